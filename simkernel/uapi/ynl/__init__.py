@@ -1,0 +1,1 @@
+"""Netlink families as YNL specifications: read, checked, described, and turned into codecs and policies."""
