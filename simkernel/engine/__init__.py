@@ -1,0 +1,46 @@
+"""What simkernel adds to simpy: charged time, lazy calls, seeded streams, tracepoints, errors."""
+
+from simkernel.engine.call import Call
+from simkernel.engine.clock import (
+    MICROSECOND,
+    MILLISECOND,
+    SECOND,
+    Duration,
+    micros,
+    millis,
+    nanoseconds_up,
+    seconds,
+    whole_nanoseconds,
+)
+from simkernel.engine.engine import Engine, Timer
+from simkernel.engine.errors import Deadlock, InternalError, NotModelled, SimulationError, TimeLimit
+from simkernel.engine.streams import Streams
+from simkernel.engine.trace import APPLICATION, DRIVER, HARDWARE, KERNEL, LAYERS, Record, Tracer
+
+__all__ = [
+    "APPLICATION",
+    "DRIVER",
+    "HARDWARE",
+    "KERNEL",
+    "LAYERS",
+    "MICROSECOND",
+    "MILLISECOND",
+    "SECOND",
+    "Call",
+    "Deadlock",
+    "Duration",
+    "Engine",
+    "InternalError",
+    "NotModelled",
+    "Record",
+    "SimulationError",
+    "Streams",
+    "TimeLimit",
+    "Timer",
+    "Tracer",
+    "micros",
+    "millis",
+    "nanoseconds_up",
+    "seconds",
+    "whole_nanoseconds",
+]

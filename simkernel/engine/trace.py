@@ -1,0 +1,80 @@
+"""Tracepoints: what happened, when, where, and because of what.
+
+Theory of operation.  A machine has one `Tracer`.  While nobody listens its `emit` is None, and a
+tracepoint is one attribute load and one comparison:
+
+    if (emit := tracer.emit) is not None:
+        emit("irq_handler_entry", KERNEL, "irq/9", irq=9, name="camera0")
+
+A record has the name of Linux's tracepoint where Linux has one.  `flow` is the message or frame on
+whose behalf things happen: whoever starts something new (a request, a frame) takes `new_flow()`;
+what is queued keeps the flow it was queued under, and who takes it out goes on under that flow.
+Records are handed over in the order in which they happen; times may run ahead within a call,
+since a record bears the instant of its cause plus what has been charged so far.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import attrs
+
+APPLICATION: Final = "application"
+KERNEL: Final = "kernel"
+DRIVER: Final = "driver"
+HARDWARE: Final = "hardware"
+LAYERS: Final = (APPLICATION, KERNEL, DRIVER, HARDWARE)
+
+
+@attrs.frozen(slots=True)
+class Record:
+    """One thing that happened.  `time` in nanoseconds; `flow` 0 where there is none."""
+
+    time: int
+    name: str
+    layer: str
+    track: str
+    flow: int
+    fields: dict[str, Any]
+
+
+Listener = Callable[[Record], None]
+
+
+class Tracer:
+    """The tracepoints of one machine, and the flow that is current."""
+
+    __slots__ = ("_flows", "_listeners", "_time", "emit", "flow")
+
+    def __init__(self, time: Callable[[], int]) -> None:
+        self._time = time
+        self._listeners: tuple[Listener, ...] = ()
+        self._flows = 0
+        self.flow = 0
+        self.emit: Callable[..., None] | None = None
+
+    def new_flow(self) -> int:
+        """A number for something that begins here; it becomes the current flow."""
+        self._flows += 1
+        self.flow = self._flows
+        return self._flows
+
+    def subscribe(self, listener: Listener) -> Callable[[], None]:
+        """Hand every record to `listener`; returns what ends it."""
+        self._set((*self._listeners, listener))
+
+        def unsubscribe() -> None:
+            self._set(tuple(each for each in self._listeners if each is not listener))
+
+        return unsubscribe
+
+    def _set(self, listeners: tuple[Listener, ...]) -> None:
+        self._listeners = listeners
+        self.emit = self._emit if listeners else None
+
+    def _emit(self, name: str, layer: str, track: str, /, **fields: Any) -> None:
+        flow = fields.pop("flow", self.flow)
+        record = Record(self._time(), name, layer, track, flow, fields)
+        for listener in self._listeners:
+            listener(record)

@@ -1,0 +1,1 @@
+"""The kernel: tasks, files and sockets, netlink, modules, driver core, interrupts, costs."""

@@ -1,0 +1,1 @@
+"""File descriptors: descriptor -> open file -> object."""

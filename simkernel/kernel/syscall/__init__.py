@@ -1,0 +1,1 @@
+"""System calls: the table, and a file for each group of calls."""

@@ -1,0 +1,1 @@
+"""Tasks: who runs, with which credentials, and what they wait for."""

@@ -1,0 +1,33 @@
+"""Who a task is, and what it may do (credentials(7), capabilities(7))."""
+
+from __future__ import annotations
+
+import attrs
+
+from simkernel.uapi import capability
+
+ALL = frozenset(range(capability.CAP_LAST_CAP + 1))
+NONE: frozenset[int] = frozenset()
+
+
+@attrs.frozen(slots=True)
+class Credentials:
+    """User, group and effective capabilities of a task.  Immutable, as `struct cred` is."""
+
+    uid: int = 0
+    gid: int = 0
+    capabilities: frozenset[int] = ALL
+
+    def capable(self, number: int) -> bool:
+        """Whether the capability is effective (`capable()`, in the initial user namespace)."""
+        return number in self.capabilities
+
+    @classmethod
+    def of(cls, uid: int, gid: int | None = None, capabilities: frozenset[int] | None = None) -> Credentials:
+        """What a login as `uid` has: root everything, others nothing, unless told otherwise."""
+        if capabilities is None:
+            capabilities = ALL if uid == 0 else NONE
+        return cls(uid, uid if gid is None else gid, capabilities)
+
+
+ROOT = Credentials()

@@ -1,0 +1,219 @@
+"""Processes: their numbers, how they begin, end and are waited for (fork(2), exit(2), wait(2))."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Iterator
+from typing import TYPE_CHECKING, Any
+
+from simkernel.engine import KERNEL, Engine
+from simkernel.kernel.file.table import FileTable
+from simkernel.kernel.task.credentials import ROOT, Credentials
+from simkernel.kernel.task.runner import Handler, Runner
+from simkernel.kernel.task.scheduler import Scheduler
+from simkernel.kernel.task.signals import Signals, check
+from simkernel.kernel.task.task import OnResult, State, Task
+from simkernel.uapi import capability
+from simkernel.uapi import signal as uapi_signal
+from simkernel.uapi.errno import EAGAIN, EPERM, ESRCH, os_error
+
+if TYPE_CHECKING:
+    from simkernel.kernel.net.namespace import Net
+
+PID_MAX = 4_194_304
+"""Numbers a machine has for tasks (PID_MAX_LIMIT, include/linux/threads.h)."""
+
+COMM_LENGTH = 15
+"""Longest name of a task (TASK_COMM_LEN less the NUL)."""
+
+
+class Processes:
+    """All tasks of a kernel.
+
+    Process 1 is `init`, 2 is `kthreadd`, as on Linux; neither runs a program.  Children of `init`
+    are reaped when they end.
+    """
+
+    def __init__(self, engine: Engine, scheduler: Scheduler, handlers: dict[str, Handler], net: Net) -> None:
+        self._engine = engine
+        self.runner = Runner(engine, scheduler, handlers, self._exited)
+        self._tasks: dict[int, Task] = {}
+        self._last_pid = 0
+        self.failures: list[tuple[Task, BaseException]] = []
+        self.on_death: list[Callable[[Task, BaseException | None], None]] = []
+        """Called with each task that has ended, and with what its program raised."""
+        self.init = self._new("init", ROOT, FileTable(), net, None)
+        self.kthreadd = self._new("kthreadd", ROOT, FileTable(), net, None)
+
+    def __iter__(self) -> Iterator[Task]:
+        """Every task that is not reaped, in the order of their numbers."""
+        return iter(sorted(self._tasks.values(), key=lambda task: task.pid))
+
+    def __len__(self) -> int:
+        return len(self._tasks)
+
+    def find(self, pid: int) -> Task:
+        """The task numbered `pid`.  ESRCH if there is none."""
+        task = self._tasks.get(pid)
+        if task is None:
+            raise os_error(ESRCH)
+        return task
+
+    # -- beginning ----------------------------------------------------------
+
+    def _new(
+        self, comm: str, credentials: Credentials, files: FileTable, net: Net, parent: Task | None, tgid: int = 0
+    ) -> Task:
+        pid = self._next_pid()
+        task = Task(
+            pid, tgid or pid, comm[:COMM_LENGTH], credentials=credentials, files=files, net=net, parent=parent
+        )
+        self._tasks[pid] = task
+        if parent is not None:
+            parent.children.append(task)
+        if (emit := self._engine.trace.emit) is not None:
+            emit("sched_process_fork", KERNEL, "sched", pid=parent.pid if parent else 0, child=pid, comm=task.comm)
+        return task
+
+    def _next_pid(self) -> int:
+        if len(self._tasks) >= PID_MAX - 1:
+            raise os_error(EAGAIN)
+        pid = self._last_pid
+        while True:
+            pid = pid + 1 if pid + 1 < PID_MAX else 300  # RESERVED_PIDS: the low ones are not used again
+            if pid not in self._tasks:
+                self._last_pid = pid
+                return pid
+
+    def fork(
+        self,
+        parent: Task | None,
+        comm: str,
+        *,
+        credentials: Credentials | None = None,
+        net: Net | None = None,
+        files: FileTable | None = None,
+    ) -> Task:
+        """A new process, not yet running: `parent` (init if None) gives it what is not said here.
+
+        It inherits credentials, network namespace, open files and what it does about signals.
+        """
+        parent = parent or self.init
+        child = self._new(
+            comm,
+            credentials or parent.credentials,
+            parent.files.copy() if files is None else files,
+            net or parent.net,
+            parent,
+        )
+        child.flow = parent.flow
+        child.signals = Signals(dict(parent.signals.handlers))
+        return child
+
+    def clone_thread(self, leader: Task, comm: str) -> Task:
+        """A new thread in the process of `leader`: its files and signal handlers are the process's."""
+        leader.files.users += 1
+        thread = self._new(comm, leader.credentials, leader.files, leader.net, leader.parent, leader.tgid)
+        thread.signals = Signals(leader.signals.handlers)
+        return thread
+
+    def start(self, task: Task, program: Coroutine[Any, Any, Any]) -> None:
+        """Let a task run `program`."""
+        self.runner.start(task, program)
+
+    def serve(self, comm: str, credentials: Credentials, net: Net, on_result: OnResult) -> Task:
+        """A process for ordinary code, which submits its calls one by one (see `Runner.submit`)."""
+        task = self.fork(None, comm, credentials=credentials, net=net)
+        task.on_result = on_result
+        return task
+
+    def kthread(self, name: str, function: Coroutine[Any, Any, Any]) -> Task:
+        """A kernel thread that runs sleeping kernel code (`kthread_run()`)."""
+        task = self._new(name, ROOT, FileTable(), self.init.net, self.kthreadd)
+        task.kthread = True
+        self.runner.start(task, function)
+        return task
+
+    # -- signals ------------------------------------------------------------
+
+    def kill(self, sender: Task, pid: int, number: int) -> None:
+        """kill(2) for one process: EINVAL, ESRCH or EPERM; signal 0 only checks."""
+        if number:
+            check(number)
+        target = self.find(pid)
+        if not self._may_signal(sender, target):
+            raise os_error(EPERM)
+        if number:
+            self.send_signal(target, number)
+
+    @staticmethod
+    def _may_signal(sender: Task, target: Task) -> bool:
+        """`kill_ok_by_cred()`: the same user, or CAP_KILL."""
+        return (
+            sender.tgid == target.tgid
+            or sender.credentials.uid == target.credentials.uid
+            or sender.credentials.capable(capability.CAP_KILL)
+        )
+
+    def send_signal(self, target: Task, number: int) -> None:
+        """Make a signal pending and wake who sleeps interruptibly.  Kernel threads and init take none."""
+        if not target.alive or target.kthread or target in (self.init, self.kthreadd):
+            return
+        if (emit := self._engine.trace.emit) is not None:
+            emit("signal_generate", KERNEL, "sched", pid=target.pid, comm=target.comm, signal=number)
+        if target.signals.send(number):
+            self.runner.interrupt_sleep(target)
+
+    # -- ending -------------------------------------------------------------
+
+    def end(self, task: Task, status: int) -> None:
+        """End a task wherever it is (the machine is being closed)."""
+        if task.alive:
+            self.runner.end(task, status)
+
+    def _exited(self, task: Task, status: int, failure: BaseException | None) -> None:
+        """`do_exit()`: files, children, threads, the parent."""
+        task.exit_status = status
+        task.failure = failure
+        task.state = State.ZOMBIE
+        if failure is not None:
+            self.failures.append((task, failure))
+        task.files.users -= 1
+        if task.files.users == 0:
+            task.files.close_all()
+        if (emit := self._engine.trace.emit) is not None:
+            emit("sched_process_exit", KERNEL, "sched", pid=task.pid, comm=task.comm, status=status)
+        for told in self.on_death:
+            told(task, failure)
+        if task.is_leader:
+            self._end_threads(task, status)
+        self._orphan(task)
+        self._notify_parent(task)
+
+    def _end_threads(self, leader: Task, status: int) -> None:
+        for thread in [each for each in self if each.tgid == leader.tgid and each.alive]:
+            self.runner.end(thread, status)
+
+    def _orphan(self, task: Task) -> None:
+        """`forget_original_parent()`: children go to init, which reaps those that have ended."""
+        for child in task.children:
+            child.parent = self.init
+            self.init.children.append(child)
+            if child.state is State.ZOMBIE:
+                self.reap(child)
+        task.children = []
+
+    def _notify_parent(self, task: Task) -> None:
+        parent = task.parent
+        reaped_alone = not task.is_leader or task.kthread or parent is None or parent is self.init
+        if reaped_alone or parent is None or parent.signals.handlers.get(uapi_signal.SIGCHLD) == uapi_signal.SIG_IGN:
+            self.reap(task)
+        else:
+            self.send_signal(parent, uapi_signal.SIGCHLD)
+            parent.wait_child.wake_up()
+
+    def reap(self, task: Task) -> None:
+        """`release_task()`: the number is free again."""
+        task.state = State.DEAD
+        self._tasks.pop(task.pid, None)
+        if task.parent is not None and task in task.parent.children:
+            task.parent.children.remove(task)

@@ -1,0 +1,302 @@
+"""How a task runs: its program in user mode, its system call in the kernel, and back.
+
+    _advance   user mode: the program runs to its next call (no time passes)
+    _enter     the call's handler runs to its end, at this instant, and charges
+    _drive     the handler sleeps: it is a coroutine, driven from wake-up to wake-up
+    _complete  the call has its result; it reaches the program when what was charged has passed
+    _return    back to user mode: signals first, then `_advance`
+
+A call that does not sleep is one event of the engine.  The task of ordinary code (a blocking socket)
+has no program: `submit` enters a call for it, and `on_result` takes what `_return` has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from simkernel.engine import APPLICATION, KERNEL, Call, Engine, InternalError, SimulationError
+from simkernel.kernel.task.scheduler import Scheduler
+from simkernel.kernel.task.task import State, Task
+from simkernel.kernel.task.wait import Sleep
+from simkernel.uapi import signal as uapi_signal
+from simkernel.uapi.errno import EINTR, os_error
+
+Handler = Callable[..., Any]
+Exit = Callable[[Task, int, BaseException | None], None]
+
+STUBBORN = 1000
+"""How many calls a program may await while it is being closed before it counts as stuck."""
+
+
+class Exited(BaseException):
+    """A system call ended its own task (exit(2)); `status` is a wait status."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(status)
+        self.status = status
+
+
+class Runner:
+    """Drives every task of a kernel."""
+
+    def __init__(self, engine: Engine, scheduler: Scheduler, handlers: dict[str, Handler], on_exit: Exit) -> None:
+        self._engine = engine
+        self._trace = engine.trace
+        self.scheduler = scheduler
+        self._handlers = handlers
+        self._on_exit = on_exit
+        self.current: Task | None = None
+        self.system_calls = 0
+
+    # -- beginning ----------------------------------------------------------
+
+    def start(self, task: Task, program: Coroutine[Any, Any, Any]) -> None:
+        """Run `program` as `task`, from the first moment it has a CPU."""
+        task.program = program
+        self.scheduler.ready(task, self._advance, task, None, None)
+
+    def submit(self, task: Task, call: Call[Any]) -> None:
+        """Enter a call for a task without program; its `on_result` gets what comes of it."""
+        self.scheduler.begin(task, self._submitted, task, call)
+
+    def _submitted(self, task: Task, call: Call[Any]) -> None:
+        error = self._check(task, call)
+        if error is not None:
+            raise error
+        self._enter(task, call)
+
+    # -- user mode ----------------------------------------------------------
+
+    def _advance(self, task: Task, value: Any, error: BaseException | None) -> None:
+        program = task.program
+        if program is None or not task.alive:
+            return
+        self.current = task
+        try:
+            while True:
+                request = program.send(value) if error is None else program.throw(error)
+                if isinstance(request, Sleep) and task.kthread:
+                    break
+                error = self._check(task, request)
+                if error is None:
+                    break
+        except StopIteration:
+            self._finished(task, 0, None)
+        except Exited as exited:
+            self._finished(task, exited.status, None)
+        except SystemExit as exit_:
+            code = exit_.code if isinstance(exit_.code, int) else int(exit_.code is not None)
+            self._finished(task, (code & 0xFF) << 8, None)
+        except (Exception, GeneratorExit) as failure:
+            self._finished(task, 1 << 8, failure)
+        else:
+            self._enter(task, request) if isinstance(request, Call) else self._sleep(task, request)
+        finally:
+            self.current = None
+
+    def _finished(self, task: Task, status: int, failure: BaseException | None) -> None:
+        task.program = None
+        self._ended(task, status, failure)
+
+    def _check(self, task: Task, request: object) -> SimulationError | None:
+        if not isinstance(request, Call):
+            return SimulationError(
+                f"{task.comm} awaited {_kind(request)}, which is not a system call: a program awaits "
+                "what app and its sockets offer (app.sleep(...), sock.recv(...)) and nothing else"
+            )
+        if request.owner is not task:
+            return SimulationError(f"{task.comm} awaited {request!r} of another task: each task makes its own calls")
+        if request.used:
+            return SimulationError(f"{task.comm} awaited {request!r} twice: make the call anew each time")
+        request.used = True
+        return None
+
+    # -- in the kernel ------------------------------------------------------
+
+    def _enter(self, task: Task, call: Call[Any]) -> None:
+        engine = self._engine
+        task.call = call
+        task.entered = engine.time()
+        self._trace.flow = task.flow
+        self.current = task
+        self.system_calls += 1
+        if (emit := self._trace.emit) is not None:
+            emit("sys_enter", APPLICATION, task.track, pid=task.pid, comm=task.comm, call=call.name,
+                 arguments=call.arguments)  # fmt: skip
+        engine.charged += self.scheduler.costs.syscall
+        try:
+            result = self._handlers[call.name](task, *call.arguments)
+        except (OSError, SimulationError) as error:
+            self._complete(task, None, error)
+        except Exited as exited:
+            self._ended(task, exited.status, None)
+        except Exception as bug:
+            raise self._internal(task, bug) from bug
+        else:
+            if isinstance(result, Coroutine):
+                task.frame = result
+                self._drive(task, None, None)
+            else:
+                self._complete(task, result, None)
+        finally:
+            self.current = None
+
+    def _internal(self, task: Task, bug: Exception) -> InternalError:
+        return InternalError(
+            f"{type(bug).__name__} inside {task.call!r} of {task.track}: a bug of simkernel's, please report it "
+            f"with the seed {self._engine.rng.seed}"
+        )
+
+    def _drive(self, task: Task, woken: bool | None, error: BaseException | None) -> None:
+        frame = task.frame
+        if frame is None or not task.alive:
+            return
+        self.current = task
+        self._trace.flow = task.flow
+        try:
+            request = frame.send(woken) if error is None else frame.throw(error)
+        except StopIteration as stop:
+            task.frame = None
+            self._complete(task, stop.value, None)
+        except Exited as exited:
+            task.frame = None
+            self._ended(task, exited.status, None)
+        except (OSError, SimulationError) as failure:
+            task.frame = None
+            self._complete(task, None, failure)
+        except InternalError:
+            raise
+        except Exception as bug:
+            task.frame = None
+            raise self._internal(task, bug) from bug
+        else:
+            if not isinstance(request, Sleep):
+                raise InternalError(f"kernel code of {task.call!r} awaited {_kind(request)}, which is no sleep")
+            self._sleep(task, request)
+        finally:
+            self.current = None
+
+    def _sleep(self, task: Task, sleep: Sleep) -> None:
+        task.flow = self._trace.flow
+        if sleep.interruptible and task.signals.pending:
+            self._engine.call_later(0, self._resume, task, None, os_error(EINTR))
+            return
+        task.state = State.SLEEPING if sleep.interruptible else State.UNINTERRUPTIBLE
+        task.sleep = sleep
+        sleep.on_wake = lambda woken: self._woken(task, woken, None)
+        for queue in sleep.queues:
+            queue.add(sleep)
+        if sleep.deadline is not None:
+            at = max(sleep.deadline, self._engine.time())
+            sleep.timer = self._engine.call_at(at, sleep.wake, False)
+        self.scheduler.release(task)
+
+    def _woken(self, task: Task, woken: bool, error: BaseException | None) -> None:
+        task.sleep = None
+        task.state = State.RUNNING
+        self._engine.charged += self.scheduler.costs.wake
+        if (emit := self._trace.emit) is not None:
+            emit("sched_wakeup", KERNEL, "sched", pid=task.pid, comm=task.comm)
+        self.scheduler.ready(task, self._resume, task, woken, error)
+
+    def _resume(self, task: Task, woken: bool | None, error: BaseException | None) -> None:
+        if task.frame is not None:
+            self._drive(task, woken, error)
+        else:
+            self._advance(task, woken, error)
+
+    def interrupt_sleep(self, task: Task) -> None:
+        """A signal came: end the task's sleep with EINTR if it is interruptible."""
+        sleep = task.sleep
+        if sleep is not None and sleep.interruptible:
+            sleep.leave()
+            self._woken(task, False, os_error(EINTR))
+
+    def _complete(self, task: Task, value: Any, error: BaseException | None) -> None:
+        task.flow = self._trace.flow
+        if (emit := self._trace.emit) is not None and task.call is not None:
+            fields: dict[str, Any] = {"result": value} if error is None else {"error": _error_value(error)}
+            emit("sys_exit", APPLICATION, task.track, pid=task.pid, comm=task.comm, call=task.call.name,
+                 entered=task.entered, **fields)  # fmt: skip
+        self.scheduler.completes(task, self._return, task, value, error)
+
+    # -- back ---------------------------------------------------------------
+
+    def _return(self, task: Task, value: Any, error: BaseException | None) -> None:
+        if not task.alive:
+            return
+        call, task.call = task.call, None
+        if task.signals.pending:
+            error = self._deliver(task, error)
+            if not task.alive:
+                return
+        if error is None and call is not None and call.convert is not None:
+            value = call.convert(value)
+        if task.program is not None:
+            self._advance(task, value, error)
+        else:
+            self.scheduler.release(task)
+            if task.on_result is not None:
+                task.on_result(value, error)
+
+    def _deliver(self, task: Task, error: BaseException | None) -> BaseException | None:
+        """Act on the pending signals; returns the error that the program gets."""
+        while (number := task.signals.take()) is not None:
+            if (emit := self._trace.emit) is not None:
+                emit("signal_deliver", KERNEL, "sched", pid=task.pid, comm=task.comm, signal=number)
+            handler = task.signals.handlers.get(number, uapi_signal.SIG_DFL)
+            if callable(handler):
+                try:
+                    handler(number)
+                except Exception as raised:
+                    error = raised
+            elif handler == uapi_signal.SIG_DFL:
+                self._ended(task, number, None)
+                return None
+        return error
+
+    # -- ending -------------------------------------------------------------
+
+    def end(self, task: Task, status: int, failure: BaseException | None = None) -> None:
+        """End a task wherever it is: its coroutines are closed, what it waits for forgotten."""
+        if task.sleep is not None:
+            task.sleep.leave()
+            task.sleep = None
+        frame, task.frame = task.frame, None
+        if frame is not None:
+            frame.close()
+        program, task.program = task.program, None
+        if program is not None:
+            failure = failure or _close(program)
+        self._ended(task, status, failure)
+
+    def _ended(self, task: Task, status: int, failure: BaseException | None) -> None:
+        program, task.program = task.program, None
+        if program is not None:
+            failure = failure or _close(program)
+        task.call = None
+        self._on_exit(task, status, failure)
+        self.scheduler.release(task)
+
+
+def _close(program: Coroutine[Any, Any, Any]) -> BaseException | None:
+    """Throw GeneratorExit into a program until it ends; what it awaits meanwhile does nothing."""
+    for _ in range(STUBBORN):
+        try:
+            program.throw(GeneratorExit)
+        except (StopIteration, GeneratorExit):
+            return None
+        except BaseException as failure:
+            return failure
+    return SimulationError(f"a program went on through {STUBBORN} GeneratorExits: do not catch and loop on it")
+
+
+def _kind(request: object) -> str:
+    kind = type(request)
+    return "None" if request is None else f"a {kind.__module__}.{kind.__qualname__}"
+
+
+def _error_value(error: BaseException) -> int | str:
+    number = error.errno if isinstance(error, OSError) else None
+    return type(error).__name__ if number is None else number

@@ -1,0 +1,181 @@
+"""Who has a CPU.
+
+`Machine(cpus=None)`: every task has one of its own, so nobody ever waits for one (`UnlimitedCpus`).
+
+`Machine(cpus=N)` (`RunQueue`): a woken task waits in one run queue, first come first served, until a
+holder sleeps or exits, or ends a call with its slice used up.  A call is never cut: kernel code is
+not preempted here, and user mode takes no time but in `compute`, which asks for the CPU in pieces of
+a slice.  An interrupt is taken by CPU 0 and pushes back the completion of what runs there.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Protocol
+
+from simkernel.engine import KERNEL, MILLISECOND, Engine, Timer
+from simkernel.kernel.costs import CostModel
+
+if TYPE_CHECKING:
+    from simkernel.kernel.task.task import Task
+
+SLICE = 3 * MILLISECOND
+"""How long a task keeps a CPU that others wait for (base_slice_ns of EEVDF, kernel/sched/fair.c)."""
+
+Continue = Callable[..., None]
+
+
+class Scheduler(Protocol):
+    """What the runner asks of whoever gives out CPUs."""
+
+    costs: CostModel
+
+    def ready(self, task: Task, function: Continue, *arguments: Any) -> None:
+        """`task` can go on: call `function` when it has a CPU."""
+
+    def begin(self, task: Task, function: Continue, *arguments: Any) -> None:
+        """Ordinary code acts as `task`, which did not sleep in between: call `function` when it has a CPU."""
+
+    def completes(self, task: Task, function: Continue, *arguments: Any) -> None:
+        """The holder's call ends when what was charged has passed: then call `function`."""
+
+    def release(self, task: Task) -> None:
+        """`task` sleeps or has ended: it needs its CPU until what was charged has passed."""
+
+    def interrupt(self, ns: int) -> None:
+        """An interrupt took `ns` of a CPU's time."""
+
+    def slice_left(self, task: Task) -> int:
+        """How long `task` may go on in user mode before others have their turn, in ns; at least 1."""
+
+
+class UnlimitedCpus:
+    """Every task has a CPU of its own."""
+
+    def __init__(self, engine: Engine, costs: CostModel) -> None:
+        self._engine = engine
+        self.costs = costs
+
+    def ready(self, task: Task, function: Continue, *arguments: Any) -> None:
+        engine = self._engine
+        start = max(engine.time(), task.busy_until) + self.costs.switch
+        engine.call_at(start, function, *arguments)
+
+    def begin(self, task: Task, function: Continue, *arguments: Any) -> None:
+        function(*arguments)
+
+    def completes(self, task: Task, function: Continue, *arguments: Any) -> None:
+        self._engine.call_later(0, function, *arguments)
+
+    def release(self, task: Task) -> None:
+        task.busy_until = self._engine.time()
+
+    def interrupt(self, ns: int) -> None:
+        pass
+
+    def slice_left(self, task: Task) -> int:
+        return 1 << 62
+
+
+class Cpu:
+    """One processor: who holds it, until when it is busy, and what happens then."""
+
+    __slots__ = ("due", "free_at", "holder", "last", "number", "slice_start", "then", "timer")
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.holder: Task | None = None
+        self.last: Task | None = None
+        self.free_at = 0
+        self.slice_start = 0
+        self.due = 0
+        self.timer: Timer | None = None
+        self.then: tuple[Continue, tuple[Any, ...]] | None = None
+
+
+class RunQueue:
+    """N processors and one queue of tasks that wait for one."""
+
+    def __init__(self, engine: Engine, costs: CostModel, cpus: int) -> None:
+        self._engine = engine
+        self.costs = costs
+        self.cpus = tuple(Cpu(number) for number in range(cpus))
+        self._queue: deque[tuple[Task, Continue, tuple[Any, ...]]] = deque()
+        self.switches = 0
+
+    def ready(self, task: Task, function: Continue, *arguments: Any) -> None:
+        idle = next((cpu for cpu in self.cpus if cpu.holder is None), None)
+        if idle is None:
+            self._queue.append((task, function, arguments))
+        else:
+            self._dispatch(idle, task, function, arguments)
+
+    def begin(self, task: Task, function: Continue, *arguments: Any) -> None:
+        self.ready(task, function, *arguments)
+
+    def completes(self, task: Task, function: Continue, *arguments: Any) -> None:
+        assert task.cpu is not None
+        self._arm(task.cpu, self._engine.time(), function, arguments)
+
+    def release(self, task: Task) -> None:
+        cpu = task.cpu
+        if cpu is None:
+            self._queue = deque(entry for entry in self._queue if entry[0] is not task)
+            return
+        if cpu.timer is not None:
+            cpu.timer.cancel()
+        task.cpu = None
+        cpu.holder = None
+        cpu.free_at = max(cpu.free_at, self._engine.time())
+        if self._queue:
+            self._dispatch(cpu, *self._queue.popleft())
+
+    def interrupt(self, ns: int) -> None:
+        cpu = self.cpus[0]
+        if cpu.timer is not None and cpu.timer.pending:
+            cpu.timer.cancel()
+            self._set(cpu, cpu.due + ns)
+        else:
+            cpu.free_at = max(cpu.free_at, self._engine.now) + ns
+
+    def slice_left(self, task: Task) -> int:
+        assert task.cpu is not None
+        if not self._queue:
+            return SLICE
+        return max(1, SLICE - (self._engine.time() - task.cpu.slice_start))
+
+    def _dispatch(self, cpu: Cpu, task: Task, function: Continue, arguments: tuple[Any, ...]) -> None:
+        start = max(self._engine.time(), cpu.free_at, task.busy_until)
+        if cpu.last is not task:
+            start += self.costs.switch
+            self.switches += 1
+            if (emit := self._engine.trace.emit) is not None:
+                previous = cpu.last.track if cpu.last else "idle"
+                emit("sched_switch", KERNEL, "sched", cpu=cpu.number, previous=previous, next=task.track)
+        cpu.holder = cpu.last = task
+        task.cpu = cpu
+        cpu.slice_start = start
+        self._arm(cpu, start, function, arguments)
+
+    def _arm(self, cpu: Cpu, due: int, function: Continue, arguments: tuple[Any, ...]) -> None:
+        cpu.then = (function, arguments)
+        self._set(cpu, due)
+
+    def _set(self, cpu: Cpu, due: int) -> None:
+        cpu.due = due
+        cpu.timer = self._engine.call_at(due, self._due, cpu)
+
+    def _due(self, cpu: Cpu) -> None:
+        assert cpu.then is not None
+        assert cpu.holder is not None
+        function, arguments = cpu.then
+        cpu.then = None
+        task = cpu.holder
+        if self._queue and self._engine.now - cpu.slice_start >= SLICE:
+            self._queue.append((task, function, arguments))
+            task.cpu = None
+            cpu.holder = None
+            self._dispatch(cpu, *self._queue.popleft())
+        else:
+            function(*arguments)

@@ -1,0 +1,59 @@
+"""Signals of a task: what is pending, what is done about it (signal(7))."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from simkernel.uapi import signal as uapi
+from simkernel.uapi.errno import EINVAL, os_error
+
+Handler = int | Callable[[int], None]
+"""SIG_DFL, SIG_IGN or a function that takes the signal's number."""
+
+
+class Signals:
+    """Pending signals and dispositions.  A standard signal is pending once, however often sent."""
+
+    __slots__ = ("handlers", "pending")
+
+    def __init__(self, handlers: dict[int, Handler] | None = None) -> None:
+        self.handlers: dict[int, Handler] = {} if handlers is None else handlers
+        self.pending: list[int] = []
+
+    def set_handler(self, number: int, handler: Handler) -> Handler:
+        """Set what `number` does; returns what it did.  EINVAL for what cannot be changed."""
+        check(number)
+        if number in (uapi.SIGKILL, uapi.SIGSTOP):
+            raise os_error(EINVAL)
+        old = self.handlers.get(number, uapi.SIG_DFL)
+        self.handlers[number] = handler
+        return old
+
+    def ignored(self, number: int) -> bool:
+        """Whether sending `number` has no effect at all (`sig_ignored()`)."""
+        handler = self.handlers.get(number, uapi.SIG_DFL)
+        return handler == uapi.SIG_IGN or (
+            handler == uapi.SIG_DFL and uapi.DEFAULT_ACTION[number] == uapi.ACTION_IGNORE
+        )
+
+    def send(self, number: int) -> bool:
+        """Make `number` pending; False if it is ignored."""
+        if self.ignored(number):
+            return False
+        if number not in self.pending:
+            self.pending.append(number)
+        return True
+
+    def take(self) -> int | None:
+        """The pending signal that is delivered next, the lowest number first (`next_signal()`)."""
+        if not self.pending:
+            return None
+        number = min(self.pending)
+        self.pending.remove(number)
+        return number
+
+
+def check(number: int) -> None:
+    """EINVAL if there is no such signal."""
+    if number not in uapi.DEFAULT_ACTION:
+        raise os_error(EINVAL)

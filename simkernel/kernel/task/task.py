@@ -1,0 +1,118 @@
+"""A task: one thread of execution with what it may do and what it holds (`struct task_struct`)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from enum import Enum
+from typing import TYPE_CHECKING, Any
+
+from simkernel.engine import Call
+from simkernel.kernel.file.table import FileTable
+from simkernel.kernel.task.credentials import Credentials
+from simkernel.kernel.task.signals import Signals
+from simkernel.kernel.task.wait import Sleep, WaitQueue
+
+if TYPE_CHECKING:
+    from simkernel.kernel.net.namespace import Net
+    from simkernel.kernel.task.scheduler import Cpu
+
+OnResult = Callable[[Any, BaseException | None], None]
+
+
+class State(Enum):
+    """What a task is doing; the value is what ps(1) calls it."""
+
+    RUNNING = "R"
+    SLEEPING = "S"
+    UNINTERRUPTIBLE = "D"
+    ZOMBIE = "Z"
+    DEAD = "X"
+
+
+class Task:
+    """A thread of execution.
+
+    A process is a thread group: `pid` is the thread's own number, `tgid` the process's.  `program`
+    is the coroutine in user mode, `frame` the one in the kernel while a system call sleeps.  A task
+    without a program belongs to ordinary code, which submits one call at a time.
+    """
+
+    __slots__ = (
+        "busy_until",
+        "call",
+        "children",
+        "comm",
+        "cpu",
+        "credentials",
+        "cpu_used",
+        "entered",
+        "exit_status",
+        "failure",
+        "files",
+        "flow",
+        "frame",
+        "kthread",
+        "net",
+        "on_result",
+        "own_flow",
+        "parent",
+        "pid",
+        "program",
+        "signals",
+        "sleep",
+        "state",
+        "tgid",
+        "track",
+        "wait_child",
+    )
+
+    def __init__(
+        self,
+        pid: int,
+        tgid: int,
+        comm: str,
+        *,
+        credentials: Credentials,
+        files: FileTable,
+        net: Net,
+        parent: Task | None,
+    ) -> None:
+        self.pid = pid
+        self.tgid = tgid
+        self.comm = comm
+        self.track = f"{comm}/{pid}"
+        self.credentials = credentials
+        self.files = files
+        self.net = net
+        self.parent = parent
+        self.children: list[Task] = []
+        self.wait_child = WaitQueue(f"the children of {self.track}")
+        self.signals = Signals()
+        self.state = State.RUNNING
+        self.kthread = False
+        self.program: Coroutine[Any, Any, Any] | None = None
+        self.frame: Coroutine[Any, Any, Any] | None = None
+        self.call: Call[Any] | None = None
+        self.entered = 0
+        self.sleep: Sleep | None = None
+        self.on_result: OnResult | None = None
+        self.flow = 0
+        self.own_flow = 0
+        self.cpu: Cpu | None = None
+        self.cpu_used = 0
+        self.busy_until = 0
+        self.exit_status = 0
+        self.failure: BaseException | None = None
+
+    def __repr__(self) -> str:
+        return f"<task {self.track}>"
+
+    @property
+    def alive(self) -> bool:
+        """Whether it has not ended yet."""
+        return self.state not in (State.ZOMBIE, State.DEAD)
+
+    @property
+    def is_leader(self) -> bool:
+        """Whether it is the first thread of its process."""
+        return self.pid == self.tgid

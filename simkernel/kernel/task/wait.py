@@ -1,0 +1,146 @@
+"""Waiting in the kernel: wait queues, sleeps, and operations that would block.
+
+Theory of operation.  An object (a netlink socket, a process, a mutex) never waits.  Its operations
+either succeed at once or raise `WouldBlock`, which names the queue to wait on and how to go on
+afterwards.  The one who called decides: a non-blocking call turns it into EAGAIN, a blocking one
+sleeps on the queue and goes on.
+
+Sleeping code is `async def` and awaits `sleep_on` or `msleep`; the task's runner is what drives it
+(kernel/task/runner.py).  All other kernel code is plain functions that run to completion.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections import deque
+from collections.abc import Awaitable, Callable, Generator
+from typing import Any, Protocol, TypeVar
+
+from simkernel.engine import Timer
+
+T = TypeVar("T")
+
+
+class Waiter(Protocol):
+    """Who stands in a wait queue."""
+
+    exclusive: bool
+
+    def wake(self, woken: bool) -> None:
+        """Take it out of all its queues and let it go on; `woken` is False if its time is up."""
+
+
+class WaitQueue:
+    """Who waits for one thing to happen (Linux's wait_queue_head).
+
+    Waking wakes every waiter that is not exclusive and the first that is, as `__wake_up_common()`
+    does, so that of several readers of one socket only one runs for a message.
+    """
+
+    __slots__ = ("_waiters", "name")
+
+    def __init__(self, name: str = "") -> None:
+        self.name = name
+        self._waiters: deque[Waiter] | None = None  # made when first needed: most queues stay empty
+
+    def __bool__(self) -> bool:
+        return bool(self._waiters)
+
+    def __len__(self) -> int:
+        return len(self._waiters) if self._waiters else 0
+
+    def add(self, waiter: Waiter) -> None:
+        """Append a waiter."""
+        if self._waiters is None:
+            self._waiters = deque()
+        self._waiters.append(waiter)
+
+    def discard(self, waiter: Waiter) -> None:
+        """Take a waiter out, if it is in."""
+        if self._waiters and waiter in self._waiters:
+            self._waiters.remove(waiter)
+
+    def wake_up(self) -> None:
+        """Wake whoever is not exclusive, and one who is."""
+        if self._waiters:
+            exclusive_woken = False
+            for waiter in tuple(self._waiters):
+                if not waiter.exclusive or not exclusive_woken:
+                    exclusive_woken = exclusive_woken or waiter.exclusive
+                    waiter.wake(True)
+
+    def wake_up_all(self) -> None:
+        """Wake everyone."""
+        if self._waiters:
+            for waiter in tuple(self._waiters):
+                waiter.wake(True)
+
+
+class WouldBlock(Exception):  # noqa: N818 - it is a state, not an error
+    """An operation cannot go on before something happens on `queue`; then `retry()` goes on."""
+
+    def __init__(self, queue: WaitQueue, retry: Callable[[], Any]) -> None:
+        super().__init__(queue, retry)
+        self.queue = queue
+        self.retry = retry
+
+
+class Sleep:
+    """What sleeping code awaits: to be woken through a queue, or to reach a deadline (ns).
+
+    The result is True if it was woken, False if the deadline passed.  A signal ends it with EINTR
+    if it is interruptible.
+    """
+
+    __slots__ = ("deadline", "exclusive", "interruptible", "on_wake", "queues", "timer")
+
+    def __init__(
+        self, queues: tuple[WaitQueue, ...], interruptible: bool, deadline: int | None, exclusive: bool = False
+    ) -> None:
+        self.queues = queues
+        self.interruptible = interruptible
+        self.deadline = deadline
+        self.exclusive = exclusive
+        self.timer: Timer | None = None
+        self.on_wake: Callable[[bool], None] | None = None
+
+    def __await__(self) -> Generator[Sleep, bool, bool]:
+        return (yield self)
+
+    @property
+    def where(self) -> str:
+        """What is waited for, for lists of who sleeps where."""
+        return ", ".join(queue.name for queue in self.queues if queue.name) or "a timer"
+
+    def wake(self, woken: bool) -> None:
+        """End the sleep, once."""
+        on_wake = self.on_wake
+        if on_wake is not None:
+            self.leave()
+            on_wake(woken)
+
+    def leave(self) -> None:
+        """Stand in no queue any more, and let no timer run."""
+        self.on_wake = None
+        for queue in self.queues:
+            queue.discard(self)
+        if self.timer is not None:
+            self.timer.cancel()
+            self.timer = None
+
+
+async def sleep_on(
+    *queues: WaitQueue, interruptible: bool = True, deadline: int | None = None, exclusive: bool = False
+) -> bool:
+    """Sleep until one of `queues` is woken (True) or the clock shows `deadline` ns (False).
+
+    Raises InterruptedError (EINTR) if a signal comes and the sleep is `interruptible`.
+    """
+    return await Sleep(queues, interruptible, deadline, exclusive)
+
+
+async def maybe(result: T | Awaitable[T]) -> T:
+    """The result of a function that may or may not have been `async def`."""
+    if inspect.isawaitable(result):
+        return await result  # type: ignore[no-any-return]
+    return result
