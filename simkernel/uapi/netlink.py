@@ -1,0 +1,305 @@
+"""Netlink's constants, structures and framing.  Source: include/uapi/linux/netlink.h, include/net/netlink.h.
+
+A datagram is a run of messages, a message a header, perhaps a family's own header, and a run of
+attributes; each of them begins at a multiple of four.  Field names have lost their C prefix
+(`nlmsg_len` is `length`, `nlmsg_pid` is `pid`, a port id).
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from struct import Struct
+from typing import Final
+
+import attrs
+
+from simkernel.uapi.socket import AF_NETLINK
+from simkernel.uapi.structure import B, Buffer, Structure
+from simkernel.uapi.structure import Malformed as Malformed
+
+# Protocols: the third argument of socket().
+NETLINK_ROUTE: Final = 0
+NETLINK_UNUSED: Final = 1
+NETLINK_USERSOCK: Final = 2
+NETLINK_FIREWALL: Final = 3
+NETLINK_SOCK_DIAG: Final = 4
+NETLINK_INET_DIAG: Final = NETLINK_SOCK_DIAG
+NETLINK_NFLOG: Final = 5
+NETLINK_XFRM: Final = 6
+NETLINK_SELINUX: Final = 7
+NETLINK_ISCSI: Final = 8
+NETLINK_AUDIT: Final = 9
+NETLINK_FIB_LOOKUP: Final = 10
+NETLINK_CONNECTOR: Final = 11
+NETLINK_NETFILTER: Final = 12
+NETLINK_IP6_FW: Final = 13
+NETLINK_DNRTMSG: Final = 14
+NETLINK_KOBJECT_UEVENT: Final = 15
+NETLINK_GENERIC: Final = 16
+NETLINK_SCSITRANSPORT: Final = 18
+NETLINK_ECRYPTFS: Final = 19
+NETLINK_RDMA: Final = 20
+NETLINK_CRYPTO: Final = 21
+NETLINK_SMC: Final = 22
+MAX_LINKS: Final = 32
+
+# Socket options of level SOL_NETLINK.
+NETLINK_ADD_MEMBERSHIP: Final = 1
+NETLINK_DROP_MEMBERSHIP: Final = 2
+NETLINK_PKTINFO: Final = 3
+NETLINK_BROADCAST_ERROR: Final = 4
+NETLINK_NO_ENOBUFS: Final = 5
+NETLINK_RX_RING: Final = 6
+NETLINK_TX_RING: Final = 7
+NETLINK_LISTEN_ALL_NSID: Final = 8
+NETLINK_LIST_MEMBERSHIPS: Final = 9
+NETLINK_CAP_ACK: Final = 10
+NETLINK_EXT_ACK: Final = 11
+NETLINK_GET_STRICT_CHK: Final = 12
+
+# Message types below NLMSG_MIN_TYPE are netlink's own.
+NLMSG_NOOP: Final = 1
+NLMSG_ERROR: Final = 2
+NLMSG_DONE: Final = 3
+NLMSG_OVERRUN: Final = 4
+NLMSG_MIN_TYPE: Final = 0x10
+
+# Message flags: of any message, ...
+NLM_F_REQUEST: Final = 0x01
+NLM_F_MULTI: Final = 0x02
+NLM_F_ACK: Final = 0x04
+NLM_F_ECHO: Final = 0x08
+NLM_F_DUMP_INTR: Final = 0x10
+NLM_F_DUMP_FILTERED: Final = 0x20
+# ... of a GET request, ...
+NLM_F_ROOT: Final = 0x100
+NLM_F_MATCH: Final = 0x200
+NLM_F_ATOMIC: Final = 0x400
+NLM_F_DUMP: Final = NLM_F_ROOT | NLM_F_MATCH
+# ... of a NEW request, ...
+NLM_F_REPLACE: Final = 0x100
+NLM_F_EXCL: Final = 0x200
+NLM_F_CREATE: Final = 0x400
+NLM_F_APPEND: Final = 0x800
+# ... of a DELETE request, ...
+NLM_F_NONREC: Final = 0x100
+NLM_F_BULK: Final = 0x200
+# ... and of an NLMSG_ERROR.
+NLM_F_CAPPED: Final = 0x100
+NLM_F_ACK_TLVS: Final = 0x200
+
+# Attributes after an nlmsgerr: the extended ACK.
+NLMSGERR_ATTR_UNUSED: Final = 0
+NLMSGERR_ATTR_MSG: Final = 1
+NLMSGERR_ATTR_OFFS: Final = 2
+NLMSGERR_ATTR_COOKIE: Final = 3
+NLMSGERR_ATTR_POLICY: Final = 4
+NLMSGERR_ATTR_MISS_TYPE: Final = 5
+NLMSGERR_ATTR_MISS_NEST: Final = 6
+NLMSGERR_ATTR_MAX: Final = NLMSGERR_ATTR_MISS_NEST
+NETLINK_MAX_COOKIE_LEN: Final = 20
+
+# The two upper bits of an attribute's type are flags.
+NLA_F_NESTED: Final = 1 << 15
+NLA_F_NET_BYTEORDER: Final = 1 << 14
+NLA_TYPE_MASK: Final = 0xFFFF & ~(NLA_F_NESTED | NLA_F_NET_BYTEORDER)
+
+# An attribute's type, as a policy dump tells it (enum netlink_attribute_type).
+NL_ATTR_TYPE_INVALID: Final = 0
+NL_ATTR_TYPE_FLAG: Final = 1
+NL_ATTR_TYPE_U8: Final = 2
+NL_ATTR_TYPE_U16: Final = 3
+NL_ATTR_TYPE_U32: Final = 4
+NL_ATTR_TYPE_U64: Final = 5
+NL_ATTR_TYPE_S8: Final = 6
+NL_ATTR_TYPE_S16: Final = 7
+NL_ATTR_TYPE_S32: Final = 8
+NL_ATTR_TYPE_S64: Final = 9
+NL_ATTR_TYPE_BINARY: Final = 10
+NL_ATTR_TYPE_STRING: Final = 11
+NL_ATTR_TYPE_NUL_STRING: Final = 12
+NL_ATTR_TYPE_NESTED: Final = 13
+NL_ATTR_TYPE_NESTED_ARRAY: Final = 14
+NL_ATTR_TYPE_BITFIELD32: Final = 15
+NL_ATTR_TYPE_SINT: Final = 16
+NL_ATTR_TYPE_UINT: Final = 17
+
+# The attributes of a policy dump (enum netlink_policy_type_attr).
+NL_POLICY_TYPE_ATTR_UNSPEC: Final = 0
+NL_POLICY_TYPE_ATTR_TYPE: Final = 1
+NL_POLICY_TYPE_ATTR_MIN_VALUE_S: Final = 2
+NL_POLICY_TYPE_ATTR_MAX_VALUE_S: Final = 3
+NL_POLICY_TYPE_ATTR_MIN_VALUE_U: Final = 4
+NL_POLICY_TYPE_ATTR_MAX_VALUE_U: Final = 5
+NL_POLICY_TYPE_ATTR_MIN_LENGTH: Final = 6
+NL_POLICY_TYPE_ATTR_MAX_LENGTH: Final = 7
+NL_POLICY_TYPE_ATTR_POLICY_IDX: Final = 8
+NL_POLICY_TYPE_ATTR_POLICY_MAXTYPE: Final = 9
+NL_POLICY_TYPE_ATTR_BITFIELD32_MASK: Final = 10
+NL_POLICY_TYPE_ATTR_PAD: Final = 11
+NL_POLICY_TYPE_ATTR_MASK: Final = 12
+NL_POLICY_TYPE_ATTR_MAX: Final = NL_POLICY_TYPE_ATTR_MASK
+
+NLMSG_ALIGNTO: Final = 4
+NLA_ALIGNTO: Final = 4
+NLMSG_HDRLEN: Final = 16
+NLA_HDRLEN: Final = 4
+
+# The longest payload of an attribute: its length field has 16 bits.
+NLA_MAX_PAYLOAD: Final = 0xFFFF - NLA_HDRLEN
+
+
+@attrs.frozen
+class SockaddrNl(Structure):
+    """struct sockaddr_nl, an address: a port id and the multicast groups 1-32 as bits."""
+
+    LAYOUT = Struct("<HHII")
+
+    family: int = AF_NETLINK
+    pad: int = 0
+    pid: int = 0
+    groups: int = 0
+
+
+@attrs.frozen
+class NlPktinfo(Structure):
+    """struct nl_pktinfo: the group that a received datagram was sent to (option NETLINK_PKTINFO)."""
+
+    LAYOUT = Struct("<I")
+
+    group: int
+
+
+@attrs.frozen
+class NlMsgHdr(Structure):
+    """struct nlmsghdr.  `length` counts the header, but not the padding after the message."""
+
+    LAYOUT = Struct("<IHHII")
+
+    length: int
+    type: int
+    flags: int = 0
+    seq: int = 0
+    pid: int = 0
+
+
+@attrs.frozen
+class NlMsgErr(Structure):
+    """struct nlmsgerr: `error` is a negative errno or 0, the rest is the header of the request it answers."""
+
+    LAYOUT = Struct("<iIHHII")
+
+    error: int
+    length: int
+    type: int
+    flags: int = 0
+    seq: int = 0
+    pid: int = 0
+
+
+@attrs.frozen
+class NlAttr(Structure):
+    """struct nlattr, the header of an attribute.  `length` counts it, but not the padding at the end."""
+
+    LAYOUT = Struct("<HH")
+
+    length: int
+    type: int
+
+
+@attrs.frozen
+class NlaBitfield32(Structure):
+    """struct nla_bitfield32: bits of `value` count where those of `selector` are set."""
+
+    LAYOUT = Struct("<II")
+
+    value: int
+    selector: int
+
+
+_MESSAGE = NlMsgHdr.LAYOUT
+_ATTRIBUTE = NlAttr.LAYOUT
+_PADDING = (b"", b"\0\0\0", b"\0\0", b"\0")
+
+
+def align4(length: int) -> int:
+    """`length` rounded up to the alignment of messages and attributes."""
+    return (length + 3) & ~3
+
+
+def message(type: int, payload: bytes = b"", *, flags: int = 0, seq: int = 0, pid: int = 0) -> bytes:
+    """One message, padded (as __nlmsg_put() does) so that another may follow."""
+    length = NLMSG_HDRLEN + len(payload)
+    return _MESSAGE.pack(length, type, flags, seq, pid) + payload + _PADDING[length & 3]
+
+
+def attribute(type: int, payload: bytes = b"") -> bytes:
+    """One attribute, padded (as __nla_reserve() does) so that another may follow."""
+    length = NLA_HDRLEN + len(payload)
+    try:
+        return _ATTRIBUTE.pack(length, type) + payload + _PADDING[length & 3]
+    except struct.error:
+        raise ValueError(
+            f"attribute of type {type} with {len(payload)} bytes: "
+            f"a type has 16 bits, a payload at most {NLA_MAX_PAYLOAD} bytes"
+        ) from None
+
+
+def nested(type: int, *attributes: bytes) -> bytes:
+    """An attribute that holds others, each as `attribute()` makes it, flagged as nla_nest_start() does."""
+    return attribute(type | NLA_F_NESTED, b"".join(attributes))
+
+
+def iterate_messages(data: B) -> Iterator[tuple[NlMsgHdr, B]]:
+    """The (header, payload) of each message in a datagram; payloads are slices without the padding.
+
+    Raises Malformed, after the messages before it, at bytes that are no message.
+    """
+    offset, end = 0, len(data)
+    while offset < end:
+        header = NlMsgHdr.unpack(data, offset)
+        if not NLMSG_HDRLEN <= header.length <= end - offset:
+            raise _bad_length("message", offset, NLMSG_HDRLEN, end, header.length)
+        yield header, data[offset + NLMSG_HDRLEN : offset + header.length]
+        offset += align4(header.length)
+
+
+def iterate_attributes(data: B, offset: int = 0) -> Iterator[tuple[int, B]]:
+    """The (type, payload) of each attribute from `offset` on; types with their flags, payloads as slices.
+
+    Raises Malformed, after the attributes before it, at bytes that are no attribute.
+    """
+    located, left = locate_attributes(data, offset)
+    for type, start, end in located:
+        yield type, data[start:end]
+    if left:
+        offset = len(data) - left
+        raise _bad_length("attribute", offset, NLA_HDRLEN, len(data), NlAttr.unpack(data, offset).length)
+
+
+def locate_attributes(
+    data: Buffer, offset: int = 0, end: int | None = None
+) -> tuple[list[tuple[int, int, int]], int]:
+    """Where the attributes of `data[offset:end]` lie, and how many bytes are left over after them.
+
+    Each is (type with its flags, start of its payload, end of its payload).  Like nla_for_each_attr()
+    this stops without complaint at the first that is shorter than its header or longer than the rest.
+    """
+    if end is None:
+        end = len(data)
+    found = []
+    header = _ATTRIBUTE.unpack_from
+    while end - offset >= NLA_HDRLEN:
+        length, type = header(data, offset)
+        if not NLA_HDRLEN <= length <= end - offset:
+            break
+        found.append((type, offset + NLA_HDRLEN, offset + length))
+        offset += (length + 3) & ~3
+    return found, max(end - offset, 0)
+
+
+def _bad_length(what: str, offset: int, least: int, end: int, found: int) -> Malformed:
+    return Malformed(
+        f"{what} at offset {offset}: expected a length of {least} to {end - offset}, found {found}"
+    )

@@ -1,0 +1,60 @@
+"""C structures of the contract: bytes to attrs objects and back, little-endian, of fixed size."""
+
+from __future__ import annotations
+
+import struct
+from struct import Struct
+from typing import ClassVar, Final, Self, TypeVar
+
+Buffer = bytes | bytearray | memoryview
+B = TypeVar("B", bytes, bytearray, memoryview)
+
+U8: Final = Struct("<B")
+U16: Final = Struct("<H")
+U32: Final = Struct("<I")
+U64: Final = Struct("<Q")
+S8: Final = Struct("<b")
+S16: Final = Struct("<h")
+S32: Final = Struct("<i")
+S64: Final = Struct("<q")
+
+
+class Malformed(ValueError):
+    """Bytes that break the format: the text says at which offset, what was expected and what was found."""
+
+
+class Structure:
+    """Base of the fixed structures.
+
+    A subclass is a frozen attrs class whose fields stand in the order of its LAYOUT.  Where an
+    object a message is too dear, LAYOUT serves alone: `NlMsgHdr.LAYOUT.unpack_from(data, offset)`.
+    """
+
+    __slots__ = ()
+
+    LAYOUT: ClassVar[Struct]
+    SIZE: ClassVar[int]
+    __match_args__: ClassVar[tuple[str, ...]]
+
+    @classmethod
+    def __attrs_init_subclass__(cls) -> None:
+        cls.SIZE = cls.LAYOUT.size
+
+    def pack(self) -> bytes:
+        """The structure's bytes.  Raises struct.error where a value does not fit its field."""
+        return self.LAYOUT.pack(*[getattr(self, name) for name in self.__match_args__])
+
+    @classmethod
+    def unpack(cls, data: Buffer, offset: int = 0) -> Self:
+        """The structure that begins at `offset`.  Raises Malformed where `data` ends before it does."""
+        return cls(*cls._fields(data, offset))
+
+    @classmethod
+    def _fields(cls, data: Buffer, offset: int) -> tuple[int, ...]:
+        try:
+            return cls.LAYOUT.unpack_from(data, offset)
+        except struct.error:
+            found = max(len(data) - offset, 0)
+            raise Malformed(
+                f"{cls.__name__} at offset {offset}: expected {cls.SIZE} bytes, found {found}"
+            ) from None
