@@ -25,6 +25,9 @@ from simkernel.uapi.errno import EINTR, os_error
 Handler = Callable[..., Any]
 Exit = Callable[[Task, int, BaseException | None], None]
 
+COMPUTE = "compute"
+"""The one request that is no system call: the program uses its CPU."""
+
 STUBBORN = 1000
 """How many calls a program may await while it is being closed before it counts as stuck."""
 
@@ -64,7 +67,7 @@ class Runner:
         error = self._check(task, call)
         if error is not None:
             raise error
-        self._enter(task, call)
+        self._dispatch(task, call)
 
     # -- user mode ----------------------------------------------------------
 
@@ -91,7 +94,7 @@ class Runner:
         except (Exception, GeneratorExit) as failure:
             self._finished(task, 1 << 8, failure)
         else:
-            self._enter(task, request) if isinstance(request, Call) else self._sleep(task, request)
+            self._dispatch(task, request)
         finally:
             self.current = None
 
@@ -111,6 +114,29 @@ class Runner:
             return SimulationError(f"{task.comm} awaited {request!r} twice: make the call anew each time")
         request.used = True
         return None
+
+    def _dispatch(self, task: Task, request: Call[Any] | Sleep) -> None:
+        if isinstance(request, Sleep):
+            self._sleep(task, request)
+        elif request.name == COMPUTE:
+            self._compute(task, *request.arguments)
+        else:
+            self._enter(task, request)
+
+    def _compute(self, task: Task, ns: int) -> None:
+        """Time in user mode, in pieces of a slice: between two of them others have their turn."""
+        piece = min(ns, self.scheduler.slice_left(task))
+        self._engine.charge(piece)
+        self.scheduler.completes(task, self._computed, task, ns - piece)
+
+    def _computed(self, task: Task, left: int) -> None:
+        error = self._deliver(task, None) if task.signals.pending else None
+        if not task.alive:
+            return
+        if left and error is None:
+            self._compute(task, left)
+        else:
+            self._return(task, None, error)
 
     # -- in the kernel ------------------------------------------------------
 

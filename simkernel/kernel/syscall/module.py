@@ -1,0 +1,43 @@
+"""Calls about modules: init_module(2), delete_module(2)."""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Any
+
+from simkernel.kernel.task.task import Task
+from simkernel.uapi.capability import CAP_SYS_MODULE
+from simkernel.uapi.errno import EPERM, os_error
+
+if TYPE_CHECKING:
+    from simkernel.kernel.kernel import Kernel
+
+
+class ModuleCalls:
+    """Loading, unloading and listing."""
+
+    CALLS = ("finit_module", "delete_module", "query_modules")
+
+    def __init__(self, kernel: Kernel) -> None:
+        self._modules = kernel.modules
+
+    def finit_module(
+        self, task: Task, path: str, parameters: str = "", flags: int = 0
+    ) -> Coroutine[Any, Any, None]:
+        """finit_module(2) of a path on the module path; `parameters` as on insmod(8)'s line."""
+        _check(task)
+        return self._modules.load(path, parameters, flags)
+
+    def delete_module(self, task: Task, name: str, flags: int = 0) -> Coroutine[Any, Any, None]:
+        """delete_module(2)."""
+        _check(task)
+        return self._modules.unload(name, flags)
+
+    def query_modules(self, task: Task) -> Any:
+        """What /proc/modules says, until there are files: a tuple for each module."""
+        return self._modules.listing()
+
+
+def _check(task: Task) -> None:
+    if not task.credentials.capable(CAP_SYS_MODULE):
+        raise os_error(EPERM)

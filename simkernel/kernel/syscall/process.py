@@ -1,0 +1,208 @@
+"""Calls about tasks: who one is, children, signals, time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, Any, Protocol
+
+from simkernel.kernel.task.credentials import NONE, Credentials
+from simkernel.kernel.task.runner import Exited
+from simkernel.kernel.task.signals import Handler
+from simkernel.kernel.task.task import State, Task
+from simkernel.kernel.task.wait import sleep_on
+from simkernel.uapi.capability import CAP_SETGID, CAP_SETUID, CAP_SYS_ADMIN
+from simkernel.uapi.errno import ECHILD, EINVAL, EPERM, os_error
+from simkernel.uapi.sched import CLONE_NEWNET
+from simkernel.uapi.wait import WNOHANG
+
+if TYPE_CHECKING:
+    from simkernel.kernel.kernel import Kernel
+
+
+class Image(Protocol):
+    """A program that a task can run: its name, and how it is begun as a given task."""
+
+    comm: str
+
+    def begin(self, task: Task) -> Coroutine[Any, Any, Any]: ...
+
+
+class ProcessCalls:
+    """Identity, fork and wait, signals, clock and sleep."""
+
+    CALLS = (
+        "getpid",
+        "gettid",
+        "getppid",
+        "getuid",
+        "getgid",
+        "setuid",
+        "setgid",
+        "capset",
+        "prctl_comm",
+        "prlimit_nofile",
+        "fork_exec",
+        "clone_thread",
+        "exit",
+        "wait4",
+        "kill",
+        "rt_sigaction",
+        "sched_yield",
+        "nanosleep",
+        "clock_gettime",
+        "unshare",
+    )
+
+    def __init__(self, kernel: Kernel) -> None:
+        self._kernel = kernel
+        self._engine = kernel.engine
+
+    # -- identity -----------------------------------------------------------
+
+    def getpid(self, task: Task) -> int:
+        """getpid(2): the thread group's number."""
+        return task.tgid
+
+    def gettid(self, task: Task) -> int:
+        """gettid(2)."""
+        return task.pid
+
+    def getppid(self, task: Task) -> int:
+        """getppid(2)."""
+        return task.parent.tgid if task.parent else 0
+
+    def getuid(self, task: Task) -> int:
+        """getuid(2)."""
+        return task.credentials.uid
+
+    def getgid(self, task: Task) -> int:
+        """getgid(2)."""
+        return task.credentials.gid
+
+    def setuid(self, task: Task, uid: int) -> None:
+        """setuid(2): whoever was root and becomes another loses every capability (capabilities(7))."""
+        old = task.credentials
+        if uid != old.uid and not old.capable(CAP_SETUID):
+            raise os_error(EPERM)
+        capabilities = NONE if old.uid == 0 and uid != 0 else old.capabilities
+        task.credentials = Credentials(uid, old.gid, capabilities)
+
+    def setgid(self, task: Task, gid: int) -> None:
+        """setgid(2)."""
+        old = task.credentials
+        if gid != old.gid and not old.capable(CAP_SETGID):
+            raise os_error(EPERM)
+        task.credentials = Credentials(old.uid, gid, old.capabilities)
+
+    def capset(self, task: Task, capabilities: frozenset[int]) -> None:
+        """capset(2): give capabilities up.  EPERM for one that the task does not have."""
+        if not capabilities <= task.credentials.capabilities:
+            raise os_error(EPERM)
+        task.credentials = Credentials(task.credentials.uid, task.credentials.gid, capabilities)
+
+    def prctl_comm(self, task: Task, comm: str) -> None:
+        """prctl(2), PR_SET_NAME."""
+        task.comm = comm[:15]
+
+    def prlimit_nofile(self, task: Task, limit: int | None = None) -> int:
+        """prlimit(2), RLIMIT_NOFILE: the old limit."""
+        old = task.files.limit
+        if limit is not None:
+            task.files.set_limit(limit)
+        return old
+
+    # -- beginning and ending -------------------------------------------------
+
+    def fork_exec(self, task: Task, image: Image) -> int:
+        """fork(2) and execve(2) in one: a child that runs `image`; its pid."""
+        child = self._kernel.processes.fork(task, image.comm)
+        self._charge_start(child, image, self._kernel.costs.fork + self._kernel.costs.exec)
+        return child.pid
+
+    def clone_thread(self, task: Task, image: Image) -> int:
+        """clone(2) with CLONE_THREAD | CLONE_FILES: another thread of this process; its tid."""
+        thread = self._kernel.processes.clone_thread(task, image.comm)
+        self._charge_start(thread, image, self._kernel.costs.fork)
+        return thread.pid
+
+    def _charge_start(self, task: Task, image: Image, ns: int) -> None:
+        self._engine.charge(ns)
+        self._kernel.processes.start(task, image.begin(task))
+
+    def exit(self, task: Task, code: int = 0) -> None:
+        """_exit(2)."""
+        raise Exited((code & 0xFF) << 8)
+
+    def wait4(
+        self, task: Task, pid: int = -1, options: int = 0
+    ) -> tuple[int, int] | Coroutine[Any, Any, tuple[int, int]]:
+        """wait4(2): (pid, status) of a child that has ended, (0, 0) under WNOHANG.  ECHILD if there is none."""
+        if options & ~WNOHANG:
+            raise os_error(EINVAL)
+        found = self._reap(task, pid)
+        if found is not None:
+            return found
+        if options & WNOHANG:
+            return (0, 0)
+        return self._wait(task, pid)
+
+    async def _wait(self, task: Task, pid: int) -> tuple[int, int]:
+        while True:
+            await sleep_on(task.wait_child)
+            found = self._reap(task, pid)
+            if found is not None:
+                return found
+
+    def _reap(self, task: Task, pid: int) -> tuple[int, int] | None:
+        children = [child for child in task.children if child.is_leader and pid in (-1, child.pid)]
+        if not children:
+            raise os_error(ECHILD)
+        for child in children:
+            if child.state is State.ZOMBIE:
+                self._kernel.processes.reap(child)
+                return (child.pid, child.exit_status)
+        return None
+
+    # -- signals ------------------------------------------------------------
+
+    def kill(self, task: Task, pid: int, number: int) -> None:
+        """kill(2)."""
+        self._kernel.processes.kill(task, pid, number)
+
+    def rt_sigaction(self, task: Task, number: int, handler: Handler) -> Handler:
+        """sigaction(2), without SA_RESTART: a call that sleeps is interrupted.  The old handler."""
+        return task.signals.set_handler(number, handler)
+
+    # -- time ---------------------------------------------------------------
+
+    def sched_yield(self, task: Task) -> Coroutine[Any, Any, None]:
+        """sched_yield(2): to the end of the run queue."""
+        return _yield(self._engine.time)
+
+    def nanosleep(self, task: Task, ns: int) -> Coroutine[Any, Any, None]:
+        """clock_nanosleep(2): EINTR if a signal comes."""
+        return _sleep_until(self._engine.time() + ns)
+
+    def clock_gettime(self, task: Task) -> int:
+        """clock_gettime(2), CLOCK_MONOTONIC, in ns."""
+        return self._engine.time()
+
+    # -- namespaces -----------------------------------------------------------
+
+    def unshare(self, task: Task, flags: int) -> None:
+        """unshare(2), CLONE_NEWNET: a network namespace of one's own.  Wants CAP_SYS_ADMIN."""
+        if flags != CLONE_NEWNET:
+            raise os_error(EINVAL)
+        if not task.credentials.capable(CAP_SYS_ADMIN):
+            raise os_error(EPERM)
+        task.net = self._kernel.new_net()
+
+
+async def _yield(time: Callable[[], int]) -> None:
+    await sleep_on(interruptible=False, deadline=time())
+
+
+async def _sleep_until(deadline: int) -> None:
+    await sleep_on(deadline=deadline)
+
+

@@ -1,0 +1,200 @@
+"""Socket calls: from a descriptor to the socket behind it, waiting where the caller wants to wait.
+
+Data and addresses cross here as bytes and numbers.  An address is (port id, groups mask), or the
+bytes of a whole sockaddr.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
+
+from simkernel.kernel.file.file import OpenFile
+from simkernel.kernel.task.task import Task
+from simkernel.kernel.task.wait import WaitQueue, WouldBlock, sleep_on
+from simkernel.uapi.errno import EAFNOSUPPORT, EAGAIN, EINVAL, ENOTSOCK, os_error
+from simkernel.uapi.fcntl import O_NONBLOCK
+from simkernel.uapi.socket import MSG_DONTWAIT, SOCK_CLOEXEC, SOCK_NONBLOCK, SOCK_TYPE_MASK
+
+if TYPE_CHECKING:
+    from simkernel.kernel.kernel import Kernel
+
+T = TypeVar("T")
+Address = tuple[int, int] | bytes
+Control = list[tuple[int, int, bytes]]
+
+
+class Received(Protocol):
+    """What recvmsg gives: data, control messages, MSG_ flags, the sender, and the real length."""
+
+    data: bytes
+    control: Control
+    flags: int
+    address: tuple[int, int]
+    length: int
+
+
+@runtime_checkable
+class SocketObject(Protocol):
+    """A socket: non-blocking operations and what to wait on."""
+
+    rcvtimeo: int | None
+    sndtimeo: int | None
+
+    def poll(self) -> int: ...
+    @property
+    def wait_queues(self) -> tuple[WaitQueue, ...]: ...
+    def release(self) -> None: ...
+    def bind(self, task: Task, address: Address) -> None: ...
+    def connect(self, task: Task, address: Address) -> None: ...
+    def getsockname(self) -> tuple[int, int]: ...
+    def getpeername(self) -> tuple[int, int]: ...
+    def sendmsg(
+        self, task: Task, data: bytes, address: Address | None, flags: int, control: Control
+    ) -> int | Coroutine[Any, Any, int]: ...
+    def recvmsg(self, task: Task, size: int, control_size: int, flags: int) -> Received: ...
+    def setsockopt(self, task: Task, level: int, option: int, value: bytes) -> None: ...
+    def getsockopt(self, task: Task, level: int, option: int, length: int) -> bytes: ...
+
+
+Create = Callable[[Task, int, int], SocketObject | Coroutine[Any, Any, SocketObject]]
+
+
+class SocketCalls:
+    """socket(2) and what is done with its result."""
+
+    CALLS = (
+        "socket",
+        "bind",
+        "connect",
+        "getsockname",
+        "getpeername",
+        "sendto",
+        "sendmsg",
+        "recvfrom",
+        "recvmsg",
+        "setsockopt",
+        "getsockopt",
+    )
+
+    def __init__(self, kernel: Kernel) -> None:
+        self._engine = kernel.engine
+        self._families = kernel.socket_families
+
+    def socket(self, task: Task, family: int, type: int, protocol: int) -> int | Coroutine[Any, Any, int]:
+        """A new socket's descriptor (`__sys_socket()`)."""
+        flags = type & ~SOCK_TYPE_MASK
+        if flags & ~(SOCK_NONBLOCK | SOCK_CLOEXEC):
+            raise os_error(EINVAL)
+        create = self._families.get(family)
+        if create is None:
+            raise os_error(EAFNOSUPPORT)
+        made = create(task, type & SOCK_TYPE_MASK, protocol)
+        if isinstance(made, Coroutine):
+            return self._install_later(task, made, flags)
+        return self._install(task, made, flags)
+
+    async def _install_later(self, task: Task, made: Coroutine[Any, Any, SocketObject], flags: int) -> int:
+        return self._install(task, await made, flags)
+
+    @staticmethod
+    def _install(task: Task, made: SocketObject, flags: int) -> int:
+        file = OpenFile(made, O_NONBLOCK if flags & SOCK_NONBLOCK else 0)
+        try:
+            return task.files.install(file)
+        except OSError:
+            made.release()
+            raise
+
+    def bind(self, task: Task, fd: int, address: Address) -> None:
+        """bind(2)."""
+        _socket(task, fd).bind(task, address)
+
+    def connect(self, task: Task, fd: int, address: Address) -> None:
+        """connect(2)."""
+        _socket(task, fd).connect(task, address)
+
+    def getsockname(self, task: Task, fd: int) -> tuple[int, int]:
+        """getsockname(2)."""
+        return _socket(task, fd).getsockname()
+
+    def getpeername(self, task: Task, fd: int) -> tuple[int, int]:
+        """getpeername(2)."""
+        return _socket(task, fd).getpeername()
+
+    def setsockopt(self, task: Task, fd: int, level: int, option: int, value: bytes) -> None:
+        """setsockopt(2)."""
+        _socket(task, fd).setsockopt(task, level, option, value)
+
+    def getsockopt(self, task: Task, fd: int, level: int, option: int, length: int) -> bytes:
+        """getsockopt(2): at most `length` bytes."""
+        return _socket(task, fd).getsockopt(task, level, option, length)
+
+    def sendto(
+        self, task: Task, fd: int, data: bytes, flags: int = 0, address: Address | None = None
+    ) -> int | Coroutine[Any, Any, int]:
+        """sendto(2): the number of bytes sent."""
+        return self.sendmsg(task, fd, data, [], flags, address)
+
+    def sendmsg(
+        self, task: Task, fd: int, data: bytes, control: Control, flags: int = 0, address: Address | None = None
+    ) -> int | Coroutine[Any, Any, int]:
+        """sendmsg(2), its buffers joined to `data` by the caller's library."""
+        file = task.files.get(fd)
+        sock = _of(file)
+        trace = self._engine.trace
+        if trace.flow == task.own_flow:
+            # What a task asks next is a new story, unless a message from elsewhere made it ask.
+            task.own_flow = trace.new_flow()
+        try:
+            return sock.sendmsg(task, data, address, flags, control)
+        except WouldBlock as blocked:
+            if flags & MSG_DONTWAIT or file.flags & O_NONBLOCK:
+                raise os_error(EAGAIN) from None
+            return self._wait(file, blocked, sock.sndtimeo, exclusive=False)
+
+    def recvfrom(
+        self, task: Task, fd: int, size: int, flags: int = 0
+    ) -> Received | Coroutine[Any, Any, Received]:
+        """recvfrom(2): one message of up to `size` bytes and its sender."""
+        return self.recvmsg(task, fd, size, 0, flags)
+
+    def recvmsg(
+        self, task: Task, fd: int, size: int, control_size: int, flags: int = 0
+    ) -> Received | Coroutine[Any, Any, Received]:
+        """recvmsg(2)."""
+        file = task.files.get(fd)
+        sock = _of(file)
+        try:
+            return sock.recvmsg(task, size, control_size, flags)
+        except WouldBlock as blocked:
+            if flags & MSG_DONTWAIT or file.flags & O_NONBLOCK:
+                raise os_error(EAGAIN) from None
+            return self._wait(file, blocked, sock.rcvtimeo, exclusive=True)
+
+    async def _wait(self, file: OpenFile, blocked: WouldBlock, timeout: int | None, *, exclusive: bool) -> Any:
+        """Sleep until the operation can go on.  EAGAIN when the socket's own timeout is over."""
+        deadline = None if timeout is None else self._engine.time() + timeout
+        file.get()  # whoever closes the descriptor meanwhile does not take the socket away
+        try:
+            while True:
+                if not await sleep_on(blocked.queue, deadline=deadline, exclusive=exclusive):
+                    raise os_error(EAGAIN)
+                try:
+                    result = blocked.retry()
+                except WouldBlock as again:
+                    blocked = again
+                else:
+                    return await result if isinstance(result, Coroutine) else result
+        finally:
+            file.put()
+
+
+def _of(file: OpenFile) -> SocketObject:
+    if not isinstance(file.object, SocketObject):
+        raise os_error(ENOTSOCK)
+    return file.object
+
+
+def _socket(task: Task, fd: int) -> SocketObject:
+    return _of(task.files.get(fd))
