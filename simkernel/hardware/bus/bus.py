@@ -1,0 +1,239 @@
+"""The bus: what joins processor, memory and devices.
+
+The kernel's side is `readl`, `writel`, `memory`, `interrupts` and the two callbacks `on_interrupt` and
+`on_error`.  The user's side is `plug` and `unplug`, at any instant.  A device's side is DMA and its
+interrupt line.  A wrong access is a bus error: reported, counted, and never an exception.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import attrs
+
+from simkernel.engine import HARDWARE, Engine, SimulationError
+from simkernel.hardware.bus import registers as sheet
+from simkernel.hardware.bus.device import Device
+from simkernel.hardware.bus.hotplug import HotplugController
+from simkernel.hardware.bus.interrupts import Interrupts
+from simkernel.hardware.bus.memory import Memory
+
+
+@attrs.define(eq=False)
+class Slot:
+    """A place for a device: its number, the address of its window, the interrupt line it is wired to."""
+
+    number: int
+    address: int
+    line: int
+    device: Device | None = None
+
+
+@attrs.define
+class Statistics:
+    """What has passed over the bus.  `aborts` are accesses to the window of an empty slot."""
+
+    reads: int = 0
+    writes: int = 0
+    dma_reads: int = 0
+    dma_writes: int = 0
+    dma_bytes: int = 0
+    aborts: int = 0
+    errors: int = 0
+
+
+class Bus:
+    """The bus of one machine.
+
+    `on_interrupt(line)` is called when an unmasked line is high, `on_error(text)` for each bus error.
+    `readl_ns` and `writel_ns` are what an access costs the processor: a write is posted, a read
+    waits for its answer.
+    """
+
+    def __init__(self, engine: Engine, *, slots: int = 16, lines: int = 32) -> None:
+        if not 2 <= slots <= 32:
+            raise SimulationError(f"a bus has 2 to 32 slots, the hot-plug controller's included, not {slots}")
+        if lines < slots:
+            raise SimulationError(f"a bus of {slots} slots has as many interrupt lines or more, not {lines}")
+        self.engine = engine
+        self.memory = Memory()
+        self.interrupts = Interrupts(engine, lambda line: self.on_interrupt(line), lines)
+        self.slots = tuple(Slot(number, sheet.window(number), number) for number in range(slots))
+        self.statistics = Statistics()
+        self.on_interrupt: Callable[[int], None] = _ignore
+        self.on_error: Callable[[str], None] = _ignore
+        self.readl_ns = 300
+        self.writel_ns = 50
+        self._names: dict[str, Device] = {}
+        self._serials = 0
+        self._hotplug = HotplugController(slots)
+        self._identify(self._hotplug)
+        self._insert(self._hotplug, self.slots[0])
+
+    # The kernel's side
+
+    def readl(self, address: int) -> int:
+        """Read the 32-bit register at `address`.  All ones where there is none."""
+        self.engine.charged += self.readl_ns
+        offset = address - sheet.WINDOW_BASE
+        number = offset >> 12
+        if not 0 <= number < len(self.slots) or offset & 3:
+            self._error(f"readl at {address:#010x}: {_why(address)}")
+            return sheet.ALL_ONES
+        device = self.slots[number].device
+        if device is None:
+            self.statistics.aborts += 1
+            return sheet.ALL_ONES
+        self.statistics.reads += 1
+        offset &= 0xFFF
+        value = device.read(offset)
+        if (emit := self.engine.trace.emit) is not None:
+            emit(
+                "rwmmio_read",
+                HARDWARE,
+                device.name,
+                device=device.name,
+                offset=offset,
+                register=device.register_name(offset),
+                value=value,
+            )
+        return value
+
+    def writel(self, address: int, value: int) -> None:
+        """Write the 32-bit register at `address`.  Ignored where there is none."""
+        self.engine.charged += self.writel_ns
+        offset = address - sheet.WINDOW_BASE
+        number = offset >> 12
+        if not 0 <= number < len(self.slots) or offset & 3:
+            self._error(f"writel at {address:#010x}: {_why(address)}")
+            return
+        device = self.slots[number].device
+        if device is None:
+            self.statistics.aborts += 1
+            return
+        self.statistics.writes += 1
+        offset &= 0xFFF
+        value &= sheet.ALL_ONES
+        if (emit := self.engine.trace.emit) is not None:
+            emit(
+                "rwmmio_write",
+                HARDWARE,
+                device.name,
+                device=device.name,
+                offset=offset,
+                register=device.register_name(offset),
+                value=value,
+            )
+        device.write(offset, value)
+
+    # The user's side
+
+    def plug(self, device: Device, *, slot: int | None = None, line: int | None = None) -> Slot:
+        """Put `device` into the lowest free slot, or into number `slot`, and power it.
+
+        Its interrupt line is the one with the slot's number, or `line`, which others may share.
+        SimulationError if it is plugged in already, the place is taken, or no slot is free.
+        """
+        if device.slot is not None:
+            raise SimulationError(f"{device.name} is plugged in already, in slot {device.slot.number}")
+        place = self._free_slot() if slot is None else self._checked_slot(slot)
+        if line is not None and not 0 <= line < len(self.interrupts.lines):
+            raise SimulationError(
+                f"there is no interrupt line {line}: they are 0 to {len(self.interrupts.lines) - 1}"
+            )
+        self._identify(device)
+        place.line = place.number if line is None else line
+        self._insert(device, place)
+        self._hotplug.slot_changed(place.number, present=True)
+        return place
+
+    def unplug(self, device: Device) -> None:
+        """Tear `device` out.  It may be plugged in again.  SimulationError if it is not plugged in."""
+        slot = device.slot
+        if slot is None or device.bus is not self:
+            raise SimulationError(f"{device.name or device.kind} is not plugged in here")
+        if device is self._hotplug:
+            raise SimulationError("the hot-plug controller cannot be unplugged")
+        slot.device = None
+        device.disconnect()
+        device.emit("unplug", slot=slot.number)
+        self._hotplug.slot_changed(slot.number, present=False)
+
+    def devices(self) -> list[Device]:
+        """What is plugged in, by slot, without the hot-plug controller."""
+        return [slot.device for slot in self.slots[1:] if slot.device is not None]
+
+    # A device's side
+
+    def dma_write(self, device: Device, address: int, data: bytes | memoryview) -> bool:
+        """Write `data` to memory for `device`.  False, and a bus error, if that is not one region."""
+        size = len(data)
+        view = self.memory.find(address, size)
+        if view is None:
+            self._error(f"{device.name}: DMA write of {size} bytes at {address:#010x}: not allotted")
+            return False
+        view[:] = data
+        self.statistics.dma_writes += 1
+        self.statistics.dma_bytes += size
+        if (emit := self.engine.trace.emit) is not None:
+            emit("dma_write", HARDWARE, device.name, device=device.name, address=address, length=size)
+        return True
+
+    def dma_read(self, device: Device, address: int, size: int) -> bytes | None:
+        """`size` bytes of memory for `device`.  None, and a bus error, if that is not one region."""
+        view = self.memory.find(address, size)
+        if view is None:
+            self._error(f"{device.name}: DMA read of {size} bytes at {address:#010x}: not allotted")
+            return None
+        self.statistics.dma_reads += 1
+        self.statistics.dma_bytes += size
+        return bytes(view)
+
+    # Within
+
+    def _insert(self, device: Device, slot: Slot) -> None:
+        slot.device = device
+        device.connect(self, slot)
+        device.emit("plug", slot=slot.number, line=slot.line, serial=device.serial)
+
+    def _identify(self, device: Device) -> None:
+        owner = self._names.get(device.name)
+        if owner is device:
+            return
+        if owner is not None:
+            raise SimulationError(f"there has been another device called {device.name} in this machine")
+        if not device.name:
+            index = 0
+            while f"{device.kind}{index}" in self._names:
+                index += 1
+            device.name = f"{device.kind}{index}"
+        self._names[device.name] = device
+        self._serials += 1
+        device.serial = device.serial or self._serials
+
+    def _free_slot(self) -> Slot:
+        for slot in self.slots:
+            if slot.device is None:
+                return slot
+        raise SimulationError(f"all {len(self.slots) - 1} slots are taken: unplug a device first")
+
+    def _checked_slot(self, number: int) -> Slot:
+        if not 0 <= number < len(self.slots):
+            raise SimulationError(f"there is no slot {number}: they are 1 to {len(self.slots) - 1}")
+        if (device := self.slots[number].device) is not None:
+            raise SimulationError(f"slot {number} holds {device.name}")
+        return self.slots[number]
+
+    def _error(self, text: str) -> None:
+        self.statistics.errors += 1
+        if (emit := self.engine.trace.emit) is not None:
+            emit("bus_error", HARDWARE, "bus", text=text)
+        self.on_error(f"bus error: {text}")
+
+
+def _why(address: int) -> str:
+    return "not aligned to 4 bytes" if address & 3 else "no window there"
+
+
+def _ignore(_: object) -> None:
+    """What a bus does with interrupts and errors while no kernel listens."""

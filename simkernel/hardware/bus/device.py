@@ -1,0 +1,253 @@
+"""What every virtual device is: registers behind a window, an interrupt line, DMA, its own events.
+
+A device of your own is a class.  This one measures for 2 ms when told to, then interrupts:
+
+    class Thermometer(Device):
+        vendor_id, device_id = 0x1234, 0x0001
+        registers = (
+            Register("START", 0x10, WO),
+            Register("DONE", 0x14, W1C),
+            Register("TEMPERATURE", 0x18, RO, reset=20),
+        )
+
+        def write_start(self, value: int) -> None:
+            self.after(millis(2), self.measured)
+
+        def measured(self) -> None:
+            self.values[0x18] += 1
+            self.values[0x14] = 1
+
+        def asserts(self) -> bool:
+            return self.values[0x14] != 0
+
+    machine.plug(Thermometer())
+
+Theory of operation.  `registers` is the data sheet as a table, without the four header registers
+that every device has.  A plain register needs no code; where one has an effect, the method
+`write_NAME(value)` or `read_NAME() -> int` is called (NAME in small letters).  `values` holds what is
+in the registers, by offset.  What the device does of its own accord goes through `after`.  Before
+each access the device catches up: what was due by the instant of the access has happened, even if
+the section that makes the access has charged time ahead of the clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from heapq import heappop, heappush
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from simkernel.engine import HARDWARE, Engine, SimulationError, Timer
+from simkernel.hardware.bus import registers as sheet
+from simkernel.hardware.bus.register_table import RO, W1C, WO, Port, Register, compile_table
+
+if TYPE_CHECKING:
+    from simkernel.hardware.bus.bus import Bus, Slot
+
+
+class Event:
+    """Something that a device is going to do."""
+
+    __slots__ = ("_arguments", "_flow", "_function", "_timer")
+
+    def __init__(
+        self, function: Callable[..., None], arguments: tuple[Any, ...], flow: int, timer: Timer
+    ) -> None:
+        self._function: Callable[..., None] | None = function
+        self._arguments = arguments
+        self._flow = flow
+        self._timer = timer
+
+    @property
+    def pending(self) -> bool:
+        """Whether it is still going to happen."""
+        return self._function is not None
+
+    def cancel(self) -> None:
+        """Make it not happen.  Harmless when it has happened."""
+        self._function = None
+        self._timer.cancel()
+
+    def happen(self, device: Device) -> None:
+        """Do it, under the flow under which it was planned.  Nothing if cancelled."""
+        function = self._function
+        if function is not None:
+            self.cancel()
+            device.engine.trace.flow = self._flow
+            function(*self._arguments)
+
+
+class Device:
+    """A virtual device; see the top of this file for how to make one.
+
+    `kind` is what names are made of (camera0, camera1 ...); it defaults to the class's name.
+    `name` is its track in a trace and its random stream; `serial` is its SERIAL register.  Both are
+    given when it is first plugged, unless set before.  `now` is the instant at which it acts.
+    """
+
+    kind: ClassVar[str] = ""
+    vendor_id: ClassVar[int] = 0
+    device_id: ClassVar[int] = 0
+    class_code: ClassVar[int] = sheet.CLASS_OTHER
+    revision: ClassVar[int] = 0
+    registers: ClassVar[tuple[Register, ...]] = ()
+    ports: ClassVar[dict[int, Port]] = {}
+
+    name: str = ""
+    serial: int = 0
+    slot: Slot | None = None
+    bus: Bus
+    engine: Engine
+    values: dict[int, int]
+    now: int
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        hooks = {
+            name: getattr(cls, name)
+            for base in reversed(cls.__mro__)
+            for name in vars(base)
+            if name.startswith(("read_", "write_"))
+        }
+        cls.ports = compile_table(cls.__name__, cls.registers, hooks)
+        if "kind" not in vars(cls):
+            cls.kind = cls.__name__.lower()
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.name or '(never plugged)'}>"
+
+    # What a device class may define
+
+    def power_on(self) -> None:
+        """Called when plugged, with all registers at their reset values."""
+
+    def power_off(self) -> None:
+        """Called when unplugged, with nothing pending any more and no interrupt raised."""
+
+    def asserts(self) -> bool:
+        """Whether the device holds its interrupt line high.  Asked after all that may change it."""
+        return False
+
+    # What a device class may use
+
+    def after(self, delay: int, function: Callable[..., None], *arguments: Any) -> Event:
+        """Call `function` when `delay` ns have passed, unless unplugged by then."""
+        time = max(self.now, self.engine.now) + delay
+        timer = self.engine.call_at(time, self._due)
+        event = Event(function, arguments, self.engine.trace.flow, timer)
+        self._order += 1
+        heappush(self._agenda, (time, self._order, event))
+        return event
+
+    def dma_write(self, address: int, data: bytes | memoryview) -> bool:
+        """Write `data` to memory.  False, and a bus error, if that is not within one allotted region."""
+        return self.slot is not None and self.bus.dma_write(self, address, data)
+
+    def dma_read(self, address: int, size: int) -> bytes | None:
+        """`size` bytes of memory.  None, and a bus error, if that is not within one allotted region."""
+        return None if self.slot is None else self.bus.dma_read(self, address, size)
+
+    def emit(self, event: str, **fields: Any) -> None:
+        """Record `event` on the device's track, if anyone listens."""
+        if (emit := self.engine.trace.emit) is not None:
+            emit(event, HARDWARE, self.name, **fields)
+
+    # What the bus uses
+
+    def connect(self, bus: Bus, slot: Slot) -> None:
+        """Power the device, in `slot` of `bus`."""
+        self.bus = bus
+        self.engine = bus.engine
+        self.slot = slot
+        self.now = bus.engine.time()
+        self.values = {offset: port.register.reset for offset, port in self.ports.items()}
+        self.values[sheet.ID] = self.vendor_id << 16 | self.device_id
+        self.values[sheet.CLASS] = self.class_code << 8 | self.revision
+        self.values[sheet.INTERRUPT] = slot.line
+        self.values[sheet.SERIAL] = self.serial
+        self._agenda: list[tuple[int, int, Event]] = []
+        self._order = 0
+        self._asserted = False
+        self.power_on()
+        self.drive()
+
+    def disconnect(self) -> None:
+        """Take the power away: nothing happens any more, the interrupt line is released."""
+        slot = self.slot
+        if slot is None:
+            raise SimulationError(f"{self.name} is not plugged in")
+        self.now = max(self.now, self.engine.time())
+        self.slot = None
+        for _, _, event in self._agenda:
+            event.cancel()
+        self._agenda.clear()
+        self.bus.interrupts.release(slot.line, self)
+        self.power_off()
+
+    def read(self, offset: int) -> int:
+        """What a 32-bit read at `offset` gives.  Reserved registers read as zero."""
+        self.catch_up()
+        port = self.ports.get(offset)
+        if port is None or port.register.access == WO:
+            return 0
+        if port.read is None:
+            return self.values[offset]
+        value = port.read(self)
+        self.drive()
+        return value & sheet.ALL_ONES
+
+    def write(self, offset: int, value: int) -> None:
+        """Do what a 32-bit write at `offset` does.  Reserved and read-only registers ignore it."""
+        self.catch_up()
+        port = self.ports.get(offset)
+        if port is None or (register := port.register).access == RO:
+            return
+        old = self.values[offset]
+        if register.access == W1C:
+            self.values[offset] = old & ~(value & register.writable)
+        else:
+            self.values[offset] = old & ~register.writable | value & register.writable
+        if port.write is not None:
+            port.write(self, value)
+        self.drive()
+
+    def register_name(self, offset: int) -> str:
+        """What the data sheet calls the register at `offset`."""
+        port = self.ports.get(offset)
+        return "reserved" if port is None else port.register.name
+
+    def catch_up(self) -> None:
+        """Let everything happen that was due by `engine.time()`; that is then `now`."""
+        time = self.engine.time()
+        if self._agenda and self._agenda[0][0] <= time:
+            trace = self.engine.trace
+            flow = trace.flow
+            self.advance(time)
+            trace.flow = flow
+        if time > self.now:
+            self.now = time
+
+    def advance(self, to: int) -> None:
+        """Do what is due up to and including the instant `to`, in order."""
+        agenda = self._agenda
+        while agenda and agenda[0][0] <= to:
+            self.now, _, event = heappop(agenda)
+            event.happen(self)
+            self.drive()
+
+    def _due(self) -> None:
+        interrupts = self.bus.interrupts
+        interrupts.inline = True
+        try:
+            self.advance(self.engine.now)
+        finally:
+            interrupts.inline = False
+
+    def drive(self) -> None:
+        """Set the interrupt line to what `asserts` says."""
+        if self.slot is None or (level := self.asserts()) == self._asserted:
+            return
+        self._asserted = level
+        if level:
+            self.bus.interrupts.drive(self.slot.line, self, self.name)
+        else:
+            self.bus.interrupts.release(self.slot.line, self)

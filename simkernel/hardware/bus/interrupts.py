@@ -1,0 +1,92 @@
+"""Interrupt lines and their controller: level triggered, shareable, maskable, as PCI's INTx are.
+
+Theory of operation.  A line is high while at least one device drives it.  A line that is high and not
+masked interrupts: `deliver(line)` is called.  In a device's own event that is at once; anywhere
+else (a register access, a mask lifted) the processor is busy with the section that caused it,
+and the interrupt is taken in an event of its own at `engine.time()`.
+
+Lines come out of reset masked.  Whoever handles an interrupt masks its line, serves the devices, and
+unmasks it; a line that is still high then interrupts again (Linux: handle_level_irq()).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+
+import attrs
+
+from simkernel.engine import HARDWARE, Engine, Timer
+
+
+@attrs.define(eq=False)
+class Line:
+    """One interrupt line.  `drivers` are the devices that hold it high, each with its trace flow."""
+
+    number: int
+    masked: bool = True
+    drivers: dict[Hashable, int] = attrs.field(factory=dict)
+    coming: Timer | None = None
+    raised: int = 0
+    delivered: int = 0
+
+
+class Interrupts:
+    """The interrupt controller of one machine.
+
+    `inline` is true while a device's own event runs, in which an interrupt is taken at once.
+    """
+
+    def __init__(self, engine: Engine, deliver: Callable[[int], None], count: int) -> None:
+        self.lines = tuple(Line(number) for number in range(count))
+        self.inline = False
+        self._engine = engine
+        self._deliver_to = deliver
+
+    def mask(self, line: int) -> None:
+        """Let `line` not interrupt until `unmask`."""
+        self.lines[line].masked = True
+
+    def unmask(self, line: int) -> None:
+        """Let `line` interrupt.  If it is high, it does, in an event of its own."""
+        state = self.lines[line]
+        state.masked = False
+        if state.drivers:
+            self._take_later(state)
+
+    def is_high(self, line: int) -> bool:
+        """Whether a device drives `line`."""
+        return bool(self.lines[line].drivers)
+
+    def drive(self, line: int, source: Hashable, track: str) -> None:
+        """Let `source` hold `line` high."""
+        state = self.lines[line]
+        trace = self._engine.trace
+        state.drivers[source] = trace.flow
+        state.raised += 1
+        if (emit := trace.emit) is not None:
+            emit("irq_raise", HARDWARE, track, line=line)
+        if state.masked:
+            return
+        if self.inline:
+            self._take(state)
+        else:
+            self._take_later(state)
+
+    def release(self, line: int, source: Hashable) -> None:
+        """Let `source` no longer hold `line` high."""
+        self.lines[line].drivers.pop(source, None)
+
+    def _take_later(self, line: Line) -> None:
+        if line.coming is None or not line.coming.pending:
+            line.coming = self._engine.call_later(0, self._take, line)
+
+    def _take(self, line: Line) -> None:
+        if line.masked or not line.drivers:
+            return
+        line.delivered += 1
+        self._engine.trace.flow = next(iter(line.drivers.values()))
+        inline, self.inline = self.inline, False
+        try:
+            self._deliver_to(line.number)
+        finally:
+            self.inline = inline

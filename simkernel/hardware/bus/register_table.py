@@ -1,0 +1,86 @@
+"""What a device's registers are: a table, compiled once per device class."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final
+
+import attrs
+
+from simkernel.engine import SimulationError
+from simkernel.hardware.bus import registers as sheet
+
+RO: Final = "ro"  # writes are ignored
+RW: Final = "rw"
+WO: Final = "wo"  # reads as zero
+W1C: Final = "w1c"  # set by the device; writing a one clears a bit
+
+ReadHook = Callable[[Any], int]
+WriteHook = Callable[[Any, int], None]
+
+
+@attrs.frozen
+class Register:
+    """One register: its name, its offset in the window, who may do what, its value after reset.
+
+    `writable` is a mask of the bits that a write can change; the others keep their value.
+    """
+
+    name: str
+    offset: int
+    access: str = attrs.field(default=RO, validator=attrs.validators.in_((RO, RW, WO, W1C)))
+    reset: int = 0
+    writable: int = sheet.ALL_ONES
+
+
+@attrs.frozen
+class Port:
+    """A register with the hooks that its device class has for it."""
+
+    register: Register
+    read: ReadHook | None
+    write: WriteHook | None
+
+
+HEADER: Final = (
+    Register("ID", sheet.ID),
+    Register("CLASS", sheet.CLASS),
+    Register("INTERRUPT", sheet.INTERRUPT),
+    Register("SERIAL", sheet.SERIAL),
+)
+
+
+def compile_table(owner: str, table: Iterable[Register], namespace: Mapping[str, Any]) -> dict[int, Port]:
+    """The ports of a device class by offset.
+
+    `namespace` holds the class's methods: `read_NAME` and `write_NAME`, in small letters, are the hooks
+    of register NAME.  SimulationError for a mistake in the table or a hook that belongs to no register.
+    """
+    ports: dict[int, Port] = {}
+    names: set[str] = set()
+    for register in (*HEADER, *table):
+        if register.offset % 4 or not 0 <= register.offset < sheet.WINDOW_SIZE:
+            raise SimulationError(
+                f"{owner}: register {register.name} at {register.offset:#x}: an offset is a multiple of 4 "
+                f"below {sheet.WINDOW_SIZE:#x}"
+            )
+        if (taken := ports.get(register.offset)) is not None:
+            raise SimulationError(
+                f"{owner}: {taken.register.name} and {register.name} are both at {register.offset:#x}"
+            )
+        if register.name in names:
+            raise SimulationError(f"{owner}: there are two registers called {register.name}")
+        names.add(register.name)
+        hook = register.name.lower()
+        ports[register.offset] = Port(register, namespace.get(f"read_{hook}"), namespace.get(f"write_{hook}"))
+    hooks = {f"{verb}_{name.lower()}" for verb in ("read", "write") for name in names}
+    for name in namespace:
+        if name.startswith(("read_", "write_")) and name not in hooks:
+            raise SimulationError(
+                f"{owner}.{name}() is the hook of no register: the table has {_listed(ports)}"
+            )
+    return ports
+
+
+def _listed(ports: dict[int, Port]) -> str:
+    return ", ".join(port.register.name for port in ports.values())

@@ -1,0 +1,55 @@
+"""Data sheet of the bus: the address map, the header of every device, the hot-plug controller.
+
+All registers are 32 bits wide and are read and written whole, at addresses that are multiples of 4.
+
+Address map.  Memory begins at MEMORY_BASE.  Slot n has a window of WINDOW_SIZE bytes at
+WINDOW_BASE + n * WINDOW_SIZE.  Slot 0 holds the hot-plug controller, which cannot be unplugged.  The
+window of an empty slot reads all ones and ignores writes, as does that of a device just torn out.
+
+Header.  A window begins with four read-only registers that are the same for every device.
+
+Hot-plug controller.  Bit n of PRESENT is set while slot n holds a device.  Bit n of CHANGED is set
+when a device was plugged into slot n or torn out of it; writing a one clears it.  A slot that is
+both present and changed may hold another device than before, or the same one newly powered: its
+registers are at their reset values.  The interrupt line is high while CHANGED is not zero and
+interrupts are enabled.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+MEMORY_BASE: Final = 0x4000_0000
+WINDOW_BASE: Final = 0xF000_0000
+WINDOW_SIZE: Final = 0x1000
+ALL_ONES: Final = 0xFFFF_FFFF
+
+# Header of every device
+ID: Final = 0x00  # vendor << 16 | device
+CLASS: Final = 0x04  # class << 8 | revision
+INTERRUPT: Final = 0x08  # number of the interrupt line
+SERIAL: Final = 0x0C  # serial number
+HEADER_SIZE: Final = 0x10
+
+# Classes
+CLASS_OTHER: Final = 0x00
+CLASS_BUS: Final = 0x01
+CLASS_VIDEO: Final = 0x02
+CLASS_INPUT: Final = 0x03
+
+# Hot-plug controller
+VENDOR: Final = 0x51B5
+HOTPLUG_DEVICE: Final = 0x0001
+HOTPLUG_LINE: Final = 0  # its interrupt line
+
+SLOTS: Final = 0x10  # ro: how many slots there are, slot 0 included; 32 at most
+PRESENT: Final = 0x14  # ro: bit n is set while slot n holds a device
+CHANGED: Final = 0x18  # w1c: bit n is set when slot n was plugged or unplugged
+ENABLE: Final = 0x1C  # rw
+
+ENABLE_INTERRUPT: Final = 1 << 0
+
+
+def window(slot: int) -> int:
+    """Address of the window of slot number `slot`."""
+    return WINDOW_BASE + slot * WINDOW_SIZE
