@@ -119,7 +119,7 @@ def default_disposition(number: int) -> Disposition:
 
 
 def signal_name(number: int) -> str:
-    """The name of a signal, such as "SIGTERM"; the real-time ones are "SIGRT_0" and so on, as in strace(1)."""
+    """The name of a signal, such as "SIGTERM"; real-time ones are "SIGRT_0" and so on, as in strace(1)."""
     if SIGRTMIN <= number <= SIGRTMAX:
         return f"SIGRT_{number - SIGRTMIN}"
     return _NAMES.get(number, f"signal {number}")

@@ -3,6 +3,8 @@
 Sources: include/linux/socket.h, include/linux/net.h, include/uapi/asm-generic/socket.h.
 """
 
+# ruff: noqa: N802 - C's names, which are also those of Python's socket module
+
 from __future__ import annotations
 
 from struct import Struct

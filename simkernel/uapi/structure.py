@@ -36,8 +36,8 @@ class Structure:
     SIZE: ClassVar[int]
     __match_args__: ClassVar[tuple[str, ...]]
 
-    @classmethod
-    def __attrs_init_subclass__(cls) -> None:
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
         cls.SIZE = cls.LAYOUT.size
 
     def pack(self) -> bytes:

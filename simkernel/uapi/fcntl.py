@@ -1,0 +1,49 @@
+"""Flags of open files and descriptors.  Source: include/uapi/asm-generic/fcntl.h, include/uapi/linux/fcntl.h."""
+
+from __future__ import annotations
+
+from typing import Final
+
+# Flags of an open file.
+O_RDONLY: Final = 0o0
+O_WRONLY: Final = 0o1
+O_RDWR: Final = 0o2
+O_ACCMODE: Final = 0o3
+O_CREAT: Final = 0o100
+O_EXCL: Final = 0o200
+O_NOCTTY: Final = 0o400
+O_TRUNC: Final = 0o1000
+O_APPEND: Final = 0o2000
+O_NONBLOCK: Final = 0o4000
+O_NDELAY: Final = O_NONBLOCK
+O_DSYNC: Final = 0o10000
+O_ASYNC: Final = 0o20000
+O_DIRECT: Final = 0o40000
+O_LARGEFILE: Final = 0o100000
+O_DIRECTORY: Final = 0o200000
+O_NOFOLLOW: Final = 0o400000
+O_NOATIME: Final = 0o1000000
+O_CLOEXEC: Final = 0o2000000
+O_SYNC: Final = 0o4000000 | O_DSYNC
+O_PATH: Final = 0o10000000
+O_TMPFILE: Final = 0o20000000 | O_DIRECTORY
+
+# Commands of fcntl().
+F_DUPFD: Final = 0
+F_GETFD: Final = 1
+F_SETFD: Final = 2
+F_GETFL: Final = 3
+F_SETFL: Final = 4
+F_GETLK: Final = 5
+F_SETLK: Final = 6
+F_SETLKW: Final = 7
+F_SETOWN: Final = 8
+F_GETOWN: Final = 9
+F_SETSIG: Final = 10
+F_GETSIG: Final = 11
+F_DUPFD_CLOEXEC: Final = 1030
+
+# The one flag of a descriptor.
+FD_CLOEXEC: Final = 1
+
+AT_FDCWD: Final = -100

@@ -1,0 +1,213 @@
+"""Routing netlink: message types, multicast groups, the families' own headers.
+
+Source: include/uapi/linux/rtnetlink.h and if_addr.h, as of Linux 6.18.
+"""
+
+from __future__ import annotations
+
+from struct import Struct
+from typing import Final
+
+import attrs
+
+from simkernel.uapi.socket import AF_UNSPEC
+from simkernel.uapi.structure import Structure
+
+# Message types, four to a kind: NEW, DEL, GET, SET.
+RTM_BASE: Final = 16
+RTM_NEWLINK: Final = 16
+RTM_DELLINK: Final = 17
+RTM_GETLINK: Final = 18
+RTM_SETLINK: Final = 19
+RTM_NEWADDR: Final = 20
+RTM_DELADDR: Final = 21
+RTM_GETADDR: Final = 22
+RTM_NEWROUTE: Final = 24
+RTM_DELROUTE: Final = 25
+RTM_GETROUTE: Final = 26
+RTM_NEWNEIGH: Final = 28
+RTM_DELNEIGH: Final = 29
+RTM_GETNEIGH: Final = 30
+RTM_NEWRULE: Final = 32
+RTM_DELRULE: Final = 33
+RTM_GETRULE: Final = 34
+RTM_NEWQDISC: Final = 36
+RTM_DELQDISC: Final = 37
+RTM_GETQDISC: Final = 38
+RTM_NEWTCLASS: Final = 40
+RTM_DELTCLASS: Final = 41
+RTM_GETTCLASS: Final = 42
+RTM_NEWTFILTER: Final = 44
+RTM_DELTFILTER: Final = 45
+RTM_GETTFILTER: Final = 46
+RTM_NEWACTION: Final = 48
+RTM_DELACTION: Final = 49
+RTM_GETACTION: Final = 50
+RTM_NEWPREFIX: Final = 52
+RTM_NEWMULTICAST: Final = 56
+RTM_DELMULTICAST: Final = 57
+RTM_GETMULTICAST: Final = 58
+RTM_NEWANYCAST: Final = 60
+RTM_DELANYCAST: Final = 61
+RTM_GETANYCAST: Final = 62
+RTM_NEWNEIGHTBL: Final = 64
+RTM_GETNEIGHTBL: Final = 66
+RTM_SETNEIGHTBL: Final = 67
+RTM_NEWNDUSEROPT: Final = 68
+RTM_NEWADDRLABEL: Final = 72
+RTM_DELADDRLABEL: Final = 73
+RTM_GETADDRLABEL: Final = 74
+RTM_GETDCB: Final = 78
+RTM_SETDCB: Final = 79
+RTM_NEWNETCONF: Final = 80
+RTM_DELNETCONF: Final = 81
+RTM_GETNETCONF: Final = 82
+RTM_NEWMDB: Final = 84
+RTM_DELMDB: Final = 85
+RTM_GETMDB: Final = 86
+RTM_NEWNSID: Final = 88
+RTM_DELNSID: Final = 89
+RTM_GETNSID: Final = 90
+RTM_NEWSTATS: Final = 92
+RTM_GETSTATS: Final = 94
+RTM_SETSTATS: Final = 95
+RTM_NEWCACHEREPORT: Final = 96
+RTM_NEWCHAIN: Final = 100
+RTM_DELCHAIN: Final = 101
+RTM_GETCHAIN: Final = 102
+RTM_NEWNEXTHOP: Final = 104
+RTM_DELNEXTHOP: Final = 105
+RTM_GETNEXTHOP: Final = 106
+RTM_NEWLINKPROP: Final = 108
+RTM_DELLINKPROP: Final = 109
+RTM_GETLINKPROP: Final = 110
+RTM_NEWVLAN: Final = 112
+RTM_DELVLAN: Final = 113
+RTM_GETVLAN: Final = 114
+RTM_NEWNEXTHOPBUCKET: Final = 116
+RTM_DELNEXTHOPBUCKET: Final = 117
+RTM_GETNEXTHOPBUCKET: Final = 118
+RTM_NEWTUNNEL: Final = 120
+RTM_DELTUNNEL: Final = 121
+RTM_GETTUNNEL: Final = 122
+RTM_MAX: Final = 123
+
+# Multicast groups by number, ...
+RTNLGRP_NONE: Final = 0
+RTNLGRP_LINK: Final = 1
+RTNLGRP_NOTIFY: Final = 2
+RTNLGRP_NEIGH: Final = 3
+RTNLGRP_TC: Final = 4
+RTNLGRP_IPV4_IFADDR: Final = 5
+RTNLGRP_IPV4_MROUTE: Final = 6
+RTNLGRP_IPV4_ROUTE: Final = 7
+RTNLGRP_IPV4_RULE: Final = 8
+RTNLGRP_IPV6_IFADDR: Final = 9
+RTNLGRP_IPV6_MROUTE: Final = 10
+RTNLGRP_IPV6_ROUTE: Final = 11
+RTNLGRP_IPV6_IFINFO: Final = 12
+RTNLGRP_DECnet_IFADDR: Final = 13
+RTNLGRP_DECnet_ROUTE: Final = 15
+RTNLGRP_DECnet_RULE: Final = 16
+RTNLGRP_IPV6_PREFIX: Final = 18
+RTNLGRP_IPV6_RULE: Final = 19
+RTNLGRP_ND_USEROPT: Final = 20
+RTNLGRP_PHONET_IFADDR: Final = 21
+RTNLGRP_PHONET_ROUTE: Final = 22
+RTNLGRP_DCB: Final = 23
+RTNLGRP_IPV4_NETCONF: Final = 24
+RTNLGRP_IPV6_NETCONF: Final = 25
+RTNLGRP_MDB: Final = 26
+RTNLGRP_MPLS_ROUTE: Final = 27
+RTNLGRP_NSID: Final = 28
+RTNLGRP_MPLS_NETCONF: Final = 29
+RTNLGRP_IPV4_MROUTE_R: Final = 30
+RTNLGRP_IPV6_MROUTE_R: Final = 31
+RTNLGRP_NEXTHOP: Final = 32
+RTNLGRP_BRVLAN: Final = 33
+RTNLGRP_MCTP_IFADDR: Final = 34
+RTNLGRP_TUNNEL: Final = 35
+RTNLGRP_STATS: Final = 36
+RTNLGRP_IPV4_MCADDR: Final = 37
+RTNLGRP_IPV6_MCADDR: Final = 38
+RTNLGRP_IPV6_ACADDR: Final = 39
+RTNLGRP_MAX: Final = RTNLGRP_IPV6_ACADDR
+
+# ... and the same as bits, for the groups of an address.
+RTMGRP_LINK: Final = 0x1
+RTMGRP_NOTIFY: Final = 0x2
+RTMGRP_NEIGH: Final = 0x4
+RTMGRP_TC: Final = 0x8
+RTMGRP_IPV4_IFADDR: Final = 0x10
+RTMGRP_IPV4_MROUTE: Final = 0x20
+RTMGRP_IPV4_ROUTE: Final = 0x40
+RTMGRP_IPV4_RULE: Final = 0x80
+RTMGRP_IPV6_IFADDR: Final = 0x100
+RTMGRP_IPV6_MROUTE: Final = 0x200
+RTMGRP_IPV6_ROUTE: Final = 0x400
+RTMGRP_IPV6_IFINFO: Final = 0x800
+RTMGRP_DECnet_IFADDR: Final = 0x1000
+RTMGRP_DECnet_ROUTE: Final = 0x4000
+RTMGRP_IPV6_PREFIX: Final = 0x20000
+
+# What a dump of links should contain (IFLA_EXT_MASK).
+RTEXT_FILTER_VF: Final = 1 << 0
+RTEXT_FILTER_BRVLAN: Final = 1 << 1
+RTEXT_FILTER_BRVLAN_COMPRESSED: Final = 1 << 2
+RTEXT_FILTER_SKIP_STATS: Final = 1 << 3
+RTEXT_FILTER_MRP: Final = 1 << 4
+RTEXT_FILTER_CFM_CONFIG: Final = 1 << 5
+RTEXT_FILTER_CFM_STATUS: Final = 1 << 6
+RTEXT_FILTER_MST: Final = 1 << 7
+
+
+@attrs.frozen
+class RtGenMsg(Structure):
+    """struct rtgenmsg: the least that a dump request holds."""
+
+    LAYOUT = Struct("<B")
+
+    family: int = AF_UNSPEC
+
+
+@attrs.frozen
+class IfInfoMsg(Structure):
+    """struct ifinfomsg, of RTM_..LINK: `type` is an ARPHRD_, `flags` and `change` are IFF_ bits."""
+
+    LAYOUT = Struct("<BxHiII")
+
+    family: int = AF_UNSPEC
+    type: int = 0
+    index: int = 0
+    flags: int = 0
+    change: int = 0
+
+
+@attrs.frozen
+class IfAddrMsg(Structure):
+    """struct ifaddrmsg, of RTM_..ADDR: an address of the link `index`."""
+
+    LAYOUT = Struct("<BBBBI")
+
+    family: int = AF_UNSPEC
+    prefixlen: int = 0
+    flags: int = 0
+    scope: int = 0
+    index: int = 0
+
+
+@attrs.frozen
+class RtMsg(Structure):
+    """struct rtmsg, of RTM_..ROUTE."""
+
+    LAYOUT = Struct("<BBBBBBBBI")
+
+    family: int = AF_UNSPEC
+    dst_len: int = 0
+    src_len: int = 0
+    tos: int = 0
+    table: int = 0
+    protocol: int = 0
+    scope: int = 0
+    type: int = 0
+    flags: int = 0

@@ -1,0 +1,106 @@
+"""Uevents: what the kernel tells of a device on NETLINK_KOBJECT_UEVENT, without a header.
+
+    add@/devices/camera0\\0ACTION=add\\0DEVPATH=/devices/camera0\\0SUBSYSTEM=camera\\0SEQNUM=12\\0
+
+Source: kobject_uevent_env() and alloc_uevent_skb() in lib/kobject_uevent.c.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final, Self
+
+import attrs
+
+from simkernel.uapi.structure import Buffer, Malformed
+
+KOBJ_ADD: Final = "add"
+KOBJ_REMOVE: Final = "remove"
+KOBJ_CHANGE: Final = "change"
+KOBJ_MOVE: Final = "move"
+KOBJ_ONLINE: Final = "online"
+KOBJ_OFFLINE: Final = "offline"
+KOBJ_BIND: Final = "bind"
+KOBJ_UNBIND: Final = "unbind"
+KOBJECT_ACTIONS: Final = (
+    KOBJ_ADD,
+    KOBJ_REMOVE,
+    KOBJ_CHANGE,
+    KOBJ_MOVE,
+    KOBJ_ONLINE,
+    KOBJ_OFFLINE,
+    KOBJ_BIND,
+    KOBJ_UNBIND,
+)
+
+# The group that the kernel sends to; udev sends its own format to group 2, which begins with this.
+UEVENT_GROUP: Final = 1
+_LIBUDEV: Final = b"libudev\0"
+
+
+def _no_nul(event: object, field: attrs.Attribute[str], value: str) -> None:
+    if "\0" in value:
+        raise ValueError(f"the {field.name} of a uevent has no NUL: {value!r}")
+
+
+def _no_at(event: object, field: object, value: str) -> None:
+    if "@" in value:
+        raise ValueError(f"the action of a uevent has no @: {value!r}")
+
+
+def _an_environment(event: object, field: object, variables: Mapping[str, str]) -> None:
+    for key, value in variables.items():
+        if not key or "=" in key or "\0" in key or "\0" in value:
+            raise ValueError(f"a variable of a uevent is KEY=VALUE without NUL: {key!r}, {value!r}")
+
+
+@attrs.frozen
+class Uevent:
+    """One event of one device.  `variables` are in the kernel's order, with ACTION and DEVPATH among them."""
+
+    action: str = attrs.field(validator=[_no_nul, _no_at])
+    devpath: str = attrs.field(validator=_no_nul)
+    variables: Mapping[str, str] = attrs.field(factory=dict, validator=_an_environment)
+
+    def pack(self) -> bytes:
+        """The datagram's bytes."""
+        lines = [f"{self.action}@{self.devpath}"]
+        lines += [f"{key}={value}" for key, value in self.variables.items()]
+        return _encode("\0".join(lines) + "\0")
+
+    @classmethod
+    def unpack(cls, data: Buffer) -> Self:
+        """The event in a datagram; of a key that stands twice the last counts, as in an environment.
+
+        Raises Malformed at what is not the kernel's, udev's format among it.
+        """
+        data = bytes(data)
+        if data.startswith(_LIBUDEV):
+            raise Malformed("uevent at offset 0: expected ACTION@DEVPATH, found udev's own format")
+        if not data.endswith(b"\0"):
+            raise Malformed(f"uevent at offset {len(data)}: expected a NUL, found the end")
+        summary, *lines = _decode(data[:-1]).split("\0")
+        action, at, devpath = summary.partition("@")
+        if not at:
+            raise Malformed(f"uevent at offset 0: expected ACTION@DEVPATH, found {summary!r}")
+        return cls(action, devpath, _variables(lines, len(_encode(summary)) + 1))
+
+
+def _variables(lines: list[str], offset: int) -> dict[str, str]:
+    found = {}
+    for line in lines:
+        key, equals, value = line.partition("=")
+        if not key or not equals:
+            raise Malformed(f"uevent at offset {offset}: expected KEY=VALUE, found {line!r}")
+        found[key] = value
+        offset += len(_encode(line)) + 1
+    return found
+
+
+def _encode(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")
+
+
+def _decode(data: bytes) -> str:
+    # A path may hold any bytes; so they come back as they were.
+    return data.decode("utf-8", "surrogateescape")
