@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 from simkernel.kernel.task.task import Task
 from simkernel.kernel.task.wait import WaitQueue, sleep_on
-from simkernel.uapi.errno import EBADF, EINVAL, os_error
+from simkernel.uapi.errno import EBADF, EINVAL, ENOTTY, os_error
 from simkernel.uapi.fcntl import F_DUPFD, F_GETFL, F_SETFL, O_NONBLOCK
 from simkernel.uapi.poll import POLLERR, POLLHUP, POLLNVAL
 
 if TYPE_CHECKING:
     from simkernel.kernel.kernel import Kernel
+
+FIONBIO = 0x5421
+"""include/uapi/asm-generic/ioctls.h"""
 
 Watched = Sequence[tuple[int, int]]
 Ready = list[tuple[int, int]]
@@ -21,7 +24,7 @@ Ready = list[tuple[int, int]]
 class FileCalls:
     """What every kind of open file takes."""
 
-    CALLS = ("close", "dup", "dup2", "fcntl", "poll")
+    CALLS = ("close", "dup", "dup2", "fcntl", "ioctl", "poll")
 
     def __init__(self, kernel: Kernel) -> None:
         self._engine = kernel.engine
@@ -49,6 +52,14 @@ class FileCalls:
         if command == F_DUPFD and argument == 0:
             return task.files.install(file)
         raise os_error(EINVAL)
+
+    def ioctl(self, task: Task, fd: int, request: int, argument: int = 0) -> int:
+        """ioctl(2): FIONBIO, which every file takes; ENOTTY for what the object does not know."""
+        file = task.files.get(fd)
+        if request != FIONBIO:
+            raise os_error(ENOTTY)
+        file.flags = (file.flags & ~O_NONBLOCK) | (O_NONBLOCK if argument else 0)
+        return 0
 
     def poll(
         self, task: Task, watched: Watched, timeout: int | None = None

@@ -49,7 +49,6 @@ class ProcessCalls:
         "rt_sigaction",
         "sched_yield",
         "nanosleep",
-        "clock_gettime",
         "unshare",
     )
 
@@ -182,10 +181,6 @@ class ProcessCalls:
     def nanosleep(self, task: Task, ns: int) -> Coroutine[Any, Any, None]:
         """clock_nanosleep(2): EINTR if a signal comes."""
         return _sleep_until(self._engine.time() + ns)
-
-    def clock_gettime(self, task: Task) -> int:
-        """clock_gettime(2), CLOCK_MONOTONIC, in ns."""
-        return self._engine.time()
 
     # -- namespaces -----------------------------------------------------------
 

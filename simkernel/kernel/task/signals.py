@@ -4,8 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from simkernel.uapi import signal as uapi
+from simkernel.engine import NotModelled
 from simkernel.uapi.errno import EINVAL, os_error
+from simkernel.uapi.signal import (
+    SIG_DFL,
+    SIG_IGN,
+    UNCATCHABLE,
+    Disposition,
+    default_disposition,
+    signal_name,
+    valid_signal,
+)
 
 Handler = int | Callable[[int], None]
 """SIG_DFL, SIG_IGN or a function that takes the signal's number."""
@@ -23,23 +32,24 @@ class Signals:
     def set_handler(self, number: int, handler: Handler) -> Handler:
         """Set what `number` does; returns what it did.  EINVAL for what cannot be changed."""
         check(number)
-        if number in (uapi.SIGKILL, uapi.SIGSTOP):
+        if number in UNCATCHABLE:
             raise os_error(EINVAL)
-        old = self.handlers.get(number, uapi.SIG_DFL)
+        old = self.handlers.get(number, SIG_DFL)
         self.handlers[number] = handler
         return old
 
     def ignored(self, number: int) -> bool:
         """Whether sending `number` has no effect at all (`sig_ignored()`)."""
-        handler = self.handlers.get(number, uapi.SIG_DFL)
-        return handler == uapi.SIG_IGN or (
-            handler == uapi.SIG_DFL and uapi.DEFAULT_ACTION[number] == uapi.ACTION_IGNORE
-        )
+        handler = self.handlers.get(number, SIG_DFL)
+        return handler == SIG_IGN or (handler == SIG_DFL and default_disposition(number) is Disposition.IGNORE)
 
     def send(self, number: int) -> bool:
-        """Make `number` pending; False if it is ignored."""
+        """Make `number` pending; False if it is ignored.  Stopping a process is not modelled."""
         if self.ignored(number):
             return False
+        handler = self.handlers.get(number, SIG_DFL)
+        if handler == SIG_DFL and default_disposition(number) in (Disposition.STOP, Disposition.CONTINUE):
+            raise NotModelled(f"{signal_name(number)}: stopping and continuing a process is not modelled")
         if number not in self.pending:
             self.pending.append(number)
         return True
@@ -55,5 +65,5 @@ class Signals:
 
 def check(number: int) -> None:
     """EINVAL if there is no such signal."""
-    if number not in uapi.DEFAULT_ACTION:
+    if not valid_signal(number):
         raise os_error(EINVAL)

@@ -1,0 +1,256 @@
+"""What a program sees: system calls with Python's names, and helpers made of them.
+
+    async def program(app):
+        sock = await app.socket(AF_NETLINK, SOCK_RAW, NETLINK_USERSOCK)
+        await sock.bind((0, 0))
+        await app.sleep(0.5)
+
+Each call is lazy: it acts when it is awaited (or yielded, in a generator program), once.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from random import Random
+from typing import Any, Protocol, TypeVar
+
+from simkernel.application.genetlink import GenetlinkClient
+from simkernel.application.module import Modules
+from simkernel.application.program import Image, Program
+from simkernel.application.socket import Socket
+from simkernel.application.uevent import UeventMonitor
+from simkernel.engine import Call, SimulationError, nanoseconds_up, whole_nanoseconds
+from simkernel.uapi.socket import AF_NETLINK, SOCK_RAW
+from simkernel.uapi.wait import WNOHANG
+from simkernel.uapi.ynl import Spec
+
+T = TypeVar("T")
+Pollable = Socket | int
+
+
+class System(Protocol):
+    """What a machine gives to its programs beside the system calls."""
+
+    debug: bool
+
+    def clock(self) -> int:
+        """The machine's clock in ns, read without a system call (vdso(7))."""
+
+    def random(self, name: str) -> Random:
+        """The random stream of that name."""
+
+    def app(self, owner: Any) -> App:
+        """The view that the task `owner` has of this system."""
+
+    def specification(self, family: str) -> Spec:
+        """The family's specification, from the module path.  LookupError with the nearest names."""
+
+    def resolve(self, name: str) -> tuple[str, ...]:
+        """depmod's answer: the modules that a name or an alias stands for, dependencies first.  LookupError."""
+
+
+class App:
+    """One program's view of the machine."""
+
+    def __init__(self, system: System, owner: Any) -> None:
+        self._system = system
+        self._owner = owner
+        self._last: Call[Any] | None = None
+        self._passed_over: list[Call[Any]] = []
+        self.modules = Modules(self, system.resolve)
+
+    # -- calls --------------------------------------------------------------
+
+    def call(self, name: str, *arguments: Any, convert: Callable[[Any], T] | None = None) -> Call[T]:
+        """The system call `name`, to be awaited; its raw result goes through `convert`."""
+        call: Call[T] = Call(self._owner, name, arguments, convert)
+        if self._last is not None and not self._last.used:
+            self._passed_over.append(self._last)
+        self._last = call
+        if self._system.debug:
+            call.line = _line_of_program()
+        return call
+
+    def never_awaited(self) -> list[Call[Any]]:
+        """Calls that were made and never acted on."""
+        made = [*self._passed_over, *([self._last] if self._last else [])]
+        return [call for call in made if not call.used]
+
+    # -- sockets and descriptors ----------------------------------------------
+
+    def socket(
+        self, family: int = AF_NETLINK, type: int = SOCK_RAW, proto: int = 0, fileno: int | None = None
+    ) -> Any:
+        """A socket; with `fileno` one for a descriptor that is open already (inherited, say)."""
+        if fileno is not None:
+            return self._adopt(fileno, family, type, proto)
+        return self.call(
+            "socket", family, type, proto, convert=lambda fd: Socket(self, fd, family, type, proto)
+        )
+
+    async def _adopt(self, fd: int, family: int, type: int, proto: int) -> Socket:
+        await self.call("getsockname", fd)
+        return Socket(self, fd, family, type, proto)
+
+    def poll(
+        self, watched: Iterable[tuple[Pollable, int]], timeout: float | None = None
+    ) -> Call[list[tuple[int, int]]]:
+        """(descriptor, events) of those that are ready; waits up to `timeout` milliseconds, None for ever."""
+        pairs = [(_descriptor(what), events) for what, events in watched]
+        ns = None if timeout is None or timeout < 0 else nanoseconds_up(timeout, 1_000_000)
+        return self.call("poll", pairs, ns)
+
+    def close(self, fd: Pollable) -> Call[None]:
+        """Close a descriptor."""
+        return self.call("close", _descriptor(fd))
+
+    def dup(self, fd: Pollable) -> Call[int]:
+        """Another descriptor for the same open file."""
+        return self.call("dup", _descriptor(fd))
+
+    def dup2(self, fd: Pollable, other: int) -> Call[int]:
+        """`other` for the same open file."""
+        return self.call("dup2", _descriptor(fd), other)
+
+    def setrlimit_nofile(self, limit: int) -> Call[int]:
+        """How many descriptors the process may have; returns the old limit."""
+        return self.call("prlimit_nofile", limit)
+
+    # -- time ---------------------------------------------------------------
+
+    def monotonic_ns(self) -> int:
+        """The machine's clock in nanoseconds.  No system call, and nothing to await."""
+        return self._system.clock()
+
+    def sleep(self, seconds: float) -> Call[None]:
+        """Sleep.  Raises InterruptedError (EINTR) if a signal comes."""
+        ns = nanoseconds_up(seconds)
+        if ns < 0:
+            raise ValueError("sleep length must be non-negative")
+        return self.call("nanosleep", ns)
+
+    def compute(self, ns: int) -> Call[None]:
+        """Use the CPU in user mode for `ns` nanoseconds."""
+        if whole_nanoseconds(ns, "compute(ns)") < 0:
+            raise SimulationError(f"compute({ns}): a program cannot compute for less than nothing")
+        return self.call("compute", ns)
+
+    def sched_yield(self) -> Call[None]:
+        """Let others have the CPU first."""
+        return self.call("sched_yield")
+
+    @property
+    def random(self) -> Random:
+        """This program's own random stream, which depends on the machine's seed and its name and pid."""
+        return self._system.random(f"program {self._owner.track}")
+
+    # -- processes ------------------------------------------------------------
+
+    def getpid(self) -> Call[int]:
+        """The process's number."""
+        return self.call("getpid")
+
+    def gettid(self) -> Call[int]:
+        """The thread's number."""
+        return self.call("gettid")
+
+    def getppid(self) -> Call[int]:
+        """The parent's number."""
+        return self.call("getppid")
+
+    def getuid(self) -> Call[int]:
+        """The user's number."""
+        return self.call("getuid")
+
+    def getgid(self) -> Call[int]:
+        """The group's number."""
+        return self.call("getgid")
+
+    def setuid(self, uid: int) -> Call[None]:
+        """Become another user; EPERM without CAP_SETUID."""
+        return self.call("setuid", uid)
+
+    def setgid(self, gid: int) -> Call[None]:
+        """Join another group; EPERM without CAP_SETGID."""
+        return self.call("setgid", gid)
+
+    def capset(self, capabilities: Iterable[int]) -> Call[None]:
+        """Keep only these capabilities; EPERM for one that was not there."""
+        return self.call("capset", frozenset(capabilities))
+
+    def unshare(self, flags: int) -> Call[None]:
+        """Leave a namespace for a new one (CLONE_NEWNET)."""
+        return self.call("unshare", flags)
+
+    def spawn(self, program: Program, *arguments: Any, name: str | None = None, **keywords: Any) -> Call[int]:
+        """A child process that runs `program(app, *arguments, **keywords)`; its pid.
+
+        It inherits the open descriptors, the credentials and what is done about signals.
+        """
+        return self.call("fork_exec", Image(self._system.app, program, arguments, keywords, name))
+
+    def thread(self, program: Program, *arguments: Any, name: str | None = None, **keywords: Any) -> Call[int]:
+        """Another thread of this process, which shares its descriptors; its tid."""
+        return self.call("clone_thread", Image(self._system.app, program, arguments, keywords, name))
+
+    def exit(self, code: int = 0) -> Call[None]:
+        """End this process."""
+        return self.call("exit", code)
+
+    def wait(self) -> Call[tuple[int, int]]:
+        """(pid, status) of a child that has ended; ECHILD without children.  See os.waitstatus_to_exitcode."""
+        return self.call("wait4", -1, 0)
+
+    def waitpid(self, pid: int, options: int = 0) -> Call[tuple[int, int]]:
+        """The same for one child; (0, 0) under WNOHANG if it has not ended."""
+        return self.call("wait4", pid, options & WNOHANG)
+
+    def kill(self, pid: int, signal: int) -> Call[None]:
+        """Send a signal."""
+        return self.call("kill", pid, signal)
+
+    def signal(self, signal: int, handler: int | Callable[[int], None]) -> Call[Any]:
+        """Set what a signal does: SIG_DFL, SIG_IGN or a function of its number; returns what it did.
+
+        A call that sleeps when the signal comes raises InterruptedError after the handler has run.
+        """
+        return self.call("rt_sigaction", signal, handler)
+
+    # -- clients made of the calls ----------------------------------------------
+
+    async def genetlink(self, family: str, spec: Spec | None = None) -> GenetlinkClient:
+        """A client of a generic netlink family.  FileNotFoundError (ENOENT) if there is none."""
+        return await GenetlinkClient.open(self, family, spec or self._system.specification(family))
+
+    async def uevents(self) -> UeventMonitor:
+        """What the kernel says of devices as they come and go."""
+        return await UeventMonitor.open(self)
+
+    async def modprobe(self, name: str, **parameters: Any) -> None:
+        """Load the module of that name or alias, and before it what it depends on (modprobe(8))."""
+        await self.modules.modprobe(name, parameters)
+
+    async def insmod(self, path: str, **parameters: Any) -> None:
+        """Load one module and nothing else (insmod(8))."""
+        await self.modules.insmod(path, parameters)
+
+    async def rmmod(self, name: str) -> None:
+        """Unload a module (rmmod(8)).  EBUSY while it is used."""
+        await self.modules.rmmod(name)
+
+    async def lsmod(self) -> list[Mapping[str, Any]]:
+        """The loaded modules: name, size, refcount, used_by, state (lsmod(8))."""
+        return await self.modules.lsmod()
+
+
+def _descriptor(what: Pollable) -> int:
+    return what if isinstance(what, int) else what.fileno()
+
+
+def _line_of_program() -> str:
+    """file:line of the innermost frame outside this package's helpers."""
+    frame = sys._getframe(2)
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("simkernel.application"):
+        frame = frame.f_back
+    return f"{frame.f_code.co_filename.rpartition('/')[2]}:{frame.f_lineno}"

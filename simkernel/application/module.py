@@ -1,0 +1,69 @@
+"""modprobe, insmod, rmmod and lsmod, as kmod's programs do them: out of system calls.
+
+That a module's dependencies are loaded first is user space's work: the kernel only finds, or does
+not find, the symbols that the module imports.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from simkernel.uapi.errno import EEXIST, ENOENT, os_error
+
+if TYPE_CHECKING:
+    from simkernel.application.app import App
+
+Resolve = Callable[[str], tuple[str, ...]]
+
+
+class Modules:
+    """The commands of kmod(8), for one program."""
+
+    def __init__(self, app: App, resolve: Resolve) -> None:
+        self._app = app
+        self._resolve = resolve
+
+    async def modprobe(self, name: str, parameters: Mapping[str, Any]) -> None:
+        """Load `name`, a module or an alias, after its dependencies.  FileNotFoundError if nothing has it."""
+        try:
+            *dependencies, wanted = self._resolve(name)
+        except LookupError as unknown:
+            raise os_error(ENOENT, f"Module {name} not found: {unknown}") from None
+        for dependency in dependencies:
+            await self._load(dependency, "")
+        await self._load(wanted, parameter_line(parameters))
+
+    async def _load(self, path: str, parameters: str) -> None:
+        """Load a module; that it is loaded already is fine."""
+        try:
+            await self._app.call("finit_module", path, parameters)
+        except FileExistsError as error:
+            if error.errno != EEXIST:
+                raise
+
+    async def insmod(self, path: str, parameters: Mapping[str, Any]) -> None:
+        """Load one module.  FileExistsError if it is loaded."""
+        await self._app.call("finit_module", path, parameter_line(parameters))
+
+    async def rmmod(self, name: str) -> None:
+        """Unload a module."""
+        await self._app.call("delete_module", name)
+
+    async def lsmod(self) -> list[Mapping[str, Any]]:
+        """The loaded modules, the newest first."""
+        return list(await self._app.call("query_modules"))
+
+
+def parameter_line(parameters: Mapping[str, Any]) -> str:
+    """Parameters as they stand on a command line: `key=value` words."""
+    return " ".join(f"{key}={_value(value)}" for key, value in parameters.items())
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, bool):
+        return "Y" if value else "N"
+    if isinstance(value, list | tuple):
+        return ",".join(map(_value, value))
+    text = str(value)
+    return f'"{text}"' if " " in text else text

@@ -1,0 +1,51 @@
+"""A uevent monitor: what `udevadm monitor --kernel` shows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from simkernel.uapi.netlink import NETLINK_KOBJECT_UEVENT
+from simkernel.uapi.socket import AF_NETLINK, SOCK_RAW
+from simkernel.uapi.uevent import Uevent
+
+if TYPE_CHECKING:
+    from simkernel.application.app import App
+    from simkernel.application.socket import Socket
+
+KERNEL_GROUP = 1
+"""The one group of the protocol (lib/kobject_uevent.c)."""
+
+BUFFER = 8192
+"""Larger than any uevent (UEVENT_BUFFER_SIZE is 2048)."""
+
+
+class UeventMonitor:
+    """An asynchronous iterator over uevents.
+
+    Guarantees: in the order of their SEQNUM, none twice.  When the socket overruns, `__anext__` raises
+    OSError (ENOBUFS) once: events are missing, and the next one goes on after the gap.
+    """
+
+    def __init__(self, sock: Socket) -> None:
+        self.sock = sock
+
+    @classmethod
+    async def open(cls, app: App) -> UeventMonitor:
+        """A monitor that hears every uevent from now on."""
+        sock: Socket = await app.socket(AF_NETLINK, SOCK_RAW, NETLINK_KOBJECT_UEVENT)
+        await sock.bind((0, KERNEL_GROUP))
+        return cls(sock)
+
+    def __aiter__(self) -> UeventMonitor:
+        return self
+
+    async def __anext__(self) -> Uevent:
+        """The next event from the kernel; what others send to the group is passed over (as udev does)."""
+        while True:
+            data, sender = await self.sock.recvfrom(BUFFER)
+            if sender[0] == 0:
+                return Uevent.unpack(data)
+
+    async def close(self) -> None:
+        """Stop listening."""
+        await self.sock.close()

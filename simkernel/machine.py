@@ -1,0 +1,274 @@
+"""Machine: one simulated computer, put together from its layers.
+
+    with Machine(seed=7) as machine:
+        machine.plug(Camera())
+        machine.spawn(viewer, uid=1000)
+        machine.run(until=seconds(5))
+
+The hardware knows no kernel, the kernel knows no application; they meet here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from random import Random
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from simkernel.application.app import App
+from simkernel.application.program import Image, Program
+from simkernel.application.udevd import udevd
+from simkernel.engine import Engine, SimulationError, Tracer, whole_nanoseconds
+from simkernel.hardware.bus import Bus, Device
+from simkernel.kernel.costs import FREE, CostModel
+from simkernel.kernel.kernel import Kernel
+from simkernel.kernel.log import Log
+from simkernel.kernel.task.credentials import Credentials
+from simkernel.kernel.task.task import Task
+from simkernel.uapi.ynl import Spec
+
+if TYPE_CHECKING:
+    from simkernel.testing.blocking import Blocking
+
+SHIPPED_MODULES = Path(__file__).resolve().parent.parent / "drivers"
+
+
+class Process:
+    """A program that was spawned from outside: how it is, and how it ended."""
+
+    def __init__(self, task: Task, kernel: Kernel) -> None:
+        self._task = task
+        self._kernel = kernel
+
+    @property
+    def pid(self) -> int:
+        """Its number."""
+        return self._task.pid
+
+    @property
+    def alive(self) -> bool:
+        """Whether it still runs."""
+        return self._task.alive
+
+    @property
+    def exit_status(self) -> int | None:
+        """Its wait status (os.waitstatus_to_exitcode); None while it runs."""
+        return None if self._task.alive else self._task.exit_status
+
+    @property
+    def failure(self) -> BaseException | None:
+        """What its program raised."""
+        return self._task.failure
+
+    def kill(self, signal: int) -> None:
+        """Send it a signal, as root would."""
+        self._kernel.processes.kill(self._kernel.processes.init, self._task.pid, signal)
+
+
+class Machine:
+    """One simulated computer.
+
+    seed         all chance comes from it
+    cpus         None: every task has a CPU of its own; N: N processors and a run queue
+    costs        what the kernel's work costs (kernel/costs.py)
+    udev         whether udevd runs, which loads drivers for what is plugged in
+    module_path  folders with modules, searched after the shipped drivers
+    unmodelled   what a program gets that uses what simkernel lacks: "errno" (Linux's, and a line in
+                 the kernel log) or "raise" (NotModelled)
+    debug        say the line of a call that was never awaited (costs time)
+
+    It boots when it is made: the clock shows 0 when user space is up.
+    """
+
+    def __init__(
+        self,
+        seed: int = 0,
+        *,
+        cpus: int | None = None,
+        costs: CostModel | None = None,
+        udev: bool = True,
+        module_path: Iterable[str | Path] = (),
+        unmodelled: str = "errno",
+        debug: bool = False,
+    ) -> None:
+        if cpus is not None and cpus < 1:
+            raise SimulationError(f"cpus={cpus}: a machine has one CPU or more, or None for one per task")
+        if unmodelled not in ("errno", "raise"):
+            raise SimulationError(f'unmodelled={unmodelled!r}: it is "errno" or "raise"')
+        self.engine = Engine(seed)
+        self.bus = Bus(self.engine)
+        self.debug = debug
+        self._apps: dict[Task, App] = {}
+        self._closed = False
+        self.kernel = Kernel(
+            self.engine,
+            self.bus,
+            costs=FREE,
+            cpus=cpus,
+            module_path=(SHIPPED_MODULES, *map(Path, module_path)),
+            unmodelled=unmodelled,
+        )
+        self.kernel.processes.on_death.append(self._on_death)
+        self._boot(udev)
+        self.kernel.set_costs(costs or CostModel())
+
+    def _boot(self, udev: bool) -> None:
+        """Start what runs before anybody looks.  It costs nothing, so that user space begins at 0."""
+        if udev:
+            self.spawn(udevd)
+        while self.engine.next_time() == 0:
+            self.engine.step()
+        self.engine.section()
+
+    # -- hardware -----------------------------------------------------------
+
+    def plug(self, device: Device, *, slot: int | None = None, line: int | None = None) -> None:
+        """Plug a device in, now.  SimulationError if it is plugged in already or no slot is free."""
+        self._act(lambda: self.bus.plug(device, slot=slot, line=line))
+
+    def unplug(self, device: Device) -> None:
+        """Tear a device out, now."""
+        self._act(lambda: self.bus.unplug(device))
+
+    def at(self, time: int, function: Callable[..., object], *arguments: Any) -> None:
+        """Call an ordinary function when the clock shows `time` ns: to plug, to unplug, to look."""
+        self.engine.call_at(whole_nanoseconds(time, "at(time)"), function, *arguments)
+
+    # -- programs -----------------------------------------------------------
+
+    def spawn(
+        self,
+        program: Program,
+        *arguments: Any,
+        uid: int = 0,
+        gid: int | None = None,
+        capabilities: Iterable[int] | None = None,
+        name: str | None = None,
+        **keywords: Any,
+    ) -> Process:
+        """Start `program(app, *arguments, **keywords)` as a process of user `uid`.
+
+        Root has every capability and others none, unless `capabilities` says which.
+        """
+        image = Image(self.app, program, arguments, keywords, name)
+        credentials = Credentials.of(uid, gid, None if capabilities is None else frozenset(capabilities))
+        processes = self.kernel.processes
+        task = processes.fork(None, image.comm, credentials=credentials)
+        self._act(lambda: processes.start(task, image.begin(task)))
+        return Process(task, self.kernel)
+
+    def blocking(
+        self, uid: int = 0, gid: int | None = None, capabilities: Iterable[int] | None = None
+    ) -> Blocking:
+        """A process for ordinary code: blocking calls that drive the clock."""
+        from simkernel.testing.blocking import Blocking, Driver
+
+        credentials = Credentials.of(uid, gid, None if capabilities is None else frozenset(capabilities))
+        driver = Driver(self.engine, self.kernel.processes)
+        task = self.kernel.processes.serve("blocking", credentials, self.kernel.net, driver.on_result)
+        return Blocking(self.app(task), task, driver)
+
+    # -- time ---------------------------------------------------------------
+
+    @property
+    def now(self) -> int:
+        """The clock, in nanoseconds."""
+        return self.engine.now
+
+    def run(self, until: int | None = None) -> None:
+        """Let time pass up to `until` ns; without it, until nothing is left to happen.
+
+        Raises an ExceptionGroup of what programs raised meanwhile.
+        """
+        if self._closed:
+            raise SimulationError("the machine is closed: make a new one")
+        self.engine.run(until)
+        self.raise_failures()
+
+    def raise_failures(self) -> None:
+        """Raise what programs have raised since this was last asked."""
+        failures, self.kernel.processes.failures = self.kernel.processes.failures, []
+        if failures:
+            raise ExceptionGroup("programs failed", [_as_exception(failure) for _, failure in failures])
+
+    # -- what can be seen -----------------------------------------------------
+
+    @property
+    def trace(self) -> Tracer:
+        """The tracepoints: subscribe to see what happens."""
+        return self.engine.trace
+
+    @property
+    def log(self) -> Log:
+        """The kernel log."""
+        return self.kernel.log
+
+    # -- what programs are given ----------------------------------------------
+
+    def clock(self) -> int:
+        """The clock as programs read it."""
+        return self.engine.time()
+
+    def random(self, name: str) -> Random:
+        """The random stream of that name."""
+        return self.engine.rng(name)
+
+    def app(self, owner: Task) -> App:
+        """The view that a task has of this machine."""
+        app = self._apps[owner] = App(self, owner)
+        return app
+
+    def specification(self, family: str) -> Spec:
+        """A family's specification, from the module path.  LookupError with the nearest names."""
+        return self.kernel.modules.specification(family)
+
+    def resolve(self, name: str) -> tuple[str, ...]:
+        """What modprobe loads for a name or an alias.  LookupError with the nearest names."""
+        return self.kernel.modules.index.resolve(name)
+
+    # -- the end --------------------------------------------------------------
+
+    def close(self) -> None:
+        """End every program, in the order of their pids; then the machine is off."""
+        if self._closed:
+            return
+        self._closed = True
+        self.engine.section()
+        for task in tuple(self.kernel.processes):
+            self.kernel.processes.end(task, 0)
+
+    def __enter__(self) -> Machine:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    # -- within ---------------------------------------------------------------
+
+    def _act(self, action: Callable[[], object]) -> None:
+        """Do something from outside: in a section of its own, unless one is under way."""
+        if not self.engine.running:
+            self.engine.section()
+        action()
+        if not self.engine.running:
+            self.engine.section()
+
+    def _on_death(self, task: Task, failure: BaseException | None) -> None:
+        app = self._apps.pop(task, None)
+        if app is None or self._closed or failure is not None:
+            return
+        if lost := app.never_awaited():
+            names = ", ".join(f"{call.name}" + (f" ({call.line})" if call.line else "") for call in lost)
+            hint = "" if self.debug else "; Machine(debug=True) says where"
+            error = SimulationError(f"{task.track} made calls and never awaited them: {names}{hint}")
+            self.kernel.processes.failures.append((task, error))
+
+
+def _as_exception(failure: BaseException) -> Exception:
+    return failure if isinstance(failure, Exception) else SimulationError(repr(failure))
+
+
+__all__ = ["Machine", "Process"]

@@ -1,0 +1,13 @@
+"""For tests of your own programs: a machine that ordinary code can talk to, without a program.
+
+    from simkernel.testing import world
+
+    with world(privileged=False) as w:
+        sock = w.socket(AF_NETLINK, SOCK_RAW, NETLINK_GENERIC)
+        sock.bind((0, 0))
+"""
+
+from simkernel.testing.blocking import Blocking, BlockingSocket
+from simkernel.testing.world import World, world
+
+__all__ = ["Blocking", "BlockingSocket", "World", "world"]
