@@ -1,4 +1,4 @@
-"""Flags of open files and descriptors.  Source: include/uapi/asm-generic/fcntl.h, include/uapi/linux/fcntl.h."""
+"""Flags of open files and descriptors.  Source: include/uapi/asm-generic/fcntl.h and linux/fcntl.h."""
 
 from __future__ import annotations
 

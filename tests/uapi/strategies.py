@@ -1,0 +1,56 @@
+"""Hypothesis strategies for the contract's structures and messages."""
+
+from __future__ import annotations
+
+import attrs
+from hypothesis import strategies as st
+
+from simkernel.uapi import genetlink, netlink, rtnetlink, socket
+from simkernel.uapi.structure import Structure
+
+STRUCTURES = (
+    netlink.SockaddrNl,
+    netlink.NlPktinfo,
+    netlink.NlMsgHdr,
+    netlink.NlMsgErr,
+    netlink.NlAttr,
+    netlink.NlaBitfield32,
+    genetlink.GenlMsgHdr,
+    rtnetlink.RtGenMsg,
+    rtnetlink.IfInfoMsg,
+    rtnetlink.IfAddrMsg,
+    rtnetlink.RtMsg,
+    socket.Ucred,
+    socket.CmsgHdr,
+)
+
+BITS = {"B": 8, "H": 16, "I": 32, "Q": 64}
+
+# Each kind of bytes that a codec is given.
+KINDS = (bytes, bytearray, memoryview)
+
+u16 = st.integers(0, 0xFFFF)
+u32 = st.integers(0, 0xFFFFFFFF)
+payloads = st.binary(max_size=40)
+
+
+def structures(cls: type[Structure]) -> st.SearchStrategy[Structure]:
+    """Objects of `cls` with any values that its fields can hold."""
+    codes = cls.LAYOUT.format.lstrip("<").replace("x", "")
+    return st.builds(cls, *[_integers(code) for code in codes])
+
+
+def texts(without: str) -> st.SearchStrategy[str]:
+    """Texts as they are in a path: any but NUL, those of `without`, and what is no character."""
+    return st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0" + without), max_size=12)
+
+
+def field_names(cls: type[Structure]) -> list[str]:
+    """The names of a structure's fields."""
+    return [field.name for field in attrs.fields(cls)]
+
+
+def _integers(code: str) -> st.SearchStrategy[int]:
+    bits = BITS[code.upper()]
+    least = -(1 << bits - 1) if code.islower() else 0
+    return st.integers(least, least + (1 << bits) - 1)
