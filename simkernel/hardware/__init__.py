@@ -1,5 +1,33 @@
 """Virtual hardware: a bus and the devices on it.  It knows no kernel."""
 
 from simkernel.hardware.bus import RO, RW, W1C, WO, Bus, Device, Register
+from simkernel.hardware.camera import Camera
+from simkernel.hardware.mouse import (
+    Motion,
+    MotionError,
+    Mouse,
+    Move,
+    Script,
+    Walk,
+    parse_recording,
+    recording,
+)
 
-__all__ = ["RO", "RW", "W1C", "WO", "Bus", "Device", "Register"]
+__all__ = [
+    "RO",
+    "RW",
+    "W1C",
+    "WO",
+    "Bus",
+    "Camera",
+    "Device",
+    "Motion",
+    "MotionError",
+    "Mouse",
+    "Move",
+    "Register",
+    "Script",
+    "Walk",
+    "parse_recording",
+    "recording",
+]

@@ -165,14 +165,18 @@ class Bus:
 
     # A device's side
 
-    def dma_write(self, device: Device, address: int, data: bytes | memoryview) -> bool:
-        """Write `data` to memory for `device`.  False, and a bus error, if that is not one region."""
-        size = len(data)
+    def dma_write(self, device: Device, address: int, *parts: bytes | memoryview) -> bool:
+        """Write `parts` to memory for `device`.  False, and a bus error, if that is not in one region."""
+        size = sum(map(len, parts))
         view = self.memory.find(address, size)
         if view is None:
             self._error(f"{device.name}: DMA write of {size} bytes at {address:#010x}: not allotted")
             return False
-        view[:] = data
+        start = 0
+        for part in parts:
+            end = start + len(part)
+            view[start:end] = part
+            start = end
         self.statistics.dma_writes += 1
         self.statistics.dma_bytes += size
         if (emit := self.engine.trace.emit) is not None:
@@ -180,7 +184,7 @@ class Bus:
         return True
 
     def dma_read(self, device: Device, address: int, size: int) -> bytes | None:
-        """`size` bytes of memory for `device`.  None, and a bus error, if that is not one region."""
+        """`size` bytes of memory for `device`.  None, and a bus error, if that is not in one region."""
         view = self.memory.find(address, size)
         if view is None:
             self._error(f"{device.name}: DMA read of {size} bytes at {address:#010x}: not allotted")

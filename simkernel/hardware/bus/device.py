@@ -123,6 +123,10 @@ class Device:
     def power_off(self) -> None:
         """Called when unplugged, with nothing pending any more and no interrupt raised."""
 
+    def accepts(self, register: Register, value: int) -> bool:
+        """Whether a write of `value` to `register` has an effect.  By default its `values` decide."""
+        return register.values is None or value in register.values
+
     def asserts(self) -> bool:
         """Whether the device holds its interrupt line high.  Asked after all that may change it."""
         return False
@@ -138,9 +142,18 @@ class Device:
         heappush(self._agenda, (time, self._order, event))
         return event
 
-    def dma_write(self, address: int, data: bytes | memoryview) -> bool:
-        """Write `data` to memory.  False, and a bus error, if that is not within one allotted region."""
-        return self.slot is not None and self.bus.dma_write(self, address, data)
+    def cancel_all(self) -> None:
+        """Cancel all that `after` has planned."""
+        for _, _, event in self._agenda:
+            event.cancel()
+        self._agenda.clear()
+
+    def dma_write(self, address: int, *parts: bytes | memoryview) -> bool:
+        """Write `parts` to memory, one after the other, as one transfer.
+
+        False, and a bus error, if that is not within one allotted region.
+        """
+        return self.slot is not None and self.bus.dma_write(self, address, *parts)
 
     def dma_read(self, address: int, size: int) -> bytes | None:
         """`size` bytes of memory.  None, and a bus error, if that is not within one allotted region."""
@@ -177,9 +190,7 @@ class Device:
             raise SimulationError(f"{self.name} is not plugged in")
         self.now = max(self.now, self.engine.time())
         self.slot = None
-        for _, _, event in self._agenda:
-            event.cancel()
-        self._agenda.clear()
+        self.cancel_all()
         self.bus.interrupts.release(slot.line, self)
         self.power_off()
 
@@ -200,6 +211,9 @@ class Device:
         self.catch_up()
         port = self.ports.get(offset)
         if port is None or (register := port.register).access == RO:
+            return
+        if not self.accepts(register, value):
+            self.drive()
             return
         old = self.values[offset]
         if register.access == W1C:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from typing import Any, Final
 
 import attrs
@@ -23,7 +23,8 @@ WriteHook = Callable[[Any, int], None]
 class Register:
     """One register: its name, its offset in the window, who may do what, its value after reset.
 
-    `writable` is a mask of the bits that a write can change; the others keep their value.
+    `writable` is a mask of the bits that a write can change; the others keep their value.  `values` are
+    those that may be written, all of them if None; a write of any other is ignored.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Register:
     access: str = attrs.field(default=RO, validator=attrs.validators.in_((RO, RW, WO, W1C)))
     reset: int = 0
     writable: int = sheet.ALL_ONES
+    values: Container[int] | None = None
 
 
 @attrs.frozen

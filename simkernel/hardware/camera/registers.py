@@ -1,0 +1,149 @@
+"""Data sheet of the camera: a sensor with a test-pattern generator and a bus-mastering DMA engine.
+
+All registers are 32 bits wide; times are in nanoseconds of the bus clock unless said otherwise.
+
+Power.  Set CONTROL_POWER and wait for STATUS_READY (POWER_UP_NS typically).  Clearing it stops
+everything at once.
+
+Settings.  MODE, FORMAT, INTERVAL and the ring's registers are locked while STATUS_BUSY.  EXPOSURE, GAIN
+and PATTERN may be changed at any time and are latched when the exposure of a frame begins.  A
+write of a value that a register does not take, or to a locked register, or of CONTROL_STREAM while the
+camera cannot stream, is refused: the register keeps its value and IRQ_REFUSED is set.
+
+Streaming.  Fill the ring, set RING_ADDRESS and RING_SIZE, set CONTROL_STREAM.  STATUS_BUSY is set at once;
+STATUS_STREAMING and the first frame follow after LOCK_NS.  Clearing CONTROL_STREAM abandons the frame in
+progress; the DMA engine may touch memory until STATUS_BUSY is clear (STOP_NS typically).
+
+A frame.  Exposure, then read-out, then the rest of the DMA; the next frame begins FRAME_INTERVAL after
+the last, which is INTERVAL, or as much more as the mode and the exposure need.  When the read-out
+begins, the engine fetches the descriptor that RING_HEAD points at.
+    It belongs to the driver: the frame is dropped, DROPPED counts it, IRQ_OVERRUN is set, RING_HEAD stays.
+    It belongs to the device: the frame is written to its buffer, it is written back and given to the
+    driver, RING_HEAD moves on (to 0 after RING_SIZE), FRAMES counts the frame, IRQ_FRAME_DONE is set.
+    Its buffer is too short or not in memory: it is given back with an error flag and no frame, DROPPED
+    counts the frame, RING_HEAD moves on, IRQ_DMA_ERROR is set.
+    The ring itself is not in memory: DROPPED counts the frame, RING_HEAD stays, IRQ_DMA_ERROR is set.
+
+Descriptor.  DESCRIPTOR_SIZE bytes, little-endian, as DESCRIPTOR says:
+    u32 flags, u32 address, u32 length          written by the driver: address and size of the buffer
+    u32 used, u32 sequence, u32 checksum        written back: bytes in the buffer, number of the frame
+    u64 exposure_start, u64 readout_end, u64 dma_done
+
+Footer.  The last FOOTER_SIZE bytes of a frame are embedded data in place of pixels, as FOOTER says:
+    4 bytes FOOTER_MAGIC, u32 sequence, u64 exposure_start, u32 checksum
+The checksum is the CRC-32 (zlib's) of all bytes of the frame before it.  Sequence numbers count from 0
+when a stream starts and include the frames that were dropped.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from struct import Struct
+from typing import Final, NamedTuple
+
+VENDOR: Final = 0x51B5
+DEVICE: Final = 0x0010
+
+# Registers
+CONTROL: Final = 0x10  # rw
+STATUS: Final = 0x14  # ro
+IRQ_STATUS: Final = 0x18  # w1c
+IRQ_ENABLE: Final = 0x1C  # rw: the interrupt line is high while IRQ_STATUS & IRQ_ENABLE
+MODE: Final = 0x20  # rw: index into MODES
+FORMAT: Final = 0x24  # rw: a PixelFormat
+INTERVAL: Final = 0x28  # rw: wanted time from frame to frame
+EXPOSURE: Final = 0x2C  # rw: in microseconds
+GAIN: Final = 0x30  # rw: in units of 1 / GAIN_UNIT
+PATTERN: Final = 0x34  # rw: a Pattern
+RING_ADDRESS: Final = 0x38  # rw: of the first descriptor, a multiple of DESCRIPTOR_SIZE
+RING_SIZE: Final = 0x3C  # rw: number of descriptors, at most RING_SIZE_MAX
+RING_HEAD: Final = 0x40  # ro: the descriptor that is used next
+LINE_BYTES: Final = 0x44  # ro: bytes in a line of the chosen mode and format
+FRAME_BYTES: Final = 0x48  # ro: bytes in a frame of the chosen mode and format
+FRAME_INTERVAL: Final = 0x4C  # ro: time from frame to frame with the present settings
+FRAMES: Final = 0x50  # ro: frames written to memory since the stream started
+DROPPED: Final = 0x54  # ro: frames lost since the stream started
+
+CONTROL_POWER: Final = 1 << 0
+CONTROL_STREAM: Final = 1 << 1
+
+STATUS_READY: Final = 1 << 0
+STATUS_BUSY: Final = 1 << 1
+STATUS_STREAMING: Final = 1 << 2
+
+IRQ_FRAME_DONE: Final = 1 << 0
+IRQ_OVERRUN: Final = 1 << 1
+IRQ_DMA_ERROR: Final = 1 << 2
+IRQ_REFUSED: Final = 1 << 3
+IRQ_ALL: Final = IRQ_FRAME_DONE | IRQ_OVERRUN | IRQ_DMA_ERROR | IRQ_REFUSED
+
+INTERVAL_MAX: Final = 0xFFFF_FFFF
+INTERVAL_DEFAULT: Final = 33_333_333
+EXPOSURE_MIN: Final = 10
+EXPOSURE_MAX: Final = 1_000_000
+EXPOSURE_DEFAULT: Final = 4_000
+GAIN_UNIT: Final = 16
+GAIN_MIN: Final = 1
+GAIN_MAX: Final = 255
+GAIN_DEFAULT: Final = GAIN_UNIT
+RING_SIZE_MAX: Final = 64
+
+# Typical times
+POWER_UP_NS: Final = 5_000_000
+LOCK_NS: Final = 1_000_000
+STOP_NS: Final = 10_000
+FLUSH_NS: Final = 4_000  # from the end of a read-out to the end of its DMA
+
+
+class PixelFormat(IntEnum):
+    """Values of FORMAT.  YUYV is two pixels in four bytes; RGB24 is red first."""
+
+    GREY = 0
+    YUYV = 1
+    RGB24 = 2
+
+
+BYTES_PER_PIXEL: Final = {PixelFormat.GREY: 1, PixelFormat.YUYV: 2, PixelFormat.RGB24: 3}
+
+
+class Pattern(IntEnum):
+    """Values of PATTERN.  Exposure times gain scales the brightness; at the defaults it is as drawn."""
+
+    COLOUR_BARS = 0
+    GREY_RAMP = 1
+    CHECKERBOARD = 2
+    SOLID_GREY = 3
+
+
+class Mode(NamedTuple):
+    """A sensor mode: its size, how long a read-out takes, the shortest frame interval."""
+
+    width: int
+    height: int
+    readout_ns: int
+    interval_ns: int
+
+
+MODES: Final = (
+    Mode(160, 120, 2_000_000, 8_333_333),
+    Mode(320, 240, 4_000_000, 8_333_333),
+    Mode(640, 480, 8_000_000, 16_666_666),
+    Mode(800, 600, 10_000_000, 16_666_666),
+    Mode(1280, 720, 12_000_000, 16_666_666),
+    Mode(1920, 1080, 25_000_000, 33_333_333),
+)
+MODE_DEFAULT: Final = 2
+
+# Descriptor
+DESCRIPTOR: Final = Struct("<IIIIIIQQQ16x")
+DESCRIPTOR_SIZE: Final = 64
+
+DESCRIPTOR_DEVICE: Final = 1 << 31  # belongs to the device
+DESCRIPTOR_DONE: Final = 1 << 0  # the buffer holds a frame
+DESCRIPTOR_SHORT: Final = 1 << 1  # error: the buffer is shorter than a frame
+DESCRIPTOR_BUS_ERROR: Final = 1 << 2  # error: the buffer is not in memory
+
+# Footer
+FOOTER: Final = Struct("<4sIQI")
+FOOTER_SIZE: Final = FOOTER.size
+FOOTER_MAGIC: Final = b"SKFR"

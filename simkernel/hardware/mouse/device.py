@@ -1,0 +1,229 @@
+"""The mouse: what `registers.py` promises.
+
+It looks at itself on a grid that begins when it is enabled.  An event is planned only for a look that
+will find something, so a mouse that lies still costs nothing.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from typing import Final, NamedTuple
+
+import attrs
+
+from simkernel.engine import SECOND, SimulationError
+from simkernel.hardware.bus import RO, RW, W1C, WO, Device, Register
+from simkernel.hardware.bus.registers import CLASS_INPUT
+from simkernel.hardware.mouse import registers as sheet
+from simkernel.hardware.mouse.motion import STILL, Motion, Move
+
+LOW_32: Final = 0xFFFF_FFFF
+
+
+@attrs.define
+class Statistics:
+    """What became of the reports, since the mouse was made.
+
+    made = taken + lost + flushed + those in the queue.  Flushed ones were in the queue when it was emptied.
+    """
+
+    made: int = 0
+    taken: int = 0
+    lost: int = 0
+    flushed: int = 0
+
+
+class Report(NamedTuple):
+    """One report, as the REPORT_ registers show it, and the trace flow it began."""
+
+    motion: int = 0
+    state: int = 0
+    time: int = 0
+    flow: int = 0
+
+
+NOTHING: Final = Report()
+
+
+class Mouse(Device):
+    """A mouse, moved by `motion` from when it is plugged in, and by `move` at any instant."""
+
+    vendor_id = sheet.VENDOR
+    device_id = sheet.DEVICE
+    class_code = CLASS_INPUT
+    revision = 1
+    registers = (
+        Register("CONTROL", sheet.CONTROL, RW, writable=sheet.CONTROL_ENABLE),
+        Register("RATE", sheet.RATE, RW, sheet.RATE_DEFAULT, values=sheet.RATES),
+        Register("IRQ_STATUS", sheet.IRQ_STATUS, W1C, writable=sheet.IRQ_OVERFLOW),
+        Register("IRQ_ENABLE", sheet.IRQ_ENABLE, RW, writable=sheet.IRQ_REPORTS | sheet.IRQ_OVERFLOW),
+        Register("THRESHOLD", sheet.THRESHOLD, RW, 1, values=range(1, sheet.FIFO_DEPTH + 1)),
+        Register("FIFO_COUNT", sheet.FIFO_COUNT, RO),
+        Register("FIFO_POP", sheet.FIFO_POP, WO),
+        Register("LOST", sheet.LOST, RO),
+        Register("REPORT_MOTION", sheet.REPORT_MOTION, RO),
+        Register("REPORT_STATE", sheet.REPORT_STATE, RO),
+        Register("REPORT_TIME_LOW", sheet.REPORT_TIME_LOW, RO),
+        Register("REPORT_TIME_HIGH", sheet.REPORT_TIME_HIGH, RO),
+    )
+
+    def __init__(self, motion: Motion = STILL, *, name: str = "") -> None:
+        self.name = name
+        self.motion = motion
+        self.statistics = Statistics()
+        self._queue: deque[Report] = deque()
+
+    @property
+    def queued(self) -> int:
+        """Reports in the queue."""
+        return len(self._queue)
+
+    def move(self, dx: int = 0, dy: int = 0, *, wheel: int = 0, buttons: int | None = None) -> None:
+        """Move the mouse at this instant.  `buttons` are those held from now on; None: as before."""
+        if self.slot is None:
+            raise SimulationError(f"{self!r} is not plugged in: nobody would notice the move")
+        if buttons is not None and buttons & ~sheet.BUTTON_ALL:
+            raise SimulationError(f"buttons {buttons:#x}: there are five")
+        self.catch_up()
+        self._feel_until(self.now)
+        self._feel(dx, dy, self._buttons if buttons is None else buttons, wheel)
+        self._plan()
+
+    # Registers
+
+    def power_on(self) -> None:
+        self._plugged = self.now
+        self._grid = self.now
+        self._sequence = 0
+        self._buttons = 0
+        self._reported = 0
+        self._moves: Iterator[Move] = self.motion.moves(self.engine.rng(self.name))
+        self._next = next(self._moves, None)
+        self._forget()
+
+    def power_off(self) -> None:
+        self._flush()
+
+    def asserts(self) -> bool:
+        return self.read_irq_status() & self.values[sheet.IRQ_ENABLE] != 0
+
+    def read_irq_status(self) -> int:
+        reports = len(self._queue) >= self.values[sheet.THRESHOLD]
+        return self.values[sheet.IRQ_STATUS] | (sheet.IRQ_REPORTS if reports else 0)
+
+    def read_fifo_count(self) -> int:
+        return len(self._queue)
+
+    def read_report_motion(self) -> int:
+        return self._oldest().motion
+
+    def read_report_state(self) -> int:
+        return self._oldest().state
+
+    def read_report_time_low(self) -> int:
+        return self._oldest().time & LOW_32
+
+    def read_report_time_high(self) -> int:
+        return self._oldest().time >> 32
+
+    def write_fifo_pop(self, value: int) -> None:
+        if self._queue:
+            self._queue.popleft()
+            self.statistics.taken += 1
+
+    def write_control(self, value: int) -> None:
+        if value & sheet.CONTROL_ENABLE:
+            self._flush()
+            self._feel_until(self.now)
+            self._forget()
+            self._reported = 0
+            self.values[sheet.LOST] = 0
+        self._grid = self.now
+        self._plan()
+
+    def write_rate(self, value: int) -> None:
+        self._grid = self.now
+        self._plan()
+
+    def _oldest(self) -> Report:
+        """The oldest report.  Who reads it goes on under its trace flow."""
+        if not self._queue:
+            return NOTHING
+        self.engine.trace.flow = self._queue[0].flow
+        return self._queue[0]
+
+    def _flush(self) -> None:
+        self.statistics.flushed += len(self._queue)
+        self._queue.clear()
+
+    # Motion
+
+    def _feel(self, dx: int, dy: int, buttons: int, wheel: int) -> None:
+        self._dx += dx
+        self._dy += dy
+        self._wheel += wheel
+        self._buttons = buttons
+        self._pressed |= buttons
+
+    def _feel_until(self, time: int) -> None:
+        while (move := self._next) is not None and self._plugged + move.time <= time:
+            self._feel(move.dx, move.dy, move.buttons, move.wheel)
+            self._next = next(self._moves, None)
+
+    def _forget(self) -> None:
+        self._dx = self._dy = self._wheel = 0
+        self._pressed = self._buttons
+
+    def _stirred(self) -> bool:
+        return bool(self._dx or self._dy or self._wheel) or self._pressed != self._reported
+
+    def _plan(self) -> None:
+        """Plan the next look that finds something, if there will be one."""
+        self.cancel_all()
+        if not self.values[sheet.CONTROL] & sheet.CONTROL_ENABLE:
+            return
+        if self._stirred():
+            earliest = self.now + 1
+        elif self._next is not None:
+            earliest = max(self.now + 1, self._plugged + self._next.time)
+        else:
+            return
+        period = SECOND // self.values[sheet.RATE]
+        looks = -(-(earliest - self._grid) // period)
+        self.after(self._grid + looks * period - self.now, self._look)
+
+    def _look(self) -> None:
+        self._feel_until(self.now)
+        if self._stirred():
+            self._report()
+        self._plan()
+
+    def _report(self) -> None:
+        dx, dy = _clip(self._dx, sheet.MOTION_MAX), _clip(self._dy, sheet.MOTION_MAX)
+        wheel = _clip(self._wheel, sheet.WHEEL_MAX)
+        self._dx -= dx
+        self._dy -= dy
+        self._wheel -= wheel
+        self._reported, self._pressed = self._pressed, self._buttons
+        flow = self.engine.trace.new_flow()
+        report = Report(
+            (dy & 0xFFFF) << 16 | dx & 0xFFFF,
+            self._sequence << 16 | (wheel & 0xFF) << 8 | self._reported,
+            self.now,
+            flow,
+        )
+        self._sequence = self._sequence + 1 & 0xFFFF
+        self.statistics.made += 1
+        self.emit("report", sequence=report.state >> 16, dx=dx, dy=dy, wheel=wheel, buttons=self._reported)
+        if len(self._queue) < sheet.FIFO_DEPTH:
+            self._queue.append(report)
+            return
+        self.statistics.lost += 1
+        self.values[sheet.LOST] += 1
+        self.values[sheet.IRQ_STATUS] |= sheet.IRQ_OVERFLOW
+        self.emit("report_lost", sequence=report.state >> 16)
+
+
+def _clip(value: int, limit: int) -> int:
+    return max(-limit, min(value, limit))

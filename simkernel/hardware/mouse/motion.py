@@ -1,0 +1,195 @@
+"""Where a mouse's motion comes from: a script, a file of recorded moves, or a walk drawn from the seed.
+
+A motion of your own is a class with `moves(rng)`, an iterator of `Move`s in the order of their times.
+
+A file of recorded moves is text, one move a line; what follows a `#` is a comment:
+
+    # time in ms   dx   dy   buttons   wheel
+    0               3   -1
+    8.25            0    0   L
+    16              0    0   -          1
+
+The time counts from when the mouse is plugged in and has six decimals at most (1 ns).  Buttons are
+those that are held, letters of LRMSE (left, right, middle, side, extra) or `-` for none.  Buttons and wheel
+may be left out.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from fractions import Fraction
+from os import PathLike
+from pathlib import Path
+from random import Random
+from typing import Final, Protocol
+
+import attrs
+
+from simkernel.engine import SimulationError, millis, whole_nanoseconds
+from simkernel.hardware.mouse import registers as sheet
+
+LETTERS: Final = {
+    "L": sheet.BUTTON_LEFT,
+    "R": sheet.BUTTON_RIGHT,
+    "M": sheet.BUTTON_MIDDLE,
+    "S": sheet.BUTTON_SIDE,
+    "E": sheet.BUTTON_EXTRA,
+}
+
+
+@attrs.frozen
+class Move:
+    """What a hand does at `time` ns after plugging in.  `buttons` are all that are held from then on."""
+
+    time: int
+    dx: int = 0
+    dy: int = 0
+    buttons: int = 0
+    wheel: int = 0
+
+
+class Motion(Protocol):
+    """Something that moves a mouse."""
+
+    def moves(self, rng: Random) -> Iterator[Move]:
+        """The moves, in the order of their times.  All chance comes from `rng`."""
+
+
+class MotionError(ValueError):
+    """A file of recorded moves has a mistake: `filename:line: what is wrong`."""
+
+
+def _as_tuple(moves: Iterable[Move]) -> tuple[Move, ...]:
+    return tuple(moves)
+
+
+@attrs.frozen
+class Script:
+    """Moves as given: `Script([Move(0, dx=3), Move(millis(8), buttons=BUTTON_LEFT)])`."""
+
+    steps: tuple[Move, ...] = attrs.field(converter=_as_tuple)
+
+    @steps.validator
+    def _check(self, _: attrs.Attribute[tuple[Move, ...]], steps: tuple[Move, ...]) -> None:
+        last = 0
+        for number, move in enumerate(steps):
+            if whole_nanoseconds(move.time, f"the time of move {number}") < last:
+                raise SimulationError(f"move {number} at {move.time} ns is before the one that precedes it")
+            if move.buttons & ~sheet.BUTTON_ALL:
+                raise SimulationError(f"move {number} has buttons {move.buttons:#x}: there are five")
+            last = move.time
+
+    def moves(self, rng: Random) -> Iterator[Move]:
+        """The steps, one by one."""
+        return iter(self.steps)
+
+
+def recording(path: str | PathLike[str]) -> Script:
+    """The moves in the file at `path`.  MotionError for a mistake in it, OSError if it cannot be read."""
+    name = Path(path).name
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise MotionError(f"{name}: not a text file in UTF-8") from None
+    return parse_recording(text, name)
+
+
+def parse_recording(text: str, filename: str = "recording") -> Script:
+    """The moves in `text`.  MotionError, with file and line, for a mistake in it."""
+    moves: list[Move] = []
+    for number, line in enumerate(text.splitlines(), start=1):
+        fields = line.partition("#")[0].split()
+        if fields:
+            try:
+                move = _parse_move(fields)
+                if moves and move.time < moves[-1].time:
+                    raise MotionError(f"time {fields[0]} is before that of the move above")
+            except MotionError as error:
+                raise MotionError(f"{filename}:{number}: {error}") from None
+            moves.append(move)
+    return Script(moves)
+
+
+def _parse_move(fields: list[str]) -> Move:
+    if not 3 <= len(fields) <= 5:
+        raise MotionError(f"expected TIME DX DY [BUTTONS [WHEEL]], found {len(fields)} fields")
+    return Move(
+        _time(fields[0]),
+        _number("DX", fields[1]),
+        _number("DY", fields[2]),
+        _buttons(fields[3]) if len(fields) > 3 else 0,
+        _number("WHEEL", fields[4]) if len(fields) > 4 else 0,
+    )
+
+
+def _time(field: str) -> int:
+    if not re.fullmatch(r"[0-9]{1,12}(\.[0-9]{1,6})?", field):
+        raise MotionError(f"TIME is milliseconds with six decimals at most, not {field!r}")
+    return millis(Fraction(field))
+
+
+def _number(name: str, field: str) -> int:
+    if not re.fullmatch(r"[+-]?[0-9]{1,9}", field):
+        raise MotionError(f"{name} is a whole number, not {field!r}")
+    return int(field)
+
+
+def _buttons(field: str) -> int:
+    held = 0
+    for letter in field if field != "-" else "":
+        if letter not in LETTERS:
+            raise MotionError(f"BUTTONS are letters of {''.join(LETTERS)}, or - for none, not {field!r}")
+        held |= LETTERS[letter]
+    return held
+
+
+@attrs.frozen
+class Walk:
+    """A hand that wanders: a move each `step` ns, by at most `reach` each way, for `steps` moves.
+
+    Without `steps` it never ends, so a run needs an end of its own.  One move in 32 presses or
+    releases the left button, one in 32 turns the wheel.
+    """
+
+    step: int = millis(8)
+    reach: int = 12
+    steps: int | None = None
+
+    def __attrs_post_init__(self) -> None:
+        if self.step <= 0 or self.reach < 0:
+            raise SimulationError(f"a walk has a step of 1 ns or more and a reach of 0 or more, not {self}")
+
+    def moves(self, rng: Random) -> Iterator[Move]:
+        """The moves, drawn one by one."""
+        return _Walking(self, rng)
+
+
+class _Walking:
+    def __init__(self, walk: Walk, rng: Random) -> None:
+        self._walk = walk
+        self._rng = rng
+        self._taken = 0
+        self._buttons = 0
+
+    def __iter__(self) -> _Walking:
+        return self
+
+    def __next__(self) -> Move:
+        walk, draw = self._walk, self._rng.randint
+        if self._taken == walk.steps:
+            raise StopIteration
+        self._taken += 1
+        chance = draw(0, 31)
+        if chance == 0:
+            self._buttons ^= sheet.BUTTON_LEFT
+        return Move(
+            self._taken * walk.step,
+            draw(-walk.reach, walk.reach),
+            draw(-walk.reach, walk.reach),
+            self._buttons,
+            draw(0, 1) * 2 - 1 if chance == 1 else 0,
+        )
+
+
+STILL: Final = Script(())
