@@ -22,6 +22,8 @@ from simkernel.engine.errors import SimulationError
 from simkernel.engine.streams import Streams
 from simkernel.engine.trace import Tracer
 
+RUNS_ALREADY = "the simulation runs already: a program cannot run it, it awaits instead"
+
 
 class Timer:
     """A callback on simpy's queue.  A lean simpy event: nobody waits for it, it cannot fail."""
@@ -105,6 +107,17 @@ class Engine:
             return False
         return True
 
+    def run_one(self) -> None:
+        """Process one event, from ordinary code."""
+        if self.running:
+            raise SimulationError(RUNS_ALREADY)
+        self.running = True
+        try:
+            self.step()
+        finally:
+            self.running = False
+            self.section()
+
     def next_time(self) -> int | None:
         """When the next event happens; None if there is none."""
         peeked = self.env.peek()
@@ -113,7 +126,7 @@ class Engine:
     def run(self, until: int | None = None) -> None:
         """Process events up to, and not including, the instant `until` (all of them if None)."""
         if self.running:
-            raise SimulationError("the simulation runs already: a program cannot run it, it awaits instead")
+            raise SimulationError(RUNS_ALREADY)
         self.running = True
         try:
             if until is None:

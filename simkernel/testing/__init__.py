@@ -7,7 +7,9 @@
         sock.bind((0, 0))
 """
 
-from simkernel.testing.blocking import Blocking, BlockingSocket
+from simkernel.testing.blocking import Blocking
+from simkernel.testing.event_loop import event_loop
+from simkernel.testing.socket import BlockingSocket
 from simkernel.testing.world import World, world
 
-__all__ = ["Blocking", "BlockingSocket", "World", "world"]
+__all__ = ["Blocking", "BlockingSocket", "World", "event_loop", "world"]

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from simkernel.machine import Machine
-from simkernel.testing.blocking import Blocking, BlockingSocket
+from simkernel.testing.blocking import Blocking
+from simkernel.testing.socket import BlockingSocket
 from simkernel.uapi.socket import AF_NETLINK, SOCK_RAW
 
 NOBODY = 65534
@@ -33,7 +34,7 @@ class World:
 
     def raw_call(self, sock: BlockingSocket, call: str, sockaddr: bytes) -> None:
         """Call "bind" or "connect" with these very bytes as the sockaddr, its length being theirs."""
-        self.blocking.run(self.blocking.app.call(call, sock.fileno(), sockaddr))
+        self.blocking.run(self.blocking.app.call(call, sock.descriptor, sockaddr))
 
 
 @contextmanager

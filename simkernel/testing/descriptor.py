@@ -1,0 +1,54 @@
+"""A real file descriptor whose readiness follows a simulated one, for clients that poll for themselves.
+
+It is one end of a socket pair: the other end has written a byte exactly while the simulated file is
+readable (or has an error).  Such a descriptor is made only when somebody asks for it; nothing is
+ever read from it or written to it by the client, and it never enters a trace.
+"""
+
+from __future__ import annotations
+
+import socket
+
+from simkernel.kernel.file.file import FileObject
+from simkernel.uapi.poll import POLLERR, POLLHUP, POLLIN
+
+READABLE = POLLIN | POLLERR | POLLHUP
+
+
+class RealDescriptor:
+    """The pair, and the place in the simulated file's wait queues that keeps it up to date."""
+
+    exclusive = False
+
+    def __init__(self, file: FileObject) -> None:
+        self._file = file
+        self._shown, self._ours = socket.socketpair()
+        self._shown.setblocking(False)
+        self._readable = False
+        for queue in file.wait_queues:
+            queue.add(self)
+        self.update()
+
+    def fileno(self) -> int:
+        """The real descriptor's number."""
+        return self._shown.fileno()
+
+    def wake(self, woken: bool) -> None:
+        """Something happened to the simulated file."""
+        self.update()
+
+    def update(self) -> None:
+        """Let the real descriptor be readable exactly if the simulated file is."""
+        readable = bool(self._file.poll() & READABLE)
+        if readable and not self._readable:
+            self._ours.send(b"!")
+        elif self._readable and not readable:
+            self._shown.recv(1)
+        self._readable = readable
+
+    def close(self) -> None:
+        """Give both ends back."""
+        for queue in self._file.wait_queues:
+            queue.discard(self)
+        self._shown.close()
+        self._ours.close()
