@@ -16,6 +16,7 @@ from random import Random
 from typing import Any, Protocol, TypeVar
 
 from simkernel.application.genetlink import GenetlinkClient
+
 from simkernel.application.module import Modules
 from simkernel.application.program import Image, Program
 from simkernel.application.socket import Socket
@@ -47,7 +48,7 @@ class System(Protocol):
         """The family's specification, from the module path.  LookupError with the nearest names."""
 
     def resolve(self, name: str) -> tuple[str, ...]:
-        """depmod's answer: the modules that a name or an alias stands for, dependencies first.  LookupError."""
+        """depmod's answer: the modules that a name or an alias stands for, dependencies first, or LookupErro."""
 
 
 class App:
@@ -190,7 +191,9 @@ class App:
         """
         return self.call("fork_exec", Image(self._system.app, program, arguments, keywords, name))
 
-    def thread(self, program: Program, *arguments: Any, name: str | None = None, **keywords: Any) -> Call[int]:
+    def thread(
+        self, program: Program, *arguments: Any, name: str | None = None, **keywords: Any
+    ) -> Call[int]:
         """Another thread of this process, which shares its descriptors; its tid."""
         return self.call("clone_thread", Image(self._system.app, program, arguments, keywords, name))
 
@@ -199,7 +202,7 @@ class App:
         return self.call("exit", code)
 
     def wait(self) -> Call[tuple[int, int]]:
-        """(pid, status) of a child that has ended; ECHILD without children.  See os.waitstatus_to_exitcode."""
+        """(pid, status) of a child that has ended, as os.wait() has it; ECHILD without children."""
         return self.call("wait4", -1, 0)
 
     def waitpid(self, pid: int, options: int = 0) -> Call[tuple[int, int]]:
@@ -251,6 +254,8 @@ def _descriptor(what: Pollable) -> int:
 def _line_of_program() -> str:
     """file:line of the innermost frame outside this package's helpers."""
     frame = sys._getframe(2)
-    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("simkernel.application"):
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith(
+        "simkernel.application"
+    ):
         frame = frame.f_back
     return f"{frame.f_code.co_filename.rpartition('/')[2]}:{frame.f_lineno}"

@@ -33,7 +33,9 @@ class Image:
         comm: str | None,
     ) -> None:
         if not callable(program):
-            raise SimulationError(f"{program!r} is not a program: pass the function itself, not what it returns")
+            raise SimulationError(
+                f"{program!r} is not a program: pass the function itself, not what it returns"
+            )
         self.comm = comm or name_of(program)
         self._make_app = make_app
         self._program = program

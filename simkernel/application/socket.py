@@ -178,7 +178,9 @@ class Socket:
     ) -> Awaitable[T]:
         if not self._timeout:
             return self._app.call(name, self._fd, *arguments, convert=convert)
-        return self._within_timeout(events, lambda: self._app.call(name, self._fd, *arguments, convert=convert))
+        return self._within_timeout(
+            events, lambda: self._app.call(name, self._fd, *arguments, convert=convert)
+        )
 
     async def _within_timeout(self, events: int, make: Callable[[], Call[T]]) -> T:
         """`sock_call_impl()` of Modules/socketmodule.c: poll, try, and poll again while others are faster."""
@@ -239,5 +241,3 @@ def _data_and_address(received: Any) -> tuple[bytes, Address]:
 
 def _whole(received: Any) -> tuple[bytes, list[Ancillary], int, Address]:
     return bytes(received.data), list(received.control), received.flags, received.address
-
-

@@ -30,7 +30,9 @@ class Timer:
 
     __slots__ = ("_function", "_ok", "arguments", "callbacks")
 
-    def __init__(self, function: Callable[..., None], arguments: tuple[Any, ...], callbacks: list[Any]) -> None:
+    def __init__(
+        self, function: Callable[..., None], arguments: tuple[Any, ...], callbacks: list[Any]
+    ) -> None:
         self.callbacks: list[Any] | None = callbacks
         self._ok = True
         self._function: Callable[..., None] | None = function

@@ -1,10 +1,10 @@
 """For tests of your own programs: a machine that ordinary code can talk to, without a program.
 
-    from simkernel.testing import world
+from simkernel.testing import world
 
-    with world(privileged=False) as w:
-        sock = w.socket(AF_NETLINK, SOCK_RAW, NETLINK_GENERIC)
-        sock.bind((0, 0))
+with world(privileged=False) as w:
+    sock = w.socket(AF_NETLINK, SOCK_RAW, NETLINK_GENERIC)
+    sock.bind((0, 0))
 """
 
 from simkernel.testing.blocking import Blocking

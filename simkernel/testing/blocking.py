@@ -60,7 +60,7 @@ class Driver:
         engine = self._engine
         if engine.running:
             raise SimulationError(
-                f"{call!r}: a blocking call cannot be made from inside the simulation; a program awaits instead"
+                f"{call!r}: a blocking call cannot be made inside the simulation; a program awaits"
             )
         if not task.alive:
             raise SimulationError(f"{call!r}: the process {task.track} has ended")
@@ -84,7 +84,9 @@ class Driver:
             following = engine.next_time()
             if following is None:
                 self._give_up(task)
-                raise Deadlock(f"{call!r} can never return: nothing is scheduled any more; {self._sleepers()}")
+                raise Deadlock(
+                    f"{call!r} can never return: nothing is scheduled any more; {self._sleepers()}"
+                )
             if following > limit:
                 self._give_up(task)
                 raise TimeLimit(
@@ -126,7 +128,9 @@ class Blocking:
         self, family: int = AF_NETLINK, type: int = SOCK_RAW, proto: int = 0, fileno: int | None = None
     ) -> BlockingSocket:
         """As `socket.socket`."""
-        return BlockingSocket(self.run, self.task.files, self.run(self.app.socket(family, type, proto, fileno)))
+        return BlockingSocket(
+            self.run, self.task.files, self.run(self.app.socket(family, type, proto, fileno))
+        )
 
     def poll(
         self, watched: Iterable[tuple[BlockingSocket | int, int]], timeout: float | None = None

@@ -135,7 +135,7 @@ class ProcessCalls:
     def wait4(
         self, task: Task, pid: int = -1, options: int = 0
     ) -> tuple[int, int] | Coroutine[Any, Any, tuple[int, int]]:
-        """wait4(2): (pid, status) of a child that has ended, (0, 0) under WNOHANG.  ECHILD if there is none."""
+        """wait4(2): (pid, status) of a child that has ended, (0, 0) under WNOHANG.  ECHILD without one."""
         if options & ~WNOHANG:
             raise os_error(EINVAL)
         found = self._reap(task, pid)
@@ -199,5 +199,3 @@ async def _yield(time: Callable[[], int]) -> None:
 
 async def _sleep_until(deadline: int) -> None:
     await sleep_on(deadline=deadline)
-
-

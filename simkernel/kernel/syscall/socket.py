@@ -137,7 +137,13 @@ class SocketCalls:
         return self.sendmsg(task, fd, data, [], flags, address)
 
     def sendmsg(
-        self, task: Task, fd: int, data: bytes, control: Control, flags: int = 0, address: Address | None = None
+        self,
+        task: Task,
+        fd: int,
+        data: bytes,
+        control: Control,
+        flags: int = 0,
+        address: Address | None = None,
     ) -> int | Coroutine[Any, Any, int]:
         """sendmsg(2), its buffers joined to `data` by the caller's library."""
         file = task.files.get(fd)
@@ -172,7 +178,9 @@ class SocketCalls:
                 raise os_error(EAGAIN) from None
             return self._wait(file, blocked, sock.rcvtimeo, exclusive=True)
 
-    async def _wait(self, file: OpenFile, blocked: WouldBlock, timeout: int | None, *, exclusive: bool) -> Any:
+    async def _wait(
+        self, file: OpenFile, blocked: WouldBlock, timeout: int | None, *, exclusive: bool
+    ) -> Any:
         """Sleep until the operation can go on.  EAGAIN when the socket's own timeout is over."""
         deadline = None if timeout is None else self._engine.time() + timeout
         file.get()  # whoever closes the descriptor meanwhile does not take the socket away

@@ -61,7 +61,13 @@ class Processes:
     # -- beginning ----------------------------------------------------------
 
     def _new(
-        self, comm: str, credentials: Credentials, files: FileTable, net: Net, parent: Task | None, tgid: int = 0
+        self,
+        comm: str,
+        credentials: Credentials,
+        files: FileTable,
+        net: Net,
+        parent: Task | None,
+        tgid: int = 0,
     ) -> Task:
         pid = self._next_pid()
         task = Task(
@@ -71,7 +77,14 @@ class Processes:
         if parent is not None:
             parent.children.append(task)
         if (emit := self._engine.trace.emit) is not None:
-            emit("sched_process_fork", KERNEL, "sched", pid=parent.pid if parent else 0, child=pid, comm=task.comm)
+            emit(
+                "sched_process_fork",
+                KERNEL,
+                "sched",
+                pid=parent.pid if parent else 0,
+                child=pid,
+                comm=task.comm,
+            )
         return task
 
     def _next_pid(self) -> int:
@@ -205,7 +218,11 @@ class Processes:
     def _notify_parent(self, task: Task) -> None:
         parent = task.parent
         reaped_alone = not task.is_leader or task.kthread or parent is None or parent is self.init
-        if reaped_alone or parent is None or parent.signals.handlers.get(uapi_signal.SIGCHLD) == uapi_signal.SIG_IGN:
+        if (
+            reaped_alone
+            or parent is None
+            or parent.signals.handlers.get(uapi_signal.SIGCHLD) == uapi_signal.SIG_IGN
+        ):
             self.reap(task)
         else:
             self.send_signal(parent, uapi_signal.SIGCHLD)

@@ -43,7 +43,9 @@ class Exited(BaseException):
 class Runner:
     """Drives every task of a kernel."""
 
-    def __init__(self, engine: Engine, scheduler: Scheduler, handlers: dict[str, Handler], on_exit: Exit) -> None:
+    def __init__(
+        self, engine: Engine, scheduler: Scheduler, handlers: dict[str, Handler], on_exit: Exit
+    ) -> None:
         self._engine = engine
         self._trace = engine.trace
         self.scheduler = scheduler
@@ -91,7 +93,7 @@ class Runner:
         except SystemExit as exit_:
             code = exit_.code if isinstance(exit_.code, int) else int(exit_.code is not None)
             self._finished(task, (code & 0xFF) << 8, None)
-        except (Exception, GeneratorExit) as failure:
+        except (Exception, GeneratorExit) as failure:  # noqa: BLE001 - whatever a program raises is its own
             self._finished(task, 1 << 8, failure)
         else:
             self._dispatch(task, request)
@@ -109,7 +111,9 @@ class Runner:
                 "what app and its sockets offer (app.sleep(...), sock.recv(...)) and nothing else"
             )
         if request.owner is not task:
-            return SimulationError(f"{task.comm} awaited {request!r} of another task: each task makes its own calls")
+            return SimulationError(
+                f"{task.comm} awaited {request!r} of another task: each task makes its own calls"
+            )
         if request.used:
             return SimulationError(f"{task.comm} awaited {request!r} twice: make the call anew each time")
         request.used = True
@@ -170,8 +174,8 @@ class Runner:
 
     def _internal(self, task: Task, bug: Exception) -> InternalError:
         return InternalError(
-            f"{type(bug).__name__} inside {task.call!r} of {task.track}: a bug of simkernel's, please report it "
-            f"with the seed {self._engine.rng.seed}"
+            f"{type(bug).__name__} inside {task.call!r} of {task.track}: a bug of simkernel's, please report "
+            f"it with the seed {self._engine.rng.seed}"
         )
 
     def _drive(self, task: Task, woken: bool | None, error: BaseException | None) -> None:
@@ -198,7 +202,9 @@ class Runner:
             raise self._internal(task, bug) from bug
         else:
             if not isinstance(request, Sleep):
-                raise InternalError(f"kernel code of {task.call!r} awaited {_kind(request)}, which is no sleep")
+                raise InternalError(
+                    f"kernel code of {task.call!r} awaited {_kind(request)}, which is no sleep"
+                )
             self._sleep(task, request)
         finally:
             self.current = None
@@ -275,7 +281,7 @@ class Runner:
             if callable(handler):
                 try:
                     handler(number)
-                except Exception as raised:
+                except Exception as raised:  # noqa: BLE001 - it is thrown into the program
                     error = raised
             elif handler == uapi_signal.SIG_DFL:
                 self._ended(task, number, None)
@@ -313,9 +319,11 @@ def _close(program: Coroutine[Any, Any, Any]) -> BaseException | None:
             program.throw(GeneratorExit)
         except (StopIteration, GeneratorExit):
             return None
-        except BaseException as failure:
+        except BaseException as failure:  # noqa: BLE001 - whatever a program raises is its own
             return failure
-    return SimulationError(f"a program went on through {STUBBORN} GeneratorExits: do not catch and loop on it")
+    return SimulationError(
+        f"a program went on through {STUBBORN} GeneratorExits: do not catch and loop on it"
+    )
 
 
 def _kind(request: object) -> str:

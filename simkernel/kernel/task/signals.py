@@ -41,7 +41,9 @@ class Signals:
     def ignored(self, number: int) -> bool:
         """Whether sending `number` has no effect at all (`sig_ignored()`)."""
         handler = self.handlers.get(number, SIG_DFL)
-        return handler == SIG_IGN or (handler == SIG_DFL and default_disposition(number) is Disposition.IGNORE)
+        return handler == SIG_IGN or (
+            handler == SIG_DFL and default_disposition(number) is Disposition.IGNORE
+        )
 
     def send(self, number: int) -> bool:
         """Make `number` pending; False if it is ignored.  Stopping a process is not modelled."""

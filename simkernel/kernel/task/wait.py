@@ -76,7 +76,7 @@ class WaitQueue:
                 waiter.wake(True)
 
 
-class WouldBlock(Exception):  # noqa: N818 - it is a state, not an error
+class WouldBlock(Exception):
     """An operation cannot go on before something happens on `queue`; then `retry()` goes on."""
 
     def __init__(self, queue: WaitQueue, retry: Callable[[], Any]) -> None:
@@ -95,7 +95,11 @@ class Sleep:
     __slots__ = ("deadline", "exclusive", "interruptible", "on_wake", "queues", "timer")
 
     def __init__(
-        self, queues: tuple[WaitQueue, ...], interruptible: bool, deadline: int | None, exclusive: bool = False
+        self,
+        queues: tuple[WaitQueue, ...],
+        interruptible: bool,
+        deadline: int | None,
+        exclusive: bool = False,
     ) -> None:
         self.queues = queues
         self.interruptible = interruptible

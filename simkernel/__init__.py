@@ -1,0 +1,44 @@
+"""simkernel: one simulated computer in one Python process, in virtual time.
+
+from simkernel import Machine, seconds
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from simkernel.engine import (
+        Deadlock,
+        InternalError,
+        NotModelled,
+        SimulationError,
+        micros,
+        millis,
+        seconds,
+    )
+    from simkernel.machine import Machine
+
+__all__ = [
+    "Deadlock",
+    "InternalError",
+    "Machine",
+    "NotModelled",
+    "SimulationError",
+    "micros",
+    "millis",
+    "seconds",
+]
+
+
+def __getattr__(name: str) -> object:
+    """Import on first use: a part of simkernel does not pay for the whole (PEP 562)."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name == "Machine":
+        from simkernel.machine import Machine
+
+        return Machine
+    import simkernel.engine
+
+    return getattr(simkernel.engine, name)
