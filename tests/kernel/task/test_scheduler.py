@@ -1,0 +1,121 @@
+"""CPUs: who runs when there are fewer of them than tasks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from simkernel import Machine, millis, seconds
+from simkernel.kernel.costs import FREE
+from simkernel.kernel.task.scheduler import SLICE
+
+
+def finish_times(cpus: int | None, work: list[int], costs: Any = FREE) -> list[int]:
+    """When programs that compute for `work` ns each, all started at once, are done."""
+    done = {}
+
+    async def program(app: Any, number: int, ns: int) -> None:
+        await app.compute(ns)
+        done[number] = app.monotonic_ns()
+
+    with Machine(udev=False, cpus=cpus, costs=costs) as machine:
+        for number, ns in enumerate(work):
+            machine.spawn(program, number, ns)
+        machine.run(until=seconds(1000))
+    return [done[number] for number in range(len(work))]
+
+
+def test_without_a_limit_nobody_waits() -> None:
+    assert finish_times(None, [millis(10)] * 3) == [millis(10)] * 3
+
+
+def test_one_cpu_is_shared_in_slices() -> None:
+    first, second = finish_times(1, [millis(9), millis(9)])
+    assert first == millis(15)  # its third slice begins after two of each
+    assert second == millis(18)
+
+
+def test_who_needs_less_than_a_slice_is_not_cut() -> None:
+    assert finish_times(1, [millis(2), millis(2)]) == [millis(2), millis(4)]
+
+
+@given(
+    cpus=st.integers(1, 4),
+    work=st.lists(st.integers(1, 4 * SLICE), min_size=1, max_size=8),
+)
+def test_work_is_conserved(cpus: int, work: list[int]) -> None:
+    """No CPU idles while somebody waits, none does two things at once, nothing is lost."""
+    finished = finish_times(cpus, work)
+    assert max(finished) >= -(-sum(work) // cpus)
+    assert max(finished) <= sum(work)
+    assert all(end >= ns for end, ns in zip(finished, work, strict=True))
+    if cpus >= len(work):
+        assert finished == work
+    if cpus == 1:
+        assert max(finished) == sum(work)
+
+
+@given(work=st.lists(st.integers(1, 10 * SLICE), min_size=2, max_size=6))
+def test_nobody_starves(work: list[int]) -> None:
+    """Round robin: whoever waits has a turn before the others have had two each."""
+    finished = finish_times(1, work)
+    for end, ns in zip(finished, work, strict=True):
+        slices = -(-ns // SLICE)
+        assert end <= slices * SLICE * len(work) + SLICE
+
+
+def test_a_sleeper_gives_its_cpu_away() -> None:
+    order = []
+
+    async def sleeper(app: Any) -> None:
+        await app.sleep(1)
+        order.append(("sleeper", app.monotonic_ns()))
+
+    async def worker(app: Any) -> None:
+        await app.compute(millis(500))
+        order.append(("worker", app.monotonic_ns()))
+
+    with Machine(udev=False, cpus=1, costs=FREE) as machine:
+        machine.spawn(sleeper)
+        machine.spawn(worker)
+        machine.run(until=seconds(2))
+    assert order == [("worker", millis(500)), ("sleeper", seconds(1))]
+
+
+@pytest.mark.parametrize("cpus", [None, 1, 2])
+def test_sched_yield_lets_the_others_have_their_turn(cpus: int | None) -> None:
+    order = []
+
+    async def program(app: Any, name: str) -> None:
+        for _ in range(3):
+            order.append(name)
+            await app.sched_yield()
+
+    with Machine(udev=False, cpus=cpus) as machine:
+        machine.spawn(program, "a")
+        machine.spawn(program, "b")
+        machine.run(until=seconds(1))
+    assert order == ["a", "b"] * 3
+
+
+def test_a_killed_task_frees_its_cpu() -> None:
+    done = []
+
+    async def hog(app: Any) -> None:
+        await app.compute(seconds(100))
+
+    async def other(app: Any) -> None:
+        await app.compute(millis(1))
+        done.append(True)
+
+    with Machine(udev=False, cpus=1) as machine:
+        process = machine.spawn(hog)
+        machine.run(until=millis(10))
+        process.kill(9)
+        machine.spawn(other)
+        machine.run(until=seconds(1))
+        assert not process.alive
+    assert done == [True]
