@@ -16,6 +16,7 @@ from typing import Any
 
 import simpy
 from simpy.core import EmptySchedule
+from simpy.events import URGENT
 
 from simkernel.engine.clock import whole_nanoseconds
 from simkernel.engine.errors import SimulationError
@@ -58,6 +59,7 @@ class Engine:
         self.rng = Streams(seed)
         self.trace = Tracer(self.time)
         self.running = False
+        self.until: int | None = None
         self._fire_callbacks = [self._fire]
 
     @property
@@ -125,11 +127,20 @@ class Engine:
         peeked = self.env.peek()
         return None if peeked == float("inf") else int(peeked)
 
+    def interrupt(self, error: BaseException) -> None:
+        """Let whoever runs the simulation get `error` before the next event.  For signal handlers."""
+        timer = Timer(_raise, (error,), self._fire_callbacks)
+        self.env.schedule(timer, priority=URGENT)  # type: ignore[arg-type]
+
     def run(self, until: int | None = None) -> None:
-        """Process events up to, and not including, the instant `until` (all of them if None)."""
+        """Process events up to, and not including, the instant `until` (all of them if None).
+
+        `self.until` says how far that was to be.
+        """
         if self.running:
             raise SimulationError(RUNS_ALREADY)
         self.running = True
+        self.until = until
         try:
             if until is None:
                 self.env.run()
@@ -140,3 +151,7 @@ class Engine:
         finally:
             self.running = False
             self.section()
+
+
+def _raise(error: BaseException) -> None:
+    raise error
