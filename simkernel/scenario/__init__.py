@@ -1,0 +1,28 @@
+"""Scenarios: stories that run, with parameters, a readable report and figures.
+
+    \"\"\"Two programs greet each other.
+
+    Covers: what it shows of the kernel.
+    Scenario: what happens in it.
+    When useful: what one learns from it.
+    \"\"\"
+
+    from simkernel.scenario import Parameter, Run, scenario
+
+    @scenario(Parameter("greetings", int, 3, minimum=1, maximum=1000, help="how many"))
+    def story(run: Run) -> None:
+        machine = run.machine()
+        machine.spawn(...)
+        machine.run()
+        run.text("They greeted each other.")
+        run.metric("greetings", run["greetings"])
+
+`simkernel run ./story.py` runs it; `story.run(seed=7)` does in Python.
+"""
+
+from simkernel.scenario.declaration import Scenario, scenario
+from simkernel.scenario.parameter import Parameter, Value
+from simkernel.scenario.report import Table, Text
+from simkernel.scenario.run import Run
+
+__all__ = ["Parameter", "Run", "Scenario", "Table", "Text", "Value", "scenario"]

@@ -1,0 +1,104 @@
+"""What of a scenario can be set from outside: a name, a type, a range and a default."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any, Final
+
+import attrs
+
+from simkernel.engine import SimulationError
+
+Value = bool | int | float | str
+
+BOOLEANS: Final = {"true": True, "yes": True, "on": True, "1": True,
+                   "false": False, "no": False, "off": False, "0": False}  # fmt: skip
+
+
+def _boolean(text: str) -> bool:
+    return BOOLEANS[text.lower()]
+
+
+def _integer(text: str) -> int:
+    return int(text, 0)
+
+
+KINDS: Final[dict[type, tuple[Callable[[str], Any], str]]] = {
+    bool: (_boolean, "true or false"),
+    int: (_integer, "a whole number"),
+    float: (float, "a number"),
+    str: (str, "text"),
+}
+"""How each type is read from text, and what it is called."""
+
+
+@attrs.frozen
+class Parameter:
+    """A parameter of type `kind` (bool, int, float or str).  `minimum` and `maximum` belong to it.
+
+    `choices` are the texts that a str may be; `unit` and `help` are for people.
+    """
+
+    name: str
+    kind: type[bool] | type[int] | type[float] | type[str]
+    default: Value
+    minimum: float | None = attrs.field(default=None, kw_only=True)
+    maximum: float | None = attrs.field(default=None, kw_only=True)
+    choices: tuple[str, ...] = attrs.field(default=(), kw_only=True)
+    unit: str = attrs.field(default="", kw_only=True)
+    help: str = attrs.field(default="", kw_only=True)
+
+    def __attrs_post_init__(self) -> None:
+        if self.kind not in KINDS:
+            raise SimulationError(
+                f"parameter {self.name} is of type bool, int, float or str, not {self.kind!r}"
+            )
+        object.__setattr__(self, "default", self.check(self.default))
+
+    def read(self, given: Value) -> Value:
+        """The value that `given` is, or says if it is text.  SimulationError with the range otherwise."""
+        if isinstance(given, str):
+            try:
+                given = KINDS[self.kind][0](given)
+            except (ValueError, KeyError):
+                raise self._error(given) from None
+        return self.check(given)
+
+    def check(self, value: Value) -> Value:
+        """`value`, as `kind`.  SimulationError with the range if it is no such thing or out of range."""
+        if self.kind is float and type(value) is int:
+            value = float(value)
+        if type(value) is not self.kind or not self._contains(value):
+            raise self._error(value)
+        return value
+
+    def _contains(self, value: Value) -> bool:
+        if isinstance(value, str):
+            return not self.choices or value in self.choices
+        return (
+            (isinstance(value, int) or math.isfinite(value))
+            and (self.minimum is None or value >= self.minimum)
+            and (self.maximum is None or value <= self.maximum)
+        )
+
+    @property
+    def range(self) -> str:
+        """What it may be, in words: "a number from 0.001 to 3600 s"."""
+        if self.choices:
+            return "one of " + ", ".join(self.choices)
+        words = [KINDS[self.kind][1]]
+        if self.minimum is not None and self.maximum is not None:
+            words.append(f"from {_number(self.minimum)} to {_number(self.maximum)}")
+        elif self.minimum is not None:
+            words.append(f"not below {_number(self.minimum)}")
+        elif self.maximum is not None:
+            words.append(f"not above {_number(self.maximum)}")
+        return " ".join([*words, self.unit]).strip()
+
+    def _error(self, value: object) -> SimulationError:
+        return SimulationError(f"parameter {self.name} is {self.range}, not {value!r}")
+
+
+def _number(value: float) -> str:
+    return f"{value:.12g}"

@@ -1,0 +1,77 @@
+"""A scenario's report, as data: whoever runs the scenario decides how it looks."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import attrs
+
+from simkernel.engine import SimulationError
+
+Cell = str | int | float | None
+
+
+@attrs.frozen
+class Text:
+    """A paragraph."""
+
+    text: str
+
+
+@attrs.frozen
+class Table:
+    """Rows of cells under a title."""
+
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+
+
+class Report:
+    """Paragraphs and tables in order, and figures by name."""
+
+    def __init__(self) -> None:
+        self.parts: list[Text | Table] = []
+        self.metrics: dict[str, Any] = {}
+
+    def text(self, text: str) -> None:
+        """Add a paragraph."""
+        self.parts.append(Text(text))
+
+    def table(self, title: str, columns: Iterable[str], rows: Iterable[Iterable[Cell]]) -> None:
+        """Add a table.  Every row has a cell for each column."""
+        table = Table(title, tuple(columns), tuple(tuple(row) for row in rows))
+        for row in table.rows:
+            if len(row) != len(table.columns):
+                raise SimulationError(f"table {title!r}: {row!r} has not {len(table.columns)} cells")} columns, but a row is {row!r}"
+                )
+        self.parts.append(table)
+
+    def metric(self, name: str, value: Any) -> None:
+        """Add a figure: an int where it is exact, or anything else that JSON has (dicts, lists)."""
+        if name in self.metrics:
+            raise SimulationError(f"metric {name!r} is given twice")
+        self.metrics[name] = _json(name, value)
+
+
+def _json(where: str, value: Any) -> Any:
+    """A copy of `value`, or a SimulationError that says where it is not JSON."""
+    if isinstance(value, Mapping):
+        return {_key(where, key): _json(f"{where}.{key}", each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_json(f"{where}[{number}]", each) for number, each in enumerate(value)]
+    if isinstance(value, float) and not math.isfinite(value):
+        raise SimulationError(
+            f"metric {where} is {value!r}: JSON has no such number, write None"
+        )
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    raise SimulationError(f"metric {where} is {value!r}: it may be a number, text, None, a list or a dict")
+
+
+def _key(where: str, key: Any) -> str:
+    if isinstance(key, str):
+        return key
+    raise SimulationError(f"metric {where} has the key {key!r}: keys are texts")
