@@ -45,8 +45,7 @@ class Report:
         table = Table(title, tuple(columns), tuple(tuple(row) for row in rows))
         for row in table.rows:
             if len(row) != len(table.columns):
-                raise SimulationError(f"table {title!r}: {row!r} has not {len(table.columns)} cells")} columns, but a row is {row!r}"
-                )
+                raise SimulationError(f"table {title!r}: {row!r} has not {len(table.columns)} cells")
         self.parts.append(table)
 
     def metric(self, name: str, value: Any) -> None:
@@ -63,9 +62,7 @@ def _json(where: str, value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_json(f"{where}[{number}]", each) for number, each in enumerate(value)]
     if isinstance(value, float) and not math.isfinite(value):
-        raise SimulationError(
-            f"metric {where} is {value!r}: JSON has no such number, write None"
-        )
+        raise SimulationError(f"metric {where} is {value!r}: JSON has no such number, write None")
     if value is None or isinstance(value, bool | int | float | str):
         return value
     raise SimulationError(f"metric {where} is {value!r}: it may be a number, text, None, a list or a dict")
