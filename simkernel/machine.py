@@ -11,6 +11,7 @@ The hardware knows no kernel, the kernel knows no application; they meet here.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from random import Random
 from types import TracebackType
@@ -19,9 +20,9 @@ from typing import TYPE_CHECKING, Any
 from simkernel.application.app import App
 from simkernel.application.program import Image, Program
 from simkernel.application.udevd import udevd
-from simkernel.engine import Engine, SimulationError, Tracer, whole_nanoseconds
+from simkernel.engine import Engine, SimulationError, Tracer, millis, whole_nanoseconds
 from simkernel.hardware.bus import Bus, Device
-from simkernel.kernel.costs import FREE, CostModel
+from simkernel.kernel.costs import CostModel
 from simkernel.kernel.kernel import Kernel
 from simkernel.kernel.log import Log
 from simkernel.kernel.task.credentials import Credentials
@@ -32,6 +33,9 @@ if TYPE_CHECKING:
     from simkernel.testing.blocking import Blocking
 
 SHIPPED_MODULES = Path(__file__).resolve().parent.parent / "drivers"
+
+BOOT = millis(1)
+"""How long before 0 the machine is switched on: time enough for udevd to listen."""
 
 
 class Process:
@@ -78,7 +82,7 @@ class Machine:
                  the kernel log) or "raise" (NotModelled)
     debug        say the line of a call that was never awaited (costs time)
 
-    It boots when it is made: the clock shows 0 when user space is up.
+    It boots when it is made, in the millisecond before 0: then the clock shows 0 and user space is up.
     """
 
     def __init__(
@@ -96,7 +100,7 @@ class Machine:
             raise SimulationError(f"cpus={cpus}: a machine has one CPU or more, or None for one per task")
         if unmodelled not in ("errno", "raise"):
             raise SimulationError(f'unmodelled={unmodelled!r}: it is "errno" or "raise"')
-        self.engine = Engine(seed)
+        self.engine = Engine(seed, start=-BOOT)
         self.bus = Bus(self.engine)
         self.debug = debug
         self._apps: dict[Task, App] = {}
@@ -104,32 +108,25 @@ class Machine:
         self.kernel = Kernel(
             self.engine,
             self.bus,
-            costs=FREE,
+            costs=costs or CostModel(),
             cpus=cpus,
             module_path=(SHIPPED_MODULES, *map(Path, module_path)),
             unmodelled=unmodelled,
         )
         self.kernel.processes.on_death.append(self._on_death)
-        self._boot(udev)
-        self.kernel.set_costs(costs or CostModel())
-
-    def _boot(self, udev: bool) -> None:
-        """Start what runs before anybody looks.  It costs nothing, so that user space begins at 0."""
         if udev:
             self.spawn(udevd)
-        while self.engine.next_time() == 0:
-            self.engine.step()
-        self.engine.section()
+        self.engine.run(until=0)
 
     # -- hardware -----------------------------------------------------------
 
     def plug(self, device: Device, *, slot: int | None = None, line: int | None = None) -> None:
         """Plug a device in, now.  SimulationError if it is plugged in already or no slot is free."""
-        self._act(lambda: self.bus.plug(device, slot=slot, line=line))
+        self._act(partial(self.bus.plug, device, slot=slot, line=line))
 
     def unplug(self, device: Device) -> None:
         """Tear a device out, now."""
-        self._act(lambda: self.bus.unplug(device))
+        self._act(self.bus.unplug, device)
 
     def at(self, time: int, function: Callable[..., object], *arguments: Any) -> None:
         """Call an ordinary function when the clock shows `time` ns: to plug, to unplug, to look."""
@@ -155,8 +152,12 @@ class Machine:
         credentials = Credentials.of(uid, gid, None if capabilities is None else frozenset(capabilities))
         processes = self.kernel.processes
         task = processes.fork(None, image.comm, credentials=credentials)
-        self._act(lambda: processes.start(task, image.begin(task)))
+        self._act(self._exec, task, image)
         return Process(task, self.kernel)
+
+    def _exec(self, task: Task, image: Image) -> None:
+        self.engine.charge(self.kernel.costs.fork + self.kernel.costs.exec)
+        self.kernel.processes.start(task, image.begin)
 
     def blocking(
         self, uid: int = 0, gid: int | None = None, capabilities: Iterable[int] | None = None
@@ -248,12 +249,13 @@ class Machine:
 
     # -- within ---------------------------------------------------------------
 
-    def _act(self, action: Callable[[], object]) -> None:
+    def _act(self, action: Callable[..., object], *arguments: Any) -> None:
         """Do something from outside: in a section of its own, unless one is under way."""
-        if not self.engine.running:
+        outside = not self.engine.running
+        if outside:
             self.engine.section()
-        action()
-        if not self.engine.running:
+        action(*arguments)
+        if outside:
             self.engine.section()
 
     def _on_death(self, task: Task, failure: BaseException | None) -> None:

@@ -32,11 +32,11 @@ class Timer:
     __slots__ = ("_function", "_ok", "arguments", "callbacks")
 
     def __init__(
-        self, function: Callable[..., None], arguments: tuple[Any, ...], callbacks: list[Any]
+        self, function: Callable[..., object], arguments: tuple[Any, ...], callbacks: list[Any]
     ) -> None:
         self.callbacks: list[Any] | None = callbacks
         self._ok = True
-        self._function: Callable[..., None] | None = function
+        self._function: Callable[..., object] | None = function
         self.arguments = arguments
 
     @property
@@ -53,8 +53,8 @@ class Timer:
 class Engine:
     """Clock, event queue, random streams and tracepoints of one machine."""
 
-    def __init__(self, seed: int = 0) -> None:
-        self.env = simpy.Environment(initial_time=0)
+    def __init__(self, seed: int = 0, start: int = 0) -> None:
+        self.env = simpy.Environment(initial_time=start)
         self.charged = 0
         self.rng = Streams(seed)
         self.trace = Tracer(self.time)
@@ -75,13 +75,13 @@ class Engine:
         """Let the current section cost `ns` nanoseconds more."""
         self.charged += ns
 
-    def call_later(self, delay: int, function: Callable[..., None], *arguments: Any) -> Timer:
+    def call_later(self, delay: int, function: Callable[..., object], *arguments: Any) -> Timer:
         """Call `function` in a section of its own, `delay` ns after `time()`."""
         timer = Timer(function, arguments, self._fire_callbacks)
         self.env.schedule(timer, delay=self.charged + delay)  # type: ignore[arg-type]
         return timer
 
-    def call_at(self, time: int, function: Callable[..., None], *arguments: Any) -> Timer:
+    def call_at(self, time: int, function: Callable[..., object], *arguments: Any) -> Timer:
         """Call `function` in a section of its own at `time` ns.  SimulationError if that is past."""
         delay = whole_nanoseconds(time, "the time of an event") - self.now
         if delay < 0:

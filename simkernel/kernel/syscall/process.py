@@ -126,7 +126,7 @@ class ProcessCalls:
 
     def _charge_start(self, task: Task, image: Image, ns: int) -> None:
         self._engine.charge(ns)
-        self._kernel.processes.start(task, image.begin(task))
+        self._kernel.processes.start(task, image.begin)
 
     def exit(self, task: Task, code: int = 0) -> None:
         """_exit(2)."""

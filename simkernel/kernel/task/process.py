@@ -129,8 +129,14 @@ class Processes:
         thread.signals = Signals(leader.signals.handlers)
         return thread
 
-    def start(self, task: Task, program: Coroutine[Any, Any, Any]) -> None:
-        """Let a task run `program`."""
+    def start(self, task: Task, begin: Callable[[Task], Coroutine[Any, Any, Any]]) -> None:
+        """Let a new task run what `begin(task)` makes; if that raises, there never was such a task."""
+        try:
+            program = begin(task)
+        except BaseException:
+            task.files.close_all()
+            self.reap(task)
+            raise
         self.runner.start(task, program)
 
     def serve(self, comm: str, credentials: Credentials, net: Net, on_result: OnResult) -> Task:
