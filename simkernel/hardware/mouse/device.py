@@ -163,8 +163,8 @@ class Mouse(Device):
         self._dx += dx
         self._dy += dy
         self._wheel += wheel
+        self._pressed |= buttons & ~self._buttons
         self._buttons = buttons
-        self._pressed |= buttons
 
     def _feel_until(self, time: int) -> None:
         while (move := self._next) is not None and self._plugged + move.time <= time:
@@ -172,11 +172,10 @@ class Mouse(Device):
             self._next = next(self._moves, None)
 
     def _forget(self) -> None:
-        self._dx = self._dy = self._wheel = 0
-        self._pressed = self._buttons
+        self._dx = self._dy = self._wheel = self._pressed = 0
 
     def _stirred(self) -> bool:
-        return bool(self._dx or self._dy or self._wheel) or self._pressed != self._reported
+        return bool(self._dx or self._dy or self._wheel) or self._buttons | self._pressed != self._reported
 
     def _plan(self) -> None:
         """Plan the next look that finds something, if there will be one."""
@@ -205,7 +204,8 @@ class Mouse(Device):
         self._dx -= dx
         self._dy -= dy
         self._wheel -= wheel
-        self._reported, self._pressed = self._pressed, self._buttons
+        self._reported = self._buttons | self._pressed
+        self._pressed = 0
         flow = self.engine.trace.new_flow()
         report = Report(
             (dy & 0xFFFF) << 16 | dx & 0xFFFF,

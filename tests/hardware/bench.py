@@ -1,0 +1,57 @@
+"""A bus on a workbench: registers by name, interrupts and errors written down, no kernel."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from simkernel.engine import Engine, Record
+from simkernel.hardware import Bus, Device
+from simkernel.hardware.bus.registers import HOTPLUG_LINE
+
+
+class Bench:
+    """An engine and a bus.  All lines but the hot-plug controller's are unmasked.
+
+    `handler(line)` may be set to serve interrupts; it runs with the line masked, as a kernel's does.  Without
+    one a line stays masked after its first interrupt.
+    """
+
+    def __init__(self, seed: int = 0, **options: Any) -> None:
+        self.engine = Engine(seed)
+        self.bus = Bus(self.engine, **options)
+        self.interrupts: list[tuple[int, int]] = []
+        self.errors: list[str] = []
+        self.records: list[Record] = []
+        self.handler: Callable[[int], None] | None = None
+        self.bus.on_interrupt = self._interrupt
+        self.bus.on_error = self.errors.append
+        for line in self.bus.interrupts.lines:
+            if line.number != HOTPLUG_LINE:
+                self.bus.interrupts.unmask(line.number)
+
+    def _interrupt(self, line: int) -> None:
+        self.interrupts.append((self.engine.time(), line))
+        self.bus.interrupts.mask(line)
+        if self.handler is not None:
+            self.handler(line)
+            self.bus.interrupts.unmask(line)
+
+    def trace(self) -> list[Record]:
+        """Begin to write down what happens."""
+        self.engine.trace.subscribe(self.records.append)
+        return self.records
+
+    def read(self, device: Device, offset: int) -> int:
+        """Read a register of `device`."""
+        assert device.slot is not None
+        return self.bus.readl(device.slot.address + offset)
+
+    def write(self, device: Device, offset: int, value: int) -> None:
+        """Write a register of `device`."""
+        assert device.slot is not None
+        self.bus.writel(device.slot.address + offset, value)
+
+    def run(self, ns: int) -> None:
+        """Let `ns` pass, counted from what has been charged so far."""
+        self.engine.run(self.engine.time() + ns)
