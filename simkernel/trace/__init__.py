@@ -1,0 +1,11 @@
+"""Exporters of a machine's records: what happened, in the formats that others' tools read."""
+
+from simkernel.trace.diagram import Diagram
+from simkernel.trace.digest import Digest
+from simkernel.trace.exporter import Exporter
+from simkernel.trace.log import Log
+from simkernel.trace.pcap import Pcap
+from simkernel.trace.perfetto import TraceJson
+from simkernel.trace.strace import Strace
+
+__all__ = ["Diagram", "Digest", "Exporter", "Log", "Pcap", "Strace", "TraceJson"]

@@ -1,0 +1,42 @@
+"""A capture file of every netlink message, as from an nlmon device.
+
+Sources: the pcap file format (draft-ietf-opsawg-pcap) and LINKTYPE_NETLINK of the tcpdump group for
+the bytes, __netlink_deliver_tap_skb() for what is seen.  nlmon offers a message for transmission, and
+dev_queue_xmit_nit() marks all that is transmitted PACKET_OUTGOING, whichever way it went.
+"""
+
+from __future__ import annotations
+
+from struct import Struct
+from typing import BinaryIO, Final
+
+from simkernel.engine import SECOND, Record
+from simkernel.trace.exporter import Exporter
+
+MAGIC_NANOSECONDS: Final = 0xA1B23C4D
+VERSION: Final = (2, 4)
+SNAPSHOT_LENGTH: Final = 262144
+LINKTYPE_NETLINK: Final = 253
+PACKET_OUTGOING: Final = 4
+ARPHRD_NETLINK: Final = 824
+
+_FILE = Struct("<IHHiIII")
+_PACKET = Struct("<IIII")
+_COOKED = Struct(">HH10xH")
+
+
+class Pcap(Exporter):
+    """Writes the netlink_deliver_tap records; times count from the start of the simulation."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        file.write(_FILE.pack(MAGIC_NANOSECONDS, *VERSION, 0, 0, SNAPSHOT_LENGTH, LINKTYPE_NETLINK))
+
+    def record(self, record: Record) -> None:
+        if record.name != "netlink_deliver_tap":
+            return
+        fields = record.fields
+        packet = _COOKED.pack(PACKET_OUTGOING, ARPHRD_NETLINK, fields["protocol"]) + fields["data"]
+        kept = packet[:SNAPSHOT_LENGTH]
+        header = _PACKET.pack(*divmod(record.time, SECOND), len(kept), len(packet))
+        self._file.write(header + kept)

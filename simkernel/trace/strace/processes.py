@@ -1,0 +1,121 @@
+"""Calls on descriptors, tasks, signals, time and modules as strace prints them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from simkernel.engine import MILLISECOND, SECOND
+from simkernel.trace.strace.constants import flags, names, number, pick
+from simkernel.trace.strace.forms import Form, Texts, View, text
+from simkernel.uapi import fcntl, poll, sched, signal, wait
+
+_EVENTS: Final = names(poll, "POLL")
+_SIGNALS: Final = names(signal, "SIG", "SIG_", "SIGRT")
+_HANDLERS: Final = names(signal, "SIG_", "SIG_BLOCK", "SIG_UNBLOCK", "SIG_SETMASK")
+_COMMANDS: Final = pick(fcntl, "F_", "DUPFD GETFL SETFL")
+_FILE_FLAGS: Final = names(fcntl, "O_")
+_CLONE_FLAGS: Final = names(sched, "CLONE_")
+_WAIT_FLAGS: Final = pick(wait, "W", "NOHANG UNTRACED CONTINUED")
+_IOCTLS: Final = {0x5421: "FIONBIO"}
+
+Pairs = Sequence[tuple[int, int]]
+
+
+def _plain(_: View, *arguments: object) -> Texts:
+    return [text(argument) for argument in arguments]
+
+
+def _poll(_: View, watched: Pairs, timeout: int | None = None) -> Texts:
+    milliseconds = -1 if timeout is None else -(-timeout // MILLISECOND)
+    return [_descriptors(watched, "events"), str(len(watched)), str(milliseconds)]
+
+
+def _poll_result(ready: Pairs, *_: object) -> str:
+    return f"{len(ready)} ({_descriptors(ready, 'revents')})" if ready else "0 (Timeout)"
+
+
+def _descriptors(pairs: Pairs, what: str) -> str:
+    return f"[{', '.join(f'{{fd={fd}, {what}={flags(events, _EVENTS)}}}' for fd, events in pairs)}]"
+
+
+def _fcntl(_: View, fd: int, command: int, argument: int = 0) -> Texts:
+    name = number(command, _COMMANDS, "F")
+    if command == fcntl.F_GETFL:
+        return [str(fd), name]
+    return [str(fd), name, flags(argument, _FILE_FLAGS) if command == fcntl.F_SETFL else str(argument)]
+
+
+def _ioctl(_: View, fd: int, request: int, argument: int = 0) -> Texts:
+    return [str(fd), number(request, _IOCTLS, "IOCTL"), f"[{int(argument)}]"]
+
+
+def _sleep(_: View, ns: int) -> Texts:
+    whole, rest = divmod(ns, SECOND)
+    return ["CLOCK_MONOTONIC", "0", f"{{tv_sec={whole}, tv_nsec={rest}}}", "NULL"]
+
+
+def _wait4(_: View, pid: int = -1, *__: int) -> Texts:
+    return [str(pid)]
+
+
+def _waited(_: View, result: tuple[int, int] | None, pid: int = -1, options: int = 0) -> Texts:
+    status = f"[{{{_status(result[1])}}}]" if result and result[0] else "NULL"
+    return [status, flags(options, _WAIT_FLAGS), "NULL"]
+
+
+def _status(status: int) -> str:
+    if wait.WIFEXITED(status):
+        return f"WIFEXITED(s) && WEXITSTATUS(s) == {wait.WEXITSTATUS(status)}"
+    return f"WIFSIGNALED(s) && WTERMSIG(s) == {signal_name(wait.WTERMSIG(status))}"
+
+
+def signal_name(value: int) -> str:
+    """`SIGTERM`; `0` for none."""
+    return _SIGNALS.get(value, str(value))
+
+
+def _kill(_: View, pid: int, value: int) -> Texts:
+    return [str(pid), signal_name(value)]
+
+
+def _sigaction(_: View, value: int, handler: object) -> Texts:
+    return [signal_name(value), _handler(handler)]
+
+
+def _old_handler(_: View, result: object, *__: object) -> Texts:
+    return ["NULL"] if result is None else [_handler(result)]
+
+
+def _handler(handler: object) -> str:
+    name = number(handler, _HANDLERS, "SIG") if isinstance(handler, int) else text(handler)
+    return f"{{sa_handler={name}}}"
+
+
+def _unshare(_: View, value: int) -> Texts:
+    return [flags(value, _CLONE_FLAGS)]
+
+
+def _delete_module(_: View, name: str, value: int = 0) -> Texts:
+    return [text(name), flags(value, _FILE_FLAGS)]
+
+
+def _pid(result: Any, *_: object) -> str:
+    return str(result[0])
+
+
+FORMS: Final = {
+    "poll": Form(_poll, result=_poll_result),
+    "fcntl": Form(_fcntl),
+    "ioctl": Form(_ioctl),
+    "nanosleep": Form(_sleep, name="clock_nanosleep"),
+    "exit": Form(_plain, name="exit_group"),
+    "wait4": Form(_wait4, _waited, _pid),
+    "kill": Form(_kill),
+    "rt_sigaction": Form(_sigaction, _old_handler),
+    "unshare": Form(_unshare),
+    "delete_module": Form(_delete_module),
+}
+
+ANY: Final = Form(_plain)
+"""How a call is printed that is in no table."""
