@@ -1,0 +1,1 @@
+"""The driver core: devices, buses, drivers, classes, and the uevents that tell of them."""

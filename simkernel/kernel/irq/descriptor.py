@@ -1,0 +1,84 @@
+"""An interrupt line as the kernel keeps it (`struct irq_desc`), and who handles it (`struct irqaction`)."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+import attrs
+
+from simkernel.kernel.module.module import LoadedModule
+from simkernel.kernel.module.resources import Resource
+from simkernel.kernel.task.wait import WaitQueue
+
+IRQ_NONE: Final = 0
+"""Not from the handler's device."""
+IRQ_HANDLED: Final = 1
+"""From the handler's device, and dealt with."""
+IRQ_WAKE_THREAD: Final = 2
+"""The handler's thread shall deal with it."""
+
+IRQF_SHARED: Final = 0x80
+"""Others may have handlers on the line; all of them say so."""
+IRQF_ONESHOT: Final = 0x2000
+"""The line stays masked until the thread has run."""
+IRQF_NO_AUTOEN: Final = 0x80000
+"""The line stays disabled until `enable_irq`."""
+
+Handler = Callable[[int, Any], int]
+ThreadFunction = Callable[[int, Any], int | Awaitable[int]]
+
+
+@attrs.define(eq=False)
+class IrqAction:
+    """A handler on a line.  `device` is the cookie that it is called with (`dev_id`)."""
+
+    module: LoadedModule | None
+    name: str
+    handler: Handler | None
+    thread_function: ThreadFunction | None
+    flags: int
+    device: Any
+    thread_name: str
+    where: str = attrs.field(init=False)
+    """What the handler is, for logs."""
+    queue: WaitQueue = attrs.field(init=False)
+    """Where the thread waits for work."""
+    stopped: WaitQueue = attrs.field(init=False)
+    """Where whoever frees the action waits for the thread."""
+    resource: Resource | None = None
+    woken: bool = False
+    stopping: bool = False
+    thread_alive: bool = False
+    flow: int = 0
+
+    def __attrs_post_init__(self) -> None:
+        self.where = f"irq handler {self.name}"
+        self.queue = WaitQueue(self.thread_name)
+        self.stopped = WaitQueue(f"the end of {self.thread_name}")
+
+
+@attrs.define(eq=False)
+class IrqDescriptor:
+    """A line: its handlers and its counters.  `depth` counts who disabled it; 0: it is enabled."""
+
+    irq: int
+    actions: tuple[IrqAction, ...] = ()
+    depth: int = 1
+    count: int = 0
+    """Interrupts taken, as /proc/interrupts has them."""
+    threads_active: int = 0
+    """Oneshot threads that have been woken and have not finished: the line stays masked."""
+    threads_handled: int = 0
+    """How often a thread said IRQ_HANDLED."""
+    threads_handled_last: int | None = None
+    """`threads_handled` at the last interrupt that only woke threads; None: there was none."""
+    observed: int = 0
+    unhandled: int = 0
+    last_unhandled: int = 0
+    spurious_disabled: bool = False
+
+
+def function_name(function: object) -> str:
+    """What a function is called, as %ps prints it."""
+    return str(getattr(function, "__name__", type(function).__name__))

@@ -1,0 +1,266 @@
+"""Interrupts: handlers on lines, called in interrupt context, and their threads (kernel/irq/).
+
+Theory of operation.  Lines are level triggered.  The bus calls `handle` for a line that is high and
+not masked; the line is masked, every handler on it is asked, and it is unmasked again: if a device
+still holds it high it comes again at once (`handle_level_irq()`).  A handler is a plain function and
+must not sleep.  What has to sleep is done by a thread function, in a kernel thread of its own, while
+the line stays masked if it is oneshot.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from simkernel.engine import DRIVER, KERNEL, Engine
+from simkernel.hardware.bus import Bus
+from simkernel.kernel.costs import CostModel
+from simkernel.kernel.irq.descriptor import (
+    IRQ_HANDLED,
+    IRQ_NONE,
+    IRQ_WAKE_THREAD,
+    IRQF_NO_AUTOEN,
+    IRQF_ONESHOT,
+    IRQF_SHARED,
+    Handler,
+    IrqAction,
+    IrqDescriptor,
+    ThreadFunction,
+    function_name,
+)
+from simkernel.kernel.irq.spurious import note_interrupt
+from simkernel.kernel.locking.preempt import Preempt
+from simkernel.kernel.log import Log
+from simkernel.kernel.module.module import LoadedModule
+from simkernel.kernel.module.resources import Resources
+from simkernel.kernel.oops import Oopses
+from simkernel.kernel.task.wait import maybe, sleep_on
+from simkernel.uapi.errno import EBUSY, EINVAL, os_error
+
+StartThread = Callable[[str, Coroutine[Any, Any, None]], object]
+
+
+class Interrupts:
+    """The interrupt lines of one machine.
+
+    `start_thread` makes a kernel thread.  `taken` is told how much of a CPU's time (ns) each
+    interrupt has used.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        bus: Bus,
+        costs: CostModel,
+        log: Log,
+        preempt: Preempt,
+        oopses: Oopses,
+        resources: Resources,
+        start_thread: StartThread,
+        taken: Callable[[int], None],
+    ) -> None:
+        self._engine = engine
+        self._controller = bus.interrupts
+        self.costs = costs
+        self._log = log
+        self._preempt = preempt
+        self._oopses = oopses
+        self._resources = resources
+        self._start_thread = start_thread
+        self._taken = taken
+        self.lines = tuple(IrqDescriptor(irq) for irq in range(len(bus.interrupts.lines)))
+        bus.on_interrupt = self.handle
+
+    @property
+    def count(self) -> int:
+        """How many interrupts there were."""
+        return sum(line.count for line in self.lines)
+
+    def listing(self) -> list[tuple[int, int, tuple[str, ...]]]:
+        """Line, count and names of the handlers, of each line that has any (/proc/interrupts)."""
+        return [
+            (line.irq, line.count, tuple(a.name for a in line.actions)) for line in self.lines if line.actions
+        ]
+
+    # -- handlers -----------------------------------------------------------
+
+    def request(
+        self,
+        module: LoadedModule | None,
+        irq: int,
+        handler: Handler | None,
+        name: str,
+        device: Any = None,
+        *,
+        flags: int = 0,
+        thread_function: ThreadFunction | None = None,
+    ) -> None:
+        """Put a handler on line `irq` (`request_threaded_irq()`); it may be called at once.
+
+        EINVAL for a line that does not exist, no handler at all, a shared line without `device`, or
+        a thread without handler that is not oneshot.  EBUSY if another has the line and not both
+        share it alike.
+        """
+        if not 0 <= irq < len(self.lines) or (handler is None and thread_function is None):
+            raise os_error(EINVAL)
+        if flags & IRQF_SHARED and (device is None or flags & IRQF_NO_AUTOEN):
+            raise os_error(EINVAL)
+        desc = self.lines[irq]
+        self._check_sharing(desc, flags, name)
+        if handler is None and not flags & IRQF_ONESHOT:
+            self._log.err(
+                f"genirq: Threaded irq requested with handler=NULL and !ONESHOT for {name} (irq {irq})"
+            )
+            raise os_error(EINVAL)
+        action = IrqAction(module, name, handler, thread_function, flags, device, f"irq/{irq}-{name}")
+        action.resource = self._resources.add(
+            module, "irq", f"{irq} ({name})", lambda: self.free(irq, device, action)
+        )
+        if thread_function is not None:
+            action.thread_alive = True
+            self._start_thread(action.thread_name, self._thread(desc, action, thread_function))
+        desc.actions = (*desc.actions, action)
+        desc.observed = desc.unhandled = 0
+        if len(desc.actions) == 1:
+            desc.spurious_disabled = False
+            desc.depth = int(bool(flags & IRQF_NO_AUTOEN))
+        elif desc.spurious_disabled:
+            desc.spurious_disabled = False
+            desc.depth -= 1
+        self._unmask(desc)
+
+    def _check_sharing(self, desc: IrqDescriptor, flags: int, name: str) -> None:
+        if not desc.actions:
+            return
+        old = desc.actions[0]
+        if not (old.flags & flags & IRQF_SHARED) or (old.flags ^ flags) & IRQF_ONESHOT:
+            new, other = f"{flags:08x} ({name})", f"{old.flags:08x} ({old.name})"
+            self._log.err(f"genirq: Flags mismatch irq {desc.irq}. {new} vs. {other}")
+            raise os_error(EBUSY)
+
+    async def free(self, irq: int, device: Any, action: IrqAction | None = None) -> None:
+        """Take the handler requested with `device` off line `irq`, and wait till its thread is done."""
+        desc = self.lines[irq]
+        action = action or next((each for each in desc.actions if each.device is device), None)
+        if action is None or action not in desc.actions:
+            self._log.warn(f"WARNING: Trying to free already-free IRQ {irq}")
+            return
+        desc.actions = tuple(each for each in desc.actions if each is not action)
+        if not desc.actions:
+            desc.depth = 1
+            self._controller.mask(irq)
+        if action.resource is not None:
+            self._resources.remove(action.resource)
+        action.stopping = True
+        action.queue.wake_up()
+        while action.thread_alive:
+            await sleep_on(action.stopped, interruptible=False)
+
+    def disable(self, irq: int) -> None:
+        """Let line `irq` not interrupt until `enable` (`disable_irq_nosync()`).  Nests."""
+        self.lines[irq].depth += 1
+        self._controller.mask(irq)
+
+    def enable(self, irq: int) -> None:
+        """Undo one `disable`."""
+        desc = self.lines[irq]
+        if desc.depth == 0:
+            self._log.warn(f"WARNING: Unbalanced enable for IRQ {irq}")
+            return
+        desc.depth -= 1
+        self._unmask(desc)
+
+    # -- interrupts ---------------------------------------------------------
+
+    def handle(self, irq: int) -> None:
+        """Line `irq` interrupts: `handle_level_irq()`."""
+        engine = self._engine
+        desc = self.lines[irq]
+        before = engine.charged
+        engine.charged += self.costs.interrupt
+        self._controller.mask(irq)
+        desc.count += 1
+        self._preempt.irq_enter()
+        result = self._ask_handlers(desc)
+        if note_interrupt(desc, result, engine.now, self._log):
+            desc.spurious_disabled = True
+            desc.depth += 1
+        self._preempt.irq_exit(f"irq {irq}")
+        self._taken(engine.charged - before)
+        self._unmask(desc)
+
+    def _ask_handlers(self, desc: IrqDescriptor) -> object:
+        """`__handle_irq_event_percpu()`: what all handlers said, or-ed; what is no number, as it is."""
+        together = IRQ_NONE
+        for action in desc.actions:
+            result = self._ask(desc.irq, action)
+            if not isinstance(result, int):
+                return result
+            if result == IRQ_WAKE_THREAD:
+                self._wake_thread(desc, action)
+            together |= result
+        return together
+
+    def _ask(self, irq: int, action: IrqAction) -> object:
+        if action.handler is None:
+            return IRQ_WAKE_THREAD
+        layer, track = (DRIVER, action.module.name) if action.module else (KERNEL, "irq")
+        emit = self._engine.trace.emit
+        if emit is not None:
+            emit("irq_handler_entry", layer, track, irq=irq, name=action.name)
+        result: object = IRQ_NONE
+        with self._oopses.contain(action.module, action.where):
+            result = action.handler(irq, action.device)
+        if inspect.iscoroutine(result):
+            self._preempt.schedule()
+            result.close()
+            result = IRQ_NONE
+        if emit is not None:
+            emit("irq_handler_exit", layer, track, irq=irq, name=action.name, result=result)
+        return result
+
+    def _wake_thread(self, desc: IrqDescriptor, action: IrqAction) -> None:
+        if action.thread_function is None:
+            self._log.warn(
+                f"irq {desc.irq}: {function_name(action.handler)} returned IRQ_WAKE_THREAD "
+                "but no thread function available."
+            )
+            return
+        if action.woken:
+            return
+        action.woken = True
+        action.flow = self._engine.trace.flow
+        if action.flags & IRQF_ONESHOT:
+            desc.threads_active += 1
+        action.queue.wake_up()
+
+    def _unmask(self, desc: IrqDescriptor) -> None:
+        if desc.depth == 0 and desc.threads_active == 0:
+            self._controller.unmask(desc.irq)
+
+    # -- threads ------------------------------------------------------------
+
+    async def _thread(self, desc: IrqDescriptor, action: IrqAction, function: ThreadFunction) -> None:
+        """`irq_thread()`."""
+        try:
+            while not action.stopping:
+                if not action.woken:
+                    await sleep_on(action.queue, interruptible=False)
+                    continue
+                action.woken = False
+                self._engine.trace.flow = action.flow
+                result = IRQ_NONE
+                with self._oopses.contain(action.module, action.thread_name):
+                    result = await maybe(function(desc.irq, action.device))
+                if result == IRQ_HANDLED:
+                    desc.threads_handled += 1
+                if action.flags & IRQF_ONESHOT:
+                    desc.threads_active -= 1
+                    self._unmask(desc)
+        finally:
+            if action.woken and action.flags & IRQF_ONESHOT:
+                desc.threads_active -= 1
+                self._unmask(desc)
+            action.thread_alive = False
+            action.stopped.wake_up_all()

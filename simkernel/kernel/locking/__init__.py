@@ -1,0 +1,1 @@
+"""What may sleep where: the preempt count, spinlocks, mutexes, completions."""

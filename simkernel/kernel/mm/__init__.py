@@ -1,0 +1,1 @@
+"""Memory that devices reach by address."""

@@ -1,0 +1,56 @@
+"""DMA memory: what a driver allots, a device reaches by its address (kernel/dma/)."""
+
+from __future__ import annotations
+
+import attrs
+
+from simkernel.hardware.bus import Memory
+from simkernel.kernel.module.module import LoadedModule
+from simkernel.kernel.module.resources import Resource, Resources
+from simkernel.uapi.errno import EINVAL, ENOMEM, os_error
+
+
+@attrs.frozen(eq=False)
+class DmaBuffer:
+    """A piece of memory: `address` is what the device is told, `memory` what the driver reads and writes."""
+
+    address: int
+    memory: memoryview
+    resource: Resource
+
+    @property
+    def size(self) -> int:
+        """Its size in bytes."""
+        return len(self.memory)
+
+
+class DmaMemory:
+    """The DMA memory of one machine.  `allotted` counts the bytes that drivers hold."""
+
+    def __init__(self, memory: Memory, resources: Resources) -> None:
+        self._memory = memory
+        self._resources = resources
+        self.allotted = 0
+
+    def allocate(self, module: LoadedModule | None, name: str, size: int) -> DmaBuffer:
+        """`size` zeroed bytes (`dma_alloc_coherent()`).  EINVAL for no size, ENOMEM for no room."""
+        if size <= 0:
+            raise os_error(EINVAL)
+        try:
+            address = self._memory.allot(size)
+        except MemoryError:
+            raise os_error(ENOMEM) from None
+        self.allotted += size
+        resource = self._resources.add(
+            module, "dma", f"{size} bytes for {name}", lambda: self._release(address, size)
+        )
+        return DmaBuffer(address, self._memory.view(address, size), resource)
+
+    def free(self, buffer: DmaBuffer) -> None:
+        """Give a buffer back; a device that still writes to it gets a bus error."""
+        self._resources.remove(buffer.resource)
+        self._release(buffer.address, buffer.size)
+
+    def _release(self, address: int, size: int) -> None:
+        self.allotted -= size
+        self._memory.free(address)

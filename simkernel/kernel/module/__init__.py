@@ -1,0 +1,1 @@
+"""Modules: found, compiled, linked, started, counted, stopped, and what they registered."""

@@ -1,0 +1,93 @@
+"""What a module says of itself: the MODULE_*, module_param and EXPORT_SYMBOL lines of a driver's file.
+
+All of it is immutable: a module's file is executed once per process and shared by every machine.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import attrs
+
+from simkernel.engine import SimulationError
+
+GPL_COMPATIBLE = frozenset(
+    {"GPL", "GPL v2", "GPL and additional rights", "Dual BSD/GPL", "Dual MIT/GPL", "Dual MPL/GPL"}
+)
+"""Licences that leave a kernel untainted (`license_is_gpl_compatible()`, include/linux/license.h)."""
+
+
+class DeviceId(Protocol):
+    """An entry of a driver's table of devices."""
+
+    @property
+    def alias(self) -> str:
+        """The pattern that a device's MODALIAS must match (what file2alias makes of the entry)."""
+
+
+@attrs.frozen
+class Parameter:
+    """A parameter of a module (`module_param()`).
+
+    `type` is bool, int or str.  An int lies within 32 bits and, where they are given, from `minimum`
+    to `maximum`.  With `array` it is a comma-separated list of up to that many, and its value a tuple.
+    """
+
+    name: str
+    type: type[bool] | type[int] | type[str]
+    default: Any
+    minimum: int | None = attrs.field(default=None, kw_only=True)
+    maximum: int | None = attrs.field(default=None, kw_only=True)
+    array: int = attrs.field(default=0, kw_only=True)
+    description: str = attrs.field(default="", kw_only=True)
+
+    def __attrs_post_init__(self) -> None:
+        if self.type not in (bool, int, str):
+            raise SimulationError(f"parameter {self.name!r}: its type is bool, int or str, not {self.type!r}")
+        if self.type is not int and (self.minimum is not None or self.maximum is not None):
+            raise SimulationError(f"parameter {self.name!r}: only an int has a minimum and a maximum")
+        values = self.default if self.array else (self.default,)
+        if not isinstance(values, tuple) or not all(type(value) is self.type for value in values):
+            wanted = f"a tuple of {self.type.__name__}" if self.array else f"of type {self.type.__name__}"
+            raise SimulationError(f"parameter {self.name!r}: its default is {wanted}, not {self.default!r}")
+
+    @property
+    def expected(self) -> str:
+        """What a value must be, in words."""
+        text = {bool: "y or n", int: "an int", str: "a string"}[self.type]
+        if self.minimum is not None:
+            text += f" from {self.minimum}" if self.maximum is not None else f" of at least {self.minimum}"
+        if self.maximum is not None:
+            text += f" to {self.maximum}" if self.minimum is not None else f" of at most {self.maximum}"
+        return f"up to {self.array} of: {text}" if self.array else text
+
+
+@attrs.frozen(kw_only=True)
+class Module:
+    """The declaration of a module, `MODULE` in its file.  Its name is the file's, as KBUILD_MODNAME is.
+
+    `exports` and `exports_gpl` name functions of the same file; who imports one calls it without its
+    first argument, which is what `init` returned.  `imports` are symbols of other modules.  `aliases`
+    modprobe tries to load first.
+    """
+
+    license: str
+    version: str = ""
+    author: str = ""
+    description: str = ""
+    parameters: tuple[Parameter, ...] = ()
+    aliases: tuple[str, ...] = ()
+    devices: tuple[DeviceId, ...] = ()
+    exports: tuple[str, ...] = ()
+    exports_gpl: tuple[str, ...] = ()
+    imports: tuple[str, ...] = ()
+
+    @property
+    def gpl_compatible(self) -> bool:
+        """Whether it may use symbols that are exported to GPL modules only."""
+        return self.license in GPL_COMPATIBLE
+
+    @property
+    def all_aliases(self) -> tuple[str, ...]:
+        """Its aliases, those of its device table first."""
+        return tuple(device.alias for device in self.devices) + self.aliases

@@ -1,0 +1,96 @@
+"""What modprobe(8) knows: which module has an alias, and which others it needs (depmod's files).
+
+User space has it and the kernel does not: a kernel asked for a module that needs another finds an
+unknown symbol.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from fnmatch import fnmatchcase
+
+import attrs
+
+from simkernel.kernel.module.declaration import Module
+from simkernel.kernel.module.image import ImageError, load_image, read_source
+from simkernel.kernel.module.path import ModulePath, module_name
+from simkernel.uapi.ynl.errors import choose
+
+
+class UnknownModule(LookupError):
+    """No module has the name or alias, or it cannot be loaded for its dependencies.  The text says which."""
+
+
+@attrs.frozen
+class Index:
+    """The modules of a path as they declare themselves (modules.alias, modules.dep, modules.symbols)."""
+
+    modules: Mapping[str, Module]
+    exporters: Mapping[str, str]
+
+    def matching(self, alias: str) -> list[str]:
+        """The modules one of whose aliases matches, by name."""
+        return [
+            name
+            for name, module in self.modules.items()
+            if any(fnmatchcase(alias, pattern) for pattern in module.all_aliases)
+        ]
+
+    def needs(self, name: str) -> list[str]:
+        """The modules whose symbols `name` imports, in the order of its imports."""
+        exporters = [self.exporters.get(symbol) for symbol in self.modules[name].imports]
+        return list(dict.fromkeys(each for each in exporters if each is not None))
+
+    def load_order(self, name: str) -> list[str]:
+        """`name` after all that it needs.  UnknownModule if they need each other."""
+        order: list[str] = []
+        self._visit(name, (), order)
+        return order
+
+    def _visit(self, name: str, path: tuple[str, ...], order: list[str]) -> None:
+        if name in order:
+            return
+        if name in path:
+            cycle = " -> ".join((*path[path.index(name) :], name))
+            raise UnknownModule(f"modules need each other: {cycle}")
+        for needed in self.needs(name):
+            self._visit(needed, (*path, name), order)
+        order.append(name)
+
+
+class ModuleIndex:
+    """The index of a module path, made anew for each question, as the path may have changed."""
+
+    def __init__(self, path: ModulePath) -> None:
+        self._path = path
+
+    def read(self) -> Index:
+        """Look at every module of the path (depmod(8)).  What does not load has no entry."""
+        modules: dict[str, Module] = {}
+        exporters: dict[str, str] = {}
+        for location in self._path.locations():
+            try:
+                module = load_image(read_source(location.name, location.path)).declaration
+            except ImageError:
+                continue
+            modules[location.name] = module
+            for symbol in (*module.exports, *module.exports_gpl):
+                exporters.setdefault(symbol, location.name)
+        return Index(modules, exporters)
+
+    def resolve(self, name: str) -> tuple[str, ...]:
+        """What to load for a module's name or an alias, in this order; each is a name for finit_module().
+
+        A module that is there but does not load is among them: the kernel says why.  UnknownModule,
+        with the nearest names, if nothing has the name.
+        """
+        index = self.read()
+        plain = module_name(name)
+        if plain in index.modules:
+            return tuple(index.load_order(plain))
+        if self._path.find(name) is not None:
+            return (plain,)
+        wanted = index.matching(name)
+        if not wanted:
+            raise UnknownModule(f"no module has the name or alias {name!r}: {choose(name, index.modules)}")
+        return tuple(dict.fromkeys(needed for each in wanted for needed in index.load_order(each)))

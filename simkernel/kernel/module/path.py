@@ -1,0 +1,99 @@
+"""The module path: folders in which modules and the specifications of families are found by name.
+
+A module is NAME.py or a folder NAME/ with an __init__.py; a specification is NAME.yaml, beside a module
+or within its folder.  The first folder holds what is shipped with the kernel ("in tree"); the first
+that has a name wins.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from pathlib import Path
+
+import attrs
+
+from simkernel.uapi.ynl import Spec, parse
+from simkernel.uapi.ynl.errors import choose
+
+
+@attrs.frozen
+class Location:
+    """Where a module lies: a file or a folder, and whether that is within the kernel's own tree."""
+
+    name: str
+    path: Path
+    in_tree: bool
+
+    @property
+    def directory(self) -> Path:
+        """The folder of its specifications."""
+        return self.path if self.path.is_dir() else self.path.parent
+
+
+class ModulePath:
+    """An ordered list of folders.  What lies there may change at any time: nothing is remembered."""
+
+    def __init__(self, directories: Sequence[Path]) -> None:
+        self.directories = tuple(directories)
+
+    def find(self, name: str) -> Location | None:
+        """The module called `name`, in which - and _ are equal; None if there is none or it is a path."""
+        name = module_name(name.removesuffix(".py"))
+        if not name.isidentifier():
+            return None
+        return next((each for each in self._modules() if each.name == name), None)
+
+    def locations(self) -> list[Location]:
+        """Every module that can be found, by name."""
+        found: dict[str, Location] = {}
+        for location in self._modules():
+            found.setdefault(location.name, location)
+        return [found[name] for name in sorted(found)]
+
+    def specification(self, name: str) -> Spec:
+        """The specification NAME.yaml.  LookupError with the nearest names; SpecError for a mistake in it."""
+        files = self._specifications()
+        if name not in files:
+            raise LookupError(f"there is no specification of {name!r}: {choose(name, sorted(files))}")
+        return read_specification(files[name])
+
+    def _modules(self) -> Iterator[Location]:
+        for index, directory in enumerate(self.directories):
+            for path in _entries(directory):
+                package = path.is_dir()
+                if (path / "__init__.py").is_file() if package else path.suffix == ".py":
+                    name = module_name(path.name if package else path.stem)
+                    if name.isidentifier():
+                        yield Location(name, path, in_tree=index == 0)
+
+    def _specifications(self) -> dict[str, Path]:
+        found: dict[str, Path] = {}
+        for directory in self.directories:
+            for path in _entries(directory):
+                for file in [path] if path.is_file() else _entries(path):
+                    if file.suffix == ".yaml":
+                        found.setdefault(file.stem, file)
+        return found
+
+
+def module_name(name: str) -> str:
+    """A name as the kernel spells it: Kbuild makes _ of -."""
+    return name.replace("-", "_")
+
+
+def read_specification(path: Path) -> Spec:
+    """The specification in a file.  SpecError for a mistake in it, OSError if it cannot be read."""
+    return _parse(path.read_text("utf-8"), path.name)
+
+
+@lru_cache(maxsize=256)
+def _parse(text: str, filename: str) -> Spec:
+    return parse(text, filename)
+
+
+def _entries(directory: Path) -> list[Path]:
+    try:
+        return sorted(directory.iterdir())
+    except OSError:
+        return []

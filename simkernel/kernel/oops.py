@@ -1,0 +1,129 @@
+"""Oopses: an exception in a module's code stays in the module.
+
+On Linux the task that runs into an oops is killed, what it held stays held, and the machine goes on,
+unless it happened in an interrupt.  Here the same, gentler in two points: the calling program gets
+EFAULT instead of being killed, and the machine survives an oops in an interrupt too.
+
+    init, exit     the module stays listed, going, and can be neither removed nor loaded again;
+                   what it had registered is taken away by force
+    probe          the device stays without a driver
+    doit, dumpit   the request fails with EFAULT
+    irq handler    the interrupt counts as not handled
+    work, timer    it is over
+
+In all of them the kernel is tainted with D and the module is pinned: rmmod says EBUSY from then on.
+
+The log has the type of the exception and where it passed through the modules' code, as module-relative
+file and line: no text of it, which may hold anything, and no path.  The exception itself is in
+`Oopses.reports`.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+import attrs
+
+from simkernel.engine import InternalError
+from simkernel.kernel.locking.spinlock import Lockup
+from simkernel.kernel.log import Log
+from simkernel.kernel.module.image import locate
+from simkernel.kernel.module.module import LoadedModule
+from simkernel.kernel.taint import Taint, Taints
+from simkernel.uapi.errno import EFAULT, os_error
+
+if TYPE_CHECKING:
+    from simkernel.kernel.task.task import Task
+
+KEPT = 64
+"""Reports kept; the log and the counter have the others."""
+
+
+@attrs.frozen
+class Oops:
+    """One oops: in which module, doing what, and the exception."""
+
+    number: int
+    module: str
+    where: str
+    error: BaseException
+
+
+class Oopses:
+    """The oopses of one machine."""
+
+    def __init__(self, log: Log, taints: Taints, current: Callable[[], Task | None]) -> None:
+        self._log = log
+        self._taints = taints
+        self._current = current
+        self.count = 0
+        self.reports: deque[Oops] = deque(maxlen=KEPT)
+
+    def report(self, module: LoadedModule, where: str, error: BaseException) -> OSError:
+        """Log that `error` came out of `module` in `where`; returns what the caller shall get."""
+        self.count += 1
+        self.reports.append(Oops(self.count, module.name, where, error))
+        task = self._current()
+        name, pid = ("swapper/0", 0) if task is None else (task.comm, task.pid)
+        lockup = "BUG: spinlock lockup suspected" if isinstance(error, Lockup) else "BUG: unhandled exception"
+        self._log.alert(f"{lockup} in {module.name}: {type(error).__name__}")
+        self._log.emerg(f"Oops: [#{self.count}] in {where}")
+        self._log.warn(f"CPU: 0 PID: {pid} Comm: {name} {self._taints}")
+        self._log.warn("Call Trace:")
+        for line in _call_trace(error.__traceback__):
+            self._log.warn(f" {line}")
+        self._log.warn(f"---[ end trace {self.count:016x} ]---")
+        self._taints.add(Taint.DIE)
+        module.pin()
+        return os_error(EFAULT)
+
+    def guard(self, module: LoadedModule | None, where: str) -> Guard:
+        """For a `with` around a call that is answered: an OSError passes, an oops becomes EFAULT."""
+        return Guard(self, module, where, answered=True)
+
+    def contain(self, module: LoadedModule | None, where: str) -> Guard:
+        """For a `with` around a call that nobody waits for: it ends there, and an OSError is an oops too."""
+        return Guard(self, module, where, answered=False)
+
+
+class Guard:
+    """What stands around every call into a module's code.
+
+    Code without a module is the kernel's own, whose exceptions are nobody's to catch.
+    """
+
+    __slots__ = ("_answered", "_module", "_oopses", "_where")
+
+    def __init__(self, oopses: Oopses, module: LoadedModule | None, where: str, answered: bool) -> None:
+        self._oopses = oopses
+        self._module = module
+        self._where = where
+        self._answered = answered
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> bool:
+        if self._module is None or not isinstance(error, Exception) or isinstance(error, InternalError):
+            return False
+        if not self._answered:
+            self._oopses.report(self._module, self._where, error)
+            return True
+        if isinstance(error, OSError):
+            return False
+        raise self._oopses.report(self._module, self._where, error) from None
+
+
+def _call_trace(traceback: TracebackType | None) -> list[str]:
+    """Innermost first, as Linux prints it: the functions of modules that the exception passed through."""
+    lines = []
+    while traceback is not None:
+        located = locate(traceback.tb_frame)
+        if located is not None:
+            name, file = located
+            lines.append(f"{traceback.tb_frame.f_code.co_name} at {file}:{traceback.tb_lineno} [{name}]")
+        traceback = traceback.tb_next
+    return lines[::-1]

@@ -1,0 +1,62 @@
+"""Taint: what has happened that makes a kernel's later reports less trustworthy.
+
+Documentation/admin-guide/tainted-kernels.rst; only what can happen here is in the table.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+import attrs
+
+
+@attrs.frozen
+class _Flag:
+    letter: str
+    meaning: str
+
+
+class Taint(IntEnum):
+    """The bit of each reason."""
+
+    PROPRIETARY_MODULE = 0
+    DIE = 7
+    WARN = 9
+    OOT_MODULE = 12
+
+
+FLAGS = {
+    Taint.PROPRIETARY_MODULE: _Flag("P", "PROPRIETARY_MODULE"),
+    Taint.DIE: _Flag("D", "DIE"),
+    Taint.WARN: _Flag("W", "WARN"),
+    Taint.OOT_MODULE: _Flag("O", "OOT_MODULE"),
+}
+"""Letter and name of each (`taint_flags` in kernel/panic.c)."""
+
+
+class Taints:
+    """A set of taint flags: a kernel's, or a module's own."""
+
+    def __init__(self) -> None:
+        self.mask = 0
+        """The bits, as /proc/sys/kernel/tainted shows them."""
+
+    def add(self, flag: Taint) -> None:
+        """Set `flag`, for good (`add_taint()`)."""
+        self.mask |= 1 << flag
+
+    def __contains__(self, flag: Taint) -> bool:
+        return bool(self.mask >> flag & 1)
+
+    @property
+    def letters(self) -> str:
+        """The letters of the flags that are set, as /proc/modules shows them."""
+        return "".join(flag.letter for bit, flag in FLAGS.items() if bit in self)
+
+    def __str__(self) -> str:
+        """As an oops prints it (`print_tainted_verbose()`)."""
+        if not self.mask:
+            return "Not tainted"
+        return "Tainted: " + ", ".join(
+            f"[{flag.letter}]={flag.meaning}" for bit, flag in FLAGS.items() if bit in self
+        )

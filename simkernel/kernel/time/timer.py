@@ -1,0 +1,118 @@
+"""Timers: a function called later, in interrupt context (kernel/time/timer.c).
+
+Time is in nanoseconds of the machine's clock and is met exactly: there are no jiffies.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+
+from simkernel.engine import DRIVER, KERNEL, Engine
+from simkernel.engine import Timer as Event
+from simkernel.kernel.costs import CostModel
+from simkernel.kernel.locking.preempt import Preempt
+from simkernel.kernel.module.module import LoadedModule
+from simkernel.kernel.module.resources import Resource, Resources
+from simkernel.kernel.oops import Oopses
+
+Function = Callable[["Timer"], None]
+
+
+class Timer:
+    """A timer: idle, or pending until its time comes (`struct timer_list`)."""
+
+    __slots__ = ("_event", "expires", "flow", "function", "module", "name", "resource", "timers")
+
+    def __init__(self, timers: Timers, module: LoadedModule | None, name: str, function: Function) -> None:
+        self.timers = timers
+        self.module = module
+        self.name = name
+        self.function = function
+        self.expires = 0
+        self.flow = 0
+        self.resource: Resource | None = None
+        self._event: Event | None = None
+
+    @property
+    def pending(self) -> bool:
+        """Whether it is going to expire (`timer_pending()`)."""
+        return self._event is not None
+
+    def modify(self, expires: int) -> bool:
+        """Let it expire at `expires` ns, at once if that is past; whether it was pending (`mod_timer()`)."""
+        was_pending = self.delete()
+        self.expires = expires
+        self._event = self.timers.arm(self)
+        return was_pending
+
+    def delete(self) -> bool:
+        """Let it not expire; whether it was going to (`timer_delete()`)."""
+        if self._event is None:
+            return False
+        self._event.cancel()
+        self.expired()
+        return True
+
+    def expired(self) -> None:
+        """It is idle again."""
+        self._event = None
+        if self.resource is not None:
+            self.timers.resources.remove(self.resource)
+            self.resource = None
+
+
+class Timers:
+    """The timers of one machine.  `taken` is told how much of a CPU's time (ns) each has used."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        costs: CostModel,
+        preempt: Preempt,
+        oopses: Oopses,
+        resources: Resources,
+        taken: Callable[[int], None],
+    ) -> None:
+        self._engine = engine
+        self.costs = costs
+        self._preempt = preempt
+        self._oopses = oopses
+        self.resources = resources
+        self._taken = taken
+        self.expired = 0
+        """How many have expired."""
+
+    def setup(self, module: LoadedModule | None, name: str, function: Function) -> Timer:
+        """A new idle timer, which calls `function` with itself (`timer_setup()`)."""
+        return Timer(self, module, name, function)
+
+    def arm(self, timer: Timer) -> Event:
+        """Make `timer` expire at its time."""
+        timer.flow = self._engine.trace.flow
+        timer.resource = self.resources.add(timer.module, "timer", timer.name, lambda: _forget(timer))
+        return self._engine.call_later(max(0, timer.expires - self._engine.time()), self._expire, timer)
+
+    def _expire(self, timer: Timer) -> None:
+        engine = self._engine
+        engine.trace.flow = timer.flow
+        before = engine.charged
+        engine.charged += self.costs.timer
+        timer.expired()
+        self.expired += 1
+        if (emit := engine.trace.emit) is not None:
+            layer, track = (DRIVER, timer.module.name) if timer.module else (KERNEL, "timer")
+            emit("timer_expire_entry", layer, track, name=timer.name)
+        self._preempt.irq_enter()
+        result: object = None
+        with self._oopses.contain(timer.module, f"timer {timer.name}"):
+            result = timer.function(timer)  # type: ignore[func-returns-value]
+        if inspect.iscoroutine(result):
+            self._preempt.schedule()
+            result.close()
+        self._preempt.irq_exit(f"timer {timer.name}")
+        self._taken(engine.charged - before)
+
+
+def _forget(timer: Timer) -> None:
+    timer.delete()

@@ -1,0 +1,237 @@
+"""Work queues: functions called later, in process context, where they may sleep (kernel/workqueue.c).
+
+Theory of operation.  A queue has worker threads, made as they are needed: when work is queued, no
+worker is idle and fewer than `max_active` exist, one more is started; idle workers stay.  A work item
+is queued once, however often it is asked for, and never runs on two workers at a time: asked for while
+it runs, it runs once more afterwards.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
+
+from simkernel.engine import DRIVER, KERNEL, Engine
+from simkernel.engine import Timer as Event
+from simkernel.kernel.module.module import LoadedModule
+from simkernel.kernel.module.resources import Resource, Resources
+from simkernel.kernel.oops import Oopses
+from simkernel.kernel.task.wait import WaitQueue, maybe, sleep_on
+
+Function = Callable[["Work"], Awaitable[None] | None]
+StartThread = Callable[[str, Coroutine[Any, Any, None]], object]
+
+MAX_ACTIVE = 256
+"""Work items of one queue that run at a time at most (WQ_DFL_ACTIVE)."""
+
+
+class Work:
+    """A work item: a function and where it is in its life (`struct work_struct`, `delayed_work`)."""
+
+    __slots__ = ("delay", "flow", "function", "module", "name", "pending", "queue", "resource", "running")
+
+    def __init__(self, module: LoadedModule | None, name: str, function: Function) -> None:
+        self.module = module
+        self.name = name
+        self.function = function
+        self.pending = False
+        """Whether it waits to be run, on a queue or for its delay to pass."""
+        self.running = False
+        self.queue: WorkQueue | None = None
+        """Where it was queued last."""
+        self.delay: Event | None = None
+        self.flow = 0
+        self.resource: Resource | None = None
+
+
+class WorkQueue:
+    """A queue of work items and the workers that run them (`struct workqueue_struct`)."""
+
+    def __init__(
+        self,
+        name: str,
+        max_active: int,
+        engine: Engine,
+        oopses: Oopses,
+        resources: Resources,
+        start_thread: StartThread,
+    ) -> None:
+        self.name = name
+        self.max_active = max_active
+        self.executed = 0
+        """How many work items it has run."""
+        self._engine = engine
+        self._oopses = oopses
+        self._resources = resources
+        self._start_thread = start_thread
+        self._items: deque[Work] = deque()
+        self._workers = 0
+        self._idle = 0
+        self._stopping = False
+        self._more = WaitQueue(f"work for {name}")
+        self._done = WaitQueue(f"work of {name} to be done")
+
+    # -- queueing -----------------------------------------------------------
+
+    def add(self, work: Work) -> bool:
+        """Queue `work` (`queue_work()`); False if it is pending already."""
+        if work.pending:
+            return False
+        self._claim(work)
+        self._enqueue(work)
+        return True
+
+    def add_delayed(self, work: Work, delay: int) -> bool:
+        """Queue `work` in `delay` ns (`queue_delayed_work()`); False if it is pending already."""
+        if work.pending:
+            return False
+        self._claim(work)
+        work.delay = self._engine.call_later(delay, self._delay_over, work)
+        return True
+
+    def _claim(self, work: Work) -> None:
+        work.pending = True
+        work.queue = self
+        work.flow = self._engine.trace.flow
+        work.resource = self._resources.add(work.module, "work", work.name, lambda: self.cancel_sync(work))
+
+    def _delay_over(self, work: Work) -> None:
+        work.delay = None
+        self._enqueue(work)
+
+    def _enqueue(self, work: Work) -> None:
+        self._items.append(work)
+        if not self._idle and self._workers < self.max_active:
+            self._workers += 1
+            self._start_thread(f"kworker/{self.name}", self._worker())
+        else:
+            self._more.wake_up()
+
+    # -- waiting and taking back ----------------------------------------------
+
+    def cancel(self, work: Work) -> bool:
+        """Take `work` back if it has not begun (`cancel_work()`); whether it was pending."""
+        if not work.pending:
+            return False
+        if work.delay is not None:
+            work.delay.cancel()
+            work.delay = None
+        else:
+            self._items.remove(work)
+        self._unclaim(work)
+        return True
+
+    async def cancel_sync(self, work: Work) -> None:
+        """Take `work` back, and wait for it if it runs (`cancel_work_sync()`)."""
+        self.cancel(work)
+        while work.running:
+            await sleep_on(self._done, interruptible=False)
+            self.cancel(work)
+
+    async def flush_work(self, work: Work) -> None:
+        """Wait until `work`, as queued now, has run; a delay is not waited for but cut short."""
+        if work.delay is not None:
+            work.delay.cancel()
+            self._delay_over(work)
+        while work.pending or work.running:
+            await sleep_on(self._done, interruptible=False)
+
+    async def flush(self) -> None:
+        """Wait until everything that is queued now has run (`flush_workqueue()`)."""
+        for work in tuple(self._items):
+            await self.flush_work(work)
+
+    async def destroy(self) -> None:
+        """Run what is queued, then end the workers (`destroy_workqueue()`)."""
+        while self._items:
+            await self.flush()
+        self._stopping = True
+        self._more.wake_up_all()
+        while self._workers:
+            await sleep_on(self._done, interruptible=False)
+
+    def _unclaim(self, work: Work) -> None:
+        work.pending = False
+        if work.resource is not None:
+            self._resources.remove(work.resource)
+            work.resource = None
+
+    # -- workers ------------------------------------------------------------
+
+    async def _worker(self) -> None:
+        """`worker_thread()`."""
+        try:
+            while True:
+                work = self._next()
+                if work is not None:
+                    await self._run(work)
+                elif self._stopping:
+                    return
+                else:
+                    self._idle += 1
+                    try:
+                        await sleep_on(self._more, interruptible=False, exclusive=True)
+                    finally:
+                        self._idle -= 1
+        finally:
+            self._workers -= 1
+            self._done.wake_up_all()
+
+    def _next(self) -> Work | None:
+        """The first item that does not run at present."""
+        for work in self._items:
+            if not work.running:
+                self._items.remove(work)
+                return work
+        return None
+
+    async def _run(self, work: Work) -> None:
+        """`process_one_work()`."""
+        trace = self._engine.trace
+        layer, track = (DRIVER, work.module.name) if work.module else (KERNEL, "workqueue")
+        self._unclaim(work)
+        work.running = True
+        trace.flow = work.flow
+        if (emit := trace.emit) is not None:
+            emit("workqueue_execute_start", layer, track, function=work.name)
+        try:
+            with self._oopses.contain(work.module, f"work {work.name}"):
+                await maybe(work.function(work))
+        finally:
+            work.running = False
+            self.executed += 1
+            if (emit := trace.emit) is not None:
+                emit("workqueue_execute_end", layer, track, function=work.name)
+            self._done.wake_up_all()
+
+
+class WorkQueues:
+    """The work queues of one machine; `system` is for everyone (`system_wq`)."""
+
+    def __init__(
+        self, engine: Engine, oopses: Oopses, resources: Resources, start_thread: StartThread
+    ) -> None:
+        self._arguments = (engine, oopses, resources, start_thread)
+        self._resources = resources
+        self._queues: dict[WorkQueue, Resource | None] = {}
+        self.system = WorkQueue("events", MAX_ACTIVE, *self._arguments)
+        self._queues[self.system] = None
+
+    @property
+    def executed(self) -> int:
+        """How many work items have run, on all queues that there are."""
+        return sum(queue.executed for queue in self._queues)
+
+    def allocate(self, module: LoadedModule | None, name: str, max_active: int = MAX_ACTIVE) -> WorkQueue:
+        """A queue of its own (`alloc_workqueue()`); with `max_active` 1 it is ordered."""
+        queue = WorkQueue(name, max_active, *self._arguments)
+        self._queues[queue] = self._resources.add(module, "workqueue", name, lambda: self.destroy(queue))
+        return queue
+
+    async def destroy(self, queue: WorkQueue) -> None:
+        """Run what is queued, then give the queue back."""
+        await queue.destroy()
+        resource = self._queues.pop(queue, None)
+        if resource is not None:
+            self._resources.remove(resource)
