@@ -199,6 +199,9 @@ SO_TXREHASH: Final = 74
 SO_RCVMARK: Final = 75
 SO_PASSPIDFD: Final = 76
 SO_PEERPIDFD: Final = 77
+SO_DEVMEM_DONTNEED: Final = 80
+SO_RCVPRIORITY: Final = 82
+SO_PASSRIGHTS: Final = 83
 
 # Control messages of level SOL_SOCKET.
 SCM_RIGHTS: Final = 1

@@ -17,6 +17,8 @@ S8: Final = Struct("<b")
 S16: Final = Struct("<h")
 S32: Final = Struct("<i")
 S64: Final = Struct("<q")
+BE16: Final = Struct(">H")
+BE32: Final = Struct(">I")
 
 
 class Malformed(ValueError):

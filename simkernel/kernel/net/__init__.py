@@ -1,0 +1,1 @@
+"""What every socket has in common (net/core): namespaces, buffers, options, filters."""

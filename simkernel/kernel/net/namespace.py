@@ -1,0 +1,112 @@
+"""Network namespaces: who can reach whom (net/core/net_namespace.c)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+from simkernel.kernel.net.device import NetDevice, loopback
+from simkernel.uapi.errno import EBUSY, EEXIST, EINVAL, os_error
+
+if TYPE_CHECKING:
+    from simkernel.kernel.netlink.kernel_socket import KernelSocket
+    from simkernel.kernel.netlink.table import PortTable
+
+PernetHook = Callable[["Net"], None]
+
+
+class Net:
+    """One network namespace (`struct net`).  Its owner is the initial user namespace.
+
+    `ports` holds the netlink sockets in it, by protocol and port id; `kernel_sockets` the ends that
+    the kernel itself has, by protocol; `devices` the network devices, by index.
+    """
+
+    __slots__ = ("_ids", "cookie", "devices", "initial", "kernel_sockets", "ports")
+
+    def __init__(self, cookie: int, *, initial: bool) -> None:
+        self.cookie = cookie
+        self.initial = initial
+        self.ports: dict[int, PortTable] = {}
+        self.kernel_sockets: dict[int, KernelSocket] = {}
+        lo = loopback()
+        self.devices: dict[int, NetDevice] = {lo.index: lo}
+        self._ids: dict[Net, int] = {}
+
+    def __repr__(self) -> str:
+        return f"<net {self.cookie}>"
+
+    def assign_id(self, peer: Net, number: int | None = None) -> int:
+        """Give `peer` a number by which it is known in here (RTM_NEWNSID, `peernet2id_alloc()`).
+
+        The lowest free one unless `number` says which.  EEXIST if either has one already.
+        """
+        taken = self._ids.values()
+        if number is None:
+            number = next(each for each in range(len(self._ids) + 1) if each not in taken)
+        elif number < 0:
+            raise os_error(EINVAL)
+        if peer in self._ids or number in taken:
+            raise os_error(EEXIST)
+        self._ids[peer] = number
+        return number
+
+    def id_of(self, peer: Net) -> int | None:
+        """The number by which `peer` is known in here, if it has one (`peernet2id()`)."""
+        return self._ids.get(peer)
+
+    def device_named(self, name: str) -> NetDevice | None:
+        """The device called `name` (`dev_get_by_name()`)."""
+        return next((device for device in self.devices.values() if device.name == name), None)
+
+    def forget(self, peer: Net) -> None:
+        """`peer` is gone: its number is free."""
+        self._ids.pop(peer, None)
+
+
+class Namespaces:
+    """All network namespaces of a machine; `init` is the one it boots with.
+
+    A subsystem that has something in each namespace registers a pair of hooks
+    (`register_pernet_subsys()`); they are called for those that exist, and for each that comes or goes.
+    """
+
+    def __init__(self) -> None:
+        self._cookie = 0
+        self._hooks: list[tuple[PernetHook, PernetHook]] = []
+        self._nets: dict[Net, None] = {}
+        self.init = self._add(initial=True)
+
+    def __iter__(self) -> Iterator[Net]:
+        return iter(tuple(self._nets))
+
+    def __len__(self) -> int:
+        return len(self._nets)
+
+    def register_pernet(self, init: PernetHook, exit: PernetHook) -> None:
+        """Call `init` for each namespace now and later, `exit` for each that goes."""
+        self._hooks.append((init, exit))
+        for net in self:
+            init(net)
+
+    def create(self) -> Net:
+        """A new namespace, with nothing in it but `lo` (unshare(2) with CLONE_NEWNET)."""
+        return self._add(initial=False)
+
+    def destroy(self, net: Net) -> None:
+        """Take a namespace away.  EBUSY while sockets of programs are in it, and for the initial one."""
+        if net.initial or any(table.users for table in net.ports.values()):
+            raise os_error(EBUSY)
+        for _, exit in reversed(self._hooks):
+            exit(net)
+        del self._nets[net]
+        for other in self._nets:
+            other.forget(net)
+
+    def _add(self, *, initial: bool) -> Net:
+        self._cookie += 1
+        net = Net(self._cookie, initial=initial)
+        self._nets[net] = None
+        for init, _ in self._hooks:
+            init(net)
+        return net

@@ -1,0 +1,98 @@
+"""Control messages beside a datagram: credentials on the way in, whatever there is on the way out.
+
+Source: net/core/scm.c.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
+
+from simkernel.kernel.net.skb import Creds
+from simkernel.uapi import capability as cap
+from simkernel.uapi.errno import EINVAL, EPERM, ESRCH, os_error
+from simkernel.uapi.socket import (
+    CMSG_HDRLEN,
+    CMSG_LEN,
+    CMSG_SPACE,
+    MSG_CTRUNC,
+    SCM_CREDENTIALS,
+    SO_PASSCRED,
+    SO_PASSSEC,
+    SOL_SOCKET,
+    Ucred,
+)
+
+if TYPE_CHECKING:
+    from simkernel.kernel.net.sock import Sock
+    from simkernel.kernel.task.task import Task
+
+ControlMessage = tuple[int, int, bytes]
+"""Level, type, data."""
+
+NO_ID = 2**32 - 1
+"""A user or group id that is none (`uid_valid()`)."""
+
+
+def send(task: Task, control: Iterable[ControlMessage], pid_exists: Callable[[int], bool]) -> Creds:
+    """The credentials that a message bears: its sender's, or those it claims (`scm_send()`).
+
+    EINVAL for a control message of level SOL_SOCKET that is not SCM_CREDENTIALS; other levels are
+    passed over.  EPERM for a claim that needs privilege, ESRCH for a process that does not exist.
+    """
+    own = (task.tgid, task.credentials.uid, task.credentials.gid)
+    creds = own
+    for level, type, data in control:
+        if level != SOL_SOCKET:
+            continue
+        if type != SCM_CREDENTIALS or len(data) != Ucred.SIZE:
+            raise os_error(EINVAL)
+        creds = Ucred.LAYOUT.unpack(data)
+        _check(task, own, creds)
+        if creds[0] != own[0] and not pid_exists(creds[0]):
+            raise os_error(ESRCH)
+    return creds
+
+
+def _check(task: Task, own: Creds, claim: Creds) -> None:
+    """A sender may claim what it could become (`scm_check_creds()`)."""
+    if NO_ID in claim[1:]:
+        raise os_error(EINVAL)
+    needed = (cap.CAP_SYS_ADMIN, cap.CAP_SETUID, cap.CAP_SETGID)
+    for mine, claimed, capability in zip(own, claim, needed, strict=True):
+        if mine != claimed and not task.credentials.capable(capability):
+            raise os_error(EPERM)
+
+
+class ControlBuffer:
+    """The receiver's room for control messages.  What does not fit is cut off, and said to be."""
+
+    __slots__ = ("flags", "messages", "room")
+
+    def __init__(self, room: int) -> None:
+        self.room = room
+        self.flags = 0
+        self.messages: list[ControlMessage] = []
+
+    def put(self, level: int, type: int, data: bytes) -> None:
+        """Append a control message, or as much of it as there is room for (`put_cmsg()`)."""
+        if self.room < CMSG_HDRLEN:
+            self.flags |= MSG_CTRUNC
+            return
+        length = CMSG_LEN(len(data))
+        if self.room < length:
+            self.flags |= MSG_CTRUNC
+            length = self.room
+        self.messages.append((level, type, data[: length - CMSG_HDRLEN]))
+        self.room -= min(CMSG_SPACE(len(data)), self.room)
+
+
+def receive(sock: Sock, control: ControlBuffer, creds: Creds, room: int) -> None:
+    """Tell the receiver who sent it, if it asked (`scm_recv()`).
+
+    No security module is there to give a label, but asking for one without room counts as cut off.
+    """
+    if sock.option(SO_PASSCRED):
+        control.put(SOL_SOCKET, SCM_CREDENTIALS, Ucred.LAYOUT.pack(*creds))
+    if not room and sock.option(SO_PASSSEC):
+        control.flags |= MSG_CTRUNC

@@ -1,0 +1,166 @@
+"""What every socket has: buffers and their limits, an error, a queue, who sleeps on it (net/core/sock.c)."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, Final
+
+from simkernel.engine import SECOND
+from simkernel.kernel.task.wait import WaitQueue
+from simkernel.uapi.poll import (
+    POLLERR,
+    POLLIN,
+    POLLOUT,
+    POLLPRI,
+    POLLRDNORM,
+    POLLWRBAND,
+    POLLWRNORM,
+)
+from simkernel.uapi.socket import SO_SELECT_ERR_QUEUE
+
+if TYPE_CHECKING:
+    from simkernel.kernel.net.filter import Filter
+    from simkernel.kernel.net.namespace import Net
+    from simkernel.kernel.net.skb import Skb
+    from simkernel.kernel.task.credentials import Credentials
+
+HZ: Final = 250
+"""Ticks a second: timeouts of sockets are kept in ticks (CONFIG_HZ of the recorded kernel)."""
+JIFFY: Final = SECOND // HZ
+
+DEFAULT_BUFFER: Final = 212_992
+"""rmem_default and wmem_default (SK_WMEM_DEFAULT, SK_RMEM_DEFAULT)."""
+MAXIMUM_BUFFER: Final = 4_194_304
+"""rmem_max and wmem_max: what SO_RCVBUF and SO_SNDBUF may be set to without privilege."""
+
+
+class Sock:
+    """The general part of a socket (`struct sock`).
+
+    `rmem` is what its queue holds in memory, at most about `rcvbuf`; `options` those options that
+    are only stored, by number; timeouts are in ticks, None is for ever.
+    """
+
+    __slots__ = (
+        "_readers",
+        "cookie",
+        "drops",
+        "error",
+        "filter",
+        "net",
+        "opener",
+        "options",
+        "protocol",
+        "queue",
+        "rcvbuf",
+        "receive_ticks",
+        "rmem",
+        "send_ticks",
+        "sndbuf",
+        "type",
+    )
+
+    def __init__(self, net: Net, type: int, protocol: int, opener: Credentials) -> None:
+        self.net = net
+        self.type = type
+        self.protocol = protocol
+        self.opener = opener
+        """Who opened it: what `file_ns_capable()` asks."""
+        self.rcvbuf = DEFAULT_BUFFER
+        self.sndbuf = DEFAULT_BUFFER
+        self.rmem = 0
+        self.drops = 0
+        self.error = 0
+        self.cookie = 0
+        self.queue: deque[Skb] | None = None  # made when the first message comes: most sockets idle
+        self.filter: Filter | None = None
+        self.options: dict[int, int] | None = None
+        self.receive_ticks: int | None = None
+        self.send_ticks: int | None = None
+        self._readers: WaitQueue | None = None
+
+    # -- waiting ------------------------------------------------------------
+
+    @property
+    def readers(self) -> WaitQueue:
+        """Who waits for something to read, or polls."""
+        if self._readers is None:
+            self._readers = WaitQueue(self.title)
+        return self._readers
+
+    @property
+    def wait_queues(self) -> tuple[WaitQueue, ...]:
+        """What poll(2) waits on."""
+        return (self.readers,)
+
+    @property
+    def title(self) -> str:
+        """What it is called in lists of who waits where."""
+        return f"socket of protocol {self.protocol}"
+
+    @property
+    def rcvtimeo(self) -> int | None:
+        """Nanoseconds that a blocking receive waits; None is for ever."""
+        return None if self.receive_ticks is None else self.receive_ticks * JIFFY
+
+    @property
+    def sndtimeo(self) -> int | None:
+        """Nanoseconds that a blocking send waits; None is for ever."""
+        return None if self.send_ticks is None else self.send_ticks * JIFFY
+
+    def poll(self) -> int:
+        """What may be done now (`datagram_poll()`).  Sending never has to wait for memory of one's own."""
+        mask = POLLOUT | POLLWRNORM | POLLWRBAND
+        if self.error:
+            mask |= POLLERR | (POLLPRI if self.option(SO_SELECT_ERR_QUEUE) else 0)
+        if self.queue:
+            mask |= POLLIN | POLLRDNORM
+        return mask
+
+    # -- the error ----------------------------------------------------------
+
+    def report_error(self, number: int) -> None:
+        """Let the next call fail with `number`, and whoever sleeps know (`sk_error_report()`)."""
+        self.error = number
+        if self._readers:
+            self._readers.wake_up()
+
+    def take_error(self) -> int:
+        """The error there is, if any; it is gone then (`sock_error()`)."""
+        number, self.error = self.error, 0
+        return number
+
+    # -- the queue ----------------------------------------------------------
+
+    def enqueue(self, skb: Skb) -> None:
+        """Put a buffer on the queue, charge it, wake a reader (`sock_def_readable()`)."""
+        self.rmem += skb.truesize
+        if self.queue is None:
+            self.queue = deque()
+        self.queue.append(skb)
+        if self._readers:
+            self._readers.wake_up()
+
+    def dequeue(self) -> Skb:
+        """The oldest buffer, which is no longer charged.  There must be one."""
+        assert self.queue
+        skb = self.queue.popleft()
+        self.rmem -= skb.truesize
+        return skb
+
+    def purge(self) -> None:
+        """Drop all that is queued (`skb_queue_purge()`)."""
+        while self.queue:
+            self.dequeue()
+
+    # -- options that are only stored -----------------------------------------
+
+    def option(self, number: int) -> int:
+        """The value of a stored option, 0 unless it was set."""
+        return self.options.get(number, 0) if self.options else 0
+
+    def set_option(self, number: int, value: int) -> None:
+        """Store an option."""
+        if self.options is None:
+            self.options = {}
+        self.options[number] = value

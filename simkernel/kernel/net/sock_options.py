@@ -1,0 +1,482 @@
+"""Options of level SOL_SOCKET: a table of what each does when set and when read.
+
+Source: sk_setsockopt() and sk_getsockopt() of net/core/sock.c; what a netlink socket answers to each
+number was read off Linux 6.18.  Options that only matter to networks are kept and given back.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final, Literal
+
+import attrs
+
+from simkernel.kernel.net import timestamping
+from simkernel.kernel.net.sock import HZ, MAXIMUM_BUFFER, Sock
+from simkernel.kernel.net.truesize import SOCK_MIN_RCVBUF, SOCK_MIN_SNDBUF
+from simkernel.uapi import capability as cap
+from simkernel.uapi import socket as so
+from simkernel.uapi.errno import (
+    EACCES,
+    EBADF,
+    EDOM,
+    EFAULT,
+    EINVAL,
+    ENODATA,
+    ENODEV,
+    ENOENT,
+    ENOPROTOOPT,
+    EOPNOTSUPP,
+    EPERM,
+    os_error,
+)
+from simkernel.uapi.structure import S32
+
+if TYPE_CHECKING:
+    from simkernel.kernel.task.task import Task
+
+Getter = Callable[[Sock, int], int | bytes]
+"""The value from the socket, given how much room the caller has: an int, or bytes of a structure."""
+Setter = Callable[[Sock, "Task", int, bytes], None]
+"""Set it, given the caller, the value as an int, and the bytes that it was made of."""
+
+INT_MAX: Final = 2**31 - 1
+MAX_SCHEDULE_TIMEOUT: Final = 2**63 - 1
+SNDBUF_LOCK: Final = 1
+RCVBUF_LOCK: Final = 2
+BPF_EXTENSIONS: Final = 64
+"""SKF_AD_MAX: how many ancillary loads a filter has."""
+IFNAMSIZ: Final = 16
+CLOCK_MONOTONIC: Final = 1
+CLOCKS: Final = (0, CLOCK_MONOTONIC, 11)
+"""CLOCK_REALTIME, CLOCK_MONOTONIC and CLOCK_TAI (`sockopt_validate_clockid()`)."""
+
+_LINGER = struct.Struct("<ii")
+_TIMEVAL = struct.Struct("<qq")
+_PAIR = struct.Struct("<iI")
+_U64 = struct.Struct("<Q")
+
+
+@attrs.frozen
+class Option:
+    """One option.  An errno in place of a function is what the option answers."""
+
+    get: Getter | int = ENOPROTOOPT
+    set: Setter | int = ENOPROTOOPT
+
+
+def set_option(sock: Sock, task: Task, number: int, value: bytes) -> None:
+    """setsockopt(2) of level SOL_SOCKET (`sk_setsockopt()`)."""
+    if number == so.SO_BINDTODEVICE:
+        _bind_to_device(sock, task, value)
+        return
+    if len(value) < 4:
+        raise os_error(EINVAL)
+    setter = OPTIONS.get(number, _UNKNOWN).set
+    if isinstance(setter, int):
+        raise os_error(setter)
+    setter(sock, task, S32.unpack_from(value)[0], value)
+
+
+def get_option(sock: Sock, number: int, length: int) -> bytes:
+    """getsockopt(2) of level SOL_SOCKET: at most `length` bytes (`sk_getsockopt()`)."""
+    if length < 0:
+        raise os_error(EINVAL)
+    getter = OPTIONS.get(number, _UNKNOWN).get
+    if isinstance(getter, int):
+        raise os_error(getter)
+    value = getter(sock, length)
+    return (S32.pack(value) if isinstance(value, int) else value)[:length]
+
+
+def _require(task: Task, *capabilities: int, error: int = EPERM) -> None:
+    """Any one of `capabilities`, else `error`."""
+    if not any(task.credentials.capable(each) for each in capabilities):
+        raise os_error(error)
+
+
+# -- kinds of options -------------------------------------------------------
+
+
+def _flag(number: int) -> Option:
+    """Reads 1 when set to anything but 0."""
+    return Option(
+        lambda sock, _: sock.option(number), lambda sock, task, value, _: sock.set_option(number, value != 0)
+    )
+
+
+def _stored(number: int, default: int = 0, setter: Setter | None = None) -> Option:
+    """Reads what was set."""
+
+    def get(sock: Sock, _: int) -> int:
+        return default if sock.options is None else sock.options.get(number, default)
+
+    return Option(get, setter or (lambda sock, task, value, _: sock.set_option(number, value)))
+
+
+def _ignored_setter(sock: Sock, task: Task, value: int, raw: bytes) -> None:
+    """Accepted, and of no effect on a netlink socket."""
+
+
+# -- buffers ----------------------------------------------------------------
+
+
+def _lock_buffer(sock: Sock, bit: int) -> None:
+    sock.set_option(so.SO_BUF_LOCK, sock.option(so.SO_BUF_LOCK) | bit)
+
+
+def _set_receive_buffer(sock: Sock, value: int) -> None:
+    """`__sock_set_rcvbuf()`: twice the value, for what a buffer costs beyond its data."""
+    _lock_buffer(sock, RCVBUF_LOCK)
+    sock.rcvbuf = max(min(value, INT_MAX // 2) * 2, SOCK_MIN_RCVBUF)
+
+
+def _set_send_buffer(sock: Sock, value: int) -> None:
+    _lock_buffer(sock, SNDBUF_LOCK)
+    sock.sndbuf = max(min(value, INT_MAX // 2) * 2, SOCK_MIN_SNDBUF)
+
+
+def _limited(value: int) -> int:
+    """A value as unsigned, at most what the administrator allows."""
+    return min(value & 0xFFFFFFFF, MAXIMUM_BUFFER)
+
+
+def _receive_buffer(sock: Sock, task: Task, value: int, raw: bytes) -> None:
+    _set_receive_buffer(sock, _limited(value))
+
+
+def _send_buffer(sock: Sock, task: Task, value: int, raw: bytes) -> None:
+    _set_send_buffer(sock, _limited(value))
+
+
+def _receive_buffer_force(sock: Sock, task: Task, value: int, raw: bytes) -> None:
+    _require(task, cap.CAP_NET_ADMIN)
+    _set_receive_buffer(sock, max(value, 0))
+
+
+def _send_buffer_force(sock: Sock, task: Task, value: int, raw: bytes) -> None:
+    _require(task, cap.CAP_NET_ADMIN)
+    _set_send_buffer(sock, max(value, 0))
+
+
+def _buffer_lock(sock: Sock, task: Task, value: int, raw: bytes) -> None:
+    if value & ~(SNDBUF_LOCK | RCVBUF_LOCK):
+        raise os_error(EINVAL)
+    sock.set_option(so.SO_BUF_LOCK, value)
+
+
+def _memory(sock: Sock, length: int) -> bytes:
+    """`sk_get_meminfo()`.  What a program sends is charged to its receiver, so the sender's part is 0."""
+    return struct.pack("<9I", sock.rmem, sock.rcvbuf, 0, sock.sndbuf, 0, 0, 0, 0, sock.drops)
+
+
+# -- timeouts ---------------------------------------------------------------
+
+
+def _timeout(slot: Literal["receive_ticks", "send_ticks"]) -> Option:
+    """`sock_set_timeout()` and `sock_get_timeout()`: kept in ticks, rounded up."""
+
+    def set(sock: Sock, task: Task, value: int, raw: bytes) -> None:
+        if len(raw) < _TIMEVAL.size:
+            raise os_error(EINVAL)
+        whole, micros = _TIMEVAL.unpack_from(raw)
+        if not 0 <= micros < 1_000_000:
+            raise os_error(EDOM)
+        if whole < 0:
+            ticks: int | None = 0
+        elif (whole or micros) and whole < MAX_SCHEDULE_TIMEOUT // HZ - 1:
+            ticks = whole * HZ + -(-micros // (1_000_000 // HZ))
+        else:
+            ticks = None
+        setattr(sock, slot, ticks)
+
+    def get(sock: Sock, length: int) -> bytes:
+        ticks: int | None = getattr(sock, slot)
+        return _TIMEVAL.pack(ticks // HZ, ticks % HZ * (1_000_000 // HZ)) if ticks else bytes(_TIMEVAL.size)
+
+    return Option(get, set)
+
+
+# -- privileged and checked values --------------------------------------------
+
+
+def _debug(sock: Sock, task: Task, value: int, raw: bytes) -> None:
+    if value:
+        _require(task, cap.CAP_NET_ADMIN, error=EACCES)
+    sock.set_option(so.SO_DEBUG, value != 0)
+
+
+def _priority(sock: Sock, task: Task, value: int, raw: bytes) -> None:
+    if not 0 <= value <= 6:
+        _require(task, cap.CAP_NET_RAW, cap.CAP_NET_ADMIN)
+    sock.set_option(so.SO_PRIORITY, value)
+
+
+def _mark(sock: Sock, task: Task, value: int, raw: bytes) -> None:
+    _require(task, cap.CAP_NET_RAW, cap.CAP_NET_ADMIN)
+    sock.set_option(so.SO_MARK, value)
+
+
+def _low_water_mark(sock: Sock, task: Task, value: int, raw: bytes) -> None:
+    sock.set_option(so.SO_RCVLOWAT, INT_MAX if value < 0 else value or 1)
+
+
+def _reuse_port(sock: Sock, task: Task, value: int, raw: bytes) -> None:
+    if value:
+        raise os_error(EOPNOTSUPP)
+
+
+def _busy_poll(sock: Sock, task: Task, value: int, raw: bytes) -> None:
+    if value < 0:
+        raise os_error(EINVAL)
+    sock.set_option(so.SO_BUSY_POLL, value)
+
+
+def _prefer_busy_poll(sock: Sock, task: Task, value: int, raw: bytes) -> None:
+    if value:
+        _require(task, cap.CAP_NET_ADMIN)
+    sock.set_option(so.SO_PREFER_BUSY_POLL, value != 0)
+
+
+def _busy_poll_budget(sock: Sock, task: Task, value: int, raw: bytes) -> None:
+    if value > sock.option(so.SO_BUSY_POLL_BUDGET):
+        _require(task, cap.CAP_NET_ADMIN)
+    if not 0 <= value <= 0xFFFF:
+        raise os_error(EINVAL)
+    sock.set_option(so.SO_BUSY_POLL_BUDGET, value)
+
+
+def _pacing_rate(sock: Sock, task: Task, value: int, raw: bytes) -> None:
+    rate = 2**64 - 1 if value == -1 else value & 0xFFFFFFFF
+    if len(raw) >= 8:
+        (rate,) = _U64.unpack_from(raw)
+    sock.set_option(so.SO_MAX_PACING_RATE, rate)
+
+
+def _get_pacing_rate(sock: Sock, length: int) -> bytes:
+    rate = sock.options.get(so.SO_MAX_PACING_RATE, 2**64 - 1) if sock.options else 2**64 - 1
+    return _U64.pack(rate) if length >= 8 else struct.pack("<I", min(rate, 2**32 - 1))
+
+
+def _reserve_memory(sock: Sock, task: Task, value: int, raw: bytes) -> None:
+    raise os_error(EOPNOTSUPP if 0 <= value <= 1 << 30 else EINVAL)
+
+
+def _linger(sock: Sock, task: Task, value: int, raw: bytes) -> None:
+    if len(raw) < _LINGER.size:
+        raise os_error(EINVAL)
+    on, whole = _LINGER.unpack_from(raw)
+    sock.set_option(so.SO_LINGER, on != 0)
+    if on:
+        limit = MAX_SCHEDULE_TIMEOUT // HZ
+        sock.set_option(_LINGER_TIME, whole if 0 <= whole < limit else limit)
+
+
+def _get_linger(sock: Sock, length: int) -> bytes:
+    whole = sock.option(_LINGER_TIME) & 0xFFFFFFFF
+    return struct.pack("<iI", sock.option(so.SO_LINGER), whole)
+
+
+def _transmit_time(sock: Sock, task: Task, value: int, raw: bytes) -> None:
+    if len(raw) != _PAIR.size:
+        raise os_error(EINVAL)
+    clock, flags = _PAIR.unpack(raw)
+    if flags & ~3:
+        raise os_error(EINVAL)
+    if clock != CLOCK_MONOTONIC:
+        _require(task, cap.CAP_NET_ADMIN)
+    if clock not in CLOCKS:
+        raise os_error(EINVAL)
+    sock.set_option(so.SO_TXTIME, clock)
+    sock.set_option(_TXTIME_FLAGS, flags)
+
+
+def _get_transmit_time(sock: Sock, length: int) -> bytes:
+    return _PAIR.pack(sock.option(so.SO_TXTIME), sock.option(_TXTIME_FLAGS))
+
+
+# -- devices ----------------------------------------------------------------
+
+
+def _bind_to_index(sock: Sock, task: Task, value: int, raw: bytes) -> None:
+    """`sock_bindtoindex_locked()`: once bound, only the privileged change it."""
+    if sock.option(so.SO_BINDTOIFINDEX):
+        _require(task, cap.CAP_NET_RAW)
+    if value < 0:
+        raise os_error(EINVAL)
+    sock.set_option(so.SO_BINDTOIFINDEX, value)
+
+
+def _bind_to_device(sock: Sock, task: Task, value: bytes) -> None:
+    """`sock_setbindtodevice()`: a name, which may lack its NUL."""
+    name = value[: IFNAMSIZ - 1].split(b"\0", 1)[0].decode("latin-1")
+    index = 0
+    if name:
+        device = sock.net.device_named(name)
+        if device is None:
+            raise os_error(ENODEV)
+        index = device.index
+    _bind_to_index(sock, task, index, value)
+
+
+def _get_bound_device(sock: Sock, length: int) -> bytes:
+    index = sock.option(so.SO_BINDTOIFINDEX)
+    if not index:
+        return b""
+    if length < IFNAMSIZ:
+        raise os_error(EINVAL)
+    device = sock.net.devices.get(index)
+    if device is None:
+        raise os_error(ENODEV)
+    return device.name.encode() + b"\0"
+
+
+# -- filters ----------------------------------------------------------------
+
+
+def _attach_filter(sock: Sock, task: Task, value: int, raw: bytes) -> None:
+    """A `sock_fprog` is a count and a pointer into the program's memory, where nothing is readable.
+
+    Programs of the simulation attach one by `Sock.filter` (kernel/net/filter.py) instead.
+    """
+    raise os_error(EFAULT if len(raw) == 16 else EINVAL)
+
+
+def _detach_filter(sock: Sock, task: Task, value: int, raw: bytes) -> None:
+    if sock.option(so.SO_LOCK_FILTER):
+        raise os_error(EPERM)
+    if sock.filter is None:
+        raise os_error(ENOENT)
+    sock.filter = None
+
+
+def _lock_filter(sock: Sock, task: Task, value: int, raw: bytes) -> None:
+    if sock.option(so.SO_LOCK_FILTER) and not value:
+        raise os_error(EPERM)
+    sock.set_option(so.SO_LOCK_FILTER, value != 0)
+
+
+def _get_filter(sock: Sock, length: int) -> bytes:
+    """`sk_get_filter()` counts in instructions, what it says it wrote included."""
+    if sock.filter is None:
+        return b""
+    count = len(sock.filter)
+    if 0 < length < count:
+        raise os_error(EINVAL)
+    return sock.filter.code[:count]
+
+
+def _attach_bpf(sock: Sock, task: Task, value: int, raw: bytes) -> None:
+    """There are no BPF objects, so a descriptor is either closed or of something else."""
+    if len(raw) != 4:
+        raise os_error(EINVAL)
+    task.files.get(value)
+    raise os_error(EINVAL)
+
+
+# -- who and what -----------------------------------------------------------
+
+
+def _peer_name(sock: Sock, length: int) -> bytes:
+    name = sock.getpeername_bytes()
+    if length > len(name):
+        raise os_error(EINVAL)
+    return name
+
+
+def _cookie(sock: Sock, length: int) -> bytes:
+    if length < 8:
+        raise os_error(EINVAL)
+    return _U64.pack(sock.cookie)
+
+
+def _net_cookie(sock: Sock, length: int) -> bytes:
+    if length != 8:
+        raise os_error(EINVAL)
+    return _U64.pack(sock.net.cookie)
+
+
+_LINGER_TIME: Final = -so.SO_LINGER
+_TXTIME_FLAGS: Final = -so.SO_TXTIME
+"""Numbers under which the second part of an option is stored."""
+
+_UNKNOWN = Option()
+_REFUSED = Option(EOPNOTSUPP, EOPNOTSUPP)
+
+OPTIONS: Final[dict[int, Option]] = {
+    so.SO_DEBUG: Option(_flag(so.SO_DEBUG).get, _debug),
+    so.SO_TYPE: Option(lambda sock, _: sock.type),
+    so.SO_ERROR: Option(lambda sock, _: sock.take_error()),
+    so.SO_SNDBUF: Option(lambda sock, _: sock.sndbuf, _send_buffer),
+    so.SO_RCVBUF: Option(lambda sock, _: sock.rcvbuf, _receive_buffer),
+    so.SO_SNDBUFFORCE: Option(set=_send_buffer_force),
+    so.SO_RCVBUFFORCE: Option(set=_receive_buffer_force),
+    so.SO_PRIORITY: _stored(so.SO_PRIORITY, setter=_priority),
+    so.SO_LINGER: Option(_get_linger, _linger),
+    so.SO_BSDCOMPAT: Option(lambda sock, _: 0, _ignored_setter),
+    so.SO_REUSEPORT: Option(lambda sock, _: 0, _reuse_port),
+    so.SO_PEERCRED: Option(lambda sock, _: so.Ucred(0, 2**32 - 1, 2**32 - 1).pack()),
+    so.SO_RCVLOWAT: _stored(so.SO_RCVLOWAT, 1, _low_water_mark),
+    so.SO_SNDLOWAT: Option(lambda sock, _: 1),
+    so.SO_RCVTIMEO: _timeout("receive_ticks"),
+    so.SO_SNDTIMEO: _timeout("send_ticks"),
+    so.SO_RCVTIMEO_NEW: _timeout("receive_ticks"),
+    so.SO_SNDTIMEO_NEW: _timeout("send_ticks"),
+    so.SO_BINDTODEVICE: Option(_get_bound_device),
+    so.SO_ATTACH_FILTER: Option(_get_filter, _attach_filter),
+    so.SO_DETACH_FILTER: Option(set=_detach_filter),
+    so.SO_PEERNAME: Option(_peer_name),
+    so.SO_ACCEPTCONN: Option(lambda sock, _: 0),
+    so.SO_MARK: _stored(so.SO_MARK, setter=_mark),
+    so.SO_PROTOCOL: Option(lambda sock, _: sock.protocol),
+    so.SO_DOMAIN: Option(lambda sock, _: so.AF_NETLINK),
+    so.SO_PEEK_OFF: _REFUSED,
+    so.SO_LOCK_FILTER: Option(_flag(so.SO_LOCK_FILTER).get, _lock_filter),
+    so.SO_BUSY_POLL: _stored(so.SO_BUSY_POLL, setter=_busy_poll),
+    so.SO_MAX_PACING_RATE: Option(_get_pacing_rate, _pacing_rate),
+    so.SO_BPF_EXTENSIONS: Option(lambda sock, _: BPF_EXTENSIONS),
+    so.SO_INCOMING_CPU: _stored(so.SO_INCOMING_CPU, -1),
+    so.SO_ATTACH_BPF: Option(set=_attach_bpf),
+    so.SO_ATTACH_REUSEPORT_CBPF: Option(set=_attach_filter),
+    so.SO_ATTACH_REUSEPORT_EBPF: Option(set=_attach_bpf),
+    so.SO_CNX_ADVICE: Option(set=_ignored_setter),
+    so.SO_MEMINFO: Option(_memory),
+    so.SO_INCOMING_NAPI_ID: Option(lambda sock, _: 0),
+    so.SO_COOKIE: Option(_cookie),
+    so.SO_PEERGROUPS: Option(ENODATA),
+    so.SO_ZEROCOPY: Option(lambda sock, _: 0, EOPNOTSUPP),
+    so.SO_TXTIME: Option(_get_transmit_time, _transmit_time),
+    so.SO_BINDTOIFINDEX: _stored(so.SO_BINDTOIFINDEX, setter=_bind_to_index),
+    so.SO_DETACH_REUSEPORT_BPF: Option(set=EINVAL),
+    so.SO_PREFER_BUSY_POLL: Option(_flag(so.SO_PREFER_BUSY_POLL).get, _prefer_busy_poll),
+    so.SO_BUSY_POLL_BUDGET: Option(set=_busy_poll_budget),
+    so.SO_NETNS_COOKIE: Option(_net_cookie),
+    so.SO_BUF_LOCK: _stored(so.SO_BUF_LOCK, setter=_buffer_lock),
+    so.SO_RESERVE_MEM: Option(lambda sock, _: 0, _reserve_memory),
+    so.SO_TXREHASH: _REFUSED,
+    so.SO_PASSPIDFD: _REFUSED,
+    so.SO_PEERPIDFD: Option(ENODATA),
+    so.SO_DEVMEM_DONTNEED: Option(set=EBADF),
+    so.SO_PASSRIGHTS: _REFUSED,
+    **{
+        number: _flag(number)
+        for number in (
+            so.SO_REUSEADDR,
+            so.SO_DONTROUTE,
+            so.SO_BROADCAST,
+            so.SO_KEEPALIVE,
+            so.SO_OOBINLINE,
+            so.SO_NO_CHECK,
+            so.SO_PASSCRED,
+            so.SO_PASSSEC,
+            so.SO_RXQ_OVFL,
+            so.SO_WIFI_STATUS,
+            so.SO_NOFCS,
+            so.SO_SELECT_ERR_QUEUE,
+            so.SO_RCVMARK,
+            so.SO_RCVPRIORITY,
+        )
+    },
+    **{number: Option(*functions) for number, functions in timestamping.OPTIONS.items()},
+}

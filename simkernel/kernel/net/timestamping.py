@@ -1,0 +1,90 @@
+"""The SO_TIMESTAMP options, old and new: five of them share three flags (net/core/sock.c).
+
+A netlink socket delivers no timestamps, whatever they say; it only keeps them.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+from simkernel.uapi import socket as so
+from simkernel.uapi.errno import EINVAL, EOPNOTSUPP, os_error
+
+if TYPE_CHECKING:
+    from simkernel.kernel.net.sock import Sock
+    from simkernel.kernel.task.task import Task
+
+RECEIVE: Final = 1
+NANOSECONDS: Final = 2
+NEW: Final = 4
+"""SOCK_RCVTSTAMP, SOCK_RCVTSTAMPNS, SOCK_TSTAMP_NEW: bits stored under SO_TIMESTAMP."""
+
+OPT_ID: Final = 1 << 7
+OPT_TSONLY: Final = 1 << 11
+OPT_STATS: Final = 1 << 12
+BIND_PHC: Final = 1 << 15
+OPT_ID_TCP: Final = 1 << 16
+MASK: Final = (1 << 19) - 1
+"""SOF_TIMESTAMPING_*: the bits that depend on others, and all there are."""
+
+_KINDS: Final = {
+    so.SO_TIMESTAMP: RECEIVE,
+    so.SO_TIMESTAMPNS: RECEIVE | NANOSECONDS,
+    so.SO_TIMESTAMP_NEW: RECEIVE | NEW,
+    so.SO_TIMESTAMPNS_NEW: RECEIVE | NANOSECONDS | NEW,
+}
+"""What setting an option sets (`sock_set_timestamp()`)."""
+
+_ALIKE: Final = {so.SO_TIMESTAMP: NANOSECONDS | NEW, so.SO_TIMESTAMPNS: NEW}
+"""Bits that must not be set for an option to read as set, besides those it sets."""
+
+_STAMPING = struct.Struct("<ii")
+
+Functions = tuple[Callable[["Sock", int], "int | bytes"], Callable[["Sock", "Task", int, bytes], None]]
+
+
+def _timestamp(number: int) -> Functions:
+    bits = _KINDS[number]
+
+    def get(sock: Sock, length: int) -> int:
+        flags = sock.option(so.SO_TIMESTAMP)
+        return flags & bits == bits and not flags & _ALIKE.get(number, 0)
+
+    def set(sock: Sock, task: Task, value: int, raw: bytes) -> None:
+        flags = sock.option(so.SO_TIMESTAMP)
+        sock.set_option(so.SO_TIMESTAMP, bits if value else flags & NEW)
+
+    return get, set
+
+
+def _timestamping(number: int) -> Functions:
+    new = NEW if number == so.SO_TIMESTAMPING_NEW else 0
+
+    def get(sock: Sock, length: int) -> bytes:
+        """The new option shows only what was set by it; the old one shows all."""
+        shown = not new or sock.option(so.SO_TIMESTAMP) & NEW
+        return _STAMPING.pack(sock.option(so.SO_TIMESTAMPING) if shown else 0, 0)
+
+    def set(sock: Sock, task: Task, value: int, raw: bytes) -> None:
+        """`sock_set_timestamping()`; a clock (BIND_PHC) needs a device, which no netlink socket has."""
+        if (
+            value & ~MASK
+            or (value & OPT_ID_TCP and not value & OPT_ID)
+            or (value & OPT_STATS and not value & OPT_TSONLY)
+        ):
+            raise os_error(EINVAL)
+        if value & BIND_PHC:
+            raise os_error(EOPNOTSUPP)
+        sock.set_option(so.SO_TIMESTAMPING, value)
+        sock.set_option(so.SO_TIMESTAMP, sock.option(so.SO_TIMESTAMP) & ~NEW | new)
+
+    return get, set
+
+
+OPTIONS: Final[dict[int, Functions]] = {
+    **{number: _timestamp(number) for number in _KINDS},
+    so.SO_TIMESTAMPING: _timestamping(so.SO_TIMESTAMPING),
+    so.SO_TIMESTAMPING_NEW: _timestamping(so.SO_TIMESTAMPING_NEW),
+}

@@ -1,0 +1,1 @@
+"""Netlink: sockets through which programs and the kernel talk (net/netlink)."""

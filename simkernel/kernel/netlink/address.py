@@ -1,0 +1,160 @@
+"""Port ids and groups: bind(2), connect(2) and the choice of a port id (af_netlink.c)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from simkernel.kernel.netlink.table import NONROOT_RECV, NONROOT_SEND
+from simkernel.uapi.capability import CAP_NET_ADMIN
+from simkernel.uapi.errno import EINVAL, ENOENT, EPERM, os_error
+from simkernel.uapi.netlink import SockaddrNl
+from simkernel.uapi.socket import AF_NETLINK, AF_UNSPEC
+from simkernel.uapi.structure import U16
+
+if TYPE_CHECKING:
+    from simkernel.kernel.netlink.socket import NetlinkSocket
+    from simkernel.kernel.task.task import Task
+
+Address = tuple[int, int] | bytes
+"""Port id and mask of groups, as Python has a netlink address; or the very bytes of a sockaddr."""
+
+LONGEST: Final = 128
+"""Bytes of the longest sockaddr there is (struct sockaddr_storage, `move_addr_to_kernel()`)."""
+S32_MIN: Final = -(2**31)
+FIRST_NEGATIVE: Final = -4096
+"""Port ids that the kernel makes up are below this."""
+
+
+def parse(address: Address) -> tuple[int, int]:
+    """Port id and groups.  EINVAL for bytes that are too few, or of another family."""
+    if isinstance(address, tuple):
+        return address
+    if not SockaddrNl.SIZE <= len(address) <= LONGEST:
+        raise os_error(EINVAL)
+    family, _, portid, groups = SockaddrNl.LAYOUT.unpack_from(address)
+    if family != AF_NETLINK:
+        raise os_error(EINVAL)
+    return portid, groups
+
+
+def group_mask(group: int) -> int:
+    """A group's bit in the mask of an address; none for a group above 32 (`netlink_group_mask()`)."""
+    return 1 << (group - 1) if 0 < group <= 32 else 0
+
+
+def lowest_group(mask: int) -> int:
+    """The group that a mask stands for where only one is taken: the lowest, 0 if none (ffs())."""
+    return (mask & -mask).bit_length()
+
+
+def allowed(sock: NetlinkSocket, task: Task, flag: int) -> bool:
+    """Whether the protocol lets everybody do it, or the caller is privileged (`netlink_allowed()`)."""
+    return bool(sock.entry.flags & flag) or task.credentials.capable(CAP_NET_ADMIN)
+
+
+def make_room_for_groups(sock: NetlinkSocket) -> None:
+    """Let the socket know all groups that the protocol has by now (`netlink_realloc_groups()`).
+
+    ENOENT if nobody serves the protocol any more.
+    """
+    if not sock.entry.registered:
+        raise os_error(ENOENT)
+    sock.group_count = max(sock.group_count, sock.entry.groups)
+
+
+def bind(sock: NetlinkSocket, task: Task, address: Address) -> None:
+    """Take a port id unless there is one, and set the first 32 groups (`netlink_bind()`).
+
+    EPERM for groups without privilege, EINVAL for another port id than it has, EADDRINUSE.
+    """
+    portid, groups = parse(address)
+    if groups:
+        if not allowed(sock, task, NONROOT_RECV):
+            raise os_error(EPERM)
+        make_room_for_groups(sock)
+    groups &= (1 << sock.group_count) - 1
+    if sock.bound and portid != sock.portid:
+        raise os_error(EINVAL)
+    joined = _join(sock, task, groups)
+    try:
+        if not sock.bound:
+            if portid:
+                insert(sock, portid)
+            else:
+                autobind(sock, task)
+    except OSError:
+        _leave(sock, joined)
+        raise
+    if groups or sock.groups & 0xFFFFFFFF:
+        sock.entry.update(sock, sock.groups & ~0xFFFFFFFF | groups)
+
+
+def _join(sock: NetlinkSocket, task: Task, groups: int) -> list[int]:
+    """Ask the protocol for each group; if it refuses one, those before it are left again."""
+    joined: list[int] = []
+    if sock.entry.bind is not None:
+        for group in range(1, groups.bit_length() + 1):
+            if groups >> (group - 1) & 1:
+                try:
+                    sock.entry.bind(sock.net, task, group)
+                except OSError:
+                    _leave(sock, joined)
+                    raise
+                joined.append(group)
+    return joined
+
+
+def _leave(sock: NetlinkSocket, groups: list[int]) -> None:
+    """`netlink_undo_bind()`."""
+    if sock.entry.unbind is not None:
+        for group in groups:
+            sock.entry.unbind(sock.net, group)
+
+
+def insert(sock: NetlinkSocket, portid: int) -> None:
+    """Give the socket a port id (`netlink_insert()`).
+
+    EADDRINUSE if it is taken; the socket shows it all the same, but is not bound.
+    """
+    netlink = sock.netlink
+    netlink.engine.charged += netlink.costs.socket_bind
+    sock.portid = portid
+    sock.ports.insert(portid, sock)
+    sock.bound = True
+
+
+def autobind(sock: NetlinkSocket, task: Task) -> None:
+    """Choose a port id: the process's number, else a negative one by chance (`netlink_autobind()`)."""
+    portid = task.tgid
+    rover = FIRST_NEGATIVE
+    while sock.ports.find(portid) is not None:
+        if rover == FIRST_NEGATIVE:
+            rover = S32_MIN + sock.netlink.random.randrange(FIRST_NEGATIVE - S32_MIN)
+        portid = rover & 0xFFFFFFFF
+        rover = rover - 1 if rover > S32_MIN else FIRST_NEGATIVE - 1
+    insert(sock, portid)
+
+
+def connect(sock: NetlinkSocket, task: Task, address: Address) -> None:
+    """Set, or with AF_UNSPEC forget, where messages go by default (`netlink_connect()`).
+
+    EPERM for anything but the kernel without privilege.  It gives the socket a port id.
+    """
+    if _is_unspecified(address):
+        sock.connected = False
+        sock.destination = sock.destination_group = 0
+        return
+    portid, groups = parse(address)
+    if (portid or groups) and not allowed(sock, task, NONROOT_SEND):
+        raise os_error(EPERM)
+    if not sock.bound:
+        autobind(sock, task)
+    sock.connected = True
+    sock.destination = portid
+    sock.destination_group = lowest_group(groups)
+
+
+def _is_unspecified(address: Address) -> bool:
+    if isinstance(address, tuple) or not U16.size <= len(address) <= LONGEST:
+        return False
+    return U16.unpack_from(address) == (AF_UNSPEC,)

@@ -1,0 +1,82 @@
+"""Delivering to a port id: finding it, its filter, room in its queue, and what happens without."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from simkernel.engine import KERNEL
+from simkernel.kernel.netlink import tap
+from simkernel.kernel.netlink.options import NO_ENOBUFS
+from simkernel.uapi.errno import EAGAIN, ECONNREFUSED, ENOBUFS, os_error
+
+if TYPE_CHECKING:
+    from simkernel.kernel.net.skb import Skb
+    from simkernel.kernel.netlink.kernel_socket import KernelSocket
+    from simkernel.kernel.netlink.socket import NetlinkSocket
+
+
+def find(source: NetlinkSocket | KernelSocket, portid: int) -> NetlinkSocket | KernelSocket:
+    """Who has `portid` (`netlink_getsockbyportid()`).
+
+    ECONNREFUSED if nobody has, or who has it is connected to somebody else.
+    """
+    target = source.ports.find(portid)
+    if target is None or (target.connected and target.destination != source.portid):
+        raise os_error(ECONNREFUSED)
+    return target
+
+
+def accept(target: NetlinkSocket, skb: Skb) -> Skb | None:
+    """What the receiver's filter leaves of a buffer, if anything (`sk_filter()`)."""
+    if target.filter is None:
+        return skb
+    length = target.filter.run(skb.data)
+    return skb.shortened(length) if length else None
+
+
+def queue(target: NetlinkSocket, skb: Skb) -> None:
+    """Queue a buffer that fits (`__netlink_sendskb()`)."""
+    netlink = target.netlink
+    netlink.engine.charged += netlink.costs.deliver
+    netlink.statistics.delivered += 1
+    tap.deliver(netlink.engine.trace, target.protocol, skb, portid=target.portid, kernel=False)
+    target.enqueue(skb)
+
+
+def unicast_delivered(target: NetlinkSocket, skb: Skb) -> None:
+    """Queue a buffer that was sent to this very socket."""
+    if (emit := target.netlink.engine.trace.emit) is not None:
+        emit(
+            "netlink_unicast", KERNEL, "netlink",
+            protocol=target.protocol, portid=target.portid, length=len(skb.data), flow=skb.flow,
+        )  # fmt: skip
+    queue(target, skb)
+
+
+def unicast(source: KernelSocket, skb: Skb, portid: int) -> None:
+    """Send from the kernel, which does not wait (`netlink_unicast()` with MSG_DONTWAIT).
+
+    ECONNREFUSED as `find`; EAGAIN if there is no room, which is an overrun of the receiver.
+    """
+    target = find(source, portid)
+    if target.is_kernel:
+        raise os_error(ECONNREFUSED)
+    accepted = accept(target, skb)
+    if accepted is None:
+        return
+    if not target.fits(accepted.truesize):
+        overrun(target)
+        raise os_error(EAGAIN)
+    unicast_delivered(target, accepted)
+
+
+def overrun(target: NetlinkSocket) -> None:
+    """A message is lost for `target`; the first of a row is an error (`netlink_overrun()`)."""
+    if not target.flags & NO_ENOBUFS and not target.congested:
+        target.congested = True
+        target.report_error(ENOBUFS)
+    target.drops += 1
+    netlink = target.netlink
+    netlink.statistics.overruns += 1
+    if (emit := netlink.engine.trace.emit) is not None:
+        emit("netlink_overrun", KERNEL, "netlink", protocol=target.protocol, portid=target.portid)

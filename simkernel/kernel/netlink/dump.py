@@ -1,0 +1,206 @@
+"""Dumps: answers in as many datagrams as it takes, each made when the one before was read.
+
+Sources: `__netlink_dump_start()` and `netlink_dump()` of af_netlink.c.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final
+
+from simkernel.kernel.net.skb import KERNEL_CREDS, Skb
+from simkernel.kernel.net.truesize import GOODSIZE, allot
+from simkernel.kernel.netlink import deliver
+from simkernel.kernel.netlink.extack import ExtendedAck
+from simkernel.kernel.netlink.message import NO_ACK, Request
+from simkernel.kernel.netlink.options import EXT_ACK, STRICT_CHK
+from simkernel.kernel.netlink.table import Owner, get_owner, put_owner
+from simkernel.kernel.netlink.writer import MessageWriter, NoRoom
+from simkernel.uapi.errno import EBUSY, ECONNREFUSED, EMSGSIZE, ENOBUFS, EPROTONOSUPPORT, os_error
+from simkernel.uapi.netlink import (
+    NLM_F_ACK_TLVS,
+    NLM_F_DUMP_INTR,
+    NLM_F_MULTI,
+    NLMSG_DONE,
+    NLMSG_HDRLEN,
+    NlMsgHdr,
+)
+from simkernel.uapi.structure import S32, U16
+
+if TYPE_CHECKING:
+    from simkernel.kernel.netlink.socket import NetlinkSocket
+
+Dump = Callable[[MessageWriter, "DumpCallback"], bool]
+"""Write as many messages as fit; True if there are more.  OSError ends the dump with that error.
+
+NoRoom, or EMSGSIZE, means that the next message did not fit: the dump goes on in another datagram,
+unless nothing fitted, which is the error EMSGSIZE.
+"""
+
+_MORE: Final = 1
+_DONE_SIZE: Final = NLMSG_HDRLEN + S32.size
+
+
+class DumpCallback:
+    """A dump under way on a socket (`struct netlink_callback`).
+
+    `context` is the dump's own.  `generation` is what the dump says its data's state is, if it says:
+    when it changes from one message to the next, the messages after it bear NLM_F_DUMP_INTR.
+    `result` is 1 while there is more, then 0 or a negative errno.
+    """
+
+    __slots__ = (
+        "_done",
+        "_dump",
+        "_owner",
+        "_previous",
+        "answer_flags",
+        "context",
+        "extack",
+        "generation",
+        "least",
+        "request",
+        "result",
+        "sock",
+        "strict",
+    )
+
+    def __init__(
+        self,
+        sock: NetlinkSocket,
+        request: Request,
+        dump: Dump,
+        done: Callable[[DumpCallback], None] | None,
+        owner: Owner | None,
+        least: int,
+        context: Any,
+    ) -> None:
+        self.sock = sock
+        self.request = request
+        self.context = context
+        self.least = least
+        self.strict = bool(request.sender.flags & STRICT_CHK)
+        self.answer_flags = 0
+        self.generation = 0
+        self.extack: ExtendedAck | None = None
+        self.result = _MORE
+        self._previous = 0
+        self._dump = dump
+        self._done = done
+        self._owner = owner
+
+    def check_consistent(self, writer: MessageWriter, place: int) -> None:
+        """Mark the message at `place` if the data changed since the last one (nl_dump_check_consistent())."""
+        if self._previous and self.generation != self._previous:
+            offset = place + _FLAGS_OFFSET
+            flags = U16.unpack_from(writer.data, offset)[0]
+            U16.pack_into(writer.data, offset, flags | NLM_F_DUMP_INTR)
+        self._previous = self.generation
+
+    def go_on(self) -> None:
+        """Something was read, so make the next datagram; an error is the socket's (`netlink_recvmsg()`)."""
+        error = self.step()
+        if error:
+            self.sock.report_error(error)
+
+    def step(self) -> int:
+        """Make the next datagram of the dump and queue it (`netlink_dump()`).
+
+        Returns ENOBUFS if there is no room for it.  The last one ends with NLMSG_DONE, in a
+        datagram of its own if it does not fit.
+        """
+        sock = self.sock
+        size = max(self.least, GOODSIZE, sock.largest_receive)
+        truesize = allot(size)[1]
+        if sock.rmem and sock.rmem + truesize >= sock.rcvbuf:
+            return ENOBUFS
+        writer = MessageWriter(size)
+        extack = ExtendedAck()
+        if self.result == _MORE:
+            self._fill(writer, extack)
+        finished = self.result != _MORE and writer.room >= _DONE_SIZE
+        if finished:
+            self._write_done(writer, extack)
+        self._send(writer, truesize)
+        if finished:
+            sock.dump = None
+            self.close()
+        return 0
+
+    def _fill(self, writer: MessageWriter, extack: ExtendedAck) -> None:
+        self.extack = extack
+        try:
+            self.result = _MORE if self._dump(writer, self) else 0
+        except NoRoom:
+            self.result = _MORE if writer.data else -EMSGSIZE
+        except OSError as error:
+            self.result = _MORE if error.errno == EMSGSIZE and writer.data else -error.errno
+        self.extack = None
+
+    def _write_done(self, writer: MessageWriter, extack: ExtendedAck) -> None:
+        """`netlink_dump_done()`."""
+        flags = NLM_F_MULTI | self.answer_flags
+        size = extack.size(self.result) if self.sock.flags & EXT_ACK else 0
+        if size:
+            flags |= NLM_F_ACK_TLVS
+        request = self.request
+        place = writer.begin(NLMSG_DONE, flags, request.seq, request.portid, S32.pack(self.result))
+        self.check_consistent(writer, place)
+        if 0 < size <= writer.room:
+            extack.write(writer, self.result)
+            writer.end(place)
+
+    def _send(self, writer: MessageWriter, truesize: int) -> None:
+        trace = self.sock.netlink.engine.trace
+        skb = Skb(bytes(writer.data), truesize, 0, 0, KERNEL_CREDS, trace.flow)
+        accepted = deliver.accept(self.sock, skb)
+        if accepted is not None:
+            deliver.unicast_delivered(self.sock, accepted)
+
+    def close(self) -> None:
+        """It is over, at its end or since its socket was closed."""
+        if self._done is not None:
+            self._done(self)
+        put_owner(self._owner)
+
+
+_FLAGS_OFFSET: Final = 6
+"""Where in a header the flags are."""
+assert NlMsgHdr.LAYOUT.format == "<IHHII"
+
+
+def start(
+    request: Request,
+    dump: Dump,
+    *,
+    begin: Callable[[DumpCallback], None] | None = None,
+    done: Callable[[DumpCallback], None] | None = None,
+    owner: Owner | None = None,
+    least: int = 0,
+    context: Any = None,
+) -> object:
+    """Begin a dump for who sent `request`; returns NO_ACK (`__netlink_dump_start()`).
+
+    `begin` may refuse.  `least` is room that each datagram must have at least.  EBUSY while another
+    dump of that socket is under way, EPROTONOSUPPORT if the owner is being unloaded, ENOBUFS.
+    """
+    sock = request.sock.ports.find(request.portid)
+    if sock is None or sock.is_kernel:
+        raise os_error(ECONNREFUSED)
+    if sock.dump is not None:
+        raise os_error(EBUSY)
+    if not get_owner(owner):
+        raise os_error(EPROTONOSUPPORT)
+    callback = DumpCallback(sock, request, dump, done, owner, least, context)
+    if begin is not None:
+        callback.extack = request.extack if request.has_extack else None
+        try:
+            begin(callback)
+        except OSError:
+            put_owner(owner)
+            raise
+    sock.dump = callback
+    error = callback.step()
+    if error:
+        raise os_error(error)
+    return NO_ACK

@@ -1,0 +1,85 @@
+"""What an error says besides its number: the extended ACK (`struct netlink_ext_ack`)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from simkernel.kernel.netlink import policy_dump
+from simkernel.uapi.netlink import (
+    NLMSGERR_ATTR_COOKIE,
+    NLMSGERR_ATTR_MISS_NEST,
+    NLMSGERR_ATTR_MISS_TYPE,
+    NLMSGERR_ATTR_MSG,
+    NLMSGERR_ATTR_OFFS,
+    NLMSGERR_ATTR_POLICY,
+    align4,
+)
+
+if TYPE_CHECKING:
+    from simkernel.kernel.netlink.writer import MessageWriter
+    from simkernel.uapi.ynl.policy import AttributePolicy
+
+U32_SIZE = 8
+"""An attribute with 4 bytes."""
+
+
+class ExtendedAck:
+    """A text, and which attribute it is about: one that is there, or one that is missing.
+
+    Places in the request (`bad_attribute`, `missing_nest`) count from its header.
+    """
+
+    __slots__ = ("bad_attribute", "cookie", "message", "missing_nest", "missing_type", "policy")
+
+    def __init__(self) -> None:
+        self.message: str | None = None
+        self.cookie = b""
+        self.bad_attribute: int | None = None
+        self.policy: AttributePolicy | None = None
+        self.missing_type: int | None = None
+        self.missing_nest: int | None = None
+
+    def attribute(
+        self, place: int, message: str | None = None, policy: AttributePolicy | None = None
+    ) -> None:
+        """The attribute at `place` is at fault (NL_SET_ERR_MSG_ATTR_POL(), NL_SET_BAD_ATTR())."""
+        if message is not None:
+            self.message = message
+        self.bad_attribute = place
+        self.policy = policy
+
+    def size(self, error: int) -> int:
+        """Room to be made for it in an answer (`netlink_ack_tlv_len()`)."""
+        size = 0
+        if self.message:
+            size += 4 + align4(len(self.message.encode()) + 1)
+        if self.cookie:
+            size += 4 + align4(len(self.cookie))
+        if not error:
+            return size
+        if self.bad_attribute is not None:
+            size += U32_SIZE
+        if self.policy is not None:
+            size += policy_dump.size_estimate(self.policy)
+        if self.missing_type:
+            size += U32_SIZE
+        if self.missing_nest is not None:
+            size += U32_SIZE
+        return size
+
+    def write(self, writer: MessageWriter, error: int) -> None:
+        """Append it to an answer; without an error only text and cookie (`netlink_ack_tlv_fill()`)."""
+        if self.message:
+            writer.put_string(NLMSGERR_ATTR_MSG, self.message)
+        if self.cookie:
+            writer.put(NLMSGERR_ATTR_COOKIE, self.cookie)
+        if not error:
+            return
+        if self.bad_attribute is not None:
+            writer.put_u32(NLMSGERR_ATTR_OFFS, self.bad_attribute)
+        if self.policy is not None:
+            policy_dump.write_attribute(writer, NLMSGERR_ATTR_POLICY, self.policy)
+        if self.missing_type:
+            writer.put_u32(NLMSGERR_ATTR_MISS_TYPE, self.missing_type)
+        if self.missing_nest is not None:
+            writer.put_u32(NLMSGERR_ATTR_MISS_NEST, self.missing_nest)

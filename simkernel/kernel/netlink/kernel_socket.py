@@ -1,0 +1,144 @@
+"""The kernel's own end of a protocol in a namespace (`netlink_kernel_create()`)."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from simkernel.kernel.net.skb import KERNEL_CREDS, Creds, Skb
+from simkernel.kernel.net.truesize import truesize
+from simkernel.kernel.netlink import broadcast, deliver
+from simkernel.kernel.netlink.table import LEAST_GROUPS, Bind, Owner, PortTable, Release, Unbind
+from simkernel.uapi.errno import EINVAL, ESRCH, os_error
+from simkernel.uapi.netlink import MAX_LINKS
+
+if TYPE_CHECKING:
+    from simkernel.kernel.net.namespace import Net
+    from simkernel.kernel.netlink.netlink import Netlink
+    from simkernel.kernel.netlink.table import ProtocolEntry
+
+Input = Callable[[Skb], Awaitable[None] | None]
+"""Reads what a program sends to port id 0, in that program's context; awaitable if it must sleep."""
+
+
+class KernelSocket:
+    """Port id 0 of a protocol in a namespace."""
+
+    __slots__ = ("entry", "input", "net", "netlink", "ports")
+
+    is_kernel: ClassVar[Literal[True]] = True
+    portid: ClassVar[int] = 0
+    connected: ClassVar[bool] = False
+    destination: ClassVar[int] = 0
+
+    def __init__(
+        self, netlink: Netlink, net: Net, entry: ProtocolEntry, ports: PortTable, input: Input | None
+    ) -> None:
+        self.netlink = netlink
+        self.net = net
+        self.entry = entry
+        self.ports = ports
+        self.input = input
+
+    @property
+    def protocol(self) -> int:
+        """The protocol's number."""
+        return self.entry.number
+
+    def skb(
+        self, data: bytes, *, group: int = 0, allotted: int | None = None, creds: Creds = KERNEL_CREDS
+    ) -> Skb:
+        """A buffer from the kernel, made for `allotted` bytes (by default as many as there are)."""
+        engine, costs = self.netlink.engine, self.netlink.costs
+        engine.charged += costs.skb_alloc
+        size = len(data) if allotted is None else allotted
+        return Skb(data, truesize(size, len(data)), 0, group, creds, engine.trace.flow)
+
+    def unicast(self, skb: Skb, portid: int) -> None:
+        """Send to a port id (`nlmsg_unicast()`).  ECONNREFUSED, or EAGAIN if there is no room."""
+        deliver.unicast(self, skb, portid)
+
+    def multicast(self, skb: Skb, group: int, *, exclude: int = 0, shared: bool = False) -> None:
+        """Send to a group, `exclude` left out (`nlmsg_multicast()`).  ESRCH or ENOBUFS."""
+        skb.dst_group = group
+        broadcast.broadcast(self, skb, exclude, group, shared=shared)
+
+    def notify(self, skb: Skb, portid: int, group: int, *, report: bool) -> None:
+        """Tell a group, and if `report` also `portid` by itself (`nlmsg_notify()`).
+
+        Nobody in the group is fine.  Both are tried; the first error counts.
+        """
+        error: OSError | None = None
+        if group:
+            try:
+                self.multicast(skb, group, exclude=portid if report else 0, shared=report)
+            except OSError as raised:
+                error = None if raised.errno == ESRCH else raised
+        if report:
+            try:
+                self.unicast(skb, portid)
+            except OSError as raised:
+                error = error or raised
+        if error is not None:
+            raise error
+
+    def has_listeners(self, group: int) -> bool:
+        """Whether anybody is in `group`, in whatever namespace (`netlink_has_listeners()`)."""
+        return bool(self.entry.members.get(group))
+
+    def set_error(self, portid: int, group: int, number: int) -> int:
+        """Let the members of `group`, `portid` left out, have an error (`netlink_set_err()`)."""
+        return broadcast.set_error(self, portid, group, number)
+
+    def change_groups(self, groups: int) -> None:
+        """Let the protocol have so many groups, at least 32 (`netlink_change_ngroups()`)."""
+        self.entry.groups = max(groups, LEAST_GROUPS)
+
+    def clear_members(self, group: int) -> None:
+        """Take everybody out of `group` (`__netlink_clear_multicast_users()`)."""
+        self.entry.clear_members(group)
+
+    def release(self) -> None:
+        """Take it away (`netlink_kernel_release()`); with the last one the protocol is nobody's."""
+        self.ports.remove(0, self)
+        del self.net.kernel_sockets[self.protocol]
+        self.entry.registered -= 1
+        if not self.entry.registered:
+            self.entry.clear()
+
+
+def create(
+    netlink: Netlink,
+    net: Net,
+    protocol: int,
+    *,
+    input: Input | None = None,
+    groups: int = 0,
+    flags: int = 0,
+    bind: Bind | None = None,
+    unbind: Unbind | None = None,
+    release: Release | None = None,
+    owner: Owner | None = None,
+) -> KernelSocket:
+    """Serve `protocol` in `net` (`__netlink_kernel_create()`).
+
+    The first to serve it anywhere says how many groups it has, who may use it, and to which module
+    it belongs.  EINVAL for a number that is no protocol, EADDRINUSE if it is served in `net`
+    already; Linux has no error for either, but returns no socket.
+    """
+    if not 0 <= protocol < MAX_LINKS:
+        raise os_error(EINVAL)
+    entry = netlink.entries[protocol]
+    ports = netlink.ports(net, protocol)
+    sock = KernelSocket(netlink, net, entry, ports, input)
+    ports.insert(0, sock)
+    net.kernel_sockets[protocol] = sock
+    if not entry.registered:
+        entry.groups = max(groups, LEAST_GROUPS)
+        entry.owner = owner
+        entry.flags = flags
+        entry.bind = bind
+        entry.unbind = unbind
+        entry.release = release
+    entry.registered += 1
+    return sock

@@ -1,0 +1,204 @@
+"""Requests to the kernel: taking a datagram apart, having each message handled, answering.
+
+Sources: `netlink_rcv_skb()` and `netlink_ack()` of af_netlink.c.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Final
+
+from simkernel.engine import KERNEL
+from simkernel.kernel.netlink.extack import ExtendedAck
+from simkernel.kernel.netlink.options import CAP_ACK, EXT_ACK
+from simkernel.kernel.netlink.writer import MessageWriter
+from simkernel.uapi.errno import ENOBUFS
+from simkernel.uapi.netlink import (
+    NLM_F_ACK,
+    NLM_F_ACK_TLVS,
+    NLM_F_CAPPED,
+    NLM_F_REQUEST,
+    NLMSG_ERROR,
+    NLMSG_HDRLEN,
+    NLMSG_MIN_TYPE,
+    NlMsgErr,
+    NlMsgHdr,
+    align4,
+)
+
+if TYPE_CHECKING:
+    from simkernel.kernel.net.namespace import Net
+    from simkernel.kernel.net.skb import Skb
+    from simkernel.kernel.netlink.kernel_socket import KernelSocket
+    from simkernel.kernel.netlink.socket import NetlinkSocket
+    from simkernel.kernel.task.task import Task
+
+NO_ACK: Final = object()
+"""What a handler returns when the message is not to be acknowledged: a dump has begun (-EINTR)."""
+
+Handler = Callable[["Request"], object]
+"""Handles a message: None is success, OSError an error; NO_ACK; or an awaitable of one of these."""
+
+_HEADER = NlMsgHdr.LAYOUT
+_ERROR = NlMsgErr.LAYOUT
+
+
+class Request:
+    """One message from a program to the kernel.
+
+    It lies at `start` in `data`, the whole datagram.  `pid` is what its header says, `portid` who
+    really sent it.
+    """
+
+    __slots__ = ("_extack", "data", "flags", "length", "pid", "seq", "skb", "sock", "start", "type")
+
+    def __init__(
+        self, sock: KernelSocket, skb: Skb, start: int, length: int, type: int, flags: int, seq: int, pid: int
+    ) -> None:
+        self.sock = sock
+        self.skb = skb
+        self.data = skb.data
+        self.start = start
+        self.length = length
+        self.type = type
+        self.flags = flags
+        self.seq = seq
+        self.pid = pid
+        self._extack: ExtendedAck | None = None
+
+    @property
+    def portid(self) -> int:
+        """Port id of the sender."""
+        return self.skb.portid
+
+    @property
+    def sender(self) -> NetlinkSocket:
+        """The socket that it was sent from."""
+        assert self.skb.sender is not None
+        return self.skb.sender
+
+    @property
+    def task(self) -> Task:
+        """Who sends it."""
+        assert self.skb.task is not None
+        return self.skb.task
+
+    @property
+    def net(self) -> Net:
+        """The namespace that it was sent in."""
+        return self.sock.net
+
+    @property
+    def end(self) -> int:
+        """Where in `data` it ends."""
+        return self.start + self.length
+
+    @property
+    def extack(self) -> ExtendedAck:
+        """What its answer will say besides a number."""
+        if self._extack is None:
+            self._extack = ExtendedAck()
+        return self._extack
+
+    @property
+    def has_extack(self) -> bool:
+        """Whether anything was said there."""
+        return self._extack is not None
+
+    def capable(self, capability: int) -> bool:
+        """Whether the sender may: who calls and, unless it named the kernel as destination, who opened
+        the socket have the capability (`netlink_ns_capable()`).
+        """
+        if not self.skb.addressed and not self.sender.opener.capable(capability):
+            return False
+        return self.task.credentials.capable(capability)
+
+
+def receive(sock: KernelSocket, skb: Skb, handler: Handler) -> Awaitable[None] | None:
+    """Handle every message of a datagram in turn (`netlink_rcv_skb()`).
+
+    A message whose length cannot be ends the datagram.  The awaitable handles the rest, if a
+    handler has to sleep.
+    """
+    return _receive_from(sock, skb, handler, 0)
+
+
+def _receive_from(sock: KernelSocket, skb: Skb, handler: Handler, start: int) -> Awaitable[None] | None:
+    data = skb.data
+    end = len(data)
+    while end - start >= NLMSG_HDRLEN:
+        length, type, flags, seq, pid = _HEADER.unpack_from(data, start)
+        if not NLMSG_HDRLEN <= length <= end - start:
+            return None
+        request = Request(sock, skb, start, length, type, flags, seq, pid)
+        start += align4(length)
+        result: object = None
+        error = 0
+        if flags & NLM_F_REQUEST and type >= NLMSG_MIN_TYPE:
+            try:
+                result = handler(request)
+            except OSError as raised:
+                error = raised.errno
+            if isinstance(result, Awaitable):
+                return _sleep_and_go_on(result, request, handler, start)
+        _answer(request, result, error)
+    return None
+
+
+async def _sleep_and_go_on(
+    pending: Awaitable[object], request: Request, handler: Handler, start: int
+) -> None:
+    error = 0
+    result: object = None
+    try:
+        result = await pending
+    except OSError as raised:
+        error = raised.errno
+    _answer(request, result, error)
+    rest = _receive_from(request.sock, request.skb, handler, start)
+    if rest is not None:
+        await rest
+
+
+def _answer(request: Request, result: object, error: int) -> None:
+    if error or (request.flags & NLM_F_ACK and result is not NO_ACK):
+        acknowledge(request, error)
+
+
+def acknowledge(request: Request, error: int) -> None:
+    """Answer a message with NLMSG_ERROR, `error` being a positive errno or 0 (`netlink_ack()`).
+
+    An error comes with the message it is about, unless NETLINK_CAP_ACK is set; success never does.
+    """
+    sender = request.sender
+    echo = b""
+    flags = 0
+    if error and not sender.flags & CAP_ACK:
+        echo = request.data[request.start + NLMSG_HDRLEN : request.end]
+    else:
+        flags = NLM_F_CAPPED
+    extack_size = 0
+    if request.has_extack:
+        _trace(request)
+        if sender.flags & EXT_ACK:
+            extack_size = request.extack.size(error)
+    if extack_size:
+        flags |= NLM_F_ACK_TLVS
+    size = NLMSG_HDRLEN + align4(_ERROR.size + len(echo) + extack_size)
+    head = _ERROR.pack(-error, request.length, request.type, request.flags, request.seq, request.pid)
+    writer = MessageWriter(size)
+    place = writer.begin(NLMSG_ERROR, flags, request.seq, request.portid, head)
+    writer.append(echo)
+    if extack_size:
+        request.extack.write(writer, error)
+    writer.end(place)
+    try:
+        request.sock.unicast(request.sock.skb(bytes(writer.data), allotted=size), request.portid)
+    except OSError as raised:
+        if raised.errno == ENOBUFS:  # no memory for the answer
+            sender.report_error(ENOBUFS)
+
+
+def _trace(request: Request) -> None:
+    if (emit := request.sock.netlink.engine.trace.emit) is not None and request.extack.message:
+        emit("netlink_extack", KERNEL, "netlink", msg=request.extack.message)

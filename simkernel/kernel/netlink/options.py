@@ -1,0 +1,137 @@
+"""Options of level SOL_NETLINK (`netlink_setsockopt()`, `netlink_getsockopt()`)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+from simkernel.kernel.netlink.address import allowed, make_room_for_groups
+from simkernel.kernel.netlink.table import NONROOT_RECV
+from simkernel.uapi.capability import CAP_NET_BROADCAST
+from simkernel.uapi.errno import EINVAL, ENOPROTOOPT, EPERM, os_error
+from simkernel.uapi.netlink import (
+    NETLINK_ADD_MEMBERSHIP,
+    NETLINK_BROADCAST_ERROR,
+    NETLINK_CAP_ACK,
+    NETLINK_DROP_MEMBERSHIP,
+    NETLINK_EXT_ACK,
+    NETLINK_GET_STRICT_CHK,
+    NETLINK_LIST_MEMBERSHIPS,
+    NETLINK_LISTEN_ALL_NSID,
+    NETLINK_NO_ENOBUFS,
+    NETLINK_PKTINFO,
+)
+from simkernel.uapi.socket import SOL_NETLINK
+from simkernel.uapi.structure import S32, U32
+
+if TYPE_CHECKING:
+    from simkernel.kernel.netlink.socket import NetlinkSocket
+    from simkernel.kernel.task.task import Task
+
+PKTINFO: Final = 1 << NETLINK_PKTINFO
+BROADCAST_ERROR: Final = 1 << NETLINK_BROADCAST_ERROR
+NO_ENOBUFS: Final = 1 << NETLINK_NO_ENOBUFS
+LISTEN_ALL_NSID: Final = 1 << NETLINK_LISTEN_ALL_NSID
+CAP_ACK: Final = 1 << NETLINK_CAP_ACK
+EXT_ACK: Final = 1 << NETLINK_EXT_ACK
+STRICT_CHK: Final = 1 << NETLINK_GET_STRICT_CHK
+"""Bits of `NetlinkSocket.flags`."""
+
+FLAGS: Final = frozenset(
+    {
+        NETLINK_PKTINFO,
+        NETLINK_BROADCAST_ERROR,
+        NETLINK_NO_ENOBUFS,
+        NETLINK_LISTEN_ALL_NSID,
+        NETLINK_CAP_ACK,
+        NETLINK_EXT_ACK,
+        NETLINK_GET_STRICT_CHK,
+    }
+)
+"""Options that are on or off."""
+
+Setter = Callable[["NetlinkSocket", "Task", int], None]
+
+
+def set_option(sock: NetlinkSocket, task: Task, level: int, option: int, value: bytes) -> None:
+    """setsockopt(2); a value of less than 4 bytes counts as 0."""
+    if level != SOL_NETLINK:
+        raise os_error(ENOPROTOOPT)
+    number = U32.unpack_from(value)[0] if len(value) >= U32.size else 0
+    if (setter := _SETTERS.get(option)) is not None:
+        setter(sock, task, number)
+    if option in FLAGS:
+        sock.flags = sock.flags | 1 << option if number else sock.flags & ~(1 << option)
+    elif setter is None:
+        raise os_error(ENOPROTOOPT)
+
+
+def get_option(sock: NetlinkSocket, level: int, option: int, length: int) -> bytes:
+    """getsockopt(2); the result is as long as the call says it is."""
+    if level != SOL_NETLINK:
+        raise os_error(ENOPROTOOPT)
+    if length < 0:
+        raise os_error(EINVAL)
+    if option == NETLINK_LIST_MEMBERSHIPS:
+        return _memberships(sock, length)
+    if option not in FLAGS:
+        raise os_error(ENOPROTOOPT)
+    if length < S32.size:
+        raise os_error(EINVAL)
+    return S32.pack(sock.flags >> option & 1)
+
+
+def _memberships(sock: NetlinkSocket, length: int) -> bytes:
+    """A bit for each group that the socket knows of, in 32-bit words.
+
+    What the caller has no room for is counted in the length, but not there: it reads 0.
+    """
+    size = (sock.group_count + 31) // 32 * 4
+    room = min(length, size) // 4 * 4
+    return sock.groups.to_bytes(max(size, (sock.groups.bit_length() + 7) // 8), "little")[:room] + bytes(
+        size - room
+    )
+
+
+def _add_membership(sock: NetlinkSocket, task: Task, group: int) -> None:
+    _check_group(sock, task, group)
+    if sock.entry.bind is not None:
+        sock.entry.bind(sock.net, task, group)
+    sock.entry.update(sock, sock.groups | 1 << (group - 1))
+
+
+def _drop_membership(sock: NetlinkSocket, task: Task, group: int) -> None:
+    """Leaving a group that one is not in is fine."""
+    _check_group(sock, task, group)
+    sock.entry.update(sock, sock.groups & ~(1 << (group - 1)))
+    if sock.entry.unbind is not None:
+        sock.entry.unbind(sock.net, group)
+
+
+def _check_group(sock: NetlinkSocket, task: Task, group: int) -> None:
+    if not allowed(sock, task, NONROOT_RECV):
+        raise os_error(EPERM)
+    make_room_for_groups(sock)
+    if not 0 < group <= sock.group_count:
+        raise os_error(EINVAL)
+
+
+def _no_enobufs(sock: NetlinkSocket, task: Task, value: int) -> None:
+    """Setting it ends congestion, and lets senders try again."""
+    if value:
+        sock.congested = False
+        if sock._senders:
+            sock._senders.wake_up()
+
+
+def _listen_all_nsid(sock: NetlinkSocket, task: Task, value: int) -> None:
+    if not task.credentials.capable(CAP_NET_BROADCAST):
+        raise os_error(EPERM)
+
+
+_SETTERS: Final[dict[int, Setter]] = {
+    NETLINK_ADD_MEMBERSHIP: _add_membership,
+    NETLINK_DROP_MEMBERSHIP: _drop_membership,
+    NETLINK_NO_ENOBUFS: _no_enobufs,
+    NETLINK_LISTEN_ALL_NSID: _listen_all_nsid,
+}

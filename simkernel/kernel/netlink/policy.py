@@ -1,0 +1,288 @@
+"""Checking the attributes of a request against policies (lib/nlattr.c).
+
+The texts are the kernel's: programs show them to their users.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+from simkernel.uapi import structure
+from simkernel.uapi.errno import EINVAL, ERANGE, os_error
+from simkernel.uapi.netlink import NLA_F_NESTED, NLA_HDRLEN, NLA_TYPE_MASK, locate_attributes
+from simkernel.uapi.ynl.policy import AttributePolicy, NlaType, PolicyTable, Validation, value_range
+
+if TYPE_CHECKING:
+    from struct import Struct
+
+    from simkernel.kernel.netlink.message import Request
+
+TRAILING: Final = 1
+MAXTYPE: Final = 2
+UNSPEC: Final = 4
+STRICT_ATTRS: Final = 8
+NESTED: Final = 16
+"""What is refused: leftover bytes, unknown types, types without policy, lengths that do not fit the
+type exactly, NLA_F_NESTED where it should not be and its absence where it should (NL_VALIDATE_*)."""
+LIBERAL: Final = 0
+DEPRECATED_STRICT: Final = TRAILING | MAXTYPE
+STRICT: Final = TRAILING | MAXTYPE | UNSPEC | STRICT_ATTRS | NESTED
+
+DEEPEST: Final = 10
+"""MAX_POLICY_RECURSION_DEPTH."""
+
+EXACT_LENGTHS: Final = {
+    NlaType.U8: 1,
+    NlaType.U16: 2,
+    NlaType.U32: 4,
+    NlaType.U64: 8,
+    NlaType.S8: 1,
+    NlaType.S16: 2,
+    NlaType.S32: 4,
+    NlaType.S64: 8,
+    NlaType.BE16: 2,
+    NlaType.BE32: 4,
+}
+"""nla_attr_len[]: how long a payload should be."""
+LEAST_LENGTHS: Final = {**EXACT_LENGTHS, NlaType.MSECS: 8}
+"""nla_attr_minlen[]: how long it must be."""
+
+NUMBERS: Final[dict[NlaType, Struct]] = {
+    NlaType.U8: structure.U8,
+    NlaType.U16: structure.U16,
+    NlaType.U32: structure.U32,
+    NlaType.U64: structure.U64,
+    NlaType.MSECS: structure.U64,
+    NlaType.S8: structure.S8,
+    NlaType.S16: structure.S16,
+    NlaType.S32: structure.S32,
+    NlaType.S64: structure.S64,
+    NlaType.BE16: structure.BE16,
+    NlaType.BE32: structure.BE32,
+}
+_WIDE: Final = {
+    (NlaType.UINT, 4): structure.U32,
+    (NlaType.UINT, 8): structure.U64,
+    (NlaType.SINT, 4): structure.S32,
+    (NlaType.SINT, 8): structure.S64,
+}
+_NESTS: Final = frozenset({NlaType.NESTED, NlaType.NESTED_ARRAY})
+
+Found = dict[int, tuple[int, int]]
+"""Where the payload of the last attribute of each type is: start and end."""
+
+
+def parse(request: Request, start: int, table: PolicyTable | None, maxtype: int, validate: int) -> Found:
+    """The attributes of a request from `start` on, checked (`__nla_parse()`).
+
+    What is wrong is raised (EINVAL or ERANGE) and said in the request's extended ACK.  Without a
+    table nothing is checked but types against `maxtype`.
+    """
+    return _Check(request, validate).attributes(start, request.end, table, maxtype, 0)
+
+
+class _Check:
+    """The checking of one request."""
+
+    __slots__ = ("request", "validate")
+
+    def __init__(self, request: Request, validate: int) -> None:
+        self.request = request
+        self.validate = validate
+
+    def attributes(self, start: int, end: int, table: PolicyTable | None, maxtype: int, depth: int) -> Found:
+        """`__nla_validate_parse()`"""
+        request, validate = self.request, self.validate
+        if depth >= DEEPEST:
+            request.extack.message = "allowed policy recursion depth exceeded"
+            raise os_error(EINVAL)
+        found: Found = {}
+        located, left = locate_attributes(request.data, start, end)
+        for whole_type, first, last in located:
+            type = whole_type & NLA_TYPE_MASK
+            if not 0 < type <= maxtype:
+                if validate & MAXTYPE:
+                    raise self.fault(first, EINVAL, "Unknown attribute type")
+                continue
+            if table is not None:
+                self.attribute(table, type, whole_type, first, last, depth)
+            found[type] = (first, last)
+        if left > 0:
+            request.sock.netlink.warn_leftover(left, request.task.comm)
+            request.extack.message = "bytes leftover after parsing attributes"
+            if validate & TRAILING:
+                raise os_error(EINVAL)
+        return found
+
+    def fault(self, first: int, error: int, text: str, policy: AttributePolicy | None = None) -> OSError:
+        """The error of the attribute whose payload begins at `first`."""
+        self.request.extack.attribute(first - NLA_HDRLEN - self.request.start, text, policy)
+        return os_error(error)
+
+    def failed(self, first: int, error: int, policy: AttributePolicy) -> OSError:
+        """An error without a text of its own."""
+        return self.fault(first, error, "Attribute failed policy validation", policy)
+
+    def attribute(
+        self, table: PolicyTable, type: int, whole_type: int, first: int, last: int, depth: int
+    ) -> None:
+        """`validate_nla()`"""
+        policy = table.attributes[type]
+        kind = policy.type
+        before = self.validate
+        if table.strict_start_type and type >= table.strict_start_type:
+            self.validate |= STRICT
+        exact = EXACT_LENGTHS.get(kind)
+        if exact is not None and last - first != exact:
+            self.wrong_length(type, first, policy)
+        if self.validate & NESTED:
+            self.nested_flag(whole_type, first, policy)
+        (_BY_TYPE.get(kind) or _Check.sized)(self, policy, first, last, depth)
+        self.further(policy, first, last)
+        self.validate = before
+
+    def wrong_length(self, type: int, first: int, policy: AttributePolicy) -> None:
+        """A wrong length is logged, and an error only to the strict."""
+        self.request.sock.netlink.warn_length(type, self.request.task.comm)
+        if self.validate & STRICT_ATTRS:
+            raise self.fault(first, EINVAL, "invalid attribute length", policy)
+
+    def nested_flag(self, whole_type: int, first: int, policy: AttributePolicy) -> None:
+        """Nests bear NLA_F_NESTED, others do not."""
+        flagged = whole_type & NLA_F_NESTED
+        if policy.type in _NESTS:
+            if not flagged:
+                raise self.fault(first, EINVAL, "NLA_F_NESTED is missing", policy)
+        elif flagged and policy.type is not NlaType.UNSPEC:
+            raise self.fault(first, EINVAL, "NLA_F_NESTED not expected", policy)
+
+    # -- by type ----------------------------------------------------------------
+
+    def reject(self, policy: AttributePolicy, first: int, last: int, depth: int) -> None:
+        if policy.reject_message is not None:
+            raise self.fault(first, EINVAL, policy.reject_message)
+        raise self.failed(first, EINVAL, policy)
+
+    def flag(self, policy: AttributePolicy, first: int, last: int, depth: int) -> None:
+        if last > first:
+            raise self.failed(first, ERANGE, policy)
+
+    def wide(self, policy: AttributePolicy, first: int, last: int, depth: int) -> None:
+        if last - first not in (4, 8):
+            raise self.fault(first, EINVAL, "invalid attribute length", policy)
+
+    def bitfield32(self, policy: AttributePolicy, first: int, last: int, depth: int) -> None:
+        if last - first != 8:
+            raise self.failed(first, ERANGE, policy)
+        value, selector = U32.unpack_from(self.request.data, first) + U32.unpack_from(
+            self.request.data, first + 4
+        )
+        if not policy.mask or selector & ~policy.mask or value & ~policy.mask or value & ~selector:
+            raise self.failed(first, EINVAL, policy)
+
+    def nul_string(self, policy: AttributePolicy, first: int, last: int, depth: int) -> None:
+        searched = min(last, first + policy.length + 1) if policy.length else last
+        if self.request.data.find(0, first, searched) < 0:
+            raise self.failed(first, EINVAL, policy)
+        self.string(policy, first, last, depth)
+
+    def string(self, policy: AttributePolicy, first: int, last: int, depth: int) -> None:
+        if last - first < 1:
+            raise self.failed(first, ERANGE, policy)
+        if policy.length:
+            length = last - first - (self.request.data[last - 1] == 0)
+            if length > policy.length:
+                raise self.failed(first, ERANGE, policy)
+
+    def binary(self, policy: AttributePolicy, first: int, last: int, depth: int) -> None:
+        if policy.length and last - first > policy.length:
+            raise self.failed(first, ERANGE, policy)
+
+    def nested(self, policy: AttributePolicy, first: int, last: int, depth: int) -> None:
+        """A nest may be empty."""
+        if first == last:
+            return
+        if last - first < NLA_HDRLEN:
+            raise self.failed(first, ERANGE, policy)
+        table = policy.nested
+        if table is not None:
+            self.attributes(first, last, table, table.maxattr, depth + 1)
+
+    def nested_array(self, policy: AttributePolicy, first: int, last: int, depth: int) -> None:
+        """Each entry is a nest, of whatever type (`nla_validate_array()`)."""
+        if first == last:
+            return
+        if last - first < NLA_HDRLEN:
+            raise self.failed(first, ERANGE, policy)
+        table = policy.nested
+        if table is None:
+            return
+        located, _ = locate_attributes(self.request.data, first, last)
+        for _, entry_first, entry_last in located:
+            if entry_first == entry_last:
+                continue
+            if entry_last - entry_first < NLA_HDRLEN:
+                raise self.fault(entry_first, ERANGE, "Array element too short", table.attributes[0])
+            self.attributes(entry_first, entry_last, table, table.maxattr, depth + 1)
+
+    def unspecified(self, policy: AttributePolicy, first: int, last: int, depth: int) -> None:
+        if self.validate & UNSPEC:
+            raise self.fault(first, EINVAL, "Unsupported attribute")
+        if last - first < policy.length:
+            raise self.failed(first, ERANGE, policy)
+
+    def sized(self, policy: AttributePolicy, first: int, last: int, depth: int) -> None:
+        if last - first < (policy.length or LEAST_LENGTHS.get(policy.type, 0)):
+            raise self.failed(first, ERANGE, policy)
+
+    # -- further ----------------------------------------------------------------
+
+    def further(self, policy: AttributePolicy, first: int, last: int) -> None:
+        """What the policy says beyond the type."""
+        validation = policy.validation
+        if validation is Validation.NONE:
+            return
+        if validation is Validation.MASK:
+            if self.number(policy, first, last) & ~policy.mask:
+                raise self.fault(first, EINVAL, "reserved bit set")
+        elif validation is Validation.FUNCTION:
+            if self.number(policy, first, last) not in policy.accepted:
+                raise self.fault(first, EINVAL, "invalid enum value")
+        elif policy.type is NlaType.BINARY:
+            self.length_range(policy, first, last)
+        else:
+            low, high = value_range(policy)
+            if not low <= self.number(policy, first, last) <= high:
+                raise self.fault(first, ERANGE, "integer out of range", policy)
+
+    def length_range(self, policy: AttributePolicy, first: int, last: int) -> None:
+        """`nla_validate_range_unsigned()` of a length: too long may be a warning only."""
+        low, high = value_range(policy)
+        length = last - first
+        if policy.validation is Validation.RANGE_WARN_TOO_LONG and length > high:
+            self.wrong_length(policy.type, first, policy)
+        elif not low <= length <= high:
+            raise self.fault(first, ERANGE, "binary attribute size out of range", policy)
+
+    def number(self, policy: AttributePolicy, first: int, last: int) -> int:
+        """The payload as a number; a payload longer than that counts with its beginning."""
+        layout = NUMBERS.get(policy.type) or _WIDE[policy.type, last - first]
+        value: int = layout.unpack_from(self.request.data, first)[0]
+        return value
+
+
+_BY_TYPE: Final[dict[NlaType, Callable[[_Check, AttributePolicy, int, int, int], None]]] = {
+    NlaType.REJECT: _Check.reject,
+    NlaType.FLAG: _Check.flag,
+    NlaType.SINT: _Check.wide,
+    NlaType.UINT: _Check.wide,
+    NlaType.BITFIELD32: _Check.bitfield32,
+    NlaType.NUL_STRING: _Check.nul_string,
+    NlaType.STRING: _Check.string,
+    NlaType.BINARY: _Check.binary,
+    NlaType.NESTED: _Check.nested,
+    NlaType.NESTED_ARRAY: _Check.nested_array,
+    NlaType.UNSPEC: _Check.unspecified,
+}
+"""Types whose payload is more than so many bytes at least."""

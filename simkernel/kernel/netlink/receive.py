@@ -1,0 +1,101 @@
+"""Receiving (`netlink_recvmsg()`)."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple
+
+from simkernel.engine import KERNEL
+from simkernel.kernel.net import scm
+from simkernel.kernel.net.scm import ControlBuffer, ControlMessage
+from simkernel.kernel.net.truesize import SHARED_INFO
+from simkernel.kernel.netlink.address import group_mask
+from simkernel.kernel.netlink.options import LISTEN_ALL_NSID, PKTINFO
+from simkernel.kernel.task.wait import WouldBlock
+from simkernel.uapi.errno import EOPNOTSUPP, os_error
+from simkernel.uapi.netlink import NETLINK_LISTEN_ALL_NSID, NETLINK_PKTINFO, NlPktinfo
+from simkernel.uapi.socket import MSG_OOB, MSG_PEEK, MSG_TRUNC, SO_PASSCRED, SO_PASSSEC, SOL_NETLINK
+from simkernel.uapi.structure import S32
+
+if TYPE_CHECKING:
+    from simkernel.kernel.net.skb import Skb
+    from simkernel.kernel.netlink.socket import NetlinkSocket
+    from simkernel.kernel.task.task import Task
+
+LARGEST_BATCH = 32768 - SHARED_INFO
+"""However large a receive is, the kernel puts no more of a dump into one datagram."""
+
+
+class Received(NamedTuple):
+    """What recvmsg(2) gives.
+
+    `length` is the call's result: with MSG_TRUNC the whole datagram's length, otherwise that of
+    `data`.  `address` is the sender's port id and the group as a mask.
+    """
+
+    data: bytes
+    length: int
+    control: list[ControlMessage]
+    flags: int
+    address: tuple[int, int]
+
+
+def recvmsg(sock: NetlinkSocket, task: Task, size: int, room: int, flags: int) -> Received:
+    """Take (with MSG_PEEK: look at) the oldest datagram; what exceeds `size` bytes is lost.
+
+    Raises the socket's error first if it has one, WouldBlock if nothing is there.  Reading goes on
+    with a dump that is under way.
+    """
+    if flags & MSG_OOB:
+        raise os_error(EOPNOTSUPP)
+    if sock.error:
+        sock.room_made()
+        raise os_error(sock.take_error())
+    if not sock.queue:
+        sock.room_made()
+        raise WouldBlock(sock.readers, partial(recvmsg, sock, task, size, room, flags))
+    skb = sock.queue[0]
+    if size > sock.largest_receive:
+        sock.largest_receive = min(size, LARGEST_BATCH)
+    whole = len(skb.data)
+    data = skb.data
+    message_flags = 0
+    if size < whole:
+        data = data[:size]
+        message_flags = MSG_TRUNC
+    netlink = sock.netlink
+    engine, costs = netlink.engine, netlink.costs
+    engine.charged += costs.receive + costs.copy(len(data))
+    engine.trace.flow = skb.flow
+    if not flags & MSG_PEEK:
+        sock.dequeue()
+        netlink.statistics.received += 1
+    if (emit := engine.trace.emit) is not None:
+        emit("netlink_recv", KERNEL, "netlink", protocol=sock.protocol, portid=sock.portid, length=whole)
+    if sock.dump is not None and sock.rmem <= sock.rcvbuf // 2:
+        sock.dump.go_on()
+    control = _control(sock, skb, room)
+    sock.room_made()
+    return Received(
+        data,
+        whole if flags & MSG_TRUNC else len(data),
+        control.messages,
+        message_flags | control.flags,
+        (skb.portid, group_mask(skb.dst_group)),
+    )
+
+
+_NO_CONTROL = ControlBuffer(0)
+
+
+def _control(sock: NetlinkSocket, skb: Skb, room: int) -> ControlBuffer:
+    if not sock.flags & (PKTINFO | LISTEN_ALL_NSID) and not sock.options:
+        return _NO_CONTROL
+    control = ControlBuffer(room)
+    if sock.flags & PKTINFO:
+        control.put(SOL_NETLINK, NETLINK_PKTINFO, NlPktinfo.LAYOUT.pack(skb.dst_group))
+    if sock.flags & LISTEN_ALL_NSID and skb.nsid is not None:
+        control.put(SOL_NETLINK, NETLINK_LISTEN_ALL_NSID, S32.pack(skb.nsid))
+    if sock.option(SO_PASSCRED) or sock.option(SO_PASSSEC):
+        scm.receive(sock, control, skb.creds, room)
+    return control

@@ -1,0 +1,114 @@
+"""Sending: from programs (sendmsg(2)) and to port ids (`netlink_sendmsg()`, `netlink_unicast()`)."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Iterable
+from functools import partial
+from typing import TYPE_CHECKING
+
+from simkernel.kernel.net import scm
+from simkernel.kernel.net.scm import ControlMessage
+from simkernel.kernel.net.skb import Skb
+from simkernel.kernel.net.truesize import user_truesize
+from simkernel.kernel.netlink import address as addresses
+from simkernel.kernel.netlink import broadcast, tap
+from simkernel.kernel.netlink.address import Address
+from simkernel.kernel.netlink.deliver import accept, find, unicast_delivered
+from simkernel.kernel.netlink.table import NONROOT_SEND
+from simkernel.kernel.task.wait import WouldBlock
+from simkernel.uapi.errno import (
+    ECONNREFUSED,
+    EMSGSIZE,
+    ENODATA,
+    EOPNOTSUPP,
+    EPERM,
+    os_error,
+)
+from simkernel.uapi.socket import MSG_OOB
+
+if TYPE_CHECKING:
+    from simkernel.kernel.netlink.kernel_socket import KernelSocket
+    from simkernel.kernel.netlink.socket import NetlinkSocket
+    from simkernel.kernel.task.task import Task
+
+RESERVE = 32
+"""Bytes of the send buffer that a message may not use."""
+
+
+def sendmsg(
+    sock: NetlinkSocket,
+    task: Task,
+    data: bytes,
+    address: Address | None,
+    control: Iterable[ControlMessage],
+    flags: int,
+) -> int | Awaitable[int]:
+    """Send `data` to a group, and then to a port id (`netlink_sendmsg()`).
+
+    What the group makes of it the sender does not learn; the result is the port id's.  Raises
+    WouldBlock if the receiver has no room; a retry does not send to the group again.
+    """
+    if flags & MSG_OOB:
+        raise os_error(EOPNOTSUPP)
+    length = len(data)
+    if not length:
+        raise os_error(ENODATA)
+    netlink = sock.netlink
+    if control:
+        creds = scm.send(task, control, netlink.pid_exists)
+    else:
+        creds = (task.tgid, task.credentials.uid, task.credentials.gid)
+    if address is None:
+        portid, group = sock.destination, sock.destination_group
+    else:
+        portid, groups = addresses.parse(address)
+        group = addresses.lowest_group(groups)
+        if (portid or group) and not addresses.allowed(sock, task, NONROOT_SEND):
+            raise os_error(EPERM)
+    if not sock.bound:
+        addresses.autobind(sock, task)
+    if length > sock.sndbuf - RESERVE:
+        raise os_error(EMSGSIZE)
+    engine, costs = netlink.engine, netlink.costs
+    trace = engine.trace
+    skb = Skb(
+        data, user_truesize(length, group != 0), sock.portid, group, creds, trace.flow or trace.new_flow()
+    )
+    skb.addressed = address is not None
+    engine.charged += costs.skb_alloc + costs.copy(length)
+    if group:
+        broadcast.broadcast(sock, skb, portid, group, shared=True)
+    return _unicast(sock, task, skb, portid)
+
+
+def _unicast(sock: NetlinkSocket, task: Task, skb: Skb, portid: int) -> int | Awaitable[int]:
+    """The part of `netlink_unicast()` that is done again after waiting for room."""
+    target = find(sock, portid)
+    if target.is_kernel:
+        return _to_kernel(sock, task, skb, target)
+    length = len(skb.data)
+    accepted = accept(target, skb)
+    if accepted is None:
+        return length
+    if not target.fits(accepted.truesize):
+        raise WouldBlock(target.senders, partial(_unicast, sock, task, accepted, portid))
+    unicast_delivered(target, accepted)
+    return len(accepted.data)
+
+
+def _to_kernel(sock: NetlinkSocket, task: Task, skb: Skb, target: KernelSocket) -> int | Awaitable[int]:
+    """Let the kernel read a message, at once and in the sender's context (`netlink_unicast_kernel()`)."""
+    if target.input is None:
+        raise os_error(ECONNREFUSED)
+    skb.sender = sock
+    skb.task = task
+    netlink = sock.netlink
+    netlink.statistics.requests += 1
+    tap.deliver(netlink.engine.trace, sock.protocol, skb, portid=0, kernel=True)
+    pending = target.input(skb)
+    return len(skb.data) if pending is None else _finish(pending, len(skb.data))
+
+
+async def _finish(pending: Awaitable[None], length: int) -> int:
+    await pending
+    return length
