@@ -64,7 +64,7 @@ class Source:
 
     @property
     def declares_module(self) -> bool:
-        """Whether that assigns MODULE at the top level; true of what Python cannot parse, which is told later."""
+        """Whether that assigns MODULE at the top level, or cannot be parsed, which is told later."""
         try:
             tree = ast.parse(self.main.text)
         except (SyntaxError, ValueError):

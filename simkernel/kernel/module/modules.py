@@ -205,7 +205,7 @@ class Modules:
                 module.data = await maybe(function(module))
         module.references -= 1
         module.become(ModuleState.LIVE)
-        self._kernel.devices.uevents.send("add", f"/module/{module.name}", "module")
+        self._kernel.uevents.send("add", f"/module/{module.name}", "module")
 
     async def _unwind(self, module: LoadedModule) -> None:
         """Undo a load that failed.  After an oops in `init` the module stays, and is good for nothing."""
@@ -248,7 +248,7 @@ class Modules:
     def _free(self, module: LoadedModule) -> None:
         """`free_module()`."""
         self._trace("module_free", module)
-        self._kernel.devices.uevents.send("remove", f"/module/{module.name}", "module")
+        self._kernel.uevents.send("remove", f"/module/{module.name}", "module")
         self.symbols.release_all(module)
         module.data = None
         del self._list[module.name]

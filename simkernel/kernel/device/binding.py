@@ -1,0 +1,144 @@
+"""Binding drivers to devices: drivers/base/dd.c.
+
+A probe that is refused with EPROBE_DEFER is tried again whenever some device has been bound: what it
+waits for may be there now.
+"""
+
+from __future__ import annotations
+
+from simkernel.engine import KERNEL, Engine
+from simkernel.kernel.device.bus import DeviceDriver
+from simkernel.kernel.device.device import Device
+from simkernel.kernel.device.uevent import Uevents
+from simkernel.kernel.log import Log
+from simkernel.kernel.oops import Oopses
+from simkernel.kernel.task.wait import maybe
+from simkernel.kernel.workqueue import Work, WorkQueue
+from simkernel.uapi.errno import ENODEV, ENXIO, EPROBE_DEFER
+
+REJECTS = (ENODEV, ENXIO)
+"""A probe that fails so says "not mine" and is not worth a line in the log."""
+
+
+class Binding:
+    """Who is bound to whom, on one machine."""
+
+    def __init__(self, engine: Engine, log: Log, oopses: Oopses, uevents: Uevents, queue: WorkQueue) -> None:
+        self._engine = engine
+        self._log = log
+        self._oopses = oopses
+        self._uevents = uevents
+        self._queue = queue
+        self._pending: list[Device] = []
+        self._active: list[Device] = []
+        self._triggers = 0
+        self._retry = Work(None, "deferred_probe_work_func", self._retry_deferred)
+        self.probes = 0
+        """How often a driver was tried on a device."""
+
+    @property
+    def deferred(self) -> tuple[Device, ...]:
+        """Devices whose probe waits to be tried again (devices_deferred in debugfs)."""
+        return (*self._active, *self._pending)
+
+    async def attach_device(self, device: Device) -> None:
+        """Find a driver for `device` (`device_attach()`): the first that takes it, in the order they came."""
+        if device.bus is None:
+            return
+        async with device.lock:
+            for driver in tuple(device.bus.drivers):
+                if device.driver is not None or device.dead:
+                    return
+                if device.bus.match(device, driver):
+                    await self._probe(device, driver)
+
+    async def attach_driver(self, driver: DeviceDriver) -> None:
+        """Find devices for `driver` (`driver_attach()`)."""
+        for device in tuple(driver.bus.devices):
+            if driver.bus.match(device, driver):
+                async with device.lock:
+                    if device.driver is None and not device.dead and driver in driver.bus.drivers:
+                        await self._probe(device, driver)
+
+    async def release(self, device: Device, driver: DeviceDriver | None = None) -> None:
+        """Unbind `device`, if it is bound (to `driver`) (`device_release_driver()`)."""
+        async with device.lock:
+            bound = device.driver
+            if bound is None or (driver is not None and bound is not driver):
+                return
+            self._trace("remove", device, bound)
+            if bound.remove is not None:
+                with self._oopses.contain(bound.module, f"remove of {device.name}"):
+                    await maybe(bound.remove(device))
+            await self._cleanup(device)
+            bound.devices.remove(device)
+            self.send("unbind", device)
+
+    def forget(self, device: Device) -> None:
+        """`device` goes: it is not tried again (`driver_deferred_probe_del()`)."""
+        for waiting in (self._pending, self._active):
+            if device in waiting:
+                waiting.remove(device)
+
+    def send(self, action: str, device: Device, extra: dict[str, str] | None = None) -> None:
+        """A uevent of `device`, if it has a bus or a class (`dev_uevent_filter()`)."""
+        if not device.subsystem:
+            return
+        variables = (extra or {}) | device.uevent_environment()
+        if action == "unbind":
+            variables.pop("MODALIAS", None)  # zap_modalias_env(): nobody shall load a driver for it
+        self._uevents.send(action, device.devpath, device.subsystem, variables)
+
+    async def _probe(self, device: Device, driver: DeviceDriver) -> None:
+        """`driver_probe_device()` and `really_probe()`; the device's lock is held."""
+        triggers = self._triggers
+        device.can_match = True
+        device.driver = driver
+        self.probes += 1
+        self._trace("probe", device, driver)
+        try:
+            with self._oopses.guard(driver.module, f"probe of {device.name}"):
+                await maybe(driver.probe(device))
+        except OSError as error:
+            if error.errno not in (*REJECTS, EPROBE_DEFER):
+                self._log.err(
+                    f"{device.label}: probe with driver {driver.name} failed with error -{error.errno}"
+                )
+            await self._cleanup(device)
+            if error.errno == EPROBE_DEFER:
+                self._defer(device, triggered=triggers != self._triggers)
+            return
+        driver.devices.append(device)
+        self.forget(device)
+        self._trigger()
+        self.send("bind", device)
+
+    async def _cleanup(self, device: Device) -> None:
+        """`device_unbind_cleanup()`."""
+        await device.devres.release_all()
+        device.driver = None
+        device.data = None
+
+    def _defer(self, device: Device, triggered: bool) -> None:
+        """`driver_deferred_probe_add()`; tried at once if something was bound while it was probed."""
+        if device not in self.deferred:
+            self._pending.append(device)
+        if triggered:
+            self._trigger()
+
+    def _trigger(self) -> None:
+        """`driver_deferred_probe_trigger()`."""
+        self._triggers += 1
+        self._active += self._pending
+        self._pending.clear()
+        if self._active:
+            self._queue.add(self._retry)
+
+    async def _retry_deferred(self, _: Work) -> None:
+        """`deferred_probe_work_func()`."""
+        while self._active:
+            await self.attach_device(self._active.pop(0))
+
+    def _trace(self, event: str, device: Device, driver: DeviceDriver) -> None:
+        if (emit := self._engine.trace.emit) is not None:
+            emit(event, KERNEL, "device core", device=device.name, driver=driver.name)

@@ -1,0 +1,188 @@
+"""The driver core: adding and removing devices, drivers, buses and classes (drivers/base/core.c, bus.c).
+
+Uevents come in Linux's order.  `add` of a device comes before its driver is looked for, so before its
+`bind` and before what the driver adds below it; on the way out the driver goes first: children's
+`remove`, `unbind`, `remove`.  A driver's own `add` comes after the devices it could take at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from simkernel.engine import Engine
+from simkernel.kernel.device.binding import Binding
+from simkernel.kernel.device.bus import BusType, DeviceDriver
+from simkernel.kernel.device.device import Class, Device, Environment
+from simkernel.kernel.device.uevent import Uevents
+from simkernel.kernel.locking.preempt import Preempt
+from simkernel.kernel.log import Log
+from simkernel.kernel.module.module import LoadedModule
+from simkernel.kernel.module.resources import Resources
+from simkernel.kernel.oops import Oopses
+from simkernel.kernel.workqueue import WorkQueue
+from simkernel.uapi.errno import EBUSY, EEXIST, EINVAL, os_error
+
+
+class DriverCore:
+    """The device tree of one machine, its buses and its classes."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        log: Log,
+        preempt: Preempt,
+        oopses: Oopses,
+        resources: Resources,
+        uevents: Uevents,
+        queue: WorkQueue,
+    ) -> None:
+        self._log = log
+        self._preempt = preempt
+        self._resources = resources
+        self._uevents = uevents
+        self.binding = Binding(engine, log, oopses, uevents, queue)
+        self.buses: dict[str, BusType] = {}
+        self.classes: dict[str, Class] = {}
+        self._roots: list[Device] = []
+
+    def __iter__(self) -> Iterator[Device]:
+        """Every device, parents before their children."""
+        stack = self._roots[::-1]
+        while stack:
+            device = stack.pop()
+            yield device
+            stack += device.children[::-1]
+
+    # -- buses and classes ----------------------------------------------------
+
+    def bus_register(self, bus: BusType) -> None:
+        """Make a bus known.  EEXIST if there is one of its name."""
+        if bus.name in self.buses:
+            raise os_error(EEXIST)
+        self.buses[bus.name] = bus
+        self._uevents.send("add", bus.devpath, "bus")
+
+    def class_register(
+        self, module: LoadedModule | None, name: str, environment: Environment | None = None
+    ) -> Class:
+        """Make a class known (`class_register()`).  EEXIST if there is one of its name."""
+        if name in self.classes:
+            raise os_error(EEXIST)
+        kind = Class(name, module, environment)
+        kind.resource = self._resources.add(module, "class", name, lambda: self.class_unregister(kind))
+        self.classes[name] = kind
+        self._uevents.send("add", kind.devpath, "class")
+        return kind
+
+    def class_unregister(self, kind: Class) -> None:
+        """Forget a class; devices that it still has are taken away first."""
+        for device in reversed(tuple(kind.devices)):
+            self.device_unregister(device)
+        self._uevents.send("remove", kind.devpath, "class")
+        del self.classes[kind.name]
+        if kind.resource is not None:
+            self._resources.remove(kind.resource)
+
+    # -- devices --------------------------------------------------------------
+
+    def device_create(
+        self,
+        module: LoadedModule | None,
+        kind: Class,
+        parent: Device | None,
+        name: str,
+        *,
+        environment: Mapping[str, str] | None = None,
+        node: str = "",
+        number: tuple[int, int] = (0, 0),
+        data: Any = None,
+    ) -> Device:
+        """Add a device of a class, which needs no driver (`device_create()`).  EINVAL, EEXIST."""
+        device = Device(
+            self._preempt, name, parent, kind=kind, module=module,
+            environment=environment, node=node, number=number, data=data,
+        )  # fmt: skip
+        self._link(device)
+        kind.devices.append(device)
+        device.resource = self._resources.add(
+            module, "device", device.devpath, lambda: self.device_unregister(device)
+        )
+        return device
+
+    def device_unregister(self, device: Device) -> None:
+        """Take away a device that has no bus, children first.  Harmless if it is gone."""
+        if device.registered:
+            self._unlink(device)
+
+    async def device_add(self, device: Device) -> None:
+        """Add a device, and bind a driver if one takes it (`device_add()`).  EINVAL, EEXIST."""
+        self._link(device)
+        if device.bus is not None:
+            await self.binding.attach_device(device)
+
+    async def device_del(self, device: Device) -> None:
+        """Unbind a device, then take it away (`device_del()`)."""
+        device.dead = True
+        self.binding.forget(device)
+        await self.binding.release(device)
+        for child in device.children:
+            self._log.warn(f"{device.label}: its child {child.name} was left behind")
+        self._unlink(device)
+
+    def changed(self, device: Device, variables: Mapping[str, str] | None = None) -> None:
+        """Tell user space that something about a device has changed (KOBJ_CHANGE)."""
+        self.binding.send("change", device, dict(variables or {}))
+
+    def _link(self, device: Device) -> None:
+        if not device.name or "/" in device.name:
+            raise os_error(EINVAL)
+        siblings = device.parent.children if device.parent is not None else self._roots
+        if any(sibling.devpath == device.devpath for sibling in siblings):
+            self._log.warn(f"sysfs: cannot create duplicate filename '{device.devpath}'")
+            raise os_error(EEXIST)
+        siblings.append(device)
+        if device.bus is not None:
+            device.bus.devices.append(device)
+        device.registered = True
+        self.binding.send("add", device)
+
+    def _unlink(self, device: Device) -> None:
+        for child in reversed(tuple(device.children)):
+            self._unlink(child)
+        self.binding.send("remove", device)
+        device.registered = False
+        device.dead = True
+        (device.parent.children if device.parent is not None else self._roots).remove(device)
+        if device.bus is not None:
+            device.bus.devices.remove(device)
+        if device.kind is not None:
+            device.kind.devices.remove(device)
+        if device.resource is not None:
+            self._resources.remove(device.resource)
+
+    # -- drivers --------------------------------------------------------------
+
+    async def driver_register(self, driver: DeviceDriver) -> None:
+        """Add a driver and bind it to what it takes (`driver_register()`).  EBUSY if its name is taken."""
+        bus = driver.bus
+        if any(other.name == driver.name for other in bus.drivers):
+            self._log.err(f"Error: Driver '{driver.name}' is already registered, aborting...")
+            raise os_error(EBUSY)
+        bus.drivers.append(driver)
+        driver.resource = self._resources.add(
+            driver.module, "driver", driver.name, lambda: self.driver_unregister(driver)
+        )
+        await self.binding.attach_driver(driver)
+        self._uevents.send("add", driver.devpath, "drivers")
+
+    async def driver_unregister(self, driver: DeviceDriver) -> None:
+        """Unbind a driver from its devices, the latest first, and take it away.  Harmless if it is gone."""
+        if driver not in driver.bus.drivers:
+            return
+        driver.bus.drivers.remove(driver)
+        while driver.devices:
+            await self.binding.release(driver.devices[-1], driver)
+        self._uevents.send("remove", driver.devpath, "drivers")
+        if driver.resource is not None:
+            self._resources.remove(driver.resource)

@@ -1,0 +1,174 @@
+"""simbus: the kernel's own driver of the hardware bus (compare drivers/pci/).
+
+It reads which slots hold a device, once at boot and again whenever the hot-plug controller interrupts,
+and makes a device of each.  The interrupt handler only silences the controller; the work is done in
+its thread, since binding a driver may sleep.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import attrs
+
+from simkernel.hardware.bus import Bus
+from simkernel.hardware.bus import registers as sheet
+from simkernel.kernel.device.bus import BusType, DeviceDriver
+from simkernel.kernel.device.core import DriverCore
+from simkernel.kernel.device.device import Device
+from simkernel.kernel.irq.descriptor import IRQ_HANDLED, IRQ_NONE, IRQ_WAKE_THREAD, IRQF_SHARED
+from simkernel.kernel.irq.interrupts import Interrupts
+from simkernel.kernel.locking.preempt import Preempt
+from simkernel.kernel.log import Log
+from simkernel.kernel.workqueue import Work, WorkQueue
+
+NAME = "simbus"
+BUS_NUMBER = 0
+CONTROLLER = sheet.window(0)
+
+
+@attrs.frozen
+class SimbusDeviceId:
+    """A device that a driver serves, by the ID register in its header."""
+
+    vendor: int
+    device: int
+
+    @property
+    def alias(self) -> str:
+        """The pattern for the device's MODALIAS."""
+        return f"{modalias(self.vendor, self.device)}*"
+
+
+def modalias(vendor: int, device: int) -> str:
+    """What a device asks for, so that whoever loads modules finds its driver."""
+    return f"simbus:v{vendor:08X}d{device:08X}"
+
+
+class SimbusDevice(Device):
+    """A device in a slot: what its header says.
+
+    `window` is the address of its registers, `irq` the interrupt line that it is wired to.
+    """
+
+    def __init__(self, preempt: Preempt, bus: SimbusType, parent: Device, hardware: Bus, slot: int) -> None:
+        super().__init__(preempt, f"{BUS_NUMBER}:{slot}", parent, bus=bus)
+        self.slot = slot
+        self.window = sheet.window(slot)
+        identity = hardware.readl(self.window + sheet.ID)
+        kind = hardware.readl(self.window + sheet.CLASS)
+        self.vendor_id = identity >> 16
+        self.device_id = identity & 0xFFFF
+        self.class_code = kind >> 8
+        self.revision = kind & 0xFF
+        self.irq = hardware.readl(self.window + sheet.INTERRUPT)
+        self.serial = hardware.readl(self.window + sheet.SERIAL)
+
+
+@attrs.define(eq=False)
+class SimbusDriver(DeviceDriver):
+    """A driver for devices on the bus; `ids` says which."""
+
+    ids: tuple[SimbusDeviceId, ...] = ()
+
+
+class SimbusType(BusType):
+    """The bus type: a driver suits a device whose ID is in its table."""
+
+    def __init__(self) -> None:
+        super().__init__(NAME)
+
+    def match(self, device: Device, driver: DeviceDriver) -> bool:
+        """`pci_match_device()`, for this bus."""
+        return (
+            isinstance(device, SimbusDevice)
+            and isinstance(driver, SimbusDriver)
+            and SimbusDeviceId(device.vendor_id, device.device_id) in driver.ids
+        )
+
+    def environment(self, device: Device) -> Mapping[str, str]:
+        """As `pci_uevent()` has it."""
+        assert isinstance(device, SimbusDevice)
+        return {
+            "SIMBUS_CLASS": f"{device.class_code:04X}",
+            "SIMBUS_ID": f"{device.vendor_id:04X}:{device.device_id:04X}",
+            "SIMBUS_SLOT_NAME": device.name,
+            "MODALIAS": modalias(device.vendor_id, device.device_id),
+        }
+
+
+class Simbus:
+    """The bus as the kernel runs it: what is in its slots."""
+
+    def __init__(
+        self,
+        hardware: Bus,
+        log: Log,
+        preempt: Preempt,
+        core: DriverCore,
+        interrupts: Interrupts,
+        queue: WorkQueue,
+    ) -> None:
+        self._hardware = hardware
+        self._log = log
+        self._preempt = preempt
+        self._core = core
+        self._slots: dict[int, SimbusDevice] = {}
+        self.type = SimbusType()
+        self._root = Device(preempt, f"{NAME}{BUS_NUMBER}")
+        core.bus_register(self.type)
+        interrupts.request(
+            None, sheet.HOTPLUG_LINE, self._interrupt, "hotplug", self,
+            flags=IRQF_SHARED, thread_function=self._thread,
+        )  # fmt: skip
+        queue.add(Work(None, "simbus_scan", self._boot))
+
+    async def _boot(self, _: Work) -> None:
+        """Make devices of what is in the slots already, then listen for what changes."""
+        await self._core.device_add(self._root)
+        self._write(sheet.CHANGED, sheet.ALL_ONES)
+        await self._update(self._read(sheet.PRESENT))
+        self._write(sheet.ENABLE, sheet.ENABLE_INTERRUPT)
+
+    def _interrupt(self, irq: int, _: Any) -> int:
+        """Silence the controller, whose thread does the work."""
+        if not (self._read(sheet.CHANGED) and self._read(sheet.ENABLE)):
+            return IRQ_NONE
+        self._write(sheet.ENABLE, 0)
+        return IRQ_WAKE_THREAD
+
+    async def _thread(self, irq: int, _: Any) -> int:
+        changed = self._read(sheet.CHANGED)
+        self._write(sheet.CHANGED, changed)
+        await self._update(changed)
+        self._write(sheet.ENABLE, sheet.ENABLE_INTERRUPT)
+        return IRQ_HANDLED
+
+    async def _update(self, changed: int) -> None:
+        """Look at each slot of the mask `changed`, the lowest first.
+
+        What is in such a slot is never the device that was known there: it is a new one, or the same
+        without power in between.
+        """
+        for slot in range(1, self._read(sheet.SLOTS)):
+            if changed >> slot & 1:
+                gone = self._slots.pop(slot, None)
+                if gone is not None:
+                    await self._core.device_del(gone)
+                if self._read(sheet.PRESENT) >> slot & 1:
+                    await self._add(slot)
+
+    async def _add(self, slot: int) -> None:
+        device = self._slots[slot] = SimbusDevice(self._preempt, self.type, self._root, self._hardware, slot)
+        self._log.info(
+            f"{NAME} {device.name}: [{device.vendor_id:04x}:{device.device_id:04x}] "
+            f"class {device.class_code:#04x} rev {device.revision} irq {device.irq}"
+        )
+        await self._core.device_add(device)
+
+    def _read(self, register: int) -> int:
+        return self._hardware.readl(CONTROLLER + register)
+
+    def _write(self, register: int, value: int) -> None:
+        self._hardware.writel(CONTROLLER + register, value)

@@ -1,0 +1,50 @@
+"""Telling user space of kernel objects: `kobject_uevent_env()` of lib/kobject_uevent.c."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from simkernel.engine import KERNEL, Engine
+from simkernel.kernel.log import Log
+from simkernel.uapi.uevent import Uevent
+
+BUFFER_SIZE = 2048
+"""Bytes of an event's variables (UEVENT_BUFFER_SIZE)."""
+MOST_VARIABLES = 64
+"""Variables of an event (UEVENT_NUM_ENVP)."""
+
+
+class Uevents:
+    """The uevents of one machine.  `broadcast` sends one to whoever listens."""
+
+    def __init__(self, engine: Engine, log: Log) -> None:
+        self._engine = engine
+        self._log = log
+        self.sequence = 0
+        """SEQNUM of the last event (/sys/kernel/uevent_seqnum)."""
+        self.broadcast: Callable[[Uevent], None] = _to_nobody
+
+    def send(
+        self, action: str, devpath: str, subsystem: str, environment: Mapping[str, str] | None = None
+    ) -> None:
+        """Tell that `action` has happened to the object at `devpath`.
+
+        Its variables are ACTION, DEVPATH and SUBSYSTEM, then `environment`, then SEQNUM.  An event
+        with too many or too long ones is dropped, with a line in the log (`add_uevent_var()`).
+        """
+        variables = {"ACTION": action, "DEVPATH": devpath, "SUBSYSTEM": subsystem, **(environment or {})}
+        variables["SEQNUM"] = str(self.sequence + 1)
+        size = sum(len(f"{key}={value}\0".encode()) for key, value in variables.items())
+        if size > BUFFER_SIZE or len(variables) > MOST_VARIABLES:
+            self._log.warn(f"WARNING: add_uevent_var: too many keys, or buffer size too small ({devpath})")
+            return
+        self.sequence += 1
+        if (emit := self._engine.trace.emit) is not None:
+            emit(
+                "kobject_uevent", KERNEL, "device core", action=action, devpath=devpath, seqnum=self.sequence
+            )
+        self.broadcast(Uevent(action, devpath, variables))
+
+
+def _to_nobody(_: Uevent) -> None:
+    """Where events go until netlink is there to carry them."""
