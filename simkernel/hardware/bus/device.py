@@ -25,9 +25,10 @@ A device of your own is a class.  This one measures for 2 ms when told to, then 
 Theory of operation.  `registers` is the data sheet as a table, without the four header registers
 that every device has.  A plain register needs no code; where one has an effect, the method
 `write_NAME(value)` or `read_NAME() -> int` is called (NAME in small letters).  `values` holds what is
-in the registers, by offset.  What the device does of its own accord goes through `after`.  Before
-each access the device catches up: what was due by the instant of the access has happened, even if
-the section that makes the access has charged time ahead of the clock.
+in the registers, by offset; other state is set in `power_on`, because a device may be torn out and
+plugged in again.  What the device does of its own accord goes through `after`.  Before each access
+the device catches up: what was due by the instant of the access has happened, even if the section
+that makes the access has charged time ahead of the clock.
 """
 
 from __future__ import annotations

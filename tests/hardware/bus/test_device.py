@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from textwrap import dedent
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from simkernel.engine import SimulationError, micros, millis
 from simkernel.hardware import RO, RW, W1C, WO, Device, Register
+from simkernel.hardware.bus import device as module
 from tests.hardware.bench import Bench
 
 START, DONE, TEMPERATURE, LIMIT, STEP = 0x10, 0x14, 0x18, 0x1C, 0x20
@@ -220,3 +223,17 @@ def test_a_mistake_in_a_table_is_found_when_the_class_is_made(table: tuple[Regis
 def test_a_hook_without_a_register_is_found_when_the_class_is_made() -> None:
     with pytest.raises(SimulationError, match=r"write_strat\(\) is the hook of no register: .* START"):
         type("Broken", (Thermometer,), {"write_strat": lambda self, value: None})
+
+
+def test_the_example_at_the_top_of_the_file_works() -> None:
+    bench = Bench()
+    lines = (module.__doc__ or "").splitlines()
+    begin = next(number for number, line in enumerate(lines) if "class Thermometer" in line)
+    end = next(number for number, line in enumerate(lines) if line.startswith("Theory"))
+    names = {"Device": Device, "Register": Register, "RO": RO, "W1C": W1C, "WO": WO, "millis": millis}
+    exec(dedent("\n".join(lines[begin:end])), {**names, "machine": bench.bus})
+    (device,) = bench.bus.devices()
+    bench.write(device, 0x10, 1)
+    bench.engine.run()
+    assert bench.read(device, 0x18) == 21
+    assert len(bench.interrupts) == 1

@@ -57,6 +57,18 @@ def test_freeing_what_is_not_allotted_is_refused() -> None:
         memory.free(address + 1)
 
 
+@pytest.mark.parametrize(("offset", "size"), [(-1, 1), (0, 65), (63, 2), (64, 1)])
+def test_dma_does_not_reach_one_byte_out_of_a_region(offset: int, size: int) -> None:
+    bus = Bus(Engine())
+    device = Master()
+    bus.plug(device)
+    address = bus.memory.allot(64)
+    assert device.dma_read(address, 64) == bytes(64)
+    assert device.dma_read(address + offset, size) is None
+    assert not device.dma_write(address + offset, bytes(size))
+    assert bus.statistics.errors == 2
+
+
 requests = st.lists(
     st.one_of(
         st.tuples(st.just("allot"), st.integers(1, 300), st.sampled_from([1, 4, 64, 256])),

@@ -100,7 +100,7 @@ class Rig:
             if not flags or flags & regs.DESCRIPTOR_DEVICE:
                 break
             used = rest[0]
-            taken.append(Taken(flags, *rest, bytes(self.memory.view(address, used)) if used else b""))
+            taken.append(Taken._make((flags, *rest, bytes(self.memory.view(address, used)))))
             if give:
                 self.give(self.tail)
             else:

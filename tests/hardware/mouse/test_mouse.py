@@ -185,6 +185,14 @@ def test_it_can_be_moved_by_hand_at_any_instant() -> None:
     ]
 
 
+def test_a_move_by_hand_comes_after_what_the_script_did_before_it() -> None:
+    desk = Desk(Mouse(Script([Move(millis(2), buttons=regs.BUTTON_RIGHT)])))
+    desk.bench.engine.run(millis(3))
+    desk.mouse.move(buttons=0)
+    desk.bench.engine.run()
+    assert [report.buttons for report in desk.take_all()] == [regs.BUTTON_RIGHT, 0]
+
+
 def test_a_senseless_move_is_refused() -> None:
     with pytest.raises(SimulationError, match="not plugged in"):
         Mouse().move(1)
