@@ -189,7 +189,7 @@ class Device:
         slot = self.slot
         if slot is None:
             raise SimulationError(f"{self.name} is not plugged in")
-        self.now = max(self.now, self.engine.time())
+        self.catch_up()
         self.slot = None
         self.cancel_all()
         self.bus.interrupts.release(slot.line, self)
@@ -213,16 +213,14 @@ class Device:
         port = self.ports.get(offset)
         if port is None or (register := port.register).access == RO:
             return
-        if not self.accepts(register, value):
-            self.drive()
-            return
-        old = self.values[offset]
-        if register.access == W1C:
-            self.values[offset] = old & ~(value & register.writable)
-        else:
-            self.values[offset] = old & ~register.writable | value & register.writable
-        if port.write is not None:
-            port.write(self, value)
+        if self.accepts(register, value):
+            old = self.values[offset]
+            if register.access == W1C:
+                self.values[offset] = old & ~(value & register.writable)
+            else:
+                self.values[offset] = old & ~register.writable | value & register.writable
+            if port.write is not None:
+                port.write(self, value)
         self.drive()
 
     def register_name(self, offset: int) -> str:

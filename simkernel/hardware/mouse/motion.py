@@ -40,7 +40,10 @@ LETTERS: Final = {
 
 @attrs.frozen
 class Move:
-    """What a hand does at `time` ns after plugging in.  `buttons` are all that are held from then on."""
+    """What a hand does at `time` ns after plugging in.
+
+    `buttons` are all that are held from then on, BUTTON_ bits of `registers.py`.
+    """
 
     time: int
     dx: int = 0

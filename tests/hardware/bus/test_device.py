@@ -237,3 +237,13 @@ def test_the_example_at_the_top_of_the_file_works() -> None:
     bench.engine.run()
     assert bench.read(device, 0x18) == 21
     assert len(bench.interrupts) == 1
+
+
+def test_what_was_due_before_unplugging_has_happened(bench: Bench, thermometer: Thermometer) -> None:
+    records = bench.trace()
+    bench.write(thermometer, START, 1)
+    bench.engine.charge(millis(3))
+    bench.bus.unplug(thermometer)
+    assert [each.name for each in records] == ["rwmmio_write", "measured", "irq_raise", "unplug"]
+    bench.engine.run()
+    assert bench.interrupts == []
