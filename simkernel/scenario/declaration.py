@@ -25,6 +25,11 @@ class Scenario:
         """The name of its function."""
         return self.function.__name__
 
+    @property
+    def module(self) -> str:
+        """The module that its function is in."""
+        return self.function.__module__
+
     def values(self, settings: Mapping[str, Value]) -> dict[str, Value]:
         """Every parameter's value: what `settings` says (as text or as it is), or the default.
 

@@ -22,7 +22,6 @@ class Run(Report):
     parameters   what to set, by name; the rest are at their defaults
     module_path  folders with the user's modules, for the machine
     debug        passed on to the machine
-    attach       called with the machine once it has booted (to subscribe to its trace)
     """
 
     def __init__(
@@ -33,7 +32,6 @@ class Run(Report):
         parameters: Mapping[str, Value] | None = None,
         module_path: Iterable[str | Path] = (),
         debug: bool = False,
-        attach: Callable[[Machine], object] | None = None,
     ) -> None:
         super().__init__()
         self.scenario = scenario
@@ -41,7 +39,7 @@ class Run(Report):
         self.parameters = scenario.values(parameters or {})
         self._module_path = tuple(module_path)
         self._debug = debug
-        self._attach = attach
+        self._attach: Callable[[Machine], object] | None = None
         self._machine: Machine | None = None
 
     # -- for the scenario ---------------------------------------------------
@@ -70,8 +68,12 @@ class Run(Report):
 
     # -- for who runs it ----------------------------------------------------
 
-    def execute(self) -> Self:
-        """Run the scenario's function, then close its machine.  Raises what it raises."""
+    def execute(self, attach: Callable[[Machine], object] | None = None) -> Self:
+        """Run the scenario's function, then close its machine.  Raises what the function raises.
+
+        `attach` is called with the machine once it has booted, to subscribe to its trace.
+        """
+        self._attach = attach
         try:
             self.scenario.function(self)
         finally:
@@ -93,3 +95,10 @@ class Run(Report):
     def events(self) -> int:
         """How much happened, as the model counts it."""
         return 0 if self._machine is None else self._machine.events
+
+    def interrupt(self, error: BaseException) -> bool:
+        """Let the running simulation raise `error` before its next event; False if none is running."""
+        if self._machine is None or not self._machine.engine.running:
+            return False
+        self._machine.engine.interrupt(error)
+        return True

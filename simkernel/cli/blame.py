@@ -1,0 +1,77 @@
+"""What a user sees of an error: whose fault it is decides.
+
+A wrong use of simkernel and a bug of simkernel's are told in a sentence, with the user's own line; what
+the user's code raised is shown as Python shows it, without the lines that are simkernel's.
+"""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from pathlib import Path
+from types import TracebackType
+
+import click
+
+from simkernel.engine import InternalError, SimulationError
+from simkernel.shipped import shipped
+
+FAILED = 1
+INTERRUPTED = 130
+"""Exit codes; 130 is what a shell makes of SIGINT."""
+
+_OURS = str(Path(__file__).resolve().parents[1])
+_SHIPPED = str(shipped("drivers")), str(shipped("scenarios"))
+
+
+class Blame:
+    """Shows whatever is raised within, and ends the process: 130 for Ctrl-C, 1 for everything else."""
+
+    def __init__(self, debug: bool) -> None:
+        self._debug = debug
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if isinstance(error, KeyboardInterrupt):
+            click.echo("interrupted", err=True)
+            sys.exit(INTERRUPTED)
+        if isinstance(error, Exception) and not isinstance(error, click.ClickException):
+            click.echo(explain(error, self._debug), err=True, nl=False)
+            sys.exit(FAILED)
+
+
+def explain(error: BaseException, debug: bool = False) -> str:
+    """What to print of `error`; under `debug` all of it."""
+    if debug:
+        return "".join(traceback.format_exception(error))
+    if isinstance(error, BaseExceptionGroup):
+        return "".join(explain(each) for each in error.exceptions)
+    told = traceback.TracebackException.from_exception(error)
+    if isinstance(error, SimulationError | InternalError):
+        frames = _foreign(told.stack)
+        place = f"{frames[-1].filename}:{frames[-1].lineno}: " if frames else ""
+        return f"{place}{error}\n"
+    _trim(told)
+    return "".join(told.format())
+
+
+def _trim(told: traceback.TracebackException | None) -> None:
+    """Leave out simkernel's own lines, unless there are no others."""
+    if told is not None:
+        told.stack = traceback.StackSummary.from_list(_foreign(told.stack) or told.stack)
+        _trim(told.__cause__)
+        _trim(told.__context__)
+
+
+def _foreign(stack: traceback.StackSummary) -> list[traceback.FrameSummary]:
+    return [frame for frame in stack if not _is_ours(frame.filename)]
+
+
+def _is_ours(filename: str) -> bool:
+    return filename.startswith("<frozen") or (
+        filename.startswith(_OURS) and not filename.startswith(_SHIPPED)
+    )

@@ -1,0 +1,35 @@
+"""The `simkernel` command: its subcommands are imported when they are used, so that it starts quickly."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Final
+
+import click
+
+COMMANDS: Final = {
+    "list": "simkernel.cli.listing",
+    "run": "simkernel.cli.run",
+    "describe": "simkernel.cli.describe",
+    "guide": "simkernel.cli.guide",
+}
+"""Each subcommand and the module that has it, as `command`."""
+
+
+class Commands(click.Group):
+    """The subcommands of the table, imported late."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = import_module(COMMANDS[cmd_name]).command
+        return command
+
+
+@click.command(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="simkernel", message="%(prog)s %(version)s")
+def main() -> None:
+    """One simulated computer: applications, a kernel with drivers, virtual hardware."""

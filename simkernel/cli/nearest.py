@@ -1,0 +1,14 @@
+"""What is said of a name that is not known."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import click
+
+
+def unknown(what: str, name: str, known: Iterable[str]) -> click.UsageError:
+    """An error, for exit code 2, with the names that were probably meant."""
+    from simkernel.uapi.ynl.errors import choose
+
+    return click.UsageError(f"there is no {what} {name!r}: {choose(name, known)}")

@@ -1,0 +1,124 @@
+"""What a run writes besides its report: each file is opened before the run, and whole whenever it ends."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any, Final, Self
+
+import click
+
+from simkernel.machine import Machine
+from simkernel.trace.diagram import Diagram
+from simkernel.trace.digest import Digest
+from simkernel.trace.exporter import Exporter
+from simkernel.trace.log import Log
+from simkernel.trace.pcap import Pcap
+from simkernel.trace.perfetto import TraceJson
+from simkernel.trace.strace import Strace
+
+
+def _text(name: str) -> IO[str]:
+    return open(name, "w", encoding="utf-8", newline="\n")
+
+
+def _binary(name: str) -> IO[bytes]:
+    return open(name, "wb")
+
+
+FILES: Final[dict[str, tuple[Callable[[Any], Exporter], Callable[[str], IO[Any]]]]] = {
+    "trace": (TraceJson, _text),
+    "pcap": (Pcap, _binary),
+    "diagram": (Diagram, _text),
+}
+"""The options that take a FILE: who writes it, and what opens it."""
+
+STREAMS: Final[dict[str, Callable[[Any], Exporter]]] = {"strace": Strace, "log": Log}
+"""The options that print while the simulation runs."""
+
+
+class Sink:
+    """A file that keeps an error of the host, where raising it would look like the simulated kernel's."""
+
+    def __init__(self, name: str, file: IO[Any]) -> None:
+        self.name = name
+        self.error: OSError | None = None
+        self._file = file
+
+    def write(self, data: Any) -> int:
+        """Write, or after an error pretend to."""
+        self._try(lambda: self._file.write(data))
+        return len(data)
+
+    def finish(self, close: bool) -> None:
+        """Hand on what was written, and close the file if it is ours."""
+        self._try(self._file.close if close else self._file.flush)
+
+    def _try(self, action: Callable[[], object]) -> None:
+        if self.error is None:
+            try:
+                action()
+            except OSError as error:
+                self.error = error
+
+
+class Outputs:
+    """The exporters of one run.
+
+    `asked` holds the options: a file's name or None for each of FILES, a flag for each of STREAMS.
+    UsageError for a file that cannot be written.
+    """
+
+    def __init__(self, asked: Mapping[str, Any], *, stream: IO[str], digest: bool) -> None:
+        names = {option: asked[option] for option in FILES if asked[option] is not None}
+        _refuse_twice(names)
+        self._sinks = {option: _open(option, name) for option, name in names.items()}
+        self._exporters = [FILES[option][0](sink) for option, sink in self._sinks.items()]
+        streams = [make for option, make in STREAMS.items() if asked[option]]
+        if streams:
+            self._sinks["stream"] = Sink(stream.name, stream)
+            self._exporters += [make(self._sinks["stream"]) for make in streams]
+        self.digest = Digest() if digest else None
+        if self.digest is not None:
+            self._exporters.append(self.digest)
+
+    @property
+    def streaming(self) -> bool:
+        """Whether something is printed while the simulation runs."""
+        return "stream" in self._sinks
+
+    def attach(self, machine: Machine) -> None:
+        """Listen to a machine."""
+        for exporter in self._exporters:
+            machine.trace.subscribe(exporter)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Make every file whole.  ClickException if one of them could not be written to the end."""
+        for exporter in self._exporters:
+            exporter.close()
+        for option, sink in self._sinks.items():
+            sink.finish(close=option in FILES)
+        for sink in self._sinks.values():
+            if sink.error is not None and error is None:
+                raise click.ClickException(f"cannot write {sink.name}: {sink.error.strerror}")
+
+
+def _refuse_twice(names: Mapping[str, str]) -> None:
+    paths = [Path(name).resolve() for name in names.values()]
+    for option, path in zip(names, paths, strict=True):
+        if paths.count(path) > 1:
+            raise click.BadParameter(f"{names[option]} is asked for twice", param_hint=f"--{option}")
+
+
+def _open(option: str, name: str) -> Sink:
+    try:
+        return Sink(name, FILES[option][1](name))
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise click.BadParameter(f"cannot write {name}: {reason}", param_hint=f"--{option}") from None

@@ -1,0 +1,72 @@
+"""`simkernel run`: run a scenario, show its report, and write what was asked for."""
+
+from __future__ import annotations
+
+import sys
+from time import perf_counter
+from typing import Any
+
+import click
+
+from simkernel.cli import stories
+from simkernel.cli.blame import Blame
+from simkernel.cli.interrupt import Interruptible
+from simkernel.cli.outputs import Outputs
+from simkernel.cli.progress import Progress
+from simkernel.cli.report import as_json, show
+from simkernel.engine import SimulationError
+from simkernel.scenario import Run
+
+
+def _settings(ctx: click.Context, option: click.Parameter, given: tuple[str, ...]) -> dict[str, str]:
+    settings = {}
+    for setting in given:
+        key, equals, value = setting.partition("=")
+        if not equals:
+            raise click.BadParameter(f"{setting!r} is not KEY=VALUE")
+        settings[key] = value
+    return settings
+
+
+@click.command("run")
+@click.argument("name", metavar="NAME|FILE")
+@click.option("--seed", type=int, default=0, show_default=True, help="All chance comes from it.")
+@click.option(
+    "--set", "settings", metavar="KEY=VALUE", multiple=True, callback=_settings, help="Set a parameter."
+)
+@click.option("--json", "json", is_flag=True, help="Print one JSON object instead of the report.")
+@click.option("--trace", metavar="FILE", help="Write a Chrome trace, for Perfetto.")
+@click.option("--pcap", metavar="FILE", help="Write the netlink messages, for Wireshark.")
+@click.option("--diagram", metavar="FILE", help="Write a Mermaid sequence diagram of the layers.")
+@click.option("--strace", is_flag=True, help="Print the programs' system calls.")
+@click.option("--log", is_flag=True, help="Print the kernel log.")
+@click.option("--module-path", metavar="DIR", multiple=True, help="A folder with modules of your own.")
+@click.option("--debug", is_flag=True, help="Say where calls were lost, and show errors whole.")
+def command(
+    name: str,
+    seed: int,
+    settings: dict[str, str],
+    json: bool,
+    module_path: tuple[str, ...],
+    debug: bool,
+    **asked: Any,
+) -> None:
+    """Run a scenario: a shipped one by its name (see `simkernel list`), or your own by its file.
+
+    What --strace and --log print goes to standard output; with --json, to standard error.
+    """
+    with Blame(debug):
+        scenario = stories.load(stories.find(name))
+    try:
+        run = Run(scenario, seed=seed, parameters=settings, module_path=module_path, debug=debug)
+    except SimulationError as error:
+        raise click.UsageError(str(error)) from None
+    with Outputs(asked, stream=sys.stderr if json else sys.stdout, digest=json) as outputs:
+        began = perf_counter()
+        with Blame(debug), Interruptible(run), Progress(run, shown=not outputs.streaming):
+            run.execute(outputs.attach)
+        wall = perf_counter() - began
+        if outputs.digest is None:
+            show(run)
+        else:
+            click.echo(as_json(run, outputs.digest.hexdigest(), wall))

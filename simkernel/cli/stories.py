@@ -1,0 +1,90 @@
+"""Scenarios by name or by file: the shipped ones and the user's own.
+
+To name and to describe them nothing is imported: `simkernel list` starts quickly.
+"""
+
+from __future__ import annotations
+
+import ast
+import sys
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from simkernel.cli.nearest import unknown
+from simkernel.shipped import shipped
+
+if TYPE_CHECKING:
+    from simkernel.scenario import Scenario
+
+SECTIONS: Final = ("Covers", "Scenario", "When useful")
+"""What the docstring of a scenario's file tells, each as "Covers: ..." at the start of a line."""
+
+
+def names() -> list[str]:
+    """The shipped scenarios."""
+    return sorted(path.stem for path in _files(shipped("scenarios")))
+
+
+def find(name: str) -> Path:
+    """The file of a shipped scenario, or the file that `name` is.  UsageError with the nearest names."""
+    if name.endswith(".py") or "/" in name or "\\" in name:
+        path = Path(name)
+        if not path.is_file():
+            raise unknown("file", name, [str(path.with_name(each.name)) for each in _files(path.parent)])
+        return path
+    if name not in names():
+        raise unknown("scenario", name, names())
+    return shipped("scenarios") / f"{name}.py"
+
+
+def load(path: Path) -> Scenario:
+    """The scenario in a file.  UsageError if there is not exactly one; raises what the file raises.
+
+    As with `python story.py`, the file can import what lies beside it.
+    """
+    from simkernel.scenario import Scenario
+
+    sys.path.insert(0, str(path.resolve().parent))
+    name = f"simkernel_scenario_{path.stem}"
+    spec = spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise click.UsageError(f"{path} is no Python file")
+    module = sys.modules[name] = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    found = [each for each in vars(module).values() if isinstance(each, Scenario) and each.module == name]
+    if len(found) != 1:
+        raise click.UsageError(
+            f"{path} has {len(found)} scenarios: decorate one function with @scenario(...)"
+        )
+    return found[0]
+
+
+def docstring(path: Path) -> str:
+    """The text at the top of a file, "" if there is none; read without running the file."""
+    try:
+        return ast.get_docstring(ast.parse(path.read_text("utf-8"))) or ""
+    except (SyntaxError, ValueError):
+        return ""
+
+
+def sections(text: str) -> dict[str, str]:
+    """A docstring taken apart: its first line under "", and each of SECTIONS that it has, in one line."""
+    found = {"": text.partition("\n")[0]}
+    current: str | None = None
+    for line in text.split("\n")[1:]:
+        heading, colon, rest = line.partition(":")
+        if colon and heading in SECTIONS:
+            current = heading
+            found[current] = rest.strip()
+        elif not line.strip():
+            current = None
+        elif current is not None:
+            found[current] += f" {line.strip()}"
+    return found
+
+
+def _files(folder: Path) -> list[Path]:
+    return [path for path in folder.glob("*.py") if not path.stem.startswith("_")]
