@@ -34,6 +34,13 @@ TEXTS: Final = {
     "rwmmio_read": "readl {register} gives {value:#x}",
     "rwmmio_write": "writel {register} = {value:#x}",
     "dma_write": "DMA of {length} bytes to {address:#x}",
+    "workqueue_execute_start": "work {function}",
+    "timer_expire_entry": "timer {name}",
+    "module_load": "loads {module}",
+    "module_free": "frees {module}",
+    "module_request": "wants a module for {name}",
+    "probe": "driver {driver} probes {device}",
+    "remove": "driver {driver} lets {device} go",
     "kobject_uevent": "uevent {action} {devpath}",
 }
 """What an arrow says; of any other record, and of one that lacks a field, the record's name."""

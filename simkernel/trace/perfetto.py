@@ -30,7 +30,7 @@ from simkernel.trace.stories import Stories
 SLICES: Final = {
     "sys_enter": ("sys_exit", ()),
     "irq_handler_entry": ("irq_handler_exit", ("irq",)),
-    "workqueue_execute_start": ("workqueue_execute_end", ("work",)),
+    "workqueue_execute_start": ("workqueue_execute_end", ("function",)),
 }
 """Records that begin a slice: the one that ends it, and the fields that tell it from its like on a track."""
 
@@ -38,9 +38,16 @@ TITLES: Final = {
     "sys_enter": "{call}",
     "sys_exit": "{call} returns",
     "irq_handler_entry": "irq {irq} {name}",
-    "workqueue_execute_start": "work {work}",
+    "workqueue_execute_start": "work {function}",
     "genl_doit": "{family} {cmd}",
     "genl_dumpit": "{family} {cmd} (dump)",
+    "timer_expire_entry": "timer {name}",
+    "module_load": "load {module}",
+    "module_free": "free {module}",
+    "module_request": "request {name}",
+    "probe": "probe {device}",
+    "remove": "remove {device}",
+    "kobject_uevent": "uevent {action}",
     "rwmmio_read": "read {register}",
     "rwmmio_write": "write {register}",
 }

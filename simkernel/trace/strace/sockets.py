@@ -114,9 +114,8 @@ def _message_header(address: Texts, data: str, size: int, control: Sequence[Any]
     )
 
 
-def _received_length(result: Any, *arguments: Any) -> str:
-    whole = bool(arguments[-1] & socket.MSG_TRUNC) if len(arguments) > 2 else False
-    return str(result.length if whole else len(result.data))
+def _received_length(result: Any, *_: Any) -> str:
+    return str(result.length)
 
 
 def _option(level: int, option: int) -> Texts:

@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+import io
+import re
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from simkernel.engine import APPLICATION, HARDWARE, KERNEL, LAYERS, Record
+from simkernel.trace import Diagram
+from tests.trace.records import ANY_RECORDS, STORY, feed, record
+
+LINE = re.compile(
+    r"sequenceDiagram|    box transparent \S.*|    end|    participant p\d+ as \S.*"
+    r"|    p\d+->>p\d+: \S.*|    Note over p\d+: \S.*"
+)
+
+
+def drawn(records: list[Record], **options: int) -> list[str]:
+    file = io.StringIO()
+    feed(Diagram(file, **options), records)
+    return file.getvalue().splitlines()
+
+
+def steps(lines: list[str]) -> list[tuple[str, str, str]]:
+    """Who hands to whom, by name, and what the arrow says without its time."""
+    names = dict(re.findall(r"participant (p\d+) as (.*)", "\n".join(lines)))
+    found = re.findall(r"(p\d+)->>(p\d+): \S+ ms: (.*)", "\n".join(lines))
+    return [(names[source], names[target], text) for source, target, text in found]
+
+
+def test_messages_go_from_layer_to_layer() -> None:
+    assert steps(drawn(STORY)) == [
+        ("viewer/7", "viewer/7", "sendto() of type 28, command 5"),
+        ("viewer/7", "netlink", "unicast to port 0, 28 bytes"),
+        ("netlink", "camera", "camera: stream-on"),
+        ("camera", "camera0", "writel CONTROL = 0x1"),
+        ("camera0", "viewer/7", "sendto() returns"),
+        ("viewer/7", "viewer/7", "recvfrom()"),
+        ("camera0", "camera0", "frame_start"),
+        ("camera0", "camera0", "raises line 9"),
+        ("camera0", "camera", "interrupt 9"),
+        ("camera", "camera0", "readl STATUS gives 0x3"),
+        ("camera0", "camera", "irq_handler_exit"),
+        ("camera", "netlink", "multicast to group 5, 40 bytes"),
+        ("netlink", "viewer/7", "recvfrom() returns"),
+    ]
+
+
+def test_participants_stand_in_boxes_from_the_application_down() -> None:
+    boxes = [line.split()[-1] for line in drawn(STORY) if "box" in line]
+    assert boxes == list(LAYERS)
+
+
+def test_equal_steps_in_a_row_are_one() -> None:
+    reads = [
+        record(time, "rwmmio_read", HARDWARE, "camera0", 1, register="STATUS", value=0) for time in range(9)
+    ]
+    assert steps(drawn(reads)) == [("camera0", "camera0", "readl STATUS gives 0x0 (9 times)")]
+
+
+def test_of_flows_that_begin_alike_only_the_first_are_drawn() -> None:
+    frames = [record(time, "frame_start", HARDWARE, "camera0", time) for time in range(1, 101)]
+    ends = [record(200 + time, f"end {time}", KERNEL, "netlink", time) for time in range(1, 101)]
+    lines = drawn(frames + ends, alike=3)
+    assert [text for *_, text in steps(lines)] == ["frame_start (3 times)", "end 1", "end 2", "end 3"]
+    assert lines[-1].endswith("97 more flows that begin with frame_start (camera0) are not shown")
+
+
+def test_a_long_flow_is_cut_and_says_so() -> None:
+    lines = drawn([record(time, f"step {time}", KERNEL, "netlink", 1) for time in range(50)], steps=10)
+    assert len(steps(lines)) == 10
+    assert lines[-1].endswith("cut here: 40 more steps are not shown")
+
+
+def test_what_belongs_to_no_message_is_not_drawn() -> None:
+    assert drawn([record(1, "sched_switch", KERNEL, "sched"), record(2, "probe", KERNEL, "device core")]) == [
+        "sequenceDiagram"
+    ]
+
+
+@given(ANY_RECORDS)
+def test_whatever_comes_every_line_is_a_statement(records: list[Record]) -> None:
+    lines = drawn(records)
+    assert all(LINE.fullmatch(line) for line in lines)
+    assert lines.count("    end") == sum(line.startswith("    box") for line in lines)
+
+
+@given(st.text(), st.text())
+def test_no_text_can_end_a_statement_or_begin_another(name: str, track: str) -> None:
+    lines = drawn([record(1, name, APPLICATION, track, 1)])
+    assert len(lines) == 5
+    for line in lines:
+        assert LINE.fullmatch(line)
+        assert not re.search(r"[;#]", re.sub(r"#\d+;", "", line))
