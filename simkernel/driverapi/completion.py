@@ -1,0 +1,49 @@
+"""include/linux/completion.h: waiting until another has done something.
+
+done = init_completion(this, "reset")
+complete(done)                               # in the interrupt handler
+if not await wait_for_completion_timeout(this, done, millis(100)):
+    raise os_error(ETIMEDOUT)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+
+from simkernel.driverapi.ktime import ktime_get
+from simkernel.kernel.locking.completion import Completion
+from simkernel.kernel.module.module import LoadedModule
+
+__all__ = [
+    "Completion",
+    "complete",
+    "init_completion",
+    "reinit_completion",
+    "wait_for_completion",
+    "wait_for_completion_timeout",
+]
+
+
+def init_completion(this: LoadedModule, name: str) -> Completion:
+    """A completion; its name tells in a list of sleepers who waits for what."""
+    return Completion(this.kernel.preempt, name)
+
+
+def reinit_completion(completion: Completion) -> None:
+    """Forget what was completed, to use it again."""
+    completion.reinit()
+
+
+def complete(completion: Completion) -> None:
+    """Let one waiter go on; callable from an interrupt handler."""
+    completion.complete()
+
+
+def wait_for_completion(completion: Completion) -> Awaitable[bool]:
+    """Sleep until `complete` was called."""
+    return completion.wait()
+
+
+def wait_for_completion_timeout(this: LoadedModule, completion: Completion, timeout: int) -> Awaitable[bool]:
+    """Sleep until `complete` was called (True) or `timeout` ns have passed (False)."""
+    return completion.wait(deadline=ktime_get(this) + timeout)

@@ -1,0 +1,33 @@
+"""include/linux/dev_printk.h: lines in the kernel log that begin with a driver's and a device's name."""
+
+from __future__ import annotations
+
+from simkernel.driverapi.owner import owner_of
+from simkernel.kernel.device.device import Device
+from simkernel.kernel.log import Level
+
+__all__ = ["dev_dbg", "dev_err", "dev_info", "dev_warn"]
+
+
+def dev_err(device: Device, text: str) -> None:
+    """An error."""
+    _print(device, Level.ERR, text)
+
+
+def dev_warn(device: Device, text: str) -> None:
+    """Something may be wrong."""
+    _print(device, Level.WARNING, text)
+
+
+def dev_info(device: Device, text: str) -> None:
+    """Information."""
+    _print(device, Level.INFO, text)
+
+
+def dev_dbg(device: Device, text: str) -> None:
+    """For whoever looks for a fault."""
+    _print(device, Level.DEBUG, text)
+
+
+def _print(device: Device, level: Level, text: str) -> None:
+    owner_of(device).kernel.log.printk(level, f"{device.label}: {text}")

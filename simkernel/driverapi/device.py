@@ -1,0 +1,96 @@
+"""include/linux/device.h: devices, classes, and what a driver holds for a device.
+
+A driver is given a device by `probe` and gives it back in `remove`.  What it makes of it for others, a
+device of a class, it creates below the first one and unregisters before that goes.
+
+What `devm_` functions get is given back by itself, the latest first, after `remove` or after a `probe`
+that failed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from simkernel.driverapi.owner import owner_of
+from simkernel.kernel.device.device import Class, Device, Environment
+from simkernel.kernel.module.module import LoadedModule
+from simkernel.kernel.task.wait import maybe
+from simkernel.uapi.errno import EPROBE_DEFER
+
+__all__ = [
+    "EPROBE_DEFER",
+    "Class",
+    "Device",
+    "class_register",
+    "class_unregister",
+    "dev_get_drvdata",
+    "dev_set_drvdata",
+    "device_create",
+    "device_unregister",
+    "devm_add_action",
+    "kobject_uevent_change",
+]
+
+
+def dev_set_drvdata(device: Device, data: Any) -> None:
+    """Keep `data` with `device`, for as long as the driver is bound to it."""
+    device.data = data
+
+
+def dev_get_drvdata(device: Device) -> Any:
+    """What was kept with `device`; None if nothing."""
+    return device.data
+
+
+def devm_add_action(device: Device, action: Callable[..., Awaitable[None] | None], *arguments: Any) -> None:
+    """Call `action(*arguments)` when the driver is unbound from `device`."""
+    module = owner_of(device)
+
+    async def release() -> None:
+        with module.kernel.oopses.contain(module, f"devm action of {device.name}"):
+            await maybe(action(*arguments))
+
+    device.devres.add(action, release)
+
+
+def class_register(this: LoadedModule, name: str, environment: Environment | None = None) -> Class:
+    """A new class; `environment(device)` adds variables to its devices' uevents.  EEXIST."""
+    return this.kernel.devices.class_register(this, name, environment)
+
+
+def class_unregister(kind: Class) -> None:
+    """Take the class away, with the devices that it still has."""
+    assert kind.module is not None
+    kind.module.kernel.devices.class_unregister(kind)
+
+
+def device_create(
+    this: LoadedModule,
+    kind: Class,
+    parent: Device | None,
+    name: str,
+    *,
+    data: Any = None,
+    environment: Mapping[str, str] | None = None,
+    node: str = "",
+    number: tuple[int, int] = (0, 0),
+) -> Device:
+    """Add a device of class `kind` below `parent`, and tell user space.
+
+    `environment` are variables for its uevents; `node` the name of its node below /dev, if it has one,
+    and `number` that node's major and minor.  EINVAL for no name, EEXIST for one that is taken.
+    """
+    return this.kernel.devices.device_create(
+        this, kind, parent, name, data=data, environment=environment, node=node, number=number
+    )
+
+
+def device_unregister(device: Device) -> None:
+    """Take away a device that was created, and what is below it.  Harmless if it is gone."""
+    owner_of(device).kernel.devices.device_unregister(device)
+
+
+def kobject_uevent_change(device: Device, variables: Mapping[str, str] | None = None) -> None:
+    """Tell user space that something about `device` has changed (KOBJ_CHANGE of kobject_uevent_env())."""
+    owner_of(device).kernel.devices.changed(device, variables)

@@ -1,0 +1,115 @@
+"""include/linux/interrupt.h: interrupt handlers.
+
+    def handler(irq: int, camera: Camera) -> int:
+        status = readl(camera.io, registers.IRQ_STATUS)
+        if not status:
+            return IRQ_NONE                      # from another device on the line
+        writel(status, camera.io, registers.IRQ_STATUS)
+        return IRQ_HANDLED                       # or IRQ_WAKE_THREAD
+
+A handler is a plain function.  It runs in interrupt context: it must not sleep, so it neither awaits
+nor calls what may sleep.  A line is level triggered: a handler that does not make its device let go of
+it is called again at once.  What takes long or sleeps goes into a thread function, which may be
+`async def`, or onto a work queue.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from simkernel.driverapi.owner import owner_of
+from simkernel.kernel.device.device import Device
+from simkernel.kernel.irq.descriptor import (
+    IRQ_HANDLED,
+    IRQ_NONE,
+    IRQ_WAKE_THREAD,
+    IRQF_NO_AUTOEN,
+    IRQF_ONESHOT,
+    IRQF_SHARED,
+    Handler,
+    ThreadFunction,
+)
+from simkernel.kernel.module.module import LoadedModule
+
+__all__ = [
+    "IRQF_NO_AUTOEN",
+    "IRQF_ONESHOT",
+    "IRQF_SHARED",
+    "IRQ_HANDLED",
+    "IRQ_NONE",
+    "IRQ_WAKE_THREAD",
+    "devm_request_irq",
+    "devm_request_threaded_irq",
+    "disable_irq",
+    "enable_irq",
+    "free_irq",
+    "request_irq",
+    "request_threaded_irq",
+]
+
+
+def request_irq(
+    this: LoadedModule, irq: int, handler: Handler, flags: int, name: str, cookie: Any = None
+) -> None:
+    """Put `handler` on line `irq`; it is called as `handler(irq, cookie)`, perhaps at once.
+
+    EINVAL for a line that does not exist, or a shared one without a cookie.  EBUSY if the line is taken.
+    """
+    this.kernel.interrupts.request(this, irq, handler, name, cookie, flags=flags)
+
+
+def request_threaded_irq(
+    this: LoadedModule,
+    irq: int,
+    handler: Handler | None,
+    thread_function: ThreadFunction,
+    flags: int,
+    name: str,
+    cookie: Any = None,
+) -> None:
+    """As `request_irq`, and when `handler` says IRQ_WAKE_THREAD, `thread_function` runs in a thread.
+
+    With IRQF_ONESHOT the line stays masked till the thread is done; that is needed if `handler` is None.
+    """
+    this.kernel.interrupts.request(
+        this, irq, handler, name, cookie, flags=flags, thread_function=thread_function
+    )
+
+
+async def free_irq(this: LoadedModule, irq: int, cookie: Any = None) -> None:
+    """Take off line `irq` the handler that was requested with `cookie`; waits for its thread."""
+    await this.kernel.interrupts.free(irq, cookie)
+
+
+def devm_request_irq(
+    device: Device, irq: int, handler: Handler, flags: int, name: str, cookie: Any = None
+) -> None:
+    """As `request_irq`; freed when the driver is unbound from `device`."""
+    module = owner_of(device)
+    request_irq(module, irq, handler, flags, name, cookie)
+    device.devres.add(cookie, lambda: free_irq(module, irq, cookie))
+
+
+def devm_request_threaded_irq(
+    device: Device,
+    irq: int,
+    handler: Handler | None,
+    thread_function: ThreadFunction,
+    flags: int,
+    name: str,
+    cookie: Any = None,
+) -> None:
+    """As `request_threaded_irq`; freed when the driver is unbound from `device`."""
+    module = owner_of(device)
+    request_threaded_irq(module, irq, handler, thread_function, flags, name, cookie)
+    device.devres.add(cookie, lambda: free_irq(module, irq, cookie))
+
+
+def disable_irq(this: LoadedModule, irq: int) -> None:
+    """Let line `irq` not interrupt until `enable_irq`; nests."""
+    this.kernel.interrupts.disable(irq)
+
+
+def enable_irq(this: LoadedModule, irq: int) -> None:
+    """Undo one `disable_irq`."""
+    this.kernel.interrupts.enable(irq)

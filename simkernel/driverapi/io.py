@@ -1,0 +1,47 @@
+"""include/linux/io.h: a device's registers, 32 bits each.
+
+A read waits for the bus and costs far more than a write, which is posted.  Of a device that has been
+torn out every register reads as all ones, and writes are lost.
+"""
+
+from __future__ import annotations
+
+from simkernel.driverapi.owner import owner_of
+from simkernel.hardware.bus import Bus
+from simkernel.hardware.bus.registers import ALL_ONES
+from simkernel.kernel.device.simbus import SimbusDevice
+
+__all__ = ["ALL_ONES", "IoMemory", "devm_ioremap", "readl", "writel"]
+
+_UNMAPPED = 0
+
+
+class IoMemory:
+    """A device's window, mapped: what `readl` and `writel` work on."""
+
+    __slots__ = ("base", "bus")
+
+    def __init__(self, bus: Bus, base: int) -> None:
+        self.bus = bus
+        self.base = base
+
+
+def devm_ioremap(device: SimbusDevice) -> IoMemory:
+    """Map the window of `device`, until the driver is unbound; after that, an access is a bus error."""
+    io = IoMemory(owner_of(device).kernel.bus, device.window)
+
+    def unmap() -> None:
+        io.base = _UNMAPPED
+
+    device.devres.add(io, unmap)
+    return io
+
+
+def readl(io: IoMemory, offset: int) -> int:
+    """The value of the register at `offset`."""
+    return io.bus.readl(io.base + offset)
+
+
+def writel(value: int, io: IoMemory, offset: int) -> None:
+    """Give the register at `offset` a value."""
+    io.bus.writel(io.base + offset, value)

@@ -1,0 +1,47 @@
+"""include/linux/iopoll.h: reading a register until it shows what is waited for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from simkernel.driverapi.delay import fsleep
+from simkernel.driverapi.io import IoMemory, readl
+from simkernel.driverapi.ktime import ktime_get
+from simkernel.engine import MICROSECOND
+from simkernel.kernel.module.module import LoadedModule
+from simkernel.uapi.errno import ETIMEDOUT, os_error
+
+__all__ = ["read_poll_timeout", "readl_poll_timeout"]
+
+
+async def read_poll_timeout(
+    this: LoadedModule,
+    read: Callable[[], int],
+    condition: Callable[[int], bool],
+    sleep_us: int,
+    timeout_us: int,
+) -> int:
+    """Call `read` until `condition` holds for its value, which is returned, sleeping in between.
+
+    ETIMEDOUT if it still does not when `timeout_us` have passed.
+    """
+    deadline = ktime_get(this) + timeout_us * MICROSECOND
+    while not condition(value := read()):
+        if ktime_get(this) > deadline:
+            if condition(value := read()):  # the last sleep may have been long
+                break
+            raise os_error(ETIMEDOUT)
+        await fsleep(this, sleep_us)
+    return value
+
+
+async def readl_poll_timeout(
+    this: LoadedModule,
+    io: IoMemory,
+    offset: int,
+    condition: Callable[[int], bool],
+    sleep_us: int,
+    timeout_us: int,
+) -> int:
+    """`read_poll_timeout` of the register at `offset`."""
+    return await read_poll_timeout(this, lambda: readl(io, offset), condition, sleep_us, timeout_us)

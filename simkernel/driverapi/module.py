@@ -1,0 +1,45 @@
+"""include/linux/module.h, moduleparam.h, kmod.h: what a module is.
+
+    MODULE = Module(
+        license="GPL",
+        description="Driver of the virtual camera",
+        parameters=(Parameter("buffers", int, 4, minimum=2, maximum=16),),
+        devices=DEVICES,
+        imports=("devclass_add",),
+    )
+
+    async def init(this: ThisModule) -> Camera:     # plain or async; OSError refuses the load
+        ...
+        return state
+
+    async def exit(this: ThisModule, state: Camera) -> None:
+        ...
+
+A module is called as its file is.  Nothing at its top level may change: the file is executed once for
+all machines of a process.  What changes lives in the state that `init` returns.
+
+`this.parameters["buffers"]` is a parameter's value.  `this.symbols["devclass_add"]` is an imported
+function.  `this.spec()` is the specification of the module's own name, from the YAML file beside it.
+"""
+
+from __future__ import annotations
+
+from simkernel.kernel.module.declaration import Module, Parameter
+from simkernel.kernel.module.module import LoadedModule as ThisModule
+
+__all__ = ["Module", "Parameter", "ThisModule", "module_put", "request_module", "try_module_get"]
+
+
+def try_module_get(module: ThisModule) -> bool:
+    """Keep `module` from being unloaded; False if it is going already."""
+    return module.try_get()
+
+
+def module_put(module: ThisModule) -> None:
+    """End one `try_module_get`."""
+    module.put()
+
+
+async def request_module(this: ThisModule, name: str) -> int:
+    """Have user space load a module by name or alias; 0 if modprobe says that all went well."""
+    return await this.kernel.modules.requests.request(name)

@@ -1,0 +1,40 @@
+"""include/linux/mutex.h: locks for code that may sleep.
+
+lock = mutex_init(this, "camera")
+async with lock:
+    ...
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+
+from simkernel.kernel.locking.mutex import Mutex
+from simkernel.kernel.module.module import LoadedModule
+
+__all__ = ["Mutex", "mutex_init", "mutex_lock", "mutex_lock_interruptible", "mutex_trylock", "mutex_unlock"]
+
+
+def mutex_init(this: LoadedModule, name: str) -> Mutex:
+    """A mutex; its name tells in a list of sleepers who waits for what."""
+    return Mutex(this.kernel.preempt, name)
+
+
+def mutex_lock(lock: Mutex) -> Awaitable[None]:
+    """Take `lock`, sleeping while another has it."""
+    return lock.lock()
+
+
+def mutex_lock_interruptible(lock: Mutex) -> Awaitable[None]:
+    """Take `lock`, sleeping while another has it.  EINTR if a signal comes."""
+    return lock.lock(interruptible=True)
+
+
+def mutex_trylock(lock: Mutex) -> bool:
+    """Take `lock` if nobody has it; whether that succeeded."""
+    return lock.try_lock()
+
+
+def mutex_unlock(lock: Mutex) -> None:
+    """Give `lock` back."""
+    lock.unlock()

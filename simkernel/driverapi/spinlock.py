@@ -1,0 +1,30 @@
+"""include/linux/spinlock.h: locks for what interrupt handlers share with other code.
+
+    lock = spin_lock_init(this, "camera ring")
+    with lock:
+        ...                                      # nothing here may sleep
+
+While it is held no interrupt comes on this CPU, as with Linux's `spin_lock_irqsave()`.
+"""
+
+from __future__ import annotations
+
+from simkernel.kernel.locking.spinlock import SpinLock
+from simkernel.kernel.module.module import LoadedModule
+
+__all__ = ["SpinLock", "spin_lock", "spin_lock_init", "spin_unlock"]
+
+
+def spin_lock_init(this: LoadedModule, name: str) -> SpinLock:
+    """A spinlock."""
+    return SpinLock(this.kernel.preempt, name)
+
+
+def spin_lock(lock: SpinLock) -> None:
+    """Take `lock`.  Taking it twice is a bug that on Linux hangs the CPU, and an oops here."""
+    lock.lock()
+
+
+def spin_unlock(lock: SpinLock) -> None:
+    """Give `lock` back."""
+    lock.unlock()

@@ -1,0 +1,84 @@
+"""include/linux/workqueue.h: functions called later, where they may sleep.
+
+work = init_work(this, refresh)              # async def refresh(work: Work) -> None
+schedule_work(work)                          # from anywhere, an interrupt handler too
+await cancel_work_sync(work)                 # before what it uses goes away
+"""
+
+from __future__ import annotations
+
+from simkernel.kernel.irq.descriptor import function_name
+from simkernel.kernel.module.module import LoadedModule
+from simkernel.kernel.workqueue import Function, Work, WorkQueue
+
+__all__ = [
+    "Work",
+    "WorkQueue",
+    "alloc_ordered_workqueue",
+    "alloc_workqueue",
+    "cancel_work_sync",
+    "destroy_workqueue",
+    "flush_work",
+    "init_work",
+    "queue_delayed_work",
+    "queue_work",
+    "schedule_delayed_work",
+    "schedule_work",
+]
+
+
+def init_work(this: LoadedModule, function: Function) -> Work:
+    """A work item, which calls `function` with itself."""
+    return Work(this, function_name(function), function)
+
+
+def schedule_work(work: Work) -> bool:
+    """Queue `work` on the system's queue; False if it is queued already."""
+    return _system(work).add(work)
+
+
+def schedule_delayed_work(work: Work, delay: int) -> bool:
+    """Queue `work` on the system's queue in `delay` ns; False if it is queued already."""
+    return _system(work).add_delayed(work, delay)
+
+
+def queue_work(queue: WorkQueue, work: Work) -> bool:
+    """Queue `work` on a queue of your own; False if it is queued already."""
+    return queue.add(work)
+
+
+def queue_delayed_work(queue: WorkQueue, work: Work, delay: int) -> bool:
+    """Queue `work` on a queue of your own in `delay` ns; False if it is queued already."""
+    return queue.add_delayed(work, delay)
+
+
+async def cancel_work_sync(work: Work) -> None:
+    """Take `work` back, and wait for it if it runs.  Afterwards it does not run."""
+    if work.queue is not None:
+        await work.queue.cancel_sync(work)
+
+
+async def flush_work(work: Work) -> None:
+    """Wait until `work`, if it is queued, has run."""
+    if work.queue is not None:
+        await work.queue.flush_work(work)
+
+
+def alloc_workqueue(this: LoadedModule, name: str, max_active: int) -> WorkQueue:
+    """A queue of your own, of which at most `max_active` items run at a time."""
+    return this.kernel.work_queues.allocate(this, name, max_active)
+
+
+def alloc_ordered_workqueue(this: LoadedModule, name: str) -> WorkQueue:
+    """A queue of your own, whose items run one after the other, in the order in which they came."""
+    return this.kernel.work_queues.allocate(this, name, 1)
+
+
+async def destroy_workqueue(this: LoadedModule, queue: WorkQueue) -> None:
+    """Run what is queued, then give the queue back."""
+    await this.kernel.work_queues.destroy(queue)
+
+
+def _system(work: Work) -> WorkQueue:
+    assert work.module is not None
+    return work.module.kernel.work_queues.system
