@@ -6,7 +6,6 @@ from pathlib import Path
 
 import click
 
-from simkernel.cli.nearest import unknown
 from simkernel.kernel.module.path import ModulePath, read_specification
 from simkernel.kernel.netlink import genetlink
 from simkernel.shipped import shipped

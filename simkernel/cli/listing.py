@@ -9,6 +9,7 @@ import click
 
 from simkernel.cli import stories
 
+_HELP = TextWrapper(width=96, initial_indent=" " * 10, subsequent_indent=" " * 10)
 _WRAP = TextWrapper(width=96, initial_indent="    ", subsequent_indent=" " * 18, break_on_hyphens=False)
 
 
@@ -31,7 +32,11 @@ def _describe(path: Path) -> None:
 
 
 def _parameters(path: Path) -> None:
-    for parameter in stories.load(path).parameters:
-        click.echo(
-            _WRAP.fill(f"--set {parameter.name}={parameter.default}  {parameter.range}. {parameter.help}")
-        )
+    from simkernel.cli.blame import Blame  # needs the engine, and a mere list shall start quickly
+
+    with Blame(debug=False):
+        parameters = stories.load(path).parameters
+    for parameter in parameters:
+        default = str(parameter.default).lower() if parameter.kind is bool else parameter.default
+        click.echo(f"    --set {parameter.name}={default}")
+        click.echo(_HELP.fill(f"{parameter.help + ': ' if parameter.help else ''}{parameter.range}"))

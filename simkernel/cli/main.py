@@ -7,6 +7,8 @@ from typing import Final
 
 import click
 
+from simkernel.cli.nearest import unknown
+
 COMMANDS: Final = {
     "list": "simkernel.cli.listing",
     "run": "simkernel.cli.run",
@@ -27,6 +29,13 @@ class Commands(click.Group):
             return None
         command: click.Command = import_module(COMMANDS[cmd_name]).command
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args[0] not in COMMANDS:
+            raise unknown("command", args[0], COMMANDS)
+        return super().resolve_command(ctx, args)
 
 
 @click.command(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})

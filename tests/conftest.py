@@ -1,0 +1,49 @@
+"""What all tests share: the command line in this process, and how hypothesis is set."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import attrs
+import pytest
+from hypothesis import HealthCheck, settings
+
+from simkernel.cli import main
+
+settings.register_profile("simkernel", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("simkernel")
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@attrs.frozen
+class Result:
+    """What a command did."""
+
+    code: int
+    out: str
+    err: str
+
+
+CommandLine = Callable[..., Result]
+
+
+@pytest.fixture
+def simkernel(capsys: pytest.CaptureFixture[str]) -> CommandLine:
+    """`simkernel(...)`: runs the command line with these arguments."""
+
+    def run(*arguments: object) -> Result:
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as exit:
+            main([str(argument) for argument in arguments], prog_name="simkernel")
+        captured = capsys.readouterr()
+        return Result(int(exit.value.code or 0), captured.out, captured.err)
+
+    return run
+
+
+@pytest.fixture
+def root() -> Path:
+    """The checkout."""
+    return ROOT

@@ -1,0 +1,125 @@
+"""The code blocks of a Markdown file, and how each kind is run.
+
+The blocks of one file share one folder and are taken in order:
+
+    python   run; or, if its first line is a comment with a file's name, saved under that name
+    yaml     saved; its first line is a comment with the file's name
+    sh       commands of ours, run one by one; or the installation, which .ci/run has
+    bat      the installation for Windows
+    text     what the block before it prints; `...` stands for anything
+    mermaid  a picture
+"""
+
+from __future__ import annotations
+
+import contextlib
+import doctest
+import io
+import re
+import runpy
+import shlex
+from pathlib import Path
+
+import attrs
+import pytest
+
+from simkernel.cli import main
+
+_BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_SAVED = re.compile(r"# ([\w./-]+\.(?:py|yaml))\n")
+
+
+@attrs.frozen
+class Block:
+    """A fenced block: its language, its text, and the line it starts in."""
+
+    language: str
+    text: str
+    line: int
+
+
+def blocks(markdown: str) -> list[Block]:
+    """The fenced blocks of a text."""
+    return [
+        Block(found[1], found[2], markdown.count("\n", 0, found.start()) + 1)
+        for found in _BLOCK.finditer(markdown)
+    ]
+
+
+class Runner:
+    """Runs blocks in the current folder."""
+
+    def __init__(self, installation: str) -> None:
+        self._installation = installation.splitlines()
+        self._printed = ""
+
+    def run(self, block: Block) -> None:
+        """Run or check a block.  AssertionError if it does not do what it should."""
+        kinds = {"python": self._python, "yaml": self._yaml, "sh": self._sh, "bat": self._bat,
+                 "text": self._text, "mermaid": lambda text: None}  # fmt: skip
+        assert block.language in kinds, f"a block of {block.language or 'no language'} is not run"
+        kinds[block.language](block.text)
+
+    def _python(self, text: str) -> None:
+        if not self._save(text):
+            self._printed = _captured(lambda: exec(compile(text, "block", "exec"), {"__name__": "__main__"}))
+
+    def _yaml(self, text: str) -> None:
+        assert self._save(text), "a YAML block begins with a comment that names its file"
+
+    def _save(self, text: str) -> bool:
+        if (named := _SAVED.match(text)) is None:
+            return False
+        path = Path(named[1])
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, "utf-8")
+        return True
+
+    def _sh(self, text: str) -> None:
+        self._printed = "".join(
+            _command(line) for line in text.splitlines() if line not in self._installation
+        )
+
+    def _bat(self, text: str) -> None:
+        for line in text.splitlines():
+            assert self._installs(_unix(line))
+
+    def _installs(self, line: str) -> bool:
+        return all(command in self._installation for command in line.split(" && "))
+
+    def _text(self, text: str) -> None:
+        assert doctest.OutputChecker().check_output(text, self._printed, doctest.ELLIPSIS), self._printed
+
+
+def _unix(line: str) -> str:
+    return line.replace("py -m", "python3 -m").replace("\\Scripts\\", "/bin/").replace('"', "'")
+
+
+def _command(line: str) -> str:
+    match shlex.split(line, comments=True):
+        case ["simkernel", *arguments]:
+            return _captured(lambda: _simkernel(arguments))
+        case ["python", script]:
+            return _captured(lambda: runpy.run_path(script, run_name="__main__"))
+        case ["python", "-m", "pytest", *arguments]:
+            arguments = ["-p", "no:cacheprovider", "-p", "no:xdist", "-o", "addopts=", *arguments]
+            return _captured(lambda: _pytest(arguments))
+        case other:
+            raise AssertionError(f"it is not known how to run {other}")
+
+
+def _simkernel(arguments: list[str]) -> None:
+    with pytest.raises(SystemExit) as exit:
+        main(arguments, prog_name="simkernel")
+    assert not exit.value.code, f"simkernel {shlex.join(arguments)} ended with {exit.value.code}"
+
+
+def _pytest(arguments: list[str]) -> None:
+    assert pytest.main(arguments) == 0
+
+
+def _captured(action: object) -> str:
+    assert callable(action)
+    with contextlib.redirect_stdout(io.StringIO()) as printed:
+        action()
+    return printed.getvalue()

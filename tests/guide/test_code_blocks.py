@@ -1,0 +1,50 @@
+"""Every code block of the README and the guide runs, and prints what it says it prints."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from simkernel import guide
+from tests.guide.blocks import Runner, blocks
+
+ROOT = Path(__file__).resolve().parents[2]
+TEXTS = {topic: guide.text(topic) for topic in guide.topics()}
+TEXTS["README"] = (ROOT / "README.md").read_text("utf-8")
+    topic: guide.text(topic) for topic in guide.topics()
+}
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_runs(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    runner = Runner((ROOT / ".ci" / "run").read_text("utf-8"))
+    for block in blocks(TEXTS[name]):
+        try:
+            runner.run(block)
+        except Exception as error:
+            error.add_note(f"in the block at line {block.line} of {name}")
+            raise
+
+
+def test_readme_has_the_two_commands_as_they_are_run() -> None:
+    assert blocks(TEXTS["README"])[0].text.splitlines() == [
+        "python3 -m venv .venv && .venv/bin/pip install -e '.[test]' && .venv/bin/simkernel run camera",
+        ".venv/bin/python -m pytest",
+    ]
+
+
+def test_a_block_that_fails_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    runner = Runner("")
+    for text in (
+        "```python\nassert False\n```\n",
+        "```sh\nsimkernel run nonsense\n```\n",
+        "```sh\nrm -rf x\n```\n",
+        "```python\nprint(1)\n```\n```text\n2\n```\n",
+        "```ruby\nputs 1\n```\n",
+    ):
+        with pytest.raises(AssertionError):
+            for block in blocks(text):
+                runner.run(block)

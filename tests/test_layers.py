@@ -1,0 +1,13 @@
+"""Nobody skips a floor: the contracts of pyproject.toml, checked by import-linter."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+
+def test_imports_keep_the_contracts(root: Path) -> None:
+    command = [sys.executable, "-c", "from importlinter.cli import lint_imports_command as lint; lint()"]
+    done = subprocess.run([*command, "--no-logo"], cwd=root, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
