@@ -53,6 +53,8 @@ class Runner:
         self._on_exit = on_exit
         self.current: Task | None = None
         self.system_calls = 0
+        self.before_sleep: Callable[[], None] = _nothing
+        """Called as a task goes to sleep, to see whether it may."""
 
     # -- beginning ----------------------------------------------------------
 
@@ -201,15 +203,16 @@ class Runner:
             task.frame = None
             raise self._internal(task, bug) from bug
         else:
-            if not isinstance(request, Sleep):
-                raise InternalError(
-                    f"kernel code of {task.call!r} awaited {_kind(request)}, which is no sleep"
-                )
-            self._sleep(task, request)
+            if isinstance(request, Sleep):
+                self._sleep(task, request)
+            else:  # thrown in where it was awaited: if that is a module's code, it is an oops there
+                what = f"kernel code of {task.call!r} awaited {_kind(request)}, which is no sleep"
+                self._drive(task, None, SimulationError(f"{what}: await what simkernel.driverapi has"))
         finally:
             self.current = None
 
     def _sleep(self, task: Task, sleep: Sleep) -> None:
+        self.before_sleep()
         task.flow = self._trace.flow
         if sleep.interruptible and task.signals.pending:
             self._engine.call_later(0, self._resume, task, None, os_error(EINTR))
@@ -310,6 +313,10 @@ class Runner:
         task.call = None
         self._on_exit(task, status, failure)
         self.scheduler.release(task)
+
+
+def _nothing() -> None:
+    pass
 
 
 def _close(program: Coroutine[Any, Any, Any]) -> BaseException | None:
