@@ -41,7 +41,7 @@ class LogRecord:
     text: str
 
     def __str__(self) -> str:
-        whole, fraction = divmod(self.time // 1000, 1_000_000)
+        whole, fraction = divmod(max(self.time, 0) // 1000, 1_000_000)  # the clock is not up before 0
         return f"[{whole:5d}.{fraction:06d}] {self.text}"
 
 
