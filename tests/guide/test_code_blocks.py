@@ -12,8 +12,6 @@ from tests.guide.blocks import Runner, blocks
 ROOT = Path(__file__).resolve().parents[2]
 TEXTS = {topic: guide.text(topic) for topic in guide.topics()}
 TEXTS["README"] = (ROOT / "README.md").read_text("utf-8")
-    topic: guide.text(topic) for topic in guide.topics()
-}
 
 
 @pytest.mark.parametrize("name", TEXTS)
