@@ -76,9 +76,7 @@ class Runner:
         return True
 
     def _sh(self, text: str) -> None:
-        self._printed = "".join(
-            _command(line) for line in text.splitlines() if line not in self._installation
-        )
+        self._printed = "".join(_command(line) for line in text.splitlines() if not self._installs(line))
 
     def _bat(self, text: str) -> None:
         for line in text.splitlines():
