@@ -104,5 +104,7 @@ def _end_of_request(header: NlMsgHdr, payload: Buffer) -> int:
     """Where the request ends that an NLMSG_ERROR repeats: whole, or its header only."""
     if header.flags & NLM_F_CAPPED:
         return NlMsgErr.SIZE
-    request = NlMsgErr.unpack(payload)
-    return NlMsgErr.SIZE + align4(max(request.length - NLMSG_HDRLEN, 0))
+    length = NlMsgErr.unpack(payload).length
+    if length < NLMSG_HDRLEN:
+        raise Malformed(f"request in an answer: expected a length of at least {NLMSG_HDRLEN}, found {length}")
+    return NlMsgErr.SIZE + align4(length) - NLMSG_HDRLEN

@@ -1,4 +1,6 @@
-"""Netlink's constants, structures and framing.  Source: include/uapi/linux/netlink.h, include/net/netlink.h.
+"""Netlink's constants, structures and framing.
+
+Sources: include/uapi/linux/netlink.h, include/linux/netlink.h, include/net/netlink.h.
 
 A datagram is a run of messages, a message a header, perhaps a family's own header, and a run of
 attributes; each of them begins at a multiple of four.  Field names have lost their C prefix
@@ -103,7 +105,7 @@ NETLINK_MAX_COOKIE_LEN: Final = 20
 # The two upper bits of an attribute's type are flags.
 NLA_F_NESTED: Final = 1 << 15
 NLA_F_NET_BYTEORDER: Final = 1 << 14
-NLA_TYPE_MASK: Final = 0xFFFF & ~(NLA_F_NESTED | NLA_F_NET_BYTEORDER)
+NLA_TYPE_MASK: Final = ~(NLA_F_NESTED | NLA_F_NET_BYTEORDER)
 
 # An attribute's type, as a policy dump tells it (enum netlink_attribute_type).
 NL_ATTR_TYPE_INVALID: Final = 0

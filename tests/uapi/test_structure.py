@@ -47,9 +47,10 @@ def test_an_error_says_where_and_what():
 
 
 @pytest.mark.parametrize("cls", STRUCTURES)
-def test_structures_are_values(cls: type[Structure]):
+def test_structures_are_small_values(cls: type[Structure]):
     first, second = cls.unpack(bytes(cls.SIZE)), cls.unpack(bytes(cls.SIZE))
     assert first == second
     assert hash(first) == hash(second)
+    assert not hasattr(first, "__dict__")
     with pytest.raises(AttributeError):
         first.length = 1

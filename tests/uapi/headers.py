@@ -1,0 +1,53 @@
+"""What the C headers of this machine say, asked with a C compiler."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+
+def numbers_in_headers(names: list[str], headers: list[str], folder: Path) -> dict[str, int]:
+    """The numbers behind names; those that the headers do not have are left out."""
+    body = "".join(f'printf("{name} %lld\\n", (long long) ({name}));\n' for name in names)
+    complaints = compile_c(headers, body, folder)
+    unknown = set(re.findall(r"error: \W(\w+)\W undeclared", complaints)) & set(names)
+    if unknown:
+        return numbers_in_headers([name for name in names if name not in unknown], headers, folder)
+    skip_if(complaints)
+    lines = run(folder).decode().splitlines()
+    return {name: int(number) for name, number in (line.split() for line in lines)}
+
+
+def bytes_of_structures(structures: list[tuple[str, list[str]]], headers: list[str], folder: Path) -> bytes:
+    """The bytes of each structure, one after the other, with 1, 2, 3 ... in the named fields."""
+    body = ""
+    for name, fields in structures:
+        values = ", ".join(f".{field} = {number}" for number, field in enumerate(fields, 1))
+        body += f"{{ struct {name} it = {{ {values} }}; fwrite(&it, sizeof it, 1, stdout); }}\n"
+    skip_if(compile_c(headers, body, folder))
+    return run(folder)
+
+
+def compile_c(headers: list[str], body: str, folder: Path) -> str:
+    """Make a program of the body in a folder; what the compiler complains of."""
+    includes = "".join(f"#include <{header}>\n" for header in ["stdio.h", *headers])
+    source = folder / "program.c"
+    source.write_text(f"#define _GNU_SOURCE\n{includes}int main(void) {{\n{body}return 0; }}\n")
+    command = ["cc", "-w", "-o", str(folder / "program"), str(source)]
+    english = {**os.environ, "LC_ALL": "C"}
+    return subprocess.run(command, capture_output=True, text=True, env=english, check=False).stderr
+
+
+def run(folder: Path) -> bytes:
+    """What the program prints."""
+    return subprocess.run([str(folder / "program")], capture_output=True, check=True).stdout
+
+
+def skip_if(complaints: str) -> None:
+    """Skip the test where the compiler could not do with the headers that are here."""
+    if complaints:
+        pytest.skip(f"Linux's headers are not installed: {complaints.splitlines()[0]}")

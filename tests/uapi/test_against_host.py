@@ -1,0 +1,138 @@
+"""Numbers and layouts against those of the host: of Python's modules, and of the installed C headers."""
+
+from __future__ import annotations
+
+import errno as host_errno
+import os
+import platform
+import select
+import shutil
+import signal as host_signal
+import socket as host_socket
+import sys
+import types
+
+import pytest
+
+from simkernel.uapi import (
+    capability,
+    errno,
+    fcntl,
+    genetlink,
+    if_link,
+    module,
+    netlink,
+    poll,
+    rtnetlink,
+    sched,
+    signal,
+    socket,
+    wait,
+)
+from simkernel.uapi.structure import Structure
+from tests.uapi.headers import bytes_of_structures, numbers_in_headers
+from tests.uapi.strategies import STRUCTURES
+
+pytestmark = pytest.mark.skipif(
+    sys.platform != "linux" or platform.machine() != "x86_64", reason="compares with Linux on x86-64"
+)
+needs_compiler = pytest.mark.skipif(shutil.which("cc") is None, reason="needs a C compiler")
+
+# Names for which the C library has a number of its own.
+OF_THE_LIBRARY = {"SIGRTMIN", "SIGRTMAX", "O_LARGEFILE", "SOMAXCONN"}
+# Numbers that grow from one Linux to the next.
+GROWING = {"AF_MAX", "CAP_LAST_CAP", "IFLA_MAX", "RTM_MAX", "RTNLGRP_MAX"}
+
+
+def numbers(source: types.ModuleType) -> dict[str, int]:
+    """The constants of a module."""
+    return {
+        name: int(value)
+        for name, value in vars(source).items()
+        if name[0] != "_" and isinstance(value, int) and not isinstance(value, bool)
+    }
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [
+        (errno, host_errno),
+        (fcntl, os),
+        (netlink, host_socket),
+        (poll, select),
+        (sched, os),
+        (signal, host_signal),
+        (socket, host_socket),
+        (wait, os),
+    ],
+)
+def test_numbers_are_those_of_python(ours, theirs):
+    host = numbers(theirs)
+    common = numbers(ours).keys() & host.keys() - OF_THE_LIBRARY
+    assert {name: getattr(ours, name) for name in common} == {name: host[name] for name in common}
+
+
+@needs_compiler
+@pytest.mark.parametrize(
+    ("ours", "headers"),
+    [
+        (capability, ["linux/capability.h"]),
+        (errno, ["linux/errno.h"]),
+        (fcntl, ["linux/fcntl.h"]),
+        (genetlink, ["linux/genetlink.h"]),
+        (if_link, ["linux/if_link.h", "linux/if.h", "linux/if_arp.h"]),
+        (module, ["linux/module.h"]),
+        (netlink, ["linux/netlink.h"]),
+        (poll, ["linux/poll.h"]),
+        (rtnetlink, ["linux/rtnetlink.h"]),
+        (sched, ["linux/sched.h"]),
+        (signal, ["asm/signal.h"]),
+        (socket, ["sys/socket.h"]),
+        (wait, ["linux/wait.h"]),
+    ],
+)
+def test_numbers_are_those_of_the_headers(ours, headers, tmp_path):
+    names = sorted(numbers(ours).keys() - GROWING - OF_THE_LIBRARY)
+    host = numbers_in_headers(names, headers, tmp_path)
+    assert {name: getattr(ours, name) for name in host} == host
+    assert len(host) > len(names) // 2
+
+
+LAYOUTS: list[tuple[type[Structure], str, list[str]]] = [
+    (netlink.SockaddrNl, "sockaddr_nl", ["nl_family", "nl_pad", "nl_pid", "nl_groups"]),
+    (netlink.NlPktinfo, "nl_pktinfo", ["group"]),
+    (netlink.NlMsgHdr, "nlmsghdr", ["nlmsg_len", "nlmsg_type", "nlmsg_flags", "nlmsg_seq", "nlmsg_pid"]),
+    (
+        netlink.NlMsgErr,
+        "nlmsgerr",
+        ["error", "msg.nlmsg_len", "msg.nlmsg_type", "msg.nlmsg_flags", "msg.nlmsg_seq", "msg.nlmsg_pid"],
+    ),
+    (netlink.NlAttr, "nlattr", ["nla_len", "nla_type"]),
+    (netlink.NlaBitfield32, "nla_bitfield32", ["value", "selector"]),
+    (genetlink.GenlMsgHdr, "genlmsghdr", ["cmd", "version", "reserved"]),
+    (rtnetlink.RtGenMsg, "rtgenmsg", ["rtgen_family"]),
+    (rtnetlink.IfInfoMsg, "ifinfomsg", ["ifi_family", "ifi_type", "ifi_index", "ifi_flags", "ifi_change"]),
+    (
+        rtnetlink.IfAddrMsg,
+        "ifaddrmsg",
+        ["ifa_family", "ifa_prefixlen", "ifa_flags", "ifa_scope", "ifa_index"],
+    ),
+    (
+        rtnetlink.RtMsg,
+        "rtmsg",
+        [
+            *("rtm_family", "rtm_dst_len", "rtm_src_len", "rtm_tos", "rtm_table"),
+            *("rtm_protocol", "rtm_scope", "rtm_type", "rtm_flags"),
+        ],
+    ),
+    (socket.Ucred, "ucred", ["pid", "uid", "gid"]),
+    (socket.CmsgHdr, "cmsghdr", ["cmsg_len", "cmsg_level", "cmsg_type"]),
+]
+
+
+@needs_compiler
+def test_layouts_are_those_of_the_headers(tmp_path):
+    assert {cls for cls, _, _ in LAYOUTS} == set(STRUCTURES)
+    ours = b"".join(cls(*range(1, len(fields) + 1)).pack() for cls, _, fields in LAYOUTS)
+    headers = ["sys/socket.h", "linux/netlink.h", "linux/genetlink.h", "linux/rtnetlink.h"]
+    assert bytes_of_structures([(name, fields) for _, name, fields in LAYOUTS], headers, tmp_path) == ours
