@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import attrs
 
@@ -180,6 +180,8 @@ class Spec:
     unsupported: tuple[Unsupported, ...] = attrs.field(default=(), repr=False)
     extras: Mapping[str, Plain] = attrs.field(factory=dict, repr=False)
     """What stands under `x-simkernel`, which the kernel's schema does not know."""
+    derived: dict[str, Any] = attrs.field(factory=dict, init=False, repr=False)
+    """What has been made of the specification so far: policies and codecs are made once per process."""
 
     def operation(self, name: str) -> Operation:
         """The operation of that name.  Raises ValueError with the nearest names."""
@@ -189,6 +191,26 @@ class Spec:
             raise ValueError(
                 f"{self.name} has no operation '{name}'; {choose(name, self.operations)}"
             ) from None
+
+    def message(self, operation: Operation, mode: ModeName, direction: Direction) -> tuple[str, ...] | None:
+        """The attributes that a message of `operation` lists; None if it has no such message.
+
+        An event or a notification is the reply of mode `event`.
+        """
+        if mode == "event":
+            if direction == "request" or not operation.is_asynchronous:
+                return None
+            return operation.event if operation.event is not None else self._shared_reply(operation)
+        described = operation.do if mode == "do" else operation.dump
+        if described is None:
+            return None
+        # A request without attributes, or an answer that is an acknowledgement, need not be described.
+        return (described.request if direction == "request" else described.reply) or ()
+
+    def _shared_reply(self, notification: Operation) -> tuple[str, ...]:
+        operation = self.operations.get(notification.notify)
+        modes = (operation.do, operation.dump) if operation is not None else ()
+        return next((mode.reply for mode in modes if mode and mode.reply is not None), ())
 
     def require_support(self) -> None:
         """Raise SpecError if the specification uses what simkernel lacks: it can be described, not used."""

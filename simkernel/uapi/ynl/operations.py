@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+import attrs
+
 from simkernel.uapi.ynl.document import Node
 from simkernel.uapi.ynl.errors import choose
 from simkernel.uapi.ynl.model import AttributeSet, Group, Mode, Operation
@@ -39,7 +41,7 @@ class OperationReader:
             operations[name] = self._operation(item, request, reply)
         if self._is_generic:
             _check_notifications(node.entries("list"), operations)
-        return operations
+        return {name: _with_set(operation, operations) for name, operation in operations.items()}
 
     def _operation(self, node: Node, request: int | None, reply: int | None) -> Operation:
         attribute_set = self._attribute_set(node)
@@ -88,6 +90,14 @@ class OperationReader:
         if self._is_generic:
             _check_attributes(node.entries("attributes"), attribute_set)
         return node.texts("attributes")
+
+
+def _with_set(operation: Operation, operations: Mapping[str, Operation]) -> Operation:
+    """A notification takes its attributes from the set of the operation whose reply it shares."""
+    shared = operations.get(operation.notify)
+    if shared is None or operation.attribute_set:
+        return operation
+    return attrs.evolve(operation, attribute_set=shared.attribute_set)
 
 
 def _unified(items: list[Node]) -> Iterator[tuple[Node, int | None, int | None]]:

@@ -47,8 +47,18 @@ class FamilyPolicies:
 
 
 def family_policies(spec: Spec) -> FamilyPolicies:
-    """The policies of every operation.  SpecError if the specification is not one for use."""
-    spec.require_support()
+    """The policies of every operation, made once per specification.
+
+    SpecError if it uses what simkernel lacks, or contradicts itself.
+    """
+    policies: FamilyPolicies | None = spec.derived.get("policies")
+    if policies is None:
+        spec.require_support()
+        policies = spec.derived["policies"] = _make(spec)
+    return policies
+
+
+def _make(spec: Spec) -> FamilyPolicies:
     tables = _Tables(spec)
     calls = [operation for operation in spec.operations.values() if operation.do or operation.dump]
     if spec.kernel_policy == "global":
