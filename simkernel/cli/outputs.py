@@ -91,6 +91,8 @@ class Outputs:
     def attach(self, machine: Machine) -> None:
         """Listen to a machine."""
         for exporter in self._exporters:
+            if isinstance(exporter, Strace):
+                exporter.specification = machine.specification
             machine.trace.subscribe(exporter)
 
     def __enter__(self) -> Self:

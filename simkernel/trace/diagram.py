@@ -25,6 +25,7 @@ UNSEEN: Final = frozenset({"netlink_deliver_tap", "sched_switch", "sched_wakeup"
 TEXTS: Final = {
     "sys_exit": "{call}() returns",
     "irq_handler_entry": "interrupt {irq}",
+    "irq_handler_exit": "interrupt {irq} handled",
     "irq_raise": "raises line {line}",
     "netlink_unicast": "unicast to port {portid}, {length} bytes",
     "netlink_broadcast": "multicast to group {group}, {length} bytes",

@@ -41,7 +41,7 @@ def test_messages_go_from_layer_to_layer() -> None:
         ("camera0", "camera0", "raises line 9"),
         ("camera0", "camera", "interrupt 9"),
         ("camera", "camera0", "readl STATUS gives 0x3"),
-        ("camera0", "camera", "irq_handler_exit"),
+        ("camera0", "camera", "interrupt 9 handled"),
         ("camera", "netlink", "multicast to group 5, 40 bytes"),
         ("netlink", "viewer/7", "recvfrom() returns"),
     ]

@@ -77,7 +77,7 @@ class Strace(Exporter):
         self, file: TextIO, specification: Callable[[str], Spec] | None = None, *, relative: bool = False
     ) -> None:
         self._file = file
-        self._specification = specification
+        self.specification = specification
         self._relative = relative
         self._decoder = Decoder(self._family)
         self._tasks: dict[int, _Descriptors] = {}
@@ -169,9 +169,9 @@ class Strace(Exporter):
         return self._tasks.setdefault(pid, _Descriptors(self._decoder))
 
     def _family(self, name: str) -> Family:
-        if self._specification is not None:
+        if self.specification is not None:
             try:
-                return family_from(self._specification(name))
+                return family_from(self.specification(name))
             except LookupError:
                 pass
         return Family(name)
