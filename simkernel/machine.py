@@ -18,6 +18,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from simkernel.application.app import App
+from simkernel.application.module import modprobe
 from simkernel.application.program import Image, Program
 from simkernel.application.udevd import udevd
 from simkernel.engine import Engine, SimulationError, Tracer, millis, whole_nanoseconds
@@ -27,12 +28,13 @@ from simkernel.kernel.kernel import Kernel
 from simkernel.kernel.log import Log
 from simkernel.kernel.task.credentials import Credentials
 from simkernel.kernel.task.task import Task
+from simkernel.shipped import shipped
 from simkernel.uapi.ynl import Spec
 
 if TYPE_CHECKING:
     from simkernel.testing.blocking import Blocking
 
-SHIPPED_MODULES = Path(__file__).resolve().parent.parent / "drivers"
+SHIPPED_MODULES = shipped("drivers")
 
 BOOT = millis(1)
 """How long before 0 the machine is switched on: time enough for udevd to listen."""
@@ -114,6 +116,7 @@ class Machine:
             unmodelled=unmodelled,
         )
         self.kernel.processes.on_death.append(self._on_death)
+        self.kernel.modules.requests.modprobe = self._modprobe
         if udev:
             self.spawn(udevd)
         self.engine.run(until=0)
@@ -236,8 +239,7 @@ class Machine:
             return
         self._closed = True
         self.engine.section()
-        for task in tuple(self.kernel.processes):
-            self.kernel.processes.end(task, 0)
+        self.kernel.processes.end_all()
 
     def __enter__(self) -> Machine:
         return self
@@ -257,6 +259,12 @@ class Machine:
         action(*arguments)
         if outside:
             self.engine.section()
+
+    async def _modprobe(self, name: str) -> int:
+        """/sbin/modprobe, as the kernel runs it; its exit code."""
+        image = Image(self.app, modprobe, (name,), {}, None)
+        status = await self.kernel.processes.usermode_helper(image.comm, image.begin)
+        return status >> 8
 
     def _on_death(self, task: Task, failure: BaseException | None) -> None:
         app = self._apps.pop(task, None)

@@ -48,7 +48,7 @@ class System(Protocol):
         """The family's specification, from the module path.  LookupError with the nearest names."""
 
     def resolve(self, name: str) -> tuple[str, ...]:
-        """depmod's answer: the modules that a name or an alias stands for, dependencies first, or LookupErro."""
+        """depmod's answer: the modules of a name or an alias, dependencies first.  LookupError."""
 
 
 class App:

@@ -55,6 +55,14 @@ class Modules:
         return list(await self._app.call("query_modules"))
 
 
+async def modprobe(app: App, name: str) -> None:
+    """The program that the kernel runs when it wants a module: `modprobe -q -- NAME`."""
+    try:
+        await app.modprobe(name)
+    except OSError:
+        await app.exit(1)
+
+
 def parameter_line(parameters: Mapping[str, Any]) -> str:
     """Parameters as they stand on a command line: `key=value` words."""
     return " ".join(f"{key}={_value(value)}" for key, value in parameters.items())

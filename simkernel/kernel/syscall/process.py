@@ -190,7 +190,7 @@ class ProcessCalls:
             raise os_error(EINVAL)
         if not task.credentials.capable(CAP_SYS_ADMIN):
             raise os_error(EPERM)
-        task.net = self._kernel.new_net()
+        task.net = self._kernel.namespaces.create()
 
 
 async def _yield(time: Callable[[], int]) -> None:

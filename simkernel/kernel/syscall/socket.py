@@ -50,7 +50,7 @@ class SocketObject(Protocol):
     def getsockname(self) -> tuple[int, int]: ...
     def getpeername(self) -> tuple[int, int]: ...
     def sendmsg(
-        self, task: Task, data: bytes, address: Address | None, flags: int, control: Control
+        self, task: Task, data: bytes, address: Address | None, control: Control, flags: int
     ) -> int | Coroutine[Any, Any, int]: ...
     def recvmsg(self, task: Task, size: int, control_size: int, flags: int) -> Received: ...
     def setsockopt(self, task: Task, level: int, option: int, value: bytes) -> None: ...
@@ -153,7 +153,7 @@ class SocketCalls:
             # What a task asks next is a new story, unless a message from elsewhere made it ask.
             task.own_flow = trace.new_flow()
         try:
-            return sock.sendmsg(task, data, address, flags, control)
+            return sock.sendmsg(task, data, address, control, flags)
         except WouldBlock as blocked:
             if flags & MSG_DONTWAIT or file.flags & O_NONBLOCK:
                 raise os_error(EAGAIN) from None

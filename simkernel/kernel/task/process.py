@@ -12,12 +12,16 @@ from simkernel.kernel.task.runner import Handler, Runner
 from simkernel.kernel.task.scheduler import Scheduler
 from simkernel.kernel.task.signals import Signals, check
 from simkernel.kernel.task.task import OnResult, State, Task
+from simkernel.kernel.task.wait import WaitQueue, sleep_on
 from simkernel.uapi import capability
 from simkernel.uapi import signal as uapi_signal
 from simkernel.uapi.errno import EAGAIN, EPERM, ESRCH, os_error
 
 if TYPE_CHECKING:
     from simkernel.kernel.net.namespace import Net
+
+Begin = Callable[[Task], Coroutine[Any, Any, Any]]
+"""Makes the coroutine that a task runs."""
 
 PID_MAX = 4_194_304
 """Numbers a machine has for tasks (PID_MAX_LIMIT, include/linux/threads.h)."""
@@ -38,6 +42,7 @@ class Processes:
         self.runner = Runner(engine, scheduler, handlers, self._exited)
         self._tasks: dict[int, Task] = {}
         self._last_pid = 0
+        self._helpers: dict[Task, WaitQueue] = {}
         self.failures: list[tuple[Task, BaseException]] = []
         self.on_death: list[Callable[[Task, BaseException | None], None]] = []
         """Called with each task that has ended, and with what its program raised."""
@@ -57,6 +62,10 @@ class Processes:
         if task is None:
             raise os_error(ESRCH)
         return task
+
+    def exists(self, pid: int) -> bool:
+        """Whether there is a task of that number."""
+        return pid in self._tasks
 
     # -- beginning ----------------------------------------------------------
 
@@ -129,7 +138,7 @@ class Processes:
         thread.signals = Signals(leader.signals.handlers)
         return thread
 
-    def start(self, task: Task, begin: Callable[[Task], Coroutine[Any, Any, Any]]) -> None:
+    def start(self, task: Task, begin: Begin) -> None:
         """Let a new task run what `begin(task)` makes; if that raises, there never was such a task."""
         try:
             program = begin(task)
@@ -151,6 +160,15 @@ class Processes:
         task.kthread = True
         self.runner.start(task, function)
         return task
+
+    async def usermode_helper(self, comm: str, begin: Begin) -> int:
+        """Run a program for the kernel, as root, and wait for it: its wait status (`call_usermodehelper()`)."""
+        task = self._new(comm, ROOT, FileTable(), self.init.net, self.kthreadd)
+        ended = self._helpers[task] = WaitQueue(f"{task.track} to end")
+        self.start(task, begin)
+        while task.alive:
+            await sleep_on(ended, interruptible=False)
+        return task.exit_status
 
     # -- signals ------------------------------------------------------------
 
@@ -184,10 +202,11 @@ class Processes:
 
     # -- ending -------------------------------------------------------------
 
-    def end(self, task: Task, status: int) -> None:
-        """End a task wherever it is (the machine is being closed)."""
-        if task.alive:
-            self.runner.end(task, status)
+    def end_all(self) -> None:
+        """End every task, in the order of their numbers: the machine is being switched off."""
+        for task in tuple(self):
+            if task.alive and task not in (self.init, self.kthreadd):
+                self.runner.end(task, 0)
 
     def _exited(self, task: Task, status: int, failure: BaseException | None) -> None:
         """`do_exit()`: files, children, threads, the parent."""
@@ -207,6 +226,8 @@ class Processes:
             self._end_threads(task, status)
         self._orphan(task)
         self._notify_parent(task)
+        if (helper := self._helpers.pop(task, None)) is not None:
+            helper.wake_up_all()
 
     def _end_threads(self, leader: Task, status: int) -> None:
         for thread in [each for each in self if each.tgid == leader.tgid and each.alive]:
@@ -223,7 +244,7 @@ class Processes:
 
     def _notify_parent(self, task: Task) -> None:
         parent = task.parent
-        reaped_alone = not task.is_leader or task.kthread or parent is None or parent is self.init
+        reaped_alone = not task.is_leader or parent in (None, self.init, self.kthreadd)
         if (
             reaped_alone
             or parent is None

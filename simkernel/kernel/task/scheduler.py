@@ -83,11 +83,11 @@ class Cpu:
 
     __slots__ = ("due", "free_at", "holder", "last", "number", "slice_start", "then", "timer")
 
-    def __init__(self, number: int) -> None:
+    def __init__(self, number: int, free_at: int) -> None:
         self.number = number
         self.holder: Task | None = None
         self.last: Task | None = None
-        self.free_at = 0
+        self.free_at = free_at
         self.slice_start = 0
         self.due = 0
         self.timer: Timer | None = None
@@ -100,11 +100,12 @@ class RunQueue:
     def __init__(self, engine: Engine, costs: CostModel, cpus: int) -> None:
         self._engine = engine
         self.costs = costs
-        self.cpus = tuple(Cpu(number) for number in range(cpus))
+        self.cpus = tuple(Cpu(number, engine.now) for number in range(cpus))
         self._queue: deque[tuple[Task, Continue, tuple[Any, ...]]] = deque()
         self.switches = 0
 
     def ready(self, task: Task, function: Continue, *arguments: Any) -> None:
+        task.busy_until = max(task.busy_until, self._engine.time())
         idle = next((cpu for cpu in self.cpus if cpu.holder is None), None)
         if idle is None:
             self._queue.append((task, function, arguments))

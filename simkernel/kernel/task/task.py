@@ -100,7 +100,7 @@ class Task:
         self.own_flow = 0
         self.cpu: Cpu | None = None
         self.cpu_used = 0
-        self.busy_until = 0
+        self.busy_until = -(1 << 62)
         self.exit_status = 0
         self.failure: BaseException | None = None
 

@@ -33,9 +33,9 @@ def test_without_a_limit_nobody_waits() -> None:
 
 
 def test_one_cpu_is_shared_in_slices() -> None:
-    first, second = finish_times(1, [millis(9), millis(9)])
-    assert first == millis(15)  # its third slice begins after two of each
-    assert second == millis(18)
+    first, second = finish_times(1, [millis(8), millis(8)])
+    assert first == millis(14)  # its third slice begins after two of each
+    assert second == millis(16)
 
 
 def test_who_needs_less_than_a_slice_is_not_cut() -> None:
