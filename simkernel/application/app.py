@@ -16,7 +16,6 @@ from random import Random
 from typing import Any, Protocol, TypeVar
 
 from simkernel.application.genetlink import GenetlinkClient
-
 from simkernel.application.module import Modules
 from simkernel.application.program import Image, Program
 from simkernel.application.socket import Socket

@@ -166,7 +166,7 @@ class Socket:
 
     async def dup(self) -> Socket:
         """Another descriptor for the same socket."""
-        fd = await self._app.call("dup", self._fd)
+        fd: int = await self._app.call("dup", self._fd)
         twin = Socket(self._app, fd, self.family, self.type, self.proto)
         twin._timeout = self._timeout
         return twin

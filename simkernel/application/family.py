@@ -1,0 +1,143 @@
+"""A generic netlink family as nlctrl tells of it, joined with its specification."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from simkernel.engine import SimulationError
+from simkernel.uapi.errno import os_error
+from simkernel.uapi.genetlink import (
+    CTRL_ATTR_FAMILY_ID,
+    CTRL_ATTR_FAMILY_NAME,
+    CTRL_ATTR_MCAST_GROUPS,
+    CTRL_ATTR_MCAST_GRP_ID,
+    CTRL_ATTR_MCAST_GRP_NAME,
+    CTRL_ATTR_VERSION,
+    CTRL_CMD_GETFAMILY,
+    GENL_HDRLEN,
+    GENL_ID_CTRL,
+    GenlMsgHdr,
+)
+from simkernel.uapi.netlink import (
+    NLA_HDRLEN,
+    NLA_TYPE_MASK,
+    NLM_F_REQUEST,
+    NLMSG_ERROR,
+    NLMSG_HDRLEN,
+    attribute,
+    iterate_attributes,
+    iterate_messages,
+    locate_attributes,
+    message,
+)
+from simkernel.uapi.structure import S32, U16, U32
+from simkernel.uapi.ynl import Spec
+from simkernel.uapi.ynl.codec import codec
+from simkernel.uapi.ynl.model import ModeName
+
+if TYPE_CHECKING:
+    from simkernel.application.socket import Socket
+
+BUFFER = 65536
+
+
+class Family:
+    """Number, version and groups of a family in one running kernel, and how its messages are read."""
+
+    def __init__(self, number: int, version: int, groups: dict[str, int], spec: Spec) -> None:
+        self.id = number
+        self.name = spec.name
+        self.version = version
+        self.groups = groups
+        self.spec = spec
+        self._events = {
+            operation.reply_number: operation.name
+            for operation in spec.operations.values()
+            if operation.is_asynchronous
+        }
+
+    def group(self, name: str) -> int:
+        """The number of a multicast group.  SimulationError with the names that there are."""
+        try:
+            return self.groups[name]
+        except KeyError:
+            there = ", ".join(sorted(self.groups)) or "none"
+            raise SimulationError(f"family {self.name} has no group {name!r}; it has: {there}") from None
+
+    def check_event(self, name: str) -> None:
+        """SimulationError, with the names that there are, if the family has no such event."""
+        if name not in self._events.values():
+            there = ", ".join(sorted(self._events.values())) or "none"
+            raise SimulationError(f"family {self.name} has no event {name!r}; it has: {there}")
+
+    def encode(self, operation: str, mode: ModeName, values: Mapping[str, Any]) -> bytes:
+        """A request, generic netlink header and attributes.  SimulationError if it cannot be expressed."""
+        try:
+            attributes = codec(self.spec, operation, mode, "request").encode(values)
+        except ValueError as wrong:
+            raise SimulationError(str(wrong)) from None
+        command = self.spec.operation(operation).request_number
+        assert command is not None
+        return GenlMsgHdr(command, self.version).pack() + attributes
+
+    def decode(self, operation: str, mode: ModeName, payload: memoryview) -> dict[str, Any]:
+        """The attributes of a reply.  Malformed if they are none."""
+        return codec(self.spec, operation, mode, "reply").decode(payload[GENL_HDRLEN:])
+
+    def decode_event(self, payload: memoryview) -> tuple[str, dict[str, Any]] | None:
+        """Name and attributes of what the kernel sent unasked; None if the specification does not know it."""
+        name = self._events.get(GenlMsgHdr.unpack(payload).cmd)
+        if name is None:
+            return None
+        return name, codec(self.spec, name, "event", "reply").decode(payload[GENL_HDRLEN:])
+
+    def name_of(self, operation: str, number: int) -> str:
+        """The name of an attribute of a request."""
+        return self._named(self.spec.operation(operation).attribute_set, number)
+
+    def name_at(self, operation: str, request: bytes, offset: int) -> str | None:
+        """The name of the attribute that stands at `offset` of a request; of a nested one its path."""
+        path: list[str] = []
+        inside: str | None = self.spec.operation(operation).attribute_set
+        start, end = NLMSG_HDRLEN + GENL_HDRLEN, len(request)
+        while inside:
+            located, _ = locate_attributes(request, start, end)
+            around = [each for each in located if each[1] - NLA_HDRLEN <= offset < each[2]]
+            if not around:
+                break
+            type, start, end = around[0]
+            name = self._named(inside, type & NLA_TYPE_MASK)
+            path.append(name)
+            known = self.spec.attribute_sets[inside].attributes.get(name)
+            inside = known.nested if known is not None and offset >= start else None
+        return ".".join(path) or None
+
+    def _named(self, attribute_set: str, number: int) -> str:
+        attributes = self.spec.attribute_sets[attribute_set].attributes.values()
+        return next((each.name for each in attributes if each.number == number), str(number))
+
+
+async def resolve(sock: Socket, name: str, spec: Spec) -> Family:
+    """Ask nlctrl for the family `name` (CTRL_CMD_GETFAMILY).  FileNotFoundError if there is none."""
+    request = GenlMsgHdr(CTRL_CMD_GETFAMILY).pack() + attribute(CTRL_ATTR_FAMILY_NAME, name.encode() + b"\0")
+    await sock.sendto(message(GENL_ID_CTRL, request, flags=NLM_F_REQUEST), (0, 0))
+    header, payload = next(iterate_messages(memoryview(await sock.recv(BUFFER))))
+    if header.type == NLMSG_ERROR:
+        raise os_error(-S32.unpack_from(payload)[0], f"generic netlink family {name!r}")
+    found = {type & NLA_TYPE_MASK: value for type, value in iterate_attributes(payload, GENL_HDRLEN)}
+    return Family(
+        U16.unpack(found[CTRL_ATTR_FAMILY_ID])[0],
+        U32.unpack(found[CTRL_ATTR_VERSION])[0],
+        _groups(found.get(CTRL_ATTR_MCAST_GROUPS, memoryview(b""))),
+        spec,
+    )
+
+
+def _groups(nest: memoryview) -> dict[str, int]:
+    groups = {}
+    for _, entry in iterate_attributes(nest):
+        fields = {type & NLA_TYPE_MASK: value for type, value in iterate_attributes(entry)}
+        name = bytes(fields[CTRL_ATTR_MCAST_GRP_NAME]).rstrip(b"\0").decode()
+        groups[name] = U32.unpack(fields[CTRL_ATTR_MCAST_GRP_ID])[0]
+    return groups

@@ -1,0 +1,207 @@
+"""A client of a generic netlink family, made of the raw calls, as any real client is.
+
+    camera = await app.genetlink("camera")          # CTRL_CMD_GETFAMILY
+    await camera.join("frames")                     # NETLINK_ADD_MEMBERSHIP
+    await camera.do("set-format", width=640, height=480, pixel_format="YUYV")
+    async for frame in camera.events("frame-ready"):
+        parts = await camera.dump("read-frame", sequence=frame["sequence"])
+
+Requests go over one socket and events come over another, so that neither waits for the other.  The
+keys of results are spelled as in the family's specification; in keyword arguments `_` stands for `-`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Collection, Iterator
+from typing import TYPE_CHECKING, Any
+
+from simkernel.application.family import Family, resolve
+from simkernel.engine import SimulationError
+from simkernel.uapi.errno import EINTR, os_error, strerror
+from simkernel.uapi.extack import ExtAck, extended_ack
+from simkernel.uapi.netlink import (
+    NETLINK_ADD_MEMBERSHIP,
+    NETLINK_DROP_MEMBERSHIP,
+    NETLINK_EXT_ACK,
+    NETLINK_GENERIC,
+    NLM_F_ACK,
+    NLM_F_DUMP,
+    NLM_F_DUMP_INTR,
+    NLM_F_REQUEST,
+    NLMSG_DONE,
+    NLMSG_ERROR,
+    NlMsgHdr,
+    iterate_messages,
+    message,
+)
+from simkernel.uapi.socket import AF_NETLINK, SOCK_RAW, SOL_NETLINK
+from simkernel.uapi.structure import S32
+from simkernel.uapi.ynl import Spec
+from simkernel.uapi.ynl.model import ModeName
+
+if TYPE_CHECKING:
+    from simkernel.application.app import App
+    from simkernel.application.socket import Socket
+
+BUFFER = 65536
+"""Room for any datagram of the kernel: a dump fills what the reader offers, up to 32 KiB."""
+
+
+class Message(dict[str, Any]):
+    """The attributes of a message by name; `name` is the operation's."""
+
+    def __init__(self, name: str, attributes: dict[str, Any]) -> None:
+        super().__init__(attributes)
+        self.name = name
+
+
+class GenetlinkClient:
+    """A family as a program uses it.  Errors of the kernel are OSError, with what its extended ACK says."""
+
+    def __init__(self, app: App, sock: Socket, family: Family) -> None:
+        self._app = app
+        self._sock = sock
+        self._events: Socket | None = None
+        self._sequence = 0
+        self.family = family
+
+    @classmethod
+    async def open(cls, app: App, name: str, spec: Spec) -> GenetlinkClient:
+        """Ask nlctrl for the family.  FileNotFoundError (ENOENT) if the kernel has none of that name."""
+        sock = await _socket(app)
+        try:
+            return cls(app, sock, await resolve(sock, name, spec))
+        except BaseException:
+            await sock.close()
+            raise
+
+    # -- groups and events --------------------------------------------------
+
+    async def join(self, group: str) -> None:
+        """Join a multicast group.  PermissionError where the family asks for a capability."""
+        if self._events is None:
+            self._events = await _socket(self._app)
+        await self._events.setsockopt(SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, self.family.group(group))
+
+    async def leave(self, group: str) -> None:
+        """Leave a multicast group."""
+        if self._events is not None:
+            await self._events.setsockopt(SOL_NETLINK, NETLINK_DROP_MEMBERSHIP, self.family.group(group))
+
+    @property
+    def event_socket(self) -> Socket:
+        """The socket that events come over, for poll and options.  SimulationError before `join`."""
+        if self._events is None:
+            raise SimulationError(f"join a group of {self.family.name} first: events come to its members")
+        return self._events
+
+    def events(self, *names: str) -> AsyncIterator[Message]:
+        """The events of the joined groups, or those of them with these names, as they come.
+
+        Guarantees: in order, none twice.  When the socket overruns, `anext` raises OSError (ENOBUFS)
+        once; events are missing then, and iterating goes on after the gap.
+        """
+        for name in names:
+            self.family.check_event(name)
+        return _Events(self.event_socket, self.family, frozenset(names))
+
+    # -- requests -----------------------------------------------------------
+
+    async def do(self, operation: str, **attributes: Any) -> Message | None:
+        """One request; its reply, or None if it has none."""
+        request = self._request(operation, "do", NLM_F_REQUEST | NLM_F_ACK, attributes)
+        await self._sock.sendto(request, (0, 0))
+        reply: Message | None = None
+        while True:
+            for header, payload in await self._answers():
+                if header.type == NLMSG_ERROR:
+                    self._raise(operation, request, header, payload)
+                    return reply
+                reply = Message(operation, self.family.decode(operation, "do", payload))
+
+    async def dump(self, operation: str, **attributes: Any) -> list[Message]:
+        """All there is, message by message.
+
+        InterruptedError (EINTR, as libmnl has it) if it changed meanwhile (NLM_F_DUMP_INTR): ask again.
+        """
+        request = self._request(operation, "dump", NLM_F_REQUEST | NLM_F_DUMP, attributes)
+        await self._sock.sendto(request, (0, 0))
+        replies: list[Message] = []
+        interrupted = False
+        while True:
+            for header, payload in await self._answers():
+                interrupted = interrupted or bool(header.flags & NLM_F_DUMP_INTR)
+                if header.type in (NLMSG_DONE, NLMSG_ERROR):
+                    self._raise(operation, request, header, payload)
+                    if interrupted:
+                        raise os_error(EINTR, f"the dump {operation} was interrupted by a change: ask again")
+                    return replies
+                replies.append(Message(operation, self.family.decode(operation, "dump", payload)))
+
+    async def close(self) -> None:
+        """Close its sockets."""
+        await self._sock.close()
+        if self._events is not None:
+            await self._events.close()
+
+    # -- within -------------------------------------------------------------
+
+    def _request(self, operation: str, mode: ModeName, flags: int, attributes: dict[str, Any]) -> bytes:
+        self._sequence += 1
+        values = {key.replace("_", "-"): value for key, value in attributes.items()}
+        payload = self.family.encode(operation, mode, values)
+        return message(self.family.id, payload, flags=flags, seq=self._sequence)
+
+    async def _answers(self) -> Iterator[tuple[NlMsgHdr, memoryview]]:
+        data = await self._sock.recv(BUFFER)
+        sequence = self._sequence
+        return (each for each in iterate_messages(memoryview(data)) if each[0].seq == sequence)
+
+    def _raise(self, operation: str, request: bytes, header: NlMsgHdr, payload: memoryview) -> None:
+        """Raise what an answer says went wrong, if anything."""
+        number = -S32.unpack_from(payload)[0]
+        if number == 0:
+            return
+        extack = extended_ack(header, payload)
+        error = os_error(number, self._explain(operation, request, number, extack))
+        error.extack = extack  # type: ignore[attr-defined]
+        raise error
+
+    def _explain(self, operation: str, request: bytes, number: int, extack: ExtAck) -> str:
+        parts = [strerror(number)]
+        if extack.message:
+            parts.append(extack.message)
+        if extack.offset is not None and (name := self.family.name_at(operation, request, extack.offset)):
+            parts.append(f"attribute {name!r}")
+        if extack.missing_type is not None:
+            parts.append(f"attribute {self.family.name_of(operation, extack.missing_type)!r} is missing")
+        return f"{self.family.name} {operation}: " + ": ".join(parts)
+
+
+class _Events:
+    """The events that a socket receives, decoded."""
+
+    def __init__(self, sock: Socket, family: Family, names: Collection[str]) -> None:
+        self._sock = sock
+        self._family = family
+        self._names = names
+        self._queued: list[Message] = []
+
+    def __aiter__(self) -> _Events:
+        return self
+
+    async def __anext__(self) -> Message:
+        while not self._queued:
+            data = await self._sock.recv(BUFFER)
+            for header, payload in iterate_messages(memoryview(data)):
+                event = self._family.decode_event(payload) if header.type == self._family.id else None
+                if event is not None and (not self._names or event[0] in self._names):
+                    self._queued.append(Message(*event))
+        return self._queued.pop(0)
+
+
+async def _socket(app: App) -> Socket:
+    sock: Socket = await app.socket(AF_NETLINK, SOCK_RAW, NETLINK_GENERIC)
+    await sock.bind((0, 0))
+    await sock.setsockopt(SOL_NETLINK, NETLINK_EXT_ACK, 1)
+    return sock
