@@ -27,6 +27,7 @@ TEXTS: Final = {
     "irq_handler_entry": "interrupt {irq}",
     "irq_handler_exit": "interrupt {irq} handled",
     "irq_raise": "raises line {line}",
+    "netlink_recv": "received, {length} bytes",
     "netlink_unicast": "unicast to port {portid}, {length} bytes",
     "netlink_broadcast": "multicast to group {group}, {length} bytes",
     "netlink_extack": "extack: {msg}",

@@ -84,7 +84,7 @@ class _Step:
     """A step of a flow, with the point it binds to (None where that is a slice, which sorts by itself)."""
 
     arrow: _Event
-    point: _Event | None
+    point: str | None
 
 
 class TraceJson(Exporter):
@@ -146,27 +146,27 @@ class TraceJson(Exporter):
         duration = max(time - begun.record.time, 1)
         event = _event(begun.record, begun.lane)
         event["args"] |= fields
-        self._write([event | {"dur": duration / 1000}])
+        self._write([_encode(event | {"dur": duration / 1000})])
         begun.lane.occupied = False
         begun.lane.free_from = begun.record.time + duration
 
     def _point(self, record: Record) -> None:
         lane = self._lanes(record)[0]
-        event = _event(record, lane)
+        point = _encode(_event(record, lane))
         if record.flow:
-            self._step(record, lane, event)
+            self._step(record, lane, point)
         else:
-            self._write([event])
+            self._write([point])
 
     # -- arrows -------------------------------------------------------------
 
-    def _step(self, record: Record, lane: _Lane, point: _Event | None) -> None:
+    def _step(self, record: Record, lane: _Lane, point: str | None) -> None:
         last = self._last.pop(record.flow, None)
         if last is None:
             self._arrows += 1
             phase, number = "s", self._arrows
         else:
-            self._write([last.point, last.arrow])
+            self._write([last.point, _encode(last.arrow)])
             phase, number = "t", last.arrow["id"]
         arrow = {"ph": phase, "id": number, "name": "flow", "cat": "flow", "ts": record.time / 1000,
                  "pid": lane.pid, "tid": lane.tid}  # fmt: skip
@@ -178,7 +178,7 @@ class TraceJson(Exporter):
         if last.arrow["ph"] == "s":
             self._write([last.point])
         else:
-            self._write([last.point, last.arrow | {"ph": "f", "bp": "e"}])
+            self._write([last.point, _encode(last.arrow | {"ph": "f", "bp": "e"})])
 
     # -- processes and threads ----------------------------------------------
 
@@ -212,15 +212,15 @@ class TraceJson(Exporter):
         common = {"ph": "M", "pid": pid, "tid": tid}
         self._write(
             [
-                common | {"name": f"{what}_name", "args": {"name": name}},
-                common | {"name": f"{what}_sort_index", "args": {"sort_index": tid}},
+                _encode(common | {"name": f"{what}_name", "args": {"name": name}}),
+                _encode(common | {"name": f"{what}_sort_index", "args": {"sort_index": tid}}),
             ]
         )
 
-    def _write(self, events: Iterable[_Event | None]) -> None:
+    def _write(self, events: Iterable[str | None]) -> None:
         for event in events:
             if event is not None:
-                self._file.write(f"{self._separator}\n{_encode(event)}")
+                self._file.write(f"{self._separator}\n{event}")
                 self._separator = ","
 
 
