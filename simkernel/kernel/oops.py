@@ -21,9 +21,9 @@ file and line: no text of it, which may hold anything, and no path.  The excepti
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
@@ -87,6 +87,20 @@ class Oopses:
     def contain(self, module: LoadedModule | None, where: str) -> Guard:
         """For a `with` around a call that nobody waits for: it ends there, and an OSError is an oops too."""
         return Guard(self, module, where, answered=False)
+
+    def wrap(self, module: LoadedModule, where: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        """`function` with a `guard` round it, whether it is plain or `async def`."""
+
+        async def finish(pending: Awaitable[Any]) -> Any:
+            with self.guard(module, where):
+                return await pending
+
+        def call(*arguments: Any) -> Any:
+            with self.guard(module, where):
+                result = function(*arguments)
+            return finish(result) if isinstance(result, Awaitable) else result
+
+        return call
 
 
 class Guard:

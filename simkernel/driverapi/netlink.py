@@ -1,0 +1,119 @@
+"""include/linux/netlink.h: a netlink protocol of a module's own.
+
+    def receive(skb: Skb) -> object:                       # in the context of the program that sends
+        return netlink_rcv_skb(sock, skb, handle)
+
+    def handle(request: Request) -> None:                  # for each message; OSError is its answer
+        nlmsg_unicast(sock, message(HELLO, b"...", seq=request.seq), request.portid)
+
+    sock = netlink_kernel_create(this, 17, receive)
+    netlink_kernel_release(sock)
+
+Messages are bytes with a header of their own: see `simkernel.uapi.netlink`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import attrs
+
+from simkernel.kernel.module.module import LoadedModule
+from simkernel.kernel.module.resources import Resource
+from simkernel.kernel.net.skb import Skb
+from simkernel.kernel.netlink import kernel_socket, message
+from simkernel.kernel.netlink.message import Request
+from simkernel.kernel.netlink.table import NONROOT_RECV, NONROOT_SEND
+from simkernel.uapi.errno import ENOMEM, os_error
+from simkernel.uapi.netlink import NLMSG_HDRLEN
+
+__all__ = [
+    "NONROOT_RECV",
+    "NONROOT_SEND",
+    "KernelSocket",
+    "Request",
+    "Skb",
+    "netlink_has_listeners",
+    "netlink_kernel_create",
+    "netlink_kernel_release",
+    "netlink_rcv_skb",
+    "nlmsg_data",
+    "nlmsg_multicast",
+    "nlmsg_unicast",
+]
+
+
+@attrs.frozen(eq=False)
+class KernelSocket:
+    """The kernel's end of a protocol, as a module holds it."""
+
+    module: LoadedModule
+    socket: kernel_socket.KernelSocket
+    resource: Resource
+
+
+def netlink_kernel_create(
+    this: LoadedModule,
+    protocol: int,
+    receive: Callable[[Skb], object],
+    *,
+    groups: int = 0,
+    flags: int = 0,
+) -> KernelSocket:
+    """Serve `protocol` (0 to 31) in the initial network namespace; `receive` takes what programs send.
+
+    It has `groups` multicast groups (32 at least).  With NONROOT_RECV anybody may join them, with
+    NONROOT_SEND send to them; otherwise that takes CAP_NET_ADMIN.  A program's socket of the
+    protocol holds the module.  ENOMEM if somebody serves it already.
+    """
+    kernel = this.kernel
+    try:
+        sock = kernel_socket.create(
+            kernel.netlink,
+            kernel.net,
+            protocol,
+            input=kernel.oopses.wrap(this, f"netlink protocol {protocol}", receive),
+            groups=groups,
+            flags=flags,
+            owner=this,
+        )
+    except OSError:
+        raise os_error(ENOMEM) from None  # Linux returns no socket, and drivers make this of it
+    resource = kernel.resources.add(this, "netlink protocol", str(protocol), sock.release)
+    return KernelSocket(this, sock, resource)
+
+
+def netlink_kernel_release(sock: KernelSocket) -> None:
+    """Serve the protocol no longer."""
+    sock.module.kernel.resources.remove(sock.resource)
+    sock.socket.release()
+
+
+def netlink_rcv_skb(sock: KernelSocket, skb: Skb, handle: Callable[[Request], object]) -> object:
+    """Hand each message of a datagram to `handle`, and acknowledge those that ask for it.
+
+    An OSError of `handle` goes back as NLMSG_ERROR.  To be returned by who receives: it is awaitable if
+    `handle` is `async def`.
+    """
+    wrapped = sock.module.kernel.oopses.wrap(sock.module, "netlink request", handle)
+    return message.receive(sock.socket, skb, wrapped)
+
+
+def nlmsg_data(request: Request) -> bytes:
+    """What follows a message's header."""
+    return request.data[request.start + NLMSG_HDRLEN : request.end]
+
+
+def nlmsg_unicast(sock: KernelSocket, data: bytes, portid: int) -> None:
+    """Send to one program.  ECONNREFUSED if it is gone, EAGAIN if its queue is full."""
+    sock.socket.unicast(sock.socket.skb(data), portid)
+
+
+def nlmsg_multicast(sock: KernelSocket, data: bytes, group: int, *, exclude: int = 0) -> None:
+    """Send to a group, the port id `exclude` left out.  ESRCH if nobody is in it, ENOBUFS if some lost it."""
+    sock.socket.multicast(sock.socket.skb(data), group, exclude=exclude)
+
+
+def netlink_has_listeners(sock: KernelSocket, group: int) -> bool:
+    """Whether anybody is in `group`."""
+    return sock.socket.has_listeners(group)
