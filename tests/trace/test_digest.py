@@ -56,6 +56,13 @@ def test_every_part_of_a_record_counts(change: dict[str, object]) -> None:
     assert digest([one]) != digest([attrs.evolve(one, **change)])
 
 
+def test_every_byte_of_a_long_message_counts() -> None:
+    frame = bytes(100_000)
+    one, other = record(1, "a", KERNEL, "b", data=frame), record(1, "a", KERNEL, "b", data=frame[:-1] + b"x")
+    assert digest([one]) != digest([other])
+    assert digest([one]) == digest([record(1, "a", KERNEL, "b", data=memoryview(frame))])
+
+
 def test_the_order_counts() -> None:
     assert digest(STORY) != digest(STORY[1:] + STORY[:1])
 
