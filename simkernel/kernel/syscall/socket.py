@@ -6,7 +6,7 @@ bytes of a whole sockaddr.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
 
 from simkernel.kernel.file.file import OpenFile
@@ -51,13 +51,13 @@ class SocketObject(Protocol):
     def getpeername(self) -> tuple[int, int]: ...
     def sendmsg(
         self, task: Task, data: bytes, address: Address | None, control: Control, flags: int
-    ) -> int | Coroutine[Any, Any, int]: ...
+    ) -> int | Awaitable[int]: ...
     def recvmsg(self, task: Task, size: int, control_size: int, flags: int) -> Received: ...
     def setsockopt(self, task: Task, level: int, option: int, value: bytes) -> None: ...
     def getsockopt(self, task: Task, level: int, option: int, length: int) -> bytes: ...
 
 
-Create = Callable[[Task, int, int], SocketObject | Coroutine[Any, Any, SocketObject]]
+Create = Callable[[Task, int, int], SocketObject | Awaitable[SocketObject]]
 
 
 class SocketCalls:
@@ -81,7 +81,7 @@ class SocketCalls:
         self._engine = kernel.engine
         self._families = kernel.socket_families
 
-    def socket(self, task: Task, family: int, type: int, protocol: int) -> int | Coroutine[Any, Any, int]:
+    def socket(self, task: Task, family: int, type: int, protocol: int) -> int | Awaitable[int]:
         """A new socket's descriptor (`__sys_socket()`)."""
         flags = type & ~SOCK_TYPE_MASK
         if flags & ~(SOCK_NONBLOCK | SOCK_CLOEXEC):
@@ -90,11 +90,11 @@ class SocketCalls:
         if create is None:
             raise os_error(EAFNOSUPPORT)
         made = create(task, type & SOCK_TYPE_MASK, protocol)
-        if isinstance(made, Coroutine):
+        if isinstance(made, Awaitable):
             return self._install_later(task, made, flags)
         return self._install(task, made, flags)
 
-    async def _install_later(self, task: Task, made: Coroutine[Any, Any, SocketObject], flags: int) -> int:
+    async def _install_later(self, task: Task, made: Awaitable[SocketObject], flags: int) -> int:
         return self._install(task, await made, flags)
 
     @staticmethod
@@ -132,7 +132,7 @@ class SocketCalls:
 
     def sendto(
         self, task: Task, fd: int, data: bytes, flags: int = 0, address: Address | None = None
-    ) -> int | Coroutine[Any, Any, int]:
+    ) -> int | Awaitable[int]:
         """sendto(2): the number of bytes sent."""
         return self.sendmsg(task, fd, data, [], flags, address)
 
@@ -144,7 +144,7 @@ class SocketCalls:
         control: Control,
         flags: int = 0,
         address: Address | None = None,
-    ) -> int | Coroutine[Any, Any, int]:
+    ) -> int | Awaitable[int]:
         """sendmsg(2), its buffers joined to `data` by the caller's library."""
         file = task.files.get(fd)
         sock = _of(file)
@@ -161,13 +161,13 @@ class SocketCalls:
 
     def recvfrom(
         self, task: Task, fd: int, size: int, flags: int = 0
-    ) -> Received | Coroutine[Any, Any, Received]:
+    ) -> Received | Awaitable[Received]:
         """recvfrom(2): one message of up to `size` bytes and its sender."""
         return self.recvmsg(task, fd, size, 0, flags)
 
     def recvmsg(
         self, task: Task, fd: int, size: int, control_size: int, flags: int = 0
-    ) -> Received | Coroutine[Any, Any, Received]:
+    ) -> Received | Awaitable[Received]:
         """recvmsg(2)."""
         file = task.files.get(fd)
         sock = _of(file)
@@ -193,7 +193,7 @@ class SocketCalls:
                 except WouldBlock as again:
                     blocked = again
                 else:
-                    return await result if isinstance(result, Coroutine) else result
+                    return await result if isinstance(result, Awaitable) else result
         finally:
             file.put()
 

@@ -146,5 +146,5 @@ async def sleep_on(
 async def maybe(result: T | Awaitable[T]) -> T:
     """The result of a function that may or may not have been `async def`."""
     if inspect.isawaitable(result):
-        return await result  # type: ignore[no-any-return]
+        return await result
     return result

@@ -106,7 +106,7 @@ class Timers:
         self._preempt.irq_enter()
         result: object = None
         with self._oopses.contain(timer.module, f"timer {timer.name}"):
-            result = timer.function(timer)  # type: ignore[func-returns-value]
+            result = timer.function(timer)
         if inspect.iscoroutine(result):
             self._preempt.schedule()
             result.close()
