@@ -27,20 +27,26 @@ Control = list[tuple[int, int, bytes]]
 class Received(Protocol):
     """What recvmsg gives: data, control messages, MSG_ flags, the sender, and the real length."""
 
-    data: bytes
-    control: Control
-    flags: int
-    address: tuple[int, int]
-    length: int
+    @property
+    def data(self) -> bytes: ...
+    @property
+    def length(self) -> int: ...
+    @property
+    def control(self) -> Control: ...
+    @property
+    def flags(self) -> int: ...
+    @property
+    def address(self) -> tuple[int, int]: ...
 
 
 @runtime_checkable
 class SocketObject(Protocol):
     """A socket: non-blocking operations and what to wait on."""
 
-    rcvtimeo: int | None
-    sndtimeo: int | None
-
+    @property
+    def rcvtimeo(self) -> int | None: ...
+    @property
+    def sndtimeo(self) -> int | None: ...
     def poll(self) -> int: ...
     @property
     def wait_queues(self) -> tuple[WaitQueue, ...]: ...
