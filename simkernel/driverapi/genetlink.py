@@ -1,0 +1,300 @@
+"""include/net/genetlink.h: a family of commands, as its specification declares it.
+
+    family = genl_register_family(
+        this,
+        do={"set-format": camera.set_format},
+        dump={"list": camera.list},
+    )
+    genlmsg_multicast(family, "frame-ready", {"sequence": 7})
+    genl_unregister_family(family)
+
+The specification is the YAML file beside the module.  What a program sends is checked against it
+before a handler is called; a handler gets and gives attributes by name, as the file spells them:
+
+    def set_format(info: GenlInfo) -> Reply | None:       # plain or async; a reply is sent back
+        if info.attributes["width"] > 1920:
+            info.fail(EINVAL, "too wide", attribute="width")
+        return {"width": 1920}
+
+    def list(info: GenlInfo) -> Iterable[Reply]:          # one message each, as many as fit at a time
+        for frame in frames:
+            yield {"sequence": frame.sequence}
+
+An enum is its name, flags are a tuple of names, a nest is a dict, what may come several times a list,
+binary is bytes, a flag that is there True.
+
+Several requests may be under way at a time, if handlers sleep: what they share is theirs to lock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from typing import Any, NoReturn
+
+import attrs
+
+from simkernel.driverapi.family import build_family
+from simkernel.engine import SimulationError
+from simkernel.kernel.module.module import LoadedModule
+from simkernel.kernel.module.resources import Resource
+from simkernel.kernel.netlink.genetlink.family import Dumper, Family
+from simkernel.kernel.netlink.genetlink.info import Info
+from simkernel.kernel.netlink.writer import MessageWriter, NoRoom
+from simkernel.kernel.task.credentials import Credentials
+from simkernel.uapi.errno import EMSGSIZE, os_error
+from simkernel.uapi.genetlink import GenlMsgHdr
+from simkernel.uapi.netlink import NLM_F_MULTI
+from simkernel.uapi.ynl import Spec
+from simkernel.uapi.ynl.codec import codec
+from simkernel.uapi.ynl.model import ModeName
+
+__all__ = [
+    "DoIt",
+    "DumpIt",
+    "GenlDump",
+    "GenlFamily",
+    "GenlInfo",
+    "Reply",
+    "genl_has_listeners",
+    "genl_register_family",
+    "genl_unregister_family",
+    "genlmsg_multicast",
+]
+
+Reply = Mapping[str, Any]
+"""The attributes of a message, by name."""
+DoIt = Callable[["GenlInfo"], Reply | Awaitable[Reply | None] | None]
+DumpIt = Callable[["GenlInfo"], Iterable[Reply]]
+
+_HEADER = GenlMsgHdr.LAYOUT
+
+
+@attrs.frozen
+class GenlDump:
+    """A dump of something that changes: `generation()` says in which state it is (`cb->seq`).
+
+    Who reads it is told, by NLM_F_DUMP_INTR, that it changed meanwhile.
+    """
+
+    dump: DumpIt
+    generation: Callable[[], int]
+
+
+class GenlInfo:
+    """A request, as its handler sees it.
+
+    `attributes` are by name.  `portid` is who asks, `credentials` what he may do.
+    """
+
+    __slots__ = ("_info", "_mode", "_spec", "attributes")
+
+    def __init__(self, spec: Spec, mode: ModeName, info: Info) -> None:
+        self._spec = spec
+        self._mode: ModeName = mode
+        self._info = info
+        request = info.request
+        payload = memoryview(request.data)[info.attributes_start : request.end]
+        # Without a policy nothing was checked, and nothing is looked at.
+        checked = info.operation.policy is not None
+        self.attributes: dict[str, Any] = (
+            codec(spec, info.operation.name, mode, "request").decode(payload) if checked else {}
+        )
+
+    @property
+    def portid(self) -> int:
+        """Port id of the socket that it came from."""
+        return self._info.portid
+
+    @property
+    def credentials(self) -> Credentials:
+        """User, group and capabilities of the program that asks."""
+        return self._info.credentials
+
+    def capable(self, capability: int) -> bool:
+        """Whether the program that asks, and who opened its socket, have a capability."""
+        return self._info.capable(capability)
+
+    def fail(
+        self, error: int, text: str | None = None, *, attribute: str | None = None, missing: str | None = None
+    ) -> NoReturn:
+        """Refuse with an errno, and say why (extended ACK): a text, and the attribute that is at fault
+        (`attribute`) or should have been there (`missing`).
+        """
+        self._info.fail(
+            error,
+            text,
+            attribute=None if attribute is None else self._number(attribute),
+            missing=None if missing is None else self._number(missing),
+        )
+
+    def reply(self, values: Reply) -> None:
+        """Send one message back; for handlers that answer with several.  EAGAIN if there is no room."""
+        self._info.reply(self._reply_number, self.encode(values))
+
+    def encode(self, values: Reply) -> bytes:
+        """The bytes of a reply's attributes."""
+        return codec(self._spec, self._info.operation.name, self._mode, "reply").encode(values)
+
+    def message(self, attributes: bytes, flags: int) -> bytes:
+        """A whole reply."""
+        return self._info.message(self._reply_number, attributes, flags=flags)
+
+    @property
+    def _reply_number(self) -> int:
+        number = self._spec.operation(self._info.operation.name).reply_number
+        assert number is not None
+        return number
+
+    def _number(self, attribute: str) -> int:
+        declared = self._spec.operation(self._info.operation.name)
+        return self._spec.attribute_sets[declared.attribute_set].attributes[attribute].number
+
+
+@attrs.frozen(eq=False)
+class GenlFamily:
+    """A family as its module holds it."""
+
+    module: LoadedModule
+    spec: Spec
+    family: Family
+    resource: Resource
+
+
+def genl_register_family(
+    this: LoadedModule,
+    *,
+    do: Mapping[str, DoIt] | None = None,
+    dump: Mapping[str, DumpIt | GenlDump] | None = None,
+    spec: str = "",
+) -> GenlFamily:
+    """Let the family be there, with a handler for each do and each dump that its specification has.
+
+    `spec` is the name of the file, without .yaml; by default the module's.  EEXIST if there is a family
+    of that name.
+    """
+    declared = this.spec(spec)
+    handlers, dumps = do or {}, dump or {}
+
+    def make_do(name: str) -> Callable[[Info], object]:
+        return lambda info: _do(GenlInfo(declared, "do", info), handlers[name])
+
+    def make_dumper(name: str) -> Dumper:
+        return _Dump(declared, dumps[name]).dumper
+
+    family = build_family(this, declared, handlers.keys(), dumps.keys(), make_do, make_dumper)
+    genetlink = this.kernel.genetlink
+    genetlink.register(family)
+    resource = this.kernel.resources.add(
+        this, "generic netlink family", family.name, lambda: genetlink.unregister(family)
+    )
+    return GenlFamily(this, declared, family, resource)
+
+
+def genl_unregister_family(family: GenlFamily) -> None:
+    """Take the family away; whoever is in its groups is in them no more."""
+    kernel = family.module.kernel
+    kernel.resources.remove(family.resource)
+    kernel.genetlink.unregister(family.family)
+
+
+def genlmsg_multicast(family: GenlFamily, event: str, values: Reply, *, exclude: int = 0) -> bool:
+    """Send an event to the group that the specification names for it; whether anybody got it.
+
+    The port id `exclude` is left out.  Callable from an interrupt handler.  Who has no room loses it,
+    and is told by ENOBUFS.
+    """
+    declared = family.spec.operation(event)
+    number = declared.reply_number
+    assert number is not None
+    attributes = codec(family.spec, event, "event", "reply").encode(values)
+    try:
+        family.module.kernel.genetlink.multicast(
+            family.family, _group(family, declared.group), number, attributes, exclude=exclude
+        )
+    except OSError:
+        return False
+    return True
+
+
+def genl_has_listeners(family: GenlFamily, group: str) -> bool:
+    """Whether anybody is in a group of the family; if not, its event need not be made."""
+    return family.module.kernel.genetlink.has_listeners(family.family, _group(family, group))
+
+
+def _group(family: GenlFamily, name: str) -> int:
+    for index, group in enumerate(family.spec.groups):
+        if group.name == name:
+            return index
+    raise SimulationError(f"{family.spec.name} has no multicast group {name!r}")
+
+
+def _do(info: GenlInfo, handler: DoIt) -> object:
+    result = handler(info)
+    if isinstance(result, Awaitable):
+        return _do_sleeping(info, result)
+    if result is not None:
+        info.reply(result)
+    return None
+
+
+async def _do_sleeping(info: GenlInfo, pending: Awaitable[Reply | None]) -> None:
+    result = await pending
+    if result is not None:
+        info.reply(result)
+
+
+class _Progress:
+    """How far a dump has come: what is left of it, and a message that found no room."""
+
+    def __init__(self, info: GenlInfo, replies: Iterator[Reply]) -> None:
+        self.info = info
+        self.replies = replies
+        self.waiting: bytes | None = None
+
+    def next_message(self) -> bytes | None:
+        """The next message, whole; None at the end."""
+        if self.waiting is None:
+            values = next(self.replies, None)
+            if values is None:
+                return None
+            self.waiting = self.info.message(self.info.encode(values), NLM_F_MULTI)
+        return self.waiting
+
+
+class _Dump:
+    """A handler of the driver's as the kernel wants a dump: in steps."""
+
+    def __init__(self, spec: Spec, declared: DumpIt | GenlDump) -> None:
+        self._spec = spec
+        self._dump = declared.dump if isinstance(declared, GenlDump) else declared
+        self._generation = declared.generation if isinstance(declared, GenlDump) else None
+
+    @property
+    def dumper(self) -> Dumper:
+        """The steps."""
+        return Dumper(self._step, self._begin, self._done)
+
+    def _begin(self, info: Info) -> None:
+        mine = GenlInfo(self._spec, "dump", info)
+        info.state = _Progress(mine, iter(self._dump(mine)))
+
+    def _step(self, writer: MessageWriter, info: Info) -> bool:
+        progress: _Progress = info.state
+        while (message := progress.next_message()) is not None:
+            place = len(writer.data)
+            try:
+                writer.append(message)
+            except NoRoom:
+                if not writer.data:
+                    raise os_error(EMSGSIZE) from None
+                return True
+            progress.waiting = None
+            if self._generation is not None and info.callback is not None:
+                info.callback.generation = self._generation()
+                info.callback.check_consistent(writer, place)
+        return False
+
+    def _done(self, info: Info) -> None:
+        close = getattr(info.state.replies, "close", None)
+        if close is not None:
+            close()
