@@ -22,7 +22,6 @@ from simkernel.application.socket import Socket
 from simkernel.application.uevent import UeventMonitor
 from simkernel.engine import Call, SimulationError, nanoseconds_up, whole_nanoseconds
 from simkernel.uapi.socket import AF_NETLINK, SOCK_RAW
-from simkernel.uapi.wait import WNOHANG
 from simkernel.uapi.ynl import Spec
 
 T = TypeVar("T")
@@ -206,7 +205,7 @@ class App:
 
     def waitpid(self, pid: int, options: int = 0) -> Call[tuple[int, int]]:
         """The same for one child; (0, 0) under WNOHANG if it has not ended."""
-        return self.call("wait4", pid, options & WNOHANG)
+        return self.call("wait4", pid, options)
 
     def kill(self, pid: int, signal: int) -> Call[None]:
         """Send a signal."""

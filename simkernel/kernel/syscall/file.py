@@ -28,6 +28,7 @@ class FileCalls:
 
     def __init__(self, kernel: Kernel) -> None:
         self._engine = kernel.engine
+        self._unmodelled = kernel.unmodelled
 
     def close(self, task: Task, fd: int) -> None:
         """close(2)."""
@@ -51,7 +52,7 @@ class FileCalls:
             return 0
         if command == F_DUPFD and argument == 0:
             return task.files.install(file)
-        raise os_error(EINVAL)
+        raise self._unmodelled(f"fcntl command {command}", EINVAL)
 
     def ioctl(self, task: Task, fd: int, request: int, argument: int = 0) -> int:
         """ioctl(2): FIONBIO, which every file takes; ENOTTY for what the object does not know."""

@@ -137,7 +137,7 @@ class ProcessCalls:
     ) -> tuple[int, int] | Coroutine[Any, Any, tuple[int, int]]:
         """wait4(2): (pid, status) of a child that has ended, (0, 0) under WNOHANG.  ECHILD without one."""
         if options & ~WNOHANG:
-            raise os_error(EINVAL)
+            raise self._kernel.unmodelled(f"wait4 options {options:#x}", EINVAL)
         found = self._reap(task, pid)
         if found is not None:
             return found
@@ -187,7 +187,7 @@ class ProcessCalls:
     def unshare(self, task: Task, flags: int) -> None:
         """unshare(2), CLONE_NEWNET: a network namespace of one's own.  Wants CAP_SYS_ADMIN."""
         if flags != CLONE_NEWNET:
-            raise os_error(EINVAL)
+            raise self._kernel.unmodelled(f"unshare flags {flags:#x}", EINVAL)
         if not task.credentials.capable(CAP_SYS_ADMIN):
             raise os_error(EPERM)
         task.net = self._kernel.namespaces.create()

@@ -14,7 +14,7 @@ from simkernel.kernel.task.task import Task
 from simkernel.kernel.task.wait import WaitQueue, WouldBlock, sleep_on
 from simkernel.uapi.errno import EAFNOSUPPORT, EAGAIN, EINVAL, ENOTSOCK, os_error
 from simkernel.uapi.fcntl import O_NONBLOCK
-from simkernel.uapi.socket import MSG_DONTWAIT, SOCK_CLOEXEC, SOCK_NONBLOCK, SOCK_TYPE_MASK
+from simkernel.uapi.socket import AF_MAX, MSG_DONTWAIT, SOCK_CLOEXEC, SOCK_MAX, SOCK_NONBLOCK, SOCK_TYPE_MASK
 
 if TYPE_CHECKING:
     from simkernel.kernel.kernel import Kernel
@@ -86,16 +86,22 @@ class SocketCalls:
     def __init__(self, kernel: Kernel) -> None:
         self._engine = kernel.engine
         self._families = kernel.socket_families
+        self._unmodelled = kernel.unmodelled
 
     def socket(self, task: Task, family: int, type: int, protocol: int) -> int | Awaitable[int]:
         """A new socket's descriptor (`__sys_socket()`)."""
         flags = type & ~SOCK_TYPE_MASK
         if flags & ~(SOCK_NONBLOCK | SOCK_CLOEXEC):
             raise os_error(EINVAL)
+        kind = type & SOCK_TYPE_MASK
+        if not 0 <= family < AF_MAX:
+            raise os_error(EAFNOSUPPORT)
+        if kind >= SOCK_MAX:
+            raise os_error(EINVAL)
         create = self._families.get(family)
         if create is None:
-            raise os_error(EAFNOSUPPORT)
-        made = create(task, type & SOCK_TYPE_MASK, protocol)
+            raise self._unmodelled(f"socket family {family}", EAFNOSUPPORT)
+        made = create(task, kind, protocol)
         if isinstance(made, Awaitable):
             return self._install_later(task, made, flags)
         return self._install(task, made, flags)
@@ -165,9 +171,7 @@ class SocketCalls:
                 raise os_error(EAGAIN) from None
             return self._wait(file, blocked, sock.sndtimeo, exclusive=False)
 
-    def recvfrom(
-        self, task: Task, fd: int, size: int, flags: int = 0
-    ) -> Received | Awaitable[Received]:
+    def recvfrom(self, task: Task, fd: int, size: int, flags: int = 0) -> Received | Awaitable[Received]:
         """recvfrom(2): one message of up to `size` bytes and its sender."""
         return self.recvmsg(task, fd, size, 0, flags)
 

@@ -1,0 +1,123 @@
+"""The kernel: what it is made of, and how the parts are joined.  Read this first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from simkernel.engine import Engine
+from simkernel.hardware.bus import Bus
+from simkernel.kernel.costs import CostModel
+from simkernel.kernel.device.core import DriverCore
+from simkernel.kernel.device.simbus import Simbus
+from simkernel.kernel.device.uevent import Uevents
+from simkernel.kernel.irq.interrupts import Interrupts
+from simkernel.kernel.locking.preempt import Preempt
+from simkernel.kernel.log import Log
+from simkernel.kernel.mm.dma import DmaMemory
+from simkernel.kernel.module.modules import Modules
+from simkernel.kernel.module.resources import Resources
+from simkernel.kernel.net.namespace import Namespaces, Net
+from simkernel.kernel.netlink.genetlink.genetlink import GenericNetlink
+from simkernel.kernel.netlink.netlink import Netlink
+from simkernel.kernel.netlink.route.rtnetlink import RouteNetlink
+from simkernel.kernel.netlink.uevent import UeventSockets
+from simkernel.kernel.oops import Oopses
+from simkernel.kernel.syscall.socket import Create
+from simkernel.kernel.syscall.table import system_calls
+from simkernel.kernel.taint import Taints
+from simkernel.kernel.task.process import Processes
+from simkernel.kernel.task.runner import Handler
+from simkernel.kernel.task.scheduler import RunQueue, Scheduler, UnlimitedCpus
+from simkernel.kernel.task.task import Task
+from simkernel.kernel.time.timer import Timers
+from simkernel.kernel.unmodelled import Unmodelled
+from simkernel.kernel.workqueue import WorkQueues
+from simkernel.uapi.socket import AF_NETLINK
+
+
+class Kernel:
+    """One running kernel.  Each part is an attribute; what a part needs it is given here."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        bus: Bus,
+        *,
+        costs: CostModel,
+        cpus: int | None,
+        module_path: Sequence[Path],
+        unmodelled: str,
+    ) -> None:
+        self.engine = engine
+        self.bus = bus
+        self.costs = costs
+        bus.readl_ns, bus.writel_ns = costs.readl, costs.writel
+
+        self.log = Log(engine)
+        self.taints = Taints()
+        self.unmodelled = Unmodelled(self.log, raises=unmodelled == "raise")
+        bus.on_error = self.log.err
+
+        self.namespaces = Namespaces()
+        self.scheduler: Scheduler = (
+            UnlimitedCpus(engine, costs) if cpus is None else RunQueue(engine, costs, cpus)
+        )
+        handlers: dict[str, Handler] = {}
+        self.processes = Processes(engine, self.scheduler, handlers, self.namespaces.init)
+
+        self.resources = Resources()
+        self.preempt = Preempt(self.log, self.taints, self.current)
+        self.processes.runner.before_sleep = self.preempt.schedule
+        self.oopses = Oopses(self.log, self.taints, self.current)
+        self.work_queues = WorkQueues(engine, self.oopses, self.resources, self.processes.kthread)
+        self.timers = Timers(
+            engine, costs, self.preempt, self.oopses, self.resources, self.scheduler.interrupt
+        )
+        self.dma = DmaMemory(bus.memory, self.resources)
+        self.interrupts = Interrupts(
+            engine,
+            bus,
+            costs,
+            self.log,
+            self.preempt,
+            self.oopses,
+            self.resources,
+            self.processes.kthread,
+            self.scheduler.interrupt,
+        )
+
+        self.uevents = Uevents(engine, self.log)
+        self.devices = DriverCore(
+            engine,
+            self.log,
+            self.preempt,
+            self.oopses,
+            self.resources,
+            self.uevents,
+            self.work_queues.system,
+        )
+        self.simbus = Simbus(
+            bus, self.log, self.preempt, self.devices, self.interrupts, self.work_queues.system
+        )
+
+        self.netlink = Netlink(engine, costs, self.namespaces, self.log, self.processes.exists)
+        self.genetlink = GenericNetlink(self.netlink, self.oopses.guard)
+        self.rtnetlink = RouteNetlink(self.netlink)
+        uevent_sockets = UeventSockets(self.netlink, self.uevents.next_sequence)
+        self.uevents.broadcast = uevent_sockets.broadcast
+        self.socket_families: dict[int, Create] = {AF_NETLINK: self.netlink.socket}
+
+        self.modules = Modules(self, module_path)
+        self.netlink.request_module = self.modules.requests.request
+
+        handlers.update(system_calls(self))
+
+    def current(self) -> Task | None:
+        """The task on whose behalf the kernel works now; None in interrupts and timers."""
+        return self.processes.runner.current
+
+    @property
+    def net(self) -> Net:
+        """The network namespace that the machine boots with (`init_net`)."""
+        return self.namespaces.init
