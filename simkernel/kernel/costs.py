@@ -15,26 +15,34 @@ class CostModel:
 
     syscall: int = 94
     """Entering and leaving the kernel (getppid)."""
-    descriptor: int = 50
-    """Finding the open file behind a descriptor."""
     socket_create: int = 900
     """Allocating a socket and its descriptor."""
     socket_bind: int = 300
     """Hashing a port id."""
-    socket_close: int = 900
+    socket_close: int = 950
     """Giving a socket back."""
-    skb_alloc: int = 120
+    send: int = 90
+    """Checking where a message goes, and finding who is there."""
+    receive: int = 220
+    """Taking a message off a queue."""
+    skb_alloc: int = 110
     """Allocating and freeing a socket buffer."""
-    copy_per_kib: int = 35
+    page_alloc: int = 120
+    """Allocating and freeing one page of a buffer that is too large for a slab."""
+    copy_per_kib: int = 9
     """Copying 1024 bytes across the boundary, in or out."""
-    deliver: int = 60
+    deliver: int = 45
     """Queueing a buffer on one receiver."""
-    multicast_member: int = 110
-    """Cloning for, and queueing on, one more member of a group."""
+    multicast: int = 30
+    """Sending to a group, however many are in it."""
+    multicast_member: int = 68
+    """Cloning a buffer for one more member of a group."""
     multicast_skip: int = 16
     """Passing over a socket that is in no such group."""
-    genl_dispatch: int = 250
+    genl_dispatch: int = 350
     """Parsing, validating and dispatching one generic netlink message."""
+    genl_reply: int = 280
+    """Writing the answer to one."""
     wake: int = 250
     """Waking a task (charged to the waker)."""
     switch: int = 800

@@ -24,6 +24,11 @@ class Uevents:
         """SEQNUM of the last event (/sys/kernel/uevent_seqnum)."""
         self.broadcast: Callable[[Uevent], None] = _to_nobody
 
+    def next_sequence(self) -> int:
+        """A number for an event, one more than the last."""
+        self.sequence += 1
+        return self.sequence
+
     def send(
         self, action: str, devpath: str, subsystem: str, environment: Mapping[str, str] | None = None
     ) -> None:
@@ -38,7 +43,7 @@ class Uevents:
         if size > BUFFER_SIZE or len(variables) > MOST_VARIABLES:
             self._log.warn(f"WARNING: add_uevent_var: too many keys, or buffer size too small ({devpath})")
             return
-        self.sequence += 1
+        self.next_sequence()
         if (emit := self._engine.trace.emit) is not None:
             emit(
                 "kobject_uevent", KERNEL, "device core", action=action, devpath=devpath, seqnum=self.sequence

@@ -6,8 +6,7 @@ from typing import Final
 
 import attrs
 
-IFF_LOOPBACK: Final = 0x8
-"""Flag of a device that leads back to its own machine (include/uapi/linux/if.h)."""
+from simkernel.uapi.if_link import IFF_LOOPBACK
 
 LOOPBACK_IFINDEX: Final = 1
 """The first index of a namespace is lo's (include/net/net_namespace.h)."""

@@ -98,6 +98,10 @@ class Sock:
         """What it is called in lists of who waits where."""
         return f"socket of protocol {self.protocol}"
 
+    def getpeername_bytes(self) -> bytes:
+        """getpeername(2) as it is in memory; each protocol has its own."""
+        raise NotImplementedError
+
     @property
     def rcvtimeo(self) -> int | None:
         """Nanoseconds that a blocking receive waits; None is for ever."""

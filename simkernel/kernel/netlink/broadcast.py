@@ -87,7 +87,7 @@ def broadcast(
     netlink, entry, net = source.netlink, source.entry, source.net
     members = entry.members.get(group, ())
     costs = netlink.costs
-    netlink.engine.charged += costs.multicast_skip * (entry.subscribers - len(members))
+    netlink.engine.charged += costs.multicast + costs.multicast_skip * (entry.subscribers - len(members))
     netlink.statistics.multicasts += 1
     if (emit := netlink.engine.trace.emit) is not None:
         emit(

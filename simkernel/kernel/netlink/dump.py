@@ -5,7 +5,7 @@ Sources: `__netlink_dump_start()` and `netlink_dump()` of af_netlink.c.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from simkernel.kernel.net.skb import KERNEL_CREDS, Skb
@@ -16,7 +16,7 @@ from simkernel.kernel.netlink.message import NO_ACK, Request
 from simkernel.kernel.netlink.options import EXT_ACK, STRICT_CHK
 from simkernel.kernel.netlink.table import Owner, get_owner, put_owner
 from simkernel.kernel.netlink.writer import MessageWriter, NoRoom
-from simkernel.uapi.errno import EBUSY, ECONNREFUSED, EMSGSIZE, ENOBUFS, EPROTONOSUPPORT, os_error
+from simkernel.uapi.errno import EBUSY, ECONNREFUSED, EIO, EMSGSIZE, ENOBUFS, EPROTONOSUPPORT, os_error
 from simkernel.uapi.netlink import (
     NLM_F_ACK_TLVS,
     NLM_F_DUMP_INTR,
@@ -134,7 +134,7 @@ class DumpCallback:
         except NoRoom:
             self.result = _MORE if writer.data else -EMSGSIZE
         except OSError as error:
-            self.result = _MORE if error.errno == EMSGSIZE and writer.data else -error.errno
+            self.result = _MORE if error.errno == EMSGSIZE and writer.data else -(error.errno or EIO)
         self.extack = None
 
     def _write_done(self, writer: MessageWriter, extack: ExtendedAck) -> None:
@@ -161,6 +161,10 @@ class DumpCallback:
         """It is over, at its end or since its socket was closed."""
         if self._done is not None:
             self._done(self)
+        self.drop()
+
+    def drop(self) -> None:
+        """It holds its owner no longer."""
         put_owner(self._owner)
 
 
@@ -173,16 +177,17 @@ def start(
     request: Request,
     dump: Dump,
     *,
-    begin: Callable[[DumpCallback], None] | None = None,
+    begin: Callable[[DumpCallback], object] | None = None,
     done: Callable[[DumpCallback], None] | None = None,
     owner: Owner | None = None,
     least: int = 0,
     context: Any = None,
 ) -> object:
-    """Begin a dump for who sent `request`; returns NO_ACK (`__netlink_dump_start()`).
+    """Begin a dump for who sent `request`; NO_ACK, or an awaitable of it (`__netlink_dump_start()`).
 
-    `begin` may refuse.  `least` is room that each datagram must have at least.  EBUSY while another
-    dump of that socket is under way, EPROTONOSUPPORT if the owner is being unloaded, ENOBUFS.
+    `begin` may refuse, and may be `async def`.  `least` is room that each datagram must have at
+    least.  EBUSY while another dump of that socket is under way, EPROTONOSUPPORT if the owner is
+    being unloaded, ENOBUFS.
     """
     sock = request.sock.ports.find(request.portid)
     if sock is None or sock.is_kernel:
@@ -192,14 +197,28 @@ def start(
     if not get_owner(owner):
         raise os_error(EPROTONOSUPPORT)
     callback = DumpCallback(sock, request, dump, done, owner, least, context)
-    if begin is not None:
-        callback.extack = request.extack if request.has_extack else None
-        try:
-            begin(callback)
-        except OSError:
-            put_owner(owner)
-            raise
-    sock.dump = callback
+    try:
+        pending = begin(callback) if begin is not None else None
+    except OSError:
+        put_owner(owner)
+        raise
+    return _begin_later(callback, pending) if isinstance(pending, Awaitable) else _first(callback)
+
+
+async def _begin_later(callback: DumpCallback, pending: Awaitable[object]) -> object:
+    try:
+        await pending
+    except OSError:
+        callback.drop()
+        raise
+    if callback.sock.ports.find(callback.request.portid) is not callback.sock:  # closed meanwhile
+        callback.close()
+        raise os_error(ECONNREFUSED)
+    return _first(callback)
+
+
+def _first(callback: DumpCallback) -> object:
+    callback.sock.dump = callback
     error = callback.step()
     if error:
         raise os_error(error)

@@ -45,14 +45,15 @@ class KernelSocket:
         """The protocol's number."""
         return self.entry.number
 
-    def skb(
-        self, data: bytes, *, group: int = 0, allotted: int | None = None, creds: Creds = KERNEL_CREDS
-    ) -> Skb:
-        """A buffer from the kernel, made for `allotted` bytes (by default as many as there are)."""
+    def skb(self, data: bytes, *, allotted: int = 0, before: int = 0, creds: Creds = KERNEL_CREDS) -> Skb:
+        """A buffer from the kernel, made for `allotted` bytes or as many as there are.
+
+        So many bytes `before` the data are in it too, but not sent.
+        """
         engine, costs = self.netlink.engine, self.netlink.costs
         engine.charged += costs.skb_alloc
-        size = len(data) if allotted is None else allotted
-        return Skb(data, truesize(size, len(data)), 0, group, creds, engine.trace.flow)
+        length = before + len(data)
+        return Skb(data, truesize(max(allotted, length), length), 0, 0, creds, engine.trace.flow)
 
     def unicast(self, skb: Skb, portid: int) -> None:
         """Send to a port id (`nlmsg_unicast()`).  ECONNREFUSED, or EAGAIN if there is no room."""

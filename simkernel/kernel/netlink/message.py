@@ -12,7 +12,7 @@ from simkernel.engine import KERNEL
 from simkernel.kernel.netlink.extack import ExtendedAck
 from simkernel.kernel.netlink.options import CAP_ACK, EXT_ACK
 from simkernel.kernel.netlink.writer import MessageWriter
-from simkernel.uapi.errno import ENOBUFS
+from simkernel.uapi.errno import EIO, ENOBUFS
 from simkernel.uapi.netlink import (
     NLM_F_ACK,
     NLM_F_ACK_TLVS,
@@ -138,7 +138,7 @@ def _receive_from(sock: KernelSocket, skb: Skb, handler: Handler, start: int) ->
             try:
                 result = handler(request)
             except OSError as raised:
-                error = raised.errno
+                error = raised.errno or EIO
             if isinstance(result, Awaitable):
                 return _sleep_and_go_on(result, request, handler, start)
         _answer(request, result, error)
@@ -153,7 +153,7 @@ async def _sleep_and_go_on(
     try:
         result = await pending
     except OSError as raised:
-        error = raised.errno
+        error = raised.errno or EIO
     _answer(request, result, error)
     rest = _receive_from(request.sock, request.skb, handler, start)
     if rest is not None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from simkernel.uapi import structure
 from simkernel.uapi.errno import EINVAL, ERANGE, os_error
-from simkernel.uapi.netlink import NLA_F_NESTED, NLA_HDRLEN, NLA_TYPE_MASK, locate_attributes
+from simkernel.uapi.netlink import NLA_F_NESTED, NLA_HDRLEN, NLA_TYPE_MASK, NlaBitfield32, locate_attributes
 from simkernel.uapi.ynl.policy import AttributePolicy, NlaType, PolicyTable, Validation, value_range
 
 if TYPE_CHECKING:
@@ -175,9 +175,7 @@ class _Check:
     def bitfield32(self, policy: AttributePolicy, first: int, last: int, depth: int) -> None:
         if last - first != 8:
             raise self.failed(first, ERANGE, policy)
-        value, selector = U32.unpack_from(self.request.data, first) + U32.unpack_from(
-            self.request.data, first + 4
-        )
+        value, selector = NlaBitfield32.LAYOUT.unpack_from(self.request.data, first)
         if not policy.mask or selector & ~policy.mask or value & ~policy.mask or value & ~selector:
             raise self.failed(first, EINVAL, policy)
 

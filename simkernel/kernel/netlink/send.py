@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from simkernel.kernel.net import scm
 from simkernel.kernel.net.scm import ControlMessage
 from simkernel.kernel.net.skb import Skb
-from simkernel.kernel.net.truesize import user_truesize
+from simkernel.kernel.net.truesize import KMALLOC_SIZES, PAGE_SIZE, user_truesize
 from simkernel.kernel.netlink import address as addresses
 from simkernel.kernel.netlink import broadcast, tap
 from simkernel.kernel.netlink.address import Address
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from simkernel.kernel.netlink.socket import NetlinkSocket
     from simkernel.kernel.task.task import Task
 
+SLAB_LARGEST = KMALLOC_SIZES[-1]
 RESERVE = 32
 """Bytes of the send buffer that a message may not use."""
 
@@ -71,11 +72,11 @@ def sendmsg(
         raise os_error(EMSGSIZE)
     engine, costs = netlink.engine, netlink.costs
     trace = engine.trace
-    skb = Skb(
-        data, user_truesize(length, group != 0), sock.portid, group, creds, trace.flow or trace.new_flow()
-    )
+    skb = Skb(data, user_truesize(length, group != 0), sock.portid, group, creds, trace.flow)
     skb.addressed = address is not None
-    engine.charged += costs.skb_alloc + costs.copy(length)
+    engine.charged += costs.send + costs.skb_alloc + costs.copy(length)
+    if length > SLAB_LARGEST:
+        engine.charged += costs.page_alloc * -(-length // PAGE_SIZE)
     if group:
         broadcast.broadcast(sock, skb, portid, group, shared=True)
     return _unicast(sock, task, skb, portid)

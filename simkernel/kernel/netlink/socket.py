@@ -174,6 +174,7 @@ class NetlinkSocket(Sock):
         """The last descriptor is closed (`netlink_release()`)."""
         entry = self.entry
         groups = self.groups
+        self.netlink.engine.charged += self.netlink.costs.socket_close
         self.ports.remove(self.portid, self)
         entry.update(self, 0)
         if entry.release is not None:

@@ -1,0 +1,222 @@
+"""Running a socket's filter over a message (sk_filter() and the classic part of net/core/filter.c)."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from random import Random
+from struct import Struct
+from typing import TYPE_CHECKING, Final
+
+from simkernel.kernel.net.filter_check import check
+from simkernel.uapi import filter as bpf
+from simkernel.uapi.errno import EPERM, os_error
+from simkernel.uapi.netlink import NLA_HDRLEN, NLA_TYPE_MASK, locate_attributes
+from simkernel.uapi.socket import SO_LOCK_FILTER
+from simkernel.uapi.structure import BE16, BE32, U8, U16
+
+if TYPE_CHECKING:
+    from simkernel.kernel.net.sock import Sock
+
+U32_MAX: Final = 0xFFFFFFFF
+
+_ARITHMETIC: Final[dict[int, Callable[[int, int], int]]] = {
+    bpf.BPF_ADD: operator.add,
+    bpf.BPF_SUB: operator.sub,
+    bpf.BPF_MUL: operator.mul,
+    bpf.BPF_DIV: operator.floordiv,
+    bpf.BPF_MOD: operator.mod,
+    bpf.BPF_OR: operator.or_,
+    bpf.BPF_AND: operator.and_,
+    bpf.BPF_XOR: operator.xor,
+    bpf.BPF_LSH: lambda a, b: a << (b & 31),
+    bpf.BPF_RSH: lambda a, b: a >> (b & 31),
+    bpf.BPF_NEG: lambda a, _: -a,
+}
+_COMPARISONS: Final[dict[int, Callable[[int, int], bool]]] = {
+    bpf.BPF_JEQ: operator.eq,
+    bpf.BPF_JGT: operator.gt,
+    bpf.BPF_JGE: operator.ge,
+    bpf.BPF_JSET: lambda a, b: bool(a & b),
+}
+_SIZES: Final[dict[int, Struct]] = {bpf.BPF_W: BE32, bpf.BPF_H: BE16, bpf.BPF_B: U8}
+
+_CLASS: Final = 0x07
+_SIZE: Final = 0x18
+_MODE: Final = 0xE0
+_OPERATION: Final = 0xF0
+
+_NO_DEVICE: Final = frozenset({bpf.SKF_AD_IFINDEX, bpf.SKF_AD_HATYPE})
+"""Loads from the device that a message came in by, which a netlink message has not."""
+
+
+class _Done(Exception):
+    """The program ends with this value."""
+
+    def __init__(self, value: int) -> None:
+        super().__init__(value)
+        self.value = value
+
+
+class Filter:
+    """A checked program.  `len()` counts instructions; `code` is what it was made of."""
+
+    __slots__ = ("_program", "_random", "code")
+
+    def __init__(self, code: bytes, random: Random) -> None:
+        self._program = check(code)
+        self._random = random
+        self.code = code
+
+    def __len__(self) -> int:
+        return len(self._program)
+
+    def run(self, data: bytes) -> int:
+        """How many bytes of a message are accepted; 0 drops it, and more than there are is all."""
+        return _Machine(data, self._random).run(self._program)
+
+
+def attach(sock: Sock, code: bytes, random: Random) -> None:
+    """Let a socket have a filter (`sk_attach_filter()`).  EPERM if it is locked, EINVAL if it is wrong."""
+    if sock.option(SO_LOCK_FILTER):
+        raise os_error(EPERM)
+    sock.filter = Filter(code, random)
+
+
+class _Machine:
+    """Registers and memory of one run."""
+
+    __slots__ = ("a", "data", "memory", "random", "x")
+
+    def __init__(self, data: bytes, random: Random) -> None:
+        self.data = data
+        self.random = random
+        self.a = 0
+        self.x = 0
+        self.memory = [0] * bpf.BPF_MEMWORDS
+
+    def run(self, program: list[bpf.SockFilter]) -> int:
+        position = 0
+        try:
+            while True:
+                instruction = program[position]
+                position += 1 + _CLASSES[instruction.code & _CLASS](self, instruction)
+        except _Done as done:
+            return done.value
+
+    # Each returns how many instructions to pass over.
+
+    def load(self, instruction: bpf.SockFilter) -> int:
+        code, k = instruction.code, instruction.k
+        mode = code & _MODE
+        if mode == bpf.BPF_ABS:
+            offset = k - (1 << 32) if k > 0x7FFFFFFF else k
+            if offset >= bpf.SKF_AD_OFF and offset < 0:
+                self.a = self.ancillary(offset - bpf.SKF_AD_OFF)
+            else:
+                self.a = self.fetch(offset, _SIZES[code & _SIZE])
+        elif mode == bpf.BPF_IND:
+            offset = (self.x + k) & U32_MAX
+            self.a = self.fetch(offset - (1 << 32) if offset > 0x7FFFFFFF else offset, _SIZES[code & _SIZE])
+        else:
+            self.a = self.other(mode, k)
+        return 0
+
+    def load_x(self, instruction: bpf.SockFilter) -> int:
+        mode, k = instruction.code & _MODE, instruction.k
+        if mode == bpf.BPF_MSH:
+            self.x = (self.fetch(k - (1 << 32) if k > 0x7FFFFFFF else k, U8) & 0xF) << 2
+        else:
+            self.x = self.other(mode, k)
+        return 0
+
+    def other(self, mode: int, k: int) -> int:
+        """A load that is not from the message."""
+        if mode == bpf.BPF_LEN:
+            return len(self.data)
+        return self.memory[k] if mode == bpf.BPF_MEM else k
+
+    def fetch(self, offset: int, layout: Struct) -> int:
+        """A number in the message, big-endian; what is not there ends the program, which drops.
+
+        The network header of a netlink message is its beginning; it has no other.
+        """
+        if offset < 0:
+            offset -= bpf.SKF_NET_OFF
+        if offset < 0 or offset + layout.size > len(self.data):
+            raise _Done(0)
+        value: int = layout.unpack_from(self.data, offset)[0]
+        return value
+
+    def ancillary(self, what: int) -> int:
+        """What the kernel knows beside the message: of a netlink message hardly anything."""
+        if what == bpf.SKF_AD_NLATTR:
+            return self.find_attribute(self.a, len(self.data))
+        if what == bpf.SKF_AD_NLATTR_NEST:
+            return self.find_nested()
+        if what == bpf.SKF_AD_ALU_XOR_X:
+            return self.a ^ self.x
+        if what == bpf.SKF_AD_RANDOM:
+            return self.random.getrandbits(32)
+        if what in _NO_DEVICE:
+            raise _Done(self.a)
+        return 0
+
+    def find_attribute(self, start: int, end: int) -> int:
+        """Where the first attribute of type X is, from `start` on; 0 if nowhere (bpf_skb_get_nlattr())."""
+        located, _ = locate_attributes(self.data, start, end)
+        for type, first, _ in located:
+            if type & NLA_TYPE_MASK == self.x:
+                return first - NLA_HDRLEN
+        return 0
+
+    def find_nested(self) -> int:
+        """The same inside the attribute at A (bpf_skb_get_nlattr_nest())."""
+        if self.a + NLA_HDRLEN > len(self.data):
+            return 0
+        (length,) = U16.unpack_from(self.data, self.a)
+        if not NLA_HDRLEN <= length <= len(self.data) - self.a:
+            return 0
+        return self.find_attribute(self.a + NLA_HDRLEN, self.a + length)
+
+    def store(self, instruction: bpf.SockFilter) -> int:
+        self.memory[instruction.k] = self.a if instruction.code & _CLASS == bpf.BPF_ST else self.x
+        return 0
+
+    def arithmetic(self, instruction: bpf.SockFilter) -> int:
+        code = instruction.code
+        operand = self.x if code & bpf.BPF_X else instruction.k
+        operation = code & _OPERATION
+        if not operand and operation in (bpf.BPF_DIV, bpf.BPF_MOD):
+            raise _Done(0)
+        self.a = _ARITHMETIC[operation](self.a, operand) & U32_MAX
+        return 0
+
+    def jump(self, instruction: bpf.SockFilter) -> int:
+        code = instruction.code
+        if code & _OPERATION == bpf.BPF_JA:
+            return instruction.k
+        operand = self.x if code & bpf.BPF_X else instruction.k
+        return instruction.jt if _COMPARISONS[code & _OPERATION](self.a, operand) else instruction.jf
+
+    def end(self, instruction: bpf.SockFilter) -> int:
+        raise _Done(self.a if instruction.code & bpf.BPF_A else instruction.k)
+
+    def move(self, instruction: bpf.SockFilter) -> int:
+        if instruction.code & bpf.BPF_TXA:
+            self.a = self.x
+        else:
+            self.x = self.a
+        return 0
+
+
+_CLASSES: Final[dict[int, Callable[[_Machine, bpf.SockFilter], int]]] = {
+    bpf.BPF_LD: _Machine.load,
+    bpf.BPF_LDX: _Machine.load_x,
+    bpf.BPF_ST: _Machine.store,
+    bpf.BPF_STX: _Machine.store,
+    bpf.BPF_ALU: _Machine.arithmetic,
+    bpf.BPF_JMP: _Machine.jump,
+    bpf.BPF_RET: _Machine.end,
+    bpf.BPF_MISC: _Machine.move,
+}

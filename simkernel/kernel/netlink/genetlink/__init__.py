@@ -1,0 +1,1 @@
+"""Generic netlink: families of commands over one protocol (net/netlink/genetlink.c)."""

@@ -1,0 +1,210 @@
+"""nlctrl, the family that tells about families (the controller in genetlink.c)."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+from functools import cache
+from importlib import resources
+from typing import TYPE_CHECKING, Any
+
+from simkernel.kernel.net.truesize import GOODSIZE
+from simkernel.kernel.netlink.genetlink import policies
+from simkernel.kernel.netlink.genetlink.family import (
+    DONT_VALIDATE_DUMP,
+    DONT_VALIDATE_STRICT,
+    Command,
+    Dumper,
+    Family,
+    Group,
+    Operation,
+)
+from simkernel.kernel.netlink.writer import MessageWriter
+from simkernel.uapi import genetlink as genl
+from simkernel.uapi.errno import EINVAL, EMSGSIZE, ENOENT, os_error
+from simkernel.uapi.netlink import NETLINK_GENERIC, NLM_F_MULTI
+from simkernel.uapi.socket import AF_NETLINK
+from simkernel.uapi.structure import U16
+from simkernel.uapi.ynl import Spec, parse
+from simkernel.uapi.ynl.tables import family_policies
+
+if TYPE_CHECKING:
+    from simkernel.kernel.net.namespace import Net
+    from simkernel.kernel.netlink.genetlink.genetlink import GenericNetlink
+    from simkernel.kernel.netlink.genetlink.info import Info
+
+
+@cache
+def spec() -> Spec:
+    """nlctrl's specification."""
+    text = resources.files(__package__).joinpath("nlctrl.yaml").read_text(encoding="utf-8")
+    return parse(text, "nlctrl.yaml")
+
+
+class Controller:
+    """Answers nlctrl's requests from a registry of families."""
+
+    def __init__(self, genetlink: GenericNetlink) -> None:
+        self._genetlink = genetlink
+        self._registry = genetlink.registry
+        self._netlink = genetlink.netlink
+        self.family = self._declare()
+
+    def _declare(self) -> Family:
+        """The family as `genl_ctrl` has it; its specification has policies and groups."""
+        declared = spec()
+        tables = family_policies(declared).operations
+        families = tables["getfamily"]
+        getfamily = Command(
+            genl.CTRL_CMD_GETFAMILY,
+            Operation(
+                genl.CTRL_CMD_GETFAMILY,
+                "getfamily",
+                genl.GENL_CMD_CAP_DO,
+                families.do,
+                do=self._get_family,
+                validate=DONT_VALIDATE_STRICT,
+            ),
+            Operation(
+                genl.CTRL_CMD_GETFAMILY,
+                "getfamily",
+                genl.GENL_CMD_CAP_DUMP,
+                families.dump,
+                dump=Dumper(self._dump_families),
+                validate=DONT_VALIDATE_DUMP,
+            ),
+        )
+        getpolicy = Command(
+            genl.CTRL_CMD_GETPOLICY,
+            dump=Operation(
+                genl.CTRL_CMD_GETPOLICY,
+                "getpolicy",
+                genl.GENL_CMD_CAP_DUMP,
+                tables["getpolicy"].dump,
+                dump=Dumper(policies.step, self._begin_policies, policies.done),
+            ),
+        )
+        return Family(
+            declared.name,
+            (getfamily, getpolicy),
+            tuple(Group(group.name) for group in declared.groups),
+            version=declared.version,
+            strict_from=genl.CTRL_CMD_GETPOLICY + 1,
+        )
+
+    # -- GETFAMILY ------------------------------------------------------------
+
+    def _get_family(self, info: Info) -> Awaitable[None] | None:
+        """One family; of id and name the name counts (`ctrl_getfamily()`).
+
+        A name that nobody has is asked for as a module.  EINVAL without either, ENOENT.
+        """
+        name = _name(info)
+        if name is None:
+            payload = info.payload(genl.CTRL_ATTR_FAMILY_ID)
+            if payload is None:
+                raise os_error(EINVAL)
+            self._reply(info, self._registry.find(U16.unpack_from(payload)[0]))
+            return None
+        family = self._registry.find_name(name)
+        request_module = self._netlink.request_module
+        if family is None and request_module is not None:
+            module = f"net-pf-{AF_NETLINK}-proto-{NETLINK_GENERIC}-family-{name}"
+            loading = request_module(module)
+            if isinstance(loading, Awaitable):
+                return self._reply_later(info, name, loading)
+            family = self._registry.find_name(name)
+        self._reply(info, family)
+        return None
+
+    async def _reply_later(self, info: Info, name: str, loading: Awaitable[Any]) -> None:
+        await self._genetlink.lock.without(loading)
+        self._reply(info, self._registry.find_name(name))
+
+    def _reply(self, info: Info, family: Family | None) -> None:
+        if family is None or not _visible(family, info.net):
+            raise os_error(ENOENT)
+        attributes = describe(family)
+        if len(info.message(genl.CTRL_CMD_NEWFAMILY, attributes)) > GOODSIZE:
+            raise os_error(EMSGSIZE)
+        info.reply(genl.CTRL_CMD_NEWFAMILY, attributes)
+
+    def _dump_families(self, writer: MessageWriter, info: Info) -> bool:
+        """All families that there are where it was asked (`ctrl_dumpfamily()`)."""
+        visible = [family for family in self._registry if _visible(family, info.net)]
+        told = info.state or 0
+        for family in visible[told:]:
+            writer.append(info.message(genl.CTRL_CMD_NEWFAMILY, describe(family), flags=NLM_F_MULTI))
+            told += 1
+            info.state = told
+        return False
+
+    # -- GETPOLICY ------------------------------------------------------------
+
+    def _begin_policies(self, info: Info) -> None:
+        """Whose policies are wanted; of id and name the id counts (`ctrl_dumppolicy_start()`)."""
+        payload = info.payload(genl.CTRL_ATTR_FAMILY_ID)
+        name = _name(info)
+        if payload is not None:
+            family = self._registry.find(U16.unpack_from(payload)[0])
+        elif name is not None:
+            family = self._registry.find_name(name)
+        else:
+            raise os_error(EINVAL)
+        if family is None:
+            raise os_error(ENOENT)
+        policies.begin(info, family)
+
+
+def _name(info: Info) -> str | None:
+    """CTRL_ATTR_FAMILY_NAME up to its NUL."""
+    payload = info.payload(genl.CTRL_ATTR_FAMILY_NAME)
+    return None if payload is None else payload.split(b"\0", 1)[0].decode("utf-8", "surrogateescape")
+
+
+def _visible(family: Family, net: Net) -> bool:
+    return family.everywhere or net.initial
+
+
+def describe(family: Family) -> bytes:
+    """What nlctrl tells of a family, as attributes (`ctrl_fill_info()`)."""
+    writer = MessageWriter(1 << 16)
+    writer.put_string(genl.CTRL_ATTR_FAMILY_NAME, family.name)
+    writer.put_u16(genl.CTRL_ATTR_FAMILY_ID, family.id)
+    writer.put_u32(genl.CTRL_ATTR_VERSION, family.version)
+    writer.put_u32(genl.CTRL_ATTR_HDRSIZE, family.header_size)
+    writer.put_u32(genl.CTRL_ATTR_MAXATTR, family.maxattr)
+    if family.commands:
+        commands = writer.nest_plain(genl.CTRL_ATTR_OPS)
+        for index, command in enumerate(family.commands, 1):
+            flags = command.flags
+            if any(family.shown_policy(operation) for operation in command.operations):
+                flags |= genl.GENL_CMD_CAP_HASPOL
+            entry = writer.nest_plain(index)
+            writer.put_u32(genl.CTRL_ATTR_OP_ID, command.number)
+            writer.put_u32(genl.CTRL_ATTR_OP_FLAGS, flags)
+            writer.end_nest(entry)
+        writer.end_nest(commands)
+    if family.groups:
+        groups = writer.nest_plain(genl.CTRL_ATTR_MCAST_GROUPS)
+        for index, group in enumerate(family.groups):
+            _describe_group(writer, index + 1, group, family.first_group + index)
+        writer.end_nest(groups)
+    return bytes(writer.data)
+
+
+def describe_group(family: Family, index: int) -> bytes:
+    """What nlctrl tells of one group that comes or goes (`ctrl_fill_mcgrp_info()`)."""
+    writer = MessageWriter(1 << 16)
+    writer.put_string(genl.CTRL_ATTR_FAMILY_NAME, family.name)
+    writer.put_u16(genl.CTRL_ATTR_FAMILY_ID, family.id)
+    groups = writer.nest_plain(genl.CTRL_ATTR_MCAST_GROUPS)
+    _describe_group(writer, 1, family.groups[index], family.first_group + index)
+    writer.end_nest(groups)
+    return bytes(writer.data)
+
+
+def _describe_group(writer: MessageWriter, number: int, group: Group, id: int) -> None:
+    entry = writer.nest_plain(number)
+    writer.put_u32(genl.CTRL_ATTR_MCAST_GRP_ID, id)
+    writer.put_string(genl.CTRL_ATTR_MCAST_GRP_NAME, group.name)
+    writer.end_nest(entry)

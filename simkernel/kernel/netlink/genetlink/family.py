@@ -1,0 +1,150 @@
+"""What a family is: its commands, groups and rules (`struct genl_family`)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final
+
+import attrs
+
+from simkernel.uapi.genetlink import GENL_CMD_CAP_DO, GENL_CMD_CAP_DUMP
+from simkernel.uapi.ynl.policy import REJECT_ALL
+
+if TYPE_CHECKING:
+    from simkernel.kernel.netlink.genetlink.info import Info
+    from simkernel.kernel.netlink.socket import NetlinkSocket
+    from simkernel.kernel.netlink.table import Owner
+    from simkernel.kernel.netlink.writer import MessageWriter
+    from simkernel.uapi.ynl.policy import PolicyTable
+
+DONT_VALIDATE_STRICT: Final = 1
+"""A request may have unknown and overlong attributes."""
+DONT_VALIDATE_DUMP: Final = 2
+"""A dump's attributes are not looked at; it has no policy."""
+DONT_VALIDATE_DUMP_STRICT: Final = 4
+"""DONT_VALIDATE_STRICT for dumps (GENL_DONT_VALIDATE_*)."""
+
+DoIt = Callable[["Info"], Any]
+"""Answers a request: OSError is its error.  What it returns is awaited if it is awaitable, and
+otherwise of no interest."""
+
+
+@attrs.frozen(eq=False)
+class Dumper:
+    """How a dump is made: `begin` may refuse it and may sleep, `step` writes messages (see dump.Dump),
+    `done` ends it.
+    """
+
+    step: Callable[[MessageWriter, Info], bool]
+    begin: Callable[[Info], object] | None = None
+    done: Callable[[Info], None] | None = None
+
+
+@attrs.frozen(eq=False)
+class Operation:
+    """One way to ask for a command: as a request, or as a dump (`struct genl_split_ops`).
+
+    `flags` are GENL_ADMIN_PERM and such, and GENL_CMD_CAP_DO or GENL_CMD_CAP_DUMP.
+    """
+
+    command: int
+    name: str
+    flags: int
+    policy: PolicyTable | None
+    do: DoIt | None = None
+    dump: Dumper | None = None
+    validate: int = 0
+
+
+@attrs.frozen(eq=False)
+class Command:
+    """A command with its one or two operations."""
+
+    number: int
+    do: Operation | None = None
+    dump: Operation | None = None
+
+    @property
+    def operations(self) -> tuple[Operation, ...]:
+        """The operations that there are: do before dump."""
+        return tuple(each for each in (self.do, self.dump) if each is not None)
+
+    @property
+    def flags(self) -> int:
+        """The flags of both."""
+        flags = 0
+        for operation in self.operations:
+            flags |= operation.flags
+        return flags
+
+
+@attrs.frozen
+class Group:
+    """A multicast group.  Only who has one of `capabilities` may join it, anybody if there are none."""
+
+    name: str
+    capabilities: tuple[int, ...] = ()
+
+
+@attrs.define(eq=False)
+class Family:
+    """A generic netlink family.
+
+    `id` and `first_group` are given at registration.  Commands from `strict_from` on have the header
+    of their requests checked too (`resv_start_op`).  `everywhere` says whether it is there in all
+    namespaces or only in the initial one (`netnsok`); `parallel`, whether it does without the lock
+    that lets one request of all families be handled at a time (`parallel_ops`); `split`, whether do
+    and dump are declared apart (`split_ops`).
+    """
+
+    name: str
+    commands: tuple[Command, ...] = ()
+    groups: tuple[Group, ...] = ()
+    version: int = 1
+    header_size: int = 0
+    maxattr: int = 0
+    strict_from: int = 0
+    everywhere: bool = True
+    parallel: bool = False
+    split: bool = True
+    owner: Owner | None = None
+    on_join: Callable[[int], None] | None = None
+    """Told which of its groups somebody joins (`genl_family.bind`)."""
+    on_leave: Callable[[int], None] | None = None
+    on_release: Callable[[NetlinkSocket], None] | None = None
+    """Told of every generic netlink socket that is closed (`sock_priv_destroy`)."""
+    id: int = 0
+    first_group: int = 0
+    _operations: dict[tuple[int, int], Operation] = attrs.field(init=False, repr=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._operations = {
+            (command.number, operation.flags & (GENL_CMD_CAP_DO | GENL_CMD_CAP_DUMP)): operation
+            for command in self.commands
+            for operation in command.operations
+        }
+
+    def operation(self, command: int, kind: int) -> Operation | None:
+        """The operation for a command and GENL_CMD_CAP_DO or GENL_CMD_CAP_DUMP (`genl_get_cmd()`)."""
+        return self._operations.get((command, kind))
+
+    def shown_policy(self, operation: Operation | None) -> PolicyTable | None:
+        """What programs are told that an operation accepts.
+
+        One of a split family without a policy is said to accept nothing, though it ignores whatever
+        comes (`genl_op_fill_in_reject_policy_split()` is for the listing only).
+        """
+        if operation is None:
+            return None
+        return operation.policy or (REJECT_ALL if self.split else None)
+
+    def command(self, number: int) -> Command | None:
+        """The command of that number."""
+        return next((command for command in self.commands if command.number == number), None)
+
+    def group_id(self, name: str) -> int:
+        """The number by which one joins a group.  KeyError if there is none of that name."""
+        for index, group in enumerate(self.groups):
+            if group.name == name:
+                return self.first_group + index
+        raise KeyError(name)

@@ -1,0 +1,189 @@
+"""Generic netlink of a machine: its families, its sockets, and messages to groups (genetlink.c)."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+from contextlib import nullcontext
+from typing import TYPE_CHECKING
+
+from simkernel.kernel.net.truesize import GOODSIZE
+from simkernel.kernel.netlink import kernel_socket, message
+from simkernel.kernel.netlink.genetlink import ctrl
+from simkernel.kernel.netlink.genetlink.dispatch import Dispatcher, Guard
+from simkernel.kernel.netlink.genetlink.family import Family
+from simkernel.kernel.netlink.genetlink.lock import OperationLock
+from simkernel.kernel.netlink.genetlink.registry import Registry
+from simkernel.kernel.netlink.table import NONROOT_RECV
+from simkernel.uapi import genetlink as genl
+from simkernel.uapi import netlink as nl
+from simkernel.uapi.errno import ENOENT, EPERM, ESRCH, os_error
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from simkernel.kernel.net.namespace import Net
+    from simkernel.kernel.net.skb import Skb
+    from simkernel.kernel.netlink.genetlink.info import Info
+    from simkernel.kernel.netlink.message import Request
+    from simkernel.kernel.netlink.netlink import Netlink
+    from simkernel.kernel.netlink.socket import NetlinkSocket
+    from simkernel.kernel.task.task import Task
+
+NOTIFY = 0
+"""nlctrl's one group, by its place in the family."""
+
+
+class GenericNetlink:
+    """NETLINK_GENERIC, with nlctrl in it from the beginning."""
+
+    def __init__(self, netlink: Netlink, guard: Guard = lambda owner, where: nullcontext()) -> None:
+        self.netlink = netlink
+        self.registry = Registry()
+        self.lock = OperationLock()
+        self._dispatcher = Dispatcher(guard)
+        self.controller = ctrl.Controller(self).family
+        self.registry.add(self.controller)
+        netlink.namespaces.register_pernet(self._enter, self._leave)
+
+    # -- namespaces -------------------------------------------------------------
+
+    def _enter(self, net: Net) -> None:
+        """`genl_pernet_init()`"""
+        sock = kernel_socket.create(
+            self.netlink,
+            net,
+            nl.NETLINK_GENERIC,
+            flags=NONROOT_RECV,
+            bind=self._bind,
+            unbind=self._unbind,
+            release=self._release,
+        )
+        sock.input = lambda skb: self._receive(net, skb)
+
+    def _leave(self, net: Net) -> None:
+        net.kernel_sockets[nl.NETLINK_GENERIC].release()
+
+    # -- requests -----------------------------------------------------------------
+
+    def _receive(self, net: Net, skb: Skb) -> Awaitable[None] | None:
+        return message.receive(net.kernel_sockets[nl.NETLINK_GENERIC], skb, self._handle)
+
+    def _handle(self, request: Request) -> object:
+        """`genl_rcv_msg()`"""
+        family = self.registry.find(request.type)
+        if family is None:
+            raise os_error(ENOENT)
+        engine = self.netlink.engine
+        engine.charged += self.netlink.costs.genl_dispatch
+        if family.parallel:
+            return self._dispatcher.handle(family, request)
+        return self.lock.run(lambda: self._dispatcher.handle(family, request))
+
+    # -- groups -----------------------------------------------------------------
+
+    def _bind(self, net: Net, task: Task, group: int) -> None:
+        """Somebody wants to join a group, whether or not a family has it by now (`genl_bind()`)."""
+        found = self.registry.find_group(group)
+        if found is None:
+            return
+        family, index = found
+        if not all(task.credentials.capable(each) for each in family.groups[index].capabilities):
+            raise os_error(EPERM)
+        if family.on_join is not None:
+            family.on_join(index)
+
+    def _unbind(self, net: Net, group: int) -> None:
+        """`genl_unbind()`"""
+        found = self.registry.find_group(group)
+        if found is not None and found[0].on_leave is not None:
+            found[0].on_leave(found[1])
+
+    def _release(self, sock: NetlinkSocket) -> None:
+        """A socket is closed: families may keep something for each (`genl_release()`)."""
+        for family in self.registry:
+            if family.on_release is not None:
+                family.on_release(sock)
+
+    # -- families -----------------------------------------------------------------
+
+    def register(self, family: Family) -> None:
+        """Let a family be there (`genl_register_family()`).  EEXIST for a name that is taken."""
+        self.registry.add(family)
+        if family.groups:
+            self.netlink.entries[nl.NETLINK_GENERIC].groups = self.registry.group_room
+        self._tell(family, genl.CTRL_CMD_NEWFAMILY, ctrl.describe(family))
+        for index in range(len(family.groups)):
+            self._tell(family, genl.CTRL_CMD_NEWMCAST_GRP, ctrl.describe_group(family, index))
+
+    def unregister(self, family: Family) -> None:
+        """Take a family away; who was in its groups is in them no more (`genl_unregister_family()`)."""
+        if self.registry.find(family.id) is not family:
+            raise os_error(ENOENT)
+        entry = self.netlink.entries[nl.NETLINK_GENERIC]
+        for index in range(len(family.groups)):
+            entry.clear_members(family.first_group + index)
+        for index in range(len(family.groups)):
+            self._tell(family, genl.CTRL_CMD_DELMCAST_GRP, ctrl.describe_group(family, index))
+        self.registry.remove(family)
+        self._tell(family, genl.CTRL_CMD_DELFAMILY, ctrl.describe(family))
+
+    def _tell(self, family: Family, event: int, attributes: bytes) -> None:
+        """Let nlctrl's group know (`genl_ctrl_event()`)."""
+        nets = self.netlink.namespaces if family.everywhere else (self.netlink.namespaces.init,)
+        data = self.message(self.controller, event, attributes)
+        self._multicast(data, self.controller.first_group + NOTIFY, nets, exclude=0)
+
+    # -- messages to groups -------------------------------------------------------
+
+    @staticmethod
+    def message(family: Family, command: int, attributes: bytes) -> bytes:
+        """A message from a family that answers nobody."""
+        header = genl.GenlMsgHdr.LAYOUT.pack(command, family.version, 0)
+        return nl.message(family.id, header + attributes)
+
+    def multicast(
+        self,
+        family: Family,
+        group: int,
+        command: int,
+        attributes: bytes,
+        *,
+        net: Net | None = None,
+        exclude: int = 0,
+    ) -> None:
+        """Send to the `group`th group of a family, in `net` or everywhere (`genlmsg_multicast()`).
+
+        ESRCH if nobody got it, ENOBUFS if a member that set NETLINK_BROADCAST_ERROR was overrun.
+        """
+        data = self.message(family, command, attributes)
+        nets = self.netlink.namespaces if net is None else (net,)
+        if not self._multicast(data, family.first_group + group, nets, exclude):
+            raise os_error(ESRCH)
+
+    def has_listeners(self, family: Family, group: int) -> bool:
+        """Whether anybody is in the `group`th group of a family (`genl_has_listeners()`)."""
+        return bool(self.netlink.entries[nl.NETLINK_GENERIC].members.get(family.first_group + group))
+
+    def notify(self, info: Info, group: int, command: int, attributes: bytes) -> None:
+        """Tell a group of what a request did, and the requester too if it wants an echo (`genl_notify()`)."""
+        family, request = info.family, info.request
+        data = info.message(command, attributes)
+        sock = request.sock
+        skb = sock.skb(data, allotted=GOODSIZE)
+        sock.notify(
+            skb, request.portid, family.first_group + group, report=bool(request.flags & nl.NLM_F_ECHO)
+        )
+
+    @staticmethod
+    def _multicast(data: bytes, group: int, nets: Iterable[Net], exclude: int) -> bool:
+        """Whether anybody got it (`genlmsg_mcast()`)."""
+        delivered = False
+        for net in nets:
+            sock = net.kernel_sockets[nl.NETLINK_GENERIC]
+            try:
+                sock.multicast(sock.skb(data, allotted=GOODSIZE), group, exclude=exclude)
+                delivered = True
+            except OSError as error:
+                if error.errno != ESRCH:
+                    raise
+        return delivered

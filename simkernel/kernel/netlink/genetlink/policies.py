@@ -1,0 +1,145 @@
+"""CTRL_CMD_GETPOLICY: which policies a family's operations have, and what is in them (genetlink.c)."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+import attrs
+
+from simkernel.kernel.netlink.policy_dump import PolicyDump
+from simkernel.kernel.netlink.table import get_owner, put_owner
+from simkernel.kernel.netlink.writer import MessageWriter, NoRoom
+from simkernel.uapi import genetlink as genl
+from simkernel.uapi.errno import ENODATA, ENOENT, os_error
+from simkernel.uapi.netlink import NLM_F_MULTI
+from simkernel.uapi.structure import U32
+from simkernel.uapi.ynl.policy import PolicyTable
+
+if TYPE_CHECKING:
+    from simkernel.kernel.netlink.genetlink.family import Command, Family
+    from simkernel.kernel.netlink.genetlink.info import Info
+
+_HEADER = genl.GenlMsgHdr.LAYOUT
+
+
+@attrs.define(eq=False)
+class PolicyContext:
+    """A dump of policies: the commands still to be told, then the tables (`struct ctrl_dump_policy_ctx`)."""
+
+    family: Family
+    tables: PolicyDump
+    commands: deque[Command]
+
+
+def begin(info: Info, family: Family) -> None:
+    """Collect the tables of a family, or of the one operation that is asked for.
+
+    ENOENT for an operation it lacks, ENODATA if there is no policy at all.
+    """
+    if not get_owner(family.owner):
+        raise os_error(ENOENT)
+    try:
+        commands = _wanted(info, family)
+        tables = _collect(family, commands)
+        if tables is None:
+            raise os_error(ENODATA)
+    except OSError:
+        put_owner(family.owner)
+        raise
+    info.state = PolicyContext(family, tables, deque(commands))
+
+
+def _wanted(info: Info, family: Family) -> tuple[Command, ...]:
+    payload = info.payload(genl.CTRL_ATTR_OP)
+    if payload is None:
+        return family.commands
+    command = family.command(U32.unpack_from(payload)[0])
+    if command is None:
+        info.fail(ENOENT, attribute=genl.CTRL_ATTR_OP)
+    return (command,)
+
+
+def _collect(family: Family, commands: Iterable[Command]) -> PolicyDump | None:
+    dump: PolicyDump | None = None
+    for command in commands:
+        for table in _tables(family, command):
+            if table is not None:
+                dump = dump or PolicyDump()
+                dump.add(table)
+    return dump
+
+
+def _tables(family: Family, command: Command) -> tuple[PolicyTable | None, PolicyTable | None]:
+    """The policies of do and dump, as they are told."""
+    return family.shown_policy(command.do), family.shown_policy(command.dump)
+
+
+def step(writer: MessageWriter, info: Info) -> bool:
+    """Tell as much as fits; the end is an answer with nothing in it (`ctrl_dumppolicy()`)."""
+    context: PolicyContext = info.state
+    try:
+        while context.commands:
+            _write_command(writer, info, context.commands[0])
+            context.commands.popleft()
+        while not context.tables.finished:
+            _write_table(writer, info)
+    except NoRoom:
+        pass
+    return bool(writer.data)
+
+
+def done(info: Info) -> None:
+    """`ctrl_dumppolicy_done()`"""
+    context: PolicyContext = info.state
+    put_owner(context.family.owner)
+
+
+def _message(writer: MessageWriter, info: Info) -> int:
+    """Begin a message.  If there is room for its headers only, they are left behind, as on Linux
+    (`ctrl_dumppolicy_prep()`).
+    """
+    context: PolicyContext = info.state
+    request = info.request
+    header = _HEADER.pack(genl.CTRL_CMD_GETPOLICY, info.family.version, 0)
+    place = writer.begin(info.family.id, NLM_F_MULTI, request.seq, request.portid, header)
+    writer.put_u16(genl.CTRL_ATTR_FAMILY_ID, context.family.id)
+    return place
+
+
+def _write_command(writer: MessageWriter, info: Info, command: Command) -> None:
+    """Which policies a command has, by number (`ctrl_dumppolicy_put_op()`)."""
+    context: PolicyContext = info.state
+    do, dump = _tables(context.family, command)
+    if do is None and dump is None:
+        return
+    place = _message(writer, info)
+    try:
+        policies = writer.nest(genl.CTRL_ATTR_OP_POLICY)
+        # What can only be dumped goes by 0 (recorded case nlctrl.policy_dump).
+        operation = writer.nest(command.number if command.do is not None else 0)
+        if do is not None:
+            writer.put_u32(genl.CTRL_ATTR_POLICY_DO, context.tables.index(do))
+        if dump is not None:
+            writer.put_u32(genl.CTRL_ATTR_POLICY_DUMP, context.tables.index(dump))
+        writer.end_nest(operation)
+        writer.end_nest(policies)
+        writer.end(place)
+    except NoRoom:
+        writer.cut(place)
+        raise
+
+
+def _write_table(writer: MessageWriter, info: Info) -> None:
+    """One attribute of one policy."""
+    context: PolicyContext = info.state
+    place = _message(writer, info)
+    try:
+        nest = writer.nest(genl.CTRL_ATTR_POLICY)
+        context.tables.write(writer)
+        writer.end_nest(nest)
+        writer.end(place)
+    except NoRoom:
+        writer.cut(place)
+        raise

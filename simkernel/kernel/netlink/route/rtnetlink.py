@@ -1,0 +1,121 @@
+"""NETLINK_ROUTE: its sockets, its groups, and from a message to who handles it (net/core/rtnetlink.c)."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any, Final
+
+import attrs
+
+from simkernel.kernel.netlink import dump, kernel_socket, message
+from simkernel.kernel.netlink.table import NONROOT_RECV
+from simkernel.uapi import rtnetlink as rtnl
+from simkernel.uapi.capability import CAP_NET_ADMIN
+from simkernel.uapi.errno import EOPNOTSUPP, EPERM, os_error
+from simkernel.uapi.netlink import NETLINK_ROUTE, NLM_F_BULK, NLM_F_DUMP, NLMSG_HDRLEN
+from simkernel.uapi.socket import AF_UNSPEC
+
+if TYPE_CHECKING:
+    from simkernel.kernel.net.namespace import Net
+    from simkernel.kernel.net.skb import Skb
+    from simkernel.kernel.netlink.message import Request
+    from simkernel.kernel.netlink.netlink import Netlink
+    from simkernel.kernel.task.task import Task
+
+NEW, DEL, GET, SET = range(4)
+"""Kinds of messages, by the two low bits of their types (rtnl_msgtype_kind())."""
+
+FAMILY_MAX: Final = 129
+"""Families above this one are treated as AF_UNSPEC (RTNL_FAMILY_MAX)."""
+
+PRIVILEGED_GROUPS: Final = frozenset({rtnl.RTNLGRP_IPV4_MROUTE_R, rtnl.RTNLGRP_IPV6_MROUTE_R})
+"""Groups that only the privileged join (`rtnetlink_bind()`)."""
+
+
+@attrs.frozen
+class Handlers:
+    """Who handles a type of message for a family (`struct rtnl_link`).
+
+    `begin` looks at a dump before it begins and returns the least room each datagram needs.
+    """
+
+    do: Callable[[Request], None] | None = None
+    dump: dump.Dump | None = None
+    begin: Callable[[Request], int] | None = None
+    bulk_delete: bool = False
+    """Whether NLM_F_BULK is understood (RTNL_FLAG_BULK_DEL_SUPPORTED)."""
+
+
+class RouteNetlink:
+    """NETLINK_ROUTE of one machine."""
+
+    def __init__(self, netlink: Netlink) -> None:
+        self._netlink = netlink
+        self._handlers: dict[tuple[int, int], Handlers] = {}
+        netlink.namespaces.register_pernet(self._enter, self._leave)
+
+    def register(self, family: int, type: int, handlers: Handlers) -> None:
+        """Have messages of a type handled, for one family or AF_UNSPEC (`rtnl_register()`)."""
+        self._handlers[family, type] = handlers
+
+    def _enter(self, net: Net) -> None:
+        """`rtnetlink_net_init()`"""
+        sock = kernel_socket.create(
+            self._netlink,
+            net,
+            NETLINK_ROUTE,
+            groups=rtnl.RTNLGRP_MAX,
+            flags=NONROOT_RECV,
+            bind=_bind,
+        )
+        sock.input = lambda skb: self._receive(sock, skb)
+
+    def _leave(self, net: Net) -> None:
+        net.kernel_sockets[NETLINK_ROUTE].release()
+
+    def _receive(self, sock: kernel_socket.KernelSocket, skb: Skb) -> Awaitable[None] | None:
+        return message.receive(sock, skb, self._handle)
+
+    def _handle(self, request: Request) -> object:
+        """`rtnetlink_rcv_msg()`.
+
+        EOPNOTSUPP for what nobody handles, EPERM for a change without privilege.  A message without
+        even a family is ignored.
+        """
+        type = request.type
+        if type > rtnl.RTM_MAX:
+            raise os_error(EOPNOTSUPP)
+        if request.length <= NLMSG_HDRLEN:
+            return None
+        family = request.data[request.start + NLMSG_HDRLEN]
+        kind = type & 3
+        if kind != GET and not request.capable(CAP_NET_ADMIN):
+            raise os_error(EPERM)
+        if kind == GET and request.flags & NLM_F_DUMP:
+            return self._dump(request, self._find(family, type, "dump"))
+        handlers = self._find(family, type, "do")
+        if kind == DEL and request.flags & NLM_F_BULK and not handlers.bulk_delete:
+            request.extack.message = "Bulk delete is not supported"
+            raise os_error(EOPNOTSUPP)
+        assert handlers.do is not None
+        handlers.do(request)
+        return None
+
+    def _find(self, family: int, type: int, what: str) -> Handlers:
+        """The handlers of a family, else those for all families."""
+        for candidate in (family if family <= FAMILY_MAX else AF_UNSPEC, AF_UNSPEC):
+            handlers = self._handlers.get((candidate, type))
+            if handlers is not None and getattr(handlers, what) is not None:
+                return handlers
+        raise os_error(EOPNOTSUPP)
+
+    @staticmethod
+    def _dump(request: Request, handlers: Handlers) -> Any:
+        assert handlers.dump is not None
+        least = handlers.begin(request) if handlers.begin is not None else 0
+        return dump.start(request, handlers.dump, least=least)
+
+
+def _bind(net: Net, task: Task, group: int) -> None:
+    if group in PRIVILEGED_GROUPS and not task.credentials.capable(CAP_NET_ADMIN):
+        raise os_error(EPERM)

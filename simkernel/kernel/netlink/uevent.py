@@ -1,0 +1,78 @@
+"""NETLINK_KOBJECT_UEVENT: telling programs of devices, and passing on what they tell (kobject_uevent.c)."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Final
+
+from simkernel.kernel.netlink import kernel_socket, message
+from simkernel.kernel.netlink.table import NONROOT_RECV
+from simkernel.uapi.capability import CAP_SYS_ADMIN
+from simkernel.uapi.errno import EINVAL, ENOBUFS, EPERM, ESRCH, os_error
+from simkernel.uapi.netlink import NETLINK_KOBJECT_UEVENT, NLMSG_HDRLEN
+from simkernel.uapi.uevent import UEVENT_GROUP, Uevent
+
+if TYPE_CHECKING:
+    from simkernel.kernel.net.namespace import Net
+    from simkernel.kernel.net.skb import Skb
+    from simkernel.kernel.netlink.kernel_socket import KernelSocket
+    from simkernel.kernel.netlink.message import Request
+    from simkernel.kernel.netlink.netlink import Netlink
+
+BUFFER_SIZE: Final = 2048
+"""Longest event that a program may send (UEVENT_BUFFER_SIZE)."""
+
+
+class UeventSockets:
+    """The kernel's uevent sockets, one in each namespace.  `next_sequence` gives each event its number."""
+
+    def __init__(self, netlink: Netlink, next_sequence: Callable[[], int]) -> None:
+        self._netlink = netlink
+        self._next_sequence = next_sequence
+        netlink.namespaces.register_pernet(self._enter, self._leave)
+
+    def _enter(self, net: Net) -> None:
+        """`uevent_net_init()`"""
+        sock = kernel_socket.create(self._netlink, net, NETLINK_KOBJECT_UEVENT, groups=1, flags=NONROOT_RECV)
+        sock.input = lambda skb: self._receive(sock, skb)
+
+    def _leave(self, net: Net) -> None:
+        net.kernel_sockets[NETLINK_KOBJECT_UEVENT].release()
+
+    def broadcast(self, event: Uevent) -> None:
+        """Send an event to all who listen, in every namespace (`uevent_net_broadcast_untagged()`)."""
+        data = event.pack()
+        for net in self._netlink.namespaces:
+            sock = net.kernel_sockets[NETLINK_KOBJECT_UEVENT]
+            if sock.has_listeners(UEVENT_GROUP):
+                _send(sock, sock.skb(data), shared=True)
+
+    def _receive(self, sock: KernelSocket, skb: Skb) -> Awaitable[None] | None:
+        return message.receive(sock, skb, self._handle)
+
+    def _handle(self, request: Request) -> None:
+        """A program sends an event, which all in its namespace get (`uevent_net_rcv_skb()`).
+
+        EPERM without CAP_SYS_ADMIN, EINVAL if it is too long.
+        """
+        if not request.capable(CAP_SYS_ADMIN):
+            request.extack.message = "missing CAP_SYS_ADMIN capability"
+            raise os_error(EPERM)
+        # What follows the message in its datagram goes along, since only the header is taken off.
+        rest = request.data[request.start :]
+        tail = f"SEQNUM={self._next_sequence()}\0".encode()
+        if len(rest) + len(tail) > BUFFER_SIZE:
+            request.extack.message = "uevent message too big"
+            raise os_error(EINVAL)
+        data = rest[NLMSG_HDRLEN:] + tail
+        skb = request.sock.skb(data, before=NLMSG_HDRLEN, creds=request.skb.creds)
+        _send(request.sock, skb, shared=False)
+
+
+def _send(sock: KernelSocket, skb: Skb, *, shared: bool) -> None:
+    """Whether anybody gets it, or somebody misses it, is for those who listen to know."""
+    try:
+        sock.multicast(skb, UEVENT_GROUP, shared=shared)
+    except OSError as error:
+        if error.errno not in (ENOBUFS, ESRCH):
+            raise
