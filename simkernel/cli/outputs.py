@@ -77,7 +77,7 @@ class Outputs:
         self._exporters = [FILES[option][0](sink) for option, sink in self._sinks.items()]
         streams = [make for option, make in STREAMS.items() if asked[option]]
         if streams:
-            self._sinks["stream"] = Sink(stream.name, stream)
+            self._sinks["stream"] = Sink("what was asked for", stream)
             self._exporters += [make(self._sinks["stream"]) for make in streams]
         self.digest = Digest() if digest else None
         if self.digest is not None:

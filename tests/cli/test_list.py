@@ -1,0 +1,52 @@
+"""`simkernel list`: what there is, quickly."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+from simkernel.cli import stories
+from tests.conftest import CommandLine
+
+
+def test_lists_every_shipped_scenario(simkernel: CommandLine) -> None:
+    done = simkernel("list")
+    assert done.code == 0
+    listed = [line.split()[0] for line in done.out.splitlines() if not line.startswith(" ")]
+    assert listed == stories.names()
+
+
+def test_tells_what_the_docstring_says(simkernel: CommandLine, story: Path) -> None:
+    done = simkernel("list", "./story.py")
+    assert done.out.splitlines() == [
+        "story  Somebody naps.",
+        "    Covers:       sleeping, and waking.",
+        "    Scenario:     a program naps.",
+        "    When useful:  never.",
+        "    --set naps=3",
+        "          how many naps: a whole number from 1 to 1000000000",
+        "    --set nap=0.1",
+        "          a number from 0 to 1 s",
+        "    --set nightmare=false",
+        "          true or false",
+    ]
+
+
+def test_unknown_name_gets_the_nearest(simkernel: CommandLine, story: Path) -> None:
+    done = simkernel("list", "stroy.py")
+    assert done.code == 2
+    assert "there is no file 'stroy.py': did you mean story.py?" in done.err
+
+
+def test_file_without_a_docstring_is_no_trouble(story: Path) -> None:
+    story.write_text("x = (", "utf-8")
+    assert stories.sections(stories.docstring(story)) == {"": ""}
+
+
+def test_starts_without_the_machine() -> None:
+    """What makes `simkernel list` nearly as quick as `import simpy` is that it imports little."""
+    script = "import sys; from simkernel.cli import main\ntry: main(['list'])\nfinally: print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    imported = set(done.stdout.splitlines()[-1].split())
+    assert not imported & {"simpy", "attrs", "rich", "yaml", "simkernel.engine", "simkernel.machine"}

@@ -1,0 +1,177 @@
+"""`simkernel run`: reports, files, and what bad input gets."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from simkernel.engine import Record
+from simkernel.trace.diagram import Diagram
+from tests.conftest import CommandLine
+
+REPORT = """\
+Good morning.
+
+Naps
+  number  mood
+       1  [red]sleepy[/red]
+      20
+
+Figures
+  figure         value
+  naps           3
+"""
+
+
+def test_prints_a_plain_report_in_a_pipe(simkernel: CommandLine, story: Path) -> None:
+    done = simkernel("run", "./story.py")
+    assert (done.code, done.err) == (0, "")
+    assert done.out.startswith(REPORT)
+    assert done.out.splitlines()[-1].startswith("1000 s simulated, ")
+    assert done.out.endswith("events, seed 0\n")
+
+
+def test_prints_one_json_object(simkernel: CommandLine, story: Path) -> None:
+    done = simkernel("run", "story.py", "--json", "--seed", "-3", "--set", "naps=2", "--set", "nap=0.5")
+    told = json.loads(done.out)
+    assert list(told) == [
+        "scenario", "seed", "parameters", "simulated_ns", "events", "trace_sha256", "metrics", "host",
+    ]  # fmt: skip
+    assert told["scenario"] == "napping"
+    assert told["seed"] == -3
+    assert told["parameters"] == {"naps": 2, "nap": 0.5, "nightmare": False}
+    assert told["simulated_ns"] == 1000 * 10**9
+    assert told["events"] > 0
+    assert len(told["trace_sha256"]) == 64
+    assert told["metrics"]["naps"] == 2
+    assert told["host"]["wall_seconds"] > 0
+
+
+def test_is_the_same_for_the_same_seed_only(simkernel: CommandLine, story: Path) -> None:
+    def told(seed: int) -> dict[str, object]:
+        object: dict[str, object] = json.loads(simkernel("run", "story.py", "--json", "--seed", seed).out)
+        del object["host"], object["seed"]
+        return object
+
+    assert told(1) == told(1)
+    assert told(1)["trace_sha256"] != told(2)["trace_sha256"]
+
+
+def test_files_and_streams_change_no_result(simkernel: CommandLine, story: Path) -> None:
+    bare = json.loads(simkernel("run", "story.py", "--json").out)
+    asked = simkernel(
+        "run", "story.py", "--json", "--trace", "t.json", "--pcap", "t.pcap", "--diagram", "t.mmd",
+        "--strace", "--log", "--debug",
+    )  # fmt: skip
+    told = json.loads(asked.out)
+    del bare["host"], told["host"]
+    assert told == bare
+    assert json.loads(Path("t.json").read_text("utf-8"))["traceEvents"]
+    assert Path("t.pcap").read_bytes()[:4] == 0xA1B23C4D.to_bytes(4, "little")
+    assert Path("t.mmd").read_text("utf-8").startswith("sequenceDiagram")
+    assert "clock_nanosleep" in asked.err
+
+
+def test_prints_system_calls_on_standard_output(simkernel: CommandLine, story: Path) -> None:
+    done = simkernel("run", "story.py", "--strace")
+    assert "clock_nanosleep" in done.out
+    assert done.err == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["./stroy.py"], "there is no file './stroy.py': did you mean story.py?"),
+        (["strory"], "there is no scenario 'strory'"),
+        (["story.py", "--set", "nip=1"], "no parameter 'nip': did you mean nap"),
+        (["story.py", "--set", "naps=0"], "parameter naps is a whole number from 1 to 1000000000, not 0"),
+        (["story.py", "--set", "naps"], "'naps' is not KEY=VALUE"),
+        (["story.py", "--trace", "no/where"], "cannot write no/where: No such file or directory"),
+        (["story.py", "--pcap", "."], "cannot write .: "),
+        (["story.py", "--trace", "x", "--pcap", "./x"], "x is asked for twice"),
+        (["empty.py"], "empty.py has 0 scenarios: decorate one function with @scenario(...)"),
+    ],
+)
+def test_bad_input_is_explained_before_anything_runs(
+    simkernel: CommandLine, story: Path, arguments: list[str], said: str
+) -> None:
+    Path("empty.py").write_text("", "utf-8")
+    done = simkernel("run", *arguments)
+    assert (done.code, done.out) == (2, "")
+    assert said in done.err
+
+
+def test_a_bad_parameter_leaves_old_files_alone(simkernel: CommandLine, story: Path) -> None:
+    Path("t.json").write_text("precious", "utf-8")
+    assert simkernel("run", "story.py", "--set", "naps=0", "--trace", "t.json").code == 2
+    assert Path("t.json").read_text("utf-8") == "precious"
+
+
+def test_unknown_command_gets_the_nearest(simkernel: CommandLine) -> None:
+    done = simkernel("rum")
+    assert done.code == 2
+    assert "there is no command 'rum': did you mean run?" in done.err
+
+
+def test_a_program_that_raises_is_shown_and_the_files_are_whole(simkernel: CommandLine, story: Path) -> None:
+    done = simkernel("run", "story.py", "--set", "nightmare=yes", "--trace", "t.json")
+    assert done.code == 1
+    assert done.err.endswith("ValueError: monsters\n")
+    assert "in sleeper" in done.err
+    assert "runner.py" not in done.err
+    assert json.loads(Path("t.json").read_text("utf-8"))["traceEvents"]
+
+
+def test_debug_shows_every_line(simkernel: CommandLine, story: Path) -> None:
+    done = simkernel("run", "story.py", "--set", "nightmare=yes", "--debug")
+    assert "machine.py" in done.err
+
+
+def test_wrong_use_is_told_with_its_line(simkernel: CommandLine, story: Path) -> None:
+    story.write_text(story.read_text("utf-8").replace("seconds(1000)", "1000.0"), "utf-8")
+    done = simkernel("run", "story.py")
+    assert done.code == 1
+    line = next(n for n, text in enumerate(story.read_text("utf-8").splitlines(), 1) if "1000.0" in text)
+    assert done.err.startswith(f"{story}:{line}: until is an int of nanoseconds, not 1000.0")
+    assert "Traceback" not in done.err
+
+
+def test_a_story_that_does_not_import_is_shown(simkernel: CommandLine, story: Path) -> None:
+    story.write_text("import nonsense\n", "utf-8")
+    done = simkernel("run", "story.py")
+    assert done.code == 1
+    assert done.err.endswith("ModuleNotFoundError: No module named 'nonsense'\n")
+    assert "importlib" not in done.err
+
+
+def test_a_story_imports_what_lies_beside_it(simkernel: CommandLine, story: Path) -> None:
+    Path("beds.py").write_text("SOFT = 1\n", "utf-8")
+    story.write_text(f"{story.read_text('utf-8')}\nimport beds\n", "utf-8")
+    assert simkernel("run", "story.py").code == 0
+
+
+def test_a_file_that_cannot_be_finished_is_told_at_the_end(
+    simkernel: CommandLine, story: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not Path("/dev/full").exists():
+        pytest.skip("needs a full device")
+    done = simkernel("run", "story.py", "--trace", "/dev/full")
+    assert done.code == 1
+    assert "cannot write /dev/full: No space left on device" in done.err
+    assert done.out.startswith(REPORT)
+
+
+def test_an_error_of_the_host_never_reaches_the_simulation(
+    simkernel: CommandLine, story: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def write(self: Diagram, record: Record) -> None:
+        self._file.write("x" * 100_000)
+
+    if not Path("/dev/full").exists():
+        pytest.skip("needs a full device")
+    monkeypatch.setattr(Diagram, "record", write)
+    done = simkernel("run", "story.py", "--diagram", "/dev/full")
+    assert done.err.endswith("cannot write /dev/full: No space left on device\n")
+    assert done.out.startswith(REPORT)
