@@ -26,6 +26,7 @@ from simkernel.hardware.bus import Bus, Device
 from simkernel.kernel.costs import CostModel
 from simkernel.kernel.kernel import Kernel
 from simkernel.kernel.log import Log
+from simkernel.kernel.statistics import events, statistics
 from simkernel.kernel.task.credentials import Credentials
 from simkernel.kernel.task.task import Task
 from simkernel.shipped import shipped
@@ -208,6 +209,16 @@ class Machine:
         """The kernel log."""
         return self.kernel.log
 
+    @property
+    def statistics(self) -> dict[str, Any]:
+        """The machine's public counters, now: nested plain data (kernel/statistics.py says what is in it)."""
+        return statistics(self.kernel)
+
+    @property
+    def events(self) -> int:
+        """How much has happened, as the model counts it; tracing and tuning do not change it."""
+        return events(self.kernel)
+
     # -- what programs are given ----------------------------------------------
 
     def clock(self) -> int:
@@ -274,7 +285,7 @@ class Machine:
             names = ", ".join(f"{call.name}" + (f" ({call.line})" if call.line else "") for call in lost)
             hint = "" if self.debug else "; Machine(debug=True) says where"
             error = SimulationError(f"{task.track} made calls and never awaited them: {names}{hint}")
-            self.kernel.processes.failures.append((task, error))
+            self.kernel.processes.fail(task, error)
 
 
 def _as_exception(failure: BaseException) -> Exception:

@@ -20,6 +20,9 @@ before a handler is called; a handler gets and gives attributes by name, as the 
         for frame in frames:
             yield {"sequence": frame.sequence}
 
+A dump of something that changes says in which state it is, in `info.generation`; one of something long
+looks at `info.room` and yields as much as fits.
+
 An enum is its name, flags are a tuple of names, a nest is a dict, what may come several times a list,
 binary is bytes, a flag that is there True.
 
@@ -28,7 +31,7 @@ Several requests may be under way at a time, if handlers sleep: what they share 
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Hashable, Iterable, Iterator, Mapping
 from typing import Any, NoReturn
 
 import attrs
@@ -42,8 +45,8 @@ from simkernel.kernel.netlink.genetlink.info import Info
 from simkernel.kernel.netlink.writer import MessageWriter, NoRoom
 from simkernel.kernel.task.credentials import Credentials
 from simkernel.uapi.errno import EMSGSIZE, os_error
-from simkernel.uapi.genetlink import GenlMsgHdr
-from simkernel.uapi.netlink import NLM_F_MULTI
+from simkernel.uapi.genetlink import GENL_HDRLEN
+from simkernel.uapi.netlink import NLM_F_MULTI, NLMSG_HDRLEN
 from simkernel.uapi.ynl import Spec
 from simkernel.uapi.ynl.codec import codec
 from simkernel.uapi.ynl.model import ModeName
@@ -51,7 +54,6 @@ from simkernel.uapi.ynl.model import ModeName
 __all__ = [
     "DoIt",
     "DumpIt",
-    "GenlDump",
     "GenlFamily",
     "GenlInfo",
     "Reply",
@@ -66,27 +68,19 @@ Reply = Mapping[str, Any]
 DoIt = Callable[["GenlInfo"], Reply | Awaitable[Reply | None] | None]
 DumpIt = Callable[["GenlInfo"], Iterable[Reply]]
 
-_HEADER = GenlMsgHdr.LAYOUT
-
-
-@attrs.frozen
-class GenlDump:
-    """A dump of something that changes: `generation()` says in which state it is (`cb->seq`).
-
-    Who reads it is told, by NLM_F_DUMP_INTR, that it changed meanwhile.
-    """
-
-    dump: DumpIt
-    generation: Callable[[], int]
+_SHORTEST = NLMSG_HDRLEN + GENL_HDRLEN
+"""Bytes of a message without attributes."""
 
 
 class GenlInfo:
     """A request, as its handler sees it.
 
-    `attributes` are by name.  `portid` is who asks, `credentials` what he may do.
+    `attributes` are by name.  `portid` is who asks, `credentials` what he may do.  `generation`, in a dump,
+    is the state of what is dumped (`cb->seq`): if it changes between two messages, whoever reads them
+    is told by NLM_F_DUMP_INTR.
     """
 
-    __slots__ = ("_info", "_mode", "_spec", "attributes")
+    __slots__ = ("_info", "_mode", "_room", "_spec", "attributes", "generation")
 
     def __init__(self, spec: Spec, mode: ModeName, info: Info) -> None:
         self._spec = spec
@@ -99,11 +93,26 @@ class GenlInfo:
         self.attributes: dict[str, Any] = (
             codec(spec, info.operation.name, mode, "request").decode(payload) if checked else {}
         )
+        self.generation = 0
+        self._room = 0
 
     @property
     def portid(self) -> int:
         """Port id of the socket that it came from."""
         return self._info.portid
+
+    @property
+    def sender(self) -> Hashable:
+        """The socket that it came from; what a family's `on_release` is told when that is closed."""
+        return self._info.request.sender
+
+    @property
+    def room(self) -> int:
+        """Bytes of attributes that the next message of a dump can have in the present datagram.
+
+        A handler that yields that much is asked again with a new datagram.
+        """
+        return self._room - NLMSG_HDRLEN - GENL_HDRLEN
 
     @property
     def credentials(self) -> Credentials:
@@ -164,13 +173,15 @@ def genl_register_family(
     this: LoadedModule,
     *,
     do: Mapping[str, DoIt] | None = None,
-    dump: Mapping[str, DumpIt | GenlDump] | None = None,
+    dump: Mapping[str, DumpIt] | None = None,
+    on_release: Callable[[Hashable], None] | None = None,
     spec: str = "",
 ) -> GenlFamily:
     """Let the family be there, with a handler for each do and each dump that its specification has.
 
-    `spec` is the name of the file, without .yaml; by default the module's.  EEXIST if there is a family
-    of that name.
+    `on_release` is called with each socket that is closed, whether or not it has ever asked for
+    anything (see `GenlInfo.sender`).  `spec` is the name of the file, without .yaml; by default the
+    module's.  EEXIST if there is a family of that name.
     """
     declared = this.spec(spec)
     handlers, dumps = do or {}, dump or {}
@@ -182,6 +193,8 @@ def genl_register_family(
         return _Dump(declared, dumps[name]).dumper
 
     family = build_family(this, declared, handlers.keys(), dumps.keys(), make_do, make_dumper)
+    if on_release is not None:
+        family.on_release = _contained(this, f"{family.name} on_release", on_release)
     genetlink = this.kernel.genetlink
     genetlink.register(family)
     resource = this.kernel.resources.add(
@@ -221,6 +234,18 @@ def genl_has_listeners(family: GenlFamily, group: str) -> bool:
     return family.module.kernel.genetlink.has_listeners(family.family, _group(family, group))
 
 
+def _contained(
+    module: LoadedModule, where: str, function: Callable[[Hashable], None]
+) -> Callable[[Hashable], None]:
+    """`function`, whose oops is not the trouble of who closes a socket."""
+
+    def call(sender: Hashable) -> None:
+        with module.kernel.oopses.contain(module, where):
+            function(sender)
+
+    return call
+
+
 def _group(family: GenlFamily, name: str) -> int:
     for index, group in enumerate(family.spec.groups):
         if group.name == name:
@@ -251,9 +276,10 @@ class _Progress:
         self.replies = replies
         self.waiting: bytes | None = None
 
-    def next_message(self) -> bytes | None:
+    def next_message(self, room: int) -> bytes | None:
         """The next message, whole; None at the end."""
         if self.waiting is None:
+            self.info._room = room
             values = next(self.replies, None)
             if values is None:
                 return None
@@ -264,10 +290,9 @@ class _Progress:
 class _Dump:
     """A handler of the driver's as the kernel wants a dump: in steps."""
 
-    def __init__(self, spec: Spec, declared: DumpIt | GenlDump) -> None:
+    def __init__(self, spec: Spec, dump: DumpIt) -> None:
         self._spec = spec
-        self._dump = declared.dump if isinstance(declared, GenlDump) else declared
-        self._generation = declared.generation if isinstance(declared, GenlDump) else None
+        self._dump = dump
 
     @property
     def dumper(self) -> Dumper:
@@ -280,7 +305,13 @@ class _Dump:
 
     def _step(self, writer: MessageWriter, info: Info) -> bool:
         progress: _Progress = info.state
-        while (message := progress.next_message()) is not None:
+        callback = info.callback
+        assert callback is not None
+        while writer.room >= _SHORTEST:
+            message = progress.next_message(writer.room)
+            callback.generation = progress.info.generation
+            if message is None:
+                return False
             place = len(writer.data)
             try:
                 writer.append(message)
@@ -289,10 +320,8 @@ class _Dump:
                     raise os_error(EMSGSIZE) from None
                 return True
             progress.waiting = None
-            if self._generation is not None and info.callback is not None:
-                info.callback.generation = self._generation()
-                info.callback.check_consistent(writer, place)
-        return False
+            callback.check_consistent(writer, place)
+        return True
 
     def _done(self, info: Info) -> None:
         close = getattr(info.state.replies, "close", None)

@@ -18,6 +18,7 @@ from simkernel.kernel.mm.dma import DmaMemory
 from simkernel.kernel.module.modules import Modules
 from simkernel.kernel.module.resources import Resources
 from simkernel.kernel.net.namespace import Namespaces, Net
+from simkernel.kernel.netlink.genetlink import netdev
 from simkernel.kernel.netlink.genetlink.genetlink import GenericNetlink
 from simkernel.kernel.netlink.netlink import Netlink
 from simkernel.kernel.netlink.route.rtnetlink import RouteNetlink
@@ -103,6 +104,7 @@ class Kernel:
 
         self.netlink = Netlink(engine, costs, self.namespaces, self.log, self.processes.exists)
         self.genetlink = GenericNetlink(self.netlink, self.oopses.guard)
+        netdev.register(self.genetlink)
         self.rtnetlink = RouteNetlink(self.netlink)
         uevent_sockets = UeventSockets(self.netlink, self.uevents.next_sequence)
         self.uevents.broadcast = uevent_sockets.broadcast

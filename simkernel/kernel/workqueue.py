@@ -217,11 +217,12 @@ class WorkQueues:
         self._queues: dict[WorkQueue, Resource | None] = {}
         self.system = WorkQueue("events", MAX_ACTIVE, *self._arguments)
         self._queues[self.system] = None
+        self._executed_before = 0
 
     @property
     def executed(self) -> int:
-        """How many work items have run, on all queues that there are."""
-        return sum(queue.executed for queue in self._queues)
+        """How many work items have run, on all queues that there are or were."""
+        return self._executed_before + sum(queue.executed for queue in self._queues)
 
     def allocate(self, module: LoadedModule | None, name: str, max_active: int = MAX_ACTIVE) -> WorkQueue:
         """A queue of its own (`alloc_workqueue()`); with `max_active` 1 it is ordered."""
@@ -232,6 +233,8 @@ class WorkQueues:
     async def destroy(self, queue: WorkQueue) -> None:
         """Run what is queued, then give the queue back."""
         await queue.destroy()
+        if queue in self._queues:
+            self._executed_before += queue.executed
         resource = self._queues.pop(queue, None)
         if resource is not None:
             self._resources.remove(resource)

@@ -31,7 +31,11 @@ class Slot:
 
 @attrs.define
 class Statistics:
-    """What has passed over the bus.  `aborts` are accesses to the window of an empty slot."""
+    """What has passed over the bus.
+
+    `aborts` are accesses to the window of an empty slot, `events` what devices did that they record
+    (`Device.emit`: a frame begun, a report made), whether anyone listens or not.
+    """
 
     reads: int = 0
     writes: int = 0
@@ -40,6 +44,7 @@ class Statistics:
     dma_bytes: int = 0
     aborts: int = 0
     errors: int = 0
+    events: int = 0
 
 
 class Bus:
@@ -162,6 +167,10 @@ class Bus:
     def devices(self) -> list[Device]:
         """What is plugged in, by slot, without the hot-plug controller."""
         return [slot.device for slot in self.slots[1:] if slot.device is not None]
+
+    def all_devices(self) -> list[Device]:
+        """What is or was plugged in, in the order in which it first was, without the hot-plug controller."""
+        return [device for device in self._names.values() if device is not self._hotplug]
 
     # A device's side
 

@@ -83,6 +83,7 @@ class Device:
     `kind` is what names are made of (camera0, camera1 ...); it defaults to the class's name.
     `name` is its track in a trace and its random stream; `serial` is its SERIAL register.  Both are
     given when it is first plugged, unless set before.  `now` is the instant at which it acts.
+    `statistics` are its public counters, if it has any: an attrs object of ints.
     """
 
     kind: ClassVar[str] = ""
@@ -95,6 +96,7 @@ class Device:
 
     name: str = ""
     serial: int = 0
+    statistics: Any = None
     slot: Slot | None = None
     bus: Bus
     engine: Engine
@@ -161,7 +163,8 @@ class Device:
         return None if self.slot is None else self.bus.dma_read(self, address, size)
 
     def emit(self, event: str, **fields: Any) -> None:
-        """Record `event` on the device's track, if anyone listens."""
+        """Count `event`, and record it on the device's track if anyone listens."""
+        self.bus.statistics.events += 1
         if (emit := self.engine.trace.emit) is not None:
             emit(event, HARDWARE, self.name, **fields)
 

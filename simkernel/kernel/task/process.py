@@ -43,7 +43,12 @@ class Processes:
         self._tasks: dict[int, Task] = {}
         self._last_pid = 0
         self._helpers: dict[Task, WaitQueue] = {}
+        self.forks = 0
+        """How many tasks there ever were (`total_forks`)."""
         self.failures: list[tuple[Task, BaseException]] = []
+        """What programs have raised, until it is asked for."""
+        self.failed = 0
+        """How many programs have raised something."""
         self.on_death: list[Callable[[Task, BaseException | None], None]] = []
         """Called with each task that has ended, and with what its program raised."""
         self.init = self._new("init", ROOT, FileTable(), net, None)
@@ -83,6 +88,7 @@ class Processes:
             pid, tgid or pid, comm[:COMM_LENGTH], credentials=credentials, files=files, net=net, parent=parent
         )
         self._tasks[pid] = task
+        self.forks += 1
         if parent is not None:
             parent.children.append(task)
         if (emit := self._engine.trace.emit) is not None:
@@ -214,7 +220,7 @@ class Processes:
         task.failure = failure
         task.state = State.ZOMBIE
         if failure is not None:
-            self.failures.append((task, failure))
+            self.fail(task, failure)
         task.files.users -= 1
         if task.files.users == 0:
             task.files.close_all()
@@ -228,6 +234,11 @@ class Processes:
         self._notify_parent(task)
         if (helper := self._helpers.pop(task, None)) is not None:
             helper.wake_up_all()
+
+    def fail(self, task: Task, failure: BaseException) -> None:
+        """Note that a program has failed, for whoever runs the machine."""
+        self.failed += 1
+        self.failures.append((task, failure))
 
     def _end_threads(self, leader: Task, status: int) -> None:
         for thread in [each for each in self if each.tgid == leader.tgid and each.alive]:

@@ -52,7 +52,7 @@ def parse(text: str, filename: str) -> Spec:
         sets,
         OperationReader(sets, groups, check.level).read(root.mapping["operations"]),
         groups,
-        tuple(sorted(check.unsupported, key=lambda each: each.line)),
+        tuple(sorted(set(check.unsupported), key=lambda each: (each.line, each.key, each.feature))),
         {} if extras is None else {key: node.plain() for key, node in extras.mapping.items()},
     )
 

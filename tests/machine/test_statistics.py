@@ -1,0 +1,75 @@
+"""Public counters: what a scenario may look at, and what a report calls events."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from simkernel import Machine, millis
+from simkernel.hardware import Camera
+from simkernel.uapi.netlink import NETLINK_USERSOCK
+from simkernel.uapi.socket import AF_NETLINK, SOCK_RAW
+
+
+async def echo(app: Any, port: int) -> None:
+    sock = await app.socket(AF_NETLINK, SOCK_RAW, NETLINK_USERSOCK)
+    await sock.bind((port, 0))
+    await sock.sendto(b"x", (port, 0))
+    await sock.recv(10)
+    await app.sleep(1)
+
+
+def test_they_are_plain_data() -> None:
+    with Machine() as machine:
+        machine.plug(Camera())
+        machine.spawn(echo, 7)
+        machine.run(until=millis(100))
+        statistics = machine.statistics
+    assert json.loads(json.dumps(statistics, sort_keys=True)).keys() == statistics.keys()
+
+
+def test_they_say_what_happened() -> None:
+    with Machine(udev=False) as machine:
+        before = machine.statistics
+        machine.spawn(echo, 7)
+        machine.run(until=millis(100))
+        after = machine.statistics
+    assert after["system_calls"] - before["system_calls"] == 5
+    assert after["processes"]["forks"] - before["processes"]["forks"] == 1
+    assert after["netlink"]["delivered"] - before["netlink"]["delivered"] == 1
+    assert after["netlink"]["received"] - before["netlink"]["received"] == 1
+    assert after["netlink"]["sockets"] - before["netlink"]["sockets"] == 1
+
+
+def test_a_device_keeps_its_counters_when_it_is_gone() -> None:
+    with Machine(udev=False) as machine:
+        camera = Camera()
+        machine.plug(camera)
+        machine.unplug(camera)
+        assert machine.statistics["devices"]["camera0"]["started"] == 0
+
+
+def test_events_do_not_depend_on_who_looks() -> None:
+    counts = []
+    for traced in (False, True):
+        with Machine(seed=3) as machine:
+            if traced:
+                machine.trace.subscribe(lambda record: None)
+            machine.plug(Camera())
+            machine.spawn(echo, 7)
+            machine.run(until=millis(100))
+            counts.append(machine.events)
+    assert counts[0] == counts[1] > 0
+
+
+def test_a_failed_program_is_counted() -> None:
+    async def fails(app: Any) -> None:
+        raise ValueError("of its own")
+
+    with Machine(udev=False) as machine:
+        machine.spawn(fails)
+        with pytest.raises(ExceptionGroup):
+            machine.run(until=millis(100))
+        assert machine.statistics["processes"]["failed"] == 1
