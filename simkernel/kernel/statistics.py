@@ -58,7 +58,7 @@ def statistics(kernel: Kernel) -> dict[str, Any]:
 
 
 def events(kernel: Kernel) -> int:
-    """How much has happened: calls, messages, interrupts, bus accesses, and what devices did by themselves."""
+    """How much has happened: calls, messages, interrupts, accesses, and what devices did by themselves."""
     netlink, bus = kernel.netlink.statistics, kernel.bus.statistics
     return (
         kernel.processes.runner.system_calls
