@@ -19,10 +19,11 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from simkernel.uapi.structure import Buffer, Malformed
+from simkernel.uapi.ynl.coder import Coder, repeated
 from simkernel.uapi.ynl.compiled import Encode
 from simkernel.uapi.ynl.model import Attribute, Direction, ModeName, Operation, Spec
 from simkernel.uapi.ynl.nests import indexed_array_coder, nest_coder, type_value_coder
-from simkernel.uapi.ynl.payloads import Coder, plain_coder, repeated
+from simkernel.uapi.ynl.payloads import plain_coder
 from simkernel.uapi.ynl.space import BadValue as BadValue
 from simkernel.uapi.ynl.space import Space
 

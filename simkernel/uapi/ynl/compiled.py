@@ -14,7 +14,7 @@ from typing import Any, Final, TypeAlias
 
 from simkernel.uapi.netlink import NLA_F_NESTED, NLA_HDRLEN, NLA_TYPE_MASK
 from simkernel.uapi.structure import U32, Buffer
-from simkernel.uapi.ynl.payloads import Coder, Space
+from simkernel.uapi.ynl.coder import Coder, Inside
 
 Encode: TypeAlias = Callable[[Mapping[str, Any]], bytes]
 Decode: TypeAlias = Callable[[Buffer, int, int], dict[str, Any]]
@@ -53,7 +53,7 @@ def _word(length: int, number: int) -> int:
 # -- encoding -------------------------------------------------------------------
 
 
-def compile_encoder(space: Space, values: Mapping[str, Any], otherwise: Encode) -> Encode:
+def compile_encoder(space: Inside, values: Mapping[str, Any], otherwise: Encode) -> Encode:
     """An encoder for mappings with the keys of `values`, in their order."""
     source = _Source("def encode(values):")
     source.names["otherwise"] = otherwise
@@ -61,11 +61,7 @@ def compile_encoder(space: Space, values: Mapping[str, Any], otherwise: Encode) 
     encoder.attributes(space, values, "values")
     encoder.end_run()
     pieces = encoder.pieces
-    source.add(
-        f"return {pieces[0]}"
-        if len(pieces) == 1
-        else f"return b''.join(({''.join(f'{p}, ' for p in pieces)}))"
-    )
+    source.add(f"return b''.join([{', '.join(pieces)}])" if len(pieces) != 1 else f"return {pieces[0]}")
     function: Encode = source.function("encode")
     return function
 
@@ -78,7 +74,7 @@ class _EncoderSource:
         self._arguments: list[str] = []
         self.pieces: list[str] = []
 
-    def attributes(self, space: Space, values: Mapping[str, Any], name: str) -> None:
+    def attributes(self, space: Inside, values: Mapping[str, Any], name: str) -> None:
         """Take the values out of a mapping and put each where it belongs."""
         variables = [self._variable() for _ in values]
         if variables:
@@ -119,7 +115,7 @@ class _EncoderSource:
             self._format, self._arguments = "", []
 
 
-def _fixed_size(space: Space, values: Any) -> int | None:
+def _fixed_size(space: Inside, values: Any) -> int | None:
     """The bytes that the attributes in `values` take, if each has a fixed size."""
     if not isinstance(values, dict):
         return None
@@ -138,7 +134,7 @@ def _fixed_size(space: Space, values: Any) -> int | None:
 # -- decoding -------------------------------------------------------------------
 
 
-def compile_decoder(space: Space, data: Buffer, at: int, end: int, otherwise: Decode) -> Decode:
+def compile_decoder(space: Inside, data: Buffer, at: int, end: int, otherwise: Decode) -> Decode:
     """A decoder for messages with the attributes of the well-formed `data[at:end]`, in their order."""
     source = _Source("def decode(data, at, end):")
     source.names["otherwise"] = otherwise
@@ -160,7 +156,7 @@ class _DecoderSource:
         self._targets: list[str] = []
         self._headers: dict[str, int] = {}
 
-    def attributes(self, space: Space, data: Buffer, at: int, end: int) -> str:
+    def attributes(self, space: Inside, data: Buffer, at: int, end: int) -> str:
         """The expression that makes the dict of the attributes in `data[at:end]`."""
         values: dict[str, list[str]] = {}
         for word, start, stop in _words(data, at, end):
@@ -189,12 +185,11 @@ class _DecoderSource:
         self._variables += 1
         return f"v{self._variables}"
 
-    def _header(self, word: int) -> str:
+    def _header(self, word: int) -> None:
         """A header that has to be as it was."""
         self._format += "I"
         self._targets.append(variable := self._variable())
         self._headers[variable] = word
-        return variable
 
     def _variable_size(self, word: int, coder: Coder | None) -> str:
         """End the run with the header of an attribute whose size is not known, and decode that."""
@@ -236,7 +231,7 @@ def _words(data: Buffer, at: int, end: int) -> Iterator[tuple[int, int, int]]:
         at += (length + 3) & ~3
 
 
-def _all_fixed(space: Space, data: Buffer, at: int, end: int) -> bool:
+def _all_fixed(space: Inside, data: Buffer, at: int, end: int) -> bool:
     """Whether there are only attributes of fixed size, all the way down."""
     for word, start, stop in _words(data, at, end):
         coder = space.by_number.get(word >> 16 & NLA_TYPE_MASK)

@@ -64,12 +64,11 @@ class _Reader:
             if not isinstance(key, ScalarNode):
                 raise SpecError(self._filename, line, path, "expected a name as key")
             name = key.value
+            below = f"{path}.{name}" if path else name
             if name in mapping:
-                first = mapping[name].line
-                raise SpecError(
-                    self._filename, line, f"{path}.{name}".lstrip("."), f"the key is already on line {first}"
-                )
-            mapping[name] = self.read(value, f"{path}.{name}".lstrip("."), line)
+                expected = f"the key is already on line {mapping[name].line}"
+                raise SpecError(self._filename, line, below, expected)
+            mapping[name] = self.read(value, below, line)
         return mapping
 
     def _list(self, node: SequenceNode, path: str) -> list[Node]:

@@ -11,8 +11,9 @@ import attrs
 from simkernel.uapi.netlink import NLA_F_NESTED, NLA_HDRLEN, NLA_MAX_PAYLOAD, NLA_TYPE_MASK
 from simkernel.uapi.netlink import attribute as header_and
 from simkernel.uapi.structure import Buffer, Malformed
+from simkernel.uapi.ynl.coder import Coder, Inside, short
 from simkernel.uapi.ynl.model import Attribute
-from simkernel.uapi.ynl.payloads import Coder, Space, plain_coder, short
+from simkernel.uapi.ynl.payloads import plain_coder
 
 _HEADER: Final = Struct("<HH").unpack_from
 
@@ -32,7 +33,7 @@ def locate(data: Buffer, at: int, end: int) -> Iterator[tuple[int, int, int]]:
         at += (length + 3) & ~3
 
 
-def nest_coder(attribute: Attribute, inside: Space) -> Coder:
+def nest_coder(attribute: Attribute, inside: Inside) -> Coder:
     """A nest: a mapping."""
     number = attribute.number | NLA_F_NESTED
 
@@ -42,7 +43,7 @@ def nest_coder(attribute: Attribute, inside: Space) -> Coder:
     return Coder(attribute.name, attribute.number, encode, inside.decode, inside=inside)
 
 
-def type_value_coder(attribute: Attribute, inside: Space) -> Coder:
+def type_value_coder(attribute: Attribute, inside: Inside) -> Coder:
     """Nests in nests whose types are values too: one mapping with those and the innermost attributes."""
     name, names = attribute.name, attribute.type_values
 
@@ -69,7 +70,7 @@ def type_value_coder(attribute: Attribute, inside: Space) -> Coder:
     return Coder(name, attribute.number, encode, decode)
 
 
-def indexed_array_coder(attribute: Attribute, inside: Space | None, request: bool) -> Coder:
+def indexed_array_coder(attribute: Attribute, inside: Inside | None, request: bool) -> Coder:
     """An array whose entries have their index, from 1 on, as type: a list.
 
     In answers these nests are not flagged as such (nla_nest_start_noflag(), which nlctrl uses); in a
@@ -99,7 +100,7 @@ class _Entry:
     decode: Callable[[Buffer, int, int], Any]
 
 
-def _nested_entry(inside: Space, flag: int) -> _Entry:
+def _nested_entry(inside: Inside, flag: int) -> _Entry:
     return _Entry(
         lambda index, values: header_and(index | flag, _fitting(inside.encode(values))), inside.decode
     )

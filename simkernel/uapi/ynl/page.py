@@ -142,6 +142,8 @@ def _type(attribute: Attribute) -> str:
         words.append(f"under {', '.join(attribute.type_values)}")
     if attribute.enum is not None:
         words.append(f"{'flags' if attribute.as_flags else 'enum'} {attribute.enum.name}")
+    if attribute.display_hint:
+        words.append(f"shown as {attribute.display_hint}")
     if attribute.multi:
         words.append("(any number)")
     return " ".join(words)

@@ -1,28 +1,21 @@
-"""What stands in an attribute, to bytes and back: a coder for each type but those that hold attributes.
-
-An encoder takes a value and makes the whole attribute, header and padding included; it raises
-ValueError with what was expected and what was found.  A decoder takes a buffer and where in it the
-payload begins and ends; it raises Malformed.
-"""
+"""What stands in an attribute, to bytes and back: a coder for each type but those that hold attributes."""
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from struct import Struct
-from typing import Any, Final, Protocol, TypeAlias
+from typing import Any, Final
 
 import attrs
 
 from simkernel.uapi.netlink import NLA_HDRLEN, NLA_MAX_PAYLOAD
 from simkernel.uapi.netlink import attribute as header_and
-from simkernel.uapi.structure import Buffer, Malformed
+from simkernel.uapi.structure import Buffer
+from simkernel.uapi.ynl.coder import Coder, Fixed, listed, short
 from simkernel.uapi.ynl.model import Attribute
 from simkernel.uapi.ynl.names import Conversion, from_number, to_number
 from simkernel.uapi.ynl.sets import type_range
-
-Encoder: TypeAlias = Callable[[Any], bytes]
-Decoder: TypeAlias = Callable[[Buffer, int, int], Any]
 
 _CODES: Final = {
     "u8": "B",
@@ -34,7 +27,6 @@ _CODES: Final = {
     "s32": "i",
     "s64": "q",
 }
-_PADDING: Final = {1: "xxx", 2: "xx", 4: "", 8: ""}
 _NARROW: Final = {"uint": "u32", "sint": "s32"}
 _WIDE: Final = {"uint": "u64", "sint": "s64"}
 _TAILS: Final = (b"", b"\0\0\0", b"\0\0", b"\0")
@@ -42,74 +34,9 @@ _HEADER: Final = Struct("<HH")
 _BITFIELD32: Final = Struct("<II")
 
 
-@attrs.frozen(eq=False)
-class Fixed:
-    """A payload of fixed size that is one field of a struct: what `compiled.py` makes runs of."""
-
-    code: str
-    to_wire: Conversion | None = None
-    from_wire: Conversion | None = None
-
-    @property
-    def size(self) -> int:
-        """The payload's length in bytes."""
-        return struct.calcsize("<" + self.code)
-
-    @property
-    def padded(self) -> str:
-        """The field and the padding after it, for a struct's format."""
-        return self.code + _PADDING[self.size]
-
-
-@attrs.frozen(eq=False)
-class Coder:
-    """How one attribute goes to bytes and back."""
-
-    name: str
-    number: int
-    encode: Encoder
-    decode: Decoder
-    fixed: Fixed | None = None
-    inside: Space | None = None
-    """The attributes inside, where the payload is nothing but those."""
-    multi: bool = False
-
-
-class Space(Protocol):
-    """A space of attributes: their coders, and all of them at once."""
-
-    @property
-    def by_name(self) -> Mapping[str, Coder]:
-        """The coders of all attributes."""
-
-    @property
-    def by_number(self) -> Mapping[int, Coder]:
-        """The coders of those that carry something."""
-
-    def encode(self, values: Mapping[str, Any]) -> bytes:
-        """The bytes of the attributes in `values`, in that order."""
-
-    def decode(self, data: Buffer, at: int, end: int) -> dict[str, Any]:
-        """The attributes in `data[at:end]`."""
-
-
 def plain_coder(attribute: Attribute) -> Coder:
     """The coder of an attribute that holds no others; of a multi-attr, that of one occurrence."""
     return _MAKERS.get(attribute.type, _integer)(attribute)
-
-
-def repeated(coder: Coder) -> Coder:
-    """The coder of a multi-attr: a list, of which each item is an attribute of its own."""
-
-    def encode(values: Any) -> bytes:
-        return b"".join([coder.encode(value) for value in _listed(values)])
-
-    return attrs.evolve(coder, encode=encode, fixed=None, inside=None, multi=True)
-
-
-def short(name: str, expected: str, found: int) -> Malformed:
-    """The exception about an attribute whose payload has not the size it must have."""
-    return Malformed(f"attribute '{name}': expected {expected}, found {found}")
 
 
 def _integer(attribute: Attribute) -> Coder:
@@ -223,7 +150,7 @@ def _array(attribute: Attribute) -> Coder:
     size = item.fixed.size
 
     def encode(values: Any) -> bytes:
-        payload = b"".join(item.encode(value)[NLA_HDRLEN : NLA_HDRLEN + size] for value in _listed(values))
+        payload = b"".join(item.encode(value)[NLA_HDRLEN : NLA_HDRLEN + size] for value in listed(values))
         return _checked(number, payload)
 
     def decode(data: Buffer, start: int, end: int) -> list[Any]:
@@ -278,12 +205,6 @@ def _silent(attribute: Attribute) -> Coder:
         raise ValueError(f"an attribute of type {attribute.type} carries nothing")
 
     return Coder(attribute.name, attribute.number, encode, lambda data, start, end: None)
-
-
-def _listed(values: Any) -> Any:
-    if isinstance(values, str | bytes) or not hasattr(values, "__iter__"):
-        raise ValueError(f"expected a list, found {values!r}")
-    return values
 
 
 def _checked(number: int, payload: bytes) -> bytes:

@@ -10,10 +10,10 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from simkernel.uapi.structure import Buffer
+from simkernel.uapi.ynl.coder import Coder
 from simkernel.uapi.ynl.compiled import Decode, Encode, compile_decoder, compile_encoder
 from simkernel.uapi.ynl.errors import choose
 from simkernel.uapi.ynl.nests import locate
-from simkernel.uapi.ynl.payloads import Coder
 
 _COMPILE_AFTER: Final = 64
 """Of so many messages walked, the last one's shape gets a function of its own."""

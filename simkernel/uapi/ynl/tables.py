@@ -6,7 +6,7 @@ has none to offer (arrays of older families), include/net/netlink.h.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 import attrs
 
@@ -78,13 +78,16 @@ def _legacy(operation: Operation, policy: PolicyTable | None) -> OperationPolici
     return OperationPolicies(policy if operation.do else None, policy if dumps else None)
 
 
-def _shared(spec: Spec) -> frozenset[str]:
+def _shared(spec: Spec) -> list[str]:
     names = spec.extras.get(SHARED_POLICY, [])
-    for name in names if isinstance(names, list) else [names]:
+    place = f"{EXTRAS}.{SHARED_POLICY}"
+    if not isinstance(names, list):
+        raise SpecError(spec.filename, 0, place, f"expected a list of operations, found {names!r}")
+    for name in names:
         if name not in spec.operations:
             problem = f"unknown operation '{name}'; {choose(name, spec.operations)}"
-            raise SpecError(spec.filename, 0, f"{EXTRAS}.{SHARED_POLICY}", problem)
-    return frozenset(str(name) for name in names) if isinstance(names, list) else frozenset({str(names)})
+            raise SpecError(spec.filename, 0, place, problem)
+    return [str(name) for name in names]
 
 
 class _Tables:
@@ -96,13 +99,13 @@ class _Tables:
 
     def common(self, operations: list[Operation]) -> PolicyTable | None:
         """One table of what all requests take."""
-        sets = {operation.attribute_set: operation for operation in operations if operation.attribute_set}
+        sets = {operation.attribute_set for operation in operations if operation.attribute_set}
         if len(sets) > 1:
             raise SpecError(
                 self._spec.filename, 0, "kernel-policy", "a global policy needs one attribute set for all"
             )
         names = {name for each in operations for mode in (each.do, each.dump) for name in _request(mode)}
-        return self._table(self._spec.name, next(iter(sets), ""), names)
+        return self._table(self._spec.name, max(sets, default=""), names)
 
     def single(self, operation: Operation) -> PolicyTable | None:
         """One table for do and dump alike."""
@@ -131,15 +134,14 @@ class _Tables:
             object.__setattr__(table, "attributes", self._policies(attribute_set, attribute_set.attributes))
         return self._nested[name]
 
-    def _table(self, name: str, attribute_set: str, names: Iterable[str]) -> PolicyTable | None:
-        chosen = frozenset(names)
-        if not chosen:
+    def _table(self, name: str, attribute_set: str, names: Collection[str]) -> PolicyTable | None:
+        if not names:
             return None
-        return PolicyTable(name, self._policies(self._spec.attribute_sets[attribute_set], chosen))
+        return PolicyTable(name, self._policies(self._spec.attribute_sets[attribute_set], names))
 
-    def _policies(self, attribute_set: AttributeSet, names: Iterable[str]) -> tuple[AttributePolicy, ...]:
+    def _policies(self, attribute_set: AttributeSet, names: Collection[str]) -> tuple[AttributePolicy, ...]:
         """One policy for each number up to the highest that is named; numbers without a name have none."""
-        chosen = [attribute_set.attributes[name] for name in names]
+        chosen = [each for name, each in attribute_set.attributes.items() if name in names]
         policies = [AttributePolicy()] * (max((each.number for each in chosen), default=0) + 1)
         for attribute in chosen:
             policies[attribute.number] = self._policy(attribute)
@@ -229,6 +231,7 @@ def _exactly(length: int) -> AttributePolicy:
 
 
 def _bitfield32(attribute: Attribute) -> AttributePolicy:
+    # The generator refuses one whose bits have no names.
     mask = 2**32 - 1 if attribute.enum is None else sum(attribute.enum.bits.values())
     return AttributePolicy(NlaType.BITFIELD32, mask=mask)
 
