@@ -14,6 +14,7 @@ from types import TracebackType
 import click
 
 from simkernel.engine import InternalError, SimulationError
+from simkernel.scenario import Run
 from simkernel.shipped import shipped
 
 FAILED = 1
@@ -27,8 +28,9 @@ _SHIPPED = str(shipped("drivers")), str(shipped("scenarios"))
 class Blame:
     """Shows whatever is raised within, and ends the process: 130 for Ctrl-C, 1 for everything else."""
 
-    def __init__(self, debug: bool) -> None:
+    def __init__(self, debug: bool, run: Run | None = None) -> None:
         self._debug = debug
+        self._run = run
 
     def __enter__(self) -> None:
         pass
@@ -37,11 +39,14 @@ class Blame:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if isinstance(error, KeyboardInterrupt):
-            click.echo("interrupted", err=True)
+            click.echo(f"interrupted{self._when()}", err=True)
             sys.exit(INTERRUPTED)
         if isinstance(error, Exception) and not isinstance(error, click.ClickException):
             click.echo(explain(error, self._debug), err=True, nl=False)
             sys.exit(FAILED)
+
+    def _when(self) -> str:
+        return "" if self._run is None else f" at {self._run.now / 1e9:.9f} s"
 
 
 def explain(error: BaseException, debug: bool = False) -> str:

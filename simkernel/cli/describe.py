@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import click
@@ -10,39 +11,53 @@ from simkernel.kernel.module.path import ModulePath, read_specification
 from simkernel.kernel.netlink import genetlink
 from simkernel.shipped import shipped
 from simkernel.uapi.ynl import Spec, SpecError
-from simkernel.uapi.ynl.page import page
+from simkernel.uapi.ynl.page import lines, page
 
 
-@click.command("describe")
+@click.command("describe", short_help="What a netlink family offers.")
 @click.argument("name", metavar="FAMILY|FILE.yaml")
 @click.option("--yaml", is_flag=True, help="Print the specification itself.")
 @click.option("--module-path", metavar="DIR", multiple=True, help="A folder with modules of your own.")
 def command(name: str, yaml: bool, module_path: tuple[str, ...]) -> None:
     """Describe a generic netlink family: one on the module path, nlctrl, or a specification in a file."""
+    path = Path(name) if name.endswith((".yaml", ".yml")) else _find(name, module_path)
     try:
-        spec = _read(name, module_path)
-    except SpecError as error:
-        raise click.ClickException(str(error)) from None
-    if yaml:
-        click.echo(spec.text, nl=False)
-    else:
-        click.echo("\n".join(page(spec)))
-
-
-def _read(name: str, module_path: tuple[str, ...]) -> Spec:
-    if not name.endswith((".yaml", ".yml")):
-        return _family(name, module_path)
-    path = Path(name)
-    try:
-        return read_specification(path)
+        spec = read_specification(path)
+        text = path.read_text("utf-8")
     except OSError as error:
         raise click.UsageError(f"cannot read {name}: {error.strerror}") from None
+    except (SpecError, UnicodeDecodeError) as error:
+        raise click.ClickException(str(error)) from None
+    if yaml:
+        click.echo(text, nl=False)
+    elif sys.stdout.isatty():
+        _print(spec)
+    else:
+        click.echo("\n".join(lines(spec)).rstrip())
 
 
-def _family(name: str, module_path: tuple[str, ...]) -> Spec:
+def _find(family: str, module_path: tuple[str, ...]) -> Path:
     built_in = Path(genetlink.__file__).parent
-    path = ModulePath([shipped("drivers"), *map(Path, module_path), built_in])
+    folders = [shipped("drivers"), *map(Path, module_path), built_in]
     try:
-        return path.specification(name)
+        return ModulePath(folders).specification_file(family)
     except LookupError as error:
         raise click.UsageError(str(error.args[0])) from None
+
+
+def _print(spec: Spec) -> None:
+    from rich.console import Console
+    from rich.padding import Padding
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console(highlight=False)
+    for section in page(spec):
+        console.print(Text(section.heading, style="bold"))
+        if text := section.text.strip():
+            console.print(Padding(Text(text), (0, 2)))
+        grid = Table.grid("", padding=(0, 2))
+        for row in section.rows:
+            grid.add_row(*map(Text, row))
+        console.print(Padding(grid, (0, 2)))
+        console.print()

@@ -10,7 +10,7 @@ from simkernel import guide
 from simkernel.cli.nearest import unknown
 
 
-@click.command("guide")
+@click.command("guide", short_help="Read the manual.")
 @click.argument("topic", default=guide.INDEX)
 def command(topic: str) -> None:
     """Read the manual: a topic, or where to begin and what topics there are."""

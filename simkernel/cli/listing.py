@@ -13,7 +13,7 @@ _HELP = TextWrapper(width=96, initial_indent=" " * 10, subsequent_indent=" " * 1
 _WRAP = TextWrapper(width=96, initial_indent="    ", subsequent_indent=" " * 18, break_on_hyphens=False)
 
 
-@click.command("list")
+@click.command("list", short_help="The scenarios, and what each is for.")
 @click.argument("names", metavar="[NAME|FILE]...", nargs=-1)
 def command(names: tuple[str, ...]) -> None:
     """List the scenarios, or tell all about the named ones, parameters included."""

@@ -28,7 +28,7 @@ def _settings(ctx: click.Context, option: click.Parameter, given: tuple[str, ...
     return settings
 
 
-@click.command("run")
+@click.command("run", short_help="Run a scenario.")
 @click.argument("name", metavar="NAME|FILE")
 @click.option("--seed", type=int, default=0, show_default=True, help="All chance comes from it.")
 @click.option(
@@ -63,7 +63,7 @@ def command(
         raise click.UsageError(str(error)) from None
     with Outputs(asked, stream=sys.stderr if json else sys.stdout, digest=json) as outputs:
         began = perf_counter()
-        with Blame(debug), Interruptible(run), Progress(run, shown=not outputs.streaming):
+        with Blame(debug, run), Interruptible(run), Progress(run, shown=not outputs.streaming):
             run.execute(outputs.attach)
         wall = perf_counter() - began
         if outputs.digest is None:

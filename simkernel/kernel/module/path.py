@@ -53,10 +53,14 @@ class ModulePath:
 
     def specification(self, name: str) -> Spec:
         """The specification NAME.yaml.  LookupError with the nearest names; SpecError for a mistake in it."""
+        return read_specification(self.specification_file(name))
+
+    def specification_file(self, name: str) -> Path:
+        """Where NAME.yaml lies.  LookupError with the nearest names."""
         files = self._specifications()
         if name not in files:
             raise LookupError(f"there is no specification of {name!r}: {choose(name, sorted(files))}")
-        return read_specification(files[name])
+        return files[name]
 
     def _modules(self) -> Iterator[Location]:
         for index, directory in enumerate(self.directories):

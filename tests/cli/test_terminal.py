@@ -1,0 +1,86 @@
+"""What a person at a terminal sees, and what a pipe is spared."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+pty = pytest.importorskip("pty")
+
+PROGRAM = [sys.executable, "-m", "simkernel"]
+
+
+class Terminal:
+    """A command whose output is a terminal of its own."""
+
+    def __init__(self, *arguments: str) -> None:
+        self._master, slave = pty.openpty()
+        environment = {**os.environ, "TERM": "xterm-256color", "COLUMNS": "100"}
+        environment.pop("NO_COLOR", None)
+        self.process = subprocess.Popen([*PROGRAM, *arguments], stdout=slave, stderr=slave, env=environment)
+        os.close(slave)
+
+    def pieces(self) -> Iterator[str]:
+        """What it prints, as it comes."""
+        while True:
+            try:
+                piece = os.read(self._master, 65536)
+            except OSError:
+                piece = b""
+            if not piece:
+                os.close(self._master)
+                self.process.wait(timeout=60)
+                return
+            yield piece.decode()
+
+    def text(self) -> str:
+        """All that it prints."""
+        return "".join(self.pieces())
+
+
+def plain(text: str) -> str:
+    return re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", text)
+
+
+def test_report_has_colour_and_tables(story: Path) -> None:
+    text = Terminal("run", "story.py").text()
+    assert "\x1b[1m" in text
+    shown = plain(text)
+    assert "Good morning." in shown
+    assert re.search(r"^ +1 +\[red\]sleepy\[/red\] *\r$", shown, re.MULTILINE)
+    assert "1000 s simulated" in shown
+
+
+def test_description_and_guide_are_set_for_a_terminal() -> None:
+    for arguments in (["describe", "nlctrl"], ["guide"], ["list"]):
+        text = Terminal(*arguments).text()
+        assert "\x1b[1m" in text or "\x1b[1;" in text
+
+
+def test_json_is_the_same_as_in_a_pipe(story: Path) -> None:
+    command = ["run", "story.py", "--json"]
+    pipe = subprocess.run([*PROGRAM, *command], capture_output=True, text=True, check=True).stdout
+    terminal = Terminal(*command).text().replace("\r\n", "\n")
+    assert terminal.partition('"host"')[0] == pipe.partition('"host"')[0]
+
+
+def test_progress_is_shown_on_long_work_until_it_ends(story: Path) -> None:
+    terminal = Terminal("run", "story.py", "--set", "naps=1000000000", "--set", "nap=0")
+    seen = ""
+    for piece in terminal.pieces():
+        seen += piece
+        if re.search(r"napping .* s of 1000.000 s", plain(seen)):
+            terminal.process.send_signal(signal.SIGINT)
+    assert terminal.process.returncode == 130
+    assert "interrupted" in seen
+
+
+def test_short_work_shows_none(story: Path) -> None:
+    assert "of 1000.000 s" not in plain(Terminal("run", "story.py").text())

@@ -1,0 +1,96 @@
+"""The wheel, installed and used from elsewhere, with no network and no checkout in sight."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+import venv
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from simkernel.cli import stories
+
+TOP = {"simkernel": "simkernel", "drivers": "simkernel/drivers", "scenarios": "simkernel/scenarios"}
+"""The folders of the checkout, and where the wheel has them."""
+
+SCRIPT = """
+import sys
+from simkernel.cli import main
+for name in sys.argv[1:]:
+    main(["run", name, "--json"], standalone_mode=False)
+    print(",")
+"""
+
+ELSEWHERE = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = Path(__file__).resolve().parents[1]
+    folder = tmp_path_factory.mktemp("wheel")
+    source = folder / "source"
+    source.mkdir()
+    for name in (*TOP, "pyproject.toml", "README.md", "LICENSE"):
+        copy = shutil.copytree if (root / name).is_dir() else shutil.copy
+        copy(root / name, source / name)
+    pip = [
+        sys.executable,
+        "-m",
+        "pip",
+        "--disable-pip-version-check",
+        "wheel",
+        "--no-deps",
+        "--no-build-isolation",
+    ]
+    subprocess.run([*pip, "--wheel-dir", folder, source], check=True, capture_output=True, text=True)
+    return next(folder.glob("*.whl"))
+
+
+def test_holds_every_file(wheel: Path, root: Path) -> None:
+    held = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
+    wanted = {
+        f"{inside}/{path.relative_to(root / folder).as_posix()}"
+        for folder, inside in TOP.items()
+        for path in (root / folder).rglob("*")
+        if path.suffix in (".py", ".yaml", ".md", ".typed", ".txt")
+    }
+    missing = wanted - held
+    assert not missing, (
+        f"to the packages in pyproject.toml: {sorted({str(Path(name).parent) for name in missing})}"
+    )
+    assert held == wanted
+
+
+def test_lists_and_runs_from_elsewhere(wheel: Path, tmp_path: Path) -> None:
+    environment = tmp_path / "environment"
+    venv.create(environment, with_pip=False)
+    paths = sysconfig.get_paths(vars={"base": str(environment), "platbase": str(environment)})
+    python = Path(paths["scripts"]) / "python"
+    site = Path(paths["purelib"])
+    (site / "dependencies.pth").write_text(sysconfig.get_path("purelib"), "utf-8")
+    before = set(os.listdir(site))
+
+    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--python", python, "install"]
+    subprocess.run([*pip, "--no-index", "--no-deps", wheel], check=True, capture_output=True, text=True)
+    added = {name for name in set(os.listdir(site)) - before if not name.endswith(".dist-info")}
+    assert added == {"simkernel"}
+
+    def run(*command: object) -> str:
+        done = subprocess.run(
+            [*map(str, command)], cwd=tmp_path, capture_output=True, text=True, check=True, env=ELSEWHERE
+        )
+        return done.stdout
+
+    assert run(python, "-c", "import simkernel; print(simkernel.__file__)").strip().startswith(str(site))
+    listed = run(python.with_name("simkernel"), "list")
+    names = [line.split()[0] for line in listed.splitlines() if not line.startswith(" ")]
+    assert names == stories.names()
+    printed = run(python, "-c", SCRIPT, *names)
+    told = json.loads(f"[{printed.strip().rstrip(',')}]")
+    assert [each["scenario"] for each in told] == names
