@@ -46,7 +46,7 @@ from simkernel.kernel.netlink.writer import MessageWriter, NoRoom
 from simkernel.kernel.task.credentials import Credentials
 from simkernel.uapi.errno import EMSGSIZE, os_error
 from simkernel.uapi.genetlink import GENL_HDRLEN
-from simkernel.uapi.netlink import NLM_F_MULTI, NLMSG_HDRLEN
+from simkernel.uapi.netlink import NLM_F_MULTI, NLMSG_ALIGNTO, NLMSG_HDRLEN
 from simkernel.uapi.ynl import Spec
 from simkernel.uapi.ynl.codec import codec
 from simkernel.uapi.ynl.model import ModeName
@@ -112,7 +112,7 @@ class GenlInfo:
 
         A handler that yields that much is asked again with a new datagram.
         """
-        return self._room - NLMSG_HDRLEN - GENL_HDRLEN
+        return (self._room & -NLMSG_ALIGNTO) - _SHORTEST
 
     @property
     def credentials(self) -> Credentials:

@@ -1,0 +1,130 @@
+"""camera: the driver of the virtual camera.
+
+Read it in this order:
+    __init__.py   what the module is, which devices it serves, and how it takes them and gives them back
+    device.py     what it keeps for each camera
+    stream.py     power, streaming, interrupts
+    ring.py       the frame buffers that the camera writes to
+    commands.py   what programs may ask
+    camera.yaml   the same, as programs see it: the family's specification
+All that it knows of the hardware is its data sheet, simkernel/hardware/camera/registers.py.
+"""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack
+from functools import partial
+from typing import Any
+
+from simkernel.driverapi.dev_printk import dev_info
+from simkernel.driverapi.device import dev_get_drvdata, dev_set_drvdata
+from simkernel.driverapi.genetlink import GenlFamily, genl_unregister_family, genlmsg_multicast
+from simkernel.driverapi.interrupt import IRQF_SHARED, devm_request_threaded_irq
+from simkernel.driverapi.io import devm_ioremap
+from simkernel.driverapi.module import Module, Parameter, ThisModule
+from simkernel.driverapi.mutex import mutex_init
+from simkernel.driverapi.simbus import (
+    SimbusDevice,
+    SimbusDeviceId,
+    simbus_register_driver,
+    simbus_unregister_driver,
+)
+from simkernel.driverapi.spinlock import spin_lock_init
+from simkernel.driverapi.workqueue import cancel_work_sync, init_work
+from simkernel.hardware.camera import registers as hw
+
+from .commands import Commands, describe
+from .device import Camera
+from .ring import DEVICE_SHARE
+from .stream import announce, interrupt, shut_down, stop_if_idle
+
+DEVICES = (SimbusDeviceId(hw.VENDOR, hw.DEVICE),)
+
+MODULE = Module(
+    license="GPL",
+    version="1.0",
+    author="The simkernel authors",
+    description="Driver of the virtual camera",
+    parameters=(
+        Parameter(
+            "buffers",
+            int,
+            4,
+            minimum=DEVICE_SHARE + 1,
+            maximum=hw.RING_SIZE_MAX,
+            description="frame buffers while a stream runs; all but two keep frames",
+        ),
+    ),
+    devices=DEVICES,
+    imports=(
+        "devclass_register",
+        "devclass_unregister",
+        "devclass_add",
+        "devclass_del",
+        "devclass_find",
+        "devclass_devices",
+    ),
+)
+
+
+class Driver:
+    """One load of the module."""
+
+    def __init__(self, this: ThisModule, kind: Any, undo: AsyncExitStack) -> None:
+        self.this = this
+        self.kind = kind
+        self.undo = undo
+        self.family: GenlFamily
+
+    async def probe(self, device: SimbusDevice) -> None:
+        """Take a camera.  What `devm_` gets is given back by itself, also if this fails half way."""
+        camera = Camera(
+            self.this,
+            self.family,
+            device,
+            devm_ioremap(device),
+            mutex_init(self.this, f"camera {device.name}"),
+            spin_lock_init(self.this, f"camera {device.name}"),
+            self.this.parameters["buffers"],
+        )
+        camera.write(0, hw.CONTROL)
+        devm_request_threaded_irq(device, device.irq, interrupt, announce, IRQF_SHARED, "camera", camera)
+        camera.stop_work = init_work(self.this, lambda work: stop_if_idle(camera))
+        dev_set_drvdata(device, camera)
+        camera.node = self.this.symbols["devclass_add"](self.kind, device, camera)
+        dev_info(device, f"{camera.name}, revision {device.revision}, serial {device.serial}")
+        genlmsg_multicast(self.family, "device-added", describe(camera))
+
+    async def remove(self, device: SimbusDevice) -> None:
+        """Give a camera back.  Perhaps it is there no more, and programs are in the midst of using it.
+
+        First nobody new finds it, then those who use it are shown out.
+        """
+        camera: Camera = dev_get_drvdata(device)
+        self.this.symbols["devclass_del"](camera.node)
+        await shut_down(camera)
+        await cancel_work_sync(camera.stop_work)
+        genlmsg_multicast(self.family, "device-removed", {"device": camera.name})
+
+
+async def init(this: ThisModule) -> Driver:
+    """Each step is undone, the last first, if a later one fails; and otherwise by `exit`."""
+    symbols = this.symbols
+    async with AsyncExitStack() as undo:
+        kind = symbols["devclass_register"](this, "camera")
+        undo.callback(symbols["devclass_unregister"], kind)
+        driver = Driver(this, kind, undo)
+        commands = Commands(
+            partial(symbols["devclass_find"], kind), partial(symbols["devclass_devices"], kind)
+        )
+        driver.family = commands.register(this)
+        undo.callback(genl_unregister_family, driver.family)
+        registered = await simbus_register_driver(this, DEVICES, driver.probe, driver.remove)
+        undo.push_async_callback(simbus_unregister_driver, registered)
+        driver.undo = undo.pop_all()
+    return driver
+
+
+async def exit(this: ThisModule, driver: Driver) -> None:
+    """Undo what `init` did, in reverse order."""
+    await driver.undo.aclose()

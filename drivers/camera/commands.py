@@ -1,0 +1,264 @@
+"""What programs may ask of a camera: the operations of camera.yaml."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterator
+from typing import Final, NamedTuple
+
+from simkernel.driverapi.genetlink import GenlFamily, GenlInfo, Reply, genl_register_family
+from simkernel.driverapi.module import ThisModule
+from simkernel.driverapi.workqueue import schedule_work
+from simkernel.hardware.camera import registers as hw
+from simkernel.uapi.errno import EBUSY, EINVAL, ENOENT, ERANGE
+
+from .device import Camera
+from .ring import Frame
+from .stream import stream_off, stream_on
+
+
+class Control(NamedTuple):
+    """Something that can be adjusted: its register, its range, what its values are called."""
+
+    register: int
+    minimum: int
+    maximum: int
+    default: int
+    menu: tuple[str, ...] = ()
+
+
+PATTERNS: Final = ("colour bars", "grey ramp", "checkerboard", "solid grey")
+CONTROLS: Final = {
+    "exposure": Control(hw.EXPOSURE, hw.EXPOSURE_MIN, hw.EXPOSURE_MAX, hw.EXPOSURE_DEFAULT),
+    "gain": Control(hw.GAIN, hw.GAIN_MIN, hw.GAIN_MAX, hw.GAIN_DEFAULT),
+    "test-pattern": Control(hw.PATTERN, 0, len(PATTERNS) - 1, hw.Pattern.COLOUR_BARS, PATTERNS),
+}
+
+
+class Commands:
+    """The handlers of one load of the module.
+
+    `find` finds the camera that a request means, `cameras` gives all of them.
+    """
+
+    def __init__(self, find: Callable[[GenlInfo], Camera], cameras: Callable[[], list[Camera]]) -> None:
+        self._find = find
+        self._cameras = cameras
+
+    def register(self, this: ThisModule) -> GenlFamily:
+        """Let the family be there.  From now on programs may ask."""
+        return genl_register_family(
+            this,
+            do={
+                "get-device": self.get_device,
+                "get-format": self.get_format,
+                "set-format": self.set_format,
+                "get-control": self.get_control,
+                "set-control": self.set_control,
+                "stream-on": self.stream_on,
+                "stream-off": self.stream_off,
+                "get-statistics": self.get_statistics,
+            },
+            dump={
+                "get-device": self.dump_devices,
+                "list-formats": self.list_formats,
+                "get-control": self.dump_controls,
+                "read-frame": self.read_frame,
+            },
+            on_release=self.socket_closed,
+        )
+
+    # -- devices --------------------------------------------------------------
+
+    def get_device(self, info: GenlInfo) -> Reply:
+        return describe(self._find(info))
+
+    def dump_devices(self, info: GenlInfo) -> Iterator[Reply]:
+        return map(describe, self._cameras())
+
+    # -- the format -----------------------------------------------------------
+
+    def list_formats(self, info: GenlInfo) -> Iterator[Reply]:
+        camera = self._find(info)
+        for mode in hw.MODES:
+            for pixel_format in hw.PixelFormat:
+                yield {
+                    "device": camera.name,
+                    "width": mode.width,
+                    "height": mode.height,
+                    "pixel-format": pixel_format.name,
+                    "interval": mode.interval_ns,
+                    "frame-bytes": mode.width * mode.height * hw.BYTES_PER_PIXEL[pixel_format],
+                }
+
+    async def get_format(self, info: GenlInfo) -> Reply:
+        camera = self._find(info)
+        async with camera.mutex:
+            camera.check_present()
+            return format_of(camera)
+
+    async def set_format(self, info: GenlInfo) -> Reply:
+        camera = self._find(info)
+        async with camera.mutex:
+            camera.check_present()
+            if camera.ring is not None:
+                info.fail(EBUSY, "the format cannot be changed while a stream runs")
+            if "width" in info.attributes or "height" in info.attributes:
+                camera.write(find_mode(camera, info), hw.MODE)
+            if "pixel-format" in info.attributes:
+                camera.write(hw.PixelFormat[info.attributes["pixel-format"]], hw.FORMAT)
+            if "interval" in info.attributes:
+                camera.write(info.attributes["interval"], hw.INTERVAL)
+            return format_of(camera)
+
+    # -- controls -------------------------------------------------------------
+
+    def get_control(self, info: GenlInfo) -> Reply:
+        return describe_control(self._find(info), wanted_control(info))
+
+    def dump_controls(self, info: GenlInfo) -> Iterator[Reply]:
+        camera = self._find(info)
+        return (describe_control(camera, name) for name in CONTROLS)
+
+    def set_control(self, info: GenlInfo) -> None:
+        camera = self._find(info)
+        control = CONTROLS[wanted_control(info)]
+        if "value" not in info.attributes:
+            info.fail(EINVAL, missing="value")
+        value = info.attributes["value"]
+        if not control.minimum <= value <= control.maximum:
+            info.fail(ERANGE, f"from {control.minimum} to {control.maximum}", attribute="value")
+        camera.write(value, control.register)
+
+    # -- frames ---------------------------------------------------------------
+
+    async def stream_on(self, info: GenlInfo) -> None:
+        await stream_on(self._find(info), info.sender)
+
+    async def stream_off(self, info: GenlInfo) -> None:
+        await stream_off(self._find(info), info.sender)
+
+    def socket_closed(self, sender: Hashable) -> None:
+        """A socket is gone, and wants no more frames.  To end the stream one sleeps: that is a worker's."""
+        for camera in self._cameras():
+            if sender in camera.users:
+                camera.users.discard(sender)
+                schedule_work(camera.stop_work)
+
+    def read_frame(self, info: GenlInfo) -> Iterator[Reply]:
+        camera = self._find(info)
+        sequence = info.attributes.get("sequence")
+        with camera.lock:
+            frame = None
+            if camera.ring is not None:
+                frame = camera.ring.latest if sequence is None else camera.ring.find(sequence)
+        if frame is None:
+            info.fail(ENOENT, "there is no frame" if sequence is None else f"frame {sequence} is not kept")
+        return parts(camera, frame, info)
+
+    def get_statistics(self, info: GenlInfo) -> Reply:
+        return statistics(self._find(info))
+
+
+def describe(camera: Camera) -> Reply:
+    """What get-device says of a camera."""
+    reply = {"device": camera.name, "parent": camera.device.name, "buffers": camera.buffers}
+    if camera.ring is not None:
+        reply["streaming"] = True
+    return reply
+
+
+def format_of(camera: Camera) -> Reply:
+    """What get-format says of a camera.  ENODEV."""
+    mode = hw.MODES[camera.read(hw.MODE)]
+    return {
+        "device": camera.name,
+        "width": mode.width,
+        "height": mode.height,
+        "pixel-format": hw.PixelFormat(camera.read(hw.FORMAT)).name,
+        "interval": camera.read(hw.FRAME_INTERVAL),
+        "line-bytes": camera.read(hw.LINE_BYTES),
+        "frame-bytes": camera.read(hw.FRAME_BYTES),
+    }
+
+
+def find_mode(camera: Camera, info: GenlInfo) -> int:
+    """The sensor mode of the size that is asked for; what is not named stays.  EINVAL, ENODEV."""
+    present = hw.MODES[camera.read(hw.MODE)]
+    width = info.attributes.get("width", present.width)
+    height = info.attributes.get("height", present.height)
+    sizes = [(mode.width, mode.height) for mode in hw.MODES]
+    if (width, height) not in sizes:
+        at_fault = "width" if "width" in info.attributes else "height"
+        info.fail(EINVAL, f"the sensor has no mode of {width}x{height}", attribute=at_fault)
+    return sizes.index((width, height))
+
+
+def wanted_control(info: GenlInfo) -> str:
+    """The control that a request names.  EINVAL if it names none."""
+    if "control" not in info.attributes:
+        info.fail(EINVAL, missing="control")
+    return str(info.attributes["control"])
+
+
+def describe_control(camera: Camera, name: str) -> Reply:
+    """What get-control says of a control.  ENODEV."""
+    control = CONTROLS[name]
+    return {
+        "device": camera.name,
+        "control": name,
+        "value": camera.read(control.register),
+        "minimum": control.minimum,
+        "maximum": control.maximum,
+        "default": control.default,
+        "menu": control.menu,
+    }
+
+
+def parts(camera: Camera, frame: Frame, info: GenlInfo) -> Iterator[Reply]:
+    """A frame in parts, each as large as the datagram lets it be.
+
+    The reader takes one datagram after the other, at his own pace.  If the frame is overwritten
+    meanwhile the dump ends there, and he is told.
+    """
+    head = {"device": camera.name, "sequence": frame.sequence, "offset": 0, "data": b""}
+    overhead = len(info.encode(head))
+    offset = 0
+    info.generation = 1
+    while frame.kept and offset < len(frame.pixels):
+        data = frame.pixels[offset : offset + info.room - overhead]
+        yield head | {"offset": offset, "data": data}
+        offset += len(data)
+    if not frame.kept:
+        info.generation += 1
+    elif not frame.delivered:
+        with camera.lock:
+            frame.delivered = True
+            camera.totals.delivered += 1
+            camera.totals.bytes_delivered += offset
+
+
+def statistics(camera: Camera) -> Reply:
+    """What get-statistics says of a camera, all of it true at one instant.  ENODEV."""
+    totals = camera.totals
+    frames = lost = overwritten = in_flight = 0
+    if camera.ring is not None:
+        # The device goes on while its counters are read one after the other: read on till none has moved.
+        while True:
+            frames, lost = camera.read(hw.FRAMES), camera.read(hw.DROPPED)
+            if camera.read(hw.FRAMES) == frames:
+                break
+        with camera.lock:
+            overwritten = camera.ring.overwritten
+            in_flight = camera.ring.unread + camera.ring.waiting()
+    return {
+        "device": camera.name,
+        "frames-produced": totals.produced + frames + lost,
+        "frames-delivered": totals.delivered,
+        "frames-dropped": totals.lost + lost + totals.overwritten + overwritten + totals.discarded,
+        "frames-in-flight": in_flight,
+        "lost": totals.lost + lost,
+        "overwritten": totals.overwritten + overwritten,
+        "discarded": totals.discarded,
+        "bytes-delivered": totals.bytes_delivered,
+        "interrupts": totals.interrupts,
+    }

@@ -1,0 +1,104 @@
+"""One camera: what the driver keeps for it, and how its registers are reached."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Hashable
+from typing import Final
+
+import attrs
+
+from simkernel.driverapi.device import Device
+from simkernel.driverapi.genetlink import GenlFamily
+from simkernel.driverapi.io import ALL_ONES, IoMemory, readl, writel
+from simkernel.driverapi.iopoll import readl_poll_timeout
+from simkernel.driverapi.module import ThisModule
+from simkernel.driverapi.mutex import Mutex
+from simkernel.driverapi.simbus import SimbusDevice
+from simkernel.driverapi.spinlock import SpinLock
+from simkernel.driverapi.workqueue import Work
+from simkernel.hardware.camera import registers as hw
+from simkernel.uapi.errno import ENODEV, os_error
+
+from .ring import Frame, Ring
+
+POLL_US: Final = 100
+TIMEOUT_US: Final = 50_000
+"""How often and how long the status is looked at; a camera that is well needs a tenth of it."""
+
+
+@attrs.define
+class Totals:
+    """What became of frames since the driver was bound.
+
+    The first three are of streams that have ended; what the present one has is in the device and the ring.
+    """
+
+    produced: int = 0
+    lost: int = 0
+    overwritten: int = 0
+    discarded: int = 0
+    delivered: int = 0
+    bytes_delivered: int = 0
+    interrupts: int = 0
+
+
+@attrs.define(eq=False)
+class Camera:
+    """A camera that the driver is bound to.
+
+    `mutex` protects the settings, and the beginning and end of streams.  Its holder may sleep, so
+    whoever has waited for it looks whether the camera is `gone`.  `lock` protects what the interrupt
+    handler works on: the ring, the totals and what is to be announced.
+    """
+
+    this: ThisModule
+    family: GenlFamily
+    device: SimbusDevice
+    io: IoMemory
+    mutex: Mutex
+    lock: SpinLock
+    buffers: int
+    stop_work: Work = attrs.field(init=False)
+    """Ends a stream that nobody wants, from where one cannot sleep."""
+    node: Device = attrs.field(init=False)
+    """The device of class camera; its name is what programs call the camera."""
+    gone: bool = False
+    users: set[Hashable] = attrs.field(factory=set)
+    """The sockets that want frames."""
+    ring: Ring | None = None
+    """There while a stream runs."""
+    fresh: deque[Frame] = attrs.field(factory=deque)
+    """Frames that have come and are not announced yet."""
+    overrun: bool = False
+    """The device has lost frames, and that is not announced yet."""
+    totals: Totals = attrs.field(factory=Totals)
+
+    @property
+    def name(self) -> str:
+        """What programs call it."""
+        return self.node.name
+
+    def read(self, register: int) -> int:
+        """A register.  ENODEV if the camera has been torn out: then every register reads as all ones."""
+        value = readl(self.io, register)
+        if value == ALL_ONES:
+            raise os_error(ENODEV)
+        return value
+
+    def write(self, value: int, register: int) -> None:
+        """Set a register.  If the camera has been torn out, nothing happens."""
+        writel(value, self.io, register)
+
+    async def wait_status(self, bits: int, wanted: int) -> None:
+        """Wait until `bits` of the status are as `wanted`.  ENODEV if it is torn out, ETIMEDOUT."""
+        status = await readl_poll_timeout(
+            self.this, self.io, hw.STATUS, lambda s: s == ALL_ONES or s & bits == wanted, POLL_US, TIMEOUT_US
+        )
+        if status == ALL_ONES:
+            raise os_error(ENODEV)
+
+    def check_present(self) -> None:
+        """ENODEV if the camera is gone; to be asked whenever `mutex` was taken."""
+        if self.gone:
+            raise os_error(ENODEV)

@@ -1,0 +1,143 @@
+"""The ring of frame buffers that driver and device share.
+
+Every descriptor has a buffer of its own and belongs to one side at a time.  The device fills them in
+turn.  A frame that has come is kept for whoever wants to read it until its buffer is needed again:
+DEVICE_SHARE buffers from `tail` on always belong to the device, so the oldest frame has to make
+way, read or not.  A live picture is worth more than an old one; who is too slow misses frames, and
+`overwritten` counts them.  (V4L2 has it the other way round: the program gives buffers back, and when it
+does not, the device has none.)
+
+Whoever calls holds the camera's spinlock, since the interrupt handler works here too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import attrs
+
+from simkernel.driverapi.dma import DmaBuffer, dma_alloc_coherent, dma_free_coherent
+from simkernel.driverapi.simbus import SimbusDevice
+from simkernel.hardware.camera import registers as hw
+
+DEVICE_SHARE = 2
+"""One buffer that is being filled, and the next."""
+
+
+@attrs.define(eq=False)
+class Frame:
+    """A frame in a buffer.  Times are in nanoseconds of the machine's clock.
+
+    `kept` ends when the buffer is given to another frame; `delivered` begins when some program has
+    read all of it.
+    """
+
+    slot: int
+    sequence: int
+    checksum: int
+    pixels: memoryview
+    exposure_start: int
+    readout_end: int
+    dma_done: int
+    interrupt: int
+    kept: bool = True
+    delivered: bool = False
+
+
+class Ring:
+    """`count` buffers of `size` bytes.  ENOMEM if there is no memory for them."""
+
+    def __init__(self, device: SimbusDevice, count: int, size: int) -> None:
+        self._device = device
+        self._frames: list[Frame | None] = [None] * count
+        self._buffers: list[DmaBuffer] = []
+        self.tail = 0
+        self.latest: Frame | None = None
+        self.collected = 0
+        """Frames that have come."""
+        self.overwritten = 0
+        """Frames that were not read before their buffer was needed."""
+        self.descriptors = dma_alloc_coherent(device, count * hw.DESCRIPTOR_SIZE)
+        try:
+            for slot in range(count):
+                self._buffers.append(dma_alloc_coherent(device, size))
+                self._give(slot)
+        except OSError:
+            self.free()
+            raise
+
+    def __len__(self) -> int:
+        return len(self._buffers)
+
+    def __iter__(self) -> Iterator[Frame]:
+        """The frames that are kept."""
+        return (frame for frame in self._frames if frame is not None)
+
+    def free(self) -> None:
+        """Give the memory back; the device must not use it any more."""
+        for frame in self:
+            frame.kept = False
+        for buffer in (*self._buffers, self.descriptors):
+            dma_free_coherent(self._device, buffer)
+
+    def collect(self, now: int) -> list[Frame]:
+        """Take what the device has given back, the oldest first."""
+        frames = []
+        while not (descriptor := self._read(self.tail))[0] & hw.DESCRIPTOR_DEVICE:
+            flags, _, _, used, sequence, checksum, exposure_start, readout_end, dma_done = descriptor
+            if flags & hw.DESCRIPTOR_DONE:
+                pixels = self._buffers[self.tail].memory[:used]
+                frame = Frame(
+                    self.tail, sequence, checksum, pixels, exposure_start, readout_end, dma_done, now
+                )
+                self._frames[self.tail] = self.latest = frame
+                self.collected += 1
+                frames.append(frame)
+            else:
+                self._give(self.tail)
+            self.tail = (self.tail + 1) % len(self)
+            self._reclaim((self.tail + DEVICE_SHARE - 1) % len(self))
+        return frames
+
+    def waiting(self) -> int:
+        """Frames that the device has given back and nobody has collected yet."""
+        count = 0
+        for ahead in range(len(self)):
+            slot = (self.tail + ahead) % len(self)
+            flags = self._read(slot)[0]
+            if flags & hw.DESCRIPTOR_DEVICE or self._frames[slot] is not None:
+                break
+            count += bool(flags & hw.DESCRIPTOR_DONE)
+        return count
+
+    def find(self, sequence: int) -> Frame | None:
+        """The frame of that number, if it is kept."""
+        return next((frame for frame in self if frame.sequence == sequence), None)
+
+    @property
+    def unread(self) -> int:
+        """How many of the kept frames no program has read to the end."""
+        return sum(not frame.delivered for frame in self)
+
+    def _reclaim(self, slot: int) -> None:
+        """Let the device have a buffer, whatever is in it."""
+        frame = self._frames[slot]
+        if frame is not None:
+            frame.kept = False
+            self.overwritten += not frame.delivered
+            self._give(slot)
+
+    def _give(self, slot: int) -> None:
+        buffer = self._buffers[slot]
+        self._frames[slot] = None
+        hw.DESCRIPTOR.pack_into(
+            self.descriptors.memory,
+            slot * hw.DESCRIPTOR_SIZE,
+            hw.DESCRIPTOR_DEVICE,
+            buffer.address,
+            buffer.size,
+            *(0, 0, 0, 0, 0, 0),
+        )
+
+    def _read(self, slot: int) -> tuple[int, ...]:
+        return hw.DESCRIPTOR.unpack_from(self.descriptors.memory, slot * hw.DESCRIPTOR_SIZE)

@@ -1,0 +1,153 @@
+"""Streams: from the first program that wants frames to the last, and the interrupts in between.
+
+The work is split as it is on Linux.  The interrupt handler does what cannot wait: it silences the
+device, takes the frames that have come, and sees to it that the device has buffers.  Its thread does
+what takes longer: it tells the programs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from contextlib import ExitStack, suppress
+
+from simkernel.driverapi.genetlink import genlmsg_multicast
+from simkernel.driverapi.interrupt import IRQ_HANDLED, IRQ_NONE, IRQ_WAKE_THREAD
+from simkernel.driverapi.io import ALL_ONES, readl
+from simkernel.driverapi.ktime import ktime_get
+from simkernel.driverapi.module import module_put, try_module_get
+from simkernel.hardware.camera import registers as hw
+from simkernel.uapi.errno import ENODEV, os_error
+
+from .device import Camera
+from .ring import Frame, Ring
+
+LOSSES = hw.IRQ_OVERRUN | hw.IRQ_DMA_ERROR
+INTERRUPTS = hw.IRQ_FRAME_DONE | LOSSES
+
+
+# -- beginning and end ------------------------------------------------------
+
+
+async def stream_on(camera: Camera, user: Hashable) -> None:
+    """`user` wants frames: begin a stream if there is none.  ENODEV, ENOMEM, ETIMEDOUT."""
+    async with camera.mutex:
+        camera.check_present()
+        if camera.ring is None:
+            await _start(camera)
+        camera.users.add(user)
+
+
+async def stream_off(camera: Camera, user: Hashable) -> None:
+    """`user` wants no more frames: end the stream if nobody else does.  ENODEV."""
+    async with camera.mutex:
+        camera.check_present()
+        camera.users.discard(user)
+        if camera.ring is not None and not camera.users:
+            await _stop(camera, "stopped")
+
+
+async def stop_if_idle(camera: Camera) -> None:
+    """End the stream if nobody wants it any more, now that a socket was closed."""
+    async with camera.mutex:
+        if camera.ring is not None and not camera.users:
+            await _stop(camera, "stopped")
+
+
+async def shut_down(camera: Camera) -> None:
+    """The driver is being unbound, perhaps since the camera has been torn out."""
+    async with camera.mutex:
+        camera.gone = True
+        camera.users.clear()
+        if camera.ring is not None:
+            await _stop(camera, "device-removed")
+
+
+async def _start(camera: Camera) -> None:
+    """Each step is undone, the last first, if a later one fails."""
+    with ExitStack() as undo:
+        if not try_module_get(camera.this):  # a stream keeps the module from being unloaded
+            raise os_error(ENODEV)
+        undo.callback(module_put, camera.this)
+        camera.write(hw.CONTROL_POWER, hw.CONTROL)
+        undo.callback(camera.write, 0, hw.CONTROL)
+        await camera.wait_status(hw.STATUS_READY, hw.STATUS_READY)
+        ring = Ring(camera.device, camera.buffers, camera.read(hw.FRAME_BYTES))
+        with camera.lock:
+            camera.ring = ring
+        camera.write(ring.descriptors.address, hw.RING_ADDRESS)
+        camera.write(len(ring), hw.RING_SIZE)
+        camera.write(hw.IRQ_ALL, hw.IRQ_STATUS)
+        camera.write(INTERRUPTS, hw.IRQ_ENABLE)
+        camera.write(hw.CONTROL_POWER | hw.CONTROL_STREAM, hw.CONTROL)
+        undo.pop_all()
+
+
+async def _stop(camera: Camera, reason: str) -> None:
+    """The buffers are given back only when the device can write to them no more."""
+    camera.write(hw.CONTROL_POWER, hw.CONTROL)
+    with suppress(OSError):  # a camera that is torn out, or hangs, is done with as well
+        await camera.wait_status(hw.STATUS_BUSY, 0)
+    camera.write(0, hw.IRQ_ENABLE)
+    lost = readl(camera.io, hw.DROPPED)
+    camera.write(0, hw.CONTROL)
+    with camera.lock:
+        ring, camera.ring = camera.ring, None
+        assert ring is not None
+        ring.collect(ktime_get(camera.this))
+        camera.totals.lost += lost if lost != ALL_ONES else 0
+        camera.totals.produced += ring.collected + (lost if lost != ALL_ONES else 0)
+        camera.totals.overwritten += ring.overwritten
+        camera.totals.discarded += ring.unread
+        camera.fresh.clear()
+        camera.overrun = False
+    ring.free()
+    genlmsg_multicast(camera.family, "stream-ended", {"device": camera.name, "reason": reason})
+    module_put(camera.this)
+
+
+# -- interrupts -------------------------------------------------------------
+
+
+def interrupt(irq: int, camera: Camera) -> int:
+    """Called in interrupt context, for a line that others may share."""
+    status = readl(camera.io, hw.IRQ_STATUS)
+    if status == ALL_ONES or not status & INTERRUPTS:
+        return IRQ_NONE
+    camera.write(status, hw.IRQ_STATUS)  # before looking: a frame that comes afterwards interrupts again
+    with camera.lock:
+        camera.totals.interrupts += 1
+        if camera.ring is None:
+            return IRQ_HANDLED
+        camera.fresh += camera.ring.collect(ktime_get(camera.this))
+        camera.overrun = camera.overrun or bool(status & LOSSES)
+    return IRQ_WAKE_THREAD
+
+
+def announce(irq: int, camera: Camera) -> int:
+    """The thread of `interrupt`."""
+    with camera.lock:
+        frames = [frame for frame in camera.fresh if frame.kept]
+        camera.fresh.clear()
+        overrun, camera.overrun = camera.overrun, False
+    for frame in frames:
+        genlmsg_multicast(camera.family, "frame-ready", _frame_ready(camera, frame))
+    if overrun:
+        lost = readl(camera.io, hw.DROPPED)
+        genlmsg_multicast(camera.family, "overrun", {"device": camera.name, "lost": lost})
+    return IRQ_HANDLED
+
+
+def _frame_ready(camera: Camera, frame: Frame) -> dict[str, object]:
+    return {
+        "device": camera.name,
+        "sequence": frame.sequence,
+        "bytes": len(frame.pixels),
+        "checksum": frame.checksum,
+        "times": {
+            "exposure-start": frame.exposure_start,
+            "readout-end": frame.readout_end,
+            "dma-done": frame.dma_done,
+            "interrupt": frame.interrupt,
+            "announced": ktime_get(camera.this),
+        },
+    }
