@@ -43,7 +43,7 @@ def simkernel(capsys: pytest.CaptureFixture[str]) -> CommandLine:
     return run
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def root() -> Path:
     """The checkout."""
     return ROOT

@@ -2,47 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import re
 import signal
 import subprocess
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
-pty = pytest.importorskip("pty")
-
-PROGRAM = [sys.executable, "-m", "simkernel"]
-
-
-class Terminal:
-    """A command whose output is a terminal of its own."""
-
-    def __init__(self, *arguments: str) -> None:
-        self._master, slave = pty.openpty()
-        environment = {**os.environ, "TERM": "xterm-256color", "COLUMNS": "100"}
-        environment.pop("NO_COLOR", None)
-        self.process = subprocess.Popen([*PROGRAM, *arguments], stdout=slave, stderr=slave, env=environment)
-        os.close(slave)
-
-    def pieces(self) -> Iterator[str]:
-        """What it prints, as it comes."""
-        while True:
-            try:
-                piece = os.read(self._master, 65536)
-            except OSError:
-                piece = b""
-            if not piece:
-                os.close(self._master)
-                self.process.wait(timeout=60)
-                return
-            yield piece.decode()
-
-    def text(self) -> str:
-        """All that it prints."""
-        return "".join(self.pieces())
+from tests.cli.terminal import PROGRAM, Terminal
 
 
 def plain(text: str) -> str:

@@ -1,0 +1,45 @@
+"""A terminal for a command to print on."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+PROGRAM = [sys.executable, "-m", "simkernel"]
+
+
+class Terminal:
+    """The `simkernel` command, with output to a terminal of its own.  Skips the test where there are none."""
+
+    def __init__(
+        self, *arguments: str, cwd: Path | None = None, environment: Mapping[str, str] = os.environ
+    ) -> None:
+        self._master, slave = pytest.importorskip("pty").openpty()
+        environment = {**environment, "TERM": "xterm-256color", "COLUMNS": "100"}
+        environment.pop("NO_COLOR", None)
+        self.process = subprocess.Popen(
+            [*PROGRAM, *arguments], stdout=slave, stderr=slave, cwd=cwd, env=environment
+        )
+        os.close(slave)
+
+    def pieces(self) -> Iterator[str]:
+        """What it prints, as it comes."""
+        while True:
+            try:
+                piece = os.read(self._master, 65536)
+            except OSError:
+                piece = b""
+            if not piece:
+                os.close(self._master)
+                self.process.wait(timeout=60)
+                return
+            yield piece.decode()
+
+    def text(self) -> str:
+        """All that it prints."""
+        return "".join(self.pieces())
