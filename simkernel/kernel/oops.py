@@ -14,8 +14,8 @@ EFAULT instead of being killed, and the machine survives an oops in an interrupt
 In all of them the kernel is tainted with D and the module is pinned: rmmod says EBUSY from then on.
 
 The log has the type of the exception and where it passed through the modules' code, as module-relative
-file and line: no text of it, which may hold anything, and no path.  The exception itself is in
-`Oopses.reports`.
+file and line: no path, and no text but a SimulationError's, since others may hold anything.  The
+exception itself is in `Oopses.reports`.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from simkernel.engine import InternalError
+from simkernel.engine import InternalError, SimulationError
 from simkernel.kernel.locking.spinlock import Lockup
 from simkernel.kernel.log import Log
 from simkernel.kernel.module.image import locate
@@ -69,7 +69,7 @@ class Oopses:
         task = self._current()
         name, pid = ("swapper/0", 0) if task is None else (task.comm, task.pid)
         lockup = "BUG: spinlock lockup suspected" if isinstance(error, Lockup) else "BUG: unhandled exception"
-        self._log.alert(f"{lockup} in {module.name}: {type(error).__name__}")
+        self._log.alert(f"{lockup} in {module.name}: {_kind(error)}")
         self._log.emerg(f"Oops: [#{self.count}] in {where}")
         self._log.warn(f"CPU: 0 PID: {pid} Comm: {name} {self._taints}")
         self._log.warn("Call Trace:")
@@ -129,6 +129,11 @@ class Guard:
         if isinstance(error, OSError):
             return False
         raise self._oopses.report(self._module, self._where, error) from None
+
+
+def _kind(error: BaseException) -> str:
+    name = type(error).__name__
+    return f"{name}: {error}" if isinstance(error, SimulationError) else name
 
 
 def _call_trace(traceback: TracebackType | None) -> list[str]:

@@ -64,18 +64,12 @@ class Source:
 
     @property
     def declares_module(self) -> bool:
-        """Whether that assigns MODULE at the top level, or cannot be parsed, which is told later."""
+        """Whether that binds MODULE at its top level, or cannot be parsed, which is told later."""
         try:
             tree = ast.parse(self.main.text)
         except (SyntaxError, ValueError):
             return True
-        targets = [
-            target
-            for node in tree.body
-            if isinstance(node, ast.Assign | ast.AnnAssign)
-            for target in (node.targets if isinstance(node, ast.Assign) else [node.target])
-        ]
-        return any(isinstance(target, ast.Name) and target.id == DECLARATION for target in targets)
+        return any(DECLARATION in _bound_names(statement) for statement in tree.body)
 
 
 @attrs.frozen(eq=False)
@@ -119,7 +113,7 @@ def read_source(name: str, path: Path) -> Source:
 def load_image(source: Source) -> Image:
     """Execute the module's code, unless this process has.  ImageError if that fails.
 
-    A file that does not assign MODULE is not executed: it may be any program that lies there.
+    A file that does not bind MODULE is not executed: it may be any program that lies there.
     """
     digest = source.digest
     image = _images.get(digest)
@@ -142,23 +136,28 @@ def locate(frame: FrameType) -> tuple[str, str] | None:
 
 def _execute(source: Source, python_name: str) -> Image:
     _sources[python_name] = source
+    try:
+        namespace = _import(source, python_name)
+        return Image(source, namespace, _declaration(source, namespace))
+    except ImageError:
+        del _sources[python_name]
+        for name in [name for name in sys.modules if name.partition(".")[0] == python_name]:
+            del sys.modules[name]
+        raise
+
+
+def _import(source: Source, python_name: str) -> ModuleType:
     spec = _finder.find_spec(python_name)
     assert spec is not None
     namespace = module_from_spec(spec)
     sys.modules[python_name] = namespace
     try:
         _finder.exec_module(namespace)
-        declaration = _declaration(source, namespace)
-    except ImageError:
-        _forget(python_name)
-        raise
     except SyntaxError as error:
-        _forget(python_name)
         raise ImageError(f"does not compile: {error.msg} at {_where_syntax(error, source)}") from error
     except (Exception, SystemExit) as error:
-        _forget(python_name)
         raise ImageError(f"does not import: {type(error).__name__} at {_where(error, source)}") from error
-    return Image(source, namespace, declaration)
+    return namespace
 
 
 def _declaration(source: Source, namespace: ModuleType) -> Module:
@@ -182,15 +181,21 @@ def _where(error: BaseException, source: Source) -> str:
     return where
 
 
+def _bound_names(statement: ast.stmt) -> list[str]:
+    """The plain names that an assignment or an import binds."""
+    if isinstance(statement, ast.ImportFrom):
+        return [alias.asname or alias.name for alias in statement.names]
+    targets: list[ast.expr] = []
+    if isinstance(statement, ast.Assign):
+        targets = statement.targets
+    elif isinstance(statement, ast.AnnAssign):
+        targets = [statement.target]
+    return [target.id for target in targets if isinstance(target, ast.Name)]
+
+
 def _where_syntax(error: SyntaxError, source: Source) -> str:
     wrong = [file.relative for file in source.files.values() if str(file.path) == error.filename]
     return f"{wrong[0] if wrong else source.main.relative}:{error.lineno}"
-
-
-def _forget(python_name: str) -> None:
-    _sources.pop(python_name, None)
-    for name in [name for name in sys.modules if name == python_name or name.startswith(python_name + ".")]:
-        del sys.modules[name]
 
 
 class _Finder(MetaPathFinder, Loader):

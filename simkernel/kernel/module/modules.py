@@ -28,7 +28,7 @@ from simkernel.kernel.module.request import MODULE_NAME_LEN, ModuleRequests
 from simkernel.kernel.module.symbols import WAIT, Symbols
 from simkernel.kernel.taint import Taint
 from simkernel.kernel.task.wait import WaitQueue, maybe, sleep_on
-from simkernel.uapi.errno import EAGAIN, EBUSY, EEXIST, EINVAL, ENOENT, ENOEXEC, os_error
+from simkernel.uapi.errno import EAGAIN, EBUSY, EEXIST, EFAULT, EINVAL, ENOENT, ENOEXEC, os_error
 from simkernel.uapi.module import (
     MODULE_INIT_COMPRESSED_FILE,
     MODULE_INIT_IGNORE_MODVERSIONS,
@@ -222,8 +222,9 @@ class Modules:
         """delete_module(2).
 
         ENOENT if there is none of that name.  EAGAIN if others import from it or anything holds it.
-        EBUSY if it is not live, or has `init` but no `exit`.  Forced removal (O_TRUNC) is not
-        configured.  That rmmod(8) says EBUSY instead of EAGAIN is its own doing.
+        EBUSY if it is not live, or has `init` but no `exit`.  EFAULT after an oops in `exit`: the
+        module stays.  Forced removal (O_TRUNC) is not configured.  That rmmod(8) says EBUSY instead of
+        EAGAIN is its own doing.
         """
         module = self._list.get(name) if 0 < len(name) < MODULE_NAME_LEN else None
         if module is None or module.state is ModuleState.UNFORMED:
@@ -241,8 +242,9 @@ class Modules:
             with self._kernel.oopses.contain(module, "exit"):
                 await maybe(function(module, module.data))
         await self._release_leaks(module)
-        if not module.pinned:
-            self._free(module)
+        if module.pinned:
+            raise os_error(EFAULT)
+        self._free(module)
         self._changed.wake_up_all()
 
     def _free(self, module: LoadedModule) -> None:

@@ -1,0 +1,102 @@
+"""A folder of modules, and machines that find them there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from textwrap import dedent
+from typing import Any
+
+import pytest
+
+from simkernel import Machine
+from simkernel.testing.blocking import Blocking
+
+PREAMBLE = """
+from simkernel.driverapi.completion import *
+from simkernel.driverapi.delay import *
+from simkernel.driverapi.dev_printk import *
+from simkernel.driverapi.device import *
+from simkernel.driverapi.dma import *
+from simkernel.driverapi.interrupt import *
+from simkernel.driverapi.io import *
+from simkernel.driverapi.iopoll import *
+from simkernel.driverapi.ktime import *
+from simkernel.driverapi.module import *
+from simkernel.driverapi.mutex import *
+from simkernel.driverapi.netlink import *
+from simkernel.driverapi.printk import *
+from simkernel.driverapi.simbus import *
+from simkernel.driverapi.spinlock import *
+from simkernel.driverapi.timer import *
+from simkernel.driverapi.workqueue import *
+from simkernel.uapi.errno import *
+"""
+
+
+class Bench:
+    """Modules written by a test, and the machine that they are loaded into."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._machine: Machine | None = None
+
+    def write(self, name: str, text: str) -> None:
+        """A file of exactly this text."""
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(dedent(text))
+
+    def module(self, name: str, body: str = "", **declared: Any) -> None:
+        """A module: a declaration, then `body`, with all of driverapi at hand."""
+        arguments = ", ".join(f"{key}={value!r}" for key, value in ({"license": "GPL"} | declared).items())
+        self.write(f"{name}.py", f"{PREAMBLE}MODULE = Module({arguments})\n{dedent(body)}")
+
+    @property
+    def machine(self) -> Machine:
+        """The machine, booted when first asked for; nothing is loaded by itself."""
+        if self._machine is None:
+            self._machine = Machine(udev=False, module_path=[self.folder])
+        return self._machine
+
+    @property
+    def root(self) -> Blocking:
+        """A process of root."""
+        return self.machine.blocking(uid=0)
+
+    def load(self, name: str, **parameters: Any) -> Any:
+        """Load a module by insmod; returns what its `init` returned."""
+        self.root.insmod(name, **parameters)
+        return self.data(name)
+
+    def data(self, name: str) -> Any:
+        """The state of a loaded module."""
+        module = self.machine.kernel.modules.find(name)
+        assert module is not None
+        return module.data
+
+    def pass_time(self, ns: int) -> None:
+        """Let so much time pass."""
+        self.machine.run(until=self.machine.now + ns)
+
+    @property
+    def log(self) -> list[str]:
+        """The texts of the kernel log."""
+        return [record.text for record in self.machine.log.records]
+
+    def states(self) -> dict[str, str]:
+        """The loaded modules and their states."""
+        return {entry["name"]: entry["state"] for entry in self.machine.kernel.modules.listing()}
+
+    def close(self) -> None:
+        """Switch the machine off."""
+        if self._machine is not None:
+            self._machine.close()
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    """A folder for modules and a machine that finds them."""
+    bench = Bench(tmp_path)
+    yield bench
+    bench.close()

@@ -1,0 +1,106 @@
+"""Unloading: who holds a module, what rmmod gets, and what is found left behind."""
+
+from __future__ import annotations
+
+import pytest
+
+from simkernel import seconds
+from simkernel.uapi import errno
+from tests.kernel.conftest import Bench
+
+
+def delete_fails(bench: Bench, name: str) -> int | None:
+    """What delete_module(2) itself says."""
+    root = bench.root
+    with pytest.raises(OSError) as raised:
+        root.run(root.app.call("delete_module", name))
+    return raised.value.errno
+
+
+def test_exit_gets_the_state(bench: Bench) -> None:
+    bench.module(
+        "m",
+        "async def init(this): return ['state']\n"
+        "async def exit(this, state):\n    await msleep(this, 1)\n    pr_info(this, f'bye {state}')",
+    )
+    bench.load("m")
+    bench.root.rmmod("m")
+    assert "m: bye ['state']" in bench.log
+    assert bench.states() == {}
+    assert bench.machine.kernel.modules.unloads == 1
+
+
+def test_a_module_that_something_holds_stays(bench: Bench) -> None:
+    bench.module("m", "def init(this): return this\ndef exit(this, state): pass")
+    this = bench.load("m")
+    assert this.try_get()
+    assert bench.root.lsmod()[0]["references"] == 1
+    assert delete_fails(bench, "m") == errno.EAGAIN
+    this.put()
+    bench.root.rmmod("m")
+
+
+def test_a_reference_is_put_as_often_as_got(bench: Bench) -> None:
+    bench.module("m", "def init(this): return this")
+    this = bench.load("m")
+    with pytest.raises(RuntimeError):
+        this.put()
+
+
+def test_init_without_exit_is_for_ever(bench: Bench) -> None:
+    bench.module("m", "def init(this): pass")
+    bench.load("m")
+    assert delete_fails(bench, "m") == errno.EBUSY
+
+
+def test_a_socket_of_its_protocol_holds_a_module(bench: Bench) -> None:
+    root = bench.root
+    sock = root.socket(proto=17)
+    assert root.lsmod()[0]["references"] == 1
+    assert delete_fails(bench, "hello") == errno.EAGAIN
+    sock.close()
+    root.rmmod("hello")
+
+
+LEAKY = """
+def init(this):
+    work = init_work(this, late)
+    schedule_delayed_work(work, 10**9)
+    kind = class_register(this, 'leaky')
+    parent = device_create(this, kind, None, 'parent')
+    device_create(this, kind, parent, 'child')
+    netlink_kernel_create(this, 25, late)
+    alloc_workqueue(this, 'mine', 2)
+    request_threaded_irq(this, 7, None, late, IRQF_ONESHOT, 'seven')
+def late(*_):
+    raise AssertionError('called after its module was gone')
+def exit(this, state): pass
+"""
+
+
+def test_what_exit_leaves_behind_is_taken_away_and_told(bench: Bench) -> None:
+    bench.module("m", LEAKY)
+    bench.load("m")
+    bench.root.rmmod("m")
+    assert [line for line in bench.log if "left behind" in line] == [
+        "m: left behind: irq 7 (seven)",
+        "m: left behind: workqueue mine",
+        "m: left behind: netlink protocol 25",
+        "m: left behind: device /devices/virtual/leaky/parent/child",
+        "m: left behind: device /devices/virtual/leaky/parent",
+        "m: left behind: class leaky",
+        "m: left behind: work late",
+    ]
+    assert bench.machine.kernel.modules.leaks == 7
+    bench.pass_time(seconds(2))
+    assert bench.machine.kernel.oopses.count == 0
+    bench.load("m")
+
+
+def test_a_clean_module_leaves_nothing(bench: Bench) -> None:
+    bench.root.modprobe("hello")
+    bench.root.rmmod("hello")
+    kernel = bench.machine.kernel
+    assert kernel.modules.leaks == 0
+    assert {each.module for each in kernel.resources.of(None)} == {None}
+    assert len(kernel.resources) == len(kernel.resources.of(None))

@@ -1,0 +1,133 @@
+"""Oopses: wherever a module's code fails, the machine goes on and the log says where."""
+
+from __future__ import annotations
+
+import errno
+from typing import Any
+
+import pytest
+
+from simkernel import seconds
+from simkernel.engine import InternalError
+from simkernel.kernel.taint import Taint
+from tests.kernel.conftest import Bench
+
+
+def assert_oops(bench: Bench, name: str, where: str, line: str) -> None:
+    """One oops, told in full, without a path, and the module pinned."""
+    kernel = bench.machine.kernel
+    assert kernel.oopses.count == 1
+    assert kernel.oopses.reports[0].where == where
+    assert isinstance(kernel.oopses.reports[0].error, ZeroDivisionError)
+    assert Taint.DIE in kernel.taints
+    assert f"BUG: unhandled exception in {name}: ZeroDivisionError" in bench.log
+    assert f"Oops: [#1] in {where}" in bench.log
+    assert f" {line} [{name}]" in bench.log
+    assert not any(str(bench.folder) in text or "0x7f" in text for text in bench.log)
+    module = kernel.modules.find(name)
+    assert module is not None
+    assert module.pinned
+
+
+def fails(bench: Bench, call: Any, *arguments: Any) -> int | None:
+    with pytest.raises(OSError) as raised:
+        call(*arguments)
+    return raised.value.errno
+
+
+def test_in_init(bench: Bench) -> None:
+    bench.write(
+        "m.py",
+        "from simkernel.driverapi.module import *\nfrom simkernel.driverapi.interrupt import *\n"
+        "MODULE = Module(license='GPL')\ndef init(this):\n    request_irq(this, 5, print, 0, 'five')\n    1 / 0\n",
+    )
+    assert fails(bench, bench.root.insmod, "m") == errno.EFAULT
+    assert_oops(bench, "m", "init", "init at m.py:6")
+    assert bench.states() == {"m": "Unloading"}
+    assert "m: left behind: irq 5 (five)" in bench.log
+    assert fails(bench, bench.root.insmod, "m") == errno.EBUSY
+    root = bench.root
+    assert fails(bench, lambda: root.run(root.app.call("delete_module", "m"))) == errno.EBUSY
+
+
+def test_in_exit(bench: Bench) -> None:
+    bench.write(
+        "m.py",
+        "from simkernel.driverapi.module import *\nMODULE = Module(license='GPL')\n"
+        "def init(this): pass\ndef exit(this, state):\n    1 / 0\n",
+    )
+    bench.load("m")
+    assert fails(bench, bench.root.rmmod, "m") == errno.EFAULT
+    assert_oops(bench, "m", "exit", "exit at m.py:5")
+    assert bench.states() == {"m": "Unloading"}
+    assert fails(bench, bench.root.insmod, "m") == errno.EBUSY
+
+
+LATER = """
+def init(this):
+    {action}
+def exit(this, state): pass
+def late(*_):
+    1 / 0
+"""
+
+
+@pytest.mark.parametrize(
+    ("action", "where"),
+    [
+        ("schedule_work(init_work(this, late))", "work late"),
+        ("mod_timer(timer_setup(this, late), 0)", "timer late"),
+    ],
+)
+def test_in_what_runs_later(bench: Bench, action: str, where: str) -> None:
+    bench.module("m", LATER.format(action=action))
+    bench.load("m")
+    bench.pass_time(seconds(1))
+    text = (bench.folder / "m.py").read_text().splitlines()
+    assert_oops(bench, "m", where, f"late at m.py:{text.index('    1 / 0') + 1}")
+    assert bench.states() == {"m": "Live"}
+    assert fails(bench, bench.root.rmmod, "m") in (errno.EBUSY, errno.EAGAIN)
+
+
+def test_in_a_protocol(bench: Bench) -> None:
+    bench.module("m", LATER.format(action="netlink_kernel_create(this, 25, late)"))
+    bench.load("m")
+    sock = bench.root.socket(proto=25)
+    assert fails(bench, sock.send, b"x" * 16) == errno.EFAULT
+    sock.close()
+    assert bench.machine.kernel.oopses.reports[0].where == "netlink protocol 25"
+
+
+def test_the_task_that_ran_into_it_is_named(bench: Bench) -> None:
+    bench.module("m", "def init(this): {}['absent']")
+
+    async def clumsy(app: Any) -> None:
+        with pytest.raises(OSError):
+            await app.insmod("m")
+
+    bench.machine.spawn(clumsy)
+    bench.pass_time(seconds(1))
+    assert any(text.endswith("Comm: clumsy Tainted: [O]=OOT_MODULE") for text in bench.log)
+
+
+def test_two_are_numbered(bench: Bench) -> None:
+    for name in ("a", "b"):
+        bench.module(name, "def init(this): 1 / 0")
+        fails(bench, bench.root.insmod, name)
+    assert [text for text in bench.log if text.startswith("Oops")] == [
+        "Oops: [#1] in init",
+        "Oops: [#2] in init",
+    ]
+
+
+def test_wrong_use_of_driverapi_says_what_to_do(bench: Bench) -> None:
+    bench.module("m", "async def init(this):\n    import asyncio\n    await asyncio.sleep(0)")
+    assert fails(bench, bench.root.insmod, "m") == errno.EFAULT
+    assert any("await what simkernel.driverapi has" in text for text in bench.log)
+
+
+def test_bugs_of_simkernel_are_no_oopses(bench: Bench) -> None:
+    bench.module("m", "from simkernel.engine import InternalError\ndef init(this): raise InternalError('x')")
+    with pytest.raises(InternalError):
+        bench.root.insmod("m")
+    assert bench.machine.kernel.oopses.count == 0
