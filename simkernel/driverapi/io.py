@@ -7,23 +7,12 @@ torn out every register reads as all ones, and writes are lost.
 from __future__ import annotations
 
 from simkernel.driverapi.owner import owner_of
-from simkernel.hardware.bus import Bus
-from simkernel.hardware.bus.registers import ALL_ONES
+from simkernel.kernel.device.iomem import ALL_ONES, IoMemory
 from simkernel.kernel.device.simbus import SimbusDevice
 
 __all__ = ["ALL_ONES", "IoMemory", "devm_ioremap", "readl", "writel"]
 
 _UNMAPPED = 0
-
-
-class IoMemory:
-    """A device's window, mapped: what `readl` and `writel` work on."""
-
-    __slots__ = ("base", "bus")
-
-    def __init__(self, bus: Bus, base: int) -> None:
-        self.bus = bus
-        self.base = base
 
 
 def devm_ioremap(device: SimbusDevice) -> IoMemory:

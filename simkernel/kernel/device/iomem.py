@@ -1,0 +1,21 @@
+"""A device's registers as the kernel has them mapped (compare mm/ioremap.c)."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from simkernel.hardware.bus import Bus
+from simkernel.hardware.bus import registers as sheet
+
+ALL_ONES: Final = sheet.ALL_ONES
+"""What a read gives where no device answers."""
+
+
+class IoMemory:
+    """A mapped window: where it begins on which bus."""
+
+    __slots__ = ("base", "bus")
+
+    def __init__(self, bus: Bus, base: int) -> None:
+        self.bus = bus
+        self.base = base
