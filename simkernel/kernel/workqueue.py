@@ -102,11 +102,15 @@ class WorkQueue:
 
     def _enqueue(self, work: Work) -> None:
         self._items.append(work)
-        if not self._idle and self._workers < self.max_active:
+        if self._idle:
+            self._more.wake_up()
+        else:
+            self._start_worker()
+
+    def _start_worker(self) -> None:
+        if self._workers < self.max_active:
             self._workers += 1
             self._start_thread(f"kworker/{self.name}", self._worker())
-        else:
-            self._more.wake_up()
 
     # -- waiting and taking back ----------------------------------------------
 
@@ -165,6 +169,7 @@ class WorkQueue:
             while True:
                 work = self._next()
                 if work is not None:
+                    self._items.remove(work)
                     await self._run(work)
                 elif self._stopping:
                     return
@@ -180,11 +185,7 @@ class WorkQueue:
 
     def _next(self) -> Work | None:
         """The first item that does not run at present."""
-        for work in self._items:
-            if not work.running:
-                self._items.remove(work)
-                return work
-        return None
+        return next((work for work in self._items if not work.running), None)
 
     async def _run(self, work: Work) -> None:
         """`process_one_work()`."""
@@ -192,6 +193,8 @@ class WorkQueue:
         layer, track = (DRIVER, work.module.name) if work.module else (KERNEL, "workqueue")
         self._unclaim(work)
         work.running = True
+        if not self._idle and self._next() is not None:
+            self._start_worker()  # this one may sleep, and the next shall not wait for it
         trace.flow = work.flow
         if (emit := trace.emit) is not None:
             emit("workqueue_execute_start", layer, track, function=work.name)
