@@ -209,10 +209,15 @@ class Processes:
     # -- ending -------------------------------------------------------------
 
     def end_all(self) -> None:
-        """End every task, in the order of their numbers: the machine is being switched off."""
-        for task in tuple(self):
-            if task.alive and task not in (self.init, self.kthreadd):
-                self.runner.end(task, 0)
+        """End every task, in the order of their numbers: the machine is being switched off.
+
+        A task that ends may begin others: a driver's worker, when a socket is closed.
+        """
+        stay = (self.init, self.kthreadd)
+        while ending := [task for task in self if task.alive and task not in stay]:
+            for task in ending:
+                if task.alive:
+                    self.runner.end(task, 0)
 
     def _exited(self, task: Task, status: int, failure: BaseException | None) -> None:
         """`do_exit()`: files, children, threads, the parent."""
