@@ -1,0 +1,122 @@
+"""mouse: the driver of the virtual mouse.
+
+Read it in this order:
+    __init__.py   what the module is, which devices it serves, and how it takes them and gives them back
+    device.py     a mouse, its interrupts, its reports
+    commands.py   what programs may ask
+    mouse.yaml    the same, as programs see it: the family's specification
+All that it knows of the hardware is its data sheet, simkernel/hardware/mouse/registers.py.
+"""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack
+from functools import partial
+from typing import Any
+
+from simkernel.driverapi.dev_printk import dev_info
+from simkernel.driverapi.device import dev_get_drvdata, dev_set_drvdata
+from simkernel.driverapi.genetlink import GenlFamily, genl_unregister_family, genlmsg_multicast
+from simkernel.driverapi.interrupt import IRQF_SHARED, devm_request_irq
+from simkernel.driverapi.io import devm_ioremap, writel
+from simkernel.driverapi.module import Module, Parameter, ThisModule
+from simkernel.driverapi.printk import pr_err
+from simkernel.driverapi.simbus import (
+    SimbusDevice,
+    SimbusDeviceId,
+    simbus_register_driver,
+    simbus_unregister_driver,
+)
+from simkernel.driverapi.spinlock import spin_lock_init
+from simkernel.driverapi.workqueue import cancel_work_sync, init_work
+from simkernel.hardware.mouse import registers as hw
+from simkernel.uapi.errno import EINVAL, os_error
+
+from .commands import Commands, describe
+from .device import Mouse, interrupt, send
+
+DEVICES = (SimbusDeviceId(hw.VENDOR, hw.DEVICE),)
+
+MODULE = Module(
+    license="GPL",
+    version="1.0",
+    author="The simkernel authors",
+    description="Driver of the virtual mouse",
+    parameters=(
+        Parameter(
+            "rate",
+            int,
+            hw.RATE_DEFAULT,
+            minimum=min(hw.RATES),
+            maximum=max(hw.RATES),
+            description="reports a second that a mouse makes at most when it is plugged in",
+        ),
+    ),
+    devices=DEVICES,
+    imports=(
+        "devclass_register",
+        "devclass_unregister",
+        "devclass_add",
+        "devclass_del",
+        "devclass_find",
+        "devclass_devices",
+    ),
+)
+
+
+class Driver:
+    """One load of the module."""
+
+    def __init__(self, this: ThisModule, kind: Any, undo: AsyncExitStack) -> None:
+        self.this = this
+        self.kind = kind
+        self.undo = undo
+        self.family: GenlFamily
+
+    async def probe(self, device: SimbusDevice) -> None:
+        """Take a mouse.  What `devm_` gets is given back by itself, also if this fails half way."""
+        lock = spin_lock_init(self.this, f"mouse {device.name}")
+        mouse = Mouse(self.family, device, devm_ioremap(device), lock)
+        mouse.stop()
+        mouse.send_work = init_work(self.this, lambda work: send(mouse))
+        devm_request_irq(device, device.irq, interrupt, IRQF_SHARED, "mouse", mouse)
+        dev_set_drvdata(device, mouse)
+        mouse.node = self.this.symbols["devclass_add"](self.kind, device, mouse)
+        dev_info(device, f"{mouse.name}, revision {device.revision}, serial {device.serial}")
+        writel(self.this.parameters["rate"], mouse.io, hw.RATE)
+        genlmsg_multicast(self.family, "device-added", describe(mouse))
+        mouse.start()
+
+    async def remove(self, device: SimbusDevice) -> None:
+        """Give a mouse back.  Perhaps it is there no more."""
+        mouse: Mouse = dev_get_drvdata(device)
+        self.this.symbols["devclass_del"](mouse.node)
+        mouse.stop()
+        await cancel_work_sync(mouse.send_work)
+        genlmsg_multicast(self.family, "device-removed", {"device": mouse.name})
+
+
+async def init(this: ThisModule) -> Driver:
+    """Each step is undone, the last first, if a later one fails; and otherwise by `exit`."""
+    if this.parameters["rate"] not in hw.RATES:
+        pr_err(this, f"rate={this.parameters['rate']}: the rates are {', '.join(map(str, hw.RATES))}")
+        raise os_error(EINVAL)
+    symbols = this.symbols
+    async with AsyncExitStack() as undo:
+        kind = symbols["devclass_register"](this, "mouse")
+        undo.callback(symbols["devclass_unregister"], kind)
+        driver = Driver(this, kind, undo)
+        commands = Commands(
+            partial(symbols["devclass_find"], kind), partial(symbols["devclass_devices"], kind)
+        )
+        driver.family = commands.register(this)
+        undo.callback(genl_unregister_family, driver.family)
+        registered = await simbus_register_driver(this, DEVICES, driver.probe, driver.remove)
+        undo.push_async_callback(simbus_unregister_driver, registered)
+        driver.undo = undo.pop_all()
+    return driver
+
+
+async def exit(this: ThisModule, driver: Driver) -> None:
+    """Undo what `init` did, in reverse order."""
+    await driver.undo.aclose()
