@@ -105,7 +105,7 @@ class Kernel:
         self.netlink = Netlink(engine, costs, self.namespaces, self.log, self.processes.exists)
         self.genetlink = GenericNetlink(self.netlink, self.oopses.guard)
         netdev.register(self.genetlink)
-        self.rtnetlink = RouteNetlink(self.netlink)
+        self.rtnetlink = RouteNetlink(self.netlink, self.unmodelled)
         uevent_sockets = UeventSockets(self.netlink, self.uevents.next_sequence)
         self.uevents.broadcast = uevent_sockets.broadcast
         self.socket_families: dict[int, Create] = {AF_NETLINK: self.netlink.socket}

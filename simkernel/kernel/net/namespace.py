@@ -55,6 +55,10 @@ class Net:
         """The number by which `peer` is known in here, if it has one (`peernet2id()`)."""
         return self._ids.get(peer)
 
+    def known_as(self, number: int) -> Net | None:
+        """The namespace that has a number in here (`get_net_ns_by_id()`)."""
+        return next((peer for peer, each in self._ids.items() if each == number), None)
+
     def device_named(self, name: str) -> NetDevice | None:
         """The device called `name` (`dev_get_by_name()`)."""
         return next((device for device in self.devices.values() if device.name == name), None)

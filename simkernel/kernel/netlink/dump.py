@@ -13,7 +13,7 @@ from simkernel.kernel.net.truesize import GOODSIZE, allot
 from simkernel.kernel.netlink import deliver
 from simkernel.kernel.netlink.extack import ExtendedAck
 from simkernel.kernel.netlink.message import NO_ACK, Request
-from simkernel.kernel.netlink.options import EXT_ACK, STRICT_CHK
+from simkernel.kernel.netlink.options import EXT_ACK
 from simkernel.kernel.netlink.table import Owner, get_owner, put_owner
 from simkernel.kernel.netlink.writer import MessageWriter, NoRoom
 from simkernel.uapi.errno import EBUSY, ECONNREFUSED, EIO, EMSGSIZE, ENOBUFS, EPROTONOSUPPORT, os_error
@@ -44,7 +44,8 @@ _DONE_SIZE: Final = NLMSG_HDRLEN + S32.size
 class DumpCallback:
     """A dump under way on a socket (`struct netlink_callback`).
 
-    `context` is the dump's own.  `generation` is what the dump says its data's state is, if it says:
+    `context` is the dump's own, and `strict` says that its sender wants questions checked strictly.
+    `generation` is what the dump says its data's state is, if it says:
     when it changes from one message to the next, the messages after it bear NLM_F_DUMP_INTR.
     `result` is 1 while there is more, then 0 or a negative errno.
     """
@@ -56,7 +57,6 @@ class DumpCallback:
         "_previous",
         "answer_flags",
         "context",
-        "extack",
         "generation",
         "least",
         "request",
@@ -79,10 +79,9 @@ class DumpCallback:
         self.request = request
         self.context = context
         self.least = least
-        self.strict = bool(request.sender.flags & STRICT_CHK)
+        self.strict = request.strict
         self.answer_flags = 0
         self.generation = 0
-        self.extack: ExtendedAck | None = None
         self.result = _MORE
         self._previous = 0
         self._dump = dump
@@ -128,14 +127,13 @@ class DumpCallback:
         return 0
 
     def _fill(self, writer: MessageWriter, extack: ExtendedAck) -> None:
-        self.extack = extack
+        self.request.extack = extack
         try:
             self.result = _MORE if self._dump(writer, self) else 0
         except NoRoom:
             self.result = _MORE if writer.data else -EMSGSIZE
         except OSError as error:
             self.result = _MORE if error.errno == EMSGSIZE and writer.data else -(error.errno or EIO)
-        self.extack = None
 
     def _write_done(self, writer: MessageWriter, extack: ExtendedAck) -> None:
         """`netlink_dump_done()`."""

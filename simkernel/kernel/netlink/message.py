@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from simkernel.engine import KERNEL
 from simkernel.kernel.netlink.extack import ExtendedAck
-from simkernel.kernel.netlink.options import CAP_ACK, EXT_ACK
+from simkernel.kernel.netlink.options import CAP_ACK, EXT_ACK, STRICT_CHK
 from simkernel.kernel.netlink.writer import MessageWriter
 from simkernel.uapi.errno import EIO, ENOBUFS
 from simkernel.uapi.netlink import (
@@ -99,6 +99,15 @@ class Request:
         if self._extack is None:
             self._extack = ExtendedAck()
         return self._extack
+
+    @extack.setter
+    def extack(self, extack: ExtendedAck) -> None:
+        self._extack = extack
+
+    @property
+    def strict(self) -> bool:
+        """Whether the sender wants questions checked strictly (`netlink_strict_get_check()`)."""
+        return bool(self.sender.flags & STRICT_CHK)
 
     @property
     def has_extack(self) -> bool:

@@ -9,15 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from simkernel.kernel.net.truesize import GOODSIZE
 from simkernel.kernel.netlink.genetlink import policies
-from simkernel.kernel.netlink.genetlink.family import (
-    DONT_VALIDATE_DUMP,
-    DONT_VALIDATE_STRICT,
-    Command,
-    Dumper,
-    Family,
-    Group,
-    Operation,
-)
+from simkernel.kernel.netlink.genetlink.declare import declare
+from simkernel.kernel.netlink.genetlink.family import Dumper, Family, Group
 from simkernel.kernel.netlink.writer import MessageWriter
 from simkernel.uapi import genetlink as genl
 from simkernel.uapi.errno import EINVAL, EMSGSIZE, ENOENT, os_error
@@ -25,7 +18,6 @@ from simkernel.uapi.netlink import NETLINK_GENERIC, NLM_F_MULTI
 from simkernel.uapi.socket import AF_NETLINK
 from simkernel.uapi.structure import U16
 from simkernel.uapi.ynl import Spec, parse
-from simkernel.uapi.ynl.tables import family_policies
 
 if TYPE_CHECKING:
     from simkernel.kernel.net.namespace import Net
@@ -47,48 +39,13 @@ class Controller:
         self._genetlink = genetlink
         self._registry = genetlink.registry
         self._netlink = genetlink.netlink
-        self.family = self._declare()
-
-    def _declare(self) -> Family:
-        """The family as `genl_ctrl` has it; its specification has policies and groups."""
-        declared = spec()
-        tables = family_policies(declared).operations
-        families = tables["getfamily"]
-        getfamily = Command(
-            genl.CTRL_CMD_GETFAMILY,
-            Operation(
-                genl.CTRL_CMD_GETFAMILY,
-                "getfamily",
-                genl.GENL_CMD_CAP_DO,
-                families.do,
-                do=self._get_family,
-                validate=DONT_VALIDATE_STRICT,
-            ),
-            Operation(
-                genl.CTRL_CMD_GETFAMILY,
-                "getfamily",
-                genl.GENL_CMD_CAP_DUMP,
-                families.dump,
-                dump=Dumper(self._dump_families),
-                validate=DONT_VALIDATE_DUMP,
-            ),
-        )
-        getpolicy = Command(
-            genl.CTRL_CMD_GETPOLICY,
-            dump=Operation(
-                genl.CTRL_CMD_GETPOLICY,
-                "getpolicy",
-                genl.GENL_CMD_CAP_DUMP,
-                tables["getpolicy"].dump,
-                dump=Dumper(policies.step, self._begin_policies, policies.done),
-            ),
-        )
-        return Family(
-            declared.name,
-            (getfamily, getpolicy),
-            tuple(Group(group.name) for group in declared.groups),
-            version=declared.version,
-            strict_from=genl.CTRL_CMD_GETPOLICY + 1,
+        self.family = declare(
+            spec(),
+            {"getfamily": self._get_family},
+            {
+                "getfamily": Dumper(self._dump_families),
+                "getpolicy": Dumper(policies.step, self._begin_policies, policies.done),
+            },
         )
 
     # -- GETFAMILY ------------------------------------------------------------

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from simkernel.engine import DRIVER, KERNEL
 from simkernel.kernel.netlink import dump, policy
@@ -46,7 +46,7 @@ KNOWN_FLAGS: Final = NLM_F_REQUEST | NLM_F_ACK | NLM_F_ECHO
 _HEADER = GenlMsgHdr.LAYOUT
 
 
-Guard = Callable[[Owner | None, str], AbstractContextManager[object]]
+Guard = Callable[[Any, str], AbstractContextManager[object]]
 """Goes round each call into a family's own code: an exception in a module ends there (kernel/oops.py)."""
 
 

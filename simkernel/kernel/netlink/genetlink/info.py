@@ -53,9 +53,7 @@ class Info:
 
     @property
     def extack(self) -> ExtendedAck:
-        """What the answer will say besides a number: a dump's NLMSG_DONE, or the acknowledgement."""
-        if self.callback is not None and self.callback.extack is not None:
-            return self.callback.extack
+        """What the answer will say besides a number."""
         return self.request.extack
 
     @property

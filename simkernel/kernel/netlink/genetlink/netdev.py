@@ -6,14 +6,19 @@ statistics by queue; so there is little to tell, and much to refuse.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from functools import cache
 from importlib import resources
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-from simkernel.kernel.netlink.genetlink.call import Call, Handlers
 from simkernel.kernel.netlink.genetlink.declare import declare
-from simkernel.uapi.errno import EINVAL, ENODEV, ENOENT, EOPNOTSUPP
+from simkernel.kernel.netlink.genetlink.family import DoIt, Dumper
+from simkernel.kernel.netlink.genetlink.info import Info
+from simkernel.kernel.netlink.writer import MessageWriter
+from simkernel.uapi import netdev as nd
+from simkernel.uapi.errno import EINVAL, ENODEV, ENOENT, EOPNOTSUPP, os_error
+from simkernel.uapi.netlink import attribute
+from simkernel.uapi.structure import U32, U64
 from simkernel.uapi.ynl import Spec, parse
 
 if TYPE_CHECKING:
@@ -21,8 +26,8 @@ if TYPE_CHECKING:
     from simkernel.kernel.netlink.genetlink.genetlink import GenericNetlink
 
 BEFORE: Final = {"ids": 1, "groups": 2}
-"""What `thermal` takes on the recorded kernel, which registers first and is not modelled: so netdev
-has the number 20, and the groups 4 and 5."""
+"""What `thermal` takes on the recorded kernel, where it is registered first, and which is not modelled:
+so netdev is number 20 and has the groups 4 and 5 (recorded cases netdev.*)."""
 
 
 @cache
@@ -35,94 +40,122 @@ def spec() -> Spec:
 def register(genetlink: GenericNetlink) -> None:
     """Let the family be there, as it is from boot on."""
     genetlink.registry.reserve(**BEFORE)
-    genetlink.register(declare(spec(), HANDLERS, parallel=True))
+    genetlink.register(declare(spec(), DO, DUMP, parallel=True))
 
 
-def _require(call: Call, *names: str) -> None:
+def _require(info: Info, *types: int) -> None:
     """EINVAL for the first attribute that is missing (GENL_REQ_ATTR_CHECK())."""
-    for name in names:
-        if name not in call.attributes:
-            call.fail(EINVAL, missing=name)
+    for type in types:
+        if type not in info.found:
+            info.fail(EINVAL, missing=type)
 
 
-def _device(call: Call, fault: str | None = None) -> NetDevice:
-    """The device that a request names.  ENODEV, the attribute `fault` being at fault."""
-    device = call.net.devices.get(call.attributes["ifindex"])
+def _device(info: Info, type: int, *, blame: bool = False) -> NetDevice:
+    """The device whose index is in the attribute `type`.  ENODEV; `blame` says by which attribute."""
+    payload = info.payload(type)
+    assert payload is not None
+    device = info.net.devices.get(U32.unpack_from(payload)[0])
     if device is None:
-        call.fail(ENODEV, attribute=fault)
+        info.fail(ENODEV, attribute=type if blame else None)
     return device
 
 
-def _describe(device: NetDevice) -> dict[str, Any]:
+# -- dev-get ----------------------------------------------------------------
+
+
+def _describe(device: NetDevice) -> bytes:
     """`netdev_nl_dev_fill()`: lo has no XDP."""
-    return {
-        "ifindex": device.index,
-        "xdp-features": 0,
-        "xdp-rx-metadata-features": 0,
-        "xsk-features": 0,
-    }
+    return attribute(nd.NETDEV_A_DEV_IFINDEX, U32.pack(device.index)) + b"".join(
+        attribute(each, U64.pack(0))
+        for each in (
+            nd.NETDEV_A_DEV_XDP_FEATURES,
+            nd.NETDEV_A_DEV_XDP_RX_METADATA_FEATURES,
+            nd.NETDEV_A_DEV_XSK_FEATURES,
+        )
+    )
 
 
-def _get_device(call: Call) -> dict[str, Any]:
-    _require(call, "ifindex")
-    return _describe(_device(call))
+def _get_device(info: Info) -> None:
+    _require(info, nd.NETDEV_A_DEV_IFINDEX)
+    info.reply(nd.NETDEV_CMD_DEV_GET, _describe(_device(info, nd.NETDEV_A_DEV_IFINDEX)))
 
 
-def _dump_devices(call: Call) -> Iterator[dict[str, Any]]:
-    for _, device in sorted(call.net.devices.items()):
-        yield _describe(device)
+def _dump_devices(writer: MessageWriter, info: Info) -> bool:
+    """All devices.  On Linux too these messages lack NLM_F_MULTI."""
+    told = info.state or 0
+    for index, device in sorted(info.net.devices.items()):
+        if index > told:
+            writer.append(info.message(nd.NETDEV_CMD_DEV_GET, _describe(device)))
+            info.state = index
+    return False
 
 
-def _get_page_pool(call: Call) -> None:
-    _require(call, "id")
-    call.fail(ENOENT)
+# -- what lo has not --------------------------------------------------------
 
 
-def _get_queue(call: Call) -> None:
-    _require(call, "id", "type", "ifindex")
-    _device(call)
-    call.fail(ENOENT)
+def _get_page_pool(info: Info) -> None:
+    _require(info, nd.NETDEV_A_PAGE_POOL_ID)
+    raise os_error(ENOENT)
 
 
-def _get_napi(call: Call) -> None:
-    _require(call, "id")
-    call.fail(ENOENT, attribute="id")
+def _get_queue(info: Info) -> None:
+    _require(info, nd.NETDEV_A_QUEUE_ID, nd.NETDEV_A_QUEUE_TYPE, nd.NETDEV_A_QUEUE_IFINDEX)
+    _device(info, nd.NETDEV_A_QUEUE_IFINDEX)
+    raise os_error(ENOENT)
 
 
-def _dump_of_device(call: Call) -> Iterator[dict[str, Any]]:
-    """Of one device or all there is nothing to tell."""
-    if "ifindex" in call.attributes:
-        _device(call)
-    yield from ()
+def _get_napi(info: Info) -> None:
+    _require(info, nd.NETDEV_A_NAPI_ID)
+    info.fail(ENOENT, attribute=nd.NETDEV_A_NAPI_ID)
 
 
-def _dump_statistics(call: Call) -> Iterator[dict[str, Any]]:
-    if "ifindex" in call.attributes:
-        _device(call, fault="ifindex")
-        call.fail(EOPNOTSUPP, attribute="ifindex")
-    yield from ()
+def _nothing(writer: MessageWriter, info: Info) -> bool:
+    return False
 
 
-def _bind_receive(call: Call) -> None:
-    _require(call, "ifindex", "fd", "queues")
-    _device(call)
-    call.fail(EOPNOTSUPP, attribute="ifindex")
+def _nothing_of(type: int) -> Callable[[MessageWriter, Info], bool]:
+    """A dump that is empty, but a device named in the attribute `type` has to be there."""
+
+    def step(writer: MessageWriter, info: Info) -> bool:
+        if type in info.found:
+            _device(info, type)
+        return False
+
+    return step
 
 
-def _bind_transmit(call: Call) -> None:
-    _require(call, "ifindex", "fd")
-    _device(call)
-    call.fail(EOPNOTSUPP, "driver does not support netmem TX")
+def _dump_statistics(writer: MessageWriter, info: Info) -> bool:
+    if nd.NETDEV_A_QSTATS_IFINDEX in info.found:
+        _device(info, nd.NETDEV_A_QSTATS_IFINDEX, blame=True)
+        info.fail(EOPNOTSUPP, attribute=nd.NETDEV_A_QSTATS_IFINDEX)
+    return False
 
 
-HANDLERS: Final = {
-    "dev-get": Handlers(do=_get_device, dump=_dump_devices, dump_flags=0),
-    "page-pool-get": Handlers(do=_get_page_pool, dump=lambda call: ()),
-    "queue-get": Handlers(do=_get_queue, dump=_dump_of_device),
-    "napi-get": Handlers(do=_get_napi, dump=_dump_of_device),
-    "qstats-get": Handlers(dump=_dump_statistics),
-    "bind-rx": Handlers(do=_bind_receive),
-    "napi-set": Handlers(do=_get_napi),
-    "bind-tx": Handlers(do=_bind_transmit),
+def _bind_receive(info: Info) -> None:
+    _require(info, nd.NETDEV_A_DMABUF_IFINDEX, nd.NETDEV_A_DMABUF_FD, nd.NETDEV_A_DMABUF_QUEUES)
+    _device(info, nd.NETDEV_A_DMABUF_IFINDEX)
+    info.fail(EOPNOTSUPP, attribute=nd.NETDEV_A_DMABUF_IFINDEX)
+
+
+def _bind_transmit(info: Info) -> None:
+    _require(info, nd.NETDEV_A_DMABUF_IFINDEX, nd.NETDEV_A_DMABUF_FD)
+    _device(info, nd.NETDEV_A_DMABUF_IFINDEX)
+    info.fail(EOPNOTSUPP, "driver does not support netmem TX")
+
+
+DO: Final[dict[str, DoIt]] = {
+    "dev-get": _get_device,
+    "page-pool-get": _get_page_pool,
+    "queue-get": _get_queue,
+    "napi-get": _get_napi,
+    "bind-rx": _bind_receive,
+    "napi-set": _get_napi,
+    "bind-tx": _bind_transmit,
 }
-"""dev-get's dump lacks NLM_F_MULTI on Linux too (recorded)."""
+DUMP: Final = {
+    "dev-get": Dumper(_dump_devices),
+    "page-pool-get": Dumper(_nothing),
+    "queue-get": Dumper(_nothing_of(nd.NETDEV_A_QUEUE_IFINDEX)),
+    "napi-get": Dumper(_nothing_of(nd.NETDEV_A_NAPI_IFINDEX)),
+    "qstats-get": Dumper(_dump_statistics),
+}

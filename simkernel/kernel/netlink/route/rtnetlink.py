@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 import attrs
 
 from simkernel.kernel.netlink import dump, kernel_socket, message
+from simkernel.kernel.netlink.route import link_change, links
+from simkernel.kernel.netlink.route.link_change import LinkChanges
 from simkernel.kernel.netlink.table import NONROOT_RECV
 from simkernel.uapi import rtnetlink as rtnl
 from simkernel.uapi.capability import CAP_NET_ADMIN
@@ -34,14 +36,10 @@ PRIVILEGED_GROUPS: Final = frozenset({rtnl.RTNLGRP_IPV4_MROUTE_R, rtnl.RTNLGRP_I
 
 @attrs.frozen
 class Handlers:
-    """Who handles a type of message for a family (`struct rtnl_link`).
-
-    `begin` looks at a dump before it begins and returns the least room each datagram needs.
-    """
+    """Who handles a type of message for a family (`struct rtnl_link`)."""
 
     do: Callable[[Request], None] | None = None
     dump: dump.Dump | None = None
-    begin: Callable[[Request], int] | None = None
     bulk_delete: bool = False
     """Whether NLM_F_BULK is understood (RTNL_FLAG_BULK_DEL_SUPPORTED)."""
 
@@ -49,9 +47,14 @@ class Handlers:
 class RouteNetlink:
     """NETLINK_ROUTE of one machine."""
 
-    def __init__(self, netlink: Netlink) -> None:
+    def __init__(self, netlink: Netlink, unmodelled: Callable[[str, int], Exception]) -> None:
         self._netlink = netlink
         self._handlers: dict[tuple[int, int], Handlers] = {}
+        changes = LinkChanges(unmodelled)
+        self.register(AF_UNSPEC, rtnl.RTM_GETLINK, Handlers(do=links.get, dump=links.dump))
+        self.register(AF_UNSPEC, rtnl.RTM_DELLINK, Handlers(do=link_change.delete))
+        self.register(AF_UNSPEC, rtnl.RTM_NEWLINK, Handlers(do=changes.new))
+        self.register(AF_UNSPEC, rtnl.RTM_SETLINK, Handlers(do=changes.set))
         netlink.namespaces.register_pernet(self._enter, self._leave)
 
     def register(self, family: int, type: int, handlers: Handlers) -> None:
@@ -77,7 +80,7 @@ class RouteNetlink:
         return message.receive(sock, skb, self._handle)
 
     def _handle(self, request: Request) -> object:
-        """`rtnetlink_rcv_msg()`.
+        """`rtnetlink_rcv_msg()`
 
         EOPNOTSUPP for what nobody handles, EPERM for a change without privilege.  A message without
         even a family is ignored.
@@ -112,8 +115,7 @@ class RouteNetlink:
     @staticmethod
     def _dump(request: Request, handlers: Handlers) -> Any:
         assert handlers.dump is not None
-        least = handlers.begin(request) if handlers.begin is not None else 0
-        return dump.start(request, handlers.dump, least=least)
+        return dump.start(request, handlers.dump)
 
 
 def _bind(net: Net, task: Task, group: int) -> None:

@@ -1,0 +1,124 @@
+"""RTM_GETLINK: telling of links, of which there is only lo (net/core/rtnetlink.c)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from simkernel.kernel.netlink import policy
+from simkernel.kernel.netlink.route import loopback
+from simkernel.kernel.netlink.route.request import LinkRequest, refuse
+from simkernel.uapi import if_link as il
+from simkernel.uapi import rtnetlink as rtnl
+from simkernel.uapi.errno import EINVAL, EOPNOTSUPP
+from simkernel.uapi.netlink import NLM_F_MULTI, NLMSG_HDRLEN, message
+from simkernel.uapi.socket import AF_UNSPEC
+
+if TYPE_CHECKING:
+    from simkernel.kernel.net.device import NetDevice
+    from simkernel.kernel.netlink.dump import DumpCallback
+    from simkernel.kernel.netlink.message import Request
+    from simkernel.kernel.netlink.writer import MessageWriter
+
+DO_ATTRIBUTES: Final = frozenset(
+    {il.IFLA_IFNAME, il.IFLA_ALT_IFNAME, il.IFLA_EXT_MASK, il.IFLA_TARGET_NETNSID}
+)
+DUMP_ATTRIBUTES: Final = frozenset(
+    {il.IFLA_TARGET_NETNSID, il.IFLA_EXT_MASK, il.IFLA_MASTER, il.IFLA_LINKINFO}
+)
+"""What the strict take in a request for one link, and for all."""
+
+
+def one_namespace(link: LinkRequest) -> None:
+    """Only a namespace's number may be given (`rtnl_ensure_unique_netns()`)."""
+    if il.IFLA_NET_NS_PID in link or il.IFLA_NET_NS_FD in link:
+        raise refuse(link.request, EOPNOTSUPP, "specified netns attribute not supported")
+
+
+def get(request: Request) -> None:
+    """Tell of one link (`rtnl_getlink()`)."""
+    link = LinkRequest(request)
+    _parse_get(link)
+    one_namespace(link)
+    device = link.device(link.namespace())
+    body = _describe(request, device, link.number(il.IFLA_EXT_MASK))
+    data = message(rtnl.RTM_NEWLINK, body, seq=request.seq, pid=request.portid)
+    request.sock.unicast(request.sock.skb(data), request.portid)
+
+
+def _parse_get(link: LinkRequest) -> None:
+    """`rtnl_valid_getlink_req()`"""
+    request = link.request
+    if not link.has_header:
+        raise refuse(request, EINVAL, "Invalid header for get link")
+    if not request.strict:
+        link.parse(policy.LIBERAL)
+        return
+    if link.is_odd:
+        raise refuse(request, EINVAL, "Invalid values in header for get link request")
+    link.parse(policy.DEPRECATED_STRICT)
+    if not link.types <= DO_ATTRIBUTES:
+        raise refuse(request, EINVAL, "Unsupported attribute in get link request")
+
+
+def _describe(request: Request, device: NetDevice, mask: int) -> bytes:
+    """The header and the attributes of a link."""
+    header = rtnl.IfInfoMsg(AF_UNSPEC, il.ARPHRD_LOOPBACK, device.index, device.flags, 0).pack()
+    return header + loopback.describe(device, stats=not mask & rtnl.RTEXT_FILTER_SKIP_STATS)
+
+
+def dump(writer: MessageWriter, callback: DumpCallback) -> bool:
+    """Tell of all links (`rtnl_dump_ifinfo()`).
+
+    NLMSG_DONE comes in a datagram of its own, after which the request is not looked at again
+    (RTNL_FLAG_DUMP_SPLIT_NLM_DONE).
+    """
+    if callback.context is _FINISHED:
+        return False
+    link = LinkRequest(callback.request)
+    try:
+        _parse_dump(link)
+    except OSError:  # what is wrong with the request stops only the strict
+        if callback.strict:
+            raise
+        link.forget()
+    net = link.request.net
+    if il.IFLA_TARGET_NETNSID in link:
+        try:
+            net = link.namespace()
+        except OSError as error:
+            raise refuse(link.request, error.errno or EINVAL, "Invalid target network namespace id") from None
+    if callback.strict and not link.types <= DUMP_ATTRIBUTES:
+        raise refuse(link.request, EINVAL, "Unsupported attribute in link dump request")
+    if not link.number(il.IFLA_MASTER):
+        told = callback.context or 0
+        for index, device in sorted(net.devices.items()):
+            if index > told:
+                _tell(writer, link, device)
+                callback.context = index
+    callback.context = _FINISHED
+    return bool(writer.data)
+
+
+_FINISHED: Final = object()
+
+
+def _tell(writer: MessageWriter, link: LinkRequest, device: NetDevice) -> None:
+    request = link.request
+    body = _describe(request, device, link.number(il.IFLA_EXT_MASK))
+    writer.append(message(rtnl.RTM_NEWLINK, body, flags=NLM_F_MULTI, seq=request.seq, pid=request.portid))
+
+
+def _parse_dump(link: LinkRequest) -> None:
+    """`rtnl_valid_dump_ifinfo_req()`; old programs send a header of one byte."""
+    request = link.request
+    if not request.strict:
+        short = request.length < NLMSG_HDRLEN + rtnl.IfInfoMsg.SIZE
+        link.parse(policy.LIBERAL, rtnl.RtGenMsg.SIZE if short else rtnl.IfInfoMsg.SIZE)
+        return
+    if not link.has_header:
+        raise refuse(request, EINVAL, "Invalid header for link dump")
+    if link.is_odd:
+        raise refuse(request, EINVAL, "Invalid values in header for link dump request")
+    if link.header.index:
+        raise refuse(request, EINVAL, "Filter by device index not supported for link dumps")
+    link.parse(policy.DEPRECATED_STRICT)

@@ -1,0 +1,119 @@
+"""What requests about links have in common: header, attributes, and which link is meant."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from simkernel.kernel.netlink import policy
+from simkernel.kernel.netlink.policy import Found
+from simkernel.kernel.netlink.route.link_policy import LINK_POLICY
+from simkernel.uapi import if_link as il
+from simkernel.uapi.capability import CAP_NET_ADMIN
+from simkernel.uapi.errno import EACCES, EINVAL, ENODEV, os_error
+from simkernel.uapi.netlink import NLMSG_HDRLEN, align4
+from simkernel.uapi.rtnetlink import IfInfoMsg
+from simkernel.uapi.structure import S32, U32
+
+if TYPE_CHECKING:
+    from simkernel.kernel.net.device import NetDevice
+    from simkernel.kernel.net.namespace import Net
+    from simkernel.kernel.netlink.message import Request
+
+
+def refuse(request: Request, error: int, text: str) -> OSError:
+    """The error of a request, which says why in its extended ACK."""
+    request.extack.message = text
+    return os_error(error)
+
+
+class LinkRequest:
+    """A request with a `struct ifinfomsg`, or a shorter header, and attributes IFLA_*."""
+
+    __slots__ = ("_found", "request")
+
+    def __init__(self, request: Request) -> None:
+        self.request = request
+        self._found: Found = {}
+
+    def __contains__(self, type: int) -> bool:
+        return type in self._found
+
+    @property
+    def types(self) -> set[int]:
+        """The types of the attributes that are there."""
+        return set(self._found)
+
+    @property
+    def has_header(self) -> bool:
+        """Whether there is a whole ifinfomsg."""
+        return self.request.length >= NLMSG_HDRLEN + IfInfoMsg.SIZE
+
+    @property
+    def header(self) -> IfInfoMsg:
+        """The ifinfomsg."""
+        return IfInfoMsg.unpack(self.request.data, self.request.start + NLMSG_HDRLEN)
+
+    @property
+    def is_odd(self) -> bool:
+        """Whether the header has fields set that a question has no use for."""
+        header = self.header
+        padding = self.request.data[self.request.start + NLMSG_HDRLEN + 1]
+        return bool(padding or header.type or header.flags or header.change)
+
+    def parse(self, validate: int, header_size: int = IfInfoMsg.SIZE) -> None:
+        """Check the attributes (`nlmsg_parse_deprecated()` and its strict twin).  EINVAL, ERANGE."""
+        request = self.request
+        if request.length < NLMSG_HDRLEN + header_size:
+            raise refuse(request, EINVAL, "Invalid header length")
+        start = request.start + NLMSG_HDRLEN + align4(header_size)
+        self._found = policy.parse(request, start, LINK_POLICY, LINK_POLICY.maxattr, validate)
+
+    def forget(self) -> None:
+        """Go on as if there were no attributes."""
+        self._found = {}
+
+    def number(self, type: int) -> int:
+        """The value of a 32-bit attribute, 0 if it is not there."""
+        place = self._found.get(type)
+        value: int = U32.unpack_from(self.request.data, place[0])[0] if place else 0
+        return value
+
+    def namespace(self) -> Net:
+        """The namespace that is asked about (`rtnl_get_net_ns_capable()`).
+
+        EINVAL for a number that stands for none, EACCES.
+        """
+        request = self.request
+        place = self._found.get(il.IFLA_TARGET_NETNSID)
+        if place is None:
+            return request.net
+        net = request.net.known_as(S32.unpack_from(request.data, place[0])[0])
+        if net is None:
+            raise os_error(EINVAL)
+        opener, caller = request.sender.opener, request.task.credentials
+        if not (opener.capable(CAP_NET_ADMIN) and caller.capable(CAP_NET_ADMIN)):
+            raise os_error(EACCES)
+        return net
+
+    @property
+    def is_named(self) -> bool:
+        """Whether a name says which link is meant."""
+        return il.IFLA_IFNAME in self or il.IFLA_ALT_IFNAME in self
+
+    def device(self, net: Net) -> NetDevice:
+        """The link of the index or the name.  EINVAL if neither is given, ENODEV if it is not there."""
+        index = self.header.index
+        if index > 0:
+            device = net.devices.get(index)
+        elif self.is_named:
+            device = net.device_named(self._name())
+        else:
+            raise os_error(EINVAL)
+        if device is None:
+            raise os_error(ENODEV)
+        return device
+
+    def _name(self) -> str:
+        """IFLA_IFNAME, else IFLA_ALT_IFNAME (`rtnl_dev_get()`)."""
+        place = self._found.get(il.IFLA_IFNAME) or self._found[il.IFLA_ALT_IFNAME]
+        return self.request.data[place[0] : place[1]].split(b"\0", 1)[0].decode("latin-1")

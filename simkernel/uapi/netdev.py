@@ -1,0 +1,36 @@
+"""netdev, the family of network devices: commands and attributes.  Source: include/uapi/linux/netdev.h."""
+
+from __future__ import annotations
+
+from typing import Final
+
+NETDEV_FAMILY_NAME: Final = "netdev"
+
+NETDEV_CMD_DEV_GET: Final = 1
+NETDEV_CMD_PAGE_POOL_GET: Final = 5
+NETDEV_CMD_QUEUE_GET: Final = 10
+NETDEV_CMD_NAPI_GET: Final = 11
+NETDEV_CMD_QSTATS_GET: Final = 12
+NETDEV_CMD_BIND_RX: Final = 13
+NETDEV_CMD_NAPI_SET: Final = 14
+NETDEV_CMD_BIND_TX: Final = 15
+
+NETDEV_A_DEV_IFINDEX: Final = 1
+NETDEV_A_DEV_XDP_FEATURES: Final = 3
+NETDEV_A_DEV_XDP_RX_METADATA_FEATURES: Final = 5
+NETDEV_A_DEV_XSK_FEATURES: Final = 6
+
+NETDEV_A_PAGE_POOL_ID: Final = 1
+
+NETDEV_A_QUEUE_ID: Final = 1
+NETDEV_A_QUEUE_IFINDEX: Final = 2
+NETDEV_A_QUEUE_TYPE: Final = 3
+
+NETDEV_A_NAPI_IFINDEX: Final = 1
+NETDEV_A_NAPI_ID: Final = 2
+
+NETDEV_A_QSTATS_IFINDEX: Final = 1
+
+NETDEV_A_DMABUF_IFINDEX: Final = 1
+NETDEV_A_DMABUF_QUEUES: Final = 2
+NETDEV_A_DMABUF_FD: Final = 3
