@@ -1,0 +1,165 @@
+"""Two applications talk over netlink, and no driver is involved.
+
+Covers: NETLINK_USERSOCK; port ids, unicast, multicast; who may do what; what a sender gets when nobody
+    is there, and when somebody is there and does not read.
+Scenario: Bob echoes what Alice sends him. She also writes to a port that nobody has, and to Dora, who
+    has stopped reading. Then she speaks to a whole group, which root's programs may join and others
+    may not.
+When useful: to learn what netlink itself does, before any family or driver comes in: message bounds
+    are kept, unicast waits for a slow reader, and what is sent to a group costs one call.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import attrs
+
+from simkernel.scenario import Parameter, Run, scenario
+from simkernel.scenario.figures import distribution
+from simkernel.uapi.netlink import NETLINK_ADD_MEMBERSHIP, NETLINK_USERSOCK
+from simkernel.uapi.socket import AF_NETLINK, MSG_DONTWAIT, SOCK_DGRAM, SOL_NETLINK
+
+BOB, DORA, NOBODY = 4001, 4002, 4003
+"""Port ids.  Any number that is free will do; who names none is given his process number."""
+
+GROUP = 7
+ALICE_UID, BOB_UID = 1000, 1001
+ROOM = 65536
+
+
+@attrs.define
+class Seen:
+    """What the programs have seen."""
+
+    round_trips: list[int] = attrs.field(factory=list)
+    echoed: int = 0
+    altered: int = 0
+    errors: dict[str, str] = attrs.field(factory=dict)
+    accepted_by_dora: int = 0
+    waited_for_dora: int = 0
+    heard: dict[str, int] = attrs.field(factory=dict)
+    multicast_ns: int = 0
+
+
+async def bob(app: Any) -> None:
+    """Sends back whatever comes."""
+    sock = await app.socket(AF_NETLINK, SOCK_DGRAM, NETLINK_USERSOCK)
+    await sock.bind((BOB, 0))
+    while True:
+        data, sender = await sock.recvfrom(ROOM)
+        await sock.sendto(data, sender)
+
+
+async def dora(app: Any, pause: float) -> None:
+    """Has a socket and does not read it for a while."""
+    sock = await app.socket(AF_NETLINK, SOCK_DGRAM, NETLINK_USERSOCK)
+    await sock.bind((DORA, 0))
+    await app.sleep(pause)
+    while True:
+        await sock.recv(ROOM)
+
+
+async def listener(app: Any, name: str, seen: Seen) -> None:
+    """Counts what the group is told."""
+    sock = await app.socket(AF_NETLINK, SOCK_DGRAM, NETLINK_USERSOCK)
+    await sock.bind((0, 0))
+    try:
+        await sock.setsockopt(SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, GROUP)
+    except OSError as error:
+        seen.errors[f"{name} joins the group"] = str(error)
+        return
+    seen.heard[name] = 0
+    while True:
+        await sock.recv(ROOM)
+        seen.heard[name] += 1
+
+
+async def alice(app: Any, messages: int, size: int, seen: Seen) -> None:
+    """Talks to everybody in turn."""
+    sock = await app.socket(AF_NETLINK, SOCK_DGRAM, NETLINK_USERSOCK)
+    for number in range(messages):
+        text = number.to_bytes(4, "little") * (size // 4)
+        begun = app.monotonic_ns()
+        await sock.sendto(text, (BOB, 0))
+        answer, (port, _) = await sock.recvfrom(ROOM)
+        seen.round_trips.append(app.monotonic_ns() - begun)
+        seen.echoed += port == BOB
+        seen.altered += answer != text
+    try:
+        await sock.sendto(b"is anybody there?", (NOBODY, 0))
+    except OSError as error:
+        seen.errors["Alice writes to a port that nobody has"] = str(error)
+    await overwhelm(app, sock, size, seen)
+    begun = app.monotonic_ns()
+    for _ in range(messages):
+        try:
+            await sock.sendto(bytes(size), (0, 1 << (GROUP - 1)))
+        except OSError as error:
+            seen.errors["Alice writes to the group, and by the same call to the kernel"] = str(error)
+    seen.multicast_ns = (app.monotonic_ns() - begun) // messages
+
+
+async def overwhelm(app: Any, sock: Any, size: int, seen: Seen) -> None:
+    """Write to Dora until there is no more room, then once more and wait for it."""
+    try:
+        while True:
+            await sock.sendto(bytes(size), MSG_DONTWAIT, (DORA, 0))
+            seen.accepted_by_dora += 1
+    except OSError as error:
+        seen.errors["Alice writes to Dora, who does not read"] = str(error)
+    begun = app.monotonic_ns()
+    await sock.sendto(bytes(size), (DORA, 0))
+    seen.waited_for_dora = app.monotonic_ns() - begun
+
+
+@scenario(
+    Parameter("messages", int, 10, minimum=1, maximum=1000, help="what Alice sends to Bob, and to the group"),
+    Parameter("size", int, 64, minimum=4, maximum=32768, unit="bytes", help="of a message"),
+    Parameter("listeners", int, 3, minimum=1, maximum=100, help="programs of root in the group"),
+    Parameter(
+        "pause", float, 0.25, minimum=0.001, maximum=60.0, unit="s", help="how long Dora does not read"
+    ),
+)
+def talk(run: Run) -> None:
+    machine = run.machine(udev=False)
+    seen = Seen()
+    machine.spawn(bob, uid=BOB_UID)
+    machine.spawn(dora, run["pause"], uid=BOB_UID)
+    for number in range(run["listeners"]):
+        machine.spawn(listener, f"listener {number}", seen)
+    machine.spawn(listener, "an ordinary user", seen, uid=BOB_UID)
+    machine.run(until=1_000_000)
+    machine.spawn(alice, run["messages"], run["size"], seen, uid=ALICE_UID)
+    machine.run()
+    report(run, seen)
+
+
+def report(run: Run, seen: Seen) -> None:
+    """Write down what was seen."""
+    round_trip = distribution(seen.round_trips)
+    run.text(
+        f"Bob has echoed {seen.echoed} messages of {run['size']} bytes, {seen.altered} of them altered. "
+        f"There and back took {round_trip['p50'] / 1000:.1f} µs: two system calls of Alice's, two of Bob's."
+    )
+    run.table("What was refused", ("what", "answer"), sorted(seen.errors.items()))
+    run.text(
+        f"Dora's socket took {seen.accepted_by_dora} messages before its buffer was full. Alice's next one, "
+        f"sent without MSG_DONTWAIT, waited {seen.waited_for_dora / 1e6:.1f} ms for her to read: "
+        "unicast from program to program loses nothing."
+    )
+    run.table("The group", ("who", "messages heard"), sorted(seen.heard.items()))
+    run.text(
+        f"One call that reaches the whole group took Alice {seen.multicast_ns / 1000:.1f} µs. What goes to a "
+        "group goes to a port as well, here to 0, the kernel's; no part of it serves this protocol, hence the "
+        "error, after the group was served."
+    )
+    run.metric("messages_sent", run["messages"])
+    run.metric("messages_echoed", seen.echoed)
+    run.metric("messages_altered", seen.altered)
+    run.metric("round_trip_ns", round_trip)
+    run.metric("errors", dict(sorted(seen.errors.items())))
+    run.metric("accepted_before_full", seen.accepted_by_dora)
+    run.metric("waited_for_reader_ns", seen.waited_for_dora)
+    run.metric("multicast_heard", dict(sorted(seen.heard.items())))
+    run.metric("multicast_send_ns", seen.multicast_ns)
