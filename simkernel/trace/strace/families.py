@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 import attrs
@@ -18,7 +19,8 @@ class Family:
 
     name: str = ""
     commands: Names = attrs.field(factory=dict)
-    attributes: AttributeSet = attrs.field(factory=AttributeSet)
+    attributes: Mapping[int, AttributeSet] = attrs.field(factory=dict)
+    """The set that the attributes of a command come from."""
     unknown: str = ""
 
     def command(self, value: int) -> str:
@@ -104,7 +106,8 @@ def nlctrl(of: Family) -> Family:
         "CTRL_ATTR_OP",
     )
     values = {**_CONTROL.values, genetlink.CTRL_ATTR_OPS: nest(_array(operation))}
-    return Family("nlctrl", _COMMANDS, attrs.evolve(_CONTROL, values=values), "CTRL_CMD")
+    attributes = dict.fromkeys(range(256), attrs.evolve(_CONTROL, values=values))
+    return Family("nlctrl", _COMMANDS, attributes, "CTRL_CMD")
 
 
 NLCTRL: Final = nlctrl(Family("nlctrl", _COMMANDS, unknown="CTRL_CMD"))

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from simkernel.trace.strace.attributes import attributes_text, listed
+from simkernel.trace.strace.attributes import AttributeSet, attributes_text, listed
 from simkernel.trace.strace.constants import Names, flags, names, number, pick
 from simkernel.trace.strace.families import EXTENDED_ACK, NLCTRL, Family, identity, nlctrl
 from simkernel.trace.strace.quoting import LONGEST, hexadecimal_string
@@ -126,4 +126,6 @@ def _generic(family: Family, payload: Buffer) -> str:
     reserved = f", reserved={header.reserved:#x}" if header.reserved else ""
     text = f"{{cmd={family.command(header.cmd)}, version={header.version}{reserved}}}"
     rest = payload[genetlink.GENL_HDRLEN :]
-    return f"{text}, {attributes_text(rest, family.attributes)}" if len(rest) else text
+    if not len(rest):
+        return text
+    return f"{text}, {attributes_text(rest, family.attributes.get(header.cmd, AttributeSet()))}"

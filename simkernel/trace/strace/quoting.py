@@ -21,7 +21,7 @@ def c_string(data: Buffer) -> str:
     """As C writes it, what is not printable in the shortest octal that the next byte cannot be read into."""
     shown = bytes(data[:LONGEST])
     parts = []
-    for byte, following in zip(shown, shown[1:] + b"\0", strict=True):
+    for byte, following in zip(shown, (shown + b"\0")[1:], strict=True):
         if byte in _ESCAPES:
             parts.append(_ESCAPES[byte])
         elif 0x20 <= byte < 0x7F:

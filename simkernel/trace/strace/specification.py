@@ -27,12 +27,13 @@ def family_from(spec: Spec) -> Family:
         sets[name] = _attribute_set(spec, specified, sets)
     prefix = _c_name(spec.name, "cmd")
     commands: dict[int, str] = {}
+    attributes: dict[int, AttributeSet] = {}
     for operation in spec.operations.values():
         for code in (operation.request_number, operation.reply_number):
-            if code is not None:
-                commands.setdefault(code, _c_name(prefix, operation.name))
-    used = [sets[operation.attribute_set] for operation in spec.operations.values()]
-    return Family(spec.name, commands, used[0] if used else AttributeSet(), prefix)
+            if code is not None and code not in commands:
+                commands[code] = _c_name(prefix, operation.name)
+                attributes[code] = sets[operation.attribute_set]
+    return Family(spec.name, commands, attributes, prefix)
 
 
 def _attribute_set(spec: Spec, specified: SpecifiedSet, sets: Mapping[str, AttributeSet]) -> AttributeSet:

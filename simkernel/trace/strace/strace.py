@@ -28,6 +28,9 @@ FORMS: Final = sockets.FORMS | processes.FORMS
 USER_MODE: Final = frozenset({"compute"})
 """What a program awaits that is no system call."""
 
+UEVENT_ACTION: Final = len("offline@/")
+"""How far the path is at most from the beginning of a uevent (kobject_actions[])."""
+
 RESULT_COLUMN: Final = 40
 """Where ` = ` stands if the call is short enough (strace -a)."""
 
@@ -49,9 +52,10 @@ class _Descriptors:
     protocols: dict[int, int] = attrs.field(factory=dict)
 
     def datagram(self, fd: int, data: bytes, *, received: bool = False) -> str:
-        """A datagram; one of the kernel's uevents is a text."""
+        """A datagram; one of the kernel's uevents is a text, also through a socket older than the trace."""
         protocol = self.protocols.get(fd)
-        if received and protocol == netlink.NETLINK_KOBJECT_UEVENT:
+        looks_so = protocol is None and b"@/" in data[:UEVENT_ACTION]
+        if received and (looks_so or protocol == netlink.NETLINK_KOBJECT_UEVENT):
             return c_string(data)
         return self.decoder.datagram(protocol, data)
 

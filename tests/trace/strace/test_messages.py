@@ -48,6 +48,10 @@ operations:
       doc: Set the format.
       attribute-set: camera
       do: {request: {attributes: [format, size]}}
+    - name: get-size
+      doc: Ask for the size.
+      attribute-set: size
+      do: {reply: {attributes: [width]}}
 """
 
 
@@ -102,6 +106,17 @@ def test_a_specification_gives_the_names_that_c_would_have() -> None:
         "[{nla_len=12, nla_type=NLA_F_NESTED|CAMERA_A_SIZE}, "
         "[{nla_len=8, nla_type=CAMERA_A_SIZE_WIDTH}, 640]], "
         '[{nla_len=5, nla_type=0x9 /* CAMERA_A_??? */}, "\\x3f"]]]'
+    )
+
+
+def test_attributes_are_those_of_the_command_s_set() -> None:
+    decoder = Decoder(lambda name: family_from(parse(SPECIFICATION, "camera.yaml")))
+    decoder.learn(NEWFAMILY)
+    printed = decoder.datagram(
+        NETLINK_GENERIC, message(0x1C, GenlMsgHdr(2).pack() + attribute(1, b"\1\0\0\0"))
+    )
+    assert printed.endswith(
+        "{cmd=CAMERA_CMD_GET_SIZE, version=1}, [{nla_len=8, nla_type=CAMERA_A_SIZE_WIDTH}, 1]]"
     )
 
 

@@ -161,6 +161,12 @@ def test_a_datagram_is_decoded_by_the_protocol_of_its_socket_also_in_a_child() -
     assert "sendto(3, [{nlmsg_len=28, nlmsg_type=0x1c /* GENERIC_FAMILY_??? */" in lines[5]
 
 
+def test_uevents_are_known_through_a_socket_that_was_open_before() -> None:
+    uevent = Received(b"change@/devices/x\0ACTION=change\0", 32, [], 0, (0, 1))
+    (line,) = printed(call("recvfrom", 3, 100, 0, result=uevent))
+    assert r'recvfrom(3, "change@/devices/x\0ACTION=change\0", 100' in line
+
+
 def test_time_since_the_line_before() -> None:
     records = [
         enter(5_000, 7, "getpid"),
