@@ -36,10 +36,10 @@ from typing import Any, NoReturn
 
 import attrs
 
-from simkernel.driverapi.family import build_family
 from simkernel.engine import SimulationError
 from simkernel.kernel.module.module import LoadedModule
 from simkernel.kernel.module.resources import Resource
+from simkernel.kernel.netlink.genetlink.declare import declare
 from simkernel.kernel.netlink.genetlink.family import Dumper, Family
 from simkernel.kernel.netlink.genetlink.info import Info
 from simkernel.kernel.netlink.writer import MessageWriter, NoRoom
@@ -49,6 +49,7 @@ from simkernel.uapi.genetlink import GENL_HDRLEN
 from simkernel.uapi.netlink import NLM_F_MULTI, NLMSG_ALIGNTO, NLMSG_HDRLEN
 from simkernel.uapi.ynl import Spec
 from simkernel.uapi.ynl.codec import codec
+from simkernel.uapi.ynl.errors import choose
 from simkernel.uapi.ynl.model import ModeName
 
 __all__ = [
@@ -184,17 +185,18 @@ def genl_register_family(
     module's.  EEXIST if there is a family of that name.
     """
     declared = this.spec(spec)
-    handlers, dumps = do or {}, dump or {}
-
-    def make_do(name: str) -> Callable[[Info], object]:
-        return lambda info: _do(GenlInfo(declared, "do", info), handlers[name])
-
-    def make_dumper(name: str) -> Dumper:
-        return _Dump(declared, dumps[name]).dumper
-
-    family = build_family(this, declared, handlers.keys(), dumps.keys(), make_do, make_dumper)
-    if on_release is not None:
-        family.on_release = _contained(this, f"{family.name} on_release", on_release)
+    handlers = do or {}
+    dumps = dump or {}
+    calls = declared.operations.values()
+    _check(declared, "do", handlers, [call.name for call in calls if call.do])
+    _check(declared, "dump", dumps, [call.name for call in calls if call.dump])
+    family = declare(
+        declared,
+        {name: _Do(declared, handler) for name, handler in handlers.items()},
+        {name: _Dump(declared, dumped).dumper for name, dumped in dumps.items()},
+        owner=this,
+        parallel=True,
+    )
     genetlink = this.kernel.genetlink
     genetlink.register(family)
     resource = this.kernel.resources.add(
@@ -253,19 +255,35 @@ def _group(family: GenlFamily, name: str) -> int:
     raise SimulationError(f"{family.spec.name} has no multicast group {name!r}")
 
 
-def _do(info: GenlInfo, handler: DoIt) -> object:
-    result = handler(info)
-    if isinstance(result, Awaitable):
-        return _do_sleeping(info, result)
-    if result is not None:
-        info.reply(result)
-    return None
+def _check(spec: Spec, mode: str, handlers: Collection[str], operations: list[str]) -> None:
+    for name in handlers:
+        if name not in operations:
+            raise SimulationError(f"{spec.name} has no {mode} {name!r} to handle: {choose(name, operations)}")
+    for name in operations:
+        if name not in handlers:
+            raise SimulationError(f"{spec.name} declares a {mode} {name!r} that nothing handles")
 
 
-async def _do_sleeping(info: GenlInfo, pending: Awaitable[Reply | None]) -> None:
-    result = await pending
-    if result is not None:
-        info.reply(result)
+@attrs.frozen
+class _Do:
+    """A handler of the driver's as the kernel wants a do."""
+
+    spec: Spec
+    handler: DoIt
+
+    def __call__(self, info: Info) -> Awaitable[None] | None:
+        mine = GenlInfo(self.spec, "do", info)
+        result = self.handler(mine)
+        if isinstance(result, Awaitable):
+            return self._sleep(mine, result)
+        if result is not None:
+            mine.reply(result)
+        return None
+
+    async def _sleep(self, mine: GenlInfo, pending: Awaitable[Reply | None]) -> None:
+        result = await pending
+        if result is not None:
+            mine.reply(result)
 
 
 class _Progress:

@@ -176,9 +176,9 @@ class Modules:
         if old is None:
             return
         if old.state is ModuleState.LIVE:
-            self._log.info(f"module {name}: loaded already")
+            self._log.debug(f"module {name}: loaded already")
             raise os_error(EEXIST)
-        self._log.info(f"module {name}: loaded already, and {old.state.value.lower()}")
+        self._log.debug(f"module {name}: loaded already, and {old.state.value.lower()}")
         raise os_error(EBUSY)
 
     def _taint(self, module: LoadedModule, location: Location) -> None:
