@@ -56,6 +56,7 @@ MODULE = Module(
         ),
     ),
     devices=DEVICES,
+    aliases=("net-pf-16-proto-16-family-camera",),
     imports=(
         "devclass_register",
         "devclass_unregister",

@@ -53,6 +53,7 @@ MODULE = Module(
         ),
     ),
     devices=DEVICES,
+    aliases=("net-pf-16-proto-16-family-mouse",),
     imports=(
         "devclass_register",
         "devclass_unregister",
