@@ -31,7 +31,7 @@ Several requests may be under way at a time, if handlers sleep: what they share 
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Hashable, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping
 from typing import Any, NoReturn
 
 import attrs
