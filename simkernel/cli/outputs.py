@@ -63,6 +63,21 @@ class Sink:
                 self.error = error
 
 
+class Lines:
+    """Hands text on by whole lines, so that two writers do not break each other's."""
+
+    def __init__(self, sink: Sink) -> None:
+        self._sink = sink
+        self._begun = ""
+
+    def write(self, text: str) -> int:
+        """Hand on the lines that are whole now."""
+        whole, newline, self._begun = (self._begun + text).rpartition("\n")
+        if newline:
+            self._sink.write(whole + newline)
+        return len(text)
+
+
 class Outputs:
     """The exporters of one run.
 
@@ -78,7 +93,7 @@ class Outputs:
         streams = [make for option, make in STREAMS.items() if asked[option]]
         if streams:
             self._sinks["stream"] = Sink("what was asked for", stream)
-            self._exporters += [make(self._sinks["stream"]) for make in streams]
+            self._exporters += [make(Lines(self._sinks["stream"])) for make in streams]
         self.digest = Digest() if digest else None
         if self.digest is not None:
             self._exporters.append(self.digest)
