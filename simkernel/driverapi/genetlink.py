@@ -31,7 +31,7 @@ Several requests may be under way at a time, if handlers sleep: what they share 
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Collection, Hashable, Iterable, Iterator, Mapping
 from typing import Any, NoReturn
 
 import attrs
@@ -197,6 +197,8 @@ def genl_register_family(
         owner=this,
         parallel=True,
     )
+    if on_release is not None:
+        family.on_release = _contained(this, f"{family.name} on_release", on_release)
     genetlink = this.kernel.genetlink
     genetlink.register(family)
     resource = this.kernel.resources.add(
