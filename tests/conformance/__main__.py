@@ -1,0 +1,117 @@
+"""The suite from the command line.
+
+python -m tests.conformance                      check simkernel against the recording; a table
+python -m tests.conformance check --world M:F    check any other world
+python -m tests.conformance live                 compare with the real kernel, now (Linux, root)
+python -m tests.conformance record               make the recording anew (Linux, root)
+python -m tests.conformance list                 every case, with what it is about
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections import Counter
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from tests.conformance import recording
+from tests.conformance import world as worlds
+from tests.conformance.case import Case, load_cases
+from tests.conformance.real import real
+from tests.conformance.runner import Outcome, difference, run
+from tests.conformance.world import Factory
+
+DEFAULT_WORLD = "simkernel.testing:world"
+RESULTS = ("passed", "failed", "skipped")
+
+
+def compare(
+    cases: Sequence[Case], factory: Factory, reference: Callable[[Case], Outcome], limit: float
+) -> bool:
+    """Run each case in the world, compare it with the reference, print a table.  Whether all is well."""
+    by_area: dict[str, Counter[str]] = {}
+    for case in cases:
+        counts = by_area.setdefault(case.area, Counter())
+        got = run(case, factory, limit)
+        if got.skipped is not None:
+            counts["skipped"] += 1
+            print(f"skip {case.name}: {got.skipped}")
+            continue
+        wanted = reference(case)
+        problem = difference(wanted, got)
+        counts["failed" if problem else "passed"] += 1
+        counts["observations"] += len(wanted.observations)
+        if problem:
+            print(f"FAIL {case.name}: {problem}")
+    return _table(by_area)
+
+
+def _table(by_area: dict[str, Counter[str]]) -> bool:
+    columns = ("observations", *RESULTS)
+    print(f"{'area':16}" + "".join(f"{column:>14}" for column in columns))
+    for area, counts in by_area.items():
+        print(f"{area:16}" + "".join(f"{counts[column]:14}" for column in columns))
+    total = sum(by_area.values(), Counter[str]())
+    print(f"{'all':16}" + "".join(f"{total[column]:14}" for column in columns))
+    if total["skipped"]:
+        print(f"{total['skipped']} skipped")
+    print(f"{total['passed']} passed, {total['failed']} failed")
+    return total["passed"] > 0 and not total["failed"]
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.conformance",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("mode", nargs="?", default="check", choices=["check", "live", "record", "list"])
+    parser.add_argument("--world", default=DEFAULT_WORLD, metavar="MODULE:CALLABLE", help="%(default)s")
+    parser.add_argument(
+        "--recording", type=Path, default=recording.RECORDING, metavar="FILE", help="another recording"
+    )
+    parser.add_argument("-k", dest="pattern", default="", metavar="TEXT", help="only names that contain it")
+    parser.add_argument("-m", dest="mark", metavar="MARK", help="only with this mark; '!MARK': without it")
+    parser.add_argument("--limit", type=float, default=10.0, metavar="SECONDS", help="for each case")
+    parser.add_argument("--repeat", type=int, default=20, metavar="N", help="runs per case when recording")
+    options = parser.parse_args()
+    if options.mode == "record" and (options.pattern or options.mark):
+        parser.error("record writes the whole recording: it takes neither -k nor -m")
+    return options
+
+
+def _chosen(options: argparse.Namespace) -> list[Case]:
+    cases = [case for case in load_cases() if options.pattern in case.name]
+    if options.mark:
+        wanted = not options.mark.startswith("!")
+        cases = [case for case in cases if (options.mark.lstrip("!") in case.marks) == wanted]
+    return cases
+
+
+def main() -> int:
+    """Do what the command line says; the exit status."""
+    options = _options()
+    cases = _chosen(options)
+    if options.mode == "list":
+        for case in cases:
+            print(f"{case.name:45} {'privileged  ' if case.privileged else 'unprivileged'} {case.about}")
+        return 0
+    if options.mode == "record":
+        return int(recording.record(cases, options.recording, limit=options.limit, repeat=options.repeat) > 0)
+    try:
+        factory = worlds.load(options.world)
+    except (ImportError, AttributeError, ValueError) as error:
+        print(f"no world {options.world}: {type(error).__name__}: {error}")
+        return 1
+    if options.world == DEFAULT_WORLD:
+        with factory():  # reads what every machine reads, once for all the children
+            pass
+    if options.mode == "live":
+        return int(not compare(cases, factory, lambda case: run(case, real, options.limit), options.limit))
+    recorded = recording.load(options.recording)
+    return int(not compare(cases, factory, recorded.outcome, options.limit))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,117 @@
+"""How many messages fit a receive buffer: a matter of what a message costs in memory.
+
+The numbers follow from the sizes of the kernel's buffers (x86_64, 6.18), so a
+simulator which counts bytes only will differ.
+"""
+
+from __future__ import annotations
+
+import contextlib
+
+from simkernel.uapi.socket import MSG_DONTWAIT, SO_RCVBUF, SO_SNDBUF, SOL_SOCKET
+from tests.conformance import wire
+from tests.conformance.case import case, netlink
+from tests.conformance.log import Log
+from tests.conformance.wire import ACK, ADD_MEMBERSHIP, NO_ENOBUFS, REQUEST, SOL_NETLINK
+from tests.conformance.world import World
+
+A, B = 0x44000001, 0x44000002
+
+
+def accepted(world: World, rcvbuf: int, size: int) -> int:
+    """How many messages of `size` bytes go into a receive buffer set to `rcvbuf`."""
+    a = netlink(world, wire.USERSOCK, bind=(A, 0))
+    b = netlink(world, wire.USERSOCK, bind=(B, 0))
+    b.setsockopt(SOL_SOCKET, SO_RCVBUF, rcvbuf)
+    count = 0
+    while count < 2000:
+        try:
+            a.sendto(bytes(size), MSG_DONTWAIT, (B, 0))
+        except BlockingIOError:
+            break
+        count += 1
+    a.close()
+    b.close()
+    return count
+
+
+@case(marks=("exact_truesize",))
+def unicast_small(world: World, log: Log) -> None:
+    """Small messages."""
+    for size in (1, 16, 64, 100, 128, 200, 256, 300, 400, 500):
+        log(f"{size} bytes in 2*16384", accepted(world, 16384, size))
+
+
+@case(marks=("exact_truesize",))
+def unicast_medium(world: World, log: Log) -> None:
+    """Messages of about a page."""
+    for size in (600, 700, 704, 705, 1000, 1500, 1728, 2000, 3000, 3776, 4096):
+        log(f"{size} bytes in 2*32768", accepted(world, 32768, size))
+
+
+@case(marks=("exact_truesize",))
+def unicast_large(world: World, log: Log) -> None:
+    """Messages of many pages."""
+    for size in (5000, 8000, 16000, 32000, 60000):
+        log(f"{size} bytes in 2*100000", accepted(world, 100000, size))
+
+
+@case(marks=("exact_truesize",))
+def buffer_sizes(world: World, log: Log) -> None:
+    """The same messages in buffers of several sizes."""
+    for rcvbuf in (0, 2000, 4096, 5000, 10000, 65536):
+        log(f"100 bytes in 2*{rcvbuf}", accepted(world, rcvbuf, 100))
+
+
+@case(marks=("exact_truesize",))
+def least_sizes(world: World, log: Log) -> None:
+    """The least receive and send buffers, and the default ones."""
+    s = netlink(world, wire.USERSOCK)
+    for name, option in (("receive", SO_RCVBUF), ("send", SO_SNDBUF)):
+        log.call(f"default {name}", s.getsockopt, SOL_SOCKET, option)
+        for size in (0, 1, 1151, 1152, 1153, 2303, 2304, 2305):
+            s.setsockopt(SOL_SOCKET, option, size)
+            log.call(f"{name} {size}", s.getsockopt, SOL_SOCKET, option)
+
+
+@case(privileged=True, marks=("exact_truesize",))
+def multicast_counts(world: World, log: Log) -> None:
+    """Multicast to a member which does not read: how many arrive."""
+    a = netlink(world, wire.USERSOCK, bind=(A, 0))
+    for size in (1, 100, 500, 1000, 3000):
+        b = netlink(world, wire.USERSOCK, bind=(B, 0))
+        b.setsockopt(SOL_NETLINK, ADD_MEMBERSHIP, 1)
+        b.setsockopt(SOL_NETLINK, NO_ENOBUFS, 1)
+        b.setsockopt(SOL_SOCKET, SO_RCVBUF, 16384)
+        for _ in range(200):
+            with contextlib.suppress(ConnectionRefusedError):
+                a.sendto(bytes(size), (0, 1))
+        count = 0
+        while count < 1000:
+            try:
+                b.recv(1, MSG_DONTWAIT)
+            except BlockingIOError:
+                break
+            count += 1
+        log(f"{size} bytes", count)
+        b.close()
+
+
+@case(marks=("exact_truesize",))
+def acks(world: World, log: Log) -> None:
+    """How many acknowledgements of the kernel fit."""
+    for rcvbuf in (4096, 16384):
+        s = netlink(world, wire.GENERIC, bind=(A, 0))
+        s.setsockopt(SOL_SOCKET, SO_RCVBUF, rcvbuf)
+        s.setsockopt(SOL_NETLINK, NO_ENOBUFS, 1)
+        for _ in range(200):
+            s.send(wire.nlmsg(wire.NOOP, REQUEST | ACK))
+        count = 0
+        while count < 1000:
+            try:
+                s.recv(100, MSG_DONTWAIT)
+            except BlockingIOError:
+                break
+            count += 1
+        log(f"in 2*{rcvbuf}", count)
+        s.close()

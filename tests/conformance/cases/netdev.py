@@ -1,0 +1,100 @@
+"""A family with strict checks: what generic netlink refuses on behalf of a newer one.
+
+The family is `netdev` (device = attribute 1, a number of 1 and more; command 1
+gets a device, without privilege).  A simulated kernel need not have it: the
+mark is `netdev`.  The point is in the checks, which every family made since
+2022 gets: reserved bits, unknown attributes, missing attributes.
+"""
+
+from __future__ import annotations
+
+import struct
+
+from tests.conformance import wire
+from tests.conformance.case import case, netlink
+from tests.conformance.log import Log
+from tests.conformance.wire import (
+    ACK,
+    ATOMIC,
+    CAP_ACK,
+    DUMP,
+    ECHO,
+    EXT_ACK,
+    MATCH,
+    NESTED,
+    REQUEST,
+    ROOT,
+    SOL_NETLINK,
+    attr,
+    genl,
+    nlmsg,
+    u32,
+)
+from tests.conformance.world import Socket, World
+
+A = 0x4C000001
+GET = 1
+
+
+def opened(world: World, log: Log, *options: int) -> tuple[Socket, int]:
+    """""A socket, and the number of the family.""" ""
+    sock = netlink(world, wire.GENERIC, bind=(A, 0))
+    for option in (EXT_ACK, *options):
+        sock.setsockopt(SOL_NETLINK, option, 1)
+    sock.send(wire.ctrl(attrs=wire.by_name(b"netdev\0")))
+    found = dict(wire.attrs(sock.recv(65536)[20:]))
+    (ident,) = struct.unpack("<H", found[wire.A_FAMILY_ID])
+    log("family", ident)
+    return sock, ident
+
+
+@case(marks=("netdev",))
+def missing_attribute(world: World, log: Log) -> None:
+    """NLMSGERR_ATTR_MISS_TYPE names the attribute that should have been there; it has no offset and
+    no text.
+    """
+    s, netdev = opened(world, log)
+    log.ask("none", s, nlmsg(netdev, REQUEST, genl(GET), seq=1))
+    s.setsockopt(SOL_NETLINK, CAP_ACK, 1)
+    log.ask("capped", s, nlmsg(netdev, REQUEST | ACK, genl(GET), seq=2))
+
+
+@case(marks=("netdev",))
+def reserved_bits(world: World, log: Log) -> None:
+    """Reserved bits of genlmsghdr must be 0; the version may be anything."""
+    s, netdev = opened(world, log)
+    log.ask("reserved", s, nlmsg(netdev, REQUEST, genl(GET, attr(1, u32(999)), reserved=1), seq=1))
+    log.ask("version", s, nlmsg(netdev, REQUEST, genl(GET, attr(1, u32(999)), version=9), seq=2))
+
+
+@case(marks=("netdev",))
+def reserved_flags(world: World, log: Log) -> None:
+    """Flags of nlmsghdr without a meaning for the request are refused."""
+    s, netdev = opened(world, log)
+    for flags in (ROOT, MATCH, ATOMIC, 0x800, 2, 0x10, 0x8000, ECHO, ACK, ROOT | ATOMIC):
+        log.ask(f"{flags:#x}", s, nlmsg(netdev, REQUEST | flags, genl(GET, attr(1, u32(999))), seq=flags))
+    log.ask("dump", s, nlmsg(netdev, REQUEST | DUMP | ATOMIC, genl(200), seq=9))
+
+
+@case(marks=("netdev",))
+def strict_attributes(world: World, log: Log) -> None:
+    """Unknown types, flags in types, wrong lengths and leftovers are refused in a plain request too."""
+    s, netdev = opened(world, log)
+    for label, attrs in (
+        ("unknown", attr(1, u32(999)) + attr(77, b"x")),
+        ("type 0", attr(0, b"x") + attr(1, u32(999))),
+        ("not taken", attr(1, u32(999)) + attr(3, bytes(8))),
+        ("nested", attr(1 | NESTED, u32(999))),
+        ("short", attr(1, b"\1\0")),
+        ("long", attr(1, bytes(8))),
+        ("leftover", attr(1, u32(999)) + b"\1\2"),
+    ):
+        log.ask(label, s, nlmsg(netdev, REQUEST, genl(GET, attrs), seq=1))
+
+
+@case(marks=("netdev",))
+def out_of_range(world: World, log: Log) -> None:
+    """A number the policy does not allow, and one it allows that is not there."""
+    s, netdev = opened(world, log)
+    log.ask("0", s, nlmsg(netdev, REQUEST, genl(GET, attr(1, u32(0))), seq=1))
+    log.ask("999", s, nlmsg(netdev, REQUEST, genl(GET, attr(1, u32(999))), seq=2))

@@ -1,0 +1,243 @@
+"""Full receive queues: ENOBUFS, what is lost, and who is told.
+
+Nothing here depends on how many messages a buffer holds; exact_truesize.py has that.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import struct
+
+from simkernel.uapi.socket import (
+    MSG_DONTWAIT,
+    MSG_PEEK,
+    SO_ERROR,
+    SO_RCVBUF,
+    SO_RCVBUFFORCE,
+    SO_SNDBUFFORCE,
+    SO_SNDTIMEO,
+    SOL_SOCKET,
+)
+from tests.conformance import wire
+from tests.conformance.case import case, netlink
+from tests.conformance.log import Log
+from tests.conformance.wire import ACK, ADD_MEMBERSHIP, BROADCAST_ERROR, NO_ENOBUFS, REQUEST, SOL_NETLINK
+from tests.conformance.world import Socket, World
+
+A, B, C = 0x43000001, 0x43000002, 0x43000003
+
+
+def sender_and_member(world: World, size: int = 4096) -> tuple[Socket, Socket]:
+    a = netlink(world, wire.USERSOCK, bind=(A, 0))
+    b = netlink(world, wire.USERSOCK, bind=(B, 0))
+    b.setsockopt(SOL_NETLINK, ADD_MEMBERSHIP, 1)
+    b.setsockopt(SOL_SOCKET, SO_RCVBUF, size)
+    return a, b
+
+
+def shout(a: Socket, count: int = 100, size: int = 500) -> None:
+    """Send numbered messages to group 1; every send is refused by the kernel, which has no user socket."""
+    for index in range(count):
+        with contextlib.suppress(ConnectionRefusedError):
+            a.sendto(struct.pack("<I", index) + bytes(size), (0, 1))
+
+
+def numbers(b: Socket, count: int = 1000) -> list[int]:
+    """The numbers of the messages in the queue; an error ends it."""
+    got: list[int] = []
+    for _ in range(count):
+        try:
+            got.append(struct.unpack_from("<I", b.recv(4, MSG_DONTWAIT))[0])
+        except BlockingIOError:
+            return got
+    return got
+
+
+@case(privileged=True)
+def multicast_overrun(world: World, log: Log) -> None:
+    """The error comes first and once; then what had been queued before it; the rest is lost."""
+    a, b = sender_and_member(world)
+    shout(a)
+    log.recv("recv", b, 4)
+    got = numbers(b)
+    log("some", 0 < len(got) < 100)
+    log("the first ones", got == list(range(len(got))))
+    log.recv("recv", b)
+    shout(a, 1)
+    log.recv("after", b, 8)
+
+
+@case(privileged=True)
+def congested_until_empty(world: World, log: Log) -> None:
+    """After an overrun nothing is queued until the queue has been emptied, however much room there is."""
+    a, b = sender_and_member(world)
+    shout(a)
+    log.recv("error", b)
+    log.recv("one out", b, 4)
+    log.recv("two out", b, 4)
+    shout(a, 1, 1)
+    got = numbers(b)
+    log("the newest is missing", got == list(range(2, len(got) + 2)))
+    shout(a, 1, 0)
+    log.recv("after it was empty", b)
+
+
+@case(privileged=True)
+def second_error(world: World, log: Log) -> None:
+    """A second overrun without emptying the queue is not reported again."""
+    a, b = sender_and_member(world)
+    shout(a)
+    log.recv("error", b)
+    shout(a)
+    log.recv("no error", b, 4)
+    numbers(b)
+    shout(a)
+    log.recv("error", b)
+    log.recv("first", b, 4)
+
+
+@case(privileged=True)
+def so_error_takes_it(world: World, log: Log) -> None:
+    """SO_ERROR reads the error and clears it."""
+    a, b = sender_and_member(world)
+    shout(a)
+    log.call("SO_ERROR", b.getsockopt, SOL_SOCKET, SO_ERROR)
+    log.call("SO_ERROR", b.getsockopt, SOL_SOCKET, SO_ERROR)
+    log.recv("recv", b, 4)
+
+
+@case(privileged=True)
+def peek_takes_it(world: World, log: Log) -> None:
+    """Peeking reports the error, and that was it."""
+    a, b = sender_and_member(world)
+    shout(a)
+    log.recv("peek", b, 4, MSG_PEEK | MSG_DONTWAIT)
+    log.recv("peek", b, 4, MSG_PEEK | MSG_DONTWAIT)
+    log.recv("recv", b, 4)
+
+
+@case(privileged=True)
+def sending_does_not_take_it(world: World, log: Log) -> None:
+    """An overrun socket may send; the error stays."""
+    a, b = sender_and_member(world)
+    shout(a)
+    log.call("send", b.sendto, b"x", (A, 0))
+    log.recvfrom("a", a)
+    log.recv("b", b, 4)
+
+
+@case(privileged=True)
+def no_enobufs(world: World, log: Log) -> None:
+    """NETLINK_NO_ENOBUFS: messages are lost without a word, and the queue takes new ones when there
+    is room.
+    """
+    a, b = sender_and_member(world)
+    log.call("set", b.setsockopt, SOL_NETLINK, NO_ENOBUFS, 1)
+    shout(a)
+    log.call("SO_ERROR", b.getsockopt, SOL_SOCKET, SO_ERROR)
+    log.recv("first", b, 4)
+    log.recv("second", b, 4)
+    shout(a, 1, 4)
+    got = numbers(b)
+    log("the newest came", got[-1] == 0)
+    log("in order", got[:-1] == list(range(2, len(got) + 1)))
+
+
+@case(privileged=True)
+def broadcast_error(world: World, log: Log) -> None:
+    """NETLINK_BROADCAST_ERROR on the receiver: a sending user does not notice."""
+    a, b = sender_and_member(world)
+    c = netlink(world, wire.USERSOCK, bind=(C, 0))
+    log.call("set", b.setsockopt, SOL_NETLINK, BROADCAST_ERROR, 1)
+    shout(a)
+    log.call("group", a.sendto, bytes(500), (0, 1))
+    log.call("group and unicast", a.sendto, b"c", (C, 1))
+    log.recv("c", c)
+    log.recv("b", b, 4)
+
+
+@case()
+def unicast_to_a_full_queue(world: World, log: Log) -> None:
+    """Unicast waits for room: EAGAIN if it may not, and the receiver has no error."""
+    a = netlink(world, wire.USERSOCK, bind=(A, 0))
+    b = netlink(world, wire.USERSOCK, bind=(B, 0))
+    b.setsockopt(SOL_SOCKET, SO_RCVBUF, 4096)
+    sent = 0
+    while sent < 100:
+        try:
+            a.sendto(struct.pack("<I", sent) + bytes(500), MSG_DONTWAIT, (B, 0))
+        except BlockingIOError as error:
+            log("error", error)
+            break
+        sent += 1
+    log("some", 0 < sent < 100)
+    log.call("SO_ERROR", b.getsockopt, SOL_SOCKET, SO_ERROR)
+    log("all of them", numbers(b) == list(range(sent)))
+    log.call("again", a.sendto, b"x", MSG_DONTWAIT, (B, 0))
+
+
+@case()
+def unicast_send_timeout(world: World, log: Log) -> None:
+    """A blocking sender gives up after SO_SNDTIMEO."""
+    a = netlink(world, wire.USERSOCK, bind=(A, 0))
+    b = netlink(world, wire.USERSOCK, bind=(B, 0))
+    b.setsockopt(SOL_SOCKET, SO_RCVBUF, 4096)
+    a.setsockopt(SOL_SOCKET, SO_SNDTIMEO, struct.pack("<qq", 0, 50_000))
+    for _ in range(100):
+        try:
+            a.sendto(bytes(500), (B, 0))
+        except OSError as error:
+            log("error", error)
+            break
+
+
+@case()
+def one_message_always_fits(world: World, log: Log) -> None:
+    """An empty queue takes one message of any size."""
+    a = netlink(world, wire.USERSOCK, bind=(A, 0))
+    b = netlink(world, wire.USERSOCK, bind=(B, 0))
+    b.setsockopt(SOL_SOCKET, SO_RCVBUF, 0)
+    log.call("large", a.sendto, bytes(30000), MSG_DONTWAIT, (B, 0))
+    log.call("small", a.sendto, b"x", MSG_DONTWAIT, (B, 0))
+    log("length", len(b.recv(65536, MSG_DONTWAIT)))
+    log.call("small", a.sendto, b"x", MSG_DONTWAIT, (B, 0))
+
+
+@case()
+def replies_overrun(world: World, log: Log) -> None:
+    """Replies of the kernel which do not fit are an overrun of the one who asked."""
+    s = netlink(world, wire.GENERIC, bind=(A, 0))
+    s.setsockopt(SOL_SOCKET, SO_RCVBUF, 4096)
+    for seq in range(100):
+        s.send(wire.nlmsg(wire.NOOP, REQUEST | ACK, seq=seq))
+    log.recv("error", s)
+    log.reply("first", s)
+    log.reply("second", s)
+    while True:
+        try:
+            s.recv(100, MSG_DONTWAIT)
+        except OSError as error:
+            log("end", error)
+            break
+    log.ask("after", s, wire.nlmsg(wire.NOOP, REQUEST | ACK, seq=1000))
+
+
+@case()
+def rcvbuf_doubles(world: World, log: Log) -> None:
+    """Buffer sizes read back as twice what was set; a limit set by the administrator holds."""
+    s = netlink(world, wire.USERSOCK)
+    for size in (5000, 50000):
+        log.call(f"set {size}", s.setsockopt, SOL_SOCKET, SO_RCVBUF, size)
+        log.call("get", s.getsockopt, SOL_SOCKET, SO_RCVBUF)
+    log.call("force", s.setsockopt, SOL_SOCKET, SO_RCVBUFFORCE, 5000)
+    log.call("force", s.setsockopt, SOL_SOCKET, SO_SNDBUFFORCE, 5000)
+    log.call("get", s.getsockopt, SOL_SOCKET, SO_RCVBUF)
+
+
+@case(privileged=True)
+def rcvbuf_force(world: World, log: Log) -> None:
+    """SO_RCVBUFFORCE is for the privileged, and knows no upper limit."""
+    s = netlink(world, wire.USERSOCK)
+    for size in (6000, 100_000_000):
+        log.call(f"force {size}", s.setsockopt, SOL_SOCKET, SO_RCVBUFFORCE, size)
+        log.call("get", s.getsockopt, SOL_SOCKET, SO_RCVBUF)

@@ -1,0 +1,72 @@
+"""bind(2) and connect(2) with sockaddrs which Python itself would not make."""
+
+from __future__ import annotations
+
+import struct
+
+from simkernel.uapi.socket import AF_INET, AF_NETLINK, AF_UNSPEC
+from tests.conformance import wire
+from tests.conformance.case import case, netlink
+from tests.conformance.log import Log
+from tests.conformance.world import World
+
+A, B = 0x47000001, 0x47000002
+
+
+def sockaddr(family: int, portid: int = 0, groups: int = 0, pad: int = 0) -> bytes:
+    return struct.pack("<HHII", family, pad, portid, groups)
+
+
+@case(marks=("raw_sockaddr",))
+def bind_family(world: World, log: Log) -> None:
+    """bind() looks at the family."""
+    s = netlink(world, wire.USERSOCK)
+    for family in (AF_UNSPEC, AF_INET, 17):
+        log.call(f"family {family}", world.raw_call, s, "bind", sockaddr(family, A))
+    log.name("name", s)
+
+
+@case(marks=("raw_sockaddr",))
+def bind_length(world: World, log: Log) -> None:
+    """A sockaddr_nl has 12 bytes; more do no harm."""
+    s = netlink(world, wire.USERSOCK)
+    whole = sockaddr(AF_NETLINK, A)
+    for size in (0, 1, 2, 8, 11):
+        log.call(f"{size} bytes", world.raw_call, s, "bind", whole[:size])
+    log.name("name", s)
+    log.call("padded", world.raw_call, s, "bind", whole + bytes(20))
+    log.name("name", s)
+
+
+@case(marks=("raw_sockaddr",))
+def bind_pad(world: World, log: Log) -> None:
+    """The padding of sockaddr_nl is not looked at."""
+    s = netlink(world, wire.USERSOCK)
+    log.call("bind", world.raw_call, s, "bind", sockaddr(AF_NETLINK, A, 0, 0xFFFF))
+    log.name("name", s)
+
+
+@case(marks=("raw_sockaddr",))
+def connect_unspec(world: World, log: Log) -> None:
+    """connect() to AF_UNSPEC lets go of the peer."""
+    a, _b = netlink(world, wire.USERSOCK, bind=(A, 0)), netlink(world, wire.USERSOCK, bind=(B, 0))
+    a.connect((B, 0))
+    log.call("unspec", world.raw_call, a, "connect", sockaddr(AF_UNSPEC))
+    log.peer("peer", a)
+    log.name("name", a)
+    log.call("send", a.send, b"x")
+    a.connect((B, 0))
+    log.call("2 bytes", world.raw_call, a, "connect", b"\0\0")
+    log.peer("peer", a)
+
+
+@case(marks=("raw_sockaddr",))
+def connect_bad(world: World, log: Log) -> None:
+    """connect() looks at the family and the length, and leaves the peer alone then."""
+    s = netlink(world, wire.USERSOCK, bind=(A, 0))
+    s.connect((B, 0))
+    for family in (AF_INET, 1):
+        log.call(f"family {family}", world.raw_call, s, "connect", sockaddr(family, 5))
+    for size in (0, 1, 2, 11):
+        log.call(f"{size} bytes", world.raw_call, s, "connect", sockaddr(AF_NETLINK, 5)[:size])
+        log.peer("peer", s)

@@ -1,0 +1,223 @@
+"""setsockopt(2) and getsockopt(2), at SOL_NETLINK and SOL_SOCKET."""
+
+from __future__ import annotations
+
+import struct
+
+from simkernel.uapi.socket import (
+    AF_NETLINK,
+    SO_ACCEPTCONN,
+    SO_DOMAIN,
+    SO_PASSCRED,
+    SO_PROTOCOL,
+    SO_RCVTIMEO,
+    SO_SNDBUF,
+    SO_TYPE,
+    SOCK_DGRAM,
+    SOL_SOCKET,
+    SOL_TCP,
+)
+from tests.conformance import wire
+from tests.conformance.case import case, netlink
+from tests.conformance.log import Log
+from tests.conformance.wire import (
+    ADD_MEMBERSHIP,
+    BROADCAST_ERROR,
+    CAP_ACK,
+    DROP_MEMBERSHIP,
+    EXT_ACK,
+    GET_STRICT_CHK,
+    LIST_MEMBERSHIPS,
+    LISTEN_ALL_NSID,
+    NO_ENOBUFS,
+    PKTINFO,
+    SOL_NETLINK,
+)
+from tests.conformance.world import World
+
+A, B = 0x45000001, 0x45000002
+FLAGS = {
+    "PKTINFO": PKTINFO,
+    "BROADCAST_ERROR": BROADCAST_ERROR,
+    "NO_ENOBUFS": NO_ENOBUFS,
+    "CAP_ACK": CAP_ACK,
+    "EXT_ACK": EXT_ACK,
+    "GET_STRICT_CHK": GET_STRICT_CHK,
+}
+
+
+@case()
+def flags_default(world: World, log: Log) -> None:
+    """Every flag is off at first."""
+    s = netlink(world, wire.GENERIC)
+    for name, option in (FLAGS | {"LISTEN_ALL_NSID": LISTEN_ALL_NSID}).items():
+        log.call(name, s.getsockopt, SOL_NETLINK, option)
+
+
+@case()
+def flags_set_and_clear(world: World, log: Log) -> None:
+    """Any value but 0 sets a flag, and it reads 1."""
+    s = netlink(world, wire.USERSOCK)
+    for name, option in FLAGS.items():
+        for value in (1, 0, 17, -1):
+            log.call(f"set {name} {value}", s.setsockopt, SOL_NETLINK, option, value)
+            log.call(f"get {name}", s.getsockopt, SOL_NETLINK, option)
+
+
+@case()
+def flags_do_not_mix(world: World, log: Log) -> None:
+    """Setting one flag leaves the others alone."""
+    s = netlink(world, wire.USERSOCK)
+    for option in FLAGS.values():
+        s.setsockopt(SOL_NETLINK, option, 1)
+        log.call(f"{option}", lambda: [s.getsockopt(SOL_NETLINK, each) for each in FLAGS.values()])
+
+
+@case()
+def listen_all_nsid_unprivileged(world: World, log: Log) -> None:
+    """NETLINK_LISTEN_ALL_NSID wants privilege, even to switch it off."""
+    s = netlink(world, wire.ROUTE)
+    log.call("on", s.setsockopt, SOL_NETLINK, LISTEN_ALL_NSID, 1)
+    log.call("off", s.setsockopt, SOL_NETLINK, LISTEN_ALL_NSID, 0)
+    log.call("get", s.getsockopt, SOL_NETLINK, LISTEN_ALL_NSID)
+
+
+@case(privileged=True)
+def listen_all_nsid_privileged(world: World, log: Log) -> None:
+    """NETLINK_LISTEN_ALL_NSID with privilege."""
+    s = netlink(world, wire.ROUTE)
+    for value in (1, 0):
+        log.call(f"set {value}", s.setsockopt, SOL_NETLINK, LISTEN_ALL_NSID, value)
+        log.call("get", s.getsockopt, SOL_NETLINK, LISTEN_ALL_NSID)
+
+
+@case()
+def short_value(world: World, log: Log) -> None:
+    """A value of less than 4 bytes counts as 0; of a longer one the first 4 bytes count."""
+    s = netlink(world, wire.USERSOCK)
+    s.setsockopt(SOL_NETLINK, PKTINFO, 1)
+    for value in (b"\1\0\0", b"\1\0\0\0", b"", b"\1\0\0\0\0\0\0\0", b"\0\0\0\0\1\0\0\0"):
+        log.call(f"set {value.hex()}", s.setsockopt, SOL_NETLINK, PKTINFO, value)
+        log.call("get", s.getsockopt, SOL_NETLINK, PKTINFO)
+
+
+@case()
+def get_lengths(world: World, log: Log) -> None:
+    """getsockopt wants room for 4 bytes and gives 4 bytes."""
+    s = netlink(world, wire.USERSOCK)
+    s.setsockopt(SOL_NETLINK, CAP_ACK, 1)
+    for size in (1, 3, 4, 5, 16):
+        log.call(f"{size}", s.getsockopt, SOL_NETLINK, CAP_ACK, size)
+
+
+@case()
+def unknown_options(world: World, log: Log) -> None:
+    """Options nobody knows, and those which are gone (the rings)."""
+    s = netlink(world, wire.USERSOCK)
+    for option in (0, 6, 7, 13, 99, -1):
+        log.call(f"set {option}", s.setsockopt, SOL_NETLINK, option, 1)
+        log.call(f"get {option}", s.getsockopt, SOL_NETLINK, option)
+
+
+@case()
+def write_only_options(world: World, log: Log) -> None:
+    """Memberships are not read by the options that set them, nor set by the one that reads them."""
+    s = netlink(world, wire.GENERIC)
+    log.call("get ADD", s.getsockopt, SOL_NETLINK, ADD_MEMBERSHIP)
+    log.call("get DROP", s.getsockopt, SOL_NETLINK, DROP_MEMBERSHIP)
+    log.call("set LIST", s.setsockopt, SOL_NETLINK, LIST_MEMBERSHIPS, 1)
+
+
+@case()
+def other_levels(world: World, log: Log) -> None:
+    """Levels which are not netlink's."""
+    s = netlink(world, wire.USERSOCK)
+    for level in (0, SOL_TCP, 271, 300):
+        log.call(f"set {level}", s.setsockopt, level, 1, 1)
+        log.call(f"get {level}", s.getsockopt, level, 1)
+
+
+@case()
+def pktinfo(world: World, log: Log) -> None:
+    """NETLINK_PKTINFO adds a control message: the group, 0 for unicast."""
+    a = netlink(world, wire.USERSOCK, bind=(A, 0))
+    b = netlink(world, wire.USERSOCK, bind=(B, 0))
+    a.sendto(b"before", (B, 0))
+    b.setsockopt(SOL_NETLINK, PKTINFO, 1)
+    a.sendto(b"after", (B, 0))
+    log.recvmsg("queued before", b, 100, 100)
+    log.recvmsg("queued after", b, 100, 100)
+    a.sendto(b"no room", (B, 0))
+    log.recvmsg("no room for it", b, 100, 0)
+
+
+@case(privileged=True)
+def pktinfo_group(world: World, log: Log) -> None:
+    """The group in NETLINK_PKTINFO is a number, not a mask."""
+    a = netlink(world, wire.USERSOCK, bind=(A, 0))
+    b = netlink(world, wire.USERSOCK, bind=(B, 1 << 4))
+    b.setsockopt(SOL_NETLINK, PKTINFO, 1)
+    log.call("send", a.sendto, b"x", (0, 1 << 4))
+    log.recvmsg("recv", b, 100, 100)
+
+
+@case()
+def pktinfo_little_room(world: World, log: Log) -> None:
+    """A control buffer that is too small: what arrives of the control message."""
+    a = netlink(world, wire.USERSOCK, bind=(A, 0))
+    b = netlink(world, wire.USERSOCK, bind=(B, 0))
+    b.setsockopt(SOL_NETLINK, PKTINFO, 1)
+    for room in (8, 16, 20, 24):
+        a.sendto(b"x", (B, 0))
+        log.recvmsg(f"{room}", b, 100, room)
+
+
+@case(privileged=True)
+def passcred(world: World, log: Log) -> None:
+    """SO_PASSCRED: process, user and group of the sender; the process is what the first port id is
+    made of.
+    """
+    a = netlink(world, wire.USERSOCK, bind=(0, 0))
+    b = netlink(world, wire.USERSOCK, bind=(B, 0))
+    log.call("set", b.setsockopt, SOL_SOCKET, SO_PASSCRED, 1)
+    a.sendto(b"x", (B, 0))
+    _, ancillary, flags, _ = b.recvmsg(100, 100)
+    log("count", len(ancillary))
+    level, type, value = ancillary[0]
+    pid, uid, gid = struct.unpack("<3I", value)
+    log("level, type, uid, gid, flags", [level, type, uid, gid, int(flags)])
+    log("process", pid == a.getsockname()[0])
+
+
+@case()
+def generic_socket_options(world: World, log: Log) -> None:
+    """What the kind of socket is."""
+    s = world.socket(AF_NETLINK, SOCK_DGRAM, wire.ROUTE)
+    for name, option in (
+        ("domain", SO_DOMAIN),
+        ("type", SO_TYPE),
+        ("protocol", SO_PROTOCOL),
+        ("acceptconn", SO_ACCEPTCONN),
+    ):
+        log.call(name, s.getsockopt, SOL_SOCKET, option)
+        log.call(f"set {name}", s.setsockopt, SOL_SOCKET, option, 1)
+
+
+@case()
+def sndbuf(world: World, log: Log) -> None:
+    """SO_SNDBUF doubles what it is given."""
+    s = netlink(world, wire.USERSOCK)
+    for size in (4000, 70000):
+        log.call(f"set {size}", s.setsockopt, SOL_SOCKET, SO_SNDBUF, size)
+        log.call("get", s.getsockopt, SOL_SOCKET, SO_SNDBUF)
+    log.call("short", s.setsockopt, SOL_SOCKET, SO_SNDBUF, b"\1")
+
+
+@case()
+def receive_timeout(world: World, log: Log) -> None:
+    """SO_RCVTIMEO on a blocking socket: EAGAIN when it is over."""
+    s = netlink(world, wire.USERSOCK, bind=(A, 0))
+    log.call("get", s.getsockopt, SOL_SOCKET, SO_RCVTIMEO, 16)
+    log.call("set", s.setsockopt, SOL_SOCKET, SO_RCVTIMEO, struct.pack("<qq", 0, 60_000))
+    log.call("get", s.getsockopt, SOL_SOCKET, SO_RCVTIMEO, 16)
+    log.recv("recv", s, 100, 0)

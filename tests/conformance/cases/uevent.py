@@ -1,0 +1,93 @@
+"""NETLINK_KOBJECT_UEVENT: who may listen and who may speak.
+
+Other events of the machine may arrive at any time, so the cases look for
+their own messages only.
+"""
+
+from __future__ import annotations
+
+from simkernel.uapi.socket import MSG_DONTWAIT
+from tests.conformance import wire
+from tests.conformance.case import case, netlink
+from tests.conformance.log import Log
+from tests.conformance.wire import ACK, EXT_ACK, REQUEST, SOL_NETLINK
+from tests.conformance.world import Socket, World
+
+A, B = 0x4A000001, 0x4A000002
+MARK = b"simkernel"
+
+
+def ours(log: Log, label: str, sock: Socket) -> None:
+    """""Record the next message that bears the mark, its running number aside.""" ""
+    for _ in range(100):
+        try:
+            data, sender = sock.recvfrom(65536, MSG_DONTWAIT)
+        except OSError as error:
+            log(label, error)
+            return
+        if MARK in data:
+            head, seqnum, tail = data.partition(b"SEQNUM=")
+            log(label, [head, seqnum, tail.rstrip(b"0123456789\0"), len(tail) - len(tail.rstrip(b"\0"))])
+            log.address(f"{label}: sender", sender)
+            return
+
+
+@case()
+def listen_unprivileged(world: World, log: Log) -> None:
+    """Anybody may listen to group 1."""
+    s = netlink(world, wire.UEVENT)
+    log.call("bind", s.bind, (A, 1))
+    log.name("name", s)
+    ours(log, "recv", s)
+
+
+@case()
+def groups_to_join(world: World, log: Log) -> None:
+    """The protocol has one group; it counts as 32 all the same."""
+    s = netlink(world, wire.UEVENT)
+    for group in (0, 1, 2, 32, 33):
+        log.call(f"join {group}", s.setsockopt, SOL_NETLINK, wire.ADD_MEMBERSHIP, group)
+    log.name("name", s)
+
+
+@case()
+def speak_unprivileged(world: World, log: Log) -> None:
+    """Without privilege: the kernel answers EPERM to a request; to a group or a user nothing is sent
+    at all.
+    """
+    s, t = netlink(world, wire.UEVENT, bind=(A, 0)), netlink(world, wire.UEVENT, bind=(B, 1))
+    s.setsockopt(SOL_NETLINK, EXT_ACK, 1)
+    log.ask("request", s, wire.nlmsg(16, REQUEST | ACK, b"add@/" + MARK + b"\0", seq=1))
+    log.call("no request", s.send, b"add@/" + MARK + b"\0")
+    log.call("group", s.sendto, b"add@/" + MARK + b"\0", (0, 1))
+    log.call("user", s.sendto, b"add@/" + MARK + b"\0", (B, 0))
+    ours(log, "recv", t)
+
+
+@case(privileged=True)
+def speak_privileged(world: World, log: Log) -> None:
+    """With privilege a request to the kernel is passed on to all listeners, without its header and
+    with a number.
+    """
+    s, t = netlink(world, wire.UEVENT, bind=(A, 0)), netlink(world, wire.UEVENT, bind=(B, 1))
+    log.ask("request", s, wire.nlmsg(16, REQUEST | ACK, b"add@/" + MARK + b"\0ACTION=add\0", seq=1))
+    ours(log, "recv", t)
+    ours(log, "recv", t)
+
+
+@case(privileged=True)
+def group_privileged(world: World, log: Log) -> None:
+    """With privilege one may send to the group oneself."""
+    s, t = netlink(world, wire.UEVENT, bind=(A, 0)), netlink(world, wire.UEVENT, bind=(B, 1))
+    log.call("group", s.sendto, MARK + b" to the group", (0, 1))
+    ours(log, "recv", t)
+    log.call("user", s.sendto, MARK + b" to a user", (B, 0))
+    ours(log, "recv", t)
+
+
+@case(privileged=True)
+def control_type(world: World, log: Log) -> None:
+    """A request of a type below 16 is not an event."""
+    s, t = netlink(world, wire.UEVENT, bind=(A, 0)), netlink(world, wire.UEVENT, bind=(B, 1))
+    log.ask("request", s, wire.nlmsg(wire.NOOP, REQUEST | ACK, b"add@/" + MARK + b"\0", seq=1))
+    ours(log, "recv", t)

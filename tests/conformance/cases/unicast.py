@@ -1,0 +1,249 @@
+"""NETLINK_USERSOCK, from one socket to another: bytes, senders, limits, errors."""
+
+from __future__ import annotations
+
+from simkernel.uapi.socket import (
+    AF_NETLINK,
+    MSG_DONTWAIT,
+    MSG_OOB,
+    MSG_PEEK,
+    MSG_TRUNC,
+    SO_SNDBUF,
+    SOCK_DGRAM,
+    SOL_SOCKET,
+)
+from tests.conformance import wire
+from tests.conformance.case import case, netlink
+from tests.conformance.log import Log
+from tests.conformance.world import Socket, World
+
+A, B = 0x41000001, 0x41000002
+
+
+def pair(world: World) -> tuple[Socket, Socket]:
+    return netlink(world, wire.USERSOCK, bind=(A, 0)), netlink(world, wire.USERSOCK, bind=(B, 0))
+
+
+@case()
+def bytes_verbatim(world: World, log: Log) -> None:
+    """The kernel does not look at what users send each other: it need not be a netlink message."""
+    a, b = pair(world)
+    log.call("send", a.sendto, b"not a netlink message", (B, 0))
+    log.recvfrom("recv", b)
+    log.recvfrom("again", b)
+
+
+@case()
+def header_is_not_filled_in(world: World, log: Log) -> None:
+    """A header with length, sequence and port id 0 arrives just so."""
+    a, b = pair(world)
+    log.call("send", a.sendto, wire.nlmsg(99, 0, b"", length=0), (B, 0))
+    log.recvfrom("recv", b)
+
+
+@case()
+def sender_chosen_portid(world: World, log: Log) -> None:
+    """The sender is shown under the port id that sending chose for it."""
+    b = netlink(world, wire.USERSOCK, bind=(B, 0))
+    a = netlink(world, wire.USERSOCK)
+    log.call("send", a.sendto, b"ping", (B, 0))
+    log.auto(a)
+    log.recvmsg("recv", b)
+
+
+@case()
+def to_itself(world: World, log: Log) -> None:
+    """A socket may write to itself."""
+    a = netlink(world, wire.USERSOCK, bind=(A, 0))
+    log.call("send", a.sendto, b"me", (A, 0))
+    log.recvfrom("recv", a)
+
+
+@case()
+def one_byte_and_none(world: World, log: Log) -> None:
+    """One byte is a message; no bytes are not."""
+    a, b = pair(world)
+    log.call("one", a.sendto, b"x", (B, 0))
+    log.call("none", a.sendto, b"", (B, 0))
+    log.recvfrom("recv", b)
+    log.recvfrom("recv", b)
+
+
+@case()
+def sendmsg_gathers(world: World, log: Log) -> None:
+    """The buffers of sendmsg make one message."""
+    a, b = pair(world)
+    log.call("send", a.sendmsg, [b"one", b"", b"two", b"3"], [], 0, (B, 0))
+    log.recvmsg("recv", b)
+
+
+@case()
+def order(world: World, log: Log) -> None:
+    """Messages of several senders arrive in the order they were sent."""
+    a, b = pair(world)
+    c = netlink(world, wire.USERSOCK, bind=(77, 0))
+    for index, sender in enumerate((a, c, a, a, c)):
+        sender.sendto(bytes([index]), (B, 0))
+    for _ in range(6):
+        log.recvfrom("recv", b)
+
+
+@case()
+def nobody_there(world: World, log: Log) -> None:
+    """A port id nobody has is ECONNREFUSED, and so is the kernel, which has no user socket."""
+    a = netlink(world, wire.USERSOCK, bind=(A, 0))
+    log.call("missing", a.sendto, b"x", (B, 0))
+    log.call("kernel", a.sendto, b"x", (0, 0))
+    log.call("no address", a.send, b"x")
+    log.recv("recv", a)
+
+
+@case()
+def after_close(world: World, log: Log) -> None:
+    """Messages queued before the sender closed are still there; the sender is not."""
+    a, b = pair(world)
+    a.sendto(b"last words", (B, 0))
+    a.close()
+    log.recvfrom("recv", b)
+    log.call("answer", b.sendto, b"too late", (A, 0))
+
+
+@case()
+def connected_send(world: World, log: Log) -> None:
+    """send() goes to the peer; an explicit address goes before it."""
+    a, b = pair(world)
+    c = netlink(world, wire.USERSOCK, bind=(77, 0))
+    log.call("connect", a.connect, (B, 0))
+    log.call("send", a.send, b"to b")
+    log.call("sendto", a.sendto, b"to c", (77, 0))
+    log.recvfrom("b", b)
+    log.recvfrom("c", c)
+
+
+@case()
+def connected_receives_from_others(world: World, log: Log) -> None:
+    """A connected socket refuses unicast from anybody but its peer."""
+    a, b = pair(world)
+    c = netlink(world, wire.USERSOCK, bind=(77, 0))
+    log.call("connect", b.connect, (A, 0))
+    log.call("from peer", a.sendto, b"peer", (B, 0))
+    log.call("from other", c.sendto, b"other", (B, 0))
+    log.recvfrom("recv", b)
+    log.recvfrom("recv", b)
+
+
+@case()
+def peek(world: World, log: Log) -> None:
+    """MSG_PEEK leaves the message where it is, whole."""
+    a, b = pair(world)
+    a.sendto(b"0123456789", (B, 0))
+    log.recv("peek", b, 100, MSG_PEEK | MSG_DONTWAIT)
+    log.recv("peek little", b, 4, MSG_PEEK | MSG_DONTWAIT)
+    log.recv("take", b)
+    log.recv("gone", b)
+
+
+@case()
+def small_buffer_discards(world: World, log: Log) -> None:
+    """What does not fit is lost, and recvmsg says so."""
+    a, b = pair(world)
+    for data in (b"0123456789", b"abcdefghij", b"next"):
+        a.sendto(data, (B, 0))
+    log.recv("recv 4", b, 4)
+    log.recvmsg("recvmsg 4", b, 4)
+    log.recvmsg("recvmsg 4", b, 4)
+
+
+@case()
+def trunc_flag(world: World, log: Log) -> None:
+    """With MSG_TRUNC the real length is reported."""
+    a, b = pair(world)
+    for _ in range(3):
+        a.sendto(b"0123456789", (B, 0))
+    log.recvmsg("peek, 0 bytes", b, 0, 0, MSG_PEEK | MSG_TRUNC | MSG_DONTWAIT)
+    log.recvmsg("3 bytes without", b, 3)
+    log.recvmsg("enough", b, 10, 0, MSG_TRUNC | MSG_DONTWAIT)
+
+
+@case()
+def zero_size_receive(world: World, log: Log) -> None:
+    """Receiving 0 bytes takes the message away."""
+    a, b = pair(world)
+    a.sendto(b"first", (B, 0))
+    a.sendto(b"second", (B, 0))
+    log.recvmsg("0 bytes", b, 0)
+    log.recvmsg("next", b)
+
+
+@case()
+def message_too_big(world: World, log: Log) -> None:
+    """A message must fit the send buffer, less 32 bytes."""
+    a, b = pair(world)
+    log.call("shrink", a.setsockopt, SOL_SOCKET, SO_SNDBUF, 4096)
+    size = a.getsockopt(SOL_SOCKET, SO_SNDBUF)
+    log("sndbuf", size)
+    for less in (0, 31, 32, 33):
+        log.call(f"sndbuf - {less}", a.sendto, bytes(size - less), (B, 0))
+    data = b.recv(65536, MSG_DONTWAIT)
+    log("received, less than sndbuf by", size - len(data))
+
+
+@case()
+def nonblocking_empty(world: World, log: Log) -> None:
+    """An empty queue: EAGAIN by flag, by mode; timeout by Python's clock."""
+    a = netlink(world, wire.USERSOCK, bind=(A, 0))
+    log.recv("flag", a, 10, MSG_DONTWAIT)
+    a.setblocking(False)
+    log.recv("mode", a, 10, 0)
+    a.settimeout(0.05)
+    log.recv("timeout", a, 10, 0)
+
+
+@case()
+def out_of_band(world: World, log: Log) -> None:
+    """Netlink has no out-of-band data, in either direction."""
+    a, b = pair(world)
+    log.call("send", a.sendto, b"x", MSG_OOB, (B, 0))
+    a.sendto(b"y", (B, 0))
+    log.recv("recv oob", b, 10, MSG_OOB | MSG_DONTWAIT)
+    log.recv("recv", b)
+
+
+@case()
+def other_protocols_unprivileged(world: World, log: Log) -> None:
+    """Sending to another user's socket without privilege: only NETLINK_USERSOCK lets one."""
+    for name, proto in (("generic", wire.GENERIC), ("route", wire.ROUTE), ("usersock", wire.USERSOCK)):
+        b = netlink(world, proto, bind=(B, 0))
+        a = netlink(world, proto, bind=(A, 0))
+        log.call(f"{name} send", a.sendto, b"0123456789abcdef", (B, 0))
+        log.recvfrom(f"{name} recv", b)
+
+
+@case(privileged=True)
+def other_protocols_privileged(world: World, log: Log) -> None:
+    """With privilege, users may write to each other on a protocol that the kernel serves."""
+    b = netlink(world, wire.GENERIC, bind=(B, 0))
+    a = netlink(world, wire.GENERIC, bind=(A, 0))
+    log.call("send", a.sendto, b"0123456789abcdef", (B, 0))
+    log.recvfrom("recv", b)
+
+
+@case()
+def protocols_do_not_mix(world: World, log: Log) -> None:
+    """The same port id on another protocol is another socket."""
+    a = netlink(world, wire.USERSOCK, bind=(A, 0))
+    b = netlink(world, wire.ROUTE, bind=(B, 0))
+    log.call("send", a.sendto, b"x", (B, 0))
+    log.recv("recv", b)
+
+
+@case()
+def dgram_to_raw(world: World, log: Log) -> None:
+    """Raw and datagram sockets are the same thing."""
+    a = world.socket(AF_NETLINK, SOCK_DGRAM, wire.USERSOCK)
+    a.bind((A, 0))
+    b = netlink(world, wire.USERSOCK, bind=(B, 0))
+    log.call("send", a.sendto, b"d2r", (B, 0))
+    log.call("send", b.sendto, b"r2d", (A, 0))
+    log.recvfrom("raw", b)
+    log.recvfrom("dgram", a)

@@ -1,0 +1,78 @@
+"""Another process of the real world: a child that makes the calls it is told through a pipe."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from multiprocessing import Pipe
+from multiprocessing.connection import Connection
+from typing import Any
+
+from simkernel.uapi.socket import AF_NETLINK, SOCK_RAW
+
+WORLD = 0
+"""The number under which a child keeps its world; its sockets have those above."""
+
+
+class RemoteSocket:
+    """A socket that another process holds: each method is called there."""
+
+    def __init__(self, connection: Connection, number: int) -> None:
+        self._connection = connection
+        self._number = number
+
+    def __getattr__(self, method: str) -> Callable[..., Any]:
+        return lambda *arguments: _ask(self._connection, self._number, method, arguments)
+
+
+class RemoteProcess:
+    """A process that opens sockets as it is told."""
+
+    def __init__(self, connection: Connection, privileged: bool) -> None:
+        self._connection = connection
+        self.privileged = privileged
+
+    def socket(self, family: int = AF_NETLINK, type: int = SOCK_RAW, proto: int = 0) -> Any:
+        """As `socket.socket(family, type, proto)`, in that process."""
+        number = _ask(self._connection, WORLD, "socket", (family, type, proto))
+        return RemoteSocket(self._connection, number)
+
+
+def _ask(connection: Connection, number: int, method: str, arguments: tuple[Any, ...]) -> Any:
+    connection.send((number, method, arguments))
+    result, error = connection.recv()
+    if error is not None:
+        raise error
+    return result
+
+
+def start(make_world: Callable[[], Any]) -> RemoteProcess:
+    """Fork a process that makes a world, and serves it until this process ends."""
+    ours, theirs = Pipe()
+    if os.fork() == 0:
+        try:
+            ours.close()
+            _serve(theirs, make_world())
+        finally:
+            os._exit(0)
+    theirs.close()
+    return RemoteProcess(ours, ours.recv())
+
+
+def _serve(connection: Connection, world: Any) -> None:
+    connection.send(world.privileged)
+    objects: list[Any] = [world]
+    while True:
+        try:
+            number, method, arguments = connection.recv()
+        except EOFError:
+            return
+        result, error = None, None
+        try:
+            result = getattr(objects[number], method)(*arguments)
+        except OSError as raised:
+            error = raised
+        if number == WORLD and error is None:
+            objects.append(result)
+            result = len(objects) - 1
+        connection.send((result, error))

@@ -1,0 +1,163 @@
+"""Running a case in a world, and comparing what two worlds showed.
+
+Where the host can fork, a case runs in a process of its own, so that nothing it does reaches the next
+one: it may raise, hang or die.  Elsewhere, and where the caller wants it, it runs in this process.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from tests.conformance import world as worlds
+from tests.conformance.case import Case
+from tests.conformance.log import Log
+from tests.conformance.world import Factory
+
+GRACE = 3.0
+"""Seconds that a child has beyond its own alarm."""
+
+
+@attrs.frozen
+class Outcome:
+    """What a case saw; `error` if it broke off, `skipped` if the world cannot do what it needs."""
+
+    observations: list[list[Any]] = attrs.field(factory=list)
+    error: str | None = None
+    skipped: str | None = None
+
+
+class CaseTimeout(BaseException):
+    """The case ran out of time (no `except Exception` should swallow this)."""
+
+
+@contextmanager
+def _alarm(limit: float | None) -> Iterator[None]:
+    """Raise CaseTimeout after `limit` seconds, where the host has such an alarm."""
+    if limit is None or not hasattr(signal, "setitimer"):
+        yield
+        return
+
+    def expired(number: int, frame: Any) -> None:
+        raise CaseTimeout
+
+    signal.signal(signal.SIGALRM, expired)
+    signal.setitimer(signal.ITIMER_REAL, limit)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+def run_here(case: Case, factory: Factory, limit: float | None = None) -> Outcome:
+    """Run a case in this process; whatever it raises becomes part of the outcome."""
+    log = Log()
+    error: str | None = None
+    try:
+        with _alarm(limit), worlds.make(factory, case.privileged) as world:
+            if lacks := worlds.missing(world, case.marks):
+                return Outcome(skipped=f"the world has no {', '.join(lacks)}")
+            case.run(world, log)
+    except CaseTimeout:
+        error = f"no end after {limit:g} s"
+    except Exception as exception:  # noqa: BLE001 - a world may raise anything
+        last = traceback.extract_tb(exception.__traceback__)[-1]
+        error = f"{type(exception).__name__}: {exception} ({Path(last.filename).name}:{last.lineno})"
+    return Outcome(log.observations, error)
+
+
+def run(case: Case, factory: Factory, limit: float) -> Outcome:
+    """Run a case in a process of its own, if the host has that."""
+    if not hasattr(os, "fork"):
+        return run_here(case, factory, limit)
+    sys.stdout.flush()
+    readable, writable = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            os.close(readable)
+            outcome = run_here(case, factory, limit)
+            with os.fdopen(writable, "wb") as stream:
+                stream.write(json.dumps(attrs.asdict(outcome)).encode())
+        finally:
+            os._exit(0)
+    os.close(writable)
+    written = _read_all(readable, limit + GRACE)
+    if written is None:
+        os.kill(child, signal.SIGKILL)
+    os.close(readable)
+    status = os.waitpid(child, 0)[1]
+    try:
+        return Outcome(**json.loads(written or b""))
+    except ValueError:
+        return Outcome(error=f"the run ended without a result (wait status {status})")
+
+
+def _read_all(readable: int, patience: float) -> bytes | None:
+    """What comes through a pipe up to its end; None if that does not come in time."""
+    chunks: list[bytes] = []
+    deadline = time.monotonic() + patience
+    while (left := deadline - time.monotonic()) > 0:
+        if select.select([readable], [], [], left)[0]:
+            chunk = os.read(readable, 1 << 16)
+            if not chunk:
+                return b"".join(chunks)
+            chunks.append(chunk)
+    return None
+
+
+# -- differences --------------------------------------------------------------
+
+
+def difference(want: Outcome, got: Outcome) -> str | None:
+    """The first difference, to be read by a person; None if there is none."""
+    if want.error is not None:
+        return f"the reference run itself broke off: {want.error}"
+    for index, (wanted, found) in enumerate(zip(want.observations, got.observations, strict=False)):
+        if wanted != found:
+            if wanted[0] != found[0]:
+                return f"observation {index}: the kernel's is {wanted[0]!r}, the world's is {found[0]!r}"
+            return f"observation {index}, {wanted[0]!r}{contrast(wanted[1], found[1])}"
+    if got.error is not None:
+        return f"after {len(got.observations)} observations: {got.error}"
+    if len(want.observations) != len(got.observations):
+        return f"{len(want.observations)} observations of the kernel, {len(got.observations)} of the world"
+    return None
+
+
+def contrast(want: Any, got: Any, where: str = "") -> str:
+    """The first place where two different values differ."""
+    if isinstance(want, list) and isinstance(got, list):
+        for index, (wanted, found) in enumerate(zip(want, got, strict=False)):
+            if wanted != found:
+                return contrast(wanted, found, f"{where}[{index}]")
+        index = min(len(want), len(got))
+        return contrast(_at(want, index), _at(got, index), f"{where}[{index}]")
+    at = 0
+    if isinstance(want, str) and isinstance(got, str):
+        pairs = enumerate(zip(want, got, strict=False))
+        at = next((i for i, (wanted, found) in pairs if wanted != found), min(len(want), len(got)))
+    place = f" at {where}" if where else ""
+    return f"{place}\n      kernel: {_shorten(want, at)}\n      world:  {_shorten(got, at)}"
+
+
+def _at(values: list[Any], index: int) -> Any:
+    return values[index] if index < len(values) else "nothing more"
+
+
+def _shorten(value: Any, around: int) -> str:
+    """A value on one line, cut to what is near position `around`."""
+    text = value if isinstance(value, str) else json.dumps(value)
+    start = max(0, around - 60)
+    return ("…" if start else "") + text[start : start + 400] + ("…" if len(text) > start + 400 else "")

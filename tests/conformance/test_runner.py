@@ -1,0 +1,126 @@
+"""Does the runner notice?  simkernel seen through a distorting glass, and worlds that are stuck or dying."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+import pytest
+
+from simkernel.testing import World, world
+from tests.conformance import recording
+from tests.conformance.case import Case, load_cases
+from tests.conformance.runner import Outcome, difference, run, run_here
+
+CASES = {case.name: case for case in load_cases()}
+PEEK = CASES["unicast.peek"]
+
+Distort = Callable[[bytes], bytes]
+needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="the host cannot fork")
+
+
+class Glass:
+    """A socket which passes everything through, what it receives by way of `distort`."""
+
+    def __init__(self, sock: Any, distort: Distort) -> None:
+        self._sock = sock
+        self._distort = distort
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._sock, name)
+
+    def recv(self, *arguments: Any) -> bytes:
+        return self._distort(self._sock.recv(*arguments))
+
+
+class GlassWorld:
+    """A world without optional methods, whose sockets are seen through a glass."""
+
+    def __init__(self, inner: World, distort: Distort) -> None:
+        self._inner = inner
+        self._distort = distort
+        self.privileged = inner.privileged
+
+    def socket(self, *arguments: Any) -> Any:
+        return Glass(self._inner.socket(*arguments), self._distort)
+
+
+def seen_through(distort: Distort) -> Callable[..., Any]:
+    @contextmanager
+    def factory(*, privileged: bool) -> Iterator[GlassWorld]:
+        with world(privileged=privileged) as inner:
+            yield GlassWorld(inner, distort)
+
+    return factory
+
+
+def problem_of(case: Case, outcome: Outcome) -> str:
+    problem = difference(recording.load().outcome(case), outcome)
+    assert problem is not None
+    return problem
+
+
+def same(data: bytes) -> bytes:
+    return data
+
+
+def test_a_clear_glass_shows_no_difference() -> None:
+    assert difference(recording.load().outcome(PEEK), run_here(PEEK, seen_through(same))) is None
+
+
+def test_one_wrong_bit_is_seen() -> None:
+    def flip(data: bytes) -> bytes:
+        return data[:-1] + bytes([data[-1] ^ 1])
+
+    problem = problem_of(PEEK, run_here(PEEK, seen_through(flip)))
+    assert problem.startswith("observation 0, 'peek'")
+    assert "hex:30313233343536373839" in problem and "hex:30313233343536373838" in problem
+
+
+def test_a_run_that_ends_early_is_seen() -> None:
+    outcome = Outcome(recording.load().outcome(PEEK).observations[:-1])
+    assert "4 observations of the kernel, 3 of the world" in problem_of(PEEK, outcome)
+
+
+def test_an_exception_is_part_of_the_outcome() -> None:
+    def fail(data: bytes) -> bytes:
+        raise KeyError("no such thing")
+
+    assert "KeyError: 'no such thing'" in problem_of(PEEK, run_here(PEEK, seen_through(fail)))
+
+
+def test_a_world_that_ignores_privilege_is_seen() -> None:
+    case = CASES["multicast.join_and_leave"]
+    outcome = run_here(case, lambda: world(privileged=False))
+    assert "errno:EPERM" in problem_of(case, outcome)
+
+
+def test_a_world_without_optional_methods_skips() -> None:
+    outcome = run_here(CASES["raw_sockaddr.bind_pad"], seen_through(same))
+    assert outcome.skipped == "the world has no raw_call"
+
+
+def test_a_case_that_is_not_recorded_fails() -> None:
+    unknown = Case(PEEK.run, "unicast.never_recorded", False, ())
+    assert "not in the recording" in problem_of(unknown, Outcome())
+
+
+@needs_fork
+def test_a_hanging_case_is_ended() -> None:
+    def wait(data: bytes) -> bytes:
+        while True:
+            with suppress(Exception):
+                time.sleep(60)
+
+    assert "no end after 0.2 s" in problem_of(PEEK, run(PEEK, seen_through(wait), 0.2))
+
+
+@needs_fork
+def test_a_dying_process_is_a_failure() -> None:
+    def die(data: bytes) -> bytes:
+        os._exit(7)
+
+    assert "ended without a result" in problem_of(PEEK, run(PEEK, seen_through(die), 5))
