@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+from simkernel.kernel.net import filter as socket_filter
+from simkernel.kernel.net.namespace import Net
+from simkernel.kernel.netlink.socket import NetlinkSocket
 from simkernel.machine import Machine
 from simkernel.testing.blocking import Blocking
 from simkernel.testing.socket import BlockingSocket
+from simkernel.uapi.filter import SockFilter
 from simkernel.uapi.socket import AF_NETLINK, SOCK_RAW
 
 NOBODY = 65534
+
+NULL_DEVICE = {"SYNTH_UUID": "0", "MAJOR": "1", "MINOR": "3", "DEVNAME": "null", "DEVMODE": "0666"}
+"""What Linux tells of /dev/null when somebody writes to its file `uevent`."""
 
 
 class World:
@@ -19,13 +26,15 @@ class World:
     `privileged`: user 0 with every capability, else user 65534 with none.
     """
 
-    def __init__(self, machine: Machine, privileged: bool) -> None:
+    def __init__(self, machine: Machine, blocking: Blocking, net: Net, *, privileged: bool) -> None:
         self.machine = machine
+        self.blocking = blocking
         self.privileged = privileged
-        self.blocking: Blocking = machine.blocking(uid=0 if privileged else NOBODY)
+        self._net = net
 
     def socket(self, family: int = AF_NETLINK, type: int = SOCK_RAW, proto: int = 0) -> BlockingSocket:
         """As `socket.socket(family, type, proto)`."""
+        self.blocking.task.net = self._net
         return self.blocking.socket(family, type, proto)
 
     def poll(self, sock: BlockingSocket, mask: int) -> int:
@@ -36,9 +45,41 @@ class World:
         """Call "bind" or "connect" with these very bytes as the sockaddr, its length being theirs."""
         self.blocking.run(self.blocking.app.call(call, sock.descriptor, sockaddr))
 
+    def attach_filter(self, sock: BlockingSocket, program: Sequence[tuple[int, int, int, int]]) -> None:
+        """setsockopt(2) of SO_ATTACH_FILTER, with the instructions (code, jt, jf, k) of the program."""
+        target = self.blocking.task.files.get(sock.descriptor).object
+        assert isinstance(target, NetlinkSocket)
+        code = b"".join(SockFilter.LAYOUT.pack(*instruction) for instruction in program)
+        socket_filter.attach(target, code, self.machine.random("filter"))
+
+    def dup(self, sock: BlockingSocket) -> BlockingSocket:
+        """As `socket.socket.dup`."""
+        return sock.dup()
+
+    def process(self, *, privileged: bool) -> World:
+        """Another process in the same namespace."""
+        return World(self.machine, _process(self.machine, privileged), self._net, privileged=privileged)
+
+    def namespace(self) -> World:
+        """The same process in another network namespace."""
+        net = self.machine.kernel.namespaces.create()
+        return World(self.machine, self.blocking, net, privileged=self.privileged)
+
+    def set_nsid(self, other: World, nsid: int) -> None:
+        """Let `nsid` be what the namespace of `other` is called in this one."""
+        self._net.assign_id(other._net, nsid)
+
+    def uevent(self) -> None:
+        """Have the kernel tell of a device: /dev/null, which has not changed."""
+        self.machine.kernel.uevents.send("change", "/devices/virtual/mem/null", "mem", NULL_DEVICE)
+
+
+def _process(machine: Machine, privileged: bool) -> Blocking:
+    return machine.blocking(uid=0 if privileged else NOBODY)
+
 
 @contextmanager
 def world(*, privileged: bool = True) -> Iterator[World]:
     """A new world, without udevd; what simkernel does not model raises instead of being an errno."""
     with Machine(udev=False, unmodelled="raise") as machine:
-        yield World(machine, privileged)
+        yield World(machine, _process(machine, privileged), machine.kernel.net, privileged=privileged)
