@@ -48,7 +48,8 @@ class Sink:
 
     def write(self, data: Any) -> int:
         """Write, or after an error pretend to."""
-        self._try(lambda: self._file.write(data))
+        if self.error is None:
+            self._try(lambda: self._file.write(data))
         return len(data)
 
     def finish(self, close: bool) -> None:
@@ -56,11 +57,10 @@ class Sink:
         self._try(self._file.close if close else self._file.flush)
 
     def _try(self, action: Callable[[], object]) -> None:
-        if self.error is None:
-            try:
-                action()
-            except OSError as error:
-                self.error = error
+        try:
+            action()
+        except OSError as error:
+            self.error = self.error or error
 
 
 class Lines:
