@@ -260,7 +260,7 @@ def _get_pacing_rate(sock: Sock, length: int) -> bytes:
 
 
 def _reserve_memory(sock: Sock, task: Task, value: int, raw: bytes) -> None:
-    raise os_error(EOPNOTSUPP if 0 <= value <= 1 << 30 else EINVAL)
+    raise os_error(EOPNOTSUPP if value >= 0 else EINVAL)
 
 
 def _linger(sock: Sock, task: Task, value: int, raw: bytes) -> None:
