@@ -7,7 +7,8 @@ A pair of records (SLICES) is one complete event "X" over the time between them;
 one of duration 0, since an arrow binds to a slice and never to an instant "i".  Slices of a thread may
 nest, but Perfetto drops one that overlaps another in part, and records of different tasks can run
 ahead of each other: a slice that begins while its track has one open, or had one, goes to a
-second thread of that track.  A point never disturbs.
+second thread of that track.  A point never disturbs.  A slice that ends under another flow than it
+began has a point for that at its end, 1 ns early so that it is still inside.
 
 An arrow's end "f" is known to be the end only when no record of its flow follows.  So the last step of
 each flow is held back; a step binds to what Perfetto sorted last before it, which for a point
@@ -116,7 +117,7 @@ class TraceJson(Exporter):
         elif (begun := self._open.pop(_key(record, _BEGINS.get(record.name)), None)) is not None:
             self._end(begun, record.time, record.fields)
             if record.flow not in (0, begun.record.flow):
-                self._point(record)
+                self._point(attrs.evolve(record, time=max(begun.record.time, record.time - 1)))
         else:
             self._point(record)
 

@@ -6,12 +6,12 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simkernel.engine import APPLICATION, HARDWARE, KERNEL, LAYERS, Record
+from simkernel.engine import APPLICATION, DRIVER, HARDWARE, KERNEL, LAYERS, Record
 from simkernel.trace import Diagram
 from tests.trace.records import ANY_RECORDS, STORY, feed, record
 
 LINE = re.compile(
-    r"sequenceDiagram|    box transparent \S.*|    end|    participant p\d+ as \S.*"
+    r"sequenceDiagram|    box transparent \S.*|    loop \d+ times|    end|    participant p\d+ as \S.*"
     r"|    p\d+->>p\d+: \S.*|    Note over p\d+: \S.*"
 )
 
@@ -35,15 +35,29 @@ def test_messages_go_from_layer_to_layer() -> None:
         ("viewer/7", "netlink", "unicast to port 0, 28 bytes"),
         ("netlink", "camera", "camera: stream-on"),
         ("camera", "camera0", "writel CONTROL = 0x1"),
-        ("camera0", "viewer/7", "sendto() returns"),
+        ("camera", "viewer/7", "sendto() returns"),
         ("viewer/7", "viewer/7", "recvfrom()"),
         ("camera0", "camera0", "frame_start"),
         ("camera0", "camera0", "raises line 9"),
         ("camera0", "camera", "interrupt 9"),
         ("camera", "camera0", "readl STATUS gives 0x3"),
-        ("camera0", "camera", "interrupt 9 handled"),
         ("camera", "netlink", "multicast to group 5, 40 bytes"),
         ("netlink", "viewer/7", "recvfrom() returns"),
+    ]
+
+
+def test_a_driver_reads_registers_also_after_the_device_did_something_by_itself() -> None:
+    records = [
+        record(1, "genl_doit", DRIVER, "camera", 1, family="camera", cmd="stream-on"),
+        record(2, "ready", HARDWARE, "camera0", 1),
+        record(3, "rwmmio_read", HARDWARE, "camera0", 1, register="STATUS", value=1),
+        record(4, "netlink_unicast", KERNEL, "netlink", 1, portid=7, length=36),
+    ]
+    assert [(source, target) for source, target, _ in steps(drawn(records))] == [
+        ("camera", "camera"),
+        ("camera", "camera0"),
+        ("camera", "camera0"),
+        ("camera", "netlink"),
     ]
 
 
@@ -57,6 +71,24 @@ def test_equal_steps_in_a_row_are_one() -> None:
         record(time, "rwmmio_read", HARDWARE, "camera0", 1, register="STATUS", value=0) for time in range(9)
     ]
     assert steps(drawn(reads)) == [("camera0", "camera0", "readl STATUS gives 0x0 (9 times)")]
+
+
+def test_steps_that_repeat_together_are_a_loop() -> None:
+    turn = [("recv", "a"), ("read", "b"), ("read", "b"), ("answer", "c")]
+    records = [
+        record(time, *step, 1) for time, step in enumerate((name, KERNEL, track) for name, track in turn * 5)
+    ]
+    lines = [line.strip() for line in drawn([record(0, "begin", KERNEL, "c", 1), *records])]
+    body = lines[lines.index("end") + 1 :]
+    assert [re.sub(r"p\d.*ms: ", "", line) for line in body] == [
+        "begin",
+        "loop 5 times",
+        "recv",
+        "read",
+        "read",
+        "answer",
+        "end",
+    ]
 
 
 def test_of_flows_that_begin_alike_only_the_first_are_drawn() -> None:
@@ -83,7 +115,7 @@ def test_what_belongs_to_no_message_is_not_drawn() -> None:
 def test_whatever_comes_every_line_is_a_statement(records: list[Record]) -> None:
     lines = drawn(records)
     assert all(LINE.fullmatch(line) for line in lines)
-    assert lines.count("    end") == sum(line.startswith("    box") for line in lines)
+    assert lines.count("    end") == sum(line.startswith(("    box", "    loop")) for line in lines)
 
 
 @given(st.text(), st.text())
