@@ -65,13 +65,10 @@ class Runner:
 
     def submit(self, task: Task, call: Call[Any]) -> None:
         """Enter a call for a task without program; its `on_result` gets what comes of it."""
-        self.scheduler.begin(task, self._submitted, task, call)
-
-    def _submitted(self, task: Task, call: Call[Any]) -> None:
         error = self._check(task, call)
         if error is not None:
             raise error
-        self._dispatch(task, call)
+        self.scheduler.begin(task, self._dispatch, task, call)
 
     # -- user mode ----------------------------------------------------------
 
@@ -168,6 +165,7 @@ class Runner:
         else:
             if isinstance(result, Coroutine):
                 task.frame = result
+                task.flow = self._trace.flow
                 self._drive(task, None, None)
             else:
                 self._complete(task, result, None)
