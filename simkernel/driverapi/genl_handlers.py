@@ -1,0 +1,114 @@
+"""A driver's handlers as the kernel wants them; for genetlink.py, not for drivers."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Hashable, Iterable, Iterator
+
+import attrs
+
+from simkernel.driverapi.genl_info import SHORTEST, GenlInfo, Reply
+from simkernel.kernel.module.module import LoadedModule
+from simkernel.kernel.netlink.genetlink.family import Dumper
+from simkernel.kernel.netlink.genetlink.info import Info
+from simkernel.kernel.netlink.writer import MessageWriter, NoRoom
+from simkernel.uapi.errno import EMSGSIZE, os_error
+from simkernel.uapi.netlink import NLM_F_MULTI
+from simkernel.uapi.ynl import Spec
+
+DoIt = Callable[[GenlInfo], Reply | Awaitable[Reply | None] | None]
+DumpIt = Callable[[GenlInfo], Iterable[Reply]]
+
+
+def contained(
+    module: LoadedModule, where: str, function: Callable[[Hashable], None]
+) -> Callable[[Hashable], None]:
+    """`function`, whose oops is not the trouble of who closes a socket."""
+
+    def call(sender: Hashable) -> None:
+        with module.kernel.oopses.contain(module, where):
+            function(sender)
+
+    return call
+
+
+@attrs.frozen
+class Do:
+    """A handler of the driver's as the kernel wants a do."""
+
+    spec: Spec
+    handler: DoIt
+
+    def __call__(self, info: Info) -> Awaitable[None] | None:
+        mine = GenlInfo(self.spec, "do", info)
+        result = self.handler(mine)
+        if isinstance(result, Awaitable):
+            return self._sleep(mine, result)
+        if result is not None:
+            mine.reply(result)
+        return None
+
+    async def _sleep(self, mine: GenlInfo, pending: Awaitable[Reply | None]) -> None:
+        result = await pending
+        if result is not None:
+            mine.reply(result)
+
+
+class _Progress:
+    """How far a dump has come: what is left of it, and a message that found no room."""
+
+    def __init__(self, info: GenlInfo, replies: Iterator[Reply]) -> None:
+        self.info = info
+        self.replies = replies
+        self.waiting: bytes | None = None
+
+    def next_message(self, room: int) -> bytes | None:
+        """The next message, whole; None at the end."""
+        if self.waiting is None:
+            self.info.datagram_room = room
+            values = next(self.replies, None)
+            if values is None:
+                return None
+            self.waiting = self.info.message(self.info.encode(values), NLM_F_MULTI)
+        return self.waiting
+
+
+class Dump:
+    """A handler of the driver's as the kernel wants a dump: in steps."""
+
+    def __init__(self, spec: Spec, dump: DumpIt) -> None:
+        self._spec = spec
+        self._dump = dump
+
+    @property
+    def dumper(self) -> Dumper:
+        """The steps."""
+        return Dumper(self._step, self._begin, self._done)
+
+    def _begin(self, info: Info) -> None:
+        mine = GenlInfo(self._spec, "dump", info)
+        info.state = _Progress(mine, iter(self._dump(mine)))
+
+    def _step(self, writer: MessageWriter, info: Info) -> bool:
+        progress: _Progress = info.state
+        callback = info.callback
+        assert callback is not None
+        while writer.room >= SHORTEST:
+            message = progress.next_message(writer.room)
+            callback.generation = progress.info.generation
+            if message is None:
+                return False
+            place = len(writer.data)
+            try:
+                writer.append(message)
+            except NoRoom:
+                if not writer.data:
+                    raise os_error(EMSGSIZE) from None
+                return True
+            progress.waiting = None
+            callback.check_consistent(writer, place)
+        return True
+
+    def _done(self, info: Info) -> None:
+        close = getattr(info.state.replies, "close", None)
+        if close is not None:
+            close()
