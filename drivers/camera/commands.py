@@ -220,13 +220,12 @@ def parts(camera: Camera, frame: Frame, info: GenlInfo) -> Iterator[Reply]:
     The reader takes one datagram after the other, at his own pace.  If the frame is overwritten
     meanwhile the dump ends there, and he is told.
     """
-    head = {"device": camera.name, "sequence": frame.sequence, "offset": 0, "data": b""}
-    overhead = len(info.encode(head))
+    overhead = len(info.encode({"sequence": 0, "offset": 0, "data": b""}))
     offset = 0
     info.generation = 1
     while frame.kept and offset < len(frame.pixels):
         data = frame.pixels[offset : offset + info.room - overhead]
-        yield head | {"offset": offset, "data": data}
+        yield {"sequence": frame.sequence, "offset": offset, "data": data}
         offset += len(data)
     if not frame.kept:
         info.generation += 1

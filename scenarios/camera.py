@@ -1,0 +1,232 @@
+"""A camera is plugged in, gets its driver, and a program looks at its pictures.
+
+Covers: hot-plugging, uevents, udevd and modprobe by MODALIAS; a generic netlink family with commands,
+    dumps and events; interrupts, DMA and a ring of buffers; where a frame's time goes.
+Scenario: The kernel announces the camera, udevd loads its driver. A viewer, which is not root, finds the
+    camera, sets a format and streams. It hears of each frame over a multicast group, reads it by a dump
+    and checks it. Then every station of one frame is shown with its time.
+When useful: to see the whole machine at work; to find out what a slow program, a short ring or a large
+    picture does to frames and latency: --set work=50, --set buffers=3, --set size=1920x1080.
+"""
+
+from __future__ import annotations
+
+import zlib
+from typing import Any
+
+import attrs
+
+from simkernel import millis, seconds
+from simkernel.hardware import Camera
+from simkernel.scenario import Parameter, Run, scenario
+from simkernel.scenario.figures import distribution
+from simkernel.uapi.errno import ENOBUFS
+from simkernel.uapi.poll import POLLIN
+
+SIZES = ("160x120", "320x240", "640x480", "800x600", "1280x720", "1920x1080")
+FORMATS = ("GREY", "YUYV", "RGB24")
+CHECKSUM_SIZE = 4
+VIEWER_UID = 1000
+
+STATIONS = (
+    ("exposure-start", "hardware", "the sensor begins to expose it"),
+    ("readout-end", "hardware", "its last line leaves the sensor"),
+    ("dma-done", "hardware", "its last byte is in memory"),
+    ("interrupt", "driver", "the interrupt handler takes it"),
+    ("announced", "driver", "the handler's thread makes the event for the group"),
+    ("heard", "application", "the viewer has the event"),
+    ("read", "application", "the viewer has the last byte"),
+)
+
+
+@attrs.define
+class Seen:
+    """What the programs have seen."""
+
+    uevents: list[tuple[int, str, str, str]] = attrs.field(factory=list)
+    device: dict[str, Any] = attrs.field(factory=dict)
+    format: dict[str, Any] = attrs.field(factory=dict)
+    frames: list[dict[str, int]] = attrs.field(factory=list)
+    """The times of each frame that was read, by station."""
+    sequences: list[int] = attrs.field(factory=list)
+    parts: int = 0
+    bytes: int = 0
+    checksum_errors: int = 0
+    too_late: int = 0
+    statistics: dict[str, int] = attrs.field(factory=dict)
+
+
+async def monitor(app: Any, seen: Seen) -> None:
+    """Writes down what the kernel announces."""
+    async for event in await app.uevents():
+        alias = event.variables.get("MODALIAS", "")
+        seen.uevents.append((app.monotonic_ns(), event.action, event.devpath, alias))
+
+
+async def viewer(app: Any, run: Run, seen: Seen) -> None:
+    """Finds the camera, sets it up, and looks at what it sends for a while."""
+    camera = await app.genetlink("camera")
+    await camera.join("devices")
+    await camera.join("frames")
+    if not await camera.dump("get-device"):
+        await anext(camera.events("device-added"))
+    seen.device = await camera.do("get-device")
+    width, height = map(int, run["size"].split("x"))
+    seen.format = await camera.do(
+        "set-format",
+        width=width,
+        height=height,
+        pixel_format=run["pixel_format"],
+        interval=round(1e9 / run["rate"]),
+    )
+    await camera.do("stream-on")
+    await look(app, camera, app.monotonic_ns() + seconds(run["duration"]), run["work"], seen)
+    seen.statistics = await camera.do("get-statistics")
+    await camera.do("stream-off")
+    await camera.close()
+
+
+async def look(app: Any, camera: Any, until: int, work: float, seen: Seen) -> None:
+    """Read and check every frame that is announced until the clock shows `until` ns."""
+    events = camera.events()
+    while (left := until - app.monotonic_ns()) > 0:
+        if not await app.poll([(camera.event_socket, POLLIN)], left / 1e6):
+            return
+        try:
+            event = await anext(events)
+        except OSError as error:
+            if error.errno != ENOBUFS:
+                raise
+            continue
+        if event.name == "frame-ready" and await read(app, camera, event, seen) and work:
+            await app.compute(millis(work))
+
+
+async def read(app: Any, camera: Any, event: dict[str, Any], seen: Seen) -> bool:
+    """Read one frame and check it; False if it is too late for that."""
+    times = dict(event["times"], heard=app.monotonic_ns())
+    try:
+        parts = await camera.dump("read-frame", sequence=event["sequence"])
+    except (FileNotFoundError, InterruptedError):  # overwritten before it was read, or while it was
+        seen.too_late += 1
+        return False
+    times["read"] = app.monotonic_ns()
+    frame = b"".join([part["data"] for part in parts])
+    checksum = zlib.crc32(memoryview(frame)[:-CHECKSUM_SIZE])
+    stored = int.from_bytes(frame[-CHECKSUM_SIZE:], "little")
+    seen.checksum_errors += not checksum == stored == event["checksum"]
+    seen.frames.append(times)
+    seen.sequences.append(event["sequence"])
+    seen.parts += len(parts)
+    seen.bytes += len(frame)
+    return True
+
+
+async def administrator(app: Any, buffers: int) -> None:
+    """Loads the driver by hand, to give it a parameter."""
+    await app.modprobe("camera", buffers=buffers)
+
+
+@scenario(
+    Parameter("duration", float, 5.0, minimum=0.001, maximum=3600.0, unit="s", help="how long it streams"),
+    Parameter("size", str, "640x480", choices=SIZES, help="of a frame, in pixels"),
+    Parameter("pixel_format", str, "YUYV", choices=FORMATS, help="how pixels lie in memory"),
+    Parameter("rate", float, 30.0, minimum=0.3, maximum=120.0, unit="frames/s", help="wanted"),
+    Parameter("buffers", int, 0, minimum=0, maximum=64, help="of the driver, 3 or more; 0: as it likes"),
+    Parameter(
+        "work", float, 0.0, minimum=0.0, maximum=10000.0, unit="ms", help="the viewer computes a frame"
+    ),
+    Parameter("jitter", float, 0.0, minimum=0.0, maximum=1000.0, unit="ms", help="at most, between frames"),
+    Parameter("cpus", int, 0, minimum=0, maximum=64, help="processors; 0: one for each program"),
+)
+def camera(run: Run) -> None:
+    machine = run.machine(cpus=run["cpus"] or None)
+    seen = Seen()
+    if run["buffers"]:
+        machine.spawn(administrator, run["buffers"])
+    machine.spawn(monitor, seen)
+    machine.run(until=millis(5))
+    machine.plug(Camera(jitter=millis(run["jitter"])))
+    machine.run(until=millis(10))
+    before = machine.statistics
+    machine.spawn(viewer, run, seen, uid=VIEWER_UID)
+    machine.run(until=millis(20) + seconds(run["duration"]))
+    machine.run()
+    report_discovery(run, seen)
+    report_frame(run, seen)
+    report_work(run, seen, before, machine.statistics)
+    figures(run, seen)
+
+
+def report_discovery(run: Run, seen: Seen) -> None:
+    """How the camera got its driver and the viewer its camera."""
+    run.text(
+        "The camera is plugged in at 5 ms. The kernel announces it, udevd asks modprobe for what claims its "
+        "MODALIAS, and each step is announced in turn:"
+    )
+    run.table(
+        "Uevents",
+        ("time [ms]", "action", "device", "MODALIAS"),
+        [(f"{time / 1e6:.6f}", *rest) for time, *rest in seen.uevents],
+    )
+    given = seen.format
+    run.text(
+        f"The viewer, user {VIEWER_UID}, finds {seen.device['device']} at {seen.device['parent']}. It gets "
+        f"{given['width']}x{given['height']} {given['pixel-format']}, {given['frame-bytes']} bytes "
+        f"a frame, a frame each {given['interval'] / 1e6:.3f} ms."
+    )
+
+
+def report_frame(run: Run, seen: Seen) -> None:
+    """The stations of a frame from the middle of the stream."""
+    if not seen.frames:
+        run.text("The viewer has read no frame.")
+        return
+    number = len(seen.frames) // 2
+    times = seen.frames[number]
+    begin = last = times["exposure-start"]
+    rows = []
+    for station, layer, what in STATIONS:
+        time = times[station]
+        rows.append((layer, what, time, f"{(time - begin) / 1000:.3f}", f"{(time - last) / 1000:.3f}"))
+        last = time
+    run.table(
+        f"Frame {seen.sequences[number]}, station by station",
+        ("layer", "what happens", "clock [ns]", "since the exposure [µs]", "since the last [µs]"),
+        rows,
+    )
+
+
+def report_work(run: Run, seen: Seen, before: dict[str, Any], after: dict[str, Any]) -> None:
+    """What the machine did for it, by its public counters."""
+    frames = max(1, len(seen.frames))
+    counted = (
+        ("system calls", lambda counters: counters["system_calls"]),
+        ("interrupts", lambda counters: counters["interrupts"]["taken"]),
+        ("register reads", lambda counters: counters["bus"]["reads"]),
+        ("register writes", lambda counters: counters["bus"]["writes"]),
+        ("bytes through DMA", lambda counters: counters["bus"]["dma_bytes"]),
+        ("netlink datagrams delivered", lambda counters: counters["netlink"]["delivered"]),
+    )
+    rows = []
+    for what, count in counted:
+        done = count(after) - count(before)
+        rows.append((what, done, f"{done / frames:.1f}"))
+    run.table("What it took since the viewer came", ("what", "in all", "for each frame read"), rows)
+
+
+def figures(run: Run, seen: Seen) -> None:
+    """The figures, as of when the viewer had seen enough and its stream still ran."""
+    counters = seen.statistics
+    run.metric("frames_produced", counters["frames-produced"])
+    run.metric("frames_delivered", counters["frames-delivered"])
+    run.metric("frames_dropped", counters["frames-dropped"])
+    run.metric("frames_in_flight", counters["frames-in-flight"])
+    run.metric("frames_lost_by_device", counters["lost"])
+    run.metric("frames_overwritten", counters["overwritten"])
+    run.metric("frames_read", len(seen.frames))
+    run.metric("frames_too_late", seen.too_late)
+    run.metric("parts_read", seen.parts)
+    run.metric("bytes_delivered", seen.bytes)
+    run.metric("checksum_errors", seen.checksum_errors)
+    run.metric("latency_ns", distribution(times["read"] - times["exposure-start"] for times in seen.frames))
