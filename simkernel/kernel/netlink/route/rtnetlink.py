@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 import attrs
 
 from simkernel.kernel.netlink import dump, kernel_socket, message
-from simkernel.kernel.netlink.route import link_change, links
+from simkernel.kernel.netlink.route import lacking, link_change, links
 from simkernel.kernel.netlink.route.link_change import LinkChanges
 from simkernel.kernel.netlink.table import NONROOT_RECV
 from simkernel.uapi import rtnetlink as rtnl
@@ -49,6 +49,7 @@ class RouteNetlink:
 
     def __init__(self, netlink: Netlink, unmodelled: Callable[[str, int], Exception]) -> None:
         self._netlink = netlink
+        self._unmodelled = unmodelled
         self._handlers: dict[tuple[int, int], Handlers] = {}
         changes = LinkChanges(unmodelled)
         self.register(AF_UNSPEC, rtnl.RTM_GETLINK, Handlers(do=links.get, dump=links.dump))
@@ -83,7 +84,7 @@ class RouteNetlink:
         """`rtnetlink_rcv_msg()`
 
         EOPNOTSUPP for what nobody handles, EPERM for a change without privilege.  A message without
-        even a family is ignored.
+        even a family is passed over.
         """
         type = request.type
         if type > rtnl.RTM_MAX:
@@ -95,27 +96,33 @@ class RouteNetlink:
         if kind != GET and not request.capable(CAP_NET_ADMIN):
             raise os_error(EPERM)
         if kind == GET and request.flags & NLM_F_DUMP:
-            return self._dump(request, self._find(family, type, "dump"))
-        handlers = self._find(family, type, "do")
-        if kind == DEL and request.flags & NLM_F_BULK and not handlers.bulk_delete:
+            return self._dump(request, family)
+        return self._do(request, family)
+
+    def _do(self, request: Request, family: int) -> None:
+        handlers = self._find(lacking.DO, family, request.type, "do")
+        if request.type & 3 == DEL and request.flags & NLM_F_BULK and not handlers.bulk_delete:
             request.extack.message = "Bulk delete is not supported"
             raise os_error(EOPNOTSUPP)
         assert handlers.do is not None
         handlers.do(request)
-        return None
 
-    def _find(self, family: int, type: int, what: str) -> Handlers:
-        """The handlers of a family, else those for all families."""
+    def _dump(self, request: Request, family: int) -> object:
+        handlers = self._find(lacking.DUMP, family, request.type, "dump")
+        assert handlers.dump is not None
+        return dump.start(request, handlers.dump)
+
+    def _find(
+        self, lacks: dict[int, frozenset[int]], family: int, type: int, what: Literal["do", "dump"]
+    ) -> Handlers:
+        """The handlers of a family, else those for all families.  EOPNOTSUPP if there are none."""
+        if lacking.is_lacking(lacks, type, family):
+            raise self._unmodelled(f"rtnetlink message type {type} of family {family}", EOPNOTSUPP)
         for candidate in (family if family <= FAMILY_MAX else AF_UNSPEC, AF_UNSPEC):
             handlers = self._handlers.get((candidate, type))
             if handlers is not None and getattr(handlers, what) is not None:
                 return handlers
         raise os_error(EOPNOTSUPP)
-
-    @staticmethod
-    def _dump(request: Request, handlers: Handlers) -> Any:
-        assert handlers.dump is not None
-        return dump.start(request, handlers.dump)
 
 
 def _bind(net: Net, task: Task, group: int) -> None:

@@ -1,0 +1,111 @@
+"""Messages that Linux 6.18 handles and this kernel does not, so that it can say so.
+
+By type and family, as a kernel with every subsystem of the recorded one answers them.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from simkernel.uapi import rtnetlink as rtnl
+from simkernel.uapi.socket import AF_BRIDGE, AF_INET, AF_INET6
+
+RTNL_FAMILY_IPMR: Final = 128
+RTNL_FAMILY_IP6MR: Final = 129
+"""Multicast routing has families of its own (include/uapi/linux/rtnetlink.h)."""
+
+_INET: Final = frozenset({AF_INET, AF_INET6})
+_BRIDGE: Final = frozenset({AF_BRIDGE})
+_ROUTES: Final = frozenset({AF_INET, AF_INET6, RTNL_FAMILY_IPMR, RTNL_FAMILY_IP6MR})
+_ALL: Final[frozenset[int]] = frozenset()
+"""No family in particular: all of them."""
+
+_DO_FOR_ALL: Final = (
+    rtnl.RTM_NEWNEIGH,
+    rtnl.RTM_DELNEIGH,
+    rtnl.RTM_GETNEIGH,
+    rtnl.RTM_NEWRULE,
+    rtnl.RTM_DELRULE,
+    rtnl.RTM_NEWQDISC,
+    rtnl.RTM_DELQDISC,
+    rtnl.RTM_GETQDISC,
+    rtnl.RTM_NEWTCLASS,
+    rtnl.RTM_DELTCLASS,
+    rtnl.RTM_GETTCLASS,
+    rtnl.RTM_NEWTFILTER,
+    rtnl.RTM_DELTFILTER,
+    rtnl.RTM_GETTFILTER,
+    rtnl.RTM_NEWACTION,
+    rtnl.RTM_DELACTION,
+    rtnl.RTM_GETACTION,
+    rtnl.RTM_SETNEIGHTBL,
+    rtnl.RTM_GETDCB,
+    rtnl.RTM_SETDCB,
+    rtnl.RTM_NEWNSID,
+    rtnl.RTM_GETNSID,
+    rtnl.RTM_GETSTATS,
+    rtnl.RTM_SETSTATS,
+    rtnl.RTM_NEWCHAIN,
+    rtnl.RTM_DELCHAIN,
+    rtnl.RTM_GETCHAIN,
+    rtnl.RTM_NEWNEXTHOP,
+    rtnl.RTM_DELNEXTHOP,
+    rtnl.RTM_GETNEXTHOP,
+    rtnl.RTM_NEWLINKPROP,
+    rtnl.RTM_DELLINKPROP,
+    rtnl.RTM_GETNEXTHOPBUCKET,
+)
+_DUMP_FOR_ALL: Final = (
+    rtnl.RTM_GETADDR,
+    rtnl.RTM_GETROUTE,
+    rtnl.RTM_GETNEIGH,
+    rtnl.RTM_GETRULE,
+    rtnl.RTM_GETQDISC,
+    rtnl.RTM_GETTCLASS,
+    rtnl.RTM_GETTFILTER,
+    rtnl.RTM_GETACTION,
+    rtnl.RTM_GETNEIGHTBL,
+    rtnl.RTM_GETNETCONF,
+    rtnl.RTM_GETNSID,
+    rtnl.RTM_GETSTATS,
+    rtnl.RTM_GETCHAIN,
+    rtnl.RTM_GETNEXTHOP,
+    rtnl.RTM_GETNEXTHOPBUCKET,
+)
+
+DO: Final[dict[int, frozenset[int]]] = {
+    rtnl.RTM_DELLINK: _BRIDGE,
+    rtnl.RTM_SETLINK: _BRIDGE,
+    rtnl.RTM_NEWADDR: _INET,
+    rtnl.RTM_DELADDR: _INET,
+    rtnl.RTM_GETADDR: frozenset({AF_INET6}),
+    rtnl.RTM_NEWROUTE: _ROUTES,
+    rtnl.RTM_DELROUTE: _ROUTES,
+    rtnl.RTM_GETROUTE: _ROUTES,
+    **dict.fromkeys(_DO_FOR_ALL, _ALL),
+    rtnl.RTM_NEWADDRLABEL: frozenset({AF_INET6}),
+    rtnl.RTM_DELADDRLABEL: frozenset({AF_INET6}),
+    rtnl.RTM_GETADDRLABEL: frozenset({AF_INET6}),
+    rtnl.RTM_GETNETCONF: _INET,
+    rtnl.RTM_NEWMDB: _BRIDGE,
+    rtnl.RTM_DELMDB: _BRIDGE,
+    rtnl.RTM_GETMDB: _BRIDGE,
+    rtnl.RTM_NEWTUNNEL: _BRIDGE,
+    rtnl.RTM_DELTUNNEL: _BRIDGE,
+}
+
+DUMP: Final[dict[int, frozenset[int]]] = {
+    rtnl.RTM_GETLINK: frozenset({AF_BRIDGE, AF_INET6, RTNL_FAMILY_IPMR, RTNL_FAMILY_IP6MR}),
+    **dict.fromkeys(_DUMP_FOR_ALL, _ALL),
+    rtnl.RTM_GETMULTICAST: _INET,
+    rtnl.RTM_GETANYCAST: frozenset({AF_INET6}),
+    rtnl.RTM_GETADDRLABEL: frozenset({AF_INET6}),
+    rtnl.RTM_GETMDB: _BRIDGE,
+    rtnl.RTM_GETTUNNEL: _BRIDGE,
+}
+
+
+def is_lacking(table: dict[int, frozenset[int]], type: int, family: int) -> bool:
+    """Whether Linux handles messages of `type` for `family`, by `DO` or `DUMP`."""
+    families = table.get(type)
+    return families is not None and (not families or family in families)
