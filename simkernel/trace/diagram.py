@@ -99,6 +99,8 @@ class Diagram(Exporter):
             return
         if record.name in THERE_AND_BACK:
             flow.place = flow.software or flow.place
+        elif record.layer == HARDWARE:
+            flow.place = place  # what a device does by itself
         if flow.shown:
             self._drawn.add(Arrow(flow.place, place, _text(record), record.time))
         if record.name not in THERE_AND_BACK:

@@ -55,7 +55,7 @@ def test_a_driver_reads_registers_also_after_the_device_did_something_by_itself(
     ]
     assert [(source, target) for source, target, _ in steps(drawn(records))] == [
         ("camera", "camera"),
-        ("camera", "camera0"),
+        ("camera0", "camera0"),
         ("camera", "camera0"),
         ("camera", "netlink"),
     ]
