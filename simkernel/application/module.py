@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from simkernel.uapi.errno import EEXIST, ENOENT, os_error
+from simkernel.uapi.errno import EAGAIN, EBUSY, EEXIST, ENOENT, os_error
 
 if TYPE_CHECKING:
     from simkernel.application.app import App
@@ -47,8 +47,15 @@ class Modules:
         await self._app.call("finit_module", path, parameter_line(parameters))
 
     async def rmmod(self, name: str) -> None:
-        """Unload a module."""
-        await self._app.call("delete_module", name)
+        """Unload a module.  EBUSY while it is used, where delete_module(2) itself says EAGAIN."""
+        try:
+            await self._app.call("delete_module", name)
+        except OSError as error:
+            if error.errno != EAGAIN:
+                raise
+            users = [" ".join(module["users"]) for module in await self.lsmod() if module["name"] == name]
+            by = f" by: {users[0]}" if users and users[0] else ""
+            raise os_error(EBUSY, f"Module {name} is in use{by}") from None
 
     async def lsmod(self) -> list[Mapping[str, Any]]:
         """The loaded modules, the newest first."""

@@ -4,7 +4,8 @@ The blocks of one file share one folder and are taken in order:
 
     python   run; or, if its first line is a comment with a file's name, saved under that name
     yaml     saved; its first line is a comment with the file's name
-    sh       commands of ours, run one by one; or the installation, which .ci/run has
+    sh       commands of ours, run one by one; or the installation, which .ci/run has.  One that shall fail
+             ends with the comment `# exits with N`, and what it says on standard error counts, too
     bat      the installation for Windows
     text     what the block before it prints; `...` stands for anything
     mermaid  a picture
@@ -18,6 +19,7 @@ import io
 import re
 import runpy
 import shlex
+from collections.abc import Callable
 from pathlib import Path
 
 import attrs
@@ -27,6 +29,7 @@ from simkernel.cli import main
 
 _BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _SAVED = re.compile(r"# ([\w./-]+\.(?:py|yaml))\n")
+_FAILS = re.compile(r"# exits with (\d+)$")
 
 
 @attrs.frozen
@@ -94,9 +97,10 @@ def _unix(line: str) -> str:
 
 
 def _command(line: str) -> str:
+    fails = _FAILS.search(line)
     match shlex.split(line, comments=True):
         case ["simkernel", *arguments]:
-            return _captured(lambda: _simkernel(arguments))
+            return _captured(lambda: _simkernel(arguments, int(fails[1]) if fails else 0), errors=bool(fails))
         case ["python", script]:
             return _captured(lambda: runpy.run_path(script, run_name="__main__"))
         case ["python", "-m", "pytest", *arguments]:
@@ -106,18 +110,21 @@ def _command(line: str) -> str:
             raise AssertionError(f"it is not known how to run {other}")
 
 
-def _simkernel(arguments: list[str]) -> None:
+def _simkernel(arguments: list[str], expected: int) -> None:
     with pytest.raises(SystemExit) as exit:
         main(arguments, prog_name="simkernel")
-    assert not exit.value.code, f"simkernel {shlex.join(arguments)} ended with {exit.value.code}"
+    code = exit.value.code or 0
+    assert code == expected, f"simkernel {shlex.join(arguments)} exited with {code}"
 
 
 def _pytest(arguments: list[str]) -> None:
     assert pytest.main(arguments) == 0
 
 
-def _captured(action: object) -> str:
-    assert callable(action)
-    with contextlib.redirect_stdout(io.StringIO()) as printed:
+def _captured(action: Callable[[], object], *, errors: bool = False) -> str:
+    with contextlib.ExitStack() as redirected:
+        printed = redirected.enter_context(contextlib.redirect_stdout(io.StringIO()))
+        if errors:
+            redirected.enter_context(contextlib.redirect_stderr(printed))
         action()
     return printed.getvalue()

@@ -17,6 +17,7 @@ TEXTS["README"] = (ROOT / "README.md").read_text("utf-8")
 @pytest.mark.parametrize("name", TEXTS)
 def test_runs(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)  # as for `python FILE`: it can import what lies beside it
     runner = Runner((ROOT / ".ci" / "run").read_text("utf-8"))
     for block in blocks(TEXTS[name]):
         try:

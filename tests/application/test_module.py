@@ -1,0 +1,22 @@
+"""What the commands of kmod(8) say to a program."""
+
+from __future__ import annotations
+
+import pytest
+
+from simkernel import Machine
+from simkernel.uapi.errno import EBUSY
+
+
+def test_rmmod_of_a_module_that_is_used_says_by_whom() -> None:
+    with Machine(udev=False) as machine:
+        root = machine.blocking(uid=0)
+        root.modprobe("camera")
+        with pytest.raises(OSError, match="Module devclass is in use by: camera") as raised:
+            root.rmmod("devclass")
+        assert raised.value.errno == EBUSY
+        sock = root.socket(proto=17)
+        with pytest.raises(OSError, match=r"Module hello is in use$"):
+            root.rmmod("hello")
+        sock.close()
+        root.rmmod("hello")
