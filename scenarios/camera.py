@@ -27,6 +27,8 @@ SIZES = ("160x120", "320x240", "640x480", "800x600", "1280x720", "1920x1080")
 FORMATS = ("GREY", "YUYV", "RGB24")
 CHECKSUM_SIZE = 4
 VIEWER_UID = 1000
+BUFFERS = 4
+"""What the driver has if nobody says otherwise."""
 
 STATIONS = (
     ("exposure-start", "hardware", "the sensor begins to expose it"),
@@ -132,7 +134,7 @@ async def administrator(app: Any, buffers: int) -> None:
     Parameter("size", str, "640x480", choices=SIZES, help="of a frame, in pixels"),
     Parameter("pixel_format", str, "YUYV", choices=FORMATS, help="how pixels lie in memory"),
     Parameter("rate", float, 30.0, minimum=0.3, maximum=120.0, unit="frames/s", help="wanted"),
-    Parameter("buffers", int, 0, minimum=0, maximum=64, help="of the driver, 3 or more; 0: as it likes"),
+    Parameter("buffers", int, BUFFERS, minimum=3, maximum=64, help="frame buffers of the driver"),
     Parameter(
         "work", float, 0.0, minimum=0.0, maximum=10000.0, unit="ms", help="the viewer computes a frame"
     ),
@@ -142,7 +144,7 @@ async def administrator(app: Any, buffers: int) -> None:
 def camera(run: Run) -> None:
     machine = run.machine(cpus=run["cpus"] or None)
     seen = Seen()
-    if run["buffers"]:
+    if run["buffers"] != BUFFERS:
         machine.spawn(administrator, run["buffers"])
     machine.spawn(monitor, seen)
     machine.run(until=millis(5))
