@@ -18,7 +18,7 @@ from simkernel.trace.exporter import Exporter
 from simkernel.trace.mermaid import Arrow, Place, SequenceDiagram
 from simkernel.trace.stories import Stories
 from simkernel.uapi.genetlink import GENL_HDRLEN, GenlMsgHdr
-from simkernel.uapi.netlink import NLMSG_HDRLEN, NlMsgHdr
+from simkernel.uapi.netlink import NLMSG_HDRLEN, NLMSG_MIN_TYPE, NlMsgHdr
 
 UNSEEN: Final = frozenset(
     {
@@ -148,4 +148,7 @@ def _request(arguments: Sequence[object]) -> str:
     data = arguments[1] if len(arguments) > 1 else None
     if not isinstance(data, bytes) or len(data) < NLMSG_HDRLEN + GENL_HDRLEN:
         return ""
-    return f" of type {NlMsgHdr.unpack(data).type}, command {GenlMsgHdr.unpack(data, NLMSG_HDRLEN).cmd}"
+    header = NlMsgHdr.unpack(data)
+    if header.type < NLMSG_MIN_TYPE or not NLMSG_HDRLEN + GENL_HDRLEN <= header.length <= len(data):
+        return ""
+    return f" of type {header.type}, command {GenlMsgHdr.unpack(data, NLMSG_HDRLEN).cmd}"

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from simkernel.engine import APPLICATION, DRIVER, HARDWARE, KERNEL, LAYERS, Record
 from simkernel.trace import Diagram
-from tests.trace.records import ANY_RECORDS, STORY, feed, record
+from tests.trace.records import ANY_RECORDS, STORY, enter, feed, record
 
 LINE = re.compile(
     r"sequenceDiagram|    box transparent \S.*|    loop \d+ times|    end|    participant p\d+ as \S.*"
@@ -44,6 +44,11 @@ def test_messages_go_from_layer_to_layer() -> None:
         ("camera", "netlink", "multicast to group 5, 40 bytes"),
         ("netlink", "viewer/7", "recvfrom() returns"),
     ]
+
+
+def test_a_text_that_is_sent_is_no_request() -> None:
+    sent = [enter(1, 7, "sendto", 3, b"hello, this is no netlink message", flow=1)]
+    assert steps(drawn(sent)) == [("viewer/7", "viewer/7", "sendto()")]
 
 
 def test_a_driver_reads_registers_also_after_the_device_did_something_by_itself() -> None:
