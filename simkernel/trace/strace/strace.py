@@ -126,9 +126,7 @@ class Strace(Exporter):
             return
         descriptors = self._descriptors(pid)
         result, error = record.fields.get("result"), record.fields.get("error")
-        if self._writing != pid:
-            self._begin(record)
-            self._write(f"<... {call.form.name or call.name} resumed>")
+        self._resume(record, call)
         if call.form.leave is not None:
             self._write(", ".join(call.form.leave(descriptors, result, *call.arguments)))
         if error is None:
@@ -149,9 +147,7 @@ class Strace(Exporter):
         if self._tasks.pop(pid, None) is None:
             return
         if call is not None:
-            if self._writing != pid:
-                self._begin(record)
-                self._write(f"<... {call.form.name or call.name} resumed>")
+            self._resume(record, call)
             self._result("?")
         if wait.WIFEXITED(status):
             self._line(record, f"+++ exited with {wait.WEXITSTATUS(status)} +++")
@@ -189,6 +185,12 @@ class Strace(Exporter):
             whole, rest = divmod(max(record.time - self._last, 0), SECOND)
             self._write(f"{whole:6}.{rest // MICROSECOND:06} ")
             self._last = record.time
+
+    def _resume(self, record: Record, call: _Call) -> None:
+        """Go on with the line of a call, on a new one if something came between."""
+        if self._writing != record.fields["pid"]:
+            self._begin(record)
+            self._write(f"<... {call.form.name or call.name} resumed>")
 
     def _line(self, record: Record, text: str) -> None:
         self._begin(record)
