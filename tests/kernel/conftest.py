@@ -69,6 +69,11 @@ class Bench:
         self.root.insmod(name, **parameters)
         return self.data(name)
 
+    def delete_module(self, name: str) -> None:
+        """The system call itself, without what rmmod(8) looks at before."""
+        root = self.root
+        root.run(root.inside.call("delete_module", name))
+
     def data(self, name: str) -> Any:
         """The state of a loaded module."""
         module = self.machine.kernel.modules.find(name)

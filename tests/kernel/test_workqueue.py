@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 import pytest
 
@@ -93,7 +94,7 @@ def test_an_ordered_queue_runs_one_after_the_other(machine: Machine) -> None:
     for job in jobs:
         queue.add(job.work)
     machine.run(until=seconds(1))
-    for earlier, later in zip(jobs, jobs[1:], strict=False):
+    for earlier, later in pairwise(jobs):
         assert later.begun[0] >= earlier.ended[0]
 
 

@@ -332,7 +332,9 @@ def test_a_deferred_device_that_goes_is_forgotten(bench: Bench) -> None:
 
 
 def test_udevd_loads_the_driver_by_modalias(bench: Bench) -> None:
-    bench.module("lamp", DRIVER.replace("PROBE", "pass").replace("REMOVE", "pass"), aliases=("simbus:v*d00001A3B*",))
+    bench.module(
+        "lamp", DRIVER.replace("PROBE", "pass").replace("REMOVE", "pass"), aliases=("simbus:v*d00001A3B*",)
+    )
     with Machine(module_path=[bench.folder]) as machine:
         machine.plug(Lamp())
         machine.run(until=seconds(1))

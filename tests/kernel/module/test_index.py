@@ -46,7 +46,7 @@ def test_a_name_comes_before_an_alias(bench: Bench) -> None:
 
 def test_an_unknown_name_gets_the_nearest(bench: Bench) -> None:
     bench.module("camera")
-    with pytest.raises(UnknownModule, match="'camra'.*camera"):
+    with pytest.raises(UnknownModule, match=r"'camra'.*camera"):
         index(bench).resolve("camra")
 
 

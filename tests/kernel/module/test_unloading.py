@@ -11,9 +11,8 @@ from tests.kernel.conftest import Bench
 
 def delete_fails(bench: Bench, name: str) -> int | None:
     """What delete_module(2) itself says."""
-    root = bench.root
     with pytest.raises(OSError) as raised:
-        root.run(root.app.call("delete_module", name))
+        bench.delete_module(name)
     return raised.value.errno
 
 
