@@ -39,7 +39,9 @@ def queue(target: NetlinkSocket, skb: Skb) -> None:
     netlink = target.netlink
     netlink.engine.charged += netlink.costs.deliver
     netlink.statistics.delivered += 1
-    tap.deliver(netlink.engine.trace, target.protocol, skb, portid=target.portid, kernel=False)
+    trace = netlink.engine.trace
+    if trace.emit is not None:
+        tap.deliver(trace, target.protocol, skb, portid=target.portid, kernel=False)
     target.enqueue(skb)
 
 

@@ -14,7 +14,7 @@ from simkernel.kernel.netlink.genetlink.family import Dumper, Family, Group
 from simkernel.kernel.netlink.writer import MessageWriter
 from simkernel.uapi import genetlink as genl
 from simkernel.uapi.errno import EINVAL, EMSGSIZE, ENOENT, os_error
-from simkernel.uapi.netlink import NETLINK_GENERIC, NLM_F_MULTI
+from simkernel.uapi.netlink import NETLINK_GENERIC, NLM_F_MULTI, NLMSG_HDRLEN
 from simkernel.uapi.socket import AF_NETLINK
 from simkernel.uapi.structure import U16
 from simkernel.uapi.ynl import Spec, parse
@@ -80,17 +80,16 @@ class Controller:
     def _reply(self, info: Info, family: Family | None) -> None:
         if family is None or not _visible(family, info.net):
             raise os_error(ENOENT)
-        attributes = describe(family)
-        if len(info.message(genl.CTRL_CMD_NEWFAMILY, attributes)) > GOODSIZE:
+        if len(family.description) > GOODSIZE - NLMSG_HDRLEN - genl.GENL_HDRLEN:
             raise os_error(EMSGSIZE)
-        info.reply(genl.CTRL_CMD_NEWFAMILY, attributes)
+        info.reply(genl.CTRL_CMD_NEWFAMILY, family.description)
 
     def _dump_families(self, writer: MessageWriter, info: Info) -> bool:
         """All families that there are where it was asked (`ctrl_dumpfamily()`)."""
         visible = [family for family in self._registry if _visible(family, info.net)]
         told = info.state or 0
         for family in visible[told:]:
-            writer.append(info.message(genl.CTRL_CMD_NEWFAMILY, describe(family), flags=NLM_F_MULTI))
+            writer.append(info.message(genl.CTRL_CMD_NEWFAMILY, family.description, flags=NLM_F_MULTI))
             told += 1
             info.state = told
         return False

@@ -90,11 +90,11 @@ class Group:
 class Family:
     """A generic netlink family.
 
-    `id` and `first_group` are given at registration.  Commands from `strict_from` on have the header
-    of their requests checked too (`resv_start_op`).  `everywhere` says whether it is there in all
-    namespaces or only in the initial one (`netnsok`); `parallel`, whether it does without the lock
-    that lets one request of all families be handled at a time (`parallel_ops`); `split`, whether do
-    and dump are declared apart (`split_ops`).
+    `id` and `first_group` are given at registration, and `description` is what nlctrl tells of it.
+    Commands from `strict_from` on have the header of their requests checked too (`resv_start_op`).
+    `everywhere` says whether it is there in all namespaces or only in the initial one (`netnsok`);
+    `parallel`, whether it does without the lock that lets one request of all families be handled at
+    a time (`parallel_ops`); `split`, whether do and dump are declared apart (`split_ops`).
     """
 
     name: str
@@ -115,6 +115,7 @@ class Family:
     """Told of every generic netlink socket that is closed (`sock_priv_destroy`)."""
     id: int = 0
     first_group: int = 0
+    description: bytes = attrs.field(default=b"", repr=False)
     _operations: dict[tuple[int, int], Operation] = attrs.field(init=False, repr=False)
 
     def __attrs_post_init__(self) -> None:

@@ -42,7 +42,7 @@ class GenericNetlink:
         self.lock = OperationLock()
         self._dispatcher = Dispatcher(guard)
         self.controller = ctrl.Controller(self).family
-        self.registry.add(self.controller)
+        self._add(self.controller)
         netlink.namespaces.register_pernet(self._enter, self._leave)
 
     # -- namespaces -------------------------------------------------------------
@@ -108,12 +108,16 @@ class GenericNetlink:
 
     def register(self, family: Family) -> None:
         """Let a family be there (`genl_register_family()`).  EEXIST for a name that is taken."""
-        self.registry.add(family)
+        self._add(family)
         if family.groups:
             self.netlink.entries[nl.NETLINK_GENERIC].groups = self.registry.group_room
-        self._tell(family, genl.CTRL_CMD_NEWFAMILY, ctrl.describe(family))
+        self._tell(family, genl.CTRL_CMD_NEWFAMILY, family.description)
         for index in range(len(family.groups)):
             self._tell(family, genl.CTRL_CMD_NEWMCAST_GRP, ctrl.describe_group(family, index))
+
+    def _add(self, family: Family) -> None:
+        self.registry.add(family)
+        family.description = ctrl.describe(family)
 
     def unregister(self, family: Family) -> None:
         """Take a family away; who was in its groups is in them no more (`genl_unregister_family()`)."""
@@ -125,7 +129,7 @@ class GenericNetlink:
         for index in range(len(family.groups)):
             self._tell(family, genl.CTRL_CMD_DELMCAST_GRP, ctrl.describe_group(family, index))
         self.registry.remove(family)
-        self._tell(family, genl.CTRL_CMD_DELFAMILY, ctrl.describe(family))
+        self._tell(family, genl.CTRL_CMD_DELFAMILY, family.description)
 
     def _tell(self, family: Family, event: int, attributes: bytes) -> None:
         """Let nlctrl's group know (`genl_ctrl_event()`)."""
