@@ -107,6 +107,7 @@ class Machine:
         self.bus = Bus(self.engine)
         self.debug = debug
         self._apps: dict[Task, App] = {}
+        self._facades: list[Blocking] = []
         self._closed = False
         self.kernel = Kernel(
             self.engine,
@@ -167,12 +168,12 @@ class Machine:
         self, uid: int = 0, gid: int | None = None, capabilities: Iterable[int] | None = None
     ) -> Blocking:
         """A process for ordinary code: blocking calls that drive the clock."""
-        from simkernel.testing.blocking import Blocking, Driver
+        from simkernel.testing.blocking import Blocking
 
         credentials = Credentials.of(uid, gid, None if capabilities is None else frozenset(capabilities))
-        driver = Driver(self.engine, self.kernel.processes)
-        task = self.kernel.processes.serve("blocking", credentials, self.kernel.net, driver.on_result)
-        return Blocking(self.app(task), task, driver)
+        facade = Blocking.on(self, credentials)
+        self._facades.append(facade)
+        return facade
 
     # -- time ---------------------------------------------------------------
 
@@ -251,6 +252,8 @@ class Machine:
         self._closed = True
         self.engine.section()
         self.kernel.processes.end_all()
+        for facade in self._facades:
+            facade.exit()
 
     def __enter__(self) -> Machine:
         return self

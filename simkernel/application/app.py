@@ -11,17 +11,18 @@ Each call is lazy: it acts when it is awaited (or yielded, in a generator progra
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from random import Random
 from typing import Any, Protocol, TypeVar
 
+from simkernel.application.arguments import c_int
 from simkernel.application.genetlink import GenetlinkClient
 from simkernel.application.module import Modules
 from simkernel.application.program import Image, Program
 from simkernel.application.socket import Socket
 from simkernel.application.uevent import UeventMonitor
 from simkernel.engine import Call, SimulationError, nanoseconds_up, whole_nanoseconds
-from simkernel.uapi.socket import AF_NETLINK, SOCK_RAW
+from simkernel.uapi.socket import AF_INET, AF_NETLINK, SOCK_RAW, SOCK_STREAM
 from simkernel.uapi.ynl import Spec
 
 T = TypeVar("T")
@@ -80,17 +81,20 @@ class App:
 
     def socket(
         self, family: int = AF_NETLINK, type: int = SOCK_RAW, proto: int = 0, fileno: int | None = None
-    ) -> Any:
-        """A socket; with `fileno` one for a descriptor that is open already (inherited, say)."""
+    ) -> Awaitable[Socket]:
+        """A socket; with `fileno` one for a descriptor that is open already (inherited, say).
+
+        -1 for one of the first three is what Python makes of it: AF_INET, SOCK_STREAM and 0.
+        """
+        family, type, proto = c_int(family), c_int(type), c_int(proto)
         if fileno is not None:
-            return self._adopt(fileno, family, type, proto)
+            return Socket.adopt(self, c_int(fileno))
+        family = AF_INET if family == -1 else family
+        type = SOCK_STREAM if type == -1 else type
+        proto = 0 if proto == -1 else proto
         return self.call(
             "socket", family, type, proto, convert=lambda fd: Socket(self, fd, family, type, proto)
         )
-
-    async def _adopt(self, fd: int, family: int, type: int, proto: int) -> Socket:
-        await self.call("getsockname", fd)
-        return Socket(self, fd, family, type, proto)
 
     def poll(
         self, watched: Iterable[tuple[Pollable, int]], timeout: float | None = None
@@ -182,7 +186,9 @@ class App:
         """Leave a namespace for a new one (CLONE_NEWNET)."""
         return self.call("unshare", flags)
 
-    def spawn(self, program: Program, *arguments: Any, name: str | None = None, **keywords: Any) -> Call[int]:
+    def spawn(
+        self, program: Program, /, *arguments: Any, name: str | None = None, **keywords: Any
+    ) -> Call[int]:
         """A child process that runs `program(app, *arguments, **keywords)`; its pid.
 
         It inherits the open descriptors, the credentials and what is done about signals.
@@ -190,7 +196,7 @@ class App:
         return self.call("fork_exec", Image(self._system.app, program, arguments, keywords, name))
 
     def thread(
-        self, program: Program, *arguments: Any, name: str | None = None, **keywords: Any
+        self, program: Program, /, *arguments: Any, name: str | None = None, **keywords: Any
     ) -> Call[int]:
         """Another thread of this process, which shares its descriptors; its tid."""
         return self.call("clone_thread", Image(self._system.app, program, arguments, keywords, name))
@@ -228,11 +234,11 @@ class App:
         """What the kernel says of devices as they come and go."""
         return await UeventMonitor.open(self)
 
-    async def modprobe(self, name: str, **parameters: Any) -> None:
+    async def modprobe(self, name: str, /, **parameters: Any) -> None:
         """Load the module of that name or alias, and before it what it depends on (modprobe(8))."""
         await self.modules.modprobe(name, parameters)
 
-    async def insmod(self, path: str, **parameters: Any) -> None:
+    async def insmod(self, path: str, /, **parameters: Any) -> None:
         """Load one module and nothing else (insmod(8))."""
         await self.modules.insmod(path, parameters)
 
@@ -246,7 +252,10 @@ class App:
 
 
 def _descriptor(what: Pollable) -> int:
-    return what if isinstance(what, int) else what.fileno()
+    fd = what if isinstance(what, int) else what.fileno()
+    if fd < 0:
+        raise ValueError(f"file descriptor cannot be a negative integer ({fd})")
+    return fd
 
 
 def _line_of_program() -> str:

@@ -107,7 +107,7 @@ class GenetlinkClient:
 
     # -- requests -----------------------------------------------------------
 
-    async def do(self, operation: str, **attributes: Any) -> Message | None:
+    async def do(self, operation: str, /, **attributes: Any) -> Message | None:
         """One request; its reply, or None if it has none."""
         request = self._request(operation, "do", NLM_F_REQUEST | NLM_F_ACK, attributes)
         await self._sock.sendto(request, (0, 0))
@@ -119,7 +119,7 @@ class GenetlinkClient:
                     return reply
                 reply = Message(operation, self.family.decode(operation, "do", payload))
 
-    async def dump(self, operation: str, **attributes: Any) -> list[Message]:
+    async def dump(self, operation: str, /, **attributes: Any) -> list[Message]:
         """All there is, message by message.
 
         InterruptedError (EINTR, as libmnl has it) if it changed meanwhile (NLM_F_DUMP_INTR): ask again.

@@ -1,39 +1,39 @@
-"""A socket as a program has it: the names, arguments and results of Python's `socket.socket`.
+"""A socket as a program has it: the names, arguments, results and errors of Python's `socket.socket`.
 
 Every method that is a system call returns something to await.  A timeout is Python's, not the
-kernel's: it polls first, and raises TimeoutError.
+kernel's: it polls first, and raises TimeoutError.  Left out is what makes a file of a socket
+(makefile, sendfile) and what is for other families (sendmsg_afalg, share, ioctl).
 """
 
 from __future__ import annotations
 
-import struct
+import errno
+import operator
 from collections.abc import Awaitable, Callable, Iterable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, SupportsIndex, TypeVar
 
-from simkernel.engine import Call, nanoseconds_up
+from simkernel.application import arguments
+from simkernel.application.arguments import Address, Buffer, ControlMessage, c_int
+from simkernel.engine import MILLISECOND, Call
 from simkernel.uapi.poll import POLLIN, POLLOUT
-from simkernel.uapi.socket import SOCK_NONBLOCK, SOCK_TYPE_MASK
+from simkernel.uapi.socket import SO_DOMAIN, SO_PROTOCOL, SO_TYPE, SOCK_NONBLOCK, SOCK_TYPE_MASK, SOL_SOCKET
 
 if TYPE_CHECKING:
     from simkernel.application.app import App
 
 T = TypeVar("T")
-Address = tuple[int, int]
-Buffer = bytes | bytearray | memoryview
-Ancillary = tuple[int, int, bytes]
 
 FIONBIO = 0x5421
 """ioctl(2) that sets O_NONBLOCK, as Python does it (include/uapi/asm-generic/ioctls.h)."""
 
-INT = struct.Struct("<i")
-LARGEST_OPTION = 1024
-"""Bytes that getsockopt takes at most (Modules/socketmodule.c)."""
+PAUSE = MILLISECOND
+"""How long a call with a timeout rests when poll(2) says it can go on and it cannot; Python spins there."""
 
 
 class Socket:
     """One end of a netlink protocol."""
 
-    __slots__ = ("_app", "_fd", "_timeout", "family", "proto", "type")
+    __slots__ = ("__weakref__", "_app", "_fd", "_timeout", "family", "proto", "type")
 
     def __init__(self, app: App, fd: int, family: int, type: int, proto: int) -> None:
         self._app = app
@@ -43,8 +43,19 @@ class Socket:
         self.type = type & SOCK_TYPE_MASK
         self.proto = proto
 
+    @classmethod
+    async def adopt(cls, app: App, fd: int) -> Socket:
+        """A socket for a descriptor that is open already; the kernel says what it is.  EBADF, ENOTSOCK."""
+        if fd < 0:
+            raise ValueError("negative file descriptor")
+        about: list[bytes] = []
+        for option in (SO_DOMAIN, SO_TYPE, SO_PROTOCOL):
+            about.append(await app.call("getsockopt", fd, SOL_SOCKET, option, arguments.INT.size))
+        return cls(app, fd, *map(arguments.option_as_int, about))
+
     def __repr__(self) -> str:
-        return f"<socket fd={self._fd} family={self.family} type={self.type} proto={self.proto}>"
+        closed = "[closed] " if self._fd < 0 else ""
+        return f"<socket {closed}fd={self._fd}, family={self.family}, type={self.type}, proto={self.proto}>"
 
     async def __aenter__(self) -> Socket:
         return self
@@ -58,13 +69,17 @@ class Socket:
 
     # -- addresses ----------------------------------------------------------
 
-    def bind(self, address: Address) -> Call[None]:
+    def bind(self, address: Address, /) -> Call[None]:
         """Take a port id (0: let the kernel choose) and join the groups of a bit mask."""
-        return self._app.call("bind", self._fd, _address(address, "bind"))
+        return self._app.call("bind", self._fd, arguments.address(address, "bind"))
 
-    def connect(self, address: Address) -> Call[None]:
+    def connect(self, address: Address, /) -> Call[None]:
         """Set where `send` goes, and from whom unicast is taken."""
-        return self._app.call("connect", self._fd, _address(address, "connect"))
+        return self._app.call("connect", self._fd, arguments.address(address, "connect"))
+
+    def connect_ex(self, address: Address, /) -> Awaitable[int]:
+        """The same; an errno of the kernel is the result instead of an error."""
+        return _errno_of(self._app.call("connect", self._fd, arguments.address(address, "connect_ex")))
 
     def getsockname(self) -> Call[Address]:
         """Port id and the mask of the first 32 groups."""
@@ -74,78 +89,139 @@ class Socket:
         """Where `send` goes."""
         return self._app.call("getpeername", self._fd)
 
+    # -- connections, which netlink has not -----------------------------------
+
+    def listen(self, backlog: SupportsIndex = 128, /) -> Call[None]:
+        """OSError (EOPNOTSUPP)."""
+        return self._app.call("listen", self._fd, c_int(backlog))
+
+    def accept(self) -> Awaitable[tuple[Socket, Address]]:
+        """OSError (EOPNOTSUPP)."""
+        return self._io(POLLIN, "accept4", 0)
+
+    def shutdown(self, how: SupportsIndex, /) -> Call[None]:
+        """OSError (EOPNOTSUPP)."""
+        return self._app.call("shutdown", self._fd, c_int(how))
+
     # -- sending ------------------------------------------------------------
 
-    def send(self, data: Buffer, flags: int = 0) -> Awaitable[int]:
+    def send(self, data: Buffer, flags: SupportsIndex = 0, /) -> Awaitable[int]:
         """Send to the peer; the number of bytes."""
-        return self._io(POLLOUT, "sendto", bytes(data), flags, None)
+        return self._io(POLLOUT, "sendto", arguments.data(data), c_int(flags), None)
 
-    def sendto(self, data: Buffer, *arguments: Any) -> Awaitable[int]:
+    def sendall(self, data: Buffer, flags: SupportsIndex = 0, /) -> Awaitable[None]:
+        """Send to the peer.  Netlink sends all or nothing."""
+        return self._io(POLLOUT, "sendto", arguments.data(data), c_int(flags), None, convert=_nothing)
+
+    def sendto(self, data: Buffer, /, *flags_and_address: Any) -> Awaitable[int]:
         """sendto(data, address) or sendto(data, flags, address)."""
-        flags, address = _flags_and_address(arguments)
-        return self._io(POLLOUT, "sendto", bytes(data), flags, _address(address, "sendto"))
+        flags, address = arguments.flags_and_address(flags_and_address)
+        return self._io(POLLOUT, "sendto", arguments.data(data), flags, address)
 
     def sendmsg(
         self,
         buffers: Iterable[Buffer],
         ancdata: Iterable[tuple[int, int, Buffer]] = (),
-        flags: int = 0,
+        flags: SupportsIndex = 0,
         address: Address | None = None,
+        /,
     ) -> Awaitable[int]:
         """Send buffers as one message, with control messages."""
-        control = [(level, type, bytes(data)) for level, type, data in ancdata]
-        where = None if address is None else _address(address, "sendmsg")
-        return self._io(POLLOUT, "sendmsg", b"".join(map(bytes, buffers)), control, flags, where)
+        data = b"".join(map(arguments.data, buffers))
+        control = arguments.control_messages(ancdata)
+        where = None if address is None else arguments.address(address, "sendmsg")
+        return self._io(POLLOUT, "sendmsg", data, control, c_int(flags), where)
 
     # -- receiving ----------------------------------------------------------
 
-    def recv(self, bufsize: int, flags: int = 0) -> Awaitable[bytes]:
-        """One message, cut to `bufsize` bytes."""
-        _check_size(bufsize, "recv")
-        return self._io(POLLIN, "recvfrom", bufsize, flags, convert=_data)
+    def recv(self, bufsize: SupportsIndex, flags: SupportsIndex = 0, /) -> Awaitable[bytes]:
+        """One message, cut to `bufsize` bytes; for 0 bytes the kernel is not asked."""
+        size = arguments.size(bufsize, "negative buffersize in recv")
+        flags = c_int(flags)
+        return self._io(POLLIN, "recvfrom", size, flags, convert=_data) if size else _already(b"")
 
-    def recvfrom(self, bufsize: int, flags: int = 0) -> Awaitable[tuple[bytes, Address]]:
+    def recvfrom(
+        self, bufsize: SupportsIndex, flags: SupportsIndex = 0, /
+    ) -> Awaitable[tuple[bytes, Address]]:
         """One message, and who sent it."""
-        _check_size(bufsize, "recvfrom")
-        return self._io(POLLIN, "recvfrom", bufsize, flags, convert=_data_and_address)
+        size = arguments.size(bufsize, "negative buffersize in recvfrom")
+        return self._io(POLLIN, "recvfrom", size, c_int(flags), convert=_data_and_address)
 
     def recvmsg(
-        self, bufsize: int, ancbufsize: int = 0, flags: int = 0
-    ) -> Awaitable[tuple[bytes, list[Ancillary], int, Address]]:
+        self, bufsize: SupportsIndex, ancbufsize: SupportsIndex = 0, flags: SupportsIndex = 0, /
+    ) -> Awaitable[tuple[bytes, list[ControlMessage], int, Address]]:
         """One message, its control messages, MSG_ flags, and who sent it."""
-        _check_size(bufsize, "recvmsg")
-        if ancbufsize < 0:
-            raise ValueError("invalid ancillary data buffer length")
-        return self._io(POLLIN, "recvmsg", bufsize, ancbufsize, flags, convert=_whole)
+        size = arguments.size(bufsize, "negative buffer size in recvmsg()")
+        room = arguments.control_size(ancbufsize)
+        return self._io(POLLIN, "recvmsg", size, room, c_int(flags), convert=_whole)
+
+    def recv_into(self, buffer: Any, nbytes: SupportsIndex = 0, flags: SupportsIndex = 0) -> Awaitable[int]:
+        """One message into a buffer; the number of bytes."""
+        view = arguments.writable(buffer, "recv_into")
+        size = arguments.size(nbytes, "negative buffersize in recv_into") or len(view)
+        if size > len(view):
+            raise ValueError("buffer too small for requested bytes")
+        flags = c_int(flags)
+        if not size:
+            return _already(0)
+        return self._io(POLLIN, "recvfrom", size, flags, convert=lambda received: _fill(received, view))
+
+    def recvfrom_into(
+        self, buffer: Any, nbytes: SupportsIndex = 0, flags: SupportsIndex = 0
+    ) -> Awaitable[tuple[int, Address]]:
+        """One message into a buffer; the number of bytes, and who sent it."""
+        view = arguments.writable(buffer, "recvfrom_into")
+        size = arguments.size(nbytes, "negative buffersize in recvfrom_into") or len(view)
+        if size > len(view):
+            raise ValueError("nbytes is greater than the length of the buffer")
+        return self._io(
+            POLLIN, "recvfrom", size, c_int(flags), convert=lambda it: (_fill(it, view), it.address)
+        )
+
+    def recvmsg_into(
+        self, buffers: Iterable[Any], ancbufsize: SupportsIndex = 0, flags: SupportsIndex = 0, /
+    ) -> Awaitable[tuple[int, list[ControlMessage], int, Address]]:
+        """One message into several buffers, one after the other, and what else `recvmsg` tells."""
+        views = [arguments.writable(buffer, "recvmsg_into") for buffer in buffers]
+        room = arguments.control_size(ancbufsize)
+        return self._io(
+            POLLIN, "recvmsg", sum(map(len, views)), room, c_int(flags),
+            convert=lambda it: (_fill(it, *views), list(it.control), it.flags, it.address),
+        )  # fmt: skip
 
     # -- options ------------------------------------------------------------
 
-    def setsockopt(self, level: int, option: int, value: int | Buffer) -> Call[None]:
+    def setsockopt(
+        self, level: SupportsIndex, option: SupportsIndex, value: SupportsIndex | Buffer, /
+    ) -> Call[None]:
         """Set an option to an int, or to bytes as they are."""
-        return self._app.call("setsockopt", self._fd, level, option, _option(value))
+        return self._app.call("setsockopt", self._fd, c_int(level), c_int(option), arguments.option(value))
 
-    def getsockopt(self, level: int, option: int, buflen: int = 0) -> Call[Any]:
+    def getsockopt(
+        self, level: SupportsIndex, option: SupportsIndex, buflen: SupportsIndex = 0, /
+    ) -> Call[Any]:
         """An option as an int, or as up to `buflen` bytes."""
-        if not 0 <= buflen <= LARGEST_OPTION:
+        length = c_int(buflen)
+        if not 0 <= length <= arguments.LARGEST_OPTION:
             raise OSError("getsockopt buflen out of range")
-        convert = _as_int if buflen == 0 else bytes
-        return self._app.call("getsockopt", self._fd, level, option, buflen or INT.size, convert=convert)
+        convert = bytes if length else arguments.option_as_int
+        length = length or arguments.INT.size
+        return self._app.call("getsockopt", self._fd, c_int(level), c_int(option), length, convert=convert)
 
-    def setblocking(self, flag: bool) -> Call[int]:
+    def setblocking(self, flag: SupportsIndex, /) -> Call[int]:
         """Wait in calls that cannot go on, or not."""
-        return self.settimeout(None if flag else 0)
+        return self.settimeout(None if operator.index(flag) else 0)
 
-    def settimeout(self, seconds: float | None) -> Call[int]:
+    def settimeout(self, seconds: float | SupportsIndex | None, /) -> Call[int]:
         """How long to wait in calls that cannot go on; None for ever, 0 not at all."""
-        timeout = None if seconds is None else nanoseconds_up(seconds)
-        if timeout is not None and timeout < 0:
-            raise ValueError("Timeout value out of range")
-        self._timeout = timeout
-        return self._app.call("ioctl", self._fd, FIONBIO, timeout is not None)
+        self._timeout = arguments.timeout(seconds)
+        return self._app.call("ioctl", self._fd, FIONBIO, self._timeout is not None)
 
     def gettimeout(self) -> float | None:
         """What `settimeout` set, in seconds."""
         return None if self._timeout is None else self._timeout / 1e9
+
+    timeout = property(gettimeout)
 
     def getblocking(self) -> bool:
         """Whether calls may wait."""
@@ -155,7 +231,7 @@ class Socket:
 
     async def close(self) -> None:
         """Close the descriptor; harmless when it is closed."""
-        fd, self._fd = self._fd, -1
+        fd = self.detach()
         if fd >= 0:
             await self._app.call("close", fd)
 
@@ -169,75 +245,67 @@ class Socket:
         fd: int = await self._app.call("dup", self._fd)
         twin = Socket(self._app, fd, self.family, self.type, self.proto)
         twin._timeout = self._timeout
+        await self._app.call("ioctl", fd, FIONBIO, self._timeout is not None)
         return twin
 
     # -- timeouts -----------------------------------------------------------
 
     def _io(
-        self, events: int, name: str, *arguments: Any, convert: Callable[[Any], T] | None = None
+        self, events: int, name: str, *args: Any, convert: Callable[[Any], T] | None = None
     ) -> Awaitable[T]:
-        if not self._timeout:
-            return self._app.call(name, self._fd, *arguments, convert=convert)
-        return self._within_timeout(
-            events, lambda: self._app.call(name, self._fd, *arguments, convert=convert)
-        )
+        if not self._timeout or self._fd < 0:
+            return self._app.call(name, self._fd, *args, convert=convert)
+        return self._within_timeout(events, lambda: self._app.call(name, self._fd, *args, convert=convert))
 
     async def _within_timeout(self, events: int, make: Callable[[], Call[T]]) -> T:
         """`sock_call_impl()` of Modules/socketmodule.c: poll, try, and poll again while others are faster."""
         assert self._timeout is not None
-        deadline = self._app.monotonic_ns() + self._timeout
-        while True:
-            left = max(0, deadline - self._app.monotonic_ns())
-            if not await self._app.call("poll", [(self._fd, events)], left):
-                raise TimeoutError("timed out")
+        left = self._timeout
+        deadline = self._app.monotonic_ns() + left
+        while left >= 0 and await self._app.call("poll", [(self._fd, events)], left):
             try:
                 return await make()
             except BlockingIOError:
-                continue
+                await self._app.call("nanosleep", PAUSE)
+            left = deadline - self._app.monotonic_ns()
+        raise TimeoutError("timed out")
 
 
-def _address(address: object, call: str) -> Address:
-    """Two ints, taken modulo 2**32 as Python's own parser takes them."""
-    if not isinstance(address, tuple):
-        raise TypeError(f"{call}(): AF_NETLINK address must be tuple, not {type(address).__name__}")
-    if len(address) != 2 or not all(isinstance(part, int) for part in address):
-        raise TypeError(f"{call}(): AF_NETLINK address must be a pair (port id, groups)")
-    return (address[0] & 0xFFFFFFFF, address[1] & 0xFFFFFFFF)
+async def _already(result: T) -> T:
+    """The result of a call that the kernel need not be asked for."""
+    return result
 
 
-def _flags_and_address(arguments: tuple[Any, ...]) -> tuple[int, Any]:
-    if len(arguments) == 1:
-        return 0, arguments[0]
-    if len(arguments) == 2:
-        return arguments[0], arguments[1]
-    raise TypeError(f"sendto() takes 2 or 3 arguments ({1 + len(arguments)} given)")
-
-
-def _check_size(bufsize: int, call: str) -> None:
-    if bufsize < 0:
-        raise ValueError(f"negative buffersize in {call}")
-
-
-def _option(value: int | Buffer) -> bytes:
-    if not isinstance(value, int):
-        return bytes(value)
+async def _errno_of(call: Call[None]) -> int:
     try:
-        return INT.pack(value)
-    except struct.error:
-        raise OverflowError("signed integer does not fit a C int") from None
+        await call
+    except OSError as error:
+        return error.errno or errno.EIO
+    return 0
 
 
-def _as_int(value: bytes) -> int:
-    return int(INT.unpack(value.ljust(INT.size, b"\0"))[0])
+def _nothing(_: Any) -> None:
+    pass
+
+
+def _fill(received: Any, *views: memoryview) -> int:
+    """Write what was received into buffers, one after the other; the call's result."""
+    start = 0
+    for view in views:
+        piece = received.data[start : start + len(view)]
+        view[: len(piece)] = piece
+        start += len(piece)
+    return int(received.length)
 
 
 def _data(received: Any) -> bytes:
-    return bytes(received.data)
+    """What was received, as long as the call said: under MSG_TRUNC longer than what there is of it."""
+    return bytes(received.data).ljust(received.length, b"\0")
 
 
 def _data_and_address(received: Any) -> tuple[bytes, Address]:
-    return bytes(received.data), received.address
+    return _data(received), received.address
 
 
-def _whole(received: Any) -> tuple[bytes, list[Ancillary], int, Address]:
+def _whole(received: Any) -> tuple[bytes, list[ControlMessage], int, Address]:
     return bytes(received.data), list(received.control), received.flags, received.address

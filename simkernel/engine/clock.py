@@ -35,8 +35,12 @@ def micros(value: Duration) -> int:
 
 
 def nanoseconds_up(value: Duration, unit: int = SECOND) -> int:
-    """Nanoseconds in `value` times `unit`, rounded up, as Python's own timeouts are."""
-    return math.ceil(_exact(value, "a timeout") * unit)
+    """Nanoseconds in `value` times `unit`, rounded up, as Python's own timeouts are.
+
+    A float is multiplied as a float, as there: 0.1 s are 100 000 000 ns, though 0.1 is a little more.
+    """
+    exact = _exact(value, "a timeout")
+    return math.ceil(value * unit if isinstance(value, float) else exact * unit)
 
 
 def whole_nanoseconds(value: object, what: str) -> int:

@@ -1,204 +1,194 @@
-"""Blocking calls for ordinary code: the same names, and each drives the clock until it is done.
+"""Blocking calls for ordinary code: the names that a program has, and each drives the clock until it is done.
 
 A `Blocking` is a process of the machine without a program.  Its sockets look like `socket.socket`.
 """
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Awaitable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Awaitable, Iterable, Iterator
+from random import Random
+from typing import TYPE_CHECKING, TypeVar
 
 from simkernel.application.app import App
-from simkernel.engine import Call, Deadlock, Engine, SimulationError, TimeLimit, seconds
+from simkernel.application.family import Family
+from simkernel.application.genetlink import GenetlinkClient, Message
+from simkernel.application.uevent import UeventMonitor
+from simkernel.testing.descriptor import RealDescriptor
+from simkernel.testing.driver import Driver
 from simkernel.testing.socket import BlockingSocket
+from simkernel.testing.twin import Run, TwinIterator, twin
 from simkernel.uapi.socket import AF_NETLINK, SOCK_RAW
+from simkernel.uapi.uevent import Uevent
 
 if TYPE_CHECKING:
-    from simkernel.kernel.task.process import Processes
+    from simkernel.kernel.task.credentials import Credentials
     from simkernel.kernel.task.task import Task
+    from simkernel.machine import Machine
+    from simkernel.uapi.ynl import Spec
 
 T = TypeVar("T")
-
-LIMIT = seconds(60)
-"""How much simulated time one blocking call may take."""
-
-
-class Driver:
-    """Carries out one awaitable after the other as a given task, by letting the machine run."""
-
-    def __init__(self, engine: Engine, processes: Processes, limit: int = LIMIT) -> None:
-        self._engine = engine
-        self._processes = processes
-        self._limit = limit
-        self._results: list[tuple[Any, BaseException | None]] = []
-
-    def on_result(self, value: Any, error: BaseException | None) -> None:
-        """The task has what its call came to."""
-        self._results.append((value, error))
-
-    def run(self, task: Task, awaitable: Awaitable[T]) -> T:
-        """The result of a call, or of a coroutine that makes calls."""
-        if isinstance(awaitable, Call):
-            return self._call(task, awaitable)  # type: ignore[no-any-return]
-        if not inspect.iscoroutine(awaitable):
-            raise SimulationError(f"{awaitable!r} is neither a call nor a coroutine")
-        value: Any = None
-        error: BaseException | None = None
-        while True:
-            try:
-                call = awaitable.send(value) if error is None else awaitable.throw(error)
-            except StopIteration as stop:
-                return stop.value  # type: ignore[no-any-return]
-            value, error = None, None
-            try:
-                value = self._call(task, call)
-            except OSError as raised:
-                error = raised
-
-    def _call(self, task: Task, call: Call[Any]) -> Any:
-        engine = self._engine
-        if engine.running:
-            raise SimulationError(
-                f"{call!r}: a blocking call cannot be made inside the simulation; a program awaits"
-            )
-        if not task.alive:
-            raise SimulationError(f"{call!r}: the process {task.track} has ended")
-        engine.running = True
-        try:
-            engine.section()
-            self._processes.runner.submit(task, call)
-            self._until_done(task, call)
-        finally:
-            engine.running = False
-            engine.section()
-        value, error = self._results.pop()
-        if error is not None:
-            raise error
-        return value
-
-    def _until_done(self, task: Task, call: Call[Any]) -> None:
-        engine = self._engine
-        limit = engine.now + self._limit
-        while not self._results:
-            following = engine.next_time()
-            if following is None:
-                self._give_up(task)
-                raise Deadlock(
-                    f"{call!r} can never return: nothing is scheduled any more; {self._sleepers()}"
-                )
-            if following > limit:
-                self._give_up(task)
-                raise TimeLimit(
-                    f"{call!r} took more than {self._limit / 1e9:g} simulated seconds; {self._sleepers()}"
-                )
-            engine.step()
-            if not task.alive:
-                raise SimulationError(f"{call!r}: the process {task.track} was killed meanwhile")
-
-    def _give_up(self, task: Task) -> None:
-        """Let go of what the task waits for, so that it can make other calls."""
-        if task.sleep is not None:
-            task.sleep.leave()
-            task.sleep = None
-        frame, task.frame = task.frame, None
-        if frame is not None:
-            frame.close()
-        task.call = None
-
-    def _sleepers(self) -> str:
-        asleep = [f"{each.track} in {each.call.name if each.call else each.comm} on {each.sleep.where}"
-                  for each in self._processes if each.sleep is not None]  # fmt: skip
-        return "asleep: " + ("; ".join(asleep) or "nobody")
+Pollable = BlockingSocket | int
 
 
 class Blocking:
-    """One process of a machine, for ordinary code: `app`'s names, each call returning its result."""
+    """One process of a machine, for ordinary code: `App`'s names, each call returning its result.
 
-    def __init__(self, app: App, task: Task, driver: Driver) -> None:
-        self.app = app
-        self.task = task
+    `app` is the process's `App`, for calls that have no name here: `blocking.run(blocking.app.call(...))`.
+    """
+
+    def __init__(self, app: App, driver: Driver) -> None:
+        self.app = self.inside = app
         self._driver = driver
+        self._real: list[RealDescriptor] = []
+
+    @classmethod
+    def on(cls, machine: Machine, credentials: Credentials) -> Blocking:
+        """A new process of `machine`."""
+        driver = Driver(machine.engine, machine.kernel.processes, credentials, machine.kernel.net)
+        return cls(machine.app(driver.task), driver)
+
+    def __enter__(self) -> Blocking:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.exit()
+
+    @property
+    def task(self) -> Task:
+        """The process that makes the calls."""
+        return self._driver.task
 
     def run(self, awaitable: Awaitable[T]) -> T:
-        """Carry out any call or coroutine of `self.app`, and give its result."""
-        return self._driver.run(self.task, awaitable)
+        """The result of a call of `app`, or of a coroutine that makes such calls."""
+        try:
+            return self._driver.run(awaitable)
+        finally:
+            for real in self._real:
+                real.update()
+
+    # -- sockets and descriptors ------------------------------------------------
 
     def socket(
         self, family: int = AF_NETLINK, type: int = SOCK_RAW, proto: int = 0, fileno: int | None = None
     ) -> BlockingSocket:
-        """As `socket.socket`."""
-        return BlockingSocket(
-            self.run, self.task.files, self.run(self.app.socket(family, type, proto, fileno))
-        )
+        """As `socket.socket(family, type, proto)`; with `fileno` for a descriptor inside the machine."""
+        sock = self.run(self.app.socket(family, type, proto, fileno))
+        return BlockingSocket(self, sock)
+
+    def make_real(self, fd: int) -> RealDescriptor:
+        """A real descriptor for real clients to poll, which follows the simulated `fd`."""
+        real = RealDescriptor(self.task.files.get(fd))
+        self._real = [each for each in self._real if each.fileno() >= 0]
+        self._real.append(real)
+        return real
 
     def poll(
-        self, watched: Iterable[tuple[BlockingSocket | int, int]], timeout: float | None = None
+        self, watched: Iterable[tuple[Pollable, int]], timeout: float | None = None
     ) -> list[tuple[int, int]]:
         """(descriptor, events) of those that are ready; waits up to `timeout` milliseconds, None for ever."""
-        pairs = [(what if isinstance(what, int) else what.descriptor, events) for what, events in watched]
-        return self.run(self.app.poll(pairs, timeout))
+        return self.run(self.app.poll([(_descriptor(what), mask) for what, mask in watched], timeout))
 
-    def sleep(self, seconds: float) -> None:
-        """Let time pass."""
-        self.run(self.app.sleep(seconds))
+    def close(self, fd: Pollable) -> None:
+        """Close a descriptor."""
+        self.run(self.app.close(_descriptor(fd)))
 
-    def getpid(self) -> int:
-        """The process's number."""
-        return self.run(self.app.getpid())
+    def dup(self, fd: Pollable) -> int:
+        """Another descriptor for the same open file."""
+        return self.run(self.app.dup(_descriptor(fd)))
 
-    def kill(self, pid: int, signal: int) -> None:
-        """Send a signal."""
-        self.run(self.app.kill(pid, signal))
+    def dup2(self, fd: Pollable, other: int) -> int:
+        """`other` for the same open file."""
+        return self.run(self.app.dup2(_descriptor(fd), other))
 
-    def genetlink(self, family: str) -> BlockingClient:
-        """A client of a generic netlink family."""
-        return BlockingClient(self, self.run(self.app.genetlink(family)))
+    setrlimit_nofile = twin(App.setrlimit_nofile)
 
-    def modprobe(self, name: str, **parameters: Any) -> None:
-        """Load a module by name or alias, its dependencies first."""
-        self.run(self.app.modprobe(name, **parameters))
+    # -- time -------------------------------------------------------------------
 
-    def insmod(self, path: str, **parameters: Any) -> None:
-        """Load one module."""
-        self.run(self.app.insmod(path, **parameters))
+    sleep = twin(App.sleep)
+    compute = twin(App.compute)
+    sched_yield = twin(App.sched_yield)
 
-    def rmmod(self, name: str) -> None:
-        """Unload a module."""
-        self.run(self.app.rmmod(name))
+    def monotonic_ns(self) -> int:
+        """The machine's clock in nanoseconds."""
+        return self.app.monotonic_ns()
 
-    def lsmod(self) -> list[Mapping[str, Any]]:
-        """The loaded modules."""
-        return self.run(self.app.lsmod())
+    @property
+    def random(self) -> Random:
+        """This process's own random stream."""
+        return self.app.random
+
+    # -- processes --------------------------------------------------------------
+
+    getpid = twin(App.getpid)
+    gettid = twin(App.gettid)
+    getppid = twin(App.getppid)
+    getuid = twin(App.getuid)
+    getgid = twin(App.getgid)
+    setuid = twin(App.setuid)
+    setgid = twin(App.setgid)
+    capset = twin(App.capset)
+    unshare = twin(App.unshare)
+    spawn = twin(App.spawn)
+    thread = twin(App.thread)
+    wait = twin(App.wait)
+    waitpid = twin(App.waitpid)
+    kill = twin(App.kill)
+    signal = twin(App.signal)
+
+    def exit(self, code: int = 0) -> None:
+        """End this process: its descriptors are closed, the real ones too.  Harmless when it has ended."""
+        self._driver.end((code & 0xFF) << 8)
+        while self._real:
+            self._real.pop().close()
+
+    # -- clients ----------------------------------------------------------------
+
+    modprobe = twin(App.modprobe)
+    insmod = twin(App.insmod)
+    rmmod = twin(App.rmmod)
+    lsmod = twin(App.lsmod)
+
+    def genetlink(self, family: str, spec: Spec | None = None) -> BlockingClient:
+        """A client of a generic netlink family.  FileNotFoundError (ENOENT) if there is none."""
+        return BlockingClient(self.run, self.run(self.app.genetlink(family, spec)))
+
+    def uevents(self) -> BlockingMonitor:
+        """What the kernel says of devices as they come and go."""
+        return BlockingMonitor(self.run, self.run(self.app.uevents()))
 
 
 class BlockingClient:
-    """A generic netlink client whose calls return their results."""
+    """A generic netlink client (`GenetlinkClient`) whose calls return their results."""
 
-    def __init__(self, owner: Blocking, client: Any) -> None:
-        self._run = owner.run
-        self.client = client
+    def __init__(self, run: Run, inside: GenetlinkClient) -> None:
+        self.run = run
+        self.inside = inside
 
-    def join(self, group: str) -> None:
-        """Join a multicast group."""
-        self._run(self.client.join(group))
+    @property
+    def family(self) -> Family:
+        """The family, as nlctrl tells of it."""
+        return self.inside.family
 
-    def leave(self, group: str) -> None:
-        """Leave a multicast group."""
-        self._run(self.client.leave(group))
+    join = twin(GenetlinkClient.join)
+    leave = twin(GenetlinkClient.leave)
+    do = twin(GenetlinkClient.do)
+    dump = twin(GenetlinkClient.dump)
+    close = twin(GenetlinkClient.close)
 
-    def do(self, operation: str, **attributes: Any) -> Any:
-        """One request; its reply's attributes, None without a reply."""
-        return self._run(self.client.do(operation, **attributes))
+    def events(self, *names: str) -> Iterator[Message]:
+        """The events of the joined groups, or those of them with these names, as they come."""
+        return TwinIterator(self.run, self.inside.events(*names))
 
-    def dump(self, operation: str, **attributes: Any) -> list[Any]:
-        """A dump; the attributes of each message."""
-        return self._run(self.client.dump(operation, **attributes))
 
-    def next_event(self) -> Any:
-        """The next event of the groups that were joined."""
-        return self._run(anext(self.client.events()))
+class BlockingMonitor(TwinIterator[Uevent]):
+    """A monitor of uevents (`UeventMonitor`) for a `for` loop."""
 
-    def close(self) -> None:
-        """Close its sockets."""
-        self._run(self.client.close())
+    def __init__(self, run: Run, inside: UeventMonitor) -> None:
+        super().__init__(run, inside)
+        self.inside = inside
+
+    close = twin(UeventMonitor.close)
+
+
+def _descriptor(what: Pollable) -> int:
+    return what if isinstance(what, int) else what.descriptor

@@ -9,28 +9,31 @@ from __future__ import annotations
 
 import socket
 
-from simkernel.kernel.file.file import FileObject
+from simkernel.kernel.file.file import OpenFile
 from simkernel.uapi.poll import POLLERR, POLLHUP, POLLIN
 
 READABLE = POLLIN | POLLERR | POLLHUP
 
 
 class RealDescriptor:
-    """The pair, and the place in the simulated file's wait queues that keeps it up to date."""
+    """The pair, and the place in the simulated file's wait queues that keeps it up to date.
+
+    It stands in the queues for good, as epoll(7) does; that something was read it is told by `update`.
+    """
 
     exclusive = False
 
-    def __init__(self, file: FileObject) -> None:
-        self._file = file
+    def __init__(self, file: OpenFile) -> None:
+        self._object = file.object
         self._shown, self._ours = socket.socketpair()
         self._shown.setblocking(False)
         self._readable = False
-        for queue in file.wait_queues:
+        for queue in self._object.wait_queues:
             queue.add(self)
         self.update()
 
     def fileno(self) -> int:
-        """The real descriptor's number."""
+        """The real descriptor's number; -1 once closed."""
         return self._shown.fileno()
 
     def wake(self, woken: bool) -> None:
@@ -39,7 +42,7 @@ class RealDescriptor:
 
     def update(self) -> None:
         """Let the real descriptor be readable exactly if the simulated file is."""
-        readable = bool(self._file.poll() & READABLE)
+        readable = bool(self._object.poll() & READABLE)
         if readable and not self._readable:
             self._ours.send(b"!")
         elif self._readable and not readable:
@@ -47,8 +50,8 @@ class RealDescriptor:
         self._readable = readable
 
     def close(self) -> None:
-        """Give both ends back."""
-        for queue in self._file.wait_queues:
+        """Give both ends back.  Harmless when that has been done."""
+        for queue in self._object.wait_queues:
             queue.discard(self)
         self._shown.close()
         self._ours.close()

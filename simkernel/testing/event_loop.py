@@ -14,8 +14,9 @@ import selectors
 from collections.abc import Mapping
 from typing import Any
 
-from simkernel.engine import Deadlock, Engine, nanoseconds_up
+from simkernel.engine import nanoseconds_up
 from simkernel.machine import Machine
+from simkernel.testing.driver import outside, run_until
 
 Ready = list[tuple[selectors.SelectorKey, int]]
 
@@ -23,8 +24,8 @@ Ready = list[tuple[selectors.SelectorKey, int]]
 class SimulatedSelector(selectors.BaseSelector):
     """A selector that steps the machine until a registered descriptor is ready or the time is up."""
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+    def __init__(self, machine: Machine) -> None:
+        self._machine = machine
         self._real = selectors.DefaultSelector()
 
     def register(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
@@ -50,37 +51,39 @@ class SimulatedSelector(selectors.BaseSelector):
     def select(self, timeout: float | None = None) -> Ready:
         """What is ready now, or as soon as anything is within `timeout` simulated seconds.
 
-        Raises Deadlock if there is no timeout and nothing is left that could happen.
+        Without a timeout it raises Deadlock if nothing is left that could happen, and TimeLimit if nothing
+        is ready after 60 simulated seconds.
         """
         ready = self._real.select(0)
         if ready or (timeout is not None and timeout <= 0):
             return ready
-        engine = self._engine
-        deadline = None if timeout is None else engine.now + nanoseconds_up(timeout)
-        while not ready:
-            following = engine.next_time()
-            if deadline is not None and (following is None or following > deadline):
-                engine.run(until=deadline)
-                break
-            if following is None:
-                raise Deadlock("the event loop can never go on: nothing is scheduled in the machine any more")
-            engine.run_one()
+
+        def look() -> Ready:
+            nonlocal ready
             ready = self._real.select(0)
+            return ready
+
+        engine = self._machine.engine
+        deadline = None if timeout is None else engine.now + nanoseconds_up(timeout)
+        with outside(engine, "the event loop"):
+            run_until(engine, self._machine.kernel.processes, look, "the event loop", deadline)
+        if deadline is not None and not ready:
+            engine.run(until=deadline)
         return ready
 
 
 class SimulatedEventLoop(asyncio.SelectorEventLoop):
     """asyncio's own event loop, with the machine's clock."""
 
-    def __init__(self, engine: Engine) -> None:
-        super().__init__(SimulatedSelector(engine))
-        self._engine = engine
+    def __init__(self, machine: Machine) -> None:
+        super().__init__(SimulatedSelector(machine))
+        self._machine = machine
 
     def time(self) -> float:
         """Simulated seconds."""
-        return self._engine.now / 1e9
+        return self._machine.now / 1e9
 
 
 def event_loop(machine: Machine) -> SimulatedEventLoop:
     """A new event loop on `machine`'s time.  Close it when done, as any loop."""
-    return SimulatedEventLoop(machine.engine)
+    return SimulatedEventLoop(machine)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 from simkernel.kernel.file.file import OpenFile
 from simkernel.kernel.task.task import Task
 from simkernel.kernel.task.wait import WaitQueue, WouldBlock, sleep_on
-from simkernel.uapi.errno import EAFNOSUPPORT, EAGAIN, EINVAL, ENOTSOCK, os_error
+from simkernel.uapi.errno import EAFNOSUPPORT, EAGAIN, EINVAL, ENOTSOCK, EOPNOTSUPP, os_error
 from simkernel.uapi.fcntl import O_NONBLOCK
 from simkernel.uapi.socket import AF_MAX, MSG_DONTWAIT, SOCK_CLOEXEC, SOCK_MAX, SOCK_NONBLOCK, SOCK_TYPE_MASK
 
@@ -80,6 +80,9 @@ class SocketCalls:
         "recvmsg",
         "setsockopt",
         "getsockopt",
+        "listen",
+        "accept4",
+        "shutdown",
     )
 
     def __init__(self, kernel: Kernel) -> None:
@@ -140,6 +143,21 @@ class SocketCalls:
     def getsockopt(self, task: Task, fd: int, level: int, option: int, length: int) -> bytes:
         """getsockopt(2): at most `length` bytes."""
         return _socket(task, fd).getsockopt(task, level, option, length)
+
+    def listen(self, task: Task, fd: int, backlog: int) -> None:
+        """listen(2): no socket that there is has connections (`sock_no_listen()`)."""
+        _socket(task, fd)
+        raise os_error(EOPNOTSUPP)
+
+    def accept4(self, task: Task, fd: int, flags: int) -> None:
+        """accept4(2): the same (`sock_no_accept()`)."""
+        _socket(task, fd)
+        raise os_error(EOPNOTSUPP)
+
+    def shutdown(self, task: Task, fd: int, how: int) -> None:
+        """shutdown(2): the same (`sock_no_shutdown()`)."""
+        _socket(task, fd)
+        raise os_error(EOPNOTSUPP)
 
     def sendto(
         self, task: Task, fd: int, data: bytes, flags: int = 0, address: Address | None = None

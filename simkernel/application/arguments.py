@@ -1,0 +1,135 @@
+"""What Python's socket module makes of its arguments, and how it refuses wrong ones (Modules/socketmodule.c).
+
+Everything is looked at when a call is made, before the kernel hears of it.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+import struct
+from collections.abc import Iterable
+from typing import Any, Final, SupportsIndex
+
+from simkernel.engine import SECOND
+
+Address = tuple[int, int]
+"""A netlink address: port id, and groups as a bit mask."""
+Buffer = bytes | bytearray | memoryview
+ControlMessage = tuple[int, int, bytes]
+
+INT: Final = struct.Struct("<i")
+INT_MAX: Final = (1 << 31) - 1
+SSIZE_MAX: Final = (1 << 63) - 1
+TIME_MAX: Final = (1 << 63) - 1
+"""Nanoseconds that Python's times hold (_PyTime_MAX)."""
+LARGEST_OPTION: Final = 1024
+"""Bytes that getsockopt takes at most."""
+
+
+def c_int(value: SupportsIndex) -> int:
+    """A C int.  TypeError for what is no integer, OverflowError for one that does not fit."""
+    number = operator.index(value)
+    if number > INT_MAX:
+        raise OverflowError("signed integer is greater than maximum")
+    if number < -INT_MAX - 1:
+        raise OverflowError("signed integer is less than minimum")
+    return number
+
+
+def size(value: SupportsIndex, wrong: str, largest: int = SSIZE_MAX) -> int:
+    """A buffer's size.  ValueError, with the text `wrong`, if it is negative or more than `largest`."""
+    number = operator.index(value)
+    if abs(number) > SSIZE_MAX:
+        raise OverflowError("Python int too large to convert to C ssize_t")
+    if not 0 <= number <= largest:
+        raise ValueError(wrong)
+    return number
+
+
+def control_size(value: SupportsIndex) -> int:
+    """The size of a buffer for control messages.  ValueError if there is no such buffer."""
+    return size(value, "invalid ancillary data buffer length", INT_MAX)
+
+
+def data(buffer: Buffer) -> bytes:
+    """The bytes of anything that has bytes.  TypeError, or BufferError if they do not lie in a row."""
+    if type(buffer) is bytes:
+        return buffer
+    view = memoryview(buffer)
+    if not view.c_contiguous:
+        raise BufferError("memoryview: underlying buffer is not C-contiguous")
+    return view.tobytes()
+
+
+def writable(buffer: Any, call: str) -> memoryview:
+    """The bytes of a buffer, to be written to.  TypeError if that cannot be."""
+    try:
+        view = memoryview(buffer)
+    except TypeError:
+        view = memoryview(b"")
+    if view.readonly or not view.c_contiguous:
+        kind = type(buffer).__name__
+        raise TypeError(f"{call}() argument 1 must be read-write bytes-like object, not {kind}")
+    return view.cast("B") if view.nbytes else memoryview(bytearray())
+
+
+def address(value: object, call: str) -> Address:
+    """A netlink address.  Its numbers are taken modulo 2**32; TypeError for anything else."""
+    if not isinstance(value, tuple):
+        raise TypeError(f"{call}(): AF_NETLINK address must be tuple, not {type(value).__name__}")
+    if len(value) != 2:
+        raise TypeError("AF_NETLINK address must be a pair (pid, groups)")
+    return operator.index(value[0]) & 0xFFFFFFFF, operator.index(value[1]) & 0xFFFFFFFF
+
+
+def control_messages(items: Iterable[Any]) -> list[ControlMessage]:
+    """Control messages to send: (level, type, data) each."""
+    messages = []
+    for item in items:
+        if len(item) != 3:
+            raise TypeError(f"sendmsg() ancillary data items are sequences of length 3, not {len(item)}")
+        level, kind, payload = item
+        messages.append((c_int(level), c_int(kind), data(payload)))
+    return messages
+
+
+def flags_and_address(arguments: tuple[Any, ...]) -> tuple[int, Address]:
+    """What follows the data in sendto(data, address) and sendto(data, flags, address)."""
+    if len(arguments) not in (1, 2):
+        raise TypeError(f"sendto() takes 2 or 3 arguments ({1 + len(arguments)} given)")
+    flags = c_int(arguments[0]) if len(arguments) == 2 else 0
+    return flags, address(arguments[-1], "sendto")
+
+
+def option(value: SupportsIndex | Buffer) -> bytes:
+    """An option's value: an integer as a C int, or bytes as they are."""
+    try:
+        return INT.pack(c_int(value))  # type: ignore[arg-type]
+    except (TypeError, OverflowError):
+        return data(value)  # type: ignore[arg-type]
+
+
+def option_as_int(value: bytes) -> int:
+    """An option's value where the program asked for a C int."""
+    return int(INT.unpack(value.ljust(INT.size, b"\0"))[0])
+
+
+def timeout(seconds: float | SupportsIndex | None) -> int | None:
+    """A timeout in nanoseconds, rounded up; None is for ever.  TypeError, ValueError, OverflowError."""
+    if seconds is None:
+        return None
+    if not isinstance(seconds, float):
+        nanoseconds = operator.index(seconds) * SECOND
+    elif math.isnan(seconds):
+        raise ValueError("Invalid value NaN (not a number)")
+    elif math.isinf(seconds):
+        raise OverflowError("timestamp out of range for platform time_t")
+    else:
+        scaled = seconds * SECOND
+        nanoseconds = math.ceil(scaled) if scaled > 0 else math.floor(scaled)
+    if abs(nanoseconds) > TIME_MAX:
+        raise OverflowError("timestamp too large to convert to C PyTime_t")
+    if nanoseconds < 0:
+        raise ValueError("Timeout value out of range")
+    return nanoseconds
