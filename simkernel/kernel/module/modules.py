@@ -27,7 +27,7 @@ from simkernel.kernel.module.path import Location, ModulePath, read_specificatio
 from simkernel.kernel.module.request import MODULE_NAME_LEN, ModuleRequests
 from simkernel.kernel.module.symbols import WAIT, Symbols
 from simkernel.kernel.taint import Taint
-from simkernel.kernel.task.wait import WaitQueue, maybe, sleep_on
+from simkernel.kernel.task.wait import WaitQueue, elapse, maybe, sleep_on
 from simkernel.uapi.errno import EAGAIN, EBUSY, EEXIST, EFAULT, EINVAL, ENOENT, ENOEXEC, os_error
 from simkernel.uapi.module import (
     MODULE_INIT_COMPRESSED_FILE,
@@ -135,6 +135,7 @@ class Modules:
         image = self._image(location)
         self._check_unique(image.name)
         self._kernel.engine.charge(self._kernel.costs.module_load)
+        await elapse()
         module = self._list[image.name] = LoadedModule(self._kernel, image, location.directory)
         try:
             self._taint(module, location)
@@ -237,6 +238,7 @@ class Modules:
             raise os_error(EAGAIN)
         module.become(ModuleState.GOING)
         self._kernel.engine.charge(self._kernel.costs.module_unload)
+        await elapse()
         function = getattr(module.image.namespace, "exit", None)
         if function is not None:
             with self._kernel.oopses.contain(module, "exit"):

@@ -18,7 +18,7 @@ from typing import Any
 from simkernel.engine import APPLICATION, KERNEL, Call, Engine, InternalError, SimulationError
 from simkernel.kernel.task.scheduler import Scheduler
 from simkernel.kernel.task.task import State, Task
-from simkernel.kernel.task.wait import Sleep
+from simkernel.kernel.task.wait import Elapse, Sleep
 from simkernel.uapi import signal as uapi_signal
 from simkernel.uapi.errno import EINTR, os_error
 
@@ -80,7 +80,7 @@ class Runner:
         try:
             while True:
                 request = program.send(value) if error is None else program.throw(error)
-                if isinstance(request, Sleep) and task.kthread:
+                if isinstance(request, Sleep | Elapse) and task.kthread:
                     break
                 error = self._check(task, request)
                 if error is None:
@@ -118,9 +118,11 @@ class Runner:
         request.used = True
         return None
 
-    def _dispatch(self, task: Task, request: Call[Any] | Sleep) -> None:
+    def _dispatch(self, task: Task, request: Call[Any] | Sleep | Elapse) -> None:
         if isinstance(request, Sleep):
             self._sleep(task, request)
+        elif isinstance(request, Elapse):
+            self._elapse(task)
         elif request.name == COMPUTE:
             self._compute(task, *request.arguments)
         else:
@@ -203,6 +205,8 @@ class Runner:
         else:
             if isinstance(request, Sleep):
                 self._sleep(task, request)
+            elif isinstance(request, Elapse):
+                self._elapse(task)
             else:  # thrown in where it was awaited: if that is a module's code, it is an oops there
                 what = f"kernel code of {task.call!r} awaited {_kind(request)}, which is no sleep"
                 self._drive(task, None, SimulationError(f"{what}: await what simkernel.driverapi has"))
@@ -213,7 +217,7 @@ class Runner:
         self.before_sleep()
         task.flow = self._trace.flow
         if sleep.interruptible and task.signals.pending:
-            self._engine.call_later(0, self._resume, task, None, os_error(EINTR))
+            self.scheduler.completes(task, self._resume, task, None, os_error(EINTR))
             return
         task.state = State.SLEEPING if sleep.interruptible else State.UNINTERRUPTIBLE
         task.sleep = sleep
@@ -224,6 +228,10 @@ class Runner:
             at = max(sleep.deadline, self._engine.time())
             sleep.timer = self._engine.call_at(at, sleep.wake, False)
         self.scheduler.release(task)
+
+    def _elapse(self, task: Task) -> None:
+        task.flow = self._trace.flow
+        self.scheduler.completes(task, self._resume, task, None, None)
 
     def _woken(self, task: Task, woken: bool, error: BaseException | None) -> None:
         task.sleep = None

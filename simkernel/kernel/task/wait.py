@@ -5,7 +5,7 @@ either succeed at once or raise `WouldBlock`, which names the queue to wait on a
 afterwards.  The one who called decides: a non-blocking call turns it into EAGAIN, a blocking one
 sleeps on the queue and goes on.
 
-Sleeping code is `async def` and awaits `sleep_on` or `msleep`; the task's runner is what drives it
+Sleeping code is `async def` and awaits `sleep_on` or `elapse`; the task's runner is what drives it
 (kernel/task/runner.py).  All other kernel code is plain functions that run to completion.
 """
 
@@ -131,6 +131,20 @@ class Sleep:
         if self.timer is not None:
             self.timer.cancel()
             self.timer = None
+
+
+class Elapse:
+    """What long kernel work awaits: that what it was charged passes before it goes on, on its CPU."""
+
+    __slots__ = ()
+
+    def __await__(self) -> Generator[Elapse, Any, None]:
+        yield self
+
+
+async def elapse() -> None:
+    """Let the time pass that has been charged so far, so that others see things in their order."""
+    await Elapse()
 
 
 async def sleep_on(
