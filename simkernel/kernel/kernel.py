@@ -25,10 +25,9 @@ from simkernel.kernel.netlink.route.rtnetlink import RouteNetlink
 from simkernel.kernel.netlink.uevent import UeventSockets
 from simkernel.kernel.oops import Oopses
 from simkernel.kernel.syscall.socket import Create
-from simkernel.kernel.syscall.table import system_calls
+from simkernel.kernel.syscall.table import SystemCallTable, system_calls
 from simkernel.kernel.taint import Taints
 from simkernel.kernel.task.process import Processes
-from simkernel.kernel.task.runner import Handler
 from simkernel.kernel.task.scheduler import RunQueue, Scheduler, UnlimitedCpus
 from simkernel.kernel.task.task import Task
 from simkernel.kernel.time.timer import Timers
@@ -64,7 +63,7 @@ class Kernel:
         self.scheduler: Scheduler = (
             UnlimitedCpus(engine, costs) if cpus is None else RunQueue(engine, costs, cpus)
         )
-        handlers: dict[str, Handler] = {}
+        handlers = SystemCallTable(self.unmodelled)
         self.processes = Processes(engine, self.scheduler, handlers, self.namespaces.init)
 
         self.resources = Resources()

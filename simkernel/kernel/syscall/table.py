@@ -2,18 +2,35 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from simkernel.kernel.syscall.file import FileCalls
 from simkernel.kernel.syscall.module import ModuleCalls
 from simkernel.kernel.syscall.process import ProcessCalls
 from simkernel.kernel.syscall.socket import SocketCalls
 from simkernel.kernel.task.runner import Handler
+from simkernel.kernel.unmodelled import Unmodelled
+from simkernel.uapi.errno import ENOSYS
 
 if TYPE_CHECKING:
     from simkernel.kernel.kernel import Kernel
+    from simkernel.kernel.task.task import Task
 
 GROUPS = (SocketCalls, FileCalls, ProcessCalls, ModuleCalls)
+
+
+class SystemCallTable(dict[str, Handler]):
+    """The handlers by name.  A call without one is as in a kernel built without it: ENOSYS."""
+
+    def __init__(self, unmodelled: Unmodelled) -> None:
+        super().__init__()
+        self._unmodelled = unmodelled
+
+    def __missing__(self, name: str) -> Handler:
+        def refuse(task: Task, *arguments: Any) -> Any:
+            raise self._unmodelled(f"the system call {name}", ENOSYS)
+
+        return refuse
 
 
 def system_calls(kernel: Kernel) -> dict[str, Handler]:

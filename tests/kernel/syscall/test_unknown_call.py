@@ -1,0 +1,24 @@
+"""A system call that there is not: the errno of a kernel built without it, or, for tests, an exception."""
+
+from __future__ import annotations
+
+import pytest
+
+from simkernel import Machine, NotModelled
+from simkernel.uapi.errno import ENOSYS
+
+
+def test_it_says_enosys_and_the_log_says_why() -> None:
+    with Machine(udev=False) as machine:
+        process = machine.blocking()
+        with pytest.raises(OSError) as caught:
+            process.run(process.app.call("iopl", 3))
+        assert caught.value.errno == ENOSYS
+        assert "the system call iopl is not modelled" in machine.log.lines()[-1]
+
+
+def test_in_a_world_for_tests_it_raises() -> None:
+    with Machine(udev=False, unmodelled="raise") as machine:
+        process = machine.blocking()
+        with pytest.raises(NotModelled, match="iopl"):
+            process.run(process.app.call("iopl", 3))
