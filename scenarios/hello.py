@@ -1,0 +1,152 @@
+"""Programs are greeted by a module that drives no device.
+
+Covers: a netlink protocol of a module's own; modules that are loaded because somebody opens a socket;
+    requests, answers, errors and a multicast group without generic netlink.
+Scenario: A guest opens a socket of protocol 17. Nobody serves that, so the kernel asks for a module with
+    the alias net-pf-16-proto-17, and gets `hello`. Each guest says its name and is greeted. A gossip has
+    joined the group and hears of all of them. A lout says things that the module does not understand.
+When useful: as the first program and the first module to read: drivers/hello.py is the other end.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import attrs
+
+from simkernel import micros, millis
+from simkernel.scenario import Parameter, Run, scenario
+from simkernel.scenario.figures import distribution
+from simkernel.uapi.errno import error_name
+from simkernel.uapi.netlink import (
+    NETLINK_ADD_MEMBERSHIP,
+    NLM_F_REQUEST,
+    NLMSG_ERROR,
+    NLMSG_MIN_TYPE,
+    iterate_messages,
+    message,
+)
+from simkernel.uapi.signal import SIGTERM
+from simkernel.uapi.socket import AF_NETLINK, SOCK_RAW, SOL_NETLINK
+from simkernel.uapi.structure import S32
+
+NETLINK_HELLO = 17
+HELLO = NLMSG_MIN_TYPE
+NONSENSE = HELLO + 1
+GREETED_GROUP = 1
+ROOM = 4096
+NAMES = ("Ada", "Grace", "Linus", "Margaret", "Dennis", "Radia", "Ken", "Barbara")
+
+
+@attrs.define
+class Seen:
+    """What the programs have seen."""
+
+    greetings: list[tuple[str, str, int]] = attrs.field(factory=list)
+    """Who was greeted how, and how many ns it took to ask and be answered."""
+    gossip: list[str] = attrs.field(factory=list)
+    refusals: list[tuple[str, str]] = attrs.field(factory=list)
+    loaded: list[str] = attrs.field(factory=list)
+    attempts: list[tuple[str, str]] = attrs.field(factory=list)
+
+
+async def ask(sock: Any, type: int, text: str) -> tuple[int, str]:
+    """Send one message; the errno of the answer, and its text."""
+    await sock.sendto(message(type, text.encode(), flags=NLM_F_REQUEST), (0, 0))
+    header, payload = next(iterate_messages(memoryview(await sock.recv(ROOM))))
+    if header.type == NLMSG_ERROR:
+        return -S32.unpack_from(payload)[0], ""
+    return 0, bytes(payload).decode()
+
+
+async def guest(app: Any, name: str, seen: Seen) -> None:
+    """Says its name."""
+    async with await app.socket(AF_NETLINK, SOCK_RAW, NETLINK_HELLO) as sock:
+        begun = app.monotonic_ns()
+        _, greeting = await ask(sock, HELLO, name)
+        seen.greetings.append((name, greeting, app.monotonic_ns() - begun))
+
+
+async def gossip(app: Any, seen: Seen) -> None:
+    """Hears who is greeted."""
+    sock = await app.socket(AF_NETLINK, SOCK_RAW, NETLINK_HELLO)
+    await sock.bind((0, 0))
+    await sock.setsockopt(SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, GREETED_GROUP)
+    while True:
+        _, payload = next(iterate_messages(memoryview(await sock.recv(ROOM))))
+        seen.gossip.append(bytes(payload).decode())
+
+
+async def lout(app: Any, seen: Seen) -> None:
+    """Says nothing, too much, and nonsense."""
+    sayings = (("no name", HELLO, ""), ("a very long name", HELLO, "x" * 100), ("nonsense", NONSENSE, "Moo"))
+    async with await app.socket(AF_NETLINK, SOCK_RAW, NETLINK_HELLO) as sock:
+        for what, type, text in sayings:
+            number, _ = await ask(sock, type, text)
+            seen.refusals.append((what, error_name(number)))
+
+
+async def administrator(app: Any, greeting: str, seen: Seen) -> None:
+    """Loads the module beforehand if it shall greet in another way."""
+    if greeting:
+        await app.modprobe("hello", greeting=greeting)
+    seen.loaded = [module["name"] for module in await app.lsmod()]
+
+
+async def unload(app: Any, when: str, seen: Seen) -> None:
+    """Tries to unload the module."""
+    try:
+        await app.rmmod("hello")
+    except OSError as error:
+        seen.attempts.append((f"rmmod hello, {when}", str(error)))
+    else:
+        seen.attempts.append((f"rmmod hello, {when}", "done"))
+
+
+@scenario(
+    Parameter("guests", int, 3, minimum=1, maximum=1000, help="how many programs are greeted"),
+    Parameter("greeting", str, "", help="a parameter of the module: what to say before a name"),
+)
+def hello(run: Run) -> None:
+    machine = run.machine(udev=False)
+    seen = Seen()
+    machine.spawn(administrator, run["greeting"], seen)
+    machine.run(until=millis(1))
+    listening = machine.spawn(gossip, seen, uid=1000)
+    machine.run(until=millis(5))
+    for number in range(run["guests"]):
+        name = NAMES[number % len(NAMES)]
+        machine.spawn(guest, name, seen, uid=1000)
+        machine.run(until=machine.now + micros(100))
+    machine.spawn(lout, seen, uid=1000)
+    machine.run()
+    machine.spawn(unload, "while the gossip listens", seen)
+    machine.run()
+    listening.kill(SIGTERM)
+    machine.spawn(unload, "when it has gone", seen)
+    machine.run()
+    report(run, seen, machine.statistics["modules"]["requests"], machine.log.lines())
+
+
+def report(run: Run, seen: Seen, requests: int, log: list[str]) -> None:
+    """Write down who said what."""
+    loaded = ", ".join(seen.loaded) or "none"
+    run.text(
+        f"Before the first socket of protocol {NETLINK_HELLO} was opened, the modules were: {loaded}. The "
+        f"kernel has asked for a module {requests} times."
+    )
+    run.table(
+        "The guests",
+        ("who", "is greeted with", "after [µs]"),
+        [(name, greeting, f"{time / 1000:.3f}") for name, greeting, time in seen.greetings],
+    )
+    run.text(f"The gossip has heard of: {', '.join(seen.gossip)}.")
+    run.table("The lout", ("says", "and is answered"), seen.refusals)
+    run.table("A socket of the protocol holds its module", ("what", "answer"), seen.attempts)
+    run.text("The kernel log:\n" + "\n".join(log))
+    run.metric("greeted", len(seen.greetings))
+    run.metric("greetings", [greeting for _, greeting, _ in seen.greetings])
+    run.metric("heard_by_gossip", len(seen.gossip))
+    run.metric("refused", dict(seen.refusals))
+    run.metric("module_requests", requests)
+    run.metric("latency_ns", distribution(time for _, _, time in seen.greetings))
