@@ -8,7 +8,6 @@ from pathlib import Path
 import click
 
 from simkernel.kernel.module.path import ModulePath, read_specification
-from simkernel.kernel.netlink import genetlink
 from simkernel.shipped import shipped
 from simkernel.uapi.ynl import Spec, SpecError
 from simkernel.uapi.ynl.page import lines, page
@@ -37,8 +36,7 @@ def command(name: str, yaml: bool, module_path: tuple[str, ...]) -> None:
 
 
 def _find(family: str, module_path: tuple[str, ...]) -> Path:
-    built_in = Path(genetlink.__file__).parent
-    folders = [shipped("drivers"), *map(Path, module_path), built_in]
+    folders = [shipped("drivers"), *map(Path, module_path)]
     try:
         return ModulePath(folders).specification_file(family)
     except LookupError as error:

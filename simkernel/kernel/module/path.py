@@ -2,7 +2,7 @@
 
 A module is NAME.py or a folder NAME/ with an __init__.py; a specification is NAME.yaml, beside a module
 or within its folder.  The first folder holds what is shipped with the kernel ("in tree"); the first
-that has a name wins.
+that has a name wins.  The specifications of families that no module has, nlctrl's for one, lie in BUILT_IN.
 """
 
 from __future__ import annotations
@@ -13,8 +13,12 @@ from pathlib import Path
 
 import attrs
 
+from simkernel.kernel.netlink import genetlink
 from simkernel.uapi.ynl import Spec, parse
 from simkernel.uapi.ynl.errors import choose
+
+BUILT_IN = Path(genetlink.__file__).parent
+"""Where the families are that are part of the kernel."""
 
 
 @attrs.frozen
@@ -73,7 +77,7 @@ class ModulePath:
 
     def _specifications(self) -> dict[str, Path]:
         found: dict[str, Path] = {}
-        for directory in self.directories:
+        for directory in (BUILT_IN, *self.directories):
             for path in _entries(directory):
                 for file in [path] if path.is_file() else _entries(path):
                     if file.suffix == ".yaml":

@@ -97,5 +97,6 @@ def test_specifications_are_found_beside_modules_and_within_them(bench: Bench) -
     path = ModulePath((bench.folder,))
     assert path.specification("one").name == "one"
     assert path.specification("two").name == "two"
+    assert path.specification("nlctrl").name == "nlctrl"  # part of the kernel
     with pytest.raises(LookupError, match="there is no specification of 'thre'"):
         path.specification("thre")
