@@ -1,0 +1,231 @@
+"""A guided tour of the layers: one request down to a register and up again, and no way round.
+
+Covers: applications, kernel, driver and hardware; what crosses from one to the next, and what it costs;
+    what a program gets that tries to go round the kernel.
+Scenario: An ordinary program asks four questions, each of which goes one layer deeper than the one before.
+    The last one, a camera's gain, is shown byte by byte. Then the gain is changed, which the
+    program sees in the picture that comes up from the sensor. At last it tries what it must not.
+When useful: as the first scenario of all: it shows where drivers sit and why an application cannot talk
+    to the hardware.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import attrs
+
+from simkernel import Machine, millis
+from simkernel.hardware import Camera
+from simkernel.scenario import Parameter, Run, scenario
+from simkernel.uapi.errno import error_name
+from simkernel.uapi.genetlink import (
+    CTRL_ATTR_FAMILY_NAME,
+    CTRL_CMD_GETFAMILY,
+    GENL_HDRLEN,
+    GENL_ID_CTRL,
+    GenlMsgHdr,
+)
+from simkernel.uapi.netlink import (
+    NETLINK_GENERIC,
+    NETLINK_KOBJECT_UEVENT,
+    NLM_F_REQUEST,
+    NLMSG_ERROR,
+    NLMSG_HDRLEN,
+    attribute,
+    iterate_messages,
+    message,
+)
+from simkernel.uapi.socket import AF_NETLINK, SOCK_RAW
+from simkernel.uapi.structure import S32, U32
+
+ROOM = 8192
+
+GET_DEVICE, GET_CONTROL, SET_CONTROL = 1, 5, 6
+CONTROL, VALUE = 2, 3
+GAIN = 1
+"""Numbers on the wire; where they come from is to be read in drivers/camera/camera.yaml."""
+
+NO_OPERATION = 200
+COUNTERS: dict[str, Callable[[dict[str, Any]], int]] = {
+    "system calls": lambda counters: counters["system_calls"],
+    "requests to the kernel": lambda counters: counters["netlink"]["requests"],
+    "datagrams delivered": lambda counters: counters["netlink"]["delivered"],
+    "register reads": lambda counters: counters["bus"]["reads"],
+    "register writes": lambda counters: counters["bus"]["writes"],
+    "interrupts": lambda counters: counters["interrupts"]["taken"],
+    "bytes through DMA": lambda counters: counters["bus"]["dma_bytes"],
+}
+
+
+@attrs.define
+class Step:
+    """Something that the program has done: how long it took (ns) and how far each counter has moved."""
+
+    what: str
+    ns: int
+    moved: dict[str, int]
+
+
+class Tour:
+    """The program, an ordinary user's process, and the machine's counters beside it."""
+
+    def __init__(self, machine: Machine) -> None:
+        self.machine = machine
+        self.process = machine.blocking(uid=1000)
+        self.sock = self.process.socket(AF_NETLINK, SOCK_RAW, NETLINK_GENERIC)
+        self.sock.bind((0, 0))
+        self.camera = self.process.genetlink("camera")
+        self.steps: list[Step] = []
+        self.attempts: list[tuple[str, str]] = []
+
+    def do(self, what: str, action: Callable[[], Any]) -> Any:
+        """Do something, and note what it has moved."""
+        before, begun = self.machine.statistics, self.machine.now
+        result = action()
+        after = self.machine.statistics
+        moved = {name: count(after) - count(before) for name, count in COUNTERS.items()}
+        self.steps.append(Step(what, self.machine.now - begun, moved))
+        return result
+
+    def attempt(self, what: str, action: Callable[[], Any]) -> None:
+        """Try something that cannot work, and note the answer."""
+        try:
+            action()
+        except OSError as error:
+            self.attempts.append((what, str(error)))
+        except AttributeError:
+            self.attempts.append((what, "there is no such call"))
+        else:
+            self.attempts.append((what, "done"))
+
+    def ask(self, family: int, command: int, attributes: bytes) -> bytes:
+        """A request as the kernel gets it, and the answer as it comes.  OSError if that is an error."""
+        request = message(family, GenlMsgHdr(command, 1).pack() + attributes, flags=NLM_F_REQUEST)
+        self.sock.sendto(request, (0, 0))
+        answer: bytes = self.sock.recv(ROOM)
+        header, payload = next(iterate_messages(memoryview(answer)))
+        if header.type == NLMSG_ERROR:
+            number = -S32.unpack_from(payload)[0]
+            raise OSError(number, f"NLMSG_ERROR, {error_name(number)}")
+        return answer
+
+
+@scenario(Parameter("gain", int, 40, minimum=1, maximum=255, help="what the gain is set to"))
+def layers(run: Run) -> None:
+    machine = run.machine()
+    machine.plug(Camera())
+    machine.run(until=millis(5))
+    tour = Tour(machine)
+    descend(run, tour)
+    look(run, tour)
+    go_round(run, tour)
+
+
+def descend(run: Run, tour: Tour) -> None:
+    """Four questions, each one layer deeper, and the last one byte by byte."""
+    camera = tour.camera.family.id
+    name = attribute(CTRL_ATTR_FAMILY_NAME, b"camera\0")
+    gain = attribute(CONTROL, U32.pack(GAIN))
+    tour.do("who is my parent? (kernel)", tour.process.getppid)
+    tour.do("who is camera? (netlink)", lambda: tour.ask(GENL_ID_CTRL, CTRL_CMD_GETFAMILY, name))
+    tour.do("what is camera0? (driver)", lambda: tour.ask(camera, GET_DEVICE, b""))
+    answer = tour.do("what is its gain? (register)", lambda: tour.ask(camera, GET_CONTROL, gain))
+    columns = ("system calls", "requests to the kernel", "datagrams delivered", "register reads")
+    run.table(
+        "Four questions, each one layer deeper",
+        ("question", "ns", *columns),
+        [(step.what, step.ns, *(step.moved[name] for name in columns)) for step in tour.steps],
+    )
+    request = message(camera, GenlMsgHdr(GET_CONTROL, 1).pack() + gain, flags=NLM_F_REQUEST)
+    run.table(
+        "The last question, byte by byte",
+        ("part", "down", "up"),
+        [
+            ("netlink header", request[:NLMSG_HDRLEN].hex(" ", 4), answer[:NLMSG_HDRLEN].hex(" ", 4)),
+            (
+                "generic netlink header",
+                *(each[NLMSG_HDRLEN:][:GENL_HDRLEN].hex() for each in (request, answer)),
+            ),
+            (
+                "attributes",
+                *(f"{len(each) - NLMSG_HDRLEN - GENL_HDRLEN} bytes" for each in (request, answer)),
+            ),
+        ],
+    )
+    run.text(
+        "What goes down is bytes, a file descriptor and a number; what comes up is bytes or an errno. The "
+        "program has named a family and a control. Which register that is, and at which address, it "
+        "does not know: the driver does."
+    )
+    run.metric("ns_by_depth", [step.ns for step in tour.steps])
+    run.metric("register_reads_by_depth", [step.moved["register reads"] for step in tour.steps])
+
+
+def look(run: Run, tour: Tour) -> None:
+    """Change the gain, and see it in the picture."""
+    tour.camera.do("set-format", width=160, height=120, pixel_format="GREY")
+    tour.camera.join("frames")
+    first = len(tour.steps)
+    before = brightness(tour.do("a picture comes up", lambda: picture(tour)))
+    tour.do("the gain goes down", lambda: tour.camera.do("set-control", control="gain", value=run["gain"]))
+    after = brightness(tour.do("another picture comes up", lambda: picture(tour)))
+    run.table(
+        "Down and up",
+        ("what", "ns", *COUNTERS),
+        [(step.what, step.ns, *step.moved.values()) for step in tour.steps[first:]],
+    )
+    run.text(
+        f"The picture's mean brightness was {before:.1f}; with a gain of {run['gain']} it is {after:.1f}. "
+        "A request goes down when a program wants it; a picture begins in the sensor, which interrupts, and "
+        "whoever has joined the group is told."
+    )
+    run.metric("brightness", [round(before, 3), round(after, 3)])
+    run.metric("interrupts_by_step", [step.moved["interrupts"] for step in tour.steps[first:]])
+
+
+def picture(tour: Tour) -> bytes:
+    """The first frame of a new stream."""
+    tour.camera.do("stream-on")
+    event = next(tour.camera.events("frame-ready"))
+    parts = tour.camera.dump("read-frame", sequence=event["sequence"])
+    tour.camera.do("stream-off")
+    return b"".join(part["data"] for part in parts)
+
+
+def brightness(frame: bytes) -> float:
+    """The mean of a picture's bytes, which in GREY are its pixels."""
+    return sum(frame) / len(frame)
+
+
+def go_round(run: Run, tour: Tour) -> None:
+    """Try to reach the hardware, or to play the kernel's part, without the kernel's leave."""
+    process, camera = tour.process, tour.camera
+    family = camera.family.id
+    uevents = process.socket(AF_NETLINK, SOCK_RAW, NETLINK_KOBJECT_UEVENT)
+    forged = b"add@/devices/simbus0/0:9\0ACTION=add\0MODALIAS=simbus:v000051B5d00000010\0"
+    frames = 1 << (camera.family.group("frames") - 1)
+    gain = attribute(CONTROL, U32.pack(GAIN))
+    tour.attempt("read a register: app.readl", lambda: process.app.readl)  # type: ignore[attr-defined]
+    tour.attempt("map memory: open /dev/mem", lambda: process.run(process.app.call("open", "/dev/mem")))
+    tour.attempt("ask for all I/O ports: iopl(3)", lambda: process.run(process.app.call("iopl", 3)))
+    tour.attempt("load a driver of one's own", lambda: process.insmod("camera"))
+    tour.attempt("unload the driver", lambda: process.rmmod("camera"))
+    tour.attempt("announce a device that is not there", lambda: uevents.sendto(forged, (0, 1)))
+    tour.attempt("announce a frame that is not there", lambda: tour.sock.sendto(forged, (0, frames)))
+    tour.attempt("ask the driver for what it lacks", lambda: tour.ask(family, NO_OPERATION, b""))
+    tour.attempt(
+        "give a value of one byte", lambda: tour.ask(family, SET_CONTROL, gain + attribute(VALUE, b"!"))
+    )
+    tour.attempt(
+        "give a value the register does not take", lambda: camera.do("set-control", control="gain", value=256)
+    )
+    tour.attempt("name another camera", lambda: camera.do("get-device", device="camera9"))
+    run.table("No way round", ("what the program tries", "what it gets"), tour.attempts)
+    run.text(
+        "The one door down is the system call, and the one way to add something below it is to load a "
+        "module, which takes a capability that this program has not."
+    )
+    run.metric("attempts", len(tour.attempts))
+    run.metric("refused", sum(answer != "done" for _, answer in tour.attempts))
