@@ -6,24 +6,38 @@ import json
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="sends a POSIX signal")
 
-RUN = [sys.executable, "-m", "simkernel", "run", "story.py"]
+
+@contextmanager
+def running(*arguments: str) -> Iterator[subprocess.Popen[bytes]]:
+    """`simkernel run story.py`, for as long as the test lasts."""
+    command = [sys.executable, "-m", "simkernel", "run", "story.py", *arguments]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def first_line(process: subprocess.Popen[bytes]) -> bytes:
+    assert process.stdout is not None
+    return process.stdout.readline()
 
 
 def test_files_are_whole(story: Path) -> None:
-    asked = ["--strace", "--trace", "t.json", "--pcap", "t.pcap", "--diagram", "t.mmd"]
-    with subprocess.Popen(
-        [*RUN, "--set", "naps=1000000000", "--set", "nap=0", *asked],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+    endless = ["--set", "naps=1000000000", "--set", "nap=0"]
+    with running(
+        *endless, "--strace", "--trace", "t.json", "--pcap", "t.pcap", "--diagram", "t.mmd"
     ) as process:
-        assert process.stdout is not None
-        process.stdout.readline()
+        assert first_line(process)
         process.send_signal(signal.SIGINT)
         printed, errors = process.communicate(timeout=60)
     assert process.returncode == 130
@@ -35,15 +49,10 @@ def test_files_are_whole(story: Path) -> None:
 
 
 def test_a_second_one_ends_a_program_that_never_sleeps(story: Path) -> None:
-    text = story.read_text("utf-8").replace(
-        "await app.sleep(", "print('awake', flush=True)\n            while True: pass\n            ("
-    )
-    story.write_text(text, "utf-8")
-    with subprocess.Popen(
-        [*RUN, "--trace", "t.json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    ) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == b"awake\n"
+    stuck = "print('awake', flush=True)\n            while True: pass\n            ("
+    story.write_text(story.read_text("utf-8").replace("await app.sleep(", stuck), "utf-8")
+    with running("--trace", "t.json") as process:
+        assert first_line(process) == b"awake\n"
         process.send_signal(signal.SIGINT)
         with pytest.raises(subprocess.TimeoutExpired):
             process.wait(timeout=0.5)
