@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Awaitable
 
+from simkernel.driverapi.context import may_sleep
 from simkernel.engine import MICROSECOND, MILLISECOND
-from simkernel.kernel.locking.preempt import NOTHING
 from simkernel.kernel.module.module import LoadedModule
 from simkernel.kernel.task.wait import sleep_on
 
@@ -14,12 +14,12 @@ __all__ = ["fsleep", "msleep", "udelay"]
 
 def msleep(this: LoadedModule, milliseconds: int) -> Awaitable[None]:
     """Sleep; not interrupted by signals."""
-    return _sleep(this, "msleep", milliseconds * MILLISECOND)
+    return may_sleep(this, "msleep", _sleep, this, milliseconds * MILLISECOND)
 
 
 def fsleep(this: LoadedModule, microseconds: int) -> Awaitable[None]:
     """Sleep for a short time; not interrupted by signals."""
-    return _sleep(this, "fsleep", microseconds * MICROSECOND)
+    return may_sleep(this, "fsleep", _sleep, this, microseconds * MICROSECOND)
 
 
 def udelay(this: LoadedModule, microseconds: int) -> None:
@@ -27,11 +27,5 @@ def udelay(this: LoadedModule, microseconds: int) -> None:
     this.kernel.engine.charge(microseconds * MICROSECOND)
 
 
-def _sleep(this: LoadedModule, function: str, ns: int) -> Awaitable[None]:
-    if this.kernel.preempt.might_sleep(function):
-        return NOTHING
-    return _sleep_until(this.kernel.engine.time() + ns)
-
-
-async def _sleep_until(deadline: int) -> None:
-    await sleep_on(interruptible=False, deadline=deadline)
+async def _sleep(this: LoadedModule, ns: int) -> None:
+    await sleep_on(interruptible=False, deadline=this.kernel.engine.time() + ns)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from simkernel.driverapi.owner import owner_of
+from simkernel.driverapi.context import owner_of
 from simkernel.kernel.device.device import Device
 from simkernel.kernel.log import Level
 

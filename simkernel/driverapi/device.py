@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from simkernel.driverapi.owner import owner_of
+from simkernel.driverapi.context import driver_of, owner_of
 from simkernel.kernel.device.device import Class, Device, Environment
 from simkernel.kernel.module.module import LoadedModule
 from simkernel.kernel.task.wait import maybe
@@ -45,7 +45,7 @@ def dev_get_drvdata(device: Device) -> Any:
 
 def devm_add_action(device: Device, action: Callable[..., Awaitable[None] | None], *arguments: Any) -> None:
     """Call `action(*arguments)` when the driver is unbound from `device`."""
-    module = owner_of(device)
+    module = driver_of(device)
 
     async def release() -> None:
         with module.kernel.oopses.contain(module, f"devm action of {device.name}"):

@@ -8,7 +8,7 @@ pixels = bytes(buffer.memory[:length])
 
 from __future__ import annotations
 
-from simkernel.driverapi.owner import owner_of
+from simkernel.driverapi.context import driver_of, owner_of
 from simkernel.kernel.device.device import Device
 from simkernel.kernel.mm.dma import DmaBuffer
 
@@ -34,7 +34,7 @@ def dma_free_coherent(device: Device, buffer: DmaBuffer) -> None:
 
 def dmam_alloc_coherent(device: Device, size: int) -> DmaBuffer:
     """As `dma_alloc_coherent`; given back when the driver is unbound from `device`."""
-    dma = owner_of(device).kernel.dma
+    dma = driver_of(device).kernel.dma
     buffer = dma_alloc_coherent(device, size)
     device.devres.add(buffer, lambda: dma.free(buffer))
     return buffer

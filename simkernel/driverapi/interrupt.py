@@ -15,9 +15,10 @@ it is called again at once.  What takes long or sleeps goes into a thread functi
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from typing import Any
 
-from simkernel.driverapi.owner import owner_of
+from simkernel.driverapi.context import driver_of, may_sleep
 from simkernel.kernel.device.device import Device
 from simkernel.kernel.irq.descriptor import (
     IRQ_HANDLED,
@@ -76,16 +77,16 @@ def request_threaded_irq(
     )
 
 
-async def free_irq(this: LoadedModule, irq: int, cookie: Any = None) -> None:
+def free_irq(this: LoadedModule, irq: int, cookie: Any = None) -> Awaitable[None]:
     """Take off line `irq` the handler that was requested with `cookie`; waits for its thread."""
-    await this.kernel.interrupts.free(irq, cookie)
+    return may_sleep(this, "free_irq", this.kernel.interrupts.free, irq, cookie)
 
 
 def devm_request_irq(
     device: Device, irq: int, handler: Handler, flags: int, name: str, cookie: Any = None
 ) -> None:
     """As `request_irq`; freed when the driver is unbound from `device`."""
-    module = owner_of(device)
+    module = driver_of(device)
     request_irq(module, irq, handler, flags, name, cookie)
     device.devres.add(cookie, lambda: free_irq(module, irq, cookie))
 
@@ -100,7 +101,7 @@ def devm_request_threaded_irq(
     cookie: Any = None,
 ) -> None:
     """As `request_threaded_irq`; freed when the driver is unbound from `device`."""
-    module = owner_of(device)
+    module = driver_of(device)
     request_threaded_irq(module, irq, handler, thread_function, flags, name, cookie)
     device.devres.add(cookie, lambda: free_irq(module, irq, cookie))
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
+from simkernel.driverapi.context import may_sleep
 from simkernel.driverapi.delay import fsleep
 from simkernel.driverapi.io import IoMemory, readl
 from simkernel.driverapi.ktime import ktime_get
@@ -14,17 +15,27 @@ from simkernel.uapi.errno import ETIMEDOUT, os_error
 __all__ = ["read_poll_timeout", "readl_poll_timeout"]
 
 
-async def read_poll_timeout(
+def read_poll_timeout(
+    this: LoadedModule,
+    read: Callable[[], int],
+    condition: Callable[[int], bool],
+    sleep_us: int,
+    timeout_us: int,
+) -> Awaitable[int]:
+    """Call `read` until `condition` holds for its value, which is returned, sleeping in between.
+
+    ETIMEDOUT if it still does not when `timeout_us` have passed.
+    """
+    return may_sleep(this, "read_poll_timeout", _poll, this, read, condition, sleep_us, timeout_us)
+
+
+async def _poll(
     this: LoadedModule,
     read: Callable[[], int],
     condition: Callable[[int], bool],
     sleep_us: int,
     timeout_us: int,
 ) -> int:
-    """Call `read` until `condition` holds for its value, which is returned, sleeping in between.
-
-    ETIMEDOUT if it still does not when `timeout_us` have passed.
-    """
     deadline = ktime_get(this) + timeout_us * MICROSECOND
     while not condition(value := read()):
         if ktime_get(this) > deadline:
@@ -35,13 +46,13 @@ async def read_poll_timeout(
     return value
 
 
-async def readl_poll_timeout(
+def readl_poll_timeout(
     this: LoadedModule,
     io: IoMemory,
     offset: int,
     condition: Callable[[int], bool],
     sleep_us: int,
     timeout_us: int,
-) -> int:
+) -> Awaitable[int]:
     """`read_poll_timeout` of the register at `offset`."""
-    return await read_poll_timeout(this, lambda: readl(io, offset), condition, sleep_us, timeout_us)
+    return read_poll_timeout(this, lambda: readl(io, offset), condition, sleep_us, timeout_us)

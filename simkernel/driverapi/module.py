@@ -24,6 +24,9 @@ function.  `this.spec()` is the specification of the module's own name, from the
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
+
+from simkernel.driverapi.context import may_sleep
 from simkernel.kernel.module.declaration import Module, Parameter
 from simkernel.kernel.module.module import LoadedModule as ThisModule
 
@@ -40,6 +43,6 @@ def module_put(module: ThisModule) -> None:
     module.put()
 
 
-async def request_module(this: ThisModule, name: str) -> int:
+def request_module(this: ThisModule, name: str) -> Awaitable[int]:
     """Have user space load a module by name or alias; 0 if modprobe says that all went well."""
-    return await this.kernel.modules.requests.request(name)
+    return may_sleep(this, "request_module", this.kernel.modules.requests.request, name)

@@ -14,6 +14,9 @@ by a device's MODALIAS.
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
+
+from simkernel.driverapi.context import may_sleep
 from simkernel.kernel.device.bus import Probe, Remove
 from simkernel.kernel.device.simbus import SimbusDevice, SimbusDeviceId, SimbusDriver
 from simkernel.kernel.module.module import LoadedModule
@@ -22,30 +25,45 @@ __all__ = [
     "SimbusDevice",
     "SimbusDeviceId",
     "SimbusDriver",
+    "simbus_dev_is_disconnected",
     "simbus_register_driver",
     "simbus_unregister_driver",
 ]
 
 
-async def simbus_register_driver(
+def simbus_register_driver(
     this: LoadedModule,
     devices: tuple[SimbusDeviceId, ...],
     probe: Probe,
     remove: Remove | None = None,
     *,
     name: str = "",
-) -> SimbusDriver:
+) -> Awaitable[SimbusDriver]:
     """Register a driver, called as the module is unless there is a `name`.
 
     `probe` is called, before this returns, for each device in the table that has no driver yet, and
     later for each that is plugged in.  What it raises is not raised here.  EBUSY if the name is taken.
     """
     driver = SimbusDriver(name or this.name, this.kernel.simbus.type, this, probe, remove, ids=devices)
-    await this.kernel.devices.driver_register(driver)
+    return may_sleep(this, "driver_register", _register, driver)
+
+
+async def _register(driver: SimbusDriver) -> SimbusDriver:
+    assert driver.module is not None
+    await driver.module.kernel.devices.driver_register(driver)
     return driver
 
 
-async def simbus_unregister_driver(driver: SimbusDriver) -> None:
+def simbus_unregister_driver(driver: SimbusDriver) -> Awaitable[None]:
     """Take a driver away; `remove` is called for each device that it is bound to."""
     assert driver.module is not None
-    await driver.module.kernel.devices.driver_unregister(driver)
+    unregister = driver.module.kernel.devices.driver_unregister
+    return may_sleep(driver.module, "driver_unregister", unregister, driver)
+
+
+def simbus_dev_is_disconnected(device: SimbusDevice) -> bool:
+    """Whether `device` is known to be torn out, and its `remove` is coming (`pci_dev_is_disconnected()`).
+
+    What answers in its window may be another device by now.
+    """
+    return device.dead

@@ -7,6 +7,9 @@ await cancel_work_sync(work)                 # before what it uses goes away
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
+
+from simkernel.driverapi.context import may_sleep
 from simkernel.kernel.irq.descriptor import function_name
 from simkernel.kernel.module.module import LoadedModule
 from simkernel.kernel.workqueue import Function, Work, WorkQueue
@@ -52,16 +55,16 @@ def queue_delayed_work(queue: WorkQueue, work: Work, delay: int) -> bool:
     return queue.add_delayed(work, delay)
 
 
-async def cancel_work_sync(work: Work) -> None:
+def cancel_work_sync(work: Work) -> Awaitable[None]:
     """Take `work` back, and wait for it if it runs.  Afterwards it does not run."""
-    if work.queue is not None:
-        await work.queue.cancel_sync(work)
+    queue = work.queue or _system(work)
+    return may_sleep(work.module, "cancel_work_sync", queue.cancel_sync, work)
 
 
-async def flush_work(work: Work) -> None:
+def flush_work(work: Work) -> Awaitable[None]:
     """Wait until `work`, if it is queued, has run."""
-    if work.queue is not None:
-        await work.queue.flush_work(work)
+    queue = work.queue or _system(work)
+    return may_sleep(work.module, "flush_work", queue.flush_work, work)
 
 
 def alloc_workqueue(this: LoadedModule, name: str, max_active: int) -> WorkQueue:
@@ -74,9 +77,9 @@ def alloc_ordered_workqueue(this: LoadedModule, name: str) -> WorkQueue:
     return this.kernel.work_queues.allocate(this, name, 1)
 
 
-async def destroy_workqueue(this: LoadedModule, queue: WorkQueue) -> None:
+def destroy_workqueue(this: LoadedModule, queue: WorkQueue) -> Awaitable[None]:
     """Run what is queued, then give the queue back."""
-    await this.kernel.work_queues.destroy(queue)
+    return may_sleep(this, "destroy_workqueue", this.kernel.work_queues.destroy, queue)
 
 
 def _system(work: Work) -> WorkQueue:

@@ -94,7 +94,10 @@ class WorkQueue:
         work.pending = True
         work.queue = self
         work.flow = self._engine.trace.flow
-        work.resource = self._resources.add(work.module, "work", work.name, lambda: self.cancel_sync(work))
+        if work.resource is None:
+            work.resource = self._resources.add(
+                work.module, "work", work.name, lambda: self.cancel_sync(work)
+            )
 
     def _delay_over(self, work: Work) -> None:
         work.delay = None
@@ -123,7 +126,8 @@ class WorkQueue:
             work.delay = None
         else:
             self._items.remove(work)
-        self._unclaim(work)
+        work.pending = False
+        self._release_idle(work)
         return True
 
     async def cancel_sync(self, work: Work) -> None:
@@ -155,9 +159,9 @@ class WorkQueue:
         while self._workers:
             await sleep_on(self._done, interruptible=False)
 
-    def _unclaim(self, work: Work) -> None:
-        work.pending = False
-        if work.resource is not None:
+    def _release_idle(self, work: Work) -> None:
+        """Forget whose it is, unless it runs or is to run."""
+        if work.resource is not None and not work.pending and not work.running:
             self._resources.remove(work.resource)
             work.resource = None
 
@@ -191,7 +195,7 @@ class WorkQueue:
         """`process_one_work()`."""
         trace = self._engine.trace
         layer, track = (DRIVER, work.module.name) if work.module else (KERNEL, "workqueue")
-        self._unclaim(work)
+        work.pending = False
         work.running = True
         if not self._idle and self._next() is not None:
             self._start_worker()  # this one may sleep, and the next shall not wait for it
@@ -203,6 +207,7 @@ class WorkQueue:
                 await maybe(work.function(work))
         finally:
             work.running = False
+            self._release_idle(work)
             self.executed += 1
             if (emit := trace.emit) is not None:
                 emit("workqueue_execute_end", layer, track, function=work.name)

@@ -63,3 +63,17 @@ def test_a_device_is_used_by_its_driver_only(bench: Bench) -> None:
     with pytest.raises(OSError):
         bench.load("m")
     assert any("simbus0 has no driver: use a device from its probe" in text for text in bench.log)
+
+
+def test_managed_resources_are_for_devices_with_a_driver(bench: Bench) -> None:
+    bench.module(
+        "m",
+        """
+        def init(this):
+            device = device_create(this, class_register(this, "c"), None, "d")
+            dmam_alloc_coherent(device, 5)
+        """,
+    )
+    with pytest.raises(OSError):
+        bench.load("m")
+    assert any("d has no driver: devm_ functions take a device from its probe" in text for text in bench.log)

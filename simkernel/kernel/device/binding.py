@@ -84,15 +84,16 @@ class Binding:
         """A uevent of `device`, if it has a bus or a class (`dev_uevent_filter()`)."""
         if not device.subsystem:
             return
-        variables = (extra or {}) | device.uevent_environment()
-        if action == "unbind":
-            variables.pop("MODALIAS", None)  # zap_modalias_env(): nobody shall load a driver for it
-        self._uevents.send(action, device.devpath, device.subsystem, variables)
+        module = device.kind.module if device.kind is not None else None
+        with self._oopses.contain(module, f"uevent of {device.name}"):
+            variables = (extra or {}) | device.uevent_environment()
+            if action == "unbind":
+                variables.pop("MODALIAS", None)  # zap_modalias_env(): nobody shall load a driver for it
+            self._uevents.send(action, device.devpath, device.subsystem, variables)
 
     async def _probe(self, device: Device, driver: DeviceDriver) -> None:
         """`driver_probe_device()` and `really_probe()`; the device's lock is held."""
         triggers = self._triggers
-        device.can_match = True
         device.driver = driver
         self.probes += 1
         self._trace("probe", device, driver)
@@ -108,6 +109,9 @@ class Binding:
             if error.errno == EPROBE_DEFER:
                 self._defer(device, triggered=triggers != self._triggers)
             return
+        except GeneratorExit:  # the task was killed; what the driver got goes when the device does
+            device.driver = None
+            raise
         driver.devices.append(device)
         self.forget(device)
         self._trigger()

@@ -18,7 +18,7 @@ from simkernel.kernel.device.uevent import Uevents
 from simkernel.kernel.locking.preempt import Preempt
 from simkernel.kernel.log import Log
 from simkernel.kernel.module.module import LoadedModule
-from simkernel.kernel.module.resources import Resources
+from simkernel.kernel.module.resources import DRIVER, Resources
 from simkernel.kernel.oops import Oopses
 from simkernel.kernel.workqueue import WorkQueue
 from simkernel.uapi.errno import EBUSY, EEXIST, EINVAL, os_error
@@ -66,7 +66,8 @@ class DriverCore:
     def class_register(
         self, module: LoadedModule | None, name: str, environment: Environment | None = None
     ) -> Class:
-        """Make a class known (`class_register()`).  EEXIST if there is one of its name."""
+        """Make a class known (`class_register()`).  EINVAL for no name, EEXIST for one that is taken."""
+        _check_name(name)
         if name in self.classes:
             raise os_error(EEXIST)
         kind = Class(name, module, environment)
@@ -77,10 +78,10 @@ class DriverCore:
 
     def class_unregister(self, kind: Class) -> None:
         """Forget a class; devices that it still has are taken away first."""
+        del self.classes[kind.name]
         for device in reversed(tuple(kind.devices)):
             self.device_unregister(device)
         self._uevents.send("remove", kind.devpath, "class")
-        del self.classes[kind.name]
         if kind.resource is not None:
             self._resources.remove(kind.resource)
 
@@ -126,6 +127,7 @@ class DriverCore:
         device.dead = True
         self.binding.forget(device)
         await self.binding.release(device)
+        await device.devres.release_all()
         for child in device.children:
             self._log.warn(f"{device.label}: its child {child.name} was left behind")
         self._unlink(device)
@@ -135,8 +137,7 @@ class DriverCore:
         self.binding.send("change", device, dict(variables or {}))
 
     def _link(self, device: Device) -> None:
-        if not device.name or "/" in device.name:
-            raise os_error(EINVAL)
+        _check_name(device.name)
         siblings = device.parent.children if device.parent is not None else self._roots
         if any(sibling.devpath == device.devpath for sibling in siblings):
             self._log.warn(f"sysfs: cannot create duplicate filename '{device.devpath}'")
@@ -164,14 +165,18 @@ class DriverCore:
     # -- drivers --------------------------------------------------------------
 
     async def driver_register(self, driver: DeviceDriver) -> None:
-        """Add a driver and bind it to what it takes (`driver_register()`).  EBUSY if its name is taken."""
+        """Add a driver and bind it to what it takes (`driver_register()`).
+
+        EINVAL for no name, EBUSY for one that is taken.
+        """
+        _check_name(driver.name)
         bus = driver.bus
         if any(other.name == driver.name for other in bus.drivers):
             self._log.err(f"Error: Driver '{driver.name}' is already registered, aborting...")
             raise os_error(EBUSY)
         bus.drivers.append(driver)
         driver.resource = self._resources.add(
-            driver.module, "driver", driver.name, lambda: self.driver_unregister(driver)
+            driver.module, DRIVER, driver.name, lambda: self.driver_unregister(driver)
         )
         await self.binding.attach_driver(driver)
         self._uevents.send("add", driver.devpath, "drivers")
@@ -186,3 +191,9 @@ class DriverCore:
         self._uevents.send("remove", driver.devpath, "drivers")
         if driver.resource is not None:
             self._resources.remove(driver.resource)
+
+
+def _check_name(name: str) -> None:
+    """EINVAL for what is no name of a file (`kobject_set_name_vargs()`)."""
+    if not name or "/" in name or "\0" in name:
+        raise os_error(EINVAL)

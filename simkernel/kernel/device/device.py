@@ -76,7 +76,6 @@ class Device:
         self.lock = Mutex(preempt, f"of device {name}")
         self.registered = False
         self.dead = False
-        self.can_match = False
         self.resource: Resource | None = None
 
     def __repr__(self) -> str:

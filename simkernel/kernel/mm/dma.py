@@ -52,5 +52,5 @@ class DmaMemory:
         self._release(buffer.address, buffer.size)
 
     def _release(self, address: int, size: int) -> None:
-        self.allotted -= size
         self._memory.free(address)
+        self.allotted -= size

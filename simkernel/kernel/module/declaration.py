@@ -50,6 +50,14 @@ class Parameter:
         if not isinstance(values, tuple) or not all(type(value) is self.type for value in values):
             wanted = f"a tuple of {self.type.__name__}" if self.array else f"of type {self.type.__name__}"
             raise SimulationError(f"parameter {self.name!r}: its default is {wanted}, not {self.default!r}")
+        if not all(self.in_range(value) for value in values):
+            raise SimulationError(f"parameter {self.name!r}: its default {self.default!r} is out of range")
+
+    def in_range(self, value: Any) -> bool:
+        """Whether a value is neither below the minimum nor above the maximum, where there are any."""
+        return (self.minimum is None or value >= self.minimum) and (
+            self.maximum is None or value <= self.maximum
+        )
 
     @property
     def expected(self) -> str:
@@ -60,6 +68,9 @@ class Parameter:
         if self.maximum is not None:
             text += f" to {self.maximum}" if self.minimum is not None else f" of at most {self.maximum}"
         return f"up to {self.array} of: {text}" if self.array else text
+
+
+_TUPLE = attrs.validators.instance_of(tuple)  # ("name") is a string: its comma is easily forgotten
 
 
 @attrs.frozen(kw_only=True)
@@ -75,12 +86,12 @@ class Module:
     version: str = ""
     author: str = ""
     description: str = ""
-    parameters: tuple[Parameter, ...] = ()
-    aliases: tuple[str, ...] = ()
-    devices: tuple[DeviceId, ...] = ()
-    exports: tuple[str, ...] = ()
-    exports_gpl: tuple[str, ...] = ()
-    imports: tuple[str, ...] = ()
+    parameters: tuple[Parameter, ...] = attrs.field(default=(), validator=_TUPLE)
+    aliases: tuple[str, ...] = attrs.field(default=(), validator=_TUPLE)
+    devices: tuple[DeviceId, ...] = attrs.field(default=(), validator=_TUPLE)
+    exports: tuple[str, ...] = attrs.field(default=(), validator=_TUPLE)
+    exports_gpl: tuple[str, ...] = attrs.field(default=(), validator=_TUPLE)
+    imports: tuple[str, ...] = attrs.field(default=(), validator=_TUPLE)
 
     @property
     def gpl_compatible(self) -> bool:

@@ -139,7 +139,7 @@ def _execute(source: Source, python_name: str) -> Image:
     try:
         namespace = _import(source, python_name)
         return Image(source, namespace, _declaration(source, namespace))
-    except ImageError:
+    except BaseException:
         del _sources[python_name]
         for name in [name for name in sys.modules if name.partition(".")[0] == python_name]:
             del sys.modules[name]

@@ -29,11 +29,12 @@ class Index:
     exporters: Mapping[str, str]
 
     def matching(self, alias: str) -> list[str]:
-        """The modules one of whose aliases matches, by name."""
+        """The modules one of whose aliases matches, by name; - and _ are equal there too."""
+        wanted = module_name(alias)
         return [
             name
             for name, module in self.modules.items()
-            if any(fnmatchcase(alias, pattern) for pattern in module.all_aliases)
+            if any(fnmatchcase(wanted, module_name(pattern)) for pattern in module.all_aliases)
         ]
 
     def needs(self, name: str) -> list[str]:

@@ -25,6 +25,7 @@ from simkernel.kernel.module.module import LoadedModule, ModuleState
 from simkernel.kernel.module.parameters import parse_parameters
 from simkernel.kernel.module.path import Location, ModulePath, read_specification
 from simkernel.kernel.module.request import MODULE_NAME_LEN, ModuleRequests
+from simkernel.kernel.module.resources import DRIVER
 from simkernel.kernel.module.symbols import WAIT, Symbols
 from simkernel.kernel.taint import Taint
 from simkernel.kernel.task.wait import WaitQueue, elapse, maybe, sleep_on
@@ -259,8 +260,12 @@ class Modules:
         self.unloads += 1
 
     async def _release_leaks(self, module: LoadedModule) -> None:
-        """Take away by force what a module that goes has left registered, the last first."""
-        for resource in reversed(self._kernel.resources.of(module)):
+        """Take away by force what a module that goes has left registered, the last first.
+
+        Drivers go before all else: what they hold for their devices goes with them.
+        """
+        while left := self._kernel.resources.of(module):
+            resource = next((each for each in reversed(left) if each.kind == DRIVER), left[-1])
             self.leaks += 1
             self._log.err(f"{module.name}: left behind: {resource}")
             await maybe(resource.release())

@@ -117,9 +117,7 @@ def _int(parameter: Parameter, text: str | None) -> int:
     value = -value if sign == "-" else value
     if not INT_MIN <= value <= INT_MAX:
         raise _Invalid(ERANGE)
-    if parameter.minimum is not None and value < parameter.minimum:
-        raise _Invalid
-    if parameter.maximum is not None and value > parameter.maximum:
+    if not parameter.in_range(value):
         raise _Invalid
     return value
 

@@ -12,6 +12,9 @@ import attrs
 
 from simkernel.kernel.module.module import LoadedModule
 
+DRIVER = "driver"
+"""The kind that a driver is."""
+
 Release = Callable[[], Awaitable[None] | None]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from typing import Any
 
 import pytest
@@ -367,3 +368,46 @@ def test_registers_after_the_driver_is_gone_are_a_bus_error(bench: Bench) -> Non
     bench.root.rmmod("lamp")
     assert io.bus.readl(io.base) == 0xFFFF_FFFF
     assert any("bus error" in text for text in bench.log)
+
+
+def test_a_class_that_fails_over_an_event_is_an_oops_and_no_event(bench: Bench) -> None:
+    write_driver(
+        bench,
+        probe="device.data = device_create(this, class_register(this, 'light', lambda it: {'A': 1 / 0}), "
+        "device, 'lamp0')",
+    )
+    bench.load("lamp")
+    listener = Listener(bench)
+    bench.machine.plug(Lamp())
+    bench.pass_time(millis(1))
+    assert "add@/devices/simbus0/0:1/light/lamp0" not in listener.headlines()
+    assert bench.machine.kernel.oopses.reports[0].where == "uevent of lamp0"
+
+
+def test_a_task_killed_while_it_probes_leaves_the_device_to_others(bench: Bench) -> None:
+    write_driver(bench, probe="dmam_alloc_coherent(device, 64); await msleep(this, 10_000)")
+    lamp = Lamp()
+    bench.machine.plug(lamp)
+    bench.pass_time(millis(1))
+
+    async def loader(app: Any) -> None:
+        await app.insmod("lamp")
+
+    process = bench.machine.spawn(loader)
+    bench.pass_time(millis(10))
+    kernel = bench.machine.kernel
+    task = kernel.processes.find(process.pid)
+    kernel.processes.runner.end(task, 9)
+    bench.machine.unplug(lamp)
+    bench.pass_time(seconds(20))
+    assert kernel.dma.allotted == 0
+    assert [device.name for device in kernel.devices] == ["simbus0"]
+    assert bench.states() == {"lamp": "Loading"}
+
+
+@pytest.mark.parametrize("name", ["", "a/b", "a\0b"])
+def test_names_that_are_none(bench: Bench, name: str) -> None:
+    bench.module("m", f"def init(this): class_register(this, {name!r})")
+    with pytest.raises(OSError) as raised:
+        bench.load("m")
+    assert raised.value.errno == errno.EINVAL

@@ -271,6 +271,10 @@ SLEEPY = {
     "msleep": "msleep(this, 10)",
     "mutex_lock": "mutex_lock(mutex_init(this, 'm'))",
     "wait_for_completion": "wait_for_completion(init_completion(this, 'c'))",
+    "free_irq": "free_irq(this, irq)",
+    "cancel_work_sync": "cancel_work_sync(init_work(this, print))",
+    "read_poll_timeout": "read_poll_timeout(this, int, bool, 1, 1)",
+    "request_module": "request_module(this, 'hello')",
 }
 
 

@@ -38,6 +38,11 @@ def test_by_alias(bench: Bench) -> None:
     assert index(bench).resolve("other") == ("b",)
 
 
+def test_hyphens_in_aliases_are_underscores(bench: Bench) -> None:
+    bench.module("a", aliases=("net-pf-16-proto-9*",))
+    assert index(bench).resolve("net_pf_16_proto_9") == ("a",)
+
+
 def test_a_name_comes_before_an_alias(bench: Bench) -> None:
     bench.module("a", aliases=("b",))
     bench.module("b")

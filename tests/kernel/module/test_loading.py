@@ -161,6 +161,10 @@ def test_what_is_not_there(bench: Bench, name: str, why: str) -> None:
             "from simkernel.driverapi.module import Module\nMODULE = Module(licence='GPL')\n",
             "does not import: TypeError at m.py:2",
         ),
+        (
+            "from simkernel.driverapi.module import Module\nMODULE = Module(license='GPL', imports=('f'))\n",
+            "does not import: TypeError at m.py:2",
+        ),
     ],
 )
 def test_a_file_that_is_no_module(bench: Bench, text: str, why: str) -> None:

@@ -159,6 +159,8 @@ def test_integers_come_back(value: int, base: str) -> None:
         {"type": bool, "default": 1},
         {"type": str, "default": "x", "maximum": 3},
         {"type": int, "default": 4, "array": 2},
+        {"type": int, "default": 4, "maximum": 3},
+        {"type": int, "default": (4, 5), "array": 2, "minimum": 5},
     ],
 )
 def test_a_declaration_that_contradicts_itself(wrong: dict[str, Any]) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from simkernel import seconds
+from simkernel import millis, seconds
+from simkernel.hardware.bus import Device
 from simkernel.uapi import errno
 from tests.kernel.conftest import Bench
 
@@ -103,3 +104,48 @@ def test_a_clean_module_leaves_nothing(bench: Bench) -> None:
     assert kernel.modules.leaks == 0
     assert {each.module for each in kernel.resources.of(None)} == {None}
     assert len(kernel.resources) == len(kernel.resources.of(None))
+
+
+def test_work_that_runs_when_its_module_goes_is_waited_for(bench: Bench) -> None:
+    bench.module(
+        "m",
+        """
+        def init(this):
+            async def slow(work):
+                await msleep(this, 50)
+                pr_info(this, "done")
+            schedule_work(init_work(this, slow))
+        def exit(this, state): pass
+        """,
+    )
+    bench.load("m")
+    bench.pass_time(millis(10))
+    bench.root.rmmod("m")
+    assert bench.log[-2:] == ["m: left behind: work slow", "m: done"]
+
+
+def test_a_driver_left_behind_takes_with_it_what_it_holds(bench: Bench) -> None:
+    bench.module(
+        "m",
+        """
+        async def init(this):
+            async def probe(device):
+                dmam_alloc_coherent(device, 64)
+                devm_request_irq(device, device.irq, lambda irq, cookie: IRQ_NONE, 0, "lamp", device)
+            await simbus_register_driver(this, (SimbusDeviceId(1, 2),), probe)
+        def exit(this, state): pass
+        """,
+    )
+
+    class Lamp(Device):
+        vendor_id, device_id = 1, 2
+
+    bench.load("m")
+    bench.machine.plug(Lamp())
+    bench.pass_time(millis(1))
+    kernel = bench.machine.kernel
+    assert kernel.dma.allotted == 64
+    bench.root.rmmod("m")
+    assert [text for text in bench.log if "left behind" in text] == ["m: left behind: driver m"]
+    assert kernel.dma.allotted == 0
+    assert len(kernel.resources) == 1
