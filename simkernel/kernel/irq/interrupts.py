@@ -62,7 +62,7 @@ class Interrupts:
     ) -> None:
         self._engine = engine
         self._controller = bus.interrupts
-        self.costs = costs
+        self._costs = costs
         self._log = log
         self._preempt = preempt
         self._oopses = oopses
@@ -178,7 +178,7 @@ class Interrupts:
         engine = self._engine
         desc = self.lines[irq]
         before = engine.charged
-        engine.charged += self.costs.interrupt
+        engine.charged += self._costs.interrupt
         self._controller.mask(irq)
         desc.count += 1
         self._preempt.irq_enter()

@@ -75,7 +75,7 @@ class Timers:
         taken: Callable[[int], None],
     ) -> None:
         self._engine = engine
-        self.costs = costs
+        self._costs = costs
         self._preempt = preempt
         self._oopses = oopses
         self.resources = resources
@@ -97,7 +97,7 @@ class Timers:
         engine = self._engine
         engine.trace.flow = timer.flow
         before = engine.charged
-        engine.charged += self.costs.timer
+        engine.charged += self._costs.timer
         timer.expired()
         self.expired += 1
         if (emit := engine.trace.emit) is not None:
