@@ -26,6 +26,21 @@ Figures
   naps           3
 """
 
+MODULE = """\
+from simkernel.driverapi.module import Module
+from simkernel.driverapi.printk import pr_info
+
+MODULE = Module(license="GPL")
+
+
+def init(this):
+    pr_info(this, "good day")
+
+
+def exit(this, state):
+    pass
+"""
+
 
 def test_prints_a_plain_report_in_a_pipe(simkernel: CommandLine, story: Path) -> None:
     done = simkernel("run", "./story.py")
@@ -161,6 +176,21 @@ def test_a_story_imports_what_lies_beside_it(simkernel: CommandLine, story: Path
     Path("beds.py").write_text("SOFT = 1\n", "utf-8")
     story.write_text(f"{story.read_text('utf-8')}\nimport beds\n", "utf-8")
     assert simkernel("run", "story.py").code == 0
+
+
+def test_a_story_may_borrow_from_another(simkernel: CommandLine, story: Path) -> None:
+    Path("other.py").write_text(story.read_text("utf-8"), "utf-8")
+    story.write_text(f"{story.read_text('utf-8')}\nfrom other import napping as other\n", "utf-8")
+    assert simkernel("run", "story.py").code == 0
+
+
+def test_finds_the_users_modules(simkernel: CommandLine, story: Path) -> None:
+    Path("mine").mkdir()
+    Path("mine/greeter.py").write_text(MODULE, "utf-8")
+    text = story.read_text("utf-8").replace("for _ in", "await app.modprobe('greeter')\n        for _ in")
+    story.write_text(text, "utf-8")
+    assert "greeter: good day" in simkernel("run", "story.py", "--log", "--module-path", "mine").out
+    assert "Module greeter not found" in simkernel("run", "story.py").err
 
 
 def test_a_file_that_cannot_be_finished_is_told_at_the_end(
