@@ -246,12 +246,18 @@ class Machine:
     # -- the end --------------------------------------------------------------
 
     def close(self) -> None:
-        """End every program, in the order of their pids; then the machine is off."""
+        """End every program, in the order of their pids; then the machine is off.  Harmless when it is."""
         if self._closed:
             return
+        if self.engine.running:
+            raise SimulationError("a program cannot close the machine it runs on: it returns, or calls exit")
         self._closed = True
+        self.engine.running = True
         self.engine.section()
-        self.kernel.processes.end_all()
+        try:
+            self.kernel.processes.end_all()
+        finally:
+            self.engine.running = False
         for facade in self._facades:
             facade.exit()
 
@@ -261,7 +267,10 @@ class Machine:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        """Close it.  What programs raised and nobody has asked for is raised, unless another error is."""
         self.close()
+        if error is None:
+            self.raise_failures()
 
     # -- within ---------------------------------------------------------------
 

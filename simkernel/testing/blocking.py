@@ -150,7 +150,7 @@ class Blocking:
 
     def genetlink(self, family: str, spec: Spec | None = None) -> BlockingClient:
         """A client of a generic netlink family.  FileNotFoundError (ENOENT) if there is none."""
-        return BlockingClient(self.run, self.run(self.app.genetlink(family, spec)))
+        return BlockingClient(self, self.run(self.app.genetlink(family, spec)))
 
     def uevents(self) -> BlockingMonitor:
         """What the kernel says of devices as they come and go."""
@@ -160,8 +160,9 @@ class Blocking:
 class BlockingClient:
     """A generic netlink client (`GenetlinkClient`) whose calls return their results."""
 
-    def __init__(self, run: Run, inside: GenetlinkClient) -> None:
-        self.run = run
+    def __init__(self, owner: Blocking, inside: GenetlinkClient) -> None:
+        self._owner = owner
+        self.run = owner.run
         self.inside = inside
 
     @property
@@ -174,6 +175,11 @@ class BlockingClient:
     do = twin(GenetlinkClient.do)
     dump = twin(GenetlinkClient.dump)
     close = twin(GenetlinkClient.close)
+
+    @property
+    def event_socket(self) -> BlockingSocket:
+        """The socket that events come over, for poll and options.  SimulationError before `join`."""
+        return BlockingSocket(self._owner, self.inside.event_socket)
 
     def events(self, *names: str) -> Iterator[Message]:
         """The events of the joined groups, or those of them with these names, as they come."""

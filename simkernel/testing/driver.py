@@ -41,17 +41,19 @@ def run_until(
     processes: Processes,
     done: Callable[[], object],
     what: object,
+    *,
+    task: Task | None = None,
     deadline: int | None = None,
 ) -> None:
     """Process events until `done()`, or those up to `deadline` ns; to be used within `outside`.
 
     Without a deadline it raises Deadlock when nothing is left that could happen, and TimeLimit after
-    `LIMIT`.
+    `LIMIT`, unless `task` is what is waited for and it does not wait itself.
     """
     limit = engine.now + LIMIT if deadline is None else deadline
     while not done():
         following = engine.next_time()
-        if following is not None and following <= limit:
+        if following is not None and (following <= limit or (task is not None and task.sleep is None)):
             engine.step()
         elif deadline is not None:
             return
@@ -63,8 +65,9 @@ def run_until(
 
 
 def _explained(kind: type[SimulationError], text: str, processes: Processes) -> SimulationError:
-    """An error that lists who sleeps where; its cause is what programs have raised meanwhile."""
-    asleep = [f"{_activity(task)} on {task.sleep.where}" for task in processes if task.sleep is not None]
+    """An error that lists who sleeps where, kernel threads last; its cause is what programs have raised."""
+    tasks = sorted(processes, key=lambda task: task.kthread)
+    asleep = [f"{_activity(task)} on {task.sleep.where}" for task in tasks if task.sleep is not None]
     error = kind(f"{text}; asleep: {'; '.join(asleep) or 'nobody'}")
     failures = [each for _, each in processes.failures if isinstance(each, Exception)]
     if failures:
@@ -116,7 +119,7 @@ class Driver:
                 raise SimulationError(f"{call}: the process {self.task.track} has ended")
             self._processes.runner.submit(self.task, call)
             try:
-                run_until(self._engine, self._processes, self._is_done, call)
+                run_until(self._engine, self._processes, self._is_done, call, task=self.task)
             except SimulationError:
                 self._give_up()
                 raise
@@ -133,9 +136,9 @@ class Driver:
     def _give_up(self) -> None:
         """Let go of what the task waits for, so that it can make other calls."""
         task = self.task
-        if task.sleep is not None:
-            task.sleep.leave()
-            task.sleep = None
+        assert task.sleep is not None
+        task.sleep.leave()
+        task.sleep = None
         frame, task.frame = task.frame, None
         if frame is not None:
             frame.close()

@@ -66,7 +66,7 @@ class SimulatedSelector(selectors.BaseSelector):
         engine = self._machine.engine
         deadline = None if timeout is None else engine.now + nanoseconds_up(timeout)
         with outside(engine, "the event loop"):
-            run_until(engine, self._machine.kernel.processes, look, "the event loop", deadline)
+            run_until(engine, self._machine.kernel.processes, look, "the event loop", deadline=deadline)
         if deadline is not None and not ready:
             engine.run(until=deadline)
         return ready

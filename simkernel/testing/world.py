@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from simkernel.kernel.net import filter as socket_filter
 from simkernel.kernel.net.namespace import Net
 from simkernel.kernel.netlink.socket import NetlinkSocket
+from simkernel.kernel.task.credentials import Credentials
 from simkernel.machine import Machine
 from simkernel.testing.blocking import Blocking
 from simkernel.testing.socket import BlockingSocket
@@ -60,6 +61,11 @@ class World:
         """Another process in the same namespace."""
         return World(self.machine, _process(self.machine, privileged), self._net, privileged=privileged)
 
+    def become(self, *, privileged: bool) -> None:
+        """Be user 65534 without any capability from now on, or user 0 with all of them again."""
+        self.privileged = privileged
+        self.blocking.task.credentials = Credentials.of(_user(privileged))
+
     def namespace(self) -> World:
         """The same process in another network namespace."""
         net = self.machine.kernel.namespaces.create()
@@ -75,7 +81,11 @@ class World:
 
 
 def _process(machine: Machine, privileged: bool) -> Blocking:
-    return machine.blocking(uid=0 if privileged else NOBODY)
+    return machine.blocking(uid=_user(privileged))
+
+
+def _user(privileged: bool) -> int:
+    return 0 if privileged else NOBODY
 
 
 @contextmanager
