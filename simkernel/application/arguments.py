@@ -111,8 +111,8 @@ def option(value: SupportsIndex | Buffer) -> bytes:
 
 
 def option_as_int(value: bytes) -> int:
-    """An option's value where the program asked for a C int."""
-    return int(INT.unpack(value.ljust(INT.size, b"\0"))[0])
+    """An option's value where the program asked for a C int, which a longer one begins with."""
+    return int(INT.unpack_from(value.ljust(INT.size, b"\0"))[0])
 
 
 def timeout(seconds: float | SupportsIndex | None) -> int | None:

@@ -8,7 +8,6 @@ kernel's: it polls first, and raises TimeoutError.  Left out is what makes a fil
 from __future__ import annotations
 
 import errno
-import operator
 from collections.abc import Awaitable, Callable, Iterable
 from typing import TYPE_CHECKING, Any, SupportsIndex, TypeVar
 
@@ -208,9 +207,9 @@ class Socket:
         length = length or arguments.INT.size
         return self._app.call("getsockopt", self._fd, c_int(level), c_int(option), length, convert=convert)
 
-    def setblocking(self, flag: SupportsIndex, /) -> Call[int]:
+    def setblocking(self, flag: object, /) -> Call[int]:
         """Wait in calls that cannot go on, or not."""
-        return self.settimeout(None if operator.index(flag) else 0)
+        return self.settimeout(None if flag else 0)
 
     def settimeout(self, seconds: float | SupportsIndex | None, /) -> Call[int]:
         """How long to wait in calls that cannot go on; None for ever, 0 not at all."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from simkernel.application.socket import Socket
 from simkernel.testing.descriptor import RealDescriptor
@@ -83,7 +83,7 @@ class BlockingSocket:
     setsockopt = twin(Socket.setsockopt)
     getsockopt = twin(Socket.getsockopt)
 
-    def setblocking(self, flag: Any, /) -> None:
+    def setblocking(self, flag: object, /) -> None:
         """Wait in calls that cannot go on, or not."""
         self.run(self.inside.setblocking(flag))
 
