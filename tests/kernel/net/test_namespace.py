@@ -1,0 +1,55 @@
+"""Network namespaces."""
+
+from __future__ import annotations
+
+import pytest
+
+from simkernel.kernel.net.namespace import Namespaces, Net
+from simkernel.uapi.errno import EBUSY, EEXIST, EINVAL
+from simkernel.uapi.netlink import NETLINK_GENERIC, NETLINK_USERSOCK
+from tests.kernel.netlink.stack import Stack
+
+
+def test_hooks_are_called_for_those_there_and_those_to_come() -> None:
+    namespaces = Namespaces()
+    seen: list[tuple[str, Net]] = []
+    namespaces.register_pernet(lambda net: seen.append(("init", net)), lambda net: seen.append(("exit", net)))
+    net = namespaces.create()
+    namespaces.destroy(net)
+    assert seen == [("init", namespaces.init), ("init", net), ("exit", net)]
+    assert list(namespaces) == [namespaces.init]
+
+
+def test_numbers_of_others() -> None:
+    namespaces = Namespaces()
+    one, two, three = (namespaces.create() for _ in range(3))
+    init = namespaces.init
+    assert (init.assign_id(one, 1), init.assign_id(two), init.assign_id(three)) == (1, 0, 2)
+    assert (init.id_of(two), init.known_as(2), one.id_of(init)) == (0, three, None)
+    for number, error in ((7, EEXIST), (-1, EINVAL)):
+        with pytest.raises(OSError) as refused:
+            init.assign_id(one, number)
+        assert refused.value.errno == error
+    namespaces.destroy(two)
+    assert init.id_of(two) is None
+
+
+def test_one_that_is_in_use_stays() -> None:
+    stack = Stack()
+    net = stack.namespaces.create()
+    sock = stack.open(NETLINK_USERSOCK, 1, net=net)
+    for busy in (net, stack.namespaces.init):
+        with pytest.raises(OSError) as refused:
+            stack.namespaces.destroy(busy)
+        assert refused.value.errno == EBUSY
+    sock.close()
+    stack.namespaces.destroy(net)
+    assert not net.kernel_sockets
+
+
+def test_the_same_port_id_is_free_elsewhere() -> None:
+    stack = Stack()
+    there = stack.namespaces.create()
+    a, b = stack.open(NETLINK_GENERIC, 1), stack.open(NETLINK_GENERIC, 1, net=there)
+    a.send(b"\x10\0\0\0\1\0\5\0" + bytes(8))
+    assert (len(a.drain()), len(b.drain())) == (1, 0)

@@ -1,0 +1,132 @@
+"""Netlink without a machine: sockets called directly, by processes that only have a number."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+from typing import Any
+
+from simkernel.engine import Engine
+from simkernel.kernel.costs import CostModel
+from simkernel.kernel.file.table import FileTable
+from simkernel.kernel.log import Log
+from simkernel.kernel.net.namespace import Namespaces, Net
+from simkernel.kernel.netlink.genetlink.genetlink import GenericNetlink
+from simkernel.kernel.netlink.netlink import Netlink
+from simkernel.kernel.netlink.receive import Received
+from simkernel.kernel.netlink.route.rtnetlink import RouteNetlink
+from simkernel.kernel.netlink.socket import NetlinkSocket
+from simkernel.kernel.netlink.uevent import UeventSockets
+from simkernel.kernel.task.credentials import Credentials
+from simkernel.kernel.task.task import Task
+from simkernel.kernel.task.wait import WouldBlock
+from simkernel.uapi.errno import EAGAIN, os_error
+from simkernel.uapi.netlink import NlMsgHdr, iterate_messages
+from simkernel.uapi.socket import SOCK_RAW, SOL_NETLINK, SOL_SOCKET
+
+NOBODY = 65534
+
+
+class Sock:
+    """A socket and the process that has it; what would block is EAGAIN."""
+
+    def __init__(self, stack: Stack, task: Task, kernel_side: NetlinkSocket) -> None:
+        self.stack = stack
+        self.task = task
+        self.it = kernel_side
+
+    def bind(self, portid: int = 0, groups: int = 0) -> Sock:
+        self.it.bind(self.task, (portid, groups))
+        return self
+
+    def connect(self, portid: int, groups: int = 0) -> None:
+        self.it.connect(self.task, (portid, groups))
+
+    def send(self, data: bytes, to: tuple[int, int] | None = (0, 0), **more: Any) -> Any:
+        self.stack.engine.section()
+        return _now(lambda: self.it.sendmsg(self.task, data, to, **more))
+
+    def receive(self, size: int = 65536, room: int = 0, flags: int = 0) -> Received:
+        self.stack.engine.section()
+        return _now(lambda: self.it.recvmsg(self.task, size, room, flags))
+
+    def drain(self) -> list[bytes]:
+        """All that is queued."""
+        datagrams = []
+        while True:
+            try:
+                datagrams.append(self.receive().data)
+            except BlockingIOError:
+                return datagrams
+
+    def ask(self, data: bytes) -> list[tuple[NlMsgHdr, bytes]]:
+        """Every message of every answer."""
+        self.send(data)
+        return [each for datagram in self.drain() for each in iterate_messages(datagram)]
+
+    def set(self, option: int, value: int | bytes = 1, level: int = SOL_NETLINK) -> None:
+        raw = struct.pack("<i", value) if isinstance(value, int) else value
+        self.it.setsockopt(self.task, level, option, raw)
+
+    def get(self, option: int, length: int = 4, level: int = SOL_NETLINK) -> bytes:
+        return self.it.getsockopt(self.task, level, option, length)
+
+    def number(self, option: int, level: int = SOL_SOCKET) -> int:
+        return struct.unpack("<i", self.get(option, 4, level))[0]
+
+    def join(self, *groups: int) -> Sock:
+        for group in groups:
+            self.set(1, group)
+        return self
+
+    def close(self) -> None:
+        self.it.release()
+
+
+def _now(call: Callable[[], Any]) -> Any:
+    try:
+        return call()
+    except WouldBlock:
+        raise os_error(EAGAIN) from None
+
+
+class Stack:
+    """One kernel's netlink."""
+
+    def __init__(self, seed: int = 0) -> None:
+        self.engine = Engine(seed)
+        self.log = Log(self.engine)
+        self.namespaces = Namespaces()
+        self.pids = {1}
+        self.netlink = Netlink(
+            self.engine, CostModel(), self.namespaces, self.log, lambda pid: pid in self.pids
+        )
+        self.genetlink = GenericNetlink(self.netlink)
+        self.rtnetlink = RouteNetlink(self.netlink, lambda what, number: os_error(number))
+        self.sequence = 0
+        self.uevents = UeventSockets(self.netlink, self._next)
+
+    def _next(self) -> int:
+        self.sequence += 1
+        return self.sequence
+
+    def task(self, uid: int = 0, net: Net | None = None, comm: str = "test") -> Task:
+        pid = 1000 + len(self.pids)
+        self.pids.add(pid)
+        return Task(
+            pid,
+            pid,
+            comm,
+            credentials=Credentials.of(uid),
+            files=FileTable(),
+            net=net or self.namespaces.init,
+            parent=None,
+        )
+
+    def open(self, protocol: int, portid: int | None = None, *, uid: int = 0, net: Net | None = None) -> Sock:
+        """A socket of a new process, bound if a port id is given."""
+        task = self.task(uid, net)
+        made = self.netlink.socket(task, SOCK_RAW, protocol)
+        assert isinstance(made, NetlinkSocket)
+        sock = Sock(self, task, made)
+        return sock if portid is None else sock.bind(portid)

@@ -1,0 +1,183 @@
+"""Sending to groups: who hears it, in which order, and who misses it."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from simkernel.kernel.net.filter import attach
+from simkernel.uapi import filter as bpf
+from simkernel.uapi.errno import ENOBUFS, ESRCH
+from simkernel.uapi.netlink import (
+    NETLINK_BROADCAST_ERROR,
+    NETLINK_GENERIC,
+    NETLINK_LISTEN_ALL_NSID,
+    NETLINK_NO_ENOBUFS,
+    NETLINK_PKTINFO,
+    NETLINK_USERSOCK,
+)
+from simkernel.uapi.socket import SO_ERROR, SO_RCVBUF, SOL_NETLINK, SOL_SOCKET
+from tests.kernel.netlink.stack import Sock, Stack
+
+A, B, C, D = 0x42000001, 0x42000002, 0x42000003, 0x42000004
+
+
+def shout(sock: Sock, data: bytes, group: int = 1) -> None:
+    """To a group; the kernel then refuses the unicast part."""
+    with pytest.raises(ConnectionRefusedError):
+        sock.send(data, (0, 1 << (group - 1)))
+
+
+def test_members_hear_it_and_nobody_else(stack: Stack) -> None:
+    a, b, c, d = (stack.open(NETLINK_USERSOCK, portid) for portid in (A, B, C, D))
+    a.join(2), b.join(2), c.join(2, 3), d.join(3)
+    shout(a, b"hello", 2)
+    assert [each.drain() for each in (a, b, c, d)] == [[], [b"hello"], [b"hello"], []]
+
+
+def test_the_latest_subscriber_is_first(stack: Stack) -> None:
+    """`mc_list` is a stack: what counts is when a socket entered its first group, whichever it was."""
+    sender = stack.open(NETLINK_USERSOCK, A)
+    b, c, d = (stack.open(NETLINK_USERSOCK, portid) for portid in (B, C, D))
+    c.join(5), b.join(1), d.join(1), c.join(1)
+    order: list[int] = []
+    stack.engine.trace.subscribe(
+        lambda record: (
+            order.append(record.fields["dst_portid"]) if record.name == "netlink_deliver_tap" else None
+        )
+    )
+    shout(sender, b"x")
+    assert order == [D, B, C]
+
+
+def test_port_id_zero_is_not_sent_to(stack: Stack) -> None:
+    """A member that is not bound has port id 0, which the sender excludes (`do_one_broadcast()`)."""
+    sender, member = stack.open(NETLINK_USERSOCK, A), stack.open(NETLINK_USERSOCK)
+    member.join(1)
+    shout(sender, b"lost")
+    member.bind(B, 1)
+    shout(sender, b"heard")
+    assert member.drain() == [b"heard"]
+
+
+def test_overrun_is_an_error_once_and_until_the_queue_is_empty(stack: Stack) -> None:
+    sender, member = stack.open(NETLINK_USERSOCK, A), stack.open(NETLINK_USERSOCK, B).join(1)
+    member.set(SO_RCVBUF, 0, SOL_SOCKET)
+    for number in range(5):
+        shout(sender, bytes([number]))
+    assert member.it.drops == 3
+    assert member.number(SO_ERROR) == ENOBUFS
+    assert member.number(SO_ERROR) == 0
+    assert member.receive().data == b"\0"
+    shout(sender, b"there would be room")
+    assert member.drain() == [b"\1"]
+    shout(sender, b"again")
+    assert member.drain() == [b"again"]
+
+
+def test_no_enobufs_loses_in_silence(stack: Stack) -> None:
+    sender, member = stack.open(NETLINK_USERSOCK, A), stack.open(NETLINK_USERSOCK, B).join(1)
+    member.set(NETLINK_NO_ENOBUFS)
+    member.set(SO_RCVBUF, 0, SOL_SOCKET)
+    for number in range(5):
+        shout(sender, bytes([number]))
+    assert member.number(SO_ERROR) == 0
+    member.receive()
+    shout(sender, b"new")
+    assert member.drain() == [b"\1", b"new"]
+
+
+def test_the_kernel_learns_whether_anybody_got_it(stack: Stack) -> None:
+    kernel = stack.namespaces.init.kernel_sockets[NETLINK_GENERIC]
+    with pytest.raises(OSError) as nobody:
+        kernel.multicast(kernel.skb(b"x"), 5)
+    assert nobody.value.errno == ESRCH
+    member = stack.open(NETLINK_GENERIC, A).join(5)
+    member.set(SO_RCVBUF, 0, SOL_SOCKET)
+    for _ in range(2):
+        kernel.multicast(kernel.skb(b"x"), 5)
+    with pytest.raises(OSError) as nobody:
+        kernel.multicast(kernel.skb(b"x"), 5)
+    assert nobody.value.errno == ESRCH
+    member.set(NETLINK_BROADCAST_ERROR)
+    with pytest.raises(OSError) as lost:
+        kernel.multicast(kernel.skb(b"x"), 5)
+    assert lost.value.errno == ENOBUFS
+
+
+def test_set_error_spares_who_does_not_want_enobufs(stack: Stack) -> None:
+    """`netlink_set_err()`"""
+    kernel = stack.namespaces.init.kernel_sockets[NETLINK_GENERIC]
+    a, b, c = (stack.open(NETLINK_GENERIC, portid).join(5) for portid in (A, B, C))
+    b.set(NETLINK_NO_ENOBUFS)
+    assert kernel.set_error(C, 5, ENOBUFS) == 1
+    assert [each.number(SO_ERROR) for each in (a, b, c)] == [ENOBUFS, 0, 0]
+
+
+def test_a_namespace_is_heard_elsewhere_only_by_whom_it_is_known_to(stack: Stack) -> None:
+    """NETLINK_LISTEN_ALL_NSID; on Linux 6.18 too the number comes after the group."""
+    there = stack.namespaces.create()
+    listener = stack.open(NETLINK_USERSOCK, A).join(1)
+    sender = stack.open(NETLINK_USERSOCK, B, net=there)
+    shout(sender, b"deaf")
+    listener.set(NETLINK_LISTEN_ALL_NSID)
+    shout(sender, b"unknown")
+    stack.namespaces.init.assign_id(there, 7)
+    listener.set(NETLINK_PKTINFO)
+    shout(sender, b"heard")
+    received = listener.receive(room=100)
+    assert received.data == b"heard"
+    assert received.control == [
+        (SOL_NETLINK, NETLINK_PKTINFO, b"\1\0\0\0"),
+        (SOL_NETLINK, NETLINK_LISTEN_ALL_NSID, b"\7\0\0\0"),
+    ]
+
+
+def keep(count: int) -> bytes:
+    """A filter that keeps the first `count` bytes."""
+    return bpf.SockFilter(bpf.BPF_RET | bpf.BPF_K, k=count).pack()
+
+
+def test_a_filter_of_one_member_is_not_felt_by_others(stack: Stack) -> None:
+    sender = stack.open(NETLINK_USERSOCK, A)
+    members = [stack.open(NETLINK_USERSOCK, portid).join(1) for portid in (B, C, D)]
+    attach(members[1].it, keep(2), stack.netlink.random)
+    attach(members[2].it, keep(0), stack.netlink.random)
+    shout(sender, b"hello")
+    assert [member.drain() for member in members] == [[b"hello"], [b"he"], []]
+
+
+def test_what_the_kernel_sends_a_filter_may_cut_for_all_that_follow(stack: Stack) -> None:
+    """The first member is handed the sender's own buffer, which is cut in place (`do_one_broadcast()`)."""
+    kernel = stack.namespaces.init.kernel_sockets[NETLINK_GENERIC]
+    members = [stack.open(NETLINK_GENERIC, portid).join(5) for portid in (B, C)]
+    attach(members[1].it, keep(2), stack.netlink.random)
+    kernel.multicast(kernel.skb(b"hello"), 5)
+    assert [member.drain() for member in members] == [[b"he"], [b"he"]]
+
+
+Membership = tuple[int, int, bool]
+
+
+@given(st.lists(st.tuples(st.integers(0, 4), st.integers(1, 32), st.booleans()), max_size=40))
+def test_memberships_are_what_was_joined_and_not_left(changes: list[Membership]) -> None:
+    """Against a set per socket; and who left everything is in no list."""
+    stack = Stack()
+    sender = stack.open(NETLINK_USERSOCK, 99)
+    socks = [stack.open(NETLINK_USERSOCK, 100 + number) for number in range(5)]
+    expected: list[set[int]] = [set() for _ in socks]
+    for who, group, joins in changes:
+        socks[who].set(1 if joins else 2, group)
+        (expected[who].add if joins else expected[who].discard)(group)
+    for group in range(1, 33):
+        shout(sender, bytes([group]), group)
+    for sock, groups in zip(socks, expected, strict=True):
+        assert sock.drain() == [bytes([group]) for group in sorted(groups)]
+        assert sock.it.getsockname()[1] == sum(1 << (group - 1) for group in groups)
+    entry = stack.netlink.entries[NETLINK_USERSOCK]
+    assert entry.subscribers == sum(map(bool, expected))
+    for sock in socks:
+        sock.close()
+    assert entry.subscribers == 0
+    assert not any(entry.members.values())

@@ -1,0 +1,118 @@
+"""The kernel's own end of a protocol."""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine
+
+import pytest
+
+from simkernel.kernel.net.namespace import Net
+from simkernel.kernel.netlink import kernel_socket
+from simkernel.uapi.errno import EADDRINUSE, EINVAL, EPROTONOSUPPORT
+from simkernel.uapi.netlink import NETLINK_GENERIC
+from simkernel.uapi.socket import SOCK_RAW, SOCK_STREAM
+from tests.kernel.netlink.stack import Stack
+
+A = 0x4D000001
+PROTOCOL = 30
+
+
+class Owner:
+    name = "hello"
+
+    def __init__(self, leaving: bool = False) -> None:
+        self.references = 0
+        self.leaving = leaving
+
+    def try_get(self) -> bool:
+        self.references += not self.leaving
+        return not self.leaving
+
+    def put(self) -> None:
+        self.references -= 1
+
+
+def test_a_protocol_exists_while_somebody_serves_it(stack: Stack) -> None:
+    with pytest.raises(OSError) as refused:
+        stack.open(PROTOCOL)
+    assert refused.value.errno == EPROTONOSUPPORT
+    server = kernel_socket.create(stack.netlink, stack.namespaces.init, PROTOCOL, groups=40)
+    sock = stack.open(PROTOCOL, A).join(40)
+    server.release()
+    with pytest.raises(OSError, match="No such file"):
+        sock.join(1)
+    with pytest.raises(OSError) as refused:
+        stack.open(PROTOCOL)
+    assert refused.value.errno == EPROTONOSUPPORT
+
+
+def test_who_does_not_listen_refuses(stack: Stack) -> None:
+    kernel_socket.create(stack.netlink, stack.namespaces.init, PROTOCOL)
+    with pytest.raises(ConnectionRefusedError):
+        stack.open(PROTOCOL, A).send(b"x")
+
+
+@pytest.mark.parametrize(("protocol", "error"), [(NETLINK_GENERIC, EADDRINUSE), (32, EINVAL), (-1, EINVAL)])
+def test_refused(stack: Stack, protocol: int, error: int) -> None:
+    with pytest.raises(OSError) as refused:
+        kernel_socket.create(stack.netlink, stack.namespaces.init, protocol)
+    assert refused.value.errno == error
+
+
+def test_a_socket_holds_the_protocols_module(stack: Stack) -> None:
+    owner = Owner()
+    kernel_socket.create(stack.netlink, stack.namespaces.init, PROTOCOL, owner=owner)
+    sock = stack.open(PROTOCOL)
+    assert owner.references == 1
+    sock.close()
+    assert owner.references == 0
+    owner.leaving = True
+    with pytest.raises(OSError) as refused:
+        stack.open(PROTOCOL)
+    assert refused.value.errno == EPROTONOSUPPORT
+
+
+def test_an_unknown_protocol_is_asked_for_as_a_module(stack: Stack) -> None:
+    asked: list[str] = []
+
+    async def load(name: str) -> None:
+        asked.append(name)
+        kernel_socket.create(stack.netlink, stack.namespaces.init, PROTOCOL)
+
+    stack.netlink.request_module = load
+    opening = stack.netlink.socket(stack.task(), SOCK_RAW, PROTOCOL)
+    assert isinstance(opening, Coroutine)
+    with pytest.raises(StopIteration) as opened:
+        opening.send(None)
+    assert opened.value.value.protocol == PROTOCOL
+    assert asked == ["net-pf-16-proto-30"]
+    with pytest.raises(OSError, match="type not supported"):
+        stack.netlink.socket(stack.task(), SOCK_STREAM, PROTOCOL)
+
+
+def test_closing_a_bound_socket_is_told(stack: Stack) -> None:
+    """NETLINK_URELEASE"""
+    told: list[tuple[Net, int, int]] = []
+
+    def notifier(net: Net, protocol: int, portid: int) -> None:
+        told.append((net, protocol, portid))
+
+    stack.netlink.register_notifier(notifier)
+    stack.open(NETLINK_GENERIC, A).close()
+    stack.open(NETLINK_GENERIC).close()
+    stack.netlink.unregister_notifier(notifier)
+    stack.open(NETLINK_GENERIC, A).close()
+    assert told == [(stack.namespaces.init, NETLINK_GENERIC, A)]
+
+
+def test_the_kernel_overruns_a_program_that_does_not_read(stack: Stack) -> None:
+    kernel = stack.namespaces.init.kernel_sockets[NETLINK_GENERIC]
+    sock = stack.open(NETLINK_GENERIC, A)
+    sock.it.rcvbuf = 2304
+    for _ in range(2):
+        kernel.unicast(kernel.skb(b"x"), A)
+    with pytest.raises(BlockingIOError):
+        kernel.unicast(kernel.skb(b"x"), A)
+    assert sock.it.drops == 1
+    with pytest.raises(OSError, match="buffer space"):
+        sock.receive()
