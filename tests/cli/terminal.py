@@ -14,16 +14,27 @@ PROGRAM = [sys.executable, "-m", "simkernel"]
 
 
 class Terminal:
-    """The `simkernel` command, with output to a terminal of its own.  Skips the test where there are none."""
+    """The `simkernel` command, with output to a terminal of its own.  Skips the test where there are none.
+
+    With `errors` False, standard error goes nowhere: it has the progress bar.
+    """
 
     def __init__(
-        self, *arguments: str, cwd: Path | None = None, environment: Mapping[str, str] = os.environ
+        self,
+        *arguments: str,
+        cwd: Path | None = None,
+        environment: Mapping[str, str] = os.environ,
+        errors: bool = True,
     ) -> None:
         self._master, slave = pytest.importorskip("pty").openpty()
         environment = {**environment, "TERM": "xterm-256color", "COLUMNS": "100"}
         environment.pop("NO_COLOR", None)
         self.process = subprocess.Popen(
-            [*PROGRAM, *arguments], stdout=slave, stderr=slave, cwd=cwd, env=environment
+            [*PROGRAM, *arguments],
+            stdout=slave,
+            stderr=slave if errors else subprocess.DEVNULL,
+            cwd=cwd,
+            env=environment,
         )
         os.close(slave)
 
