@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import sys
 from importlib import import_module
 from typing import Final
 
@@ -42,3 +44,5 @@ class Commands(click.Group):
 @click.version_option(package_name="simkernel", message="%(prog)s %(version)s")
 def main() -> None:
     """One simulated computer: applications, a kernel with drivers, virtual hardware."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a pipe on Windows knows few characters

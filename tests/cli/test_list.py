@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -42,6 +43,14 @@ def test_unknown_name_gets_the_nearest(simkernel: CommandLine, story: Path) -> N
 def test_file_without_a_docstring_is_no_trouble(story: Path) -> None:
     story.write_text("x = (", "utf-8")
     assert stories.sections(stories.docstring(story)) == {"": ""}
+
+
+def test_a_character_that_the_pipe_does_not_know_is_no_trouble(story: Path) -> None:
+    story.write_text('"""A nap \u2192 a dream."""', "utf-8")
+    command = [sys.executable, "-m", "simkernel", "list", "story.py"]
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert "A nap ? a dream." in done.stdout
 
 
 def test_starts_without_the_machine() -> None:
