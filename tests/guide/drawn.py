@@ -1,0 +1,207 @@
+"""Tables and pictures of the guide, drawn from the tables of the project.
+
+    python -m tests.guide.drawn        write them into the guide as they are now
+
+Each is a paragraph of a topic (lines without an empty one among them) and is known by its first line.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import io
+import re
+import textwrap
+import tomllib
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Final
+
+import attrs
+
+import simkernel.driverapi
+from simkernel import Machine, guide, millis
+from simkernel.application.app import App
+from simkernel.engine import Record
+from simkernel.hardware import Camera
+from simkernel.kernel.costs import CostModel
+from simkernel.kernel.module.module import TRANSITIONS
+from simkernel.kernel.netlink.route import lacking
+from simkernel.kernel.syscall.table import GROUPS
+from simkernel.trace.diagram import Diagram
+from simkernel.uapi import rtnetlink
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def layers() -> str:
+    """Every part of simkernel, what it is, and what it may import: from import-linter's contracts."""
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+    order, *others = settings["tool"]["importlinter"]["contracts"]
+    floors = [floor.split(" | ") for floor in order["layers"]]
+    rows = []
+    for number, floor in enumerate(floors):
+        below = [part for lower in floors[number + 1 :] for part in lower]
+        rows += [(f"`{part}`", _docstring(part), _may_import(part, below, others)) for part in floor]
+    return _table(("part", "what it is", "may import"), rows)
+
+
+def _may_import(part: str, below: list[str], contracts: Iterable[dict[str, list[str]]]) -> str:
+    allowed = list(below)
+    for contract in contracts:
+        if f"simkernel.{part}" in contract["source_modules"]:
+            allowed = [each for each in allowed if f"simkernel.{each}" not in contract["forbidden_modules"]]
+            exceptions = [each.split(" -> ") for each in contract.get("ignore_imports", ())]
+            allowed += [
+                target.removeprefix("simkernel.")
+                for source, target in exceptions
+                if source.startswith(f"simkernel.{part}.") and not target.endswith("**")
+            ]
+    if len(allowed) > 2 and allowed == below:
+        return "all below"
+    return ", ".join(allowed) or "nothing of ours"
+
+
+def _docstring(part: str) -> str:
+    place = ROOT / "simkernel" / part
+    file = place / "__init__.py" if place.is_dir() else place.with_suffix(".py")
+    return _first_sentence(ast.get_docstring(ast.parse(file.read_text("utf-8"))))
+
+
+def driver_api() -> str:
+    """The headers that a driver has, from the docstrings of driverapi."""
+    rows = []
+    for file in sorted(Path(simkernel.driverapi.__file__).parent.glob("*.py")):
+        told = (ast.get_docstring(ast.parse(file.read_text("utf-8"))) or "").partition("\n")[0]
+        if told.startswith("include/"):
+            header, _, text = told.partition(": ")
+            rows.append((f"`{file.stem}`", header.removeprefix("include/"), text.rstrip(".")))
+    return _table(("driverapi", "Linux's include/", "what it is about"), rows)
+
+
+def module_states() -> str:
+    """The states of a module, from the transitions that the loader goes by."""
+    lines = ["stateDiagram-v2", f"    [*] --> {next(iter(TRANSITIONS)).name}"]
+    for state, following in TRANSITIONS.items():
+        lines += [f"    {state.name} --> {each.name}" for each in following]
+    lines += ["    UNFORMED --> [*]", "    GOING --> [*]"]
+    return "\n".join(lines)
+
+
+def costs() -> str:
+    """What things cost, from the cost model."""
+    rows = []
+    declared = ast.parse(inspect.getsource(CostModel)).body[0]
+    assert isinstance(declared, ast.ClassDef)
+    for field, text in zip(declared.body, declared.body[1:], strict=False):
+        if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name):
+            assert isinstance(text, ast.Expr)
+            price = getattr(CostModel(), field.target.id)
+            rows.append((f"`{field.target.id}`", f"{price:_}", ast.literal_eval(text.value).rstrip(".")))
+    return _table(("price", "ns", "of what"), rows)
+
+
+def system_calls() -> str:
+    """The system calls, from their table and their docstrings."""
+    rows = [
+        (f"`{name}`", _first_sentence(inspect.getdoc(getattr(group, name))))
+        for group in GROUPS
+        for name in group.CALLS
+    ]
+    return _table(("call", "what it is"), rows)
+
+
+def lacking_route_messages() -> str:
+    """What the messages are about that rtnetlink says it lacks."""
+    lacks = {*lacking.DO, *lacking.DUMP}
+    names = [name for name, number in vars(rtnetlink).items() if name.startswith("RTM_") and number in lacks]
+    about = dict.fromkeys(re.sub("RTM_(NEW|DEL|GET|SET)", "", name) for name in names)
+    heading = "Linux has these messages of NETLINK_ROUTE and simkernel has not (of LINK, those to a bridge):"
+    return heading + "\n" + textwrap.fill(", ".join(about), width=110)
+
+
+def recorded_cases() -> str:
+    """What the cases recorded from a real kernel are about, from the files that hold them."""
+    rows = []
+    for file in sorted((ROOT / "tests" / "conformance" / "cases").glob("[a-z]*.py")):
+        told = (ast.get_docstring(ast.parse(file.read_text("utf-8"))) or "").partition("\n")[0]
+        rows.append((f"`{file.stem}`", told.rstrip(".")))
+    return _table(("recorded cases", "what is compared"), rows)
+
+
+def frame() -> str:
+    """What one frame of the camera sets in motion, as `--diagram` draws it, without the times."""
+    records: list[Record] = []
+    with Machine() as machine:
+        machine.plug(Camera())
+        machine.trace.subscribe(records.append)
+        machine.spawn(_viewer, name="viewer")
+        machine.run(until=millis(20))
+    flow = next(record.flow for record in records if record.name == "frame_start")
+    written = io.StringIO()
+    diagram = Diagram(written)
+    for record in records:
+        if record.flow == flow:
+            diagram(record)
+    diagram.close()
+    return re.sub(r"[0-9.]+ ms: ", "", written.getvalue()).rstrip()
+
+
+async def _viewer(app: App) -> None:
+    camera = await app.genetlink("camera")
+    await camera.join("frames")
+    await camera.do("set-format", width=160, height=120, pixel_format="GREY")
+    await camera.do("stream-on")
+    async for event in camera.events("frame-ready"):
+        await camera.dump("read-frame", sequence=event["sequence"])
+
+
+def _first_sentence(text: str | None) -> str:
+    assert text
+    return re.split(r"(?<=[a-z)`])\.(?=\s|$)", " ".join(text.split()), maxsplit=1)[0].rstrip(".")
+
+
+def _table(columns: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    lines = [columns, ("---",) * len(columns), *rows]
+    return "\n".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |" for row in lines)
+
+
+@attrs.frozen
+class Drawing:
+    """A paragraph of a topic, and what draws it."""
+
+    topic: str
+    draw: Callable[[], str]
+
+
+DRAWINGS: Final = (
+    Drawing("layers", layers),
+    Drawing("layers", driver_api),
+    Drawing("layers", module_states),
+    Drawing("layers", frame),
+    Drawing("time", costs),
+    Drawing("modelled", system_calls),
+    Drawing("modelled", lacking_route_messages),
+    Drawing("modelled", recorded_cases),
+)
+
+
+def main() -> None:
+    """Write every drawing in place of the paragraph that begins as it does."""
+    for drawing in DRAWINGS:
+        path = Path(guide.__file__).with_name(f"{drawing.topic}.md")
+        path.write_text(redrawn(path.read_text("utf-8"), drawing.draw()), "utf-8")
+
+
+def redrawn(text: str, drawn: str) -> str:
+    """`text` with `drawn` in place of the paragraph that begins as it does.  ValueError if there is none."""
+    first = drawn.partition("\n")[0] + "\n"
+    before, found, rest = text.partition(first)
+    if not found:
+        raise ValueError(f"no paragraph begins with {first!r}")
+    after = re.split(r"^(?=\n|```|\Z)", rest, maxsplit=1, flags=re.MULTILINE)[1]
+    return f"{before}{drawn}\n{after}"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,22 @@
+"""What the guide draws from the project's own tables is as they are now."""
+
+from __future__ import annotations
+
+import pytest
+
+from simkernel import guide
+from tests.guide.drawn import DRAWINGS, Drawing, redrawn
+
+
+@pytest.mark.parametrize("drawing", DRAWINGS, ids=lambda drawing: f"{drawing.topic}-{drawing.draw.__name__}")
+def test_is_up_to_date(drawing: Drawing) -> None:
+    drawn = drawing.draw()
+    assert f"\n{drawn}\n" in guide.text(drawing.topic), "python -m tests.guide.drawn draws it anew"
+
+
+def test_a_paragraph_is_replaced_and_nothing_else() -> None:
+    text = "before\n\n| a |\n| old |\n\nafter\n```mermaid\nflow\nold\n```\n"
+    assert redrawn(text, "| a |\n| new |") == text.replace("| old |", "| new |")
+    assert redrawn(text, "flow\nnew") == text.replace("flow\nold", "flow\nnew")
+    with pytest.raises(ValueError):
+        redrawn(text, "| b |")
