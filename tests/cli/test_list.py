@@ -48,7 +48,7 @@ def test_file_without_a_docstring_is_no_trouble(story: Path) -> None:
 def test_a_character_that_the_pipe_does_not_know_is_no_trouble(story: Path) -> None:
     story.write_text('"""A nap \u2192 a dream."""', "utf-8")
     command = [sys.executable, "-m", "simkernel", "list", "story.py"]
-    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    environment = {**os.environ, "PYTHONIOENCODING": "cp1252"}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert "A nap ? a dream." in done.stdout
 
