@@ -97,7 +97,8 @@ class RouteNetlink:
             raise os_error(EPERM)
         if kind == GET and request.flags & NLM_F_DUMP:
             return self._dump(request, family)
-        return self._do(request, family)
+        self._do(request, family)
+        return None
 
     def _do(self, request: Request, family: int) -> None:
         handlers = self._find(lacking.DO, family, request.type, "do")
