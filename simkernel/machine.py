@@ -127,6 +127,8 @@ class Machine:
 
     def plug(self, device: Device, *, slot: int | None = None, line: int | None = None) -> None:
         """Plug a device in, now.  SimulationError if it is plugged in already or no slot is free."""
+        if not isinstance(device, Device):
+            raise SimulationError(f"{device!r} is no device: make one, as in plug(Camera())")
         self._act(partial(self.bus.plug, device, slot=slot, line=line))
 
     def unplug(self, device: Device) -> None:
@@ -135,6 +137,7 @@ class Machine:
 
     def at(self, time: int, function: Callable[..., object], *arguments: Any) -> None:
         """Call an ordinary function when the clock shows `time` ns: to plug, to unplug, to look."""
+        self._check_open()
         self.engine.call_at(whole_nanoseconds(time, "at(time)"), function, *arguments)
 
     # -- programs -----------------------------------------------------------
@@ -153,6 +156,7 @@ class Machine:
 
         Root has every capability and others none, unless `capabilities` says which.
         """
+        self._check_open()
         image = Image(self.app, program, arguments, keywords, name)
         credentials = Credentials.of(uid, gid, None if capabilities is None else frozenset(capabilities))
         processes = self.kernel.processes
@@ -170,6 +174,7 @@ class Machine:
         """A process for ordinary code: blocking calls that drive the clock."""
         from simkernel.testing.blocking import Blocking
 
+        self._check_open()
         credentials = Credentials.of(uid, gid, None if capabilities is None else frozenset(capabilities))
         facade = Blocking.on(self, credentials)
         self._facades.append(facade)
@@ -187,8 +192,7 @@ class Machine:
 
         Raises an ExceptionGroup of what programs raised meanwhile.
         """
-        if self._closed:
-            raise SimulationError("the machine is closed: make a new one")
+        self._check_open()
         self.engine.run(until)
         self.raise_failures()
 
@@ -274,8 +278,13 @@ class Machine:
 
     # -- within ---------------------------------------------------------------
 
+    def _check_open(self) -> None:
+        if self._closed:
+            raise SimulationError("the machine is closed: make a new one")
+
     def _act(self, action: Callable[..., object], *arguments: Any) -> None:
         """Do something from outside: in a section of its own, unless one is under way."""
+        self._check_open()
         outside = not self.engine.running
         if outside:
             self.engine.section()
@@ -294,7 +303,7 @@ class Machine:
         if app is None or self._closed or failure is not None:
             return
         if lost := app.never_awaited():
-            names = ", ".join(f"{call.name}" + (f" ({call.line})" if call.line else "") for call in lost)
+            names = ", ".join(call.name + (f" ({call.line})" if call.line else "") for call in lost)
             hint = "" if self.debug else "; Machine(debug=True) says where"
             error = SimulationError(f"{task.track} made calls and never awaited them: {names}{hint}")
             self.kernel.processes.fail(task, error)

@@ -20,13 +20,18 @@ from simkernel.application.genetlink import GenetlinkClient
 from simkernel.application.module import Modules
 from simkernel.application.program import Image, Program
 from simkernel.application.socket import Socket
+from simkernel.application.steps import Steps, lazily
 from simkernel.application.uevent import UeventMonitor
 from simkernel.engine import Call, SimulationError, nanoseconds_up, whole_nanoseconds
 from simkernel.uapi.socket import AF_INET, AF_NETLINK, SOCK_RAW, SOCK_STREAM
 from simkernel.uapi.ynl import Spec
 
 T = TypeVar("T")
+Made = TypeVar("Made", bound="Call[Any] | Steps[Any]")
 Pollable = Socket | int
+
+REMEMBERED = 16
+"""How many calls that were not awaited are remembered, to be told of."""
 
 
 class System(Protocol):
@@ -56,26 +61,36 @@ class App:
     def __init__(self, system: System, owner: Any) -> None:
         self._system = system
         self._owner = owner
-        self._last: Call[Any] | None = None
-        self._passed_over: list[Call[Any]] = []
+        self._made: list[Call[Any] | Steps[Any]] = []
         self.modules = Modules(self, system.resolve)
+
+    @property
+    def _app(self) -> App:
+        return self
 
     # -- calls --------------------------------------------------------------
 
     def call(self, name: str, *arguments: Any, convert: Callable[[Any], T] | None = None) -> Call[T]:
         """The system call `name`, to be awaited; its raw result goes through `convert`."""
-        call: Call[T] = Call(self._owner, name, arguments, convert)
-        if self._last is not None and not self._last.used:
-            self._passed_over.append(self._last)
-        self._last = call
+        return self.made(Call(self._owner, name, arguments, convert))
+
+    def made(self, call: Made) -> Made:
+        """Remember that `call` was made, until it is awaited; returns it."""
+        made = self._made
+        if made and made[-1].used:
+            made[-1] = call
+        else:
+            if len(made) == REMEMBERED:
+                made[:] = [each for each in made if not each.used]
+            if len(made) < REMEMBERED:
+                made.append(call)
         if self._system.debug:
             call.line = _line_of_program()
         return call
 
-    def never_awaited(self) -> list[Call[Any]]:
+    def never_awaited(self) -> list[Call[Any] | Steps[Any]]:
         """Calls that were made and never acted on."""
-        made = [*self._passed_over, *([self._last] if self._last else [])]
-        return [call for call in made if not call.used]
+        return [call for call in self._made if not call.used]
 
     # -- sockets and descriptors ----------------------------------------------
 
@@ -226,26 +241,39 @@ class App:
 
     # -- clients made of the calls ----------------------------------------------
 
+    @lazily
     async def genetlink(self, family: str, spec: Spec | None = None) -> GenetlinkClient:
-        """A client of a generic netlink family.  FileNotFoundError (ENOENT) if there is none."""
-        return await GenetlinkClient.open(self, family, spec or self._system.specification(family))
+        """A client of a generic netlink family.  FileNotFoundError (ENOENT) if the kernel has none.
 
+        SimulationError, with the nearest names, if there is no specification of it on the module path.
+        """
+        try:
+            known = spec or self._system.specification(family)
+        except LookupError as unknown:
+            raise SimulationError(unknown.args[0]) from None
+        return await GenetlinkClient.open(self, family, known)
+
+    @lazily
     async def uevents(self) -> UeventMonitor:
         """What the kernel says of devices as they come and go."""
         return await UeventMonitor.open(self)
 
+    @lazily
     async def modprobe(self, name: str, /, **parameters: Any) -> None:
         """Load the module of that name or alias, and before it what it depends on (modprobe(8))."""
         await self.modules.modprobe(name, parameters)
 
+    @lazily
     async def insmod(self, path: str, /, **parameters: Any) -> None:
         """Load one module and nothing else (insmod(8))."""
         await self.modules.insmod(path, parameters)
 
+    @lazily
     async def rmmod(self, name: str) -> None:
         """Unload a module (rmmod(8)).  EBUSY while it is used."""
         await self.modules.rmmod(name)
 
+    @lazily
     async def lsmod(self) -> list[Mapping[str, Any]]:
         """The loaded modules: name, size, refcount, used_by, state (lsmod(8))."""
         return await self.modules.lsmod()

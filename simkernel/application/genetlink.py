@@ -16,6 +16,7 @@ from collections.abc import AsyncIterator, Collection, Iterator
 from typing import TYPE_CHECKING, Any
 
 from simkernel.application.family import Family, resolve
+from simkernel.application.steps import lazily
 from simkernel.engine import SimulationError
 from simkernel.uapi.errno import EINTR, os_error, strerror
 from simkernel.uapi.extack import ExtAck, extended_ack
@@ -77,12 +78,14 @@ class GenetlinkClient:
 
     # -- groups and events --------------------------------------------------
 
+    @lazily
     async def join(self, group: str) -> None:
         """Join a multicast group.  PermissionError where the family asks for a capability."""
         if self._events is None:
             self._events = await _socket(self._app)
         await self._events.setsockopt(SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, self.family.group(group))
 
+    @lazily
     async def leave(self, group: str) -> None:
         """Leave a multicast group."""
         if self._events is not None:
@@ -107,6 +110,7 @@ class GenetlinkClient:
 
     # -- requests -----------------------------------------------------------
 
+    @lazily
     async def do(self, operation: str, /, **attributes: Any) -> Message | None:
         """One request; its reply, or None if it has none."""
         request = self._request(operation, "do", NLM_F_REQUEST | NLM_F_ACK, attributes)
@@ -119,6 +123,7 @@ class GenetlinkClient:
                     return reply
                 reply = Message(operation, self.family.decode(operation, "do", payload))
 
+    @lazily
     async def dump(self, operation: str, /, **attributes: Any) -> list[Message]:
         """All there is, message by message.
 
@@ -138,6 +143,7 @@ class GenetlinkClient:
                     return replies
                 replies.append(Message(operation, self.family.decode(operation, "dump", payload)))
 
+    @lazily
     async def close(self) -> None:
         """Close its sockets."""
         await self._sock.close()

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, SupportsIndex, TypeVar
 
 from simkernel.application import arguments
 from simkernel.application.arguments import Address, Buffer, ControlMessage, c_int
+from simkernel.application.steps import Steps, lazily
 from simkernel.engine import MILLISECOND, Call
 from simkernel.uapi.poll import POLLIN, POLLOUT
 from simkernel.uapi.socket import SO_DOMAIN, SO_PROTOCOL, SO_TYPE, SOCK_NONBLOCK, SOCK_TYPE_MASK, SOL_SOCKET
@@ -228,6 +229,7 @@ class Socket:
 
     # -- the end ------------------------------------------------------------
 
+    @lazily
     async def close(self) -> None:
         """Close the descriptor; harmless when it is closed."""
         fd = self.detach()
@@ -239,6 +241,7 @@ class Socket:
         fd, self._fd = self._fd, -1
         return fd
 
+    @lazily
     async def dup(self) -> Socket:
         """Another descriptor for the same socket."""
         fd: int = await self._app.call("dup", self._fd)
@@ -254,7 +257,11 @@ class Socket:
     ) -> Awaitable[T]:
         if not self._timeout or self._fd < 0:
             return self._app.call(name, self._fd, *args, convert=convert)
-        return self._within_timeout(events, lambda: self._app.call(name, self._fd, *args, convert=convert))
+
+        def make() -> Call[T]:
+            return self._app.call(name, self._fd, *args, convert=convert)
+
+        return self._app.made(Steps(name, lambda: self._within_timeout(events, make)))
 
     async def _within_timeout(self, events: int, make: Callable[[], Call[T]]) -> T:
         """`sock_call_impl()` of Modules/socketmodule.c: poll, try, and poll again while others are faster."""

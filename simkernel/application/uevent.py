@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from simkernel.application.steps import lazily
 from simkernel.uapi.netlink import NETLINK_KOBJECT_UEVENT
 from simkernel.uapi.socket import AF_NETLINK, SOCK_RAW
 from simkernel.uapi.uevent import Uevent
@@ -26,7 +27,8 @@ class UeventMonitor:
     OSError (ENOBUFS) once: events are missing, and the next one goes on after the gap.
     """
 
-    def __init__(self, sock: Socket) -> None:
+    def __init__(self, app: App, sock: Socket) -> None:
+        self._app = app
         self.sock = sock
 
     @classmethod
@@ -34,7 +36,7 @@ class UeventMonitor:
         """A monitor that hears every uevent from now on."""
         sock: Socket = await app.socket(AF_NETLINK, SOCK_RAW, NETLINK_KOBJECT_UEVENT)
         await sock.bind((0, KERNEL_GROUP))
-        return cls(sock)
+        return cls(app, sock)
 
     def __aiter__(self) -> UeventMonitor:
         return self
@@ -46,6 +48,7 @@ class UeventMonitor:
             if sender[0] == 0:
                 return Uevent.unpack(data)
 
+    @lazily
     async def close(self) -> None:
         """Stop listening."""
         await self.sock.close()
