@@ -12,9 +12,10 @@ from simkernel.engine.clock import (
     seconds,
     whole_nanoseconds,
 )
-from simkernel.engine.engine import Engine, Timer
+from simkernel.engine.engine import Engine
 from simkernel.engine.errors import Deadlock, InternalError, NotModelled, SimulationError, TimeLimit
 from simkernel.engine.streams import Streams
+from simkernel.engine.timer import Timer
 from simkernel.engine.trace import APPLICATION, DRIVER, HARDWARE, KERNEL, LAYERS, Record, Tracer
 
 __all__ = [

@@ -224,6 +224,7 @@ class Processes:
         task.exit_status = status
         task.failure = failure
         task.state = State.ZOMBIE
+        task.alive = False
         if failure is not None:
             self.fail(task, failure)
         task.files.users -= 1

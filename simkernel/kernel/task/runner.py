@@ -13,6 +13,7 @@ has no program: `submit` enters a call for it, and `on_result` takes what `_retu
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
+from types import CoroutineType
 from typing import Any
 
 from simkernel.engine import APPLICATION, KERNEL, Call, Engine, InternalError, SimulationError
@@ -51,6 +52,8 @@ class Runner:
         self.scheduler = scheduler
         self._handlers = handlers
         self._on_exit = on_exit
+        self._entry_cost = scheduler.costs.syscall
+        self._completes = scheduler.completes
         self.current: Task | None = None
         self.system_calls = 0
         self.before_sleep: Callable[[], None] = _nothing
@@ -68,23 +71,17 @@ class Runner:
         error = self._check(task, call)
         if error is not None:
             raise error
-        self.scheduler.begin(task, self._dispatch, task, call)
+        self.scheduler.begin(task, self._enter, task, call)
 
     # -- user mode ----------------------------------------------------------
 
     def _advance(self, task: Task, value: Any, error: BaseException | None) -> None:
         program = task.program
-        if program is None or not task.alive:
+        if program is None:
             return
         self.current = task
         try:
-            while True:
-                request = program.send(value) if error is None else program.throw(error)
-                if isinstance(request, Sleep | Elapse) and task.kthread:
-                    break
-                error = self._check(task, request)
-                if error is None:
-                    break
+            request = program.send(value) if error is None else program.throw(error)
         except StopIteration:
             self._finished(task, 0, None)
         except Exited as exited:
@@ -95,9 +92,12 @@ class Runner:
         except (Exception, GeneratorExit) as failure:  # noqa: BLE001 - whatever a program raises is its own
             self._finished(task, 1 << 8, failure)
         else:
-            self._dispatch(task, request)
-        finally:
-            self.current = None
+            if type(request) is Call and request.owner is task and not request.used:
+                request.used = True
+                self._enter(task, request)
+            else:
+                self._unusual(task, request)
+        self.current = None
 
     def _finished(self, task: Task, status: int, failure: BaseException | None) -> None:
         task.program = None
@@ -118,15 +118,14 @@ class Runner:
         request.used = True
         return None
 
-    def _dispatch(self, task: Task, request: Call[Any] | Sleep | Elapse) -> None:
-        if isinstance(request, Sleep):
+    def _unusual(self, task: Task, request: object) -> None:
+        """What a kernel thread awaits, or a mistake, which is thrown into the program."""
+        if task.kthread and isinstance(request, Sleep):
             self._sleep(task, request)
-        elif isinstance(request, Elapse):
+        elif task.kthread and isinstance(request, Elapse):
             self._elapse(task)
-        elif request.name == COMPUTE:
-            self._compute(task, *request.arguments)
         else:
-            self._enter(task, request)
+            self._advance(task, None, self._check(task, request))
 
     def _compute(self, task: Task, ns: int) -> None:
         """Time in user mode, in pieces of a slice: between two of them others have their turn."""
@@ -147,15 +146,20 @@ class Runner:
 
     def _enter(self, task: Task, call: Call[Any]) -> None:
         engine = self._engine
+        trace = self._trace
         task.call = call
-        task.entered = engine.time()
-        self._trace.flow = task.flow
+        trace.flow = task.flow
         self.current = task
+        if call.name == COMPUTE:
+            self._compute(task, *call.arguments)
+            self.current = None
+            return
         self.system_calls += 1
-        if (emit := self._trace.emit) is not None:
+        if (emit := trace.emit) is not None:
+            task.entered = engine.time()
             emit("sys_enter", APPLICATION, task.track, pid=task.pid, comm=task.comm, call=call.name,
                  arguments=call.arguments)  # fmt: skip
-        engine.charged += self.scheduler.costs.syscall
+        engine.charged += self._entry_cost
         try:
             result = self._handlers[call.name](task, *call.arguments)
         except (OSError, SimulationError) as error:
@@ -165,14 +169,13 @@ class Runner:
         except Exception as bug:
             raise self._internal(task, bug) from bug
         else:
-            if isinstance(result, Coroutine):
+            if type(result) is CoroutineType:
                 task.frame = result
-                task.flow = self._trace.flow
+                task.flow = trace.flow
                 self._drive(task, None, None)
             else:
                 self._complete(task, result, None)
-        finally:
-            self.current = None
+        self.current = None
 
     def _internal(self, task: Task, bug: Exception) -> InternalError:
         return InternalError(
@@ -260,7 +263,7 @@ class Runner:
             fields: dict[str, Any] = {"result": value} if error is None else {"error": _error_value(error)}
             emit("sys_exit", APPLICATION, task.track, pid=task.pid, comm=task.comm, call=task.call.name,
                  entered=task.entered, **fields)  # fmt: skip
-        self.scheduler.completes(task, self._return, task, value, error)
+        self._completes(task, self._return, task, value, error)
 
     # -- back ---------------------------------------------------------------
 
@@ -272,8 +275,8 @@ class Runner:
             error = self._deliver(task, error)
             if not task.alive:
                 return
-        if error is None and call is not None and call.convert is not None:
-            value = call.convert(value)
+        if error is None and call is not None and (convert := call.convert) is not None:
+            value = convert(value)
         if task.program is not None:
             self._advance(task, value, error)
         else:

@@ -38,6 +38,7 @@ class Task:
     """
 
     __slots__ = (
+        "alive",
         "busy_until",
         "call",
         "children",
@@ -89,6 +90,7 @@ class Task:
         self.wait_child = WaitQueue(f"the children of {self.track}")
         self.signals = Signals()
         self.state = State.RUNNING
+        self.alive = True
         self.kthread = False
         self.program: Coroutine[Any, Any, Any] | None = None
         self.frame: Coroutine[Any, Any, Any] | None = None
@@ -106,11 +108,6 @@ class Task:
 
     def __repr__(self) -> str:
         return f"<task {self.track}>"
-
-    @property
-    def alive(self) -> bool:
-        """Whether it has not ended yet."""
-        return self.state not in (State.ZOMBIE, State.DEAD)
 
     @property
     def is_leader(self) -> bool:
