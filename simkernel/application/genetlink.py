@@ -81,15 +81,17 @@ class GenetlinkClient:
     @lazily
     async def join(self, group: str) -> None:
         """Join a multicast group.  PermissionError where the family asks for a capability."""
+        number = self.family.group(group)
         if self._events is None:
             self._events = await _socket(self._app)
-        await self._events.setsockopt(SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, self.family.group(group))
+        await self._events.setsockopt(SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, number)
 
     @lazily
     async def leave(self, group: str) -> None:
         """Leave a multicast group."""
+        number = self.family.group(group)
         if self._events is not None:
-            await self._events.setsockopt(SOL_NETLINK, NETLINK_DROP_MEMBERSHIP, self.family.group(group))
+            await self._events.setsockopt(SOL_NETLINK, NETLINK_DROP_MEMBERSHIP, number)
 
     @property
     def event_socket(self) -> Socket:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from typing import Any
 
 import pytest
 
 from simkernel import Machine, SimulationError, seconds
+from simkernel.hardware import Camera
+from simkernel.uapi.netlink import NETLINK_USERSOCK
+from simkernel.uapi.socket import AF_NETLINK, SOCK_RAW
 
 
 def failure_of(program: Any, **how: Any) -> BaseException:
@@ -18,6 +22,11 @@ def failure_of(program: Any, **how: Any) -> BaseException:
             machine.run(until=seconds(1))
         (error,) = group.value.exceptions
         return error
+
+
+async def sleeper(app: Any) -> None:
+    """A program."""
+    await app.sleep(1)
 
 
 def test_a_call_awaited_twice() -> None:
@@ -44,12 +53,64 @@ def test_a_call_never_awaited() -> None:
     assert "debug=True" in str(error)
 
 
-def test_a_call_never_awaited_is_found_by_its_line() -> None:
+@pytest.mark.parametrize("lost", ["sleep", "modprobe", "connect"])
+def test_a_call_never_awaited_is_found_by_its_line(lost: str) -> None:
     async def program(app: Any) -> None:
-        await app.getpid()
-        app.sleep(1)
+        sock = await app.socket(AF_NETLINK, SOCK_RAW, NETLINK_USERSOCK)
+        if lost == "connect":
+            sock.connect((1, 0))
+        elif lost == "modprobe":
+            app.modprobe("camera")
+        else:
+            app.sleep(1)
 
     assert "test_misuse.py:" in str(failure_of(program, debug=True))
+
+
+def test_every_call_that_was_lost_is_named() -> None:
+    async def program(app: Any) -> None:
+        sock = await app.socket(AF_NETLINK, SOCK_RAW, NETLINK_USERSOCK)
+        sock.settimeout(1)
+        sock.recv(1)
+        app.genetlink("camera")
+        app.lsmod()
+        sock.dup()
+        await sock.close()
+
+    assert "never awaited them: ioctl, recvfrom, genetlink, lsmod, dup;" in str(failure_of(program))
+
+
+def test_calls_may_be_made_before_they_are_awaited() -> None:
+    order = []
+
+    async def program(app: Any) -> None:
+        for _ in range(100):
+            first, second = app.getpid(), app.getuid()
+            order.append((await second, await first > 0))
+
+    with Machine(udev=False) as machine:
+        machine.spawn(program)
+        machine.run(until=seconds(1))
+    assert order == [(0, True)] * 100
+
+
+def test_a_helper_awaited_twice() -> None:
+    async def program(app: Any) -> None:
+        listing = app.lsmod()
+        await listing
+        await listing
+
+    assert "lsmod> was awaited twice" in str(failure_of(program))
+
+
+def test_a_call_run_twice_by_ordinary_code() -> None:
+    with Machine(udev=False) as machine:
+        facade = machine.blocking()
+        call = facade.app.getpid()
+        facade.run(call)
+        with pytest.raises(SimulationError, match="twice"):
+            facade.run(call)
+        assert facade.getpid() > 0
 
 
 def test_a_foreign_event() -> None:
@@ -97,11 +158,33 @@ def test_a_call_of_another_program() -> None:
 
 
 @pytest.mark.parametrize("ns", [1.5, "1", None])
-def test_float_time(ns: Any) -> None:
+def test_a_time_that_is_no_int(ns: Any) -> None:
     async def program(app: Any) -> None:
         await app.compute(ns)
 
     assert "int of nanoseconds" in str(failure_of(program))
+    with Machine(udev=False) as machine:
+        for wrong in (lambda: machine.at(ns, print), lambda: machine.run(until=ns or 0.0)):
+            with pytest.raises(SimulationError, match="int of nanoseconds"):
+                wrong()
+
+
+def test_a_time_that_is_past() -> None:
+    with Machine(udev=False) as machine:
+        machine.run(until=seconds(2))
+        for wrong in (lambda: machine.at(seconds(1), print), lambda: machine.run(until=seconds(1))):
+            with pytest.raises(SimulationError, match="past"):
+                wrong()
+
+
+@pytest.mark.parametrize(
+    ("seconds", "kind"), [("1", SimulationError), (-1, ValueError), (float("nan"), SimulationError)]
+)
+def test_a_sleep_that_cannot_be(seconds: Any, kind: type[Exception]) -> None:
+    async def program(app: Any) -> None:
+        await app.sleep(seconds)
+
+    assert isinstance(failure_of(program), kind)
 
 
 def test_running_the_machine_from_inside() -> None:
@@ -135,8 +218,53 @@ def test_a_machine_that_cannot_be(how: dict[str, Any]) -> None:
         Machine(**how)
 
 
-def test_a_closed_machine_does_not_run() -> None:
-    machine = Machine(udev=False)
-    machine.close()
+@pytest.mark.parametrize("use", ["run", "spawn", "blocking", "plug", "at"])
+def test_a_closed_machine_does_nothing(use: str) -> None:
+    with Machine(udev=False) as machine:
+        pass
+    arguments: dict[str, tuple[Any, ...]] = {"spawn": (sleeper,), "plug": (Camera(),), "at": (1, print)}
     with pytest.raises(SimulationError, match="closed"):
-        machine.run(until=1)
+        getattr(machine, use)(*arguments.get(use, ()))
+    machine.close()
+
+
+@pytest.mark.parametrize("wrong", [5, None, Camera])
+def test_what_is_no_device_is_not_plugged_in(wrong: Any) -> None:
+    with Machine(udev=False) as machine, pytest.raises(SimulationError, match="no device"):
+        machine.plug(wrong)
+
+
+def test_a_family_that_nobody_has_specified() -> None:
+    async def program(app: Any) -> None:
+        await app.genetlink("camra")
+
+    assert "did you mean camera?" in str(failure_of(program))
+
+
+@pytest.mark.parametrize(
+    ("operation", "attributes", "says"),
+    [
+        ("set-formt", {}, "camera has no operation 'set-formt'"),
+        ("list-formats", {}, "no request of a do"),
+        ("set-format", {"widht": 3}, "did you mean width?"),
+        ("set-format", {"width": 1.5}, "expected an integer"),
+        ("set-format", {"pixel_format": "YUVY"}, "did you mean YUYV?"),
+    ],
+)
+def test_a_request_that_cannot_be_expressed(operation: str, attributes: dict[str, Any], says: str) -> None:
+    with Machine(udev=False) as machine:
+        camera = machine.blocking().genetlink("camera")
+        with pytest.raises(SimulationError, match=re.escape(says)):
+            camera.do(operation, **attributes)
+
+
+def test_groups_and_events_that_are_not_there() -> None:
+    with Machine(udev=False) as machine:
+        camera = machine.blocking().genetlink("camera")
+        with pytest.raises(SimulationError, match="it has: devices, frames"):
+            camera.join("frame")
+        with pytest.raises(SimulationError, match="join a group"):
+            camera.events()
+        camera.join("frames")
+        with pytest.raises(SimulationError, match=r"it has: .*frame-ready"):
+            camera.events("frames-ready")
