@@ -14,7 +14,7 @@ from simkernel.driverapi.io import ALL_ONES, IoMemory, readl, writel
 from simkernel.driverapi.iopoll import readl_poll_timeout
 from simkernel.driverapi.module import ThisModule
 from simkernel.driverapi.mutex import Mutex
-from simkernel.driverapi.simbus import SimbusDevice
+from simkernel.driverapi.simbus import SimbusDevice, simbus_dev_is_disconnected
 from simkernel.driverapi.spinlock import SpinLock
 from simkernel.driverapi.workqueue import Work
 from simkernel.hardware.camera import registers as hw
@@ -80,11 +80,15 @@ class Camera:
         return self.node.name
 
     def read(self, register: int) -> int:
-        """A register.  ENODEV if the camera has been torn out: then every register reads as all ones."""
+        """A register.  ENODEV if the camera has been torn out."""
         value = readl(self.io, register)
-        if value == ALL_ONES:
+        if self.is_absent(value):
             raise os_error(ENODEV)
         return value
+
+    def is_absent(self, value: int) -> bool:
+        """Whether `value` came from no camera: it reads as all ones, until another is plugged in there."""
+        return value == ALL_ONES or simbus_dev_is_disconnected(self.device)
 
     def write(self, value: int, register: int) -> None:
         """Set a register.  If the camera has been torn out, nothing happens."""
@@ -92,10 +96,12 @@ class Camera:
 
     async def wait_status(self, bits: int, wanted: int) -> None:
         """Wait until `bits` of the status are as `wanted`.  ENODEV if it is torn out, ETIMEDOUT."""
-        status = await readl_poll_timeout(
-            self.this, self.io, hw.STATUS, lambda s: s == ALL_ONES or s & bits == wanted, POLL_US, TIMEOUT_US
-        )
-        if status == ALL_ONES:
+
+        def is_decided(status: int) -> bool:
+            return self.is_absent(status) or status & bits == wanted
+
+        status = await readl_poll_timeout(self.this, self.io, hw.STATUS, is_decided, POLL_US, TIMEOUT_US)
+        if self.is_absent(status):
             raise os_error(ENODEV)
 
     def check_present(self) -> None:

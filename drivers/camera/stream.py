@@ -89,13 +89,15 @@ async def _stop(camera: Camera, reason: str) -> None:
         await camera.wait_status(hw.STATUS_BUSY, 0)
     camera.write(0, hw.IRQ_ENABLE)
     lost = readl(camera.io, hw.DROPPED)
+    if camera.is_absent(lost):
+        lost = 0  # nobody can tell any more
     camera.write(0, hw.CONTROL)
     with camera.lock:
         ring, camera.ring = camera.ring, None
         assert ring is not None
         ring.collect(ktime_get(camera.this))
-        camera.totals.lost += lost if lost != ALL_ONES else 0
-        camera.totals.produced += ring.collected + (lost if lost != ALL_ONES else 0)
+        camera.totals.lost += lost
+        camera.totals.produced += ring.collected + lost
         camera.totals.overwritten += ring.overwritten
         camera.totals.discarded += ring.unread
         camera.fresh.clear()

@@ -1,0 +1,59 @@
+"""A machine on a bench: devices plugged in, drivers loaded, and what must be true of it at any time."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from simkernel import Machine, millis
+from simkernel.hardware import Device
+from simkernel.testing.blocking import Blocking, BlockingClient
+
+BOOT = millis(10)
+
+
+@contextmanager
+def bench(*devices: Device, seed: int = 0, **options: Any) -> Iterator[Machine]:
+    """A machine with these devices and their drivers."""
+    with Machine(seed, **options) as machine:
+        for device in devices:
+            machine.plug(device)
+        machine.run(until=BOOT)
+        yield machine
+
+
+def read_frame(camera: BlockingClient, **which: Any) -> bytes:
+    """All bytes of a frame; its parts fit together."""
+    data = b""
+    for part in camera.dump("read-frame", **which):
+        assert part["offset"] == len(data)
+        data += part["data"]
+    return data
+
+
+def is_whole(frame: bytes) -> bool:
+    """Whether a frame ends with the checksum of all before."""
+    return zlib.crc32(frame[:-4]) == int.from_bytes(frame[-4:], "little")
+
+
+def check_frames(counters: dict[str, Any]) -> None:
+    """Every frame that was produced was delivered, dropped, or waits."""
+    assert counters["frames-produced"] == (
+        counters["frames-delivered"] + counters["frames-dropped"] + counters["frames-in-flight"]
+    )
+    assert counters["frames-dropped"] == counters["lost"] + counters["overwritten"] + counters["discarded"]
+
+
+def check_nothing_left(machine: Machine, root: Blocking) -> None:
+    """Once no program and no device is there any more: modules can go, and leave nothing behind."""
+    for name in ("camera", "mouse", "devclass"):
+        if any(module["name"] == name for module in root.lsmod()):
+            root.rmmod(name)
+    assert root.lsmod() == []
+    counters = machine.statistics
+    assert counters["modules"]["leaks"] == 0
+    assert counters["oopses"] == 0
+    assert counters["dma"]["allotted"] == 0
+    assert counters["bus"]["errors"] == 0

@@ -1,0 +1,187 @@
+"""What each shipped scenario must show, in its figures."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from simkernel.cli import stories
+from simkernel.scenario import Run
+from simkernel.uapi import errno
+
+
+def run(name: str, seed: int = 0, **parameters: Any) -> Run:
+    return stories.load(stories.find(name)).run(seed=seed, parameters=parameters)
+
+
+def conserved(figures: dict[str, Any]) -> bool:
+    ended = figures["frames_delivered"] + figures["frames_dropped"] + figures["frames_in_flight"]
+    return bool(figures["frames_produced"] == ended)
+
+
+# -- camera ---------------------------------------------------------------------
+
+
+def test_camera_delivers_every_frame_to_a_viewer_that_keeps_up() -> None:
+    figures = run("camera").metrics
+    assert conserved(figures)
+    assert 149 <= figures["frames_produced"] <= 151
+    assert figures["frames_dropped"] == figures["checksum_errors"] == 0
+    assert figures["frames_delivered"] == figures["frames_read"] >= 149
+    assert figures["bytes_delivered"] == figures["frames_delivered"] * 640 * 480 * 2
+    latency = figures["latency_ns"]
+    assert 12_004_000 < latency["p50"] <= latency["p99"] <= latency["max"] < 13_000_000
+
+
+def test_camera_shows_every_station_of_a_frame() -> None:
+    report = run("camera", duration=0.2)
+    tables = {part.title: part for part in report.parts if hasattr(part, "title")}
+    stations = next(table for title, table in tables.items() if title.startswith("Frame "))
+    assert [row[0] for row in stations.rows] == ["hardware"] * 3 + ["driver"] * 2 + ["application"] * 2
+    times = [row[2] for row in stations.rows]
+    assert times == sorted(times)
+    announced = [row[2] for row in tables["Uevents"].rows if row[1] == "add"]
+    assert announced.index("/devices/simbus0/0:1") < announced.index("/devices/simbus0/0:1/camera/camera0")
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"work": 50},
+        {"work": 300, "buffers": 3},
+        {"size": "1920x1080", "pixel_format": "RGB24", "rate": 60},
+        {"size": "160x120", "pixel_format": "GREY", "rate": 120, "jitter": 5, "work": 12},
+        {"cpus": 1, "work": 30},
+        {"buffers": 16, "work": 100},
+    ],
+)
+def test_camera_forgets_no_frame(parameters: dict[str, Any]) -> None:
+    figures = run("camera", duration=1, seed=5, **parameters).metrics
+    assert conserved(figures)
+    assert figures["frames_read"] == figures["frames_delivered"] > 0
+    assert figures["checksum_errors"] == 0
+
+
+def test_camera_without_time_for_a_frame() -> None:
+    figures = run("camera", duration=0.001).metrics
+    assert conserved(figures)
+    assert figures["frames_delivered"] == 0
+    assert figures["latency_ns"] == {"p50": None, "p99": None, "max": None}
+
+
+# -- mouse ------------------------------------------------------------------------
+
+
+def test_mouse_the_slow_listener_overruns_and_is_right_again() -> None:
+    figures = run("mouse").metrics
+    quick, slow = figures["listeners"]["quick"], figures["listeners"]["slow"]
+    assert quick["overruns"] == 0
+    assert slow["overruns"] > 3
+    assert slow["asked"] == slow["overruns"] + 1
+    assert slow["heard"] < quick["heard"]
+    assert all(each["right"] for each in figures["listeners"].values())
+    assert figures["reports_made"] == figures["reports_announced"] + figures["reports_lost"]
+
+
+def test_mouse_a_listener_that_does_not_empty_its_queue_stays_wrong() -> None:
+    slow = run("mouse", drain=False).metrics["listeners"]["slow"]
+    assert slow["missed"] > 0
+    assert not slow["right"]
+
+
+# -- hotplug ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("out", [0.0161, 0.5])
+def test_hotplug_enodev_and_back_again(out: float) -> None:
+    figures = run("hotplug", out=out).metrics
+    assert figures["refused_with"] == [errno.ENODEV]
+    assert len(figures["frames_per_stream"]) == 2
+    assert figures["frames_per_stream"][1] > 10
+    assert figures["dma_bytes_while_away"] == figures["leaks"] == figures["oopses"] == 0
+
+
+# -- modules ------------------------------------------------------------------------
+
+
+def test_modules_every_error_is_the_right_one() -> None:
+    figures = run("modules").metrics
+    errors = {what.split(",")[0]: errno.error_name(number) for what, number in figures["errors"].items()}
+    assert errors == {
+        "insmod camera": "ENOENT",
+        "modprobe mouse rate=7": "EINVAL",
+        "insmod hello": "EEXIST",
+        "rmmod devclass": "EBUSY",
+        "rmmod hello": "ENOENT",
+        "an ordinary user: rmmod hello": "EPERM",
+        "an ordinary user: modprobe forgetful": "EPERM",
+        "rmmod camera": "EBUSY",
+        "modprobe orphan": "ENOENT",
+        "modprobe hen": "ENOENT",
+        "modprobe halfway": "EIO",
+        "an ordinary user: divide by 0": "EFAULT",
+        "rmmod crashes": "EBUSY",
+    }
+    assert figures["drivers"] == ["camera", "mouse"]
+    assert figures["not_drivers"] == ["devclass", "hello"]
+    assert (figures["oopses"], figures["leaks"], figures["quotients"]) == (1, 1, [120])
+    assert "D" in figures["taints"]
+
+
+def test_modules_what_fails_half_way_is_undone_in_reverse_order() -> None:
+    log = next(
+        part.text for part in run("modules").parts if getattr(part, "text", "").startswith("The kernel log")
+    )
+    steps = [line.partition("halfway: ")[2] for line in log.splitlines() if "halfway: step" in line]
+    assert [step.split(":")[0] for step in steps] == [
+        "step 1 done",
+        "step 2 done",
+        "step 3 fails",
+        "step 2 undone",
+        "step 1 undone",
+    ]
+
+
+# -- layers, talk, hello --------------------------------------------------------------
+
+
+def test_layers_each_question_goes_deeper_and_there_is_no_way_round() -> None:
+    figures = run("layers").metrics
+    assert figures["register_reads_by_depth"] == [0, 0, 0, 1]
+    assert figures["ns_by_depth"][0] < min(figures["ns_by_depth"][1:3]) < figures["ns_by_depth"][3]
+    assert figures["interrupts_by_step"] == [1, 0, 1]
+    assert figures["refused"] == figures["attempts"] > 8
+
+
+@pytest.mark.parametrize("gain", [4, 160])
+def test_layers_the_gain_shows_in_the_picture(gain: int) -> None:
+    before, after = run("layers", gain=gain).metrics["brightness"]
+    assert (after > before) == (gain > 16)
+
+
+def test_talk_unicast_waits_and_multicast_reaches_everybody() -> None:
+    figures = run("talk", messages=4, listeners=5, size=1000).metrics
+    assert figures["messages_echoed"] == figures["messages_sent"] == 4
+    assert figures["messages_altered"] == 0
+    assert figures["multicast_heard"] == 4 * 5
+    assert figures["waited_for_reader_ns"] > 200_000_000
+    answers = sorted(answer.split("]")[0] for answer in figures["errors"].values())
+    assert answers == sorted(
+        f"[Errno {number}" for number in (errno.EPERM, errno.EAGAIN, errno.ECONNREFUSED, errno.ECONNREFUSED)
+    )
+
+
+def test_hello_everybody_is_greeted() -> None:
+    figures = run("hello", guests=4, greeting="Salve").metrics
+    assert figures["greetings"] == ["Salve, Ada!", "Salve, Grace!", "Salve, Linus!", "Salve, Margaret!"]
+    assert figures["heard_by_gossip"] == 4
+    assert figures["refused"] == {
+        "no name": "EINVAL",
+        "a very long name": "EINVAL",
+        "nonsense": "EOPNOTSUPP",
+    }
+
+
+def test_hello_the_first_socket_loads_the_module() -> None:
+    assert run("hello").metrics["module_requests"] == 1
