@@ -145,8 +145,8 @@ class Engine(simpy.Environment):
             timer = queue[0][3]
             if type(timer) is not Timer:
                 self.section()
+                self.now = queue[0][0]
                 super().step()
-                self.now = int(self._now)
                 continue
             self.now = self._now = heappop(queue)[0]
             function = timer.function

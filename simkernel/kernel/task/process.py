@@ -168,7 +168,7 @@ class Processes:
         return task
 
     async def usermode_helper(self, comm: str, begin: Begin) -> int:
-        """Run a program for the kernel, as root, and wait for it: its wait status (`call_usermodehelper()`)."""
+        """Run a program for the kernel, as root; its wait status (`call_usermodehelper()`)."""
         task = self._new(comm, ROOT, FileTable(), self.init.net, self.kthreadd)
         ended = self._helpers[task] = WaitQueue(f"{task.track} to end")
         self.start(task, begin)
