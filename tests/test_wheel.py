@@ -12,8 +12,6 @@ import venv
 import zipfile
 from pathlib import Path
 
-import pytest
-
 from simkernel.cli import stories
 
 TOP = {"simkernel": "simkernel", "drivers": "simkernel/drivers", "scenarios": "simkernel/scenarios"}
@@ -27,32 +25,30 @@ for name in sys.argv[1:]:
     print(",")
 """
 
+PIP = [sys.executable, "-m", "pip", "--disable-pip-version-check"]
 ELSEWHERE = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
 
 
-@pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = Path(__file__).resolve().parents[1]
-    folder = tmp_path_factory.mktemp("wheel")
+def test_wheel(root: Path, tmp_path: Path) -> None:
+    wheel = build(root, tmp_path / "wheel")
+    holds_every_file(wheel, root)
+    lists_and_runs_from_elsewhere(wheel, tmp_path)
+
+
+def build(root: Path, folder: Path) -> Path:
+    """The wheel of a copy of the checkout, made without a network."""
+    folder.mkdir()
     source = folder / "source"
     source.mkdir()
     for name in (*TOP, "pyproject.toml", "README.md", "LICENSE"):
         copy = shutil.copytree if (root / name).is_dir() else shutil.copy
         copy(root / name, source / name)
-    pip = [
-        sys.executable,
-        "-m",
-        "pip",
-        "--disable-pip-version-check",
-        "wheel",
-        "--no-deps",
-        "--no-build-isolation",
-    ]
-    subprocess.run([*pip, "--wheel-dir", folder, source], check=True, capture_output=True, text=True)
+    options = ["--no-deps", "--no-build-isolation", "--wheel-dir", folder]
+    subprocess.run([*PIP, "wheel", *options, source], check=True, capture_output=True, text=True)
     return next(folder.glob("*.whl"))
 
 
-def test_holds_every_file(wheel: Path, root: Path) -> None:
+def holds_every_file(wheel: Path, root: Path) -> None:
     held = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
     wanted = {
         f"{inside}/{path.relative_to(root / folder).as_posix()}"
@@ -67,7 +63,7 @@ def test_holds_every_file(wheel: Path, root: Path) -> None:
     assert held == wanted
 
 
-def test_lists_and_runs_from_elsewhere(wheel: Path, tmp_path: Path) -> None:
+def lists_and_runs_from_elsewhere(wheel: Path, tmp_path: Path) -> None:
     environment = tmp_path / "environment"
     venv.create(environment, with_pip=False)
     paths = sysconfig.get_paths(vars={"base": str(environment), "platbase": str(environment)})
@@ -76,8 +72,12 @@ def test_lists_and_runs_from_elsewhere(wheel: Path, tmp_path: Path) -> None:
     (site / "dependencies.pth").write_text(sysconfig.get_path("purelib"), "utf-8")
     before = set(os.listdir(site))
 
-    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--python", python, "install"]
-    subprocess.run([*pip, "--no-index", "--no-deps", wheel], check=True, capture_output=True, text=True)
+    subprocess.run(
+        [*PIP, "--python", python, "install", "--no-index", "--no-deps", wheel],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
     added = {name for name in set(os.listdir(site)) - before if not name.endswith(".dist-info")}
     assert added == {"simkernel"}
 
