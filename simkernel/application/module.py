@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 Resolve = Callable[[str], tuple[str, ...]]
 
+LIVE = "Live"
+"""What /proc/modules calls a module that is loaded and neither coming nor going."""
+
 
 class Modules:
     """The commands of kmod(8), for one program."""
@@ -27,17 +30,18 @@ class Modules:
     async def modprobe(self, name: str, parameters: Mapping[str, Any]) -> None:
         """Load `name`, a module or an alias, after its dependencies.  FileNotFoundError if nothing has it."""
         try:
-            *dependencies, wanted = self._resolve(name)
+            needed = self._resolve(name)
         except LookupError as unknown:
             raise os_error(ENOENT, f"Module {name} not found: {unknown}") from None
-        for dependency in dependencies:
-            await self._load(dependency, "")
-        await self._load(wanted, parameter_line(parameters))
+        live = {module["name"] for module in await self.lsmod() if module["state"] == LIVE}
+        for each in needed:
+            if each not in live:
+                await self._load(each, parameter_line(parameters) if each == needed[-1] else "")
 
-    async def _load(self, path: str, parameters: str) -> None:
-        """Load a module; that it is loaded already is fine."""
+    async def _load(self, name: str, parameters: str) -> None:
+        """Load a module; that another was faster is fine."""
         try:
-            await self._app.call("finit_module", path, parameters)
+            await self._app.call("finit_module", name, parameters)
         except FileExistsError as error:
             if error.errno != EEXIST:
                 raise

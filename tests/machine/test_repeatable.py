@@ -1,0 +1,36 @@
+"""One seed, one run, byte for byte: in another process, under another hash seed, from another folder."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="module")
+def told(request: pytest.FixtureRequest) -> str:
+    """What the machines of `lives.py` come to here."""
+    return tell(Path(__file__).parents[2], hash_seed="0")
+
+
+def tell(folder: Path, hash_seed: str) -> str:
+    """What they come to in a process of their own that begins in `folder`."""
+    root = Path(__file__).parents[2]
+    environment = {
+        **os.environ,
+        "PYTHONHASHSEED": hash_seed,
+        "PYTHONPATH": str(root),
+        "TZ": f"UTC{hash_seed}",
+    }
+    command = [sys.executable, "-m", "tests.machine.lives"]
+    return subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, check=True
+    ).stdout
+
+
+@pytest.mark.parametrize("hash_seed", ["1", "12345"])
+def test_the_same_in_another_process(told: str, hash_seed: str, tmp_path: Path) -> None:
+    assert tell(tmp_path, hash_seed) == told
