@@ -13,13 +13,11 @@ from simkernel.cli.nearest import unknown
 @click.command("guide", short_help="Read the manual.")
 @click.argument("topic", default=guide.INDEX)
 def command(topic: str) -> None:
-    """Read the manual: a topic, or where to begin and what topics there are."""
+    """Read the manual: a topic, or the index, which says what there is."""
     topics = guide.topics()
     if topic not in topics:
         raise unknown("topic", topic, topics)
     text = guide.text(topic)
-    if topic == guide.INDEX:
-        text = f"{text.rstrip()}\n\n{_contents(topics)}"
     if sys.stdout.isatty():
         from rich.console import Console
         from rich.markdown import Markdown
@@ -27,8 +25,3 @@ def command(topic: str) -> None:
         Console().print(Markdown(text))
     else:
         click.echo(text.rstrip())
-
-
-def _contents(topics: dict[str, str]) -> str:
-    lines = [f"* `{name}`: {title}" for name, title in topics.items() if name != guide.INDEX]
-    return "\n".join(lines)

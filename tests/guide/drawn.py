@@ -18,10 +18,12 @@ from pathlib import Path
 from typing import Final
 
 import attrs
+import click
 
 import simkernel.driverapi
 from simkernel import Machine, guide, millis
 from simkernel.application.app import App
+from simkernel.cli import run
 from simkernel.engine import Record
 from simkernel.hardware import Camera
 from simkernel.kernel.costs import CostModel
@@ -38,7 +40,8 @@ def layers() -> str:
     """Every part of simkernel, what it is, and what it may import: from import-linter's contracts."""
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
     order, *others = settings["tool"]["importlinter"]["contracts"]
-    floors = [floor.split(" | ") for floor in order["layers"]]
+    floors = [[part for part in floor.strip("()").split(" | ") if _file(part).is_file()]
+              for floor in order["layers"]]  # fmt: skip
     rows = []
     for number, floor in enumerate(floors):
         below = [part for lower in floors[number + 1 :] for part in lower]
@@ -62,10 +65,13 @@ def _may_import(part: str, below: list[str], contracts: Iterable[dict[str, list[
     return ", ".join(allowed) or "nothing of ours"
 
 
-def _docstring(part: str) -> str:
+def _file(part: str) -> Path:
     place = ROOT / "simkernel" / part
-    file = place / "__init__.py" if place.is_dir() else place.with_suffix(".py")
-    return _first_sentence(ast.get_docstring(ast.parse(file.read_text("utf-8"))))
+    return place / "__init__.py" if place.is_dir() else place.with_suffix(".py")
+
+
+def _docstring(part: str) -> str:
+    return _first_sentence(ast.get_docstring(ast.parse(_file(part).read_text("utf-8"))))
 
 
 def driver_api() -> str:
@@ -129,6 +135,16 @@ def recorded_cases() -> str:
     return _table(("recorded cases", "what is compared"), rows)
 
 
+def options_of_run() -> str:
+    """What `simkernel run` takes, from the command itself."""
+    rows = []
+    for option in run.command.params:
+        if isinstance(option, click.Option):
+            value = "" if option.is_flag else f" {option.metavar or 'NUMBER'}"
+            rows.append((f"`{option.opts[0]}{value}`", (option.help or "").rstrip(".")))
+    return _table(("option", "what it does"), rows)
+
+
 def frame() -> str:
     """What one frame of the camera sets in motion, as `--diagram` draws it, without the times."""
     records: list[Record] = []
@@ -180,6 +196,7 @@ DRAWINGS: Final = (
     Drawing("layers", module_states),
     Drawing("layers", frame),
     Drawing("time", costs),
+    Drawing("commands", options_of_run),
     Drawing("modelled", system_calls),
     Drawing("modelled", lacking_route_messages),
     Drawing("modelled", recorded_cases),
