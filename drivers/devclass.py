@@ -92,7 +92,7 @@ def devclass_add(registry: Registry, devices: DeviceClass, parent: Device, data:
 
 
 def devclass_del(registry: Registry, device: Device) -> None:
-    """Forget a device: no command finds it any more.  Its number is free again."""
+    """Forget a device: no command finds it any more, and its number is free.  Harmless if it is gone."""
     device_unregister(device)
 
 

@@ -17,7 +17,7 @@ from functools import partial
 from typing import Any
 
 from simkernel.driverapi.dev_printk import dev_info
-from simkernel.driverapi.device import dev_get_drvdata, dev_set_drvdata
+from simkernel.driverapi.device import dev_get_drvdata, dev_set_drvdata, devm_add_action
 from simkernel.driverapi.genetlink import GenlFamily, genl_unregister_family, genlmsg_multicast
 from simkernel.driverapi.interrupt import IRQF_SHARED, devm_request_threaded_irq
 from simkernel.driverapi.io import devm_ioremap
@@ -30,7 +30,7 @@ from simkernel.driverapi.simbus import (
     simbus_unregister_driver,
 )
 from simkernel.driverapi.spinlock import spin_lock_init
-from simkernel.driverapi.workqueue import cancel_work_sync, init_work
+from simkernel.driverapi.workqueue import Work, cancel_work_sync, init_work
 from simkernel.hardware.camera import registers as hw
 
 from .commands import Commands, describe
@@ -90,9 +90,14 @@ class Driver:
         )
         camera.write(0, hw.CONTROL)
         devm_request_threaded_irq(device, device.irq, interrupt, announce, IRQF_SHARED, "camera", camera)
-        camera.stop_work = init_work(self.this, lambda work: stop_if_idle(camera))
+
+        async def end_stream(work: Work) -> None:
+            await stop_if_idle(camera)
+
+        camera.stop_work = init_work(self.this, end_stream)
         dev_set_drvdata(device, camera)
         camera.node = self.this.symbols["devclass_add"](self.kind, device, camera)
+        devm_add_action(device, self.this.symbols["devclass_del"], camera.node)
         dev_info(device, f"{camera.name}, revision {device.revision}, serial {device.serial}")
         genlmsg_multicast(self.family, "device-added", describe(camera))
 

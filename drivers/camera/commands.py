@@ -13,7 +13,7 @@ from simkernel.uapi.errno import EBUSY, EINVAL, ENOENT, ERANGE
 
 from .device import Camera
 from .ring import Frame
-from .stream import stream_off, stream_on
+from .stream import forget, stream_off, stream_on
 
 
 class Control(NamedTuple):
@@ -70,14 +70,17 @@ class Commands:
     # -- devices --------------------------------------------------------------
 
     def get_device(self, info: GenlInfo) -> Reply:
+        """Tell of one camera."""
         return describe(self._find(info))
 
     def dump_devices(self, info: GenlInfo) -> Iterator[Reply]:
+        """Tell of every camera."""
         return map(describe, self._cameras())
 
     # -- the format -----------------------------------------------------------
 
     def list_formats(self, info: GenlInfo) -> Iterator[Reply]:
+        """Tell every size and pixel format."""
         camera = self._find(info)
         for mode in hw.MODES:
             for pixel_format in hw.PixelFormat:
@@ -91,12 +94,14 @@ class Commands:
                 }
 
     async def get_format(self, info: GenlInfo) -> Reply:
+        """Tell what is set."""
         camera = self._find(info)
         async with camera.mutex:
             camera.check_present()
             return format_of(camera)
 
     async def set_format(self, info: GenlInfo) -> Reply:
+        """Set what is named, and tell what is set then."""
         camera = self._find(info)
         async with camera.mutex:
             camera.check_present()
@@ -113,13 +118,16 @@ class Commands:
     # -- controls -------------------------------------------------------------
 
     def get_control(self, info: GenlInfo) -> Reply:
+        """Tell of one control."""
         return describe_control(self._find(info), wanted_control(info))
 
     def dump_controls(self, info: GenlInfo) -> Iterator[Reply]:
+        """Tell of every control."""
         camera = self._find(info)
         return (describe_control(camera, name) for name in CONTROLS)
 
     def set_control(self, info: GenlInfo) -> None:
+        """Adjust a control; the device takes it with the next frame."""
         camera = self._find(info)
         control = CONTROLS[wanted_control(info)]
         if "value" not in info.attributes:
@@ -132,19 +140,21 @@ class Commands:
     # -- frames ---------------------------------------------------------------
 
     async def stream_on(self, info: GenlInfo) -> None:
+        """The socket that asks wants frames."""
         await stream_on(self._find(info), info.sender)
 
     async def stream_off(self, info: GenlInfo) -> None:
+        """The socket that asks wants no more frames."""
         await stream_off(self._find(info), info.sender)
 
     def socket_closed(self, sender: Hashable) -> None:
-        """A socket is gone, and wants no more frames.  To end the stream one sleeps: that is a worker's."""
+        """A socket is gone and wants no more frames.  Ending a stream sleeps, so a worker does it."""
         for camera in self._cameras():
-            if sender in camera.users:
-                camera.users.discard(sender)
+            if forget(camera, sender):
                 schedule_work(camera.stop_work)
 
     def read_frame(self, info: GenlInfo) -> Iterator[Reply]:
+        """Find the frame, and give it out in parts."""
         camera = self._find(info)
         sequence = info.attributes.get("sequence")
         with camera.lock:
@@ -155,8 +165,12 @@ class Commands:
             info.fail(ENOENT, "there is no frame" if sequence is None else f"frame {sequence} is not kept")
         return parts(camera, frame, info)
 
-    def get_statistics(self, info: GenlInfo) -> Reply:
-        return statistics(self._find(info))
+    async def get_statistics(self, info: GenlInfo) -> Reply:
+        """Tell what became of the frames."""
+        camera = self._find(info)
+        async with camera.mutex:
+            camera.check_present()
+            return statistics(camera)
 
 
 def describe(camera: Camera) -> Reply:
@@ -217,20 +231,23 @@ def describe_control(camera: Camera, name: str) -> Reply:
 def parts(camera: Camera, frame: Frame, info: GenlInfo) -> Iterator[Reply]:
     """A frame in parts, each as large as the datagram lets it be.
 
-    The reader takes one datagram after the other, at his own pace.  If the frame is overwritten
-    meanwhile the dump ends there, and he is told.
+    The reader takes one datagram after the other, at his own pace, and meanwhile the buffer may be
+    given to another frame: then the dump ends there, and he is told.
     """
     overhead = len(info.encode({"sequence": 0, "offset": 0, "data": b""}))
     offset = 0
     info.generation = 1
-    while frame.kept and offset < len(frame.pixels):
-        data = frame.pixels[offset : offset + info.room - overhead]
+    while offset < len(frame.pixels):
+        with camera.lock:
+            if not frame.kept:
+                break
+            data = bytes(frame.pixels[offset : offset + info.room - overhead])
         yield {"sequence": frame.sequence, "offset": offset, "data": data}
         offset += len(data)
-    if not frame.kept:
-        info.generation += 1
-    elif not frame.delivered:
-        with camera.lock:
+    with camera.lock:
+        if not frame.kept:
+            info.generation += 1
+        elif not frame.delivered:
             frame.delivered = True
             camera.totals.delivered += 1
             camera.totals.bytes_delivered += offset

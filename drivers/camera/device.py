@@ -48,8 +48,8 @@ class Camera:
     """A camera that the driver is bound to.
 
     `mutex` protects the settings, and the beginning and end of streams.  Its holder may sleep, so
-    whoever has waited for it looks whether the camera is `gone`.  `lock` protects what the interrupt
-    handler works on: the ring, the totals and what is to be announced.
+    whoever has waited for it looks whether the camera is `gone`.  `lock` protects what interrupt handlers and
+    others who cannot sleep work on: the ring, the totals, the users, what is to be announced.
     """
 
     this: ThisModule

@@ -34,30 +34,38 @@ async def stream_on(camera: Camera, user: Hashable) -> None:
         camera.check_present()
         if camera.ring is None:
             await _start(camera)
-        camera.users.add(user)
+        with camera.lock:
+            camera.users.add(user)
 
 
 async def stream_off(camera: Camera, user: Hashable) -> None:
     """`user` wants no more frames: end the stream if nobody else does.  ENODEV."""
     async with camera.mutex:
         camera.check_present()
+        forget(camera, user)
+        await _stop_if_idle(camera)
+
+
+def forget(camera: Camera, user: Hashable) -> bool:
+    """`user` is gone; whether it had wanted frames.  The stream is for `stop_if_idle` to end."""
+    with camera.lock:
+        known = user in camera.users
         camera.users.discard(user)
-        if camera.ring is not None and not camera.users:
-            await _stop(camera, "stopped")
+    return known
 
 
 async def stop_if_idle(camera: Camera) -> None:
-    """End the stream if nobody wants it any more, now that a socket was closed."""
+    """End the stream if nobody wants it any more."""
     async with camera.mutex:
-        if camera.ring is not None and not camera.users:
-            await _stop(camera, "stopped")
+        await _stop_if_idle(camera)
 
 
 async def shut_down(camera: Camera) -> None:
     """The driver is being unbound, perhaps since the camera has been torn out."""
     async with camera.mutex:
         camera.gone = True
-        camera.users.clear()
+        with camera.lock:
+            camera.users.clear()
         if camera.ring is not None:
             await _stop(camera, "device-removed")
 
@@ -80,6 +88,13 @@ async def _start(camera: Camera) -> None:
         camera.write(INTERRUPTS, hw.IRQ_ENABLE)
         camera.write(hw.CONTROL_POWER | hw.CONTROL_STREAM, hw.CONTROL)
         undo.pop_all()
+
+
+async def _stop_if_idle(camera: Camera) -> None:
+    with camera.lock:
+        idle = camera.ring is not None and not camera.users
+    if idle:
+        await _stop(camera, "stopped")
 
 
 async def _stop(camera: Camera, reason: str) -> None:
@@ -133,8 +148,8 @@ def announce(irq: int, camera: Camera) -> int:
         overrun, camera.overrun = camera.overrun, False
     for frame in frames:
         genlmsg_multicast(camera.family, "frame-ready", _frame_ready(camera, frame))
-    if overrun:
-        lost = readl(camera.io, hw.DROPPED)
+    lost = readl(camera.io, hw.DROPPED) if overrun else 0
+    if overrun and not camera.is_absent(lost):
         genlmsg_multicast(camera.family, "overrun", {"device": camera.name, "lost": lost})
     return IRQ_HANDLED
 

@@ -15,7 +15,7 @@ from functools import partial
 from typing import Any
 
 from simkernel.driverapi.dev_printk import dev_info
-from simkernel.driverapi.device import dev_get_drvdata, dev_set_drvdata
+from simkernel.driverapi.device import dev_get_drvdata, dev_set_drvdata, devm_add_action
 from simkernel.driverapi.genetlink import GenlFamily, genl_unregister_family, genlmsg_multicast
 from simkernel.driverapi.interrupt import IRQF_SHARED, devm_request_irq
 from simkernel.driverapi.io import devm_ioremap, writel
@@ -28,7 +28,7 @@ from simkernel.driverapi.simbus import (
     simbus_unregister_driver,
 )
 from simkernel.driverapi.spinlock import spin_lock_init
-from simkernel.driverapi.workqueue import cancel_work_sync, init_work
+from simkernel.driverapi.workqueue import Work, cancel_work_sync, init_work
 from simkernel.hardware.mouse import registers as hw
 from simkernel.uapi.errno import EINVAL, os_error
 
@@ -79,10 +79,15 @@ class Driver:
         lock = spin_lock_init(self.this, f"mouse {device.name}")
         mouse = Mouse(self.family, device, devm_ioremap(device), lock)
         mouse.stop()
-        mouse.send_work = init_work(self.this, lambda work: send(mouse))
+
+        def send_reports(work: Work) -> None:
+            send(mouse)
+
+        mouse.send_work = init_work(self.this, send_reports)
         devm_request_irq(device, device.irq, interrupt, IRQF_SHARED, "mouse", mouse)
         dev_set_drvdata(device, mouse)
         mouse.node = self.this.symbols["devclass_add"](self.kind, device, mouse)
+        devm_add_action(device, self.this.symbols["devclass_del"], mouse.node)
         dev_info(device, f"{mouse.name}, revision {device.revision}, serial {device.serial}")
         writel(self.this.parameters["rate"], mouse.io, hw.RATE)
         genlmsg_multicast(self.family, "device-added", describe(mouse))

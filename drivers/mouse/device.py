@@ -148,8 +148,10 @@ def _take(mouse: Mouse) -> None:
 
 def send(mouse: Mouse) -> None:
     """Send what is queued to the programs; run by a worker."""
-    while mouse.queue:
+    while True:
         with mouse.lock:
+            if not mouse.queue:
+                return
             report = mouse.queue.popleft()
             mouse.announced += 1
         genlmsg_multicast(mouse.family, "motion", _motion(mouse, report))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -145,6 +146,28 @@ def test_reports_that_find_no_room_are_counted() -> None:
         assert max(gaps) > 70  # whoever listens sees the gap
 
 
+async def hog(app: Any) -> None:
+    await app.compute(millis(100))
+
+
+def test_reports_that_the_worker_does_not_send_in_time_are_counted() -> None:
+    """Its turn comes late, since others compute: the driver's queue overflows, and the state has all."""
+    mouse = Mouse(Walk(step=millis(1), steps=300))
+    with bench(udev=False, cpus=1) as machine:
+        root = machine.blocking()
+        root.modprobe("mouse", rate=1000)
+        client = follow(machine)
+        machine.plug(mouse)
+        machine.run(until=machine.now + millis(5))
+        for _ in range(40):
+            machine.spawn(hog)
+        machine.run(until=machine.now + millis(6000))
+        counters = conserved(client, mouse)
+        assert counters["pending"] == counters["lost"] == 0
+        assert counters["missed"] > 20
+        assert client.do("get-state")["sequence"] == counters["reports"] - 1
+
+
 moves = st.lists(
     st.builds(
         Move,
@@ -198,4 +221,18 @@ def test_torn_out_at_any_instant(out: int) -> None:
         with pytest.raises(OSError) as caught:
             client.do("get-state")
         assert caught.value.errno == errno.ENODEV
+        check_nothing_left(machine, machine.blocking())
+
+
+@settings(max_examples=30)
+@given(st.integers(0, 3000))
+def test_torn_out_while_its_driver_comes(out: int) -> None:
+    """The module is being loaded, the mouse probed."""
+    mouse = Mouse(Walk(step=millis(1)))
+    with bench() as machine:
+        machine.plug(mouse)
+        machine.run(until=machine.now + micros(out) // 2)
+        machine.unplug(mouse)
+        machine.run(until=machine.now + millis(20))
+        assert machine.blocking(uid=1000).genetlink("mouse").dump("get-device") == []
         check_nothing_left(machine, machine.blocking())
