@@ -77,7 +77,7 @@ class Driver:
         self.undo = undo
         self.family: GenlFamily
 
-    async def probe(self, device: SimbusDevice) -> None:
+    def probe(self, device: SimbusDevice) -> None:
         """Take a camera.  What `devm_` gets is given back by itself, also if this fails half way."""
         camera = Camera(
             self.this,

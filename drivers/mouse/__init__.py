@@ -74,7 +74,7 @@ class Driver:
         self.undo = undo
         self.family: GenlFamily
 
-    async def probe(self, device: SimbusDevice) -> None:
+    def probe(self, device: SimbusDevice) -> None:
         """Take a mouse.  What `devm_` gets is given back by itself, also if this fails half way."""
         lock = spin_lock_init(self.this, f"mouse {device.name}")
         mouse = Mouse(self.family, device, devm_ioremap(device), lock)
