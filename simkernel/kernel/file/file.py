@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from simkernel.kernel.task.wait import WaitQueue
+
+if TYPE_CHECKING:
+    from simkernel.kernel.file.socket import SocketObject
 
 
 class FileObject(Protocol):
@@ -25,13 +28,17 @@ class FileObject(Protocol):
 
 
 class OpenFile:
-    """An open file description: object, status flags, and how many hold it."""
+    """An open file description: object, status flags, and how many hold it.
 
-    __slots__ = ("flags", "object", "references")
+    `socket` is the object once more if it is a socket.
+    """
 
-    def __init__(self, object: FileObject, flags: int = 0) -> None:
+    __slots__ = ("flags", "object", "references", "socket")
+
+    def __init__(self, object: FileObject, flags: int = 0, socket: SocketObject | None = None) -> None:
         self.object = object
         self.flags = flags
+        self.socket = socket
         self.references = 0
 
     def get(self) -> OpenFile:

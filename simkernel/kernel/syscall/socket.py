@@ -7,60 +7,18 @@ bytes of a whole sockaddr.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, Any
 
 from simkernel.kernel.file.file import OpenFile
+from simkernel.kernel.file.socket import NO_CONTROL, Address, Control, Received, SocketObject
 from simkernel.kernel.task.task import Task
-from simkernel.kernel.task.wait import WaitQueue, WouldBlock, sleep_on
+from simkernel.kernel.task.wait import WouldBlock, sleep_on
 from simkernel.uapi.errno import EAFNOSUPPORT, EAGAIN, EINVAL, ENOTSOCK, EOPNOTSUPP, os_error
 from simkernel.uapi.fcntl import O_NONBLOCK
 from simkernel.uapi.socket import AF_MAX, MSG_DONTWAIT, SOCK_CLOEXEC, SOCK_MAX, SOCK_NONBLOCK, SOCK_TYPE_MASK
 
 if TYPE_CHECKING:
     from simkernel.kernel.kernel import Kernel
-
-T = TypeVar("T")
-Address = tuple[int, int] | bytes
-Control = list[tuple[int, int, bytes]]
-
-
-class Received(Protocol):
-    """What recvmsg gives: data, control messages, MSG_ flags, the sender, and the real length."""
-
-    @property
-    def data(self) -> bytes: ...
-    @property
-    def length(self) -> int: ...
-    @property
-    def control(self) -> Control: ...
-    @property
-    def flags(self) -> int: ...
-    @property
-    def address(self) -> tuple[int, int]: ...
-
-
-class SocketObject(Protocol):
-    """A socket: non-blocking operations and what to wait on."""
-
-    @property
-    def rcvtimeo(self) -> int | None: ...
-    @property
-    def sndtimeo(self) -> int | None: ...
-    def poll(self) -> int: ...
-    @property
-    def wait_queues(self) -> tuple[WaitQueue, ...]: ...
-    def release(self) -> None: ...
-    def bind(self, task: Task, address: Address) -> None: ...
-    def connect(self, task: Task, address: Address) -> None: ...
-    def getsockname(self) -> tuple[int, int]: ...
-    def getpeername(self) -> tuple[int, int]: ...
-    def sendmsg(
-        self, task: Task, data: bytes, address: Address | None, control: Control, flags: int
-    ) -> int | Awaitable[int]: ...
-    def recvmsg(self, task: Task, size: int, control_size: int, flags: int) -> Received: ...
-    def setsockopt(self, task: Task, level: int, option: int, value: bytes) -> None: ...
-    def getsockopt(self, task: Task, level: int, option: int, length: int) -> bytes: ...
-
 
 Create = Callable[[Task, int, int], SocketObject | Awaitable[SocketObject]]
 
@@ -113,7 +71,7 @@ class SocketCalls:
 
     @staticmethod
     def _install(task: Task, made: SocketObject, flags: int) -> int:
-        file = OpenFile(made, O_NONBLOCK if flags & SOCK_NONBLOCK else 0)
+        file = OpenFile(made, O_NONBLOCK if flags & SOCK_NONBLOCK else 0, socket=made)
         try:
             return task.files.install(file)
         except OSError:
@@ -163,7 +121,7 @@ class SocketCalls:
         self, task: Task, fd: int, data: bytes, flags: int = 0, address: Address | None = None
     ) -> int | Awaitable[int]:
         """sendto(2): the number of bytes sent."""
-        return self.sendmsg(task, fd, data, [], flags, address)
+        return self.sendmsg(task, fd, data, NO_CONTROL, flags, address)
 
     def sendmsg(
         self,
@@ -176,7 +134,9 @@ class SocketCalls:
     ) -> int | Awaitable[int]:
         """sendmsg(2), its buffers joined to `data` by the caller's library."""
         file = task.files.get(fd)
-        sock = _of(file)
+        sock = file.socket
+        if sock is None:
+            raise os_error(ENOTSOCK)
         trace = self._engine.trace
         if trace.flow == task.own_flow:
             # What a task asks next is a new story, unless a message from elsewhere made it ask.
@@ -190,20 +150,34 @@ class SocketCalls:
 
     def recvfrom(self, task: Task, fd: int, size: int, flags: int = 0) -> Received | Awaitable[Received]:
         """recvfrom(2): one message of up to `size` bytes and its sender."""
-        return self.recvmsg(task, fd, size, 0, flags)
+        file = task.files.get(fd)
+        sock = file.socket
+        if sock is None:
+            raise os_error(ENOTSOCK)
+        try:
+            return sock.recvmsg(task, size, 0, flags)
+        except WouldBlock as blocked:
+            return self._receive_later(file, sock, blocked, flags)
 
     def recvmsg(
         self, task: Task, fd: int, size: int, control_size: int, flags: int = 0
     ) -> Received | Awaitable[Received]:
         """recvmsg(2)."""
         file = task.files.get(fd)
-        sock = _of(file)
+        sock = file.socket
+        if sock is None:
+            raise os_error(ENOTSOCK)
         try:
             return sock.recvmsg(task, size, control_size, flags)
         except WouldBlock as blocked:
-            if flags & MSG_DONTWAIT or file.flags & O_NONBLOCK:
-                raise os_error(EAGAIN) from None
-            return self._wait(file, blocked, sock.rcvtimeo, exclusive=True)
+            return self._receive_later(file, sock, blocked, flags)
+
+    def _receive_later(
+        self, file: OpenFile, sock: SocketObject, blocked: WouldBlock, flags: int
+    ) -> Awaitable[Received]:
+        if flags & MSG_DONTWAIT or file.flags & O_NONBLOCK:
+            raise os_error(EAGAIN) from None
+        return self._wait(file, blocked, sock.rcvtimeo, exclusive=True)
 
     async def _wait(
         self, file: OpenFile, blocked: WouldBlock, timeout: int | None, *, exclusive: bool
@@ -225,11 +199,8 @@ class SocketCalls:
             file.put()
 
 
-def _of(file: OpenFile) -> SocketObject:
-    if not hasattr(file.object, "recvmsg"):  # isinstance of a protocol would cost more than the call
-        raise os_error(ENOTSOCK)
-    return cast(SocketObject, file.object)
-
-
 def _socket(task: Task, fd: int) -> SocketObject:
-    return _of(task.files.get(fd))
+    sock = task.files.get(fd).socket
+    if sock is None:
+        raise os_error(ENOTSOCK)
+    return sock
