@@ -11,7 +11,6 @@ import ast
 import inspect
 import io
 import re
-import textwrap
 import tomllib
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -118,12 +117,15 @@ def system_calls() -> str:
 
 
 def lacking_route_messages() -> str:
-    """What the messages are about that rtnetlink says it lacks."""
-    lacks = {*lacking.DO, *lacking.DUMP}
-    names = [name for name, number in vars(rtnetlink).items() if name.startswith("RTM_") and number in lacks]
-    about = dict.fromkeys(re.sub("RTM_(NEW|DEL|GET|SET)", "", name) for name in names)
-    heading = "Linux has these messages of NETLINK_ROUTE and simkernel has not (of LINK, those to a bridge):"
-    return heading + "\n" + textwrap.fill(", ".join(about), width=110)
+    """The messages that rtnetlink says it lacks, by what they are about."""
+    lacks: dict[str, tuple[list[str], list[str]]] = {}
+    for name, number in vars(rtnetlink).items():
+        if named := re.fullmatch("RTM_(NEW|DEL|GET|SET)(.+)", name):
+            for table, kind in ((lacking.DO, 0), (lacking.DUMP, 1)):
+                if number in table:
+                    lacks.setdefault(named[2], ([], []))[kind].append(named[1].lower())
+    rows = [(f"`{about}`", ", ".join(do), "dump" if dump else "") for about, (do, dump) in lacks.items()]
+    return _table(("RTM_ message", "requests that are lacking", "and"), rows)
 
 
 def recorded_cases() -> str:
