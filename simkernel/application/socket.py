@@ -255,8 +255,9 @@ class Socket:
     def _io(
         self, events: int, name: str, *args: Any, convert: Callable[[Any], T] | None = None
     ) -> Awaitable[T]:
+        app = self._app
         if not self._timeout or self._fd < 0:
-            return self._app.call(name, self._fd, *args, convert=convert)
+            return app.made(Call(app._owner, name, (self._fd, *args), convert))
 
         def make() -> Call[T]:
             return self._app.call(name, self._fd, *args, convert=convert)

@@ -80,6 +80,11 @@ class Engine(simpy.Environment):
         heappush(self._queue, (self.now + self.charged + delay, NORMAL, next(self._eid), timer))  # type: ignore[misc]
         return timer
 
+    def when_charged(self, function: Callable[..., object], arguments: tuple[Any, ...]) -> None:
+        """Call `function` in a section of its own when what was charged has passed, for certain."""
+        timer = Timer(function, arguments)
+        heappush(self._queue, (self.now + self.charged, NORMAL, next(self._eid), timer))  # type: ignore[misc]
+
     def call_at(self, time: int, function: Callable[..., object], *arguments: Any) -> Timer:
         """Call `function` in a section of its own at `time` ns.  SimulationError if that is past."""
         if whole_nanoseconds(time, "the time of an event") < self.now:

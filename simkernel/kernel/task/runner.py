@@ -1,13 +1,12 @@
 """How a task runs: its program in user mode, its system call in the kernel, and back.
 
-    _advance   user mode: the program runs to its next call (no time passes)
+    _advance   back in user mode: signals, the result, and the program runs to its next call
     _enter     the call's handler runs to its end, at this instant, and charges
     _drive     the handler sleeps: it is a coroutine, driven from wake-up to wake-up
     _complete  the call has its result; it reaches the program when what was charged has passed
-    _return    back to user mode: signals first, then `_advance`
 
 A call that does not sleep is one event of the engine.  The task of ordinary code (a blocking socket)
-has no program: `submit` enters a call for it, and `on_result` takes what `_return` has.
+has no program: `submit` enters a call for it, and `on_result` takes what it comes to.
 """
 
 from __future__ import annotations
@@ -76,8 +75,18 @@ class Runner:
     # -- user mode ----------------------------------------------------------
 
     def _advance(self, task: Task, value: Any, error: BaseException | None) -> None:
+        call = task.call
+        if call is not None:
+            task.call = None
+            if task.signals.pending:
+                error = self._deliver(task, error)
+                if not task.alive:
+                    return
+            if error is None and (convert := call.convert) is not None:
+                value = convert(value)
         program = task.program
         if program is None:
+            self._hand_over(task, value, error)
             return
         self.current = task
         try:
@@ -131,16 +140,13 @@ class Runner:
         """Time in user mode, in pieces of a slice: between two of them others have their turn."""
         piece = min(ns, self.scheduler.slice_left(task))
         self._engine.charge(piece)
-        self.scheduler.completes(task, self._computed, task, ns - piece)
+        self._completes(task, self._computed, ns - piece, None)
 
-    def _computed(self, task: Task, left: int) -> None:
-        error = self._deliver(task, None) if task.signals.pending else None
-        if not task.alive:
-            return
-        if left and error is None:
+    def _computed(self, task: Task, left: int, error: None) -> None:
+        if left and task.alive and not task.signals.pending:
             self._compute(task, left)
         else:
-            self._return(task, None, error)
+            self._advance(task, None, None)
 
     # -- in the kernel ------------------------------------------------------
 
@@ -220,7 +226,7 @@ class Runner:
         self.before_sleep()
         task.flow = self._trace.flow
         if sleep.interruptible and task.signals.pending:
-            self.scheduler.completes(task, self._resume, task, None, os_error(EINTR))
+            self._completes(task, self._resume, None, os_error(EINTR))
             return
         task.state = State.SLEEPING if sleep.interruptible else State.UNINTERRUPTIBLE
         task.sleep = sleep
@@ -234,7 +240,7 @@ class Runner:
 
     def _elapse(self, task: Task) -> None:
         task.flow = self._trace.flow
-        self.scheduler.completes(task, self._resume, task, None, None)
+        self._completes(task, self._resume, None, None)
 
     def _woken(self, task: Task, woken: bool, error: BaseException | None) -> None:
         task.sleep = None
@@ -263,23 +269,13 @@ class Runner:
             fields: dict[str, Any] = {"result": value} if error is None else {"error": _error_value(error)}
             emit("sys_exit", APPLICATION, task.track, pid=task.pid, comm=task.comm, call=task.call.name,
                  entered=task.entered, **fields)  # fmt: skip
-        self._completes(task, self._return, task, value, error)
+        self._completes(task, self._advance, value, error)
 
     # -- back ---------------------------------------------------------------
 
-    def _return(self, task: Task, value: Any, error: BaseException | None) -> None:
-        if not task.alive:
-            return
-        call, task.call = task.call, None
-        if task.signals.pending:
-            error = self._deliver(task, error)
-            if not task.alive:
-                return
-        if error is None and call is not None and (convert := call.convert) is not None:
-            value = convert(value)
-        if task.program is not None:
-            self._advance(task, value, error)
-        else:
+    def _hand_over(self, task: Task, value: Any, error: BaseException | None) -> None:
+        """Give a result to ordinary code, whose task has no program (nor has one that has ended)."""
+        if task.alive:
             self.scheduler.release(task)
             if task.on_result is not None:
                 task.on_result(value, error)

@@ -24,6 +24,8 @@ SLICE = 3 * MILLISECOND
 """How long a task keeps a CPU that others wait for (base_slice_ns of EEVDF, kernel/sched/fair.c)."""
 
 Continue = Callable[..., None]
+Resume = Callable[["Task", Any, BaseException | None], None]
+"""Goes on with a task, given a value or an error."""
 
 
 class Scheduler(Protocol):
@@ -37,7 +39,7 @@ class Scheduler(Protocol):
     def begin(self, task: Task, function: Continue, *arguments: Any) -> None:
         """Ordinary code acts as `task`, which did not sleep in between: call `function` when it has a CPU."""
 
-    def completes(self, task: Task, function: Continue, *arguments: Any) -> None:
+    def completes(self, task: Task, function: Resume, value: Any, error: BaseException | None) -> None:
         """The holder's call ends when what was charged has passed: then call `function`."""
 
     def release(self, task: Task) -> None:
@@ -65,8 +67,8 @@ class UnlimitedCpus:
     def begin(self, task: Task, function: Continue, *arguments: Any) -> None:
         function(*arguments)
 
-    def completes(self, task: Task, function: Continue, *arguments: Any) -> None:
-        self._engine.call_later(0, function, *arguments)
+    def completes(self, task: Task, function: Resume, value: Any, error: BaseException | None) -> None:
+        self._engine.when_charged(function, (task, value, error))
 
     def release(self, task: Task) -> None:
         task.busy_until = self._engine.time()
@@ -115,9 +117,9 @@ class RunQueue:
     def begin(self, task: Task, function: Continue, *arguments: Any) -> None:
         self.ready(task, function, *arguments)
 
-    def completes(self, task: Task, function: Continue, *arguments: Any) -> None:
+    def completes(self, task: Task, function: Resume, value: Any, error: BaseException | None) -> None:
         assert task.cpu is not None
-        self._arm(task.cpu, self._engine.time(), function, arguments)
+        self._arm(task.cpu, self._engine.time(), function, (task, value, error))
 
     def release(self, task: Task) -> None:
         cpu = task.cpu
