@@ -36,14 +36,13 @@ from collections.abc import Callable, Collection, Hashable, Mapping
 import attrs
 
 from simkernel.driverapi.genl_handlers import Do, DoIt, Dump, DumpIt, contained
-from simkernel.driverapi.genl_info import GenlInfo, Reply
+from simkernel.driverapi.genl_info import GenlInfo, Reply, encoded
 from simkernel.engine import SimulationError
 from simkernel.kernel.module.module import LoadedModule
 from simkernel.kernel.module.resources import Resource
 from simkernel.kernel.netlink.genetlink.declare import declare
 from simkernel.kernel.netlink.genetlink.family import Family
 from simkernel.uapi.ynl import Spec
-from simkernel.uapi.ynl.codec import codec
 from simkernel.uapi.ynl.errors import choose
 
 __all__ = [
@@ -119,10 +118,10 @@ def genlmsg_multicast(family: GenlFamily, event: str, values: Reply, *, exclude:
     The port id `exclude` is left out.  Callable from an interrupt handler.  Who has no room loses it,
     and is told by ENOBUFS.
     """
+    attributes = encoded(family.spec, event, "event", values)
     declared = family.spec.operation(event)
     number = declared.reply_number
     assert number is not None
-    attributes = codec(family.spec, event, "event", "reply").encode(values)
     try:
         family.module.kernel.genetlink.multicast(
             family.family, _group(family, declared.group), number, attributes, exclude=exclude

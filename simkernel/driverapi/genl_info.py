@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Mapping
 from typing import Any, NoReturn
 
+from simkernel.engine import SimulationError
 from simkernel.kernel.netlink.genetlink.info import Info
 from simkernel.kernel.task.credentials import Credentials
 from simkernel.uapi.genetlink import GENL_HDRLEN
@@ -18,6 +19,14 @@ Reply = Mapping[str, Any]
 
 SHORTEST = NLMSG_HDRLEN + GENL_HDRLEN
 """Bytes of a message without attributes."""
+
+
+def encoded(spec: Spec, operation: str, mode: ModeName, values: Reply) -> bytes:
+    """The bytes of a message from the kernel.  SimulationError for what the specification does not have."""
+    try:
+        return codec(spec, operation, mode, "reply").encode(values)
+    except ValueError as wrong:
+        raise SimulationError(f"{spec.name} {operation}: {wrong}") from None
 
 
 class GenlInfo:
@@ -90,8 +99,8 @@ class GenlInfo:
         self._info.reply(self._reply_number, self.encode(values))
 
     def encode(self, values: Reply) -> bytes:
-        """The bytes of a reply's attributes."""
-        return codec(self._spec, self._info.operation.name, self._mode, "reply").encode(values)
+        """The bytes of a reply's attributes.  SimulationError for what the specification does not have."""
+        return encoded(self._spec, self._info.operation.name, self._mode, values)
 
     def message(self, attributes: bytes, flags: int) -> bytes:
         """A whole reply."""

@@ -237,6 +237,24 @@ def test_handlers_and_operations_must_agree(bench: Bench, change: tuple[str, str
 
 
 @pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (('return {"number": number}', 'return {"numbr": 1}'), "did you mean number?"),
+        (('"kept", {"number": number}', '"kept", {"number": -1}'), "store kept: attribute 'number': "),
+        (('"kept", {', '"get", {'), "'get' has no reply of a event"),
+    ],
+)
+def test_a_message_that_does_not_fit_the_specification_is_an_oops_that_says_so(
+    bench: Bench, change: tuple[str, str], says: str
+) -> None:
+    bench.write("store.yaml", SPEC)
+    bench.module("store", MODULE.replace(*change))
+    bench.root.insmod("store")
+    assert fails(bench.root.genetlink("store").do, "put", number=1).errno == errno.EFAULT
+    assert any("SimulationError: store" in text and says in text for text in bench.log)
+
+
+@pytest.mark.parametrize(
     ("spec", "number", "says"),
     [
         (None, errno.ENOENT, "store: specification store.yaml cannot be read"),
