@@ -1,0 +1,175 @@
+"""When all programs have ended and all devices are gone, nothing of them is left."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import weakref
+from collections.abc import Callable
+from itertools import accumulate
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from simkernel import Machine, millis
+from simkernel.hardware import Camera, Mouse, Walk
+from simkernel.kernel.file.file import OpenFile
+from simkernel.kernel.net.skb import Skb
+from simkernel.kernel.netlink.socket import NetlinkSocket
+from simkernel.testing.leaks import left_behind
+from simkernel.uapi.netlink import NETLINK_USERSOCK
+from simkernel.uapi.signal import SIGKILL
+from simkernel.uapi.socket import AF_NETLINK, SOCK_RAW
+
+HELLO = 17
+"""The netlink protocol of the module `hello`."""
+
+Act = Callable[[Any], Any]
+
+
+async def talk(app: Any) -> None:
+    """Send to a group that one is in, and leave it unread."""
+    sock = await app.socket(AF_NETLINK, SOCK_RAW, NETLINK_USERSOCK)
+    await sock.bind((0, 1))
+    await sock.sendto(b"x" * 5000, await sock.getsockname())
+
+
+async def greet(app: Any) -> None:
+    """Hold a module by a socket of its protocol."""
+    await app.socket(AF_NETLINK, SOCK_RAW, HELLO)
+
+
+async def watch(app: Any) -> None:
+    """Stream, and read one frame in part."""
+    camera = await app.genetlink("camera")
+    await camera.join("frames")
+    await camera.do("stream-on")
+    await anext(camera.events())
+    await camera.dump("read-frame")
+
+
+async def follow(app: Any) -> None:
+    """Listen to a mouse."""
+    mouse = await app.genetlink("mouse")
+    await mouse.join("motion")
+    await anext(mouse.events())
+
+
+async def fork(app: Any) -> None:
+    """Leave a child that holds what one had."""
+    await talk(app)
+    await app.spawn(wait)
+
+
+async def thread(app: Any) -> None:
+    """Leave a thread."""
+    await app.thread(wait)
+
+
+async def fail(app: Any) -> None:
+    """Raise."""
+    raise ValueError("on purpose")
+
+
+async def wait(app: Any) -> None:
+    """Wait until somebody ends it."""
+    await (await app.socket(AF_NETLINK, SOCK_RAW, NETLINK_USERSOCK)).recv(1)
+
+
+ACTS: tuple[Act, ...] = (talk, greet, watch, follow, fork, thread, fail, wait)
+
+
+async def program(app: Any, acts: list[Act]) -> None:
+    """Do one thing after the other, whatever comes of it."""
+    for act in acts:
+        try:
+            await act(app)
+        except OSError:
+            await app.sleep(0.005)
+
+
+PROGRAMS = st.lists(st.lists(st.sampled_from(ACTS), max_size=4), min_size=1, max_size=4)
+GAP = st.integers(0, 1000) | st.integers(0, millis(5)) | st.integers(millis(25), millis(70))
+TIMES = st.lists(GAP, min_size=4, max_size=4).map(lambda gaps: list(accumulate(gaps)))
+
+
+def run(machine: Machine, until: int) -> None:
+    """Let time pass, whatever programs raise."""
+    with contextlib.suppress(ExceptionGroup):
+        machine.run(until=until)
+
+
+def end(machine: Machine) -> None:
+    """Kill every program that there is."""
+    processes = machine.kernel.processes
+    for task in tuple(processes):
+        processes.send_signal(task, SIGKILL)
+
+
+def live(machine: Machine, programs: list[list[Act]], times: list[int]) -> None:
+    """Devices come, programs run, and all of it goes."""
+    devices = (Camera(), Mouse(Walk()))
+    for device in devices:
+        machine.plug(device)
+    for acts in programs:
+        machine.at(times[0], machine.spawn, program, acts)
+    for device, time in zip(devices, times[1:], strict=False):
+        machine.at(time, machine.unplug, device)
+    machine.at(times[3], end, machine)
+    run(machine, until=millis(300))
+    end(machine)
+    run(machine, until=millis(400))
+
+
+def census() -> int:
+    """How many sockets, open files and messages Python holds."""
+    gc.collect()
+    return sum(isinstance(each, NetlinkSocket | OpenFile | Skb) for each in gc.get_objects())
+
+
+@settings(max_examples=15)
+@given(PROGRAMS, TIMES)
+def test_nothing_is_left(programs: list[list[Act]], times: list[int]) -> None:
+    before = census()
+    with Machine() as machine:
+        live(machine, programs, times)
+        assert left_behind(machine) == []
+        with machine.blocking() as root:
+            for module in root.lsmod():
+                root.rmmod(module["name"])
+        run(machine, until=millis(500))
+        assert left_behind(machine) == []
+        assert machine.statistics["modules"]["loaded"] == 0
+        assert machine.statistics["oopses"] == 0
+        assert machine.engine.next_time() is None
+        assert census() == before
+
+
+def test_what_is_left_is_named() -> None:
+    with Machine(udev=False) as machine:
+        machine.plug(Camera())
+        root = machine.blocking()
+        sock = root.socket(AF_NETLINK, SOCK_RAW, HELLO)
+        camera = root.genetlink("camera")
+        camera.join("frames")
+        camera.do("stream-on")
+        left = left_behind(machine)
+        assert f"process blocking/{root.getpid()} (R)" in left
+        assert "3 netlink sockets" in left
+        assert "1 members of groups of netlink protocol 16" in left
+        assert "1 references to module hello" in left
+        assert any(each.endswith("bytes of DMA memory") for each in left)
+        sock.close()
+        camera.close()
+
+
+def test_a_machine_goes_when_it_is_closed() -> None:
+    with Machine() as machine:
+        live(machine, [[watch, fork], [follow, thread], [greet]], [1, millis(90), millis(120), millis(150)])
+        facade = machine.blocking()
+        facade.socket(AF_NETLINK, SOCK_RAW, NETLINK_USERSOCK).fileno()
+    gone = weakref.ref(machine)
+    del machine, facade
+    gc.collect()
+    assert gone() is None
