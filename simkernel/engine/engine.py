@@ -5,8 +5,8 @@ does, at one instant of the clock.  Code in a section charges what it costs; `ti
 instant plus what has been charged so far, and what a section causes is scheduled relative to that
 (SystemC calls this temporal decoupling).  The next section starts with nothing charged.
 
-The queue is simpy's own.  Our events on it are `Timer`s, which `run` handles in place; events of simpy
-itself are handed to simpy.  The order of what happens at the same instant is that of the queue: first
+The queue is simpy's own.  Our events on it are `Timer`s and plain tuples, which `run` handles in place;
+events of simpy itself are handed to simpy.  The order of what happens at the same instant is that of the queue: first
 come, first served.
 """
 
@@ -80,10 +80,15 @@ class Engine(simpy.Environment):
         heappush(self._queue, (self.now + self.charged + delay, NORMAL, next(self._eid), timer))  # type: ignore[misc]
         return timer
 
-    def when_charged(self, function: Callable[..., object], arguments: tuple[Any, ...]) -> None:
-        """Call `function` in a section of its own when what was charged has passed, for certain."""
-        timer = Timer(function, arguments)
-        heappush(self._queue, (self.now + self.charged, NORMAL, next(self._eid), timer))  # type: ignore[misc]
+    def when_charged(
+        self, function: Callable[[Any, Any, Any], object], one: Any, two: Any, three: Any
+    ) -> None:
+        """Call `function(one, two, three)` in a section of its own when what was charged has passed.
+
+        What every system call ends with: it cannot be cancelled, and so needs no `Timer`.
+        """
+        entry = (self.now + self.charged, NORMAL, next(self._eid), (function, one, two, three))
+        heappush(self._queue, entry)  # type: ignore[misc]
 
     def call_at(self, time: int, function: Callable[..., object], *arguments: Any) -> Timer:
         """Call `function` in a section of its own at `time` ns.  SimulationError if that is past."""
@@ -107,11 +112,11 @@ class Engine(simpy.Environment):
         """Process one event.  EmptySchedule if there is none."""
         if not self._queue:
             raise EmptySchedule
-        self._process(NEVER, 1)
+        self._process(int(self._queue[0][0]) + 1, once=True)
 
     def run_one(self) -> None:
         """Process one event, from ordinary code."""
-        self._run(NEVER, 1)
+        self._run(NEVER, once=True)
 
     def run(self, until: Any = None) -> Any:
         """Process events up to, and not including, the instant `until` (all of them if None).
@@ -128,38 +133,41 @@ class Engine(simpy.Environment):
         self._run(until)
         self.now = self._now = until
 
-    def _run(self, end: int, most: int = -1) -> None:
+    def _run(self, end: int, *, once: bool = False) -> None:
         if self.running:
             raise SimulationError(RUNS_ALREADY)
         self.running = True
         try:
-            self._process(end, most)
+            self._process(end, once=once)
         finally:
             self.running = False
             self.section()
 
-    def _process(self, end: int, most: int) -> None:
-        """Process the events before `end`, at most so many of them (-1: all).
+    def _process(self, end: int, *, once: bool = False) -> None:
+        """Process the events before `end`, or the first of them.
 
-        For a Timer this is all there is to do; it is `simpy.Environment.step()` that costs the time.
+        `simpy.Environment.step()`, in place: for ours there is no more to do than this.
         """
         queue: list[Any] = self._queue
         trace = self.trace
-        while most and queue and queue[0][0] < end:
-            most -= 1
-            timer = queue[0][3]
-            if type(timer) is not Timer:
-                self.section()
-                self.now = queue[0][0]
+        while queue:
+            entry = heappop(queue)
+            what = entry[3]
+            if entry[0] >= end:
+                heappush(queue, entry)
+                return
+            self.now = self._now = entry[0]
+            self.charged = 0
+            trace.flow = 0
+            if type(what) is tuple:
+                what[0](what[1], what[2], what[3])
+            elif type(what) is Timer:
+                what.happen()
+            else:
+                heappush(queue, entry)
                 super().step()
-                continue
-            self.now = self._now = heappop(queue)[0]
-            function = timer.function
-            if function is not None:
-                timer.function = None
-                self.charged = 0
-                trace.flow = 0
-                function(*timer.arguments)
+            if once:
+                return
 
 
 def _raise(error: BaseException) -> None:

@@ -20,6 +20,12 @@ class Timer:
         """Whether it is still going to happen."""
         return self.function is not None
 
+    def happen(self) -> None:
+        """Call the function, unless it was cancelled."""
+        function, self.function = self.function, None
+        if function is not None:
+            function(*self.arguments)
+
     def cancel(self) -> None:
         """Make it not happen.  Harmless when it has happened."""
         self.function = None

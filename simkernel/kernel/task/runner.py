@@ -142,7 +142,7 @@ class Runner:
         self._engine.charge(piece)
         self._completes(task, self._computed, ns - piece, None)
 
-    def _computed(self, task: Task, left: int, error: None) -> None:
+    def _computed(self, task: Task, left: int, error: BaseException | None) -> None:
         if left and task.alive and not task.signals.pending:
             self._compute(task, left)
         else:

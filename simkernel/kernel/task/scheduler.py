@@ -68,7 +68,7 @@ class UnlimitedCpus:
         function(*arguments)
 
     def completes(self, task: Task, function: Resume, value: Any, error: BaseException | None) -> None:
-        self._engine.when_charged(function, (task, value, error))
+        self._engine.when_charged(function, task, value, error)
 
     def release(self, task: Task) -> None:
         task.busy_until = self._engine.time()
