@@ -5,9 +5,9 @@ does, at one instant of the clock.  Code in a section charges what it costs; `ti
 instant plus what has been charged so far, and what a section causes is scheduled relative to that
 (SystemC calls this temporal decoupling).  The next section starts with nothing charged.
 
-The queue is simpy's own.  Our events on it are `Timer`s and plain tuples, which `run` handles in place;
-events of simpy itself are handed to simpy.  The order of what happens at the same instant is that of the queue: first
-come, first served.
+The queue is simpy's own.  Our events on it are `Timer`s and plain tuples, which `run` handles in
+place; events of simpy itself are handed to simpy.  The order of what happens at the same instant is
+that of the queue: first come, first served.
 """
 
 from __future__ import annotations
