@@ -9,7 +9,8 @@ with world(privileged=False) as w:
 
 from simkernel.testing.blocking import Blocking
 from simkernel.testing.event_loop import event_loop
+from simkernel.testing.leaks import left_behind
 from simkernel.testing.socket import BlockingSocket
 from simkernel.testing.world import World, world
 
-__all__ = ["Blocking", "BlockingSocket", "World", "event_loop", "world"]
+__all__ = ["Blocking", "BlockingSocket", "World", "event_loop", "left_behind", "world"]
