@@ -64,7 +64,7 @@ class Kernel:
             UnlimitedCpus(engine, costs) if cpus is None else RunQueue(engine, costs, cpus)
         )
         handlers = SystemCallTable(self.unmodelled)
-        self.processes = Processes(engine, self.scheduler, handlers, self.namespaces.init)
+        self.processes = Processes(engine, self.scheduler, handlers, self.namespaces.init, self.unmodelled)
 
         self.resources = Resources()
         self.preempt = Preempt(self.log, self.taints, self.current)

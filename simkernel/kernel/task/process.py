@@ -13,9 +13,11 @@ from simkernel.kernel.task.scheduler import Scheduler
 from simkernel.kernel.task.signals import Signals, check
 from simkernel.kernel.task.task import OnResult, State, Task
 from simkernel.kernel.task.wait import WaitQueue, sleep_on
+from simkernel.kernel.unmodelled import Unmodelled
 from simkernel.uapi import capability
 from simkernel.uapi import signal as uapi_signal
-from simkernel.uapi.errno import EAGAIN, EPERM, ESRCH, os_error
+from simkernel.uapi.errno import EAGAIN, EINVAL, EPERM, ESRCH, os_error
+from simkernel.uapi.signal import signal_name
 
 if TYPE_CHECKING:
     from simkernel.kernel.net.namespace import Net
@@ -37,8 +39,16 @@ class Processes:
     are reaped when they end.
     """
 
-    def __init__(self, engine: Engine, scheduler: Scheduler, handlers: dict[str, Handler], net: Net) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        scheduler: Scheduler,
+        handlers: dict[str, Handler],
+        net: Net,
+        unmodelled: Unmodelled,
+    ) -> None:
         self._engine = engine
+        self._unmodelled = unmodelled
         self.runner = Runner(engine, scheduler, handlers, self._exited)
         self._tasks: dict[int, Task] = {}
         self._last_pid = 0
@@ -201,6 +211,8 @@ class Processes:
         """Make a signal pending and wake who sleeps interruptibly.  Kernel threads and init take none."""
         if not target.alive or target.kthread or target in (self.init, self.kthreadd):
             return
+        if target.signals.stops(number):
+            raise self._unmodelled(f"stopping a process ({signal_name(number)})", EINVAL)
         if (emit := self._engine.trace.emit) is not None:
             emit("signal_generate", KERNEL, "sched", pid=target.pid, comm=target.comm, signal=number)
         if target.signals.send(number):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from simkernel.engine import NotModelled
 from simkernel.uapi.errno import EINVAL, os_error
 from simkernel.uapi.signal import (
     SIG_DFL,
@@ -12,7 +11,6 @@ from simkernel.uapi.signal import (
     UNCATCHABLE,
     Disposition,
     default_disposition,
-    signal_name,
     valid_signal,
 )
 
@@ -45,13 +43,15 @@ class Signals:
             handler == SIG_DFL and default_disposition(number) is Disposition.IGNORE
         )
 
+    def stops(self, number: int) -> bool:
+        """Whether `number` would stop the process, or let it go on."""
+        handler = self.handlers.get(number, SIG_DFL)
+        return handler == SIG_DFL and default_disposition(number) in (Disposition.STOP, Disposition.CONTINUE)
+
     def send(self, number: int) -> bool:
-        """Make `number` pending; False if it is ignored.  Stopping a process is not modelled."""
+        """Make `number` pending; False if it is ignored."""
         if self.ignored(number):
             return False
-        handler = self.handlers.get(number, SIG_DFL)
-        if handler == SIG_DFL and default_disposition(number) in (Disposition.STOP, Disposition.CONTINUE):
-            raise NotModelled(f"{signal_name(number)}: stopping and continuing a process is not modelled")
         if number not in self.pending:
             self.pending.append(number)
         return True

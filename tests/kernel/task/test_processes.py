@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from simkernel import Machine, SimulationError, seconds
+from simkernel import Machine, NotModelled, SimulationError, seconds
 from simkernel.uapi.netlink import NETLINK_USERSOCK
-from simkernel.uapi.signal import SIGCHLD, SIGKILL, SIGTERM, SIGUSR1
+from simkernel.uapi.signal import SIGCHLD, SIGKILL, SIGSTOP, SIGTERM, SIGUSR1
 from simkernel.uapi.socket import AF_NETLINK, SOCK_RAW
 from simkernel.uapi.wait import WNOHANG
 
@@ -165,6 +165,27 @@ def test_a_process_that_computes_is_killed_too() -> None:
 
     run(parent)
     assert seen == [True, True]
+
+
+@pytest.mark.parametrize(("unmodelled", "expected"), [("raise", NotModelled), ("errno", OSError)])
+def test_stopping_a_process_is_not_modelled_and_says_so(unmodelled: str, expected: type[Exception]) -> None:
+    seen = []
+
+    async def program(app: Any) -> None:
+        pid = await app.spawn(idle)
+        try:
+            await app.kill(pid, SIGSTOP)
+        except (NotModelled, OSError) as error:
+            seen.append(type(error))
+
+    async def idle(app: Any) -> None:
+        await app.sleep(1)
+
+    with Machine(udev=False, unmodelled=unmodelled) as machine:
+        machine.spawn(program)
+        machine.run(until=seconds(2))
+        assert any("stopping a process" in line for line in machine.log.lines()) == (expected is OSError)
+    assert seen == [expected]
 
 
 def test_only_ones_own_user_may_be_signalled() -> None:
