@@ -368,9 +368,11 @@ def _get_filter(sock: Sock, length: int) -> bytes:
 
 
 def _attach_bpf(sock: Sock, task: Task, value: int, raw: bytes) -> None:
-    """There are no BPF objects, so a descriptor is either closed or of something else."""
+    """There are no BPF objects, so a descriptor is either closed or of something else (`__get_bpf()`)."""
     if len(raw) != 4:
         raise os_error(EINVAL)
+    if sock.option(so.SO_LOCK_FILTER):
+        raise os_error(EPERM)
     task.files.get(value)
     raise os_error(EINVAL)
 

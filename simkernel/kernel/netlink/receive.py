@@ -14,7 +14,15 @@ from simkernel.kernel.netlink.options import LISTEN_ALL_NSID, PKTINFO
 from simkernel.kernel.task.wait import WouldBlock
 from simkernel.uapi.errno import EOPNOTSUPP, os_error
 from simkernel.uapi.netlink import NETLINK_LISTEN_ALL_NSID, NETLINK_PKTINFO, NlPktinfo
-from simkernel.uapi.socket import MSG_OOB, MSG_PEEK, MSG_TRUNC, SO_PASSCRED, SO_PASSSEC, SOL_NETLINK
+from simkernel.uapi.socket import (
+    MSG_CMSG_CLOEXEC,
+    MSG_OOB,
+    MSG_PEEK,
+    MSG_TRUNC,
+    SO_PASSCRED,
+    SO_PASSSEC,
+    SOL_NETLINK,
+)
 from simkernel.uapi.structure import S32
 
 if TYPE_CHECKING:
@@ -59,10 +67,10 @@ def recvmsg(sock: NetlinkSocket, task: Task, size: int, room: int, flags: int) -
         sock.largest_receive = min(size, LARGEST_BATCH)
     whole = len(skb.data)
     data = skb.data
-    message_flags = 0
+    message_flags = flags & MSG_CMSG_CLOEXEC  # kept by ___sys_recvmsg()
     if size < whole:
         data = data[:size]
-        message_flags = MSG_TRUNC
+        message_flags |= MSG_TRUNC
     netlink = sock.netlink
     engine, costs = netlink.engine, netlink.costs
     engine.charged += costs.receive + costs.copy(len(data))
