@@ -13,6 +13,7 @@ import ast
 import hashlib
 import sys
 from collections.abc import Mapping, Sequence
+from functools import cached_property, lru_cache
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from importlib.util import module_from_spec, spec_from_loader
@@ -49,7 +50,7 @@ class Source:
     package: bool
     files: Mapping[str, SourceFile]
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """A number for the texts."""
         digest = hashlib.sha256(f"{self.name} {self.package}".encode())
@@ -96,11 +97,23 @@ _sources: dict[str, Source] = {}
 
 
 def read_source(name: str, path: Path) -> Source:
-    """The texts of the module at `path`, a file or a folder.  ImageError if they cannot be read."""
+    """The texts of the module at `path`, a file or a folder.  ImageError if they cannot be read.
+
+    Files that have not changed since (by time and size, as Python itself tells) are not read again.
+    """
     package = path.is_dir()
     paths = sorted(path.rglob("*.py")) if package else [path]
+    try:
+        stamps = tuple((each, (status := each.stat()).st_mtime_ns, status.st_size) for each in paths)
+    except OSError as error:
+        raise ImageError(f"{path.name} cannot be read ({type(error).__name__})") from None
+    return _read(name, path, package, stamps)
+
+
+@lru_cache(maxsize=256)
+def _read(name: str, path: Path, package: bool, stamps: tuple[tuple[Path, int, int], ...]) -> Source:
     files = {}
-    for each in paths:
+    for each, _, _ in stamps:
         relative = each.relative_to(path.parent)
         dotted = ".".join(relative.with_suffix("").parts[1:]).removesuffix("__init__").removesuffix(".")
         try:
