@@ -12,7 +12,7 @@ from simkernel.kernel.netlink import policy
 from simkernel.kernel.netlink.route.links import one_namespace
 from simkernel.kernel.netlink.route.request import LinkRequest, refuse
 from simkernel.uapi import if_link as il
-from simkernel.uapi.errno import EEXIST, EINVAL, ENODEV, EOPNOTSUPP, EPERM, os_error
+from simkernel.uapi.errno import EEXIST, EINVAL, ENODEV, EOPNOTSUPP, EPERM, ESRCH, os_error
 from simkernel.uapi.netlink import NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class LinkChanges:
         """`rtnl_setlink()`"""
         link = LinkRequest(request)
         link.parse(policy.LIBERAL)
-        _unique_namespace(link)
+        _check_target(link)
         link.device(request.net)
         self._change(link)
 
@@ -52,7 +52,7 @@ class LinkChanges:
         """`rtnl_newlink()`: changes the link that is named, else makes one."""
         link = LinkRequest(request)
         link.parse(policy.LIBERAL)
-        _unique_namespace(link)
+        _check_target(link)
         index = link.header.index
         if index < 0:
             raise refuse(request, EINVAL, "ifindex can't be negative")
@@ -87,7 +87,19 @@ class LinkChanges:
             raise self._unmodelled("changing a network link", EOPNOTSUPP)
 
 
-def _unique_namespace(link: LinkRequest) -> None:
-    """`rtnl_ensure_unique_netns()` where any one way to name a namespace will do."""
+def _check_target(link: LinkRequest) -> None:
+    """The namespace that a link is to be in is named in one way, and is there.
+
+    `rtnl_ensure_unique_netns()` and `rtnl_link_get_net_capable()`: EINVAL, ESRCH for a process that does
+    not exist, EBADF; no descriptor is one of a namespace.
+    """
+    request = link.request
     if sum(type in link for type in _NAMESPACES) > 1:
-        raise refuse(link.request, EINVAL, "multiple netns identifying attributes specified")
+        raise refuse(request, EINVAL, "multiple netns identifying attributes specified")
+    if il.IFLA_NET_NS_PID in link and not request.sock.netlink.pid_exists(link.number(il.IFLA_NET_NS_PID)):
+        raise os_error(ESRCH)
+    if il.IFLA_NET_NS_FD in link:
+        request.task.files.get(link.number(il.IFLA_NET_NS_FD))
+        raise os_error(EINVAL)
+    if il.IFLA_TARGET_NETNSID in link:
+        link.namespace()
