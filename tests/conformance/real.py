@@ -22,34 +22,18 @@ from simkernel.uapi.rtnetlink import RTM_NEWNSID
 from simkernel.uapi.sched import CLONE_NEWNET
 from simkernel.uapi.socket import AF_NETLINK, SO_ATTACH_FILTER, SOCK_RAW, SOL_SOCKET
 from simkernel.uapi.structure import S32, U32
+from tests.conformance.privilege import become_nobody, libc_call, pretend_nobody, return_to_root
 from tests.conformance.real_process import start
 from tests.conformance.world import Instruction, Process
 
-NOBODY = 65534
 NETNSA_NSID, NETNSA_FD = 1, 3
 UEVENT = Path("/sys/devices/virtual/mem/null/uevent")
-
-_libc = ctypes.CDLL(None, use_errno=True) if os.name == "posix" else None
-
-
-def _call(name: str, *arguments: Any) -> None:
-    """A function of the C library that returns -1 and errno.  OSError."""
-    if getattr(_libc, name)(*arguments) < 0:
-        number = ctypes.get_errno()
-        raise OSError(number, os.strerror(number))
 
 
 def enter_new_namespace() -> int:
     """Leave the network namespace for a new one; a descriptor that stands for it."""
-    _call("unshare", CLONE_NEWNET)
+    libc_call("unshare", CLONE_NEWNET)
     return os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
-
-
-def become_nobody() -> None:
-    """Give up root and every capability."""
-    os.setgroups([])
-    os.setresgid(NOBODY, NOBODY, NOBODY)
-    os.setresuid(NOBODY, NOBODY, NOBODY)
 
 
 class RealWorld:
@@ -64,7 +48,7 @@ class RealWorld:
 
     def _enter(self) -> None:
         if RealWorld._entered != self._namespace:
-            _call("setns", self._namespace, CLONE_NEWNET)
+            libc_call("setns", self._namespace, CLONE_NEWNET)
             RealWorld._entered = self._namespace
 
     def socket(self, family: int = AF_NETLINK, type: int = SOCK_RAW, proto: int = 0) -> Any:
@@ -80,7 +64,7 @@ class RealWorld:
 
     def raw_call(self, sock: Any, call: str, sockaddr: bytes) -> None:
         """Call "bind" or "connect" with these very bytes as the sockaddr, its length being theirs."""
-        _call(call, sock.fileno(), sockaddr, len(sockaddr))
+        libc_call(call, sock.fileno(), sockaddr, len(sockaddr))
 
     def attach_filter(self, sock: Any, program: Sequence[Instruction]) -> None:
         """setsockopt(SOL_SOCKET, SO_ATTACH_FILTER) with this program."""
@@ -115,6 +99,12 @@ class RealWorld:
             (number,) = S32.unpack_from(sock.recv(4096), 16)
         if number:
             raise OSError(-number, os.strerror(-number))
+
+    def become(self, *, privileged: bool) -> None:
+        """Give up every capability, or have them again."""
+        if privileged != self.privileged:
+            (return_to_root if privileged else pretend_nobody)()
+            self.privileged = privileged
 
     def uevent(self) -> None:
         """Have the kernel tell of a device: /dev/null, which has not changed."""

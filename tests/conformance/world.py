@@ -86,6 +86,9 @@ class World(Process, Protocol):
         To be made before there are sockets, which it would inherit.
         """
 
+    def become(self, *, privileged: bool) -> None:
+        """Be nobody without any capability from now on, or root with all of them again."""
+
     def namespace(self) -> World:
         """The same process in another network namespace, as new as this one was."""
 
@@ -101,6 +104,7 @@ OPTIONAL = {
     "filter": ("attach_filter",),
     "dup": ("dup",),
     "processes": ("process",),
+    "credentials": ("become",),
     "namespaces": ("namespace", "set_nsid"),
     "kernel_uevent": ("uevent",),
 }

@@ -1,0 +1,179 @@
+"""When two kernels' results are the same: equal, but for what a kernel is free to choose.
+
+Free are port ids (the process's number or a negative one), the process's number, cookies, the running
+number of a uevent, which all of a machine's namespaces share, and two times in what is told of lo.  Port
+ids are compared by role: what the one kernel calls X, the other must call Y from then on.  And where a
+call says that it has written more than there was room for, Python shows what happened to lie there; that
+is nobody's.
+
+`expected` gives what the simulated kernel should have said, in its own terms.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any, Final
+
+import attrs
+
+from simkernel.uapi.netlink import (
+    NETLINK_KOBJECT_UEVENT,
+    NETLINK_LIST_MEMBERSHIPS,
+    NETLINK_ROUTE,
+    NETLINK_USERSOCK,
+    NLMSG_HDRLEN,
+    NlMsgHdr,
+    align4,
+)
+from simkernel.uapi.socket import (
+    SCM_CREDENTIALS,
+    SO_COOKIE,
+    SO_NETNS_COOKIE,
+    SOL_NETLINK,
+    SOL_SOCKET,
+)
+from simkernel.uapi.structure import U32
+from tests.conformance.live.actor import Outcome
+from tests.conformance.live.steps import Step
+
+LEAST_CHOSEN: Final = 2**31
+LARGEST_CHOSEN: Final = 2**32 - 4097
+"""A port id that a kernel picks by chance is at most -4097, as a signed number (`netlink_autobind()`)."""
+
+COOKIES: Final = (SO_COOKIE, SO_NETNS_COOKIE)
+PID_OFFSET: Final = 12
+SEQUENCE: Final = re.compile(rb"(?<=SEQNUM=)\d+")
+CACHEINFO: Final = re.compile(rb"(?<=\x14\0\x05\0\xff\xff\0\0).{1,8}", re.DOTALL)
+"""IFLA_INET6_CACHEINFO of lo: when IPv6 came up, and a time drawn by chance (`ipv6_store_devconf()`)."""
+_FREE: Final = {NETLINK_KOBJECT_UEVENT: SEQUENCE, NETLINK_ROUTE: CACHEINFO}
+
+
+@attrs.define
+class Names:
+    """What the real kernel's chosen numbers are in the simulated one."""
+
+    _simulated: dict[int, int] = attrs.field(factory=dict)
+    _taken: set[int] = attrs.field(factory=set)
+
+    def learn(self, real: int, simulated: int) -> None:
+        """From now on these stand for each other, if neither stands for another already."""
+        if real not in self._simulated and simulated not in self._taken:
+            self._simulated[real] = simulated
+            self._taken.add(simulated)
+
+    def translate(self, real: int) -> int:
+        """What the simulated kernel calls it."""
+        return self._simulated.get(real, real)
+
+
+def expected(step: Step, protocol: int, real: Outcome, simulated: Outcome, names: Names) -> Outcome:
+    """What the simulated kernel should have said where the real one said `real`."""
+    if real == simulated or real[0] != "ok" or simulated[0] != "ok":
+        return real
+    rule = _RULES.get(step.call)
+    return real if rule is None else ("ok", rule(step, protocol, real[1], simulated[1], names))
+
+
+# -- addresses ----------------------------------------------------------------
+
+
+def _name(step: Step, protocol: int, real: Any, simulated: Any, names: Names) -> Any:
+    """getsockname: the place where a chosen port id is first seen."""
+    if _chosen(real[0]) and _chosen(simulated[0]):
+        names.learn(real[0], simulated[0])
+    return _address(real, names)
+
+
+def _chosen(portid: int) -> bool:
+    return LEAST_CHOSEN <= portid <= LARGEST_CHOSEN
+
+
+def _peer(step: Step, protocol: int, real: Any, simulated: Any, names: Names) -> Any:
+    return _address(real, names)
+
+
+def _address(real: Any, names: Names) -> Any:
+    return (names.translate(real[0]), *real[1:]) if isinstance(real, tuple) else real
+
+
+# -- what is received -----------------------------------------------------------
+
+
+def _data(protocol: int, real: bytes, simulated: bytes, room: int, names: Names) -> bytes:
+    if len(real) > room and len(real) == len(simulated):
+        real = real[:room] + simulated[room:]
+    if real == simulated or protocol == NETLINK_USERSOCK:
+        return real
+    translated = _messages(real, names)
+    free = _FREE.get(protocol)
+    if free is not None and (chosen := free.search(simulated)):
+        return free.sub(lambda _: chosen[0], translated)
+    return translated
+
+
+def _messages(data: bytes, names: Names) -> bytes:
+    """A datagram as the simulated kernel would have sent it: with its own port ids in the headers."""
+    translated = bytearray(data)
+    offset = 0
+    while offset + NLMSG_HDRLEN <= len(data):
+        length, _, _, _, pid = NlMsgHdr.LAYOUT.unpack_from(data, offset)
+        U32.pack_into(translated, offset + PID_OFFSET, names.translate(pid))
+        if length < NLMSG_HDRLEN:
+            break
+        offset += align4(length)
+    return bytes(translated)
+
+
+def _recv(step: Step, protocol: int, real: Any, simulated: Any, names: Names) -> Any:
+    return _data(protocol, real, simulated, step.arguments[0], names)
+
+
+def _recvfrom(step: Step, protocol: int, real: Any, simulated: Any, names: Names) -> Any:
+    data = _data(protocol, real[0], simulated[0], step.arguments[0], names)
+    return data, _address(real[1], names)
+
+
+def _recvmsg(step: Step, protocol: int, real: Any, simulated: Any, names: Names) -> Any:
+    data, control, flags, sender = real
+    return (
+        _data(protocol, data, simulated[0], step.arguments[0], names),
+        [_control(message, names) for message in control],
+        flags,
+        _address(sender, names),
+    )
+
+
+def _control(message: tuple[int, int, bytes], names: Names) -> tuple[int, int, bytes]:
+    """A control message, with the simulated process's number in credentials, be they cut short or not."""
+    level, type, data = message
+    if (level, type) != (SOL_SOCKET, SCM_CREDENTIALS) or len(data) < U32.size:
+        return message
+    pid = U32.unpack_from(data)[0]
+    return level, type, U32.pack(names.translate(pid)) + data[U32.size :]
+
+
+# -- options --------------------------------------------------------------------
+
+
+def _option(step: Step, protocol: int, real: Any, simulated: Any, names: Names) -> Any:
+    """A cookie may be any number; a list of memberships is longer than what was written of it."""
+    level, option, length = step.arguments
+    if level == SOL_SOCKET and option in COOKIES:
+        same_kind = type(real) is type(simulated) and (isinstance(real, int) or len(real) == len(simulated))
+        return simulated if same_kind else real
+    if level == SOL_NETLINK and option == NETLINK_LIST_MEMBERSHIPS and length:
+        written = length // 4 * 4
+        return real[:written] + simulated[written:] if len(real) == len(simulated) else real
+    return real
+
+
+_RULES: Final[dict[str, Callable[[Step, int, Any, Any, Names], Any]]] = {
+    "getsockname": _name,
+    "getpeername": _peer,
+    "recv": _recv,
+    "recvfrom": _recvfrom,
+    "recvmsg": _recvmsg,
+    "drain": _recvmsg,
+    "getsockopt": _option,
+}

@@ -1,0 +1,117 @@
+"""What was reached: each call against each thing that can come of it, with counts."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import Final
+
+from simkernel.uapi import netlink as nl
+from simkernel.uapi import socket as so
+from simkernel.uapi.errno import error_name
+from simkernel.uapi.structure import S32
+from tests.conformance.live.actor import Outcome
+from tests.conformance.live.steps import Step
+
+PROTOCOLS: Final = {
+    nl.NETLINK_ROUTE: "ROUTE",
+    nl.NETLINK_USERSOCK: "USERSOCK",
+    nl.NETLINK_KOBJECT_UEVENT: "KOBJECT_UEVENT",
+    nl.NETLINK_GENERIC: "GENERIC",
+}
+SENDS: Final = frozenset({"send", "sendto", "sendmsg", "flood"})
+RECEIVES: Final = frozenset({"recv", "recvfrom", "recvmsg", "drain"})
+NETLINK_OPTIONS: Final = {
+    number: name
+    for name, number in vars(nl).items()
+    if name
+    in (
+        "NETLINK_ADD_MEMBERSHIP",
+        "NETLINK_DROP_MEMBERSHIP",
+        "NETLINK_PKTINFO",
+        "NETLINK_BROADCAST_ERROR",
+        "NETLINK_NO_ENOBUFS",
+        "NETLINK_LISTEN_ALL_NSID",
+        "NETLINK_LIST_MEMBERSHIPS",
+        "NETLINK_CAP_ACK",
+        "NETLINK_EXT_ACK",
+        "NETLINK_GET_STRICT_CHK",
+    )
+}
+SOCKET_OPTIONS: Final = {number: name for name, number in vars(so).items() if name.startswith("SO_")}
+
+
+def call_name(step: Step, protocol: int) -> str:
+    """What a call is counted as."""
+    call = step.call
+    if call in SENDS or call in RECEIVES:
+        name = {"flood": "sendto", "drain": "recvmsg"}.get(call, call)
+        return f"{name} {PROTOCOLS.get(protocol, protocol)}"
+    if call in ("setsockopt", "getsockopt"):
+        level, option = step.arguments[:2]
+        if level == so.SOL_NETLINK:
+            return f"{call} {NETLINK_OPTIONS.get(option, 'NETLINK_ other')}"
+        if level == so.SOL_SOCKET:
+            return f"{call} {SOCKET_OPTIONS.get(option, 'SO_ other')}"
+        return f"{call} other level"
+    if call == "raw_call":
+        return f"{step.arguments[0]} sockaddr"
+    return call
+
+
+def result_name(step: Step, protocol: int, outcome: Outcome) -> str:
+    """What a result is counted as: an errno, or a kind of answer."""
+    kind, value = outcome
+    if kind != "ok" or step.call not in RECEIVES or protocol == nl.NETLINK_USERSOCK:
+        return kind
+    data = value if isinstance(value, bytes) else value[0]
+    return _answer(data)
+
+
+def _answer(data: bytes) -> str:
+    """What kind of message a datagram begins with."""
+    if len(data) < nl.NlMsgErr.LAYOUT.size or len(data) < nl.NLMSG_HDRLEN + S32.size:
+        return "ok, cut short"
+    _, type, flags, _, _ = nl.NlMsgHdr.LAYOUT.unpack_from(data)
+    if type == nl.NLMSG_ERROR:
+        number = -S32.unpack_from(data, nl.NLMSG_HDRLEN)[0]
+        extended = " with text" if flags & nl.NLM_F_ACK_TLVS else ""
+        return f"answer {error_name(number) if number else 'ACK'}{extended}"
+    if type == nl.NLMSG_DONE:
+        return "answer DONE"
+    return "answer, part of a dump" if flags & nl.NLM_F_MULTI else "answer"
+
+
+class Reached:
+    """Counts of call x result."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[tuple[str, str]] = Counter()
+
+    def __call__(self, step: Step, protocol: int, outcome: Outcome) -> None:
+        """Count one call."""
+        self._counts[call_name(step, protocol), result_name(step, protocol, outcome)] += 1
+
+    def add(self, counts: dict[tuple[str, str], int]) -> None:
+        """Count what another process has counted."""
+        self._counts.update(counts)
+
+    @property
+    def counts(self) -> dict[tuple[str, str], int]:
+        """By call and result."""
+        return dict(self._counts)
+
+    def lines(self) -> Iterator[str]:
+        """The table, a call a line, its results with the most frequent first."""
+        by_call: dict[str, list[tuple[int, str]]] = {}
+        for (call, result), count in self._counts.items():
+            by_call.setdefault(call, []).append((count, result))
+        for call in sorted(by_call):
+            results = ", ".join(f"{result} {count}" for count, result in sorted(by_call[call], reverse=True))
+            yield f"  {call:38} {results}"
+
+    def rare(self, least: int) -> list[tuple[str, str, int]]:
+        """What was reached fewer than `least` times."""
+        return sorted(
+            (call, result, count) for (call, result), count in self._counts.items() if count < least
+        )

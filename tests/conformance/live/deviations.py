@@ -1,0 +1,51 @@
+"""Where simkernel differs from Linux, and is meant to: a table, with the reason for each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+import attrs
+
+from simkernel.uapi.socket import SO_MEMINFO, SOL_SOCKET
+
+if TYPE_CHECKING:
+    from tests.conformance.live.example import Difference
+
+
+@attrs.frozen
+class Deviation:
+    """A difference that is known and wanted."""
+
+    name: str
+    reason: str
+    covers: Callable[[Difference], bool]
+
+
+OPTMEM: Final = slice(24, 28)
+"""SK_MEMINFO_OPTMEM in what SO_MEMINFO tells."""
+
+
+def _filter_memory(difference: Difference) -> bool:
+    step = difference.step
+    if step.call != "getsockopt" or step.arguments[:2] != (SOL_SOCKET, SO_MEMINFO):
+        return False
+    real, simulated = difference.real[1], difference.simulated[1]
+    if not (isinstance(real, bytes) and isinstance(simulated, bytes)):
+        return False
+    return real[: OPTMEM.start] + simulated[OPTMEM] + real[OPTMEM.stop :] == simulated
+
+
+DEVIATIONS: Final = (
+    Deviation(
+        "memory of a filter",
+        "SO_MEMINFO tells how large a filter is once it is translated to eBPF (SK_MEMINFO_OPTMEM); that is "
+        "the compiler's business and changes with every release, so simkernel says 0",
+        _filter_memory,
+    ),
+)
+
+
+def deviation_of(difference: Difference) -> Deviation | None:
+    """The deviation that a difference belongs to, if it does."""
+    return next((each for each in DEVIATIONS if each.covers(difference)), None)

@@ -1,0 +1,112 @@
+"""One program in both kernels at once, step by step, up to the first difference."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import zip_longest
+from typing import Final
+
+import attrs
+
+from simkernel.engine import Deadlock, NotModelled
+from tests.conformance.live.actor import Actor, Outcome
+from tests.conformance.live.compare import Names, expected
+from tests.conformance.live.deviations import Deviation, deviation_of
+from tests.conformance.live.hosts import Host, simulated
+from tests.conformance.live.steps import Program, Step
+
+NOTHING: Final[Outcome] = ("nothing", None)
+
+Observer = Callable[[Step, int, Outcome], None]
+"""Told of each call that both kernels agree on: step, protocol of its socket, what came of it."""
+
+
+@attrs.frozen
+class Difference:
+    """Where two kernels part: the step by its index, which of its calls, what each kernel says.
+
+    The real kernel's word is put into the simulated one's terms (its port ids).
+    """
+
+    index: int
+    step: Step
+    call: int
+    real: Outcome
+    simulated: Outcome
+
+
+@attrs.frozen
+class Result:
+    """How an example ended.  `calls` were compared; `unmodelled` is why it ended early, if it did."""
+
+    calls: int
+    deviations: tuple[Deviation, ...]
+    difference: Difference | None = None
+    unmodelled: str | None = None
+
+
+def _ignore(step: Step, protocol: int, outcome: Outcome) -> None:
+    pass
+
+
+def run(host: Host, program: Program, observe: Observer = _ignore) -> Result:
+    """Do a program in both kernels, simkernel first.
+
+    What it does not model ends the program there, and so does a call that would never return.
+    """
+    with host.actor() as real, simulated(host) as simulated_actor:
+        return _Run(real, simulated_actor, observe).run(program)
+
+
+class _Run:
+    def __init__(self, real: Actor, simulated: Actor, observe: Observer) -> None:
+        self._real = real
+        self._simulated = simulated
+        self._observe = observe
+        self._names = Names()
+        self._names.learn(real.pid, simulated.pid)
+        self._protocols: dict[int, int] = {}
+        self._calls = 0
+        self._deviations: list[Deviation] = []
+
+    def run(self, program: Program) -> Result:
+        for index, step in enumerate(program):
+            if not self._simulated.does(step):
+                continue
+            try:
+                simulated = self._simulated.perform(step)
+            except (NotModelled, Deadlock) as lacking:
+                return self._result(unmodelled=str(lacking))
+            except Exception as bug:  # noqa: BLE001 - whatever it is, it is a bug to be shown
+                simulated = [(f"{type(bug).__name__}: {bug}", None)]
+            difference = self._compare(index, step, self._real.perform(step), simulated)
+            if difference is not None:
+                return self._result(difference=difference)
+            self._follow(step)
+        return self._result()
+
+    def _result(self, *, difference: Difference | None = None, unmodelled: str | None = None) -> Result:
+        return Result(self._calls, tuple(self._deviations), difference, unmodelled)
+
+    def _follow(self, step: Step) -> None:
+        """Keep track of which protocol each socket is of."""
+        if step.call == "socket" and step.slot in self._simulated.sockets:
+            self._protocols[step.slot] = step.arguments[2]
+        elif step.call == "dup":
+            self._protocols[step.arguments[0]] = self._protocols[step.slot]
+
+    def _compare(
+        self, index: int, step: Step, real: list[Outcome], simulated: list[Outcome]
+    ) -> Difference | None:
+        protocol = self._protocols.get(step.slot, -1)
+        for call, (ours, theirs) in enumerate(zip_longest(simulated, real, fillvalue=NOTHING)):
+            wanted = expected(step, protocol, theirs, ours, self._names)
+            if wanted != ours:
+                difference = Difference(index, step, call, wanted, ours)
+                deviation = deviation_of(difference)
+                if deviation is None:
+                    return difference
+                self._deviations.append(deviation)
+            self._calls += 1
+            self._observe(step, protocol, theirs)
+        return None

@@ -1,0 +1,407 @@
+"""Programs drawn by chance: a few sockets, and everything that can be done to them.
+
+A program has a theme, which says what happens often in it; so floods meet small buffers, dumps are read
+in pieces, and options change under both.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+from random import Random
+from typing import Any, Final
+
+import attrs
+
+from simkernel.uapi import filter as bpf
+from simkernel.uapi import netlink as nl
+from simkernel.uapi import socket as so
+from tests.conformance.live import messages, values
+from tests.conformance.live.steps import PID, Port, Program, Step
+
+MOST_SOCKETS: Final = 5
+LENGTHS: Final = (15, 30, 60, 120, 240)
+"""Steps of a program, more or less."""
+
+ROUTE, USERSOCK, UEVENT, GENERIC = (
+    nl.NETLINK_ROUTE,
+    nl.NETLINK_USERSOCK,
+    nl.NETLINK_KOBJECT_UEVENT,
+    nl.NETLINK_GENERIC,
+)
+
+Rule = Callable[["Generator"], None]
+
+
+@attrs.frozen
+class Theme:
+    """What is frequent: protocols, and rules by name; every other rule has weight 1."""
+
+    protocols: tuple[int, ...]
+    weights: dict[str, int]
+
+
+THEMES: Final = {
+    "mixed": Theme((USERSOCK, GENERIC, ROUTE, UEVENT), {"send": 6, "receive": 6}),
+    "unicast": Theme((USERSOCK,), {"send": 12, "flood": 5, "receive": 12, "drain": 4, "buffer": 4}),
+    "multicast": Theme(
+        (USERSOCK, USERSOCK, UEVENT, GENERIC),
+        {"send": 8, "membership": 8, "flood": 3, "receive": 10, "drain": 3, "buffer": 3, "switch": 3},
+    ),
+    "requests": Theme((GENERIC,), {"send": 25, "receive": 20, "drain": 8, "switch": 5}),
+    "dumps": Theme((GENERIC, GENERIC, ROUTE), {"send": 12, "receive": 40, "buffer": 3, "close": 2}),
+    "route": Theme((ROUTE,), {"send": 20, "receive": 20, "drain": 6, "switch": 4}),
+    "uevent": Theme((UEVENT,), {"send": 10, "receive": 10, "membership": 3, "flood": 2, "buffer": 2}),
+    "overrun": Theme(
+        (USERSOCK, GENERIC, UEVENT),
+        {"flood": 12, "buffer": 8, "membership": 6, "receive": 12, "drain": 4, "switch": 4, "send": 6},
+    ),
+    "options": Theme((USERSOCK, GENERIC, ROUTE, UEVENT), {"setsockopt": 25, "getsockopt": 25, "switch": 8}),
+    "addresses": Theme(
+        (USERSOCK, GENERIC, UEVENT),
+        {"bind": 15, "connect": 10, "raw": 8, "socket": 5, "close": 5, "send": 8, "membership": 5},
+    ),
+}
+
+
+class Generator:
+    """Draws one program.  It knows which sockets there will be, not what becomes of them."""
+
+    def __init__(self, random: Random, *, privileged: bool, protocols: tuple[int, ...]) -> None:
+        self.random = random
+        self.may_be_privileged = privileged
+        self.steps: list[Step] = []
+        self.protocol: dict[int, int] = {}
+        """Of each open socket."""
+        self._theme = THEMES[random.choice(tuple(THEMES))]
+        self._protocols = [each for each in self._theme.protocols if each in protocols] or list(protocols)
+        names = list(RULES)
+        self._rules = [RULES[name] for name in names]
+        self._weights = [self._theme.weights.get(name, 1) for name in names]
+
+    def program(self) -> Program:
+        """All steps."""
+        random = self.random
+        if not (self.may_be_privileged and random.random() < 0.7):
+            self.add("become", 0, False)
+        for _ in range(random.randrange(2, MOST_SOCKETS + 1)):
+            socket(self)
+        for rule in random.choices(self._rules, self._weights, k=random.choice(LENGTHS)):
+            if self.protocol or rule is socket:
+                rule(self)
+        return tuple(self.steps)
+
+    def add(self, call: str, slot: int, *arguments: Any) -> None:
+        """One more step."""
+        self.steps.append(Step(call, slot, arguments))
+
+    def slot(self) -> int:
+        """One of the sockets."""
+        return self.random.choice(tuple(self.protocol))
+
+    def protocol_to_open(self) -> int:
+        """What kind of socket to open."""
+        return self.random.choice(self._protocols)
+
+    def learn_name(self, slot: int) -> None:
+        """Look at a socket's port id, which may have been chosen just now."""
+        self.add("getsockname", slot)
+
+
+# -- sockets ------------------------------------------------------------------
+
+
+def socket(g: Generator) -> None:
+    """Open a socket, mostly a good one, sometimes in the place of another."""
+    random = g.random
+    slot = random.randrange(MOST_SOCKETS)
+    if random.random() < 0.06:
+        family = random.choice((so.AF_NETLINK, so.AF_NETLINK, so.AF_NETLINK, so.AF_MAX, 1000, 255))
+        type = random.choice(values.TYPES + values.ODD_TYPES) | random.choice((*values.ODD_TYPE_FLAGS, 0, 0))
+        g.add("socket", MOST_SOCKETS + 1, family, type, random.choice((*values.ODD_PROTOCOLS, USERSOCK)))
+        return
+    protocol = g.protocol_to_open()
+    type = random.choice(values.TYPES) | random.choice(values.TYPE_FLAGS)
+    g.add("socket", slot, so.AF_NETLINK, type, protocol)
+    g.protocol[slot] = protocol
+    if random.random() < 0.75:
+        g.add("bind", slot, values.address(random, MOST_SOCKETS))
+        g.learn_name(slot)
+
+
+def close(g: Generator) -> None:
+    """Close a socket, if there are others; call it once more after that."""
+    if len(g.protocol) > 1:
+        slot = g.slot()
+        g.add("close", slot)
+        del g.protocol[slot]
+
+
+def dup(g: Generator) -> None:
+    """Have a socket twice."""
+    slot, other = g.slot(), g.random.randrange(MOST_SOCKETS)
+    if slot != other:
+        g.add("dup", slot, other)
+        g.protocol[other] = g.protocol[slot]
+
+
+def become(g: Generator) -> None:
+    """Drop privilege, or take it back."""
+    if g.may_be_privileged:
+        g.add("become", 0, g.random.random() < 0.6)
+
+
+# -- addresses ----------------------------------------------------------------
+
+
+def bind(g: Generator) -> None:
+    """bind(2)"""
+    slot = g.slot()
+    g.add("bind", slot, values.address(g.random, MOST_SOCKETS))
+    g.learn_name(slot)
+
+
+def connect(g: Generator) -> None:
+    """connect(2)"""
+    slot = g.slot()
+    g.add("connect", slot, values.address(g.random, MOST_SOCKETS))
+    g.learn_name(slot)
+    g.add("getpeername", slot)
+
+
+def raw(g: Generator) -> None:
+    """bind(2) and connect(2) with sockaddrs of any length and family."""
+    random = g.random
+    slot = g.slot()
+    family = random.choice((so.AF_NETLINK, so.AF_NETLINK, so.AF_UNSPEC, so.AF_INET, 1, 17, 0xFFFF))
+    whole = struct.pack(
+        "<HHII",
+        family,
+        random.choice((0, 0xFFFF)),
+        random.choice((0, *values.PORTS)),
+        values.groups(random),
+    )
+    size = random.choice((0, 1, 2, 3, 8, 11, 12, 12, 12, 12, 13, 32, 128, 129))
+    g.add("raw_call", slot, random.choice(("bind", "connect")), whole.ljust(size, b"\0")[:size])
+    g.learn_name(slot)
+
+
+def names(g: Generator) -> None:
+    """getsockname(2) and getpeername(2)"""
+    g.add(g.random.choice(("getsockname", "getpeername")), g.slot())
+
+
+# -- sending --------------------------------------------------------------------
+
+
+def _flags(g: Generator, choices: tuple[int, ...]) -> int:
+    flags = so.MSG_DONTWAIT
+    if g.random.random() < 0.12:
+        flags |= g.random.choice(choices)
+    return flags
+
+
+def _destination(g: Generator, protocol: int) -> tuple[Any, int]:
+    """Mostly the kernel where there is one, else another socket, and now and then a group."""
+    random = g.random
+    if protocol != USERSOCK and random.random() < 0.8:
+        return 0, 0
+    if random.random() < 0.8:
+        return Port(random.randrange(MOST_SOCKETS)), values.groups(random)
+    return values.address(random, MOST_SOCKETS)
+
+
+def _payload(g: Generator, protocol: int) -> bytes:
+    make = messages.MAKERS.get(protocol)
+    if make is None or g.random.random() < 0.04:
+        return values.blob(g.random)
+    return messages.datagram(g.random, make)
+
+
+def _credentials(g: Generator) -> tuple[Any, ...]:
+    """Control messages to send along: claims true and false, and what is none."""
+    random = g.random
+    pid = random.choice((PID, PID, PID, 1, 0, -1, 2**22 + 1))
+    uid, gid = (random.choice((0, 65534, 1000, 2**32 - 1)) for _ in range(2))
+    claim = (so.SOL_SOCKET, so.SCM_CREDENTIALS, (pid, uid, gid))
+    odd = (
+        random.choice((so.SOL_SOCKET, so.SOL_SOCKET, so.SOL_NETLINK, 0)),
+        random.choice((so.SCM_RIGHTS, so.SCM_CREDENTIALS, so.SCM_PIDFD, so.SCM_SECURITY, 99)),
+        bytes(random.choice((0, 4, 8, 11, 13, 16))),
+    )
+    return random.choice(((), (claim,), (claim,), (odd,), (claim, claim), (odd, claim)))
+
+
+def send(g: Generator) -> None:
+    """send(2), sendto(2), sendmsg(2)"""
+    random = g.random
+    slot = g.slot()
+    protocol = g.protocol[slot]
+    data = _payload(g, protocol)
+    flags = _flags(g, values.SEND_FLAGS)
+    pick = random.random()
+    if pick < 0.75:
+        g.add("sendto", slot, data, flags, _destination(g, protocol))
+    elif pick < 0.85:
+        g.add("send", slot, data, flags)
+    else:
+        cut = sorted(random.randrange(len(data) + 1) for _ in range(2))
+        pieces = (data[: cut[0]], data[cut[0] : cut[1]], data[cut[1] :])
+        address = _destination(g, protocol) if random.random() < 0.8 else None
+        g.add("sendmsg", slot, pieces, _credentials(g), flags, address)
+    g.learn_name(slot)
+
+
+def flood(g: Generator) -> None:
+    """The same datagram until a queue is full, or more."""
+    random = g.random
+    slot = g.slot()
+    protocol = g.protocol[slot]
+    data = _payload(g, protocol)
+    count = random.choice((3, 10, 30, 30, 80))
+    g.add("flood", slot, count, data, so.MSG_DONTWAIT, _destination(g, protocol))
+    g.learn_name(slot)
+
+
+# -- receiving ------------------------------------------------------------------
+
+
+def receive(g: Generator) -> None:
+    """recv(2), recvfrom(2), recvmsg(2), with room for everything or for little."""
+    random = g.random
+    slot = g.slot()
+    size = random.choice(values.READS)
+    flags = _flags(g, values.RECEIVE_FLAGS)
+    pick = random.random()
+    if pick < 0.2:
+        g.add("recv", slot, size, flags)
+    elif pick < 0.4:
+        g.add("recvfrom", slot, size, flags)
+    else:
+        g.add("recvmsg", slot, size, random.choice(values.ROOMS), flags)
+
+
+def drain(g: Generator) -> None:
+    """Read until there is nothing more."""
+    g.add("drain", g.slot(), g.random.choice(values.READS), g.random.choice(values.ROOMS), so.MSG_DONTWAIT)
+
+
+def poll(g: Generator) -> None:
+    """poll(2)"""
+    g.add("poll", g.slot(), g.random.choice(values.POLL_MASKS))
+
+
+# -- options ----------------------------------------------------------------------
+
+
+def membership(g: Generator) -> None:
+    """Join and leave groups, and look at them."""
+    random = g.random
+    slot = g.slot()
+    if random.random() < 0.2:
+        length = random.choice((0, 1, 3, 4, 4, 7, 8, 64))
+        g.add("getsockopt", slot, so.SOL_NETLINK, nl.NETLINK_LIST_MEMBERSHIPS, length)
+        return
+    group = random.choice(values.GROUPS if random.random() < 0.85 else values.ODD_GROUPS)
+    g.add("setsockopt", slot, so.SOL_NETLINK, random.choice(values.MEMBERSHIPS), group)
+    g.learn_name(slot)
+
+
+def switch(g: Generator) -> None:
+    """Switch an option of netlink's on or off."""
+    on = 1 if g.random.random() < 0.7 else g.random.choice((0, 0, 17, -1))
+    g.add("setsockopt", g.slot(), so.SOL_NETLINK, g.random.choice(values.SWITCHES), on)
+
+
+def buffer(g: Generator) -> None:
+    """Make a buffer small, or large again."""
+    option = g.random.choice((so.SO_RCVBUF, so.SO_RCVBUF, so.SO_RCVBUF, so.SO_SNDBUF, so.SO_RCVBUFFORCE))
+    g.add("setsockopt", g.slot(), so.SOL_SOCKET, option, g.random.choice(values.BUFFERS))
+
+
+def _option(g: Generator) -> tuple[int, int]:
+    """A level and one of its options."""
+    random = g.random
+    pick = random.random()
+    if pick < 0.35:
+        options = values.SWITCHES + values.MEMBERSHIPS + values.ODD_OPTIONS
+        return so.SOL_NETLINK, random.choice(options)
+    if pick < 0.6:
+        return so.SOL_SOCKET, random.choice(values.COMMON_OPTIONS)
+    if pick < 0.95:
+        return so.SOL_SOCKET, random.choice(values.SOCKET_OPTIONS)
+    return random.choice(values.LEVELS), random.randrange(80)
+
+
+def setsockopt(g: Generator) -> None:
+    """setsockopt(2) of anything to anything."""
+    random = g.random
+    level, option = _option(g)
+    if level == so.SOL_SOCKET and random.random() < 0.04:
+        pointer = random.choice(tuple(values.POINTERS))
+        g.add("setsockopt", g.slot(), level, pointer, bytes(random.choice((0, 4, 8, 15, 17, 32))))
+    elif level == so.SOL_SOCKET and random.random() < 0.04:
+        g.add(
+            "setsockopt", g.slot(), level, random.choice(tuple(values.DESCRIPTORS)), random.choice((-1, 999))
+        )
+    else:
+        g.add("setsockopt", g.slot(), level, option, values.option_value(random))
+
+
+def getsockopt(g: Generator) -> None:
+    """getsockopt(2) of anything, with any room."""
+    level, option = _option(g)
+    g.add("getsockopt", g.slot(), level, option, g.random.choice(values.LENGTHS))
+
+
+def attach_filter(g: Generator) -> None:
+    """A filter: of those that make sense, and of those that are refused."""
+    g.add("attach_filter", g.slot(), g.random.choice(FILTERS))
+
+
+_ACCEPT = (bpf.BPF_RET | bpf.BPF_K, 0, 0, 0xFFFFFFFF)
+_DROP = (bpf.BPF_RET | bpf.BPF_K, 0, 0, 0)
+_LOAD_W, _LOAD_H, _LOAD_B = (bpf.BPF_LD | size | bpf.BPF_ABS for size in (bpf.BPF_W, bpf.BPF_H, bpf.BPF_B))
+_JEQ, _JGT, _JSET = (bpf.BPF_JMP | test | bpf.BPF_K for test in (bpf.BPF_JEQ, bpf.BPF_JGT, bpf.BPF_JSET))
+FILTERS: Final = (
+    (_ACCEPT,),
+    (_DROP,),
+    ((bpf.BPF_RET | bpf.BPF_K, 0, 0, 20),),
+    ((_LOAD_B, 0, 0, 0), (_JEQ, 0, 1, 0), _DROP, _ACCEPT),
+    ((_LOAD_H, 0, 0, 4), (_JGT, 0, 1, 0x1000), _ACCEPT, _DROP),
+    ((_LOAD_W, 0, 0, 100), (_JSET, 1, 0, 1), _ACCEPT, _DROP),
+    ((bpf.BPF_LD | bpf.BPF_W | bpf.BPF_LEN, 0, 0, 0), (bpf.BPF_RET | bpf.BPF_A, 0, 0, 0)),
+    (
+        (bpf.BPF_LDX | bpf.BPF_B | bpf.BPF_MSH, 0, 0, 0),
+        (bpf.BPF_LD | bpf.BPF_B | bpf.BPF_IND, 0, 0, 1),
+        (bpf.BPF_ALU | bpf.BPF_ADD | bpf.BPF_X, 0, 0, 0),
+        (bpf.BPF_RET | bpf.BPF_A, 0, 0, 0),
+    ),
+    ((_LOAD_W, 0, 0, bpf.SKF_AD_OFF + bpf.SKF_AD_PROTOCOL & 0xFFFFFFFF), (bpf.BPF_RET | bpf.BPF_A, 0, 0, 0)),
+    ((_LOAD_W, 0, 0, 0),),
+    ((0xFFFF, 0, 0, 0), _ACCEPT),
+    ((bpf.BPF_ALU | bpf.BPF_DIV | bpf.BPF_K, 0, 0, 0), _ACCEPT),
+    ((_JEQ, 9, 0, 0), _ACCEPT),
+)
+
+RULES: Final[dict[str, Rule]] = {
+    "socket": socket,
+    "close": close,
+    "dup": dup,
+    "become": become,
+    "bind": bind,
+    "connect": connect,
+    "raw": raw,
+    "names": names,
+    "send": send,
+    "flood": flood,
+    "receive": receive,
+    "drain": drain,
+    "poll": poll,
+    "membership": membership,
+    "switch": switch,
+    "buffer": buffer,
+    "setsockopt": setsockopt,
+    "getsockopt": getsockopt,
+    "filter": attach_filter,
+}

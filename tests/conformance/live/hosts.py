@@ -1,0 +1,116 @@
+"""The two kernels of the live arm: this host's and simkernel's, each a process with its sockets.
+
+The host's is one process that goes into a new network namespace for each example, and gives privilege
+up and takes it back.  simkernel's is a new machine for each example.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final, NoReturn
+
+import attrs
+
+from simkernel.machine import Machine
+from simkernel.testing import World as SimulatedWorld
+from simkernel.uapi import netlink as nl
+from simkernel.uapi.socket import AF_NETLINK, SOCK_RAW
+from tests.conformance.live.actor import Actor
+from tests.conformance.live.mirror import Mirror, closed_groups, families
+from tests.conformance.privilege import pretend_nobody, return_to_root
+from tests.conformance.real import RealWorld, enter_new_namespace
+
+SHARED_PROTOCOLS: Final = (
+    nl.NETLINK_ROUTE,
+    nl.NETLINK_USERSOCK,
+    nl.NETLINK_KOBJECT_UEVENT,
+    nl.NETLINK_GENERIC,
+)
+PATIENCE: Final = 10.0
+"""Seconds that an example may take; none takes one."""
+UEVENT_SEQUENCE: Final = Path("/sys/kernel/uevent_seqnum")
+
+
+@attrs.define
+class Host:
+    """What this host can do: with privilege each example has a namespace of its own."""
+
+    privileged: bool
+    protocols: tuple[int, ...]
+    mirror: Mirror
+    _namespace: int = -1
+
+    @contextmanager
+    def actor(self) -> Iterator[Actor]:
+        """A process of the host's kernel, in a new namespace if that can be had."""
+        world = RealWorld(self.privileged, self._enter())
+        actor = Actor(world, os.getpid())
+        signal.setitimer(signal.ITIMER_REAL, PATIENCE)
+        try:
+            yield actor
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            actor.close()
+            if self.privileged:
+                world.become(privileged=True)
+
+    def _enter(self) -> int:
+        if self.privileged:
+            if self._namespace >= 0:
+                os.close(self._namespace)
+            self._namespace = enter_new_namespace()
+        return self._namespace
+
+
+def find_host() -> Host | str:
+    """This host; or why it will not do."""
+    if not hasattr(socket, "AF_NETLINK"):
+        return "the host has no AF_NETLINK"
+    protocols = tuple(protocol for protocol in SHARED_PROTOCOLS if _has(protocol))
+    if not protocols:
+        return "the host lets nobody open a netlink socket"
+    signal.signal(signal.SIGALRM, _blocks)
+    everywhere = tuple(families())
+    try:
+        enter_new_namespace()
+    except OSError:
+        visible = frozenset(family.id for family in everywhere)
+        mirror = Mirror(everywhere, visible, frozenset(closed_groups()))
+        return Host(False, tuple(each for each in protocols if each != nl.NETLINK_KOBJECT_UEVENT), mirror)
+    visible = frozenset(family.id for family in families())
+    pretend_nobody()
+    closed = frozenset(closed_groups())
+    return_to_root()
+    return Host(True, protocols, Mirror(everywhere, visible, closed))
+
+
+def _blocks(number: int, frame: object) -> NoReturn:
+    """A call that blocks on the host, and does not in simkernel."""
+    raise OSError(f"blocks for {PATIENCE:g} s")
+
+
+def _has(protocol: int) -> bool:
+    try:
+        socket.socket(AF_NETLINK, SOCK_RAW, protocol).close()
+    except OSError:
+        return False
+    return True
+
+
+@contextmanager
+def simulated(host: Host) -> Iterator[Actor]:
+    """A process of a new machine that has the host's families, in a namespace other than the first."""
+    with Machine(udev=False, unmodelled="raise") as machine:
+        host.mirror.install(machine.kernel)
+        if UEVENT_SEQUENCE.exists():
+            machine.kernel.uevents.sequence = int(UEVENT_SEQUENCE.read_text())
+        blocking = machine.blocking(uid=0 if host.privileged else os.getuid())
+        world = SimulatedWorld(
+            machine, blocking, machine.kernel.namespaces.create(), privileged=host.privileged
+        )
+        yield Actor(world, blocking.getpid())

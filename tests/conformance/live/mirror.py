@@ -1,0 +1,149 @@
+"""The host's generic netlink families, put into a simulated machine that lacks them.
+
+nlctrl tells of all families, so both kernels have to have the same.  What the mirrored ones do is not
+modelled: a message for one of them raises.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from itertools import count
+from typing import NoReturn
+
+import attrs
+
+from simkernel.engine import NotModelled
+from simkernel.kernel.kernel import Kernel
+from simkernel.kernel.netlink.genetlink.ctrl import describe
+from simkernel.kernel.netlink.genetlink.family import Command, Family, Group, Operation
+from simkernel.uapi import genetlink as genl
+from simkernel.uapi.capability import CAP_NET_ADMIN
+from simkernel.uapi.netlink import NETLINK_ADD_MEMBERSHIP, NETLINK_GENERIC, NLM_F_DUMP, NLM_F_REQUEST
+from simkernel.uapi.socket import AF_NETLINK, SOCK_RAW, SOL_NETLINK
+from simkernel.uapi.structure import U16, U32
+from simkernel.uapi.ynl.policy import REJECT_ALL
+from tests.conformance import wire
+
+
+@attrs.frozen
+class Description:
+    """What nlctrl tells of a family."""
+
+    name: str
+    id: int
+    version: int
+    header_size: int
+    maxattr: int
+    operations: tuple[tuple[int, int], ...]
+    groups: tuple[tuple[str, int], ...]
+
+
+class Stranger(Family):
+    """A family that is only listed."""
+
+    def operation(self, command: int, kind: int) -> NoReturn:
+        """Nothing is known of what it does."""
+        raise NotModelled(f"the family {self.name} is only listed")
+
+
+@attrs.frozen
+class Mirror:
+    """The host's families.
+
+    `visible` are the ids of those that an example's namespace sees, `closed` the groups that nobody
+    joins there without privilege.
+    """
+
+    families: tuple[Description, ...]
+    visible: frozenset[int]
+    closed: frozenset[int]
+
+    def install(self, kernel: Kernel) -> None:
+        """Register what the kernel lacks, under the numbers that the host has given."""
+        registry = kernel.genetlink.registry
+        for family in self.families:
+            if registry.find(family.id) is None:
+                stranger = self._stranger(family)
+                stranger.description = describe(stranger)
+                registry._families[family.id] = stranger
+            for _, number in family.groups:
+                registry._groups |= 1 << number
+        kernel.netlink.entries[NETLINK_GENERIC].groups = registry.group_room
+
+    def _stranger(self, family: Description) -> Family:
+        return Stranger(
+            name=family.name,
+            commands=tuple(_command(number, flags) for number, flags in family.operations),
+            groups=tuple(
+                Group(name, (CAP_NET_ADMIN,) if number in self.closed else ())
+                for name, number in family.groups
+            ),
+            version=family.version,
+            header_size=family.header_size,
+            maxattr=family.maxattr,
+            strict_from=256,
+            everywhere=family.id in self.visible,
+            id=family.id,
+            first_group=family.groups[0][1] if family.groups else 0,
+            split=False,
+        )
+
+
+def _command(number: int, flags: int) -> Command:
+    policy = REJECT_ALL if flags & genl.GENL_CMD_CAP_HASPOL else None
+    permission = flags & (genl.GENL_ADMIN_PERM | genl.GENL_UNS_ADMIN_PERM)
+
+    def operation(kind: int) -> Operation | None:
+        return Operation(number, "", permission | kind, policy) if flags & kind else None
+
+    return Command(number, operation(genl.GENL_CMD_CAP_DO), operation(genl.GENL_CMD_CAP_DUMP))
+
+
+def families() -> Iterator[Description]:
+    """Every family that nlctrl tells this process of."""
+    with socket.socket(AF_NETLINK, SOCK_RAW, NETLINK_GENERIC) as sock:
+        sock.send(wire.ctrl(flags=NLM_F_REQUEST | NLM_F_DUMP))
+        while True:
+            for header, payload in wire.messages(sock.recv(1 << 17)):
+                if header[1] != genl.GENL_ID_CTRL:
+                    return
+                yield _description(dict(wire.attrs(payload[genl.GENL_HDRLEN :])))
+
+
+def _description(found: dict[int, bytes]) -> Description:
+    return Description(
+        found[genl.CTRL_ATTR_FAMILY_NAME].rstrip(b"\0").decode(),
+        U16.unpack(found[genl.CTRL_ATTR_FAMILY_ID])[0],
+        U32.unpack(found[genl.CTRL_ATTR_VERSION])[0],
+        U32.unpack(found[genl.CTRL_ATTR_HDRSIZE])[0],
+        U32.unpack(found[genl.CTRL_ATTR_MAXATTR])[0],
+        tuple(
+            (U32.unpack(each[genl.CTRL_ATTR_OP_ID])[0], U32.unpack(each[genl.CTRL_ATTR_OP_FLAGS])[0])
+            for each in _entries(found.get(genl.CTRL_ATTR_OPS, b""))
+        ),
+        tuple(
+            (
+                each[genl.CTRL_ATTR_MCAST_GRP_NAME].rstrip(b"\0").decode(),
+                U32.unpack(each[genl.CTRL_ATTR_MCAST_GRP_ID])[0],
+            )
+            for each in _entries(found.get(genl.CTRL_ATTR_MCAST_GROUPS, b""))
+        ),
+    )
+
+
+def _entries(nest: bytes) -> Iterator[dict[int, bytes]]:
+    for _, entry in wire.attrs(nest):
+        yield dict(wire.attrs(entry))
+
+
+def closed_groups() -> Iterator[int]:
+    """The groups of NETLINK_GENERIC that this process, which has no privilege, may not join."""
+    with socket.socket(AF_NETLINK, SOCK_RAW, NETLINK_GENERIC) as sock:
+        for group in count(1):
+            try:
+                sock.setsockopt(SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, group)
+            except PermissionError:
+                yield group
+            except OSError:
+                return

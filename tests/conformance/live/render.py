@@ -1,0 +1,171 @@
+"""A program as a case that can be pasted into a bug report, or into `cases/` to be recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+
+from simkernel.uapi.socket import AF_NETLINK
+from tests.conformance.live.actor import Outcome
+from tests.conformance.live.coverage import call_name
+from tests.conformance.live.example import Difference
+from tests.conformance.live.steps import PID, Pid, Port, Program, Step, roles
+
+MARKS: Final = {
+    "raw_call": "raw_sockaddr",
+    "attach_filter": "filter",
+    "dup": "dup",
+    "become": "credentials",
+}
+"""What a case with such a step needs of its world."""
+BEFORE, AFTER = 120, 120
+"""How much of a long result is shown around the difference."""
+
+
+def case_of(program: Program, difference: Difference, origin: str) -> str:
+    """The text of a case, with what each kernel says of its last call."""
+    marks = tuple(dict.fromkeys(MARKS[step.call] for step in program if step.call in MARKS))
+    given = f"privileged=True, marks={marks!r}" if marks else "privileged=True"
+    lines = [
+        f"@case({given})",
+        "def found(world: World, log: Log) -> None:",
+        f'    """{origin}"""',
+        *(f"    {line}" for line in _body(program)),
+        *_contrast(_shown(difference.real), _shown(difference.simulated)),
+    ]
+    return "\n".join(lines)
+
+
+def _shown(outcome: Outcome) -> str:
+    kind, value = outcome
+    return kind if value is None else f"{kind} {_plain_bytes(value)}"
+
+
+def _plain_bytes(value: Any) -> str:
+    """A value with its bytes in hexadecimal, so that places can be counted."""
+    if isinstance(value, bytes):
+        return "hex:" + value.hex(" ", -4)
+    if isinstance(value, tuple | list):
+        return "(" + ", ".join(map(_plain_bytes, value)) + ")"
+    return repr(value)
+
+
+def _contrast(real: str, simulated: str) -> Iterator[str]:
+    """What each kernel says, near the first place where they differ."""
+    pairs = enumerate(zip(real, simulated, strict=False))
+    at = next((index for index, (ours, theirs) in pairs if ours != theirs), 0)
+    start = max(0, at - BEFORE)
+    cut = "... " if start else ""
+    yield f"    # Linux:     {cut}{real[start : at + AFTER]}"
+    yield f"    # simkernel: {cut}{simulated[start : at + AFTER]}"
+
+
+def _body(program: Program) -> Iterator[str]:
+    if any(role == PID for step in program for role in roles(step.arguments)):
+        yield "pid = netlink(world, wire.USERSOCK, bind=(0, 0)).getsockname()[0]"
+    protocols: dict[int, int] = {}
+    for step in program:
+        protocol = protocols.get(step.slot, -1)
+        yield from _WRITERS.get(step.call, _plain)(step, call_name(step, protocol))
+        if step.call == "socket" and step.arguments[0] == AF_NETLINK:
+            protocols[step.slot] = step.arguments[2]
+        elif step.call == "dup":
+            protocols[step.arguments[0]] = protocol
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, Port):
+        return f"s{value.slot}.getsockname()[0]"
+    if isinstance(value, Pid):
+        return "pid"
+    if isinstance(value, tuple):
+        inner = ", ".join(_value(part) for part in value)
+        return f"({inner},)" if len(value) == 1 else f"({inner})"
+    if isinstance(value, bytes) and len(value) > 16 and len(set(value)) == 1:
+        return f"{value[:1]!r} * {len(value)}"
+    return repr(value)
+
+
+def _arguments(step: Step) -> str:
+    return "".join(f", {_value(argument)}" for argument in step.arguments)
+
+
+def _plain(step: Step, name: str) -> Iterator[str]:
+    yield f'log.call("{name}", s{step.slot}.{step.call}{_arguments(step)})'
+
+
+def _socket(step: Step, name: str) -> Iterator[str]:
+    arguments = ", ".join(map(_value, step.arguments))
+    yield f"s{step.slot} = world.socket({arguments})"
+
+
+def _dup(step: Step, name: str) -> Iterator[str]:
+    yield f"s{step.arguments[0]} = world.dup(s{step.slot})"
+
+
+def _become(step: Step, name: str) -> Iterator[str]:
+    yield f"world.become(privileged={step.arguments[0]})"
+
+
+def _name(step: Step, name: str) -> Iterator[str]:
+    yield f"log.auto(s{step.slot})"
+    yield f'log.name("name", s{step.slot})'
+
+
+def _peer(step: Step, name: str) -> Iterator[str]:
+    yield f'log.peer("peer", s{step.slot})'
+
+
+def _receive(step: Step, name: str) -> Iterator[str]:
+    yield f'log.{step.call}("{name}", s{step.slot}{_arguments(step)})'
+
+
+def _poll(step: Step, name: str) -> Iterator[str]:
+    yield f'log("poll", world.poll(s{step.slot}{_arguments(step)}))'
+
+
+def _world_call(step: Step, name: str) -> Iterator[str]:
+    yield f'log.call("{name}", world.{step.call}, s{step.slot}{_arguments(step)})'
+
+
+def _sendmsg(step: Step, name: str) -> Iterator[str]:
+    """Credentials are given as three numbers; the case packs them."""
+    buffers, control, flags, address = step.arguments
+    shown = ", ".join(
+        f"({level}, {type}, {data!r})"
+        if isinstance(data, bytes)
+        else f'({level}, {type}, struct.pack("<iII", *{_value(data)}))'
+        for level, type, data in control
+    )
+    yield (
+        f'log.call("{name}", s{step.slot}.sendmsg, {_value(buffers)}, [{shown}], {flags}, {_value(address)})'
+    )
+
+
+def _flood(step: Step, name: str) -> Iterator[str]:
+    count, *rest = step.arguments
+    yield f"for _ in range({count}):"
+    yield "    " + next(_plain(Step("sendto", step.slot, tuple(rest)), name))
+
+
+def _drain(step: Step, name: str) -> Iterator[str]:
+    yield "for _ in range(100):"
+    yield "    " + next(_receive(Step("recvmsg", step.slot, step.arguments), name))
+
+
+_WRITERS: Final[dict[str, Callable[[Step, str], Iterator[str]]]] = {
+    "socket": _socket,
+    "dup": _dup,
+    "become": _become,
+    "getsockname": _name,
+    "getpeername": _peer,
+    "recv": _receive,
+    "recvfrom": _receive,
+    "recvmsg": _receive,
+    "poll": _poll,
+    "raw_call": _world_call,
+    "attach_filter": _world_call,
+    "sendmsg": _sendmsg,
+    "flood": _flood,
+    "drain": _drain,
+}

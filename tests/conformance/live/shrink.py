@@ -1,0 +1,109 @@
+"""Making a program that shows a difference as small as it gets.
+
+First whole runs of steps are left out, then single ones, then each step is made plainer, as long as
+some difference in the same call remains.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import attrs
+
+from simkernel.uapi.socket import AF_NETLINK, MSG_DONTWAIT, SOCK_RAW
+from tests.conformance.live.steps import Program, Step
+
+Shows = Callable[[Program], bool]
+"""Whether a program still shows the difference."""
+
+
+def shrink(program: Program, shows: Shows, *, patience: int = 3000) -> Program:
+    """The smallest program found within `patience` runs that still shows the difference."""
+    budget = _Budget(shows, patience)
+    before: Program = ()
+    while program != before and budget.left:
+        before = program
+        program = _without_runs(program, budget)
+        program = _plainer(program, budget)
+    return program
+
+
+@attrs.define
+class _Budget:
+    """Counts the runs."""
+
+    _shows: Shows
+    left: int
+
+    def shows(self, program: Program) -> bool:
+        if not self.left:
+            return False
+        self.left -= 1
+        return self._shows(program)
+
+
+def _without_runs(program: Program, budget: _Budget) -> Program:
+    """Leave out runs of steps, long ones first."""
+    length = len(program) // 2
+    while length:
+        start = 0
+        while start < len(program):
+            shorter = program[:start] + program[start + length :]
+            if budget.shows(shorter):
+                program = shorter
+            else:
+                start += length
+        length //= 2
+    return program
+
+
+def _plainer(program: Program, budget: _Budget) -> Program:
+    """Make each step plainer, again and again until nothing helps."""
+    for index in range(len(program)):
+        found = True
+        while found:
+            found = False
+            for step in _plainer_steps(program[index]):
+                candidate = (*program[:index], step, *program[index + 1 :])
+                if budget.shows(candidate):
+                    program, found = candidate, True
+                    break
+    return program
+
+
+def _plainer_steps(step: Step) -> Iterator[Step]:
+    """The same step with one argument plainer."""
+    if step.call == "flood":
+        _count, *rest = step.arguments
+        yield Step("sendto", step.slot, tuple(rest))
+    if step.call == "drain":
+        yield Step("recvmsg", step.slot, step.arguments)
+    if step.call == "socket":
+        yield from _distinct(step, (AF_NETLINK, SOCK_RAW, step.arguments[2]))
+        return
+    for index, argument in enumerate(step.arguments):
+        for plain in _plainer_values(argument):
+            yield from _distinct(step, (*step.arguments[:index], plain, *step.arguments[index + 1 :]))
+
+
+def _distinct(step: Step, arguments: tuple[Any, ...]) -> Iterator[Step]:
+    if arguments != step.arguments:
+        yield attrs.evolve(step, arguments=arguments)
+
+
+def _plainer_values(value: Any) -> Iterator[Any]:
+    """Values to try in place of one."""
+    if isinstance(value, bytes):
+        half = len(value) // 2
+        yield from (value[:half], value[half:], value[:-1], value[1:])
+        if any(value):
+            yield bytes(len(value))
+            yield from (value[:at] + b"\0" + value[at + 1 :] for at, byte in enumerate(value[:200]) if byte)
+    elif isinstance(value, bool) or value is None:
+        return
+    elif isinstance(value, int):
+        yield from (each for each in (0, 1, value // 2, value & MSG_DONTWAIT) if 0 <= each < abs(value))
+    elif isinstance(value, tuple):
+        for index, part in enumerate(value):
+            yield from ((*value[:index], plain, *value[index + 1 :]) for plain in _plainer_values(part))

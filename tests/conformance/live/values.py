@@ -1,0 +1,150 @@
+"""What arguments are drawn from: values that mean something, and their neighbours."""
+
+from __future__ import annotations
+
+import struct
+from random import Random
+from typing import Any, Final
+
+from simkernel.uapi import netlink as nl
+from simkernel.uapi import socket as so
+from tests.conformance.live.steps import PID, Port
+
+PORTS: Final = (1, 2, 77, 0x41000001, 0x41000002, 0x7FFFFFFF, 0xFFFFF001, 0xFFFFFFFF)
+"""Port ids to ask for.  None is one that a kernel would choose."""
+
+GROUP_MASKS: Final = (1, 1, 2, 2, 3, 4, 6, 8, 0x10, 0x80000000, 0xFFFFFFFF)
+GROUPS: Final = (1, 1, 1, 2, 2, 3, 4, 5, 16, 17, 31, 32)
+ODD_GROUPS: Final = (0, 33, 34, 37, 38, 39, 63, 64, 65, 96, 200, -1, 2**31 - 1)
+
+TYPES: Final = (so.SOCK_RAW, so.SOCK_DGRAM)
+ODD_TYPES: Final = (0, 1, 4, 5, 6, 10, 11, 15)
+TYPE_FLAGS: Final = (0, 0, so.SOCK_NONBLOCK, so.SOCK_CLOEXEC, so.SOCK_NONBLOCK | so.SOCK_CLOEXEC)
+ODD_TYPE_FLAGS: Final = (0x10, 0o1000, 1 << 20)
+ODD_PROTOCOLS: Final = (1, 3, 14, 22, 23, 30, 31, 32, 33, 1000, -1, -2)
+
+SIZES: Final = (0, 1, 2, 4, 15, 16, 17, 20, 36, 100, 255, 256, 257, 500, 576, 600, 704, 705, 1000)
+LARGE_SIZES: Final = (1728, 1729, 3520, 3776, 3777, 4096, 7872, 7873, 8000, 16000, 33000, 70000)
+TOO_LARGE: Final = (212959, 212960, 212961, 213000, 500_000)
+
+BUFFERS: Final = (0, 1, 1152, 2304, 2305, 4096, 8192, 16384, 65536, 212992)
+ROOMS: Final = (0, 0, 8, 15, 16, 17, 20, 24, 28, 32, 48, 56, 100, 200)
+READS: Final = (0, 1, 4, 16, 20, 100, 1000, 4096, 8192, 16384, 32768, 65536, 65536, 65536)
+
+SEND_FLAGS: Final = (
+    so.MSG_DONTROUTE,
+    so.MSG_EOR,
+    so.MSG_CONFIRM,
+    so.MSG_NOSIGNAL,
+    so.MSG_MORE,
+    so.MSG_OOB,
+    so.MSG_TRUNC,
+    so.MSG_ZEROCOPY,
+    so.MSG_FASTOPEN,
+)
+RECEIVE_FLAGS: Final = (
+    so.MSG_PEEK,
+    so.MSG_PEEK,
+    so.MSG_TRUNC,
+    so.MSG_TRUNC,
+    so.MSG_PEEK | so.MSG_TRUNC,
+    so.MSG_WAITALL,
+    so.MSG_OOB,
+    so.MSG_CMSG_CLOEXEC,
+    so.MSG_NOSIGNAL,
+    so.MSG_CTRUNC,
+)
+
+SWITCHES: Final = (
+    nl.NETLINK_PKTINFO,
+    nl.NETLINK_BROADCAST_ERROR,
+    nl.NETLINK_NO_ENOBUFS,
+    nl.NETLINK_LISTEN_ALL_NSID,
+    nl.NETLINK_CAP_ACK,
+    nl.NETLINK_EXT_ACK,
+    nl.NETLINK_GET_STRICT_CHK,
+)
+MEMBERSHIPS: Final = (nl.NETLINK_ADD_MEMBERSHIP, nl.NETLINK_ADD_MEMBERSHIP, nl.NETLINK_DROP_MEMBERSHIP)
+ODD_OPTIONS: Final = (0, 6, 7, 9, 13, 14, 99, -1)
+
+POINTERS: Final = frozenset({so.SO_ATTACH_FILTER, so.SO_ATTACH_REUSEPORT_CBPF})
+"""Options that take an address in the program's memory, of which the two kernels do not have the same."""
+DESCRIPTORS: Final = frozenset({so.SO_ATTACH_BPF, so.SO_ATTACH_REUSEPORT_EBPF})
+"""Options that take a descriptor; none that is open is passed."""
+MACHINE: Final = frozenset({so.SO_INCOMING_CPU})
+"""Options whose value is the machine's."""
+
+SOCKET_OPTIONS: Final = tuple(sorted(set(range(1, 92)) - POINTERS - DESCRIPTORS - MACHINE))
+COMMON_OPTIONS: Final = (
+    so.SO_RCVBUF,
+    so.SO_SNDBUF,
+    so.SO_PASSCRED,
+    so.SO_ERROR,
+    so.SO_RCVBUFFORCE,
+    so.SO_SNDBUFFORCE,
+    so.SO_MEMINFO,
+    so.SO_TYPE,
+    so.SO_PROTOCOL,
+    so.SO_DOMAIN,
+    so.SO_COOKIE,
+    so.SO_LOCK_FILTER,
+    so.SO_DETACH_FILTER,
+)
+LEVELS: Final = (0, 6, 17, 41, 255, 263, 269, 271, 300, -1)
+NUMBERS: Final = (0, 1, 1, 1, 2, 17, 100, 4096, 65536, -1, 2**31 - 1, -(2**31))
+LENGTHS: Final = (0, 0, 0, 1, 2, 3, 4, 4, 5, 8, 12, 16, 36, 64, 1024)
+
+POLL_MASKS: Final = (0, 1, 4, 5, 0x145, 0x3FF, 0x2010, 0x18)
+
+
+def portid(random: Random, slots: int) -> Any:
+    """A port id: 0, one of few, the process's, or a socket's."""
+    pick = random.random()
+    if pick < 0.35:
+        return Port(random.randrange(slots))
+    if pick < 0.6:
+        return 0
+    if pick < 0.65:
+        return PID
+    return random.choice(PORTS)
+
+
+def groups(random: Random) -> int:
+    """A mask of groups, mostly none."""
+    return 0 if random.random() < 0.6 else random.choice(GROUP_MASKS)
+
+
+def address(random: Random, slots: int) -> tuple[Any, int]:
+    """Where to bind, connect or send to."""
+    return portid(random, slots), groups(random)
+
+
+def blob(random: Random) -> bytes:
+    """Bytes that mean nothing."""
+    pick = random.random()
+    if pick < 0.8:
+        size = random.choice(SIZES)
+    elif pick < 0.99:
+        size = random.choice(LARGE_SIZES)
+    else:
+        size = random.choice(TOO_LARGE)
+    return bytes([random.randrange(256)]) * size
+
+
+def number(random: Random) -> int:
+    """An int for an option."""
+    return random.choice(NUMBERS) if random.random() < 0.9 else random.randrange(-(2**31), 2**31)
+
+
+def option_value(random: Random) -> int | bytes:
+    """What setsockopt is given: mostly an int, else bytes of many lengths."""
+    if random.random() < 0.7:
+        return number(random)
+    pick = random.random()
+    if pick < 0.2:
+        return struct.pack(
+            "<qq", random.choice((0, 1, 3600, -1)), random.choice((0, 1, 4001, 999_999, 10**6))
+        )
+    if pick < 0.3:
+        return random.choice((b"lo", b"lo\0", b"nosuch0\0", b"lo\0xyz", b"a" * 20))
+    return struct.pack("<i", number(random))[: random.randrange(5)] + bytes(random.choice((0, 0, 0, 4, 12)))

@@ -1,0 +1,49 @@
+"""Giving up root's user and capabilities, for good or for a while (capabilities(7)).  Linux only."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import struct
+from typing import Any, Final
+
+NOBODY: Final = 65534
+
+PR_SET_KEEPCAPS: Final = 8
+CAPABILITY_VERSION_3: Final = 0x20080522
+WORDS: Final = 2
+
+_libc = ctypes.CDLL(None, use_errno=True) if os.name == "posix" else None
+
+
+def libc_call(name: str, *arguments: Any) -> None:
+    """A function of the C library that returns -1 and sets errno.  OSError."""
+    if getattr(_libc, name)(*arguments) < 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
+
+
+def become_nobody() -> None:
+    """Give up root and every capability."""
+    os.setgroups([])
+    os.setresgid(NOBODY, NOBODY, NOBODY)
+    os.setresuid(NOBODY, NOBODY, NOBODY)
+
+
+def pretend_nobody() -> None:
+    """The same, but `return_to_root` can undo it: capabilities stay permitted, and none is effective."""
+    libc_call("prctl", PR_SET_KEEPCAPS, 1, 0, 0, 0)
+    os.setresgid(NOBODY, NOBODY, NOBODY)
+    os.setresuid(NOBODY, NOBODY, NOBODY)
+
+
+def return_to_root() -> None:
+    """Have every permitted capability again, and be user and group 0."""
+    header = ctypes.create_string_buffer(struct.pack("=Ii", CAPABILITY_VERSION_3, 0))
+    data = (ctypes.c_uint32 * (3 * WORDS))()  # effective, permitted, inheritable, for each word
+    libc_call("capget", header, data)
+    for effective in range(0, len(data), 3):
+        data[effective] = data[effective + 1]
+    libc_call("capset", header, data)
+    os.setresuid(0, 0, 0)
+    os.setresgid(0, 0, 0)
