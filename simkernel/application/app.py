@@ -60,7 +60,9 @@ class App:
 
     def __init__(self, system: System, owner: Any) -> None:
         self._system = system
-        self._owner = owner
+        self._debug = system.debug
+        self.owner = owner
+        """The task that makes the calls."""
         self._made: list[Call[Any] | Steps[Any]] = []
         self.modules = Modules(self, system.resolve)
 
@@ -72,7 +74,7 @@ class App:
 
     def call(self, name: str, *arguments: Any, convert: Callable[[Any], T] | None = None) -> Call[T]:
         """The system call `name`, to be awaited; its raw result goes through `convert`."""
-        return self.made(Call(self._owner, name, arguments, convert))
+        return self.made(Call(self.owner, name, arguments, convert))
 
     def made(self, call: Made) -> Made:
         """Remember that `call` was made, until it is awaited; returns it."""
@@ -84,7 +86,7 @@ class App:
                 made[:] = [each for each in made if not each.used]
             if len(made) < REMEMBERED:
                 made.append(call)
-        if self._system.debug:
+        if self._debug:
             call.line = _line_of_program()
         return call
 
@@ -161,7 +163,7 @@ class App:
     @property
     def random(self) -> Random:
         """This program's own random stream, which depends on the machine's seed and its name and pid."""
-        return self._system.random(f"program {self._owner.track}")
+        return self._system.random(f"program {self.owner.track}")
 
     # -- processes ------------------------------------------------------------
 

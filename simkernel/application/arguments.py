@@ -29,6 +29,8 @@ LARGEST_OPTION: Final = 1024
 
 def c_int(value: SupportsIndex) -> int:
     """A C int.  TypeError for what is no integer, OverflowError for one that does not fit."""
+    if value == 0 and type(value) is int:  # what almost every call has for its flags
+        return 0
     number = operator.index(value)
     if number > INT_MAX:
         raise OverflowError("signed integer is greater than maximum")
@@ -40,11 +42,11 @@ def c_int(value: SupportsIndex) -> int:
 def size(value: SupportsIndex, wrong: str, largest: int = SSIZE_MAX) -> int:
     """A buffer's size.  ValueError, with the text `wrong`, if it is negative or more than `largest`."""
     number = operator.index(value)
+    if 0 <= number <= largest:
+        return number
     if abs(number) > SSIZE_MAX:
         raise OverflowError("Python int too large to convert to C ssize_t")
-    if not 0 <= number <= largest:
-        raise ValueError(wrong)
-    return number
+    raise ValueError(wrong)
 
 
 def control_size(value: SupportsIndex) -> int:
@@ -96,10 +98,11 @@ def control_messages(items: Iterable[Any]) -> list[ControlMessage]:
 
 def flags_and_address(arguments: tuple[Any, ...]) -> tuple[int, Address]:
     """What follows the data in sendto(data, address) and sendto(data, flags, address)."""
-    if len(arguments) not in (1, 2):
-        raise TypeError(f"sendto() takes 2 or 3 arguments ({1 + len(arguments)} given)")
-    flags = c_int(arguments[0]) if len(arguments) == 2 else 0
-    return flags, address(arguments[-1], "sendto")
+    if len(arguments) == 1:
+        return 0, address(arguments[0], "sendto")
+    if len(arguments) == 2:
+        return c_int(arguments[0]), address(arguments[1], "sendto")
+    raise TypeError(f"sendto() takes 2 or 3 arguments ({1 + len(arguments)} given)")
 
 
 def option(value: SupportsIndex | Buffer) -> bytes:

@@ -97,7 +97,7 @@ class Socket:
 
     def accept(self) -> Awaitable[tuple[Socket, Address]]:
         """OSError (EOPNOTSUPP)."""
-        return self._io(POLLIN, "accept4", 0)
+        return self._io(POLLIN, "accept4", (0,))
 
     def shutdown(self, how: SupportsIndex, /) -> Call[None]:
         """OSError (EOPNOTSUPP)."""
@@ -107,16 +107,16 @@ class Socket:
 
     def send(self, data: Buffer, flags: SupportsIndex = 0, /) -> Awaitable[int]:
         """Send to the peer; the number of bytes."""
-        return self._io(POLLOUT, "sendto", arguments.data(data), c_int(flags), None)
+        return self._io(POLLOUT, "sendto", (arguments.data(data), c_int(flags), None))
 
     def sendall(self, data: Buffer, flags: SupportsIndex = 0, /) -> Awaitable[None]:
         """Send to the peer.  Netlink sends all or nothing."""
-        return self._io(POLLOUT, "sendto", arguments.data(data), c_int(flags), None, convert=_nothing)
+        return self._io(POLLOUT, "sendto", (arguments.data(data), c_int(flags), None), _nothing)
 
     def sendto(self, data: Buffer, /, *flags_and_address: Any) -> Awaitable[int]:
         """sendto(data, address) or sendto(data, flags, address)."""
         flags, address = arguments.flags_and_address(flags_and_address)
-        return self._io(POLLOUT, "sendto", arguments.data(data), flags, address)
+        return self._io(POLLOUT, "sendto", (arguments.data(data), flags, address))
 
     def sendmsg(
         self,
@@ -130,7 +130,7 @@ class Socket:
         data = b"".join(map(arguments.data, buffers))
         control = arguments.control_messages(ancdata)
         where = None if address is None else arguments.address(address, "sendmsg")
-        return self._io(POLLOUT, "sendmsg", data, control, c_int(flags), where)
+        return self._io(POLLOUT, "sendmsg", (data, control, c_int(flags), where))
 
     # -- receiving ----------------------------------------------------------
 
@@ -138,14 +138,14 @@ class Socket:
         """One message, cut to `bufsize` bytes; for 0 bytes the kernel is not asked."""
         size = arguments.size(bufsize, "negative buffersize in recv")
         flags = c_int(flags)
-        return self._io(POLLIN, "recvfrom", size, flags, convert=_data) if size else _already(b"")
+        return self._io(POLLIN, "recvfrom", (size, flags), _data) if size else _already(b"")
 
     def recvfrom(
         self, bufsize: SupportsIndex, flags: SupportsIndex = 0, /
     ) -> Awaitable[tuple[bytes, Address]]:
         """One message, and who sent it."""
         size = arguments.size(bufsize, "negative buffersize in recvfrom")
-        return self._io(POLLIN, "recvfrom", size, c_int(flags), convert=_data_and_address)
+        return self._io(POLLIN, "recvfrom", (size, c_int(flags)), _data_and_address)
 
     def recvmsg(
         self, bufsize: SupportsIndex, ancbufsize: SupportsIndex = 0, flags: SupportsIndex = 0, /
@@ -153,7 +153,7 @@ class Socket:
         """One message, its control messages, MSG_ flags, and who sent it."""
         size = arguments.size(bufsize, "negative buffer size in recvmsg()")
         room = arguments.control_size(ancbufsize)
-        return self._io(POLLIN, "recvmsg", size, room, c_int(flags), convert=_whole)
+        return self._io(POLLIN, "recvmsg", (size, room, c_int(flags)), _whole)
 
     def recv_into(self, buffer: Any, nbytes: SupportsIndex = 0, flags: SupportsIndex = 0) -> Awaitable[int]:
         """One message into a buffer; the number of bytes."""
@@ -164,7 +164,7 @@ class Socket:
         flags = c_int(flags)
         if not size:
             return _already(0)
-        return self._io(POLLIN, "recvfrom", size, flags, convert=lambda received: _fill(received, view))
+        return self._io(POLLIN, "recvfrom", (size, flags), lambda received: _fill(received, view))
 
     def recvfrom_into(
         self, buffer: Any, nbytes: SupportsIndex = 0, flags: SupportsIndex = 0
@@ -175,7 +175,10 @@ class Socket:
         if size > len(view):
             raise ValueError("nbytes is greater than the length of the buffer")
         return self._io(
-            POLLIN, "recvfrom", size, c_int(flags), convert=lambda it: (_fill(it, view), it.address)
+            POLLIN,
+            "recvfrom",
+            (size, c_int(flags)),
+            lambda received: (_fill(received, view), received.address),
         )
 
     def recvmsg_into(
@@ -185,9 +188,11 @@ class Socket:
         views = [arguments.writable(buffer, "recvmsg_into") for buffer in buffers]
         room = arguments.control_size(ancbufsize)
         return self._io(
-            POLLIN, "recvmsg", sum(map(len, views)), room, c_int(flags),
-            convert=lambda it: (_fill(it, *views), list(it.control), it.flags, it.address),
-        )  # fmt: skip
+            POLLIN,
+            "recvmsg",
+            (sum(map(len, views)), room, c_int(flags)),
+            lambda it: (_fill(it, *views), list(it.control), it.flags, it.address),
+        )
 
     # -- options ------------------------------------------------------------
 
@@ -253,16 +258,16 @@ class Socket:
     # -- timeouts -----------------------------------------------------------
 
     def _io(
-        self, events: int, name: str, *args: Any, convert: Callable[[Any], T] | None = None
+        self, events: int, name: str, args: tuple[Any, ...], convert: Callable[[Any], T] | None = None
     ) -> Awaitable[T]:
         app = self._app
         if not self._timeout or self._fd < 0:
-            return app.made(Call(app._owner, name, (self._fd, *args), convert))
+            return app.made(Call(app.owner, name, (self._fd, *args), convert))
 
         def make() -> Call[T]:
-            return self._app.call(name, self._fd, *args, convert=convert)
+            return app.call(name, self._fd, *args, convert=convert)
 
-        return self._app.made(Steps(name, lambda: self._within_timeout(events, make)))
+        return app.made(Steps(name, lambda: self._within_timeout(events, make)))
 
     async def _within_timeout(self, events: int, make: Callable[[], Call[T]]) -> T:
         """`sock_call_impl()` of Modules/socketmodule.c: poll, try, and poll again while others are faster."""
@@ -307,7 +312,8 @@ def _fill(received: Any, *views: memoryview) -> int:
 
 def _data(received: Any) -> bytes:
     """What was received, as long as the call said: under MSG_TRUNC longer than what there is of it."""
-    return bytes(received.data).ljust(received.length, b"\0")
+    data: bytes = received.data
+    return data if len(data) == received.length else data.ljust(received.length, b"\0")
 
 
 def _data_and_address(received: Any) -> tuple[bytes, Address]:
