@@ -45,7 +45,7 @@ def _number(payload: Buffer) -> int:
 
 # In the kernel's order: the field of ExtAck, the attribute's type, and its payload from and to a value.
 _ATTRIBUTES: Final[tuple[tuple[str, int, Callable[[Any], bytes], Callable[[Buffer], Any]], ...]] = (
-    ("message", NLMSGERR_ATTR_MSG, lambda text: text.encode() + b"\0", _text),
+    ("message", NLMSGERR_ATTR_MSG, lambda text: text.encode("utf-8", "surrogateescape") + b"\0", _text),
     ("cookie", NLMSGERR_ATTR_COOKIE, bytes, bytes),
     ("offset", NLMSGERR_ATTR_OFFS, U32.pack, _number),
     ("policy", NLMSGERR_ATTR_POLICY | NLA_F_NESTED, bytes, bytes),

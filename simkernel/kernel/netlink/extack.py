@@ -52,7 +52,7 @@ class ExtendedAck:
         """Room to be made for it in an answer (`netlink_ack_tlv_len()`)."""
         size = 0
         if self.message:
-            size += 4 + align4(len(self.message.encode()) + 1)
+            size += 4 + align4(len(self.message.encode("utf-8", "surrogateescape")) + 1)
         if self.cookie:
             size += 4 + align4(len(self.cookie))
         if not error:

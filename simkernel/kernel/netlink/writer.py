@@ -75,7 +75,7 @@ class MessageWriter:
 
     def put_string(self, type: int, text: str) -> None:
         """An attribute with a text and its NUL."""
-        self.put(type, text.encode() + b"\0")
+        self.put(type, text.encode("utf-8", "surrogateescape") + b"\0")
 
     def nest(self, type: int) -> int:
         """An attribute that holds others, with NLA_F_NESTED; returns its place (nla_nest_start())."""

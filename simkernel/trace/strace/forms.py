@@ -38,7 +38,7 @@ def text(value: object) -> str:
     if value is None:
         return "NULL"
     if isinstance(value, str):
-        return c_string(value.encode())
+        return c_string(value.encode("utf-8", "surrogateescape"))
     if isinstance(value, bytes):
         return hexadecimal_string(value)
     if isinstance(value, int):

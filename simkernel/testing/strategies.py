@@ -1,0 +1,262 @@
+"""Hypothesis strategies for the requests of a generic netlink family: valid, nearly valid, and garbage.
+
+    SPEC = Machine().specification("camera")
+
+    @given(requests(SPEC))
+    def test_whatever_is_asked_the_driver_lives(request): ...
+        sock.sendto(request.message(family_id), (0, 0))
+
+hypothesis is not among what simkernel itself requires: `pip install simkernel[testing]`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import attrs
+from hypothesis import strategies as st
+from hypothesis.strategies import SearchStrategy
+
+from simkernel.uapi.genetlink import GENL_HDRLEN, GenlMsgHdr
+from simkernel.uapi.netlink import NLM_F_ACK, NLM_F_DUMP, NLM_F_REQUEST, attribute, message
+from simkernel.uapi.ynl import Attribute, Spec
+from simkernel.uapi.ynl.codec import codec
+from simkernel.uapi.ynl.model import Enumeration, ModeName
+from simkernel.uapi.ynl.schema import SCALARS
+from simkernel.uapi.ynl.sets import type_range
+
+Values = SearchStrategy[Any]
+
+SILENT: Final = frozenset({"pad", "unused"})
+"""Types of attributes that nobody sends."""
+LONGEST: Final = 24
+"""Bytes of a string or binary that may be of any length."""
+DEEPEST: Final = 3
+"""Nests within nests; a set may contain itself."""
+FLAGS: Final[dict[ModeName, int]] = {"do": NLM_F_REQUEST | NLM_F_ACK, "dump": NLM_F_REQUEST | NLM_F_DUMP}
+
+
+@attrs.frozen
+class Request:
+    """A request: what it asks for, and its bytes from the generic netlink header on."""
+
+    operation: str
+    mode: ModeName
+    payload: bytes
+
+    def message(self, family: int, *, sequence: int = 1) -> bytes:
+        """The whole message, to the family of that number."""
+        return message(family, self.payload, flags=FLAGS[self.mode], seq=sequence)
+
+
+# -- requests -------------------------------------------------------------------
+
+
+def requests(spec: Spec) -> SearchStrategy[Request]:
+    """Requests of all three kinds."""
+    return valid_requests(spec) | nearly_valid_requests(spec) | garbage(spec)
+
+
+def valid_requests(spec: Spec) -> SearchStrategy[Request]:
+    """Requests that the family's policies accept.  Whether the driver can do them is another question."""
+    return st.one_of([_valid(spec, operation, mode) for operation, mode in _modes(spec)])
+
+
+def nearly_valid_requests(spec: Spec) -> SearchStrategy[Request]:
+    """Valid requests that something has happened to: a byte, a length, an attribute too many."""
+    return valid_requests(spec).flatmap(_changed)
+
+
+def garbage(spec: Spec) -> SearchStrategy[Request]:
+    """Any bytes, behind a header that names a command of the family or not."""
+    known = st.sampled_from([_command(spec, operation) for operation, _ in _modes(spec)])
+    commands = known | st.integers(0, 255)
+    headers = st.builds(lambda command: GenlMsgHdr(command, spec.version).pack(), commands)
+    payloads = st.binary(max_size=64) | st.builds(bytes.__add__, headers, st.binary(max_size=64))
+    return st.builds(Request, st.just(""), st.sampled_from(tuple(FLAGS)), payloads)
+
+
+def datagrams(spec: Spec, family: int) -> SearchStrategy[bytes]:
+    """What may be sent in one go: several requests in a row, or anything else."""
+    several = st.lists(requests(spec), min_size=1, max_size=3)
+    whole = several.map(lambda them: b"".join(request.message(family) for request in them))
+    return whole | whole.flatmap(_damaged) | st.binary(max_size=96)
+
+
+def _modes(spec: Spec) -> list[tuple[str, ModeName]]:
+    """Every operation that can be asked for, and how."""
+    operations = [each for each in spec.operations.values() if each.request_number is not None]
+    do: list[tuple[str, ModeName]] = [(each.name, "do") for each in operations if each.do is not None]
+    return do + [(each.name, "dump") for each in operations if each.dump is not None]
+
+
+def _command(spec: Spec, operation: str) -> int:
+    number = spec.operation(operation).request_number
+    assert number is not None
+    return number
+
+
+def _valid(spec: Spec, operation: str, mode: ModeName) -> SearchStrategy[Request]:
+    header = GenlMsgHdr(_command(spec, operation), spec.version).pack()
+    encode = codec(spec, operation, mode, "request").encode
+    return attributes(spec, operation, mode).map(
+        lambda values: Request(operation, mode, header + encode(values))
+    )
+
+
+# -- what may happen to one -------------------------------------------------------
+
+
+@st.composite
+def _changed(draw: st.DrawFn, request: Request) -> Request:
+    """One to three changes, one after the other."""
+    payload = request.payload
+    for change in draw(st.lists(st.sampled_from(CHANGES), min_size=1, max_size=3)):
+        payload = draw(change(payload))
+    return attrs.evolve(request, payload=payload)
+
+
+def _damaged(data: bytes) -> SearchStrategy[bytes]:
+    """One byte is another."""
+    places = st.integers(0, max(0, len(data) - 1))
+    return st.builds(lambda at, byte: data[:at] + bytes([byte]) + data[at + 1 :], places, st.integers(0, 255))
+
+
+def _cut(data: bytes) -> SearchStrategy[bytes]:
+    """The end is missing."""
+    return st.integers(0, len(data)).map(lambda length: data[:length])
+
+
+def _followed(data: bytes) -> SearchStrategy[bytes]:
+    """Something follows."""
+    return st.binary(min_size=1, max_size=8).map(lambda more: data + more)
+
+
+def _joined(data: bytes) -> SearchStrategy[bytes]:
+    """An attribute more, of any type and length."""
+    return st.builds(
+        lambda type, payload: data + attribute(type, payload), st.integers(0, 0xFFFF), st.binary(max_size=12)
+    )
+
+
+def _doubled(data: bytes) -> SearchStrategy[bytes]:
+    """All attributes come twice."""
+    return st.just(data + data[GENL_HDRLEN:])
+
+
+CHANGES: Final[tuple[Callable[[bytes], SearchStrategy[bytes]], ...]] = (
+    _damaged,
+    _cut,
+    _followed,
+    _joined,
+    _doubled,
+)
+
+
+# -- attributes ---------------------------------------------------------------------
+
+
+def attributes(spec: Spec, operation: str, mode: ModeName = "do") -> SearchStrategy[dict[str, Any]]:
+    """The attributes of a valid request by name, or some of them: none is ever required by a policy."""
+    listed = spec.message(spec.operation(operation), mode, "request") or ()
+    known = spec.attribute_sets[spec.operation(operation).attribute_set].attributes if listed else {}
+    return _some(spec, [known[name] for name in listed], 0)
+
+
+def _some(spec: Spec, among: list[Attribute], depth: int) -> SearchStrategy[dict[str, Any]]:
+    optional = {
+        each.name: _values(spec, each, depth)
+        for each in among
+        if each.type not in SILENT and not (each.nested and depth == DEEPEST)
+    }
+    return st.fixed_dictionaries({}, optional=optional)
+
+
+def _values(spec: Spec, attribute: Attribute, depth: int) -> Values:
+    one = KINDS.get(attribute.type, _number)(spec, attribute, depth)
+    return st.lists(one, min_size=1, max_size=3) if attribute.multi else one
+
+
+def _number(spec: Spec, attribute: Attribute, depth: int) -> Values:
+    checks = attribute.checks
+    if checks.flags_mask is not None:
+        return _mask(checks.flags_mask)
+    if attribute.enum is not None:
+        return _names(attribute.enum) if attribute.as_flags else st.sampled_from(list(attribute.enum.numbers))
+    least, most = type_range(attribute.type if attribute.type in SCALARS else attribute.sub_type)
+    low = least if checks.minimum is None else checks.minimum
+    high = most if checks.maximum is None else checks.maximum
+    return st.integers(low, high)
+
+
+def _names(enum: Enumeration) -> Values:
+    return st.sets(st.sampled_from(list(enum.bits))).map(lambda chosen: tuple(sorted(chosen)))
+
+
+def _mask(enum: Enumeration) -> SearchStrategy[int]:
+    return st.sets(st.sampled_from(list(enum.bits.values()))).map(sum)
+
+
+def _lengths(attribute: Attribute) -> dict[str, int]:
+    checks = attribute.checks
+    if checks.exact_length is not None:
+        return {"min_size": checks.exact_length, "max_size": checks.exact_length}
+    low = checks.min_length or 0
+    return {
+        "min_size": low,
+        "max_size": max(low, LONGEST) if checks.max_length is None else checks.max_length,
+    }
+
+
+def _string(spec: Spec, attribute: Attribute, depth: int) -> Values:
+    return st.text(st.characters(min_codepoint=1, max_codepoint=127), **_lengths(attribute))
+
+
+def _binary(spec: Spec, attribute: Attribute, depth: int) -> Values:
+    if attribute.sub_type:
+        return st.lists(_number(spec, attribute, depth), max_size=4)
+    return st.binary(**_lengths(attribute))
+
+
+def _flag(spec: Spec, attribute: Attribute, depth: int) -> Values:
+    return st.just(True)
+
+
+def _bitfield(spec: Spec, attribute: Attribute, depth: int) -> Values:
+    assert attribute.enum is not None
+    selector = st.sets(st.sampled_from(list(attribute.enum.bits)))
+    return selector.flatmap(
+        lambda chosen: st.fixed_dictionaries(
+            {
+                "value": st.sets(st.sampled_from(sorted(chosen))).map(tuple) if chosen else st.just(()),
+                "selector": st.just(tuple(sorted(chosen))),
+            }
+        )
+    )
+
+
+def _nest(spec: Spec, attribute: Attribute, depth: int) -> Values:
+    return _some(spec, list(spec.attribute_sets[attribute.nested].attributes.values()), depth + 1)
+
+
+def _type_value(spec: Spec, attribute: Attribute, depth: int) -> Values:
+    numbers = st.fixed_dictionaries({name: st.integers(1, 0x3FFF) for name in attribute.type_values})
+    return st.builds(lambda types, inside: types | inside, numbers, _nest(spec, attribute, depth))
+
+
+def _array(spec: Spec, attribute: Attribute, depth: int) -> Values:
+    kind = KINDS.get(attribute.sub_type, _number)
+    return st.lists(kind(spec, attrs.evolve(attribute, type=attribute.sub_type), depth), max_size=3)
+
+
+KINDS: Final[dict[str, Callable[[Spec, Attribute, int], Values]]] = {
+    "string": _string,
+    "binary": _binary,
+    "flag": _flag,
+    "bitfield32": _bitfield,
+    "nest": _nest,
+    "nest-type-value": _type_value,
+    "indexed-array": _array,
+}
+"""What draws the values of each type that is no integer."""

@@ -1,0 +1,165 @@
+"""Strategies for a family's requests, and what the kernel makes of them."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Callable, Iterator
+from functools import cache
+
+import pytest
+from hypothesis import Phase, find, given, settings
+from hypothesis import strategies as st
+
+from simkernel import Machine, millis
+from simkernel.hardware import Camera, Mouse
+from simkernel.testing import BlockingSocket
+from simkernel.testing.strategies import (
+    Request,
+    attributes,
+    datagrams,
+    garbage,
+    nearly_valid_requests,
+    requests,
+    valid_requests,
+)
+from simkernel.uapi.extack import ExtAck, extended_ack
+from simkernel.uapi.genetlink import GENL_ID_CTRL
+from simkernel.uapi.netlink import (
+    NETLINK_EXT_ACK,
+    NETLINK_GENERIC,
+    NLMSG_DONE,
+    NLMSG_ERROR,
+    iterate_messages,
+)
+from simkernel.uapi.poll import POLLIN
+from simkernel.uapi.socket import AF_NETLINK, SOCK_RAW, SOL_NETLINK
+from simkernel.uapi.structure import S32
+from simkernel.uapi.ynl import Spec
+
+FAMILIES = ("camera", "mouse", "nlctrl")
+
+SOONER_OR_LATER = settings(max_examples=2000, phases=[Phase.generate], database=None)
+"""For finding something of a kind, whatever it looks like."""
+
+any_datagrams = cache(datagrams)
+
+
+@cache
+def specification(family: str) -> Spec:
+    """The specification of a shipped family."""
+    with Machine(udev=False) as machine:
+        return machine.specification(family)
+
+
+@pytest.fixture(scope="module")
+def machine() -> Iterator[Machine]:
+    """A machine with every family there is."""
+    with Machine() as machine:
+        machine.plug(Camera())
+        machine.plug(Mouse())
+        machine.run(until=millis(50))
+        yield machine
+
+
+@pytest.fixture(scope="module")
+def numbers(machine: Machine) -> dict[str, int]:
+    """The families' numbers."""
+    root = machine.blocking()
+    return {name: root.genetlink(name).family.id for name in FAMILIES}
+
+
+class Asker:
+    """Sends requests and reads what comes of them."""
+
+    def __init__(self, machine: Machine) -> None:
+        self._facade = machine.blocking()
+        self._sock: BlockingSocket = self._facade.socket(AF_NETLINK, SOCK_RAW, NETLINK_GENERIC)
+        self._sock.setsockopt(SOL_NETLINK, NETLINK_EXT_ACK, 1)
+
+    def ask(self, message: bytes) -> tuple[int, ExtAck] | None:
+        """The errno and the extended ACK of the last message that has one."""
+        try:
+            self._sock.sendto(message, (0, 0))
+        except OSError as error:
+            assert error.errno in (errno.ENODATA, errno.ENOBUFS)
+        verdict = None
+        while self._facade.poll([(self._sock, POLLIN)], 0):
+            for header, payload in iterate_messages(memoryview(self._sock.recv(65536))):
+                if header.type in (NLMSG_ERROR, NLMSG_DONE):
+                    verdict = -S32.unpack_from(payload)[0], extended_ack(header, payload)
+        return verdict
+
+
+@pytest.fixture(scope="module")
+def asker(machine: Machine) -> Asker:
+    """Somebody who asks."""
+    return Asker(machine)
+
+
+def refused_by_policy(verdict: tuple[int, ExtAck] | None) -> bool:
+    """Whether it was the policy that refused a request, and not the driver."""
+    return verdict is not None and verdict[1].policy is not None
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_valid_request_passes_every_policy(family: str, asker: Asker, numbers: dict[str, int]) -> None:
+    @settings(max_examples=60)
+    @given(valid_requests(specification(family)))
+    def check(request: Request) -> None:
+        verdict = asker.ask(request.message(numbers[family]))
+        assert verdict is not None
+        assert not refused_by_policy(verdict), verdict
+
+    check()
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_nearly_valid_one_may_be_refused(family: str, asker: Asker, numbers: dict[str, int]) -> None:
+    number = numbers[family]
+    find(
+        nearly_valid_requests(specification(family)),
+        lambda it: refused_by_policy(asker.ask(it.message(number))),
+        settings=SOONER_OR_LATER,
+    )
+
+
+def test_all_kinds_are_among_the_requests() -> None:
+    spec = specification("camera")
+    kinds: list[Callable[[Request], bool]] = [
+        lambda request: request.operation == "set-format" and len(request.payload) > 20,
+        lambda request: request.mode == "dump",
+        lambda request: request.operation == "",
+        lambda request: len(request.payload) % 4 != 0,
+    ]
+    for kind in kinds:
+        find(requests(spec), kind, settings=SOONER_OR_LATER)
+    find(garbage(spec), lambda request: len(request.payload) < 4, settings=SOONER_OR_LATER)
+
+
+def test_attributes_are_what_a_client_takes() -> None:
+    with Machine() as machine:
+        machine.plug(Camera())
+        camera = machine.blocking().genetlink("camera")
+
+        @settings(max_examples=30)
+        @given(attributes(specification("camera"), "set-control"))
+        def check(values: dict[str, object]) -> None:
+            try:
+                camera.do("set-control", **values)
+            except OSError as error:
+                assert error.errno in (errno.EINVAL, errno.ERANGE, errno.ENODEV)
+
+        check()
+
+
+@settings(max_examples=150)
+@given(st.sampled_from(FAMILIES), st.data())
+def test_whatever_is_sent_the_kernel_lives(
+    asker: Asker, numbers: dict[str, int], machine: Machine, family: str, data: st.DataObject
+) -> None:
+    asker.ask(data.draw(any_datagrams(specification(family), numbers[family])))
+    assert asker.ask(Request("getfamily", "do", b"\3\1\0\0\6\0\1\0\x10\0\0\0").message(GENL_ID_CTRL)) == (
+        0,
+        ExtAck(),
+    )
+    assert machine.statistics["oopses"] == 0
