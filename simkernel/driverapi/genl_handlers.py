@@ -91,7 +91,6 @@ class Dump:
     def _step(self, writer: MessageWriter, info: Info) -> bool:
         progress: _Progress = info.state
         callback = info.callback
-        assert callback is not None
         while writer.room >= SHORTEST:
             message = progress.next_message(writer.room)
             callback.generation = progress.info.generation

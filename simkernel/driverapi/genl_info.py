@@ -43,8 +43,7 @@ class GenlInfo:
         self._spec = spec
         self._mode: ModeName = mode
         self._info = info
-        request = info.request
-        payload = memoryview(request.data)[info.attributes_start : request.end]
+        payload = memoryview(info.data)[info.attributes_start : info.end]
         # Without a policy nothing was checked, and nothing is looked at.
         checked = info.operation.policy is not None
         self.attributes: dict[str, Any] = (
@@ -62,7 +61,7 @@ class GenlInfo:
     @property
     def sender(self) -> Hashable:
         """The socket that it came from; what a family's `on_release` is told when that is closed."""
-        return self._info.request.sender
+        return self._info.sender
 
     @property
     def room(self) -> int:

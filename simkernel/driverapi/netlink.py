@@ -96,7 +96,7 @@ def netlink_rcv_skb(sock: KernelSocket, skb: Skb, handle: Callable[[Request], ob
     `handle` is `async def`.
     """
     wrapped = sock.module.kernel.oopses.wrap(sock.module, "netlink request", handle)
-    return message.receive(sock.socket, skb, wrapped)
+    return message.receive(sock.socket, skb, wrapped, Request)
 
 
 def nlmsg_data(request: Request) -> bytes:

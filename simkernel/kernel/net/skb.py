@@ -19,9 +19,11 @@ KERNEL_CREDS: Final[Creds] = (0, 0, 0)
 class Skb:
     """A datagram with what netlink keeps beside it (`struct sk_buff`, `struct netlink_skb_parms`).
 
-    It does not change once it is sent, so that many receivers may hold the same one.
-    `addressed` tells that its sender named a destination (NETLINK_SKB_DST).  `sender` and `task`
-    are there while the kernel reads a request: the socket it came from and who is calling.
+    It does not change once it is sent, so that many receivers may hold the same one.  `nsid` is
+    where it comes from, for a receiver in another namespace.
+
+    `addressed` is there in what programs send: whether they named a destination (NETLINK_SKB_DST).
+    `sender` and `task` are there once the kernel reads it: the socket it came from and who is calling.
     """
 
     __slots__ = (
@@ -37,8 +39,19 @@ class Skb:
         "truesize",
     )
 
+    addressed: bool
+    sender: NetlinkSocket
+    task: Task
+
     def __init__(
-        self, data: bytes, truesize: int, portid: int, dst_group: int, creds: Creds, flow: int
+        self,
+        data: bytes,
+        truesize: int,
+        portid: int,
+        dst_group: int,
+        creds: Creds,
+        flow: int,
+        nsid: int | None = None,
     ) -> None:
         self.data = data
         self.truesize = truesize
@@ -46,22 +59,15 @@ class Skb:
         self.dst_group = dst_group
         self.creds = creds
         self.flow = flow
-        self.nsid: int | None = None
-        self.addressed = False
-        self.sender: NetlinkSocket | None = None
-        self.task: Task | None = None
+        self.nsid = nsid
 
-    def copy(self) -> Skb:
-        """Another buffer over the same data (`skb_clone()`)."""
-        clone = Skb(self.data, self.truesize, self.portid, self.dst_group, self.creds, self.flow)
-        clone.nsid = self.nsid
-        clone.addressed = self.addressed
-        return clone
+    def copy(self, nsid: int | None = None) -> Skb:
+        """Another buffer over the same data, for a receiver elsewhere (`skb_clone()`)."""
+        return Skb(self.data, self.truesize, self.portid, self.dst_group, self.creds, self.flow, nsid)
 
     def shortened(self, length: int) -> Skb:
         """A buffer with the first `length` bytes only, which costs the same (`pskb_trim()`)."""
         if length >= len(self.data):
             return self
-        clone = self.copy()
-        clone.data = self.data[:length]
-        return clone
+        data = self.data[:length]
+        return Skb(data, self.truesize, self.portid, self.dst_group, self.creds, self.flow, self.nsid)

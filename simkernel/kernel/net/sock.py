@@ -142,7 +142,7 @@ class Sock:
         if self.queue is None:
             self.queue = deque()
         self.queue.append(skb)
-        if self._readers:
+        if self._readers is not None:
             self._readers.wake_up()
 
     def dequeue(self) -> Skb:

@@ -127,7 +127,7 @@ def autobind(sock: NetlinkSocket, task: Task) -> None:
     """Choose a port id: the process's number, else a negative one by chance (`netlink_autobind()`)."""
     portid = task.tgid
     rover = FIRST_NEGATIVE
-    while sock.ports.find(portid) is not None:
+    while sock.ports.get(portid) is not None:
         if rover == FIRST_NEGATIVE:
             rover = S32_MIN + sock.netlink.random.randrange(FIRST_NEGATIVE - S32_MIN)
         portid = rover & 0xFFFFFFFF

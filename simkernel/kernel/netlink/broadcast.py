@@ -71,9 +71,7 @@ class Broadcast:
         assert skb is not None
         if member.net is self.net:
             return skb
-        skb = skb.copy()
-        skb.nsid = member.net.id_of(self.net)
-        return skb
+        return skb.copy(member.net.id_of(self.net))
 
 
 def broadcast(

@@ -20,7 +20,7 @@ def find(source: NetlinkSocket | KernelSocket, portid: int) -> NetlinkSocket | K
 
     ECONNREFUSED if nobody has, or who has it is connected to somebody else.
     """
-    target = source.ports.find(portid)
+    target = source.ports.get(portid)
     if target is None or (target.connected and target.destination != source.portid):
         raise os_error(ECONNREFUSED)
     return target
@@ -35,13 +35,13 @@ def accept(target: NetlinkSocket, skb: Skb) -> Skb | None:
 
 
 def queue(target: NetlinkSocket, skb: Skb) -> None:
-    """Queue a buffer that fits (`__netlink_sendskb()`)."""
+    """Queue a buffer that fits, and wake a reader (`__netlink_sendskb()`)."""
     netlink = target.netlink
-    netlink.engine.charged += netlink.costs.deliver
+    engine = netlink.engine
+    engine.charged += netlink.costs.deliver
     netlink.statistics.delivered += 1
-    trace = netlink.engine.trace
-    if trace.emit is not None:
-        tap.deliver(trace, target.protocol, skb, portid=target.portid, kernel=False)
+    if engine.trace.emit is not None:
+        tap.deliver(engine.trace, target.protocol, skb, portid=target.portid, kernel=False)
     target.enqueue(skb)
 
 
@@ -63,7 +63,7 @@ def unicast(source: KernelSocket, skb: Skb, portid: int) -> None:
     target = find(source, portid)
     if target.is_kernel:
         raise os_error(ECONNREFUSED)
-    accepted = accept(target, skb)
+    accepted = skb if target.filter is None else accept(target, skb)
     if accepted is None:
         return
     if not target.fits(accepted.truesize):

@@ -187,7 +187,7 @@ def start(
     least.  EBUSY while another dump of that socket is under way, EPROTONOSUPPORT if the owner is
     being unloaded, ENOBUFS.
     """
-    sock = request.sock.ports.find(request.portid)
+    sock = request.sock.ports.get(request.portid)
     if sock is None or sock.is_kernel:
         raise os_error(ECONNREFUSED)
     if sock.dump is not None:
@@ -209,7 +209,7 @@ async def _begin_later(callback: DumpCallback, pending: Awaitable[object]) -> ob
     except OSError:
         callback.drop()
         raise
-    if callback.sock.ports.find(callback.request.portid) is not callback.sock:  # closed meanwhile
+    if callback.sock.ports.get(callback.request.portid) is not callback.sock:  # closed meanwhile
         callback.close()
         raise os_error(ECONNREFUSED)
     return _first(callback)

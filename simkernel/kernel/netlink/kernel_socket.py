@@ -53,11 +53,10 @@ class KernelSocket:
         engine, costs = self.netlink.engine, self.netlink.costs
         engine.charged += costs.skb_alloc
         length = before + len(data)
-        return Skb(data, truesize(max(allotted, length), length), 0, 0, creds, engine.trace.flow)
+        size = allotted if allotted > length else length
+        return Skb(data, truesize(size, length), 0, 0, creds, engine.trace.flow)
 
-    def unicast(self, skb: Skb, portid: int) -> None:
-        """Send to a port id (`nlmsg_unicast()`).  ECONNREFUSED, or EAGAIN if there is no room."""
-        deliver.unicast(self, skb, portid)
+    unicast = deliver.unicast
 
     def multicast(self, skb: Skb, group: int, *, exclude: int = 0, shared: bool = False) -> None:
         """Send to a group, `exclude` left out (`nlmsg_multicast()`).  ESRCH or ENOBUFS."""

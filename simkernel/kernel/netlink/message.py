@@ -6,7 +6,7 @@ Sources: `netlink_rcv_skb()` and `netlink_ack()` of af_netlink.c.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from simkernel.engine import KERNEL
 from simkernel.kernel.netlink.extack import ExtendedAck
@@ -25,6 +25,7 @@ from simkernel.uapi.netlink import (
     NlMsgHdr,
     align4,
 )
+from simkernel.uapi.structure import S32
 
 if TYPE_CHECKING:
     from simkernel.kernel.net.namespace import Net
@@ -36,24 +37,23 @@ if TYPE_CHECKING:
 NO_ACK: Final = object()
 """What a handler returns when the message is not to be acknowledged: a dump has begun (-EINTR)."""
 
-Handler = Callable[["Request"], object]
+R = TypeVar("R", bound="Request")
+Handler = Callable[[R], object]
 """Handles a message: None is success, OSError an error; NO_ACK; or an awaitable of one of these."""
 
 _HEADER = NlMsgHdr.LAYOUT
-_ERROR = NlMsgErr.LAYOUT
 
 
 class Request:
     """One message from a program to the kernel.
 
-    It lies at `start` in `data`, the whole datagram.  `pid` is what its header says, `portid` who
-    really sent it.
+    It lies at `start` in `data`, the whole datagram.
     """
 
-    __slots__ = ("_extack", "data", "flags", "length", "pid", "seq", "skb", "sock", "start", "type")
+    __slots__ = ("_extack", "data", "flags", "length", "seq", "skb", "sock", "start", "type")
 
     def __init__(
-        self, sock: KernelSocket, skb: Skb, start: int, length: int, type: int, flags: int, seq: int, pid: int
+        self, sock: KernelSocket, skb: Skb, start: int, length: int, type: int, flags: int, seq: int
     ) -> None:
         self.sock = sock
         self.skb = skb
@@ -63,24 +63,21 @@ class Request:
         self.type = type
         self.flags = flags
         self.seq = seq
-        self.pid = pid
         self._extack: ExtendedAck | None = None
 
     @property
     def portid(self) -> int:
-        """Port id of the sender."""
+        """Port id of the sender, whatever the header says."""
         return self.skb.portid
 
     @property
     def sender(self) -> NetlinkSocket:
         """The socket that it was sent from."""
-        assert self.skb.sender is not None
         return self.skb.sender
 
     @property
     def task(self) -> Task:
         """Who sends it."""
-        assert self.skb.task is not None
         return self.skb.task
 
     @property
@@ -123,24 +120,22 @@ class Request:
         return self.task.credentials.capable(capability)
 
 
-def receive(sock: KernelSocket, skb: Skb, handler: Handler) -> Awaitable[None] | None:
-    """Handle every message of a datagram in turn (`netlink_rcv_skb()`).
+def receive(
+    sock: KernelSocket, skb: Skb, handler: Handler[R], kind: type[R], start: int = 0
+) -> Awaitable[None] | None:
+    """Handle every message of a datagram in turn, from `start` on (`netlink_rcv_skb()`).
 
-    A message whose length cannot be ends the datagram.  The awaitable handles the rest, if a
-    handler has to sleep.
+    The handler gets it as a `kind` of request.  A message whose length cannot be ends the datagram.
+    The awaitable handles the rest, if a handler has to sleep.
     """
-    return _receive_from(sock, skb, handler, 0)
-
-
-def _receive_from(sock: KernelSocket, skb: Skb, handler: Handler, start: int) -> Awaitable[None] | None:
     data = skb.data
     end = len(data)
     while end - start >= NLMSG_HDRLEN:
-        length, type, flags, seq, pid = _HEADER.unpack_from(data, start)
+        length, type, flags, seq, _ = _HEADER.unpack_from(data, start)
         if not NLMSG_HDRLEN <= length <= end - start:
             return None
-        request = Request(sock, skb, start, length, type, flags, seq, pid)
-        start += align4(length)
+        request = kind(sock, skb, start, length, type, flags, seq)
+        start += (length + 3) & ~3
         result: object = None
         error = 0
         if flags & NLM_F_REQUEST and type >= NLMSG_MIN_TYPE:
@@ -148,15 +143,14 @@ def _receive_from(sock: KernelSocket, skb: Skb, handler: Handler, start: int) ->
                 result = handler(request)
             except OSError as raised:
                 error = raised.errno or EIO
-            if isinstance(result, Awaitable):
+            if result is not None and isinstance(result, Awaitable):
                 return _sleep_and_go_on(result, request, handler, start)
-        _answer(request, result, error)
+        if error or flags & NLM_F_ACK:
+            _answer(request, result, error)
     return None
 
 
-async def _sleep_and_go_on(
-    pending: Awaitable[object], request: Request, handler: Handler, start: int
-) -> None:
+async def _sleep_and_go_on(pending: Awaitable[object], request: R, handler: Handler[R], start: int) -> None:
     error = 0
     result: object = None
     try:
@@ -164,7 +158,7 @@ async def _sleep_and_go_on(
     except OSError as raised:
         error = raised.errno or EIO
     _answer(request, result, error)
-    rest = _receive_from(request.sock, request.skb, handler, start)
+    rest = receive(request.sock, request.skb, handler, type(request), start)
     if rest is not None:
         await rest
 
@@ -193,8 +187,8 @@ def acknowledge(request: Request, error: int) -> None:
             extack_size = request.extack.size(error)
     if extack_size:
         flags |= NLM_F_ACK_TLVS
-    size = NLMSG_HDRLEN + align4(_ERROR.size + len(echo) + extack_size)
-    head = _ERROR.pack(-error, request.length, request.type, request.flags, request.seq, request.pid)
+    size = NLMSG_HDRLEN + align4(NlMsgErr.SIZE + len(echo) + extack_size)
+    head = S32.pack(-error) + request.data[request.start : request.start + NLMSG_HDRLEN]
     writer = MessageWriter(size)
     place = writer.begin(NLMSG_ERROR, flags, request.seq, request.portid, head)
     writer.append(echo)

@@ -1,21 +1,30 @@
 """Checking the attributes of a request against policies (lib/nlattr.c).
 
-The texts are the kernel's: programs show them to their users.
+    validator(table, STRICT).parse(request, start)
+
+A validator goes over the attributes once.  What is plainly right is let pass (policy_plain.py), all
+else is looked at in full.  The texts are the kernel's: programs show them to their users.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
-from simkernel.uapi import structure
+from simkernel.kernel.netlink.policy_plain import NUMBERS, WIDE, plain
 from simkernel.uapi.errno import EINVAL, ERANGE, os_error
-from simkernel.uapi.netlink import NLA_F_NESTED, NLA_HDRLEN, NLA_TYPE_MASK, NlaBitfield32, locate_attributes
+from simkernel.uapi.netlink import (
+    NLA_F_NESTED,
+    NLA_HDRLEN,
+    NLA_TYPE_MASK,
+    NlaBitfield32,
+    NlAttr,
+    locate_attributes,
+)
 from simkernel.uapi.ynl.policy import AttributePolicy, NlaType, PolicyTable, Validation, value_range
 
 if TYPE_CHECKING:
-    from struct import Struct
-
     from simkernel.kernel.netlink.message import Request
 
 TRAILING: Final = 1
@@ -48,72 +57,92 @@ EXACT_LENGTHS: Final = {
 LEAST_LENGTHS: Final = {**EXACT_LENGTHS, NlaType.MSECS: 8}
 """nla_attr_minlen[]: how long it must be."""
 
-NUMBERS: Final[dict[NlaType, Struct]] = {
-    NlaType.U8: structure.U8,
-    NlaType.U16: structure.U16,
-    NlaType.U32: structure.U32,
-    NlaType.U64: structure.U64,
-    NlaType.MSECS: structure.U64,
-    NlaType.S8: structure.S8,
-    NlaType.S16: structure.S16,
-    NlaType.S32: structure.S32,
-    NlaType.S64: structure.S64,
-    NlaType.BE16: structure.BE16,
-    NlaType.BE32: structure.BE32,
-}
-_WIDE: Final = {
-    (NlaType.UINT, 4): structure.U32,
-    (NlaType.UINT, 8): structure.U64,
-    (NlaType.SINT, 4): structure.S32,
-    (NlaType.SINT, 8): structure.S64,
-}
 _NESTS: Final = frozenset({NlaType.NESTED, NlaType.NESTED_ARRAY})
 
 Found = dict[int, tuple[int, int]]
 """Where the payload of the last attribute of each type is: start and end."""
 
-
-def parse(request: Request, start: int, table: PolicyTable | None, maxtype: int, validate: int) -> Found:
-    """The attributes of a request from `start` on, checked (`__nla_parse()`).
-
-    What is wrong is raised (EINVAL or ERANGE) and said in the request's extended ACK.  Without a
-    table nothing is checked but types against `maxtype`.
-    """
-    return _Check(request, validate).attributes(start, request.end, table, maxtype, 0)
+_header = NlAttr.LAYOUT.unpack_from
 
 
-class _Check:
-    """The checking of one request."""
+@lru_cache(maxsize=4096)
+def validator(table: PolicyTable, validate: int) -> Validator:
+    """What checks attributes with the policies of `table`, as strictly as `validate` says; made once."""
+    return Validator(table, validate)
 
-    __slots__ = ("request", "validate")
 
-    def __init__(self, request: Request, validate: int) -> None:
-        self.request = request
-        self.validate = validate
+class Validator:
+    """Checks the attributes of one space."""
 
-    def attributes(self, start: int, end: int, table: PolicyTable | None, maxtype: int, depth: int) -> Found:
-        """`__nla_validate_parse()`"""
-        request, validate = self.request, self.validate
+    __slots__ = ("_plain", "_table", "_validate")
+
+    def __init__(self, table: PolicyTable, validate: int) -> None:
+        self._table = table
+        self._validate = validate
+        rules = ((type, plain(policy)) for type, policy in enumerate(table.attributes) if type)
+        self._plain = {type: rule for type, rule in rules if rule is not None}
+
+    def parse(self, request: Request, start: int) -> Found:
+        """The attributes of a request from `start` on, checked (`__nla_parse()`).
+
+        What is wrong is raised (EINVAL or ERANGE) and said in the request's extended ACK.
+        """
+        return self.attributes(request, start, request.start + request.length, 0)
+
+    def attributes(self, request: Request, at: int, end: int, depth: int) -> Found:
+        """The attributes in a part of a request, in so many nests (`__nla_validate_parse()`)."""
         if depth >= DEEPEST:
             request.extack.message = "allowed policy recursion depth exceeded"
             raise os_error(EINVAL)
+        data, rules = request.data, self._plain
         found: Found = {}
-        located, left = locate_attributes(request.data, start, end)
-        for whole_type, first, last in located:
-            type = whole_type & NLA_TYPE_MASK
-            if not 0 < type <= maxtype:
-                if validate & MAXTYPE:
-                    raise self.fault(first, EINVAL, "Unknown attribute type")
-                continue
-            if table is not None:
-                self.attribute(table, type, whole_type, first, last, depth)
-            found[type] = (first, last)
-        if left > 0:
-            request.sock.netlink.warn_leftover(left, request.task.comm)
-            request.extack.message = "bytes leftover after parsing attributes"
-            if validate & TRAILING:
-                raise os_error(EINVAL)
+        while end - at >= NLA_HDRLEN:
+            length, type = _header(data, at)
+            if not NLA_HDRLEN <= length <= end - at:
+                break
+            first, last = at + NLA_HDRLEN, at + length
+            at += (length + 3) & ~3
+            if (rule := rules.get(type)) is not None:
+                least, most, holds = rule
+                if least <= length <= most and (holds is None or holds(data, first, last)):
+                    found[type] = (first, last)
+                    continue
+            type = self._check(request, type, first, last, depth)
+            if type:
+                found[type] = (first, last)
+        if at < end:
+            self._leftover(request, end - at)
         return found
+
+    def _check(self, request: Request, whole_type: int, first: int, last: int, depth: int) -> int:
+        """Look at an attribute in full.  Its type without flags; 0 if it is unknown and passed over."""
+        table, validate = self._table, self._validate
+        type = whole_type & NLA_TYPE_MASK
+        if 0 < type <= table.maxattr:
+            if table.strict_start_type and type >= table.strict_start_type:
+                validate |= STRICT
+            _Check(request, validate, depth).attribute(table.attributes[type], type, whole_type, first, last)
+            return type
+        if validate & MAXTYPE:
+            raise _Check(request, validate, depth).fault(first, EINVAL, "Unknown attribute type")
+        return 0
+
+    def _leftover(self, request: Request, left: int) -> None:
+        request.sock.netlink.warn_leftover(left, request.task.comm)
+        request.extack.message = "bytes leftover after parsing attributes"
+        if self._validate & TRAILING:
+            raise os_error(EINVAL)
+
+
+class _Check:
+    """The full checking of one attribute, which is in so many nests."""
+
+    __slots__ = ("depth", "request", "validate")
+
+    def __init__(self, request: Request, validate: int, depth: int) -> None:
+        self.request = request
+        self.validate = validate
+        self.depth = depth
 
     def fault(self, first: int, error: int, text: str, policy: AttributePolicy | None = None) -> OSError:
         """The error of the attribute whose payload begins at `first`."""
@@ -124,23 +153,16 @@ class _Check:
         """An error without a text of its own."""
         return self.fault(first, error, "Attribute failed policy validation", policy)
 
-    def attribute(
-        self, table: PolicyTable, type: int, whole_type: int, first: int, last: int, depth: int
-    ) -> None:
+    def attribute(self, policy: AttributePolicy, type: int, whole_type: int, first: int, last: int) -> None:
         """`validate_nla()`"""
-        policy = table.attributes[type]
         kind = policy.type
-        before = self.validate
-        if table.strict_start_type and type >= table.strict_start_type:
-            self.validate |= STRICT
         exact = EXACT_LENGTHS.get(kind)
         if exact is not None and last - first != exact:
             self.wrong_length(type, first, policy)
         if self.validate & NESTED:
             self.nested_flag(whole_type, first, policy)
-        (_BY_TYPE.get(kind) or _Check.sized)(self, policy, first, last, depth)
+        (_BY_TYPE.get(kind) or _Check.sized)(self, policy, first, last)
         self.further(policy, first, last)
-        self.validate = before
 
     def wrong_length(self, type: int, first: int, policy: AttributePolicy) -> None:
         """A wrong length is logged, and an error only to the strict."""
@@ -159,33 +181,33 @@ class _Check:
 
     # -- by type ----------------------------------------------------------------
 
-    def reject(self, policy: AttributePolicy, first: int, last: int, depth: int) -> None:
+    def reject(self, policy: AttributePolicy, first: int, last: int) -> None:
         if policy.reject_message is not None:
             raise self.fault(first, EINVAL, policy.reject_message)
         raise self.failed(first, EINVAL, policy)
 
-    def flag(self, policy: AttributePolicy, first: int, last: int, depth: int) -> None:
+    def flag(self, policy: AttributePolicy, first: int, last: int) -> None:
         if last > first:
             raise self.failed(first, ERANGE, policy)
 
-    def wide(self, policy: AttributePolicy, first: int, last: int, depth: int) -> None:
-        if last - first not in (4, 8):
+    def wide(self, policy: AttributePolicy, first: int, last: int) -> None:
+        if last - first not in WIDE[policy.type]:
             raise self.fault(first, EINVAL, "invalid attribute length", policy)
 
-    def bitfield32(self, policy: AttributePolicy, first: int, last: int, depth: int) -> None:
+    def bitfield32(self, policy: AttributePolicy, first: int, last: int) -> None:
         if last - first != 8:
             raise self.failed(first, ERANGE, policy)
         value, selector = NlaBitfield32.LAYOUT.unpack_from(self.request.data, first)
         if not policy.mask or selector & ~policy.mask or value & ~policy.mask or value & ~selector:
             raise self.failed(first, EINVAL, policy)
 
-    def nul_string(self, policy: AttributePolicy, first: int, last: int, depth: int) -> None:
+    def nul_string(self, policy: AttributePolicy, first: int, last: int) -> None:
         searched = min(last, first + policy.length + 1) if policy.length else last
         if self.request.data.find(0, first, searched) < 0:
             raise self.failed(first, EINVAL, policy)
-        self.string(policy, first, last, depth)
+        self.string(policy, first, last)
 
-    def string(self, policy: AttributePolicy, first: int, last: int, depth: int) -> None:
+    def string(self, policy: AttributePolicy, first: int, last: int) -> None:
         if last - first < 1:
             raise self.failed(first, ERANGE, policy)
         if policy.length:
@@ -193,21 +215,24 @@ class _Check:
             if length > policy.length:
                 raise self.failed(first, ERANGE, policy)
 
-    def binary(self, policy: AttributePolicy, first: int, last: int, depth: int) -> None:
+    def binary(self, policy: AttributePolicy, first: int, last: int) -> None:
         if policy.length and last - first > policy.length:
             raise self.failed(first, ERANGE, policy)
 
-    def nested(self, policy: AttributePolicy, first: int, last: int, depth: int) -> None:
+    def nested(self, policy: AttributePolicy, first: int, last: int) -> None:
         """A nest may be empty."""
         if first == last:
             return
         if last - first < NLA_HDRLEN:
             raise self.failed(first, ERANGE, policy)
-        table = policy.nested
-        if table is not None:
-            self.attributes(first, last, table, table.maxattr, depth + 1)
+        if policy.nested is not None:
+            self.inside(policy.nested, first, last)
 
-    def nested_array(self, policy: AttributePolicy, first: int, last: int, depth: int) -> None:
+    def inside(self, table: PolicyTable, first: int, last: int) -> None:
+        """The attributes in a nest."""
+        validator(table, self.validate).attributes(self.request, first, last, self.depth + 1)
+
+    def nested_array(self, policy: AttributePolicy, first: int, last: int) -> None:
         """Each entry is a nest, of whatever type (`nla_validate_array()`)."""
         if first == last:
             return
@@ -222,15 +247,15 @@ class _Check:
                 continue
             if entry_last - entry_first < NLA_HDRLEN:
                 raise self.fault(entry_first, ERANGE, "Array element too short", table.attributes[0])
-            self.attributes(entry_first, entry_last, table, table.maxattr, depth + 1)
+            self.inside(table, entry_first, entry_last)
 
-    def unspecified(self, policy: AttributePolicy, first: int, last: int, depth: int) -> None:
+    def unspecified(self, policy: AttributePolicy, first: int, last: int) -> None:
         if self.validate & UNSPEC:
             raise self.fault(first, EINVAL, "Unsupported attribute")
         if last - first < policy.length:
             raise self.failed(first, ERANGE, policy)
 
-    def sized(self, policy: AttributePolicy, first: int, last: int, depth: int) -> None:
+    def sized(self, policy: AttributePolicy, first: int, last: int) -> None:
         if last - first < (policy.length or LEAST_LENGTHS.get(policy.type, 0)):
             raise self.failed(first, ERANGE, policy)
 
@@ -265,12 +290,12 @@ class _Check:
 
     def number(self, policy: AttributePolicy, first: int, last: int) -> int:
         """The payload as a number; a payload longer than that counts with its beginning."""
-        layout = NUMBERS.get(policy.type) or _WIDE[policy.type, last - first]
+        layout = NUMBERS.get(policy.type) or WIDE[policy.type][last - first]
         value: int = layout.unpack_from(self.request.data, first)[0]
         return value
 
 
-_BY_TYPE: Final[dict[NlaType, Callable[[_Check, AttributePolicy, int, int, int], None]]] = {
+_BY_TYPE: Final[dict[NlaType, Callable[[_Check, AttributePolicy, int, int], None]]] = {
     NlaType.REJECT: _Check.reject,
     NlaType.FLAG: _Check.flag,
     NlaType.SINT: _Check.wide,

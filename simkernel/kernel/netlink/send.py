@@ -40,9 +40,9 @@ def sendmsg(
     sock: NetlinkSocket,
     task: Task,
     data: bytes,
-    address: Address | None,
-    control: Iterable[ControlMessage],
-    flags: int,
+    address: Address | None = None,
+    control: Iterable[ControlMessage] = (),
+    flags: int = 0,
 ) -> int | Awaitable[int]:
     """Send `data` to a group, and then to a port id (`netlink_sendmsg()`).
 
@@ -55,15 +55,12 @@ def sendmsg(
     if not length:
         raise os_error(ENODATA)
     netlink = sock.netlink
-    if control:
-        creds = scm.send(task, control, netlink.pid_exists)
-    else:
-        creds = (task.tgid, task.credentials.uid, task.credentials.gid)
+    creds = scm.send(task, control, netlink.pid_exists) if control else scm.own(task)
     if address is None:
         portid, group = sock.destination, sock.destination_group
     else:
-        portid, groups = addresses.parse(address)
-        group = addresses.lowest_group(groups)
+        portid, groups = address if isinstance(address, tuple) else addresses.parse(address)
+        group = addresses.lowest_group(groups) if groups else 0
         if (portid or group) and not addresses.allowed(sock, task, NONROOT_SEND):
             raise os_error(EPERM)
     if not sock.bound:
@@ -71,8 +68,7 @@ def sendmsg(
     if length > sock.sndbuf - RESERVE:
         raise os_error(EMSGSIZE)
     engine, costs = netlink.engine, netlink.costs
-    trace = engine.trace
-    skb = Skb(data, user_truesize(length, group != 0), sock.portid, group, creds, trace.flow)
+    skb = Skb(data, user_truesize(length, group != 0), sock.portid, group, creds, engine.trace.flow)
     skb.addressed = address is not None
     engine.charged += costs.send + costs.skb_alloc + costs.copy(length)
     if length > SLAB_LARGEST:
@@ -87,10 +83,9 @@ def _unicast(sock: NetlinkSocket, task: Task, skb: Skb, portid: int) -> int | Aw
     target = find(sock, portid)
     if target.is_kernel:
         return _to_kernel(sock, task, skb, target)
-    length = len(skb.data)
-    accepted = accept(target, skb)
+    accepted = skb if target.filter is None else accept(target, skb)
     if accepted is None:
-        return length
+        return len(skb.data)
     if not target.fits(accepted.truesize):
         raise WouldBlock(target.senders, partial(_unicast, sock, task, accepted, portid))
     unicast_delivered(target, accepted)
@@ -105,7 +100,9 @@ def _to_kernel(sock: NetlinkSocket, task: Task, skb: Skb, target: KernelSocket) 
     skb.task = task
     netlink = sock.netlink
     netlink.statistics.requests += 1
-    tap.deliver(netlink.engine.trace, sock.protocol, skb, portid=0, kernel=True)
+    trace = netlink.engine.trace
+    if trace.emit is not None:
+        tap.deliver(trace, sock.protocol, skb, portid=0, kernel=True)
     pending = target.input(skb)
     return len(skb.data) if pending is None else _finish(pending, len(skb.data))
 

@@ -6,16 +6,13 @@ a driver answers only after sleeping returns an awaitable.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Iterable
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from simkernel.kernel.net import sock_options
-from simkernel.kernel.net.scm import ControlMessage
 from simkernel.kernel.net.sock import Sock
 from simkernel.kernel.netlink import address as addresses
 from simkernel.kernel.netlink import options, receive, send
 from simkernel.kernel.netlink.address import Address
-from simkernel.kernel.netlink.receive import Received
 from simkernel.kernel.netlink.table import put_owner
 from simkernel.kernel.task.wait import WaitQueue
 from simkernel.uapi.netlink import SockaddrNl
@@ -126,20 +123,8 @@ class NetlinkSocket(Sock):
         portid, groups = self.getpeername()
         return SockaddrNl(pid=portid, groups=groups).pack()
 
-    def sendmsg(
-        self,
-        task: Task,
-        data: bytes,
-        address: Address | None = None,
-        control: Iterable[ControlMessage] = (),
-        flags: int = 0,
-    ) -> int | Awaitable[int]:
-        """sendmsg(2): the number of bytes sent, which is all of them."""
-        return send.sendmsg(self, task, data, address, control, flags)
-
-    def recvmsg(self, task: Task, size: int, room: int = 0, flags: int = 0) -> Received:
-        """recvmsg(2) of at most `size` bytes, with `room` bytes for control messages."""
-        return receive.recvmsg(self, task, size, room, flags)
+    sendmsg = send.sendmsg
+    recvmsg = receive.recvmsg
 
     def setsockopt(self, task: Task, level: int, option: int, value: bytes) -> None:
         """setsockopt(2)."""

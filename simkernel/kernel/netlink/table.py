@@ -134,29 +134,25 @@ def _bits(mask: int) -> list[int]:
     return groups
 
 
-class PortTable:
-    """The port ids of one protocol in one namespace; `users` counts the sockets of programs there."""
+class PortTable(dict[int, "NetlinkSocket | KernelSocket"]):
+    """Who has which port id of one protocol in one namespace (`netlink_lookup()`).
 
-    __slots__ = ("_sockets", "users")
+    `users` counts the sockets of programs there.
+    """
+
+    __slots__ = ("users",)
 
     def __init__(self) -> None:
-        self._sockets: dict[int, NetlinkSocket | KernelSocket] = {}
+        super().__init__()
         self.users = 0
-
-    def __len__(self) -> int:
-        return len(self._sockets)
-
-    def find(self, portid: int) -> NetlinkSocket | KernelSocket | None:
-        """Who has `portid` (`netlink_lookup()`)."""
-        return self._sockets.get(portid)
 
     def insert(self, portid: int, sock: NetlinkSocket | KernelSocket) -> None:
         """Give `portid` to `sock`.  EADDRINUSE if somebody has it."""
-        if portid in self._sockets:
+        if portid in self:
             raise os_error(EADDRINUSE)
-        self._sockets[portid] = sock
+        self[portid] = sock
 
     def remove(self, portid: int, sock: NetlinkSocket | KernelSocket) -> None:
         """Take `portid` from `sock`, if it has it."""
-        if self._sockets.get(portid) is sock:
-            del self._sockets[portid]
+        if self.get(portid) is sock:
+            del self[portid]

@@ -48,7 +48,7 @@ class UeventSockets:
                 _send(sock, sock.skb(data), shared=True)
 
     def _receive(self, sock: KernelSocket, skb: Skb) -> Awaitable[None] | None:
-        return message.receive(sock, skb, self._handle)
+        return message.receive(sock, skb, self._handle, message.Request)
 
     def _handle(self, request: Request) -> None:
         """A program sends an event, which all in its namespace get (`uevent_net_rcv_skb()`).

@@ -38,7 +38,7 @@ class Server:
             stack.netlink,
             stack.namespaces.init,
             PROTOCOL,
-            input=lambda skb: message.receive(self.kernel, skb, self.handle),
+            input=lambda skb: message.receive(self.kernel, skb, self.handle, Request),
         )
 
     def handle(self, request: Request) -> object:

@@ -38,7 +38,7 @@ class Server:
         )
 
     def receive(self, skb: Skb) -> Awaitable[None] | None:
-        return message.receive(self.kernel, skb, self.handle)
+        return message.receive(self.kernel, skb, self.handle, Request)
 
     def handle(self, request: Request) -> object:
         self.seen.append(request.seq)

@@ -29,7 +29,7 @@ def request(data: bytes) -> Request:
     whole = bytes(NLMSG_HDRLEN) + data
     skb = kernel.skb(whole)
     skb.sender, skb.task = sock.it, sock.task
-    return Request(kernel, skb, 0, len(whole), 16, 1, 0, 0)
+    return Request(kernel, skb, 0, len(whole), 16, 1, 0)
 
 
 def check(
@@ -38,7 +38,7 @@ def check(
     """Errno, text, and where the attribute at fault begins, counted from the first."""
     asked = request(data)
     try:
-        policy.parse(asked, NLMSG_HDRLEN, table, table.maxattr, validate)
+        policy.validator(table, validate).parse(asked, NLMSG_HDRLEN)
     except OSError as error:
         place = asked.extack.bad_attribute
         return error.errno or 0, asked.extack.message, None if place is None else place - NLMSG_HDRLEN
@@ -161,7 +161,7 @@ def test_attributes_from_a_type_on_are_strict_for_everybody() -> None:
 
 def test_wrong_lengths_are_logged_up_to_a_limit() -> None:
     asked = request(attribute(1, bytes(5)) * 30)
-    policy.parse(asked, NLMSG_HDRLEN, of(U32), 1, policy.LIBERAL)
+    policy.validator(of(U32), policy.LIBERAL).parse(asked, NLMSG_HDRLEN)
     lines = [record.text for record in asked.sock.netlink.log.records]
     assert lines == ["netlink: 'test': attribute type 1 has an invalid length."] * 10
 
@@ -190,7 +190,7 @@ def test_what_is_found_lies_in_the_request_or_the_fault_does(
     asked = request(data)
     tried = table(*policies)
     try:
-        found = policy.parse(asked, NLMSG_HDRLEN, tried, tried.maxattr, validate)
+        found = policy.validator(tried, validate).parse(asked, NLMSG_HDRLEN)
     except OSError as error:
         assert error.errno in (EINVAL, ERANGE)
         assert asked.extack.message
@@ -199,6 +199,59 @@ def test_what_is_found_lies_in_the_request_or_the_fault_does(
         for type, (first, last) in found.items():
             assert 0 < type <= tried.maxattr
             assert NLMSG_HDRLEN + 4 <= first <= last <= asked.length
+
+
+NUMBERS = [kind for kind in NlaType if kind in policy.NUMBERS or kind in policy.WIDE]
+
+
+@st.composite
+def limited(draw: st.DrawFn) -> AttributePolicy:
+    """A policy with more to it than its type."""
+    kind = draw(st.sampled_from([*NUMBERS, NlaType.BINARY]))
+    simple = (RANGE, MIN, MAX, Validation.RANGE_PTR, WARN if kind is NlaType.BINARY else MASK)
+    validation = draw(st.sampled_from(simple if kind is NlaType.BINARY else (*simple, SOME)))
+    minimum, maximum = sorted(draw(st.tuples(*[st.integers(0, 9)] * 2)))
+    accepted = tuple(draw(st.sets(st.integers(0, 9), max_size=3)))
+    mask = draw(st.integers(0, 15))
+    return AttributePolicy(kind, validation, minimum=minimum, maximum=maximum, mask=mask, accepted=accepted)
+
+
+PAYLOADS = st.one_of(
+    st.binary(max_size=12),
+    st.sampled_from((b"", b"\0", b"ab\0", b"abc\0", b"abc", b"a\0c", b"abcd\0")),
+    st.builds(
+        lambda size, order, value: value.to_bytes(size, order),
+        st.sampled_from((1, 2, 4, 8)),
+        st.sampled_from(("little", "big")),
+        st.integers(0, 9),
+    ),
+)
+
+
+@given(
+    st.lists(POLICIES | limited(), min_size=1, max_size=3),
+    st.lists(st.tuples(st.integers(0, 4) | st.integers(0, 0xFFFF), PAYLOADS), max_size=4),
+    st.integers(0, 3),
+    st.sampled_from((policy.LIBERAL, policy.DEPRECATED_STRICT, policy.STRICT)),
+)
+def test_what_is_plainly_right_is_right(
+    policies: list[AttributePolicy], attributes: list[tuple[int, bytes]], strict_from: int, validate: int
+) -> None:
+    """A look at the plain ones changes nothing."""
+    tried = PolicyTable("test", (AttributePolicy(), *policies), strict_from)
+    thorough = policy.Validator(tried, validate)
+    thorough._plain = {}
+    outcomes = []
+    for validator in (policy.Validator(tried, validate), thorough):
+        asked = request(b"".join(attribute(type, payload) for type, payload in attributes))
+        found: object
+        try:
+            found = validator.parse(asked, NLMSG_HDRLEN)
+        except OSError as error:
+            found = error.errno
+        log = [record.text for record in asked.sock.netlink.log.records]
+        outcomes.append((found, asked.extack.message, asked.extack.bad_attribute, asked.extack.policy, log))
+    assert outcomes[0] == outcomes[1]
 
 
 @given(POLICIES)

@@ -112,9 +112,12 @@ class Controller:
 
 
 def _name(info: Info) -> str | None:
-    """CTRL_ATTR_FAMILY_NAME up to its NUL."""
-    payload = info.payload(genl.CTRL_ATTR_FAMILY_NAME)
-    return None if payload is None else payload.split(b"\0", 1)[0].decode("utf-8", "surrogateescape")
+    """CTRL_ATTR_FAMILY_NAME up to its NUL, which its policy demands."""
+    place = info.found.get(genl.CTRL_ATTR_FAMILY_NAME)
+    if place is None:
+        return None
+    first, data = place[0], info.data
+    return data[first : data.index(0, first)].decode("utf-8", "surrogateescape")
 
 
 def _visible(family: Family, net: Net) -> bool:

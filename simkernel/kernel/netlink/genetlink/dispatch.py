@@ -7,38 +7,19 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Final
 
 from simkernel.engine import DRIVER, KERNEL
-from simkernel.kernel.netlink import dump, policy
-from simkernel.kernel.netlink.genetlink.family import (
-    DONT_VALIDATE_DUMP_STRICT,
-    DONT_VALIDATE_STRICT,
-    Family,
-    Operation,
-)
-from simkernel.kernel.netlink.genetlink.info import Info
-from simkernel.kernel.netlink.message import Request
+from simkernel.kernel.netlink import dump
 from simkernel.kernel.netlink.table import Owner, get_owner, put_owner
 from simkernel.uapi.capability import CAP_NET_ADMIN
 from simkernel.uapi.errno import EINVAL, ENODEV, ENOENT, EOPNOTSUPP, EPERM, os_error
-from simkernel.uapi.genetlink import (
-    GENL_ADMIN_PERM,
-    GENL_CMD_CAP_DO,
-    GENL_CMD_CAP_DUMP,
-    GENL_HDRLEN,
-    GENL_UNS_ADMIN_PERM,
-    GenlMsgHdr,
-)
-from simkernel.uapi.netlink import (
-    NLM_F_ACK,
-    NLM_F_DUMP,
-    NLM_F_ECHO,
-    NLM_F_REQUEST,
-    NLMSG_HDRLEN,
-    align4,
-)
+from simkernel.uapi.genetlink import GENL_ADMIN_PERM, GENL_HDRLEN, GENL_UNS_ADMIN_PERM, GenlMsgHdr
+from simkernel.uapi.netlink import NLM_F_ACK, NLM_F_DUMP, NLM_F_ECHO, NLM_F_REQUEST, NLMSG_HDRLEN
 
 if TYPE_CHECKING:
     from simkernel.kernel.netlink.dump import DumpCallback
-    from simkernel.kernel.netlink.policy import Found
+    from simkernel.kernel.netlink.genetlink.info import Info
+    from simkernel.kernel.netlink.genetlink.lock import OperationLock
+    from simkernel.kernel.netlink.genetlink.registry import Registry
+    from simkernel.kernel.netlink.netlink import Netlink
     from simkernel.kernel.netlink.writer import MessageWriter
 
 KNOWN_FLAGS: Final = NLM_F_REQUEST | NLM_F_ACK | NLM_F_ECHO
@@ -53,44 +34,60 @@ Guard = Callable[[Any, str], AbstractContextManager[object]]
 class Dispatcher:
     """Checks messages and hands them to operations."""
 
-    def __init__(self, guard: Guard) -> None:
+    def __init__(self, netlink: Netlink, registry: Registry, lock: OperationLock, guard: Guard) -> None:
+        self._netlink = netlink
+        self._families = registry.families
+        self._lock = lock
         self._guard = guard
 
-    def handle(self, family: Family, request: Request) -> object:
+    def handle(self, info: Info) -> object:
+        """`genl_rcv_msg()`; ENOENT for a family that is not there."""
+        family = self._families.get(info.type)
+        if family is None:
+            raise os_error(ENOENT)
+        info.family = family
+        netlink = self._netlink
+        netlink.engine.charged += netlink.costs.genl_dispatch
+        return self._family(info) if family.parallel else self._lock.run(self._family, info)
+
+    def _family(self, info: Info) -> object:
         """`genl_family_rcv_msg()`.
 
         ENOENT where the family is not, EINVAL for a header that is too short or breaks the rules,
         EOPNOTSUPP for a command it lacks, EPERM, and whatever the operation says.
         """
-        if not family.everywhere and not request.net.initial:
+        family = info.family
+        if not family.everywhere and not info.net.initial:
             raise os_error(ENOENT)
-        if request.length < NLMSG_HDRLEN + GENL_HDRLEN + family.header_size:
+        if info.length < NLMSG_HDRLEN + GENL_HDRLEN + family.header_size:
             raise os_error(EINVAL)
-        command, _, reserved = _HEADER.unpack_from(request.data, request.start + NLMSG_HDRLEN)
-        dumps = request.flags & NLM_F_DUMP == NLM_F_DUMP
+        command, _, reserved = _HEADER.unpack_from(info.data, info.start + NLMSG_HDRLEN)
+        dumps = info.flags & NLM_F_DUMP == NLM_F_DUMP
         if command >= family.strict_from:
-            _check_header(request, reserved, dumps)
-        operation = family.operation(command, GENL_CMD_CAP_DUMP if dumps else GENL_CMD_CAP_DO)
+            _check_header(info, reserved, dumps)
+        operation = (family.dumpit if dumps else family.doit).get(command)
         if operation is None:
             raise os_error(EOPNOTSUPP)
         # Both permissions ask for the same here, as all namespaces have one owner.
-        if operation.flags & (GENL_ADMIN_PERM | GENL_UNS_ADMIN_PERM) and not request.capable(CAP_NET_ADMIN):
+        if operation.flags & (GENL_ADMIN_PERM | GENL_UNS_ADMIN_PERM) and not info.capable(CAP_NET_ADMIN):
             raise os_error(EPERM)
-        if dumps:
-            return self._dump(family, request, operation)
-        return self._do(family, request, operation)
+        info.operation = operation
+        return self._dump(info) if dumps else self._do(info)
 
-    def _do(self, family: Family, request: Request, operation: Operation) -> object:
+    def _do(self, info: Info) -> object:
         """`genl_family_rcv_msg_doit()`"""
-        info = Info(request, family, operation, _parse(family, request, operation, DONT_VALIDATE_STRICT))
-        _trace(request, family, operation, "genl_doit")
+        family, operation = info.family, info.operation
+        validator = operation.validator
+        info.found = {} if validator is None else validator.parse(info, info.start + family.attributes_offset)
+        if self._netlink.engine.trace.emit is not None:
+            self._trace(info, "genl_doit")
         assert operation.do is not None
+        if family.owner is None:
+            return operation.do(info)
         where = f"{family.name} {operation.name} doit"
         with self._guard(family.owner, where):
             result = operation.do(info)
-        if isinstance(result, Awaitable):
-            return self._sleep(result, family.owner, where)
-        return None
+        return self._sleep(result, family.owner, where) if isinstance(result, Awaitable) else None
 
     async def _sleep(self, pending: Awaitable[object], owner: Owner | None, where: str) -> None:
         """An operation that sleeps.  Its module stays meanwhile (on Linux, whoever unloads it waits)."""
@@ -102,18 +99,20 @@ class Dispatcher:
         finally:
             put_owner(owner)
 
-    def _dump(self, family: Family, request: Request, operation: Operation) -> object:
+    def _dump(self, info: Info) -> object:
         """`genl_family_rcv_msg_dumpit()`"""
+        family, operation = info.family, info.operation
         dumper = operation.dump
         assert dumper is not None
         where = f"{family.name} {operation.name} dumpit"
-        info = Info(request, family, operation, {})
 
         def begin(callback: DumpCallback) -> object:
             """`genl_start()`"""
-            info.found = _parse(family, request, operation, DONT_VALIDATE_DUMP_STRICT)
+            validator = operation.validator
+            info.found = {} if validator is None else validator.parse(info, info.attributes_start)
             info.callback = callback
-            _trace(request, family, operation, "genl_dumpit")
+            info.state = None
+            self._trace(info, "genl_dumpit")
             if dumper.begin is None:
                 return None
             with self._guard(family.owner, where):
@@ -131,35 +130,21 @@ class Dispatcher:
                 with self._guard(family.owner, where):
                     dumper.done(info)
 
-        return dump.start(request, step, begin=begin, done=done, owner=family.owner)
+        return dump.start(info, step, begin=begin, done=done, owner=family.owner)
+
+    def _trace(self, info: Info, name: str) -> None:
+        if (emit := self._netlink.engine.trace.emit) is not None:
+            owner = info.family.owner
+            layer, track = (KERNEL, "netlink") if owner is None else (DRIVER, owner.name)
+            emit(name, layer, track, family=info.family.name, cmd=info.operation.name)
 
 
-def _check_header(request: Request, reserved: int, dumps: bool) -> None:
+def _check_header(info: Info, reserved: int, dumps: bool) -> None:
     """`genl_header_check()`"""
     if reserved:
-        request.extack.message = "genlmsghdr.reserved field is not 0"
+        info.extack.message = "genlmsghdr.reserved field is not 0"
         raise os_error(EINVAL)
-    flags = request.flags & ~NLM_F_DUMP if dumps else request.flags
+    flags = info.flags & ~NLM_F_DUMP if dumps else info.flags
     if flags & ~KNOWN_FLAGS:
-        request.extack.message = "ambiguous or reserved bits set in nlmsg_flags"
+        info.extack.message = "ambiguous or reserved bits set in nlmsg_flags"
         raise os_error(EINVAL)
-
-
-def _parse(family: Family, request: Request, operation: Operation, lenient: int) -> Found:
-    """The attributes, checked (`genl_family_rcv_msg_attrs_parse()`).
-
-    Without a policy they are not looked at.
-    """
-    table = operation.policy
-    if table is None:
-        return {}
-    validate = policy.LIBERAL if operation.validate & lenient else policy.STRICT
-    start = request.start + NLMSG_HDRLEN + align4(GENL_HDRLEN + family.header_size)
-    return policy.parse(request, start, table, table.maxattr, validate)
-
-
-def _trace(request: Request, family: Family, operation: Operation, name: str) -> None:
-    if (emit := request.sock.netlink.engine.trace.emit) is not None:
-        owner = family.owner
-        layer, track = (KERNEL, "netlink") if owner is None else (DRIVER, owner.name)
-        emit(name, layer, track, family=family.name, cmd=operation.name)

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
-from simkernel.uapi.genetlink import GENL_CMD_CAP_DO, GENL_CMD_CAP_DUMP
+from simkernel.kernel.netlink.policy import LIBERAL, STRICT, Validator, validator
+from simkernel.uapi.genetlink import GENL_HDRLEN
+from simkernel.uapi.netlink import NLMSG_HDRLEN, align4
 from simkernel.uapi.ynl.policy import REJECT_ALL
 
 if TYPE_CHECKING:
@@ -44,7 +46,8 @@ class Dumper:
 class Operation:
     """One way to ask for a command: as a request, or as a dump (`struct genl_split_ops`).
 
-    `flags` are GENL_ADMIN_PERM and such, and GENL_CMD_CAP_DO or GENL_CMD_CAP_DUMP.
+    `flags` are GENL_ADMIN_PERM and such, and GENL_CMD_CAP_DO or GENL_CMD_CAP_DUMP.  `validator` is
+    what checks the attributes; without a policy they are not looked at.
     """
 
     command: int
@@ -54,6 +57,15 @@ class Operation:
     do: DoIt | None = None
     dump: Dumper | None = None
     validate: int = 0
+    validator: Validator | None = attrs.field(init=False, repr=False)
+
+    @validator.default
+    def _make_validator(self) -> Validator | None:
+        """`genl_family_rcv_msg_attrs_parse()`"""
+        if self.policy is None:
+            return None
+        lenient = DONT_VALIDATE_STRICT if self.do is not None else DONT_VALIDATE_DUMP_STRICT
+        return validator(self.policy, LIBERAL if self.validate & lenient else STRICT)
 
 
 @attrs.frozen(eq=False)
@@ -116,18 +128,16 @@ class Family:
     id: int = 0
     first_group: int = 0
     description: bytes = attrs.field(default=b"", repr=False)
-    _operations: dict[tuple[int, int], Operation] = attrs.field(init=False, repr=False)
+    doit: dict[int, Operation] = attrs.field(init=False, repr=False)
+    dumpit: dict[int, Operation] = attrs.field(init=False, repr=False)
+    """Its operations by command (`genl_get_cmd()`)."""
+    attributes_offset: int = attrs.field(init=False, repr=False)
+    """Where in a message the attributes begin."""
 
     def __attrs_post_init__(self) -> None:
-        self._operations = {
-            (command.number, operation.flags & (GENL_CMD_CAP_DO | GENL_CMD_CAP_DUMP)): operation
-            for command in self.commands
-            for operation in command.operations
-        }
-
-    def operation(self, command: int, kind: int) -> Operation | None:
-        """The operation for a command and GENL_CMD_CAP_DO or GENL_CMD_CAP_DUMP (`genl_get_cmd()`)."""
-        return self._operations.get((command, kind))
+        self.doit = {each.number: each.do for each in self.commands if each.do is not None}
+        self.dumpit = {each.number: each.dump for each in self.commands if each.dump is not None}
+        self.attributes_offset = NLMSG_HDRLEN + align4(GENL_HDRLEN + self.header_size)
 
     def shown_policy(self, operation: Operation | None) -> PolicyTable | None:
         """What programs are told that an operation accepts.

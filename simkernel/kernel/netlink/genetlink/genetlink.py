@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
 from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 from simkernel.kernel.net.truesize import GOODSIZE
-from simkernel.kernel.netlink import kernel_socket, message
+from simkernel.kernel.netlink import kernel_socket
 from simkernel.kernel.netlink.genetlink import ctrl
 from simkernel.kernel.netlink.genetlink.dispatch import Dispatcher, Guard
 from simkernel.kernel.netlink.genetlink.family import Family
+from simkernel.kernel.netlink.genetlink.info import Info
 from simkernel.kernel.netlink.genetlink.lock import OperationLock
 from simkernel.kernel.netlink.genetlink.registry import Registry
+from simkernel.kernel.netlink.message import receive
 from simkernel.kernel.netlink.table import NONROOT_RECV
 from simkernel.uapi import genetlink as genl
 from simkernel.uapi import netlink as nl
@@ -22,9 +23,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from simkernel.kernel.net.namespace import Net
-    from simkernel.kernel.net.skb import Skb
-    from simkernel.kernel.netlink.genetlink.info import Info
-    from simkernel.kernel.netlink.message import Request
     from simkernel.kernel.netlink.netlink import Netlink
     from simkernel.kernel.netlink.socket import NetlinkSocket
     from simkernel.kernel.task.task import Task
@@ -40,7 +38,7 @@ class GenericNetlink:
         self.netlink = netlink
         self.registry = Registry()
         self.lock = OperationLock()
-        self._dispatcher = Dispatcher(guard)
+        self._dispatcher = Dispatcher(netlink, self.registry, self.lock, guard)
         self.controller = ctrl.Controller(self).family
         self._add(self.controller)
         netlink.namespaces.register_pernet(self._enter, self._leave)
@@ -58,26 +56,11 @@ class GenericNetlink:
             unbind=self._unbind,
             release=self._release,
         )
-        sock.input = lambda skb: self._receive(net, skb)
+        handle = self._dispatcher.handle
+        sock.input = lambda skb: receive(sock, skb, handle, Info)
 
     def _leave(self, net: Net) -> None:
         net.kernel_sockets[nl.NETLINK_GENERIC].release()
-
-    # -- requests -----------------------------------------------------------------
-
-    def _receive(self, net: Net, skb: Skb) -> Awaitable[None] | None:
-        return message.receive(net.kernel_sockets[nl.NETLINK_GENERIC], skb, self._handle)
-
-    def _handle(self, request: Request) -> object:
-        """`genl_rcv_msg()`"""
-        family = self.registry.find(request.type)
-        if family is None:
-            raise os_error(ENOENT)
-        engine = self.netlink.engine
-        engine.charged += self.netlink.costs.genl_dispatch
-        if family.parallel:
-            return self._dispatcher.handle(family, request)
-        return self.lock.run(lambda: self._dispatcher.handle(family, request))
 
     # -- groups -----------------------------------------------------------------
 
@@ -170,13 +153,10 @@ class GenericNetlink:
 
     def notify(self, info: Info, group: int, command: int, attributes: bytes) -> None:
         """Tell a group of what a request did, and the requester too if it wants an echo (`genl_notify()`)."""
-        family, request = info.family, info.request
-        data = info.message(command, attributes)
-        sock = request.sock
-        skb = sock.skb(data, allotted=GOODSIZE)
-        sock.notify(
-            skb, request.portid, family.first_group + group, report=bool(request.flags & nl.NLM_F_ECHO)
-        )
+        sock = info.sock
+        skb = sock.skb(info.message(command, attributes), allotted=GOODSIZE)
+        report = bool(info.flags & nl.NLM_F_ECHO)
+        sock.notify(skb, info.portid, info.family.first_group + group, report=report)
 
     @staticmethod
     def _multicast(data: bytes, group: int, nets: Iterable[Net], exclude: int) -> bool:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, TypeVar
 
 from simkernel.kernel.task.wait import WaitQueue, sleep_on
+
+T = TypeVar("T")
 
 
 class OperationLock:
@@ -17,20 +19,20 @@ class OperationLock:
         self._held = False
         self._waiting = WaitQueue("genl_mutex")
 
-    def run(self, operation: Callable[[], object]) -> object:
+    def run(self, operation: Callable[[T], object], request: T) -> object:
         """Run it under the lock; the result is awaitable if it, or the wait for its turn, sleeps."""
         if self._held:
-            return self._wait_and_run(operation)
-        result = operation()
-        if isinstance(result, Awaitable):
+            return self._wait_and_run(operation, request)
+        result = operation(request)
+        if result is not None and isinstance(result, Awaitable):
             self._held = True
             return self._hold(result)
         return result
 
-    async def _wait_and_run(self, operation: Callable[[], object]) -> object:
+    async def _wait_and_run(self, operation: Callable[[T], object], request: T) -> object:
         while self._held:
             await sleep_on(self._waiting, interruptible=False, exclusive=True)
-        result = self.run(operation)
+        result = self.run(operation, request)
         return await result if isinstance(result, Awaitable) else result
 
     async def _hold(self, pending: Awaitable[object]) -> object:

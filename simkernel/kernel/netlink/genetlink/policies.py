@@ -101,9 +101,8 @@ def _message(writer: MessageWriter, info: Info) -> int:
     (`ctrl_dumppolicy_prep()`).
     """
     context: PolicyContext = info.state
-    request = info.request
     header = _HEADER.pack(genl.CTRL_CMD_GETPOLICY, info.family.version, 0)
-    place = writer.begin(info.family.id, NLM_F_MULTI, request.seq, request.portid, header)
+    place = writer.begin(info.family.id, NLM_F_MULTI, info.seq, info.portid, header)
     writer.put_u16(genl.CTRL_ATTR_FAMILY_ID, context.family.id)
     return place
 

@@ -27,14 +27,15 @@ WORD: Final = 64
 
 
 class Registry:
-    """Families by id.
+    """`families` by id.
 
     Ids are given out in turn, and again only after all others were (`idr_alloc_cyclic()`); group
     numbers are the lowest that are free.
     """
 
     def __init__(self) -> None:
-        self._families: dict[int, Family] = {}
+        self.families: dict[int, Family] = {}
+        self._by_name: dict[str, Family] = {}
         self._next_id = 0
         self._groups = RESERVED_GROUPS
         self.group_room = WORD
@@ -42,18 +43,18 @@ class Registry:
 
     def __iter__(self) -> Iterator[Family]:
         """All families in the order of their ids."""
-        return iter([family for _, family in sorted(self._families.items())])
+        return iter([family for _, family in sorted(self.families.items())])
 
     def __len__(self) -> int:
-        return len(self._families)
+        return len(self.families)
 
     def find(self, id: int) -> Family | None:
         """The family with that id (`genl_family_find_byid()`)."""
-        return self._families.get(id)
+        return self.families.get(id)
 
     def find_name(self, name: str) -> Family | None:
         """The family of that name (`genl_family_find_byname()`)."""
-        return next((family for family in self if family.name == name), None)
+        return self._by_name.get(name)
 
     def find_group(self, group: int) -> tuple[Family, int] | None:
         """The family that a group number belongs to, and which of its groups it is."""
@@ -77,16 +78,16 @@ class Registry:
         if self.find_name(family.name) is not None:
             raise os_error(EEXIST)
         family.id = self._free_id(family)
-        self._families[family.id] = family
+        self.families[family.id] = self._by_name[family.name] = family
         self._next_id = family.id + 1
         if family.groups:
             family.first_group = FIXED_GROUPS.get(family.name) or self._take_groups(len(family.groups))
 
     def remove(self, family: Family) -> None:
         """Forget a family; its group numbers are free again.  ENOENT if it is not there."""
-        if self._families.get(family.id) is not family:
+        if self.families.get(family.id) is not family:
             raise os_error(ENOENT)
-        del self._families[family.id]
+        del self.families[family.id], self._by_name[family.name]
         if family.first_group != FIXED_GROUPS["NET_DM"]:
             self._groups &= ~(((1 << len(family.groups)) - 1) << family.first_group)
 
@@ -94,7 +95,7 @@ class Registry:
         fixed = FIXED_IDS.get(family.name)
         candidates = [fixed] if fixed is not None else self._candidates()
         for id in candidates:
-            if id not in self._families:
+            if id not in self.families:
                 return id
         raise os_error(ENOSPC)
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from simkernel.kernel.netlink import policy
-from simkernel.kernel.netlink.policy import Found
+from simkernel.kernel.netlink.policy import Found, validator
 from simkernel.kernel.netlink.route.link_policy import LINK_POLICY
 from simkernel.uapi import if_link as il
 from simkernel.uapi.capability import CAP_NET_ADMIN
@@ -66,7 +65,7 @@ class LinkRequest:
         if request.length < NLMSG_HDRLEN + header_size:
             raise refuse(request, EINVAL, "Invalid header length")
         start = request.start + NLMSG_HDRLEN + align4(header_size)
-        self._found = policy.parse(request, start, LINK_POLICY, LINK_POLICY.maxattr, validate)
+        self._found = validator(LINK_POLICY, validate).parse(request, start)
 
     def forget(self) -> None:
         """Go on as if there were no attributes."""

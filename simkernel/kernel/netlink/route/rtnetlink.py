@@ -78,7 +78,7 @@ class RouteNetlink:
         net.kernel_sockets[NETLINK_ROUTE].release()
 
     def _receive(self, sock: kernel_socket.KernelSocket, skb: Skb) -> Awaitable[None] | None:
-        return message.receive(sock, skb, self._handle)
+        return message.receive(sock, skb, self._handle, message.Request)
 
     def _handle(self, request: Request) -> object:
         """`rtnetlink_rcv_msg()`

@@ -191,8 +191,7 @@ def test_notify_leaves_the_requester_out_or_tells_it_apart(stack: Stack, toy: To
     """`genl_notify()`: with NLM_F_ECHO the requester gets one copy, by unicast."""
     seen: list[Info] = []
     toy.set = seen.append  # type: ignore[method-assign]
-    operation = toy.family.operation(SET, GENL_CMD_CAP_DO)
-    assert operation is not None
+    operation = toy.family.doit[SET]
     requester, other = listening(stack), listening2(stack)
     for sock in (requester, other):
         sock.join(toy.family.group_id("open"))
@@ -209,7 +208,7 @@ def test_a_dump_holds_its_module(stack: Stack, toy: Toy) -> None:
         writer.append(bytes(3000))
         return True
 
-    operation = toy.family.operation(GET, GENL_CMD_CAP_DUMP)
+    operation = toy.family.dumpit[GET]
     object.__setattr__(operation, "dump", Dumper(never))
     sock = listening(stack)
     body = GenlMsgHdr(GET).pack()
@@ -223,7 +222,7 @@ def test_a_sleeping_operation_holds_its_module_and_the_lock(stack: Stack, toy: T
     async def slow(info: Info) -> None:
         info.reply(GET, number(1))
 
-    operation = toy.family.operation(GET, GENL_CMD_CAP_DO)
+    operation = toy.family.doit[GET]
     object.__setattr__(operation, "do", slow)
     request = nl.message(toy.family.id, GenlMsgHdr(GET).pack(), flags=nl.NLM_F_REQUEST)
     first, second = listening(stack), listening2(stack)
