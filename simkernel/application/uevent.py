@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from simkernel.application.steps import lazily
 from simkernel.uapi.netlink import NETLINK_KOBJECT_UEVENT
 from simkernel.uapi.socket import AF_NETLINK, SOCK_RAW
+from simkernel.uapi.structure import Malformed
 from simkernel.uapi.uevent import Uevent
 
 if TYPE_CHECKING:
@@ -42,11 +43,18 @@ class UeventMonitor:
         return self
 
     async def __anext__(self) -> Uevent:
-        """The next event from the kernel; what others send to the group is passed over (as udev does)."""
+        """The next event.
+
+        Passed over, as udev does, is what others than the kernel send to the group, and what is no
+        event: root may have the kernel announce any bytes (`uevent_net_rcv_skb()`).
+        """
         while True:
             data, sender = await self.sock.recvfrom(BUFFER)
             if sender[0] == 0:
-                return Uevent.unpack(data)
+                try:
+                    return Uevent.unpack(data)
+                except Malformed:
+                    continue
 
     @lazily
     async def close(self) -> None:
