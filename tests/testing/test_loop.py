@@ -11,7 +11,7 @@ import pytest
 from simkernel import Deadlock, Machine, SimulationError, millis, seconds
 from simkernel.engine import TimeLimit
 from simkernel.testing import Blocking, event_loop
-from simkernel.testing.event_loop import SimulatedEventLoop
+from simkernel.testing.loop import SimulatedEventLoop
 from simkernel.uapi.netlink import NETLINK_USERSOCK
 from simkernel.uapi.socket import AF_NETLINK, SOCK_DGRAM
 
