@@ -41,6 +41,9 @@ if TYPE_CHECKING:
 KEPT = 64
 """Reports kept; the log and the counter have the others."""
 
+FAULTS = (Exception, SystemExit)
+"""What is an oops: sys.exit() is no way out of a kernel.  Ctrl-C and the end of a task are not a module's."""
+
 
 @attrs.frozen
 class Oops:
@@ -121,7 +124,7 @@ class Guard:
         pass
 
     def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> bool:
-        if self._module is None or not isinstance(error, Exception) or isinstance(error, InternalError):
+        if self._module is None or not isinstance(error, FAULTS) or isinstance(error, InternalError):
             return False
         if not self._answered:
             self._oopses.report(self._module, self._where, error)
@@ -137,7 +140,10 @@ def _kind(error: BaseException) -> str:
 
 
 def _call_trace(traceback: TracebackType | None) -> list[str]:
-    """Innermost first, as Linux prints it: the functions of modules that the exception passed through."""
+    """Innermost first, as Linux prints it: the functions of modules that the exception passed through.
+
+    A line that it passed through more than once is told once: how deep a recursion gets is the host's.
+    """
     lines = []
     while traceback is not None:
         located = locate(traceback.tb_frame)
@@ -145,4 +151,4 @@ def _call_trace(traceback: TracebackType | None) -> list[str]:
             name, file = located
             lines.append(f"{traceback.tb_frame.f_code.co_name} at {file}:{traceback.tb_lineno} [{name}]")
         traceback = traceback.tb_next
-    return lines[::-1]
+    return list(dict.fromkeys(lines))[::-1]

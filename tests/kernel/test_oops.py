@@ -110,6 +110,23 @@ def test_the_task_that_ran_into_it_is_named(bench: Bench) -> None:
     assert any(text.endswith("Comm: clumsy Tainted: [O]=OOT_MODULE") for text in bench.log)
 
 
+def test_an_exit_is_no_way_out(bench: Bench) -> None:
+    bench.module("m", "def init(this): raise SystemExit(3)")
+    assert fails(bench, bench.root.insmod, "m") == errno.EFAULT
+    assert "BUG: unhandled exception in m: SystemExit" in bench.log
+
+
+def test_a_recursion_is_told_once(bench: Bench) -> None:
+    bench.write(
+        "m.py",
+        "from simkernel.driverapi.module import *\nMODULE = Module(license='GPL')\n"
+        "def init(this): return there()\ndef there(): return back()\ndef back(): return there()\n",
+    )
+    assert fails(bench, bench.root.insmod, "m") == errno.EFAULT
+    traced = [text for text in bench.log if text.endswith("[m]")]
+    assert traced == [" back at m.py:5 [m]", " there at m.py:4 [m]", " init at m.py:3 [m]"]
+
+
 def test_two_are_numbered(bench: Bench) -> None:
     for name in ("a", "b"):
         bench.module(name, "def init(this): 1 / 0")
