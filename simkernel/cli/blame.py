@@ -23,6 +23,8 @@ INTERRUPTED = 130
 
 _OURS = str(Path(__file__).resolve().parents[1])
 _SHIPPED = str(shipped("drivers")), str(shipped("scenarios"))
+_NOBODYS = "<frozen", "<attrs"
+"""How the names of files begin that are none: Python's own imports, and what attrs generates."""
 
 
 class Blame:
@@ -60,6 +62,8 @@ def explain(error: BaseException, debug: bool = False) -> str:
         frames = _foreign(told.stack)
         place = f"{frames[-1].filename}:{frames[-1].lineno}: " if frames else ""
         return f"{place}{error}\n"
+    if isinstance(error, SyntaxError) and not _foreign(told.stack):
+        return "".join(told.format_exception_only())  # in the user's file: it names the line itself
     _trim(told)
     return "".join(told.format())
 
@@ -77,6 +81,4 @@ def _foreign(stack: traceback.StackSummary) -> list[traceback.FrameSummary]:
 
 
 def _is_ours(filename: str) -> bool:
-    return filename.startswith("<frozen") or (
-        filename.startswith(_OURS) and not filename.startswith(_SHIPPED)
-    )
+    return filename.startswith(_NOBODYS) or (filename.startswith(_OURS) and not filename.startswith(_SHIPPED))

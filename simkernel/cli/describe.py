@@ -16,7 +16,13 @@ from simkernel.uapi.ynl.page import lines, page
 @click.command("describe", short_help="What a netlink family offers.")
 @click.argument("name", metavar="FAMILY|FILE.yaml")
 @click.option("--yaml", is_flag=True, help="Print the specification itself.")
-@click.option("--module-path", metavar="DIR", multiple=True, help="A folder with modules of your own.")
+@click.option(
+    "--module-path",
+    type=click.Path(exists=True, file_okay=False),
+    metavar="DIR",
+    multiple=True,
+    help="A folder with modules of your own.",
+)
 def command(name: str, yaml: bool, module_path: tuple[str, ...]) -> None:
     """Describe a generic netlink family: one on the module path, nlctrl, or a specification in a file."""
     path = Path(name) if name.endswith((".yaml", ".yml")) else _find(name, module_path)

@@ -40,7 +40,13 @@ def _settings(ctx: click.Context, option: click.Parameter, given: tuple[str, ...
 @click.option("--diagram", metavar="FILE", help="Write a Mermaid sequence diagram of the layers.")
 @click.option("--strace", is_flag=True, help="Print the programs' system calls.")
 @click.option("--log", is_flag=True, help="Print the kernel log.")
-@click.option("--module-path", metavar="DIR", multiple=True, help="A folder with modules of your own.")
+@click.option(
+    "--module-path",
+    type=click.Path(exists=True, file_okay=False),
+    metavar="DIR",
+    multiple=True,
+    help="A folder with modules of your own.",
+)
 @click.option("--debug", is_flag=True, help="Say where calls were lost, and show errors whole.")
 def command(
     name: str,

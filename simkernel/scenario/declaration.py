@@ -61,6 +61,12 @@ def scenario(*parameters: Parameter) -> Callable[[Callable[[Run], None]], Scenar
             raise SimulationError(
                 f"scenario {function.__name__} is an ordinary function: the programs that it spawns are async"
             )
+        try:
+            inspect.signature(function).bind(None)
+        except TypeError:
+            raise SimulationError(
+                f"scenario {function.__name__} takes its run and nothing else: def {function.__name__}(run)"
+            ) from None
         return Scenario(function, parameters)
 
     return declare

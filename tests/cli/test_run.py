@@ -117,6 +117,7 @@ def test_log_and_system_calls_do_not_break_each_others_lines() -> None:
         (["story.py", "--trace", "no/where"], "cannot write no/where: No such file or directory"),
         (["story.py", "--pcap", "."], "cannot write .: "),
         (["story.py", "--trace", "x", "--pcap", "./x"], "x is asked for twice"),
+        (["story.py", "--module-path", "nowhere"], "Directory 'nowhere' does not exist"),
         (["empty.py"], "empty.py has 0 scenarios: decorate one function with @scenario(...)"),
     ],
 )
@@ -170,6 +171,23 @@ def test_a_story_that_does_not_import_is_shown(simkernel: CommandLine, story: Pa
     assert done.code == 1
     assert done.err.endswith("ModuleNotFoundError: No module named 'nonsense'\n")
     assert "importlib" not in done.err
+
+
+def test_a_story_with_a_mistake_in_its_grammar_is_shown(simkernel: CommandLine, story: Path) -> None:
+    story.write_text("def (\n", "utf-8")
+    done = simkernel("run", "story.py")
+    assert done.code == 1
+    assert done.err.startswith(f'  File "{story}", line 1\n')
+    assert done.err.endswith("SyntaxError: invalid syntax\n")
+
+
+def test_a_parameter_that_contradicts_itself_is_told_with_its_line(
+    simkernel: CommandLine, story: Path
+) -> None:
+    story.write_text(story.read_text("utf-8").replace("int, 3", "int, 0"), "utf-8")
+    done = simkernel("run", "story.py")
+    line = next(n for n, text in enumerate(story.read_text("utf-8").splitlines(), 1) if "int, 0" in text)
+    assert done.err.startswith(f"{story}:{line}: parameter naps is a whole number from 1 to")
 
 
 def test_a_story_imports_what_lies_beside_it(simkernel: CommandLine, story: Path) -> None:

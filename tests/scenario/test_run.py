@@ -129,3 +129,9 @@ def test_declaration_is_checked() -> None:
         @scenario()
         async def story(run: Run) -> None:  # type: ignore[arg-type]
             pass
+
+    with pytest.raises(SimulationError, match=r"takes its run and nothing else: def story\(run\)"):
+
+        @scenario()
+        def story() -> None:  # type: ignore[arg-type]
+            pass
