@@ -27,7 +27,6 @@ from simkernel.uapi.errno import (
 from simkernel.uapi.socket import MSG_OOB
 
 if TYPE_CHECKING:
-    from simkernel.kernel.netlink.kernel_socket import KernelSocket
     from simkernel.kernel.netlink.socket import NetlinkSocket
     from simkernel.kernel.task.task import Task
 
@@ -55,12 +54,16 @@ def sendmsg(
     if not length:
         raise os_error(ENODATA)
     netlink = sock.netlink
-    creds = scm.send(task, control, netlink.pid_exists) if control else scm.own(task)
+    credentials = task.credentials
+    creds = (task.tgid, credentials.uid, credentials.gid)
+    if control:
+        creds = scm.send(task, control, creds, netlink.pid_exists)
     if address is None:
         portid, group = sock.destination, sock.destination_group
     else:
-        portid, groups = address if isinstance(address, tuple) else addresses.parse(address)
-        group = addresses.lowest_group(groups) if groups else 0
+        portid, group = address if isinstance(address, tuple) else addresses.parse(address)
+        if group:
+            group = addresses.lowest_group(group)
         if (portid or group) and not addresses.allowed(sock, task, NONROOT_SEND):
             raise os_error(EPERM)
     if not sock.bound:
@@ -75,26 +78,27 @@ def sendmsg(
         engine.charged += costs.page_alloc * -(-length // PAGE_SIZE)
     if group:
         broadcast.broadcast(sock, skb, portid, group, shared=True)
-    return _unicast(sock, task, skb, portid)
+    if not portid:
+        return _to_kernel(sock, task, skb)
+    return _unicast(sock, skb, portid)
 
 
-def _unicast(sock: NetlinkSocket, task: Task, skb: Skb, portid: int) -> int | Awaitable[int]:
+def _unicast(sock: NetlinkSocket, skb: Skb, portid: int) -> int:
     """The part of `netlink_unicast()` that is done again after waiting for room."""
     target = find(sock, portid)
-    if target.is_kernel:
-        return _to_kernel(sock, task, skb, target)
-    accepted = skb if target.filter is None else accept(target, skb)
+    accepted = accept(target, skb)
     if accepted is None:
         return len(skb.data)
     if not target.fits(accepted.truesize):
-        raise WouldBlock(target.senders, partial(_unicast, sock, task, accepted, portid))
+        raise WouldBlock(target.senders, partial(_unicast, sock, accepted, portid))
     unicast_delivered(target, accepted)
     return len(accepted.data)
 
 
-def _to_kernel(sock: NetlinkSocket, task: Task, skb: Skb, target: KernelSocket) -> int | Awaitable[int]:
+def _to_kernel(sock: NetlinkSocket, task: Task, skb: Skb) -> int | Awaitable[int]:
     """Let the kernel read a message, at once and in the sender's context (`netlink_unicast_kernel()`)."""
-    if target.input is None:
+    target = sock.net.kernel_sockets.get(sock.protocol)
+    if target is None or target.input is None:
         raise os_error(ECONNREFUSED)
     skb.sender = sock
     skb.task = task

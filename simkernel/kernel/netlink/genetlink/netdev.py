@@ -140,7 +140,7 @@ def _bind_receive(info: Info) -> None:
 def _bind_transmit(info: Info) -> None:
     _require(info, nd.NETDEV_A_DMABUF_IFINDEX, nd.NETDEV_A_DMABUF_FD)
     _device(info, nd.NETDEV_A_DMABUF_IFINDEX)
-    info.fail(EOPNOTSUPP, "driver does not support netmem TX")
+    info.fail(EOPNOTSUPP, "Driver does not support netmem TX")
 
 
 DO: Final[dict[str, DoIt]] = {

@@ -26,11 +26,15 @@ _HEADER = genl.GenlMsgHdr.LAYOUT
 
 @attrs.define(eq=False)
 class PolicyContext:
-    """A dump of policies: the commands still to be told, then the tables (`struct ctrl_dump_policy_ctx`)."""
+    """A dump of policies: the commands still to be told, then the tables (`struct ctrl_dump_policy_ctx`).
+
+    `single` says that one command was asked for.
+    """
 
     family: Family
     tables: PolicyDump
     commands: deque[Command]
+    single: bool
 
 
 def begin(info: Info, family: Family) -> None:
@@ -42,13 +46,14 @@ def begin(info: Info, family: Family) -> None:
         raise os_error(ENOENT)
     try:
         commands = _wanted(info, family)
-        tables = _collect(family, commands)
+        single = genl.CTRL_ATTR_OP in info.found
+        tables = _collect(family, commands, single)
         if tables is None:
             raise os_error(ENODATA)
     except OSError:
         put_owner(family.owner)
         raise
-    info.state = PolicyContext(family, tables, deque(commands))
+    info.state = PolicyContext(family, tables, deque(commands), single)
 
 
 def _wanted(info: Info, family: Family) -> tuple[Command, ...]:
@@ -61,19 +66,28 @@ def _wanted(info: Info, family: Family) -> tuple[Command, ...]:
     return (command,)
 
 
-def _collect(family: Family, commands: Iterable[Command]) -> PolicyDump | None:
+def _collect(family: Family, commands: Iterable[Command], single: bool) -> PolicyDump | None:
     dump: PolicyDump | None = None
     for command in commands:
-        for table in _tables(family, command):
+        for table in _tables(family, command, single):
             if table is not None:
                 dump = dump or PolicyDump()
                 dump.add(table)
     return dump
 
 
-def _tables(family: Family, command: Command) -> tuple[PolicyTable | None, PolicyTable | None]:
-    """The policies of do and dump, as they are told."""
-    return family.shown_policy(command.do), family.shown_policy(command.dump)
+def _tables(family: Family, command: Command, single: bool) -> tuple[PolicyTable | None, PolicyTable | None]:
+    """The policies of do and dump, as they are told.
+
+    That an operation accepts nothing is told only in a list of all of them (`genl_get_cmd_both()` fills
+    in no policy that rejects everything, as `genl_op_iter_next()` does).
+    """
+    operations = (command.do, command.dump)
+    if single:
+        do, dump = (operation and operation.policy for operation in operations)
+    else:
+        do, dump = map(family.shown_policy, operations)
+    return do, dump
 
 
 def step(writer: MessageWriter, info: Info) -> bool:
@@ -110,7 +124,7 @@ def _message(writer: MessageWriter, info: Info) -> int:
 def _write_command(writer: MessageWriter, info: Info, command: Command) -> None:
     """Which policies a command has, by number (`ctrl_dumppolicy_put_op()`)."""
     context: PolicyContext = info.state
-    do, dump = _tables(context.family, command)
+    do, dump = _tables(context.family, command, context.single)
     if do is None and dump is None:
         return
     place = _message(writer, info)

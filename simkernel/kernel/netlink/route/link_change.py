@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from simkernel.kernel.netlink import policy
+from simkernel.kernel.netlink.route.link_policy import LINKINFO_POLICY
 from simkernel.kernel.netlink.route.links import one_namespace
 from simkernel.kernel.netlink.route.request import LinkRequest, refuse
 from simkernel.uapi import if_link as il
@@ -44,6 +45,7 @@ class LinkChanges:
         """`rtnl_setlink()`"""
         link = LinkRequest(request)
         link.parse(policy.LIBERAL)
+        _unique_namespace(link)
         _check_target(link)
         link.device(request.net)
         self._change(link)
@@ -52,6 +54,8 @@ class LinkChanges:
         """`rtnl_newlink()`: changes the link that is named, else makes one."""
         link = LinkRequest(request)
         link.parse(policy.LIBERAL)
+        _unique_namespace(link)
+        link.check_nest(il.IFLA_LINKINFO, LINKINFO_POLICY)
         _check_target(link)
         index = link.header.index
         if index < 0:
@@ -83,19 +87,22 @@ class LinkChanges:
     def _change(self, link: LinkRequest) -> None:
         """A change of nothing is done."""
         header = link.header
-        if header.flags or header.change or link.types - _NAMES:
+        if header.flags or header.change or link.types - _NAMES or link.renames:
             raise self._unmodelled("changing a network link", EOPNOTSUPP)
 
 
-def _check_target(link: LinkRequest) -> None:
-    """The namespace that a link is to be in is named in one way, and is there.
+def _unique_namespace(link: LinkRequest) -> None:
+    """`rtnl_ensure_unique_netns()` where any one way to name a namespace will do."""
+    if sum(type in link for type in _NAMESPACES) > 1:
+        raise refuse(link.request, EINVAL, "multiple netns identifying attributes specified")
 
-    `rtnl_ensure_unique_netns()` and `rtnl_link_get_net_capable()`: EINVAL, ESRCH for a process that does
-    not exist, EBADF; no descriptor is one of a namespace.
+
+def _check_target(link: LinkRequest) -> None:
+    """The namespace that a link is to be in has to be there (`rtnl_link_get_net_capable()`).
+
+    EINVAL, ESRCH for a process that does not exist, EBADF; no descriptor is one of a namespace.
     """
     request = link.request
-    if sum(type in link for type in _NAMESPACES) > 1:
-        raise refuse(request, EINVAL, "multiple netns identifying attributes specified")
     if il.IFLA_NET_NS_PID in link and not request.sock.netlink.pid_exists(link.number(il.IFLA_NET_NS_PID)):
         raise os_error(ESRCH)
     if il.IFLA_NET_NS_FD in link:

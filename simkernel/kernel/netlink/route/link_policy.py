@@ -76,6 +76,19 @@ POLICIES: Final[dict[int, AttributePolicy]] = {
     il.IFLA_TAILROOM: _REJECT,
 }
 
+LINKINFO_POLICY: Final = PolicyTable(
+    "linkinfo",
+    (
+        AttributePolicy(),
+        AttributePolicy(NlaType.STRING),  # IFLA_INFO_KIND
+        _NESTED,  # IFLA_INFO_DATA
+        AttributePolicy(),  # IFLA_INFO_XSTATS
+        AttributePolicy(NlaType.STRING),  # IFLA_INFO_SLAVE_KIND
+        _NESTED,  # IFLA_INFO_SLAVE_DATA
+    ),
+)
+"""ifla_info_policy"""
+
 LINK_POLICY: Final = PolicyTable(
     "link",
     tuple(POLICIES.get(type, AttributePolicy()) for type in range(il.IFLA_MAX + 1)),

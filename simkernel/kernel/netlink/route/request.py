@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from simkernel.kernel.netlink.policy import Found, validator
+from simkernel.kernel.netlink.extack import ExtendedAck
+from simkernel.kernel.netlink.policy import LIBERAL, Found, validator
 from simkernel.kernel.netlink.route.link_policy import LINK_POLICY
 from simkernel.uapi import if_link as il
 from simkernel.uapi.capability import CAP_NET_ADMIN
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from simkernel.kernel.net.device import NetDevice
     from simkernel.kernel.net.namespace import Net
     from simkernel.kernel.netlink.message import Request
+    from simkernel.uapi.ynl.policy import PolicyTable
 
 
 def refuse(request: Request, error: int, text: str) -> OSError:
@@ -67,6 +69,17 @@ class LinkRequest:
         start = request.start + NLMSG_HDRLEN + align4(header_size)
         self._found = validator(LINK_POLICY, validate).parse(request, start)
 
+    def check_nest(self, type: int, table: PolicyTable) -> None:
+        """Check what is in a nested attribute, if it is there.  What is wrong with it is not said."""
+        place = self._found.get(type)
+        if place is not None:
+            request = self.request
+            said, request.extack = request.extack, ExtendedAck()
+            try:
+                validator(table, LIBERAL).attributes(request, *place, depth=1)
+            finally:
+                request.extack = said
+
     def forget(self) -> None:
         """Go on as if there were no attributes."""
         self._found = {}
@@ -111,6 +124,14 @@ class LinkRequest:
         if device is None:
             raise os_error(ENODEV)
         return device
+
+    @property
+    def renames(self) -> bool:
+        """Whether a link that is meant by its index gets another name (`do_setlink()`)."""
+        device = self.request.net.devices.get(self.header.index)
+        if device is None or il.IFLA_IFNAME not in self:
+            return False
+        return self._name() not in ("", device.name)
 
     def _name(self) -> str:
         """IFLA_IFNAME, else IFLA_ALT_IFNAME (`rtnl_dev_get()`)."""
