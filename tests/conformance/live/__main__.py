@@ -1,42 +1,121 @@
-"""This host's kernel against simkernel, with the same random calls.
+"""This host's kernel against simkernel: the same random calls to both, every result compared.
 
 python -m tests.conformance.live --steps 1000000 [--seed N] [--strict]
+python -m tests.conformance.live --messages 1000000          messages to nlctrl only
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
+from functools import partial
+from random import Random
+from typing import Final
 
-from tests.conformance.live.hosts import find_host
+from tests.conformance import recording
+from tests.conformance.live.deviations import DEVIATIONS
+from tests.conformance.live.generator import Generator, nlctrl_program
+from tests.conformance.live.hosts import Host, find_host
 from tests.conformance.live.render import case_of
-from tests.conformance.live.search import Search
+from tests.conformance.live.replay import is_of_series, replay
+from tests.conformance.live.search import Draw, Search
+from tests.conformance.live.steps import Program
+
+SKIPPED: Final = "SKIPPED"
+"""What a line begins with that says what is not compared, and why."""
+
+NO_PRIVILEGE: Final = (
+    f"{SKIPPED} without root: namespaces, everything that takes privilege, uevents, the recorded cases"
+)
+LEAST: Final = 100
+"""What is reached fewer times than that is listed."""
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.conformance.live",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--steps", type=int, default=100_000, help="calls to compare (%(default)s)")
+    parser.add_argument("--messages", type=int, metavar="N", help="send so many messages to nlctrl instead")
+    parser.add_argument("--seed", type=int, default=1, metavar="N", help="%(default)s")
+    parser.add_argument("--first", type=int, default=0, metavar="N", help="number of the first example")
+    parser.add_argument("--most", type=int, default=5, metavar="N", help="end after so many differences")
+    parser.add_argument("--strict", action="store_true", help="a difference counts on any kernel")
+    parser.add_argument("--no-replay", action="store_true", help="do not replay the recorded cases first")
+    parser.add_argument("-q", "--quiet", action="store_true", help="without the table of what was reached")
+    return parser.parse_args()
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m tests.conformance.live", description=__doc__)
-    parser.add_argument("--steps", type=int, default=20_000, help="calls to compare (%(default)s)")
-    parser.add_argument("--seed", type=int, default=1, help="%(default)s")
-    parser.add_argument("--first", type=int, default=0, help="the number of the first example")
-    parser.add_argument("--most", type=int, default=3, help="differences to show before giving up")
-    options = parser.parse_args()
+    """Do what the command line says; the exit status."""
+    options = _options()
     host = find_host()
     if isinstance(host, str):
-        print(f"SKIPPED: {host}")
+        print(f"{SKIPPED}: {host}")
         return 0
-    search = Search(host, options.seed)
+    if not host.privileged:
+        print(NO_PRIVILEGE)
+    replayed = replay() if host.privileged and not options.no_replay else None
+    if replayed is not None:
+        print("\n".join(replayed.lines()))
+        host.scope = host.scope.without(replayed.areas)
+    search = Search(host, options.seed, _draw(host, options))
+    found = _search(search, options)
+    _report(search, options)
+    return int(found > 0 and _counts(options))
+
+
+def _draw(host: Host, options: argparse.Namespace) -> Draw:
+    if options.messages is not None:
+        return partial(nlctrl_program, privileged=host.privileged)
+    return partial(_any_program, host)
+
+
+def _any_program(host: Host, random: Random) -> Program:
+    return Generator(random, privileged=host.privileged, scope=host.scope).program()
+
+
+def _search(search: Search, options: argparse.Namespace) -> int:
+    """How many differences were found; each is shown as a case."""
     found = 0
-    for finding in search.run(options.steps, first=options.first):
+    findings = search.run(options.steps, first=options.first, messages=options.messages)
+    for finding in findings:
         found += 1
-        print(case_of(finding.program, finding.difference, finding.origin))
-        print(flush=True)
+        print(f"\n{case_of(finding.program, finding.difference, finding.origin)}\n", flush=True)
         if found >= options.most:
             break
-    for line in search.reached.lines():
-        print(line)
-    print(f"{search.calls} calls, {search.examples} examples, {search.seconds:.1f} s, {found} differences")
-    print(search.unmodelled, search.deviations, search.passing)
-    return int(found > 0)
+    print(
+        f"{search.calls} calls compared, {search.messages} messages sent to the kernel, "
+        f"{search.examples} examples, seed {search.seed}, {search.seconds:.1f} s: {found} differences"
+    )
+    return found
+
+
+def _report(search: Search, options: argparse.Namespace) -> None:
+    if not options.quiet:
+        print("\ncall x result, of the real kernel:")
+        print("\n".join(search.reached.lines()))
+        rare = ", ".join(f"{call}: {result} {count}" for call, result, count in search.reached.rare(LEAST))
+        print(f"\nfewer than {LEAST} times: {rare or 'nothing'}")
+    share = search.reached.share_of_deep_messages
+    print(f"messages that came past the checks of their headers: {share:.0%}")
+    print("\nknown and wanted deviations:")
+    for deviation in DEVIATIONS:
+        print(f"  {deviation.name} ({search.deviations[deviation.name]} times): {deviation.reason}")
+    for what, count in search.unmodelled.most_common():
+        print(f"example ended early {count} times: {what}")
+    if search.passing:
+        print(f"{search.passing} differences did not show again")
+
+
+def _counts(options: argparse.Namespace) -> bool:
+    """Whether a difference on this kernel is a failure."""
+    if options.strict or is_of_series(recording.load().series):
+        return True
+    print("not counted as failures: this kernel is not of the recorded series; --strict counts them")
+    return False
 
 
 if __name__ == "__main__":

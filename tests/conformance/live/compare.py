@@ -66,6 +66,13 @@ class Names:
         """What the simulated kernel calls it."""
         return self._simulated.get(real, real)
 
+    def translate_bytes(self, real: bytes) -> bytes:
+        """The same for a number of 4 bytes, or as much of one as there is."""
+        for number, twin in self._simulated.items():
+            if U32.pack(number)[: len(real)] == real:
+                return U32.pack(twin)[: len(real)]
+        return real
+
 
 def expected(step: Step, protocol: int, real: Outcome, simulated: Outcome, names: Names) -> Outcome:
     """What the simulated kernel should have said where the real one said `real`."""
@@ -147,10 +154,9 @@ def _recvmsg(step: Step, protocol: int, real: Any, simulated: Any, names: Names)
 def _control(message: tuple[int, int, bytes], names: Names) -> tuple[int, int, bytes]:
     """A control message, with the simulated process's number in credentials, be they cut short or not."""
     level, type, data = message
-    if (level, type) != (SOL_SOCKET, SCM_CREDENTIALS) or len(data) < U32.size:
+    if (level, type) != (SOL_SOCKET, SCM_CREDENTIALS):
         return message
-    pid = U32.unpack_from(data)[0]
-    return level, type, U32.pack(names.translate(pid)) + data[U32.size :]
+    return level, type, names.translate_bytes(data[: U32.size]) + data[U32.size :]
 
 
 # -- options --------------------------------------------------------------------

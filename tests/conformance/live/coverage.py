@@ -11,6 +11,7 @@ from simkernel.uapi import socket as so
 from simkernel.uapi.errno import error_name
 from simkernel.uapi.structure import S32
 from tests.conformance.live.actor import Outcome
+from tests.conformance.live.messages import count_messages
 from tests.conformance.live.steps import Step
 
 PROTOCOLS: Final = {
@@ -82,24 +83,38 @@ def _answer(data: bytes) -> str:
     return "answer, part of a dump" if flags & nl.NLM_F_MULTI else "answer"
 
 
+def _request(step: Step, protocol: int) -> bytes | None:
+    """The datagram of a step, if it goes to the kernel."""
+    arguments = step.arguments
+    if step.call != "send" and arguments[-1] not in ((0, 0), None):
+        return None
+    if step.call == "sendmsg":
+        return b"".join(arguments[0])
+    data: bytes = arguments[1 if step.call == "flood" else 0]
+    return data
+
+
 class Reached:
     """Counts of call x result."""
 
     def __init__(self) -> None:
         self._counts: Counter[tuple[str, str]] = Counter()
+        self.messages = 0
+        """Messages in the datagrams that were sent to the kernel."""
+        self._deep = 0
 
     def __call__(self, step: Step, protocol: int, outcome: Outcome) -> None:
         """Count one call."""
         self._counts[call_name(step, protocol), result_name(step, protocol, outcome)] += 1
-
-    def add(self, counts: dict[tuple[str, str], int]) -> None:
-        """Count what another process has counted."""
-        self._counts.update(counts)
+        if step.call in SENDS and outcome[0] == "ok" and (data := _request(step, protocol)):
+            messages, deep = count_messages(protocol, data)
+            self.messages += messages
+            self._deep += deep
 
     @property
-    def counts(self) -> dict[tuple[str, str], int]:
-        """By call and result."""
-        return dict(self._counts)
+    def share_of_deep_messages(self) -> float:
+        """How many of the messages came past the checks of their headers."""
+        return self._deep / (self.messages or 1)
 
     def lines(self) -> Iterator[str]:
         """The table, a call a line, its results with the most frequent first."""

@@ -17,9 +17,11 @@ from simkernel.uapi import filter as bpf
 from simkernel.uapi import netlink as nl
 from simkernel.uapi import socket as so
 from tests.conformance.live import messages, values
+from tests.conformance.live.areas import Scope
 from tests.conformance.live.steps import PID, Port, Program, Step
 
 MOST_SOCKETS: Final = 5
+PLENTY: Final = 65536
 LENGTHS: Final = (15, 30, 60, 120, 240)
 """Steps of a program, more or less."""
 
@@ -67,15 +69,17 @@ THEMES: Final = {
 class Generator:
     """Draws one program.  It knows which sockets there will be, not what becomes of them."""
 
-    def __init__(self, random: Random, *, privileged: bool, protocols: tuple[int, ...]) -> None:
+    def __init__(self, random: Random, *, privileged: bool, scope: Scope) -> None:
         self.random = random
         self.may_be_privileged = privileged
+        self.netdev = scope.netdev
         self.steps: list[Step] = []
         self.protocol: dict[int, int] = {}
         """Of each open socket."""
         self._theme = THEMES[random.choice(tuple(THEMES))]
-        self._protocols = [each for each in self._theme.protocols if each in protocols] or list(protocols)
-        names = list(RULES)
+        self._protocols = [each for each in self._theme.protocols if each in scope.protocols]
+        self._protocols = self._protocols or list(scope.protocols)
+        names = [name for name in RULES if name not in scope.without_rules]
         self._rules = [RULES[name] for name in names]
         self._weights = [self._theme.weights.get(name, 1) for name in names]
 
@@ -215,6 +219,8 @@ def _payload(g: Generator, protocol: int) -> bytes:
     make = messages.MAKERS.get(protocol)
     if make is None or g.random.random() < 0.04:
         return values.blob(g.random)
+    if make is messages.generic and not g.netdev:
+        make = messages.nlctrl
     return messages.datagram(g.random, make)
 
 
@@ -383,6 +389,25 @@ FILTERS: Final = (
     ((bpf.BPF_ALU | bpf.BPF_DIV | bpf.BPF_K, 0, 0, 0), _ACCEPT),
     ((_JEQ, 9, 0, 0), _ACCEPT),
 )
+
+
+def nlctrl_program(random: Random, *, privileged: bool, messages_each: int = 200) -> Program:
+    """Messages for nlctrl, one after the other, each answer read to its end."""
+    slot = 0
+    steps = [] if privileged and random.random() < 0.5 else [Step("become", slot, (False,))]
+    steps.append(Step("socket", slot, (so.AF_NETLINK, so.SOCK_RAW, GENERIC)))
+    steps.append(Step("bind", slot, ((random.choice((0, *values.PORTS)), 0),)))
+    steps.append(Step("getsockname", slot))
+    for option in (nl.NETLINK_EXT_ACK, nl.NETLINK_CAP_ACK, nl.NETLINK_GET_STRICT_CHK):
+        if random.random() < 0.5:
+            steps.append(Step("setsockopt", slot, (so.SOL_NETLINK, option, 1)))
+    for _ in range(messages_each):
+        data = messages.datagram(random, messages.nlctrl_or_noise)
+        steps.append(Step("sendto", slot, (data, so.MSG_DONTWAIT, (0, 0))))
+        size = random.choice(values.READS) if random.random() < 0.1 else PLENTY
+        steps.append(Step("drain", slot, (size, 0, so.MSG_DONTWAIT)))
+    return tuple(steps)
+
 
 RULES: Final[dict[str, Rule]] = {
     "socket": socket,

@@ -21,6 +21,7 @@ from simkernel.testing import World as SimulatedWorld
 from simkernel.uapi import netlink as nl
 from simkernel.uapi.socket import AF_NETLINK, SOCK_RAW
 from tests.conformance.live.actor import Actor
+from tests.conformance.live.areas import Scope
 from tests.conformance.live.mirror import Mirror, closed_groups, families
 from tests.conformance.privilege import pretend_nobody, return_to_root
 from tests.conformance.real import RealWorld, enter_new_namespace
@@ -41,7 +42,7 @@ class Host:
     """What this host can do: with privilege each example has a namespace of its own."""
 
     privileged: bool
-    protocols: tuple[int, ...]
+    scope: Scope
     mirror: Mirror
     _namespace: int = -1
 
@@ -81,12 +82,12 @@ def find_host() -> Host | str:
     except OSError:
         visible = frozenset(family.id for family in everywhere)
         mirror = Mirror(everywhere, visible, frozenset(closed_groups()))
-        return Host(False, tuple(each for each in protocols if each != nl.NETLINK_KOBJECT_UEVENT), mirror)
+        return Host(False, Scope(protocols).without(["uevent"]), mirror)
     visible = frozenset(family.id for family in families())
     pretend_nobody()
     closed = frozenset(closed_groups())
     return_to_root()
-    return Host(True, protocols, Mirror(everywhere, visible, closed))
+    return Host(True, Scope(protocols), Mirror(everywhere, visible, closed))
 
 
 def _blocks(number: int, frame: object) -> NoReturn:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Iterator
 from itertools import count
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import attrs
 
@@ -39,12 +39,12 @@ class Description:
     groups: tuple[tuple[str, int], ...]
 
 
-class Stranger(Family):
-    """A family that is only listed."""
+class Unknown(dict[int, Operation]):
+    """The operations of a family that is only listed: nothing is known of what they do."""
 
-    def operation(self, command: int, kind: int) -> NoReturn:
-        """Nothing is known of what it does."""
-        raise NotModelled(f"the family {self.name} is only listed")
+    def get(self, command: int, default: Any = None) -> NoReturn:
+        """Whatever is asked for is not modelled."""
+        raise NotModelled("a family that is only listed")
 
 
 @attrs.frozen
@@ -66,13 +66,14 @@ class Mirror:
             if registry.find(family.id) is None:
                 stranger = self._stranger(family)
                 stranger.description = describe(stranger)
-                registry._families[family.id] = stranger
+                stranger.doit = stranger.dumpit = Unknown()
+                registry.families[family.id] = registry._by_name[family.name] = stranger
             for _, number in family.groups:
                 registry._groups |= 1 << number
         kernel.netlink.entries[NETLINK_GENERIC].groups = registry.group_room
 
     def _stranger(self, family: Description) -> Family:
-        return Stranger(
+        return Family(
             name=family.name,
             commands=tuple(_command(number, flags) for number, flags in family.operations),
             groups=tuple(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from random import Random
 from typing import Final
 
@@ -13,13 +13,14 @@ import attrs
 from tests.conformance.live import example
 from tests.conformance.live.coverage import Reached
 from tests.conformance.live.example import Difference
-from tests.conformance.live.generator import Generator
 from tests.conformance.live.hosts import Host
 from tests.conformance.live.shrink import shrink
 from tests.conformance.live.steps import Program
 
 RETRIES: Final = 2
 """How often a program that showed a difference has to show it again."""
+
+Draw = Callable[[Random], Program]
 
 
 @attrs.frozen
@@ -33,10 +34,11 @@ class Finding:
 
 @attrs.define
 class Search:
-    """Examples number 0, 1, 2 ... of a seed."""
+    """Examples number 0, 1, 2 ... of a seed, each drawn by `draw`."""
 
     host: Host
     seed: int
+    draw: Draw
     reached: Reached = attrs.field(factory=Reached)
     calls: int = 0
     examples: int = 0
@@ -48,31 +50,32 @@ class Search:
 
     def program(self, number: int) -> Program:
         """The program of an example."""
-        random = Random(f"{self.seed}/{number}")
-        return Generator(random, privileged=self.host.privileged, protocols=self.host.protocols).program()
+        return self.draw(Random(f"{self.seed}/{number}"))
 
-    def run(self, steps: int, *, first: int = 0, seconds: float | None = None) -> Iterator[Finding]:
-        """Compare at least `steps` calls, or as many as there is time for; yield what differs."""
+    @property
+    def messages(self) -> int:
+        """Messages that were sent to the kernel."""
+        return self.reached.messages
+
+    def run(self, steps: int, *, first: int = 0, messages: int | None = None) -> Iterator[Finding]:
+        """Compare at least `steps` calls, or send so many messages; yield what differs."""
         begun = time.monotonic()
         number = first
-        while self.calls < steps:
-            self.seconds = time.monotonic() - begun
-            if seconds is not None and self.seconds > seconds:
-                break
+        while self.calls < steps if messages is None else self.messages < messages:
             finding = self._example(number)
+            self.seconds = time.monotonic() - begun
             if finding is not None:
                 yield finding
             number += 1
-        self.seconds = time.monotonic() - begun
 
     def _example(self, number: int) -> Finding | None:
         program = self.program(number)
         result = example.run(self.host, program, self.reached)
         self.examples += 1
         self.calls += result.calls
+        self.deviations.update(deviation.name for deviation in result.deviations)
         if result.unmodelled is not None:
             self.unmodelled[result.unmodelled] += 1
-        self.deviations.update(deviation.name for deviation in result.deviations)
         if result.difference is None:
             return None
         return self._confirmed(program, result.difference, f"seed {self.seed}, example {number}")
