@@ -212,10 +212,55 @@ def test_a_blocking_call_from_inside() -> None:
         assert "inside the simulation" in str(group.value.exceptions[0])
 
 
-@pytest.mark.parametrize("how", [{"cpus": 0}, {"unmodelled": "ignore"}])
+@pytest.mark.parametrize(
+    "how",
+    [
+        {"seed": 1.5},
+        {"seed": None},
+        {"cpus": 0},
+        {"cpus": "2"},
+        {"cpus": True},
+        {"module_path": "modules"},
+        {"unmodelled": "ignore"},
+    ],
+)
 def test_a_machine_that_cannot_be(how: dict[str, Any]) -> None:
-    with pytest.raises(SimulationError):
+    with pytest.raises(SimulationError, match=next(iter(how))):
         Machine(**how)
+
+
+@pytest.mark.parametrize(
+    "who", [{"uid": "root"}, {"uid": -1}, {"uid": 1.0}, {"gid": "wheel"}, {"capabilities": ["CAP_NET_ADMIN"]}]
+)
+def test_nobody_who_could_be(who: dict[str, Any]) -> None:
+    with Machine(udev=False) as machine:
+        for use in (lambda: machine.spawn(sleeper, **who), lambda: machine.blocking(**who)):
+            with pytest.raises(SimulationError, match=r"is a number from 0 up, not"):
+                use()
+
+
+@pytest.mark.parametrize(
+    ("call", "arguments"),
+    [
+        ("exit", ["done"]),
+        ("kill", [1, "SIGTERM"]),
+        ("kill", ["init", 15]),
+        ("waitpid", [None]),
+        ("signal", [15, "ignore"]),
+        ("setuid", ["root"]),
+        ("setgid", [1.5]),
+        ("capset", [["CAP_NET_ADMIN"]]),
+        ("setrlimit_nofile", ["many"]),
+        ("dup2", [0, None]),
+        ("unshare", ["net"]),
+        ("poll", [[(0, "in")]]),
+    ],
+)
+def test_what_is_no_number_is_refused_as_by_python(call: str, arguments: list[Any]) -> None:
+    async def program(app: Any) -> None:
+        await getattr(app, call)(*arguments)
+
+    assert isinstance(failure_of(program), TypeError)
 
 
 @pytest.mark.parametrize("use", ["run", "spawn", "blocking", "plug", "at"])

@@ -119,3 +119,41 @@ def test_a_killed_task_frees_its_cpu() -> None:
         machine.run(until=seconds(1))
         assert not process.alive
     assert done == [True]
+
+
+@given(
+    interrupts=st.lists(st.tuples(st.integers(0, millis(2)), st.integers(1, 5000)), max_size=6),
+    cpus=st.integers(1, 2),
+)
+def test_interrupts_take_their_time_from_who_has_the_first_cpu(
+    interrupts: list[tuple[int, int]], cpus: int
+) -> None:
+    done = []
+
+    async def program(app: Any) -> None:
+        await app.compute(millis(2))
+        done.append(app.monotonic_ns())
+
+    with Machine(udev=False, cpus=cpus, costs=FREE) as machine:
+        for time, ns in interrupts:
+            machine.at(time, machine.kernel.scheduler.interrupt, ns)
+        for _ in range(cpus):
+            machine.spawn(program)
+        machine.run(until=seconds(1))
+    assert done[-1] == millis(2) + sum(ns for _, ns in interrupts)
+    assert len(done) == cpus
+    assert all(end == millis(2) for end in done[:-1])
+
+
+def test_without_a_limit_interrupts_take_nobody_s_time() -> None:
+    with Machine(udev=False, costs=FREE) as machine:
+        machine.at(millis(1), machine.kernel.scheduler.interrupt, 5000)
+        done = []
+
+        async def program(app: Any) -> None:
+            await app.compute(millis(2))
+            done.append(app.monotonic_ns())
+
+        machine.spawn(program)
+        machine.run(until=seconds(1))
+    assert done == [millis(2)]
