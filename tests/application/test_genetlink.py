@@ -62,13 +62,16 @@ def test_an_error_says_all_that_the_kernel_says() -> None:
             try:
                 await camera.do("set-format", **values)
             except OSError as error:
-                seen.append((error.errno, str(error).partition("camera set-format: ")[2]))
+                seen.append((error.errno, str(error)))
 
-    assert told(program, camera=Camera()) == [
-        (errno.EINVAL, "Invalid argument: no mode of 1x480: attribute 'width'"),
-        (errno.ERANGE, "Numerical result out of range: integer out of range: attribute 'width'"),
-        (errno.ENODEV, "No such device: there is no camera 'camera9': attribute 'device'"),
-    ]
+    wanted = (
+        (errno.EINVAL, "Invalid argument: ", "1x480", "attribute 'width'"),
+        (errno.ERANGE, "Numerical result out of range: ", "integer out of range", "attribute 'width'"),
+        (errno.ENODEV, "No such device: ", "camera9", "attribute 'device'"),
+    )
+    for (number, text), (expected, *parts) in zip(told(program, camera=Camera()), wanted, strict=True):
+        assert number == expected
+        assert all(part in text for part in ("camera set-format: ", *map(str, parts)))
 
 
 def test_only_the_events_that_were_asked_for_come() -> None:
