@@ -99,8 +99,14 @@ class Machine:
         unmodelled: str = "errno",
         debug: bool = False,
     ) -> None:
-        if cpus is not None and cpus < 1:
-            raise SimulationError(f"cpus={cpus}: a machine has one CPU or more, or None for one per task")
+        if not _is_int(seed):
+            raise SimulationError(f"seed={seed!r}: a seed is an int")
+        if cpus is not None and (not _is_int(cpus) or cpus < 1):
+            raise SimulationError(f"cpus={cpus!r}: a machine has one CPU or more, or None for one per task")
+        if isinstance(module_path, str | Path):
+            raise SimulationError(
+                f"module_path={module_path!r}: it is a list of folders, as in [{module_path!r}]"
+            )
         if unmodelled not in ("errno", "raise"):
             raise SimulationError(f'unmodelled={unmodelled!r}: it is "errno" or "raise"')
         self.engine = Engine(seed, start=-BOOT)
@@ -158,7 +164,7 @@ class Machine:
         """
         self._check_open()
         image = Image(self.app, program, arguments, keywords, name)
-        credentials = Credentials.of(uid, gid, None if capabilities is None else frozenset(capabilities))
+        credentials = _credentials(uid, gid, capabilities)
         processes = self.kernel.processes
         task = processes.fork(None, image.comm, credentials=credentials)
         self._act(self._exec, task, image)
@@ -175,7 +181,7 @@ class Machine:
         from simkernel.testing.blocking import Blocking
 
         self._check_open()
-        credentials = Credentials.of(uid, gid, None if capabilities is None else frozenset(capabilities))
+        credentials = _credentials(uid, gid, capabilities)
         facade = Blocking.on(self, credentials)
         self._facades.append(facade)
         return facade
@@ -307,6 +313,19 @@ class Machine:
             hint = "" if self.debug else "; Machine(debug=True) says where"
             error = SimulationError(f"{task.track} made calls and never awaited them: {names}{hint}")
             self.kernel.processes.fail(task, error)
+
+
+def _is_int(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _credentials(uid: int, gid: int | None, capabilities: Iterable[int] | None) -> Credentials:
+    """Who a new process is.  SimulationError for what is no number of a user, a group, a capability."""
+    held = None if capabilities is None else frozenset(capabilities)
+    for what, number in (("uid", uid), ("gid", gid or 0), *(("a capability", each) for each in held or ())):
+        if not _is_int(number) or number < 0:
+            raise SimulationError(f"{what} is a number from 0 up, not {number!r}")
+    return Credentials.of(uid, gid, held)
 
 
 def _as_exception(failure: BaseException) -> Exception:

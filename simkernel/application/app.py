@@ -117,7 +117,7 @@ class App:
         self, watched: Iterable[tuple[Pollable, int]], timeout: float | None = None
     ) -> Call[list[tuple[int, int]]]:
         """(descriptor, events) of those that are ready; waits up to `timeout` milliseconds, None for ever."""
-        pairs = [(_descriptor(what), events) for what, events in watched]
+        pairs = [(_descriptor(what), c_int(events)) for what, events in watched]
         ns = None if timeout is None or timeout < 0 else nanoseconds_up(timeout, 1_000_000)
         return self.call("poll", pairs, ns)
 
@@ -131,11 +131,11 @@ class App:
 
     def dup2(self, fd: Pollable, other: int) -> Call[int]:
         """`other` for the same open file."""
-        return self.call("dup2", _descriptor(fd), other)
+        return self.call("dup2", _descriptor(fd), c_int(other))
 
     def setrlimit_nofile(self, limit: int) -> Call[int]:
         """How many descriptors the process may have; returns the old limit."""
-        return self.call("prlimit_nofile", limit)
+        return self.call("prlimit_nofile", c_int(limit))
 
     # -- time ---------------------------------------------------------------
 
@@ -189,19 +189,19 @@ class App:
 
     def setuid(self, uid: int) -> Call[None]:
         """Become another user; EPERM without CAP_SETUID."""
-        return self.call("setuid", uid)
+        return self.call("setuid", c_int(uid))
 
     def setgid(self, gid: int) -> Call[None]:
         """Join another group; EPERM without CAP_SETGID."""
-        return self.call("setgid", gid)
+        return self.call("setgid", c_int(gid))
 
     def capset(self, capabilities: Iterable[int]) -> Call[None]:
         """Keep only these capabilities; EPERM for one that was not there."""
-        return self.call("capset", frozenset(capabilities))
+        return self.call("capset", frozenset(map(c_int, capabilities)))
 
     def unshare(self, flags: int) -> Call[None]:
         """Leave a namespace for a new one (CLONE_NEWNET)."""
-        return self.call("unshare", flags)
+        return self.call("unshare", c_int(flags))
 
     def spawn(
         self, program: Program, /, *arguments: Any, name: str | None = None, **keywords: Any
@@ -220,7 +220,7 @@ class App:
 
     def exit(self, code: int = 0) -> Call[None]:
         """End this process."""
-        return self.call("exit", code)
+        return self.call("exit", c_int(code))
 
     def wait(self) -> Call[tuple[int, int]]:
         """(pid, status) of a child that has ended, as os.wait() has it; ECHILD without children."""
@@ -228,18 +228,18 @@ class App:
 
     def waitpid(self, pid: int, options: int = 0) -> Call[tuple[int, int]]:
         """The same for one child; (0, 0) under WNOHANG if it has not ended."""
-        return self.call("wait4", pid, options)
+        return self.call("wait4", c_int(pid), c_int(options))
 
     def kill(self, pid: int, signal: int) -> Call[None]:
         """Send a signal."""
-        return self.call("kill", pid, signal)
+        return self.call("kill", c_int(pid), c_int(signal))
 
     def signal(self, signal: int, handler: int | Callable[[int], None]) -> Call[Any]:
         """Set what a signal does: SIG_DFL, SIG_IGN or a function of its number; returns what it did.
 
         A call that sleeps when the signal comes raises InterruptedError after the handler has run.
         """
-        return self.call("rt_sigaction", signal, handler)
+        return self.call("rt_sigaction", c_int(signal), handler if callable(handler) else c_int(handler))
 
     # -- clients made of the calls ----------------------------------------------
 
