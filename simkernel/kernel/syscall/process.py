@@ -138,6 +138,8 @@ class ProcessCalls:
         """wait4(2): (pid, status) of a child that has ended, (0, 0) under WNOHANG.  ECHILD without one."""
         if options & ~WNOHANG:
             raise self._kernel.unmodelled(f"wait4 options {options:#x}", EINVAL)
+        if pid == 0 or pid < -1:
+            raise self._kernel.unmodelled("waiting for a process group", ECHILD)
         found = self._reap(task, pid)
         if found is not None:
             return found

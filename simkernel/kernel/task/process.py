@@ -192,6 +192,8 @@ class Processes:
         """kill(2) for one process: EINVAL, ESRCH or EPERM; signal 0 only checks."""
         if number:
             check(number)
+        if pid <= 0:
+            raise self._unmodelled("a signal to a process group", ESRCH)
         target = self.find(pid)
         if not self._may_signal(sender, target):
             raise os_error(EPERM)

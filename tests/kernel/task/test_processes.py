@@ -188,6 +188,26 @@ def test_stopping_a_process_is_not_modelled_and_says_so(unmodelled: str, expecte
     assert seen == [expected]
 
 
+@pytest.mark.parametrize(
+    ("call", "arguments", "number"),
+    [
+        ("kill", (0, SIGTERM), errno.ESRCH),
+        ("kill", (-1, SIGTERM), errno.ESRCH),
+        ("waitpid", (0,), errno.ECHILD),
+        ("waitpid", (-7,), errno.ECHILD),
+    ],
+)
+def test_process_groups_are_not_modelled_and_that_is_said(
+    call: str, arguments: tuple[int, ...], number: int
+) -> None:
+    with Machine(udev=False) as machine:
+        process = machine.blocking()
+        with pytest.raises(OSError) as raised:
+            getattr(process, call)(*arguments)
+        assert raised.value.errno == number
+        assert "process group is not modelled" in machine.log.lines()[-1]
+
+
 def test_only_ones_own_user_may_be_signalled() -> None:
     seen = []
 
