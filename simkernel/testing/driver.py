@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from simkernel.engine import Call, Deadlock, Engine, SimulationError, TimeLimit, seconds
+from simkernel.uapi.signal import SIGKILL
 
 if TYPE_CHECKING:
     from simkernel.kernel.net.namespace import Net
@@ -120,8 +121,8 @@ class Driver:
             self._processes.runner.submit(self.task, call)
             try:
                 run_until(self._engine, self._processes, self._is_done, call, task=self.task)
-            except SimulationError:
-                self._give_up()
+            except BaseException:
+                self._let_go()
                 raise
         if not self._results:
             raise SimulationError(f"{call}: the process {self.task.track} was killed meanwhile")
@@ -133,10 +134,12 @@ class Driver:
     def _is_done(self) -> bool:
         return bool(self._results) or not self.task.alive
 
-    def _give_up(self) -> None:
-        """Let go of what the task waits for, so that it can make other calls."""
+    def _let_go(self) -> None:
+        """Wait no more: the task can make other calls.  If it does not wait it is cut short, and ends."""
         task = self.task
-        assert task.sleep is not None
+        if task.sleep is None:
+            self._processes.runner.end(task, SIGKILL)
+            return
         task.sleep.leave()
         task.sleep = None
         frame, task.frame = task.frame, None

@@ -168,6 +168,33 @@ def test_from_inside_the_simulation() -> None:
         assert facade.getpid() > 0
 
 
+def raises() -> None:
+    """Something that goes wrong while others wait."""
+    raise ZeroDivisionError
+
+
+def test_an_error_from_elsewhere_ends_the_waiting() -> None:
+    with Machine(udev=False) as machine:
+        facade = machine.blocking()
+        sock = bound(facade, 11)
+        machine.at(millis(5), raises)
+        with pytest.raises(ZeroDivisionError):
+            sock.recv(1)
+        sock.sendto(b"x", (11, 0))
+        assert sock.recv(1) == b"x"
+
+
+def test_an_error_from_elsewhere_ends_a_process_that_does_not_wait() -> None:
+    with Machine(udev=False) as machine:
+        facade = machine.blocking()
+        machine.at(millis(5), raises)
+        with pytest.raises(ZeroDivisionError):
+            facade.compute(millis(50))
+        with pytest.raises(SimulationError, match="has ended"):
+            facade.getpid()
+        machine.run(until=millis(100))
+
+
 def test_another_machine_is_outside() -> None:
     with Machine(udev=False) as inner, Machine(udev=False) as outer:
         facade = inner.blocking()

@@ -13,7 +13,7 @@ from simkernel.engine import TimeLimit
 from simkernel.testing import Blocking, event_loop
 from simkernel.testing.loop import SimulatedEventLoop
 from simkernel.uapi.netlink import NETLINK_USERSOCK
-from simkernel.uapi.socket import AF_NETLINK, SOCK_DGRAM
+from simkernel.uapi.socket import AF_NETLINK, SO_RCVBUF, SOCK_DGRAM, SOL_SOCKET
 
 
 @pytest.fixture
@@ -101,6 +101,43 @@ def test_an_endpoint(machine: Machine, loop: SimulatedEventLoop, user: Blocking)
     assert loop.run_until_complete(lost) is None
     assert heard == [b"hello"]
     assert sock.fileno() == -1
+
+
+def test_an_overrun_is_told_and_the_endpoint_goes_on(
+    machine: Machine, loop: SimulatedEventLoop, user: Blocking
+) -> None:
+    told: list[object] = []
+
+    class Listener(asyncio.DatagramProtocol):
+        def datagram_received(self, data: bytes, addr: Any) -> None:
+            told.append(data[:1])
+
+        def error_received(self, error: Exception) -> None:
+            told.append(error)
+
+    async def floods(app: Any) -> None:
+        sock = await app.socket(AF_NETLINK, SOCK_DGRAM, NETLINK_USERSOCK)
+        await sock.bind((0, 0))
+        for number in b"abcdefgh":
+            try:
+                await sock.sendto(bytes([number]) * 1000, (0, 1))
+            except ConnectionRefusedError:
+                await app.sched_yield()
+        await app.sleep(1)
+        await sock.sendto(b"z", (11, 0))
+
+    sock = machine.blocking().socket(AF_NETLINK, SOCK_DGRAM, NETLINK_USERSOCK)
+    sock.bind((11, 1))
+    sock.setsockopt(SOL_SOCKET, SO_RCVBUF, 1)
+    transport: Any
+    transport, _ = loop.run_until_complete(loop.create_datagram_endpoint(Listener, sock=sock))  # type: ignore[arg-type]
+    machine.spawn(floods)
+    machine.run(until=millis(500))
+    loop.run_until_complete(asyncio.sleep(2))
+    assert [getattr(each, "errno", None) for each in told].count(105) == 1
+    assert told[-1] == b"z"
+    transport.abort()
+    loop.run_until_complete(asyncio.sleep(0))
 
 
 def test_a_timeout_passes_when_nothing_else_happens(machine: Machine, loop: SimulatedEventLoop) -> None:
