@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 
@@ -58,10 +59,15 @@ def _print(spec: Spec) -> None:
     console = Console(highlight=False)
     for section in page(spec):
         console.print(Text(section.heading, style="bold"))
-        if text := section.text.strip():
+        if text := _unwrapped(section.text):
             console.print(Padding(Text(text), (0, 2)))
         grid = Table.grid("", padding=(0, 2))
         for row in section.rows:
             grid.add_row(*map(Text, row))
         console.print(Padding(grid, (0, 2)))
         console.print()
+
+
+def _unwrapped(text: str) -> str:
+    """Prose without the line ends that its file has, but for those before indented lines and lists."""
+    return re.sub(r"(?<=\S)\n(?=[^\W\d_])", " ", text.strip())

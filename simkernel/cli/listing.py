@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
-from textwrap import TextWrapper
+from textwrap import fill
+from typing import Final
 
 import click
 
 from simkernel.cli import stories
 
-_HELP = TextWrapper(width=96, initial_indent=" " * 10, subsequent_indent=" " * 10)
-_WRAP = TextWrapper(width=96, initial_indent="    ", subsequent_indent=" " * 18, break_on_hyphens=False)
+WIDEST: Final = 96
+"""Columns of a line in a pipe, and on a terminal that has as many."""
 
 
 @click.command("list", short_help="The scenarios, and what each is for.")
@@ -26,9 +28,10 @@ def command(names: tuple[str, ...]) -> None:
 
 def _describe(path: Path) -> None:
     told = stories.sections(stories.docstring(path))
-    click.echo(f"{click.style(path.stem, bold=True):10}  {told.pop('')}")
+    first = _wrapped(f"{path.stem}  {told.pop('')}", "", " " * (len(path.stem) + 2))
+    click.echo(click.style(path.stem, bold=True) + first.removeprefix(path.stem))
     for heading, text in told.items():
-        click.echo(_WRAP.fill(f"{heading + ':':14}{text}"))
+        click.echo(_wrapped(f"{heading + ':':14}{text}", " " * 4, " " * 18))
 
 
 def _parameters(path: Path) -> None:
@@ -39,4 +42,14 @@ def _parameters(path: Path) -> None:
     for parameter in parameters:
         default = str(parameter.default).lower() if parameter.kind is bool else parameter.default
         click.echo(f"    --set {parameter.name}={default}")
-        click.echo(_HELP.fill(f"{parameter.help + ': ' if parameter.help else ''}{parameter.range}"))
+        about = f"{parameter.help + ': ' if parameter.help else ''}{parameter.range}"
+        click.echo(_wrapped(about, " " * 10, " " * 10))
+
+
+def _wrapped(text: str, first: str, others: str) -> str:
+    width = WIDEST
+    if sys.stdout.isatty():
+        from shutil import get_terminal_size
+
+        width = min(WIDEST, get_terminal_size().columns)
+    return fill(text, width, initial_indent=first, subsequent_indent=others, break_on_hyphens=False)

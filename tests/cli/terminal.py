@@ -16,7 +16,7 @@ PROGRAM = [sys.executable, "-m", "simkernel"]
 class Terminal:
     """The `simkernel` command, with output to a terminal of its own.  Skips the test where there are none.
 
-    With `errors` False, standard error goes nowhere: it has the progress bar.
+    It is `columns` wide.  With `errors` False, standard error goes nowhere: it has the progress bar.
     """
 
     def __init__(
@@ -25,9 +25,10 @@ class Terminal:
         cwd: Path | None = None,
         environment: Mapping[str, str] = os.environ,
         errors: bool = True,
+        columns: int = 100,
     ) -> None:
         self._master, slave = pytest.importorskip("pty").openpty()
-        environment = {**environment, "TERM": "xterm-256color", "COLUMNS": "100"}
+        environment = {**environment, "TERM": "xterm-256color", "COLUMNS": str(columns)}
         environment.pop("NO_COLOR", None)
         self.process = subprocess.Popen(
             [*PROGRAM, *arguments],

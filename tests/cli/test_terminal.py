@@ -7,11 +7,14 @@ import signal
 import subprocess
 from pathlib import Path
 
+import pytest
+
 from tests.cli.terminal import PROGRAM, Terminal
 
 
 def plain(text: str) -> str:
-    return re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", text)
+    """What is left without colours and links."""
+    return re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]|\x1b\]8;[^\x1b]*\x1b\\", "", text)
 
 
 def test_report_has_colour_and_tables(story: Path) -> None:
@@ -27,6 +30,24 @@ def test_description_and_guide_are_set_for_a_terminal() -> None:
     for arguments in (["describe", "nlctrl"], ["guide"], ["list"]):
         text = Terminal(*arguments).text()
         assert "\x1b[1m" in text or "\x1b[1;" in text
+
+
+@pytest.mark.parametrize("arguments", [["list"], ["list", "camera"], ["describe", "camera"], ["guide"]])
+def test_lines_are_as_long_as_the_terminal_is_wide(arguments: list[str]) -> None:
+    shown = plain(Terminal(*arguments, columns=60).text()).splitlines()
+    assert 50 < max(len(line.rstrip()) for line in shown) <= 60
+
+
+def test_a_description_is_set_anew_for_the_terminal(tmp_path: Path) -> None:
+    spec = tmp_path / "long.yaml"
+    spec.write_text(
+        "name: long\nattribute-sets: []\noperations: {list: []}\n"
+        "doc: |\n  One\n  two\n  three.\n\n  Four\n  - five\n    six\n  - seven\n",
+        "utf-8",
+    )
+    shown = plain(Terminal("describe", str(spec)).text()).splitlines()
+    told = [line.rstrip() for line in shown[1:7]]
+    assert told == ["  One two three.", "", "  Four", "  - five", "    six", "  - seven"]
 
 
 def test_json_is_the_same_as_in_a_pipe(story: Path) -> None:
