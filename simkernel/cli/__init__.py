@@ -1,4 +1,4 @@
-"""The command line: `simkernel list | run | describe | guide`."""
+"""The command line: `simkernel list | run | describe | guide | bench | plot`."""
 
 from simkernel.cli.main import main
 

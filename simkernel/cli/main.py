@@ -16,6 +16,8 @@ COMMANDS: Final = {
     "run": "simkernel.cli.run",
     "describe": "simkernel.cli.describe",
     "guide": "simkernel.cli.guide",
+    "bench": "simkernel.cli.bench",
+    "plot": "simkernel.cli.plot",
 }
 """Each subcommand and the module that has it, as `command`."""
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import platform
 import sys
 from collections.abc import Iterator, Mapping
-from importlib.metadata import version
 from typing import Any
 
 import click
 
+from simkernel.cli.host import host
 from simkernel.scenario import Run, Table, Text
 
 
@@ -25,13 +24,7 @@ def as_json(run: Run, sha256: str, wall_seconds: float) -> str:
             "events": run.events,
             "trace_sha256": sha256,
             "metrics": run.metrics,
-            "host": {
-                "wall_seconds": round(wall_seconds, 6),
-                "simkernel": version("simkernel"),
-                "python": platform.python_version(),
-                "implementation": platform.python_implementation(),
-                "system": platform.platform(),
-            },
+            "host": {"wall_seconds": round(wall_seconds, 6), **host()},
         },
         indent=2,
     )
@@ -39,8 +32,12 @@ def as_json(run: Run, sha256: str, wall_seconds: float) -> str:
 
 def show(run: Run) -> None:
     """Print the report."""
-    parts = [*run.parts, *_figures(run)]
     summary = f"{run.now / 1e9:.9g} s simulated, {run.events} events, seed {run.seed}"
+    show_parts([*run.parts, *_figures(run)], summary)
+
+
+def show_parts(parts: list[Text | Table], summary: str) -> None:
+    """Print paragraphs and tables, and a last line."""
     if sys.stdout.isatty():
         _pretty(parts, summary)
     else:

@@ -1,0 +1,42 @@
+"""A program that does what ordinary code tells it to, at a program's pace."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any, Final, TypeVar
+
+from simkernel.application.app import App
+from simkernel.engine import seconds
+from simkernel.machine import Machine
+
+T = TypeVar("T")
+Job = Callable[[App], Awaitable[Any]]
+
+REST: Final = 3600
+"""Simulated seconds that it sleeps between two looks for something to do."""
+
+
+class Worker:
+    """The program, as root, and the door to it."""
+
+    def __init__(self, machine: Machine) -> None:
+        self._machine = machine
+        self._job: Job | None = None
+        self._result: Any = None
+        machine.spawn(self._program)
+        machine.run(until=seconds(1))
+
+    async def _program(self, app: App) -> None:
+        while True:
+            if self._job is not None:
+                self._result = await self._job(app)
+                self._job = None
+            await app.sleep(REST)
+
+    def do(self, job: Callable[[App], Awaitable[T]]) -> T:
+        """What a job results in, once it is done."""
+        self._job = job
+        while self._job is not None:
+            self._machine.run(until=self._machine.now + seconds(REST))
+        result: T = self._result
+        return result

@@ -1,0 +1,131 @@
+"""`simkernel bench`: how fast simkernel is on this machine, each figure beside what it is divided by."""
+
+from __future__ import annotations
+
+import json as json_format
+import os
+import sys
+from collections.abc import Iterator
+
+import click
+
+from simkernel.bench import FULL, QUICK, TABLE, Line
+from simkernel.bench.soak import SOAKS, Soaked
+from simkernel.cli.blame import Blame
+from simkernel.cli.host import host
+from simkernel.cli.report import show_parts
+from simkernel.scenario import Table, Text
+
+ROWS = click.IntRange(TABLE[0].row, TABLE[-1].row)
+WIDEST_BAR = 40
+COLUMNS = ("row", "quantity", "figure", "over", "ratio", "must hold", "aim", "spread", "")
+
+LEGEND = (
+    "E is a bare event of simpy's, T2 two of them; the ratio is the figure over what stands beside it, and "
+    "figure and anchor are the best of many rounds, in turns. The spread is the middle half of the rounds' "
+    "ratios."
+)
+
+
+@click.command("bench", short_help="How fast simkernel is here.")
+@click.option("--row", "rows", type=ROWS, multiple=True, help="Only this row of the table; may be repeated.")
+@click.option("--quick", is_flag=True, help="Rougher figures in less than 30 s.")
+@click.option("--soak", is_flag=True, help="Look at memory over ten million round trips, too.")
+@click.option("--json", is_flag=True, help="Print one JSON object instead of the tables.")
+def command(rows: tuple[int, ...], quick: bool, soak: bool, json: bool) -> None:
+    """Measure what simkernel can do, side by side with stock simpy, the real kernel and pyroute2.
+
+    What needs something that is not there (AF_NETLINK, pyroute2) is skipped, and says so. Whatever the
+    figures are, the exit code is 0.
+    """
+    effort = QUICK if quick else FULL
+    with Blame(debug=False):
+        lines = []
+        for quantity in TABLE:
+            if not rows or quantity.row in rows:
+                _tell(f"row {quantity.row}: {quantity.what}")
+                lines.append(quantity.measured(effort))
+        soaked = []
+        for each in SOAKS if soak else ():
+            _tell(each.what)
+            soaked.append(each.run())
+    if json:
+        click.echo(json_format.dumps(_as_json(lines, soaked), indent=2))
+    else:
+        told = host()
+        system = f"Python {told['python']}, {os.cpu_count()} CPUs, {told['system']}"
+        show_parts([*_tables(lines, soaked), Text(LEGEND)], system)
+
+
+def _tell(what: str) -> None:
+    if sys.stderr.isatty():
+        click.echo(click.style(what, dim=True), err=True)
+
+
+def _as_json(lines: list[Line], soaked: list[Soaked]) -> dict[str, object]:
+    told: dict[str, object] = {
+        "rows": [line.as_json() for line in lines],
+        "growth": [
+            {
+                "name": line.quantity.name,
+                "what": line.quantity.what,
+                "counts": line.quantity.growth,
+                "points": line.measurement.points,
+            }
+            for line in lines
+            if line.measurement is not None and line.measurement.points
+        ],
+    }
+    if soaked:
+        told["soak"] = [each.as_json() for each in soaked]
+    return {**told, "host": {**host(), "cpus": os.cpu_count()}}
+
+
+# -- for people -----------------------------------------------------------------
+
+
+def _tables(lines: list[Line], soaked: list[Soaked]) -> Iterator[Table]:
+    yield Table("Speed", COLUMNS, tuple(map(_row, lines)))
+    for line in lines:
+        if line.measurement is not None and line.measurement.points:
+            yield _curve(line)
+    if soaked:
+        rows = [
+            (each.what, name, _number(before), _number(after))
+            for each in soaked
+            for name, before, after in each.memory
+        ]
+        yield Table("Memory over time", ("what", "of", "before", "after"), tuple(rows))
+
+
+def _row(line: Line) -> tuple[str | int | float | None, ...]:
+    quantity, measured = line.quantity, line.measurement
+    sign = "<=" if quantity.better == "lower" else ">="
+    bounds = f"{sign} {quantity.must_hold:g}", f"{sign} {quantity.aim:g}"
+    if measured is None:
+        return quantity.row, quantity.what, "", "", None, *bounds, "", f"skipped: {line.skipped}"
+    return (
+        quantity.row,
+        quantity.what,
+        f"{_number(measured.figure)} {quantity.unit}",
+        f"{_number(measured.anchor)} {quantity.over}",
+        _number(measured.ratio),
+        *bounds,
+        f"{measured.spread:.0%}",
+        line.verdict,
+    )
+
+
+def _curve(line: Line) -> Table:
+    assert line.measurement is not None
+    points = line.measurement.points
+    highest = max(value for _, value in points)
+    rows = [(count, _number(value), "#" * round(WIDEST_BAR * value / highest)) for count, value in points]
+    return Table(
+        f"Round trip over T2, by {line.quantity.growth}", (str(line.quantity.growth), "T2", ""), tuple(rows)
+    )
+
+
+def _number(value: float) -> str:
+    """Three or four digits that count."""
+    return f"{value:,.0f}".replace(",", " ") if abs(value) >= 1000 else f"{value:.3g}"
