@@ -248,7 +248,7 @@ class Processes:
             emit("sched_process_exit", KERNEL, "sched", pid=task.pid, comm=task.comm, status=status)
         for told in self.on_death:
             told(task, failure)
-        if task.is_leader:
+        if task.is_leader and task.files.users:
             self._end_threads(task, status)
         self._orphan(task)
         self._notify_parent(task)
