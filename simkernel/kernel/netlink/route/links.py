@@ -76,7 +76,7 @@ def dump(writer: MessageWriter, callback: DumpCallback) -> bool:
         return False
     link = LinkRequest(callback.request)
     try:
-        _parse_dump(link)
+        _parse_dump(link, callback.strict)
     except OSError:  # what is wrong with the request stops only the strict
         if callback.strict:
             raise
@@ -108,10 +108,10 @@ def _tell(writer: MessageWriter, link: LinkRequest, device: NetDevice) -> None:
     writer.append(message(rtnl.RTM_NEWLINK, body, flags=NLM_F_MULTI, seq=request.seq, pid=request.portid))
 
 
-def _parse_dump(link: LinkRequest) -> None:
+def _parse_dump(link: LinkRequest, strict: bool) -> None:
     """`rtnl_valid_dump_ifinfo_req()`; old programs send a header of one byte."""
     request = link.request
-    if not request.strict:
+    if not strict:
         short = request.length < NLMSG_HDRLEN + rtnl.IfInfoMsg.SIZE
         link.parse(policy.LIBERAL, rtnl.RtGenMsg.SIZE if short else rtnl.IfInfoMsg.SIZE)
         return
