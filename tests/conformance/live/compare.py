@@ -30,6 +30,7 @@ from simkernel.uapi.socket import (
     SCM_CREDENTIALS,
     SO_COOKIE,
     SO_NETNS_COOKIE,
+    SO_PEERNAME,
     SOL_NETLINK,
     SOL_SOCKET,
 )
@@ -43,6 +44,7 @@ LARGEST_CHOSEN: Final = 2**32 - 4097
 
 COOKIES: Final = (SO_COOKIE, SO_NETNS_COOKIE)
 PID_OFFSET: Final = 12
+PORTID_IN_SOCKADDR: Final = (4, 8)
 SEQUENCE: Final = re.compile(rb"(?<=SEQNUM=)\d+")
 CACHEINFO: Final = re.compile(rb"(?<=\x14\0\x05\0\xff\xff\0\0).{1,8}", re.DOTALL)
 """IFLA_INET6_CACHEINFO of lo: when IPv6 came up, and a time drawn by chance (`ipv6_store_devconf()`)."""
@@ -163,11 +165,14 @@ def _control(message: tuple[int, int, bytes], names: Names) -> tuple[int, int, b
 
 
 def _option(step: Step, protocol: int, real: Any, simulated: Any, names: Names) -> Any:
-    """A cookie may be any number; a list of memberships is longer than what was written of it."""
+    """A cookie may be any number; a peer is a port id; of a list of memberships not all is written."""
     level, option, length = step.arguments
     if level == SOL_SOCKET and option in COOKIES:
         same_kind = type(real) is type(simulated) and (isinstance(real, int) or len(real) == len(simulated))
         return simulated if same_kind else real
+    if level == SOL_SOCKET and option == SO_PEERNAME and isinstance(real, bytes):
+        portid = slice(*PORTID_IN_SOCKADDR)
+        return real[: portid.start] + names.translate_bytes(real[portid]) + real[portid.stop :]
     if level == SOL_NETLINK and option == NETLINK_LIST_MEMBERSHIPS and length:
         written = length // 4 * 4
         return real[:written] + simulated[written:] if len(real) == len(simulated) else real

@@ -21,6 +21,7 @@ PROTOCOLS: Final = {
     nl.NETLINK_GENERIC: "GENERIC",
 }
 SENDS: Final = frozenset({"send", "sendto", "sendmsg", "flood"})
+LARGEST_ERRNO: Final = 4095
 RECEIVES: Final = frozenset({"recv", "recvfrom", "recvmsg", "drain"})
 NETLINK_OPTIONS: Final = {
     number: name
@@ -65,16 +66,17 @@ def result_name(step: Step, protocol: int, outcome: Outcome) -> str:
     kind, value = outcome
     if kind != "ok" or step.call not in RECEIVES or protocol == nl.NETLINK_USERSOCK:
         return kind
-    data = value if isinstance(value, bytes) else value[0]
-    return _answer(data)
+    return _answer(value if isinstance(value, bytes) else value[0])
 
 
 def _answer(data: bytes) -> str:
     """What kind of message a datagram begins with."""
-    if len(data) < nl.NlMsgErr.LAYOUT.size or len(data) < nl.NLMSG_HDRLEN + S32.size:
-        return "ok, cut short"
+    if b"@" in data[:16]:
+        return "uevent"
+    if len(data) < nl.NLMSG_HDRLEN + S32.size:
+        return "cut short"
     _, type, flags, _, _ = nl.NlMsgHdr.LAYOUT.unpack_from(data)
-    if type == nl.NLMSG_ERROR:
+    if type == nl.NLMSG_ERROR and -LARGEST_ERRNO <= S32.unpack_from(data, nl.NLMSG_HDRLEN)[0] <= 0:
         number = -S32.unpack_from(data, nl.NLMSG_HDRLEN)[0]
         extended = " with text" if flags & nl.NLM_F_ACK_TLVS else ""
         return f"answer {error_name(number) if number else 'ACK'}{extended}"

@@ -32,15 +32,21 @@ ROUTE, USERSOCK, UEVENT, GENERIC = (
     nl.NETLINK_GENERIC,
 )
 
+REFUSED: Final = (("listen", (1,)), ("listen", (-1,)), ("accept", ()), ("shutdown", (0,)), ("shutdown", (9,)))
+
 Rule = Callable[["Generator"], None]
 
 
 @attrs.frozen
 class Theme:
-    """What is frequent: protocols, and rules by name; every other rule has weight 1."""
+    """What is frequent: protocols, and rules by name; every other rule has weight 1.
+
+    `company` is how often a new socket joins a group, and a message goes to one.
+    """
 
     protocols: tuple[int, ...]
     weights: dict[str, int]
+    company: float = 0.1
 
 
 THEMES: Final = {
@@ -49,6 +55,7 @@ THEMES: Final = {
     "multicast": Theme(
         (USERSOCK, USERSOCK, UEVENT, GENERIC),
         {"send": 8, "membership": 8, "flood": 3, "receive": 10, "drain": 3, "buffer": 3, "switch": 3},
+        company=0.7,
     ),
     "requests": Theme((GENERIC,), {"send": 25, "receive": 20, "drain": 8, "switch": 5}),
     "dumps": Theme((GENERIC, GENERIC, ROUTE), {"send": 12, "receive": 40, "buffer": 3, "close": 2}),
@@ -56,9 +63,10 @@ THEMES: Final = {
     "uevent": Theme((UEVENT,), {"send": 10, "receive": 10, "membership": 3, "flood": 2, "buffer": 2}),
     "overrun": Theme(
         (USERSOCK, GENERIC, UEVENT),
-        {"flood": 12, "buffer": 8, "membership": 6, "receive": 12, "drain": 4, "switch": 4, "send": 6},
+        {"flood": 12, "buffer": 8, "membership": 4, "receive": 12, "drain": 4, "switch": 4, "send": 6},
+        company=0.6,
     ),
-    "options": Theme((USERSOCK, GENERIC, ROUTE, UEVENT), {"setsockopt": 25, "getsockopt": 25, "switch": 8}),
+    "options": Theme((USERSOCK, GENERIC, ROUTE, UEVENT), {"setsockopt": 40, "getsockopt": 40, "switch": 12}),
     "addresses": Theme(
         (USERSOCK, GENERIC, UEVENT),
         {"bind": 15, "connect": 10, "raw": 8, "socket": 5, "close": 5, "send": 8, "membership": 5},
@@ -76,7 +84,7 @@ class Generator:
         self.steps: list[Step] = []
         self.protocol: dict[int, int] = {}
         """Of each open socket."""
-        self._theme = THEMES[random.choice(tuple(THEMES))]
+        self._theme = random.choice(tuple(THEMES.values()))
         self._protocols = [each for each in self._theme.protocols if each in scope.protocols]
         self._protocols = self._protocols or list(scope.protocols)
         names = [name for name in RULES if name not in scope.without_rules]
@@ -102,6 +110,15 @@ class Generator:
     def slot(self) -> int:
         """One of the sockets."""
         return self.random.choice(tuple(self.protocol))
+
+    def peer(self, slot: int) -> int:
+        """A socket of the same protocol as that in `slot`, which may be itself."""
+        same = [each for each, protocol in self.protocol.items() if protocol == self.protocol[slot]]
+        return self.random.choice(same)
+
+    def in_company(self) -> bool:
+        """Whether it is about groups this time."""
+        return self.random.random() < self._theme.company
 
     def protocol_to_open(self) -> int:
         """What kind of socket to open."""
@@ -131,6 +148,8 @@ def socket(g: Generator) -> None:
     if random.random() < 0.75:
         g.add("bind", slot, values.address(random, MOST_SOCKETS))
         g.learn_name(slot)
+    if g.in_company():
+        g.add("setsockopt", slot, so.SOL_NETLINK, nl.NETLINK_ADD_MEMBERSHIP, random.choice(values.GROUPS))
 
 
 def close(g: Generator) -> None:
@@ -195,6 +214,19 @@ def names(g: Generator) -> None:
     g.add(g.random.choice(("getsockname", "getpeername")), g.slot())
 
 
+def refused(g: Generator) -> None:
+    """Calls that netlink has no use for."""
+    call, arguments = g.random.choice(REFUSED)
+    g.add(call, g.slot(), *arguments)
+
+
+def mode(g: Generator) -> None:
+    """Blocking or not; every call that might wait says MSG_DONTWAIT all the same."""
+    slot = g.slot()
+    g.add("setblocking", slot, g.random.random() < 0.5)
+    g.add("gettimeout", slot)
+
+
 # -- sending --------------------------------------------------------------------
 
 
@@ -205,13 +237,15 @@ def _flags(g: Generator, choices: tuple[int, ...]) -> int:
     return flags
 
 
-def _destination(g: Generator, protocol: int) -> tuple[Any, int]:
-    """Mostly the kernel where there is one, else another socket, and now and then a group."""
+def _destination(g: Generator, slot: int) -> tuple[Any, int]:
+    """Mostly the kernel where there is one, else another socket of the kind, and now and then a group."""
     random = g.random
-    if protocol != USERSOCK and random.random() < 0.8:
+    if g.in_company():
+        return random.choice((0, 0, Port(g.peer(slot)))), random.choice(values.GROUP_MASKS)
+    if g.protocol[slot] != USERSOCK and random.random() < 0.85:
         return 0, 0
-    if random.random() < 0.8:
-        return Port(random.randrange(MOST_SOCKETS)), values.groups(random)
+    if random.random() < 0.85:
+        return Port(g.peer(slot)), 0
     return values.address(random, MOST_SOCKETS)
 
 
@@ -247,13 +281,13 @@ def send(g: Generator) -> None:
     flags = _flags(g, values.SEND_FLAGS)
     pick = random.random()
     if pick < 0.75:
-        g.add("sendto", slot, data, flags, _destination(g, protocol))
+        g.add("sendto", slot, data, flags, _destination(g, slot))
     elif pick < 0.85:
         g.add("send", slot, data, flags)
     else:
         cut = sorted(random.randrange(len(data) + 1) for _ in range(2))
         pieces = (data[: cut[0]], data[cut[0] : cut[1]], data[cut[1] :])
-        address = _destination(g, protocol) if random.random() < 0.8 else None
+        address = _destination(g, slot) if random.random() < 0.8 else None
         g.add("sendmsg", slot, pieces, _credentials(g), flags, address)
     g.learn_name(slot)
 
@@ -262,10 +296,9 @@ def flood(g: Generator) -> None:
     """The same datagram until a queue is full, or more."""
     random = g.random
     slot = g.slot()
-    protocol = g.protocol[slot]
-    data = _payload(g, protocol)
+    data = _payload(g, g.protocol[slot])
     count = random.choice((3, 10, 30, 30, 80))
-    g.add("flood", slot, count, data, so.MSG_DONTWAIT, _destination(g, protocol))
+    g.add("flood", slot, count, data, so.MSG_DONTWAIT, _destination(g, slot))
     g.learn_name(slot)
 
 
@@ -418,6 +451,8 @@ RULES: Final[dict[str, Rule]] = {
     "connect": connect,
     "raw": raw,
     "names": names,
+    "refused": refused,
+    "mode": mode,
     "send": send,
     "flood": flood,
     "receive": receive,

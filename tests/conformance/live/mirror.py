@@ -67,9 +67,7 @@ class Mirror:
                 stranger = self._stranger(family)
                 stranger.description = describe(stranger)
                 stranger.doit = stranger.dumpit = Unknown()
-                registry.families[family.id] = registry._by_name[family.name] = stranger
-            for _, number in family.groups:
-                registry._groups |= 1 << number
+                registry.by_id[family.id] = registry.by_name[family.name.encode()] = stranger
         kernel.netlink.entries[NETLINK_GENERIC].groups = registry.group_room
 
     def _stranger(self, family: Description) -> Family:
