@@ -34,27 +34,23 @@ NO_ID = 2**32 - 1
 """A user or group id that is none (`uid_valid()`)."""
 
 
-def own(task: Task) -> Creds:
-    """A sender's own credentials."""
-    credentials = task.credentials
-    return task.tgid, credentials.uid, credentials.gid
-
-
-def send(task: Task, control: Iterable[ControlMessage], pid_exists: Callable[[int], bool]) -> Creds:
-    """The credentials that a message bears: its sender's, or those it claims (`scm_send()`).
+def send(
+    task: Task, control: Iterable[ControlMessage], own: Creds, pid_exists: Callable[[int], bool]
+) -> Creds:
+    """The credentials that a message bears: its sender's own, or those it claims (`scm_send()`).
 
     EINVAL for a control message of level SOL_SOCKET that is not SCM_CREDENTIALS; other levels are
     passed over.  EPERM for a claim that needs privilege, ESRCH for a process that does not exist.
     """
-    creds = mine = own(task)
+    creds = own
     for level, type, data in control:
         if level != SOL_SOCKET:
             continue
         if type != SCM_CREDENTIALS or len(data) != Ucred.SIZE:
             raise os_error(EINVAL)
         creds = Ucred.LAYOUT.unpack(data)
-        _check(task, mine, creds)
-        if creds[0] != mine[0] and not pid_exists(creds[0]):
+        _check(task, own, creds)
+        if creds[0] != own[0] and not pid_exists(creds[0]):
             raise os_error(ESRCH)
     return creds
 

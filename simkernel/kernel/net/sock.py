@@ -136,26 +136,10 @@ class Sock:
 
     # -- the queue ----------------------------------------------------------
 
-    def enqueue(self, skb: Skb) -> None:
-        """Put a buffer on the queue, charge it, wake a reader (`sock_def_readable()`)."""
-        self.rmem += skb.truesize
-        if self.queue is None:
-            self.queue = deque()
-        self.queue.append(skb)
-        if self._readers is not None:
-            self._readers.wake_up()
-
-    def dequeue(self) -> Skb:
-        """The oldest buffer, which is no longer charged.  There must be one."""
-        assert self.queue
-        skb = self.queue.popleft()
-        self.rmem -= skb.truesize
-        return skb
-
     def purge(self) -> None:
         """Drop all that is queued (`skb_queue_purge()`)."""
-        while self.queue:
-            self.dequeue()
+        self.queue = None
+        self.rmem = 0
 
     # -- options that are only stored -----------------------------------------
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from typing import TYPE_CHECKING
 
 from simkernel.engine import KERNEL
@@ -15,10 +16,10 @@ if TYPE_CHECKING:
     from simkernel.kernel.netlink.socket import NetlinkSocket
 
 
-def find(source: NetlinkSocket | KernelSocket, portid: int) -> NetlinkSocket | KernelSocket:
-    """Who has `portid` (`netlink_getsockbyportid()`).
+def find(source: NetlinkSocket, portid: int) -> NetlinkSocket:
+    """The program's socket that has `portid` (`netlink_getsockbyportid()`).
 
-    ECONNREFUSED if nobody has, or who has it is connected to somebody else.
+    ECONNREFUSED if none has, or the one that has it is connected to somebody else.
     """
     target = source.ports.get(portid)
     if target is None or (target.connected and target.destination != source.portid):
@@ -42,7 +43,12 @@ def queue(target: NetlinkSocket, skb: Skb) -> None:
     netlink.statistics.delivered += 1
     if engine.trace.emit is not None:
         tap.deliver(engine.trace, target.protocol, skb, portid=target.portid, kernel=False)
-    target.enqueue(skb)
+    target.rmem += skb.truesize
+    if target.queue is None:
+        target.queue = deque()
+    target.queue.append(skb)
+    if target._readers is not None:
+        target._readers.wake_up()
 
 
 def unicast_delivered(target: NetlinkSocket, skb: Skb) -> None:
@@ -58,10 +64,10 @@ def unicast_delivered(target: NetlinkSocket, skb: Skb) -> None:
 def unicast(source: KernelSocket, skb: Skb, portid: int) -> None:
     """Send from the kernel, which does not wait (`netlink_unicast()` with MSG_DONTWAIT).
 
-    ECONNREFUSED as `find`; EAGAIN if there is no room, which is an overrun of the receiver.
+    ECONNREFUSED if nobody has that port id, or is connected to another program; EAGAIN if there is no room, which is an overrun of the receiver.
     """
-    target = find(source, portid)
-    if target.is_kernel:
+    target = source.ports.get(portid)
+    if target is None or target.destination:
         raise os_error(ECONNREFUSED)
     accepted = skb if target.filter is None else accept(target, skb)
     if accepted is None:

@@ -188,7 +188,7 @@ def start(
     being unloaded, ENOBUFS.
     """
     sock = request.sock.ports.get(request.portid)
-    if sock is None or sock.is_kernel:
+    if sock is None:
         raise os_error(ECONNREFUSED)
     if sock.dump is not None:
         raise os_error(EBUSY)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar
 
 from simkernel.kernel.net.skb import KERNEL_CREDS, Creds, Skb
 from simkernel.kernel.net.truesize import truesize
 from simkernel.kernel.netlink import broadcast, deliver
 from simkernel.kernel.netlink.table import LEAST_GROUPS, Bind, Owner, PortTable, Release, Unbind
-from simkernel.uapi.errno import EINVAL, ESRCH, os_error
+from simkernel.uapi.errno import EADDRINUSE, EINVAL, ESRCH, os_error
 from simkernel.uapi.netlink import MAX_LINKS
 
 if TYPE_CHECKING:
@@ -26,10 +26,8 @@ class KernelSocket:
 
     __slots__ = ("entry", "input", "net", "netlink", "ports")
 
-    is_kernel: ClassVar[Literal[True]] = True
+    is_kernel: ClassVar[bool] = True
     portid: ClassVar[int] = 0
-    connected: ClassVar[bool] = False
-    destination: ClassVar[int] = 0
 
     def __init__(
         self, netlink: Netlink, net: Net, entry: ProtocolEntry, ports: PortTable, input: Input | None
@@ -100,7 +98,6 @@ class KernelSocket:
 
     def release(self) -> None:
         """Take it away (`netlink_kernel_release()`); with the last one the protocol is nobody's."""
-        self.ports.remove(0, self)
         del self.net.kernel_sockets[self.protocol]
         self.entry.registered -= 1
         if not self.entry.registered:
@@ -128,10 +125,10 @@ def create(
     """
     if not 0 <= protocol < MAX_LINKS:
         raise os_error(EINVAL)
+    if protocol in net.kernel_sockets:
+        raise os_error(EADDRINUSE)
     entry = netlink.entries[protocol]
-    ports = netlink.ports(net, protocol)
-    sock = KernelSocket(netlink, net, entry, ports, input)
-    ports.insert(0, sock)
+    sock = KernelSocket(netlink, net, entry, netlink.ports(net, protocol), input)
     net.kernel_sockets[protocol] = sock
     if not entry.registered:
         entry.groups = max(groups, LEAST_GROUPS)

@@ -1,6 +1,6 @@
 """Checking the attributes of a request against policies (lib/nlattr.c).
 
-    validator(table, STRICT).parse(request, start)
+    validator(table, STRICT).parse(request, start, end)
 
 A validator goes over the attributes once.  What is plainly right is let pass (policy_plain.py), all
 else is looked at in full.  The texts are the kernel's: programs show them to their users.
@@ -82,18 +82,12 @@ class Validator:
         rules = ((type, plain(policy)) for type, policy in enumerate(table.attributes) if type)
         self._plain = {type: rule for type, rule in rules if rule is not None}
 
-    def parse(self, request: Request, start: int) -> Found:
-        """The attributes of a request from `start` on, checked (`__nla_parse()`).
+    def parse(self, request: Request, at: int, end: int, depth: int = 0) -> Found:
+        """The attributes between two places of a request, checked (`__nla_validate_parse()`).
 
-        What is wrong is raised (EINVAL or ERANGE) and said in the request's extended ACK.
+        They are in `depth` nests.  What is wrong is raised (EINVAL or ERANGE) and said in the
+        request's extended ACK.
         """
-        return self.attributes(request, start, request.start + request.length, 0)
-
-    def attributes(self, request: Request, at: int, end: int, depth: int) -> Found:
-        """The attributes in a part of a request, in so many nests (`__nla_validate_parse()`)."""
-        if depth >= DEEPEST:
-            request.extack.message = "allowed policy recursion depth exceeded"
-            raise os_error(EINVAL)
         data, rules = request.data, self._plain
         found: Found = {}
         while end - at >= NLA_HDRLEN:
@@ -230,7 +224,11 @@ class _Check:
 
     def inside(self, table: PolicyTable, first: int, last: int) -> None:
         """The attributes in a nest."""
-        validator(table, self.validate).attributes(self.request, first, last, self.depth + 1)
+        depth = self.depth + 1
+        if depth == DEEPEST:
+            self.request.extack.message = "allowed policy recursion depth exceeded"
+            raise os_error(EINVAL)
+        validator(table, self.validate).parse(self.request, first, last, depth)
 
     def nested_array(self, policy: AttributePolicy, first: int, last: int) -> None:
         """Each entry is a nest, of whatever type (`nla_validate_array()`)."""

@@ -101,7 +101,9 @@ def recvmsg(sock: NetlinkSocket, task: Task, size: int, room: int = 0, flags: in
         sock.room_made()
     if flags & MSG_TRUNC:
         length = whole
-    return _new(Received, (data, length, messages, message_flags, (skb.portid, group_mask(skb.dst_group))))
+    group = skb.dst_group
+    address = (skb.portid, group_mask(group) if group else 0)
+    return _new(Received, (data, length, messages, message_flags, address))
 
 
 def _control(sock: NetlinkSocket, skb: Skb, room: int) -> ControlBuffer:

@@ -71,7 +71,9 @@ def sendmsg(
     if length > sock.sndbuf - RESERVE:
         raise os_error(EMSGSIZE)
     engine, costs = netlink.engine, netlink.costs
-    skb = Skb(data, user_truesize(length, group != 0), sock.portid, group, creds, engine.trace.flow)
+    queued = portid or group  # what the kernel reads is charged to nobody
+    truesize = user_truesize(length, group != 0) if queued else 0
+    skb = Skb(data, truesize, sock.portid, group, creds, engine.trace.flow)
     skb.addressed = address is not None
     engine.charged += costs.send + costs.skb_alloc + costs.copy(length)
     if length > SLAB_LARGEST:

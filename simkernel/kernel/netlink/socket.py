@@ -6,7 +6,7 @@ a driver answers only after sleeping returns an awaitable.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar
 
 from simkernel.kernel.net import sock_options
 from simkernel.kernel.net.sock import Sock
@@ -54,7 +54,7 @@ class NetlinkSocket(Sock):
         "stamp",
     )
 
-    is_kernel: ClassVar[Literal[False]] = False
+    is_kernel: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -144,7 +144,7 @@ class NetlinkSocket(Sock):
     def fits(self, truesize: int) -> bool:
         """Whether a buffer may be queued; an empty queue takes one of any size (`netlink_attachskb()`)."""
         rmem = self.rmem
-        return (not rmem or rmem + truesize <= self.rcvbuf) and not self.congested
+        return not self.congested and (not rmem or rmem + truesize <= self.rcvbuf)
 
     def room_made(self) -> None:
         """Something was read: an empty queue ends congestion, senders may try (`netlink_rcv_wake()`)."""

@@ -14,7 +14,6 @@ from simkernel.uapi.errno import EADDRINUSE, os_error
 
 if TYPE_CHECKING:
     from simkernel.kernel.net.namespace import Net
-    from simkernel.kernel.netlink.kernel_socket import KernelSocket
     from simkernel.kernel.netlink.socket import NetlinkSocket
     from simkernel.kernel.task.task import Task
 
@@ -134,10 +133,10 @@ def _bits(mask: int) -> list[int]:
     return groups
 
 
-class PortTable(dict[int, "NetlinkSocket | KernelSocket"]):
-    """Who has which port id of one protocol in one namespace (`netlink_lookup()`).
+class PortTable(dict[int, "NetlinkSocket"]):
+    """Which of the programs' sockets has which port id of a protocol in a namespace (`netlink_lookup()`).
 
-    `users` counts the sockets of programs there.
+    `users` counts those sockets, with and without a port id.  Port id 0 is `Net.kernel_sockets`.
     """
 
     __slots__ = ("users",)
@@ -146,13 +145,13 @@ class PortTable(dict[int, "NetlinkSocket | KernelSocket"]):
         super().__init__()
         self.users = 0
 
-    def insert(self, portid: int, sock: NetlinkSocket | KernelSocket) -> None:
+    def insert(self, portid: int, sock: NetlinkSocket) -> None:
         """Give `portid` to `sock`.  EADDRINUSE if somebody has it."""
         if portid in self:
             raise os_error(EADDRINUSE)
         self[portid] = sock
 
-    def remove(self, portid: int, sock: NetlinkSocket | KernelSocket) -> None:
+    def remove(self, portid: int, sock: NetlinkSocket) -> None:
         """Take `portid` from `sock`, if it has it."""
         if self.get(portid) is sock:
             del self[portid]

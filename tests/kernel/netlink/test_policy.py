@@ -38,7 +38,7 @@ def check(
     """Errno, text, and where the attribute at fault begins, counted from the first."""
     asked = request(data)
     try:
-        policy.validator(table, validate).parse(asked, NLMSG_HDRLEN)
+        policy.validator(table, validate).parse(asked, NLMSG_HDRLEN, asked.end)
     except OSError as error:
         place = asked.extack.bad_attribute
         return error.errno or 0, asked.extack.message, None if place is None else place - NLMSG_HDRLEN
@@ -161,7 +161,7 @@ def test_attributes_from_a_type_on_are_strict_for_everybody() -> None:
 
 def test_wrong_lengths_are_logged_up_to_a_limit() -> None:
     asked = request(attribute(1, bytes(5)) * 30)
-    policy.validator(of(U32), policy.LIBERAL).parse(asked, NLMSG_HDRLEN)
+    policy.validator(of(U32), policy.LIBERAL).parse(asked, NLMSG_HDRLEN, asked.end)
     lines = [record.text for record in asked.sock.netlink.log.records]
     assert lines == ["netlink: 'test': attribute type 1 has an invalid length."] * 10
 
@@ -190,7 +190,7 @@ def test_what_is_found_lies_in_the_request_or_the_fault_does(
     asked = request(data)
     tried = table(*policies)
     try:
-        found = policy.validator(tried, validate).parse(asked, NLMSG_HDRLEN)
+        found = policy.validator(tried, validate).parse(asked, NLMSG_HDRLEN, asked.end)
     except OSError as error:
         assert error.errno in (EINVAL, ERANGE)
         assert asked.extack.message
@@ -246,7 +246,7 @@ def test_what_is_plainly_right_is_right(
         asked = request(b"".join(attribute(type, payload) for type, payload in attributes))
         found: object
         try:
-            found = validator.parse(asked, NLMSG_HDRLEN)
+            found = validator.parse(asked, NLMSG_HDRLEN, asked.end)
         except OSError as error:
             found = error.errno
         log = [record.text for record in asked.sock.netlink.log.records]

@@ -20,9 +20,9 @@ from simkernel.uapi.structure import U16
 from simkernel.uapi.ynl import Spec, parse
 
 if TYPE_CHECKING:
-    from simkernel.kernel.net.namespace import Net
     from simkernel.kernel.netlink.genetlink.genetlink import GenericNetlink
     from simkernel.kernel.netlink.genetlink.info import Info
+    from simkernel.kernel.netlink.netlink import RequestModule
 
 
 @cache
@@ -55,30 +55,32 @@ class Controller:
 
         A name that nobody has is asked for as a module.  EINVAL without either, ENOENT.
         """
-        name = _name(info)
-        if name is None:
-            payload = info.payload(genl.CTRL_ATTR_FAMILY_ID)
-            if payload is None:
-                raise os_error(EINVAL)
-            self._reply(info, self._registry.find(U16.unpack_from(payload)[0]))
-            return None
-        family = self._registry.find_name(name)
-        request_module = self._netlink.request_module
-        if family is None and request_module is not None:
-            module = f"net-pf-{AF_NETLINK}-proto-{NETLINK_GENERIC}-family-{name}"
-            loading = request_module(module)
-            if isinstance(loading, Awaitable):
-                return self._reply_later(info, name, loading)
-            family = self._registry.find_name(name)
+        if genl.CTRL_ATTR_FAMILY_NAME in info.found:
+            name = _name(info)
+            family = self._registry.by_name.get(name)
+            if family is None and self._netlink.request_module is not None:
+                return self._load(info, name, self._netlink.request_module)
+        elif genl.CTRL_ATTR_FAMILY_ID in info.found:
+            family = self._registry.by_id.get(_id(info))
+        else:
+            raise os_error(EINVAL)
         self._reply(info, family)
         return None
 
-    async def _reply_later(self, info: Info, name: str, loading: Awaitable[Any]) -> None:
+    def _load(self, info: Info, name: bytes, request_module: RequestModule) -> Awaitable[None] | None:
+        text = name.decode("utf-8", "surrogateescape")
+        loading = request_module(f"net-pf-{AF_NETLINK}-proto-{NETLINK_GENERIC}-family-{text}")
+        if isinstance(loading, Awaitable):
+            return self._reply_later(info, name, loading)
+        self._reply(info, self._registry.by_name.get(name))
+        return None
+
+    async def _reply_later(self, info: Info, name: bytes, loading: Awaitable[Any]) -> None:
         await self._genetlink.lock.without(loading)
-        self._reply(info, self._registry.find_name(name))
+        self._reply(info, self._registry.by_name.get(name))
 
     def _reply(self, info: Info, family: Family | None) -> None:
-        if family is None or not _visible(family, info.net):
+        if family is None or not (family.everywhere or info.net.initial):
             raise os_error(ENOENT)
         if len(family.description) > GOODSIZE - NLMSG_HDRLEN - genl.GENL_HDRLEN:
             raise os_error(EMSGSIZE)
@@ -86,7 +88,8 @@ class Controller:
 
     def _dump_families(self, writer: MessageWriter, info: Info) -> bool:
         """All families that there are where it was asked (`ctrl_dumpfamily()`)."""
-        visible = [family for family in self._registry if _visible(family, info.net)]
+        initial = info.net.initial
+        visible = [family for family in self._registry if family.everywhere or initial]
         told = info.state or 0
         for family in visible[told:]:
             writer.append(info.message(genl.CTRL_CMD_NEWFAMILY, family.description, flags=NLM_F_MULTI))
@@ -98,12 +101,10 @@ class Controller:
 
     def _begin_policies(self, info: Info) -> None:
         """Whose policies are wanted; of id and name the id counts (`ctrl_dumppolicy_start()`)."""
-        payload = info.payload(genl.CTRL_ATTR_FAMILY_ID)
-        name = _name(info)
-        if payload is not None:
-            family = self._registry.find(U16.unpack_from(payload)[0])
-        elif name is not None:
-            family = self._registry.find_name(name)
+        if genl.CTRL_ATTR_FAMILY_ID in info.found:
+            family = self._registry.by_id.get(_id(info))
+        elif genl.CTRL_ATTR_FAMILY_NAME in info.found:
+            family = self._registry.by_name.get(_name(info))
         else:
             raise os_error(EINVAL)
         if family is None:
@@ -111,17 +112,16 @@ class Controller:
         policies.begin(info, family)
 
 
-def _name(info: Info) -> str | None:
-    """CTRL_ATTR_FAMILY_NAME up to its NUL, which its policy demands."""
-    place = info.found.get(genl.CTRL_ATTR_FAMILY_NAME)
-    if place is None:
-        return None
-    first, data = place[0], info.data
-    return data[first : data.index(0, first)].decode("utf-8", "surrogateescape")
+def _name(info: Info) -> bytes:
+    """CTRL_ATTR_FAMILY_NAME up to its NUL."""
+    first, last = info.found[genl.CTRL_ATTR_FAMILY_NAME]
+    return info.data[first:last].partition(b"\0")[0]
 
 
-def _visible(family: Family, net: Net) -> bool:
-    return family.everywhere or net.initial
+def _id(info: Info) -> int:
+    """CTRL_ATTR_FAMILY_ID."""
+    number: int = U16.unpack_from(info.data, info.found[genl.CTRL_ATTR_FAMILY_ID][0])[0]
+    return number
 
 
 def describe(family: Family) -> bytes:

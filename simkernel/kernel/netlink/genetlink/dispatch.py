@@ -36,7 +36,7 @@ class Dispatcher:
 
     def __init__(self, netlink: Netlink, registry: Registry, lock: OperationLock, guard: Guard) -> None:
         self._netlink = netlink
-        self._families = registry.families
+        self._families = registry.by_id
         self._lock = lock
         self._guard = guard
 
@@ -51,7 +51,7 @@ class Dispatcher:
         return self._family(info) if family.parallel else self._lock.run(self._family, info)
 
     def _family(self, info: Info) -> object:
-        """`genl_family_rcv_msg()`.
+        """`genl_family_rcv_msg()` and `genl_family_rcv_msg_doit()`.
 
         ENOENT where the family is not, EINVAL for a header that is too short or breaks the rules,
         EOPNOTSUPP for a command it lacks, EPERM, and whatever the operation says.
@@ -72,18 +72,23 @@ class Dispatcher:
         if operation.flags & (GENL_ADMIN_PERM | GENL_UNS_ADMIN_PERM) and not info.capable(CAP_NET_ADMIN):
             raise os_error(EPERM)
         info.operation = operation
-        return self._dump(info) if dumps else self._do(info)
-
-    def _do(self, info: Info) -> object:
-        """`genl_family_rcv_msg_doit()`"""
-        family, operation = info.family, info.operation
+        if dumps:
+            return self._dump(info)
         validator = operation.validator
-        info.found = {} if validator is None else validator.parse(info, info.start + family.attributes_offset)
+        if validator is None:
+            info.found = {}
+        else:
+            start = info.start
+            info.found = validator.parse(info, start + family.attributes_offset, start + info.length)
         if self._netlink.engine.trace.emit is not None:
             self._trace(info, "genl_doit")
         assert operation.do is not None
-        if family.owner is None:
-            return operation.do(info)
+        return operation.do(info) if family.owner is None else self._guarded_do(info)
+
+    def _guarded_do(self, info: Info) -> object:
+        """The operation of a module's family."""
+        family, operation = info.family, info.operation
+        assert operation.do is not None
         where = f"{family.name} {operation.name} doit"
         with self._guard(family.owner, where):
             result = operation.do(info)
@@ -109,7 +114,7 @@ class Dispatcher:
         def begin(callback: DumpCallback) -> object:
             """`genl_start()`"""
             validator = operation.validator
-            info.found = {} if validator is None else validator.parse(info, info.attributes_start)
+            info.found = {} if validator is None else validator.parse(info, info.attributes_start, info.end)
             info.callback = callback
             info.state = None
             self._trace(info, "genl_dumpit")

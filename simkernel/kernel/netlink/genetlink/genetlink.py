@@ -104,7 +104,7 @@ class GenericNetlink:
 
     def unregister(self, family: Family) -> None:
         """Take a family away; who was in its groups is in them no more (`genl_unregister_family()`)."""
-        if self.registry.find(family.id) is not family:
+        if self.registry.by_id.get(family.id) is not family:
             raise os_error(ENOENT)
         entry = self.netlink.entries[nl.NETLINK_GENERIC]
         for index in range(len(family.groups)):

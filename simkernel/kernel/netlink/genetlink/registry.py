@@ -27,15 +27,15 @@ WORD: Final = 64
 
 
 class Registry:
-    """`families` by id.
+    """The families that there are, by number and by name.
 
     Ids are given out in turn, and again only after all others were (`idr_alloc_cyclic()`); group
     numbers are the lowest that are free.
     """
 
     def __init__(self) -> None:
-        self.families: dict[int, Family] = {}
-        self._by_name: dict[str, Family] = {}
+        self.by_id: dict[int, Family] = {}
+        self.by_name: dict[bytes, Family] = {}
         self._next_id = 0
         self._groups = RESERVED_GROUPS
         self.group_room = WORD
@@ -43,18 +43,14 @@ class Registry:
 
     def __iter__(self) -> Iterator[Family]:
         """All families in the order of their ids."""
-        return iter([family for _, family in sorted(self.families.items())])
+        return iter([family for _, family in sorted(self.by_id.items())])
 
     def __len__(self) -> int:
-        return len(self.families)
+        return len(self.by_id)
 
     def find(self, id: int) -> Family | None:
         """The family with that id (`genl_family_find_byid()`)."""
-        return self.families.get(id)
-
-    def find_name(self, name: str) -> Family | None:
-        """The family of that name (`genl_family_find_byname()`)."""
-        return self._by_name.get(name)
+        return self.by_id.get(id)
 
     def find_group(self, group: int) -> tuple[Family, int] | None:
         """The family that a group number belongs to, and which of its groups it is."""
@@ -75,19 +71,20 @@ class Registry:
         EINVAL for a family that cannot be, EEXIST for a name that is there, ENOSPC if no id is free.
         """
         _check(family)
-        if self.find_name(family.name) is not None:
+        name = family.name.encode()
+        if name in self.by_name:
             raise os_error(EEXIST)
         family.id = self._free_id(family)
-        self.families[family.id] = self._by_name[family.name] = family
+        self.by_id[family.id] = self.by_name[name] = family
         self._next_id = family.id + 1
         if family.groups:
             family.first_group = FIXED_GROUPS.get(family.name) or self._take_groups(len(family.groups))
 
     def remove(self, family: Family) -> None:
         """Forget a family; its group numbers are free again.  ENOENT if it is not there."""
-        if self.families.get(family.id) is not family:
+        if self.by_id.get(family.id) is not family:
             raise os_error(ENOENT)
-        del self.families[family.id], self._by_name[family.name]
+        del self.by_id[family.id], self.by_name[family.name.encode()]
         if family.first_group != FIXED_GROUPS["NET_DM"]:
             self._groups &= ~(((1 << len(family.groups)) - 1) << family.first_group)
 
@@ -95,7 +92,7 @@ class Registry:
         fixed = FIXED_IDS.get(family.name)
         candidates = [fixed] if fixed is not None else self._candidates()
         for id in candidates:
-            if id not in self.families:
+            if id not in self.by_id:
                 return id
         raise os_error(ENOSPC)
 

@@ -67,7 +67,7 @@ class LinkRequest:
         if request.length < NLMSG_HDRLEN + header_size:
             raise refuse(request, EINVAL, "Invalid header length")
         start = request.start + NLMSG_HDRLEN + align4(header_size)
-        self._found = validator(LINK_POLICY, validate).parse(request, start)
+        self._found = validator(LINK_POLICY, validate).parse(request, start, request.end)
 
     def check_nest(self, type: int, table: PolicyTable) -> None:
         """Check what is in a nested attribute, if it is there.  What is wrong with it is not said."""
@@ -76,7 +76,7 @@ class LinkRequest:
             request = self.request
             said, request.extack = request.extack, ExtendedAck()
             try:
-                validator(table, LIBERAL).attributes(request, *place, depth=1)
+                validator(table, LIBERAL).parse(request, *place, depth=1)
             finally:
                 request.extack = said
 
