@@ -16,7 +16,7 @@ from simkernel.bench.table import TABLE
 SUBJECTS = {quantity.name: quantity.subject for quantity in TABLE}
 
 
-@click.command()
+@click.command(epilog=f"NAME is one of: {', '.join(SUBJECTS)}.")
 @click.argument("name", type=click.Choice(list(SUBJECTS)), metavar="NAME")
 @click.argument("times", type=click.IntRange(min=1), required=False)
 def main(name: str, times: int | None) -> None:

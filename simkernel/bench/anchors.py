@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -15,20 +15,18 @@ from simkernel.bench.quantity import Lacking
 from simkernel.bench.stopwatch import Subject, Work
 from simkernel.uapi.netlink import NETLINK_GENERIC, NETLINK_USERSOCK
 
-Timeouts = Iterator[Any]
-
 
 @contextmanager
 def timeouts() -> Iterator[Work]:
     """E: one bare `yield env.timeout(1)` in stock simpy."""
 
-    def process(env: simpy.Environment, often: int) -> Timeouts:
+    def process(env: simpy.Environment, often: int) -> Generator[Any, Any, None]:
         for _ in range(often):
             yield env.timeout(1)
 
     def run(often: int) -> int:
         env = simpy.Environment()
-        env.process(process(env, often))  # type: ignore[arg-type]
+        env.process(process(env, often))
         env.run()
         return often
 
@@ -42,12 +40,12 @@ def timeouts_of(processes: int) -> Subject:
     def subject() -> Iterator[Work]:
         env = simpy.Environment()
 
-        def process() -> Timeouts:
+        def process() -> Generator[Any, Any, None]:
             while True:
                 yield env.timeout(1)
 
         for _ in range(processes):
-            env.process(process())  # type: ignore[arg-type]
+            env.process(process())
 
         def run(often: int) -> int:
             instants = max(1, often // processes)
@@ -79,9 +77,9 @@ def real_multicast(members: int, most: int) -> Subject:
 
     @contextmanager
     def subject() -> Iterator[Work]:
-        raise_descriptor_limit(members + 100)
         with contextlib.ExitStack() as stack:
             sender = stack.enter_context(real_socket(NETLINK_USERSOCK))
+            raise_descriptor_limit(members + 100)
             receivers = [stack.enter_context(real_socket(NETLINK_USERSOCK)) for _ in range(members)]
             try:
                 for receiver in receivers:

@@ -94,5 +94,5 @@ def import_pyroute2() -> Any:
     try:
         import pyroute2
     except ImportError:
-        raise Lacking("pyroute2 is not installed: pip install 'simkernel[test]'") from None
+        raise Lacking("pyroute2 is not installed: pip install pyroute2") from None
     return pyroute2

@@ -38,8 +38,8 @@ def make({names}):
             pass
     return loop
 """
+"""Where a hook is put, in place of `pass`."""
 
-Site: TypeAlias = FunctionType
 Locals: TypeAlias = dict[str, Any]
 
 SITES: Final[dict[str, tuple[Any, ...]]] = {
@@ -100,16 +100,14 @@ def _looping(loop: Callable[[int], None]) -> Subject:
     return subject
 
 
-def _loop(site: Site, names: Locals) -> Callable[[int], None]:
+def _loop(site: FunctionType, names: Locals) -> Callable[[int], None]:
     """A function that passes the hook of `site` so often, its names being what they were there."""
     hook = list(_hook(ast.parse(textwrap.dedent(inspect.getsource(site))).body[0]))
     if not hook:
         raise InternalError(f"{site.__qualname__} has no hook: simkernel/bench/hooks.py says it has")
     used = {each.id for statement in hook for each in ast.walk(statement) if isinstance(each, ast.Name)}
     bound = {name: value for name, value in names.items() if name in used and name not in MARKS}
-    source = ast.parse(
-        f"def make({', '.join(bound)}):\n def loop(often):\n  for _ in range(often): pass\n return loop"
-    )
+    source = ast.parse(LOOP.format(names=", ".join(bound)))
     next(each for each in ast.walk(source) if isinstance(each, ast.For)).body = hook
     space = dict(site.__globals__)
     exec(compile(ast.fix_missing_locations(source), f"<hook of {site.__qualname__}>", "exec"), space)
@@ -137,7 +135,7 @@ def _mentioned(statement: ast.stmt) -> Iterator[str]:
                     yield each.attr
 
 
-def _visited(kind: str) -> list[tuple[Site, Locals]]:
+def _visited(kind: str) -> list[tuple[FunctionType, Locals]]:
     """The functions with such hooks, and their local names as they were in a running machine."""
     seen: dict[CodeType, Locals] = {}
     wanted = {site.__code__: site for site in SITES[kind]}

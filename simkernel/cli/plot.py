@@ -77,6 +77,8 @@ def _ratios(axes: Axes, rows: list[dict[str, Any]]) -> None:
         axes.text(max(part, LEAST), place, f" {row['ratio']:.3g}", va="center", fontsize=7)
     axes.axvline(1, color="black", linestyle="--", linewidth=0.8)
     axes.set_xscale("log")
+    axes.set_xlim(left=LEAST)
+    axes.xaxis.set_major_formatter("{x:g}")
     axes.set_yticks(range(len(rows)), [f"{row['what']}  {row['row']}" for row in reversed(rows)], fontsize=8)
     axes.set_xlabel("ratio, as a part of what must hold (dashed); the stroke is the aim")
 
@@ -90,6 +92,6 @@ def _curve(axes: Axes, curve: dict[str, Any]) -> None:
     counts, values = zip(*curve["points"], strict=True)
     axes.plot(counts, values, marker="o", color=COLOURS["aim"])
     axes.set_xscale("log")
-    axes.set_ylim(bottom=0)
+    axes.set_ylim(0, 1.1 * max(values))
     axes.set_xlabel(curve["counts"])
     axes.set_ylabel("round trip over T2")
