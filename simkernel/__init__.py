@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from simkernel.engine import (
         Deadlock,
+        DeviceError,
         InternalError,
         NotModelled,
         SimulationError,
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Deadlock",
+    "DeviceError",
     "InternalError",
     "Machine",
     "NotModelled",

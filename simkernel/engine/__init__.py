@@ -13,7 +13,14 @@ from simkernel.engine.clock import (
     whole_nanoseconds,
 )
 from simkernel.engine.engine import Engine
-from simkernel.engine.errors import Deadlock, InternalError, NotModelled, SimulationError, TimeLimit
+from simkernel.engine.errors import (
+    Deadlock,
+    DeviceError,
+    InternalError,
+    NotModelled,
+    SimulationError,
+    TimeLimit,
+)
 from simkernel.engine.streams import Streams
 from simkernel.engine.timer import Timer
 from simkernel.engine.trace import APPLICATION, DRIVER, HARDWARE, KERNEL, LAYERS, Record, Tracer
@@ -29,6 +36,7 @@ __all__ = [
     "SECOND",
     "Call",
     "Deadlock",
+    "DeviceError",
     "Duration",
     "Engine",
     "InternalError",

@@ -1,6 +1,6 @@
 """Errors by blame: what is wrong, and whose fault it is.
 
-A modelled errno is an `OSError`; these are the other two kinds.  Each can be rebuilt from its
+A modelled errno is an `OSError`; these are the other kinds.  Each can be rebuilt from its
 `args`, because simpy's `step()` re-raises `type(error)(*error.args)`.
 """
 
@@ -24,6 +24,13 @@ class TimeLimit(SimulationError):
 
 class NotModelled(SimulationError):
     """Linux has this and simkernel does not (see the guide, "what is modelled")."""
+
+
+class DeviceError(Exception):
+    """The code of a device has raised, while a driver had its register in hand.
+
+    It ends the run: no kernel could answer for it, and no driver is to blame.  `__cause__` is the error.
+    """
 
 
 class InternalError(Exception):

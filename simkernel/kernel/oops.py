@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from simkernel.engine import InternalError, SimulationError
+from simkernel.engine import DeviceError, InternalError, SimulationError
 from simkernel.kernel.locking.spinlock import Lockup
 from simkernel.kernel.log import Log
 from simkernel.kernel.module.image import locate
@@ -43,6 +43,8 @@ KEPT = 64
 
 FAULTS = (Exception, SystemExit)
 """What is an oops: sys.exit() is no way out of a kernel.  Ctrl-C and the end of a task are not a module's."""
+OTHERS = (InternalError, DeviceError)
+"""What is none: it comes through a module's code and is not its fault."""
 
 
 @attrs.frozen
@@ -124,7 +126,7 @@ class Guard:
         pass
 
     def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> bool:
-        if self._module is None or not isinstance(error, FAULTS) or isinstance(error, InternalError):
+        if self._module is None or not isinstance(error, FAULTS) or isinstance(error, OTHERS):
             return False
         if not self._answered:
             self._oopses.report(self._module, self._where, error)

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from simkernel import seconds
-from simkernel.engine import InternalError
+from simkernel.engine import DeviceError, InternalError
+from simkernel.hardware import RO, Device, Register
 from simkernel.kernel.taint import Taint
 from tests.kernel.conftest import Bench
 
@@ -125,6 +126,37 @@ def test_a_recursion_is_told_once(bench: Bench) -> None:
     assert fails(bench, bench.root.insmod, "m") == errno.EFAULT
     traced = [text for text in bench.log if text.endswith("[m]")]
     assert traced == [" back at m.py:5 [m]", " there at m.py:4 [m]", " init at m.py:3 [m]"]
+
+
+class Faulty(Device):
+    """A device with a bug."""
+
+    vendor_id, device_id = 0xBAD, 1
+    registers = (Register("RATIO", 0x10, RO),)
+
+    def read_ratio(self) -> int:
+        return 1 // 0
+
+
+def test_a_device_with_a_bug_is_no_fault_of_its_driver(bench: Bench) -> None:
+    """Its exception ends the run, whatever code had the register in hand."""
+    bench.module(
+        "m",
+        """
+        def probe(device):
+            readl(devm_ioremap(device), 0x10)
+        async def init(this):
+            await simbus_register_driver(this, (SimbusDeviceId(0xBAD, 1),), probe)
+        """,
+    )
+    bench.machine.plug(Faulty())
+    bench.pass_time(seconds(1))
+    with pytest.raises(
+        DeviceError, match="faulty0: ZeroDivisionError in the device's read of RATIO"
+    ) as raised:
+        bench.root.insmod("m")
+    assert isinstance(raised.value.__cause__, ZeroDivisionError)
+    assert bench.machine.kernel.oopses.count == 0
 
 
 def test_two_are_numbered(bench: Bench) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import attrs
 
-from simkernel.engine import HARDWARE, Engine, SimulationError
+from simkernel.engine import HARDWARE, DeviceError, Engine, SimulationError
 from simkernel.hardware.bus import registers as sheet
 from simkernel.hardware.bus.device import Device
 from simkernel.hardware.bus.hotplug import HotplugController
@@ -91,7 +91,10 @@ class Bus:
             return sheet.ALL_ONES
         self.statistics.reads += 1
         offset &= 0xFFF
-        value = device.read(offset)
+        try:
+            value = device.read(offset)
+        except Exception as error:
+            raise _blame(device, "read", offset, error) from error
         if (emit := self.engine.trace.emit) is not None:
             emit(
                 "rwmmio_read",
@@ -129,7 +132,10 @@ class Bus:
                 register=device.register_name(offset),
                 value=value,
             )
-        device.write(offset, value)
+        try:
+            device.write(offset, value)
+        except Exception as error:
+            raise _blame(device, "write", offset, error) from error
 
     # The user's side
 
@@ -246,6 +252,11 @@ class Bus:
 
 def _why(address: int) -> str:
     return "not aligned to 4 bytes" if address & 3 else "no window there"
+
+
+def _blame(device: Device, access: str, offset: int, error: Exception) -> DeviceError:
+    where = f"the device's {access} of {device.register_name(offset)}"
+    return DeviceError(f"{device.name}: {type(error).__name__} in {where}: {error}")
 
 
 def _ignore(_: object) -> None:

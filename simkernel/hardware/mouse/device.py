@@ -69,6 +69,10 @@ class Mouse(Device):
     )
 
     def __init__(self, motion: Motion = STILL, *, name: str = "") -> None:
+        if not hasattr(motion, "moves"):
+            raise SimulationError(
+                f"{motion!r} is no motion: pass Script([...]), recording(file), Walk() or what has moves()"
+            )
         self.name = name
         self.motion = motion
         self.statistics = Statistics()

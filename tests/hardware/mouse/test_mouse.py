@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 from hypothesis import given, settings
@@ -198,6 +198,12 @@ def test_a_senseless_move_is_refused() -> None:
         Mouse().move(1)
     with pytest.raises(SimulationError, match="there are five"):
         Desk(Mouse()).mouse.move(buttons=64)
+
+
+@pytest.mark.parametrize("wrong", ["moves.txt", None, [Move(0)]])
+def test_what_is_no_motion_is_refused(wrong: Any) -> None:
+    with pytest.raises(SimulationError, match="is no motion: pass Script"):
+        Mouse(wrong)
 
 
 def test_who_reads_a_report_goes_on_under_its_flow() -> None:
