@@ -140,11 +140,7 @@ class Driver:
         if task.sleep is None:
             self._processes.runner.end(task, SIGKILL)
             return
-        task.sleep.leave()
-        task.sleep = None
-        frame, task.frame = task.frame, None
-        if frame is not None:
-            frame.close()
+        self._processes.runner.abandon(task)
         task.call = None
 
     def end(self, status: int) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from simkernel.kernel.file.file import OpenFile
 from simkernel.kernel.file.socket import NO_CONTROL, Address, Control, Received, SocketObject
 from simkernel.kernel.task.task import Task
-from simkernel.kernel.task.wait import WouldBlock, sleep_on
+from simkernel.kernel.task.wait import Blocked, WouldBlock
 from simkernel.uapi.errno import EAFNOSUPPORT, EAGAIN, EINVAL, ENOTSOCK, EOPNOTSUPP, os_error
 from simkernel.uapi.fcntl import O_NONBLOCK
 from simkernel.uapi.socket import AF_MAX, MSG_DONTWAIT, SOCK_CLOEXEC, SOCK_MAX, SOCK_NONBLOCK, SOCK_TYPE_MASK
@@ -119,7 +119,7 @@ class SocketCalls:
 
     def sendto(
         self, task: Task, fd: int, data: bytes, flags: int = 0, address: Address | None = None
-    ) -> int | Awaitable[int]:
+    ) -> int | Awaitable[int] | Blocked:
         """sendto(2): the number of bytes sent."""
         return self.sendmsg(task, fd, data, NO_CONTROL, flags, address)
 
@@ -131,7 +131,7 @@ class SocketCalls:
         control: Control,
         flags: int = 0,
         address: Address | None = None,
-    ) -> int | Awaitable[int]:
+    ) -> int | Awaitable[int] | Blocked:
         """sendmsg(2), its buffers joined to `data` by the caller's library."""
         file = task.files.get(fd)
         sock = file.socket
@@ -146,9 +146,9 @@ class SocketCalls:
         except WouldBlock as blocked:
             if flags & MSG_DONTWAIT or file.flags & O_NONBLOCK:
                 raise os_error(EAGAIN) from None
-            return self._wait(file, blocked, sock.sndtimeo, exclusive=False)
+            return self._block(file, blocked, sock.sndtimeo, exclusive=False)
 
-    def recvfrom(self, task: Task, fd: int, size: int, flags: int = 0) -> Received | Awaitable[Received]:
+    def recvfrom(self, task: Task, fd: int, size: int, flags: int = 0) -> Received | Blocked:
         """recvfrom(2): one message of up to `size` bytes and its sender."""
         file = task.files.get(fd)
         sock = file.socket
@@ -161,7 +161,7 @@ class SocketCalls:
 
     def recvmsg(
         self, task: Task, fd: int, size: int, control_size: int, flags: int = 0
-    ) -> Received | Awaitable[Received]:
+    ) -> Received | Blocked:
         """recvmsg(2)."""
         file = task.files.get(fd)
         sock = file.socket
@@ -174,29 +174,15 @@ class SocketCalls:
 
     def _receive_later(
         self, file: OpenFile, sock: SocketObject, blocked: WouldBlock, flags: int
-    ) -> Awaitable[Received]:
+    ) -> Blocked:
         if flags & MSG_DONTWAIT or file.flags & O_NONBLOCK:
             raise os_error(EAGAIN) from None
-        return self._wait(file, blocked, sock.rcvtimeo, exclusive=True)
+        return self._block(file, blocked, sock.rcvtimeo, exclusive=True)
 
-    async def _wait(
-        self, file: OpenFile, blocked: WouldBlock, timeout: int | None, *, exclusive: bool
-    ) -> Any:
-        """Sleep until the operation can go on.  EAGAIN when the socket's own timeout is over."""
+    def _block(self, file: OpenFile, blocked: WouldBlock, timeout: int | None, *, exclusive: bool) -> Blocked:
+        """Wait until the operation can go on; EAGAIN when the socket's own timeout is over."""
         deadline = None if timeout is None else self._engine.time() + timeout
-        file.get()  # whoever closes the descriptor meanwhile does not take the socket away
-        try:
-            while True:
-                if not await sleep_on(blocked.queue, deadline=deadline, exclusive=exclusive):
-                    raise os_error(EAGAIN)
-                try:
-                    result = blocked.retry()
-                except WouldBlock as again:
-                    blocked = again
-                else:
-                    return await result if isinstance(result, Awaitable) else result
-        finally:
-            file.put()
+        return Blocked(blocked, file, deadline, exclusive)
 
 
 def _socket(task: Task, fd: int) -> SocketObject:

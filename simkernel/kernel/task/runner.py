@@ -18,9 +18,9 @@ from typing import Any
 from simkernel.engine import APPLICATION, KERNEL, Call, DeviceError, Engine, InternalError, SimulationError
 from simkernel.kernel.task.scheduler import Scheduler
 from simkernel.kernel.task.task import State, Task
-from simkernel.kernel.task.wait import Elapse, Sleep
+from simkernel.kernel.task.wait import Blocked, Elapse, Sleep, WouldBlock
 from simkernel.uapi import signal as uapi_signal
-from simkernel.uapi.errno import EINTR, os_error
+from simkernel.uapi.errno import EAGAIN, EINTR, os_error
 
 Handler = Callable[..., Any]
 Exit = Callable[[Task, int, BaseException | None], None]
@@ -53,6 +53,7 @@ class Runner:
         self._on_exit = on_exit
         self._entry_cost = scheduler.costs.syscall
         self._completes = scheduler.completes
+        self._tell_woken = self._woken
         self.current: Task | None = None
         self.system_calls = 0
         self.before_sleep: Callable[[], None] = _nothing
@@ -177,10 +178,14 @@ class Runner:
         except Exception as bug:
             raise self._internal(task, bug) from bug
         else:
-            if type(result) is CoroutineType:
+            kind = type(result)
+            if kind is CoroutineType:
                 task.frame = result
                 task.flow = trace.flow
                 self._drive(task, None, None)
+            elif kind is Blocked:
+                task.blocked = result
+                self._sleep(task, result)
             else:
                 self._complete(task, result, None)
         self.current = None
@@ -232,9 +237,7 @@ class Runner:
             return
         task.state = State.SLEEPING if sleep.interruptible else State.UNINTERRUPTIBLE
         task.sleep = sleep
-        sleep.on_wake = lambda woken: self._woken(task, woken, None)
-        for queue in sleep.queues:
-            queue.add(sleep)
+        sleep.begin(task, self._tell_woken)
         if sleep.deadline is not None:
             at = max(sleep.deadline, self._engine.time())
             sleep.timer = self._engine.call_at(at, sleep.wake, False)
@@ -255,8 +258,50 @@ class Runner:
     def _resume(self, task: Task, woken: bool | None, error: BaseException | None) -> None:
         if task.frame is not None:
             self._drive(task, woken, error)
+        elif task.blocked is not None:
+            self._retry(task, task.blocked, woken, error)
         else:
             self._advance(task, woken, error)
+
+    def _retry(self, task: Task, blocked: Blocked, woken: bool | None, error: BaseException | None) -> None:
+        """A call that was blocked tries again; if it cannot go on yet it waits again."""
+        self.current = task
+        self._trace.flow = task.flow
+        result: Any = None
+        if error is None:
+            try:
+                if not woken:
+                    raise os_error(EAGAIN)
+                result = blocked.retry()
+            except WouldBlock as still:
+                blocked.again(still)
+                self._sleep(task, blocked)
+                self.current = None
+                return
+            except (OSError, SimulationError) as failure:
+                error = failure
+            except Exception as bug:
+                raise self._internal(task, bug) from bug
+        task.blocked = None
+        blocked.file.put()
+        if type(result) is CoroutineType:
+            task.frame = result
+            self._drive(task, None, None)
+        else:
+            self._complete(task, result, error)
+        self.current = None
+
+    def abandon(self, task: Task) -> None:
+        """Let a task forget what it waits for in the kernel."""
+        if task.sleep is not None:
+            task.sleep.leave()
+            task.sleep = None
+        blocked, task.blocked = task.blocked, None
+        if blocked is not None:
+            blocked.file.put()
+        frame, task.frame = task.frame, None
+        if frame is not None:
+            frame.close()
 
     def interrupt_sleep(self, task: Task) -> None:
         """A signal came: end the task's sleep with EINTR if it is interruptible."""
@@ -302,15 +347,7 @@ class Runner:
 
     def end(self, task: Task, status: int, failure: BaseException | None = None) -> None:
         """End a task wherever it is: its coroutines are closed, what it waits for forgotten."""
-        if task.sleep is not None:
-            task.sleep.leave()
-            task.sleep = None
-        frame, task.frame = task.frame, None
-        if frame is not None:
-            frame.close()
-        program, task.program = task.program, None
-        if program is not None:
-            failure = failure or _close(program)
+        self.abandon(task)
         self._ended(task, status, failure)
 
     def _ended(self, task: Task, status: int, failure: BaseException | None) -> None:

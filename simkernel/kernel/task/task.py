@@ -10,7 +10,7 @@ from simkernel.engine import Call
 from simkernel.kernel.file.table import FileTable
 from simkernel.kernel.task.credentials import Credentials
 from simkernel.kernel.task.signals import Signals
-from simkernel.kernel.task.wait import Sleep, WaitQueue
+from simkernel.kernel.task.wait import Blocked, Sleep, WaitQueue
 
 if TYPE_CHECKING:
     from simkernel.kernel.net.namespace import Net
@@ -39,6 +39,7 @@ class Task:
 
     __slots__ = (
         "alive",
+        "blocked",
         "busy_until",
         "call",
         "children",
@@ -97,6 +98,7 @@ class Task:
         self.call: Call[Any] | None = None
         self.entered = 0
         self.sleep: Sleep | None = None
+        self.blocked: Blocked | None = None
         self.on_result: OnResult | None = None
         self.flow = 0
         self.own_flow = 0

@@ -12,13 +12,19 @@ Sleeping code is `async def` and awaits `sleep_on` or `elapse`; the task's runne
 from __future__ import annotations
 
 import inspect
-from collections import deque
 from collections.abc import Awaitable, Callable, Generator
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from simkernel.engine import Timer
 
+if TYPE_CHECKING:
+    from simkernel.kernel.file.file import OpenFile
+    from simkernel.kernel.task.task import Task
+
 T = TypeVar("T")
+
+Woken = Callable[["Task", bool, BaseException | None], None]
+"""Told that a task's sleep has ended: woken or not, or by an error."""
 
 
 class Waiter(Protocol):
@@ -41,7 +47,7 @@ class WaitQueue:
 
     def __init__(self, name: str = "") -> None:
         self.name = name
-        self._waiters: deque[Waiter] | None = None  # made when first needed: most queues stay empty
+        self._waiters: list[Waiter] | None = None  # made when first needed: most queues stay empty
 
     def __bool__(self) -> bool:
         return bool(self._waiters)
@@ -52,8 +58,9 @@ class WaitQueue:
     def add(self, waiter: Waiter) -> None:
         """Append a waiter."""
         if self._waiters is None:
-            self._waiters = deque()
-        self._waiters.append(waiter)
+            self._waiters = [waiter]
+        else:
+            self._waiters.append(waiter)
 
     def discard(self, waiter: Waiter) -> None:
         """Take a waiter out, if it is in."""
@@ -62,9 +69,13 @@ class WaitQueue:
 
     def wake_up(self) -> None:
         """Wake whoever is not exclusive, and one who is."""
-        if self._waiters:
+        waiters = self._waiters
+        if waiters:
+            if len(waiters) == 1:
+                waiters[0].wake(True)
+                return
             exclusive_woken = False
-            for waiter in tuple(self._waiters):
+            for waiter in tuple(waiters):
                 if not waiter.exclusive or not exclusive_woken:
                     exclusive_woken = exclusive_woken or waiter.exclusive
                     waiter.wake(True)
@@ -86,19 +97,19 @@ class WouldBlock(Exception):
 
 
 class Sleep:
-    """What sleeping code awaits: to be woken through a queue, or to reach a deadline (ns).
+    """A task's place in wait queues: it waits to be woken through one, or for a deadline (ns).
 
-    The result is True if it was woken, False if the deadline passed.  A signal ends it with EINTR
-    if it is interruptible.
+    Sleeping code awaits it.  The result is True if it was woken, False if the deadline passed.  A
+    signal ends it with EINTR if it is interruptible.
     """
 
-    __slots__ = ("deadline", "exclusive", "interruptible", "on_wake", "queues", "timer")
+    __slots__ = ("deadline", "exclusive", "interruptible", "queues", "sleeper", "timer", "woken")
 
     def __init__(
         self,
         queues: tuple[WaitQueue, ...],
-        interruptible: bool,
-        deadline: int | None,
+        interruptible: bool = True,
+        deadline: int | None = None,
         exclusive: bool = False,
     ) -> None:
         self.queues = queues
@@ -106,7 +117,8 @@ class Sleep:
         self.deadline = deadline
         self.exclusive = exclusive
         self.timer: Timer | None = None
-        self.on_wake: Callable[[bool], None] | None = None
+        self.sleeper: Task | None = None
+        self.woken: Woken | None = None
 
     def __await__(self) -> Generator[Sleep, bool, bool]:
         return (yield self)
@@ -116,21 +128,49 @@ class Sleep:
         """What is waited for, for lists of who sleeps where."""
         return ", ".join(queue.name for queue in self.queues if queue.name) or "a timer"
 
+    def begin(self, sleeper: Task, woken: Woken) -> None:
+        """Stand in the queues; `woken` is told how the sleep ends."""
+        self.sleeper = sleeper
+        self.woken = woken
+        for queue in self.queues:
+            queue.add(self)
+
     def wake(self, woken: bool) -> None:
         """End the sleep, once."""
-        on_wake = self.on_wake
-        if on_wake is not None:
+        sleeper, tell = self.sleeper, self.woken
+        if sleeper is not None and tell is not None:
             self.leave()
-            on_wake(woken)
+            tell(sleeper, woken, None)
 
     def leave(self) -> None:
         """Stand in no queue any more, and let no timer run."""
-        self.on_wake = None
+        self.sleeper = None
         for queue in self.queues:
             queue.discard(self)
         if self.timer is not None:
             self.timer.cancel()
             self.timer = None
+
+
+class Blocked(Sleep):
+    """A system call that waits until its operation can go on, and does nothing else meanwhile.
+
+    The runner does for it what a coroutine would do with `sleep_on`: after each wake-up it tries
+    again.  `file` is held meanwhile, so that whoever closes the descriptor does not take it away.
+    When the deadline passes the call fails with EAGAIN.
+    """
+
+    __slots__ = ("file", "retry")
+
+    def __init__(self, blocked: WouldBlock, file: OpenFile, deadline: int | None, exclusive: bool) -> None:
+        super().__init__((blocked.queue,), True, deadline, exclusive)
+        self.retry = blocked.retry
+        self.file = file.get()
+
+    def again(self, blocked: WouldBlock) -> None:
+        """The operation cannot go on yet."""
+        self.queues = (blocked.queue,)
+        self.retry = blocked.retry
 
 
 class Elapse:
