@@ -74,10 +74,6 @@ async def modprobe(app: App, name: str) -> None:
         await app.exit(1)
 
 
-def _by(users: tuple[str, ...]) -> str:
-    return f" by: {' '.join(users)}" if users else ""
-
-
 def parameter_line(parameters: Mapping[str, Any]) -> str:
     """Parameters as they stand on a command line: `key=value` words."""
     return " ".join(f"{key}={_value(value)}" for key, value in parameters.items())

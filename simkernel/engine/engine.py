@@ -114,10 +114,6 @@ class Engine(simpy.Environment):
             raise EmptySchedule
         self._process(int(self._queue[0][0]) + 1, once=True)
 
-    def run_one(self) -> None:
-        """Process one event, from ordinary code."""
-        self._run(NEVER, once=True)
-
     def run(self, until: Any = None) -> Any:
         """Process events up to, and not including, the instant `until` (all of them if None).
 
@@ -133,12 +129,12 @@ class Engine(simpy.Environment):
         self._run(until)
         self.now = self._now = until
 
-    def _run(self, end: int, *, once: bool = False) -> None:
+    def _run(self, end: int) -> None:
         if self.running:
             raise SimulationError(RUNS_ALREADY)
         self.running = True
         try:
-            self._process(end, once=once)
+            self._process(end)
         finally:
             self.running = False
             self.section()

@@ -33,8 +33,6 @@ class Binding:
         self._active: list[Device] = []
         self._triggers = 0
         self._retry = Work(None, "deferred_probe_work_func", self._retry_deferred)
-        self.probes = 0
-        """How often a driver was tried on a device."""
 
     @property
     def deferred(self) -> tuple[Device, ...]:
@@ -95,7 +93,6 @@ class Binding:
         """`driver_probe_device()` and `really_probe()`; the device's lock is held."""
         triggers = self._triggers
         device.driver = driver
-        self.probes += 1
         self._trace("probe", device, driver)
         try:
             with self._oopses.guard(driver.module, f"probe of {device.name}"):

@@ -104,7 +104,6 @@ class RunQueue:
         self.costs = costs
         self.cpus = tuple(Cpu(number, engine.now) for number in range(cpus))
         self._queue: deque[tuple[Task, Continue, tuple[Any, ...]]] = deque()
-        self.switches = 0
 
     def ready(self, task: Task, function: Continue, *arguments: Any) -> None:
         task.busy_until = max(task.busy_until, self._engine.time())
@@ -152,7 +151,6 @@ class RunQueue:
         start = max(self._engine.time(), cpu.free_at, task.busy_until)
         if cpu.last is not task:
             start += self.costs.switch
-            self.switches += 1
             if (emit := self._engine.trace.emit) is not None:
                 previous = cpu.last.track if cpu.last else "idle"
                 emit("sched_switch", KERNEL, "sched", cpu=cpu.number, previous=previous, next=task.track)

@@ -45,7 +45,6 @@ class Task:
         "children",
         "comm",
         "cpu",
-        "cpu_used",
         "credentials",
         "entered",
         "exit_status",
@@ -103,7 +102,6 @@ class Task:
         self.flow = 0
         self.own_flow = 0
         self.cpu: Cpu | None = None
-        self.cpu_used = 0
         self.busy_until = -(1 << 62)
         self.exit_status = 0
         self.failure: BaseException | None = None
