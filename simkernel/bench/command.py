@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from time import perf_counter
 
 from simkernel.bench.stopwatch import Subject, Work
 
@@ -20,7 +21,7 @@ def process(*arguments: str) -> Subject:
                 subprocess.run([sys.executable, *arguments], stdout=subprocess.DEVNULL, check=True)
             return often
 
-        yield Work(run)
+        yield Work(run, clock=perf_counter)
 
     return subject
 

@@ -9,12 +9,11 @@ from __future__ import annotations
 import runpy
 from collections.abc import Iterator
 from contextlib import contextmanager
-from time import perf_counter
 from typing import Final
 
 from simkernel.bench.anchors import timeouts
 from simkernel.bench.quantity import Lacking, Measurement
-from simkernel.bench.stopwatch import Effort, Subject, Times, Work, side_by_side, spread
+from simkernel.bench.stopwatch import Effort, Subject, Times, Work, side_by_side, spread, timed
 from simkernel.engine import InternalError, millis
 from simkernel.hardware import Camera, Mouse
 from simkernel.machine import Machine
@@ -103,9 +102,4 @@ def aged(subject: Subject, effort: Effort) -> Measurement:
 
 
 def _batches(work: Work) -> Times:
-    seconds = []
-    for _ in range(BATCHES):
-        began = perf_counter()
-        work.run(BATCH)
-        seconds.append((perf_counter() - began) / BATCH)
-    return Times(tuple(seconds))
+    return Times(tuple(timed(work, BATCH)[0] / BATCH for _ in range(BATCHES)))

@@ -21,9 +21,9 @@ WIDEST_BAR = 40
 COLUMNS = ("row", "quantity", "figure", "over", "ratio", "must hold", "aim", "spread", "")
 
 LEGEND = (
-    "E is a bare event of simpy's, T2 two of them; the ratio is the figure over what stands beside it, and "
-    "figure and anchor are the best of many rounds, in turns. The spread is the middle half of the rounds' "
-    "ratios."
+    "E is a bare event of simpy's, T2 two of them. Figure and anchor are the best of many short rounds in "
+    "turns, by the time that the process had a CPU; the ratio is one over the other, the spread is the "
+    "middle half of the rounds' ratios. Memory is by tracemalloc."
 )
 
 

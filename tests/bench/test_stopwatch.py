@@ -35,7 +35,7 @@ class Clock:
             self.now += 1.0
             self.done.append((f"tidy {name}", 0))
 
-        return Work(run, tidy, most)
+        return Work(run, tidy, most, self.read)
 
     def subject(self, name: str, each: float) -> Subject:
         @contextmanager
