@@ -58,17 +58,23 @@ class System(Protocol):
 class App:
     """One program's view of the machine."""
 
+    __slots__ = ("__weakref__", "_debug", "_made", "_system", "owner")
+
     def __init__(self, system: System, owner: Any) -> None:
         self._system = system
         self._debug = system.debug
+        self._made: list[Call[Any] | Steps[Any]] = []
         self.owner = owner
         """The task that makes the calls."""
-        self._made: list[Call[Any] | Steps[Any]] = []
-        self.modules = Modules(self, system.resolve)
 
     @property
     def _app(self) -> App:
         return self
+
+    @property
+    def modules(self) -> Modules:
+        """The commands of kmod(8)."""
+        return Modules(self, self._system.resolve)
 
     # -- calls --------------------------------------------------------------
 

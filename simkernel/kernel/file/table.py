@@ -2,78 +2,91 @@
 
 from __future__ import annotations
 
-from heapq import heappop, heappush
-
 from simkernel.kernel.file.file import OpenFile
 from simkernel.uapi.errno import EBADF, EINVAL, EMFILE, os_error
 
 RLIMIT_NOFILE = 1024
 """Descriptors a process may have open (the usual soft limit, getrlimit(2))."""
 
+STREAMS = frozenset({0, 1, 2})
+"""A program's standard streams, which nothing models, and which keep their descriptors."""
+
 
 class FileTable:
-    """Descriptor -> open file.  A new descriptor is the lowest that is free, as POSIX has it."""
+    """Descriptor -> open file.  A new descriptor is the lowest that is free, as POSIX has it.
 
-    __slots__ = ("_files", "_free", "_next", "limit", "users")
+    `_files` has a place for each descriptor up to the highest that was ever open; none below
+    `_lowest` is free.  `_streams` are the standard streams that nothing was ever put in place of.
+    """
+
+    __slots__ = ("_files", "_lowest", "_streams", "_taken", "limit", "users")
 
     def __init__(self, limit: int = RLIMIT_NOFILE) -> None:
-        self._files: dict[int, OpenFile] = {}
-        self._free: list[int] = []
-        self._next = 3  # 0, 1 and 2 are a program's standard streams, which nothing models
+        self._files: list[OpenFile | None] = [None] * len(STREAMS)
+        self._lowest = len(STREAMS)
+        self._streams = STREAMS
+        self._taken = 0
         self.limit = limit
         self.users = 1
         """How many tasks share the table (threads do)."""
 
     def __len__(self) -> int:
-        return len(self._files)
+        return self._taken
 
-    def get(self, fd: object) -> OpenFile:
+    def get(self, fd: int) -> OpenFile:
         """The open file behind `fd`.  EBADF if there is none."""
         try:
-            return self._files[fd]  # type: ignore[index]
-        except (KeyError, TypeError):
-            raise os_error(EBADF) from None
+            file = self._files[fd] if fd >= 0 else None
+        except (IndexError, TypeError):
+            file = None
+        if file is None:
+            raise os_error(EBADF)
+        return file
 
     def install(self, file: OpenFile) -> int:
         """Give `file` a descriptor.  EMFILE at the limit."""
-        while self._free and self._free[0] in self._files:
-            heappop(self._free)
-        fd = self._free[0] if self._free else self._next
+        files = self._files
+        fd = self._lowest
+        while fd < len(files) and (files[fd] is not None or fd in self._streams):
+            fd += 1
+        self._lowest = fd
         if fd >= self.limit:
             raise os_error(EMFILE)
-        if self._free:
-            heappop(self._free)
-        else:
-            self._next = fd + 1
-        self._files[fd] = file.get()
+        self._put(fd, file)
         return fd
 
     def install_at(self, fd: int, file: OpenFile) -> int:
         """Give `file` the descriptor `fd`, closing what had it (dup2).  EBADF beyond the limit."""
         if not 0 <= fd < self.limit:
             raise os_error(EBADF)
-        old = self._files.get(fd)
-        if old is file:
-            return fd
-        self._files[fd] = file.get()
-        for skipped in range(self._next, fd):
-            heappush(self._free, skipped)
-        self._next = max(self._next, fd + 1)
-        if old is not None:
-            old.put()
+        old = self._files[fd] if fd < len(self._files) else None
+        if old is not file:
+            self._put(fd, file)
+            if old is not None:
+                self._taken -= 1
+                old.put()
         return fd
+
+    def _put(self, fd: int, file: OpenFile) -> None:
+        missing = fd + 1 - len(self._files)
+        if missing > 0:
+            self._files += [None] * missing
+        self._files[fd] = file.get()
+        self._taken += 1
+        if fd in self._streams:
+            self._streams -= {fd}
 
     def close(self, fd: int) -> None:
         """Take `fd` out of the table.  EBADF if it is not open."""
-        file = self._files.pop(fd, None)
-        if file is None:
-            raise os_error(EBADF)
-        heappush(self._free, fd)
+        file = self.get(fd)
+        self._files[fd] = None
+        self._taken -= 1
+        self._lowest = min(self._lowest, fd)
         file.put()
 
     def close_all(self) -> None:
         """Close every descriptor, lowest first (`exit_files()`)."""
-        for fd in sorted(self._files):
+        for fd, _ in self.items():
             self.close(fd)
 
     def set_limit(self, limit: int) -> None:
@@ -85,11 +98,12 @@ class FileTable:
     def copy(self) -> FileTable:
         """A table for a child: the same open files under the same descriptors (fork(2))."""
         child = FileTable(self.limit)
-        child._files = {fd: file.get() for fd, file in self._files.items()}
-        child._free = list(self._free)
-        child._next = self._next
+        child._files = [file and file.get() for file in self._files]
+        child._lowest = self._lowest
+        child._streams = self._streams
+        child._taken = self._taken
         return child
 
     def items(self) -> list[tuple[int, OpenFile]]:
         """Descriptors and their open files, lowest first."""
-        return sorted(self._files.items())
+        return [(fd, file) for fd, file in enumerate(self._files) if file is not None]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import attrs
 
 from simkernel.uapi import capability
@@ -23,6 +25,7 @@ class Credentials:
         return number in self.capabilities
 
     @classmethod
+    @lru_cache(maxsize=256)
     def of(cls, uid: int, gid: int | None = None, capabilities: frozenset[int] | None = None) -> Credentials:
         """What a login as `uid` has: root everything, others nothing, unless told otherwise."""
         if capabilities is None:

@@ -25,7 +25,7 @@ class Signals:
 
     def __init__(self, handlers: dict[int, Handler] | None = None) -> None:
         self.handlers: dict[int, Handler] = {} if handlers is None else handlers
-        self.pending: list[int] = []
+        self.pending: tuple[int, ...] = ()
 
     def set_handler(self, number: int, handler: Handler) -> Handler:
         """Set what `number` does; returns what it did.  EINVAL for what cannot be changed."""
@@ -53,7 +53,7 @@ class Signals:
         if self.ignored(number):
             return False
         if number not in self.pending:
-            self.pending.append(number)
+            self.pending = (*self.pending, number)
         return True
 
     def take(self) -> int | None:
@@ -61,7 +61,7 @@ class Signals:
         if not self.pending:
             return None
         number = min(self.pending)
-        self.pending.remove(number)
+        self.pending = tuple(each for each in self.pending if each != number)
         return number
 
 

@@ -38,6 +38,7 @@ class Task:
     """
 
     __slots__ = (
+        "_wait_child",
         "alive",
         "blocked",
         "busy_until",
@@ -64,7 +65,6 @@ class Task:
         "state",
         "tgid",
         "track",
-        "wait_child",
     )
 
     def __init__(
@@ -87,7 +87,7 @@ class Task:
         self.net = net
         self.parent = parent
         self.children: list[Task] = []
-        self.wait_child = WaitQueue(f"the children of {self.track}")
+        self._wait_child: WaitQueue | None = None
         self.signals = Signals()
         self.state = State.RUNNING
         self.alive = True
@@ -108,6 +108,13 @@ class Task:
 
     def __repr__(self) -> str:
         return f"<task {self.track}>"
+
+    @property
+    def wait_child(self) -> WaitQueue:
+        """Where it waits for its children to end.  Most tasks never do."""
+        if self._wait_child is None:
+            self._wait_child = WaitQueue(f"the children of {self.track}")
+        return self._wait_child
 
     @property
     def is_leader(self) -> bool:
