@@ -39,12 +39,28 @@ class Description:
     groups: tuple[tuple[str, int], ...]
 
 
+ONLY_LISTED = NotModelled("a family that is only listed")
+
+
 class Unknown(dict[int, Operation]):
     """The operations of a family that is only listed: nothing is known of what they do."""
 
     def get(self, command: int, default: Any = None) -> NoReturn:
         """Whatever is asked for is not modelled."""
-        raise NotModelled("a family that is only listed")
+        raise ONLY_LISTED
+
+
+class Stranger:
+    """The owner of such a family, who is asked for before its policies are told; they are not known."""
+
+    name = "stranger"
+
+    def try_get(self) -> NoReturn:
+        """As above."""
+        raise ONLY_LISTED
+
+    def put(self) -> None:
+        """Nobody has got it."""
 
 
 @attrs.frozen
@@ -86,6 +102,7 @@ class Mirror:
             id=family.id,
             first_group=family.groups[0][1] if family.groups else 0,
             split=False,
+            owner=Stranger(),
         )
 
 

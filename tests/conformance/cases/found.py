@@ -1,0 +1,121 @@
+"""What the search against a live kernel found (tests/conformance/live), kept so that it stays right."""
+
+from __future__ import annotations
+
+import struct
+
+from simkernel.uapi import if_link as il
+from simkernel.uapi import rtnetlink as rtnl
+from simkernel.uapi.socket import (
+    SO_ATTACH_BPF,
+    SO_ATTACH_REUSEPORT_EBPF,
+    SO_LOCK_FILTER,
+    SO_RCVBUF,
+    SOL_SOCKET,
+)
+from tests.conformance import wire
+from tests.conformance.case import case, netlink
+from tests.conformance.log import Log
+from tests.conformance.wire import (
+    ACK,
+    CTRL_GETPOLICY,
+    DUMP,
+    EXT_ACK,
+    GET_STRICT_CHK,
+    NESTED,
+    REQUEST,
+    SOL_NETLINK,
+    attr,
+    by_id,
+    ctrl,
+    u32,
+)
+from tests.conformance.world import Socket, World
+
+A = 0x52000001
+NETDEV = 20
+ROUTE = ("route",)
+NO_PROCESS = 2**30
+
+
+def opened(world: World, proto: int) -> Socket:
+    sock = netlink(world, proto, bind=(A, 0))
+    sock.setsockopt(SOL_NETLINK, EXT_ACK, 1)
+    return sock
+
+
+def ifinfo(index: int = 0, attrs: bytes = b"", family: int = 0) -> bytes:
+    return rtnl.IfInfoMsg(family, 0, index, 0, 0).pack() + attrs
+
+
+@case(marks=("netdev",))
+def policies_of_one_operation(world: World, log: Log) -> None:
+    """A dump without policy accepts nothing: a list of all policies says so, one operation's does not."""
+    s = opened(world, wire.GENERIC)
+    for command in (1, 5, 12):
+        attrs = by_id(NETDEV) + attr(wire.A_OP, u32(command))
+        log.ask(f"command {command}", s, ctrl(CTRL_GETPOLICY, attrs, REQUEST | DUMP, seq=command))
+
+
+@case(privileged=True, marks=ROUTE)
+def where_a_link_is_to_go(world: World, log: Log) -> None:
+    """The namespace that a link is to be moved to is looked for before the link is."""
+    s = opened(world, wire.ROUTE)
+    for name, type in (("new", rtnl.RTM_NEWLINK), ("set", rtnl.RTM_SETLINK)):
+        for label, attrs in (
+            ("no such process", attr(il.IFLA_NET_NS_PID, u32(NO_PROCESS))),
+            ("no such descriptor", attr(il.IFLA_NET_NS_FD, u32(NO_PROCESS))),
+            ("no such number", attr(il.IFLA_TARGET_NETNSID, u32(5))),
+            ("two of them", attr(il.IFLA_NET_NS_PID, u32(1)) + attr(il.IFLA_NET_NS_FD, u32(NO_PROCESS))),
+        ):
+            log.ask(f"{name}: {label}", s, wire.nlmsg(type, REQUEST | ACK, ifinfo(999, attrs), seq=1))
+
+
+@case(privileged=True, marks=ROUTE)
+def what_kind_of_link(world: World, log: Log) -> None:
+    """IFLA_LINKINFO is looked into before anything else, and what is wrong in it is not said."""
+    s = opened(world, wire.ROUTE)
+    for label, inner in (
+        ("empty kind", attr(1)),
+        ("short data", attr(2, b"\0")),
+        ("short data of the master", attr(5, b"\0")),
+        ("unknown", attr(99, b"x")),
+        ("unknown kind", attr(1, b"nosuchkind\0")),
+    ):
+        attrs = attr(il.IFLA_LINKINFO | NESTED, inner)
+        log.ask(label, s, wire.nlmsg(rtnl.RTM_NEWLINK, REQUEST | ACK, ifinfo(0, attrs), seq=1))
+        attrs += attr(il.IFLA_NET_NS_FD, u32(NO_PROCESS))
+        log.ask(f"{label}, to nowhere", s, wire.nlmsg(rtnl.RTM_NEWLINK, REQUEST, ifinfo(0, attrs), seq=2))
+
+
+@case(marks=ROUTE)
+def as_strict_as_it_began(world: World, log: Log) -> None:
+    """A dump that has to wait for room is as strict as its socket was when it was asked for."""
+    s = netlink(world, wire.ROUTE, bind=(A, 0))
+    s.setsockopt(SOL_SOCKET, SO_RCVBUF, 0)
+    s.setsockopt(SOL_NETLINK, GET_STRICT_CHK, 1)
+    request = wire.nlmsg(rtnl.RTM_GETLINK, REQUEST | DUMP, struct.pack("<BxHiII", 0, 0xFF00, 0, 0, 0))
+    log.call("first", s.send, request)
+    log.call("second", s.send, request)
+    s.setsockopt(SOL_NETLINK, GET_STRICT_CHK, 0)
+    for _ in range(4):
+        log.reply("reply", s)
+
+
+@case()
+def a_locked_filter(world: World, log: Log) -> None:
+    """SO_LOCK_FILTER keeps BPF programs out before their descriptor is looked at."""
+    s = netlink(world, wire.USERSOCK)
+    for option in (SO_ATTACH_BPF, SO_ATTACH_REUSEPORT_EBPF):
+        log.call("attach", s.setsockopt, SOL_SOCKET, option, -1)
+    s.setsockopt(SOL_SOCKET, SO_LOCK_FILTER, 1)
+    for option in (SO_ATTACH_BPF, SO_ATTACH_REUSEPORT_EBPF):
+        log.call("attach", s.setsockopt, SOL_SOCKET, option, -1)
+
+
+@case(privileged=True, marks=("netdev",))
+def a_device_that_transmits_from_memory(world: World, log: Log) -> None:
+    """The answer of netdev's bind-tx for lo."""
+    s = opened(world, wire.GENERIC)
+    attrs = attr(1, u32(1)) + attr(3, u32(0))
+    log.ask("bind", s, wire.nlmsg(NETDEV, REQUEST, wire.genl(15, attrs), seq=1))

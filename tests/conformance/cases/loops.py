@@ -1,0 +1,137 @@
+"""Reading many messages one after the other, as recvmmsg(2) and event loops do."""
+
+from __future__ import annotations
+
+import contextlib
+import struct
+
+from simkernel.uapi.poll import POLLIN
+from simkernel.uapi.socket import (
+    MSG_CMSG_CLOEXEC,
+    MSG_DONTWAIT,
+    MSG_PEEK,
+    MSG_TRUNC,
+    MSG_WAITALL,
+    SO_MEMINFO,
+    SO_RCVBUF,
+    SOL_SOCKET,
+)
+from tests.conformance import wire
+from tests.conformance.case import case, netlink
+from tests.conformance.log import Log
+from tests.conformance.wire import ACK, ADD_MEMBERSHIP, DUMP, PKTINFO, REQUEST, SOL_NETLINK, by_id, ctrl
+from tests.conformance.world import Socket, World
+
+A, B = 0x51000001, 0x51000002
+
+
+def filled(world: World, count: int = 5) -> tuple[Socket, Socket]:
+    """A sender, and a receiver with messages of 1, 2, 3 ... bytes."""
+    a, b = netlink(world, wire.USERSOCK, bind=(A, 0)), netlink(world, wire.USERSOCK, bind=(B, 0))
+    for index in range(count):
+        a.sendto(bytes([index]) * (index + 1), (B, 0))
+    return a, b
+
+
+@case()
+def until_empty(world: World, log: Log) -> None:
+    """One message a call, in order, then EAGAIN; each call has its own flags."""
+    _, b = filled(world)
+    for size in (10, 1, 10, 0, 10, 10):
+        log.recvmsg(f"{size}", b, size, 0, MSG_DONTWAIT | MSG_TRUNC)
+
+
+@case()
+def filled_while_reading(world: World, log: Log) -> None:
+    """Messages that come while a loop reads are part of it."""
+    a, b = filled(world, 2)
+    for index in range(4):
+        log.recv("recv", b)
+        if index < 2:
+            a.sendto(b"late", (B, 0))
+
+
+@case()
+def a_loop_of_peeks(world: World, log: Log) -> None:
+    """Peeking does not go on to the next message."""
+    _, b = filled(world, 2)
+    for _ in range(3):
+        log.recv("peek", b, 10, MSG_DONTWAIT | MSG_PEEK)
+    log.recv("recv", b)
+    log.recv("peek", b, 10, MSG_DONTWAIT | MSG_PEEK)
+
+
+@case()
+def waiting_for_all(world: World, log: Log) -> None:
+    """MSG_WAITALL does not join messages."""
+    _, b = filled(world, 3)
+    log.recvmsg("recv", b, 100, 0, MSG_WAITALL | MSG_DONTWAIT)
+
+
+@case()
+def flags_that_come_back(world: World, log: Log) -> None:
+    """MSG_CMSG_CLOEXEC is among the flags that recvmsg() gives, if it was among those it took."""
+    _, b = filled(world, 2)
+    log.recvmsg("recv", b, 1, 0, MSG_CMSG_CLOEXEC | MSG_DONTWAIT)
+    log.recvmsg("cut", b, 1, 0, MSG_CMSG_CLOEXEC | MSG_DONTWAIT)
+
+
+@case(privileged=True)
+def an_error_on_the_way(world: World, log: Log) -> None:
+    """An overrun in the middle of a loop: its error comes before the messages that are there already."""
+    a, b = filled(world, 2)
+    b.setsockopt(SOL_NETLINK, ADD_MEMBERSHIP, 1)
+    b.setsockopt(SOL_SOCKET, SO_RCVBUF, 4096)
+    log.recv("one", b)
+    for _ in range(50):
+        with contextlib.suppress(ConnectionRefusedError):
+            a.sendto(bytes(500), (0, 1))
+    log.recv("error", b)
+    log.recv("two", b)
+    log.recv("three", b, 1)
+
+
+@case()
+def poll_and_read(world: World, log: Log) -> None:
+    """poll() says so until the last message is read, not while one is."""
+    _, b = filled(world, 3)
+    while ready := world.poll(b, POLLIN):
+        log("ready", ready)
+        log.recv("recv", b)
+    log("not ready", ready)
+
+
+@case(privileged=True)
+def control_messages_of_each(world: World, log: Log) -> None:
+    """Each message of a loop has its own group."""
+    a = netlink(world, wire.USERSOCK, bind=(A, 0))
+    b = netlink(world, wire.USERSOCK, bind=(B, 0b111))
+    b.setsockopt(SOL_NETLINK, PKTINFO, 1)
+    for mask in (1, 4, 2):
+        a.sendto(bytes([mask]), (B, mask))
+    for _ in range(7):
+        log.recvmsg("recv", b, 10, 100)
+
+
+@case()
+def answers_and_a_dump(world: World, log: Log) -> None:
+    """Requests and a dump of one datagram, read one by one: the dump's first part comes in its turn."""
+    s = netlink(world, wire.GENERIC, bind=(A, 0))
+    log.call(
+        "send",
+        s.send,
+        wire.nlmsg(wire.NOOP, REQUEST | ACK, seq=1)
+        + ctrl(wire.CTRL_GETPOLICY, by_id(), REQUEST | DUMP, seq=2)
+        + wire.nlmsg(wire.NOOP, REQUEST | ACK, seq=3)
+        + ctrl(wire.CTRL_GETPOLICY, by_id(), REQUEST | DUMP, seq=4),
+    )
+    log.replies("replies", s)
+
+
+@case()
+def memory_on_the_way(world: World, log: Log) -> None:
+    """SO_MEMINFO tells how much the queue holds, message by message."""
+    _, b = filled(world, 3)
+    for _ in range(4):
+        log("held", struct.unpack("<9I", b.getsockopt(SOL_SOCKET, SO_MEMINFO, 36))[0])
+        log.recv("recv", b)

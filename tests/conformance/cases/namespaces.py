@@ -1,0 +1,165 @@
+"""Network namespaces: nothing crosses, but for NETLINK_LISTEN_ALL_NSID."""
+
+from __future__ import annotations
+
+from simkernel.uapi.structure import S32
+from tests.conformance import wire
+from tests.conformance.case import case, netlink
+from tests.conformance.log import Log
+from tests.conformance.wire import ADD_MEMBERSHIP, LISTEN_ALL_NSID, PKTINFO, SOL_NETLINK
+from tests.conformance.world import Socket, World
+
+A, B = 0x4F000001, 0x4F000002
+NAMESPACES = ("namespaces",)
+
+
+def everywhere(world: World, *options: int) -> Socket:
+    """A member of group 1 that listens to all namespaces that have a number here."""
+    sock = netlink(world, wire.USERSOCK, bind=(B, 0))
+    sock.setsockopt(SOL_NETLINK, ADD_MEMBERSHIP, 1)
+    for option in (LISTEN_ALL_NSID, *options):
+        sock.setsockopt(SOL_NETLINK, option, 1)
+    return sock
+
+
+def speak(log: Log, world: World, data: bytes) -> None:
+    """Send to group 1, from a socket that is closed again."""
+    sock = netlink(world, wire.USERSOCK, bind=(A, 0))
+    log.call("speak", sock.sendto, data, (0, 1))
+    sock.close()
+
+
+@case(privileged=True, marks=NAMESPACES)
+def port_ids(world: World, log: Log) -> None:
+    """The same port id in another namespace is another socket, and nobody can be reached from there."""
+    other = world.namespace()
+    a = netlink(world, wire.USERSOCK, bind=(A, 0))
+    b = netlink(other, wire.USERSOCK)
+    log.call("the same port id", b.bind, (A, 0))
+    log.call("to itself", b.sendto, b"mine", (A, 0))
+    log.recv("there", b)
+    log.recv("here", a)
+    log.call("to a port id of the other's", netlink(other, wire.USERSOCK).sendto, b"x", (B, 0))
+
+
+@case(privileged=True, marks=NAMESPACES)
+def first_port_id(world: World, log: Log) -> None:
+    """The process's number is free in each namespace."""
+    here = netlink(world, wire.USERSOCK, bind=(0, 0))
+    there = netlink(world.namespace(), wire.USERSOCK, bind=(0, 0))
+    log("same", here.getsockname()[0] == there.getsockname()[0])
+
+
+@case(privileged=True, marks=NAMESPACES)
+def groups(world: World, log: Log) -> None:
+    """A group is heard in its own namespace only."""
+    other = world.namespace()
+    here, there = netlink(world, wire.USERSOCK, bind=(B, 1)), netlink(other, wire.USERSOCK, bind=(B, 1))
+    log.call("send", netlink(other, wire.USERSOCK, bind=(A, 0)).sendto, b"there", (0, 1))
+    log.recvfrom("there", there)
+    log.recvfrom("here", here)
+
+
+@case(privileged=True, marks=NAMESPACES)
+def all_namespaces_need_a_number(world: World, log: Log) -> None:
+    """NETLINK_LISTEN_ALL_NSID hears what comes from a namespace once that has a number here."""
+    other = world.namespace()
+    listener = everywhere(world)
+    a = netlink(other, wire.USERSOCK, bind=(A, 0))
+    log.call("send", a.sendto, b"before", (0, 1))
+    log.recvmsg("without a number", listener, 100, 100)
+    log.call("give it a number", world.set_nsid, other, 7)
+    log.call("send", a.sendto, b"after", (0, 1))
+    log.recvmsg("with one", listener, 100, 100)
+
+
+@case(privileged=True, marks=NAMESPACES)
+def of_its_own_namespace(world: World, log: Log) -> None:
+    """A message of the listener's own namespace comes without a number."""
+    listener = everywhere(world)
+    speak(log, world, b"home")
+    log.recvmsg("recv", listener, 100, 100)
+
+
+@case(privileged=True, marks=NAMESPACES)
+def number_and_group(world: World, log: Log) -> None:
+    """With NETLINK_PKTINFO both are told: the group first, then the namespace."""
+    other = world.namespace()
+    world.set_nsid(other, 3)
+    listener = everywhere(world, PKTINFO)
+    speak(log, other, b"x")
+    log.recvmsg("recv", listener, 100, 100)
+
+
+@case(privileged=True, marks=NAMESPACES)
+def numbers_are_one_sided(world: World, log: Log) -> None:
+    """A number counts in the namespace that gave it: the other does not hear back."""
+    other = world.namespace()
+    world.set_nsid(other, 5)
+    there = everywhere(other)
+    speak(log, world, b"x")
+    log.recvmsg("recv", there, 100, 100)
+    log.call("a number for this one", other.set_nsid, world, 0)
+    speak(log, world, b"y")
+    log.recvmsg("recv", there, 100, 100)
+
+
+@case(privileged=True, marks=NAMESPACES)
+def numbers(world: World, log: Log) -> None:
+    """A namespace has one number only; a negative one asks for any that is free."""
+    first, second = world.namespace(), world.namespace()
+    for label, other, nsid in (
+        ("any", world.namespace(), -1),
+        ("any", world.namespace(), -2),
+        ("9", first, 9),
+        ("the same again", first, 9),
+        ("another for the same", first, 10),
+        ("the same for another", second, 9),
+        ("the largest", second, 2**31 - 1),
+    ):
+        log.call(label, world.set_nsid, other, nsid)
+
+
+@case(privileged=True, marks=NAMESPACES)
+def three_namespaces(world: World, log: Log) -> None:
+    """Each message says where it is from; the sender's port id is only good there."""
+    others = [world.namespace() for _ in range(3)]
+    listener = everywhere(world)
+    for nsid, other in enumerate(others):
+        world.set_nsid(other, nsid + 10)
+        speak(log, other, bytes([nsid]))
+    for _ in others:
+        data, control, _, sender = listener.recvmsg(100, 100)
+        log("recv", [data, [S32.unpack(value)[0] for _, _, value in control], list(sender)])
+
+
+@case(privileged=True, marks=NAMESPACES)
+def same_port_id_elsewhere(world: World, log: Log) -> None:
+    """A listener with the sender's port id, in another namespace, is left out all the same."""
+    other = world.namespace()
+    world.set_nsid(other, 1)
+    listener = everywhere(world)
+    a = netlink(other, wire.USERSOCK, bind=(B, 0))
+    log.call("send", a.sendto, b"x", (0, 1))
+    log.recvmsg("recv", listener, 100, 100)
+
+
+@case(privileged=True, marks=(*NAMESPACES, "credentials"))
+def without_privilege(world: World, log: Log) -> None:
+    """The privilege that counts is that of who opened the socket."""
+    other = world.namespace()
+    world.set_nsid(other, 1)
+    world.become(privileged=False)
+    weak = netlink(world, wire.USERSOCK, bind=(B, 0))
+    world.become(privileged=True)
+    weak.setsockopt(SOL_NETLINK, ADD_MEMBERSHIP, 1)
+    log.call("set", weak.setsockopt, SOL_NETLINK, LISTEN_ALL_NSID, 1)
+    speak(log, other, b"x")
+    log.recvmsg("recv", weak, 100, 100)
+
+
+@case(privileged=True, marks=NAMESPACES)
+def families(world: World, log: Log) -> None:
+    """nlctrl is there in every namespace."""
+    s = netlink(world.namespace(), wire.GENERIC, bind=(A, 0))
+    log.ask("get", s, wire.ctrl(attrs=wire.by_id()))
