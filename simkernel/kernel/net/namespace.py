@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from simkernel.kernel.net.device import NetDevice, loopback
-from simkernel.uapi.errno import EBUSY, EEXIST, EINVAL, os_error
+from simkernel.uapi.errno import EBUSY, EEXIST, os_error
 
 if TYPE_CHECKING:
     from simkernel.kernel.netlink.kernel_socket import KernelSocket
@@ -39,13 +39,12 @@ class Net:
     def assign_id(self, peer: Net, number: int | None = None) -> int:
         """Give `peer` a number by which it is known in here (RTM_NEWNSID, `peernet2id_alloc()`).
 
-        The lowest free one unless `number` says which.  EEXIST if either has one already.
+        The lowest free one unless `number` says which (a negative one does not).  EEXIST if either has
+        one already.
         """
         taken = self._ids.values()
-        if number is None:
+        if number is None or number < 0:
             number = next(each for each in range(len(self._ids) + 1) if each not in taken)
-        elif number < 0:
-            raise os_error(EINVAL)
         if peer in self._ids or number in taken:
             raise os_error(EEXIST)
         self._ids[peer] = number

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from simkernel.kernel.net.namespace import Namespaces, Net
-from simkernel.uapi.errno import EBUSY, EEXIST, EINVAL
+from simkernel.uapi.errno import EBUSY, EEXIST
 from simkernel.uapi.netlink import NETLINK_GENERIC, NETLINK_USERSOCK
 from tests.kernel.netlink.stack import Stack
 
@@ -26,10 +26,11 @@ def test_numbers_of_others() -> None:
     init = namespaces.init
     assert (init.assign_id(one, 1), init.assign_id(two), init.assign_id(three)) == (1, 0, 2)
     assert (init.id_of(two), init.known_as(2), one.id_of(init)) == (0, three, None)
-    for number, error in ((7, EEXIST), (-1, EINVAL)):
+    assert init.assign_id(namespaces.create(), -1) == 3
+    for peer, number in ((one, 7), (one, None), (namespaces.create(), 2)):
         with pytest.raises(OSError) as refused:
-            init.assign_id(one, number)
-        assert refused.value.errno == error
+            init.assign_id(peer, number)
+        assert refused.value.errno == EEXIST
     namespaces.destroy(two)
     assert init.id_of(two) is None
 
