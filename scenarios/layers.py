@@ -171,10 +171,14 @@ def look(run: Run, tour: Tour) -> None:
     before = brightness(tour.do("a picture comes up", lambda: picture(tour)))
     tour.do("the gain goes down", lambda: tour.camera.do("set-control", control="gain", value=run["gain"]))
     after = brightness(tour.do("another picture comes up", lambda: picture(tour)))
+    steps = tour.steps[first:]
     run.table(
         "Down and up",
-        ("what", "ns", *COUNTERS),
-        [(step.what, step.ns, *step.moved.values()) for step in tour.steps[first:]],
+        ("what it took", *(step.what for step in steps)),
+        [
+            ("ns", *(step.ns for step in steps)),
+            *((what, *(step.moved[what] for step in steps)) for what in COUNTERS),
+        ],
     )
     run.text(
         f"The picture's mean brightness was {before:.1f}; with a gain of {run['gain']} it is {after:.1f}. "

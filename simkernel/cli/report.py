@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Iterator, Mapping
-from typing import Any
+from itertools import repeat
+from textwrap import fill
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import click
 
 from simkernel.cli.host import host
 from simkernel.scenario import Run, Table, Text
+from simkernel.scenario.report import Cell
+
+if TYPE_CHECKING:
+    from rich.table import Table as RichTable
+
+NUMBER: Final = re.compile(r"[-+]?[0-9]+(\.[0-9]+)?")
+GAP: Final = 3
+NARROW: Final = 8
+"""Blanks from one column to the next on a terminal, and how narrow a heading is made there."""
 
 
 def as_json(run: Run, sha256: str, wall_seconds: float) -> str:
@@ -59,51 +71,77 @@ def _flat(metrics: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, s
             yield prefix + name, value
 
 
+class _Column(NamedTuple):
+    """A column of a table as text; `right` is where one of nothing but numbers stands."""
+
+    heading: str
+    cells: tuple[str, ...]
+    right: bool
+
+    @property
+    def width(self) -> int:
+        """As wide as its widest text."""
+        return max(map(len, (self.heading, *self.cells)))
+
+    def aligned(self) -> Iterator[str]:
+        """All its texts, each as wide as the column."""
+        for text in (self.heading, *self.cells):
+            yield text.rjust(self.width) if self.right else text.ljust(self.width)
+
+    def narrow_heading(self) -> str:
+        """The heading in several lines, where it is wider than the cells and than NARROW."""
+        return fill(self.heading, max(NARROW, *map(len, self.cells)), break_long_words=False)
+
+
+def _columns(table: Table) -> list[_Column]:
+    cells = zip(*table.rows, strict=True) if table.rows else repeat((), len(table.columns))
+    return [
+        _Column(heading, tuple(map(_cell, column)), all(map(_is_number, column)))
+        for heading, column in zip(table.columns, cells, strict=True)
+    ]
+
+
+def _cell(cell: Cell) -> str:
+    return "" if cell is None else str(cell)
+
+
+def _is_number(cell: Cell) -> bool:
+    return not isinstance(cell, str) or NUMBER.fullmatch(cell) is not None
+
+
 def _plain(part: Text | Table) -> str:
     if isinstance(part, Text):
         return part.text
-    rows = [part.columns, *([_cell(cell) for cell in row] for row in part.rows)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(part.columns))]
-    right = _numeric(part)
-    lines = [
-        "  ".join(
-            cell.rjust(width) if number else cell.ljust(width)
-            for cell, width, number in zip(row, widths, right, strict=True)
-        ).rstrip()
-        for row in rows
-    ]
-    return "\n".join([part.title, *(f"  {line}" for line in lines)])
+    lines = zip(*(column.aligned() for column in _columns(part)), strict=True)
+    return "\n".join([part.title, *(f"  {'  '.join(line)}".rstrip() for line in lines)])
 
 
 def _pretty(parts: list[Text | Table], summary: str) -> None:
-    from rich import box
     from rich.console import Console
-    from rich.table import Table as RichTable
     from rich.text import Text as RichText
 
     console = Console(highlight=False)
     for part in parts:
-        if isinstance(part, Text):
-            console.print(RichText(part.text))
-        else:
-            table = RichTable(
-                title=RichText(part.title, style="bold"), title_justify="left", box=box.SIMPLE_HEAD
-            )
-            for column, right in zip(part.columns, _numeric(part), strict=True):
-                table.add_column(RichText(column), justify="right" if right else "left")
-            for row in part.rows:
-                table.add_row(*(RichText(_cell(cell)) for cell in row))
-            console.print(table)
+        console.print(RichText(part.text) if isinstance(part, Text) else _grid(part, console.width))
         console.print()
     console.print(RichText(summary, style="dim"))
 
 
-def _cell(cell: object) -> str:
-    return "" if cell is None else str(cell)
+def _grid(table: Table, width: int) -> RichTable:
+    """A table for a terminal.  Where it is too wide texts are folded, and numbers are whole."""
+    from rich import box
+    from rich.table import Table as RichTable
+    from rich.text import Text as RichText
 
-
-def _numeric(table: Table) -> list[bool]:
-    """Of each column, whether it holds nothing but numbers."""
-    return [
-        all(not isinstance(row[column], str) for row in table.rows) for column in range(len(table.columns))
-    ]
+    grid = RichTable(title=RichText(table.title, style="bold"), title_justify="left", box=box.SIMPLE_HEAD)
+    columns = _columns(table)
+    too_wide = sum(column.width + GAP for column in columns) > width
+    for column in columns:
+        if column.right:
+            heading = column.narrow_heading() if too_wide else column.heading
+            grid.add_column(RichText(heading), justify="right", no_wrap=True)
+        else:
+            grid.add_column(RichText(column.heading), overflow="fold")
+    for row in zip(*(column.cells for column in columns), strict=True):
+        grid.add_row(*map(RichText, row))
+    return grid

@@ -26,6 +26,25 @@ def test_report_has_colour_and_tables(story: Path) -> None:
     assert "1000 s simulated" in shown
 
 
+def test_a_table_that_is_too_wide_folds_texts_and_keeps_numbers_whole(story: Path) -> None:
+    text = story.read_text("utf-8")
+    begin = text.index('    run.table("Naps"')
+    table = """
+    run.table(
+        "Wide",
+        ("what there was", "the first of the numbers", "the second of the numbers", "path"),
+        [("a" * 30, 123456789012, "-1.500", "/b" * 30)],
+    )
+"""
+    story.write_text(f"{text[:begin]}{table}{text[begin:]}", "utf-8")
+    shown = plain(Terminal("run", "story.py", columns=80).text())
+    lines = [line.rstrip() for line in shown.splitlines()]
+    assert max(map(len, lines)) <= 80
+    assert "\u2026" not in shown
+    assert re.search(r" 123456789012 +-1\.500 ", shown)
+    assert sum(line.count("a") for line in lines if line.startswith("  aa")) == 30
+
+
 def test_description_and_guide_are_set_for_a_terminal() -> None:
     for arguments in (["describe", "nlctrl"], ["guide"], ["list"]):
         text = Terminal(*arguments).text()
