@@ -18,7 +18,7 @@ from simkernel.trace.exporter import Exporter
 from simkernel.trace.mermaid import Arrow, Place, SequenceDiagram
 from simkernel.trace.stories import Stories
 from simkernel.uapi.genetlink import GENL_HDRLEN, GenlMsgHdr
-from simkernel.uapi.netlink import NLMSG_HDRLEN, NLMSG_MIN_TYPE, NlMsgHdr
+from simkernel.uapi.netlink import NETLINK_GENERIC, NLMSG_HDRLEN, NLMSG_MIN_TYPE, NlMsgHdr
 
 UNSEEN: Final = frozenset(
     {
@@ -85,13 +85,13 @@ class Diagram(Exporter):
 
     def record(self, record: Record) -> None:
         for settled in self._stories.take(record):
-            self._take(settled)
+            self._take(settled, record)
 
-    def _take(self, record: Record) -> None:
+    def _take(self, record: Record, newest: Record) -> None:
         if not record.flow or record.name in UNSEEN:
             return
         place = record.layer, record.track
-        flow = self._flows.pop(record.flow, None) or self._begin(record, place)
+        flow = self._flows.pop(record.flow, None) or self._begin(record, newest, place)
         self._flows[record.flow] = flow
         if len(self._flows) > MOST_FLOWS:
             del self._flows[next(iter(self._flows))]
@@ -102,20 +102,20 @@ class Diagram(Exporter):
         elif record.layer == HARDWARE:
             flow.place = place  # what a device does by itself
         if flow.shown:
-            self._drawn.add(Arrow(flow.place, place, _text(record), record.time))
+            self._drawn.add(Arrow(flow.place, place, _text(record, newest), record.time))
         if record.name not in THERE_AND_BACK:
             flow.place = place
         if record.layer != HARDWARE:
             flow.software = flow.place
 
-    def _begin(self, record: Record, place: Place) -> _Flow:
-        kind = f"{_kind(record)} ({record.track})"
+    def _begin(self, record: Record, newest: Record, place: Place) -> _Flow:
+        kind = f"{_kind(record, newest)} ({record.track})"
         self._begun[kind] += 1
         return _Flow(place, self._begun[kind] <= self._alike)
 
     def finish(self) -> None:
         for record in self._stories.rest():
-            self._take(record)
+            self._take(record, record)
         self._file.write("\n".join(self._drawn.lines(LAYERS, self._notes())) + "\n")
 
     def _notes(self) -> list[str]:
@@ -129,26 +129,30 @@ class Diagram(Exporter):
         return notes
 
 
-def _kind(record: Record) -> str:
+def _kind(record: Record, newest: Record) -> str:
     """What flows that begin with `record` have in common."""
-    return _text(record) if record.name == "sys_enter" else record.name
+    return _text(record, newest) if record.name == "sys_enter" else record.name
 
 
-def _text(record: Record) -> str:
+def _text(record: Record, newest: Record) -> str:
+    """What the arrow of `record` says; of a call the newest record, the next one, tells the protocol."""
     try:
         if record.name == "sys_enter":
-            return f"{record.fields['call']}(){_request(record.fields['arguments'])}"
+            sent = _request(record.fields["arguments"], newest.fields.get("protocol"))
+            return f"{record.fields['call']}(){sent}"
         return TEXTS[record.name].format_map(record.fields)
     except (KeyError, ValueError, TypeError):
         return record.name
 
 
-def _request(arguments: Sequence[object]) -> str:
-    """Which message a call sends, if it sends one: the types of netlink and of generic netlink."""
+def _request(arguments: Sequence[object], protocol: object) -> str:
+    """Which message a call sends, if it sends one: its type, and in generic netlink its command."""
     data = arguments[1] if len(arguments) > 1 else None
-    if not isinstance(data, bytes) or len(data) < NLMSG_HDRLEN + GENL_HDRLEN:
+    if not isinstance(data, bytes) or len(data) < NLMSG_HDRLEN:
         return ""
     header = NlMsgHdr.unpack(data)
-    if header.type < NLMSG_MIN_TYPE or not NLMSG_HDRLEN + GENL_HDRLEN <= header.length <= len(data):
+    if header.type < NLMSG_MIN_TYPE or not NLMSG_HDRLEN <= header.length <= len(data):
         return ""
+    if protocol != NETLINK_GENERIC or header.length < NLMSG_HDRLEN + GENL_HDRLEN:
+        return f" of type {header.type}"
     return f" of type {header.type}, command {GenlMsgHdr.unpack(data, NLMSG_HDRLEN).cmd}"

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from simkernel.engine import APPLICATION, DRIVER, HARDWARE, KERNEL, LAYERS, Record
 from simkernel.trace import Diagram
+from simkernel.uapi.netlink import message
 from tests.trace.records import ANY_RECORDS, STORY, enter, feed, record
 
 LINE = re.compile(
@@ -49,6 +50,14 @@ def test_messages_go_from_layer_to_layer() -> None:
 def test_a_text_that_is_sent_is_no_request() -> None:
     sent = [enter(1, 7, "sendto", 3, b"hello, this is no netlink message", flow=1)]
     assert steps(drawn(sent)) == [("viewer/7", "viewer/7", "sendto()")]
+
+
+def test_a_message_of_another_protocol_has_no_command() -> None:
+    records = [
+        enter(1, 7, "sendto", 3, message(0x10, b"Grace"), 0, (0, 0)),
+        record(2, "netlink_unicast", KERNEL, "netlink", 1, protocol=17, portid=7, length=32),
+    ]
+    assert steps(drawn(records))[0] == ("viewer/7", "viewer/7", "sendto() of type 16")
 
 
 def test_a_driver_reads_registers_also_after_the_device_did_something_by_itself() -> None:
