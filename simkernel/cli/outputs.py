@@ -108,6 +108,8 @@ class Outputs:
         for exporter in self._exporters:
             if isinstance(exporter, Strace):
                 exporter.specification = machine.specification
+            elif isinstance(exporter, Pcap):
+                exporter.clock = lambda: machine.now
             machine.trace.subscribe(exporter)
 
     def __enter__(self) -> Self:

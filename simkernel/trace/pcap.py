@@ -7,6 +7,8 @@ dev_queue_xmit_nit() marks all that is transmitted PACKET_OUTGOING, whichever wa
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from heapq import heappop, heappush
 from struct import Struct
 from typing import BinaryIO, Final
 
@@ -26,10 +28,17 @@ _COOKED = Struct(">HH10xH")
 
 
 class Pcap(Exporter):
-    """Writes the netlink_deliver_tap records; times count from the start of the simulation."""
+    """Writes the netlink_deliver_tap records; times count from the start of the simulation.
 
-    def __init__(self, file: BinaryIO) -> None:
+    Records of tasks that run at the same time can run ahead of each other.  A `clock`, which no later
+    record is before, lets them be written in the order of their times; without one it is theirs.
+    """
+
+    def __init__(self, file: BinaryIO, clock: Callable[[], int] | None = None) -> None:
         self._file = file
+        self.clock = clock
+        self._count = 0
+        self._ahead: list[tuple[int, int, bytes]] = []
         file.write(_FILE.pack(MAGIC_NANOSECONDS, *VERSION, 0, 0, SNAPSHOT_LENGTH, LINKTYPE_NETLINK))
 
     def record(self, record: Record) -> None:
@@ -39,4 +48,17 @@ class Pcap(Exporter):
         packet = _COOKED.pack(PACKET_OUTGOING, ARPHRD_NETLINK, fields["protocol"]) + fields["data"]
         kept = packet[:SNAPSHOT_LENGTH]
         header = _PACKET.pack(*divmod(record.time, SECOND), len(kept), len(packet))
-        self._file.write(header + kept)
+        if self.clock is None:
+            self._file.write(header + kept)
+            return
+        self._write(until=self.clock())
+        self._count += 1
+        heappush(self._ahead, (record.time, self._count, header + kept))
+
+    def finish(self) -> None:
+        self._write(until=None)
+
+    def _write(self, until: int | None) -> None:
+        """Write the packets whose time is before `until`."""
+        while self._ahead and (until is None or self._ahead[0][0] < until):
+            self._file.write(heappop(self._ahead)[2])

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 
 from simkernel.engine import Record
 from simkernel.trace import Pcap
@@ -40,6 +41,21 @@ def test_a_capture_holds_the_messages_in_order_wherever_it_is_cut(records: list[
     found = packets(capture(records))
     assert [time for time, _ in found] == [each.time for each in taps]
     assert [packet[16:] for _, packet in found] == [each.fields["data"] for each in taps]
+
+
+@given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 9))))
+def test_with_a_clock_times_are_in_order(steps: list[tuple[int, int]]) -> None:
+    """At each instant of the clock there are records that run ahead of it."""
+    now = 0
+    file = io.BytesIO()
+    expected = []
+    with Pcap(file, lambda: now) as exporter:
+        for number, (pause, ahead) in enumerate(steps):
+            now += pause
+            expected.append((now + ahead, number.to_bytes(2)))
+            exporter(tap(now + ahead, 16, number.to_bytes(2)))
+    found = [(time, packet[16:]) for time, packet in packets(file.getvalue())]
+    assert found == sorted(expected, key=lambda each: each[0])
 
 
 def test_a_message_has_the_header_that_an_nlmon_device_gives_it() -> None:
