@@ -13,13 +13,10 @@ from types import TracebackType
 
 import click
 
+from simkernel.cli.exits import FAILED, INTERRUPTED
 from simkernel.engine import InternalError, SimulationError
 from simkernel.scenario import Run
 from simkernel.shipped import shipped
-
-FAILED = 1
-INTERRUPTED = 130
-"""Exit codes; 130 is what a shell makes of SIGINT."""
 
 _OURS = str(Path(__file__).resolve().parents[1])
 _SHIPPED = str(shipped("drivers")), str(shipped("scenarios"))

@@ -9,6 +9,7 @@ from typing import Final
 
 import click
 
+from simkernel.cli.exits import INTERRUPTED
 from simkernel.cli.nearest import unknown
 
 COMMANDS: Final = {
@@ -33,6 +34,14 @@ class Commands(click.Group):
             return None
         command: click.Command = import_module(COMMANDS[cmd_name]).command
         return command
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Run the subcommand.  Ctrl-C while nothing is simulated yet, or any more, ends it as always."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            click.echo("interrupted", err=True)
+            ctx.exit(INTERRUPTED)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import CommandLine
+
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="sends a POSIX signal")
 
 
@@ -46,6 +48,18 @@ def test_files_are_whole(story: Path) -> None:
     assert json.loads(Path("t.json").read_text("utf-8"))["traceEvents"]
     assert len(Path("t.pcap").read_bytes()) >= 24
     assert Path("t.mmd").read_text("utf-8").startswith("sequenceDiagram\n")
+
+
+def test_before_and_after_the_simulation(
+    simkernel: CommandLine, story: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    for where in ("show", "Outputs"):
+        monkeypatch.setattr(f"simkernel.cli.run.{where}", interrupted)
+        done = simkernel("run", "story.py")
+        assert (done.code, done.err) == (130, "interrupted\n")
 
 
 def test_a_second_one_ends_a_program_that_never_sleeps(story: Path) -> None:
