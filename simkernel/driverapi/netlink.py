@@ -21,8 +21,8 @@ import attrs
 from simkernel.kernel.module.module import LoadedModule
 from simkernel.kernel.module.resources import Resource
 from simkernel.kernel.net.skb import Skb
-from simkernel.kernel.netlink import kernel_socket, message
-from simkernel.kernel.netlink.message import Request
+from simkernel.kernel.netlink import kernel_socket
+from simkernel.kernel.netlink.message import Receiver, Request
 from simkernel.kernel.netlink.table import NONROOT_RECV, NONROOT_SEND
 from simkernel.uapi.errno import ENOMEM, os_error
 from simkernel.uapi.netlink import NLMSG_HDRLEN
@@ -96,7 +96,7 @@ def netlink_rcv_skb(sock: KernelSocket, skb: Skb, handle: Callable[[Request], ob
     `handle` is `async def`.
     """
     wrapped = sock.module.kernel.oopses.wrap(sock.module, "netlink request", handle)
-    return message.receive(sock.socket, skb, wrapped, Request)
+    return Receiver(sock.socket, wrapped, Request).receive(skb)
 
 
 def nlmsg_data(request: Request) -> bytes:

@@ -44,7 +44,7 @@ class Broadcast:
             return
         skb = self._for(member)
         if member.fits(skb.truesize):
-            queue(member, skb)
+            queue(member, skb, unicast=False)
             self.delivered = True
             if self.pending is self.skb:
                 self.shared = True

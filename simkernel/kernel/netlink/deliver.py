@@ -35,14 +35,18 @@ def accept(target: NetlinkSocket, skb: Skb) -> Skb | None:
     return skb.shortened(length) if length else None
 
 
-def queue(target: NetlinkSocket, skb: Skb) -> None:
-    """Queue a buffer that fits, and wake a reader (`__netlink_sendskb()`)."""
+def queue(target: NetlinkSocket, skb: Skb, *, unicast: bool = True) -> None:
+    """Queue a buffer that fits, and wake a reader (`__netlink_sendskb()`).
+
+    `unicast` says that it was sent to this very socket.
+    """
     netlink = target.netlink
-    engine = netlink.engine
-    engine.charged += netlink.costs.deliver
+    if unicast and netlink.trace.emit is not None:
+        tap.unicast(netlink.trace, target.protocol, skb, portid=target.portid)
+    netlink.engine.charged += netlink.costs.deliver
     netlink.statistics.delivered += 1
-    if engine.trace.emit is not None:
-        tap.deliver(engine.trace, target.protocol, skb, portid=target.portid, kernel=False)
+    if netlink.trace.emit is not None:
+        tap.deliver(netlink.trace, target.protocol, skb, portid=target.portid, kernel=False)
     target.rmem += skb.truesize
     if target.queue is None:
         target.queue = deque()
@@ -51,20 +55,11 @@ def queue(target: NetlinkSocket, skb: Skb) -> None:
         target._readers.wake_up()
 
 
-def unicast_delivered(target: NetlinkSocket, skb: Skb) -> None:
-    """Queue a buffer that was sent to this very socket."""
-    if (emit := target.netlink.engine.trace.emit) is not None:
-        emit(
-            "netlink_unicast", KERNEL, "netlink",
-            protocol=target.protocol, portid=target.portid, length=len(skb.data), flow=skb.flow,
-        )  # fmt: skip
-    queue(target, skb)
-
-
 def unicast(source: KernelSocket, skb: Skb, portid: int) -> None:
     """Send from the kernel, which does not wait (`netlink_unicast()` with MSG_DONTWAIT).
 
-    ECONNREFUSED if nobody has that port id, or is connected to another program; EAGAIN if there is no room, which is an overrun of the receiver.
+    ECONNREFUSED if nobody has that port id, or who has it is connected to another program; EAGAIN
+    if there is no room, which is an overrun of the receiver.
     """
     target = source.ports.get(portid)
     if target is None or target.destination:
@@ -75,7 +70,7 @@ def unicast(source: KernelSocket, skb: Skb, portid: int) -> None:
     if not target.fits(accepted.truesize):
         overrun(target)
         raise os_error(EAGAIN)
-    unicast_delivered(target, accepted)
+    queue(target, accepted)
 
 
 def overrun(target: NetlinkSocket) -> None:
@@ -86,5 +81,5 @@ def overrun(target: NetlinkSocket) -> None:
     target.drops += 1
     netlink = target.netlink
     netlink.statistics.overruns += 1
-    if (emit := netlink.engine.trace.emit) is not None:
+    if (emit := netlink.trace.emit) is not None:
         emit("netlink_overrun", KERNEL, "netlink", protocol=target.protocol, portid=target.portid)

@@ -153,7 +153,7 @@ class DumpCallback:
         skb = Skb(bytes(writer.data), truesize, 0, 0, KERNEL_CREDS, trace.flow)
         accepted = deliver.accept(self.sock, skb)
         if accepted is not None:
-            deliver.unicast_delivered(self.sock, accepted)
+            deliver.queue(self.sock, accepted)
 
     def close(self) -> None:
         """It is over, at its end or since its socket was closed."""

@@ -48,11 +48,11 @@ class KernelSocket:
 
         So many bytes `before` the data are in it too, but not sent.
         """
-        engine, costs = self.netlink.engine, self.netlink.costs
-        engine.charged += costs.skb_alloc
+        netlink = self.netlink
+        netlink.engine.charged += netlink.costs.skb_alloc
         length = before + len(data)
         size = allotted if allotted > length else length
-        return Skb(data, truesize(size, length), 0, 0, creds, engine.trace.flow)
+        return Skb(data, truesize(size, length), 0, 0, creds, netlink.trace.flow)
 
     unicast = deliver.unicast
 
@@ -99,6 +99,7 @@ class KernelSocket:
     def release(self) -> None:
         """Take it away (`netlink_kernel_release()`); with the last one the protocol is nobody's."""
         del self.net.kernel_sockets[self.protocol]
+        self.ports.kernel = None
         self.entry.registered -= 1
         if not self.entry.registered:
             self.entry.clear()
@@ -129,7 +130,7 @@ def create(
         raise os_error(EADDRINUSE)
     entry = netlink.entries[protocol]
     sock = KernelSocket(netlink, net, entry, netlink.ports(net, protocol), input)
-    net.kernel_sockets[protocol] = sock
+    net.kernel_sockets[protocol] = sock.ports.kernel = sock
     if not entry.registered:
         entry.groups = max(groups, LEAST_GROUPS)
         entry.owner = owner

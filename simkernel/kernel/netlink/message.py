@@ -6,7 +6,7 @@ Sources: `netlink_rcv_skb()` and `netlink_ack()` of af_netlink.c.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 from simkernel.engine import KERNEL
 from simkernel.kernel.netlink.extack import ExtendedAck
@@ -41,7 +41,7 @@ R = TypeVar("R", bound="Request")
 Handler = Callable[[R], object]
 """Handles a message: None is success, OSError an error; NO_ACK; or an awaitable of one of these."""
 
-_HEADER = NlMsgHdr.LAYOUT
+_header = NlMsgHdr.LAYOUT.unpack_from
 
 
 class Request:
@@ -120,47 +120,52 @@ class Request:
         return self.task.credentials.capable(capability)
 
 
-def receive(
-    sock: KernelSocket, skb: Skb, handler: Handler[R], kind: type[R], start: int = 0
-) -> Awaitable[None] | None:
-    """Handle every message of a datagram in turn, from `start` on (`netlink_rcv_skb()`).
+class Receiver(Generic[R]):
+    """Takes datagrams apart and has each message handled, as a `kind` of request (`netlink_rcv_skb()`)."""
 
-    The handler gets it as a `kind` of request.  A message whose length cannot be ends the datagram.
-    The awaitable handles the rest, if a handler has to sleep.
-    """
-    data = skb.data
-    end = len(data)
-    while end - start >= NLMSG_HDRLEN:
-        length, type, flags, seq, _ = _HEADER.unpack_from(data, start)
-        if not NLMSG_HDRLEN <= length <= end - start:
-            return None
-        request = kind(sock, skb, start, length, type, flags, seq)
-        start += (length + 3) & ~3
-        result: object = None
-        error = 0
-        if flags & NLM_F_REQUEST and type >= NLMSG_MIN_TYPE:
-            try:
-                result = handler(request)
-            except OSError as raised:
-                error = raised.errno or EIO
-            if result is not None and isinstance(result, Awaitable):
-                return _sleep_and_go_on(result, request, handler, start)
-        if error or flags & NLM_F_ACK:
-            _answer(request, result, error)
-    return None
+    __slots__ = ("_handler", "_kind", "_sock")
 
+    def __init__(self, sock: KernelSocket, handler: Handler[R], kind: type[R]) -> None:
+        self._sock = sock
+        self._handler = handler
+        self._kind = kind
 
-async def _sleep_and_go_on(pending: Awaitable[object], request: R, handler: Handler[R], start: int) -> None:
-    error = 0
-    result: object = None
-    try:
-        result = await pending
-    except OSError as raised:
-        error = raised.errno or EIO
-    _answer(request, result, error)
-    rest = receive(request.sock, request.skb, handler, type(request), start)
-    if rest is not None:
-        await rest
+    def receive(self, skb: Skb, start: int = 0) -> Awaitable[None] | None:
+        """Handle and answer every message in turn, from `start` on.
+
+        A message whose length cannot be ends the datagram.  The awaitable handles the rest, if a
+        handler has to sleep.
+        """
+        data = skb.data
+        end = len(data)
+        while end - start >= NLMSG_HDRLEN:
+            length, type, flags, seq, _ = _header(data, start)
+            if not NLMSG_HDRLEN <= length <= end - start:
+                return None
+            request = self._kind(self._sock, skb, start, length, type, flags, seq)
+            start += (length + 3) & ~3
+            result, error = None, 0
+            if flags & NLM_F_REQUEST and type >= NLMSG_MIN_TYPE:
+                try:
+                    result = self._handler(request)
+                except OSError as raised:
+                    error = raised.errno or EIO
+                if result is not None and isinstance(result, Awaitable):
+                    return self._sleep_and_go_on(result, request, start)
+            if error or flags & NLM_F_ACK:
+                _answer(request, result, error)
+        return None
+
+    async def _sleep_and_go_on(self, pending: Awaitable[object], request: R, start: int) -> None:
+        result, error = None, 0
+        try:
+            result = await pending
+        except OSError as raised:
+            error = raised.errno or EIO
+        _answer(request, result, error)
+        rest = self.receive(request.skb, start)
+        if rest is not None:
+            await rest
 
 
 def _answer(request: Request, result: object, error: int) -> None:

@@ -66,6 +66,7 @@ class Netlink:
         pid_exists: Callable[[int], bool],
     ) -> None:
         self.engine = engine
+        self.trace = engine.trace
         self.costs = costs
         self.namespaces = namespaces
         self.log = log

@@ -92,18 +92,16 @@ class Validator:
         found: Found = {}
         while end - at >= NLA_HDRLEN:
             length, type = _header(data, at)
-            if not NLA_HDRLEN <= length <= end - at:
+            last = at + length
+            if length < NLA_HDRLEN or last > end:
                 break
-            first, last = at + NLA_HDRLEN, at + length
-            at += (length + 3) & ~3
-            if (rule := rules.get(type)) is not None:
-                least, most, holds = rule
-                if least <= length <= most and (holds is None or holds(data, first, last)):
-                    found[type] = (first, last)
-                    continue
-            type = self._check(request, type, first, last, depth)
+            first = at + NLA_HDRLEN
+            rule = rules.get(type)
+            if rule is None or not rule(data, first, last):
+                type = self._check(request, type, first, last, depth)
             if type:
                 found[type] = (first, last)
+            at += (length + 3) & ~3
         if at < end:
             self._leftover(request, end - at)
         return found

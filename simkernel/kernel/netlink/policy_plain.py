@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from simkernel.uapi import structure
-from simkernel.uapi.netlink import NLA_HDRLEN, NLA_MAX_PAYLOAD
+from simkernel.uapi.netlink import NLA_MAX_PAYLOAD
 from simkernel.uapi.ynl.policy import AttributePolicy, NlaType, Validation, value_range
 
 if TYPE_CHECKING:
@@ -37,70 +37,58 @@ WIDE: Final[dict[NlaType, dict[int, Struct]]] = {
 }
 """Types that are a number of one of two sizes."""
 
-Holds = Callable[[bytes, int, int], bool]
-"""Whether the payload from here to there is as it should be."""
-Plain = tuple[int, int, Holds | None]
-"""The least and the greatest length, header included, and what else has to hold."""
+Plain = Callable[[bytes, int, int], bool]
+"""Whether the payload that lies there, from and to, is plainly right."""
 
 
 def plain(policy: AttributePolicy) -> Plain | None:
     """When an attribute is plainly right, however strictly it is checked; None if that is not so simple."""
-    kind, validation = policy.type, policy.validation
+    kind = policy.type
     if kind in NUMBERS:
-        layout = NUMBERS[kind]
-        size = layout.size
-        return None if policy.length > size else _of_length(size, size, _number(policy, layout))
+        return _number(policy, NUMBERS[kind])
     if kind in WIDE:
-        return _of_length(4, 8, _wide(policy))
+        return _wide(policy)
     if kind is NlaType.BINARY:
         return _binary(policy)
-    if validation is not Validation.NONE:
+    if policy.validation is not Validation.NONE:
         return None
     if kind is NlaType.FLAG:
-        return _of_length(0, 0)
+        return lambda data, first, last: first == last
     if kind is NlaType.STRING:
-        return _of_length(1, policy.length or NLA_MAX_PAYLOAD)
+        most = policy.length or NLA_MAX_PAYLOAD
+        return lambda data, first, last: 0 < last - first <= most
     if kind is NlaType.NUL_STRING:
-        return _of_length(1, policy.length + 1 if policy.length else NLA_MAX_PAYLOAD, _ends_with_nul)
+        most = policy.length + 1 if policy.length else NLA_MAX_PAYLOAD
+        return lambda data, first, last: 0 < last - first <= most and not data[last - 1]
     return None
 
 
-def _of_length(least: int, most: int, holds: Holds | None = None) -> Plain:
-    return NLA_HDRLEN + least, NLA_HDRLEN + most, holds
+def _number(policy: AttributePolicy, layout: Struct) -> Plain | None:
+    size, value = layout.size, layout.unpack_from
+    if policy.length > size:
+        return None
+    if policy.validation is Validation.NONE:
+        return lambda data, first, last: last - first == size
+    if policy.validation is Validation.MASK:
+        reserved = ~policy.mask
+        return lambda data, first, last: last - first == size and not value(data, first)[0] & reserved
+    if policy.validation is Validation.FUNCTION:
+        accepted = frozenset(policy.accepted)
+        return lambda data, first, last: last - first == size and value(data, first)[0] in accepted
+    low, high = value_range(policy)
+    return lambda data, first, last: last - first == size and low <= value(data, first)[0] <= high
 
 
-def _ends_with_nul(data: bytes, first: int, last: int) -> bool:
-    return not data[last - 1]
+def _wide(policy: AttributePolicy) -> Plain | None:
+    short, long = (_number(policy, layout) for layout in WIDE[policy.type].values())
+    if short is None or long is None:
+        return None
+    return lambda data, first, last: short(data, first, last) or long(data, first, last)
 
 
-def _binary(policy: AttributePolicy) -> Plain | None:
+def _binary(policy: AttributePolicy) -> Plain:
     least, most = 0, policy.length or NLA_MAX_PAYLOAD
     if policy.validation is not Validation.NONE:
         low, high = value_range(policy)
         least, most = max(least, low), min(most, high)
-    return _of_length(least, most)
-
-
-def _number(policy: AttributePolicy, layout: Struct) -> Holds | None:
-    """What has to hold of a number."""
-    value = layout.unpack_from
-    if policy.validation is Validation.NONE:
-        return None
-    if policy.validation is Validation.MASK:
-        reserved = ~policy.mask
-        return lambda data, first, last: not value(data, first)[0] & reserved
-    if policy.validation is Validation.FUNCTION:
-        accepted = frozenset(policy.accepted)
-        return lambda data, first, last: value(data, first)[0] in accepted
-    low, high = value_range(policy)
-    return lambda data, first, last: low <= value(data, first)[0] <= high
-
-
-def _wide(policy: AttributePolicy) -> Holds:
-    checks = {size: _number(policy, layout) for size, layout in WIDE[policy.type].items()}
-
-    def holds(data: bytes, first: int, last: int) -> bool:
-        size = last - first
-        return size in checks and ((check := checks[size]) is None or check(data, first, last))
-
-    return holds
+    return lambda data, first, last: least <= last - first <= most

@@ -69,7 +69,7 @@ def recvmsg(sock: NetlinkSocket, task: Task, size: int, room: int = 0, flags: in
     if not queue:
         sock.room_made()
         raise WouldBlock(sock.readers, partial(recvmsg, sock, task, size, room, flags))
-    skb = queue[0]
+    skb = queue[0] if flags & MSG_PEEK else queue.popleft()
     if sock.largest_receive < size and sock.largest_receive < LARGEST_BATCH:
         sock.largest_receive = min(size, LARGEST_BATCH)
     data = skb.data
@@ -80,12 +80,10 @@ def recvmsg(sock: NetlinkSocket, task: Task, size: int, room: int = 0, flags: in
         length = size
         message_flags |= MSG_TRUNC
     netlink = sock.netlink
-    engine, costs = netlink.engine, netlink.costs
-    trace = engine.trace
-    engine.charged += costs.receive + costs.copy(length)
+    trace, costs = netlink.trace, netlink.costs
+    netlink.engine.charged += costs.receive + costs.copy(length)
     trace.flow = skb.flow
     if not flags & MSG_PEEK:
-        queue.popleft()
         sock.rmem -= skb.truesize
         netlink.statistics.received += 1
     if (emit := trace.emit) is not None:

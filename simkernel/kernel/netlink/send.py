@@ -13,7 +13,7 @@ from simkernel.kernel.net.truesize import KMALLOC_SIZES, PAGE_SIZE, user_truesiz
 from simkernel.kernel.netlink import address as addresses
 from simkernel.kernel.netlink import broadcast, tap
 from simkernel.kernel.netlink.address import Address
-from simkernel.kernel.netlink.deliver import accept, find, unicast_delivered
+from simkernel.kernel.netlink.deliver import accept, find, queue
 from simkernel.kernel.netlink.table import NONROOT_SEND
 from simkernel.kernel.task.wait import WouldBlock
 from simkernel.uapi.errno import (
@@ -70,19 +70,19 @@ def sendmsg(
         addresses.autobind(sock, task)
     if length > sock.sndbuf - RESERVE:
         raise os_error(EMSGSIZE)
-    engine, costs = netlink.engine, netlink.costs
-    queued = portid or group  # what the kernel reads is charged to nobody
-    truesize = user_truesize(length, group != 0) if queued else 0
-    skb = Skb(data, truesize, sock.portid, group, creds, engine.trace.flow)
-    skb.addressed = address is not None
-    engine.charged += costs.send + costs.skb_alloc + costs.copy(length)
+    costs = netlink.costs
+    netlink.engine.charged += costs.send + costs.skb_alloc + costs.copy(length)
     if length > SLAB_LARGEST:
-        engine.charged += costs.page_alloc * -(-length // PAGE_SIZE)
+        netlink.engine.charged += costs.page_alloc * -(-length // PAGE_SIZE)
+    # What the kernel reads is charged to nobody's queue.
+    truesize = user_truesize(length, group != 0) if portid or group else 0
+    skb = Skb(data, truesize, sock.portid, group, creds, netlink.trace.flow)
     if group:
         broadcast.broadcast(sock, skb, portid, group, shared=True)
-    if not portid:
-        return _to_kernel(sock, task, skb)
-    return _unicast(sock, skb, portid)
+    if portid:
+        return _unicast(sock, skb, portid)
+    skb.addressed = address is not None
+    return _to_kernel(sock, task, skb)
 
 
 def _unicast(sock: NetlinkSocket, skb: Skb, portid: int) -> int:
@@ -93,22 +93,21 @@ def _unicast(sock: NetlinkSocket, skb: Skb, portid: int) -> int:
         return len(skb.data)
     if not target.fits(accepted.truesize):
         raise WouldBlock(target.senders, partial(_unicast, sock, accepted, portid))
-    unicast_delivered(target, accepted)
+    queue(target, accepted)
     return len(accepted.data)
 
 
 def _to_kernel(sock: NetlinkSocket, task: Task, skb: Skb) -> int | Awaitable[int]:
     """Let the kernel read a message, at once and in the sender's context (`netlink_unicast_kernel()`)."""
-    target = sock.net.kernel_sockets.get(sock.protocol)
+    target = sock.ports.kernel
     if target is None or target.input is None:
         raise os_error(ECONNREFUSED)
     skb.sender = sock
     skb.task = task
     netlink = sock.netlink
     netlink.statistics.requests += 1
-    trace = netlink.engine.trace
-    if trace.emit is not None:
-        tap.deliver(trace, sock.protocol, skb, portid=0, kernel=True)
+    if netlink.trace.emit is not None:
+        tap.deliver(netlink.trace, sock.protocol, skb, portid=0, kernel=True)
     pending = target.input(skb)
     return len(skb.data) if pending is None else _finish(pending, len(skb.data))
 

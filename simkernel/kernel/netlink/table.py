@@ -14,6 +14,7 @@ from simkernel.uapi.errno import EADDRINUSE, os_error
 
 if TYPE_CHECKING:
     from simkernel.kernel.net.namespace import Net
+    from simkernel.kernel.netlink.kernel_socket import KernelSocket
     from simkernel.kernel.netlink.socket import NetlinkSocket
     from simkernel.kernel.task.task import Task
 
@@ -136,13 +137,14 @@ def _bits(mask: int) -> list[int]:
 class PortTable(dict[int, "NetlinkSocket"]):
     """Which of the programs' sockets has which port id of a protocol in a namespace (`netlink_lookup()`).
 
-    `users` counts those sockets, with and without a port id.  Port id 0 is `Net.kernel_sockets`.
+    `users` counts those sockets, with and without a port id.  Port id 0 is `kernel`'s, if it is served.
     """
 
-    __slots__ = ("users",)
+    __slots__ = ("kernel", "users")
 
     def __init__(self) -> None:
         super().__init__()
+        self.kernel: KernelSocket | None = None
         self.users = 0
 
     def insert(self, portid: int, sock: NetlinkSocket) -> None:

@@ -42,3 +42,18 @@ def deliver(trace: Tracer, protocol: int, skb: Skb, *, portid: int, kernel: bool
             dst_group=skb.dst_group,
             flow=skb.flow,
         )
+
+
+def unicast(trace: Tracer, protocol: int, skb: Skb, *, portid: int) -> None:
+    """Show a datagram that is about to be queued for `portid` because it was sent there."""
+    if (emit := trace.emit) is not None:
+        length = len(skb.data)
+        emit(
+            "netlink_unicast",
+            KERNEL,
+            "netlink",
+            protocol=protocol,
+            portid=portid,
+            length=length,
+            flow=skb.flow,
+        )

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
-from simkernel.kernel.netlink import kernel_socket, message
+from simkernel.kernel.netlink import kernel_socket
+from simkernel.kernel.netlink.message import Receiver, Request
 from simkernel.kernel.netlink.table import NONROOT_RECV
 from simkernel.uapi.capability import CAP_SYS_ADMIN
 from simkernel.uapi.errno import EINVAL, ENOBUFS, EPERM, ESRCH, os_error
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from simkernel.kernel.net.namespace import Net
     from simkernel.kernel.net.skb import Skb
     from simkernel.kernel.netlink.kernel_socket import KernelSocket
-    from simkernel.kernel.netlink.message import Request
     from simkernel.kernel.netlink.netlink import Netlink
 
 BUFFER_SIZE: Final = 2048
@@ -34,7 +34,7 @@ class UeventSockets:
     def _enter(self, net: Net) -> None:
         """`uevent_net_init()`"""
         sock = kernel_socket.create(self._netlink, net, NETLINK_KOBJECT_UEVENT, groups=1, flags=NONROOT_RECV)
-        sock.input = lambda skb: self._receive(sock, skb)
+        sock.input = Receiver(sock, self._handle, Request).receive
 
     def _leave(self, net: Net) -> None:
         net.kernel_sockets[NETLINK_KOBJECT_UEVENT].release()
@@ -46,9 +46,6 @@ class UeventSockets:
             sock = net.kernel_sockets[NETLINK_KOBJECT_UEVENT]
             if sock.has_listeners(UEVENT_GROUP):
                 _send(sock, sock.skb(data), shared=True)
-
-    def _receive(self, sock: KernelSocket, skb: Skb) -> Awaitable[None] | None:
-        return message.receive(sock, skb, self._handle, message.Request)
 
     def _handle(self, request: Request) -> None:
         """A program sends an event, which all in its namespace get (`uevent_net_rcv_skb()`).

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simkernel.kernel.netlink import dump, kernel_socket, message
+from simkernel.kernel.netlink import dump, kernel_socket
 from simkernel.kernel.netlink.dump import DumpCallback
-from simkernel.kernel.netlink.message import Request
+from simkernel.kernel.netlink.message import Receiver, Request
 from simkernel.kernel.netlink.writer import MessageWriter
 from simkernel.uapi import netlink as nl
 from simkernel.uapi.errno import EAGAIN, EBUSY, EINVAL, EIO, EMSGSIZE, ENOBUFS, os_error
@@ -38,7 +38,7 @@ class Server:
             stack.netlink,
             stack.namespaces.init,
             PROTOCOL,
-            input=lambda skb: message.receive(self.kernel, skb, self.handle, Request),
+            input=lambda skb: Receiver(self.kernel, self.handle, Request).receive(skb),
         )
 
     def handle(self, request: Request) -> object:

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from simkernel.kernel.net.skb import Skb
-from simkernel.kernel.netlink import kernel_socket, message
-from simkernel.kernel.netlink.message import NO_ACK, Request
+from simkernel.kernel.netlink import kernel_socket
+from simkernel.kernel.netlink.message import NO_ACK, Receiver, Request
 from simkernel.kernel.netlink.table import NONROOT_SEND
 from simkernel.uapi import netlink as nl
 from simkernel.uapi.capability import CAP_NET_ADMIN
@@ -38,7 +38,7 @@ class Server:
         )
 
     def receive(self, skb: Skb) -> Awaitable[None] | None:
-        return message.receive(self.kernel, skb, self.handle, Request)
+        return Receiver(self.kernel, self.handle, Request).receive(skb)
 
     def handle(self, request: Request) -> object:
         self.seen.append(request.seq)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable
 from functools import cache
 from importlib import resources
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from simkernel.kernel.net.truesize import GOODSIZE
 from simkernel.kernel.netlink.genetlink import policies
@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from simkernel.kernel.netlink.genetlink.genetlink import GenericNetlink
     from simkernel.kernel.netlink.genetlink.info import Info
     from simkernel.kernel.netlink.netlink import RequestModule
+
+
+LONGEST: Final = GOODSIZE - NLMSG_HDRLEN - genl.GENL_HDRLEN
+"""Bytes of attributes that an answer has room for."""
 
 
 @cache
@@ -82,7 +86,7 @@ class Controller:
     def _reply(self, info: Info, family: Family | None) -> None:
         if family is None or not (family.everywhere or info.net.initial):
             raise os_error(ENOENT)
-        if len(family.description) > GOODSIZE - NLMSG_HDRLEN - genl.GENL_HDRLEN:
+        if len(family.description) > LONGEST:
             raise os_error(EMSGSIZE)
         info.reply(genl.CTRL_CMD_NEWFAMILY, family.description)
 

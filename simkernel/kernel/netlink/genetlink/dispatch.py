@@ -11,7 +11,7 @@ from simkernel.kernel.netlink import dump
 from simkernel.kernel.netlink.table import Owner, get_owner, put_owner
 from simkernel.uapi.capability import CAP_NET_ADMIN
 from simkernel.uapi.errno import EINVAL, ENODEV, ENOENT, EOPNOTSUPP, EPERM, os_error
-from simkernel.uapi.genetlink import GENL_ADMIN_PERM, GENL_HDRLEN, GENL_UNS_ADMIN_PERM, GenlMsgHdr
+from simkernel.uapi.genetlink import GenlMsgHdr
 from simkernel.uapi.netlink import NLM_F_ACK, NLM_F_DUMP, NLM_F_ECHO, NLM_F_REQUEST, NLMSG_HDRLEN
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 KNOWN_FLAGS: Final = NLM_F_REQUEST | NLM_F_ACK | NLM_F_ECHO
 
-_HEADER = GenlMsgHdr.LAYOUT
+_header = GenlMsgHdr.LAYOUT.unpack_from
 
 
 Guard = Callable[[Any, str], AbstractContextManager[object]]
@@ -48,7 +48,14 @@ class Dispatcher:
         info.family = family
         netlink = self._netlink
         netlink.engine.charged += netlink.costs.genl_dispatch
-        return self._family(info) if family.parallel else self._lock.run(self._family, info)
+        if family.parallel:
+            return self._family(info)
+        if self._lock.held:
+            return self._lock.wait(self._family, info)
+        result = self._family(info)
+        if result is not None and isinstance(result, Awaitable):
+            return self._lock.hold(result)
+        return result
 
     def _family(self, info: Info) -> object:
         """`genl_family_rcv_msg()` and `genl_family_rcv_msg_doit()`.
@@ -56,39 +63,34 @@ class Dispatcher:
         ENOENT where the family is not, EINVAL for a header that is too short or breaks the rules,
         EOPNOTSUPP for a command it lacks, EPERM, and whatever the operation says.
         """
-        family = info.family
+        family, start, length = info.family, info.start, info.length
         if not family.everywhere and not info.net.initial:
             raise os_error(ENOENT)
-        if info.length < NLMSG_HDRLEN + GENL_HDRLEN + family.header_size:
+        if length < family.shortest:
             raise os_error(EINVAL)
-        command, _, reserved = _HEADER.unpack_from(info.data, info.start + NLMSG_HDRLEN)
+        command, _, reserved = _header(info.data, start + NLMSG_HDRLEN)
         dumps = info.flags & NLM_F_DUMP == NLM_F_DUMP
         if command >= family.strict_from:
             _check_header(info, reserved, dumps)
-        operation = (family.dumpit if dumps else family.doit).get(command)
+        operation = family.dumpit.get(command) if dumps else family.doit.get(command)
         if operation is None:
             raise os_error(EOPNOTSUPP)
-        # Both permissions ask for the same here, as all namespaces have one owner.
-        if operation.flags & (GENL_ADMIN_PERM | GENL_UNS_ADMIN_PERM) and not info.capable(CAP_NET_ADMIN):
+        if operation.privileged and not info.capable(CAP_NET_ADMIN):
             raise os_error(EPERM)
         info.operation = operation
         if dumps:
             return self._dump(info)
-        validator = operation.validator
-        if validator is None:
+        if (validator := operation.validator) is None:
             info.found = {}
         else:
-            start = info.start
-            info.found = validator.parse(info, start + family.attributes_offset, start + info.length)
-        if self._netlink.engine.trace.emit is not None:
+            info.found = validator.parse(info, start + family.attributes_offset, start + length)
+        if self._netlink.trace.emit is not None:
             self._trace(info, "genl_doit")
-        assert operation.do is not None
         return operation.do(info) if family.owner is None else self._guarded_do(info)
 
     def _guarded_do(self, info: Info) -> object:
         """The operation of a module's family."""
         family, operation = info.family, info.operation
-        assert operation.do is not None
         where = f"{family.name} {operation.name} doit"
         with self._guard(family.owner, where):
             result = operation.do(info)
@@ -138,7 +140,7 @@ class Dispatcher:
         return dump.start(info, step, begin=begin, done=done, owner=family.owner)
 
     def _trace(self, info: Info, name: str) -> None:
-        if (emit := self._netlink.engine.trace.emit) is not None:
+        if (emit := self._netlink.trace.emit) is not None:
             owner = info.family.owner
             layer, track = (KERNEL, "netlink") if owner is None else (DRIVER, owner.name)
             emit(name, layer, track, family=info.family.name, cmd=info.operation.name)

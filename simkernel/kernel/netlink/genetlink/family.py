@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 import attrs
 
 from simkernel.kernel.netlink.policy import LIBERAL, STRICT, Validator, validator
-from simkernel.uapi.genetlink import GENL_HDRLEN
+from simkernel.uapi.errno import EOPNOTSUPP, os_error
+from simkernel.uapi.genetlink import GENL_ADMIN_PERM, GENL_HDRLEN, GENL_UNS_ADMIN_PERM
 from simkernel.uapi.netlink import NLMSG_HDRLEN, align4
 from simkernel.uapi.ynl.policy import REJECT_ALL
 
@@ -42,6 +43,11 @@ class Dumper:
     done: Callable[[Info], None] | None = None
 
 
+def unable(info: Info) -> None:
+    """What a dump does when it is asked as a request, which it never is."""
+    raise os_error(EOPNOTSUPP)
+
+
 @attrs.frozen(eq=False)
 class Operation:
     """One way to ask for a command: as a request, or as a dump (`struct genl_split_ops`).
@@ -54,17 +60,23 @@ class Operation:
     name: str
     flags: int
     policy: PolicyTable | None
-    do: DoIt | None = None
+    do: DoIt = unable
     dump: Dumper | None = None
     validate: int = 0
+    privileged: bool = attrs.field(init=False, repr=False)
     validator: Validator | None = attrs.field(init=False, repr=False)
+
+    @privileged.default
+    def _is_privileged(self) -> bool:
+        """Both permissions ask for CAP_NET_ADMIN here, as all namespaces have one owner."""
+        return bool(self.flags & (GENL_ADMIN_PERM | GENL_UNS_ADMIN_PERM))
 
     @validator.default
     def _make_validator(self) -> Validator | None:
         """`genl_family_rcv_msg_attrs_parse()`"""
         if self.policy is None:
             return None
-        lenient = DONT_VALIDATE_STRICT if self.do is not None else DONT_VALIDATE_DUMP_STRICT
+        lenient = DONT_VALIDATE_STRICT if self.dump is None else DONT_VALIDATE_DUMP_STRICT
         return validator(self.policy, LIBERAL if self.validate & lenient else STRICT)
 
 
@@ -131,13 +143,16 @@ class Family:
     doit: dict[int, Operation] = attrs.field(init=False, repr=False)
     dumpit: dict[int, Operation] = attrs.field(init=False, repr=False)
     """Its operations by command (`genl_get_cmd()`)."""
+    shortest: int = attrs.field(init=False, repr=False)
+    """Bytes of the headers of a message."""
     attributes_offset: int = attrs.field(init=False, repr=False)
     """Where in a message the attributes begin."""
 
     def __attrs_post_init__(self) -> None:
         self.doit = {each.number: each.do for each in self.commands if each.do is not None}
         self.dumpit = {each.number: each.dump for each in self.commands if each.dump is not None}
-        self.attributes_offset = NLMSG_HDRLEN + align4(GENL_HDRLEN + self.header_size)
+        self.shortest = NLMSG_HDRLEN + GENL_HDRLEN + self.header_size
+        self.attributes_offset = align4(self.shortest)
 
     def shown_policy(self, operation: Operation | None) -> PolicyTable | None:
         """What programs are told that an operation accepts.

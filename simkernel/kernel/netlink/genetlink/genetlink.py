@@ -13,7 +13,7 @@ from simkernel.kernel.netlink.genetlink.family import Family
 from simkernel.kernel.netlink.genetlink.info import Info
 from simkernel.kernel.netlink.genetlink.lock import OperationLock
 from simkernel.kernel.netlink.genetlink.registry import Registry
-from simkernel.kernel.netlink.message import receive
+from simkernel.kernel.netlink.message import Receiver
 from simkernel.kernel.netlink.table import NONROOT_RECV
 from simkernel.uapi import genetlink as genl
 from simkernel.uapi import netlink as nl
@@ -56,8 +56,7 @@ class GenericNetlink:
             unbind=self._unbind,
             release=self._release,
         )
-        handle = self._dispatcher.handle
-        sock.input = lambda skb: receive(sock, skb, handle, Info)
+        sock.input = Receiver(sock, self._dispatcher.handle, Info).receive
 
     def _leave(self, net: Net) -> None:
         net.kernel_sockets[nl.NETLINK_GENERIC].release()

@@ -76,7 +76,8 @@ class Info(Request):
 
     def reply(self, command: int, attributes: bytes, *, flags: int = 0) -> None:
         """Send one message back (`genlmsg_reply()`).  EAGAIN if its queue has no room."""
-        data = self.message(command, attributes, flags=flags)
         sock = self.sock
-        sock.netlink.engine.charged += sock.netlink.costs.genl_reply
+        netlink = sock.netlink
+        netlink.engine.charged += netlink.costs.genl_reply
+        data = self.message(command, attributes, flags=flags)
         sock.unicast(sock.skb(data, allotted=GOODSIZE), self.skb.portid)

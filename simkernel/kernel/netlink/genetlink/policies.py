@@ -84,7 +84,7 @@ def _tables(family: Family, command: Command, single: bool) -> tuple[PolicyTable
     """
     operations = (command.do, command.dump)
     if single:
-        do, dump = (operation and operation.policy for operation in operations)
+        do, dump = (None if each is None else each.policy for each in operations)
     else:
         do, dump = map(family.shown_policy, operations)
     return do, dump

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, Literal
 
 import attrs
 
-from simkernel.kernel.netlink import dump, kernel_socket, message
+from simkernel.kernel.netlink import dump, kernel_socket
+from simkernel.kernel.netlink.message import Receiver, Request
 from simkernel.kernel.netlink.route import lacking, link_change, links
 from simkernel.kernel.netlink.route.link_change import LinkChanges
 from simkernel.kernel.netlink.table import NONROOT_RECV
@@ -19,8 +20,6 @@ from simkernel.uapi.socket import AF_UNSPEC
 
 if TYPE_CHECKING:
     from simkernel.kernel.net.namespace import Net
-    from simkernel.kernel.net.skb import Skb
-    from simkernel.kernel.netlink.message import Request
     from simkernel.kernel.netlink.netlink import Netlink
     from simkernel.kernel.task.task import Task
 
@@ -72,13 +71,10 @@ class RouteNetlink:
             flags=NONROOT_RECV,
             bind=_bind,
         )
-        sock.input = lambda skb: self._receive(sock, skb)
+        sock.input = Receiver(sock, self._handle, Request).receive
 
     def _leave(self, net: Net) -> None:
         net.kernel_sockets[NETLINK_ROUTE].release()
-
-    def _receive(self, sock: kernel_socket.KernelSocket, skb: Skb) -> Awaitable[None] | None:
-        return message.receive(sock, skb, self._handle, message.Request)
 
     def _handle(self, request: Request) -> object:
         """`rtnetlink_rcv_msg()`
