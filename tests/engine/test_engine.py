@@ -93,3 +93,4 @@ def test_streams_do_not_depend_on_each_other() -> None:
     engine.rng("mouse0").random()
     assert engine.rng("camera0").random() == alone
     assert Engine(seed=5).rng("camera0").random() != alone
+    assert Engine(seed=4).rng("camera1").random() != alone

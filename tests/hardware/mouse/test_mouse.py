@@ -256,6 +256,7 @@ def test_every_report_is_taken_lost_flushed_or_queued(steps: list[tuple[str, int
     seen = desk.mouse.statistics
     assert seen.made == seen.taken + seen.lost + seen.flushed + desk.mouse.queued
     assert desk.mouse.queued <= regs.FIFO_DEPTH
+    assert desk.mouse.slot is not None or desk.mouse.queued == 0
 
 
 @given(st.lists(st.tuples(st.integers(0, millis(4)), st.integers(-9, 9), st.integers(-9, 9)), max_size=40))

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from simkernel import Machine, millis, seconds
-from simkernel.kernel.costs import FREE
+from simkernel.kernel.costs import FREE, CostModel
 from simkernel.kernel.task.scheduler import SLICE
 
 
@@ -36,6 +37,15 @@ def test_one_cpu_is_shared_in_slices() -> None:
     first, second = finish_times(1, [millis(8), millis(8)])
     assert first == millis(14)  # its third slice begins after two of each
     assert second == millis(16)
+
+
+def test_another_task_on_a_cpu_costs_a_switch() -> None:
+    switch = CostModel().switch
+    once = finish_times(1, [millis(5)], CostModel())[0]
+    first, second = finish_times(1, [millis(5)] * 2, CostModel())
+    alone = finish_times(1, [millis(5)] * 2, attrs.evolve(CostModel(), switch=0))[1]
+    assert first - once == SLICE + 2 * switch  # the other had a slice in between
+    assert second - alone == 4 * switch
 
 
 def test_who_needs_less_than_a_slice_is_not_cut() -> None:
