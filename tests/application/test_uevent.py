@@ -130,6 +130,17 @@ def test_without_udevd_nobody_loads_anything() -> None:
         assert machine.blocking().lsmod() == []
 
 
+def test_udevd_survives_an_overrun() -> None:
+    with Machine() as machine:
+        machine.plug(Camera())  # keeps it busy while events pour in
+        machine.spawn(announce, *[b"change@/devices/x\0ACTION=change\0"] * 1000)
+        machine.run(until=millis(50))
+        assert machine.statistics["netlink"]["overruns"] > 0
+        machine.plug(Mouse())
+        machine.run(until=millis(100))
+        assert "mouse" in {module["name"] for module in machine.blocking().lsmod()}
+
+
 def test_a_flood_of_devices_does_not_end_udevd() -> None:
     with Machine() as machine:
         for _ in range(3):
