@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from simkernel.bench.__main__ import main
 from simkernel.cli import bench
 from tests.bench.conftest import TINY
 from tests.conftest import CommandLine
@@ -77,6 +79,11 @@ def test_one_subject_can_be_run_alone() -> None:
     command = [sys.executable, "-m", "simkernel.bench", "round-trip", "10"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert (done.stdout, done.stderr) == ("", "")
+
+
+def test_one_subject_can_be_profiled(capsys: pytest.CaptureFixture[str]) -> None:
+    main(["--profile", "round-trip", "10"], standalone_mode=False)
+    assert re.search(r"^ +10 .*(sendmsg)", capsys.readouterr().out, re.MULTILINE)
 
 
 def saved(simkernel: CommandLine, folder: Path, *rows: int) -> Path:
