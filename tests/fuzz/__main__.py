@@ -1,0 +1,57 @@
+"""Any bytes, any calls, for as long as one likes: simkernel's kernel must not mind.
+
+python -m tests.fuzz --messages 10000000 [--seed N]
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+import traceback
+from collections import Counter
+from random import Random
+
+from tests.fuzz.session import Session
+
+EACH = 4000
+"""Messages of a session."""
+
+
+def main() -> int:
+    """Do what the command line says; the exit status."""
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.fuzz",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--messages", type=int, default=100_000, metavar="N", help="%(default)s")
+    parser.add_argument("--seed", type=int, default=1, metavar="N", help="%(default)s")
+    parser.add_argument("--first", type=int, default=0, metavar="N", help="number of the first session")
+    options = parser.parse_args()
+    begun = time.monotonic()
+    sent = 0
+    number = options.first
+    results: Counter[str] = Counter()
+    while sent < options.messages:
+        try:
+            outcome = Session(Random(f"{options.seed}/{number}"), EACH).run()
+        except BaseException:  # noqa: BLE001 - whatever it is, it is a bug to be shown
+            traceback.print_exc()
+            print(f"BROKEN in session {number} of seed {options.seed}, after {sent} messages")
+            return 1
+        sent += outcome.messages
+        results += outcome.results
+        number += 1
+    for what, count in sorted(results.items()):
+        print(f"  {what:30} {count}")
+    seconds = time.monotonic() - begun
+    print(
+        f"{sent} messages, {results.total()} calls, {number - options.first} sessions, "
+        f"seed {options.seed}, {seconds:.0f} s: all held"
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

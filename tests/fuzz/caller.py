@@ -1,0 +1,254 @@
+"""A program that makes any calls in any order, and does not mind what comes of them."""
+
+from __future__ import annotations
+
+import struct
+from collections import Counter
+from collections.abc import Callable
+from random import Random
+from typing import Any, Final
+
+import attrs
+
+from simkernel.uapi import netlink as nl
+from simkernel.uapi import socket as so
+from simkernel.uapi.errno import EBADF, error_name
+from simkernel.uapi.fcntl import F_DUPFD, F_GETFL, F_SETFL, O_NONBLOCK
+from simkernel.uapi.sched import CLONE_NEWNET
+from simkernel.uapi.wait import WNOHANG
+from tests.conformance.live import values
+from tests.fuzz import requests
+
+PROTOCOLS: Final = (
+    nl.NETLINK_GENERIC,
+    nl.NETLINK_GENERIC,
+    nl.NETLINK_GENERIC,
+    nl.NETLINK_USERSOCK,
+    nl.NETLINK_USERSOCK,
+    nl.NETLINK_ROUTE,
+    nl.NETLINK_KOBJECT_UEVENT,
+    requests.HELLO,
+)
+MOST_CHILDREN: Final = 6
+"""How many processes a session has beyond those it began with, at a time."""
+MODULES: Final = ("hello", "camera", "mouse", "devclass", "nosuch")
+
+Arguments = tuple[Any, ...]
+
+
+@attrs.define
+class Plan:
+    """What all callers of a session share: how many messages are to be sent yet, and what has happened."""
+
+    left: int
+    families: requests.Families
+    callers: int = 0
+    results: Counter[str] = attrs.field(factory=Counter)
+
+
+class Caller:
+    """One program: it draws a call, makes it, and remembers which descriptors it has seen."""
+
+    def __init__(self, plan: Plan, random: Random) -> None:
+        self.plan = plan
+        self.random = random
+        self.protocols: dict[int, int] = {}
+        """The protocol behind each descriptor that it has opened."""
+
+    async def run(self, app: Any) -> None:
+        """Make calls until the session's messages are sent."""
+        self.plan.callers += 1
+        try:
+            while self.plan.left > 0:
+                await self._one(app)
+        finally:
+            self.plan.callers -= 1
+
+    async def _one(self, app: Any) -> None:
+        name, draw = self.random.choices(CALLS, WEIGHTS)[0]
+        arguments = draw(self)
+        if name in ("fork_exec", "clone_thread"):
+            await self._multiply(app, name)
+            return
+        try:
+            result = await app.call(name, *arguments)
+        except OSError as error:
+            self.plan.results[f"{name} {error_name(error.errno or 0)}"] += 1
+            if error.errno == EBADF:
+                self.protocols.pop(arguments[0], None)
+        else:
+            self.plan.results[name] += 1
+            if name == "socket":
+                self.protocols[result] = arguments[2]
+
+    async def _multiply(self, app: Any, name: str) -> None:
+        """Another process, or another thread of this one, that does the same."""
+        if self.plan.callers < MOST_CHILDREN:
+            other = Caller(self.plan, Random(self.random.random()))
+            other.protocols = dict(self.protocols)
+            start = app.spawn if name == "fork_exec" else app.thread
+            try:
+                await start(other.run, name="caller")
+            except OSError as error:
+                self.plan.results[f"{name} {error_name(error.errno or 0)}"] += 1
+
+    # -- arguments ------------------------------------------------------------
+
+    def descriptor(self) -> int:
+        """Mostly one that it has opened."""
+        if self.protocols and self.random.random() < 0.95:
+            return self.random.choice(tuple(self.protocols))
+        return self.random.choice((-1, 0, 3, 4, 5, 1023, 1024, 2**31 - 1))
+
+    def address(self) -> tuple[int, int] | bytes | None:
+        """A port id and groups, the bytes of any sockaddr, or none."""
+        random = self.random
+        pick = random.random()
+        if pick < 0.1:
+            return None
+        if pick < 0.2:
+            return random.randbytes(random.choice((0, 1, 2, 8, 11, 12, 13, 128, 200)))
+        if pick < 0.3:
+            return struct.pack("<HHII", 16, 0, random.choice(values.PORTS), random.choice((0, 1, 0xFFFFFFFF)))
+        portid = random.choice((0, 0, 0, *values.PORTS, random.randrange(1, 30)))
+        return portid, random.choice((0, 0, 0, *values.GROUP_MASKS))
+
+    def flags(self) -> int:
+        """Nearly always one that says not to wait; a caller that waits is killed in the end."""
+        random = self.random
+        flags = 0 if random.random() < 0.01 else so.MSG_DONTWAIT
+        if random.random() < 0.2:
+            flags |= random.choice(values.SEND_FLAGS + values.RECEIVE_FLAGS)
+        return flags
+
+
+def _socket(c: Caller) -> Arguments:
+    random = c.random
+    if random.random() < 0.05:
+        return tuple(random.choice((0, 1, 2, 3, 16, 17, 32, -1, 2**31 - 1)) for _ in range(3))
+    kind = random.choice((so.SOCK_RAW, so.SOCK_DGRAM)) | random.choice(values.TYPE_FLAGS)
+    return so.AF_NETLINK, kind, random.choice(PROTOCOLS)
+
+
+def _address(c: Caller) -> Arguments:
+    address = c.address()
+    return c.descriptor(), (0, 0) if address is None else address
+
+
+def _sendto(c: Caller) -> Arguments:
+    c.plan.left -= 1
+    fd = c.descriptor()
+    data = requests.datagram(c.random, c.protocols.get(fd, 0), c.plan.families)
+    return fd, data, c.flags(), (0, 0) if c.random.random() < 0.8 else c.address()
+
+
+def _sendmsg(c: Caller) -> Arguments:
+    fd, data, flags, address = _sendto(c)
+    random = c.random
+    control = [
+        (
+            random.choice((so.SOL_SOCKET, so.SOL_SOCKET, so.SOL_NETLINK, 0)),
+            random.choice((so.SCM_CREDENTIALS, so.SCM_RIGHTS, 99)),
+            random.choice(
+                (struct.pack("<iII", random.randrange(30), 0, 0), random.randbytes(random.randrange(20)))
+            ),
+        )
+        for _ in range(random.choice((0, 1, 1, 2)))
+    ]
+    return fd, data, control, flags, address
+
+
+def _recvfrom(c: Caller) -> Arguments:
+    return c.descriptor(), c.random.choice(values.READS), c.flags()
+
+
+def _recvmsg(c: Caller) -> Arguments:
+    return c.descriptor(), c.random.choice(values.READS), c.random.choice(values.ROOMS), c.flags()
+
+
+def _setsockopt(c: Caller) -> Arguments:
+    random = c.random
+    pick = random.random()
+    if pick < 0.3:
+        group = random.choice(values.GROUPS + values.ODD_GROUPS)
+        return c.descriptor(), so.SOL_NETLINK, random.choice(values.MEMBERSHIPS), struct.pack("<i", group)
+    if pick < 0.5:
+        return (
+            c.descriptor(),
+            so.SOL_NETLINK,
+            random.choice(values.SWITCHES),
+            struct.pack("<i", random.randrange(2)),
+        )
+    if pick < 0.7:
+        size = struct.pack("<i", random.choice(values.BUFFERS))
+        return c.descriptor(), so.SOL_SOCKET, random.choice((so.SO_RCVBUF, so.SO_SNDBUF)), size
+    level = random.choice((so.SOL_SOCKET, so.SOL_SOCKET, so.SOL_NETLINK, 0, -1))
+    return (
+        c.descriptor(),
+        level,
+        random.randrange(-1, 100),
+        random.randbytes(random.choice((0, 1, 4, 4, 8, 16))),
+    )
+
+
+def _getsockopt(c: Caller) -> Arguments:
+    level = c.random.choice((so.SOL_SOCKET, so.SOL_NETLINK, 0))
+    return c.descriptor(), level, c.random.randrange(-1, 100), c.random.choice((*values.LENGTHS, -1))
+
+
+def _poll(c: Caller) -> Arguments:
+    watched = [(c.descriptor(), c.random.choice(values.POLL_MASKS)) for _ in range(c.random.randrange(4))]
+    return watched, c.random.choice((0, 0, 0, 1000, 50_000))
+
+
+def _fcntl(c: Caller) -> Arguments:
+    return (
+        c.descriptor(),
+        c.random.choice((F_GETFL, F_SETFL, F_DUPFD, 99)),
+        c.random.choice((0, O_NONBLOCK, -1)),
+    )
+
+
+def _module(c: Caller) -> Arguments:
+    return (c.random.choice(MODULES),)
+
+
+CALLS_BY_WEIGHT: Final[tuple[tuple[str, int, Callable[[Caller], Arguments]], ...]] = (
+    ("socket", 30, _socket),
+    ("bind", 20, _address),
+    ("connect", 10, _address),
+    ("getsockname", 5, lambda c: (c.descriptor(),)),
+    ("getpeername", 5, lambda c: (c.descriptor(),)),
+    ("sendto", 300, _sendto),
+    ("sendmsg", 40, _sendmsg),
+    ("recvfrom", 150, _recvfrom),
+    ("recvmsg", 100, _recvmsg),
+    ("setsockopt", 60, _setsockopt),
+    ("getsockopt", 30, _getsockopt),
+    ("listen", 1, lambda c: (c.descriptor(), 1)),
+    ("shutdown", 1, lambda c: (c.descriptor(), 2)),
+    ("poll", 20, _poll),
+    ("close", 25, lambda c: (c.descriptor(),)),
+    ("dup", 8, lambda c: (c.descriptor(),)),
+    ("dup2", 4, lambda c: (c.descriptor(), c.random.choice((3, 7, 30, 1024, -1)))),
+    ("fcntl", 5, _fcntl),
+    ("ioctl", 3, lambda c: (c.descriptor(), c.random.choice((0x5421, 0x541B, 99)), c.random.randrange(2))),
+    ("getpid", 2, lambda c: ()),
+    ("nanosleep", 25, lambda c: (c.random.choice((0, 1000, 100_000, 4_000_000, 20_000_000)),)),
+    ("sched_yield", 5, lambda c: ()),
+    ("compute", 5, lambda c: (c.random.choice((0, 100, 10_000)),)),
+    ("prlimit_nofile", 1, lambda c: (c.random.choice((None, 4, 64, 1024)),)),
+    ("setuid", 1, lambda c: (c.random.choice((0, 1000)),)),
+    ("unshare", 1, lambda c: (CLONE_NEWNET,)),
+    ("kill", 2, lambda c: (c.random.randrange(-1, 40), c.random.choice((0, 9, 15, 17, 99)))),
+    ("rt_sigaction", 2, lambda c: (c.random.choice((15, 17, 9, 99)), c.random.choice((0, 1)))),
+    ("wait4", 5, lambda c: (-1, WNOHANG)),
+    ("exit", 1, lambda c: (c.random.randrange(3),)),
+    ("fork_exec", 4, lambda c: ()),
+    ("clone_thread", 3, lambda c: ()),
+    ("finit_module", 2, _module),
+    ("delete_module", 2, _module),
+    ("no such call", 1, lambda c: ()),
+)
+CALLS: Final = [(name, draw) for name, _, draw in CALLS_BY_WEIGHT]
+WEIGHTS: Final = [weight for _, weight, _ in CALLS_BY_WEIGHT]

@@ -1,0 +1,149 @@
+"""One machine, some programs that call whatever they like, modules that come and go, devices torn out."""
+
+from __future__ import annotations
+
+import contextlib
+from collections import Counter
+from collections.abc import Callable
+from random import Random
+from typing import Any, Final
+
+import attrs
+
+from simkernel import micros, millis
+from simkernel.hardware import Camera, Device, Mouse, Walk
+from simkernel.machine import Machine
+from simkernel.uapi.genetlink import GENL_MAX_ID
+from simkernel.uapi.signal import SIGKILL
+from tests.fuzz.caller import MODULES, Caller, Plan
+from tests.fuzz.requests import Families
+from tests.fuzz.watch import check_accounts, check_over, nothing_forgotten, watched
+
+LONGEST: Final = millis(2000)
+"""Simulated time after which callers that wait for ever are killed."""
+SETTLING: Final = millis(500)
+"""Simulated time for what is under way to end."""
+
+
+@attrs.frozen
+class Outcome:
+    """What came of a session: messages sent, and each call with its errno, counted."""
+
+    messages: int
+    results: Counter[str]
+
+
+class Session:
+    """One run on one machine, all of it drawn from `random`."""
+
+    def __init__(self, random: Random, messages: int) -> None:
+        self._random = random
+        self._messages = messages
+        self.machine = Machine(
+            random.randrange(2**32), udev=random.random() < 0.5, cpus=random.choice((None, None, 1, 2))
+        )
+        specs = [self.machine.specification(name) for name in ("camera", "mouse")]
+        self._plan = Plan(messages, Families(specs, self._family))
+        self._devices: list[Device] = []
+        self._over = False
+
+    def run(self) -> Outcome:
+        """Run it.  Broken, or whatever the kernel raised, if something is wrong."""
+        random = self._random
+        with self.machine as machine, watched() as seen, nothing_forgotten():
+            for _ in range(random.randrange(1, 6)):
+                self._call()
+            self._later(self._happening)
+            while self._plan.left > 0 and machine.now < LONGEST:
+                machine.run(until=machine.now + millis(2))
+                check_accounts(seen)
+            self._end(machine)
+            check_over(machine, seen)
+            return Outcome(self._messages - self._plan.left, self._plan.results)
+
+    def _family(self, name: str) -> int:
+        """The number of a family; one that nobody has if it is not there."""
+        registry = self.machine.kernel.genetlink.registry
+        return next((family.id for family in registry if family.name == name), GENL_MAX_ID)
+
+    # -- what happens to the machine --------------------------------------------
+
+    def _later(self, happening: Callable[[], None]) -> None:
+        machine = self.machine
+        machine.at(machine.now + self._random.randrange(micros(20), micros(1500)), happening)
+
+    def _happening(self) -> None:
+        """One thing happens, and another later on."""
+        if self._over:
+            return
+        self._random.choice(HAPPENINGS)(self)
+        if self._plan.callers < 2:
+            self._call()
+        self._later(self._happening)
+
+    def _call(self) -> None:
+        """One more caller."""
+        caller = Caller(self._plan, Random(self._random.random()))
+        self.machine.spawn(caller.run, uid=self._random.choice((0, 0, 1000)), name="caller")
+
+    def _plug(self) -> None:
+        if len(self._devices) < 4:
+            device = Camera() if self._random.random() < 0.5 else Mouse(Walk())
+            self.machine.plug(device)
+            self._devices.append(device)
+
+    def _unplug(self) -> None:
+        if self._devices:
+            self.machine.unplug(self._devices.pop(self._random.randrange(len(self._devices))))
+
+    def _load(self) -> None:
+        self.machine.spawn(_change_modules, "modprobe", self._random.choice(MODULES))
+
+    def _unload(self) -> None:
+        self.machine.spawn(_change_modules, "rmmod", self._random.choice(MODULES))
+
+    def _kill(self) -> None:
+        """Kill a caller."""
+        processes = self.machine.kernel.processes
+        callers = [task for task in processes if task.comm == "caller"]
+        if callers:
+            processes.send_signal(self._random.choice(callers), self._random.choice((SIGKILL, 15, 17)))
+
+    # -- the end ----------------------------------------------------------------
+
+    def _end(self, machine: Machine) -> None:
+        """Every program is killed, every device is unplugged, every module is unloaded."""
+        self._over = True
+        processes = machine.kernel.processes
+        for task in tuple(processes):
+            processes.send_signal(task, SIGKILL)
+        machine.run(until=machine.now + SETTLING)
+        while self._devices:
+            self._unplug()
+        machine.run(until=machine.now + SETTLING)
+        machine.spawn(_unload_all)
+        machine.run(until=machine.now + SETTLING)
+
+
+HAPPENINGS: Final = (
+    Session._plug,
+    Session._plug,
+    Session._unplug,
+    Session._load,
+    Session._unload,
+    Session._kill,
+)
+
+
+async def _change_modules(app: Any, command: str, name: str) -> None:
+    """modprobe or rmmod, whatever comes of it."""
+    with contextlib.suppress(OSError, LookupError):
+        await getattr(app, command)(name)
+
+
+async def _unload_all(app: Any) -> None:
+    """Unload what is not needed by others until nothing is loaded."""
+    while modules := await app.lsmod():
+        for module in modules:
+            if not module["users"]:
+                await app.rmmod(module["name"])

@@ -1,0 +1,79 @@
+"""What has to hold: each queue within its bound while a session runs, nothing held when it is over."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from simkernel.kernel.net.sock import Sock
+from simkernel.machine import Machine
+from simkernel.testing.leaks import left_behind
+
+
+class Broken(AssertionError):
+    """Something that has to hold does not."""
+
+
+@contextmanager
+def watched() -> Iterator[set[Sock]]:
+    """Look at what every socket is charged, each time it grows; gives the sockets that have been seen.
+
+    A queue takes a message of any size when it is empty, and otherwise only what it has room for
+    (`NetlinkSocket.fits`).
+    """
+    seen: set[Sock] = set()
+    every_socket: Any = Sock
+    slot = Sock.__dict__["rmem"]
+
+    def charge(sock: Sock, held: int) -> None:
+        seen.add(sock)
+        try:
+            before = slot.__get__(sock)
+        except AttributeError:  # it is being made
+            before = 0
+        if before and held > before and held > sock.rcvbuf:
+            raise Broken(f"{sock.title} holds {held} bytes, {before} before, with room for {sock.rcvbuf}")
+        slot.__set__(sock, held)
+
+    every_socket.rmem = property(slot.__get__, charge)
+    try:
+        yield seen
+    finally:
+        every_socket.rmem = slot
+
+
+@contextmanager
+def nothing_forgotten() -> Iterator[None]:
+    """No coroutine is dropped before it has begun: Python would only warn."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        yield
+    for warning in caught:
+        raise Broken(str(warning.message))
+
+
+def check_accounts(seen: set[Sock]) -> None:
+    """What a socket is charged is what lies in its queue."""
+    for sock in seen:
+        queued = sum(skb.truesize for skb in sock.queue or ())
+        if sock.rmem != queued:
+            raise Broken(f"{sock.title} is charged {sock.rmem} for {queued}")
+
+
+def check_over(machine: Machine, seen: set[Sock]) -> None:
+    """All is closed: nothing is charged, bound or held, and no module has had an accident."""
+    check_accounts(seen)
+    for sock in seen:
+        if sock.rmem or sock.queue:
+            raise Broken(f"{sock.title} is closed and holds {sock.rmem} bytes")
+    kernel = machine.kernel
+    for net in kernel.namespaces:
+        for protocol, table in net.ports.items():
+            if table.users or len(table):
+                raise Broken(f"protocol {protocol} of {net!r}: {table.users} sockets, {len(table)} port ids")
+    if held := left_behind(machine):
+        raise Broken("; ".join(held))
+    if oopses := machine.statistics["oopses"]:
+        raise Broken(f"{oopses} oopses:\n" + "\n".join(machine.log.lines()))
