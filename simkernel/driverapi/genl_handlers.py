@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Awaitable, Callable, Hashable, Iterable, Iterator
 
 import attrs
@@ -37,6 +38,11 @@ class Do:
 
     spec: Spec
     handler: DoIt
+
+    @property
+    def sleeps(self) -> bool:
+        """Whether the handler is `async def`."""
+        return inspect.iscoroutinefunction(self.handler)
 
     def __call__(self, info: Info) -> Awaitable[None] | None:
         mine = GenlInfo(self.spec, "do", info)

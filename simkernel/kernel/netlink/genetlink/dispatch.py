@@ -92,17 +92,22 @@ class Dispatcher:
         """The operation of a module's family."""
         family, operation = info.family, info.operation
         where = f"{family.name} {operation.name} doit"
+        if operation.sleeps:
+            return self._sleep(lambda: operation.do(info), family.owner, where)
         with self._guard(family.owner, where):
             result = operation.do(info)
-        return self._sleep(result, family.owner, where) if isinstance(result, Awaitable) else None
+        return self._sleep(lambda: result, family.owner, where) if isinstance(result, Awaitable) else None
 
-    async def _sleep(self, pending: Awaitable[object], owner: Owner | None, where: str) -> None:
-        """An operation that sleeps.  Its module stays meanwhile (on Linux, whoever unloads it waits)."""
+    async def _sleep(self, begin: Callable[[], Any], owner: Owner | None, where: str) -> None:
+        """An operation that sleeps.  Its module stays meanwhile (on Linux, whoever unloads it waits).
+
+        ENODEV if that is on its way out: then the operation is not even begun.
+        """
         if not get_owner(owner):
             raise os_error(ENODEV)
         try:
             with self._guard(owner, where):
-                await pending
+                await begin()
         finally:
             put_owner(owner)
 
@@ -124,7 +129,8 @@ class Dispatcher:
                 return None
             with self._guard(family.owner, where):
                 pending = dumper.begin(info)
-            return self._sleep(pending, family.owner, where) if isinstance(pending, Awaitable) else None
+            sleeps = isinstance(pending, Awaitable)
+            return self._sleep(lambda: pending, family.owner, where) if sleeps else None
 
         def step(writer: MessageWriter, callback: DumpCallback) -> bool:
             """`genl_dumpit()`"""

@@ -63,8 +63,14 @@ class Operation:
     do: DoIt = unable
     dump: Dumper | None = None
     validate: int = 0
+    sleeps: bool = attrs.field(init=False, repr=False)
     privileged: bool = attrs.field(init=False, repr=False)
     validator: Validator | None = attrs.field(init=False, repr=False)
+
+    @sleeps.default
+    def _says_that_it_sleeps(self) -> bool:
+        """Whether `do` says so itself, by an attribute `sleeps`: then it makes a coroutine."""
+        return bool(getattr(self.do, "sleeps", False))
 
     @privileged.default
     def _is_privileged(self) -> bool:
