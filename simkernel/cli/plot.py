@@ -15,7 +15,7 @@ COLOURS = {"aim": "#2a9d8f", "holds": "#8ab17d", "misses": "#e76f51"}
 HEIGHT, BAR_HEIGHT, WIDTH = 2.0, 0.28, 11.0
 """Inches: of the frame, of a bar, of the picture."""
 CURVES_HEIGHT = 3.0
-LEAST = 0.01
+LEAST = 0.05
 """The shortest bar."""
 
 
@@ -74,7 +74,7 @@ def _ratios(axes: Axes, rows: list[dict[str, Any]]) -> None:
         axes.barh(place, max(part, LEAST), color=COLOURS[verdict])
         if aim:
             axes.plot([aim, aim], [place - 0.4, place + 0.4], color="black")
-        axes.text(max(part, LEAST), place, f" {row['ratio']:.3g}", va="center", fontsize=7)
+        axes.text(max(part, LEAST), place, f" {row['ratio']:.4g}", va="center", fontsize=7)
     axes.axvline(1, color="black", linestyle="--", linewidth=0.8)
     axes.set_xscale("log")
     axes.set_xlim(left=LEAST)
