@@ -39,6 +39,8 @@ class Search:
     host: Host
     seed: int
     draw: Draw
+    patience: int = 3000
+    """Runs that shrinking a program may take."""
     reached: Reached = attrs.field(factory=Reached)
     calls: int = 0
     examples: int = 0
@@ -85,7 +87,11 @@ class Search:
             if not self._shows(program, difference):
                 self.passing += 1
                 return None
-        small = shrink(program[: difference.index + 1], lambda candidate: self._shows(candidate, difference))
+        small = shrink(
+            program[: difference.index + 1],
+            lambda candidate: self._shows(candidate, difference),
+            patience=self.patience,
+        )
         last = example.run(self.host, small).difference
         return Finding(origin, small, last or difference)
 

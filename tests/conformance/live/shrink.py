@@ -18,7 +18,7 @@ Shows = Callable[[Program], bool]
 """Whether a program still shows the difference."""
 
 
-def shrink(program: Program, shows: Shows, *, patience: int = 3000) -> Program:
+def shrink(program: Program, shows: Shows, *, patience: int) -> Program:
     """The smallest program found within `patience` runs that still shows the difference."""
     budget = _Budget(shows, patience)
     before: Program = ()

@@ -1,0 +1,174 @@
+"""The parts of the live arm that need no kernel."""
+
+from __future__ import annotations
+
+from random import Random
+
+import pytest
+
+from simkernel.uapi.netlink import NETLINK_GENERIC, NETLINK_KOBJECT_UEVENT, NETLINK_USERSOCK
+from simkernel.uapi.socket import MSG_DONTWAIT, SO_COOKIE, SOL_SOCKET
+from tests.conformance import wire
+from tests.conformance.live.areas import Scope
+from tests.conformance.live.compare import Names, expected
+from tests.conformance.live.coverage import SENDS, Reached
+from tests.conformance.live.example import Difference
+from tests.conformance.live.generator import Generator, nlctrl_program
+from tests.conformance.live.messages import count_messages
+from tests.conformance.live.render import case_of
+from tests.conformance.live.shrink import shrink
+from tests.conformance.live.steps import PID, Port, Program, Step
+
+PROTOCOLS = (0, NETLINK_USERSOCK, NETLINK_KOBJECT_UEVENT, NETLINK_GENERIC)
+
+
+def drawn(seed: int, scope: Scope = Scope(PROTOCOLS)) -> Program:  # noqa: B008 - frozen
+    return Generator(Random(seed), privileged=True, scope=scope).program()
+
+
+# -- programs -----------------------------------------------------------------
+
+
+def test_a_seed_is_a_program() -> None:
+    assert drawn(5) == drawn(5)
+    assert drawn(5) != drawn(6)
+    assert nlctrl_program(Random(5), privileged=True) == nlctrl_program(Random(5), privileged=True)
+
+
+def test_every_program_is_a_case() -> None:
+    for seed in range(30):
+        program = drawn(seed)
+        difference = Difference(0, program[0], 0, ("ok", 1), ("EINVAL", None))
+        compile(case_of(program, difference, f"seed {seed}"), "case", "exec")
+
+
+def test_an_area_that_is_left_out_is_not_drawn() -> None:
+    scope = Scope(PROTOCOLS).without(["route", "netdev", "poll", "sockopt"])
+    for seed in range(30):
+        for step in drawn(seed, scope):
+            assert step.call != "poll"
+            assert step.call != "socket" or step.arguments[0] != 16 or step.arguments[2] != 0
+
+
+def test_most_messages_come_past_their_headers() -> None:
+    reached = Reached()
+    for seed in range(60):
+        protocols: dict[int, int] = {}
+        for step in drawn(seed):
+            if step.call == "socket":
+                protocols[step.slot] = step.arguments[2]
+            elif step.call in SENDS:
+                reached(step, protocols.get(step.slot, NETLINK_USERSOCK), ("ok", None))
+    assert reached.messages > 500
+    assert reached.share_of_deep_messages >= 0.3
+
+
+# -- shrinking ----------------------------------------------------------------
+
+
+def test_what_does_not_matter_is_left_out() -> None:
+    noise = tuple(Step("getsockname", slot) for slot in range(20))
+    culprit = Step("sendto", 3, (b"x" * 100, MSG_DONTWAIT | 0x8000, (Port(1), 5)))
+
+    def shows(program: Program) -> bool:
+        return any(step.call == "sendto" and step.arguments[0][:1] == b"x" for step in program)
+
+    (step,) = shrink((*noise, culprit, *noise), shows, patience=1000)
+    assert step == Step("sendto", 3, (b"x", 0, (Port(1), 0)))
+
+
+def test_shrinking_ends() -> None:
+    runs = 0
+
+    def shows(program: Program) -> bool:
+        nonlocal runs
+        runs += 1
+        return len(program) > 10
+
+    shrink(drawn(1), shows, patience=200)
+    assert runs <= 200
+
+
+# -- comparing ----------------------------------------------------------------
+
+
+NAME = Step("getsockname", 0)
+RECV = Step("recv", 0, (100, 0))
+
+
+@pytest.fixture
+def names() -> Names:
+    """A process that is 1234 there and 5 here."""
+    names = Names()
+    names.learn(1234, 5)
+    return names
+
+
+def test_a_chosen_port_id_is_learnt_and_then_holds(names: Names) -> None:
+    real, simulated = ("ok", (0x80000123, 0)), ("ok", (0x90000000, 0))
+    assert expected(NAME, 2, real, simulated, names) == simulated
+    assert expected(NAME, 2, real, ("ok", (0x90000001, 0)), names) == simulated
+
+
+def test_the_number_of_a_process_is_its_own(names: Names) -> None:
+    assert expected(NAME, 2, ("ok", (1234, 1)), ("ok", (7, 1)), names) == ("ok", (5, 1))
+
+
+def test_a_port_id_that_was_asked_for_is_compared_as_it_is(names: Names) -> None:
+    assert expected(NAME, 2, ("ok", (77, 0)), ("ok", (78, 0)), names) == ("ok", (77, 0))
+
+
+def test_port_ids_in_the_headers_of_messages(names: Names) -> None:
+    real = wire.nlmsg(2, 0, b"abcd", pid=1234) + wire.nlmsg(3, 0, b"", pid=1234)
+    here = wire.nlmsg(2, 0, b"abcd", pid=5) + wire.nlmsg(3, 0, b"", pid=5)
+    assert expected(RECV, NETLINK_GENERIC, ("ok", real), ("ok", here), names) == ("ok", here)
+    assert expected(RECV, NETLINK_USERSOCK, ("ok", real), ("ok", here), names) == ("ok", real)
+
+
+def test_the_number_of_a_uevent_is_free_and_nothing_else(names: Names) -> None:
+    real, here = (f"add@/x\0SEQNUM={number}\0".encode() for number in (4711, 12))
+    assert expected(RECV, NETLINK_KOBJECT_UEVENT, ("ok", real), ("ok", here), names) == ("ok", here)
+    assert expected(RECV, NETLINK_KOBJECT_UEVENT, ("ok", real), ("ok", here + b"x"), names) != (
+        "ok",
+        here + b"x",
+    )
+
+
+def test_what_python_shows_beyond_the_room_is_nobodys(names: Names) -> None:
+    step = Step("recv", 0, (2, 0))
+    assert expected(step, NETLINK_USERSOCK, ("ok", b"ab??"), ("ok", b"ab\0\0"), names) == ("ok", b"ab\0\0")
+    assert expected(step, NETLINK_USERSOCK, ("ok", b"ax??"), ("ok", b"ab\0\0"), names) != ("ok", b"ab\0\0")
+
+
+def test_a_cookie_is_any_number(names: Names) -> None:
+    step = Step("getsockopt", 0, (SOL_SOCKET, SO_COOKIE, 8))
+    assert expected(step, 2, ("ok", b"12345678"), ("ok", b"87654321"), names) == ("ok", b"87654321")
+    assert expected(step, 2, ("ok", b"12345678"), ("ok", b"8765"), names) == ("ok", b"12345678")
+
+
+def test_an_errno_is_never_free(names: Names) -> None:
+    assert expected(NAME, 2, ("EPERM", None), ("ok", (5, 0)), names) == ("EPERM", None)
+
+
+# -- rendering ----------------------------------------------------------------
+
+
+def test_roles_are_written_as_what_gives_them() -> None:
+    program = (
+        Step("socket", 0, (16, 3, 2)),
+        Step("bind", 0, ((PID, 0),)),
+        Step("sendmsg", 0, ((b"x",), ((1, 2, (PID, 0, 0)),), 0, (Port(0), 0))),
+    )
+    text = case_of(program, Difference(2, program[2], 0, ("ok", 1), ("EPERM", None)), "by hand")
+    assert "s0.bind, (pid, 0)" in text
+    assert 'struct.pack("<iII", *(pid, 0, 0))' in text
+    assert "(s0.getsockname()[0], 0)" in text
+    assert "# Linux:     ok 1\n" in text and text.endswith("# simkernel: EPERM")
+
+
+def test_how_far_messages_get() -> None:
+    good = wire.ctrl(attrs=wire.by_id())
+    assert count_messages(NETLINK_GENERIC, good) == (1, 1)
+    assert count_messages(NETLINK_GENERIC, good + wire.nlmsg(1) + good) == (3, 2)
+    assert count_messages(NETLINK_GENERIC, wire.ctrl(99)) == (1, 0)
+    assert count_messages(NETLINK_GENERIC, good[:-1]) == (1, 0)

@@ -1,0 +1,48 @@
+"""A short run of the fuzzer; `python -m tests.fuzz --messages 10000000` is the long one."""
+
+from __future__ import annotations
+
+from random import Random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from simkernel import Machine
+from simkernel.kernel.netlink.socket import NetlinkSocket
+from simkernel.uapi.netlink import NETLINK_USERSOCK
+from simkernel.uapi.socket import AF_NETLINK, SOCK_RAW
+from tests.fuzz.session import Session
+from tests.fuzz.watch import Broken, check_over, watched
+
+
+@settings(max_examples=100)
+@given(seed=st.integers(0, 2**32 - 1), messages=st.integers(1, 400))
+def test_the_kernel_does_not_mind(seed: int, messages: int) -> None:
+    outcome = Session(Random(seed), messages).run()
+    assert outcome.messages >= messages
+
+
+def test_two_runs_of_a_seed_are_the_same() -> None:
+    first, second = (Session(Random(7), 300).run() for _ in range(2))
+    assert first == second
+
+
+def test_a_queue_beyond_its_bound_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(NetlinkSocket, "fits", lambda sock, truesize: True)
+    with Machine(udev=False) as machine, watched():
+        sock = machine.blocking().socket(AF_NETLINK, SOCK_RAW, NETLINK_USERSOCK)
+        sock.bind((5, 0))
+        with pytest.raises(Exception) as raised:
+            for _ in range(10):
+                sock.sendto(bytes(100_000), (5, 0))
+        assert isinstance(raised.value.__cause__ or raised.value, Broken)
+
+
+def test_what_is_held_at_the_end_is_noticed() -> None:
+    with Machine(udev=False) as machine, watched() as seen:
+        sock = machine.blocking().socket(AF_NETLINK, SOCK_RAW, NETLINK_USERSOCK)
+        sock.bind((5, 0))
+        sock.sendto(b"x", (5, 0))
+        with pytest.raises(Broken, match="is closed and holds"):
+            check_over(machine, seen)
