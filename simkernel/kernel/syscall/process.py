@@ -129,7 +129,7 @@ class ProcessCalls:
         self._kernel.processes.start(task, image.begin)
 
     def exit(self, task: Task, code: int = 0) -> None:
-        """_exit(2)."""
+        """_exit(2): the process ends, with all of its threads."""
         raise Exited((code & 0xFF) << 8)
 
     def wait4(

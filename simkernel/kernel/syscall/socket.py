@@ -172,9 +172,7 @@ class SocketCalls:
         except WouldBlock as blocked:
             return self._receive_later(file, sock, blocked, flags)
 
-    def _receive_later(
-        self, file: OpenFile, sock: SocketObject, blocked: WouldBlock, flags: int
-    ) -> Blocked:
+    def _receive_later(self, file: OpenFile, sock: SocketObject, blocked: WouldBlock, flags: int) -> Blocked:
         if flags & MSG_DONTWAIT or file.flags & O_NONBLOCK:
             raise os_error(EAGAIN) from None
         return self._block(file, blocked, sock.rcvtimeo, exclusive=True)

@@ -233,8 +233,11 @@ class Processes:
                 if task.alive:
                     self.runner.end(task, 0)
 
-    def _exited(self, task: Task, status: int, failure: BaseException | None) -> None:
-        """`do_exit()`: files, children, threads, the parent."""
+    def _exited(self, task: Task, status: int, failure: BaseException | None, group: bool) -> None:
+        """`do_exit()`: files, children, threads, the parent.
+
+        A process ends with its first thread, or with any that ends the `group` (`do_group_exit()`).
+        """
         task.exit_status = status
         task.failure = failure
         task.state = State.ZOMBIE
@@ -248,7 +251,7 @@ class Processes:
             emit("sched_process_exit", KERNEL, "sched", pid=task.pid, comm=task.comm, status=status)
         for told in self.on_death:
             told(task, failure)
-        if task.is_leader and task.files.users:
+        if task.files.users and (task.is_leader or group):
             self._end_threads(task, status)
         self._orphan(task)
         self._notify_parent(task)
@@ -260,9 +263,10 @@ class Processes:
         self.failed += 1
         self.failures.append((task, failure))
 
-    def _end_threads(self, leader: Task, status: int) -> None:
-        for thread in [each for each in self if each.tgid == leader.tgid and each.alive]:
-            self.runner.end(thread, status)
+    def _end_threads(self, task: Task, status: int) -> None:
+        for thread in [each for each in self if each.tgid == task.tgid]:
+            if thread.alive:
+                self.runner.end(thread, status)
 
     def _orphan(self, task: Task) -> None:
         """`forget_original_parent()`: children go to init, which reaps those that have ended."""

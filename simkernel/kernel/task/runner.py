@@ -23,7 +23,8 @@ from simkernel.uapi import signal as uapi_signal
 from simkernel.uapi.errno import EAGAIN, EINTR, os_error
 
 Handler = Callable[..., Any]
-Exit = Callable[[Task, int, BaseException | None], None]
+Exit = Callable[[Task, int, BaseException | None, bool], None]
+"""Told of a task that has ended: its wait status, what it raised, and whether its process ends with it."""
 
 COMPUTE = "compute"
 """The one request that is no system call: the program uses its CPU."""
@@ -33,7 +34,7 @@ STUBBORN = 1000
 
 
 class Exited(BaseException):
-    """A system call ended its own task (exit(2)); `status` is a wait status."""
+    """A system call ended its own process (exit_group(2)); `status` is a wait status."""
 
     def __init__(self, status: int) -> None:
         super().__init__(status)
@@ -94,8 +95,6 @@ class Runner:
             request = program.send(value) if error is None else program.throw(error)
         except StopIteration:
             self._finished(task, 0, None)
-        except Exited as exited:
-            self._finished(task, exited.status, None)
         except SystemExit as exit_:
             code = exit_.code if isinstance(exit_.code, int) else int(exit_.code is not None)
             self._finished(task, (code & 0xFF) << 8, None)
@@ -172,7 +171,7 @@ class Runner:
         except (OSError, SimulationError) as error:
             self._complete(task, None, error)
         except Exited as exited:
-            self._ended(task, exited.status, None)
+            self._ended(task, exited.status, None, group=True)
         except (InternalError, DeviceError):
             raise
         except Exception as bug:
@@ -209,7 +208,7 @@ class Runner:
             self._complete(task, stop.value, None)
         except Exited as exited:
             task.frame = None
-            self._ended(task, exited.status, None)
+            self._ended(task, exited.status, None, group=True)
         except (OSError, SimulationError) as failure:
             task.frame = None
             self._complete(task, None, failure)
@@ -339,7 +338,7 @@ class Runner:
                 except Exception as raised:  # noqa: BLE001 - it is thrown into the program
                     error = raised
             elif handler == uapi_signal.SIG_DFL:
-                self._ended(task, number, None)
+                self._ended(task, number, None, group=True)
                 return None
         return error
 
@@ -350,12 +349,13 @@ class Runner:
         self.abandon(task)
         self._ended(task, status, failure)
 
-    def _ended(self, task: Task, status: int, failure: BaseException | None) -> None:
+    def _ended(self, task: Task, status: int, failure: BaseException | None, *, group: bool = False) -> None:
+        """It is over, and in a `group` exit all of its process."""
         program, task.program = task.program, None
         if program is not None:
             failure = failure or _close(program)
         task.call = None
-        self._on_exit(task, status, failure)
+        self._on_exit(task, status, failure, group)
         self.scheduler.release(task)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from simkernel import Machine, NotModelled, SimulationError, seconds
+from simkernel.testing import left_behind
 from simkernel.uapi.netlink import NETLINK_USERSOCK
 from simkernel.uapi.signal import SIGCHLD, SIGKILL, SIGSTOP, SIGTERM, SIGUSR1
 from simkernel.uapi.socket import AF_NETLINK, SOCK_RAW
@@ -252,6 +253,37 @@ def test_an_orphan_goes_to_init_and_leaves_nothing_behind() -> None:
         machine.run(until=seconds(10))
         assert len(machine.kernel.processes) == before
     assert seen == [1]
+
+
+@pytest.mark.parametrize(("end", "status"), [("exit", 7 << 8), ("kill", SIGTERM), ("return", 0)])
+def test_whichever_thread_ends_the_process_ends_all_of_it(end: str, status: int) -> None:
+    """exit_group(2), and a deadly signal to any thread; but a thread may return."""
+    ended = []
+
+    async def thread(app: Any) -> None:
+        await app.sleep(0.1)
+        if end == "exit":
+            await app.exit(7)
+        elif end == "kill":
+            await app.kill(await app.gettid(), SIGTERM)
+
+    async def sleeper(app: Any) -> None:
+        try:
+            await app.sleep(1)
+        finally:
+            ended.append(app.monotonic_ns() < seconds(0.5))
+
+    async def leader(app: Any) -> None:
+        await app.thread(sleeper)
+        await app.thread(thread)
+        await sleeper(app)
+
+    with Machine(udev=False) as machine:
+        process = machine.spawn(leader)
+        machine.run(until=seconds(2))
+        assert process.exit_status == status
+        assert ended == [end != "return"] * 2
+        assert left_behind(machine) == []
 
 
 def test_threads_share_files_and_end_with_the_process() -> None:
