@@ -51,6 +51,7 @@ class Family:
         self.version = version
         self.groups = groups
         self.spec = spec
+        self._headers: dict[str, bytes] = {}
         self._events = {
             operation.reply_number: operation.name
             for operation in spec.operations.values()
@@ -77,9 +78,15 @@ class Family:
             attributes = codec(self.spec, operation, mode, "request").encode(values)
         except ValueError as wrong:
             raise SimulationError(str(wrong)) from None
-        command = self.spec.operation(operation).request_number
-        assert command is not None
-        return GenlMsgHdr(command, self.version).pack() + attributes
+        return self._header(operation) + attributes
+
+    def _header(self, operation: str) -> bytes:
+        header = self._headers.get(operation)
+        if header is None:
+            command = self.spec.operation(operation).request_number
+            assert command is not None
+            header = self._headers[operation] = GenlMsgHdr(command, self.version).pack()
+        return header
 
     def decode(self, operation: str, mode: ModeName, payload: memoryview) -> dict[str, Any]:
         """The attributes of a reply.  Malformed if they are none."""
@@ -87,7 +94,9 @@ class Family:
 
     def decode_event(self, payload: memoryview) -> tuple[str, dict[str, Any]] | None:
         """Name and attributes of what the kernel sent unasked; None if the specification does not know it."""
-        name = self._events.get(GenlMsgHdr.unpack(payload).cmd)
+        if not payload:
+            return None
+        name = self._events.get(payload[0])  # the command comes first in genlmsghdr
         if name is None:
             return None
         return name, codec(self.spec, name, "event", "reply").decode(payload[GENL_HDRLEN:])

@@ -12,7 +12,7 @@ keys of results are spelled as in the family's specification; in keyword argumen
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Iterator
+from collections.abc import AsyncIterator, Collection
 from typing import TYPE_CHECKING, Any
 
 from simkernel.application.family import Family, resolve
@@ -31,8 +31,9 @@ from simkernel.uapi.netlink import (
     NLM_F_REQUEST,
     NLMSG_DONE,
     NLMSG_ERROR,
+    Header,
     NlMsgHdr,
-    iterate_messages,
+    locate_messages,
     message,
 )
 from simkernel.uapi.socket import AF_NETLINK, SOCK_RAW, SOL_NETLINK
@@ -46,6 +47,9 @@ if TYPE_CHECKING:
 
 BUFFER = 65536
 """Room for any datagram of the kernel: a dump fills what the reader offers, up to 32 KiB."""
+
+TYPE, FLAGS, SEQ = 1, 2, 3
+"""Places in a Header."""
 
 
 class Message(dict[str, Any]):
@@ -120,7 +124,7 @@ class GenetlinkClient:
         reply: Message | None = None
         while True:
             for header, payload in await self._answers():
-                if header.type == NLMSG_ERROR:
+                if header[TYPE] == NLMSG_ERROR:
                     self._raise(operation, request, header, payload)
                     return reply
                 reply = Message(operation, self.family.decode(operation, "do", payload))
@@ -137,8 +141,8 @@ class GenetlinkClient:
         interrupted = False
         while True:
             for header, payload in await self._answers():
-                interrupted = interrupted or bool(header.flags & NLM_F_DUMP_INTR)
-                if header.type in (NLMSG_DONE, NLMSG_ERROR):
+                interrupted = interrupted or bool(header[FLAGS] & NLM_F_DUMP_INTR)
+                if header[TYPE] in (NLMSG_DONE, NLMSG_ERROR):
                     self._raise(operation, request, header, payload)
                     if interrupted:
                         raise os_error(EINTR, f"the dump {operation} was interrupted by a change: ask again")
@@ -160,17 +164,18 @@ class GenetlinkClient:
         payload = self.family.encode(operation, mode, values)
         return message(self.family.id, payload, flags=flags, seq=self._sequence)
 
-    async def _answers(self) -> Iterator[tuple[NlMsgHdr, memoryview]]:
-        data = await self._sock.recv(BUFFER)
-        sequence = self._sequence
-        return (each for each in iterate_messages(memoryview(data)) if each[0].seq == sequence)
+    async def _answers(self) -> list[tuple[Header, memoryview]]:
+        """The messages of the next datagram that answer the last request."""
+        data = memoryview(await self._sock.recv(BUFFER))
+        located, _ = locate_messages(data)
+        return [(header, data[start:end]) for header, start, end in located if header[SEQ] == self._sequence]
 
-    def _raise(self, operation: str, request: bytes, header: NlMsgHdr, payload: memoryview) -> None:
+    def _raise(self, operation: str, request: bytes, header: Header, payload: memoryview) -> None:
         """Raise what an answer says went wrong, if anything."""
         number = -S32.unpack_from(payload)[0]
         if number == 0:
             return
-        extack = extended_ack(header, payload)
+        extack = extended_ack(NlMsgHdr(*header), payload)
         error = os_error(number, self._explain(operation, request, number, extack))
         error.extack = extack  # type: ignore[attr-defined]
         raise error
@@ -200,9 +205,11 @@ class _Events:
 
     async def __anext__(self) -> Message:
         while not self._queued:
-            data = await self._sock.recv(BUFFER)
-            for header, payload in iterate_messages(memoryview(data)):
-                event = self._family.decode_event(payload) if header.type == self._family.id else None
+            data = memoryview(await self._sock.recv(BUFFER))
+            located, _ = locate_messages(data)
+            for header, start, end in located:
+                payload = data[start:end]
+                event = self._family.decode_event(payload) if header[TYPE] == self._family.id else None
                 if event is not None and (not self._names or event[0] in self._names):
                     self._queued.append(Message(*event))
         return self._queued.pop(0)

@@ -10,7 +10,7 @@ from typing import Any, Final
 from simkernel.bench.clients import import_pyroute2, look
 from simkernel.bench.stopwatch import Work
 from simkernel.uapi.genetlink import GENL_HDRLEN, GenlMsgHdr
-from simkernel.uapi.netlink import NLA_F_NESTED, NLM_F_REQUEST, NLMSG_MIN_TYPE, iterate_messages, message
+from simkernel.uapi.netlink import NLA_F_NESTED, NLM_F_REQUEST, NLMSG_MIN_TYPE, locate_messages, message
 from simkernel.uapi.ynl import parse
 from simkernel.uapi.ynl.codec import codec
 
@@ -44,8 +44,9 @@ def messages() -> Iterator[Work]:
     def run(often: int) -> int:
         for _ in range(often):
             data = message(NLMSG_MIN_TYPE, header + request.encode(VALUES), flags=NLM_F_REQUEST)
-            for _, payload in iterate_messages(memoryview(data)):
-                request.decode(payload[GENL_HDRLEN:])
+            located, _ = locate_messages(data)
+            for _, start, end in located:
+                request.decode(memoryview(data)[start + GENL_HDRLEN : end])
         return often
 
     yield Work(run)

@@ -253,18 +253,40 @@ def nested(type: int, *attributes: bytes) -> bytes:
     return attribute(type | NLA_F_NESTED, b"".join(attributes))
 
 
+Header = tuple[int, int, int, int, int]
+"""The fields of an NlMsgHdr: length, type, flags, seq, pid."""
+
+
+def locate_messages(data: Buffer) -> tuple[list[tuple[Header, int, int]], int]:
+    """Where the messages of a datagram lie, and how many bytes are left over after them.
+
+    Each is (header, start of its payload, end of its payload); for whom an object a message is too dear.
+    """
+    offset, end = 0, len(data)
+    found = []
+    unpack = _MESSAGE.unpack_from
+    while end - offset >= NLMSG_HDRLEN:
+        header = unpack(data, offset)
+        length = header[0]
+        if not NLMSG_HDRLEN <= length <= end - offset:
+            break
+        found.append((header, offset + NLMSG_HDRLEN, offset + length))
+        offset += (length + 3) & ~3
+    return found, max(end - offset, 0)
+
+
 def iterate_messages(data: B) -> Iterator[tuple[NlMsgHdr, B]]:
     """The (header, payload) of each message in a datagram; payloads are slices without the padding.
 
     Raises Malformed, after the messages before it, at bytes that are no message.
     """
-    offset, end = 0, len(data)
-    while offset < end:
-        header = NlMsgHdr.unpack(data, offset)
-        if not NLMSG_HDRLEN <= header.length <= end - offset:
-            raise _bad_length("message", offset, NLMSG_HDRLEN, end, header.length)
-        yield header, data[offset + NLMSG_HDRLEN : offset + header.length]
-        offset += align4(header.length)
+    located, left = locate_messages(data)
+    for header, start, end in located:
+        yield NlMsgHdr(*header), data[start:end]
+    if left:
+        offset = len(data) - left
+        length = NlMsgHdr.unpack(data, offset).length
+        raise _bad_length("message", offset, NLMSG_HDRLEN, len(data), length)
 
 
 def iterate_attributes(data: B, offset: int = 0) -> Iterator[tuple[int, B]]:
