@@ -8,6 +8,12 @@ from simkernel import Machine
 from simkernel.uapi.errno import EBUSY
 
 
+def test_parameters_are_the_modules_and_not_what_it_depends_on() -> None:
+    with Machine(udev=False) as machine:
+        machine.blocking(uid=0).modprobe("camera", buffers=8)
+        assert not [line for line in machine.log.lines() if "unknown parameter" in line]
+
+
 def test_rmmod_of_a_module_that_is_used_says_by_whom() -> None:
     with Machine(udev=False) as machine:
         root = machine.blocking(uid=0)

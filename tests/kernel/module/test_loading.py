@@ -144,6 +144,15 @@ def test_what_is_not_there(bench: Bench, name: str, why: str) -> None:
     assert bench.log[-1] == why
 
 
+def test_a_program_that_lies_there_is_not_run(bench: Bench) -> None:
+    """depmod looks at every file: only one that binds MODULE is executed."""
+    bench.write("program.py", "import pathlib\npathlib.Path(__file__).with_name('ran').touch()\n")
+    bench.module("m")
+    bench.root.modprobe("m")
+    assert fails(bench, "program") == errno.ENOEXEC
+    assert not (bench.folder / "ran").exists()
+
+
 @pytest.mark.parametrize(
     ("text", "why"),
     [

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from simkernel import Machine, SimulationError, seconds
+from simkernel.application.app import REMEMBERED
 from simkernel.hardware import Camera
 from simkernel.uapi.netlink import NETLINK_USERSOCK
 from simkernel.uapi.socket import AF_NETLINK, SOCK_RAW
@@ -51,6 +52,16 @@ def test_a_call_never_awaited() -> None:
     assert "never awaited" in str(error)
     assert "nanosleep" in str(error)
     assert "debug=True" in str(error)
+
+
+def test_a_call_never_awaited_is_missed_however_many_there_were() -> None:
+    async def program(app: Any) -> None:
+        calls = [app.getpid() for _ in range(REMEMBERED)]
+        for call in calls[:-1]:
+            await call
+        app.sleep(1)
+
+    assert "never awaited them: getpid, nanosleep;" in str(failure_of(program))
 
 
 @pytest.mark.parametrize("lost", ["sleep", "modprobe", "connect"])

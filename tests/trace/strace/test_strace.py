@@ -155,8 +155,11 @@ def test_a_datagram_is_decoded_by_the_protocol_of_its_socket_also_in_a_child() -
             *call("close", 3, result=None),
             *call("socket", 16, 3, 16, result=3),
             *call("sendto", 3, COMMAND, 0, None, result=28),
+            *call("dup", 3, result=4),
+            *call("sendto", 4, COMMAND, 0, None, result=28),
         ]
     )
+    assert "sendto(4, [{nlmsg_len=28, nlmsg_type=0x1c /* GENERIC_FAMILY_??? */" in lines[7]
     assert r'recvfrom(9, "add@/devices/x\0ACTION=add\0", 100' in lines[2]
     assert "sendto(3, [{nlmsg_len=28, nlmsg_type=0x1c /* GENERIC_FAMILY_??? */" in lines[5]
 
