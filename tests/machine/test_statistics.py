@@ -64,6 +64,14 @@ def test_events_do_not_depend_on_who_looks() -> None:
     assert counts[0] == counts[1] > 0
 
 
+def test_an_access_to_what_is_gone_is_an_event() -> None:
+    with Machine(udev=False) as machine:
+        before = machine.events
+        machine.bus.readl(machine.bus.slots[3].address)
+        assert machine.events == before + 1
+        assert machine.statistics["bus"]["aborts"] == 1
+
+
 def test_a_failed_program_is_counted() -> None:
     async def fails(app: Any) -> None:
         raise ValueError("of its own")

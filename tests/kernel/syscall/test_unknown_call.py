@@ -11,10 +11,12 @@ from simkernel.uapi.errno import ENOSYS
 def test_it_says_enosys_and_the_log_says_why() -> None:
     with Machine(udev=False) as machine:
         process = machine.blocking()
-        with pytest.raises(OSError) as caught:
-            process.run(process.app.call("iopl", 3))
-        assert caught.value.errno == ENOSYS
-        assert "the system call iopl is not modelled" in machine.log.lines()[-1]
+        for _ in range(2):
+            with pytest.raises(OSError) as caught:
+                process.run(process.app.call("iopl", 3))
+            assert caught.value.errno == ENOSYS
+        (line,) = machine.log.lines()  # once is enough
+        assert "the system call iopl is not modelled" in line
 
 
 def test_in_a_world_for_tests_it_raises() -> None:

@@ -395,6 +395,38 @@ def test_a_capability_given_up_is_gone() -> None:
     assert seen == [errno.EPERM, errno.EPERM]
 
 
+def test_who_was_root_and_becomes_another_cannot_go_back() -> None:
+    seen = []
+
+    async def program(app: Any) -> None:
+        await app.setuid(1000)
+        for attempt in (app.setuid(0), app.modprobe("hello")):
+            try:
+                await attempt
+            except PermissionError as error:
+                seen.append(error.errno)
+
+    run(program)
+    assert seen == [errno.EPERM, errno.EPERM]
+
+
+def test_signals_are_delivered_the_lowest_number_first_and_each_once() -> None:
+    seen: list[int] = []
+
+    async def program(app: Any) -> None:
+        for number in (SIGTERM, SIGUSR1):
+            await app.signal(number, seen.append)
+        await app.compute(seconds(1))
+        await app.getpid()
+
+    machine = Machine(udev=False)
+    process = machine.spawn(program)
+    for number in (SIGTERM, SIGUSR1, SIGTERM):
+        machine.at(seconds(0.5), process.kill, number)
+    machine.run()
+    assert seen == [SIGUSR1, SIGTERM]
+
+
 @pytest.mark.parametrize("wrong", [print, lambda app: None, lambda app: 5])
 def test_what_is_no_program_is_refused(wrong: Any) -> None:
     with Machine(udev=False) as machine, pytest.raises(SimulationError, match="not a program"):
