@@ -9,7 +9,14 @@ import pytest
 
 from simkernel import Machine, millis
 from simkernel.hardware import Camera
-from simkernel.hardware.camera.registers import BYTES_PER_PIXEL, FOOTER_MAGIC, FOOTER_SIZE, MODES, PixelFormat
+from simkernel.hardware.camera.registers import (
+    BYTES_PER_PIXEL,
+    CONTROL,
+    FOOTER_MAGIC,
+    FOOTER_SIZE,
+    MODES,
+    PixelFormat,
+)
 from simkernel.testing.blocking import Blocking, BlockingClient
 from simkernel.uapi import errno
 from simkernel.uapi.netlink import (
@@ -351,12 +358,13 @@ def test_two_buffers_are_too_few() -> None:
 
 
 def test_no_memory_for_a_stream(machine: Machine, camera: BlockingClient) -> None:
-    """What was begun is undone: nothing stays allotted, the module can go."""
+    """What was begun is undone: nothing stays allotted, the power is off, the module can go."""
     memory = machine.bus.memory
     plenty, memory.size = memory.size, 1_000_000
     camera.do("set-format", width=640, height=480)
     refused(errno.ENOMEM, camera, "stream-on")
     assert machine.statistics["dma"]["allotted"] == 0
     assert "streaming" not in camera.do("get-device")
+    assert machine.bus.readl(machine.bus.slots[1].address + CONTROL) == 0
     memory.size = plenty
     camera.do("stream-on")
