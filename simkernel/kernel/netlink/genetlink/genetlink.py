@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from typing import TYPE_CHECKING
 
 from simkernel.kernel.net.truesize import GOODSIZE
@@ -114,10 +114,11 @@ class GenericNetlink:
         self._tell(family, genl.CTRL_CMD_DELFAMILY, family.description)
 
     def _tell(self, family: Family, event: int, attributes: bytes) -> None:
-        """Let nlctrl's group know (`genl_ctrl_event()`)."""
+        """Let nlctrl's group know.  Whether anybody is overrun does not matter (`genl_ctrl_event()`)."""
         nets = self.netlink.namespaces if family.everywhere else (self.netlink.namespaces.init,)
         data = self.message(self.controller, event, attributes)
-        self._multicast(data, self.controller.first_group + NOTIFY, nets, exclude=0)
+        with suppress(OSError):
+            self._multicast(data, self.controller.first_group + NOTIFY, nets, exclude=0)
 
     # -- messages to groups -------------------------------------------------------
 

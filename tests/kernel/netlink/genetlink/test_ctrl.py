@@ -115,6 +115,18 @@ def test_who_listens_hears_of_families_and_groups(stack: Stack) -> None:
     ]
 
 
+def test_a_listener_who_is_overrun_keeps_no_family(stack: Stack) -> None:
+    """`genl_ctrl_event()` does not look at what comes of it, NETLINK_BROADCAST_ERROR or not."""
+    sock = stack.open(nl.NETLINK_GENERIC, A).join(genl.GENL_ID_CTRL)
+    sock.set(nl.NETLINK_BROADCAST_ERROR)
+    for number in range(500):
+        family = toy(f"toy{number}")
+        stack.genetlink.register(family)
+        stack.genetlink.unregister(family)
+    assert sock.it.drops > 0
+    assert [family.name for family in stack.genetlink.registry] == ["nlctrl"]
+
+
 def test_a_family_of_the_initial_namespace_is_not_told_of_elsewhere(stack: Stack) -> None:
     here, far = (
         stack.open(nl.NETLINK_GENERIC, A, net=net).join(16)
