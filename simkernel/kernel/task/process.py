@@ -264,8 +264,12 @@ class Processes:
         self.failures.append((task, failure))
 
     def _end_threads(self, task: Task, status: int) -> None:
+        """The other threads end too, each with what it does in the kernel done (`zap_other_threads()`)."""
         for thread in [each for each in self if each.tgid == task.tgid]:
-            if thread.alive:
+            if thread.frame is not None:
+                thread.signals.exit_status = status
+                self.send_signal(thread, uapi_signal.SIGKILL)
+            elif thread.alive:
                 self.runner.end(thread, status)
 
     def _orphan(self, task: Task) -> None:

@@ -338,7 +338,8 @@ class Runner:
                 except Exception as raised:  # noqa: BLE001 - it is thrown into the program
                     error = raised
             elif handler == uapi_signal.SIG_DFL:
-                self._ended(task, number, None, group=True)
+                status = task.signals.exit_status
+                self._ended(task, number if status is None else status, None, group=True)
                 return None
         return error
 

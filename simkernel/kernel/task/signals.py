@@ -19,13 +19,17 @@ Handler = int | Callable[[int], None]
 
 
 class Signals:
-    """Pending signals and dispositions.  A standard signal is pending once, however often sent."""
+    """Pending signals and dispositions.  A standard signal is pending once, however often sent.
 
-    __slots__ = ("handlers", "pending")
+    `exit_status` is that of a process which is ending: its threads end with it, one after the other.
+    """
+
+    __slots__ = ("exit_status", "handlers", "pending")
 
     def __init__(self, handlers: dict[int, Handler] | None = None) -> None:
         self.handlers: dict[int, Handler] = {} if handlers is None else handlers
         self.pending: tuple[int, ...] = ()
+        self.exit_status: int | None = None
 
     def set_handler(self, number: int, handler: Handler) -> Handler:
         """Set what `number` does; returns what it did.  EINVAL for what cannot be changed."""

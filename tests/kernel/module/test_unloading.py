@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from simkernel import millis, seconds
@@ -28,6 +30,31 @@ def test_exit_gets_the_state(bench: Bench) -> None:
     assert "m: bye ['state']" in bench.log
     assert bench.states() == {}
     assert bench.machine.kernel.modules.unloads == 1
+
+
+def test_unloading_goes_on_when_the_process_ends(bench: Bench) -> None:
+    """Whoever is in the kernel ends what he does there first, and then ends with his process."""
+    bench.module(
+        "m",
+        "def init(this): return 'state'\n"
+        "async def exit(this, state):\n    await msleep(this, 5)\n    pr_info(this, 'all of it')",
+    )
+    bench.load("m")
+
+    async def unload(app: Any) -> None:
+        await app.rmmod("m")
+        raise AssertionError("the process has ended meanwhile")
+
+    async def program(app: Any) -> None:
+        await app.thread(unload)
+        await app.sleep(0.001)
+
+    process = bench.machine.spawn(program)
+    bench.machine.run(until=seconds(1))
+    assert process.exit_status == 0
+    assert "m: all of it" in bench.log
+    assert bench.states() == {}
+    assert bench.machine.kernel.processes.exists(process.pid + 1) is False
 
 
 def test_a_module_that_something_holds_stays(bench: Bench) -> None:
