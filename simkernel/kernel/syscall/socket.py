@@ -7,7 +7,7 @@ bytes of a whole sockaddr.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from simkernel.kernel.file.file import OpenFile
 from simkernel.kernel.file.socket import NO_CONTROL, Address, Control, Received, SocketObject
