@@ -45,6 +45,9 @@ if TYPE_CHECKING:
     from simkernel.application.app import App
     from simkernel.application.socket import Socket
 
+KERNEL = 0
+"""The kernel's port id.  Root's programs may send to clients and groups as well: nobody listens to them."""
+
 BUFFER = 65536
 """Room for any datagram of the kernel: a dump fills what the reader offers, up to 32 KiB."""
 
@@ -165,8 +168,11 @@ class GenetlinkClient:
         return message(self.family.id, payload, flags=flags, seq=self._sequence)
 
     async def _answers(self) -> list[tuple[Header, memoryview]]:
-        """The messages of the next datagram that answer the last request."""
-        data = memoryview(await self._sock.recv(BUFFER))
+        """The messages of the next datagram that answer the last request; none if it is not the kernel's."""
+        received, (sender, _) = await self._sock.recvfrom(BUFFER)
+        if sender != KERNEL:
+            return []
+        data = memoryview(received)
         located, _ = locate_messages(data)
         return [(header, data[start:end]) for header, start, end in located if header[SEQ] == self._sequence]
 
@@ -205,7 +211,10 @@ class _Events:
 
     async def __anext__(self) -> Message:
         while not self._queued:
-            data = memoryview(await self._sock.recv(BUFFER))
+            received, (sender, _) = await self._sock.recvfrom(BUFFER)
+            if sender != KERNEL:
+                continue
+            data = memoryview(received)
             located, _ = locate_messages(data)
             for header, start, end in located:
                 payload = data[start:end]

@@ -11,8 +11,9 @@ import pytest
 
 from simkernel import Machine, millis, seconds
 from simkernel.hardware import Camera, Mouse
+from simkernel.uapi.netlink import NETLINK_GENERIC, message
 from simkernel.uapi.poll import POLLIN
-from simkernel.uapi.socket import SO_RCVBUF, SOL_SOCKET
+from simkernel.uapi.socket import AF_NETLINK, SO_RCVBUF, SOCK_RAW, SOL_SOCKET
 
 ABSENT = """
 name: absent
@@ -122,6 +123,28 @@ def test_an_overrun_is_told_once_and_then_it_goes_on() -> None:
     assert numbers == sorted(set(numbers))
     assert numbers[-1] == 9
     assert len(numbers) < 10
+
+
+def test_what_other_programs_send_is_passed_over() -> None:
+    """Root's may send to any port, and to any group of generic netlink."""
+
+    async def program(app: Any, seen: list[Any]) -> None:
+        camera = await app.genetlink("camera")
+        await camera.join("frames")
+        root = await app.socket(AF_NETLINK, SOCK_RAW, NETLINK_GENERIC)
+        for noise in (b"\xff" * 40, message(camera.family.id, b"\x0b", seq=1)):
+            await root.sendto(noise, (await app.getpid(), 0))
+            await root.sendto(noise, (0, 1 << camera.family.groups["frames"] - 1))
+        await camera.do("stream-on")
+        seen.append((await anext(camera.events()))["sequence"])
+
+    seen: list[Any] = []
+    with Machine() as machine:
+        machine.plug(Camera())
+        machine.run(until=millis(20))
+        machine.spawn(program, seen, uid=0)
+        machine.run(until=seconds(1))
+    assert seen == [0]
 
 
 def test_a_family_that_no_module_has(tmp_path: Path) -> None:
