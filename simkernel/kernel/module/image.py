@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import inspect
 import sys
 from collections.abc import Mapping, Sequence
 from functools import cached_property, lru_cache
@@ -27,6 +28,10 @@ from simkernel.kernel.module.declaration import Module
 PREFIX = "simkernel_module_"
 DECLARATION = "MODULE"
 """What a module's file calls its declaration."""
+
+
+ENTRIES = {"init": ("this",), "exit": ("this", "state")}
+"""What the module's beginning and end are called, and take."""
 
 
 class ImageError(Exception):
@@ -180,7 +185,19 @@ def _declaration(source: Source, namespace: ModuleType) -> Module:
     for name in (*declaration.exports, *declaration.exports_gpl):
         if not callable(getattr(namespace, name, None)):
             raise ImageError(f"exports {name}, which is no function of {source.main.relative}")
+    for name, arguments in ENTRIES.items():
+        _check_entry(namespace, name, arguments)
     return declaration
+
+
+def _check_entry(namespace: ModuleType, name: str, arguments: tuple[str, ...]) -> None:
+    function = getattr(namespace, name, None)
+    if function is None:
+        return
+    try:
+        inspect.signature(function).bind(*arguments)
+    except (TypeError, ValueError):
+        raise ImageError(f"{name} is to be a function ({', '.join(arguments)})") from None
 
 
 def _where(error: BaseException, source: Source) -> str:

@@ -166,6 +166,14 @@ def test_a_program_that_lies_there_is_not_run(bench: Bench) -> None:
             "from simkernel.driverapi.module import Module\nMODULE = Module(license='GPL', exports=('f',))\n",
             "exports f, which is no function of m.py",
         ),
+        *(
+            (f"from simkernel.driverapi.module import Module\nMODULE = Module(license='GPL')\n{wrong}\n", why)
+            for wrong, why in (
+                ("def init(): pass", "init is to be a function (this)"),
+                ("init = 5", "init is to be a function (this)"),
+                ("def exit(this): pass", "exit is to be a function (this, state)"),
+            )
+        ),
         (
             "from simkernel.driverapi.module import Module\nMODULE = Module(licence='GPL')\n",
             "does not import: TypeError at m.py:2",
