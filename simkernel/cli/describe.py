@@ -61,7 +61,9 @@ def _print(spec: Spec) -> None:
         console.print(Text(section.heading, style="bold"))
         if text := _unwrapped(section.text):
             console.print(Padding(Text(text), (0, 2)))
-        grid = Table.grid("", padding=(0, 2))
+        grid = Table.grid(padding=(0, 2))
+        for _ in next(iter(section.rows), ()):
+            grid.add_column(overflow="fold")
         for row in section.rows:
             grid.add_row(*map(Text, row))
         console.print(Padding(grid, (0, 2)))

@@ -57,6 +57,19 @@ def test_lines_are_as_long_as_the_terminal_is_wide(arguments: list[str]) -> None
     assert 50 < max(len(line.rstrip()) for line in shown) <= 60
 
 
+def test_names_in_a_description_are_never_cut(tmp_path: Path) -> None:
+    spec = tmp_path / "long.yaml"
+    name = "a-very-" * 8 + "long-name"
+    spec.write_text(
+        "name: long\ndoc: long\noperations: {list: []}\nattribute-sets:\n"
+        f"  - {{name: set, attributes: [{{name: {name}, type: u8, doc: {name}}}]}}\n",
+        "utf-8",
+    )
+    shown = plain(Terminal("describe", str(spec), columns=60).text())
+    assert "a-very-a-very-" in shown
+    assert "\u2026" not in shown
+
+
 def test_a_description_is_set_anew_for_the_terminal(tmp_path: Path) -> None:
     spec = tmp_path / "long.yaml"
     spec.write_text(
