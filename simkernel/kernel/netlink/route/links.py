@@ -15,6 +15,7 @@ from simkernel.uapi.socket import AF_UNSPEC
 
 if TYPE_CHECKING:
     from simkernel.kernel.net.device import NetDevice
+    from simkernel.kernel.net.namespace import Net
     from simkernel.kernel.netlink.dump import DumpCallback
     from simkernel.kernel.netlink.message import Request
     from simkernel.kernel.netlink.writer import MessageWriter
@@ -81,14 +82,7 @@ def dump(writer: MessageWriter, callback: DumpCallback) -> bool:
         if callback.strict:
             raise
         link.forget()
-    net = link.request.net
-    if il.IFLA_TARGET_NETNSID in link:
-        try:
-            net = link.namespace()
-        except OSError as error:
-            raise refuse(link.request, error.errno or EINVAL, "Invalid target network namespace id") from None
-    if callback.strict and not link.types <= DUMP_ATTRIBUTES:
-        raise refuse(link.request, EINVAL, "Unsupported attribute in link dump request")
+    net = _look_at_attributes(link, callback.strict)
     if not link.number(il.IFLA_MASTER):
         told = callback.context or 0
         for index, device in sorted(net.devices.items()):
@@ -100,6 +94,21 @@ def dump(writer: MessageWriter, callback: DumpCallback) -> bool:
 
 
 _FINISHED: Final = object()
+
+
+def _look_at_attributes(link: LinkRequest, strict: bool) -> Net:
+    """The namespace whose links are wanted.  Of what is wrong with attributes the lowest type counts."""
+    request = link.request
+    net = request.net
+    for type in sorted(link.types):
+        if type == il.IFLA_TARGET_NETNSID:
+            try:
+                net = link.namespace()
+            except OSError as error:
+                raise refuse(request, error.errno or EINVAL, "Invalid target network namespace id") from None
+        elif strict and type not in DUMP_ATTRIBUTES:
+            raise refuse(request, EINVAL, "Unsupported attribute in link dump request")
+    return net
 
 
 def _tell(writer: MessageWriter, link: LinkRequest, device: NetDevice) -> None:
