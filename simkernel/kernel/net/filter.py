@@ -81,6 +81,7 @@ def attach(sock: Sock, code: bytes, random: Random) -> None:
     if sock.option(SO_LOCK_FILTER):
         raise os_error(EPERM)
     sock.filter = Filter(code, random)
+    sock.changed()
 
 
 class _Machine:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import count
 from typing import TYPE_CHECKING
 
 from simkernel.kernel.net.device import NetDevice, loopback
@@ -19,13 +20,15 @@ class Net:
     """One network namespace (`struct net`).  Its owner is the initial user namespace.
 
     `ports` holds the netlink sockets in it, by protocol and port id; `kernel_sockets` the ends that
-    the kernel itself has, by protocol; `devices` the network devices, by index.
+    the kernel itself has, by protocol; `devices` the network devices, by index.  `socket_cookies` is
+    shared by all namespaces.
     """
 
-    __slots__ = ("_ids", "cookie", "devices", "initial", "kernel_sockets", "ports")
+    __slots__ = ("_ids", "cookie", "devices", "initial", "kernel_sockets", "ports", "socket_cookies")
 
-    def __init__(self, cookie: int, *, initial: bool) -> None:
+    def __init__(self, cookie: int, socket_cookies: Iterator[int], *, initial: bool) -> None:
         self.cookie = cookie
+        self.socket_cookies = socket_cookies
         self.initial = initial
         self.ports: dict[int, PortTable] = {}
         self.kernel_sockets: dict[int, KernelSocket] = {}
@@ -76,6 +79,7 @@ class Namespaces:
 
     def __init__(self) -> None:
         self._cookie = 0
+        self._socket_cookies = count(1)
         self._hooks: list[tuple[PernetHook, PernetHook]] = []
         self._nets: dict[Net, None] = {}
         self.init = self._add(initial=True)
@@ -108,7 +112,7 @@ class Namespaces:
 
     def _add(self, *, initial: bool) -> Net:
         self._cookie += 1
-        net = Net(self._cookie, initial=initial)
+        net = Net(self._cookie, self._socket_cookies, initial=initial)
         self._nets[net] = None
         for init, _ in self._hooks:
             init(net)

@@ -42,8 +42,8 @@ class Sock:
     """
 
     __slots__ = (
+        "_cookie",
         "_readers",
-        "cookie",
         "drops",
         "error",
         "filter",
@@ -71,7 +71,7 @@ class Sock:
         self.rmem = 0
         self.drops = 0
         self.error = 0
-        self.cookie = 0
+        self._cookie = 0
         self.queue: deque[Skb] | None = None  # made when the first message comes: most sockets idle
         self.filter: Filter | None = None
         self.options: dict[int, int] | None = None
@@ -120,6 +120,15 @@ class Sock:
         if self.queue:
             mask |= POLLIN | POLLRDNORM
         return mask
+
+    def cookie(self) -> int:
+        """A number that no other socket has, from when it is first asked for (`__sock_gen_cookie()`)."""
+        if not self._cookie:
+            self._cookie = next(self.net.socket_cookies)
+        return self._cookie
+
+    def changed(self) -> None:
+        """It has a filter, or has none any more; a protocol may look at itself again."""
 
     # -- the error ----------------------------------------------------------
 

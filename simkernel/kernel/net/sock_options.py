@@ -349,6 +349,7 @@ def _detach_filter(sock: Sock, task: Task, value: int, raw: bytes) -> None:
     if sock.filter is None:
         raise os_error(ENOENT)
     sock.filter = None
+    sock.changed()
 
 
 def _lock_filter(sock: Sock, task: Task, value: int, raw: bytes) -> None:
@@ -390,7 +391,7 @@ def _peer_name(sock: Sock, length: int) -> bytes:
 def _cookie(sock: Sock, length: int) -> bytes:
     if length < 8:
         raise os_error(EINVAL)
-    return _U64.pack(sock.cookie)
+    return _U64.pack(sock.cookie())
 
 
 def _net_cookie(sock: Sock, length: int) -> bytes:

@@ -69,8 +69,8 @@ def trim(room: int, truesize: int, length: int) -> int:
 
 @lru_cache(maxsize=8192)
 def truesize(size: int, length: int) -> int:
-    """The truesize of a buffer that the kernel made for `size` and sends with `length` bytes in it."""
-    return trim(*allot(size), length)
+    """The truesize of a buffer that the kernel made for `size` bytes at least, with `length` bytes in it."""
+    return trim(*allot(max(size, length)), length)
 
 
 @lru_cache(maxsize=8192)

@@ -121,6 +121,7 @@ def insert(sock: NetlinkSocket, portid: int) -> None:
     sock.portid = portid
     sock.ports.insert(portid, sock)
     sock.bound = True
+    sock.changed()
 
 
 def autobind(sock: NetlinkSocket, task: Task) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections import deque
+from collections.abc import Collection
+from typing import TYPE_CHECKING, Final
 
 from simkernel.engine import KERNEL
 from simkernel.kernel.netlink.deliver import accept, overrun, queue
@@ -17,61 +19,95 @@ if TYPE_CHECKING:
     from simkernel.kernel.netlink.socket import NetlinkSocket
 
 
+_NOWHERE: Final = object()
+"""Instead of a namespace: no member is plain there."""
+
+
 class Broadcast:
     """One sending to one group (`struct netlink_broadcast_data`).
 
-    `pending` is the buffer made for a member that did not take it: the next one gets it, cut as the
-    other's filter left it.  While nobody else holds the sender's own buffer (`shared`), that one is
-    handed out instead of a copy, and a filter cuts it for all that follow.
+    `cut` is the buffer that was cut for a member that had no room: the next one gets it.  While
+    nobody else holds the sender's own buffer (`shared`), that one is handed out instead of a copy,
+    and a filter cuts it for all that follow.
     """
 
-    __slots__ = ("delivered", "failed", "net", "pending", "shared", "skb")
+    __slots__ = ("cut", "delivered", "failed", "net", "shared", "skb")
 
     def __init__(self, net: Net, skb: Skb, shared: bool) -> None:
         self.net = net
         self.skb = skb
         self.shared = shared
-        self.pending: Skb | None = None
+        self.cut: Skb | None = None
         self.delivered = False
         self.failed = False
 
+    def to(
+        self, members: Collection[NetlinkSocket], source: NetlinkSocket | KernelSocket, portid: int
+    ) -> None:
+        """Let all members have it but the sender and `portid`.
+
+        A plain member of the same namespace that has room is served in place, as `deliver.queue()`
+        would; any other is for `offer`, and so are all while somebody traces or the buffer is cut.
+        """
+        netlink, skb = source.netlink, self.skb
+        engine, costs = netlink.engine, netlink.costs
+        truesize, price = skb.truesize, costs.deliver + costs.multicast_member
+        home = self.net if netlink.trace.emit is None and not portid else _NOWHERE
+        charged, others = engine.charged, 0
+        for member in members:
+            filled = member.rmem + truesize
+            if member.plain is home and member is not source and filled <= member.rcvbuf:
+                self.shared = True
+                member.rmem = filled
+                if (queue := member.queue) is None:
+                    queue = member.queue = deque()
+                queue.append(skb)
+                if member._readers is not None:
+                    engine.charged = charged + costs.deliver
+                    member._readers.wake_up()
+                    charged = engine.charged - costs.deliver
+                charged += price
+                continue
+            others += 1
+            if self._is_meant(member, source, portid):
+                engine.charged = charged
+                self.offer(member)
+                charged = engine.charged + costs.multicast_member
+                if self.cut is not None or self.skb is not skb:
+                    home = _NOWHERE
+        engine.charged = charged
+        served = len(members) - others
+        netlink.statistics.delivered += served
+        self.delivered = self.delivered or served > 0
+
+    def _is_meant(self, member: NetlinkSocket, source: NetlinkSocket | KernelSocket, portid: int) -> bool:
+        """Neither the sender nor left out, and where it can hear (NETLINK_LISTEN_ALL_NSID)."""
+        if member is source or member.portid == portid:
+            return False
+        return member.net is self.net or _listens(member, self.net)
+
     def offer(self, member: NetlinkSocket) -> None:
         """Let a member have it (`do_one_broadcast()`)."""
-        if self.pending is None:
-            self.pending = self.skb
-        if member.filter is not None and not self._pass(member):
-            self.pending = None
+        offered = self.cut or self.skb
+        skb = accept(member, offered)
+        self.cut = None
+        if skb is None:
             return
-        skb = self._for(member)
+        if offered is self.skb and not self.shared:
+            self.skb = skb
         if member.fits(skb.truesize):
-            queue(member, skb, unicast=False)
+            queue(member, self._for(member, skb), unicast=False)
             self.delivered = True
-            if self.pending is self.skb:
-                self.shared = True
-            self.pending = None
+            self.shared = self.shared or skb is self.skb
         else:
             overrun(member)
-            if member.flags & BROADCAST_ERROR:
-                self.failed = True
+            self.failed = self.failed or bool(member.flags & BROADCAST_ERROR)
+            if skb is not self.skb:
+                self.cut = skb
 
-    def _pass(self, member: NetlinkSocket) -> bool:
-        """Cut the pending buffer as the member's filter says; False if that leaves nothing."""
-        whole = self.pending
-        assert whole is not None
-        self.pending = accept(member, whole)
-        if self.pending is None:
-            return False
-        if whole is self.skb and not self.shared:
-            self.skb = self.pending
-        return True
-
-    def _for(self, member: NetlinkSocket) -> Skb:
-        """The pending buffer, which for a member elsewhere tells where it comes from."""
-        skb = self.pending
-        assert skb is not None
-        if member.net is self.net:
-            return skb
-        return skb.copy(member.net.id_of(self.net))
+    def _for(self, member: NetlinkSocket, skb: Skb) -> Skb:
+        """The buffer as a member gets it: one that is elsewhere is told where it comes from."""
+        return skb if member.net is self.net else skb.copy(member.net.id_of(self.net))
 
 
 def broadcast(
@@ -87,16 +123,13 @@ def broadcast(
     costs = netlink.costs
     netlink.engine.charged += costs.multicast + costs.multicast_skip * (entry.subscribers - len(members))
     netlink.statistics.multicasts += 1
-    if (emit := netlink.engine.trace.emit) is not None:
+    if (emit := netlink.trace.emit) is not None:
         emit(
             "netlink_broadcast", KERNEL, "netlink",
             protocol=entry.number, portid=portid, group=group, length=len(skb.data), flow=skb.flow,
         )  # fmt: skip
     sending = Broadcast(net, skb, shared)
-    for member in tuple(members):
-        if member is not source and member.portid != portid and (member.net is net or _listens(member, net)):
-            sending.offer(member)
-            netlink.engine.charged += costs.multicast_member
+    sending.to(members, source, portid)
     if not source.is_kernel:
         return
     if sending.failed:
@@ -106,7 +139,7 @@ def broadcast(
 
 
 def _listens(member: NetlinkSocket, net: Net) -> bool:
-    """Whether a socket of another namespace hears what is sent in `net` (NETLINK_LISTEN_ALL_NSID)."""
+    """Whether a socket of another namespace hears what is sent in `net`."""
     return (
         bool(member.flags & LISTEN_ALL_NSID)
         and member.net.id_of(net) is not None

@@ -64,19 +64,22 @@ def unicast(source: KernelSocket, skb: Skb, portid: int) -> None:
     target = source.ports.get(portid)
     if target is None or target.destination:
         raise os_error(ECONNREFUSED)
-    accepted = skb if target.filter is None else accept(target, skb)
-    if accepted is None:
-        return
-    if not target.fits(accepted.truesize):
+    if target.filter is not None:
+        accepted = accept(target, skb)
+        if accepted is None:
+            return
+        skb = accepted
+    if not target.fits(skb.truesize):
         overrun(target)
         raise os_error(EAGAIN)
-    queue(target, accepted)
+    queue(target, skb)
 
 
 def overrun(target: NetlinkSocket) -> None:
     """A message is lost for `target`; the first of a row is an error (`netlink_overrun()`)."""
     if not target.flags & NO_ENOBUFS and not target.congested:
         target.congested = True
+        target.changed()
         target.report_error(ENOBUFS)
     target.drops += 1
     netlink = target.netlink

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from simkernel.kernel.net.skb import KERNEL_CREDS, Skb
-from simkernel.kernel.net.truesize import GOODSIZE, allot
+from simkernel.kernel.net.truesize import GOODSIZE, SHARED_INFO, allot
 from simkernel.kernel.netlink import deliver
 from simkernel.kernel.netlink.extack import ExtendedAck
 from simkernel.kernel.netlink.message import NO_ACK, Request
@@ -36,6 +36,9 @@ Dump = Callable[[MessageWriter, "DumpCallback"], bool]
 NoRoom, or EMSGSIZE, means that the next message did not fit: the dump goes on in another datagram,
 unless nothing fitted, which is the error EMSGSIZE.
 """
+
+LARGEST_BATCH: Final = 32768 - SHARED_INFO
+"""However large a receive is, the kernel puts no more of a dump into one datagram."""
 
 _MORE: Final = 1
 _DONE_SIZE: Final = NLMSG_HDRLEN + S32.size
@@ -109,7 +112,7 @@ class DumpCallback:
         datagram of its own if it does not fit.
         """
         sock = self.sock
-        size = max(self.least, GOODSIZE, sock.largest_receive)
+        size = max(self.least, GOODSIZE, min(sock.largest_receive, LARGEST_BATCH))
         truesize = allot(size)[1]
         if sock.rmem and sock.rmem + truesize >= sock.rcvbuf:
             return ENOBUFS

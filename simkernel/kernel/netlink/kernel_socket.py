@@ -43,16 +43,11 @@ class KernelSocket:
         """The protocol's number."""
         return self.entry.number
 
-    def skb(self, data: bytes, *, allotted: int = 0, before: int = 0, creds: Creds = KERNEL_CREDS) -> Skb:
-        """A buffer from the kernel, made for `allotted` bytes or as many as there are.
-
-        So many bytes `before` the data are in it too, but not sent.
-        """
+    def skb(self, data: bytes, allotted: int = 0, creds: Creds = KERNEL_CREDS) -> Skb:
+        """A buffer from the kernel, made for `allotted` bytes or as many as there are."""
         netlink = self.netlink
         netlink.engine.charged += netlink.costs.skb_alloc
-        length = before + len(data)
-        size = allotted if allotted > length else length
-        return Skb(data, truesize(size, length), 0, 0, creds, netlink.trace.flow)
+        return Skb(data, truesize(allotted, len(data)), 0, 0, creds, netlink.trace.flow)
 
     unicast = deliver.unicast
 

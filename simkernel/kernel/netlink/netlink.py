@@ -75,7 +75,6 @@ class Netlink:
         self.request_module: RequestModule | None = None
         self.entries = tuple(ProtocolEntry(number) for number in range(MAX_LINKS))
         self.statistics = Statistics()
-        self._cookies = 0
         self._leftover = Ratelimited(log, "netlink leftover")
         self._wrong_length = Ratelimited(log, "netlink length")
         self._notifiers: list[ReleaseNotifier] = []
@@ -124,8 +123,6 @@ class Netlink:
         self.engine.charged += self.costs.socket_create
         ports = self.ports(task.net, protocol)
         sock = NetlinkSocket(self, task.net, ports, entry, type, task, entry.owner)
-        self._cookies += 1
-        sock.cookie = self._cookies
         ports.users += 1
         self.statistics.sockets += 1
         return sock

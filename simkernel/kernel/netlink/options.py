@@ -120,6 +120,7 @@ def _no_enobufs(sock: NetlinkSocket, task: Task, value: int) -> None:
     """Setting it ends congestion, and lets senders try again."""
     if value:
         sock.congested = False
+        sock.changed()
         if sock._senders:
             sock._senders.wake_up()
 

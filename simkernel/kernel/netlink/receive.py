@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, NamedTuple
 from simkernel.engine import KERNEL
 from simkernel.kernel.net import scm
 from simkernel.kernel.net.scm import ControlBuffer, ControlMessage
-from simkernel.kernel.net.truesize import SHARED_INFO
 from simkernel.kernel.netlink.address import group_mask
 from simkernel.kernel.netlink.options import LISTEN_ALL_NSID, PKTINFO
 from simkernel.kernel.task.wait import WouldBlock
@@ -31,8 +30,6 @@ if TYPE_CHECKING:
     from simkernel.kernel.netlink.socket import NetlinkSocket
     from simkernel.kernel.task.task import Task
 
-LARGEST_BATCH = 32768 - SHARED_INFO
-"""However large a receive is, the kernel puts no more of a dump into one datagram."""
 CONTROL = PKTINFO | LISTEN_ALL_NSID
 """Options that bring control messages."""
 
@@ -69,9 +66,15 @@ def recvmsg(sock: NetlinkSocket, task: Task, size: int, room: int = 0, flags: in
     if not queue:
         sock.room_made()
         raise WouldBlock(sock.readers, partial(recvmsg, sock, task, size, room, flags))
-    skb = queue[0] if flags & MSG_PEEK else queue.popleft()
-    if sock.largest_receive < size and sock.largest_receive < LARGEST_BATCH:
-        sock.largest_receive = min(size, LARGEST_BATCH)
+    netlink = sock.netlink
+    if flags & MSG_PEEK:
+        skb = queue[0]
+    else:
+        skb = queue.popleft()
+        sock.rmem -= skb.truesize
+        netlink.statistics.received += 1
+    if size > sock.largest_receive:
+        sock.largest_receive = size
     data = skb.data
     whole = length = len(data)
     message_flags = flags & MSG_CMSG_CLOEXEC  # kept by ___sys_recvmsg()
@@ -79,13 +82,9 @@ def recvmsg(sock: NetlinkSocket, task: Task, size: int, room: int = 0, flags: in
         data = data[:size]
         length = size
         message_flags |= MSG_TRUNC
-    netlink = sock.netlink
     trace, costs = netlink.trace, netlink.costs
-    netlink.engine.charged += costs.receive + costs.copy(length)
+    netlink.engine.charged += costs.receive + (length * costs.copy_per_kib >> 10)
     trace.flow = skb.flow
-    if not flags & MSG_PEEK:
-        sock.rmem -= skb.truesize
-        netlink.statistics.received += 1
     if (emit := trace.emit) is not None:
         emit("netlink_recv", KERNEL, "netlink", protocol=sock.protocol, portid=sock.portid, length=whole)
     if sock.dump is not None and sock.rmem <= sock.rcvbuf // 2:

@@ -71,7 +71,7 @@ def sendmsg(
     if length > sock.sndbuf - RESERVE:
         raise os_error(EMSGSIZE)
     costs = netlink.costs
-    netlink.engine.charged += costs.send + costs.skb_alloc + costs.copy(length)
+    netlink.engine.charged += costs.send + costs.skb_alloc + (length * costs.copy_per_kib >> 10)
     if length > SLAB_LARGEST:
         netlink.engine.charged += costs.page_alloc * -(-length // PAGE_SIZE)
     # What the kernel reads is charged to nobody's queue.

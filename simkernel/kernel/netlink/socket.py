@@ -31,7 +31,8 @@ class NetlinkSocket(Sock):
 
     `portid` is shown from the first attempt to bind, `bound` says whether it is really its own.
     `groups` is a mask of its groups and `group_count` how many it has room for; `stamp` orders it among
-    the subscribers of its protocol.  `flags` are the options of level SOL_NETLINK.
+    the subscribers of its protocol.  `flags` are the options of level SOL_NETLINK.  `plain` is its
+    namespace if nothing keeps multicasts out that are sent there, except that there may be no room.
     """
 
     __slots__ = (
@@ -49,6 +50,7 @@ class NetlinkSocket(Sock):
         "largest_receive",
         "netlink",
         "owner",
+        "plain",
         "portid",
         "ports",
         "stamp",
@@ -81,6 +83,7 @@ class NetlinkSocket(Sock):
         self.stamp = 0
         self.flags = 0
         self.congested = False
+        self.plain: Net | None = None
         self.largest_receive = 0
         self.dump: DumpCallback | None = None
         self._senders: WaitQueue | None = None
@@ -141,6 +144,10 @@ class NetlinkSocket(Sock):
 
     # -- waiting for room -------------------------------------------------------
 
+    def changed(self) -> None:
+        """It has a port id, a filter or congestion, or has one of them no longer."""
+        self.plain = self.net if self.bound and self.filter is None and not self.congested else None
+
     def fits(self, truesize: int) -> bool:
         """Whether a buffer may be queued; an empty queue takes one of any size (`netlink_attachskb()`)."""
         rmem = self.rmem
@@ -148,8 +155,9 @@ class NetlinkSocket(Sock):
 
     def room_made(self) -> None:
         """Something was read: an empty queue ends congestion, senders may try (`netlink_rcv_wake()`)."""
-        if not self.queue:
+        if not self.queue and self.congested:
             self.congested = False
+            self.changed()
         if self._senders and not self.congested:
             self._senders.wake_up()
 

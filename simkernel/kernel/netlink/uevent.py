@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
+from simkernel.kernel.net.truesize import truesize
 from simkernel.kernel.netlink import kernel_socket
 from simkernel.kernel.netlink.message import Receiver, Request
 from simkernel.kernel.netlink.table import NONROOT_RECV
@@ -62,7 +63,8 @@ class UeventSockets:
             request.extack.message = "uevent message too big"
             raise os_error(EINVAL)
         data = rest[NLMSG_HDRLEN:] + tail
-        skb = request.sock.skb(data, before=NLMSG_HDRLEN, creds=request.skb.creds)
+        skb = request.sock.skb(data, creds=request.skb.creds)
+        skb.truesize = truesize(0, NLMSG_HDRLEN + len(data))  # the header is still in the buffer
         _send(request.sock, skb, shared=False)
 
 

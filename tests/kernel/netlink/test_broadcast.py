@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from simkernel.kernel.net.filter import attach
+from simkernel.kernel.task.wait import WouldBlock
 from simkernel.uapi import filter as bpf
 from simkernel.uapi.errno import ENOBUFS, ESRCH
 from simkernel.uapi.netlink import (
@@ -155,6 +158,78 @@ def test_what_the_kernel_sends_a_filter_may_cut_for_all_that_follow(stack: Stack
     attach(members[1].it, keep(2), stack.netlink.random)
     kernel.multicast(kernel.skb(b"hello"), 5)
     assert [member.drain() for member in members] == [[b"he"], [b"he"]]
+
+
+class Sleeper:
+    """Who waits at a socket: notes when it is woken, which takes the waker some time."""
+
+    exclusive = False
+
+    def __init__(self, stack: Stack) -> None:
+        self.engine = stack.engine
+        self.woken: list[int] = []
+
+    def wake(self, woken: bool) -> None:
+        self.woken.append(self.engine.time())
+        self.engine.charge(7)
+
+
+Kind = tuple[int | None, bool, bool, bool, bool]
+PLAIN: Kind = (None, False, False, False, False)
+KINDS = st.just(PLAIN) | st.tuples(st.sampled_from((None, 0, 2)), *[st.booleans()] * 4)
+"""What a member's filter keeps; whether it is elsewhere, has little room, is not bound, has a sleeper."""
+
+
+def multicasts(kinds: list[Kind], acts: list[str], traced: bool) -> object:
+    """What members of these kinds have of some multicasts, and what time has passed."""
+    stack = Stack()
+    if traced:
+        stack.engine.trace.subscribe(lambda record: None)
+    elsewhere = stack.namespaces.create()
+    stack.namespaces.init.assign_id(elsewhere, 7)
+    elsewhere.assign_id(stack.namespaces.init, 8)
+    kernel = stack.namespaces.init.kernel_sockets[NETLINK_GENERIC]
+    sender = stack.open(NETLINK_GENERIC, A).join(5)
+    members, sleepers = [], []
+    for number, (kept, far, little, unbound, asleep) in enumerate(kinds):
+        net = elsewhere if far else None
+        member = stack.open(NETLINK_GENERIC, None if unbound else B + number, net=net).join(5)
+        member.set(NETLINK_LISTEN_ALL_NSID)
+        if kept is not None:
+            attach(member.it, keep(kept), stack.netlink.random)
+        if little:
+            member.set(SO_RCVBUF, 0, SOL_SOCKET)
+        sleepers.append(Sleeper(stack))
+        if asleep:
+            member.it.readers.add(sleepers[-1])
+        members.append(member)
+    for number, act in enumerate(acts):
+        data = b"message %d" % number
+        if act == "kernel":
+            with contextlib.suppress(OSError):
+                kernel.multicast(kernel.skb(data), 5, exclude=B * (number % 2))
+        elif act == "program":
+            sender.it.sendmsg(sender.task, data, (0, 1 << 4))
+        else:
+            for member in members:
+                with contextlib.suppress(OSError, WouldBlock):
+                    member.it.recvmsg(member.task, 100)
+    return (
+        [([skb.data for skb in each.it.queue or ()], each.it.rmem, each.it.drops) for each in members],
+        [each.woken for each in sleepers],
+        stack.engine.charged,
+        stack.netlink.statistics,
+    )
+
+
+@settings(max_examples=200)
+@given(
+    st.lists(KINDS, min_size=2, max_size=5),
+    st.lists(st.sampled_from(("kernel", "program", "read")), min_size=1, max_size=9),
+)
+def test_who_is_served_in_place_gets_what_others_get(kinds: list[Kind], acts: list[str]) -> None:
+    """Nobody is served in place while somebody traces."""
+    assert multicasts(kinds, acts, traced=False) == multicasts(kinds, acts, traced=True)
 
 
 Membership = tuple[int, int, bool]

@@ -22,7 +22,6 @@ from simkernel.uapi.ynl import Spec, parse
 if TYPE_CHECKING:
     from simkernel.kernel.netlink.genetlink.genetlink import GenericNetlink
     from simkernel.kernel.netlink.genetlink.info import Info
-    from simkernel.kernel.netlink.netlink import RequestModule
 
 
 LONGEST: Final = GOODSIZE - NLMSG_HDRLEN - genl.GENL_HDRLEN
@@ -54,41 +53,39 @@ class Controller:
 
     # -- GETFAMILY ------------------------------------------------------------
 
-    def _get_family(self, info: Info) -> Awaitable[None] | None:
+    def _get_family(self, info: Info, loaded: bool = False) -> Awaitable[None] | None:
         """One family; of id and name the name counts (`ctrl_getfamily()`).
 
-        A name that nobody has is asked for as a module.  EINVAL without either, ENOENT.
+        A name that nobody has is asked for as a module, and looked for again once that is `loaded`.
+        EINVAL without either, ENOENT.
         """
         if genl.CTRL_ATTR_FAMILY_NAME in info.found:
-            name = _name(info)
-            family = self._registry.by_name.get(name)
-            if family is None and self._netlink.request_module is not None:
-                return self._load(info, name, self._netlink.request_module)
+            family = self._registry.by_name.get(_name(info))
+            if family is None and not loaded:
+                return self._load(info)
         elif genl.CTRL_ATTR_FAMILY_ID in info.found:
             family = self._registry.by_id.get(_id(info))
         else:
             raise os_error(EINVAL)
-        self._reply(info, family)
-        return None
-
-    def _load(self, info: Info, name: bytes, request_module: RequestModule) -> Awaitable[None] | None:
-        text = name.decode("utf-8", "surrogateescape")
-        loading = request_module(f"net-pf-{AF_NETLINK}-proto-{NETLINK_GENERIC}-family-{text}")
-        if isinstance(loading, Awaitable):
-            return self._reply_later(info, name, loading)
-        self._reply(info, self._registry.by_name.get(name))
-        return None
-
-    async def _reply_later(self, info: Info, name: bytes, loading: Awaitable[Any]) -> None:
-        await self._genetlink.lock.without(loading)
-        self._reply(info, self._registry.by_name.get(name))
-
-    def _reply(self, info: Info, family: Family | None) -> None:
         if family is None or not (family.everywhere or info.net.initial):
             raise os_error(ENOENT)
         if len(family.description) > LONGEST:
             raise os_error(EMSGSIZE)
         info.reply(genl.CTRL_CMD_NEWFAMILY, family.description)
+        return None
+
+    def _load(self, info: Info) -> Awaitable[None] | None:
+        request_module = self._netlink.request_module
+        if request_module is not None:
+            name = _name(info).decode("utf-8", "surrogateescape")
+            loading = request_module(f"net-pf-{AF_NETLINK}-proto-{NETLINK_GENERIC}-family-{name}")
+            if isinstance(loading, Awaitable):
+                return self._reply_later(info, loading)
+        return self._get_family(info, loaded=True)
+
+    async def _reply_later(self, info: Info, loading: Awaitable[Any]) -> None:
+        await self._genetlink.lock.without(loading)
+        self._get_family(info, loaded=True)
 
     def _dump_families(self, writer: MessageWriter, info: Info) -> bool:
         """All families that there are where it was asked (`ctrl_dumpfamily()`)."""

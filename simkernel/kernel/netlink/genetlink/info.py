@@ -80,4 +80,4 @@ class Info(Request):
         netlink = sock.netlink
         netlink.engine.charged += netlink.costs.genl_reply
         data = self.message(command, attributes, flags=flags)
-        sock.unicast(sock.skb(data, allotted=GOODSIZE), self.skb.portid)
+        sock.unicast(sock.skb(data, GOODSIZE), self.skb.portid)
