@@ -102,6 +102,19 @@ def as_strict_as_it_began(world: World, log: Log) -> None:
         log.reply("reply", s)
 
 
+@case(marks=ROUTE)
+def several_wrong_attributes(world: World, log: Log) -> None:
+    """Of several attributes that a strict dump of links does not take, the lowest type counts."""
+    s = opened(world, wire.ROUTE)
+    s.setsockopt(SOL_NETLINK, GET_STRICT_CHK, 1)
+    target = attr(il.IFLA_TARGET_NETNSID, u32(5))
+    for label, attrs in (
+        ("below", target + attr(il.IFLA_MTU, u32(1))),
+        ("above", attr(il.IFLA_ALT_IFNAME, b"x\0") + target),
+    ):
+        log.ask(label, s, wire.nlmsg(rtnl.RTM_GETLINK, REQUEST | DUMP, ifinfo(0, attrs), seq=1))
+
+
 @case()
 def a_locked_filter(world: World, log: Log) -> None:
     """SO_LOCK_FILTER keeps BPF programs out before their descriptor is looked at."""

@@ -135,7 +135,7 @@ def three_namespaces(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=NAMESPACES)
 def same_port_id_elsewhere(world: World, log: Log) -> None:
-    """A listener with the sender's port id, in another namespace, is left out all the same."""
+    """A listener in another namespace hears a sender that has its own port id there."""
     other = world.namespace()
     world.set_nsid(other, 1)
     listener = everywhere(world)

@@ -93,6 +93,13 @@ def strict_attributes(world: World, log: Log) -> None:
 
 
 @case(marks=("netdev",))
+def dump_without_multi(world: World, log: Log) -> None:
+    """The messages of this dump lack NLM_F_MULTI; only NLMSG_DONE has it."""
+    s, netdev = opened(world, log)
+    log.ask("devices", s, nlmsg(netdev, REQUEST | DUMP, genl(GET), seq=1))
+
+
+@case(marks=("netdev",))
 def out_of_range(world: World, log: Log) -> None:
     """A number the policy does not allow, and one it allows that is not there."""
     s, netdev = opened(world, log)

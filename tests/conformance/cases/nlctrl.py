@@ -320,6 +320,18 @@ def policy_dump(world: World, log: Log) -> None:
 
 
 @case()
+def policy_by_both(world: World, log: Log) -> None:
+    """If both id and name are there, GETPOLICY goes by the id, where GETFAMILY goes by the name."""
+    s = opened(world)
+    for label, attrs in (
+        ("bad name", by_id() + by_name(b"nosuch\0")),
+        ("bad id", by_id(9999) + by_name()),
+        ("bad id last", by_name() + by_id(9999)),
+    ):
+        log.ask(label, s, ctrl(CTRL_GETPOLICY, attrs, REQUEST | DUMP))
+
+
+@case()
 def policy_of_an_operation(world: World, log: Log) -> None:
     """CTRL_ATTR_OP limits the policy to one command."""
     s = opened(world)

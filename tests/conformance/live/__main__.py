@@ -25,7 +25,8 @@ SKIPPED: Final = "SKIPPED"
 """What a line begins with that says what is not compared, and why."""
 
 NO_PRIVILEGE: Final = (
-    f"{SKIPPED} without root: namespaces, everything that takes privilege, uevents, the recorded cases"
+    f"{SKIPPED} without root: everything that takes privilege or a namespace of its own (uevents, routes, "
+    "network devices), and the recorded cases"
 )
 LEAST: Final = 100
 """What is reached fewer times than that is listed."""

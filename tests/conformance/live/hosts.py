@@ -32,6 +32,8 @@ SHARED_PROTOCOLS: Final = (
     nl.NETLINK_KOBJECT_UEVENT,
     nl.NETLINK_GENERIC,
 )
+NEED_NAMESPACE: Final = ("uevent", "route", "netdev")
+"""What cannot be compared where the host's own devices, and what happens to them, are seen."""
 PATIENCE: Final = 10.0
 """Seconds that an example may take; none takes one."""
 UEVENT_SEQUENCE: Final = Path("/sys/kernel/uevent_seqnum")
@@ -82,7 +84,7 @@ def find_host() -> Host | str:
     except OSError:
         visible = frozenset(family.id for family in everywhere)
         mirror = Mirror(everywhere, visible, frozenset(closed_groups()))
-        return Host(False, Scope(protocols).without(["uevent"]), mirror)
+        return Host(False, Scope(protocols).without(NEED_NAMESPACE), mirror)
     visible = frozenset(family.id for family in families())
     pretend_nobody()
     closed = frozenset(closed_groups())

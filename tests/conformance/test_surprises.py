@@ -1,0 +1,16 @@
+"""The guide's chapter of surprises names recorded cases."""
+
+from __future__ import annotations
+
+import re
+
+from simkernel import guide
+from tests.conformance.case import load_cases
+
+CASE = re.compile(r"`([a-z_]+\.[a-z_]+)`")
+
+
+def test_every_case_that_is_named_is_there() -> None:
+    named = set(CASE.findall(guide.text("surprises")))
+    assert len(named) > 60
+    assert named <= {case.name for case in load_cases()}
