@@ -89,7 +89,7 @@ class Generator:
         self._protocols = self._protocols or list(scope.protocols)
         names = [name for name in RULES if name not in scope.without_rules]
         self._rules = [RULES[name] for name in names]
-        self._weights = [self._theme.weights.get(name, 1) for name in names]
+        self._weights = [self._theme.weights.get(name, RARE.get(name, 1)) for name in names]
 
     def program(self) -> Program:
         """All steps."""
@@ -330,6 +330,25 @@ def poll(g: Generator) -> None:
     g.add("poll", g.slot(), g.random.choice(values.POLL_MASKS))
 
 
+def wait(g: Generator) -> None:
+    """Wait for a message, or for room, as long as a time-out lets one: the socket's own or Python's."""
+    random = g.random
+    slot = g.slot()
+    g.add("setblocking", slot, True)
+    if random.random() < 0.3:
+        g.add("settimeout", slot, random.choice((0.0, 0.001)))
+        g.add("recv", slot, 100, 0)
+        g.add("settimeout", slot, None)
+        return
+    for option in (so.SO_RCVTIMEO, so.SO_SNDTIMEO):
+        g.add(
+            "setsockopt", slot, so.SOL_SOCKET, option, struct.pack("<qq", 0, random.choice((1, 4000, 4001)))
+        )
+    g.add("recvmsg", slot, 100, 0, 0)
+    g.add("sendto", slot, values.blob(random), 0, _destination(g, slot))
+    g.learn_name(slot)
+
+
 # -- options ----------------------------------------------------------------------
 
 
@@ -442,6 +461,9 @@ def nlctrl_program(random: Random, *, privileged: bool, messages_each: int = 200
     return tuple(steps)
 
 
+RARE: Final = {"wait": 0.1}
+"""Rules that cost milliseconds."""
+
 RULES: Final[dict[str, Rule]] = {
     "socket": socket,
     "close": close,
@@ -457,6 +479,7 @@ RULES: Final[dict[str, Rule]] = {
     "flood": flood,
     "receive": receive,
     "drain": drain,
+    "wait": wait,
     "poll": poll,
     "membership": membership,
     "switch": switch,
