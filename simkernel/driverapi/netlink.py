@@ -20,7 +20,7 @@ import attrs
 
 from simkernel.kernel.module.module import LoadedModule
 from simkernel.kernel.module.resources import Resource
-from simkernel.kernel.net.skb import Skb
+from simkernel.kernel.net.skb import Inbound as Skb
 from simkernel.kernel.netlink import kernel_socket
 from simkernel.kernel.netlink.message import Receiver, Request
 from simkernel.kernel.netlink.table import NONROOT_RECV, NONROOT_SEND
@@ -106,7 +106,7 @@ def nlmsg_data(request: Request) -> bytes:
 
 def nlmsg_unicast(sock: KernelSocket, data: bytes, portid: int) -> None:
     """Send to one program.  ECONNREFUSED if it is gone, EAGAIN if its queue is full."""
-    sock.socket.unicast(sock.socket.skb(data), portid)
+    sock.socket.send(data, portid)
 
 
 def nlmsg_multicast(sock: KernelSocket, data: bytes, group: int, *, exclude: int = 0) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
-from simkernel.kernel.net.skb import Creds
+from simkernel.kernel.net.skb import Creds, own_creds
 from simkernel.uapi import capability as cap
 from simkernel.uapi.errno import EINVAL, EPERM, ESRCH, os_error
 from simkernel.uapi.socket import (
@@ -34,15 +34,13 @@ NO_ID = 2**32 - 1
 """A user or group id that is none (`uid_valid()`)."""
 
 
-def send(
-    task: Task, control: Iterable[ControlMessage], own: Creds, pid_exists: Callable[[int], bool]
-) -> Creds:
+def send(task: Task, control: Iterable[ControlMessage], pid_exists: Callable[[int], bool]) -> Creds:
     """The credentials that a message bears: its sender's own, or those it claims (`scm_send()`).
 
     EINVAL for a control message of level SOL_SOCKET that is not SCM_CREDENTIALS; other levels are
     passed over.  EPERM for a claim that needs privilege, ESRCH for a process that does not exist.
     """
-    creds = own
+    own = creds = own_creds(task)
     for level, type, data in control:
         if level != SOL_SOCKET:
             continue

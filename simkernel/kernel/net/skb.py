@@ -1,4 +1,4 @@
-"""Socket buffers: the datagrams that lie in receive queues."""
+"""Socket buffers: datagrams in receive queues, and those that the kernel reads at once."""
 
 from __future__ import annotations
 
@@ -16,32 +16,20 @@ KERNEL_CREDS: Final[Creds] = (0, 0, 0)
 """The kernel is process 0, as root."""
 
 
+def own_creds(task: Task) -> Creds:
+    """What a message of `task` bears, unless it claims something else."""
+    credentials = task.credentials
+    return task.tgid, credentials.uid, credentials.gid
+
+
 class Skb:
     """A datagram with what netlink keeps beside it (`struct sk_buff`, `struct netlink_skb_parms`).
 
     It does not change once it is sent, so that many receivers may hold the same one.  `nsid` is
     where it comes from, for a receiver in another namespace.
-
-    `addressed` is there in what programs send: whether they named a destination (NETLINK_SKB_DST).
-    `sender` and `task` are there once the kernel reads it: the socket it came from and who is calling.
     """
 
-    __slots__ = (
-        "addressed",
-        "creds",
-        "data",
-        "dst_group",
-        "flow",
-        "nsid",
-        "portid",
-        "sender",
-        "task",
-        "truesize",
-    )
-
-    addressed: bool
-    sender: NetlinkSocket
-    task: Task
+    __slots__ = ("creds", "data", "dst_group", "flow", "nsid", "portid", "truesize")
 
     def __init__(
         self,
@@ -71,3 +59,32 @@ class Skb:
             return self
         data = self.data[:length]
         return Skb(data, self.truesize, self.portid, self.dst_group, self.creds, self.flow, self.nsid)
+
+
+class Inbound:
+    """A datagram from a program to the kernel, which reads it at once and in that program's context.
+
+    `sender` is the socket it was sent from and `task` who is calling.  `claim` is whose credentials
+    it bears if not the task's own; `addressed` tells that a destination was named (NETLINK_SKB_DST).
+    """
+
+    __slots__ = ("addressed", "claim", "data", "sender", "task")
+
+    def __init__(
+        self, data: bytes, sender: NetlinkSocket, task: Task, claim: Creds | None, addressed: bool
+    ) -> None:
+        self.data = data
+        self.sender = sender
+        self.task = task
+        self.claim = claim
+        self.addressed = addressed
+
+    @property
+    def portid(self) -> int:
+        """Port id of the sender."""
+        return self.sender.portid
+
+    @property
+    def creds(self) -> Creds:
+        """The credentials that it bears."""
+        return self.claim or own_creds(self.task)

@@ -95,8 +95,7 @@ class Broadcast:
             return
         if offered is self.skb and not self.shared:
             self.skb = skb
-        if member.fits(skb.truesize):
-            queue(member, self._for(member, skb), unicast=False)
+        if queue(member, self._for(member, skb), unicast=False):
             self.delivered = True
             self.shared = self.shared or skb is self.skb
         else:

@@ -35,31 +35,35 @@ def accept(target: NetlinkSocket, skb: Skb) -> Skb | None:
     return skb.shortened(length) if length else None
 
 
-def queue(target: NetlinkSocket, skb: Skb, *, unicast: bool = True) -> None:
-    """Queue a buffer that fits, and wake a reader (`__netlink_sendskb()`).
+def queue(target: NetlinkSocket, skb: Skb, unicast: bool = True, room: bool = False) -> bool:
+    """Queue a buffer and wake a reader; False if there is no room (`netlink_attachskb()`).
 
-    `unicast` says that it was sent to this very socket.
+    An empty queue takes one of any size.  `unicast` says that it was sent to this very socket, `room`
+    that there is room in any case.
     """
+    filled = target.rmem + skb.truesize
+    if not room and (target.congested or (filled > target.rcvbuf and target.rmem)):
+        return False
     netlink = target.netlink
     if unicast and netlink.trace.emit is not None:
         tap.unicast(netlink.trace, target.protocol, skb, portid=target.portid)
     netlink.engine.charged += netlink.costs.deliver
     netlink.statistics.delivered += 1
     if netlink.trace.emit is not None:
-        tap.deliver(netlink.trace, target.protocol, skb, portid=target.portid, kernel=False)
-    target.rmem += skb.truesize
+        tap.deliver(netlink.trace, target.protocol, skb, portid=target.portid)
+    target.rmem = filled
     if target.queue is None:
         target.queue = deque()
     target.queue.append(skb)
     if target._readers is not None:
         target._readers.wake_up()
+    return True
 
 
 def unicast(source: KernelSocket, skb: Skb, portid: int) -> None:
     """Send from the kernel, which does not wait (`netlink_unicast()` with MSG_DONTWAIT).
 
-    ECONNREFUSED if nobody has that port id, or who has it is connected to another program; EAGAIN
-    if there is no room, which is an overrun of the receiver.
+    Raises what `KernelSocket.send()` does.
     """
     target = source.ports.get(portid)
     if target is None or target.destination:
@@ -69,10 +73,9 @@ def unicast(source: KernelSocket, skb: Skb, portid: int) -> None:
         if accepted is None:
             return
         skb = accepted
-    if not target.fits(skb.truesize):
+    if not queue(target, skb):
         overrun(target)
         raise os_error(EAGAIN)
-    queue(target, skb)
 
 
 def overrun(target: NetlinkSocket) -> None:

@@ -152,11 +152,11 @@ class DumpCallback:
             writer.end(place)
 
     def _send(self, writer: MessageWriter, truesize: int) -> None:
-        trace = self.sock.netlink.engine.trace
+        trace = self.sock.netlink.trace
         skb = Skb(bytes(writer.data), truesize, 0, 0, KERNEL_CREDS, trace.flow)
         accepted = deliver.accept(self.sock, skb)
         if accepted is not None:
-            deliver.queue(self.sock, accepted)
+            deliver.queue(self.sock, accepted, room=True)
 
     def close(self) -> None:
         """It is over, at its end or since its socket was closed."""

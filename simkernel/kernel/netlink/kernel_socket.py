@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, ClassVar
 
-from simkernel.kernel.net.skb import KERNEL_CREDS, Creds, Skb
+from simkernel.kernel.net.skb import KERNEL_CREDS, Creds, Inbound, Skb
 from simkernel.kernel.net.truesize import truesize
 from simkernel.kernel.netlink import broadcast, deliver
 from simkernel.kernel.netlink.table import LEAST_GROUPS, Bind, Owner, PortTable, Release, Unbind
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from simkernel.kernel.netlink.netlink import Netlink
     from simkernel.kernel.netlink.table import ProtocolEntry
 
-Input = Callable[[Skb], Awaitable[None] | None]
+Input = Callable[[Inbound], Awaitable[None] | None]
 """Reads what a program sends to port id 0, in that program's context; awaitable if it must sleep."""
 
 
@@ -49,7 +49,16 @@ class KernelSocket:
         netlink.engine.charged += netlink.costs.skb_alloc
         return Skb(data, truesize(allotted, len(data)), 0, 0, creds, netlink.trace.flow)
 
-    unicast = deliver.unicast
+    def send(self, data: bytes, portid: int, allotted: int = 0) -> None:
+        """Send to a port id, in a buffer of its own (`nlmsg_unicast()`).
+
+        ECONNREFUSED if nobody has that port id, or who has it is connected to another program; EAGAIN
+        if there is no room, which is an overrun of the receiver.
+        """
+        netlink = self.netlink
+        netlink.engine.charged += netlink.costs.skb_alloc
+        skb = Skb(data, truesize(allotted, len(data)), 0, 0, KERNEL_CREDS, netlink.trace.flow)
+        deliver.unicast(self, skb, portid)
 
     def multicast(self, skb: Skb, group: int, *, exclude: int = 0, shared: bool = False) -> None:
         """Send to a group, `exclude` left out (`nlmsg_multicast()`).  ESRCH or ENOBUFS."""
@@ -69,7 +78,7 @@ class KernelSocket:
                 error = None if raised.errno == ESRCH else raised
         if report:
             try:
-                self.unicast(skb, portid)
+                deliver.unicast(self, skb, portid)
             except OSError as raised:
                 error = error or raised
         if error is not None:

@@ -29,7 +29,7 @@ from simkernel.uapi.structure import S32
 
 if TYPE_CHECKING:
     from simkernel.kernel.net.namespace import Net
-    from simkernel.kernel.net.skb import Skb
+    from simkernel.kernel.net.skb import Inbound
     from simkernel.kernel.netlink.kernel_socket import KernelSocket
     from simkernel.kernel.netlink.socket import NetlinkSocket
     from simkernel.kernel.task.task import Task
@@ -47,38 +47,36 @@ _header = NlMsgHdr.LAYOUT.unpack_from
 class Request:
     """One message from a program to the kernel.
 
-    It lies at `start` in `data`, the whole datagram.
+    It lies at `start` in `data`, the whole datagram.  There is no constructor: a `Receiver` makes it
+    and fills it in, in half the time.
     """
 
-    __slots__ = ("_extack", "data", "flags", "length", "seq", "skb", "sock", "start", "type")
+    __slots__ = ("_extack", "data", "flags", "inbound", "length", "seq", "sock", "start", "type")
 
-    def __init__(
-        self, sock: KernelSocket, skb: Skb, start: int, length: int, type: int, flags: int, seq: int
-    ) -> None:
-        self.sock = sock
-        self.skb = skb
-        self.data = skb.data
-        self.start = start
-        self.length = length
-        self.type = type
-        self.flags = flags
-        self.seq = seq
-        self._extack: ExtendedAck | None = None
+    _extack: ExtendedAck | None
+    data: bytes
+    flags: int
+    inbound: Inbound
+    length: int
+    seq: int
+    sock: KernelSocket
+    start: int
+    type: int
 
     @property
     def portid(self) -> int:
         """Port id of the sender, whatever the header says."""
-        return self.skb.portid
+        return self.inbound.sender.portid
 
     @property
     def sender(self) -> NetlinkSocket:
         """The socket that it was sent from."""
-        return self.skb.sender
+        return self.inbound.sender
 
     @property
     def task(self) -> Task:
         """Who sends it."""
-        return self.skb.task
+        return self.inbound.task
 
     @property
     def net(self) -> Net:
@@ -115,7 +113,7 @@ class Request:
         """Whether the sender may: who calls and, unless it named the kernel as destination, who opened
         the socket have the capability (`netlink_ns_capable()`).
         """
-        if not self.skb.addressed and not self.sender.opener.capable(capability):
+        if not self.inbound.addressed and not self.sender.opener.capable(capability):
             return False
         return self.task.credentials.capable(capability)
 
@@ -130,24 +128,33 @@ class Receiver(Generic[R]):
         self._handler = handler
         self._kind = kind
 
-    def receive(self, skb: Skb, start: int = 0) -> Awaitable[None] | None:
+    def receive(self, inbound: Inbound, start: int = 0) -> Awaitable[None] | None:
         """Handle and answer every message in turn, from `start` on.
 
         A message whose length cannot be ends the datagram.  The awaitable handles the rest, if a
         handler has to sleep.
         """
-        data = skb.data
+        data, kind, handle = inbound.data, self._kind, self._handler
         end = len(data)
         while end - start >= NLMSG_HDRLEN:
             length, type, flags, seq, _ = _header(data, start)
             if not NLMSG_HDRLEN <= length <= end - start:
                 return None
-            request = self._kind(self._sock, skb, start, length, type, flags, seq)
+            request = kind()
+            request.sock = self._sock
+            request.inbound = inbound
+            request.data = data
+            request.start = start
+            request.length = length
+            request.type = type
+            request.flags = flags
+            request.seq = seq
+            request._extack = None
             start += (length + 3) & ~3
             result, error = None, 0
             if flags & NLM_F_REQUEST and type >= NLMSG_MIN_TYPE:
                 try:
-                    result = self._handler(request)
+                    result = handle(request)
                 except OSError as raised:
                     error = raised.errno or EIO
                 if result is not None and isinstance(result, Awaitable):
@@ -163,7 +170,7 @@ class Receiver(Generic[R]):
         except OSError as raised:
             error = raised.errno or EIO
         _answer(request, result, error)
-        rest = self.receive(request.skb, start)
+        rest = self.receive(request.inbound, start)
         if rest is not None:
             await rest
 
@@ -201,7 +208,7 @@ def acknowledge(request: Request, error: int) -> None:
         request.extack.write(writer, error)
     writer.end(place)
     try:
-        request.sock.unicast(request.sock.skb(bytes(writer.data), allotted=size), request.portid)
+        request.sock.send(bytes(writer.data), request.portid, size)
     except OSError as raised:
         if raised.errno == ENOBUFS:  # no memory for the answer
             sender.report_error(ENOBUFS)

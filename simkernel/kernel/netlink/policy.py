@@ -92,10 +92,9 @@ class Validator:
         found: Found = {}
         while end - at >= NLA_HDRLEN:
             length, type = _header(data, at)
-            last = at + length
-            if length < NLA_HDRLEN or last > end:
+            first, last = at + NLA_HDRLEN, at + length
+            if last < first or last > end:
                 break
-            first = at + NLA_HDRLEN
             rule = rules.get(type)
             if rule is None or not rule(data, first, last):
                 type = self._check(request, type, first, last, depth)

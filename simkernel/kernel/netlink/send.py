@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from simkernel.kernel.net import scm
 from simkernel.kernel.net.scm import ControlMessage
-from simkernel.kernel.net.skb import Skb
+from simkernel.kernel.net.skb import Inbound, Skb, own_creds
 from simkernel.kernel.net.truesize import KMALLOC_SIZES, PAGE_SIZE, user_truesize
 from simkernel.kernel.netlink import address as addresses
 from simkernel.kernel.netlink import broadcast, tap
@@ -54,10 +54,7 @@ def sendmsg(
     if not length:
         raise os_error(ENODATA)
     netlink = sock.netlink
-    credentials = task.credentials
-    creds = (task.tgid, credentials.uid, credentials.gid)
-    if control:
-        creds = scm.send(task, control, creds, netlink.pid_exists)
+    claim = scm.send(task, control, netlink.pid_exists) if control else None
     if address is None:
         portid, group = sock.destination, sock.destination_group
     else:
@@ -74,15 +71,15 @@ def sendmsg(
     netlink.engine.charged += costs.send + costs.skb_alloc + (length * costs.copy_per_kib >> 10)
     if length > SLAB_LARGEST:
         netlink.engine.charged += costs.page_alloc * -(-length // PAGE_SIZE)
-    # What the kernel reads is charged to nobody's queue.
-    truesize = user_truesize(length, group != 0) if portid or group else 0
-    skb = Skb(data, truesize, sock.portid, group, creds, netlink.trace.flow)
-    if group:
-        broadcast.broadcast(sock, skb, portid, group, shared=True)
-    if portid:
-        return _unicast(sock, skb, portid)
-    skb.addressed = address is not None
-    return _to_kernel(sock, task, skb)
+    if portid or group:
+        truesize = user_truesize(length, group != 0)
+        creds = claim or own_creds(task)
+        skb = Skb(data, truesize, sock.portid, group, creds, netlink.trace.flow)
+        if group:
+            broadcast.broadcast(sock, skb, portid, group, shared=True)
+        if portid:
+            return _unicast(sock, skb, portid)
+    return _to_kernel(sock, Inbound(data, sock, task, claim, address is not None), group)
 
 
 def _unicast(sock: NetlinkSocket, skb: Skb, portid: int) -> int:
@@ -91,25 +88,22 @@ def _unicast(sock: NetlinkSocket, skb: Skb, portid: int) -> int:
     accepted = accept(target, skb)
     if accepted is None:
         return len(skb.data)
-    if not target.fits(accepted.truesize):
+    if not queue(target, accepted):
         raise WouldBlock(target.senders, partial(_unicast, sock, accepted, portid))
-    queue(target, accepted)
     return len(accepted.data)
 
 
-def _to_kernel(sock: NetlinkSocket, task: Task, skb: Skb) -> int | Awaitable[int]:
-    """Let the kernel read a message, at once and in the sender's context (`netlink_unicast_kernel()`)."""
+def _to_kernel(sock: NetlinkSocket, inbound: Inbound, group: int) -> int | Awaitable[int]:
+    """Let the kernel read a message, which went to a group before (`netlink_unicast_kernel()`)."""
     target = sock.ports.kernel
-    if target is None or target.input is None:
+    if target is None or (read := target.input) is None:
         raise os_error(ECONNREFUSED)
-    skb.sender = sock
-    skb.task = task
     netlink = sock.netlink
     netlink.statistics.requests += 1
     if netlink.trace.emit is not None:
-        tap.deliver(netlink.trace, sock.protocol, skb, portid=0, kernel=True)
-    pending = target.input(skb)
-    return len(skb.data) if pending is None else _finish(pending, len(skb.data))
+        tap.to_kernel(netlink.trace, sock.protocol, inbound, group)
+    pending = read(inbound)
+    return len(inbound.data) if pending is None else _finish(pending, len(inbound.data))
 
 
 async def _finish(pending: Awaitable[None], length: int) -> int:

@@ -148,11 +148,6 @@ class NetlinkSocket(Sock):
         """It has a port id, a filter or congestion, or has one of them no longer."""
         self.plain = self.net if self.bound and self.filter is None and not self.congested else None
 
-    def fits(self, truesize: int) -> bool:
-        """Whether a buffer may be queued; an empty queue takes one of any size (`netlink_attachskb()`)."""
-        rmem = self.rmem
-        return not self.congested and (not rmem or rmem + truesize <= self.rcvbuf)
-
     def room_made(self) -> None:
         """Something was read: an empty queue ends congestion, senders may try (`netlink_rcv_wake()`)."""
         if not self.queue and self.congested:

@@ -9,7 +9,7 @@ from simkernel.uapi import netlink as nl
 
 if TYPE_CHECKING:
     from simkernel.engine import Tracer
-    from simkernel.kernel.net.skb import Skb
+    from simkernel.kernel.net.skb import Inbound, Skb
 
 TAPPED: Final = frozenset(
     {
@@ -26,21 +26,40 @@ TAPPED: Final = frozenset(
 """Protocols that may be tapped (`netlink_filter_tap()`)."""
 
 
-def deliver(trace: Tracer, protocol: int, skb: Skb, *, portid: int, kernel: bool) -> None:
-    """Show a datagram that is about to be queued for `portid`, or read by the kernel."""
+def deliver(trace: Tracer, protocol: int, skb: Skb, *, portid: int) -> None:
+    """Show a datagram that is about to be queued for `portid`."""
+    _show(trace, protocol, skb.data, skb.portid, portid, skb.dst_group, skb.flow, kernel=False)
+
+
+def to_kernel(trace: Tracer, protocol: int, inbound: Inbound, group: int) -> None:
+    """Show a datagram that the kernel is about to read."""
+    _show(trace, protocol, inbound.data, inbound.portid, 0, group, trace.flow, kernel=True)
+
+
+def _show(
+    trace: Tracer,
+    protocol: int,
+    data: bytes,
+    portid: int,
+    dst_portid: int,
+    dst_group: int,
+    flow: int,
+    *,
+    kernel: bool,
+) -> None:
     if (emit := trace.emit) is not None and protocol in TAPPED:
         emit(
             "netlink_deliver_tap",
             KERNEL,
             "netlink",
             protocol=protocol,
-            data=skb.data,
+            data=data,
             outgoing=kernel,
             kernel=kernel,
-            portid=skb.portid,
-            dst_portid=portid,
-            dst_group=skb.dst_group,
-            flow=skb.flow,
+            portid=portid,
+            dst_portid=dst_portid,
+            dst_group=dst_group,
+            flow=flow,
         )
 
 

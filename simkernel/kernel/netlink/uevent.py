@@ -63,7 +63,7 @@ class UeventSockets:
             request.extack.message = "uevent message too big"
             raise os_error(EINVAL)
         data = rest[NLMSG_HDRLEN:] + tail
-        skb = request.sock.skb(data, creds=request.skb.creds)
+        skb = request.sock.skb(data, creds=request.inbound.creds)
         skb.truesize = truesize(0, NLMSG_HDRLEN + len(data))  # the header is still in the buffer
         _send(request.sock, skb, shared=False)
 

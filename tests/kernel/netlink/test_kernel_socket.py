@@ -110,9 +110,9 @@ def test_the_kernel_overruns_a_program_that_does_not_read(stack: Stack) -> None:
     sock = stack.open(NETLINK_GENERIC, A)
     sock.it.rcvbuf = 2304
     for _ in range(2):
-        kernel.unicast(kernel.skb(b"x"), A)
+        kernel.send(b"x", A)
     with pytest.raises(BlockingIOError):
-        kernel.unicast(kernel.skb(b"x"), A)
+        kernel.send(b"x", A)
     assert sock.it.drops == 1
     with pytest.raises(OSError, match="buffer space"):
         sock.receive()

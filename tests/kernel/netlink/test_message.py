@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simkernel.kernel.net.skb import Skb
+from simkernel.kernel.net.skb import Inbound
 from simkernel.kernel.netlink import kernel_socket
 from simkernel.kernel.netlink.message import NO_ACK, Receiver, Request
 from simkernel.kernel.netlink.table import NONROOT_SEND
@@ -37,8 +37,8 @@ class Server:
             stack.netlink, stack.namespaces.init, PROTOCOL, input=self.receive, flags=NONROOT_SEND
         )
 
-    def receive(self, skb: Skb) -> Awaitable[None] | None:
-        return Receiver(self.kernel, self.handle, Request).receive(skb)
+    def receive(self, inbound: Inbound) -> Awaitable[None] | None:
+        return Receiver(self.kernel, self.handle, Request).receive(inbound)
 
     def handle(self, request: Request) -> object:
         self.seen.append(request.seq)

@@ -8,12 +8,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from simkernel.kernel.net.skb import Inbound
 from simkernel.kernel.netlink import policy
-from simkernel.kernel.netlink.message import Request
+from simkernel.kernel.netlink.message import Receiver, Request
 from simkernel.kernel.netlink.policy_dump import PolicyDump, size_estimate, write_attribute
 from simkernel.kernel.netlink.writer import MessageWriter, NoRoom
 from simkernel.uapi.errno import EINVAL, ERANGE
-from simkernel.uapi.netlink import NETLINK_GENERIC, NLA_F_NESTED, NLMSG_HDRLEN, attribute
+from simkernel.uapi.netlink import (
+    NETLINK_GENERIC,
+    NLA_F_NESTED,
+    NLM_F_REQUEST,
+    NLMSG_HDRLEN,
+    NLMSG_MIN_TYPE,
+    NlMsgHdr,
+    attribute,
+)
 from simkernel.uapi.ynl.policy import AttributePolicy, NlaType, PolicyTable, Validation
 from tests.kernel.netlink.stack import Stack
 
@@ -26,10 +35,10 @@ def request(data: bytes) -> Request:
     stack = Stack()
     sock = stack.open(NETLINK_GENERIC, 1)
     kernel = stack.namespaces.init.kernel_sockets[NETLINK_GENERIC]
-    whole = bytes(NLMSG_HDRLEN) + data
-    skb = kernel.skb(whole)
-    skb.sender, skb.task = sock.it, sock.task
-    return Request(kernel, skb, 0, len(whole), 16, 1, 0)
+    whole = NlMsgHdr(NLMSG_HDRLEN + len(data), NLMSG_MIN_TYPE, NLM_F_REQUEST).pack() + data
+    seen: list[Request] = []
+    Receiver(kernel, seen.append, Request).receive(Inbound(whole, sock.it, sock.task, None, True))
+    return seen[0]
 
 
 def check(

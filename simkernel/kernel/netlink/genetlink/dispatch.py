@@ -86,7 +86,10 @@ class Dispatcher:
             info.found = validator.parse(info, start + family.attributes_offset, start + length)
         if self._netlink.trace.emit is not None:
             self._trace(info, "genl_doit")
-        return operation.do(info) if family.owner is None else self._guarded_do(info)
+        if family.owner is not None:
+            return self._guarded_do(info)
+        do = operation.do
+        return do(info)
 
     def _guarded_do(self, info: Info) -> object:
         """The operation of a module's family."""

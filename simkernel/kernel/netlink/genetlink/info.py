@@ -65,19 +65,17 @@ class Info(Request):
             extack.missing_type = missing
         raise os_error(error)
 
-    def message(self, command: int, attributes: bytes, *, flags: int = 0) -> bytes:
+    def message(self, command: int, attributes: bytes, flags: int = 0) -> bytes:
         """A message that answers the request, its attributes padded (`genlmsg_put()`)."""
         family = self.family
         length = NLMSG_HDRLEN + GENL_HDRLEN + len(attributes)
-        headers = _HEADERS.pack(
-            length, family.id, flags, self.seq, self.skb.portid, command, family.version, 0
-        )
+        portid = self.inbound.sender.portid
+        headers = _HEADERS.pack(length, family.id, flags, self.seq, portid, command, family.version, 0)
         return headers + attributes
 
-    def reply(self, command: int, attributes: bytes, *, flags: int = 0) -> None:
+    def reply(self, command: int, attributes: bytes, flags: int = 0) -> None:
         """Send one message back (`genlmsg_reply()`).  EAGAIN if its queue has no room."""
         sock = self.sock
         netlink = sock.netlink
         netlink.engine.charged += netlink.costs.genl_reply
-        data = self.message(command, attributes, flags=flags)
-        sock.unicast(sock.skb(data, GOODSIZE), self.skb.portid)
+        sock.send(self.message(command, attributes, flags), self.inbound.sender.portid, GOODSIZE)

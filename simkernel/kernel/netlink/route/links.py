@@ -43,7 +43,7 @@ def get(request: Request) -> None:
     device = link.device(link.namespace())
     body = _describe(request, device, link.number(il.IFLA_EXT_MASK))
     data = message(rtnl.RTM_NEWLINK, body, seq=request.seq, pid=request.portid)
-    request.sock.unicast(request.sock.skb(data), request.portid)
+    request.sock.send(data, request.portid)
 
 
 def _parse_get(link: LinkRequest) -> None:
