@@ -68,7 +68,7 @@ def _timestamping(number: int) -> Functions:
         return _STAMPING.pack(sock.option(so.SO_TIMESTAMPING) if shown else 0, 0)
 
     def set(sock: Sock, task: Task, value: int, raw: bytes) -> None:
-        """`sock_set_timestamping()`; a clock (BIND_PHC) needs a device, which no netlink socket has."""
+        """`sock_set_timestamping()`; a clock (BIND_PHC) needs a device, and lo has none of that number."""
         if (
             value & ~MASK
             or (value & OPT_ID_TCP and not value & OPT_ID)
@@ -76,7 +76,8 @@ def _timestamping(number: int) -> Functions:
         ):
             raise os_error(EINVAL)
         if value & BIND_PHC:
-            raise os_error(EOPNOTSUPP)
+            bound = sock.net.devices.get(sock.option(so.SO_BINDTOIFINDEX))
+            raise os_error(EOPNOTSUPP if bound is None else EINVAL)
         sock.set_option(so.SO_TIMESTAMPING, value)
         sock.set_option(so.SO_TIMESTAMP, sock.option(so.SO_TIMESTAMP) & ~NEW | new)
 
