@@ -16,10 +16,13 @@ from tests.conformance.live.steps import Step
 
 PROTOCOLS: Final = {
     nl.NETLINK_ROUTE: "ROUTE",
-    nl.NETLINK_USERSOCK: "USERSOCK",
     nl.NETLINK_KOBJECT_UEVENT: "KOBJECT_UEVENT",
     nl.NETLINK_GENERIC: "GENERIC",
 }
+"""Those where the kernel answers."""
+
+MANY: Final = {"flood": "sendto", "drain": "recvmsg"}
+"""Steps that are one call many times."""
 SENDS: Final = frozenset({"send", "sendto", "sendmsg", "flood"})
 LARGEST_ERRNO: Final = 4095
 RECEIVES: Final = frozenset({"recv", "recvfrom", "recvmsg", "drain"})
@@ -43,12 +46,9 @@ NETLINK_OPTIONS: Final = {
 SOCKET_OPTIONS: Final = {number: name for name, number in vars(so).items() if name.startswith("SO_")}
 
 
-def call_name(step: Step, protocol: int) -> str:
+def call_name(step: Step) -> str:
     """What a call is counted as."""
-    call = step.call
-    if call in SENDS or call in RECEIVES:
-        name = {"flood": "sendto", "drain": "recvmsg"}.get(call, call)
-        return f"{name} {PROTOCOLS.get(protocol, protocol)}"
+    call = MANY.get(step.call, step.call)
     if call in ("setsockopt", "getsockopt"):
         level, option = step.arguments[:2]
         if level == so.SOL_NETLINK:
@@ -61,15 +61,7 @@ def call_name(step: Step, protocol: int) -> str:
     return call
 
 
-def result_name(step: Step, protocol: int, outcome: Outcome) -> str:
-    """What a result is counted as: an errno, or a kind of answer."""
-    kind, value = outcome
-    if kind != "ok" or step.call not in RECEIVES or protocol == nl.NETLINK_USERSOCK:
-        return kind
-    return _answer(value if isinstance(value, bytes) else value[0])
-
-
-def _answer(data: bytes) -> str:
+def answer_name(data: bytes) -> str:
     """What kind of message a datagram begins with."""
     if b"@" in data[:16]:
         return "uevent"
@@ -79,10 +71,10 @@ def _answer(data: bytes) -> str:
     if type == nl.NLMSG_ERROR and -LARGEST_ERRNO <= S32.unpack_from(data, nl.NLMSG_HDRLEN)[0] <= 0:
         number = -S32.unpack_from(data, nl.NLMSG_HDRLEN)[0]
         extended = " with text" if flags & nl.NLM_F_ACK_TLVS else ""
-        return f"answer {error_name(number) if number else 'ACK'}{extended}"
+        return f"{error_name(number) if number else 'ACK'}{extended}"
     if type == nl.NLMSG_DONE:
-        return "answer DONE"
-    return "answer, part of a dump" if flags & nl.NLM_F_MULTI else "answer"
+        return "DONE"
+    return "part of a dump" if flags & nl.NLM_F_MULTI else "message"
 
 
 def _request(step: Step, protocol: int) -> bytes | None:
@@ -107,7 +99,11 @@ class Reached:
 
     def __call__(self, step: Step, protocol: int, outcome: Outcome) -> None:
         """Count one call."""
-        self._counts[call_name(step, protocol), result_name(step, protocol, outcome)] += 1
+        kind, value = outcome
+        self._counts[call_name(step), kind] += 1
+        if kind == "ok" and step.call in RECEIVES and protocol in PROTOCOLS:
+            data = value if isinstance(value, bytes) else value[0]
+            self._counts[f"what comes of {PROTOCOLS[protocol]}", answer_name(data)] += 1
         if step.call in SENDS and outcome[0] == "ok" and (data := _request(step, protocol)):
             messages, deep = count_messages(protocol, data)
             self.messages += messages

@@ -66,7 +66,9 @@ THEMES: Final = {
         {"flood": 12, "buffer": 8, "membership": 4, "receive": 12, "drain": 4, "switch": 4, "send": 6},
         company=0.6,
     ),
-    "options": Theme((USERSOCK, GENERIC, ROUTE, UEVENT), {"setsockopt": 40, "getsockopt": 40, "switch": 12}),
+    "options": Theme(
+        (USERSOCK, GENERIC, ROUTE, UEVENT), {"setsockopt": 80, "getsockopt": 50, "switch": 12, "become": 4}
+    ),
     "addresses": Theme(
         (USERSOCK, GENERIC, UEVENT),
         {"bind": 15, "connect": 10, "raw": 8, "socket": 5, "close": 5, "send": 8, "membership": 5},
@@ -196,7 +198,8 @@ def raw(g: Generator) -> None:
     """bind(2) and connect(2) with sockaddrs of any length and family."""
     random = g.random
     slot = g.slot()
-    family = random.choice((so.AF_NETLINK, so.AF_NETLINK, so.AF_UNSPEC, so.AF_INET, 1, 17, 0xFFFF))
+    odd = random.choice((so.AF_UNSPEC, so.AF_UNSPEC, so.AF_INET, 1, 17, 0xFFFF))
+    family = odd if random.random() < 0.3 else so.AF_NETLINK
     whole = struct.pack(
         "<HHII",
         family,
@@ -204,7 +207,7 @@ def raw(g: Generator) -> None:
         random.choice((0, *values.PORTS)),
         values.groups(random),
     )
-    size = random.choice((0, 1, 2, 3, 8, 11, 12, 12, 12, 12, 13, 32, 128, 129))
+    size = random.choice((0, 1, 2, 3, 8, 11, 13, 32, 128, 129)) if random.random() < 0.4 else 12
     g.add("raw_call", slot, random.choice(("bind", "connect")), whole.ljust(size, b"\0")[:size])
     g.learn_name(slot)
 
@@ -403,13 +406,13 @@ def setsockopt(g: Generator) -> None:
             "setsockopt", g.slot(), level, random.choice(tuple(values.DESCRIPTORS)), random.choice((-1, 999))
         )
     else:
-        g.add("setsockopt", g.slot(), level, option, values.option_value(random))
+        g.add("setsockopt", g.slot(), level, option, values.option_value(random, level, option))
 
 
 def getsockopt(g: Generator) -> None:
     """getsockopt(2) of anything, with any room."""
     level, option = _option(g)
-    g.add("getsockopt", g.slot(), level, option, g.random.choice(values.LENGTHS))
+    g.add("getsockopt", g.slot(), level, option, values.option_length(g.random, level, option))
 
 
 def attach_filter(g: Generator) -> None:

@@ -206,6 +206,16 @@ def _link(type: int, dump: bool = False) -> Question:
     return Question(type, b"", attributes, dump, frozenset({il.IFLA_LINKINFO, il.IFLA_AF_SPEC}))
 
 
+def _moved_link(type: int) -> Question:
+    """A link that is to be in another namespace."""
+    where = (
+        (il.IFLA_NET_NS_PID, _integer(0, 2**30)),
+        (il.IFLA_NET_NS_FD, _integer(2**30)),
+        (il.IFLA_TARGET_NETNSID, _integer(0, 1, 2**32 - 1)),
+    )
+    return Question(type, b"", where)
+
+
 ROUTE_QUESTIONS: Final = (
     _link(rtnl.RTM_GETLINK),
     _link(rtnl.RTM_GETLINK),
@@ -213,6 +223,8 @@ ROUTE_QUESTIONS: Final = (
     _link(rtnl.RTM_DELLINK),
     _link(rtnl.RTM_NEWLINK),
     _link(rtnl.RTM_SETLINK),
+    _moved_link(rtnl.RTM_NEWLINK),
+    _moved_link(rtnl.RTM_SETLINK),
 )
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
-from simkernel.uapi.socket import AF_NETLINK
 from tests.conformance.live.actor import Outcome
 from tests.conformance.live.coverage import call_name
 from tests.conformance.live.example import Difference
@@ -63,14 +62,8 @@ def _contrast(real: str, simulated: str) -> Iterator[str]:
 def _body(program: Program) -> Iterator[str]:
     if any(role == PID for step in program for role in roles(step.arguments)):
         yield "pid = netlink(world, wire.USERSOCK, bind=(0, 0)).getsockname()[0]"
-    protocols: dict[int, int] = {}
     for step in program:
-        protocol = protocols.get(step.slot, -1)
-        yield from _WRITERS.get(step.call, _plain)(step, call_name(step, protocol))
-        if step.call == "socket" and step.arguments[0] == AF_NETLINK:
-            protocols[step.slot] = step.arguments[2]
-        elif step.call == "dup":
-            protocols[step.arguments[0]] = protocol
+        yield from _WRITERS.get(step.call, _plain)(step, call_name(step))
 
 
 def _value(value: Any) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
 from random import Random
 from typing import Any, Final
 
@@ -136,15 +137,52 @@ def number(random: Random) -> int:
     return random.choice(NUMBERS) if random.random() < 0.9 else random.randrange(-(2**31), 2**31)
 
 
-def option_value(random: Random) -> int | bytes:
-    """What setsockopt is given: mostly an int, else bytes of many lengths."""
-    if random.random() < 0.7:
+def _timeval(random: Random) -> bytes:
+    return struct.pack(
+        "<qq", random.choice((0, 0, 1, 3600, -1)), random.choice((0, 1, 4001, 10**6 - 1, 10**6, -1))
+    )
+
+
+def _device(random: Random) -> bytes:
+    return random.choice((b"lo", b"lo\0", b"nosuch0\0", b"lo\0xyz", b"a" * 20, b"", b"\0"))
+
+
+def _pair(random: Random) -> bytes:
+    """Two ints: a clock or a switch, and flags."""
+    clock = random.choice((0, 1, 1, 1, 11, 2))
+    return struct.pack("<iI", clock, random.choice((0, 1, 2, 3, 4, 1 << 10, 1 << 31)))
+
+
+FITTING: Final[dict[int, Callable[[Random], int | bytes]]] = {
+    so.SO_RCVTIMEO: _timeval,
+    so.SO_SNDTIMEO: _timeval,
+    so.SO_RCVTIMEO_NEW: _timeval,
+    so.SO_SNDTIMEO_NEW: _timeval,
+    so.SO_BINDTODEVICE: _device,
+    so.SO_BINDTOIFINDEX: lambda random: random.choice((0, 1, 1, 2, -1)),
+    so.SO_LINGER: _pair,
+    so.SO_TXTIME: _pair,
+    so.SO_TIMESTAMPING: lambda random: random.choice((0, 1 << random.randrange(20), 0x1FFFF, -1)),
+    so.SO_TIMESTAMPING_NEW: _pair,
+    so.SO_LOCK_FILTER: lambda random: random.randrange(2),
+    so.SO_REUSEPORT: lambda random: random.randrange(2),
+}
+"""Values of the right shape, for options where chance seldom finds it."""
+ROOM: Final = {so.SO_NETNS_COOKIE: 8, so.SO_COOKIE: 8, so.SO_BINDTODEVICE: 16}
+"""The room that an option wants, where little else will do."""
+
+
+def option_length(random: Random, level: int, option: int) -> int:
+    """The room that getsockopt is given."""
+    if level == so.SOL_SOCKET and option in ROOM and random.random() < 0.5:
+        return ROOM[option]
+    return random.choice(LENGTHS)
+
+
+def option_value(random: Random, level: int, option: int) -> int | bytes:
+    """What setsockopt is given: what fits, mostly an int, else bytes of many lengths."""
+    if level == so.SOL_SOCKET and option in FITTING and random.random() < 0.6:
+        return FITTING[option](random)
+    if random.random() < 0.65:
         return number(random)
-    pick = random.random()
-    if pick < 0.2:
-        return struct.pack(
-            "<qq", random.choice((0, 1, 3600, -1)), random.choice((0, 1, 4001, 999_999, 10**6))
-        )
-    if pick < 0.3:
-        return random.choice((b"lo", b"lo\0", b"nosuch0\0", b"lo\0xyz", b"a" * 20))
     return struct.pack("<i", number(random))[: random.randrange(5)] + bytes(random.choice((0, 0, 0, 4, 12)))
