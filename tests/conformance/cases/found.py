@@ -9,8 +9,10 @@ from simkernel.uapi import rtnetlink as rtnl
 from simkernel.uapi.socket import (
     SO_ATTACH_BPF,
     SO_ATTACH_REUSEPORT_EBPF,
+    SO_BINDTOIFINDEX,
     SO_LOCK_FILTER,
     SO_RCVBUF,
+    SO_TIMESTAMPING,
     SOL_SOCKET,
 )
 from tests.conformance import wire
@@ -124,6 +126,17 @@ def a_locked_filter(world: World, log: Log) -> None:
     s.setsockopt(SOL_SOCKET, SO_LOCK_FILTER, 1)
     for option in (SO_ATTACH_BPF, SO_ATTACH_REUSEPORT_EBPF):
         log.call("attach", s.setsockopt, SOL_SOCKET, option, -1)
+
+
+@case()
+def a_clock_of_a_device(world: World, log: Log) -> None:
+    """SO_TIMESTAMPING by a device's clock: no device is one error, a device without such a clock another."""
+    s = netlink(world, wire.USERSOCK)
+    flags = 1 << 15  # SOF_TIMESTAMPING_BIND_PHC
+    log.call("no device", s.setsockopt, SOL_SOCKET, SO_TIMESTAMPING, flags)
+    log.call("bind", s.setsockopt, SOL_SOCKET, SO_BINDTOIFINDEX, 1)
+    log.call("lo", s.setsockopt, SOL_SOCKET, SO_TIMESTAMPING, flags)
+    log.call("get", s.getsockopt, SOL_SOCKET, SO_TIMESTAMPING)
 
 
 @case(privileged=True, marks=("netdev",))
