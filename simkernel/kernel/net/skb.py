@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 Creds = tuple[int, int, int]
 """Process, user and group of a sender (`struct scm_creds`)."""
 
+KERNEL_ADDRESS: Final = (0, 0)
 KERNEL_CREDS: Final[Creds] = (0, 0, 0)
 """The kernel is process 0, as root."""
 
@@ -25,17 +26,18 @@ def own_creds(task: Task) -> Creds:
 class Skb:
     """A datagram with what netlink keeps beside it (`struct sk_buff`, `struct netlink_skb_parms`).
 
-    It does not change once it is sent, so that many receivers may hold the same one.  `nsid` is
-    where it comes from, for a receiver in another namespace.
+    It does not change once it is sent, so that many receivers may hold the same one.  `address` is
+    what receivers see: the sender's port id and the group as a mask.  `nsid` is where it comes from,
+    for a receiver in another namespace.
     """
 
-    __slots__ = ("creds", "data", "dst_group", "flow", "nsid", "portid", "truesize")
+    __slots__ = ("address", "creds", "data", "dst_group", "flow", "nsid", "truesize")
 
     def __init__(
         self,
         data: bytes,
         truesize: int,
-        portid: int,
+        address: tuple[int, int],
         dst_group: int,
         creds: Creds,
         flow: int,
@@ -43,7 +45,7 @@ class Skb:
     ) -> None:
         self.data = data
         self.truesize = truesize
-        self.portid = portid
+        self.address = address
         self.dst_group = dst_group
         self.creds = creds
         self.flow = flow
@@ -51,14 +53,14 @@ class Skb:
 
     def copy(self, nsid: int | None = None) -> Skb:
         """Another buffer over the same data, for a receiver elsewhere (`skb_clone()`)."""
-        return Skb(self.data, self.truesize, self.portid, self.dst_group, self.creds, self.flow, nsid)
+        return Skb(self.data, self.truesize, self.address, self.dst_group, self.creds, self.flow, nsid)
 
     def shortened(self, length: int) -> Skb:
         """A buffer with the first `length` bytes only, which costs the same (`pskb_trim()`)."""
         if length >= len(self.data):
             return self
         data = self.data[:length]
-        return Skb(data, self.truesize, self.portid, self.dst_group, self.creds, self.flow, self.nsid)
+        return Skb(data, self.truesize, self.address, self.dst_group, self.creds, self.flow, self.nsid)
 
 
 class Inbound:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Final
 
-from simkernel.kernel.net.skb import KERNEL_CREDS, Skb
+from simkernel.kernel.net.skb import KERNEL_ADDRESS, KERNEL_CREDS, Skb
 from simkernel.kernel.net.truesize import GOODSIZE, SHARED_INFO, allot
 from simkernel.kernel.netlink import deliver
 from simkernel.kernel.netlink.extack import ExtendedAck
@@ -153,7 +153,7 @@ class DumpCallback:
 
     def _send(self, writer: MessageWriter, truesize: int) -> None:
         trace = self.sock.netlink.trace
-        skb = Skb(bytes(writer.data), truesize, 0, 0, KERNEL_CREDS, trace.flow)
+        skb = Skb(bytes(writer.data), truesize, KERNEL_ADDRESS, 0, KERNEL_CREDS, trace.flow)
         accepted = deliver.accept(self.sock, skb)
         if accepted is not None:
             deliver.queue(self.sock, accepted, room=True)

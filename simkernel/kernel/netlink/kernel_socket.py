@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, ClassVar
 
-from simkernel.kernel.net.skb import KERNEL_CREDS, Creds, Inbound, Skb
+from simkernel.kernel.net.skb import KERNEL_ADDRESS, KERNEL_CREDS, Creds, Inbound, Skb
 from simkernel.kernel.net.truesize import truesize
 from simkernel.kernel.netlink import broadcast, deliver
+from simkernel.kernel.netlink.address import group_mask
 from simkernel.kernel.netlink.table import LEAST_GROUPS, Bind, Owner, PortTable, Release, Unbind
 from simkernel.uapi.errno import EADDRINUSE, EINVAL, ESRCH, os_error
 from simkernel.uapi.netlink import MAX_LINKS
@@ -47,7 +48,7 @@ class KernelSocket:
         """A buffer from the kernel, made for `allotted` bytes or as many as there are."""
         netlink = self.netlink
         netlink.engine.charged += netlink.costs.skb_alloc
-        return Skb(data, truesize(allotted, len(data)), 0, 0, creds, netlink.trace.flow)
+        return Skb(data, truesize(allotted, len(data)), KERNEL_ADDRESS, 0, creds, netlink.trace.flow)
 
     def send(self, data: bytes, portid: int, allotted: int = 0) -> None:
         """Send to a port id, in a buffer of its own (`nlmsg_unicast()`).
@@ -57,12 +58,14 @@ class KernelSocket:
         """
         netlink = self.netlink
         netlink.engine.charged += netlink.costs.skb_alloc
-        skb = Skb(data, truesize(allotted, len(data)), 0, 0, KERNEL_CREDS, netlink.trace.flow)
+        size = truesize(allotted, len(data))
+        skb = Skb(data, size, KERNEL_ADDRESS, 0, KERNEL_CREDS, netlink.trace.flow)
         deliver.unicast(self, skb, portid)
 
     def multicast(self, skb: Skb, group: int, *, exclude: int = 0, shared: bool = False) -> None:
         """Send to a group, `exclude` left out (`nlmsg_multicast()`).  ESRCH or ENOBUFS."""
         skb.dst_group = group
+        skb.address = (0, group_mask(group))
         broadcast.broadcast(self, skb, exclude, group, shared=shared)
 
     def notify(self, skb: Skb, portid: int, group: int, *, report: bool) -> None:

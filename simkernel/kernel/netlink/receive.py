@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, NamedTuple
 from simkernel.engine import KERNEL
 from simkernel.kernel.net import scm
 from simkernel.kernel.net.scm import ControlBuffer, ControlMessage
-from simkernel.kernel.netlink.address import group_mask
 from simkernel.kernel.netlink.options import LISTEN_ALL_NSID, PKTINFO
 from simkernel.kernel.task.wait import WouldBlock
 from simkernel.uapi.errno import EOPNOTSUPP, os_error
@@ -98,9 +97,7 @@ def recvmsg(sock: NetlinkSocket, task: Task, size: int, room: int = 0, flags: in
         sock.room_made()
     if flags & MSG_TRUNC:
         length = whole
-    group = skb.dst_group
-    address = (skb.portid, group_mask(group) if group else 0)
-    return _new(Received, (data, length, messages, message_flags, address))
+    return _new(Received, (data, length, messages, message_flags, skb.address))
 
 
 def _control(sock: NetlinkSocket, skb: Skb, room: int) -> ControlBuffer:

@@ -74,7 +74,8 @@ def sendmsg(
     if portid or group:
         truesize = user_truesize(length, group != 0)
         creds = claim or own_creds(task)
-        skb = Skb(data, truesize, sock.portid, group, creds, netlink.trace.flow)
+        source = (sock.portid, addresses.group_mask(group))
+        skb = Skb(data, truesize, source, group, creds, netlink.trace.flow)
         if group:
             broadcast.broadcast(sock, skb, portid, group, shared=True)
         if portid:

@@ -28,7 +28,7 @@ TAPPED: Final = frozenset(
 
 def deliver(trace: Tracer, protocol: int, skb: Skb, *, portid: int) -> None:
     """Show a datagram that is about to be queued for `portid`."""
-    _show(trace, protocol, skb.data, skb.portid, portid, skb.dst_group, skb.flow, kernel=False)
+    _show(trace, protocol, skb.data, skb.address[0], portid, skb.dst_group, skb.flow, kernel=False)
 
 
 def to_kernel(trace: Tracer, protocol: int, inbound: Inbound, group: int) -> None:
