@@ -107,6 +107,8 @@ def _report(search: Search, options: argparse.Namespace) -> None:
         print(f"  {deviation.name} ({search.deviations[deviation.name]} times): {deviation.reason}")
     for what, count in search.unmodelled.most_common():
         print(f"example ended early {count} times: {what}")
+    if search.disturbed:
+        print(f"{search.disturbed} examples were disturbed by uevents that somebody else made")
     if search.passing:
         print(f"{search.passing} differences did not show again")
 

@@ -20,6 +20,7 @@ from simkernel.machine import Machine
 from simkernel.testing import World as SimulatedWorld
 from simkernel.uapi import netlink as nl
 from simkernel.uapi.socket import AF_NETLINK, SOCK_RAW
+from simkernel.uapi.uevent import UEVENT_GROUP
 from tests.conformance.live.actor import Actor
 from tests.conformance.live.areas import Scope
 from tests.conformance.live.mirror import Mirror, closed_groups, families
@@ -46,6 +47,8 @@ class Host:
     privileged: bool
     scope: Scope
     mirror: Mirror
+    _monitor: socket.socket | None = None
+    """Hears the uevents that all namespaces hear: nothing here makes any."""
     _namespace: int = -1
 
     @contextmanager
@@ -61,6 +64,19 @@ class Host:
             actor.close()
             if self.privileged:
                 world.become(privileged=True)
+
+    def disturbed(self) -> bool:
+        """Whether somebody else has made uevents since this was last asked."""
+        heard = False
+        while self._monitor is not None:
+            try:
+                self._monitor.recv(1, socket.MSG_DONTWAIT)
+            except BlockingIOError:
+                break
+            except OSError:  # so many that some were lost
+                pass
+            heard = True
+        return heard
 
     def _enter(self) -> int:
         if self.privileged:
@@ -79,6 +95,7 @@ def find_host() -> Host | str:
         return "the host lets nobody open a netlink socket"
     signal.signal(signal.SIGALRM, _blocks)
     everywhere = tuple(families())
+    monitor = _uevent_monitor() if nl.NETLINK_KOBJECT_UEVENT in protocols else None
     try:
         enter_new_namespace()
     except OSError:
@@ -89,7 +106,13 @@ def find_host() -> Host | str:
     pretend_nobody()
     closed = frozenset(closed_groups())
     return_to_root()
-    return Host(True, Scope(protocols), Mirror(everywhere, visible, closed))
+    return Host(True, Scope(protocols), Mirror(everywhere, visible, closed), monitor)
+
+
+def _uevent_monitor() -> socket.socket:
+    monitor = socket.socket(AF_NETLINK, SOCK_RAW, nl.NETLINK_KOBJECT_UEVENT)
+    monitor.bind((0, UEVENT_GROUP))
+    return monitor
 
 
 def _blocks(number: int, frame: object) -> NoReturn:

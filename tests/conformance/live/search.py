@@ -47,6 +47,8 @@ class Search:
     seconds: float = 0.0
     deviations: Counter[str] = attrs.field(factory=Counter)
     unmodelled: Counter[str] = attrs.field(factory=Counter)
+    disturbed: int = 0
+    """Differences while somebody else made uevents, which count for nothing."""
     passing: int = 0
     """Differences that did not show again: something else on the host was at work."""
 
@@ -72,6 +74,7 @@ class Search:
 
     def _example(self, number: int) -> Finding | None:
         program = self.program(number)
+        self.host.disturbed()
         result = example.run(self.host, program, self.reached)
         self.examples += 1
         self.calls += result.calls
@@ -79,6 +82,9 @@ class Search:
         if result.unmodelled is not None:
             self.unmodelled[result.unmodelled] += 1
         if result.difference is None:
+            return None
+        if self.host.disturbed():
+            self.disturbed += 1
             return None
         return self._confirmed(program, result.difference, f"seed {self.seed}, example {number}")
 
@@ -97,5 +103,6 @@ class Search:
 
     def _shows(self, program: Program, difference: Difference) -> bool:
         """Whether a program ends in a difference in the same call."""
+        self.host.disturbed()
         found = example.run(self.host, program).difference
-        return found is not None and found.step.call == difference.step.call
+        return found is not None and found.step.call == difference.step.call and not self.host.disturbed()
