@@ -9,6 +9,7 @@ from simkernel.kernel.net.skb import KERNEL_ADDRESS, KERNEL_CREDS, Creds, Inboun
 from simkernel.kernel.net.truesize import truesize
 from simkernel.kernel.netlink import broadcast, deliver
 from simkernel.kernel.netlink.address import group_mask
+from simkernel.kernel.netlink.deliver import queue
 from simkernel.kernel.netlink.table import LEAST_GROUPS, Bind, Owner, PortTable, Release, Unbind
 from simkernel.uapi.errno import EADDRINUSE, EINVAL, ESRCH, os_error
 from simkernel.uapi.netlink import MAX_LINKS
@@ -60,7 +61,9 @@ class KernelSocket:
         netlink.engine.charged += netlink.costs.skb_alloc
         size = truesize(allotted, len(data))
         skb = Skb(data, size, KERNEL_ADDRESS, 0, KERNEL_CREDS, netlink.trace.flow)
-        deliver.unicast(self, skb, portid)
+        target = self.ports.get(portid)
+        if target is None or target.destination or target.filter is not None or not queue(target, skb):
+            deliver.unicast(self, skb, portid)  # what is not so simple
 
     def multicast(self, skb: Skb, group: int, *, exclude: int = 0, shared: bool = False) -> None:
         """Send to a group, `exclude` left out (`nlmsg_multicast()`).  ESRCH or ENOBUFS."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from struct import Struct
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from simkernel.kernel.net.truesize import GOODSIZE
 from simkernel.kernel.netlink.message import Request
@@ -17,7 +17,10 @@ if TYPE_CHECKING:
     from simkernel.kernel.netlink.policy import Found
     from simkernel.kernel.task.credentials import Credentials
 
-_HEADERS = Struct(NlMsgHdr.LAYOUT.format + GenlMsgHdr.LAYOUT.format.lstrip("<"))
+SHORTEST: Final = NLMSG_HDRLEN + GENL_HDRLEN
+"""Bytes of the headers of a message."""
+
+_pack = Struct(NlMsgHdr.LAYOUT.format + GenlMsgHdr.LAYOUT.format.lstrip("<")).pack
 
 
 class Info(Request):
@@ -68,14 +71,15 @@ class Info(Request):
     def message(self, command: int, attributes: bytes, flags: int = 0) -> bytes:
         """A message that answers the request, its attributes padded (`genlmsg_put()`)."""
         family = self.family
-        length = NLMSG_HDRLEN + GENL_HDRLEN + len(attributes)
-        portid = self.inbound.sender.portid
-        headers = _HEADERS.pack(length, family.id, flags, self.seq, portid, command, family.version, 0)
+        portid, length = self.inbound.sender.portid, SHORTEST + len(attributes)
+        headers = _pack(length, family.id, flags, self.seq, portid, command, family.version, 0)
         return headers + attributes
 
     def reply(self, command: int, attributes: bytes, flags: int = 0) -> None:
         """Send one message back (`genlmsg_reply()`).  EAGAIN if its queue has no room."""
-        sock = self.sock
+        sock, family = self.sock, self.family
         netlink = sock.netlink
         netlink.engine.charged += netlink.costs.genl_reply
-        sock.send(self.message(command, attributes, flags), self.inbound.sender.portid, GOODSIZE)
+        portid, length = self.inbound.sender.portid, SHORTEST + len(attributes)
+        headers = _pack(length, family.id, flags, self.seq, portid, command, family.version, 0)
+        sock.send(headers + attributes, portid, GOODSIZE)
