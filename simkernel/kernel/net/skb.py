@@ -68,18 +68,16 @@ class Inbound:
 
     `sender` is the socket it was sent from and `task` who is calling.  `claim` is whose credentials
     it bears if not the task's own; `addressed` tells that a destination was named (NETLINK_SKB_DST).
+    There is no constructor: `sendmsg()` makes it and fills it in, in half the time.
     """
 
     __slots__ = ("addressed", "claim", "data", "sender", "task")
 
-    def __init__(
-        self, data: bytes, sender: NetlinkSocket, task: Task, claim: Creds | None, addressed: bool
-    ) -> None:
-        self.data = data
-        self.sender = sender
-        self.task = task
-        self.claim = claim
-        self.addressed = addressed
+    addressed: bool
+    claim: Creds | None
+    data: bytes
+    sender: NetlinkSocket
+    task: Task
 
     @property
     def portid(self) -> int:

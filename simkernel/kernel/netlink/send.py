@@ -80,7 +80,13 @@ def sendmsg(
             broadcast.broadcast(sock, skb, portid, group, shared=True)
         if portid:
             return _unicast(sock, skb, portid)
-    return _to_kernel(sock, Inbound(data, sock, task, claim, address is not None), group)
+    inbound = Inbound()
+    inbound.data = data
+    inbound.sender = sock
+    inbound.task = task
+    inbound.claim = claim
+    inbound.addressed = address is not None
+    return _to_kernel(sock, inbound, group)
 
 
 def _unicast(sock: NetlinkSocket, skb: Skb, portid: int) -> int:

@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simkernel.kernel.net.skb import Inbound
 from simkernel.kernel.netlink import policy
 from simkernel.kernel.netlink.message import Receiver, Request
 from simkernel.kernel.netlink.policy_dump import PolicyDump, size_estimate, write_attribute
@@ -37,7 +36,8 @@ def request(data: bytes) -> Request:
     kernel = stack.namespaces.init.kernel_sockets[NETLINK_GENERIC]
     whole = NlMsgHdr(NLMSG_HDRLEN + len(data), NLMSG_MIN_TYPE, NLM_F_REQUEST).pack() + data
     seen: list[Request] = []
-    Receiver(kernel, seen.append, Request).receive(Inbound(whole, sock.it, sock.task, None, True))
+    kernel.input = Receiver(kernel, seen.append, Request).receive
+    sock.send(whole)
     return seen[0]
 
 
