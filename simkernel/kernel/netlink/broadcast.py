@@ -59,9 +59,9 @@ class Broadcast:
             if member.plain is home and member is not source and filled <= member.rcvbuf:
                 self.shared = True
                 member.rmem = filled
-                if (queue := member.queue) is None:
-                    queue = member.queue = deque()
-                queue.append(skb)
+                if (line := member.queue) is None:
+                    line = member.queue = deque()
+                line.append(skb)
                 if member._readers is not None:
                     engine.charged = charged + costs.deliver
                     member._readers.wake_up()
