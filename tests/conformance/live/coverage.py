@@ -11,7 +11,7 @@ from simkernel.uapi import socket as so
 from simkernel.uapi.errno import error_name
 from simkernel.uapi.structure import S32
 from tests.conformance.live.actor import Outcome
-from tests.conformance.live.messages import count_messages
+from tests.conformance.live.depth import count_messages
 from tests.conformance.live.steps import Step
 
 PROTOCOLS: Final = {

@@ -12,9 +12,9 @@ from tests.conformance import wire
 from tests.conformance.live.areas import Scope
 from tests.conformance.live.compare import Names, expected
 from tests.conformance.live.coverage import SENDS, Reached
+from tests.conformance.live.depth import count_messages
 from tests.conformance.live.example import Difference
 from tests.conformance.live.generator import Generator, nlctrl_program
-from tests.conformance.live.messages import count_messages
 from tests.conformance.live.render import case_of
 from tests.conformance.live.shrink import shrink
 from tests.conformance.live.steps import PID, Port, Program, Step

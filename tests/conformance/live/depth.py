@@ -1,0 +1,48 @@
+"""How far messages get: past the checks of their headers or not."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Final
+
+from simkernel.uapi import genetlink as genl
+from simkernel.uapi import netlink as nl
+from simkernel.uapi import rtnetlink as rtnl
+from tests.conformance.live.messages import NETDEV, NETDEV_QUESTIONS, NLCTRL_QUESTIONS
+
+KNOWN: Final = frozenset(
+    (question.type, question.head[0], question.dump) for question in NLCTRL_QUESTIONS + NETDEV_QUESTIONS
+)
+"""Type, command, and whether it is a dump, of what generic netlink has an operation for."""
+NETDEV_FLAGS: Final = nl.NLM_F_REQUEST | nl.NLM_F_ACK | nl.NLM_F_ECHO
+
+
+@lru_cache(maxsize=256)
+def count_messages(protocol: int, data: bytes) -> tuple[int, int]:
+    """The messages of a datagram, and those among them that come past the checks of their headers.
+
+    That is, to their attributes or to a handler: the kernel takes the message apart, finds who handles it,
+    and finds the handler's own header in order.
+    """
+    messages = deep = offset = 0
+    while len(data) - offset >= nl.NLMSG_HDRLEN:
+        length, type, flags, _, _ = nl.NlMsgHdr.LAYOUT.unpack_from(data, offset)
+        messages += 1
+        if not nl.NLMSG_HDRLEN <= length <= len(data) - offset:
+            break
+        if flags & nl.NLM_F_REQUEST and type >= nl.NLMSG_MIN_TYPE:
+            deep += _is_deep(protocol, type, flags, data[offset + nl.NLMSG_HDRLEN : offset + length])
+        offset += nl.align4(length)
+    return messages, deep
+
+
+def _is_deep(protocol: int, type: int, flags: int, body: bytes) -> bool:
+    dumps = flags & nl.NLM_F_DUMP == nl.NLM_F_DUMP
+    if protocol == nl.NETLINK_GENERIC:
+        if len(body) < genl.GENL_HDRLEN or (type, body[0], dumps) not in KNOWN:
+            return False
+        odd = flags & ~(NETDEV_FLAGS | (nl.NLM_F_DUMP if dumps else 0))
+        return type != NETDEV or not (odd or any(body[2:4]))
+    if protocol == nl.NETLINK_ROUTE:
+        return rtnl.RTM_NEWLINK <= type <= rtnl.RTM_SETLINK and len(body) >= rtnl.IfInfoMsg.SIZE
+    return protocol == nl.NETLINK_KOBJECT_UEVENT
