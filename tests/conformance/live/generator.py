@@ -17,7 +17,7 @@ from simkernel.uapi import netlink as nl
 from simkernel.uapi import socket as so
 from tests.conformance.live import messages, values
 from tests.conformance.live.areas import Scope
-from tests.conformance.live.filters import FILTERS
+from tests.conformance.live.filters import any_filter
 from tests.conformance.live.steps import PID, Port, Program, Step
 
 MOST_SOCKETS: Final = 5
@@ -51,7 +51,9 @@ class Theme:
 
 THEMES: Final = {
     "mixed": Theme((USERSOCK, GENERIC, ROUTE, UEVENT), {"send": 6, "receive": 6}),
-    "unicast": Theme((USERSOCK,), {"send": 12, "flood": 5, "receive": 12, "drain": 4, "buffer": 4}),
+    "unicast": Theme(
+        (USERSOCK,), {"send": 12, "flood": 5, "receive": 12, "drain": 4, "buffer": 4, "filter": 3}
+    ),
     "multicast": Theme(
         (USERSOCK, USERSOCK, UEVENT, GENERIC),
         {"send": 8, "membership": 8, "flood": 3, "receive": 10, "drain": 3, "buffer": 3, "switch": 3},
@@ -417,7 +419,7 @@ def getsockopt(g: Generator) -> None:
 
 def attach_filter(g: Generator) -> None:
     """A filter: of those that make sense, and of those that are refused."""
-    g.add("attach_filter", g.slot(), g.random.choice(FILTERS))
+    g.add("attach_filter", g.slot(), any_filter(g.random))
 
 
 def nlctrl_program(random: Random, *, privileged: bool, messages_each: int = 200) -> Program:
