@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 class FileObject(Protocol):
     """What an open file operates on: a socket, a device.  It does not know who calls.
 
-    Its operations never wait: they raise `WouldBlock` (kernel/task/wait.py).
+    Its operations never wait: they raise `WouldBlock` (kernel/task/wait.py), or give nothing.
     """
 
     def poll(self) -> int:

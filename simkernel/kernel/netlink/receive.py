@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from simkernel.engine import KERNEL
 from simkernel.kernel.net import scm
 from simkernel.kernel.net.scm import ControlBuffer, ControlMessage
 from simkernel.kernel.netlink.options import LISTEN_ALL_NSID, PKTINFO
-from simkernel.kernel.task.wait import WouldBlock
 from simkernel.uapi.errno import EOPNOTSUPP, os_error
 from simkernel.uapi.netlink import NETLINK_LISTEN_ALL_NSID, NETLINK_PKTINFO, NlPktinfo
 from simkernel.uapi.socket import (
@@ -50,11 +48,12 @@ class Received(NamedTuple):
 _new = tuple.__new__  # what Received() does, in half the time
 
 
-def recvmsg(sock: NetlinkSocket, task: Task, size: int, room: int = 0, flags: int = 0) -> Received:
+def recvmsg(sock: NetlinkSocket, task: Task, size: int, room: int = 0, flags: int = 0) -> Received | None:
     """Take (with MSG_PEEK: look at) the oldest datagram; what exceeds `size` bytes is lost.
 
-    There are `room` bytes for control messages.  Raises the socket's error first if it has one,
-    WouldBlock if nothing is there.  Reading goes on with a dump that is under way.
+    There are `room` bytes for control messages.  None if nothing is there: `sock.readers` is what to
+    wait on.  Raises the socket's error first if it has one.  Reading goes on with a dump that is
+    under way.
     """
     if flags & MSG_OOB:
         raise os_error(EOPNOTSUPP)
@@ -64,7 +63,7 @@ def recvmsg(sock: NetlinkSocket, task: Task, size: int, room: int = 0, flags: in
     queue = sock.queue
     if not queue:
         sock.room_made()
-        raise WouldBlock(sock.readers, partial(recvmsg, sock, task, size, room, flags))
+        return None
     netlink = sock.netlink
     if flags & MSG_PEEK:
         skb = queue[0]

@@ -1,7 +1,7 @@
 """A program's netlink socket (`struct netlink_sock`): its state, and what can be done with it.
 
-It does not know who calls and never waits.  What would have to wait raises `WouldBlock`; a send that
-a driver answers only after sleeping returns an awaitable.
+It does not know who calls and never waits.  A send that would have to wait raises `WouldBlock`, and one
+that a driver answers only after sleeping returns an awaitable; a receive that finds nothing is None.
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ bytes of a whole sockaddr.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from simkernel.kernel.file.file import OpenFile
@@ -146,7 +147,7 @@ class SocketCalls:
         except WouldBlock as blocked:
             if flags & MSG_DONTWAIT or file.flags & O_NONBLOCK:
                 raise os_error(EAGAIN) from None
-            return self._block(file, blocked, sock.sndtimeo, exclusive=False)
+            return Blocked(blocked.queue, blocked.retry, file, self._deadline(sock.sndtimeo), False)
 
     def recvfrom(self, task: Task, fd: int, size: int, flags: int = 0) -> Received | Blocked:
         """recvfrom(2): one message of up to `size` bytes and its sender."""
@@ -154,10 +155,8 @@ class SocketCalls:
         sock = file.socket
         if sock is None:
             raise os_error(ENOTSOCK)
-        try:
-            return sock.recvmsg(task, size, 0, flags)
-        except WouldBlock as blocked:
-            return self._receive_later(file, sock, blocked, flags)
+        received = sock.recvmsg(task, size, 0, flags)
+        return self._receive_later(task, file, size, 0, flags) if received is None else received
 
     def recvmsg(
         self, task: Task, fd: int, size: int, control_size: int, flags: int = 0
@@ -167,20 +166,20 @@ class SocketCalls:
         sock = file.socket
         if sock is None:
             raise os_error(ENOTSOCK)
-        try:
-            return sock.recvmsg(task, size, control_size, flags)
-        except WouldBlock as blocked:
-            return self._receive_later(file, sock, blocked, flags)
+        received = sock.recvmsg(task, size, control_size, flags)
+        return self._receive_later(task, file, size, control_size, flags) if received is None else received
 
-    def _receive_later(self, file: OpenFile, sock: SocketObject, blocked: WouldBlock, flags: int) -> Blocked:
+    def _receive_later(self, task: Task, file: OpenFile, size: int, control_size: int, flags: int) -> Blocked:
         if flags & MSG_DONTWAIT or file.flags & O_NONBLOCK:
-            raise os_error(EAGAIN) from None
-        return self._block(file, blocked, sock.rcvtimeo, exclusive=True)
+            raise os_error(EAGAIN)
+        sock = file.socket
+        assert sock is not None
+        retry = partial(sock.recvmsg, task, size, control_size, flags)
+        return Blocked(sock.readers, retry, file, self._deadline(sock.rcvtimeo), True)
 
-    def _block(self, file: OpenFile, blocked: WouldBlock, timeout: int | None, *, exclusive: bool) -> Blocked:
-        """Wait until the operation can go on; EAGAIN when the socket's own timeout is over."""
-        deadline = None if timeout is None else self._engine.time() + timeout
-        return Blocked(blocked, file, deadline, exclusive)
+    def _deadline(self, timeout: int | None) -> int | None:
+        """When a socket's own timeout is over."""
+        return None if timeout is None else self._engine.time() + timeout
 
 
 def _socket(task: Task, fd: int) -> SocketObject:

@@ -272,6 +272,10 @@ class Runner:
                 if not woken:
                     raise os_error(EAGAIN)
                 result = blocked.retry()
+                if result is None:
+                    self._sleep(task, blocked)
+                    self.current = None
+                    return
             except WouldBlock as still:
                 blocked.again(still)
                 self._sleep(task, blocked)

@@ -162,9 +162,16 @@ class Blocked(Sleep):
 
     __slots__ = ("file", "retry")
 
-    def __init__(self, blocked: WouldBlock, file: OpenFile, deadline: int | None, exclusive: bool) -> None:
-        super().__init__((blocked.queue,), True, deadline, exclusive)
-        self.retry = blocked.retry
+    def __init__(
+        self,
+        queue: WaitQueue,
+        retry: Callable[[], Any],
+        file: OpenFile,
+        deadline: int | None,
+        exclusive: bool,
+    ) -> None:
+        super().__init__((queue,), True, deadline, exclusive)
+        self.retry = retry
         self.file = file.get()
 
     def again(self, blocked: WouldBlock) -> None:

@@ -48,7 +48,10 @@ class Sock:
 
     def receive(self, size: int = 65536, room: int = 0, flags: int = 0) -> Received:
         self.stack.engine.section()
-        return _now(lambda: self.it.recvmsg(self.task, size, room, flags))
+        received = self.it.recvmsg(self.task, size, room, flags)
+        if received is None:
+            raise os_error(EAGAIN)
+        return received
 
     def drain(self) -> list[bytes]:
         """All that is queued."""
