@@ -8,7 +8,7 @@ mostly a letter), and which one (8).  "Read" means that the program reads, so th
 The names are those of the C macros; a size stands in place of C's type.
 """
 
-# ruff: noqa: N802 (the macros' own names)
+# ruff: noqa: N802 - the names of C's macros
 
 from __future__ import annotations
 

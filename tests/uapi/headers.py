@@ -11,15 +11,17 @@ import pytest
 
 
 def numbers_in_headers(names: list[str], headers: list[str], folder: Path) -> dict[str, int]:
-    """The numbers behind names; those that the headers do not have are left out."""
+    """The numbers behind names or expressions; those that the headers do not have are left out."""
     body = "".join(f'printf("{name} %lld\\n", (long long) ({name}));\n' for name in names)
     complaints = compile_c(headers, body, folder)
-    unknown = set(re.findall(r"error: \W(\w+)\W undeclared", complaints)) & set(names)
-    if unknown:
-        return numbers_in_headers([name for name in names if name not in unknown], headers, folder)
+    lacking = set(re.findall(r"error: \W(\w+)\W undeclared|undefined reference to \W(\w+)", complaints))
+    words = {word for found in lacking for word in found if word}
+    known = [name for name in names if words.isdisjoint(re.findall(r"\w+", name))]
+    if len(known) < len(names):
+        return numbers_in_headers(known, headers, folder)
     skip_if(complaints)
     lines = run(folder).decode().splitlines()
-    return {name: int(number) for name, number in (line.split() for line in lines)}
+    return {name: int(number) for name, number in (line.rsplit(" ", 1) for line in lines)}
 
 
 def bytes_of_structures(structures: list[tuple[str, list[str]]], headers: list[str], folder: Path) -> bytes:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 import attrs
 from hypothesis import strategies as st
 
-from simkernel.uapi import genetlink, netlink, rtnetlink, socket
+from simkernel.uapi import genetlink, input, netlink, rtnetlink, socket
 from simkernel.uapi.structure import Structure
 
 STRUCTURES = (
@@ -22,6 +24,11 @@ STRUCTURES = (
     rtnetlink.RtMsg,
     socket.Ucred,
     socket.CmsgHdr,
+    input.InputEvent,
+    input.InputId,
+    input.InputAbsinfo,
+    input.InputMask,
+    input.InputKeymapEntry,
 )
 
 BITS = {"B": 8, "H": 16, "I": 32, "Q": 64}
@@ -36,8 +43,14 @@ payloads = st.binary(max_size=40)
 
 def structures(cls: type[Structure]) -> st.SearchStrategy[Structure]:
     """Objects of `cls` with any values that its fields can hold."""
-    codes = cls.LAYOUT.format.lstrip("<").replace("x", "")
-    return st.builds(cls, *[_integers(code) for code in codes])
+    codes = re.findall(r"(\d*)([^<x\d])", cls.LAYOUT.format)
+    return st.builds(
+        cls,
+        *[
+            st.binary(min_size=int(count), max_size=int(count)) if code == "s" else _integers(code)
+            for count, code in codes
+        ],
+    )
 
 
 def texts(without: str) -> st.SearchStrategy[str]:

@@ -130,9 +130,13 @@ LAYOUTS: list[tuple[type[Structure], str, list[str]]] = [
 ]
 
 
+ELSEWHERE = {"simkernel.uapi.input"}
+"""Modules whose structures a test of their own compares, by layouts.py."""
+
+
 @needs_compiler
 def test_layouts_are_those_of_the_headers(tmp_path):
-    assert {cls for cls, _, _ in LAYOUTS} == set(STRUCTURES)
+    assert {cls for cls, _, _ in LAYOUTS} == {cls for cls in STRUCTURES if cls.__module__ not in ELSEWHERE}
     ours = b"".join(cls(*range(1, len(fields) + 1)).pack() for cls, _, fields in LAYOUTS)
     headers = ["sys/socket.h", "linux/netlink.h", "linux/genetlink.h", "linux/rtnetlink.h"]
     assert bytes_of_structures([(name, fields) for _, name, fields in LAYOUTS], headers, tmp_path) == ours

@@ -1,0 +1,179 @@
+"""Input events, and what may be asked of a device that makes them.  Source: include/uapi/linux/input.h.
+
+Layouts are those of a 64-bit Linux: `struct timeval` is two 64-bit numbers.  Codes: input_event_codes.py.
+"""
+
+# ruff: noqa: N802 - the names of C's macros
+
+from __future__ import annotations
+
+from struct import Struct
+from typing import Final
+
+import attrs
+
+from simkernel.uapi.ioctl import _IOC, _IOC_READ, _IOC_SIZE, _IOR, _IOW
+from simkernel.uapi.structure import Structure
+
+EV_VERSION: Final = 0x010001
+
+# Buses
+BUS_PCI: Final = 0x01
+BUS_USB: Final = 0x03
+BUS_BLUETOOTH: Final = 0x05
+BUS_VIRTUAL: Final = 0x06
+BUS_I8042: Final = 0x11
+BUS_RS232: Final = 0x13
+BUS_I2C: Final = 0x18
+BUS_HOST: Final = 0x19
+BUS_SPI: Final = 0x1C
+
+
+@attrs.frozen
+class InputEvent(Structure):
+    """`struct input_event`: one change.  Those up to a SYN_REPORT happened together."""
+
+    LAYOUT = Struct("<qqHHi")
+
+    sec: int = 0
+    usec: int = 0
+    type: int = 0
+    code: int = 0
+    value: int = 0
+
+
+@attrs.frozen
+class InputId(Structure):
+    """`struct input_id`: which device it is."""
+
+    LAYOUT = Struct("<HHHH")
+
+    bustype: int = 0
+    vendor: int = 0
+    product: int = 0
+    version: int = 0
+
+
+@attrs.frozen
+class InputAbsinfo(Structure):
+    """`struct input_absinfo`: an absolute axis."""
+
+    LAYOUT = Struct("<iiiiii")
+
+    value: int = 0
+    minimum: int = 0
+    maximum: int = 0
+    fuzz: int = 0
+    flat: int = 0
+    resolution: int = 0
+
+
+@attrs.frozen
+class InputMask(Structure):
+    """`struct input_mask`: which codes of a type a reader wants; `codes_ptr` is an address."""
+
+    LAYOUT = Struct("<IIQ")
+
+    type: int = 0
+    codes_size: int = 0
+    codes_ptr: int = 0
+
+
+@attrs.frozen
+class InputKeymapEntry(Structure):
+    """`struct input_keymap_entry`: which key a scan code means."""
+
+    LAYOUT = Struct("<BBHI32s")
+
+    flags: int = 0
+    len: int = 0
+    index: int = 0
+    keycode: int = 0
+    scancode: bytes = bytes(32)
+
+
+_INT: Final = 4
+_FF_EFFECT: Final = 48
+"""The size of `struct ff_effect`, which is not modelled: no device here shakes."""
+
+EVIOCGVERSION: Final = _IOR("E", 0x01, _INT)
+EVIOCGID: Final = _IOR("E", 0x02, InputId.SIZE)
+EVIOCGREP: Final = _IOR("E", 0x03, 2 * _INT)
+EVIOCSREP: Final = _IOW("E", 0x03, 2 * _INT)
+EVIOCGKEYCODE: Final = _IOR("E", 0x04, 2 * _INT)
+EVIOCGKEYCODE_V2: Final = _IOR("E", 0x04, InputKeymapEntry.SIZE)
+EVIOCSKEYCODE: Final = _IOW("E", 0x04, 2 * _INT)
+EVIOCSKEYCODE_V2: Final = _IOW("E", 0x04, InputKeymapEntry.SIZE)
+EVIOCSFF: Final = _IOW("E", 0x80, _FF_EFFECT)
+EVIOCRMFF: Final = _IOW("E", 0x81, _INT)
+EVIOCGEFFECTS: Final = _IOR("E", 0x84, _INT)
+EVIOCGRAB: Final = _IOW("E", 0x90, _INT)
+EVIOCREVOKE: Final = _IOW("E", 0x91, _INT)
+EVIOCGMASK: Final = _IOR("E", 0x92, InputMask.SIZE)
+EVIOCSMASK: Final = _IOW("E", 0x93, InputMask.SIZE)
+EVIOCSCLOCKID: Final = _IOW("E", 0xA0, _INT)
+
+
+def EVIOCGNAME(length: int) -> int:
+    """The device's name, in at most `length` bytes with a NUL at its end."""
+    return _IOC(_IOC_READ, "E", 0x06, length)
+
+
+def EVIOCGPHYS(length: int) -> int:
+    """Where the device is plugged in, as EVIOCGNAME."""
+    return _IOC(_IOC_READ, "E", 0x07, length)
+
+
+def EVIOCGUNIQ(length: int) -> int:
+    """What tells the device from others of its kind, as EVIOCGNAME."""
+    return _IOC(_IOC_READ, "E", 0x08, length)
+
+
+def EVIOCGPROP(length: int) -> int:
+    """The bitmap of the device's INPUT_PROP_ properties."""
+    return _IOC(_IOC_READ, "E", 0x09, length)
+
+
+def EVIOCGMTSLOTS(length: int) -> int:
+    """The values of a multitouch axis, one for each finger."""
+    return _IOC(_IOC_READ, "E", 0x0A, length)
+
+
+def EVIOCGKEY(length: int) -> int:
+    """The bitmap of the keys and buttons that are held."""
+    return _IOC(_IOC_READ, "E", 0x18, length)
+
+
+def EVIOCGLED(length: int) -> int:
+    """The bitmap of the LEDs that are on."""
+    return _IOC(_IOC_READ, "E", 0x19, length)
+
+
+def EVIOCGSND(length: int) -> int:
+    """The bitmap of the sounds that are on."""
+    return _IOC(_IOC_READ, "E", 0x1A, length)
+
+
+def EVIOCGSW(length: int) -> int:
+    """The bitmap of the switches that are on."""
+    return _IOC(_IOC_READ, "E", 0x1B, length)
+
+
+def EVIOCGBIT(type: int, length: int) -> int:
+    """The bitmap of the codes of a type that the device can make; of its types for type 0."""
+    return _IOC(_IOC_READ, "E", 0x20 + type, length)
+
+
+def EVIOCGABS(axis: int) -> int:
+    """An absolute axis."""
+    return _IOR("E", 0x40 + axis, InputAbsinfo.SIZE)
+
+
+def EVIOCSABS(axis: int) -> int:
+    """Set an absolute axis."""
+    return _IOW("E", 0xC0 + axis, InputAbsinfo.SIZE)
+
+
+def without_size(request: int) -> int:
+    """A request as if its argument had no bytes: what stands for all lengths of EVIOCGNAME and the like."""
+    return request ^ _IOC(0, 0, 0, _IOC_SIZE(request))

@@ -1,0 +1,137 @@
+"""A header's structures and numbers: ours, those that a C compiler makes of the real header, those recorded.
+
+    INPUT = Header(
+        "input",
+        ["linux/input.h"],
+        {"input_event": (InputEvent, ["time.tv_sec", "time.tv_usec", "type", "code", "value"])},
+        {"EVIOCGID": EVIOCGID, "EVIOCGNAME(16)": EVIOCGNAME(16)},
+    )
+
+Of each structure the size, and of each of its fields offset and size; of each expression the number.  What is
+recorded stands in recorded/NAME.json.  It was made by
+
+    python -m tests.uapi.layouts tests.uapi.test_input INPUT
+
+on a machine that has the header, and it is what machines without one compare with.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import re
+import struct
+import sys
+import tempfile
+from collections.abc import Collection
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import attrs
+
+from simkernel.uapi.structure import Structure
+from tests.uapi.headers import compile_c, numbers_in_headers, run, skip_if
+
+RECORDED = Path(__file__).parent / "recorded"
+
+Contract = dict[str, dict[str, Any]]
+"""`{"structures": {name: [size, {field: [offset, size]}]}, "numbers": {expression: number}}`."""
+
+
+@attrs.frozen
+class Header:
+    """What of a header is ours.  `structures` are by C's name, with C's names of the fields in our order."""
+
+    name: str
+    includes: list[str]
+    structures: dict[str, tuple[type[Structure], list[str]]]
+    numbers: dict[str, int]
+
+
+def numbers_of(*modules: ModuleType, without: Collection[str] = ()) -> dict[str, int]:
+    """The numbers that modules define, by name."""
+    return {
+        name: value
+        for module in modules
+        for name, value in vars(module).items()
+        if isinstance(value, int) and not isinstance(value, bool)
+        if not name.startswith("__") and name not in without
+    }
+
+
+def ours(header: Header) -> Contract:
+    """As our classes have it."""
+    structures = {
+        name: [cls.SIZE, dict(zip(fields, _items(cls.LAYOUT.format), strict=True))]
+        for name, (cls, fields) in header.structures.items()
+    }
+    return {"structures": structures, "numbers": dict(header.numbers)}
+
+
+def theirs(header: Header, folder: Path) -> Contract:
+    """As a C compiler has it, in a folder for its program; numbers that the header lacks are left out.
+
+    Skips the test where the headers are not installed.
+    """
+    body = ""
+    for name, (_, fields) in header.structures.items():
+        body += f'{{ struct {name} it; printf("{name} . %zu 0\\n", sizeof it);\n'
+        for field in fields:
+            place = f"(size_t) ((char *) &it.{field} - (char *) &it), sizeof it.{field}"
+            body += f'printf("{name} {field} %zu %zu\\n", {place});\n'
+        body += "}\n"
+    skip_if(compile_c(["stddef.h", *header.includes], body, folder))
+    structures: dict[str, Any] = {}
+    for line in run(folder).decode().splitlines():
+        name, field, first, second = line.split()
+        if field == ".":
+            structures[name] = [int(first), {}]
+        else:
+            structures[name][1][field] = [int(first), int(second)]
+    return {
+        "structures": structures,
+        "numbers": numbers_in_headers(list(header.numbers), header.includes, folder),
+    }
+
+
+def recorded(header: Header) -> Contract:
+    """As it was recorded."""
+    contract: Contract = json.loads((RECORDED / f"{header.name}.json").read_text())
+    return contract
+
+
+def _items(layout: str) -> list[list[int]]:
+    """Offset and size of each value of a struct format, which has no alignment of its own."""
+    found, offset = [], 0
+    for count, code in re.findall(r"(\d*)([a-zA-Z?])", layout):
+        size = struct.calcsize("<" + code)
+        together = code in "xs"
+        width = size * int(count or 1) if together else size
+        for _ in range(1 if together else int(count or 1)):
+            if code != "x":
+                found.append([offset, width])
+            offset += width
+    return found
+
+
+def main(module: str, name: str) -> None:
+    """Record a header."""
+    header: Header = getattr(importlib.import_module(module), name)
+    with tempfile.TemporaryDirectory() as folder:
+        contract = theirs(header, Path(folder))
+    RECORDED.mkdir(exist_ok=True)
+    path = RECORDED / f"{header.name}.json"
+    parts = [f"{json.dumps(part)}: {_lines(what)}" for part, what in contract.items()]
+    path.write_text("{\n" + ",\n".join(parts) + "\n}\n")
+
+
+def _lines(what: dict[str, Any]) -> str:
+    """A JSON object with a line for each of its keys."""
+    return (
+        "{\n" + ",\n".join(f"{json.dumps(key)}: {json.dumps(value)}" for key, value in what.items()) + "\n}"
+    )
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
