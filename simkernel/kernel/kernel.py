@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 
 from simkernel.engine import Engine
@@ -11,6 +12,7 @@ from simkernel.kernel.costs import CostModel
 from simkernel.kernel.device.core import DriverCore
 from simkernel.kernel.device.simbus import Simbus
 from simkernel.kernel.device.uevent import Uevents
+from simkernel.kernel.fs.char_dev import CharDevices
 from simkernel.kernel.irq.interrupts import Interrupts
 from simkernel.kernel.locking.preempt import Preempt
 from simkernel.kernel.log import Log
@@ -113,6 +115,11 @@ class Kernel:
         self.netlink.request_module = self.modules.requests.request
 
         handlers.update(system_calls(self))
+
+    @cached_property
+    def char_devices(self) -> CharDevices:
+        """The character devices, made when first asked for: many machines have none."""
+        return CharDevices(self)
 
     def current(self) -> Task | None:
         """The task on whose behalf the kernel works now; None in interrupts and timers."""

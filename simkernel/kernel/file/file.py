@@ -1,53 +1,163 @@
-"""Open files: what a descriptor stands for, shared by dup and by children."""
+"""Open files: what a descriptor stands for, shared by dup and by children.
+
+    descriptor -> OpenFile (struct file: flags, position) -> FileObject (f_op and private_data)
+
+What an object can do is what it overrides; the rest answers as a NULL in `struct file_operations` does.
+The conventions of the operations:
+
+* They never wait and do not know who calls.  A `read` that finds nothing now returns None: the caller
+  waits on `readers` and asks again.  Any other operation that cannot go on raises `WouldBlock(queue,
+  retry)` (kernel/task/wait.py).  The system call makes EAGAIN of either, or waits.
+* What a driver does that sleeps returns an awaitable; then the driver itself has looked at O_NONBLOCK.
+* `position` is where to read or write; a call that moves the file's position adds the length of what
+  came of it afterwards.  Whether the file is open for reading or writing (EBADF) the caller has checked.
+* `argument` of an ioctl is an int: a value, or an address in the memory of `task` (`task.mm`).
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Awaitable
+from typing import TYPE_CHECKING, Final, Protocol
 
 from simkernel.kernel.task.wait import WaitQueue
+from simkernel.uapi.errno import EINVAL, ENODEV, ENOTDIR, ENOTTY, ESPIPE, os_error
+from simkernel.uapi.fcntl import O_ACCMODE, O_RDONLY, O_WRONLY
+from simkernel.uapi.poll import POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM
 
 if TYPE_CHECKING:
     from simkernel.kernel.file.socket import SocketObject
+    from simkernel.kernel.fs.dentry import Dentry
+    from simkernel.kernel.fs.inode import DirectoryEntry, Inode
+    from simkernel.kernel.mm.vma import VmArea
+    from simkernel.kernel.task.task import Task
+
+DEFAULT_POLLMASK: Final = POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM
+"""What poll(2) says of a file that has no poll (include/linux/poll.h)."""
+
+NOTHING_WAKES: Final = WaitQueue("a file that wakes nobody")
 
 
 class FileObject(Protocol):
-    """What an open file operates on: a socket, a device.  It does not know who calls.
+    """What an open file operates on: a socket, a pipe, a device, a file in a file system."""
 
-    Its operations never wait: they raise `WouldBlock` (kernel/task/wait.py), or give nothing.
-    """
+    __slots__ = ()
+
+    # -- waiting --------------------------------------------------------------
 
     def poll(self) -> int:
         """The events of poll(2) that hold now, POLLERR and POLLHUP included."""
+        return DEFAULT_POLLMASK
+
+    @property
+    def can_poll(self) -> bool:
+        """Whether it has a poll of its own (`file_can_poll()`); epoll takes no other (EPERM)."""
+        return type(self).poll is not FileObject.poll
 
     @property
     def wait_queues(self) -> tuple[WaitQueue, ...]:
         """What is woken when `poll()` may have changed."""
+        return ()
 
-    def release(self) -> None:
-        """The last descriptor is gone (`file_operations.release`)."""
+    @property
+    def readers(self) -> WaitQueue:
+        """Where to wait when `read` has returned None."""
+        return NOTHING_WAKES
+
+    # -- operations -----------------------------------------------------------
+
+    def read(self, task: Task, file: OpenFile, size: int, position: int) -> bytes | Awaitable[bytes] | None:
+        """Up to `size` bytes; none at the end; None: nothing now.  EINVAL where there is no read."""
+        raise os_error(EINVAL)
+
+    def write(self, task: Task, file: OpenFile, data: bytes, position: int) -> int | Awaitable[int]:
+        """How many bytes were taken.  EINVAL where there is no write.
+
+        An object whose O_APPEND matters looks at `file.flags` and sets `file.position` to where the
+        data begins (`generic_write_checks()`).
+        """
+        raise os_error(EINVAL)
+
+    def ioctl(self, task: Task, file: OpenFile, request: int, argument: int) -> int | Awaitable[int]:
+        """ioctl(2).  ENOTTY for what it does not know."""
+        raise os_error(ENOTTY)
+
+    def llseek(self, task: Task, file: OpenFile, offset: int, whence: int) -> int:
+        """The new position, which it has stored in `file.position`.  ESPIPE where there is none."""
+        raise os_error(ESPIPE)
+
+    def mmap(self, task: Task, file: OpenFile, area: VmArea) -> Awaitable[None] | None:
+        """Give `area` its memory (`area.map(...)`).  ENODEV where there is nothing to map."""
+        raise os_error(ENODEV)
+
+    def fasync(self, task: Task, file: OpenFile, fd: int, on: bool) -> None:
+        """O_ASYNC was switched.  ENOTTY where there is no fasync, which F_SETFL ignores (`setfl()`)."""
+        raise os_error(ENOTTY)
+
+    def fsync(self, task: Task, file: OpenFile) -> None:
+        """fsync(2).  EINVAL where there is nothing to be written back."""
+        raise os_error(EINVAL)
+
+    def iterate(self, task: Task, file: OpenFile) -> list[DirectoryEntry]:
+        """What getdents64(2) still has to tell from `file.position` on.  ENOTDIR unless it is a directory."""
+        raise os_error(ENOTDIR)
+
+    def release(self) -> Awaitable[None] | None:
+        """The last descriptor is gone (`file_operations.release`).
+
+        What it returns may be waited for, and need not be: it goes on by itself.
+        """
+        return None
+
+    # -- what it is -----------------------------------------------------------
+
+    @property
+    def inode(self) -> Inode | None:
+        """What fstat(2) and fchmod(2) look at; None for what lies in no file system."""
+        return None
+
+    @property
+    def description(self) -> str:
+        """What /proc/self/fd says of a file without a path (`d_dname`)."""
+        return "anon_inode:[file]"
+
+    @property
+    def stat_mode(self) -> int:
+        """st_mode of a file without an inode; 0600 without a type is that of anonymous inodes."""
+        return 0o600
 
 
 class OpenFile:
-    """An open file description: object, status flags, and how many hold it.
+    """An open file description: object, status flags, position, and how many hold it.
 
-    `socket` is the object once more if it is a socket.
+    `socket` is the object once more if it is a socket.  `path` is where it was opened, if by a path.
     """
 
-    __slots__ = ("flags", "object", "references", "socket")
+    __slots__ = ("flags", "object", "path", "position", "references", "socket")
 
     def __init__(self, object: FileObject, flags: int = 0, socket: SocketObject | None = None) -> None:
         self.object = object
         self.flags = flags
         self.socket = socket
         self.references = 0
+        self.position = 0
+        self.path: Dentry | None = None
+
+    @property
+    def readable(self) -> bool:
+        """Whether it is open for reading (FMODE_READ)."""
+        return self.flags & O_ACCMODE != O_WRONLY
+
+    @property
+    def writable(self) -> bool:
+        """Whether it is open for writing (FMODE_WRITE)."""
+        return self.flags & O_ACCMODE != O_RDONLY
 
     def get(self) -> OpenFile:
         """One more holder (`get_file()`)."""
         self.references += 1
         return self
 
-    def put(self) -> None:
-        """One holder less; the last one releases the object (`fput()`)."""
+    def put(self) -> Awaitable[None] | None:
+        """One holder less; the last one releases the object (`fput()`), and gets what that returns."""
         self.references -= 1
-        if self.references == 0:
-            self.object.release()
+        return None if self.references else self.object.release()

@@ -6,6 +6,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Final
 
 from simkernel.engine import SECOND
+from simkernel.kernel.file.file import FileObject
 from simkernel.kernel.task.wait import WaitQueue
 from simkernel.uapi.poll import (
     POLLERR,
@@ -34,7 +35,7 @@ MAXIMUM_BUFFER: Final = 4_194_304
 """rmem_max and wmem_max: what SO_RCVBUF and SO_SNDBUF may be set to without privilege."""
 
 
-class Sock:
+class Sock(FileObject):
     """The general part of a socket (`struct sock`).
 
     `rmem` is what its queue holds in memory, at most about `rcvbuf`; `options` those options that

@@ -152,6 +152,7 @@ class Processes:
         leader.files.users += 1
         thread = self._new(comm, leader.credentials, leader.files, leader.net, leader.parent, leader.tgid)
         thread.signals = Signals(leader.signals.handlers)
+        thread.mm = leader.mm
         return thread
 
     def start(self, task: Task, begin: Begin) -> None:

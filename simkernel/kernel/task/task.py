@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from simkernel.engine import Call
 from simkernel.kernel.file.table import FileTable
+from simkernel.kernel.mm.address_space import AddressSpace
 from simkernel.kernel.task.credentials import Credentials
 from simkernel.kernel.task.signals import Signals
 from simkernel.kernel.task.wait import Blocked, Sleep, WaitQueue
 
 if TYPE_CHECKING:
+    from simkernel.kernel.mm.uaccess import UserMemory
     from simkernel.kernel.net.namespace import Net
     from simkernel.kernel.task.scheduler import Cpu
 
@@ -38,6 +40,7 @@ class Task:
     """
 
     __slots__ = (
+        "_mm",
         "_wait_child",
         "alive",
         "blocked",
@@ -88,6 +91,7 @@ class Task:
         self.parent = parent
         self.children: list[Task] = []
         self._wait_child: WaitQueue | None = None
+        self._mm: UserMemory | None = None
         self.signals = Signals()
         self.state = State.RUNNING
         self.alive = True
@@ -115,6 +119,17 @@ class Task:
         if self._wait_child is None:
             self._wait_child = WaitQueue(f"the children of {self.track}")
         return self._wait_child
+
+    @property
+    def mm(self) -> UserMemory:
+        """The process's memory, which its threads share.  Most tasks never show it to the kernel."""
+        if self._mm is None:
+            self._mm = AddressSpace()
+        return self._mm
+
+    @mm.setter
+    def mm(self, mm: UserMemory) -> None:
+        self._mm = mm
 
     @property
     def is_leader(self) -> bool:

@@ -1,0 +1,94 @@
+"""include/linux/fs.h and cdev.h: a device as programs open it, a file of their own each.
+
+    OPERATIONS = FileOperations(open=open, read=read, ioctl=ioctl, poll=poll, release=release)
+
+    major, minor = alloc_chrdev_region(this, 0, 1, "adder")
+    cdev = cdev_init(this, OPERATIONS, data=adder)
+    cdev_add(cdev, (major, minor))
+    device_create(this, kind, parent, "adder0", node="adder0", number=(major, minor))   # makes /dev/adder0
+
+    def open(file: File) -> None:
+        file.private_data = file.cdev.data
+
+    async def read(file: File, size: int, position: int) -> bytes:    # plain, if it never sleeps
+        adder = file.private_data
+        if not adder.ready and file.flags & O_NONBLOCK:
+            raise os_error(EAGAIN)
+        await wait_event_interruptible(adder.queue, lambda: adder.ready)
+        return adder.take(size)
+
+Numbers and cdevs are registrations: what a module leaves behind is taken from it, and reported.  An open
+file keeps its module loaded.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from simkernel.kernel.fs.char_dev import MINORS, Cdev, FileOperations
+from simkernel.kernel.fs.char_dev import CharDeviceFile as File
+from simkernel.kernel.module.module import LoadedModule
+from simkernel.uapi.errno import EINVAL, os_error
+
+__all__ = [
+    "Cdev",
+    "File",
+    "FileOperations",
+    "alloc_chrdev_region",
+    "cdev_add",
+    "cdev_del",
+    "cdev_init",
+    "imajor",
+    "iminor",
+    "register_chrdev_region",
+    "unregister_chrdev_region",
+]
+
+
+def register_chrdev_region(this: LoadedModule, number: tuple[int, int], count: int, name: str) -> None:
+    """Reserve `count` minors from `number` (major, minor) on.  EBUSY if some are taken."""
+    major, minor = number
+    if major == 0:
+        raise os_error(EINVAL)
+    this.kernel.char_devices.register_region(this, major, minor, count, name)
+
+
+def alloc_chrdev_region(this: LoadedModule, minor: int, count: int, name: str) -> tuple[int, int]:
+    """Reserve `count` minors from `minor` on, of a major that is free: (major, minor).  EBUSY: none is."""
+    region = this.kernel.char_devices.register_region(this, 0, minor, count, name)
+    return region.major, region.minor
+
+
+def unregister_chrdev_region(this: LoadedModule, number: tuple[int, int], count: int) -> None:
+    """Give the numbers back.  Harmless if that has been done."""
+    devices = this.kernel.char_devices
+    for region in devices.regions:
+        if (region.major, region.minor, region.count) == (*number, count):
+            devices.unregister_region(region)
+
+
+def cdev_init(this: LoadedModule, operations: FileOperations, data: Any = None) -> Cdev:
+    """A character device that is not added yet; `data` is what `file.cdev.data` will be."""
+    return Cdev(this.kernel, this, operations, data)
+
+
+def cdev_add(cdev: Cdev, number: tuple[int, int], count: int = 1) -> None:
+    """Let `cdev` serve `count` minors from `number` on.  It may be opened at once.  EINVAL."""
+    if not 0 < count <= MINORS:
+        raise os_error(EINVAL)
+    cdev.kernel.char_devices.add(cdev, number, count)
+
+
+def cdev_del(cdev: Cdev) -> None:
+    """Let nobody open it any more; files that are open stay, and work as the driver lets them."""
+    cdev.kernel.char_devices.delete(cdev)
+
+
+def imajor(file: File) -> int:
+    """The major number that was opened."""
+    return file.number[0]
+
+
+def iminor(file: File) -> int:
+    """The minor number that was opened."""
+    return file.number[1]

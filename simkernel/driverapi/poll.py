@@ -1,0 +1,12 @@
+"""include/linux/poll.h: telling whether a file is ready, and what to wait for if it is not.
+
+def poll(file: File, table: PollTable) -> int:
+    poll_wait(file.private_data.queue, table)
+    return POLLIN | POLLRDNORM if file.private_data.ready else 0
+"""
+
+from __future__ import annotations
+
+from simkernel.kernel.fs.poll_table import PollTable, poll_wait
+
+__all__ = ["PollTable", "poll_wait"]

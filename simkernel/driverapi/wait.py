@@ -1,0 +1,90 @@
+"""include/linux/wait.h: sleeping until a condition holds.
+
+queue = init_waitqueue_head("frames of camera0")
+await wait_event_interruptible(queue, lambda: bool(frames))    # EINTR if a signal comes
+wake_up_interruptible(queue)                                   # whoever made the condition true
+
+A condition is looked at before sleeping and after each waking.  Waking may be done in an interrupt
+handler.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from simkernel.driverapi.ktime import ktime_get
+from simkernel.kernel.module.module import LoadedModule
+from simkernel.kernel.task.wait import WaitQueue, sleep_on
+
+__all__ = [
+    "WaitQueue",
+    "init_waitqueue_head",
+    "wait_event",
+    "wait_event_interruptible",
+    "wait_event_interruptible_timeout",
+    "wait_event_timeout",
+    "waitqueue_active",
+    "wake_up",
+    "wake_up_all",
+    "wake_up_interruptible",
+]
+
+Condition = Callable[[], object]
+
+
+def init_waitqueue_head(name: str) -> WaitQueue:
+    """A queue; its name tells in a list of sleepers what is waited for."""
+    return WaitQueue(name)
+
+
+async def wait_event(queue: WaitQueue, condition: Condition) -> None:
+    """Sleep until `condition()`, whatever signals come."""
+    while not condition():
+        await sleep_on(queue, interruptible=False)
+
+
+async def wait_event_interruptible(queue: WaitQueue, condition: Condition) -> None:
+    """Sleep until `condition()`.  InterruptedError (EINTR) if a signal comes."""
+    while not condition():
+        await sleep_on(queue)
+
+
+async def wait_event_timeout(
+    this: LoadedModule, queue: WaitQueue, condition: Condition, timeout: int
+) -> bool:
+    """Sleep until `condition()` (True) or `timeout` ns have passed (whether it holds then)."""
+    return await _until(queue, condition, ktime_get(this) + timeout, interruptible=False)
+
+
+async def wait_event_interruptible_timeout(
+    this: LoadedModule, queue: WaitQueue, condition: Condition, timeout: int
+) -> bool:
+    """The same; InterruptedError (EINTR) if a signal comes."""
+    return await _until(queue, condition, ktime_get(this) + timeout, interruptible=True)
+
+
+async def _until(queue: WaitQueue, condition: Condition, deadline: int, *, interruptible: bool) -> bool:
+    while not condition():
+        if not await sleep_on(queue, interruptible=interruptible, deadline=deadline):
+            return bool(condition())
+    return True
+
+
+def waitqueue_active(queue: WaitQueue) -> bool:
+    """Whether anybody waits."""
+    return bool(queue)
+
+
+def wake_up(queue: WaitQueue) -> None:
+    """Wake everyone who waits, but of those who wait exclusively only one."""
+    queue.wake_up()
+
+
+def wake_up_interruptible(queue: WaitQueue) -> None:
+    """The same: here no sleeper of either kind waits on a queue of the other."""
+    queue.wake_up()
+
+
+def wake_up_all(queue: WaitQueue) -> None:
+    """Wake everyone who waits."""
+    queue.wake_up_all()

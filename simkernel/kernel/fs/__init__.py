@@ -1,0 +1,1 @@
+"""File systems, and files that lie in none."""

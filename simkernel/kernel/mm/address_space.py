@@ -1,0 +1,127 @@
+"""A process's address space (`struct mm_struct`): what is mapped where.
+
+Areas are placed from the top down, as `arch_get_unmapped_area_topdown()` places them, without
+randomness.  Above them lies what stands for the stack: there the buffers are that a program lends to a
+call, each for as long as the call lasts.
+"""
+
+from __future__ import annotations
+
+from bisect import insort
+from typing import Final
+
+from simkernel.kernel.mm.vma import VmArea
+from simkernel.uapi.errno import EFAULT, ENOMEM, os_error
+from simkernel.uapi.mman import PROT_READ, PROT_WRITE, page_align
+
+STACK_TOP: Final = 0x7FFF_FFFF_F000
+"""The end of a program's memory (TASK_SIZE_MAX of x86-64, less a page for the environment)."""
+MMAP_BASE: Final = 0x7FFF_F7FF_F000
+"""Below the gap for the stack (`mmap_base()`)."""
+LOWEST: Final = 0x1_0000
+"""What nothing is mapped below (vm.mmap_min_addr)."""
+MAX_MAP_COUNT: Final = 65530
+"""Areas that a process may have (vm.max_map_count)."""
+ALIGNMENT: Final = 16
+"""Of what lies on the stack."""
+
+
+class AddressSpace:
+    """The mapped areas of one process, ordered by address, and the buffers that it lends now."""
+
+    __slots__ = ("_lent", "areas", "limit")
+
+    def __init__(self, limit: int = MMAP_BASE) -> None:
+        self.areas: list[VmArea] = []
+        self.limit = limit
+        """Bytes that may be mapped (RLIMIT_AS)."""
+        self._lent: list[tuple[int, memoryview]] = []
+
+    # -- areas ----------------------------------------------------------------
+
+    @property
+    def mapped(self) -> int:
+        """Bytes that are mapped (`total_vm`)."""
+        return sum(area.end - area.start for area in self.areas)
+
+    def insert(self, area: VmArea) -> int:
+        """Find room for an area and put it there; its address.  ENOMEM where there is none."""
+        size = page_align(area.length)
+        if len(self.areas) >= MAX_MAP_COUNT or self.mapped + size > self.limit:
+            raise os_error(ENOMEM)
+        top = MMAP_BASE
+        for other in reversed(self.areas):
+            if top - other.end >= size:
+                break
+            top = other.start
+        if top - size < LOWEST:
+            raise os_error(ENOMEM)
+        area.start = top - size
+        insort(self.areas, area, key=_start)
+        return area.start
+
+    def remove(self, area: VmArea) -> None:
+        """Take an area out."""
+        self.areas.remove(area)
+
+    def find(self, address: int) -> VmArea | None:
+        """The area that `address` lies in (`vma_lookup()`)."""
+        for area in self.areas:
+            if area.start <= address < area.end:
+                return area
+        return None
+
+    # -- what the kernel reads and writes ---------------------------------------
+
+    def read(self, address: int, size: int) -> bytes:
+        """`size` bytes.  EFAULT where not all of them may be read (`copy_from_user()`)."""
+        pieces = []
+        while size > 0:
+            piece = self._reach(address, size, PROT_READ)
+            pieces.append(piece.tobytes())
+            address += len(piece)
+            size -= len(piece)
+        return b"".join(pieces)
+
+    def write(self, address: int, data: bytes) -> None:
+        """Change memory.  EFAULT where not all may be written; what lies before is (`copy_to_user()`)."""
+        start = 0
+        while start < len(data):
+            piece = self._reach(address + start, len(data) - start, PROT_WRITE)
+            piece[:] = data[start : start + len(piece)]
+            start += len(piece)
+
+    def _reach(self, address: int, size: int, wanted: int) -> memoryview:
+        """What lies at `address` in one piece, at most `size` bytes.  EFAULT if nothing may be reached."""
+        for start, buffer in self._lent:
+            if start <= address < start + len(buffer):
+                if wanted == PROT_WRITE and buffer.readonly:
+                    break
+                return buffer[address - start : address - start + size]
+        area = self.find(address)
+        if area is None or area.memory is None or not area.prot & wanted:
+            raise os_error(EFAULT)
+        offset = address - area.start
+        piece = area.memory[offset : offset + size]
+        if not piece:
+            raise os_error(EFAULT)
+        return piece
+
+    # -- buffers of calls -------------------------------------------------------
+
+    def lend(self, buffer: memoryview) -> int:
+        """An address for a buffer that a program hands to a call, below those that are lent already."""
+        lowest = min((start for start, _ in self._lent), default=STACK_TOP)
+        address = (lowest - max(len(buffer), 1)) & -ALIGNMENT
+        if address < MMAP_BASE:
+            raise os_error(ENOMEM)
+        self._lent.append((address, buffer))
+        return address
+
+    def take_back(self, address: int) -> None:
+        """The call is over."""
+        self._lent = [lent for lent in self._lent if lent[0] != address]
+
+
+def _start(area: VmArea) -> int:
+    return area.start

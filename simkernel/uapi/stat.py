@@ -1,0 +1,54 @@
+"""The mode of a file.  Source: include/uapi/linux/stat.h."""
+
+from __future__ import annotations
+
+from typing import Final
+
+S_IFMT: Final = 0o170000
+S_IFSOCK: Final = 0o140000
+S_IFLNK: Final = 0o120000
+S_IFREG: Final = 0o100000
+S_IFBLK: Final = 0o060000
+S_IFDIR: Final = 0o040000
+S_IFCHR: Final = 0o020000
+S_IFIFO: Final = 0o010000
+
+S_ISUID: Final = 0o4000
+S_ISGID: Final = 0o2000
+S_ISVTX: Final = 0o1000
+
+S_IRWXU: Final = 0o700
+S_IRUSR: Final = 0o400
+S_IWUSR: Final = 0o200
+S_IXUSR: Final = 0o100
+S_IRWXG: Final = 0o070
+S_IRGRP: Final = 0o040
+S_IWGRP: Final = 0o020
+S_IXGRP: Final = 0o010
+S_IRWXO: Final = 0o007
+S_IROTH: Final = 0o004
+S_IWOTH: Final = 0o002
+S_IXOTH: Final = 0o001
+
+PERMISSIONS: Final = 0o7777
+"""What chmod(2) can set (S_IALLUGO)."""
+
+
+def kind(mode: int) -> int:
+    """The S_IF part of a mode."""
+    return mode & S_IFMT
+
+
+def makedev(major: int, minor: int) -> int:
+    """A device's number as stat(2) has it (`new_encode_dev()`, and glibc's gnu_dev_makedev)."""
+    return (minor & 0xFF) | (major & 0xFFF) << 8 | (minor & ~0xFF) << 12 | (major & ~0xFFF) << 32
+
+
+def major(device: int) -> int:
+    """The major part of a device's number."""
+    return device >> 8 & 0xFFF | device >> 32 & ~0xFFF
+
+
+def minor(device: int) -> int:
+    """The minor part of a device's number."""
+    return device & 0xFF | device >> 12 & ~0xFF
