@@ -186,7 +186,7 @@ def report(run: Run, seen: Seen, healthy: dict[str, Any], ill: dict[str, Any], l
     )
     run.text(
         "A driver is a module that has registered itself with a bus, to serve devices. The others only "
-        "live in the kernel: one serves the drivers, one a netlink protocol."
+        "live in the kernel: some serve drivers, one a netlink protocol."
     )
     run.table(
         "The kernel",

@@ -3,7 +3,8 @@
 Read it in this order:
     __init__.py   what the module is, which devices it serves, and how it takes them and gives them back
     device.py     a mouse, its interrupts, its reports
-    commands.py   what programs may ask
+    pointer.py    the reports as input events, for /dev/input/event0
+    commands.py   what programs may ask over netlink
     mouse.yaml    the same, as programs see it: the family's specification
 All that it knows of the hardware is its data sheet, simkernel/hardware/mouse/registers.py.
 """
@@ -34,6 +35,7 @@ from simkernel.uapi.errno import EINVAL, os_error
 
 from .commands import Commands, describe
 from .device import Mouse, interrupt, send
+from .pointer import Pointer
 
 DEVICES = (SimbusDeviceId(hw.VENDOR, hw.DEVICE),)
 
@@ -61,6 +63,13 @@ MODULE = Module(
         "devclass_del",
         "devclass_find",
         "devclass_devices",
+        "input_allocate_device",
+        "input_set_capability",
+        "input_register_device",
+        "input_unregister_device",
+        "input_set_timestamp",
+        "input_event",
+        "input_sync",
     ),
 )
 
@@ -77,7 +86,7 @@ class Driver:
     def probe(self, device: SimbusDevice) -> None:
         """Take a mouse.  What `devm_` gets is given back by itself, also if this fails half way."""
         lock = spin_lock_init(self.this, f"mouse {device.name}")
-        mouse = Mouse(self.family, device, devm_ioremap(device), lock)
+        mouse = Mouse(self.family, device, devm_ioremap(device), lock, Pointer(self.this, device))
         mouse.stop()
 
         def send_reports(work: Work) -> None:
@@ -86,6 +95,8 @@ class Driver:
         mouse.send_work = init_work(self.this, send_reports)
         devm_request_irq(device, device.irq, interrupt, IRQF_SHARED, "mouse", mouse)
         dev_set_drvdata(device, mouse)
+        mouse.pointer.register()
+        devm_add_action(device, mouse.pointer.unregister)
         mouse.node = self.this.symbols["devclass_add"](self.kind, device, mouse)
         devm_add_action(device, self.this.symbols["devclass_del"], mouse.node)
         dev_info(device, f"{mouse.name}, revision {device.revision}, serial {device.serial}")
@@ -98,6 +109,7 @@ class Driver:
         mouse: Mouse = dev_get_drvdata(device)
         self.this.symbols["devclass_del"](mouse.node)
         mouse.stop()
+        mouse.pointer.unregister()
         await cancel_work_sync(mouse.send_work)
         genlmsg_multicast(self.family, "device-removed", {"device": mouse.name})
 

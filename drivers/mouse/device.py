@@ -4,12 +4,14 @@ The device's queue is short and its interrupt stays up till the queue is empty, 
 empties it: it adds each report to the state and puts it into a queue of the driver's own.  A work
 item, which may take its time, sends them to the programs.  If it comes late and that queue is full as
 well, reports are not sent, but the state has them: who sees a gap in the sequence numbers asks for it.
+
+The input core is told in the interrupt handler itself: it has a queue for each reader.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import attrs
 
@@ -22,6 +24,9 @@ from simkernel.driverapi.spinlock import SpinLock
 from simkernel.driverapi.workqueue import Work, schedule_work
 from simkernel.hardware.mouse import registers as hw
 from simkernel.uapi.errno import ENODEV, os_error
+
+if TYPE_CHECKING:
+    from .pointer import Pointer
 
 QUEUE_DEPTH: Final = 64
 """Reports in the driver's queue, at most: half a second's at the slowest rate."""
@@ -68,6 +73,7 @@ class Mouse:
     device: SimbusDevice
     io: IoMemory
     lock: SpinLock
+    pointer: Pointer
     send_work: Work = attrs.field(init=False)
     node: Device = attrs.field(init=False)
     """The device of class mouse; its name is what programs call the mouse."""
@@ -140,6 +146,7 @@ def _take(mouse: Mouse) -> None:
     total.wheel = _signed(total.wheel + report.wheel, 32)
     total.buttons = report.buttons
     mouse.reports += 1
+    mouse.pointer.tell(report)
     if len(mouse.queue) < QUEUE_DEPTH:
         mouse.queue.append(report)
     else:

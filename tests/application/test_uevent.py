@@ -110,7 +110,7 @@ def test_a_driver_is_loaded_for_what_is_plugged_in() -> None:
         machine.plug(Nameless())
         machine.plug(Mouse())
         machine.run(until=millis(50))
-        assert {module["name"] for module in machine.blocking().lsmod()} == {"camera", "mouse", "devclass"}
+        assert {module["name"] for module in machine.blocking().lsmod()} >= {"camera", "mouse", "devclass"}
         assert machine.statistics["processes"]["failed"] == 0
 
 

@@ -1,0 +1,86 @@
+"""evdev: event devices, /dev/input/event0 and so on, one for each input device (drivers/input/evdev.c).
+
+Every open file has a ring of its own (evdev_client.py), so that readers do not disturb each other; one of
+them may grab the device and be alone (evdev_device.py).  What a reader may do is in evdev_files.py,
+what he may ask in evdev_ioctl.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from simkernel.driverapi.device import device_create, device_unregister
+from simkernel.driverapi.fs import cdev_add, cdev_del, cdev_init
+from simkernel.driverapi.wait import wake_up_interruptible
+
+from .core import INPUT_MAJOR, InputCore, input_free_minor, input_get_new_minor
+from .device import InputDev, Value
+from .evdev_device import Evdev
+from .evdev_files import OPERATIONS
+from .handle import (
+    InputHandle,
+    InputHandler,
+    input_close_device,
+    input_register_handle,
+    input_unregister_handle,
+)
+
+EVDEV_MINOR_BASE: Final = 64
+EVDEV_MINORS: Final = 32
+
+
+def make_handler(core: InputCore) -> InputHandler:
+    """evdev as a handler of the input core: it takes every device."""
+    return InputHandler(
+        "evdev", lambda handler, dev: _connect(core, handler, dev), _disconnect, _events, EVDEV_MINOR_BASE
+    )
+
+
+def _connect(core: InputCore, handler: InputHandler, dev: InputDev) -> None:
+    """`evdev_connect()`."""
+    minor = input_get_new_minor(core, EVDEV_MINOR_BASE, EVDEV_MINORS)
+    own = minor < EVDEV_MINOR_BASE + EVDEV_MINORS
+    name = f"event{minor - EVDEV_MINOR_BASE if own else minor}"
+    handle = InputHandle(handler, dev, name)
+    evdev = handle.private = Evdev(core, handle, minor)
+    evdev.cdev = cdev_init(core.this, OPERATIONS, data=evdev)
+    input_register_handle(handle)
+    number = INPUT_MAJOR, minor
+    cdev_add(evdev.cdev, number)
+    try:
+        evdev.device = device_create(
+            core.this, core.kind, dev.device, name, node=f"input/{name}", number=number
+        )
+    except OSError:
+        cdev_del(evdev.cdev)
+        input_unregister_handle(handle)
+        input_free_minor(core, minor)
+        raise
+
+
+def _disconnect(handle: InputHandle) -> None:
+    """`evdev_disconnect()`: no new readers, and those that are there are told."""
+    evdev = _evdev(handle)
+    device_unregister(evdev.device)
+    cdev_del(evdev.cdev)
+    evdev.exist = False
+    for client in evdev.clients:
+        wake_up_interruptible(client.wait)
+    if evdev.open:
+        input_close_device(handle)
+    input_free_minor(evdev.core, evdev.minor)
+    input_unregister_handle(handle)
+
+
+def _events(handle: InputHandle, values: Sequence[Value]) -> None:
+    """`evdev_events()`: a packet for everybody, or for the one who has grabbed the device."""
+    evdev = _evdev(handle)
+    for client in evdev.clients if evdev.grab is None else (evdev.grab,):
+        if not client.revoked and client.pass_values(values, evdev.time(client.clock)):
+            wake_up_interruptible(client.wait)
+
+
+def _evdev(handle: InputHandle) -> Evdev:
+    assert isinstance(handle.private, Evdev)
+    return handle.private

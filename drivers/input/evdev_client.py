@@ -1,0 +1,159 @@
+"""What one reader of an event device has not read yet (`struct evdev_client`).
+
+A ring of events whose length is a power of two.  Whole packets only are readable: up to `packet_head`,
+the place after the last SYN_REPORT.  A reader that is too slow for the ring loses all that is in it: what it
+then finds is SYN_DROPPED and what came last, by which it knows that it has to ask how things stand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final, NamedTuple
+
+import attrs
+
+from simkernel.driverapi.spinlock import SpinLock
+from simkernel.driverapi.wait import WaitQueue
+from simkernel.uapi.input import InputEvent
+from simkernel.uapi.input_event_codes import EV_MAX, EV_SYN, MAX_CODE, SYN_DROPPED, SYN_REPORT
+
+from .device import InputDev, Value
+
+MIN_BUFFER_SIZE: Final = 64
+BUFFER_PACKETS: Final = 8
+
+CLOCK_REALTIME: Final = 0
+CLOCK_MONOTONIC: Final = 1
+CLOCK_BOOTTIME: Final = 7
+CLOCKS: Final = frozenset({CLOCK_REALTIME, CLOCK_MONOTONIC, CLOCK_BOOTTIME})
+"""Clocks that events may be stamped by."""
+
+
+class Event(NamedTuple):
+    """`struct input_event`."""
+
+    sec: int
+    usec: int
+    type: int
+    code: int
+    value: int
+
+
+def buffer_size(dev: InputDev) -> int:
+    """How many events a reader's ring has: some packets' (`evdev_compute_buffer_size()`)."""
+    least = max(dev.hint_events_per_packet * BUFFER_PACKETS, MIN_BUFFER_SIZE)
+    return 1 << (least - 1).bit_length()
+
+
+@attrs.define(eq=False)
+class Client:
+    """One open file.  `lock` protects the ring, which is filled in interrupt context.
+
+    `evdev` is the device that was opened; `masks` are the codes that the reader wants, by type.
+    """
+
+    evdev: Any
+    lock: SpinLock
+    wait: WaitQueue
+    size: int
+    buffer: list[Event] = attrs.field(init=False)
+    head: int = 0
+    tail: int = 0
+    packet_head: int = 0
+    clock: int = CLOCK_REALTIME
+    revoked: bool = False
+    masks: dict[int, int] = attrs.field(factory=dict)
+
+    def __attrs_post_init__(self) -> None:
+        self.buffer = [Event(0, 0, 0, 0, 0)] * self.size
+
+    @property
+    def readable(self) -> bool:
+        """Whether a whole packet is there."""
+        return self.packet_head != self.tail
+
+    def pass_values(self, values: Sequence[Value], time: int) -> bool:
+        """Put a packet into the ring, at `time` ns; whether it can be read (`evdev_pass_values()`)."""
+        complete = False
+        sec, usec = divmod(time // 1000, 1_000_000)
+        with self.lock:
+            for type, code, value in values:
+                if self._is_filtered(type, code):
+                    continue
+                if type == EV_SYN and code == SYN_REPORT:
+                    if self.packet_head == self.head:  # all that came before it was filtered
+                        continue
+                    complete = True
+                self._put(Event(sec, usec, type, code, value))
+        return complete
+
+    def fetch(self, count: int) -> bytes:
+        """At most `count` events of whole packets, taken out (`evdev_fetch_next_event()`)."""
+        taken: list[bytes] = []
+        with self.lock:
+            while self.packet_head != self.tail and len(taken) < count:
+                taken.append(InputEvent.LAYOUT.pack(*self.buffer[self.tail]))
+                self.tail = self.tail + 1 & self.size - 1
+        return b"".join(taken)
+
+    def flush(self, unwanted: int) -> None:
+        """Take out all events of a type, whose state the reader is told now (`__evdev_flush_queue()`).
+
+        Of packets that were nothing else their SYN_REPORT goes as well, but for the first.
+        """
+        with self.lock:
+            here, end = self.tail, self.head
+            self.head = self.packet_head = self.tail
+            kept = 1
+            while here != end:
+                event = self.buffer[here]
+                here = here + 1 & self.size - 1
+                is_report = event.type == EV_SYN and event.code == SYN_REPORT
+                if event.type == unwanted or (is_report and not kept):
+                    continue
+                self.buffer[self.head] = event
+                self.head = self.head + 1 & self.size - 1
+                kept += 1
+                if is_report:
+                    kept = 0
+                    self.packet_head = self.head
+
+    def drop(self, time: int) -> None:
+        """Tell the reader that events are lost, at `time` ns (`__evdev_queue_syn_dropped()`)."""
+        sec, usec = divmod(time // 1000, 1_000_000)
+        with self.lock:
+            self.buffer[self.head] = Event(sec, usec, EV_SYN, SYN_DROPPED, 0)
+            self.head = self.head + 1 & self.size - 1
+            if self.head == self.tail:
+                self.tail = self.packet_head = self.head - 1 & self.size - 1
+
+    def set_clock(self, clock: int, time: int) -> None:
+        """Stamp events by another clock, which shows `time` ns; what is queued is lost
+        (`evdev_set_clk_type()`)."""
+        if self.clock == clock:
+            return
+        self.clock = clock
+        if self.head != self.tail:
+            self.packet_head = self.head = self.tail
+            self.drop(time)
+
+    def _put(self, event: Event) -> None:
+        """`__pass_event()`; the lock is held."""
+        self.buffer[self.head] = event
+        self.head = self.head + 1 & self.size - 1
+        if self.head == self.tail:
+            self.tail = self.head - 2 & self.size - 1
+            self.buffer[self.tail] = Event(event.sec, event.usec, EV_SYN, SYN_DROPPED, 0)
+            self.packet_head = self.tail
+        if event.type == EV_SYN and event.code == SYN_REPORT:
+            self.packet_head = self.head
+
+    def _is_filtered(self, type: int, code: int) -> bool:
+        """Whether the reader does not want it (`__evdev_is_filtered()`)."""
+        if not self.masks or type == EV_SYN or type > EV_MAX:
+            return False
+        if not self.masks.get(EV_SYN, -1) >> type & 1:
+            return True
+        if code > MAX_CODE.get(type, -1):
+            return False
+        return not self.masks.get(type, -1) >> code & 1

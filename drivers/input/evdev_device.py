@@ -1,0 +1,65 @@
+"""One event device: who has it open, and who has it for himself (`struct evdev`)."""
+
+from __future__ import annotations
+
+import attrs
+
+from simkernel.driverapi.device import Device
+from simkernel.driverapi.fs import Cdev
+from simkernel.driverapi.ktime import ktime_mono_to_real
+from simkernel.driverapi.wait import wake_up_interruptible
+from simkernel.uapi.errno import EBUSY, EINVAL, os_error
+
+from .core import InputCore
+from .evdev_client import CLOCK_REALTIME, Client
+from .events import input_get_timestamp
+from .handle import InputHandle, input_grab_device, input_release_device
+
+
+@attrs.define(eq=False)
+class Evdev:
+    """One event device.  `exist` ends when the input device goes; files may be open for longer."""
+
+    core: InputCore
+    handle: InputHandle
+    minor: int
+    cdev: Cdev = attrs.field(init=False)
+    device: Device = attrs.field(init=False)
+    clients: list[Client] = attrs.field(factory=list)
+    grab: Client | None = None
+    open: int = 0
+    exist: bool = True
+
+    def time(self, clock: int) -> int:
+        """When the packet happened that is being made, by a clock, in ns."""
+        monotonic = input_get_timestamp(self.handle.dev)
+        return ktime_mono_to_real(self.core.this, monotonic) if clock == CLOCK_REALTIME else monotonic
+
+
+def is_alive(client: Client) -> bool:
+    """Whether a reader's device is there and his access has not been revoked."""
+    return client.evdev.exist and not client.revoked
+
+
+def grab(evdev: Evdev, client: Client) -> None:
+    """Let events come to this reader only.  EBUSY if somebody has done so."""
+    if evdev.grab is not None:
+        raise os_error(EBUSY)
+    input_grab_device(evdev.handle)
+    evdev.grab = client
+
+
+def ungrab(evdev: Evdev, client: Client) -> None:
+    """Let them come to all again.  EINVAL from who has not grabbed the device."""
+    if evdev.grab is not client:
+        raise os_error(EINVAL)
+    evdev.grab = None
+    input_release_device(evdev.handle)
+
+
+def revoke(evdev: Evdev, client: Client) -> None:
+    """Take the reader's access away for ever."""
+    client.revoked = True
+    if evdev.grab is client:
+        ungrab(evdev, client)
+    wake_up_interruptible(client.wait)

@@ -1,0 +1,255 @@
+"""What a reader may ask of an event device: the ioctls of drivers/input/evdev.c.
+
+Those of fixed size are found by their number, those of any size by their number without it, and the rest
+is two families of numbers: the codes of each type, and absolute axes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from types import MappingProxyType
+from typing import Final
+
+from simkernel.driverapi.fs import File
+from simkernel.driverapi.mm import PAGE_SIZE
+from simkernel.driverapi.uaccess import copy_from_user, copy_to_user, get_user, put_user
+from simkernel.uapi import input as uapi
+from simkernel.uapi.errno import EINVAL, ENODEV, ENOENT, ENOSYS, os_error
+from simkernel.uapi.input_event_codes import (
+    EV_CNT,
+    EV_FF,
+    EV_KEY,
+    EV_LED,
+    EV_MAX,
+    EV_REP,
+    EV_SND,
+    EV_SW,
+    EV_SYN,
+    INPUT_PROP_MAX,
+    MAX_CODE,
+)
+from simkernel.uapi.ioctl import _IOC_DIR, _IOC_NR, _IOC_READ, _IOC_SIZE, _IOC_TYPE
+from simkernel.uapi.structure import U32
+
+from .bits import to_bytes
+from .device import InputDev
+from .evdev_client import CLOCKS, Client
+from .evdev_device import grab, is_alive, revoke, ungrab
+
+Fixed = Callable[[File, Client, int], int]
+Sized = Callable[[File, Client, int, int], int]
+"""Given the size as well, before the address."""
+
+
+def ioctl(file: File, request: int, argument: int) -> int:
+    """`evdev_do_ioctl()`.  ENODEV when the device is gone, EINVAL for what it does not know."""
+    client: Client = file.private_data
+    if not is_alive(client):
+        raise os_error(ENODEV)
+    fixed = FIXED.get(request)
+    if fixed is not None:
+        return fixed(file, client, argument)
+    size = _IOC_SIZE(request)
+    sized = SIZED.get(uapi.without_size(request))
+    if sized is not None:
+        return sized(file, client, size, argument)
+    type = _IOC_NR(request) - _IOC_NR(uapi.EVIOCGBIT(0, 0))
+    if _IOC_TYPE(request) == ord("E") and _IOC_DIR(request) == _IOC_READ and 0 <= type <= EV_MAX:
+        return _codes(file, _device(client), type, size, argument)
+    raise os_error(EINVAL)  # absolute axes too, of which no device here has any
+
+
+def _device(client: Client) -> InputDev:
+    dev: InputDev = client.evdev.handle.dev
+    return dev
+
+
+# -- what the device is ----------------------------------------------------------------
+
+
+def _version(file: File, client: Client, address: int) -> int:
+    put_user(file, address, U32, uapi.EV_VERSION)
+    return 0
+
+
+def _id(file: File, client: Client, address: int) -> int:
+    copy_to_user(file, address, _device(client).id.pack())
+    return 0
+
+
+def _string(name: str, file: File, client: Client, size: int, address: int) -> int:
+    """`str_to_user()`: how many bytes it was, its NUL among them; cut off where it is too long."""
+    text: str | None = getattr(_device(client), name)
+    if text is None:
+        raise os_error(ENOENT)
+    return _bytes(file, text.encode() + b"\0", size, address)
+
+
+def _bytes(file: File, data: bytes, size: int, address: int) -> int:
+    copy_to_user(file, address, data[:size])
+    return min(len(data), size)
+
+
+def _properties(file: File, client: Client, size: int, address: int) -> int:
+    return _bytes(file, to_bytes(_device(client).propbit, INPUT_PROP_MAX), size, address)
+
+
+def _codes(file: File, dev: InputDev, type: int, size: int, address: int) -> int:
+    """`handle_eviocgbit()`."""
+    if type == EV_SYN:
+        return _bytes(file, to_bytes(dev.evbit, EV_MAX), size, address)
+    if type not in MAX_CODE:
+        raise os_error(EINVAL)
+    return _bytes(file, to_bytes(dev.bits.get(type, 0), MAX_CODE[type]), size, address)
+
+
+# -- how things stand ------------------------------------------------------------------
+
+
+def _state(type: int, file: File, client: Client, size: int, address: int) -> int:
+    """What is on now; queued events of that type are dropped, for they would tell it again
+    (`evdev_handle_get_val()`)."""
+    dev = _device(client)
+    with dev.lock:
+        state = to_bytes(dev.state.get(type, 0), MAX_CODE[type])
+        client.flush(type)
+    try:
+        return _bytes(file, state, size, address)
+    except OSError:
+        client.drop(client.evdev.time(client.clock))
+        raise
+
+
+# -- how the reader wants it -------------------------------------------------------------
+
+
+def _grab(file: File, client: Client, argument: int) -> int:
+    (grab if argument else ungrab)(client.evdev, client)
+    return 0
+
+
+def _revoke(file: File, client: Client, argument: int) -> int:
+    if argument:
+        raise os_error(EINVAL)
+    revoke(client.evdev, client)
+    return 0
+
+
+def _set_clock(file: File, client: Client, address: int) -> int:
+    clock = get_user(file, address, U32)
+    if clock not in CLOCKS:
+        raise os_error(EINVAL)
+    client.set_clock(clock, client.evdev.time(clock))
+    return 0
+
+
+def _mask_bits(type: int) -> int:
+    """How many codes of a type a mask has (`evdev_get_mask_cnt()`); EV_SYN stands for the types."""
+    return EV_CNT if type == EV_SYN else MAX_CODE.get(type, -1) + 1
+
+
+def _set_mask(file: File, client: Client, address: int) -> int:
+    """`evdev_set_mask()`; codes that are not covered are not wanted."""
+    mask = uapi.InputMask.unpack(copy_from_user(file, address, uapi.InputMask.SIZE))
+    count = _mask_bits(mask.type)
+    if not count:
+        return 0
+    if mask.codes_size % 8:
+        raise os_error(EINVAL)
+    size = min(len(to_bytes(0, count - 1)), mask.codes_size)
+    wanted = int.from_bytes(copy_from_user(file, mask.codes_ptr, size), "little")
+    with client.lock:
+        client.masks[mask.type] = wanted
+    return 0
+
+
+def _get_mask(file: File, client: Client, address: int) -> int:
+    """`evdev_get_mask()`; without a mask everything is wanted."""
+    mask = uapi.InputMask.unpack(copy_from_user(file, address, uapi.InputMask.SIZE))
+    count = _mask_bits(mask.type)
+    known = b""
+    if count:
+        wanted = client.masks.get(mask.type)
+        size = len(to_bytes(0, count))
+        known = b"\xff" * size if wanted is None else to_bytes(wanted, count - 1)
+    copy_to_user(file, mask.codes_ptr, known[: mask.codes_size])
+    for done in range(len(known), mask.codes_size, PAGE_SIZE):  # a page each time: the size may be anything
+        copy_to_user(file, mask.codes_ptr + done, bytes(min(PAGE_SIZE, mask.codes_size - done)))
+    return 0
+
+
+# -- what no device here has ---------------------------------------------------------------
+
+
+def _repeat(file: File, client: Client, address: int) -> int:
+    """A device without EV_REP, as all are here, says ENOSYS."""
+    assert not _device(client).evbit >> EV_REP & 1
+    raise os_error(ENOSYS)
+
+
+def _no_keymap(size: int, file: File, client: Client, address: int) -> int:
+    """A device whose keys cannot be mapped says EINVAL (`input_default_getkeycode()`)."""
+    copy_from_user(file, address, size)
+    raise os_error(EINVAL)
+
+
+def _erase_effect(file: File, client: Client, argument: int) -> int:
+    """A device without EV_FF says ENOSYS (`input_ff_erase()`)."""
+    assert not _device(client).evbit >> EV_FF & 1
+    raise os_error(ENOSYS)
+
+
+def _effects(file: File, client: Client, address: int) -> int:
+    put_user(file, address, U32, 0)
+    return 0
+
+
+def _upload_effect(file: File, client: Client, size: int, address: int) -> int:
+    """ENOSYS without EV_FF, after a look at the effect (`input_ff_effect_from_user()`)."""
+    if size != _IOC_SIZE(uapi.EVIOCSFF):
+        raise os_error(EINVAL)
+    copy_from_user(file, address, size)
+    raise os_error(ENOSYS)
+
+
+def _slots(file: File, client: Client, size: int, address: int) -> int:
+    """A device without slots of touch says EINVAL (`evdev_handle_mt_request()`)."""
+    get_user(file, address, U32)
+    raise os_error(EINVAL)
+
+
+FIXED: Final[Mapping[int, Fixed]] = MappingProxyType(
+    {
+        uapi.EVIOCGVERSION: _version,
+        uapi.EVIOCGID: _id,
+        uapi.EVIOCGREP: _repeat,
+        uapi.EVIOCSREP: _repeat,
+        uapi.EVIOCRMFF: _erase_effect,
+        uapi.EVIOCGEFFECTS: _effects,
+        uapi.EVIOCGRAB: _grab,
+        uapi.EVIOCREVOKE: _revoke,
+        uapi.EVIOCGMASK: _get_mask,
+        uapi.EVIOCSMASK: _set_mask,
+        uapi.EVIOCSCLOCKID: _set_clock,
+        uapi.EVIOCGKEYCODE: partial(_no_keymap, U32.size),
+        uapi.EVIOCSKEYCODE: partial(_no_keymap, 2 * U32.size),
+        uapi.EVIOCGKEYCODE_V2: partial(_no_keymap, uapi.InputKeymapEntry.SIZE),
+        uapi.EVIOCSKEYCODE_V2: partial(_no_keymap, uapi.InputKeymapEntry.SIZE),
+    }
+)
+
+SIZED: Final[Mapping[int, Sized]] = MappingProxyType(
+    {
+        uapi.EVIOCGPROP(0): _properties,
+        uapi.EVIOCGMTSLOTS(0): _slots,
+        uapi.EVIOCGKEY(0): partial(_state, EV_KEY),
+        uapi.EVIOCGLED(0): partial(_state, EV_LED),
+        uapi.EVIOCGSND(0): partial(_state, EV_SND),
+        uapi.EVIOCGSW(0): partial(_state, EV_SW),
+        uapi.EVIOCGNAME(0): partial(_string, "name"),
+        uapi.EVIOCGPHYS(0): partial(_string, "phys"),
+        uapi.EVIOCGUNIQ(0): partial(_string, "uniq"),
+        uapi.without_size(uapi.EVIOCSFF): _upload_effect,
+    }
+)

@@ -1,0 +1,157 @@
+"""What happens to an event: ignored, kept in the packet, passed on with the packet (drivers/input/input.c).
+
+A driver tells of an event; what changes nothing is ignored, a key that is held already or a motion by 0.
+The rest is collected, and SYN_REPORT hands the whole packet to whoever listens.  Somebody who has
+grabbed the device gets it alone.
+
+The tables are `input_get_disposition()`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Final
+
+from simkernel.driverapi.ktime import ktime_get
+from simkernel.uapi.input_event_codes import (
+    EV_KEY,
+    EV_LED,
+    EV_MSC,
+    EV_PWR,
+    EV_REL,
+    EV_SND,
+    EV_SW,
+    EV_SYN,
+    SYN_CONFIG,
+    SYN_MT_REPORT,
+    SYN_REPORT,
+)
+
+from .bits import codes
+from .device import InputDev
+from .handle import InputHandle
+
+IGNORE: Final = 0
+TO_HANDLERS: Final = 1
+TO_DEVICE: Final = 2
+FLUSH: Final = 8
+TO_ALL: Final = TO_HANDLERS | TO_DEVICE
+
+AUTOREPEAT: Final = 2
+"""The value of a key event that says: still held."""
+
+SYNC: Final = (EV_SYN, SYN_REPORT, 1)
+"""What ends a packet that has become too long; a driver's own has value 0 (`input_value_sync`)."""
+
+_SYN: Final = {SYN_CONFIG: TO_ALL, SYN_REPORT: TO_HANDLERS | FLUSH, SYN_MT_REPORT: TO_HANDLERS}
+
+
+def _synchronisation(dev: InputDev, code: int, value: int) -> int:
+    return _SYN.get(code, IGNORE)
+
+
+def _key(dev: InputDev, code: int, value: int) -> int:
+    if value == AUTOREPEAT:
+        return TO_HANDLERS if dev.has(EV_KEY, code) else IGNORE
+    return TO_HANDLERS if _switch(dev, EV_KEY, code, value) else IGNORE
+
+
+def _relative(dev: InputDev, code: int, value: int) -> int:
+    return TO_HANDLERS if value and dev.has(EV_REL, code) else IGNORE
+
+
+def _sound(dev: InputDev, code: int, value: int) -> int:
+    _switch(dev, EV_SND, code, value)
+    return TO_ALL if dev.has(EV_SND, code) else IGNORE
+
+
+Disposition = Callable[[InputDev, int, int], int]
+
+DISPOSITIONS: Final[Mapping[int, Disposition]] = MappingProxyType(
+    {
+        EV_SYN: _synchronisation,
+        EV_KEY: _key,
+        EV_REL: _relative,
+        EV_MSC: lambda dev, code, value: TO_ALL if dev.has(EV_MSC, code) else IGNORE,
+        EV_SW: lambda dev, code, value: TO_HANDLERS if _switch(dev, EV_SW, code, value) else IGNORE,
+        EV_LED: lambda dev, code, value: TO_ALL if _switch(dev, EV_LED, code, value) else IGNORE,
+        EV_SND: _sound,
+        EV_PWR: lambda dev, code, value: TO_ALL,
+    }
+)
+"""What is done with an event, by its type.  The types that are not here are not modelled; a device
+that has them is not registered (register.py)."""
+
+
+def _switch(dev: InputDev, type: int, code: int, value: int) -> bool:
+    """Let a key, switch, LED or sound be on or off; whether that is a change."""
+    if not dev.has(type, code) or dev.state.get(type, 0) >> code & 1 == bool(value):
+        return False
+    dev.state[type] = dev.state.get(type, 0) ^ 1 << code
+    return True
+
+
+def input_event(dev: InputDev, type: int, code: int, value: int) -> None:
+    """Tell of an event.  What the device has not said that it can do is ignored."""
+    if type == EV_SYN or dev.evbit >> type & 1:
+        with dev.lock:
+            handle_event(dev, type, code, value)
+
+
+def input_inject_event(handle: InputHandle, type: int, code: int, value: int) -> None:
+    """An event from one who listens; nothing if the device is grabbed, unless by himself."""
+    dev = handle.dev
+    if type == EV_SYN or dev.evbit >> type & 1:
+        with dev.lock:
+            if dev.grab is None or dev.grab is handle:
+                handle_event(dev, type, code, value)
+
+
+def handle_event(dev: InputDev, type: int, code: int, value: int) -> None:
+    """`input_handle_event()`; the lock is held."""
+    disposition = DISPOSITIONS[type](dev, code, value) if type in DISPOSITIONS else IGNORE
+    if disposition & TO_DEVICE and dev.event is not None:
+        dev.event(dev, type, code, value)
+    if disposition & TO_HANDLERS:
+        dev.values.append((type, code, value))
+    if disposition & FLUSH:
+        if len(dev.values) >= 2:  # SYN_REPORT alone is no packet
+            _pass_values(dev)
+        dev.values.clear()
+        dev.timestamp = None
+    elif len(dev.values) >= dev.max_values - 2:
+        dev.values.append(SYNC)
+        _pass_values(dev)
+        dev.values.clear()
+
+
+def _pass_values(dev: InputDev) -> None:
+    """`input_pass_values()`."""
+    if dev.grab is not None:
+        dev.grab.handler.events(dev.grab, dev.values)
+        return
+    for handle in dev.handles:
+        if handle.open:
+            handle.handler.events(handle, dev.values)
+
+
+def release_keys(dev: InputDev) -> None:
+    """Tell of every held key that it is released (`input_dev_release_keys()`); the lock is held."""
+    held = list(codes(dev.state.get(EV_KEY, 0)))
+    for code in held:
+        handle_event(dev, EV_KEY, code, 0)
+    if held:
+        handle_event(dev, *SYNC)
+
+
+def input_set_timestamp(dev: InputDev, time: int) -> None:
+    """When the events of the packet happened, if the driver knows better: ns of the machine's clock."""
+    dev.timestamp = time
+
+
+def input_get_timestamp(dev: InputDev) -> int:
+    """When the events of the packet happened, in ns of the machine's clock."""
+    if dev.timestamp is None:
+        dev.timestamp = ktime_get(dev.owner)
+    return dev.timestamp

@@ -1,0 +1,93 @@
+"""Who listens: a handler is a way of listening, such as evdev; a handle joins it to one device.
+
+Linux's mutexes of a device and of the lists have no counterpart: nothing that they protect sleeps here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import attrs
+
+from simkernel.uapi.errno import EBUSY, ENODEV, os_error
+
+from .device import InputDev, Value
+
+
+@attrs.define(eq=False)
+class InputHandler:
+    """`struct input_handler`.
+
+    `connect(handler, dev)` is called for each device and registers a handle if it wants to listen;
+    `disconnect(handle)` when the device or the handler goes.  `events(handle, values)` gets a packet,
+    under the device's lock and often in interrupt context.  `minor` is where its nodes begin.
+    """
+
+    name: str
+    connect: Callable[[InputHandler, InputDev], None]
+    disconnect: Callable[[InputHandle], None]
+    events: Callable[[InputHandle, Sequence[Value]], None]
+    minor: int = 0
+    handles: list[InputHandle] = attrs.field(factory=list)
+
+
+@attrs.define(eq=False)
+class InputHandle:
+    """`struct input_handle`; `open` counts who wants events, and `private` is the handler's own."""
+
+    handler: InputHandler
+    dev: InputDev
+    name: str
+    private: object = None
+    open: int = 0
+
+
+def input_register_handle(handle: InputHandle) -> None:
+    """Join a handler to a device."""
+    handle.dev.handles.append(handle)
+    handle.handler.handles.append(handle)
+
+
+def input_unregister_handle(handle: InputHandle) -> None:
+    """Take them apart."""
+    handle.dev.handles.remove(handle)
+    handle.handler.handles.remove(handle)
+
+
+def input_open_device(handle: InputHandle) -> None:
+    """Let events come through the handle.  ENODEV for a device that goes away."""
+    dev = handle.dev
+    if dev.going_away:
+        raise os_error(ENODEV)
+    handle.open += 1
+    dev.users += 1
+    if dev.users == 1 and dev.open is not None:
+        try:
+            dev.open(dev)
+        except OSError:
+            dev.users -= 1
+            handle.open -= 1
+            raise
+
+
+def input_close_device(handle: InputHandle) -> None:
+    """Let no more events come through the handle, once for each time it was opened."""
+    dev = handle.dev
+    input_release_device(handle)
+    dev.users -= 1
+    if not dev.users and dev.close is not None:
+        dev.close(dev)
+    handle.open -= 1
+
+
+def input_grab_device(handle: InputHandle) -> None:
+    """Let the device's events come through this handle only.  EBUSY if another has grabbed it."""
+    if handle.dev.grab is not None:
+        raise os_error(EBUSY)
+    handle.dev.grab = handle
+
+
+def input_release_device(handle: InputHandle) -> None:
+    """Let them come to everybody again, if this handle has grabbed it."""
+    if handle.dev.grab is handle:
+        handle.dev.grab = None

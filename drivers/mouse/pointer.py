@@ -1,0 +1,74 @@
+"""A mouse as an input device: what programs read from /dev/input/event0.
+
+The reports are the same as those of the family's event `motion`.  Here they come as what has changed: an axis
+that has not moved and a button that is as before are not told.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from simkernel.driverapi.module import ThisModule
+from simkernel.driverapi.simbus import SimbusDevice
+from simkernel.hardware.mouse import registers as hw
+from simkernel.uapi.input import BUS_HOST, InputId
+from simkernel.uapi.input_event_codes import (
+    BTN_EXTRA,
+    BTN_LEFT,
+    BTN_MIDDLE,
+    BTN_RIGHT,
+    BTN_SIDE,
+    EV_KEY,
+    EV_REL,
+    REL_WHEEL,
+    REL_X,
+    REL_Y,
+)
+
+from .device import Report
+
+NAME: Final = "Virtual mouse"
+KEYS: Final = (
+    (BTN_LEFT, hw.BUTTON_LEFT),
+    (BTN_RIGHT, hw.BUTTON_RIGHT),
+    (BTN_MIDDLE, hw.BUTTON_MIDDLE),
+    (BTN_SIDE, hw.BUTTON_SIDE),
+    (BTN_EXTRA, hw.BUTTON_EXTRA),
+)
+AXES: Final = (REL_X, REL_Y, REL_WHEEL)
+
+
+class Pointer:
+    """The input device of one mouse."""
+
+    def __init__(self, this: ThisModule, device: SimbusDevice) -> None:
+        self._symbols = this.symbols
+        self._event = this.symbols["input_event"]
+        self._dev: Any = this.symbols["input_allocate_device"](this, device)
+        self._dev.name = NAME
+        self._dev.phys = f"simbus-{device.name}/input0"
+        self._dev.uniq = f"{device.serial}"
+        self._dev.id = InputId(BUS_HOST, hw.VENDOR, hw.DEVICE, device.revision)
+        capability = this.symbols["input_set_capability"]
+        for key, _ in KEYS:
+            capability(self._dev, EV_KEY, key)
+        for axis in AXES:
+            capability(self._dev, EV_REL, axis)
+
+    def register(self) -> None:
+        """Let programs find it."""
+        self._symbols["input_register_device"](self._dev)
+
+    def unregister(self) -> None:
+        """Take it away again.  Harmless if that has been done."""
+        self._symbols["input_unregister_device"](self._dev)
+
+    def tell(self, report: Report) -> None:
+        """Tell of a report, as of when the mouse made it; called in interrupt context."""
+        dev, event = self._dev, self._event
+        self._symbols["input_set_timestamp"](dev, report.time)
+        for key, bit in KEYS:
+            event(dev, EV_KEY, key, report.buttons & bit != 0)
+        for axis, by in zip(AXES, (report.dx, report.dy, report.wheel), strict=True):
+            event(dev, EV_REL, axis, by)
+        self._symbols["input_sync"](dev)
