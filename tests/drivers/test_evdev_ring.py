@@ -135,6 +135,15 @@ def test_an_overflow_leaves_what_tells_of_it_and_the_newest_event() -> None:
     assert fetch(ring) == [(EV_REL, REL_X, 77), REPORT]
 
 
+def test_what_tells_of_a_loss_fills_the_ring_itself() -> None:
+    ring = client()
+    ring.pass_values([*[(EV_REL, REL_X, 1)] * (SIZE - 2), REPORT], 0)
+    ring.drop(0)
+    assert not ring.readable
+    ring.pass_values([(EV_REL, REL_X, 2), REPORT], 0)
+    assert fetch(ring) == [DROPPED, (EV_REL, REL_X, 2), REPORT]
+
+
 def test_another_clock_drops_what_is_stamped_by_the_old_one() -> None:
     ring = client()
     ring.set_clock(CLOCK_MONOTONIC, 0)
