@@ -137,7 +137,7 @@ def test_an_overflow_leaves_what_tells_of_it_and_the_newest_event() -> None:
 
 def test_what_tells_of_a_loss_fills_the_ring_itself() -> None:
     ring = client()
-    ring.pass_values([*[(EV_REL, REL_X, 1)] * (SIZE - 2), REPORT], 0)
+    ring.pass_values([(EV_REL, REL_X, 1), REPORT, *[(EV_REL, REL_X, 1)] * (SIZE - 3)], 0)
     ring.drop(0)
     assert not ring.readable
     ring.pass_values([(EV_REL, REL_X, 2), REPORT], 0)
