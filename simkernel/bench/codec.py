@@ -46,7 +46,7 @@ def messages() -> Iterator[Work]:
             data = message(NLMSG_MIN_TYPE, header + request.encode(VALUES), flags=NLM_F_REQUEST)
             located, _ = locate_messages(data)
             for _, start, end in located:
-                request.decode(memoryview(data)[start + GENL_HDRLEN : end])
+                request.decode(data, start + GENL_HDRLEN, end)
         return often
 
     yield Work(run)

@@ -263,8 +263,10 @@ def locate_messages(data: Buffer) -> tuple[list[tuple[Header, int, int]], int]:
     Each is (header, start of its payload, end of its payload); for whom an object a message is too dear.
     """
     offset, end = 0, len(data)
-    found = []
+    found: list[tuple[Header, int, int]] = []
     unpack = _MESSAGE.unpack_from
+    if end >= NLMSG_HDRLEN and (header := unpack(data, 0))[0] == end:
+        return [(header, NLMSG_HDRLEN, end)], 0  # one message, as most datagrams have
     while end - offset >= NLMSG_HDRLEN:
         header = unpack(data, offset)
         length = header[0]

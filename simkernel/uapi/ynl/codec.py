@@ -20,10 +20,10 @@ from typing import Any, Final
 
 from simkernel.uapi.structure import Buffer, Malformed
 from simkernel.uapi.ynl.coder import Coder, repeated
-from simkernel.uapi.ynl.compiled import Encode
 from simkernel.uapi.ynl.model import Attribute, Direction, ModeName, Operation, Spec
 from simkernel.uapi.ynl.nests import indexed_array_coder, nest_coder, type_value_coder
 from simkernel.uapi.ynl.payloads import plain_coder
+from simkernel.uapi.ynl.source import Encode
 from simkernel.uapi.ynl.space import BadValue as BadValue
 from simkernel.uapi.ynl.space import Space
 
@@ -41,10 +41,10 @@ class Codec:
         """The bytes of a mapping of names to values, in that order.  Raises BadValue."""
         self._whole = whole
 
-    def decode(self, payload: Buffer) -> dict[str, Any]:
-        """The values of all attributes in `payload`.  Raises Malformed."""
+    def decode(self, data: Buffer, start: int = 0, end: int | None = None) -> dict[str, Any]:
+        """The values of all attributes in `data[start:end]`.  Raises Malformed."""
         try:
-            return self._whole.decoder(payload, 0, len(payload))
+            return self._whole.decoder(data, start, len(data) if end is None else end)
         except RecursionError:
             raise Malformed("attributes are nested too deeply") from None
 

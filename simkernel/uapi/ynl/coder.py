@@ -10,6 +10,7 @@ import attrs
 
 from simkernel.uapi.structure import Buffer, Malformed
 from simkernel.uapi.ynl.names import Conversion
+from simkernel.uapi.ynl.source import Source
 
 Encoder: TypeAlias = Callable[[Any], bytes]
 """Makes the whole attribute, header and padding included.  Raises ValueError: what was expected and found."""
@@ -21,7 +22,7 @@ _PADDING: Final = {1: "xxx", 2: "xx", 4: "", 8: ""}
 
 @attrs.frozen(eq=False)
 class Fixed:
-    """A payload of fixed size that is one field of a struct: what `compiled.py` makes runs of."""
+    """A payload of fixed size that is one field of a struct: what compiled coders make runs of."""
 
     code: str
     to_wire: Conversion | None = None
@@ -39,6 +40,18 @@ class Fixed:
 
 
 @attrs.frozen(eq=False)
+class Payload:
+    """A payload that is one value of any length, as text for compiled coders.
+
+    to_bytes    the expression that makes its bytes of a variable
+    from_bytes  the expression that makes the value of a variable with its bytes
+    """
+
+    to_bytes: Callable[[Source, str], str]
+    from_bytes: Callable[[str], str]
+
+
+@attrs.frozen(eq=False)
 class Coder:
     """How one attribute goes to bytes and back."""
 
@@ -46,10 +59,24 @@ class Coder:
     number: int
     encode: Encoder
     decode: Decoder
-    fixed: Fixed | None = None
+    fields: tuple[Fixed, ...] = ()
+    """What the payload may be, if it is a field of a struct."""
     inside: Inside | None = None
     """The attributes inside, where the payload is nothing but those."""
+    entry: Coder | None = None
+    """The coder of each attribute inside, where their types are but indices."""
+    payload: Payload | None = None
     multi: bool = False
+    """Whether there may be several, which `encode` takes as a list."""
+
+    @property
+    def fixed(self) -> Fixed | None:
+        """The field that the payload always is."""
+        return self.fields[0] if len(self.fields) == 1 else None
+
+    def field_of(self, size: int) -> Fixed | None:
+        """The field that a payload of `size` bytes is."""
+        return next((field for field in self.fields if field.size == size), None)
 
 
 class Inside(Protocol):
@@ -76,7 +103,7 @@ def repeated(coder: Coder) -> Coder:
     def encode(values: Any) -> bytes:
         return b"".join([coder.encode(value) for value in listed(values)])
 
-    return attrs.evolve(coder, encode=encode, fixed=None, inside=None, multi=True)
+    return attrs.evolve(coder, encode=encode, multi=True)
 
 
 def short(name: str, expected: str, found: int) -> Malformed:

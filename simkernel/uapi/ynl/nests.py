@@ -77,7 +77,7 @@ def indexed_array_coder(attribute: Attribute, inside: Inside | None, request: bo
     request they have to be, or strict validation refuses it.
     """
     flag = NLA_F_NESTED if request else 0
-    entry = _plain_entry(attribute) if inside is None else _nested_entry(inside, flag)
+    entry = _plain_entry(attribute) if inside is None else _nested_entry(attribute, inside, flag)
     number = attribute.number | flag
 
     def encode(values: Any) -> bytes:
@@ -87,23 +87,24 @@ def indexed_array_coder(attribute: Attribute, inside: Inside | None, request: bo
         return header_and(number, _fitting(b"".join(entries)))
 
     def decode(data: Buffer, start: int, end: int) -> list[Any]:
-        return [entry.decode(data, *place) for _, *place in locate(data, start, end)]
+        return [entry.coder.decode(data, start, end) for _, start, end in locate(data, start, end)]
 
-    return Coder(attribute.name, attribute.number, encode, decode)
+    return Coder(attribute.name, attribute.number, encode, decode, entry=entry.coder)
 
 
 @attrs.frozen(eq=False)
 class _Entry:
-    """One entry of an indexed array: what encodes it under an index, and what decodes it."""
+    """What is in an indexed array, and what encodes it under an index."""
 
+    coder: Coder
     encode: Callable[[int, Any], bytes]
-    decode: Callable[[Buffer, int, int], Any]
 
 
-def _nested_entry(inside: Inside, flag: int) -> _Entry:
-    return _Entry(
-        lambda index, values: header_and(index | flag, _fitting(inside.encode(values))), inside.decode
-    )
+def _nested_entry(attribute: Attribute, inside: Inside, flag: int) -> _Entry:
+    def encode(index: int, values: Any) -> bytes:
+        return header_and(index | flag, _fitting(inside.encode(values)))
+
+    return _Entry(nest_coder(attribute, inside), encode)
 
 
 def _plain_entry(attribute: Attribute) -> _Entry:
@@ -113,7 +114,7 @@ def _plain_entry(attribute: Attribute) -> _Entry:
         made = plain.encode(value)
         return made[:2] + index.to_bytes(2, "little") + made[NLA_HDRLEN:]
 
-    return _Entry(encode, plain.decode)
+    return _Entry(plain, encode)
 
 
 def _fitting(payload: bytes) -> bytes:

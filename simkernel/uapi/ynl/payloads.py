@@ -12,7 +12,8 @@ import attrs
 from simkernel.uapi.netlink import NLA_HDRLEN, NLA_MAX_PAYLOAD
 from simkernel.uapi.netlink import attribute as header_and
 from simkernel.uapi.structure import Buffer
-from simkernel.uapi.ynl.coder import Coder, Fixed, listed, short
+from simkernel.uapi.ynl.coder import Coder, Fixed, Payload, listed, short
+from simkernel.uapi.ynl.compile_encoder import TAILS
 from simkernel.uapi.ynl.model import Attribute
 from simkernel.uapi.ynl.names import Conversion, from_number, to_number
 from simkernel.uapi.ynl.sets import type_range
@@ -29,7 +30,6 @@ _CODES: Final = {
 }
 _NARROW: Final = {"uint": "u32", "sint": "s32"}
 _WIDE: Final = {"uint": "u64", "sint": "s64"}
-_TAILS: Final = (b"", b"\0\0\0", b"\0\0", b"\0")
 _HEADER: Final = Struct("<HH")
 _BITFIELD32: Final = Struct("<II")
 
@@ -63,7 +63,7 @@ def _integer(attribute: Attribute) -> Coder:
         value = unpack(data, start)[0]
         return value if from_wire is None else from_wire(value)
 
-    return Coder(name, number, encode, decode, fixed)
+    return Coder(name, number, encode, decode, (fixed,))
 
 
 def _wide_integer(attribute: Attribute) -> Coder:
@@ -86,7 +86,7 @@ def _wide_integer(attribute: Attribute) -> Coder:
             raise short(name, "4 or 8 bytes", end - start)
         return (narrow if end - start == 4 else wide).decode(data, start, end)
 
-    return Coder(name, attribute.number, encode, decode)
+    return Coder(name, attribute.number, encode, decode, narrow.fields + wide.fields)
 
 
 def _no_integer(attribute: Attribute, value: Any) -> ValueError:
@@ -114,7 +114,7 @@ def _string(attribute: Attribute) -> Coder:
         try:
             payload: bytes = (value + "\0").encode("utf-8", "surrogateescape")
             length = NLA_HDRLEN + len(payload)
-            return pack(length, number) + payload + _TAILS[length & 3]
+            return pack(length, number) + payload + TAILS[length & 3]
         except (TypeError, AttributeError, UnicodeEncodeError):
             raise ValueError(f"expected text, found {value!r}") from None
         except struct.error:
@@ -123,7 +123,7 @@ def _string(attribute: Attribute) -> Coder:
     def decode(data: Buffer, start: int, end: int) -> str:
         return str(data[start:end], "utf-8", "surrogateescape").partition("\0")[0]
 
-    return Coder(attribute.name, number, encode, decode)
+    return Coder(attribute.name, number, encode, decode, payload=_TEXT)
 
 
 def _binary(attribute: Attribute) -> Coder:
@@ -132,14 +132,18 @@ def _binary(attribute: Attribute) -> Coder:
     number = attribute.number
 
     def encode(value: Any) -> bytes:
-        if not isinstance(value, bytes | bytearray | memoryview):
-            raise ValueError(f"expected bytes, found {value!r}")
-        return _checked(number, bytes(value))
+        return _checked(number, _as_bytes(value))
 
     def decode(data: Buffer, start: int, end: int) -> bytes:
         return bytes(data[start:end])
 
-    return Coder(attribute.name, number, encode, decode)
+    return Coder(attribute.name, number, encode, decode, payload=_BYTES)
+
+
+def _as_bytes(value: Any) -> bytes:
+    if not isinstance(value, bytes | bytearray | memoryview):
+        raise ValueError(f"expected bytes, found {value!r}")
+    return bytes(value)
 
 
 def _array(attribute: Attribute) -> Coder:
@@ -215,6 +219,16 @@ def _checked(number: int, payload: bytes) -> bytes:
 
 def _too_long(length: int) -> ValueError:
     return ValueError(f"expected at most {NLA_MAX_PAYLOAD} bytes, found {length}")
+
+
+_TEXT: Final = Payload(
+    lambda source, value: f"({value} + '\\0').encode('utf-8', 'surrogateescape')",
+    lambda payload: f"{payload}.decode('utf-8', 'surrogateescape').partition('\\0')[0]",
+)
+_BYTES: Final = Payload(
+    lambda source, value: f"{value} if type({value}) is bytes else {source.bind(_as_bytes)}({value})",
+    lambda payload: payload,
+)
 
 
 _MAKERS: Final[dict[str, Callable[[Attribute], Coder]]] = {

@@ -7,19 +7,20 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, Final
 
 from simkernel.uapi.structure import Buffer
 from simkernel.uapi.ynl.coder import Coder
-from simkernel.uapi.ynl.compiled import Decode, Encode, compile_decoder, compile_encoder
+from simkernel.uapi.ynl.compile_decoder import compile_decoder
+from simkernel.uapi.ynl.compile_encoder import compile_encoder
 from simkernel.uapi.ynl.errors import choose
 from simkernel.uapi.ynl.nests import locate
+from simkernel.uapi.ynl.source import Decode, Encode, Unfit
 
 _COMPILE_AFTER: Final = 64
 """Of so many messages walked, the last one's shape gets a function of its own."""
 _MOST_SHAPES: Final = 8
-_LONGEST: Final = 1024
-"""Longer messages are walked: it is their content that takes the time, or there are very many attributes."""
 _REFUSALS: Final = (struct.error, ValueError, TypeError, AttributeError, KeyError, OverflowError)
 
 
@@ -75,7 +76,7 @@ class Space:
             raise BadValue("", f"expected a mapping of attributes to values, found {values!r}")
         encoded = b"".join([self._encode_one(name, value) for name, value in values.items()])
         self._encoded += 1
-        if self._encoded % _COMPILE_AFTER == 0 and len(encoded) <= _LONGEST:
+        if self._encoded % _COMPILE_AFTER == 0:
             self._learn_encoder(values)
         return encoded
 
@@ -104,17 +105,19 @@ class Space:
             else:
                 values[coder.name] = value
         self._decoded += 1
-        if self._decoded % _COMPILE_AFTER == 0 and end - at <= _LONGEST:
+        if self._decoded % _COMPILE_AFTER == 0:
             self._learn_decoder(data, at, end)
         return values
 
     def _learn_encoder(self, values: Mapping[str, Any]) -> None:
         shape = tuple(values)
         if shape not in self._encoders and len(self._encoders) < _MOST_SHAPES:
-            self._encoders[shape] = compile_encoder(self, values, self._walk_out)
+            with suppress(Unfit):
+                self._encoders[shape] = compile_encoder(self, values, self._walk_out)
 
     def _learn_decoder(self, data: Buffer, at: int, end: int) -> None:
         """Try the new decoder first; each hands on to the one before, the first to the walk."""
-        if self._decoders < _MOST_SHAPES:
+        if self._decoders < _MOST_SHAPES and at < end:
             self._decoders += 1
-            self.decoder = compile_decoder(self, data, at, end, self.decoder)
+            with suppress(Unfit):
+                self.decoder = compile_decoder(self, data, at, end, self.decoder)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import pytest
@@ -21,6 +22,11 @@ def reply() -> Codec:
 @pytest.fixture(scope="module")
 def request_() -> Codec:
     return codec(lens(), "get", "dump", "request")
+
+
+def fresh() -> Codec:
+    """One that has not seen any message yet."""
+    return codec(parse(LENS, "lens.yaml"), "get", "do", "reply")
 
 
 POINT = attribute(1, b"\1\0\0\0") + attribute(2, b"\xff\xff\xff\xff")
@@ -110,6 +116,52 @@ def test_a_nest_of_another_shape_is_no_hindrance(reply: Codec) -> None:
     assert reply.encode({"centre": {"y": 2, "x": 1}}) == nested(16, y, x)
     assert reply.encode({"centre": {"y": 2}}) == nested(16, y)
     assert reply.encode({"centre": {"x": 1, "deeper": {}}}) == nested(16, x, nested(3))
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"steps": list(range(2000))},
+        {"grid": [{"x": 1}] * 1000},
+        {"serial": bytes(60_000), "sequence": 1},
+        {},
+    ],
+    ids=["many", "long array", "long", "nothing"],
+)
+def test_a_large_message_that_keeps_coming_is_treated_as_at_first(
+    values: dict[str, Any],
+) -> None:
+    reply = fresh()
+    first = reply.encode(values)
+    for _ in range(200):
+        assert reply.encode(values) == first
+        assert reply.decode(first) == values
+
+
+def test_a_deep_message_that_keeps_coming_is_treated_as_at_first() -> None:
+    reply = fresh()
+    data = attribute(1, b"\1\0\0\0")
+    for _ in range(210):
+        data = nested(3, data)
+    first = reply.decode(nested(16, data))
+    for _ in range(200):
+        assert reply.decode(nested(16, data)) == first
+
+
+@pytest.mark.parametrize("unit", ["wide", "shift"])
+def test_an_integer_that_grows_is_no_hindrance(unit: str) -> None:
+    reply = fresh()
+    for number in [*range(100), 2**40, 3]:
+        encoded = reply.encode({"device": "d", unit: number, "centre": {"x": 1}})
+        assert len(encoded) == (32 if number == 2**40 else 28)
+        assert reply.decode(encoded) == {"device": "d", unit: number, "centre": {"x": 1}}
+
+
+def test_a_long_string_is_refused_as_at_first() -> None:
+    reply = fresh()
+    for length in [*[7] * 200, 70_000]:
+        with pytest.raises(BadValue, match="at most") if length > 65_000 else contextlib.nullcontext():
+            reply.encode({"device": "d" * length, "sequence": 1})
 
 
 def test_a_flag_that_is_false_is_left_out(reply: Codec) -> None:
