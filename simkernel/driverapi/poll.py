@@ -9,4 +9,9 @@ from __future__ import annotations
 
 from simkernel.kernel.fs.poll_table import PollTable, poll_wait
 
-__all__ = ["PollTable", "poll_wait"]
+__all__ = ["PollTable", "poll_requested_events", "poll_wait"]
+
+
+def poll_requested_events(table: PollTable) -> int:
+    """What the program waits for; all events where nobody said."""
+    return table.events

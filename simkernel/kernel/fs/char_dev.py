@@ -308,6 +308,10 @@ class CharDeviceFile(FileObject):
         """What the driver says is ready."""
         return self._ask(PollTable())
 
+    def poll_for(self, events: int) -> int:
+        """The same, and the driver is told what is waited for."""
+        return self._ask(PollTable(events))
+
     @property
     def wait_queues(self) -> tuple[WaitQueue, ...]:
         """What the driver's poll waits on (`poll_wait()`)."""

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from simkernel.kernel.task.wait import WaitQueue
+
+ALL: Final = 0xFFFF
+"""Every event of poll(2): nobody said which."""
 
 
 class PollTable:
-    """The queues that a poll named, for whoever is about to sleep."""
+    """The queues that a poll named, for whoever is about to sleep; `events` are what he waits for."""
 
-    __slots__ = ("queues",)
+    __slots__ = ("events", "queues")
 
-    def __init__(self) -> None:
+    def __init__(self, events: int = ALL) -> None:
+        self.events = events
         self.queues: list[WaitQueue] = []
 
 
