@@ -55,6 +55,24 @@ class CostModel:
     """A register read, which waits for the bus."""
     writel: int = 60
     """A register write, which is posted."""
+    file: int = 51
+    """Finding the open file of a descriptor, and calling its operation."""
+    poll: int = 80
+    """Asking one file what it is ready for, and telling it."""
+    pipe: int = 30
+    """A page of a pipe: putting one in, or taking one out."""
+    memory_charge: int = 115
+    """Charging a piece of memory to its user (memcg): pages of pipes, large messages of unix sockets."""
+    path_component: int = 60
+    """Looking up one name of a path."""
+    file_open: int = 350
+    """Making an open file, and closing it."""
+    seq_read: int = 100
+    """Preparing the text of a file in procfs or sysfs."""
+    seq_field: int = 40
+    """Writing one number or word into it."""
+    attribute: int = 90
+    """Holding the object that an attribute in sysfs belongs to while it is read or written."""
     fork: int = 60_000
     """Making a process."""
     exec: int = 300_000
