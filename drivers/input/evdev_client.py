@@ -127,15 +127,15 @@ class Client:
             if self.head == self.tail:
                 self.tail = self.packet_head = self.head - 1 & self.size - 1
 
-    def set_clock(self, clock: int, time: int) -> None:
-        """Stamp events by another clock, which shows `time` ns; what is queued is lost
+    def set_clock(self, clock: int) -> bool:
+        """Stamp events by another clock; what is queued is gone then, and the reader is to be told
         (`evdev_set_clk_type()`)."""
         if self.clock == clock:
-            return
+            return False
         self.clock = clock
-        if self.head != self.tail:
-            self.packet_head = self.head = self.tail
-            self.drop(time)
+        lost = self.head != self.tail
+        self.packet_head = self.head = self.tail
+        return lost
 
     def _put(self, event: Event) -> None:
         """`__pass_event()`; the lock is held."""

@@ -140,7 +140,8 @@ def _set_clock(file: File, client: Client, address: int) -> int:
     clock = get_user(file, address, U32)
     if clock not in CLOCKS:
         raise os_error(EINVAL)
-    client.set_clock(clock, client.evdev.time(clock))
+    if client.set_clock(clock):
+        client.drop(client.evdev.time(clock))
     return 0
 
 
