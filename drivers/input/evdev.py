@@ -12,6 +12,7 @@ from typing import Final
 
 from simkernel.driverapi.device import device_create, device_unregister
 from simkernel.driverapi.fs import cdev_add, cdev_del, cdev_init
+from simkernel.driverapi.trace import trace_flow
 from simkernel.driverapi.wait import wake_up_interruptible
 
 from .core import INPUT_MAJOR, InputCore, input_free_minor, input_get_new_minor
@@ -76,8 +77,9 @@ def _disconnect(handle: InputHandle) -> None:
 def _events(handle: InputHandle, values: Sequence[Value]) -> None:
     """`evdev_events()`: a packet for everybody, or for the one who has grabbed the device."""
     evdev = _evdev(handle)
+    flow = trace_flow(evdev.core.this)
     for client in evdev.clients if evdev.grab is None else (evdev.grab,):
-        if not client.revoked and client.pass_values(values, evdev.time(client.clock)):
+        if not client.revoked and client.pass_values(values, evdev.time(client.clock), flow):
             wake_up_interruptible(client.wait)
 
 

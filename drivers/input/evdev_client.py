@@ -30,13 +30,14 @@ CLOCKS: Final = frozenset({CLOCK_REALTIME, CLOCK_MONOTONIC, CLOCK_BOOTTIME})
 
 
 class Event(NamedTuple):
-    """`struct input_event`."""
+    """`struct input_event`, and the trace's flow."""
 
     sec: int
     usec: int
     type: int
     code: int
     value: int
+    flow: int = 0
 
 
 def buffer_size(dev: InputDev) -> int:
@@ -63,6 +64,8 @@ class Client:
     clock: int = CLOCK_REALTIME
     revoked: bool = False
     masks: dict[int, int] = attrs.field(factory=dict)
+    flow: int = 0
+    """That of the events that were fetched last."""
 
     def __attrs_post_init__(self) -> None:
         self.buffer = [Event(0, 0, 0, 0, 0)] * self.size
@@ -72,7 +75,7 @@ class Client:
         """Whether a whole packet is there."""
         return self.packet_head != self.tail
 
-    def pass_values(self, values: Sequence[Value], time: int) -> bool:
+    def pass_values(self, values: Sequence[Value], time: int, flow: int = 0) -> bool:
         """Put a packet into the ring, at `time` ns; whether it can be read (`evdev_pass_values()`)."""
         complete = False
         sec, usec = divmod(time // 1000, 1_000_000)
@@ -84,7 +87,7 @@ class Client:
                     if self.packet_head == self.head:  # all that came before it was filtered
                         continue
                     complete = True
-                self._put(Event(sec, usec, type, code, value))
+                self._put(Event(sec, usec, type, code, value, flow))
         return complete
 
     def fetch(self, count: int) -> bytes:
@@ -92,7 +95,9 @@ class Client:
         taken: list[bytes] = []
         with self.lock:
             while self.packet_head != self.tail and len(taken) < count:
-                taken.append(InputEvent.LAYOUT.pack(*self.buffer[self.tail]))
+                event = self.buffer[self.tail]
+                self.flow = event.flow
+                taken.append(InputEvent.LAYOUT.pack(*event[:-1]))
                 self.tail = self.tail + 1 & self.size - 1
         return b"".join(taken)
 

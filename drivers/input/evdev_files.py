@@ -8,6 +8,7 @@ from typing import Final
 from simkernel.driverapi.fs import File, FileOperations
 from simkernel.driverapi.poll import PollTable, poll_wait
 from simkernel.driverapi.spinlock import spin_lock_init
+from simkernel.driverapi.trace import trace_follow
 from simkernel.driverapi.wait import init_waitqueue_head, wait_event_interruptible
 from simkernel.uapi.errno import EAGAIN, EINVAL, ENODEV, os_error
 from simkernel.uapi.fcntl import O_NONBLOCK
@@ -79,7 +80,10 @@ def _take(file: File, client: Client, size: int) -> bytes:
         raise os_error(ENODEV)
     if not client.readable and file.flags & O_NONBLOCK:
         raise os_error(EAGAIN)
-    return client.fetch(size // InputEvent.SIZE)
+    data = client.fetch(size // InputEvent.SIZE)
+    if data:
+        trace_follow(client.evdev.core.this, client.flow)
+    return data
 
 
 def _write(file: File, data: bytes, position: int) -> int:

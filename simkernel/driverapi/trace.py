@@ -1,0 +1,26 @@
+"""What a trace joins by arrows: the flow, on whose behalf things happen (simkernel/engine/trace.py).
+
+Work, timers, wake-ups and netlink messages keep it by themselves.  A driver that queues something for
+programs keeps it with what it queues, and goes on under it when a program takes that out:
+
+    queue.append((trace_flow(this), frame))
+    ...
+    flow, frame = queue.popleft()
+    trace_follow(this, flow)
+"""
+
+from __future__ import annotations
+
+from simkernel.kernel.module.module import LoadedModule
+
+__all__ = ["trace_flow", "trace_follow"]
+
+
+def trace_flow(this: LoadedModule) -> int:
+    """The flow that is current."""
+    return this.kernel.engine.trace.flow
+
+
+def trace_follow(this: LoadedModule, flow: int) -> None:
+    """Go on under a flow."""
+    this.kernel.engine.trace.flow = flow
