@@ -5,8 +5,11 @@ Read it in this order:
     device.py     what it keeps for each camera
     stream.py     power, streaming, interrupts
     ring.py       the frame buffers that the camera writes to
-    commands.py   what programs may ask
+    controls.py   what can be adjusted
+    commands.py   what programs may ask over netlink
     camera.yaml   the same, as programs see it: the family's specification
+    video.py      what they may ask of /dev/videoN, with the help of drivers/video
+    capture.py    streams into buffers that programs map and give back
 All that it knows of the hardware is its data sheet, simkernel/hardware/camera/registers.py.
 """
 
@@ -37,6 +40,7 @@ from .commands import Commands, describe
 from .device import Camera
 from .ring import DEVICE_SHARE
 from .stream import announce, interrupt, shut_down, stop_if_idle
+from .video import register_video, unregister_video
 
 DEVICES = (SimbusDeviceId(hw.VENDOR, hw.DEVICE),)
 
@@ -64,6 +68,15 @@ MODULE = Module(
         "devclass_del",
         "devclass_find",
         "devclass_devices",
+        "video_register_device",
+        "video_unregister_device",
+        "v4l2_ctrl_handler_init",
+        "v4l2_ctrl_handler_setup",
+        "v4l2_ctrl_new_std",
+        "v4l2_ctrl_new_std_menu_items",
+        "v4l2_ctrl_s_ctrl",
+        "vb2_queue_init",
+        "vb2_buffer_done",
     ),
 )
 
@@ -98,6 +111,7 @@ class Driver:
         dev_set_drvdata(device, camera)
         camera.node = self.this.symbols["devclass_add"](self.kind, device, camera)
         devm_add_action(device, self.this.symbols["devclass_del"], camera.node)
+        register_video(camera)
         dev_info(device, f"{camera.name}, revision {device.revision}, serial {device.serial}")
         genlmsg_multicast(self.family, "device-added", describe(camera))
 
@@ -108,6 +122,7 @@ class Driver:
         """
         camera: Camera = dev_get_drvdata(device)
         self.this.symbols["devclass_del"](camera.node)
+        await unregister_video(camera)
         await shut_down(camera)
         await cancel_work_sync(camera.stop_work)
         genlmsg_multicast(self.family, "device-removed", {"device": camera.name})

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator
-from typing import Final, NamedTuple
 
 from simkernel.driverapi.genetlink import GenlFamily, GenlInfo, Reply, genl_register_family
 from simkernel.driverapi.module import ThisModule
@@ -11,27 +10,10 @@ from simkernel.driverapi.workqueue import schedule_work
 from simkernel.hardware.camera import registers as hw
 from simkernel.uapi.errno import EBUSY, EINVAL, ENOENT, ERANGE
 
+from .controls import CONTROLS, set_control
 from .device import Camera
 from .ring import Frame
 from .stream import forget, stream_off, stream_on
-
-
-class Control(NamedTuple):
-    """Something that can be adjusted: its register, its range, what its values are called."""
-
-    register: int
-    minimum: int
-    maximum: int
-    default: int
-    menu: tuple[str, ...] = ()
-
-
-PATTERNS: Final = ("colour bars", "grey ramp", "checkerboard", "solid grey")
-CONTROLS: Final = {
-    "exposure": Control(hw.EXPOSURE, hw.EXPOSURE_MIN, hw.EXPOSURE_MAX, hw.EXPOSURE_DEFAULT),
-    "gain": Control(hw.GAIN, hw.GAIN_MIN, hw.GAIN_MAX, hw.GAIN_DEFAULT),
-    "test-pattern": Control(hw.PATTERN, 0, len(PATTERNS) - 1, hw.Pattern.COLOUR_BARS, PATTERNS),
-}
 
 
 class Commands:
@@ -107,6 +89,8 @@ class Commands:
             camera.check_present()
             if camera.ring is not None:
                 info.fail(EBUSY, "the format cannot be changed while a stream runs")
+            if camera.video.queue.busy:
+                info.fail(EBUSY, f"a program has buffers of {camera.video.node.name} for the present format")
             if "width" in info.attributes or "height" in info.attributes:
                 camera.write(find_mode(camera, info), hw.MODE)
             if "pixel-format" in info.attributes:
@@ -129,13 +113,14 @@ class Commands:
     def set_control(self, info: GenlInfo) -> None:
         """Adjust a control; the device takes it with the next frame."""
         camera = self._find(info)
-        control = CONTROLS[wanted_control(info)]
+        name = wanted_control(info)
+        control = CONTROLS[name]
         if "value" not in info.attributes:
             info.fail(EINVAL, missing="value")
         value = info.attributes["value"]
         if not control.minimum <= value <= control.maximum:
             info.fail(ERANGE, f"from {control.minimum} to {control.maximum}", attribute="value")
-        camera.write(value, control.register)
+        set_control(camera, name, value)
 
     # -- frames ---------------------------------------------------------------
 

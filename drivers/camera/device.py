@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Hashable
-from typing import Final
+from typing import Any, Final
 
 import attrs
 
@@ -20,7 +20,7 @@ from simkernel.driverapi.workqueue import Work
 from simkernel.hardware.camera import registers as hw
 from simkernel.uapi.errno import ENODEV, os_error
 
-from .ring import Frame, Ring
+from .ring import Descriptors, Frame
 
 POLL_US: Final = 100
 TIMEOUT_US: Final = 50_000
@@ -63,11 +63,15 @@ class Camera:
     """Ends a stream that nobody wants, from where one cannot sleep."""
     node: Device = attrs.field(init=False)
     """The device of class camera; its name is what programs call the camera."""
+    video: Any = attrs.field(init=False)
+    """The video device: /dev/videoN."""
+    controls: dict[str, Any] = attrs.field(factory=dict)
+    """The video subsystem's controls, by their names over netlink."""
     gone: bool = False
     users: set[Hashable] = attrs.field(factory=set)
     """The sockets that want frames."""
-    ring: Ring | None = None
-    """There while a stream runs."""
+    ring: Descriptors | None = None
+    """There while a stream runs, for netlink (ring.py) or for V4L2 (capture.py)."""
     fresh: deque[Frame] = attrs.field(factory=deque)
     """Frames that have come and are not announced yet."""
     overrun: bool = False

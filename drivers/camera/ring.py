@@ -1,11 +1,12 @@
-"""The ring of frame buffers that driver and device share.
+"""The ring of descriptors that driver and device share, and what the netlink family does with it.
 
-Every descriptor has a buffer of its own and belongs to one side at a time.  The device fills them in
-turn.  A frame that has come is kept for whoever wants to read it until its buffer is needed again:
+A descriptor belongs to one side at a time; the device fills the buffers in turn.
+
+`Ring` keeps a frame that has come for whoever wants to read it until its buffer is needed again:
 DEVICE_SHARE buffers from `tail` on always belong to the device, so the oldest frame has to make
 way, read or not.  A live picture is worth more than an old one; who is too slow misses frames, and
-`overwritten` counts them.  (V4L2 has it the other way round: the program gives buffers back, and when it
-does not, the device has none.)
+`overwritten` counts them.  (V4L2 has it the other way round, in capture.py: the program gives buffers
+back, and when it does not, the device has none.)
 
 Whoever calls holds the camera's spinlock, since the interrupt handler works here too.
 """
@@ -44,20 +45,75 @@ class Frame:
     delivered: bool = False
 
 
-class Ring:
-    """`count` buffers of `size` bytes.  ENOMEM if there is no memory for them."""
+class Descriptors:
+    """`count` descriptors, none of which is the device's yet.  ENOMEM if there is no memory for them.
 
-    def __init__(self, device: SimbusDevice, count: int, size: int) -> None:
+    `tail` is the one that the device gives back next; `latest` the newest frame that can be read.
+    """
+
+    def __init__(self, device: SimbusDevice, count: int) -> None:
         self._device = device
-        self._frames: list[Frame | None] = [None] * count
-        self._buffers: list[DmaBuffer] = []
+        self._count = count
         self.tail = 0
         self.latest: Frame | None = None
         self.collected = 0
         """Frames that have come."""
         self.overwritten = 0
         """Frames that were not read before their buffer was needed."""
-        self.descriptors = dma_alloc_coherent(device, count * hw.DESCRIPTOR_SIZE)
+        self._memory = dma_alloc_coherent(device, count * hw.DESCRIPTOR_SIZE)
+
+    def __len__(self) -> int:
+        return self._count
+
+    @property
+    def address(self) -> int:
+        """Where the device finds them."""
+        return self._memory.address
+
+    @property
+    def unread(self) -> int:
+        """How many of the frames that came no program has read to the end."""
+        raise NotImplementedError
+
+    def collect(self, now: int) -> list[Frame]:
+        """Take what the device has given back, the oldest first."""
+        raise NotImplementedError
+
+    def waiting(self) -> int:
+        """Frames that the device has given back and nobody has collected yet."""
+        raise NotImplementedError
+
+    def find(self, sequence: int) -> Frame | None:
+        """The frame of that number, if it is kept to be read."""
+        return None
+
+    def free(self) -> None:
+        """Give the memory back; the device must not use it any more."""
+        dma_free_coherent(self._device, self._memory)
+
+    def hand_over(self, slot: int, address: int, length: int) -> None:
+        """Let the device have a buffer."""
+        hw.DESCRIPTOR.pack_into(
+            self._memory.memory,
+            slot * hw.DESCRIPTOR_SIZE,
+            hw.DESCRIPTOR_DEVICE,
+            address,
+            length,
+            *(0, 0, 0, 0, 0, 0),
+        )
+
+    def look(self, slot: int) -> tuple[int, ...]:
+        """A descriptor, as hw.DESCRIPTOR has it."""
+        return hw.DESCRIPTOR.unpack_from(self._memory.memory, slot * hw.DESCRIPTOR_SIZE)
+
+
+class Ring(Descriptors):
+    """`count` buffers of `size` bytes, all of them the device's.  ENOMEM if there is no memory for them."""
+
+    def __init__(self, device: SimbusDevice, count: int, size: int) -> None:
+        super().__init__(device, count)
+        self._frames: list[Frame | None] = [None] * count
+        self._buffers: list[DmaBuffer] = []
         try:
             for slot in range(count):
                 self._buffers.append(dma_alloc_coherent(device, size))
@@ -66,24 +122,20 @@ class Ring:
             self.free()
             raise
 
-    def __len__(self) -> int:
-        return len(self._buffers)
-
     def __iter__(self) -> Iterator[Frame]:
         """The frames that are kept."""
         return (frame for frame in self._frames if frame is not None)
 
     def free(self) -> None:
-        """Give the memory back; the device must not use it any more."""
         for frame in self:
             frame.kept = False
-        for buffer in (*self._buffers, self.descriptors):
+        for buffer in self._buffers:
             dma_free_coherent(self._device, buffer)
+        super().free()
 
     def collect(self, now: int) -> list[Frame]:
-        """Take what the device has given back, the oldest first."""
         frames = []
-        while not (descriptor := self._read(self.tail))[0] & hw.DESCRIPTOR_DEVICE:
+        while not (descriptor := self.look(self.tail))[0] & hw.DESCRIPTOR_DEVICE:
             flags, _, _, used, sequence, checksum, exposure_start, readout_end, dma_done = descriptor
             if flags & hw.DESCRIPTOR_DONE:
                 pixels = self._buffers[self.tail].memory[:used]
@@ -100,23 +152,20 @@ class Ring:
         return frames
 
     def waiting(self) -> int:
-        """Frames that the device has given back and nobody has collected yet."""
         count = 0
         for ahead in range(len(self)):
             slot = (self.tail + ahead) % len(self)
-            flags = self._read(slot)[0]
+            flags = self.look(slot)[0]
             if flags & hw.DESCRIPTOR_DEVICE or self._frames[slot] is not None:
                 break
             count += bool(flags & hw.DESCRIPTOR_DONE)
         return count
 
     def find(self, sequence: int) -> Frame | None:
-        """The frame of that number, if it is kept."""
         return next((frame for frame in self if frame.sequence == sequence), None)
 
     @property
     def unread(self) -> int:
-        """How many of the kept frames no program has read to the end."""
         return sum(not frame.delivered for frame in self)
 
     def _reclaim(self, slot: int) -> None:
@@ -130,14 +179,4 @@ class Ring:
     def _give(self, slot: int) -> None:
         buffer = self._buffers[slot]
         self._frames[slot] = None
-        hw.DESCRIPTOR.pack_into(
-            self.descriptors.memory,
-            slot * hw.DESCRIPTOR_SIZE,
-            hw.DESCRIPTOR_DEVICE,
-            buffer.address,
-            buffer.size,
-            *(0, 0, 0, 0, 0, 0),
-        )
-
-    def _read(self, slot: int) -> tuple[int, ...]:
-        return hw.DESCRIPTOR.unpack_from(self.descriptors.memory, slot * hw.DESCRIPTOR_SIZE)
+        self.hand_over(slot, buffer.address, buffer.size)

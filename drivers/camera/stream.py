@@ -7,7 +7,7 @@ what takes longer: it tells the programs.
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from contextlib import ExitStack, suppress
 
 from simkernel.driverapi.genetlink import genlmsg_multicast
@@ -16,10 +16,10 @@ from simkernel.driverapi.io import ALL_ONES, readl
 from simkernel.driverapi.ktime import ktime_get
 from simkernel.driverapi.module import module_put, try_module_get
 from simkernel.hardware.camera import registers as hw
-from simkernel.uapi.errno import ENODEV, os_error
+from simkernel.uapi.errno import EBUSY, ENODEV, os_error
 
 from .device import Camera
-from .ring import Frame, Ring
+from .ring import Descriptors, Frame, Ring
 
 LOSSES = hw.IRQ_OVERRUN | hw.IRQ_DMA_ERROR
 INTERRUPTS = hw.IRQ_FRAME_DONE | LOSSES
@@ -29,11 +29,16 @@ INTERRUPTS = hw.IRQ_FRAME_DONE | LOSSES
 
 
 async def stream_on(camera: Camera, user: Hashable) -> None:
-    """`user` wants frames: begin a stream if there is none.  ENODEV, ENOMEM, ETIMEDOUT."""
+    """`user` wants frames: begin a stream if there is none.  ENODEV, ENOMEM, ETIMEDOUT.
+
+    EBUSY while the camera streams for a program that maps its frames (capture.py).
+    """
     async with camera.mutex:
         camera.check_present()
         if camera.ring is None:
-            await _start(camera)
+            await start(camera, lambda: Ring(camera.device, camera.buffers, camera.read(hw.FRAME_BYTES)))
+        elif not isinstance(camera.ring, Ring):
+            raise os_error(EBUSY)
         with camera.lock:
             camera.users.add(user)
 
@@ -61,17 +66,20 @@ async def stop_if_idle(camera: Camera) -> None:
 
 
 async def shut_down(camera: Camera) -> None:
-    """The driver is being unbound, perhaps since the camera has been torn out."""
+    """The driver is being unbound, perhaps since the camera has been torn out: netlink's stream ends."""
     async with camera.mutex:
         camera.gone = True
         with camera.lock:
             camera.users.clear()
-        if camera.ring is not None:
-            await _stop(camera, "device-removed")
+        if isinstance(camera.ring, Ring):
+            await stop(camera, "device-removed")
 
 
-async def _start(camera: Camera) -> None:
-    """Each step is undone, the last first, if a later one fails."""
+async def start(camera: Camera, make: Callable[[], Descriptors]) -> None:
+    """Begin a stream into what `make` makes; the mutex is held.  ENODEV, ENOMEM, ETIMEDOUT.
+
+    Each step is undone, the last first, if a later one fails.
+    """
     with ExitStack() as undo:
         if not try_module_get(camera.this):  # a stream keeps the module from being unloaded
             raise os_error(ENODEV)
@@ -79,10 +87,10 @@ async def _start(camera: Camera) -> None:
         camera.write(hw.CONTROL_POWER, hw.CONTROL)
         undo.callback(camera.write, 0, hw.CONTROL)
         await camera.wait_status(hw.STATUS_READY, hw.STATUS_READY)
-        ring = Ring(camera.device, camera.buffers, camera.read(hw.FRAME_BYTES))
+        ring = make()
         with camera.lock:
             camera.ring = ring
-        camera.write(ring.descriptors.address, hw.RING_ADDRESS)
+        camera.write(ring.address, hw.RING_ADDRESS)
         camera.write(len(ring), hw.RING_SIZE)
         camera.write(hw.IRQ_ALL, hw.IRQ_STATUS)
         camera.write(INTERRUPTS, hw.IRQ_ENABLE)
@@ -92,13 +100,13 @@ async def _start(camera: Camera) -> None:
 
 async def _stop_if_idle(camera: Camera) -> None:
     with camera.lock:
-        idle = camera.ring is not None and not camera.users
+        idle = isinstance(camera.ring, Ring) and not camera.users
     if idle:
-        await _stop(camera, "stopped")
+        await stop(camera, "stopped")
 
 
-async def _stop(camera: Camera, reason: str) -> None:
-    """The buffers are given back only when the device can write to them no more."""
+async def stop(camera: Camera, reason: str) -> None:
+    """End the stream; the mutex is held.  The buffers go only when the device can write to them no more."""
     camera.write(hw.CONTROL_POWER, hw.CONTROL)
     with suppress(OSError):  # a camera that is torn out, or hangs, is done with as well
         await camera.wait_status(hw.STATUS_BUSY, 0)

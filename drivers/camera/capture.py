@@ -1,0 +1,157 @@
+"""Streams for V4L2: a program queues buffers, the camera fills them, the program takes them out again.
+
+A buffer that is queued gets a descriptor at once, if the camera streams; there are as many descriptors
+as a queue may have buffers, so there is always one.  A frame that comes while the device has no buffer
+is lost, and counted by the device.
+
+The camera streams for one of the two at a time: while it does for a program that maps its frames,
+`stream-on` of the netlink family is EBUSY, and VIDIOC_STREAMON while netlink has a stream.  Frames are
+announced over netlink in both cases.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Any
+
+from simkernel.driverapi.simbus import SimbusDevice, simbus_dev_is_disconnected
+from simkernel.hardware.camera import registers as hw
+from simkernel.uapi.errno import EBUSY, EINVAL, os_error
+from simkernel.uapi.video.videodev2 import (
+    V4L2_BUF_FLAG_TIMESTAMP_MONOTONIC,
+    V4L2_BUF_FLAG_TSTAMP_SRC_SOE,
+    V4L2_FIELD_NONE,
+    VIDEO_MAX_FRAME,
+)
+
+from .device import Camera
+from .ring import Descriptors, Frame
+from .stream import start, stop
+
+TIMESTAMPS = V4L2_BUF_FLAG_TIMESTAMP_MONOTONIC | V4L2_BUF_FLAG_TSTAMP_SRC_SOE
+"""A buffer's timestamp is when the exposure began."""
+
+
+class CaptureRing(Descriptors):
+    """Descriptors for the buffers that a program has queued.  `done` tells that one has been filled, or
+    could not be.  ENOMEM."""
+
+    def __init__(self, device: SimbusDevice, done: Any) -> None:
+        super().__init__(device, VIDEO_MAX_FRAME)
+        self._done = done
+        self._buffers: deque[Any] = deque()
+        """What the device has, from `tail` on."""
+        self._unread: set[Frame] = set()
+
+    def queue(self, buffer: Any) -> None:
+        """Let the device have a buffer."""
+        slot = (self.tail + len(self._buffers)) % len(self)
+        self._buffers.append(buffer)
+        self.hand_over(slot, buffer.memory.address, buffer.length)
+
+    def collect(self, now: int) -> list[Frame]:
+        frames = []
+        while self._buffers and not (descriptor := self.look(self.tail))[0] & hw.DESCRIPTOR_DEVICE:
+            buffer = self._buffers.popleft()
+            flags, _, _, used, sequence, checksum, exposure_start, readout_end, dma_done = descriptor
+            buffer.sequence = sequence
+            buffer.timestamp = exposure_start
+            buffer.field = V4L2_FIELD_NONE
+            buffer.bytesused = used
+            good = bool(flags & hw.DESCRIPTOR_DONE)
+            if good:
+                pixels = buffer.memory.buffer.memory[:used]
+                frame = Frame(
+                    self.tail, sequence, checksum, pixels, exposure_start, readout_end, dma_done, now
+                )
+                buffer.private = frame
+                self._unread.add(frame)
+                self.collected += 1
+                frames.append(frame)
+            self.tail = (self.tail + 1) % len(self)
+            self._done(buffer, not good)
+        return frames
+
+    def waiting(self) -> int:
+        count = 0
+        for ahead in range(len(self._buffers)):
+            flags = self.look((self.tail + ahead) % len(self))[0]
+            if flags & hw.DESCRIPTOR_DEVICE:
+                break
+            count += bool(flags & hw.DESCRIPTOR_DONE)
+        return count
+
+    @property
+    def unread(self) -> int:
+        return len(self._unread)
+
+    def took(self, buffer: Any) -> Frame | None:
+        """A program has taken a buffer out; the frame in it, if there is one."""
+        frame, buffer.private = buffer.private, None
+        self._unread.discard(frame)
+        return frame if isinstance(frame, Frame) else None
+
+
+class Capture:
+    """The driver's side of a camera's queue of buffers; the camera's mutex is held in all of it."""
+
+    def __init__(self, camera: Camera) -> None:
+        self._camera = camera
+        self._early: list[Any] = []
+        """Buffers that were queued before the stream began."""
+
+    @property
+    def _ring(self) -> CaptureRing | None:
+        ring = self._camera.ring
+        return ring if isinstance(ring, CaptureRing) else None
+
+    def queue_setup(self, queue: Any, count: int, size: int | None) -> tuple[int, int]:
+        """As many as are wanted, large enough for a frame of the present format.  EINVAL, ENODEV."""
+        least = self._camera.read(hw.FRAME_BYTES)
+        if size is not None and size < least:
+            raise os_error(EINVAL)
+        return count, size or least
+
+    def buf_queue(self, buffer: Any) -> None:
+        """A buffer is ours."""
+        ring = self._ring
+        if ring is None:
+            self._early.append(buffer)
+        else:
+            with self._camera.lock:
+                ring.queue(buffer)
+
+    def buf_finish(self, buffer: Any) -> None:
+        """A buffer goes back to the program: with its frame, unless the stream is over."""
+        ring = self._ring
+        if ring is None:
+            buffer.private = None
+            return
+        with self._camera.lock:
+            frame = ring.took(buffer)
+            if frame is not None:
+                frame.delivered = True
+                self._camera.totals.delivered += 1
+                self._camera.totals.bytes_delivered += len(frame.pixels)
+
+    async def start_streaming(self, queue: Any) -> None:
+        """EBUSY while netlink has a stream; ENODEV, ENOMEM, ETIMEDOUT."""
+        camera = self._camera
+        early, self._early = self._early, []
+        camera.check_present()
+        if camera.ring is not None:
+            raise os_error(EBUSY)
+
+        def make() -> CaptureRing:
+            ring = CaptureRing(camera.device, camera.this.symbols["vb2_buffer_done"])
+            for buffer in early:
+                ring.queue(buffer)
+            return ring
+
+        await start(camera, make)
+
+    async def stop_streaming(self, queue: Any) -> None:
+        """The device has none of the buffers afterwards, and writes to none."""
+        camera = self._camera
+        leaving = camera.gone or simbus_dev_is_disconnected(camera.device)
+        await stop(camera, "device-removed" if leaving else "stopped")

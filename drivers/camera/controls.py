@@ -1,0 +1,71 @@
+"""What can be adjusted of a camera: the same over netlink and V4L2.
+
+The value of a control is kept by the video subsystem, so that whoever has it open hears of each change.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final, NamedTuple
+
+from simkernel.hardware.camera import registers as hw
+from simkernel.uapi.video.v4l2_controls import V4L2_CID_EXPOSURE, V4L2_CID_GAIN, V4L2_CID_TEST_PATTERN
+
+from .device import Camera
+
+
+class Control(NamedTuple):
+    """Something that can be adjusted: its register, its range, what its values and V4L2 call it."""
+
+    register: int
+    minimum: int
+    maximum: int
+    default: int
+    id: int
+    menu: tuple[str, ...] = ()
+
+
+PATTERNS: Final = ("colour bars", "grey ramp", "checkerboard", "solid grey")
+CONTROLS: Final = {
+    "exposure": Control(
+        hw.EXPOSURE, hw.EXPOSURE_MIN, hw.EXPOSURE_MAX, hw.EXPOSURE_DEFAULT, V4L2_CID_EXPOSURE
+    ),
+    "gain": Control(hw.GAIN, hw.GAIN_MIN, hw.GAIN_MAX, hw.GAIN_DEFAULT, V4L2_CID_GAIN),
+    "test-pattern": Control(
+        hw.PATTERN, 0, len(PATTERNS) - 1, hw.Pattern.COLOUR_BARS, V4L2_CID_TEST_PATTERN, PATTERNS
+    ),
+}
+REGISTERS: Final = {control.id: control.register for control in CONTROLS.values()}
+
+
+class ControlOps:
+    """The driver's side of the controls of one camera."""
+
+    def __init__(self, camera: Camera) -> None:
+        self._camera = camera
+
+    def s_ctrl(self, control: Any, value: int) -> None:
+        """Hand a value to the device, which takes it with the next frame."""
+        self._camera.write(value, REGISTERS[control.id])
+
+
+def make_controls(camera: Camera) -> Any:
+    """The controls of a camera, whose values it has now."""
+    symbols = camera.this.symbols
+    handler = symbols["v4l2_ctrl_handler_init"]()
+    ops = ControlOps(camera)
+    for name, control in CONTROLS.items():
+        if control.menu:
+            made = symbols["v4l2_ctrl_new_std_menu_items"](
+                handler, ops, control.id, control.default, control.menu
+            )
+        else:
+            bounds = (control.minimum, control.maximum, 1, control.default)
+            made = symbols["v4l2_ctrl_new_std"](handler, ops, control.id, *bounds)
+        camera.controls[name] = made
+    symbols["v4l2_ctrl_handler_setup"](handler)
+    return handler
+
+
+def set_control(camera: Camera, name: str, value: int) -> None:
+    """Adjust a control for somebody who has no video device open.  The value is within its range."""
+    camera.this.symbols["v4l2_ctrl_s_ctrl"](camera.controls[name], value)

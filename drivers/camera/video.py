@@ -1,0 +1,180 @@
+"""What a camera answers to V4L2's requests (drivers/video/answers.py says which there are).
+
+Sizes and formats are the sensor's; the interval of frames may be any, from the shortest that the mode
+can do to the longest that the register can hold.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Any, Final
+
+from simkernel.hardware.camera import registers as hw
+from simkernel.uapi.errno import EBUSY, EINVAL, os_error
+from simkernel.uapi.video import videodev2 as v4l2
+from simkernel.uapi.video.structures import (
+    V4l2Capability,
+    V4l2Captureparm,
+    V4l2Fmtdesc,
+    V4l2Frmivalenum,
+    V4l2FrmivalStepwise,
+    V4l2FrmsizeDiscrete,
+    V4l2Frmsizeenum,
+    V4l2Input,
+    V4l2PixFormat,
+)
+
+from .capture import TIMESTAMPS, Capture
+from .controls import make_controls
+from .device import Camera
+
+CARD: Final = "Virtual camera"
+FORMATS: Final = {
+    v4l2.V4L2_PIX_FMT_GREY: hw.PixelFormat.GREY,
+    v4l2.V4L2_PIX_FMT_YUYV: hw.PixelFormat.YUYV,
+    v4l2.V4L2_PIX_FMT_RGB24: hw.PixelFormat.RGB24,
+}
+FOURCC: Final = {pixel_format: fourcc for fourcc, pixel_format in FORMATS.items()}
+SECOND: Final = 1_000_000_000
+PRECISION: Final = 100_000
+"""The largest denominator of an interval that is told: 1/30 s rather than what it is in ns."""
+
+
+class Video:
+    """The driver's operations for the video device of one camera; its mutex is held in all of them."""
+
+    def __init__(self, camera: Camera) -> None:
+        self._camera = camera
+
+    # -- what it is -----------------------------------------------------------
+
+    def querycap(self, arg: V4l2Capability) -> None:
+        """VIDIOC_QUERYCAP."""
+        arg.driver = self._camera.this.name.encode()
+        arg.card = CARD.encode()
+
+    def enum_input(self, arg: V4l2Input) -> None:
+        """VIDIOC_ENUMINPUT: there is one."""
+        if arg.index:
+            raise os_error(EINVAL)
+        arg.name = b"Camera"
+        arg.type = v4l2.V4L2_INPUT_TYPE_CAMERA
+
+    def g_input(self) -> int:
+        """VIDIOC_G_INPUT."""
+        return 0
+
+    def s_input(self, index: int) -> None:
+        """VIDIOC_S_INPUT."""
+        if index:
+            raise os_error(EINVAL)
+
+    # -- formats --------------------------------------------------------------
+
+    def enum_fmt(self, arg: V4l2Fmtdesc) -> None:
+        """VIDIOC_ENUM_FMT."""
+        arg.pixelformat = _nth(list(FORMATS), arg.index)
+
+    def enum_framesizes(self, arg: V4l2Frmsizeenum) -> None:
+        """VIDIOC_ENUM_FRAMESIZES: the sensor's modes."""
+        if arg.pixel_format not in FORMATS:
+            raise os_error(EINVAL)
+        mode = _nth(hw.MODES, arg.index)
+        arg.type = v4l2.V4L2_FRMSIZE_TYPE_DISCRETE
+        arg.union = V4l2FrmsizeDiscrete(mode.width, mode.height).pack()
+
+    def enum_frameintervals(self, arg: V4l2Frmivalenum) -> None:
+        """VIDIOC_ENUM_FRAMEINTERVALS: any, from the shortest to the longest."""
+        modes = [mode for mode in hw.MODES if (mode.width, mode.height) == (arg.width, arg.height)]
+        if arg.pixel_format not in FORMATS or not modes or arg.index:
+            raise os_error(EINVAL)
+        shortest, longest = _seconds(modes[0].interval_ns), _seconds(hw.INTERVAL_MAX)
+        arg.type = v4l2.V4L2_FRMIVAL_TYPE_CONTINUOUS
+        arg.union = V4l2FrmivalStepwise(
+            shortest.numerator, shortest.denominator, longest.numerator, longest.denominator, 1, 1
+        ).pack()
+
+    def g_fmt(self, pix: V4l2PixFormat) -> None:
+        """VIDIOC_G_FMT.  ENODEV."""
+        camera = self._camera
+        fourcc = FOURCC[hw.PixelFormat(camera.read(hw.FORMAT))]
+        _describe(pix, hw.MODES[camera.read(hw.MODE)], fourcc)
+
+    def try_fmt(self, pix: V4l2PixFormat) -> None:
+        """VIDIOC_TRY_FMT: the nearest size (`v4l2_find_nearest_size()`), and YUYV for what there is not."""
+        fourcc = pix.pixelformat if pix.pixelformat in FORMATS else v4l2.V4L2_PIX_FMT_YUYV
+        width, height = pix.width, pix.height
+        nearest = min(hw.MODES, key=lambda mode: abs(mode.width - width) + abs(mode.height - height))
+        _describe(pix, nearest, fourcc)
+
+    def s_fmt(self, pix: V4l2PixFormat) -> None:
+        """VIDIOC_S_FMT.  EBUSY while there are buffers, or a stream for netlink."""
+        camera = self._camera
+        self.try_fmt(pix)
+        camera.check_present()
+        if camera.ring is not None or camera.video.queue.busy:
+            raise os_error(EBUSY)
+        sizes = [(mode.width, mode.height) for mode in hw.MODES]
+        camera.write(sizes.index((pix.width, pix.height)), hw.MODE)
+        camera.write(FORMATS[pix.pixelformat], hw.FORMAT)
+
+    def g_parm(self, parm: V4l2Captureparm) -> None:
+        """VIDIOC_G_PARM: the time from frame to frame, with the present exposure.  ENODEV."""
+        interval = _seconds(self._camera.read(hw.FRAME_INTERVAL))
+        parm.capability = v4l2.V4L2_CAP_TIMEPERFRAME
+        parm.capturemode = parm.readbuffers = 0
+        parm.numerator, parm.denominator = interval.numerator, interval.denominator
+
+    def s_parm(self, parm: V4l2Captureparm) -> None:
+        """VIDIOC_S_PARM: the nearest that can be; 0 is the usual one.  EBUSY while the camera streams."""
+        camera = self._camera
+        camera.check_present()
+        if camera.ring is not None:
+            raise os_error(EBUSY)
+        wanted = hw.INTERVAL_DEFAULT
+        if parm.numerator and parm.denominator:
+            wanted = round(Fraction(parm.numerator * SECOND, parm.denominator))
+        camera.write(min(wanted, hw.INTERVAL_MAX), hw.INTERVAL)
+        self.g_parm(parm)
+
+
+def _nth(items: Any, index: int) -> Any:
+    """EINVAL beyond the last."""
+    if index >= len(items):
+        raise os_error(EINVAL)
+    return items[index]
+
+
+def _seconds(nanoseconds: int) -> Fraction:
+    return Fraction(nanoseconds, SECOND).limit_denominator(PRECISION)
+
+
+def _describe(pix: V4l2PixFormat, mode: hw.Mode, fourcc: int) -> None:
+    """A format as programs see it.  All of them are sRGB, YCbCr by BT.601 in video range: the defaults."""
+    pix.width, pix.height, pix.pixelformat = mode.width, mode.height, fourcc
+    pix.field = v4l2.V4L2_FIELD_NONE
+    pix.bytesperline = mode.width * hw.BYTES_PER_PIXEL[FORMATS[fourcc]]
+    pix.sizeimage = pix.bytesperline * mode.height
+    pix.colorspace = v4l2.V4L2_COLORSPACE_SRGB
+    pix.flags = pix.ycbcr_enc = pix.quantization = pix.xfer_func = 0
+
+
+def register_video(camera: Camera) -> None:
+    """Make the camera's /dev/videoN.  ENFILE."""
+    symbols = camera.this.symbols
+    queue = symbols["vb2_queue_init"](camera.device, Capture(camera), camera.mutex, TIMESTAMPS, camera)
+    camera.video = symbols["video_register_device"](
+        camera.this,
+        camera.device,
+        CARD,
+        f"platform:{camera.device.name}",
+        Video(camera),
+        make_controls(camera),
+        queue,
+        camera.mutex,
+    )
+
+
+async def unregister_video(camera: Camera) -> None:
+    """Take it away; who has it open gets ENODEV."""
+    await camera.this.symbols["video_unregister_device"](camera.video)

@@ -1,0 +1,23 @@
+"""What a request's answer is given beside its argument."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from simkernel.driverapi.fs import File
+from simkernel.uapi.video.structures import V4l2ExtControl
+
+from .device import VideoDevice
+from .events import FileHandle
+from .lock import Held
+
+
+class Call(NamedTuple):
+    """One request: on which open file, of which device; `items` are those that its argument points at."""
+
+    file: File
+    fh: FileHandle
+    device: VideoDevice
+    held: Held
+    items: Sequence[V4l2ExtControl]

@@ -1,0 +1,248 @@
+"""The requests for controls and events (v4l2-ctrls-api.c, v4l2-event.c).
+
+Of several controls at once none is set if one of them could not be (as far as can be told before): then
+`error_idx` is their count, and only VIDIOC_TRY_EXT_CTRLS says which it was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from simkernel.driverapi.fs import File
+from simkernel.uapi.errno import EACCES, EBUSY, EINVAL, ENODEV, ENOENT, os_error
+from simkernel.uapi.fcntl import O_NONBLOCK
+from simkernel.uapi.structure import S32
+from simkernel.uapi.video import videodev2 as v4l2
+from simkernel.uapi.video.structures import (
+    V4l2Control,
+    V4l2Event,
+    V4l2EventSubscription,
+    V4l2ExtControl,
+    V4l2ExtControls,
+    V4l2Queryctrl,
+    V4l2QueryExtCtrl,
+    V4l2Querymenu,
+)
+
+from .controls import ELEMENT_SIZE, Control, ControlHandler
+from .events import FileHandle, Subscription
+from .lock import Held
+
+NEXT: Final = v4l2.V4L2_CTRL_FLAG_NEXT_CTRL | v4l2.V4L2_CTRL_FLAG_NEXT_COMPOUND
+ANY_CLASS: Final = (0, v4l2.V4L2_CTRL_WHICH_DEF_VAL)
+
+
+# -- listing ------------------------------------------------------------------
+
+
+def _listed(handler: ControlHandler, id: int) -> Control:
+    """The control that is asked for, or the next one (`v4l2_query_ext_ctrl()`).  EINVAL.
+
+    None of ours is compound, so that asking for the next such finds nothing.
+    """
+    if not id & NEXT:
+        return handler.find(id)
+    if not id & v4l2.V4L2_CTRL_FLAG_NEXT_CTRL:
+        raise os_error(EINVAL)
+    after = id & v4l2.V4L2_CTRL_ID_MASK
+    for control in handler:
+        if control.id > after:
+            return control
+    raise os_error(EINVAL)
+
+
+def query_ext_ctrl(handler: ControlHandler, arg: V4l2QueryExtCtrl) -> None:
+    """`v4l2_query_ext_ctrl()`."""
+    control = _listed(handler, arg.id)
+    arg.id = control.id
+    arg.type = control.type
+    arg.name = control.name.encode()
+    arg.minimum = control.minimum
+    arg.maximum = control.maximum
+    arg.step = control.reported_step
+    arg.default_value = control.default
+    arg.flags = control.flags
+    arg.elem_size = ELEMENT_SIZE
+    arg.elems = 1
+
+
+def queryctrl(handler: ControlHandler, arg: V4l2Queryctrl) -> None:
+    """`v4l2_queryctrl()`."""
+    control = _listed(handler, arg.id)
+    arg.id = control.id
+    arg.type = control.type
+    arg.name = control.name.encode()[:31]
+    arg.minimum = control.minimum
+    arg.maximum = control.maximum
+    arg.step = control.reported_step
+    arg.default_value = control.default
+    arg.flags = control.flags
+
+
+def querymenu(handler: ControlHandler, arg: V4l2Querymenu) -> None:
+    """`v4l2_querymenu()`."""
+    control = handler.find(arg.id)
+    if not control.menu or not control.minimum <= arg.index <= control.maximum or not control.menu[arg.index]:
+        raise os_error(EINVAL)
+    arg.name = control.menu[arg.index].encode()[:31]
+
+
+# -- one value ----------------------------------------------------------------
+
+
+def g_ctrl(handler: ControlHandler, arg: V4l2Control) -> None:
+    """`v4l2_g_ctrl()`."""
+    control = handler.find(arg.id)
+    if control.flags & v4l2.V4L2_CTRL_FLAG_WRITE_ONLY:
+        raise os_error(EACCES)
+    arg.value = control.value
+
+
+def s_ctrl(handler: ControlHandler, fh: FileHandle, arg: V4l2Control) -> None:
+    """`v4l2_s_ctrl()`."""
+    control = handler.find(arg.id)
+    if control.flags & v4l2.V4L2_CTRL_FLAG_READ_ONLY:
+        raise os_error(EACCES)
+    arg.value = control.set(arg.value, fh)
+
+
+# -- several values -----------------------------------------------------------
+
+
+def _find_all(
+    handler: ControlHandler, arg: V4l2ExtControls, items: Sequence[V4l2ExtControl]
+) -> list[Control]:
+    """`prepare_ext_ctrls()`: `error_idx` says which of them is none, or of another class."""
+    found = []
+    for index, item in enumerate(items):
+        arg.error_idx = index
+        id = item.id & v4l2.V4L2_CTRL_ID_MASK
+        if arg.which not in ANY_CLASS and v4l2.V4L2_CTRL_ID2WHICH(id) != arg.which:
+            raise os_error(EINVAL)
+        if id >= v4l2.V4L2_CID_PRIVATE_BASE:
+            raise os_error(EINVAL)
+        found.append(handler.find(id))
+    return found
+
+
+def _check_class(handler: ControlHandler, which: int) -> None:
+    """`class_check()`: whether there are such controls at all."""
+    if which not in ANY_CLASS:
+        handler.find(which | 1)
+
+
+def _which(arg: V4l2ExtControls) -> None:
+    if arg.which == v4l2.V4L2_CTRL_WHICH_REQUEST_VAL:  # without a media device: EINVAL
+        raise os_error(EINVAL)
+    arg.which = v4l2.V4L2_CTRL_ID2WHICH(arg.which)
+
+
+def g_ext_ctrls(handler: ControlHandler, arg: V4l2ExtControls, items: Sequence[V4l2ExtControl]) -> None:
+    """`v4l2_g_ext_ctrls_common()`."""
+    arg.error_idx = arg.count
+    default = arg.which == v4l2.V4L2_CTRL_WHICH_DEF_VAL
+    _which(arg)
+    if not items:
+        _check_class(handler, arg.which)
+        return
+    try:
+        controls = _find_all(handler, arg, items)
+    finally:
+        arg.error_idx = arg.count
+    if any(control.flags & v4l2.V4L2_CTRL_FLAG_WRITE_ONLY for control in controls):
+        raise os_error(EACCES)
+    for index, (control, item) in enumerate(zip(controls, items, strict=True)):
+        arg.error_idx = index
+        _put(item, control.default if default else control.value)
+
+
+def try_ext_ctrls(handler: ControlHandler, arg: V4l2ExtControls, items: Sequence[V4l2ExtControl]) -> None:
+    """`v4l2_try_ext_ctrls()`: what would be set, and nothing is."""
+    _try(handler, arg, items, setting=False)
+
+
+def s_ext_ctrls(
+    handler: ControlHandler, fh: FileHandle, arg: V4l2ExtControls, items: Sequence[V4l2ExtControl]
+) -> None:
+    """`v4l2_s_ext_ctrls()`."""
+    try:
+        controls = _try(handler, arg, items, setting=True)
+    except OSError:
+        arg.error_idx = arg.count
+        raise
+    for index, (control, item) in enumerate(zip(controls, items, strict=True)):
+        arg.error_idx = index
+        _put(item, control.set(_value(item), fh))
+
+
+def _try(
+    handler: ControlHandler, arg: V4l2ExtControls, items: Sequence[V4l2ExtControl], setting: bool
+) -> list[Control]:
+    """`validate_ctrls()`, and what comes before it in `try_set_ext_ctrls_common()`."""
+    arg.error_idx = arg.count
+    if arg.which == v4l2.V4L2_CTRL_WHICH_DEF_VAL:
+        raise os_error(EINVAL)
+    _which(arg)
+    if not items:
+        _check_class(handler, arg.which)
+        return []
+    controls = _find_all(handler, arg, items)
+    for index, (control, item) in enumerate(zip(controls, items, strict=True)):
+        arg.error_idx = index
+        if control.flags & v4l2.V4L2_CTRL_FLAG_READ_ONLY:
+            raise os_error(EACCES)
+        if setting and control.flags & v4l2.V4L2_CTRL_FLAG_GRABBED:
+            raise os_error(EBUSY)
+        _put(item, control.validate(_value(item)))
+    return controls
+
+
+def _value(item: V4l2ExtControl) -> int:
+    value: int = S32.unpack_from(item.union)[0]
+    return value
+
+
+def _put(item: V4l2ExtControl, value: int) -> None:
+    """The upper half stays as it was: it is no part of the value."""
+    item.union = S32.pack(value) + item.union[4:]
+
+
+# -- events -------------------------------------------------------------------
+
+
+def subscribe_event(handler: ControlHandler, fh: FileHandle, arg: V4l2EventSubscription) -> None:
+    """`v4l2_ctrl_subscribe_event()`: of controls only.  Subscribing twice changes nothing."""
+    if arg.type != v4l2.V4L2_EVENT_CTRL:
+        raise os_error(EINVAL)
+    if fh.find(arg.type, arg.id) is not None:
+        return
+    control = handler.find(arg.id)
+    subscription = Subscription(fh, arg.type, arg.id, arg.flags)
+    fh.subscribed.insert(0, subscription)
+    control.subscribe(subscription)
+
+
+def unsubscribe_event(handler: ControlHandler, fh: FileHandle, arg: V4l2EventSubscription) -> None:
+    """`v4l2_event_unsubscribe()`: what was not subscribed to is no error."""
+    for subscription in tuple(fh.subscribed):
+        if arg.type == v4l2.V4L2_EVENT_ALL or (subscription.type, subscription.id) == (arg.type, arg.id):
+            fh.forget(subscription)
+            handler.find(subscription.id).unsubscribe(subscription)
+
+
+async def dqevent(fh: FileHandle, arg: V4l2Event, file: File, held: Held) -> None:
+    """`v4l2_event_dequeue()`.  ENOENT if there is none and the file is non-blocking; EINTR.
+
+    A sleeper is woken when the device goes, as by `v4l2_event_wake_all()`, and gets ENODEV: Linux
+    6.12 sends it to sleep again, for good.
+    """
+    if not fh.available:
+        if file.flags & O_NONBLOCK:
+            raise os_error(ENOENT)
+        await held.wait(fh.wait, lambda: fh.available or not fh.device.registered)
+        if not fh.available:
+            raise os_error(ENODEV)
+    event = fh.take()
+    for name in V4l2Event.__match_args__:
+        setattr(arg, name, getattr(event, name))

@@ -1,0 +1,191 @@
+"""Controls: what can be adjusted of a device, and who is told (v4l2-ctrls-core.c).
+
+A control keeps its value: what a program reads is what was set last, by whomever.  `ops` is the driver's
+side and has `s_ctrl(control, value)`, which hands a new value to the device; OSError refuses it.
+
+The first control of a class brings the class with it, as a control that can only be listed.
+"""
+
+from __future__ import annotations
+
+from bisect import insort
+from collections.abc import Iterator
+from typing import Any, Final
+
+import attrs
+
+from simkernel.uapi.errno import EBUSY, EINVAL, ERANGE, os_error
+from simkernel.uapi.video import v4l2_controls as cid
+from simkernel.uapi.video import videodev2 as v4l2
+from simkernel.uapi.video.structures import V4l2Event, V4l2EventCtrl
+
+from .events import Subscription
+
+NAMES: Final = {
+    cid.V4L2_CID_USER_CLASS: "User Controls",
+    cid.V4L2_CID_BRIGHTNESS: "Brightness",
+    cid.V4L2_CID_CONTRAST: "Contrast",
+    cid.V4L2_CID_SATURATION: "Saturation",
+    cid.V4L2_CID_HUE: "Hue",
+    cid.V4L2_CID_EXPOSURE: "Exposure",
+    cid.V4L2_CID_GAIN: "Gain",
+    cid.V4L2_CID_CAMERA_CLASS: "Camera Controls",
+    cid.V4L2_CID_EXPOSURE_ABSOLUTE: "Exposure Time, Absolute",
+    cid.V4L2_CID_IMAGE_SOURCE_CLASS: "Image Source Controls",
+    cid.V4L2_CID_ANALOGUE_GAIN: "Analogue Gain",
+    cid.V4L2_CID_IMAGE_PROC_CLASS: "Image Processing Controls",
+    cid.V4L2_CID_TEST_PATTERN: "Test Pattern",
+}
+"""What Linux calls them (`v4l2_ctrl_get_name()`); others are not modelled."""
+SLIDERS: Final = frozenset(
+    {cid.V4L2_CID_BRIGHTNESS, cid.V4L2_CID_CONTRAST, cid.V4L2_CID_SATURATION, cid.V4L2_CID_HUE}
+)
+NEITHER: Final = v4l2.V4L2_CTRL_FLAG_READ_ONLY | v4l2.V4L2_CTRL_FLAG_WRITE_ONLY
+ELEMENT_SIZE: Final = 4
+
+
+@attrs.define(eq=False)
+class Control:
+    """A control of one value of 32 bits (`struct v4l2_ctrl`)."""
+
+    ops: Any
+    id: int
+    type: int
+    minimum: int
+    maximum: int
+    step: int
+    default: int
+    flags: int = 0
+    menu: tuple[str, ...] = ()
+    value: int = attrs.field(init=False)
+    subscriptions: list[Subscription] = attrs.field(factory=list)
+
+    def __attrs_post_init__(self) -> None:
+        self.value = self.default
+
+    @property
+    def name(self) -> str:
+        """What it is called."""
+        return NAMES[self.id]
+
+    @property
+    def is_class(self) -> bool:
+        """Whether it is the heading of a class, and can neither be read nor written."""
+        return self.type == v4l2.V4L2_CTRL_TYPE_CTRL_CLASS
+
+    @property
+    def reported_step(self) -> int:
+        """The step that programs are told: 1 for a menu."""
+        return 1 if self.type == v4l2.V4L2_CTRL_TYPE_MENU else self.step
+
+    def validate(self, value: int) -> int:
+        """The value that is nearest (`std_validate_elem()`); a menu has no nearest: ERANGE, EINVAL."""
+        if self.is_class:
+            return 0
+        if self.type == v4l2.V4L2_CTRL_TYPE_MENU:
+            if not self.minimum <= value <= self.maximum:
+                raise os_error(ERANGE)
+            if not self.menu[value]:
+                raise os_error(EINVAL)
+            return value
+        half = self.step // 2
+        rounded = self.maximum if value >= self.maximum - half else value + half
+        rounded = min(max(rounded, self.minimum), self.maximum)
+        return self.minimum + (rounded - self.minimum) // self.step * self.step
+
+    def set(self, value: int, fh: Any = None) -> int:
+        """Have a new value; the one it got (`set_ctrl()`).  Who set it, `fh`, is not told.
+
+        EBUSY while it is grabbed; ERANGE, EINVAL for a menu; what the driver says.
+        """
+        value = self.validate(value)
+        if self.flags & v4l2.V4L2_CTRL_FLAG_GRABBED:
+            raise os_error(EBUSY)
+        if value != self.value:
+            self.ops.s_ctrl(self, value)
+            self.value = value
+            self._tell(fh, v4l2.V4L2_EVENT_CTRL_CH_VALUE)
+        return value
+
+    def event(self, changes: int) -> V4l2Event:
+        """What a program is told (`fill_event()`)."""
+        payload = V4l2EventCtrl(
+            changes,
+            self.type,
+            self.value,
+            self.flags,
+            self.minimum,
+            self.maximum,
+            self.reported_step,
+            self.default,
+        )
+        return V4l2Event(v4l2.V4L2_EVENT_CTRL, payload.pack(), id=self.id)
+
+    def subscribe(self, subscription: Subscription) -> None:
+        """One more is told of changes, and of how it is now if he wants that (`v4l2_ctrl_add_event()`)."""
+        self.subscriptions.append(subscription)
+        if not self.is_class and subscription.flags & v4l2.V4L2_EVENT_SUB_FL_SEND_INITIAL:
+            changes = v4l2.V4L2_EVENT_CTRL_CH_FLAGS
+            if not self.flags & v4l2.V4L2_CTRL_FLAG_WRITE_ONLY:
+                changes |= v4l2.V4L2_EVENT_CTRL_CH_VALUE
+            subscription.fh.queue(self.event(changes))
+
+    def unsubscribe(self, subscription: Subscription) -> None:
+        """He is told no more."""
+        if subscription in self.subscriptions:
+            self.subscriptions.remove(subscription)
+
+    def _tell(self, fh: Any, changes: int) -> None:
+        """`send_event()`: to all but the one who did it, unless he wants to hear of himself."""
+        for subscription in self.subscriptions:
+            feedback = subscription.flags & v4l2.V4L2_EVENT_SUB_FL_ALLOW_FEEDBACK
+            if subscription.fh is not fh or feedback:
+                subscription.fh.queue(self.event(changes))
+
+
+class ControlHandler:
+    """The controls of one device, by number (`struct v4l2_ctrl_handler`)."""
+
+    def __init__(self) -> None:
+        self._controls: list[Control] = []
+
+    def __iter__(self) -> Iterator[Control]:
+        return iter(self._controls)
+
+    def find(self, id: int) -> Control:
+        """A control by its number (`v4l2_ctrl_find()`).  EINVAL."""
+        for control in self._controls:
+            if control.id == id & v4l2.V4L2_CTRL_ID_MASK:
+                return control
+        raise os_error(EINVAL)
+
+    def add(
+        self,
+        ops: Any,
+        id: int,
+        minimum: int,
+        maximum: int,
+        step: int,
+        default: int,
+        menu: tuple[str, ...] = (),
+    ) -> Control:
+        """A new control, at its default.  ERANGE for a range that is none (`check_range()`)."""
+        kind = v4l2.V4L2_CTRL_TYPE_MENU if menu else v4l2.V4L2_CTRL_TYPE_INTEGER
+        if step <= 0 or not minimum <= default <= maximum or (menu and maximum >= len(menu)):
+            raise os_error(ERANGE)
+        flags = v4l2.V4L2_CTRL_FLAG_SLIDER if id in SLIDERS else 0
+        heading = v4l2.V4L2_CTRL_ID2WHICH(id) | 1
+        if all(control.id != heading for control in self._controls):
+            self._insert(Control(None, heading, v4l2.V4L2_CTRL_TYPE_CTRL_CLASS, 0, 0, 0, 0, NEITHER))
+        control = Control(ops, id, kind, minimum, maximum, step, default, flags, menu)
+        self._insert(control)
+        return control
+
+    def setup(self) -> None:
+        """Hand every value to the device, which may have other ones (`v4l2_ctrl_handler_setup()`)."""
+        for control in self._controls:
+            if not control.is_class:
+                control.ops.s_ctrl(control, control.value)
+
+    def _insert(self, control: Control) -> None:
+        insort(self._controls, control, key=lambda each: each.id)

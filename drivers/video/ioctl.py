@@ -1,0 +1,172 @@
+"""Requests: from a program's memory to the function that answers one, and back (v4l2-ioctl.c).
+
+`REQUESTS` says of each what its argument is and what is special about it; `video_ioctl2` does the rest.
+A request that the driver has no operation for is ENOTTY, as one that nobody knows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+import attrs
+
+from simkernel.driverapi.fs import File
+from simkernel.driverapi.uaccess import copy_from_user, copy_to_user
+from simkernel.uapi.errno import EINVAL, ENODEV, ENOTTY, os_error
+from simkernel.uapi.ioctl import _IOC_DIR, _IOC_READ, _IOC_SIZE, _IOC_WRITE
+from simkernel.uapi.structure import Structure
+from simkernel.uapi.video import ioctls as io
+from simkernel.uapi.video import structures as s
+from simkernel.uapi.video.videodev2 import V4L2_CID_MAX_CTRLS
+
+from . import answers as do
+from .answers import Number
+from .call import Call
+from .device import VideoDevice
+from .lock import Held
+
+Answer = Callable[[Call, Any], Any]
+"""Fills in the argument, or raises OSError; may be `async def`."""
+
+
+@attrs.frozen
+class Request:
+    """A request (`struct v4l2_ioctl_info`).
+
+    `needs` are the driver's operations without which it is not there.  `priority`: files of lower
+    priority get EBUSY.  `input` is the last field that a program fills in: what comes after it is
+    zeroed first; "" if it may fill in all.  `always_copy`: the argument goes back though it failed.
+    """
+
+    argument: type[Structure]
+    answer: Answer
+    needs: tuple[str, ...] = ()
+    priority: bool = False
+    input: str = ""
+    always_copy: bool = False
+
+
+REQUESTS: Final = {
+    io.VIDIOC_QUERYCAP: Request(s.V4l2Capability, do.querycap, ("querycap",)),
+    io.VIDIOC_G_PRIORITY: Request(Number, do.g_priority),
+    io.VIDIOC_S_PRIORITY: Request(Number, do.s_priority, priority=True),
+    # formats
+    io.VIDIOC_ENUM_FMT: Request(s.V4l2Fmtdesc, do.enum_fmt, ("enum_fmt",), input="type"),
+    io.VIDIOC_G_FMT: Request(s.V4l2Format, do.g_fmt, ("g_fmt",)),
+    io.VIDIOC_S_FMT: Request(s.V4l2Format, do.s_fmt, ("s_fmt",), priority=True),
+    io.VIDIOC_TRY_FMT: Request(s.V4l2Format, do.try_fmt, ("try_fmt",)),
+    io.VIDIOC_ENUM_FRAMESIZES: Request(
+        s.V4l2Frmsizeenum, do.enum_framesizes, ("enum_framesizes",), input="pixel_format"
+    ),
+    io.VIDIOC_ENUM_FRAMEINTERVALS: Request(
+        s.V4l2Frmivalenum, do.enum_frameintervals, ("enum_frameintervals",), input="height"
+    ),
+    io.VIDIOC_G_PARM: Request(s.V4l2Streamparm, do.g_parm, ("g_parm",), input="type"),
+    io.VIDIOC_S_PARM: Request(s.V4l2Streamparm, do.s_parm, ("s_parm",), priority=True),
+    io.VIDIOC_ENUMINPUT: Request(s.V4l2Input, do.enuminput, ("enum_input",), input="index"),
+    io.VIDIOC_G_INPUT: Request(Number, do.g_input, ("g_input",)),
+    io.VIDIOC_S_INPUT: Request(Number, do.s_input, ("s_input",), priority=True),
+    # controls and events
+    io.VIDIOC_QUERYCTRL: Request(s.V4l2Queryctrl, do.queryctrl, input="id"),
+    io.VIDIOC_QUERY_EXT_CTRL: Request(s.V4l2QueryExtCtrl, do.query_ext_ctrl, input="id"),
+    io.VIDIOC_QUERYMENU: Request(s.V4l2Querymenu, do.querymenu, input="index"),
+    io.VIDIOC_G_CTRL: Request(s.V4l2Control, do.g_ctrl, input="id"),
+    io.VIDIOC_S_CTRL: Request(s.V4l2Control, do.s_ctrl, priority=True),
+    io.VIDIOC_G_EXT_CTRLS: Request(s.V4l2ExtControls, do.g_ext_ctrls, always_copy=True),
+    io.VIDIOC_S_EXT_CTRLS: Request(s.V4l2ExtControls, do.s_ext_ctrls, priority=True, always_copy=True),
+    io.VIDIOC_TRY_EXT_CTRLS: Request(s.V4l2ExtControls, do.try_ext_ctrls, always_copy=True),
+    io.VIDIOC_SUBSCRIBE_EVENT: Request(s.V4l2EventSubscription, do.subscribe_event),
+    io.VIDIOC_UNSUBSCRIBE_EVENT: Request(s.V4l2EventSubscription, do.unsubscribe_event),
+    io.VIDIOC_DQEVENT: Request(s.V4l2Event, do.dqevent),
+    # buffers
+    io.VIDIOC_REQBUFS: Request(s.V4l2Requestbuffers, do.reqbufs, priority=True),
+    io.VIDIOC_CREATE_BUFS: Request(s.V4l2CreateBuffers, do.create_bufs, priority=True),
+    io.VIDIOC_REMOVE_BUFS: Request(s.V4l2RemoveBuffers, do.remove_bufs, priority=True, input="type"),
+    io.VIDIOC_QUERYBUF: Request(s.V4l2Buffer, do.querybuf, input="length"),
+    io.VIDIOC_PREPARE_BUF: Request(s.V4l2Buffer, do.prepare_buf),
+    io.VIDIOC_QBUF: Request(s.V4l2Buffer, do.qbuf),
+    io.VIDIOC_DQBUF: Request(s.V4l2Buffer, do.dqbuf),
+    io.VIDIOC_STREAMON: Request(Number, do.streamon, priority=True),
+    io.VIDIOC_STREAMOFF: Request(Number, do.streamoff, priority=True),
+}
+"""What is missing: VIDIOC_EXPBUF, as there is no DMA-BUF to make; and what is for other devices."""
+
+EXT_CONTROLS: Final = (io.VIDIOC_G_EXT_CTRLS, io.VIDIOC_S_EXT_CTRLS, io.VIDIOC_TRY_EXT_CTRLS)
+
+
+async def video_ioctl2(file: File, number: int, address: int) -> int:
+    """Answer a request whose argument is at `address` (`video_usercopy()`).
+
+    EFAULT where it is not; ENODEV, ENOTTY, EBUSY (priority); and what the answer raises.
+    """
+    number &= 0xFFFF_FFFF
+    request = REQUESTS.get(number)
+    argument = _get(file, number, address, request)
+    items, items_address = _get_items(file, number, argument)
+    try:
+        await _do(file, request, argument, items)
+    except OSError as error:
+        if request is None or not request.always_copy or error.errno == ENOTTY:
+            raise
+        _put(file, number, address, argument, items, items_address)
+        raise
+    _put(file, number, address, argument, items, items_address)
+    return 0
+
+
+async def _do(file: File, request: Request | None, argument: Any, items: Sequence[s.V4l2ExtControl]) -> None:
+    """`__video_do_ioctl()`."""
+    fh = file.private_data
+    device: VideoDevice = fh.device
+    async with Held(device.lock) as held:
+        if not device.registered:
+            raise os_error(ENODEV)
+        if request is None or not all(hasattr(device.ops, name) for name in request.needs):
+            raise os_error(ENOTTY)
+        if request.priority:
+            device.check_priority(fh)
+        pending = request.answer(Call(file, fh, device, held, items), argument)
+        if pending is not None:
+            await pending
+
+
+def _get(file: File, number: int, address: int, request: Request | None) -> Any:
+    """The argument (`video_get_user()`)."""
+    size = _IOC_SIZE(number)
+    data = copy_from_user(file, address, size) if _IOC_DIR(number) & _IOC_WRITE else bytes(size)
+    if request is None:
+        return None
+    argument = request.argument.unpack(data)
+    if request.input:
+        fields = request.argument.__match_args__
+        for name in fields[fields.index(request.input) + 1 :]:
+            setattr(argument, name, type(getattr(argument, name))())
+    return argument
+
+
+def _get_items(file: File, number: int, argument: Any) -> tuple[list[s.V4l2ExtControl], int]:
+    """What the argument points at (`check_array_args()`).  EINVAL for too many; EFAULT."""
+    if number not in EXT_CONTROLS or argument.count == 0:
+        return [], 0
+    if argument.count > V4L2_CID_MAX_CTRLS:
+        raise os_error(EINVAL)
+    size = s.V4l2ExtControl.SIZE
+    data = copy_from_user(file, argument.controls, argument.count * size)
+    items = [s.V4l2ExtControl.unpack(data, index * size) for index in range(argument.count)]
+    return items, argument.controls
+
+
+def _put(
+    file: File,
+    number: int,
+    address: int,
+    argument: Any,
+    items: Sequence[s.V4l2ExtControl],
+    items_address: int,
+) -> None:
+    """Let the program have the results (`video_put_user()`)."""
+    if items:
+        copy_to_user(file, items_address, b"".join(item.pack() for item in items))
+    if _IOC_DIR(number) & _IOC_READ:
+        copy_to_user(file, address, argument.pack())

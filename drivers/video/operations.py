@@ -1,0 +1,90 @@
+"""What programs do with a video device beside asking it: open, map, wait, close (v4l2-dev.c, vb2_fop_..)."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+from functools import partial
+
+from simkernel.driverapi.fs import File, FileOperations
+from simkernel.driverapi.ktime import ktime_get
+from simkernel.driverapi.mm import VmArea, page_align
+from simkernel.driverapi.poll import PollTable, poll_requested_events, poll_wait
+from simkernel.uapi.errno import EINVAL, ENODEV, os_error
+from simkernel.uapi.mman import PROT_READ
+from simkernel.uapi.poll import POLLERR, POLLHUP, POLLIN, POLLPRI, POLLRDNORM
+from simkernel.uapi.video.videodev2 import V4L2_MEMORY_MMAP
+
+from .buffer import OFFSET_MASK, OFFSET_UNIT
+from .device import VideoCore, VideoDevice, put
+from .events import FileHandle
+from .ioctl import video_ioctl2
+from .queue import Queue
+
+
+def operations(core: VideoCore) -> FileOperations:
+    """`v4l2_fops`.  There is no read: a program that tries gets EINVAL, and V4L2_CAP_READWRITE is missing."""
+    return FileOperations(open=open_file, release=partial(release, core), ioctl=ioctl, mmap=mmap, poll=poll)
+
+
+def open_file(file: File) -> None:
+    """`v4l2_open()`, `v4l2_fh_open()`.  ENODEV."""
+    device: VideoDevice = file.cdev.data
+    if not device.registered:
+        raise os_error(ENODEV)
+    file.private_data = FileHandle(device, partial(ktime_get, device.owner))
+    device.add(file.private_data)
+
+
+async def release(core: VideoCore, file: File) -> None:
+    """`vb2_fop_release()`: the buffers go with the file that owns them."""
+    fh: FileHandle = file.private_data
+    device: VideoDevice = fh.device
+    queue = device.queue
+    async with device.lock:
+        if queue.owner in (None, fh):
+            await queue.release()
+            queue.owner = None
+    device.remove(fh)
+    put(core, device)
+
+
+def ioctl(file: File, request: int, argument: int) -> Awaitable[int]:
+    """`v4l2_ioctl()`.  ENODEV."""
+    if not file.private_data.device.registered:
+        raise os_error(ENODEV)
+    return video_ioctl2(file, request, argument)
+
+
+def mmap(file: File, area: VmArea) -> None:
+    """`vb2_mmap()`: the offset says which buffer.  ENODEV, EINVAL."""
+    device: VideoDevice = file.private_data.device
+    if not device.registered:
+        raise os_error(ENODEV)
+    queue = device.queue
+    index, rest = divmod(area.offset & OFFSET_MASK, OFFSET_UNIT)
+    if not area.shared or not area.prot & PROT_READ or queue.memory != V4L2_MEMORY_MMAP or rest:
+        raise os_error(EINVAL)
+    buffer = queue.find(index)
+    if area.length > page_align(buffer.length):
+        raise os_error(EINVAL)
+    buffer.memory.map(area)
+
+
+def poll(file: File, table: PollTable) -> int:
+    """`v4l2_poll()`, `vb2_poll()`: a frame is readable, an event has priority."""
+    fh: FileHandle = file.private_data
+    device: VideoDevice = fh.device
+    poll_wait(device.queue.done_wq, table)
+    poll_wait(fh.wait, table)
+    if not device.registered:
+        return POLLERR | POLLHUP | POLLPRI
+    return _poll_frames(device.queue, table) | (POLLPRI if fh.available else 0)
+
+
+def _poll_frames(queue: Queue, table: PollTable) -> int:
+    """`vb2_core_poll()`: who waits for frames that cannot come is told so."""
+    if not poll_requested_events(table) & (POLLIN | POLLRDNORM):
+        return 0
+    if not queue.streaming or queue.error or queue.waiting_for_buffers:
+        return POLLERR
+    return POLLIN | POLLRDNORM if queue.done else 0

@@ -1,0 +1,198 @@
+"""The requests for buffers: `struct v4l2_buffer` and a queue brought together (videobuf2-v4l2.c).
+
+Who has asked for buffers owns the queue until he frees them or closes his file; others get EBUSY.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from simkernel.driverapi.fs import File
+from simkernel.uapi.errno import EBADR, EBUSY, EINVAL, os_error
+from simkernel.uapi.fcntl import O_NONBLOCK
+from simkernel.uapi.video import videodev2 as v4l2
+from simkernel.uapi.video.structures import (
+    V4l2Buffer,
+    V4l2CreateBuffers,
+    V4l2PixFormat,
+    V4l2RemoveBuffers,
+    V4l2Requestbuffers,
+)
+
+from .buffer import Buffer, State
+from .lock import Held
+from .queue import Queue
+
+KERNEL_FLAGS: Final = (
+    v4l2.V4L2_BUF_FLAG_MAPPED
+    | v4l2.V4L2_BUF_FLAG_QUEUED
+    | v4l2.V4L2_BUF_FLAG_DONE
+    | v4l2.V4L2_BUF_FLAG_ERROR
+    | v4l2.V4L2_BUF_FLAG_PREPARED
+    | v4l2.V4L2_BUF_FLAG_IN_REQUEST
+    | v4l2.V4L2_BUF_FLAG_REQUEST_FD
+    | v4l2.V4L2_BUF_FLAG_TIMESTAMP_MASK
+    | v4l2.V4L2_BUF_FLAG_TSTAMP_SRC_MASK
+)
+"""What the kernel says and no program (V4L2_BUFFER_MASK_FLAGS, and the source of the timestamp)."""
+NOT_FOR_CAPTURE: Final = (
+    v4l2.V4L2_BUF_FLAG_PFRAME
+    | v4l2.V4L2_BUF_FLAG_BFRAME
+    | v4l2.V4L2_BUF_FLAG_KEYFRAME
+    | v4l2.V4L2_BUF_FLAG_TIMECODE
+    | v4l2.V4L2_BUF_FLAG_M2M_HOLD_CAPTURE_BUF
+    | v4l2.V4L2_BUF_FLAG_LAST
+)
+"""V4L2_BUFFER_OUT_FLAGS, and what ends a stream."""
+CACHE_HINTS: Final = v4l2.V4L2_BUF_FLAG_NO_CACHE_INVALIDATE | v4l2.V4L2_BUF_FLAG_NO_CACHE_CLEAN
+"""Hints that this queue does not take: no `allow_cache_hints`."""
+
+STATE_FLAGS: Final = {
+    State.QUEUED: v4l2.V4L2_BUF_FLAG_QUEUED,
+    State.ACTIVE: v4l2.V4L2_BUF_FLAG_QUEUED,
+    State.DONE: v4l2.V4L2_BUF_FLAG_DONE,
+    State.ERROR: v4l2.V4L2_BUF_FLAG_DONE | v4l2.V4L2_BUF_FLAG_ERROR,
+    State.DEQUEUED: 0,
+}
+CAPABILITIES: Final = v4l2.V4L2_BUF_CAP_SUPPORTS_MMAP | v4l2.V4L2_BUF_CAP_SUPPORTS_ORPHANED_BUFS
+
+
+def check_owner(queue: Queue, fh: Any) -> None:
+    """EBUSY if the buffers are another file's (`vb2_queue_is_busy()`)."""
+    if queue.owner is not None and queue.owner is not fh:
+        raise os_error(EBUSY)
+
+
+def check_memory(queue: Queue, memory: int, type: int) -> None:
+    """EINVAL for memory that is not mapped, or buffers of another type (`vb2_verify_memory_type()`)."""
+    if memory != v4l2.V4L2_MEMORY_MMAP or type != queue.type:
+        raise os_error(EINVAL)
+
+
+def fill(buffer: Buffer, arg: V4l2Buffer) -> None:
+    """Tell a program of a buffer (`__fill_v4l2_buffer()`)."""
+    queue: Queue = buffer.queue
+    flags = buffer.flags | queue.timestamp_flags | STATE_FLAGS[buffer.state]
+    if buffer.state is State.DEQUEUED and buffer.prepared:
+        flags |= v4l2.V4L2_BUF_FLAG_PREPARED
+    if buffer.memory.mapped:
+        flags |= v4l2.V4L2_BUF_FLAG_MAPPED
+    arg.index = buffer.index
+    arg.type = queue.type
+    arg.memory = queue.memory
+    arg.bytesused = buffer.bytesused
+    arg.flags = flags
+    arg.field = buffer.field
+    arg.tv_sec, arg.tv_usec = divmod(buffer.timestamp // 1000, 1_000_000)
+    arg.timecode = b""
+    arg.sequence = buffer.sequence
+    arg.length = buffer.length
+    arg.m = buffer.offset
+    arg.reserved2 = arg.request_fd = 0
+
+
+def _take(queue: Queue, arg: V4l2Buffer, preparing: bool) -> Buffer:
+    """The buffer that a program wants to queue or prepare (`vb2_queue_or_prepare_buf()`)."""
+    buffer = queue.find(arg.index)
+    request = arg.flags & v4l2.V4L2_BUF_FLAG_REQUEST_FD
+    if arg.type != queue.type or arg.memory != queue.memory:
+        raise os_error(EINVAL)
+    if request and not preparing and buffer.state is not State.DEQUEUED:
+        raise os_error(EINVAL)
+    if not buffer.prepared:
+        arg.flags &= ~CACHE_HINTS
+        buffer.sequence = 0
+        buffer.flags = arg.flags & ~KERNEL_FLAGS & ~NOT_FOR_CAPTURE
+    if request and not preparing:
+        raise os_error(EBADR)  # the request API is for codecs
+    return buffer
+
+
+# -- the requests -------------------------------------------------------------
+
+
+async def reqbufs(queue: Queue, fh: Any, arg: V4l2Requestbuffers) -> None:
+    """`vb2_ioctl_reqbufs()`."""
+    arg.flags = 0
+    arg.capabilities |= CAPABILITIES
+    check_memory(queue, arg.memory, arg.type)
+    check_owner(queue, fh)
+    arg.count = await queue.request(arg.memory, arg.count)
+    queue.owner = fh if arg.count else None
+
+
+def create_bufs(queue: Queue, fh: Any, arg: V4l2CreateBuffers) -> None:
+    """`vb2_ioctl_create_bufs()`.  With no count it only says what could be."""
+    arg.index = len(queue.buffers)
+    arg.flags = 0
+    arg.max_num_buffers = queue.max_num_buffers
+    arg.capabilities |= CAPABILITIES | v4l2.V4L2_BUF_CAP_SUPPORTS_MAX_NUM_BUFFERS
+    check_memory(queue, arg.memory, arg.type)
+    if arg.count == 0:
+        return
+    check_owner(queue, fh)
+    size = V4l2PixFormat.unpack(arg.fmt).sizeimage
+    if size == 0:
+        raise os_error(EINVAL)
+    arg.index, arg.count = queue.create(arg.memory, arg.count, size)
+    queue.owner = fh
+
+
+def remove_bufs(queue: Queue, fh: Any, arg: V4l2RemoveBuffers) -> None:
+    """`vb2_ioctl_remove_bufs()`."""
+    if arg.type != queue.type:
+        raise os_error(EINVAL)
+    if arg.count:
+        check_owner(queue, fh)
+        queue.remove(arg.index, arg.count)
+
+
+def querybuf(queue: Queue, fh: Any, arg: V4l2Buffer) -> None:
+    """`vb2_ioctl_querybuf()`: anybody may ask."""
+    if arg.type != queue.type:
+        raise os_error(EINVAL)
+    fill(queue.find(arg.index), arg)
+
+
+def prepare_buf(queue: Queue, fh: Any, arg: V4l2Buffer) -> None:
+    """`vb2_ioctl_prepare_buf()`."""
+    check_owner(queue, fh)
+    if arg.flags & v4l2.V4L2_BUF_FLAG_REQUEST_FD:
+        raise os_error(EINVAL)
+    buffer = _take(queue, arg, preparing=True)
+    if buffer.state is not State.DEQUEUED or buffer.prepared:
+        raise os_error(EINVAL)
+    queue.prepare(buffer)
+    fill(buffer, arg)
+
+
+def qbuf(queue: Queue, fh: Any, arg: V4l2Buffer) -> None:
+    """`vb2_ioctl_qbuf()`."""
+    check_owner(queue, fh)
+    buffer = _take(queue, arg, preparing=False)
+    queue.enqueue(buffer)
+    fill(buffer, arg)
+
+
+async def dqbuf(queue: Queue, fh: Any, arg: V4l2Buffer, file: File, held: Held) -> None:
+    """`vb2_ioctl_dqbuf()`."""
+    check_owner(queue, fh)
+    if arg.type != queue.type:
+        raise os_error(EINVAL)
+    buffer = await queue.dequeue(bool(file.flags & O_NONBLOCK), held)
+    queue.finish(buffer)
+    fill(buffer, arg)
+    queue.took(buffer)
+    arg.flags &= ~v4l2.V4L2_BUF_FLAG_DONE
+
+
+async def streamon(queue: Queue, fh: Any, type: int) -> None:
+    """`vb2_ioctl_streamon()`."""
+    check_owner(queue, fh)
+    await queue.stream_on(type)
+
+
+async def streamoff(queue: Queue, fh: Any, type: int) -> None:
+    """`vb2_ioctl_streamoff()`."""
+    check_owner(queue, fh)
+    await queue.stream_off(type)
