@@ -33,7 +33,7 @@ from simkernel.uapi.netlink import (
 )
 from simkernel.uapi.structure import S32, U16, U32
 from simkernel.uapi.ynl import Spec
-from simkernel.uapi.ynl.codec import codec
+from simkernel.uapi.ynl.codec import Codec, codec
 from simkernel.uapi.ynl.model import ModeName
 
 if TYPE_CHECKING:
@@ -51,7 +51,8 @@ class Family:
         self.version = version
         self.groups = groups
         self.spec = spec
-        self._headers: dict[str, bytes] = {}
+        self._requests: dict[tuple[str, ModeName], tuple[bytes, Codec]] = {}
+        self._replies: dict[tuple[str, ModeName], Codec] = {}
         self._events = {
             operation.reply_number: operation.name
             for operation in spec.operations.values()
@@ -75,31 +76,33 @@ class Family:
     def encode(self, operation: str, mode: ModeName, values: Mapping[str, Any]) -> bytes:
         """A request, generic netlink header and attributes.  SimulationError if it cannot be expressed."""
         try:
-            attributes = codec(self.spec, operation, mode, "request").encode(values)
+            known = self._requests.get((operation, mode)) or self._learn_request(operation, mode)
+            return known[0] + known[1].encode(values)
         except ValueError as wrong:
             raise SimulationError(str(wrong)) from None
-        return self._header(operation) + attributes
 
-    def _header(self, operation: str) -> bytes:
-        header = self._headers.get(operation)
-        if header is None:
-            command = self.spec.operation(operation).request_number
-            assert command is not None
-            header = self._headers[operation] = GenlMsgHdr(command, self.version).pack()
-        return header
+    def _learn_request(self, operation: str, mode: ModeName) -> tuple[bytes, Codec]:
+        request = codec(self.spec, operation, mode, "request")
+        command = self.spec.operation(operation).request_number
+        assert command is not None
+        known = self._requests[operation, mode] = (GenlMsgHdr(command, self.version).pack(), request)
+        return known
 
-    def decode(self, operation: str, mode: ModeName, payload: memoryview) -> dict[str, Any]:
-        """The attributes of a reply.  Malformed if they are none."""
-        return codec(self.spec, operation, mode, "reply").decode(payload[GENL_HDRLEN:])
+    def decode(self, operation: str, mode: ModeName, data: bytes, start: int, end: int) -> dict[str, Any]:
+        """The attributes of a reply whose payload is `data[start:end]`.  Malformed if they are none."""
+        reply = self._replies.get((operation, mode))
+        if reply is None:
+            reply = self._replies[operation, mode] = codec(self.spec, operation, mode, "reply")
+        return reply.decode(data, start + GENL_HDRLEN, end)
 
-    def decode_event(self, payload: memoryview) -> tuple[str, dict[str, Any]] | None:
+    def decode_event(self, data: bytes, start: int, end: int) -> tuple[str, dict[str, Any]] | None:
         """Name and attributes of what the kernel sent unasked; None if the specification does not know it."""
-        if not payload:
+        if start == end:
             return None
-        name = self._events.get(payload[0])  # the command comes first in genlmsghdr
+        name = self._events.get(data[start])  # the command comes first in genlmsghdr
         if name is None:
             return None
-        return name, codec(self.spec, name, "event", "reply").decode(payload[GENL_HDRLEN:])
+        return name, codec(self.spec, name, "event", "reply").decode(data, start + GENL_HDRLEN, end)
 
     def name_of(self, operation: str, number: int) -> str:
         """The name of an attribute of a request."""

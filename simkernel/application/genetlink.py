@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from simkernel.application.family import Family, resolve
 from simkernel.application.steps import lazily
-from simkernel.engine import SimulationError
+from simkernel.engine import Call, SimulationError
 from simkernel.uapi.errno import EINTR, os_error, strerror
 from simkernel.uapi.extack import ExtAck, extended_ack
 from simkernel.uapi.netlink import (
@@ -51,6 +51,8 @@ KERNEL = 0
 BUFFER = 65536
 """Room for any datagram of the kernel: a dump fills what the reader offers, up to 32 KiB."""
 
+TO_KERNEL = (KERNEL, 0)
+
 TYPE, FLAGS, SEQ = 1, 2, 3
 """Places in a Header."""
 
@@ -59,7 +61,7 @@ class Message(dict[str, Any]):
     """The attributes of a message by name; `name` is the operation's."""
 
     def __init__(self, name: str, attributes: dict[str, Any]) -> None:
-        super().__init__(attributes)
+        dict.__init__(self, attributes)
         self.name = name
 
 
@@ -121,16 +123,24 @@ class GenetlinkClient:
 
     @lazily
     async def do(self, operation: str, /, **attributes: Any) -> Message | None:
-        """One request; its reply, or None if it has none."""
+        """One request; its reply, or None if it has none.  Of several replies the last counts.
+
+        What ends them is the acknowledgement that is asked for, as tools/net/ynl of Linux asks for it.
+        """
         request = self._request(operation, "do", NLM_F_REQUEST | NLM_F_ACK, attributes)
-        await self._sock.sendto(request, (0, 0))
+        sequence, owner, fd = self._sequence, self._app.owner, self._sock.fileno()
+        await Call(owner, "sendto", (fd, request, 0, TO_KERNEL))
         reply: Message | None = None
         while True:
-            for header, payload in await self._answers():
+            received: Any = await Call(owner, "recvfrom", (fd, BUFFER, 0))
+            data = received.data
+            for header, start, end in _from_kernel(received):
+                if header[SEQ] != sequence:
+                    continue
                 if header[TYPE] == NLMSG_ERROR:
-                    self._raise(operation, request, header, payload)
+                    self._check(operation, request, header, data, start, end)
                     return reply
-                reply = Message(operation, self.family.decode(operation, "do", payload))
+                reply = Message(operation, self.family.decode(operation, "do", data, start, end))
 
     @lazily
     async def dump(self, operation: str, /, **attributes: Any) -> list[Message]:
@@ -139,18 +149,23 @@ class GenetlinkClient:
         InterruptedError (EINTR, as libmnl has it) if it changed meanwhile (NLM_F_DUMP_INTR): ask again.
         """
         request = self._request(operation, "dump", NLM_F_REQUEST | NLM_F_DUMP, attributes)
-        await self._sock.sendto(request, (0, 0))
+        sequence, owner, fd = self._sequence, self._app.owner, self._sock.fileno()
+        await Call(owner, "sendto", (fd, request, 0, TO_KERNEL))
         replies: list[Message] = []
         interrupted = False
         while True:
-            for header, payload in await self._answers():
+            received: Any = await Call(owner, "recvfrom", (fd, BUFFER, 0))
+            data = received.data
+            for header, start, end in _from_kernel(received):
+                if header[SEQ] != sequence:
+                    continue
                 interrupted = interrupted or bool(header[FLAGS] & NLM_F_DUMP_INTR)
                 if header[TYPE] in (NLMSG_DONE, NLMSG_ERROR):
-                    self._raise(operation, request, header, payload)
+                    self._check(operation, request, header, data, start, end)
                     if interrupted:
                         raise os_error(EINTR, f"the dump {operation} was interrupted by a change: ask again")
                     return replies
-                replies.append(Message(operation, self.family.decode(operation, "dump", payload)))
+                replies.append(Message(operation, self.family.decode(operation, "dump", data, start, end)))
 
     @lazily
     async def close(self) -> None:
@@ -167,21 +182,14 @@ class GenetlinkClient:
         payload = self.family.encode(operation, mode, values)
         return message(self.family.id, payload, flags=flags, seq=self._sequence)
 
-    async def _answers(self) -> list[tuple[Header, memoryview]]:
-        """The messages of the next datagram that answer the last request; none if it is not the kernel's."""
-        received, (sender, _) = await self._sock.recvfrom(BUFFER)
-        if sender != KERNEL:
-            return []
-        data = memoryview(received)
-        located, _ = locate_messages(data)
-        return [(header, data[start:end]) for header, start, end in located if header[SEQ] == self._sequence]
-
-    def _raise(self, operation: str, request: bytes, header: Header, payload: memoryview) -> None:
+    def _check(
+        self, operation: str, request: bytes, header: Header, data: bytes, start: int, end: int
+    ) -> None:
         """Raise what an answer says went wrong, if anything."""
-        number = -S32.unpack_from(payload)[0]
+        number = -S32.unpack_from(data, start)[0]
         if number == 0:
             return
-        extack = extended_ack(NlMsgHdr(*header), payload)
+        extack = extended_ack(NlMsgHdr(*header), data[start:end])
         error = os_error(number, self._explain(operation, request, number, extack))
         error.extack = extack  # type: ignore[attr-defined]
         raise error
@@ -211,17 +219,22 @@ class _Events:
 
     async def __anext__(self) -> Message:
         while not self._queued:
-            received, (sender, _) = await self._sock.recvfrom(BUFFER)
+            data, (sender, _) = await self._sock.recvfrom(BUFFER)
             if sender != KERNEL:
                 continue
-            data = memoryview(received)
             located, _ = locate_messages(data)
             for header, start, end in located:
-                payload = data[start:end]
-                event = self._family.decode_event(payload) if header[TYPE] == self._family.id else None
+                if header[TYPE] != self._family.id:
+                    continue
+                event = self._family.decode_event(data, start, end)
                 if event is not None and (not self._names or event[0] in self._names):
                     self._queued.append(Message(*event))
         return self._queued.pop(0)
+
+
+def _from_kernel(received: Any) -> list[tuple[Header, int, int]]:
+    """Where the messages of a datagram lie; none if it is not the kernel's."""
+    return locate_messages(received.data)[0] if received.address[0] == KERNEL else []
 
 
 async def _socket(app: App) -> Socket:
