@@ -31,7 +31,7 @@ from simkernel.uapi.netlink import (
     locate_attributes,
     message,
 )
-from simkernel.uapi.structure import S32, U16, U32
+from simkernel.uapi.structure import S32, U16, U32, Buffer
 from simkernel.uapi.ynl import Spec
 from simkernel.uapi.ynl.codec import Codec, codec
 from simkernel.uapi.ynl.model import ModeName
@@ -88,7 +88,9 @@ class Family:
         known = self._requests[operation, mode] = (GenlMsgHdr(command, self.version).pack(), request)
         return known
 
-    def decode(self, operation: str, mode: ModeName, data: bytes, start: int, end: int) -> dict[str, Any]:
+    def decode(
+        self, operation: str, mode: ModeName, data: Buffer, start: int = 0, end: int | None = None
+    ) -> dict[str, Any]:
         """The attributes of a reply whose payload is `data[start:end]`.  Malformed if they are none."""
         reply = self._replies.get((operation, mode))
         if reply is None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import itertools
+import types
+from collections.abc import Generator, Iterator
 from typing import Any
 
 import pytest
@@ -223,25 +225,20 @@ def test_a_reader_is_told_when_his_frame_is_overwritten(user: Blocking, camera: 
     events = camera.events("frame-ready")
     sequence = next(events)["sequence"]
 
-    async def dawdle() -> None:
-        client = camera.inside
-        receive, taken = client._answers, 0
-
-        async def slowly() -> Any:
-            nonlocal taken
-            taken += 1
+    @types.coroutine
+    def dawdle() -> Generator[Any, Any, None]:
+        steps = camera.inside.dump("read-frame", sequence=sequence).__await__()
+        call = steps.send(None)
+        for taken in itertools.count():
             if taken == 3:
-                await user.app.sleep(0.2)
-            return await receive()
+                yield from user.app.sleep(0.2).__await__()
+            call = steps.send((yield call))
 
-        client._answers = slowly  # type: ignore[method-assign]
-        try:
-            await client.dump("read-frame", sequence=sequence)
-        finally:
-            client._answers = receive  # type: ignore[method-assign]
+    async def read() -> None:
+        await dawdle()
 
     with pytest.raises(InterruptedError):
-        user.run(dawdle())
+        user.run(read())
     counters = camera.do("get-statistics")
     check_frames(counters)
     assert counters["frames-delivered"] == 0
