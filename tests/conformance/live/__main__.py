@@ -19,6 +19,7 @@ from tests.conformance.live.hosts import Host, find_host
 from tests.conformance.live.render import case_of
 from tests.conformance.live.replay import is_of_series, replay
 from tests.conformance.live.search import Draw, Search
+from tests.conformance.live.seldom import SELDOM
 from tests.conformance.live.steps import Program
 
 SKIPPED: Final = "SKIPPED"
@@ -98,8 +99,7 @@ def _report(search: Search, options: argparse.Namespace) -> None:
     if not options.quiet:
         print("\ncall x result, of the real kernel:")
         print("\n".join(search.reached.lines()))
-        rare = ", ".join(f"{call}: {result} {count}" for call, result, count in search.reached.rare(LEAST))
-        print(f"\nfewer than {LEAST} times: {rare or 'nothing'}")
+        _report_rare(search.reached.rare(LEAST))
     share = search.reached.share_of_deep_messages
     print(f"messages that came past the checks of their headers: {share:.0%}")
     print("\nknown and wanted deviations:")
@@ -109,8 +109,18 @@ def _report(search: Search, options: argparse.Namespace) -> None:
         print(f"example ended early {count} times: {what}")
     if search.disturbed:
         print(f"{search.disturbed} examples were disturbed by uevents that somebody else made")
+    if search.chance:
+        print(f"{search.chance} differences came of the port ids that the kernels chose")
     if search.passing:
         print(f"{search.passing} differences did not show again")
+
+
+def _report_rare(rare: list[tuple[str, str, int]]) -> None:
+    print(f"\nfewer than {LEAST} times:")
+    for call, result, count in rare:
+        reason = SELDOM.get((call, result))
+        print(f"  {call}: {result} {count}{f' ({reason})' if reason else ''}")
+    print(f"{sum((call, result) not in SELDOM for call, result, _ in rare)} of these have no reason")
 
 
 def _counts(options: argparse.Namespace) -> bool:

@@ -42,13 +42,13 @@ PROTOCOLS: Final = {
     "unicast": nl.NETLINK_USERSOCK,
 }
 RULES: Final = {
-    "exact_truesize": ("flood", "buffer"),
-    "overrun": ("flood", "buffer"),
+    "exact_truesize": ("flood", "overrun", "buffer"),
+    "overrun": ("flood", "overrun", "buffer"),
     "multicast": ("membership",),
     "poll": ("poll",),
     "raw_sockaddr": ("raw",),
-    "sockopt": ("setsockopt", "getsockopt", "switch"),
-    "filter": ("filter",),
+    "sockopt": ("setsockopt", "getsockopt", "switch", "peer", "device", "forbidden"),
+    "filter": ("filter", "lock"),
     "credentials": ("become",),
 }
 """By area; one that is in neither table says nothing that could be left out, such as how to bind."""

@@ -23,7 +23,6 @@ from simkernel.uapi.netlink import (
     NETLINK_ROUTE,
     NETLINK_USERSOCK,
     NLMSG_HDRLEN,
-    NlMsgHdr,
     align4,
 )
 from simkernel.uapi.socket import (
@@ -64,12 +63,19 @@ class Names:
             self._simulated[real] = simulated
             self._taken.add(simulated)
 
+    def learn_chosen(self, real: int, simulated: int) -> None:
+        """The same, if both are port ids that a kernel chose."""
+        if _chosen(real) and _chosen(simulated):
+            self.learn(real, simulated)
+
     def translate(self, real: int) -> int:
         """What the simulated kernel calls it."""
         return self._simulated.get(real, real)
 
     def translate_bytes(self, real: bytes) -> bytes:
         """The same for a number of 4 bytes, or as much of one as there is."""
+        if len(real) == U32.size:
+            return U32.pack(self.translate(*U32.unpack(real)))
         for number, twin in self._simulated.items():
             if U32.pack(number)[: len(real)] == real:
                 return U32.pack(twin)[: len(real)]
@@ -89,8 +95,7 @@ def expected(step: Step, protocol: int, real: Outcome, simulated: Outcome, names
 
 def _name(step: Step, protocol: int, real: Any, simulated: Any, names: Names) -> Any:
     """getsockname: the place where a chosen port id is first seen."""
-    if _chosen(real[0]) and _chosen(simulated[0]):
-        names.learn(real[0], simulated[0])
+    names.learn_chosen(real[0], simulated[0])
     return _address(real, names)
 
 
@@ -125,9 +130,10 @@ def _messages(data: bytes, names: Names) -> bytes:
     """A datagram as the simulated kernel would have sent it: with its own port ids in the headers."""
     translated = bytearray(data)
     offset = 0
-    while offset + NLMSG_HDRLEN <= len(data):
-        length, _, _, _, pid = NlMsgHdr.LAYOUT.unpack_from(data, offset)
-        U32.pack_into(translated, offset + PID_OFFSET, names.translate(pid))
+    while (start := offset + PID_OFFSET) < len(data):
+        portid = slice(start, offset + NLMSG_HDRLEN)
+        translated[portid] = names.translate_bytes(data[portid])
+        (length,) = U32.unpack_from(data, offset)
         if length < NLMSG_HDRLEN:
             break
         offset += align4(length)

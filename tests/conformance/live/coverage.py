@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from typing import Final
+from typing import Any, Final
 
 from simkernel.uapi import netlink as nl
 from simkernel.uapi import socket as so
-from simkernel.uapi.errno import error_name
-from simkernel.uapi.structure import S32
 from tests.conformance.live.actor import Outcome
+from tests.conformance.live.answers import answer_name
 from tests.conformance.live.depth import count_messages
 from tests.conformance.live.steps import Step
 
@@ -24,8 +23,7 @@ PROTOCOLS: Final = {
 MANY: Final = {"flood": "sendto", "drain": "recvmsg"}
 """Steps that are one call many times."""
 SENDS: Final = frozenset({"send", "sendto", "sendmsg", "flood"})
-LARGEST_ERRNO: Final = 4095
-RECEIVES: Final = frozenset({"recv", "recvfrom", "recvmsg", "drain"})
+MESSAGE_RECEIVES: Final = frozenset({"recvmsg", "drain"})
 NETLINK_OPTIONS: Final = {
     number: name
     for name, number in vars(nl).items()
@@ -61,20 +59,33 @@ def call_name(step: Step) -> str:
     return call
 
 
-def answer_name(data: bytes) -> str:
-    """What kind of message a datagram begins with."""
-    if b"@" in data[:16]:
-        return "uevent"
-    if len(data) < nl.NLMSG_HDRLEN + S32.size:
-        return "cut short"
-    _, type, flags, _, _ = nl.NlMsgHdr.LAYOUT.unpack_from(data)
-    if type == nl.NLMSG_ERROR and -LARGEST_ERRNO <= S32.unpack_from(data, nl.NLMSG_HDRLEN)[0] <= 0:
-        number = -S32.unpack_from(data, nl.NLMSG_HDRLEN)[0]
-        extended = " with text" if flags & nl.NLM_F_ACK_TLVS else ""
-        return f"{error_name(number) if number else 'ACK'}{extended}"
-    if type == nl.NLMSG_DONE:
-        return "DONE"
-    return "part of a dump" if flags & nl.NLM_F_MULTI else "message"
+POLL_EVENTS: Final = {1: "POLLIN", 4: "POLLOUT", 8: "POLLERR", 0x10: "POLLHUP", 0x20: "POLLNVAL"}
+"""Named; other bits come with them (POLLRDNORM with POLLIN)."""
+KERNEL: Final = 0
+"""The kernel's port id."""
+
+
+def result_name(step: Step, outcome: Outcome) -> str:
+    """What came of a call: an errno, or the kind of success."""
+    kind, value = outcome
+    if kind != "ok":
+        return kind
+    if step.call == "poll":
+        return " ".join(name for bit, name in POLL_EVENTS.items() if value & bit) or "nothing"
+    if step.call in MESSAGE_RECEIVES:
+        _, control, flags, _ = value
+        marks = (("MSG_TRUNC", flags & so.MSG_TRUNC), ("MSG_CTRUNC", flags & so.MSG_CTRUNC))
+        more = "".join(f" {name}" for name, present in marks if present)
+        return f"ok{more}{' with control' if control else ''}"
+    return kind
+
+
+def _from_kernel(step: Step, value: Any) -> bytes | None:
+    """What was received, if the kernel sent it and the call tells so."""
+    if step.call not in MESSAGE_RECEIVES and step.call != "recvfrom":
+        return None
+    sender = value[-1]
+    return value[0] if isinstance(sender, tuple) and sender[0] == KERNEL else None
 
 
 def _request(step: Step, protocol: int) -> bytes | None:
@@ -100,11 +111,10 @@ class Reached:
     def __call__(self, step: Step, protocol: int, outcome: Outcome) -> None:
         """Count one call."""
         kind, value = outcome
-        self._counts[call_name(step), kind] += 1
-        if kind == "ok" and step.call in RECEIVES and protocol in PROTOCOLS:
-            data = value if isinstance(value, bytes) else value[0]
-            self._counts[f"what comes of {PROTOCOLS[protocol]}", answer_name(data)] += 1
-        if step.call in SENDS and outcome[0] == "ok" and (data := _request(step, protocol)):
+        self._counts[call_name(step), result_name(step, outcome)] += 1
+        if kind == "ok" and protocol in PROTOCOLS and (data := _from_kernel(step, value)) is not None:
+            self._counts[f"{PROTOCOLS[protocol]} says", answer_name(protocol, data)] += 1
+        if step.call in SENDS and kind == "ok" and (data := _request(step, protocol)):
             messages, deep = count_messages(protocol, data)
             self.messages += messages
             self._deep += deep

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Final
 
 import attrs
 
-from simkernel.uapi.errno import ESRCH
+from simkernel.uapi.errno import EBADF, ESRCH
 from simkernel.uapi.netlink import NLMSG_ERROR, NLMSG_HDRLEN, NlMsgHdr
+from simkernel.uapi.rtnetlink import RTM_NEWLINK, RTM_SETLINK
 from simkernel.uapi.socket import SO_MEMINFO, SOL_SOCKET
-from simkernel.uapi.structure import S32
+from simkernel.uapi.structure import S32, U16
 
 if TYPE_CHECKING:
     from tests.conformance.live.actor import Outcome
@@ -26,6 +27,8 @@ class Deviation:
     covers: Callable[[Difference], bool]
 
 
+REQUEST_TYPE: Final = slice(24, 26)
+"""Where an error holds the type of the request that it answers."""
 OPTMEM: Final = slice(24, 28)
 """SK_MEMINFO_OPTMEM in what SO_MEMINFO tells."""
 
@@ -40,19 +43,20 @@ def _filter_memory(difference: Difference) -> bool:
     return real[: OPTMEM.start] + simulated[OPTMEM] + real[OPTMEM.stop :] == simulated
 
 
-def _processes(difference: Difference) -> bool:
-    real, simulated = (_error(outcome) for outcome in (difference.real, difference.simulated))
-    return simulated == ESRCH and real is not None
+def _namespace_by_number(difference: Difference) -> bool:
+    real, simulated = (_link_error(outcome) for outcome in (difference.real, difference.simulated))
+    return simulated in (ESRCH, EBADF) and real is not None
 
 
-def _error(outcome: Outcome) -> int | None:
-    """The errno in a datagram that begins with NLMSG_ERROR, if an outcome is one."""
+def _link_error(outcome: Outcome) -> int | None:
+    """The errno in a datagram that begins with NLMSG_ERROR for a change of a link, if an outcome is one."""
     value = outcome[1]
     data = value[0] if isinstance(value, tuple) else value
-    if not isinstance(data, bytes) or len(data) < NLMSG_HDRLEN + S32.size:
+    if not isinstance(data, bytes) or len(data) < REQUEST_TYPE.stop:
         return None
     is_error = NlMsgHdr.LAYOUT.unpack_from(data)[1] == NLMSG_ERROR
-    return -S32.unpack_from(data, NLMSG_HDRLEN)[0] if is_error else None
+    is_change = U16.unpack(data[REQUEST_TYPE])[0] in (RTM_NEWLINK, RTM_SETLINK)
+    return -S32.unpack_from(data, NLMSG_HDRLEN)[0] if is_error and is_change else None
 
 
 DEVIATIONS: Final = (
@@ -63,10 +67,10 @@ DEVIATIONS: Final = (
         _filter_memory,
     ),
     Deviation(
-        "processes by number",
-        "IFLA_NET_NS_PID names a process by its number: a mutated message may hit one that the host has, "
-        "where simkernel, which has few, says ESRCH",
-        _processes,
+        "namespaces by number",
+        "IFLA_NET_NS_PID names a process by its number, IFLA_NET_NS_FD an open file: a mutated message may "
+        "hit one that the host's process has, where simkernel, which has few, says ESRCH or EBADF",
+        _namespace_by_number,
     ),
 )
 

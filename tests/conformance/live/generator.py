@@ -11,71 +11,33 @@ from collections.abc import Callable
 from random import Random
 from typing import Any, Final
 
-import attrs
-
 from simkernel.uapi import netlink as nl
 from simkernel.uapi import socket as so
 from tests.conformance.live import messages, values
 from tests.conformance.live.areas import Scope
-from tests.conformance.live.filters import any_filter
+from tests.conformance.live.options import (
+    attach_filter,
+    bind_to_device,
+    buffer,
+    forbidden,
+    getsockopt,
+    lock_filter,
+    membership,
+    peer_name,
+    setsockopt,
+    switch,
+)
 from tests.conformance.live.steps import PID, Port, Program, Step
+from tests.conformance.live.themes import GENERIC, THEMES, USERSOCK
 
 MOST_SOCKETS: Final = 5
 PLENTY: Final = 65536
 LENGTHS: Final = (15, 30, 60, 120, 240)
 """Steps of a program, more or less."""
 
-ROUTE, USERSOCK, UEVENT, GENERIC = (
-    nl.NETLINK_ROUTE,
-    nl.NETLINK_USERSOCK,
-    nl.NETLINK_KOBJECT_UEVENT,
-    nl.NETLINK_GENERIC,
-)
-
 REFUSED: Final = (("listen", (1,)), ("listen", (-1,)), ("accept", ()), ("shutdown", (0,)), ("shutdown", (9,)))
 
 Rule = Callable[["Generator"], None]
-
-
-@attrs.frozen
-class Theme:
-    """What is frequent: protocols, and rules by name; every other rule has weight 1.
-
-    `company` is how often a new socket joins a group, and a message goes to one.
-    """
-
-    protocols: tuple[int, ...]
-    weights: dict[str, int]
-    company: float = 0.1
-
-
-THEMES: Final = {
-    "mixed": Theme((USERSOCK, GENERIC, ROUTE, UEVENT), {"send": 6, "receive": 6}),
-    "unicast": Theme(
-        (USERSOCK,), {"send": 12, "flood": 5, "receive": 12, "drain": 4, "buffer": 4, "filter": 3}
-    ),
-    "multicast": Theme(
-        (USERSOCK, USERSOCK, UEVENT, GENERIC),
-        {"send": 8, "membership": 8, "flood": 3, "receive": 10, "drain": 3, "buffer": 3, "switch": 3},
-        company=0.7,
-    ),
-    "requests": Theme((GENERIC,), {"send": 25, "receive": 20, "drain": 8, "switch": 5}),
-    "dumps": Theme((GENERIC, GENERIC, ROUTE), {"send": 12, "receive": 40, "buffer": 3, "close": 2}),
-    "route": Theme((ROUTE,), {"send": 20, "receive": 20, "drain": 6, "switch": 4}),
-    "uevent": Theme((UEVENT,), {"send": 10, "receive": 10, "membership": 3, "flood": 2, "buffer": 2}),
-    "overrun": Theme(
-        (USERSOCK, GENERIC, UEVENT),
-        {"flood": 12, "buffer": 8, "membership": 4, "receive": 12, "drain": 4, "switch": 4, "send": 6},
-        company=0.6,
-    ),
-    "options": Theme(
-        (USERSOCK, GENERIC, ROUTE, UEVENT), {"setsockopt": 80, "getsockopt": 50, "switch": 12, "become": 4}
-    ),
-    "addresses": Theme(
-        (USERSOCK, GENERIC, UEVENT),
-        {"bind": 15, "connect": 10, "raw": 8, "socket": 5, "close": 5, "send": 8, "membership": 5},
-    ),
-}
 
 
 class Generator:
@@ -85,10 +47,12 @@ class Generator:
         self.random = random
         self.may_be_privileged = privileged
         self.netdev = scope.netdev
+        self._polls = "poll" not in scope.without_rules
         self.steps: list[Step] = []
         self.protocol: dict[int, int] = {}
         """Of each open socket."""
-        self._theme = random.choice(tuple(THEMES.values()))
+        themes = tuple(THEMES.values())
+        (self._theme,) = random.choices(themes, [theme.share for theme in themes])
         self._protocols = [each for each in self._theme.protocols if each in scope.protocols]
         self._protocols = self._protocols or list(scope.protocols)
         names = [name for name in RULES if name not in scope.without_rules]
@@ -124,6 +88,10 @@ class Generator:
         """Whether it is about groups this time."""
         return self.random.random() < self._theme.company
 
+    def wants_extack(self) -> bool:
+        """Whether a new socket asks for extended ACKs, or for strict checks."""
+        return self.random.random() < self._theme.extack
+
     def protocol_to_open(self) -> int:
         """What kind of socket to open."""
         return self.random.choice(self._protocols)
@@ -131,6 +99,11 @@ class Generator:
     def learn_name(self, slot: int) -> None:
         """Look at a socket's port id, which may have been chosen just now."""
         self.add("getsockname", slot)
+
+    def poll(self, slot: int) -> None:
+        """See what a socket is ready for, if that is compared."""
+        if self._polls:
+            self.add("poll", slot, self.random.choice(values.POLL_MASKS))
 
 
 # -- sockets ------------------------------------------------------------------
@@ -140,9 +113,10 @@ def socket(g: Generator) -> None:
     """Open a socket, mostly a good one, sometimes in the place of another."""
     random = g.random
     slot = random.randrange(MOST_SOCKETS)
-    if random.random() < 0.06:
+    if random.random() < 0.15:
         family = random.choice((so.AF_NETLINK, so.AF_NETLINK, so.AF_NETLINK, so.AF_MAX, 1000, 255))
-        type = random.choice(values.TYPES + values.ODD_TYPES) | random.choice((*values.ODD_TYPE_FLAGS, 0, 0))
+        type = random.choice(values.TYPES * 4 + values.ODD_TYPES)
+        type |= random.choice((*values.ODD_TYPE_FLAGS, *(0,) * 9))
         g.add("socket", MOST_SOCKETS + 1, family, type, random.choice((*values.ODD_PROTOCOLS, USERSOCK)))
         return
     protocol = g.protocol_to_open()
@@ -154,6 +128,9 @@ def socket(g: Generator) -> None:
         g.learn_name(slot)
     if g.in_company():
         g.add("setsockopt", slot, so.SOL_NETLINK, nl.NETLINK_ADD_MEMBERSHIP, random.choice(values.GROUPS))
+    for option in (nl.NETLINK_EXT_ACK, nl.NETLINK_GET_STRICT_CHK):
+        if g.wants_extack():
+            g.add("setsockopt", slot, so.SOL_NETLINK, option, 1)
 
 
 def close(g: Generator) -> None:
@@ -200,18 +177,25 @@ def raw(g: Generator) -> None:
     """bind(2) and connect(2) with sockaddrs of any length and family."""
     random = g.random
     slot = g.slot()
+    if random.random() < 0.4:
+        g.add("socket", slot, so.AF_NETLINK, so.SOCK_RAW, g.protocol[slot])
     odd = random.choice((so.AF_UNSPEC, so.AF_UNSPEC, so.AF_INET, 1, 17, 0xFFFF))
     family = odd if random.random() < 0.3 else so.AF_NETLINK
     whole = struct.pack(
         "<HHII",
         family,
         random.choice((0, 0xFFFF)),
-        random.choice((0, *values.PORTS)),
-        values.groups(random),
+        random.choice((0, *values.PORTS, *values.PORTS[:2] * 5)),
+        random.choice((0, *values.GROUP_MASKS)),
     )
     size = random.choice((0, 1, 2, 3, 8, 11, 13, 32, 128, 129)) if random.random() < 0.4 else 12
-    g.add("raw_call", slot, random.choice(("bind", "connect")), whole.ljust(size, b"\0")[:size])
+    call, sockaddr = random.choice(("bind", "connect")), whole.ljust(size, b"\0")[:size]
+    g.add("raw_call", slot, call, sockaddr)
     g.learn_name(slot)
+    if random.random() < 0.4 and (other := g.peer(slot)) != slot:
+        g.add("socket", other, so.AF_NETLINK, so.SOCK_RAW, g.protocol[slot])
+        g.add("raw_call", other, call, sockaddr)
+        g.learn_name(other)
 
 
 def names(g: Generator) -> None:
@@ -256,7 +240,10 @@ def _destination(g: Generator, slot: int) -> tuple[Any, int]:
 
 def _payload(g: Generator, protocol: int) -> bytes:
     make = messages.MAKERS.get(protocol)
-    if make is None or g.random.random() < 0.04:
+    pick = g.random.random()
+    if pick < 0.05:
+        return values.odd_size(g.random)
+    if make is None or pick < 0.09:
         return values.blob(g.random)
     if make is messages.generic and not g.netdev:
         make = messages.nlctrl
@@ -285,9 +272,9 @@ def send(g: Generator) -> None:
     data = _payload(g, protocol)
     flags = _flags(g, values.SEND_FLAGS)
     pick = random.random()
-    if pick < 0.75:
+    if pick < 0.65:
         g.add("sendto", slot, data, flags, _destination(g, slot))
-    elif pick < 0.85:
+    elif pick < 0.82:
         g.add("send", slot, data, flags)
     else:
         cut = sorted(random.randrange(len(data) + 1) for _ in range(2))
@@ -297,14 +284,57 @@ def send(g: Generator) -> None:
     g.learn_name(slot)
 
 
+def ask(g: Generator) -> None:
+    """A request, and its answer read to the end, if the kernel gives one."""
+    slot = g.slot()
+    data = _payload(g, g.protocol[slot])
+    g.add("sendto", slot, data, so.MSG_DONTWAIT, (0, 0))
+    g.add("drain", slot, PLENTY, 0, so.MSG_DONTWAIT)
+
+
 def flood(g: Generator) -> None:
     """The same datagram until a queue is full, or more."""
     random = g.random
     slot = g.slot()
     data = _payload(g, g.protocol[slot])
-    count = random.choice((3, 10, 30, 30, 80))
-    g.add("flood", slot, count, data, so.MSG_DONTWAIT, _destination(g, slot))
+    count = random.choice((3, 10, 20, 30, 60))
+    address = _destination(g, slot)
+    to = address[0]
+    if isinstance(to, Port) and to.slot in g.protocol and random.random() < 0.7:
+        g.add("bind", to.slot, (0, 0))
+        g.learn_name(to.slot)
+    connected = random.random() < 0.2
+    if connected:
+        g.add("connect", slot, address)
+    g.add("flood", slot, count, data, so.MSG_DONTWAIT, address)
+    if connected:
+        g.add("send", slot, data, so.MSG_DONTWAIT)
+        g.add("sendmsg", slot, (data,), (), so.MSG_DONTWAIT, address)
     g.learn_name(slot)
+
+
+def overrun(g: Generator) -> None:
+    """A queue filled to its end and beyond, and what its owner hears of that."""
+    random = g.random
+    slot = g.slot()
+    protocol = g.protocol[slot]
+    g.add("setsockopt", slot, so.SOL_SOCKET, so.SO_RCVBUF, random.choice((0, 0, 0, 1300, 1300, 4096)))
+    if random.random() < 0.5:
+        g.add("setsockopt", slot, so.SOL_NETLINK, nl.NETLINK_NO_ENOBUFS, 1)
+    count = random.choice((1, 2, 2, 3, 3, 4, 20))
+    if protocol == USERSOCK:
+        sender = g.peer(slot)
+        address = (Port(slot), random.choice((0, 1)))
+        g.add("flood", sender, count, values.blob(random), so.MSG_DONTWAIT, address)
+        g.learn_name(sender)
+    else:
+        data = messages.ACKNOWLEDGED if random.random() < 0.5 else _payload(g, protocol)
+        g.add("flood", slot, count, data, so.MSG_DONTWAIT, (0, 0))
+        last = messages.answered(random, protocol) or _payload(g, protocol)
+        g.add("sendto", slot, last, so.MSG_DONTWAIT, (0, 0))
+    g.poll(slot)
+    g.add(random.choice(("recv", "recvfrom")), slot, PLENTY, so.MSG_DONTWAIT)
+    g.add("drain", slot, PLENTY, 0, so.MSG_DONTWAIT)
 
 
 # -- receiving ------------------------------------------------------------------
@@ -332,7 +362,7 @@ def drain(g: Generator) -> None:
 
 def poll(g: Generator) -> None:
     """poll(2)"""
-    g.add("poll", g.slot(), g.random.choice(values.POLL_MASKS))
+    g.poll(g.slot())
 
 
 def wait(g: Generator) -> None:
@@ -354,74 +384,6 @@ def wait(g: Generator) -> None:
     g.learn_name(slot)
 
 
-# -- options ----------------------------------------------------------------------
-
-
-def membership(g: Generator) -> None:
-    """Join and leave groups, and look at them."""
-    random = g.random
-    slot = g.slot()
-    if random.random() < 0.2:
-        length = random.choice((0, 1, 3, 4, 4, 7, 8, 64))
-        g.add("getsockopt", slot, so.SOL_NETLINK, nl.NETLINK_LIST_MEMBERSHIPS, length)
-        return
-    group = random.choice(values.GROUPS if random.random() < 0.85 else values.ODD_GROUPS)
-    g.add("setsockopt", slot, so.SOL_NETLINK, random.choice(values.MEMBERSHIPS), group)
-    g.learn_name(slot)
-
-
-def switch(g: Generator) -> None:
-    """Switch an option of netlink's on or off."""
-    on = 1 if g.random.random() < 0.7 else g.random.choice((0, 0, 17, -1))
-    g.add("setsockopt", g.slot(), so.SOL_NETLINK, g.random.choice(values.SWITCHES), on)
-
-
-def buffer(g: Generator) -> None:
-    """Make a buffer small, or large again."""
-    option = g.random.choice((so.SO_RCVBUF, so.SO_RCVBUF, so.SO_RCVBUF, so.SO_SNDBUF, so.SO_RCVBUFFORCE))
-    g.add("setsockopt", g.slot(), so.SOL_SOCKET, option, g.random.choice(values.BUFFERS))
-
-
-def _option(g: Generator) -> tuple[int, int]:
-    """A level and one of its options."""
-    random = g.random
-    pick = random.random()
-    if pick < 0.35:
-        options = values.SWITCHES + values.MEMBERSHIPS + values.ODD_OPTIONS
-        return so.SOL_NETLINK, random.choice(options)
-    if pick < 0.6:
-        return so.SOL_SOCKET, random.choice(values.COMMON_OPTIONS)
-    if pick < 0.95:
-        return so.SOL_SOCKET, random.choice(values.SOCKET_OPTIONS)
-    return random.choice(values.LEVELS), random.randrange(80)
-
-
-def setsockopt(g: Generator) -> None:
-    """setsockopt(2) of anything to anything."""
-    random = g.random
-    level, option = _option(g)
-    if level == so.SOL_SOCKET and random.random() < 0.04:
-        pointer = random.choice(tuple(values.POINTERS))
-        g.add("setsockopt", g.slot(), level, pointer, bytes(random.choice((0, 4, 8, 15, 17, 32))))
-    elif level == so.SOL_SOCKET and random.random() < 0.04:
-        g.add(
-            "setsockopt", g.slot(), level, random.choice(tuple(values.DESCRIPTORS)), random.choice((-1, 999))
-        )
-    else:
-        g.add("setsockopt", g.slot(), level, option, values.option_value(random, level, option))
-
-
-def getsockopt(g: Generator) -> None:
-    """getsockopt(2) of anything, with any room."""
-    level, option = _option(g)
-    g.add("getsockopt", g.slot(), level, option, values.option_length(g.random, level, option))
-
-
-def attach_filter(g: Generator) -> None:
-    """A filter: of those that make sense, and of those that are refused."""
-    g.add("attach_filter", g.slot(), any_filter(g.random))
-
-
 def nlctrl_program(random: Random, *, privileged: bool, messages_each: int = 200) -> Program:
     """Messages for nlctrl, one after the other, each answer read to its end."""
     slot = 0
@@ -440,7 +402,7 @@ def nlctrl_program(random: Random, *, privileged: bool, messages_each: int = 200
     return tuple(steps)
 
 
-RARE: Final = {"wait": 0.1}
+RARE: Final = {"wait": 0.3}
 """Rules that cost milliseconds."""
 
 RULES: Final[dict[str, Rule]] = {
@@ -455,7 +417,9 @@ RULES: Final[dict[str, Rule]] = {
     "refused": refused,
     "mode": mode,
     "send": send,
+    "ask": ask,
     "flood": flood,
+    "overrun": overrun,
     "receive": receive,
     "drain": drain,
     "wait": wait,
@@ -466,4 +430,8 @@ RULES: Final[dict[str, Rule]] = {
     "setsockopt": setsockopt,
     "getsockopt": getsockopt,
     "filter": attach_filter,
+    "lock": lock_filter,
+    "peer": peer_name,
+    "device": bind_to_device,
+    "forbidden": forbidden,
 }

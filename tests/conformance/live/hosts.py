@@ -129,10 +129,14 @@ def _has(protocol: int) -> bool:
 
 
 @contextmanager
-def simulated(host: Host) -> Iterator[Actor]:
-    """A process of a new machine that has the host's families, in a namespace other than the first."""
-    with Machine(udev=False, unmodelled="raise") as machine:
+def simulated(host: Host, seed: int = 0) -> Iterator[Actor]:
+    """A process of a new machine that has the host's families, in a namespace other than the first.
+
+    It has this process's number, which is its port id; those that are chosen by chance come from `seed`.
+    """
+    with Machine(seed, udev=False, unmodelled="raise") as machine:
         host.mirror.install(machine.kernel)
+        machine.kernel.processes._last_pid = os.getpid() - 1
         if UEVENT_SEQUENCE.exists():
             machine.kernel.uevents.sequence = int(UEVENT_SEQUENCE.read_text())
         blocking = machine.blocking(uid=0 if host.privileged else os.getuid())

@@ -90,6 +90,11 @@ def _family_id(random: Random) -> bytes:
     return U16.pack(value)[: random.randrange(3)] + bytes(random.choice((0, 0, 2, 6)))
 
 
+def _exactly(data: bytes) -> Payload:
+    """Always the same."""
+    return lambda random: data
+
+
 def _junk(random: Random) -> bytes:
     return random.randbytes(random.choice((0, 1, 2, 3, 4, 5, 8, 12, 16, 40)))
 
@@ -117,6 +122,12 @@ class Question:
     attributes: tuple[tuple[int, Payload], ...]
     dump: bool = False
     nested: frozenset[int] = frozenset()
+    flags: int = 0
+    """What it has beside those of any request."""
+    fixed: bytes = b""
+    """Attributes that it has in any case."""
+    junk: float = 0.1
+    """How often bytes that are no attribute follow."""
 
 
 def _ctrl(command: int, dump: bool = False) -> Question:
@@ -160,7 +171,31 @@ def _netdev(
     return Question(NETDEV, wire.genl(command), attributes, dump, frozenset({nested} if nested else ()))
 
 
+def _wrong_queue() -> Question:
+    """Memory to bind to a queue for sending, where only one for receiving will do."""
+    fixed = wire.attr(1, U32.pack(1)) + wire.attr(3, U32.pack(0))
+    queue = wire.attr(3, U32.pack(1)) + wire.attr(1, U32.pack(0))
+    return Question(NETDEV, wire.genl(13), ((2, _exactly(queue)),), nested=frozenset({2}), fixed=fixed)
+
+
+def _known_family(family: bytes, number: int) -> Question:
+    """One that is answered, and then acknowledged."""
+    name, ident = _exactly(family + b"\0"), _exactly(U16.pack(number))
+    attributes = ((genl.CTRL_ATTR_FAMILY_NAME, name), (genl.CTRL_ATTR_FAMILY_ID, ident))
+    return Question(
+        genl.GENL_ID_CTRL, wire.genl(genl.CTRL_CMD_GETFAMILY), attributes, flags=nl.NLM_F_ACK, junk=0.3
+    )
+
+
+def _unknown_family() -> Question:
+    """One that nobody has."""
+    attributes = ((genl.CTRL_ATTR_FAMILY_NAME, _exactly(b"nosuch\0")),)
+    return Question(genl.GENL_ID_CTRL, wire.genl(genl.CTRL_CMD_GETFAMILY), attributes, junk=0.5)
+
+
 NLCTRL_QUESTIONS: Final = (
+    _unknown_family(),
+    _known_family(b"nlctrl", genl.GENL_ID_CTRL),
     _ctrl(genl.CTRL_CMD_GETFAMILY),
     _ctrl(genl.CTRL_CMD_GETFAMILY),
     _ctrl(genl.CTRL_CMD_GETFAMILY, dump=True),
@@ -178,9 +213,11 @@ NETDEV_QUESTIONS: Final = (
     _netdev(11, _NAPI),
     _netdev(11, _NAPI, dump=True),
     _netdev(12, _QSTATS, dump=True),
-    _netdev(13, _DMABUF, nested=2),
-    _netdev(14, _NAPI),
-    _netdev(15, _DMABUF),
+    *(_netdev(13, _DMABUF, nested=2), _netdev(14, _NAPI), _netdev(15, _DMABUF)) * 2,
+    _netdev(1, ((1, _exactly(U32.pack(999))),)),
+    _netdev(11, ((2, _exactly(U32.pack(8193))),)),
+    *(_wrong_queue(),) * 4,
+    *(_netdev(15, ((1, _exactly(U32.pack(1))), (3, _exactly(U32.pack(0))))),) * 5,
 )
 
 
@@ -212,7 +249,13 @@ def _moved_link(type: int) -> Question:
         (il.IFLA_NET_NS_FD, _integer(2**30)),
         (il.IFLA_TARGET_NETNSID, _integer(0, 1, 2**32 - 1)),
     )
-    return Question(type, b"", where)
+    return Question(type, b"", where, junk=0.6)
+
+
+def _made_again() -> Question:
+    """A link that is there already, to be made and only to be made."""
+    names = ((il.IFLA_IFNAME, _name(b"lo")), (il.IFLA_ALT_IFNAME, _name(b"lo")))
+    return Question(rtnl.RTM_NEWLINK, b"", names, flags=nl.NLM_F_EXCL, junk=0.6)
 
 
 ROUTE_QUESTIONS: Final = (
@@ -224,6 +267,10 @@ ROUTE_QUESTIONS: Final = (
     _link(rtnl.RTM_SETLINK),
     _moved_link(rtnl.RTM_NEWLINK),
     _moved_link(rtnl.RTM_SETLINK),
+    _moved_link(rtnl.RTM_SETLINK),
+    _made_again(),
+    Question(rtnl.RTM_GETLINK, b"", ((100, _integer(1)), (il.IFLA_MTU, _integer(100)))),
+    Question(rtnl.RTM_SETLINK, rtnl.IfInfoMsg(index=1).pack(), (), flags=nl.NLM_F_ACK, junk=0.3),
 )
 
 
@@ -262,19 +309,20 @@ def ask(random: Random, questions: tuple[Question, ...]) -> bytes:
     """A request that is valid or nearly so."""
     question = random.choice(questions)
     head = question.head or _link_head(random)
-    if question.head and random.random() < 0.08:
+    if len(question.head) == genl.GENL_HDRLEN and random.random() < 0.08:
         head = wire.genl(
             random.choice((head[0], head[0], random.randrange(256))),
             version=random.randrange(256),
             reserved=random.choice((0, 0, 1, 0x1234)),
         )
-    attributes = b""
-    for _ in range(random.choice((0, 1, 1, 1, 1, 2, 2, 3, 5))):
+    attributes = question.fixed
+    count = random.choice((0, 1, 1, 1, 1, 2, 2, 3, 5)) if question.attributes else 0
+    for _ in range(count):
         type, payload = random.choice(question.attributes)
         attributes += _attribute(random, type, payload, nested=type in question.nested)
-    if random.random() < 0.06:
+    if random.random() < question.junk:
         attributes += random.randbytes(random.randrange(1, 4))
-    flags = random.choice(FLAGS)
+    flags = random.choice(FLAGS) | question.flags
     if question.dump != (random.random() < 0.06):
         flags |= nl.NLM_F_DUMP
     if random.random() < 0.97:
@@ -320,7 +368,7 @@ def generic(random: Random) -> bytes:
     pick = random.random()
     if pick < 0.06:
         return other(random, NOBODY)
-    questions = NLCTRL_QUESTIONS if pick < 0.65 else NETDEV_QUESTIONS
+    questions = NLCTRL_QUESTIONS if pick < 0.55 else NETDEV_QUESTIONS
     return ask(random, questions)
 
 
@@ -359,6 +407,28 @@ MAKERS: Final[dict[int, Callable[[Random], bytes]]] = {
     nl.NETLINK_ROUTE: route,
     nl.NETLINK_KOBJECT_UEVENT: uevent,
 }
+
+
+ACKNOWLEDGED: Final = wire.nlmsg(nl.NLMSG_NOOP, nl.NLM_F_REQUEST | nl.NLM_F_ACK)
+"""What is answered by an ACK and nothing else."""
+ANSWERED: Final = {
+    nl.NETLINK_GENERIC: (
+        _known_family(b"netdev", NETDEV),
+        _known_family(b"netdev", NETDEV),
+        _ctrl(genl.CTRL_CMD_GETFAMILY, dump=True),
+    ),
+    nl.NETLINK_ROUTE: (
+        Question(rtnl.RTM_GETLINK, rtnl.IfInfoMsg(index=1).pack(), ()),
+        Question(rtnl.RTM_GETLINK, rtnl.IfInfoMsg().pack(), (), dump=True),
+    ),
+}
+"""Requests that are answered at length, if there is room for it."""
+
+
+def answered(random: Random, protocol: int) -> bytes:
+    """Such a request; nothing where there is none."""
+    questions = ANSWERED.get(protocol)
+    return b"" if questions is None else ask(random, questions)
 
 
 def datagram(random: Random, make: Callable[[Random], bytes]) -> bytes:

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import struct
 from random import Random
 
 import pytest
 
+from simkernel.uapi import filter as bpf
+from simkernel.uapi import netlink as nl
+from simkernel.uapi import socket as so
 from simkernel.uapi.netlink import NETLINK_GENERIC, NETLINK_KOBJECT_UEVENT, NETLINK_USERSOCK
 from simkernel.uapi.socket import MSG_DONTWAIT, SO_COOKIE, SOL_SOCKET
 from tests.conformance import wire
+from tests.conformance.live.answers import answer_name
 from tests.conformance.live.areas import Scope
 from tests.conformance.live.compare import Names, expected
-from tests.conformance.live.coverage import SENDS, Reached
+from tests.conformance.live.coverage import SENDS, Reached, result_name
 from tests.conformance.live.depth import count_messages
-from tests.conformance.live.example import Difference
+from tests.conformance.live.example import Difference, hangs_on_chance
 from tests.conformance.live.generator import Generator, nlctrl_program
+from tests.conformance.live.hosts import Host
+from tests.conformance.live.mirror import Mirror
 from tests.conformance.live.render import case_of
 from tests.conformance.live.shrink import shrink
 from tests.conformance.live.steps import PID, Port, Program, Step
@@ -134,6 +141,11 @@ def test_the_number_of_a_uevent_is_free_and_nothing_else(names: Names) -> None:
     )
 
 
+def test_port_ids_in_headers_that_are_cut_short(names: Names) -> None:
+    real, here = (wire.nlmsg(2, 0, b"abcd", pid=pid)[:14] for pid in (1234, 5))
+    assert expected(RECV, NETLINK_GENERIC, ("ok", real), ("ok", here), names) == ("ok", here)
+
+
 def test_what_python_shows_beyond_the_room_is_nobodys(names: Names) -> None:
     step = Step("recv", 0, (2, 0))
     assert expected(step, NETLINK_USERSOCK, ("ok", b"ab??"), ("ok", b"ab\0\0"), names) == ("ok", b"ab\0\0")
@@ -172,3 +184,61 @@ def test_how_far_messages_get() -> None:
     assert count_messages(NETLINK_GENERIC, good + wire.nlmsg(1) + good) == (3, 2)
     assert count_messages(NETLINK_GENERIC, wire.ctrl(99)) == (1, 0)
     assert count_messages(NETLINK_GENERIC, good[:-1]) == (1, 0)
+
+
+# -- what came of it ----------------------------------------------------------
+
+
+def error(number: int, request: bytes, flags: int, tlvs: bytes = b"") -> bytes:
+    """What a kernel says of a request; NLM_F_CAPPED has it say only the request's header."""
+    kept = request[: nl.NLMSG_HDRLEN] if flags & nl.NLM_F_CAPPED else request
+    return wire.nlmsg(nl.NLMSG_ERROR, flags, struct.pack("<i", -number) + kept + tlvs)
+
+
+@pytest.mark.parametrize("capped", [0, nl.NLM_F_CAPPED])
+def test_kinds_of_errors(capped: int) -> None:
+    request = wire.ctrl(attrs=wire.by_name(b"nosuch\0"))
+    tlvs = wire.attr(nl.NLMSGERR_ATTR_MSG, b"why\0") + wire.attr(nl.NLMSGERR_ATTR_OFFS, wire.u32(20))
+    told = error(22, request, nl.NLM_F_ACK_TLVS | capped, tlvs)
+    assert answer_name(NETLINK_GENERIC, told) == "EINVAL +text +offset"
+    assert answer_name(NETLINK_GENERIC, told[:-1]) == "cut short"
+    assert answer_name(NETLINK_GENERIC, error(2, request, capped)) == "ENOENT"
+    assert answer_name(NETLINK_GENERIC, error(0, request, nl.NLM_F_CAPPED)) == "ACK"
+
+
+def test_kinds_of_datagrams() -> None:
+    dump = wire.nlmsg(16, nl.NLM_F_MULTI, b"abcd")
+    assert answer_name(NETLINK_GENERIC, dump) == "part of a dump"
+    assert answer_name(NETLINK_GENERIC, wire.nlmsg(nl.NLMSG_DONE, nl.NLM_F_MULTI, bytes(4))) == "DONE"
+    assert answer_name(NETLINK_KOBJECT_UEVENT, b"add@/devices/x\0SEQNUM=12\0") == "uevent"
+
+
+def test_kinds_of_success() -> None:
+    message = ("ok", (b"", [], so.MSG_TRUNC, (0, 0)))
+    assert result_name(Step("recvmsg", 0, (10, 0, 0)), message) == "ok MSG_TRUNC"
+    assert result_name(Step("poll", 0, (5,)), ("ok", 0x45)) == "POLLIN POLLOUT"
+    assert result_name(Step("bind", 0, ((0, 0),)), ("EPERM", None)) == "EPERM"
+
+
+# -- chance -------------------------------------------------------------------
+
+
+def reads_its_port_id(size: int) -> Program:
+    """A second socket, whose port id is chosen by chance, and which keeps as much of an answer as that
+    id's lowest byte says.
+    """
+    keep = ((bpf.BPF_LD | bpf.BPF_B | bpf.BPF_ABS, 0, 0, 12), (bpf.BPF_RET | bpf.BPF_A, 0, 0, 0))
+    return (
+        Step("socket", 0, (16, 3, NETLINK_GENERIC)),
+        Step("bind", 0, ((0, 0),)),
+        Step("socket", 1, (16, 3, NETLINK_GENERIC)),
+        Step("attach_filter", 1, (keep,)),
+        Step("sendto", 1, (wire.nlmsg(17, nl.NLM_F_REQUEST, bytes(size)), 0, (0, 0))),
+        Step("drain", 1, (1000, 0, MSG_DONTWAIT)),
+    )
+
+
+def test_what_hangs_on_chance_is_known() -> None:
+    host = Host(True, Scope(PROTOCOLS), Mirror((), frozenset(), frozenset()))
+    assert hangs_on_chance(host, reads_its_port_id(300))
+    assert not hangs_on_chance(host, reads_its_port_id(300)[:3])

@@ -38,10 +38,16 @@ SEND_FLAGS: Final = (
     so.MSG_CONFIRM,
     so.MSG_NOSIGNAL,
     so.MSG_MORE,
-    so.MSG_OOB,
+    *(so.MSG_OOB,) * 6,
     so.MSG_TRUNC,
     so.MSG_ZEROCOPY,
     so.MSG_FASTOPEN,
+    so.MSG_PROBE,
+    so.MSG_SYN,
+    so.MSG_RST,
+    so.MSG_BATCH,
+    so.MSG_ERRQUEUE,
+    so.MSG_PEEK,
 )
 RECEIVE_FLAGS: Final = (
     so.MSG_PEEK,
@@ -50,10 +56,13 @@ RECEIVE_FLAGS: Final = (
     so.MSG_TRUNC,
     so.MSG_PEEK | so.MSG_TRUNC,
     so.MSG_WAITALL,
-    so.MSG_OOB,
+    *(so.MSG_OOB,) * 3,
     so.MSG_CMSG_CLOEXEC,
     so.MSG_NOSIGNAL,
     so.MSG_CTRUNC,
+    so.MSG_WAITFORONE,
+    so.MSG_ERRQUEUE,
+    so.MSG_DONTROUTE,
 )
 
 SWITCHES: Final = (
@@ -69,7 +78,10 @@ MEMBERSHIPS: Final = (nl.NETLINK_ADD_MEMBERSHIP, nl.NETLINK_ADD_MEMBERSHIP, nl.N
 ODD_OPTIONS: Final = (0, 6, 7, 9, 13, 14, 99, -1)
 
 POINTERS: Final = frozenset({so.SO_ATTACH_FILTER, so.SO_ATTACH_REUSEPORT_CBPF})
-"""Options that take an address in the program's memory, of which the two kernels do not have the same."""
+"""Options that take an address in the program's memory, of which the two kernels do not have the same.
+
+None is asked for: SO_GET_FILTER counts its room in instructions, and Python gives as many bytes.
+"""
 DESCRIPTORS: Final = frozenset({so.SO_ATTACH_BPF, so.SO_ATTACH_REUSEPORT_EBPF})
 """Options that take a descriptor; none that is open is passed."""
 MACHINE: Final = frozenset({so.SO_INCOMING_CPU})
@@ -88,12 +100,26 @@ COMMON_OPTIONS: Final = (
     so.SO_PROTOCOL,
     so.SO_DOMAIN,
     so.SO_COOKIE,
+    so.SO_NETNS_COOKIE,
     so.SO_LOCK_FILTER,
     so.SO_DETACH_FILTER,
 )
+PRIVILEGED: Final = (
+    so.SO_DEBUG,
+    so.SO_PRIORITY,
+    so.SO_SNDBUFFORCE,
+    so.SO_RCVBUFFORCE,
+    so.SO_MARK,
+    so.SO_BUSY_POLL_BUDGET,
+    so.SO_BUSY_POLL_BUDGET,
+    so.SO_PREFER_BUSY_POLL,
+    so.SO_TXTIME,
+    so.SO_TXTIME,
+)
+"""Options with values that only privilege sets."""
 LEVELS: Final = (0, 6, 17, 41, 255, 263, 269, 271, 300, -1)
 NUMBERS: Final = (0, 1, 1, 1, 2, 17, 100, 4096, 65536, -1, 2**31 - 1, -(2**31))
-LENGTHS: Final = (0, 0, 0, 1, 2, 3, 4, 4, 5, 8, 12, 16, 36, 64, 1024)
+LENGTHS: Final = (0, 0, 0, 1, 2, 3, 3, 4, 4, 5, 8, 12, 16, 36, 64, 1024)
 
 POLL_MASKS: Final = (0, 1, 4, 5, 0x145, 0x3FF, 0x2010, 0x18)
 
@@ -132,15 +158,19 @@ def blob(random: Random) -> bytes:
     return bytes([random.randrange(256)]) * size
 
 
+def odd_size(random: Random) -> bytes:
+    """Nothing at all, or more than a send buffer takes."""
+    return bytes(random.choice((0, *TOO_LARGE)))
+
+
 def number(random: Random) -> int:
     """An int for an option."""
     return random.choice(NUMBERS) if random.random() < 0.9 else random.randrange(-(2**31), 2**31)
 
 
 def _timeval(random: Random) -> bytes:
-    return struct.pack(
-        "<qq", random.choice((0, 0, 1, 3600, -1)), random.choice((0, 1, 4001, 10**6 - 1, 10**6, -1))
-    )
+    microseconds = random.choice((0, 1, 4001, 10**6 - 1, 10**6, 10**6, -1, -1))
+    return struct.pack("<qq", random.choice((0, 0, 1, 3600, -1)), microseconds)
 
 
 def _device(random: Random) -> bytes:
@@ -153,6 +183,11 @@ def _pair(random: Random) -> bytes:
     return struct.pack("<iI", clock, random.choice((0, 1, 2, 3, 4, 1 << 10, 1 << 31)))
 
 
+def _timestamping(random: Random) -> int:
+    """Flags; bit 15 asks for a device's clock."""
+    return random.choice((0, 1 << 15, 1 << 15, 1 << random.randrange(20), 0x1FFFF, -1))
+
+
 FITTING: Final[dict[int, Callable[[Random], int | bytes]]] = {
     so.SO_RCVTIMEO: _timeval,
     so.SO_SNDTIMEO: _timeval,
@@ -162,12 +197,24 @@ FITTING: Final[dict[int, Callable[[Random], int | bytes]]] = {
     so.SO_BINDTOIFINDEX: lambda random: random.choice((0, 1, 1, 2, -1)),
     so.SO_LINGER: _pair,
     so.SO_TXTIME: _pair,
-    so.SO_TIMESTAMPING: lambda random: random.choice((0, 1 << random.randrange(20), 0x1FFFF, -1)),
-    so.SO_TIMESTAMPING_NEW: _pair,
+    so.SO_TIMESTAMPING: _timestamping,
+    so.SO_TIMESTAMPING_NEW: lambda random: struct.pack("<ii", _timestamping(random), random.randrange(2)),
     so.SO_LOCK_FILTER: lambda random: random.randrange(2),
     so.SO_REUSEPORT: lambda random: random.randrange(2),
+    so.SO_PRIORITY: lambda random: random.choice((0, 1, 6, 7, -1)),
+    so.SO_BUF_LOCK: lambda random: random.randrange(5),
+    so.SO_BUSY_POLL_BUDGET: lambda random: random.choice((0, 1, 8, 9, 64, 0xFFFF, 0x10000, -1)),
+    so.SO_PREFER_BUSY_POLL: lambda random: random.randrange(2),
+    so.SO_MARK: lambda random: random.choice((0, 1, -1)),
+    so.SO_RESERVE_MEM: lambda random: random.choice((0, 1, 4096, -1)),
+    so.SO_DEBUG: lambda random: random.randrange(2),
 }
 """Values of the right shape, for options where chance seldom finds it."""
+SHAPED: Final = (
+    *FITTING,
+    *(so.SO_TIMESTAMPING, so.SO_TIMESTAMPING_NEW, so.SO_SNDTIMEO_NEW, so.SO_RCVTIMEO_NEW) * 2,
+)
+"""Those options, with the ones that can be wrong in most ways more often."""
 ROOM: Final = {so.SO_NETNS_COOKIE: 8, so.SO_COOKIE: 8, so.SO_BINDTODEVICE: 16}
 """The room that an option wants, where little else will do."""
 
@@ -181,8 +228,11 @@ def option_length(random: Random, level: int, option: int) -> int:
 
 def option_value(random: Random, level: int, option: int) -> int | bytes:
     """What setsockopt is given: what fits, mostly an int, else bytes of many lengths."""
-    if level == so.SOL_SOCKET and option in FITTING and random.random() < 0.6:
+    pick = random.random()
+    if pick < 0.38:
+        return struct.pack("<i", number(random))[: random.randrange(4)]
+    if level == so.SOL_SOCKET and option in FITTING and pick < 0.85:
         return FITTING[option](random)
-    if random.random() < 0.65:
+    if pick < 0.87:
         return number(random)
     return struct.pack("<i", number(random))[: random.randrange(5)] + bytes(random.choice((0, 0, 0, 4, 12)))

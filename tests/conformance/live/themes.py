@@ -1,0 +1,92 @@
+"""Themes of programs: what is frequent in one."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import attrs
+
+from simkernel.uapi import netlink as nl
+
+ROUTE, USERSOCK, UEVENT, GENERIC = (
+    nl.NETLINK_ROUTE,
+    nl.NETLINK_USERSOCK,
+    nl.NETLINK_KOBJECT_UEVENT,
+    nl.NETLINK_GENERIC,
+)
+
+
+@attrs.frozen
+class Theme:
+    """What is frequent: protocols, and rules by name; every other rule has weight 1.
+
+    `company` is how often a new socket joins a group, and a message goes to one; `extack` how often it
+    asks for extended ACKs and strict checks; `share` how often the theme itself is drawn.
+    """
+
+    protocols: tuple[int, ...]
+    weights: dict[str, int]
+    company: float = 0.1
+    extack: float = 0.1
+    share: int = 2
+
+
+THEMES: Final = {
+    "mixed": Theme((USERSOCK, GENERIC, ROUTE, UEVENT), {"send": 6, "receive": 6}),
+    "unicast": Theme(
+        (USERSOCK,), {"send": 12, "flood": 5, "receive": 12, "drain": 4, "buffer": 4, "filter": 3}
+    ),
+    "multicast": Theme(
+        (USERSOCK, USERSOCK, UEVENT, GENERIC),
+        {"send": 8, "membership": 8, "flood": 3, "receive": 10, "drain": 3, "buffer": 3, "switch": 3},
+        company=0.7,
+    ),
+    "requests": Theme(
+        (GENERIC,), {"ask": 30, "overrun": 9, "send": 10, "receive": 12, "switch": 5}, extack=0.75, share=8
+    ),
+    "dumps": Theme(
+        (GENERIC, GENERIC, ROUTE), {"ask": 4, "send": 12, "receive": 40, "buffer": 3, "close": 2}, extack=0.5
+    ),
+    "route": Theme(
+        (ROUTE,), {"ask": 30, "overrun": 9, "send": 10, "receive": 12, "switch": 4}, extack=0.75, share=8
+    ),
+    "uevent": Theme(
+        (UEVENT,),
+        {"ask": 6, "send": 10, "receive": 10, "membership": 3, "flood": 2, "buffer": 2},
+        extack=0.4,
+        share=3,
+    ),
+    "overrun": Theme(
+        (USERSOCK, GENERIC, UEVENT, ROUTE),
+        {
+            "flood": 10,
+            "overrun": 8,
+            "buffer": 8,
+            "membership": 4,
+            "receive": 12,
+            "drain": 4,
+            "switch": 4,
+            "send": 6,
+        },
+        company=0.6,
+        share=4,
+    ),
+    "options": Theme(
+        (USERSOCK, GENERIC, ROUTE, UEVENT),
+        {
+            "setsockopt": 100,
+            "getsockopt": 40,
+            "forbidden": 12,
+            "switch": 6,
+            "become": 4,
+            "peer": 3,
+            "device": 6,
+        },
+        share=13,
+    ),
+    "addresses": Theme(
+        (USERSOCK, GENERIC, UEVENT),
+        {"bind": 15, "connect": 10, "raw": 16, "socket": 8, "close": 6, "send": 8, "membership": 5},
+        share=3,
+    ),
+}
