@@ -309,9 +309,9 @@ class Machine:
         if app is None or self._closed or failure is not None:
             return
         if lost := app.never_awaited():
-            names = ", ".join(call.name + (f" ({call.line})" if call.line else "") for call in lost)
             hint = "" if self.debug else "; Machine(debug=True) says where"
-            error = SimulationError(f"{task.track} made calls and never awaited them: {names}{hint}")
+            text = f"{task.track} made calls and never awaited them: {', '.join(lost)}{hint}"
+            error = SimulationError(text)
             self.kernel.processes.fail(task, error)
 
 

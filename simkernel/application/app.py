@@ -58,12 +58,14 @@ class System(Protocol):
 class App:
     """One program's view of the machine."""
 
-    __slots__ = ("__weakref__", "_debug", "_made", "_system", "owner")
+    __slots__ = ("__weakref__", "_debug", "_last", "_lost", "_system", "owner")
 
     def __init__(self, system: System, owner: Any) -> None:
         self._system = system
         self._debug = system.debug
-        self._made: list[Call[Any] | Steps[Any]] = []
+        self._last: Call[Any] | Steps[Any] | None = None
+        """The call that was made last, and those before it that were not awaited when the next was made."""
+        self._lost: tuple[Call[Any] | Steps[Any], ...] = ()
         self.owner = owner
         """The task that makes the calls."""
 
@@ -80,25 +82,42 @@ class App:
 
     def call(self, name: str, *arguments: Any, convert: Callable[[Any], T] | None = None) -> Call[T]:
         """The system call `name`, to be awaited; its raw result goes through `convert`."""
-        return self.made(Call(self.owner, name, arguments, convert))
+        return self.request(name, arguments, convert)
+
+    def request(
+        self, name: str, arguments: tuple[Any, ...], convert: Callable[[Any], T] | None = None
+    ) -> Call[T]:
+        """The same, with the arguments as a tuple."""
+        call: Call[T] = Call()
+        call.owner = self.owner
+        call.name = name
+        call.arguments = arguments
+        call.convert = convert
+        last, self._last = self._last, call
+        if self._debug or (last is not None and last.owner is not None):
+            self._remember(last, call)
+        return call
 
     def made(self, call: Made) -> Made:
         """Remember that `call` was made, until it is awaited; returns it."""
-        made = self._made
-        if made and made[-1].used:
-            made[-1] = call
-        else:
-            if len(made) == REMEMBERED:
-                made[:] = [each for each in made if not each.used]
-            if len(made) < REMEMBERED:
-                made.append(call)
-        if self._debug:
-            call.line = _line_of_program()
+        last, self._last = self._last, call
+        self._remember(last, call)
         return call
 
-    def never_awaited(self) -> list[Call[Any] | Steps[Any]]:
-        """Calls that were made and never acted on."""
-        return [call for call in self._made if not call.used]
+    def _remember(self, last: Call[Any] | Steps[Any] | None, made: Call[Any] | Steps[Any]) -> None:
+        """One more call was made; the `last` before it may not have been awaited."""
+        if self._debug:
+            made.line = _line_of_program()
+        if last is not None and last.owner is not None:
+            if len(self._lost) == REMEMBERED:
+                self._lost = tuple(each for each in self._lost if each.owner is not None)
+            if len(self._lost) < REMEMBERED:
+                self._lost = (*self._lost, last)
+
+    def never_awaited(self) -> list[str]:
+        """Calls that were made and never acted on: their names, with their lines if those are known."""
+        made = self._lost if self._last is None else (*self._lost, self._last)
+        return [_told(call) for call in made if call.owner is not None]
 
     # -- sockets and descriptors ----------------------------------------------
 
@@ -296,9 +315,14 @@ def _descriptor(what: Pollable) -> int:
 
 def _line_of_program() -> str:
     """file:line of the innermost frame outside this package's helpers."""
-    frame = sys._getframe(2)
+    frame = sys._getframe(3)
     while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith(
         "simkernel.application"
     ):
         frame = frame.f_back
     return f"{frame.f_code.co_filename.rpartition('/')[2]}:{frame.f_lineno}"
+
+
+def _told(call: Call[Any] | Steps[Any]) -> str:
+    line = getattr(call, "line", None)
+    return call.name if line is None else f"{call.name} ({line})"

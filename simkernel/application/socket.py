@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Awaitable, Callable, Iterable
-from typing import TYPE_CHECKING, Any, SupportsIndex, TypeVar
+from typing import TYPE_CHECKING, Any, Final, SupportsIndex, TypeVar
 
 from simkernel.application import arguments
 from simkernel.application.arguments import Address, Buffer, ControlMessage, c_int
@@ -25,6 +25,9 @@ T = TypeVar("T")
 
 FIONBIO = 0x5421
 """ioctl(2) that sets O_NONBLOCK, as Python does it (include/uapi/asm-generic/ioctls.h)."""
+
+NO_FLAGS: Final = 0
+"""What almost every call has for its flags, by default: it need not be looked at."""
 
 PAUSE = MILLISECOND
 """How long a call with a timeout rests when poll(2) says it can go on and it cannot; Python spins there."""
@@ -97,7 +100,7 @@ class Socket:
 
     def accept(self) -> Awaitable[tuple[Socket, Address]]:
         """OSError (EOPNOTSUPP)."""
-        return self._io(POLLIN, "accept4", (0,))
+        return self._io(POLLIN, "accept4", (self._fd, 0))
 
     def shutdown(self, how: SupportsIndex, /) -> Call[None]:
         """OSError (EOPNOTSUPP)."""
@@ -105,18 +108,22 @@ class Socket:
 
     # -- sending ------------------------------------------------------------
 
-    def send(self, data: Buffer, flags: SupportsIndex = 0, /) -> Awaitable[int]:
+    def send(self, data: Buffer, flags: SupportsIndex = NO_FLAGS, /) -> Awaitable[int]:
         """Send to the peer; the number of bytes."""
-        return self._io(POLLOUT, "sendto", (arguments.data(data), c_int(flags), None))
+        if type(data) is not bytes:
+            data = arguments.data(data)
+        if flags is not NO_FLAGS:
+            flags = c_int(flags)
+        return self._io(POLLOUT, "sendto", (self._fd, data, flags, None))
 
     def sendall(self, data: Buffer, flags: SupportsIndex = 0, /) -> Awaitable[None]:
         """Send to the peer.  Netlink sends all or nothing."""
-        return self._io(POLLOUT, "sendto", (arguments.data(data), c_int(flags), None), _nothing)
+        return self._io(POLLOUT, "sendto", (self._fd, arguments.data(data), c_int(flags), None), _nothing)
 
     def sendto(self, data: Buffer, /, *flags_and_address: Any) -> Awaitable[int]:
         """sendto(data, address) or sendto(data, flags, address)."""
         flags, address = arguments.flags_and_address(flags_and_address)
-        return self._io(POLLOUT, "sendto", (arguments.data(data), flags, address))
+        return self._io(POLLOUT, "sendto", (self._fd, arguments.data(data), flags, address))
 
     def sendmsg(
         self,
@@ -130,22 +137,23 @@ class Socket:
         data = b"".join(map(arguments.data, buffers))
         control = arguments.control_messages(ancdata)
         where = None if address is None else arguments.address(address, "sendmsg")
-        return self._io(POLLOUT, "sendmsg", (data, control, c_int(flags), where))
+        return self._io(POLLOUT, "sendmsg", (self._fd, data, control, c_int(flags), where))
 
     # -- receiving ----------------------------------------------------------
 
-    def recv(self, bufsize: SupportsIndex, flags: SupportsIndex = 0, /) -> Awaitable[bytes]:
+    def recv(self, bufsize: SupportsIndex, flags: SupportsIndex = NO_FLAGS, /) -> Awaitable[bytes]:
         """One message, cut to `bufsize` bytes; for 0 bytes the kernel is not asked."""
         size = arguments.size(bufsize, "negative buffersize in recv")
-        flags = c_int(flags)
-        return self._io(POLLIN, "recvfrom", (size, flags), _data) if size else _already(b"")
+        if flags is not NO_FLAGS:
+            flags = c_int(flags)
+        return self._io(POLLIN, "recvfrom", (self._fd, size, flags), _data) if size else _already(b"")
 
     def recvfrom(
         self, bufsize: SupportsIndex, flags: SupportsIndex = 0, /
     ) -> Awaitable[tuple[bytes, Address]]:
         """One message, and who sent it."""
         size = arguments.size(bufsize, "negative buffersize in recvfrom")
-        return self._io(POLLIN, "recvfrom", (size, c_int(flags)), _data_and_address)
+        return self._io(POLLIN, "recvfrom", (self._fd, size, c_int(flags)), _data_and_address)
 
     def recvmsg(
         self, bufsize: SupportsIndex, ancbufsize: SupportsIndex = 0, flags: SupportsIndex = 0, /
@@ -153,7 +161,7 @@ class Socket:
         """One message, its control messages, MSG_ flags, and who sent it."""
         size = arguments.size(bufsize, "negative buffer size in recvmsg()")
         room = arguments.control_size(ancbufsize)
-        return self._io(POLLIN, "recvmsg", (size, room, c_int(flags)), _whole)
+        return self._io(POLLIN, "recvmsg", (self._fd, size, room, c_int(flags)), _whole)
 
     def recv_into(self, buffer: Any, nbytes: SupportsIndex = 0, flags: SupportsIndex = 0) -> Awaitable[int]:
         """One message into a buffer; the number of bytes."""
@@ -164,7 +172,7 @@ class Socket:
         flags = c_int(flags)
         if not size:
             return _already(0)
-        return self._io(POLLIN, "recvfrom", (size, flags), lambda received: _fill(received, view))
+        return self._io(POLLIN, "recvfrom", (self._fd, size, flags), lambda received: _fill(received, view))
 
     def recvfrom_into(
         self, buffer: Any, nbytes: SupportsIndex = 0, flags: SupportsIndex = 0
@@ -177,7 +185,7 @@ class Socket:
         return self._io(
             POLLIN,
             "recvfrom",
-            (size, c_int(flags)),
+            (self._fd, size, c_int(flags)),
             lambda received: (_fill(received, view), received.address),
         )
 
@@ -190,7 +198,7 @@ class Socket:
         return self._io(
             POLLIN,
             "recvmsg",
-            (sum(map(len, views)), room, c_int(flags)),
+            (self._fd, sum(map(len, views)), room, c_int(flags)),
             lambda it: (_fill(it, *views), list(it.control), it.flags, it.address),
         )
 
@@ -260,14 +268,15 @@ class Socket:
     def _io(
         self, events: int, name: str, args: tuple[Any, ...], convert: Callable[[Any], T] | None = None
     ) -> Awaitable[T]:
+        """A call on the descriptor, which is its first argument."""
         app = self._app
         if not self._timeout or self._fd < 0:
-            return app.made(Call(app.owner, name, (self._fd, *args), convert))
+            return app.request(name, args, convert)
 
         def make() -> Call[T]:
-            return app.call(name, self._fd, *args, convert=convert)
+            return app.request(name, (self._fd, *args[1:]), convert)
 
-        return app.made(Steps(name, lambda: self._within_timeout(events, make)))
+        return app.made(Steps(app.owner, name, lambda: self._within_timeout(events, make)))
 
     async def _within_timeout(self, events: int, make: Callable[[], Call[T]]) -> T:
         """`sock_call_impl()` of Modules/socketmodule.c: poll, try, and poll again while others are faster."""

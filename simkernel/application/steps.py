@@ -25,18 +25,20 @@ T = TypeVar("T")
 class Steps(Generic[T]):
     """Several calls under one name, to be awaited once."""
 
-    __slots__ = ("_begin", "line", "name", "used")
+    __slots__ = ("_begin", "line", "name", "owner")
 
-    def __init__(self, name: str, begin: Callable[[], Coroutine[Any, Any, T]]) -> None:
+    line: str
+
+    def __init__(self, owner: object, name: str, begin: Callable[[], Coroutine[Any, Any, T]]) -> None:
         self._begin = begin
         self.name = name
-        self.used = False
-        self.line: str | None = None
+        self.owner: object | None = owner
+        """Whoever makes the calls, and nobody once they have been awaited (as `Call.owner`)."""
 
     def __await__(self) -> Generator[Any, Any, T]:
-        if self.used:
+        if self.owner is None:
             raise SimulationError(f"{self!r} was awaited twice: make the call anew each time")
-        self.used = True
+        self.owner = None
         return self._begin().__await__()
 
     def __repr__(self) -> str:
@@ -60,6 +62,7 @@ def lazily(
 
     @functools.wraps(method)
     def make(self: S, /, *args: P.args, **kwargs: P.kwargs) -> Steps[T]:
-        return self._app.made(Steps(method.__name__, lambda: method(self, *args, **kwargs)))
+        app = self._app
+        return app.made(Steps(app.owner, method.__name__, lambda: method(self, *args, **kwargs)))
 
     return make

@@ -45,7 +45,7 @@ Locals: TypeAlias = dict[str, Any]
 SITES: Final[dict[str, tuple[Any, ...]]] = {
     "trace": (Bus.readl, Bus.writel),
     "pcap": (deliver.queue, send._to_kernel),
-    "strace": (Runner._enter, Runner._complete),
+    "strace": (Runner._advance,),
 }
 """For each exporter, functions with hooks that it listens to: those that are passed most often."""
 

@@ -17,20 +17,23 @@ T = TypeVar("T")
 class Call(Generic[T]):
     """One system call: its name and arguments, and what makes a result of its raw result.
 
-    `owner` is whoever may await it (a task); `used` is set when it has been awaited.
+    `owner` is whoever may await it (a task), and nobody once it has been awaited.  `line` is where in the
+    program it was made, if that is known.  There is no constructor: whoever makes it fills it in, in half
+    the time.
     """
 
-    __slots__ = ("arguments", "convert", "line", "name", "owner", "used")
+    __slots__ = ("arguments", "convert", "line", "name", "owner")
 
-    def __init__(
-        self, owner: object, name: str, arguments: tuple[Any, ...], convert: Callable[[Any], T] | None = None
-    ) -> None:
-        self.owner = owner
-        self.name = name
-        self.arguments = arguments
-        self.convert = convert
-        self.used = False
-        self.line: str | None = None
+    owner: object | None
+    name: str
+    arguments: tuple[Any, ...]
+    convert: Callable[[Any], T] | None
+    line: str
+
+    @property
+    def used(self) -> bool:
+        """Whether it has been awaited."""
+        return self.owner is None
 
     def __await__(self) -> Generator[Call[T], Any, T]:
         result: T = yield self

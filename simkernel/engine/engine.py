@@ -8,6 +8,10 @@ instant plus what has been charged so far, and what a section causes is schedule
 The queue is simpy's own.  Our events on it are `Timer`s and plain tuples, which `run` handles in
 place; events of simpy itself are handed to simpy.  The order of what happens at the same instant is
 that of the queue: first come, first served.
+
+Where a section ends with nothing but going on later, and the queue has nothing to do until then, the
+clock is set forward at once (`pass_charged`): the same things happen in the same order, without the
+queue.
 """
 
 from __future__ import annotations
@@ -31,6 +35,8 @@ RUNS_ALREADY = "the simulation runs already: a program cannot run it, it awaits 
 
 NEVER = 1 << 126
 """An instant after every other."""
+LONG_AGO = -NEVER
+"""An instant before every other."""
 
 
 class Engine(simpy.Environment):
@@ -41,11 +47,22 @@ class Engine(simpy.Environment):
 
     now: int = 0  # simpy's is a property, which costs a call at every look at the clock
 
+    @property
+    def _now(self) -> int:
+        """The clock as simpy reads it."""
+        return self.now
+
+    @_now.setter
+    def _now(self, now: int) -> None:
+        self.now = now
+
     def __init__(self, seed: int = 0, start: int = 0) -> None:
         super().__init__(initial_time=start)
         self._bind_early()
         self.now = start
         self.charged = 0
+        self._horizon = LONG_AGO
+        """Sections that follow on each other without the queue do so before this instant."""
         self.rng = Streams(seed)
         self.trace = Tracer(self.time)
         self.running = False
@@ -80,15 +97,27 @@ class Engine(simpy.Environment):
         heappush(self._queue, (self.now + self.charged + delay, NORMAL, next(self._eid), timer))  # type: ignore[misc]
         return timer
 
-    def when_charged(
-        self, function: Callable[[Any, Any, Any], object], one: Any, two: Any, three: Any
+    def resume_at(
+        self, time: int, function: Callable[[Any, Any, Any], object], one: Any, two: Any, three: Any
     ) -> None:
-        """Call `function(one, two, three)` in a section of its own when what was charged has passed.
+        """Call `function(one, two, three)` in a section of its own at `time` ns, which is not past.
 
-        What every system call ends with: it cannot be cancelled, and so needs no `Timer`.
+        How a task goes on: that cannot be cancelled, and so needs no `Timer`.
         """
-        entry = (self.now + self.charged, NORMAL, next(self._eid), (function, one, two, three))
-        heappush(self._queue, entry)  # type: ignore[misc]
+        heappush(self._queue, (time, NORMAL, next(self._eid), (function, one, two, three)))  # type: ignore[misc]
+
+    def pass_charged(self) -> bool:
+        """Let what was charged pass and begin a new section then; False if others come first.
+
+        For a section whose last act would be `resume_at(time(), ...)`: it goes on in place.
+        """
+        time = self.now + self.charged
+        if time >= self._horizon or ((queue := self._queue) and queue[0][0] <= time):
+            return False
+        self.now = time
+        self.charged = 0
+        self.trace.flow = 0
+        return True
 
     def call_at(self, time: int, function: Callable[..., object], *arguments: Any) -> Timer:
         """Call `function` in a section of its own at `time` ns.  SimulationError if that is past."""
@@ -127,16 +156,18 @@ class Engine(simpy.Environment):
             raise SimulationError(f"run(until={until}) is past: the clock stands at {self.now} ns")
         self.until = until
         self._run(until)
-        self.now = self._now = until
+        self.now = until
 
     def _run(self, end: int) -> None:
         if self.running:
             raise SimulationError(RUNS_ALREADY)
         self.running = True
+        self._horizon = end
         try:
             self._process(end)
         finally:
             self.running = False
+            self._horizon = LONG_AGO
             self.section()
 
     def _process(self, end: int, *, once: bool = False) -> None:
@@ -148,15 +179,16 @@ class Engine(simpy.Environment):
         trace = self.trace
         while queue:
             entry = heappop(queue)
-            what = entry[3]
-            if entry[0] >= end:
+            time, _, _, what = entry
+            if time >= end:
                 heappush(queue, entry)
                 return
-            self.now = self._now = entry[0]
+            self.now = time
             self.charged = 0
             trace.flow = 0
             if type(what) is tuple:
-                what[0](what[1], what[2], what[3])
+                function, one, two, three = what
+                function(one, two, three)
             elif type(what) is Timer:
                 what.happen()
             else:

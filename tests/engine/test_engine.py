@@ -94,3 +94,27 @@ def test_streams_do_not_depend_on_each_other() -> None:
     assert engine.rng("camera0").random() == alone
     assert Engine(seed=5).rng("camera0").random() != alone
     assert Engine(seed=4).rng("camera1").random() != alone
+
+
+def test_what_was_charged_passes_at_once_if_nothing_else_comes_first() -> None:
+    engine = Engine()
+    seen = []
+
+    def section() -> None:
+        engine.charge(10)
+        seen.append((engine.pass_charged(), engine.now, engine.charged))
+
+    engine.call_at(100, section)
+    engine.call_at(200, section)
+    engine.call_at(210, section)
+    engine.call_at(300, section)
+    engine.run(until=310)
+    assert seen == [(True, 110, 0), (False, 200, 10), (True, 220, 0), (False, 300, 10)]
+
+
+def test_a_single_step_passes_no_further() -> None:
+    engine = Engine()
+    seen = []
+    engine.call_at(100, lambda: seen.append(engine.pass_charged()))
+    engine.step()
+    assert seen == [False]

@@ -32,7 +32,7 @@ def bound(facade: Blocking, portid: int) -> BlockingSocket:
 @pytest.mark.parametrize(
     ("asynchronous", "blocking", "inside"),
     [
-        (App, Blocking, {"call", "made", "modules", "never_awaited", "owner"}),
+        (App, Blocking, {"call", "made", "modules", "never_awaited", "owner", "request"}),
         (Socket, BlockingSocket, {"adopt"}),
         (GenetlinkClient, BlockingClient, {"open"}),
         (UeventMonitor, BlockingMonitor, {"open"}),

@@ -7,13 +7,12 @@ bytes of a whole sockaddr.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from functools import partial
 from typing import TYPE_CHECKING
 
 from simkernel.kernel.file.file import OpenFile
 from simkernel.kernel.file.socket import NO_CONTROL, Address, Control, Received, SocketObject
 from simkernel.kernel.task.task import Task
-from simkernel.kernel.task.wait import Blocked, WouldBlock
+from simkernel.kernel.task.wait import Blocked, BlockedCall, WouldBlock
 from simkernel.uapi.errno import EAFNOSUPPORT, EAGAIN, EINVAL, ENOTSOCK, EOPNOTSUPP, os_error
 from simkernel.uapi.fcntl import O_NONBLOCK
 from simkernel.uapi.socket import AF_MAX, MSG_DONTWAIT, SOCK_CLOEXEC, SOCK_MAX, SOCK_NONBLOCK, SOCK_TYPE_MASK
@@ -22,6 +21,36 @@ if TYPE_CHECKING:
     from simkernel.kernel.kernel import Kernel
 
 Create = Callable[[Task, int, int], SocketObject | Awaitable[SocketObject]]
+
+
+class BlockedReceive(BlockedCall):
+    """A receive that waits for something to receive."""
+
+    __slots__ = ("_control_size", "_flags", "_size")
+
+    def __init__(
+        self,
+        sock: SocketObject,
+        file: OpenFile,
+        deadline: int | None,
+        size: int,
+        control_size: int,
+        flags: int,
+    ) -> None:
+        self.file = file.get()
+        self.queue = sock.readers
+        self.deadline = deadline
+        self.exclusive = True
+        self.timer = None
+        self.sleeper = None
+        self._size = size
+        self._control_size = control_size
+        self._flags = flags
+
+    def retry(self, task: Task) -> Received | None:
+        sock = self.file.socket
+        assert sock is not None
+        return sock.recvmsg(task, self._size, self._control_size, self._flags)
 
 
 class SocketCalls:
@@ -46,6 +75,7 @@ class SocketCalls:
 
     def __init__(self, kernel: Kernel) -> None:
         self._engine = kernel.engine
+        self._trace = kernel.engine.trace
         self._families = kernel.socket_families
         self._unmodelled = kernel.unmodelled
 
@@ -119,26 +149,20 @@ class SocketCalls:
         raise os_error(EOPNOTSUPP)
 
     def sendto(
-        self, task: Task, fd: int, data: bytes, flags: int = 0, address: Address | None = None
-    ) -> int | Awaitable[int] | Blocked:
-        """sendto(2): the number of bytes sent."""
-        return self.sendmsg(task, fd, data, NO_CONTROL, flags, address)
-
-    def sendmsg(
         self,
         task: Task,
         fd: int,
         data: bytes,
-        control: Control,
         flags: int = 0,
         address: Address | None = None,
-    ) -> int | Awaitable[int] | Blocked:
-        """sendmsg(2), its buffers joined to `data` by the caller's library."""
+        control: Control = NO_CONTROL,
+    ) -> int | Awaitable[int] | BlockedCall:
+        """sendto(2): the number of bytes sent."""
         file = task.files.get(fd)
         sock = file.socket
         if sock is None:
             raise os_error(ENOTSOCK)
-        trace = self._engine.trace
+        trace = self._trace
         if trace.flow == task.own_flow:
             # What a task asks next is a new story, unless a message from elsewhere made it ask.
             task.own_flow = trace.new_flow()
@@ -149,33 +173,39 @@ class SocketCalls:
                 raise os_error(EAGAIN) from None
             return Blocked(blocked.queue, blocked.retry, file, self._deadline(sock.sndtimeo), False)
 
-    def recvfrom(self, task: Task, fd: int, size: int, flags: int = 0) -> Received | Blocked:
+    def sendmsg(
+        self,
+        task: Task,
+        fd: int,
+        data: bytes,
+        control: Control,
+        flags: int = 0,
+        address: Address | None = None,
+    ) -> int | Awaitable[int] | BlockedCall:
+        """sendmsg(2), its buffers joined to `data` by the caller's library."""
+        return self.sendto(task, fd, data, flags, address, control)
+
+    def recvfrom(
+        self, task: Task, fd: int, size: int, flags: int = 0, control_size: int = 0
+    ) -> Received | BlockedCall:
         """recvfrom(2): one message of up to `size` bytes and its sender."""
         file = task.files.get(fd)
         sock = file.socket
         if sock is None:
             raise os_error(ENOTSOCK)
-        received = sock.recvmsg(task, size, 0, flags)
-        return self._receive_later(task, file, size, 0, flags) if received is None else received
+        received = sock.recvmsg(task, size, control_size, flags)
+        if received is not None:
+            return received
+        if flags & MSG_DONTWAIT or file.flags & O_NONBLOCK:
+            raise os_error(EAGAIN)
+        deadline = None if sock.rcvtimeo is None else self._deadline(sock.rcvtimeo)
+        return BlockedReceive(sock, file, deadline, size, control_size, flags)
 
     def recvmsg(
         self, task: Task, fd: int, size: int, control_size: int, flags: int = 0
-    ) -> Received | Blocked:
+    ) -> Received | BlockedCall:
         """recvmsg(2)."""
-        file = task.files.get(fd)
-        sock = file.socket
-        if sock is None:
-            raise os_error(ENOTSOCK)
-        received = sock.recvmsg(task, size, control_size, flags)
-        return self._receive_later(task, file, size, control_size, flags) if received is None else received
-
-    def _receive_later(self, task: Task, file: OpenFile, size: int, control_size: int, flags: int) -> Blocked:
-        if flags & MSG_DONTWAIT or file.flags & O_NONBLOCK:
-            raise os_error(EAGAIN)
-        sock = file.socket
-        assert sock is not None
-        retry = partial(sock.recvmsg, task, size, control_size, flags)
-        return Blocked(sock.readers, retry, file, self._deadline(sock.rcvtimeo), True)
+        return self.recvfrom(task, fd, size, flags, control_size)
 
     def _deadline(self, timeout: int | None) -> int | None:
         """When a socket's own timeout is over."""

@@ -1,12 +1,13 @@
 """How a task runs: its program in user mode, its system call in the kernel, and back.
 
-    _advance   back in user mode: signals, the result, and the program runs to its next call
-    _enter     the call's handler runs to its end, at this instant, and charges
-    _drive     the handler sleeps: it is a coroutine, driven from wake-up to wake-up
-    _complete  the call has its result; it reaches the program when what was charged has passed
+    _advance   a program and its calls, one after the other, while none of them sleeps
+    _drive     a call sleeps: its handler is a coroutine, driven from wake-up to wake-up
+    _resume    a sleep has ended
+    _complete  a call that slept has its result; it reaches the program when what was charged has passed
 
-A call that does not sleep is one event of the engine.  The task of ordinary code (a blocking socket)
-has no program: `submit` enters a call for it, and `on_result` takes what it comes to.
+A call's handler runs to its end at one instant, and charges.  A call that does not sleep is at most one
+event of the engine.  The task of ordinary code (a blocking socket) has no program: `submit` enters a
+call for it, and `on_result` takes what it comes to.
 """
 
 from __future__ import annotations
@@ -17,8 +18,8 @@ from typing import Any
 
 from simkernel.engine import APPLICATION, KERNEL, Call, DeviceError, Engine, InternalError, SimulationError
 from simkernel.kernel.task.scheduler import Scheduler
-from simkernel.kernel.task.task import State, Task
-from simkernel.kernel.task.wait import Blocked, Elapse, Sleep, WouldBlock
+from simkernel.kernel.task.task import Task
+from simkernel.kernel.task.wait import BlockedCall, Elapse, Sleep, Sleeping, WouldBlock
 from simkernel.uapi import signal as uapi_signal
 from simkernel.uapi.errno import EAGAIN, EINTR, os_error
 
@@ -54,6 +55,9 @@ class Runner:
         self._on_exit = on_exit
         self._entry_cost = scheduler.costs.syscall
         self._completes = scheduler.completes
+        self._passes = scheduler.passes
+        self._ready = scheduler.ready
+        self._wake_cost = scheduler.costs.wake
         self._tell_woken = self._woken
         self.current: Task | None = None
         self.system_calls = 0
@@ -65,52 +69,109 @@ class Runner:
     def start(self, task: Task, program: Coroutine[Any, Any, Any]) -> None:
         """Run `program` as `task`, from the first moment it has a CPU."""
         task.program = program
-        self.scheduler.ready(task, self._advance, task, None, None)
+        self.scheduler.ready(task, self._advance, None, None)
 
     def submit(self, task: Task, call: Call[Any]) -> None:
         """Enter a call for a task without program; its `on_result` gets what comes of it."""
         error = self._check(task, call)
         if error is not None:
             raise error
-        self.scheduler.begin(task, self._enter, task, call)
-
-    # -- user mode ----------------------------------------------------------
-
-    def _advance(self, task: Task, value: Any, error: BaseException | None) -> None:
-        call = task.call
-        if call is not None:
-            task.call = None
-            if task.signals.pending:
-                error = self._deliver(task, error)
-                if not task.alive:
-                    return
-            if error is None and (convert := call.convert) is not None:
-                value = convert(value)
-        program = task.program
-        if program is None:
-            self._hand_over(task, value, error)
-            return
-        self.current = task
-        try:
-            request = program.send(value) if error is None else program.throw(error)
-        except StopIteration:
-            self._finished(task, 0, None)
-        except SystemExit as exit_:
-            code = exit_.code if isinstance(exit_.code, int) else int(exit_.code is not None)
-            self._finished(task, (code & 0xFF) << 8, None)
-        except (Exception, GeneratorExit) as failure:  # noqa: BLE001 - whatever a program raises is its own
-            self._finished(task, 1 << 8, failure)
+        if call.name == COMPUTE:
+            self.scheduler.begin(task, self._begin_compute, call)
         else:
-            if type(request) is Call and request.owner is task and not request.used:
-                request.used = True
-                self._enter(task, request)
-            else:
-                self._unusual(task, request)
+            self.scheduler.begin(task, self._advance, None, None, call)
+
+    # -- a program and its calls ----------------------------------------------
+
+    def _advance(
+        self, task: Task, value: Any, error: BaseException | None, call: Call[Any] | None = None
+    ) -> None:
+        """Back in user mode with what a call came to; and on, from call to call, until one sleeps.
+
+        While nobody else has anything to do before a call ends, it goes on at once.  Ordinary code begins
+        with the `call` that it has submitted.
+        """
+        engine, trace = self._engine, self._trace
+        self.current = task
+        while True:
+            if call is None:
+                if (ended := task.call) is not None:
+                    task.call = None
+                    if task.signals.pending:
+                        error = self._deliver(task, error)
+                        if not task.alive:
+                            break
+                    if error is None and (convert := ended.convert) is not None:
+                        value = convert(value)
+                program = task.program
+                if program is None:
+                    self._hand_over(task, value, error)
+                    break
+                try:
+                    call = program.send(value) if error is None else program.throw(error)
+                except (Exception, SystemExit, GeneratorExit) as raised:  # noqa: BLE001 - its own
+                    self._returned(task, raised)
+                    break
+                if type(call) is not Call or call.owner is not task or call.name == COMPUTE:
+                    call, error = None, self._unusual(task, call)
+                    if error is None:
+                        break
+                    continue
+                call.owner = None
+            task.call = call
+            trace.flow = task.flow
+            self.system_calls += 1
+            if (emit := trace.emit) is not None:
+                self._trace_enter(emit, task, call)
+            engine.charged += self._entry_cost
+            value, error, arguments = None, None, call.arguments
+            try:
+                handler = self._handlers[call.name]
+                if len(arguments) == 3:  # a recv; unpacking a tuple into a call costs as much as two calls
+                    one, two, three = arguments
+                    value = handler(task, one, two, three)
+                elif len(arguments) == 4:
+                    one, two, three, four = arguments
+                    value = handler(task, one, two, three, four)
+                else:
+                    value = handler(task, *arguments)
+            except (OSError, SimulationError) as raised:
+                error = raised
+            except Exited as exited:
+                self._ended(task, exited.status, None, group=True)
+                break
+            except (InternalError, DeviceError):
+                raise
+            except Exception as bug:
+                raise self._internal(task, bug) from bug
+            if type(value) is CoroutineType:
+                task.frame = value
+                task.flow = trace.flow
+                self._drive(task, None, None)
+                break
+            if isinstance(value, BlockedCall):
+                task.blocked = value
+                self._sleep(task, value)
+                break
+            task.flow = trace.flow
+            if (emit := trace.emit) is not None:
+                self._trace_exit(emit, task, value, error)
+            if not self._passes():
+                self._completes(task, self._advance, value, error)
+                break
+            call = None
         self.current = None
 
-    def _finished(self, task: Task, status: int, failure: BaseException | None) -> None:
+    def _returned(self, task: Task, raised: BaseException) -> None:
+        """A program has ended: by returning, by exit, or by an error."""
         task.program = None
-        self._ended(task, status, failure)
+        if isinstance(raised, StopIteration):
+            self._ended(task, 0, None)
+        elif isinstance(raised, SystemExit):
+            code = raised.code if isinstance(raised.code, int) else int(raised.code is not None)
+            self._ended(task, (code & 0xFF) << 8, None)
+        else:
+            self._ended(task, 1 << 8, raised)
 
     def _check(self, task: Task, request: object) -> SimulationError | None:
         if not isinstance(request, Call):
@@ -118,23 +179,31 @@ class Runner:
                 f"{task.comm} awaited {_kind(request)}, which is not a system call: a program awaits "
                 "what app and its sockets offer (app.sleep(...), sock.recv(...)) and nothing else"
             )
+        if request.used:
+            return SimulationError(f"{task.comm} awaited {request!r} twice: make the call anew each time")
         if request.owner is not task:
             return SimulationError(
                 f"{task.comm} awaited {request!r} of another task: each task makes its own calls"
             )
-        if request.used:
-            return SimulationError(f"{task.comm} awaited {request!r} twice: make the call anew each time")
-        request.used = True
+        request.owner = None
         return None
 
-    def _unusual(self, task: Task, request: object) -> None:
-        """What a kernel thread awaits, or a mistake, which is thrown into the program."""
+    def _unusual(self, task: Task, request: object) -> SimulationError | None:
+        """What is no system call: what a kernel thread awaits, time in user mode, or a mistake."""
         if task.kthread and isinstance(request, Sleep):
             self._sleep(task, request)
         elif task.kthread and isinstance(request, Elapse):
             self._elapse(task)
-        else:
-            self._advance(task, None, self._check(task, request))
+        elif (mistake := self._check(task, request)) is not None:
+            return mistake
+        elif isinstance(request, Call):
+            self._begin_compute(task, request)
+        return None
+
+    def _begin_compute(self, task: Task, call: Call[Any]) -> None:
+        task.call = call
+        self._trace.flow = task.flow
+        self._compute(task, *call.arguments)
 
     def _compute(self, task: Task, ns: int) -> None:
         """Time in user mode, in pieces of a slice: between two of them others have their turn."""
@@ -149,45 +218,6 @@ class Runner:
             self._advance(task, None, None)
 
     # -- in the kernel ------------------------------------------------------
-
-    def _enter(self, task: Task, call: Call[Any]) -> None:
-        engine = self._engine
-        trace = self._trace
-        task.call = call
-        trace.flow = task.flow
-        self.current = task
-        if call.name == COMPUTE:
-            self._compute(task, *call.arguments)
-            self.current = None
-            return
-        self.system_calls += 1
-        if (emit := trace.emit) is not None:
-            task.entered = engine.time()
-            emit("sys_enter", APPLICATION, task.track, pid=task.pid, comm=task.comm, call=call.name,
-                 arguments=call.arguments)  # fmt: skip
-        engine.charged += self._entry_cost
-        try:
-            result = self._handlers[call.name](task, *call.arguments)
-        except (OSError, SimulationError) as error:
-            self._complete(task, None, error)
-        except Exited as exited:
-            self._ended(task, exited.status, None, group=True)
-        except (InternalError, DeviceError):
-            raise
-        except Exception as bug:
-            raise self._internal(task, bug) from bug
-        else:
-            kind = type(result)
-            if kind is CoroutineType:
-                task.frame = result
-                task.flow = trace.flow
-                self._drive(task, None, None)
-            elif kind is Blocked:
-                task.blocked = result
-                self._sleep(task, result)
-            else:
-                self._complete(task, result, None)
-        self.current = None
 
     def _internal(self, task: Task, bug: Exception) -> InternalError:
         return InternalError(
@@ -228,13 +258,12 @@ class Runner:
         finally:
             self.current = None
 
-    def _sleep(self, task: Task, sleep: Sleep) -> None:
+    def _sleep(self, task: Task, sleep: Sleeping) -> None:
         self.before_sleep()
         task.flow = self._trace.flow
-        if sleep.interruptible and task.signals.pending:
+        if task.signals.pending and sleep.interruptible:
             self._completes(task, self._resume, None, os_error(EINTR))
             return
-        task.state = State.SLEEPING if sleep.interruptible else State.UNINTERRUPTIBLE
         task.sleep = sleep
         sleep.begin(task, self._tell_woken)
         if sleep.deadline is not None:
@@ -248,22 +277,20 @@ class Runner:
 
     def _woken(self, task: Task, woken: bool, error: BaseException | None) -> None:
         task.sleep = None
-        task.state = State.RUNNING
-        self._engine.charged += self.scheduler.costs.wake
+        self._engine.charged += self._wake_cost
         if (emit := self._trace.emit) is not None:
             emit("sched_wakeup", KERNEL, "sched", pid=task.pid, comm=task.comm)
-        self.scheduler.ready(task, self._resume, task, woken, error)
+        self._ready(task, self._resume, woken, error)
 
     def _resume(self, task: Task, woken: bool | None, error: BaseException | None) -> None:
-        if task.frame is not None:
-            self._drive(task, woken, error)
-        elif task.blocked is not None:
-            self._retry(task, task.blocked, woken, error)
-        else:
-            self._advance(task, woken, error)
-
-    def _retry(self, task: Task, blocked: Blocked, woken: bool | None, error: BaseException | None) -> None:
-        """A call that was blocked tries again; if it cannot go on yet it waits again."""
+        """A sleep has ended.  A call that was blocked tries again, and waits again if it cannot go on yet."""
+        blocked = task.blocked
+        if blocked is None:
+            if task.frame is not None:
+                self._drive(task, woken, error)
+            else:
+                self._advance(task, woken, error)
+            return
         self.current = task
         self._trace.flow = task.flow
         result: Any = None
@@ -271,7 +298,7 @@ class Runner:
             try:
                 if not woken:
                     raise os_error(EAGAIN)
-                result = blocked.retry()
+                result = blocked.retry(task)
                 if result is None:
                     self._sleep(task, blocked)
                     self.current = None
@@ -290,9 +317,15 @@ class Runner:
         if type(result) is CoroutineType:
             task.frame = result
             self._drive(task, None, None)
+            return
+        task.flow = self._trace.flow
+        if (emit := self._trace.emit) is not None:
+            self._trace_exit(emit, task, result, error)
+        if self._passes():
+            self._advance(task, result, error)
         else:
-            self._complete(task, result, error)
-        self.current = None
+            self._completes(task, self._advance, result, error)
+            self.current = None
 
     def abandon(self, task: Task) -> None:
         """Let a task forget what it waits for in the kernel."""
@@ -315,11 +348,21 @@ class Runner:
 
     def _complete(self, task: Task, value: Any, error: BaseException | None) -> None:
         task.flow = self._trace.flow
-        if (emit := self._trace.emit) is not None and task.call is not None:
+        if (emit := self._trace.emit) is not None:
+            self._trace_exit(emit, task, value, error)
+        self._completes(task, self._advance, value, error)
+
+    def _trace_enter(self, emit: Callable[..., None], task: Task, call: Call[Any]) -> None:
+        task.entered = self._engine.time()
+        emit("sys_enter", APPLICATION, task.track, pid=task.pid, comm=task.comm, call=call.name,
+             arguments=call.arguments)  # fmt: skip
+
+    @staticmethod
+    def _trace_exit(emit: Callable[..., None], task: Task, value: Any, error: BaseException | None) -> None:
+        if task.call is not None:
             fields: dict[str, Any] = {"result": value} if error is None else {"error": _error_value(error)}
             emit("sys_exit", APPLICATION, task.track, pid=task.pid, comm=task.comm, call=task.call.name,
                  entered=task.entered, **fields)  # fmt: skip
-        self._completes(task, self._advance, value, error)
 
     # -- back ---------------------------------------------------------------
 

@@ -33,7 +33,7 @@ class Scheduler(Protocol):
 
     costs: CostModel
 
-    def ready(self, task: Task, function: Continue, *arguments: Any) -> None:
+    def ready(self, task: Task, function: Resume, value: Any, error: BaseException | None) -> None:
         """`task` can go on: call `function` when it has a CPU."""
 
     def begin(self, task: Task, function: Continue, *arguments: Any) -> None:
@@ -41,6 +41,9 @@ class Scheduler(Protocol):
 
     def completes(self, task: Task, function: Resume, value: Any, error: BaseException | None) -> None:
         """The holder's call ends when what was charged has passed: then call `function`."""
+
+    def passes(self) -> bool:
+        """Instead of `completes`: whether nobody else has anything to do before, and so it is then by now."""
 
     def release(self, task: Task) -> None:
         """`task` sleeps or has ended: it needs its CPU until what was charged has passed."""
@@ -58,20 +61,24 @@ class UnlimitedCpus:
     def __init__(self, engine: Engine, costs: CostModel) -> None:
         self._engine = engine
         self.costs = costs
+        self.passes = engine.pass_charged
 
-    def ready(self, task: Task, function: Continue, *arguments: Any) -> None:
+    def ready(self, task: Task, function: Resume, value: Any, error: BaseException | None) -> None:
         engine = self._engine
-        start = max(engine.time(), task.busy_until) + self.costs.switch
-        engine.call_at(start, function, *arguments)
+        now, busy_until = engine.now + engine.charged, task.busy_until
+        start = (busy_until if busy_until > now else now) + self.costs.switch
+        engine.resume_at(start, function, task, value, error)
 
     def begin(self, task: Task, function: Continue, *arguments: Any) -> None:
-        function(*arguments)
+        function(task, *arguments)
 
     def completes(self, task: Task, function: Resume, value: Any, error: BaseException | None) -> None:
-        self._engine.when_charged(function, task, value, error)
+        engine = self._engine
+        engine.resume_at(engine.now + engine.charged, function, task, value, error)
 
     def release(self, task: Task) -> None:
-        task.busy_until = self._engine.time()
+        engine = self._engine
+        task.busy_until = engine.now + engine.charged
 
     def interrupt(self, ns: int) -> None:
         pass
@@ -105,7 +112,10 @@ class RunQueue:
         self.cpus = tuple(Cpu(number, engine.now) for number in range(cpus))
         self._queue: deque[tuple[Task, Continue, tuple[Any, ...]]] = deque()
 
-    def ready(self, task: Task, function: Continue, *arguments: Any) -> None:
+    def ready(self, task: Task, function: Resume, value: Any, error: BaseException | None) -> None:
+        self.begin(task, function, value, error)
+
+    def begin(self, task: Task, function: Continue, *arguments: Any) -> None:
         task.busy_until = max(task.busy_until, self._engine.time())
         idle = next((cpu for cpu in self.cpus if cpu.holder is None), None)
         if idle is None:
@@ -113,12 +123,12 @@ class RunQueue:
         else:
             self._dispatch(idle, task, function, arguments)
 
-    def begin(self, task: Task, function: Continue, *arguments: Any) -> None:
-        self.ready(task, function, *arguments)
+    def passes(self) -> bool:
+        return False  # an interrupt may put the end off, and at its end a slice may be over
 
     def completes(self, task: Task, function: Resume, value: Any, error: BaseException | None) -> None:
         assert task.cpu is not None
-        self._arm(task.cpu, self._engine.time(), function, (task, value, error))
+        self._arm(task.cpu, self._engine.time(), function, (value, error))
 
     def release(self, task: Task) -> None:
         cpu = task.cpu
@@ -179,4 +189,4 @@ class RunQueue:
             cpu.holder = None
             self._dispatch(cpu, *self._queue.popleft())
         else:
-            function(*arguments)
+            function(task, *arguments)

@@ -11,7 +11,7 @@ from simkernel.kernel.file.table import FileTable
 from simkernel.kernel.mm.address_space import AddressSpace
 from simkernel.kernel.task.credentials import Credentials
 from simkernel.kernel.task.signals import Signals
-from simkernel.kernel.task.wait import Blocked, Sleep, WaitQueue
+from simkernel.kernel.task.wait import BlockedCall, Sleeping, WaitQueue
 
 if TYPE_CHECKING:
     from simkernel.kernel.mm.uaccess import UserMemory
@@ -41,6 +41,7 @@ class Task:
 
     __slots__ = (
         "_mm",
+        "_state",
         "_wait_child",
         "alive",
         "blocked",
@@ -65,7 +66,6 @@ class Task:
         "program",
         "signals",
         "sleep",
-        "state",
         "tgid",
         "track",
     )
@@ -93,15 +93,15 @@ class Task:
         self._wait_child: WaitQueue | None = None
         self._mm: UserMemory | None = None
         self.signals = Signals()
-        self.state = State.RUNNING
+        self._state = State.RUNNING
         self.alive = True
         self.kthread = False
         self.program: Coroutine[Any, Any, Any] | None = None
         self.frame: Coroutine[Any, Any, Any] | None = None
         self.call: Call[Any] | None = None
         self.entered = 0
-        self.sleep: Sleep | None = None
-        self.blocked: Blocked | None = None
+        self.sleep: Sleeping | None = None
+        self.blocked: BlockedCall | None = None
         self.on_result: OnResult | None = None
         self.flow = 0
         self.own_flow = 0
@@ -112,6 +112,17 @@ class Task:
 
     def __repr__(self) -> str:
         return f"<task {self.track}>"
+
+    @property
+    def state(self) -> State:
+        """What it is doing."""
+        if self.sleep is None:
+            return self._state
+        return State.SLEEPING if self.sleep.interruptible else State.UNINTERRUPTIBLE
+
+    @state.setter
+    def state(self, state: State) -> None:
+        self._state = state
 
     @property
     def wait_child(self) -> WaitQueue:

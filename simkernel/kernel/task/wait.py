@@ -96,32 +96,27 @@ class WouldBlock(Exception):
         self.retry = retry
 
 
-class Sleep:
+class Sleeping:
     """A task's place in wait queues: it waits to be woken through one, or for a deadline (ns).
 
-    Sleeping code awaits it.  The result is True if it was woken, False if the deadline passed.  A
-    signal ends it with EINTR if it is interruptible.
+    A signal ends it with EINTR if it is `interruptible`.
     """
 
-    __slots__ = ("deadline", "exclusive", "interruptible", "queues", "sleeper", "timer", "woken")
+    __slots__ = ("deadline", "exclusive", "sleeper", "timer", "woken")
 
-    def __init__(
-        self,
-        queues: tuple[WaitQueue, ...],
-        interruptible: bool = True,
-        deadline: int | None = None,
-        exclusive: bool = False,
-    ) -> None:
-        self.queues = queues
-        self.interruptible = interruptible
+    interruptible: bool = True
+
+    def __init__(self, deadline: int | None, exclusive: bool) -> None:
         self.deadline = deadline
         self.exclusive = exclusive
         self.timer: Timer | None = None
         self.sleeper: Task | None = None
         self.woken: Woken | None = None
 
-    def __await__(self) -> Generator[Sleep, bool, bool]:
-        return (yield self)
+    @property
+    def queues(self) -> tuple[WaitQueue, ...]:
+        """Where it stands."""
+        raise NotImplementedError
 
     @property
     def where(self) -> str:
@@ -152,7 +147,31 @@ class Sleep:
             self.timer = None
 
 
-class Blocked(Sleep):
+class Sleep(Sleeping):
+    """What sleeping code awaits: True if it was woken, False if the deadline passed."""
+
+    __slots__ = ("_queues", "interruptible")
+
+    def __init__(
+        self,
+        queues: tuple[WaitQueue, ...],
+        interruptible: bool = True,
+        deadline: int | None = None,
+        exclusive: bool = False,
+    ) -> None:
+        super().__init__(deadline, exclusive)
+        self._queues = queues
+        self.interruptible = interruptible
+
+    @property
+    def queues(self) -> tuple[WaitQueue, ...]:
+        return self._queues
+
+    def __await__(self) -> Generator[Sleep, bool, bool]:
+        return (yield self)
+
+
+class BlockedCall(Sleeping):
     """A system call that waits until its operation can go on, and does nothing else meanwhile.
 
     The runner does for it what a coroutine would do with `sleep_on`: after each wake-up it tries
@@ -160,7 +179,34 @@ class Blocked(Sleep):
     When the deadline passes the call fails with EAGAIN.
     """
 
-    __slots__ = ("file", "retry")
+    __slots__ = ("file", "queue")
+
+    def __init__(self, queue: WaitQueue, file: OpenFile, deadline: int | None, exclusive: bool) -> None:
+        self.deadline = deadline
+        self.exclusive = exclusive
+        self.timer = None
+        self.sleeper = None
+        self.woken = None
+        self.queue = queue
+        self.file = file.get()
+
+    @property
+    def queues(self) -> tuple[WaitQueue, ...]:
+        return (self.queue,)
+
+    def retry(self, task: Task) -> Any:
+        """The operation once more: its result, None if there is still nothing, or WouldBlock."""
+        raise NotImplementedError
+
+    def again(self, blocked: WouldBlock) -> None:
+        """The operation cannot go on yet."""
+        self.queue = blocked.queue
+
+
+class Blocked(BlockedCall):
+    """A blocked call that goes on with any function, which `WouldBlock` may change."""
+
+    __slots__ = ("_retry",)
 
     def __init__(
         self,
@@ -170,14 +216,15 @@ class Blocked(Sleep):
         deadline: int | None,
         exclusive: bool,
     ) -> None:
-        super().__init__((queue,), True, deadline, exclusive)
-        self.retry = retry
-        self.file = file.get()
+        super().__init__(queue, file, deadline, exclusive)
+        self._retry = retry
+
+    def retry(self, task: Task) -> Any:
+        return self._retry()
 
     def again(self, blocked: WouldBlock) -> None:
-        """The operation cannot go on yet."""
-        self.queues = (blocked.queue,)
-        self.retry = blocked.retry
+        super().again(blocked)
+        self._retry = blocked.retry
 
 
 class Elapse:
