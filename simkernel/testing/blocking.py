@@ -5,7 +5,7 @@ A `Blocking` is a process of the machine without a program.  Its sockets look li
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from random import Random
 from typing import TYPE_CHECKING, TypeVar
 
@@ -39,7 +39,8 @@ class Blocking:
     def __init__(self, app: App, driver: Driver) -> None:
         self.app = self.inside = app
         self._driver = driver
-        self._real: list[RealDescriptor] = []
+        self.run = driver.run
+        """The result of a call of `app`, or of a coroutine that makes such calls."""
 
     @classmethod
     def on(cls, machine: Machine, credentials: Credentials) -> Blocking:
@@ -58,14 +59,6 @@ class Blocking:
         """The process that makes the calls."""
         return self._driver.task
 
-    def run(self, awaitable: Awaitable[T]) -> T:
-        """The result of a call of `app`, or of a coroutine that makes such calls."""
-        try:
-            return self._driver.run(awaitable)
-        finally:
-            for real in self._real:
-                real.update()
-
     # -- sockets and descriptors ------------------------------------------------
 
     def socket(
@@ -78,9 +71,14 @@ class Blocking:
     def make_real(self, fd: int) -> RealDescriptor:
         """A real descriptor for real clients to poll, which follows the simulated `fd`."""
         real = RealDescriptor(self.task.files.get(fd))
-        self._real = [each for each in self._real if each.fileno() >= 0]
-        self._real.append(real)
+        self._driver.real.append(real)
         return real
+
+    def close_real(self, real: RealDescriptor) -> None:
+        """Close such a descriptor.  Harmless when the process has ended."""
+        if real in self._driver.real:
+            self._driver.real.remove(real)
+            real.close()
 
     def poll(
         self, watched: Iterable[tuple[Pollable, int]], timeout: float | None = None
@@ -138,8 +136,8 @@ class Blocking:
     def exit(self, code: int = 0) -> None:
         """End this process: its descriptors are closed, the real ones too.  Harmless when it has ended."""
         self._driver.end((code & 0xFF) << 8)
-        while self._real:
-            self._real.pop().close()
+        while self._driver.real:
+            self._driver.real.pop().close()
 
     # -- clients ----------------------------------------------------------------
 

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from simkernel.engine import Call, Deadlock, Engine, SimulationError, TimeLimit, seconds
+from simkernel.testing.descriptor import RealDescriptor
 from simkernel.uapi.signal import SIGKILL
 
 if TYPE_CHECKING:
@@ -24,17 +25,27 @@ LIMIT = seconds(60)
 @contextmanager
 def outside(engine: Engine, what: object) -> Iterator[None]:
     """Act on the machine from ordinary code.  SimulationError if that is called by the simulation itself."""
+    enter(engine, what)
+    try:
+        yield
+    finally:
+        leave(engine)
+
+
+def enter(engine: Engine, what: object) -> None:
+    """How `outside` begins."""
     if engine.running:
         raise SimulationError(
             f"{what}: a blocking call cannot be made inside the simulation; a program awaits its calls"
         )
     engine.running = True
     engine.section()
-    try:
-        yield
-    finally:
-        engine.running = False
-        engine.section()
+
+
+def leave(engine: Engine) -> None:
+    """How `outside` ends."""
+    engine.running = False
+    engine.section()
 
 
 def run_until(
@@ -87,6 +98,7 @@ class Driver:
         self._engine = engine
         self._processes = processes
         self._results: list[tuple[Any, BaseException | None]] = []
+        self.real: list[RealDescriptor] = []
         self.task = processes.serve("blocking", credentials, net, self._on_result)
 
     def _on_result(self, value: Any, error: BaseException | None) -> None:
@@ -97,6 +109,16 @@ class Driver:
 
         An error of a call is raised where the call was awaited, so that whoever awaits can clean up.
         """
+        try:
+            if isinstance(awaitable, Call):
+                result: T = self._call(awaitable)
+                return result
+            return self._run(awaitable)
+        finally:
+            for real in self.real:
+                real.update()
+
+    def _run(self, awaitable: Awaitable[T]) -> T:
         if not isinstance(awaitable, Awaitable):
             raise SimulationError(f"{awaitable!r} is neither a call nor a coroutine that makes calls")
         steps = awaitable.__await__()
@@ -115,21 +137,33 @@ class Driver:
                 error = raised
 
     def _call(self, call: Call[Any]) -> Any:
-        with outside(self._engine, call):
-            if not self.task.alive:
-                raise SimulationError(f"{call}: the process {self.task.track} has ended")
-            self._processes.runner.submit(self.task, call)
+        engine, task = self._engine, self.task
+        enter(engine, call)
+        try:
+            if not task.alive:
+                raise SimulationError(f"{call}: the process {task.track} has ended")
+            self._processes.runner.submit(task, call)
             try:
-                run_until(self._engine, self._processes, self._is_done, call, task=self.task)
+                self._wait(call)
             except BaseException:
                 self._let_go()
                 raise
+        finally:
+            leave(engine)
         if not self._results:
-            raise SimulationError(f"{call}: the process {self.task.track} was killed meanwhile")
+            raise SimulationError(f"{call}: the process {task.track} was killed meanwhile")
         value, error = self._results.pop()
         if error is not None:
             raise error
         return value
+
+    def _wait(self, call: Call[Any]) -> None:
+        """Until the call is done.  One that does not sleep needs no limit."""
+        engine, task, results = self._engine, self.task, self._results
+        while task.sleep is None and task.alive and not results and engine.next_time() is not None:
+            engine.step()
+        if not results:
+            run_until(engine, self._processes, self._is_done, call, task=task)
 
     def _is_done(self) -> bool:
         return bool(self._results) or not self.task.alive

@@ -11,8 +11,6 @@ from __future__ import annotations
 
 import asyncio
 import selectors
-from collections.abc import Mapping
-from typing import Any
 
 from simkernel.engine import nanoseconds_up
 from simkernel.machine import Machine
@@ -21,32 +19,12 @@ from simkernel.testing.driver import outside, run_until
 Ready = list[tuple[selectors.SelectorKey, int]]
 
 
-class SimulatedSelector(selectors.BaseSelector):
+class SimulatedSelector(selectors.DefaultSelector):
     """A selector that steps the machine until a registered descriptor is ready or the time is up."""
 
     def __init__(self, machine: Machine) -> None:
+        super().__init__()
         self._machine = machine
-        self._real = selectors.DefaultSelector()
-
-    def register(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
-        """As `selectors.BaseSelector.register`."""
-        return self._real.register(fileobj, events, data)
-
-    def unregister(self, fileobj: Any) -> selectors.SelectorKey:
-        """As `selectors.BaseSelector.unregister`."""
-        return self._real.unregister(fileobj)
-
-    def modify(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
-        """As `selectors.BaseSelector.modify`."""
-        return self._real.modify(fileobj, events, data)
-
-    def get_map(self) -> Mapping[Any, selectors.SelectorKey]:
-        """As `selectors.BaseSelector.get_map`."""
-        return self._real.get_map()
-
-    def close(self) -> None:
-        """Close the real selector beneath."""
-        self._real.close()
 
     def select(self, timeout: float | None = None) -> Ready:
         """What is ready now, or as soon as anything is within `timeout` simulated seconds.
@@ -54,13 +32,13 @@ class SimulatedSelector(selectors.BaseSelector):
         Without a timeout it raises Deadlock if nothing is left that could happen, and TimeLimit if nothing
         is ready after 60 simulated seconds.
         """
-        ready = self._real.select(0)
+        ready = super().select(0)
         if ready or (timeout is not None and timeout <= 0):
             return ready
 
         def look() -> Ready:
             nonlocal ready
-            ready = self._real.select(0)
+            ready = super(SimulatedSelector, self).select(0)
             return ready
 
         engine = self._machine.engine
@@ -77,11 +55,11 @@ class SimulatedEventLoop(asyncio.SelectorEventLoop):
 
     def __init__(self, machine: Machine) -> None:
         super().__init__(SimulatedSelector(machine))
-        self._machine = machine
+        self._engine = machine.engine
 
     def time(self) -> float:
         """Simulated seconds."""
-        return self._machine.now / 1e9
+        return self._engine.now / 1e9
 
 
 def event_loop(machine: Machine) -> SimulatedEventLoop:

@@ -116,6 +116,6 @@ class BlockingSocket:
     def detach(self) -> int:
         """The descriptor inside the machine, which this object lets go of without closing it."""
         if self._real is not None:
-            self._real.close()
+            self._owner.close_real(self._real)
             self._real = None
         return self.inside.detach()

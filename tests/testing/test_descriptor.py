@@ -45,6 +45,14 @@ def readable(sock: BlockingSocket) -> bool:
     return bool(select.select([sock], [], [], 0)[0])
 
 
+def test_one_that_is_closed_follows_nothing_any_more(reader: BlockingSocket, other: BlockingSocket) -> None:
+    twin = reader.dup()
+    reader.fileno()
+    reader.close()
+    other.sendto(b"one", (READER, 0))
+    assert twin.recv(10) == b"one"
+
+
 def test_it_follows_the_queue(reader: BlockingSocket, other: BlockingSocket) -> None:
     assert not readable(reader)
     other.sendto(b"one", (READER, 0))
