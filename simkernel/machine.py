@@ -30,6 +30,7 @@ from simkernel.kernel.statistics import events, statistics
 from simkernel.kernel.task.credentials import Credentials
 from simkernel.kernel.task.task import Task
 from simkernel.shipped import shipped
+from simkernel.uapi.signal import SIG_IGN, SIGPIPE
 from simkernel.uapi.ynl import Spec
 
 if TYPE_CHECKING:
@@ -241,7 +242,11 @@ class Machine:
         return self.engine.rng(name)
 
     def app(self, owner: Task) -> App:
-        """The view that a task has of this machine."""
+        """The view that a task has of this machine.
+
+        As Python's interpreter does when it starts, it lets SIGPIPE be ignored: a program gets EPIPE.
+        """
+        owner.signals.handlers.setdefault(SIGPIPE, SIG_IGN)
         app = self._apps[owner] = App(self, owner)
         return app
 

@@ -16,6 +16,7 @@ from random import Random
 from typing import Any, Protocol, TypeVar
 
 from simkernel.application.arguments import c_int
+from simkernel.application.descriptors import Descriptors
 from simkernel.application.genetlink import GenetlinkClient
 from simkernel.application.module import Modules
 from simkernel.application.program import Image, Program
@@ -28,7 +29,6 @@ from simkernel.uapi.ynl import Spec
 
 T = TypeVar("T")
 Made = TypeVar("Made", bound="Call[Any] | Steps[Any]")
-Pollable = Socket | int
 
 REMEMBERED = 16
 """How many calls that were not awaited are remembered, to be told of."""
@@ -55,7 +55,7 @@ class System(Protocol):
         """depmod's answer: the modules of a name or an alias, dependencies first.  LookupError."""
 
 
-class App:
+class App(Descriptors):
     """One program's view of the machine."""
 
     __slots__ = ("__weakref__", "_debug", "_last", "_lost", "_system", "owner")
@@ -119,7 +119,7 @@ class App:
         made = self._lost if self._last is None else (*self._lost, self._last)
         return [_told(call) for call in made if call.owner is not None]
 
-    # -- sockets and descriptors ----------------------------------------------
+    # -- sockets (other descriptors: descriptors.py) ------------------------------
 
     def socket(
         self, family: int = AF_NETLINK, type: int = SOCK_RAW, proto: int = 0, fileno: int | None = None
@@ -137,30 +137,6 @@ class App:
         return self.call(
             "socket", family, type, proto, convert=lambda fd: Socket(self, fd, family, type, proto)
         )
-
-    def poll(
-        self, watched: Iterable[tuple[Pollable, int]], timeout: float | None = None
-    ) -> Call[list[tuple[int, int]]]:
-        """(descriptor, events) of those that are ready; waits up to `timeout` milliseconds, None for ever."""
-        pairs = [(_descriptor(what), c_int(events)) for what, events in watched]
-        ns = None if timeout is None or timeout < 0 else nanoseconds_up(timeout, 1_000_000)
-        return self.call("poll", pairs, ns)
-
-    def close(self, fd: Pollable) -> Call[None]:
-        """Close a descriptor."""
-        return self.call("close", _descriptor(fd))
-
-    def dup(self, fd: Pollable) -> Call[int]:
-        """Another descriptor for the same open file."""
-        return self.call("dup", _descriptor(fd))
-
-    def dup2(self, fd: Pollable, other: int) -> Call[int]:
-        """`other` for the same open file."""
-        return self.call("dup2", _descriptor(fd), c_int(other))
-
-    def setrlimit_nofile(self, limit: int) -> Call[int]:
-        """How many descriptors the process may have; returns the old limit."""
-        return self.call("prlimit_nofile", c_int(limit))
 
     # -- time ---------------------------------------------------------------
 
@@ -304,13 +280,6 @@ class App:
     async def lsmod(self) -> list[Mapping[str, Any]]:
         """The loaded modules: name, size, refcount, used_by, state (lsmod(8))."""
         return await self.modules.lsmod()
-
-
-def _descriptor(what: Pollable) -> int:
-    fd = what if isinstance(what, int) else what.fileno()
-    if fd < 0:
-        raise ValueError(f"file descriptor cannot be a negative integer ({fd})")
-    return fd
 
 
 def _line_of_program() -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import socket
 
 from simkernel.kernel.file.file import OpenFile
+from simkernel.kernel.task.wait import WaitQueue
 from simkernel.uapi.poll import POLLERR, POLLHUP, POLLIN
 
 READABLE = POLLIN | POLLERR | POLLHUP
@@ -39,6 +40,11 @@ class RealDescriptor:
     def wake(self, woken: bool) -> None:
         """Something happened to the simulated file."""
         self.update()
+
+    def wake_for(self, queue: WaitQueue, events: int) -> bool:
+        """The same."""
+        self.update()
+        return True
 
     def update(self) -> None:
         """Let the real descriptor be readable exactly if the simulated file is."""

@@ -41,7 +41,22 @@ F_SETOWN: Final = 8
 F_GETOWN: Final = 9
 F_SETSIG: Final = 10
 F_GETSIG: Final = 11
+F_SETOWN_EX: Final = 15
+F_GETOWN_EX: Final = 16
+F_GETOWNER_UIDS: Final = 17
+F_OFD_GETLK: Final = 36
+F_OFD_SETLK: Final = 37
+F_OFD_SETLKW: Final = 38
+F_SETLEASE: Final = 1024
+F_GETLEASE: Final = 1025
+F_NOTIFY: Final = 1026
+F_DUPFD_QUERY: Final = 1027
+F_CREATED_QUERY: Final = 1028
 F_DUPFD_CLOEXEC: Final = 1030
+F_SETPIPE_SZ: Final = 1031
+F_GETPIPE_SZ: Final = 1032
+F_ADD_SEALS: Final = 1033
+F_GET_SEALS: Final = 1034
 
 # The one flag of a descriptor.
 FD_CLOEXEC: Final = 1

@@ -17,16 +17,18 @@ The conventions of the operations:
 from __future__ import annotations
 
 from collections.abc import Awaitable
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, ClassVar, Final, Protocol
 
 from simkernel.kernel.task.wait import WaitQueue
 from simkernel.uapi.errno import EINVAL, ENODEV, ENOTDIR, ENOTTY, ESPIPE, os_error
-from simkernel.uapi.fcntl import O_ACCMODE, O_RDONLY, O_WRONLY
+from simkernel.uapi.fcntl import O_ACCMODE, O_ASYNC, O_RDONLY, O_WRONLY
 from simkernel.uapi.poll import POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM
 
 if TYPE_CHECKING:
     from simkernel.kernel.file.socket import SocketObject
     from simkernel.kernel.fs.dentry import Dentry
+    from simkernel.kernel.fs.eventpoll import EpollItem
+    from simkernel.kernel.fs.fasync import FileOwner
     from simkernel.kernel.fs.inode import DirectoryEntry, Inode
     from simkernel.kernel.mm.vma import VmArea
     from simkernel.kernel.task.task import Task
@@ -42,11 +44,18 @@ class FileObject(Protocol):
 
     __slots__ = ()
 
+    exclusive_read: ClassVar[bool] = False
+    """Whether of several who wait to read only one is woken."""
+
     # -- waiting --------------------------------------------------------------
 
     def poll(self) -> int:
         """The events of poll(2) that hold now, POLLERR and POLLHUP included."""
         return DEFAULT_POLLMASK
+
+    def poll_for(self, events: int) -> int:
+        """`poll()`, told what the caller waits for, which matters to some (`poll_requested_events()`)."""
+        return self.poll()
 
     @property
     def can_poll(self) -> bool:
@@ -69,6 +78,12 @@ class FileObject(Protocol):
         """Up to `size` bytes; none at the end; None: nothing now.  EINVAL where there is no read."""
         raise os_error(EINVAL)
 
+    def read_again(
+        self, task: Task, file: OpenFile, size: int, position: int
+    ) -> bytes | Awaitable[bytes] | None:
+        """`read` of one who has waited for it."""
+        return self.read(task, file, size, position)
+
     def write(self, task: Task, file: OpenFile, data: bytes, position: int) -> int | Awaitable[int]:
         """How many bytes were taken.  EINVAL where there is no write.
 
@@ -89,8 +104,8 @@ class FileObject(Protocol):
         """Give `area` its memory (`area.map(...)`).  ENODEV where there is nothing to map."""
         raise os_error(ENODEV)
 
-    def fasync(self, task: Task, file: OpenFile, fd: int, on: bool) -> None:
-        """O_ASYNC was switched.  ENOTTY where there is no fasync, which F_SETFL ignores (`setfl()`)."""
+    def fasync(self, file: OpenFile, fd: int, on: bool) -> None:
+        """Switch O_ASYNC in `file.flags`.  ENOTTY where there is no fasync, which F_SETFL ignores."""
         raise os_error(ENOTTY)
 
     def fsync(self, task: Task, file: OpenFile) -> None:
@@ -130,9 +145,10 @@ class OpenFile:
     """An open file description: object, status flags, position, and how many hold it.
 
     `socket` is the object once more if it is a socket.  `path` is where it was opened, if by a path.
+    `watchers` are the epoll files that watch it (`f_ep`), `owner` who is sent its signals.
     """
 
-    __slots__ = ("flags", "object", "path", "position", "references", "socket")
+    __slots__ = ("flags", "object", "owner", "path", "position", "references", "socket", "watchers")
 
     def __init__(self, object: FileObject, flags: int = 0, socket: SocketObject | None = None) -> None:
         self.object = object
@@ -141,6 +157,8 @@ class OpenFile:
         self.references = 0
         self.position = 0
         self.path: Dentry | None = None
+        self.watchers: list[EpollItem] | None = None
+        self.owner: FileOwner | None = None
 
     @property
     def readable(self) -> bool:
@@ -160,4 +178,12 @@ class OpenFile:
     def put(self) -> Awaitable[None] | None:
         """One holder less; the last one releases the object (`fput()`), and gets what that returns."""
         self.references -= 1
-        return None if self.references else self.object.release()
+        return None if self.references else self._release()
+
+    def _release(self) -> Awaitable[None] | None:
+        """`__fput()`: epoll forgets it, and nobody is sent signals for it."""
+        while self.watchers:
+            self.watchers[-1].remove()
+        if self.flags & O_ASYNC:
+            self.object.fasync(self, -1, False)
+        return self.object.release()

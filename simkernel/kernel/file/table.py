@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
+
 from simkernel.kernel.file.file import OpenFile
 from simkernel.uapi.errno import EBADF, EINVAL, EMFILE, os_error
 
@@ -17,15 +19,17 @@ class FileTable:
 
     `_files` has a place for each descriptor up to the highest that was ever open; none below
     `_lowest` is free.  `_streams` are the standard streams that nothing was ever put in place of.
+    `close_on_exec` has the descriptors that another program does not get (FD_CLOEXEC).
     """
 
-    __slots__ = ("_files", "_lowest", "_streams", "_taken", "limit", "users")
+    __slots__ = ("_files", "_lowest", "_streams", "_taken", "close_on_exec", "limit", "users")
 
     def __init__(self, limit: int = RLIMIT_NOFILE) -> None:
         self._files: list[OpenFile | None] = [None] * len(STREAMS)
         self._lowest = len(STREAMS)
         self._streams = STREAMS
         self._taken = 0
+        self.close_on_exec: frozenset[int] = frozenset()
         self.limit = limit
         self.users = 1
         """How many tasks share the table (threads do)."""
@@ -43,19 +47,22 @@ class FileTable:
             raise os_error(EBADF)
         return file
 
-    def install(self, file: OpenFile) -> int:
-        """Give `file` a descriptor.  EMFILE at the limit."""
+    def install(self, file: OpenFile, lowest: int = 0, *, close_on_exec: bool = False) -> int:
+        """Give `file` a descriptor, from `lowest` on.  EMFILE at the limit."""
         files = self._files
-        fd = self._lowest
+        fd = max(self._lowest, lowest)
         while fd < len(files) and (files[fd] is not None or fd in self._streams):
             fd += 1
-        self._lowest = fd
+        if lowest <= self._lowest:
+            self._lowest = fd
         if fd >= self.limit:
             raise os_error(EMFILE)
         self._put(fd, file)
+        if close_on_exec:
+            self.close_on_exec |= {fd}
         return fd
 
-    def install_at(self, fd: int, file: OpenFile) -> int:
+    def install_at(self, fd: int, file: OpenFile, *, close_on_exec: bool = False) -> int:
         """Give `file` the descriptor `fd`, closing what had it (dup2).  EBADF beyond the limit."""
         if not 0 <= fd < self.limit:
             raise os_error(EBADF)
@@ -65,7 +72,17 @@ class FileTable:
             if old is not None:
                 self._taken -= 1
                 old.put()
+        self.set_close_on_exec(fd, close_on_exec)
         return fd
+
+    def set_close_on_exec(self, fd: int, on: bool) -> None:
+        """FD_CLOEXEC of an open descriptor."""
+        self.close_on_exec = self.close_on_exec | {fd} if on else self.close_on_exec - {fd}
+
+    def exec(self) -> None:
+        """Another program begins: close what it shall not have (`do_close_on_exec()`)."""
+        for fd in sorted(self.close_on_exec):
+            self.close(fd)
 
     def _put(self, fd: int, file: OpenFile) -> None:
         missing = fd + 1 - len(self._files)
@@ -76,13 +93,15 @@ class FileTable:
         if fd in self._streams:
             self._streams -= {fd}
 
-    def close(self, fd: int) -> None:
-        """Take `fd` out of the table.  EBADF if it is not open."""
+    def close(self, fd: int) -> Awaitable[None] | None:
+        """Take `fd` out of the table; what its release returns.  EBADF if it is not open."""
         file = self.get(fd)
         self._files[fd] = None
         self._taken -= 1
         self._lowest = min(self._lowest, fd)
-        file.put()
+        if fd in self.close_on_exec:
+            self.close_on_exec -= {fd}
+        return file.put()
 
     def close_all(self) -> None:
         """Close every descriptor, lowest first (`exit_files()`)."""
@@ -102,6 +121,7 @@ class FileTable:
         child._lowest = self._lowest
         child._streams = self._streams
         child._taken = self._taken
+        child.close_on_exec = self.close_on_exec
         return child
 
     def items(self) -> list[tuple[int, OpenFile]]:

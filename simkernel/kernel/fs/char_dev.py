@@ -289,7 +289,7 @@ class CharDeviceFile(FileObject):
         with self._guard("llseek"):
             return function(self, offset, whence)
 
-    def fasync(self, task: Task, file: OpenFile, fd: int, on: bool) -> None:
+    def fasync(self, file: OpenFile, fd: int, on: bool) -> None:
         """The driver's fasync; ENOTTY without."""
         function = self.cdev.operations.fasync
         if function is None:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, Final
+from collections.abc import Awaitable
+from typing import TYPE_CHECKING, Any, Final
 
 from simkernel.engine import SECOND
 from simkernel.kernel.file.file import FileObject
+from simkernel.kernel.file.socket import NO_CONTROL
+from simkernel.kernel.fs.fasync import FasyncList
 from simkernel.kernel.task.wait import WaitQueue
 from simkernel.uapi.poll import (
     POLLERR,
@@ -20,10 +23,13 @@ from simkernel.uapi.poll import (
 from simkernel.uapi.socket import SO_SELECT_ERR_QUEUE
 
 if TYPE_CHECKING:
+    from simkernel.kernel.file.file import OpenFile
+    from simkernel.kernel.file.socket import Control, Received
     from simkernel.kernel.net.filter import Filter
     from simkernel.kernel.net.namespace import Net
     from simkernel.kernel.net.skb import Skb
     from simkernel.kernel.task.credentials import Credentials
+    from simkernel.kernel.task.task import Task
 
 HZ: Final = 250
 """Ticks a second: timeouts of sockets are kept in ticks (CONFIG_HZ of the recorded kernel)."""
@@ -47,6 +53,7 @@ class Sock(FileObject):
         "_readers",
         "drops",
         "error",
+        "fasync_list",
         "filter",
         "net",
         "opener",
@@ -79,6 +86,7 @@ class Sock(FileObject):
         self.receive_ticks: int | None = None
         self.send_ticks: int | None = None
         self._readers: WaitQueue | None = None
+        self.fasync_list: FasyncList | None = None
 
     # -- waiting ------------------------------------------------------------
 
@@ -112,6 +120,35 @@ class Sock(FileObject):
     def sndtimeo(self) -> int | None:
         """Nanoseconds that a blocking send waits; None is for ever."""
         return None if self.send_ticks is None else self.send_ticks * JIFFY
+
+    # -- as a file --------------------------------------------------------------
+
+    exclusive_read = True
+
+    def recvmsg(self, task: Task, size: int, room: int = 0, flags: int = 0) -> Received | None:
+        """recvmsg(2); each protocol has its own."""
+        raise NotImplementedError
+
+    def sendmsg(
+        self, task: Task, data: bytes, address: Any = None, control: Control = (), flags: int = 0
+    ) -> int | Awaitable[int]:
+        """sendmsg(2); each protocol has its own."""
+        raise NotImplementedError
+
+    def read(self, task: Task, file: OpenFile, size: int, position: int) -> bytes | None:
+        """What recv(2) without flags gives (`sock_read_iter()`)."""
+        received = self.recvmsg(task, size, 0, 0)
+        return None if received is None else received.data
+
+    def write(self, task: Task, file: OpenFile, data: bytes, position: int) -> int | Awaitable[int]:
+        """What send(2) without flags does (`sock_write_iter()`)."""
+        return self.sendmsg(task, data, None, NO_CONTROL, 0)
+
+    def fasync(self, file: OpenFile, fd: int, on: bool) -> None:
+        """`sock_fasync()`."""
+        if self.fasync_list is None:
+            self.fasync_list = FasyncList()
+        self.fasync_list.switch(file, fd, on)
 
     def poll(self) -> int:
         """What may be done now (`datagram_poll()`).  Sending never has to wait for memory of one's own."""

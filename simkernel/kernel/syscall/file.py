@@ -1,100 +1,228 @@
-"""Calls on descriptors: close, dup, fcntl, poll."""
+"""Calls on descriptors: close, dup, fcntl, ioctl."""
 
 from __future__ import annotations
 
-from collections.abc import Coroutine, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import TYPE_CHECKING, Any, Final
 
+from simkernel.kernel.file.file import OpenFile
+from simkernel.kernel.fs.fasync import FileOwner
+from simkernel.kernel.fs.pipe import PipeEnd
 from simkernel.kernel.task.task import Task
-from simkernel.kernel.task.wait import WaitQueue, sleep_on
-from simkernel.uapi.errno import EBADF, EINVAL, ENOTTY, os_error
-from simkernel.uapi.fcntl import F_DUPFD, F_GETFL, F_SETFL, O_NONBLOCK
-from simkernel.uapi.poll import POLLERR, POLLHUP, POLLNVAL
+from simkernel.uapi import fcntl, stat
+from simkernel.uapi.errno import EBADF, EINVAL, ENOTTY, EPERM, os_error
+from simkernel.uapi.fcntl import FD_CLOEXEC, O_ASYNC, O_CLOEXEC, O_DIRECT, O_NOATIME, O_NONBLOCK
+from simkernel.uapi.ioctls import FIOASYNC, FIOCLEX, FIONBIO, FIONCLEX, FIONREAD
+from simkernel.uapi.structure import S32
 
 if TYPE_CHECKING:
     from simkernel.kernel.kernel import Kernel
 
-FIONBIO = 0x5421
-"""include/uapi/asm-generic/ioctls.h"""
+SETTABLE: Final = fcntl.O_APPEND | fcntl.O_NONBLOCK | fcntl.O_DIRECT | fcntl.O_NOATIME
+"""What F_SETFL changes, beside O_ASYNC (SETFL_MASK)."""
+ALL_CALLS: Final = 0xFFFFFFFF
 
-Watched = Sequence[tuple[int, int]]
-Ready = list[tuple[int, int]]
+Argument = int | memoryview
+"""A number, or a buffer of the program's."""
+Outcome = int | Coroutine[Any, Any, int]
 
 
 class FileCalls:
     """What every kind of open file takes."""
 
-    CALLS = ("close", "dup", "dup2", "fcntl", "ioctl", "poll")
+    CALLS = ("close", "close_range", "dup", "dup2", "dup3", "fcntl", "ioctl")
 
     def __init__(self, kernel: Kernel) -> None:
+        self._kernel = kernel
         self._engine = kernel.engine
         self._unmodelled = kernel.unmodelled
+        self._commands: dict[int, Callable[[Task, OpenFile, int, int], int]] = {
+            fcntl.F_DUPFD: lambda task, file, fd, lowest: self._dup_from(task, file, lowest, False),
+            fcntl.F_DUPFD_CLOEXEC: lambda task, file, fd, lowest: self._dup_from(task, file, lowest, True),
+            fcntl.F_GETFD: lambda task, file, fd, _: FD_CLOEXEC if fd in task.files.close_on_exec else 0,
+            fcntl.F_SETFD: self._set_descriptor_flags,
+            fcntl.F_GETFL: lambda task, file, fd, _: file.flags,
+            fcntl.F_SETFL: self._set_flags,
+            fcntl.F_GETOWN: lambda task, file, fd, _: file.owner.get() if file.owner else 0,
+            fcntl.F_SETOWN: self._set_owner,
+            fcntl.F_GETSIG: lambda task, file, fd, _: file.owner.signal if file.owner else 0,
+            fcntl.F_SETSIG: self._set_signal,
+            fcntl.F_GETPIPE_SZ: lambda task, file, fd, _: _pipe(file).pipe.size,
+            fcntl.F_SETPIPE_SZ: lambda task, file, fd, size: _pipe(file).pipe.set_size(task, size),
+        }
+        self._lacking = frozenset(
+            value
+            for name, value in vars(fcntl).items()
+            if name.startswith("F_") and value not in self._commands
+        )
+        self._requests: dict[int, Callable[[Task, OpenFile, int, int], None]] = {
+            FIOCLEX: lambda task, file, fd, _: task.files.set_close_on_exec(fd, True),
+            FIONCLEX: lambda task, file, fd, _: task.files.set_close_on_exec(fd, False),
+            FIONBIO: self._set_nonblocking,
+            FIOASYNC: self._set_async,
+        }
 
-    def close(self, task: Task, fd: int) -> None:
-        """close(2)."""
-        task.files.close(fd)
+    # -- descriptors ------------------------------------------------------------
+
+    def close(self, task: Task, fd: int) -> Coroutine[Any, Any, None] | None:
+        """close(2).  Whoever closes a file last waits for a driver that sleeps in its release."""
+        self._engine.charged += self._kernel.costs.file
+        pending = task.files.close(fd)
+        return None if pending is None else _finish(pending)
+
+    def close_range(self, task: Task, first: int, last: int, flags: int = 0) -> None:
+        """close_range(2), without flags.  EINVAL if `last` is below `first`."""
+        if flags:
+            raise self._unmodelled(f"close_range flags {flags:#x}", EINVAL)
+        if last & ALL_CALLS < first & ALL_CALLS:
+            raise os_error(EINVAL)
+        for fd, _ in task.files.items():
+            if first <= fd <= last & ALL_CALLS:
+                task.files.close(fd)
 
     def dup(self, task: Task, fd: int) -> int:
         """dup(2): another descriptor for the same open file."""
         return task.files.install(task.files.get(fd))
 
     def dup2(self, task: Task, fd: int, other: int) -> int:
-        """dup2(2): `other` for the same open file, closing what it was."""
-        return task.files.install_at(other, task.files.get(fd))
-
-    def fcntl(self, task: Task, fd: int, command: int, argument: int = 0) -> int:
-        """fcntl(2): F_DUPFD (the lowest free descriptor), F_GETFL, F_SETFL (O_NONBLOCK)."""
+        """dup2(2): `other` for the same open file, closing what it was.  Nothing if it is `fd` itself."""
         file = task.files.get(fd)
-        if command == F_GETFL:
-            return file.flags
-        if command == F_SETFL:
-            file.flags = (file.flags & ~O_NONBLOCK) | (argument & O_NONBLOCK)
-            return 0
-        if command == F_DUPFD and argument == 0:
-            return task.files.install(file)
-        raise self._unmodelled(f"fcntl command {command}", EINVAL)
+        return fd if fd == other else task.files.install_at(other, file)
 
-    def ioctl(self, task: Task, fd: int, request: int, argument: int = 0) -> int:
-        """ioctl(2): FIONBIO, which every file takes; ENOTTY for what the object does not know."""
+    def dup3(self, task: Task, fd: int, other: int, flags: int) -> int:
+        """dup3(2): the same with O_CLOEXEC if wanted.  EINVAL where dup2 would do nothing."""
+        if flags & ~O_CLOEXEC or fd == other:
+            raise os_error(EINVAL)
+        if not 0 <= other < task.files.limit:
+            raise os_error(EBADF)
+        return task.files.install_at(other, task.files.get(fd), close_on_exec=bool(flags))
+
+    # -- fcntl --------------------------------------------------------------------
+
+    def fcntl(self, task: Task, fd: int, command: int, argument: Argument = 0) -> int:
+        """fcntl(2): flags of the descriptor and of the open file, duplicates, owner, size of a pipe.
+
+        EINVAL for a command that there is not.
+        """
         file = task.files.get(fd)
-        if request != FIONBIO:
-            raise os_error(ENOTTY)
-        file.flags = (file.flags & ~O_NONBLOCK) | (O_NONBLOCK if argument else 0)
-        return 0
-
-    def poll(
-        self, task: Task, watched: Watched, timeout: int | None = None
-    ) -> Ready | Coroutine[Any, Any, Ready]:
-        """poll(2): (descriptor, events) of those that have any; `timeout` in ns, None for ever."""
-        ready = _ready(task, watched)
-        if ready or timeout == 0:
-            return ready
-        deadline = None if timeout is None else self._engine.time() + timeout
-        return self._wait(task, watched, deadline)
+        self._engine.charged += self._kernel.costs.file
+        do = self._commands.get(command)
+        if do is None or not isinstance(argument, int):
+            if command in self._lacking or do is not None:
+                raise self._unmodelled(f"fcntl command {command}", EINVAL)
+            raise os_error(EINVAL)
+        return do(task, file, fd, argument)
 
     @staticmethod
-    async def _wait(task: Task, watched: Watched, deadline: int | None) -> Ready:
-        queues: list[WaitQueue] = []
-        for fd, _ in watched:
-            queues += task.files.get(fd).object.wait_queues
-        while True:
-            woken = await sleep_on(*queues, deadline=deadline)
-            ready = _ready(task, watched)
-            if ready or not woken:
-                return ready
+    def _dup_from(task: Task, file: OpenFile, lowest: int, close_on_exec: bool) -> int:
+        if not 0 <= lowest < task.files.limit:
+            raise os_error(EINVAL)
+        return task.files.install(file, lowest, close_on_exec=close_on_exec)
 
+    @staticmethod
+    def _set_descriptor_flags(task: Task, file: OpenFile, fd: int, flags: int) -> int:
+        task.files.set_close_on_exec(fd, bool(flags & FD_CLOEXEC))
+        return 0
 
-def _ready(task: Task, watched: Watched) -> Ready:
-    ready = []
-    for fd, mask in watched:
+    def _set_flags(self, task: Task, file: OpenFile, fd: int, flags: int) -> int:
+        """`setfl()`."""
+        inode = file.object.inode
+        others = inode is not None and task.credentials.uid not in (0, inode.uid)
+        if flags & O_NOATIME and not file.flags & O_NOATIME and others:
+            raise os_error(EPERM)
+        if flags & O_DIRECT and not isinstance(file.object, PipeEnd):
+            raise os_error(EINVAL)
+        if (flags ^ file.flags) & O_ASYNC:
+            try:
+                file.object.fasync(file, fd, bool(flags & O_ASYNC))
+            except OSError as error:
+                if error.errno != ENOTTY:
+                    raise
+        file.flags = (file.flags & ~SETTABLE) | (flags & SETTABLE)
+        return 0
+
+    def _owner(self, file: OpenFile) -> FileOwner:
+        if file.owner is None:
+            file.owner = FileOwner(self._kernel.processes)
+        return file.owner
+
+    def _set_owner(self, task: Task, file: OpenFile, fd: int, pid: int) -> int:
+        if pid < 0:
+            raise self._unmodelled("a process group that owns a file", EINVAL)
+        self._owner(file).set(task, pid)
+        return 0
+
+    def _set_signal(self, task: Task, file: OpenFile, fd: int, number: int) -> int:
+        self._owner(file).set_signal(number)
+        return 0
+
+    # -- ioctl --------------------------------------------------------------------
+
+    def ioctl(self, task: Task, fd: int, request: int, argument: Argument = 0) -> Outcome:
+        """ioctl(2): what every file takes, and else what the object knows (ENOTTY).
+
+        A buffer has an address in the caller's memory for as long as the call lasts.
+        """
+        file = task.files.get(fd)
+        self._engine.charged += self._kernel.costs.file
+        request &= ALL_CALLS
+        if isinstance(argument, int):
+            result = self._ioctl(task, file, fd, request, argument)
+            return result if isinstance(result, int) else _finish(result)
+        address = task.mm.lend(argument)
         try:
-            file = task.files.get(fd)
-        except OSError as error:
-            if error.errno != EBADF:
-                raise
-            events = POLLNVAL
-        else:
-            events = file.object.poll() & (mask | POLLERR | POLLHUP)
-        if events:
-            ready.append((fd, events))
-    return ready
+            result = self._ioctl(task, file, fd, request, address)
+        except BaseException:
+            task.mm.take_back(address)
+            raise
+        if isinstance(result, int):
+            task.mm.take_back(address)
+            return result
+        return self._lent(task, address, result)
+
+    async def _lent(self, task: Task, address: int, pending: Awaitable[int]) -> int:
+        try:
+            return await pending
+        finally:
+            task.mm.take_back(address)
+
+    def _ioctl(
+        self, task: Task, file: OpenFile, fd: int, request: int, argument: int
+    ) -> int | Awaitable[int]:
+        """`do_vfs_ioctl()`."""
+        if (do := self._requests.get(request)) is not None:
+            do(task, file, fd, argument)
+            return 0
+        inode = file.object.inode
+        if request == FIONREAD and inode is not None and inode.kind == stat.S_IFREG:
+            task.mm.write(argument, S32.pack((inode.size - file.position) & 0x7FFFFFFF))
+            return 0
+        return file.object.ioctl(task, file, request, argument)
+
+    @staticmethod
+    def _set_nonblocking(task: Task, file: OpenFile, fd: int, argument: int) -> None:
+        file.flags = (file.flags & ~O_NONBLOCK) | (O_NONBLOCK if _int_at(task, argument) else 0)
+
+    @staticmethod
+    def _set_async(task: Task, file: OpenFile, fd: int, argument: int) -> None:
+        on = bool(_int_at(task, argument))
+        if on != bool(file.flags & O_ASYNC):
+            file.object.fasync(file, fd, on)
+
+
+def _int_at(task: Task, argument: int) -> int:
+    """The int that an argument points to; a bool is one already (as `socket.settimeout` passes it)."""
+    if isinstance(argument, bool):
+        return argument
+    (value,) = S32.unpack(task.mm.read(argument, S32.size))
+    return int(value)
+
+
+def _pipe(file: OpenFile) -> PipeEnd:
+    if not isinstance(file.object, PipeEnd):
+        raise os_error(EBADF)
+    return file.object
+
+
+async def _finish(pending: Awaitable[Any]) -> Any:
+    return await pending

@@ -115,6 +115,7 @@ class ProcessCalls:
     def fork_exec(self, task: Task, image: Image) -> int:
         """fork(2) and execve(2) in one: a child that runs `image`; its pid."""
         child = self._kernel.processes.fork(task, image.comm)
+        child.files.exec()
         self._charge_start(child, image, self._kernel.costs.fork + self._kernel.costs.exec)
         return child.pid
 

@@ -14,7 +14,7 @@ from simkernel.kernel.file.socket import NO_CONTROL, Address, Control, Received,
 from simkernel.kernel.task.task import Task
 from simkernel.kernel.task.wait import Blocked, BlockedCall, WouldBlock
 from simkernel.uapi.errno import EAFNOSUPPORT, EAGAIN, EINVAL, ENOTSOCK, EOPNOTSUPP, os_error
-from simkernel.uapi.fcntl import O_NONBLOCK
+from simkernel.uapi.fcntl import O_NONBLOCK, O_RDWR
 from simkernel.uapi.socket import AF_MAX, MSG_DONTWAIT, SOCK_CLOEXEC, SOCK_MAX, SOCK_NONBLOCK, SOCK_TYPE_MASK
 
 if TYPE_CHECKING:
@@ -102,9 +102,9 @@ class SocketCalls:
 
     @staticmethod
     def _install(task: Task, made: SocketObject, flags: int) -> int:
-        file = OpenFile(made, O_NONBLOCK if flags & SOCK_NONBLOCK else 0, socket=made)
+        file = OpenFile(made, O_RDWR | (O_NONBLOCK if flags & SOCK_NONBLOCK else 0), socket=made)
         try:
-            return task.files.install(file)
+            return task.files.install(file, close_on_exec=bool(flags & SOCK_CLOEXEC))
         except OSError:
             made.release()
             raise

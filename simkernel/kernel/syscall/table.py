@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from simkernel.kernel.syscall.epoll import EpollCalls
 from simkernel.kernel.syscall.file import FileCalls
 from simkernel.kernel.syscall.module import ModuleCalls
+from simkernel.kernel.syscall.pipe import PipeCalls
+from simkernel.kernel.syscall.poll import PollCalls
 from simkernel.kernel.syscall.process import ProcessCalls
+from simkernel.kernel.syscall.read_write import ReadWriteCalls
 from simkernel.kernel.syscall.socket import SocketCalls
 from simkernel.kernel.task.runner import Handler
 from simkernel.kernel.unmodelled import Unmodelled
@@ -16,7 +20,16 @@ if TYPE_CHECKING:
     from simkernel.kernel.kernel import Kernel
     from simkernel.kernel.task.task import Task
 
-GROUPS = (SocketCalls, FileCalls, ProcessCalls, ModuleCalls)
+GROUPS = (
+    SocketCalls,
+    FileCalls,
+    ReadWriteCalls,
+    PollCalls,
+    EpollCalls,
+    PipeCalls,
+    ProcessCalls,
+    ModuleCalls,
+)
 
 
 class SystemCallTable(dict[str, Handler]):

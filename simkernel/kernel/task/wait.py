@@ -35,12 +35,16 @@ class Waiter(Protocol):
     def wake(self, woken: bool) -> None:
         """Take it out of all its queues and let it go on; `woken` is False if its time is up."""
 
+    def wake_for(self, queue: WaitQueue, events: int) -> bool:
+        """Wake it for poll events on `queue` (0: whatever they are); False if it does not care for them."""
+
 
 class WaitQueue:
     """Who waits for one thing to happen (Linux's wait_queue_head).
 
     Waking wakes every waiter that is not exclusive and the first that is, as `__wake_up_common()`
-    does, so that of several readers of one socket only one runs for a message.
+    does, so that of several readers of one socket only one runs for a message.  Who is not exclusive
+    stands before the others, the last to come first (`add_wait_queue()`).
     """
 
     __slots__ = ("_waiters", "name")
@@ -56,11 +60,17 @@ class WaitQueue:
         return len(self._waiters) if self._waiters else 0
 
     def add(self, waiter: Waiter) -> None:
-        """Append a waiter."""
-        if self._waiters is None:
+        """Let a waiter stand in the queue: at its end if it is exclusive, else at its beginning."""
+        if not self._waiters:
             self._waiters = [waiter]
-        else:
+        elif waiter.exclusive:
             self._waiters.append(waiter)
+        else:
+            self._waiters.insert(0, waiter)
+
+    def add_first(self, waiter: Waiter) -> None:
+        """The same, at its beginning in any case (`__add_wait_queue_exclusive()`)."""
+        self._waiters = [waiter, *(self._waiters or ())]
 
     def discard(self, waiter: Waiter) -> None:
         """Take a waiter out, if it is in."""
@@ -73,12 +83,15 @@ class WaitQueue:
         if waiters:
             if len(waiters) == 1:
                 waiters[0].wake(True)
-                return
-            exclusive_woken = False
-            for waiter in tuple(waiters):
-                if not waiter.exclusive or not exclusive_woken:
-                    exclusive_woken = exclusive_woken or waiter.exclusive
-                    waiter.wake(True)
+            else:
+                self.wake_up_poll(0)
+
+    def wake_up_poll(self, events: int) -> None:
+        """The same, but those who poll for none of `events` are passed over (`wake_up_poll()`)."""
+        if self._waiters:
+            for waiter in tuple(self._waiters):
+                if waiter.wake_for(self, events) and waiter.exclusive:
+                    return
 
     def wake_up_all(self) -> None:
         """Wake everyone."""
@@ -88,12 +101,16 @@ class WaitQueue:
 
 
 class WouldBlock(Exception):
-    """An operation cannot go on before something happens on `queue`; then `retry()` goes on."""
+    """An operation cannot go on before something happens on `queue`; then `retry()` goes on.
 
-    def __init__(self, queue: WaitQueue, retry: Callable[[], Any]) -> None:
-        super().__init__(queue, retry)
+    `done` is how much of it is done already, which is the result if it must not wait; 0: EAGAIN.
+    """
+
+    def __init__(self, queue: WaitQueue, retry: Callable[[], Any], done: int = 0) -> None:
+        super().__init__(queue, retry, done)
         self.queue = queue
         self.retry = retry
+        self.done = done
 
 
 class Sleeping:
@@ -136,6 +153,11 @@ class Sleeping:
         if sleeper is not None and tell is not None:
             self.leave()
             tell(sleeper, woken, None)
+
+    def wake_for(self, queue: WaitQueue, events: int) -> bool:
+        """Who sleeps for one thing is woken whatever happened."""
+        self.wake(True)
+        return True
 
     def leave(self) -> None:
         """Stand in no queue any more, and let no timer run."""

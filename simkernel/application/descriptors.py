@@ -1,0 +1,252 @@
+"""Calls on descriptors, with the names, arguments, results and errors of Python's os and fcntl modules.
+
+Unlike there, a new descriptor is inherited by programs that are spawned, as a forked process has it;
+O_CLOEXEC, or FD_CLOEXEC by `fcntl`, keeps it to oneself.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any, Final, SupportsIndex
+
+from simkernel.application import arguments
+from simkernel.application.arguments import Buffer, c_int
+from simkernel.application.epoll import Descriptor, Epoll
+from simkernel.engine import Call, nanoseconds_up
+from simkernel.uapi.errno import EINVAL, os_error
+from simkernel.uapi.eventfd import EFD_CLOEXEC
+from simkernel.uapi.structure import U64
+
+if TYPE_CHECKING:
+    from simkernel.application.app import App
+
+IOCTL_BUFFER: Final = 1024
+"""Bytes that Python copies to a buffer of its own, which has one more (Modules/fcntlmodule.c)."""
+IOV_MAX: Final = 1024
+
+
+def descriptor(what: Descriptor) -> int:
+    """The descriptor of what has one.  ValueError if it is closed."""
+    fd = what if isinstance(what, int) else what.fileno()
+    if fd < 0:
+        raise ValueError(f"file descriptor cannot be a negative integer ({fd})")
+    return fd
+
+
+class Descriptors:
+    """A program's calls on descriptors: what os, fcntl and select have."""
+
+    __slots__ = ()
+
+    if TYPE_CHECKING:
+
+        def call(
+            self, name: str, *arguments: Any, convert: Callable[[Any], Any] | None = None
+        ) -> Call[Any]: ...
+
+        @property
+        def _app(self) -> App: ...
+
+    # -- reading and writing ------------------------------------------------------
+
+    def read(self, fd: int, n: SupportsIndex, /) -> Call[bytes]:
+        """Up to `n` bytes; none at the end."""
+        return self.call("read", c_int(fd), _size(n))
+
+    def write(self, fd: int, data: Buffer, /) -> Call[int]:
+        """The number of bytes that were written."""
+        return self.call("write", c_int(fd), arguments.data(data))
+
+    def pread(self, fd: int, n: SupportsIndex, offset: int, /) -> Call[bytes]:
+        """Up to `n` bytes from `offset` on; the position stays."""
+        return self.call("pread64", c_int(fd), _size(n), offset)
+
+    def pwrite(self, fd: int, data: Buffer, offset: int, /) -> Call[int]:
+        """The number of bytes that were written from `offset` on; the position stays."""
+        return self.call("pwrite64", c_int(fd), arguments.data(data), offset)
+
+    def readv(self, fd: int, buffers: Sequence[Any], /) -> Call[int]:
+        """Read into buffers, one after the other; the number of bytes."""
+        views = [arguments.writable(buffer, "readv") for buffer in buffers]
+
+        def fill(data: bytes) -> int:
+            start = 0
+            for view in views:
+                piece = data[start : start + len(view)]
+                view[: len(piece)] = piece
+                start += len(piece)
+            return len(data)
+
+        _check_count(views)
+        return self.call("readv", c_int(fd), [len(view) for view in views], convert=fill)
+
+    def writev(self, fd: int, buffers: Sequence[Buffer], /) -> Call[int]:
+        """Write buffers, one after the other; the number of bytes."""
+        _check_count(buffers)
+        return self.call("writev", c_int(fd), b"".join(map(arguments.data, buffers)))
+
+    def lseek(self, fd: int, position: int, whence: int, /) -> Call[int]:
+        """Set the position; the new one."""
+        return self.call("lseek", c_int(fd), position, c_int(whence))
+
+    # -- descriptors ----------------------------------------------------------------
+
+    def close(self, fd: Descriptor) -> Call[None]:
+        """Close a descriptor."""
+        return self.call("close", descriptor(fd))
+
+    def closerange(self, low: int, high: int, /) -> Call[None]:
+        """Close the descriptors from `low` up to, and not including, `high`."""
+        return self.call("close_range", max(c_int(low), 0), c_int(high) - 1)
+
+    def dup(self, fd: Descriptor) -> Call[int]:
+        """Another descriptor for the same open file."""
+        return self.call("dup", descriptor(fd))
+
+    def dup2(self, fd: Descriptor, other: int, inheritable: bool = True) -> Call[int]:
+        """`other` for the same open file."""
+        if inheritable:
+            return self.call("dup2", descriptor(fd), c_int(other))
+        return self.call("dup3", descriptor(fd), c_int(other), EFD_CLOEXEC)
+
+    def setrlimit_nofile(self, limit: int) -> Call[int]:
+        """How many descriptors the process may have; returns the old limit."""
+        return self.call("prlimit_nofile", c_int(limit))
+
+    # -- fcntl ------------------------------------------------------------------------
+
+    def fcntl(self, fd: Descriptor, command: int, argument: int | str | bytes = 0) -> Call[Any]:
+        """fcntl.fcntl: an int for an int; bytes for bytes, as the kernel changed them."""
+        if isinstance(argument, int):
+            return self.call("fcntl", descriptor(fd), c_int(command), _unsigned_too(argument))
+        raw = argument.encode() if isinstance(argument, str) else argument
+        if len(raw) > IOCTL_BUFFER:
+            raise ValueError("fcntl string arg too long")
+        buffer = _copied(raw)
+        return self.call(
+            "fcntl", descriptor(fd), c_int(command), memoryview(buffer),
+            convert=lambda _: bytes(buffer[: len(raw)]),
+        )  # fmt: skip
+
+    def ioctl(
+        self, fd: Descriptor, request: int, argument: int | str | Buffer = 0, mutate_flag: bool = True
+    ) -> Call[Any]:
+        """fcntl.ioctl: an int for an int; bytes for bytes, as the kernel changed them.
+
+        A buffer that can be written to is changed in place, and the result is the call's int.
+        """
+        number = descriptor(fd)
+        request &= 0xFFFFFFFF
+        if isinstance(argument, int):
+            return self.call("ioctl", number, request, _unsigned_too(argument))
+        raw = argument.encode() if isinstance(argument, str) else argument
+        view = memoryview(raw).cast("B")
+        if view.readonly or not mutate_flag:
+            if len(view) > IOCTL_BUFFER:
+                raise ValueError("ioctl string arg too long")
+            buffer = _copied(view)
+            return self.call(
+                "ioctl", number, request, memoryview(buffer),
+                convert=lambda _: bytes(buffer[: len(view)]),
+            )  # fmt: skip
+        if len(view) > IOCTL_BUFFER:
+            return self.call("ioctl", number, request, view)
+        buffer = _copied(view)
+
+        def changed(result: int) -> int:
+            view[:] = buffer[: len(view)]
+            return result
+
+        return self.call("ioctl", number, request, memoryview(buffer), convert=changed)
+
+    # -- files without a name -----------------------------------------------------------
+
+    def pipe(self) -> Call[tuple[int, int]]:
+        """A pipe: the descriptors to read from and to write to."""
+        return self.call("pipe2", 0)
+
+    def pipe2(self, flags: int, /) -> Call[tuple[int, int]]:
+        """A pipe with O_NONBLOCK, O_CLOEXEC or O_DIRECT."""
+        return self.call("pipe2", c_int(flags))
+
+    def eventfd(self, initval: int, flags: int = EFD_CLOEXEC) -> Call[int]:
+        """A counter to wait for."""
+        return self.call("eventfd2", initval & 0xFFFFFFFF, c_int(flags))
+
+    def eventfd_read(self, fd: int) -> Call[int]:
+        """What an eventfd has counted, or 1 of a semaphore."""
+        return self.call("read", c_int(fd), U64.size, convert=lambda data: U64.unpack(data)[0])
+
+    def eventfd_write(self, fd: int, value: int) -> Call[None]:
+        """Add to an eventfd."""
+        return self.call("write", c_int(fd), U64.pack(value), convert=_nothing)
+
+    # -- waiting for several --------------------------------------------------------------
+
+    def poll(
+        self, watched: Iterable[tuple[Descriptor, int]], timeout: float | None = None
+    ) -> Call[list[tuple[int, int]]]:
+        """(descriptor, events) of those that are ready; waits up to `timeout` milliseconds, None for ever."""
+        pairs = [(descriptor(what), c_int(events)) for what, events in watched]
+        ns = None if timeout is None or timeout < 0 else nanoseconds_up(timeout, 1_000_000)
+        return self.call("poll", pairs, ns)
+
+    def select(
+        self,
+        rlist: Iterable[Descriptor],
+        wlist: Iterable[Descriptor],
+        xlist: Iterable[Descriptor],
+        timeout: float | None = None,
+    ) -> Call[tuple[list[Any], list[Any], list[Any]]]:
+        """What is ready of three lists; waits up to `timeout` seconds, None for ever."""
+        lists = [list(rlist), list(wlist), list(xlist)]
+        fds = [[descriptor(what) for what in each] for each in lists]
+        if timeout is not None and timeout < 0:
+            raise ValueError("timeout must be non-negative")
+        ns = None if timeout is None else nanoseconds_up(timeout)
+
+        def chosen(ready: Any) -> tuple[list[Any], list[Any], list[Any]]:
+            reading, writing, exceptional = (
+                [what for what in each if descriptor(what) in some]
+                for each, some in zip(lists, ready, strict=True)
+            )
+            return reading, writing, exceptional
+
+        return self.call("select", tuple(fds), ns, convert=chosen)
+
+    def epoll(self, sizehint: int = -1, flags: int = 0) -> Awaitable[Epoll]:
+        """An epoll object, with the names of `select.epoll`."""
+        return self.call("epoll_create1", c_int(flags), convert=lambda fd: Epoll(self._app, fd))
+
+
+def _size(n: SupportsIndex) -> int:
+    """How many bytes to read.  EINVAL, without asking the kernel, for less than none."""
+    number = operator.index(n)
+    if number < 0:
+        raise os_error(EINVAL)
+    return number
+
+
+def _check_count(buffers: Sequence[Any]) -> None:
+    if len(buffers) > IOV_MAX:
+        raise os_error(EINVAL)
+
+
+def _unsigned_too(argument: int) -> int:
+    """An argument as an int of 32 bits, which may be given as an unsigned one."""
+    number = int(argument)
+    if not -(1 << 31) <= number < 1 << 32:
+        raise OverflowError("signed integer is greater than maximum")
+    return number - (1 << 32) if number >= 1 << 31 else number
+
+
+def _copied(raw: Buffer) -> bytearray:
+    """A copy in a buffer as large as Python's own, so that the kernel may write more than there was."""
+    buffer = bytearray(IOCTL_BUFFER + 1)
+    buffer[: len(raw)] = raw
+    return buffer
+
+
+def _nothing(_: Any) -> None:
+    pass

@@ -1,0 +1,100 @@
+"""An epoll object as a program has it: the names of Python's `select.epoll`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from simkernel.application.arguments import c_int
+from simkernel.application.steps import lazily
+from simkernel.engine import Call, nanoseconds_up
+from simkernel.uapi.eventpoll import (
+    EPOLL_CTL_ADD,
+    EPOLL_CTL_DEL,
+    EPOLL_CTL_MOD,
+    EPOLLIN,
+    EPOLLOUT,
+    EPOLLPRI,
+)
+
+if TYPE_CHECKING:
+    from simkernel.application.app import App
+
+FD_SETSIZE: Final = 1024
+"""How many events `poll` asks for unless it is told."""
+
+
+class HasFileno(Protocol):
+    """A socket, say."""
+
+    def fileno(self) -> int: ...
+
+
+Descriptor = int | HasFileno
+
+
+class Epoll:
+    """An epoll object."""
+
+    __slots__ = ("__weakref__", "_app", "_fd")
+
+    def __init__(self, app: App, fd: int) -> None:
+        self._app = app
+        self._fd = fd
+
+    async def __aenter__(self) -> Epoll:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    def fileno(self) -> int:
+        """The descriptor.  ValueError if it is closed."""
+        if self._fd < 0:
+            raise ValueError("I/O operation on closed epoll object")
+        return self._fd
+
+    @property
+    def closed(self) -> bool:
+        """Whether it is closed."""
+        return self._fd < 0
+
+    def register(self, fd: Descriptor, eventmask: int = EPOLLIN | EPOLLOUT | EPOLLPRI) -> Call[None]:
+        """Watch a descriptor.  EEXIST if it is watched, EPERM for a regular file."""
+        return self._control(EPOLL_CTL_ADD, fd, eventmask)
+
+    def modify(self, fd: Descriptor, eventmask: int) -> Call[None]:
+        """Watch a descriptor for other events.  FileNotFoundError (ENOENT) if it is not watched."""
+        return self._control(EPOLL_CTL_MOD, fd, eventmask)
+
+    def unregister(self, fd: Descriptor) -> Call[None]:
+        """Watch a descriptor no longer."""
+        return self._control(EPOLL_CTL_DEL, fd, 0)
+
+    def _control(self, operation: int, fd: Descriptor, events: int) -> Call[None]:
+        number = fd if isinstance(fd, int) else fd.fileno()
+        events = int(events) & 0xFFFFFFFF
+        return self._app.call(
+            "epoll_ctl", self.fileno(), operation, c_int(number), events, number & 0xFFFFFFFF
+        )
+
+    def poll(self, timeout: float | None = None, maxevents: int = -1) -> Call[list[tuple[int, int]]]:
+        """(descriptor, events) of what is ready; waits up to `timeout` seconds, None or negative for ever."""
+        if maxevents == -1:
+            maxevents = FD_SETSIZE - 1
+        elif maxevents < 1:
+            raise ValueError(f"maxevents must be greater than 0, got {maxevents}")
+        ns = None
+        if timeout is not None and timeout >= 0:  # epoll_wait(2) takes milliseconds: rounded up
+            ns = -(-nanoseconds_up(timeout) // 1_000_000) * 1_000_000
+        return self._app.call("epoll_wait", self.fileno(), c_int(maxevents), ns, convert=_pairs)
+
+    @lazily
+    async def close(self) -> None:
+        """Close it; harmless when it is closed."""
+        fd, self._fd = self._fd, -1
+        if fd >= 0:
+            await self._app.call("close", fd)
+
+
+def _pairs(events: Any) -> list[tuple[int, int]]:
+    return [(data, happened) for happened, data in events]

@@ -1,0 +1,100 @@
+"""epoll_create1(2), epoll_ctl(2), epoll_wait(2)."""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Any, Final
+
+from simkernel.kernel.file.file import OpenFile
+from simkernel.kernel.fs.eventpoll import Event, EventPoll
+from simkernel.kernel.task.task import Task
+from simkernel.kernel.task.wait import Sleep, WaitQueue, Woken
+from simkernel.uapi.errno import EINVAL, EPERM, os_error
+from simkernel.uapi.eventpoll import EPOLL_CLOEXEC, EpollEvent
+from simkernel.uapi.fcntl import O_RDWR
+
+if TYPE_CHECKING:
+    from simkernel.kernel.kernel import Kernel
+
+MAX_EVENTS: Final = ((1 << 31) - 1) // EpollEvent.SIZE
+"""What one call may ask for (EP_MAX_EVENTS)."""
+
+
+class Waiting(Sleep):
+    """Who waits for events: alone, and the last to come is woken first (`ep_poll()`)."""
+
+    __slots__ = ()
+
+    def __init__(self, queue: WaitQueue, deadline: int | None) -> None:
+        super().__init__((queue,), True, deadline, True)
+
+    def begin(self, sleeper: Task, woken: Woken) -> None:
+        """Stand first in the queue."""
+        self.sleeper = sleeper
+        self.woken = woken
+        self.queues[0].add_first(self)
+
+
+class EpollCalls:
+    """Watching many files."""
+
+    CALLS = ("epoll_create1", "epoll_ctl", "epoll_wait")
+
+    def __init__(self, kernel: Kernel) -> None:
+        self._engine = kernel.engine
+        self._costs = kernel.costs
+
+    def epoll_create1(self, task: Task, flags: int = 0) -> int:
+        """epoll_create1(2)."""
+        if flags & ~EPOLL_CLOEXEC:
+            raise os_error(EINVAL)
+        epoll = EventPoll(self._engine, self._costs)
+        epoll.file = OpenFile(epoll, O_RDWR)
+        self._engine.charged += self._costs.file_open
+        return task.files.install(epoll.file, close_on_exec=bool(flags))
+
+    def epoll_ctl(
+        self, task: Task, epfd: int, operation: int, fd: int, events: int = 0, data: int = 0
+    ) -> None:
+        """epoll_ctl(2).  EBADF, EPERM, EINVAL, EEXIST, ENOENT, ELOOP."""
+        epoll = task.files.get(epfd).object
+        file = task.files.get(fd)
+        self._engine.charged += 2 * self._costs.file
+        if not file.object.can_poll:
+            raise os_error(EPERM)
+        if not isinstance(epoll, EventPoll):
+            raise os_error(EINVAL)
+        epoll.control(operation, file, fd, events & 0xFFFFFFFF, data)
+
+    def epoll_wait(
+        self, task: Task, epfd: int, room: int, timeout: int | None = None
+    ) -> list[Event] | Coroutine[Any, Any, list[Event]]:
+        """epoll_wait(2): up to `room` (events, data) pairs; `timeout` in ns, None for ever."""
+        if not 0 < room <= MAX_EVENTS:
+            raise os_error(EINVAL)
+        file = task.files.get(epfd)
+        epoll = file.object
+        if not isinstance(epoll, EventPoll):
+            raise os_error(EINVAL)
+        self._engine.charged += self._costs.file
+        found = self._harvest(epoll, room)
+        if found or timeout == 0:
+            return found
+        deadline = None if timeout is None else self._engine.time() + timeout
+        return self._wait(file, epoll, room, deadline)
+
+    def _harvest(self, epoll: EventPoll, room: int) -> list[Event]:
+        found = epoll.harvest(room) if epoll.ready else []
+        self._engine.charged += self._costs.copy(len(found) * EpollEvent.SIZE)
+        return found
+
+    async def _wait(self, file: OpenFile, epoll: EventPoll, room: int, deadline: int | None) -> list[Event]:
+        file.get()
+        try:
+            while True:
+                woken = await Waiting(epoll.waiters, deadline)
+                found = self._harvest(epoll, room)
+                if found or not woken:
+                    return found
+        finally:
+            file.put()

@@ -1,0 +1,73 @@
+"""Files that are made in pairs or out of nothing: pipe2(2), eventfd2(2)."""
+
+from __future__ import annotations
+
+from itertools import count
+from typing import TYPE_CHECKING
+
+from simkernel.kernel.file.file import OpenFile
+from simkernel.kernel.fs.eventfd import EventFd
+from simkernel.kernel.fs.pipe import Pipe, PipeEnd
+from simkernel.kernel.task.task import Task
+from simkernel.uapi.errno import EINVAL, os_error
+from simkernel.uapi.eventfd import EFD_CLOEXEC, EFD_NONBLOCK, EFD_SEMAPHORE
+from simkernel.uapi.fcntl import O_CLOEXEC, O_DIRECT, O_NONBLOCK, O_RDONLY, O_RDWR, O_WRONLY
+
+if TYPE_CHECKING:
+    from simkernel.kernel.kernel import Kernel
+
+O_NOTIFICATION_PIPE = 0o200
+"""A pipe for the kernel's notifications (include/uapi/linux/watch_queue.h): O_EXCL's number."""
+
+
+class PipeCalls:
+    """Pipes and eventfds."""
+
+    CALLS = ("pipe2", "eventfd2")
+
+    def __init__(self, kernel: Kernel) -> None:
+        self._kernel = kernel
+        self._engine = kernel.engine
+        self._costs = kernel.costs
+        self._numbers = count(1)
+
+    def pipe2(self, task: Task, flags: int = 0) -> tuple[int, int]:
+        """pipe2(2): the descriptors to read from and to write to."""
+        if flags & O_NOTIFICATION_PIPE:
+            raise self._kernel.unmodelled("a pipe for notifications", EINVAL)
+        if flags & ~(O_CLOEXEC | O_NONBLOCK | O_DIRECT):
+            raise os_error(EINVAL)
+        pipe = Pipe(self._engine, self._costs, next(self._numbers))
+        mode = flags & O_NONBLOCK
+        reader = OpenFile(PipeEnd(pipe, reading=True), O_RDONLY | mode)
+        writer = OpenFile(PipeEnd(pipe, writing=True), O_WRONLY | mode | (flags & O_DIRECT))
+        return install_pair(self._kernel, task, reader, writer, flags)
+
+    def eventfd2(self, task: Task, value: int, flags: int = 0) -> int:
+        """eventfd2(2)."""
+        if flags & ~(EFD_SEMAPHORE | EFD_CLOEXEC | EFD_NONBLOCK):
+            raise os_error(EINVAL)
+        eventfd = EventFd(self._engine, self._costs, value & 0xFFFFFFFF, bool(flags & EFD_SEMAPHORE))
+        self._engine.charged += self._costs.file_open
+        file = OpenFile(eventfd, O_RDWR | (flags & EFD_NONBLOCK))
+        return task.files.install(file, close_on_exec=bool(flags & EFD_CLOEXEC))
+
+
+def install_pair(
+    kernel: Kernel, task: Task, first: OpenFile, second: OpenFile, flags: int
+) -> tuple[int, int]:
+    """Give two new files a descriptor each, or neither (EMFILE)."""
+    kernel.engine.charged += 2 * kernel.costs.file_open
+    close_on_exec = bool(flags & O_CLOEXEC)
+    try:
+        one = task.files.install(first, close_on_exec=close_on_exec)
+    except OSError:
+        first.object.release()
+        second.object.release()
+        raise
+    try:
+        return one, task.files.install(second, close_on_exec=close_on_exec)
+    except OSError:
+        task.files.close(one)
+        second.object.release()
+        raise

@@ -1,0 +1,150 @@
+"""poll(2) and select(2): waiting for several files at once (fs/select.c)."""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine, Iterable, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from simkernel.kernel.file.file import OpenFile
+from simkernel.kernel.task.task import Task
+from simkernel.kernel.task.wait import Sleep, WaitQueue
+from simkernel.uapi.errno import EBADF, EINVAL, os_error
+from simkernel.uapi.poll import (
+    POLLERR,
+    POLLHUP,
+    POLLIN,
+    POLLNVAL,
+    POLLOUT,
+    POLLPRI,
+    POLLRDBAND,
+    POLLRDNORM,
+    POLLWRBAND,
+    POLLWRNORM,
+)
+
+if TYPE_CHECKING:
+    from simkernel.kernel.kernel import Kernel
+
+ALWAYS: Final = POLLERR | POLLHUP
+"""What is reported whether it is asked for or not."""
+
+SELECT_IN: Final = POLLRDNORM | POLLRDBAND | POLLIN | POLLHUP | POLLERR
+SELECT_OUT: Final = POLLWRBAND | POLLWRNORM | POLLOUT | POLLERR
+SELECT_EXCEPT: Final = POLLPRI
+"""What makes a descriptor readable, writable or exceptional (POLLIN_SET and so on)."""
+FD_SETSIZE: Final = 1024
+
+Watched = Sequence[tuple[int, int]]
+Ready = list[tuple[int, int]]
+Sets = tuple[Sequence[int], Sequence[int], Sequence[int]]
+"""Descriptors to read, to write, and for exceptions."""
+
+
+class Polling(Sleep):
+    """A sleep at many files: it is woken only for events that it waits for (`pollwake()`)."""
+
+    __slots__ = ("wanted",)
+
+    def __init__(self, wanted: dict[WaitQueue, int], deadline: int | None) -> None:
+        super().__init__(tuple(wanted), True, deadline, False)
+        self.wanted = wanted
+
+    def wake_for(self, queue: WaitQueue, events: int) -> bool:
+        """Nothing happens if none of its events on this queue is among `events`."""
+        if events and not events & self.wanted[queue]:
+            return False
+        self.wake(True)
+        return True
+
+
+class PollCalls:
+    """Which of several files are ready."""
+
+    CALLS = ("poll", "select")
+
+    def __init__(self, kernel: Kernel) -> None:
+        self._engine = kernel.engine
+        self._costs = kernel.costs
+
+    def poll(
+        self, task: Task, watched: Watched, timeout: int | None = None
+    ) -> Ready | Coroutine[Any, Any, Ready]:
+        """poll(2): (descriptor, events) of those that have any; `timeout` in ns, None for ever.
+
+        EINVAL for more descriptors than the process may have.
+        """
+        if len(watched) > task.files.limit:
+            raise os_error(EINVAL)
+        ready = self._ready(task, watched)
+        if ready or timeout == 0:
+            return ready
+        return self._wait(task, watched, timeout)
+
+    def select(self, task: Task, sets: Sets, timeout: int | None = None) -> Sets | Coroutine[Any, Any, Sets]:
+        """select(2): those of each set that are ready.  EBADF if one is not open."""
+        wanted: dict[int, int] = {}
+        for fds, events in zip(sets, (SELECT_IN, SELECT_OUT, SELECT_EXCEPT), strict=True):
+            for fd in fds:
+                task.files.get(fd)
+                wanted[fd] = wanted.get(fd, 0) | events
+        watched = sorted(wanted.items())
+        ready = self._ready(task, watched)
+        if ready or timeout == 0:
+            return _selected(sets, ready)
+        return self._select_later(task, sets, watched, timeout)
+
+    async def _select_later(self, task: Task, sets: Sets, watched: Watched, timeout: int | None) -> Sets:
+        return _selected(sets, await self._wait(task, watched, timeout))
+
+    async def _wait(self, task: Task, watched: Watched, timeout: int | None) -> Ready:
+        deadline = None if timeout is None else self._engine.time() + timeout
+        files = [(task.files.get(fd), events) for fd, events in watched if fd >= 0]
+        for file, _ in files:
+            file.get()
+        try:
+            wanted = _wanted(files)
+            while True:
+                woken = await Polling(wanted, deadline)
+                ready = self._ready(task, watched)
+                if ready or not woken:
+                    return ready
+        finally:
+            for file, _ in files:
+                file.put()
+
+    def _ready(self, task: Task, watched: Watched) -> Ready:
+        """What is ready now; a negative descriptor is passed over."""
+        self._engine.charged += (self._costs.file + self._costs.poll) * len(watched)
+        ready = []
+        for fd, mask in watched:
+            if fd < 0:
+                continue
+            try:
+                file = task.files.get(fd)
+            except OSError as error:
+                if error.errno != EBADF:
+                    raise
+                events = POLLNVAL
+            else:
+                events = file.object.poll() & (mask | ALWAYS)
+            if events:
+                ready.append((fd, events))
+        return ready
+
+
+def _wanted(files: Iterable[tuple[OpenFile, int]]) -> dict[WaitQueue, int]:
+    """Where to wait, and for what there."""
+    wanted: dict[WaitQueue, int] = {}
+    for file, events in files:
+        for queue in file.object.wait_queues:
+            wanted[queue] = wanted.get(queue, 0) | events | ALWAYS
+    return wanted
+
+
+def _selected(sets: Sets, ready: Ready) -> Sets:
+    events = dict(ready)
+    reading, writing, exceptional = (
+        [fd for fd in fds if events.get(fd, 0) & mask]
+        for fds, mask in zip(sets, (SELECT_IN, SELECT_OUT, SELECT_EXCEPT), strict=True)
+    )
+    return reading, writing, exceptional

@@ -1,0 +1,190 @@
+"""read(2), write(2) and their like (fs/read_write.c): waiting where the caller wants to wait."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Coroutine, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+from simkernel.kernel.file.broken_pipe import BrokenPipe
+from simkernel.kernel.file.file import OpenFile
+from simkernel.kernel.task.task import Task
+from simkernel.kernel.task.wait import Blocked, WouldBlock, sleep_on
+from simkernel.uapi.errno import EAGAIN, EBADF, EINVAL, EPIPE, ESPIPE, os_error
+from simkernel.uapi.fcntl import O_ACCMODE, O_NONBLOCK, O_RDONLY, O_WRONLY
+from simkernel.uapi.seek import SEEK_HOLE
+from simkernel.uapi.signal import SIGPIPE
+
+if TYPE_CHECKING:
+    from simkernel.kernel.kernel import Kernel
+
+LARGEST: Final = 0x7FFFF000
+"""Bytes that one call transfers at most (MAX_RW_COUNT)."""
+
+Read = bytes | Blocked | Coroutine[Any, Any, bytes]
+Written = int | Coroutine[Any, Any, int]
+
+
+class ReadWriteCalls:
+    """Bytes from and to open files."""
+
+    CALLS = ("read", "write", "pread64", "pwrite64", "readv", "writev", "lseek")
+
+    def __init__(self, kernel: Kernel) -> None:
+        self._kernel = kernel
+        self._engine = kernel.engine
+        self._costs = kernel.costs
+
+    # -- reading ------------------------------------------------------------------
+
+    def read(self, task: Task, fd: int, size: int) -> Read:
+        """read(2): up to `size` bytes, from the file's position on."""
+        file = task.files.get(fd)
+        return self._read(task, file, size, file.position, moves=True)
+
+    def readv(self, task: Task, fd: int, sizes: Sequence[int]) -> Read:
+        """readv(2): the bytes for several buffers, in a row."""
+        return self.read(task, fd, sum(sizes))
+
+    def pread64(self, task: Task, fd: int, size: int, offset: int) -> Read:
+        """pread(2): the same from `offset` on; the position stays.  ESPIPE where there is none."""
+        if offset < 0:
+            raise os_error(EINVAL)
+        file = task.files.get(fd)
+        _check_position(file)
+        return self._read(task, file, size, offset, moves=False)
+
+    def _read(self, task: Task, file: OpenFile, size: int, position: int, *, moves: bool) -> Read:
+        self._engine.charged += self._costs.file
+        if file.flags & O_ACCMODE == O_WRONLY:
+            raise os_error(EBADF)
+        if size < 0:
+            raise os_error(EINVAL)
+        size = min(size, LARGEST)
+        result = file.object.read(task, file, size, position)
+        if isinstance(result, bytes):
+            if moves:
+                file.position += len(result)
+            return result
+        if result is not None:
+            return _read_later(file, result, moves)
+        if file.flags & O_NONBLOCK:
+            raise os_error(EAGAIN)
+        retry = partial(_read_again, task, file, size, position, moves)
+        timeout = None if file.socket is None else file.socket.rcvtimeo
+        deadline = None if timeout is None else self._engine.time() + timeout
+        return Blocked(file.object.readers, retry, file, deadline, file.object.exclusive_read)
+
+    # -- writing ------------------------------------------------------------------
+
+    def write(self, task: Task, fd: int, data: bytes) -> Written:
+        """write(2): how many bytes were taken, from the file's position on."""
+        file = task.files.get(fd)
+        return self._write(task, file, data, file.position, moves=True)
+
+    def writev(self, task: Task, fd: int, data: bytes) -> Written:
+        """writev(2), its buffers joined by the caller's library."""
+        return self.write(task, fd, data)
+
+    def pwrite64(self, task: Task, fd: int, data: bytes, offset: int) -> Written:
+        """pwrite(2): the same from `offset` on; the position stays.  ESPIPE where there is none."""
+        if offset < 0:
+            raise os_error(EINVAL)
+        file = task.files.get(fd)
+        _check_position(file)
+        position = file.position
+        try:
+            return self._write(task, file, data, offset, moves=False)
+        finally:
+            file.position = position  # O_APPEND has moved it
+
+    def _write(self, task: Task, file: OpenFile, data: bytes, position: int, *, moves: bool) -> Written:
+        self._engine.charged += self._costs.file
+        if file.flags & O_ACCMODE == O_RDONLY:
+            raise os_error(EBADF)
+        try:
+            result = file.object.write(task, file, data[:LARGEST], position)
+        except WouldBlock as blocked:
+            if file.flags & O_NONBLOCK:
+                if blocked.done:
+                    return blocked.done
+                raise os_error(EAGAIN) from None
+            return self._write_on(task, file, blocked)
+        except BrokenPipe as broken:
+            return self._broken(task, broken)
+        if not isinstance(result, int):
+            return _write_later(file, result, moves)
+        if moves:
+            file.position += result
+        return result
+
+    async def _write_on(self, task: Task, file: OpenFile, blocked: WouldBlock) -> int:
+        """Wait until the rest can be written; what was written counts if a signal comes."""
+        timeout = None if file.socket is None else file.socket.sndtimeo
+        deadline = None if timeout is None else self._engine.time() + timeout
+        file.get()
+        try:
+            while True:
+                if not await sleep_on(blocked.queue, deadline=deadline, exclusive=file.object.exclusive_read):
+                    if blocked.done:
+                        return blocked.done
+                    raise os_error(EAGAIN)
+                try:
+                    result: int = blocked.retry()
+                except WouldBlock as still:
+                    blocked = still
+                else:
+                    return result
+        except InterruptedError:
+            if blocked.done:
+                return blocked.done
+            raise
+        except BrokenPipe as broken:
+            return self._broken(task, broken)
+        finally:
+            file.put()
+
+    def _broken(self, task: Task, broken: BrokenPipe) -> int:
+        self._kernel.processes.send_signal(task, SIGPIPE)
+        if broken.done:
+            return broken.done
+        raise os_error(EPIPE) from None
+
+    # -- position -----------------------------------------------------------------
+
+    def lseek(self, task: Task, fd: int, offset: int, whence: int) -> int:
+        """lseek(2).  ESPIPE where there is no position."""
+        file = task.files.get(fd)
+        self._engine.charged += self._costs.file
+        if not 0 <= whence <= SEEK_HOLE:
+            raise os_error(EINVAL)
+        return file.object.llseek(task, file, offset, whence)
+
+
+def _check_position(file: OpenFile) -> None:
+    """Files that lie in no file system have no place to read at (FMODE_PREAD)."""
+    if file.object.inode is None:
+        raise os_error(ESPIPE)
+
+
+def _read_again(task: Task, file: OpenFile, size: int, position: int, moves: bool) -> Any:
+    result = file.object.read_again(task, file, size, position)
+    if isinstance(result, bytes):
+        if moves:
+            file.position += len(result)
+        return result
+    return result if result is None else _read_later(file, result, moves)
+
+
+async def _read_later(file: OpenFile, pending: Awaitable[bytes], moves: bool) -> bytes:
+    result = await pending
+    if moves:
+        file.position += len(result)
+    return result
+
+
+async def _write_later(file: OpenFile, pending: Awaitable[int], moves: bool) -> int:
+    result = await pending
+    if moves:
+        file.position += result
+    return result

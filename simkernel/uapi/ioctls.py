@@ -1,0 +1,20 @@
+"""The ioctl numbers that files of every kind share.  Source: include/uapi/asm-generic/ioctls.h."""
+
+from __future__ import annotations
+
+from typing import Final
+
+FIONREAD: Final = 0x541B
+FIONBIO: Final = 0x5421
+FIONCLEX: Final = 0x5450
+FIOCLEX: Final = 0x5451
+FIOASYNC: Final = 0x5452
+FIOQSIZE: Final = 0x5460
+
+TIOCOUTQ: Final = 0x5411
+"""What is not sent yet."""
+TIOCINQ: Final = FIONREAD
+
+# What include/uapi/linux/sockios.h calls two of them.
+SIOCINQ: Final = FIONREAD
+SIOCOUTQ: Final = TIOCOUTQ

@@ -1,0 +1,30 @@
+"""Addresses of unix sockets: struct sockaddr_un, in the form that Python's socket module has for them.
+
+A path name is a str, an abstract name bytes that begin with a NUL, and no name at all the empty str.
+Source: include/uapi/linux/un.h, unix(7).
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from simkernel.uapi.socket import AF_UNIX
+from simkernel.uapi.structure import U16
+
+UNIX_PATH_MAX: Final = 108
+SOCKADDR_UN_SIZE: Final = U16.size + UNIX_PATH_MAX
+
+UnixAddress = str | bytes
+
+
+def encode_sockaddr_un(path: bytes) -> bytes:
+    """The address that bind() is given: a path name ends with its NUL, an abstract name does not."""
+    return U16.pack(AF_UNIX) + path + (b"\0" if path and not path.startswith(b"\0") else b"")
+
+
+def decode_sockaddr_un(address: bytes) -> UnixAddress:
+    """What Python makes of a socket address (`makesockaddr()` of Modules/socketmodule.c)."""
+    path = address[U16.size :]
+    if path.startswith(b"\0"):
+        return path
+    return path.split(b"\0", 1)[0].decode("utf-8", "surrogateescape")
