@@ -5,7 +5,7 @@ A `Blocking` is a process of the machine without a program.  Its sockets look li
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from random import Random
 from typing import TYPE_CHECKING, TypeVar
 
@@ -14,6 +14,7 @@ from simkernel.application.family import Family
 from simkernel.application.genetlink import GenetlinkClient, Message
 from simkernel.application.uevent import UeventMonitor
 from simkernel.testing.descriptor import RealDescriptor
+from simkernel.testing.descriptors import BlockingDescriptors
 from simkernel.testing.driver import Driver
 from simkernel.testing.socket import BlockingSocket
 from simkernel.testing.twin import Run, TwinIterator, twin
@@ -27,10 +28,9 @@ if TYPE_CHECKING:
     from simkernel.uapi.ynl import Spec
 
 T = TypeVar("T")
-Pollable = BlockingSocket | int
 
 
-class Blocking:
+class Blocking(BlockingDescriptors):
     """One process of a machine, for ordinary code: `App`'s names, each call returning its result.
 
     `app` is the process's `App`, for calls that have no name here: `blocking.run(blocking.app.call(...))`.
@@ -79,26 +79,6 @@ class Blocking:
         if real in self._driver.real:
             self._driver.real.remove(real)
             real.close()
-
-    def poll(
-        self, watched: Iterable[tuple[Pollable, int]], timeout: float | None = None
-    ) -> list[tuple[int, int]]:
-        """(descriptor, events) of those that are ready; waits up to `timeout` milliseconds, None for ever."""
-        return self.run(self.app.poll([(_descriptor(what), mask) for what, mask in watched], timeout))
-
-    def close(self, fd: Pollable) -> None:
-        """Close a descriptor."""
-        self.run(self.app.close(_descriptor(fd)))
-
-    def dup(self, fd: Pollable) -> int:
-        """Another descriptor for the same open file."""
-        return self.run(self.app.dup(_descriptor(fd)))
-
-    def dup2(self, fd: Pollable, other: int) -> int:
-        """`other` for the same open file."""
-        return self.run(self.app.dup2(_descriptor(fd), other))
-
-    setrlimit_nofile = twin(App.setrlimit_nofile)
 
     # -- time -------------------------------------------------------------------
 
@@ -192,7 +172,3 @@ class BlockingMonitor(TwinIterator[Uevent]):
         self.inside = inside
 
     close = twin(UeventMonitor.close)
-
-
-def _descriptor(what: Pollable) -> int:
-    return what if isinstance(what, int) else what.descriptor
