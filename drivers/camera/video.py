@@ -36,6 +36,8 @@ FORMATS: Final = {
 }
 FOURCC: Final = {pixel_format: fourcc for fourcc, pixel_format in FORMATS.items()}
 SECOND: Final = 1_000_000_000
+LONGEST: Final = hw.INTERVAL_MAX - 1
+"""The longest interval: FRAME_INTERVAL at its highest cannot be told from the all ones of no camera."""
 PRECISION: Final = 100_000
 """The largest denominator of an interval that is told: 1/30 s rather than what it is in ns."""
 
@@ -88,7 +90,7 @@ class Video:
         modes = [mode for mode in hw.MODES if (mode.width, mode.height) == (arg.width, arg.height)]
         if arg.pixel_format not in FORMATS or not modes or arg.index:
             raise os_error(EINVAL)
-        shortest, longest = _seconds(modes[0].interval_ns), _seconds(hw.INTERVAL_MAX)
+        shortest, longest = _seconds(modes[0].interval_ns), _seconds(LONGEST)
         arg.type = v4l2.V4L2_FRMIVAL_TYPE_CONTINUOUS
         arg.union = V4l2FrmivalStepwise(
             shortest.numerator, shortest.denominator, longest.numerator, longest.denominator, 1, 1
@@ -134,7 +136,7 @@ class Video:
         wanted = hw.INTERVAL_DEFAULT
         if parm.numerator and parm.denominator:
             wanted = round(Fraction(parm.numerator * SECOND, parm.denominator))
-        camera.write(min(wanted, hw.INTERVAL_MAX), hw.INTERVAL)
+        camera.write(min(wanted, LONGEST), hw.INTERVAL)
         self.g_parm(parm)
 
 

@@ -137,8 +137,8 @@ async def unregister(core: VideoCore, device: VideoDevice) -> None:
     assert device.cdev is not None and device.node is not None
     device_unregister(device.node)
     async with device.lock:
-        await device.queue.release()
-        device.queue.owner = None
+        await device.queue.cancel()
+        device.queue.release()
         device.queue.free_orphans()
     cdev_del(device.cdev)
     put(core, device)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Generator
 from functools import partial
+from typing import Any
 
 from simkernel.driverapi.fs import File, FileOperations
 from simkernel.driverapi.ktime import ktime_get
 from simkernel.driverapi.mm import VmArea, page_align
+from simkernel.driverapi.mutex import mutex_trylock, mutex_unlock
 from simkernel.driverapi.poll import PollTable, poll_requested_events, poll_wait
 from simkernel.uapi.errno import EINVAL, ENODEV, os_error
 from simkernel.uapi.mman import PROT_READ
@@ -35,15 +37,41 @@ def open_file(file: File) -> None:
     device.add(file.private_data)
 
 
-async def release(core: VideoCore, file: File) -> None:
-    """`vb2_fop_release()`: the buffers go with the file that owns them."""
+def release(core: VideoCore, file: File) -> Awaitable[None] | None:
+    """`vb2_fop_release()`: the buffers go with the file that owns them.  Only ending a stream sleeps."""
     fh: FileHandle = file.private_data
     device: VideoDevice = fh.device
-    queue = device.queue
-    async with device.lock:
-        if queue.owner in (None, fh):
-            await queue.release()
-            queue.owner = None
+    streams = device.queue.streaming and device.queue.owner is fh
+    if streams or not mutex_trylock(device.lock):
+        return Ending(core, fh)
+    _close(core, fh)
+    mutex_unlock(device.lock)
+    return None
+
+
+class Ending:
+    """The end of a stream whose file is closed.  It begins when it is awaited, which may never be."""
+
+    def __init__(self, core: VideoCore, fh: FileHandle) -> None:
+        self._core = core
+        self._fh = fh
+
+    def __await__(self) -> Generator[Any, Any, None]:
+        return self._end().__await__()
+
+    async def _end(self) -> None:
+        queue = self._fh.device.queue
+        async with self._fh.device.lock:
+            if queue.owner is self._fh:
+                await queue.cancel()
+            _close(self._core, self._fh)
+
+
+def _close(core: VideoCore, fh: FileHandle) -> None:
+    """The lock is held."""
+    device: VideoDevice = fh.device
+    if device.queue.owner in (None, fh):
+        device.queue.release()
     device.remove(fh)
     put(core, device)
 

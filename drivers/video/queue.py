@@ -282,6 +282,10 @@ class Queue:
         """End; who waits for a frame waits no more (`__vb2_queue_cancel()`)."""
         if self.streaming:
             await self.ops.stop_streaming(self)
+        self.reset()
+
+    def reset(self) -> None:
+        """The driver has no buffers any more: neither has the queue."""
         self.streaming = self.error = False
         self.queued.clear()
         self.done.clear()
@@ -291,10 +295,11 @@ class Queue:
                 self.finish(buffer)
             buffer.state = State.DEQUEUED
 
-    async def release(self) -> None:
-        """Its owner is gone (`vb2_core_queue_release()`)."""
-        await self.cancel()
+    def release(self) -> None:
+        """Its owner is gone, and there is no stream (`vb2_core_queue_release()`)."""
+        self.reset()
         self.free(tuple(self.buffers))
+        self.owner = None
 
     def free_orphans(self) -> None:
         """The device goes: memory that programs still have mapped is theirs alone."""
