@@ -63,7 +63,7 @@ class EpollItem:
 
     def poll(self) -> int:
         """Which of its events hold now (`ep_item_poll()`)."""
-        return self.file.object.poll() & self.events
+        return self.file.object.poll_for(self.events) & self.events
 
     def wake(self, woken: bool) -> None:
         """Something happened, nobody says what."""

@@ -126,7 +126,7 @@ class PollCalls:
                     raise
                 events = POLLNVAL
             else:
-                events = file.object.poll() & (mask | ALWAYS)
+                events = file.object.poll_for(mask | ALWAYS) & (mask | ALWAYS)
             if events:
                 ready.append((fd, events))
         return ready
