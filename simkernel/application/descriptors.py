@@ -16,6 +16,7 @@ from simkernel.application.epoll import Descriptor, Epoll
 from simkernel.engine import Call, nanoseconds_up
 from simkernel.uapi.errno import EINVAL, os_error
 from simkernel.uapi.eventfd import EFD_CLOEXEC
+from simkernel.uapi.ioctl import _IOC_SIZE
 from simkernel.uapi.structure import U64
 
 if TYPE_CHECKING:
@@ -150,8 +151,8 @@ class Descriptors:
                 "ioctl", number, request, memoryview(buffer),
                 convert=lambda _: bytes(buffer[: len(view)]),
             )  # fmt: skip
-        if len(view) > IOCTL_BUFFER:
-            return self.call("ioctl", number, request, view)
+        if len(view) > IOCTL_BUFFER or 0 < _IOC_SIZE(request) <= len(view):
+            return self.call("ioctl", number, request, view)  # also what a failed call has changed
         buffer = _copied(view)
 
         def changed(result: int) -> int:
