@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Iterable
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
 
 from simkernel.application.descriptors import Descriptors
 from simkernel.application.epoll import Epoll
@@ -12,8 +12,6 @@ from simkernel.testing.twin import Run, twin
 
 if TYPE_CHECKING:
     from simkernel.application.app import App
-
-T = TypeVar("T")
 
 
 class BlockingEpoll:
@@ -62,8 +60,7 @@ class BlockingDescriptors:
 
     if TYPE_CHECKING:
         app: App
-
-        def run(self, awaitable: Awaitable[T]) -> T: ...
+        run: Run
 
     read = twin(Descriptors.read)
     write = twin(Descriptors.write)
@@ -86,11 +83,13 @@ class BlockingDescriptors:
 
     def dup(self, fd: Pollable) -> int:
         """Another descriptor for the same open file."""
-        return self.run(self.app.dup(_descriptor(fd)))
+        result: int = self.run(self.app.dup(_descriptor(fd)))
+        return result
 
     def dup2(self, fd: Pollable, other: int, inheritable: bool = True) -> int:
         """`other` for the same open file."""
-        return self.run(self.app.dup2(_descriptor(fd), other, inheritable))
+        result: int = self.run(self.app.dup2(_descriptor(fd), other, inheritable))
+        return result
 
     def fcntl(self, fd: Pollable, command: int, argument: int | str | bytes = 0) -> Any:
         """As `fcntl.fcntl`."""
@@ -104,7 +103,10 @@ class BlockingDescriptors:
         self, watched: Iterable[tuple[Pollable, int]], timeout: float | None = None
     ) -> list[tuple[int, int]]:
         """(descriptor, events) of those that are ready; waits up to `timeout` milliseconds, None for ever."""
-        return self.run(self.app.poll([(_descriptor(what), mask) for what, mask in watched], timeout))
+        result: list[tuple[int, int]] = self.run(
+            self.app.poll([(_descriptor(what), mask) for what, mask in watched], timeout)
+        )
+        return result
 
     def select(
         self,
@@ -117,7 +119,10 @@ class BlockingDescriptors:
         reading, writing, exceptional = (
             [_descriptor(what) for what in each] for each in (rlist, wlist, xlist)
         )
-        return self.run(self.app.select(reading, writing, exceptional, timeout))
+        result: tuple[list[Any], list[Any], list[Any]] = self.run(
+            self.app.select(reading, writing, exceptional, timeout)
+        )
+        return result
 
     def epoll(self, sizehint: int = -1, flags: int = 0) -> BlockingEpoll:
         """An epoll object."""
