@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from simkernel.driverapi.device import device_create, device_unregister
+from simkernel.driverapi.fasync import POLL_HUP, POLL_IN, kill_fasync
 from simkernel.driverapi.fs import cdev_add, cdev_del, cdev_init
 from simkernel.driverapi.trace import trace_flow
 from simkernel.driverapi.wait import wake_up_interruptible
@@ -67,6 +68,7 @@ def _disconnect(handle: InputHandle) -> None:
     cdev_del(evdev.cdev)
     evdev.exist = False
     for client in evdev.clients:
+        kill_fasync(client.fasync, POLL_HUP)
         wake_up_interruptible(client.wait)
     if evdev.open:
         input_close_device(handle)
@@ -80,6 +82,7 @@ def _events(handle: InputHandle, values: Sequence[Value]) -> None:
     flow = trace_flow(evdev.core.this)
     for client in evdev.clients if evdev.grab is None else (evdev.grab,):
         if not client.revoked and client.pass_values(values, evdev.time(client.clock), flow):
+            kill_fasync(client.fasync, POLL_IN)
             wake_up_interruptible(client.wait)
 
 

@@ -12,6 +12,7 @@ from typing import Any, Final, NamedTuple
 
 import attrs
 
+from simkernel.driverapi.fasync import FasyncList
 from simkernel.driverapi.spinlock import SpinLock
 from simkernel.driverapi.wait import WaitQueue
 from simkernel.uapi.input import InputEvent
@@ -64,6 +65,7 @@ class Client:
     clock: int = CLOCK_REALTIME
     revoked: bool = False
     masks: dict[int, int] = attrs.field(factory=dict)
+    fasync: FasyncList = attrs.field(factory=FasyncList)
     flow: int = 0
     """That of the events that were fetched last."""
 

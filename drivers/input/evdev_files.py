@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable
 from typing import Final
 
+from simkernel.driverapi.fasync import fasync_helper
 from simkernel.driverapi.fs import File, FileOperations
 from simkernel.driverapi.poll import PollTable, poll_wait
 from simkernel.driverapi.spinlock import spin_lock_init
@@ -108,6 +109,10 @@ def _poll(file: File, table: PollTable) -> int:
     return events | POLLIN | POLLRDNORM if client.readable else events
 
 
+def _fasync(file: File, fd: int, on: bool) -> None:
+    fasync_helper(file, fd, on, file.private_data.fasync)
+
+
 OPERATIONS: Final = FileOperations(
-    open=_open, release=_release, read=_read, write=_write, ioctl=ioctl, poll=_poll
+    open=_open, release=_release, read=_read, write=_write, ioctl=ioctl, poll=_poll, fasync=_fasync
 )

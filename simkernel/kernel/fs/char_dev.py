@@ -231,6 +231,11 @@ class CharDeviceFile(FileObject):
         return self._inode
 
     @property
+    def open_file(self) -> OpenFile:
+        """The open file description; for driverapi."""
+        return self._open_file
+
+    @property
     def kernel(self) -> Kernel:
         """The machine's kernel; for driverapi."""
         return self.cdev.kernel

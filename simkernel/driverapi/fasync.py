@@ -1,0 +1,36 @@
+"""Signals for readers that do not want to wait (O_ASYNC): include/linux/fs.h's fasync functions.
+
+    def fasync(file: File, fd: int, on: bool) -> None:
+        fasync_helper(file, fd, on, file.private_data.fasync)
+
+    kill_fasync(device.fasync, POLL_IN)          # something can be read now; also in interrupt context
+
+A file that is closed is taken out of the list by itself.
+"""
+
+from __future__ import annotations
+
+from simkernel.kernel.fs.char_dev import CharDeviceFile
+from simkernel.kernel.fs.fasync import POLL_ERR, POLL_HUP, POLL_IN, POLL_MSG, POLL_OUT, POLL_PRI, FasyncList
+
+__all__ = [
+    "POLL_ERR",
+    "POLL_HUP",
+    "POLL_IN",
+    "POLL_MSG",
+    "POLL_OUT",
+    "POLL_PRI",
+    "FasyncList",
+    "fasync_helper",
+    "kill_fasync",
+]
+
+
+def fasync_helper(file: CharDeviceFile, fd: int, on: bool, fasync: FasyncList) -> None:
+    """Put the file into the list of those that want a signal, or take it out."""
+    fasync.switch(file.open_file, fd, on)
+
+
+def kill_fasync(fasync: FasyncList, band: int) -> None:
+    """Send the signal to the owners of the files in the list; `band` is POLL_IN, POLL_HUP and so on."""
+    fasync.kill(band)
