@@ -52,16 +52,19 @@ def test_children_are_announced_below_their_parent_and_go_before_it() -> None:
     with bench() as machine:
         monitor = machine.blocking().uevents()
         machine.plug(camera)
-        seen = [next(monitor) for _ in range(5)]
+        seen = [next(monitor) for _ in range(9)]
         machine.unplug(camera)
         seen += [next(monitor) for _ in range(5)]
     told = [(event.action, event.devpath) for event in seen if "simbus0" in event.devpath]
     parent, child = "/devices/simbus0/0:1", "/devices/simbus0/0:1/camera/camera0"
+    node = "/devices/simbus0/0:1/video4linux/video0"
     assert told == [
         ("add", parent),
         ("add", child),
+        ("add", node),
         ("bind", parent),
         ("remove", child),
+        ("remove", node),
         ("unbind", parent),
         ("remove", parent),
     ]

@@ -124,7 +124,7 @@ def test_modules_every_error_is_the_right_one() -> None:
         "rmmod crashes": "EBUSY",
     }
     assert figures["drivers"] == ["camera", "mouse"]
-    assert figures["not_drivers"] == ["devclass", "hello", "input"]
+    assert figures["not_drivers"] == ["devclass", "hello", "input", "video"]
     assert (figures["oopses"], figures["leaks"], figures["quotients"]) == (1, 1, [120])
     assert "D" in figures["taints"]
 
