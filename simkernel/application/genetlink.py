@@ -129,10 +129,10 @@ class GenetlinkClient:
         """
         request = self._request(operation, "do", NLM_F_REQUEST | NLM_F_ACK, attributes)
         sequence, owner, fd = self._sequence, self._app.owner, self._sock.fileno()
-        await Call(owner, "sendto", (fd, request, 0, TO_KERNEL))
+        await _call(owner, "sendto", (fd, request, 0, TO_KERNEL))
         reply: Message | None = None
         while True:
-            received: Any = await Call(owner, "recvfrom", (fd, BUFFER, 0))
+            received: Any = await _call(owner, "recvfrom", (fd, BUFFER, 0))
             data = received.data
             for header, start, end in _from_kernel(received):
                 if header[SEQ] != sequence:
@@ -150,11 +150,11 @@ class GenetlinkClient:
         """
         request = self._request(operation, "dump", NLM_F_REQUEST | NLM_F_DUMP, attributes)
         sequence, owner, fd = self._sequence, self._app.owner, self._sock.fileno()
-        await Call(owner, "sendto", (fd, request, 0, TO_KERNEL))
+        await _call(owner, "sendto", (fd, request, 0, TO_KERNEL))
         replies: list[Message] = []
         interrupted = False
         while True:
-            received: Any = await Call(owner, "recvfrom", (fd, BUFFER, 0))
+            received: Any = await _call(owner, "recvfrom", (fd, BUFFER, 0))
             data = received.data
             for header, start, end in _from_kernel(received):
                 if header[SEQ] != sequence:
@@ -230,6 +230,13 @@ class _Events:
                 if event is not None and (not self._names or event[0] in self._names):
                     self._queued.append(Message(*event))
         return self._queued.pop(0)
+
+
+def _call(owner: object, name: str, arguments: tuple[Any, ...]) -> Call[Any]:
+    """A system call that nobody has to remember: it is awaited at once."""
+    call: Call[Any] = Call()
+    call.owner, call.name, call.arguments, call.convert = owner, name, arguments, None
+    return call
 
 
 def _from_kernel(received: Any) -> list[tuple[Header, int, int]]:
