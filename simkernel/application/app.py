@@ -19,6 +19,7 @@ from simkernel.application.arguments import c_int
 from simkernel.application.descriptors import Descriptors
 from simkernel.application.genetlink import GenetlinkClient
 from simkernel.application.module import Modules
+from simkernel.application.paths import Paths
 from simkernel.application.program import Image, Program
 from simkernel.application.socket import Socket
 from simkernel.application.steps import Steps, lazily
@@ -55,7 +56,7 @@ class System(Protocol):
         """depmod's answer: the modules of a name or an alias, dependencies first.  LookupError."""
 
 
-class App(Descriptors):
+class App(Descriptors, Paths):
     """One program's view of the machine."""
 
     __slots__ = ("__weakref__", "_debug", "_last", "_lost", "_system", "owner")

@@ -13,7 +13,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from simkernel.driverapi.context import driver_of, owner_of
-from simkernel.kernel.device.device import Class, Device, Environment
+from simkernel.kernel.device.attribute import DeviceAttribute
+from simkernel.kernel.device.device import Class, Device, Devnode, Environment, NodeAccess
 from simkernel.kernel.module.module import LoadedModule
 from simkernel.kernel.task.wait import maybe
 from simkernel.uapi.errno import EPROBE_DEFER
@@ -22,6 +23,7 @@ __all__ = [
     "EPROBE_DEFER",
     "Class",
     "Device",
+    "NodeAccess",
     "class_register",
     "class_unregister",
     "dev_get_drvdata",
@@ -54,9 +56,20 @@ def devm_add_action(device: Device, action: Callable[..., Awaitable[None] | None
     device.devres.add(action, release)
 
 
-def class_register(this: LoadedModule, name: str, environment: Environment | None = None) -> Class:
-    """A new class; `environment(device)` adds variables to its devices' uevents.  EEXIST."""
-    return this.kernel.devices.class_register(this, name, environment)
+def class_register(
+    this: LoadedModule,
+    name: str,
+    environment: Environment | None = None,
+    devnode: Devnode | None = None,
+    attributes: tuple[DeviceAttribute, ...] = (),
+) -> Class:
+    """A new class.  EEXIST.
+
+    `environment(device)` adds variables to its devices' uevents; `devnode(device)` says mode and owner of
+    their nodes below /dev (0600 and root without it); `attributes` are files of each below /sys
+    (driverapi/sysfs.py).
+    """
+    return this.kernel.devices.class_register(this, name, environment, devnode, attributes)
 
 
 def class_unregister(kind: Class) -> None:
@@ -78,8 +91,9 @@ def device_create(
 ) -> Device:
     """Add a device of class `kind` below `parent`, and tell user space.
 
-    `environment` are variables for its uevents; `node` the name of its node below /dev, if it has one,
-    and `number` that node's major and minor.  EINVAL for no name, EEXIST for one that is taken.
+    `environment` are variables for its uevents.  With a `number` (major, minor) it gets a node below /dev,
+    called `node`, or as the device is; it is there before user space is told.  EINVAL for no name, EEXIST
+    for one that is taken.
     """
     return this.kernel.devices.device_create(
         this, kind, parent, name, data=data, environment=environment, node=node, number=number

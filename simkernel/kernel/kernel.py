@@ -13,6 +13,9 @@ from simkernel.kernel.device.core import DriverCore
 from simkernel.kernel.device.simbus import Simbus
 from simkernel.kernel.device.uevent import Uevents
 from simkernel.kernel.fs.char_dev import CharDevices
+from simkernel.kernel.fs.filesystem import FileSystems
+from simkernel.kernel.fs.proc.kmsg import Syslog
+from simkernel.kernel.fs.proc.loadavg import LoadAverages
 from simkernel.kernel.irq.interrupts import Interrupts
 from simkernel.kernel.locking.preempt import Preempt
 from simkernel.kernel.log import Log
@@ -120,6 +123,25 @@ class Kernel:
     def char_devices(self) -> CharDevices:
         """The character devices, made when first asked for: many machines have none."""
         return CharDevices(self)
+
+    @cached_property
+    def fs(self) -> FileSystems:
+        """The tree of paths, made when a program first uses one."""
+        return FileSystems(self)
+
+    @cached_property
+    def load_averages(self) -> LoadAverages:
+        """What /proc/loadavg remembers."""
+        return LoadAverages()
+
+    @cached_property
+    def syslog(self) -> Syslog:
+        """Where the readers of /proc/kmsg are."""
+        return Syslog()
+
+    def realtime(self) -> int:
+        """The realtime clock, in ns since 1970: that is when a machine is switched on."""
+        return max(self.engine.time(), 0)
 
     def current(self) -> Task | None:
         """The task on whose behalf the kernel works now; None in interrupts and timers."""

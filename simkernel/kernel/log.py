@@ -13,6 +13,7 @@ from enum import IntEnum
 import attrs
 
 from simkernel.engine import KERNEL, Engine
+from simkernel.kernel.task.wait import WaitQueue
 
 RECORDS = 4096
 """Records kept: the descriptors of a 128 KiB buffer (kernel/printk/printk.c, CONFIG_LOG_BUF_SHIFT=17)."""
@@ -33,12 +34,16 @@ class Level(IntEnum):
 
 @attrs.frozen(slots=True)
 class LogRecord:
-    """One line of the log.  `time` in nanoseconds; `sequence` counts from 0 and has no holes."""
+    """One line of the log.  `time` in nanoseconds; `sequence` counts from 0 and has no holes.
+
+    `facility` is who wrote it, as syslog(3) counts: 0 the kernel.
+    """
 
     sequence: int
     time: int
     level: Level
     text: str
+    facility: int = 0
 
     def __str__(self) -> str:
         whole, fraction = divmod(max(self.time, 0) // 1000, 1_000_000)  # the clock is not up before 0
@@ -53,11 +58,21 @@ class Log:
         self._records: deque[LogRecord] = deque(maxlen=capacity)
         self.written = 0
         """How many records there ever were."""
+        self.readers = WaitQueue("the kernel log")
 
     @property
     def records(self) -> tuple[LogRecord, ...]:
         """What is kept, oldest first."""
         return tuple(self._records)
+
+    @property
+    def first(self) -> int:
+        """The sequence number of the oldest record that is kept."""
+        return self.written - len(self._records)
+
+    def at(self, sequence: int) -> LogRecord:
+        """The record of that number, which is one of those that are kept."""
+        return self._records[sequence - self.first]
 
     @property
     def overwritten(self) -> int:
@@ -68,13 +83,15 @@ class Log:
         """The kept records that are at least as bad as `level`, as dmesg(1) prints them."""
         return [str(record) for record in self._records if record.level <= level]
 
-    def printk(self, level: Level, text: str) -> None:
+    def printk(self, level: Level, text: str, facility: int = 0) -> None:
         """Append `text`, a record for each of its lines."""
         for line in text.splitlines():
-            self._records.append(LogRecord(self.written, self._engine.time(), level, line))
+            self._records.append(LogRecord(self.written, self._engine.time(), level, line, facility))
             self.written += 1
             if (emit := self._engine.trace.emit) is not None:
                 emit("console", KERNEL, "log", level=int(level), text=line)
+        if self.readers:
+            self.readers.wake_up()
 
     def emerg(self, text: str) -> None:
         """The system is unusable."""

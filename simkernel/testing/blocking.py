@@ -16,6 +16,7 @@ from simkernel.application.uevent import UeventMonitor
 from simkernel.testing.descriptor import RealDescriptor
 from simkernel.testing.descriptors import BlockingDescriptors
 from simkernel.testing.driver import Driver
+from simkernel.testing.paths import BlockingPaths
 from simkernel.testing.socket import BlockingSocket
 from simkernel.testing.twin import Run, TwinIterator, twin
 from simkernel.uapi.socket import AF_NETLINK, SOCK_RAW
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class Blocking(BlockingDescriptors):
+class Blocking(BlockingDescriptors, BlockingPaths):
     """One process of a machine, for ordinary code: `App`'s names, each call returning its result.
 
     `app` is the process's `App`, for calls that have no name here: `blocking.run(blocking.app.call(...))`.

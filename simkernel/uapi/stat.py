@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+import attrs
+
 S_IFMT: Final = 0o170000
 S_IFSOCK: Final = 0o140000
 S_IFLNK: Final = 0o120000
@@ -52,3 +54,37 @@ def major(device: int) -> int:
 def minor(device: int) -> int:
     """The minor part of a device's number."""
     return device & 0xFF | device >> 12 & ~0xFF
+
+
+@attrs.frozen(kw_only=True)
+class Stat:
+    """What stat(2) tells of a file, under the names of Python's os.stat_result.  Times from 1970 on."""
+
+    st_mode: int
+    st_ino: int
+    st_dev: int
+    st_nlink: int
+    st_uid: int
+    st_gid: int
+    st_size: int
+    st_rdev: int
+    st_blksize: int
+    st_blocks: int
+    st_atime_ns: int
+    st_mtime_ns: int
+    st_ctime_ns: int
+
+    @property
+    def st_atime(self) -> float:
+        """When it was read last, in seconds."""
+        return self.st_atime_ns / 1e9
+
+    @property
+    def st_mtime(self) -> float:
+        """When it was written last, in seconds."""
+        return self.st_mtime_ns / 1e9
+
+    @property
+    def st_ctime(self) -> float:
+        """When its inode was changed last, in seconds."""
+        return self.st_ctime_ns / 1e9

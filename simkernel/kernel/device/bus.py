@@ -33,6 +33,10 @@ class BusType:
         """Whether `driver` may be able to serve `device`."""
         return True
 
+    def attributes(self, device: Device) -> Mapping[str, str]:
+        """What a device on the bus shows below /sys, by name (`dev_groups`)."""
+        return {}
+
     def environment(self, device: Device) -> Mapping[str, str]:
         """Variables for the uevents of a device on the bus, MODALIAS among them."""
         return {}

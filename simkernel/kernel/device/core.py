@@ -7,13 +7,14 @@ Uevents come in Linux's order.  `add` of a device comes before its driver is loo
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from simkernel.engine import Engine
+from simkernel.kernel.device.attribute import Attached, DeviceAttribute
 from simkernel.kernel.device.binding import Binding
 from simkernel.kernel.device.bus import BusType, DeviceDriver
-from simkernel.kernel.device.device import Class, Device, Environment
+from simkernel.kernel.device.device import Class, Device, Devnode, Environment
 from simkernel.kernel.device.uevent import Uevents
 from simkernel.kernel.locking.preempt import Preempt
 from simkernel.kernel.log import Log
@@ -21,7 +22,7 @@ from simkernel.kernel.module.module import LoadedModule
 from simkernel.kernel.module.resources import DRIVER, Resources
 from simkernel.kernel.oops import Oopses
 from simkernel.kernel.workqueue import WorkQueue
-from simkernel.uapi.errno import EBUSY, EEXIST, EINVAL, os_error
+from simkernel.uapi.errno import EBUSY, EEXIST, EINVAL, ENODEV, os_error
 
 
 class DriverCore:
@@ -45,6 +46,8 @@ class DriverCore:
         self.buses: dict[str, BusType] = {}
         self.classes: dict[str, Class] = {}
         self._roots: list[Device] = []
+        self.on_node: Callable[[Device, bool], None] | None = None
+        """Told of each device with a number, when it comes and before it goes: devtmpfs, if there is one."""
 
     def __iter__(self) -> Iterator[Device]:
         """Every device, parents before their children."""
@@ -64,13 +67,18 @@ class DriverCore:
         self._uevents.send("add", bus.devpath, "bus")
 
     def class_register(
-        self, module: LoadedModule | None, name: str, environment: Environment | None = None
+        self,
+        module: LoadedModule | None,
+        name: str,
+        environment: Environment | None = None,
+        devnode: Devnode | None = None,
+        attributes: tuple[DeviceAttribute, ...] = (),
     ) -> Class:
         """Make a class known (`class_register()`).  EINVAL for no name, EEXIST for one that is taken."""
         _check_name(name)
         if name in self.classes:
             raise os_error(EEXIST)
-        kind = Class(name, module, environment)
+        kind = Class(name, module, environment, devnode, attributes)
         kind.resource = self._resources.add(module, "class", name, lambda: self.class_unregister(kind))
         self.classes[name] = kind
         self._uevents.send("add", kind.devpath, "class")
@@ -84,6 +92,19 @@ class DriverCore:
         self._uevents.send("remove", kind.devpath, "class")
         if kind.resource is not None:
             self._resources.remove(kind.resource)
+
+    def builtin_class(self, name: str, devnode: Devnode | None = None) -> Class:
+        """A class of the kernel's own, which is there before anybody could be told."""
+        kind = self.classes[name] = Class(name, None, None, devnode)
+        return kind
+
+    def builtin_device(self, kind: Class, name: str, number: tuple[int, int] = (0, 0)) -> Device:
+        """A device of such a class."""
+        device = Device(self._preempt, name, kind=kind, number=number)
+        self._roots.append(device)
+        kind.devices.append(device)
+        device.registered = True
+        return device
 
     # -- devices --------------------------------------------------------------
 
@@ -136,6 +157,27 @@ class DriverCore:
         """Tell user space that something about a device has changed (KOBJ_CHANGE)."""
         self.binding.send("change", device, dict(variables or {}))
 
+    # -- attributes -----------------------------------------------------------
+
+    def attribute_add(self, module: LoadedModule, device: Device, attribute: DeviceAttribute) -> None:
+        """Give a device a file below /sys (`device_create_file()`).  EEXIST, ENODEV."""
+        if not device.registered:
+            raise os_error(ENODEV)
+        attached = device.attributes = device.attributes or {}
+        if attribute.name in attached:
+            raise os_error(EEXIST)
+        resource = self._resources.add(
+            module, "attribute", f"{device.devpath}/{attribute.name}",
+            lambda: self.attribute_remove(device, attribute),
+        )  # fmt: skip
+        attached[attribute.name] = Attached(attribute, module, resource)
+
+    def attribute_remove(self, device: Device, attribute: DeviceAttribute) -> None:
+        """Take it away (`device_remove_file()`).  Harmless if it is gone."""
+        attached = (device.attributes or {}).pop(attribute.name, None)
+        if attached is not None and attached.resource is not None:
+            self._resources.remove(attached.resource)
+
     def _link(self, device: Device) -> None:
         _check_name(device.name)
         siblings = device.parent.children if device.parent is not None else self._roots
@@ -146,14 +188,20 @@ class DriverCore:
         if device.bus is not None:
             device.bus.devices.append(device)
         device.registered = True
+        if self.on_node is not None and device.number[0]:
+            self.on_node(device, True)
         self.binding.send("add", device)
 
     def _unlink(self, device: Device) -> None:
         for child in reversed(tuple(device.children)):
             self._unlink(child)
+        if self.on_node is not None and device.number[0]:
+            self.on_node(device, False)
         self.binding.send("remove", device)
         device.registered = False
         device.dead = True
+        for attached in tuple((device.attributes or {}).values()):
+            self.attribute_remove(device, attached.attribute)
         (device.parent.children if device.parent is not None else self._roots).remove(device)
         if device.bus is not None:
             device.bus.devices.remove(device)

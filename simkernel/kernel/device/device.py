@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from simkernel.kernel.device.attribute import Attached, DeviceAttribute
 from simkernel.kernel.device.devres import Devres
 from simkernel.kernel.locking.mutex import Mutex
 from simkernel.kernel.locking.preempt import Preempt
@@ -19,16 +20,33 @@ if TYPE_CHECKING:
 Environment = Callable[["Device"], Mapping[str, str]]
 
 
+@attrs.frozen
+class NodeAccess:
+    """Mode and owner of a device's node below /dev; 0 is what devtmpfs takes itself (0600, root)."""
+
+    mode: int = 0
+    uid: int = 0
+    gid: int = 0
+
+
+DEFAULT = NodeAccess()
+Devnode = Callable[["Device"], NodeAccess]
+
+
 @attrs.define(eq=False)
 class Class:
     """A kind of device seen by what it does, not by how it is connected (`struct class`).
 
-    `environment` adds variables to its devices' uevents (`dev_uevent`).
+    `environment` adds variables to its devices' uevents (`dev_uevent`); `devnode` says whose their nodes
+    are.
     """
 
     name: str
     module: LoadedModule | None = None
     environment: Environment | None = None
+    devnode: Devnode | None = None
+    attributes: tuple[DeviceAttribute, ...] = ()
+    """Files that each of its devices has (`dev_groups`)."""
     devices: list[Device] = attrs.field(factory=list)
     resource: Resource | None = None
 
@@ -42,8 +60,9 @@ class Device:
     """A device in the tree: on a bus, where a driver may be bound to it, or of a class, or neither.
 
     `data` is the driver's own (`dev_set_drvdata()`), and gone when the driver is.  `environment` are
-    variables of all its uevents.  `node` is the name of its node below /dev, with `number` (major,
-    minor), where it has one.
+    variables of all its uevents.  A device with a `number` (major, minor) has a node below /dev, called
+    `node`.  `attributes` are files below /sys
+    that drivers gave it.
     """
 
     def __init__(
@@ -67,8 +86,8 @@ class Device:
         self.module = module
         """Who made it; None: the kernel."""
         self.environment: Mapping[str, str] = environment or {}
-        self.node = node
         self.number = number
+        self.node = (node or name.replace("!", "/")) if number[0] else ""
         self.data = data
         self.driver: DeviceDriver | None = None
         self.children: list[Device] = []
@@ -76,6 +95,7 @@ class Device:
         self.lock = Mutex(preempt, f"of device {name}")
         self.registered = False
         self.dead = False
+        self.attributes: dict[str, Attached] | None = None
         self.resource: Resource | None = None
 
     def __repr__(self) -> str:
@@ -102,11 +122,24 @@ class Device:
         """What its lines in the log begin with: driver and name (`dev_printk()`)."""
         return f"{self.driver.name if self.driver else self.subsystem} {self.name}".lstrip()
 
+    @property
+    def node_access(self) -> NodeAccess:
+        """Mode and owner of its node (`device_get_devnode()`)."""
+        kind = self.kind
+        return DEFAULT if kind is None or kind.devnode is None else kind.devnode(self)
+
     def uevent_environment(self) -> dict[str, str]:
         """The variables of its uevents, in the order of `dev_uevent()`."""
         variables: dict[str, str] = {}
         if self.node:
             variables |= {"MAJOR": str(self.number[0]), "MINOR": str(self.number[1]), "DEVNAME": self.node}
+            access = self.node_access
+            if access.mode:
+                variables["DEVMODE"] = f"0{access.mode & 0o777:o}"
+            if access.uid:
+                variables["DEVUID"] = str(access.uid)
+            if access.gid:
+                variables["DEVGID"] = str(access.gid)
         if self.driver is not None:
             variables["DRIVER"] = self.driver.name
         if self.bus is not None:

@@ -87,6 +87,19 @@ class SimbusType(BusType):
             and SimbusDeviceId(device.vendor_id, device.device_id) in driver.ids
         )
 
+    def attributes(self, device: Device) -> Mapping[str, str]:
+        """As drivers/pci/pci-sysfs.c has them."""
+        assert isinstance(device, SimbusDevice)
+        return {
+            "vendor": f"0x{device.vendor_id:04x}",
+            "device": f"0x{device.device_id:04x}",
+            "class": f"0x{device.class_code:04x}",
+            "revision": f"0x{device.revision:02x}",
+            "irq": str(device.irq),
+            "serial": f"0x{device.serial:08x}",
+            "modalias": modalias(device.vendor_id, device.device_id),
+        }
+
     def environment(self, device: Device) -> Mapping[str, str]:
         """As `pci_uevent()` has it."""
         assert isinstance(device, SimbusDevice)

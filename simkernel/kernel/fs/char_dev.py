@@ -168,7 +168,9 @@ class CharDevices:
 
     # -- opening ----------------------------------------------------------------
 
-    def open(self, inode: Inode, major: int, minor: int, file: OpenFile) -> Any:
+    def open(
+        self, inode: Inode, major: int, minor: int, file: OpenFile
+    ) -> CharDeviceFile | Awaitable[CharDeviceFile]:
         """Open a node with a number (`chrdev_open()`): a CharDeviceFile, or an awaitable that gives one."""
         cdev = self.find(major, minor)
         if cdev.module is not None and not cdev.module.try_get():

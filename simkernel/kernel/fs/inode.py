@@ -8,10 +8,11 @@ NULL in `struct inode_operations` does.  Whether the caller may do it has been c
 from __future__ import annotations
 
 from collections.abc import Awaitable, Iterator
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Final
 
 import attrs
 
+from simkernel.engine import SECOND
 from simkernel.uapi import stat
 from simkernel.uapi.errno import EACCES, EINVAL, ENOTDIR, ENXIO, EPERM, os_error
 from simkernel.uapi.mman import PAGE_SIZE
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from simkernel.kernel.fs.dentry import Dentry
     from simkernel.kernel.fs.superblock import SuperBlock
     from simkernel.kernel.task.task import Task
+
+
+DAY: Final = 24 * 3600 * SECOND
 
 
 @attrs.frozen
@@ -34,11 +38,15 @@ class Owner:
 
 @attrs.frozen
 class DirectoryEntry:
-    """What getdents64(2) tells of a name: inode number and type (the S_IF bits)."""
+    """What getdents64(2) tells of a name: inode number and type (the S_IF bits).
+
+    `position` orders the entries of a directory, from 2 on.
+    """
 
     name: str
     number: int
     kind: int
+    position: int
 
 
 class Inode:
@@ -73,6 +81,19 @@ class Inode:
     def blocks(self) -> int:
         """st_blocks, of 512 bytes."""
         return 0
+
+    def accessed(self) -> None:
+        """It was read: `atime` follows if it is older than a change, or a day old (relatime)."""
+        now = self.superblock.now()
+        if self.atime <= self.mtime or self.atime <= self.ctime or now - self.atime >= DAY:
+            self.atime = now
+
+    def set_attributes(self, mode: int | None = None, uid: int | None = None, gid: int | None = None) -> None:
+        """Change mode and owner, which somebody may (`notify_change()`)."""
+        self.mode = self.mode if mode is None else mode
+        self.uid = self.uid if uid is None else uid
+        self.gid = self.gid if gid is None else gid
+        self.ctime = self.superblock.now()
 
     # -- any kind ---------------------------------------------------------------
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from hashlib import blake2b
 
 
 class SuperBlock:
@@ -18,6 +19,11 @@ class SuperBlock:
         self.device = device
         self.now = now
         self._last = 0
+
+    @staticmethod
+    def number_of(path: str) -> int:
+        """A number for an inode that is made anew whenever it is looked up, from where it lies."""
+        return int.from_bytes(blake2b(path.encode("utf-8", "surrogateescape"), digest_size=6).digest())
 
     def next_number(self) -> int:
         """A number for a new inode (`get_next_ino()`)."""

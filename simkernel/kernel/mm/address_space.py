@@ -61,8 +61,17 @@ class AddressSpace:
         return area.start
 
     def remove(self, area: VmArea) -> None:
-        """Take an area out."""
+        """Take an area out, and tell whose memory it is (`remove_vma()`)."""
         self.areas.remove(area)
+        if area.closed is not None:
+            area.closed(area)
+        if area.file is not None:
+            area.file.put()
+
+    def clear(self) -> None:
+        """The process has ended, and with it all it had mapped (`exit_mmap()`)."""
+        for area in tuple(self.areas):
+            self.remove(area)
 
     def find(self, address: int) -> VmArea | None:
         """The area that `address` lies in (`vma_lookup()`)."""

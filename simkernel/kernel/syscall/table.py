@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from simkernel.kernel.syscall.epoll import EpollCalls
 from simkernel.kernel.syscall.file import FileCalls
+from simkernel.kernel.syscall.mmap import MmapCalls
 from simkernel.kernel.syscall.module import ModuleCalls
+from simkernel.kernel.syscall.path import PathCalls
 from simkernel.kernel.syscall.pipe import PipeCalls
 from simkernel.kernel.syscall.poll import PollCalls
 from simkernel.kernel.syscall.process import ProcessCalls
@@ -27,6 +29,8 @@ GROUPS = (
     PollCalls,
     EpollCalls,
     PipeCalls,
+    PathCalls,
+    MmapCalls,
     ProcessCalls,
     ModuleCalls,
 )

@@ -71,6 +71,11 @@ class Processes:
     def __len__(self) -> int:
         return len(self._tasks)
 
+    @property
+    def last_pid(self) -> int:
+        """The number that was given out last."""
+        return self._last_pid
+
     def find(self, pid: int) -> Task:
         """The task numbered `pid`.  ESRCH if there is none."""
         task = self._tasks.get(pid)
@@ -145,6 +150,7 @@ class Processes:
         )
         child.flow = parent.flow
         child.signals = Signals(dict(parent.signals.handlers))
+        child.inherit_fs(parent)
         return child
 
     def clone_thread(self, leader: Task, comm: str) -> Task:
@@ -152,7 +158,7 @@ class Processes:
         leader.files.users += 1
         thread = self._new(comm, leader.credentials, leader.files, leader.net, leader.parent, leader.tgid)
         thread.signals = Signals(leader.signals.handlers)
-        thread.mm = leader.mm
+        thread.share(leader)
         return thread
 
     def start(self, task: Task, begin: Begin) -> None:
@@ -247,6 +253,7 @@ class Processes:
             self.fail(task, failure)
         task.files.users -= 1
         if task.files.users == 0:
+            task.exit_mm()
             task.files.close_all()
         if (emit := self._engine.trace.emit) is not None:
             emit("sched_process_exit", KERNEL, "sched", pid=task.pid, comm=task.comm, status=status)

@@ -33,6 +33,10 @@ class Scheduler(Protocol):
 
     costs: CostModel
 
+    @property
+    def count(self) -> int:
+        """How many CPUs programs see (`num_online_cpus()`)."""
+
     def ready(self, task: Task, function: Resume, value: Any, error: BaseException | None) -> None:
         """`task` can go on: call `function` when it has a CPU."""
 
@@ -62,6 +66,11 @@ class UnlimitedCpus:
         self._engine = engine
         self.costs = costs
         self.passes = engine.pass_charged
+
+    @property
+    def count(self) -> int:
+        """One: that each task has its own is nothing that a program could see."""
+        return 1
 
     def ready(self, task: Task, function: Resume, value: Any, error: BaseException | None) -> None:
         engine = self._engine
@@ -111,6 +120,11 @@ class RunQueue:
         self.costs = costs
         self.cpus = tuple(Cpu(number, engine.now) for number in range(cpus))
         self._queue: deque[tuple[Task, Continue, tuple[Any, ...]]] = deque()
+
+    @property
+    def count(self) -> int:
+        """The machine's."""
+        return len(self.cpus)
 
     def ready(self, task: Task, function: Resume, value: Any, error: BaseException | None) -> None:
         self.begin(task, function, value, error)

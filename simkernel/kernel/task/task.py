@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from simkernel.engine import Call
 from simkernel.kernel.file.table import FileTable
+from simkernel.kernel.fs.context import FsContext
 from simkernel.kernel.mm.address_space import AddressSpace
 from simkernel.kernel.task.credentials import Credentials
 from simkernel.kernel.task.signals import Signals
@@ -40,6 +41,7 @@ class Task:
     """
 
     __slots__ = (
+        "_fs",
         "_mm",
         "_state",
         "_wait_child",
@@ -92,6 +94,7 @@ class Task:
         self.children: list[Task] = []
         self._wait_child: WaitQueue | None = None
         self._mm: UserMemory | None = None
+        self._fs: FsContext | None = None
         self.signals = Signals()
         self._state = State.RUNNING
         self.alive = True
@@ -141,6 +144,28 @@ class Task:
     @mm.setter
     def mm(self, mm: UserMemory) -> None:
         self._mm = mm
+
+    @property
+    def fs(self) -> FsContext:
+        """Where the process is in the tree of paths, and its umask."""
+        if self._fs is None:
+            self._fs = FsContext()
+        return self._fs
+
+    def exit_mm(self) -> None:
+        """Give back what is mapped: no thread of the process is left."""
+        if isinstance(self._mm, AddressSpace):
+            self._mm.clear()
+
+    def inherit_fs(self, parent: Task) -> None:
+        """Begin where `parent` is (fork(2))."""
+        if parent._fs is not None:
+            self._fs = parent._fs.copy()
+
+    def share(self, leader: Task) -> None:
+        """Be a thread of `leader`: memory and place are the process's (CLONE_VM, CLONE_FS)."""
+        self._mm = leader.mm
+        self._fs = leader.fs
 
     @property
     def is_leader(self) -> bool:

@@ -1,0 +1,277 @@
+"""Mapped memory, with the names, arguments, results and errors of Python's mmap module.
+
+    memory = await app.mmap(fd, 4096)
+    memory[0:4] = b"ping"           # no system call: that is what mapping is for
+    await memory.close()
+
+What asks the kernel is awaited: size, flush, close.  Left out are resize and madvise.
+"""
+
+from __future__ import annotations
+
+import operator
+from typing import TYPE_CHECKING, Any, Final, SupportsIndex, overload
+
+from simkernel.application.arguments import Buffer
+from simkernel.application.steps import lazily
+from simkernel.uapi.fcntl import F_DUPFD_CLOEXEC
+from simkernel.uapi.mman import (
+    MAP_ANONYMOUS,
+    MAP_PRIVATE,
+    MAP_SHARED,
+    MS_SYNC,
+    PROT_READ,
+    PROT_WRITE,
+)
+from simkernel.uapi.stat import S_IFREG, kind
+
+if TYPE_CHECKING:
+    from simkernel.application.app import App
+
+ACCESS_DEFAULT: Final = 0
+ACCESS_READ: Final = 1
+ACCESS_WRITE: Final = 2
+ACCESS_COPY: Final = 3
+
+_ACCESS: Final = {
+    ACCESS_READ: (MAP_SHARED, PROT_READ),
+    ACCESS_WRITE: (MAP_SHARED, PROT_READ | PROT_WRITE),
+    ACCESS_COPY: (MAP_PRIVATE, PROT_READ | PROT_WRITE),
+}
+"""What mmap makes of `access`."""
+READ_WRITE: Final = PROT_READ | PROT_WRITE
+
+
+class Memory:
+    """Memory that is mapped: a row of bytes with a position, as `mmap.mmap` is."""
+
+    _view: memoryview | None
+    _position: int
+
+    @property
+    def closed(self) -> bool:
+        """Whether it is mapped no longer."""
+        return self._view is None
+
+    @property
+    def memory(self) -> memoryview:
+        """The bytes themselves, for what wants a buffer.  ValueError once closed."""
+        if self._view is None:
+            raise ValueError("mmap closed or invalid")
+        return self._view
+
+    def __buffer__(self, flags: int, /) -> memoryview:
+        return memoryview(self.memory)
+
+    def __len__(self) -> int:
+        return len(self.memory)
+
+    @overload
+    def __getitem__(self, key: SupportsIndex) -> int: ...
+    @overload
+    def __getitem__(self, key: slice) -> bytes: ...
+
+    def __getitem__(self, key: Any) -> int | bytes:
+        if isinstance(key, slice):
+            return self.memory[key].tobytes()
+        return self.memory[_index(key, len(self))]
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        memory = self._writable()
+        if not isinstance(key, slice):
+            memory[_index(key, len(self))] = _byte(value)
+            return
+        if len(memory[key]) != len(memoryview(value)):
+            raise IndexError("mmap slice assignment is wrong size")
+        memory[key] = bytes(value)
+
+    # -- by position ------------------------------------------------------------
+
+    def tell(self) -> int:
+        """The position."""
+        return self._checked()
+
+    def seek(self, pos: int, whence: int = 0, /) -> None:
+        """Move the position.  ValueError where that is no place."""
+        base = {0: 0, 1: self._checked(), 2: len(self)}.get(whence)
+        if base is None:
+            raise ValueError("unknown seek type")
+        if not 0 <= base + pos <= len(self):
+            raise ValueError("seek out of range")
+        self._position = base + pos
+
+    def read(self, n: int | None = None, /) -> bytes:
+        """Up to `n` bytes from the position on, or all."""
+        start = self._checked()
+        end = len(self) if n is None or n < 0 else min(start + n, len(self))
+        self._position = max(start, end)
+        return self.memory[start:end].tobytes()
+
+    def read_byte(self) -> int:
+        """One byte.  ValueError at the end."""
+        if self._checked() >= len(self):
+            raise ValueError("read byte out of range")
+        self._position += 1
+        return self.memory[self._position - 1]
+
+    def readline(self) -> bytes:
+        """Up to the end of a line, or of the memory."""
+        end = self.find(b"\n")
+        return self.read(None if end < 0 else end + 1 - self._position)
+
+    def write(self, data: Buffer, /) -> int:
+        """Write at the position; the number of bytes.  ValueError if there is no room for them."""
+        memory = self._writable()
+        size = len(memoryview(data))
+        if self._position + size > len(memory):
+            raise ValueError("data out of range")
+        memory[self._position : self._position + size] = bytes(data)
+        self._position += size
+        return size
+
+    def write_byte(self, byte: int, /) -> None:
+        """Write one byte.  ValueError at the end."""
+        memory = self._writable()
+        if self._position >= len(memory):
+            raise ValueError("write byte out of range")
+        memory[self._position] = _byte(byte)
+        self._position += 1
+
+    # -- by content -------------------------------------------------------------
+
+    def find(self, sub: Buffer, start: int | None = None, end: int | None = None, /) -> int:
+        """Where `sub` is, from the position on unless told otherwise; -1: nowhere."""
+        first = self._checked() if start is None else start
+        return self.memory.tobytes().find(bytes(sub), first, len(self) if end is None else end)
+
+    def rfind(self, sub: Buffer, start: int | None = None, end: int | None = None, /) -> int:
+        """The same from behind."""
+        first = self._checked() if start is None else start
+        return self.memory.tobytes().rfind(bytes(sub), first, len(self) if end is None else end)
+
+    def move(self, dest: int, src: int, count: int, /) -> None:
+        """Copy within.  ValueError where that is out of range."""
+        memory = self._writable()
+        if min(dest, src, count) < 0 or max(dest, src) + count > len(memory):
+            raise ValueError("source, destination, or count out of range")
+        memory[dest : dest + count] = memory[src : src + count].tobytes()
+
+    def _checked(self) -> int:
+        self.memory  # noqa: B018 - raises once it is closed
+        return self._position
+
+    def _writable(self) -> memoryview:
+        memory = self.memory
+        if memory.readonly:
+            raise TypeError("mmap can't modify a readonly memory map.")
+        return memory
+
+
+class Mapping(Memory):
+    """A mapping of a program's.  `address` is where it is in the program's memory."""
+
+    __slots__ = ("_app", "_fd", "_position", "_view", "address")
+
+    def __init__(self, app: App, address: int, view: memoryview, fd: int) -> None:
+        self._app = app
+        self.address = address
+        self._view = view
+        self._fd = fd
+        self._position = 0
+
+    def __repr__(self) -> str:
+        return "<mapping closed>" if self._view is None else f"<mapping of {len(self)} bytes>"
+
+    @lazily
+    async def size(self) -> int:
+        """The size of the file, which may be another than that of the mapping."""
+        self._checked()
+        if self._fd < 0:
+            return len(self)
+        size: int = (await self._app.fstat(self._fd)).st_size
+        return size
+
+    @lazily
+    async def flush(self, offset: int = 0, size: int | None = None) -> None:
+        """msync(2)."""
+        length = len(self) - offset if size is None else size
+        if not 0 <= offset <= len(self) or length < 0 or offset + length > len(self):
+            raise ValueError("flush values out of range")
+        await self._app.call("msync", self.address + offset, length, MS_SYNC)
+
+    @lazily
+    async def close(self) -> None:
+        """Unmap it; harmless when that has been done."""
+        view, self._view = self._view, None
+        if view is None:
+            return
+        await self._app.call("munmap", self.address, len(view))
+        fd, self._fd = self._fd, -1
+        if fd >= 0:
+            await self._app.call("close", fd)
+
+    async def __aenter__(self) -> Mapping:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+
+async def map_memory(
+    app: App, fileno: int, length: int, flags: int, prot: int, access: int, offset: int
+) -> Mapping:
+    """What `mmap.mmap(...)` does (`new_mmap_object()` of Modules/mmapmodule.c): checks, a dup, mmap(2).
+
+    ValueError for arguments that cannot be, or a regular file that is shorter.
+    """
+    if length < 0:
+        raise OverflowError("memory mapped length must be positive")
+    if offset < 0:
+        raise OverflowError("memory mapped offset must be positive")
+    if access and (flags != MAP_SHARED or prot != READ_WRITE):
+        raise ValueError("mmap can't specify both access and flags, prot.")
+    if access:
+        if access not in _ACCESS:
+            raise ValueError("mmap invalid access parameter.")
+        flags, prot = _ACCESS[access]
+    if fileno == -1:
+        flags |= MAP_ANONYMOUS
+        mapped: Any = await app.call("mmap", 0, length, prot, flags, -1, offset)
+        return Mapping(app, int(mapped), mapped.memory, -1)
+    status = await app.fstat(fileno)
+    if kind(status.st_mode) == S_IFREG:
+        length = _length_in_file(length, offset, status.st_size)
+    fd: int = await app.call("fcntl", fileno, F_DUPFD_CLOEXEC, 0)
+    try:
+        mapped = await app.call("mmap", 0, length, prot, flags, fd, offset)
+    except OSError:
+        await app.call("close", fd)
+        raise
+    return Mapping(app, int(mapped), mapped.memory, fd)
+
+
+def _length_in_file(length: int, offset: int, size: int) -> int:
+    if length == 0:
+        if size == 0:
+            raise ValueError("cannot mmap an empty file")
+        if offset >= size:
+            raise ValueError("mmap offset is greater than file size")
+        return size - offset
+    if offset > size or size - offset < length:
+        raise ValueError("mmap length is greater than file size")
+    return length
+
+
+def _index(key: SupportsIndex, length: int) -> int:
+    index = operator.index(key)
+    index += length if index < 0 else 0
+    if not 0 <= index < length:
+        raise IndexError("mmap index out of range")
+    return index
+
+
+def _byte(value: Any) -> int:
+    number = operator.index(value)
+    if not 0 <= number <= 0xFF:
+        raise ValueError("mmap item value must be in range(0, 256)")
+    return number

@@ -1,0 +1,42 @@
+"""include/linux/sysfs.h: a driver's files below /sys, one value each.
+
+    FORMAT = DeviceAttribute("format", show=show_format, store=set_format)
+
+    devm_device_create_file(device, FORMAT)                        # a device that the driver is bound to
+    device_create_file(this, child, FORMAT)                        # one that it made
+    class_register(this, "camera", attributes=(FORMAT,))           # each of a class
+
+    def show_format(device: Device) -> str:
+        return f"{dev_get_drvdata(device).format}\\n"
+
+    def set_format(device: Device, data: bytes) -> None:           # plain or async; OSError refuses it
+        ...
+
+`show` is called when somebody reads; what is longer than a page is cut, with a line in the log.
+"""
+
+from __future__ import annotations
+
+from simkernel.driverapi.context import driver_of
+from simkernel.kernel.device.attribute import DeviceAttribute
+from simkernel.kernel.device.device import Device
+from simkernel.kernel.module.module import LoadedModule
+
+__all__ = ["DeviceAttribute", "device_create_file", "device_remove_file", "devm_device_create_file"]
+
+
+def device_create_file(this: LoadedModule, device: Device, attribute: DeviceAttribute) -> None:
+    """Give `device` a file.  EEXIST, or ENODEV if it is gone; it goes with the device at the latest."""
+    this.kernel.devices.attribute_add(this, device, attribute)
+
+
+def device_remove_file(this: LoadedModule, device: Device, attribute: DeviceAttribute) -> None:
+    """Take the file away.  Harmless if it is gone."""
+    this.kernel.devices.attribute_remove(device, attribute)
+
+
+def devm_device_create_file(device: Device, attribute: DeviceAttribute) -> None:
+    """The same for a device that the driver is bound to, until it is no more."""
+    this = driver_of(device)
+    device_create_file(this, device, attribute)
+    device.devres.add(attribute, lambda: device_remove_file(this, device, attribute))

@@ -1,0 +1,15 @@
+"""/proc/devices (fs/proc/devices.c)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from simkernel.kernel.kernel import Kernel
+
+
+def records(kernel: Kernel) -> list[str]:
+    """The majors that are reserved, and for what; there are no block devices."""
+    regions = kernel.char_devices.regions
+    lines = [f"{region.major:3d} {region.name}\n" for region in regions]
+    return ["Character devices:\n", *lines, "\nBlock devices:\n"]

@@ -1,0 +1,74 @@
+"""/sys/bus, /sys/class and /sys/dev: devices by their bus, class and number (drivers/base/bus.c, class.c)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from simkernel.kernel.device.bus import BusType, DeviceDriver
+from simkernel.kernel.device.device import Class, Device
+from simkernel.kernel.fs.sysfs.entry import Attribute, Contents, Folder, Link
+from simkernel.kernel.fs.sysfs.uevent import synthesize
+
+if TYPE_CHECKING:
+    from simkernel.kernel.kernel import Kernel
+
+
+def buses(kernel: Kernel) -> Contents:
+    """/sys/bus."""
+    for bus in kernel.devices.buses.values():
+        yield bus.name, _bus(kernel, bus)
+
+
+def _bus(kernel: Kernel, bus: BusType) -> Folder:
+    def contents() -> Contents:
+        yield "devices", Folder(lambda: ((each.name, Link(each.devpath)) for each in tuple(bus.devices)))
+        yield "drivers", Folder(lambda: ((each.name, _driver(kernel, each)) for each in tuple(bus.drivers)))
+        yield "uevent", _asked_for(kernel, bus.devpath, "bus")
+
+    return Folder(contents)
+
+
+def _driver(kernel: Kernel, driver: DeviceDriver) -> Folder:
+    def contents() -> Contents:
+        for device in tuple(driver.devices):
+            yield device.name, Link(device.devpath)
+        if driver.module is not None:
+            yield "module", Link(f"/module/{driver.module.name}")
+        yield "uevent", _asked_for(kernel, driver.devpath, "drivers")
+
+    return Folder(contents)
+
+
+def classes(kernel: Kernel) -> Contents:
+    """/sys/class."""
+    for kind in kernel.devices.classes.values():
+        yield kind.name, _class(kind)
+
+
+def _class(kind: Class) -> Folder:
+    return Folder(lambda: ((each.name, Link(each.devpath)) for each in tuple(kind.devices)))
+
+
+def numbers(kernel: Kernel) -> Contents:
+    """/sys/dev: character devices by number; there are no block devices."""
+
+    def char() -> Contents:
+        for device in kernel.devices:
+            if device.number[0]:
+                yield _number(device), Link(device.devpath)
+
+    yield "block", Folder(lambda: iter(()))
+    yield "char", Folder(char)
+
+
+def _number(device: Device) -> str:
+    return f"{device.number[0]}:{device.number[1]}"
+
+
+def _asked_for(kernel: Kernel, devpath: str, subsystem: str) -> Attribute:
+    """A file `uevent` of what has no variables of its own: it can only be written to."""
+
+    def store(data: bytes) -> None:
+        synthesize(data, lambda action, extra: kernel.uevents.send(action, devpath, subsystem, extra))
+
+    return Attribute(None, store)

@@ -1,0 +1,37 @@
+"""Writing to a file `uevent`: user space asks for an event to be told again (lib/kobject_uevent.c)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Final
+
+from simkernel.uapi.errno import EINVAL, os_error
+
+ACTIONS: Final = ("add", "remove", "change", "move", "online", "offline", "bind", "unbind")
+"""kobject_actions."""
+_UUID: Final = re.compile(r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}")
+_ARGUMENT: Final = re.compile(r"([A-Za-z0-9]+)=([A-Za-z0-9]+)")
+
+Send = Callable[[str, dict[str, str]], None]
+
+
+def synthesize(data: bytes, send: Send) -> None:
+    """`ACTION [UUID [KEY=VALUE ...]]`: send that event, marked as asked for (`kobject_synth_uevent()`).
+
+    EINVAL for what is no such line.
+    """
+    words = data.decode("utf-8", "surrogateescape").removesuffix("\n").split(" ")
+    if words[0] not in ACTIONS:
+        raise os_error(EINVAL)
+    extra = {"SYNTH_UUID": "0"}
+    if len(words) > 1:
+        if not _UUID.fullmatch(words[1]):
+            raise os_error(EINVAL)
+        extra["SYNTH_UUID"] = words[1]
+    for word in words[2:]:
+        argument = _ARGUMENT.fullmatch(word)
+        if argument is None:
+            raise os_error(EINVAL)
+        extra[f"SYNTH_ARG_{argument[1]}"] = argument[2]
+    send(words[0], extra)

@@ -1,0 +1,171 @@
+"""The contents of a file that lives in memory: tmpfs, memfd, shared memory (mm/shmem.c).
+
+Pages are there from the first write or mapping on; what was never written is a hole, and reads as
+zeros.  Pages that are mapped are kept where they are, so that program and file share them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+import attrs
+
+from simkernel.uapi.errno import ENOSPC, os_error
+from simkernel.uapi.mman import PAGE_SIZE, page_align
+
+LARGEST: Final = (1 << 63) - 1
+"""Bytes that a file may have (MAX_LFS_FILESIZE)."""
+
+
+@attrs.define(eq=False)
+class Extent:
+    """Pages in a row: where in the file they begin, and whether anybody maps them."""
+
+    start: int
+    memory: bytearray
+    mapped: bool = False
+
+    @property
+    def end(self) -> int:
+        """Where they end."""
+        return self.start + len(self.memory)
+
+
+class Room:
+    """How many bytes a file system's files may have in memory, together."""
+
+    __slots__ = ("limit", "used")
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self.used = 0
+
+    def take(self, size: int) -> None:
+        """ENOSPC where they are not to be had (`shmem_inode_acct_blocks()`)."""
+        if self.used + size > self.limit:
+            raise os_error(ENOSPC)
+        self.used += size
+
+
+class Pages:
+    """A file's bytes.  `size` is where it ends."""
+
+    __slots__ = ("_extents", "_room", "size")
+
+    def __init__(self, room: Room) -> None:
+        self.size = 0
+        self._room = room
+        self._extents: list[Extent] = []
+
+    @property
+    def allotted(self) -> int:
+        """Bytes of the pages that there are."""
+        return sum(len(extent.memory) for extent in self._extents)
+
+    def read(self, position: int, size: int) -> bytes:
+        """Up to `size` bytes, as far as the file goes."""
+        end = min(position + size, self.size)
+        if end <= position:
+            return b""
+        for extent in self._extents:
+            if extent.start <= position and end <= extent.end:
+                return bytes(memoryview(extent.memory)[position - extent.start : end - extent.start])
+        data = bytearray(end - position)
+        for extent in self._between(position, end):
+            first, last = max(position, extent.start), min(end, extent.end)
+            piece = memoryview(extent.memory)[first - extent.start : last - extent.start]
+            data[first - position : last - position] = piece
+        return bytes(data)
+
+    def write(self, position: int, data: bytes) -> None:
+        """Put bytes in; the file ends no earlier than they do.  ENOSPC."""
+        end = position + len(data)
+        self._allot(position, end)
+        for extent in self._between(position, end):
+            first, last = max(position, extent.start), min(end, extent.end)
+            place = memoryview(extent.memory)[first - extent.start : last - extent.start]
+            place[:] = data[first - position : last - position]
+        self.size = max(self.size, end)
+
+    def truncate(self, size: int) -> None:
+        """Let the file end at `size`.  Bytes beyond are gone: should it grow again they are zeros.
+
+        Pages that are mapped stay where they are, zeroed; on Linux a program that looks there gets SIGBUS.
+        """
+        if size < self.size:
+            for extent in self._between(size, LARGEST):
+                self._cut(extent, size)
+            self._extents = [extent for extent in self._extents if extent.memory]
+        self.size = size
+
+    def view(self, position: int, size: int, unmodelled: Callable[[str], Exception]) -> memoryview:
+        """The pages from `position` on, in one piece, for a mapping.  ENOSPC."""
+        end = page_align(position + size)
+        self._allot(position, end)
+        extents = self._between(position, end)
+        if len(extents) > 1:
+            if any(extent.mapped for extent in extents):
+                raise unmodelled("mapping a file across pages that were mapped when it was shorter")
+            extents = [self._merge(extents)]
+        (extent,) = extents
+        extent.mapped = True
+        return memoryview(extent.memory)[position - extent.start : position - extent.start + size]
+
+    def free(self) -> None:
+        """The file is gone, and its pages are."""
+        self._room.used -= self.allotted
+        self._extents = []
+
+    def data_from(self, position: int) -> int | None:
+        """Where the next page that there is begins, from `position` on (SEEK_DATA); None: nowhere."""
+        return next((max(e.start, position) for e in self._between(position, self.size)), None)
+
+    def hole_from(self, position: int) -> int:
+        """Where the next hole begins (SEEK_HOLE); there is one at the end."""
+        for extent in self._between(position, self.size):
+            if extent.start > position:
+                break
+            position = extent.end
+        return min(position, self.size)
+
+    # -- pages ------------------------------------------------------------------
+
+    def _between(self, start: int, end: int) -> list[Extent]:
+        return [extent for extent in self._extents if extent.start < end and start < extent.end]
+
+    def _allot(self, start: int, end: int) -> None:
+        """Have pages for all bytes from `start` to `end`."""
+        start, end = start // PAGE_SIZE * PAGE_SIZE, page_align(end)
+        gaps = []
+        for extent in self._between(start, end):
+            if start < extent.start:
+                gaps.append((start, extent.start))
+            start = extent.end
+        if start < end:
+            gaps.append((start, end))
+        for first, last in gaps:
+            self._room.take(last - first)
+            self._fill(first, last)
+
+    def _fill(self, first: int, last: int) -> None:
+        before = next((e for e in self._extents if e.end == first and not e.mapped), None)
+        if before is not None:
+            before.memory.extend(bytes(last - first))
+        else:
+            self._extents.append(Extent(first, bytearray(last - first)))
+            self._extents.sort(key=lambda extent: extent.start)
+
+    def _merge(self, extents: list[Extent]) -> Extent:
+        """Extents that lie in a row, and that nobody maps, as one."""
+        merged = Extent(extents[0].start, bytearray().join(extent.memory for extent in extents))
+        self._extents = [extent for extent in self._extents if extent not in extents] + [merged]
+        self._extents.sort(key=lambda extent: extent.start)
+        return merged
+
+    def _cut(self, extent: Extent, size: int) -> None:
+        kept = len(extent.memory) if extent.mapped else max(page_align(size) - extent.start, 0)
+        self._room.used -= len(extent.memory) - kept
+        del extent.memory[kept:]
+        zeroed = max(size - extent.start, 0)
+        extent.memory[zeroed:] = bytes(len(extent.memory) - zeroed)

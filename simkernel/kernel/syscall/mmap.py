@@ -1,0 +1,82 @@
+"""Calls about memory: mmap and its kin, memfd_create."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Coroutine
+from typing import TYPE_CHECKING, Any, Final
+
+from simkernel.kernel.file.file import OpenFile
+from simkernel.kernel.fs.dentry import Dentry
+from simkernel.kernel.fs.inode import Owner
+from simkernel.kernel.fs.open import begin
+from simkernel.kernel.fs.tmpfs import TmpfsFile
+from simkernel.kernel.mm.mmap import Mapped, address_space, map_area, unmap
+from simkernel.kernel.task.task import Task
+from simkernel.uapi import mman
+from simkernel.uapi.errno import EINVAL, ENOMEM, os_error
+from simkernel.uapi.fcntl import O_RDWR
+
+if TYPE_CHECKING:
+    from simkernel.kernel.kernel import Kernel
+
+NAME_MAX: Final = 249
+"""Bytes of a memfd's name: NAME_MAX less `memfd:` (MFD_NAME_MAX_LEN)."""
+MEMFD: Final = mman.MFD_CLOEXEC | mman.MFD_ALLOW_SEALING | mman.MFD_NOEXEC_SEAL | mman.MFD_EXEC
+SEALING: Final = mman.MFD_ALLOW_SEALING | mman.MFD_NOEXEC_SEAL
+
+
+class MmapCalls:
+    """A process's memory."""
+
+    CALLS = ("mmap", "munmap", "msync", "memfd_create")
+
+    def __init__(self, kernel: Kernel) -> None:
+        self._kernel = kernel
+
+    def mmap(
+        self, task: Task, address: int, length: int, prot: int, flags: int, fd: int, offset: int
+    ) -> Mapped | Coroutine[Any, Any, Mapped]:
+        """mmap(2): the address, which the kernel chooses whatever is asked for, and the memory there."""
+        if offset % mman.PAGE_SIZE:
+            raise os_error(EINVAL)
+        file = None if flags & mman.MAP_ANONYMOUS else task.files.get(fd)
+        made = map_area(self._kernel, task, length, prot, flags, file, offset)
+        return _wait(made) if isinstance(made, Awaitable) else made
+
+    def munmap(self, task: Task, address: int, length: int) -> None:
+        """munmap(2)."""
+        unmap(self._kernel, task, address, length)
+
+    def msync(self, task: Task, address: int, length: int, flags: int) -> None:
+        """msync(2): memory and file are the same here.  EINVAL, ENOMEM for what is not mapped."""
+        if address % mman.PAGE_SIZE or flags & ~(mman.MS_ASYNC | mman.MS_INVALIDATE | mman.MS_SYNC):
+            raise os_error(EINVAL)
+        if flags & mman.MS_ASYNC and flags & mman.MS_SYNC:
+            raise os_error(EINVAL)
+        if length and address_space(task).find(address) is None:
+            raise os_error(ENOMEM)
+
+    def memfd_create(self, task: Task, name: str, flags: int = 0) -> int:
+        """memfd_create(2): a file that has no name but one to be shown by."""
+        if flags & ~MEMFD:
+            raise os_error(EINVAL)
+        if flags & SEALING:
+            raise self._kernel.unmodelled("seals of a memfd", EINVAL)
+        if len(name.encode("utf-8", "surrogateescape")) > NAME_MAX:
+            raise os_error(EINVAL)
+        fs = self._kernel.fs.anonymous
+        inode = TmpfsFile(fs, Owner(task.credentials.uid, task.credentials.gid, 0o777))
+        inode.nlink = 0
+        dentry = Dentry(f"memfd:{name}", fs.root, inode)
+        dentry.deleted = True
+        file = begin(task, dentry, O_RDWR)
+        assert isinstance(file, OpenFile)
+        try:
+            return task.files.install(file, close_on_exec=bool(flags & mman.MFD_CLOEXEC))
+        except OSError:
+            file.get().put()
+            raise
+
+
+async def _wait(made: Awaitable[Mapped]) -> Mapped:
+    return await made

@@ -1,0 +1,289 @@
+"""Calls with paths: opening, looking, making and taking away."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Coroutine
+from typing import TYPE_CHECKING, Any, Final
+
+from simkernel.kernel.file.file import OpenFile
+from simkernel.kernel.fs import attributes, change
+from simkernel.kernel.fs.namei import Walk
+from simkernel.kernel.fs.open import check_access, open_file
+from simkernel.kernel.fs.permission import MAY_EXEC, check
+from simkernel.kernel.task.task import Task
+from simkernel.uapi import dirent, stat
+from simkernel.uapi.errno import EBADF, EINVAL, ENOENT, ENOTDIR, ERANGE, os_error
+from simkernel.uapi.fcntl import (
+    AT_EMPTY_PATH,
+    AT_FDCWD,
+    AT_REMOVEDIR,
+    AT_SYMLINK_FOLLOW,
+    AT_SYMLINK_NOFOLLOW,
+    O_CLOEXEC,
+    RENAME_NOREPLACE,
+)
+from simkernel.uapi.stat import Stat
+
+if TYPE_CHECKING:
+    from simkernel.kernel.fs.dentry import Dentry
+    from simkernel.kernel.fs.filesystem import FileSystems
+    from simkernel.kernel.fs.inode import Inode
+    from simkernel.kernel.kernel import Kernel
+
+ANONYMOUS_DEVICE: Final = stat.makedev(0, 15)
+"""st_dev of what lies in no file system (anon_inodefs, sockfs, pipefs)."""
+
+
+class PathCalls:
+    """Calls on paths, and those on descriptors that ask about the file behind."""
+
+    CALLS = (
+        "openat",
+        "newfstatat",
+        "fstat",
+        "getdents64",
+        "readlinkat",
+        "faccessat",
+        "mkdirat",
+        "mknodat",
+        "symlinkat",
+        "linkat",
+        "unlinkat",
+        "renameat2",
+        "fchmodat",
+        "fchmod",
+        "fchownat",
+        "fchown",
+        "utimensat",
+        "truncate",
+        "ftruncate",
+        "fsync",
+        "chdir",
+        "fchdir",
+        "getcwd",
+        "umask",
+    )
+
+    def __init__(self, kernel: Kernel) -> None:
+        self._kernel = kernel
+
+    @property
+    def _fs(self) -> FileSystems:
+        return self._kernel.fs
+
+    def _walk(self, task: Task, dirfd: int, path: str) -> Walk:
+        walk = self._fs.walk(task, path, dirfd)
+        self._charge(path)
+        return walk
+
+    def _charge(self, path: str) -> None:
+        costs = self._kernel.costs
+        self._kernel.engine.charge(costs.path_component * (path.count("/") + 1))
+
+    def _lookup(self, task: Task, dirfd: int, path: str, follow: bool = True) -> Dentry:
+        return self._walk(task, dirfd, path).lookup(path, follow)
+
+    # -- opening ----------------------------------------------------------------
+
+    def openat(
+        self, task: Task, dirfd: int, path: str, flags: int, mode: int = 0
+    ) -> int | Coroutine[Any, Any, int]:
+        """openat(2): a descriptor."""
+        self._kernel.engine.charge(self._kernel.costs.file_open)
+        opened = open_file(self._kernel, task, self._walk(task, dirfd, path), path, flags, mode)
+        if isinstance(opened, Awaitable):
+            return self._install_later(task, opened, flags)
+        return _install(task, opened, flags)
+
+    @staticmethod
+    async def _install_later(task: Task, opening: Awaitable[OpenFile], flags: int) -> int:
+        return _install(task, await opening, flags)
+
+    # -- looking ----------------------------------------------------------------
+
+    def newfstatat(self, task: Task, dirfd: int, path: str, flags: int = 0) -> Stat:
+        """fstatat(2); an empty path with AT_EMPTY_PATH is the descriptor itself."""
+        if not path and flags & AT_EMPTY_PATH:
+            if dirfd == AT_FDCWD:
+                return attributes.stat_of(self._fs.start(task, dirfd).inode)
+            return self.fstat(task, dirfd)
+        dentry = self._lookup(task, dirfd, path, not flags & AT_SYMLINK_NOFOLLOW)
+        return attributes.stat_of(dentry.inode)
+
+    def fstat(self, task: Task, fd: int) -> Stat:
+        """fstat(2)."""
+        file = task.files.get(fd)
+        inode = file.object.inode
+        return _anonymous(file) if inode is None else attributes.stat_of(inode)
+
+    def getdents64(self, task: Task, fd: int, size: int) -> bytes:
+        """getdents64(2): entries, as many as there is room for.  EINVAL if not even one fits."""
+        file = task.files.get(fd)
+        room = dirent.Room(size)
+        for entry in file.object.iterate(task, file):
+            if not room.add(entry.number, entry.position + 1, entry.kind, entry.name):
+                if not room.data:
+                    raise os_error(EINVAL)
+                break
+            file.position = entry.position + 1
+        data = bytes(room.data)
+        self._kernel.engine.charge(self._kernel.costs.copy(len(data)))
+        return data
+
+    def readlinkat(self, task: Task, dirfd: int, path: str, size: int = 4096) -> str:
+        """readlinkat(2), as a str.  EINVAL for what is no link."""
+        inode = self._lookup(task, dirfd, path, follow=False).inode
+        if inode.kind != stat.S_IFLNK or size <= 0:
+            raise os_error(EINVAL)
+        return inode.readlink(task)
+
+    def faccessat(self, task: Task, dirfd: int, path: str, mode: int, flags: int = 0) -> None:
+        """faccessat2(2); EINVAL for modes that there are not."""
+        if mode & ~0o7:
+            raise os_error(EINVAL)
+        dentry = self._lookup(task, dirfd, path, not flags & AT_SYMLINK_NOFOLLOW)
+        check_access(task, dentry.inode, mode)
+
+    # -- making and taking away ---------------------------------------------------
+
+    def mkdirat(self, task: Task, dirfd: int, path: str, mode: int) -> None:
+        """mkdirat(2)."""
+        change.make_directory(task, self._walk(task, dirfd, path), path, mode)
+
+    def mknodat(self, task: Task, dirfd: int, path: str, mode: int, device: int = 0) -> None:
+        """mknodat(2)."""
+        change.make_node(task, self._walk(task, dirfd, path), path, mode, device)
+
+    def symlinkat(self, task: Task, target: str, dirfd: int, path: str) -> None:
+        """symlinkat(2)."""
+        change.make_symlink(task, self._walk(task, dirfd, path), path, target)
+
+    def linkat(self, task: Task, olddirfd: int, old: str, newdirfd: int, new: str, flags: int = 0) -> None:
+        """linkat(2): a link at the end of `old` is followed only if told so."""
+        found = self._lookup(task, olddirfd, old, bool(flags & AT_SYMLINK_FOLLOW))
+        change.make_link(task, found, self._walk(task, newdirfd, new), new)
+
+    def unlinkat(self, task: Task, dirfd: int, path: str, flags: int = 0) -> None:
+        """unlinkat(2); with AT_REMOVEDIR as rmdir(2)."""
+        if flags & ~AT_REMOVEDIR:
+            raise os_error(EINVAL)
+        function = change.remove_directory if flags else change.unlink
+        function(task, self._walk(task, dirfd, path), path)
+
+    def renameat2(self, task: Task, olddirfd: int, old: str, newdirfd: int, new: str, flags: int = 0) -> None:
+        """renameat2(2), of whose flags there is RENAME_NOREPLACE."""
+        if flags & ~RENAME_NOREPLACE:
+            raise self._kernel.unmodelled(f"renameat2 flags {flags:#x}", EINVAL)
+        from_, to = self._walk(task, olddirfd, old), self._walk(task, newdirfd, new)
+        change.rename(task, from_, old, to, new, bool(flags))
+
+    # -- attributes ---------------------------------------------------------------
+
+    def fchmodat(self, task: Task, dirfd: int, path: str, mode: int) -> None:
+        """fchmodat(2)."""
+        attributes.chmod(task, self._lookup(task, dirfd, path).inode, mode)
+
+    def fchmod(self, task: Task, fd: int, mode: int) -> None:
+        """fchmod(2)."""
+        attributes.chmod(task, self._inode(task, fd), mode)
+
+    def fchownat(self, task: Task, dirfd: int, path: str, uid: int, gid: int, flags: int = 0) -> None:
+        """fchownat(2)."""
+        dentry = self._lookup(task, dirfd, path, not flags & AT_SYMLINK_NOFOLLOW)
+        attributes.chown(task, dentry.inode, uid, gid)
+
+    def fchown(self, task: Task, fd: int, uid: int, gid: int) -> None:
+        """fchown(2)."""
+        attributes.chown(task, self._inode(task, fd), uid, gid)
+
+    def utimensat(
+        self, task: Task, dirfd: int, path: str, times: tuple[int, int] | None, flags: int = 0
+    ) -> None:
+        """utimensat(2): (atime, mtime) in ns, or now."""
+        dentry = self._lookup(task, dirfd, path, not flags & AT_SYMLINK_NOFOLLOW)
+        attributes.utimens(task, dentry.inode, times)
+
+    def truncate(self, task: Task, path: str, size: int) -> None:
+        """truncate(2)."""
+        if size < 0:
+            raise os_error(EINVAL)
+        attributes.truncate(task, self._lookup(task, AT_FDCWD, path).inode, size)
+
+    def ftruncate(self, task: Task, fd: int, size: int) -> None:
+        """ftruncate(2).  EINVAL for what is not open for writing, or has no size."""
+        if size < 0:
+            raise os_error(EINVAL)
+        file = task.files.get(fd)
+        inode = file.object.inode
+        if inode is None or inode.kind != stat.S_IFREG or not file.writable:
+            raise os_error(EINVAL)
+        inode.truncate(size)
+
+    def fsync(self, task: Task, fd: int) -> None:
+        """fsync(2)."""
+        file = task.files.get(fd)
+        file.object.fsync(task, file)
+
+    def _inode(self, task: Task, fd: int) -> Inode:
+        inode = task.files.get(fd).object.inode
+        if inode is None:
+            raise self._kernel.unmodelled("mode and owner of a file without a path", EBADF)
+        return inode
+
+    # -- where one is -------------------------------------------------------------
+
+    def chdir(self, task: Task, path: str) -> None:
+        """chdir(2)."""
+        self._enter(task, self._lookup(task, AT_FDCWD, path))
+
+    def fchdir(self, task: Task, fd: int) -> None:
+        """fchdir(2)."""
+        dentry = task.files.get(fd).path
+        if dentry is None:
+            raise os_error(ENOTDIR)
+        self._enter(task, dentry)
+
+    @staticmethod
+    def _enter(task: Task, dentry: Dentry) -> None:
+        if dentry.inode.kind != stat.S_IFDIR:
+            raise os_error(ENOTDIR)
+        check(task.credentials, dentry.inode, MAY_EXEC)
+        task.fs.cwd = dentry
+
+    def getcwd(self, task: Task, size: int = 4096) -> str:
+        """getcwd(2).  ENOENT if it was taken away, ERANGE if there is no room for it."""
+        dentry = self._fs.start(task, AT_FDCWD)
+        if any(each.deleted for each in dentry.chain()):
+            raise os_error(ENOENT)
+        path = dentry.path
+        if len(path) >= size:
+            raise os_error(ERANGE)
+        return path
+
+    def umask(self, task: Task, mask: int) -> int:
+        """umask(2): the old one."""
+        old, task.fs.umask = task.fs.umask, mask & 0o777
+        return old
+
+
+def _install(task: Task, file: OpenFile, flags: int) -> int:
+    try:
+        return task.files.install(file, close_on_exec=bool(flags & O_CLOEXEC))
+    except OSError:
+        file.get().put()
+        raise
+
+
+def _anonymous(file: OpenFile) -> Stat:
+    """What fstat(2) says of a file that lies in no file system."""
+    return Stat(
+        st_mode=file.object.stat_mode, st_ino=_number(file.object.description), st_dev=ANONYMOUS_DEVICE,
+        st_nlink=1, st_uid=0, st_gid=0, st_size=0, st_rdev=0, st_blksize=4096, st_blocks=0,
+        st_atime_ns=0, st_mtime_ns=0, st_ctime_ns=0,
+    )  # fmt: skip
+
+
+def _number(description: str) -> int:
+    """What stands in brackets, as in `pipe:[12]`: the inode's number; 0 for what has none of its own."""
+    number = description.partition("[")[2].rstrip("]")
+    return int(number) if number.isdecimal() else 0
