@@ -28,7 +28,16 @@ from simkernel.uapi.video.videodev2 import V4L2_CAP_STREAMING, V4L2_CAP_VIDEO_CA
 
 from .buffer import Buffer
 from .controls import Control, ControlHandler
-from .device import NAME, VIDEO_MAJOR, VIDEO_NUM_DEVICES, VideoCore, VideoDevice, register, unregister
+from .device import (
+    ATTRIBUTES,
+    NAME,
+    VIDEO_MAJOR,
+    VIDEO_NUM_DEVICES,
+    VideoCore,
+    VideoDevice,
+    register,
+    unregister,
+)
 from .operations import operations
 from .queue import Queue
 
@@ -56,7 +65,7 @@ def init(this: ThisModule) -> VideoCore:
     """The numbers of all video devices, and their class (`videodev_init()`)."""
     register_chrdev_region(this, NUMBERS, VIDEO_NUM_DEVICES, NAME)
     try:
-        return VideoCore(this, class_register(this, NAME))
+        return VideoCore(this, class_register(this, NAME, attributes=ATTRIBUTES))
     except OSError:
         unregister_chrdev_region(this, NUMBERS, VIDEO_NUM_DEVICES)
         raise

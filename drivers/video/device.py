@@ -10,10 +10,11 @@ from typing import Any, Final
 
 import attrs
 
-from simkernel.driverapi.device import Class, Device, device_create, device_unregister
+from simkernel.driverapi.device import Class, Device, dev_get_drvdata, device_create, device_unregister
 from simkernel.driverapi.fs import Cdev, FileOperations, cdev_add, cdev_del, cdev_init
 from simkernel.driverapi.module import ThisModule
 from simkernel.driverapi.mutex import Mutex
+from simkernel.driverapi.sysfs import DeviceAttribute
 from simkernel.driverapi.wait import wake_up_all
 from simkernel.uapi.errno import EBUSY, EINVAL, ENFILE, os_error
 from simkernel.uapi.video.videodev2 import (
@@ -28,6 +29,11 @@ from .events import FileHandle
 from .queue import Queue
 
 NAME: Final = "video4linux"
+ATTRIBUTES: Final = (
+    DeviceAttribute("name", lambda node: f"{dev_get_drvdata(node).name}\n"),
+    DeviceAttribute("index", lambda node: f"{dev_get_drvdata(node).index}\n"),
+)
+"""Files below /sys (`video_device_attrs`); `dev_debug` is missing, as nothing would come of it."""
 VIDEO_MAJOR: Final = 81
 VIDEO_NUM_DEVICES: Final = 256
 

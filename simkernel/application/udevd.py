@@ -1,18 +1,26 @@
-"""udevd: the daemon that loads a driver for each device the kernel announces.
+"""udevd: the daemon that loads a driver for each device the kernel announces, and says whose its node is.
 
 The kernel loads nothing for a device by itself.  It says what has come, with a MODALIAS; this program
-asks modprobe for whatever module claims that alias, as udev's rule 80-drivers.rules does.
+asks modprobe for whatever module claims that alias, as udev's rule 80-drivers.rules does.  The kernel's
+nodes are root's alone; some are given to a group, as 50-udev-default.rules has it.
 """
 
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from simkernel.uapi.errno import ENOBUFS
 
 if TYPE_CHECKING:
     from simkernel.application.app import App
+
+VIDEO: Final = 44
+"""The group `video` of Debian."""
+GROUPS: Final = {"video4linux": VIDEO}
+"""Whose the nodes of a class of devices are: subsystem -> group."""
+GROUP_MODE: Final = 0o660
+"""What udev sets where a rule says a group and no mode."""
 
 
 async def udevd(app: App) -> None:
@@ -28,7 +36,19 @@ async def udevd(app: App) -> None:
             if error.errno != ENOBUFS:
                 raise
             continue  # events are lost; their devices have no driver until they are plugged in anew
+        if event.action != "add":
+            continue
+        group = GROUPS.get(event.variables["SUBSYSTEM"])
+        if group is not None and "DEVNAME" in event.variables:
+            await _give(app, f"/dev/{event.variables['DEVNAME']}", group)
         alias = event.variables.get("MODALIAS")
-        if event.action == "add" and alias:
+        if alias:
             with contextlib.suppress(OSError):
                 await app.modprobe(alias)
+
+
+async def _give(app: App, node: str, group: int) -> None:
+    """Let a group have a node; perhaps it is gone already."""
+    with contextlib.suppress(OSError):
+        await app.chown(node, 0, group)
+        await app.chmod(node, GROUP_MODE)

@@ -10,7 +10,7 @@ import pytest
 from simkernel import Machine, micros, millis
 from simkernel.hardware import Camera
 from simkernel.hardware.camera.registers import FOOTER, FOOTER_SIZE, MODES
-from simkernel.uapi import errno
+from simkernel.uapi import errno, stat
 from simkernel.uapi.fcntl import O_NONBLOCK, O_RDWR
 from simkernel.uapi.mman import MAP_PRIVATE, MAP_SHARED, PROT_READ, PROT_WRITE
 from simkernel.uapi.poll import POLLERR, POLLHUP, POLLIN, POLLPRI, POLLRDNORM
@@ -43,6 +43,31 @@ def settle(machine: Machine, time: int = millis(50)) -> None:
 
 
 # -- the node ---------------------------------------------------------------------------
+
+
+def test_the_node_is_for_the_group_video(machine: Machine) -> None:
+    """The kernel makes it for root alone; udevd has a rule."""
+    root = machine.blocking()
+    status = root.stat(NODE)
+    assert (status.st_mode, status.st_rdev) == (stat.S_IFCHR | 0o660, 81 << 8)
+    assert (status.st_uid, status.st_gid) == (0, 44)
+    with fails(errno.EACCES):
+        machine.blocking(uid=1000).open(NODE, O_RDWR)
+    assert Video.open(machine, process=machine.blocking(uid=1000, gid=44)).format().width == 640
+    with bench(Camera(), udev=False) as other:
+        other.blocking().modprobe("camera")
+        assert other.blocking().stat(NODE).st_mode == stat.S_IFCHR | 0o600
+
+
+def test_what_sysfs_shows(machine: Machine) -> None:
+    root = machine.blocking()
+    machine.plug(Camera())
+    settle(machine)
+    assert sorted(root.listdir("/sys/class/video4linux")) == ["video0", "video1"]
+    assert root.read_file("/sys/class/video4linux/video1/name") == b"Virtual camera\n"
+    assert root.read_file("/sys/class/video4linux/video1/index") == b"0\n"
+    assert root.read_file("/sys/class/video4linux/video1/dev") == b"81:1\n"
+    assert b" 81 video4linux\n" in root.read_file("/proc/devices")
 
 
 def test_what_the_uevents_say(machine: Machine) -> None:
