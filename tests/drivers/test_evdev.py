@@ -1,0 +1,640 @@
+"""Moves of the mouse as programs read them from /dev/input/event0.
+
+Sources: drivers/input/evdev.c and input.c of Linux.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import attrs
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from simkernel import Machine, micros, millis
+from simkernel.hardware import Mouse, Move, Script, Walk
+from simkernel.hardware.mouse.registers import BUTTON_LEFT, BUTTON_RIGHT, DEVICE, VENDOR
+from simkernel.testing.blocking import Blocking
+from simkernel.uapi import errno, stat
+from simkernel.uapi import input as ev
+from simkernel.uapi.fcntl import F_SETFL, F_SETOWN, O_ASYNC, O_NONBLOCK, O_RDONLY, O_RDWR
+from simkernel.uapi.input_event_codes import (
+    BTN_LEFT,
+    BTN_RIGHT,
+    EV_KEY,
+    EV_LED,
+    EV_MSC,
+    EV_REL,
+    EV_REP,
+    EV_SYN,
+    KEY_MAX,
+    REL_WHEEL,
+    REL_X,
+    REL_Y,
+    SYN_DROPPED,
+    SYN_REPORT,
+)
+from simkernel.uapi.poll import POLLERR, POLLHUP, POLLIN, POLLOUT
+from simkernel.uapi.signal import SIGIO
+from tests.drivers.bench import bench, check_nothing_left
+
+NODE = "/dev/input/event0"
+REPORT = (EV_SYN, SYN_REPORT, 0)
+RING = 128
+"""Events in a reader's ring: room for eight packets of three axes, seven keys and a SYN_REPORT."""
+
+Triple = tuple[int, int, int]
+
+
+@attrs.define
+class Reader:
+    """A program that has the mouse open."""
+
+    process: Blocking
+    fd: int
+
+    @classmethod
+    def of(cls, machine: Machine, flags: int = O_RDWR | O_NONBLOCK, path: str = NODE) -> Reader:
+        process = machine.blocking()
+        return cls(process, process.open(path, flags))
+
+    def events(self, count: int = RING) -> list[ev.InputEvent]:
+        data = self.process.read(self.fd, count * ev.InputEvent.SIZE)
+        return [ev.InputEvent.unpack(data, at) for at in range(0, len(data), ev.InputEvent.SIZE)]
+
+    def take(self, count: int = RING) -> list[Triple]:
+        """Type, code and value of what is there; none if nothing is."""
+        try:
+            return [(each.type, each.code, each.value) for each in self.events(count)]
+        except BlockingIOError:
+            return []
+
+    def ask(self, request: int, argument: Any = 0) -> Any:
+        return self.process.ioctl(self.fd, request, argument)
+
+    def bits(self, request: Callable[[int], int], size: int = 96) -> set[int]:
+        bits = int.from_bytes(self.ask(request(size), bytes(size)), "little")
+        return {code for code in range(bits.bit_length()) if bits >> code & 1}
+
+    def poll(self, timeout: float = 0) -> int:
+        return dict(self.process.poll([(self.fd, POLLIN | POLLOUT)], timeout)).get(self.fd, 0)
+
+
+def settle(machine: Machine, time: int = millis(20)) -> None:
+    machine.run(until=machine.now + time)
+
+
+def fails(number: int) -> Any:
+    return pytest.raises(OSError, match=rf"^\[Errno {number}\]")
+
+
+# -- the node ------------------------------------------------------------------------
+
+
+def test_a_node_comes_and_goes_with_its_mouse() -> None:
+    first, second = Mouse(), Mouse()
+    with bench(first, second) as machine:
+        root = machine.blocking()
+        assert sorted(root.listdir("/dev/input")) == ["event0", "event1"]
+        status = root.stat(NODE)
+        assert status.st_mode == stat.S_IFCHR | 0o600
+        assert status.st_rdev == 13 << 8 | 64
+        machine.unplug(first)
+        settle(machine)
+        assert root.listdir("/dev/input") == ["event1"]
+        machine.plug(first)
+        settle(machine)
+        assert sorted(root.listdir("/dev/input")) == ["event0", "event1"]
+        with fails(errno.EACCES):
+            machine.blocking(uid=1000).open(NODE, O_RDONLY)
+
+
+def test_what_the_uevents_say() -> None:
+    with bench() as machine:
+        monitor = machine.blocking().uevents()
+        machine.plug(Mouse())
+        seen = [next(monitor) for _ in range(8)]
+        said = {event.devpath.rpartition("/")[2]: dict(event.variables) for event in seen}
+    device, node = said["input0"], said["event0"]
+    assert list(device)[3:] == [
+        "PRODUCT",
+        "NAME",
+        "PHYS",
+        "UNIQ",
+        "PROP",
+        "EV",
+        "KEY",
+        "REL",
+        "MODALIAS",
+        "SEQNUM",
+    ]
+    assert device["PRODUCT"] == f"19/{VENDOR:x}/{DEVICE:x}/1"
+    assert device["NAME"] == '"Virtual mouse"'
+    assert (device["PROP"], device["EV"]) == ("0", "7")
+    assert (device["KEY"], device["REL"]) == ("1f0000 0 0 0 0", "103")
+    assert device["MODALIAS"].endswith("-e0,1,2,k110,111,112,113,114,r0,1,8,amlsfw")
+    assert "MAJOR" not in device
+    assert (node["MAJOR"], node["MINOR"], node["DEVNAME"]) == ("13", "64", "input/event0")
+    assert node["DEVPATH"] == device["DEVPATH"] + "/event0"
+
+
+def test_the_module_stays_while_a_file_is_open() -> None:
+    mouse = Mouse()
+    with bench(mouse) as machine:
+        root, reader = machine.blocking(), Reader.of(machine)
+        machine.unplug(mouse)
+        settle(machine)
+        root.rmmod("mouse")
+        with fails(errno.EBUSY):
+            root.rmmod("input")
+        reader.process.close(reader.fd)
+        check_nothing_left(machine, root)
+
+
+# -- reading -------------------------------------------------------------------------
+
+
+def test_what_changes_is_told_and_nothing_else() -> None:
+    mouse = Mouse()
+    with bench(mouse) as machine:
+        reader = Reader.of(machine)
+        told = []
+        for move in (
+            {"dx": 3, "dy": -4},
+            {"dx": -1, "buttons": BUTTON_LEFT},
+            {"wheel": -1},
+            {"buttons": BUTTON_RIGHT},
+        ):
+            mouse.move(**move)
+            settle(machine)
+            told.append(reader.take())
+    assert told == [
+        [(EV_REL, REL_X, 3), (EV_REL, REL_Y, -4), REPORT],
+        [(EV_KEY, BTN_LEFT, 1), (EV_REL, REL_X, -1), REPORT],
+        [(EV_REL, REL_WHEEL, -1), REPORT],
+        [(EV_KEY, BTN_LEFT, 0), (EV_KEY, BTN_RIGHT, 1), REPORT],
+    ]
+
+
+def test_a_reader_sleeps_until_a_packet_is_complete() -> None:
+    mouse = Mouse()
+    with bench(mouse) as machine:
+        reader = Reader.of(machine, O_RDONLY)
+        at = machine.now + millis(50)
+        machine.at(at, mouse.move, 5)
+        events = reader.events()
+        assert [(each.type, each.code, each.value) for each in events] == [(EV_REL, REL_X, 5), REPORT]
+        (made,) = {each.sec * 1_000_000 + each.usec for each in events}
+        assert at < made * 1000 < machine.now < at + millis(9)  # when the mouse noticed, not when it was read
+
+
+def test_whole_events_only() -> None:
+    mouse = Mouse()
+    with bench(mouse) as machine:
+        reader = Reader.of(machine)
+        for size in (0, 24):
+            with fails(errno.EAGAIN):
+                reader.process.read(reader.fd, size)
+        with fails(errno.EINVAL):
+            reader.process.read(reader.fd, 23)
+        mouse.move(1, 1)
+        settle(machine)
+        assert reader.process.read(reader.fd, 0) == b""
+        assert len(reader.process.read(reader.fd, 47)) == 24
+        assert len(reader.process.read(reader.fd, 4096)) == 48
+
+
+def test_poll_tells_of_whole_packets() -> None:
+    mouse = Mouse()
+    with bench(mouse) as machine:
+        reader = Reader.of(machine)
+        assert reader.poll() == POLLOUT
+        machine.at(machine.now + millis(30), mouse.move, 1)
+        process = reader.process
+        assert process.poll([(reader.fd, POLLIN)], 1000) == [(reader.fd, POLLIN)]
+        assert reader.poll() == POLLIN | POLLOUT
+        reader.take()
+        assert reader.poll() == POLLOUT
+
+
+def test_who_does_not_want_to_wait_is_sent_a_signal() -> None:
+    mouse = Mouse()
+    with bench(mouse) as machine:
+        reader = Reader.of(machine)
+        process, got = reader.process, []
+        process.signal(SIGIO, got.append)
+        process.fcntl(reader.fd, F_SETOWN, process.getpid())
+        mouse.move(1)
+        settle(machine)
+        process.fcntl(reader.fd, F_SETFL, O_NONBLOCK | O_ASYNC)
+        process.getpid()
+        assert got == []
+        for number in (1, 2):
+            mouse.move(1, 1)
+            settle(machine)
+            process.getpid()  # a handler runs when its program makes a call
+            assert got == [SIGIO] * number
+        machine.unplug(mouse)
+        settle(machine)
+        process.getpid()
+        assert got == [SIGIO] * 3
+
+
+def test_epoll_tells_of_an_event() -> None:
+    mouse = Mouse()
+    with bench(mouse) as machine:
+        reader = Reader.of(machine)
+        epoll = reader.process.epoll()
+        epoll.register(reader.fd, POLLIN)
+        machine.at(machine.now + millis(30), mouse.move, 1)
+        assert epoll.poll(1) == [(reader.fd, POLLIN)]
+        reader.take()
+        assert epoll.poll(0) == []
+        machine.unplug(mouse)
+        assert epoll.poll(1) == [(reader.fd, POLLHUP | POLLERR)]
+
+
+moves = st.lists(
+    st.builds(
+        Move,
+        time=st.integers(15_000, 60_000).map(micros),
+        dx=st.integers(-40000, 40000),
+        dy=st.integers(-9, 9),
+        buttons=st.integers(0, 31),
+        wheel=st.integers(-200, 200),
+    ),
+    max_size=40,
+).map(lambda some: Script(sorted(some, key=lambda move: move.time)))
+
+
+@settings(max_examples=25)
+@given(moves)
+def test_a_reader_that_is_quick_sees_every_move_once(script: Script) -> None:
+    with bench(Mouse(script)) as machine:
+        reader = Reader.of(machine)
+        sums: dict[int, int] = {}
+        held: set[int] = set()
+        for _ in range(60):
+            settle(machine, millis(8))
+            for type, code, value in reader.take():
+                assert (type, code) != (EV_SYN, SYN_DROPPED)
+                if type == EV_REL:
+                    sums[code] = sums.get(code, 0) + value
+                elif type == EV_KEY:
+                    assert (code in held) != value  # only what changes is told
+                    (held.add if value else held.remove)(code)
+        for axis, name in ((REL_X, "dx"), (REL_Y, "dy"), (REL_WHEEL, "wheel")):
+            assert sums.get(axis, 0) == sum(getattr(move, name) for move in script.steps)
+        last = script.steps[-1].buttons if script.steps else 0
+        assert (
+            held == {BTN_LEFT + place for place in range(5) if last >> place & 1} == reader.bits(ev.EVIOCGKEY)
+        )
+
+
+@settings(max_examples=25)
+@given(
+    moves.filter(lambda script: len(script.steps) > 1),
+    st.lists(st.tuples(st.integers(1, 400), st.integers(1, 90))),
+)
+def test_a_reader_that_is_slow_knows_it_and_is_right_again(
+    script: Script, turns: list[tuple[int, int]]
+) -> None:
+    """It skips what was lost up to a SYN_REPORT, asks what is held, and goes on from there."""
+    steps = [
+        attrs.evolve(move, time=move.time + millis(60) * turn) for turn in range(4) for move in script.steps
+    ]
+    with bench(Mouse(Script(steps)), udev=False) as machine:
+        machine.blocking().modprobe("mouse", rate=1000)
+        reader = Reader.of(machine)
+        held: set[int] = set()
+        dropped = False
+        for wait, count in [*turns, (1000, RING), (1, RING), (1, RING)]:
+            settle(machine, millis(wait))
+            for type, code, value in reader.take(count):
+                if (type, code) == (EV_SYN, SYN_DROPPED):
+                    dropped = True
+                elif dropped and (type, code) == (EV_SYN, SYN_REPORT):
+                    dropped = False
+                    held = reader.bits(ev.EVIOCGKEY)
+                    break  # what else was read is of before the question
+                elif type == EV_KEY and not dropped:
+                    (held.add if value else held.discard)(code)
+        assert not dropped
+        assert held == reader.bits(ev.EVIOCGKEY)
+
+
+def test_a_full_ring_is_emptied_and_says_so() -> None:
+    with bench(Mouse(Walk(step=millis(8), steps=200))) as machine:
+        reader = Reader.of(machine)
+        settle(machine, millis(2000))
+        events = reader.take()
+        assert events[0] == (EV_SYN, SYN_DROPPED, 0)
+        assert len(events) < RING
+        assert events[-1] == REPORT
+        assert (EV_SYN, SYN_DROPPED, 0) not in events[1:]
+
+
+# -- asking --------------------------------------------------------------------------
+
+
+def test_what_the_device_is() -> None:
+    with bench(Mouse()) as machine:
+        reader = Reader.of(machine)
+        assert reader.ask(ev.EVIOCGVERSION, bytes(4)) == (0x010001).to_bytes(4, "little")
+        identity = ev.InputId.unpack(reader.ask(ev.EVIOCGID, bytes(8)))
+        assert identity == ev.InputId(ev.BUS_HOST, VENDOR, DEVICE, 1)
+        assert reader.ask(ev.EVIOCGNAME(32), bytes(32)).rstrip(b"\0") == b"Virtual mouse"
+        assert reader.ask(ev.EVIOCGPHYS(32), bytes(32)).rstrip(b"\0") == b"simbus-0:1/input0"
+        assert reader.ask(ev.EVIOCGUNIQ(32), bytes(32)).rstrip(b"\0").isdigit()
+        assert reader.bits(lambda size: ev.EVIOCGBIT(0, size)) == {EV_SYN, EV_KEY, EV_REL}
+        assert reader.bits(lambda size: ev.EVIOCGBIT(EV_KEY, size)) == set(range(BTN_LEFT, BTN_LEFT + 5))
+        assert reader.bits(lambda size: ev.EVIOCGBIT(EV_REL, size)) == {REL_X, REL_Y, REL_WHEEL}
+        for nothing in (ev.EVIOCGPROP, ev.EVIOCGKEY, ev.EVIOCGLED, ev.EVIOCGSND, ev.EVIOCGSW):
+            assert reader.bits(nothing) == set()
+        for type in (EV_MSC, EV_LED):
+            assert reader.bits(lambda size, type=type: ev.EVIOCGBIT(type, size)) == set()  # type: ignore[misc]
+
+
+def test_lengths_are_returned_and_what_is_too_long_is_cut_off() -> None:
+    with bench(Mouse()) as machine:
+        reader = Reader.of(machine)
+        for size, length, text in (
+            (100, 14, b"Virtual mouse\0"),
+            (14, 14, b"Virtual mouse\0"),
+            (5, 5, b"Virtu"),
+            (0, 0, b""),
+        ):
+            buffer = bytearray(b"." * 120)
+            assert reader.ask(ev.EVIOCGNAME(size), buffer) == length
+            assert buffer == text.ljust(120, b".")
+        for size, length in ((96, 96), (200, 96), (3, 3)):
+            assert reader.ask(ev.EVIOCGKEY(size), bytearray(200)) == length
+        assert reader.ask(ev.EVIOCGBIT(EV_REL, 64), bytearray(64)) == 8
+
+
+@pytest.mark.parametrize(
+    ("request_", "argument", "number"),
+    [
+        (ev.EVIOCGREP, bytes(8), errno.ENOSYS),
+        (ev.EVIOCSREP, bytes(8), errno.ENOSYS),
+        (ev.EVIOCRMFF, 0, errno.ENOSYS),
+        (ev.EVIOCSFF, bytes(48), errno.ENOSYS),
+        (ev.EVIOCGABS(0), bytes(24), errno.EINVAL),
+        (ev.EVIOCSABS(0), bytes(24), errno.EINVAL),
+        (ev.EVIOCGMTSLOTS(8), bytes(8), errno.EINVAL),
+        (ev.EVIOCGKEYCODE, bytes(8), errno.EINVAL),
+        (ev.EVIOCSKEYCODE_V2, bytes(40), errno.EINVAL),
+        (ev.EVIOCGBIT(EV_REP, 8), bytes(8), errno.EINVAL),
+        (ev.EVIOCSCLOCKID, (4).to_bytes(4, "little"), errno.EINVAL),
+        (ev.EVIOCREVOKE, 1, errno.EINVAL),
+        (ev.EVIOCGRAB, 0, errno.EINVAL),
+        (ev.EVIOCGID, 1, errno.EFAULT),
+        (ev.EVIOCGNAME(9), 1, errno.EFAULT),
+        (0x5678, 0, errno.EINVAL),
+        (0x80044599, bytes(4), errno.EINVAL),
+    ],
+)
+def test_what_is_refused(request_: int, argument: Any, number: int) -> None:
+    with bench(Mouse()) as machine:
+        reader = Reader.of(machine)
+        with fails(number):
+            reader.ask(request_, argument)
+        assert reader.ask(ev.EVIOCGEFFECTS, b"\xff" * 4) == bytes(4)
+
+
+def test_asking_what_is_held_takes_out_the_events_that_tell_it() -> None:
+    mouse = Mouse()
+    with bench(mouse) as machine:
+        reader = Reader.of(machine)
+        mouse.move(1, buttons=BUTTON_LEFT)
+        settle(machine)
+        mouse.move(buttons=BUTTON_LEFT | BUTTON_RIGHT)
+        settle(machine)
+        assert reader.bits(ev.EVIOCGKEY) == {BTN_LEFT, BTN_RIGHT}
+        assert reader.take() == [(EV_REL, REL_X, 1), REPORT]
+        mouse.move(buttons=0)
+        settle(machine)
+        with fails(errno.EFAULT):
+            reader.ask(ev.EVIOCGKEY(96), 1)
+        assert reader.take() == [REPORT]  # what it was not told is gone all the same
+        mouse.move(2)
+        settle(machine)
+        assert reader.take() == [(EV_SYN, SYN_DROPPED, 0), (EV_REL, REL_X, 2), REPORT]
+
+
+def test_events_are_stamped_by_the_clock_that_was_asked_for() -> None:
+    mouse = Mouse()
+    with bench(mouse) as machine:
+        reader, other = Reader.of(machine), Reader.of(machine)
+        mouse.move(1)
+        settle(machine)
+        for clock in (1, 1, 7):
+            reader.ask(ev.EVIOCSCLOCKID, clock.to_bytes(4, "little"))
+        mouse.move(2)
+        settle(machine)
+        events = reader.events()
+        assert (events[0].type, events[0].code) == (EV_SYN, SYN_DROPPED)
+        assert [each.value for each in events if each.type == EV_REL] == [2]
+        assert other.take() == [(EV_REL, REL_X, 1), REPORT, (EV_REL, REL_X, 2), REPORT]
+        assert millis(1) < events[-1].sec * 10**9 + events[-1].usec * 1000 < machine.now
+
+
+# -- one reader alone -------------------------------------------------------------------
+
+
+def test_who_grabs_the_mouse_has_it_alone() -> None:
+    mouse = Mouse()
+    with bench(mouse) as machine:
+        one, other = Reader.of(machine), Reader.of(machine)
+        one.ask(ev.EVIOCGRAB, 1)
+        for again in (one, other):
+            with fails(errno.EBUSY):
+                again.ask(ev.EVIOCGRAB, 1)
+        with fails(errno.EINVAL):
+            other.ask(ev.EVIOCGRAB, 0)
+        mouse.move(1)
+        settle(machine)
+        assert one.take() == [(EV_REL, REL_X, 1), REPORT]
+        assert other.take() == []
+        one.process.close(one.fd)
+        mouse.move(2)
+        settle(machine)
+        assert other.take() == [(EV_REL, REL_X, 2), REPORT]
+        other.ask(ev.EVIOCGRAB, 1)
+        other.ask(ev.EVIOCGRAB, 0)
+
+
+def test_access_that_is_revoked_does_not_come_back() -> None:
+    mouse = Mouse()
+    with bench(mouse) as machine:
+        one, other = Reader.of(machine), Reader.of(machine)
+        one.ask(ev.EVIOCGRAB, 1)
+        one.ask(ev.EVIOCREVOKE)
+        mouse.move(1)
+        settle(machine)
+        assert other.take() == [(EV_REL, REL_X, 1), REPORT]
+        assert one.poll() == POLLHUP | POLLERR
+        for call in (
+            lambda: one.events(),
+            lambda: one.ask(ev.EVIOCGVERSION, bytes(4)),
+            lambda: one.process.write(one.fd, bytes(24)),
+        ):
+            with fails(errno.ENODEV):
+                call()
+
+
+def test_a_mask_says_what_a_reader_wants() -> None:
+    mouse = Mouse()
+    with bench(mouse) as machine:
+        reader = Reader.of(machine)
+        memory = reader.process.mmap(-1, 4096)
+
+        def mask(request: int, type: int, size: int) -> None:
+            reader.ask(request, ev.InputMask(type, size, memory.address).pack())
+
+        mask(ev.EVIOCGMASK, EV_REL, 16)
+        assert memory[:16] == b"\xff" * 8 + bytes(8)
+        memory[:8] = (1 << REL_Y).to_bytes(8, "little")
+        mask(ev.EVIOCSMASK, EV_REL, 8)
+        memory[:8] = bytes(8)
+        mask(ev.EVIOCGMASK, EV_REL, 8)
+        assert memory[:8] == (1 << REL_Y).to_bytes(8, "little")
+        mouse.move(1)
+        settle(machine)
+        mouse.move(1, 2, buttons=BUTTON_LEFT)
+        settle(machine)
+        assert reader.take() == [(EV_KEY, BTN_LEFT, 1), (EV_REL, REL_Y, 2), REPORT]
+        memory[:8] = (1 << EV_REL).to_bytes(8, "little")
+        mask(ev.EVIOCSMASK, EV_SYN, 8)
+        mouse.move(0, 5, buttons=0)
+        settle(machine)
+        assert reader.take() == [(EV_REL, REL_Y, 5), REPORT]
+        with fails(errno.EINVAL):
+            mask(ev.EVIOCSMASK, EV_KEY, KEY_MAX)
+        mask(ev.EVIOCSMASK, 99, 4)  # a type of a later Linux
+        mask(ev.EVIOCGMASK, 99, 8)
+        assert memory[:8] == bytes(8)
+
+
+# -- writing ---------------------------------------------------------------------------
+
+
+def test_what_is_written_comes_as_if_from_the_mouse() -> None:
+    with bench(Mouse()) as machine:
+        writer, reader = Reader.of(machine), Reader.of(machine)
+
+        def write(*events: Triple) -> int:
+            data = b"".join(ev.InputEvent(9, 9, *event).pack() for event in events)
+            return int(writer.process.write(writer.fd, data))
+
+        written = [
+            (EV_REL, REL_X, 7),
+            (EV_REL, REL_Y, 0),
+            (EV_REL, 9, 1),
+            (EV_KEY, BTN_LEFT, 1),
+            (EV_KEY, BTN_LEFT, 1),
+        ]
+        assert write(*written, (EV_MSC, 4, 1), (31, 31, 31), REPORT) == 8 * 24
+        assert reader.take() == writer.take() == [(EV_REL, REL_X, 7), (EV_KEY, BTN_LEFT, 1), REPORT]
+        write((EV_KEY, BTN_LEFT, 2), REPORT)  # it is still held
+        assert reader.take() == [(EV_KEY, BTN_LEFT, 2), REPORT]
+        write(REPORT)  # nothing has changed
+        assert reader.take() == []
+        assert reader.bits(ev.EVIOCGKEY) == {BTN_LEFT}
+        with fails(errno.EINVAL):
+            writer.process.write(writer.fd, bytes(23))
+        assert writer.process.write(writer.fd, bytes(25)) == 24
+        assert writer.process.write(writer.fd, bytes(24 * 200)) == 170 * 24  # 4096 bytes at most
+        reader.take(), writer.take()
+        reader.ask(ev.EVIOCGRAB, 1)
+        write((EV_REL, REL_X, 1), REPORT)  # evdev is who has grabbed the device: what evdev writes goes in
+        assert reader.take() == [(EV_REL, REL_X, 1), REPORT]
+        assert writer.take() == []
+
+
+def test_a_packet_that_is_too_long_is_ended() -> None:
+    """The core makes room for eleven events and two more, and sends what there is when that is used up."""
+    with bench(Mouse()) as machine:
+        reader = Reader.of(machine)
+        moves = [(EV_REL, REL_X, 1 + number) for number in range(12)]
+        reader.process.write(reader.fd, b"".join(ev.InputEvent(0, 0, *each).pack() for each in moves))
+        assert reader.take() == [*moves[:11], (EV_SYN, SYN_REPORT, 1)]
+
+
+# -- unplugged -------------------------------------------------------------------------
+
+
+def test_a_sleeping_reader_is_told_that_the_mouse_is_gone() -> None:
+    mouse = Mouse()
+    with bench(mouse) as machine:
+        reader = Reader.of(machine, O_RDWR)
+        machine.at(machine.now + millis(30), machine.unplug, mouse)
+        with fails(errno.ENODEV):
+            reader.events()
+        assert reader.poll() == POLLHUP | POLLERR
+        for call in (
+            lambda: reader.events(),
+            lambda: reader.process.read(reader.fd, 0),
+            lambda: reader.ask(ev.EVIOCGNAME(8), bytes(8)),
+            lambda: reader.process.write(reader.fd, bytes(24)),
+        ):
+            with fails(errno.ENODEV):
+                call()
+        with fails(errno.ENOENT):
+            machine.blocking().open(NODE, O_RDONLY)
+        reader.process.close(reader.fd)
+        check_nothing_left(machine, machine.blocking())
+
+
+def test_buttons_that_are_held_are_released_when_the_mouse_goes() -> None:
+    """That nobody can read any more, but poll says that it was told."""
+    mouse = Mouse()
+    with bench(mouse) as machine:
+        reader = Reader.of(machine)
+        mouse.move(buttons=BUTTON_LEFT)
+        settle(machine)
+        reader.take()
+        machine.unplug(mouse)
+        settle(machine)
+        assert reader.poll() == POLLHUP | POLLERR | POLLIN
+
+
+@settings(max_examples=20)
+@given(st.integers(0, 20_000))
+def test_torn_out_at_any_instant(out: int) -> None:
+    mouse = Mouse(Walk(step=millis(1)))
+    with bench(mouse) as machine:
+        reader = Reader.of(machine, O_RDONLY)
+        machine.at(machine.now + micros(out), machine.unplug, mouse)
+        with fails(errno.ENODEV):
+            while True:
+                reader.events()
+        reader.process.exit()
+        check_nothing_left(machine, machine.blocking())
+
+
+def test_both_doors_tell_the_same() -> None:
+    """Over netlink and from the event device: the same moves, made at the same time."""
+    with bench(Mouse(Walk(step=millis(8), steps=40))) as machine:
+        reader = Reader.of(machine)
+        client = machine.blocking(uid=1000).genetlink("mouse")
+        client.join("motion")
+        settle(machine, millis(120))
+        settle(machine, millis(300))
+        packets: dict[int, dict[int, int]] = {}
+        for event in reader.events():
+            if event.type == EV_REL:
+                packets.setdefault(event.usec, {})[event.code] = event.value
+        compared = 0
+        for event in client.events("motion"):
+            packet = packets.get(event["time"] // 1000)
+            if packet is not None:
+                compared += 1
+                assert [packet.get(axis, 0) for axis in (REL_X, REL_Y, REL_WHEEL)] == [
+                    event[name] for name in ("dx", "dy", "wheel")
+                ]
+            if event["sequence"] == 39:
+                break
+        assert compared > 20
