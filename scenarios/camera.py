@@ -1,12 +1,13 @@
 """A camera is plugged in, gets its driver, and a program looks at its pictures.
 
 Covers: hot-plugging, uevents, udevd and modprobe by MODALIAS; a generic netlink family with commands,
-    dumps and events; interrupts, DMA and a ring of buffers; where a frame's time goes.
+    dumps and events; V4L2 with mapped buffers; interrupts, DMA, a ring of buffers; where a frame's time goes.
 Scenario: The kernel announces the camera, udevd loads its driver. A viewer, which is not root, finds the
     camera, sets a format and streams. It hears of each frame over a multicast group, reads it by a dump
     and checks it. Then every station of one frame is shown with its time.
 When useful: to see the whole machine at work; to find out what a slow program, a short ring or a large
-    picture does to frames and latency: --set work=50, --set buffers=3, --set size=1920x1080.
+    picture does to frames and latency: --set work=50, --set buffers=3, --set size=1920x1080. With
+    --set pixels=mmap the frames are not sent but mapped from /dev/video0, and one sees what that saves.
 """
 
 from __future__ import annotations
@@ -21,12 +22,21 @@ from simkernel.hardware import Camera
 from simkernel.scenario import Parameter, Run, scenario
 from simkernel.scenario.figures import distribution
 from simkernel.uapi.errno import ENOBUFS
+from simkernel.uapi.fcntl import O_NONBLOCK, O_RDWR
 from simkernel.uapi.poll import POLLIN
+from simkernel.uapi.video import ioctls
+from simkernel.uapi.video.structures import V4l2Buffer, V4l2Requestbuffers
+from simkernel.uapi.video.videodev2 import V4L2_BUF_TYPE_VIDEO_CAPTURE
 
 SIZES = ("160x120", "320x240", "640x480", "800x600", "1280x720", "1920x1080")
 FORMATS = ("GREY", "YUYV", "RGB24")
 CHECKSUM_SIZE = 4
 VIEWER_UID = 1000
+VIDEO_GID = 44
+"""The group that may open video devices; udevd sees to that."""
+NODE = "/dev/video0"
+SAMPLE = 0.2
+"""For how long frames are read over netlink first, to compare with, when they are to be mapped [s]."""
 BUFFERS = 4
 """What the driver has if nobody says otherwise."""
 
@@ -53,9 +63,113 @@ class Seen:
     sequences: list[int] = attrs.field(factory=list)
     parts: int = 0
     bytes: int = 0
+    handling: list[int] = attrs.field(factory=list)
+    """How long the calls for each frame took [ns]."""
+    copied: int = 0
+    """Bytes that those calls copied."""
     checksum_errors: int = 0
     too_late: int = 0
+    base: dict[str, int] = attrs.field(factory=dict)
     statistics: dict[str, int] = attrs.field(factory=dict)
+    """The driver's counters before the stream, if there was another one, and at its end."""
+
+
+@attrs.frozen
+class Cost:
+    """What one frame costs, on average and (the time) in the median."""
+
+    system_calls: float
+    copied: int
+    time: int
+
+
+COSTS = (
+    ("system_calls", "system calls of all programs"),
+    ("copied", "bytes that calls for its pixels copy"),
+    ("time", "time in calls for its pixels [ns]"),
+)
+
+
+class Dumped:
+    """Frames over netlink: each is sent in parts, as the answer to a dump."""
+
+    def __init__(self, app: Any, camera: Any, seen: Seen) -> None:
+        self.camera = camera
+        self.seen = seen
+
+    async def start(self, count: int) -> None:
+        """Begin to stream."""
+        await self.camera.do("stream-on")
+
+    async def take(self, sequence: int) -> bytes | None:
+        """The frame of that number; None if it is overwritten already, or while it is read."""
+        try:
+            parts = await self.camera.dump("read-frame", sequence=sequence)
+        except (FileNotFoundError, InterruptedError):
+            return None
+        self.seen.parts += len(parts)
+        frame = b"".join([part["data"] for part in parts])
+        self.seen.copied += len(frame)
+        return frame
+
+    async def give_back(self) -> None:
+        """The driver has kept its buffer."""
+
+    async def stop(self) -> None:
+        """Stream no more."""
+        await self.camera.do("stream-off")
+
+
+class Mapped:
+    """Frames in buffers that driver and viewer share; they change hands, and no pixel is copied."""
+
+    def __init__(self, app: Any, camera: Any, seen: Seen) -> None:
+        self.app = app
+        self.seen = seen
+        self.fd = -1
+        self.maps: list[Any] = []
+        self.taken = V4l2Buffer(type=V4L2_BUF_TYPE_VIDEO_CAPTURE)
+
+    async def start(self, count: int) -> None:
+        """Ask for buffers, map them, let the driver have them, begin to stream."""
+        self.fd = await self.app.open(NODE, O_RDWR | O_NONBLOCK)
+        wanted = bytearray(V4l2Requestbuffers(count, V4L2_BUF_TYPE_VIDEO_CAPTURE).pack())
+        await self.app.ioctl(self.fd, ioctls.VIDIOC_REQBUFS, wanted)
+        for index in range(count):
+            self.taken = await self._ask(ioctls.VIDIOC_QUERYBUF, V4l2Buffer(index, self.taken.type))
+            self.maps.append(await self.app.mmap(self.fd, self.taken.length, offset=self.taken.m))
+            await self.give_back()
+        await self.app.ioctl(self.fd, ioctls.VIDIOC_STREAMON, self.taken.type.to_bytes(4, "little"))
+
+    async def take(self, sequence: int) -> bytes | None:
+        """The frame of that number; those before it, whose events were lost, go back unseen."""
+        while True:
+            try:
+                self.taken = await self._ask(ioctls.VIDIOC_DQBUF, V4l2Buffer(0, self.taken.type))
+            except BlockingIOError:
+                return None
+            self.seen.copied += 4 * V4l2Buffer.SIZE  # in and out, now and when it is given back
+            if self.taken.sequence == sequence:
+                return bytes(self.maps[self.taken.index][: self.taken.bytesused])
+            await self.give_back()
+
+    async def give_back(self) -> None:
+        """Let the driver have the buffer again."""
+        await self._ask(ioctls.VIDIOC_QBUF, self.taken)
+
+    async def stop(self) -> None:
+        """Stream no more; closing the file frees the buffers."""
+        for each in self.maps:
+            await each.close()
+        await self.app.close(self.fd)
+
+    async def _ask(self, request: int, buffer: V4l2Buffer) -> V4l2Buffer:
+        argument = bytearray(buffer.pack())
+        await self.app.ioctl(self.fd, request, argument)
+        return V4l2Buffer.unpack(argument)
+
+
+WAYS = {"netlink": Dumped, "mmap": Mapped}
 
 
 async def monitor(app: Any, seen: Seen) -> None:
@@ -65,7 +179,7 @@ async def monitor(app: Any, seen: Seen) -> None:
         seen.uevents.append((app.monotonic_ns(), event.action, event.devpath, alias))
 
 
-async def viewer(app: Any, run: Run, seen: Seen) -> None:
+async def viewer(app: Any, run: Run, seen: Seen, way: str, duration: float) -> None:
     """Finds the camera, sets it up, and looks at what it sends for a while."""
     camera = await app.genetlink("camera")
     await camera.join("devices")
@@ -81,14 +195,17 @@ async def viewer(app: Any, run: Run, seen: Seen) -> None:
         pixel_format=run["pixel_format"],
         interval=round(1e9 / run["rate"]),
     )
-    await camera.do("stream-on")
-    await look(app, camera, app.monotonic_ns() + seconds(run["duration"]), run["work"], seen)
+    if way == "mmap":
+        seen.base = await camera.do("get-statistics")
+    pixels = WAYS[way](app, camera, seen)
+    await pixels.start(run["buffers"])
+    await look(app, camera, pixels, app.monotonic_ns() + seconds(duration), run["work"], seen)
     seen.statistics = await camera.do("get-statistics")
-    await camera.do("stream-off")
+    await pixels.stop()
     await camera.close()
 
 
-async def look(app: Any, camera: Any, until: int, work: float, seen: Seen) -> None:
+async def look(app: Any, camera: Any, pixels: Any, until: int, work: float, seen: Seen) -> None:
     """Read and check every frame that is announced until the clock shows `until` ns."""
     events = camera.events()
     while (left := until - app.monotonic_ns()) > 0:
@@ -100,26 +217,25 @@ async def look(app: Any, camera: Any, until: int, work: float, seen: Seen) -> No
             if error.errno != ENOBUFS:
                 raise
             continue
-        if event.name == "frame-ready" and await read(app, camera, event, seen) and work:
+        if event.name == "frame-ready" and await read(app, pixels, event, seen) and work:
             await app.compute(millis(work))
 
 
-async def read(app: Any, camera: Any, event: dict[str, Any], seen: Seen) -> bool:
+async def read(app: Any, pixels: Any, event: dict[str, Any], seen: Seen) -> bool:
     """Read one frame and check it; False if it is too late for that."""
     times = dict(event["times"], heard=app.monotonic_ns())
-    try:
-        parts = await camera.dump("read-frame", sequence=event["sequence"])
-    except (FileNotFoundError, InterruptedError):  # overwritten before it was read, or while it was
+    frame = await pixels.take(event["sequence"])
+    if frame is None:
         seen.too_late += 1
         return False
     times["read"] = app.monotonic_ns()
-    frame = b"".join([part["data"] for part in parts])
     checksum = zlib.crc32(memoryview(frame)[:-CHECKSUM_SIZE])
     stored = int.from_bytes(frame[-CHECKSUM_SIZE:], "little")
     seen.checksum_errors += not checksum == stored == event["checksum"]
+    await pixels.give_back()
+    seen.handling.append(app.monotonic_ns() - times["heard"])
     seen.frames.append(times)
     seen.sequences.append(event["sequence"])
-    seen.parts += len(parts)
     seen.bytes += len(frame)
     return True
 
@@ -139,6 +255,7 @@ async def administrator(app: Any, buffers: int) -> None:
         "work", float, 0.0, minimum=0.0, maximum=10000.0, unit="ms", help="the viewer computes a frame"
     ),
     Parameter("jitter", float, 0.0, minimum=0.0, maximum=1000.0, unit="ms", help="at most, between frames"),
+    Parameter("pixels", str, "netlink", choices=tuple(WAYS), help="how frames get to the viewer"),
     Parameter("cpus", int, 0, minimum=0, maximum=64, help="processors; 0: one for each program"),
 )
 def camera(run: Run) -> None:
@@ -150,14 +267,27 @@ def camera(run: Run) -> None:
     machine.run(until=millis(5))
     machine.plug(Camera(jitter=millis(run["jitter"])))
     machine.run(until=millis(10))
-    before = machine.statistics
-    machine.spawn(viewer, run, seen, uid=VIEWER_UID)
-    machine.run(until=millis(20) + seconds(run["duration"]))
-    machine.run()
+    costs = {}
+    if run["pixels"] == "mmap":
+        costs["netlink"] = look_on(machine, run, Seen(), "netlink", SAMPLE)[0]
+    costs[run["pixels"]], before = look_on(machine, run, seen, run["pixels"], run["duration"])
     report_discovery(run, seen)
     report_frame(run, seen)
     report_work(run, seen, before, machine.statistics)
+    report_costs(run, costs)
     figures(run, seen)
+
+
+def look_on(machine: Any, run: Run, seen: Seen, way: str, duration: float) -> tuple[Cost, dict[str, Any]]:
+    """Let a viewer look for a while; what a frame cost it, and the machine's counters before."""
+    before = machine.statistics
+    machine.spawn(viewer, run, seen, way, duration, uid=VIEWER_UID, gid=VIDEO_GID)
+    machine.run(until=machine.now + millis(10) + seconds(duration))
+    machine.run()
+    frames = max(1, len(seen.frames))
+    calls = (machine.statistics["system_calls"] - before["system_calls"]) / frames
+    time = distribution(seen.handling)["p50"] or 0
+    return Cost(round(calls, 1), seen.copied // frames, time), before
 
 
 def report_discovery(run: Run, seen: Seen) -> None:
@@ -217,9 +347,36 @@ def report_work(run: Run, seen: Seen, before: dict[str, Any], after: dict[str, A
     run.table("What it took since the viewer came", ("what", "in all", "for each frame read"), rows)
 
 
+def report_costs(run: Run, costs: dict[str, Cost]) -> None:
+    """What the pixels of a frame cost the viewer, this way and, for comparison, over netlink."""
+    run.metric("frame_costs", {way: attrs.asdict(cost) for way, cost in costs.items()})
+    if len(costs) < 2:
+        return
+    sent, mapped = costs["netlink"], costs["mmap"]
+    rows = [
+        (
+            what,
+            getattr(sent, name),
+            getattr(mapped, name),
+            round(getattr(sent, name) - getattr(mapped, name), 1),
+        )
+        for name, what in COSTS
+    ]
+    run.text(
+        f"Before it mapped frames, the viewer read them over netlink for {SAMPLE} s. Events and settings go "
+        "over netlink in both cases; the pixels are sent in one, and stay where the device wrote them in "
+        "the other."
+    )
+    run.table("What a frame costs the viewer", ("what", "over netlink", "mapped", "saved"), rows)
+
+
 def figures(run: Run, seen: Seen) -> None:
     """The figures, as of when the viewer had seen enough and its stream still ran."""
-    counters = seen.statistics
+    counters = {
+        name: value - seen.base.get(name, 0)
+        for name, value in seen.statistics.items()
+        if isinstance(value, int)
+    }
     run.metric("frames_produced", counters["frames-produced"])
     run.metric("frames_delivered", counters["frames-delivered"])
     run.metric("frames_dropped", counters["frames-dropped"])

@@ -54,6 +54,10 @@ def test_camera_shows_every_station_of_a_frame() -> None:
         {"size": "160x120", "pixel_format": "GREY", "rate": 120, "jitter": 5, "work": 12},
         {"cpus": 1, "work": 30},
         {"buffers": 16, "work": 100},
+        {"pixels": "mmap"},
+        {"pixels": "mmap", "work": 50},
+        {"pixels": "mmap", "work": 300, "buffers": 3, "cpus": 1},
+        {"pixels": "mmap", "size": "160x120", "rate": 120, "jitter": 5, "buffers": 16},
     ],
 )
 def test_camera_forgets_no_frame(parameters: dict[str, Any]) -> None:
@@ -61,6 +65,21 @@ def test_camera_forgets_no_frame(parameters: dict[str, Any]) -> None:
     assert conserved(figures)
     assert figures["frames_read"] == figures["frames_delivered"] > 0
     assert figures["checksum_errors"] == 0
+
+
+def test_camera_shows_what_mapping_saves() -> None:
+    """The pixels are not copied, whatever their number; and no frame that is taken is lost or wrong."""
+    costs = []
+    for size in ("160x120", "1920x1080"):
+        report = run("camera", duration=0.5, pixels="mmap", size=size)
+        assert any(getattr(part, "title", "") == "What a frame costs the viewer" for part in report.parts)
+        costs.append(report.metrics["frame_costs"])
+    small, large = costs
+    assert small["mmap"] | {"system_calls": 0} == large["mmap"] | {"system_calls": 0}
+    for cost, pixels in ((small, 160 * 120), (large, 1920 * 1080)):
+        assert cost["netlink"]["copied"] == 2 * pixels
+        assert all(cost["netlink"][what] > cost["mmap"][what] for what in cost["mmap"])
+    assert large["netlink"]["time"] > 100 * large["mmap"]["time"]
 
 
 def test_camera_without_time_for_a_frame() -> None:
