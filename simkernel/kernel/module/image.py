@@ -12,18 +12,21 @@ from __future__ import annotations
 import ast
 import hashlib
 import inspect
+import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property, lru_cache
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from importlib.util import module_from_spec, spec_from_loader
 from pathlib import Path
 from types import FrameType, ModuleType
+from typing import TypeAlias
 
 import attrs
 
 from simkernel.kernel.module.declaration import Module
+from simkernel.kernel.module.path import entries
 
 PREFIX = "simkernel_module_"
 DECLARATION = "MODULE"
@@ -97,6 +100,9 @@ class Image:
         return sum(len(file.text.encode()) for file in self.source.files.values())
 
 
+Stamp: TypeAlias = tuple[str, int, int]
+"""A file as Python itself tells whether it has changed: its path, time and size."""
+
 _images: dict[str, Image] = {}
 _sources: dict[str, Source] = {}
 
@@ -107,22 +113,35 @@ def read_source(name: str, path: Path) -> Source:
     Files that have not changed since (by time and size, as Python itself tells) are not read again.
     """
     package = path.is_dir()
-    paths = sorted(path.rglob("*.py")) if package else [path]
     try:
-        stamps = tuple((each, (status := each.stat()).st_mtime_ns, status.st_size) for each in paths)
+        stamps = tuple(_stamps(entries(path))) if package else (_stamp(str(path), path.stat()),)
     except OSError as error:
         raise ImageError(f"{path.name} cannot be read ({type(error).__name__})") from None
-    return _read(name, path, package, stamps)
+    return _read(name, str(path), package, stamps)
+
+
+def _stamps(found: Iterable[os.DirEntry[str]]) -> Iterator[Stamp]:
+    for entry in found:
+        if entry.is_dir(follow_symlinks=False):
+            yield from _stamps(entries(entry.path))
+        elif entry.name.endswith(".py"):
+            yield _stamp(entry.path, entry.stat())
+
+
+def _stamp(path: str, status: os.stat_result) -> Stamp:
+    return path, status.st_mtime_ns, status.st_size
 
 
 @lru_cache(maxsize=256)
-def _read(name: str, path: Path, package: bool, stamps: tuple[tuple[Path, int, int], ...]) -> Source:
+def _read(name: str, path: str, package: bool, stamps: tuple[Stamp, ...]) -> Source:
+    parent = Path(path).parent
     files = {}
     for each, _, _ in stamps:
-        relative = each.relative_to(path.parent)
+        file = Path(each)
+        relative = file.relative_to(parent)
         dotted = ".".join(relative.with_suffix("").parts[1:]).removesuffix("__init__").removesuffix(".")
         try:
-            files[dotted] = SourceFile(each, relative.as_posix(), each.read_text("utf-8"))
+            files[dotted] = SourceFile(file, relative.as_posix(), file.read_text("utf-8"))
         except (OSError, UnicodeDecodeError) as error:
             raise ImageError(f"{relative.as_posix()} cannot be read ({type(error).__name__})") from None
     return Source(name, package, files)

@@ -7,12 +7,14 @@ unknown symbol.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from fnmatch import fnmatchcase
+from functools import lru_cache
 
 import attrs
 
 from simkernel.kernel.module.declaration import Module
-from simkernel.kernel.module.image import ImageError, load_image, read_source
+from simkernel.kernel.module.image import ImageError, Source, load_image, read_source
 from simkernel.kernel.module.path import ModulePath, module_name
 from simkernel.uapi.ynl.errors import choose
 
@@ -59,6 +61,22 @@ class Index:
         order.append(name)
 
 
+@lru_cache(maxsize=16)
+def _index(sources: tuple[Source, ...]) -> Index:
+    """The index of these modules; a `Source` is another object when its files have changed."""
+    modules: dict[str, Module] = {}
+    exporters: dict[str, str] = {}
+    for source in sources:
+        try:
+            module = load_image(source).declaration
+        except ImageError:
+            continue
+        modules[source.name] = module
+        for symbol in (*module.exports, *module.exports_gpl):
+            exporters.setdefault(symbol, source.name)
+    return Index(modules, exporters)
+
+
 class ModuleIndex:
     """The index of a module path, made anew for each question, as the path may have changed."""
 
@@ -67,17 +85,11 @@ class ModuleIndex:
 
     def read(self) -> Index:
         """Look at every module of the path (depmod(8)).  What does not load has no entry."""
-        modules: dict[str, Module] = {}
-        exporters: dict[str, str] = {}
+        sources = []
         for location in self._path.locations():
-            try:
-                module = load_image(read_source(location.name, location.path)).declaration
-            except ImageError:
-                continue
-            modules[location.name] = module
-            for symbol in (*module.exports, *module.exports_gpl):
-                exporters.setdefault(symbol, location.name)
-        return Index(modules, exporters)
+            with suppress(ImageError):
+                sources.append(read_source(location.name, location.path))
+        return _index(tuple(sources))
 
     def resolve(self, name: str) -> tuple[str, ...]:
         """What to load for a module's name or an alias, in this order; each is a name for finit_module().

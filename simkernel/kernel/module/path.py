@@ -7,8 +7,10 @@ that has a name wins.  The specifications of families that no module has, nlctrl
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
+from operator import attrgetter
 from pathlib import Path
 
 import attrs
@@ -68,20 +70,22 @@ class ModulePath:
 
     def _modules(self) -> Iterator[Location]:
         for index, directory in enumerate(self.directories):
-            for path in _entries(directory):
-                package = path.is_dir()
-                if (path / "__init__.py").is_file() if package else path.suffix == ".py":
-                    name = module_name(path.name if package else path.stem)
+            for entry in entries(directory):
+                stem, suffix = os.path.splitext(entry.name)
+                package = entry.is_dir()
+                if os.path.isfile(os.path.join(entry.path, "__init__.py")) if package else suffix == ".py":
+                    name = module_name(entry.name if package else stem)
                     if name.isidentifier():
-                        yield Location(name, path, in_tree=index == 0)
+                        yield _location(name, entry.path, index == 0)
 
     def _specifications(self) -> dict[str, Path]:
         found: dict[str, Path] = {}
         for directory in (BUILT_IN, *self.directories):
-            for path in _entries(directory):
-                for file in [path] if path.is_file() else _entries(path):
-                    if file.suffix == ".yaml":
-                        found.setdefault(file.stem, file)
+            for entry in entries(directory):
+                for file in entries(entry.path) if entry.is_dir() else [entry]:
+                    stem, suffix = os.path.splitext(file.name)
+                    if suffix == ".yaml":
+                        found.setdefault(stem, Path(file.path))
         return found
 
 
@@ -96,12 +100,22 @@ def read_specification(path: Path) -> Spec:
 
 
 @lru_cache(maxsize=256)
+def _location(name: str, path: str, in_tree: bool) -> Location:
+    return Location(name, Path(path), in_tree)
+
+
+@lru_cache(maxsize=256)
 def _parse(text: str, filename: str) -> Spec:
     return parse(text, filename)
 
 
-def _entries(directory: Path) -> list[Path]:
+def entries(directory: str | Path) -> list[os.DirEntry[str]]:
+    """What lies in a folder, by name; nothing if it cannot be read."""
     try:
-        return sorted(directory.iterdir())
+        with os.scandir(directory) as found:
+            return sorted(found, key=_by_name)
     except OSError:
         return []
+
+
+_by_name = attrgetter("name")

@@ -6,7 +6,7 @@ it gets it with that already given.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -47,12 +47,10 @@ class Symbols:
 
     def check_exports(self, module: LoadedModule) -> None:
         """ENOEXEC if `module` exports what another does already (`verify_exported_symbols()`)."""
-        for export in _exports(module):
-            other = self._find(export.name, without=module)
+        for name in (*module.declaration.exports, *module.declaration.exports_gpl):
+            other = self._find(name, without=module)
             if other is not None:
-                self._log.err(
-                    f"{module.name}: exports duplicate symbol {export.name} (owned by {other.owner.name})"
-                )
+                self._log.err(f"{module.name}: exports duplicate symbol {name} (owned by {other.owner.name})")
                 raise os_error(ENOEXEC)
 
     async def resolve_all(self, module: LoadedModule, deadline: int) -> None:
@@ -131,9 +129,9 @@ class Symbols:
         """`find_symbol()`: modules that have not got beyond UNFORMED export nothing yet."""
         for owner in self._modules:
             if owner is not without and owner.state is not ModuleState.UNFORMED:
-                for export in _exports(owner):
-                    if export.name == name:
-                        return export
+                declared = owner.declaration
+                if name in declared.exports or name in declared.exports_gpl:
+                    return _Export(owner, name, gpl_only=name not in declared.exports)
         return None
 
 
@@ -141,10 +139,3 @@ class _Unresolved(Exception):
     def __init__(self, number: int) -> None:
         super().__init__(number)
         self.number = number
-
-
-def _exports(module: LoadedModule) -> Iterator[_Export]:
-    for name in module.declaration.exports:
-        yield _Export(module, name, gpl_only=False)
-    for name in module.declaration.exports_gpl:
-        yield _Export(module, name, gpl_only=True)

@@ -38,6 +38,19 @@ def test_by_alias(bench: Bench) -> None:
     assert index(bench).resolve("other") == ("b",)
 
 
+def test_what_changes_is_seen_at_the_next_question(bench: Bench) -> None:
+    bench.module("a", aliases=("old",))
+    there = index(bench)
+    assert there.resolve("old") == ("a",)
+    bench.module("a", aliases=("brand-new",))
+    bench.module("b", aliases=("old",))
+    assert there.resolve("old") == ("b",)
+    assert there.resolve("brand-new") == ("a",)
+    (bench.folder / "b.py").unlink()
+    with pytest.raises(UnknownModule):
+        there.resolve("old")
+
+
 def test_hyphens_in_aliases_are_underscores(bench: Bench) -> None:
     bench.module("a", aliases=("net-pf-16-proto-9*",))
     assert index(bench).resolve("net_pf_16_proto_9") == ("a",)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable
-from functools import cache
+from functools import cache, lru_cache
 from importlib import resources
 from typing import TYPE_CHECKING, Any, Final
 
 from simkernel.kernel.net.truesize import GOODSIZE
 from simkernel.kernel.netlink.genetlink import policies
 from simkernel.kernel.netlink.genetlink.declare import declare
-from simkernel.kernel.netlink.genetlink.family import Dumper, Family, Group
+from simkernel.kernel.netlink.genetlink.family import Command, Dumper, Family, Group
 from simkernel.kernel.netlink.writer import MessageWriter
 from simkernel.uapi import genetlink as genl
 from simkernel.uapi.errno import EINVAL, EMSGSIZE, ENOENT, os_error
@@ -127,28 +127,47 @@ def _id(info: Info) -> int:
 
 def describe(family: Family) -> bytes:
     """What nlctrl tells of a family, as attributes (`ctrl_fill_info()`)."""
+    commands = tuple((command.number, _shown_flags(family, command)) for command in family.commands)
+    fields = (family.name, family.id, family.version, family.header_size, family.maxattr)
+    return _description(*fields, commands, family.groups, family.first_group)
+
+
+def _shown_flags(family: Family, command: Command) -> int:
+    has_policy = any(family.shown_policy(operation) for operation in command.operations)
+    return command.flags | (genl.GENL_CMD_CAP_HASPOL if has_policy else 0)
+
+
+@lru_cache(maxsize=256)
+def _description(
+    name: str,
+    id: int,
+    version: int,
+    header_size: int,
+    maxattr: int,
+    commands: tuple[tuple[int, int], ...],
+    groups: tuple[Group, ...],
+    first_group: int,
+) -> bytes:
+    """The same of its parts: machines that are alike need it made once."""
     writer = MessageWriter(1 << 16)
-    writer.put_string(genl.CTRL_ATTR_FAMILY_NAME, family.name)
-    writer.put_u16(genl.CTRL_ATTR_FAMILY_ID, family.id)
-    writer.put_u32(genl.CTRL_ATTR_VERSION, family.version)
-    writer.put_u32(genl.CTRL_ATTR_HDRSIZE, family.header_size)
-    writer.put_u32(genl.CTRL_ATTR_MAXATTR, family.maxattr)
-    if family.commands:
-        commands = writer.nest_plain(genl.CTRL_ATTR_OPS)
-        for index, command in enumerate(family.commands, 1):
-            flags = command.flags
-            if any(family.shown_policy(operation) for operation in command.operations):
-                flags |= genl.GENL_CMD_CAP_HASPOL
+    writer.put_string(genl.CTRL_ATTR_FAMILY_NAME, name)
+    writer.put_u16(genl.CTRL_ATTR_FAMILY_ID, id)
+    writer.put_u32(genl.CTRL_ATTR_VERSION, version)
+    writer.put_u32(genl.CTRL_ATTR_HDRSIZE, header_size)
+    writer.put_u32(genl.CTRL_ATTR_MAXATTR, maxattr)
+    if commands:
+        listing = writer.nest_plain(genl.CTRL_ATTR_OPS)
+        for index, (number, flags) in enumerate(commands, 1):
             entry = writer.nest_plain(index)
-            writer.put_u32(genl.CTRL_ATTR_OP_ID, command.number)
+            writer.put_u32(genl.CTRL_ATTR_OP_ID, number)
             writer.put_u32(genl.CTRL_ATTR_OP_FLAGS, flags)
             writer.end_nest(entry)
-        writer.end_nest(commands)
-    if family.groups:
-        groups = writer.nest_plain(genl.CTRL_ATTR_MCAST_GROUPS)
-        for index, group in enumerate(family.groups):
-            _describe_group(writer, index + 1, group, family.first_group + index)
-        writer.end_nest(groups)
+        writer.end_nest(listing)
+    if groups:
+        listing = writer.nest_plain(genl.CTRL_ATTR_MCAST_GROUPS)
+        for index, group in enumerate(groups):
+            _describe_group(writer, index + 1, group, first_group + index)
+        writer.end_nest(listing)
     return bytes(writer.data)
 
 
