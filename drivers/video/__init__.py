@@ -24,6 +24,7 @@ from simkernel.driverapi.device import Device, class_register, class_unregister
 from simkernel.driverapi.fs import register_chrdev_region, unregister_chrdev_region
 from simkernel.driverapi.module import Module, ThisModule
 from simkernel.driverapi.mutex import Mutex
+from simkernel.driverapi.trace import trace_flow
 from simkernel.uapi.video.videodev2 import V4L2_CAP_STREAMING, V4L2_CAP_VIDEO_CAPTURE
 
 from .buffer import Buffer
@@ -157,4 +158,5 @@ def vb2_queue_init(
 
 def vb2_buffer_done(core: VideoCore, buffer: Buffer, error: bool) -> None:
     """There is a frame in a buffer, or, with `error`, none that is good."""
+    buffer.flow = trace_flow(core.this)
     buffer.queue.buffer_done(buffer, error)

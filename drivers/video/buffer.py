@@ -77,7 +77,8 @@ class Memory:
 class Buffer:
     """A buffer (`struct vb2_v4l2_buffer`), as a driver fills it in before it says `vb2_buffer_done`.
 
-    `timestamp` is in ns; `bytesused` bytes of the frame are in it; `private` is the driver's own.
+    `timestamp` is in ns; `bytesused` bytes of the frame are in it; `flow` is what a trace joins it to;
+    `private` is the driver's own.
     """
 
     queue: Any
@@ -91,6 +92,7 @@ class Buffer:
     field: int = 0
     flags: int = 0
     bytesused: int = 0
+    flow: int = 0
     private: Any = None
 
     @property

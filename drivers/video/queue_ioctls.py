@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from simkernel.driverapi.fs import File
+from simkernel.driverapi.trace import trace_follow
 from simkernel.uapi.errno import EBADR, EBUSY, EINVAL, os_error
 from simkernel.uapi.fcntl import O_NONBLOCK
 from simkernel.uapi.video import videodev2 as v4l2
@@ -180,6 +181,7 @@ async def dqbuf(queue: Queue, fh: Any, arg: V4l2Buffer, file: File, held: Held) 
     if arg.type != queue.type:
         raise os_error(EINVAL)
     buffer = await queue.dequeue(bool(file.flags & O_NONBLOCK), held)
+    trace_follow(fh.device.owner, buffer.flow)
     queue.finish(buffer)
     fill(buffer, arg)
     queue.took(buffer)
