@@ -68,6 +68,7 @@ class BlockingPaths:
     memfd_create = twin(Paths.memfd_create)
     chdir = twin(Paths.chdir)
     getcwd = twin(Paths.getcwd)
+    chroot = twin(Paths.chroot)
     umask = twin(Paths.umask)
 
     def mmap(

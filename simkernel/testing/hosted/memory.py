@@ -1,0 +1,71 @@
+"""The memory of a hosted program is this Python's own: its pointers are addresses of the host."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+
+from simkernel.kernel.mm.address_space import LOWEST, AddressSpace
+from simkernel.uapi.errno import EFAULT, os_error
+
+SELF = "/proc/self/mem"
+"""The host's own way to memory by address: one that is wrong is an error there, and not the end of Python."""
+
+
+class HostMemory(AddressSpace):
+    """An address space whose programs' pointers are the host's.  Close it when the program has gone."""
+
+    __slots__ = ("_buffers", "_fd")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._fd = os.open(SELF, os.O_RDWR | os.O_CLOEXEC)
+        self._buffers: dict[int, ctypes.Array[ctypes.c_char]] = {}
+
+    def read(self, address: int, size: int) -> bytes:
+        """`size` bytes.  EFAULT where not all of them may be read."""
+        _check(address, size)
+        try:
+            data = os.pread(self._fd, size, address)
+        except OSError:
+            raise os_error(EFAULT) from None
+        if len(data) != size:
+            raise os_error(EFAULT)
+        return data
+
+    def write(self, address: int, data: bytes) -> None:
+        """Change memory.  EFAULT where not all of it may be written; what lies before is written."""
+        _check(address, len(data))
+        try:
+            written = os.pwrite(self._fd, data, address)
+        except OSError:
+            raise os_error(EFAULT) from None
+        if written != len(data):
+            raise os_error(EFAULT)
+
+    def lend(self, buffer: memoryview) -> int:
+        """Where the buffer lies; a read-only one is copied first, since none may tell where it lies."""
+        kind = ctypes.c_char * max(len(buffer), 1)
+        held = (
+            kind.from_buffer_copy(bytes(buffer) or b"\0") if _is_fixed(buffer) else kind.from_buffer(buffer)
+        )
+        address = ctypes.addressof(held)
+        self._buffers[address] = held
+        return address
+
+    def take_back(self, address: int) -> None:
+        """The call is over."""
+        self._buffers.pop(address, None)
+
+    def close(self) -> None:
+        """Let go of the host's memory."""
+        os.close(self._fd)
+
+
+def _is_fixed(buffer: memoryview) -> bool:
+    return buffer.readonly or not len(buffer)
+
+
+def _check(address: int, size: int) -> None:
+    if address < LOWEST or address + size > 1 << 63:
+        raise os_error(EFAULT)
