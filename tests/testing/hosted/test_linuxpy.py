@@ -56,7 +56,7 @@ def test_the_camera_is_found_with_its_formats_and_controls(machine: Machine, cam
     assert (camera.info.driver, camera.info.card) == ("camera", "Virtual camera")
     formats = {str(each.pixel_format.name) for each in camera.info.formats}
     assert formats == {"YUYV", "GREY", "RGB24"}
-    sizes = {(each.width, each.height) for each in camera.info.frame_sizes()}
+    sizes = {(each.info.width, each.info.height) for each in camera.info.frame_sizes()}
     assert (640, 480) in sizes
     controls = {control.name: control for control in camera.controls.values()}
     gain = next(control for name, control in controls.items() if "ain" in name)
