@@ -333,6 +333,7 @@ def overrun(g: Generator) -> None:
         last = messages.answered(random, protocol) or _payload(g, protocol)
         g.add("sendto", slot, last, so.MSG_DONTWAIT, (0, 0))
     g.poll(slot)
+    g.add("getsockopt", slot, so.SOL_SOCKET, so.SO_MEMINFO, 36)
     g.add(random.choice(("recv", "recvfrom")), slot, PLENTY, so.MSG_DONTWAIT)
     g.add("drain", slot, PLENTY, 0, so.MSG_DONTWAIT)
 
