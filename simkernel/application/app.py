@@ -24,12 +24,16 @@ from simkernel.application.program import Image, Program
 from simkernel.application.socket import Socket
 from simkernel.application.steps import Steps, lazily
 from simkernel.application.uevent import UeventMonitor
+from simkernel.application.unix import UnixSocket, socketpair
 from simkernel.engine import Call, SimulationError, nanoseconds_up, whole_nanoseconds
-from simkernel.uapi.socket import AF_INET, AF_NETLINK, SOCK_RAW, SOCK_STREAM
+from simkernel.uapi.socket import AF_INET, AF_NETLINK, AF_UNIX, SOCK_RAW, SOCK_STREAM
 from simkernel.uapi.ynl import Spec
 
 T = TypeVar("T")
 Made = TypeVar("Made", bound="Call[Any] | Steps[Any]")
+
+SOCKETS: dict[int, type[Socket]] = {AF_UNIX: UnixSocket}
+"""Sockets that are not as netlink's are, by their family."""
 
 REMEMBERED = 16
 """How many calls that were not awaited are remembered, to be told of."""
@@ -131,13 +135,20 @@ class App(Descriptors, Paths):
         """
         family, type, proto = c_int(family), c_int(type), c_int(proto)
         if fileno is not None:
-            return Socket.adopt(self, c_int(fileno))
+            return Socket.adopt(self, c_int(fileno), SOCKETS)
         family = AF_INET if family == -1 else family
         type = SOCK_STREAM if type == -1 else type
         proto = 0 if proto == -1 else proto
+        kind = SOCKETS.get(family, Socket)
         return self.call(
-            "socket", family, type, proto, convert=lambda fd: Socket(self, fd, family, type, proto)
+            "socket", family, type, proto, convert=lambda fd: kind(self, fd, family, type, proto)
         )
+
+    def socketpair(
+        self, family: int = AF_UNIX, type: int = SOCK_STREAM, proto: int = 0
+    ) -> Call[tuple[UnixSocket, UnixSocket]]:
+        """Two unix sockets, connected to each other."""
+        return socketpair(self, c_int(family), c_int(type), c_int(proto))
 
     # -- time ---------------------------------------------------------------
 

@@ -8,7 +8,7 @@ kernel's: it polls first, and raises TimeoutError.  Left out is what makes a fil
 from __future__ import annotations
 
 import errno
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final, SupportsIndex, TypeVar
 
 from simkernel.application import arguments
@@ -47,14 +47,18 @@ class Socket:
         self.proto = proto
 
     @classmethod
-    async def adopt(cls, app: App, fd: int) -> Socket:
-        """A socket for a descriptor that is open already; the kernel says what it is.  EBADF, ENOTSOCK."""
+    async def adopt(cls, app: App, fd: int, kinds: Mapping[int, type[Socket]]) -> Socket:
+        """A socket for a descriptor that is open already; the kernel says what it is.  EBADF, ENOTSOCK.
+
+        `kinds` has the classes of families that are not as netlink is.
+        """
         if fd < 0:
             raise ValueError("negative file descriptor")
         about: list[bytes] = []
         for option in (SO_DOMAIN, SO_TYPE, SO_PROTOCOL):
             about.append(await app.call("getsockopt", fd, SOL_SOCKET, option, arguments.INT.size))
-        return cls(app, fd, *map(arguments.option_as_int, about))
+        family, kind, protocol = map(arguments.option_as_int, about)
+        return kinds.get(family, cls)(app, fd, family, kind, protocol)
 
     def __repr__(self) -> str:
         closed = "[closed] " if self._fd < 0 else ""
@@ -258,7 +262,7 @@ class Socket:
     async def dup(self) -> Socket:
         """Another descriptor for the same socket."""
         fd: int = await self._app.call("dup", self._fd)
-        twin = Socket(self._app, fd, self.family, self.type, self.proto)
+        twin = type(self)(self._app, fd, self.family, self.type, self.proto)
         twin._timeout = self._timeout
         await self._app.call("ioctl", fd, FIONBIO, self._timeout is not None)
         return twin

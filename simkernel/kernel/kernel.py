@@ -23,6 +23,7 @@ from simkernel.kernel.mm.dma import DmaMemory
 from simkernel.kernel.module.modules import Modules
 from simkernel.kernel.module.resources import Resources
 from simkernel.kernel.net.namespace import Namespaces, Net
+from simkernel.kernel.net.unix.unix import Unix
 from simkernel.kernel.netlink.genetlink import netdev
 from simkernel.kernel.netlink.genetlink.genetlink import GenericNetlink
 from simkernel.kernel.netlink.netlink import Netlink
@@ -38,7 +39,7 @@ from simkernel.kernel.task.task import Task
 from simkernel.kernel.time.timer import Timers
 from simkernel.kernel.unmodelled import Unmodelled
 from simkernel.kernel.workqueue import WorkQueues
-from simkernel.uapi.socket import AF_NETLINK
+from simkernel.uapi.socket import AF_NETLINK, AF_UNIX
 
 
 class Kernel:
@@ -112,7 +113,11 @@ class Kernel:
         self.rtnetlink = RouteNetlink(self.netlink, self.unmodelled)
         uevent_sockets = UeventSockets(self.netlink, self.uevents.next_sequence)
         self.uevents.broadcast = uevent_sockets.broadcast
-        self.socket_families: dict[int, Create] = {AF_NETLINK: self.netlink.socket}
+        self.unix = Unix(engine, costs, self.unmodelled, self.processes.exists)
+        self.socket_families: dict[int, Create] = {
+            AF_NETLINK: self.netlink.socket,
+            AF_UNIX: self.unix.socket,
+        }
 
         self.modules = Modules(self, module_path)
         self.netlink.request_module = self.modules.requests.request

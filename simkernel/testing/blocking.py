@@ -19,7 +19,8 @@ from simkernel.testing.driver import Driver
 from simkernel.testing.paths import BlockingPaths
 from simkernel.testing.socket import BlockingSocket
 from simkernel.testing.twin import Run, TwinIterator, twin
-from simkernel.uapi.socket import AF_NETLINK, SOCK_RAW
+from simkernel.testing.unix import BlockingUnixSocket, blocking_socket
+from simkernel.uapi.socket import AF_NETLINK, AF_UNIX, SOCK_RAW, SOCK_STREAM
 from simkernel.uapi.uevent import Uevent
 
 if TYPE_CHECKING:
@@ -67,7 +68,14 @@ class Blocking(BlockingDescriptors, BlockingPaths):
     ) -> BlockingSocket:
         """As `socket.socket(family, type, proto)`; with `fileno` for a descriptor inside the machine."""
         sock = self.run(self.app.socket(family, type, proto, fileno))
-        return BlockingSocket(self, sock)
+        return blocking_socket(self, sock)
+
+    def socketpair(
+        self, family: int = AF_UNIX, type: int = SOCK_STREAM, proto: int = 0
+    ) -> tuple[BlockingUnixSocket, BlockingUnixSocket]:
+        """As `socket.socketpair`."""
+        one, other = self.run(self.app.socketpair(family, type, proto))
+        return BlockingUnixSocket(self, one), BlockingUnixSocket(self, other)
 
     def make_real(self, fd: int) -> RealDescriptor:
         """A real descriptor for real clients to poll, which follows the simulated `fd`."""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Awaitable
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from simkernel.engine import SECOND
 from simkernel.kernel.file.file import FileObject
 from simkernel.kernel.file.socket import NO_CONTROL
 from simkernel.kernel.fs.fasync import FasyncList
 from simkernel.kernel.task.wait import WaitQueue
+from simkernel.uapi.errno import EOPNOTSUPP, os_error
 from simkernel.uapi.poll import (
     POLLERR,
     POLLIN,
@@ -20,14 +21,14 @@ from simkernel.uapi.poll import (
     POLLWRBAND,
     POLLWRNORM,
 )
-from simkernel.uapi.socket import SO_SELECT_ERR_QUEUE
+from simkernel.uapi.socket import AF_NETLINK, SO_SELECT_ERR_QUEUE
 
 if TYPE_CHECKING:
     from simkernel.kernel.file.file import OpenFile
-    from simkernel.kernel.file.socket import Control, Received
+    from simkernel.kernel.file.socket import Control, Received, SocketObject
     from simkernel.kernel.net.filter import Filter
     from simkernel.kernel.net.namespace import Net
-    from simkernel.kernel.net.skb import Skb
+    from simkernel.kernel.net.skb import Creds, Skb
     from simkernel.kernel.task.credentials import Credentials
     from simkernel.kernel.task.task import Task
 
@@ -124,6 +125,11 @@ class Sock(FileObject):
     # -- as a file --------------------------------------------------------------
 
     exclusive_read = True
+    family: ClassVar[int] = AF_NETLINK
+    wmem = 0
+    """What it has sent and pays for; a netlink message is paid for by its receiver."""
+    peer_creds: Creds | None = None
+    """Who has the other end (SO_PEERCRED)."""
 
     def recvmsg(self, task: Task, size: int, room: int = 0, flags: int = 0) -> Received | None:
         """recvmsg(2); each protocol has its own."""
@@ -134,6 +140,28 @@ class Sock(FileObject):
     ) -> int | Awaitable[int]:
         """sendmsg(2); each protocol has its own."""
         raise NotImplementedError
+
+    @property
+    def accepts(self) -> bool:
+        """Whether it listens (SO_ACCEPTCONN)."""
+        return False
+
+    def opened(self, file: OpenFile) -> None:
+        """It has an open file."""
+
+    # What only connections have; the answers are those of sock_no_listen() and its like.
+
+    def listen(self, task: Task, backlog: int) -> None:
+        """listen(2)."""
+        raise os_error(EOPNOTSUPP)
+
+    def accept(self, task: Task) -> SocketObject | None:
+        """accept(2): the next connection, None if there is none."""
+        raise os_error(EOPNOTSUPP)
+
+    def shutdown(self, task: Task, how: int) -> None:
+        """shutdown(2)."""
+        raise os_error(EOPNOTSUPP)
 
     def read(self, task: Task, file: OpenFile, size: int, position: int) -> bytes | None:
         """What recv(2) without flags gives (`sock_read_iter()`)."""

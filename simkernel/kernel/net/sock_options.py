@@ -167,8 +167,8 @@ def _buffer_lock(sock: Sock, task: Task, value: int, raw: bytes) -> None:
 
 
 def _memory(sock: Sock, length: int) -> bytes:
-    """`sk_get_meminfo()`.  What a program sends is charged to its receiver, so the sender's part is 0."""
-    return struct.pack("<9I", sock.rmem, sock.rcvbuf, 0, sock.sndbuf, 0, 0, 0, 0, sock.drops)
+    """`sk_get_meminfo()`."""
+    return struct.pack("<9I", sock.rmem, sock.rcvbuf, sock.wmem, sock.sndbuf, 0, 0, 0, 0, sock.drops)
 
 
 # -- timeouts ---------------------------------------------------------------
@@ -404,6 +404,8 @@ _LINGER_TIME: Final = -so.SO_LINGER
 _TXTIME_FLAGS: Final = -so.SO_TXTIME
 """Numbers under which the second part of an option is stored."""
 
+NO_PEER: Final = (0, 2**32 - 1, 2**32 - 1)
+
 _UNKNOWN = Option()
 _REFUSED = Option(EOPNOTSUPP, EOPNOTSUPP)
 
@@ -419,7 +421,7 @@ OPTIONS: Final[dict[int, Option]] = {
     so.SO_LINGER: Option(_get_linger, _linger),
     so.SO_BSDCOMPAT: Option(lambda sock, _: 0, _ignored_setter),
     so.SO_REUSEPORT: Option(lambda sock, _: 0, _reuse_port),
-    so.SO_PEERCRED: Option(lambda sock, _: so.Ucred(0, 2**32 - 1, 2**32 - 1).pack()),
+    so.SO_PEERCRED: Option(lambda sock, _: so.Ucred(*(sock.peer_creds or NO_PEER)).pack()),
     so.SO_RCVLOWAT: _stored(so.SO_RCVLOWAT, 1, _low_water_mark),
     so.SO_SNDLOWAT: Option(lambda sock, _: 1),
     so.SO_RCVTIMEO: _timeout("receive_ticks"),
@@ -430,10 +432,10 @@ OPTIONS: Final[dict[int, Option]] = {
     so.SO_ATTACH_FILTER: Option(_get_filter, _attach_filter),
     so.SO_DETACH_FILTER: Option(set=_detach_filter),
     so.SO_PEERNAME: Option(_peer_name),
-    so.SO_ACCEPTCONN: Option(lambda sock, _: 0),
+    so.SO_ACCEPTCONN: Option(lambda sock, _: int(sock.accepts)),
     so.SO_MARK: _stored(so.SO_MARK, setter=_mark),
     so.SO_PROTOCOL: Option(lambda sock, _: sock.protocol),
-    so.SO_DOMAIN: Option(lambda sock, _: so.AF_NETLINK),
+    so.SO_DOMAIN: Option(lambda sock, _: sock.family),
     so.SO_PEEK_OFF: _REFUSED,
     so.SO_LOCK_FILTER: Option(_flag(so.SO_LOCK_FILTER).get, _lock_filter),
     so.SO_BUSY_POLL: _stored(so.SO_BUSY_POLL, setter=_busy_poll),

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from simkernel.kernel.file.broken_pipe import BrokenPipe
 from simkernel.kernel.file.file import OpenFile
+from simkernel.kernel.syscall.sending import broken_pipe, go_on, not_now
 from simkernel.kernel.task.task import Task
-from simkernel.kernel.task.wait import Blocked, WouldBlock, sleep_on
-from simkernel.uapi.errno import EAGAIN, EBADF, EINVAL, EPIPE, ESPIPE, os_error
+from simkernel.kernel.task.wait import Blocked, WouldBlock
+from simkernel.uapi.errno import EAGAIN, EBADF, EINVAL, ESPIPE, os_error
 from simkernel.uapi.fcntl import O_ACCMODE, O_NONBLOCK, O_RDONLY, O_WRONLY
 from simkernel.uapi.seek import SEEK_HOLE
-from simkernel.uapi.signal import SIGPIPE
 
 if TYPE_CHECKING:
     from simkernel.kernel.kernel import Kernel
@@ -106,49 +106,15 @@ class ReadWriteCalls:
             result = file.object.write(task, file, data[:LARGEST], position)
         except WouldBlock as blocked:
             if file.flags & O_NONBLOCK:
-                if blocked.done:
-                    return blocked.done
-                raise os_error(EAGAIN) from None
-            return self._write_on(task, file, blocked)
+                return not_now(blocked)
+            return go_on(self._kernel, task, file, blocked, exclusive=file.object.exclusive_read)
         except BrokenPipe as broken:
-            return self._broken(task, broken)
+            return broken_pipe(self._kernel, task, broken)
         if not isinstance(result, int):
             return _write_later(file, result, moves)
         if moves:
             file.position += result
         return result
-
-    async def _write_on(self, task: Task, file: OpenFile, blocked: WouldBlock) -> int:
-        """Wait until the rest can be written; what was written counts if a signal comes."""
-        timeout = None if file.socket is None else file.socket.sndtimeo
-        deadline = None if timeout is None else self._engine.time() + timeout
-        file.get()
-        try:
-            while True:
-                if not await sleep_on(blocked.queue, deadline=deadline, exclusive=file.object.exclusive_read):
-                    if blocked.done:
-                        return blocked.done
-                    raise os_error(EAGAIN)
-                try:
-                    result: int = blocked.retry()
-                except WouldBlock as still:
-                    blocked = still
-                else:
-                    return result
-        except InterruptedError:
-            if blocked.done:
-                return blocked.done
-            raise
-        except BrokenPipe as broken:
-            return self._broken(task, broken)
-        finally:
-            file.put()
-
-    def _broken(self, task: Task, broken: BrokenPipe) -> int:
-        self._kernel.processes.send_signal(task, SIGPIPE)
-        if broken.done:
-            return broken.done
-        raise os_error(EPIPE) from None
 
     # -- position -----------------------------------------------------------------
 

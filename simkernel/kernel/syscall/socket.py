@@ -7,15 +7,37 @@ bytes of a whole sockaddr.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
+from simkernel.kernel.file.broken_pipe import BrokenPipe
 from simkernel.kernel.file.file import OpenFile
 from simkernel.kernel.file.socket import NO_CONTROL, Address, Control, Received, SocketObject
+from simkernel.kernel.syscall.pipe import install_pair
+from simkernel.kernel.syscall.sending import broken_pipe, go_on, not_now
 from simkernel.kernel.task.task import Task
 from simkernel.kernel.task.wait import Blocked, BlockedCall, WouldBlock
-from simkernel.uapi.errno import EAFNOSUPPORT, EAGAIN, EINVAL, ENOTSOCK, EOPNOTSUPP, os_error
-from simkernel.uapi.fcntl import O_NONBLOCK, O_RDWR
-from simkernel.uapi.socket import AF_MAX, MSG_DONTWAIT, SOCK_CLOEXEC, SOCK_MAX, SOCK_NONBLOCK, SOCK_TYPE_MASK
+from simkernel.uapi.errno import (
+    EAFNOSUPPORT,
+    EAGAIN,
+    ECONNABORTED,
+    EINVAL,
+    ENOTSOCK,
+    EOPNOTSUPP,
+    os_error,
+)
+from simkernel.uapi.fcntl import O_CLOEXEC, O_NONBLOCK, O_RDWR
+from simkernel.uapi.socket import (
+    AF_MAX,
+    AF_NETLINK,
+    AF_UNIX,
+    MSG_DONTWAIT,
+    MSG_NOSIGNAL,
+    SOCK_CLOEXEC,
+    SOCK_MAX,
+    SOCK_NONBLOCK,
+    SOCK_TYPE_MASK,
+)
 
 if TYPE_CHECKING:
     from simkernel.kernel.kernel import Kernel
@@ -58,6 +80,7 @@ class SocketCalls:
 
     CALLS = (
         "socket",
+        "socketpair",
         "bind",
         "connect",
         "getsockname",
@@ -74,6 +97,7 @@ class SocketCalls:
     )
 
     def __init__(self, kernel: Kernel) -> None:
+        self._kernel = kernel
         self._engine = kernel.engine
         self._trace = kernel.engine.trace
         self._families = kernel.socket_families
@@ -81,6 +105,14 @@ class SocketCalls:
 
     def socket(self, task: Task, family: int, type: int, protocol: int) -> int | Awaitable[int]:
         """A new socket's descriptor (`__sys_socket()`)."""
+        kind, flags = self._kind(family, type)
+        made = self._families[family](task, kind, protocol)
+        if isinstance(made, Awaitable):
+            return self._install_later(task, made, flags)
+        return self._install(task, made, flags)
+
+    def _kind(self, family: int, type: int) -> tuple[int, int]:
+        """A socket's type, and the flags that came with it; that there is such a family is checked too."""
         flags = type & ~SOCK_TYPE_MASK
         if flags & ~(SOCK_NONBLOCK | SOCK_CLOEXEC):
             raise os_error(EINVAL)
@@ -89,20 +121,31 @@ class SocketCalls:
             raise os_error(EAFNOSUPPORT)
         if kind >= SOCK_MAX:
             raise os_error(EINVAL)
-        create = self._families.get(family)
-        if create is None:
+        if family not in self._families:
             raise self._unmodelled(f"socket family {family}", EAFNOSUPPORT)
-        made = create(task, kind, protocol)
-        if isinstance(made, Awaitable):
-            return self._install_later(task, made, flags)
-        return self._install(task, made, flags)
+        return kind, flags
+
+    def socketpair(self, task: Task, family: int, type: int, protocol: int) -> tuple[int, int]:
+        """Two sockets, connected to each other (`__sys_socketpair()`)."""
+        kind, flags = self._kind(family, type)
+        if family != AF_UNIX:
+            raise os_error(EOPNOTSUPP)
+        one, other = (self._kernel.unix.socket(task, kind, protocol) for _ in range(2))
+        one.pair(task, other)
+        first, second = self._file(one, flags), self._file(other, flags)
+        return install_pair(self._kernel, task, first, second, O_CLOEXEC if flags & SOCK_CLOEXEC else 0)
 
     async def _install_later(self, task: Task, made: Awaitable[SocketObject], flags: int) -> int:
         return self._install(task, await made, flags)
 
     @staticmethod
-    def _install(task: Task, made: SocketObject, flags: int) -> int:
+    def _file(made: SocketObject, flags: int) -> OpenFile:
         file = OpenFile(made, O_RDWR | (O_NONBLOCK if flags & SOCK_NONBLOCK else 0), socket=made)
+        made.opened(file)
+        return file
+
+    def _install(self, task: Task, made: SocketObject, flags: int) -> int:
+        file = self._file(made, flags)
         try:
             return task.files.install(file, close_on_exec=bool(flags & SOCK_CLOEXEC))
         except OSError:
@@ -113,15 +156,23 @@ class SocketCalls:
         """bind(2)."""
         _socket(task, fd).bind(task, address)
 
-    def connect(self, task: Task, fd: int, address: Address) -> None:
-        """connect(2)."""
-        _socket(task, fd).connect(task, address)
+    def connect(self, task: Task, fd: int, address: Address) -> Blocked | None:
+        """connect(2).  A listener without room is waited for."""
+        sock = _socket(task, fd)
+        try:
+            sock.connect(task, address)
+        except WouldBlock as blocked:
+            file = task.files.get(fd)
+            if file.flags & O_NONBLOCK:
+                raise os_error(EAGAIN) from None
+            return Blocked(blocked.queue, blocked.retry, file, self._deadline(sock.sndtimeo), True)
+        return None
 
-    def getsockname(self, task: Task, fd: int) -> tuple[int, int]:
+    def getsockname(self, task: Task, fd: int) -> Address:
         """getsockname(2)."""
         return _socket(task, fd).getsockname()
 
-    def getpeername(self, task: Task, fd: int) -> tuple[int, int]:
+    def getpeername(self, task: Task, fd: int) -> Address:
         """getpeername(2)."""
         return _socket(task, fd).getpeername()
 
@@ -134,19 +185,37 @@ class SocketCalls:
         return _socket(task, fd).getsockopt(task, level, option, length)
 
     def listen(self, task: Task, fd: int, backlog: int) -> None:
-        """listen(2): no socket that there is has connections (`sock_no_listen()`)."""
-        _socket(task, fd)
-        raise os_error(EOPNOTSUPP)
+        """listen(2)."""
+        _socket(task, fd).listen(task, backlog)
 
-    def accept4(self, task: Task, fd: int, flags: int) -> None:
-        """accept4(2): the same (`sock_no_accept()`)."""
-        _socket(task, fd)
-        raise os_error(EOPNOTSUPP)
+    def accept4(self, task: Task, fd: int, flags: int) -> tuple[int, Address] | Blocked:
+        """accept4(2): the descriptor of the next connection, and the address of its other end."""
+        if flags & ~(SOCK_NONBLOCK | SOCK_CLOEXEC):
+            raise os_error(EINVAL)
+        sock = _socket(task, fd)
+        accepted = self._accept(task, sock, flags)
+        if accepted is not None:
+            return accepted
+        file = task.files.get(fd)
+        if file.flags & O_NONBLOCK:
+            raise os_error(EAGAIN)
+        retry = partial(self._accept, task, sock, flags)
+        return Blocked(sock.readers, retry, file, self._deadline(sock.rcvtimeo), True)
+
+    def _accept(self, task: Task, sock: SocketObject, flags: int) -> tuple[int, Address] | None:
+        made = sock.accept(task)
+        if made is None:
+            return None
+        fd = self._install(task, made, flags)
+        try:
+            return fd, made.getpeername()
+        except OSError:  # whoever connected has gone
+            task.files.close(fd)
+            raise os_error(ECONNABORTED) from None
 
     def shutdown(self, task: Task, fd: int, how: int) -> None:
-        """shutdown(2): the same (`sock_no_shutdown()`)."""
-        _socket(task, fd)
-        raise os_error(EOPNOTSUPP)
+        """shutdown(2)."""
+        _socket(task, fd).shutdown(task, how)
 
     def sendto(
         self,
@@ -170,8 +239,13 @@ class SocketCalls:
             return sock.sendmsg(task, data, address, control, flags)
         except WouldBlock as blocked:
             if flags & MSG_DONTWAIT or file.flags & O_NONBLOCK:
-                raise os_error(EAGAIN) from None
-            return Blocked(blocked.queue, blocked.retry, file, self._deadline(sock.sndtimeo), False)
+                return not_now(blocked)
+            if sock.family == AF_NETLINK:  # all or nothing
+                return Blocked(blocked.queue, blocked.retry, file, self._deadline(sock.sndtimeo), False)
+            signal = not flags & MSG_NOSIGNAL
+            return go_on(self._kernel, task, file, blocked, exclusive=False, signal=signal)
+        except BrokenPipe as broken:
+            return broken_pipe(self._kernel, task, broken, signal=not flags & MSG_NOSIGNAL)
 
     def sendmsg(
         self,

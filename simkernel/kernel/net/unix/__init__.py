@@ -1,0 +1,1 @@
+"""Unix sockets: between the programs of one machine (AF_UNIX)."""

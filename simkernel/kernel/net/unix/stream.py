@@ -1,0 +1,271 @@
+"""Streams between unix sockets (`unix_stream_ops`)."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, ClassVar
+
+from simkernel.kernel.file.broken_pipe import broken_pipe
+from simkernel.kernel.net.scm import ControlBuffer
+from simkernel.kernel.net.skb import own_creds
+from simkernel.kernel.net.truesize import allot
+from simkernel.kernel.net.unix import scm
+from simkernel.kernel.net.unix.skb import (
+    NOTHING,
+    SKB_MAX_HEAD,
+    STREAM_FRAGS,
+    Received,
+    UnixSkb,
+    stream_pages,
+    truesize,
+)
+from simkernel.kernel.net.unix.socket import (
+    NOT_CONNECTED,
+    RCV_SHUTDOWN,
+    SEND_SHUTDOWN,
+    State,
+    UnixSocket,
+    checked,
+)
+from simkernel.kernel.task.wait import WouldBlock
+from simkernel.uapi.errno import (
+    ECONNREFUSED,
+    EINVAL,
+    EISCONN,
+    ENOTCONN,
+    EOPNOTSUPP,
+    os_error,
+)
+from simkernel.uapi.socket import (
+    MSG_CMSG_CLOEXEC,
+    MSG_OOB,
+    MSG_PEEK,
+    MSG_WAITALL,
+    SO_PASSCRED,
+    SO_RCVLOWAT,
+    SOMAXCONN,
+)
+
+if TYPE_CHECKING:
+    from simkernel.kernel.file.file import OpenFile
+    from simkernel.kernel.file.socket import Control
+    from simkernel.kernel.net.skb import Creds
+    from simkernel.kernel.task.task import Task
+
+
+class StreamSocket(UnixSocket):
+    """One end of a stream, or who listens for them."""
+
+    __slots__ = ()
+
+    connects: ClassVar[bool] = True
+
+    # -- connections ------------------------------------------------------------------
+
+    def listen(self, task: Task, backlog: int) -> None:
+        """listen(2).  EINVAL without a name, and for one that is connected."""
+        if self.name is None or self.state not in (State.CLOSE, State.LISTEN):
+            raise os_error(EINVAL)
+        backlog = min(backlog & 0xFFFFFFFF, SOMAXCONN)
+        if backlog > self.backlog and self._peer_wait:
+            self._peer_wait.wake_up_all()
+        self.backlog = backlog
+        self.state = State.LISTEN
+        self.peer_creds = own_creds(task)
+
+    def connect(self, task: Task, address: bytes | tuple[int, int]) -> None:
+        """connect(2) (`unix_stream_connect()`): it is done once the listener has it in its queue.
+
+        WouldBlock while that is full.  ECONNREFUSED if nobody listens, EISCONN.
+        """
+        raw = checked(address)
+        self.autobind_for_creds()
+        other = self.find(task, raw)
+        if other.state is not State.LISTEN or other.shutdown_mask & RCV_SHUTDOWN:
+            raise os_error(ECONNREFUSED)
+        if len(other.messages) > other.backlog:
+            raise WouldBlock(other.peer_wait, partial(self._connect_again, task, address))
+        if self.state is not State.CLOSE:
+            raise os_error(NOT_CONNECTED.get(self.state, EINVAL))
+        end = StreamSocket(self.unix, task, self.type)
+        end.peer = self
+        end.peer_creds = own_creds(task)
+        end.name = other.name
+        end.state = self.state = State.ESTABLISHED
+        self.peer = end
+        self.peer_creds = other.peer_creds
+        costs = self.unix.costs
+        self.unix.engine.charged += costs.socket_create + costs.skb_alloc + costs.deliver
+        size = allot(1)[1]
+        end.wmem += size
+        other.messages.append(UnixSkb(end, b"", size, None, (), self.unix.trace.flow))
+        other.data_ready()
+
+    def _connect_again(self, task: Task, address: bytes | tuple[int, int]) -> int:
+        self.connect(task, address)
+        return 0
+
+    def accept(self, task: Task) -> StreamSocket | None:
+        """accept(2): the next connection; None if there is none.  EINVAL unless it listens."""
+        if self.state is not State.LISTEN:
+            raise os_error(EINVAL)
+        if not self.messages:
+            if self.shutdown_mask & RCV_SHUTDOWN and self.waits(0):
+                raise os_error(EINVAL)
+            return None
+        skb = self.messages.popleft()
+        if self._peer_wait:
+            self._peer_wait.wake_up()
+        end = skb.sender
+        skb.free()
+        assert isinstance(end, StreamSocket)
+        if self.option(SO_PASSCRED):  # unix_sock_inherit_flags()
+            end.set_option(SO_PASSCRED, 1)
+        return end
+
+    # -- sending ----------------------------------------------------------------------
+
+    def sendmsg(
+        self,
+        task: Task,
+        data: bytes,
+        address: bytes | tuple[int, int] | None = None,
+        control: Control = (),
+        flags: int = 0,
+    ) -> int:
+        """Send all of `data`, in parts (`unix_stream_sendmsg()`); the files go with the first one.
+
+        WouldBlock with what is sent so far where the send buffer is full.  ENOTCONN; EPIPE, with SIGPIPE,
+        if the other end does not read any more.
+        """
+        creds, files = self.send_control(task, control)
+        try:
+            if flags & MSG_OOB:
+                raise self.unix.unmodelled("MSG_OOB on a unix stream", EOPNOTSUPP)
+            if address is not None:
+                raise os_error(EISCONN if self.state is State.ESTABLISHED else EOPNOTSUPP)
+            if self.peer is None:
+                raise os_error(ENOTCONN)
+            if self.shutdown_mask & SEND_SHUTDOWN:
+                raise broken_pipe()
+        except OSError:
+            self.let_go(files)
+            raise
+        self.unix.engine.charged += self.unix.costs.send
+        return self._send(task, data, creds, files, 0)
+
+    def _send(
+        self, task: Task, data: bytes, creds: Creds | None, files: tuple[OpenFile, ...], done: int
+    ) -> int:
+        costs = self.unix.costs
+        other = self.peer
+        while done < len(data):
+            size = min(len(data) - done, (self.sndbuf >> 1) - 64, SKB_MAX_HEAD + STREAM_FRAGS)
+            pages = stream_pages(size)
+            cost = truesize(size, pages)
+            try:
+                self.allocate(cost, pages, partial(self._send, task, data, creds, files, done))
+            except WouldBlock as blocked:
+                blocked.done = done
+                raise
+            except OSError:
+                self.let_go(files)
+                if done:
+                    return done
+                raise
+            skb = UnixSkb(self, data[done : done + size], cost, None, files, self.unix.trace.flow)
+            if other is None or other.dead or other.shutdown_mask & RCV_SHUTDOWN:
+                skb.free()
+                if done:
+                    return done
+                raise broken_pipe()
+            skb.creds = self.creds_for(task, creds, other)
+            files = ()
+            self.unix.engine.charged += costs.copy(size) + costs.deliver
+            other.messages.append(skb)
+            done += size
+            other.data_ready()
+        return done
+
+    # -- receiving ----------------------------------------------------------------------
+
+    def recvmsg(self, task: Task, size: int, room: int = 0, flags: int = 0) -> Received | None:
+        """As much as there is, up to `size` bytes (`unix_stream_read_generic()`).
+
+        It ends before what another process sent, if credentials are told, and after files.  Nothing at
+        the end of the stream; None if there is nothing now.  EINVAL unless it is connected.
+        """
+        if self.state is not State.ESTABLISHED:
+            raise os_error(EINVAL)
+        if flags & MSG_OOB:
+            raise self.unix.unmodelled("MSG_OOB on a unix stream", EOPNOTSUPP)
+        target = size if flags & MSG_WAITALL else min(self.option(SO_RCVLOWAT) or 1, size)
+        more = not self.shutdown_mask & RCV_SHUTDOWN and not self.error and self.waits(flags)
+        if target > 1 and more and self.queued() < target:
+            raise self.unix.unmodelled("waiting for more than one byte (MSG_WAITALL, SO_RCVLOWAT)", EINVAL)
+        if not self.messages:
+            if self.error:
+                raise os_error(self.take_error())
+            return NOTHING if self.shutdown_mask & RCV_SHUTDOWN else None
+        costs = self.unix.costs
+        self.unix.engine.charged += costs.receive
+        self.unix.trace.flow = self.messages[0].flow
+        taken = _Taken(self)
+        pieces, files = taken.look(size) if flags & MSG_PEEK else taken.take(size)
+        data = b"".join(pieces)
+        self.unix.engine.charged += costs.copy(len(data))
+        control = ControlBuffer(room)
+        scm.receive(self, task, control, taken.creds, files, flags)
+        message_flags = flags & MSG_CMSG_CLOEXEC | control.flags
+        return Received(data, len(data), control.messages, message_flags, taken.address)
+
+    def queued(self) -> int:
+        """All that is there.  EINVAL for one that listens."""
+        if self.state is State.LISTEN:
+            raise os_error(EINVAL)
+        return sum(skb.length for skb in self.messages)
+
+
+class _Taken:
+    """What one receive takes from a stream."""
+
+    def __init__(self, sock: StreamSocket) -> None:
+        first = sock.messages[0]
+        self._messages = sock.messages
+        self._separate = bool(sock.option(SO_PASSCRED))
+        self.creds = first.creds
+        self.address = first.sender.name or b""
+
+    def _goes_on(self, skb: UnixSkb) -> bool:
+        """Whether it may be glued to what is taken already (`unix_skb_scm_eq()`)."""
+        return not self._separate or skb.creds == self.creds
+
+    def take(self, size: int) -> tuple[list[bytes], tuple[OpenFile, ...]]:
+        """Take it, and the files that come with the last part."""
+        pieces = []
+        while size and self._messages and self._goes_on(skb := self._messages[0]):
+            piece = skb.data[skb.offset : skb.offset + size]
+            pieces.append(piece)
+            skb.offset += len(piece)
+            size -= len(piece)
+            files, skb.files = skb.files, ()
+            if skb.length:
+                return pieces, files
+            self._messages.popleft()
+            skb.free()
+            if files:
+                return pieces, files
+        return pieces, ()
+
+    def look(self, size: int) -> tuple[list[bytes], tuple[OpenFile, ...]]:
+        """Look at it; files are given too, and stay."""
+        pieces = []
+        for skb in self._messages:
+            if not size or not self._goes_on(skb):
+                break
+            piece = skb.data[skb.offset : skb.offset + size]
+            pieces.append(piece)
+            size -= len(piece)
+            if skb.files:
+                return pieces, tuple(file.get() for file in skb.files)
+        return pieces, ()

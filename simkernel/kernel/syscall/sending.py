@@ -1,0 +1,57 @@
+"""Writing and sending that must wait for room: the rest is done later, and what was done before counts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from simkernel.kernel.file.broken_pipe import BrokenPipe
+from simkernel.kernel.task.wait import WouldBlock, sleep_on
+from simkernel.uapi.errno import EAGAIN, EPIPE, os_error
+from simkernel.uapi.signal import SIGPIPE
+
+if TYPE_CHECKING:
+    from simkernel.kernel.file.file import OpenFile
+    from simkernel.kernel.kernel import Kernel
+    from simkernel.kernel.task.task import Task
+
+
+def not_now(blocked: WouldBlock) -> int:
+    """What a call that must not wait gives: what is done already, or EAGAIN."""
+    if blocked.done:
+        return blocked.done
+    raise os_error(EAGAIN)
+
+
+async def go_on(
+    kernel: Kernel, task: Task, file: OpenFile, blocked: WouldBlock, *, exclusive: bool, signal: bool = True
+) -> int:
+    """Wait until the rest can be done; what is done counts if a signal comes or the time is up."""
+    timeout = None if file.socket is None else file.socket.sndtimeo
+    deadline = None if timeout is None else kernel.engine.time() + timeout
+    file.get()
+    try:
+        while await sleep_on(blocked.queue, deadline=deadline, exclusive=exclusive):
+            try:
+                result: int = blocked.retry()
+            except WouldBlock as still:
+                blocked = still
+            else:
+                return result
+        return not_now(blocked)
+    except InterruptedError:
+        if blocked.done:
+            return blocked.done
+        raise
+    except BrokenPipe as broken:
+        return broken_pipe(kernel, task, broken, signal=signal)
+    finally:
+        file.put()
+
+
+def broken_pipe(kernel: Kernel, task: Task, broken: BrokenPipe, *, signal: bool = True) -> int:
+    """Nobody reads any more: SIGPIPE, and EPIPE if nothing was written."""
+    if signal:
+        kernel.processes.send_signal(task, SIGPIPE)
+    if broken.done:
+        return broken.done
+    raise os_error(EPIPE) from None
