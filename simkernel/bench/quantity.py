@@ -103,9 +103,6 @@ class Line:
         return {
             "row": quantity.row,
             "name": quantity.name,
-            "what": quantity.what,
-            "unit": quantity.unit,
-            "over": quantity.over,
             "figure": None if measured is None else measured.figure,
             "anchor": None if measured is None else measured.anchor,
             "ratio": None if measured is None else measured.ratio,

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from simkernel.bench import TABLE
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
@@ -15,8 +17,11 @@ COLOURS = {"aim": "#2a9d8f", "holds": "#8ab17d", "misses": "#e76f51"}
 HEIGHT, BAR_HEIGHT, WIDTH = 2.0, 0.28, 11.0
 """Inches: of the frame, of a bar, of the picture."""
 CURVES_HEIGHT = 3.0
+WHAT = {quantity.name: quantity.what for quantity in TABLE}
 LEAST = 0.05
 """The shortest bar."""
+ROOM = 1.3
+"""For the figure at the end of the longest."""
 
 
 @click.command("plot", short_help="A picture of a benchmark.")
@@ -77,9 +82,11 @@ def _ratios(axes: Axes, rows: list[dict[str, Any]]) -> None:
         axes.text(max(part, LEAST), place, f" {row['ratio']:.4g}", va="center", fontsize=7)
     axes.axvline(1, color="black", linestyle="--", linewidth=0.8)
     axes.set_xscale("log")
-    axes.set_xlim(left=LEAST)
+    widest = max([1.0, *(_part(row, row["ratio"]) for row in rows)])
+    axes.set_xlim(LEAST, widest * ROOM)
     axes.xaxis.set_major_formatter("{x:g}")
-    axes.set_yticks(range(len(rows)), [f"{row['what']}  {row['row']}" for row in reversed(rows)], fontsize=8)
+    labels = [f"{WHAT.get(row['name'], row['name'])}  {row['row']}" for row in reversed(rows)]
+    axes.set_yticks(range(len(rows)), labels, fontsize=8)
     axes.set_xlabel("ratio, as a part of what must hold (dashed); the stroke is the aim")
 
 
