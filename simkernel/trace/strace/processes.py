@@ -6,9 +6,12 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from simkernel.engine import MILLISECOND, SECOND
+from simkernel.trace.strace import video
 from simkernel.trace.strace.constants import flags, names, number, pick
 from simkernel.trace.strace.forms import Form, Texts, View, text
+from simkernel.trace.strace.quoting import hexadecimal_string
 from simkernel.uapi import fcntl, poll, sched, signal, wait
+from simkernel.uapi.video.ioctls import VIDIOC_NAMES
 
 _EVENTS: Final = names(poll, "POLL")
 _SIGNALS: Final = names(signal, "SIG", "SIG_", "SIGRT")
@@ -17,7 +20,7 @@ _COMMANDS: Final = pick(fcntl, "F_", "DUPFD GETFL SETFL")
 _FILE_FLAGS: Final = names(fcntl, "O_")
 _CLONE_FLAGS: Final = names(sched, "CLONE_")
 _WAIT_FLAGS: Final = pick(wait, "W", "NOHANG UNTRACED CONTINUED")
-_IOCTLS: Final = {0x5421: "FIONBIO"}
+_IOCTLS: Final = {0x5421: "FIONBIO"} | VIDIOC_NAMES
 
 Pairs = Sequence[tuple[int, int]]
 
@@ -46,8 +49,15 @@ def _fcntl(_: View, fd: int, command: int, argument: int = 0) -> Texts:
     return [str(fd), name, flags(argument, _FILE_FLAGS) if command == fcntl.F_SETFL else str(argument)]
 
 
-def _ioctl(_: View, fd: int, request: int, argument: int = 0) -> Texts:
-    return [str(fd), number(request, _IOCTLS, "IOCTL"), f"[{int(argument)}]"]
+def _ioctl(_: View, fd: int, request: int, *__: object) -> Texts:
+    return [str(fd), number(request, _IOCTLS, "IOCTL")]
+
+
+def _ioctl_argument(_: View, result: object, fd: int, request: int, argument: int | memoryview = 0) -> Texts:
+    """What a request has left in its argument; bytes of which nothing is known in hexadecimal."""
+    if isinstance(argument, int):
+        return [f"[{int(argument)}]"]
+    return [video.argument(request, argument, result is not None) or hexadecimal_string(argument)]
 
 
 def _sleep(_: View, ns: int) -> Texts:
@@ -107,7 +117,7 @@ def _pid(result: Any, *_: object) -> str:
 FORMS: Final = {
     "poll": Form(_poll, result=_poll_result),
     "fcntl": Form(_fcntl),
-    "ioctl": Form(_ioctl),
+    "ioctl": Form(_ioctl, _ioctl_argument),
     "nanosleep": Form(_sleep, name="clock_nanosleep"),
     "exit": Form(_plain, name="exit_group"),
     "wait4": Form(_wait4, _waited, _pid),
