@@ -56,5 +56,5 @@ def test_requests_are_printed_as_strace_prints_them() -> None:
         f"length=38400, bytesused=38400, flags={MONOTONIC}, timestamp={{tv_sec=0, tv_usec=N}}, ...}}) = 0",
         "VIDIOC_S_CTRL, {id=V4L2_CID_GAIN, value=255}) = 0",
         "VIDIOC_QUERYMENU, {id=V4L2_CID_GAIN, index=3}) = -1 EINVAL (Invalid argument)",
-        "VIDIOC_S_INPUT, [0])  = 0",
+        "VIDIOC_S_INPUT, [0])     = 0",
     ]
