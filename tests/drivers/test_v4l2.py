@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from simkernel import Machine, micros, millis
 from simkernel.hardware import Camera
@@ -479,31 +481,48 @@ def test_who_sleeps_is_woken(request_: int, size: int, expected: list[int]) -> N
         check_nothing_left(machine, machine.blocking())
 
 
-@pytest.mark.parametrize("out", [100, 4_990, 6_100, 9_000, 20_000, 43_337, 60_000])
-def test_torn_out_while_a_program_works(out: int) -> None:
-    """During power-up, exposure, read-out: the program hears of it by ENODEV, and nothing is left."""
+async def careless(app: Any, seen: list[int]) -> None:
+    """Streams for ever, and writes down what ends it."""
+    try:
+        fd = await app.open(NODE, O_RDWR | O_NONBLOCK)
+        await app.ioctl(fd, io.VIDIOC_REQBUFS, bytearray(s.V4l2Requestbuffers(3, CAPTURE).pack()))
+        maps = [await app.mmap(fd, 4096, offset=index << 15) for index in range(2)]
+        for index in range(3):
+            await app.ioctl(fd, io.VIDIOC_QBUF, bytearray(s.V4l2Buffer(index, CAPTURE).pack()))
+        await app.ioctl(fd, io.VIDIOC_STREAMON, bytearray(CAPTURE.to_bytes(4, "little")))
+        while True:
+            await app.poll([(fd, POLLIN)])
+            buffer = bytearray(s.V4l2Buffer(0, CAPTURE).pack())
+            await app.ioctl(fd, io.VIDIOC_DQBUF, buffer)
+            assert len(maps[0][:64]) == 64
+            await app.ioctl(fd, io.VIDIOC_QBUF, buffer)
+    except OSError as error:
+        seen.append(error.errno or 0)
 
-    async def program(app: Any, seen: list[int]) -> None:
-        count = bytearray(s.V4l2Requestbuffers(3, CAPTURE).pack())
-        try:
-            fd = await app.open(NODE, O_RDWR | O_NONBLOCK)
-            await app.ioctl(fd, io.VIDIOC_REQBUFS, count)
-            for index in range(3):
-                await app.ioctl(fd, io.VIDIOC_QBUF, bytearray(s.V4l2Buffer(index, CAPTURE).pack()))
-            await app.ioctl(fd, io.VIDIOC_STREAMON, bytearray(CAPTURE.to_bytes(4, "little")))
-            while True:
-                await app.poll([(fd, POLLIN)])
-                buffer = bytearray(s.V4l2Buffer(0, CAPTURE).pack())
-                await app.ioctl(fd, io.VIDIOC_DQBUF, buffer)
-                await app.ioctl(fd, io.VIDIOC_QBUF, buffer)
-        except OSError as error:
-            seen.append(error.errno or 0)
 
+@settings(max_examples=50)
+@given(st.integers(0, 120_000), st.integers(0, 90_000), st.booleans())
+def test_torn_out_at_any_instant(out: int, back: int, again: bool) -> None:
+    """During power-up, exposure, read-out, a request: the program hears of it, and nothing is left."""
     device, seen = Camera(), []
     with bench(device) as machine:
-        machine.spawn(program, seen)
+        program = machine.spawn(careless, seen)
         machine.run(until=machine.now + micros(out))
         machine.unplug(device)
+        if again:
+            machine.run(until=machine.now + micros(back))
+            machine.plug(device)
         settle(machine, millis(200))
-        assert seen in ([errno.ENODEV], [errno.ENOENT])
+        if program.alive:  # it came only when the camera was back, and streams
+            assert again
+            program.kill(9)
+            settle(machine)
+        if again:
+            video = Video.open(machine)
+            video.start(2)
+            assert video.dequeue().bytesused == 640 * 480 * 2
+            video.process.exit()
+            machine.unplug(device)
+            settle(machine)
+        assert set(seen) <= {errno.ENODEV, errno.ENOENT}
         check_nothing_left(machine, machine.blocking())
