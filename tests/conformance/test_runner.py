@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,10 +16,11 @@ import pytest
 from simkernel.testing import World, world
 from tests.conformance import recording
 from tests.conformance.case import Case, load_cases
-from tests.conformance.runner import Outcome, difference, run, run_here
+from tests.conformance.runner import Outcome, difference, run_here
 
 CASES = {case.name: case for case in load_cases()}
 PEEK = CASES["unicast.peek"]
+ROOT = Path(__file__).resolve().parents[2]
 
 Distort = Callable[[bytes], bytes]
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="the host cannot fork")
@@ -108,19 +112,43 @@ def test_a_case_that_is_not_recorded_fails() -> None:
     assert "not in the recording" in problem_of(unknown, Outcome())
 
 
+def wait(data: bytes) -> bytes:
+    while True:
+        with suppress(Exception):
+            time.sleep(60)
+
+
+def die(data: bytes) -> bytes:
+    os._exit(7)
+
+
+hanging, dying = seen_through(wait), seen_through(die)
+
+
+def check(name: str) -> str:
+    """What the command line says of a world of this file.
+
+    It forks, which a process of pytest-xdist, having threads, had better not.
+    """
+    arguments = ("--world", f"{__name__}:{name}", "-k", PEEK.name, "--limit", "0.2")
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.conformance", *arguments],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 1, done.stdout + done.stderr
+    return done.stdout
+
+
 @needs_fork
 def test_a_hanging_case_is_ended() -> None:
-    def wait(data: bytes) -> bytes:
-        while True:
-            with suppress(Exception):
-                time.sleep(60)
-
-    assert "no end after 0.2 s" in problem_of(PEEK, run(PEEK, seen_through(wait), 0.2))
+    assert "FAIL unicast.peek: after 0 observations: no end after 0.2 s" in check("hanging")
 
 
 @needs_fork
 def test_a_dying_process_is_a_failure() -> None:
-    def die(data: bytes) -> bytes:
-        os._exit(7)
-
-    assert "ended without a result" in problem_of(PEEK, run(PEEK, seen_through(die), 5))
+    assert "FAIL unicast.peek: after 0 observations: the run ended without a result" in check("dying")

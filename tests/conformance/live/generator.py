@@ -324,7 +324,10 @@ def overrun(g: Generator) -> None:
     count = random.choice((1, 2, 2, 3, 3, 4, 20))
     if protocol == USERSOCK:
         sender = g.peer(slot)
-        address = (Port(slot), random.choice((0, 1)))
+        address: tuple[Any, int] = (Port(slot), random.choice((0, 1)))
+        if random.random() < 0.4:
+            g.add("setsockopt", slot, so.SOL_NETLINK, nl.NETLINK_ADD_MEMBERSHIP, 1)
+            address = (0, 1)
         g.add("flood", sender, count, values.blob(random), so.MSG_DONTWAIT, address)
         g.learn_name(sender)
     else:

@@ -194,7 +194,7 @@ FITTING: Final[dict[int, Callable[[Random], int | bytes]]] = {
     so.SO_RCVTIMEO_NEW: _timeval,
     so.SO_SNDTIMEO_NEW: _timeval,
     so.SO_BINDTODEVICE: _device,
-    so.SO_BINDTOIFINDEX: lambda random: random.choice((0, 1, 1, 2, -1)),
+    so.SO_BINDTOIFINDEX: lambda random: random.choice((0, 1, 1, 999, -1)),
     so.SO_LINGER: _pair,
     so.SO_TXTIME: _pair,
     so.SO_TIMESTAMPING: _timestamping,
