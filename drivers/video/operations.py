@@ -113,6 +113,6 @@ def _poll_frames(queue: Queue, table: PollTable) -> int:
     """`vb2_core_poll()`: who waits for frames that cannot come is told so."""
     if not poll_requested_events(table) & (POLLIN | POLLRDNORM):
         return 0
-    if not queue.streaming or queue.error or queue.waiting_for_buffers:
+    if not queue.streaming or queue.waiting_for_buffers:
         return POLLERR
     return POLLIN | POLLRDNORM if queue.done else 0

@@ -28,7 +28,7 @@ import attrs
 from simkernel.driverapi.device import Device
 from simkernel.driverapi.mutex import Mutex
 from simkernel.driverapi.wait import WaitQueue, init_waitqueue_head, wake_up, wake_up_all
-from simkernel.uapi.errno import EAGAIN, EBUSY, EINVAL, EIO, ENOBUFS, ENOMEM, os_error
+from simkernel.uapi.errno import EAGAIN, EBUSY, EINVAL, ENOBUFS, ENOMEM, os_error
 from simkernel.uapi.video.videodev2 import V4L2_BUF_TYPE_VIDEO_CAPTURE, VIDEO_MAX_FRAME
 
 from .buffer import Buffer, Memory, State
@@ -60,7 +60,6 @@ class Queue:
     done_wq: WaitQueue = attrs.field(factory=lambda: init_waitqueue_head("a frame"))
     owner: Any = None
     streaming: bool = False
-    error: bool = False
     waiting_for_buffers: bool = False
     """Nothing was queued since buffers were asked for, or the stream was stopped."""
     waiting_in_dqbuf: bool = False
@@ -180,9 +179,7 @@ class Queue:
     # -- queueing -------------------------------------------------------------
 
     def prepare(self, buffer: Buffer) -> None:
-        """Get a buffer ready before it is queued (`__buf_prepare()`).  EIO after a fatal error."""
-        if self.error:
-            raise os_error(EIO)
+        """Get a buffer ready before it is queued (`__buf_prepare()`)."""
         if buffer.prepared:
             return
         buffer.timestamp = buffer.sequence = buffer.bytesused = 0
@@ -192,9 +189,7 @@ class Queue:
         buffer.prepared = True
 
     def enqueue(self, buffer: Buffer) -> None:
-        """Take a buffer from the program (`vb2_core_qbuf()`).  EINVAL if it has it not; EIO."""
-        if self.error:
-            raise os_error(EIO)
+        """Take a buffer from the program (`vb2_core_qbuf()`).  EINVAL if it has it not."""
         if buffer.state is not State.DEQUEUED:
             raise os_error(EINVAL)
         self.prepare(buffer)
@@ -220,22 +215,20 @@ class Queue:
         """The next buffer that is done, which is still the queue's: see `took` (`__vb2_get_done_vb()`).
 
         EINVAL when not streaming, also if that ends meanwhile.  EBUSY if another waits already.  EAGAIN;
-        EINTR; EIO.
+        EINTR.
         """
         while True:
             if self.waiting_in_dqbuf:
                 raise os_error(EBUSY)
             if not self.streaming:
                 raise os_error(EINVAL)
-            if self.error:
-                raise os_error(EIO)
             if self.done:
                 return self.done.popleft()
             if nonblocking:
                 raise os_error(EAGAIN)
             self.waiting_in_dqbuf = True
             try:
-                await held.wait(self.done_wq, lambda: self.done or not self.streaming or self.error)
+                await held.wait(self.done_wq, lambda: self.done or not self.streaming)
             finally:
                 self.waiting_in_dqbuf = False
 
@@ -286,7 +279,7 @@ class Queue:
 
     def reset(self) -> None:
         """The driver has no buffers any more: neither has the queue."""
-        self.streaming = self.error = False
+        self.streaming = False
         self.queued.clear()
         self.done.clear()
         wake_up_all(self.done_wq)
