@@ -141,6 +141,46 @@ def test_a_program_that_gives_no_buffers_back_loses_frames(machine: Machine, vid
     assert counters["lost"] >= later.sequence - 2
 
 
+def test_a_frame_that_could_not_be_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its buffer comes back, flagged, and without a frame; the next is good again."""
+    device = Camera()
+    with bench(device) as machine:
+        video = Video.open(machine)
+        maps = video.start(2)
+        assert video.dequeue().sequence == 0
+        write = device.dma_write
+        monkeypatch.setattr(device, "dma_write", lambda at, *parts: len(parts) == 1 and write(at, *parts))
+        bad = video.dequeue()
+        monkeypatch.undo()
+        assert (bad.sequence, bad.bytesused) == (1, 0)
+        assert bad.flags & v4l2.V4L2_BUF_FLAG_ERROR
+        video.queue(bad.index)
+        good = video.dequeue()
+        assert (good.index, good.sequence) == (bad.index, 2)
+        assert not good.flags & v4l2.V4L2_BUF_FLAG_ERROR
+        assert is_whole(maps[good.index][: good.bytesused])
+        check_frames(machine.blocking().genetlink("camera").do("get-statistics"))
+
+
+def test_a_frame_keeps_its_flow_in_a_trace(machine: Machine, video: Video) -> None:
+    """Also where the program does not sleep for it."""
+    begun: list[int] = []
+    ended: list[int] = []
+
+    def note(record: Any) -> None:
+        if record.name == "frame_start":
+            begun.append(record.flow)
+        elif record.name == "sys_exit":
+            ended.append(record.flow)
+
+    machine.kernel.engine.trace.subscribe(note)
+    video.start(2)
+    settle(machine, millis(150))
+    ended.clear()
+    assert [video.dequeue().sequence for _ in range(2)] == [0, 1]
+    assert ended == begun[:2]
+
+
 def test_a_stream_can_be_stopped_and_started_again(video: Video) -> None:
     video.start()
     assert [video.dequeue().sequence for _ in range(2)] == [0, 1]
