@@ -8,6 +8,7 @@ Read it in this order:
     events.py         what becomes of an event
     handle.py         who listens to a device
     core.py           devices and listeners brought together
+    attributes.py, inhibit.py   what a device shows below /sys, and what can be set there
     evdev.py          the listener that programs know: event devices
     evdev_device.py, evdev_client.py, evdev_files.py, evdev_ioctl.py   what they are made of
 

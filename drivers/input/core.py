@@ -23,6 +23,7 @@ from simkernel.driverapi.unmodelled import unmodelled
 from simkernel.uapi.errno import EINVAL, ENODEV, ENOSPC, os_error
 from simkernel.uapi.input_event_codes import EV_KEY, EV_SYN, KEY_RESERVED, MAX_CODE, TYPE_NAMES
 
+from .attributes import ATTRIBUTES
 from .bits import codes
 from .device import InputDev, estimate_events_per_packet, variables
 from .events import DISPOSITIONS, release_keys
@@ -100,8 +101,9 @@ def input_register_device(core: InputCore, dev: InputDev) -> None:
     dev.hint_events_per_packet = max(dev.hint_events_per_packet, estimate_events_per_packet(dev))
     dev.max_values = max(dev.max_values, dev.hint_events_per_packet + 2)
     dev.device = device_create(
-        dev.owner, core.kind, dev.parent, dev.label, data=dev, environment=variables(dev)
-    )
+        dev.owner, core.kind, dev.parent, dev.label,
+        data=dev, environment=variables(dev), attributes=ATTRIBUTES,
+    )  # fmt: skip
     pr_info(core.this, f"{dev.name or 'Unspecified device'} as {dev.device.devpath}")
     core.devices.append(dev)
     for handler in core.handlers:

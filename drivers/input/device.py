@@ -101,6 +101,7 @@ class InputDev:
     grab: InputHandle | None = None
     users: int = 0
     going_away: bool = False
+    inhibited: bool = False
 
     def has(self, type: int, code: int) -> bool:
         """Whether it makes such events (`is_event_supported()`)."""

@@ -110,7 +110,8 @@ def input_inject_event(handle: InputHandle, type: int, code: int, value: int) ->
 
 def handle_event(dev: InputDev, type: int, code: int, value: int) -> None:
     """`input_handle_event()`; the lock is held."""
-    disposition = DISPOSITIONS[type](dev, code, value) if type in DISPOSITIONS else IGNORE
+    known = type in DISPOSITIONS and not dev.inhibited
+    disposition = DISPOSITIONS[type](dev, code, value) if known else IGNORE
     if disposition & TO_DEVICE and dev.event is not None:
         dev.event(dev, type, code, value)
     if disposition & TO_HANDLERS:

@@ -61,7 +61,7 @@ def input_open_device(handle: InputHandle) -> None:
         raise os_error(ENODEV)
     handle.open += 1
     dev.users += 1
-    if dev.users == 1 and dev.open is not None:
+    if dev.users == 1 and not dev.inhibited and dev.open is not None:
         try:
             dev.open(dev)
         except OSError:
@@ -75,7 +75,7 @@ def input_close_device(handle: InputHandle) -> None:
     dev = handle.dev
     input_release_device(handle)
     dev.users -= 1
-    if not dev.users and dev.close is not None:
+    if not dev.users and not dev.inhibited and dev.close is not None:
         dev.close(dev)
     handle.open -= 1
 

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
 VIDEO: Final = 44
 """The group `video` of Debian."""
-GROUPS: Final = {"video4linux": VIDEO}
+INPUT: Final = 104
+"""The group `input`, which Debian numbers when udev is installed."""
+GROUPS: Final = {"video4linux": VIDEO, "input": INPUT}
 """Whose the nodes of a class of devices are: subsystem -> group."""
 GROUP_MODE: Final = 0o660
 """What udev sets where a rule says a group and no mode."""

@@ -88,16 +88,18 @@ def device_create(
     environment: Mapping[str, str] | None = None,
     node: str = "",
     number: tuple[int, int] = (0, 0),
+    attributes: tuple[DeviceAttribute, ...] = (),
 ) -> Device:
     """Add a device of class `kind` below `parent`, and tell user space.
 
     `environment` are variables for its uevents.  With a `number` (major, minor) it gets a node below /dev,
-    called `node`, or as the device is; it is there before user space is told.  EINVAL for no name, EEXIST
-    for one that is taken.
+    called `node`, or as the device is.  Node and `attributes`, its files below /sys, are there before user
+    space is told.  EINVAL for no name, EEXIST for one that is taken.
     """
     return this.kernel.devices.device_create(
-        this, kind, parent, name, data=data, environment=environment, node=node, number=number
-    )
+        this, kind, parent, name,
+        data=data, environment=environment, node=node, number=number, attributes=attributes,
+    )  # fmt: skip
 
 
 def device_unregister(device: Device) -> None:

@@ -5,6 +5,7 @@
     devm_device_create_file(device, FORMAT)                        # a device that the driver is bound to
     device_create_file(this, child, FORMAT)                        # one that it made
     class_register(this, "camera", attributes=(FORMAT,))           # each of a class
+    device_create(this, kind, parent, "camera0", attributes=(FORMAT,))   # there from the beginning
 
     def show_format(device: Device) -> str:
         return f"{dev_get_drvdata(device).format}\\n"
@@ -12,7 +13,8 @@
     def set_format(device: Device, data: bytes) -> None:           # plain or async; OSError refuses it
         ...
 
-`show` is called when somebody reads; what is longer than a page is cut, with a line in the log.
+`show` is called when somebody reads; what is longer than a page is cut, with a line in the log.  An
+attribute called "id/vendor" is a file `vendor` in a directory `id` of the device's: an attribute group.
 """
 
 from __future__ import annotations

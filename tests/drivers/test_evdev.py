@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from simkernel import Machine, micros, millis
+from simkernel.application.udevd import INPUT
 from simkernel.hardware import Mouse, Move, Script, Walk
 from simkernel.hardware.mouse.registers import BUTTON_LEFT, BUTTON_RIGHT, DEVICE, VENDOR
 from simkernel.testing.blocking import Blocking
@@ -98,15 +99,26 @@ def test_a_node_comes_and_goes_with_its_mouse() -> None:
     with bench(first, second) as machine:
         root = machine.blocking()
         assert sorted(root.listdir("/dev/input")) == ["event0", "event1"]
-        status = root.stat(NODE)
-        assert status.st_mode == stat.S_IFCHR | 0o600
-        assert status.st_rdev == 13 << 8 | 64
+        assert root.stat(NODE).st_rdev == 13 << 8 | 64
         machine.unplug(first)
         settle(machine)
         assert root.listdir("/dev/input") == ["event1"]
         machine.plug(first)
         settle(machine)
         assert sorted(root.listdir("/dev/input")) == ["event0", "event1"]
+
+
+def test_whose_the_node_is() -> None:
+    """The kernel gives it to root; udev gives it to a group."""
+    with bench(Mouse(), udev=False) as machine:
+        root = machine.blocking()
+        root.modprobe("mouse")
+        status = root.stat(NODE)
+        assert (status.st_mode, status.st_uid, status.st_gid) == (stat.S_IFCHR | 0o600, 0, 0)
+    with bench(Mouse()) as machine:
+        status = machine.blocking().stat(NODE)
+        assert (status.st_mode, status.st_uid, status.st_gid) == (stat.S_IFCHR | 0o660, 0, INPUT)
+        machine.blocking(uid=1000, gid=INPUT).open(NODE, O_RDWR)
         with fails(errno.EACCES):
             machine.blocking(uid=1000).open(NODE, O_RDONLY)
 

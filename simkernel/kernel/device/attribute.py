@@ -22,7 +22,10 @@ StoreAttribute = Callable[[Any, bytes], "int | Awaitable[int] | None"]
 
 @attrs.frozen
 class DeviceAttribute:
-    """A file of a device: what it shows, and what it does with what is written to it."""
+    """A file of a device: what it shows, and what it does with what is written to it.
+
+    Its name may be `group/name`: then it stands in a directory `group` of the device's (`attribute_group`).
+    """
 
     name: str
     show: Show | None = None
@@ -35,7 +38,7 @@ class DeviceAttribute:
         return (0o444 if self.show else 0) | (0o200 if self.store else 0)
 
     def __attrs_post_init__(self) -> None:
-        if not self.name or "/" in self.name:
+        if not all(self.name.split("/")) or self.name.count("/") > 1:
             raise SimulationError(f"{self.name!r} is no name of an attribute")
         if self.mode & ~PERMISSIONS:
             raise SimulationError(f"attribute {self.name}: mode {self.mode:o} has more than permissions")

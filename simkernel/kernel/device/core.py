@@ -119,12 +119,15 @@ class DriverCore:
         node: str = "",
         number: tuple[int, int] = (0, 0),
         data: Any = None,
+        attributes: tuple[DeviceAttribute, ...] = (),
     ) -> Device:
-        """Add a device of a class, which needs no driver (`device_create()`).  EINVAL, EEXIST."""
+        """Add a device of a class, which needs no driver (`device_create_with_groups()`).  EINVAL, EEXIST."""
         device = Device(
             self._preempt, name, parent, kind=kind, module=module,
             environment=environment, node=node, number=number, data=data,
         )  # fmt: skip
+        if attributes:
+            device.attributes = {attribute.name: Attached(attribute, module) for attribute in attributes}
         self._link(device)
         kind.devices.append(device)
         device.resource = self._resources.add(

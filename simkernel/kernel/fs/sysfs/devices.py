@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import TYPE_CHECKING
 
 from simkernel.kernel.device.attribute import DeviceAttribute
@@ -69,15 +70,29 @@ def _device(kernel: Kernel, device: Device) -> Contents:
 
 
 def _attributes(kernel: Kernel, device: Device) -> Contents:
-    """What its bus, its class and its driver show of it."""
+    """What its bus, its class and its driver show of it; those of a group in a directory."""
     if device.bus is not None:
         for name in device.bus.attributes(device):
             yield name, _of_bus(device, name)
+    groups: dict[str, list[tuple[str, Node]]] = {}
+    for attribute, module in _of_modules(device):
+        group, _, name = attribute.name.rpartition("/")
+        node = _of_driver(kernel, device, attribute, module)
+        if group:
+            groups.setdefault(group, []).append((name, node))
+        else:
+            yield name, node
+    for group, nodes in groups.items():
+        yield group, Folder(partial(iter, nodes))
+
+
+def _of_modules(device: Device) -> Iterator[tuple[DeviceAttribute, LoadedModule | None]]:
+    """The attributes that modules have given its class and it, and whose code each is."""
     if device.kind is not None:
         for attribute in device.kind.attributes:
-            yield attribute.name, _of_driver(kernel, device, attribute, device.kind.module)
+            yield attribute, device.kind.module
     for attached in tuple((device.attributes or {}).values()):
-        yield attached.attribute.name, _of_driver(kernel, device, attached.attribute, attached.module)
+        yield attached.attribute, attached.module
 
 
 def _of_bus(device: Device, name: str) -> Node:

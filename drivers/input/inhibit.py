@@ -1,0 +1,43 @@
+"""A device that is told to be silent: its file `inhibited` below /sys (drivers/input/input.c).
+
+While a device is inhibited its events are ignored, and its driver is told that nobody listens.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from simkernel.uapi.errno import EINVAL, os_error
+
+from .device import InputDev
+from .events import SYNC, handle_event, release_keys
+
+WORDS: Final = {"y": True, "t": True, "1": True, "n": False, "f": False, "0": False, "on": True, "of": False}
+"""What begins a yes or no (`kstrtobool()`)."""
+
+
+def set_inhibited(dev: InputDev, data: bytes) -> None:
+    """Inhibit a device, or let it go on.  EINVAL for what is neither yes nor no."""
+    said = data.decode("latin-1").lower()
+    inhibited = WORDS.get(said[:1], WORDS.get(said[:2]))
+    if inhibited is None:
+        raise os_error(EINVAL)
+    if inhibited != dev.inhibited:
+        (_inhibit if inhibited else _go_on)(dev)
+
+
+def _inhibit(dev: InputDev) -> None:
+    """`input_inhibit_device()`: keys are not left held."""
+    if dev.users and dev.close is not None:
+        dev.close(dev)
+    with dev.lock:
+        release_keys(dev)
+        handle_event(dev, *SYNC)
+    dev.inhibited = True
+
+
+def _go_on(dev: InputDev) -> None:
+    """`input_uninhibit_device()`."""
+    if dev.users and dev.open is not None:
+        dev.open(dev)
+    dev.inhibited = False
