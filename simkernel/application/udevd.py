@@ -40,7 +40,7 @@ async def udevd(app: App) -> None:
             continue  # events are lost; their devices have no driver until they are plugged in anew
         if event.action != "add":
             continue
-        group = GROUPS.get(event.variables["SUBSYSTEM"])
+        group = GROUPS.get(event.variables.get("SUBSYSTEM", ""))
         if group is not None and "DEVNAME" in event.variables:
             await _give(app, f"/dev/{event.variables['DEVNAME']}", group)
         alias = event.variables.get("MODALIAS")
