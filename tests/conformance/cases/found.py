@@ -6,6 +6,7 @@ import struct
 
 from simkernel.uapi import if_link as il
 from simkernel.uapi import rtnetlink as rtnl
+from simkernel.uapi.netlink import NLM_F_EXCL
 from simkernel.uapi.socket import (
     SO_ATTACH_BPF,
     SO_ATTACH_REUSEPORT_EBPF,
@@ -145,3 +146,20 @@ def a_device_that_transmits_from_memory(world: World, log: Log) -> None:
     s = opened(world, wire.GENERIC)
     attrs = attr(1, u32(1)) + attr(3, u32(0))
     log.ask("bind", s, wire.nlmsg(NETDEV, REQUEST, wire.genl(15, attrs), seq=1))
+
+
+@case(privileged=True, marks=("route",))
+def a_link_that_leads_nowhere(world: World, log: Log) -> None:
+    """The namespace that a new link is to lead to is looked for before the link itself."""
+    s = opened(world, wire.ROUTE)
+    nowhere = attr(il.IFLA_LINK_NETNSID, u32(7))
+    for label, index, flags, attrs in (
+        ("no such link", 7, 0, nowhere),
+        ("lo, which is there", 1, NLM_F_EXCL, nowhere),
+        ("a negative index", -1, 0, nowhere),
+        ("a negative number", 1, 0, attr(il.IFLA_LINK_NETNSID, u32(2**32 - 1))),
+        ("in a process's namespace", 1, 0, nowhere + attr(il.IFLA_NET_NS_PID, u32(NO_PROCESS))),
+        ("more than a number", 1, 0, attr(il.IFLA_LINK_NETNSID, u32(7) + b"abc")),
+    ):
+        log.ask(label, s, wire.nlmsg(rtnl.RTM_NEWLINK, REQUEST | ACK | flags, ifinfo(index, attrs), seq=1))
+    log.ask("changed", s, wire.nlmsg(rtnl.RTM_SETLINK, REQUEST | ACK, ifinfo(7, nowhere), seq=1))

@@ -84,8 +84,9 @@ def _from_kernel(step: Step, value: Any) -> bytes | None:
     """What was received, if the kernel sent it and the call tells so."""
     if step.call not in MESSAGE_RECEIVES and step.call != "recvfrom":
         return None
-    sender = value[-1]
-    return value[0] if isinstance(sender, tuple) and sender[0] == KERNEL else None
+    data, sender = value[0], value[-1]
+    room = step.arguments[0]  # Python shows more than that where the call says that there was more
+    return data[:room] if isinstance(sender, tuple) and sender[0] == KERNEL else None
 
 
 def _request(step: Step, protocol: int) -> bytes | None:

@@ -82,7 +82,7 @@ THEMES: Final = {
             "peer": 3,
             "device": 6,
         },
-        share=13,
+        share=16,
     ),
     "addresses": Theme(
         (USERSOCK, GENERIC, UEVENT),

@@ -57,6 +57,7 @@ class LinkChanges:
         _unique_namespace(link)
         link.check_nest(il.IFLA_LINKINFO, LINKINFO_POLICY)
         _check_target(link)
+        _check_other_end(link)
         index = link.header.index
         if index < 0:
             raise refuse(request, EINVAL, "ifindex can't be negative")
@@ -110,3 +111,14 @@ def _check_target(link: LinkRequest) -> None:
         raise os_error(EINVAL)
     if il.IFLA_TARGET_NETNSID in link:
         link.namespace()
+
+
+def _check_other_end(link: LinkRequest) -> None:
+    """The namespace that a link leads to is known, by that number, in the one that it is to be in.
+
+    EINVAL.  Who may make links may do so there, since all namespaces have one owner (`rtnl_newlink()`).
+    """
+    if il.IFLA_LINK_NETNSID not in link:
+        return
+    if link.namespace().known_as(link.signed(il.IFLA_LINK_NETNSID)) is None:
+        raise refuse(link.request, EINVAL, "Unknown network namespace id")

@@ -90,16 +90,20 @@ class LinkRequest:
         value: int = U32.unpack_from(self.request.data, place[0])[0] if place else 0
         return value
 
+    def signed(self, type: int) -> int:
+        """The value of a signed 32-bit attribute that is there."""
+        value: int = S32.unpack_from(self.request.data, self._found[type][0])[0]
+        return value
+
     def namespace(self) -> Net:
         """The namespace that is asked about (`rtnl_get_net_ns_capable()`).
 
         EINVAL for a number that stands for none, EACCES.
         """
         request = self.request
-        place = self._found.get(il.IFLA_TARGET_NETNSID)
-        if place is None:
+        if il.IFLA_TARGET_NETNSID not in self:
             return request.net
-        net = request.net.known_as(S32.unpack_from(request.data, place[0])[0])
+        net = request.net.known_as(self.signed(il.IFLA_TARGET_NETNSID))
         if net is None:
             raise os_error(EINVAL)
         opener, caller = request.sender.opener, request.task.credentials
