@@ -48,8 +48,8 @@ if TYPE_CHECKING:
 KERNEL = 0
 """The kernel's port id.  Root's programs may send to clients and groups as well: nobody listens to them."""
 
-BUFFER = 65536
-"""Room for any datagram of the kernel: a dump fills what the reader offers, up to 32 KiB."""
+BUFFER = 1 << 18
+"""Room for any datagram of the kernel: more than the receive buffer of a socket holds unless it is set."""
 
 TO_KERNEL = (KERNEL, 0)
 

@@ -21,15 +21,15 @@ def command(names: tuple[str, ...]) -> None:
     """List the scenarios, or tell all about the named ones, parameters included."""
     for name in names or stories.names():
         path = stories.find(name)
-        _describe(path)
+        _describe(name if name in stories.names() else path.stem, path)
         if names:
             _parameters(path)
 
 
-def _describe(path: Path) -> None:
+def _describe(name: str, path: Path) -> None:
     told = stories.sections(stories.docstring(path))
-    first = _wrapped(f"{path.stem}  {told.pop('')}", "", " " * (len(path.stem) + 2))
-    click.echo(click.style(path.stem, bold=True) + first.removeprefix(path.stem))
+    first = _wrapped(f"{name}  {told.pop('')}", "", " " * (len(name) + 2))
+    click.echo(click.style(name, bold=True) + first.removeprefix(name))
     for heading, text in told.items():
         click.echo(_wrapped(f"{heading + ':':14}{text}", " " * 4, " " * 18))
 

@@ -19,17 +19,21 @@ from simkernel.shipped import shipped
 if TYPE_CHECKING:
     from simkernel.scenario import Scenario
 
+PACKAGE: Final = "__init__.py"
 SECTIONS: Final = ("Covers", "Scenario", "When useful")
 """What the docstring of a scenario's file tells, each as "Covers: ..." at the start of a line."""
 
 
 def names() -> list[str]:
     """The shipped scenarios."""
-    return sorted(path.stem for path in _files(shipped("scenarios")))
+    return sorted(map(_name, _files(shipped("scenarios"))))
 
 
 def find(name: str) -> Path:
-    """The file of a shipped scenario, or the file that `name` is.  UsageError with the nearest names."""
+    """The file of a shipped scenario, or the file that `name` is.  UsageError with the nearest names.
+
+    A scenario of several files is a folder, and its file is the `__init__.py` in there.
+    """
     if name.endswith(".py") or "/" in name or "\\" in name:
         path = Path(name)
         if not path.is_file():
@@ -37,7 +41,7 @@ def find(name: str) -> Path:
         return path
     if name not in names():
         raise unknown("scenario", name, names())
-    return shipped("scenarios") / f"{name}.py"
+    return next(path for path in _files(shipped("scenarios")) if _name(path) == name)
 
 
 def load(path: Path) -> Scenario:
@@ -48,8 +52,9 @@ def load(path: Path) -> Scenario:
     from simkernel.scenario import Scenario
 
     sys.path.insert(0, str(path.resolve().parent))
-    name = f"simkernel_scenario_{path.stem}"
-    spec = spec_from_file_location(name, path)
+    name = f"simkernel_scenario_{_name(path)}"
+    within = [str(path.parent)] if path.name == PACKAGE else None
+    spec = spec_from_file_location(name, path, submodule_search_locations=within)
     if spec is None or spec.loader is None:
         raise click.UsageError(f"{path} is no Python file")
     module = sys.modules[name] = module_from_spec(spec)
@@ -87,4 +92,10 @@ def sections(text: str) -> dict[str, str]:
 
 
 def _files(folder: Path) -> list[Path]:
-    return [path for path in folder.glob("*.py") if not path.stem.startswith("_")]
+    """The files of scenarios in a folder, those in folders of their own included."""
+    alone = [path for path in folder.glob("*.py") if not path.stem.startswith("_")]
+    return alone + list(folder.glob(f"*/{PACKAGE}"))
+
+
+def _name(path: Path) -> str:
+    return path.parent.name if path.name == PACKAGE else path.stem

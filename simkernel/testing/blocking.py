@@ -152,6 +152,12 @@ class BlockingClient:
         self.run = owner.run
         self.inside = inside
 
+    def __enter__(self) -> BlockingClient:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
     @property
     def family(self) -> Family:
         """The family, as nlctrl tells of it."""

@@ -1,0 +1,157 @@
+"""Events: a timer begins them, in interrupt context, and whoever listens at whatever door is told.
+
+A listener's queue is bounded.  What finds it full is lost to that listener alone, who sees it by the numbers.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import Final
+
+from simkernel.driverapi.device import Device
+from simkernel.driverapi.eventfd import EventFd, eventfd_ctx_fdget, eventfd_signal
+from simkernel.driverapi.fasync import POLL_IN, FasyncList, fasync_helper, kill_fasync
+from simkernel.driverapi.fs import File, FileOperations
+from simkernel.driverapi.ktime import ktime_get
+from simkernel.driverapi.mm import PAGE_SIZE, VmArea, remap_vmalloc_range, vmalloc_user
+from simkernel.driverapi.module import ThisModule
+from simkernel.driverapi.poll import PollTable, poll_wait
+from simkernel.driverapi.sysfs import DeviceAttribute
+from simkernel.driverapi.timer import Timer, mod_timer, timer_delete, timer_setup
+from simkernel.driverapi.uaccess import copy_from_user
+from simkernel.driverapi.wait import init_waitqueue_head, wait_event_interruptible, wake_up_interruptible
+from simkernel.uapi.doors import DOORS_SET_EVENTFD, DOORS_START, DoorsEvent, DoorsStart
+from simkernel.uapi.errno import EAGAIN, EINVAL, ENOTTY, os_error
+from simkernel.uapi.fcntl import O_NONBLOCK
+from simkernel.uapi.poll import POLLIN, POLLRDNORM
+
+QUEUE: Final = 64
+"""Events that wait for one listener at most."""
+
+
+class Listener:
+    """One open file: what it has not read yet, and the eventfd that it has handed over."""
+
+    def __init__(self) -> None:
+        self.queue: deque[bytes] = deque()
+        self.eventfd: EventFd | None = None
+
+
+class Events:
+    """The events of one load of the module, and who is told of them."""
+
+    def __init__(self, this: ThisModule) -> None:
+        self.this = this
+        self.waiting = init_waitqueue_head("events of doors")
+        self.fasync = FasyncList()
+        self.listeners: list[Listener] = []
+        self.memory = vmalloc_user(PAGE_SIZE)
+        """The last event, for who maps it."""
+        self.announce: list[Callable[[DoorsEvent], None]] = []
+        """Called with each event: the door of netlink."""
+        self._last = DoorsEvent(0, 0)
+        self._timer = timer_setup(this, self._begin)
+        self._left = 0
+        self._interval = 0
+        self._due = 0
+
+    def start(self, count: int, interval: int) -> None:
+        """Let `count` events begin, `interval` ns apart.  EINVAL if that is no time."""
+        if count <= 0 or interval <= 0:
+            raise os_error(EINVAL)
+        self._left, self._interval = count, interval
+        self._due = ktime_get(self.this) + interval
+        mod_timer(self._timer, self._due)
+
+    def stop(self) -> None:
+        """Let no more begin."""
+        timer_delete(self._timer)
+
+    def attribute(self) -> DeviceAttribute:
+        """/sys/class/doors/event/last: number and time of the last event, for who looks again and again."""
+
+        def show(device: Device) -> str:
+            return f"{self._last.number} {self._last.time}\n"
+
+        return DeviceAttribute("last", show=show)
+
+    def _begin(self, timer: Timer) -> None:
+        self._left -= 1
+        self._last = event = DoorsEvent(self._last.number + 1, self._due)
+        if self._left:
+            self._due += self._interval
+            mod_timer(timer, self._due)
+        record = event.pack()
+        self.memory[: len(record)] = record
+        for listener in self.listeners:
+            if listener.eventfd is not None:
+                eventfd_signal(listener.eventfd)
+            elif len(listener.queue) < QUEUE:
+                listener.queue.append(record)
+        wake_up_interruptible(self.waiting)
+        kill_fasync(self.fasync, POLL_IN)
+        for announce in self.announce:
+            announce(event)
+
+
+def open(file: File) -> None:
+    """One more listener."""
+    file.private_data = Listener()
+    _events(file).listeners.append(file.private_data)
+
+
+def release(file: File) -> None:
+    """One less."""
+    _events(file).listeners.remove(file.private_data)
+
+
+async def read(file: File, size: int, position: int) -> bytes:
+    """Records, as many as there is room for; waits for the first.  EINVAL if there is no room for one."""
+    queue = file.private_data.queue
+    if size < DoorsEvent.SIZE:
+        raise os_error(EINVAL)
+    if not queue and file.flags & O_NONBLOCK:
+        raise os_error(EAGAIN)
+    await wait_event_interruptible(_events(file).waiting, lambda: queue)
+    return b"".join(queue.popleft() for _ in range(min(len(queue), size // DoorsEvent.SIZE)))
+
+
+def ioctl(file: File, request: int, argument: int) -> int:
+    """DOORS_START, DOORS_SET_EVENTFD."""
+    if request == DOORS_START:
+        start = DoorsStart.unpack(copy_from_user(file, argument, DoorsStart.SIZE))
+        _events(file).start(start.count, start.interval)
+        return 0
+    if request == DOORS_SET_EVENTFD:
+        file.private_data.eventfd = eventfd_ctx_fdget(file, argument)
+        return 0
+    raise os_error(ENOTTY)
+
+
+def mmap(file: File, area: VmArea) -> None:
+    """The page with the last event, which is everybody's: to be read only."""
+    if area.writable:
+        raise os_error(EINVAL)
+    remap_vmalloc_range(area, _events(file).memory, area.offset)
+
+
+def poll(file: File, table: PollTable) -> int:
+    """Whether there is a record."""
+    poll_wait(_events(file).waiting, table)
+    return POLLIN | POLLRDNORM if file.private_data.queue else 0
+
+
+def fasync(file: File, fd: int, on: bool) -> None:
+    """SIGIO with every event, or not."""
+    fasync_helper(file, fd, on, _events(file).fasync)
+
+
+def _events(file: File) -> Events:
+    events: Events = file.cdev.data
+    return events
+
+
+OPERATIONS: Final = FileOperations(
+    open=open, release=release, read=read, ioctl=ioctl, mmap=mmap, poll=poll, fasync=fasync
+)

@@ -1,0 +1,155 @@
+"""doors: the same service at every door, and what each door does not let through."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from simkernel import Machine, micros, millis
+from simkernel.testing import Blocking
+from simkernel.uapi.doors import (
+    ANSWER_OFFSET,
+    DOORS_ASK,
+    DOORS_RING,
+    DOORS_SET_EVENTFD,
+    DOORS_START,
+    DOORS_TAKE,
+    LARGEST_FRAME,
+    LONGEST_QUESTION,
+    QUESTION_MEMORY,
+    DoorsAsk,
+    DoorsEvent,
+    DoorsStart,
+)
+from simkernel.uapi.signal import SIGIO
+
+WHOLE_PAGE = 4096
+HALF_A_PAGE = 2047
+"""What fits into a sysfs file when two digits stand for a byte."""
+
+
+@pytest.fixture(scope="module")
+def machine() -> Iterator[Machine]:
+    """A machine with the doors open."""
+    with Machine() as machine:
+        machine.blocking().modprobe("doors")
+        yield machine
+
+
+@pytest.fixture(scope="module")
+def user(machine: Machine) -> Blocking:
+    """An ordinary user."""
+    return machine.blocking(uid=1000)
+
+
+def turned_over(question: bytes) -> bytes:
+    """The answer."""
+    return bytes(byte ^ 0xFF for byte in question)
+
+
+@given(question=st.binary(min_size=1, max_size=5000))
+@settings(max_examples=20)
+def test_every_door_gives_the_same_answer(user: Blocking, question: bytes) -> None:
+    size = len(question)
+    fd = user.open("/dev/doors/question", os.O_RDWR)
+    user.write(fd, question)
+    assert user.read(fd, size + 1) == turned_over(question)
+    assert user.read(fd, 1) == b""
+    with user.mmap(fd, QUESTION_MEMORY) as shared:
+        shared[:size] = question
+        user.ioctl(fd, DOORS_RING, size)
+        assert shared[ANSWER_OFFSET : ANSWER_OFFSET + size] == turned_over(question)
+    with user.mmap(-1, 16384) as own:
+        own[:size] = question
+        user.ioctl(fd, DOORS_ASK, DoorsAsk(own.address, own.address + 8192, size).pack())
+        assert own[8192 : 8192 + size] == turned_over(question)
+    user.close(fd)
+    with user.genetlink("doors") as client:
+        assert b"".join(client.do("ask", question=[question])["answer"]) == turned_over(question)
+    if size <= HALF_A_PAGE:
+        fd = user.open("/sys/class/doors/question/answer", os.O_RDWR)
+        user.write(fd, question)
+        assert bytes.fromhex(user.pread(fd, WHOLE_PAGE, 0).decode()) == turned_over(question)
+        user.close(fd)
+
+
+def test_the_longest_question_wants_two_attributes(user: Blocking) -> None:
+    question = os.urandom(1) * LONGEST_QUESTION
+    with user.genetlink("doors") as client:
+        parts = client.do("ask", question=[question[:65531], question[65531:]])["answer"]
+        assert b"".join(parts) == turned_over(question)
+        assert len(parts) == 2
+
+
+def test_events_come_in_at_every_door(machine: Machine, user: Blocking) -> None:
+    with user.genetlink("doors") as client:
+        client.join("events")
+        fd, bell, counted = (user.open("/dev/doors/event", os.O_RDWR) for _ in range(3))
+        eventfd = user.eventfd(0)
+        user.ioctl(counted, DOORS_SET_EVENTFD, eventfd)
+        heard: list[int] = []
+        user.signal(SIGIO, heard.append)
+        user.fcntl(bell, 8, user.getpid())
+        user.fcntl(bell, 4, os.O_ASYNC)
+        last = user.mmap(fd, WHOLE_PAGE, prot=1)
+        client.do("start", count=3, interval=millis(1))
+        records = []
+        while len(records) < 3:
+            try:
+                records.append(DoorsEvent.unpack(user.read(fd, DoorsEvent.SIZE)))
+            except InterruptedError:
+                continue
+        assert [each.time - records[0].time for each in records] == [0, millis(1), millis(2)]
+        events = client.events("event")
+        assert [next(events)["number"] for _ in range(3)] == [each.number for each in records]
+        assert user.eventfd_read(eventfd) == 3
+        assert heard == [SIGIO] * 3
+        assert last[: DoorsEvent.SIZE] == records[-1].pack()
+        text = f"{records[-1].number} {records[-1].time}\n"
+        assert user.read_file("/sys/class/doors/event/last").decode() == text
+        last.close()
+        for each in (fd, bell, counted, eventfd):
+            user.close(each)
+
+
+def test_who_reads_too_late_sees_a_gap(user: Blocking) -> None:
+    fd = user.open("/dev/doors/event", os.O_RDWR)
+    user.ioctl(fd, DOORS_START, DoorsStart(micros(10), 100).pack())
+    user.sleep(0.1)
+    user.ioctl(fd, DOORS_START, DoorsStart(micros(10), 1).pack())
+    data = user.read(fd, 1 << 16)
+    user.sleep(0.1)
+    data += user.read(fd, 1 << 16) if len(data) == 64 * DoorsEvent.SIZE else b""
+    numbers = [DoorsEvent.unpack(data, start).number for start in range(0, len(data), DoorsEvent.SIZE)]
+    assert numbers[:64] == [*range(numbers[0], numbers[0] + 64)]
+    assert numbers[64:] in ([], [numbers[0] + 100])
+    user.close(fd)
+
+
+@pytest.mark.parametrize("size", [1, 4096, 100_000, LARGEST_FRAME])
+def test_a_frame_is_the_same_at_every_door(user: Blocking, size: int) -> None:
+    fd = user.open("/dev/doors/frame", os.O_RDWR)
+    number = user.ioctl(fd, DOORS_TAKE, size)
+    frame = bytes([number & 0xFF]) * size
+    assert user.read(fd, size + 1) == frame
+    with user.mmap(fd, LARGEST_FRAME) as shared:
+        assert shared[:size] == frame
+    with user.genetlink("doors") as client:
+        parts = client.dump("read")
+        assert b"".join(part["data"] for part in parts) == frame
+    user.close(fd)
+
+
+def test_the_doors_are_shut_without_a_trace(machine: Machine) -> None:
+    with Machine() as other:
+        root = other.blocking()
+        root.modprobe("doors")
+        root.rmmod("doors")
+        assert "doors" not in root.listdir("/dev")
+        assert "doors" not in root.listdir("/sys/class")
+        assert "doors" not in [each["name"] for each in root.lsmod()]
+        assert not other.kernel.taints.letters
