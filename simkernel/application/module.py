@@ -20,6 +20,9 @@ LIVE = "Live"
 """What /proc/modules calls a module that is loaded and neither coming nor going."""
 
 
+MODULES = "/proc/modules"
+
+
 class Modules:
     """The commands of kmod(8), for one program."""
 
@@ -63,7 +66,8 @@ class Modules:
 
     async def lsmod(self) -> list[Mapping[str, Any]]:
         """The loaded modules, the newest first."""
-        return list(await self._app.call("query_modules"))
+        text = (await self._app.read_file(MODULES)).decode()
+        return [parse_module(line) for line in text.splitlines()]
 
 
 async def modprobe(app: App, name: str) -> None:
@@ -72,6 +76,19 @@ async def modprobe(app: App, name: str) -> None:
         await app.modprobe(name)
     except OSError:
         await app.exit(1)
+
+
+def parse_module(line: str) -> Mapping[str, Any]:
+    """A line of /proc/modules: name, size, references, users, state, taints."""
+    name, size, references, users, state, _, *flags = line.split(" ")
+    return {
+        "name": name,
+        "size": int(size),
+        "references": int(references),
+        "users": tuple(user for user in users.split(",") if user not in ("", "-", "[permanent]")),
+        "state": state,
+        "taints": flags[0].strip("()+-") if flags else "",
+    }
 
 
 def parameter_line(parameters: Mapping[str, Any]) -> str:

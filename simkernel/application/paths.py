@@ -97,6 +97,8 @@ class Paths:
                 await self.call("lseek", fd, 0, SEEK_SET)
             while data := await self.call("getdents64", fd, GETDENTS):
                 names += [name for name, _, _ in dirent.entries(data) if name not in (".", "..")]
+        except FileNotFoundError:  # one that was taken away is at its end (glibc's readdir())
+            pass
         finally:
             if not isinstance(path, int):
                 await self.call("close", fd)
@@ -244,6 +246,10 @@ class Paths:
     def getcwd(self) -> Call[str]:
         """Where one is."""
         return self.call("getcwd")
+
+    def chroot(self, path: Path) -> Call[None]:
+        """Let `/` be a directory; wants CAP_SYS_CHROOT."""
+        return self.call("chroot", text(path))
 
     def umask(self, mask: int) -> Call[int]:
         """Bits that new files do not get; returns the old ones."""

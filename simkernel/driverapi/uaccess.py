@@ -9,7 +9,7 @@ from __future__ import annotations
 from struct import Struct
 
 from simkernel.engine import SimulationError
-from simkernel.kernel.fs.char_dev import CharDeviceFile
+from simkernel.kernel.fs.char_file import CharDeviceFile
 from simkernel.kernel.mm.uaccess import UserMemory
 
 __all__ = ["copy_from_user", "copy_to_user", "get_user", "put_user"]

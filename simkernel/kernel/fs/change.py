@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from simkernel.kernel.fs.inode import Owner
-from simkernel.kernel.fs.namei import Last, Walk
+from simkernel.kernel.fs.namei import Last, Walk, check_path
 from simkernel.kernel.fs.permission import MAY_EXEC, MAY_WRITE, check, check_sticky
 from simkernel.uapi import stat
 from simkernel.uapi.capability import CAP_MKNOD
@@ -83,8 +83,7 @@ def make_node(task: Task, walk: Walk, path: str, mode: int, device: int) -> Dent
 
 def make_symlink(task: Task, walk: Walk, path: str, target: str) -> Dentry:
     """symlink(2).  ENOENT for one that leads nowhere."""
-    if not target:
-        raise os_error(ENOENT)
+    check_path(target)
     name = _vacant(walk, path)
     _may_create(task, walk.here)
     credentials = task.credentials
@@ -159,9 +158,10 @@ def rename(task: Task, old: Walk, old_path: str, new: Walk, new_path: str, norep
         raise os_error(EBUSY)
     if new.last is not Last.NORM:
         raise os_error(EEXIST if noreplace else EBUSY)
-    source, target = old.peek(), new.peek()
+    source = old.peek()
     if source is None:
         raise os_error(ENOENT)
+    target = new.peek()
     if target is not None and noreplace:
         raise os_error(EEXIST)
     is_directory = source.inode.kind == stat.S_IFDIR

@@ -15,11 +15,12 @@ UMASK: Final = 0o022
 
 @attrs.define(eq=False)
 class FsContext:
-    """`cwd` is None as long as it is the root."""
+    """`cwd` is None as long as it is the root; `root` as long as that is the machine's."""
 
     cwd: Dentry | None = None
     umask: int = UMASK
+    root: Dentry | None = None
 
     def copy(self) -> FsContext:
         """For a child (`copy_fs_struct()`)."""
-        return FsContext(self.cwd, self.umask)
+        return FsContext(self.cwd, self.umask, self.root)

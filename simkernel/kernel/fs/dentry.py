@@ -47,19 +47,23 @@ class Dentry:
             here = here.mountpoint
         return here.parent.top()
 
-    def chain(self) -> Iterator[Dentry]:
-        """It and the directories above it, across mounts, without the roots."""
+    def chain(self, root: Dentry | None = None) -> Iterator[Dentry]:
+        """It and the directories above it up to `root`, across mounts, without the roots."""
         here = self
-        while True:
+        while here is not root:
             while here.parent is None:
                 if here.mountpoint is None:
                     return
                 here = here.mountpoint
             yield here
-            here = here.parent
+            here = here.parent.top()
 
     @property
     def path(self) -> str:
         """Where it is, as `d_path()` writes it."""
-        names = [each.name for each in self.chain()]
+        return self.path_from(None)
+
+    def path_from(self, root: Dentry | None) -> str:
+        """The same for a process whose root is `root`."""
+        names = [each.name for each in self.chain(root)]
         return "/" + "/".join(reversed(names)) + (" (deleted)" if self.deleted else "")

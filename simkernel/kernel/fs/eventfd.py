@@ -89,8 +89,8 @@ class EventFd(FileObject):
         self.wait.wake_up_poll(POLLIN)
 
     def llseek(self, task: Task, file: OpenFile, offset: int, whence: int) -> int:
-        """Nothing (`noop_llseek()`)."""
-        return file.position
+        """Nothing (`noop_llseek()`): it has no position that ever moves."""
+        return 0
 
     def release(self) -> None:
         """`eventfd_release()`."""

@@ -239,8 +239,8 @@ class EventPoll(FileObject):
         raise os_error(EINVAL)
 
     def llseek(self, task: Task, file: OpenFile, offset: int, whence: int) -> int:
-        """Nothing (`noop_llseek()`)."""
-        return file.position
+        """Nothing (`noop_llseek()`): it has no position that ever moves."""
+        return 0
 
     def release(self) -> None:
         """`ep_clear_and_put()`."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from simkernel.kernel.fs.char_dev import CharDeviceFile, FileOperations
+from simkernel.kernel.fs.char_file import CharDeviceFile, FileOperations
 from simkernel.kernel.fs.poll_table import PollTable, poll_wait
 from simkernel.kernel.log import Level, Log, LogRecord
 from simkernel.kernel.ratelimit import RateLimit

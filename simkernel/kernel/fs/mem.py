@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from simkernel.kernel.device.device import Device, NodeAccess
-from simkernel.kernel.fs.char_dev import Cdev, CharDeviceFile, FileOperations
+from simkernel.kernel.fs.char_file import Cdev, CharDeviceFile, FileOperations
 from simkernel.kernel.fs.kmsg import KMSG
 from simkernel.uapi.errno import ENOSPC, os_error
 

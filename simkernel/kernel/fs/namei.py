@@ -34,6 +34,14 @@ class Last(Enum):
 DOTS: Final = {".": Last.DOT, "..": Last.DOTDOT}
 
 
+def check_path(path: str) -> None:
+    """ENOENT for no path at all, ENAMETOOLONG for one that the kernel does not take in (`getname()`)."""
+    if not path:
+        raise os_error(ENOENT)
+    if len(path) >= PATH_MAX // 4 and len(path.encode("utf-8", "surrogateescape")) >= PATH_MAX:
+        raise os_error(ENAMETOOLONG)
+
+
 class Walk:
     """A walk along a path.  After `parent`, `here` is the directory of the last name.
 
@@ -54,10 +62,7 @@ class Walk:
 
     def parent(self, path: str) -> Walk:
         """Walk to the directory of the last name (`filename_parentat()`).  ENOENT for no path at all."""
-        if not path:
-            raise os_error(ENOENT)
-        if len(path) >= PATH_MAX // 4 and len(path.encode("utf-8", "surrogateescape")) >= PATH_MAX:
-            raise os_error(ENAMETOOLONG)
+        check_path(path)
         self._to_last(path)
         return self
 

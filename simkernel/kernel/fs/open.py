@@ -81,7 +81,7 @@ def _find(task: Task, walk: Walk, path: str, flags: int, mode: int) -> tuple[Den
     creates = bool(flags & fcntl.O_CREAT)
     exclusive = creates and bool(flags & fcntl.O_EXCL)
     walk.parent(path)
-    if creates and (walk.last is not Last.NORM or walk.slash):
+    if creates and walk.last is Last.NORM and walk.slash:
         raise os_error(EISDIR)
     found = walk.step(follow=not exclusive and (walk.slash or not flags & fcntl.O_NOFOLLOW))
     if found is None:

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 
 class ModuleCalls:
-    """Loading, unloading and listing."""
+    """Loading and unloading; what is loaded /proc/modules tells."""
 
-    CALLS = ("finit_module", "delete_module", "query_modules")
+    CALLS = ("finit_module", "delete_module")
 
     def __init__(self, kernel: Kernel) -> None:
         self._modules = kernel.modules
@@ -32,10 +32,6 @@ class ModuleCalls:
         """delete_module(2)."""
         _check(task)
         return self._modules.unload(name, flags)
-
-    def query_modules(self, task: Task) -> Any:
-        """What /proc/modules says, until there are files: a tuple for each module."""
-        return self._modules.listing()
 
 
 def _check(task: Task) -> None:

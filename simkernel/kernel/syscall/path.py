@@ -12,7 +12,8 @@ from simkernel.kernel.fs.open import check_access, open_file
 from simkernel.kernel.fs.permission import MAY_EXEC, check
 from simkernel.kernel.task.task import Task
 from simkernel.uapi import dirent, stat
-from simkernel.uapi.errno import EBADF, EINVAL, ENOENT, ENOTDIR, ERANGE, os_error
+from simkernel.uapi.capability import CAP_SYS_CHROOT
+from simkernel.uapi.errno import EBADF, EINVAL, ENOENT, ENOTDIR, EPERM, ERANGE, os_error
 from simkernel.uapi.fcntl import (
     AT_EMPTY_PATH,
     AT_FDCWD,
@@ -61,6 +62,7 @@ class PathCalls:
         "chdir",
         "fchdir",
         "getcwd",
+        "chroot",
         "umask",
     )
 
@@ -255,10 +257,22 @@ class PathCalls:
         dentry = self._fs.start(task, AT_FDCWD)
         if any(each.deleted for each in dentry.chain()):
             raise os_error(ENOENT)
-        path = dentry.path
+        path = dentry.path_from(task.fs.root)
         if len(path) >= size:
             raise os_error(ERANGE)
         return path
+
+    def chroot(self, task: Task, path: str) -> None:
+        """chroot(2).  EPERM without CAP_SYS_CHROOT."""
+        dentry = self._lookup(task, AT_FDCWD, path)
+        if dentry.inode.kind != stat.S_IFDIR:
+            raise os_error(ENOTDIR)
+        check(task.credentials, dentry.inode, MAY_EXEC)
+        if not task.credentials.capable(CAP_SYS_CHROOT):
+            raise os_error(EPERM)
+        if task.fs.cwd is None:
+            task.fs.cwd = self._fs.start(task, AT_FDCWD)
+        task.fs.root = dentry
 
     def umask(self, task: Task, mask: int) -> int:
         """umask(2): the old one."""
