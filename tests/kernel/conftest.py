@@ -18,17 +18,23 @@ from simkernel.driverapi.delay import *
 from simkernel.driverapi.dev_printk import *
 from simkernel.driverapi.device import *
 from simkernel.driverapi.dma import *
+from simkernel.driverapi.fs import *
 from simkernel.driverapi.interrupt import *
 from simkernel.driverapi.io import *
 from simkernel.driverapi.iopoll import *
 from simkernel.driverapi.ktime import *
+from simkernel.driverapi.mm import *
 from simkernel.driverapi.module import *
 from simkernel.driverapi.mutex import *
 from simkernel.driverapi.netlink import *
+from simkernel.driverapi.poll import *
 from simkernel.driverapi.printk import *
 from simkernel.driverapi.simbus import *
 from simkernel.driverapi.spinlock import *
+from simkernel.driverapi.sysfs import *
 from simkernel.driverapi.timer import *
+from simkernel.driverapi.uaccess import *
+from simkernel.driverapi.wait import *
 from simkernel.driverapi.workqueue import *
 from simkernel.uapi.errno import *
 """

@@ -164,7 +164,9 @@ class Sock(FileObject):
         raise os_error(EOPNOTSUPP)
 
     def read(self, task: Task, file: OpenFile, size: int, position: int) -> bytes | None:
-        """What recv(2) without flags gives (`sock_read_iter()`)."""
+        """What recv(2) without flags gives; nothing if nothing is asked for (`sock_read_iter()`)."""
+        if not size:
+            return b""
         received = self.recvmsg(task, size, 0, 0)
         return None if received is None else received.data
 

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from simkernel.engine import MILLISECOND, SECOND
-from simkernel.trace.strace import video
-from simkernel.trace.strace.constants import flags, names, number, pick
+from simkernel.trace.strace import evdev, video
+from simkernel.trace.strace.constants import flags, hexadecimal, names, number, pick
 from simkernel.trace.strace.forms import Form, Texts, View, text
 from simkernel.trace.strace.quoting import hexadecimal_string
-from simkernel.uapi import fcntl, poll, sched, signal, wait
+from simkernel.uapi import fcntl, ioctl, ioctls, poll, sched, signal, wait
 from simkernel.uapi.video.ioctls import VIDIOC_NAMES
 
 _EVENTS: Final = names(poll, "POLL")
@@ -20,7 +20,8 @@ _COMMANDS: Final = pick(fcntl, "F_", "DUPFD GETFL SETFL")
 _FILE_FLAGS: Final = names(fcntl, "O_")
 _CLONE_FLAGS: Final = names(sched, "CLONE_")
 _WAIT_FLAGS: Final = pick(wait, "W", "NOHANG UNTRACED CONTINUED")
-_IOCTLS: Final = {0x5421: "FIONBIO"} | VIDIOC_NAMES
+_IOCTLS: Final = {**names(ioctls, "FIO"), **VIDIOC_NAMES}
+_DIRECTIONS: Final = {ioctl._IOC_READ: "_IOC_READ", ioctl._IOC_WRITE: "_IOC_WRITE"}
 
 Pairs = Sequence[tuple[int, int]]
 
@@ -50,11 +51,21 @@ def _fcntl(_: View, fd: int, command: int, argument: int = 0) -> Texts:
 
 
 def _ioctl(_: View, fd: int, request: int, *__: object) -> Texts:
-    return [str(fd), number(request, _IOCTLS, "IOCTL")]
+    return [str(fd), evdev.name(request) or _IOCTLS.get(request) or _unknown_request(request)]
+
+
+def _unknown_request(request: int) -> str:
+    """`_IOC(_IOC_READ, 0x45, 0x99, 0x4)`: the parts of which the number is made."""
+    direction = ioctl._IOC_DIR(request)
+    way = flags(direction, _DIRECTIONS) if direction else "_IOC_NONE"
+    parts = ioctl._IOC_TYPE(request), ioctl._IOC_NR(request), ioctl._IOC_SIZE(request)
+    return f"_IOC({', '.join([way, *map(hexadecimal, parts)])})"
 
 
 def _ioctl_argument(_: View, result: object, fd: int, request: int, argument: int | memoryview = 0) -> Texts:
     """What a request has left in its argument; bytes of which nothing is known in hexadecimal."""
+    if (known := evdev.argument(request, argument, result)) is not None:
+        return [known]
     if isinstance(argument, int):
         return [f"[{int(argument)}]"]
     return [video.argument(request, argument, result is not None) or hexadecimal_string(argument)]

@@ -192,7 +192,7 @@ def raw(g: Generator) -> None:
     call, sockaddr = random.choice(("bind", "connect")), whole.ljust(size, b"\0")[:size]
     g.add("raw_call", slot, call, sockaddr)
     g.learn_name(slot)
-    if random.random() < 0.4 and (other := g.peer(slot)) != slot:
+    if random.random() < 0.6 and (other := g.peer(slot)) != slot:
         g.add("socket", other, so.AF_NETLINK, so.SOCK_RAW, g.protocol[slot])
         g.add("raw_call", other, call, sockaddr)
         g.learn_name(other)

@@ -216,8 +216,8 @@ NETDEV_QUESTIONS: Final = (
     *(_netdev(13, _DMABUF, nested=2), _netdev(14, _NAPI), _netdev(15, _DMABUF)) * 2,
     _netdev(1, ((1, _exactly(U32.pack(999))),)),
     _netdev(11, ((2, _exactly(U32.pack(8193))),)),
-    *(_wrong_queue(),) * 4,
-    *(_netdev(15, ((1, _exactly(U32.pack(1))), (3, _exactly(U32.pack(0))))),) * 5,
+    *(_wrong_queue(),) * 5,
+    *(_netdev(15, ((1, _exactly(U32.pack(1))), (3, _exactly(U32.pack(0))))),) * 7,
 )
 
 
@@ -268,7 +268,7 @@ ROUTE_QUESTIONS: Final = (
     _link(rtnl.RTM_SETLINK),
     _moved_link(rtnl.RTM_NEWLINK),
     *(_moved_link(rtnl.RTM_SETLINK),) * 3,
-    _made_again(),
+    *(_made_again(),) * 2,
     Question(rtnl.RTM_GETLINK, b"", ((100, _integer(1)), (il.IFLA_MTU, _integer(100)))),
     Question(rtnl.RTM_SETLINK, rtnl.IfInfoMsg(index=1).pack(), (), flags=nl.NLM_F_ACK, junk=0.3),
 )

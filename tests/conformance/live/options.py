@@ -29,7 +29,7 @@ def membership(g: Generator) -> None:
 def switch(g: Generator) -> None:
     """Switch an option of netlink's on or off, or the receiving of credentials."""
     on = 1 if g.random.random() < 0.7 else g.random.choice((0, 0, 17, -1))
-    if g.random.random() < 0.15:
+    if g.random.random() < 0.2:
         g.add("setsockopt", g.slot(), so.SOL_SOCKET, so.SO_PASSCRED, on)
         return
     g.add("setsockopt", g.slot(), so.SOL_NETLINK, g.random.choice(values.SWITCHES), on)

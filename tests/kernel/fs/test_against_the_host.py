@@ -98,9 +98,10 @@ def long_story() -> list[tuple]:
         (0, "mkdir", "dangling", 0o755), (0, "rmdir", "dangling"), (0, "unlink", "dangling/"),
         (0, "truncate", "sparse", 100_000), (0, "open", "sparse", os.O_CREAT | os.O_RDWR, 0o644),
         (0, "truncate", "sparse", 100_000), (0, "store", "sparse", os.O_RDWR, b"x", 50_000),
-        *((0, "seek", "sparse", offset, whence) for offset in (0, 48_000, 49_152, 50_001, 53_248, 99_999, 100_000)
-          for whence in (os.SEEK_DATA, os.SEEK_HOLE)),
-        (0, "truncate", "sparse", 50_000), (0, "truncate", "sparse", 60_000), (0, "load", "sparse", 20, 49_990),
+        *((0, "seek", "sparse", offset, whence) for offset in (0, 48_000, 49_152,
+          50_001, 53_248, 99_999, 100_000) for whence in (os.SEEK_DATA, os.SEEK_HOLE)),
+        (0, "truncate", "sparse", 50_000), (0, "truncate", "sparse", 60_000),
+        (0, "load", "sparse", 20, 49_990),
     ]  # fmt: skip
 
 

@@ -49,7 +49,9 @@ pipes = [
     st.tuples(st.just("pipe"), st.sampled_from([0, 0, os.O_DIRECT])),
     st.tuples(st.just("eventfd"), st.sampled_from([0, 1, 5, 0xFFFFFFFF]), st.booleans()),
     st.tuples(st.just("pipe_size"), place, st.sampled_from([0, 4096, 8192, 10_000, 65536, 1 << 20, -1])),
-    st.tuples(st.just("write"), place, st.sampled_from([b"\xff" * 8, b"\xfe" + b"\xff" * 7, b"\1" * 8]), times),
+    st.tuples(
+        st.just("write"), place, st.sampled_from([b"\xff" * 8, b"\xfe" + b"\xff" * 7, b"\1" * 8]), times
+    ),
 ]
 epolls = [
     st.tuples(st.just("epoll")),
@@ -71,7 +73,9 @@ sockets = [
     st.tuples(
         st.just("option"),
         place,
-        st.sampled_from([socket.SO_TYPE, socket.SO_DOMAIN, socket.SO_ERROR, socket.SO_ACCEPTCONN, socket.SO_SNDBUF]),
+        st.sampled_from(
+            [socket.SO_TYPE, socket.SO_DOMAIN, socket.SO_ERROR, socket.SO_ACCEPTCONN, socket.SO_SNDBUF]
+        ),
         st.just(0),
     ),
     st.tuples(st.just("option"), place, st.just(socket.SO_PEERCRED), st.just(12)),
@@ -102,7 +106,11 @@ def test_pipes_and_eventfds(calls: list[tuple[Any, ...]]) -> None:
 
 
 @settings(max_examples=EXAMPLES, deadline=None)
-@given(stories([("epoll",), ("pipe", 0), ("eventfd", 0, False), ("epoll",)], *epolls, *epolls, *anything, *pipes[:2]))
+@given(
+    stories(
+        [("epoll",), ("pipe", 0), ("eventfd", 0, False), ("epoll",)], *epolls, *epolls, *anything, *pipes[:2]
+    )
+)
 def test_epoll(calls: list[tuple[Any, ...]]) -> None:
     compare(calls)
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from simkernel.kernel.net.skb import Creds
-from simkernel.kernel.net.truesize import PAGE_SIZE, SHARED_INFO, allot
+from simkernel.kernel.net.truesize import PAGE_SIZE, SHARED_INFO, SKB_STRUCT, allot, head_size
 from simkernel.uapi.mman import page_align
 
 if TYPE_CHECKING:
@@ -20,6 +20,8 @@ SKB_MAX_HEAD: Final = PAGE_SIZE - SHARED_INFO
 """The same for a part of a stream."""
 STREAM_FRAGS: Final = 32768
 """Bytes in pages that a part of a stream has at most (UNIX_SKB_FRAGS_SZ)."""
+ACCOUNTED: Final = (512, 1024)
+"""The kmalloc caches that are used where small heads have one of their own."""
 MAX_FRAGS: Final = 17
 """Pieces of pages that a buffer has at most (MAX_SKB_FRAGS)."""
 NOBODY: Final[Creds] = (0, 65534, 65534)
@@ -92,5 +94,11 @@ def stream_pages(length: int) -> int:
 
 
 def truesize(length: int, pages: int) -> int:
-    """What a buffer with `length` bytes, `pages` of them in pages, costs (`alloc_skb_with_frags()`)."""
-    return allot(length - pages)[1] + page_align(pages)
+    """What a buffer with `length` bytes, `pages` of them in pages, costs (`alloc_skb_with_frags()`).
+
+    Its memory is charged to the sender's memcg (GFP_KERNEL_ACCOUNT), which the cache of small heads does
+    not take: they come from kmalloc.
+    """
+    needed = head_size(length - pages)
+    head = next((cache for cache in ACCOUNTED if needed <= cache), None)
+    return (allot(length - pages)[1] if head is None else head + SKB_STRUCT) + page_align(pages)

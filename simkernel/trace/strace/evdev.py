@@ -1,0 +1,158 @@
+"""evdev's requests as strace prints them (src/evdev.c of strace, and what strace 6.13 printed)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from types import MappingProxyType
+from typing import Final
+
+from simkernel.trace.strace.constants import number
+from simkernel.trace.strace.quoting import c_string
+from simkernel.uapi import input as uapi
+from simkernel.uapi.input_event_codes import (
+    ABS_MAX,
+    CODE_NAMES,
+    EV_ABS,
+    EV_FF,
+    EV_KEY,
+    EV_LED,
+    EV_MAX,
+    EV_MSC,
+    EV_REL,
+    EV_REP,
+    EV_SND,
+    EV_SW,
+    EV_SYN,
+    PROP_NAMES,
+    TYPE_NAMES,
+)
+from simkernel.uapi.ioctl import _IOC_DIR, _IOC_NR, _IOC_READ, _IOC_SIZE, _IOC_TYPE
+from simkernel.uapi.structure import U32, Buffer
+
+SHOWN: Final = 4
+"""Codes of a bitmap that are shown before `...`."""
+
+_FIXED: Final = MappingProxyType(
+    {value: name for name, value in vars(uapi).items() if name.startswith("EVIOC") and isinstance(value, int)}
+)
+_SIZED: Final = MappingProxyType(
+    {
+        make(0): make.__name__
+        for make in (
+            *(uapi.EVIOCGNAME, uapi.EVIOCGPHYS, uapi.EVIOCGUNIQ, uapi.EVIOCGPROP, uapi.EVIOCGMTSLOTS),
+            *(uapi.EVIOCGKEY, uapi.EVIOCGLED, uapi.EVIOCGSND, uapi.EVIOCGSW),
+        )
+    }
+)
+_AXES: Final = MappingProxyType(
+    {
+        make(axis): number(axis, {}, "ABS")
+        for make in (uapi.EVIOCGABS, uapi.EVIOCSABS)
+        for axis in range(ABS_MAX + 1)
+    }
+)
+"""Absolute axes have no names here."""
+_VALUES: Final = frozenset({uapi.EVIOCGRAB, uapi.EVIOCREVOKE, uapi.EVIOCRMFF})
+"""Requests whose argument is no address."""
+
+_PREFIXES: Final = {
+    EV_SYN: "EV",
+    EV_KEY: "KEY",
+    EV_REL: "REL",
+    EV_ABS: "ABS",
+    EV_MSC: "MSC",
+    EV_SW: "SW",
+    EV_LED: "LED",
+    EV_SND: "SND",
+    EV_REP: "REP",
+    EV_FF: "FF",
+}
+
+
+def _int(form: str) -> Callable[[Buffer], str]:
+    return lambda data: f"[{U32.unpack_from(data)[0]:{form}}]"
+
+
+def _id(data: Buffer) -> str:
+    it = uapi.InputId.unpack(data)
+    return f"{{bustype={it.bustype}, vendor={it.vendor}, product={it.product}, version={it.version}}}"
+
+
+def _pair(data: Buffer) -> str:
+    return f"[{U32.unpack_from(data)[0]}, {U32.unpack_from(data, U32.size)[0]}]"
+
+
+_ARGUMENTS: Final = MappingProxyType(
+    {
+        uapi.EVIOCGVERSION: _int("#x"),
+        uapi.EVIOCGEFFECTS: _int("d"),
+        uapi.EVIOCSCLOCKID: _int("d"),
+        uapi.EVIOCGID: _id,
+        uapi.EVIOCGREP: _pair,
+        uapi.EVIOCSREP: _pair,
+    }
+)
+_STRINGS: Final = frozenset({uapi.EVIOCGNAME(0), uapi.EVIOCGPHYS(0), uapi.EVIOCGUNIQ(0)})
+_STATES: Final = MappingProxyType(
+    {
+        uapi.EVIOCGKEY(0): EV_KEY,
+        uapi.EVIOCGLED(0): EV_LED,
+        uapi.EVIOCGSND(0): EV_SND,
+        uapi.EVIOCGSW(0): EV_SW,
+    }
+)
+
+
+def name(request: int) -> str | None:
+    """What a request is called, `EVIOCGBIT(EV_KEY, 96)`; None if it is not evdev's."""
+    if request in _FIXED:
+        return _FIXED[request]
+    if uapi.without_size(request) in _SIZED:
+        return f"{_SIZED[uapi.without_size(request)]}({_IOC_SIZE(request)})"
+    if request in _AXES:
+        return f"{'EVIOCGABS' if _IOC_DIR(request) == _IOC_READ else 'EVIOCSABS'}({_AXES[request]})"
+    type = _bit_type(request)
+    if type is None:
+        return None
+    shown = number(type, TYPE_NAMES, "EV") if type else "0"
+    return f"EVIOCGBIT({shown}, {_IOC_SIZE(request)})"
+
+
+def argument(request: int, given: int | memoryview, result: object) -> str | None:
+    """The argument after the call, whose result is None where it failed; None if nothing is known of it."""
+    if isinstance(given, int):
+        return str(int(given)) if request in _VALUES else None
+    if request in _ARGUMENTS and len(given) >= _IOC_SIZE(request):
+        return _ARGUMENTS[request](given)
+    if not isinstance(result, int):
+        return None
+    sizeless = uapi.without_size(request)
+    if sizeless in _STRINGS:
+        return c_string(given[:result])
+    if sizeless == uapi.EVIOCGPROP(0):
+        return _bitmap(given[:result], lambda code: number(code, PROP_NAMES, "PROP"))
+    type = _STATES.get(sizeless, _bit_type(request))
+    if type not in _PREFIXES:
+        return None
+    known = CODE_NAMES.get(type, {}) if type or sizeless in _STATES else TYPE_NAMES
+    return _bitmap(given[:result], lambda code: number(code, known, _PREFIXES[type]))
+
+
+def _bit_type(request: int) -> int | None:
+    """Of which type EVIOCGBIT asks; None if it is another request."""
+    type = _IOC_NR(request) - _IOC_NR(uapi.EVIOCGBIT(0, 0))
+    mine = _IOC_TYPE(request) == ord("E") and _IOC_DIR(request) == _IOC_READ and 0 <= type <= EV_MAX
+    return type if mine else None
+
+
+def _bitmap(data: Buffer, called: Callable[[int], str]) -> str:
+    bits = int.from_bytes(data, "little")
+    codes = list(_set_bits(bits))
+    more = [*map(called, codes[:SHOWN]), *(["..."] if len(codes) > SHOWN else [])]
+    return f"[{' '.join(more)}]"
+
+
+def _set_bits(bits: int) -> Iterator[int]:
+    while bits:
+        yield (bits & -bits).bit_length() - 1
+        bits &= bits - 1
