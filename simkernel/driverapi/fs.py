@@ -47,10 +47,11 @@ __all__ = [
 
 
 def register_chrdev_region(this: LoadedModule, number: tuple[int, int], count: int, name: str) -> None:
-    """Reserve `count` minors from `number` (major, minor) on.  EBUSY if some are taken."""
+    """Reserve `count` minors from `number` (major, minor) on.  EBUSY if some are taken, EINVAL.
+
+    Major 0 is any that is free, which nobody is told of then; alloc_chrdev_region() tells.
+    """
     major, minor = number
-    if major == 0:
-        raise os_error(EINVAL)
     this.kernel.char_devices.register_region(this, major, minor, count, name)
 
 

@@ -61,7 +61,16 @@ class CharDevices:
 
         EBUSY if some are taken, or none is free.  EINVAL for numbers that there are not.
         """
-        if not 0 <= major < MAJORS or not 0 <= minor < MINORS or not 0 < count <= MINORS - minor:
+        if not 0 <= major < MAJORS:
+            self._kernel.log.err(
+                f'CHRDEV "{name}" major requested ({major}) is greater than the maximum ({MAJORS - 1})'
+            )
+            raise os_error(EINVAL)
+        if not 0 <= minor < MINORS or not 0 < count <= MINORS - minor:
+            self._kernel.log.err(
+                f'CHRDEV "{name}" minor range requested ({minor}-{minor + count - 1}) is out of range of '
+                f"maximum range (0-{MINORS - 1}) for a single major"
+            )
             raise os_error(EINVAL)
         if major == 0:
             taken = {region.major for region, _ in self._regions}

@@ -7,6 +7,7 @@ answers (ENODEV, say) is the driver's to say.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
@@ -251,22 +252,27 @@ class CharDeviceFile(FileObject):
         if function is None:
             self.put_module()
             return None
+        if iscoroutinefunction(function):
+            return self._release_later(function)
         pending = None
         with self._contain("release"):
             pending = function(self)
         if not isinstance(pending, Awaitable):
             self.put_module()
             return None
-        return self._release_later(pending)
+        return self._release_later(lambda _: pending)
 
-    def _release_later(self, pending: Awaitable[None]) -> Awaitable[None]:
-        """Let a worker finish a release that sleeps, as there may be nobody else to (`delayed_fput()`)."""
+    def _release_later(self, function: Callable[[CharDeviceFile], Awaitable[None]]) -> Awaitable[None]:
+        """Let a worker do a release that sleeps, as there may be nobody else to (`delayed_fput()`).
+
+        It begins when the worker gets to it, which it never does if the machine is switched off now.
+        """
         kernel = self.kernel
         done = Completion(kernel.preempt, "delayed_fput")
 
         async def work(_: Work) -> None:
             with self._contain("release"):
-                await pending
+                await function(self)
             self.put_module()
             done.complete()
 

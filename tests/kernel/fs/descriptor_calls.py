@@ -1,7 +1,7 @@
 """Calls on descriptors, as plain data, on this host's kernel and on the simulated one.
 
 Nothing ever waits: all files are O_NONBLOCK.  Each new file is moved to a descriptor of its own (`BASE`
-and up), so that the numbers are the same in both worlds; a call names a file by its place in the order of making.
+and up), so that the numbers are the same in both worlds; a call names a file by when it was made.
 """
 
 from __future__ import annotations
