@@ -16,7 +16,13 @@ from simkernel.uapi.video.ioctls import VIDIOC_NAMES
 _EVENTS: Final = names(poll, "POLL")
 _SIGNALS: Final = names(signal, "SIG", "SIG_", "SIGRT")
 _HANDLERS: Final = names(signal, "SIG_", "SIG_BLOCK", "SIG_UNBLOCK", "SIG_SETMASK")
-_COMMANDS: Final = pick(fcntl, "F_", "DUPFD GETFL SETFL")
+_COMMANDS: Final = names(fcntl, "F_")
+_ASKING: Final = frozenset(pick(fcntl, "F_", "GETFD GETFL GETOWN GETSIG GETLEASE GETPIPE_SZ GET_SEALS"))
+"""Commands of fcntl() without an argument."""
+_FLAGS_OF: Final = {
+    fcntl.F_SETFL: names(fcntl, "O_"),
+    fcntl.F_SETFD: {fcntl.FD_CLOEXEC: "FD_CLOEXEC"},
+}
 _FILE_FLAGS: Final = names(fcntl, "O_")
 _CLONE_FLAGS: Final = names(sched, "CLONE_")
 _WAIT_FLAGS: Final = pick(wait, "W", "NOHANG UNTRACED CONTINUED")
@@ -45,9 +51,10 @@ def _descriptors(pairs: Pairs, what: str) -> str:
 
 def _fcntl(_: View, fd: int, command: int, argument: int = 0) -> Texts:
     name = number(command, _COMMANDS, "F")
-    if command == fcntl.F_GETFL:
+    if command in _ASKING:
         return [str(fd), name]
-    return [str(fd), name, flags(argument, _FILE_FLAGS) if command == fcntl.F_SETFL else str(argument)]
+    known = _FLAGS_OF.get(command)
+    return [str(fd), name, str(argument) if known is None else flags(argument, known)]
 
 
 def _ioctl(_: View, fd: int, request: int, *__: object) -> Texts:

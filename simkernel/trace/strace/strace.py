@@ -13,7 +13,7 @@ import attrs
 
 from simkernel.engine import MICROSECOND, SECOND, Record
 from simkernel.trace.exporter import Exporter
-from simkernel.trace.strace import processes, sockets
+from simkernel.trace.strace import files, processes, sockets
 from simkernel.trace.strace.families import Family
 from simkernel.trace.strace.forms import Form, returned
 from simkernel.trace.strace.messages import Decoder
@@ -24,7 +24,7 @@ from simkernel.uapi import fcntl, netlink, socket, wait
 from simkernel.uapi.errno import error_name, strerror
 from simkernel.uapi.ynl.model import Spec
 
-FORMS: Final = sockets.FORMS | processes.FORMS
+FORMS: Final = sockets.FORMS | files.FORMS | processes.FORMS
 USER_MODE: Final = frozenset({"compute"})
 """What a program awaits that is no system call."""
 
