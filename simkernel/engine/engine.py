@@ -66,6 +66,8 @@ class Engine(simpy.Environment):
         self.rng = Streams(seed)
         self.trace = Tracer(self.time)
         self.running = False
+        self.turn = 0
+        """Counts whenever ordinary code has its turn: in between, only the simulation acts."""
         self.until: int | None = None
 
     def _bind_early(self) -> None:
@@ -86,6 +88,7 @@ class Engine(simpy.Environment):
 
     def section(self) -> None:
         """Begin a section from outside the event loop (ordinary code acting at this instant)."""
+        self.turn += 1
         self.charged = 0
         self.trace.flow = 0
 

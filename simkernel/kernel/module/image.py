@@ -12,21 +12,19 @@ from __future__ import annotations
 import ast
 import hashlib
 import inspect
-import os
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property, lru_cache
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from importlib.util import module_from_spec, spec_from_loader
 from pathlib import Path
 from types import FrameType, ModuleType
-from typing import TypeAlias
 
 import attrs
 
 from simkernel.kernel.module.declaration import Module
-from simkernel.kernel.module.path import entries
+from simkernel.kernel.module.path import Location, Stamp, entries, stamp
 
 PREFIX = "simkernel_module_"
 DECLARATION = "MODULE"
@@ -94,42 +92,35 @@ class Image:
         """The module's name."""
         return self.source.name
 
-    @property
+    @cached_property
     def size(self) -> int:
         """Bytes of its text; what lsmod shows as its size."""
         return sum(len(file.text.encode()) for file in self.source.files.values())
 
 
-Stamp: TypeAlias = tuple[str, int, int]
-"""A file as Python itself tells whether it has changed: its path, time and size."""
-
 _images: dict[str, Image] = {}
 _sources: dict[str, Source] = {}
 
 
-def read_source(name: str, path: Path) -> Source:
-    """The texts of the module at `path`, a file or a folder.  ImageError if they cannot be read.
+def read_source(location: Location) -> Source:
+    """The texts of a module.  ImageError if they cannot be read.
 
-    Files that have not changed since (by time and size, as Python itself tells) are not read again.
+    Files that have not changed since are not read again.
     """
-    package = path.is_dir()
+    path = str(location.path)
     try:
-        stamps = tuple(_stamps(entries(path))) if package else (_stamp(str(path), path.stat()),)
+        stamps = tuple(_stamps(path)) if location.package else (stamp(path),)
     except OSError as error:
-        raise ImageError(f"{path.name} cannot be read ({type(error).__name__})") from None
-    return _read(name, str(path), package, stamps)
+        raise ImageError(f"{location.path.name} cannot be read ({type(error).__name__})") from None
+    return _read(location.name, path, location.package, stamps)
 
 
-def _stamps(found: Iterable[os.DirEntry[str]]) -> Iterator[Stamp]:
-    for entry in found:
+def _stamps(folder: str) -> Iterator[Stamp]:
+    for entry in entries(folder):
         if entry.is_dir(follow_symlinks=False):
-            yield from _stamps(entries(entry.path))
+            yield from _stamps(entry.path)
         elif entry.name.endswith(".py"):
-            yield _stamp(entry.path, entry.stat())
-
-
-def _stamp(path: str, status: os.stat_result) -> Stamp:
-    return path, status.st_mtime_ns, status.st_size
+            yield stamp(entry.path)
 
 
 @lru_cache(maxsize=256)

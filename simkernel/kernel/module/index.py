@@ -6,16 +6,16 @@ unknown symbol.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Callable, Mapping
 from fnmatch import fnmatchcase
 from functools import lru_cache
 
 import attrs
 
 from simkernel.kernel.module.declaration import Module
-from simkernel.kernel.module.image import ImageError, Source, load_image, read_source
-from simkernel.kernel.module.path import ModulePath, module_name
+from simkernel.kernel.module.image import ImageError, Source, load_image
+from simkernel.kernel.module.look import Look
+from simkernel.kernel.module.path import module_name
 from simkernel.uapi.ynl.errors import choose
 
 
@@ -78,18 +78,14 @@ def _index(sources: tuple[Source, ...]) -> Index:
 
 
 class ModuleIndex:
-    """The index of a module path, made anew for each question, as the path may have changed."""
+    """The index of a module path as it is when a question comes."""
 
-    def __init__(self, path: ModulePath) -> None:
-        self._path = path
+    def __init__(self, look: Callable[[], Look]) -> None:
+        self._look = look
 
     def read(self) -> Index:
         """Look at every module of the path (depmod(8)).  What does not load has no entry."""
-        sources = []
-        for location in self._path.locations():
-            with suppress(ImageError):
-                sources.append(read_source(location.name, location.path))
-        return _index(tuple(sources))
+        return _index(tuple(self._look().sources()))
 
     def resolve(self, name: str) -> tuple[str, ...]:
         """What to load for a module's name or an alias, in this order; each is a name for finit_module().
@@ -101,7 +97,7 @@ class ModuleIndex:
         plain = module_name(name)
         if plain in index.modules:
             return tuple(index.load_order(plain))
-        if self._path.find(name) is not None:
+        if self._look().find(name) is not None:
             return (plain,)
         wanted = index.matching(name)
         if not wanted:

@@ -19,8 +19,9 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from simkernel.engine import KERNEL
-from simkernel.kernel.module.image import Image, ImageError, load_image, read_source
+from simkernel.kernel.module.image import Image, ImageError, load_image
 from simkernel.kernel.module.index import ModuleIndex
+from simkernel.kernel.module.look import Looks
 from simkernel.kernel.module.module import LoadedModule, ModuleState
 from simkernel.kernel.module.parameters import parse_parameters
 from simkernel.kernel.module.path import Location, ModulePath, read_specification
@@ -56,8 +57,9 @@ class Modules:
         self._list: dict[str, LoadedModule] = {}
         self._loading: dict[str, _Load] = {}
         self._changed = WaitQueue("a module's state")
-        self.path = ModulePath(directories)
-        self.index = ModuleIndex(self.path)
+        self._path = ModulePath(directories)
+        self._look = Looks(self._path, kernel.engine)
+        self.index = ModuleIndex(self._look)
         self.requests = ModuleRequests(kernel.engine, kernel.log)
         self.symbols = Symbols(self, kernel.log, self._changed)
         self.loads = 0
@@ -92,7 +94,7 @@ class Modules:
 
     def specification(self, name: str) -> Spec:
         """A family's specification, from the module path; for clients.  LookupError, SpecError."""
-        return self.path.specification(name)
+        return self._path.specification(name)
 
     def spec(self, module: LoadedModule, name: str) -> Spec:
         """The specification NAME.yaml beside the code of `module`.  ENOENT, ENOEXEC."""
@@ -156,7 +158,7 @@ class Modules:
         self.loads += 1
 
     def _locate(self, name: str) -> Location:
-        location = self.path.find(name)
+        location = self._look().find(name)
         if location is None:
             why = (
                 "a module is named, not given by a path" if "/" in name or "\\" in name else "no such module"
@@ -167,7 +169,7 @@ class Modules:
 
     def _image(self, location: Location) -> Image:
         try:
-            return load_image(read_source(location.name, location.path))
+            return load_image(self._look().source(location))
         except ImageError as error:
             self._log.err(f"module {location.name}: {error}")
             raise os_error(ENOEXEC) from None

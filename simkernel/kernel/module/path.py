@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from operator import attrgetter
 from pathlib import Path
+from typing import TypeAlias
 
 import attrs
 
@@ -25,16 +26,17 @@ BUILT_IN = Path(genetlink.__file__).parent
 
 @attrs.frozen
 class Location:
-    """Where a module lies: a file or a folder, and whether that is within the kernel's own tree."""
+    """Where a module lies: a file or a folder (`package`), and whether within the kernel's own tree."""
 
     name: str
     path: Path
+    package: bool
     in_tree: bool
 
     @property
     def directory(self) -> Path:
         """The folder of its specifications."""
-        return self.path if self.path.is_dir() else self.path.parent
+        return self.path if self.package else self.path.parent
 
 
 class ModulePath:
@@ -42,13 +44,6 @@ class ModulePath:
 
     def __init__(self, directories: Sequence[Path]) -> None:
         self.directories = tuple(directories)
-
-    def find(self, name: str) -> Location | None:
-        """The module called `name`, in which - and _ are equal; None if there is none or it is a path."""
-        name = module_name(name.removesuffix(".py"))
-        if not name.isidentifier():
-            return None
-        return next((each for each in self._modules() if each.name == name), None)
 
     def locations(self) -> list[Location]:
         """Every module that can be found, by name."""
@@ -76,7 +71,7 @@ class ModulePath:
                 if os.path.isfile(os.path.join(entry.path, "__init__.py")) if package else suffix == ".py":
                     name = module_name(entry.name if package else stem)
                     if name.isidentifier():
-                        yield _location(name, entry.path, index == 0)
+                        yield _location(name, entry.path, package, index == 0)
 
     def _specifications(self) -> dict[str, Path]:
         found: dict[str, Path] = {}
@@ -94,19 +89,39 @@ def module_name(name: str) -> str:
     return name.replace("-", "_")
 
 
-def read_specification(path: Path) -> Spec:
-    """The specification in a file.  SpecError for a mistake in it, OSError if it cannot be read."""
+def read_specification(path: str | Path) -> Spec:
+    """The specification in a file.  SpecError for a mistake in it, OSError if it cannot be read.
+
+    A file that has not changed since is not read again.
+    """
+    return _read(stamp(str(path)))
+
+
+@lru_cache(maxsize=256)
+def _location(name: str, path: str, package: bool, in_tree: bool) -> Location:
+    return Location(name, Path(path), package, in_tree)
+
+
+@lru_cache(maxsize=256)
+def _read(file: Stamp) -> Spec:
+    path = Path(file[0])
     return _parse(path.read_text("utf-8"), path.name)
 
 
 @lru_cache(maxsize=256)
-def _location(name: str, path: str, in_tree: bool) -> Location:
-    return Location(name, Path(path), in_tree)
-
-
-@lru_cache(maxsize=256)
 def _parse(text: str, filename: str) -> Spec:
+    """Files with the same text share what is made from it."""
     return parse(text, filename)
+
+
+Stamp: TypeAlias = tuple[str, int, int]
+"""A file as Python itself tells whether it has changed: its path, time and size."""
+
+
+def stamp(path: str) -> Stamp:
+    """A file's stamp.  OSError if there is none."""
+    status = os.stat(path)
+    return path, status.st_mtime_ns, status.st_size
 
 
 def entries(directory: str | Path) -> list[os.DirEntry[str]]:

@@ -7,12 +7,14 @@ from pathlib import Path
 import pytest
 
 from simkernel.kernel.module.index import ModuleIndex, UnknownModule
+from simkernel.kernel.module.look import Look
 from simkernel.kernel.module.path import ModulePath
 from tests.kernel.conftest import Bench
 
 
 def index(bench: Bench, *more: Path) -> ModuleIndex:
-    return ModuleIndex(ModulePath((bench.folder, *more)))
+    path = ModulePath((bench.folder, *more))
+    return ModuleIndex(lambda: Look(path.locations()))
 
 
 def exporter(bench: Bench, name: str, *imports: str) -> None:
@@ -98,7 +100,7 @@ def test_the_first_folder_that_has_a_name_wins(bench: Bench, tmp_path: Path) -> 
     first, second = Bench(tmp_path / "first"), Bench(tmp_path / "second")
     first.module("m", aliases=("first",))
     second.module("m", aliases=("second",))
-    found = ModuleIndex(ModulePath((first.folder, second.folder)))
+    found = index(first, second.folder)
     assert found.resolve("first") == ("m",)
     with pytest.raises(UnknownModule):
         found.resolve("second")
