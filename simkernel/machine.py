@@ -24,6 +24,7 @@ from simkernel.application.udevd import udevd
 from simkernel.engine import Engine, SimulationError, Tracer, millis, whole_nanoseconds
 from simkernel.hardware.bus import Bus, Device
 from simkernel.kernel.costs import CostModel
+from simkernel.kernel.instrumented import Instrumented
 from simkernel.kernel.kernel import Kernel
 from simkernel.kernel.log import Log
 from simkernel.kernel.statistics import events, statistics
@@ -85,6 +86,7 @@ class Machine:
     unmodelled   what a program gets that uses what simkernel lacks: "errno" (Linux's, and a line in
                  the kernel log) or "raise" (NotModelled)
     debug        say the line of a call that was never awaited (costs time)
+    instrumented  count what the kernel copies: `statistics["copies"]`
 
     It boots when it is made, in the millisecond before 0: then the clock shows 0 and user space is up.
     """
@@ -99,6 +101,7 @@ class Machine:
         module_path: Iterable[str | Path] = (),
         unmodelled: str = "errno",
         debug: bool = False,
+        instrumented: bool = False,
     ) -> None:
         if not _is_int(seed):
             raise SimulationError(f"seed={seed!r}: a seed is an int")
@@ -116,10 +119,11 @@ class Machine:
         self._apps: dict[Task, App] = {}
         self._facades: list[Blocking] = []
         self._closed = False
+        costs = costs or CostModel()
         self.kernel = Kernel(
             self.engine,
             self.bus,
-            costs=costs or CostModel(),
+            costs=Instrumented.of(costs) if instrumented else costs,
             cpus=cpus,
             module_path=(SHIPPED_MODULES, *map(Path, module_path)),
             unmodelled=unmodelled,

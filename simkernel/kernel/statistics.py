@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from simkernel.kernel.instrumented import Instrumented
+from simkernel.kernel.task.scheduler import RunQueue
+
 if TYPE_CHECKING:
     from simkernel.kernel.kernel import Kernel
 
@@ -19,9 +22,12 @@ def statistics(kernel: Kernel) -> dict[str, Any]:
     """All counters, as nested dictionaries of plain values.
 
     `taints` are the letters of the kernel's taint flags; `devices` has each device's own counters, by
-    its name.
+    its name.  `cpus` is empty where every task has a CPU of its own, and `copies` None unless
+    `Machine(instrumented=True)` counts them.
     """
     processes, interrupts, modules = kernel.processes, kernel.interrupts, kernel.modules
+    scheduler, costs = kernel.scheduler, kernel.costs
+    cpus = scheduler.cpus if isinstance(scheduler, RunQueue) else ()
     return {
         "system_calls": processes.runner.system_calls,
         "processes": {
@@ -29,6 +35,8 @@ def statistics(kernel: Kernel) -> dict[str, Any]:
             "alive": sum(task.alive for task in processes),
             "failed": processes.failed,
         },
+        "cpus": [{"busy_ns": cpu.busy, "switches": cpu.switches} for cpu in cpus],
+        "copies": attrs.asdict(costs.copies) if isinstance(costs, Instrumented) else None,
         "netlink": attrs.asdict(kernel.netlink.statistics),
         "interrupts": {
             "taken": interrupts.count,

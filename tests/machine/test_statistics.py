@@ -81,3 +81,44 @@ def test_a_failed_program_is_counted() -> None:
         with pytest.raises(ExceptionGroup):
             machine.run(until=millis(100))
         assert machine.statistics["processes"]["failed"] == 1
+
+
+async def through_a_pipe(app: Any) -> None:
+    there, here = await app.pipe()
+    await app.write(here, bytes(3000))
+    await app.read(there, 2000)
+
+
+def test_copies_are_counted_where_that_is_asked_for() -> None:
+    with Machine(udev=False) as machine:
+        assert machine.statistics["copies"] is None
+    times = []
+    for instrumented in (False, True):
+        with Machine(udev=False, instrumented=instrumented) as machine:
+            before = machine.statistics["copies"]
+            machine.spawn(through_a_pipe)
+            machine.run()
+            after = machine.statistics["copies"]
+            times.append(machine.now)
+    assert times[0] == times[1]
+    assert after["count"] - before["count"] == 2
+    assert after["bytes"] - before["bytes"] == 5000
+
+
+def test_cpus_are_busy_while_tasks_have_them() -> None:
+    async def works(app: Any, ns: int) -> None:
+        await app.sleep(0.001)
+        await app.compute(ns)
+
+    with Machine(udev=False) as machine:
+        assert machine.statistics["cpus"] == []
+    with Machine(udev=False, cpus=2) as machine:
+        for ns in (7_000_000, 11_000_000, 13_000_000):
+            machine.spawn(works, ns)
+        begun = machine.now
+        machine.run()
+        cpus = machine.statistics["cpus"]
+    busy = [cpu["busy_ns"] for cpu in cpus]
+    assert 31_000_000 < sum(busy) < 31_000_000 + 3_000_000
+    assert all(each <= machine.now - begun for each in busy)
+    assert all(cpu["switches"] >= 2 for cpu in cpus)

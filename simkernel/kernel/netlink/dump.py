@@ -152,8 +152,9 @@ class DumpCallback:
             writer.end(place)
 
     def _send(self, writer: MessageWriter, truesize: int) -> None:
-        trace = self.sock.netlink.trace
-        skb = Skb(bytes(writer.data), truesize, KERNEL_ADDRESS, 0, KERNEL_CREDS, trace.flow)
+        netlink = self.sock.netlink
+        netlink.engine.charged += netlink.costs.copy(len(writer.data))
+        skb = Skb(bytes(writer.data), truesize, KERNEL_ADDRESS, 0, KERNEL_CREDS, netlink.trace.flow)
         accepted = deliver.accept(self.sock, skb)
         if accepted is not None:
             deliver.queue(self.sock, accepted, room=True)

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, ClassVar
 
 from simkernel.kernel.net.skb import KERNEL_ADDRESS, KERNEL_CREDS, Creds, Inbound, Skb
-from simkernel.kernel.net.truesize import truesize
+from simkernel.kernel.net.truesize import truesize, user_truesize
 from simkernel.kernel.netlink import broadcast, deliver
 from simkernel.kernel.netlink.address import group_mask
 from simkernel.kernel.netlink.deliver import queue
@@ -26,7 +26,7 @@ Input = Callable[[Inbound], Awaitable[None] | None]
 class KernelSocket:
     """Port id 0 of a protocol in a namespace."""
 
-    __slots__ = ("entry", "input", "net", "netlink", "ports")
+    __slots__ = ("cookie", "entry", "input", "net", "netlink", "ports", "slept_on")
 
     is_kernel: ClassVar[bool] = True
     portid: ClassVar[int] = 0
@@ -39,6 +39,16 @@ class KernelSocket:
         self.entry = entry
         self.ports = ports
         self.input = input
+        self.cookie = next(net.socket_cookies)
+        self.slept_on: list[Inbound] = []
+        """Messages of which somebody makes an answer that takes time."""
+
+    @property
+    def rmem(self) -> int:
+        """Memory of the messages that it has not done with: those that a dump under way answers, too."""
+        dumps = (sock.dump.request.inbound for sock in self.ports.values() if sock.dump is not None)
+        held = {id(each): each for each in (*self.slept_on, *dumps)}
+        return sum(user_truesize(len(each.data), multicast=False) for each in held.values())
 
     @property
     def protocol(self) -> int:
@@ -48,7 +58,7 @@ class KernelSocket:
     def skb(self, data: bytes, allotted: int = 0, creds: Creds = KERNEL_CREDS) -> Skb:
         """A buffer from the kernel, made for `allotted` bytes or as many as there are."""
         netlink = self.netlink
-        netlink.engine.charged += netlink.costs.skb_alloc
+        netlink.engine.charged += netlink.costs.skb_alloc + netlink.costs.copy(len(data))
         return Skb(data, truesize(allotted, len(data)), KERNEL_ADDRESS, 0, creds, netlink.trace.flow)
 
     def send(self, data: bytes, portid: int, allotted: int = 0) -> None:
@@ -58,7 +68,7 @@ class KernelSocket:
         if there is no room, which is an overrun of the receiver.
         """
         netlink = self.netlink
-        netlink.engine.charged += netlink.costs.skb_alloc
+        netlink.engine.charged += netlink.costs.skb_alloc + netlink.costs.copy(len(data))
         size = truesize(allotted, len(data))
         skb = Skb(data, size, KERNEL_ADDRESS, 0, KERNEL_CREDS, netlink.trace.flow)
         target = self.ports.get(portid)

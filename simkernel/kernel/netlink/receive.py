@@ -81,7 +81,7 @@ def recvmsg(sock: NetlinkSocket, task: Task, size: int, room: int = 0, flags: in
         length = size
         message_flags |= MSG_TRUNC
     trace, costs = netlink.trace, netlink.costs
-    netlink.engine.charged += costs.receive + (length * costs.copy_per_kib >> 10)
+    netlink.engine.charged += costs.receive + costs.copy(length)
     trace.flow = skb.flow
     if (emit := trace.emit) is not None:
         emit("netlink_recv", KERNEL, "netlink", protocol=sock.protocol, portid=sock.portid, length=whole)

@@ -27,6 +27,7 @@ from simkernel.uapi.errno import (
 from simkernel.uapi.socket import MSG_OOB
 
 if TYPE_CHECKING:
+    from simkernel.kernel.netlink.kernel_socket import KernelSocket
     from simkernel.kernel.netlink.socket import NetlinkSocket
     from simkernel.kernel.task.task import Task
 
@@ -68,7 +69,7 @@ def sendmsg(
     if length > sock.sndbuf - RESERVE:
         raise os_error(EMSGSIZE)
     costs = netlink.costs
-    netlink.engine.charged += costs.send + costs.skb_alloc + (length * costs.copy_per_kib >> 10)
+    netlink.engine.charged += costs.send + costs.skb_alloc + costs.copy(length)
     if length > SLAB_LARGEST:
         netlink.engine.charged += costs.page_alloc * -(-length // PAGE_SIZE)
     if portid or group:
@@ -110,9 +111,13 @@ def _to_kernel(sock: NetlinkSocket, inbound: Inbound, group: int) -> int | Await
     if netlink.trace.emit is not None:
         tap.to_kernel(netlink.trace, sock.protocol, inbound, group)
     pending = read(inbound)
-    return len(inbound.data) if pending is None else _finish(pending, len(inbound.data))
+    return len(inbound.data) if pending is None else _finish(target, inbound, pending)
 
 
-async def _finish(pending: Awaitable[None], length: int) -> int:
-    await pending
-    return length
+async def _finish(target: KernelSocket, inbound: Inbound, pending: Awaitable[None]) -> int:
+    target.slept_on.append(inbound)
+    try:
+        await pending
+    finally:
+        target.slept_on.remove(inbound)
+    return len(inbound.data)

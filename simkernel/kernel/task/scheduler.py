@@ -97,15 +97,25 @@ class UnlimitedCpus:
 
 
 class Cpu:
-    """One processor: who holds it, until when it is busy, and what happens then."""
+    """One processor: who holds it, until when it is busy, and what happens then.
 
-    __slots__ = ("due", "free_at", "holder", "last", "number", "slice_start", "then", "timer")
+    `busy` is how long it has worked, in ns, for those who have held it and for interrupts; `switches` is
+    how often it was given to another task (`nr_switches`).
+    """
+
+    __slots__ = (
+        "busy", "due", "free_at", "holder", "last", "number", "slice_start", "switches", "taken", "then",
+        "timer",
+    )  # fmt: skip
 
     def __init__(self, number: int, free_at: int) -> None:
         self.number = number
         self.holder: Task | None = None
         self.last: Task | None = None
         self.free_at = free_at
+        self.busy = 0
+        self.switches = 0
+        self.taken = 0
         self.slice_start = 0
         self.due = 0
         self.timer: Timer | None = None
@@ -154,6 +164,7 @@ class RunQueue:
         task.cpu = None
         cpu.holder = None
         cpu.free_at = max(cpu.free_at, self._engine.time())
+        cpu.busy += max(0, cpu.free_at - cpu.taken)  # it may go before its turn has begun
         if self._queue:
             self._dispatch(cpu, *self._queue.popleft())
 
@@ -164,6 +175,8 @@ class RunQueue:
             self._set(cpu, cpu.due + ns)
         else:
             cpu.free_at = max(cpu.free_at, self._engine.now) + ns
+            if cpu.holder is None:
+                cpu.busy += ns
 
     def slice_left(self, task: Task) -> int:
         assert task.cpu is not None
@@ -172,9 +185,10 @@ class RunQueue:
         return max(1, SLICE - (self._engine.time() - task.cpu.slice_start))
 
     def _dispatch(self, cpu: Cpu, task: Task, function: Continue, arguments: tuple[Any, ...]) -> None:
-        start = max(self._engine.time(), cpu.free_at, task.busy_until)
+        start = cpu.taken = max(self._engine.time(), cpu.free_at, task.busy_until)
         if cpu.last is not task:
             start += self.costs.switch
+            cpu.switches += 1
             if (emit := self._engine.trace.emit) is not None:
                 previous = cpu.last.track if cpu.last else "idle"
                 emit("sched_switch", KERNEL, "sched", cpu=cpu.number, previous=previous, next=task.track)
@@ -201,6 +215,7 @@ class RunQueue:
             self._queue.append((task, function, arguments))
             task.cpu = None
             cpu.holder = None
+            cpu.busy += self._engine.now - cpu.taken
             self._dispatch(cpu, *self._queue.popleft())
         else:
             function(task, *arguments)
