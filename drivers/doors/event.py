@@ -19,9 +19,9 @@ from simkernel.driverapi.module import ThisModule
 from simkernel.driverapi.poll import PollTable, poll_wait
 from simkernel.driverapi.sysfs import DeviceAttribute
 from simkernel.driverapi.timer import Timer, mod_timer, timer_delete, timer_setup
-from simkernel.driverapi.uaccess import copy_from_user
+from simkernel.driverapi.uaccess import copy_from_user, copy_to_user
 from simkernel.driverapi.wait import init_waitqueue_head, wait_event_interruptible, wake_up_interruptible
-from simkernel.uapi.doors import DOORS_SET_EVENTFD, DOORS_START, DoorsEvent, DoorsStart
+from simkernel.uapi.doors import DOORS_LAST, DOORS_SET_EVENTFD, DOORS_START, DoorsEvent, DoorsStart
 from simkernel.uapi.errno import EAGAIN, EINVAL, ENOTTY, os_error
 from simkernel.uapi.fcntl import O_NONBLOCK
 from simkernel.uapi.poll import POLLIN, POLLRDNORM
@@ -50,7 +50,7 @@ class Events:
         """The last event, for who maps it."""
         self.announce: list[Callable[[DoorsEvent], None]] = []
         """Called with each event: the door of netlink."""
-        self._last = DoorsEvent(0, 0)
+        self.last = DoorsEvent(0, 0)
         self._timer = timer_setup(this, self._begin)
         self._left = 0
         self._interval = 0
@@ -72,13 +72,13 @@ class Events:
         """/sys/class/doors/event/last: number and time of the last event, for who looks again and again."""
 
         def show(device: Device) -> str:
-            return f"{self._last.number} {self._last.time}\n"
+            return f"{self.last.number} {self.last.time}\n"
 
         return DeviceAttribute("last", show=show)
 
     def _begin(self, timer: Timer) -> None:
         self._left -= 1
-        self._last = event = DoorsEvent(self._last.number + 1, self._due)
+        self.last = event = DoorsEvent(self.last.number + 1, self._due)
         if self._left:
             self._due += self._interval
             mod_timer(timer, self._due)
@@ -118,10 +118,13 @@ async def read(file: File, size: int, position: int) -> bytes:
 
 
 def ioctl(file: File, request: int, argument: int) -> int:
-    """DOORS_START, DOORS_SET_EVENTFD."""
+    """DOORS_START, DOORS_LAST, DOORS_SET_EVENTFD."""
     if request == DOORS_START:
         start = DoorsStart.unpack(copy_from_user(file, argument, DoorsStart.SIZE))
         _events(file).start(start.count, start.interval)
+        return 0
+    if request == DOORS_LAST:
+        copy_to_user(file, argument, _events(file).last.pack())
         return 0
     if request == DOORS_SET_EVENTFD:
         file.private_data.eventfd = eventfd_ctx_fdget(file, argument)

@@ -12,7 +12,7 @@ from typing import ClassVar, Final
 
 import attrs
 
-from simkernel.uapi.ioctl import _IO, _IOW, _IOWR
+from simkernel.uapi.ioctl import _IO, _IOR, _IOW, _IOWR
 from simkernel.uapi.structure import Structure
 
 LONGEST_QUESTION: Final = 65536
@@ -63,5 +63,7 @@ DOORS_RING: Final = _IO("D", 0x02)
 DOORS_START: Final = _IOW("D", 0x03, DoorsStart.SIZE)
 DOORS_SET_EVENTFD: Final = _IO("D", 0x04)
 """Count every event in this eventfd (the argument), till the file is closed."""
+DOORS_LAST: Final = _IOR("D", 0x06, DoorsEvent.SIZE)
+"""The last event, for who looks again and again."""
 DOORS_TAKE: Final = _IO("D", 0x05)
 """Let the next frame be there, of so many bytes (the argument); the result is its number."""

@@ -14,6 +14,7 @@ from simkernel.testing import Blocking
 from simkernel.uapi.doors import (
     ANSWER_OFFSET,
     DOORS_ASK,
+    DOORS_LAST,
     DOORS_RING,
     DOORS_SET_EVENTFD,
     DOORS_START,
@@ -109,6 +110,7 @@ def test_events_come_in_at_every_door(machine: Machine, user: Blocking) -> None:
         assert user.eventfd_read(eventfd) == 3
         assert heard == [SIGIO] * 3
         assert last[: DoorsEvent.SIZE] == records[-1].pack()
+        assert user.ioctl(fd, DOORS_LAST, bytes(DoorsEvent.SIZE)) == records[-1].pack()
         text = f"{records[-1].number} {records[-1].time}\n"
         assert user.read_file("/sys/class/doors/event/last").decode() == text
         last.close()
