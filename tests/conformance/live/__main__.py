@@ -13,13 +13,13 @@ from random import Random
 from typing import Final
 
 from tests.conformance import recording
+from tests.conformance.live.coverage import Reached
 from tests.conformance.live.deviations import DEVIATIONS
 from tests.conformance.live.generator import Generator, nlctrl_program
 from tests.conformance.live.hosts import Host, find_host
 from tests.conformance.live.render import case_of
 from tests.conformance.live.replay import is_of_series, replay
 from tests.conformance.live.search import Draw, Search
-from tests.conformance.live.seldom import SELDOM
 from tests.conformance.live.steps import Program
 
 SKIPPED: Final = "SKIPPED"
@@ -99,7 +99,7 @@ def _report(search: Search, options: argparse.Namespace) -> None:
     if not options.quiet:
         print("\ncall x result, of the real kernel:")
         print("\n".join(search.reached.lines()))
-        _report_rare(search.reached.rare(LEAST))
+        _report_rare(search.reached)
     share = search.reached.share_of_deep_messages
     print(f"messages that came past the checks of their headers: {share:.0%}")
     print("\nknown and wanted deviations:")
@@ -115,12 +115,13 @@ def _report(search: Search, options: argparse.Namespace) -> None:
         print(f"{search.passing} differences did not show again")
 
 
-def _report_rare(rare: list[tuple[str, str, int]]) -> None:
-    print(f"\nfewer than {LEAST} times:")
+def _report_rare(reached: Reached) -> None:
+    """Say at once whether anything was reached fewer than `LEAST` times, and what."""
+    rare = reached.rare(LEAST)
+    often = reached.kinds - len(rare)
+    print(f"{reached.kinds} results of {reached.calls} calls; {often} were reached {LEAST} times or more")
     for call, result, count in rare:
-        reason = SELDOM.get((call, result))
-        print(f"  {call}: {result} {count}{f' ({reason})' if reason else ''}")
-    print(f"{sum((call, result) not in SELDOM for call, result, _ in rare)} of these have no reason")
+        print(f"  but not {call}: {result} {count}")
 
 
 def _counts(options: argparse.Namespace) -> bool:

@@ -125,6 +125,16 @@ class Reached:
         """How many of the messages came past the checks of their headers."""
         return self._deep / (self.messages or 1)
 
+    @property
+    def kinds(self) -> int:
+        """How many pairs of a call and a result there were."""
+        return len(self._counts)
+
+    @property
+    def calls(self) -> int:
+        """How many different calls there were."""
+        return len({call for call, _ in self._counts})
+
     def lines(self) -> Iterator[str]:
         """The table, a call a line, its results with the most frequent first."""
         by_call: dict[str, list[tuple[int, str]]] = {}

@@ -241,9 +241,9 @@ def _destination(g: Generator, slot: int) -> tuple[Any, int]:
 def _payload(g: Generator, protocol: int) -> bytes:
     make = messages.MAKERS.get(protocol)
     pick = g.random.random()
-    if pick < 0.05:
+    if pick < 0.08:
         return values.odd_size(g.random)
-    if make is None or pick < 0.09:
+    if make is None or pick < 0.12:
         return values.blob(g.random)
     if make is messages.generic and not g.netdev:
         make = messages.nlctrl
@@ -319,9 +319,10 @@ def overrun(g: Generator) -> None:
     slot = g.slot()
     protocol = g.protocol[slot]
     g.add("setsockopt", slot, so.SOL_SOCKET, so.SO_RCVBUF, random.choice((0, 0, 0, 1300, 1300, 4096)))
-    if random.random() < 0.5:
-        g.add("setsockopt", slot, so.SOL_NETLINK, nl.NETLINK_NO_ENOBUFS, 1)
-    count = random.choice((1, 2, 2, 3, 3, 4, 20))
+    for option, often in ((nl.NETLINK_NO_ENOBUFS, 0.65), (nl.NETLINK_EXT_ACK, 0.4)):
+        if random.random() < often:
+            g.add("setsockopt", slot, so.SOL_NETLINK, option, 1)
+    count = random.choice((1, 1, 1, 2, 2, 3, 4, 20))
     if protocol == USERSOCK:
         sender = g.peer(slot)
         address: tuple[Any, int] = (Port(slot), random.choice((0, 1)))
@@ -331,14 +332,29 @@ def overrun(g: Generator) -> None:
         g.add("flood", sender, count, values.blob(random), so.MSG_DONTWAIT, address)
         g.learn_name(sender)
     else:
-        data = messages.ACKNOWLEDGED if random.random() < 0.5 else _payload(g, protocol)
+        data = messages.ACKNOWLEDGED if random.random() < 0.7 else _payload(g, protocol)
         g.add("flood", slot, count, data, so.MSG_DONTWAIT, (0, 0))
         last = messages.answered(random, protocol) or _payload(g, protocol)
         g.add("sendto", slot, last, so.MSG_DONTWAIT, (0, 0))
-    g.poll(slot)
+    for _ in range(2):
+        g.poll(slot)
     g.add("getsockopt", slot, so.SOL_SOCKET, so.SO_MEMINFO, 36)
     g.add(random.choice(("recv", "recvfrom")), slot, PLENTY, so.MSG_DONTWAIT)
     g.add("drain", slot, PLENTY, 0, so.MSG_DONTWAIT)
+
+
+def no_room(g: Generator) -> None:
+    """An answer that the queue has no room for, where it has room for an error that says so."""
+    random = g.random
+    slot = g.slot()
+    data = messages.answered(random, g.protocol[slot])
+    if data:
+        g.add("setsockopt", slot, so.SOL_SOCKET, so.SO_RCVBUF, 1300)  # of 2600 an error takes 832
+        for option in (nl.NETLINK_NO_ENOBUFS, nl.NETLINK_EXT_ACK):
+            g.add("setsockopt", slot, so.SOL_NETLINK, option, 1)
+        g.add("flood", slot, 2, messages.ACKNOWLEDGED, so.MSG_DONTWAIT, (0, 0))
+        g.add("sendto", slot, data, so.MSG_DONTWAIT, (0, 0))
+        g.add("drain", slot, PLENTY, 0, so.MSG_DONTWAIT)
 
 
 # -- receiving ------------------------------------------------------------------
@@ -406,7 +422,7 @@ def nlctrl_program(random: Random, *, privileged: bool, messages_each: int = 200
     return tuple(steps)
 
 
-RARE: Final = {"wait": 0.3}
+RARE: Final = {"wait": 0.4}
 """Rules that cost milliseconds."""
 
 RULES: Final[dict[str, Rule]] = {
@@ -424,6 +440,7 @@ RULES: Final[dict[str, Rule]] = {
     "ask": ask,
     "flood": flood,
     "overrun": overrun,
+    "no room": no_room,
     "receive": receive,
     "drain": drain,
     "wait": wait,

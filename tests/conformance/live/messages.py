@@ -183,7 +183,7 @@ def _known_family(family: bytes, number: int) -> Question:
     name, ident = _exactly(family + b"\0"), _exactly(U16.pack(number))
     attributes = ((genl.CTRL_ATTR_FAMILY_NAME, name), (genl.CTRL_ATTR_FAMILY_ID, ident))
     return Question(
-        genl.GENL_ID_CTRL, wire.genl(genl.CTRL_CMD_GETFAMILY), attributes, flags=nl.NLM_F_ACK, junk=0.3
+        genl.GENL_ID_CTRL, wire.genl(genl.CTRL_CMD_GETFAMILY), attributes, flags=nl.NLM_F_ACK, junk=0.5
     )
 
 
@@ -214,10 +214,11 @@ NETDEV_QUESTIONS: Final = (
     _netdev(11, _NAPI, dump=True),
     _netdev(12, _QSTATS, dump=True),
     *(_netdev(13, _DMABUF, nested=2), _netdev(14, _NAPI), _netdev(15, _DMABUF)) * 2,
-    _netdev(1, ((1, _exactly(U32.pack(999))),)),
-    _netdev(11, ((2, _exactly(U32.pack(8193))),)),
-    *(_wrong_queue(),) * 5,
-    *(_netdev(15, ((1, _exactly(U32.pack(1))), (3, _exactly(U32.pack(0))))),) * 7,
+    *(_netdev(1, ((1, _exactly(U32.pack(999))),)),) * 3,
+    *(_netdev(1, ((1, _exactly(U32.pack(0))),)),) * 3,
+    *(_netdev(11, ((2, _exactly(U32.pack(8193))),)),) * 3,
+    *(_wrong_queue(),) * 8,
+    *(_netdev(15, ((1, _exactly(U32.pack(1))), (3, _exactly(U32.pack(0))))),) * 12,
 )
 
 
@@ -235,6 +236,8 @@ def _link(type: int, dump: bool = False) -> Question:
         (il.IFLA_LINK_NETNSID, _integer(0, 1, 2**32 - 1)),
         (il.IFLA_MTU, _integer(100, 2**32 - 1)),
         (il.IFLA_MASTER, _integer(0, 5)),
+        *((il.IFLA_MAP, _exactly(bytes(31))),) * 2,
+        *((il.IFLA_PARENT_DEV_NAME, _exactly(b"no end")),) * 2,
         (il.IFLA_ADDRESS, _junk),
         (il.IFLA_IFALIAS, _junk),
         (il.IFLA_LINKINFO, _nest((1, _name(b"nosuchkind")), (2, _junk))),
@@ -259,6 +262,19 @@ def _made_again() -> Question:
     return Question(rtnl.RTM_NEWLINK, b"", names, flags=nl.NLM_F_EXCL, junk=0.6)
 
 
+def _without_a_word() -> Question:
+    """A link of a kind that is described wrongly, which is an error without a text."""
+    kind = ((il.IFLA_LINKINFO, _nest((2, _exactly(b"\0")))),)
+    nested = frozenset({il.IFLA_LINKINFO})
+    return Question(rtnl.RTM_NEWLINK, rtnl.IfInfoMsg().pack(), kind, nested=nested, junk=0.6)
+
+
+def _all_links() -> Question:
+    """All links of a group, to be taken away."""
+    group = wire.attr(il.IFLA_GROUP, U32.pack(0))
+    return Question(rtnl.RTM_DELLINK, rtnl.IfInfoMsg().pack(), (), fixed=group, junk=0.6)
+
+
 ROUTE_QUESTIONS: Final = (
     _link(rtnl.RTM_GETLINK),
     _link(rtnl.RTM_GETLINK),
@@ -267,10 +283,12 @@ ROUTE_QUESTIONS: Final = (
     _link(rtnl.RTM_NEWLINK),
     _link(rtnl.RTM_SETLINK),
     _moved_link(rtnl.RTM_NEWLINK),
-    *(_moved_link(rtnl.RTM_SETLINK),) * 3,
+    *(_moved_link(rtnl.RTM_SETLINK),) * 7,
     *(_made_again(),) * 2,
-    Question(rtnl.RTM_GETLINK, b"", ((100, _integer(1)), (il.IFLA_MTU, _integer(100)))),
-    Question(rtnl.RTM_SETLINK, rtnl.IfInfoMsg(index=1).pack(), (), flags=nl.NLM_F_ACK, junk=0.3),
+    *(_without_a_word(),) * 2,
+    *(_all_links(),) * 2,
+    *(Question(rtnl.RTM_GETLINK, b"", ((100, _integer(1)), (il.IFLA_MTU, _integer(100)))),) * 2,
+    Question(rtnl.RTM_SETLINK, rtnl.IfInfoMsg(index=1).pack(), (), flags=nl.NLM_F_ACK, junk=0.6),
 )
 
 
@@ -413,12 +431,11 @@ ACKNOWLEDGED: Final = wire.nlmsg(nl.NLMSG_NOOP, nl.NLM_F_REQUEST | nl.NLM_F_ACK)
 """What is answered by an ACK and nothing else."""
 ANSWERED: Final = {
     nl.NETLINK_GENERIC: (
-        _known_family(b"netdev", NETDEV),
-        _known_family(b"netdev", NETDEV),
+        *(_known_family(b"netdev", NETDEV),) * 3,
         _ctrl(genl.CTRL_CMD_GETFAMILY, dump=True),
     ),
     nl.NETLINK_ROUTE: (
-        Question(rtnl.RTM_GETLINK, rtnl.IfInfoMsg(index=1).pack(), ()),
+        Question(rtnl.RTM_GETLINK, rtnl.IfInfoMsg(index=1).pack(), (), junk=0.5),
         Question(rtnl.RTM_GETLINK, rtnl.IfInfoMsg().pack(), (), dump=True),
     ),
 }

@@ -13,6 +13,7 @@ from simkernel.uapi import socket as so
 from simkernel.uapi.netlink import NETLINK_GENERIC, NETLINK_KOBJECT_UEVENT, NETLINK_USERSOCK
 from simkernel.uapi.socket import MSG_DONTWAIT, SO_COOKIE, SOL_SOCKET
 from tests.conformance import wire
+from tests.conformance.live.actor import Outcome
 from tests.conformance.live.answers import answer_name
 from tests.conformance.live.areas import Scope
 from tests.conformance.live.compare import Names, expected
@@ -214,7 +215,7 @@ def test_kinds_of_datagrams() -> None:
 
 
 def test_kinds_of_success() -> None:
-    message = ("ok", (b"", [], so.MSG_TRUNC, (0, 0)))
+    message: Outcome = ("ok", (b"", [], so.MSG_TRUNC, (0, 0)))
     assert result_name(Step("recvmsg", 0, (10, 0, 0)), message) == "ok MSG_TRUNC"
     assert result_name(Step("poll", 0, (5,)), ("ok", 0x45)) == "POLLIN POLLOUT"
     assert result_name(Step("bind", 0, ((0, 0),)), ("EPERM", None)) == "EPERM"

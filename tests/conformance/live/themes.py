@@ -42,13 +42,19 @@ THEMES: Final = {
         company=0.7,
     ),
     "requests": Theme(
-        (GENERIC,), {"ask": 30, "overrun": 9, "send": 10, "receive": 12, "switch": 5}, extack=0.75, share=8
+        (GENERIC,),
+        {"ask": 30, "overrun": 9, "no room": 4, "send": 10, "receive": 12, "switch": 5},
+        extack=0.75,
+        share=8,
     ),
     "dumps": Theme(
         (GENERIC, GENERIC, ROUTE), {"ask": 4, "send": 12, "receive": 40, "buffer": 3, "close": 2}, extack=0.5
     ),
     "route": Theme(
-        (ROUTE,), {"ask": 30, "overrun": 9, "send": 10, "receive": 12, "switch": 4}, extack=0.75, share=8
+        (ROUTE,),
+        {"ask": 30, "overrun": 9, "no room": 4, "send": 10, "receive": 12, "switch": 4},
+        extack=0.75,
+        share=8,
     ),
     "uevent": Theme(
         (UEVENT,),
@@ -74,7 +80,7 @@ THEMES: Final = {
     "options": Theme(
         (USERSOCK, GENERIC, ROUTE, UEVENT),
         {
-            "setsockopt": 100,
+            "setsockopt": 120,
             "getsockopt": 40,
             "forbidden": 12,
             "switch": 6,

@@ -29,7 +29,7 @@ LARGE_SIZES: Final = (1728, 1729, 3520, 3776, 3777, 4096, 7872, 7873, 8000, 1600
 TOO_LARGE: Final = (212959, 212960, 212961, 213000, 500_000)
 
 BUFFERS: Final = (0, 1, 1152, 2304, 2305, 4096, 8192, 16384, 65536, 212992)
-ROOMS: Final = (0, 0, 8, 15, 16, 17, 20, 24, 28, 32, 48, 56, 100, 200)
+ROOMS: Final = (0, 0, 8, 15, 16, 17, 20, 20, 24, 24, 28, 32, 48, 56, 100, 200)
 READS: Final = (0, 1, 4, 16, 20, 100, 1000, 4096, 8192, 16384, 32768, 65536, 65536, 65536)
 
 SEND_FLAGS: Final = (
@@ -119,7 +119,7 @@ PRIVILEGED: Final = (
 """Options with values that only privilege sets."""
 LEVELS: Final = (0, 6, 17, 41, 255, 263, 269, 271, 300, -1)
 NUMBERS: Final = (0, 1, 1, 1, 2, 17, 100, 4096, 65536, -1, 2**31 - 1, -(2**31))
-LENGTHS: Final = (0, 0, 0, 1, 2, 3, 3, 4, 4, 5, 8, 12, 16, 36, 64, 1024)
+LENGTHS: Final = (0, 0, 0, 1, 2, 3, 3, 3, 4, 4, 5, 8, 12, 16, 36, 64, 1024)
 
 POLL_MASKS: Final = (0, 1, 4, 5, 0x145, 0x3FF, 0x2010, 0x18)
 
@@ -169,7 +169,7 @@ def number(random: Random) -> int:
 
 
 def _timeval(random: Random) -> bytes:
-    microseconds = random.choice((0, 1, 4001, 10**6 - 1, 10**6, 10**6, -1, -1))
+    microseconds = random.choice((0, 1, 4001, 10**6 - 1, *(10**6,) * 3, *(-1,) * 3))
     return struct.pack("<qq", random.choice((0, 0, 1, 3600, -1)), microseconds)
 
 
@@ -229,7 +229,7 @@ def option_length(random: Random, level: int, option: int) -> int:
 def option_value(random: Random, level: int, option: int) -> int | bytes:
     """What setsockopt is given: what fits, mostly an int, else bytes of many lengths."""
     pick = random.random()
-    if pick < 0.38:
+    if pick < 0.42:
         return struct.pack("<i", number(random))[: random.randrange(4)]
     if level == so.SOL_SOCKET and option in FITTING and pick < 0.85:
         return FITTING[option](random)
