@@ -19,6 +19,7 @@ COMMANDS: Final = {
     "guide": "simkernel.cli.guide",
     "bench": "simkernel.cli.bench",
     "plot": "simkernel.cli.plot",
+    "calibrate": "simkernel.cli.calibrate",
 }
 """Each subcommand and the module that has it, as `command`."""
 

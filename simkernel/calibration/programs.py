@@ -1,0 +1,287 @@
+"""Each operation as a program: what it prepares, and one turn of what is timed.
+
+`measure.c` has the same operations under the same names, for a real kernel.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+import attrs
+
+from simkernel.application.app import App
+from simkernel.uapi.eventpoll import EPOLLIN
+from simkernel.uapi.fcntl import F_SETPIPE_SZ, O_RDONLY
+from simkernel.uapi.genetlink import CTRL_ATTR_FAMILY_NAME, CTRL_CMD_GETFAMILY, GENL_ID_CTRL, GenlMsgHdr
+from simkernel.uapi.ioctls import FIONREAD
+from simkernel.uapi.netlink import (
+    NETLINK_GENERIC,
+    NETLINK_USERSOCK,
+    NLM_F_ACK,
+    NLM_F_REQUEST,
+    NLMSG_NOOP,
+    NlMsgHdr,
+)
+from simkernel.uapi.poll import POLLIN
+from simkernel.uapi.socket import AF_NETLINK, AF_UNIX, MSG_DONTWAIT, SOCK_DGRAM, SOCK_RAW
+
+PAGE: Final = 4096
+PIPE: Final = 65536
+"""What fits a pipe unless more is asked for."""
+LARGEST: Final = 1 << 20
+GROUP: Final = 1
+OTHER_GROUP: Final = 1 << 1
+"""As masks."""
+NOBODY: Final = 0x7FFFFFF0
+"""A port id."""
+DESCRIPTORS: Final = 100
+"""That a program has beside a crowd of sockets."""
+
+Step = Callable[[], Awaitable[Any]]
+
+
+@attrs.frozen
+class Trial:
+    """What is timed, and what must be done before each time."""
+
+    turn: Step
+    before: Step | None = None
+
+
+Prepare = Callable[[App, int, int], Awaitable[Trial]]
+"""Prepares an operation with a count and a size in bytes."""
+
+
+# -- no file ----------------------------------------------------------------
+
+
+async def getppid(app: App, count: int, size: int) -> Trial:
+    return Trial(app.getppid)
+
+
+async def sched_yield(app: App, count: int, size: int) -> Trial:
+    return Trial(app.sched_yield)
+
+
+# -- files ------------------------------------------------------------------
+
+
+async def fionread(app: App, count: int, size: int) -> Trial:
+    reader, _ = await app.pipe()
+    waiting = bytearray(4)
+    return Trial(lambda: app.ioctl(reader, FIONREAD, waiting))
+
+
+async def eventfd(app: App, count: int, size: int) -> Trial:
+    counter = await app.eventfd(0)
+
+    async def turn() -> None:
+        await app.eventfd_write(counter, 1)
+        await app.eventfd_read(counter)
+
+    return Trial(turn)
+
+
+async def poll(app: App, count: int, size: int) -> Trial:
+    counter = await app.eventfd(1)
+    return Trial(lambda: app.poll([(counter, POLLIN)]))
+
+
+async def epoll(app: App, count: int, size: int) -> Trial:
+    counter = await app.eventfd(1)
+    watch = await app.epoll()
+    await watch.register(counter, EPOLLIN)
+    return Trial(lambda: watch.poll(maxevents=1))
+
+
+async def pread(app: App, path: str) -> Trial:
+    file = await app.open(path, O_RDONLY)
+    return Trial(lambda: app.pread(file, PAGE, 0))
+
+
+async def comm(app: App, count: int, size: int) -> Trial:
+    return await pread(app, "/proc/self/comm")
+
+
+async def loadavg(app: App, count: int, size: int) -> Trial:
+    return await pread(app, "/proc/loadavg")
+
+
+async def attribute(app: App, count: int, size: int) -> Trial:
+    return await pread(app, "/sys/kernel/uevent_seqnum")
+
+
+async def pipe(app: App, count: int, size: int) -> Trial:
+    reader, writer = await _pipe(app, size)
+    data = bytes(size)
+
+    async def turn() -> None:
+        await app.write(writer, data)
+        await app.read(reader, size)
+
+    return Trial(turn)
+
+
+async def _pipe(app: App, size: int) -> tuple[int, int]:
+    ends = await app.pipe()
+    if size > PIPE:
+        await app.fcntl(ends[0], F_SETPIPE_SZ, size)
+    return ends
+
+
+# -- sockets ----------------------------------------------------------------
+
+
+async def _usersock(app: App, groups: int = 0) -> Any:
+    sock = await app.socket(AF_NETLINK, SOCK_RAW, NETLINK_USERSOCK)
+    await sock.bind((0, groups))
+    return sock
+
+
+async def socket(app: App, count: int, size: int) -> Trial:
+    async def turn() -> None:
+        await (await _usersock(app)).close()
+
+    return Trial(turn)
+
+
+async def unix(app: App, count: int, size: int) -> Trial:
+    one, other = await app.socketpair(AF_UNIX, SOCK_DGRAM)
+    data = bytes(size)
+
+    async def turn() -> None:
+        await one.send(data)
+        await other.recv(LARGEST)
+
+    return Trial(turn)
+
+
+async def usersock(app: App, count: int, size: int) -> Trial:
+    _, other, send = await _pair(app, size)
+
+    async def turn() -> None:
+        await send()
+        await other.recv(LARGEST)
+
+    return Trial(turn)
+
+
+async def _pair(app: App, size: int) -> tuple[Any, Any, Step]:
+    one, other = await _usersock(app), await _usersock(app)
+    data, to = bytes(size), await other.getsockname()
+    return one, other, lambda: one.sendto(data, to)
+
+
+async def recv(app: App, count: int, size: int) -> Trial:
+    _, other, send = await _pair(app, size)
+    return Trial(lambda: other.recv(LARGEST), before=send)
+
+
+async def refused(app: App, count: int, size: int) -> Trial:
+    return Trial(_sending(app, await _usersock(app), bytes(size), (NOBODY, 0)))
+
+
+def _sending(app: App, sock: Any, data: bytes, to: tuple[int, int]) -> Step:
+    """Send where nobody is in the end: to a port id, or to port id 0 after a group (`netlink_sendmsg()`)."""
+
+    async def turn() -> None:
+        try:
+            await sock.sendto(data, to)
+        except ConnectionRefusedError:
+            return
+        raise RuntimeError(f"somebody has the port id {to[0]}")
+
+    return turn
+
+
+# -- groups -----------------------------------------------------------------
+
+
+async def members(app: App, count: int, size: int) -> Trial:
+    return await _multicast(app, size, [GROUP] * count)
+
+
+async def others(app: App, count: int, size: int) -> Trial:
+    return await _multicast(app, size, [OTHER_GROUP] * count + [GROUP])
+
+
+async def _multicast(app: App, size: int, groups: list[int]) -> Trial:
+    await app.setrlimit_nofile(len(groups) + DESCRIPTORS)
+    sender = await _usersock(app)
+    crowd = [await _usersock(app, groups=mask) for mask in groups]
+    heard = [sock for sock, mask in zip(crowd, groups, strict=True) if mask == GROUP]
+
+    async def drain() -> None:
+        for sock in heard:
+            try:
+                while True:
+                    await sock.recv(LARGEST, MSG_DONTWAIT)
+            except BlockingIOError:
+                pass
+
+    return Trial(_sending(app, sender, bytes(size), (0, GROUP)), before=drain)
+
+
+# -- the kernel answers -----------------------------------------------------
+
+
+async def getfamily(app: App, count: int, size: int) -> Trial:
+    name = b"\x0b\x00" + CTRL_ATTR_FAMILY_NAME.to_bytes(2, "little") + b"nlctrl\0\0"
+    body = GenlMsgHdr(cmd=CTRL_CMD_GETFAMILY, version=1).pack() + name
+    return await _asking(app, GENL_ID_CTRL, NLM_F_REQUEST, body)
+
+
+async def noop(app: App, count: int, size: int) -> Trial:
+    return await _asking(app, NLMSG_NOOP, NLM_F_REQUEST | NLM_F_ACK, bytes(max(size - NlMsgHdr.SIZE, 0)))
+
+
+async def _asking(app: App, type: int, flags: int, body: bytes) -> Trial:
+    sock = await app.socket(AF_NETLINK, SOCK_RAW, NETLINK_GENERIC)
+    await sock.bind((0, 0))
+    header = NlMsgHdr(length=NlMsgHdr.SIZE + len(body), type=type, flags=flags, seq=1)
+    request = header.pack() + body
+
+    async def turn() -> None:
+        await sock.sendto(request, (0, 0))
+        await sock.recv(LARGEST)
+
+    return Trial(turn)
+
+
+# -- two processes ----------------------------------------------------------
+
+
+async def usersock_echo(app: App, count: int, size: int) -> Trial:
+    one, other, send = await _pair(app, size)
+    await app.spawn(_echo_usersock, other.fileno(), await one.getsockname())
+
+    async def turn() -> None:
+        await send()
+        await one.recv(LARGEST)
+
+    return Trial(turn)
+
+
+async def _echo_usersock(app: App, fd: int, to: tuple[int, int]) -> None:
+    sock = await app.socket(fileno=fd)
+    while True:
+        data = await sock.recv(LARGEST)
+        await sock.sendto(data, to)
+
+
+async def pipe_echo(app: App, count: int, size: int) -> Trial:
+    there, back = await _pipe(app, size), await _pipe(app, size)
+    await app.spawn(_echo_pipe, there[0], back[1], size)
+    data = bytes(size)
+
+    async def turn() -> None:
+        await app.write(there[1], data)
+        await app.read(back[0], size)
+
+    return Trial(turn)
+
+
+async def _echo_pipe(app: App, reader: int, writer: int, size: int) -> None:
+    while True:
+        await app.write(writer, await app.read(reader, size))
