@@ -79,6 +79,11 @@ class World:
         """Have the kernel tell of a device: /dev/null, which has not changed."""
         self.machine.kernel.uevents.send("change", "/devices/virtual/mem/null", "mem", NULL_DEVICE)
 
+    def read_file(self, path: str) -> bytes:
+        """All that a file says, to a process in this namespace."""
+        self.blocking.task.net = self._net
+        return self.blocking.read_file(path)
+
 
 def _process(machine: Machine, privileged: bool) -> Blocking:
     return machine.blocking(uid=_user(privileged))

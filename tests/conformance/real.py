@@ -110,6 +110,11 @@ class RealWorld:
         """Have the kernel tell of a device: /dev/null, which has not changed."""
         UEVENT.write_text("change")
 
+    def read_file(self, path: str) -> bytes:
+        """All that a file says, to a process in this namespace."""
+        self._enter()
+        return Path(path).read_bytes()
+
 
 @contextlib.contextmanager
 def real(*, privileged: bool = True) -> Iterator[RealWorld]:

@@ -98,6 +98,9 @@ class World(Process, Protocol):
     def uevent(self) -> None:
         """Have the kernel tell of a device, as it does after a write to its file `uevent`."""
 
+    def read_file(self, path: str) -> bytes:
+        """All that a file says, to a process in this namespace."""
+
 
 OPTIONAL = {
     "raw_sockaddr": ("raw_call",),
@@ -107,6 +110,7 @@ OPTIONAL = {
     "credentials": ("become",),
     "namespaces": ("namespace", "set_nsid"),
     "kernel_uevent": ("uevent",),
+    "files": ("read_file",),
 }
 """What a case with a mark needs of its world."""
 

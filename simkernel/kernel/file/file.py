@@ -17,12 +17,13 @@ The conventions of the operations:
 from __future__ import annotations
 
 from collections.abc import Awaitable
-from typing import TYPE_CHECKING, ClassVar, Final, Protocol
+from typing import TYPE_CHECKING, ClassVar, Final, NamedTuple, Protocol
 
 from simkernel.kernel.task.wait import WaitQueue
 from simkernel.uapi.errno import EINVAL, ENODEV, ENOTDIR, ENOTTY, ESPIPE, os_error
 from simkernel.uapi.fcntl import O_ACCMODE, O_ASYNC, O_RDONLY, O_WRONLY
 from simkernel.uapi.poll import POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM
+from simkernel.uapi.stat import makedev
 
 if TYPE_CHECKING:
     from simkernel.kernel.file.socket import SocketObject
@@ -36,7 +37,22 @@ if TYPE_CHECKING:
 DEFAULT_POLLMASK: Final = POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM
 """What poll(2) says of a file that has no poll (include/linux/poll.h)."""
 
+SOCKFS: Final = makedev(0, 9)
+PIPEFS: Final = makedev(0, 15)
+ANON_INODEFS: Final = makedev(0, 16)
+"""st_dev of what lies in no file system that anybody sees."""
+
 NOTHING_WAKES: Final = WaitQueue("a file that wakes nobody")
+
+
+class Nameless(NamedTuple):
+    """What fstat(2) says of a file without an inode: by default that of all anonymous inodes."""
+
+    mode: int = 0o600
+    number: int = 1
+    device: int = ANON_INODEFS
+    uid: int = 0
+    gid: int = 0
 
 
 class FileObject(Protocol):
@@ -136,9 +152,9 @@ class FileObject(Protocol):
         return "anon_inode:[file]"
 
     @property
-    def stat_mode(self) -> int:
-        """st_mode of a file without an inode; 0600 without a type is that of anonymous inodes."""
-        return 0o600
+    def nameless(self) -> Nameless:
+        """What fstat(2) says if there is no inode."""
+        return Nameless()
 
 
 class OpenFile:

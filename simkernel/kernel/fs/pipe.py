@@ -11,8 +11,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from simkernel.kernel.file.broken_pipe import broken_pipe
-from simkernel.kernel.file.file import FileObject, OpenFile
+from simkernel.kernel.file.file import PIPEFS, FileObject, Nameless, OpenFile
 from simkernel.kernel.fs.fasync import POLL_IN, POLL_OUT, FasyncList
+from simkernel.kernel.task.credentials import ROOT, Credentials
 from simkernel.kernel.task.wait import WaitQueue, WouldBlock
 from simkernel.uapi import capability as cap
 from simkernel.uapi.errno import EBUSY, EINVAL, ENOTTY, EPERM, os_error
@@ -58,10 +59,11 @@ class Pipe:
     set once anyone has asked for its state: then each write wakes, and not only one into an empty pipe.
     """
 
-    def __init__(self, engine: Engine, costs: CostModel, number: int) -> None:
+    def __init__(self, engine: Engine, costs: CostModel, number: int, owner: Credentials = ROOT) -> None:
         self.engine = engine
         self.costs = costs
         self.number = number
+        self.owner = owner
         self.slots: deque[Slot] = deque()
         self.capacity = DEFAULT_SLOTS
         self.readers = 0
@@ -290,6 +292,7 @@ class PipeEnd(FileObject):
         return f"pipe:[{self.pipe.number}]"
 
     @property
-    def stat_mode(self) -> int:
-        """A pipe, for its owner to read and write."""
-        return S_IFIFO | 0o600
+    def nameless(self) -> Nameless:
+        """A pipe, for its owner to read and write (`get_pipe_inode()`)."""
+        pipe = self.pipe
+        return Nameless(S_IFIFO | 0o600, pipe.number, PIPEFS, pipe.owner.uid, pipe.owner.gid)

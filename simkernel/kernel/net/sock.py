@@ -7,7 +7,7 @@ from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from simkernel.engine import SECOND
-from simkernel.kernel.file.file import FileObject
+from simkernel.kernel.file.file import SOCKFS, FileObject, Nameless
 from simkernel.kernel.file.socket import NO_CONTROL
 from simkernel.kernel.fs.fasync import FasyncList
 from simkernel.kernel.task.wait import WaitQueue
@@ -22,6 +22,7 @@ from simkernel.uapi.poll import (
     POLLWRNORM,
 )
 from simkernel.uapi.socket import AF_NETLINK, SO_SELECT_ERR_QUEUE
+from simkernel.uapi.stat import S_IFSOCK
 
 if TYPE_CHECKING:
     from simkernel.kernel.file.file import OpenFile
@@ -194,6 +195,16 @@ class Sock(FileObject):
         if not self._cookie:
             self._cookie = next(self.net.socket_cookies)
         return self._cookie
+
+    @property
+    def nameless(self) -> Nameless:
+        """Its inode's number is its cookie, which on Linux are two numbers."""
+        return Nameless(S_IFSOCK | 0o777, self.cookie(), SOCKFS, self.opener.uid, self.opener.gid)
+
+    @property
+    def description(self) -> str:
+        """What /proc/self/fd says (`sockfs_dname()`)."""
+        return f"socket:[{self.cookie()}]"
 
     def changed(self) -> None:
         """It has a filter, or has none any more; a protocol may look at itself again."""

@@ -47,8 +47,8 @@ class KernelSocket:
     def rmem(self) -> int:
         """Memory of the messages that it has not done with: those that a dump under way answers, too."""
         dumps = (sock.dump.request.inbound for sock in self.ports.values() if sock.dump is not None)
-        held = {id(each): each for each in (*self.slept_on, *dumps)}
-        return sum(user_truesize(len(each.data), multicast=False) for each in held.values())
+        held = dict.fromkeys((*self.slept_on, *dumps))
+        return sum(user_truesize(len(each.data), multicast=False) for each in held)
 
     @property
     def protocol(self) -> int:
@@ -107,10 +107,6 @@ class KernelSocket:
     def set_error(self, portid: int, group: int, number: int) -> int:
         """Let the members of `group`, `portid` left out, have an error (`netlink_set_err()`)."""
         return broadcast.set_error(self, portid, group, number)
-
-    def change_groups(self, groups: int) -> None:
-        """Let the protocol have so many groups, at least 32 (`netlink_change_ngroups()`)."""
-        self.entry.groups = max(groups, LEAST_GROUPS)
 
     def clear_members(self, group: int) -> None:
         """Take everybody out of `group` (`__netlink_clear_multicast_users()`)."""

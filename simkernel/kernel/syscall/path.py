@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Coroutine
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from simkernel.kernel.file.file import OpenFile
 from simkernel.kernel.fs import attributes, change
@@ -30,9 +30,6 @@ if TYPE_CHECKING:
     from simkernel.kernel.fs.filesystem import FileSystems
     from simkernel.kernel.fs.inode import Inode
     from simkernel.kernel.kernel import Kernel
-
-ANONYMOUS_DEVICE: Final = stat.makedev(0, 15)
-"""st_dev of what lies in no file system (anon_inodefs, sockfs, pipefs)."""
 
 
 class PathCalls:
@@ -116,7 +113,7 @@ class PathCalls:
         """fstat(2)."""
         file = task.files.get(fd)
         inode = file.object.inode
-        return _anonymous(file) if inode is None else attributes.stat_of(inode)
+        return _nameless(file) if inode is None else attributes.stat_of(inode)
 
     def getdents64(self, task: Task, fd: int, size: int) -> bytes:
         """getdents64(2): entries, as many as there is room for.  EINVAL if not even one fits."""
@@ -288,16 +285,10 @@ def _install(task: Task, file: OpenFile, flags: int) -> int:
         raise
 
 
-def _anonymous(file: OpenFile) -> Stat:
+def _nameless(file: OpenFile) -> Stat:
     """What fstat(2) says of a file that lies in no file system."""
+    it = file.object.nameless
     return Stat(
-        st_mode=file.object.stat_mode, st_ino=_number(file.object.description), st_dev=ANONYMOUS_DEVICE,
-        st_nlink=1, st_uid=0, st_gid=0, st_size=0, st_rdev=0, st_blksize=4096, st_blocks=0,
-        st_atime_ns=0, st_mtime_ns=0, st_ctime_ns=0,
+        st_mode=it.mode, st_ino=it.number, st_dev=it.device, st_nlink=1, st_uid=it.uid, st_gid=it.gid,
+        st_size=0, st_rdev=0, st_blksize=4096, st_blocks=0, st_atime_ns=0, st_mtime_ns=0, st_ctime_ns=0,
     )  # fmt: skip
-
-
-def _number(description: str) -> int:
-    """What stands in brackets, as in `pipe:[12]`: the inode's number; 0 for what has none of its own."""
-    number = description.partition("[")[2].rstrip("]")
-    return int(number) if number.isdecimal() else 0

@@ -37,7 +37,7 @@ class PipeCalls:
             raise self._kernel.unmodelled("a pipe for notifications", EINVAL)
         if flags & ~(O_CLOEXEC | O_NONBLOCK | O_DIRECT):
             raise os_error(EINVAL)
-        pipe = Pipe(self._engine, self._costs, next(self._numbers))
+        pipe = Pipe(self._engine, self._costs, next(self._numbers), task.credentials)
         mode = flags & O_NONBLOCK
         reader = OpenFile(PipeEnd(pipe, reading=True), O_RDONLY | mode)
         writer = OpenFile(PipeEnd(pipe, writing=True), O_WRONLY | mode | (flags & O_DIRECT))

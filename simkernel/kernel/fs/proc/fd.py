@@ -114,7 +114,7 @@ def _info(task: Task, fd: int) -> Records:
         if file is None:
             raise os_error(ENOENT)
         inode = file.object.inode
-        number = 0 if inode is None else inode.number
+        number = file.object.nameless.number if inode is None else inode.number
         return [f"pos:\t{file.position}\nflags:\t0{file.flags:o}\nmnt_id:\t{MOUNT_ID}\nino:\t{number}\n"]
 
     return records

@@ -30,14 +30,15 @@ def netlink(kernel: Kernel, task: Task) -> Records:
 def _sockets(kernel: Kernel, net: Net) -> Iterator[str]:
     """The kernel's socket of each protocol, then the bound ones of programs in the order they came.
 
-    The kernel's have no inode here; a program's has its cookie for a number.
+    On Linux those of a protocol are in the order of its hash table, which is no order.  A socket's
+    cookie is its inode's number.
     """
     for entry in kernel.netlink.entries:
         ports = net.ports.get(entry.number)
         if ports is None:
             continue
         if ports.kernel is not None:
-            yield _line(entry.number, 0, 0, 0, False, 0, 0)
+            yield _line(entry.number, 0, 0, ports.kernel.rmem, False, 0, ports.kernel.cookie)
         for portid, sock in ports.items():
             dumps = sock.dump is not None
             yield _line(entry.number, portid, sock.groups, sock.rmem, dumps, sock.drops, sock.cookie())

@@ -1,0 +1,192 @@
+"""/proc/net/netlink: what the kernel tells of the sockets of a namespace."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+
+from simkernel.uapi.netlink import NETLINK_KOBJECT_UEVENT, message
+from simkernel.uapi.rtnetlink import RTM_GETLINK, IfInfoMsg
+from simkernel.uapi.socket import MSG_DONTWAIT, SO_RCVBUF, SOL_SOCKET
+from tests.conformance import wire
+from tests.conformance.case import case, netlink
+from tests.conformance.log import Log
+from tests.conformance.wire import (
+    ADD_MEMBERSHIP,
+    DROP_MEMBERSHIP,
+    DUMP,
+    NO_ENOBUFS,
+    REQUEST,
+    SOL_NETLINK,
+    ctrl,
+    nlmsg,
+)
+from tests.conformance.world import World
+
+A, B = 0x50000001, 0x50000002
+FILE = ("files",)
+EVERYWHERE = frozenset({wire.ROUTE, wire.USERSOCK, NETLINK_KOBJECT_UEVENT, wire.GENERIC})
+"""Protocols that every world has; others depend on how a kernel was configured."""
+LINE = re.compile(r"[0-9a-f]{16} (.*) (\d+ *)")
+"""Where a socket lies; what there is to know of it; its inode, in 8 columns."""
+
+
+def look(label: str, world: World, log: Log, *protocols: int) -> None:
+    """Record the file: without where sockets lie in memory and their inodes, but as wide as it is.
+
+    The kernel orders the sockets of a protocol as its hash table has it, the case by port id.
+    """
+    header, *lines = world.read_file("/proc/net/netlink").decode().splitlines()
+    shown = []
+    for line in lines:
+        found = LINE.fullmatch(line)
+        fields = found[1].split() if found else []
+        if not found or int(fields[0]) in (protocols or EVERYWHERE):
+            inode = len(found[2]) if found else 0
+            order = (int(fields[0]), int(fields[1])) if found else (-1, 0)
+            shown.append((order, f"<sk> {found[1]} <{inode}>" if found else line))
+    log(label, [header, *(line for _, line in sorted(shown))])
+
+
+@case(marks=FILE)
+def the_kernels_own(world: World, log: Log) -> None:
+    """Of a new namespace: the kernel's own sockets, one a protocol, with port id 0."""
+    look("new", world, log)
+
+
+@case(marks=FILE)
+def bound(world: World, log: Log) -> None:
+    """A socket is there as long as it has a port id."""
+    a, b = netlink(world, wire.USERSOCK), netlink(world, wire.GENERIC)
+    look("unbound", world, log)
+    a.bind((A, 0))
+    b.bind((0xC0000001, 0))
+    look("bound", world, log)
+    a.close()
+    look("one closed", world, log)
+
+
+@case(marks=("files", "dup"))
+def duplicates(world: World, log: Log) -> None:
+    """A socket with several descriptors is one socket, until the last is closed."""
+    a = netlink(world, wire.USERSOCK, bind=(A, 0))
+    other = world.dup(a)
+    look("two descriptors", world, log, wire.USERSOCK)
+    a.close()
+    look("one", world, log, wire.USERSOCK)
+    other.close()
+    look("none", world, log, wire.USERSOCK)
+
+
+@case(marks=FILE)
+def groups(world: World, log: Log) -> None:
+    """Groups are shown as a mask of the first 32."""
+    one, other = (netlink(world, wire.GENERIC, bind=each) for each in ((A, 0x80000001), (B, 0)))
+    other.setsockopt(SOL_NETLINK, ADD_MEMBERSHIP, 2)
+    look("some", world, log, wire.GENERIC)
+    one.setsockopt(SOL_NETLINK, DROP_MEMBERSHIP, 32)
+    look("one less", world, log, wire.GENERIC)
+
+
+@case(privileged=True, marks=FILE)
+def groups_above_32(world: World, log: Log) -> None:
+    """Those above are not shown."""
+    route = netlink(world, wire.ROUTE, bind=(A, 1))
+    route.setsockopt(SOL_NETLINK, ADD_MEMBERSHIP, 33)
+    look("1 and 33", world, log, wire.ROUTE)
+
+
+@case(marks=("files", "exact_truesize"))
+def queued(world: World, log: Log) -> None:
+    """Memory of what was sent to a socket and not read: its truesize."""
+    a, b = netlink(world, wire.USERSOCK, bind=(A, 0)), netlink(world, wire.USERSOCK, bind=(B, 0))
+    for size in (1, 100, 1000, 5000):
+        a.sendto(bytes(size), (B, 0))
+        look(f"{size} bytes more", world, log, wire.USERSOCK)
+    while log.recv("recv", b, 1) is not None:
+        look("one less", world, log, wire.USERSOCK)
+
+
+@case(privileged=True, marks=FILE)
+def drops(world: World, log: Log) -> None:
+    """Drops count what did not fit, whether or not the receiver is told by ENOBUFS."""
+    a = netlink(world, wire.USERSOCK, bind=(A, 0))
+    listeners = [netlink(world, wire.USERSOCK, bind=(B + each, 1)) for each in range(2)]
+    listeners[1].setsockopt(SOL_NETLINK, NO_ENOBUFS, 1)
+    for listener in listeners:
+        listener.setsockopt(SOL_SOCKET, SO_RCVBUF, 4096)
+    for count in (3, 10, 10):
+        for _ in range(count):
+            with contextlib.suppress(OSError):
+                a.sendto(bytes(500), (0, 1))
+        look(f"{count} more", world, log, wire.USERSOCK)
+    for listener in listeners:
+        log.recv("recv", listener, 4)
+        log.recv("recv", listener, 4)
+    look("after", world, log, wire.USERSOCK)
+
+
+@case(marks=FILE)
+def unicast_drops_nothing(world: World, log: Log) -> None:
+    """A sender that is told EAGAIN has not lost anything, so nothing is counted."""
+    a, b = netlink(world, wire.USERSOCK, bind=(A, 0)), netlink(world, wire.USERSOCK, bind=(B, 0))
+    b.setsockopt(SOL_SOCKET, SO_RCVBUF, 4096)
+    a.setblocking(False)
+    for _ in range(20):
+        try:
+            a.sendto(bytes(500), (B, 0))
+        except BlockingIOError as error:
+            log("full", error)
+            break
+    look("full", world, log, wire.USERSOCK)
+
+
+@case(marks=("files", "exact_truesize"))
+def dump(world: World, log: Log) -> None:
+    """A dump is under way until its end is fetched."""
+    sock = netlink(world, wire.ROUTE, bind=(A, 0))
+    sock.send(message(RTM_GETLINK, IfInfoMsg().pack(), flags=REQUEST | DUMP))
+    look("asked", world, log, wire.ROUTE)
+    sock.recv(1 << 16)
+    look("one part read", world, log, wire.ROUTE)
+    sock.recv(1 << 16)
+    look("all read", world, log, wire.ROUTE)
+
+
+@case(marks=FILE)
+def dump_of_families(world: World, log: Log) -> None:
+    """The same of nlctrl's, whose parts depend on the families there are: only whether one is under way."""
+    sock = netlink(world, wire.GENERIC, bind=(A, 0))
+
+    def under_way() -> bool:
+        lines = world.read_file("/proc/net/netlink").decode().splitlines()
+        return next(line.split()[6] == "1" for line in lines if line.split()[2] == str(A))
+
+    log("before", under_way())
+    sock.send(ctrl(wire.CTRL_GETFAMILY, flags=REQUEST | DUMP))
+    log("asked", under_way())
+    with contextlib.suppress(BlockingIOError):
+        while sock.recv(1 << 16, MSG_DONTWAIT):
+            pass
+    log("read", under_way())
+
+
+@case(privileged=True, marks=("files", "namespaces"))
+def of_each_namespace(world: World, log: Log) -> None:
+    """Each namespace has its own."""
+    other = world.namespace()
+    sockets = netlink(world, wire.USERSOCK, bind=(A, 0)), netlink(other, wire.USERSOCK, bind=(B, 1))
+    look("here", world, log, wire.USERSOCK)
+    look("there", other, log, wire.USERSOCK)
+    for sock in sockets:
+        sock.close()
+    look("closed", world, log, wire.USERSOCK)
+
+
+@case(marks=FILE)
+def an_answer(world: World, log: Log) -> None:
+    """What the kernel answers counts like any other message."""
+    sock = netlink(world, wire.GENERIC, bind=(A, 0))
+    sock.send(nlmsg(wire.NOOP, REQUEST | wire.ACK))
+    sock.send(nlmsg(wire.NOOP, REQUEST | wire.ACK))
+    look("two answers", world, log, wire.GENERIC)
