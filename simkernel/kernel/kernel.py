@@ -31,7 +31,7 @@ from simkernel.kernel.netlink.route.rtnetlink import RouteNetlink
 from simkernel.kernel.netlink.uevent import UeventSockets
 from simkernel.kernel.oops import Oopses
 from simkernel.kernel.syscall.socket import Create
-from simkernel.kernel.syscall.table import SystemCallTable, system_calls
+from simkernel.kernel.syscall.table import SystemCallTable
 from simkernel.kernel.taint import Taints
 from simkernel.kernel.task.process import Processes
 from simkernel.kernel.task.scheduler import RunQueue, Scheduler, UnlimitedCpus
@@ -69,8 +69,9 @@ class Kernel:
         self.scheduler: Scheduler = (
             UnlimitedCpus(engine, costs) if cpus is None else RunQueue(engine, costs, cpus)
         )
-        handlers = SystemCallTable(self.unmodelled)
-        self.processes = Processes(engine, self.scheduler, handlers, self.namespaces.init, self.unmodelled)
+        self.processes = Processes(
+            engine, self.scheduler, SystemCallTable(self), self.namespaces.init, self.unmodelled
+        )
 
         self.resources = Resources()
         self.preempt = Preempt(self.log, self.taints, self.current)
@@ -121,8 +122,6 @@ class Kernel:
 
         self.modules = Modules(self, module_path)
         self.netlink.request_module = self.modules.requests.request
-
-        handlers.update(system_calls(self))
 
     @cached_property
     def char_devices(self) -> CharDevices:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from simkernel.kernel.syscall.epoll import EpollCalls
 from simkernel.kernel.syscall.file import FileCalls
@@ -15,7 +15,6 @@ from simkernel.kernel.syscall.process import ProcessCalls
 from simkernel.kernel.syscall.read_write import ReadWriteCalls
 from simkernel.kernel.syscall.socket import SocketCalls
 from simkernel.kernel.task.runner import Handler
-from simkernel.kernel.unmodelled import Unmodelled
 from simkernel.uapi.errno import ENOSYS
 
 if TYPE_CHECKING:
@@ -36,20 +35,34 @@ GROUPS = (
 )
 
 
-class SystemCallTable(dict[str, Handler]):
-    """The handlers by name.  A call without one is as in a kernel built without it: ENOSYS."""
+GROUP_OF: Final = {name: group for group in GROUPS for name in group.CALLS}
 
-    def __init__(self, unmodelled: Unmodelled) -> None:
+
+class SystemCallTable(dict[str, Handler]):
+    """The handlers of a kernel by name: functions of the calling task and the call's arguments.
+
+    Each is put in when it is first asked for: few machines use many.  A call that no group has is as
+    in a kernel built without it: ENOSYS.
+    """
+
+    def __init__(self, kernel: Kernel) -> None:
         super().__init__()
-        self._unmodelled = unmodelled
+        self._kernel = kernel
+        self._groups: dict[type, object] = {}
 
     def __missing__(self, name: str) -> Handler:
+        kind = GROUP_OF.get(name)
+        if kind is None:
+            return self._refusal(name)
+        group = self._groups.get(kind)
+        if group is None:
+            group = self._groups[kind] = kind(self._kernel)
+        handler: Handler = getattr(group, name)
+        self[name] = handler
+        return handler
+
+    def _refusal(self, name: str) -> Handler:
         def refuse(task: Task, *arguments: Any) -> Any:
-            raise self._unmodelled(f"the system call {name}", ENOSYS)
+            raise self._kernel.unmodelled(f"the system call {name}", ENOSYS)
 
         return refuse
-
-
-def system_calls(kernel: Kernel) -> dict[str, Handler]:
-    """Every system call of `kernel`: a function of the calling task and the call's arguments."""
-    return {name: getattr(group, name) for group in (kind(kernel) for kind in GROUPS) for name in group.CALLS}

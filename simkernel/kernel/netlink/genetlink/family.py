@@ -93,19 +93,18 @@ class Command:
     number: int
     do: Operation | None = None
     dump: Operation | None = None
+    operations: tuple[Operation, ...] = attrs.field(init=False, repr=False)
+    """The operations that there are: do before dump."""
+    flags: int = attrs.field(init=False, repr=False)
+    """The flags of both."""
 
-    @property
-    def operations(self) -> tuple[Operation, ...]:
-        """The operations that there are: do before dump."""
+    @operations.default
+    def _both(self) -> tuple[Operation, ...]:
         return tuple(each for each in (self.do, self.dump) if each is not None)
 
-    @property
-    def flags(self) -> int:
-        """The flags of both."""
-        flags = 0
-        for operation in self.operations:
-            flags |= operation.flags
-        return flags
+    @flags.default
+    def _flags_of_both(self) -> int:
+        return (self.do.flags if self.do else 0) | (self.dump.flags if self.dump else 0)
 
 
 @attrs.frozen

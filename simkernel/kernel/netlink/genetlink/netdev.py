@@ -11,8 +11,10 @@ from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING, Final
 
+import attrs
+
 from simkernel.kernel.netlink.genetlink.declare import declare
-from simkernel.kernel.netlink.genetlink.family import DoIt, Dumper
+from simkernel.kernel.netlink.genetlink.family import DoIt, Dumper, Family
 from simkernel.kernel.netlink.genetlink.info import Info
 from simkernel.kernel.netlink.writer import MessageWriter
 from simkernel.uapi import netdev as nd
@@ -37,10 +39,16 @@ def spec() -> Spec:
     return parse(text, "netdev.yaml")
 
 
+@cache
+def _declared() -> Family:
+    """The family as it is before a kernel has it."""
+    return declare(spec(), DO, DUMP, parallel=True)
+
+
 def register(genetlink: GenericNetlink) -> None:
     """Let the family be there, as it is from boot on."""
     genetlink.registry.reserve(**BEFORE)
-    genetlink.register(declare(spec(), DO, DUMP, parallel=True))
+    genetlink.register(attrs.evolve(_declared()))
 
 
 def _require(info: Info, *types: int) -> None:
