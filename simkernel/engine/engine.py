@@ -61,7 +61,7 @@ class Engine(simpy.Environment):
         self._bind_early()
         self.now = start
         self.charged = 0
-        self._horizon = LONG_AGO
+        self.horizon = LONG_AGO
         """Sections that follow on each other without the queue do so before this instant."""
         self.rng = Streams(seed)
         self.trace = Tracer(self.time)
@@ -115,7 +115,7 @@ class Engine(simpy.Environment):
         For a section whose last act would be `resume_at(time(), ...)`: it goes on in place.
         """
         time = self.now + self.charged
-        if time >= self._horizon or ((queue := self._queue) and queue[0][0] <= time):
+        if time >= self.horizon or ((queue := self._queue) and queue[0][0] <= time):
             return False
         self.now = time
         self.charged = 0
@@ -165,12 +165,12 @@ class Engine(simpy.Environment):
         if self.running:
             raise SimulationError(RUNS_ALREADY)
         self.running = True
-        self._horizon = end
+        self.horizon = end
         try:
             self._process(end)
         finally:
             self.running = False
-            self._horizon = LONG_AGO
+            self.horizon = LONG_AGO
             self.section()
 
     def _process(self, end: int, *, once: bool = False) -> None:

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from simkernel.engine import Call, Deadlock, Engine, SimulationError, TimeLimit, seconds
+from simkernel.engine.engine import LONG_AGO, NEVER
 from simkernel.testing.descriptor import RealDescriptor
 from simkernel.uapi.signal import SIGKILL
 
@@ -45,6 +46,7 @@ def enter(engine: Engine, what: object) -> None:
 def leave(engine: Engine) -> None:
     """How `outside` ends."""
     engine.running = False
+    engine.horizon = LONG_AGO
     engine.section()
 
 
@@ -137,22 +139,21 @@ class Driver:
                 error = raised
 
     def _call(self, call: Call[Any]) -> Any:
-        engine, task = self._engine, self.task
+        engine, task, results = self._engine, self.task, self._results
         enter(engine, call)
         try:
             if not task.alive:
                 raise SimulationError(f"{call}: the process {task.track} has ended")
+            engine.horizon = NEVER  # a call that does not sleep is done at once, unless others come first
             self._processes.runner.submit(task, call)
-            try:
+            if not results:
+                engine.horizon = LONG_AGO
                 self._wait(call)
-            except BaseException:
-                self._let_go()
-                raise
         finally:
             leave(engine)
-        if not self._results:
+        if not results:
             raise SimulationError(f"{call}: the process {task.track} was killed meanwhile")
-        value, error = self._results.pop()
+        value, error = results.pop()
         if error is not None:
             raise error
         return value
@@ -160,10 +161,14 @@ class Driver:
     def _wait(self, call: Call[Any]) -> None:
         """Until the call is done.  One that does not sleep needs no limit."""
         engine, task, results = self._engine, self.task, self._results
-        while task.sleep is None and task.alive and not results and engine.next_time() is not None:
-            engine.step()
-        if not results:
-            run_until(engine, self._processes, self._is_done, call, task=task)
+        try:
+            while task.sleep is None and task.alive and not results and engine.next_time() is not None:
+                engine.step()
+            if not results:
+                run_until(engine, self._processes, self._is_done, call, task=task)
+        except BaseException:
+            self._let_go()
+            raise
 
     def _is_done(self) -> bool:
         return bool(self._results) or not self.task.alive

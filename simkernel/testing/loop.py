@@ -25,6 +25,7 @@ class SimulatedSelector(selectors.DefaultSelector):
     def __init__(self, machine: Machine) -> None:
         super().__init__()
         self._machine = machine
+        self._look = super().select
 
     def select(self, timeout: float | None = None) -> Ready:
         """What is ready now, or as soon as anything is within `timeout` simulated seconds.
@@ -32,13 +33,13 @@ class SimulatedSelector(selectors.DefaultSelector):
         Without a timeout it raises Deadlock if nothing is left that could happen, and TimeLimit if nothing
         is ready after 60 simulated seconds.
         """
-        ready = super().select(0)
+        ready = self._look(0)
         if ready or (timeout is not None and timeout <= 0):
             return ready
 
         def look() -> Ready:
             nonlocal ready
-            ready = super(SimulatedSelector, self).select(0)
+            ready = self._look(0)
             return ready
 
         engine = self._machine.engine
