@@ -14,7 +14,7 @@ from simkernel.kernel.log import Log
 from simkernel.kernel.oops import Oopses
 from simkernel.kernel.task.wait import maybe
 from simkernel.kernel.workqueue import Work, WorkQueue
-from simkernel.uapi.errno import ENODEV, ENXIO, EPROBE_DEFER
+from simkernel.uapi.errno import EAGAIN, EBUSY, EIO, ENODEV, ENXIO, EPROBE_DEFER, os_error
 
 REJECTS = (ENODEV, ENXIO)
 """A probe that fails so says "not mine" and is not worth a line in the log."""
@@ -58,6 +58,22 @@ class Binding:
                     if device.driver is None and not device.dead and driver in driver.bus.drivers:
                         await self._probe(device, driver)
 
+    async def attach(self, device: Device, driver: DeviceDriver) -> None:
+        """Bind `device` to `driver`, which somebody asked for (`bind_store()`, `device_driver_attach()`).
+
+        ENODEV if the driver does not take it or the device goes, EBUSY if it is bound; what a probe says.
+        """
+        if not driver.bus.match(device, driver):
+            raise os_error(ENODEV)
+        async with device.lock:
+            if device.dead or driver not in driver.bus.drivers:
+                raise os_error(ENODEV)
+            if device.driver is not None:
+                raise os_error(EBUSY)
+            error = await self._probe(device, driver)
+        if error:
+            raise os_error(EAGAIN if error == EPROBE_DEFER else error)
+
     async def release(self, device: Device, driver: DeviceDriver | None = None) -> None:
         """Unbind `device`, if it is bound (to `driver`) (`device_release_driver()`)."""
         async with device.lock:
@@ -89,8 +105,8 @@ class Binding:
                 variables.pop("MODALIAS", None)  # zap_modalias_env(): nobody shall load a driver for it
             self._uevents.send(action, device.devpath, device.subsystem, variables)
 
-    async def _probe(self, device: Device, driver: DeviceDriver) -> None:
-        """`driver_probe_device()` and `really_probe()`; the device's lock is held."""
+    async def _probe(self, device: Device, driver: DeviceDriver) -> int:
+        """`driver_probe_device()` and `really_probe()`: an errno or 0; the device's lock is held."""
         triggers = self._triggers
         device.driver = driver
         self._trace("probe", device, driver)
@@ -105,7 +121,7 @@ class Binding:
             await self._cleanup(device)
             if error.errno == EPROBE_DEFER:
                 self._defer(device, triggered=triggers != self._triggers)
-            return
+            return error.errno or EIO
         except GeneratorExit:  # the task was killed; what the driver got goes when the device does
             device.driver = None
             raise
@@ -113,6 +129,7 @@ class Binding:
         self.forget(device)
         self._trigger()
         self.send("bind", device)
+        return 0
 
     async def _cleanup(self, device: Device) -> None:
         """`device_unbind_cleanup()`."""
@@ -138,7 +155,9 @@ class Binding:
     async def _retry_deferred(self, _: Work) -> None:
         """`deferred_probe_work_func()`."""
         while self._active:
-            await self.attach_device(self._active.pop(0))
+            device = self._active.pop(0)
+            if device.bus is not None and device.bus.autoprobe:
+                await self.attach_device(device)
 
     def _trace(self, event: str, device: Device, driver: DeviceDriver) -> None:
         if (emit := self._engine.trace.emit) is not None:

@@ -10,6 +10,7 @@ import attrs
 from simkernel.kernel.device.device import Device
 from simkernel.kernel.module.module import LoadedModule
 from simkernel.kernel.module.resources import Resource
+from simkernel.uapi.errno import ENODEV, os_error
 
 Probe = Callable[[Any], Awaitable[None] | None]
 """Takes a device of the bus's own kind."""
@@ -23,11 +24,20 @@ class BusType:
         self.name = name
         self.devices: list[Device] = []
         self.drivers: list[DeviceDriver] = []
+        self.autoprobe = True
+        """Whether what comes is bound without being asked for (`drivers_autoprobe`)."""
 
     @property
     def devpath(self) -> str:
         """Where it stands below /sys."""
         return f"/bus/{self.name}"
+
+    def find(self, name: str) -> Device:
+        """The device called `name` (`bus_find_device_by_name()`).  ENODEV."""
+        for device in self.devices:
+            if device.name == name:
+                return device
+        raise os_error(ENODEV)
 
     def match(self, device: Device, driver: DeviceDriver) -> bool:
         """Whether `driver` may be able to serve `device`."""

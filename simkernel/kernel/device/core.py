@@ -143,7 +143,7 @@ class DriverCore:
     async def device_add(self, device: Device) -> None:
         """Add a device, and bind a driver if one takes it (`device_add()`).  EINVAL, EEXIST."""
         self._link(device)
-        if device.bus is not None:
+        if device.bus is not None and device.bus.autoprobe:
             await self.binding.attach_device(device)
 
     async def device_del(self, device: Device) -> None:
@@ -229,7 +229,8 @@ class DriverCore:
         driver.resource = self._resources.add(
             driver.module, DRIVER, driver.name, lambda: self.driver_unregister(driver)
         )
-        await self.binding.attach_driver(driver)
+        if bus.autoprobe:
+            await self.binding.attach_driver(driver)
         self._uevents.send("add", driver.devpath, "drivers")
 
     async def driver_unregister(self, driver: DeviceDriver) -> None:

@@ -156,6 +156,19 @@ class FileObject(Protocol):
         """What fstat(2) says if there is no inode."""
         return Nameless()
 
+    def fdinfo(self) -> str:
+        """The lines that its kind of file adds in /proc/self/fdinfo (`show_fdinfo`)."""
+        return ""
+
+
+def place(file: OpenFile) -> tuple[int, int]:
+    """Number of the inode of an open file, and the device it lies on (`file_inode()`)."""
+    inode = file.object.inode
+    if inode is not None:
+        return inode.number, inode.superblock.device
+    nameless = file.object.nameless
+    return nameless.number, nameless.device
+
 
 class OpenFile:
     """An open file description: object, status flags, position, and how many hold it.

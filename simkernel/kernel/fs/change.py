@@ -43,6 +43,7 @@ def _vacant(walk: Walk, path: str, directory: bool = False) -> str:
         raise os_error(EEXIST)
     if walk.peek() is not None:
         raise os_error(EEXIST)
+    walk.here.inode.check_vacant(walk.name)
     if walk.slash and not directory:
         raise os_error(ENOENT)
     return walk.name
@@ -162,7 +163,9 @@ def rename(task: Task, old: Walk, old_path: str, new: Walk, new_path: str, norep
     if source is None:
         raise os_error(ENOENT)
     target = new.peek()
-    if target is not None and noreplace:
+    if target is None:
+        new.here.inode.check_vacant(new.name)
+    elif noreplace:
         raise os_error(EEXIST)
     is_directory = source.inode.kind == stat.S_IFDIR
     if not is_directory and (old.slash or new.slash):

@@ -19,17 +19,40 @@ if TYPE_CHECKING:
 ULLONG_MAX: Final = (1 << 64) - 1
 
 
+class Numbers:
+    """By which a machine's eventfds are told apart: the lowest that is free (`eventfd_ida`)."""
+
+    def __init__(self) -> None:
+        self._taken: set[int] = set()
+
+    def take(self) -> int:
+        """One that nobody has."""
+        number = 0
+        while number in self._taken:
+            number += 1
+        self._taken.add(number)
+        return number
+
+    def give_back(self, number: int) -> None:
+        """Nobody has it any more."""
+        self._taken.discard(number)
+
+
 class EventFd(FileObject):
     """A counter of 64 bits (`struct eventfd_ctx`).
 
     A read takes all of it, or 1 of a `semaphore`.  A write that would reach the largest number waits.
     """
 
-    __slots__ = ("_costs", "_engine", "count", "semaphore", "wait")
+    __slots__ = ("_costs", "_engine", "_numbers", "count", "number", "semaphore", "wait")
 
-    def __init__(self, engine: Engine, costs: CostModel, count: int, semaphore: bool) -> None:
+    def __init__(
+        self, engine: Engine, costs: CostModel, numbers: Numbers, count: int, semaphore: bool
+    ) -> None:
         self._engine = engine
         self._costs = costs
+        self._numbers = numbers
+        self.number = numbers.take()
         self.count = count
         self.semaphore = semaphore
         self.wait = WaitQueue("an eventfd")
@@ -94,9 +117,17 @@ class EventFd(FileObject):
 
     def release(self) -> None:
         """`eventfd_release()`."""
+        self._numbers.give_back(self.number)
         self.wait.wake_up_poll(POLLHUP)
 
     @property
     def description(self) -> str:
         """What /proc/self/fd says."""
         return "anon_inode:[eventfd]"
+
+    def fdinfo(self) -> str:
+        """`eventfd_show_fdinfo()`."""
+        return (
+            f"eventfd-count: {self.count:16x}\neventfd-id: {self.number}\n"
+            f"eventfd-semaphore: {self.semaphore:d}\n"
+        )

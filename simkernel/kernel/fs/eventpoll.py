@@ -14,7 +14,7 @@ from __future__ import annotations
 from itertools import chain
 from typing import TYPE_CHECKING, Final
 
-from simkernel.kernel.file.file import FileObject, OpenFile
+from simkernel.kernel.file.file import FileObject, OpenFile, place
 from simkernel.kernel.fs.epoll_nesting import check_loop, check_paths
 from simkernel.kernel.task.wait import WaitQueue
 from simkernel.uapi.errno import EEXIST, EINVAL, ENOENT, EPERM, os_error
@@ -217,10 +217,10 @@ class EventPoll(FileObject):
         batch = list(self.ready)
         self.ready = {}
         events = 0
-        for place, item in enumerate(batch):
+        for number, item in enumerate(batch):
             if item.poll():
                 events = EPOLLIN | EPOLLRDNORM
-                batch = batch[place:]
+                batch = batch[number:]
                 break
         else:
             batch = []
@@ -252,3 +252,14 @@ class EventPoll(FileObject):
     def description(self) -> str:
         """What /proc/self/fd says."""
         return "anon_inode:[eventpoll]"
+
+    def fdinfo(self) -> str:
+        """What it watches (`ep_show_fdinfo()`); on Linux in the order of where files lie in memory."""
+        lines = []
+        for item in self.items.values():
+            number, device = place(item.file)
+            lines.append(
+                f"tfd: {item.fd:8d} events: {item.events:8x} data: {item.data:16x} "
+                f" pos:{item.file.position} ino:{number:x} sdev:{device:x}\n"
+            )
+        return "".join(lines)

@@ -119,6 +119,9 @@ class Inode:
         """What `name` is in this directory, which `here` is the name of; None: nothing."""
         raise os_error(ENOTDIR)
 
+    def check_vacant(self, name: str) -> None:
+        """`name`, which is not there, is to come to be: an error if looking for it already is one."""
+
     def entries(self, task: Task) -> Iterator[DirectoryEntry]:
         """What is in this directory, without the dots."""
         raise os_error(ENOTDIR)

@@ -100,6 +100,7 @@ def _make(task: Task, walk: Walk, creates: bool, mode: int) -> Dentry:
     if walk.slash:
         raise os_error(EISDIR)
     directory = walk.here
+    directory.inode.check_vacant(walk.name)
     if directory.deleted:
         raise os_error(ENOENT)
     check(task.credentials, directory.inode, MAY_WRITE | MAY_EXEC)

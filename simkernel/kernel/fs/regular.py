@@ -38,11 +38,11 @@ class RegularFile(FileObject):
 
     def write(self, task: Task, file: OpenFile, data: bytes, position: int) -> int:
         """All of `data`.  EFBIG beyond what a file may have; ENOSPC."""
+        if not data:
+            return 0
         inode = self._inode
         if file.flags & O_APPEND:
             position = file.position = inode.size
-        if not data:
-            return 0
         if position >= LARGEST:
             raise os_error(EFBIG)
         inode.pages.write(position, data[: LARGEST - position])

@@ -6,7 +6,7 @@ from itertools import count
 from typing import TYPE_CHECKING
 
 from simkernel.kernel.file.file import OpenFile
-from simkernel.kernel.fs.eventfd import EventFd
+from simkernel.kernel.fs.eventfd import EventFd, Numbers
 from simkernel.kernel.fs.pipe import Pipe, PipeEnd
 from simkernel.kernel.task.task import Task
 from simkernel.uapi.errno import EINVAL, os_error
@@ -30,6 +30,7 @@ class PipeCalls:
         self._engine = kernel.engine
         self._costs = kernel.costs
         self._numbers = count(1)
+        self._eventfds = Numbers()
 
     def pipe2(self, task: Task, flags: int = 0) -> tuple[int, int]:
         """pipe2(2): the descriptors to read from and to write to."""
@@ -47,10 +48,15 @@ class PipeCalls:
         """eventfd2(2)."""
         if flags & ~(EFD_SEMAPHORE | EFD_CLOEXEC | EFD_NONBLOCK):
             raise os_error(EINVAL)
-        eventfd = EventFd(self._engine, self._costs, value & 0xFFFFFFFF, bool(flags & EFD_SEMAPHORE))
+        semaphore = bool(flags & EFD_SEMAPHORE)
+        eventfd = EventFd(self._engine, self._costs, self._eventfds, value & 0xFFFFFFFF, semaphore)
         self._engine.charged += self._costs.file_open
         file = OpenFile(eventfd, O_RDWR | (flags & EFD_NONBLOCK))
-        return task.files.install(file, close_on_exec=bool(flags & EFD_CLOEXEC))
+        try:
+            return task.files.install(file, close_on_exec=bool(flags & EFD_CLOEXEC))
+        except OSError:
+            eventfd.release()
+            raise
 
 
 def install_pair(

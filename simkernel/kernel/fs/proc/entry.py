@@ -12,11 +12,10 @@ from simkernel.kernel.fs.directory import DirectoryFile
 from simkernel.kernel.fs.inode import DirectoryEntry, Inode
 from simkernel.kernel.fs.seq_file import Records, SeqFile, Store, StoringFile
 from simkernel.uapi import stat
-from simkernel.uapi.errno import ENOENT, os_error
+from simkernel.uapi.errno import ENOENT, EPERM, os_error
 
 if TYPE_CHECKING:
     from simkernel.kernel.file.file import FileObject, OpenFile
-    from simkernel.kernel.fs.inode import Owner
     from simkernel.kernel.fs.proc.root import ProcFs
     from simkernel.kernel.kernel import Kernel
     from simkernel.kernel.task.task import Task
@@ -56,6 +55,13 @@ class ProcInode(Inode):
         super().__init__(fs, fs.number_of(path), mode, uid, gid)
         self.fs = fs
         self.path = path
+
+    def set_attributes(self, mode: int | None = None, uid: int | None = None, gid: int | None = None) -> None:
+        """EPERM for a mode of a process's files (`proc_setattr()`)."""
+        if mode is not None and mode != self.mode and self.path[1:2].isdigit():
+            raise os_error(EPERM)
+        if any(new not in (None, old) for new, old in ((mode, self.mode), (uid, self.uid), (gid, self.gid))):
+            raise self.fs.kernel.unmodelled("another mode or owner of a file in /proc", EPERM)
 
 
 class ProcText(ProcInode):
@@ -141,24 +147,8 @@ class ProcDirectory(ProcInode):
             if inode is not None:
                 yield DirectoryEntry(name, inode.number, inode.kind, position)
 
-    def create(self, here: Dentry, name: str, owner: Owner) -> Dentry:
+    def check_vacant(self, name: str) -> None:
         """ENOENT: a name that is not there will not come to be (`proc_lookup_de()`)."""
-        raise os_error(ENOENT)
-
-    def mkdir(self, here: Dentry, name: str, owner: Owner) -> Dentry:
-        """The same."""
-        raise os_error(ENOENT)
-
-    def mknod(self, here: Dentry, name: str, owner: Owner, device: int) -> Dentry:
-        """The same."""
-        raise os_error(ENOENT)
-
-    def symlink(self, here: Dentry, name: str, owner: Owner, target: str) -> Dentry:
-        """The same."""
-        raise os_error(ENOENT)
-
-    def link(self, here: Dentry, name: str, old: Dentry) -> Dentry:
-        """The same."""
         raise os_error(ENOENT)
 
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, ClassVar, Final
 
-from simkernel.kernel.file.file import OpenFile
+from simkernel.kernel.file.file import FileObject, OpenFile, place
 from simkernel.kernel.fs.dentry import Dentry
 from simkernel.kernel.fs.proc.entry import ProcDirectory, ProcInode, ProcText, Text
 from simkernel.kernel.fs.seq_file import Records
 from simkernel.uapi import stat
-from simkernel.uapi.errno import ENOENT, ENXIO, os_error
+from simkernel.uapi.capability import CAP_SYS_PTRACE
+from simkernel.uapi.errno import EACCES, ENOENT, ENXIO, os_error
+from simkernel.uapi.fcntl import O_CLOEXEC
 
 if TYPE_CHECKING:
     from simkernel.kernel.fs.proc.root import ProcFs
@@ -39,8 +41,10 @@ class FdDirectory(ProcDirectory):
 
     __slots__ = ("_task",)
 
+    permissions: ClassVar[int] = 0o500
+
     def __init__(self, fs: ProcFs, path: str, owner: Task) -> None:
-        super().__init__(fs, path, {}, owner, 0o500)
+        super().__init__(fs, path, {}, owner, self.permissions)
         self._task = owner
 
     @property
@@ -63,15 +67,36 @@ class FdDirectory(ProcDirectory):
 
 
 class FdInfoDirectory(FdDirectory):
-    """Position and flags of each."""
+    """Position and flags of each.  Whoever may trace the process may look (`proc_fdinfo_permission()`)."""
 
     __slots__ = ()
+
+    permissions: ClassVar[int] = 0o555
+
+    @property
+    def size(self) -> int:
+        """Nobody counts them here."""
+        return 0
+
+    def open(self, task: Task, file: OpenFile) -> FileObject:
+        """EACCES for others."""
+        self._check(task)
+        return super().open(task, file)
+
+    def lookup(self, task: Task, here: Dentry, name: str) -> Dentry | None:
+        """The same."""
+        self._check(task)
+        return super().lookup(task, here, name)
+
+    def _check(self, task: Task) -> None:
+        same = task.credentials.uid == self._task.credentials.uid
+        if not same and not task.credentials.capable(CAP_SYS_PTRACE):
+            raise os_error(EACCES)
 
     def made(self, name: str, file: OpenFile) -> ProcInode:
         """A text."""
         fd, owner = int(name), self._task
-        text = Text(lambda kernel, task: _info(owner, fd), stat.S_IFREG | 0o400)
-        return ProcText(self.fs, f"{self.path}/{name}", text, owner)
+        return ProcText(self.fs, f"{self.path}/{name}", Text(lambda kernel, task: _info(owner, fd)), owner)
 
 
 class FdLink(ProcInode):
@@ -113,9 +138,12 @@ def _info(task: Task, fd: int) -> Records:
         file = open_file(task, fd)
         if file is None:
             raise os_error(ENOENT)
-        inode = file.object.inode
-        number = file.object.nameless.number if inode is None else inode.number
-        return [f"pos:\t{file.position}\nflags:\t0{file.flags:o}\nmnt_id:\t{MOUNT_ID}\nino:\t{number}\n"]
+        flags = file.flags | (O_CLOEXEC if fd in task.files.close_on_exec else 0)
+        number, _ = place(file)
+        return [
+            f"pos:\t{file.position}\nflags:\t0{flags:o}\nmnt_id:\t{MOUNT_ID}\nino:\t{number}\n"
+            f"{file.object.fdinfo()}"
+        ]
 
     return records
 

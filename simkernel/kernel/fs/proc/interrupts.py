@@ -15,18 +15,15 @@ FLOW: Final = "level"
 
 
 def records(kernel: Kernel) -> list[str]:
-    """A header with the CPUs, and a line for each interrupt that is used or was; CPU 0 takes them all."""
+    """A header with the CPUs, and a line for each interrupt that has a handler; CPU 0 takes them all."""
     lines = kernel.interrupts.lines
     cpus = kernel.scheduler.count
     digits = max(3, len(str(len(lines))))
     header = " " * (digits + 8) + "".join(f"CPU{number:<8d}" for number in range(cpus)) + "\n"
-    return [header, *(_line(line, cpus, digits) for line in lines if line.actions or line.count)]
+    return [header, *(_line(line, cpus, digits) for line in lines if line.actions)]
 
 
 def _line(line: IrqDescriptor, cpus: int, digits: int) -> str:
-    counts = "".join(f"{line.count if number == 0 else 0:10d} " for number in range(cpus))
+    counts = "".join(f" {line.count if number == 0 else 0:10d}" for number in range(cpus))
     names = ", ".join(action.name for action in line.actions)
-    return (
-        f"{line.irq:{digits}d}:{counts} {CHIP:>8s} {line.irq:{digits}d}-{FLOW:<8s}"
-        f"{'  ' + names if names else ''}\n"
-    )
+    return f"{line.irq:{digits}d}:{counts} {CHIP:>8s} {line.irq:{digits}d}-{FLOW:<8s}  {names}\n"

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from simkernel.kernel.kernel import Kernel
     from simkernel.kernel.task.task import Task
 
-RELEASE: Final = "6.12.0-simkernel"
-"""What is modelled is Linux 6.12's."""
+RELEASE: Final = "6.18.0-simkernel"
+"""What is modelled is Linux 6.18's."""
 
 
 def _version(kernel: Kernel) -> str:

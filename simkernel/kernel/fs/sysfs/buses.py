@@ -1,13 +1,18 @@
-"""/sys/bus, /sys/class and /sys/dev: devices by their bus, class and number (drivers/base/bus.c, class.c)."""
+"""/sys/bus, /sys/class and /sys/dev: devices by their bus, class and number (drivers/base/bus.c, class.c).
+
+`drivers_autoprobe`, `drivers_probe`, `bind` and `unbind` are how a program says who shall serve which device.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from typing import TYPE_CHECKING
 
 from simkernel.kernel.device.bus import BusType, DeviceDriver
 from simkernel.kernel.device.device import Class, Device
 from simkernel.kernel.fs.sysfs.entry import Attribute, Contents, Folder, Link
 from simkernel.kernel.fs.sysfs.uevent import synthesize
+from simkernel.uapi.errno import ENODEV, os_error
 
 if TYPE_CHECKING:
     from simkernel.kernel.kernel import Kernel
@@ -23,7 +28,15 @@ def _bus(kernel: Kernel, bus: BusType) -> Folder:
     def contents() -> Contents:
         yield "devices", Folder(lambda: ((each.name, Link(each.devpath)) for each in tuple(bus.devices)))
         yield "drivers", Folder(lambda: ((each.name, _driver(kernel, each)) for each in tuple(bus.drivers)))
+        yield "drivers_autoprobe", Attribute(lambda: f"{bus.autoprobe:d}\n", autoprobe)
+        yield "drivers_probe", Attribute(None, probe)
         yield "uevent", _asked_for(kernel, bus.devpath, "bus")
+
+    def autoprobe(data: bytes) -> None:
+        bus.autoprobe = data[:1] != b"0"
+
+    def probe(data: bytes) -> Awaitable[None]:
+        return kernel.devices.binding.attach_device(bus.find(_name(data)))
 
     return Folder(contents)
 
@@ -34,9 +47,25 @@ def _driver(kernel: Kernel, driver: DeviceDriver) -> Folder:
             yield device.name, Link(device.devpath)
         if driver.module is not None:
             yield "module", Link(f"/module/{driver.module.name}")
+        yield "bind", Attribute(None, bind)
+        yield "unbind", Attribute(None, unbind)
         yield "uevent", _asked_for(kernel, driver.devpath, "drivers")
 
+    def bind(data: bytes) -> Awaitable[None]:
+        return kernel.devices.binding.attach(driver.bus.find(_name(data)), driver)
+
+    def unbind(data: bytes) -> Awaitable[None]:
+        device = driver.bus.find(_name(data))
+        if device.driver is not driver:
+            raise os_error(ENODEV)
+        return kernel.devices.binding.release(device, driver)
+
     return Folder(contents)
+
+
+def _name(data: bytes) -> str:
+    """A name as it was written, which may end with a newline (`sysfs_streq()`)."""
+    return data.decode("utf-8", "surrogateescape").removesuffix("\n")
 
 
 def classes(kernel: Kernel) -> Contents:

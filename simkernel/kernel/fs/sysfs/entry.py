@@ -19,7 +19,7 @@ from simkernel.kernel.fs.inode import DirectoryEntry, Inode
 from simkernel.kernel.fs.regular import seek
 from simkernel.kernel.fs.seq_file import LARGEST, SeqFile
 from simkernel.uapi import stat
-from simkernel.uapi.errno import EACCES, ENODEV, os_error
+from simkernel.uapi.errno import EACCES, ENODEV, EPERM, os_error
 from simkernel.uapi.mman import PAGE_SIZE
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class Attribute:
     """A file: what it shows, what it does with what is written, and whether what it tells of is there."""
 
     show: Callable[[], str] | None = None
-    store: Callable[[bytes], int | Awaitable[int] | None] | None = None
+    store: Callable[[bytes], int | Awaitable[int | None] | None] | None = None
     mode: int = attrs.field(kw_only=True)
     alive: Callable[[], bool] = attrs.field(default=lambda: True, kw_only=True)
     guard: Guard = attrs.field(default=nullcontext, kw_only=True)
@@ -78,14 +78,19 @@ class SysInode(Inode):
         self.fs = fs
         self.path = path
 
+    def set_attributes(self, mode: int | None = None, uid: int | None = None, gid: int | None = None) -> None:
+        """They are what the kernel's object says."""
+        if any(new not in (None, old) for new, old in ((mode, self.mode), (uid, self.uid), (gid, self.gid))):
+            raise self.fs.kernel.unmodelled("another mode or owner of a file in /sys", EPERM)
+
 
 class SysDirectory(SysInode):
     """A directory.  Nothing can be made or taken away there."""
 
     __slots__ = ("_contents",)
 
-    def __init__(self, fs: SysFs, path: str, contents: Callable[[], Contents]) -> None:
-        super().__init__(fs, path, stat.S_IFDIR | 0o755)
+    def __init__(self, fs: SysFs, path: str, contents: Callable[[], Contents], mode: int = 0o755) -> None:
+        super().__init__(fs, path, stat.S_IFDIR | mode)
         self._contents = contents
 
     def open(self, task: Task, file: OpenFile) -> FileObject:

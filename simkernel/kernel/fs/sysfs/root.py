@@ -21,7 +21,7 @@ class SysFs(SuperBlock):
     def __init__(self, kernel: Kernel, device: int) -> None:
         super().__init__("sysfs", device, kernel.realtime)
         self.kernel = kernel
-        self.root = Dentry("/", None, SysDirectory(self, "", lambda: _contents(kernel)))
+        self.root = Dentry("/", None, SysDirectory(self, "", lambda: _contents(kernel), 0o555))
 
 
 def _contents(kernel: Kernel) -> Contents:
