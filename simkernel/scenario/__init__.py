@@ -24,5 +24,16 @@ from simkernel.scenario.declaration import Scenario, scenario
 from simkernel.scenario.parameter import Parameter, Value
 from simkernel.scenario.report import Table, Text
 from simkernel.scenario.run import Run
+from simkernel.scenario.transcript import Transcript, Watch
 
-__all__ = ["Parameter", "Run", "Scenario", "Table", "Text", "Value", "scenario"]
+__all__ = [
+    "Parameter",
+    "Run",
+    "Scenario",
+    "Table",
+    "Text",
+    "Transcript",
+    "Value",
+    "Watch",
+    "scenario",
+]

@@ -37,6 +37,9 @@ _EPOLL_CTL: Final = names(eventpoll, "EPOLL_CTL_")
 _MODES: Final = ((4, "R_OK"), (2, "W_OK"), (1, "X_OK"))
 """access(2)'s, in strace's order."""
 
+PATH_MAX: Final = 4096
+"""Paths are shown whole."""
+
 Argument = Callable[[Any], str]
 
 
@@ -51,6 +54,10 @@ def _arguments(*forms: Argument) -> Callable[..., Texts]:
 
 def _directory(fd: int) -> str:
     return "AT_FDCWD" if fd == fcntl.AT_FDCWD else str(fd)
+
+
+def _whole(path: str) -> str:
+    return c_string(path.encode("utf-8", "surrogateescape"), PATH_MAX)
 
 
 def _octal(mode: int) -> str:
@@ -69,7 +76,7 @@ def _open_flags(value: int) -> str:
 
 def _openat(_: View, dirfd: int, path: str, flags_: int, mode: int = 0) -> Texts:
     makes = flags_ & fcntl.O_CREAT or flags_ & fcntl.O_TMPFILE == fcntl.O_TMPFILE
-    return [_directory(dirfd), text(path), _open_flags(flags_), *([_octal(mode)] if makes else [])]
+    return [_directory(dirfd), _whole(path), _open_flags(flags_), *([_octal(mode)] if makes else [])]
 
 
 def _mode(value: int) -> str:
@@ -83,7 +90,7 @@ def _node(value: int) -> str:
 
 def _mknodat(view: View, dirfd: int, path: str, mode: int, device: int = 0) -> Texts:
     special = stat.kind(mode) in (stat.S_IFCHR, stat.S_IFBLK)
-    return [_directory(dirfd), text(path), _node(mode), *([_device(device)] if special else [])]
+    return [_directory(dirfd), _whole(path), _node(mode), *([_device(device)] if special else [])]
 
 
 def _device(device: int) -> str:
@@ -154,10 +161,10 @@ def _fd(_: View, fd: int, *__: object) -> Texts:
 
 
 def _path(_: View, dirfd: int, path: str, *__: object) -> Texts:
-    return [_directory(dirfd), text(path)]
+    return [_directory(dirfd), _whole(path)]
 
 
-_AT_PATH: Final = (_directory, text)
+_AT_PATH: Final = (_directory, _whole)
 _FLAGS_AT: Final = _of(_AT)
 
 FORMS: Final = {
@@ -177,7 +184,7 @@ FORMS: Final = {
     "faccessat": Form(_arguments(*_AT_PATH, _mode, _FLAGS_AT), name="faccessat2"),
     "mkdirat": Form(_arguments(*_AT_PATH, _octal)),
     "mknodat": Form(_mknodat),
-    "symlinkat": Form(_arguments(text, *_AT_PATH)),
+    "symlinkat": Form(_arguments(_whole, *_AT_PATH)),
     "linkat": Form(_arguments(*_AT_PATH, *_AT_PATH, _FLAGS_AT)),
     "unlinkat": Form(_arguments(*_AT_PATH, _of(_REMOVE))),
     "renameat2": Form(_arguments(*_AT_PATH, *_AT_PATH, _of(_RENAME))),
@@ -185,10 +192,13 @@ FORMS: Final = {
     "fchmod": Form(_arguments(str, _octal)),
     "fchownat": Form(_arguments(*_AT_PATH, str, str, _FLAGS_AT)),
     "utimensat": Form(_arguments(*_AT_PATH, _times, _FLAGS_AT)),
+    "chdir": Form(_arguments(_whole)),
+    "chroot": Form(_arguments(_whole)),
+    "truncate": Form(_arguments(_whole, str)),
     "umask": Form(_arguments(_octal), result=lambda result, *_: _octal(result)),
     "getcwd": Form(
         lambda *_: [],
-        lambda _, result, size=4096: ["NULL" if result is None else text(result), str(size)],
+        lambda _, result, size=4096: ["NULL" if result is None else _whole(result), str(size)],
         lambda result, *_: str(len(result) + 1),
     ),
     "read": Form(_fd, lambda _, result, fd, size: [_filled(result), str(size)], _length),

@@ -74,7 +74,8 @@ def _ioctl_argument(_: View, result: object, fd: int, request: int, argument: in
     if (known := evdev.argument(request, argument, result)) is not None:
         return [known]
     if isinstance(argument, int):
-        return [f"[{int(argument)}]"]
+        address = ioctl._IOC_SIZE(request)  # where there is none, the number itself is meant
+        return [hexadecimal(argument) if address else f"[{int(argument)}]"]
     return [video.argument(request, argument, result is not None) or hexadecimal_string(argument)]
 
 

@@ -17,9 +17,9 @@ def hexadecimal_string(data: Buffer) -> str:
     return _quoted("".join(f"\\x{byte:02x}" for byte in data[:LONGEST]), data)
 
 
-def c_string(data: Buffer) -> str:
+def c_string(data: Buffer, longest: int = LONGEST) -> str:
     """As C writes it, what is not printable in the shortest octal that the next byte cannot be read into."""
-    shown = bytes(data[:LONGEST])
+    shown = bytes(data[:longest])
     parts = []
     for byte, following in zip(shown, (shown + b"\0")[1:], strict=True):
         if byte in _ESCAPES:
@@ -28,8 +28,8 @@ def c_string(data: Buffer) -> str:
             parts.append(chr(byte))
         else:
             parts.append(f"\\{byte:03o}" if chr(following).isdigit() else f"\\{byte:o}")
-    return _quoted("".join(parts), data)
+    return _quoted("".join(parts), data, longest)
 
 
-def _quoted(text: str, data: Buffer) -> str:
-    return f'"{text}"' + ("..." if len(data) > LONGEST else "")
+def _quoted(text: str, data: Buffer, longest: int = LONGEST) -> str:
+    return f'"{text}"' + ("..." if len(data) > longest else "")

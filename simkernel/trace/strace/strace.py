@@ -103,7 +103,12 @@ class Strace(Exporter):
             take(record)
 
     def finish(self) -> None:
-        self._break()
+        self.cut()
+
+    def cut(self) -> None:
+        """Leave the line that is being written, if there is one: something else is to be shown first."""
+        if self._column:
+            self._end(" <unfinished ...>")
 
     # -- records ------------------------------------------------------------
 
@@ -179,7 +184,7 @@ class Strace(Exporter):
     # -- lines --------------------------------------------------------------
 
     def _begin(self, record: Record) -> None:
-        self._break()
+        self.cut()
         self._write(f"{record.fields['pid']:<5} ")
         if self._relative:
             whole, rest = divmod(max(record.time - self._last, 0), SECOND)
@@ -199,11 +204,6 @@ class Strace(Exporter):
     def _result(self, text: str) -> None:
         self._write(")")
         self._end(f"{' ' * (RESULT_COLUMN - 1 - self._column)} = {text}")
-
-    def _break(self) -> None:
-        """Leave the line that is being written, if there is one."""
-        if self._column:
-            self._end(" <unfinished ...>")
 
     def _write(self, text: str) -> None:
         self._file.write(text)

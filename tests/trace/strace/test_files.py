@@ -140,3 +140,10 @@ LINES: list[tuple[list[Record], str]] = [
 @pytest.mark.parametrize(("records", "line"), LINES)
 def test_a_call_is_a_line_of_strace(records: list[Record], line: str) -> None:
     assert printed(records) == [f"7     {line}"]
+
+
+def test_a_path_is_shown_whole() -> None:
+    path = "/sys/bus/simbus/devices/0:1/driver"
+    (line,) = printed(call("readlinkat", -100, path, result="../" * 20))
+    assert f'"{path}"' in line
+    assert f'"{"../" * 10}..", 4096'.replace('..", 4096', '.."..., 4096') in line
