@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from time import perf_counter
-from typing import Any
+from typing import Any, Final
 
 import click
 
@@ -15,7 +15,10 @@ from simkernel.cli.outputs import Outputs
 from simkernel.cli.progress import Progress
 from simkernel.cli.report import as_json, show
 from simkernel.engine import SimulationError
-from simkernel.scenario import Run
+from simkernel.scenario import Run, Scenario
+
+PART: Final = "only"
+"""The parameter of a scenario that has several parts."""
 
 
 def _settings(ctx: click.Context, option: click.Parameter, given: tuple[str, ...]) -> dict[str, str]:
@@ -28,12 +31,22 @@ def _settings(ctx: click.Context, option: click.Parameter, given: tuple[str, ...
     return settings
 
 
+def _with_part(scenario: Scenario, settings: dict[str, str], part: str) -> dict[str, str]:
+    """The settings with `--only part`, which is short for `--set only=part`."""
+    if not any(parameter.name == PART for parameter in scenario.parameters):
+        raise click.UsageError(f"scenario {scenario.name} has no parts to choose from: leave --only out")
+    if PART in settings:
+        raise click.UsageError(f"--only {part} and --set {PART}={settings[PART]}: leave one of them out")
+    return {**settings, PART: part}
+
+
 @click.command("run", short_help="Run a scenario.")
 @click.argument("name", metavar="NAME|FILE")
 @click.option("--seed", type=int, default=0, show_default=True, help="All chance comes from it.")
 @click.option(
     "--set", "settings", metavar="KEY=VALUE", multiple=True, callback=_settings, help="Set a parameter."
 )
+@click.option("--only", metavar="N", help="Run one part of a scenario that has several, as questions has.")
 @click.option("--json", "json", is_flag=True, help="Print one JSON object instead of the report.")
 @click.option("--trace", metavar="FILE", help="Write a Chrome trace, for Perfetto.")
 @click.option("--pcap", metavar="FILE", help="Write the netlink messages, for Wireshark.")
@@ -52,6 +65,7 @@ def command(
     name: str,
     seed: int,
     settings: dict[str, str],
+    only: str | None,
     json: bool,
     module_path: tuple[str, ...],
     debug: bool,
@@ -63,6 +77,8 @@ def command(
     """
     with Blame(debug):
         scenario = stories.load(stories.find(name))
+    if only is not None:
+        settings = _with_part(scenario, settings, only)
     try:
         run = Run(scenario, seed=seed, parameters=settings, module_path=module_path, debug=debug)
     except SimulationError as error:

@@ -1,0 +1,266 @@
+"""What are drivers, and where do they sit?  Between what is common to all devices of a kind, and the bus."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from simkernel import micros, millis
+from simkernel.hardware import Mouse
+from simkernel.scenario import Watch
+from simkernel.uapi.errno import error_name
+from simkernel.uapi.fcntl import O_RDONLY
+from simkernel.uapi.input import InputEvent
+from simkernel.uapi.input_event_codes import event_name
+from simkernel.uapi.stat import S_IFCHR, kind
+
+from .stage import ROOT, Stage
+
+NODE: Final = "/dev/input/event0"
+ON_THE_BUS: Final = "/sys/bus/simbus/devices/0:1"
+USER: Final = 1000
+RATE: Final = 1000
+ROOM: Final = 64 * InputEvent.SIZE
+STEPS: Final = 3
+F_OK: Final = 0
+ACCESSES: Final = ("rwmmio_read", "rwmmio_write")
+
+
+def drivers(stage: Stage) -> None:
+    """A device without a driver, with one, what goes through it, its neighbours, and without it again."""
+    mouse = Mouse()
+    without(stage, mouse)
+    loading(stage)
+    down(stage)
+    up(stage, mouse)
+    neighbours(stage)
+    unloading(stage, mouse)
+    stage.answer(
+        "A driver is the code in the kernel that knows the registers of one kind of device. It sits between "
+        "the bus below, over which it reads and writes them, and the kernel's common code above, by which "
+        "programs reach it. Requests go down through it, and what the device reports comes up through it."
+    )
+
+
+async def looker(app: Any, found: list[str]) -> None:
+    """Looks whether the mouse is there, which driver it has, and for its node."""
+    found.append("there" if await app.access(ON_THE_BUS, F_OK) else "not there")
+    try:
+        found.append(last_part(await app.readlink(f"{ON_THE_BUS}/driver")))
+    except OSError as error:
+        found.append(error_name(error.errno or 0))
+    try:
+        status = await app.stat(NODE)
+        found.append("a character device" if kind(status.st_mode) == S_IFCHR else "something else")
+    except OSError as error:
+        found.append(error_name(error.errno or 0))
+
+
+def last_part(path: str) -> str:
+    """The name of what a path leads to."""
+    return path.rpartition("/")[2]
+
+
+# -- without a driver -----------------------------------------------------------------
+
+
+def without(stage: Stage, mouse: Mouse) -> None:
+    """The bus notices a mouse; nobody can use it."""
+    stage.say("A mouse is plugged in, and 1 ms later it is moved. No driver for it is loaded.")
+    found: list[str] = []
+    with stage.watch("plug", "irq_raise", "irq_handler_entry", "kobject_uevent", "report") as seen:
+        stage.plug(mouse)
+        plugged = stage.machine.now
+        stage.machine.at(plugged + millis(1), mouse.move, STEPS)
+        stage.pass_time(millis(20))
+        stage.do(looker, found, name="looker", uid=USER)
+    stage.show(seen)
+    later = [each for each in seen.named("irq_raise") if each.time > plugged + millis(1)]
+    stage.fact("uevents", len(seen.named("kobject_uevent")), 1)
+    stage.fact("device", found[0], "there")
+    stage.fact("driver", found[1], "ENOENT")
+    stage.fact("node", found[2], "ENOENT")
+    stage.fact("interrupts_by_moving", len(later) + len(seen.named("report")), 0)
+    stage.so(
+        "A device without a driver is noticed and announced, and that is all: nothing in /dev, nobody who "
+        "has told it to report, and when it is moved nobody hears of it."
+    )
+
+
+# -- with a driver --------------------------------------------------------------------
+
+
+async def modprobe(app: Any) -> None:
+    """modprobe(8)."""
+    await app.modprobe("mouse")
+
+
+def loading(stage: Stage) -> None:
+    """The driver is loaded and takes the device."""
+    stage.say("Root loads the driver.")
+    found: list[str] = []
+    with stage.watch("module_load", "probe", "kobject_uevent", *ACCESSES) as seen:
+        stage.do(modprobe, name="modprobe")
+        stage.do(looker, found, name="looker", uid=USER)
+    stage.show(seen)
+    loaded = [each.fields["module"] for each in seen.named("module_load")]
+    (probe,) = seen.named("probe")
+    stage.fact("modules_loaded", " ".join(loaded), "devclass input mouse")
+    stage.fact("device_that_it_takes", probe.fields["device"], "0:1")
+    stage.fact("written_at_last", seen.named("rwmmio_write")[-1].fields["register"], "CONTROL")
+    stage.fact("driver_now", found[1], "mouse")
+    stage.fact("node_now", found[2], "a character device")
+    stage.so(
+        "The driver says which devices it serves; the kernel has it probe the one that is there. It sets the "
+        f"device up by its registers, and makes what programs can open: {NODE}."
+    )
+
+
+# -- down and up ----------------------------------------------------------------------
+
+
+async def setter(app: Any, stage: Stage, seen: Watch) -> None:
+    """Asks the driver for a quicker mouse."""
+    mouse = await app.genetlink("mouse")
+    with seen:
+        await mouse.do("set-rate", rate=RATE)
+    await mouse.close()
+
+
+def down(stage: Stage) -> None:
+    """A request, from the program to the register."""
+    stage.say("A request goes down: the mouse shall report 1000 times a second.")
+    seen = stage.watch("genl_doit", *ACCESSES)
+    stage.do(setter, stage, seen, name="setter", uid=USER)
+    stage.show(seen)
+    calls = seen.named("sys_enter", comm="setter"), seen.named("sys_exit", comm="setter")
+    (asked,), (written,) = seen.named("genl_doit"), seen.named("rwmmio_write")
+    stage.fact("register_written", written.fields["register"], "RATE")
+    stage.fact("value_written", written.fields["value"], RATE)
+    stage.legs(
+        "Down",
+        ("the program calls", "", calls[0][0].time),
+        ("the driver is asked", "kernel", asked.time),
+        ("the register has it", "driver, bus", written.time),
+        ("the program goes on", "kernel", calls[1][0].time),
+    )
+    stage.so(
+        "The program spoke of a rate, and its call ended in the kernel; the kernel asked the driver; the "
+        "driver wrote a register over the bus."
+    )
+
+
+async def admit(app: Any) -> None:
+    """Lets everybody open the mouse, as the rules of a system may."""
+    await app.chmod(NODE, 0o666)
+
+
+async def reader(app: Any, moves: list[str]) -> None:
+    """Waits for a move."""
+    fd = await app.open(NODE, O_RDONLY)
+    data = await app.read(fd, ROOM)
+    for at in range(0, len(data), InputEvent.SIZE):
+        event = InputEvent.unpack(data, at)
+        moves.append(f"{event_name(event.type, event.code)} {event.value}")
+
+
+def up(stage: Stage, mouse: Mouse) -> None:
+    """A move, from the device to the program."""
+    stage.say("A move comes up: a program waits for it.")
+    moves: list[str] = []
+    stage.do(admit, name=ROOT)
+    points = ("report", "irq_raise", "irq_handler_entry", "irq_handler_exit", *ACCESSES)
+    with stage.watch(*points) as seen:
+        stage.spawn(reader, moves, name="reader", uid=USER)
+        stage.machine.at(stage.machine.now + micros(500), mouse.move, STEPS)
+        stage.pass_time(millis(3))
+    stage.show(seen)
+    (report,), (begun,), (done,) = map(seen.named, ("report", "irq_handler_entry", "irq_handler_exit"))
+    told = seen.named("sys_exit", comm="reader", call="read")[0]
+    stage.fact("event", moves[0], f"REL_X {STEPS}")
+    stage.fact("reports", report.fields["dx"], STEPS)
+    stage.fact("handler", begun.fields["name"], "mouse")
+    stage.legs(
+        "Up",
+        ("the mouse has a report", "", report.time),
+        ("the driver's handler begins", "kernel", begun.time),
+        ("the handler is done", "driver, bus", done.time),
+        ("the program has the event", "kernel", told.time),
+    )
+    stage.so(
+        "The mouse raised its line; the kernel called the driver's handler; the driver read from the "
+        "registers what had happened and told the kernel's input core; and that woke the program."
+    )
+
+
+# -- where it sits --------------------------------------------------------------------
+
+
+async def tracer(app: Any, found: list[str]) -> None:
+    """Asks where the node comes from, and who uses the module `input`."""
+    found.append(await app.readlink("/sys/class/input/event0"))
+    found.append(" ".join(await app.listdir("/sys/module/input/holders")))
+
+
+async def surveyor(app: Any, path: str, floors: list[tuple[str, ...]]) -> None:
+    """Asks of each directory on a path below /sys/devices what it belongs to and what drives it."""
+    place = "/sys/devices"
+    for part in path.split("/"):
+        place += f"/{part}"
+        links = []
+        for name in ("subsystem", "driver"):
+            try:
+                target = await app.readlink(f"{place}/{name}")
+            except FileNotFoundError:
+                target = ""
+            links.append(target.replace("../", ""))
+        floors.append((part, *links))
+
+
+def neighbours(stage: Stage) -> None:
+    """What is above the driver and what is below."""
+    stage.say("Where is that? /sys tells: the way from the bus to the node, and who uses whom.")
+    found: list[str] = []
+    with stage.watch() as seen:
+        stage.do(tracer, found, name="tracer", uid=USER)
+    stage.show(seen)
+    path = found[0].removeprefix("../../devices/")
+    floors: list[tuple[str, ...]] = []
+    stage.do(surveyor, path, floors, name=ROOT)
+    stage.table("From the bottom to the top", ("directory", "subsystem", "driver"), floors)
+    driven = [part for part, _, driver in floors if driver]
+    stage.fact("path_of_the_node", path, "simbus0/0:1/input/input0/event0")
+    stage.fact("what_has_a_driver", " ".join(driven), "0:1")
+    stage.fact("driver_there", last_part(floors[1][2]), "mouse")
+    stage.fact("below", last_part(floors[1][1]), "simbus")
+    stage.fact("above", last_part(floors[-1][1]), "input")
+    stage.fact("users_of_input", found[1], "mouse")
+    stage.so(
+        "Below the driver is the bus, which knows that there is a device and not what it is. Above it is the "
+        "input core, which knows what a mouse is and not which one. The driver is what joins them."
+    )
+
+
+# -- and gone -------------------------------------------------------------------------
+
+
+async def rmmod(app: Any) -> None:
+    """rmmod(8)."""
+    await app.rmmod("mouse")
+
+
+def unloading(stage: Stage, mouse: Mouse) -> None:
+    """Without the driver the device is as before."""
+    stage.say("The driver is unloaded, and the mouse is moved once more.")
+    found: list[str] = []
+    with stage.watch("remove", "kobject_uevent", "module_free", "report", "irq_raise", *ACCESSES) as seen:
+        stage.do(rmmod, name="rmmod")
+        mouse.move(STEPS)
+        stage.pass_time(millis(20))
+        stage.do(looker, found, name="looker", uid=USER)
+    stage.show(seen)
+    stage.fact("devices_let_go", len(seen.named("remove")), 1)
+    stage.fact("device_at_last", found[0], "there")
+    stage.fact("driver_at_last", found[1], "ENOENT")
+    stage.fact("node_at_last", found[2], "ENOENT")
+    stage.fact("reports_at_last", len(seen.named("report") + seen.named("irq_raise")), 0)
+    stage.so("The node has gone with the driver, for it was the driver's. The device is there, and mute.")

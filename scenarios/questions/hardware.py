@@ -1,0 +1,198 @@
+"""Can an application talk to hardware directly?  It has no address for it; it asks the driver."""
+
+from __future__ import annotations
+
+import zlib
+from typing import Any, Final
+
+from simkernel.hardware import Camera
+from simkernel.hardware.bus.registers import WINDOW_SIZE, window
+from simkernel.hardware.camera import registers
+from simkernel.uapi.errno import error_name
+from simkernel.uapi.fcntl import O_RDWR
+from simkernel.uapi.mman import MAP_SHARED, PROT_READ, PROT_WRITE
+from simkernel.uapi.video import ioctls
+from simkernel.uapi.video.structures import (
+    V4l2Buffer,
+    V4l2Control,
+    V4l2Format,
+    V4l2PixFormat,
+    V4l2Requestbuffers,
+    V4l2Streamparm,
+)
+from simkernel.uapi.video.v4l2_controls import V4L2_CID_GAIN
+from simkernel.uapi.video.videodev2 import V4L2_BUF_TYPE_VIDEO_CAPTURE, V4L2_PIX_FMT_GREY
+
+from .stage import ROOT, Stage
+
+NODE: Final = "/dev/video0"
+USER: Final = 1000
+GAIN: Final = 40
+WIDTH, HEIGHT = 160, 120
+BUFFERS: Final = 3
+CRC: Final = 4
+"""The last bytes of a frame are its checksum."""
+CAPTURE: Final = V4L2_BUF_TYPE_VIDEO_CAPTURE
+ACCESSES: Final = ("rwmmio_read", "rwmmio_write")
+
+
+def hardware(stage: Stage) -> None:
+    """No way for the program, one for the driver, one for the device, and what a driver may map."""
+    camera = Camera()
+    stage.plug(camera)
+    stage.do(prepare, name=ROOT)
+    assert camera.slot is not None
+    attempts(stage, camera.slot.address + registers.GAIN)
+    asking(stage)
+    frames(stage, camera.slot.number)
+    stage.answer(
+        "No. A program has no address for a register: it asks the driver, by a system call, and the driver "
+        "reads and writes. The hardware writes to memory and interrupts, and the driver wakes the program. "
+        "What a program touches itself is what a driver has mapped for it, and the driver says what that is."
+    )
+
+
+async def prepare(app: Any) -> None:
+    """Loads the driver, and lets everybody open the camera, as the rules of a system may."""
+    await app.modprobe("camera")
+    await app.chmod(NODE, 0o666)
+
+
+# -- directly -------------------------------------------------------------------------
+
+
+async def intruder(app: Any, address: int, errors: list[str]) -> None:
+    """Knows from the data sheet where a register is, and tries to get there."""
+    try:
+        await app.open("/dev/mem", O_RDWR)
+    except OSError as error:
+        errors.append(error_name(error.errno or 0))
+    fd = await app.open(NODE, O_RDWR)
+    try:  # as C would: with a pointer to there
+        await app.call("ioctl", fd, ioctls.VIDIOC_G_CTRL, address)
+    except OSError as error:
+        errors.append(error_name(error.errno or 0))
+    await app.close(fd)
+
+
+def attempts(stage: Stage, address: int) -> None:
+    """Neither as a user nor as root."""
+    stage.say(
+        f"The camera's data sheet says that its gain is set in the register at {address:#x}. A program tries "
+        "to get there: first as an ordinary user, then as root."
+    )
+    by_user: list[str] = []
+    by_root: list[str] = []
+    with stage.watch(*ACCESSES) as seen:
+        stage.do(intruder, address, by_user, name="user", uid=USER)
+        stage.do(intruder, address, by_root, name="super")
+    stage.show(seen)
+    stage.fact("errors_of_the_user", " ".join(by_user), "ENOENT EFAULT")
+    stage.fact("errors_of_root", " ".join(by_root), "ENOENT EFAULT")
+    stage.fact("registers_reached", len(seen.named("rwmmio_read") + seen.named("rwmmio_write")), 0)
+    stage.so(
+        "An address in a program is an address in the program's own memory, and at that one it has none: "
+        "EFAULT. There is no file with the machine's memory either. No register was reached, by root neither."
+    )
+
+
+# -- by the driver ----------------------------------------------------------------------
+
+
+async def viewer(app: Any) -> None:
+    """Has the camera's gain set, and its format told."""
+    fd = await app.open(NODE, O_RDWR)
+    await app.ioctl(fd, ioctls.VIDIOC_S_CTRL, bytearray(V4l2Control(V4L2_CID_GAIN, GAIN).pack()))
+    await app.ioctl(fd, ioctls.VIDIOC_G_PARM, bytearray(V4l2Streamparm(CAPTURE).pack()))
+    await app.close(fd)
+
+
+def asking(stage: Stage) -> None:
+    """The same register, set by the driver."""
+    stage.say("The same register, by the driver: the program opens the camera and asks.")
+    with stage.watch(*ACCESSES) as seen:
+        stage.do(viewer, name="user", uid=USER)
+    stage.show(seen)
+    (written,) = seen.named("rwmmio_write")
+    (read,) = seen.named("rwmmio_read")
+    calls = seen.named("sys_exit", comm="user", call="ioctl")
+    within = [
+        sum(each.fields["entered"] < access.time <= each.time for each in calls) for access in (written, read)
+    ]
+    stage.fact("register_written", written.fields["register"], "GAIN")
+    stage.fact("value_written", written.fields["value"], GAIN)
+    stage.fact("register_read", read.fields["register"], "FRAME_INTERVAL")
+    stage.fact("accesses_within_a_call", sum(within), 2)
+    stage.so(
+        "While the program was in ioctl(2), the driver wrote one register for it, and read another. The "
+        "program named a file, a request and a control; the driver knows the address."
+    )
+
+
+# -- frames -------------------------------------------------------------------------------
+
+
+async def streamer(app: Any, stage: Stage, slot: int) -> None:
+    """Maps frame buffers, has a frame filled, and looks at it."""
+    fd = await app.open(NODE, O_RDWR)
+
+    async def ask(request: int, argument: Any) -> Any:
+        data = bytearray(argument.pack())
+        await app.ioctl(fd, request, data)
+        return type(argument).unpack(data)
+
+    picture = V4l2PixFormat(WIDTH, HEIGHT, V4L2_PIX_FMT_GREY)
+    await ask(ioctls.VIDIOC_S_FMT, V4l2Format(CAPTURE, picture.pack()))
+    await ask(ioctls.VIDIOC_REQBUFS, V4l2Requestbuffers(BUFFERS, CAPTURE))
+    mapped = [await ask(ioctls.VIDIOC_QUERYBUF, V4l2Buffer(index, CAPTURE)) for index in range(BUFFERS)]
+    with stage.watch() as mapping:
+        memory = [await map_shared(app, fd, each.length, each.m) for each in mapped]
+        error = ""
+        try:
+            await map_shared(app, fd, WINDOW_SIZE, window(slot))
+        except OSError as refused:
+            error = error_name(refused.errno or 0)
+    stage.show(mapping)
+    stage.fact("buffers_mapped", len(memory), BUFFERS)
+    stage.fact("registers_mapped", error, "EINVAL")
+    stage.so(
+        "A driver may map memory into a program, and decides which: the buffers for frames it maps, the "
+        "registers it does not."
+    )
+    for each in mapped:
+        await ask(ioctls.VIDIOC_QBUF, each)
+    await app.ioctl(fd, ioctls.VIDIOC_STREAMON, CAPTURE.to_bytes(4, "little"))
+    stage.say("Now the camera takes a picture, and the program sleeps until it is there.")
+    with stage.watch("frame_start", "dma_write", "irq_raise", "irq_handler_entry", *ACCESSES) as seen:
+        taken = await ask(ioctls.VIDIOC_DQBUF, V4l2Buffer(0, CAPTURE))
+    stage.show(seen)
+    with stage.watch() as looking:
+        frame = bytes(memory[taken.index][: taken.bytesused])
+    await app.close(fd)
+    stage.fact("calls_for_a_frame", len(seen.named("sys_enter")), 1)
+    stage.fact("frames_written_by_the_camera", len(seen.named("dma_write", length=len(frame))), 1)
+    stage.fact("interrupts", len(seen.named("irq_handler_entry")), 1)
+    stage.fact("bytes_looked_at", len(frame), WIDTH * HEIGHT)
+    stage.fact("calls_to_look_at_them", len(looking.named("sys_enter")), 0)
+    stage.fact("checksum_is_right", zlib.crc32(frame[:-CRC]) == int.from_bytes(frame[-CRC:], "little"), True)
+    stage.so(
+        "The camera wrote the frame to memory and raised its line; the driver's handler took it and woke the "
+        f"program. Then the program read {len(frame)} bytes without one call: they lie in memory that "
+        "camera, driver and program share."
+    )
+
+
+def frames(stage: Stage, slot: int) -> None:
+    """Up: DMA, an interrupt, a program that is woken, and memory that is mapped."""
+    stage.say(
+        "The other way. A frame is much to copy, so the program maps the driver's buffers into its own "
+        "memory. At last it tries to map the registers as well."
+    )
+    stage.do(streamer, stage, slot, name="user", uid=USER)
+
+
+async def map_shared(app: Any, fd: int, length: int, offset: int) -> memoryview:
+    """mmap(2), as C has it."""
+    mapped = await app.call("mmap", 0, length, PROT_READ | PROT_WRITE, MAP_SHARED, fd, offset)
+    memory: memoryview = mapped.memory
+    return memory

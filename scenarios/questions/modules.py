@@ -1,0 +1,153 @@
+"""Is every module a driver?  No, and not every driver is a module."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import attrs
+
+from simkernel.hardware import Camera, Mouse
+from simkernel.uapi.fcntl import O_WRONLY
+from simkernel.uapi.netlink import NLM_F_REQUEST, NLMSG_MIN_TYPE, iterate_messages, message
+from simkernel.uapi.socket import AF_NETLINK, SOCK_RAW
+
+from .stage import ROOT, Stage
+
+DRIVERS: Final = "/sys/bus/simbus/drivers"
+NETLINK_HELLO: Final = 17
+"""The protocol that the module `hello` serves."""
+ROOM: Final = 4096
+USER: Final = 1000
+ACCESSES: Final = ("rwmmio_read", "rwmmio_write")
+
+
+def modules(stage: Stage) -> None:
+    """Drivers that are no modules, modules that are drivers, modules that are none."""
+    built_in(stage)
+    loaded(stage)
+    greeting(stage)
+    stage.answer(
+        "No. A module is code that can be loaded into the running kernel; a driver is code that serves a "
+        "device. camera and mouse are both. The driver of the hot-plug controller is no module; and "
+        "devclass, hello, input and video are modules that drive nothing."
+    )
+
+
+# -- drivers that are no modules ----------------------------------------------------------
+
+
+async def looker(app: Any, found: dict[str, str]) -> None:
+    """Reads what is loaded and who takes interrupts, and writes to /dev/null."""
+    found["modules"] = (await app.read_file("/proc/modules")).decode()
+    found["interrupts"] = (await app.read_file("/proc/interrupts")).decode()
+    fd = await app.open("/dev/null", O_WRONLY)
+    found["null"] = str(await app.write(fd, b"hello"))
+    await app.close(fd)
+
+
+def built_in(stage: Stage) -> None:
+    """Without a single module, a device is noticed by what is a driver all the same."""
+    stage.say("No module is loaded. A camera is plugged in, and a program looks around.")
+    found: dict[str, str] = {}
+    with stage.watch("plug", "irq_raise", "irq_handler_entry", "kobject_uevent", *ACCESSES) as seen:
+        stage.plug(Camera())
+        stage.machine.run()
+        stage.do(looker, found, name="looker", uid=USER)
+    stage.show(seen)
+    handlers = [line.split()[-1] for line in found["interrupts"].splitlines()[1:]]
+    (taken,) = seen.named("irq_handler_entry")
+    stage.fact("modules_loaded", len(found["modules"].splitlines()), 0)
+    stage.fact("interrupt_taken_by", taken.fields["name"], "hotplug")
+    stage.fact("handlers_in_proc_interrupts", " ".join(handlers), "hotplug")
+    stage.fact("bytes_written_to_null", found["null"], "5")
+    stage.note("register_accesses", len(seen.named("rwmmio_read") + seen.named("rwmmio_write")))
+    stage.so(
+        "An interrupt was taken, and registers were read and written: by a driver, that of the hot-plug "
+        "controller. And /dev/null took 5 bytes. Both are built into the kernel, and in no list of modules."
+    )
+
+
+# -- modules that are drivers, and others ---------------------------------------------------
+
+
+@attrs.frozen
+class Module:
+    """A loaded module: who uses it, the drivers it has registered, the devices that they serve."""
+
+    name: str
+    users: str
+    drivers: str
+    devices: str
+
+
+async def load(app: Any) -> None:
+    """Loads two drivers, and what they need, and one more module."""
+    for name in ("camera", "mouse", "hello"):
+        await app.modprobe(name)
+
+
+async def lister(app: Any, found: list[Module]) -> None:
+    """lsmod(8), and for each module what /sys says of its drivers."""
+    for each in await app.lsmod():
+        name = each["name"]
+        registered = await app.listdir(f"/sys/module/{name}/drivers")
+        devices = [
+            link
+            for driver in registered
+            for link in await app.listdir(f"{DRIVERS}/{driver.partition(':')[2]}")
+            if ":" in link
+        ]
+        found.append(Module(name, " ".join(each["users"]), " ".join(registered), " ".join(devices)))
+
+
+def loaded(stage: Stage) -> None:
+    """Six modules, of which two are drivers."""
+    stage.say(
+        "Root plugs in a mouse, too, and loads the modules camera, mouse and hello; modprobe loads what they "
+        "need. Then /proc/modules, /sys/module/*/drivers and /sys/bus/simbus/drivers are read."
+    )
+    found: list[Module] = []
+    stage.plug(Mouse())
+    with stage.watch("module_load", "probe") as seen:
+        stage.do(load, name=ROOT)
+    stage.show(seen)
+    stage.do(lister, found, name=ROOT)
+    stage.table(
+        "The modules",
+        ("module", "used by", "its drivers", "and their devices"),
+        [attrs.astuple(each) for each in found],
+    )
+    stage.fact("drivers", " ".join(sorted(each.name for each in found if each.drivers)), "camera mouse")
+    others = sorted(each.name for each in found if not each.drivers)
+    stage.fact("not_drivers", " ".join(others), "devclass hello input video")
+    stage.fact("devices_served", sum(len(each.devices.split()) for each in found), 2)
+    stage.fact("devices_probed", len(seen.named("probe")), 2)
+    stage.so(
+        "Two of six modules have registered a driver, and each serves a device. The other four have none: "
+        "three are used by these drivers, and one by nobody in the kernel."
+    )
+
+
+# -- a module that drives nothing -------------------------------------------------------------
+
+
+async def guest(app: Any, greetings: list[str]) -> None:
+    """Says her name to the module `hello`."""
+    async with await app.socket(AF_NETLINK, SOCK_RAW, NETLINK_HELLO) as sock:
+        await sock.sendto(message(NLMSG_MIN_TYPE, b"Ada", flags=NLM_F_REQUEST), (0, 0))
+        _, payload = next(iterate_messages(memoryview(await sock.recv(ROOM))))
+        greetings.append(bytes(payload).decode())
+
+
+def greeting(stage: Stage) -> None:
+    """What the one serves that nobody uses: programs."""
+    stage.say("What does hello do, then? A program asks it.")
+    greetings: list[str] = []
+    with stage.watch("irq_handler_entry", *ACCESSES) as seen:
+        stage.do(guest, greetings, name="guest", uid=USER)
+    stage.show(seen)
+    accesses = seen.named("rwmmio_read") + seen.named("rwmmio_write")
+    stage.fact("greeting", greetings[0], "Hello, Ada!")
+    stage.fact("registers_touched", len(accesses), 0)
+    stage.fact("interrupts", len(seen.named("irq_handler_entry")), 0)
+    stage.so("It has answered, and no register was touched: it serves programs, and no device.")

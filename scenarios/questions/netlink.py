@@ -1,0 +1,238 @@
+"""What is netlink for?  For conversations that a call cannot carry."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from simkernel import micros
+from simkernel.hardware import Camera, Mouse
+from simkernel.uapi.doors import DOORS_START, DoorsStart
+from simkernel.uapi.errno import error_name
+from simkernel.uapi.fcntl import O_RDWR
+from simkernel.uapi.genetlink import GENL_HDRLEN
+from simkernel.uapi.ioctl import _IOW
+from simkernel.uapi.netlink import NETLINK_KOBJECT_UEVENT, NLA_HDRLEN, NLMSG_HDRLEN, locate_attributes
+from simkernel.uapi.socket import AF_NETLINK, SOCK_RAW
+from simkernel.uapi.structure import U64
+from simkernel.uapi.uevent import UEVENT_GROUP
+from simkernel.uapi.video.ioctls import VIDIOC_G_CTRL
+from simkernel.uapi.video.structures import V4l2Control
+from simkernel.uapi.video.v4l2_controls import V4L2_CID_GAIN
+
+from .stage import ROOT, Stage
+
+LISTENERS: Final = ("desktop", "logger", "udevd")
+ROOM: Final = 4096
+USER: Final = 1000
+GAIN: Final = 40
+NUMBER, COUNT, INTERVAL = 1, 3, 4
+"""Attributes of the family `doors`, as drivers/doors/doors.yaml counts them."""
+ATTRIBUTES: Final = {NUMBER: "number", 2: "time", COUNT: "count", INTERVAL: "interval"}
+
+
+def netlink(stage: Stage) -> None:
+    """The kernel begins, many hear it, an error says what is wrong, and a message can grow."""
+    stage.plug(Camera())
+    stage.do(prepare, name=ROOT)
+    news(stage)
+    asking(stage)
+    errors(stage)
+    growing(stage)
+    stage.answer(
+        "Netlink is for what a call cannot carry: the kernel may begin, one message reaches everybody who "
+        "listens, and it is made of attributes that say what they are, so that an error can name the "
+        "wrong one and a message can grow."
+    )
+
+
+async def prepare(app: Any) -> None:
+    """Loads what the programs are going to use."""
+    await app.modprobe("camera")
+    await app.modprobe("doors")
+    await app.chmod("/dev/video0", 0o666)
+
+
+# -- the kernel begins ------------------------------------------------------------
+
+
+async def listener(app: Any, heard: list[bytes]) -> None:
+    """Waits for news of devices."""
+    sock = await app.socket(AF_NETLINK, SOCK_RAW, NETLINK_KOBJECT_UEVENT)
+    await sock.bind((0, UEVENT_GROUP))
+    heard.append(await sock.recv(ROOM))
+
+
+def news(stage: Stage) -> None:
+    """A mouse is plugged in, and three programs that sleep are told."""
+    stage.say("Three programs wait for news of devices. Then somebody plugs a mouse in.")
+    heard: list[bytes] = []
+    with stage.watch("plug", "irq_raise", "irq_handler_entry", "kobject_uevent", "netlink_broadcast") as seen:
+        for name in LISTENERS:
+            stage.do(listener, heard, name=name, uid=USER)
+        plugged = stage.machine.now
+        stage.plug(Mouse())
+        stage.machine.run()
+    stage.show(seen)
+    calls = [each for each in seen.named("sys_enter") if each.fields["comm"] in LISTENERS]
+    last = {each.fields["comm"]: each for each in calls if each.time <= plugged}
+    asleep = [each for each in last.values() if each.fields["call"] == "recvfrom"]
+    stage.fact("listeners_asleep", len(asleep), 3)
+    stage.fact("calls_after_the_plug", sum(each.time > plugged for each in calls), 0)
+    stage.fact("messages_sent", len(seen.named("netlink_broadcast")), 1)
+    stage.fact("programs_that_heard", len(heard), 3)
+    stage.fact("different_messages_heard", len(set(heard)), 1)
+    stage.so(
+        "The kernel began: nobody had asked. It sent one message to a group, and all three programs in that "
+        "group, which slept, have it."
+    )
+
+
+# -- a call must be made ------------------------------------------------------------
+
+
+async def asker(app: Any, answers: list[int]) -> None:
+    """Wants to know when the camera's gain changes, and has nothing but ioctl(2)."""
+    fd = await app.open("/dev/video0", O_RDWR)
+    for _ in range(3):
+        control = bytearray(V4l2Control(V4L2_CID_GAIN).pack())
+        await app.ioctl(fd, VIDIOC_G_CTRL, control)
+        answers.append(V4l2Control.unpack(control).value)
+        await app.sleep(1e-3)
+    await app.close(fd)
+
+
+async def tuner(app: Any) -> None:
+    """Changes it."""
+    camera = await app.genetlink("camera")
+    await camera.do("set-control", control="gain", value=GAIN)
+    await camera.close()
+
+
+def asking(stage: Stage) -> None:
+    """An ioctl is a question: who wants to know of a change asks again and again."""
+    stage.say("A program has only ioctl(2) to learn when the camera's gain changes. So it asks.")
+    answers: list[int] = []
+    with stage.watch("rwmmio_write") as seen:
+        stage.spawn(asker, answers, name="asker", uid=USER)
+        stage.pass_time(micros(1500))
+        stage.do(tuner, name=ROOT)
+    stage.show(seen)
+    (change,) = seen.named("rwmmio_write")
+    returns = [each for each in seen.named("sys_exit", comm="asker") if each.time > change.time]
+    learned = next(each for each in returns if each.fields["call"] == "ioctl")
+    late = learned.time - change.time
+    stage.fact("times_asked", len(seen.named("sys_enter", comm="asker", call="ioctl")), 3)
+    stage.fact("answers_before_the_change", len(set(answers[:-1])), 1)
+    stage.fact("answer_after_it", answers[-1], GAIN)
+    stage.fact("what_ends_first_after_it", returns[0].fields["call"], "nanosleep")
+    stage.note("ns_until_it_knew", late)
+    stage.so(
+        "A call is begun by the program. The gain changed, and nobody told it: it had asked twice in vain, "
+        f"and knew {late / 1000:.0f} µs late, when it asked again."
+    )
+
+
+# -- attributes -----------------------------------------------------------------------
+
+
+async def caller(app: Any, errors: list[str]) -> None:
+    """Asks the module `doors` for events 0 ns apart, which cannot be, by ioctl(2)."""
+    fd = await app.open("/dev/doors/event", O_RDWR)
+    try:
+        await app.ioctl(fd, DOORS_START, bytearray(DoorsStart(interval=0, count=3).pack()))
+    except OSError as error:
+        errors.append(error_name(error.errno or 0))
+
+
+async def requester(app: Any, stage: Stage, errors: list[OSError]) -> None:
+    """Asks the same over netlink."""
+    doors = await app.genetlink("doors")
+    with stage.watch("netlink_extack") as seen:
+        try:
+            await doors.do("start", interval=0, count=3)
+        except OSError as error:
+            errors.append(error)
+    stage.show(seen)
+    (sent,) = seen.named("sys_enter", call="sendto")
+    offset = errors[-1].extack.offset  # type: ignore[attr-defined]
+    wrong = {start: kind for kind, start, _ in attributes(sent.fields["arguments"][1])}.get(offset)
+    stage.fact("attribute_at_that_offset", ATTRIBUTES.get(wrong or 0, ""), "interval")
+
+
+def attributes(message: bytes) -> list[tuple[int, int, bytes]]:
+    """The attributes of a message of generic netlink: what, at which byte it begins, its payload."""
+    located, _ = locate_attributes(message, NLMSG_HDRLEN + GENL_HDRLEN)
+    return [(kind, start - NLA_HDRLEN, message[start:end]) for kind, start, end in located]
+
+
+def errors(stage: Stage) -> None:
+    """The same mistake, told by an ioctl and by netlink."""
+    stage.say(
+        "Now a mistake. A module gives events; they are asked for with an interval of 0, first by "
+        "ioctl(2), then over netlink."
+    )
+    by_ioctl: list[str] = []
+    by_netlink: list[OSError] = []
+    with stage.watch() as seen:
+        stage.do(caller, by_ioctl, name="caller")
+    stage.show(seen)
+    stage.do(requester, stage, by_netlink, name="asker", uid=USER)
+    extack = by_netlink[0].extack  # type: ignore[attr-defined]
+    stage.fact("error_by_ioctl", by_ioctl[0], "EINVAL")
+    stage.fact("error_by_netlink", error_name(by_netlink[0].errno or 0), "ERANGE")
+    stage.fact("message", extack.message, "integer out of range")
+    stage.note("offset", extack.offset)
+    stage.so(
+        f"ioctl(2) has a number for an answer: something was wrong. Netlink's answer has a text, and byte "
+        f"{extack.offset} of the request, where the attribute begins that was wrong: the interval."
+    )
+
+
+async def old_program(app: Any, stage: Stage) -> None:
+    """Was written when an event had nothing but its number; in the meantime it has a time as well."""
+    doors = await app.genetlink("doors")
+    await doors.join("events")
+    with stage.watch("netlink_broadcast") as seen:
+        message = await doors.event_socket.recv(ROOM)
+    stage.show(seen)
+    there = attributes(message)
+    known = [int.from_bytes(payload, "little") for kind, _, payload in there if kind == NUMBER]
+    stage.fact("attributes_in_the_message", len(there), 2)
+    stage.fact("attributes_it_knows", len(known), 1)
+    stage.fact("number_it_read", known[0], 1)
+
+
+async def new_program(app: Any, errors: list[str]) -> None:
+    """Hands a structure to ioctl(2) that has a field more than the driver's."""
+    fd = await app.open("/dev/doors/event", O_RDWR)
+    longer = DoorsStart(interval=1, count=1).pack() + bytes(U64.size)
+    try:
+        await app.ioctl(fd, _IOW("D", 0x03, len(longer)), bytearray(longer))
+    except OSError as error:
+        errors.append(error_name(error.errno or 0))
+
+
+async def begin(app: Any) -> None:
+    """Asks for one event."""
+    doors = await app.genetlink("doors")
+    await doors.do("start", interval=micros(100), count=1)
+    await doors.close()
+
+
+def growing(stage: Stage) -> None:
+    """A message has an attribute that the program does not know; a structure has a field too many."""
+    stage.say(
+        "Programs are older than modules, or newer. This one knows the number of an event, and not "
+        "yet its time; and that one's structure is 8 bytes longer than the module's."
+    )
+    stage.spawn(old_program, stage, name="old", uid=USER)
+    stage.do(begin, name=ROOT)
+    refused: list[str] = []
+    with stage.watch() as seen:
+        stage.do(new_program, refused, name="new", uid=USER)
+    stage.show(seen)
+    stage.fact("error_of_the_longer_structure", refused[0], "ENOTTY")
+    stage.so(
+        "An attribute tells its type and its length, so a program passes over what it does not know. A "
+        "structure that has grown makes another request of ioctl(2), which the driver has never heard of."
+    )

@@ -1,0 +1,130 @@
+"""What the questions have in common: what is seen, what that shows, and the sentence that follows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from itertools import pairwise
+from textwrap import fill
+from typing import Any, Final
+
+from simkernel import Machine
+from simkernel.hardware import Device
+from simkernel.scenario import Run, Transcript, Watch
+
+WIDTH: Final = 80
+ROOT: Final = "root"
+"""Programs of this name prepare what the others need, and are not shown."""
+
+Fact = bool | int | str
+
+
+class NotShown(Exception):
+    """The run has not shown what would have been said of it."""
+
+
+class Stage:
+    """One question on the machine of a run.
+
+    `facts` is what the run has shown, by name.
+    """
+
+    def __init__(self, run: Run, machine: Machine, transcript: Transcript, name: str) -> None:
+        self.machine = machine
+        self.facts: dict[str, Fact] = {}
+        self._run = run
+        self._transcript = transcript
+        self._name = name
+        self._zero: int | None = None
+        """What times count from: when the first thing was seen."""
+        self._unsaid: list[str] = []
+        self._plugged: list[Device] = []
+
+    # -- the report -----------------------------------------------------------
+
+    def say(self, text: str) -> None:
+        """A paragraph."""
+        self._run.text(fill(text, WIDTH))
+
+    def watch(self, *points: str) -> Watch:
+        """What happens in this block is seen: calls, and tracepoints of these names."""
+        if self._zero is None:
+            self._zero = self.machine.now
+        return self._transcript.watch(*points, zero=self._zero)
+
+    def show(self, seen: Watch) -> None:
+        """Print what was seen."""
+        self._run.text(seen.text())
+
+    def table(self, title: str, columns: Iterable[str], rows: Iterable[Iterable[str | int | None]]) -> None:
+        """Print a table."""
+        self._run.table(title, columns, rows)
+
+    def fact(self, name: str, value: Fact, expected: Fact) -> None:
+        """Write down what the run has shown.  NotShown if it is not as the next sentence will have it."""
+        self.facts[name] = value
+        if type(value) is not type(expected) or value != expected:
+            raise NotShown(f"{self._name}: {name} is {value!r} and not {expected!r}, so nothing follows")
+        self._unsaid.append(name)
+
+    def note(self, name: str, value: Fact) -> None:
+        """Write down what may be one way or another."""
+        self.facts[name] = value
+
+    def so(self, sentence: str) -> None:
+        """A sentence that the facts since the last one have shown to be true.  NotShown if there are none."""
+        if not self._unsaid:
+            raise NotShown(f"{self._name}: nothing has shown that {sentence}")
+        self._unsaid.clear()
+        self._run.text(fill(sentence, WIDTH, initial_indent="=> ", subsequent_indent="   "))
+
+    def answer(self, sentence: str) -> None:
+        """The answer, which sums up what was said."""
+        self._run.text(fill(sentence, WIDTH, initial_indent="Answer: "))
+
+    def legs(self, way: str, *milestones: tuple[str, str, int]) -> None:
+        """A table of how long each leg of a way took.
+
+        A milestone is what happened, where the time before it was spent, and when it was [ns].
+        """
+        rows = [
+            (where, before, after, to - since)
+            for (before, _, since), (after, where, to) in pairwise(milestones)
+        ]
+        whole = milestones[-1][2] - milestones[0][2]
+        self.table(f"{way}: {whole} ns", ("time spent in", "from", "to", "ns"), rows)
+        for number, (*_, ns) in enumerate(rows, 1):
+            self.note(f"{way.lower()}_{number}_ns", ns)
+
+    # -- the machine ------------------------------------------------------------
+
+    def plug(self, device: Device) -> None:
+        """Plug a device in; it is unplugged when the question is done with."""
+        self.machine.plug(device)
+        self._plugged.append(device)
+
+    def clear(self) -> None:
+        """Leave the machine as it was: nothing plugged in and nothing loaded."""
+        for device in self._plugged:
+            self.machine.unplug(device)
+        self.do(_unload, name=ROOT)
+
+    def spawn(self, program: Callable[..., Any], *arguments: Any, **options: Any) -> None:
+        """Start a program."""
+        self.machine.spawn(program, *arguments, **options)
+
+    def do(self, program: Callable[..., Any], *arguments: Any, **options: Any) -> None:
+        """Let a program run to its end, and everything else that comes of it."""
+        self.machine.spawn(program, *arguments, **options)
+        self.machine.run()
+
+    def pass_time(self, ns: int) -> None:
+        """Let the machine run on for a while."""
+        self.machine.run(until=self.machine.now + ns)
+
+
+async def _unload(app: Any) -> None:
+    """Unloads every module, those first that use others."""
+    while loaded := await app.lsmod():
+        for module in loaded:
+            if not module["users"]:
+                await app.rmmod(module["name"])
