@@ -6,6 +6,7 @@ Sources: `netlink_rcv_skb()` and `netlink_ack()` of af_netlink.c.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from struct import Struct
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 from simkernel.engine import KERNEL
@@ -21,11 +22,8 @@ from simkernel.uapi.netlink import (
     NLMSG_ERROR,
     NLMSG_HDRLEN,
     NLMSG_MIN_TYPE,
-    NlMsgErr,
     NlMsgHdr,
-    align4,
 )
-from simkernel.uapi.structure import S32
 
 if TYPE_CHECKING:
     from simkernel.kernel.net.namespace import Net
@@ -42,6 +40,8 @@ Handler = Callable[[R], object]
 """Handles a message: None is success, OSError an error; NO_ACK; or an awaitable of one of these."""
 
 _header = NlMsgHdr.LAYOUT.unpack_from
+_ANSWER: Final = Struct(NlMsgHdr.LAYOUT.format + "i")
+"""An answer's header and its errno; what it is about follows."""
 
 
 class Request:
@@ -185,30 +185,26 @@ def acknowledge(request: Request, error: int) -> None:
 
     An error comes with the message it is about, unless NETLINK_CAP_ACK is set; success never does.
     """
-    sender = request.sender
-    echo = b""
-    flags = 0
+    sender, start = request.inbound.sender, request.start
     if error and not sender.flags & CAP_ACK:
-        echo = request.data[request.start + NLMSG_HDRLEN : request.end]
+        about = request.data[start : start + request.length] + bytes(-request.length & 3)
+        flags = 0
     else:
+        about = request.data[start : start + NLMSG_HDRLEN]
         flags = NLM_F_CAPPED
-    extack_size = 0
+    extack, room = b"", 0
     if request.has_extack:
         _trace(request)
-        if sender.flags & EXT_ACK:
-            extack_size = request.extack.size(error)
-    if extack_size:
-        flags |= NLM_F_ACK_TLVS
-    size = NLMSG_HDRLEN + align4(NlMsgErr.SIZE + len(echo) + extack_size)
-    head = S32.pack(-error) + request.data[request.start : request.start + NLMSG_HDRLEN]
-    writer = MessageWriter(size)
-    place = writer.begin(NLMSG_ERROR, flags, request.seq, request.portid, head)
-    writer.append(echo)
-    if extack_size:
-        request.extack.write(writer, error)
-    writer.end(place)
+        if sender.flags & EXT_ACK and (room := request.extack.size(error)):
+            flags |= NLM_F_ACK_TLVS
+            writer = MessageWriter(room)
+            request.extack.write(writer, error)
+            extack = bytes(writer.data)
+    size = _ANSWER.size + len(about) + room
+    length = _ANSWER.size + len(about) + len(extack)
+    head = _ANSWER.pack(length, NLMSG_ERROR, flags, request.seq, sender.portid, -error)
     try:
-        request.sock.send(bytes(writer.data), request.portid, size)
+        request.sock.send(head + about + extack, sender.portid, size)
     except OSError as raised:
         if raised.errno == ENOBUFS:  # no memory for the answer
             sender.report_error(ENOBUFS)
