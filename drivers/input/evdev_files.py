@@ -6,7 +6,7 @@ from collections.abc import Awaitable
 from typing import Final
 
 from simkernel.driverapi.fasync import fasync_helper
-from simkernel.driverapi.fs import File, FileOperations
+from simkernel.driverapi.fs import File, FileOperations, stream_open
 from simkernel.driverapi.poll import PollTable, poll_wait
 from simkernel.driverapi.spinlock import spin_lock_init
 from simkernel.driverapi.trace import trace_follow
@@ -44,6 +44,7 @@ def _open(file: File) -> None:
     evdev.open += 1
     evdev.clients.append(client)
     file.private_data = client
+    stream_open(file)
 
 
 def _release(file: File) -> None:

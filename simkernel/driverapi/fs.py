@@ -42,6 +42,7 @@ __all__ = [
     "imajor",
     "iminor",
     "register_chrdev_region",
+    "stream_open",
     "unregister_chrdev_region",
 ]
 
@@ -84,6 +85,11 @@ def cdev_add(cdev: Cdev, number: tuple[int, int], count: int = 1) -> None:
 def cdev_del(cdev: Cdev) -> None:
     """Let nobody open it any more; files that are open stay, and work as the driver lets them."""
     cdev.kernel.char_devices.delete(cdev)
+
+
+def stream_open(file: File) -> None:
+    """Say, in open(), that the file is a stream: no lseek(2), pread(2), pwrite(2) (ESPIPE)."""
+    file.stream = True
 
 
 def imajor(file: File) -> int:

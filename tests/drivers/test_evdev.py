@@ -650,3 +650,18 @@ def test_both_doors_tell_the_same() -> None:
             if event["sequence"] == 39:
                 break
         assert compared > 20
+
+
+def test_a_stream_has_no_positions() -> None:
+    """`stream_open()`: neither lseek(2) nor pread(2), unlike most devices."""
+    with bench(Mouse()) as machine:
+        reader = Reader.of(machine)
+        calls = (
+            lambda: reader.process.lseek(reader.fd, 0, 0),
+            lambda: reader.process.pread(reader.fd, 24, 0),
+            lambda: reader.process.pwrite(reader.fd, bytes(24), 0),
+        )
+        for call in calls:
+            with pytest.raises(OSError) as error:
+                call()
+            assert error.value.errno == errno.ESPIPE

@@ -147,6 +147,11 @@ class FileObject(Protocol):
         return None
 
     @property
+    def has_positions(self) -> bool:
+        """Whether pread(2) and pwrite(2) work: not without an inode, nor on a stream."""
+        return self.inode is not None
+
+    @property
     def description(self) -> str:
         """What /proc/self/fd says of a file without a path (`d_dname`)."""
         return "anon_inode:[file]"

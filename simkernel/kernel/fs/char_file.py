@@ -78,10 +78,11 @@ class Cdev:
 class CharDeviceFile(FileObject):
     """An open file of a character device; a driver's `File` (`struct file`).
 
-    `private_data` is the driver's own, and gone with the file.
+    `private_data` is the driver's own, and gone with the file.  A `stream` has no positions (driverapi's
+    stream_open()).
     """
 
-    __slots__ = ("_inode", "_open_file", "cdev", "number", "private_data")
+    __slots__ = ("_inode", "_open_file", "cdev", "number", "private_data", "stream")
 
     def __init__(self, cdev: Cdev, inode: Inode, number: tuple[int, int], open_file: OpenFile) -> None:
         self.cdev = cdev
@@ -89,6 +90,7 @@ class CharDeviceFile(FileObject):
         self._open_file = open_file
         self.number = number
         self.private_data: Any = None
+        self.stream = False
 
     # -- what a driver sees -----------------------------------------------------
 
@@ -196,10 +198,15 @@ class CharDeviceFile(FileObject):
 
             area.closed = contained
 
+    @property
+    def has_positions(self) -> bool:
+        """Whether pread(2) and pwrite(2) work."""
+        return not self.stream
+
     def llseek(self, task: Task, file: OpenFile, offset: int, whence: int) -> int:
-        """The driver's llseek; ESPIPE without."""
+        """The driver's llseek; ESPIPE without, and for a stream."""
         function = self.cdev.operations.llseek
-        if function is None:
+        if function is None or self.stream:
             raise os_error(ESPIPE)
         with self._guard("llseek"):
             return function(self, offset, whence)

@@ -128,8 +128,8 @@ class ReadWriteCalls:
 
 
 def _check_position(file: OpenFile) -> None:
-    """Files that lie in no file system have no place to read at (FMODE_PREAD)."""
-    if file.object.inode is None:
+    """ESPIPE for what has no places to read at (FMODE_PREAD)."""
+    if not file.object.has_positions:
         raise os_error(ESPIPE)
 
 
