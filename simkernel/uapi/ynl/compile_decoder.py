@@ -41,7 +41,9 @@ class _Layout:
         self._place = base
         self._format = "<"
         self._targets: list[str] = []
-        self._headers: dict[str, int] = {}
+        self._mask = 0
+        self._headers = 0
+        """The bits of all headers, and what they are, the message being one little-endian integer."""
         self._depth = 0
 
     def attributes(self, space: Inside, data: Buffer, at: int, end: int) -> str:
@@ -80,7 +82,9 @@ class _Layout:
 
     def _header(self, word: int, start: int) -> None:
         """A header that has to be as it was."""
-        self._headers[self._field("I", start - NLA_HDRLEN, NLA_HDRLEN)] = word
+        shift = 8 * (start - NLA_HDRLEN - self._base)
+        self._mask |= 0xFFFF_FFFF << shift
+        self._headers |= word << shift
 
     def _field(self, code: str, start: int, size: int) -> str:
         """The variable that gets what stands at `start`; what is before it and after the last is skipped."""
@@ -93,10 +97,12 @@ class _Layout:
         """The decoder of messages of `size` bytes."""
         source = self._source
         source.names["otherwise"] = otherwise
-        expected = source.bind(tuple(self._headers.values()))
-        source.add(f"if end - at != {size}: return otherwise(data, at, end)")
-        source.add(f"{', '.join(self._targets)}, = {source.bind(Struct(self._format).unpack_from)}(data, at)")
-        source.add(f"if ({', '.join(self._headers)},) != {expected}: return otherwise(data, at, end)")
+        number, mask, headers = map(source.bind, (int.from_bytes, self._mask, self._headers))
+        source.add(f"if end - at != {size} or {number}(data[at:end], 'little') & {mask} != {headers}:")
+        source.add("    return otherwise(data, at, end)")
+        if self._targets:
+            unpack = source.bind(Struct(self._format).unpack_from)
+            source.add(f"{', '.join(self._targets)}, = {unpack}(data, at)")
         source.add(f"return {result}")
         function: Decode = source.function("decode")
         return function
