@@ -1,7 +1,7 @@
 """What a camera answers to V4L2's requests (drivers/video/answers.py says which there are).
 
 Sizes and formats are the sensor's; the interval of frames may be any, from the shortest that the mode
-can do to the longest that the register can hold.
+can do to a second.
 """
 
 from __future__ import annotations
@@ -36,8 +36,9 @@ FORMATS: Final = {
 }
 FOURCC: Final = {pixel_format: fourcc for fourcc, pixel_format in FORMATS.items()}
 SECOND: Final = 1_000_000_000
-LONGEST: Final = hw.INTERVAL_MAX - 1
-"""The longest interval: FRAME_INTERVAL at its highest cannot be told from the all ones of no camera."""
+LONGEST: Final = SECOND
+"""The longest interval.  The register holds more, but programs count whole frames per second:
+v4l2-compliance makes none of a longer interval, and streams for ever."""
 PRECISION: Final = 100_000
 """The largest denominator of an interval that is told: 1/30 s rather than what it is in ns."""
 
