@@ -103,7 +103,7 @@ def loading(stage: Stage) -> None:
         stage.do(looker, found, name="looker", uid=USER)
     stage.show(seen)
     loaded = [each.fields["module"] for each in seen.named("module_load")]
-    (probe,) = seen.named("probe")
+    probe = stage.one(seen, "probe")
     stage.fact("modules_loaded", " ".join(loaded), "devclass input mouse")
     stage.fact("device_that_it_takes", probe.fields["device"], "0:1")
     stage.fact("written_at_last", seen.named("rwmmio_write")[-1].fields["register"], "CONTROL")
@@ -132,16 +132,16 @@ def down(stage: Stage) -> None:
     seen = stage.watch("genl_doit", *ACCESSES)
     stage.do(setter, stage, seen, name="setter", uid=USER)
     stage.show(seen)
-    calls = seen.named("sys_enter", comm="setter"), seen.named("sys_exit", comm="setter")
-    (asked,), (written,) = seen.named("genl_doit"), seen.named("rwmmio_write")
+    call, end = stage.one(seen, "sys_enter", call="sendto"), stage.one(seen, "sys_exit", call="sendto")
+    asked, written = stage.one(seen, "genl_doit"), stage.one(seen, "rwmmio_write")
     stage.fact("register_written", written.fields["register"], "RATE")
     stage.fact("value_written", written.fields["value"], RATE)
     stage.legs(
         "Down",
-        ("the program calls", "", calls[0][0].time),
+        ("the program calls", "", call.time),
         ("the driver is asked", "kernel", asked.time),
         ("the register has it", "driver, bus", written.time),
-        ("the program goes on", "kernel", calls[1][0].time),
+        ("the program goes on", "kernel", end.time),
     )
     stage.so(
         "The program spoke of a rate, and its call ended in the kernel; the kernel asked the driver; the "
@@ -174,9 +174,9 @@ def up(stage: Stage, mouse: Mouse) -> None:
         stage.machine.at(stage.machine.now + micros(500), mouse.move, STEPS)
         stage.pass_time(millis(3))
     stage.show(seen)
-    (report,), (begun,), (done,) = map(seen.named, ("report", "irq_handler_entry", "irq_handler_exit"))
-    told = seen.named("sys_exit", comm="reader", call="read")[0]
-    stage.fact("event", moves[0], f"REL_X {STEPS}")
+    report, begun = stage.one(seen, "report"), stage.one(seen, "irq_handler_entry")
+    done, told = stage.one(seen, "irq_handler_exit"), stage.one(seen, "sys_exit", call="read")
+    stage.fact("event", " ".join(moves[:1]), f"REL_X {STEPS}")
     stage.fact("reports", report.fields["dx"], STEPS)
     stage.fact("handler", begun.fields["name"], "mouse")
     stage.legs(

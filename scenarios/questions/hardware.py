@@ -113,8 +113,8 @@ def asking(stage: Stage) -> None:
     with stage.watch(*ACCESSES) as seen:
         stage.do(viewer, name="user", uid=USER)
     stage.show(seen)
-    (written,) = seen.named("rwmmio_write")
-    (read,) = seen.named("rwmmio_read")
+    written = stage.one(seen, "rwmmio_write")
+    read = stage.one(seen, "rwmmio_read")
     calls = seen.named("sys_exit", comm="user", call="ioctl")
     within = [
         sum(each.fields["entered"] < access.time <= each.time for each in calls) for access in (written, read)

@@ -68,7 +68,8 @@ def news(stage: Stage) -> None:
     heard: list[bytes] = []
     with stage.watch("plug", "irq_raise", "irq_handler_entry", "kobject_uevent", "netlink_broadcast") as seen:
         for name in LISTENERS:
-            stage.do(listener, heard, name=name, uid=USER)
+            stage.spawn(listener, heard, name=name, uid=USER)
+            stage.machine.run()
         plugged = stage.machine.now
         stage.plug(Mouse())
         stage.machine.run()
@@ -117,7 +118,7 @@ def asking(stage: Stage) -> None:
         stage.pass_time(micros(1500))
         stage.do(tuner, name=ROOT)
     stage.show(seen)
-    (change,) = seen.named("rwmmio_write")
+    change = stage.one(seen, "rwmmio_write")
     returns = [each for each in seen.named("sys_exit", comm="asker") if each.time > change.time]
     learned = next(each for each in returns if each.fields["call"] == "ioctl")
     late = learned.time - change.time
@@ -153,7 +154,7 @@ async def requester(app: Any, stage: Stage, errors: list[OSError]) -> None:
         except OSError as error:
             errors.append(error)
     stage.show(seen)
-    (sent,) = seen.named("sys_enter", call="sendto")
+    sent = stage.one(seen, "sys_enter", call="sendto")
     offset = errors[-1].extack.offset  # type: ignore[attr-defined]
     wrong = {start: kind for kind, start, _ in attributes(sent.fields["arguments"][1])}.get(offset)
     stage.fact("attribute_at_that_offset", ATTRIBUTES.get(wrong or 0, ""), "interval")
@@ -178,7 +179,7 @@ def errors(stage: Stage) -> None:
     stage.show(seen)
     stage.do(requester, stage, by_netlink, name="asker", uid=USER)
     extack = by_netlink[0].extack  # type: ignore[attr-defined]
-    stage.fact("error_by_ioctl", by_ioctl[0], "EINVAL")
+    stage.fact("error_by_ioctl", " ".join(by_ioctl), "EINVAL")
     stage.fact("error_by_netlink", error_name(by_netlink[0].errno or 0), "ERANGE")
     stage.fact("message", extack.message, "integer out of range")
     stage.note("offset", extack.offset)
@@ -231,7 +232,7 @@ def growing(stage: Stage) -> None:
     with stage.watch() as seen:
         stage.do(new_program, refused, name="new", uid=USER)
     stage.show(seen)
-    stage.fact("error_of_the_longer_structure", refused[0], "ENOTTY")
+    stage.fact("error_of_the_longer_structure", " ".join(refused), "ENOTTY")
     stage.so(
         "An attribute tells its type and its length, so a program passes over what it does not know. A "
         "structure that has grown makes another request of ioctl(2), which the driver has never heard of."

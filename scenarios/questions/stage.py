@@ -38,6 +38,7 @@ class Stage:
         """What times count from: when the first thing was seen."""
         self._unsaid: list[str] = []
         self._plugged: list[Device] = []
+        self._processes: list[Any] = []
 
     # -- the report -----------------------------------------------------------
 
@@ -59,6 +60,13 @@ class Stage:
         """Print a table."""
         self._run.table(title, columns, rows)
 
+    def one(self, seen: Watch, name: str, **fields: object) -> Any:
+        """The one record of that name with these fields.  NotShown if there is none, or another."""
+        found = seen.named(name, **fields)
+        if len(found) != 1:
+            raise NotShown(f"{self._name}: {name} was seen {len(found)} times and not once")
+        return found[0]
+
     def fact(self, name: str, value: Fact, expected: Fact) -> None:
         """Write down what the run has shown.  NotShown if it is not as the next sentence will have it."""
         self.facts[name] = value
@@ -78,7 +86,9 @@ class Stage:
         self._run.text(fill(sentence, WIDTH, initial_indent="=> ", subsequent_indent="   "))
 
     def answer(self, sentence: str) -> None:
-        """The answer, which sums up what was said."""
+        """The answer, which sums up what was said.  NotShown if a program still waits for something."""
+        for process in self._processes:
+            self._check_ended(process)
         self._run.text(fill(sentence, WIDTH, initial_indent="Answer: "))
 
     def legs(self, way: str, *milestones: tuple[str, str, int]) -> None:
@@ -95,6 +105,10 @@ class Stage:
         for number, (*_, ns) in enumerate(rows, 1):
             self.note(f"{way.lower()}_{number}_ns", ns)
 
+    def _check_ended(self, process: Any) -> None:
+        if process.alive:
+            raise NotShown(f"{self._name}: process {process.pid} waits for what does not come")
+
     # -- the machine ------------------------------------------------------------
 
     def plug(self, device: Device) -> None:
@@ -108,14 +122,17 @@ class Stage:
             self.machine.unplug(device)
         self.do(_unload, name=ROOT)
 
-    def spawn(self, program: Callable[..., Any], *arguments: Any, **options: Any) -> None:
-        """Start a program."""
-        self.machine.spawn(program, *arguments, **options)
+    def spawn(self, program: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
+        """Start a program.  It has to come to its end before the question is answered."""
+        process = self.machine.spawn(program, *arguments, **options)
+        self._processes.append(process)
+        return process
 
     def do(self, program: Callable[..., Any], *arguments: Any, **options: Any) -> None:
-        """Let a program run to its end, and everything else that comes of it."""
-        self.machine.spawn(program, *arguments, **options)
+        """Let a program run to its end, and all that comes of it.  NotShown if it does not end."""
+        process = self.spawn(program, *arguments, **options)
         self.machine.run()
+        self._check_ended(process)
 
     def pass_time(self, ns: int) -> None:
         """Let the machine run on for a while."""
