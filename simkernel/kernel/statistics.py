@@ -27,7 +27,7 @@ def statistics(kernel: Kernel) -> dict[str, Any]:
     """
     processes, interrupts, modules = kernel.processes, kernel.interrupts, kernel.modules
     scheduler, costs = kernel.scheduler, kernel.costs
-    cpus = scheduler.cpus if isinstance(scheduler, RunQueue) else ()
+    cpus = scheduler.statistics() if isinstance(scheduler, RunQueue) else []
     return {
         "system_calls": processes.runner.system_calls,
         "processes": {
@@ -35,7 +35,7 @@ def statistics(kernel: Kernel) -> dict[str, Any]:
             "alive": sum(task.alive for task in processes),
             "failed": processes.failed,
         },
-        "cpus": [{"busy_ns": cpu.busy, "switches": cpu.switches} for cpu in cpus],
+        "cpus": cpus,
         "copies": attrs.asdict(costs.copies) if isinstance(costs, Instrumented) else None,
         "netlink": attrs.asdict(kernel.netlink.statistics),
         "interrupts": {

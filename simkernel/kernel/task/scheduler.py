@@ -99,7 +99,7 @@ class UnlimitedCpus:
 class Cpu:
     """One processor: who holds it, until when it is busy, and what happens then.
 
-    `busy` is how long it has worked, in ns, for those who have held it and for interrupts; `switches` is
+    `busy` is how long it has worked, in ns, for those who held it before and for interrupts; `switches` is
     how often it was given to another task (`nr_switches`).
     """
 
@@ -135,6 +135,17 @@ class RunQueue:
     def count(self) -> int:
         """The machine's."""
         return len(self.cpus)
+
+    def statistics(self) -> list[dict[str, int]]:
+        """How long each processor has worked, in ns till now, and how often it was given to another task."""
+        now = self._engine.time()
+        return [
+            {
+                "busy_ns": cpu.busy + (max(0, now - cpu.taken) if cpu.holder is not None else 0),
+                "switches": cpu.switches,
+            }
+            for cpu in self.cpus
+        ]
 
     def ready(self, task: Task, function: Resume, value: Any, error: BaseException | None) -> None:
         self.begin(task, function, value, error)
