@@ -80,6 +80,9 @@ IFLA_HEADROOM: Final = 68
 IFLA_TAILROOM: Final = 69
 IFLA_MAX: Final = IFLA_TAILROOM
 
+# In IFLA_LINKINFO.
+IFLA_INFO_KIND: Final = 1
+
 # Lengths with the NUL.
 IFNAMSIZ: Final = 16
 IFALIASZ: Final = 256

@@ -160,6 +160,46 @@ RTEXT_FILTER_CFM_CONFIG: Final = 1 << 5
 RTEXT_FILTER_CFM_STATUS: Final = 1 << 6
 RTEXT_FILTER_MST: Final = 1 << 7
 
+# Attributes of RTM_..ROUTE, ...
+RTA_DST: Final = 1
+RTA_SRC: Final = 2
+RTA_IIF: Final = 3
+RTA_OIF: Final = 4
+RTA_GATEWAY: Final = 5
+RTA_PRIORITY: Final = 6
+RTA_PREFSRC: Final = 7
+RTA_METRICS: Final = 8
+RTA_MULTIPATH: Final = 9
+RTA_FLOW: Final = 11
+RTA_TABLE: Final = 15
+RTA_MARK: Final = 16
+RTA_PREF: Final = 20
+RTA_ENCAP_TYPE: Final = 21
+RTA_ENCAP: Final = 22
+RTA_EXPIRES: Final = 23
+RTA_UID: Final = 25
+RTA_IP_PROTO: Final = 27
+RTA_SPORT: Final = 28
+RTA_DPORT: Final = 29
+RTA_NH_ID: Final = 30
+RTA_FLOWLABEL: Final = 31
+RTA_MAX: Final = RTA_FLOWLABEL
+
+# ... flags in their header, and the tables that there always are.
+RTM_F_NOTIFY: Final = 0x100
+RTM_F_CLONED: Final = 0x200
+RTM_F_PREFIX: Final = 0x800
+RTM_F_LOOKUP_TABLE: Final = 0x1000
+RTM_F_FIB_MATCH: Final = 0x2000
+RT_TABLE_DEFAULT: Final = 253
+RT_TABLE_MAIN: Final = 254
+RT_TABLE_LOCAL: Final = 255
+
+# Families of multicast routing, and the last family that has handlers of its own.
+RTNL_FAMILY_IPMR: Final = 128
+RTNL_FAMILY_IP6MR: Final = 129
+RTNL_FAMILY_MAX: Final = 129
+
 
 @attrs.frozen
 class RtGenMsg(Structure):

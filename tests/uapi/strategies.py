@@ -7,7 +7,7 @@ import re
 import attrs
 from hypothesis import strategies as st
 
-from simkernel.uapi import genetlink, input, netlink, rtnetlink, socket
+from simkernel.uapi import genetlink, input, neighbour, netlink, rtnetlink, socket
 from simkernel.uapi.structure import Structure
 
 STRUCTURES = (
@@ -22,6 +22,7 @@ STRUCTURES = (
     rtnetlink.IfInfoMsg,
     rtnetlink.IfAddrMsg,
     rtnetlink.RtMsg,
+    neighbour.NdMsg,
     socket.Ucred,
     socket.CmsgHdr,
     input.InputEvent,

@@ -19,8 +19,11 @@ from simkernel.uapi import (
     errno,
     fcntl,
     genetlink,
+    if_addr,
     if_link,
     module,
+    neighbour,
+    net_namespace,
     netlink,
     poll,
     rtnetlink,
@@ -41,7 +44,7 @@ needs_compiler = pytest.mark.skipif(shutil.which("cc") is None, reason="needs a 
 # Names for which the C library has a number of its own.
 OF_THE_LIBRARY = {"SIGRTMIN", "SIGRTMAX", "O_LARGEFILE", "SOMAXCONN"}
 # Numbers that grow from one Linux to the next.
-GROWING = {"AF_MAX", "CAP_LAST_CAP", "IFLA_MAX", "RTM_MAX", "RTNLGRP_MAX"}
+GROWING = {"AF_MAX", "CAP_LAST_CAP", "IFLA_MAX", "RTA_MAX", "RTM_MAX", "RTNLGRP_MAX"}
 
 
 def numbers(source: types.ModuleType) -> dict[str, int]:
@@ -80,8 +83,11 @@ def test_numbers_are_those_of_python(ours, theirs):
         (errno, ["linux/errno.h"]),
         (fcntl, ["linux/fcntl.h"]),
         (genetlink, ["linux/genetlink.h"]),
+        (if_addr, ["linux/if_addr.h"]),
         (if_link, ["linux/if_link.h", "linux/if.h", "linux/if_arp.h"]),
         (module, ["linux/module.h"]),
+        (neighbour, ["linux/neighbour.h"]),
+        (net_namespace, ["linux/net_namespace.h"]),
         (netlink, ["linux/netlink.h"]),
         (poll, ["linux/poll.h"]),
         (rtnetlink, ["linux/rtnetlink.h"]),
@@ -118,6 +124,14 @@ LAYOUTS: list[tuple[type[Structure], str, list[str]]] = [
         ["ifa_family", "ifa_prefixlen", "ifa_flags", "ifa_scope", "ifa_index"],
     ),
     (
+        neighbour.NdMsg,
+        "ndmsg",
+        [
+            *("ndm_family", "ndm_pad1", "ndm_pad2", "ndm_ifindex"),
+            *("ndm_state", "ndm_flags", "ndm_type"),
+        ],
+    ),
+    (
         rtnetlink.RtMsg,
         "rtmsg",
         [
@@ -139,4 +153,5 @@ def test_layouts_are_those_of_the_headers(tmp_path):
     assert {cls for cls, _, _ in LAYOUTS} == {cls for cls in STRUCTURES if cls.__module__ not in ELSEWHERE}
     ours = b"".join(cls(*range(1, len(fields) + 1)).pack() for cls, _, fields in LAYOUTS)
     headers = ["sys/socket.h", "linux/netlink.h", "linux/genetlink.h", "linux/rtnetlink.h"]
+    headers.append("linux/neighbour.h")
     assert bytes_of_structures([(name, fields) for _, name, fields in LAYOUTS], headers, tmp_path) == ours

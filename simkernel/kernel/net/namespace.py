@@ -61,6 +61,11 @@ class Net:
         """The namespace that has a number in here (`get_net_ns_by_id()`)."""
         return next((peer for peer, each in self._ids.items() if each == number), None)
 
+    @property
+    def numbered(self) -> list[tuple[int, Net]]:
+        """The namespaces that have a number in here, by their numbers."""
+        return sorted(((number, peer) for peer, number in self._ids.items()), key=lambda each: each[0])
+
     def device_named(self, name: str) -> NetDevice | None:
         """The device called `name` (`dev_get_by_name()`)."""
         return next((device for device in self.devices.values() if device.name == name), None)

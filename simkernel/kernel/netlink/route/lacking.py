@@ -10,20 +10,13 @@ from typing import Final
 from simkernel.uapi import rtnetlink as rtnl
 from simkernel.uapi.socket import AF_BRIDGE, AF_INET, AF_INET6
 
-RTNL_FAMILY_IPMR: Final = 128
-RTNL_FAMILY_IP6MR: Final = 129
-"""Multicast routing has families of its own (include/uapi/linux/rtnetlink.h)."""
-
 _INET: Final = frozenset({AF_INET, AF_INET6})
 _BRIDGE: Final = frozenset({AF_BRIDGE})
-_ROUTES: Final = frozenset({AF_INET, AF_INET6, RTNL_FAMILY_IPMR, RTNL_FAMILY_IP6MR})
+_ROUTES: Final = frozenset({AF_INET, AF_INET6, rtnl.RTNL_FAMILY_IPMR, rtnl.RTNL_FAMILY_IP6MR})
 _ALL: Final[frozenset[int]] = frozenset()
 """No family in particular: all of them."""
 
 _DO_FOR_ALL: Final = (
-    rtnl.RTM_NEWNEIGH,
-    rtnl.RTM_DELNEIGH,
-    rtnl.RTM_GETNEIGH,
     rtnl.RTM_NEWRULE,
     rtnl.RTM_DELRULE,
     rtnl.RTM_NEWQDISC,
@@ -41,8 +34,6 @@ _DO_FOR_ALL: Final = (
     rtnl.RTM_SETNEIGHTBL,
     rtnl.RTM_GETDCB,
     rtnl.RTM_SETDCB,
-    rtnl.RTM_NEWNSID,
-    rtnl.RTM_GETNSID,
     rtnl.RTM_GETSTATS,
     rtnl.RTM_SETSTATS,
     rtnl.RTM_NEWCHAIN,
@@ -56,9 +47,6 @@ _DO_FOR_ALL: Final = (
     rtnl.RTM_GETNEXTHOPBUCKET,
 )
 _DUMP_FOR_ALL: Final = (
-    rtnl.RTM_GETADDR,
-    rtnl.RTM_GETROUTE,
-    rtnl.RTM_GETNEIGH,
     rtnl.RTM_GETRULE,
     rtnl.RTM_GETQDISC,
     rtnl.RTM_GETTCLASS,
@@ -66,7 +54,6 @@ _DUMP_FOR_ALL: Final = (
     rtnl.RTM_GETACTION,
     rtnl.RTM_GETNEIGHTBL,
     rtnl.RTM_GETNETCONF,
-    rtnl.RTM_GETNSID,
     rtnl.RTM_GETSTATS,
     rtnl.RTM_GETCHAIN,
     rtnl.RTM_GETNEXTHOP,
@@ -76,12 +63,12 @@ _DUMP_FOR_ALL: Final = (
 DO: Final[dict[int, frozenset[int]]] = {
     rtnl.RTM_DELLINK: _BRIDGE,
     rtnl.RTM_SETLINK: _BRIDGE,
-    rtnl.RTM_NEWADDR: _INET,
-    rtnl.RTM_DELADDR: _INET,
-    rtnl.RTM_GETADDR: frozenset({AF_INET6}),
     rtnl.RTM_NEWROUTE: _ROUTES,
     rtnl.RTM_DELROUTE: _ROUTES,
-    rtnl.RTM_GETROUTE: _ROUTES,
+    rtnl.RTM_GETROUTE: frozenset({rtnl.RTNL_FAMILY_IPMR, rtnl.RTNL_FAMILY_IP6MR}),
+    rtnl.RTM_NEWNEIGH: _BRIDGE,
+    rtnl.RTM_DELNEIGH: _BRIDGE,
+    rtnl.RTM_GETNEIGH: _BRIDGE,
     **dict.fromkeys(_DO_FOR_ALL, _ALL),
     rtnl.RTM_NEWADDRLABEL: frozenset({AF_INET6}),
     rtnl.RTM_DELADDRLABEL: frozenset({AF_INET6}),
@@ -95,8 +82,9 @@ DO: Final[dict[int, frozenset[int]]] = {
 }
 
 DUMP: Final[dict[int, frozenset[int]]] = {
-    rtnl.RTM_GETLINK: frozenset({AF_BRIDGE, AF_INET6, RTNL_FAMILY_IPMR, RTNL_FAMILY_IP6MR}),
+    rtnl.RTM_GETLINK: frozenset({AF_BRIDGE, AF_INET6, rtnl.RTNL_FAMILY_IPMR, rtnl.RTNL_FAMILY_IP6MR}),
     **dict.fromkeys(_DUMP_FOR_ALL, _ALL),
+    rtnl.RTM_GETNEIGH: _BRIDGE,
     rtnl.RTM_GETMULTICAST: _INET,
     rtnl.RTM_GETANYCAST: frozenset({AF_INET6}),
     rtnl.RTM_GETADDRLABEL: frozenset({AF_INET6}),

@@ -9,9 +9,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from simkernel.kernel.netlink import policy
-from simkernel.kernel.netlink.route.link_policy import LINKINFO_POLICY
+from simkernel.kernel.netlink.route.link_policy import KINDS, LINKINFO_POLICY
 from simkernel.kernel.netlink.route.links import one_namespace
-from simkernel.kernel.netlink.route.request import LinkRequest, refuse
+from simkernel.kernel.netlink.route.parse import refuse
+from simkernel.kernel.netlink.route.request import LinkRequest
 from simkernel.uapi import if_link as il
 from simkernel.uapi.errno import EEXIST, EINVAL, ENODEV, EOPNOTSUPP, EPERM, ESRCH, os_error
 from simkernel.uapi.netlink import NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE
@@ -83,6 +84,8 @@ class LinkChanges:
             return
         if il.IFLA_MAP in link or il.IFLA_PROTINFO in link:
             raise os_error(EOPNOTSUPP)
+        if link.kind in KINDS:
+            raise self._unmodelled("making a network link", EOPNOTSUPP)
         raise refuse(link.request, EOPNOTSUPP, "Unknown device type")
 
     def _change(self, link: LinkRequest) -> None:

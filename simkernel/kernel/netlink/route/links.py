@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING, Final
 
 from simkernel.kernel.netlink import policy
 from simkernel.kernel.netlink.route import loopback
-from simkernel.kernel.netlink.route.request import LinkRequest, refuse
+from simkernel.kernel.netlink.route.link_policy import KINDS
+from simkernel.kernel.netlink.route.parse import refuse
+from simkernel.kernel.netlink.route.request import LinkRequest
 from simkernel.uapi import if_link as il
 from simkernel.uapi import rtnetlink as rtnl
 from simkernel.uapi.errno import EINVAL, EOPNOTSUPP
-from simkernel.uapi.netlink import NLM_F_MULTI, NLMSG_HDRLEN, message
+from simkernel.uapi.netlink import NLM_F_DUMP_FILTERED, NLM_F_MULTI, NLMSG_HDRLEN, message
 from simkernel.uapi.socket import AF_UNSPEC
 
 if TYPE_CHECKING:
@@ -27,6 +29,8 @@ DUMP_ATTRIBUTES: Final = frozenset(
     {il.IFLA_TARGET_NETNSID, il.IFLA_EXT_MASK, il.IFLA_MASTER, il.IFLA_LINKINFO}
 )
 """What the strict take in a request for one link, and for all."""
+NO_MASTER: Final = 2**32 - 1
+"""In IFLA_MASTER: links that belong to no other."""
 
 
 def one_namespace(link: LinkRequest) -> None:
@@ -83,11 +87,12 @@ def dump(writer: MessageWriter, callback: DumpCallback) -> bool:
             raise
         link.forget()
     net = _look_at_attributes(link, callback.strict)
-    if not link.number(il.IFLA_MASTER):
+    master = link.number(il.IFLA_MASTER)
+    if master in (0, NO_MASTER) and link.kind not in KINDS:
         told = callback.context or 0
         for index, device in sorted(net.devices.items()):
             if index > told:
-                _tell(writer, link, device)
+                _tell(writer, link, device, NLM_F_DUMP_FILTERED if master else 0)
                 callback.context = index
     callback.context = _FINISHED
     return bool(writer.data)
@@ -111,10 +116,11 @@ def _look_at_attributes(link: LinkRequest, strict: bool) -> Net:
     return net
 
 
-def _tell(writer: MessageWriter, link: LinkRequest, device: NetDevice) -> None:
+def _tell(writer: MessageWriter, link: LinkRequest, device: NetDevice, flags: int) -> None:
     request = link.request
     body = _describe(request, device, link.number(il.IFLA_EXT_MASK))
-    writer.append(message(rtnl.RTM_NEWLINK, body, flags=NLM_F_MULTI, seq=request.seq, pid=request.portid))
+    flags |= NLM_F_MULTI
+    writer.append(message(rtnl.RTM_NEWLINK, body, flags=flags, seq=request.seq, pid=request.portid))
 
 
 def _parse_dump(link: LinkRequest, strict: bool) -> None:

@@ -6,25 +6,18 @@ from typing import TYPE_CHECKING
 
 from simkernel.kernel.netlink.extack import ExtendedAck
 from simkernel.kernel.netlink.policy import LIBERAL, Found, validator
-from simkernel.kernel.netlink.route.link_policy import LINK_POLICY
+from simkernel.kernel.netlink.route.link_policy import LINK_POLICY, LINKINFO_POLICY
+from simkernel.kernel.netlink.route.parse import attributes, namespace, number, signed
 from simkernel.uapi import if_link as il
-from simkernel.uapi.capability import CAP_NET_ADMIN
-from simkernel.uapi.errno import EACCES, EINVAL, ENODEV, os_error
-from simkernel.uapi.netlink import NLMSG_HDRLEN, align4
+from simkernel.uapi.errno import EINVAL, ENODEV, os_error
+from simkernel.uapi.netlink import NLMSG_HDRLEN
 from simkernel.uapi.rtnetlink import IfInfoMsg
-from simkernel.uapi.structure import S32, U32
 
 if TYPE_CHECKING:
     from simkernel.kernel.net.device import NetDevice
     from simkernel.kernel.net.namespace import Net
     from simkernel.kernel.netlink.message import Request
     from simkernel.uapi.ynl.policy import PolicyTable
-
-
-def refuse(request: Request, error: int, text: str) -> OSError:
-    """The error of a request, which says why in its extended ACK."""
-    request.extack.message = text
-    return os_error(error)
 
 
 class LinkRequest:
@@ -63,11 +56,7 @@ class LinkRequest:
 
     def parse(self, validate: int, header_size: int = IfInfoMsg.SIZE) -> None:
         """Check the attributes (`nlmsg_parse_deprecated()` and its strict twin).  EINVAL, ERANGE."""
-        request = self.request
-        if request.length < NLMSG_HDRLEN + header_size:
-            raise refuse(request, EINVAL, "Invalid header length")
-        start = request.start + NLMSG_HDRLEN + align4(header_size)
-        self._found = validator(LINK_POLICY, validate).parse(request, start, request.end)
+        self._found = attributes(self.request, header_size, LINK_POLICY, validate)
 
     def check_nest(self, type: int, table: PolicyTable) -> None:
         """Check what is in a nested attribute, if it is there.  What is wrong with it is not said."""
@@ -80,36 +69,42 @@ class LinkRequest:
             finally:
                 request.extack = said
 
+    @property
+    def kind(self) -> str | None:
+        """What kind of link is meant, if IFLA_LINKINFO is there and in order (`linkinfo_to_kind_ops()`)."""
+        place = self._found.get(il.IFLA_LINKINFO)
+        if place is None:
+            return None
+        said, self.request.extack = self.request.extack, ExtendedAck()
+        try:
+            found = validator(LINKINFO_POLICY, LIBERAL).parse(self.request, *place, depth=1)
+        except OSError:
+            return None
+        finally:
+            self.request.extack = said
+        place = found.get(il.IFLA_INFO_KIND)
+        return None if place is None else self._text(place)
+
     def forget(self) -> None:
         """Go on as if there were no attributes."""
         self._found = {}
 
     def number(self, type: int) -> int:
         """The value of a 32-bit attribute, 0 if it is not there."""
-        place = self._found.get(type)
-        value: int = U32.unpack_from(self.request.data, place[0])[0] if place else 0
-        return value
+        return number(self.request, self._found, type)
 
     def signed(self, type: int) -> int:
         """The value of a signed 32-bit attribute that is there."""
-        value: int = S32.unpack_from(self.request.data, self._found[type][0])[0]
-        return value
+        return signed(self.request, self._found, type)
 
     def namespace(self) -> Net:
         """The namespace that is asked about (`rtnl_get_net_ns_capable()`).
 
         EINVAL for a number that stands for none, EACCES.
         """
-        request = self.request
         if il.IFLA_TARGET_NETNSID not in self:
-            return request.net
-        net = request.net.known_as(self.signed(il.IFLA_TARGET_NETNSID))
-        if net is None:
-            raise os_error(EINVAL)
-        opener, caller = request.sender.opener, request.task.credentials
-        if not (opener.capable(CAP_NET_ADMIN) and caller.capable(CAP_NET_ADMIN)):
-            raise os_error(EACCES)
-        return net
+            return self.request.net
+        return namespace(self.request, self.signed(il.IFLA_TARGET_NETNSID))
 
     @property
     def is_named(self) -> bool:
@@ -139,5 +134,8 @@ class LinkRequest:
 
     def _name(self) -> str:
         """IFLA_IFNAME, else IFLA_ALT_IFNAME (`rtnl_dev_get()`)."""
-        place = self._found.get(il.IFLA_IFNAME) or self._found[il.IFLA_ALT_IFNAME]
+        return self._text(self._found.get(il.IFLA_IFNAME) or self._found[il.IFLA_ALT_IFNAME])
+
+    def _text(self, place: tuple[int, int]) -> str:
+        """What is there, up to its NUL."""
         return self.request.data[place[0] : place[1]].split(b"\0", 1)[0].decode("latin-1")

@@ -1,0 +1,180 @@
+"""RTM_..NSID: numbers by which other network namespaces are known in one (net/core/net_namespace.c)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+from simkernel.kernel.netlink.policy import DEPRECATED_STRICT, LIBERAL, Found
+from simkernel.kernel.netlink.route.parse import (
+    S32_POLICY,
+    U32_POLICY,
+    attributes,
+    namespace,
+    number,
+    refuse,
+    signed,
+)
+from simkernel.uapi import net_namespace as ns
+from simkernel.uapi import rtnetlink as rt
+from simkernel.uapi.errno import EEXIST, EINVAL, ENOENT, EOPNOTSUPP, ESRCH, os_error
+from simkernel.uapi.netlink import NLA_HDRLEN, NLM_F_ECHO, NLM_F_MULTI, align4, attribute, message
+from simkernel.uapi.structure import S32
+from simkernel.uapi.ynl.policy import AttributePolicy, PolicyTable
+
+if TYPE_CHECKING:
+    from simkernel.kernel.net.namespace import Net
+    from simkernel.kernel.netlink.dump import DumpCallback
+    from simkernel.kernel.netlink.message import Request
+    from simkernel.kernel.netlink.writer import MessageWriter
+
+NSID_POLICY: Final = PolicyTable(
+    "nsid",
+    (
+        AttributePolicy(),
+        S32_POLICY,  # NETNSA_NSID
+        U32_POLICY,  # NETNSA_PID
+        U32_POLICY,  # NETNSA_FD
+        S32_POLICY,  # NETNSA_TARGET_NSID
+        AttributePolicy(),  # NETNSA_CURRENT_NSID
+    ),
+)
+"""rtnl_net_policy"""
+
+HEADER: Final = rt.RtGenMsg().pack().ljust(align4(rt.RtGenMsg.SIZE), b"\0")
+ROOM: Final = len(HEADER) + 2 * (NLA_HDRLEN + S32.size)
+"""rtnl_net_get_size()"""
+
+
+def _blame(request: Request, found: Found, type: int, error: int, text: str) -> OSError:
+    """The error that an attribute makes."""
+    request.extack.attribute(found[type][0] - NLA_HDRLEN - request.start, text)
+    return os_error(error)
+
+
+def _body(told: int, known_here: int | None) -> bytes:
+    """The number that was asked for, and the one in the sender's namespace where that is another."""
+    here = b"" if known_here is None else attribute(ns.NETNSA_CURRENT_NSID, S32.pack(known_here))
+    return HEADER + attribute(ns.NETNSA_NSID, S32.pack(told)) + here
+
+
+def _id(net: Net, peer: Net) -> int:
+    found = net.id_of(peer)
+    return ns.NETNSA_NSID_NOT_ASSIGNED if found is None else found
+
+
+class NamespaceIds:
+    """Handlers of RTM_NEWNSID and RTM_GETNSID."""
+
+    def __init__(self, unmodelled: Callable[[str, int], Exception]) -> None:
+        self._unmodelled = unmodelled
+
+    def new(self, request: Request) -> None:
+        """Give a namespace a number here, and tell who listens (`rtnl_net_newid()`).
+
+        EINVAL, ESRCH or EBADF for a namespace that is not there, EEXIST if either is taken.
+        """
+        found = attributes(request, rt.RtGenMsg.SIZE, NSID_POLICY, LIBERAL)
+        if ns.NETNSA_NSID not in found:
+            raise refuse(request, EINVAL, "nsid is missing")
+        peer, type = self._peer(request, found, by_number=False)
+        wanted = signed(request, found, ns.NETNSA_NSID)
+        if request.net.id_of(peer) is not None:
+            raise _blame(request, found, type, EEXIST, "Peer netns already has a nsid assigned")
+        try:
+            given = request.net.assign_id(peer, wanted)
+        except OSError:
+            text = "The specified nsid is already used"
+            raise _blame(request, found, ns.NETNSA_NSID, EEXIST, text) from None
+        data = message(rt.RTM_NEWNSID, _body(given, None), seq=request.seq, pid=request.portid)
+        skb = request.sock.skb(data, ROOM)
+        report = bool(request.flags & NLM_F_ECHO)
+        request.sock.notify(skb, request.portid, rt.RTNLGRP_NSID, report=report)
+
+    def get(self, request: Request) -> None:
+        """The number of a namespace, here or in another (`rtnl_net_getid()`).
+
+        EINVAL, ESRCH, EBADF, ENOENT for a namespace that is not there, EACCES.
+        """
+        found = self._parse_get(request)
+        peer, _ = self._peer(request, found, by_number=True)
+        target, here = request.net, None
+        if ns.NETNSA_TARGET_NSID in found:
+            try:
+                target = namespace(request, signed(request, found, ns.NETNSA_TARGET_NSID))
+            except OSError as error:
+                text, errno = "Target netns reference is invalid", error.errno or EINVAL
+                raise _blame(request, found, ns.NETNSA_TARGET_NSID, errno, text) from None
+            here = _id(request.net, peer)
+        body = _body(_id(target, peer), here)
+        data = message(rt.RTM_NEWNSID, body, seq=request.seq, pid=request.portid)
+        request.sock.send(data, request.portid, ROOM)
+
+    def _parse_get(self, request: Request) -> Found:
+        """`rtnl_net_valid_getid_req()`"""
+        validate = DEPRECATED_STRICT if request.strict else LIBERAL
+        found = attributes(request, rt.RtGenMsg.SIZE, NSID_POLICY, validate)
+        if request.strict and ns.NETNSA_CURRENT_NSID in found:
+            raise refuse(request, EINVAL, "Unsupported attribute in peer netns getid request")
+        return found
+
+    def _peer(self, request: Request, found: Found, *, by_number: bool) -> tuple[Net, int]:
+        """The namespace that a request is about, and the type of the attribute that says so."""
+        finders = {ns.NETNSA_PID: self._of_process, ns.NETNSA_FD: self._of_descriptor}
+        if by_number:
+            finders[ns.NETNSA_NSID] = self._of_number
+        type = next((each for each in finders if each in found), None)
+        if type is None:
+            raise refuse(request, EINVAL, "Peer netns reference is missing")
+        try:
+            return finders[type](request, number(request, found, type)), type
+        except OSError as error:
+            errno = error.errno or EINVAL
+            raise _blame(request, found, type, errno, "Peer netns reference is invalid") from None
+
+    def _of_process(self, request: Request, pid: int) -> Net:
+        """`get_net_ns_by_pid()`"""
+        if pid == request.task.tgid:
+            return request.task.net
+        if request.sock.netlink.pid_exists(pid):
+            raise self._unmodelled("the network namespace of another process", EOPNOTSUPP)
+        raise os_error(ESRCH)
+
+    @staticmethod
+    def _of_descriptor(request: Request, fd: int) -> Net:
+        """No descriptor is one of a namespace (`get_net_ns_by_fd()`)."""
+        request.task.files.get(fd)
+        raise os_error(EINVAL)
+
+    @staticmethod
+    def _of_number(request: Request, unsigned: int) -> Net:
+        """`get_net_ns_by_id()`"""
+        net = request.net.known_as(S32.unpack(unsigned.to_bytes(4, "little"))[0])
+        if net is None:
+            raise os_error(ENOENT)
+        return net
+
+
+def dump(writer: MessageWriter, callback: DumpCallback) -> bool:
+    """All numbers, here or in another namespace (`rtnl_net_dumpid()`)."""
+    request = callback.request
+    net, elsewhere = request.net, False
+    if callback.strict:
+        found = attributes(request, rt.RtGenMsg.SIZE, NSID_POLICY, DEPRECATED_STRICT)
+        for type in sorted(found):
+            if type != ns.NETNSA_TARGET_NSID:
+                raise _blame(request, found, type, EINVAL, "Unsupported attribute in dump request")
+            try:
+                net, elsewhere = namespace(request, signed(request, found, type)), True
+            except OSError as error:
+                text, errno = "Invalid target network namespace id", error.errno or EINVAL
+                raise _blame(request, found, type, errno, text) from None
+    told = callback.context or 0
+    for place, (each, peer) in enumerate(net.numbered):
+        if place >= told:
+            body = _body(each, _id(request.net, peer) if elsewhere else None)
+            flags = NLM_F_MULTI
+            data = message(rt.RTM_NEWNSID, body, flags=flags, seq=request.seq, pid=request.portid)
+            writer.append(data)
+            callback.context = place + 1
+    return False
