@@ -2,7 +2,8 @@
 
     python -m tests.guide.drawn        write them into the guide as they are now
 
-Each is a paragraph of a topic (lines without an empty one among them) and is known by its first line.
+Each is a paragraph of a topic (lines without an empty one among them) or the whole of a block of code, and
+is known by its first line.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import Final
 
 import attrs
 import click
+from click.testing import CliRunner
 
 import simkernel.driverapi
 from simkernel import Machine, guide, millis
@@ -33,6 +35,8 @@ from simkernel.trace.diagram import Diagram
 from simkernel.uapi import rtnetlink
 
 ROOT = Path(__file__).resolve().parents[2]
+FENCED: Final = re.compile(r"^```\w+\n\Z", re.MULTILINE)
+"""How a text ends where a block of code begins."""
 
 
 def layers() -> str:
@@ -174,6 +178,34 @@ async def _viewer(app: App) -> None:
         await camera.dump("read-frame", sequence=event["sequence"])
 
 
+def netlink_question() -> str:
+    """What `simkernel run questions` answers to each question, as it prints it."""
+    return _answered(1)
+
+
+def hardware_question() -> str:
+    """The same of the second."""
+    return _answered(2)
+
+
+def drivers_question() -> str:
+    """The same of the third."""
+    return _answered(3)
+
+
+def modules_question() -> str:
+    """The same of the fourth."""
+    return _answered(4)
+
+
+def _answered(number: int) -> str:
+    """The report up to its figures, for which `...` stands."""
+    printed = CliRunner().invoke(run.command, ["questions", "--only", str(number)], catch_exceptions=False)
+    report, figures, _ = printed.output.partition("\nFigures\n")
+    assert figures
+    return f"{report}..."
+
+
 def _first_sentence(text: str | None) -> str:
     assert text
     return re.split(r"(?<=[a-z)`])\.(?=\s|$)", " ".join(text.split()), maxsplit=1)[0].rstrip(".")
@@ -202,6 +234,10 @@ DRAWINGS: Final = (
     Drawing("modelled", system_calls),
     Drawing("modelled", lacking_route_messages),
     Drawing("modelled", recorded_cases),
+    Drawing("questions", netlink_question),
+    Drawing("questions", hardware_question),
+    Drawing("questions", drivers_question),
+    Drawing("questions", modules_question),
 )
 
 
@@ -213,12 +249,16 @@ def main() -> None:
 
 
 def redrawn(text: str, drawn: str) -> str:
-    """`text` with `drawn` in place of the paragraph that begins as it does.  ValueError if there is none."""
+    """`text` with `drawn` in place of the paragraph that begins as it does.  ValueError if there is none.
+
+    One that stands first in a block of code is that whole block.
+    """
     first = drawn.partition("\n")[0] + "\n"
     before, found, rest = text.partition(first)
     if not found:
         raise ValueError(f"no paragraph begins with {first!r}")
-    after = re.split(r"^(?=\n|```|\Z)", rest, maxsplit=1, flags=re.MULTILINE)[1]
+    end = r"^(?=```)" if FENCED.search(before) else r"^(?=\n|```|\Z)"
+    after = re.split(end, rest, maxsplit=1, flags=re.MULTILINE)[1]
     return f"{before}{drawn}\n{after}"
 
 

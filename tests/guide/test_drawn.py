@@ -18,5 +18,7 @@ def test_a_paragraph_is_replaced_and_nothing_else() -> None:
     text = "before\n\n| a |\n| old |\n\nafter\n```mermaid\nflow\nold\n```\n"
     assert redrawn(text, "| a |\n| new |") == text.replace("| old |", "| new |")
     assert redrawn(text, "flow\nnew") == text.replace("flow\nold", "flow\nnew")
+    block = text.replace("flow\nold", "flow\n\nolder\nold")
+    assert redrawn(block, "flow\n\nnew") == text.replace("flow\nold", "flow\n\nnew")
     with pytest.raises(ValueError):
         redrawn(text, "| b |")
