@@ -25,7 +25,7 @@ from simkernel.application.socket import Socket
 from simkernel.application.steps import Steps, lazily
 from simkernel.application.uevent import UeventMonitor
 from simkernel.application.unix import UnixSocket, socketpair
-from simkernel.engine import Call, SimulationError, nanoseconds_up, whole_nanoseconds
+from simkernel.engine import Call, Compute, SimulationError, nanoseconds_up, whole_nanoseconds
 from simkernel.uapi.socket import AF_INET, AF_NETLINK, AF_UNIX, SOCK_RAW, SOCK_STREAM
 from simkernel.uapi.ynl import Spec
 
@@ -90,10 +90,14 @@ class App(Descriptors, Paths):
         return self.request(name, arguments, convert)
 
     def request(
-        self, name: str, arguments: tuple[Any, ...], convert: Callable[[Any], T] | None = None
+        self,
+        name: str,
+        arguments: tuple[Any, ...],
+        convert: Callable[[Any], T] | None = None,
+        kind: type[Call[T]] = Call,
     ) -> Call[T]:
         """The same, with the arguments as a tuple."""
-        call: Call[T] = Call()
+        call = kind()
         call.owner = self.owner
         call.name = name
         call.arguments = arguments
@@ -167,7 +171,7 @@ class App(Descriptors, Paths):
         """Use the CPU in user mode for `ns` nanoseconds."""
         if whole_nanoseconds(ns, "compute(ns)") < 0:
             raise SimulationError(f"compute({ns}): a program cannot compute for less than nothing")
-        return self.call("compute", ns)
+        return self.request("compute", (ns,), kind=Compute)
 
     def sched_yield(self) -> Call[None]:
         """Let others have the CPU first."""

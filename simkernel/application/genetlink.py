@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from simkernel.application.family import Family, resolve
 from simkernel.application.steps import lazily
-from simkernel.engine import Call, SimulationError
+from simkernel.engine import Call, Owner, SimulationError
 from simkernel.uapi.errno import EINTR, os_error, strerror
 from simkernel.uapi.extack import ExtAck, extended_ack
 from simkernel.uapi.netlink import (
@@ -232,7 +232,7 @@ class _Events:
         return self._queued.pop(0)
 
 
-def _call(owner: object, name: str, arguments: tuple[Any, ...]) -> Call[Any]:
+def _call(owner: Owner, name: str, arguments: tuple[Any, ...]) -> Call[Any]:
     """A system call that nobody has to remember: it is awaited at once."""
     call: Call[Any] = Call()
     call.owner, call.name, call.arguments, call.convert = owner, name, arguments, None

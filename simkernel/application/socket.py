@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final, SupportsIndex, TypeVar
 
 from simkernel.application import arguments
@@ -118,7 +119,9 @@ class Socket:
             data = arguments.data(data)
         if flags is not NO_FLAGS:
             flags = c_int(flags)
-        return self._io(POLLOUT, "sendto", (self._fd, data, flags, None))
+        if self._timeout:
+            return self._io(POLLOUT, "sendto", (self._fd, data, flags, None))
+        return self._app.request("sendto", (self._fd, data, flags, None))
 
     def sendall(self, data: Buffer, flags: SupportsIndex = 0, /) -> Awaitable[None]:
         """Send to the peer.  Netlink sends all or nothing."""
@@ -147,10 +150,13 @@ class Socket:
 
     def recv(self, bufsize: SupportsIndex, flags: SupportsIndex = NO_FLAGS, /) -> Awaitable[bytes]:
         """One message, cut to `bufsize` bytes; for 0 bytes the kernel is not asked."""
-        size = arguments.size(bufsize, "negative buffersize in recv")
-        if flags is not NO_FLAGS:
-            flags = c_int(flags)
-        return self._io(POLLIN, "recvfrom", (self._fd, size, flags), _data) if size else _already(b"")
+        if type(bufsize) is not int or not 0 < bufsize <= arguments.INT_MAX:
+            bufsize = arguments.size(bufsize, "negative buffersize in recv")
+            if not bufsize:
+                return _already(b"")
+        if flags is NO_FLAGS and not self._timeout:
+            return self._app.request("recvfrom", (self._fd, bufsize, 0), _plain_data)
+        return self._io(POLLIN, "recvfrom", (self._fd, bufsize, c_int(flags)), _data)
 
     def recvfrom(
         self, bufsize: SupportsIndex, flags: SupportsIndex = 0, /
@@ -321,6 +327,10 @@ def _fill(received: Any, *views: memoryview) -> int:
         view[: len(piece)] = piece
         start += len(piece)
     return int(received.length)
+
+
+_plain_data: Final[Callable[[Any], bytes]] = attrgetter("data")
+"""What was received, where the call cannot say more than it gives."""
 
 
 def _data(received: Any) -> bytes:

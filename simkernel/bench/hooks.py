@@ -44,8 +44,8 @@ Locals: TypeAlias = dict[str, Any]
 
 SITES: Final[dict[str, tuple[Any, ...]]] = {
     "trace": (Bus.readl, Bus.writel),
-    "pcap": (deliver.queue, send._to_kernel),
-    "strace": (Runner._advance,),
+    "pcap": (deliver.queue, send.sendmsg),
+    "strace": (Runner.enter,),
 }
 """For each exporter, functions with hooks that it listens to: those that are passed most often."""
 

@@ -1,6 +1,6 @@
 """What simkernel adds to simpy: charged time, lazy calls, seeded streams, tracepoints, errors."""
 
-from simkernel.engine.call import Call
+from simkernel.engine.call import LATER, Call, Compute, Owner
 from simkernel.engine.clock import (
     MICROSECOND,
     MILLISECOND,
@@ -30,17 +30,20 @@ __all__ = [
     "DRIVER",
     "HARDWARE",
     "KERNEL",
+    "LATER",
     "LAYERS",
     "MICROSECOND",
     "MILLISECOND",
     "SECOND",
     "Call",
+    "Compute",
     "Deadlock",
     "DeviceError",
     "Duration",
     "Engine",
     "InternalError",
     "NotModelled",
+    "Owner",
     "Record",
     "SimulationError",
     "Streams",

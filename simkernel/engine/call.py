@@ -3,15 +3,25 @@
     received = await sock.recv(100)      # in an async program
     received = yield sock.recv(100)      # the same in a generator program
 
-Making a call does nothing; awaiting it hands it to the task that drives the program.
+Making a call does nothing; awaiting it lets its task enter the kernel.  What is done at once comes back
+at once; what is not is yielded to whoever drives the program.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from typing import Any, Generic, TypeVar
+from typing import Any, Final, Generic, Protocol, TypeVar
 
 T = TypeVar("T")
+
+LATER: Final = object()
+"""Instead of a result: whoever drives the program has it when it is there."""
+
+
+class Owner(Protocol):
+    """Who may await a call: a task.  `enter` is its result or error, or LATER."""
+
+    enter: Callable[[Call[Any]], Any]
 
 
 class Call(Generic[T]):
@@ -24,7 +34,7 @@ class Call(Generic[T]):
 
     __slots__ = ("arguments", "convert", "line", "name", "owner")
 
-    owner: object | None
+    owner: Owner | None
     name: str
     arguments: tuple[Any, ...]
     convert: Callable[[Any], T] | None
@@ -36,8 +46,20 @@ class Call(Generic[T]):
         return self.owner is None
 
     def __await__(self) -> Generator[Call[T], Any, T]:
-        result: T = yield self
-        return result
+        owner = self.owner
+        result: Any = LATER if owner is None else owner.enter(self)
+        if result is LATER:
+            result = yield self
+        return result  # type: ignore[no-any-return]
 
     def __repr__(self) -> str:
         return f"<call {self.name}>"
+
+
+class Compute(Call[None]):
+    """The one request that is no system call: a program uses its CPU, in user mode."""
+
+    __slots__ = ()
+
+    def __await__(self) -> Generator[Call[None], Any, None]:
+        yield self

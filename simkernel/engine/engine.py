@@ -61,8 +61,12 @@ class Engine(simpy.Environment):
         self._bind_early()
         self.now = start
         self.charged = 0
+        self.in_place = True
+        """Whether sections may follow on each other without the queue."""
         self.horizon = LONG_AGO
-        """Sections that follow on each other without the queue do so before this instant."""
+        """The instant before which they do."""
+        self.queue: list[Any] = self._queue
+        """What is to happen: a heap of (time, priority, number, what)."""
         self.rng = Streams(seed)
         self.trace = Tracer(self.time)
         self.running = False
@@ -115,12 +119,16 @@ class Engine(simpy.Environment):
         For a section whose last act would be `resume_at(time(), ...)`: it goes on in place.
         """
         time = self.now + self.charged
-        if time >= self.horizon or ((queue := self._queue) and queue[0][0] <= time):
+        if time >= self.horizon or ((queue := self.queue) and queue[0][0] <= time):
             return False
         self.now = time
         self.charged = 0
         self.trace.flow = 0
         return True
+
+    def pass_until(self, end: int) -> None:
+        """Let sections follow on each other in place before the instant `end`, if they may at all."""
+        self.horizon = end if self.in_place else LONG_AGO
 
     def call_at(self, time: int, function: Callable[..., object], *arguments: Any) -> Timer:
         """Call `function` in a section of its own at `time` ns.  SimulationError if that is past."""
@@ -165,7 +173,7 @@ class Engine(simpy.Environment):
         if self.running:
             raise SimulationError(RUNS_ALREADY)
         self.running = True
-        self.horizon = end
+        self.pass_until(end)
         try:
             self._process(end)
         finally:

@@ -45,20 +45,20 @@ Listener = Callable[[Record], None]
 class Tracer:
     """The tracepoints of one machine, and the flow that is current."""
 
-    __slots__ = ("_flows", "_listeners", "_time", "emit", "flow")
+    __slots__ = ("_listeners", "_time", "emit", "flow", "flows")
 
     def __init__(self, time: Callable[[], int]) -> None:
         self._time = time
         self._listeners: tuple[Listener, ...] = ()
-        self._flows = 0
+        self.flows = 0
+        """The number of the flow that began last."""
         self.flow = 0
         self.emit: Callable[..., None] | None = None
 
     def new_flow(self) -> int:
         """A number for something that begins here; it becomes the current flow."""
-        self._flows += 1
-        self.flow = self._flows
-        return self._flows
+        self.flow = self.flows = self.flows + 1
+        return self.flow
 
     def subscribe(self, listener: Listener) -> Callable[[], None]:
         """Hand every record to `listener`; returns what ends it."""

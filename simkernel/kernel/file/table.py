@@ -17,15 +17,15 @@ STREAMS = frozenset({0, 1, 2})
 class FileTable:
     """Descriptor -> open file.  A new descriptor is the lowest that is free, as POSIX has it.
 
-    `_files` has a place for each descriptor up to the highest that was ever open; none below
+    `open` has a place for each descriptor up to the highest that was ever open; none below
     `_lowest` is free.  `_streams` are the standard streams that nothing was ever put in place of.
     `close_on_exec` has the descriptors that another program does not get (FD_CLOEXEC).
     """
 
-    __slots__ = ("_files", "_lowest", "_streams", "_taken", "close_on_exec", "limit", "users")
+    __slots__ = ("_lowest", "_streams", "_taken", "close_on_exec", "limit", "open", "users")
 
     def __init__(self, limit: int = RLIMIT_NOFILE) -> None:
-        self._files: list[OpenFile | None] = [None] * len(STREAMS)
+        self.open: list[OpenFile | None] = [None] * len(STREAMS)
         self._lowest = len(STREAMS)
         self._streams = STREAMS
         self._taken = 0
@@ -40,7 +40,7 @@ class FileTable:
     def get(self, fd: int) -> OpenFile:
         """The open file behind `fd`.  EBADF if there is none."""
         try:
-            file = self._files[fd] if fd >= 0 else None
+            file = self.open[fd] if fd >= 0 else None
         except (IndexError, TypeError):
             file = None
         if file is None:
@@ -49,7 +49,7 @@ class FileTable:
 
     def install(self, file: OpenFile, lowest: int = 0, *, close_on_exec: bool = False) -> int:
         """Give `file` a descriptor, from `lowest` on.  EMFILE at the limit."""
-        files = self._files
+        files = self.open
         fd = max(self._lowest, lowest)
         while fd < len(files) and (files[fd] is not None or fd in self._streams):
             fd += 1
@@ -66,7 +66,7 @@ class FileTable:
         """Give `file` the descriptor `fd`, closing what had it (dup2).  EBADF beyond the limit."""
         if not 0 <= fd < self.limit:
             raise os_error(EBADF)
-        old = self._files[fd] if fd < len(self._files) else None
+        old = self.open[fd] if fd < len(self.open) else None
         if old is not file:
             self._put(fd, file)
             if old is not None:
@@ -85,10 +85,10 @@ class FileTable:
             self.close(fd)
 
     def _put(self, fd: int, file: OpenFile) -> None:
-        missing = fd + 1 - len(self._files)
+        missing = fd + 1 - len(self.open)
         if missing > 0:
-            self._files += [None] * missing
-        self._files[fd] = file.get()
+            self.open += [None] * missing
+        self.open[fd] = file.get()
         self._taken += 1
         if fd in self._streams:
             self._streams -= {fd}
@@ -96,7 +96,7 @@ class FileTable:
     def close(self, fd: int) -> Awaitable[None] | None:
         """Take `fd` out of the table; what its release returns.  EBADF if it is not open."""
         file = self.get(fd)
-        self._files[fd] = None
+        self.open[fd] = None
         self._taken -= 1
         self._lowest = min(self._lowest, fd)
         if fd in self.close_on_exec:
@@ -104,7 +104,7 @@ class FileTable:
         return file.put()
 
     def close_all(self) -> None:
-        """Close every descriptor, lowest first (`exit_files()`)."""
+        """Close every descriptor, lowest first (`exitopen()`)."""
         for fd, _ in self.items():
             self.close(fd)
 
@@ -117,7 +117,7 @@ class FileTable:
     def copy(self) -> FileTable:
         """A table for a child: the same open files under the same descriptors (fork(2))."""
         child = FileTable(self.limit)
-        child._files = [file and file.get() for file in self._files]
+        child.open = [file and file.get() for file in self.open]
         child._lowest = self._lowest
         child._streams = self._streams
         child._taken = self._taken
@@ -126,4 +126,4 @@ class FileTable:
 
     def items(self) -> list[tuple[int, OpenFile]]:
         """Descriptors and their open files, lowest first."""
-        return [(fd, file) for fd, file in enumerate(self._files) if file is not None]
+        return [(fd, file) for fd, file in enumerate(self.open) if file is not None]

@@ -62,7 +62,8 @@ def recvmsg(sock: NetlinkSocket, task: Task, size: int, room: int = 0, flags: in
         raise os_error(sock.take_error())
     queue = sock.queue
     if not queue:
-        sock.room_made()
+        if sock.congested or sock._senders is not None:
+            sock.room_made()
         return None
     netlink = sock.netlink
     if flags & MSG_PEEK:

@@ -49,7 +49,7 @@ def sendmsg(
     What the group makes of it the sender does not learn; the result is the port id's.  Raises
     WouldBlock if the receiver has no room; a retry does not send to the group again.
     """
-    if flags & MSG_OOB:
+    if flags and flags & MSG_OOB:
         raise os_error(EOPNOTSUPP)
     length = len(data)
     if not length:
@@ -81,13 +81,20 @@ def sendmsg(
             broadcast.broadcast(sock, skb, portid, group, shared=True)
         if portid:
             return _unicast(sock, skb, portid)
+    target = sock.ports.kernel
+    if target is None or (read := target.input) is None:
+        raise os_error(ECONNREFUSED)
     inbound = Inbound()
     inbound.data = data
     inbound.sender = sock
     inbound.task = task
     inbound.claim = claim
     inbound.addressed = address is not None
-    return _to_kernel(sock, inbound, group)
+    netlink.statistics.requests += 1
+    if netlink.trace.emit is not None:
+        tap.to_kernel(netlink.trace, sock.protocol, inbound, group)
+    pending = read(inbound)  # in the context of the sender (`netlink_unicast_kernel()`)
+    return length if pending is None else _finish(target, inbound, pending)
 
 
 def _unicast(sock: NetlinkSocket, skb: Skb, portid: int) -> int:
@@ -99,19 +106,6 @@ def _unicast(sock: NetlinkSocket, skb: Skb, portid: int) -> int:
     if not queue(target, accepted):
         raise WouldBlock(target.senders, partial(_unicast, sock, accepted, portid))
     return len(accepted.data)
-
-
-def _to_kernel(sock: NetlinkSocket, inbound: Inbound, group: int) -> int | Awaitable[int]:
-    """Let the kernel read a message, which went to a group before (`netlink_unicast_kernel()`)."""
-    target = sock.ports.kernel
-    if target is None or (read := target.input) is None:
-        raise os_error(ECONNREFUSED)
-    netlink = sock.netlink
-    netlink.statistics.requests += 1
-    if netlink.trace.emit is not None:
-        tap.to_kernel(netlink.trace, sock.protocol, inbound, group)
-    pending = read(inbound)
-    return len(inbound.data) if pending is None else _finish(target, inbound, pending)
 
 
 async def _finish(target: KernelSocket, inbound: Inbound, pending: Awaitable[None]) -> int:

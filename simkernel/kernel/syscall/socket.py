@@ -20,6 +20,7 @@ from simkernel.kernel.task.wait import Blocked, BlockedCall, WouldBlock
 from simkernel.uapi.errno import (
     EAFNOSUPPORT,
     EAGAIN,
+    EBADF,
     ECONNABORTED,
     EINVAL,
     ENOTSOCK,
@@ -227,14 +228,17 @@ class SocketCalls:
         control: Control = NO_CONTROL,
     ) -> int | Awaitable[int] | BlockedCall:
         """sendto(2): the number of bytes sent."""
-        file = task.files.get(fd)
+        files = task.files.open  # FileTable.get(), in place
+        file = files[fd] if 0 <= fd < len(files) else None
+        if file is None:
+            raise os_error(EBADF)
         sock = file.socket
         if sock is None:
             raise os_error(ENOTSOCK)
         trace = self._trace
         if trace.flow == task.own_flow:
             # What a task asks next is a new story, unless a message from elsewhere made it ask.
-            task.own_flow = trace.new_flow()
+            task.own_flow = trace.flow = trace.flows = trace.flows + 1
         try:
             return sock.sendmsg(task, data, address, control, flags)
         except WouldBlock as blocked:
@@ -263,7 +267,10 @@ class SocketCalls:
         self, task: Task, fd: int, size: int, flags: int = 0, control_size: int = 0
     ) -> Received | BlockedCall:
         """recvfrom(2): one message of up to `size` bytes and its sender."""
-        file = task.files.get(fd)
+        files = task.files.open
+        file = files[fd] if 0 <= fd < len(files) else None
+        if file is None:
+            raise os_error(EBADF)
         sock = file.socket
         if sock is None:
             raise os_error(ENOTSOCK)

@@ -50,6 +50,7 @@ class Processes:
         self._engine = engine
         self._unmodelled = unmodelled
         self.runner = Runner(engine, scheduler, handlers, self._exited)
+        self._enter = self.runner.enter
         self._tasks: dict[int, Task] = {}
         self._last_pid = 0
         self._helpers: dict[Task, WaitQueue] = {}
@@ -102,6 +103,7 @@ class Processes:
         task = Task(
             pid, tgid or pid, comm[:COMM_LENGTH], credentials=credentials, files=files, net=net, parent=parent
         )
+        task.enter = self._enter
         self._tasks[pid] = task
         self.forks += 1
         if parent is not None:

@@ -1,6 +1,7 @@
 """How a task runs: its program in user mode, its system call in the kernel, and back.
 
-    _advance   a program and its calls, one after the other, while none of them sleeps
+    _advance   a program goes on with what its last call came to
+    _enter     a system call: to its end, or until it sleeps
     _drive     a call sleeps: its handler is a coroutine, driven from wake-up to wake-up
     _resume    a sleep has ended
     _complete  a call that slept has its result; it reaches the program when what was charged has passed
@@ -16,7 +17,17 @@ from collections.abc import Callable, Coroutine
 from types import CoroutineType
 from typing import Any
 
-from simkernel.engine import APPLICATION, KERNEL, Call, DeviceError, Engine, InternalError, SimulationError
+from simkernel.engine import (
+    APPLICATION,
+    KERNEL,
+    LATER,
+    Call,
+    Compute,
+    DeviceError,
+    Engine,
+    InternalError,
+    SimulationError,
+)
 from simkernel.kernel.task.scheduler import Scheduler
 from simkernel.kernel.task.task import Task
 from simkernel.kernel.task.wait import BlockedCall, Elapse, Sleep, Sleeping, WouldBlock
@@ -26,9 +37,6 @@ from simkernel.uapi.errno import EAGAIN, EINTR, os_error
 Handler = Callable[..., Any]
 Exit = Callable[[Task, int, BaseException | None, bool], None]
 """Told of a task that has ended: its wait status, what it raised, and whether its process ends with it."""
-
-COMPUTE = "compute"
-"""The one request that is no system call: the program uses its CPU."""
 
 STUBBORN = 1000
 """How many calls a program may await while it is being closed before it counts as stuck."""
@@ -55,12 +63,13 @@ class Runner:
         self._on_exit = on_exit
         self._entry_cost = scheduler.costs.syscall
         self._completes = scheduler.completes
-        self._passes = scheduler.passes
         self._ready = scheduler.ready
         self._wake_cost = scheduler.costs.wake
         self._tell_woken = self._woken
         self.current: Task | None = None
         self.system_calls = 0
+        self._stop: BaseException | None = None
+        """What a call raised that no program is to catch, until the program is back."""
         self.before_sleep: Callable[[], None] = _nothing
         """Called as a task goes to sleep, to see whether it may."""
 
@@ -76,7 +85,7 @@ class Runner:
         error = self._check(task, call)
         if error is not None:
             raise error
-        if call.name == COMPUTE:
+        if isinstance(call, Compute):
             self.scheduler.begin(task, self._begin_compute, call)
         else:
             self.scheduler.begin(task, self._advance, None, None, call)
@@ -88,10 +97,10 @@ class Runner:
     ) -> None:
         """Back in user mode with what a call came to; and on, from call to call, until one sleeps.
 
-        While nobody else has anything to do before a call ends, it goes on at once.  Ordinary code begins
-        with the `call` that it has submitted.
+        An `async` program enters its calls itself, where it awaits them (`enter`), and is back here with
+        one that is not done yet.  A generator program yields them.  Ordinary code begins with the `call`
+        that it has submitted.
         """
-        engine, trace = self._engine, self._trace
         self.current = task
         while True:
             if call is None:
@@ -112,55 +121,108 @@ class Runner:
                 except (Exception, SystemExit, GeneratorExit) as raised:  # noqa: BLE001 - its own
                     self._returned(task, raised)
                     break
-                if type(call) is not Call or call.owner is not task or call.name == COMPUTE:
+                if (entered := task.call) is not None:
+                    if call is not entered or task.frame is not None or self._stop is not None:
+                        self._under_way(task, call)
+                    break
+                if type(call) is not Call or call.owner is not task:
                     call, error = None, self._unusual(task, call)
                     if error is None:
                         break
                     continue
-                call.owner = None
-            task.call = call
-            trace.flow = task.flow
-            self.system_calls += 1
-            if (emit := trace.emit) is not None:
-                self._trace_enter(emit, task, call)
-            engine.charged += self._entry_cost
-            value, error, arguments = None, None, call.arguments
+            else:
+                call.owner = task
             try:
-                handler = self._handlers[call.name]
-                if len(arguments) == 3:  # a recv; unpacking a tuple into a call costs as much as two calls
-                    one, two, three = arguments
-                    value = handler(task, one, two, three)
-                elif len(arguments) == 4:
-                    one, two, three, four = arguments
-                    value = handler(task, one, two, three, four)
-                else:
-                    value = handler(task, *arguments)
+                value, error = self.enter(call), None
             except (OSError, SimulationError) as raised:
-                error = raised
-            except Exited as exited:
-                self._ended(task, exited.status, None, group=True)
-                break
-            except (InternalError, DeviceError):
-                raise
-            except Exception as bug:
-                raise self._internal(task, bug) from bug
-            if type(value) is CoroutineType:
-                task.frame = value
-                task.flow = trace.flow
-                self._drive(task, None, None)
-                break
-            if isinstance(value, BlockedCall):
-                task.blocked = value
-                self._sleep(task, value)
-                break
-            task.flow = trace.flow
-            if (emit := trace.emit) is not None:
-                self._trace_exit(emit, task, value, error)
-            if not self._passes():
-                self._completes(task, self._advance, value, error)
+                value, error = None, raised
+            if value is LATER:
+                self._under_way(task, call)
                 break
             call = None
         self.current = None
+
+    def enter(self, call: Call[Any]) -> Any:
+        """The system call of the current task: its result or error if that is there at once, else LATER.
+
+        So a call that does not sleep is a function call of its program, while nobody else has anything
+        to do before it ends.  What is LATER is yielded, and `_advance` sees to it.
+        """
+        task = self.current
+        if task is None or call.owner is not task:
+            return LATER
+        call.owner = None
+        task.call = call
+        trace = self._trace
+        trace.flow = task.flow
+        self.system_calls += 1
+        if trace.emit is not None:
+            self._trace_enter(task, call)
+        engine = self._engine
+        engine.charged += self._entry_cost
+        value, error, arguments = None, None, call.arguments
+        try:
+            handler = self._handlers[call.name]
+            if len(arguments) == 3:  # a recv; unpacking a tuple into a call costs as much as two calls
+                one, two, three = arguments
+                value = handler(task, one, two, three)
+            elif len(arguments) == 4:
+                one, two, three, four = arguments
+                value = handler(task, one, two, three, four)
+            else:
+                value = handler(task, *arguments)
+        except (OSError, SimulationError) as raised:
+            error = raised
+        except (Exited, InternalError, DeviceError) as stop:
+            self._stop = stop
+            return LATER
+        except Exception as bug:  # noqa: BLE001 - raised by `_under_way`
+            self._stop = self._internal(task, bug)
+            return LATER
+        if isinstance(value, BlockedCall):
+            task.blocked = value
+            self._sleep(task, value)
+            self.current = None
+            return LATER
+        task.flow = trace.flow
+        if type(value) is CoroutineType:
+            task.frame = value
+            return LATER
+        if trace.emit is not None:
+            self._trace_exit(task, value, error)
+        time = engine.now + engine.charged
+        if (
+            time >= engine.horizon
+            or ((queue := engine.queue) and queue[0][0] <= time)
+            or task.signals.pending
+        ):
+            self._completes(task, self._advance, value, error)
+            self.current = None
+            return LATER
+        engine.now = time  # as `pass_charged()` does
+        engine.charged = 0
+        trace.flow = 0
+        task.call = None
+        if error is not None:
+            try:
+                raise error
+            finally:
+                del error  # or it and its traceback held each other
+        convert = call.convert
+        return value if convert is None else convert(value)
+
+    def _under_way(self, task: Task, request: object) -> None:
+        """A program is back with a call that is not done: it sleeps in a coroutine, or ended its process."""
+        stop, self._stop = self._stop, None
+        if isinstance(stop, Exited):
+            self._ended(task, stop.status, None, group=True)
+        elif stop is not None:
+            raise stop
+        elif request is not task.call:
+            what = f"{task.comm} awaited {_kind(request)} while {task.call!r} was under way"
+            self.end(task, 1 << 8, SimulationError(f"{what}: one call at a time, or app.thread(...)"))
+        else:
+            self._drive(task, None, None)
 
     def _returned(self, task: Task, raised: BaseException) -> None:
         """A program has ended: by returning, by exit, or by an error."""
@@ -196,7 +258,7 @@ class Runner:
             self._elapse(task)
         elif (mistake := self._check(task, request)) is not None:
             return mistake
-        elif isinstance(request, Call):
+        elif isinstance(request, Compute):
             self._begin_compute(task, request)
         return None
 
@@ -220,10 +282,12 @@ class Runner:
     # -- in the kernel ------------------------------------------------------
 
     def _internal(self, task: Task, bug: Exception) -> InternalError:
-        return InternalError(
+        error = InternalError(
             f"{type(bug).__name__} inside {task.call!r} of {task.track}: a bug of simkernel's, please report "
             f"it with the seed {self._engine.rng.seed}"
         )
+        error.__cause__ = bug
+        return error
 
     def _drive(self, task: Task, woken: bool | None, error: BaseException | None) -> None:
         frame = task.frame
@@ -319,9 +383,9 @@ class Runner:
             self._drive(task, None, None)
             return
         task.flow = self._trace.flow
-        if (emit := self._trace.emit) is not None:
-            self._trace_exit(emit, task, result, error)
-        if self._passes():
+        if self._trace.emit is not None:
+            self._trace_exit(task, result, error)
+        if self._engine.pass_charged():
             self._advance(task, result, error)
         else:
             self._completes(task, self._advance, result, error)
@@ -348,18 +412,18 @@ class Runner:
 
     def _complete(self, task: Task, value: Any, error: BaseException | None) -> None:
         task.flow = self._trace.flow
-        if (emit := self._trace.emit) is not None:
-            self._trace_exit(emit, task, value, error)
+        if self._trace.emit is not None:
+            self._trace_exit(task, value, error)
         self._completes(task, self._advance, value, error)
 
-    def _trace_enter(self, emit: Callable[..., None], task: Task, call: Call[Any]) -> None:
+    def _trace_enter(self, task: Task, call: Call[Any]) -> None:
         task.entered = self._engine.time()
-        emit("sys_enter", APPLICATION, task.track, pid=task.pid, comm=task.comm, call=call.name,
-             arguments=call.arguments)  # fmt: skip
+        if (emit := self._trace.emit) is not None:
+            emit("sys_enter", APPLICATION, task.track, pid=task.pid, comm=task.comm, call=call.name,
+                 arguments=call.arguments)  # fmt: skip
 
-    @staticmethod
-    def _trace_exit(emit: Callable[..., None], task: Task, value: Any, error: BaseException | None) -> None:
-        if task.call is not None:
+    def _trace_exit(self, task: Task, value: Any, error: BaseException | None) -> None:
+        if (emit := self._trace.emit) is not None and task.call is not None:
             fields: dict[str, Any] = {"result": value} if error is None else {"error": _error_value(error)}
             emit("sys_exit", APPLICATION, task.track, pid=task.pid, comm=task.comm, call=task.call.name,
                  entered=task.entered, **fields)  # fmt: skip
@@ -401,7 +465,9 @@ class Runner:
         """It is over, and in a `group` exit all of its process."""
         program, task.program = task.program, None
         if program is not None:
+            current, self.current = self.current, None  # what it awaits now is not entered
             failure = failure or _close(program)
+            self.current = current
         task.call = None
         self._on_exit(task, status, failure, group)
         self.scheduler.release(task)

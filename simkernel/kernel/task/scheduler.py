@@ -46,9 +46,6 @@ class Scheduler(Protocol):
     def completes(self, task: Task, function: Resume, value: Any, error: BaseException | None) -> None:
         """The holder's call ends when what was charged has passed: then call `function`."""
 
-    def passes(self) -> bool:
-        """Instead of `completes`: whether nobody else has anything to do before, and so it is then by now."""
-
     def release(self, task: Task) -> None:
         """`task` sleeps or has ended: it needs its CPU until what was charged has passed."""
 
@@ -65,7 +62,6 @@ class UnlimitedCpus:
     def __init__(self, engine: Engine, costs: CostModel) -> None:
         self._engine = engine
         self.costs = costs
-        self.passes = engine.pass_charged
 
     @property
     def count(self) -> int:
@@ -127,6 +123,7 @@ class RunQueue:
 
     def __init__(self, engine: Engine, costs: CostModel, cpus: int) -> None:
         self._engine = engine
+        engine.in_place = False  # an interrupt may put a call's end off, and at its end a slice may be over
         self.costs = costs
         self.cpus = tuple(Cpu(number, engine.now) for number in range(cpus))
         self._queue: deque[tuple[Task, Continue, tuple[Any, ...]]] = deque()
@@ -157,9 +154,6 @@ class RunQueue:
             self._queue.append((task, function, arguments))
         else:
             self._dispatch(idle, task, function, arguments)
-
-    def passes(self) -> bool:
-        return False  # an interrupt may put the end off, and at its end a slice may be over
 
     def completes(self, task: Task, function: Resume, value: Any, error: BaseException | None) -> None:
         assert task.cpu is not None

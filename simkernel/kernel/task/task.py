@@ -37,7 +37,8 @@ class Task:
 
     A process is a thread group: `pid` is the thread's own number, `tgid` the process's.  `program`
     is the coroutine in user mode, `frame` the one in the kernel while a system call sleeps.  A task
-    without a program belongs to ordinary code, which submits one call at a time.
+    without a program belongs to ordinary code, which submits one call at a time.  `enter` is where its
+    calls enter the kernel (`Runner.enter`).
     """
 
     __slots__ = (
@@ -53,6 +54,7 @@ class Task:
         "comm",
         "cpu",
         "credentials",
+        "enter",
         "entered",
         "exit_status",
         "failure",
@@ -71,6 +73,8 @@ class Task:
         "tgid",
         "track",
     )
+
+    enter: Callable[[Call[Any]], Any]
 
     def __init__(
         self,

@@ -59,11 +59,13 @@ class Controller:
         A name that nobody has is asked for as a module, and looked for again once that is `loaded`.
         EINVAL without either, ENOENT.
         """
-        if genl.CTRL_ATTR_FAMILY_NAME in info.found:
-            family = self._registry.by_name.get(_name(info))
+        found = info.found
+        if genl.CTRL_ATTR_FAMILY_NAME in found:
+            first, last = found[genl.CTRL_ATTR_FAMILY_NAME]
+            family = self._registry.by_name.get(info.data[first:last].partition(b"\0")[0])
             if family is None and not loaded:
                 return self._load(info)
-        elif genl.CTRL_ATTR_FAMILY_ID in info.found:
+        elif genl.CTRL_ATTR_FAMILY_ID in found:
             family = self._registry.by_id.get(_id(info))
         else:
             raise os_error(EINVAL)

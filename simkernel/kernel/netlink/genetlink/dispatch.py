@@ -40,30 +40,24 @@ class Dispatcher:
         self._lock = lock
         self._guard = guard
 
-    def handle(self, info: Info) -> object:
-        """`genl_rcv_msg()`; ENOENT for a family that is not there."""
-        family = self._families.get(info.type)
-        if family is None:
-            raise os_error(ENOENT)
-        info.family = family
-        netlink = self._netlink
-        netlink.engine.charged += netlink.costs.genl_dispatch
-        if family.parallel:
-            return self._family(info)
-        if self._lock.held:
-            return self._lock.wait(self._family, info)
-        result = self._family(info)
-        if result is not None and isinstance(result, Awaitable):
-            return self._lock.hold(result)
-        return result
-
-    def _family(self, info: Info) -> object:
-        """`genl_family_rcv_msg()` and `genl_family_rcv_msg_doit()`.
+    def handle(self, info: Info, waited: bool = False) -> object:
+        """`genl_rcv_msg()` and `genl_family_rcv_msg_doit()`.
 
         ENOENT where the family is not, EINVAL for a header that is too short or breaks the rules,
-        EOPNOTSUPP for a command it lacks, EPERM, and whatever the operation says.
+        EOPNOTSUPP for a command it lacks, EPERM, and whatever the operation says.  It may have `waited`
+        for the lock.
         """
-        family, start, length = info.family, info.start, info.length
+        netlink, start, length = self._netlink, info.start, info.length
+        if waited:
+            family = info.family
+        else:
+            found = self._families.get(info.type)
+            if found is None:
+                raise os_error(ENOENT)
+            info.family = family = found
+            netlink.engine.charged += netlink.costs.genl_dispatch
+            if self._lock.held and not family.parallel:
+                return self._lock.wait(lambda info: self.handle(info, waited=True), info)
         if not family.everywhere and not info.net.initial:
             raise os_error(ENOENT)
         if length < family.shortest:
@@ -79,17 +73,22 @@ class Dispatcher:
             raise os_error(EPERM)
         info.operation = operation
         if dumps:
-            return self._dump(info)
-        if (validator := operation.validator) is None:
-            info.found = {}
+            result = self._dump(info)
         else:
-            info.found = validator.parse(info, start + family.attributes_offset, start + length)
-        if self._netlink.trace.emit is not None:
-            self._trace(info, "genl_doit")
-        if family.owner is not None:
-            return self._guarded_do(info)
-        do = operation.do
-        return do(info)
+            if (validator := operation.validator) is None:
+                info.found = {}
+            else:
+                info.found = validator.parse(info, start + family.attributes_offset, start + length)
+            if netlink.trace.emit is not None:
+                self._trace(info, "genl_doit")
+            if family.owner is not None:
+                result = self._guarded_do(info)
+            else:
+                do = operation.do
+                result = do(info)
+        if result is None or waited or family.parallel or not isinstance(result, Awaitable):
+            return result
+        return self._lock.hold(result)
 
     def _guarded_do(self, info: Info) -> object:
         """The operation of a module's family."""
