@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from simkernel.kernel.fs.inode import Owner
 from simkernel.kernel.fs.namei import Last, Walk, check_path
-from simkernel.kernel.fs.permission import MAY_EXEC, MAY_WRITE, check, check_sticky
+from simkernel.kernel.fs.permission import MAY_EXEC, MAY_WRITE, check, check_link, check_sticky
 from simkernel.uapi import stat
 from simkernel.uapi.capability import CAP_MKNOD
 from simkernel.uapi.errno import (
@@ -93,10 +93,11 @@ def make_symlink(task: Task, walk: Walk, path: str, target: str) -> Dentry:
 
 
 def make_link(task: Task, old: Dentry, walk: Walk, path: str) -> Dentry:
-    """link(2).  EXDEV across file systems, EPERM for a directory."""
+    """link(2).  EXDEV across file systems, EPERM for a directory and for what is not safe."""
     name = _vacant(walk, path)
     if old.inode.superblock is not walk.here.inode.superblock:
         raise os_error(EXDEV)
+    check_link(task.credentials, old.inode)
     _may_create(task, walk.here)
     if old.inode.kind == stat.S_IFDIR:
         raise os_error(EPERM)

@@ -48,6 +48,23 @@ def owner_or_capable(credentials: Credentials, inode: Inode) -> bool:
     return credentials.uid == inode.uid or credentials.capable(CAP_FOWNER)
 
 
+def check_link(credentials: Credentials, inode: Inode) -> None:
+    """EPERM for a link to what is another's and not safe (`may_linkat()`, as with fs.protected_hardlinks=1).
+
+    Safe is a regular file that one may read and write, and that gives nobody another's rights.
+    """
+    if owner_or_capable(credentials, inode):
+        return
+    lends_its_group = inode.mode & stat.S_ISGID and inode.mode & stat.S_IXGRP
+    if (
+        inode.kind != stat.S_IFREG
+        or inode.mode & stat.S_ISUID
+        or lends_its_group
+        or not permitted(credentials, inode, MAY_READ | MAY_WRITE)
+    ):
+        raise os_error(EPERM)
+
+
 def check_sticky(credentials: Credentials, directory: Inode, inode: Inode) -> None:
     """EPERM for another's file in a sticky directory of another's (`__check_sticky()`)."""
     if (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from itertools import count
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -12,10 +13,30 @@ from hypothesis import strategies as st
 
 from tests.kernel.fs.path_calls import NOBODY, real, simulated
 
-pytestmark = pytest.mark.skipif(
-    sys.platform != "linux" or not hasattr(os, "geteuid") or os.geteuid() != 0,
-    reason="wants a Linux, and chroot",
-)
+SETTINGS = {"protected_hardlinks": "1", "protected_symlinks": "0"}
+"""What a host may have set otherwise (sysctl fs), and what simkernel's kernel goes by."""
+
+
+def host_setting(name: str) -> str:
+    try:
+        return Path("/proc/sys/fs", name).read_text(encoding="ascii").strip()
+    except OSError as error:
+        return str(error)
+
+
+pytestmark = [
+    pytest.mark.skipif(
+        sys.platform != "linux" or not hasattr(os, "geteuid") or os.geteuid() != 0,
+        reason="wants a Linux, and chroot",
+    ),
+    *(
+        pytest.mark.skipif(
+            (setting := host_setting(name)) != value,
+            reason=f"wants a host with fs.{name}={value}, and here is {setting}",
+        )
+        for name, value in SETTINGS.items()
+    ),
+]
 
 names = st.sampled_from(["a", "b", "c", "a", "b", ".", "..", "n" * 255, "n" * 256])
 paths = st.builds(
@@ -82,6 +103,11 @@ def long_story() -> list[tuple]:
         (0, "open", "sticky/root", os.O_CREAT, 0o666),
         (NOBODY, "unlink", "sticky/root"), (NOBODY, "rename", "sticky/root", "sticky/mine"),
         (NOBODY, "mkdir", "sticky/mine", 0o755), (0, "rmdir", "sticky/mine"),
+        (0, "chmod", "sticky", 0o777), (0, "open", "theirs", os.O_CREAT, 0o644),
+        *(step for mode in (0o666, 0o644, 0o4666, 0o2676, 0o2666) for step in (
+          (0, "chmod", "theirs", mode), (NOBODY, "link", "theirs", f"sticky/{mode}"))),
+        (NOBODY, "link", "group", "sticky/group"), (NOBODY, "link", "l1", "sticky/l1"),
+        (NOBODY, "link", "l0file", "root/of/nobody"), (0, "listdir", "sticky"),
         (0, "mkdir", "group", 0o2777), (0, "chmod", "group", 0o2777), (0, "chown", "group", -1, NOBODY),
         (0, "stat", "group"), (0, "mkdir", "group/in", 0o755), (0, "stat", "group/in"),
         (0, "open", "group/file", os.O_CREAT, 0o2755), (0, "stat", "group/file"),
