@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from simkernel.engine import Call, Deadlock, Engine, SimulationError, TimeLimit, seconds
 from simkernel.engine.engine import LONG_AGO, NEVER
@@ -26,28 +26,17 @@ LIMIT = seconds(60)
 @contextmanager
 def outside(engine: Engine, what: object) -> Iterator[None]:
     """Act on the machine from ordinary code.  SimulationError if that is called by the simulation itself."""
-    enter(engine, what)
-    try:
-        yield
-    finally:
-        leave(engine)
-
-
-def enter(engine: Engine, what: object) -> None:
-    """How `outside` begins."""
     if engine.running:
         raise SimulationError(
             f"{what}: a blocking call cannot be made inside the simulation; a program awaits its calls"
         )
     engine.running = True
     engine.section()
-
-
-def leave(engine: Engine) -> None:
-    """How `outside` ends."""
-    engine.running = False
-    engine.horizon = LONG_AGO
-    engine.section()
+    try:
+        yield
+    finally:
+        engine.running = False
+        engine.section()
 
 
 def run_until(
@@ -140,23 +129,30 @@ class Driver:
 
     def _call(self, call: Call[Any]) -> Any:
         engine, task, results = self._engine, self.task, self._results
-        enter(engine, call)
+        if engine.running or not task.alive:
+            self._refuse(call)
+        engine.running = True  # `outside`, in place
+        engine.section()
         try:
-            if not task.alive:
-                raise SimulationError(f"{call}: the process {task.track} has ended")
             engine.horizon = NEVER  # a call that does not sleep is done at once, unless others come first
             self._processes.runner.submit(task, call)
             if not results:
                 engine.horizon = LONG_AGO
                 self._wait(call)
         finally:
-            leave(engine)
+            engine.running = False
+            engine.horizon = LONG_AGO
+            engine.section()
         if not results:
             raise SimulationError(f"{call}: the process {task.track} was killed meanwhile")
         value, error = results.pop()
         if error is not None:
             raise error
         return value
+
+    def _refuse(self, call: Call[Any]) -> NoReturn:
+        with outside(self._engine, call):
+            raise SimulationError(f"{call}: the process {self.task.track} has ended")
 
     def _wait(self, call: Call[Any]) -> None:
         """Until the call is done.  One that does not sleep needs no limit."""

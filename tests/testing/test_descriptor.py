@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import select
 from collections.abc import Iterator
 from typing import Any
@@ -9,12 +10,19 @@ from typing import Any
 import pytest
 
 from simkernel import Machine, millis
-from simkernel.testing import BlockingSocket
+from simkernel.testing import BlockingSocket, descriptor
 from simkernel.trace.digest import Digest
 from simkernel.uapi.netlink import NETLINK_USERSOCK
 from simkernel.uapi.socket import AF_NETLINK, MSG_PEEK, SO_RCVBUF, SOCK_RAW, SOL_SOCKET
 
 READER, OTHER, GROUP = 11, 12, 1
+
+
+@pytest.fixture(autouse=True, params=[descriptor.Eventfd, descriptor.Pair])
+def _each_kind(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    if request.param is descriptor.Eventfd and not hasattr(os, "eventfd"):
+        pytest.skip("eventfd(2) is Linux's")
+    monkeypatch.setattr(descriptor, "FLAG", request.param)
 
 
 @pytest.fixture
