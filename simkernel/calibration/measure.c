@@ -27,7 +27,8 @@
 #include <unistd.h>
 
 enum { RUNS = 5, BATCHES = 15, LARGEST = 1 << 20, MOST = 20000, GROUP = 1, OTHER_GROUP = 2 };
-enum { BATCH_NS = 2000000 };  /* about as long a batch takes */
+enum { BATCH_NS = 2000000 }; /* about as long a batch takes */
+enum { QUEUE = 200000 };     /* bytes that a queue holds, in memory: a little less than rmem_default */
 
 static char buffer[LARGEST];
 static long count, size;  /* what is asked for */
@@ -128,11 +129,17 @@ static void open_large_pipe(void)
 		must(fcntl(one, F_SETPIPE_SZ, size), "F_SETPIPE_SZ");
 }
 
+static void read_all(int fd)
+{
+	for (long left = size; left > 0;)
+		left -= must(read(fd, buffer, left), "read");
+}
+
 static void pipe_turns(long n)
 {
 	while (n--) {
 		must(write(other, buffer, size), "write");
-		must(read(one, buffer, size), "read");
+		read_all(one);
 	}
 }
 
@@ -381,7 +388,7 @@ static void echo_pipe(void)
 	if (!partner) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		for (;;) {
-			must(read(there[0], buffer, size), "read");
+			read_all(there[0]);
 			must(write(back[1], buffer, size), "write");
 		}
 	}
@@ -394,7 +401,7 @@ static const struct operation {
 	void (*batch)(long);
 	void (*before)(long);
 	void (*after)(void);
-	long longest; /* operations that a batch may have, 0 for any */
+	int queues; /* whether what a batch sends lies in a queue until its end */
 } operations[] = {
 	{"getppid", nothing, getppids},
 	{"sched_yield", nothing, yields},
@@ -412,9 +419,9 @@ static const struct operation {
 	{"refused", aim_at_nobody, refusals},
 	{"getfamily", open_generic, generic_turns},
 	{"noop", open_generic_noop, generic_turns},
-	{"recv", open_queue, receives, fill_queue, nothing, 50},
-	{"members", open_group, sends, NULL, drain, 50},
-	{"others", open_other_group, sends, NULL, drain, 50},
+	{"recv", open_queue, receives, fill_queue, nothing, 1},
+	{"members", open_group, sends, NULL, drain, 1},
+	{"others", open_other_group, sends, NULL, drain, 1},
 	{"usersock-echo", echo_usersock, usersock_echoes},
 	{"pipe-echo", echo_pipe, pipe_turns},
 };
@@ -447,8 +454,10 @@ static double timed(const struct operation *operation, long n)
 static double measure(const struct operation *operation)
 {
 	double runs[RUNS], batches[BATCHES];
-	long n = 1, longest = operation->longest ? operation->longest : 1L << 30;
+	long n = 1, longest = 1L << 30;
 
+	if (operation->queues)
+		longest = 1 + QUEUE / (2 * size + 4096);
 	operation->prepare();
 	while (n < longest && timed(operation, n) < BATCH_NS)
 		n = n * 2 < longest ? n * 2 : longest;

@@ -6,46 +6,70 @@ operation's price is the sum of what it does.
 
 from __future__ import annotations
 
+from typing import Final
+
 import attrs
+
+
+CACHED: Final = 16 << 10
+"""Bytes of a copy that the nearest cache holds, source and destination together with what else is in it."""
+MEMBER_LINES: Final = 4
+"""Cache lines that delivering to a member of a group misses where one socket that is passed over misses one."""
 
 
 @attrs.frozen
 class CostModel:
-    """Prices in nanoseconds (per byte where it says so)."""
+    """Prices in nanoseconds (per KiB where it says so)."""
 
     syscall: int = 94
     """Entering and leaving the kernel (getppid)."""
+    file: int = 51
+    """Finding the open file of a descriptor, and calling its operation."""
+    copy_begin: int = 16
+    """A copy across the boundary, before its first byte."""
+    copy_per_kib: int = 6
+    """Copying 1024 bytes across the boundary, in or out, from and to the nearest cache."""
+    copy_large_per_kib: int = 26
+    """The same beyond the first 16 KiB of a copy, which that cache does not hold."""
     socket_create: int = 900
     """Allocating a socket and its descriptor."""
     socket_bind: int = 300
     """Hashing a port id."""
-    socket_close: int = 950
+    socket_close: int = 900
     """Giving a socket back."""
-    send: int = 90
+    send: int = 80
     """Checking where a message goes, and finding who is there."""
-    receive: int = 220
+    receive: int = 200
     """Taking a message off a queue."""
-    skb_alloc: int = 110
+    receive_wait: int = 150
+    """Finding a socket's queue empty, and standing in line for what comes."""
+    skb_alloc: int = 105
     """Allocating and freeing a socket buffer."""
-    page_alloc: int = 120
-    """Allocating and freeing one page of a buffer that is too large for a slab."""
-    copy_per_kib: int = 9
-    """Copying 1024 bytes across the boundary, in or out."""
-    deliver: int = 45
+    page_alloc: int = 220
+    """Allocating and freeing a piece of whole pages, for what is too large for a slab."""
+    memory_charge: int = 95
+    """Charging a piece of memory to its user (memcg): pages of pipes, buffers of unix sockets."""
+    deliver: int = 60
     """Queueing a buffer on one receiver."""
-    multicast: int = 30
+    multicast: int = 35
     """Sending to a group, however many are in it."""
-    multicast_member: int = 68
+    multicast_member: int = 50
     """Cloning a buffer for one more member of a group."""
-    multicast_skip: int = 16
+    multicast_skip: int = 4
     """Passing over a socket that is in no such group."""
+    cached_sockets: int = 400
+    """How many subscribers of a protocol the caches hold, while a multicast goes from one to the next."""
+    cache_miss: int = 19
+    """Waiting for a cache line of one that they do not hold; a member has 4, one that is passed over 1."""
     genl_dispatch: int = 350
     """Parsing, validating and dispatching one generic netlink message."""
     genl_reply: int = 280
     """Writing the answer to one."""
+    schedule: int = 112
+    """Looking for somebody else to have the CPU, for a task that yields."""
     wake: int = 250
     """Waking a task (charged to the waker)."""
-    switch: int = 800
+    switch: int = 660
     """Giving a CPU to another task."""
     interrupt: int = 700
     """Taking an interrupt and returning from it."""
@@ -55,23 +79,19 @@ class CostModel:
     """A register read, which waits for the bus."""
     writel: int = 60
     """A register write, which is posted."""
-    file: int = 51
-    """Finding the open file of a descriptor, and calling its operation."""
-    poll: int = 80
+    poll: int = 64
     """Asking one file what it is ready for, and telling it."""
-    pipe: int = 30
+    pipe: int = 28
     """A page of a pipe: putting one in, or taking one out."""
-    memory_charge: int = 115
-    """Charging a piece of memory to its user (memcg): pages of pipes, large messages of unix sockets."""
     path_component: int = 60
     """Looking up one name of a path."""
     file_open: int = 350
     """Making an open file, and closing it."""
-    seq_read: int = 100
+    seq_read: int = 60
     """Preparing the text of a file in procfs or sysfs."""
-    seq_field: int = 40
+    seq_field: int = 72
     """Writing one number or word into it."""
-    attribute: int = 90
+    attribute: int = 83
     """Holding the object that an attribute in sysfs belongs to while it is read or written."""
     fork: int = 60_000
     """Making a process."""
@@ -84,7 +104,21 @@ class CostModel:
 
     def copy(self, size: int) -> int:
         """What copying `size` bytes costs."""
-        return (size * self.copy_per_kib) >> 10
+        if size <= CACHED:
+            return self.copy_begin + (size * self.copy_per_kib >> 10)
+        far = (size - CACHED) * self.copy_large_per_kib
+        return self.copy_begin + (CACHED * self.copy_per_kib + far >> 10)
+
+    def misses(self, members: int, others: int) -> int:
+        """What the caches make of a multicast past so many members and other subscribers.
+
+        The subscribers lie in memory one after the other: those that the caches do not hold are paid for.
+        """
+        walked = members + others
+        if walked <= self.cached_sockets:
+            return 0
+        lines = MEMBER_LINES * members + others
+        return self.cache_miss * lines * (walked - self.cached_sockets) // walked
 
 
 FREE = CostModel(**{field.name: 0 for field in attrs.fields(CostModel)})

@@ -36,6 +36,8 @@ DEFAULT_SLOTS: Final = 16
 MAX_SIZE: Final = 1 << 20
 """What the unprivileged may let a pipe have (/proc/sys/fs/pipe-max-size)."""
 LARGEST: Final = 1 << 31
+SPARE_PAGES: Final = 2
+"""Pages that a pipe keeps for its next writes (`tmp_page` of struct pipe_inode_info; one before 6.15)."""
 
 READABLE: Final = POLLIN | POLLRDNORM
 WRITABLE: Final = POLLOUT | POLLWRNORM
@@ -55,7 +57,7 @@ class Slot:
 class Pipe:
     """A pipe (`struct pipe_inode_info`).
 
-    `spare_page` says whether a page that was read empty is kept for the next write.  `polled` is
+    `spare_pages` is how many pages that were read empty are kept for the next writes.  `polled` is
     set once anyone has asked for its state: then each write wakes, and not only one into an empty pipe.
     """
 
@@ -68,7 +70,7 @@ class Pipe:
         self.capacity = DEFAULT_SLOTS
         self.readers = 0
         self.writers = 0
-        self.spare_page = False
+        self.spare_pages = 0
         self.polled = False
         self.read_wait = WaitQueue(f"something in pipe {number}")
         self.write_wait = WaitQueue(f"room in pipe {number}")
@@ -110,7 +112,7 @@ class Pipe:
                 left = 0
             if slot.packet or slot.offset == len(slot.data):
                 slots.popleft()
-                self.spare_page = True
+                self.spare_pages = min(self.spare_pages + 1, SPARE_PAGES)
         data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
         self.engine.charged += self.costs.pipe * len(pieces) + self.costs.copy(len(data))
         if was_full:
@@ -150,20 +152,23 @@ class Pipe:
         return self._fill(data, done, packets, was_empty)
 
     def _fill(self, data: bytes, done: int, packets: bool, was_empty: bool) -> int:
-        costs = self.costs
-        while done < len(data):
-            if self.full:
-                self._written(done, was_empty)
-                raise WouldBlock(self.write_wait, partial(self._write_again, data, done, packets), done)
+        engine, costs = self.engine, self.costs
+        begun = done
+        while done < len(data) and not self.full:
             piece = data[done : done + PAGE_SIZE]
-            if self.spare_page:
-                self.spare_page = False
+            if self.spare_pages:
+                self.spare_pages -= 1
             else:
-                self.engine.charged += costs.page_alloc + costs.memory_charge
-            self.engine.charged += costs.pipe + costs.copy(len(piece))
+                engine.charged += costs.page_alloc + costs.memory_charge
+            engine.charged += costs.pipe
             self.slots.append(Slot(piece, packets))
             done += len(piece)
-        return self._written(done, was_empty)
+        if done > begun:
+            engine.charged += costs.copy(done - begun)
+        self._written(done, was_empty)
+        if done < len(data):
+            raise WouldBlock(self.write_wait, partial(self._write_again, data, done, packets), done)
+        return done
 
     def _write_again(self, data: bytes, done: int, packets: bool) -> int:
         """The writer has waited, alone: if room is left it is for the next one."""

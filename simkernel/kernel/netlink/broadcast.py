@@ -120,7 +120,10 @@ def broadcast(
     netlink, entry, net = source.netlink, source.entry, source.net
     members = entry.members.get(group, ())
     costs = netlink.costs
-    netlink.engine.charged += costs.multicast + costs.multicast_skip * (entry.subscribers - len(members))
+    others = entry.subscribers - len(members)
+    netlink.engine.charged += (
+        costs.multicast + costs.multicast_skip * others + costs.misses(len(members), others)
+    )
     netlink.statistics.multicasts += 1
     if (emit := netlink.trace.emit) is not None:
         emit(

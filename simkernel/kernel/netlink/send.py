@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from simkernel.kernel.net import scm
 from simkernel.kernel.net.scm import ControlMessage
 from simkernel.kernel.net.skb import Inbound, Skb, own_creds
-from simkernel.kernel.net.truesize import KMALLOC_SIZES, PAGE_SIZE, user_truesize
+from simkernel.kernel.net.truesize import KMALLOC_SIZES, SHARED_INFO, user_truesize
 from simkernel.kernel.netlink import address as addresses
 from simkernel.kernel.netlink import broadcast, tap
 from simkernel.kernel.netlink.address import Address
@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     from simkernel.kernel.netlink.socket import NetlinkSocket
     from simkernel.kernel.task.task import Task
 
-SLAB_LARGEST = KMALLOC_SIZES[-1]
+SLAB_LARGEST = KMALLOC_SIZES[-1] - SHARED_INFO
+"""Bytes of a message whose buffer comes from a slab."""
 RESERVE = 32
 """Bytes of the send buffer that a message may not use."""
 
@@ -71,7 +72,7 @@ def sendmsg(
     costs = netlink.costs
     netlink.engine.charged += costs.send + costs.skb_alloc + costs.copy(length)
     if length > SLAB_LARGEST:
-        netlink.engine.charged += costs.page_alloc * -(-length // PAGE_SIZE)
+        netlink.engine.charged += costs.page_alloc
     if portid or group:
         truesize = user_truesize(length, group != 0)
         creds = claim or own_creds(task)

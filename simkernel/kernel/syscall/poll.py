@@ -33,6 +33,8 @@ SELECT_OUT: Final = POLLWRBAND | POLLWRNORM | POLLOUT | POLLERR
 SELECT_EXCEPT: Final = POLLPRI
 """What makes a descriptor readable, writable or exceptional (POLLIN_SET and so on)."""
 FD_SETSIZE: Final = 1024
+POLLFD_SIZE: Final = 8
+"""Bytes of a struct pollfd."""
 
 Watched = Sequence[tuple[int, int]]
 Ready = list[tuple[int, int]]
@@ -75,6 +77,7 @@ class PollCalls:
         """
         if len(watched) > task.files.limit:
             raise os_error(EINVAL)
+        self._engine.charged += self._costs.copy(len(watched) * POLLFD_SIZE)
         ready = self._ready(task, watched)
         if ready or timeout == 0:
             return ready

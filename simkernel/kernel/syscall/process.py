@@ -177,9 +177,9 @@ class ProcessCalls:
 
     # -- time ---------------------------------------------------------------
 
-    def sched_yield(self, task: Task) -> Coroutine[Any, Any, None]:
+    def sched_yield(self, task: Task) -> None:
         """sched_yield(2): to the end of the run queue."""
-        return _yield(self._engine.time)
+        self._kernel.scheduler.gives_way(task)
 
     def nanosleep(self, task: Task, ns: int) -> Coroutine[Any, Any, None]:
         """clock_nanosleep(2): EINTR if a signal comes."""
@@ -194,10 +194,6 @@ class ProcessCalls:
         if not task.credentials.capable(CAP_SYS_ADMIN):
             raise os_error(EPERM)
         task.net = self._kernel.namespaces.create()
-
-
-async def _yield(time: Callable[[], int]) -> None:
-    await sleep_on(interruptible=False, deadline=time())
 
 
 async def _sleep_until(deadline: int) -> None:

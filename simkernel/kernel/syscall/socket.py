@@ -279,6 +279,7 @@ class SocketCalls:
             return received
         if flags & MSG_DONTWAIT or file.flags & O_NONBLOCK:
             raise os_error(EAGAIN)
+        self._engine.charged += self._kernel.costs.receive_wait
         deadline = None if sock.rcvtimeo is None else self._deadline(sock.rcvtimeo)
         return BlockedReceive(sock, file, deadline, size, control_size, flags)
 

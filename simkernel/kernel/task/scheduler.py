@@ -49,6 +49,9 @@ class Scheduler(Protocol):
     def release(self, task: Task) -> None:
         """`task` sleeps or has ended: it needs its CPU until what was charged has passed."""
 
+    def gives_way(self, task: Task) -> None:
+        """The holder's call ends with others having their turn, if there are any."""
+
     def interrupt(self, ns: int) -> None:
         """An interrupt took `ns` of a CPU's time."""
 
@@ -84,6 +87,9 @@ class UnlimitedCpus:
     def release(self, task: Task) -> None:
         engine = self._engine
         task.busy_until = engine.now + engine.charged
+
+    def gives_way(self, task: Task) -> None:
+        self._engine.charged += self.costs.schedule
 
     def interrupt(self, ns: int) -> None:
         pass
@@ -182,6 +188,11 @@ class RunQueue:
             cpu.free_at = max(cpu.free_at, self._engine.now) + ns
             if cpu.holder is None:
                 cpu.busy += ns
+
+    def gives_way(self, task: Task) -> None:
+        assert task.cpu is not None
+        self._engine.charged += self.costs.schedule
+        task.cpu.slice_start = self._engine.time() - SLICE  # it is used up
 
     def slice_left(self, task: Task) -> int:
         assert task.cpu is not None

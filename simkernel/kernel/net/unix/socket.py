@@ -12,6 +12,7 @@ from simkernel.kernel.net.scm import ControlBuffer
 from simkernel.kernel.net.skb import Creds, own_creds
 from simkernel.kernel.net.sock import Sock
 from simkernel.kernel.net.unix import scm
+from simkernel.kernel.net.unix.price import allocation
 from simkernel.kernel.net.unix.skb import Received, UnixSkb
 from simkernel.kernel.task.wait import WaitQueue, WouldBlock
 from simkernel.uapi.errno import (
@@ -195,9 +196,8 @@ class UnixSocket(Sock):
             raise os_error(EPIPE)
         if self.wmem >= self.sndbuf:
             raise WouldBlock(self.writers, retry)
-        costs = self.unix.costs
         self.wmem += truesize
-        self.unix.engine.charged += costs.skb_alloc + pages // 4096 * (costs.page_alloc + costs.memory_charge)
+        self.unix.engine.charged += allocation(self.unix.costs, truesize, pages)
 
     def creds_for(self, task: Task, claimed: Creds | None, other: UnixSocket) -> Creds | None:
         """Whose a message is: what it says, else its sender's if either end asks (`maybe_add_creds()`)."""
@@ -281,6 +281,14 @@ class UnixSocket(Sock):
             raise os_error(ENOTTY)
         task.mm.write(argument, S32.pack(ask()))
         return 0
+
+    def fdinfo(self) -> str:
+        """Files that travel to it (`unix_show_fdinfo()`), those to connections that wait included."""
+        travelling = sum(len(skb.files) for skb in self.messages)
+        if self.state is State.LISTEN:
+            travelling = sum(len(each.files) for skb in self.messages for each in skb.sender.messages)
+        shown = not self.connects or self.state is not State.CLOSE
+        return f"scm_fds: {travelling if shown else 0}\n"
 
     # -- state ----------------------------------------------------------------------
 

@@ -1,0 +1,31 @@
+"""How often an operation pays each price: found by running it with one price raised after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+import attrs
+
+from simkernel.calibration.operations import Operation
+from simkernel.kernel.costs import CostModel
+
+RAISED: Final = 1 << 20
+"""By how many ns a price is raised: so many that rounding does not show."""
+
+PRICES: Final = tuple(field.name for field in attrs.fields(CostModel))
+
+
+def payments(operation: Operation, costs: CostModel, prices: Iterable[str] = PRICES) -> dict[str, float]:
+    """How often `operation` pays each of `prices`, those left out that it does not pay.
+
+    Prices are paid by the piece, so that the sum of all times their prices is what it takes.
+    """
+    before = operation.simulated(costs)
+    found = {}
+    for price in prices:
+        raised = attrs.evolve(costs, **{price: getattr(costs, price) + RAISED})
+        more = operation.simulated(raised) - before
+        if more:
+            found[price] = more / RAISED
+    return found
