@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
 from types import CoroutineType
-from typing import Any
+from typing import Any, NoReturn
 
 from simkernel.engine import (
     APPLICATION,
@@ -465,7 +465,8 @@ class Runner:
         """It is over, and in a `group` exit all of its process."""
         program, task.program = task.program, None
         if program is not None:
-            current, self.current = self.current, None  # what it awaits now is not entered
+            task.enter = _is_over
+            current, self.current = self.current, None  # what it yields now is not entered
             failure = failure or _close(program)
             self.current = current
         task.call = None
@@ -475,6 +476,12 @@ class Runner:
 
 def _nothing() -> None:
     pass
+
+
+def _is_over(call: Call[Any]) -> NoReturn:
+    """Where a task that has ended enters its calls: in a coroutine of a coroutine, none may be yielded."""
+    call.owner = None
+    raise GeneratorExit
 
 
 def _close(program: Coroutine[Any, Any, Any]) -> BaseException | None:

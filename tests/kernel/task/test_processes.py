@@ -346,6 +346,30 @@ def test_a_program_that_raises_fails_the_run_and_nothing_else() -> None:
     assert finished == [True]
 
 
+def test_a_call_in_a_finally_below_does_no_harm_either() -> None:
+    ended: list[str] = []
+
+    async def careful(app: Any) -> None:
+        try:
+            await app.sleep(100)
+        finally:
+            ended.append("below")
+            await app.sleep(1)
+            ended.append("never")
+
+    async def program(app: Any) -> None:
+        try:
+            await careful(app)
+        finally:
+            ended.append("above")
+            await app.sleep(1)
+
+    with Machine(udev=False) as machine:
+        machine.spawn(program)
+        machine.run(until=seconds(1))
+    assert ended == ["below", "above"]
+
+
 def test_closing_the_machine_ends_programs_in_the_order_of_their_pids() -> None:
     ended: list[str] = []
 
