@@ -16,6 +16,7 @@ from simkernel.kernel.fs.char_dev import CharDevices
 from simkernel.kernel.fs.filesystem import FileSystems
 from simkernel.kernel.fs.proc.kmsg import Syslog
 from simkernel.kernel.fs.proc.loadavg import LoadAverages
+from simkernel.kernel.fs.socket_nodes import SocketNodes
 from simkernel.kernel.irq.interrupts import Interrupts
 from simkernel.kernel.locking.preempt import Preempt
 from simkernel.kernel.log import Log
@@ -114,7 +115,7 @@ class Kernel:
         self.rtnetlink = RouteNetlink(self.netlink, self.unmodelled)
         uevent_sockets = UeventSockets(self.netlink, self.uevents.next_sequence)
         self.uevents.broadcast = uevent_sockets.broadcast
-        self.unix = Unix(engine, costs, self.unmodelled, self.processes.exists)
+        self.unix = Unix(engine, costs, self.unmodelled, self.processes.exists, SocketNodes(self))
         self.socket_families: dict[int, Create] = {
             AF_NETLINK: self.netlink.socket,
             AF_UNIX: self.unix.socket,

@@ -10,8 +10,10 @@ import array
 import errno
 import fcntl
 import os
+import re
 import select
 import socket
+import tempfile
 from collections.abc import Callable
 from typing import Any
 
@@ -21,8 +23,20 @@ from simkernel.uapi.errno import error_name
 BASE = 300
 FIONREAD, SIOCOUTQ = 0x541B, 0x5411
 F_SETPIPE_SZ, F_GETPIPE_SZ = 1031, 1032
-NAMES = [b"\0simkernel-test-%d-%d" % (os.getpid(), number) for number in range(3)]
+PATHS = ["one", "two", "one/more", "nobody/here", "one/"]
+PIPES = ["pipe", "other", "one"]
 QUEUE = "/proc/sys/net/unix/max_dgram_qlen"
+
+
+def _socket(make: Callable[..., Any], fd: int, close: Callable[[int], None]) -> Any:
+    """A socket object for a descriptor, which it closes; OSError if it is no socket's."""
+    try:
+        made = make(fileno=fd)
+    except OSError:
+        close(fd)
+        raise
+    made.setblocking(False)
+    return made
 
 
 class Host:
@@ -32,11 +46,13 @@ class Host:
         self.read, self.write, self.pread, self.lseek = os.read, os.write, os.pread, os.lseek
         self.close, self.dup, self.fcntl, self.ioctl = os.close, os.dup, fcntl.fcntl, fcntl.ioctl
         self.pipe2, self.eventfd, self.select = os.pipe2, os.eventfd, select.select
+        self.open, self.mkfifo, self.unlink, self.fstat = os.open, os.mkfifo, os.unlink, os.fstat
+        self._before = os.getcwd()
+        self._folder = tempfile.TemporaryDirectory()
+        os.chdir(self._folder.name)
 
     def sock(self, fd: int) -> Any:
-        made = socket.socket(fileno=os.dup(fd))
-        made.setblocking(False)
-        return made
+        return _socket(socket.socket, os.dup(fd), os.close)
 
     def socket(self, kind: int) -> int:
         return socket.socket(socket.AF_UNIX, kind | socket.SOCK_NONBLOCK).detach()
@@ -58,7 +74,8 @@ class Host:
         return poller.poll(0)
 
     def done(self) -> None:
-        pass
+        os.chdir(self._before)
+        self._folder.cleanup()
 
 
 class Simulated:
@@ -73,11 +90,11 @@ class Simulated:
         self.read, self.write, self.pread, self.lseek = it.read, it.write, it.pread, it.lseek
         self.close, self.dup, self.fcntl, self.ioctl = it.close, it.dup, it.fcntl, it.ioctl
         self.pipe2, self.eventfd, self.select = it.pipe2, it.eventfd, it.select
+        self.open, self.mkfifo, self.unlink, self.fstat = it.open, it.mkfifo, it.unlink, it.fstat
+        it.chdir("/tmp")
 
     def sock(self, fd: int) -> Any:
-        made = self.it.socket(fileno=self.it.dup(fd))
-        made.setblocking(False)
-        return made
+        return _socket(self.it.socket, self.it.dup(fd), self.it.close)
 
     def socket(self, kind: int) -> int:
         return self.it.socket(socket.AF_UNIX, kind | socket.SOCK_NONBLOCK).detach()
@@ -101,12 +118,27 @@ class Simulated:
         self.machine.close()
 
 
-class World:
-    """Runs calls and notes what they come to."""
+def _without_chance(result: Any) -> Any:
+    """A result, in which an abstract name that a kernel chose is just that."""
+    if isinstance(result, (list, tuple)):
+        return [_without_chance(each) for each in result]
+    if isinstance(result, bytes) and re.fullmatch(rb"\0[0-9a-f]{5}", result):
+        return "a name"
+    return result
 
-    def __init__(self, kernel: Any) -> None:
+
+class World:
+    """Runs calls and notes what they come to.
+
+    `run` tells the abstract names of one story from those of others: what travels in a circle keeps its
+    name until a collector of garbage comes by.
+    """
+
+    def __init__(self, kernel: Any, run: int) -> None:
         self.kernel = kernel
         self.made = 0
+        self.addresses = [b"\0simkernel-test-%d-%d-%d" % (os.getpid(), run, each) for each in range(3)]
+        self.addresses += PATHS
 
     def fd(self, place: int) -> int:
         return BASE + place % max(self.made, 1)
@@ -135,6 +167,18 @@ class World:
 
     def socket(self, kind: int) -> Any:
         return self.keep(self.kernel.socket(kind))
+
+    def fifo(self, name: int) -> Any:
+        self.kernel.mkfifo(PIPES[name])
+
+    def open(self, name: int, access: int) -> Any:
+        return self.keep(self.kernel.open(PIPES[name], access | os.O_NONBLOCK))
+
+    def unlink(self, name: str) -> Any:
+        self.kernel.unlink(name)
+
+    def mode(self, place: int) -> Any:
+        return oct(self.kernel.fstat(self.fd(place)).st_mode)
 
     def close(self, place: int) -> Any:
         self.kernel.close(self.fd(place))
@@ -205,10 +249,10 @@ class World:
             sock.close()
 
     def bind(self, place: int, name: int) -> Any:
-        return self._sock(place, lambda sock: sock.bind(NAMES[name]))
+        return self._sock(place, lambda sock: sock.bind(self.addresses[name]))
 
     def connect(self, place: int, name: int) -> Any:
-        return self._sock(place, lambda sock: sock.connect(NAMES[name]))
+        return self._sock(place, lambda sock: sock.connect(self.addresses[name]))
 
     def listen(self, place: int, backlog: int) -> Any:
         return self._sock(place, lambda sock: sock.listen(backlog))
@@ -241,14 +285,18 @@ class World:
         return self._sock(place, lambda sock: sock.send(data * times, flags))
 
     def send_to(self, place: int, data: bytes, times: int, name: int) -> Any:
-        return self._sock(place, lambda sock: sock.sendto(data * times, NAMES[name]))
+        return self._sock(place, lambda sock: sock.sendto(data * times, self.addresses[name]))
 
     def send_file(self, place: int, other: int, data: bytes) -> Any:
         control = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [self.fd(other)]))]
         return self._sock(place, lambda sock: sock.sendmsg([data], control))
 
     def receive(self, place: int, size: int, flags: int) -> Any:
-        return self._sock(place, lambda sock: sock.recvfrom(size, flags))
+        def act(sock: Any) -> Any:
+            data, address = sock.recvfrom(size, flags)
+            return [data[:size], len(data), address]  # what lies behind with MSG_TRUNC is anything
+
+        return self._sock(place, act)
 
     def receive_file(self, place: int, size: int, room: int, flags: int) -> Any:
         def act(sock: Any) -> Any:
@@ -269,7 +317,7 @@ class World:
             for name, *rest in calls:
                 try:
                     result = getattr(self, name)(*rest)
-                    results.append(list(result) if isinstance(result, tuple) else result)
+                    results.append(_without_chance(result))
                 except OSError as error:
                     results.append(error_name(error.errno or 0))
             return results

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import socket
 import sys
+from itertools import count
 from typing import Any
 
 import pytest
@@ -21,6 +22,7 @@ pytestmark = pytest.mark.skipif(
 )
 
 EXAMPLES = int(os.environ.get("EX", "40"))
+RUNS = count()
 place = st.integers(0, 9)
 data = st.sampled_from([b"a", b"bc", b"x" * 100, b"p" * 4096, b"q" * 4095, b"r" * 4097, b"8 bytes!", b""])
 times = st.sampled_from([1, 1, 1, 1, 2, 16])
@@ -28,7 +30,7 @@ sizes = st.sampled_from([0, 1, 7, 8, 100, 4096, 5000, 70_000, 300_000])
 events = st.sampled_from([1, 4, 5, 7, 0, 0x2001, 0x2005])
 how = st.sampled_from([0, 0, 0, 1 << 31, 1 << 30, 1 << 28, 1 << 31 | 1 << 30, 1 << 29])
 kinds = st.sampled_from([socket.SOCK_STREAM, socket.SOCK_DGRAM])
-names = st.integers(0, 2)
+names = st.sampled_from([0, 1, 2, 3, 4, 3, 4, 5, 6, 7])
 flags = st.sampled_from([0, 0, 0, socket.MSG_PEEK, socket.MSG_TRUNC, socket.MSG_PEEK | socket.MSG_TRUNC])
 watched = st.builds(lambda mask, more: mask | more, events, how)
 
@@ -39,7 +41,7 @@ anything = [
     st.tuples(st.just("read"), place, sizes),
     st.tuples(st.just("write"), place, data, times),
     st.tuples(st.just("write"), place, data, times),
-    st.tuples(st.just("flags"), place),
+    st.tuples(st.sampled_from(["flags", "mode"]), place),
     st.tuples(st.sampled_from(["pread", "lseek"]), place),
     st.tuples(st.just("queued"), place, st.sampled_from([FIONREAD, SIOCOUTQ])),
     st.tuples(st.just("poll"), st.lists(place, min_size=1, max_size=4), events),
@@ -52,6 +54,12 @@ pipes = [
     st.tuples(
         st.just("write"), place, st.sampled_from([b"\xff" * 8, b"\xfe" + b"\xff" * 7, b"\1" * 8]), times
     ),
+]
+fifos = [
+    st.tuples(st.just("fifo"), st.integers(0, 2)),
+    st.tuples(st.just("open"), st.integers(0, 2), st.sampled_from([os.O_RDONLY, os.O_WRONLY, os.O_RDWR])),
+    st.tuples(st.just("open"), st.integers(0, 1), st.sampled_from([os.O_RDONLY, os.O_WRONLY, os.O_RDWR])),
+    st.tuples(st.just("unlink"), st.sampled_from(["pipe", "other"])),
 ]
 epolls = [
     st.tuples(st.just("epoll")),
@@ -94,7 +102,8 @@ def stories(beginning: list[tuple[Any, ...]], *calls: Any) -> Any:
 
 
 def compare(calls: list[tuple[Any, ...]]) -> None:
-    real, simulated = World(Host()).run(calls), World(Simulated()).run(calls)
+    run = next(RUNS)
+    real, simulated = World(Host(), run).run(calls), World(Simulated(), run).run(calls)
     for number, asked, there, here in zip(range(len(calls)), calls, real, simulated, strict=True):
         assert here == there, f"call {number}, {asked}: simulated {here!r}, real {there!r}"
 
@@ -102,6 +111,12 @@ def compare(calls: list[tuple[Any, ...]]) -> None:
 @settings(max_examples=EXAMPLES, deadline=None)
 @given(stories([("pipe", 0), ("eventfd", 0, False)], *pipes, *anything))
 def test_pipes_and_eventfds(calls: list[tuple[Any, ...]]) -> None:
+    compare(calls)
+
+
+@settings(max_examples=EXAMPLES, deadline=None)
+@given(stories([("fifo", 0), ("fifo", 1), ("epoll",)], *fifos, *fifos, *anything, *epolls[:3]))
+def test_named_pipes(calls: list[tuple[Any, ...]]) -> None:
     compare(calls)
 
 
@@ -120,6 +135,7 @@ def test_epoll(calls: list[tuple[Any, ...]]) -> None:
     stories(
         [("pair", socket.SOCK_STREAM), ("pair", socket.SOCK_DGRAM), ("socket", socket.SOCK_STREAM)],
         *sockets, *sockets, *anything, *epolls[:3], *pipes[:1],
+        st.tuples(st.just("unlink"), st.sampled_from(["one", "two"])), *fifos[:1],
     )
 )  # fmt: skip
 def test_unix_sockets(calls: list[tuple[Any, ...]]) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from simkernel.kernel.file.broken_pipe import broken_pipe
 from simkernel.kernel.net.scm import ControlBuffer
-from simkernel.kernel.net.skb import own_creds
+from simkernel.kernel.net.skb import KERNEL_CREDS, own_creds
 from simkernel.kernel.net.truesize import allot
 from simkernel.kernel.net.unix import scm
 from simkernel.kernel.net.unix.skb import (
@@ -206,7 +206,7 @@ class StreamSocket(UnixSocket):
         if not self.messages:
             if self.error:
                 raise os_error(self.take_error())
-            return NOTHING if self.shutdown_mask & RCV_SHUTDOWN else None
+            return self._end(task, room) if self.shutdown_mask & RCV_SHUTDOWN else None
         costs = self.unix.costs
         self.unix.engine.charged += costs.receive
         self.unix.trace.flow = self.messages[0].flow
@@ -218,6 +218,14 @@ class StreamSocket(UnixSocket):
         scm.receive(self, task, control, taken.creds, files, flags)
         message_flags = flags & MSG_CMSG_CLOEXEC | control.flags
         return Received(data, len(data), control.messages, message_flags, taken.address)
+
+    def _end(self, task: Task, room: int) -> Received:
+        """Nothing more will come.  Who asks whose that is hears of process 0 and root."""
+        if not self.option(SO_PASSCRED):
+            return NOTHING
+        control = ControlBuffer(room)
+        scm.receive(self, task, control, KERNEL_CREDS, (), 0)
+        return Received(b"", 0, control.messages, control.flags, b"")
 
     def queued(self) -> int:
         """All that is there.  EINVAL for one that listens."""
@@ -241,9 +249,9 @@ class _Taken:
         return not self._separate or skb.creds == self.creds
 
     def take(self, size: int) -> tuple[list[bytes], tuple[OpenFile, ...]]:
-        """Take it, and the files that come with the last part."""
-        pieces = []
-        while size and self._messages and self._goes_on(skb := self._messages[0]):
+        """Take it, and the files that come with the last part; those of the first, even if no byte is."""
+        pieces: list[bytes] = []
+        while (size or not pieces) and self._messages and self._goes_on(skb := self._messages[0]):
             piece = skb.data[skb.offset : skb.offset + size]
             pieces.append(piece)
             skb.offset += len(piece)
@@ -259,9 +267,9 @@ class _Taken:
 
     def look(self, size: int) -> tuple[list[bytes], tuple[OpenFile, ...]]:
         """Look at it; files are given too, and stay."""
-        pieces = []
+        pieces: list[bytes] = []
         for skb in self._messages:
-            if not size or not self._goes_on(skb):
+            if (pieces and not size) or not self._goes_on(skb):
                 break
             piece = skb.data[skb.offset : skb.offset + size]
             pieces.append(piece)

@@ -37,19 +37,11 @@ KINDS: Final[dict[int, type[UnixSocket]]] = {SOCK_STREAM: StreamSocket, SOCK_DGR
 
 
 class SocketNodes(Protocol):
-    """Path names of sockets, which the file systems have."""
+    """Path names of sockets, which the file systems have (kernel/fs/socket_nodes.py)."""
 
-    def bind(self, task: Task, path: str, sock: UnixSocket) -> None:
-        """Make the node `path` (mknod(2)) and let it be `sock`.  EADDRINUSE if there is such a name."""
-
-    def find(self, task: Task, path: str, kind: int) -> UnixSocket:
-        """The socket behind `path`, which the caller must be able to write to.
-
-        ECONNREFUSED if it is nobody's, EPROTOTYPE if it is of another type.
-        """
-
-    def forget(self, sock: UnixSocket) -> None:
-        """It is closed; its node stays, and is nobody's."""
+    def bind(self, task: Task, path: str, sock: UnixSocket) -> None: ...
+    def find(self, task: Task, path: str, kind: int) -> UnixSocket: ...
+    def forget(self, sock: UnixSocket) -> None: ...
 
 
 class Unix:
@@ -59,7 +51,12 @@ class Unix:
     """
 
     def __init__(
-        self, engine: Engine, costs: CostModel, unmodelled: Unmodelled, pid_exists: Callable[[int], bool]
+        self,
+        engine: Engine,
+        costs: CostModel,
+        unmodelled: Unmodelled,
+        pid_exists: Callable[[int], bool],
+        nodes: SocketNodes,
     ) -> None:
         self.engine = engine
         self.trace = engine.trace
@@ -67,8 +64,7 @@ class Unix:
         self.unmodelled = unmodelled
         self.pid_exists = pid_exists
         self.max_dgram_qlen = MAX_DGRAM_QLEN
-        self.nodes: SocketNodes | None = None
-        """Whoever knows the path names; None if there are none."""
+        self.nodes = nodes
         self._names: dict[tuple[Net, int, bytes], UnixSocket] = {}
 
     def socket(self, task: Task, kind: int, protocol: int) -> UnixSocket:
@@ -95,11 +91,7 @@ class Unix:
                 raise os_error(EINVAL)
             self._take(sock, address)
             return
-        if self.nodes is None:
-            raise self.unmodelled("a unix socket with a path name", EINVAL)
         path = name.split(b"\0", 1)[0]
-        if sock.name is not None:
-            raise os_error(EINVAL)
         self.nodes.bind(task, _text(path), sock)
         sock.name = encode_sockaddr_un(path)
 
@@ -132,8 +124,6 @@ class Unix:
             if sock is None:
                 raise os_error(ECONNREFUSED)
             return sock
-        if self.nodes is None:
-            raise self.unmodelled("a unix socket with a path name", ECONNREFUSED)
         return self.nodes.find(task, _text(name.split(b"\0", 1)[0]), kind)
 
     def forget(self, sock: UnixSocket) -> None:
@@ -143,7 +133,7 @@ class Unix:
         key = (sock.net, sock.type, sock.name)
         if self._names.get(key) is sock:
             del self._names[key]
-        elif self.nodes is not None:
+        elif not sock.name.startswith(b"\0", U16.size):
             self.nodes.forget(sock)
 
 
