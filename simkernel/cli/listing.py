@@ -21,7 +21,7 @@ def command(names: tuple[str, ...]) -> None:
     """List the scenarios, or tell all about the named ones, parameters included."""
     for name in names or stories.names():
         path = stories.find(name)
-        _describe(name if name in stories.names() else path.stem, path)
+        _describe(stories.called(path), path)
         if names:
             _parameters(path)
 

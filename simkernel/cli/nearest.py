@@ -7,8 +7,8 @@ from collections.abc import Iterable
 import click
 
 
-def unknown(what: str, name: str, known: Iterable[str]) -> click.UsageError:
-    """An error, for exit code 2, with the names that were probably meant."""
+def unknown(what: str, name: str, known: Iterable[str], meant: str = "") -> click.UsageError:
+    """An error, for exit code 2, with the names that are like `meant`, or else like `name`."""
     from simkernel.uapi.ynl.errors import choose
 
-    return click.UsageError(f"there is no {what} {name!r}: {choose(name, known)}")
+    return click.UsageError(f"there is no {what} {name!r}: {choose(meant or name, known)}")

@@ -71,7 +71,7 @@ def command(
     debug: bool,
     **asked: Any,
 ) -> None:
-    """Run a scenario: a shipped one by its name (see `simkernel list`), or your own by its file.
+    """Run a scenario: a shipped one by its name (see `simkernel list`), or your own by its file or folder.
 
     What --strace and --log print goes to standard output; with --json, to standard error.
     """

@@ -26,22 +26,31 @@ SECTIONS: Final = ("Covers", "Scenario", "When useful")
 
 def names() -> list[str]:
     """The shipped scenarios."""
-    return sorted(map(_name, _files(shipped("scenarios"))))
+    return sorted(map(called, _files(shipped("scenarios"))))
 
 
 def find(name: str) -> Path:
-    """The file of a shipped scenario, or the file that `name` is.  UsageError with the nearest names.
+    """The file of a shipped scenario, or of the file or folder that `name` is.
 
-    A scenario of several files is a folder, and its file is the `__init__.py` in there.
+    A scenario of several files is a folder, and its file is the `__init__.py` in there.  UsageError with
+    the nearest names if there is none.
     """
     if name.endswith(".py") or "/" in name or "\\" in name:
         path = Path(name)
+        if path.is_dir() and (path / PACKAGE).is_file():
+            return path / PACKAGE
         if not path.is_file():
-            raise unknown("file", name, [str(path.with_name(each.name)) for each in _files(path.parent)])
+            there = sorted(_place(each).name for each in _files(path.parent))
+            raise unknown("file", name, there, meant=path.name)
         return path
     if name not in names():
         raise unknown("scenario", name, names())
-    return next(path for path in _files(shipped("scenarios")) if _name(path) == name)
+    return next(path for path in _files(shipped("scenarios")) if called(path) == name)
+
+
+def called(path: Path) -> str:
+    """What the scenario in a file is called."""
+    return _place(path).stem
 
 
 def load(path: Path) -> Scenario:
@@ -52,7 +61,7 @@ def load(path: Path) -> Scenario:
     from simkernel.scenario import Scenario
 
     sys.path.insert(0, str(path.resolve().parent))
-    name = f"simkernel_scenario_{_name(path)}"
+    name = f"simkernel_scenario_{called(path)}"
     within = [str(path.parent)] if path.name == PACKAGE else None
     spec = spec_from_file_location(name, path, submodule_search_locations=within)
     if spec is None or spec.loader is None:
@@ -97,5 +106,6 @@ def _files(folder: Path) -> list[Path]:
     return alone + list(folder.glob(f"*/{PACKAGE}"))
 
 
-def _name(path: Path) -> str:
-    return path.parent.name if path.name == PACKAGE else path.stem
+def _place(path: Path) -> Path:
+    """Where a scenario is: its file, or its folder."""
+    return path.parent if path.name == PACKAGE else path

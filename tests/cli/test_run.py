@@ -110,6 +110,7 @@ def test_log_and_system_calls_do_not_break_each_others_lines() -> None:
     ("arguments", "said"),
     [
         (["./stroy.py"], "there is no file './stroy.py': did you mean story.py?"),
+        (["tales/taile"], "there is no file 'tales/taile': did you mean tale?"),
         (["strory"], "there is no scenario 'strory'"),
         (["story.py", "--set", "nip=1"], "no parameter 'nip': did you mean nap"),
         (["story.py", "--set", "naps=0"], "parameter naps is a whole number from 1 to 1000000000, not 0"),
@@ -118,16 +119,30 @@ def test_log_and_system_calls_do_not_break_each_others_lines() -> None:
         (["story.py", "--pcap", "."], "cannot write .: "),
         (["story.py", "--trace", "x", "--pcap", "./x"], "x is asked for twice"),
         (["story.py", "--module-path", "nowhere"], "Directory 'nowhere' does not exist"),
-        (["empty.py"], "empty.py has 0 scenarios: decorate one function with @scenario(...)"),
+        (["nothing.py"], "nothing.py has 0 scenarios: decorate one function with @scenario(...)"),
     ],
 )
 def test_bad_input_is_explained_before_anything_runs(
     simkernel: CommandLine, story: Path, arguments: list[str], said: str
 ) -> None:
-    Path("empty.py").write_text("", "utf-8")
+    Path("nothing.py").write_text("", "utf-8")
+    Path("tales/tale").mkdir(parents=True)
+    Path("tales/tale/__init__.py").write_text("", "utf-8")
     done = simkernel("run", *arguments)
     assert (done.code, done.out) == (2, "")
     assert said in done.err
+
+
+@pytest.mark.parametrize("name", ["tales/tale", "tales/tale/", "./tales/tale/__init__.py"])
+def test_a_story_may_be_a_folder(simkernel: CommandLine, story: Path, name: str) -> None:
+    folder = Path("tales/tale")
+    folder.mkdir(parents=True)
+    text = story.read_text("utf-8").replace('"Good morning."', "WORDS")
+    text = text.replace("from simkernel import", "from .words import WORDS\nfrom simkernel import")
+    (folder / "__init__.py").write_text(text, "utf-8")
+    (folder / "words.py").write_text('WORDS = "Once upon a time."', "utf-8")
+    assert simkernel("run", name).out.startswith("Once upon a time.\n")
+    assert simkernel("list", name).out.startswith("tale  Somebody naps.\n")
 
 
 def test_a_bad_parameter_leaves_old_files_alone(simkernel: CommandLine, story: Path) -> None:
