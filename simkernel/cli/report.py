@@ -57,7 +57,7 @@ def show_parts(parts: list[Text | Table], summary: str) -> None:
 
 
 def _figures(run: Run) -> list[Table]:
-    rows = tuple(_flat(run.metrics))
+    rows = tuple(_flat({name: value for name, value in run.metrics.items() if name not in run.aside}))
     return [Table("Figures", ("figure", "value"), rows)] if rows else []
 
 

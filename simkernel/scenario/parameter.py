@@ -37,7 +37,8 @@ KINDS: Final[dict[type, tuple[Callable[[str], Any], str]]] = {
 class Parameter:
     """A parameter of type `kind` (bool, int, float or str).  `minimum` and `maximum` belong to it.
 
-    `choices` are the texts that a str may be; `unit` and `help` are for people.
+    `choices` are the texts that a str may be; if there may be `several`, commas stand between them.
+    `unit` and `help` are for people.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Parameter:
     minimum: float | None = attrs.field(default=None, kw_only=True)
     maximum: float | None = attrs.field(default=None, kw_only=True)
     choices: tuple[str, ...] = attrs.field(default=(), kw_only=True)
+    several: bool = attrs.field(default=False, kw_only=True)
     unit: str = attrs.field(default="", kw_only=True)
     help: str = attrs.field(default="", kw_only=True)
 
@@ -75,7 +77,8 @@ class Parameter:
 
     def _contains(self, value: Value) -> bool:
         if isinstance(value, str):
-            return not self.choices or value in self.choices
+            chosen = value.split(",") if self.several else [value]
+            return not self.choices or all(each in self.choices for each in chosen)
         return (
             (isinstance(value, int) or math.isfinite(value))
             and (self.minimum is None or value >= self.minimum)
@@ -86,7 +89,7 @@ class Parameter:
     def range(self) -> str:
         """What it may be, in words: "a number from 0.001 to 3600 s"."""
         if self.choices:
-            return "one of " + ", ".join(self.choices)
+            return f"one {'or more ' if self.several else ''}of {', '.join(self.choices)}"
         words = [KINDS[self.kind][1]]
         if self.minimum is not None and self.maximum is not None:
             words.append(f"from {_number(self.minimum)} to {_number(self.maximum)}")

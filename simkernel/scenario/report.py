@@ -35,6 +35,8 @@ class Report:
     def __init__(self) -> None:
         self.parts: list[Text | Table] = []
         self.metrics: dict[str, Any] = {}
+        self.aside: set[str] = set()
+        """Figures that are for machines only: tables show them already."""
 
     def text(self, text: str) -> None:
         """Add a paragraph."""
@@ -48,10 +50,15 @@ class Report:
                 raise SimulationError(f"table {title!r}: {row!r} has not {len(table.columns)} cells")
         self.parts.append(table)
 
-    def metric(self, name: str, value: Any) -> None:
-        """Add a figure: an int where it is exact, or anything else that JSON has (dicts, lists)."""
+    def metric(self, name: str, value: Any, *, shown: bool = True) -> None:
+        """Add a figure: an int where it is exact, or anything else that JSON has (dicts, lists).
+
+        One that is not `shown` is left out where the report is read by people.
+        """
         if name in self.metrics:
             raise SimulationError(f"metric {name!r} is given twice")
+        if not shown:
+            self.aside.add(name)
         self.metrics[name] = _json(name, value)
 
 

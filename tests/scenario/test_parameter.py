@@ -15,6 +15,7 @@ DURATION = Parameter("duration", float, 5.0, minimum=0.001, maximum=3600.0, unit
 FRAMES = Parameter("frames", int, 3, minimum=1)
 LOUD = Parameter("loud", bool, False)
 FORMAT = Parameter("format", str, "YUYV", choices=("GREY", "YUYV"))
+FORMATS = Parameter("formats", str, "GREY", choices=("GREY", "YUYV"), several=True)
 
 
 @pytest.mark.parametrize(
@@ -49,6 +50,9 @@ def test_reads_text(parameter: Parameter, text: str, value: object) -> None:
         (LOUD, "maybe", "parameter loud is true or false, not 'maybe'"),
         (LOUD, 1, "parameter loud is true or false, not 1"),
         (FORMAT, "grey", "parameter format is one of GREY, YUYV, not 'grey'"),
+        (FORMAT, "GREY,YUYV", "parameter format is one of GREY, YUYV, not 'GREY,YUYV'"),
+        (FORMATS, "GREY,grey", "parameter formats is one or more of GREY, YUYV, not 'GREY,grey'"),
+        (FORMATS, "GREY,", "parameter formats is one or more of GREY, YUYV, not 'GREY,'"),
     ],
 )
 def test_refuses_with_name_range_and_value(parameter: Parameter, given: Any, said: str) -> None:
@@ -60,6 +64,10 @@ def test_refuses_with_name_range_and_value(parameter: Parameter, given: Any, sai
 def test_takes_an_int_for_a_float() -> None:
     read = DURATION.read(7)
     assert (read, type(read)) == (7.0, float)
+
+
+def test_several_texts_stand_in_a_row() -> None:
+    assert FORMATS.read("YUYV,GREY") == "YUYV,GREY"
 
 
 def test_default_keeps_to_the_range() -> None:

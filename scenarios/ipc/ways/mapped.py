@@ -1,0 +1,110 @@
+"""mmap(2): memory that driver and program share."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from simkernel.uapi.doors import ANSWER_OFFSET, DOORS_RING, DOORS_TAKE, LARGEST_FRAME, QUESTION_MEMORY
+from simkernel.uapi.fcntl import O_RDONLY, O_RDWR
+from simkernel.uapi.mman import PROT_READ, PROT_WRITE
+
+from .child import ORDINARY, child
+from .driver import EVENTS, FRAME, PAGE, QUESTION, Driver, DriverWay
+from .way import EVENT, NUMBER, WORKS, Exchange, Limit, Looker, Settings
+
+
+class MappedExchange(Exchange):
+    """Memory for question and answer, and for frames."""
+
+    def __init__(self, app: Any, fds: tuple[int, int], memory: Any, frames: Any) -> None:
+        self.app = app
+        self.fds = fds
+        self.memory = memory
+        self.frames = frames
+
+    async def ask(self, question: bytes) -> bytes:
+        """The question is put there; a call tells the driver of it, and the answer is there."""
+        size = len(question)
+        self.memory[:size] = question
+        await self.app.ioctl(self.fds[0], DOORS_RING, size)
+        answer: bytes = self.memory[ANSWER_OFFSET : ANSWER_OFFSET + size]
+        return answer
+
+    async def take(self, size: int) -> memoryview:
+        """Let there be a frame: it is there."""
+        await self.app.ioctl(self.fds[1], DOORS_TAKE, size)
+        there: memoryview = self.frames.memory[:size]
+        return there
+
+    async def close(self) -> None:
+        """Unmap and close all."""
+        for each in (self.memory, self.frames):
+            await each.close()
+        for fd in self.fds:
+            await self.app.close(fd)
+
+
+class MappedListener(Looker):
+    """Has the page mapped in which the last event is."""
+
+    def __init__(self, app: Any, memory: Any, source: Driver, settings: Settings) -> None:
+        self.app = app
+        self.memory = memory
+        self.settings = settings
+        self.seen = source.base
+        self.losses = []
+
+    async def look(self) -> bytes:
+        """No call at all."""
+        record: bytes = self.memory[:EVENT]
+        return record
+
+    async def read_as_once(self) -> list[int]:
+        """What was added lies behind what was there."""
+        return [int.from_bytes(self.memory[:NUMBER], "little")]
+
+
+class Mapped(DriverWay):
+    """Memory of `doors`."""
+
+    name = "mmap"
+    about = "memory of /dev/doors/* in the program"
+    limit = Limit(
+        "Nothing is copied, whatever the size: pixels belong here. But memory tells nobody that it has "
+        "changed. Without a bell (an ioctl, an eventfd, a netlink event) one looks in vain or too late, and "
+        "sees the last state only: what came between two looks is overwritten.",
+        "--set job=event --set ways=mmap --set poll=1000 --set interval=200",
+    )
+
+    async def opened(self, app: Any) -> MappedExchange:
+        """Open both devices, and map them."""
+        fds = (await app.open(QUESTION, O_RDWR), await app.open(FRAME, O_RDWR))
+        memory = await app.mmap(fds[0], QUESTION_MEMORY)
+        return MappedExchange(app, fds, memory, await app.mmap(fds[1], LARGEST_FRAME))
+
+    async def listener(self, app: Any, source: Driver, place: int) -> MappedListener:
+        """Map the page."""
+        memory = await app.mmap(await app.open(EVENTS, O_RDONLY), PAGE, prot=PROT_READ)
+        return MappedListener(app, memory, source, self.settings)
+
+    async def between(self, app: Any) -> str:
+        """One writes into a frame, another has the same memory."""
+        fd = await app.open(FRAME, O_RDWR)
+        await app.ioctl(fd, DOORS_TAKE, PAGE)
+        memory = await app.mmap(fd, PAGE)
+        memory[:4] = b"ping"
+        return WORKS if await child(app, _peep) == b"ping" else "not the same memory"
+
+    async def forbidden(self, app: Any) -> str:
+        """Who may only read the file may not map it for writing."""
+        return f"file mode: {await child(app, _map_for_writing, uid=ORDINARY)}"
+
+
+async def _peep(app: Any) -> bytes:
+    data: bytes = (await app.mmap(await app.open(FRAME, O_RDWR), PAGE))[:4]
+    return data
+
+
+async def _map_for_writing(app: Any) -> str:
+    await app.mmap(await app.open(FRAME, O_RDONLY), PAGE, prot=PROT_READ | PROT_WRITE)
+    return WORKS
