@@ -20,6 +20,7 @@ from simkernel import Machine, millis
 from simkernel.hardware import Camera
 from simkernel.scenario import Parameter, Run, scenario
 from simkernel.uapi.errno import error_name
+from simkernel.uapi.fcntl import O_RDWR
 from simkernel.uapi.genetlink import (
     CTRL_ATTR_FAMILY_NAME,
     CTRL_CMD_GETFAMILY,
@@ -212,7 +213,7 @@ def go_round(run: Run, tour: Tour) -> None:
     frames = 1 << (camera.family.group("frames") - 1)
     gain = attribute(CONTROL, U32.pack(GAIN))
     tour.attempt("read a register: app.readl", lambda: process.app.readl)  # type: ignore[attr-defined]
-    tour.attempt("map memory: open /dev/mem", lambda: process.run(process.app.call("open", "/dev/mem")))
+    tour.attempt("map memory: open /dev/mem", lambda: process.run(process.app.open("/dev/mem", O_RDWR)))
     tour.attempt("ask for all I/O ports: iopl(3)", lambda: process.run(process.app.call("iopl", 3)))
     tour.attempt("load a driver of one's own", lambda: process.insmod("camera"))
     tour.attempt("unload the driver", lambda: process.rmmod("camera"))
