@@ -8,13 +8,25 @@ from typing import Final
 from simkernel.uapi import genetlink as genl
 from simkernel.uapi import netlink as nl
 from simkernel.uapi import rtnetlink as rtnl
-from tests.conformance.live.messages import NETDEV, NETDEV_QUESTIONS, NLCTRL_QUESTIONS
+from simkernel.uapi.neighbour import NdMsg
+from tests.conformance.live.generic_questions import NETDEV, NETDEV_QUESTIONS, NLCTRL_QUESTIONS
 
 KNOWN: Final = frozenset(
-    (question.type, question.head[0], question.dump) for question in NLCTRL_QUESTIONS + NETDEV_QUESTIONS
+    (question.type, question.head[0], question.dump)
+    for question in NLCTRL_QUESTIONS + NETDEV_QUESTIONS
+    if isinstance(question.head, bytes)
 )
 """Type, command, and whether it is a dump, of what generic netlink has an operation for."""
 NETDEV_FLAGS: Final = nl.NLM_F_REQUEST | nl.NLM_F_ACK | nl.NLM_F_ECHO
+
+ROUTE_HEADERS: Final = {
+    rtnl.RTM_NEWLINK: rtnl.IfInfoMsg.SIZE,
+    rtnl.RTM_NEWADDR: rtnl.IfAddrMsg.SIZE,
+    rtnl.RTM_NEWROUTE: rtnl.RtMsg.SIZE,
+    rtnl.RTM_NEWNEIGH: NdMsg.SIZE,
+    rtnl.RTM_NEWNSID: rtnl.RtGenMsg.SIZE,
+}
+"""How long a message's own header is, by the first of its four types."""
 
 
 @lru_cache(maxsize=256)
@@ -44,5 +56,5 @@ def _is_deep(protocol: int, type: int, flags: int, body: bytes) -> bool:
         odd = flags & ~(NETDEV_FLAGS | (nl.NLM_F_DUMP if dumps else 0))
         return type != NETDEV or not (odd or any(body[2:4]))
     if protocol == nl.NETLINK_ROUTE:
-        return rtnl.RTM_NEWLINK <= type <= rtnl.RTM_SETLINK and len(body) >= rtnl.IfInfoMsg.SIZE
+        return len(body) >= ROUTE_HEADERS.get(type & ~3, len(body) + 1)
     return protocol == nl.NETLINK_KOBJECT_UEVENT

@@ -9,7 +9,7 @@ import attrs
 
 from simkernel.uapi.errno import EBADF, ESRCH
 from simkernel.uapi.netlink import NLMSG_ERROR, NLMSG_HDRLEN, NlMsgHdr
-from simkernel.uapi.rtnetlink import RTM_NEWLINK, RTM_SETLINK
+from simkernel.uapi.rtnetlink import RTM_GETNSID, RTM_NEWLINK, RTM_NEWNSID, RTM_SETLINK
 from simkernel.uapi.socket import SO_MEMINFO, SOL_SOCKET
 from simkernel.uapi.structure import S32, U16
 
@@ -29,6 +29,8 @@ class Deviation:
 
 REQUEST_TYPE: Final = slice(24, 26)
 """Where an error holds the type of the request that it answers."""
+BY_NUMBER: Final = frozenset({RTM_NEWLINK, RTM_SETLINK, RTM_NEWNSID, RTM_GETNSID})
+"""Requests that may name a namespace by a number."""
 OPTMEM: Final = slice(24, 28)
 """SK_MEMINFO_OPTMEM in what SO_MEMINFO tells."""
 
@@ -44,19 +46,18 @@ def _filter_memory(difference: Difference) -> bool:
 
 
 def _namespace_by_number(difference: Difference) -> bool:
-    real, simulated = (_link_error(outcome) for outcome in (difference.real, difference.simulated))
-    return simulated in (ESRCH, EBADF) and real is not None
+    real, simulated = (_answer(outcome) for outcome in (difference.real, difference.simulated))
+    if real is None or simulated is None or NlMsgHdr.LAYOUT.unpack_from(simulated)[1] != NLMSG_ERROR:
+        return False
+    error = -S32.unpack_from(simulated, NLMSG_HDRLEN)[0]
+    return error in (ESRCH, EBADF) and U16.unpack(simulated[REQUEST_TYPE])[0] in BY_NUMBER
 
 
-def _link_error(outcome: Outcome) -> int | None:
-    """The errno in a datagram that begins with NLMSG_ERROR for a change of a link, if an outcome is one."""
+def _answer(outcome: Outcome) -> bytes | None:
+    """The datagram in an outcome, if it is long enough for an error."""
     value = outcome[1]
     data = value[0] if isinstance(value, tuple) else value
-    if not isinstance(data, bytes) or len(data) < REQUEST_TYPE.stop:
-        return None
-    is_error = NlMsgHdr.LAYOUT.unpack_from(data)[1] == NLMSG_ERROR
-    is_change = U16.unpack(data[REQUEST_TYPE])[0] in (RTM_NEWLINK, RTM_SETLINK)
-    return -S32.unpack_from(data, NLMSG_HDRLEN)[0] if is_error and is_change else None
+    return data if isinstance(data, bytes) and len(data) >= REQUEST_TYPE.stop else None
 
 
 DEVIATIONS: Final = (
@@ -68,8 +69,9 @@ DEVIATIONS: Final = (
     ),
     Deviation(
         "namespaces by number",
-        "IFLA_NET_NS_PID names a process by its number, IFLA_NET_NS_FD an open file: a mutated message may "
-        "hit one that the host's process has, where simkernel, which has few, says ESRCH or EBADF",
+        "IFLA_NET_NS_PID and NETNSA_PID name a process by its number, IFLA_NET_NS_FD and NETNSA_FD an open "
+        "file: a mutated message may hit one that the host's process has, where simkernel, which has few, "
+        "says ESRCH or EBADF",
         _namespace_by_number,
     ),
 )

@@ -297,7 +297,7 @@ def flood(g: Generator) -> None:
     random = g.random
     slot = g.slot()
     data = _payload(g, g.protocol[slot])
-    count = random.choice((3, 10, 20, 30, 60))
+    count = random.choice((3, 8, 15, 20, 40))
     address = _destination(g, slot)
     to = address[0]
     if isinstance(to, Port) and to.slot in g.protocol and random.random() < 0.7:

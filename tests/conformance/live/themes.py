@@ -54,7 +54,7 @@ THEMES: Final = {
         (ROUTE,),
         {"ask": 30, "overrun": 9, "no room": 4, "send": 10, "receive": 12, "switch": 4},
         extack=0.75,
-        share=8,
+        share=14,
     ),
     "uevent": Theme(
         (UEVENT,),
@@ -88,7 +88,7 @@ THEMES: Final = {
             "peer": 3,
             "device": 6,
         },
-        share=16,
+        share=17,
     ),
     "addresses": Theme(
         (USERSOCK, GENERIC, UEVENT),

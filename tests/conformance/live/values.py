@@ -200,7 +200,7 @@ FITTING: Final[dict[int, Callable[[Random], int | bytes]]] = {
     so.SO_TIMESTAMPING: _timestamping,
     so.SO_TIMESTAMPING_NEW: lambda random: struct.pack("<ii", _timestamping(random), random.randrange(2)),
     so.SO_LOCK_FILTER: lambda random: random.randrange(2),
-    so.SO_REUSEPORT: lambda random: random.randrange(2),
+    so.SO_REUSEPORT: lambda random: random.choice((0, 0, 1)),
     so.SO_PRIORITY: lambda random: random.choice((0, 1, 6, 7, -1)),
     so.SO_BUF_LOCK: lambda random: random.randrange(5),
     so.SO_BUSY_POLL_BUDGET: lambda random: random.choice((0, 1, 8, 9, 64, 0xFFFF, 0x10000, -1)),

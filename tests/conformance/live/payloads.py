@@ -1,0 +1,109 @@
+"""What attributes hold, valid and nearly so, and what a request is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from random import Random
+
+import attrs
+
+from simkernel.uapi import netlink as nl
+from simkernel.uapi.structure import U16, U32, U64
+from tests.conformance import wire
+
+Payload = Callable[[Random], bytes]
+
+
+def integer(*values: int) -> Payload:
+    """A 32-bit number, now and then of another size."""
+
+    def make(random: Random) -> bytes:
+        value = random.choice(values)
+        if random.random() < 0.85:
+            return U32.pack(value)
+        return random.choice((U64.pack(value), U16.pack(value & 0xFFFF), b"\1", b"", U32.pack(value)[:3]))
+
+    return make
+
+
+def uint(*values: int) -> Payload:
+    """A number of 32 or 64 bits."""
+
+    def make(random: Random) -> bytes:
+        value = random.choice(values)
+        if random.random() < 0.9:
+            return U64.pack(value) if random.random() < 0.5 else U32.pack(value & 0xFFFFFFFF)
+        return bytes(random.choice((0, 1, 2, 3, 5, 6, 7, 9, 16)))
+
+    return make
+
+
+def text(*names: bytes) -> Payload:
+    """A name: mostly with its NUL, now and then too long, or with more NULs."""
+
+    def make(random: Random) -> bytes:
+        name = random.choice(names)
+        pick = random.random()
+        if pick < 0.7:
+            return name + b"\0"
+        if pick < 0.8:
+            return name
+        if pick < 0.9:
+            return name + b"\0" * random.randrange(1, 6) + random.choice((b"", b"x"))
+        return b"n" * random.randrange(0, 34) + random.choice((b"", b"\0"))
+
+    return make
+
+
+def exactly(data: bytes) -> Payload:
+    """Always the same."""
+    return lambda random: data
+
+
+def noise(random: Random) -> bytes:
+    """Bytes that mean nothing."""
+    return random.randbytes(random.choice((0, 1, 2, 3, 4, 5, 8, 12, 16, 40)))
+
+
+def nest(*inner: tuple[int, Payload]) -> Payload:
+    """Attributes within an attribute."""
+
+    def make(random: Random) -> bytes:
+        return b"".join(
+            attribute_of(random, *random.choice(inner)) for _ in range(random.choice((0, 1, 1, 2, 3)))
+        )
+
+    return make
+
+
+def attribute_of(random: Random, type: int, payload: Payload, *, nested: bool = False) -> bytes:
+    """One attribute, now and then with odd flags, a wrong length, or of another type."""
+    data = payload(random)
+    if nested and random.random() < 0.8:
+        type |= nl.NLA_F_NESTED
+    pick = random.random()
+    if pick < 0.9:
+        return wire.attr(type, data)
+    if pick < 0.93:
+        return wire.attr(type | random.choice((nl.NLA_F_NESTED, nl.NLA_F_NET_BYTEORDER, 0xC000)), data)
+    if pick < 0.97:
+        length = random.choice((0, 1, 3, 4, 5, len(data) + 3, len(data) + 5, len(data) + 40, 0xFFFF))
+        return wire.attr(type, data, length=length)
+    return wire.attr(random.choice((0, 11, 77, 100, 0x3FFF)), data)
+
+
+@attrs.frozen
+class Question:
+    """A kind of request: message type, the bytes before the attributes, what attributes make sense."""
+
+    type: int
+    head: bytes | Payload
+    attributes: tuple[tuple[int, Payload], ...]
+    dump: bool = False
+    nested: frozenset[int] = frozenset()
+    flags: int = 0
+    """What it has beside those of any request."""
+    fixed: bytes = b""
+    """Attributes that it has in any case."""
+    junk: float = 0.1
+    """How often bytes that are no attribute follow."""
