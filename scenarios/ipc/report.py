@@ -10,7 +10,7 @@ import attrs
 from simkernel.scenario import Run
 
 from .abilities import ABILITIES
-from .jobs.event import EventRow
+from .jobs.event import FLOOD, EventRow
 from .jobs.exchange import Row
 from .ways import WAYS
 
@@ -112,8 +112,8 @@ def tell_events(run: Run, rows: Sequence[EventRow], listeners: int) -> None:
     )
     run.table(
         "An event is told: to one who slept, and as often as can be",
-        ("way", "began in his sleep", "told of", "knows by", "told/s, if many"),
-        [(row.way, row.asleep, row.told_asleep, row.losses, short(row.rate)) for row in rows],
+        ("way", "began in his sleep", "told of", "knows by", f"of {FLOOD} at once", "in a second"),
+        [(row.way, row.asleep, row.told_asleep, row.losses, row.told_flood, short(row.rate)) for row in rows],
     )
     run.table(
         "An event is told: what it costs",

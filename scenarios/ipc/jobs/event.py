@@ -22,6 +22,8 @@ SETTLED: Final = 0.002
 """Seconds after the last event in which whoever is told late is told."""
 AWAKE: Final = 10
 """Intervals after the last event in which a listener wakes up who has slept."""
+HELD: Final = 1_000_000
+"""ns that a call takes only if it waits for somebody to read."""
 FLOOD: Final = 500
 """Events, when there are as many as there can be ..."""
 FLOOD_INTERVAL: Final = 1000
@@ -94,6 +96,8 @@ class Outcome:
     copied: int
     """Bytes that were copied, the same."""
     sends: int
+    waited: int
+    """How long the source had to wait at most till it could tell of one, in ns."""
 
     def latencies(self) -> list[int]:
         """From the beginning of an event till one was told of it, in ns."""
@@ -144,11 +148,11 @@ def show(
         before = read(machine)
         await source.run(count, interval)
         cost = read(machine) - before
-        await app.sleep(SETTLED + 2 * settings.poll / 1e9)
+        await app.sleep(SETTLED + (2 * settings.poll + (AWAKE * interval if asleep else 0)) / 1e9)
         settled = read(machine) - before
         calls, copied = settled.calls - source.aside - 1, settled.copied - source.copied_aside
         await audience.dismiss(app, source)
-        found.append(Outcome(source.begun, audience.ears, cost, calls, copied, source.sends))
+        found.append(Outcome(source.begun, audience.ears, cost, calls, copied, source.sends, source.longest))
         if contention is not None:
             contention.stop()
 
@@ -174,7 +178,10 @@ class EventRow:
     """Events that it was told of then or later, of all that were to begin in its sleep."""
     losses: str
     """How it knows of what it was not told, or what else became of them."""
+    told_flood: int
+    """Of FLOOD events, as fast as can be."""
     rate: float
+    """Events that it was told of in a second, then."""
     cpu: float
     calls: float
     copied: float
@@ -214,6 +221,7 @@ def measure(
         slept.in_sleep(slept.ears[0]),
         slept.told(slept.ears[0]),
         noticed(slept),
+        flood.told(flood.ears[0]),
         round(flood.rate, 1),
         round(cost.cost.busy / quiet, 1),
         round(cost.calls / quiet, 2),
@@ -239,7 +247,7 @@ def noticed(outcome: Outcome) -> str:
     """
     ear = outcome.ears[0]
     if outcome.told(ear) >= len(outcome.begun):
-        return "-" if outcome.in_sleep(ear) == len(outcome.begun) else "sender waits"
+        return "sender waits" if outcome.waited > HELD else "-"
     if ear.losses:
         return ear.losses[0]
     return "gap" if any(number is not None for _, number in ear.heard) else "not told"

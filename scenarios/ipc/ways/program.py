@@ -130,12 +130,13 @@ class Program(Source):
                 due += interval
                 await app.sleep(max(0, due - app.monotonic_ns()) / 1e9)
                 self.aside += 1
-            self.begun[self.last + 1] = app.monotonic_ns()
+            begun = self.begun[self.last + 1] = app.monotonic_ns()
             try:
-                self.sends += await self.tell(DoorsEvent(self.last + 1, app.monotonic_ns()).pack(), wait)
+                self.sends += await self.tell(DoorsEvent(self.last + 1, begun).pack(), wait)
             except BlockingIOError:
                 del self.begun[self.last + 1]
                 return done
+            self.longest = max(self.longest, app.monotonic_ns() - begun)
             self.last += 1
         return count
 

@@ -62,7 +62,7 @@ class Sigio(DriverWay):
     limit = Limit(
         "It reaches a program that does not wait at all. But it says nothing, is pending once however "
         "often it is sent, and ends calls that slept with EINTR.",
-        "--set job=event --set ways=sigio --set interval=2",
+        "--set job=event --set ways=sigio,read",
     )
 
     async def listener(self, app: Any, source: Driver, place: int) -> SignalListener:

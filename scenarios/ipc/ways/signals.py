@@ -31,7 +31,7 @@ class Signals(ProgramWay):
     limit = Limit(
         "One number, to one process, of the same user. What is sent while it is pending is lost, and nobody "
         "hears of that: good for `stop` and `read your settings again`.",
-        "--set job=event --set ways=signal --set interval=2",
+        "--set job=event --set ways=signal,pipe --set cpus=1",
     )
 
     async def source(self, app: Any, listeners: int) -> Sender:

@@ -162,6 +162,8 @@ class Source:
     """When each began, in ns."""
     sends: int = 0
     """Calls that were made to tell of them."""
+    longest: int = 0
+    """How long it had to wait at most till it could tell of one, in ns."""
     aside: int = 0
     """Calls that had to be made otherwise: to have them begun, to wait meanwhile."""
     copied_aside: int = 0
