@@ -38,7 +38,9 @@ def solve(equations: Sequence[Equation], guess: Mapping[str, float]) -> dict[str
         [equation.payments.get(name, 0.0) * guess[name] / equation.ns for name in names]
         for equation in equations
     ]
-    columns = [[(place, row[index]) for place, row in enumerate(rows) if row[index]] for index in range(len(names))]
+    columns = [
+        [(place, row[index]) for place, row in enumerate(rows) if row[index]] for index in range(len(names))
+    ]
     weights = [sum(value * value for _, value in column) + FAITH for column in columns]
     found = [1.0] * len(names)
     left = [1.0 - sum(row) for row in rows]
@@ -60,6 +62,7 @@ def solve(equations: Sequence[Equation], guess: Mapping[str, float]) -> dict[str
 def error(equations: Sequence[Equation], prices: Mapping[str, float]) -> float:
     """The sum of the squares of the relative errors."""
     return sum(
-        (sum(often * prices.get(name, 0.0) for name, often in equation.payments.items()) / equation.ns - 1) ** 2
+        (sum(often * prices.get(name, 0.0) for name, often in equation.payments.items()) / equation.ns - 1)
+        ** 2
         for equation in equations
     )
