@@ -17,6 +17,8 @@ from simkernel.uapi.ynl.coder import Coder, Inside
 from simkernel.uapi.ynl.source import DEEPEST, Decode, Source, Unfit
 
 _TYPE_BITS: Final = NLA_TYPE_MASK << 16
+_FAR: Final = 64
+"""Bytes between two headers that are too many to be compared with them."""
 
 
 def compile_decoder(space: Inside, data: Buffer, at: int, end: int, otherwise: Decode) -> Decode:
@@ -41,9 +43,12 @@ class _Layout:
         self._place = base
         self._format = "<"
         self._targets: list[str] = []
+        self._conditions: list[str] = []
+        self._begin = self._end = base
         self._mask = 0
         self._headers = 0
-        """The bits of all headers, and what they are, the message being one little-endian integer."""
+        """From where to where headers stand close together; that as one little-endian integer: which of
+        its bits are theirs, and what those are."""
         self._depth = 0
 
     def attributes(self, space: Inside, data: Buffer, at: int, end: int) -> str:
@@ -82,9 +87,22 @@ class _Layout:
 
     def _header(self, word: int, start: int) -> None:
         """A header that has to be as it was."""
-        shift = 8 * (start - NLA_HDRLEN - self._base)
+        place = start - NLA_HDRLEN
+        if place - self._end > _FAR:
+            self._end_headers()
+            self._begin = place
+        self._end = start
+        shift = 8 * (place - self._begin)
         self._mask |= 0xFFFF_FFFF << shift
         self._headers |= word << shift
+
+    def _end_headers(self) -> None:
+        """Compare those that stand close together: all at once."""
+        if self._mask:
+            number, mask, headers = map(self._source.bind, (int.from_bytes, self._mask, self._headers))
+            part = f"data[at + {self._begin - self._base} : at + {self._end - self._base}]"
+            self._conditions.append(f"{number}({part}, 'little') & {mask} != {headers}")
+        self._mask = self._headers = 0
 
     def _field(self, code: str, start: int, size: int) -> str:
         """The variable that gets what stands at `start`; what is before it and after the last is skipped."""
@@ -97,8 +115,8 @@ class _Layout:
         """The decoder of messages of `size` bytes."""
         source = self._source
         source.names["otherwise"] = otherwise
-        number, mask, headers = map(source.bind, (int.from_bytes, self._mask, self._headers))
-        source.add(f"if end - at != {size} or {number}(data[at:end], 'little') & {mask} != {headers}:")
+        self._end_headers()
+        source.add(f"if {' or '.join([f'end - at != {size}', *self._conditions])}:")
         source.add("    return otherwise(data, at, end)")
         if self._targets:
             unpack = source.bind(Struct(self._format).unpack_from)

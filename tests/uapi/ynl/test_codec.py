@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from simkernel.uapi.netlink import NLA_F_NESTED, attribute, nested
+from simkernel.uapi.netlink import NLA_F_NESTED, attribute, locate_attributes, nested
 from simkernel.uapi.structure import Malformed
 from simkernel.uapi.ynl import SpecError, parse
 from simkernel.uapi.ynl.codec import BadValue, Codec, codec
@@ -136,6 +136,21 @@ def test_a_large_message_that_keeps_coming_is_treated_as_at_first(
     for _ in range(200):
         assert reply.encode(values) == first
         assert reply.decode(first) == values
+
+
+def test_every_header_of_a_message_that_keeps_coming_is_looked_at() -> None:
+    """Those before, between and after long payloads."""
+    known, other = fresh(), fresh()
+    values = {"sequence": 1, "samples": [7] * 500, "zoom": 2, "time": 3, "aliases": ["x" * 300, "y"]}
+    data = known.encode(values)
+    for _ in range(200):
+        assert known.decode(data) == values
+    headers, left = locate_attributes(data)
+    assert len(headers) == 6 and not left
+    for _, start, _ in headers:
+        damaged = bytearray(data)
+        damaged[start - 2] ^= 0x20  # another type, which the family does not know
+        assert known.decode(damaged) == other.decode(damaged) != values
 
 
 def test_a_deep_message_that_keeps_coming_is_treated_as_at_first() -> None:
