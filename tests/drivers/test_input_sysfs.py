@@ -11,7 +11,7 @@ from simkernel.uapi import errno
 from simkernel.uapi.fcntl import O_RDONLY, O_WRONLY
 from simkernel.uapi.input_event_codes import BTN_LEFT, EV_KEY, EV_REL, EV_SYN, REL_X, SYN_REPORT
 from tests.drivers.bench import bench
-from tests.drivers.test_evdev import REPORT, Reader, fails, settle
+from tests.drivers.evdev import REPORT, Reader, fails, settle
 
 FOLDER = "/sys/class/input/input0"
 

@@ -12,7 +12,7 @@ from simkernel.trace.strace.processes import FORMS
 from simkernel.uapi import input as ev
 from simkernel.uapi.input_event_codes import EV_KEY, EV_PWR, EV_REL
 from tests.drivers.bench import bench
-from tests.drivers.test_evdev import Reader
+from tests.drivers.evdev import Reader
 
 
 def bits(*codes: int, size: int = 8) -> bytes:
