@@ -357,6 +357,16 @@ def no_room(g: Generator) -> None:
         g.add("drain", slot, PLENTY, 0, so.MSG_DONTWAIT)
 
 
+def two_dumps(g: Generator) -> None:
+    """A dump while another is under way, and a question that is none."""
+    slot = g.slot()
+    for choices in (messages.DUMPED, messages.DUMPED, messages.ANSWERED):
+        data = messages.answered(g.random, g.protocol[slot], choices)
+        if data:
+            g.add("sendto", slot, data, so.MSG_DONTWAIT, (0, 0))
+    g.add("drain", slot, PLENTY, 0, so.MSG_DONTWAIT)
+
+
 # -- receiving ------------------------------------------------------------------
 
 
@@ -441,6 +451,7 @@ RULES: Final[dict[str, Rule]] = {
     "flood": flood,
     "overrun": overrun,
     "no room": no_room,
+    "two dumps": two_dumps,
     "receive": receive,
     "drain": drain,
     "wait": wait,

@@ -158,9 +158,25 @@ ANSWERED: Final = {
 """Requests that are answered at length, if there is room for it."""
 
 
-def answered(random: Random, protocol: int) -> bytes:
+DUMPED: Final = {
+    nl.NETLINK_GENERIC: (
+        Question(
+            genl.GENL_ID_CTRL,
+            wire.genl(genl.CTRL_CMD_GETPOLICY),
+            (),
+            dump=True,
+            fixed=wire.by_id(NETDEV),
+            junk=0,
+        ),
+    ),
+    nl.NETLINK_ROUTE: (Question(rtnl.RTM_GETLINK, rtnl.IfInfoMsg().pack(), (), dump=True, junk=0),),
+}
+"""Requests whose answer takes several datagrams."""
+
+
+def answered(random: Random, protocol: int, choices: dict[int, tuple[Question, ...]] = ANSWERED) -> bytes:
     """Such a request; nothing where there is none."""
-    questions = ANSWERED.get(protocol)
+    questions = choices.get(protocol)
     return b"" if questions is None else ask(random, questions)
 
 

@@ -48,7 +48,9 @@ THEMES: Final = {
         share=8,
     ),
     "dumps": Theme(
-        (GENERIC, GENERIC, ROUTE), {"ask": 4, "send": 12, "receive": 40, "buffer": 3, "close": 2}, extack=0.5
+        (GENERIC, GENERIC, ROUTE),
+        {"ask": 4, "two dumps": 3, "send": 12, "receive": 40, "buffer": 3, "close": 2},
+        extack=0.5,
     ),
     "route": Theme(
         (ROUTE,),

@@ -29,7 +29,7 @@ LARGE_SIZES: Final = (1728, 1729, 3520, 3776, 3777, 4096, 7872, 7873, 8000, 1600
 TOO_LARGE: Final = (212959, 212960, 212961, 213000, 500_000)
 
 BUFFERS: Final = (0, 1, 1152, 2304, 2305, 4096, 8192, 16384, 65536, 212992)
-ROOMS: Final = (0, 0, 8, 15, 16, 17, 20, 20, 24, 24, 28, 32, 48, 56, 100, 200)
+ROOMS: Final = (0, 0, 0, 8, 15, 16, 17, 20, 20, 24, 24, 28, 32, 48, 56, 100, 200)
 READS: Final = (0, 1, 4, 16, 20, 100, 1000, 4096, 8192, 16384, 32768, 65536, 65536, 65536)
 
 SEND_FLAGS: Final = (
@@ -200,7 +200,7 @@ FITTING: Final[dict[int, Callable[[Random], int | bytes]]] = {
     so.SO_TIMESTAMPING: _timestamping,
     so.SO_TIMESTAMPING_NEW: lambda random: struct.pack("<ii", _timestamping(random), random.randrange(2)),
     so.SO_LOCK_FILTER: lambda random: random.randrange(2),
-    so.SO_REUSEPORT: lambda random: random.choice((0, 0, 1)),
+    so.SO_REUSEPORT: lambda random: random.randrange(2),
     so.SO_PRIORITY: lambda random: random.choice((0, 1, 6, 7, -1)),
     so.SO_BUF_LOCK: lambda random: random.randrange(5),
     so.SO_BUSY_POLL_BUDGET: lambda random: random.choice((0, 1, 8, 9, 64, 0xFFFF, 0x10000, -1)),
@@ -213,6 +213,7 @@ FITTING: Final[dict[int, Callable[[Random], int | bytes]]] = {
 SHAPED: Final = (
     *FITTING,
     *(so.SO_TIMESTAMPING, so.SO_TIMESTAMPING_NEW, so.SO_SNDTIMEO_NEW, so.SO_RCVTIMEO_NEW) * 2,
+    so.SO_REUSEPORT,
 )
 """Those options, with the ones that can be wrong in most ways more often."""
 ROOM: Final = {so.SO_NETNS_COOKIE: 8, so.SO_COOKIE: 8, so.SO_BINDTODEVICE: 16}
