@@ -17,15 +17,13 @@ import attrs
 
 from simkernel.uapi.errno import EINVAL, os_error
 from simkernel.uapi.structure import Structure
+from simkernel.uapi.version import LINUX_VERSION_CODE
 from simkernel.uapi.video import structures as s
 from simkernel.uapi.video import videodev2 as v4l2
 
 from . import control_ioctls as controls
 from . import queue_ioctls as buffers
 from .call import Call
-
-VERSION: Final = 6 << 16 | 12 << 8
-"""LINUX_VERSION_CODE of the Linux whose video core this is."""
 
 DESCRIPTIONS: Final = {
     v4l2.V4L2_PIX_FMT_GREY: "8-bit Greyscale",
@@ -67,7 +65,7 @@ async def _maybe(result: Any) -> Any:
 
 async def querycap(call: Call, arg: s.V4l2Capability) -> None:
     """`v4l_querycap()`."""
-    arg.version = VERSION
+    arg.version = LINUX_VERSION_CODE
     arg.bus_info = call.device.bus_info.encode()[:31]
     arg.device_caps = call.device.capabilities | v4l2.V4L2_CAP_EXT_PIX_FORMAT
     arg.capabilities = arg.device_caps | v4l2.V4L2_CAP_DEVICE_CAPS

@@ -27,6 +27,7 @@ from simkernel.application.uevent import UeventMonitor
 from simkernel.application.unix import UnixSocket, socketpair
 from simkernel.engine import Call, Compute, SimulationError, nanoseconds_up, whole_nanoseconds
 from simkernel.uapi.socket import AF_INET, AF_NETLINK, AF_UNIX, SOCK_RAW, SOCK_STREAM
+from simkernel.uapi.utsname import Utsname
 from simkernel.uapi.ynl import Spec
 
 T = TypeVar("T")
@@ -181,6 +182,10 @@ class App(Descriptors, Paths):
     def random(self) -> Random:
         """This program's own random stream, which depends on the machine's seed and its name and pid."""
         return self._system.random(f"program {self.owner.track}")
+
+    def uname(self) -> Call[Utsname]:
+        """Which Linux this is, under the names of os.uname_result."""
+        return self.call("uname")
 
     # -- processes ------------------------------------------------------------
 

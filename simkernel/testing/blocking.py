@@ -104,6 +104,8 @@ class Blocking(BlockingDescriptors, BlockingPaths):
         """This process's own random stream."""
         return self.app.random
 
+    uname = twin(App.uname)
+
     # -- processes --------------------------------------------------------------
 
     getpid = twin(App.getpid)

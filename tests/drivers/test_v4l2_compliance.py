@@ -14,6 +14,7 @@ from simkernel.hardware.camera.registers import MODES
 from simkernel.uapi import errno
 from simkernel.uapi.ioctl import _IO, _IOR, _IOW, _IOWR
 from simkernel.uapi.structure import Structure
+from simkernel.uapi.version import LINUX_VERSION_CODE
 from simkernel.uapi.video import ioctls as io
 from simkernel.uapi.video import structures as s
 from simkernel.uapi.video import videodev2 as v4l2
@@ -60,7 +61,7 @@ def test_cap(video: Video) -> None:
     assert s.cstring(cap.card)
     assert s.cstring(cap.bus_info).startswith("platform:")
     assert all(field.endswith(b"\0") for field in (cap.driver, cap.card, cap.bus_info))
-    assert cap.version >> 16 >= 3
+    assert cap.version == LINUX_VERSION_CODE
     assert is_zero(cap.reserved)
     assert cap.capabilities & v4l2.V4L2_CAP_DEVICE_CAPS
     assert not cap.device_caps & v4l2.V4L2_CAP_DEVICE_CAPS

@@ -14,6 +14,7 @@ from simkernel.kernel.syscall.poll import PollCalls
 from simkernel.kernel.syscall.process import ProcessCalls
 from simkernel.kernel.syscall.read_write import ReadWriteCalls
 from simkernel.kernel.syscall.socket import SocketCalls
+from simkernel.kernel.syscall.system import SystemCalls
 from simkernel.kernel.task.runner import Handler
 from simkernel.uapi.errno import ENOSYS
 
@@ -31,6 +32,7 @@ GROUPS = (
     PathCalls,
     MmapCalls,
     ProcessCalls,
+    SystemCalls,
     ModuleCalls,
 )
 

@@ -216,6 +216,10 @@ class Itself:
         """The same."""
         return self.urandom(size)
 
+    def uname(self) -> real.uname_result:
+        """uname(2)."""
+        return real.uname_result(self._call("uname"))
+
     def cpu_count(self) -> int:
         """One, whatever the host has: a program's behaviour shall not depend on it."""
         return 1

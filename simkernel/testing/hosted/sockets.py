@@ -45,7 +45,8 @@ def socket_module(call: SystemCalls) -> ModuleType:
 
     def gethostname() -> str:
         """The machine's name."""
-        return "simkernel"
+        name: str = call("uname").nodename
+        return name
 
     vars(made).update(gethostname=gethostname)
     return made

@@ -11,6 +11,7 @@ from simkernel.trace.strace.constants import flags, hexadecimal, names, number, 
 from simkernel.trace.strace.forms import Form, Texts, View, text
 from simkernel.trace.strace.quoting import hexadecimal_string
 from simkernel.uapi import fcntl, ioctl, ioctls, poll, sched, signal, wait
+from simkernel.uapi.utsname import Utsname
 from simkernel.uapi.video.ioctls import VIDIOC_NAMES
 
 _EVENTS: Final = names(poll, "POLL")
@@ -125,6 +126,12 @@ def _unshare(_: View, value: int) -> Texts:
     return [flags(value, _CLONE_FLAGS)]
 
 
+def _uname(_: View, result: Utsname | None) -> Texts:
+    if result is None:
+        return ["NULL"]
+    return [f"{{sysname={text(result.sysname)}, nodename={text(result.nodename)}, ...}}"]
+
+
 def _delete_module(_: View, name: str, value: int = 0) -> Texts:
     return [text(name), flags(value, _FILE_FLAGS)]
 
@@ -143,6 +150,7 @@ FORMS: Final = {
     "kill": Form(_kill),
     "rt_sigaction": Form(_sigaction, _old_handler),
     "unshare": Form(_unshare),
+    "uname": Form(_plain, _uname),
     "delete_module": Form(_delete_module),
 }
 

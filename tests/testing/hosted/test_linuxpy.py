@@ -54,6 +54,7 @@ def test_the_camera_is_found_with_its_formats_and_controls(machine: Machine, cam
 
     assert [str(device.filename) for device in iter_video_capture_devices()] == ["/dev/video0"]
     assert (camera.info.driver, camera.info.card) == ("camera", "Virtual camera")
+    assert camera.info.version == machine.blocking().uname().release.partition("-")[0]
     formats = {str(each.pixel_format.name) for each in camera.info.formats}
     assert formats == {"YUYV", "GREY", "RGB24"}
     sizes = {(each.info.width, each.info.height) for each in camera.info.frame_sizes()}

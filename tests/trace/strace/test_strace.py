@@ -8,6 +8,7 @@ from hypothesis import given
 
 from simkernel.engine import KERNEL, Record
 from simkernel.trace import Strace
+from simkernel.uapi.utsname import Utsname
 from tests.trace.records import ANY_RECORDS, COMMAND, STORY, enter, feed, leave, record
 
 
@@ -94,6 +95,10 @@ LINES = [
     ),
     (call("delete_module", "camera", 0o4000, error=11),
      'delete_module("camera", O_NONBLOCK) = -1 EAGAIN (Resource temporarily unavailable)'),
+    (
+        call("uname", result=Utsname("Linux", "vm", "6.18.44", "#1 SMP", "x86_64")),
+        'uname({sysname="Linux", nodename="vm", ...}) = 0',
+    ),
     (call("finit_module", "hello", "who=you", 0, result=None), 'finit_module("hello", "who=you", 0) = 0'),
     (call("spectre", object(), None, 2, result=None), "spectre(object, NULL, 2)          = 0"),
 ]  # fmt: skip

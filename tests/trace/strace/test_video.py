@@ -40,7 +40,7 @@ def test_requests_are_printed_as_strace_prints_them() -> None:
     lines = [re.sub(r"tv_usec=\d+", "tv_usec=N", line) for line in lines]
     assert lines == [
         'VIDIOC_QUERYCAP, {driver="camera", card="Virtual camera", bus_info="platform:0:1", '
-        "version=KERNEL_VERSION(6, 12, 0), capabilities=V4L2_CAP_VIDEO_CAPTURE|V4L2_CAP_EXT_PIX_FORMAT|"
+        "version=KERNEL_VERSION(6, 18, 0), capabilities=V4L2_CAP_VIDEO_CAPTURE|V4L2_CAP_EXT_PIX_FORMAT|"
         "V4L2_CAP_STREAMING|V4L2_CAP_DEVICE_CAPS, device_caps=V4L2_CAP_VIDEO_CAPTURE|"
         "V4L2_CAP_EXT_PIX_FORMAT|V4L2_CAP_STREAMING}) = 0",
         "VIDIOC_S_FMT, {type=V4L2_BUF_TYPE_VIDEO_CAPTURE, fmt.pix={width=160, height=120, "

@@ -11,18 +11,16 @@ from simkernel.kernel.fs.proc import devices, interrupts, kmsg, loadavg, modules
 from simkernel.kernel.fs.proc.entry import Link, ProcDirectory, ProcInode, Table, listing, whole
 from simkernel.kernel.fs.proc.fd import is_number
 from simkernel.kernel.fs.superblock import SuperBlock
+from simkernel.uapi.version import UTS_RELEASE, UTS_VERSION
 
 if TYPE_CHECKING:
     from simkernel.kernel.kernel import Kernel
     from simkernel.kernel.task.task import Task
 
-RELEASE: Final = "6.18.0-simkernel"
-"""What is modelled is Linux 6.18's."""
-
 
 def _version(kernel: Kernel) -> str:
     """linux_proc_banner."""
-    return f"Linux version {RELEASE} (simkernel@simkernel) #1 SMP\n"
+    return f"Linux version {UTS_RELEASE} (simkernel@simkernel) {UTS_VERSION}\n"
 
 
 def _uptime(kernel: Kernel) -> str:
