@@ -145,7 +145,7 @@ MAKERS: Final[dict[int, Callable[[Random], bytes]]] = {
 
 ACKNOWLEDGED: Final = wire.nlmsg(nl.NLMSG_NOOP, nl.NLM_F_REQUEST | nl.NLM_F_ACK)
 """What is answered by an ACK and nothing else."""
-ANSWERED: Final = {
+ANSWERED: Final[dict[int, tuple[Question, ...]]] = {
     nl.NETLINK_GENERIC: (
         *(known_family(b"netdev", NETDEV),) * 3,
         ctrl(genl.CTRL_CMD_GETFAMILY, dump=True),
@@ -158,7 +158,7 @@ ANSWERED: Final = {
 """Requests that are answered at length, if there is room for it."""
 
 
-DUMPED: Final = {
+DUMPED: Final[dict[int, tuple[Question, ...]]] = {
     nl.NETLINK_GENERIC: (
         Question(
             genl.GENL_ID_CTRL,
