@@ -35,7 +35,9 @@ def micros(ns: int | None) -> str:
     """Nanoseconds as microseconds."""
     if ns is None:
         return "-"
-    return f"{ns / 1000:.2f}" if ns < 999.5 else f"{ns / 1000:.1f}" if ns < 9950 else f"{ns / 1000:.0f}"
+    if ns < 995:
+        return f"{ns / 1000:.2f}".removeprefix("0")
+    return f"{ns / 1000:.1f}" if ns < 9950 else f"{ns / 1000:.0f}"
 
 
 def both(p50: int | None, p99: int | None) -> str:
@@ -103,7 +105,7 @@ def tell_exchanges(run: Run, job: str, rows: Sequence[Row], frames: Mapping[int,
 def tell_events(run: Run, rows: Sequence[EventRow], listeners: int) -> None:
     """Three tables: when one is told, what becomes of what one sleeps through, what it costs."""
     run.table(
-        "An event is told: from its beginning till one knows, p50/p99 [µs]",
+        "An event is told: till one knows, p50/p99 [µs]",
         ("way", "1 listener", f"{listeners} listeners", "p99 of the last"),
         [
             (row.way, both(row.p50, row.p99), both(row.many_p50, row.many_p99), micros(row.last_p99))

@@ -1,41 +1,31 @@
-"""`simkernel plot`: a picture of what `simkernel bench --json` printed."""
+"""`simkernel plot`: a picture of what `simkernel bench --json` or `simkernel run ipc --json` printed."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-from simkernel.bench import TABLE
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
-COLOURS = {"aim": "#2a9d8f", "holds": "#8ab17d", "misses": "#e76f51"}
-HEIGHT, BAR_HEIGHT, WIDTH = 2.0, 0.28, 11.0
-"""Inches: of the frame, of a bar, of the picture."""
-CURVES_HEIGHT = 3.0
-WHAT = {quantity.name: quantity.what for quantity in TABLE}
-LEAST = 0.05
-"""The shortest bar."""
-ROOM = 1.3
-"""For the figure at the end of the longest."""
+Told = dict[str, Any]
 
 
-@click.command("plot", short_help="A picture of a benchmark.")
+@click.command("plot", short_help="A picture of a benchmark, or of a comparison.")
 @click.argument("file", metavar="FILE.json", type=click.File(encoding="utf-8"))
 @click.option("--output", "-o", metavar="PICTURE", help="PNG, SVG or PDF, by its ending [default: FILE.png].")
 def command(file: Any, output: str | None) -> None:
-    """Draw what `simkernel bench --json > FILE.json` has measured.
+    """Draw what `simkernel bench --json > FILE.json` has measured, or `simkernel run ipc --json`.
 
-    The ratios against what must hold and what is aimed at, and the curves of growth.
+    Of a benchmark the ratios against what must hold and what is aimed at, and the curves of growth; of
+    the comparison what each way can do, and how long it takes.
     """
-    benchmark = _read(file)
+    told, draw = _read(file)
     path = Path(output) if output else Path(file.name).with_suffix(".png")
     try:
-        _draw(benchmark, path)
+        draw(told, path)
     except ImportError:
         message = "drawing needs matplotlib, which is not installed: pip install 'simkernel[plot]'"
         raise click.ClickException(message) from None
@@ -44,61 +34,27 @@ def command(file: Any, output: str | None) -> None:
     click.echo(path)
 
 
-def _read(file: Any) -> dict[str, Any]:
+def _read(file: Any) -> tuple[Told, Callable[[Told, Path], None]]:
+    """What is in a file, and who draws it."""
     try:
-        benchmark = json.load(file)
-        if all("ratio" in row for row in benchmark["rows"]):
-            return dict(benchmark)
+        told = dict(json.load(file))
+        for is_one, module in PICTURES:
+            if is_one(told):
+                return told, import_module(module).draw
     except (ValueError, LookupError, TypeError):
         pass
-    raise click.UsageError(f"{file.name} is not what `simkernel bench --json` prints")
+    raise click.UsageError(
+        f"{file.name} is not what `simkernel bench --json` prints, nor `simkernel run ipc --json`"
+    )
 
 
-def _draw(benchmark: dict[str, Any], path: Path) -> None:
-    from matplotlib.figure import Figure
-
-    rows = [row for row in benchmark["rows"] if row["ratio"] is not None]
-    curves = benchmark["growth"]
-    heights = [HEIGHT + BAR_HEIGHT * len(rows), *([CURVES_HEIGHT] if curves else [])]
-    figure = Figure(figsize=(WIDTH, sum(heights)), layout="constrained")
-    grid = figure.add_gridspec(len(heights), max(1, len(curves)), height_ratios=heights)
-    _ratios(figure.add_subplot(grid[0, :]), rows)
-    for column, curve in enumerate(curves):
-        _curve(figure.add_subplot(grid[1, column]), curve)
-    host = benchmark["host"]
-    figure.suptitle(f"simkernel {host['simkernel']}, Python {host['python']}, {host['system']}", fontsize=9)
-    figure.savefig(path)
+def _is_benchmark(told: Told) -> bool:
+    return "rows" in told and all("ratio" in row for row in told["rows"])
 
 
-def _ratios(axes: Axes, rows: list[dict[str, Any]]) -> None:
-    """Each ratio as a part of what must hold, however it is better: what ends left of 1 holds."""
-    for place, row in enumerate(reversed(rows)):
-        part = _part(row, row["ratio"])
-        aim = _part(row, row["aim"])
-        verdict = "aim" if part <= aim else "holds" if part <= 1 else "misses"
-        axes.barh(place, max(part, LEAST), color=COLOURS[verdict])
-        if aim:
-            axes.plot([aim, aim], [place - 0.4, place + 0.4], color="black")
-        axes.text(max(part, LEAST), place, f" {row['ratio']:.4g}", va="center", fontsize=7)
-    axes.axvline(1, color="black", linestyle="--", linewidth=0.8)
-    axes.set_xscale("log")
-    widest = max([1.0, *(_part(row, row["ratio"]) for row in rows)])
-    axes.set_xlim(LEAST, widest * ROOM)
-    axes.xaxis.set_major_formatter("{x:g}")
-    labels = [f"{WHAT.get(row['name'], row['name'])}  {row['row']}" for row in reversed(rows)]
-    axes.set_yticks(range(len(rows)), labels, fontsize=8)
-    axes.set_xlabel("ratio, as a part of what must hold (dashed); the stroke is the aim")
+def _is_comparison(told: Told) -> bool:
+    return told.get("scenario") == "ipc" and bool(told["metrics"])
 
 
-def _part(row: dict[str, Any], ratio: float) -> float:
-    bound: float = row["must_hold"]
-    return ratio / bound if row["better"] == "lower" else bound / ratio
-
-
-def _curve(axes: Axes, curve: dict[str, Any]) -> None:
-    counts, values = zip(*curve["points"], strict=True)
-    axes.plot(counts, values, marker="o", color=COLOURS["aim"])
-    axes.set_xscale("log")
-    axes.set_ylim(0, 1.1 * max(values))
-    axes.set_xlabel(curve["counts"])
-    axes.set_ylabel("round trip over T2")
+PICTURES = ((_is_benchmark, "simkernel.cli.plot_bench"), (_is_comparison, "simkernel.cli.plot_ipc"))
+"""How a file is known, and the module that draws it."""

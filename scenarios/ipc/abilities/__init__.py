@@ -26,13 +26,13 @@ class Ability:
 TELLING, MESSAGES, RIGHTS = "Who begins, who hears", "What becomes of messages", "Between whom, at what cost"
 
 ABILITIES: Final = (
-    Ability("starts", "other side may start", TELLING, telling.starts),
+    Ability("starts", "other may start", TELLING, telling.starts),
     Ability("polling", "needs polling", TELLING, telling.polling),
-    Ability("multicast", "multicast: 3 listen", TELLING, telling.multicast),
+    Ability("multicast", "multicast", TELLING, telling.multicast),
     Ability("bounds", "bounds kept", MESSAGES, messages.bounds),
-    Ability("flow", "nobody reads", MESSAGES, messages.flow),
-    Ability("extensible", "old reader, new field", MESSAGES, messages.extensible),
-    Ability("between", "works between programs", RIGHTS, rights.between),
+    Ability("flow", "flow, if unread", MESSAGES, messages.flow),
+    Ability("extensible", "extensible", MESSAGES, messages.extensible),
+    Ability("between", "between programs", RIGHTS, rights.between),
     Ability("copies", "copies per byte", RIGHTS, rights.copies),
     Ability("permission", "permission", RIGHTS, rights.permission),
 )

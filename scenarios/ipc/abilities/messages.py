@@ -51,7 +51,7 @@ def flow(machine: Any, way: type[Way], settings: Settings) -> str:
     if heard == sent:
         return f"added up: {heard}"
     told = losses[0] if losses else "a gap" if None not in numbers else "untold"
-    return f"{sent - heard} of {sent} lost: {told}"
+    return f"lost {sent - heard}, {told}"
 
 
 def extensible(machine: Any, way: type[Way], settings: Settings) -> str:

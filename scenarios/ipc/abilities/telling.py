@@ -29,7 +29,7 @@ def polling(machine: Any, way: type[Way], settings: Settings) -> str:
     """How often one has to look for one event."""
     outcome = _one(machine, way, settings, 1)
     calls = outcome.calls - outcome.sends
-    return "no" if calls <= AT_ONCE else f"yes: {calls} calls for 1"
+    return "no" if calls <= AT_ONCE else f"yes: {calls} calls"
 
 
 def multicast(machine: Any, way: type[Way], settings: Settings) -> str:

@@ -100,7 +100,7 @@ def measure(
                 times.append(app.monotonic_ns() - begun)
             costs.append(read(machine) - before)
         except Cut as cut:
-            failed.append(f"{cut.size} B only")
+            failed.append(f"≤{cut.size} B")
         except OSError as error:
             failed.append(error_name(error.errno or 0))
         await exchange.close()

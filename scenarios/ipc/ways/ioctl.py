@@ -69,7 +69,7 @@ class Ioctl(DriverWay):
         "The shortest way to an answer: one call, and each byte is copied once. But the kernel cannot begin: "
         "who waits for something asks again and again, and pays for every time that nothing was there. And a "
         "structure that has once been published never changes: its size is part of the request's number.",
-        "--set job=event --set ways=ioctl,netlink --set poll=2 --set interval=1000",
+        "--set job=event --set ways=ioctl,netlink --set poll=2",
     )
 
     async def opened(self, app: Any) -> IoctlExchange:

@@ -73,7 +73,7 @@ class Mapped(DriverWay):
         "Nothing is copied, whatever the size: pixels belong here. But memory tells nobody that it has "
         "changed. Without a bell (an ioctl, an eventfd, a netlink event) one looks in vain or too late, and "
         "sees the last state only: what came between two looks is overwritten.",
-        "--set job=event --set ways=mmap --set poll=1000 --set interval=200",
+        "--set job=event --set ways=mmap --set poll=1000",
     )
 
     async def opened(self, app: Any) -> MappedExchange:

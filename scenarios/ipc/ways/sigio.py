@@ -31,7 +31,8 @@ class SignalListener(Listener):
                 await self.app.poll([])  # for nothing, for ever: pause(2)
             except InterruptedError:
                 continue
-        return self.parse(await self.receive(1))[0]
+        rung, self.rung = self.rung, 0
+        return self.parse(bytes(rung))[0]
 
     async def ready(self) -> bool:
         """Whether the handler has run."""

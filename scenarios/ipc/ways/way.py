@@ -21,6 +21,8 @@ from simkernel.uapi.poll import POLLIN
 
 EVENT: Final = DoorsEvent.SIZE
 """Bytes of the record that tells of an event: its number and its time."""
+LINE: Final = 72
+"""Characters in a line of a command."""
 NUMBER: Final = 8
 """Bytes of the record as it once was, in the eyes of an old program: the number alone."""
 SPIN: Final = 1000
@@ -64,8 +66,12 @@ class Limit:
 
     @property
     def command(self) -> str:
-        """The run."""
-        return f"simkernel run ipc {self.arguments}"
+        """The run; a line that is too long goes on after a backslash."""
+        line = f"simkernel run ipc {self.arguments}"
+        if len(line) <= LINE:
+            return line
+        head, option, tail = line[:LINE].rpartition(" --set ")
+        return f"{head} \\\n      {option.strip()} {tail}{line[LINE:]}"
 
 
 class Exchange:

@@ -1,0 +1,72 @@
+"""The picture of a benchmark: the ratios against what must hold and what is aimed at, curves of growth."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from simkernel.bench import TABLE
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+COLOURS = {"aim": "#2a9d8f", "holds": "#8ab17d", "misses": "#e76f51"}
+HEIGHT, BAR_HEIGHT, WIDTH = 2.0, 0.28, 11.0
+"""Inches: of the frame, of a bar, of the picture."""
+CURVES_HEIGHT = 3.0
+WHAT = {quantity.name: quantity.what for quantity in TABLE}
+LEAST = 0.05
+"""The shortest bar."""
+ROOM = 1.3
+"""For the figure at the end of the longest."""
+
+
+def draw(benchmark: dict[str, Any], path: Path) -> None:
+    """Draw what `simkernel bench --json` prints.  ImportError, OSError."""
+    from matplotlib.figure import Figure
+
+    rows = [row for row in benchmark["rows"] if row["ratio"] is not None]
+    curves = benchmark["growth"]
+    heights = [HEIGHT + BAR_HEIGHT * len(rows), *([CURVES_HEIGHT] if curves else [])]
+    figure = Figure(figsize=(WIDTH, sum(heights)), layout="constrained")
+    grid = figure.add_gridspec(len(heights), max(1, len(curves)), height_ratios=heights)
+    _ratios(figure.add_subplot(grid[0, :]), rows)
+    for column, curve in enumerate(curves):
+        _curve(figure.add_subplot(grid[1, column]), curve)
+    host = benchmark["host"]
+    figure.suptitle(f"simkernel {host['simkernel']}, Python {host['python']}, {host['system']}", fontsize=9)
+    figure.savefig(path)
+
+
+def _ratios(axes: Axes, rows: list[dict[str, Any]]) -> None:
+    """Each ratio as a part of what must hold, however it is better: what ends left of 1 holds."""
+    for place, row in enumerate(reversed(rows)):
+        part = _part(row, row["ratio"])
+        aim = _part(row, row["aim"])
+        verdict = "aim" if part <= aim else "holds" if part <= 1 else "misses"
+        axes.barh(place, max(part, LEAST), color=COLOURS[verdict])
+        if aim:
+            axes.plot([aim, aim], [place - 0.4, place + 0.4], color="black")
+        axes.text(max(part, LEAST), place, f" {row['ratio']:.4g}", va="center", fontsize=7)
+    axes.axvline(1, color="black", linestyle="--", linewidth=0.8)
+    axes.set_xscale("log")
+    widest = max([1.0, *(_part(row, row["ratio"]) for row in rows)])
+    axes.set_xlim(LEAST, widest * ROOM)
+    axes.xaxis.set_major_formatter("{x:g}")
+    labels = [f"{WHAT.get(row['name'], row['name'])}  {row['row']}" for row in reversed(rows)]
+    axes.set_yticks(range(len(rows)), labels, fontsize=8)
+    axes.set_xlabel("ratio, as a part of what must hold (dashed); the stroke is the aim")
+
+
+def _part(row: dict[str, Any], ratio: float) -> float:
+    bound: float = row["must_hold"]
+    return ratio / bound if row["better"] == "lower" else bound / ratio
+
+
+def _curve(axes: Axes, curve: dict[str, Any]) -> None:
+    counts, values = zip(*curve["points"], strict=True)
+    axes.plot(counts, values, marker="o", color=COLOURS["aim"])
+    axes.set_xscale("log")
+    axes.set_ylim(0, 1.1 * max(values))
+    axes.set_xlabel(curve["counts"])
+    axes.set_ylabel("round trip over T2")

@@ -1,0 +1,136 @@
+"""The picture of the comparison of ways: what each can do, and how long each takes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+WIDTH: Final = 14.0
+LINE, EDGE, PANEL = 0.3, 1.2, 5.0
+"""Inches: of a line of the table, of its edges, of the panels with figures."""
+GOOD, BAD, PLAIN = "#cfe8d5", "#f3cfc6", "#f2efe6"
+FIRST: Final = ("way", "other")
+SMALL: Final = 7
+HEADINGS: Final = {
+    "starts": "other may start",
+    "polling": "needs polling",
+    "flow": "flow, if unread",
+    "extensible": "extensible",
+    "between": "between programs",
+    "copies": "copies per byte",
+}
+BETTER_IF_NO: Final = ("polling",)
+"""Abilities that one would rather not have to have."""
+
+Figures = list[dict[str, Any]]
+
+
+def draw(told: dict[str, Any], path: Path) -> None:
+    """Draw what `simkernel run ipc --json` prints.  ImportError, OSError."""
+    from matplotlib.figure import Figure
+
+    metrics = told["metrics"]
+    cells: Figures = metrics.get("abilities", [])
+    panels: list[Callable[[Axes], None]] = []
+    if "questions" in metrics:
+        panels.append(partial(_by_size, rows=metrics["questions"], what="a question is answered"))
+    if "events" in metrics:
+        panels.append(partial(_events, rows=metrics["events"], given=told["parameters"]))
+    if "frames" in metrics:
+        panels.append(partial(_by_size, rows=metrics["frames"], what="a frame is moved"))
+    heights = [EDGE + LINE * (len(cells) + 1)] * bool(cells) + [PANEL] * bool(panels)
+    figure = Figure(figsize=(WIDTH, sum(heights)), layout="constrained")
+    grid = figure.add_gridspec(len(heights), max(1, len(panels)), height_ratios=heights)
+    if cells:
+        _abilities(figure.add_subplot(grid[0, :]), cells)
+    for column, panel in enumerate(panels):
+        panel(figure.add_subplot(grid[-1, column]))
+    host, given = told["host"], told["parameters"]
+    figure.suptitle(
+        f"simkernel {host['simkernel']}, run ipc, seed {told['seed']}: {given['cpus']} processors, "
+        f"{given['load']:.0%} wanted by others",
+        fontsize=9,
+    )
+    figure.savefig(path)
+
+
+def _abilities(axes: Axes, cells: Figures) -> None:
+    """A table; green is what one wants, red what one does not get."""
+    names = [name for name in cells[0] if name not in FIRST]
+    table = axes.table(
+        cellText=[[row[name] for name in names] for row in cells],
+        cellColours=[[_colour(name, row[name]) for name in names] for row in cells],
+        rowLabels=[f"{row['way']}  " for row in cells],
+        colLabels=[HEADINGS.get(name, name) for name in names],
+        cellLoc="center",
+        bbox=(0.06, 0, 0.94, 1),
+    )
+    table.auto_set_font_size(False)
+    table.set_fontsize(SMALL)
+    axes.set_title("What each way can do, as tried", fontsize=9)
+    axes.axis("off")
+
+
+def _colour(ability: str, cell: str) -> str:
+    if cell[:3] == "yes" or cell[:2] == "no":
+        return GOOD if (cell[:3] == "yes") != (ability in BETTER_IF_NO) and cell != "no byte goes" else BAD
+    return PLAIN
+
+
+def _by_size(axes: Axes, rows: Figures, what: str) -> None:
+    """The median by size, a line for each way; the 99th percentile is as high as the shade reaches."""
+    for number, name in enumerate(dict.fromkeys(row["way"] for row in rows)):
+        mine = [row for row in rows if row["way"] == name and row["p50"] is not None]
+        if not mine:
+            continue
+        sizes = [row["size"] for row in mine]
+        middle = [row["p50"] / 1000 for row in mine]
+        line = axes.plot(sizes, middle, marker=MARKERS[number % len(MARKERS)], markersize=4, label=name)[0]
+        high = [row["p99"] / 1000 for row in mine]
+        axes.fill_between(sizes, middle, high, color=line.get_color(), alpha=0.08, linewidth=0)
+    axes.set_xscale("log", base=2)
+    axes.set_yscale("log")
+    axes.set_xlabel("bytes")
+    axes.set_ylabel("µs: median, and shaded to the 99th percentile")
+    axes.set_title(what, fontsize=9)
+    axes.legend(fontsize=SMALL)
+    axes.grid(alpha=0.3)
+
+
+MARKERS: Final = "osD^vP*X<>hpd"
+
+
+def _events(axes: Axes, rows: Figures, given: dict[str, Any]) -> None:
+    """Bars from the median to the 99th percentile: one listener, and several."""
+    for place, row in enumerate(reversed(rows)):
+        _bar(axes, place + 0.2, row["p50"], row["p99"], ONE)
+        _bar(axes, place - 0.2, row["many_p50"], row["many_p99"], SEVERAL)
+        kept = f"{row['told_asleep']} of {given['asleep']} {row['losses'].strip('-')}"
+        axes.text(1.01, place, kept, transform=axes.get_yaxis_transform(), va="center", fontsize=SMALL)
+    axes.set_yticks(range(len(rows)), [row["way"] for row in reversed(rows)], fontsize=SMALL + 1)
+    axes.set_xscale("log")
+    axes.set_xlabel("µs: from the median (stroke) to the 99th percentile")
+    axes.set_title(
+        f"an event is told: 1 listener (blue), {given['listeners']} (orange); right: to one who slept",
+        fontsize=9,
+    )
+    axes.grid(alpha=0.3, axis="x")
+
+
+ONE, SEVERAL = "#1f77b4", "#ff7f0e"
+
+
+def _bar(axes: Axes, place: float, p50: int | None, p99: int | None, colour: str) -> None:
+    if p50 is None or p99 is None:
+        return
+    axes.plot(_micros((p50, p99)), [place, place], color=colour, linewidth=5, alpha=0.5)
+    axes.plot(p50 / 1000, place, marker="|", color=colour, markersize=9, markeredgewidth=2)
+
+
+def _micros(times: Iterable[int]) -> list[float]:
+    return [time / 1000 for time in times]
