@@ -49,17 +49,25 @@ class FileTable:
 
     def install(self, file: OpenFile, lowest: int = 0, *, close_on_exec: bool = False) -> int:
         """Give `file` a descriptor, from `lowest` on.  EMFILE at the limit."""
-        files = self.open
-        fd = max(self._lowest, lowest)
-        while fd < len(files) and (files[fd] is not None or fd in self._streams):
-            fd += 1
+        fd = self._free(max(self._lowest, lowest))
         if lowest <= self._lowest:
             self._lowest = fd
-        if fd >= self.limit:
-            raise os_error(EMFILE)
         self._put(fd, file)
         if close_on_exec:
             self.close_on_exec |= {fd}
+        return fd
+
+    def check_room(self) -> None:
+        """EMFILE if there is no descriptor for another file (`get_unused_fd_flags()`)."""
+        self._free(self._lowest)
+
+    def _free(self, fd: int) -> int:
+        """The lowest free descriptor from `fd` on.  EMFILE if that is beyond the limit."""
+        files = self.open
+        while fd < len(files) and (files[fd] is not None or fd in self._streams):
+            fd += 1
+        if fd >= self.limit:
+            raise os_error(EMFILE)
         return fd
 
     def install_at(self, fd: int, file: OpenFile, *, close_on_exec: bool = False) -> int:

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 
 def not_now(blocked: WouldBlock) -> int:
-    """What a call that must not wait gives: what is done already, or EAGAIN."""
+    """What a call that does not wait gives: what is done already, or EAGAIN."""
+    blocked.let_go()
     if blocked.done:
         return blocked.done
     raise os_error(EAGAIN)
@@ -30,7 +31,7 @@ async def go_on(
     deadline = None if timeout is None else kernel.engine.time() + timeout
     file.get()
     try:
-        while await sleep_on(blocked.queue, deadline=deadline, exclusive=exclusive):
+        while await _room(blocked, deadline, exclusive):
             try:
                 result: int = blocked.retry()
             except WouldBlock as still:
@@ -46,6 +47,15 @@ async def go_on(
         return broken_pipe(kernel, task, broken, signal=signal)
     finally:
         file.put()
+
+
+async def _room(blocked: WouldBlock, deadline: int | None, exclusive: bool) -> bool:
+    """Sleep until the operation may be tried again (True) or the time is up."""
+    try:
+        return await sleep_on(blocked.queue, deadline=deadline, exclusive=exclusive)
+    except BaseException:  # a signal, or the end of the task
+        blocked.let_go()
+        raise
 
 
 def broken_pipe(kernel: Kernel, task: Task, broken: BrokenPipe, *, signal: bool = True) -> int:

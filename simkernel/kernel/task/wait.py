@@ -103,14 +103,27 @@ class WaitQueue:
 class WouldBlock(Exception):
     """An operation cannot go on before something happens on `queue`; then `retry()` goes on.
 
-    `done` is how much of it is done already, which is the result if it must not wait; 0: EAGAIN.
+    `done` is how much of it is done already, which is the result if it must not wait; 0: EAGAIN.  Whoever
+    does not go on calls `let_go()`: the operation may hold something meanwhile.
     """
 
-    def __init__(self, queue: WaitQueue, retry: Callable[[], Any], done: int = 0) -> None:
-        super().__init__(queue, retry, done)
+    def __init__(
+        self,
+        queue: WaitQueue,
+        retry: Callable[[], Any],
+        done: int = 0,
+        let_go: Callable[[], None] | None = None,
+    ) -> None:
+        super().__init__(queue, retry, done, let_go)
         self.queue = queue
         self.retry = retry
         self.done = done
+        self._let_go = let_go
+
+    def let_go(self) -> None:
+        """Nobody goes on with it."""
+        if self._let_go is not None:
+            self._let_go()
 
 
 class Sleeping:

@@ -312,3 +312,77 @@ def test_what_lies_in_a_queue_is_let_go_with_it(machine: Machine) -> None:
     assert process.poll([(reading, 1)], 0) == []
     other.close()
     assert process.poll([(reading, 1)], 0) == [(reading, 16)], "nobody has the write end any more"
+
+
+def _sent(sock: object, *fds: int) -> None:
+    sock.sendmsg([b"x"], [(1, socket.SCM_RIGHTS, pack(f"{len(fds)}i", *fds))])
+
+
+@pytest.mark.parametrize("kind", [STREAM, DGRAM])
+def test_what_travels_in_a_circle_is_collected(machine: Machine, kind: int) -> None:
+    """Both ends of a pair lie in each other's queue, with the write end of a pipe; then all is closed."""
+    process = machine.blocking()
+    one, other = process.socketpair(UNIX, kind)
+    reading, writing = process.pipe()
+    _sent(one, one.descriptor, writing)
+    _sent(other, other.descriptor)
+    for fd in (writing, one, other):
+        process.close(fd)
+    assert process.poll([(reading, 1)], 0) == [], "nothing was closed that would have had it looked for"
+    process.socket(UNIX, STREAM).close()
+    assert process.poll([(reading, 1)], 0) == [(reading, 16)]
+
+
+def test_what_can_be_reached_is_not_collected(machine: Machine) -> None:
+    """Through a queue, through a queue in a queue, and through a connection that is not accepted yet."""
+    process = machine.blocking()
+    reading, writing = process.pipe()
+    keep, first = process.socketpair(UNIX, STREAM)
+    second, third = process.socketpair(UNIX, STREAM)
+    listener, client = (process.socket(UNIX, STREAM) for _ in range(2))
+    listener.bind(b"\0door")
+    listener.listen(1)
+    client.connect(b"\0door")
+    _sent(client, third.descriptor)
+    _sent(second, writing, listener.descriptor)
+    _sent(first, listener.descriptor)
+    for fd in (writing, first, second, third, listener, client):
+        process.close(fd)
+    process.socket(UNIX, STREAM).close()
+    assert process.poll([(reading, 1)], 0) == []
+    (again,) = unpack("i", keep.recvmsg(1, 100)[1][0][2])
+    connection, _ = process.socket(fileno=again).accept()
+    (inner,) = unpack("i", connection.recvmsg(1, 100)[1][0][2])
+    control = process.socket(fileno=inner).recvmsg(1, 100)[1]
+    assert len(control[0][2]) == 8
+
+
+def test_nobody_is_left_holding_what_was_not_sent(machine: Machine) -> None:
+    """Who cannot send now, and does not wait or is killed, has given nothing away."""
+    process = machine.blocking()
+    _, writing = process.pipe()
+    inbox, sock = process.socket(UNIX, DGRAM), process.socket(UNIX, DGRAM)
+    inbox.bind(b"\0inbox")
+    sock.connect(b"\0inbox")
+    sock.setblocking(False)
+    for _ in range(11):
+        sock.send(b"x")
+    for _ in range(1000):
+        assert refused(lambda: _sent(sock, writing)) == "EAGAIN"
+    assert unpack("i", process.ioctl(sock, 0x5411, bytes(4)))[0] < 212_992 // 4, "SIOCOUTQ"
+    for _ in range(11):
+        inbox.recv(1)
+    assert unpack("i", process.ioctl(sock, 0x5411, bytes(4)))[0] == 0
+
+    async def killed(app: App) -> None:
+        one, _ = await app.socketpair(UNIX, STREAM)
+        _, end = await app.pipe()
+        while True:
+            await one.sendmsg([bytes(1000)], [(1, socket.SCM_RIGHTS, pack("i", end))])
+
+    pid = machine.spawn(killed).pid
+    machine.run(until=machine.now + seconds(1))
+    ends = [file for _, file in machine.kernel.processes.find(pid).files.items()]
+    machine.blocking(uid=0).kill(pid, 9)
+    machine.run(until=machine.now + seconds(1))
+    assert {file.references for file in ends} == {0}

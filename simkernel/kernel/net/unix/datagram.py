@@ -151,7 +151,7 @@ class DatagramSocket(UnixSocket):
         pages = datagram_pages(len(data))
         size = truesize(len(data), pages)
         costs = self.unix.costs
-        self.allocate(size, pages, partial(self._send, task, data, address, creds, files, flags))
+        self.allocate(size, pages, files, partial(self._send, task, data, address, creds, files, flags))
         self.unix.engine.charged += costs.send + costs.copy(len(data))
         return UnixSkb(self, data, size, creds, files, self.unix.trace.flow), target
 
@@ -185,11 +185,11 @@ class DatagramSocket(UnixSocket):
         if other.shutdown_mask & RCV_SHUTDOWN:
             raise os_error(EPIPE)
         if other is not self and other.peer is not self and len(other.messages) > other.backlog:
-            raise WouldBlock(other.peer_wait, partial(self._deliver, task, skb, target, flags))
+            retry = partial(self._deliver, task, skb, target, flags)
+            raise WouldBlock(other.peer_wait, retry, let_go=skb.free)
         skb.creds = self.creds_for(task, skb.creds, other)
         self.unix.engine.charged += self.unix.costs.deliver
-        other.messages.append(skb)
-        other.data_ready()
+        other.put_in(skb)
         return len(skb.data)
 
     # -- receiving --------------------------------------------------------------------

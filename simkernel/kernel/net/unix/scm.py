@@ -1,7 +1,6 @@
 """Control messages of unix sockets: files and credentials (net/core/scm.c, net/unix/af_unix.c).
 
-Files that travel are held by their message.  Sockets that travel through one another in a circle, and
-that nobody has a descriptor of, stay: Linux's collector of such garbage is not modelled.
+Files that travel are held by their message.
 """
 
 from __future__ import annotations

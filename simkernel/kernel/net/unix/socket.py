@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from enum import Enum
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from simkernel.kernel.fs.fasync import POLL_HUP, POLL_IN, POLL_OUT
@@ -74,7 +75,8 @@ class UnixSocket(Sock):
     """A unix socket (`struct unix_sock`).
 
     `name` is its whole address, or None; `peer` whom it sends to; `wmem` what it has sent and nobody has
-    read yet, in memory.  Who waits to send to it, or to connect, waits at `peer_wait`.
+    read yet, in memory.  Who waits to send to it, or to connect, waits at `peer_wait`.  `listener` has it in
+    its queue until it is accepted.
     """
 
     __slots__ = (
@@ -83,6 +85,7 @@ class UnixSocket(Sock):
         "backlog",
         "dead",
         "file",
+        "listener",
         "messages",
         "name",
         "peer",
@@ -108,6 +111,7 @@ class UnixSocket(Sock):
         self.backlog = unix.max_dgram_qlen
         self.dead = False
         self.file: OpenFile | None = None
+        self.listener: UnixSocket | None = None
         self.wmem = 0
         self.messages: deque[UnixSkb] = deque()
         self._writers: WaitQueue | None = None
@@ -146,6 +150,13 @@ class UnixSocket(Sock):
     def waits(self, flags: int) -> bool:
         """Whether a call with these MSG_ flags may wait."""
         return not (flags & MSG_DONTWAIT or (self.file is not None and self.file.flags & O_NONBLOCK))
+
+    def put_in(self, skb: UnixSkb) -> None:
+        """Put a message into its queue."""
+        self.messages.append(skb)
+        if skb.files:
+            self.unix.carriers.add(self)
+        self.data_ready()
 
     def data_ready(self) -> None:
         """`sock_def_readable()`."""
@@ -188,14 +199,19 @@ class UnixSocket(Sock):
             if self.fasync_list:
                 self.fasync_list.kill(POLL_OUT)
 
-    def allocate(self, truesize: int, pages: int, retry: Callable[[], int]) -> None:
-        """Take memory for a buffer (`sock_alloc_send_pskb()`); WouldBlock if it has sent too much."""
+    def allocate(
+        self, truesize: int, pages: int, files: tuple[OpenFile, ...], retry: Callable[[], int]
+    ) -> None:
+        """Take memory for a buffer (`sock_alloc_send_pskb()`); WouldBlock if it has sent too much.
+
+        `files` are held for the buffer meanwhile.
+        """
         if self.error:
             raise os_error(self.take_error())
         if self.shutdown_mask & SEND_SHUTDOWN:
             raise os_error(EPIPE)
         if self.wmem >= self.sndbuf:
-            raise WouldBlock(self.writers, retry)
+            raise WouldBlock(self.writers, retry, let_go=partial(self.let_go, files))
         self.wmem += truesize
         self.unix.engine.charged += allocation(self.unix.costs, truesize, pages)
 
@@ -345,6 +361,7 @@ class UnixSocket(Sock):
             if listening:
                 skb.sender.release(embryo=True)
             skb.free()
+        self.unix.carriers.collect()
 
     def _disconnected(self, peer: UnixSocket | None) -> None:
         """It has another peer, or none."""

@@ -91,6 +91,7 @@ class StreamSocket(UnixSocket):
         end.peer = self
         end.peer_creds = own_creds(task)
         end.name = other.name
+        end.listener = other
         end.state = self.state = State.ESTABLISHED
         self.peer = end
         self.peer_creds = other.peer_creds
@@ -117,6 +118,7 @@ class StreamSocket(UnixSocket):
         if self._peer_wait:
             self._peer_wait.wake_up()
         end = skb.sender
+        end.listener = None
         skb.free()
         assert isinstance(end, StreamSocket)
         if self.option(SO_PASSCRED):  # unix_sock_inherit_flags()
@@ -164,7 +166,7 @@ class StreamSocket(UnixSocket):
             pages = stream_pages(size)
             cost = truesize(size, pages)
             try:
-                self.allocate(cost, pages, partial(self._send, task, data, creds, files, done))
+                self.allocate(cost, pages, files, partial(self._send, task, data, creds, files, done))
             except WouldBlock as blocked:
                 blocked.done = done
                 raise
@@ -182,9 +184,8 @@ class StreamSocket(UnixSocket):
             skb.creds = self.creds_for(task, creds, other)
             files = ()
             self.unix.engine.charged += costs.copy(size) + costs.deliver
-            other.messages.append(skb)
             done += size
-            other.data_ready()
+            other.put_in(skb)
         return done
 
     # -- receiving ----------------------------------------------------------------------

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from simkernel.engine import Engine
 from simkernel.kernel.costs import CostModel
 from simkernel.kernel.net.unix.datagram import DatagramSocket
+from simkernel.kernel.net.unix.garbage import Carriers
 from simkernel.kernel.net.unix.stream import StreamSocket
 from simkernel.kernel.unmodelled import Unmodelled
 from simkernel.uapi.errno import (
@@ -65,6 +66,7 @@ class Unix:
         self.pid_exists = pid_exists
         self.max_dgram_qlen = MAX_DGRAM_QLEN
         self.nodes = nodes
+        self.carriers = Carriers()
         self._names: dict[tuple[Net, int, bytes], UnixSocket] = {}
 
     def socket(self, task: Task, kind: int, protocol: int) -> UnixSocket:
