@@ -6,21 +6,33 @@ may be negative.  What is made least is the sum of the squares of the relative e
 weight the relative distance of each price from a first guess: where no operation tells two prices apart,
 they keep the guess's proportion.
 
-One price is not linear: how many sockets the caches hold.  It is tried out.
+One figure is no price, how many sockets the caches hold: a few are tried.  Prices that no operation pays
+(starting a program, loading a module) go with the others: they are the guess's times the ratio in which
+the others are larger or smaller, in the median.  An access to a register takes what the bus makes of it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from statistics import median
 from typing import Final
 
 import attrs
+
+from simkernel.calibration.operations import Operation
+from simkernel.calibration.parameters import PRICES
+from simkernel.calibration.prices import payments
+from simkernel.kernel.costs import CostModel
 
 FAITH: Final = 1e-3
 """The weight of a first guess that is off by its whole value, against an operation that is."""
 ROUNDS: Final = 20_000
 CLOSE: Final = 1e-9
 """A round that changes no price by more than this part of its guess is the last."""
+HELD: Final = (100, 200, 400, 800, 1600)
+"""Sockets that caches may hold, beside the guess."""
+NOT_PRICES: Final = frozenset({"cached_sockets", "readl", "writel"})
+"""What stays as guessed, or is tried."""
 
 
 @attrs.frozen
@@ -30,39 +42,71 @@ class Equation:
     payments: Mapping[str, float]
     ns: float
 
+    def error(self, prices: Mapping[str, float]) -> float:
+        """By how much it takes more with these prices, as a part of what it should."""
+        paid = sum(often * prices[name] for name, often in self.payments.items())
+        return paid / self.ns - 1
+
 
 def solve(equations: Sequence[Equation], guess: Mapping[str, float]) -> dict[str, float]:
     """The prices, for the names of `guess`: coordinate descent, in units of the guess."""
-    names = [name for name in guess if guess[name] > 0]
-    rows = [
-        [equation.payments.get(name, 0.0) * guess[name] / equation.ns for name in names]
-        for equation in equations
-    ]
+    names = list(guess)
     columns = [
-        [(place, row[index]) for place, row in enumerate(rows) if row[index]] for index in range(len(names))
+        [
+            (place, equation.payments[name] * guess[name] / equation.ns)
+            for place, equation in enumerate(equations)
+            if name in equation.payments
+        ]
+        for name in names
     ]
     weights = [sum(value * value for _, value in column) + FAITH for column in columns]
     found = [1.0] * len(names)
-    left = [1.0 - sum(row) for row in rows]
+    left = [-equation.error(guess) for equation in equations]
     for _ in range(ROUNDS):
         largest = 0.0
         for index, column in enumerate(columns):
             pull = sum(value * left[place] for place, value in column) + FAITH * (1.0 - found[index])
             step = max(pull / weights[index], -found[index])
-            if step:
-                found[index] += step
-                for place, value in column:
-                    left[place] -= step * value
-                largest = max(largest, abs(step))
+            found[index] += step
+            for place, value in column:
+                left[place] -= step * value
+            largest = max(largest, abs(step))
         if largest < CLOSE:
             break
     return {name: guess[name] * value for name, value in zip(names, found, strict=True)}
 
 
-def error(equations: Sequence[Equation], prices: Mapping[str, float]) -> float:
-    """The sum of the squares of the relative errors."""
-    return sum(
-        (sum(often * prices.get(name, 0.0) for name, often in equation.payments.items()) / equation.ns - 1)
-        ** 2
-        for equation in equations
-    )
+def fitted(measured: Mapping[Operation, float], guess: CostModel) -> CostModel:
+    """The prices for which the operations take what was `measured`, in ns."""
+    prices = [name for name in PRICES if name not in NOT_PRICES and getattr(guess, name) > 0]
+    paid = {operation: payments(operation, guess, prices) for operation in measured}
+    best: tuple[float, CostModel] | None = None
+    for held in sorted({guess.cached_sockets, *HELD}):
+        trial = attrs.evolve(guess, cached_sockets=held)
+        equations = [
+            Equation({**paid[operation], **_missed(operation, trial)}, ns)
+            for operation, ns in measured.items()
+        ]
+        found = solve(equations, {name: float(getattr(guess, name)) for name in _told(equations, prices)})
+        wrong = sum(equation.error(found) ** 2 for equation in equations)
+        if best is None or wrong < best[0]:
+            best = wrong, _completed(trial, found, prices)
+    assert best is not None
+    return best[1]
+
+
+def _missed(operation: Operation, costs: CostModel) -> dict[str, float]:
+    """How often it misses the caches, which depends on how much they hold."""
+    return payments(operation, costs, ["cache_miss"]) if operation.count > HELD[0] else {}
+
+
+def _told(equations: Sequence[Equation], prices: Sequence[str]) -> list[str]:
+    """The prices that at least one operation pays."""
+    return [name for name in prices if any(name in equation.payments for equation in equations)]
+
+
+def _completed(guess: CostModel, found: Mapping[str, float], prices: Sequence[str]) -> CostModel:
+    """The prices that were found, as whole ns, and those that go with them."""
+    ratio = median(ns / getattr(guess, name) for name, ns in found.items()) if found else 1.0
+    all_of_them = {name: found.get(name, getattr(guess, name) * ratio) for name in prices}
+    return attrs.evolve(guess, **{name: max(round(ns), 0) for name, ns in all_of_them.items()})

@@ -8,12 +8,11 @@ from typing import Final
 import attrs
 
 from simkernel.calibration.operations import Operation
+from simkernel.calibration.parameters import PRICES
 from simkernel.kernel.costs import CostModel
 
 RAISED: Final = 1 << 20
 """By how many ns a price is raised: so many that rounding does not show."""
-
-PRICES: Final = tuple(field.name for field in attrs.fields(CostModel))
 
 
 def payments(operation: Operation, costs: CostModel, prices: Iterable[str] = PRICES) -> dict[str, float]:

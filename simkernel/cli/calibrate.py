@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import json as json_format
-from typing import Any
+import platform
+import sys
+from typing import IO, Any
 
 import click
 
-from simkernel.calibration.compare import Row, compare, names, read
+from simkernel.calibration import host
+from simkernel.calibration.compare import Figure, Row, compare, names, read
+from simkernel.calibration.fit import fitted
+from simkernel.calibration.host_python import measure as measure_by_python
+from simkernel.calibration.operations import Operation
+from simkernel.calibration.parameters import parameters
 from simkernel.cli.blame import Blame
+from simkernel.cli.costs import costs_option
 from simkernel.cli.exits import FAILED
 from simkernel.cli.report import show_parts
 from simkernel.engine import SimulationError
@@ -18,7 +26,7 @@ from simkernel.scenario import Table, Text
 COLUMNS = ("operation", "size", "measured ns", "simulated ns", "error")
 
 
-@click.command("calibrate", short_help="Simulated prices beside measured ones.")
+@click.command("calibrate", short_help="Simulated prices beside measured ones; prices of your machine.")
 @click.option(
     "--against",
     "file",
@@ -26,27 +34,95 @@ COLUMNS = ("operation", "size", "measured ns", "simulated ns", "error")
     type=click.File(encoding="utf-8"),
     help="Run the operations that this file has measured.",
 )
+@click.option("--host", "measuring", is_flag=True, help="Measure this machine, and fit the prices to it.")
 @click.option("--json", is_flag=True, help="Print one JSON object instead of the table.")
+@click.option(
+    "-o",
+    "--output",
+    metavar="FILE",
+    type=click.File("w", encoding="utf-8", lazy=False),
+    help="With --host: write what was measured and the prices there.",
+)
+@costs_option
 @click.pass_context
-def command(ctx: click.Context, file: Any, json: bool) -> None:
-    """Run each operation in the simulation, and print what it takes beside what was measured.
+def command(
+    ctx: click.Context,
+    file: IO[str] | None,
+    measuring: bool,
+    json: bool,
+    output: IO[str] | None,
+    costs: CostModel | None,
+) -> None:
+    """Run operations in the simulation, and print what they take beside what was measured.
 
-    What is no operation, or what the simulated kernel refuses, is said in its row, and the exit code is 1.
+    With --against the file says what was measured, in {"ns": {operation: {size: nanoseconds}}}. What is no
+    operation, or what the simulated kernel refuses, is said in its row, and the exit code is 1.
+
+    With --host this machine is measured, by a C program if there is a compiler, else by Python's own calls,
+    and prices are fitted to that. What it writes is for --costs, and for --against.
     """
-    if file is None:
-        raise click.UsageError("say what to do: --against FILE.json")
+    if (file is None) == (not measuring):
+        raise click.UsageError("say what to do: --against FILE.json, or --host")
+    if measuring:
+        if costs is not None:
+            raise click.UsageError("--host finds prices: there is nothing to give with --costs")
+        _host(json, output)
+        return
+    if output is not None:
+        raise click.UsageError("-o is for what --host has measured")
+    assert file is not None
     try:
         figures = read(file.read())
     except (SimulationError, UnicodeDecodeError) as error:
         raise click.UsageError(f"{file.name}: {error}") from None
     with Blame(debug=False):
-        rows = list(compare(figures, CostModel()))
+        rows = list(compare(figures, costs or CostModel()))
     if json:
         click.echo(json_format.dumps({"rows": [row.as_json() for row in rows]}, indent=2))
     else:
         show_parts(_parts(rows), _summary(rows))
     if any(row.problem for row in rows):
         ctx.exit(FAILED)
+
+
+def _host(json: bool, output: IO[str] | None) -> None:
+    cc = host.compiler()
+    way = f"a program that {cc} compiled" if cc else "Python's own calls, the interpreter's share taken off"
+    _tell(f"measuring, by {way}")
+    try:
+        with Blame(debug=False):
+            measured = host.measure(host.OPERATIONS, cc) if cc else measure_by_python(host.OPERATIONS)
+            _tell("fitting")
+            found = fitted(measured, CostModel())
+            rows = list(compare([Figure(each.name, each.size, ns) for each, ns in measured.items()], found))
+    except SimulationError as error:
+        raise click.ClickException(str(error)) from None
+    text = json_format.dumps(_as_json(measured, found, way), indent=1)
+    if output is not None:
+        click.echo(text, output)
+        output.flush()
+    if json:
+        click.echo(text)
+    else:
+        prices = Table("Parameters", ("price", "ns"), tuple(parameters(found).items()))
+        show_parts([prices, *_parts(rows)], _summary(rows))
+
+
+def _as_json(measured: dict[Operation, float], found: CostModel, way: str) -> dict[str, Any]:
+    ns: dict[str, dict[str, float]] = {}
+    for operation, took in measured.items():
+        ns.setdefault(operation.name, {})[str(operation.size)] = round(took, 1)
+    return {
+        "what": f"Nanoseconds per operation, measured by {way}, and the prices that were fitted to them.",
+        "kernel": platform.release(),
+        "ns": ns,
+        "parameters": parameters(found),
+    }
+
+
+def _tell(what: str) -> None:
+    if sys.stderr.isatty():
+        click.echo(click.style(what, dim=True), err=True)
 
 
 def _parts(rows: list[Row]) -> list[Table | Text]:

@@ -10,11 +10,13 @@ import click
 
 from simkernel.cli import stories
 from simkernel.cli.blame import Blame
+from simkernel.cli.costs import costs_option
 from simkernel.cli.interrupt import Interruptible
 from simkernel.cli.outputs import Outputs
 from simkernel.cli.progress import Progress
 from simkernel.cli.report import as_json, show
 from simkernel.engine import SimulationError
+from simkernel.kernel.costs import CostModel
 from simkernel.scenario import Run, Scenario
 
 PART: Final = "only"
@@ -60,6 +62,7 @@ def _with_part(scenario: Scenario, settings: dict[str, str], part: str) -> dict[
     multiple=True,
     help="A folder with modules of your own.",
 )
+@costs_option
 @click.option("--debug", is_flag=True, help="Say where calls were lost, and show errors whole.")
 def command(
     name: str,
@@ -68,6 +71,7 @@ def command(
     only: str | None,
     json: bool,
     module_path: tuple[str, ...],
+    costs: CostModel | None,
     debug: bool,
     **asked: Any,
 ) -> None:
@@ -80,7 +84,7 @@ def command(
     if only is not None:
         settings = _with_part(scenario, settings, only)
     try:
-        run = Run(scenario, seed=seed, parameters=settings, module_path=module_path, debug=debug)
+        run = Run(scenario, seed=seed, parameters=settings, module_path=module_path, costs=costs, debug=debug)
     except SimulationError as error:
         raise click.UsageError(str(error)) from None
     with Outputs(asked, stream=sys.stderr if json else sys.stdout, digest=json) as outputs:

@@ -11,6 +11,7 @@ from simkernel.scenario.parameter import Value
 from simkernel.scenario.report import Report
 
 if TYPE_CHECKING:
+    from simkernel.kernel.costs import CostModel
     from simkernel.machine import Machine
     from simkernel.scenario.declaration import Scenario
 
@@ -21,6 +22,7 @@ class Run(Report):
     seed         all chance of the run comes from it
     parameters   what to set, by name; the rest are at their defaults
     module_path  folders with the user's modules, for the machine
+    costs        prices, for the machine, unless the scenario has its own
     debug        passed on to the machine
     """
 
@@ -31,6 +33,7 @@ class Run(Report):
         seed: int = 0,
         parameters: Mapping[str, Value] | None = None,
         module_path: Iterable[str | Path] = (),
+        costs: CostModel | None = None,
         debug: bool = False,
     ) -> None:
         super().__init__()
@@ -38,6 +41,7 @@ class Run(Report):
         self.seed = seed
         self.parameters = scenario.values(parameters or {})
         self._module_path = tuple(module_path)
+        self._costs = costs
         self._debug = debug
         self._attach: Callable[[Machine], object] | None = None
         self._machine: Machine | None = None
@@ -61,7 +65,8 @@ class Run(Report):
         if self._machine is not None:
             raise SimulationError("a run has one machine, and this one has made it")
         path = (*options.pop("module_path", ()), *self._module_path)
-        self._machine = Machine(self.seed, module_path=path, **{"debug": self._debug, **options})
+        usual = {"debug": self._debug, "costs": self._costs}
+        self._machine = Machine(self.seed, module_path=path, **{**usual, **options})
         if self._attach is not None:
             self._attach(self._machine)
         return self._machine

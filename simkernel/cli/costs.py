@@ -1,0 +1,29 @@
+"""The option `--costs FILE`: prices of another machine than the recorded one."""
+
+from __future__ import annotations
+
+from typing import IO
+
+import click
+
+from simkernel.calibration.parameters import read_costs
+from simkernel.engine import SimulationError
+from simkernel.kernel.costs import CostModel
+
+
+def _read(ctx: click.Context, option: click.Parameter, file: IO[str] | None) -> CostModel | None:
+    if file is None:
+        return None
+    try:
+        return read_costs(file.read())
+    except (SimulationError, UnicodeDecodeError) as error:
+        raise click.BadParameter(f"{file.name}: {error}") from None
+
+
+costs_option = click.option(
+    "--costs",
+    metavar="FILE",
+    type=click.File(encoding="utf-8"),
+    callback=_read,
+    help="Prices, as `simkernel calibrate --host -o FILE` writes them.",
+)
