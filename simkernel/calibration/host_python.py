@@ -65,8 +65,9 @@ def _timed(turn: Call, twin: Call) -> float:
     often = 1
     while _round(turn, often) < ROUND_NS:
         often *= 2
-    rounds: list[tuple[int, int]] = [(_round(turn, often), _round(twin, often)) for _ in range(ROUNDS)]
-    whole, share = map(min, zip(*rounds, strict=True))
+    rounds = [(_round(turn, often), _round(twin, often)) for _ in range(ROUNDS)]
+    whole = min(turns for turns, _ in rounds)
+    share = min(twins for _, twins in rounds)
     return (whole - share) / often
 
 
