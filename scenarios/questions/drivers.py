@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from simkernel import micros, millis
+from simkernel import millis
 from simkernel.hardware import Mouse
 from simkernel.scenario import Watch
 from simkernel.uapi.errno import error_name
@@ -171,8 +171,9 @@ def up(stage: Stage, mouse: Mouse) -> None:
     points = ("report", "irq_raise", "irq_handler_entry", "irq_handler_exit", *ACCESSES)
     with stage.watch(*points) as seen:
         stage.spawn(reader, moves, name="reader", uid=USER)
-        stage.machine.at(stage.machine.now + micros(500), mouse.move, STEPS)
-        stage.pass_time(millis(3))
+        stage.machine.run()
+        mouse.move(STEPS)
+        stage.machine.run()
     stage.show(seen)
     report, begun = stage.one(seen, "report"), stage.one(seen, "irq_handler_entry")
     done, told = stage.one(seen, "irq_handler_exit"), stage.one(seen, "sys_exit", call="read")

@@ -115,14 +115,16 @@ def asking(stage: Stage) -> None:
     stage.show(seen)
     written = stage.one(seen, "rwmmio_write")
     read = stage.one(seen, "rwmmio_read")
-    calls = seen.named("sys_exit", comm="user", call="ioctl")
-    within = [
-        sum(each.fields["entered"] < access.time <= each.time for each in calls) for access in (written, read)
-    ]
+    inside = {"sys_enter": 1, "sys_exit": -1}
+    depth, within = 0, 0
+    for each in seen.records:
+        if each.fields.get("call") == "ioctl":
+            depth += inside[each.name]
+        within += depth * (each.name in ACCESSES)
     stage.fact("register_written", written.fields["register"], "GAIN")
     stage.fact("value_written", written.fields["value"], GAIN)
     stage.fact("register_read", read.fields["register"], "FRAME_INTERVAL")
-    stage.fact("accesses_within_a_call", sum(within), 2)
+    stage.fact("accesses_within_a_call", within, 2)
     stage.so(
         "While the program was in ioctl(2), the driver wrote one register for it, and read another. The "
         "program named a file, a request and a control; the driver knows the address."

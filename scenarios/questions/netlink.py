@@ -25,6 +25,8 @@ LISTENERS: Final = ("desktop", "logger", "udevd")
 ROOM: Final = 4096
 USER: Final = 1000
 GAIN: Final = 40
+PAUSE: Final = 0.01
+"""From one question to the next [s]."""
 NUMBER, COUNT, INTERVAL = 1, 3, 4
 """Attributes of the family `doors`, as drivers/doors/doors.yaml counts them."""
 ATTRIBUTES: Final = {NUMBER: "number", 2: "time", COUNT: "count", INTERVAL: "interval"}
@@ -98,7 +100,7 @@ async def asker(app: Any, answers: list[int]) -> None:
         control = bytearray(V4l2Control(V4L2_CID_GAIN).pack())
         await app.ioctl(fd, VIDIOC_G_CTRL, control)
         answers.append(V4l2Control.unpack(control).value)
-        await app.sleep(1e-3)
+        await app.sleep(PAUSE)
     await app.close(fd)
 
 
@@ -115,7 +117,8 @@ def asking(stage: Stage) -> None:
     answers: list[int] = []
     with stage.watch("rwmmio_write") as seen:
         stage.spawn(asker, answers, name="asker", uid=USER)
-        stage.pass_time(micros(1500))
+        while len(answers) < 2:
+            stage.pass_time(micros(100))
         stage.do(tuner, name=ROOT)
     stage.show(seen)
     change = stage.one(seen, "rwmmio_write")
@@ -126,10 +129,10 @@ def asking(stage: Stage) -> None:
     stage.fact("answers_before_the_change", len(set(answers[:-1])), 1)
     stage.fact("answer_after_it", answers[-1], GAIN)
     stage.fact("what_ends_first_after_it", returns[0].fields["call"], "nanosleep")
-    stage.note("ns_until_it_knew", late)
+    stage.note("until_it_knew_ns", late)
     stage.so(
         "A call is begun by the program. The gain changed, and nobody told it: it had asked twice in vain, "
-        f"and knew {late / 1000:.0f} µs late, when it asked again."
+        f"and knew {late / 1e6:.1f} ms late, when it asked again."
     )
 
 

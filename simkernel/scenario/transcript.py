@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Final, Self
 
 import attrs
 
-from simkernel.engine import APPLICATION, LAYERS, MICROSECOND, Record
+from simkernel.engine import APPLICATION, LAYERS, MICROSECOND, Record, SimulationError
 from simkernel.trace.strace import Strace
 from simkernel.trace.strace.abbreviation import abbreviated
 from simkernel.trace.tracepoint import line as tracepoint_line
@@ -104,6 +104,9 @@ class Transcript:
         self._written = io.StringIO()
         self._strace = Strace(self._written, machine.specification)
         self._watch: Watch | None = None
+        self._lines: list[Line] = []
+        self._begun: Record | None = None
+        """The record with which the line began that strace is writing."""
         machine.trace.subscribe(self._take)
 
     def watch(self, *points: str, zero: int = 0) -> Watch:
@@ -114,62 +117,59 @@ class Transcript:
         return Watch(self, points, zero)
 
     def begin(self, watch: Watch) -> None:
-        """A watch begins."""
+        """A watch begins.  SimulationError while another lasts."""
+        if self._watch is not None:
+            raise SimulationError("a transcript has one watch at a time: make another Transcript(machine)")
         self._watch = watch
 
     def end(self, records: Collection[Record], points: Collection[str]) -> list[Line]:
         """A watch is over: the lines for its records."""
         self._watch = None
         lines: list[Line] = []
-        call: Record | None = None
+        self._lines = lines
         for record in records:
-            if record.name in _CALLS:
-                if self._is_hidden(record):
-                    continue
-                if call is not None and call.fields["pid"] != record.fields["pid"]:
-                    self._cut(call, lines)
-                    call = None
-                begun = call or record
-                self._strace(record)
-                call = None if self._ended(begun, lines) else begun
-            elif record.name == _LEARNED:
-                self._strace(record)
+            self._write(record)
             if record.name in points:
-                if call is not None:
-                    self._cut(call, lines)
-                    call = None
+                self._cut()
                 lines.append(Line(record.time, record.layer, record.track, tracepoint_line(record)))
-        if call is not None:
-            self._cut(call, lines)
+        self._cut()
         return lines
 
     def _take(self, record: Record) -> None:
         if self._watch is not None:
             self._watch.records.append(record)
-        elif record.name in _CALLS or record.name == _LEARNED:
+            return
+        self._write(record)
+        self._cut()
+        self._lines.clear()
+
+    # -- lines of strace ----------------------------------------------------------
+
+    def _write(self, record: Record) -> None:
+        """Let strace have a record, if it is for it."""
+        if record.name == _LEARNED:
             self._strace(record)
-            self._strace.cut()
-            self._clear()
+        elif record.name in _CALLS and record.fields["comm"] not in self._hidden:
+            if self._begun is not None and self._begun.fields["pid"] != record.fields["pid"]:
+                self._cut()
+            self._begun = self._begun or record
+            self._strace(record)
+            self._collect()
 
-    def _is_hidden(self, record: Record) -> bool:
-        return record.layer == APPLICATION and record.fields["comm"] in self._hidden
-
-    def _cut(self, call: Record, lines: list[Line]) -> None:
+    def _cut(self) -> None:
+        """Something else comes: a line that is being written ends here."""
         self._strace.cut()
-        self._ended(call, lines)
+        self._collect()
 
-    def _ended(self, begun: Record, lines: list[Line]) -> bool:
+    def _collect(self) -> None:
         """Take the line that strace has written, if it is whole."""
         written = self._written.getvalue()
-        if not written.endswith("\n"):
-            return False
+        if self._begun is None or not written.endswith("\n"):
+            return
         for each in written.splitlines():
-            text = each.partition(" ")[2].lstrip()
-            lines.append(Line(begun.time, APPLICATION, begun.track, abbreviated(text)))
-        self._clear()
-        return True
-
-    def _clear(self) -> None:
+            text = abbreviated(each.partition(" ")[2].lstrip())  # without the process number
+            self._lines.append(Line(self._begun.time, APPLICATION, self._begun.track, text))
+        self._begun = None
         self._written.seek(0)
         self._written.truncate()
 

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from simkernel import Machine, millis
+from simkernel import Machine, SimulationError, millis
 from simkernel.hardware import Camera
 from simkernel.scenario import Transcript, Watch
+from simkernel.uapi.signal import SIGTERM
 
 WIDTH = 80
 
@@ -122,3 +123,23 @@ def test_lines_fit_and_repetitions_are_folded(machine: Machine) -> None:
     (folded,) = [line for line in lines if "STATUS width=32 val=0x0" in line]
     assert folded.endswith(" times)")
     assert len(watch.named("rwmmio_read", register="STATUS")) > 20
+
+
+def test_one_watch_at_a_time(machine: Machine) -> None:
+    transcript = Transcript(machine)
+    with transcript.watch(), pytest.raises(SimulationError, match="one watch at a time"):
+        transcript.watch().__enter__()
+    with transcript.watch() as after:
+        machine.spawn(sleeper, 0.001)
+        machine.run()
+    assert after.lines
+
+
+def test_signals_of_hidden_programs_are_hidden(machine: Machine) -> None:
+    for hidden, shown in (((), 1), (("sleeper",), 0)):
+        with Transcript(machine, hidden).watch() as watch:
+            process = machine.spawn(sleeper, 1)
+            machine.run(until=machine.now + millis(1))
+            process.kill(SIGTERM)
+            machine.run()
+        assert sum(each.text.startswith("--- SIGTERM") for each in watch.lines) == shown

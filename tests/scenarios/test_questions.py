@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from typing import Any
 
+import attrs
 import pytest
 
 from simkernel import Machine
@@ -12,6 +13,7 @@ from simkernel.cli import stories
 from simkernel.engine import Record
 from simkernel.hardware.bus import Bus
 from simkernel.hardware.mouse import Mouse
+from simkernel.kernel.costs import CostModel
 from simkernel.kernel.fs.sysfs import modules as sysfs_modules
 from simkernel.kernel.netlink.broadcast import Broadcast
 from simkernel.scenario import Run, Scenario, Text
@@ -81,6 +83,20 @@ def test_alone_a_question_has_the_same_answer(questions: Scenario, whole: Run, n
     assert alone.metrics == {NUMBERS[number]: whole.metrics[NUMBERS[number]]}
     assert said(alone) == [text for text in said(whole) if text in said(alone)]
     assert len([text for text in said(alone) if text.startswith(ANSWER)]) == 1
+
+
+@pytest.mark.parametrize("times", [0, 1 / 3, 5])
+def test_the_answers_hold_whatever_a_call_costs(
+    questions: Scenario, whole: Run, monkeypatch: pytest.MonkeyPatch, times: float
+) -> None:
+    prices = {each.name: int(times * getattr(CostModel(), each.name)) for each in attrs.fields(CostModel)}
+    monkeypatch.setattr("simkernel.machine.CostModel", lambda: CostModel(**prices))
+    run = questions.run()
+    for name, facts in whole.metrics.items():
+        others = run.metrics[name]
+        assert {fact for fact in facts if facts[fact] != others[fact]} <= {
+            each for each in facts if "ns" in each
+        }
 
 
 def test_a_seed_is_a_run(questions: Scenario) -> None:
