@@ -65,8 +65,6 @@ class Seen:
     bytes: int = 0
     handling: list[int] = attrs.field(factory=list)
     """How long the calls for each frame took [ns]."""
-    copied: int = 0
-    """Bytes that those calls copied."""
     checksum_errors: int = 0
     too_late: int = 0
     base: dict[str, int] = attrs.field(factory=dict)
@@ -76,7 +74,7 @@ class Seen:
 
 @attrs.frozen
 class Cost:
-    """What one frame costs, on average and (the time) in the median."""
+    """What one frame costs, on average and (the time) in the median; what it took to begin is shared out."""
 
     system_calls: float
     copied: int
@@ -85,7 +83,7 @@ class Cost:
 
 COSTS = (
     ("system_calls", "system calls of all programs"),
-    ("copied", "bytes that calls for its pixels copy"),
+    ("copied", "bytes that the kernel copies"),
     ("time", "time in calls for its pixels [ns]"),
 )
 
@@ -108,9 +106,7 @@ class Dumped:
         except (FileNotFoundError, InterruptedError):
             return None
         self.seen.parts += len(parts)
-        frame = b"".join([part["data"] for part in parts])
-        self.seen.copied += len(frame)
-        return frame
+        return b"".join([part["data"] for part in parts])
 
     async def give_back(self) -> None:
         """The driver has kept its buffer."""
@@ -125,7 +121,6 @@ class Mapped:
 
     def __init__(self, app: Any, camera: Any, seen: Seen) -> None:
         self.app = app
-        self.seen = seen
         self.fd = -1
         self.maps: list[Any] = []
         self.taken = V4l2Buffer(type=V4L2_BUF_TYPE_VIDEO_CAPTURE)
@@ -148,7 +143,6 @@ class Mapped:
                 self.taken = await self._ask(ioctls.VIDIOC_DQBUF, V4l2Buffer(0, self.taken.type))
             except BlockingIOError:
                 return None
-            self.seen.copied += 4 * V4l2Buffer.SIZE  # in and out, now and when it is given back
             if self.taken.sequence == sequence:
                 return bytes(self.maps[self.taken.index][: self.taken.bytesused])
             await self.give_back()
@@ -259,7 +253,7 @@ async def administrator(app: Any, buffers: int) -> None:
     Parameter("cpus", int, 0, minimum=0, maximum=64, help="processors; 0: one for each program"),
 )
 def camera(run: Run) -> None:
-    machine = run.machine(cpus=run["cpus"] or None)
+    machine = run.machine(cpus=run["cpus"] or None, instrumented=True)
     seen = Seen()
     if run["buffers"] != BUFFERS:
         machine.spawn(administrator, run["buffers"])
@@ -284,10 +278,12 @@ def look_on(machine: Any, run: Run, seen: Seen, way: str, duration: float) -> tu
     machine.spawn(viewer, run, seen, way, duration, uid=VIEWER_UID, gid=VIDEO_GID)
     machine.run(until=machine.now + millis(10) + seconds(duration))
     machine.run()
+    after = machine.statistics
     frames = max(1, len(seen.frames))
-    calls = (machine.statistics["system_calls"] - before["system_calls"]) / frames
+    calls = (after["system_calls"] - before["system_calls"]) / frames
+    copied = (after["copies"]["bytes"] - before["copies"]["bytes"]) // frames
     time = distribution(seen.handling)["p50"] or 0
-    return Cost(round(calls, 1), seen.copied // frames, time), before
+    return Cost(round(calls, 1), copied, time), before
 
 
 def report_discovery(run: Run, seen: Seen) -> None:

@@ -68,16 +68,18 @@ def test_camera_forgets_no_frame(parameters: dict[str, Any]) -> None:
 
 
 def test_camera_shows_what_mapping_saves() -> None:
-    """The pixels are not copied, whatever their number; and no frame that is taken is lost or wrong."""
+    """A pixel is copied twice over netlink, into a message and out of it, and never when it is mapped."""
     costs = []
     for size in ("160x120", "1920x1080"):
         report = run("camera", duration=0.5, pixels="mmap", size=size)
         assert any(getattr(part, "title", "") == "What a frame costs the viewer" for part in report.parts)
         costs.append(report.metrics["frame_costs"])
     small, large = costs
-    assert small["mmap"] | {"system_calls": 0} == large["mmap"] | {"system_calls": 0}
+    assert small["mmap"]["time"] == large["mmap"]["time"]
     for cost, pixels in ((small, 160 * 120), (large, 1920 * 1080)):
-        assert cost["netlink"]["copied"] == 2 * pixels
+        size = 2 * pixels  # YUYV
+        assert 2 * size < cost["netlink"]["copied"] < 2.2 * size + 1000
+        assert cost["mmap"]["copied"] < 1000
         assert all(cost["netlink"][what] > cost["mmap"][what] for what in cost["mmap"])
     assert large["netlink"]["time"] > 100 * large["mmap"]["time"]
 
