@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 WIDTH: Final = 14.0
 LINE, EDGE, PANEL = 0.3, 1.2, 5.0
 """Inches: of a line of the table, of its edges, of the panels with figures."""
+NARROW: Final = 0.75
+"""The panel of events, whose names and notes stand beside it; the others are as 1."""
 GOOD, BAD, PLAIN = "#cfe8d5", "#f3cfc6", "#f2efe6"
 FIRST: Final = ("way", "other")
 SMALL: Final = 7
@@ -36,20 +38,28 @@ def draw(told: dict[str, Any], path: Path) -> None:
 
     metrics = told["metrics"]
     cells: Figures = metrics.get("abilities", [])
-    panels: list[Callable[[Axes], None]] = []
+    moving = [*metrics.get("questions", []), *metrics.get("frames", [])]
+    ways = list(dict.fromkeys(row["way"] for row in moving if row["p50"] is not None))
+    panels: list[partial[None]] = []
     if "questions" in metrics:
-        panels.append(partial(_by_size, rows=metrics["questions"], what="a question is answered"))
+        panels.append(partial(_by_size, rows=metrics["questions"], ways=ways, what="a question is answered"))
     if "events" in metrics:
         panels.append(partial(_events, rows=metrics["events"], given=told["parameters"]))
     if "frames" in metrics:
-        panels.append(partial(_by_size, rows=metrics["frames"], what="a frame is moved"))
+        panels.append(partial(_by_size, rows=metrics["frames"], ways=ways, what="a frame is moved"))
     heights = [EDGE + LINE * (len(cells) + 1)] * bool(cells) + [PANEL] * bool(panels)
     figure = Figure(figsize=(WIDTH, sum(heights)), layout="constrained")
-    grid = figure.add_gridspec(len(heights), max(1, len(panels)), height_ratios=heights)
+    widths = [NARROW if panel.func is _events else 1.0 for panel in panels] or None
+    grid = figure.add_gridspec(len(heights), max(1, len(panels)), height_ratios=heights, width_ratios=widths)
     if cells:
         _abilities(figure.add_subplot(grid[0, :]), cells)
+    lines: dict[str, Any] = {}
     for column, panel in enumerate(panels):
-        panel(figure.add_subplot(grid[-1, column]))
+        axes = figure.add_subplot(grid[-1, column])
+        panel(axes)
+        lines.update(zip(*reversed(axes.get_legend_handles_labels()), strict=True))
+    if lines:
+        figure.legend(lines.values(), lines, loc="outside lower center", ncols=len(lines), fontsize=SMALL)
     host, given = told["host"], told["parameters"]
     figure.suptitle(
         f"simkernel {host['simkernel']}, run ipc, seed {told['seed']}: {given['cpus']} processors, "
@@ -77,32 +87,36 @@ def _abilities(axes: Axes, cells: Figures) -> None:
 
 
 def _colour(ability: str, cell: str) -> str:
-    if cell[:3] == "yes" or cell[:2] == "no":
-        return GOOD if (cell[:3] == "yes") != (ability in BETTER_IF_NO) and cell != "no byte goes" else BAD
-    return PLAIN
+    verdict = cell.partition(":")[0]
+    if verdict not in ("yes", "no"):
+        return PLAIN
+    return GOOD if (verdict == "yes") != (ability in BETTER_IF_NO) else BAD
 
 
-def _by_size(axes: Axes, rows: Figures, what: str) -> None:
+def _by_size(axes: Axes, rows: Figures, ways: list[str], what: str) -> None:
     """The median by size, a line for each way; the 99th percentile is as high as the shade reaches."""
-    for number, name in enumerate(dict.fromkeys(row["way"] for row in rows)):
+    for number, name in enumerate(ways):
         mine = [row for row in rows if row["way"] == name and row["p50"] is not None]
         if not mine:
             continue
         sizes = [row["size"] for row in mine]
-        middle = [row["p50"] / 1000 for row in mine]
-        line = axes.plot(sizes, middle, marker=MARKERS[number % len(MARKERS)], markersize=4, label=name)[0]
-        high = [row["p99"] / 1000 for row in mine]
-        axes.fill_between(sizes, middle, high, color=line.get_color(), alpha=0.08, linewidth=0)
+        middle, high = _micros(row["p50"] for row in mine), _micros(row["p99"] for row in mine)
+        colour = f"C{number % COLOURS}"
+        axes.plot(
+            sizes, middle, marker=MARKERS[number % len(MARKERS)], markersize=4, color=colour, label=name
+        )
+        axes.fill_between(sizes, middle, high, color=colour, alpha=0.06, linewidth=0)
     axes.set_xscale("log", base=2)
     axes.set_yscale("log")
     axes.set_xlabel("bytes")
     axes.set_ylabel("µs: median, and shaded to the 99th percentile")
     axes.set_title(what, fontsize=9)
-    axes.legend(fontsize=SMALL)
     axes.grid(alpha=0.3)
 
 
 MARKERS: Final = "osD^vP*X<>hpd"
+COLOURS: Final = 10
+"""That matplotlib has of its own accord; markers tell apart what has the same."""
 
 
 def _events(axes: Axes, rows: Figures, given: dict[str, Any]) -> None:
