@@ -1,0 +1,173 @@
+"""The figures of the comparison: orders that hold whatever the prices are, and nothing lost on the way."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from simkernel.engine import SimulationError
+from simkernel.scenario import Run
+from tests.scenarios.ipc.conftest import run
+
+Rows = dict[str, dict[int, dict[str, Any]]]
+
+COPIES = {"netlink": 1.5, "ioctl": 1, "read": 1, "mmap": 0, "pipe": 2, "unix-stream": 2, "unix-dgram": 2,
+          "shm": 0, "usersock": 2}  # fmt: skip
+"""Bytes copied for a byte of a question of 64 KiB or its answer, headers left aside."""
+CALLS = {"netlink": 2, "ioctl": 1, "read": 2, "mmap": 1, "sysfs": 2, "unix-dgram": 4, "usersock": 4}
+TO_THE_DRIVER = ("netlink", "ioctl", "read", "mmap", "sysfs")
+
+
+def by_way(rows: list[dict[str, Any]]) -> Rows:
+    found: Rows = {}
+    for row in rows:
+        found.setdefault(row["way"], {})[row["size"]] = row
+    return found
+
+
+@pytest.fixture(scope="module")
+def questions(whole: Run) -> Rows:
+    return by_way(whole.metrics["questions"])
+
+
+@pytest.fixture(scope="module")
+def frames(whole: Run) -> Rows:
+    return by_way(whole.metrics["frames"])
+
+
+@pytest.fixture(scope="module")
+def events(whole: Run) -> dict[str, dict[str, Any]]:
+    return {row["way"]: row for row in whole.metrics["events"]}
+
+
+def test_what_cannot_be_done_says_why(questions: Rows, frames: Rows) -> None:
+    assert {way for way, rows in questions.items() if rows[16]["why"]} == {"eventfd", "sigio", "signal"}
+    assert {way for way, rows in frames.items() if rows[38400]["why"]} == {
+        "ioctl", "sysfs", "eventfd", "sigio", "signal",
+    }  # fmt: skip
+    assert [row["why"] for row in questions["sysfs"].values()] == [None] * 3 + ["≤2047 B"] + ["≤4096 B"] * 2
+    for rows in (*questions.values(), *frames.values()):
+        for row in rows.values():
+            assert (row["why"] is None) == (row["p50"] is not None)
+
+
+def test_the_kernel_copies_as_often_as_it_does(questions: Rows, frames: Rows) -> None:
+    for way, copies in COPIES.items():
+        assert questions[way][65536]["copies"] == pytest.approx(copies, abs=0.01)
+    assert frames["netlink"][4_147_200]["copies"] == pytest.approx(2, abs=0.01)
+    assert frames["read"][4_147_200]["copies"] == 1
+    assert frames["mmap"][4_147_200]["copies"] == frames["shm"][4_147_200]["copies"] == 0
+
+
+def test_calls_are_counted(questions: Rows, frames: Rows) -> None:
+    for way, calls in CALLS.items():
+        assert questions[way][16]["calls"] == calls
+    assert [row["calls"] for row in frames["mmap"].values()] == [1] * 5
+    calls = [row["calls"] for row in frames["netlink"].values()]
+    assert calls == sorted(calls)
+    assert calls[-1] > 100
+
+
+@pytest.mark.parametrize("size", [16, 1024, 4096, 65536])
+def test_a_question_takes_longer_the_more_is_done_for_it(questions: Rows, size: int) -> None:
+    times = [questions[way][size]["p50"] for way in ("mmap", "ioctl", "read", "netlink")]
+    assert times == sorted(set(times))
+    assert times[-1] < questions["usersock"][size]["p50"]  # nobody has to be woken
+
+
+def test_who_does_not_sleep_uses_the_processor_all_the_time(questions: Rows) -> None:
+    for way in TO_THE_DRIVER:
+        for row in questions[way].values():
+            if row["why"] is None:
+                assert row["p50"] == row["cpu"] == pytest.approx(1e9 / row["rate"], rel=0.001)
+
+
+def test_contention_makes_a_tail_where_somebody_has_to_be_woken(questions: Rows) -> None:
+    for way in ("pipe", "unix-stream", "usersock", "shm"):
+        assert max(row["p99"] for row in questions[way].values()) > 10_000
+    for rows in questions.values():
+        for row in rows.values():
+            assert row["p50"] is None or row["p50"] <= row["p99"]
+
+
+def test_a_mapped_frame_takes_no_longer_if_it_is_larger(frames: Rows) -> None:
+    assert len({row["p50"] for row in frames["mmap"].values()}) == 1
+    for way in ("netlink", "read", "pipe"):
+        times = [row["p50"] for row in frames[way].values()]
+        assert times == sorted(set(times))
+    assert frames["netlink"][4_147_200]["p50"] > 100 * frames["mmap"][4_147_200]["p50"]
+
+
+def test_who_is_told_makes_fewer_calls_than_who_looks(events: dict[str, dict[str, Any]]) -> None:
+    for way in ("netlink", "read", "eventfd"):
+        assert events[way]["calls"] == 1
+    for way in ("pipe", "unix-stream", "unix-dgram", "usersock"):
+        assert events[way]["calls"] == 2
+    for way in ("ioctl", "sysfs"):
+        assert events[way]["calls"] > 5
+    assert events["pipe"]["many_calls"] == 20
+    assert events["usersock"]["many_calls"] == 11
+
+
+def test_nobody_is_told_of_more_than_there_was(events: dict[str, dict[str, Any]]) -> None:
+    kept = {way: row["told_asleep"] for way, row in events.items()}
+    for row in events.values():
+        assert 0 < row["told_asleep"] <= 1000
+        assert 0 < row["told_flood"] <= 500
+        assert row["asleep"] <= 1000
+    assert {way for way, count in kept.items() if count == 1000} == {
+        "eventfd", "sigio", "pipe", "unix-stream", "unix-dgram", "signal",
+    }  # fmt: skip
+    assert kept["read"] == 64
+    assert {way for way, count in kept.items() if count == 1} == {"ioctl", "mmap", "sysfs", "shm"}
+    assert {way for way, row in events.items() if row["losses"] == "ENOBUFS"} == {"netlink", "usersock"}
+    assert {way for way, row in events.items() if row["losses"] == "sender waits"} == {
+        "unix-stream", "unix-dgram",
+    }  # fmt: skip
+
+
+def test_chance_comes_from_the_seed() -> None:
+    def told(seed: int) -> Any:
+        from simkernel.cli import stories
+
+        parameters = {
+            "ways": "pipe,netlink",
+            "messages": 20,
+            "abilities": False,
+            "size": 64,
+            "frame": "160x120",
+        }
+        return stories.load(stories.find("ipc")).run(seed=seed, parameters=parameters).metrics
+
+    assert told(1) == told(1)
+    assert told(1) != told(2)
+
+
+def test_without_contention_there_is_no_tail() -> None:
+    for row in run(job="question", abilities=False, load=0, messages=20, ways="ioctl,netlink").metrics[
+        "questions"
+    ]:
+        assert row["p50"] == row["p99"]
+
+
+@pytest.mark.parametrize(
+    ("parameters", "said"),
+    [
+        ({"ways": "carrier-pigeon"}, "parameter ways is one or more of all, netlink, ioctl, read, mmap"),
+        ({"ways": "netlink,"}, "parameter ways is one or more of"),
+        ({"job": "answer"}, "parameter job is one or more of all, question, event, frame, not 'answer'"),
+        ({"frame": "640x481"}, "parameter frame is one or more of all, 160x120"),
+        ({"size": -1}, "parameter size is a whole number from 0 to 1048576 bytes, not -1"),
+        ({"cpus": 0}, "parameter cpus is a whole number from 1 to 64"),
+        ({"load": 1}, "parameter load is a number from 0 to 0.95"),
+        ({"way": "netlink"}, "scenario ipc has no parameter 'way'"),
+        (
+            {"ways": "eventfd,signal", "job": "frame"},
+            "eventfd, signal cannot do that job: .*frame: netlink, read",
+        ),
+    ],
+)
+def test_wrong_settings_are_refused(parameters: dict[str, Any], said: str) -> None:
+    with pytest.raises(SimulationError, match=said):
+        run(**parameters)

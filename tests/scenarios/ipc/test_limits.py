@@ -1,0 +1,77 @@
+"""Each way's limit shows in the run that its paragraph names."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from simkernel.scenario import Run, Text
+from tests.scenarios.ipc.conftest import run
+
+Figures = dict[str, Any]
+
+
+def rows(figures: Figures, what: str, **wanted: Any) -> list[Figures]:
+    return [row for row in figures[what] if all(row[name] == value for name, value in wanted.items())]
+
+
+def event(figures: Figures, way: str) -> Figures:
+    (found,) = rows(figures, "events", way=way)
+    return found
+
+
+SHOWN: dict[str, Callable[[Figures], bool]] = {
+    "netlink": lambda told: event(told, "netlink")["told_asleep"] < 20
+    and event(told, "netlink")["losses"] == "ENOBUFS",
+    "ioctl": lambda told: event(told, "ioctl")["calls"] > 50 * event(told, "netlink")["calls"],
+    "read": lambda told: event(told, "read")["told_asleep"] == 64 < event(told, "read")["asleep"] == 100,
+    "mmap": lambda told: event(told, "mmap")["p99"] > 500_000 and event(told, "mmap")["told_asleep"] == 1,
+    "sysfs": lambda told: rows(told, "questions", size=4096)[0]["why"] == "≤2047 B",
+    "eventfd": lambda told: event(told, "eventfd")["told_asleep"] == 1000
+    and event(told, "eventfd")["copied"] == 8,
+    "sigio": lambda told: event(told, "sigio")["told_flood"] < event(told, "read")["told_flood"] == 500,
+    "pipe": lambda told: event(told, "pipe")["many_calls"] == 100
+    and event(told, "usersock")["many_calls"] == 51,
+    "unix-stream": lambda told: rows(told, "frames", way="unix-stream")[-1]["p50"]
+    > 1000 * rows(told, "frames", way="mmap")[-1]["p50"],
+    "unix-dgram": lambda told: rows(told, "questions")[0]["why"] == "EMSGSIZE",
+    "shm": lambda told: rows(told, "questions", way="shm")[0]["p50"]
+    > 1_000_000 > 10 * rows(told, "questions", way="pipe")[0]["p50"],
+    "signal": lambda told: event(told, "signal")["told_flood"] < 100 < event(told, "pipe")["told_flood"],
+    "usersock": lambda told: event(told, "usersock")["told_asleep"] < 1000
+    and event(told, "usersock")["losses"] == "ENOBUFS",
+}  # fmt: skip
+"""What must be seen in the figures of each run."""
+
+
+def commands(whole: Run) -> dict[str, dict[str, str]]:
+    """The settings of the run that each paragraph ends with, by way."""
+    found = {}
+    for part in whole.parts:
+        if isinstance(part, Text) and "\n  simkernel run ipc " in part.text:
+            way, _, rest = part.text.partition(": ")
+            told = rest.partition("\n  simkernel run ipc ")[2].replace("\\\n", " ")
+            settings = re.findall(r"--set (\w+)=(\S+)", told)
+            assert told.split() == [word for name, value in settings for word in ("--set", f"{name}={value}")]
+            found[way] = dict(settings)
+    return found
+
+
+def test_every_way_has_a_paragraph_with_a_run(whole: Run) -> None:
+    assert list(commands(whole)) == list(SHOWN)
+    lines = [line for part in whole.parts if isinstance(part, Text) for line in part.text.split("\n")[1:]]
+    assert all(len(line) <= 80 for line in lines if line.startswith("  "))
+
+
+@pytest.mark.parametrize("way", SHOWN)
+def test_the_limit_shows(way: str, whole: Run) -> None:
+    assert SHOWN[way](run(abilities=False, **commands(whole)[way]).metrics)
+
+
+def test_it_would_not_show_in_a_run_without_the_limit() -> None:
+    easy = {"job": "event", "abilities": False, "messages": 20, "asleep": 50}
+    for way in ("netlink", "read", "usersock"):
+        assert event(run(ways=way, **easy).metrics, way)["told_asleep"] == 50
