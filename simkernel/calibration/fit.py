@@ -6,9 +6,10 @@ may be negative.  What is made least is the sum of the squares of the relative e
 weight the relative distance of each price from a first guess: where no operation tells two prices apart,
 they keep the guess's proportion.
 
-One figure is no price, how many sockets the caches hold: a few are tried.  Prices that no operation pays
-(starting a program, loading a module) go with the others: they are the guess's times the ratio in which
-the others are larger or smaller, in the median.  An access to a register takes what the bus makes of it.
+The first guess is another machine's prices times the ratio of what the operations take on the two, in the
+median.  Prices that no operation pays (starting a program, loading a module) stay at that.  An access to a
+register takes what the bus makes of it.  One figure is no price, how many sockets the caches hold: a few
+are tried.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from simkernel.calibration.parameters import PRICES
 from simkernel.calibration.prices import payments
 from simkernel.kernel.costs import CostModel
 
-FAITH: Final = 1e-3
+FAITH: Final = 1e-4
 """The weight of a first guess that is off by its whole value, against an operation that is."""
 ROUNDS: Final = 20_000
 CLOSE: Final = 1e-9
@@ -76,9 +77,11 @@ def solve(equations: Sequence[Equation], guess: Mapping[str, float]) -> dict[str
     return {name: guess[name] * value for name, value in zip(names, found, strict=True)}
 
 
-def fitted(measured: Mapping[Operation, float], guess: CostModel) -> CostModel:
-    """The prices for which the operations take what was `measured`, in ns."""
-    prices = [name for name in PRICES if name not in NOT_PRICES and getattr(guess, name) > 0]
+def fitted(measured: Mapping[Operation, float], other: CostModel) -> CostModel:
+    """The prices for which the operations take what was `measured`, in ns; `other` are another machine's."""
+    prices = [name for name in PRICES if name not in NOT_PRICES and getattr(other, name) > 0]
+    ratio = median(ns / operation.simulated(other) for operation, ns in measured.items())
+    guess = attrs.evolve(other, **{name: max(round(getattr(other, name) * ratio), 1) for name in prices})
     paid = {operation: payments(operation, guess, prices) for operation in measured}
     best: tuple[float, CostModel] | None = None
     for held in sorted({guess.cached_sockets, *HELD}):
@@ -90,7 +93,7 @@ def fitted(measured: Mapping[Operation, float], guess: CostModel) -> CostModel:
         found = solve(equations, {name: float(getattr(guess, name)) for name in _told(equations, prices)})
         wrong = sum(equation.error(found) ** 2 for equation in equations)
         if best is None or wrong < best[0]:
-            best = wrong, _completed(trial, found, prices)
+            best = wrong, attrs.evolve(trial, **{name: round(ns) for name, ns in found.items()})
     assert best is not None
     return best[1]
 
@@ -103,10 +106,3 @@ def _missed(operation: Operation, costs: CostModel) -> dict[str, float]:
 def _told(equations: Sequence[Equation], prices: Sequence[str]) -> list[str]:
     """The prices that at least one operation pays."""
     return [name for name in prices if any(name in equation.payments for equation in equations)]
-
-
-def _completed(guess: CostModel, found: Mapping[str, float], prices: Sequence[str]) -> CostModel:
-    """The prices that were found, as whole ns, and those that go with them."""
-    ratio = median(ns / getattr(guess, name) for name, ns in found.items()) if found else 1.0
-    all_of_them = {name: found.get(name, getattr(guess, name) * ratio) for name in prices}
-    return attrs.evolve(guess, **{name: max(round(ns), 0) for name, ns in all_of_them.items()})
