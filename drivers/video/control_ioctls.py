@@ -30,7 +30,10 @@ from .events import FileHandle, Subscription
 from .lock import Held
 
 NEXT: Final = v4l2.V4L2_CTRL_FLAG_NEXT_CTRL | v4l2.V4L2_CTRL_FLAG_NEXT_COMPOUND
-ANY_CLASS: Final = (0, v4l2.V4L2_CTRL_WHICH_DEF_VAL)
+LIMITS: Final = (v4l2.V4L2_CTRL_WHICH_MIN_VAL, v4l2.V4L2_CTRL_WHICH_MAX_VAL)
+"""Values that are asked for where V4L2_CTRL_FLAG_HAS_WHICH_MIN_MAX is set: none of our controls has it."""
+FIXED: Final = (v4l2.V4L2_CTRL_WHICH_DEF_VAL, *LIMITS)
+ANY_CLASS: Final = (v4l2.V4L2_CTRL_WHICH_CUR_VAL, *FIXED)
 
 
 # -- listing ------------------------------------------------------------------
@@ -150,6 +153,8 @@ def g_ext_ctrls(handler: ControlHandler, arg: V4l2ExtControls, items: Sequence[V
         controls = _find_all(handler, arg, items)
     finally:
         arg.error_idx = arg.count
+    if arg.which in LIMITS:
+        raise os_error(EINVAL)
     if any(control.flags & v4l2.V4L2_CTRL_FLAG_WRITE_ONLY for control in controls):
         raise os_error(EACCES)
     for index, (control, item) in enumerate(zip(controls, items, strict=True)):
@@ -181,7 +186,7 @@ def _try(
 ) -> list[Control]:
     """`validate_ctrls()`, and what comes before it in `try_set_ext_ctrls_common()`."""
     arg.error_idx = arg.count
-    if arg.which == v4l2.V4L2_CTRL_WHICH_DEF_VAL:
+    if arg.which in FIXED:
         raise os_error(EINVAL)
     _which(arg)
     if not items:

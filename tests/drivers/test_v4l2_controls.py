@@ -168,6 +168,11 @@ def test_trying_sets_nothing_and_rounds(video: Video) -> None:
         (TRY, 0, [(GAIN_ID, 1), (cid.V4L2_CID_USER_CLASS, 0)], errno.EACCES, 1),
         (SET, v4l2.V4L2_CTRL_WHICH_DEF_VAL, [(GAIN_ID, 1)], errno.EINVAL, 1),
         (TRY, v4l2.V4L2_CTRL_WHICH_DEF_VAL, [(GAIN_ID, 1)], errno.EINVAL, 1),
+        (GET, v4l2.V4L2_CTRL_WHICH_MIN_VAL, [(GAIN_ID, 1)], errno.EINVAL, 1),
+        (GET, v4l2.V4L2_CTRL_WHICH_MAX_VAL, [(GAIN_ID, 1), (PATTERN_ID, 1)], errno.EINVAL, 2),
+        (GET, v4l2.V4L2_CTRL_WHICH_MAX_VAL, [], 0, 0),
+        (TRY, v4l2.V4L2_CTRL_WHICH_MIN_VAL, [(GAIN_ID, 1)], errno.EINVAL, 1),
+        (SET, v4l2.V4L2_CTRL_WHICH_MAX_VAL, [], errno.EINVAL, 0),
         (GET, v4l2.V4L2_CTRL_WHICH_REQUEST_VAL, [(GAIN_ID, 1)], errno.EINVAL, 1),
         (GET, v4l2.V4L2_CTRL_WHICH_REQUEST_VAL, [], errno.EINVAL, 0),
         # None at all: whether there is such a class

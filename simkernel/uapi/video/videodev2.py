@@ -1,4 +1,4 @@
-"""Video for Linux 2: its numbers.  Source: include/uapi/linux/videodev2.h, as of Linux 6.12.
+"""Video for Linux 2: its numbers.  Source: include/uapi/linux/videodev2.h, as of Linux 6.18.
 
 The structures of the same header are in structures.py, its requests in ioctls.py: a file shall fit in a
 head.  What is for other devices than a camera that streams (radio, VBI, codecs, several planes) is missing.
@@ -147,6 +147,8 @@ V4L2_CTRL_MAX_DIMS: Final = 4
 V4L2_CTRL_WHICH_CUR_VAL: Final = 0
 V4L2_CTRL_WHICH_DEF_VAL: Final = 0x0F000000
 V4L2_CTRL_WHICH_REQUEST_VAL: Final = 0x0F010000
+V4L2_CTRL_WHICH_MIN_VAL: Final = 0x0F020000
+V4L2_CTRL_WHICH_MAX_VAL: Final = 0x0F030000
 V4L2_CID_MAX_CTRLS: Final = 1024
 V4L2_CID_PRIVATE_BASE: Final = 0x08000000
 
