@@ -1,8 +1,8 @@
 """Tracepoints as a line of text each, as ftrace prints them: `irq_handler_entry: irq=1 name=camera`.
 
 What Linux has is printed as its TP_printk has it (include/trace/events), but for addresses, which differ from
-machine to machine; of what only a simulation has, the fields that matter.  A read of a register is one record,
-made at its end: it has the value that Linux tells in rwmmio_post_read.
+machine to machine; of what only a simulation has, the fields that matter.  A read of a register is one
+record, made at its end: it has the value that Linux tells in rwmmio_post_read.
 """
 
 from __future__ import annotations

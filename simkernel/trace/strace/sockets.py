@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
+from simkernel.trace.strace.addresses import control_messages, filled, given
 from simkernel.trace.strace.constants import Names, flags, names, number, pick
 from simkernel.trace.strace.forms import Form, Texts, View
 from simkernel.trace.strace.quoting import hexadecimal_string
@@ -17,6 +18,7 @@ _TYPE_FLAGS: Final = pick(socket, "SOCK_", "CLOEXEC NONBLOCK")
 _PROTOCOLS: Final = names(netlink, "NETLINK_")
 _LEVELS: Final = names(socket, "SOL_")
 _MESSAGE_FLAGS: Final = names(socket, "MSG_")
+_HOW: Final = names(socket, "SHUT_")
 _OPTIONS: Final[dict[int, tuple[Names, str]]] = {
     socket.SOL_SOCKET: (names(socket, "SO_"), "SO"),
     socket.SOL_NETLINK: (
@@ -44,43 +46,39 @@ def _socket(_: View, family: int, type_: int, protocol: int) -> Texts:
     ]
 
 
-def _address(address: object) -> Texts:
-    """A pointer to an address, and its length."""
-    if isinstance(address, bytes):
-        return [hexadecimal_string(address), str(len(address))]
-    if not isinstance(address, tuple):
-        return ["NULL", "0"]
-    return [_sockaddr(address), str(netlink.SockaddrNl.SIZE)]
-
-
-def _sockaddr(address: tuple[int, int]) -> str:
-    portid, groups = address
-    signed = portid - (1 << 32) if portid >= 1 << 31 else portid
-    mask = f"{groups:#08x}" if groups else "00000000"
-    return f"{{sa_family=AF_NETLINK, nl_pid={signed}, nl_groups={mask}}}"
-
-
 def _with_address(_: View, fd: int, address: object) -> Texts:
-    return [str(fd), *_address(address)]
+    return [str(fd), *given(address)]
 
 
 def _fd(_: View, fd: int, *__: object) -> Texts:
     return [str(fd)]
 
 
-def _filled_address(_: View, result: tuple[int, int] | None, *__: object) -> Texts:
-    return ["NULL", "[12]"] if result is None else [_sockaddr(result), "[12]"]
+def _filled_address(_: View, result: object, *__: object) -> Texts:
+    return filled(result)
+
+
+def _pair(_: View, result: tuple[int, int] | None, *__: object) -> Texts:
+    return ["NULL" if result is None else str(list(result))]
+
+
+def _accepted(_: View, result: tuple[int, object] | None, fd: int, flags_: int = 0) -> Texts:
+    return [*filled(None if result is None else result[1]), flags(flags_, _TYPE_FLAGS)]
+
+
+def _shutdown(_: View, fd: int, how: int) -> Texts:
+    return [str(fd), number(how, _HOW, "SHUT")]
 
 
 def _sendto(view: View, fd: int, data: bytes, flags_: int = 0, address: object = None) -> Texts:
     sent = view.datagram(fd, data)
-    return [str(fd), sent, str(len(data)), flags(flags_, _MESSAGE_FLAGS), *_address(address)]
+    return [str(fd), sent, str(len(data)), flags(flags_, _MESSAGE_FLAGS), *given(address)]
 
 
 def _sendmsg(
     view: View, fd: int, data: bytes, control: Sequence[Any] = (), flags_: int = 0, address: object = None
 ) -> Texts:
-    header = _message_header(_address(address), view.datagram(fd, data), len(data), control, 0)
+    header = _message_header(given(address), view.datagram(fd, data), len(data), control, 0)
     return [str(fd), header, flags(flags_, _MESSAGE_FLAGS)]
 
 
@@ -89,27 +87,22 @@ def _recvfrom(view: View, result: Any, fd: int, size: int, flags_: int = 0) -> T
     if result is None:
         return ["NULL", *tail, "NULL", "NULL"]
     received = view.datagram(fd, result.data, received=True)
-    return [received, *tail, _sockaddr(result.address), "[12]"]
+    return [received, *tail, *filled(result.address)]
 
 
 def _recvmsg(view: View, result: Any, fd: int, size: int, _: int = 0, flags_: int = 0) -> Texts:
     if result is None:
         return ["NULL", flags(flags_, _MESSAGE_FLAGS)]
     data = view.datagram(fd, result.data, received=True)
-    header = _message_header(_address(result.address), data, size, result.control, result.flags)
+    header = _message_header(given(result.address), data, size, result.control, result.flags)
     return [header, flags(flags_, _MESSAGE_FLAGS)]
 
 
 def _message_header(address: Texts, data: str, size: int, control: Sequence[Any], flags_: int) -> str:
     space = sum(socket.CMSG_SPACE(len(each)) for _, _, each in control)
-    messages = ", ".join(
-        f"{{cmsg_len={socket.CMSG_LEN(len(each))}, cmsg_level={number(level, _LEVELS, 'SOL')}, "
-        f"cmsg_type={kind:#x}, cmsg_data={hexadecimal_string(each)}}}"
-        for level, kind, each in control
-    )
     return (
         f"{{msg_name={address[0]}, msg_namelen={address[1]}, msg_iov=[{{iov_base={data}, iov_len={size}}}], "
-        f"msg_iovlen=1, {f'msg_control=[{messages}], ' if control else ''}msg_controllen={space}, "
+        f"msg_iovlen=1, {control_messages(control)}msg_controllen={space}, "
         f"msg_flags={flags(flags_, _MESSAGE_FLAGS)}}}"
     )
 
@@ -146,6 +139,9 @@ def _filled_option(_: View, result: bytes | None, fd: int, level: int, option: i
 
 FORMS: Final = {
     "socket": Form(_socket),
+    "socketpair": Form(_socket, _pair, lambda *_: "0"),
+    "accept4": Form(_fd, _accepted, lambda result, *_: str(result[0])),
+    "shutdown": Form(_shutdown),
     "bind": Form(_with_address),
     "connect": Form(_with_address),
     "getsockname": Form(_fd, _filled_address),

@@ -31,6 +31,9 @@ USER_MODE: Final = frozenset({"compute"})
 UEVENT_ACTION: Final = len("offline@/")
 """How far the path is at most from the beginning of a uevent (kobject_actions[])."""
 
+NO_NETLINK: Final = -1
+"""The protocol of a socket of another family."""
+
 RESULT_COLUMN: Final = 40
 """Where ` = ` stands if the call is short enough (strace -a)."""
 
@@ -54,6 +57,8 @@ class _Descriptors:
     def datagram(self, fd: int, data: bytes, *, received: bool = False) -> str:
         """A datagram; one of the kernel's uevents is a text, also through a socket older than the trace."""
         protocol = self.protocols.get(fd)
+        if protocol == NO_NETLINK:
+            return c_string(data)
         looks_so = protocol is None and b"@/" in data[:UEVENT_ACTION]
         if received and (looks_so or protocol == netlink.NETLINK_KOBJECT_UEVENT):
             return c_string(data)
@@ -64,6 +69,12 @@ class _Descriptors:
         match call.name, call.arguments:
             case "socket", (socket.AF_NETLINK, _, protocol):
                 self.protocols[result] = protocol
+            case "socket", _:
+                self.protocols[result] = NO_NETLINK
+            case "socketpair", _:
+                self.protocols.update(dict.fromkeys(result, NO_NETLINK))
+            case "accept4", _:
+                self.protocols[result[0]] = NO_NETLINK
             case ("dup" | "dup2", (fd, *_)) | ("fcntl", (fd, fcntl.F_DUPFD, *_)) if fd in self.protocols:
                 self.protocols[result] = self.protocols[fd]
             case "close", (fd,):

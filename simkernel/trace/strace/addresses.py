@@ -1,0 +1,81 @@
+"""Addresses of sockets and control messages as strace prints them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from simkernel.trace.strace.constants import names, number, pick
+from simkernel.trace.strace.forms import Texts
+from simkernel.trace.strace.quoting import c_string, hexadecimal_string
+from simkernel.uapi import netlink, socket, un
+from simkernel.uapi.structure import S32, U16
+
+UNIX_ROOM: Final = 110
+"""What C passes as the room for an address of a unix socket (sizeof(struct sockaddr_un))."""
+
+_LEVELS: Final = names(socket, "SOL_")
+_KINDS: Final = pick(socket, "SCM_", "RIGHTS CREDENTIALS SECURITY PIDFD")
+
+Control = tuple[int, int, bytes]
+
+
+def given(address: object) -> Texts:
+    """An address that is handed to the kernel: a pointer to it, and its length."""
+    if isinstance(address, bytes) and address:
+        return [_bytes(address), str(len(address))]
+    if isinstance(address, tuple) and address:
+        return [_netlink(address), str(netlink.SockaddrNl.SIZE)]
+    return ["NULL", "0"]
+
+
+def filled(address: object) -> Texts:
+    """An address that the kernel has filled in, and its length; None where the call has failed."""
+    if isinstance(address, bytes):
+        room = f"{UNIX_ROOM} => {len(address)}"
+        return [_bytes(address) if address else "NULL", f"[{room}]"]
+    if isinstance(address, tuple) and address:
+        return [_netlink(address), f"[{netlink.SockaddrNl.SIZE}]"]
+    return ["NULL", f"[{netlink.SockaddrNl.SIZE}]"]
+
+
+def _bytes(address: bytes) -> str:
+    """struct sockaddr_un, and any other in hexadecimal."""
+    if len(address) < U16.size or U16.unpack_from(address)[0] != socket.AF_UNIX:
+        return hexadecimal_string(address)
+    path = address[U16.size :]
+    if not path:
+        return "{sa_family=AF_UNIX}"
+    if path.startswith(b"\0"):
+        return f"{{sa_family=AF_UNIX, sun_path=@{c_string(path[1:], un.UNIX_PATH_MAX)}}}"
+    return f"{{sa_family=AF_UNIX, sun_path={c_string(path.split(bytes(1))[0], un.UNIX_PATH_MAX)}}}"
+
+
+def _netlink(address: tuple[int, int]) -> str:
+    portid, groups = address
+    signed = portid - (1 << 32) if portid >= 1 << 31 else portid
+    mask = f"{groups:#08x}" if groups else "00000000"
+    return f"{{sa_family=AF_NETLINK, nl_pid={signed}, nl_groups={mask}}}"
+
+
+def control_messages(control: Sequence[Control]) -> str:
+    """`msg_control=[...], `, or nothing; descriptors and credentials decoded."""
+    messages = ", ".join(
+        f"{{cmsg_len={socket.CMSG_LEN(len(data))}, cmsg_level={number(level, _LEVELS, 'SOL')}, "
+        f"cmsg_type={_kind(level, kind)}, cmsg_data={_data(level, kind, data)}}}"
+        for level, kind, data in control
+    )
+    return f"msg_control=[{messages}], " if control else ""
+
+
+def _kind(level: int, kind: int) -> str:
+    return number(kind, _KINDS, "SCM") if level == socket.SOL_SOCKET else f"{kind:#x}"
+
+
+def _data(level: int, kind: int, data: bytes) -> str:
+    if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS and not len(data) % S32.size:
+        return f"[{', '.join(str(fd) for (fd,) in S32.iter_unpack(data))}]"
+    if level == socket.SOL_SOCKET and kind == socket.SCM_CREDENTIALS and len(data) == socket.Ucred.SIZE:
+        sender = socket.Ucred.unpack(data)
+        return f"{{pid={sender.pid}, uid={sender.uid}, gid={sender.gid}}}"
+    return hexadecimal_string(data)
