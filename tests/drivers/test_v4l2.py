@@ -414,28 +414,3 @@ def test_a_second_descriptor_cannot_wait_too(machine: Machine) -> None:
     machine.spawn(program, seen)
     machine.run(until=machine.now + millis(300))
     assert seen == [errno.EBUSY, errno.EBUSY]
-
-
-def test_who_waits_for_a_frame_does_not_keep_others_out(machine: Machine) -> None:
-    """`testBlockingWait` of v4l2-compliance: another thread ends the stream meanwhile, and he is woken."""
-
-    async def waits(app: Any, fd: int, seen: list[int]) -> None:
-        try:
-            await app.ioctl(fd, io.VIDIOC_DQBUF, bytearray(s.V4l2Buffer(0, CAPTURE).pack()))
-        except OSError as error:
-            seen.append(error.errno or 0)
-
-    async def program(app: Any, seen: list[int]) -> None:
-        fd = await app.open(NODE, O_RDWR)
-        await app.ioctl(fd, io.VIDIOC_REQBUFS, bytearray(s.V4l2Requestbuffers(2, CAPTURE).pack()))
-        await app.ioctl(fd, io.VIDIOC_STREAMON, bytearray(CAPTURE.to_bytes(4, "little")))
-        await app.thread(waits, fd, seen)
-        await app.sleep(1)
-        assert seen == []
-        await app.ioctl(fd, io.VIDIOC_STREAMOFF, bytearray(CAPTURE.to_bytes(4, "little")))
-        await app.sleep(1)
-
-    seen: list[int] = []
-    machine.spawn(program, seen)
-    settle(machine, millis(2100))
-    assert seen == [errno.EINVAL]

@@ -1,0 +1,57 @@
+"""What v4l2-compliance checks of a capture device with mapped buffers, in our words: what its tests share.
+
+The rules are those of v4l-utils 1.30 and later, utils/v4l2-compliance; each test here is named after the
+function there, and says which rule it is where the code does not.  Arguments come filled with 0xff, as there.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from simkernel.uapi.structure import Structure
+from simkernel.uapi.video import structures as s
+from simkernel.uapi.video import videodev2 as v4l2
+from tests.drivers.v4l2 import CAPTURE, MMAP, Video
+
+QUEUED, DONE = v4l2.V4L2_BUF_FLAG_QUEUED, v4l2.V4L2_BUF_FLAG_DONE
+PREPARED, ERROR = v4l2.V4L2_BUF_FLAG_PREPARED, v4l2.V4L2_BUF_FLAG_ERROR
+STATES: Final = QUEUED | DONE | PREPARED | ERROR
+OTHER_TYPES: Final = (*range(2, 15), v4l2.V4L2_BUF_TYPE_PRIVATE)
+FOURCCS: Final = (v4l2.V4L2_PIX_FMT_GREY, v4l2.V4L2_PIX_FMT_YUYV, v4l2.V4L2_PIX_FMT_RGB24)
+
+
+def errno_of(video: Video, request: int, argument: Structure) -> int:
+    """The errno of a request; 0 if it succeeds."""
+    try:
+        video.ask(request, argument)
+    except OSError as error:
+        return error.errno or 0
+    return 0
+
+
+def is_zero(data: bytes) -> bool:
+    """Whether there is nothing in it: so it has to be with what is reserved."""
+    return not any(data)
+
+
+def check_waiting(buffer: s.V4l2Buffer, index: int, states: int) -> None:
+    """`buffer::check()` of a buffer that the program has not taken out."""
+    assert (buffer.index, buffer.type, buffer.memory) == (index, CAPTURE, MMAP)
+    assert (buffer.reserved2, buffer.request_fd) == (0, 0)
+    assert buffer.flags & v4l2.V4L2_BUF_FLAG_TIMESTAMP_MASK == v4l2.V4L2_BUF_FLAG_TIMESTAMP_MONOTONIC
+    assert buffer.flags & STATES == states
+    assert buffer.length
+    assert (buffer.sequence, buffer.tv_sec, buffer.tv_usec) == (0, 0, 0)
+
+
+def check_taken(buffer: s.V4l2Buffer, last: s.V4l2Buffer | None) -> None:
+    """`buffer::check()` of one that it has taken out, after the `last`."""
+    assert (buffer.type, buffer.memory, buffer.field) == (CAPTURE, MMAP, v4l2.V4L2_FIELD_NONE)
+    assert (buffer.reserved2, buffer.request_fd) == (0, 0)
+    assert buffer.flags & v4l2.V4L2_BUF_FLAG_TIMESTAMP_MASK == v4l2.V4L2_BUF_FLAG_TIMESTAMP_MONOTONIC
+    assert not buffer.flags & STATES
+    assert 0 < buffer.bytesused <= buffer.length
+    assert buffer.tv_sec or buffer.tv_usec
+    assert buffer.sequence == (0 if last is None else last.sequence + 1)
+    if last is not None:
+        assert (buffer.tv_sec, buffer.tv_usec) > (last.tv_sec, last.tv_usec)
