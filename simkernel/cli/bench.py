@@ -6,6 +6,7 @@ import json as json_format
 import os
 import sys
 from collections.abc import Iterator
+from shutil import get_terminal_size
 
 import click
 
@@ -19,6 +20,10 @@ from simkernel.scenario import Table, Text
 ROWS = click.IntRange(TABLE[0].row, TABLE[-1].row)
 WIDEST_BAR = 40
 COLUMNS = ("row", "quantity", "figure", "over", "ratio", "must hold", "aim", "spread", "")
+WIDE = 156
+"""Columns of a terminal that has room for all of these."""
+HALVES = {"Speed": (0, 1, 4, 5, 6, 8), "What was measured": (0, 1, 2, 3, 7)}
+"""Which of them make a table each where they have no room in one."""
 
 LEGEND = (
     "E is a bare event of simpy's, T2 two of them. Figure and anchor are the best of many short rounds in "
@@ -54,7 +59,7 @@ def command(rows: tuple[int, ...], quick: bool, soak: bool, json: bool) -> None:
     else:
         told = host()
         system = f"Python {told['python']}, {os.cpu_count()} CPUs, {told['system']}"
-        show_parts([*_tables(lines, soaked), Text(LEGEND)], system)
+        show_parts([*_tables(lines, soaked), *_reasons(lines), Text(LEGEND)], system)
 
 
 def _tell(what: str) -> None:
@@ -85,7 +90,13 @@ def _as_json(lines: list[Line], soaked: list[Soaked]) -> dict[str, object]:
 
 
 def _tables(lines: list[Line], soaked: list[Soaked]) -> Iterator[Table]:
-    yield Table("Speed", COLUMNS, tuple(map(_row, lines)))
+    rows = tuple(map(_row, lines))
+    if sys.stdout.isatty() and get_terminal_size().columns < WIDE:
+        for title, places in HALVES.items():
+            narrow = tuple(tuple(row[place] for place in places) for row in rows)
+            yield Table(title, tuple(COLUMNS[place] for place in places), narrow)
+    else:
+        yield Table("Speed", COLUMNS, rows)
     for line in lines:
         if line.measurement is not None and line.measurement.points:
             yield _curve(line)
@@ -98,12 +109,18 @@ def _tables(lines: list[Line], soaked: list[Soaked]) -> Iterator[Table]:
         yield Table("Memory over time", ("what", "of", "before", "after"), tuple(rows))
 
 
+def _reasons(lines: list[Line]) -> Iterator[Text]:
+    for line in lines:
+        if line.measurement is None:
+            yield Text(f"Skipped: row {line.quantity.row}, {line.quantity.what}: {line.skipped}.")
+
+
 def _row(line: Line) -> tuple[str | int | float | None, ...]:
     quantity, measured = line.quantity, line.measurement
     sign = "<=" if quantity.better == "lower" else ">="
     bounds = f"{sign} {quantity.must_hold:g}", f"{sign} {quantity.aim:g}"
     if measured is None:
-        return quantity.row, quantity.what, "", "", None, *bounds, "", f"skipped: {line.skipped}"
+        return quantity.row, quantity.what, "", "", None, *bounds, "", "skipped"
     return (
         quantity.row,
         quantity.what,

@@ -14,6 +14,8 @@ import pytest
 from simkernel.bench.__main__ import main
 from simkernel.cli import bench
 from tests.bench.conftest import TINY
+from tests.cli.terminal import Terminal
+from tests.cli.test_terminal import plain
 from tests.conftest import CommandLine
 
 KEYS = {"row", "name", "figure", "anchor", "ratio", "must_hold", "aim", "better", "spread", "skipped"}
@@ -56,7 +58,7 @@ def test_what_is_skipped_says_so(simkernel: CommandLine, monkeypatch: pytest.Mon
     assert row["skipped"] == "pyroute2 is not installed: pip install pyroute2"
     assert row["figure"] is row["anchor"] is row["ratio"] is row["spread"] is None
     done = simkernel("bench", "--row", 5)
-    assert "skipped: pyroute2 is not installed" in done.out
+    assert ": pyroute2 is not installed: pip install pyroute2." in done.out
 
 
 def test_table_and_curves_are_plain_in_a_pipe(simkernel: CommandLine) -> None:
@@ -127,3 +129,20 @@ def test_plot_of_something_else(text: str, simkernel: CommandLine, tmp_path: Pat
     done = simkernel("plot", path)
     assert done.code == 2
     assert "is not what `simkernel bench --json` prints" in done.err
+
+
+def test_in_a_narrow_terminal_no_word_is_broken() -> None:
+    wide, narrow = (
+        [
+            line.rstrip()
+            for line in plain(Terminal("bench", "--quick", "--row", "9", columns=columns).text()).splitlines()
+        ]
+        for columns in (160, 80)
+    )
+    assert max(map(len, narrow)) <= 80
+    for lines in (wide, narrow):
+        shown = "\n".join(lines)
+        assert re.search(r"^ +9 +hook for trace that is off ", shown, re.MULTILINE)
+        assert re.search(r" (holds|misses|aim)$", shown, re.MULTILINE)
+    assert "Speed" in narrow and "What was measured" in narrow
+    assert "What was measured" not in wide
