@@ -101,12 +101,12 @@ def _tables(lines: list[Line], soaked: list[Soaked]) -> Iterator[Table]:
         if line.measurement is not None and line.measurement.points:
             yield _curve(line)
     if soaked:
-        rows = [
+        memory = [
             (each.what, name, _number(before), _number(after))
             for each in soaked
             for name, before, after in each.memory
         ]
-        yield Table("Memory over time", ("what", "of", "before", "after"), tuple(rows))
+        yield Table("Memory over time", ("what", "of", "before", "after"), tuple(memory))
 
 
 def _reasons(lines: list[Line]) -> Iterator[Text]:
