@@ -86,6 +86,17 @@ def test_the_longest_question_wants_two_attributes(user: Blocking) -> None:
         assert len(parts) == 2
 
 
+def test_an_answer_that_is_longer_than_a_page_is_cut_and_the_log_says_whose(
+    machine: Machine, user: Blocking
+) -> None:
+    fd = user.open("/sys/class/doors/question/answer", os.O_RDWR)
+    user.write(fd, bytes(WHOLE_PAGE))
+    assert len(user.pread(fd, WHOLE_PAGE, 0)) == WHOLE_PAGE - 1
+    user.close(fd)
+    said = [record.text for record in machine.log.records]
+    assert "fill_read_buffer: answer_show returned bad count" in said
+
+
 def test_events_come_in_at_every_door(machine: Machine, user: Blocking) -> None:
     with user.genetlink("doors") as client:
         client.join("events")

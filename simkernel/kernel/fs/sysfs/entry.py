@@ -169,11 +169,12 @@ class SysFile(SysInode):
 class AttributeFile(SeqFile):
     """An attribute, open.  Once what it tells of is gone it says ENODEV."""
 
-    __slots__ = ("_attribute",)
+    __slots__ = ("_attribute", "_name")
 
     def __init__(self, fs: SysFs, inode: SysFile, attribute: Attribute) -> None:
         super().__init__(fs.kernel, inode, self._text)
         self._attribute = attribute
+        self._name = inode.path.rpartition("/")[2]
 
     def read(self, task: Task, file: OpenFile, size: int, position: int) -> bytes:
         """`kernfs_seq_show()`, `sysfs_kf_seq_show()`."""
@@ -214,7 +215,7 @@ class AttributeFile(SeqFile):
         with self._attribute.guard():
             text = show()
         if len(text) >= PAGE_SIZE:
-            self._kernel.log.err(f"fill_read_buffer: {self.inode} returned bad count")
+            self._kernel.log.err(f"fill_read_buffer: {self._name}_show returned bad count")
             text = text[: PAGE_SIZE - 1]
         return (text,)
 
