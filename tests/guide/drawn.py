@@ -21,9 +21,11 @@ import attrs
 import click
 from click.testing import CliRunner
 
+import simkernel.calibration
 import simkernel.driverapi
 from simkernel import Machine, guide, millis
 from simkernel.application.app import App
+from simkernel.calibration.compare import compare, read
 from simkernel.cli import run
 from simkernel.engine import Record
 from simkernel.hardware import Camera
@@ -108,6 +110,23 @@ def costs() -> str:
             price = getattr(CostModel(), field.target.id)
             rows.append((f"`{field.target.id}`", f"{price:_}", ast.literal_eval(text.value).rstrip(".")))
     return _table(("price", "ns", "of what"), rows)
+
+
+def calibration() -> str:
+    """What the recorded operations take here, beside what they took on a real kernel."""
+    recorded = Path(simkernel.calibration.__file__).with_name("linux-6.18.json")
+    rows = [
+        (
+            row.figure.name,
+            f"{row.figure.size}" if row.figure.size else "",
+            f"{row.figure.measured:.0f}",
+            f"{row.simulated:.0f}",
+            f"{row.error:+.1%}",
+        )
+        for row in compare(read(recorded.read_text("utf-8")), CostModel())
+        if row.simulated is not None
+    ]
+    return _table(("operation", "bytes", "measured ns", "simulated ns", "error"), rows)
 
 
 def system_calls() -> str:
@@ -229,7 +248,8 @@ DRAWINGS: Final = (
     Drawing("layers", driver_api),
     Drawing("layers", module_states),
     Drawing("layers", frame),
-    Drawing("time", costs),
+    Drawing("prices", costs),
+    Drawing("prices", calibration),
     Drawing("commands", options_of_run),
     Drawing("modelled", system_calls),
     Drawing("modelled", lacking_route_messages),
