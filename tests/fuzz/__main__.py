@@ -1,6 +1,7 @@
 """Any bytes, any calls, for as long as one likes: simkernel's kernel must not mind.
 
 python -m tests.fuzz --messages 10000000 [--seed N]
+python -m tests.fuzz --files --messages 1000000      calls on files instead of messages
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ import traceback
 from collections import Counter
 from random import Random
 
+from tests.fuzz.caller import Caller
+from tests.fuzz.files import FileCaller
 from tests.fuzz.session import Session
 
 EACH = 4000
@@ -28,14 +31,16 @@ def main() -> int:
     parser.add_argument("--messages", type=int, default=100_000, metavar="N", help="%(default)s")
     parser.add_argument("--seed", type=int, default=1, metavar="N", help="%(default)s")
     parser.add_argument("--first", type=int, default=0, metavar="N", help="number of the first session")
+    parser.add_argument("--files", action="store_true", help="devices, pipes, unix sockets, paths, memory")
     options = parser.parse_args()
+    kind, name = (FileCaller, "f/") if options.files else (Caller, "")
     begun = time.monotonic()
     sent = 0
     number = options.first
     results: Counter[str] = Counter()
     while sent < options.messages:
         try:
-            outcome = Session(Random(f"{options.seed}/{number}"), EACH).run()
+            outcome = Session(Random(f"{name}{options.seed}/{number}"), EACH, kind).run()
         except BaseException:  # noqa: BLE001 - whatever it is, it is a bug to be shown
             traceback.print_exc()
             print(f"BROKEN in session {number} of seed {options.seed}, after {sent} messages")

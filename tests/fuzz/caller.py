@@ -6,7 +6,7 @@ import struct
 from collections import Counter
 from collections.abc import Callable
 from random import Random
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import attrs
 
@@ -49,6 +49,9 @@ class Plan:
 class Caller:
     """One program: it draws a call, makes it, and remembers which descriptors it has seen."""
 
+    devices: ClassVar[bool] = False
+    """Whether it wants devices to be there from the beginning."""
+
     def __init__(self, plan: Plan, random: Random) -> None:
         self.plan = plan
         self.random = random
@@ -65,8 +68,7 @@ class Caller:
             self.plan.callers -= 1
 
     async def _one(self, app: Any) -> None:
-        name, draw = self.random.choices(CALLS, WEIGHTS)[0]
-        arguments = draw(self)
+        name, arguments = self.draw()
         if name in ("fork_exec", "clone_thread"):
             await self._multiply(app, name)
             return
@@ -74,17 +76,26 @@ class Caller:
             result = await app.call(name, *arguments)
         except OSError as error:
             self.plan.results[f"{name} {error_name(error.errno or 0)}"] += 1
-            if error.errno == EBADF:
+            if error.errno == EBADF and isinstance(arguments[0], int):
                 self.protocols.pop(arguments[0], None)
         else:
             self.plan.results[name] += 1
-            if name == "socket":
-                self.protocols[result] = arguments[2]
+            self.remember(name, arguments, result)
+
+    def draw(self) -> tuple[str, Arguments]:
+        """The next call."""
+        name, draw = self.random.choices(CALLS, WEIGHTS)[0]
+        return name, draw(self)
+
+    def remember(self, name: str, arguments: Arguments, result: Any) -> None:
+        """What came of a call."""
+        if name == "socket":
+            self.protocols[result] = arguments[2]
 
     async def _multiply(self, app: Any, name: str) -> None:
         """Another process, or another thread of this one, that does the same."""
         if self.plan.callers < MOST_CHILDREN:
-            other = Caller(self.plan, Random(self.random.random()))
+            other = type(self)(self.plan, Random(self.random.random()))
             other.protocols = dict(self.protocols)
             start = app.spawn if name == "fork_exec" else app.thread
             try:

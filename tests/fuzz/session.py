@@ -15,6 +15,7 @@ from simkernel.hardware import Camera, Device, Mouse, Walk
 from simkernel.machine import Machine
 from simkernel.uapi.genetlink import GENL_MAX_ID
 from simkernel.uapi.signal import SIGKILL
+from simkernel.uapi.socket import AF_UNIX, SOCK_STREAM
 from tests.fuzz.caller import MODULES, Caller, Plan
 from tests.fuzz.requests import Families
 from tests.fuzz.watch import check_accounts, check_over, nothing_forgotten, watched
@@ -34,10 +35,14 @@ class Outcome:
 
 
 class Session:
-    """One run on one machine, all of it drawn from `random`."""
+    """One run on one machine, all of it drawn from `random`: so many messages, or calls on files.
 
-    def __init__(self, random: Random, messages: int) -> None:
+    `kind` is what its programs do: netlink, or files of any kind.
+    """
+
+    def __init__(self, random: Random, messages: int, kind: type[Caller] = Caller) -> None:
         self._random = random
+        self._kind = kind
         self._messages = messages
         self.machine = Machine(
             random.randrange(2**32), udev=random.random() < 0.5, cpus=random.choice((None, None, 1, 2))
@@ -51,6 +56,12 @@ class Session:
         """Run it.  Broken, or whatever the kernel raised, if something is wrong."""
         random = self._random
         with self.machine as machine, watched() as seen, nothing_forgotten():
+            if self._kind.devices:
+                for device in (Camera(), Mouse(Walk())):
+                    self.machine.plug(device)
+                    self._devices.append(device)
+                    self.machine.spawn(_change_modules, "modprobe", device.__class__.__name__.lower())
+                machine.run(until=millis(10))
             for _ in range(random.randrange(1, 6)):
                 self._call()
             self._later(self._happening)
@@ -83,7 +94,7 @@ class Session:
 
     def _call(self) -> None:
         """One more caller."""
-        caller = Caller(self._plan, Random(self._random.random()))
+        caller = self._kind(self._plan, Random(self._random.random()))
         self.machine.spawn(caller.run, uid=self._random.choice((0, 0, 1000)), name="caller")
 
     def _plug(self) -> None:
@@ -143,6 +154,7 @@ async def _change_modules(app: Any, command: str, name: str) -> None:
 
 async def _unload_all(app: Any) -> None:
     """Unload what is not needed by others until nothing is loaded."""
+    await (await app.socket(AF_UNIX, SOCK_STREAM)).close()  # has it looked for what travels in circles
     while modules := await app.lsmod():
         for module in modules:
             if not module["users"]:

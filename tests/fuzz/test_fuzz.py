@@ -12,6 +12,8 @@ from simkernel import Machine
 from simkernel.kernel.netlink.socket import NetlinkSocket
 from simkernel.uapi.netlink import NETLINK_USERSOCK
 from simkernel.uapi.socket import AF_NETLINK, SOCK_RAW
+from tests.fuzz.caller import Caller
+from tests.fuzz.files import FileCaller
 from tests.fuzz.session import Session
 from tests.fuzz.watch import Broken, check_over, watched
 
@@ -23,8 +25,15 @@ def test_the_kernel_does_not_mind(seed: int, messages: int) -> None:
     assert outcome.messages >= messages
 
 
-def test_two_runs_of_a_seed_are_the_same() -> None:
-    first, second = (Session(Random(7), 300).run() for _ in range(2))
+@settings(max_examples=50)
+@given(seed=st.integers(0, 2**32 - 1), calls=st.integers(1, 600))
+def test_nor_what_is_done_to_files(seed: int, calls: int) -> None:
+    assert Session(Random(seed), calls, FileCaller).run().messages >= calls
+
+
+@pytest.mark.parametrize("kind", [Caller, FileCaller])
+def test_two_runs_of_a_seed_are_the_same(kind: type[Caller]) -> None:
+    first, second = (Session(Random(7), 300, kind).run() for _ in range(2))
     assert first == second
 
 

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from simkernel.kernel.fs.inode import Inode
+from simkernel.kernel.fs.tmpfs import Tmpfs, TmpfsDirectory, TmpfsFile
 from simkernel.kernel.net.sock import Sock
 from simkernel.machine import Machine
 from simkernel.testing.leaks import left_behind
@@ -62,6 +64,31 @@ def check_accounts(seen: set[Sock]) -> None:
             raise Broken(f"{sock.title} is charged {sock.rmem} for {queued}")
 
 
+def _check_files(machine: Machine) -> None:
+    """File systems have given what there are files for, and unix sockets have left no names."""
+    kernel = machine.kernel
+    if "fs" in vars(kernel):
+        for filesystem in (*(mount.filesystem for mount in kernel.fs.mounts), kernel.fs.anonymous):
+            if isinstance(filesystem, Tmpfs):
+                files = dict.fromkeys(_inodes(filesystem.root.inode))
+                held = sum(inode.pages.allotted for inode in files if isinstance(inode, TmpfsFile))
+                if held != filesystem.room.used:
+                    raise Broken(f"{filesystem.name}: {filesystem.room.used} bytes for {held}")
+                for inode in files:
+                    if getattr(inode, "openers", 0) or getattr(inode, "fifo", None):
+                        raise Broken(f"{filesystem.name}: inode {inode.number} is open")
+    kernel.unix.carriers.collect()
+    if names := kernel.unix.names:
+        raise Broken(f"unix sockets have left {names}")
+
+
+def _inodes(inode: Inode) -> Iterator[Inode]:
+    yield inode
+    if isinstance(inode, TmpfsDirectory):
+        for dentry in inode.children():
+            yield from _inodes(dentry.inode)
+
+
 def check_over(machine: Machine, seen: set[Sock]) -> None:
     """All is closed: nothing is charged, bound or held, and no module has had an accident."""
     check_accounts(seen)
@@ -73,6 +100,7 @@ def check_over(machine: Machine, seen: set[Sock]) -> None:
         for protocol, table in net.ports.items():
             if table.users or len(table):
                 raise Broken(f"protocol {protocol} of {net!r}: {table.users} sockets, {len(table)} port ids")
+    _check_files(machine)
     if held := left_behind(machine):
         raise Broken("; ".join(held))
     if oopses := machine.statistics["oopses"]:

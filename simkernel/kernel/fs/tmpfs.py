@@ -131,6 +131,10 @@ class TmpfsDirectory(Inode):
         found = self._entries.get(name)
         return None if found is None else found[1]
 
+    def children(self) -> list[Dentry]:
+        """All that is in it, in the order in which it came."""
+        return [dentry for _, dentry in self._entries.values()]
+
     def entries(self, task: Task) -> Iterator[DirectoryEntry]:
         """The latest first (`offset_iterate_dir()`)."""
         for name, (stamp, dentry) in reversed(tuple(self._entries.items())):

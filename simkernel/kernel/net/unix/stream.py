@@ -186,6 +186,7 @@ class StreamSocket(UnixSocket):
             self.unix.engine.charged += costs.copy(size) + costs.deliver
             done += size
             other.put_in(skb)
+        self.let_go(files)  # those of a message without a byte
         return done
 
     # -- receiving ----------------------------------------------------------------------

@@ -83,6 +83,11 @@ class Unix:
         self.engine.charged += self.costs.socket_create
         return make(self, task, kind)
 
+    @property
+    def names(self) -> list[bytes]:
+        """The abstract names that sockets have, in the order in which they were given."""
+        return [name[U16.size :] for _, _, name in self._names]
+
     # -- names ------------------------------------------------------------------------
 
     def bind(self, sock: UnixSocket, task: Task, address: bytes) -> None:
