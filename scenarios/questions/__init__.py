@@ -35,6 +35,10 @@ QUESTIONS: Final[dict[str, tuple[str, Callable[[Stage], None]]]] = {
     "4": ("Is every module a driver?", modules),
 }
 ALL: Final = "all"
+LEGEND: Final = """\
+How to read a line: when, in microseconds; who; and what happened. A program's
+calls stand as strace prints them; what happens below stands further right, as
+ftrace prints it: in the kernel, in a driver, in the hardware."""
 
 
 @scenario(Parameter("only", str, ALL, choices=(ALL, *QUESTIONS), help="which question is answered"))
@@ -46,6 +50,8 @@ def questions(run: Run) -> None:
         text, answer = QUESTIONS[number]
         heading = f"{number}. {text}"
         run.text(f"{heading}\n{'=' * len(heading)}")
+        if number == chosen[0]:
+            run.text(LEGEND)
         stage = Stage(run, machine, transcript, answer.__name__)
         answer(stage)
         stage.clear()

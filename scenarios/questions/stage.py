@@ -35,7 +35,7 @@ class Stage:
         self._transcript = transcript
         self._name = name
         self._zero: int | None = None
-        """What times count from: when the first thing was seen."""
+        """What times count from: the first thing that is shown."""
         self._unsaid: list[str] = []
         self._plugged: list[Device] = []
         self._processes: list[Any] = []
@@ -48,13 +48,15 @@ class Stage:
 
     def watch(self, *points: str) -> Watch:
         """What happens in this block is seen: calls, and tracepoints of these names."""
-        if self._zero is None:
-            self._zero = self.machine.now
-        return self._transcript.watch(*points, zero=self._zero)
+        return self._transcript.watch(*points)
 
     def show(self, seen: Watch) -> None:
-        """Print what was seen."""
-        self._run.text(seen.text())
+        """Print what was seen.  NotShown if that is nothing."""
+        if not seen.lines:
+            raise NotShown(f"{self._name}: nothing was seen")
+        if self._zero is None:
+            self._zero = seen.lines[0].time
+        self._run.text(seen.text(self._zero))
 
     def table(self, title: str, columns: Iterable[str], rows: Iterable[Iterable[str | int | None]]) -> None:
         """Print a table."""

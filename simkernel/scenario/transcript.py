@@ -36,6 +36,7 @@ STEP: Final = 2
 """How much further to the right each layer stands."""
 CONTINUED: Final = 4
 """How much further to the right a line goes on."""
+_BREAKS: Final = re.compile(r"(?<=[ |])|(?<=resumed>)(?!\))")
 _CALLS: Final = frozenset({"sys_enter", "sys_exit", "signal_deliver"})
 _LEARNED: Final = "netlink_deliver_tap"
 """The record by which strace knows the families."""
@@ -54,10 +55,9 @@ class Line:
 class Watch:
     """What happens while it is watched: its records, and once that is over its lines."""
 
-    def __init__(self, transcript: Transcript, points: Collection[str], zero: int) -> None:
+    def __init__(self, transcript: Transcript, points: Collection[str]) -> None:
         self._transcript = transcript
         self._points = points
-        self._zero = zero
         self.records: list[Record] = []
         """All of them, in the order of their times."""
         self.lines: list[Line] = []
@@ -76,8 +76,13 @@ class Watch:
         """The records of that name which have these fields."""
         return [each for each in self.records if each.name == name and fields.items() <= each.fields.items()]
 
-    def text(self) -> str:
-        """The lines, none wider than 80 columns; what repeats itself stands there once."""
+    def text(self, zero: int | None = None) -> str:
+        """The lines, none wider than 80 columns; what repeats itself stands there once.
+
+        Times count from `zero` ns of the machine's clock on, or else from the first line.
+        """
+        if zero is None:
+            zero = self.lines[0].time if self.lines else 0
         folded: list[tuple[Line, int]] = []
         for each in self.lines:
             last = folded[-1] if folded else None
@@ -85,15 +90,7 @@ class Watch:
                 folded[-1] = (last[0], last[1] + 1)
             else:
                 folded.append((each, 1))
-        return "\n".join(self._laid_out(each, times) for each, times in folded)
-
-    def _laid_out(self, each: Line, times: int) -> str:
-        text = f"{each.text}   ({times} times)" if times > 1 else each.text
-        head = f"{(each.time - self._zero) / MICROSECOND:{TIME}.3f}  {each.who:{WHO}} "
-        indent = STEP * LAYERS.index(each.layer)
-        first = head + " " * indent
-        others = " " * (len(first) + CONTINUED)
-        return "\n".join(_broken(text, first, others))
+        return "\n".join(_laid_out(each, times, zero) for each, times in folded)
 
 
 class Transcript:
@@ -109,12 +106,9 @@ class Transcript:
         """The record with which the line began that strace is writing."""
         machine.trace.subscribe(self._take)
 
-    def watch(self, *points: str, zero: int = 0) -> Watch:
-        """A `with` block whose calls, and tracepoints of these names, are written down.
-
-        Times count from `zero` ns on.
-        """
-        return Watch(self, points, zero)
+    def watch(self, *points: str) -> Watch:
+        """A `with` block whose calls, and tracepoints of these names, are written down."""
+        return Watch(self, points)
 
     def begin(self, watch: Watch) -> None:
         """A watch begins.  SimulationError while another lasts."""
@@ -174,10 +168,17 @@ class Transcript:
         self._written.truncate()
 
 
+def _laid_out(each: Line, times: int, zero: int) -> str:
+    text = f"{each.text}   ({times} times)" if times > 1 else each.text
+    first = f"{(each.time - zero) / MICROSECOND:{TIME}.3f}  {each.who:{WHO}} "
+    first += " " * STEP * LAYERS.index(each.layer)
+    return "\n".join(_broken(text, first, " " * (len(first) + CONTINUED)))
+
+
 def _broken(text: str, first: str, others: str) -> list[str]:
-    """The text in lines that are not too wide, broken after a blank or within a set of flags."""
+    """The text in lines that are not too wide: broken after a blank, and where flags or a call go on."""
     lines = [first]
-    for piece in re.split(r"(?<=[ |])", text):
+    for piece in _BREAKS.split(text):
         if len(lines[-1]) + len(piece.rstrip()) > WIDTH and lines[-1] not in (first, others):
             lines.append(others)
         lines[-1] += piece

@@ -35,7 +35,7 @@ async def tuner(app: Any, gain: int) -> None:
 
 
 def seen(machine: Machine, transcript: Transcript, *points: str, program: Any, arguments: Any = ()) -> Watch:
-    with transcript.watch(*points, zero=machine.now) as watch:
+    with transcript.watch(*points) as watch:
         machine.spawn(program, *arguments)
         machine.run()
     return watch
@@ -45,7 +45,8 @@ def test_a_call_is_a_line(machine: Machine) -> None:
     watch = seen(machine, Transcript(machine), program=sleeper, arguments=(0.001,))
     (line,) = watch.text().splitlines()[:1]
     time, who, rest = line.split(maxsplit=2)
-    assert float(time) > 0
+    assert float(time) == 0
+    assert float(watch.text(watch.lines[0].time - 1234).split()[0]) == 1.234
     assert who.startswith("sleeper/")
     assert rest.startswith("clock_nanosleep(CLOCK_MONOTONIC, 0, {tv_sec=0,")
 
