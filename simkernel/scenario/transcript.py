@@ -119,14 +119,13 @@ class Transcript:
     def end(self, records: Collection[Record], points: Collection[str]) -> list[Line]:
         """A watch is over: the lines for its records."""
         self._watch = None
-        lines: list[Line] = []
-        self._lines = lines
         for record in records:
             self._write(record)
             if record.name in points:
                 self._cut()
-                lines.append(Line(record.time, record.layer, record.track, tracepoint_line(record)))
+                self._lines.append(Line(record.time, record.layer, record.track, tracepoint_line(record)))
         self._cut()
+        lines, self._lines = self._lines, []
         return lines
 
     def _take(self, record: Record) -> None:

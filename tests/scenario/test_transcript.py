@@ -126,6 +126,15 @@ def test_lines_fit_and_repetitions_are_folded(machine: Machine) -> None:
     assert len(watch.named("rwmmio_read", register="STATUS")) > 20
 
 
+def test_what_was_seen_stays(machine: Machine) -> None:
+    transcript = Transcript(machine)
+    watch = seen(machine, transcript, program=sleeper, arguments=(0.001,))
+    before = watch.text()
+    machine.spawn(sleeper, 0.001)
+    machine.run()
+    assert before and watch.text() == before
+
+
 def test_one_watch_at_a_time(machine: Machine) -> None:
     transcript = Transcript(machine)
     with transcript.watch(), pytest.raises(SimulationError, match="one watch at a time"):
