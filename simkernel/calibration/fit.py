@@ -32,8 +32,8 @@ CLOSE: Final = 1e-9
 """A round that changes no price by more than this part of its guess is the last."""
 HELD: Final = (100, 200, 400, 800, 1600)
 """Sockets that caches may hold, beside the guess."""
-NOT_PRICES: Final = frozenset({"cached_sockets", "readl", "writel"})
-"""What stays as guessed, or is tried."""
+OF_THE_BUS: Final = frozenset({"readl", "writel"})
+"""What stays as guessed."""
 
 
 @attrs.frozen
@@ -79,7 +79,7 @@ def solve(equations: Sequence[Equation], guess: Mapping[str, float]) -> dict[str
 
 def fitted(measured: Mapping[Operation, float], other: CostModel) -> CostModel:
     """The prices for which the operations take what was `measured`, in ns; `other` are another machine's."""
-    prices = [name for name in PRICES if name not in NOT_PRICES and getattr(other, name) > 0]
+    prices = [name for name in PRICES if name not in OF_THE_BUS and getattr(other, name) > 0]
     ratio = median(ns / operation.simulated(other) for operation, ns in measured.items())
     guess = attrs.evolve(other, **{name: max(round(getattr(other, name) * ratio), 1) for name in prices})
     paid = {operation: payments(operation, guess, prices) for operation in measured}

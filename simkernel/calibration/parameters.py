@@ -1,6 +1,6 @@
 """A machine's prices in a file: what `simkernel calibrate --host` writes, and `--costs` reads.
 
-The file is one JSON object; its `parameters` are those of `CostModel`, each a whole number of ns.
+The file is one JSON object; its `parameters` are those of `CostModel`, each a whole number, of ns but for `cached_sockets`.
 """
 
 from __future__ import annotations
@@ -13,12 +13,14 @@ import attrs
 from simkernel.engine import SimulationError
 from simkernel.kernel.costs import CostModel
 
-PRICES: Final = tuple(field.name for field in attrs.fields(CostModel))
+PARAMETERS: Final = tuple(field.name for field in attrs.fields(CostModel))
+PRICES: Final = tuple(name for name in PARAMETERS if name != "cached_sockets")
+"""Those that are nanoseconds."""
 
 
 def parameters(costs: CostModel) -> dict[str, int]:
     """The prices by their names."""
-    return {name: getattr(costs, name) for name in PRICES}
+    return {name: getattr(costs, name) for name in PARAMETERS}
 
 
 def read_costs(text: str) -> CostModel:
@@ -39,9 +41,9 @@ def read_costs(text: str) -> CostModel:
 
 
 def _check(name: str, value: Any) -> None:
-    if name not in PRICES:
+    if name not in PARAMETERS:
         from simkernel.uapi.ynl.errors import choose
 
-        raise SimulationError(f"parameters: there is no price {name!r}: {choose(name, PRICES)}")
+        raise SimulationError(f"parameters: there is no price {name!r}: {choose(name, PARAMETERS)}")
     if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-        raise SimulationError(f"parameters, {name}: {value!r} is no whole number of nanoseconds")
+        raise SimulationError(f"parameters, {name}: {value!r} is no whole number from 0 up")

@@ -11,8 +11,8 @@ from simkernel.calibration.operations import Operation
 from simkernel.calibration.parameters import PRICES
 from simkernel.kernel.costs import CostModel
 
-RAISED: Final = 1 << 20
-"""By how many ns a price is raised: so many that rounding does not show."""
+RAISED: Final = 1 << 14
+"""By how many ns a price is raised: so many that rounding does not show, and no slice of a CPU ends."""
 
 
 def payments(operation: Operation, costs: CostModel, prices: Iterable[str] = PRICES) -> dict[str, float]:

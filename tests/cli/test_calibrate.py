@@ -10,7 +10,7 @@ import pytest
 
 from simkernel.calibration import host
 from simkernel.calibration.operations import Operation
-from simkernel.calibration.parameters import PRICES
+from simkernel.calibration.parameters import PARAMETERS
 from simkernel.kernel.costs import CostModel
 from tests.conftest import CommandLine
 
@@ -101,7 +101,7 @@ def test_the_hosts_own_prices(
     done = simkernel("calibrate", "--host", "--json", "-o", path)
     told = json.loads(done.out)
     assert json.loads(path.read_text("utf-8")) == told
-    assert set(told["parameters"]) == set(PRICES)
+    assert set(told["parameters"]) == set(PARAMETERS)
     assert told["parameters"]["syscall"] == pytest.approx(3 * GETPPID, rel=0.02)
     assert told["ns"]["getppid"] == {"0": 3.0 * GETPPID}
     again = json.loads(simkernel("calibrate", "--against", path, "--costs", path, "--json").out)["rows"]
