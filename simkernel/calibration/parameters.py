@@ -1,6 +1,7 @@
 """A machine's prices in a file: what `simkernel calibrate --host` writes, and `--costs` reads.
 
-The file is one JSON object; its `parameters` are those of `CostModel`, each a whole number, of ns but for `cached_sockets`.
+The file is one JSON object; its `parameters` are those of `CostModel`, each a whole number: of ns, but for
+`cached_sockets`.
 """
 
 from __future__ import annotations
