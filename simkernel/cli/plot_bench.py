@@ -11,7 +11,12 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 COLOURS = {"aim": "#2a9d8f", "holds": "#8ab17d", "misses": "#e76f51"}
-HEIGHT, BAR_HEIGHT, WIDTH = 2.0, 0.28, 11.0
+MEANINGS = {"aim": "as aimed at", "holds": "as must hold", "misses": "missed"}
+PAPER = {"facecolor": "white", "edgecolor": "none", "pad": 0.5}
+"""What figures stand on, so that no line goes through them."""
+GAP = 1.02
+"""From the end of a bar to its figure."""
+HEIGHT, BAR_HEIGHT, WIDTH = 1.0, 0.28, 11.0
 """Inches: of the frame, of a bar, of the picture."""
 CURVES_HEIGHT = 3.0
 WHAT = {quantity.name: quantity.what for quantity in TABLE}
@@ -47,7 +52,11 @@ def _ratios(axes: Axes, rows: list[dict[str, Any]]) -> None:
         axes.barh(place, max(part, LEAST), color=COLOURS[verdict])
         if aim:
             axes.plot([aim, aim], [place - 0.4, place + 0.4], color="black")
-        axes.text(max(part, LEAST), place, f" {row['ratio']:.4g}", va="center", fontsize=7)
+        axes.text(max(part, LEAST) * GAP, place, f"{row['ratio']:.4g}", va="center", fontsize=7, bbox=PAPER)
+    for verdict, meaning in MEANINGS.items():
+        axes.barh(0, 0, color=COLOURS[verdict], label=meaning)
+    axes.legend(loc="lower right", fontsize=8)
+    axes.margins(y=0.01)
     axes.axvline(1, color="black", linestyle="--", linewidth=0.8)
     axes.set_xscale("log")
     widest = max([1.0, *(_part(row, row["ratio"]) for row in rows)])
