@@ -26,6 +26,7 @@ _REMOVE: Final = pick(fcntl, "AT_", "REMOVEDIR")
 _RENAME: Final = names(fcntl, "RENAME_")
 _WHENCE: Final = names(seek, "SEEK_")
 _KINDS: Final = names(stat, "S_IF", "S_IFMT")
+_SPECIAL: Final = ((stat.S_ISUID, "S_ISUID"), (stat.S_ISGID, "S_ISGID"), (stat.S_ISVTX, "S_ISVTX"))
 _PROTECTION: Final = names(mman, "PROT_", "PROT_NONE")
 _MAP_TYPES: Final = pick(mman, "MAP_", "SHARED PRIVATE SHARED_VALIDATE")
 _MAP: Final = names(mman, "MAP_", *_MAP_TYPES.values(), "MAP_TYPE")
@@ -68,7 +69,8 @@ def _of(known: Names) -> Argument:
     return lambda value: flags(value, known)
 
 
-def _open_flags(value: int) -> str:
+def open_flags(value: int) -> str:
+    """`O_RDWR|O_NONBLOCK`: how a file is open."""
     access = number(value & fcntl.O_ACCMODE, _ACCESS, "O")
     rest = value & ~fcntl.O_ACCMODE
     return f"{access}|{flags(rest, _OPEN)}" if rest else access
@@ -76,7 +78,7 @@ def _open_flags(value: int) -> str:
 
 def _openat(_: View, dirfd: int, path: str, flags_: int, mode: int = 0) -> Texts:
     makes = flags_ & fcntl.O_CREAT or flags_ & fcntl.O_TMPFILE == fcntl.O_TMPFILE
-    return [_directory(dirfd), _whole(path), _open_flags(flags_), *([_octal(mode)] if makes else [])]
+    return [_directory(dirfd), _whole(path), open_flags(flags_), *([_octal(mode)] if makes else [])]
 
 
 def _mode(value: int) -> str:
@@ -84,8 +86,12 @@ def _mode(value: int) -> str:
 
 
 def _node(value: int) -> str:
+    """A mode with its kind (`print_symbolic_mode_t()`)."""
     kind = stat.kind(value)
-    return f"{_KINDS[kind]}|{_octal(value & ~stat.S_IFMT)}" if kind in _KINDS else _octal(value)
+    if kind not in _KINDS:
+        return _octal(value)
+    special = [name for bit, name in _SPECIAL if value & bit]
+    return "|".join([_KINDS[kind], *special, _octal(value & 0o777)])
 
 
 def _mknodat(view: View, dirfd: int, path: str, mode: int, device: int = 0) -> Texts:

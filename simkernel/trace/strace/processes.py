@@ -8,9 +8,11 @@ from typing import Any, Final
 from simkernel.engine import MILLISECOND, SECOND
 from simkernel.trace.strace import evdev, video
 from simkernel.trace.strace.constants import flags, hexadecimal, names, number, pick
+from simkernel.trace.strace.files import open_flags
 from simkernel.trace.strace.forms import Form, Texts, View, text
 from simkernel.trace.strace.quoting import hexadecimal_string
 from simkernel.uapi import fcntl, ioctl, ioctls, poll, sched, signal, wait
+from simkernel.uapi.structure import S32
 from simkernel.uapi.utsname import Utsname
 from simkernel.uapi.video.ioctls import VIDIOC_NAMES
 
@@ -20,14 +22,13 @@ _HANDLERS: Final = names(signal, "SIG_", "SIG_BLOCK", "SIG_UNBLOCK", "SIG_SETMAS
 _COMMANDS: Final = names(fcntl, "F_")
 _ASKING: Final = frozenset(pick(fcntl, "F_", "GETFD GETFL GETOWN GETSIG GETLEASE GETPIPE_SZ GET_SEALS"))
 """Commands of fcntl() without an argument."""
-_FLAGS_OF: Final = {
-    fcntl.F_SETFL: names(fcntl, "O_"),
-    fcntl.F_SETFD: {fcntl.FD_CLOEXEC: "FD_CLOEXEC"},
-}
+_FLAGS_OF: Final = {fcntl.F_SETFD: {fcntl.FD_CLOEXEC: "FD_CLOEXEC"}}
 _FILE_FLAGS: Final = names(fcntl, "O_")
 _CLONE_FLAGS: Final = names(sched, "CLONE_")
 _WAIT_FLAGS: Final = pick(wait, "W", "NOHANG UNTRACED CONTINUED")
 _IOCTLS: Final = {**names(ioctls, "FIO"), **VIDIOC_NAMES}
+_COUNTS: Final = frozenset({ioctls.FIONREAD, ioctls.SIOCOUTQ, ioctls.FIONBIO, ioctls.FIOASYNC})
+"""Requests with an int for an argument."""
 _DIRECTIONS: Final = {ioctl._IOC_READ: "_IOC_READ", ioctl._IOC_WRITE: "_IOC_WRITE"}
 
 Pairs = Sequence[tuple[int, int]]
@@ -50,10 +51,39 @@ def _descriptors(pairs: Pairs, what: str) -> str:
     return f"[{', '.join(f'{{fd={fd}, {what}={flags(events, _EVENTS)}}}' for fd, events in pairs)}]"
 
 
+def _select(_: View, sets: Sequence[Sequence[int]], timeout: int | None = None) -> Texts:
+    """What glibc's select() calls."""
+    highest = max((fd for fds in sets for fd in fds), default=-1)
+    whole, rest = divmod(timeout or 0, SECOND)
+    waits = "NULL" if timeout is None else f"{{tv_sec={whole}, tv_nsec={rest}}}"
+    return [str(highest + 1), *(_set(fds) if fds else "NULL" for fds in sets), waits, "NULL"]
+
+
+def _select_result(ready: Sequence[Sequence[int]], *_: object) -> str:
+    """What is ready; strace says how much time is left, too."""
+    told = [f"{name} {_set(fds)}" for name, fds in zip(("in", "out", "except"), ready, strict=True) if fds]
+    return f"{sum(map(len, ready))} ({', '.join(told)})" if told else "0 (Timeout)"
+
+
+def _set(fds: Sequence[int]) -> str:
+    return f"[{' '.join(map(str, fds))}]"
+
+
+def _fcntl_result(result: int, fd: int, command: int, argument: int = 0) -> str:
+    """What a question about flags came to: the number, and what it stands for (`RVAL_HEX`)."""
+    if command == fcntl.F_GETFL:
+        return f"{hexadecimal(result)} (flags {open_flags(result)})"
+    if command == fcntl.F_GETFD and result:
+        return f"{hexadecimal(result)} (flags {flags(result, _FLAGS_OF[fcntl.F_SETFD])})"
+    return str(result)
+
+
 def _fcntl(_: View, fd: int, command: int, argument: int = 0) -> Texts:
     name = number(command, _COMMANDS, "F")
     if command in _ASKING:
         return [str(fd), name]
+    if command == fcntl.F_SETFL:
+        return [str(fd), name, open_flags(argument)]
     known = _FLAGS_OF.get(command)
     return [str(fd), name, str(argument) if known is None else flags(argument, known)]
 
@@ -77,6 +107,8 @@ def _ioctl_argument(_: View, result: object, fd: int, request: int, argument: in
     if isinstance(argument, int):
         address = ioctl._IOC_SIZE(request)  # where there is none, the number itself is meant
         return [hexadecimal(argument) if address else f"[{int(argument)}]"]
+    if request in _COUNTS and len(argument) >= S32.size:
+        return [f"[{S32.unpack_from(argument)[0]}]"]
     return [video.argument(request, argument, result is not None) or hexadecimal_string(argument)]
 
 
@@ -142,7 +174,9 @@ def _pid(result: Any, *_: object) -> str:
 
 FORMS: Final = {
     "poll": Form(_poll, result=_poll_result),
-    "fcntl": Form(_fcntl),
+    "select": Form(_select, result=_select_result, name="pselect6"),
+    "close_range": Form(lambda _, first, last, value=0: [str(first), str(last), str(value)]),
+    "fcntl": Form(_fcntl, result=_fcntl_result),
     "ioctl": Form(_ioctl, _ioctl_argument),
     "nanosleep": Form(_sleep, name="clock_nanosleep"),
     "exit": Form(_plain, name="exit_group"),

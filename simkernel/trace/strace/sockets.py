@@ -10,7 +10,10 @@ from simkernel.trace.strace.constants import Names, flags, names, number, pick
 from simkernel.trace.strace.forms import Form, Texts, View
 from simkernel.trace.strace.quoting import hexadecimal_string
 from simkernel.uapi import netlink, socket
+from simkernel.uapi.socket import Ucred
 from simkernel.uapi.structure import U32
+
+NO_ID: Final = 0xFFFFFFFF
 
 _FAMILIES: Final = names(socket, "AF_")
 _TYPES: Final = pick(socket, "SOCK_", "STREAM DGRAM RAW RDM SEQPACKET DCCP PACKET")
@@ -134,7 +137,15 @@ def _filled_option(_: View, result: bytes | None, fd: int, level: int, option: i
     if result is None:
         return ["NULL", f"[{length}]"]
     filled = f"[{length}]" if len(result) == length else f"[{length} => {len(result)}]"
+    if (level, option) == (socket.SOL_SOCKET, socket.SO_PEERCRED) and len(result) == Ucred.SIZE:
+        pid, uid, gid = Ucred.LAYOUT.unpack(result)
+        return [f"{{pid={pid}, uid={_id(uid)}, gid={_id(gid)}}}", filled]
     return [_option_value(result), filled]
+
+
+def _id(number: int) -> str:
+    """A user's or group's number; -1 is nobody's."""
+    return "-1" if number == NO_ID else str(number)
 
 
 FORMS: Final = {

@@ -113,6 +113,37 @@ LINES: list[tuple[list[Record], str]] = [
         call("mknodat", -100, "/tmp/f1", 0o010600, 0, result=None),
         'mknodat(AT_FDCWD, "/tmp/f1", S_IFIFO|0600) = 0',
     ),
+    (
+        call("fcntl", 4, fcntl.F_GETFL, result=0o104002),
+        "fcntl(4, F_GETFL)                 = 0x8802 (flags O_RDWR|O_NONBLOCK|O_LARGEFILE)",
+    ),
+    (
+        call("fcntl", 4, fcntl.F_GETFD, result=1),
+        "fcntl(4, F_GETFD)                 = 0x1 (flags FD_CLOEXEC)",
+    ),
+    (call("fcntl", 4, fcntl.F_GETFD, result=0), "fcntl(4, F_GETFD)                 = 0"),
+    (
+        call("ioctl", 4, 0x541B, memoryview(b"\5" + bytes(1000)), result=0),
+        "ioctl(4, FIONREAD, [5])           = 0",
+    ),
+    (
+        call("select", ([4, 6], [5], []), 500_000_000, result=([4], [5], [])),
+        "pselect6(7, [4 6], [5], NULL, {tv_sec=0, tv_nsec=500000000}, NULL) = 2 (in [4], out [5])",
+    ),
+    (
+        call("select", ([4], [], []), 1, result=([], [], [])),
+        "pselect6(5, [4], NULL, NULL, {tv_sec=0, tv_nsec=1}, NULL) = 0 (Timeout)",
+    ),
+    (
+        call("select", ([], [], []), error=4),
+        "pselect6(0, NULL, NULL, NULL, NULL, NULL) = -1 EINTR (Interrupted system call)",
+    ),
+    (call("fcntl", 4, fcntl.F_SETFL, 0o4000, result=0), "fcntl(4, F_SETFL, O_RDONLY|O_NONBLOCK) = 0"),
+    (
+        call("fstat", 3, result=status(0o041777, st_size=60)),
+        "fstat(3, {st_mode=S_IFDIR|S_ISVTX|0777, st_size=60, ...}) = 0",
+    ),
+    (call("close_range", 41, 49, result=None), "close_range(41, 49, 0)            = 0"),
     (call("umask", 0o22, result=0o22), "umask(022)                        = 022"),
     (call("getcwd", result="/tmp"), 'getcwd("/tmp", 4096)              = 5'),
     (call("memfd_create", "m", 1, result=14), 'memfd_create("m", MFD_CLOEXEC)    = 14'),
