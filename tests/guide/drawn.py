@@ -35,6 +35,7 @@ from simkernel.kernel.netlink.route import lacking
 from simkernel.kernel.syscall.table import GROUPS
 from simkernel.trace.diagram import Diagram
 from simkernel.uapi import rtnetlink
+from tests.guide import drawn_ipc
 
 ROOT = Path(__file__).resolve().parents[2]
 FENCED: Final = re.compile(r"^```\w+\n\Z", re.MULTILINE)
@@ -160,6 +161,21 @@ def recorded_cases() -> str:
     return _table(("recorded cases", "what is compared"), rows)
 
 
+def ways() -> str:
+    """What each way between programs and drivers can do, from a run of the comparison."""
+    return drawn_ipc.abilities(_table)
+
+
+def ways_in_calls() -> str:
+    """What each makes of calls and copies."""
+    return drawn_ipc.calls_and_copies(_table)
+
+
+def ways_end() -> str:
+    """The runs that show where each ends."""
+    return drawn_ipc.limits(_table)
+
+
 def options_of_run() -> str:
     """What `simkernel run` takes, from the command itself."""
     rows = []
@@ -254,6 +270,9 @@ DRAWINGS: Final = (
     Drawing("modelled", system_calls),
     Drawing("modelled", lacking_route_messages),
     Drawing("modelled", recorded_cases),
+    Drawing("ipc", ways),
+    Drawing("ipc", ways_in_calls),
+    Drawing("ipc", ways_end),
     Drawing("questions", netlink_question),
     Drawing("questions", hardware_question),
     Drawing("questions", drivers_question),

@@ -1,0 +1,79 @@
+"""Tables of the guide that a run of the comparison draws: what does not depend on any price."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from functools import cache
+from typing import Any, Final
+
+from simkernel.cli import stories
+from simkernel.scenario import Run, Table, Text
+
+Draw = Callable[[tuple[str, ...], Iterable[tuple[str, ...]]], str]
+
+KIB: Final = 1024
+HOW_MANY: Final = re.compile(r"(?<=lost) \d+|: \d+ calls|: 3 of 3|(?<=up): \d+")
+"""What depends on how fast things are, or says no more than the word before it."""
+ASKED: Final = 64 * KIB
+"""Bytes of the question that is shown."""
+TO_DRIVER: Final = ("netlink", "ioctl", "read", "mmap", "sysfs")
+
+
+@cache
+def _run() -> Run:
+    """Few of each: what is shown here does not become more exact by more."""
+    parameters = {"messages": 10, "size": ASKED, "frame": "640x480"}
+    return stories.load(stories.find("ipc")).run(parameters=parameters)
+
+
+def abilities(table: Draw) -> str:
+    """What each way can do."""
+    parts = [part for part in _run().parts if isinstance(part, Table)][:3]
+    columns = ("way", *(column for part in parts for column in part.columns[1:]))
+    rows = zip(*(part.rows for part in parts), strict=True)
+    return table(
+        columns,
+        [
+            (f"`{row[0][0]}`", *(HOW_MANY.sub("", str(cell)) for each in row for cell in each[1:]))
+            for row in rows
+        ],
+    )
+
+
+def calls_and_copies(table: Draw) -> str:
+    """Calls, and copies of each byte, for a question, an event and a frame.
+
+    How often programs are called that pass bytes in a row depends on who is how fast: that is left out.
+    """
+    metrics = _run().metrics
+    jobs = [{row["way"]: row for row in metrics[job]} for job in ("questions", "events", "frames")]
+    rows = []
+    for way, event in jobs[1].items():
+        many = "many" if event["calls"] > 4 else f"{event['calls']:g}; {event['many_calls']:g}"
+        rows.append((f"`{way}`", _cell(jobs[0][way]), many, _cell(jobs[2][way])))
+    return table(
+        ("way", "question of 64 KiB", "calls for an event: 1 listener; 10", "frame of 640x480"), rows
+    )
+
+
+def _cell(row: dict[str, Any]) -> str:
+    if row["why"]:
+        return str(row["why"])
+    copies = _count(round(row["copies"], 1), "copy", "copies")
+    return f"{_count(row['calls'], 'call', 'calls')}, {copies}" if row["way"] in TO_DRIVER else copies
+
+
+def _count(number: float, one: str, many: str) -> str:
+    return f"{number:g} {one if number == 1 else many}"
+
+
+def limits(table: Draw) -> str:
+    """The run that shows where each way ends."""
+    rows = []
+    for part in _run().parts:
+        if isinstance(part, Text) and "\n  simkernel run ipc" in part.text:
+            way, _, rest = part.text.partition(": ")
+            command = " ".join(rest.partition("\n  ")[2].replace("\\\n", " ").split())
+            rows.append((f"`{way}`", f"`{command}`"))
+    return table(("where it ends", "the run that shows it"), rows)
