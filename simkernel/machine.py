@@ -14,8 +14,8 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 from random import Random
-from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from types import MappingProxyType, TracebackType
+from typing import TYPE_CHECKING, Any, Final
 
 from simkernel.application.app import App
 from simkernel.application.module import modprobe
@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 SHIPPED_MODULES = shipped("drivers")
 
 BOOT = millis(1)
+PYTHON: Final = MappingProxyType({SIGPIPE: SIG_IGN})
+"""What Python's interpreter does about signals as it starts: a program gets EPIPE."""
 """How long before 0 the machine is switched on: time enough for udevd to listen."""
 
 
@@ -116,7 +118,6 @@ class Machine:
         self.engine = Engine(seed, start=-BOOT)
         self.bus = Bus(self.engine)
         self.debug = debug
-        self._apps: dict[Task, App] = {}
         self._facades: list[Blocking] = []
         self._closed = False
         costs = costs or CostModel()
@@ -248,10 +249,10 @@ class Machine:
     def app(self, owner: Task) -> App:
         """The view that a task has of this machine.
 
-        As Python's interpreter does when it starts, it lets SIGPIPE be ignored: a program gets EPIPE.
+        Signals are to it as to Python's interpreter, unless it has been said otherwise.
         """
-        owner.signals.handlers.setdefault(SIGPIPE, SIG_IGN)
-        app = self._apps[owner] = App(self, owner)
+        owner.signals.set_defaults(PYTHON)
+        owner.application = app = App(self, owner)
         return app
 
     def specification(self, family: str) -> Spec:
@@ -314,8 +315,8 @@ class Machine:
         return status >> 8
 
     def _on_death(self, task: Task, failure: BaseException | None) -> None:
-        app = self._apps.pop(task, None)
-        if app is None or self._closed or failure is not None:
+        app = task.application
+        if not isinstance(app, App) or self._closed or failure is not None:
             return
         if lost := app.never_awaited():
             hint = "" if self.debug else "; Machine(debug=True) says where"

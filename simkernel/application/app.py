@@ -64,7 +64,7 @@ class System(Protocol):
 class App(Descriptors, Paths):
     """One program's view of the machine."""
 
-    __slots__ = ("__weakref__", "_debug", "_last", "_lost", "_system", "owner")
+    __slots__ = ("_debug", "_last", "_lost", "_system", "owner")
 
     def __init__(self, system: System, owner: Any) -> None:
         self._system = system

@@ -37,7 +37,7 @@ PAUSE = MILLISECOND
 class Socket:
     """One end of a netlink protocol."""
 
-    __slots__ = ("__weakref__", "_app", "_fd", "_timeout", "family", "proto", "type")
+    __slots__ = ("_app", "_fd", "_timeout", "family", "proto", "type")
 
     def __init__(self, app: App, fd: int, family: int, type: int, proto: int) -> None:
         self._app = app

@@ -5,9 +5,11 @@ does, at one instant of the clock.  Code in a section charges what it costs; `ti
 instant plus what has been charged so far, and what a section causes is scheduled relative to that
 (SystemC calls this temporal decoupling).  The next section starts with nothing charged.
 
-The queue is simpy's own.  Our events on it are `Timer`s and plain tuples, which `run` handles in
-place; events of simpy itself are handed to simpy.  The order of what happens at the same instant is
-that of the queue: first come, first served.
+What is to happen is an entry (time, priority, number, ...) in one of two places, and the least of all
+is next: so the order of what happens at the same instant is first come, first served.  `queue` is simpy's
+own heap; on it are our `Timer`s, and events of simpy, which are handed to simpy.  How a task goes on is
+most often later than all that is known of by then, as when one message wakes a thousand: those entries
+stand in `line`, in their order, where coming and going costs nothing.
 
 Where a section ends with nothing but going on later, and the queue has nothing to do until then, the
 clock is set forward at once (`pass_charged`): the same things happen in the same order, without the
@@ -16,8 +18,10 @@ queue.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from heapq import heappop, heappush
+from math import inf
 from types import MethodType
 from typing import Any
 
@@ -66,7 +70,9 @@ class Engine(simpy.Environment):
         self.horizon = LONG_AGO
         """The instant before which they do."""
         self.queue: list[Any] = self._queue
-        """What is to happen: a heap of (time, priority, number, what)."""
+        """What is to happen, as a heap."""
+        self.line: deque[Any] = deque()
+        """And in its order: (time, priority, number, function, and its three arguments)."""
         self.rng = Streams(seed)
         self.trace = Tracer(self.time)
         self.running = False
@@ -111,7 +117,12 @@ class Engine(simpy.Environment):
 
         How a task goes on: that cannot be cancelled, and so needs no `Timer`.
         """
-        heappush(self._queue, (time, NORMAL, next(self._eid), (function, one, two, three)))  # type: ignore[misc]
+        entry = (time, NORMAL, next(self._eid), function, one, two, three)
+        line = self.line
+        if not line or line[-1][0] <= time:
+            line.append(entry)
+        else:
+            heappush(self.queue, entry)
 
     def pass_charged(self) -> bool:
         """Let what was charged pass and begin a new section then; False if others come first.
@@ -119,7 +130,11 @@ class Engine(simpy.Environment):
         For a section whose last act would be `resume_at(time(), ...)`: it goes on in place.
         """
         time = self.now + self.charged
-        if time >= self.horizon or ((queue := self.queue) and queue[0][0] <= time):
+        if (
+            time >= self.horizon
+            or ((line := self.line) and line[0][0] <= time)
+            or ((queue := self.queue) and queue[0][0] <= time)
+        ):
             return False
         self.now = time
         self.charged = 0
@@ -146,13 +161,19 @@ class Engine(simpy.Environment):
 
     def next_time(self) -> int | None:
         """When the next event happens; None if there is none."""
-        return int(self._queue[0][0]) if self._queue else None
+        return min((int(first[0][0]) for first in (self.queue, self.line) if first), default=None)
+
+    def peek(self) -> float:
+        """The same as simpy has it: infinity if there is none."""
+        time = self.next_time()
+        return inf if time is None else time
 
     def step(self) -> None:
         """Process one event.  EmptySchedule if there is none."""
-        if not self._queue:
+        time = self.next_time()
+        if time is None:
             raise EmptySchedule
-        self._process(int(self._queue[0][0]) + 1, once=True)
+        self._process(time + 1, once=True)
 
     def run(self, until: Any = None) -> Any:
         """Process events up to, and not including, the instant `until` (all of them if None).
@@ -186,24 +207,27 @@ class Engine(simpy.Environment):
 
         `simpy.Environment.step()`, in place: for ours there is no more to do than this.
         """
-        queue: list[Any] = self._queue
-        trace = self.trace
-        while queue:
-            entry = heappop(queue)
-            time, _, _, what = entry
+        queue, line, trace = self.queue, self.line, self.trace
+        while queue or line:
+            lined = not queue or (line and line[0] < queue[0])
+            entry = line[0] if lined else queue[0]
+            time = entry[0]
             if time >= end:
-                heappush(queue, entry)
                 return
             self.now = time
             self.charged = 0
             trace.flow = 0
-            if type(what) is tuple:
-                function, one, two, three = what
+            if len(entry) > 4:
+                if lined:
+                    line.popleft()
+                else:
+                    heappop(queue)
+                _, _, _, function, one, two, three = entry
                 function(one, two, three)
-            elif type(what) is Timer:
+            elif type(what := entry[3]) is Timer:
+                heappop(queue)
                 what.happen()
             else:
-                heappush(queue, entry)
                 super().step()
             if once:
                 return

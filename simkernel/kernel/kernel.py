@@ -76,7 +76,7 @@ class Kernel:
 
         self.resources = Resources()
         self.preempt = Preempt(self.log, self.taints, self.current)
-        self.processes.runner.before_sleep = self.preempt.schedule
+        self.processes.runner.preempt = self.preempt
         self.oopses = Oopses(self.log, self.taints, self.current)
         self.work_queues = WorkQueues(engine, self.oopses, self.resources, self.processes.kthread)
         self.timers = Timers(

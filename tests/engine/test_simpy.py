@@ -68,3 +68,27 @@ def test_timers_and_simpy_events_share_one_queue() -> None:
         engine.call_at(time, lambda: seen.append(("timer", engine.now)))
     engine.run()
     assert seen == [("timer", 1), ("timer", 2), ("simpy", 2), ("timer", 4), ("simpy", 4), ("simpy", 6)]
+
+
+@given(st.lists(st.tuples(st.sampled_from(["task", "timer", "simpy"]), st.integers(0, 5)), max_size=30))
+def test_whatever_is_scheduled_happens_in_its_order(entries: list[tuple[str, int]]) -> None:
+    engine = Engine()
+    seen: list[tuple[int, int]] = []
+
+    def happens(number: int, *_: object) -> None:
+        seen.append((engine.now, number))
+
+    for number, (kind, time) in enumerate(entries):
+        if kind == "task":
+            engine.resume_at(time, happens, number, None, None)
+        elif kind == "timer":
+            engine.call_at(time, happens, number)
+        else:
+            engine.timeout(time).callbacks.append(lambda _, number=number: happens(number))
+    expected = sorted((time, number) for number, (_, time) in enumerate(entries))
+    assert engine.peek() == (expected[0][0] if expected else float("inf"))
+    engine.run(until=3)
+    assert seen == [each for each in expected if each[0] < 3]
+    while engine.next_time() is not None:
+        engine.step()
+    assert seen == expected

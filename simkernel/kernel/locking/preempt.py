@@ -40,45 +40,45 @@ class Preempt:
         self._log = log
         self._taints = taints
         self._current = current
-        self._interrupts = 0
-        self._locks: list[str] = []
+        self.interrupts = 0
+        self.locks: list[str] = []
         self.bugs = 0
         """How often code slept, or was about to, where it must not."""
 
     @property
     def in_interrupt(self) -> bool:
         """Whether an interrupt handler or a timer runs."""
-        return self._interrupts > 0
+        return self.interrupts > 0
 
     @property
     def in_atomic(self) -> bool:
         """Whether the current context must not sleep."""
-        return self._interrupts > 0 or bool(self._locks)
+        return self.interrupts > 0 or bool(self.locks)
 
     @property
     def count(self) -> int:
         """The count as Linux prints it: locks held, and HARDIRQ for each interrupt."""
-        return len(self._locks) + HARDIRQ * self._interrupts
+        return len(self.locks) + HARDIRQ * self.interrupts
 
     def irq_enter(self) -> None:
         """An interrupt begins."""
-        self._interrupts += 1
+        self.interrupts += 1
 
     def irq_exit(self, name: str) -> None:
         """The interrupt ends.  A lock that its handler kept is a bug, and is forgotten."""
-        self._interrupts -= 1
-        if self._locks and not self._interrupts:
-            self._bug(f"BUG: {name} returned with spinlock {self._locks[-1]} held")
-            self._locks.clear()
+        self.interrupts -= 1
+        if self.locks and not self.interrupts:
+            self._bug(f"BUG: {name} returned with spinlock {self.locks[-1]} held")
+            self.locks.clear()
 
     def lock(self, name: str) -> None:
         """A spinlock was taken."""
-        self._locks.append(name)
+        self.locks.append(name)
 
     def unlock(self, name: str) -> None:
         """A spinlock was given back."""
-        if name in self._locks:
-            self._locks.remove(name)
+        if name in self.locks:
+            self.locks.remove(name)
 
     def might_sleep(self, function: str) -> bool:
         """`function`, which may sleep, is called.  In atomic context that is a logged bug.
@@ -104,7 +104,7 @@ class Preempt:
             return
         name, pid = self._who()
         self._bug(f"BUG: scheduling while atomic: {name}/{pid}/0x{self.count:08x}")
-        self._locks.clear()
+        self.locks.clear()
 
     def _who(self) -> tuple[str, int]:
         task = self._current()

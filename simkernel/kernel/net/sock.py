@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from simkernel.kernel.task.task import Task
 
 HZ: Final = 250
-"""Ticks a second: timeouts of sockets are kept in ticks (CONFIG_HZ of the recorded kernel)."""
+"""Ticks a second: timeouts of sockets are whole ticks (CONFIG_HZ of the recorded kernel)."""
 JIFFY: Final = SECOND // HZ
 
 DEFAULT_BUFFER: Final = 212_992
@@ -47,7 +47,7 @@ class Sock(FileObject):
     """The general part of a socket (`struct sock`).
 
     `rmem` is what its queue holds in memory, at most about `rcvbuf`; `options` those options that
-    are only stored, by number; timeouts are in ticks, None is for ever.
+    are only stored, by number; `rcvtimeo` and `sndtimeo` are nanoseconds, None is for ever.
     """
 
     __slots__ = (
@@ -63,10 +63,10 @@ class Sock(FileObject):
         "protocol",
         "queue",
         "rcvbuf",
-        "receive_ticks",
+        "rcvtimeo",
         "rmem",
-        "send_ticks",
         "sndbuf",
+        "sndtimeo",
         "type",
     )
 
@@ -85,8 +85,8 @@ class Sock(FileObject):
         self.queue: deque[Skb] | None = None  # made when the first message comes: most sockets idle
         self.filter: Filter | None = None
         self.options: dict[int, int] | None = None
-        self.receive_ticks: int | None = None
-        self.send_ticks: int | None = None
+        self.rcvtimeo: int | None = None
+        self.sndtimeo: int | None = None
         self._readers: WaitQueue | None = None
         self.fasync_list: FasyncList | None = None
 
@@ -95,8 +95,15 @@ class Sock(FileObject):
     @property
     def readers(self) -> WaitQueue:
         """Who waits for something to read, or polls."""
+        queue = self.receivers
+        queue.name = queue.name or self.title
+        return queue
+
+    @property
+    def receivers(self) -> WaitQueue:
+        """The same, for who knows where it waits: without a name, of which there would be many."""
         if self._readers is None:
-            self._readers = WaitQueue(self.title)
+            self._readers = WaitQueue()
         return self._readers
 
     @property
@@ -112,16 +119,6 @@ class Sock(FileObject):
     def getpeername_bytes(self) -> bytes:
         """getpeername(2) as it is in memory; each protocol has its own."""
         raise NotImplementedError
-
-    @property
-    def rcvtimeo(self) -> int | None:
-        """Nanoseconds that a blocking receive waits; None is for ever."""
-        return None if self.receive_ticks is None else self.receive_ticks * JIFFY
-
-    @property
-    def sndtimeo(self) -> int | None:
-        """Nanoseconds that a blocking send waits; None is for ever."""
-        return None if self.send_ticks is None else self.send_ticks * JIFFY
 
     # -- as a file --------------------------------------------------------------
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, Literal
 import attrs
 
 from simkernel.kernel.net import timestamping
-from simkernel.kernel.net.sock import HZ, MAXIMUM_BUFFER, Sock
+from simkernel.kernel.net.sock import HZ, JIFFY, MAXIMUM_BUFFER, Sock
 from simkernel.kernel.net.truesize import SOCK_MIN_RCVBUF, SOCK_MIN_SNDBUF
 from simkernel.uapi import capability as cap
 from simkernel.uapi import socket as so
@@ -174,7 +174,7 @@ def _memory(sock: Sock, length: int) -> bytes:
 # -- timeouts ---------------------------------------------------------------
 
 
-def _timeout(slot: Literal["receive_ticks", "send_ticks"]) -> Option:
+def _timeout(slot: Literal["rcvtimeo", "sndtimeo"]) -> Option:
     """`sock_set_timeout()` and `sock_get_timeout()`: kept in ticks, rounded up."""
 
     def set(sock: Sock, task: Task, value: int, raw: bytes) -> None:
@@ -189,11 +189,11 @@ def _timeout(slot: Literal["receive_ticks", "send_ticks"]) -> Option:
             ticks = whole * HZ + -(-micros // (1_000_000 // HZ))
         else:
             ticks = None
-        setattr(sock, slot, ticks)
+        setattr(sock, slot, None if ticks is None else ticks * JIFFY)
 
     def get(sock: Sock, length: int) -> bytes:
-        ticks: int | None = getattr(sock, slot)
-        return _TIMEVAL.pack(ticks // HZ, ticks % HZ * (1_000_000 // HZ)) if ticks else bytes(_TIMEVAL.size)
+        ns: int | None = getattr(sock, slot)
+        return _TIMEVAL.pack(*divmod((ns or 0) // 1000, 1_000_000))
 
     return Option(get, set)
 
@@ -424,10 +424,10 @@ OPTIONS: Final[dict[int, Option]] = {
     so.SO_PEERCRED: Option(lambda sock, _: so.Ucred(*(sock.peer_creds or NO_PEER)).pack()),
     so.SO_RCVLOWAT: _stored(so.SO_RCVLOWAT, 1, _low_water_mark),
     so.SO_SNDLOWAT: Option(lambda sock, _: 1),
-    so.SO_RCVTIMEO: _timeout("receive_ticks"),
-    so.SO_SNDTIMEO: _timeout("send_ticks"),
-    so.SO_RCVTIMEO_NEW: _timeout("receive_ticks"),
-    so.SO_SNDTIMEO_NEW: _timeout("send_ticks"),
+    so.SO_RCVTIMEO: _timeout("rcvtimeo"),
+    so.SO_SNDTIMEO: _timeout("sndtimeo"),
+    so.SO_RCVTIMEO_NEW: _timeout("rcvtimeo"),
+    so.SO_SNDTIMEO_NEW: _timeout("sndtimeo"),
     so.SO_BINDTODEVICE: Option(_get_bound_device),
     so.SO_ATTACH_FILTER: Option(_get_filter, _attach_filter),
     so.SO_DETACH_FILTER: Option(set=_detach_filter),

@@ -47,33 +47,28 @@ Create = Callable[[Task, int, int], SocketObject | Awaitable[SocketObject]]
 
 
 class BlockedReceive(BlockedCall):
-    """A receive that waits for something to receive."""
+    """A receive that waits for something to receive.
 
-    __slots__ = ("_control_size", "_flags", "_size")
+    There is no constructor: `recvfrom()` makes it and fills it in, in half the time.
+    """
 
-    def __init__(
-        self,
-        sock: SocketObject,
-        file: OpenFile,
-        deadline: int | None,
-        size: int,
-        control_size: int,
-        flags: int,
-    ) -> None:
-        self.file = file.get()
-        self.queue = sock.readers
-        self.deadline = deadline
-        self.exclusive = True
-        self.timer = None
-        self.sleeper = None
-        self._size = size
-        self._control_size = control_size
-        self._flags = flags
+    __slots__ = ("control_size", "flags", "size")
+
+    exclusive = True
+    control_size: int
+    flags: int
+    size: int
+
+    @property
+    def where(self) -> str:
+        sock = self.file.socket
+        assert sock is not None
+        return sock.title
 
     def retry(self, task: Task) -> Received | None:
         sock = self.file.socket
         assert sock is not None
-        return sock.recvmsg(task, self._size, self._control_size, self._flags)
+        return sock.recvmsg(task, self.size, self.control_size, self.flags)
 
 
 class SocketCalls:
@@ -101,6 +96,7 @@ class SocketCalls:
         self._kernel = kernel
         self._engine = kernel.engine
         self._trace = kernel.engine.trace
+        self._receive_wait = kernel.costs.receive_wait
         self._families = kernel.socket_families
         self._unmodelled = kernel.unmodelled
 
@@ -280,9 +276,17 @@ class SocketCalls:
             return received
         if flags & MSG_DONTWAIT or file.flags & O_NONBLOCK:
             raise os_error(EAGAIN)
-        self._engine.charged += self._kernel.costs.receive_wait
-        deadline = None if sock.rcvtimeo is None else self._deadline(sock.rcvtimeo)
-        return BlockedReceive(sock, file, deadline, size, control_size, flags)
+        self._engine.charged += self._receive_wait
+        file.references += 1  # OpenFile.get()
+        blocked = BlockedReceive()
+        blocked.file = file
+        blocked.queue = sock.receivers
+        blocked.deadline = None if sock.rcvtimeo is None else self._deadline(sock.rcvtimeo)
+        blocked.timer = None
+        blocked.size = size
+        blocked.control_size = control_size
+        blocked.flags = flags
+        return blocked
 
     def recvmsg(
         self, task: Task, fd: int, size: int, control_size: int, flags: int = 0

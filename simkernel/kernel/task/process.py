@@ -151,7 +151,7 @@ class Processes:
             parent,
         )
         child.flow = parent.flow
-        child.signals = Signals(dict(parent.signals.handlers))
+        child.signals = Signals(parent.signals.handlers)
         child.inherit_fs(parent)
         return child
 
@@ -159,7 +159,7 @@ class Processes:
         """A new thread in the process of `leader`: its files and signal handlers are the process's."""
         leader.files.users += 1
         thread = self._new(comm, leader.credentials, leader.files, leader.net, leader.parent, leader.tgid)
-        thread.signals = Signals(leader.signals.handlers)
+        thread.signals = Signals(leader=leader.signals)
         thread.share(leader)
         return thread
 
@@ -289,7 +289,7 @@ class Processes:
             self.init.children.append(child)
             if child.state is State.ZOMBIE:
                 self.reap(child)
-        task.children = []
+        task.children.clear()
 
     def _notify_parent(self, task: Task) -> None:
         parent = task.parent

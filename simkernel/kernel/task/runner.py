@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
 from types import CoroutineType
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from simkernel.engine import (
     APPLICATION,
@@ -33,6 +33,9 @@ from simkernel.kernel.task.task import Task
 from simkernel.kernel.task.wait import BlockedCall, Elapse, Sleep, Sleeping, WouldBlock
 from simkernel.uapi import signal as uapi_signal
 from simkernel.uapi.errno import EAGAIN, EINTR, os_error
+
+if TYPE_CHECKING:
+    from simkernel.kernel.locking.preempt import Preempt
 
 Handler = Callable[..., Any]
 Exit = Callable[[Task, int, BaseException | None, bool], None]
@@ -64,14 +67,15 @@ class Runner:
         self._entry_cost = scheduler.costs.syscall
         self._completes = scheduler.completes
         self._ready = scheduler.ready
+        self._release = scheduler.release
         self._wake_cost = scheduler.costs.wake
         self._tell_woken = self._woken
         self.current: Task | None = None
         self.system_calls = 0
         self._stop: BaseException | None = None
         """What a call raised that no program is to catch, until the program is back."""
-        self.before_sleep: Callable[[], None] = _nothing
-        """Called as a task goes to sleep, to see whether it may."""
+        self.preempt: Preempt | None = None
+        """Says whether a task may go to sleep."""
 
     # -- beginning ----------------------------------------------------------
 
@@ -193,6 +197,7 @@ class Runner:
         time = engine.now + engine.charged
         if (
             time >= engine.horizon
+            or ((line := engine.line) and line[0][0] <= time)
             or ((queue := engine.queue) and queue[0][0] <= time)
             or task.signals.pending
         ):
@@ -323,7 +328,9 @@ class Runner:
             self.current = None
 
     def _sleep(self, task: Task, sleep: Sleeping) -> None:
-        self.before_sleep()
+        preempt = self.preempt
+        if preempt is not None and (preempt.interrupts or preempt.locks):
+            preempt.schedule()
         task.flow = self._trace.flow
         if task.signals.pending and sleep.interruptible:
             self._completes(task, self._resume, None, os_error(EINTR))
@@ -333,7 +340,8 @@ class Runner:
         if sleep.deadline is not None:
             at = max(sleep.deadline, self._engine.time())
             sleep.timer = self._engine.call_at(at, sleep.wake, False)
-        self.scheduler.release(task)
+        release = self._release
+        release(task)
 
     def _elapse(self, task: Task) -> None:
         task.flow = self._trace.flow
@@ -344,7 +352,8 @@ class Runner:
         self._engine.charged += self._wake_cost
         if (emit := self._trace.emit) is not None:
             emit("sched_wakeup", KERNEL, "sched", pid=task.pid, comm=task.comm)
-        self._ready(task, self._resume, woken, error)
+        ready = self._ready
+        ready(task, self._resume, woken, error)
 
     def _resume(self, task: Task, woken: bool | None, error: BaseException | None) -> None:
         """A sleep has ended.  A call that was blocked tries again, and waits again if it cannot go on yet."""
@@ -377,7 +386,11 @@ class Runner:
             except Exception as bug:
                 raise self._internal(task, bug) from bug
         task.blocked = None
-        blocked.file.put()
+        file = blocked.file
+        if file.references == 1:
+            file.put()
+        else:
+            file.references -= 1
         if type(result) is CoroutineType:
             task.frame = result
             self._drive(task, None, None)
@@ -472,10 +485,6 @@ class Runner:
         task.call = None
         self._on_exit(task, status, failure, group)
         self.scheduler.release(task)
-
-
-def _nothing() -> None:
-    pass
 
 
 def _is_over(call: Call[Any]) -> NoReturn:

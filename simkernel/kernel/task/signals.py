@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Final
 
 from simkernel.uapi.errno import EINVAL, os_error
 from simkernel.uapi.signal import (
@@ -16,20 +18,29 @@ from simkernel.uapi.signal import (
 
 Handler = int | Callable[[int], None]
 """SIG_DFL, SIG_IGN or a function that takes the signal's number."""
+Handlers = Mapping[int, Handler]
+NO_HANDLERS: Final[Handlers] = MappingProxyType({})
 
 
 class Signals:
     """Pending signals and dispositions.  A standard signal is pending once, however often sent.
 
     `exit_status` is that of a process which is ending: its threads end with it, one after the other.
+    What is done about signals is the whole process's: a thread's `Signals` ask those of the `leader`.
     """
 
-    __slots__ = ("exit_status", "handlers", "pending")
+    __slots__ = ("_handlers", "_leader", "exit_status", "pending")
 
-    def __init__(self, handlers: dict[int, Handler] | None = None) -> None:
-        self.handlers: dict[int, Handler] = {} if handlers is None else handlers
+    def __init__(self, handlers: Handlers = NO_HANDLERS, leader: Signals | None = None) -> None:
+        self._handlers = handlers
+        self._leader: Signals | None = None if leader is None else leader._leader or leader
         self.pending: tuple[int, ...] = ()
         self.exit_status: int | None = None
+
+    @property
+    def handlers(self) -> Handlers:
+        """What is done about signals, by number; this mapping does not change, and children share it."""
+        return (self._leader or self)._handlers
 
     def set_handler(self, number: int, handler: Handler) -> Handler:
         """Set what `number` does; returns what it did.  EINVAL for what cannot be changed."""
@@ -37,8 +48,13 @@ class Signals:
         if number in UNCATCHABLE:
             raise os_error(EINVAL)
         old = self.handlers.get(number, SIG_DFL)
-        self.handlers[number] = handler
+        (self._leader or self)._handlers = {**self.handlers, number: handler}
         return old
+
+    def set_defaults(self, handlers: Handlers) -> None:
+        """Set what these signals do, where nothing has been set."""
+        if not handlers.keys() <= self.handlers.keys():
+            (self._leader or self)._handlers = {**handlers, **self.handlers} if self.handlers else handlers
 
     def ignored(self, number: int) -> bool:
         """Whether sending `number` has no effect at all (`sig_ignored()`)."""

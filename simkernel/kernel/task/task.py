@@ -42,16 +42,18 @@ class Task:
     """
 
     __slots__ = (
+        "_children",
+        "_comm",
         "_fs",
         "_mm",
         "_state",
+        "_track",
         "_wait_child",
         "alive",
+        "application",
         "blocked",
         "busy_until",
         "call",
-        "children",
-        "comm",
         "cpu",
         "credentials",
         "enter",
@@ -71,7 +73,6 @@ class Task:
         "signals",
         "sleep",
         "tgid",
-        "track",
     )
 
     enter: Callable[[Call[Any]], Any]
@@ -89,13 +90,13 @@ class Task:
     ) -> None:
         self.pid = pid
         self.tgid = tgid
-        self.comm = comm
-        self.track = f"{comm}/{pid}"
+        self._comm = comm
+        self._track: str | None = None
         self.credentials = credentials
         self.files = files
         self.net = net
         self.parent = parent
-        self.children: list[Task] = []
+        self._children: list[Task] | None = None
         self._wait_child: WaitQueue | None = None
         self._mm: UserMemory | None = None
         self._fs: FsContext | None = None
@@ -110,6 +111,8 @@ class Task:
         self.sleep: Sleeping | None = None
         self.blocked: BlockedCall | None = None
         self.on_result: OnResult | None = None
+        self.application: object | None = None
+        """What whoever runs its program keeps for it."""
         self.flow = 0
         self.own_flow = 0
         self.cpu: Cpu | None = None
@@ -119,6 +122,28 @@ class Task:
 
     def __repr__(self) -> str:
         return f"<task {self.track}>"
+
+    @property
+    def comm(self) -> str:
+        """What it is called, which may change."""
+        return self._comm
+
+    @comm.setter
+    def comm(self, comm: str) -> None:
+        self._track = self.track
+        self._comm = comm
+
+    @property
+    def track(self) -> str:
+        """What traces call it: what it was called first, and its number."""
+        return self._track or f"{self._comm}/{self.pid}"
+
+    @property
+    def children(self) -> list[Task]:
+        """Its children that nobody has waited for.  Most tasks never have any."""
+        if self._children is None:
+            self._children = []
+        return self._children
 
     @property
     def state(self) -> State:

@@ -47,57 +47,66 @@ class WaitQueue:
     stands before the others, the last to come first (`add_wait_queue()`).
     """
 
-    __slots__ = ("_waiters", "name")
+    __slots__ = ("_first", "_others", "name")
 
     def __init__(self, name: str = "") -> None:
         self.name = name
-        self._waiters: list[Waiter] | None = None  # made when first needed: most queues stay empty
+        self._first: Waiter | None = None
+        self._others: list[Waiter] | None = None  # made when first needed: most queues have one place
 
     def __bool__(self) -> bool:
-        return bool(self._waiters)
+        return self._first is not None
 
     def __len__(self) -> int:
-        return len(self._waiters) if self._waiters else 0
+        return len(self._waiters())
+
+    def _waiters(self) -> tuple[Waiter, ...]:
+        return () if self._first is None else (self._first, *(self._others or ()))
 
     def add(self, waiter: Waiter) -> None:
         """Let a waiter stand in the queue: at its end if it is exclusive, else at its beginning."""
-        if not self._waiters:
-            self._waiters = [waiter]
-        elif waiter.exclusive:
-            self._waiters.append(waiter)
+        if self._first is None:
+            self._first = waiter
+        elif not waiter.exclusive:
+            self.add_first(waiter)
+        elif self._others:
+            self._others.append(waiter)
         else:
-            self._waiters.insert(0, waiter)
+            self._others = [waiter]
 
     def add_first(self, waiter: Waiter) -> None:
         """The same, at its beginning in any case (`__add_wait_queue_exclusive()`)."""
-        self._waiters = [waiter, *(self._waiters or ())]
+        if self._first is not None:
+            self._others = [self._first, *(self._others or ())]
+        self._first = waiter
 
     def discard(self, waiter: Waiter) -> None:
         """Take a waiter out, if it is in."""
-        if self._waiters and waiter in self._waiters:
-            self._waiters.remove(waiter)
+        others = self._others
+        if self._first is waiter:
+            self._first = others.pop(0) if others else None
+        elif others and waiter in others:
+            others.remove(waiter)
 
     def wake_up(self) -> None:
         """Wake whoever is not exclusive, and one who is."""
-        waiters = self._waiters
-        if waiters:
-            if len(waiters) == 1:
-                waiters[0].wake(True)
-            else:
+        first = self._first
+        if first is not None:
+            if self._others:
                 self.wake_up_poll(0)
+            else:
+                first.wake(True)
 
     def wake_up_poll(self, events: int) -> None:
         """The same, but those who poll for none of `events` are passed over (`wake_up_poll()`)."""
-        if self._waiters:
-            for waiter in tuple(self._waiters):
-                if waiter.wake_for(self, events) and waiter.exclusive:
-                    return
+        for waiter in self._waiters():
+            if waiter.wake_for(self, events) and waiter.exclusive:
+                return
 
     def wake_up_all(self) -> None:
         """Wake everyone."""
-        if self._waiters:
-            for waiter in tuple(self._waiters):
-                waiter.wake(True)
+        for waiter in self._waiters():
+            waiter.wake(True)
 
 
 class WouldBlock(Exception):
@@ -132,16 +141,14 @@ class Sleeping:
     A signal ends it with EINTR if it is `interruptible`.
     """
 
-    __slots__ = ("deadline", "exclusive", "sleeper", "timer", "woken")
+    __slots__ = ("deadline", "sleeper", "timer", "woken")
 
     interruptible: bool = True
-
-    def __init__(self, deadline: int | None, exclusive: bool) -> None:
-        self.deadline = deadline
-        self.exclusive = exclusive
-        self.timer: Timer | None = None
-        self.sleeper: Task | None = None
-        self.woken: Woken | None = None
+    exclusive: bool
+    deadline: int | None
+    sleeper: Task | None
+    timer: Timer | None
+    woken: Woken | None
 
     @property
     def queues(self) -> tuple[WaitQueue, ...]:
@@ -185,7 +192,7 @@ class Sleeping:
 class Sleep(Sleeping):
     """What sleeping code awaits: True if it was woken, False if the deadline passed."""
 
-    __slots__ = ("_queues", "interruptible")
+    __slots__ = ("_queues", "exclusive", "interruptible")
 
     def __init__(
         self,
@@ -194,7 +201,11 @@ class Sleep(Sleeping):
         deadline: int | None = None,
         exclusive: bool = False,
     ) -> None:
-        super().__init__(deadline, exclusive)
+        self.deadline = deadline
+        self.timer = None
+        self.sleeper = None
+        self.woken = None
+        self.exclusive = exclusive
         self._queues = queues
         self.interruptible = interruptible
 
@@ -211,23 +222,40 @@ class BlockedCall(Sleeping):
 
     The runner does for it what a coroutine would do with `sleep_on`: after each wake-up it tries
     again.  `file` is held meanwhile, so that whoever closes the descriptor does not take it away.
-    When the deadline passes the call fails with EAGAIN.
+    When the deadline passes the call fails with EAGAIN.  It stands in one queue.
     """
 
     __slots__ = ("file", "queue")
 
-    def __init__(self, queue: WaitQueue, file: OpenFile, deadline: int | None, exclusive: bool) -> None:
-        self.deadline = deadline
-        self.exclusive = exclusive
-        self.timer = None
-        self.sleeper = None
-        self.woken = None
-        self.queue = queue
-        self.file = file.get()
+    file: OpenFile
+    queue: WaitQueue
 
     @property
     def queues(self) -> tuple[WaitQueue, ...]:
         return (self.queue,)
+
+    def begin(self, sleeper: Task, woken: Woken) -> None:
+        self.sleeper = sleeper
+        self.woken = woken
+        queue = self.queue
+        if queue._first is None:
+            queue._first = self
+        else:
+            queue.add(self)
+
+    def wake(self, woken: bool) -> None:
+        sleeper, tell = self.sleeper, self.woken
+        if sleeper is not None and tell is not None:
+            self.sleeper = None
+            queue = self.queue
+            if queue._first is self and not queue._others:
+                queue._first = None
+            else:
+                queue.discard(self)
+            if self.timer is not None:
+                self.timer.cancel()
+                self.timer = None
+            tell(sleeper, woken, None)
 
     def retry(self, task: Task) -> Any:
         """The operation once more: its result, None if there is still nothing, or WouldBlock."""
@@ -241,7 +269,7 @@ class BlockedCall(Sleeping):
 class Blocked(BlockedCall):
     """A blocked call that goes on with any function, which `WouldBlock` may change."""
 
-    __slots__ = ("_retry",)
+    __slots__ = ("_retry", "exclusive")
 
     def __init__(
         self,
@@ -251,7 +279,13 @@ class Blocked(BlockedCall):
         deadline: int | None,
         exclusive: bool,
     ) -> None:
-        super().__init__(queue, file, deadline, exclusive)
+        self.deadline = deadline
+        self.timer = None
+        self.sleeper = None
+        self.woken = None
+        self.queue = queue
+        self.file = file.get()
+        self.exclusive = exclusive
         self._retry = retry
 
     def retry(self, task: Task) -> Any:
