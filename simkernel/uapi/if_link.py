@@ -5,7 +5,12 @@ Source: include/uapi/linux/if_link.h, if.h and if_arp.h, as of Linux 6.18.
 
 from __future__ import annotations
 
+from struct import Struct
 from typing import Final
+
+import attrs
+
+from simkernel.uapi.structure import Structure
 
 IFLA_UNSPEC: Final = 0
 IFLA_ADDRESS: Final = 1
@@ -83,6 +88,21 @@ IFLA_MAX: Final = IFLA_TAILROOM
 # In IFLA_LINKINFO.
 IFLA_INFO_KIND: Final = 1
 
+# Statistics, as attributes and as bits of a mask, and what is in the last but one.
+IFLA_STATS_LINK_64: Final = 1
+IFLA_STATS_LINK_XSTATS: Final = 2
+IFLA_STATS_LINK_XSTATS_SLAVE: Final = 3
+IFLA_STATS_LINK_OFFLOAD_XSTATS: Final = 4
+IFLA_STATS_AF_SPEC: Final = 5
+IFLA_STATS_MAX: Final = IFLA_STATS_AF_SPEC
+IFLA_STATS_GET_FILTERS: Final = 1
+IFLA_STATS_SET_OFFLOAD_XSTATS_L3_STATS: Final = 2
+IFLA_OFFLOAD_XSTATS_CPU_HIT: Final = 1
+IFLA_OFFLOAD_XSTATS_HW_S_INFO: Final = 2
+IFLA_OFFLOAD_XSTATS_L3_STATS: Final = 3
+IFLA_OFFLOAD_XSTATS_HW_S_INFO_REQUEST: Final = 1
+IFLA_OFFLOAD_XSTATS_HW_S_INFO_USED: Final = 2
+
 # Lengths with the NUL.
 IFNAMSIZ: Final = 16
 IFALIASZ: Final = 256
@@ -115,3 +135,16 @@ ARPHRD_ETHER: Final = 1
 ARPHRD_LOOPBACK: Final = 772
 ARPHRD_NETLINK: Final = 824
 ARPHRD_NONE: Final = 0xFFFE
+
+
+@attrs.frozen
+class IfStatsMsg(Structure):
+    """struct if_stats_msg, of RTM_..STATS: which statistics of which link.  The paddings are to be 0."""
+
+    LAYOUT = Struct("<BBHII")
+
+    family: int = 0
+    pad1: int = 0
+    pad2: int = 0
+    index: int = 0
+    filter_mask: int = 0

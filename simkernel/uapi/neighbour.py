@@ -32,6 +32,8 @@ NDA_NDM_STATE_MASK: Final = 16
 NDA_NDM_FLAGS_MASK: Final = 17
 NDA_MAX: Final = NDA_NDM_FLAGS_MASK
 
+NTF_SELF: Final = 1 << 1
+NTF_MASTER: Final = 1 << 2
 NTF_PROXY: Final = 1 << 3
 
 

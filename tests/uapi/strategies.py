@@ -7,7 +7,7 @@ import re
 import attrs
 from hypothesis import strategies as st
 
-from simkernel.uapi import genetlink, input, neighbour, netlink, rtnetlink, socket
+from simkernel.uapi import genetlink, if_link, input, neighbour, netlink, rtnetlink, socket
 from simkernel.uapi.structure import Structure
 
 STRUCTURES = (
@@ -23,6 +23,7 @@ STRUCTURES = (
     rtnetlink.IfAddrMsg,
     rtnetlink.RtMsg,
     neighbour.NdMsg,
+    if_link.IfStatsMsg,
     socket.Ucred,
     socket.CmsgHdr,
     input.InputEvent,

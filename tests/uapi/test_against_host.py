@@ -123,6 +123,7 @@ LAYOUTS: list[tuple[type[Structure], str, list[str]]] = [
         "ifaddrmsg",
         ["ifa_family", "ifa_prefixlen", "ifa_flags", "ifa_scope", "ifa_index"],
     ),
+    (if_link.IfStatsMsg, "if_stats_msg", ["family", "pad1", "pad2", "ifindex", "filter_mask"]),
     (
         neighbour.NdMsg,
         "ndmsg",

@@ -7,13 +7,15 @@ simulator which counts bytes only will differ.
 from __future__ import annotations
 
 import contextlib
+import struct
 
-from simkernel.uapi.socket import MSG_DONTWAIT, SO_RCVBUF, SO_SNDBUF, SOL_SOCKET
+from simkernel.uapi.rtnetlink import RTM_GETLINK, IfInfoMsg
+from simkernel.uapi.socket import MSG_DONTWAIT, MSG_PEEK, SO_MEMINFO, SO_RCVBUF, SO_SNDBUF, SOL_SOCKET
 from tests.conformance import wire
 from tests.conformance.case import case, netlink
 from tests.conformance.log import Log
-from tests.conformance.wire import ACK, ADD_MEMBERSHIP, NO_ENOBUFS, REQUEST, SOL_NETLINK
-from tests.conformance.world import World
+from tests.conformance.wire import ACK, ADD_MEMBERSHIP, DUMP, NO_ENOBUFS, REQUEST, SOL_NETLINK
+from tests.conformance.world import Socket, World
 
 A, B = 0x44000001, 0x44000002
 
@@ -114,4 +116,53 @@ def acks(world: World, log: Log) -> None:
                 break
             count += 1
         log(f"in 2*{rcvbuf}", count)
+        s.close()
+
+
+def memory(s: Socket) -> int:
+    """What a socket's queue takes."""
+    used: int = struct.unpack_from("<I", s.getsockopt(SOL_SOCKET, SO_MEMINFO, 36))[0]
+    return used
+
+
+@case(marks=("exact_truesize", "route"))
+def room_for_a_dump(world: World, log: Log) -> None:
+    """A dump that finds anything in the queue wants more room than its buffer takes."""
+    for size in (2591, 2592, 2593):
+        s = netlink(world, wire.ROUTE, bind=(A, 0))
+        s.setsockopt(SOL_SOCKET, SO_RCVBUF, size)
+        s.send(wire.nlmsg(wire.NOOP, REQUEST | ACK))
+        s.send(wire.nlmsg(RTM_GETLINK, REQUEST | DUMP, IfInfoMsg().pack()))
+        log(f"{size}", memory(s))
+        log.reply("acknowledged", s)
+        log(f"{size}", memory(s))
+        s.close()
+
+
+@case(marks=("exact_truesize", "route"))
+def a_dump_goes_on(world: World, log: Log) -> None:
+    """The next part of a dump is made once no more than half of the receive buffer is taken."""
+    for size in (1663, 1664):
+        s = netlink(world, wire.ROUTE, bind=(A, 0))
+        s.send(wire.nlmsg(RTM_GETLINK, REQUEST | DUMP, IfInfoMsg().pack()))
+        for _ in range(2):
+            s.send(wire.nlmsg(wire.NOOP, REQUEST | ACK))
+        s.setsockopt(SOL_SOCKET, SO_RCVBUF, size)
+        log(f"{size}", memory(s))
+        for _ in range(4):
+            log.recv("header", s, 16)
+            log("left", memory(s))
+        s.close()
+
+
+@case(marks=("exact_truesize", "route"))
+def as_large_as_was_read(world: World, log: Log) -> None:
+    """The parts of a dump are as large as the largest receive so far, peeking included, up to 32 KiB."""
+    reads = ((1, 0), (3776, 0), (3777, 0), (8000, MSG_PEEK), (32448, 0), (32449, 0), (100_000, 0))
+    for size, flags in reads:
+        s = netlink(world, wire.ROUTE, bind=(A, 0))
+        s.send(wire.nlmsg(wire.NOOP, REQUEST | ACK))
+        s.recv(size, MSG_DONTWAIT | flags)
+        s.send(wire.nlmsg(RTM_GETLINK, REQUEST | DUMP, IfInfoMsg().pack()))
+        log(f"{size}", memory(s))
         s.close()

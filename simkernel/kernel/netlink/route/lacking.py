@@ -34,16 +34,12 @@ _DO_FOR_ALL: Final = (
     rtnl.RTM_SETNEIGHTBL,
     rtnl.RTM_GETDCB,
     rtnl.RTM_SETDCB,
-    rtnl.RTM_GETSTATS,
-    rtnl.RTM_SETSTATS,
     rtnl.RTM_NEWCHAIN,
     rtnl.RTM_DELCHAIN,
     rtnl.RTM_GETCHAIN,
     rtnl.RTM_NEWNEXTHOP,
     rtnl.RTM_DELNEXTHOP,
     rtnl.RTM_GETNEXTHOP,
-    rtnl.RTM_NEWLINKPROP,
-    rtnl.RTM_DELLINKPROP,
     rtnl.RTM_GETNEXTHOPBUCKET,
 )
 _DUMP_FOR_ALL: Final = (
@@ -54,21 +50,15 @@ _DUMP_FOR_ALL: Final = (
     rtnl.RTM_GETACTION,
     rtnl.RTM_GETNEIGHTBL,
     rtnl.RTM_GETNETCONF,
-    rtnl.RTM_GETSTATS,
     rtnl.RTM_GETCHAIN,
     rtnl.RTM_GETNEXTHOP,
     rtnl.RTM_GETNEXTHOPBUCKET,
 )
 
 DO: Final[dict[int, frozenset[int]]] = {
-    rtnl.RTM_DELLINK: _BRIDGE,
-    rtnl.RTM_SETLINK: _BRIDGE,
     rtnl.RTM_NEWROUTE: _ROUTES,
     rtnl.RTM_DELROUTE: _ROUTES,
     rtnl.RTM_GETROUTE: frozenset({rtnl.RTNL_FAMILY_IPMR, rtnl.RTNL_FAMILY_IP6MR}),
-    rtnl.RTM_NEWNEIGH: _BRIDGE,
-    rtnl.RTM_DELNEIGH: _BRIDGE,
-    rtnl.RTM_GETNEIGH: _BRIDGE,
     **dict.fromkeys(_DO_FOR_ALL, _ALL),
     rtnl.RTM_NEWADDRLABEL: frozenset({AF_INET6}),
     rtnl.RTM_DELADDRLABEL: frozenset({AF_INET6}),
@@ -82,9 +72,8 @@ DO: Final[dict[int, frozenset[int]]] = {
 }
 
 DUMP: Final[dict[int, frozenset[int]]] = {
-    rtnl.RTM_GETLINK: frozenset({AF_BRIDGE, AF_INET6, rtnl.RTNL_FAMILY_IPMR, rtnl.RTNL_FAMILY_IP6MR}),
+    rtnl.RTM_GETLINK: frozenset({rtnl.RTNL_FAMILY_IPMR}),
     **dict.fromkeys(_DUMP_FOR_ALL, _ALL),
-    rtnl.RTM_GETNEIGH: _BRIDGE,
     rtnl.RTM_GETMULTICAST: _INET,
     rtnl.RTM_GETANYCAST: frozenset({AF_INET6}),
     rtnl.RTM_GETADDRLABEL: frozenset({AF_INET6}),

@@ -74,6 +74,15 @@ class LinkChanges:
             raise os_error(EOPNOTSUPP)
         self._change(link)
 
+    def name(self, request: Request) -> None:
+        """RTM_NEWLINKPROP and RTM_DELLINKPROP: other names of a link (`rtnl_linkprop()`)."""
+        link = LinkRequest(request)
+        link.parse(policy.STRICT)
+        one_namespace(link)
+        link.device(request.net)
+        if il.IFLA_PROP_LIST in link:
+            raise self._unmodelled("other names of a network link", EOPNOTSUPP)
+
     def _make(self, link: LinkRequest, named: bool) -> None:
         """There is no such link yet; no kind of link is known that could be made."""
         if not link.request.flags & NLM_F_CREATE:

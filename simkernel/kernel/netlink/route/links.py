@@ -13,7 +13,7 @@ from simkernel.uapi import if_link as il
 from simkernel.uapi import rtnetlink as rtnl
 from simkernel.uapi.errno import EINVAL, EOPNOTSUPP
 from simkernel.uapi.netlink import NLM_F_DUMP_FILTERED, NLM_F_MULTI, NLMSG_HDRLEN, message
-from simkernel.uapi.socket import AF_UNSPEC
+from simkernel.uapi.socket import AF_INET6, AF_UNSPEC
 
 if TYPE_CHECKING:
     from simkernel.kernel.net.device import NetDevice
@@ -137,3 +137,33 @@ def _parse_dump(link: LinkRequest, strict: bool) -> None:
     if link.header.index:
         raise refuse(request, EINVAL, "Filter by device index not supported for link dumps")
     link.parse(policy.DEPRECATED_STRICT)
+
+
+# -- as IPv6 tells of them --------------------------------------------------------
+
+
+def dump_ipv6(writer: MessageWriter, callback: DumpCallback) -> bool:
+    """All links as IPv6 has them (`inet6_dump_ifinfo()`); only the strict look at the request."""
+    request = callback.request
+    if callback.strict:
+        _check_ipv6(request)
+    told = callback.context or 0
+    for index, device in sorted(request.net.devices.items()):
+        if index > told:
+            header = rtnl.IfInfoMsg(AF_INET6, il.ARPHRD_LOOPBACK, index, device.flags, 0).pack()
+            body, flags = header + loopback.describe_ipv6(device), NLM_F_MULTI
+            data = message(rtnl.RTM_NEWLINK, body, flags=flags, seq=request.seq, pid=request.portid)
+            writer.append(data)
+            callback.context = index
+    return False
+
+
+def _check_ipv6(request: Request) -> None:
+    """`inet6_valid_dump_ifinfo()`"""
+    link = LinkRequest(request)
+    if not link.has_header:
+        raise refuse(request, EINVAL, "ipv6: Invalid header for link dump request")
+    if request.length > NLMSG_HDRLEN + rtnl.IfInfoMsg.SIZE:
+        raise refuse(request, EINVAL, "ipv6: Invalid data after header")
+    if link.is_odd or link.header.index:
+        raise refuse(request, EINVAL, "ipv6: Invalid values in header for dump request")

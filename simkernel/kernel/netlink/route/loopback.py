@@ -134,6 +134,19 @@ def describe(device: NetDevice, *, stats: bool) -> bytes:
     )
 
 
+def describe_ipv6(device: NetDevice) -> bytes:
+    """The attributes as IPv6 tells them (`inet6_fill_ifinfo()`)."""
+    return b"".join(
+        (
+            attribute(il.IFLA_IFNAME, device.name.encode() + b"\0"),
+            attribute(il.IFLA_ADDRESS, bytes(6)),
+            attribute(il.IFLA_MTU, U32.pack(device.mtu)),
+            attribute(il.IFLA_OPERSTATE, U8.pack(IF_OPER_DOWN)),
+            attribute(il.IFLA_PROTINFO, _ipv6(stats=True)),
+        )
+    )
+
+
 def _ipv4() -> bytes:
     """`inet_fill_link_af()`"""
     settings = [IPV4_CONF.get(place, 0) for place in range(IPV4_CONF_LENGTH)]

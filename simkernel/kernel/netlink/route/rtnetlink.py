@@ -9,16 +9,17 @@ import attrs
 
 from simkernel.kernel.netlink import dump, kernel_socket
 from simkernel.kernel.netlink.message import Receiver, Request
-from simkernel.kernel.netlink.route import lacking, link_change, links, neighbours, nsid, routes
+from simkernel.kernel.netlink.route import bridge, lacking, link_change, links, neighbours, nsid, routes
 from simkernel.kernel.netlink.route.addresses import IPV4, IPV6, Ipv4Addresses, Ipv6Addresses
 from simkernel.kernel.netlink.route.link_change import LinkChanges
+from simkernel.kernel.netlink.route.statistics import Statistics
 from simkernel.kernel.netlink.route.ways import Ways
 from simkernel.kernel.netlink.table import NONROOT_RECV
 from simkernel.uapi import rtnetlink as rtnl
 from simkernel.uapi.capability import CAP_NET_ADMIN
 from simkernel.uapi.errno import EOPNOTSUPP, EPERM, os_error
 from simkernel.uapi.netlink import NETLINK_ROUTE, NLM_F_BULK, NLM_F_DUMP, NLMSG_HDRLEN
-from simkernel.uapi.socket import AF_INET, AF_INET6, AF_UNSPEC
+from simkernel.uapi.socket import AF_BRIDGE, AF_INET, AF_INET6, AF_UNSPEC
 
 if TYPE_CHECKING:
     from simkernel.kernel.net.namespace import Net
@@ -52,6 +53,7 @@ class RouteNetlink:
         self._handlers: dict[tuple[int, int], Handlers] = {}
         changes = LinkChanges(unmodelled)
         ids = nsid.NamespaceIds(unmodelled)
+        statistics = Statistics(unmodelled)
         self.register(AF_UNSPEC, rtnl.RTM_GETLINK, Handlers(do=links.get, dump=links.dump))
         self.register(AF_UNSPEC, rtnl.RTM_DELLINK, Handlers(do=link_change.delete))
         self.register(AF_UNSPEC, rtnl.RTM_NEWLINK, Handlers(do=changes.new))
@@ -61,9 +63,23 @@ class RouteNetlink:
         self.register(AF_UNSPEC, rtnl.RTM_GETNEIGH, Handlers(do=neighbours.get, dump=neighbours.dump))
         self.register(AF_UNSPEC, rtnl.RTM_NEWNSID, Handlers(do=ids.new))
         self.register(AF_UNSPEC, rtnl.RTM_GETNSID, Handlers(do=ids.get, dump=nsid.dump))
+        self.register(AF_UNSPEC, rtnl.RTM_NEWLINKPROP, Handlers(do=changes.name))
+        self.register(AF_UNSPEC, rtnl.RTM_DELLINKPROP, Handlers(do=changes.name))
+        self.register(AF_UNSPEC, rtnl.RTM_GETSTATS, Handlers(do=statistics.get, dump=statistics.dump))
+        self.register(AF_UNSPEC, rtnl.RTM_SETSTATS, Handlers(do=statistics.set))
+        self.register(AF_INET6, rtnl.RTM_GETLINK, Handlers(dump=links.dump_ipv6))
+        self._register_bridges()
         self._register_addresses()
         self._register_routes()
         netlink.namespaces.register_pernet(self._enter, self._leave)
+
+    def _register_bridges(self) -> None:
+        self.register(AF_BRIDGE, rtnl.RTM_GETLINK, Handlers(dump=bridge.dump_links))
+        self.register(AF_BRIDGE, rtnl.RTM_DELLINK, Handlers(do=bridge.delete_link))
+        self.register(AF_BRIDGE, rtnl.RTM_SETLINK, Handlers(do=bridge.change_link))
+        self.register(AF_BRIDGE, rtnl.RTM_NEWNEIGH, Handlers(do=bridge.add_fdb))
+        self.register(AF_BRIDGE, rtnl.RTM_DELNEIGH, Handlers(do=bridge.delete_fdb, bulk_delete=True))
+        self.register(AF_BRIDGE, rtnl.RTM_GETNEIGH, Handlers(do=bridge.get_fdb, dump=bridge.dump_fdb))
 
     def _register_addresses(self) -> None:
         """`devinet_init()`, `addrconf_init()`"""
