@@ -155,11 +155,12 @@ class RunQueue:
 
     def begin(self, task: Task, function: Continue, *arguments: Any) -> None:
         task.busy_until = max(task.busy_until, self._engine.time())
-        idle = next((cpu for cpu in self.cpus if cpu.holder is None), None)
-        if idle is None:
+        idle = [cpu for cpu in self.cpus if cpu.holder is None]
+        if not idle:
             self._queue.append((task, function, arguments))
-        else:
-            self._dispatch(idle, task, function, arguments)
+        else:  # where it ran last, if it can be (select_idle_sibling())
+            cpu = next((cpu for cpu in idle if cpu.last is task), idle[0])
+            self._dispatch(cpu, task, function, arguments)
 
     def completes(self, task: Task, function: Resume, value: Any, error: BaseException | None) -> None:
         assert task.cpu is not None

@@ -167,3 +167,47 @@ def test_without_a_limit_interrupts_take_nobody_s_time() -> None:
         machine.spawn(program)
         machine.run(until=seconds(1))
     assert done == [millis(2)]
+
+
+def ping_pong_takes(cpus: int, busy: int) -> tuple[int, int]:
+    """What a round trip between two processes takes, `busy` others computing; how often CPUs were switched."""
+    took: list[int] = []
+
+    async def echo(app: Any, reader: int, writer: int) -> None:
+        while True:
+            await app.write(writer, await app.read(reader, 1))
+
+    async def ping(app: Any) -> None:
+        there, back = await app.pipe(), await app.pipe()
+        await app.spawn(echo, there[0], back[1])
+        for _ in range(6):
+            begun = app.monotonic_ns()
+            await app.write(there[1], b"x")
+            await app.read(back[0], 1)
+            took.append(app.monotonic_ns() - begun)
+
+    async def compute(app: Any) -> None:
+        await app.compute(seconds(1))
+
+    with Machine(udev=False, cpus=cpus) as machine:
+        for _ in range(busy):
+            machine.spawn(compute)
+        machine.spawn(ping)
+        machine.run(until=millis(500))
+        switches = sum(cpu["switches"] for cpu in machine.statistics["cpus"])
+    return took[-1], switches
+
+
+def test_two_cpus_are_given_to_nobody_else_in_a_ping_pong() -> None:
+    """On one CPU each message is a switch; on two, each process finds its CPU as it left it."""
+    alone, switched = ping_pong_takes(1, 0)
+    beside, kept = ping_pong_takes(2, 0)
+    assert switched - kept == 2 * 6 - 1  # the echo begins on a CPU that nobody had before
+    assert alone - beside >= 2 * CostModel().switch  # and the ends of calls overlap
+
+
+def test_contention_is_waiting_for_slices() -> None:
+    """A round trip waits for everyone who computes, twice."""
+    taken = [ping_pong_takes(1, busy)[0] for busy in range(4)]
+    for busy, (less, more) in enumerate(zip(taken, taken[1:], strict=False)):
+        assert SLICE < more - less < 3 * SLICE, busy
