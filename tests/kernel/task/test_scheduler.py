@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import attrs
@@ -170,7 +171,7 @@ def test_without_a_limit_interrupts_take_nobody_s_time() -> None:
 
 
 def ping_pong_takes(cpus: int, busy: int) -> tuple[int, int]:
-    """What a round trip between two processes takes, `busy` others computing; how often CPUs were switched."""
+    """What a round trip of two processes takes, `busy` others computing; how often CPUs were switched."""
     took: list[int] = []
 
     async def echo(app: Any, reader: int, writer: int) -> None:
@@ -209,5 +210,5 @@ def test_two_cpus_are_given_to_nobody_else_in_a_ping_pong() -> None:
 def test_contention_is_waiting_for_slices() -> None:
     """A round trip waits for everyone who computes, twice."""
     taken = [ping_pong_takes(1, busy)[0] for busy in range(4)]
-    for busy, (less, more) in enumerate(zip(taken, taken[1:], strict=False)):
+    for busy, (less, more) in enumerate(pairwise(taken)):
         assert SLICE < more - less < 3 * SLICE, busy
