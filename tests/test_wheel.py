@@ -54,7 +54,7 @@ def holds_every_file(wheel: Path, root: Path) -> None:
         f"{inside}/{path.relative_to(root / folder).as_posix()}"
         for folder, inside in TOP.items()
         for path in (root / folder).rglob("*")
-        if path.suffix in (".py", ".yaml", ".md", ".typed", ".txt")
+        if path.suffix in (".py", ".yaml", ".md", ".typed", ".txt", ".c", ".json")
     }
     missing = wanted - held
     assert not missing, (

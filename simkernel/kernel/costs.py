@@ -10,11 +10,10 @@ from typing import Final
 
 import attrs
 
-
 CACHED: Final = 12 << 10
 """Bytes of a copy that the nearest cache holds, source and destination together with what else is in it."""
 MEMBER_LINES: Final = 4
-"""Cache lines that delivering to a member of a group misses where one socket that is passed over misses one."""
+"""Cache lines that delivering to a member of a group misses; a socket that is passed over misses one."""
 
 
 @attrs.frozen

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from simkernel.kernel.net.skb import KERNEL_ADDRESS, KERNEL_CREDS, Skb
-from simkernel.kernel.net.truesize import GOODSIZE, SHARED_INFO, allot
+from simkernel.kernel.net.truesize import GOODSIZE, SHARED_INFO, SLAB_TRUESIZE, allot
 from simkernel.kernel.netlink import deliver
 from simkernel.kernel.netlink.extack import ExtendedAck
 from simkernel.kernel.netlink.message import NO_ACK, Request
@@ -153,7 +153,10 @@ class DumpCallback:
 
     def _send(self, writer: MessageWriter, truesize: int) -> None:
         netlink = self.sock.netlink
-        netlink.engine.charged += netlink.costs.copy(len(writer.data))
+        costs = netlink.costs
+        netlink.engine.charged += costs.skb_alloc + costs.copy(len(writer.data))
+        if truesize > SLAB_TRUESIZE:
+            netlink.engine.charged += costs.page_alloc
         skb = Skb(bytes(writer.data), truesize, KERNEL_ADDRESS, 0, KERNEL_CREDS, netlink.trace.flow)
         accepted = deliver.accept(self.sock, skb)
         if accepted is not None:

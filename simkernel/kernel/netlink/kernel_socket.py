@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, ClassVar
 
 from simkernel.kernel.net.skb import KERNEL_ADDRESS, KERNEL_CREDS, Creds, Inbound, Skb
-from simkernel.kernel.net.truesize import truesize, user_truesize
+from simkernel.kernel.net.truesize import SLAB_TRUESIZE, truesize, user_truesize
 from simkernel.kernel.netlink import broadcast, deliver
 from simkernel.kernel.netlink.address import group_mask
 from simkernel.kernel.netlink.deliver import queue
@@ -58,8 +58,11 @@ class KernelSocket:
     def skb(self, data: bytes, allotted: int = 0, creds: Creds = KERNEL_CREDS) -> Skb:
         """A buffer from the kernel, made for `allotted` bytes or as many as there are."""
         netlink = self.netlink
-        netlink.engine.charged += netlink.costs.skb_alloc + netlink.costs.copy(len(data))
-        return Skb(data, truesize(allotted, len(data)), KERNEL_ADDRESS, 0, creds, netlink.trace.flow)
+        costs, size = netlink.costs, truesize(allotted, len(data))
+        netlink.engine.charged += costs.skb_alloc + costs.copy(len(data))
+        if size > SLAB_TRUESIZE:
+            netlink.engine.charged += costs.page_alloc
+        return Skb(data, size, KERNEL_ADDRESS, 0, creds, netlink.trace.flow)
 
     def send(self, data: bytes, portid: int, allotted: int = 0) -> None:
         """Send to a port id, in a buffer of its own (`nlmsg_unicast()`).
@@ -68,8 +71,10 @@ class KernelSocket:
         if there is no room, which is an overrun of the receiver.
         """
         netlink = self.netlink
-        netlink.engine.charged += netlink.costs.skb_alloc + netlink.costs.copy(len(data))
-        size = truesize(allotted, len(data))
+        costs, size = netlink.costs, truesize(allotted, len(data))
+        netlink.engine.charged += costs.skb_alloc + costs.copy(len(data))
+        if size > SLAB_TRUESIZE:
+            netlink.engine.charged += costs.page_alloc
         skb = Skb(data, size, KERNEL_ADDRESS, 0, KERNEL_CREDS, netlink.trace.flow)
         target = self.ports.get(portid)
         if target is None or target.destination or target.filter is not None or not queue(target, skb):

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 SLAB_LARGEST: Final = KMALLOC_SIZES[-1]
 IN_STOCK: Final = 1024
-"""What a piece of a slab may have so that a CPU's stock of charged bytes covers it (`consume_obj_stock()`)."""
+"""What a piece of a slab may have for a CPU's stock of charged bytes to cover it (`consume_obj_stock()`)."""
 PIECE_PAGES: Final = 8
 """Pages that lie in one piece at most (PAGE_ALLOC_COSTLY_ORDER)."""
 
