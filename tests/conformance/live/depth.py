@@ -8,6 +8,7 @@ from typing import Final
 from simkernel.uapi import genetlink as genl
 from simkernel.uapi import netlink as nl
 from simkernel.uapi import rtnetlink as rtnl
+from simkernel.uapi.if_link import IfStatsMsg
 from simkernel.uapi.neighbour import NdMsg
 from tests.conformance.live.generic_questions import NETDEV, NETDEV_QUESTIONS, NLCTRL_QUESTIONS
 
@@ -25,6 +26,7 @@ ROUTE_HEADERS: Final = {
     rtnl.RTM_NEWROUTE: rtnl.RtMsg.SIZE,
     rtnl.RTM_NEWNEIGH: NdMsg.SIZE,
     rtnl.RTM_NEWNSID: rtnl.RtGenMsg.SIZE,
+    rtnl.RTM_NEWSTATS: IfStatsMsg.SIZE,
 }
 """How long a message's own header is, by the first of its four types."""
 

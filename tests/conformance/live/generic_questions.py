@@ -109,7 +109,7 @@ NETDEV_QUESTIONS: Final = (
     *(_netdev(13, _DMABUF, nested=2), _netdev(14, _NAPI), _netdev(15, _DMABUF)) * 2,
     *(_netdev(1, ((1, exactly(U32.pack(999))),)),) * 3,
     *(_netdev(1, ((1, exactly(U32.pack(0))),)),) * 5,
-    *(_netdev(11, ((2, exactly(U32.pack(8193))),)),) * 3,
-    *(_wrong_queue(),) * 10,
-    *(_netdev(15, ((1, exactly(U32.pack(1))), (3, exactly(U32.pack(0))))),) * 12,
+    *(_netdev(11, ((2, exactly(U32.pack(8193))),)),) * 4,
+    *(_wrong_queue(),) * 12,
+    *(_netdev(15, ((1, exactly(U32.pack(1))), (3, exactly(U32.pack(0))))),) * 18,
 )

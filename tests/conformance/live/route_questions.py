@@ -11,7 +11,7 @@ from simkernel.uapi import neighbour as nb
 from simkernel.uapi import net_namespace as ns
 from simkernel.uapi import netlink as nl
 from simkernel.uapi import rtnetlink as rtnl
-from simkernel.uapi.socket import AF_INET, AF_INET6, AF_UNSPEC
+from simkernel.uapi.socket import AF_BRIDGE, AF_INET, AF_INET6, AF_UNSPEC
 from simkernel.uapi.structure import U32
 from tests.conformance import wire
 from tests.conformance.live.payloads import Payload, Question, exactly, integer, nest, noise, text
@@ -24,7 +24,7 @@ def link_head(random: Random) -> bytes:
     index = random.choice((0, 0, 1, 1, 1, 2, 999, -1, -5))
     odd = random.random() < 0.15
     return rtnl.IfInfoMsg(
-        family=random.choice((0, 0, 0, 2, 7, 10, 17, 200)) if random.random() < 0.3 else 0,
+        family=random.choice((0, 2, 7, 7, 10, 10, 17, 200)) if random.random() < 0.3 else 0,
         type=random.choice((0, 1, 772)) if odd else 0,
         index=index,
         flags=random.choice((0, 1, 0x40)) if odd else 0,
@@ -46,7 +46,7 @@ def _link(type: int, dump: bool = False) -> Question:
         (il.IFLA_LINK_NETNSID, integer(0, 1, 2**32 - 1)),
         (il.IFLA_MTU, integer(100, 2**32 - 1)),
         (il.IFLA_MASTER, integer(0, 5)),
-        *((il.IFLA_MAP, exactly(bytes(31))),) * 2,
+        *((il.IFLA_MAP, exactly(bytes(31))),) * 3,
         *((il.IFLA_PARENT_DEV_NAME, exactly(b"no end")),) * 3,
         (il.IFLA_ADDRESS, noise),
         (il.IFLA_IFALIAS, noise),
@@ -174,6 +174,35 @@ _NAMESPACE: Final = (
 )
 
 
+_ENTRY: Final = (
+    *((nb.NDA_LLADDR, exactly(bytes(6))),) * 5,
+    (nb.NDA_LLADDR, noise),
+    (nb.NDA_MASTER, _LINK),
+    (nb.NDA_IFINDEX, _LINK),
+    (nb.NDA_VLAN, exactly(b"\1\0")),
+    (nb.NDA_VLAN, exactly(bytes(2))),
+    (nb.NDA_DST, exactly(_TEN)),
+)
+_FILTERS: Final = (
+    (
+        il.IFLA_STATS_GET_FILTERS,
+        nest((il.IFLA_STATS_LINK_OFFLOAD_XSTATS, integer(2, 7, 16)), (1, integer(1))),
+    ),
+    (il.IFLA_STATS_SET_OFFLOAD_XSTATS_L3_STATS, noise),
+)
+
+
+def _statistics_head(random: Random) -> bytes:
+    pads = _odd(random, 1), _odd(random, 1)
+    index, mask = random.choice((0, 1, 1, 1, 999)), random.choice((0, 1, 1, 8, 8, 16, 31, 32))
+    return il.IfStatsMsg(0, *pads, index, mask).pack()
+
+
+def _statistics(dump: bool = False) -> Question:
+    nested = frozenset({il.IFLA_STATS_GET_FILTERS})
+    return Question(rtnl.RTM_GETSTATS, _statistics_head, _FILTERS, dump, nested)
+
+
 def _way(family: int, bits: int, to: bytes) -> Question:
     """The way to an address that is always there: to oneself there is one, which is not modelled."""
     fixed = wire.attr(rtnl.RTA_DST, to)
@@ -210,6 +239,12 @@ _NOTHING_THERE: Final = (
     Question(rtnl.RTM_GETNEIGH, _neighbour_head(*_FAMILIES), _NEIGHBOUR),
     Question(rtnl.RTM_DELNEIGH, _neighbour_head(*_FAMILIES), _NEIGHBOUR),
     Question(rtnl.RTM_NEWNEIGH, _neighbour_head(*_FAMILIES, links=(999,)), _NEIGHBOUR),
+    Question(rtnl.RTM_GETNEIGH, _neighbour_head(AF_BRIDGE), _ENTRY, dump=True),
+    Question(rtnl.RTM_GETNEIGH, _neighbour_head(AF_BRIDGE), _ENTRY),
+    Question(rtnl.RTM_DELNEIGH, _neighbour_head(AF_BRIDGE), _ENTRY),
+    Question(rtnl.RTM_NEWNEIGH, _neighbour_head(AF_BRIDGE), _ENTRY),
+    _statistics(),
+    _statistics(dump=True),
     Question(rtnl.RTM_GETNSID, exactly(bytes(4)), _NAMESPACE),
     Question(rtnl.RTM_GETNSID, exactly(bytes(4)), _NAMESPACE, dump=True),
     Question(rtnl.RTM_NEWNSID, exactly(bytes(4)), _NAMESPACE),
@@ -225,7 +260,7 @@ ROUTE_QUESTIONS: Final = (
     *(_moved_link(rtnl.RTM_NEWLINK),) * 3,
     *(_moved_link(rtnl.RTM_SETLINK),) * 7,
     *(_made_again(),) * 5,
-    *(_without_a_word(),) * 2,
+    *(_without_a_word(),) * 3,
     *(_all_links(),) * 2,
     *(Question(rtnl.RTM_GETLINK, link_head, ((100, integer(1)), (il.IFLA_MTU, integer(100)))),) * 2,
     *(Question(rtnl.RTM_SETLINK, rtnl.IfInfoMsg(index=1).pack(), (), flags=nl.NLM_F_ACK, junk=0.8),) * 2,
