@@ -22,7 +22,7 @@ from .jobs.event import EventRow
 from .jobs.exchange import Row
 from .report import Cells, tell_abilities, tell_events, tell_exchanges, tell_limits
 from .ways import WAYS
-from .ways.way import Settings
+from .ways.way import LONGEST, Settings
 
 ALL: Final = "all"
 JOBS: Final = ("question", "event", "frame")
@@ -47,7 +47,7 @@ def chosen(value: str, choices: tuple[str, ...]) -> list[str]:
     Parameter("ways", str, ALL, choices=(ALL, *WAYS), several=True, help="which ways"),
     Parameter("job", str, ALL, choices=(ALL, *JOBS), several=True, help="which jobs"),
     Parameter("abilities", bool, True, help="try what each way can do"),
-    Parameter("size", int, 0, minimum=0, maximum=1 << 20, unit="bytes",
+    Parameter("size", int, 0, minimum=0, maximum=LONGEST, unit="bytes",
               help="of a question; 0: 16 B to 64 KiB"),
     Parameter("frame", str, ALL, choices=(ALL, *FRAMES), several=True, help="which frames"),
     Parameter("messages", int, 100, minimum=10, maximum=100_000,

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from simkernel.uapi.doors import DOORS_ASK, DOORS_LAST, LONGEST_QUESTION, DoorsAsk
+from simkernel.uapi.doors import DOORS_ASK, DOORS_LAST, DoorsAsk
 from simkernel.uapi.fcntl import O_RDWR
 from simkernel.uapi.ioctl import _IOR
 
 from .child import ORDINARY, child
 from .driver import EVENTS, QUESTION, Driver, DriverWay
-from .way import EVENT, NUMBER, WORKS, Exchange, Limit, Looker, Settings
+from .way import EVENT, LONGEST, NUMBER, WORKS, Exchange, Limit, Looker, Settings
 
 ONCE = _IOR("D", 0x06, NUMBER)
 """DOORS_LAST of a program that was made when the structure was shorter: its size is in the number."""
@@ -29,8 +29,8 @@ class IoctlExchange(Exchange):
         size = len(question)
         self.memory[:size] = question
         there = self.memory.address
-        await self.app.ioctl(self.fd, DOORS_ASK, DoorsAsk(there, there + LONGEST_QUESTION, size).pack())
-        answer: bytes = self.memory[LONGEST_QUESTION : LONGEST_QUESTION + size]
+        await self.app.ioctl(self.fd, DOORS_ASK, DoorsAsk(there, there + LONGEST, size).pack())
+        answer: bytes = self.memory[LONGEST : LONGEST + size]
         return answer
 
     async def close(self) -> None:
@@ -75,7 +75,7 @@ class Ioctl(DriverWay):
     async def opened(self, app: Any) -> IoctlExchange:
         """Open the device."""
         fd = await app.open(QUESTION, O_RDWR)
-        return IoctlExchange(app, fd, await app.mmap(-1, 2 * LONGEST_QUESTION))
+        return IoctlExchange(app, fd, await app.mmap(-1, 2 * LONGEST))
 
     async def listener(self, app: Any, source: Driver, place: int) -> IoctlListener:
         """Open the device."""

@@ -10,7 +10,7 @@ from simkernel.uapi.mman import PROT_READ, PROT_WRITE
 
 from .child import ORDINARY, child
 from .driver import EVENTS, FRAME, PAGE, QUESTION, Driver, DriverWay
-from .way import EVENT, NUMBER, WORKS, Exchange, Limit, Looker, Settings
+from .way import EVENT, NUMBER, WORKS, Cut, Exchange, Limit, Looker, Settings
 
 
 class MappedExchange(Exchange):
@@ -25,6 +25,8 @@ class MappedExchange(Exchange):
     async def ask(self, question: bytes) -> bytes:
         """The question is put there; a call tells the driver of it, and the answer is there."""
         size = len(question)
+        if size > ANSWER_OFFSET:
+            raise Cut(ANSWER_OFFSET)
         self.memory[:size] = question
         await self.app.ioctl(self.fds[0], DOORS_RING, size)
         answer: bytes = self.memory[ANSWER_OFFSET : ANSWER_OFFSET + size]

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from simkernel.uapi.doors import DoorsEvent
 
-from .way import Exchange, Settings, Source, Way
+from .way import LONGEST, Exchange, Settings, Source, Way
 
 REQUEST: Final = Struct("<II")
 """Bytes of the question, and of the frame that is wanted."""
@@ -86,7 +86,7 @@ class StreamExchange(Exchange):
 
 async def serve_messages(receive: Receive, send: Send) -> None:
     """Answer each message, a frame in parts; an empty one ends it."""
-    while message := await receive(REQUEST.size + PART):
+    while message := await receive(REQUEST.size + LONGEST):
         _, wanted = REQUEST.unpack_from(message)
         answer = reply(message[REQUEST.size :], wanted)
         for start in range(0, len(answer), PART):
@@ -94,12 +94,7 @@ async def serve_messages(receive: Receive, send: Send) -> None:
 
 
 class MessageExchange(StreamExchange):
-    """The asking end where bounds are kept: a question is a message."""
-
-    async def ask(self, question: bytes) -> bytes:
-        """A message and a message."""
-        await self.send(REQUEST.pack(len(question), 0) + question)
-        return await self.receive(PART)
+    """The asking end where bounds are kept: a question is a message, and so is each part of the answer."""
 
 
 # -- events -------------------------------------------------------------------------

@@ -23,6 +23,8 @@ EVENT: Final = DoorsEvent.SIZE
 """Bytes of the record that tells of an event: its number and its time."""
 LINE: Final = 72
 """Characters in a line of a command."""
+LONGEST: Final = 1 << 20
+"""Bytes of a question, at most: more than some ways take."""
 NUMBER: Final = 8
 """Bytes of the record as it once was, in the eyes of an old program: the number alone."""
 SPIN: Final = 1000

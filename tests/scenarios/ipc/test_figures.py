@@ -91,6 +91,18 @@ def test_contention_makes_a_tail_where_somebody_has_to_be_woken(questions: Rows)
             assert row["p50"] is None or row["p50"] <= row["p99"]
 
 
+def test_what_is_too_long_is_refused_by_each_in_its_own_way() -> None:
+    def why(size: int) -> dict[str, str | None]:
+        told = run(job="question", abilities=False, messages=10, size=size).metrics["questions"]
+        return {row["way"]: row["why"] for row in told if row["why"] != "no bytes"}
+
+    taken = {"pipe": None, "unix-stream": None, "shm": None, "sysfs": "≤4096 B"}
+    bounded = {"ioctl": "EINVAL", "read": "EINVAL", "mmap": "≤65536 B"}
+    assert why(100_000) == taken | bounded | {"netlink": "EINVAL", "unix-dgram": None, "usersock": None}
+    too_long = dict.fromkeys(("netlink", "unix-dgram", "usersock"), "EMSGSIZE")
+    assert why(1 << 20) == taken | bounded | too_long
+
+
 def test_a_mapped_frame_takes_no_longer_if_it_is_larger(frames: Rows) -> None:
     assert len({row["p50"] for row in frames["mmap"].values()}) == 1
     for way in ("netlink", "read", "pipe"):

@@ -23,6 +23,11 @@ def event(figures: Figures, way: str) -> Figures:
     return found
 
 
+def lost(figures: Figures, way: str) -> int:
+    """How many a busy program has missed of a thousand."""
+    return int(rows(figures, "abilities", way=way)[0]["flow"].split()[1].rstrip(","))
+
+
 SHOWN: dict[str, Callable[[Figures], bool]] = {
     "netlink": lambda told: event(told, "netlink")["told_asleep"] < 20
     and event(told, "netlink")["losses"] == "ENOBUFS",
@@ -32,7 +37,8 @@ SHOWN: dict[str, Callable[[Figures], bool]] = {
     "sysfs": lambda told: rows(told, "questions", size=4096)[0]["why"] == "≤2047 B",
     "eventfd": lambda told: event(told, "eventfd")["told_asleep"] == 1000
     and event(told, "eventfd")["copied"] == 8,
-    "sigio": lambda told: event(told, "sigio")["told_flood"] < event(told, "read")["told_flood"] == 500,
+    "sigio": lambda told: lost(told, "sigio") > lost(told, "read")
+    and rows(told, "abilities", way="sigio")[0]["flow"].endswith("untold"),
     "pipe": lambda told: event(told, "pipe")["many_calls"] == 100
     and event(told, "usersock")["many_calls"] == 51,
     "unix-stream": lambda told: rows(told, "frames", way="unix-stream")[-1]["p50"]
@@ -68,7 +74,7 @@ def test_every_way_has_a_paragraph_with_a_run(whole: Run) -> None:
 
 @pytest.mark.parametrize("way", SHOWN)
 def test_the_limit_shows(way: str, whole: Run) -> None:
-    assert SHOWN[way](run(abilities=False, **commands(whole)[way]).metrics)
+    assert SHOWN[way](run(**commands(whole)[way]).metrics)
 
 
 def test_it_would_not_show_in_a_run_without_the_limit() -> None:
