@@ -20,11 +20,17 @@
 `simkernel run ./story.py` runs it; `story.run(seed=7)` does in Python.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from simkernel.scenario.declaration import Scenario, scenario
 from simkernel.scenario.parameter import Parameter, Value
 from simkernel.scenario.report import Table, Text
 from simkernel.scenario.run import Run
-from simkernel.scenario.transcript import Transcript, Watch
+
+if TYPE_CHECKING:
+    from simkernel.scenario.transcript import Transcript, Watch
 
 __all__ = [
     "Parameter",
@@ -37,3 +43,12 @@ __all__ = [
     "Watch",
     "scenario",
 ]
+
+
+def __getattr__(name: str) -> object:
+    """Import on first use: a scenario without a transcript does not pay for strace (PEP 562)."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from simkernel.scenario import transcript
+
+    return getattr(transcript, name)
