@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from simkernel.kernel.file.file import OpenFile
     from simkernel.kernel.task.process import Processes
     from simkernel.kernel.task.task import Task
+    from simkernel.kernel.task.wait import WaitQueue
 
 # What has happened: si_code (include/uapi/asm-generic/siginfo.h).
 POLL_IN: Final = 1
@@ -64,6 +65,24 @@ class FileOwner:
             return
         if self._setter_uid in (0, target.credentials.uid):
             self._processes.send_signal(target, self.signal or SIGIO)
+
+
+class FasyncWaiter:
+    """Stands in a wait queue for good, and has signals sent whenever somebody would be woken."""
+
+    exclusive = False
+
+    def __init__(self, files: FasyncList) -> None:
+        self._files = files
+
+    def wake(self, woken: bool) -> None:
+        """Something can be done."""
+        self._files.kill(POLL_IN)
+
+    def wake_for(self, queue: WaitQueue, events: int) -> bool:
+        """The same."""
+        self._files.kill(POLL_IN)
+        return True
 
 
 class FasyncList:

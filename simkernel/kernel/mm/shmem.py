@@ -14,6 +14,8 @@ import attrs
 from simkernel.uapi.errno import ENOSPC, os_error
 from simkernel.uapi.mman import PAGE_SIZE, page_align
 
+WHOLE: Final = 16 << 20
+"""Bytes of a file that is mapped as a whole."""
 LARGEST: Final = (1 << 63) - 1
 """Bytes that a file may have (MAX_LFS_FILESIZE)."""
 
@@ -100,10 +102,16 @@ class Pages:
         self.size = size
 
     def view(self, position: int, size: int, unmodelled: Callable[[str], Exception]) -> memoryview:
-        """The pages from `position` on, in one piece, for a mapping.  ENOSPC."""
+        """The pages from `position` on, in one piece, for a mapping.  ENOSPC.
+
+        The first mapping takes all pages of a file that is not large, since another one may follow.
+        """
         end = page_align(position + size)
-        self._allot(position, end)
-        extents = self._between(position, end)
+        first, last = position, end
+        if max(self.size, end) <= WHOLE and not any(extent.mapped for extent in self._extents):
+            first, last = 0, max(page_align(self.size), end)
+        self._allot(first, last)
+        extents = self._between(first, last)
         if len(extents) > 1:
             if any(extent.mapped for extent in extents):
                 raise unmodelled("mapping a file across pages that were mapped when it was shorter")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 from simkernel.engine import SECOND
 from simkernel.kernel.file.file import SOCKFS, FileObject, Nameless
 from simkernel.kernel.file.socket import NO_CONTROL
-from simkernel.kernel.fs.fasync import FasyncList
+from simkernel.kernel.fs.fasync import FasyncList, FasyncWaiter
 from simkernel.kernel.task.wait import WaitQueue
 from simkernel.uapi.errno import EOPNOTSUPP, os_error
 from simkernel.uapi.poll import (
@@ -123,6 +123,8 @@ class Sock(FileObject):
     # -- as a file --------------------------------------------------------------
 
     exclusive_read = True
+    signals_readers: ClassVar[bool] = True
+    """Whether SIGIO is sent whenever a reader would be woken, and at no other time."""
     family: ClassVar[int] = AF_NETLINK
     wmem = 0
     """What it has sent and pays for; a netlink message is paid for by its receiver."""
@@ -173,9 +175,11 @@ class Sock(FileObject):
         return self.sendmsg(task, data, None, NO_CONTROL, 0)
 
     def fasync(self, file: OpenFile, fd: int, on: bool) -> None:
-        """`sock_fasync()`."""
+        """`sock_fasync()`; what wakes a reader is what sends the signal, unless the protocol knows better."""
         if self.fasync_list is None:
             self.fasync_list = FasyncList()
+            if self.signals_readers:
+                self.readers.add(FasyncWaiter(self.fasync_list))
         self.fasync_list.switch(file, fd, on)
 
     def poll(self) -> int:

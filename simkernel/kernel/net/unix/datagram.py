@@ -237,6 +237,8 @@ class DatagramSocket(UnixSocket):
             events &= ~POLLHUP
         if events & WRITE_SPACE and self._peer_full():
             events &= ~WRITE_SPACE
+        if not events & WRITE_SPACE:
+            self.no_space = bool(self.fasync_list)
         return events
 
     def _peer_full(self) -> bool:

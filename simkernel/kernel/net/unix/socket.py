@@ -7,7 +7,7 @@ from enum import Enum
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar, Final
 
-from simkernel.kernel.fs.fasync import POLL_HUP, POLL_IN, POLL_OUT
+from simkernel.kernel.fs.fasync import POLL_ERR, POLL_HUP, POLL_IN, POLL_OUT
 from simkernel.kernel.net import sock_options
 from simkernel.kernel.net.scm import ControlBuffer
 from simkernel.kernel.net.skb import Creds, own_creds
@@ -88,6 +88,7 @@ class UnixSocket(Sock):
         "listener",
         "messages",
         "name",
+        "no_space",
         "peer",
         "peer_creds",
         "shutdown_mask",
@@ -97,6 +98,7 @@ class UnixSocket(Sock):
     )
 
     family: ClassVar[int] = AF_UNIX
+    signals_readers: ClassVar[bool] = False
     connects: ClassVar[bool]
     """Whether it is a stream, whose ends know of each other."""
 
@@ -113,6 +115,8 @@ class UnixSocket(Sock):
         self.file: OpenFile | None = None
         self.listener: UnixSocket | None = None
         self.wmem = 0
+        self.no_space = False
+        """Whether somebody found no room to send since the last signal (SOCKWQ_ASYNC_NOSPACE)."""
         self.messages: deque[UnixSkb] = deque()
         self._writers: WaitQueue | None = None
         self._peer_wait: WaitQueue | None = None
@@ -177,6 +181,8 @@ class UnixSocket(Sock):
         for queue in (self._readers, self._writers):
             if queue:
                 queue.wake_up_poll(POLLERR)
+        if self.fasync_list:
+            self.fasync_list.kill(POLL_ERR)
 
     def wake_senders(self) -> None:
         """Its queue has room (`unix_dgram_recvmsg()`)."""
@@ -196,7 +202,8 @@ class UnixSocket(Sock):
         if self.writable:
             if self._writers:
                 self._writers.wake_up_poll(WRITE_SPACE)
-            if self.fasync_list:
+            if self.fasync_list and self.no_space:
+                self.no_space = False
                 self.fasync_list.kill(POLL_OUT)
 
     def allocate(
@@ -211,6 +218,7 @@ class UnixSocket(Sock):
         if self.shutdown_mask & SEND_SHUTDOWN:
             raise os_error(EPIPE)
         if self.wmem >= self.sndbuf:
+            self.no_space = bool(self.fasync_list)
             raise WouldBlock(self.writers, retry, let_go=partial(self.let_go, files))
         self.wmem += truesize
         self.unix.engine.charged += allocation(self.unix.costs, truesize, pages)
