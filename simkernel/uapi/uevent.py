@@ -38,29 +38,23 @@ UEVENT_GROUP: Final = 1
 _LIBUDEV: Final = b"libudev\0"
 
 
-def _no_nul(event: object, field: attrs.Attribute[str], value: str) -> None:
-    if "\0" in value:
-        raise ValueError(f"the {field.name} of a uevent has no NUL: {value!r}")
-
-
-def _no_at(event: object, field: object, value: str) -> None:
-    if "@" in value:
-        raise ValueError(f"the action of a uevent has no @: {value!r}")
-
-
-def _an_environment(event: object, field: object, variables: Mapping[str, str]) -> None:
-    for key, value in variables.items():
-        if not key or "=" in key or "\0" in key or "\0" in value:
-            raise ValueError(f"a variable of a uevent is KEY=VALUE without NUL: {key!r}, {value!r}")
-
-
 @attrs.frozen
 class Uevent:
     """One event of one device.  `variables` are in the kernel's order, with ACTION and DEVPATH among them."""
 
-    action: str = attrs.field(validator=[_no_nul, _no_at])
-    devpath: str = attrs.field(validator=_no_nul)
-    variables: Mapping[str, str] = attrs.field(factory=dict, validator=_an_environment)
+    action: str
+    devpath: str
+    variables: Mapping[str, str] = attrs.field(factory=dict)
+
+    def __attrs_post_init__(self) -> None:
+        for name, value in (("action", self.action), ("devpath", self.devpath)):
+            if "\0" in value:
+                raise ValueError(f"the {name} of a uevent has no NUL: {value!r}")
+        if "@" in self.action:
+            raise ValueError(f"the action of a uevent has no @: {self.action!r}")
+        for key, value in self.variables.items():
+            if not key or "=" in key or "\0" in key or "\0" in value:
+                raise ValueError(f"a variable of a uevent is KEY=VALUE without NUL: {key!r}, {value!r}")
 
     def pack(self) -> bytes:
         """The datagram's bytes."""
@@ -83,18 +77,14 @@ class Uevent:
         action, at, devpath = summary.partition("@")
         if not at:
             raise Malformed(f"uevent at offset 0: expected ACTION@DEVPATH, found {summary!r}")
-        return cls(action, devpath, _variables(lines, len(_encode(summary)) + 1))
-
-
-def _variables(lines: list[str], offset: int) -> dict[str, str]:
-    found = {}
-    for line in lines:
-        key, equals, value = line.partition("=")
-        if not key or not equals:
-            raise Malformed(f"uevent at offset {offset}: expected KEY=VALUE, found {line!r}")
-        found[key] = value
-        offset += len(_encode(line)) + 1
-    return found
+        variables = {}
+        for place, line in enumerate(lines):
+            key, equals, value = line.partition("=")
+            if not key or not equals:
+                offset = sum(len(_encode(before)) + 1 for before in (summary, *lines[:place]))
+                raise Malformed(f"uevent at offset {offset}: expected KEY=VALUE, found {line!r}")
+            variables[key] = value
+        return cls(action, devpath, variables)
 
 
 def _encode(text: str) -> bytes:

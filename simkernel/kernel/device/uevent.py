@@ -39,7 +39,7 @@ class Uevents:
         """
         variables = {"ACTION": action, "DEVPATH": devpath, "SUBSYSTEM": subsystem, **(environment or {})}
         variables["SEQNUM"] = str(self.sequence + 1)
-        size = sum(len(f"{key}={value}\0".encode()) for key, value in variables.items())
+        size = len("".join([f"{key}={value}\0" for key, value in variables.items()]).encode())
         if size > BUFFER_SIZE or len(variables) > MOST_VARIABLES:
             self._log.warn(f"WARNING: add_uevent_var: too many keys, or buffer size too small ({devpath})")
             return
