@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 import subprocess
 import sys
@@ -40,7 +41,8 @@ class Terminal:
         os.close(slave)
 
     def pieces(self) -> Iterator[str]:
-        """What it prints, as it comes."""
+        """What it prints, as it comes: a character may come in two pieces."""
+        decoder = codecs.getincrementaldecoder("utf-8")()
         while True:
             try:
                 piece = os.read(self._master, 65536)
@@ -50,7 +52,7 @@ class Terminal:
                 os.close(self._master)
                 self.process.wait(timeout=60)
                 return
-            yield piece.decode()
+            yield decoder.decode(piece)
 
     def text(self) -> str:
         """All that it prints."""
