@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from simkernel.uapi.fcntl import F_SETFD, FD_CLOEXEC
 from simkernel.uapi.socket import AF_UNIX, MSG_DONTWAIT, SOCK_DGRAM, SOCK_STREAM
 
 from .child import ORDINARY, child
@@ -92,14 +91,21 @@ class UnixWay(ProgramWay):
         return UnixListener(app, await adopted(app, source.pairs[place][1].fileno()))
 
     async def forbidden(self, app: Any) -> str:
-        """A pair that is not inherited has no name."""
-        sock, _ = await app.socketpair(AF_UNIX, self.kind)
-        await app.fcntl(sock.fileno(), F_SETFD, FD_CLOEXEC)
-        return f"descriptor: {await child(app, _read, sock.fileno(), uid=ORDINARY)}"
+        """A socket may have a path name: who may not write to that may not connect."""
+        path = f"/tmp/{self.name}"
+        sock = await app.socket(AF_UNIX, self.kind)
+        await sock.bind(path)
+        if self.kind == SOCK_STREAM:
+            await sock.listen()
+        await app.chmod(path, 0o600)
+        got = await child(app, _connect, path, self.kind, uid=ORDINARY)
+        await app.unlink(path)
+        return f"file mode: {got}"
 
 
-async def _read(app: Any, fd: int) -> str:
-    await app.read(fd, 1)
+async def _connect(app: Any, path: str, kind: int) -> str:
+    sock = await app.socket(AF_UNIX, kind)
+    await sock.connect(path)
     return WORKS
 
 

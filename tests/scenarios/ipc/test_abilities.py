@@ -42,8 +42,8 @@ FLOW = {
 
 PERMISSION = {
     "capability: EPERM": {"netlink", "usersock"},
-    "file mode: EACCES": {"ioctl", "read", "mmap", "sysfs", "shm"},
-    "descriptor: EBADF": {"eventfd", "pipe", "unix-stream", "unix-dgram"},
+    "file mode: EACCES": {"ioctl", "read", "mmap", "sysfs", "unix-stream", "unix-dgram", "shm"},
+    "descriptor: EBADF": {"eventfd", "pipe"},
     "same user: EPERM": {"sigio", "signal"},
 }
 

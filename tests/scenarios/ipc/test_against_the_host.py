@@ -9,6 +9,7 @@ import socket
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -223,6 +224,26 @@ def test_an_ordinary_user_sends_to_no_group_of_generic_netlink(cells: Cells) -> 
             sock.sendto(bytes(RECORD), (0, 1))
 
     assert cells["netlink"]["permission"] == f"capability: {as_nobody(attempt)}"
+
+
+@pytest.mark.parametrize("kind", [socket.SOCK_STREAM, socket.SOCK_DGRAM])
+def test_an_ordinary_user_connects_to_no_socket_that_he_may_not_write_to(
+    kind: socket.SocketKind, cells: Cells
+) -> None:
+    def attempt() -> None:
+        with socket.socket(socket.AF_UNIX, kind) as sock:
+            sock.connect(path)
+
+    with TemporaryDirectory() as folder, socket.socket(socket.AF_UNIX, kind) as listener:
+        Path(folder).chmod(0o755)
+        path = f"{folder}/socket"
+        listener.bind(path)
+        if kind == socket.SOCK_STREAM:
+            listener.listen()
+        Path(path).chmod(0o600)
+        got = as_nobody(attempt)
+    way = "unix-stream" if kind == socket.SOCK_STREAM else "unix-dgram"
+    assert cells[way]["permission"] == f"file mode: {got}"
 
 
 def test_what_may_only_be_read_is_not_mapped_for_writing(cells: Cells, tmp_path: Path) -> None:
