@@ -10,7 +10,7 @@ from typing import Final
 
 import attrs
 
-CACHED: Final = 12 << 10
+CACHED: Final = 6 << 10
 """Bytes of a copy that the nearest cache holds, source and destination together with what else is in it."""
 MEMBER_LINES: Final = 4
 """Cache lines that delivering to a member of a group misses; a socket that is passed over misses one."""
@@ -22,14 +22,14 @@ class CostModel:
 
     syscall: int = 94
     """Entering and leaving the kernel (getppid)."""
-    file: int = 52
+    file: int = 51
     """Finding the open file of a descriptor, and calling its operation."""
-    copy_begin: int = 17
+    copy_begin: int = 16
     """A copy across the boundary, before its first byte."""
     copy_per_kib: int = 7
     """Copying 1024 bytes across the boundary, in or out, from and to the nearest cache."""
-    copy_large_per_kib: int = 28
-    """The same beyond the first 12 KiB of a copy, which that cache does not hold."""
+    copy_large_per_kib: int = 24
+    """The same beyond the first 6 KiB of a copy, which that cache does not hold."""
     socket_create: int = 900
     """Allocating a socket and its descriptor."""
     socket_bind: int = 300
@@ -38,21 +38,21 @@ class CostModel:
     """Giving a socket back."""
     send: int = 80
     """Checking where a message goes, and finding who is there."""
-    receive: int = 203
+    receive: int = 204
     """Taking a message off a queue."""
     receive_wait: int = 150
     """Finding a socket's queue empty, and standing in line for what comes."""
-    skb_alloc: int = 103
+    skb_alloc: int = 104
     """Allocating and freeing a socket buffer."""
-    page_alloc: int = 115
+    page_alloc: int = 215
     """Allocating and freeing a piece of whole pages, for what is too large for a slab."""
-    memory_charge: int = 92
+    memory_charge: int = 91
     """Charging a piece of memory to its user (memcg): pages of pipes, buffers of unix sockets."""
-    deliver: int = 54
+    deliver: int = 53
     """Queueing a buffer on one receiver."""
-    multicast: int = 32
+    multicast: int = 31
     """Sending to a group, however many are in it."""
-    multicast_member: int = 60
+    multicast_member: int = 61
     """Cloning a buffer for one more member of a group."""
     multicast_skip: int = 4
     """Passing over a socket that is in no such group."""
@@ -68,7 +68,7 @@ class CostModel:
     """Looking for somebody else to have the CPU, for a task that yields."""
     wake: int = 250
     """Waking a task (charged to the waker)."""
-    switch: int = 668
+    switch: int = 670
     """Giving a CPU to another task."""
     interrupt: int = 700
     """Taking an interrupt and returning from it."""
@@ -78,17 +78,17 @@ class CostModel:
     """A register read, which waits for the bus."""
     writel: int = 60
     """A register write, which is posted."""
-    poll: int = 62
+    poll: int = 64
     """Asking one file what it is ready for, and telling it."""
-    pipe: int = 24
+    pipe: int = 26
     """A page of a pipe: putting one in, or taking one out."""
     path_component: int = 60
     """Looking up one name of a path."""
     file_open: int = 350
     """Making an open file, and closing it."""
-    seq_read: int = 59
+    seq_read: int = 60
     """Preparing the text of a file in procfs or sysfs."""
-    seq_field: int = 70
+    seq_field: int = 71
     """Writing one number or word into it."""
     attribute: int = 83
     """Holding the object that an attribute in sysfs belongs to while it is read or written."""

@@ -114,7 +114,8 @@ class Pipe:
                 slots.popleft()
                 self.spare_pages = min(self.spare_pages + 1, SPARE_PAGES)
         data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
-        self.engine.charged += self.costs.pipe * len(pieces) + self.costs.copy(len(data))
+        costs = self.costs
+        self.engine.charged += sum(costs.pipe + costs.copy(len(piece)) for piece in pieces)
         if was_full:
             self.write_wait.wake_up_poll(WRITABLE)
         self.fasync_writers.kill(POLL_OUT)
@@ -153,18 +154,15 @@ class Pipe:
 
     def _fill(self, data: bytes, done: int, packets: bool, was_empty: bool) -> int:
         engine, costs = self.engine, self.costs
-        begun = done
         while done < len(data) and not self.full:
             piece = data[done : done + PAGE_SIZE]
             if self.spare_pages:
                 self.spare_pages -= 1
             else:
                 engine.charged += costs.page_alloc + costs.memory_charge
-            engine.charged += costs.pipe
+            engine.charged += costs.pipe + costs.copy(len(piece))
             self.slots.append(Slot(piece, packets))
             done += len(piece)
-        if done > begun:
-            engine.charged += costs.copy(done - begun)
         self._written(done, was_empty)
         if done < len(data):
             raise WouldBlock(self.write_wait, partial(self._write_again, data, done, packets), done)
