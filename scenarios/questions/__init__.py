@@ -37,8 +37,8 @@ QUESTIONS: Final[dict[str, tuple[str, Callable[[Stage], None]]]] = {
 ALL: Final = "all"
 LEGEND: Final = """\
 How to read a line: when, in microseconds; who; and what happened. A program's
-calls stand as strace prints them; what happens below stands further right, as
-ftrace prints it: in the kernel, in a driver, in the hardware."""
+calls stand as strace prints them; what happens below stands further right,
+as ftrace prints it: in the kernel, in a driver, in the hardware."""
 
 
 @scenario(Parameter("only", str, ALL, choices=(ALL, *QUESTIONS), help="which question is answered"))

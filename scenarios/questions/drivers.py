@@ -183,7 +183,7 @@ def up(stage: Stage, mouse: Mouse) -> None:
     stage.legs(
         "Up",
         ("the mouse has a report", "", report.time),
-        ("the driver's handler begins", "kernel", begun.time),
+        ("the handler begins", "kernel", begun.time),
         ("the handler is done", "driver, bus", done.time),
         ("the program has the event", "kernel", told.time),
     )

@@ -11,7 +11,8 @@ from simkernel import Machine
 from simkernel.hardware import Device
 from simkernel.scenario import Run, Transcript, Watch
 
-WIDTH: Final = 80
+WIDTH: Final = 78
+"""Columns of a paragraph: those of a transcript."""
 ROOT: Final = "root"
 """Programs of this name prepare what the others need, and are not shown."""
 

@@ -28,7 +28,8 @@ from simkernel.trace.tracepoint import line as tracepoint_line
 if TYPE_CHECKING:
     from simkernel.machine import Machine
 
-WIDTH: Final = 80
+WIDTH: Final = 78
+"""Columns at most: 80 with a margin, as `simkernel guide` has around code."""
 TIME: Final = 9
 WHO: Final = 11
 """Columns of a line, of its time and of who it is about."""
@@ -36,7 +37,7 @@ STEP: Final = 2
 """How much further to the right each layer stands."""
 CONTINUED: Final = 4
 """How much further to the right a line goes on."""
-_BREAKS: Final = re.compile(r"(?<=[ |])|(?<=resumed>)(?!\))")
+_BREAKS: Final = re.compile(r"(?<=[ |])(?<!= )|(?<=resumed>)(?!\))")
 _CALLS: Final = frozenset({"sys_enter", "sys_exit", "signal_deliver"})
 _LEARNED: Final = "netlink_deliver_tap"
 """The record by which strace knows the families."""
@@ -77,7 +78,7 @@ class Watch:
         return [each for each in self.records if each.name == name and fields.items() <= each.fields.items()]
 
     def text(self, zero: int | None = None) -> str:
-        """The lines, none wider than 80 columns; what repeats itself stands there once.
+        """The lines, none wider than 78 columns; what repeats itself stands there once.
 
         Times count from `zero` ns of the machine's clock on, or else from the first line.
         """

@@ -12,7 +12,7 @@ from simkernel.hardware import Camera
 from simkernel.scenario import Transcript, Watch
 from simkernel.uapi.signal import SIGTERM
 
-WIDTH = 80
+WIDTH = 78
 
 
 @pytest.fixture
