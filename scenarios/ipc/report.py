@@ -134,5 +134,5 @@ def tell_events(run: Run, rows: Sequence[EventRow], listeners: int) -> None:
 def tell_limits(run: Run, names: Iterable[str]) -> None:
     """A paragraph for each, and the run that shows it."""
     for name in names:
-        limit = WAYS[name].limit
-        run.text(f"{name}: {limit.text}\n  {limit.command}")
+        way = WAYS[name]
+        run.text(f"{name} ({way.about}): {way.limit.text}\n  {way.limit.command}")

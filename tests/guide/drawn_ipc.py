@@ -73,7 +73,7 @@ def limits(table: Draw) -> str:
     rows = []
     for part in _run().parts:
         if isinstance(part, Text) and "\n  simkernel run ipc" in part.text:
-            way, _, rest = part.text.partition(": ")
+            way, _, rest = part.text.partition(" (")
             command = " ".join(rest.partition("\n  ")[2].replace("\\\n", " ").split())
             rows.append((f"`{way}`", f"`{command}`"))
     return table(("where it ends", "the run that shows it"), rows)

@@ -58,7 +58,7 @@ def commands(whole: Run) -> dict[str, dict[str, str]]:
     found = {}
     for part in whole.parts:
         if isinstance(part, Text) and "\n  simkernel run ipc " in part.text:
-            way, _, rest = part.text.partition(": ")
+            way, _, rest = part.text.partition(" (")
             told = rest.partition("\n  simkernel run ipc ")[2].replace("\\\n", " ")
             settings = re.findall(r"--set (\w+)=(\S+)", told)
             assert told.split() == [word for name, value in settings for word in ("--set", f"{name}={value}")]
