@@ -111,7 +111,8 @@ class App(Descriptors, Paths):
     def made(self, call: Made) -> Made:
         """Remember that `call` was made, until it is awaited; returns it."""
         last, self._last = self._last, call
-        self._remember(last, call)
+        if self._debug or (last is not None and last.owner is not None):
+            self._remember(last, call)
         return call
 
     def _remember(self, last: Call[Any] | Steps[Any] | None, made: Call[Any] | Steps[Any]) -> None:

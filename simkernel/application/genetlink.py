@@ -60,6 +60,8 @@ TYPE, FLAGS, SEQ = 1, 2, 3
 class Message(dict[str, Any]):
     """The attributes of a message by name; `name` is the operation's."""
 
+    __slots__ = ("name",)
+
     def __init__(self, name: str, attributes: dict[str, Any]) -> None:
         dict.__init__(self, attributes)
         self.name = name
