@@ -113,6 +113,10 @@ class Machine:
             raise SimulationError(
                 f"module_path={module_path!r}: it is a list of folders, as in [{module_path!r}]"
             )
+        folders = tuple(map(Path, module_path))
+        for folder in folders:
+            if not folder.is_dir():
+                raise SimulationError(f"module_path: there is no folder {str(folder)!r}")
         if unmodelled not in ("errno", "raise"):
             raise SimulationError(f'unmodelled={unmodelled!r}: it is "errno" or "raise"')
         self.engine = Engine(seed, start=-BOOT)
@@ -126,7 +130,7 @@ class Machine:
             self.bus,
             costs=Instrumented.of(costs) if instrumented else costs,
             cpus=cpus,
-            module_path=(SHIPPED_MODULES, *map(Path, module_path)),
+            module_path=(SHIPPED_MODULES, *folders),
             unmodelled=unmodelled,
         )
         self.kernel.processes.on_death.append(self._on_death)

@@ -135,13 +135,23 @@ class Importer(MetaPathFinder):
 
     def enter(self) -> dict[str, ModuleType]:
         """Begin to serve imports; the modules that had the packages' names before, for `leave`."""
-        for package in self.packages:
-            if package in REREAD or package in self.modules or PathFinder.find_spec(package) is None:
-                raise SimulationError(f"hosted(machine, {package!r}): it is the name of an installed package")
+        for package in sorted(self.packages):
+            if problem := self._problem(package):
+                raise SimulationError(f"hosted(machine, {package!r}): {problem}")
         before = self._take_out()
         importlib.invalidate_caches()
         sys.meta_path.insert(0, self)
         return before
+
+    def _problem(self, package: str) -> str:
+        """Why a name cannot be hosted; nothing if it can."""
+        if package in REREAD or package in self.modules:
+            return f"{package} is Python's own; whatever is hosted has one that acts on the machine"
+        if "." in package:
+            return f"name the whole package, {package.partition('.')[0]!r}; what lies in it comes along"
+        if PathFinder.find_spec(package) is None:
+            return "no package or module of that name can be imported from sys.path"
+        return ""
 
     def leave(self, before: Mapping[str, ModuleType]) -> None:
         """Put everything back."""

@@ -8,7 +8,7 @@ from simkernel.uapi.ynl.definitions import Numbers, read_definitions
 from simkernel.uapi.ynl.document import Node
 from simkernel.uapi.ynl.model import AttributeSet, Group, Spec
 from simkernel.uapi.ynl.operations import OperationReader
-from simkernel.uapi.ynl.schema import PROTOCOLS, SPECIFICATION
+from simkernel.uapi.ynl.schema import EXTRA, PROTOCOLS, SPECIFICATION
 from simkernel.uapi.ynl.sets import SetReader
 from simkernel.uapi.ynl.shapes import Check, Level
 
@@ -33,6 +33,8 @@ def parse(text: str, filename: str) -> Spec:
     root = attrs.evolve(document, value={k: v for k, v in document.mapping.items() if k != EXTRAS})
     check = Check(_level(root))
     SPECIFICATION.check(root, check)
+    if extras is not None:
+        EXTRA.check(extras, check)
 
     definitions = read_definitions(root.entries("definitions"))
     numbers = Numbers(root.entries("definitions"), definitions, check)

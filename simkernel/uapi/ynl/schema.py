@@ -225,3 +225,11 @@ SPECIFICATION = Table(
         "kernel-family": _key(Table({"headers": _key(ListOf(TEXT)), "sock-priv": _key(TEXT)})),
     }
 )
+
+EXTRA = Table(
+    {
+        "resv-start-op": _key(Plain((int,), "an integer from 0 on", minimum=0)),
+        "shared-policy": _key(ListOf(TEXT)),
+    }
+)
+"""What may stand under `x-simkernel`."""

@@ -222,8 +222,14 @@ def test_what_a_machine_has_not_says_so(machine: Machine) -> None:
 
 
 def test_names_that_cannot_be_hosted(machine: Machine) -> None:
-    for names in ((), ("no_such_package_anywhere",), ("os",), ("time",)):
-        with pytest.raises(SimulationError), hosted(machine, *names):
+    for names, why in (
+        ((), "wants the names"),
+        (("no_such_package_anywhere",), "no package or module of that name"),
+        (("os",), "is Python's own"),
+        (("time",), "is Python's own"),
+        (("guest.part",), "name the whole package, 'guest'"),
+    ):
+        with pytest.raises(SimulationError, match=why), hosted(machine, *names):
             pass
 
 

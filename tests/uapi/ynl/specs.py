@@ -97,7 +97,7 @@ mcast-groups:
     - {name: secrets, flags: [admin-perm]}
 
 x-simkernel:
-  colour: blue
+  resv-start-op: 7
 """
 
 NLCTRL_FILE = Path(__file__).parents[3] / "simkernel/kernel/netlink/genetlink/nlctrl.yaml"

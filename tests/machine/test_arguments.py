@@ -1,0 +1,35 @@
+"""What a machine is not made with, and what is said then."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from simkernel import Machine, SimulationError
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ({"seed": "one"}, "seed='one': a seed is an int"),
+        ({"cpus": 0}, "cpus=0: a machine has one CPU or more"),
+        ({"module_path": "modules"}, "module_path='modules': it is a list of folders"),
+        ({"module_path": ["not-there"]}, "module_path: there is no folder 'not-there'"),
+        ({"unmodelled": "warn"}, "unmodelled='warn': it is"),
+    ],
+)
+def test_a_wrong_argument_is_named(arguments: dict[str, Any], said: str) -> None:
+    with pytest.raises(SimulationError) as error:
+        Machine(**arguments)
+    assert str(error.value).startswith(said)
+
+
+def test_a_module_path_is_made_of_folders(tmp_path: Path) -> None:
+    file = tmp_path / "module.py"
+    file.touch()
+    with pytest.raises(SimulationError, match="there is no folder"):
+        Machine(module_path=[file])
+    with Machine(module_path=[tmp_path]):
+        pass
