@@ -15,7 +15,7 @@ from simkernel.uapi.socket import (
 from tests.conformance import wire
 from tests.conformance.case import case, netlink
 from tests.conformance.log import Log
-from tests.conformance.wire import ACK, REQUEST
+from tests.conformance.wire import ACK, ADD_MEMBERSHIP, REQUEST, SOL_NETLINK
 from tests.conformance.world import Instruction, Socket, World
 
 A, B = 0x4E000001, 0x4E000002
@@ -312,3 +312,24 @@ def refused_messages_take_no_room(world: World, log: Log) -> None:
             break
         sent += 1
     log("as many as without a filter", sent)
+
+
+@case(privileged=True, marks=FILTER)
+def cut_for_a_full_queue(world: World, log: Log) -> None:
+    """What a filter cut off for a member that had no room is missing for the next one as well: the
+    member that was in the group before it.
+    """
+    a = netlink(world, wire.USERSOCK, bind=(A, 0))
+    for label, order in (("the full one first", "yx"), ("the full one last", "xy"), ("both sides", "yxz")):
+        members = {name: netlink(world, wire.USERSOCK, bind=(0, 0)) for name in order}
+        for sock in members.values():  # the latest is served first
+            sock.setsockopt(SOL_NETLINK, ADD_MEMBERSHIP, 1)
+        members["x"].setsockopt(SOL_SOCKET, SO_RCVBUF, 0)
+        world.attach_filter(members["x"], ((RET_K, 0, 0, 4),))
+        log.call(label, a.sendto, bytes(3000), (0, 1))
+        for name in order.replace("x", ""):
+            members[name].recv(1)
+        log.call("without room", a.sendto, b"0123456789", (0, 1))
+        for name in order:
+            log.recv(name, members[name], 20)
+            members[name].close()

@@ -70,3 +70,17 @@ def connect_bad(world: World, log: Log) -> None:
     for size in (0, 1, 2, 11):
         log.call(f"{size} bytes", world.raw_call, s, "connect", sockaddr(AF_NETLINK, 5)[:size])
         log.peer("peer", s)
+
+
+@case(privileged=True, marks=("raw_sockaddr",))
+def connect_unspec_of_a_group(world: World, log: Log) -> None:
+    """A socket that was connected to a group lets go of that too."""
+    a = netlink(world, wire.USERSOCK, bind=(A, 0))
+    b = netlink(world, wire.USERSOCK, bind=(B, 1 << 1))
+    log.call("connect", a.connect, (0, 0b10))
+    log.call("send", a.send, b"to the group")
+    log.call("unspec", world.raw_call, a, "connect", b"\0\0")
+    log.peer("peer", a)
+    log.call("send", a.send, b"to nobody")
+    log.recvfrom("recv", b)
+    log.recvfrom("recv", b)

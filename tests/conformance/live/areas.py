@@ -48,7 +48,7 @@ RULES: Final = {
     "poll": ("poll",),
     "raw_sockaddr": ("raw",),
     "sockopt": ("setsockopt", "getsockopt", "switch", "peer", "device", "forbidden"),
-    "filter": ("filter", "lock"),
+    "filter": ("filter", "lock", "members"),
     "credentials": ("become",),
 }
 """By area; one that is in neither table says nothing that could be left out, such as how to bind."""

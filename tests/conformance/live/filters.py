@@ -60,6 +60,11 @@ machine: the processor, the flow's hash, chance.
 """
 
 
+def keeping(count: int) -> tuple[Instruction, ...]:
+    """One that lets so many bytes of a message through."""
+    return ((bpf.BPF_RET | bpf.BPF_K, 0, 0, count),)
+
+
 def any_filter(random: Random) -> tuple[Instruction, ...]:
     """One that somebody thought of, or instructions as they come, which end in a return."""
     if random.random() < 0.4:

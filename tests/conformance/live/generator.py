@@ -15,6 +15,7 @@ from simkernel.uapi import netlink as nl
 from simkernel.uapi import socket as so
 from tests.conformance.live import messages, values
 from tests.conformance.live.areas import Scope
+from tests.conformance.live.filters import keeping
 from tests.conformance.live.options import (
     attach_filter,
     bind_to_device,
@@ -343,6 +344,28 @@ def overrun(g: Generator) -> None:
     g.add("drain", slot, PLENTY, 0, so.MSG_DONTWAIT)
 
 
+def members(g: Generator) -> None:
+    """Two members of a group, joined one after the other, with filters and little room."""
+    random = g.random
+    slot = g.slot()
+    if g.protocol[slot] != USERSOCK:
+        return
+    both = [g.peer(slot) for _ in range(2)]
+    for each in both:
+        g.add("bind", each, (0, 0))
+        g.learn_name(each)
+        for join in (nl.NETLINK_DROP_MEMBERSHIP, nl.NETLINK_ADD_MEMBERSHIP):
+            g.add("setsockopt", each, so.SOL_NETLINK, join, 1)
+        if random.random() < 0.6:
+            g.add("attach_filter", each, keeping(random.choice((0, 4, 20))))
+        if random.random() < 0.6:
+            g.add("setsockopt", each, so.SOL_SOCKET, so.SO_RCVBUF, 0)
+    g.add("flood", slot, 3, bytes(1000), so.MSG_DONTWAIT, (0, 1))
+    for each in (random.choice(both), *both):
+        g.add("drain", each, PLENTY, 100, so.MSG_DONTWAIT)
+        g.add("sendto", slot, values.blob(random), so.MSG_DONTWAIT, (0, 1))
+
+
 def no_room(g: Generator) -> None:
     """An answer that the queue has no room for, where it has room for an error that says so."""
     random = g.random
@@ -451,6 +474,7 @@ RULES: Final[dict[str, Rule]] = {
     "flood": flood,
     "overrun": overrun,
     "no room": no_room,
+    "members": members,
     "two dumps": two_dumps,
     "receive": receive,
     "drain": drain,

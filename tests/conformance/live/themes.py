@@ -38,7 +38,16 @@ THEMES: Final = {
     ),
     "multicast": Theme(
         (USERSOCK, USERSOCK, UEVENT, GENERIC),
-        {"send": 8, "membership": 8, "flood": 3, "receive": 10, "drain": 3, "buffer": 3, "switch": 3},
+        {
+            "send": 8,
+            "membership": 8,
+            "members": 2,
+            "flood": 3,
+            "receive": 10,
+            "drain": 3,
+            "buffer": 3,
+            "switch": 3,
+        },
         company=0.7,
     ),
     "requests": Theme(
