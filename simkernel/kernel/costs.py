@@ -109,13 +109,11 @@ class CostModel:
         return self.copy_begin + (CACHED * self.copy_per_kib + far >> 10)
 
     def misses(self, members: int, others: int) -> int:
-        """What the caches make of a multicast past so many members and other subscribers.
+        """What it costs that a multicast goes past more members and other subscribers than caches hold.
 
-        The subscribers lie in memory one after the other: those that the caches do not hold are paid for.
+        Those beyond are paid for, members and others in proportion.
         """
         walked = members + others
-        if walked <= self.cached_sockets:
-            return 0
         lines = MEMBER_LINES * members + others
         return self.cache_miss * lines * (walked - self.cached_sockets) // walked
 

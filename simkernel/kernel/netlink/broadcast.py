@@ -121,9 +121,9 @@ def broadcast(
     members = entry.members.get(group, ())
     costs = netlink.costs
     others = entry.subscribers - len(members)
-    netlink.engine.charged += (
-        costs.multicast + costs.multicast_skip * others + costs.misses(len(members), others)
-    )
+    netlink.engine.charged += costs.multicast + costs.multicast_skip * others
+    if entry.subscribers > costs.cached_sockets:
+        netlink.engine.charged += costs.misses(len(members), others)
     netlink.statistics.multicasts += 1
     if (emit := netlink.trace.emit) is not None:
         emit(
