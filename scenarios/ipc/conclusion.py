@@ -10,6 +10,10 @@ from simkernel.scenario import Run
 from .jobs.event import EventRow
 from .jobs.exchange import Row
 from .report import Cells
+from .ways import WAYS
+
+BEST: Final = 2
+"""How many are named as the quickest."""
 
 WANTED: Final = ("starts", "multicast", "bounds", "extensible")
 """What an interface to the kernel shall have that is to last: and netlink has all of it."""
@@ -17,7 +21,13 @@ WANTED: Final = ("starts", "multicast", "bounds", "extensible")
 
 def conclude(run: Run, cells: Cells, rows: Sequence[Row], events: Sequence[EventRow]) -> None:
     """Each sentence is there if the run has measured what it speaks of."""
-    sentences = [*_abilities(run, cells), *_told(run, events), *_asked(run, rows), *_frames(run, rows)]
+    sentences = [
+        *_abilities(run, cells),
+        *_told(run, events),
+        *_asked(run, rows),
+        *_frames(run, rows),
+        *_choice(run, rows),
+    ]
     if sentences:
         run.text("\n".join(("What this run has shown:", *(f"- {sentence}" for sentence in sentences))))
 
@@ -71,3 +81,18 @@ def _frames(run: Run, rows: Sequence[Row]) -> Iterable[str]:
             f"Do not use it for pixels: a frame of {netlink.size / 1e6:.2g} MB takes {netlink.calls:g} calls "
             f"and {netlink.copies:.1f} copies of each byte, {times:.0f} times as long as one that is mapped."
         )
+
+
+def _choice(run: Run, rows: Sequence[Row]) -> Iterable[str]:
+    """Which ways to the driver are the quickest, for the smallest question and the largest frame."""
+    quickest = {}
+    for job, pick in (("question", min), ("frame", max)):
+        able = [row for row in rows if row.job == job and row.p50 and WAYS[row.way].other == "driver"]
+        if len({row.way for row in able}) <= BEST:
+            return
+        size = pick(row.size for row in able)
+        ordered = sorted((row.p50 or 0, row.way) for row in able if row.size == size)
+        quickest[job] = [way for _, way in ordered[:BEST]]
+    run.metric("quickest_to_the_driver", quickest)
+    asked, moved = (" and ".join(ways) for ways in quickest.values())
+    yield f"Of the ways to the driver {asked} are the quickest to ask, {moved} to move a frame."

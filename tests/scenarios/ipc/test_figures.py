@@ -139,6 +139,13 @@ def test_nobody_is_told_of_more_than_there_was(events: dict[str, dict[str, Any]]
     }  # fmt: skip
 
 
+def test_the_quickest_are_named(whole: Run) -> None:
+    assert whole.metrics["quickest_to_the_driver"] == {
+        "question": ["mmap", "ioctl"],
+        "frame": ["mmap", "read"],
+    }
+
+
 def test_chance_comes_from_the_seed() -> None:
     def told(seed: int) -> Any:
         from simkernel.cli import stories
