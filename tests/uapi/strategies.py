@@ -7,7 +7,7 @@ import re
 import attrs
 from hypothesis import strategies as st
 
-from simkernel.uapi import genetlink, if_link, input, neighbour, netlink, rtnetlink, socket
+from simkernel.uapi import fib_rules, genetlink, if_link, input, neighbour, netlink, rtnetlink, socket
 from simkernel.uapi.structure import Structure
 
 STRUCTURES = (
@@ -24,6 +24,7 @@ STRUCTURES = (
     rtnetlink.RtMsg,
     neighbour.NdMsg,
     if_link.IfStatsMsg,
+    fib_rules.FibRuleHdr,
     socket.Ucred,
     socket.CmsgHdr,
     input.InputEvent,

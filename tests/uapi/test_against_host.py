@@ -18,6 +18,7 @@ from simkernel.uapi import (
     capability,
     errno,
     fcntl,
+    fib_rules,
     genetlink,
     if_addr,
     if_link,
@@ -83,6 +84,7 @@ def test_numbers_are_those_of_python(ours, theirs):
         (errno, ["linux/errno.h"]),
         (fcntl, ["linux/fcntl.h"]),
         (genetlink, ["linux/genetlink.h"]),
+        (fib_rules, ["linux/fib_rules.h"]),
         (if_addr, ["linux/if_addr.h"]),
         (if_link, ["linux/if_link.h", "linux/if.h", "linux/if_arp.h"]),
         (module, ["linux/module.h"]),
@@ -123,6 +125,14 @@ LAYOUTS: list[tuple[type[Structure], str, list[str]]] = [
         "ifaddrmsg",
         ["ifa_family", "ifa_prefixlen", "ifa_flags", "ifa_scope", "ifa_index"],
     ),
+    (
+        fib_rules.FibRuleHdr,
+        "fib_rule_hdr",
+        [
+            *("family", "dst_len", "src_len", "tos", "table", "res1", "res2"),
+            *("action", "flags"),
+        ],
+    ),
     (if_link.IfStatsMsg, "if_stats_msg", ["family", "pad1", "pad2", "ifindex", "filter_mask"]),
     (
         neighbour.NdMsg,
@@ -154,5 +164,5 @@ def test_layouts_are_those_of_the_headers(tmp_path):
     assert {cls for cls, _, _ in LAYOUTS} == {cls for cls in STRUCTURES if cls.__module__ not in ELSEWHERE}
     ours = b"".join(cls(*range(1, len(fields) + 1)).pack() for cls, _, fields in LAYOUTS)
     headers = ["sys/socket.h", "linux/netlink.h", "linux/genetlink.h", "linux/rtnetlink.h"]
-    headers.append("linux/neighbour.h")
+    headers += ["linux/fib_rules.h", "linux/neighbour.h"]
     assert bytes_of_structures([(name, fields) for _, name, fields in LAYOUTS], headers, tmp_path) == ours

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import struct
 
+from simkernel.uapi import fib_rules as fr
 from simkernel.uapi import if_addr as ia
 from simkernel.uapi import if_link as il
 from simkernel.uapi import neighbour as nb
 from simkernel.uapi import net_namespace as ns
 from simkernel.uapi import rtnetlink as rt
+from simkernel.uapi.fib_rules import FibRuleHdr
 from simkernel.uapi.netlink import NLM_F_BULK, NLM_F_CREATE
 from simkernel.uapi.socket import AF_BRIDGE, AF_INET, AF_INET6, AF_UNSPEC
 from tests.conformance import wire
@@ -252,6 +254,27 @@ def way_strictly(world: World, log: Log) -> None:
             ("short mark", rt.RtMsg(family).pack() + attr(rt.RTA_MARK, u16(1))),
         ):
             log.ask(f"{name} {label}", s, nlmsg(rt.RTM_GETROUTE, REQUEST, body, seq=1))
+
+
+@case(marks=ROUTE)
+def rules(world: World, log: Log) -> None:
+    """RTM_GETRULE: the rules that are there before there is a route."""
+    s = opened(world)
+    multicast = {"ipmr": rt.RTNL_FAMILY_IPMR, "ip6mr": rt.RTNL_FAMILY_IP6MR}
+    for strict in (0, 1):
+        s.setsockopt(SOL_NETLINK, GET_STRICT_CHK, strict)
+        for name, family in (FAMILIES | multicast).items():
+            body = FibRuleHdr(family).pack()
+            log.ask(f"{name} {strict}", s, nlmsg(rt.RTM_GETRULE, REQUEST | DUMP, body, seq=1))
+        for label, body in (
+            ("short", b"\2\0\0\0"),
+            ("table", FibRuleHdr(AF_INET, table=254).pack()),
+            ("flags", FibRuleHdr(AF_INET, flags=1).pack()),
+            ("attribute", FibRuleHdr(AF_INET).pack() + attr(fr.FRA_TABLE, u32(254))),
+            ("leftover", FibRuleHdr(AF_INET).pack() + b"x"),
+        ):
+            log.ask(f"{label} {strict}", s, nlmsg(rt.RTM_GETRULE, REQUEST | DUMP, body, seq=2))
+    log.ask("one", s, nlmsg(rt.RTM_GETRULE, REQUEST, FibRuleHdr(AF_INET).pack(), seq=3))
 
 
 # -- neighbours -----------------------------------------------------------------

@@ -43,7 +43,6 @@ _DO_FOR_ALL: Final = (
     rtnl.RTM_GETNEXTHOPBUCKET,
 )
 _DUMP_FOR_ALL: Final = (
-    rtnl.RTM_GETRULE,
     rtnl.RTM_GETQDISC,
     rtnl.RTM_GETTCLASS,
     rtnl.RTM_GETTFILTER,

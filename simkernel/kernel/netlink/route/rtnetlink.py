@@ -9,7 +9,16 @@ import attrs
 
 from simkernel.kernel.netlink import dump, kernel_socket
 from simkernel.kernel.netlink.message import Receiver, Request
-from simkernel.kernel.netlink.route import bridge, lacking, link_change, links, neighbours, nsid, routes
+from simkernel.kernel.netlink.route import (
+    bridge,
+    lacking,
+    link_change,
+    links,
+    neighbours,
+    nsid,
+    routes,
+    rules,
+)
 from simkernel.kernel.netlink.route.addresses import IPV4, IPV6, Ipv4Addresses, Ipv6Addresses
 from simkernel.kernel.netlink.route.link_change import LinkChanges
 from simkernel.kernel.netlink.route.statistics import Statistics
@@ -68,6 +77,7 @@ class RouteNetlink:
         self.register(AF_UNSPEC, rtnl.RTM_GETSTATS, Handlers(do=statistics.get, dump=statistics.dump))
         self.register(AF_UNSPEC, rtnl.RTM_SETSTATS, Handlers(do=statistics.set))
         self.register(AF_INET6, rtnl.RTM_GETLINK, Handlers(dump=links.dump_ipv6))
+        self.register(AF_UNSPEC, rtnl.RTM_GETRULE, Handlers(dump=rules.dump))
         self._register_bridges()
         self._register_addresses()
         self._register_routes()
