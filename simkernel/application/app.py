@@ -214,6 +214,14 @@ class App(Descriptors, Paths):
         """Become another user; EPERM without CAP_SETUID."""
         return self.call("setuid", c_int(uid))
 
+    def getgroups(self) -> Call[list[int]]:
+        """The groups that it is in beside its own."""
+        return self.call("getgroups")
+
+    def setgroups(self, groups: Iterable[int]) -> Call[None]:
+        """Be in these groups, beside its own."""
+        return self.call("setgroups", [c_int(gid) for gid in groups])
+
     def setgid(self, gid: int) -> Call[None]:
         """Join another group; EPERM without CAP_SETGID."""
         return self.call("setgid", c_int(gid))

@@ -114,6 +114,8 @@ class Blocking(BlockingDescriptors, BlockingPaths):
     getuid = twin(App.getuid)
     getgid = twin(App.getgid)
     setuid = twin(App.setuid)
+    getgroups = twin(App.getgroups)
+    setgroups = twin(App.setgroups)
     setgid = twin(App.setgid)
     capset = twin(App.capset)
     unshare = twin(App.unshare)

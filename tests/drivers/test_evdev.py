@@ -66,6 +66,24 @@ def test_whose_the_node_is() -> None:
             machine.blocking(uid=1000).open(NODE, O_RDONLY)
 
 
+def test_who_is_in_the_group_may_read() -> None:
+    """A user whose login has put him in it, beside his own."""
+    with bench(Mouse()) as machine:
+        users = [machine.blocking(uid=0) for _ in range(2)]
+        for user, groups in zip(users, ([20, INPUT], [20]), strict=True):
+            user.setgroups(groups)
+            user.setgid(1000)
+            user.setuid(1000)
+        member, other = users
+        assert member.getgroups() == [20, INPUT]
+        member.open(NODE, O_RDONLY)
+        with pytest.raises(PermissionError):
+            other.open(NODE, O_RDONLY)
+        with pytest.raises(PermissionError) as refused:
+            other.setgroups([INPUT])
+        assert refused.value.errno == errno.EPERM
+
+
 def test_what_the_uevents_say() -> None:
     with bench() as machine:
         monitor = machine.blocking().uevents()

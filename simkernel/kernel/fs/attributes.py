@@ -42,7 +42,7 @@ def chmod(task: Task, inode: Inode, mode: int) -> None:
     if not owner_or_capable(task.credentials, inode):
         raise os_error(EPERM)
     mode &= stat.PERMISSIONS
-    if task.credentials.gid != inode.gid and not task.credentials.capable(CAP_FSETID):
+    if not task.credentials.in_group(inode.gid) and not task.credentials.capable(CAP_FSETID):
         mode &= ~stat.S_ISGID
     inode.set_attributes(mode=inode.kind | mode)
 
@@ -54,7 +54,7 @@ def chown(task: Task, inode: Inode, uid: int, gid: int) -> None:
         owns = credentials.uid == inode.uid
         if uid != LEAVE and not (owns and uid == inode.uid):
             raise os_error(EPERM)
-        if gid != LEAVE and not (owns and gid in (credentials.gid, inode.gid)):
+        if gid != LEAVE and not (owns and (gid == inode.gid or credentials.in_group(gid))):
             raise os_error(EPERM)
     mode = inode.mode
     if inode.kind != stat.S_IFDIR and (uid, gid) != (LEAVE, LEAVE):

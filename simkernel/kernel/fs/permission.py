@@ -22,7 +22,7 @@ def permitted(credentials: Credentials, inode: Inode, wanted: int) -> bool:
     mode = inode.mode
     if credentials.uid == inode.uid:
         bits = mode >> 6
-    elif credentials.gid == inode.gid:
+    elif credentials.in_group(inode.gid):
         bits = mode >> 3
     else:
         bits = mode

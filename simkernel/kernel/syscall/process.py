@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Coroutine, Sequence
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from simkernel.kernel.task.credentials import NONE, Credentials
+from attrs import evolve
+
+from simkernel.kernel.task.credentials import NONE
 from simkernel.kernel.task.runner import Exited
 from simkernel.kernel.task.signals import Handler
 from simkernel.kernel.task.task import State, Task
@@ -17,6 +19,12 @@ from simkernel.uapi.wait import WNOHANG
 
 if TYPE_CHECKING:
     from simkernel.kernel.kernel import Kernel
+
+
+NGROUPS_MAX: Final = 65536
+"""Groups that a process may be in (include/uapi/linux/limits.h)."""
+NO_GROUP: Final = 0xFFFFFFFF
+"""A number that is no group's (INVALID_GID)."""
 
 
 class Image(Protocol):
@@ -38,6 +46,8 @@ class ProcessCalls:
         "getgid",
         "setuid",
         "setgid",
+        "getgroups",
+        "setgroups",
         "capset",
         "prctl_comm",
         "prlimit_nofile",
@@ -84,20 +94,32 @@ class ProcessCalls:
         if uid != old.uid and not old.capable(CAP_SETUID):
             raise os_error(EPERM)
         capabilities = NONE if old.uid == 0 and uid != 0 else old.capabilities
-        task.credentials = Credentials(uid, old.gid, capabilities)
+        task.credentials = evolve(old, uid=uid, capabilities=capabilities)
 
     def setgid(self, task: Task, gid: int) -> None:
         """setgid(2)."""
         old = task.credentials
         if gid != old.gid and not old.capable(CAP_SETGID):
             raise os_error(EPERM)
-        task.credentials = Credentials(old.uid, gid, old.capabilities)
+        task.credentials = evolve(old, gid=gid)
+
+    def getgroups(self, task: Task) -> list[int]:
+        """getgroups(2): the further groups, in order."""
+        return sorted(task.credentials.groups)
+
+    def setgroups(self, task: Task, groups: Sequence[int]) -> None:
+        """setgroups(2).  EPERM without CAP_SETGID, EINVAL for too many or what is no group."""
+        if not task.credentials.capable(CAP_SETGID):
+            raise os_error(EPERM)
+        if len(groups) > NGROUPS_MAX or not all(0 <= gid < NO_GROUP for gid in groups):
+            raise os_error(EINVAL)
+        task.credentials = evolve(task.credentials, groups=frozenset(groups))
 
     def capset(self, task: Task, capabilities: frozenset[int]) -> None:
         """capset(2): give capabilities up.  EPERM for one that the task does not have."""
         if not capabilities <= task.credentials.capabilities:
             raise os_error(EPERM)
-        task.credentials = Credentials(task.credentials.uid, task.credentials.gid, capabilities)
+        task.credentials = evolve(task.credentials, capabilities=capabilities)
 
     def prctl_comm(self, task: Task, comm: str) -> None:
         """prctl(2), PR_SET_NAME."""

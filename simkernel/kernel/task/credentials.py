@@ -14,15 +14,20 @@ NONE: frozenset[int] = frozenset()
 
 @attrs.frozen(slots=True)
 class Credentials:
-    """User, group and effective capabilities of a task.  Immutable, as `struct cred` is."""
+    """User, group, effective capabilities, further groups.  Immutable, as `struct cred` is."""
 
     uid: int = 0
     gid: int = 0
     capabilities: frozenset[int] = ALL
+    groups: frozenset[int] = NONE
 
     def capable(self, number: int) -> bool:
         """Whether the capability is effective (`capable()`, in the initial user namespace)."""
         return number in self.capabilities
+
+    def in_group(self, gid: int) -> bool:
+        """Whether the group is its own, or one of the further ones (`in_group_p()`)."""
+        return gid == self.gid or gid in self.groups
 
     @classmethod
     @lru_cache(maxsize=256)

@@ -184,8 +184,9 @@ class Itself:
     geteuid, getegid = getuid, getgid
 
     def getgroups(self) -> list[int]:
-        """getgroups(2): none beside its own."""
-        return [self.getgid()]
+        """getgroups(2)."""
+        groups: list[int] = self._call("getgroups")
+        return groups
 
     def setuid(self, uid: int, /) -> None:
         """setuid(2)."""

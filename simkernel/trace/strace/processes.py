@@ -168,6 +168,10 @@ def _delete_module(_: View, name: str, value: int = 0) -> Texts:
     return [text(name), flags(value, _FILE_FLAGS)]
 
 
+def _groups(_: View, groups: Sequence[int] | None) -> Texts:
+    return ["NULL", "NULL"] if groups is None else [str(len(groups)), str(list(groups))]
+
+
 def _pid(result: Any, *_: object) -> str:
     return str(result[0])
 
@@ -184,6 +188,8 @@ FORMS: Final = {
     "kill": Form(_kill),
     "rt_sigaction": Form(_sigaction, _old_handler),
     "unshare": Form(_unshare),
+    "setgroups": Form(lambda _, groups: [str(len(groups)), str(list(groups))]),
+    "getgroups": Form(lambda _: [], _groups, lambda groups: str(len(groups))),
     "uname": Form(_plain, _uname),
     "delete_module": Form(_delete_module),
 }

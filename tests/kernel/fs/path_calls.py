@@ -11,10 +11,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import attrs
+
 from simkernel import Machine
 from simkernel.kernel.task.credentials import Credentials
 
 NOBODY = 65534
+MEMBER = 1000
+"""Who is in the group of `NOBODY`, too."""
 MEMORY = Path("/dev/shm")
 """A tmpfs, on most hosts."""
 
@@ -112,7 +116,8 @@ def simulated(calls: list[Call]) -> list[Any]:
         process.umask(0o022)
         results = []
         for user, *call in calls:
-            process.task.credentials = Credentials.of(user)
+            groups = frozenset([NOBODY] if user == MEMBER else ())
+            process.task.credentials = attrs.evolve(Credentials.of(user), groups=groups)
             results.append(perform(process, *call))
         return results
 
@@ -137,12 +142,12 @@ def real(calls: list[Call]) -> list[Any]:
 
 
 def _within(folder: str, calls: list[Call]) -> list[Any]:
-    os.setgroups([])
     os.umask(0o022)
     os.chroot(folder)
     os.chdir("/")
     results = []
     for user, *call in calls:
+        os.setgroups([NOBODY] if user == MEMBER else [])
         os.setresgid(user, user, 0)
         os.setresuid(user, user, 0)
         results.append(perform(os, *call))

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.kernel.fs.path_calls import NOBODY, real, simulated
+from tests.kernel.fs.path_calls import MEMBER, NOBODY, real, simulated
 
 SETTINGS = {"protected_hardlinks": "1", "protected_symlinks": "0"}
 """What a host may have set otherwise (sysctl fs), and what simkernel's kernel goes by."""
@@ -45,7 +45,7 @@ paths = st.builds(
     st.lists(names, min_size=1, max_size=3),
     st.sampled_from(["", "", "", "/", "//"]),
 ) | st.sampled_from(["", "/", ".", "..", "a", "b", "a", "b", "a/b", "b/a", "x" * 4095, "x/" * 2048])
-modes = st.sampled_from([0o777, 0o755, 0o700, 0o644, 0o555, 0o000, 0o1777, 0o2775, 0o4711])
+modes = st.sampled_from([0o777, 0o755, 0o700, 0o644, 0o555, 0o000, 0o1777, 0o2775, 0o4711, 0o070, 0o640])
 accesses = st.sampled_from([os.O_RDONLY, os.O_WRONLY, os.O_RDWR])
 extras = st.lists(
     st.sampled_from([
@@ -69,12 +69,17 @@ call = st.one_of(
     st.tuples(st.just("symlink"), targets, paths),
     st.tuples(st.sampled_from(["link", "rename", "rename"]), paths, paths),
     st.tuples(st.just("chmod"), paths, modes),
-    st.tuples(st.just("chown"), paths, st.sampled_from([-1, 0, NOBODY]), st.sampled_from([-1, 0, NOBODY])),
+    st.tuples(
+        st.just("chown"),
+        paths,
+        st.sampled_from([-1, 0, NOBODY, MEMBER]),
+        st.sampled_from([-1, 0, NOBODY, MEMBER]),
+    ),
     st.tuples(st.just("truncate"), paths, st.sampled_from([-1, 0, 3, 5000])),
     st.tuples(st.just("access"), paths, st.integers(0, 7)),
     st.tuples(st.just("getcwd")),
 )
-users = st.sampled_from([0, NOBODY])
+users = st.sampled_from([0, NOBODY, MEMBER])
 stories = st.lists(st.builds(lambda user, what: (user, *what), users, call), min_size=5, max_size=25)
 
 

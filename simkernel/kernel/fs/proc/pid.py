@@ -62,6 +62,7 @@ def _status(kernel: Kernel, task: Task) -> Records:
             "PPid": task.parent.tgid if task.parent else 0,
             "Uid": ids([str(credentials.uid)] * 4),
             "Gid": ids([str(credentials.gid)] * 4),
+            "Groups": "".join(f"{gid} " for gid in sorted(credentials.groups)) or " ",
             "Threads": threads,
             "CapEff": f"{capabilities:016x}",
         }
