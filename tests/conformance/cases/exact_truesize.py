@@ -166,3 +166,13 @@ def as_large_as_was_read(world: World, log: Log) -> None:
         s.send(wire.nlmsg(RTM_GETLINK, REQUEST | DUMP, IfInfoMsg().pack()))
         log(f"{size}", memory(s))
         s.close()
+
+
+@case(privileged=True, marks=("exact_truesize",))
+def uevents_of_programs(world: World, log: Log) -> None:
+    """What a program's uevent costs those who hear of it: the header is taken off, and still counts."""
+    s = netlink(world, wire.UEVENT, bind=(A, 1))
+    for size in (1, 220, 236, 664, 684, 1200):  # the running number has a few digits, or many
+        s.send(wire.nlmsg(16, REQUEST, bytes(size)))
+        log(f"{size}", memory(s))
+        s.recv(1)

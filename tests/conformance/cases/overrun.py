@@ -241,3 +241,21 @@ def rcvbuf_force(world: World, log: Log) -> None:
     for size in (6000, 100_000_000):
         log.call(f"force {size}", s.setsockopt, SOL_SOCKET, SO_RCVBUFFORCE, size)
         log.call("get", s.getsockopt, SOL_SOCKET, SO_RCVBUF)
+
+
+@case(privileged=True)
+def no_enobufs_afterwards(world: World, log: Log) -> None:
+    """NETLINK_NO_ENOBUFS ends congestion when it is switched on, and only then; the error stays."""
+    for label, value in (("on", 1), ("off", 0)):
+        a, b = sender_and_member(world)
+        shout(a)
+        for _ in range(3):
+            log.call("SO_ERROR", b.getsockopt, SOL_SOCKET, SO_ERROR)
+            b.recv(4)
+        log.call(label, b.setsockopt, SOL_NETLINK, NO_ENOBUFS, value)
+        shout(a, 1, 1)
+        got = numbers(b)
+        log("in order", got[:-1] == list(range(3, len(got) + 2)))
+        log("the newest came", got[-1] == 0)
+        a.close()
+        b.close()

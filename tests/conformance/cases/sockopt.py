@@ -9,9 +9,11 @@ from simkernel.uapi.socket import (
     SO_ACCEPTCONN,
     SO_DOMAIN,
     SO_PASSCRED,
+    SO_PASSSEC,
     SO_PROTOCOL,
     SO_RCVTIMEO,
     SO_SNDBUF,
+    SO_SNDTIMEO,
     SO_TYPE,
     SOCK_DGRAM,
     SOL_SOCKET,
@@ -221,3 +223,62 @@ def receive_timeout(world: World, log: Log) -> None:
     log.call("set", s.setsockopt, SOL_SOCKET, SO_RCVTIMEO, struct.pack("<qq", 0, 60_000))
     log.call("get", s.getsockopt, SOL_SOCKET, SO_RCVTIMEO, 16)
     log.recv("recv", s, 100, 0)
+
+
+@case()
+def timeouts_in_ticks(world: World, log: Log) -> None:
+    """A timeout is kept in ticks of 4 ms, rounded up; 0 is for ever, less is not at all."""
+    s = netlink(world, wire.USERSOCK)
+    for seconds, micros in (
+        (0, 1),
+        (0, 4000),
+        (0, 4001),
+        (0, 999_999),
+        (1, 1),
+        (0, 1_000_000),
+        (0, -1),
+        (-1, 0),
+        (2**62, 0),
+        (0, 0),
+    ):
+        for name, option in (("receive", SO_RCVTIMEO), ("send", SO_SNDTIMEO)):
+            value = struct.pack("<qq", seconds, micros)
+            log.call(f"{name} {seconds} {micros}", s.setsockopt, SOL_SOCKET, option, value)
+            log.call("get", s.getsockopt, SOL_SOCKET, option, 16)
+
+
+@case()
+def memberships_in_words(world: World, log: Log) -> None:
+    """NETLINK_LIST_MEMBERSHIPS says how long the list is, in whole words, whatever room there is for it."""
+    for name, proto in (("route", wire.ROUTE), ("usersock", wire.USERSOCK), ("uevent", wire.UEVENT)):
+        s = netlink(world, proto)
+        for group in (1, 9, 33):
+            for size in (1, 4, 7, 8, 12):
+                log(f"{name} {size}", len(s.getsockopt(SOL_NETLINK, LIST_MEMBERSHIPS, size)))
+            log.call(f"{name}", s.getsockopt, SOL_NETLINK, LIST_MEMBERSHIPS, 8)
+            log.call(f"join {group}", s.setsockopt, SOL_NETLINK, ADD_MEMBERSHIP, group)
+        log.name("name", s)
+
+
+@case()
+def a_label_without_room(world: World, log: Log) -> None:
+    """Who asks for the sender's security label and gives no room has it cut off, though there is none."""
+    a = netlink(world, wire.USERSOCK, bind=(A, 0))
+    b = netlink(world, wire.USERSOCK, bind=(B, 0))
+    b.setsockopt(SOL_SOCKET, SO_PASSSEC, 1)
+    for room in (0, 1, 16, 100):
+        a.sendto(b"x", (B, 0))
+        log.recvmsg(f"{room}", b, 100, room)
+
+
+@case()
+def two_control_messages(world: World, log: Log) -> None:
+    """The group comes before the credentials, and takes 24 bytes of the room for its 20."""
+    a = netlink(world, wire.USERSOCK, bind=(A, 0))
+    b = netlink(world, wire.USERSOCK, bind=(B, 0))
+    b.setsockopt(SOL_NETLINK, PKTINFO, 1)
+    b.setsockopt(SOL_SOCKET, SO_PASSCRED, 1)
+    for room in (15, 16, 20, 24, 36, 40, 44, 48, 52, 56):
+        a.sendto(b"x", (B, 0))
+        _, control, flags, _ = b.recvmsg(100, room)
+        log(f"{room}", [[[level, type, len(data)] for level, type, data in control], int(flags)])
