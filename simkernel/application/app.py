@@ -13,7 +13,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from random import Random
-from typing import Any, Protocol, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 from simkernel.application.arguments import c_int
 from simkernel.application.descriptors import Descriptors
@@ -36,6 +36,9 @@ Made = TypeVar("Made", bound="Call[Any] | Steps[Any]")
 SOCKETS: dict[int, type[Socket]] = {AF_UNIX: UnixSocket}
 """Sockets that are not as netlink's are, by their family."""
 
+NO_CALL: Final[Call[None]] = Call()
+NO_CALL.owner = None
+"""Instead of the last call that was made."""
 REMEMBERED = 16
 """How many calls that were not awaited are remembered, to be told of."""
 
@@ -69,7 +72,7 @@ class App(Descriptors, Paths):
     def __init__(self, system: System, owner: Any) -> None:
         self._system = system
         self._debug = system.debug
-        self._last: Call[Any] | Steps[Any] | None = None
+        self._last: Call[Any] | Steps[Any] = NO_CALL
         """The call that was made last, and those before it that were not awaited when the next was made."""
         self._lost: tuple[Call[Any] | Steps[Any], ...] = ()
         self.owner = owner
@@ -91,20 +94,16 @@ class App(Descriptors, Paths):
         return self.request(name, arguments, convert)
 
     def request(
-        self,
-        name: str,
-        arguments: tuple[Any, ...],
-        convert: Callable[[Any], T] | None = None,
-        kind: type[Call[T]] = Call,
+        self, name: str, arguments: tuple[Any, ...], convert: Callable[[Any], T] | None = None
     ) -> Call[T]:
         """The same, with the arguments as a tuple."""
-        call = kind()
+        call: Call[T] = Call()
         call.owner = self.owner
         call.name = name
         call.arguments = arguments
         call.convert = convert
         last, self._last = self._last, call
-        if self._debug or (last is not None and last.owner is not None):
+        if self._debug or last.owner is not None:
             self._remember(last, call)
         return call
 
@@ -115,11 +114,11 @@ class App(Descriptors, Paths):
             self._remember(last, call)
         return call
 
-    def _remember(self, last: Call[Any] | Steps[Any] | None, made: Call[Any] | Steps[Any]) -> None:
+    def _remember(self, last: Call[Any] | Steps[Any], made: Call[Any] | Steps[Any]) -> None:
         """One more call was made; the `last` before it may not have been awaited."""
         if self._debug:
             made.line = _line_of_program()
-        if last is not None and last.owner is not None:
+        if last.owner is not None:
             if len(self._lost) == REMEMBERED:
                 self._lost = tuple(each for each in self._lost if each.owner is not None)
             if len(self._lost) < REMEMBERED:
@@ -127,8 +126,7 @@ class App(Descriptors, Paths):
 
     def never_awaited(self) -> list[str]:
         """Calls that were made and never acted on: their names, with their lines if those are known."""
-        made = self._lost if self._last is None else (*self._lost, self._last)
-        return [_told(call) for call in made if call.owner is not None]
+        return [_told(call) for call in (*self._lost, self._last) if call.owner is not None]
 
     # -- sockets (other descriptors: descriptors.py) ------------------------------
 
@@ -173,7 +171,12 @@ class App(Descriptors, Paths):
         """Use the CPU in user mode for `ns` nanoseconds."""
         if whole_nanoseconds(ns, "compute(ns)") < 0:
             raise SimulationError(f"compute({ns}): a program cannot compute for less than nothing")
-        return self.request("compute", (ns,), kind=Compute)
+        compute = Compute()
+        compute.owner = self.owner
+        compute.name = "compute"
+        compute.arguments = (ns,)
+        compute.convert = None
+        return self.made(compute)
 
     def sched_yield(self) -> Call[None]:
         """Let others have the CPU first."""

@@ -121,7 +121,16 @@ class Socket:
             flags = c_int(flags)
         if self._timeout:
             return self._io(POLLOUT, "sendto", (self._fd, data, flags, None))
-        return self._app.request("sendto", (self._fd, data, flags, None))
+        app = self._app  # App.request(), in place
+        call: Call[int] = Call()
+        call.owner = app.owner
+        call.name = "sendto"
+        call.arguments = (self._fd, data, flags, None)
+        call.convert = None
+        last, app._last = app._last, call
+        if app._debug or last.owner is not None:
+            app._remember(last, call)
+        return call
 
     def sendall(self, data: Buffer, flags: SupportsIndex = 0, /) -> Awaitable[None]:
         """Send to the peer.  Netlink sends all or nothing."""
@@ -155,7 +164,16 @@ class Socket:
             if not bufsize:
                 return _already(b"")
         if flags is NO_FLAGS and not self._timeout:
-            return self._app.request("recvfrom", (self._fd, bufsize, 0), _plain_data)
+            app = self._app  # App.request(), in place
+            call: Call[bytes] = Call()
+            call.owner = app.owner
+            call.name = "recvfrom"
+            call.arguments = (self._fd, bufsize, 0)
+            call.convert = _plain_data
+            last, app._last = app._last, call
+            if app._debug or last.owner is not None:
+                app._remember(last, call)
+            return call
         return self._io(POLLIN, "recvfrom", (self._fd, bufsize, c_int(flags)), _data)
 
     def recvfrom(

@@ -23,7 +23,8 @@ from simkernel.bench.worker import Worker
 from simkernel.engine import InternalError
 from simkernel.hardware import Mouse
 from simkernel.hardware.bus import Bus
-from simkernel.kernel.netlink import deliver, send
+from simkernel.kernel.netlink import send
+from simkernel.kernel.netlink.kernel_socket import KernelSocket
 from simkernel.kernel.task.runner import Runner
 from simkernel.machine import Machine
 
@@ -44,7 +45,7 @@ Locals: TypeAlias = dict[str, Any]
 
 SITES: Final[dict[str, tuple[Any, ...]]] = {
     "trace": (Bus.readl, Bus.writel),
-    "pcap": (deliver.queue, send.sendmsg),
+    "pcap": (KernelSocket.send, send.sendmsg),
     "strace": (Runner.enter,),
 }
 """For each exporter, functions with hooks that it listens to: those that are passed most often."""

@@ -47,7 +47,10 @@ class Call(Generic[T]):
 
     def __await__(self) -> Generator[Call[T], Any, T]:
         owner = self.owner
-        result: Any = LATER if owner is None else owner.enter(self)
+        result: Any = LATER
+        if owner is not None:
+            enter = owner.enter  # a step less than owner.enter(self), as it is no method
+            result = enter(self)
         if result is LATER:
             result = yield self
         return result  # type: ignore[no-any-return]

@@ -27,7 +27,8 @@ from typing import Any
 
 import simpy
 from simpy.core import BoundClass, EmptySchedule
-from simpy.events import NORMAL, URGENT
+from simpy.events import NORMAL as NORMAL
+from simpy.events import URGENT
 
 from simkernel.engine.clock import whole_nanoseconds
 from simkernel.engine.errors import SimulationError
@@ -71,6 +72,8 @@ class Engine(simpy.Environment):
         """The instant before which they do."""
         self.queue: list[Any] = self._queue
         """What is to happen, as a heap."""
+        self.numbers = self._eid
+        """Numbers entries as they come."""
         self.line: deque[Any] = deque()
         """And in its order: (time, priority, number, function, and its three arguments)."""
         self.rng = Streams(seed)
@@ -107,7 +110,7 @@ class Engine(simpy.Environment):
     def call_later(self, delay: int, function: Callable[..., object], *arguments: Any) -> Timer:
         """Call `function` in a section of its own, `delay` ns after `time()`."""
         timer = Timer(function, arguments)
-        heappush(self._queue, (self.now + self.charged + delay, NORMAL, next(self._eid), timer))  # type: ignore[misc]
+        heappush(self._queue, (self.now + self.charged + delay, NORMAL, next(self.numbers), timer))  # type: ignore[misc]
         return timer
 
     def resume_at(
@@ -117,7 +120,7 @@ class Engine(simpy.Environment):
 
         How a task goes on: that cannot be cancelled, and so needs no `Timer`.
         """
-        entry = (time, NORMAL, next(self._eid), function, one, two, three)
+        entry = (time, NORMAL, next(self.numbers), function, one, two, three)
         line = self.line
         if not line or line[-1][0] <= time:
             line.append(entry)
@@ -150,12 +153,12 @@ class Engine(simpy.Environment):
         if whole_nanoseconds(time, "the time of an event") < self.now:
             raise SimulationError(f"{time} ns is past: the clock stands at {self.now} ns")
         timer = Timer(function, arguments)
-        heappush(self._queue, (time, NORMAL, next(self._eid), timer))  # type: ignore[misc]
+        heappush(self._queue, (time, NORMAL, next(self.numbers), timer))  # type: ignore[misc]
         return timer
 
     def interrupt(self, error: BaseException) -> None:
         """Let whoever runs the simulation get `error` before the next event.  For signal handlers."""
-        heappush(self._queue, (self.now, URGENT, next(self._eid), Timer(_raise, (error,))))  # type: ignore[misc]
+        heappush(self._queue, (self.now, URGENT, next(self.numbers), Timer(_raise, (error,))))  # type: ignore[misc]
 
     # -- running --------------------------------------------------------------
 
@@ -209,26 +212,29 @@ class Engine(simpy.Environment):
         """
         queue, line, trace = self.queue, self.line, self.trace
         while queue or line:
-            lined = not queue or (line and line[0] < queue[0])
-            entry = line[0] if lined else queue[0]
-            time = entry[0]
-            if time >= end:
-                return
-            self.now = time
-            self.charged = 0
-            trace.flow = 0
-            if len(entry) > 4:
-                if lined:
-                    line.popleft()
-                else:
-                    heappop(queue)
-                _, _, _, function, one, two, three = entry
+            if line and not (queue and queue[0] < line[0]):
+                if line[0][0] >= end:
+                    return
+                self.now, _, _, function, one, two, three = line.popleft()
+                self.charged = 0
+                trace.flow = 0
                 function(one, two, three)
-            elif type(what := entry[3]) is Timer:
-                heappop(queue)
-                what.happen()
             else:
-                super().step()
+                time, _, _, *what = queue[0]
+                if time >= end:
+                    return
+                self.now = time
+                self.charged = 0
+                trace.flow = 0
+                if len(what) > 1:
+                    heappop(queue)
+                    function, one, two, three = what
+                    function(one, two, three)
+                elif type(what[0]) is Timer:
+                    heappop(queue)
+                    what[0].happen()
+                else:
+                    super().step()
             if once:
                 return
 

@@ -6,7 +6,8 @@ operation's price is the sum of what it does.
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Callable
+from typing import ClassVar, Final
 
 import attrs
 
@@ -14,6 +15,22 @@ CACHED: Final = 6 << 10
 """Bytes of a copy that the nearest cache holds, source and destination together with what else is in it."""
 MEMBER_LINES: Final = 4
 """Cache lines that delivering to a member of a group misses; a socket that is passed over misses one."""
+
+
+class PriceTable(dict[int, int]):
+    """Prices by size, each reckoned when it is first asked for: to look one up is no call."""
+
+    MOST: ClassVar[int] = 4096
+
+    def __init__(self, price: Callable[[int], int]) -> None:
+        super().__init__()
+        self._price = price
+
+    def __missing__(self, size: int) -> int:
+        price = self._price(size)
+        if len(self) < self.MOST:
+            self[size] = price
+        return price
 
 
 @attrs.frozen
@@ -107,6 +124,10 @@ class CostModel:
             return self.copy_begin + (size * self.copy_per_kib >> 10)
         far = (size - CACHED) * self.copy_large_per_kib
         return self.copy_begin + (CACHED * self.copy_per_kib + far >> 10)
+
+    def copy_table(self) -> PriceTable:
+        """`copy()` as a table."""
+        return PriceTable(self.copy)
 
     def misses(self, members: int, others: int) -> int:
         """What it costs that a multicast goes past more members and other subscribers than caches hold.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import attrs
 
-from simkernel.kernel.costs import CostModel
+from simkernel.kernel.costs import CostModel, PriceTable
 
 
 @attrs.define
@@ -17,6 +17,12 @@ class Copies:
 
     count: int = 0
     bytes: int = 0
+
+
+class Counting(PriceTable):
+    """A table that remembers nothing."""
+
+    MOST = 0
 
 
 @attrs.frozen
@@ -29,6 +35,10 @@ class Instrumented(CostModel):
     def of(cls, costs: CostModel) -> Instrumented:
         """`costs`, counting."""
         return cls(**{field.name: getattr(costs, field.name) for field in attrs.fields(CostModel)})
+
+    def copy_table(self) -> PriceTable:
+        """Each time it is asked is counted."""
+        return Counting(self.copy)
 
     def copy(self, size: int) -> int:
         """What copying `size` bytes costs; counted unless there is nothing to copy."""

@@ -28,39 +28,51 @@ class Skb:
 
     It does not change once it is sent, so that many receivers may hold the same one.  `address` is
     what receivers see: the sender's port id and the group as a mask.  `nsid` is where it comes from,
-    for a receiver in another namespace.
+    for a receiver in another namespace.  There is no constructor: `make_skb()` fills it in, or who is in a
+    hurry.
     """
 
     __slots__ = ("address", "creds", "data", "dst_group", "flow", "nsid", "truesize")
 
-    def __init__(
-        self,
-        data: bytes,
-        truesize: int,
-        address: tuple[int, int],
-        dst_group: int,
-        creds: Creds,
-        flow: int,
-        nsid: int | None = None,
-    ) -> None:
-        self.data = data
-        self.truesize = truesize
-        self.address = address
-        self.dst_group = dst_group
-        self.creds = creds
-        self.flow = flow
-        self.nsid = nsid
+    address: tuple[int, int]
+    creds: Creds
+    data: bytes
+    dst_group: int
+    flow: int
+    nsid: int | None
+    truesize: int
 
     def copy(self, nsid: int | None = None) -> Skb:
         """Another buffer over the same data, for a receiver elsewhere (`skb_clone()`)."""
-        return Skb(self.data, self.truesize, self.address, self.dst_group, self.creds, self.flow, nsid)
+        return make_skb(self.data, self.truesize, self.address, self.dst_group, self.creds, self.flow, nsid)
 
     def shortened(self, length: int) -> Skb:
         """A buffer with the first `length` bytes only, which costs the same (`pskb_trim()`)."""
         if length >= len(self.data):
             return self
         data = self.data[:length]
-        return Skb(data, self.truesize, self.address, self.dst_group, self.creds, self.flow, self.nsid)
+        return make_skb(data, self.truesize, self.address, self.dst_group, self.creds, self.flow, self.nsid)
+
+
+def make_skb(
+    data: bytes,
+    truesize: int,
+    address: tuple[int, int],
+    dst_group: int,
+    creds: Creds,
+    flow: int,
+    nsid: int | None = None,
+) -> Skb:
+    """A buffer with all that it has."""
+    skb = Skb()
+    skb.data = data
+    skb.truesize = truesize
+    skb.address = address
+    skb.dst_group = dst_group
+    skb.creds = creds
+    skb.flow = flow
+    skb.nsid = nsid
+    return skb
 
 
 class Inbound:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Final
 
-from simkernel.kernel.net.skb import KERNEL_ADDRESS, KERNEL_CREDS, Skb
+from simkernel.kernel.net.skb import KERNEL_ADDRESS, KERNEL_CREDS, make_skb
 from simkernel.kernel.net.truesize import GOODSIZE, SHARED_INFO, SLAB_TRUESIZE, allot
 from simkernel.kernel.netlink import deliver
 from simkernel.kernel.netlink.extack import ExtendedAck
@@ -157,7 +157,7 @@ class DumpCallback:
         netlink.engine.charged += costs.skb_alloc + costs.copy(len(writer.data))
         if truesize > SLAB_TRUESIZE:
             netlink.engine.charged += costs.page_alloc
-        skb = Skb(bytes(writer.data), truesize, KERNEL_ADDRESS, 0, KERNEL_CREDS, netlink.trace.flow)
+        skb = make_skb(bytes(writer.data), truesize, KERNEL_ADDRESS, 0, KERNEL_CREDS, netlink.trace.flow)
         accepted = deliver.accept(self.sock, skb)
         if accepted is not None:
             deliver.queue(self.sock, accepted, room=True)

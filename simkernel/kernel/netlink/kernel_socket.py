@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, ClassVar
 
-from simkernel.kernel.net.skb import KERNEL_ADDRESS, KERNEL_CREDS, Creds, Inbound, Skb
+from simkernel.kernel.net.skb import KERNEL_ADDRESS, KERNEL_CREDS, Creds, Inbound, Skb, make_skb
 from simkernel.kernel.net.truesize import SLAB_TRUESIZE, truesize, user_truesize
 from simkernel.kernel.netlink import broadcast, deliver
 from simkernel.kernel.netlink.address import group_mask
-from simkernel.kernel.netlink.deliver import queue
 from simkernel.kernel.netlink.table import LEAST_GROUPS, Bind, Owner, PortTable, Release, Unbind
 from simkernel.uapi.errno import EADDRINUSE, EINVAL, ESRCH, os_error
 from simkernel.uapi.netlink import MAX_LINKS
@@ -62,7 +62,7 @@ class KernelSocket:
         netlink.engine.charged += costs.skb_alloc + costs.copy(len(data))
         if size > SLAB_TRUESIZE:
             netlink.engine.charged += costs.page_alloc
-        return Skb(data, size, KERNEL_ADDRESS, 0, creds, netlink.trace.flow)
+        return make_skb(data, size, KERNEL_ADDRESS, 0, creds, netlink.trace.flow)
 
     def send(self, data: bytes, portid: int, allotted: int = 0) -> None:
         """Send to a port id, in a buffer of its own (`nlmsg_unicast()`).
@@ -70,15 +70,39 @@ class KernelSocket:
         ECONNREFUSED if nobody has that port id, or who has it is connected to another program; EAGAIN
         if there is no room, which is an overrun of the receiver.
         """
-        netlink = self.netlink
-        costs, size = netlink.costs, truesize(allotted, len(data))
-        netlink.engine.charged += costs.skb_alloc + costs.copy(len(data))
+        netlink, length = self.netlink, len(data)
+        costs, engine, size = netlink.costs, netlink.engine, truesize(allotted, length)
+        engine.charged += costs.skb_alloc + netlink.copies[length]
         if size > SLAB_TRUESIZE:
-            netlink.engine.charged += costs.page_alloc
-        skb = Skb(data, size, KERNEL_ADDRESS, 0, KERNEL_CREDS, netlink.trace.flow)
+            engine.charged += costs.page_alloc
+        skb = Skb()  # make_skb(), in place
+        skb.data = data
+        skb.truesize = size
+        skb.address = KERNEL_ADDRESS
+        skb.dst_group = 0
+        skb.creds = KERNEL_CREDS
+        skb.flow = netlink.trace.flow
+        skb.nsid = None
         target = self.ports.get(portid)
-        if target is None or target.destination or target.filter is not None or not queue(target, skb):
-            deliver.unicast(self, skb, portid)  # what is not so simple
+        if target is None or target.destination or target.plain is None:
+            deliver.unicast(self, skb, portid)
+            return
+        if netlink.trace.emit is not None:
+            deliver.unicast(self, skb, portid)
+            return
+        filled = target.rmem + size  # deliver.queue(), in place
+        if filled > target.rcvbuf and target.rmem:
+            deliver.unicast(self, skb, portid)
+            return
+        engine.charged += costs.deliver
+        netlink.statistics.delivered += 1
+        target.rmem = filled
+        line = target.queue
+        if line is None:
+            line = target.queue = deque()
+        line.append(skb)
+        if target._readers is not None:
+            target._readers.wake_up()
 
     def multicast(self, skb: Skb, group: int, *, exclude: int = 0, shared: bool = False) -> None:
         """Send to a group, `exclude` left out (`nlmsg_multicast()`).  ESRCH or ENOBUFS."""

@@ -68,6 +68,8 @@ class Netlink:
         self.engine = engine
         self.trace = engine.trace
         self.costs = costs
+        self.copies = costs.copy_table()
+        """What copying so many bytes costs."""
         self.namespaces = namespaces
         self.log = log
         self.pid_exists = pid_exists

@@ -55,7 +55,7 @@ def recvmsg(sock: NetlinkSocket, task: Task, size: int, room: int = 0, flags: in
     wait on.  Raises the socket's error first if it has one.  Reading goes on with a dump that is
     under way.
     """
-    if flags & MSG_OOB:
+    if flags and flags & MSG_OOB:
         raise os_error(EOPNOTSUPP)
     if sock.error:
         sock.room_made()
@@ -66,7 +66,7 @@ def recvmsg(sock: NetlinkSocket, task: Task, size: int, room: int = 0, flags: in
             sock.room_made()
         return None
     netlink = sock.netlink
-    if flags & MSG_PEEK:
+    if flags and flags & MSG_PEEK:
         skb = queue[0]
     else:
         skb = queue.popleft()
@@ -76,13 +76,13 @@ def recvmsg(sock: NetlinkSocket, task: Task, size: int, room: int = 0, flags: in
         sock.largest_receive = size
     data = skb.data
     whole = length = len(data)
-    message_flags = flags & MSG_CMSG_CLOEXEC  # kept by ___sys_recvmsg()
+    message_flags = flags and flags & MSG_CMSG_CLOEXEC  # kept by ___sys_recvmsg()
     if size < whole:
         data = data[:size]
         length = size
         message_flags |= MSG_TRUNC
     trace, costs = netlink.trace, netlink.costs
-    netlink.engine.charged += costs.receive + costs.copy(length)
+    netlink.engine.charged += costs.receive + netlink.copies[length]
     trace.flow = skb.flow
     if (emit := trace.emit) is not None:
         emit("netlink_recv", KERNEL, "netlink", protocol=sock.protocol, portid=sock.portid, length=whole)
@@ -95,7 +95,7 @@ def recvmsg(sock: NetlinkSocket, task: Task, size: int, room: int = 0, flags: in
         message_flags |= control.flags
     if sock.congested or sock._senders is not None:
         sock.room_made()
-    if flags & MSG_TRUNC:
+    if flags and flags & MSG_TRUNC:
         length = whole
     return _new(Received, (data, length, messages, message_flags, skb.address))
 

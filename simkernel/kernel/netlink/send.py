@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from simkernel.kernel.net import scm
 from simkernel.kernel.net.scm import ControlMessage
-from simkernel.kernel.net.skb import Inbound, Skb, own_creds
+from simkernel.kernel.net.skb import Inbound, Skb, make_skb, own_creds
 from simkernel.kernel.net.truesize import KMALLOC_SIZES, SHARED_INFO, user_truesize
 from simkernel.kernel.netlink import address as addresses
 from simkernel.kernel.netlink import broadcast, tap
@@ -70,14 +70,14 @@ def sendmsg(
     if length > sock.sndbuf - RESERVE:
         raise os_error(EMSGSIZE)
     costs = netlink.costs
-    netlink.engine.charged += costs.send + costs.skb_alloc + costs.copy(length)
+    netlink.engine.charged += costs.send + costs.skb_alloc + netlink.copies[length]
     if length > SLAB_LARGEST:
         netlink.engine.charged += costs.page_alloc
     if portid or group:
         truesize = user_truesize(length, group != 0)
         creds = claim or own_creds(task)
         source = (sock.portid, addresses.group_mask(group))
-        skb = Skb(data, truesize, source, group, creds, netlink.trace.flow)
+        skb = make_skb(data, truesize, source, group, creds, netlink.trace.flow)
         if group:
             broadcast.broadcast(sock, skb, portid, group, shared=True)
         if portid:

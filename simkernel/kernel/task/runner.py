@@ -164,7 +164,7 @@ class Runner:
             self._trace_enter(task, call)
         engine = self._engine
         engine.charged += self._entry_cost
-        value, error, arguments = None, None, call.arguments
+        arguments = call.arguments
         try:
             handler = self._handlers[call.name]
             if len(arguments) == 3:  # a recv; unpacking a tuple into a call costs as much as two calls
@@ -175,8 +175,10 @@ class Runner:
                 value = handler(task, one, two, three, four)
             else:
                 value = handler(task, *arguments)
-        except (OSError, SimulationError) as raised:
-            error = raised
+        except (OSError, SimulationError) as error:
+            if self._failed(task, error):
+                raise
+            return LATER
         except (Exited, InternalError, DeviceError) as stop:
             self._stop = stop
             return LATER
@@ -193,7 +195,7 @@ class Runner:
             task.frame = value
             return LATER
         if trace.emit is not None:
-            self._trace_exit(task, value, error)
+            self._trace_exit(task, value, None)
         time = engine.now + engine.charged
         if (
             time >= engine.horizon
@@ -201,20 +203,27 @@ class Runner:
             or ((queue := engine.queue) and queue[0][0] <= time)
             or task.signals.pending
         ):
-            self._completes(task, self._advance, value, error)
+            self._completes(task, self._advance, value, None)
             self.current = None
             return LATER
         engine.now = time  # as `pass_charged()` does
         engine.charged = 0
         trace.flow = 0
         task.call = None
-        if error is not None:
-            try:
-                raise error
-            finally:
-                del error  # or it and its traceback held each other
         convert = call.convert
         return value if convert is None else convert(value)
+
+    def _failed(self, task: Task, error: BaseException) -> bool:
+        """A handler has raised: whether its program has the error at once, and goes on."""
+        task.flow = self._trace.flow
+        if self._trace.emit is not None:
+            self._trace_exit(task, None, error)
+        if task.signals.pending or not self._engine.pass_charged():
+            self._completes(task, self._advance, None, error)
+            self.current = None
+            return False
+        task.call = None
+        return True
 
     def _under_way(self, task: Task, request: object) -> None:
         """A program is back with a call that is not done: it sleeps in a coroutine, or ended its process."""
@@ -398,11 +407,20 @@ class Runner:
         task.flow = self._trace.flow
         if self._trace.emit is not None:
             self._trace_exit(task, result, error)
-        if self._engine.pass_charged():
-            self._advance(task, result, error)
-        else:
+        engine = self._engine
+        time = engine.now + engine.charged
+        if (
+            time >= engine.horizon
+            or ((line := engine.line) and line[0][0] <= time)
+            or ((queue := engine.queue) and queue[0][0] <= time)
+        ):
             self._completes(task, self._advance, result, error)
             self.current = None
+        else:
+            engine.now = time  # as `pass_charged()` does
+            engine.charged = 0
+            self._trace.flow = 0
+            self._advance(task, result, error)
 
     def abandon(self, task: Task) -> None:
         """Let a task forget what it waits for in the kernel."""

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
 from simkernel.engine import KERNEL, MILLISECOND, Engine, Timer
+from simkernel.engine.engine import NORMAL
 from simkernel.kernel.costs import CostModel
 
 if TYPE_CHECKING:
@@ -65,6 +66,7 @@ class UnlimitedCpus:
     def __init__(self, engine: Engine, costs: CostModel) -> None:
         self._engine = engine
         self.costs = costs
+        self._switch = costs.switch
 
     @property
     def count(self) -> int:
@@ -74,8 +76,12 @@ class UnlimitedCpus:
     def ready(self, task: Task, function: Resume, value: Any, error: BaseException | None) -> None:
         engine = self._engine
         now, busy_until = engine.now + engine.charged, task.busy_until
-        start = (busy_until if busy_until > now else now) + self.costs.switch
-        engine.resume_at(start, function, task, value, error)
+        start = (busy_until if busy_until > now else now) + self._switch
+        line = engine.line  # Engine.resume_at(), in place
+        if not line or line[-1][0] <= start:
+            line.append((start, NORMAL, next(engine.numbers), function, task, value, error))
+        else:
+            engine.resume_at(start, function, task, value, error)
 
     def begin(self, task: Task, function: Continue, *arguments: Any) -> None:
         function(task, *arguments)
