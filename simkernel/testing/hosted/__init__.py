@@ -64,7 +64,8 @@ class Hosted:
         """A new event loop on the program's descriptors and the machine's time."""
         from simkernel.testing.hosted.loop import HostedEventLoop
 
-        return HostedEventLoop(self.machine, self.import_module("selectors").DefaultSelector())
+        selector = self.import_module("selectors").DefaultSelector()
+        return HostedEventLoop(self.machine, selector, self.import_module("socket"), self.import_module("os"))
 
 
 @contextmanager
