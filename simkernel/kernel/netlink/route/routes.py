@@ -133,9 +133,11 @@ def _check_dump(callback: DumpCallback) -> tuple[int, bool]:
     return table, bool(head.flags & rt.RTM_F_PREFIX)
 
 
-DUMPS: Final = (
-    RouteDump(AF_INET, frozenset(), "ipv4: FIB table does not exist"),
-    RouteDump(AF_INET6, frozenset({rt.RT_TABLE_MAIN, rt.RT_TABLE_LOCAL}), "ipv6: FIB table does not exist"),
-    RouteDump(rt.RTNL_FAMILY_IPMR, frozenset({rt.RT_TABLE_DEFAULT}), "ipv4: MR table does not exist"),
-    RouteDump(rt.RTNL_FAMILY_IP6MR, frozenset({rt.RT_TABLE_MAIN}), "ipv6: MR table does not exist"),
+IPV4: Final = RouteDump(AF_INET, frozenset(), "ipv4: FIB table does not exist")
+IPV6: Final = RouteDump(
+    AF_INET6, frozenset({rt.RT_TABLE_MAIN, rt.RT_TABLE_LOCAL}), "ipv6: FIB table does not exist"
 )
+IPMR: Final = RouteDump(
+    rt.RTNL_FAMILY_IPMR, frozenset({rt.RT_TABLE_DEFAULT}), "ipv4: MR table does not exist"
+)
+IP6MR: Final = RouteDump(rt.RTNL_FAMILY_IP6MR, frozenset({rt.RT_TABLE_MAIN}), "ipv6: MR table does not exist")

@@ -1,0 +1,82 @@
+"""Who handles which message of NETLINK_ROUTE, by family and type (`rtnl_register()`)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+import attrs
+
+from simkernel.kernel.netlink.dump import Dump, DumpCallback
+from simkernel.kernel.netlink.message import Request
+from simkernel.kernel.netlink.route import bridge, link_change, links, neighbours, nsid, routes, rules
+from simkernel.kernel.netlink.route.addresses import IPV4, IPV6, Ipv4Addresses, Ipv6Addresses
+from simkernel.kernel.netlink.route.statistics import Statistics
+from simkernel.kernel.netlink.route.ways import Ways
+from simkernel.kernel.netlink.writer import MessageWriter
+from simkernel.uapi import rtnetlink as rt
+from simkernel.uapi.socket import AF_BRIDGE, AF_INET, AF_INET6, AF_UNSPEC
+
+
+@attrs.frozen
+class Handlers:
+    """Who handles a type of message for a family (`struct rtnl_link`)."""
+
+    do: Callable[[Request], None] | None = None
+    dump: Dump | None = None
+    bulk_delete: bool = False
+    """Whether NLM_F_BULK is understood (RTNL_FLAG_BULK_DEL_SUPPORTED)."""
+
+
+Table = dict[tuple[int, int], Handlers]
+
+
+def built_in(unmodelled: Callable[[str, int], Exception]) -> Table:
+    """What a kernel has from boot on.  AF_UNSPEC stands for every family that has no handler of its own."""
+    changes, statistics = link_change.LinkChanges(unmodelled), Statistics(unmodelled)
+    ids, ways = nsid.NamespaceIds(unmodelled), Ways(unmodelled)
+    ipv4, ipv6 = Ipv4Addresses(IPV4, unmodelled), Ipv6Addresses(IPV6, unmodelled)
+    table: Table = {
+        (AF_UNSPEC, rt.RTM_GETLINK): Handlers(links.get, links.dump),
+        (AF_UNSPEC, rt.RTM_NEWLINK): Handlers(changes.new),
+        (AF_UNSPEC, rt.RTM_SETLINK): Handlers(changes.set),
+        (AF_UNSPEC, rt.RTM_DELLINK): Handlers(link_change.delete),
+        (AF_UNSPEC, rt.RTM_NEWLINKPROP): Handlers(changes.name),
+        (AF_UNSPEC, rt.RTM_DELLINKPROP): Handlers(changes.name),
+        (AF_INET6, rt.RTM_GETLINK): Handlers(dump=links.dump_ipv6),
+        (AF_BRIDGE, rt.RTM_GETLINK): Handlers(dump=bridge.dump_links),
+        (AF_BRIDGE, rt.RTM_SETLINK): Handlers(bridge.change_link),
+        (AF_BRIDGE, rt.RTM_DELLINK): Handlers(bridge.delete_link),
+        (AF_INET, rt.RTM_NEWADDR): Handlers(ipv4.new),
+        (AF_INET, rt.RTM_DELADDR): Handlers(ipv4.delete),
+        (AF_INET, rt.RTM_GETADDR): Handlers(dump=ipv4.dump),
+        (AF_INET6, rt.RTM_NEWADDR): Handlers(ipv6.new),
+        (AF_INET6, rt.RTM_DELADDR): Handlers(ipv6.delete),
+        (AF_INET6, rt.RTM_GETADDR): Handlers(ipv6.get, ipv6.dump),
+        (AF_INET, rt.RTM_GETROUTE): Handlers(ways.ipv4, routes.IPV4),
+        (AF_INET6, rt.RTM_GETROUTE): Handlers(ways.ipv6, routes.IPV6),
+        (rt.RTNL_FAMILY_IPMR, rt.RTM_GETROUTE): Handlers(dump=routes.IPMR),
+        (rt.RTNL_FAMILY_IP6MR, rt.RTM_GETROUTE): Handlers(dump=routes.IP6MR),
+        (AF_UNSPEC, rt.RTM_GETRULE): Handlers(dump=rules.dump),
+        (AF_UNSPEC, rt.RTM_NEWNEIGH): Handlers(neighbours.NewNeighbour(unmodelled)),
+        (AF_UNSPEC, rt.RTM_DELNEIGH): Handlers(neighbours.delete),
+        (AF_UNSPEC, rt.RTM_GETNEIGH): Handlers(neighbours.get, neighbours.dump),
+        (AF_BRIDGE, rt.RTM_NEWNEIGH): Handlers(bridge.add_fdb),
+        (AF_BRIDGE, rt.RTM_DELNEIGH): Handlers(bridge.delete_fdb, bulk_delete=True),
+        (AF_BRIDGE, rt.RTM_GETNEIGH): Handlers(bridge.get_fdb, bridge.dump_fdb),
+        (AF_UNSPEC, rt.RTM_NEWNSID): Handlers(ids.new),
+        (AF_UNSPEC, rt.RTM_GETNSID): Handlers(ids.get, nsid.dump),
+        (AF_UNSPEC, rt.RTM_GETSTATS): Handlers(statistics.get, statistics.dump),
+        (AF_UNSPEC, rt.RTM_SETSTATS): Handlers(statistics.set),
+    }
+    every_family = Handlers(dump=partial(_dump_all, table))
+    return table | {(AF_UNSPEC, type): every_family for type in (rt.RTM_GETADDR, rt.RTM_GETROUTE)}
+
+
+def _dump_all(table: Table, writer: MessageWriter, callback: DumpCallback) -> bool:
+    """What every family dumps, one after the other; all of it goes into one datagram (`rtnl_dump_all()`)."""
+    for family in range(1, rt.RTNL_FAMILY_MAX + 1):
+        handlers = table.get((family, callback.request.type))
+        if handlers is not None and handlers.dump is not None:
+            handlers.dump(writer, callback)
+    return False
