@@ -94,6 +94,46 @@ def links_of_a_kind(world: World, log: Log) -> None:
         log(label, told_links(s, attr(il.IFLA_LINKINFO | NESTED, inner)))
 
 
+@case(marks=ROUTE)
+def links_strictly(world: World, log: Log) -> None:
+    """What the strict may not ask of links: header and attributes of a question for one, and for all."""
+    s = opened(world, GET_STRICT_CHK, CAP_ACK)
+    for label, body in (
+        ("short", bytes(8)),
+        ("padding", bytes((0, 1)) + rt.IfInfoMsg(index=999).pack()[2:]),
+        ("type", rt.IfInfoMsg(type=1, index=999).pack()),
+        ("flags", rt.IfInfoMsg(index=999, flags=1).pack()),
+        ("change", rt.IfInfoMsg(index=999, change=2**32 - 1).pack()),
+        ("index", rt.IfInfoMsg(index=999).pack()),
+        ("negative index", rt.IfInfoMsg(index=-1).pack()),
+        ("lo", rt.IfInfoMsg(index=1).pack() + attr(il.IFLA_MTU, u32(1))),
+        ("no name", rt.IfInfoMsg().pack() + attr(il.IFLA_IFNAME, b"nosuch0\0")),
+        ("no other name", rt.IfInfoMsg().pack() + attr(il.IFLA_ALT_IFNAME, b"nosuch0\0")),
+        ("group", rt.IfInfoMsg(index=999).pack() + attr(il.IFLA_GROUP, u32(0))),
+        ("unknown", rt.IfInfoMsg(index=999).pack() + attr(200, b"x")),
+        ("leftover", rt.IfInfoMsg(index=999).pack() + b"xyz"),
+        ("a process's", rt.IfInfoMsg(index=999).pack() + attr(il.IFLA_NET_NS_PID, u32(1))),
+        ("nowhere", rt.IfInfoMsg(index=999).pack() + attr(il.IFLA_TARGET_NETNSID, u32(NOWHERE))),
+        ("refused", rt.IfInfoMsg(index=999).pack() + attr(il.IFLA_PERM_ADDRESS, bytes(6))),
+        ("newer", rt.IfInfoMsg(index=999).pack() + attr(il.IFLA_HEADROOM | NESTED, u16(1))),
+    ):
+        log.ask(f"one: {label}", s, nlmsg(rt.RTM_GETLINK, REQUEST, body, seq=1))
+        if label not in ("index", "negative index"):
+            body = body[:4] + bytes(4) + body[8:]
+        log.ask(f"all: {label}", s, nlmsg(rt.RTM_GETLINK, REQUEST | DUMP, body, seq=2))
+
+
+@case(marks=ROUTE)
+def groups_without_privilege(world: World, log: Log) -> None:
+    """Two groups of multicast routing take privilege; all others anybody joins, by number or by mask."""
+    s = netlink(world, wire.ROUTE)
+    for group in range(28, 41):
+        log.call(f"{group}", s.setsockopt, SOL_NETLINK, ADD_MEMBERSHIP, group)
+    for mask in (1, 1 << 29, 1 << 30, 0xC0000000, 0xFFFFFFFF):
+        log.call(f"{mask:#x}", s.bind, (A, mask))
+        log.name("name", s)
+
+
 # -- addresses ------------------------------------------------------------------
 
 
