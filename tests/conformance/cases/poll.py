@@ -6,7 +6,7 @@ import contextlib
 import struct
 
 from simkernel.uapi.poll import POLLERR, POLLHUP, POLLIN, POLLOUT, POLLPRI, POLLRDNORM, POLLWRNORM
-from simkernel.uapi.socket import MSG_DONTWAIT, MSG_PEEK, SO_ERROR, SO_RCVBUF, SOL_SOCKET
+from simkernel.uapi.socket import MSG_DONTWAIT, MSG_PEEK, SO_ERROR, SO_RCVBUF, SO_SELECT_ERR_QUEUE, SOL_SOCKET
 from tests.conformance import wire
 from tests.conformance.case import case, netlink
 from tests.conformance.log import Log
@@ -100,3 +100,15 @@ def full_receiver(world: World, log: Log) -> None:
             break
     log("sender", world.poll(a, ALL))
     log("receiver", world.poll(b, ALL))
+
+
+@case(privileged=True)
+def error_as_urgent(world: World, log: Log) -> None:
+    """SO_SELECT_ERR_QUEUE has an error reported as POLLPRI too, to those who ask for it."""
+    b = overrun(world)
+    for value in (0, 1):
+        b.setsockopt(SOL_SOCKET, SO_SELECT_ERR_QUEUE, value)
+        for mask in (0, POLLPRI, POLLIN, ALL):
+            log(f"{value} {mask:#x}", world.poll(b, mask))
+    log.recv("error", b, 4)
+    log("after", world.poll(b, ALL))
