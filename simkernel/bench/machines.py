@@ -27,7 +27,7 @@ DISCOVERY: Final = millis(20)
 """Simulated time in which udevd has loaded the drivers of what was there from the beginning."""
 STREAM: Final = 5
 """Simulated seconds that the camera streams."""
-BATCH, BATCHES = 5, 20
+BATCH, BATCHES = 5, 100
 """How many machines are timed together, and how often, before and after."""
 
 
