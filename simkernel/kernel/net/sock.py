@@ -163,7 +163,7 @@ class Sock(FileObject):
         """shutdown(2)."""
         raise os_error(EOPNOTSUPP)
 
-    def read(self, task: Task, file: OpenFile, size: int, position: int) -> bytes | None:
+    def read(self, task: Task, file: OpenFile, size: int, position: int) -> bytes | Awaitable[bytes] | None:
         """What recv(2) without flags gives; nothing if nothing is asked for (`sock_read_iter()`)."""
         if not size:
             return b""

@@ -6,13 +6,15 @@ bytes of a whole sockaddr.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from simkernel.kernel.file.broken_pipe import BrokenPipe
 from simkernel.kernel.file.file import OpenFile
 from simkernel.kernel.file.socket import NO_CONTROL, Address, Control, Received, SocketObject
+from simkernel.kernel.net.unix.more import WantsMore, receive_rest
+from simkernel.kernel.net.unix.stream import StreamSocket
 from simkernel.kernel.syscall.pipe import install_pair
 from simkernel.kernel.syscall.sending import broken_pipe, go_on, not_now
 from simkernel.kernel.task.task import Task
@@ -65,10 +67,13 @@ class BlockedReceive(BlockedCall):
         assert sock is not None
         return sock.title
 
-    def retry(self, task: Task) -> Received | None:
+    def retry(self, task: Task) -> Received | Coroutine[Any, Any, Received] | None:
         sock = self.file.socket
         assert sock is not None
-        return sock.recvmsg(task, self.size, self.control_size, self.flags)
+        try:
+            return sock.recvmsg(task, self.size, self.control_size, self.flags)
+        except WantsMore as wants:
+            return _rest(self.file, sock, task, wants, self.deadline)
 
 
 class SocketCalls:
@@ -262,7 +267,7 @@ class SocketCalls:
 
     def recvfrom(
         self, task: Task, fd: int, size: int, flags: int = 0, control_size: int = 0
-    ) -> Received | BlockedCall:
+    ) -> Received | BlockedCall | Coroutine[Any, Any, Received]:
         """recvfrom(2): one message of up to `size` bytes and its sender."""
         files = task.files.open
         file = files[fd] if 0 <= fd < len(files) else None
@@ -271,7 +276,10 @@ class SocketCalls:
         sock = file.socket
         if sock is None:
             raise os_error(ENOTSOCK)
-        received = sock.recvmsg(task, size, control_size, flags)
+        try:
+            received = sock.recvmsg(task, size, control_size, flags)
+        except WantsMore as wants:
+            return _rest(file, sock, task, wants, self._deadline(sock.rcvtimeo))
         if received is not None:
             return received
         if flags & MSG_DONTWAIT or file.flags & O_NONBLOCK:
@@ -290,13 +298,25 @@ class SocketCalls:
 
     def recvmsg(
         self, task: Task, fd: int, size: int, control_size: int, flags: int = 0
-    ) -> Received | BlockedCall:
+    ) -> Received | BlockedCall | Coroutine[Any, Any, Received]:
         """recvmsg(2)."""
         return self.recvfrom(task, fd, size, flags, control_size)
 
     def _deadline(self, timeout: int | None) -> int | None:
         """When a socket's own timeout is over."""
         return None if timeout is None else self._engine.time() + timeout
+
+
+async def _rest(
+    file: OpenFile, sock: SocketObject, task: Task, wants: WantsMore, deadline: int | None
+) -> Received:
+    """Wait for what a receive wants beside what it has; the file stays open meanwhile."""
+    assert isinstance(sock, StreamSocket)
+    file.get()
+    try:
+        return await receive_rest(sock, task, wants, deadline)
+    finally:
+        file.put()
 
 
 def _socket(task: Task, fd: int) -> SocketObject:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
@@ -10,6 +11,7 @@ from simkernel.kernel.net.scm import ControlBuffer
 from simkernel.kernel.net.skb import KERNEL_CREDS, own_creds
 from simkernel.kernel.net.truesize import allot
 from simkernel.kernel.net.unix import scm
+from simkernel.kernel.net.unix.more import Taken, WantsMore, receive_rest
 from simkernel.kernel.net.unix.skb import (
     NOTHING,
     SKB_MAX_HEAD,
@@ -194,32 +196,51 @@ class StreamSocket(UnixSocket):
     def recvmsg(self, task: Task, size: int, room: int = 0, flags: int = 0) -> Received | None:
         """As much as there is, up to `size` bytes (`unix_stream_read_generic()`).
 
-        It ends before what another process sent, if credentials are told, and after files.  Nothing at
-        the end of the stream; None if there is nothing now.  EINVAL unless it is connected.
+        Nothing at the end of the stream; None if there is nothing now; WantsMore if there is less than
+        wanted.  EINVAL unless it is connected.
         """
         if self.state is not State.ESTABLISHED:
             raise os_error(EINVAL)
         if flags & MSG_OOB:
             raise self.unix.unmodelled("MSG_OOB on a unix stream", EOPNOTSUPP)
-        target = size if flags & MSG_WAITALL else min(self.option(SO_RCVLOWAT) or 1, size)
-        more = not self.shutdown_mask & RCV_SHUTDOWN and not self.error and self.waits(flags)
-        if target > 1 and more and self.queued() < target:
-            raise self.unix.unmodelled("waiting for more than one byte (MSG_WAITALL, SO_RCVLOWAT)", EINVAL)
         if not self.messages:
             if self.error:
                 raise os_error(self.take_error())
             return self._end(task, room) if self.shutdown_mask & RCV_SHUTDOWN else None
-        costs = self.unix.costs
-        self.unix.engine.charged += costs.receive
+        self.unix.engine.charged += self.unix.costs.receive
         self.unix.trace.flow = self.messages[0].flow
-        taken = _Taken(self)
-        pieces, files = taken.look(size) if flags & MSG_PEEK else taken.take(size)
-        data = b"".join(pieces)
-        self.unix.engine.charged += costs.copy(len(data))
+        target = size if flags & MSG_WAITALL else min(self.option(SO_RCVLOWAT) or 1, size)
+        taken = Taken(self)
+        if flags & MSG_PEEK:
+            if target > self.queued() and self.waits(flags) and not self.ends():
+                raise self.unix.unmodelled("MSG_PEEK that waits for more than one byte", EINVAL)
+            taken.look(size)
+        elif not taken.take(size) and len(taken.data) < target and self.waits(flags) and not self.ends():
+            raise WantsMore(taken, size, target, room, flags)
+        return self.received(task, taken, room, flags)
+
+    def ends(self) -> bool:
+        """Whether nothing more will come; who has got something is not told of an error."""
+        return bool(self.take_error()) or bool(self.shutdown_mask & RCV_SHUTDOWN)
+
+    def received(self, task: Task, taken: Taken, room: int, flags: int) -> Received:
+        """What a receive comes to."""
+        self.unix.engine.charged += self.unix.costs.copy(len(taken.data))
         control = ControlBuffer(room)
-        scm.receive(self, task, control, taken.creds, files, flags)
+        scm.receive(self, task, control, taken.creds, taken.files, flags)
         message_flags = flags & MSG_CMSG_CLOEXEC | control.flags
-        return Received(data, len(data), control.messages, message_flags, taken.address)
+        return Received(bytes(taken.data), len(taken.data), control.messages, message_flags, taken.address)
+
+    def read(self, task: Task, file: OpenFile, size: int, position: int) -> bytes | Awaitable[bytes] | None:
+        """What recv(2) without flags gives; SO_RCVLOWAT may have it wait for more."""
+        try:
+            return super().read(task, file, size, position)
+        except WantsMore as wants:
+            return self._read_rest(task, wants)
+
+    async def _read_rest(self, task: Task, wants: WantsMore) -> bytes:
+        deadline = None if self.rcvtimeo is None else self.unix.engine.time() + self.rcvtimeo
+        return (await receive_rest(self, task, wants, deadline)).data
 
     def _end(self, task: Task, room: int) -> Received:
         """Nothing more will come.  Who asks whose that is hears of process 0 and root."""
@@ -234,48 +255,3 @@ class StreamSocket(UnixSocket):
         if self.state is State.LISTEN:
             raise os_error(EINVAL)
         return sum(skb.length for skb in self.messages)
-
-
-class _Taken:
-    """What one receive takes from a stream."""
-
-    def __init__(self, sock: StreamSocket) -> None:
-        first = sock.messages[0]
-        self._messages = sock.messages
-        self._separate = bool(sock.option(SO_PASSCRED))
-        self.creds = first.creds
-        self.address = first.sender.name or b""
-
-    def _goes_on(self, skb: UnixSkb) -> bool:
-        """Whether it may be glued to what is taken already (`unix_skb_scm_eq()`)."""
-        return not self._separate or skb.creds == self.creds
-
-    def take(self, size: int) -> tuple[list[bytes], tuple[OpenFile, ...]]:
-        """Take it, and the files that come with the last part; those of the first, even if no byte is."""
-        pieces: list[bytes] = []
-        while (size or not pieces) and self._messages and self._goes_on(skb := self._messages[0]):
-            piece = skb.data[skb.offset : skb.offset + size]
-            pieces.append(piece)
-            skb.offset += len(piece)
-            size -= len(piece)
-            files, skb.files = skb.files, ()
-            if skb.length:
-                return pieces, files
-            self._messages.popleft()
-            skb.free()
-            if files:
-                return pieces, files
-        return pieces, ()
-
-    def look(self, size: int) -> tuple[list[bytes], tuple[OpenFile, ...]]:
-        """Look at it; files are given too, and stay."""
-        pieces: list[bytes] = []
-        for skb in self._messages:
-            if (pieces and not size) or not self._goes_on(skb):
-                break
-            piece = skb.data[skb.offset : skb.offset + size]
-            pieces.append(piece)
-            size -= len(piece)
-            if skb.files:
-                return pieces, tuple(file.get() for file in skb.files)
-        return pieces, ()
