@@ -51,7 +51,8 @@ class Broadcast:
         """
         netlink, skb = source.netlink, self.skb
         engine, costs = netlink.engine, netlink.costs
-        truesize, price = skb.truesize, costs.deliver + costs.multicast_member
+        truesize, deliver = skb.truesize, costs.deliver
+        price = deliver + costs.multicast_member
         home = self.net if netlink.trace.emit is None and not portid else _NOWHERE
         charged, others = engine.charged, 0
         for member in members:
@@ -62,10 +63,10 @@ class Broadcast:
                 if (line := member.queue) is None:
                     line = member.queue = deque()
                 line.append(skb)
-                if member._readers is not None:
-                    engine.charged = charged + costs.deliver
-                    member._readers.wake_up()
-                    charged = engine.charged - costs.deliver
+                if (readers := member._readers) is not None:
+                    engine.charged = charged + deliver
+                    readers.wake_up()
+                    charged = engine.charged - deliver
                 charged += price
                 continue
             others += 1

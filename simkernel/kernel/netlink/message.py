@@ -136,9 +136,9 @@ class Receiver(Generic[R]):
         """
         data, kind, handle = inbound.data, self._kind, self._handler
         end = len(data)
-        while end - start >= NLMSG_HDRLEN:
+        while (left := end - start) >= NLMSG_HDRLEN:
             length, type, flags, seq, _ = _header(data, start)
-            if not NLMSG_HDRLEN <= length <= end - start:
+            if not NLMSG_HDRLEN <= length <= left:
                 return None
             request = kind()
             request.sock = self._sock
@@ -151,16 +151,17 @@ class Receiver(Generic[R]):
             request.seq = seq
             request._extack = None
             start += (length + 3) & ~3
-            result, error = None, 0
+            result = None
             if flags & NLM_F_REQUEST and type >= NLMSG_MIN_TYPE:
                 try:
                     result = handle(request)
                 except OSError as raised:
-                    error = raised.errno or EIO
+                    _answer(request, None, raised.errno or EIO)
+                    continue
                 if result is not None and isinstance(result, Awaitable):
                     return self._sleep_and_go_on(result, request, start)
-            if error or flags & NLM_F_ACK:
-                _answer(request, result, error)
+            if flags & NLM_F_ACK:
+                _answer(request, result, 0)
         return None
 
     async def _sleep_and_go_on(self, pending: Awaitable[object], request: R, start: int) -> None:

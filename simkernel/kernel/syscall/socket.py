@@ -230,9 +230,11 @@ class SocketCalls:
         control: Control = NO_CONTROL,
     ) -> int | Awaitable[int] | BlockedCall:
         """sendto(2): the number of bytes sent."""
-        files = task.files.open  # FileTable.get(), in place
-        file = files[fd] if 0 <= fd < len(files) else None
-        if file is None:
+        try:
+            file = task.files.open[fd]  # FileTable.get(), in place
+        except (IndexError, TypeError):
+            file = None
+        if file is None or fd < 0:
             raise os_error(EBADF)
         sock = file.socket
         if sock is None:
@@ -269,9 +271,11 @@ class SocketCalls:
         self, task: Task, fd: int, size: int, flags: int = 0, control_size: int = 0
     ) -> Received | BlockedCall | Coroutine[Any, Any, Received]:
         """recvfrom(2): one message of up to `size` bytes and its sender."""
-        files = task.files.open
-        file = files[fd] if 0 <= fd < len(files) else None
-        if file is None:
+        try:
+            file = task.files.open[fd]
+        except (IndexError, TypeError):
+            file = None
+        if file is None or fd < 0:
             raise os_error(EBADF)
         sock = file.socket
         if sock is None:

@@ -373,8 +373,9 @@ class Runner:
             else:
                 self._advance(task, woken, error)
             return
+        trace = self._trace
         self.current = task
-        self._trace.flow = task.flow
+        trace.flow = task.flow
         result: Any = None
         if error is None:
             try:
@@ -404,8 +405,8 @@ class Runner:
             task.frame = result
             self._drive(task, None, None)
             return
-        task.flow = self._trace.flow
-        if self._trace.emit is not None:
+        task.flow = trace.flow
+        if trace.emit is not None:
             self._trace_exit(task, result, error)
         engine = self._engine
         time = engine.now + engine.charged
@@ -419,7 +420,7 @@ class Runner:
         else:
             engine.now = time  # as `pass_charged()` does
             engine.charged = 0
-            self._trace.flow = 0
+            trace.flow = 0
             self._advance(task, result, error)
 
     def abandon(self, task: Task) -> None:
