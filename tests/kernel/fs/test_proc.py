@@ -132,6 +132,51 @@ def test_open_files_look_like_the_hosts() -> None:
         os.close(fd)
 
 
+def _reopened(world: object, fd: int) -> object:
+    """What comes of opening, looking at, and walking through what /proc leads to."""
+    path = f"/proc/self/fd/{fd}"
+    answers = []
+    for call, *arguments in (
+        ("open", path, os.O_RDONLY | os.O_NONBLOCK), ("open", path, os.O_WRONLY | os.O_NONBLOCK),
+        ("open", path, os.O_RDWR), ("listdir", path), ("open", path + "/x", 0), ("truncate", path, 0),
+        ("stat", path),
+    ):  # fmt: skip
+        try:
+            result = getattr(world, call)(*arguments)
+        except OSError as error:
+            answers.append(error.errno)
+            continue
+        if call == "open":
+            answers.append(re.sub(r"\d+", "N", world.readlink(f"/proc/self/fd/{result}")))
+            world.close(result)
+        else:
+            answers.append(None if result is None else oct(result.st_mode))
+    return answers
+
+
+@pytest.mark.skipif(not hasattr(os, "eventfd") or os.geteuid() != 0, reason="wants a Linux, and root")
+def test_what_is_opened_once_more() -> None:
+    host = _Host()
+    with Machine(unmodelled="raise") as machine:
+        simulated = machine.blocking(uid=0)
+        here, there = _descriptors(simulated), _descriptors(host)
+        for name in ("read end", "write end", "unix socket", "netlink socket", "eventfd", "memory", "zero"):
+            assert _reopened(simulated, here[name]) == _reopened(host, there[name]), name
+    for fd in there.values():
+        os.close(fd)
+
+
+def test_a_pipe_through_proc_is_the_same_pipe(root: Blocking) -> None:
+    reading, writing = root.pipe()
+    both = root.open(f"/dev/fd/{reading}", os.O_RDWR)
+    root.write(both, b"hi")
+    assert root.read(reading, 5) == b"hi"
+    root.close(reading)
+    root.close(writing)
+    assert root.write(both, b"x") == 1
+    assert root.read(both, 5) == b"x"
+
+
 def test_what_an_epoll_watches(root: Blocking) -> None:
     reading, writing = root.pipe()
     number = root.fstat(reading).st_ino

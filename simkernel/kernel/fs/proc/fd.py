@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, ClassVar, Final
 
 from simkernel.kernel.file.file import FileObject, OpenFile, place
 from simkernel.kernel.fs.dentry import Dentry
+from simkernel.kernel.fs.nameless import NamelessDentry
 from simkernel.kernel.fs.proc.entry import ProcDirectory, ProcInode, ProcText, Text
 from simkernel.kernel.fs.seq_file import Records
 from simkernel.uapi import stat
 from simkernel.uapi.capability import CAP_SYS_PTRACE
-from simkernel.uapi.errno import EACCES, ENOENT, ENXIO, os_error
+from simkernel.uapi.errno import EACCES, ENOENT, os_error
 from simkernel.uapi.fcntl import O_CLOEXEC
 
 if TYPE_CHECKING:
@@ -128,9 +129,7 @@ class FdLink(ProcInode):
     def follow(self, task: Task) -> Dentry:
         """The file."""
         file = self._file()
-        if file.path is None:
-            raise self.fs.kernel.unmodelled(f"opening {file.object.description} once more", ENXIO)
-        return file.path
+        return NamelessDentry(self.fs.kernel, file) if file.path is None else file.path
 
 
 def _info(task: Task, fd: int) -> Records:
