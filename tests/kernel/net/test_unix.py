@@ -20,6 +20,8 @@ STREAM, DGRAM = socket.SOCK_STREAM, socket.SOCK_DGRAM
 UNIX = socket.AF_UNIX
 CREDENTIALS = 2
 """SCM_CREDENTIALS."""
+PEERGROUPS = 59
+"""SO_PEERGROUPS."""
 
 
 @pytest.fixture
@@ -260,6 +262,16 @@ def test_who_has_the_other_end(machine: Machine) -> None:
     connection, _ = listener.accept()
     assert unpack("3i", connection.getsockopt(1, socket.SO_PEERCRED, 12)) == (client.getpid(), 1001, 1001)
     assert unpack("3i", sock.getsockopt(1, socket.SO_PEERCRED, 12)) == (server.getpid(), 1000, 1000)
+
+
+def test_which_groups_the_other_end_is_in(machine: Machine) -> None:
+    process = machine.blocking(uid=0)
+    lone = process.socket(UNIX, DGRAM)
+    assert refused(lambda: lone.getsockopt(1, PEERGROUPS, 12)) == "ENODATA"
+    process.setgroups([7, 3, 100])
+    one, _ = process.socketpair(UNIX, STREAM)
+    assert refused(lambda: one.getsockopt(1, PEERGROUPS, 8)) == "ERANGE"
+    assert unpack("3i", one.getsockopt(1, PEERGROUPS, 100)) == (3, 7, 100)
 
 
 def test_nobody_says_he_is_another(machine: Machine) -> None:

@@ -20,10 +20,12 @@ from simkernel.uapi.errno import (
     ECONNRESET,
     EINVAL,
     EISCONN,
+    ENODATA,
     ENOTCONN,
     ENOTTY,
     EOPNOTSUPP,
     EPIPE,
+    ERANGE,
     os_error,
 )
 from simkernel.uapi.fcntl import O_NONBLOCK
@@ -40,8 +42,17 @@ from simkernel.uapi.poll import (
     POLLWRBAND,
     POLLWRNORM,
 )
-from simkernel.uapi.socket import AF_UNIX, MSG_DONTWAIT, SHUT_RD, SHUT_RDWR, SO_PASSCRED, SOL_SOCKET
-from simkernel.uapi.structure import S32, U16
+from simkernel.uapi.socket import (
+    AF_UNIX,
+    MSG_DONTWAIT,
+    SHUT_RD,
+    SHUT_RDWR,
+    SO_PASSCRED,
+    SO_PEERGROUPS,
+    SO_PEERPIDFD,
+    SOL_SOCKET,
+)
+from simkernel.uapi.structure import S32, U16, U32
 from simkernel.uapi.un import SOCKADDR_UN_SIZE
 
 if TYPE_CHECKING:
@@ -91,6 +102,7 @@ class UnixSocket(Sock):
         "no_space",
         "peer",
         "peer_creds",
+        "peer_groups",
         "shutdown_mask",
         "state",
         "unix",
@@ -108,6 +120,7 @@ class UnixSocket(Sock):
         self.name: bytes | None = None
         self.peer: UnixSocket | None = None
         self.peer_creds: Creds | None = None
+        self.peer_groups: tuple[int, ...] | None = None
         self.state = State.CLOSE
         self.shutdown_mask = 0
         self.backlog = unix.max_dgram_qlen
@@ -270,8 +283,25 @@ class UnixSocket(Sock):
         """socketpair(2): the two are connected."""
         for one, another in ((self, other), (other, self)):
             one.peer = another
-            one.peer_creds = own_creds(task)
+            one.init_peercred(task)
             one.state = State.ESTABLISHED
+
+    def init_peercred(self, task: Task) -> None:
+        """Let `task` be who has the other end (`init_peercred()`)."""
+        self.peer_creds = own_creds(task)
+        self.peer_groups = tuple(sorted(task.credentials.groups))
+
+    def copy_peercred(self, other: UnixSocket) -> None:
+        """Let it be who `other` says (`copy_peercred()`)."""
+        self.peer_creds, self.peer_groups = other.peer_creds, other.peer_groups
+
+    def _peer_groups(self, length: int) -> bytes:
+        """SO_PEERGROUPS: ENODATA without a peer, ERANGE without room for all."""
+        if self.peer_groups is None:
+            raise os_error(ENODATA)
+        if length < len(self.peer_groups) * U32.size:
+            raise os_error(ERANGE)
+        return b"".join(map(U32.pack, self.peer_groups))
 
     # -- options ------------------------------------------------------------------
 
@@ -285,6 +315,10 @@ class UnixSocket(Sock):
         """getsockopt(2)."""
         if level != SOL_SOCKET:
             raise os_error(EOPNOTSUPP)
+        if option == SO_PEERGROUPS:
+            return self._peer_groups(length)
+        if option == SO_PEERPIDFD and self.peer_creds is not None:
+            raise self.unix.unmodelled("SO_PEERPIDFD", ENODATA)
         return sock_options.get_option(self, option, length)
 
     @property

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from simkernel.kernel.file.broken_pipe import broken_pipe
 from simkernel.kernel.net.scm import ControlBuffer
-from simkernel.kernel.net.skb import KERNEL_CREDS, own_creds
+from simkernel.kernel.net.skb import KERNEL_CREDS
 from simkernel.kernel.net.truesize import allot
 from simkernel.kernel.net.unix import scm
 from simkernel.kernel.net.unix.more import Taken, WantsMore, receive_rest
@@ -73,7 +73,7 @@ class StreamSocket(UnixSocket):
             self._peer_wait.wake_up_all()
         self.backlog = backlog
         self.state = State.LISTEN
-        self.peer_creds = own_creds(task)
+        self.init_peercred(task)
 
     def connect(self, task: Task, address: bytes | tuple[int, int]) -> None:
         """connect(2) (`unix_stream_connect()`): it is done once the listener has it in its queue.
@@ -91,12 +91,12 @@ class StreamSocket(UnixSocket):
             raise os_error(NOT_CONNECTED.get(self.state, EINVAL))
         end = StreamSocket(self.unix, task, self.type)
         end.peer = self
-        end.peer_creds = own_creds(task)
+        end.init_peercred(task)
         end.name = other.name
         end.listener = other
         end.state = self.state = State.ESTABLISHED
         self.peer = end
-        self.peer_creds = other.peer_creds
+        self.copy_peercred(other)
         costs = self.unix.costs
         self.unix.engine.charged += costs.socket_create + costs.skb_alloc + costs.deliver
         size = allot(1)[1]
