@@ -125,12 +125,12 @@ def die(data: bytes) -> bytes:
 hanging, dying = seen_through(wait), seen_through(die)
 
 
-def check(name: str) -> str:
+def check(name: str, limit: str) -> str:
     """What the command line says of a world of this file.
 
     It forks, which a process of pytest-xdist, having threads, had better not.
     """
-    arguments = ("--world", f"{__name__}:{name}", "-k", PEEK.name, "--limit", "0.2")
+    arguments = ("--world", f"{__name__}:{name}", "-k", PEEK.name, "--limit", limit)
     done = subprocess.run(
         [sys.executable, "-m", "tests.conformance", *arguments],
         cwd=ROOT,
@@ -146,9 +146,10 @@ def check(name: str) -> str:
 
 @needs_fork
 def test_a_hanging_case_is_ended() -> None:
-    assert "FAIL unicast.peek: after 0 observations: no end after 0.2 s" in check("hanging")
+    assert "FAIL unicast.peek: after 0 observations: no end after 0.2 s" in check("hanging", "0.2")
 
 
 @needs_fork
 def test_a_dying_process_is_a_failure() -> None:
-    assert "FAIL unicast.peek: after 0 observations: the run ended without a result" in check("dying")
+    said = check("dying", "50")
+    assert "FAIL unicast.peek: after 0 observations: the run ended without a result" in said

@@ -21,6 +21,7 @@ from tests.conformance.case import case, netlink
 from tests.conformance.log import Log
 from tests.conformance.wire import (
     ACK,
+    CAP_ACK,
     CTRL_GETPOLICY,
     DUMP,
     EXT_ACK,
@@ -163,3 +164,15 @@ def a_link_that_leads_nowhere(world: World, log: Log) -> None:
     ):
         log.ask(label, s, wire.nlmsg(rtnl.RTM_NEWLINK, REQUEST | ACK | flags, ifinfo(index, attrs), seq=1))
     log.ask("changed", s, wire.nlmsg(rtnl.RTM_SETLINK, REQUEST | ACK, ifinfo(7, nowhere), seq=1))
+
+
+@case()
+def the_text_of_a_success(world: World, log: Log) -> None:
+    """An acknowledgement of what was done tells of leftover bytes too, to who asked for extended ACKs."""
+    s = netlink(world, wire.GENERIC, bind=(A, 0))
+    request = ctrl(attrs=wire.by_name() + b"xyz", flags=REQUEST | ACK)
+    for option, value in ((EXT_ACK, 0), (EXT_ACK, 1), (CAP_ACK, 1)):
+        s.setsockopt(SOL_NETLINK, option, value)
+        s.send(request)
+        log(f"{option} {value}", len(s.recv(65536)) > 0)
+        log.reply("acknowledged", s)
