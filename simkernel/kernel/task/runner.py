@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
 from types import CoroutineType
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 from simkernel.engine import (
     APPLICATION,
@@ -28,6 +28,7 @@ from simkernel.engine import (
     InternalError,
     SimulationError,
 )
+from simkernel.kernel.task import awaited
 from simkernel.kernel.task.scheduler import Scheduler
 from simkernel.kernel.task.task import Task
 from simkernel.kernel.task.wait import BlockedCall, Elapse, Sleep, Sleeping, WouldBlock
@@ -40,9 +41,6 @@ if TYPE_CHECKING:
 Handler = Callable[..., Any]
 Exit = Callable[[Task, int, BaseException | None, bool], None]
 """Told of a task that has ended: its wait status, what it raised, and whether its process ends with it."""
-
-STUBBORN = 1000
-"""How many calls a program may await while it is being closed before it counts as stuck."""
 
 
 class Exited(BaseException):
@@ -86,7 +84,7 @@ class Runner:
 
     def submit(self, task: Task, call: Call[Any]) -> None:
         """Enter a call for a task without program; its `on_result` gets what comes of it."""
-        error = self._check(task, call)
+        error = awaited.taken(task, call)
         if error is not None:
             raise error
         if isinstance(call, Compute):
@@ -193,6 +191,7 @@ class Runner:
         task.flow = trace.flow
         if type(value) is CoroutineType:
             task.frame = value
+            self.current = None
             return LATER
         if trace.emit is not None:
             self._trace_exit(task, value, None)
@@ -233,7 +232,7 @@ class Runner:
         elif stop is not None:
             raise stop
         elif request is not task.call:
-            what = f"{task.comm} awaited {_kind(request)} while {task.call!r} was under way"
+            what = f"{task.comm} awaited {awaited.kind(request)} while {task.call!r} was under way"
             self.end(task, 1 << 8, SimulationError(f"{what}: one call at a time, or app.thread(...)"))
         else:
             self._drive(task, None, None)
@@ -249,28 +248,13 @@ class Runner:
         else:
             self._ended(task, 1 << 8, raised)
 
-    def _check(self, task: Task, request: object) -> SimulationError | None:
-        if not isinstance(request, Call):
-            return SimulationError(
-                f"{task.comm} awaited {_kind(request)}, which is not a system call: a program awaits "
-                "what app and its sockets offer (app.sleep(...), sock.recv(...)) and nothing else"
-            )
-        if request.used:
-            return SimulationError(f"{task.comm} awaited {request!r} twice: make the call anew each time")
-        if request.owner is not task:
-            return SimulationError(
-                f"{task.comm} awaited {request!r} of another task: each task makes its own calls"
-            )
-        request.owner = None
-        return None
-
     def _unusual(self, task: Task, request: object) -> SimulationError | None:
         """What is no system call: what a kernel thread awaits, time in user mode, or a mistake."""
         if task.kthread and isinstance(request, Sleep):
             self._sleep(task, request)
         elif task.kthread and isinstance(request, Elapse):
             self._elapse(task)
-        elif (mistake := self._check(task, request)) is not None:
+        elif (mistake := awaited.taken(task, request)) is not None:
             return mistake
         elif isinstance(request, Compute):
             self._begin_compute(task, request)
@@ -331,7 +315,7 @@ class Runner:
             elif isinstance(request, Elapse):
                 self._elapse(task)
             else:  # thrown in where it was awaited: if that is a module's code, it is an oops there
-                what = f"kernel code of {task.call!r} awaited {_kind(request)}, which is no sleep"
+                what = f"kernel code of {task.call!r} awaited {awaited.kind(request)}, which is no sleep"
                 self._drive(task, None, SimulationError(f"{what}: await what simkernel.driverapi has"))
         finally:
             self.current = None
@@ -497,38 +481,13 @@ class Runner:
         """It is over, and in a `group` exit all of its process."""
         program, task.program = task.program, None
         if program is not None:
-            task.enter = _is_over
+            task.enter = awaited.enter_no_more
             current, self.current = self.current, None  # what it yields now is not entered
-            failure = failure or _close(program)
+            failure = failure or awaited.close(program)
             self.current = current
         task.call = None
         self._on_exit(task, status, failure, group)
         self.scheduler.release(task)
-
-
-def _is_over(call: Call[Any]) -> NoReturn:
-    """Where a task that has ended enters its calls: in a coroutine of a coroutine, none may be yielded."""
-    call.owner = None
-    raise GeneratorExit
-
-
-def _close(program: Coroutine[Any, Any, Any]) -> BaseException | None:
-    """Throw GeneratorExit into a program until it ends; what it awaits meanwhile does nothing."""
-    for _ in range(STUBBORN):
-        try:
-            program.throw(GeneratorExit)
-        except (StopIteration, GeneratorExit):
-            return None
-        except BaseException as failure:  # noqa: BLE001 - whatever a program raises is its own
-            return failure
-    return SimulationError(
-        f"a program went on through {STUBBORN} GeneratorExits: do not catch and loop on it"
-    )
-
-
-def _kind(request: object) -> str:
-    kind = type(request)
-    return "None" if request is None else f"a {kind.__module__}.{kind.__qualname__}"
 
 
 def _error_value(error: BaseException) -> int | str:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from simkernel import Machine, SimulationError, seconds
+from simkernel import InternalError, Machine, SimulationError, seconds
 from simkernel.application.app import REMEMBERED
 from simkernel.hardware import Camera
 from simkernel.uapi.netlink import NETLINK_USERSOCK
@@ -324,3 +324,33 @@ def test_groups_and_events_that_are_not_there() -> None:
         camera.join("frames")
         with pytest.raises(SimulationError, match=r"it has: .*frame-ready"):
             camera.events("frames-ready")
+
+
+def test_two_calls_at_once() -> None:
+    async def program(app: Any) -> None:
+        next(app.sleep(1).__await__())
+        await app.sleep(1)
+
+    error = failure_of(program)
+    assert isinstance(error, SimulationError)
+    assert "one call at a time" in str(error)
+
+
+def test_a_bug_of_ours_is_nothing_that_a_program_could_catch() -> None:
+    caught = []
+
+    async def program(app: Any) -> None:
+        try:
+            await app.getpid()
+        except Exception as error:  # noqa: BLE001 - as programs do
+            caught.append(error)
+
+    def broken(task: Any) -> int:
+        raise ValueError
+
+    with Machine(udev=False) as machine:
+        machine.kernel.processes.runner._handlers["getpid"] = broken
+        machine.spawn(program)
+        with pytest.raises(InternalError, match="ValueError inside <call getpid>"):
+            machine.run(until=seconds(1))
+    assert caught == []
