@@ -74,6 +74,10 @@ SMALL: Final = (0, 0, 0, 1, 1, 1, 2, 3, 4, 5, 160, 120, 0xFFFFFFFF, 0x80000000)
 OFFSETS: Final = (0, 0, 0, 1, 4096, 8192, 65536, -1, 1 << 40, (1 << 63) - 1)
 NODES: Final = (stat.S_IFIFO | 0o666, 0o644, stat.S_IFCHR | 0o666, stat.S_IFDIR | 0o755)
 NUMBERS: Final = (0, stat.makedev(13, 64), stat.makedev(81, 0), stat.makedev(99, 9))
+OFTEN: Final = (fcntl.O_CREAT, fcntl.O_EXCL, fcntl.O_TRUNC, fcntl.O_APPEND, fcntl.O_DIRECTORY)
+SELDOM: Final = (
+    fcntl.O_ASYNC, fcntl.O_CLOEXEC, fcntl.O_DIRECT, fcntl.O_NOATIME, fcntl.O_NOFOLLOW, fcntl.O_PATH,
+)  # fmt: skip
 LOOKS: Final = (0, fcntl.AT_SYMLINK_NOFOLLOW, fcntl.AT_EMPTY_PATH)
 NANOSECONDS: Final = (0, 0, 0, 0, 1000, 50_000)
 
@@ -169,9 +173,8 @@ def _open(c: FileCaller) -> Arguments:
         return c.at(), random.choice(FOLDERS), fcntl.O_RDONLY | c.pick(0, fcntl.O_DIRECTORY), 0
     flags = c.pick(fcntl.O_RDONLY, fcntl.O_WRONLY, fcntl.O_RDWR, fcntl.O_RDWR)
     flags |= 0 if random.random() < 0.02 else fcntl.O_NONBLOCK
-    for flag in (fcntl.O_CREAT, fcntl.O_EXCL, fcntl.O_TRUNC, fcntl.O_APPEND, fcntl.O_DIRECTORY):
-        if random.random() < 0.15:
-            flags |= flag
+    for chance, some in ((0.15, OFTEN), (0.02, SELDOM)):
+        flags |= sum(flag for flag in some if random.random() < chance)
     path = random.choice(tuple(DEVICES)) if random.random() < 0.4 else c.path()
     return c.at(), path, flags, c.pick(0o777, 0o666, 0, 0o4755)
 

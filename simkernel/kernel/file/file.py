@@ -17,6 +17,7 @@ The conventions of the operations:
 from __future__ import annotations
 
 from collections.abc import Awaitable
+from contextlib import suppress
 from typing import TYPE_CHECKING, ClassVar, Final, NamedTuple, Protocol
 
 from simkernel.kernel.task.wait import WaitQueue
@@ -62,6 +63,9 @@ class FileObject(Protocol):
 
     exclusive_read: ClassVar[bool] = False
     """Whether of several who wait to read only one is woken."""
+
+    can_direct: ClassVar[bool] = False
+    """Whether it can be open with O_DIRECT (FMODE_CAN_ODIRECT)."""
 
     # -- waiting --------------------------------------------------------------
 
@@ -219,5 +223,6 @@ class OpenFile:
         while self.watchers:
             self.watchers[-1].remove()
         if self.flags & O_ASYNC:
-            self.object.fasync(self, -1, False)
+            with suppress(OSError):  # open(2) takes the flag for a file that has no fasync, too
+                self.object.fasync(self, -1, False)
         return self.object.release()

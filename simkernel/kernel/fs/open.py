@@ -50,12 +50,19 @@ def begin(task: Task, dentry: Dentry, flags: int) -> Opening:
     made = dentry.inode.open(task, file)
     if isinstance(made, Awaitable):
         return _begin_later(file, made)
-    file.object = made
-    return file
+    return _begun(file, made)
 
 
 async def _begin_later(file: OpenFile, made: Awaitable[FileObject]) -> OpenFile:
-    file.object = await made
+    return _begun(file, await made)
+
+
+def _begun(file: OpenFile, made: FileObject) -> OpenFile:
+    """EINVAL for O_DIRECT, once it is open, where that cannot be."""
+    file.object = made
+    if file.flags & fcntl.O_DIRECT and not made.can_direct:
+        file.get().put()
+        raise os_error(EINVAL)
     return file
 
 

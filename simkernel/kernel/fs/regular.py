@@ -21,6 +21,8 @@ class RegularFile(FileObject):
 
     __slots__ = ("_inode",)
 
+    can_direct = True
+
     def __init__(self, inode: TmpfsFile) -> None:
         self._inode = inode
         inode.openers += 1

@@ -130,7 +130,7 @@ class FileCalls:
         others = inode is not None and task.credentials.uid not in (0, inode.uid)
         if flags & O_NOATIME and not file.flags & O_NOATIME and others:
             raise os_error(EPERM)
-        if flags & O_DIRECT and not isinstance(file.object, PipeEnd):
+        if flags & O_DIRECT and not (isinstance(file.object, PipeEnd) or file.object.can_direct):
             raise os_error(EINVAL)
         if (flags ^ file.flags) & O_ASYNC:
             try:

@@ -50,7 +50,7 @@ accesses = st.sampled_from([os.O_RDONLY, os.O_WRONLY, os.O_RDWR])
 extras = st.lists(
     st.sampled_from([
         os.O_CREAT, os.O_CREAT, os.O_EXCL, os.O_TRUNC, os.O_APPEND, os.O_DIRECTORY, os.O_NOFOLLOW,
-        os.O_NOATIME, os.O_NONBLOCK,
+        os.O_NOATIME, os.O_NONBLOCK, os.O_ASYNC, os.O_DIRECT,
     ]),
     max_size=3,
 )  # fmt: skip
