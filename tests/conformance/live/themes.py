@@ -46,14 +46,14 @@ THEMES: Final = {
             "receive": 10,
             "drain": 3,
             "buffer": 3,
-            "switch": 3,
+            "switch": 6,
         },
         company=0.7,
     ),
     "requests": Theme(
         (GENERIC,),
         {"ask": 30, "overrun": 9, "no room": 4, "send": 10, "receive": 12, "switch": 5},
-        extack=0.75,
+        extack=0.68,
         share=8,
     ),
     "dumps": Theme(
@@ -99,7 +99,7 @@ THEMES: Final = {
             "peer": 3,
             "device": 6,
         },
-        share=17,
+        share=20,
     ),
     "addresses": Theme(
         (USERSOCK, GENERIC, UEVENT),
