@@ -14,6 +14,7 @@ from simkernel.application.mapping import READ_WRITE, Mapping, map_memory
 from simkernel.application.steps import lazily
 from simkernel.engine import Call
 from simkernel.uapi import dirent
+from simkernel.uapi.errno import ENOTDIR, os_error
 from simkernel.uapi.fcntl import (
     AT_FDCWD,
     AT_REMOVEDIR,
@@ -26,7 +27,7 @@ from simkernel.uapi.fcntl import (
 )
 from simkernel.uapi.mman import MAP_SHARED
 from simkernel.uapi.seek import SEEK_SET
-from simkernel.uapi.stat import S_IFIFO, S_IFREG, Stat, kind
+from simkernel.uapi.stat import S_IFDIR, S_IFIFO, S_IFREG, Stat, kind
 
 if TYPE_CHECKING:
     from simkernel.application.app import App
@@ -94,6 +95,8 @@ class Paths:
         names: list[str] = []
         try:
             if isinstance(path, int):
+                if kind((await self.fstat(fd)).st_mode) != S_IFDIR:
+                    raise os_error(ENOTDIR)  # as fdopendir() does
                 await self.call("lseek", fd, 0, SEEK_SET)
             while data := await self.call("getdents64", fd, GETDENTS):
                 names += [name for name, _, _ in dirent.entries(data) if name not in (".", "..")]

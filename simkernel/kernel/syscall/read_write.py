@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 LARGEST: Final = 0x7FFFF000
 """Bytes that one call transfers at most (MAX_RW_COUNT)."""
 
+LLONG_MAX: Final = (1 << 63) - 1
+"""The last place that a file may have."""
+
 Read = bytes | Blocked | Coroutine[Any, Any, bytes]
 Written = int | Coroutine[Any, Any, int]
 
@@ -58,7 +61,7 @@ class ReadWriteCalls:
         self._engine.charged += self._costs.file
         if file.flags & O_ACCMODE == O_WRONLY:
             raise os_error(EBADF)
-        if size < 0:
+        if size < 0 or position + size > LLONG_MAX:  # rw_verify_area()
             raise os_error(EINVAL)
         size = min(size, LARGEST)
         result = file.object.read(task, file, size, position)
@@ -102,6 +105,8 @@ class ReadWriteCalls:
         self._engine.charged += self._costs.file
         if file.flags & O_ACCMODE == O_RDONLY:
             raise os_error(EBADF)
+        if position + len(data) > LLONG_MAX:
+            raise os_error(EINVAL)
         try:
             result = file.object.write(task, file, data[:LARGEST], position)
         except WouldBlock as blocked:
