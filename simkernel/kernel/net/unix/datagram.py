@@ -143,8 +143,6 @@ class DatagramSocket(UnixSocket):
         if flags & MSG_OOB:
             raise os_error(EOPNOTSUPP)
         target = None if address is None else checked(address)
-        if target is None and self.peer is None:
-            raise os_error(ENOTCONN)
         self.autobind_for_creds()
         if len(data) > self.sndbuf - RESERVE:
             raise os_error(EMSGSIZE)
@@ -166,7 +164,7 @@ class DatagramSocket(UnixSocket):
         """The part that is done again after waiting for room at the receiver."""
         other = self.peer if target is None else self.find(task, target)
         if other is None:
-            raise os_error(ECONNRESET)
+            raise os_error(ENOTCONN)
         if not self._may_send(other):
             raise os_error(EPERM)
         if other.dead:

@@ -48,6 +48,9 @@ from simkernel.uapi.socket import (
     SHUT_RD,
     SHUT_RDWR,
     SO_PASSCRED,
+    SO_PASSPIDFD,
+    SO_PASSRIGHTS,
+    SO_PEEK_OFF,
     SO_PEERGROUPS,
     SO_PEERPIDFD,
     SOL_SOCKET,
@@ -69,6 +72,9 @@ SHUTDOWN_MASK: Final = RCV_SHUTDOWN | SEND_SHUTDOWN
 
 DATA_READY: Final = POLLIN | POLLPRI | POLLRDNORM | POLLRDBAND
 WRITE_SPACE: Final = POLLOUT | POLLWRNORM | POLLWRBAND
+
+FIXED: Final = {SO_PEEK_OFF: -1, SO_PASSPIDFD: 0, SO_PASSRIGHTS: 1}
+"""Options that only unix sockets have, and that stay what they are in a new one."""
 
 NO_NAME: Final = U16.pack(AF_UNIX)
 """The address of a socket without a name."""
@@ -309,12 +315,18 @@ class UnixSocket(Sock):
         """setsockopt(2): there are no options of its own level."""
         if level != SOL_SOCKET:
             raise os_error(EOPNOTSUPP)
+        if option in FIXED and len(value) >= S32.size:
+            if S32.unpack_from(value)[0] != FIXED[option]:
+                raise self.unix.unmodelled(f"socket option {option} of a unix socket", EOPNOTSUPP)
+            return
         sock_options.set_option(self, task, option, value)
 
     def getsockopt(self, task: Task, level: int, option: int, length: int) -> bytes:
         """getsockopt(2)."""
         if level != SOL_SOCKET:
             raise os_error(EOPNOTSUPP)
+        if option in FIXED and length >= 0:
+            return S32.pack(FIXED[option])[:length]
         if option == SO_PEERGROUPS:
             return self._peer_groups(length)
         if option == SO_PEERPIDFD and self.peer_creds is not None:
