@@ -319,7 +319,7 @@ class Machine:
         return status >> 8
 
     def _on_death(self, task: Task, failure: BaseException | None) -> None:
-        app = task.application
+        app, task.application = task.application, None  # it knows its task
         if not isinstance(app, App) or self._closed or failure is not None:
             return
         if lost := app.never_awaited():

@@ -20,7 +20,7 @@ from simkernel.kernel.netlink.socket import NetlinkSocket
 from simkernel.testing.leaks import left_behind
 from simkernel.uapi.netlink import NETLINK_USERSOCK
 from simkernel.uapi.signal import SIGKILL
-from simkernel.uapi.socket import AF_NETLINK, SOCK_RAW
+from simkernel.uapi.socket import AF_NETLINK, MSG_DONTWAIT, SOCK_RAW
 
 HELLO = 17
 """The netlink protocol of the module `hello`."""
@@ -187,3 +187,27 @@ def test_a_machine_goes_when_it_is_closed() -> None:
     del machine, facade
     gc.collect()
     assert gone() is None
+
+
+def test_programs_that_have_ended_leave_nothing_to_the_collector() -> None:
+    async def child(app: Any) -> None:
+        sock = await app.socket(AF_NETLINK, SOCK_RAW, NETLINK_USERSOCK)
+        with contextlib.suppress(BlockingIOError):
+            await sock.recv(1, MSG_DONTWAIT)
+
+    async def parent(app: Any, children: int) -> None:
+        for _ in range(children):
+            await app.spawn(child)
+            await app.wait()
+
+    with Machine(udev=False) as machine:
+        machine.spawn(parent, 1)
+        machine.run()
+        gc.collect()
+        gc.disable()
+        try:
+            machine.spawn(parent, 20)
+            machine.run()
+            assert gc.collect() < 20
+        finally:
+            gc.enable()
