@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 IOCTL_BUFFER: Final = 1024
 """Bytes that Python copies to a buffer of its own, which has one more (Modules/fcntlmodule.c)."""
 IOV_MAX: Final = 1024
+FD_SETSIZE: Final = 1024
+"""Descriptors that a set of select() has room for."""
 
 
 def descriptor(what: Descriptor) -> int:
@@ -203,6 +205,8 @@ class Descriptors:
         """What is ready of three lists; waits up to `timeout` seconds, None for ever."""
         lists = [list(rlist), list(wlist), list(xlist)]
         fds = [[descriptor(what) for what in each] for each in lists]
+        if any(fd >= FD_SETSIZE for each in fds for fd in each):
+            raise ValueError("filedescriptor out of range in select()")
         if timeout is not None and timeout < 0:
             raise ValueError("timeout must be non-negative")
         ns = None if timeout is None else nanoseconds_up(timeout)
