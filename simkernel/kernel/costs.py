@@ -125,9 +125,9 @@ class CostModel:
         far = (size - CACHED) * self.copy_large_per_kib
         return self.copy_begin + (CACHED * self.copy_per_kib + far >> 10)
 
-    def copy_table(self) -> PriceTable:
-        """`copy()` as a table."""
-        return PriceTable(self.copy)
+    def copy_table(self, besides: int = 0) -> PriceTable:
+        """`copy()` as a table, with what is paid `besides` each copy already added."""
+        return PriceTable(lambda size: besides + self.copy(size))
 
     def misses(self, members: int, others: int) -> int:
         """What it costs that a multicast goes past more members and other subscribers than caches hold.

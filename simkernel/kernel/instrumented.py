@@ -36,9 +36,9 @@ class Instrumented(CostModel):
         """`costs`, counting."""
         return cls(**{field.name: getattr(costs, field.name) for field in attrs.fields(CostModel)})
 
-    def copy_table(self) -> PriceTable:
+    def copy_table(self, besides: int = 0) -> PriceTable:
         """Each time it is asked is counted."""
-        return Counting(self.copy)
+        return Counting(lambda size: besides + self.copy(size))
 
     def copy(self, size: int) -> int:
         """What copying `size` bytes costs; counted unless there is nothing to copy."""

@@ -58,10 +58,10 @@ class KernelSocket:
     def skb(self, data: bytes, allotted: int = 0, creds: Creds = KERNEL_CREDS) -> Skb:
         """A buffer from the kernel, made for `allotted` bytes or as many as there are."""
         netlink = self.netlink
-        costs, size = netlink.costs, truesize(allotted, len(data))
-        netlink.engine.charged += costs.skb_alloc + costs.copy(len(data))
+        prices, size = netlink.prices, truesize(allotted, len(data))
+        netlink.engine.charged += prices.kernel_skb[len(data)]
         if size > SLAB_TRUESIZE:
-            netlink.engine.charged += costs.page_alloc
+            netlink.engine.charged += prices.page_alloc
         return make_skb(data, size, KERNEL_ADDRESS, 0, creds, netlink.trace.flow)
 
     def send(self, data: bytes, portid: int, allotted: int = 0) -> None:
@@ -71,10 +71,10 @@ class KernelSocket:
         if there is no room, which is an overrun of the receiver.
         """
         netlink, length = self.netlink, len(data)
-        costs, engine, size = netlink.costs, netlink.engine, truesize(allotted, length)
-        engine.charged += costs.skb_alloc + netlink.copies[length]
+        prices, engine, size = netlink.prices, netlink.engine, truesize(allotted, length)
+        engine.charged += prices.kernel_skb[length]
         if size > SLAB_TRUESIZE:
-            engine.charged += costs.page_alloc
+            engine.charged += prices.page_alloc
         skb = Skb()  # make_skb(), in place
         skb.data = data
         skb.truesize = size
@@ -94,7 +94,7 @@ class KernelSocket:
         if filled > target.rcvbuf and target.rmem:
             deliver.unicast(self, skb, portid)
             return
-        engine.charged += costs.deliver
+        engine.charged += prices.deliver
         netlink.statistics.delivered += 1
         target.rmem = filled
         line = target.queue

@@ -50,6 +50,22 @@ class Statistics:
     """Lost since a receive queue was full."""
 
 
+class Prices:
+    """What every message costs on its way, from the machine's prices: by its size where it is copied."""
+
+    __slots__ = ("deliver", "kernel_skb", "page_alloc", "receive", "send")
+
+    def __init__(self, costs: CostModel) -> None:
+        self.send = costs.copy_table(costs.send + costs.skb_alloc)
+        """A program sends it."""
+        self.receive = costs.copy_table(costs.receive)
+        """A program takes it off its queue."""
+        self.kernel_skb = costs.copy_table(costs.skb_alloc)
+        """The kernel makes a buffer of it."""
+        self.page_alloc = costs.page_alloc
+        self.deliver = costs.deliver
+
+
 class Netlink:
     """Netlink of one machine.
 
@@ -68,8 +84,7 @@ class Netlink:
         self.engine = engine
         self.trace = engine.trace
         self.costs = costs
-        self.copies = costs.copy_table()
-        """What copying so many bytes costs."""
+        self.prices = Prices(costs)
         self.namespaces = namespaces
         self.log = log
         self.pid_exists = pid_exists

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
-from simkernel.kernel.netlink.policy_plain import NUMBERS, WIDE, plain
+from simkernel.kernel.netlink.policy_plain import NEVER, NUMBERS, WIDE, plain
 from simkernel.uapi.errno import EINVAL, ERANGE, os_error
 from simkernel.uapi.netlink import (
     NLA_F_NESTED,
@@ -95,8 +95,12 @@ class Validator:
             first, last = at + NLA_HDRLEN, at + length
             if last < first or last > end:
                 break
-            rule = rules.get(type)
-            if rule is None or not rule(data, first, last):
+            least, most, terminated, look = rules.get(type, NEVER)
+            if (
+                not least <= length <= most
+                or (terminated and data[last - 1])
+                or (look is not None and not look(data, first, last))
+            ):
                 type = self._check(request, type, first, last, depth)
             if type:
                 found[type] = (first, last)

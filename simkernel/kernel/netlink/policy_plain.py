@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from simkernel.uapi import structure
-from simkernel.uapi.netlink import NLA_MAX_PAYLOAD
+from simkernel.uapi.netlink import NLA_HDRLEN, NLA_MAX_PAYLOAD
 from simkernel.uapi.ynl.policy import AttributePolicy, NlaType, Validation, value_range
 
 if TYPE_CHECKING:
@@ -37,8 +37,15 @@ WIDE: Final[dict[NlaType, dict[int, Struct]]] = {
 }
 """Types that are a number of one of two sizes."""
 
-Plain = Callable[[bytes, int, int], bool]
-"""Whether the payload that lies there, from and to, is plainly right."""
+Look = Callable[[bytes, int, int], bool]
+"""Whether the payload that lies there, from and to, is as it should be, if its length is."""
+
+
+Plain = tuple[int, int, bool, Look | None]
+"""When an attribute is plainly right: its least and its greatest length, header and all, whether it ends
+in a NUL, and what else is to be looked at."""
+
+NEVER: Final[Plain] = (1, 0, False, None)
 
 
 def plain(policy: AttributePolicy) -> Plain | None:
@@ -53,37 +60,54 @@ def plain(policy: AttributePolicy) -> Plain | None:
     if policy.validation is not Validation.NONE:
         return None
     if kind is NlaType.FLAG:
-        return lambda data, first, last: first == last
+        return _long(0, 0)
     if kind is NlaType.STRING:
-        most = policy.length or NLA_MAX_PAYLOAD
-        return lambda data, first, last: 0 < last - first <= most
+        return _long(1, policy.length or NLA_MAX_PAYLOAD)
     if kind is NlaType.NUL_STRING:
-        most = policy.length + 1 if policy.length else NLA_MAX_PAYLOAD
-        return lambda data, first, last: 0 < last - first <= most and not data[last - 1]
+        return _long(1, policy.length + 1 if policy.length else NLA_MAX_PAYLOAD, terminated=True)
     return None
 
 
+def _long(least: int, most: int, *, terminated: bool = False, look: Look | None = None) -> Plain:
+    """A payload of so many bytes."""
+    return NLA_HDRLEN + least, NLA_HDRLEN + most, terminated, look
+
+
 def _number(policy: AttributePolicy, layout: Struct) -> Plain | None:
-    size, value = layout.size, layout.unpack_from
-    if policy.length > size:
+    if policy.length > layout.size:
         return None
+    return _long(layout.size, layout.size, look=_value(policy, layout))
+
+
+def _value(policy: AttributePolicy, layout: Struct) -> Look | None:
+    """Whether the number is one that the policy allows; None if it allows all."""
+    value = layout.unpack_from
     if policy.validation is Validation.NONE:
-        return lambda data, first, last: last - first == size
+        return None
     if policy.validation is Validation.MASK:
         reserved = ~policy.mask
-        return lambda data, first, last: last - first == size and not value(data, first)[0] & reserved
+        return lambda data, first, last: not value(data, first)[0] & reserved
     if policy.validation is Validation.FUNCTION:
         accepted = frozenset(policy.accepted)
-        return lambda data, first, last: last - first == size and value(data, first)[0] in accepted
+        return lambda data, first, last: value(data, first)[0] in accepted
     low, high = value_range(policy)
-    return lambda data, first, last: last - first == size and low <= value(data, first)[0] <= high
+    return lambda data, first, last: low <= value(data, first)[0] <= high
 
 
 def _wide(policy: AttributePolicy) -> Plain | None:
-    short, long = (_number(policy, layout) for layout in WIDE[policy.type].values())
-    if short is None or long is None:
+    sizes = WIDE[policy.type]
+    if policy.length > min(sizes):
         return None
-    return lambda data, first, last: short(data, first, last) or long(data, first, last)
+    looks = {size: _value(policy, layout) for size, layout in sizes.items()}
+
+    def look(data: bytes, first: int, last: int) -> bool:
+        size = last - first
+        if size not in looks:
+            return False
+        further = looks[size]
+        return further is None or further(data, first, last)
+
+    return _long(min(sizes), max(sizes), look=look)
 
 
 def _binary(policy: AttributePolicy) -> Plain:
@@ -91,4 +115,4 @@ def _binary(policy: AttributePolicy) -> Plain:
     if policy.validation is not Validation.NONE:
         low, high = value_range(policy)
         least, most = max(least, low), min(most, high)
-    return lambda data, first, last: least <= last - first <= most
+    return _long(least, most)

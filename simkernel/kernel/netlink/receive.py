@@ -81,8 +81,8 @@ def recvmsg(sock: NetlinkSocket, task: Task, size: int, room: int = 0, flags: in
         data = data[:size]
         length = size
         message_flags |= MSG_TRUNC
-    trace, costs = netlink.trace, netlink.costs
-    netlink.engine.charged += costs.receive + netlink.copies[length]
+    trace = netlink.trace
+    netlink.engine.charged += netlink.prices.receive[length]
     trace.flow = skb.flow
     if (emit := trace.emit) is not None:
         emit("netlink_recv", KERNEL, "netlink", protocol=sock.protocol, portid=sock.portid, length=whole)

@@ -69,10 +69,10 @@ def sendmsg(
         addresses.autobind(sock, task)
     if length > sock.sndbuf - RESERVE:
         raise os_error(EMSGSIZE)
-    costs = netlink.costs
-    netlink.engine.charged += costs.send + costs.skb_alloc + netlink.copies[length]
+    engine = netlink.engine
+    engine.charged += netlink.prices.send[length]
     if length > SLAB_LARGEST:
-        netlink.engine.charged += costs.page_alloc
+        engine.charged += netlink.prices.page_alloc
     if portid or group:
         truesize = user_truesize(length, group != 0)
         creds = claim or own_creds(task)
