@@ -19,11 +19,12 @@ queue.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from heapq import heappop, heappush
+from itertools import repeat
 from math import inf
 from types import MethodType
-from typing import Any
+from typing import Any, Final
 
 import simpy
 from simpy.core import BoundClass, EmptySchedule
@@ -42,6 +43,8 @@ NEVER = 1 << 126
 """An instant after every other."""
 LONG_AGO = -NEVER
 """An instant before every other."""
+FOR_EVER: Final = repeat(None)
+"""Turns without end."""
 
 
 class Engine(simpy.Environment):
@@ -76,6 +79,8 @@ class Engine(simpy.Environment):
         """Numbers entries as they come."""
         self.line: deque[Any] = deque()
         """And in its order: (time, priority, number, function, and its three arguments)."""
+        self.line_end = LONG_AGO
+        """The instant of whatever was the last to join the line."""
         self.rng = Streams(seed)
         self.trace = Tracer(self.time)
         self.running = False
@@ -121,9 +126,9 @@ class Engine(simpy.Environment):
         How a task goes on: that cannot be cancelled, and so needs no `Timer`.
         """
         entry = (time, NORMAL, next(self.numbers), function, one, two, three)
-        line = self.line
-        if not line or line[-1][0] <= time:
-            line.append(entry)
+        if self.line_end <= time:
+            self.line_end = time
+            self.line.append(entry)
         else:
             heappush(self.queue, entry)
 
@@ -176,7 +181,7 @@ class Engine(simpy.Environment):
         time = self.next_time()
         if time is None:
             raise EmptySchedule
-        self._process(time + 1, once=True)
+        self._process(time + 1, turns=range(1))
 
     def run(self, until: Any = None) -> Any:
         """Process events up to, and not including, the instant `until` (all of them if None).
@@ -205,21 +210,25 @@ class Engine(simpy.Environment):
             self.horizon = LONG_AGO
             self.section()
 
-    def _process(self, end: int, *, once: bool = False) -> None:
-        """Process the events before `end`, or the first of them.
+    def _process(self, end: int, turns: Iterable[object] = FOR_EVER) -> None:
+        """Process the events before `end`, at most one for each of `turns`.
 
-        `simpy.Environment.step()`, in place: for ours there is no more to do than this.
+        `simpy.Environment.step()`, in place: for ours there is no more to do than this.  The loop is a
+        `for`, as Python adapts no loop to what it does that jumps back on a condition.
         """
         queue, line, trace = self.queue, self.line, self.trace
-        while queue or line:
-            if line and not (queue and queue[0] < line[0]):
-                if line[0][0] >= end:
+        for _ in turns:
+            first = line[0] if line else None
+            if first is not None and not (queue and queue[0] < first):
+                time, _, _, function, one, two, three = first
+                if time >= end:
                     return
-                self.now, _, _, function, one, two, three = line.popleft()
+                line.popleft()
+                self.now = time
                 self.charged = 0
                 trace.flow = 0
                 function(one, two, three)
-            else:
+            elif queue:
                 time, _, _, *what = queue[0]
                 if time >= end:
                     return
@@ -235,7 +244,7 @@ class Engine(simpy.Environment):
                     what[0].happen()
                 else:
                     super().step()
-            if once:
+            else:
                 return
 
 

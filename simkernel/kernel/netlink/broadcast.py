@@ -52,7 +52,8 @@ class Broadcast:
         netlink, skb = source.netlink, self.skb
         engine, costs = netlink.engine, netlink.costs
         truesize, deliver = skb.truesize, costs.deliver
-        price = deliver + costs.multicast_member
+        each = costs.multicast_member
+        price = deliver + each
         home = self.net if netlink.trace.emit is None and not portid else _NOWHERE
         charged, others = engine.charged, 0
         for member in members:
@@ -63,17 +64,18 @@ class Broadcast:
                 if (line := member.queue) is None:
                     line = member.queue = deque()
                 line.append(skb)
-                if (readers := member._readers) is not None:
+                if (readers := member._readers) is None:
+                    charged += price
+                else:
                     engine.charged = charged + deliver
                     readers.wake_up()
-                    charged = engine.charged - deliver
-                charged += price
+                    charged = engine.charged + each
                 continue
             others += 1
             if self._is_meant(member, source, portid):
                 engine.charged = charged
                 self.offer(member)
-                charged = engine.charged + costs.multicast_member
+                charged = engine.charged + each
                 if self.cut is not None or self.skb is not skb:
                     home = _NOWHERE
         engine.charged = charged

@@ -51,7 +51,8 @@ Create = Callable[[Task, int, int], SocketObject | Awaitable[SocketObject]]
 class BlockedReceive(BlockedCall):
     """A receive that waits for something to receive.
 
-    There is no constructor: `recvfrom()` makes it and fills it in, in half the time.
+    There is no constructor: `recvfrom()` makes it and fills it in, in half the time.  A task has one for
+    as long as it receives from one file.
     """
 
     __slots__ = ("control_size", "flags", "size")
@@ -290,11 +291,13 @@ class SocketCalls:
             raise os_error(EAGAIN)
         self._engine.charged += self._receive_wait
         file.references += 1  # OpenFile.get()
-        blocked = BlockedReceive()
-        blocked.file = file
-        blocked.queue = sock.receivers
+        blocked = task.receive
+        if blocked is None or blocked.file is not file:
+            blocked = task.receive = BlockedReceive()
+            blocked.file = file
+            blocked.queue = sock.receivers
+            blocked.timer = None
         blocked.deadline = None if sock.rcvtimeo is None else self._deadline(sock.rcvtimeo)
-        blocked.timer = None
         blocked.size = size
         blocked.control_size = control_size
         blocked.flags = flags

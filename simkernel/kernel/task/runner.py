@@ -64,10 +64,8 @@ class Runner:
         self._on_exit = on_exit
         self._entry_cost = scheduler.costs.syscall
         self._completes = scheduler.completes
-        self._ready = scheduler.ready
-        self._release = scheduler.release
-        self._wake_cost = scheduler.costs.wake
-        self._tell_woken = self._woken
+        self._woken = scheduler.woken
+        scheduler.resume = self._resume
         self.current: Task | None = None
         self.system_calls = 0
         self._stop: BaseException | None = None
@@ -329,24 +327,19 @@ class Runner:
             self._completes(task, self._resume, None, os_error(EINTR))
             return
         task.sleep = sleep
-        sleep.begin(task, self._tell_woken)
+        sleep.begin(task, self._woken)
         if sleep.deadline is not None:
             at = max(sleep.deadline, self._engine.time())
             sleep.timer = self._engine.call_at(at, sleep.wake, False)
-        release = self._release
-        release(task)
+        if task.cpu is None:  # UnlimitedCpus.release(), in place
+            engine = self._engine
+            task.busy_until = engine.now + engine.charged
+        else:
+            self.scheduler.release(task)
 
     def _elapse(self, task: Task) -> None:
         task.flow = self._trace.flow
         self._completes(task, self._resume, None, None)
-
-    def _woken(self, task: Task, woken: bool, error: BaseException | None) -> None:
-        task.sleep = None
-        self._engine.charged += self._wake_cost
-        if (emit := self._trace.emit) is not None:
-            emit("sched_wakeup", KERNEL, "sched", pid=task.pid, comm=task.comm)
-        ready = self._ready
-        ready(task, self._resume, woken, error)
 
     def _resume(self, task: Task, woken: bool | None, error: BaseException | None) -> None:
         """A sleep has ended.  A call that was blocked tries again, and waits again if it cannot go on yet."""

@@ -33,6 +33,8 @@ class Scheduler(Protocol):
     """What the runner asks of whoever gives out CPUs."""
 
     costs: CostModel
+    resume: Resume
+    """Where a task goes on whose sleep has ended."""
 
     @property
     def count(self) -> int:
@@ -40,6 +42,9 @@ class Scheduler(Protocol):
 
     def ready(self, task: Task, function: Resume, value: Any, error: BaseException | None) -> None:
         """`task` can go on: call `function` when it has a CPU."""
+
+    def woken(self, task: Task, woken: bool, error: BaseException | None) -> None:
+        """The sleep of `task` has ended: it resumes when it has a CPU."""
 
     def begin(self, task: Task, function: Continue, *arguments: Any) -> None:
         """Ordinary code acts as `task`, which did not sleep in between: call `function` when it has a CPU."""
@@ -60,13 +65,24 @@ class Scheduler(Protocol):
         """How long `task` may go on in user mode before others have their turn, in ns; at least 1."""
 
 
+def _trace_wakeup(engine: Engine, task: Task) -> None:
+    if (emit := engine.trace.emit) is not None:
+        emit("sched_wakeup", KERNEL, "sched", pid=task.pid, comm=task.comm)
+
+
 class UnlimitedCpus:
     """Every task has a CPU of its own."""
 
+    resume: Resume
+
     def __init__(self, engine: Engine, costs: CostModel) -> None:
         self._engine = engine
+        self._trace = engine.trace
+        self._line = engine.line
+        self._numbers = engine.numbers
         self.costs = costs
         self._switch = costs.switch
+        self._wake = costs.wake
 
     @property
     def count(self) -> int:
@@ -75,13 +91,22 @@ class UnlimitedCpus:
 
     def ready(self, task: Task, function: Resume, value: Any, error: BaseException | None) -> None:
         engine = self._engine
-        now, busy_until = engine.now + engine.charged, task.busy_until
-        start = (busy_until if busy_until > now else now) + self._switch
-        line = engine.line  # Engine.resume_at(), in place
-        if not line or line[-1][0] <= start:
-            line.append((start, NORMAL, next(engine.numbers), function, task, value, error))
+        start = max(engine.time(), task.busy_until) + self._switch
+        engine.resume_at(start, function, task, value, error)
+
+    def woken(self, task: Task, woken: bool, error: BaseException | None) -> None:
+        task.sleep = None
+        engine = self._engine
+        engine.charged = charged = engine.charged + self._wake
+        if self._trace.emit is not None:
+            _trace_wakeup(engine, task)
+        start, busy_until = engine.now + charged, task.busy_until
+        start = (busy_until if busy_until > start else start) + self._switch
+        if engine.line_end <= start:  # Engine.resume_at(), in place
+            engine.line_end = start
+            self._line.append((start, NORMAL, next(self._numbers), self.resume, task, woken, error))
         else:
-            engine.resume_at(start, function, task, value, error)
+            engine.resume_at(start, self.resume, task, woken, error)
 
     def begin(self, task: Task, function: Continue, *arguments: Any) -> None:
         function(task, *arguments)
@@ -133,6 +158,8 @@ class Cpu:
 class RunQueue:
     """N processors and one queue of tasks that wait for one."""
 
+    resume: Resume
+
     def __init__(self, engine: Engine, costs: CostModel, cpus: int) -> None:
         self._engine = engine
         engine.in_place = False  # an interrupt may put a call's end off, and at its end a slice may be over
@@ -158,6 +185,12 @@ class RunQueue:
 
     def ready(self, task: Task, function: Resume, value: Any, error: BaseException | None) -> None:
         self.begin(task, function, value, error)
+
+    def woken(self, task: Task, woken: bool, error: BaseException | None) -> None:
+        task.sleep = None
+        self._engine.charged += self.costs.wake
+        _trace_wakeup(self._engine, task)
+        self.begin(task, self.resume, woken, error)
 
     def begin(self, task: Task, function: Continue, *arguments: Any) -> None:
         task.busy_until = max(task.busy_until, self._engine.time())

@@ -17,6 +17,7 @@ from simkernel.kernel.task.wait import BlockedCall, Sleeping, WaitQueue
 if TYPE_CHECKING:
     from simkernel.kernel.mm.uaccess import UserMemory
     from simkernel.kernel.net.namespace import Net
+    from simkernel.kernel.syscall.socket import BlockedReceive
     from simkernel.kernel.task.scheduler import Cpu
 
 OnResult = Callable[[Any, BaseException | None], None]
@@ -70,6 +71,7 @@ class Task:
         "parent",
         "pid",
         "program",
+        "receive",
         "signals",
         "sleep",
         "tgid",
@@ -110,6 +112,8 @@ class Task:
         self.entered = 0
         self.sleep: Sleeping | None = None
         self.blocked: BlockedCall | None = None
+        self.receive: BlockedReceive | None = None
+        """With what it last waited to receive; from the same file it does so again."""
         self.on_result: OnResult | None = None
         self.application: object | None = None
         """What whoever runs its program keeps for it."""

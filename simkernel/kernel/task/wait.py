@@ -148,7 +148,8 @@ class Sleeping:
     deadline: int | None
     sleeper: Task | None
     timer: Timer | None
-    woken: Woken | None
+    woken: Woken
+    """Told how the sleep ends; there once it has begun."""
 
     @property
     def queues(self) -> tuple[WaitQueue, ...]:
@@ -169,10 +170,10 @@ class Sleeping:
 
     def wake(self, woken: bool) -> None:
         """End the sleep, once."""
-        sleeper, tell = self.sleeper, self.woken
-        if sleeper is not None and tell is not None:
+        sleeper = self.sleeper
+        if sleeper is not None:
             self.leave()
-            tell(sleeper, woken, None)
+            self.woken(sleeper, woken, None)
 
     def wake_for(self, queue: WaitQueue, events: int) -> bool:
         """Who sleeps for one thing is woken whatever happened."""
@@ -204,7 +205,6 @@ class Sleep(Sleeping):
         self.deadline = deadline
         self.timer = None
         self.sleeper = None
-        self.woken = None
         self.exclusive = exclusive
         self._queues = queues
         self.interruptible = interruptible
@@ -244,8 +244,8 @@ class BlockedCall(Sleeping):
             queue.add(self)
 
     def wake(self, woken: bool) -> None:
-        sleeper, tell = self.sleeper, self.woken
-        if sleeper is not None and tell is not None:
+        sleeper = self.sleeper
+        if sleeper is not None:
             self.sleeper = None
             queue = self.queue
             if queue._first is self and not queue._others:
@@ -255,6 +255,7 @@ class BlockedCall(Sleeping):
             if self.timer is not None:
                 self.timer.cancel()
                 self.timer = None
+            tell = self.woken
             tell(sleeper, woken, None)
 
     def retry(self, task: Task) -> Any:
@@ -282,7 +283,6 @@ class Blocked(BlockedCall):
         self.deadline = deadline
         self.timer = None
         self.sleeper = None
-        self.woken = None
         self.queue = queue
         self.file = file.get()
         self.exclusive = exclusive
