@@ -38,6 +38,11 @@ def frame_bytes(frame: str) -> int:
     return width * height * PIXEL
 
 
+def counted(count: int, what: str) -> str:
+    """So many of them."""
+    return f"{count} {what}{'' if count == 1 else 's'}"
+
+
 def chosen(value: str, choices: tuple[str, ...]) -> list[str]:
     """Those that were asked for, in the order in which they are shown."""
     return [each for each in choices if value == ALL or each in value.split(",") or ALL in value.split(",")]
@@ -69,10 +74,10 @@ def ipc(run: Run) -> None:
     frames = {frame_bytes(frame): frame for frame in chosen(run["frame"], FRAMES)}
     refuse_nothing_to_do(names, jobs)
     run.text(
-        f"{len(names)} ways, {run['cpus']} processors. The driver, or a program in its place, answers a "
-        "question by turning its bits over, begins events, and has frames. What one costs is counted on a "
-        "machine that does nothing else; how long one takes is timed while others want "
-        f"{run['load']:.0%} of the processors."
+        f"{counted(len(names), 'way')}, {counted(run['cpus'], 'processor')}. "
+        "The driver, or a program in its place, answers a question by turning its bits over, begins events, "
+        "and has frames. What one costs is counted on a machine that does nothing else; "
+        f"how long one takes is timed while others want {run['load']:.0%} of the processors."
     )
     cells: Cells = {}
     if run["abilities"]:

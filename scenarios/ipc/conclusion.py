@@ -57,7 +57,9 @@ def _told(run: Run, events: Sequence[EventRow]) -> Iterable[str]:
     if (looking := told.get("ioctl")) and netlink.cpu:
         calls = looking.calls / netlink.calls
         run.metric("looking_over_telling_calls", round(calls, 2))
-        yield f"Who has to ask makes {calls:.0f} times the calls for an event, and is told later."
+        later = (looking.p50 or 0) > (netlink.p50 or 0)
+        result = "and is told later" if later else "to be told as soon"
+        yield f"Who has to ask makes {calls:.0f} times the calls for an event, {result}."
 
 
 def _asked(run: Run, rows: Sequence[Row]) -> Iterable[str]:

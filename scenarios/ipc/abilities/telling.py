@@ -21,15 +21,22 @@ def _one(machine: Any, way: type[Way], settings: Settings, listeners: int) -> Ou
 def starts(machine: Any, way: type[Way], settings: Settings) -> str:
     """Whether the other side can begin: who waits in a call is told, and makes no other call before."""
     outcome = _one(machine, way, settings, 1)
-    heard = outcome.told(outcome.ears[0])
-    return "yes" if heard and outcome.calls - outcome.sends <= AT_ONCE else "no"
+    ear = outcome.ears[0]
+    return "yes" if outcome.told(ear) and not ear.looks and _calls(outcome) <= AT_ONCE else "no"
 
 
 def polling(machine: Any, way: type[Way], settings: Settings) -> str:
-    """How often one has to look for one event."""
+    """How often one has to look for one event: by calls, unless one looks at memory without a pause."""
     outcome = _one(machine, way, settings, 1)
-    calls = outcome.calls - outcome.sends
-    return "no" if calls <= AT_ONCE else f"yes: {calls} calls"
+    if _calls(outcome) > AT_ONCE:
+        return f"yes: {_calls(outcome)} calls"
+    looks = outcome.ears[0].looks
+    return f"yes: {looks} looks" if looks else "no"
+
+
+def _calls(outcome: Outcome) -> int:
+    """Those of the listener."""
+    return outcome.calls - outcome.sends
 
 
 def multicast(machine: Any, way: type[Way], settings: Settings) -> str:

@@ -31,12 +31,14 @@ FLOOD_INTERVAL: Final = 1000
 
 
 class Ear:
-    """What one listener has heard: when, and of which event; and how it was told that it missed some."""
+    """What one listener has heard: when, and of which event; how it was told that it missed some; and how
+    often it had looked by then, if nobody tells it."""
 
     def __init__(self) -> None:
         self.heard: list[tuple[int, int | None]] = []
         self.losses: list[str] = []
         self.awake_at = 0
+        self.looks = 0
 
 
 class Audience:
@@ -67,6 +69,7 @@ class Audience:
                         continue
             numbers = await listener.hear()
             now = app.monotonic_ns()
+            ear.looks = listener.looks
             ear.heard += [(now, number) for number in numbers]
 
     async def gather(self, app: Any, source: Source) -> None:

@@ -100,6 +100,8 @@ class Listener:
     app: Any
     losses: list[str]
     """How it was told that it had missed something."""
+    looks: int = 0
+    """How often it has looked for something new."""
 
     async def hear(self) -> Numbers:
         """Wait till there is something, and take it."""
@@ -144,8 +146,10 @@ class Looker(Listener):
 
     async def hear(self) -> Numbers:
         """Look until there is something new."""
+        self.looks += 1
         while not await self.ready():
             await self.settings.pause(self.app)
+            self.looks += 1
         numbers, _ = self.parse(await self.look())
         last = numbers[-1]
         assert last is not None

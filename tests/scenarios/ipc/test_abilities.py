@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from simkernel.scenario import Run, Table
@@ -94,3 +96,9 @@ def test_a_receive_buffer_of_half_the_size_loses_more() -> None:
 def test_only_a_way_that_can_do_all_of_it_is_named(whole: Run) -> None:
     named = whole.metrics["begins_reaches_many_keeps_bounds_and_grows"]
     assert named == ["netlink", "usersock"]
+
+
+def test_who_looks_at_memory_without_a_pause_looks_all_the_same() -> None:
+    for row in run(ways="mmap,shm", job="event", messages=10, poll=0).metrics["abilities"]:
+        assert row["starts"] == "no"
+        assert re.fullmatch(r"yes: \d{2,} looks", row["polling"])

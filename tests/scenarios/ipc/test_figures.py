@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from simkernel.engine import SimulationError
-from simkernel.scenario import Run
+from simkernel.scenario import Run, Text
 from tests.scenarios.ipc.conftest import run
 
 Rows = dict[str, dict[int, dict[str, Any]]]
@@ -120,6 +120,15 @@ def test_who_is_told_makes_fewer_calls_than_who_looks(events: dict[str, dict[str
         assert events[way]["calls"] > 5
     assert events["pipe"]["many_calls"] == 20
     assert events["usersock"]["many_calls"] == 11
+
+
+def test_only_who_is_told_later_is_said_to_be() -> None:
+    for poll, said in ((2, "to be told as soon."), (50, "and is told later.")):
+        story = run(ways="netlink,ioctl", job="event", abilities=False, messages=20, poll=poll)
+        netlink, ioctl = story.metrics["events"]
+        assert (ioctl["p50"] > netlink["p50"]) == (poll == 50)
+        texts = [part.text for part in story.parts if isinstance(part, Text)]
+        assert sum(said in text for text in texts) == 1
 
 
 def test_nobody_is_told_of_more_than_there_was(events: dict[str, dict[str, Any]]) -> None:
