@@ -71,31 +71,27 @@ class KernelSocket:
         if there is no room, which is an overrun of the receiver.
         """
         netlink, length = self.netlink, len(data)
-        prices, engine, size = netlink.prices, netlink.engine, truesize(allotted, length)
-        engine.charged += prices.kernel_skb[length]
-        if size > SLAB_TRUESIZE:
-            engine.charged += prices.page_alloc
+        size, trace, target = truesize(allotted, length), netlink.trace, self.ports.get(portid)
+        if (
+            target is None
+            or target.destination
+            or target.plain is None
+            or size > SLAB_TRUESIZE
+            or trace.emit is not None
+            or ((filled := target.rmem + size) > target.rcvbuf and target.rmem)
+        ):
+            deliver.unicast(self, self.skb(data, allotted), portid)
+            return
+        netlink.engine.charged += netlink.prices.kernel_unicast[length]
         skb = Skb()  # make_skb(), in place
         skb.data = data
         skb.truesize = size
         skb.address = KERNEL_ADDRESS
         skb.dst_group = 0
         skb.creds = KERNEL_CREDS
-        skb.flow = netlink.trace.flow
+        skb.flow = trace.flow
         skb.nsid = None
-        target = self.ports.get(portid)
-        if target is None or target.destination or target.plain is None:
-            deliver.unicast(self, skb, portid)
-            return
-        if netlink.trace.emit is not None:
-            deliver.unicast(self, skb, portid)
-            return
-        filled = target.rmem + size  # deliver.queue(), in place
-        if filled > target.rcvbuf and target.rmem:
-            deliver.unicast(self, skb, portid)
-            return
-        engine.charged += prices.deliver
-        netlink.statistics.delivered += 1
+        netlink.statistics.delivered += 1  # deliver.queue(), in place
         target.rmem = filled
         line = target.queue
         if line is None:

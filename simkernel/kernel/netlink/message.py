@@ -138,7 +138,7 @@ class Receiver(Generic[R]):
         end = len(data)
         while (left := end - start) >= NLMSG_HDRLEN:
             length, type, flags, seq, _ = _header(data, start)
-            if not NLMSG_HDRLEN <= length <= left:
+            if length < NLMSG_HDRLEN or length > left:
                 return None
             request = kind()
             request.sock = self._sock

@@ -53,7 +53,15 @@ class Statistics:
 class Prices:
     """What every message costs on its way, from the machine's prices: by its size where it is copied."""
 
-    __slots__ = ("deliver", "kernel_skb", "page_alloc", "receive", "send")
+    __slots__ = (
+        "genl_dispatch",
+        "genl_reply",
+        "kernel_skb",
+        "kernel_unicast",
+        "page_alloc",
+        "receive",
+        "send",
+    )
 
     def __init__(self, costs: CostModel) -> None:
         self.send = costs.copy_table(costs.send + costs.skb_alloc)
@@ -62,8 +70,11 @@ class Prices:
         """A program takes it off its queue."""
         self.kernel_skb = costs.copy_table(costs.skb_alloc)
         """The kernel makes a buffer of it."""
+        self.kernel_unicast = costs.copy_table(costs.skb_alloc + costs.deliver)
+        """The same, and queues it for a program at once."""
         self.page_alloc = costs.page_alloc
-        self.deliver = costs.deliver
+        self.genl_dispatch = costs.genl_dispatch
+        self.genl_reply = costs.genl_reply
 
 
 class Netlink:

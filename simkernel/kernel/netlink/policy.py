@@ -97,7 +97,8 @@ class Validator:
                 break
             least, most, terminated, look = rules.get(type, NEVER)
             if (
-                not least <= length <= most
+                length < least
+                or length > most
                 or (terminated and data[last - 1])
                 or (look is not None and not look(data, first, last))
             ):

@@ -60,8 +60,8 @@ class Controller:
         EINVAL without either, ENOENT.
         """
         found = info.found
-        if genl.CTRL_ATTR_FAMILY_NAME in found:
-            first, last = found[genl.CTRL_ATTR_FAMILY_NAME]
+        if (place := found.get(genl.CTRL_ATTR_FAMILY_NAME)) is not None:
+            first, last = place
             family = self._registry.by_name.get(info.data[first:last].partition(b"\0")[0])
             if family is None and not loaded:
                 return self._load(info)
@@ -71,9 +71,10 @@ class Controller:
             raise os_error(EINVAL)
         if family is None or not (family.everywhere or info.net.initial):
             raise os_error(ENOENT)
-        if len(family.description) > LONGEST:
+        description = family.description
+        if len(description) > LONGEST:
             raise os_error(EMSGSIZE)
-        info.reply(genl.CTRL_CMD_NEWFAMILY, family.description)
+        info.reply(genl.CTRL_CMD_NEWFAMILY, description)
         return None
 
     def _load(self, info: Info) -> Awaitable[None] | None:

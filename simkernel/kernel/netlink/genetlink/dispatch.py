@@ -51,11 +51,11 @@ class Dispatcher:
         if waited:
             family = info.family
         else:
-            found = self._families.get(info.type)
-            if found is None:
-                raise os_error(ENOENT)
-            info.family = family = found
-            netlink.engine.charged += netlink.costs.genl_dispatch
+            try:
+                info.family = family = self._families[info.type]
+            except KeyError:
+                raise os_error(ENOENT) from None
+            netlink.engine.charged += netlink.prices.genl_dispatch
             if self._lock.held and not family.parallel:
                 return self._lock.wait(lambda info: self.handle(info, waited=True), info)
         if not family.everywhere and not info.net.initial:
@@ -81,11 +81,11 @@ class Dispatcher:
                 info.found = validator.parse(info, start + family.attributes_offset, start + length)
             if netlink.trace.emit is not None:
                 self._trace(info, "genl_doit")
-            if family.owner is not None:
-                result = self._guarded_do(info)
-            else:
+            if family.owner is None:
                 do = operation.do
                 result = do(info)
+            else:
+                result = self._guarded_do(info)
         if result is None or waited or family.parallel or not isinstance(result, Awaitable):
             return result
         return self._lock.hold(result)

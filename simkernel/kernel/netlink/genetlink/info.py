@@ -79,7 +79,7 @@ class Info(Request):
         """Send one message back (`genlmsg_reply()`).  EAGAIN if its queue has no room."""
         sock, family = self.sock, self.family
         netlink = sock.netlink
-        netlink.engine.charged += netlink.costs.genl_reply
+        netlink.engine.charged += netlink.prices.genl_reply
         portid, length = self.inbound.sender.portid, SHORTEST + len(attributes)
         headers = _pack(length, family.id, flags, self.seq, portid, command, family.version, 0)
         sock.send(headers + attributes, portid, GOODSIZE)
