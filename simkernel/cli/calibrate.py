@@ -40,7 +40,7 @@ COLUMNS = ("operation", "size", "measured ns", "simulated ns", "error")
     "-o",
     "--output",
     metavar="FILE",
-    type=click.File("w", encoding="utf-8", lazy=False),
+    type=click.File("w", encoding="utf-8", lazy=True),
     help="With --host: write what was measured and the prices there.",
 )
 @costs_option
@@ -86,6 +86,8 @@ def command(
 
 
 def _host(json: bool, output: IO[str] | None) -> None:
+    if output is not None:
+        output.flush()  # opens it: who may not write there is told before all is measured
     cc = host.compiler()
     way = f"a program that {cc} compiled" if cc else "Python's own calls, the interpreter's share taken off"
     _tell(f"measuring, by {way}")

@@ -85,6 +85,25 @@ def test_it_must_be_told_what_to_do(simkernel: CommandLine) -> None:
     assert simkernel("calibrate").code == 2
 
 
+@pytest.mark.parametrize("arguments", [("--against",), ("--host", "--costs"), ()])
+def test_a_mistake_overwrites_no_file(
+    simkernel: CommandLine, tmp_path: Path, arguments: tuple[str, ...]
+) -> None:
+    path = written(tmp_path, {"ns": {"getppid": {"0": 94}}, "parameters": {"syscall": 94}})
+    before = path.read_text("utf-8")
+    assert simkernel("calibrate", *arguments, *([path] if arguments else []), "-o", path).code == 2
+    assert path.read_text("utf-8") == before
+
+
+def test_a_file_that_cannot_be_written_is_told_before_anything_is_measured(
+    simkernel: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(host, "compiler", lambda: pytest.fail("it measures"))
+    done = simkernel("calibrate", "--host", "-o", tmp_path / "nowhere" / "mine.json")
+    assert done.code == 1
+    assert "mine.json" in done.err
+
+
 @pytest.mark.parametrize("cc", ["cc", None], ids=["with a compiler", "without"])
 def test_the_hosts_own_prices(
     simkernel: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cc: str | None
