@@ -5,6 +5,7 @@ from __future__ import annotations
 import posix as real
 import stat as modes
 from collections.abc import Iterator
+from math import floor, modf
 from typing import Any, Final
 
 from simkernel.testing.hosted.calls import SystemCalls
@@ -180,6 +181,24 @@ class Paths:
         """lchown(2)."""
         self.chown(path, uid, gid, follow_symlinks=False)
 
+    def utime(
+        self,
+        path: Any,
+        times: tuple[float, float] | None = None,
+        *,
+        ns: tuple[int, int] | None = None,
+        dir_fd: int | None = None,
+        follow_symlinks: bool = True,
+    ) -> None:
+        """utimensat(2).  ValueError for the times in two units."""
+        if times is not None and ns is not None:
+            raise ValueError("utime: you may specify either 'times' or 'ns' but not both")
+        if times is not None:
+            ns = (_nanoseconds(times[0]), _nanoseconds(times[1]))
+        name = f"/proc/self/fd/{path}" if isinstance(path, int) else _text(path)
+        flags = 0 if follow_symlinks else AT_SYMLINK_NOFOLLOW
+        self._call.on_path("utimensat", path, _at(dir_fd), name, ns, flags)
+
     def truncate(self, path: Any, length: int) -> None:
         """truncate(2); of a descriptor ftruncate(2)."""
         if isinstance(path, int):
@@ -215,6 +234,12 @@ class Paths:
     def umask(self, mask: int, /) -> int:
         """umask(2)."""
         return int(self._call("umask", mask))
+
+
+def _nanoseconds(seconds: float) -> int:
+    """As Python has it: the fraction by itself, which is not exact, and rounded down."""
+    fraction, whole = modf(seconds)
+    return int(whole) * 1_000_000_000 + floor(fraction * 1e9)
 
 
 class DirEntry:

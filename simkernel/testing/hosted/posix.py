@@ -12,7 +12,7 @@ from types import ModuleType
 from typing import Any, Final
 
 from simkernel.testing.hosted.calls import SystemCalls, descriptor, module, public
-from simkernel.testing.hosted.paths import Paths
+from simkernel.testing.hosted.paths import DirEntry, Paths
 from simkernel.uapi.eventfd import EFD_CLOEXEC
 from simkernel.uapi.fcntl import F_GETFD, F_GETFL, F_SETFD, F_SETFL, FD_CLOEXEC, O_CLOEXEC, O_NONBLOCK
 from simkernel.uapi.structure import U64
@@ -25,6 +25,9 @@ AS_THEY_ARE: Final = (
     "waitid_result", "waitstatus_to_exitcode",
 )  # fmt: skip
 """Functions and types that ask nothing of a kernel, or of the terminal that the output goes to."""
+
+ABSENT: Final = ("sendfile", "getxattr", "listxattr", "removexattr", "setxattr")
+"""Functions that not every platform has: shutil looks whether there are any, and does without."""
 
 ENVIRONMENT: Final = {
     b"HOME": b"/", b"LANG": b"C.UTF-8", b"PATH": b"/usr/sbin:/usr/bin:/sbin:/bin", b"TMPDIR": b"/tmp",
@@ -232,7 +235,8 @@ class Itself:
 
 def posix_module(call: SystemCalls) -> ModuleType:
     """`posix` for one process."""
-    paths = public(Paths(call))
-    return module(
-        real, Descriptors(call), AS_THEY_ARE, **public(Itself(call)), **paths, environ=dict(ENVIRONMENT)
-    )
+    more = {**public(Itself(call)), **public(Paths(call)), "environ": dict(ENVIRONMENT), "DirEntry": DirEntry}
+    made = module(real, Descriptors(call), AS_THEY_ARE, **more)
+    for name in ABSENT:
+        vars(made).pop(name, None)
+    return made

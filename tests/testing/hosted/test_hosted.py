@@ -146,6 +146,40 @@ def test_files_are_the_machines(machine: Machine) -> None:
         assert not host.os.path.exists(folder)
 
 
+def test_trees_are_copied_moved_and_removed(machine: Machine) -> None:
+    with hosted(machine, "guest") as host:
+        from guest import program
+
+        folder = program.Path("/dev/shm/folder")
+        folder.mkdir()
+        (folder / "file").write_text("text" * 10_000)
+        (folder / "link").symlink_to("file")
+        host.os.utime(folder / "file", (3.25, 4.5))
+        program.shutil.copytree(folder, "/dev/shm/copy", symlinks=True)
+        assert host.os.stat("/dev/shm/copy/file").st_mtime_ns == 4_500_000_000
+        assert host.os.readlink("/dev/shm/copy/link") == "file"
+        assert program.shutil.move("/dev/shm/copy", "/dev/shm/there") == "/dev/shm/there"
+        assert program.Path("/dev/shm/there/file").read_text() == "text" * 10_000
+        program.shutil.rmtree("/dev/shm/there")
+        assert [entry.name for entry in host.os.scandir("/dev/shm")] == ["folder"]
+        assert all(isinstance(entry, host.os.DirEntry) for entry in host.os.scandir("/dev"))
+
+
+def test_times_of_a_file_are_python_s(machine: Machine, tmp_path: Path) -> None:
+    real = tmp_path / "file"
+    real.touch()
+    with hosted(machine, "guest") as host:
+        with host.open("/dev/shm/file", "w") as file:
+            fd = file.fileno()
+            for times in ((0.1, 1.7), (1e9 + 0.3, -2.6)):
+                os.utime(real, times)
+                host.os.utime(fd, times)
+                found, expected = host.os.stat("/dev/shm/file"), os.stat(real)
+                assert (found.st_atime_ns, found.st_mtime_ns) == (expected.st_atime_ns, expected.st_mtime_ns)
+        with pytest.raises(ValueError, match="either 'times' or 'ns'"):
+            host.os.utime("/dev/shm/file", (1, 2), ns=(1, 2))
+
+
 def test_time_passes_in_the_machine_alone(machine: Machine) -> None:
     with hosted(machine, "guest") as host:
         from guest import program
