@@ -13,7 +13,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final, SupportsIndex, TypeVar
 
 from simkernel.application import arguments
-from simkernel.application.arguments import Address, Buffer, ControlMessage, c_int
+from simkernel.application.arguments import INT_MAX, Address, Buffer, ControlMessage, c_int
 from simkernel.application.steps import Steps, lazily
 from simkernel.engine import MILLISECOND, Call
 from simkernel.uapi.poll import POLLIN, POLLOUT
@@ -159,7 +159,7 @@ class Socket:
 
     def recv(self, bufsize: SupportsIndex, flags: SupportsIndex = NO_FLAGS, /) -> Awaitable[bytes]:
         """One message, cut to `bufsize` bytes; for 0 bytes the kernel is not asked."""
-        if type(bufsize) is not int or not 0 < bufsize <= arguments.INT_MAX:
+        if type(bufsize) is not int or bufsize <= 0 or bufsize > INT_MAX:
             bufsize = arguments.size(bufsize, "negative buffersize in recv")
             if not bufsize:
                 return _already(b"")

@@ -62,10 +62,10 @@ class Dispatcher:
             raise os_error(ENOENT)
         if length < family.shortest:
             raise os_error(EINVAL)
-        command, _, reserved = _header(info.data, start + NLMSG_HDRLEN)
+        command = info.data[start + NLMSG_HDRLEN]  # the first byte of `struct genlmsghdr`
         dumps = info.flags & NLM_F_DUMP == NLM_F_DUMP
         if command >= family.strict_from:
-            _check_header(info, reserved, dumps)
+            _check_header(info, dumps)
         operation = family.dumpit.get(command) if dumps else family.doit.get(command)
         if operation is None:
             raise os_error(EOPNOTSUPP)
@@ -154,8 +154,9 @@ class Dispatcher:
             emit(name, layer, track, family=info.family.name, cmd=info.operation.name)
 
 
-def _check_header(info: Info, reserved: int, dumps: bool) -> None:
+def _check_header(info: Info, dumps: bool) -> None:
     """`genl_header_check()`"""
+    _, _, reserved = _header(info.data, info.start + NLMSG_HDRLEN)
     if reserved:
         info.extack.message = "genlmsghdr.reserved field is not 0"
         raise os_error(EINVAL)
