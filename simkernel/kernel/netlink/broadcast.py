@@ -64,11 +64,14 @@ class Broadcast:
                 if (line := member.queue) is None:
                     line = member.queue = deque()
                 line.append(skb)
-                if (readers := member._readers) is None:
+                if (readers := member._readers) is None or (reader := readers._first) is None:
                     charged += price
                 else:
                     engine.charged = charged + deliver
-                    readers.wake_up()
+                    if readers._others:
+                        readers.wake_up()
+                    else:
+                        reader.wake(True)  # as wake_up() does
                     charged = engine.charged + each
                 continue
             others += 1

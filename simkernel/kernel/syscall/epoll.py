@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from simkernel.kernel.file.file import OpenFile
 from simkernel.kernel.fs.eventpoll import Event, EventPoll
 from simkernel.kernel.task.task import Task
-from simkernel.kernel.task.wait import Sleep, WaitQueue, Woken
+from simkernel.kernel.task.wait import Sleep, WaitQueue
 from simkernel.uapi.errno import EINVAL, EPERM, os_error
 from simkernel.uapi.eventpoll import EPOLL_CLOEXEC, EpollEvent
 from simkernel.uapi.fcntl import O_RDWR
@@ -27,11 +27,10 @@ class Waiting(Sleep):
 
     def __init__(self, queue: WaitQueue, deadline: int | None) -> None:
         super().__init__((queue,), True, deadline, True)
+        self.queue = None
 
-    def begin(self, sleeper: Task, woken: Woken) -> None:
-        """Stand first in the queue."""
-        self.sleeper = sleeper
-        self.woken = woken
+    def stand(self) -> None:
+        """Be first in the queue."""
         self.queues[0].add_first(self)
 
 

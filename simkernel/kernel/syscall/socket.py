@@ -55,26 +55,23 @@ class BlockedReceive(BlockedCall):
     as long as it receives from one file.
     """
 
-    __slots__ = ("control_size", "flags", "size")
+    __slots__ = ("control_size", "flags", "size", "sock")
 
     exclusive = True
     control_size: int
     flags: int
     size: int
+    sock: SocketObject
 
     @property
     def where(self) -> str:
-        sock = self.file.socket
-        assert sock is not None
-        return sock.title
+        return self.sock.title
 
     def retry(self, task: Task) -> Received | Coroutine[Any, Any, Received] | None:
-        sock = self.file.socket
-        assert sock is not None
         try:
-            return sock.recvmsg(task, self.size, self.control_size, self.flags)
+            return self.sock.recvmsg(task, self.size, self.control_size, self.flags)
         except WantsMore as wants:
-            return _rest(self.file, sock, task, wants, self.deadline)
+            return _rest(self.file, self.sock, task, wants, self.deadline)
 
 
 class SocketCalls:
@@ -287,7 +284,7 @@ class SocketCalls:
             return _rest(file, sock, task, wants, self._deadline(sock.rcvtimeo))
         if received is not None:
             return received
-        if flags & MSG_DONTWAIT or file.flags & O_NONBLOCK:
+        if (flags and flags & MSG_DONTWAIT) or file.flags & O_NONBLOCK:
             raise os_error(EAGAIN)
         self._engine.charged += self._receive_wait
         file.references += 1  # OpenFile.get()
@@ -295,6 +292,7 @@ class SocketCalls:
         if blocked is None or blocked.file is not file:
             blocked = task.receive = BlockedReceive()
             blocked.file = file
+            blocked.sock = sock
             blocked.queue = sock.receivers
             blocked.timer = None
         blocked.deadline = None if sock.rcvtimeo is None else self._deadline(sock.rcvtimeo)

@@ -327,7 +327,13 @@ class Runner:
             self._completes(task, self._resume, None, os_error(EINTR))
             return
         task.sleep = sleep
-        sleep.begin(task, self._woken)
+        sleep.sleeper = task
+        sleep.woken = self._woken
+        queue = sleep.queue
+        if queue is not None and queue._first is None:
+            queue._first = sleep  # Sleeping.stand(), in place
+        else:
+            sleep.stand()
         if sleep.deadline is not None:
             at = max(sleep.deadline, self._engine.time())
             sleep.timer = self._engine.call_at(at, sleep.wake, False)
@@ -374,10 +380,10 @@ class Runner:
                 raise self._internal(task, bug) from bug
         task.blocked = None
         file = blocked.file
-        if file.references == 1:
-            file.put()
+        if (holders := file.references) > 1:  # OpenFile.put(), in place
+            file.references = holders - 1
         else:
-            file.references -= 1
+            file.put()
         if type(result) is CoroutineType:
             task.frame = result
             self._drive(task, None, None)

@@ -141,11 +141,13 @@ class Sleeping:
     A signal ends it with EINTR if it is `interruptible`.
     """
 
-    __slots__ = ("deadline", "sleeper", "timer", "woken")
+    __slots__ = ("deadline", "queue", "sleeper", "timer", "woken")
 
     interruptible: bool = True
     exclusive: bool
     deadline: int | None
+    queue: WaitQueue | None
+    """Where it stands, if that is one queue and its own place there is the usual one."""
     sleeper: Task | None
     timer: Timer | None
     woken: Woken
@@ -153,18 +155,16 @@ class Sleeping:
 
     @property
     def queues(self) -> tuple[WaitQueue, ...]:
-        """Where it stands."""
-        raise NotImplementedError
+        """All where it stands."""
+        return () if self.queue is None else (self.queue,)
 
     @property
     def where(self) -> str:
         """What is waited for, for lists of who sleeps where."""
         return ", ".join(queue.name for queue in self.queues if queue.name) or "a timer"
 
-    def begin(self, sleeper: Task, woken: Woken) -> None:
-        """Stand in the queues; `woken` is told how the sleep ends."""
-        self.sleeper = sleeper
-        self.woken = woken
+    def stand(self) -> None:
+        """Take its place in all queues."""
         for queue in self.queues:
             queue.add(self)
 
@@ -172,8 +172,13 @@ class Sleeping:
         """End the sleep, once."""
         sleeper = self.sleeper
         if sleeper is not None:
-            self.leave()
-            self.woken(sleeper, woken, None)
+            queue = self.queue
+            if queue is None or self.timer is not None or queue._others:
+                self.leave()
+            else:  # the same, where there is little to leave
+                self.sleeper = queue._first = None
+            tell = self.woken
+            tell(sleeper, woken, None)
 
     def wake_for(self, queue: WaitQueue, events: int) -> bool:
         """Who sleeps for one thing is woken whatever happened."""
@@ -206,6 +211,7 @@ class Sleep(Sleeping):
         self.timer = None
         self.sleeper = None
         self.exclusive = exclusive
+        self.queue = queues[0] if len(queues) == 1 else None
         self._queues = queues
         self.interruptible = interruptible
 
@@ -225,38 +231,9 @@ class BlockedCall(Sleeping):
     When the deadline passes the call fails with EAGAIN.  It stands in one queue.
     """
 
-    __slots__ = ("file", "queue")
+    __slots__ = ("file",)
 
     file: OpenFile
-    queue: WaitQueue
-
-    @property
-    def queues(self) -> tuple[WaitQueue, ...]:
-        return (self.queue,)
-
-    def begin(self, sleeper: Task, woken: Woken) -> None:
-        self.sleeper = sleeper
-        self.woken = woken
-        queue = self.queue
-        if queue._first is None:
-            queue._first = self
-        else:
-            queue.add(self)
-
-    def wake(self, woken: bool) -> None:
-        sleeper = self.sleeper
-        if sleeper is not None:
-            self.sleeper = None
-            queue = self.queue
-            if queue._first is self and not queue._others:
-                queue._first = None
-            else:
-                queue.discard(self)
-            if self.timer is not None:
-                self.timer.cancel()
-                self.timer = None
-            tell = self.woken
-            tell(sleeper, woken, None)
 
     def retry(self, task: Task) -> Any:
         """The operation once more: its result, None if there is still nothing, or WouldBlock."""
