@@ -39,8 +39,9 @@ def nanoseconds_up(value: Duration, unit: int = SECOND) -> int:
 
     A float is multiplied as a float, as there: 0.1 s are 100 000 000 ns, though 0.1 is a little more.
     """
-    exact = _exact(value, "a timeout")
-    return math.ceil(value * unit if isinstance(value, float) else exact * unit)
+    if isinstance(value, float) and math.isfinite(value):
+        return math.ceil(value * unit)
+    return math.ceil(_exact(value, "a timeout") * unit)
 
 
 def whole_nanoseconds(value: object, what: str) -> int:

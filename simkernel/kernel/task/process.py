@@ -51,6 +51,7 @@ class Processes:
         self._unmodelled = unmodelled
         self.runner = Runner(engine, scheduler, handlers, self._exited)
         self._enter = self.runner.enter
+        self._woken = scheduler.woken
         self._tasks: dict[int, Task] = {}
         self._last_pid = 0
         self._helpers: dict[Task, WaitQueue] = {}
@@ -104,6 +105,7 @@ class Processes:
             pid, tgid or pid, comm[:COMM_LENGTH], credentials=credentials, files=files, net=net, parent=parent
         )
         task.enter = self._enter
+        task.woken = self._woken
         self._tasks[pid] = task
         self.forks += 1
         if parent is not None:

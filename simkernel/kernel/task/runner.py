@@ -64,7 +64,6 @@ class Runner:
         self._on_exit = on_exit
         self._entry_cost = scheduler.costs.syscall
         self._completes = scheduler.completes
-        self._woken = scheduler.woken
         scheduler.resume = self._resume
         self.current: Task | None = None
         self.system_calls = 0
@@ -328,7 +327,6 @@ class Runner:
             return
         task.sleep = sleep
         sleep.sleeper = task
-        sleep.woken = self._woken
         queue = sleep.queue
         if queue is not None and queue._first is None:
             queue._first = sleep  # Sleeping.stand(), in place
@@ -423,7 +421,7 @@ class Runner:
         sleep = task.sleep
         if sleep is not None and sleep.interruptible:
             sleep.leave()
-            self._woken(task, False, os_error(EINTR))
+            task.woken(task, False, os_error(EINTR))
 
     def _complete(self, task: Task, value: Any, error: BaseException | None) -> None:
         task.flow = self._trace.flow

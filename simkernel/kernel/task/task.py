@@ -39,7 +39,8 @@ class Task:
     A process is a thread group: `pid` is the thread's own number, `tgid` the process's.  `program`
     is the coroutine in user mode, `frame` the one in the kernel while a system call sleeps.  A task
     without a program belongs to ordinary code, which submits one call at a time.  `enter` is where its
-    calls enter the kernel (`Runner.enter`).
+    calls enter the kernel (`Runner.enter`), `woken` who is told that its sleep has ended, by a wake-up or
+    not, or by an error (`Scheduler.woken`).
     """
 
     __slots__ = (
@@ -75,9 +76,11 @@ class Task:
         "signals",
         "sleep",
         "tgid",
+        "woken",
     )
 
     enter: Callable[[Call[Any]], Any]
+    woken: Callable[[Task, bool, BaseException | None], None]
 
     def __init__(
         self,

@@ -23,9 +23,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-Woken = Callable[["Task", bool, BaseException | None], None]
-"""Told that a task's sleep has ended: woken or not, or by an error."""
-
 
 class Waiter(Protocol):
     """Who stands in a wait queue."""
@@ -141,7 +138,7 @@ class Sleeping:
     A signal ends it with EINTR if it is `interruptible`.
     """
 
-    __slots__ = ("deadline", "queue", "sleeper", "timer", "woken")
+    __slots__ = ("deadline", "queue", "sleeper", "timer")
 
     interruptible: bool = True
     exclusive: bool
@@ -150,8 +147,6 @@ class Sleeping:
     """Where it stands, if that is one queue and its own place there is the usual one."""
     sleeper: Task | None
     timer: Timer | None
-    woken: Woken
-    """Told how the sleep ends; there once it has begun."""
 
     @property
     def queues(self) -> tuple[WaitQueue, ...]:
@@ -177,7 +172,7 @@ class Sleeping:
                 self.leave()
             else:  # the same, where there is little to leave
                 self.sleeper = queue._first = None
-            tell = self.woken
+            tell = sleeper.woken
             tell(sleeper, woken, None)
 
     def wake_for(self, queue: WaitQueue, events: int) -> bool:
