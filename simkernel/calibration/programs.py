@@ -271,6 +271,7 @@ async def _echo_usersock(app: App, fd: int, to: tuple[int, int]) -> None:
 
 
 async def pipe_echo(app: App, count: int, size: int) -> Trial:
+    size = max(size, 1)  # nothing at all wakes nobody
     there, back = await _pipe(app, size), await _pipe(app, size)
     await app.spawn(_echo_pipe, there[0], back[1], size)
     data = bytes(size)

@@ -89,3 +89,7 @@ def test_the_c_program_knows_the_same_kinds(tmp_path: Path) -> None:
     assert {kind.key for kind in KINDS} <= known
     done = subprocess.run([program, "nonsense:0:0"], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (1, "nonsense: no such operation\n")
+
+
+def test_a_ping_pong_of_no_bytes_is_one_of_a_byte() -> None:
+    assert operation("pipe-echo", 0).simulated(COSTS) == operation("pipe-echo", 1).simulated(COSTS)
