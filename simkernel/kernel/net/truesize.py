@@ -75,6 +75,11 @@ def truesize(size: int, length: int) -> int:
     return trim(*allot(max(size, length)), length)
 
 
+_GOOD = allot(GOODSIZE)
+GOOD_TRUESIZES: Final = tuple(trim(*_GOOD, length) for length in range(GOODSIZE + 1))
+"""The same for a buffer of GOODSIZE, which most answers are made for, by the bytes that are in it."""
+
+
 @lru_cache(maxsize=8192)
 def user_truesize(length: int, multicast: bool) -> int:
     """The truesize of a message of `length` bytes from a program (`netlink_alloc_large_skb()`).

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, ClassVar
 
 from simkernel.kernel.net.skb import KERNEL_ADDRESS, KERNEL_CREDS, Creds, Inbound, Skb, make_skb
-from simkernel.kernel.net.truesize import SLAB_TRUESIZE, truesize, user_truesize
+from simkernel.kernel.net.truesize import GOOD_TRUESIZES, GOODSIZE, SLAB_TRUESIZE, truesize, user_truesize
 from simkernel.kernel.netlink import broadcast, deliver
 from simkernel.kernel.netlink.address import group_mask
 from simkernel.kernel.netlink.table import LEAST_GROUPS, Bind, Owner, PortTable, Release, Unbind
@@ -71,7 +71,8 @@ class KernelSocket:
         if there is no room, which is an overrun of the receiver.
         """
         netlink, length = self.netlink, len(data)
-        size, trace, target = truesize(allotted, length), netlink.trace, self.ports.get(portid)
+        size = GOOD_TRUESIZES[length] if length <= allotted == GOODSIZE else truesize(allotted, length)
+        trace, target = netlink.trace, self.ports.get(portid)
         if (
             target is None
             or target.destination
