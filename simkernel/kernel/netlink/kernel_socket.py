@@ -73,12 +73,14 @@ class KernelSocket:
         netlink, length = self.netlink, len(data)
         size = GOOD_TRUESIZES[length] if length <= allotted == GOODSIZE else truesize(allotted, length)
         trace, target = netlink.trace, self.ports.get(portid)
+        if trace.emit is not None:
+            deliver.unicast(self, self.skb(data, allotted), portid)
+            return
         if (
             target is None
             or target.destination
             or target.plain is None
             or size > SLAB_TRUESIZE
-            or trace.emit is not None
             or ((filled := target.rmem + size) > target.rcvbuf and target.rmem)
         ):
             deliver.unicast(self, self.skb(data, allotted), portid)
