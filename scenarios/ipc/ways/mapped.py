@@ -10,7 +10,8 @@ from simkernel.uapi.mman import PROT_READ, PROT_WRITE
 
 from .child import ORDINARY, child
 from .driver import EVENTS, FRAME, PAGE, QUESTION, Driver, DriverWay
-from .way import EVENT, NUMBER, WORKS, Cut, Exchange, Limit, Looker, Settings
+from .listeners import MemoryLooker
+from .way import WORKS, Cut, Exchange, Limit
 
 
 class MappedExchange(Exchange):
@@ -46,26 +47,6 @@ class MappedExchange(Exchange):
             await self.app.close(fd)
 
 
-class MappedListener(Looker):
-    """Has the page mapped in which the last event is."""
-
-    def __init__(self, app: Any, memory: Any, source: Driver, settings: Settings) -> None:
-        self.app = app
-        self.memory = memory
-        self.settings = settings
-        self.seen = source.base
-        self.losses = []
-
-    async def look(self) -> bytes:
-        """No call at all."""
-        record: bytes = self.memory[:EVENT]
-        return record
-
-    async def read_as_once(self) -> list[int]:
-        """What was added lies behind what was there."""
-        return [int.from_bytes(self.memory[:NUMBER], "little")]
-
-
 class Mapped(DriverWay):
     """Memory of `doors`."""
 
@@ -84,10 +65,10 @@ class Mapped(DriverWay):
         memory = await app.mmap(fds[0], QUESTION_MEMORY)
         return MappedExchange(app, fds, memory, await app.mmap(fds[1], LARGEST_FRAME))
 
-    async def listener(self, app: Any, source: Driver, place: int) -> MappedListener:
+    async def listener(self, app: Any, source: Driver, place: int) -> MemoryLooker:
         """Map the page."""
         memory = await app.mmap(await app.open(EVENTS, O_RDONLY), PAGE, prot=PROT_READ)
-        return MappedListener(app, memory, source, self.settings)
+        return MemoryLooker(app, memory, self.settings, source.base)
 
     async def between(self, app: Any) -> str:
         """One writes into a frame, another has the same memory."""

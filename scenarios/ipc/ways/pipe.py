@@ -8,8 +8,9 @@ from typing import Any
 from simkernel.uapi.fcntl import F_SETFL, O_CLOEXEC, O_NONBLOCK, O_WRONLY
 
 from .child import ORDINARY, child
+from .listeners import FileListener
 from .program import Program, ProgramWay, StreamExchange, all_of, serve_stream
-from .way import WORKS, Limit, Listener, Settings
+from .way import WORKS, Limit, Settings
 
 Ends = tuple[int, int]
 
@@ -18,20 +19,6 @@ async def _server(app: Any, questions: Ends, answers: Ends) -> None:
     await app.close(questions[1])
     await app.close(answers[0])
     await serve_stream(partial(app.read, questions[0]), partial(all_of, partial(app.write, answers[1])))
-
-
-class PipeListener(Listener):
-    """Has the end to read from."""
-
-    def __init__(self, app: Any, fd: int) -> None:
-        self.app = app
-        self.fd = fd
-        self.losses = []
-
-    async def receive(self, room: int) -> bytes:
-        """What there is, up to `room` bytes."""
-        data: bytes = await self.app.read(self.fd, room)
-        return data
 
 
 class PipeSource(Program):
@@ -80,9 +67,9 @@ class Pipe(ProgramWay):
         """A pipe for each."""
         return PipeSource(app, [await app.pipe() for _ in range(listeners)], self.settings)
 
-    async def listener(self, app: Any, source: PipeSource, place: int) -> PipeListener:
+    async def listener(self, app: Any, source: PipeSource, place: int) -> FileListener:
         """It has been inherited."""
-        return PipeListener(app, source.pipes[place][0])
+        return FileListener(app, source.pipes[place][0])
 
     async def forbidden(self, app: Any) -> str:
         """A pipe that is not inherited has no name."""

@@ -10,7 +10,8 @@ from simkernel.uapi.fcntl import O_RDWR
 from .child import child
 from .driver import EVENTS, FRAME, QUESTION, Driver, DriverWay
 from .ioctl import locked
-from .way import WORKS, Exchange, Limit, Listener
+from .listeners import FileListener
+from .way import WORKS, Exchange, Limit
 
 
 class ReadWriteExchange(Exchange):
@@ -39,20 +40,6 @@ class ReadWriteExchange(Exchange):
         await self.app.close(self.frames)
 
 
-class ReadListener(Listener):
-    """Has the device open; the driver keeps a queue for it."""
-
-    def __init__(self, app: Any, fd: int) -> None:
-        self.app = app
-        self.fd = fd
-        self.losses = []
-
-    async def receive(self, room: int) -> bytes:
-        """Records, and never a part of one."""
-        data: bytes = await self.app.read(self.fd, room)
-        return data
-
-
 class ReadWrite(DriverWay):
     """The devices of `doors` as files."""
 
@@ -70,9 +57,9 @@ class ReadWrite(DriverWay):
         """Open both devices."""
         return ReadWriteExchange(app, await app.open(QUESTION, O_RDWR), await app.open(FRAME, O_RDWR))
 
-    async def listener(self, app: Any, source: Driver, place: int) -> ReadListener:
+    async def listener(self, app: Any, source: Driver, place: int) -> FileListener:
         """Open the device."""
-        return ReadListener(app, await app.open(EVENTS, O_RDWR))
+        return FileListener(app, await app.open(EVENTS, O_RDWR))
 
     async def between(self, app: Any) -> str:
         """One writes, another reads: it has a file of its own, in which there is nothing."""

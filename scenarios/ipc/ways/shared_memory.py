@@ -9,8 +9,9 @@ from simkernel.uapi.doors import LARGEST_FRAME
 from simkernel.uapi.fcntl import O_CREAT, O_RDWR
 
 from .child import ORDINARY, child
+from .listeners import MemoryLooker
 from .program import FRAME_BYTE, Program, ProgramWay, reply
-from .way import EVENT, NUMBER, WORKS, Exchange, Limit, Looker, Settings
+from .way import EVENT, WORKS, Exchange, Limit, Settings
 
 HEAD: Final = Struct("<IIII")
 """The question's number, the answer's, bytes of the question, and of the frame that is wanted."""
@@ -83,26 +84,6 @@ class SharedExchange(Exchange):
         await self.app.close(self.fd)
 
 
-class SharedListener(Looker):
-    """Looks at the record that is there."""
-
-    def __init__(self, app: Any, memory: Any, settings: Settings) -> None:
-        self.app = app
-        self.memory = memory
-        self.settings = settings
-        self.seen = 0
-        self.losses = []
-
-    async def look(self) -> bytes:
-        """No call at all."""
-        record: bytes = self.memory[:EVENT]
-        return record
-
-    async def read_as_once(self) -> list[int]:
-        """What was added lies behind what was there."""
-        return [int.from_bytes(self.memory[:NUMBER], "little")]
-
-
 class SharedSource(Program):
     """Writes each record over the last."""
 
@@ -143,9 +124,9 @@ class SharedMemory(ProgramWay):
         await app.ftruncate(fd, DATA)
         return SharedSource(app, fd, await app.mmap(fd, DATA), listeners, self.settings)
 
-    async def listener(self, app: Any, source: SharedSource, place: int) -> SharedListener:
+    async def listener(self, app: Any, source: SharedSource, place: int) -> MemoryLooker:
         """Map it."""
-        return SharedListener(app, await app.mmap(source.fd, DATA), self.settings)
+        return MemoryLooker(app, await app.mmap(source.fd, DATA), self.settings)
 
     async def forbidden(self, app: Any) -> str:
         """The mode of the file, if it has a name."""
