@@ -29,7 +29,7 @@ from typing import Any, Final
 import simpy
 from simpy.core import BoundClass, EmptySchedule
 from simpy.events import NORMAL as NORMAL
-from simpy.events import URGENT
+from simpy.events import URGENT, Event
 
 from simkernel.engine.clock import whole_nanoseconds
 from simkernel.engine.errors import SimulationError
@@ -73,6 +73,8 @@ class Engine(simpy.Environment):
         """Whether sections may follow on each other without the queue."""
         self.horizon = LONG_AGO
         """The instant before which they do."""
+        self.soonest = LONG_AGO
+        """The instant before which nothing else happens, as far as anybody has looked (`is_next()`)."""
         self.queue: list[Any] = self._queue
         """What is to happen, as a heap."""
         self.numbers = self._eid
@@ -115,6 +117,7 @@ class Engine(simpy.Environment):
     def call_later(self, delay: int, function: Callable[..., object], *arguments: Any) -> Timer:
         """Call `function` in a section of its own, `delay` ns after `time()`."""
         timer = Timer(function, arguments)
+        self.soonest = LONG_AGO
         heappush(self._queue, (self.now + self.charged + delay, NORMAL, next(self.numbers), timer))  # type: ignore[misc]
         return timer
 
@@ -126,6 +129,7 @@ class Engine(simpy.Environment):
         How a task goes on: that cannot be cancelled, and so needs no `Timer`.
         """
         entry = (time, NORMAL, next(self.numbers), function, one, two, three)
+        self.soonest = LONG_AGO
         if self.line_end <= time:
             self.line_end = time
             self.line.append(entry)
@@ -138,32 +142,53 @@ class Engine(simpy.Environment):
         For a section whose last act would be `resume_at(time(), ...)`: it goes on in place.
         """
         time = self.now + self.charged
-        if (
-            time >= self.horizon
-            or ((line := self.line) and line[0][0] <= time)
-            or ((queue := self.queue) and queue[0][0] <= time)
-        ):
+        if time >= self.soonest and not self.is_next(time):
             return False
         self.now = time
         self.charged = 0
         self.trace.flow = 0
         return True
 
+    def is_next(self, time: int) -> bool:
+        """Whether a section at `time` comes before all else: it may then follow on this one in place.
+
+        Before `soonest` there is no need to ask.
+        """
+        soonest = self.horizon
+        if self.line:
+            soonest = min(soonest, self.line[0][0])
+        if self.queue:
+            soonest = min(soonest, self.queue[0][0])
+        self.soonest = soonest
+        return time < soonest
+
     def pass_until(self, end: int) -> None:
         """Let sections follow on each other in place before the instant `end`, if they may at all."""
-        self.horizon = end if self.in_place else LONG_AGO
+        self.set_horizon(end if self.in_place else LONG_AGO)
+
+    def set_horizon(self, end: int) -> None:
+        """The same, whether they may or not."""
+        self.horizon = end
+        self.soonest = LONG_AGO
 
     def call_at(self, time: int, function: Callable[..., object], *arguments: Any) -> Timer:
         """Call `function` in a section of its own at `time` ns.  SimulationError if that is past."""
         if whole_nanoseconds(time, "the time of an event") < self.now:
             raise SimulationError(f"{time} ns is past: the clock stands at {self.now} ns")
         timer = Timer(function, arguments)
+        self.soonest = LONG_AGO
         heappush(self._queue, (time, NORMAL, next(self.numbers), timer))  # type: ignore[misc]
         return timer
 
     def interrupt(self, error: BaseException) -> None:
         """Let whoever runs the simulation get `error` before the next event.  For signal handlers."""
+        self.soonest = LONG_AGO
         heappush(self._queue, (self.now, URGENT, next(self.numbers), Timer(_raise, (error,))))  # type: ignore[misc]
+
+    def schedule(self, event: Event, priority: Any = NORMAL, delay: Any = 0) -> None:
+        """Schedule an event of simpy's, as simpy does."""
+        self.soonest = LONG_AGO
+        super().schedule(event, priority, delay)
 
     # -- running --------------------------------------------------------------
 
@@ -207,7 +232,7 @@ class Engine(simpy.Environment):
             self._process(end)
         finally:
             self.running = False
-            self.horizon = LONG_AGO
+            self.set_horizon(LONG_AGO)
             self.section()
 
     def _process(self, end: int, turns: Iterable[object] = FOR_EVER) -> None:

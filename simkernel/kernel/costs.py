@@ -6,7 +6,6 @@ operation's price is the sum of what it does.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import ClassVar, Final
 
 import attrs
@@ -17,25 +16,12 @@ MEMBER_LINES: Final = 4
 """Cache lines that delivering to a member of a group misses; a socket that is passed over misses one."""
 
 
-class PriceTable(dict[int, int]):
-    """Prices by size, each reckoned when it is first asked for: to look one up is no call."""
-
-    MOST: ClassVar[int] = 4096
-
-    def __init__(self, price: Callable[[int], int]) -> None:
-        super().__init__()
-        self._price = price
-
-    def __missing__(self, size: int) -> int:
-        price = self._price(size)
-        if len(self) < self.MOST:
-            self[size] = price
-        return price
-
-
 @attrs.frozen
 class CostModel:
     """Prices in nanoseconds (per KiB where it says so)."""
+
+    lasting: ClassVar[bool] = True
+    """Whether a price may be kept by who has asked for it."""
 
     syscall: int = 94
     """Entering and leaving the kernel (getppid)."""
@@ -124,10 +110,6 @@ class CostModel:
             return self.copy_begin + (size * self.copy_per_kib >> 10)
         far = (size - CACHED) * self.copy_large_per_kib
         return self.copy_begin + (CACHED * self.copy_per_kib + far >> 10)
-
-    def copy_table(self, besides: int = 0) -> PriceTable:
-        """`copy()` as a table, with what is paid `besides` each copy already added."""
-        return PriceTable(lambda size: besides + self.copy(size))
 
     def misses(self, members: int, others: int) -> int:
         """What it costs that a multicast goes past more members and other subscribers than caches hold.

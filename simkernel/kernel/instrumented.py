@@ -6,9 +6,11 @@ All that is copied across the boundary, and into a message of the kernel's, is c
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import attrs
 
-from simkernel.kernel.costs import CostModel, PriceTable
+from simkernel.kernel.costs import CostModel
 
 
 @attrs.define
@@ -19,15 +21,11 @@ class Copies:
     bytes: int = 0
 
 
-class Counting(PriceTable):
-    """A table that remembers nothing."""
-
-    MOST = 0
-
-
 @attrs.frozen
 class Instrumented(CostModel):
     """The same prices as others, and a count of the copies that they were asked for."""
+
+    lasting: ClassVar[bool] = False
 
     copies: Copies = attrs.field(factory=Copies, eq=False, kw_only=True)
 
@@ -35,10 +33,6 @@ class Instrumented(CostModel):
     def of(cls, costs: CostModel) -> Instrumented:
         """`costs`, counting."""
         return cls(**{field.name: getattr(costs, field.name) for field in attrs.fields(CostModel)})
-
-    def copy_table(self, besides: int = 0) -> PriceTable:
-        """Each time it is asked is counted."""
-        return Counting(lambda size: besides + self.copy(size))
 
     def copy(self, size: int) -> int:
         """What copying `size` bytes costs; counted unless there is nothing to copy."""

@@ -134,14 +134,14 @@ class Driver:
         engine.running = True  # `outside`, in place
         engine.section()
         try:
-            engine.horizon = NEVER  # a call that does not sleep is done at once, unless others come first
+            engine.set_horizon(NEVER)  # a call that does not sleep is done at once, unless others come first
             self._processes.runner.submit(task, call)
             if not results:
-                engine.horizon = LONG_AGO
+                engine.set_horizon(LONG_AGO)
                 self._wait(call)
         finally:
             engine.running = False
-            engine.horizon = LONG_AGO
+            engine.set_horizon(LONG_AGO)
             engine.section()
         if not results:
             raise SimulationError(f"{call}: the process {task.track} was killed meanwhile")

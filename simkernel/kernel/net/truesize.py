@@ -23,6 +23,8 @@ SMALL_HEAD: Final = 576
 """Size of a head from skb_small_head_cache, which takes all that fit it."""
 KMALLOC_SIZES: Final = (1024, 2048, 4096, 8192)
 """The kmalloc caches above SMALL_HEAD; beyond the last one it is whole pages, a power of 2 of them."""
+SLAB_LARGEST: Final = KMALLOC_SIZES[-1] - SHARED_INFO
+"""Bytes of data that the largest of them has room for."""
 SLAB_TRUESIZE: Final = KMALLOC_SIZES[-1] + SKB_STRUCT
 """The largest truesize of a buffer that takes no pages of its own."""
 KMALLOC_MAX: Final = PAGE_SIZE << 10

@@ -57,11 +57,10 @@ class KernelSocket:
 
     def skb(self, data: bytes, allotted: int = 0, creds: Creds = KERNEL_CREDS) -> Skb:
         """A buffer from the kernel, made for `allotted` bytes or as many as there are."""
-        netlink = self.netlink
-        prices, size = netlink.prices, truesize(allotted, len(data))
-        netlink.engine.charged += prices.kernel_skb[len(data)]
-        if size > SLAB_TRUESIZE:
-            netlink.engine.charged += prices.page_alloc
+        netlink, length = self.netlink, len(data)
+        size = truesize(allotted, length)
+        price = netlink.prices.kernel_skb.get(length) or netlink.prices.reckon("kernel_skb", length)
+        netlink.engine.charged += price + (netlink.costs.page_alloc if size > SLAB_TRUESIZE else 0)
         return make_skb(data, size, KERNEL_ADDRESS, 0, creds, netlink.trace.flow)
 
     def send(self, data: bytes, portid: int, allotted: int = 0) -> None:
@@ -85,14 +84,18 @@ class KernelSocket:
         ):
             deliver.unicast(self, self.skb(data, allotted), portid)
             return
-        netlink.engine.charged += netlink.prices.kernel_unicast[length]
+        prices = netlink.prices
+        try:
+            netlink.engine.charged += prices.kernel_unicast[length]
+        except KeyError:
+            netlink.engine.charged += prices.reckon("kernel_unicast", length)
         skb = Skb()  # make_skb(), in place
         skb.data = data
         skb.truesize = size
         skb.address = KERNEL_ADDRESS
         skb.dst_group = 0
         skb.creds = KERNEL_CREDS
-        skb.flow = trace.flow
+        skb.flow = 0  # which are kept for traces
         skb.nsid = None
         netlink.statistics.delivered += 1  # deliver.queue(), in place
         target.rmem = filled

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from simkernel.kernel.netlink.prices import Prices
 from simkernel.kernel.netlink.socket import NetlinkSocket
 from simkernel.kernel.netlink.table import (
     LEAST_GROUPS,
@@ -48,33 +49,6 @@ class Statistics:
     """Sent to a group, however many are in it."""
     overruns: int = 0
     """Lost since a receive queue was full."""
-
-
-class Prices:
-    """What every message costs on its way, from the machine's prices: by its size where it is copied."""
-
-    __slots__ = (
-        "genl_dispatch",
-        "genl_reply",
-        "kernel_skb",
-        "kernel_unicast",
-        "page_alloc",
-        "receive",
-        "send",
-    )
-
-    def __init__(self, costs: CostModel) -> None:
-        self.send = costs.copy_table(costs.send + costs.skb_alloc)
-        """A program sends it."""
-        self.receive = costs.copy_table(costs.receive)
-        """A program takes it off its queue."""
-        self.kernel_skb = costs.copy_table(costs.skb_alloc)
-        """The kernel makes a buffer of it."""
-        self.kernel_unicast = costs.copy_table(costs.skb_alloc + costs.deliver)
-        """The same, and queues it for a program at once."""
-        self.page_alloc = costs.page_alloc
-        self.genl_dispatch = costs.genl_dispatch
-        self.genl_reply = costs.genl_reply
 
 
 class Netlink:

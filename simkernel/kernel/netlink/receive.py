@@ -81,10 +81,14 @@ def recvmsg(sock: NetlinkSocket, task: Task, size: int, room: int = 0, flags: in
         data = data[:size]
         length = size
         message_flags |= MSG_TRUNC
+    prices = netlink.prices
+    try:
+        netlink.engine.charged += prices.receive[length]
+    except KeyError:
+        netlink.engine.charged += prices.reckon("receive", length)
     trace = netlink.trace
-    netlink.engine.charged += netlink.prices.receive[length]
-    trace.flow = skb.flow
     if (emit := trace.emit) is not None:
+        trace.flow = skb.flow
         emit("netlink_recv", KERNEL, "netlink", protocol=sock.protocol, portid=sock.portid, length=whole)
     if sock.dump is not None and sock.rmem <= sock.rcvbuf // 2:
         sock.dump.go_on()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from simkernel.kernel.net import scm
 from simkernel.kernel.net.scm import ControlMessage
 from simkernel.kernel.net.skb import Inbound, Skb, make_skb, own_creds
-from simkernel.kernel.net.truesize import KMALLOC_SIZES, SHARED_INFO, user_truesize
+from simkernel.kernel.net.truesize import user_truesize
 from simkernel.kernel.netlink import address as addresses
 from simkernel.kernel.netlink import broadcast, tap
 from simkernel.kernel.netlink.address import Address
@@ -31,8 +31,6 @@ if TYPE_CHECKING:
     from simkernel.kernel.netlink.socket import NetlinkSocket
     from simkernel.kernel.task.task import Task
 
-SLAB_LARGEST = KMALLOC_SIZES[-1] - SHARED_INFO
-"""Bytes of a message whose buffer comes from a slab."""
 RESERVE = 32
 """Bytes of the send buffer that a message may not use."""
 
@@ -70,9 +68,11 @@ def sendmsg(
     if length > sock.sndbuf - RESERVE:
         raise os_error(EMSGSIZE)
     engine = netlink.engine
-    engine.charged += netlink.prices.send[length]
-    if length > SLAB_LARGEST:
-        engine.charged += netlink.prices.page_alloc
+    prices = netlink.prices
+    try:
+        engine.charged += prices.send[length]
+    except KeyError:
+        engine.charged += prices.reckon("send", length)
     if portid or group:
         truesize = user_truesize(length, group != 0)
         creds = claim or own_creds(task)

@@ -238,7 +238,7 @@ class SocketCalls:
         if sock is None:
             raise os_error(ENOTSOCK)
         trace = self._trace
-        if trace.flow == task.own_flow:
+        if trace.emit is not None and trace.flow == task.own_flow:
             # What a task asks next is a new story, unless a message from elsewhere made it ask.
             task.own_flow = trace.flow = trace.flows = trace.flows + 1
         try:

@@ -40,19 +40,20 @@ GROUPS = (
 GROUP_OF: Final = {name: group for group in GROUPS for name in group.CALLS}
 
 
-class SystemCallTable(dict[str, Handler]):
+class SystemCallTable:
     """The handlers of a kernel by name: functions of the calling task and the call's arguments.
 
-    Each is put in when it is first asked for: few machines use many.  A call that no group has is as
+    Each is put in when it is first found: few machines use many.  A call that no group has is as
     in a kernel built without it: ENOSYS.
     """
 
     def __init__(self, kernel: Kernel) -> None:
-        super().__init__()
+        self.handlers: dict[str, Handler] = {}
         self._kernel = kernel
         self._groups: dict[type, object] = {}
 
-    def __missing__(self, name: str) -> Handler:
+    def find(self, name: str) -> Handler:
+        """The handler of a call; from now on it is among `handlers`."""
         kind = GROUP_OF.get(name)
         if kind is None:
             return self._refusal(name)
@@ -60,7 +61,7 @@ class SystemCallTable(dict[str, Handler]):
         if group is None:
             group = self._groups[kind] = kind(self._kernel)
         handler: Handler = getattr(group, name)
-        self[name] = handler
+        self.handlers[name] = handler
         return handler
 
     def _refusal(self, name: str) -> Handler:

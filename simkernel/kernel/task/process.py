@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from simkernel.engine import KERNEL, Engine
 from simkernel.kernel.file.table import FileTable
 from simkernel.kernel.task.credentials import ROOT, Credentials
-from simkernel.kernel.task.runner import Handler, Runner
+from simkernel.kernel.task.runner import Runner, SystemCalls
 from simkernel.kernel.task.scheduler import Scheduler
 from simkernel.kernel.task.signals import Signals, check
 from simkernel.kernel.task.task import OnResult, State, Task
@@ -43,13 +43,13 @@ class Processes:
         self,
         engine: Engine,
         scheduler: Scheduler,
-        handlers: dict[str, Handler],
+        system_calls: SystemCalls,
         net: Net,
         unmodelled: Unmodelled,
     ) -> None:
         self._engine = engine
         self._unmodelled = unmodelled
-        self.runner = Runner(engine, scheduler, handlers, self._exited)
+        self.runner = Runner(engine, scheduler, system_calls, self._exited)
         self._enter = self.runner.enter
         self._woken = scheduler.woken
         self._tasks: dict[int, Task] = {}

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
 from types import CoroutineType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from simkernel.engine import (
     APPLICATION,
@@ -31,7 +31,7 @@ from simkernel.engine import (
 from simkernel.kernel.task import awaited
 from simkernel.kernel.task.scheduler import Scheduler
 from simkernel.kernel.task.task import Task
-from simkernel.kernel.task.wait import BlockedCall, Elapse, Sleep, Sleeping, WouldBlock
+from simkernel.kernel.task.wait import UNDER_WAY, Elapse, Sleep, Sleeping, WouldBlock
 from simkernel.uapi import signal as uapi_signal
 from simkernel.uapi.errno import EAGAIN, EINTR, os_error
 
@@ -41,6 +41,16 @@ if TYPE_CHECKING:
 Handler = Callable[..., Any]
 Exit = Callable[[Task, int, BaseException | None, bool], None]
 """Told of a task that has ended: its wait status, what it raised, and whether its process ends with it."""
+
+
+class SystemCalls(Protocol):
+    """What the runner asks of the system call table."""
+
+    handlers: dict[str, Handler]
+    """Those that have been found."""
+
+    def find(self, name: str) -> Handler:
+        """The handler of any call."""
 
 
 class Exited(BaseException):
@@ -55,12 +65,13 @@ class Runner:
     """Drives every task of a kernel."""
 
     def __init__(
-        self, engine: Engine, scheduler: Scheduler, handlers: dict[str, Handler], on_exit: Exit
+        self, engine: Engine, scheduler: Scheduler, system_calls: SystemCalls, on_exit: Exit
     ) -> None:
         self._engine = engine
         self._trace = engine.trace
         self.scheduler = scheduler
-        self._handlers = handlers
+        self._handlers = system_calls.handlers
+        self._find = system_calls.find
         self._on_exit = on_exit
         self._entry_cost = scheduler.costs.syscall
         self._completes = scheduler.completes
@@ -148,77 +159,74 @@ class Runner:
         to do before it ends.  What is LATER is yielded, and `_advance` sees to it.
         """
         task = self.current
-        if task is None or call.owner is not task:
+        if call.owner is not task:
             return LATER
         call.owner = None
-        task.call = call
-        trace = self._trace
-        trace.flow = task.flow
         self.system_calls += 1
+        trace = self._trace
         if trace.emit is not None:
             self._trace_enter(task, call)
         engine = self._engine
         engine.charged += self._entry_cost
-        arguments = call.arguments
         try:
             handler = self._handlers[call.name]
-            if len(arguments) == 3:  # a recv; unpacking a tuple into a call costs as much as two calls
+        except KeyError:
+            handler = self._find(call.name)
+        arguments = call.arguments
+        count = len(arguments)
+        try:
+            if count == 3:  # a recv; unpacking a tuple into a call costs as much as two calls
                 one, two, three = arguments
                 value = handler(task, one, two, three)
-            elif len(arguments) == 4:
+            elif count == 4:
                 one, two, three, four = arguments
                 value = handler(task, one, two, three, four)
             else:
                 value = handler(task, *arguments)
         except (OSError, SimulationError) as error:
-            if self._failed(task, error):
+            if self._failed(task, call, error):
                 raise
             return LATER
         except (Exited, InternalError, DeviceError) as stop:
+            task.call = call
             self._stop = stop
             return LATER
         except Exception as bug:  # noqa: BLE001 - raised by `_under_way`
+            task.call = call
             self._stop = self._internal(task, bug)
             return LATER
-        if isinstance(value, BlockedCall):
-            task.blocked = value
-            self._sleep(task, value)
-            self.current = None
-            return LATER
-        task.flow = trace.flow
-        if type(value) is CoroutineType:
-            task.frame = value
+        if type(value) in UNDER_WAY:
+            task.call = call
+            if type(value) is CoroutineType:
+                task.frame = value
+                task.flow = trace.flow
+            else:
+                task.blocked = value
+                self._sleep(task, value)
             self.current = None
             return LATER
         if trace.emit is not None:
-            self._trace_exit(task, value, None)
+            self._trace_exit(task, call, value, None)
         time = engine.now + engine.charged
-        if (
-            time >= engine.horizon
-            or ((line := engine.line) and line[0][0] <= time)
-            or ((queue := engine.queue) and queue[0][0] <= time)
-            or task.signals.pending
-        ):
+        if (time >= engine.soonest and not engine.is_next(time)) or task.signals.pending:
+            task.call = call
             self._completes(task, self._advance, value, None)
             self.current = None
             return LATER
         engine.now = time  # as `pass_charged()` does
         engine.charged = 0
-        trace.flow = 0
-        task.call = None
         convert = call.convert
         return value if convert is None else convert(value)
 
-    def _failed(self, task: Task, error: BaseException) -> bool:
+    def _failed(self, task: Task, call: Call[Any], error: BaseException) -> bool:
         """A handler has raised: whether its program has the error at once, and goes on."""
-        task.flow = self._trace.flow
         if self._trace.emit is not None:
-            self._trace_exit(task, None, error)
+            self._trace_exit(task, call, None, error)
         if task.signals.pending or not self._engine.pass_charged():
+            task.call = call
             self._completes(task, self._advance, None, error)
             self.current = None
             return False
-        task.call = None
         return True
 
     def _under_way(self, task: Task, request: object) -> None:
@@ -386,13 +394,12 @@ class Runner:
             task.frame = result
             self._drive(task, None, None)
             return
-        task.flow = trace.flow
         if trace.emit is not None:
-            self._trace_exit(task, result, error)
+            self._trace_exit(task, task.call, result, error)
         engine = self._engine
         time = engine.now + engine.charged
         if (
-            time >= engine.horizon
+            time >= engine.horizon  # `is_next()`, in place
             or ((line := engine.line) and line[0][0] <= time)
             or ((queue := engine.queue) and queue[0][0] <= time)
         ):
@@ -401,7 +408,6 @@ class Runner:
         else:
             engine.now = time  # as `pass_charged()` does
             engine.charged = 0
-            trace.flow = 0
             self._advance(task, result, error)
 
     def abandon(self, task: Task) -> None:
@@ -424,22 +430,25 @@ class Runner:
             task.woken(task, False, os_error(EINTR))
 
     def _complete(self, task: Task, value: Any, error: BaseException | None) -> None:
-        task.flow = self._trace.flow
         if self._trace.emit is not None:
-            self._trace_exit(task, value, error)
+            self._trace_exit(task, task.call, value, error)
         self._completes(task, self._advance, value, error)
 
     def _trace_enter(self, task: Task, call: Call[Any]) -> None:
         task.entered = self._engine.time()
+        self._trace.flow = task.flow
         if (emit := self._trace.emit) is not None:
             emit("sys_enter", APPLICATION, task.track, pid=task.pid, comm=task.comm, call=call.name,
                  arguments=call.arguments)  # fmt: skip
 
-    def _trace_exit(self, task: Task, value: Any, error: BaseException | None) -> None:
-        if (emit := self._trace.emit) is not None and task.call is not None:
+    def _trace_exit(
+        self, task: Task, call: Call[Any] | None, value: Any, error: BaseException | None
+    ) -> None:
+        if (emit := self._trace.emit) is not None and call is not None:
             fields: dict[str, Any] = {"result": value} if error is None else {"error": _error_value(error)}
-            emit("sys_exit", APPLICATION, task.track, pid=task.pid, comm=task.comm, call=task.call.name,
+            emit("sys_exit", APPLICATION, task.track, pid=task.pid, comm=task.comm, call=call.name,
                  entered=task.entered, **fields)  # fmt: skip
+        task.flow, self._trace.flow = self._trace.flow, 0
 
     # -- back ---------------------------------------------------------------
 

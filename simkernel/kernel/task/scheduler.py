@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
 from simkernel.engine import KERNEL, MILLISECOND, Engine, Timer
-from simkernel.engine.engine import NORMAL
+from simkernel.engine.engine import LONG_AGO, NORMAL
 from simkernel.kernel.costs import CostModel
 
 if TYPE_CHECKING:
@@ -104,6 +104,7 @@ class UnlimitedCpus:
         start = (busy_until if busy_until > start else start) + self._switch
         if engine.line_end <= start:  # Engine.resume_at(), in place
             engine.line_end = start
+            engine.soonest = LONG_AGO
             self._line.append((start, NORMAL, next(self._numbers), self.resume, task, woken, error))
         else:
             engine.resume_at(start, self.resume, task, woken, error)

@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Awaitable, Callable, Generator
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from types import CoroutineType
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 from simkernel.engine import Timer
 
@@ -218,6 +219,10 @@ class Sleep(Sleeping):
         return (yield self)
 
 
+UNDER_WAY: Final[set[type]] = {CoroutineType}
+"""What a system call's handler gives instead of a result: the rest of its work, or a `BlockedCall`."""
+
+
 class BlockedCall(Sleeping):
     """A system call that waits until its operation can go on, and does nothing else meanwhile.
 
@@ -229,6 +234,9 @@ class BlockedCall(Sleeping):
     __slots__ = ("file",)
 
     file: OpenFile
+
+    def __init_subclass__(cls) -> None:
+        UNDER_WAY.add(cls)
 
     def retry(self, task: Task) -> Any:
         """The operation once more: its result, None if there is still nothing, or WouldBlock."""

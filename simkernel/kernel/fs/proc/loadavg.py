@@ -66,7 +66,8 @@ def text(kernel: Kernel) -> str:
     running = active = 0
     current = kernel.current()
     for task in kernel.processes:
-        runs = task.alive and task.sleep is None and (task.call is not None or _is_working(task))
+        works = task is current or task.call is not None or _is_working(task)
+        runs = task.alive and task.sleep is None and works
         running += runs
         active += runs and task is not current
         active += task.state is State.UNINTERRUPTIBLE and not task.kthread  # idle threads do not count
