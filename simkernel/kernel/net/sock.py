@@ -208,19 +208,21 @@ class Sock(FileObject):
         return f"socket:[{self.cookie()}]"
 
     def changed(self) -> None:
-        """It has a filter, or has none any more; a protocol may look at itself again."""
+        """It has a filter, an error or an option, or has one no longer; a protocol may look at itself again."""
 
     # -- the error ----------------------------------------------------------
 
     def report_error(self, number: int) -> None:
         """Let the next call fail with `number`, and whoever sleeps know (`sk_error_report()`)."""
         self.error = number
+        self.changed()
         if self._readers:
             self._readers.wake_up()
 
     def take_error(self) -> int:
         """The error there is, if any; it is gone then (`sock_error()`)."""
         number, self.error = self.error, 0
+        self.changed()
         return number
 
     # -- the queue ----------------------------------------------------------
@@ -241,3 +243,4 @@ class Sock(FileObject):
         if self.options is None:
             self.options = {}
         self.options[number] = value
+        self.changed()

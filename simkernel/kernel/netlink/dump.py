@@ -126,6 +126,7 @@ class DumpCallback:
         self._send(writer, truesize)
         if finished:
             sock.dump = None
+            sock.changed()
             self.close()
         return 0
 
@@ -224,6 +225,7 @@ async def _begin_later(callback: DumpCallback, pending: Awaitable[object]) -> ob
 
 def _first(callback: DumpCallback) -> object:
     callback.sock.dump = callback
+    callback.sock.changed()
     error = callback.step()
     if error:
         raise os_error(error)

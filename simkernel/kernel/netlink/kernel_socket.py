@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, ClassVar
 
 from simkernel.kernel.net.skb import KERNEL_ADDRESS, KERNEL_CREDS, Creds, Inbound, Skb, make_skb
-from simkernel.kernel.net.truesize import GOOD_TRUESIZES, GOODSIZE, SLAB_TRUESIZE, truesize, user_truesize
+from simkernel.kernel.net.truesize import SLAB_TRUESIZE, truesize, user_truesize
 from simkernel.kernel.netlink import broadcast, deliver
 from simkernel.kernel.netlink.address import group_mask
 from simkernel.kernel.netlink.table import LEAST_GROUPS, Bind, Owner, PortTable, Release, Unbind
@@ -57,8 +57,10 @@ class KernelSocket:
 
     def skb(self, data: bytes, allotted: int = 0, creds: Creds = KERNEL_CREDS) -> Skb:
         """A buffer from the kernel, made for `allotted` bytes or as many as there are."""
+        return self._skb(data, truesize(allotted, len(data)), creds)
+
+    def _skb(self, data: bytes, size: int, creds: Creds = KERNEL_CREDS) -> Skb:
         netlink, length = self.netlink, len(data)
-        size = truesize(allotted, length)
         price = netlink.prices.kernel_skb.get(length) or netlink.prices.reckon("kernel_skb", length)
         netlink.engine.charged += price + (netlink.costs.page_alloc if size > SLAB_TRUESIZE else 0)
         return make_skb(data, size, KERNEL_ADDRESS, 0, creds, netlink.trace.flow)
@@ -69,26 +71,26 @@ class KernelSocket:
         ECONNREFUSED if nobody has that port id, or who has it is connected to another program; EAGAIN
         if there is no room, which is an overrun of the receiver.
         """
-        netlink, length = self.netlink, len(data)
-        size = GOOD_TRUESIZES[length] if length <= allotted == GOODSIZE else truesize(allotted, length)
-        trace, target = netlink.trace, self.ports.get(portid)
-        if trace.emit is not None:
-            deliver.unicast(self, self.skb(data, allotted), portid)
-            return
+        self.send_in(data, portid, truesize(allotted, len(data)))
+
+    def send_in(self, data: bytes, portid: int, size: int) -> None:
+        """The same, in a buffer that takes `size` bytes of memory."""
+        netlink, target = self.netlink, self.ports.get(portid)
         if (
-            target is None
+            netlink.trace.emit is not None
+            or target is None
             or target.destination
             or target.plain is None
             or size > SLAB_TRUESIZE
             or ((filled := target.rmem + size) > target.rcvbuf and target.rmem)
         ):
-            deliver.unicast(self, self.skb(data, allotted), portid)
+            deliver.unicast(self, self._skb(data, size), portid)
             return
-        prices = netlink.prices
+        engine, prices, length = netlink.engine, netlink.prices, len(data)
         try:
-            netlink.engine.charged += prices.kernel_unicast[length]
+            engine.charged += prices.kernel_unicast[length]
         except KeyError:
-            netlink.engine.charged += prices.reckon("kernel_unicast", length)
+            engine.charged += prices.reckon("kernel_unicast", length)
         skb = Skb()  # make_skb(), in place
         skb.data = data
         skb.truesize = size

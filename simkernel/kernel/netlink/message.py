@@ -39,7 +39,8 @@ R = TypeVar("R", bound="Request")
 Handler = Callable[[R], object]
 """Handles a message: None is success, OSError an error; NO_ACK; or an awaitable of one of these."""
 
-_header = NlMsgHdr.LAYOUT.unpack_from
+_header = Struct(NlMsgHdr.LAYOUT.format.removesuffix("I")).unpack_from
+"""A message's header but for its port id, which is the sender's whatever it says."""
 _ANSWER: Final = Struct(NlMsgHdr.LAYOUT.format + "i")
 """An answer's header and its errno; what it is about follows."""
 
@@ -137,7 +138,7 @@ class Receiver(Generic[R]):
         data, kind, handle = inbound.data, self._kind, self._handler
         end = len(data)
         while (left := end - start) >= NLMSG_HDRLEN:
-            length, type, flags, seq, _ = _header(data, start)
+            length, type, flags, seq = _header(data, start)
             if length < NLMSG_HDRLEN or length > left:
                 return None
             request = kind()

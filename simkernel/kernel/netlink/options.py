@@ -62,6 +62,7 @@ def set_option(sock: NetlinkSocket, task: Task, level: int, option: int, value: 
         setter(sock, task, number)
     if option in FLAGS:
         sock.flags = sock.flags | 1 << option if number else sock.flags & ~(1 << option)
+        sock.changed()
     elif setter is None:
         raise os_error(ENOPROTOOPT)
 

@@ -93,15 +93,20 @@ class Validator:
         while end - at >= NLA_HDRLEN:
             length, type = _header(data, at)
             first, last = at + NLA_HDRLEN, at + length
-            if last < first or last > end:
+            if last > end:
                 break
-            least, most, terminated, look = rules.get(type, NEVER)
+            try:
+                least, most, terminated, look = rules[type]
+            except KeyError:
+                least, most, terminated, look = NEVER
             if (
                 length < least
                 or length > most
                 or (terminated and data[last - 1])
                 or (look is not None and not look(data, first, last))
             ):
+                if last < first:
+                    break
                 type = self._check(request, type, first, last, depth)
             if type:
                 found[type] = (first, last)

@@ -57,12 +57,13 @@ def recvmsg(sock: NetlinkSocket, task: Task, size: int, room: int = 0, flags: in
     """
     if flags and flags & MSG_OOB:
         raise os_error(EOPNOTSUPP)
-    if sock.error:
+    special = sock.special
+    if special and sock.error:
         sock.room_made()
         raise os_error(sock.take_error())
     queue = sock.queue
     if not queue:
-        if sock.congested or sock._senders is not None:
+        if special:
             sock.room_made()
         return None
     netlink = sock.netlink
@@ -90,14 +91,14 @@ def recvmsg(sock: NetlinkSocket, task: Task, size: int, room: int = 0, flags: in
     if (emit := trace.emit) is not None:
         trace.flow = skb.flow
         emit("netlink_recv", KERNEL, "netlink", protocol=sock.protocol, portid=sock.portid, length=whole)
-    if sock.dump is not None and sock.rmem <= sock.rcvbuf // 2:
-        sock.dump.go_on()
     messages: Sequence[ControlMessage] = ()
-    if sock.flags & CONTROL or sock.options:
-        control = _control(sock, skb, room)
-        messages = control.messages
-        message_flags |= control.flags
-    if sock.congested or sock._senders is not None:
+    if special:
+        if sock.dump is not None and sock.rmem <= sock.rcvbuf // 2:
+            sock.dump.go_on()
+        if sock.flags & CONTROL or sock.options:
+            control = _control(sock, skb, room)
+            messages = control.messages
+            message_flags |= control.flags
         sock.room_made()
     if flags and flags & MSG_TRUNC:
         length = whole

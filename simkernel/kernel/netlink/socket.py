@@ -33,6 +33,7 @@ class NetlinkSocket(Sock):
     `groups` is a mask of its groups and `group_count` how many it has room for; `stamp` orders it among
     the subscribers of its protocol.  `flags` are the options of level SOL_NETLINK.  `plain` is its
     namespace if nothing keeps multicasts out that are sent there, except that there may be no room.
+    `special` says that a receive has more to see to than the queue.
     """
 
     __slots__ = (
@@ -53,6 +54,7 @@ class NetlinkSocket(Sock):
         "plain",
         "portid",
         "ports",
+        "special",
         "stamp",
     )
 
@@ -84,6 +86,7 @@ class NetlinkSocket(Sock):
         self.flags = 0
         self.congested = False
         self.plain: Net | None = None
+        self.special = False
         self.largest_receive = 0
         self.dump: DumpCallback | None = None
         self._senders: WaitQueue | None = None
@@ -101,6 +104,7 @@ class NetlinkSocket(Sock):
         """Who waits for room in its queue."""
         if self._senders is None:
             self._senders = WaitQueue(f"room at {self.title}")
+            self.changed()
         return self._senders
 
     # -- the calls ------------------------------------------------------------
@@ -145,8 +149,11 @@ class NetlinkSocket(Sock):
     # -- waiting for room -------------------------------------------------------
 
     def changed(self) -> None:
-        """It has a port id, a filter or congestion, or has one of them no longer."""
+        """It has a port id, a filter, an error, congestion, a dump or an option, or has one no longer."""
         self.plain = self.net if self.bound and self.filter is None and not self.congested else None
+        waited_for = self.congested or self._senders is not None
+        controls = self.flags & receive.CONTROL or self.options
+        self.special = bool(self.error or waited_for or controls or self.dump is not None)
 
     def room_made(self) -> None:
         """Something was read: an empty queue ends congestion, senders may try (`netlink_rcv_wake()`)."""

@@ -287,7 +287,6 @@ class SocketCalls:
         if (flags and flags & MSG_DONTWAIT) or file.flags & O_NONBLOCK:
             raise os_error(EAGAIN)
         self._engine.charged += self._receive_wait
-        file.references += 1  # OpenFile.get()
         blocked = task.receive
         if blocked is None or blocked.file is not file:
             blocked = task.receive = BlockedReceive()
@@ -295,6 +294,9 @@ class SocketCalls:
             blocked.sock = sock
             blocked.queue = sock.receivers
             blocked.timer = None
+            blocked.held = False
+        if task.files.users > 1:
+            blocked.hold()
         blocked.deadline = None if sock.rcvtimeo is None else self._deadline(sock.rcvtimeo)
         blocked.size = size
         blocked.control_size = control_size

@@ -134,7 +134,7 @@ class Runner:
                 if (entered := task.call) is not None:
                     if call is not entered or task.frame is not None or self._stop is not None:
                         self._under_way(task, call)
-                    break
+                    return
                 if type(call) is not Call or call.owner is not task:
                     call, error = None, self._unusual(task, call)
                     if error is None:
@@ -158,7 +158,7 @@ class Runner:
         So a call that does not sleep is a function call of its program, while nobody else has anything
         to do before it ends.  What is LATER is yielded, and `_advance` sees to it.
         """
-        task = self.current
+        task: Task = self.current  # type: ignore[assignment]  # None owns no call
         if call.owner is not task:
             return LATER
         call.owner = None
@@ -385,11 +385,8 @@ class Runner:
             except Exception as bug:
                 raise self._internal(task, bug) from bug
         task.blocked = None
-        file = blocked.file
-        if (holders := file.references) > 1:  # OpenFile.put(), in place
-            file.references = holders - 1
-        else:
-            file.put()
+        if blocked.held:
+            blocked.let_go()
         if type(result) is CoroutineType:
             task.frame = result
             self._drive(task, None, None)
@@ -417,7 +414,7 @@ class Runner:
             task.sleep = None
         blocked, task.blocked = task.blocked, None
         if blocked is not None:
-            blocked.file.put()
+            blocked.let_go()
         frame, task.frame = task.frame, None
         if frame is not None:
             frame.close()

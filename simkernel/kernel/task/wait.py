@@ -227,16 +227,29 @@ class BlockedCall(Sleeping):
     """A system call that waits until its operation can go on, and does nothing else meanwhile.
 
     The runner does for it what a coroutine would do with `sleep_on`: after each wake-up it tries
-    again.  `file` is held meanwhile, so that whoever closes the descriptor does not take it away.
+    again.  `file` is `held` meanwhile, so that whoever closes the descriptor does not take it away; a task
+    that has its descriptors for itself cannot (`fdget()`).
     When the deadline passes the call fails with EAGAIN.  It stands in one queue.
     """
 
-    __slots__ = ("file",)
+    __slots__ = ("file", "held")
 
     file: OpenFile
+    held: bool
 
     def __init_subclass__(cls) -> None:
         UNDER_WAY.add(cls)
+
+    def hold(self) -> None:
+        """Keep the file, whatever becomes of its descriptor."""
+        self.file.get()
+        self.held = True
+
+    def let_go(self) -> None:
+        """The end of that."""
+        if self.held:
+            self.held = False
+            self.file.put()
 
     def retry(self, task: Task) -> Any:
         """The operation once more: its result, None if there is still nothing, or WouldBlock."""
@@ -264,7 +277,8 @@ class Blocked(BlockedCall):
         self.timer = None
         self.sleeper = None
         self.queue = queue
-        self.file = file.get()
+        self.file = file
+        self.hold()
         self.exclusive = exclusive
         self._retry = retry
 

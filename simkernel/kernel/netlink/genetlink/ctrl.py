@@ -14,6 +14,7 @@ from simkernel.kernel.netlink.genetlink.family import Command, Dumper, Family, G
 from simkernel.kernel.netlink.writer import MessageWriter
 from simkernel.uapi import genetlink as genl
 from simkernel.uapi.errno import EINVAL, EMSGSIZE, ENOENT, os_error
+from simkernel.uapi.genetlink import CTRL_ATTR_FAMILY_NAME, CTRL_CMD_NEWFAMILY
 from simkernel.uapi.netlink import NETLINK_GENERIC, NLM_F_MULTI, NLMSG_HDRLEN
 from simkernel.uapi.socket import AF_NETLINK
 from simkernel.uapi.structure import U16
@@ -41,6 +42,7 @@ class Controller:
     def __init__(self, genetlink: GenericNetlink) -> None:
         self._genetlink = genetlink
         self._registry = genetlink.registry
+        self._by_name = self._registry.by_name
         self._netlink = genetlink.netlink
         self.family = declare(
             spec(),
@@ -60,11 +62,13 @@ class Controller:
         EINVAL without either, ENOENT.
         """
         found = info.found
-        if (place := found.get(genl.CTRL_ATTR_FAMILY_NAME)) is not None:
+        if (place := found.get(CTRL_ATTR_FAMILY_NAME)) is not None:
             first, last = place
-            family = self._registry.by_name.get(info.data[first:last].partition(b"\0")[0])
-            if family is None and not loaded:
-                return self._load(info)
+            family = self._by_name.get(info.data[first : last - 1])  # the last byte is the NUL, most often
+            if family is None:
+                family = self._by_name.get(_name(info))
+                if family is None and not loaded:
+                    return self._load(info)
         elif genl.CTRL_ATTR_FAMILY_ID in found:
             family = self._registry.by_id.get(_id(info))
         else:
@@ -74,7 +78,7 @@ class Controller:
         description = family.description
         if len(description) > LONGEST:
             raise os_error(EMSGSIZE)
-        info.reply(genl.CTRL_CMD_NEWFAMILY, description)
+        info.reply(CTRL_CMD_NEWFAMILY, description)
         return None
 
     def _load(self, info: Info) -> Awaitable[None] | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from struct import Struct
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
-from simkernel.kernel.net.truesize import GOODSIZE
+from simkernel.kernel.net.truesize import GOOD_TRUESIZES, GOODSIZE, truesize
 from simkernel.kernel.netlink.message import Request
 from simkernel.uapi.errno import os_error
 from simkernel.uapi.genetlink import GENL_HDRLEN, GenlMsgHdr
@@ -82,4 +82,8 @@ class Info(Request):
         netlink.engine.charged += netlink.prices.genl_reply
         portid, length = self.inbound.sender.portid, SHORTEST + len(attributes)
         headers = _pack(length, family.id, flags, self.seq, portid, command, family.version, 0)
-        sock.send(headers + attributes, portid, GOODSIZE)
+        try:
+            size = GOOD_TRUESIZES[length]
+        except IndexError:
+            size = truesize(GOODSIZE, length)
+        sock.send_in(headers + attributes, portid, size)
