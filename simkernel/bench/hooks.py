@@ -45,7 +45,7 @@ Locals: TypeAlias = dict[str, Any]
 
 SITES: Final[dict[str, tuple[Any, ...]]] = {
     "trace": (Bus.readl, Bus.writel),
-    "pcap": (KernelSocket.send, send.sendmsg),
+    "pcap": (KernelSocket.send_in, send.sendmsg),
     "strace": (Runner.enter,),
 }
 """For each exporter, functions with hooks that it listens to: those that are passed most often."""

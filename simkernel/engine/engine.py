@@ -243,12 +243,11 @@ class Engine(simpy.Environment):
         """
         queue, line, trace = self.queue, self.line, self.trace
         for _ in turns:
-            first = line[0] if line else None
-            if first is not None and not (queue and queue[0] < first):
-                time, _, _, function, one, two, three = first
+            if line and not (queue and queue[0] < line[0]):
+                entry = time, _, _, function, one, two, three = line.popleft()
                 if time >= end:
+                    line.appendleft(entry)
                     return
-                line.popleft()
                 self.now = time
                 self.charged = 0
                 trace.flow = 0

@@ -105,11 +105,11 @@ def costs() -> str:
     rows = []
     declared = ast.parse(inspect.getsource(CostModel)).body[0]
     assert isinstance(declared, ast.ClassDef)
+    prices = attrs.asdict(CostModel())
     for field, text in zip(declared.body, declared.body[1:], strict=False):
-        if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name):
+        if isinstance(field, ast.AnnAssign) and (name := ast.unparse(field.target)) in prices:
             assert isinstance(text, ast.Expr)
-            price = getattr(CostModel(), field.target.id)
-            rows.append((f"`{field.target.id}`", f"{price:_}", ast.literal_eval(text.value).rstrip(".")))
+            rows.append((f"`{name}`", f"{prices[name]:_}", ast.literal_eval(text.value).rstrip(".")))
     return _table(("price", "ns", "of what"), rows)
 
 

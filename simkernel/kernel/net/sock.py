@@ -208,7 +208,7 @@ class Sock(FileObject):
         return f"socket:[{self.cookie()}]"
 
     def changed(self) -> None:
-        """It has a filter, an error or an option, or has one no longer; a protocol may look at itself again."""
+        """It has a filter, an error or an option, or has one no longer: a protocol may look at itself."""
 
     # -- the error ----------------------------------------------------------
 

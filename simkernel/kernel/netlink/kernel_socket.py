@@ -76,9 +76,11 @@ class KernelSocket:
     def send_in(self, data: bytes, portid: int, size: int) -> None:
         """The same, in a buffer that takes `size` bytes of memory."""
         netlink, target = self.netlink, self.ports.get(portid)
+        if netlink.trace.emit is not None:
+            deliver.unicast(self, self._skb(data, size), portid)
+            return
         if (
-            netlink.trace.emit is not None
-            or target is None
+            target is None
             or target.destination
             or target.plain is None
             or size > SLAB_TRUESIZE
