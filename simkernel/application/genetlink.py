@@ -16,6 +16,7 @@ from collections.abc import AsyncIterator, Collection
 from typing import TYPE_CHECKING, Any
 
 from simkernel.application.family import Family, resolve
+from simkernel.application.received import ADDRESS, DATA
 from simkernel.application.steps import lazily
 from simkernel.engine import Call, Owner, SimulationError
 from simkernel.uapi.errno import EINTR, os_error, strerror
@@ -135,7 +136,7 @@ class GenetlinkClient:
         reply: Message | None = None
         while True:
             received: Any = await _call(owner, "recvfrom", (fd, BUFFER, 0))
-            data = received.data
+            data = received[DATA]
             for header, start, end in _from_kernel(received):
                 if header[SEQ] != sequence:
                     continue
@@ -157,7 +158,7 @@ class GenetlinkClient:
         interrupted = False
         while True:
             received: Any = await _call(owner, "recvfrom", (fd, BUFFER, 0))
-            data = received.data
+            data = received[DATA]
             for header, start, end in _from_kernel(received):
                 if header[SEQ] != sequence:
                     continue
@@ -243,7 +244,8 @@ def _call(owner: Owner, name: str, arguments: tuple[Any, ...]) -> Call[Any]:
 
 def _from_kernel(received: Any) -> list[tuple[Header, int, int]]:
     """Where the messages of a datagram lie; none if it is not the kernel's."""
-    return locate_messages(received.data)[0] if received.address[0] == KERNEL else []
+    portid, _ = received[ADDRESS]
+    return locate_messages(received[DATA])[0] if portid == KERNEL else []
 
 
 async def _socket(app: App) -> Socket:

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final, SupportsIndex, TypeVar
 
-from simkernel.application import arguments
+from simkernel.application import arguments, received
 from simkernel.application.arguments import INT_MAX, Address, Buffer, ControlMessage, c_int
+from simkernel.application.received import plain_data
 from simkernel.application.steps import Steps, lazily
 from simkernel.engine import MILLISECOND, Call
 from simkernel.uapi.poll import POLLIN, POLLOUT
@@ -169,19 +169,19 @@ class Socket:
             call.owner = app.owner
             call.name = "recvfrom"
             call.arguments = (self._fd, bufsize, 0)
-            call.convert = _plain_data
+            call.convert = plain_data
             last, app._last = app._last, call
             if app._debug or last.owner is not None:
                 app._remember(last, call)
             return call
-        return self._io(POLLIN, "recvfrom", (self._fd, bufsize, c_int(flags)), _data)
+        return self._io(POLLIN, "recvfrom", (self._fd, bufsize, c_int(flags)), received.data)
 
     def recvfrom(
         self, bufsize: SupportsIndex, flags: SupportsIndex = 0, /
     ) -> Awaitable[tuple[bytes, Address]]:
         """One message, and who sent it."""
         size = arguments.size(bufsize, "negative buffersize in recvfrom")
-        return self._io(POLLIN, "recvfrom", (self._fd, size, c_int(flags)), _data_and_address)
+        return self._io(POLLIN, "recvfrom", (self._fd, size, c_int(flags)), received.data_and_address)
 
     def recvmsg(
         self, bufsize: SupportsIndex, ancbufsize: SupportsIndex = 0, flags: SupportsIndex = 0, /
@@ -189,7 +189,7 @@ class Socket:
         """One message, its control messages, MSG_ flags, and who sent it."""
         size = arguments.size(bufsize, "negative buffer size in recvmsg()")
         room = arguments.control_size(ancbufsize)
-        return self._io(POLLIN, "recvmsg", (self._fd, size, room, c_int(flags)), _whole)
+        return self._io(POLLIN, "recvmsg", (self._fd, size, room, c_int(flags)), received.whole)
 
     def recv_into(self, buffer: Any, nbytes: SupportsIndex = 0, flags: SupportsIndex = 0) -> Awaitable[int]:
         """One message into a buffer; the number of bytes."""
@@ -200,7 +200,7 @@ class Socket:
         flags = c_int(flags)
         if not size:
             return _already(0)
-        return self._io(POLLIN, "recvfrom", (self._fd, size, flags), lambda received: _fill(received, view))
+        return self._io(POLLIN, "recvfrom", (self._fd, size, flags), lambda got: received.fill(got, view))
 
     def recvfrom_into(
         self, buffer: Any, nbytes: SupportsIndex = 0, flags: SupportsIndex = 0
@@ -214,7 +214,7 @@ class Socket:
             POLLIN,
             "recvfrom",
             (self._fd, size, c_int(flags)),
-            lambda received: (_fill(received, view), received.address),
+            lambda got: (received.fill(got, view), got[received.ADDRESS]),
         )
 
     def recvmsg_into(
@@ -227,7 +227,7 @@ class Socket:
             POLLIN,
             "recvmsg",
             (self._fd, sum(map(len, views)), room, c_int(flags)),
-            lambda it: (_fill(it, *views), list(it.control), it.flags, it.address),
+            lambda got: (received.fill(got, *views), *received.whole(got)[1:]),
         )
 
     # -- options ------------------------------------------------------------
@@ -335,31 +335,3 @@ async def _errno_of(call: Call[None]) -> int:
 
 def _nothing(_: Any) -> None:
     pass
-
-
-def _fill(received: Any, *views: memoryview) -> int:
-    """Write what was received into buffers, one after the other; the call's result."""
-    start = 0
-    for view in views:
-        piece = received.data[start : start + len(view)]
-        view[: len(piece)] = piece
-        start += len(piece)
-    return int(received.length)
-
-
-_plain_data: Final[Callable[[Any], bytes]] = attrgetter("data")
-"""What was received, where the call cannot say more than it gives."""
-
-
-def _data(received: Any) -> bytes:
-    """What was received, as long as the call said: under MSG_TRUNC longer than what there is of it."""
-    data: bytes = received.data
-    return data if len(data) == received.length else data.ljust(received.length, b"\0")
-
-
-def _data_and_address(received: Any) -> tuple[bytes, Address]:
-    return _data(received), received.address
-
-
-def _whole(received: Any) -> tuple[bytes, list[ControlMessage], int, Address]:
-    return bytes(received.data), list(received.control), received.flags, received.address

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Awaitable, Iterable
 from typing import TYPE_CHECKING, Any, SupportsIndex
 
-from simkernel.application import arguments
+from simkernel.application import arguments, received
 from simkernel.application.arguments import Buffer, ControlMessage, c_int
-from simkernel.application.socket import Socket, _data, _errno_of, _fill
+from simkernel.application.socket import Socket, _errno_of
 from simkernel.application.steps import lazily
 from simkernel.engine import Call
 from simkernel.uapi.poll import POLLIN, POLLOUT
@@ -100,7 +100,7 @@ class UnixSocket(Socket):
         """Data, and who sent it; None if that one has no name."""
         size = arguments.size(bufsize, "negative buffersize in recvfrom")
         return self._io(
-            POLLIN, "recvfrom", (self._fd, size, c_int(flags)), lambda got: (_data(got), _sender(got))
+            POLLIN, "recvfrom", (self._fd, size, c_int(flags)), lambda got: (received.data(got), _sender(got))
         )
 
     def recvmsg(  # type: ignore[override]
@@ -113,7 +113,7 @@ class UnixSocket(Socket):
             POLLIN,
             "recvmsg",
             (self._fd, size, room, c_int(flags)),
-            lambda got: (bytes(got.data), list(got.control), got.flags, _sender(got)),
+            lambda got: (*received.whole(got)[:-1], _sender(got)),
         )
 
     def recvfrom_into(  # type: ignore[override]
@@ -128,7 +128,7 @@ class UnixSocket(Socket):
             POLLIN,
             "recvfrom",
             (self._fd, size, c_int(flags)),
-            lambda got: (_fill(got, view), _sender(got)),
+            lambda got: (received.fill(got, view), _sender(got)),
         )
 
     def recvmsg_into(  # type: ignore[override]
@@ -141,7 +141,7 @@ class UnixSocket(Socket):
             POLLIN,
             "recvmsg",
             (self._fd, sum(map(len, views)), room, c_int(flags)),
-            lambda got: (_fill(got, *views), list(got.control), got.flags, _sender(got)),
+            lambda got: (received.fill(got, *views), *received.whole(got)[1:-1], _sender(got)),
         )
 
 
@@ -158,8 +158,9 @@ def unix_address(value: object) -> bytes:
     return encode_sockaddr_un(path)
 
 
-def _sender(received: Any) -> UnixAddress | None:
-    return decode_sockaddr_un(received.address) if received.address else None
+def _sender(got: Any) -> UnixAddress | None:
+    address = got[received.ADDRESS]
+    return decode_sockaddr_un(address) if address else None
 
 
 def socketpair(app: App, family: int, type: int, proto: int) -> Call[tuple[UnixSocket, UnixSocket]]:

@@ -47,13 +47,15 @@ class Call(Generic[T]):
 
     def __await__(self) -> Generator[Call[T], Any, T]:
         owner = self.owner
-        result: Any = LATER
-        if owner is not None:
-            enter = owner.enter  # a step less than owner.enter(self), as it is no method
-            result = enter(self)
+        result: T
+        if owner is None:
+            result = yield self  # it was awaited before, as whoever drives the program will say
+            return result
+        enter = owner.enter  # a step less than owner.enter(self), as it is no method
+        result = enter(self)
         if result is LATER:
             result = yield self
-        return result  # type: ignore[no-any-return]
+        return result
 
     def __repr__(self) -> str:
         return f"<call {self.name}>"

@@ -136,7 +136,8 @@ class FileCaller(Caller):
         elif name == "mmap":
             self.mapped.append(int(result))
         elif name == "recvmsg":
-            for level, kind, data in result.control:
+            _, _, control, _, _ = result
+            for level, kind, data in control:
                 if (level, kind) == (so.SOL_SOCKET, so.SCM_RIGHTS):
                     fds = [int.from_bytes(data[at : at + 4], "little") for at in range(0, len(data), 4)]
                     self.protocols |= dict.fromkeys(fds, OTHER)

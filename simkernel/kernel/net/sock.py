@@ -168,7 +168,7 @@ class Sock(FileObject):
         if not size:
             return b""
         received = self.recvmsg(task, size, 0, 0)
-        return None if received is None else received.data
+        return None if received is None else received[0]
 
     def write(self, task: Task, file: OpenFile, data: bytes, position: int) -> int | Awaitable[int]:
         """What send(2) without flags does (`sock_write_iter()`)."""

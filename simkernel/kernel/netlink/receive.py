@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from simkernel.engine import KERNEL
 from simkernel.kernel.net import scm
@@ -23,6 +23,7 @@ from simkernel.uapi.socket import (
 from simkernel.uapi.structure import S32
 
 if TYPE_CHECKING:
+    from simkernel.kernel.file.socket import Received
     from simkernel.kernel.net.skb import Skb
     from simkernel.kernel.netlink.socket import NetlinkSocket
     from simkernel.kernel.task.task import Task
@@ -31,27 +32,11 @@ CONTROL = PKTINFO | LISTEN_ALL_NSID
 """Options that bring control messages."""
 
 
-class Received(NamedTuple):
-    """What recvmsg(2) gives.
-
-    `length` is the call's result: with MSG_TRUNC the whole datagram's length, otherwise that of
-    `data`.  `address` is the sender's port id and the group as a mask.
-    """
-
-    data: bytes
-    length: int
-    control: Sequence[ControlMessage]
-    flags: int
-    address: tuple[int, int]
-
-
-_new = tuple.__new__  # what Received() does, in half the time
-
-
 def recvmsg(sock: NetlinkSocket, task: Task, size: int, room: int = 0, flags: int = 0) -> Received | None:
     """Take (with MSG_PEEK: look at) the oldest datagram; what exceeds `size` bytes is lost.
 
-    There are `room` bytes for control messages.  None if nothing is there: `sock.readers` is what to
+    There are `room` bytes for control messages.  The address is the sender's port id and the group as a
+    mask.  None if nothing is there: `sock.readers` is what to
     wait on.  Raises the socket's error first if it has one.  Reading goes on with a dump that is
     under way.
     """
@@ -102,7 +87,7 @@ def recvmsg(sock: NetlinkSocket, task: Task, size: int, room: int = 0, flags: in
         sock.room_made()
     if flags and flags & MSG_TRUNC:
         length = whole
-    return _new(Received, (data, length, messages, message_flags, skb.address))
+    return data, length, messages, message_flags, skb.address
 
 
 def _control(sock: NetlinkSocket, skb: Skb, room: int) -> ControlBuffer:

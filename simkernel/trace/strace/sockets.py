@@ -89,15 +89,16 @@ def _recvfrom(view: View, result: Any, fd: int, size: int, flags_: int = 0) -> T
     tail = [str(size), flags(flags_, _MESSAGE_FLAGS)]
     if result is None:
         return ["NULL", *tail, "NULL", "NULL"]
-    received = view.datagram(fd, result.data, received=True)
-    return [received, *tail, *filled(result.address)]
+    data, *_, address = result
+    return [view.datagram(fd, data, received=True), *tail, *filled(address)]
 
 
-def _recvmsg(view: View, result: Any, fd: int, size: int, _: int = 0, flags_: int = 0) -> Texts:
+def _recvmsg(view: View, result: Any, fd: int, size: int, room: int = 0, flags_: int = 0) -> Texts:
     if result is None:
         return ["NULL", flags(flags_, _MESSAGE_FLAGS)]
-    data = view.datagram(fd, result.data, received=True)
-    header = _message_header(given(result.address), data, size, result.control, result.flags)
+    data, _, control, message_flags, address = result
+    text = view.datagram(fd, data, received=True)
+    header = _message_header(given(address), text, size, control, message_flags)
     return [header, flags(flags_, _MESSAGE_FLAGS)]
 
 
@@ -111,7 +112,8 @@ def _message_header(address: Texts, data: str, size: int, control: Sequence[Any]
 
 
 def _received_length(result: Any, *_: Any) -> str:
-    return str(result.length)
+    _, length, *_ = result
+    return str(length)
 
 
 def _option(level: int, option: int) -> Texts:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 from simkernel.engine import Engine
 from simkernel.kernel.costs import CostModel
@@ -13,7 +13,6 @@ from simkernel.kernel.log import Log
 from simkernel.kernel.net.namespace import Namespaces, Net
 from simkernel.kernel.netlink.genetlink.genetlink import GenericNetlink
 from simkernel.kernel.netlink.netlink import Netlink
-from simkernel.kernel.netlink.receive import Received
 from simkernel.kernel.netlink.route.rtnetlink import RouteNetlink
 from simkernel.kernel.netlink.socket import NetlinkSocket
 from simkernel.kernel.netlink.uevent import UeventSockets
@@ -25,6 +24,16 @@ from simkernel.uapi.netlink import NlMsgHdr, iterate_messages
 from simkernel.uapi.socket import SOCK_RAW, SOL_NETLINK, SOL_SOCKET
 
 NOBODY = 65534
+
+
+class Received(NamedTuple):
+    """What a receive gives."""
+
+    data: bytes
+    length: int
+    control: Any
+    flags: int
+    address: Any
 
 
 class Sock:
@@ -51,7 +60,7 @@ class Sock:
         received = self.it.recvmsg(self.task, size, room, flags)
         if received is None:
             raise os_error(EAGAIN)
-        return received
+        return Received(*received)
 
     def drain(self) -> list[bytes]:
         """All that is queued."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
-from simkernel.kernel.net.unix.skb import NOTHING, Received, UnixSkb, datagram_pages, truesize
+from simkernel.kernel.net.unix.skb import NOTHING, UnixSkb, datagram_pages, truesize
 from simkernel.kernel.net.unix.socket import (
     RCV_SHUTDOWN,
     SHUTDOWN_MASK,
@@ -33,7 +33,7 @@ from simkernel.uapi.structure import U16
 
 if TYPE_CHECKING:
     from simkernel.kernel.file.file import OpenFile
-    from simkernel.kernel.file.socket import Control
+    from simkernel.kernel.file.socket import Control, Received
     from simkernel.kernel.net.scm import ControlMessage
     from simkernel.kernel.net.skb import Creds
     from simkernel.kernel.net.unix.unix import Unix
@@ -220,7 +220,7 @@ class DatagramSocket(UnixSocket):
         else:
             skb.free()
         address = skb.sender.name or b""
-        return Received(data, length, messages, message_flags | control.flags, address)
+        return data, length, messages, message_flags | control.flags, address
 
     # -- state ----------------------------------------------------------------------
 

@@ -13,8 +13,9 @@ from simkernel.uapi.socket import SO_PASSCRED
 
 if TYPE_CHECKING:
     from simkernel.kernel.file.file import OpenFile
+    from simkernel.kernel.file.socket import Received
     from simkernel.kernel.net.skb import Creds
-    from simkernel.kernel.net.unix.skb import Received, UnixSkb
+    from simkernel.kernel.net.unix.skb import UnixSkb
     from simkernel.kernel.net.unix.stream import StreamSocket
     from simkernel.kernel.task.task import Task
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from simkernel.kernel.net.skb import Creds
 from simkernel.kernel.net.truesize import PAGE_SIZE, SHARED_INFO, SKB_STRUCT, allot, head_size
@@ -11,7 +10,7 @@ from simkernel.uapi.mman import page_align
 
 if TYPE_CHECKING:
     from simkernel.kernel.file.file import OpenFile
-    from simkernel.kernel.net.scm import ControlMessage
+    from simkernel.kernel.file.socket import Received
     from simkernel.kernel.net.unix.socket import UnixSocket
 
 SKB_MAX_ALLOC: Final = (PAGE_SIZE << 2) - SHARED_INFO
@@ -28,17 +27,7 @@ NOBODY: Final[Creds] = (0, 65534, 65534)
 """Whose a message is that bears no credentials: no process, overflowuid, overflowgid."""
 
 
-class Received(NamedTuple):
-    """What recvmsg(2) gives; `address` is the sender's, with none if it has no name."""
-
-    data: bytes
-    length: int
-    control: Sequence[ControlMessage]
-    flags: int
-    address: bytes
-
-
-NOTHING: Final = Received(b"", 0, (), 0, b"")
+NOTHING: Final[Received] = (b"", 0, (), 0, b"")
 """The end."""
 
 

@@ -14,7 +14,7 @@ from simkernel.kernel.net.skb import Creds, own_creds
 from simkernel.kernel.net.sock import Sock
 from simkernel.kernel.net.unix import scm
 from simkernel.kernel.net.unix.price import allocation
-from simkernel.kernel.net.unix.skb import Received, UnixSkb
+from simkernel.kernel.net.unix.skb import UnixSkb
 from simkernel.kernel.task.wait import WaitQueue, WouldBlock
 from simkernel.uapi.errno import (
     ECONNRESET,
@@ -62,7 +62,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from simkernel.kernel.file.file import OpenFile
-    from simkernel.kernel.file.socket import Control
+    from simkernel.kernel.file.socket import Control, Received
     from simkernel.kernel.net.unix.unix import Unix
     from simkernel.kernel.task.task import Task
 

@@ -16,7 +16,6 @@ from simkernel.kernel.net.unix.skb import (
     NOTHING,
     SKB_MAX_HEAD,
     STREAM_FRAGS,
-    Received,
     UnixSkb,
     stream_pages,
     truesize,
@@ -50,7 +49,7 @@ from simkernel.uapi.socket import (
 
 if TYPE_CHECKING:
     from simkernel.kernel.file.file import OpenFile
-    from simkernel.kernel.file.socket import Control
+    from simkernel.kernel.file.socket import Control, Received
     from simkernel.kernel.net.skb import Creds
     from simkernel.kernel.task.task import Task
 
@@ -229,7 +228,7 @@ class StreamSocket(UnixSocket):
         control = ControlBuffer(room)
         scm.receive(self, task, control, taken.creds, taken.files, flags)
         message_flags = flags & MSG_CMSG_CLOEXEC | control.flags
-        return Received(bytes(taken.data), len(taken.data), control.messages, message_flags, taken.address)
+        return bytes(taken.data), len(taken.data), control.messages, message_flags, taken.address
 
     def read(self, task: Task, file: OpenFile, size: int, position: int) -> bytes | Awaitable[bytes] | None:
         """What recv(2) without flags gives; SO_RCVLOWAT may have it wait for more."""
@@ -240,7 +239,7 @@ class StreamSocket(UnixSocket):
 
     async def _read_rest(self, task: Task, wants: WantsMore) -> bytes:
         deadline = None if self.rcvtimeo is None else self.unix.engine.time() + self.rcvtimeo
-        return (await receive_rest(self, task, wants, deadline)).data
+        return (await receive_rest(self, task, wants, deadline))[0]
 
     def _end(self, task: Task, room: int) -> Received:
         """Nothing more will come.  Who asks whose that is hears of process 0 and root."""
@@ -248,7 +247,7 @@ class StreamSocket(UnixSocket):
             return NOTHING
         control = ControlBuffer(room)
         scm.receive(self, task, control, KERNEL_CREDS, (), 0)
-        return Received(b"", 0, control.messages, control.flags, b"")
+        return b"", 0, control.messages, control.flags, b""
 
     def queued(self) -> int:
         """All that is there.  EINVAL for one that listens."""
