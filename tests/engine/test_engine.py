@@ -118,3 +118,35 @@ def test_a_single_step_passes_no_further() -> None:
     engine.call_at(100, lambda: seen.append(engine.pass_charged()))
     engine.step()
     assert seen == [False]
+
+
+STEPS = st.lists(
+    st.tuples(st.sampled_from(("charge", "timer", "task", "simpy", "pass")), st.integers(0, 30)), max_size=20
+)
+
+
+@given(st.lists(st.tuples(st.integers(0, 300), STEPS), max_size=6), st.integers(1, 400))
+def test_whether_nothing_else_comes_first_is_found_however_it_is_asked(
+    sections: list[tuple[int, list[tuple[str, int]]]], until: int
+) -> None:
+    """Against all that is to happen."""
+    engine = Engine()
+
+    def section(steps: list[tuple[str, int]]) -> None:
+        for step, ns in steps:
+            if step == "charge":
+                engine.charge(ns)
+            elif step == "timer":
+                engine.call_later(ns, int)
+            elif step == "task":
+                engine.resume_at(engine.time() + ns, max, 1, 2, 3)
+            elif step == "simpy":
+                engine.timeout(ns)
+            else:
+                time = engine.time()
+                others = engine.next_time()
+                assert engine.pass_charged() == (time < until and (others is None or time < others))
+
+    for at, steps in sections:
+        engine.call_at(at, section, steps)
+    engine.run(until=until)

@@ -82,7 +82,6 @@ def overrun(target: NetlinkSocket) -> None:
     """A message is lost for `target`; the first of a row is an error (`netlink_overrun()`)."""
     if not target.flags & NO_ENOBUFS and not target.congested:
         target.congested = True
-        target.changed()
         target.report_error(ENOBUFS)
     target.drops += 1
     netlink = target.netlink

@@ -62,8 +62,8 @@ class Controller:
         EINVAL without either, ENOENT.
         """
         found = info.found
-        if (place := found.get(CTRL_ATTR_FAMILY_NAME)) is not None:
-            first, last = place
+        if CTRL_ATTR_FAMILY_NAME in found:
+            first, last = found[CTRL_ATTR_FAMILY_NAME]
             family = self._by_name.get(info.data[first : last - 1])  # the last byte is the NUL, most often
             if family is None:
                 family = self._by_name.get(_name(info))

@@ -66,9 +66,10 @@ class Dispatcher:
         dumps = info.flags & NLM_F_DUMP == NLM_F_DUMP
         if command >= family.strict_from:
             _check_header(info, dumps)
-        operation = family.dumpit.get(command) if dumps else family.doit.get(command)
-        if operation is None:
-            raise os_error(EOPNOTSUPP)
+        try:
+            operation = family.dumpit[command] if dumps else family.doit[command]
+        except KeyError:
+            raise os_error(EOPNOTSUPP) from None
         if operation.privileged and not info.capable(CAP_NET_ADMIN):
             raise os_error(EPERM)
         info.operation = operation

@@ -1,0 +1,81 @@
+"""What a receive sees to besides its queue is not missed: `special` says when there is such a thing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from simkernel.kernel.netlink.socket import NetlinkSocket
+from simkernel.uapi.genetlink import CTRL_CMD_GETFAMILY, GENL_ID_CTRL, GenlMsgHdr
+from simkernel.uapi.netlink import (
+    NETLINK_GENERIC,
+    NETLINK_LISTEN_ALL_NSID,
+    NETLINK_NO_ENOBUFS,
+    NETLINK_PKTINFO,
+    NLM_F_DUMP,
+    NLM_F_REQUEST,
+    message,
+)
+from simkernel.uapi.socket import MSG_PEEK, MSG_TRUNC, SO_ERROR, SO_PASSCRED, SO_RCVBUF, SOL_SOCKET
+from tests.kernel.netlink.stack import Sock, Stack
+
+GROUP = 5
+DUMP = message(GENL_ID_CTRL, GenlMsgHdr(CTRL_CMD_GETFAMILY).pack(), flags=NLM_F_REQUEST | NLM_F_DUMP)
+
+Act = Callable[[Sock, Sock], object]
+ACTS: dict[str, Act] = {
+    "read": lambda sock, other: sock.receive(room=100),
+    "read a little": lambda sock, other: sock.receive(8, 20, MSG_TRUNC),
+    "look": lambda sock, other: sock.receive(flags=MSG_PEEK),
+    "send": lambda sock, other: other.send(bytes(600), (sock.it.portid, 0)),
+    "shout": lambda sock, other: [other.send(bytes(600), (0, 1 << GROUP - 1)) for _ in range(3)],
+    "dump": lambda sock, other: sock.send(DUMP),
+    "error": lambda sock, other: sock.number(SO_ERROR),
+    "where": lambda sock, other: sock.set(NETLINK_PKTINFO),
+    "where no more": lambda sock, other: sock.set(NETLINK_PKTINFO, 0),
+    "whence": lambda sock, other: sock.set(NETLINK_LISTEN_ALL_NSID),
+    "who": lambda sock, other: sock.set(SO_PASSCRED, 1, SOL_SOCKET),
+    "never mind": lambda sock, other: sock.set(NETLINK_NO_ENOBUFS),
+    "mind": lambda sock, other: sock.set(NETLINK_NO_ENOBUFS, 0),
+}
+
+
+def history(acts: list[str]) -> list[Any]:
+    """What became of each act, and what the socket was like then."""
+    stack = Stack()
+    sock = stack.open(NETLINK_GENERIC, 7).join(GROUP)
+    other = stack.open(NETLINK_GENERIC, 8)
+    sock.set(SO_RCVBUF, 0, SOL_SOCKET)
+    seen: list[Any] = []
+    for act in acts:
+        try:
+            result = ACTS[act](sock, other)
+        except OSError as error:
+            result = error.errno
+        it = sock.it
+        seen.append(
+            (act, result, it.congested, it.error, it.rmem, it.drops, it.dump is None, stack.engine.charged)
+        )
+    return seen
+
+
+@given(st.lists(st.sampled_from(sorted(ACTS)), max_size=30))
+def test_who_always_sees_to_everything_sees_nothing_else(acts: list[str]) -> None:
+    seen = history(acts)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(NetlinkSocket, "special", property(lambda sock: True, lambda sock, value: None))
+        assert history(acts) == seen
+
+
+def test_a_socket_of_which_nobody_wants_anything_special_is_not() -> None:
+    """Otherwise the test above compared it with itself."""
+    sock = Stack().open(NETLINK_GENERIC, 7)
+    assert not sock.it.special
+    sock.set(NETLINK_PKTINFO)
+    assert sock.it.special
+    sock.set(NETLINK_PKTINFO, 0)
+    assert not sock.it.special
