@@ -10,21 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from simkernel.kernel.netlink.socket import NetlinkSocket
-from simkernel.uapi.genetlink import CTRL_CMD_GETFAMILY, GENL_ID_CTRL, GenlMsgHdr
-from simkernel.uapi.netlink import (
-    NETLINK_GENERIC,
-    NETLINK_LISTEN_ALL_NSID,
-    NETLINK_NO_ENOBUFS,
-    NETLINK_PKTINFO,
-    NLM_F_DUMP,
-    NLM_F_REQUEST,
-    message,
-)
+from simkernel.uapi.netlink import NETLINK_LISTEN_ALL_NSID, NETLINK_NO_ENOBUFS, NETLINK_PKTINFO
 from simkernel.uapi.socket import MSG_PEEK, MSG_TRUNC, SO_ERROR, SO_PASSCRED, SO_RCVBUF, SOL_SOCKET
 from tests.kernel.netlink.stack import Sock, Stack
+from tests.kernel.netlink.test_dump import ASK, PROTOCOL, Server
 
 GROUP = 5
-DUMP = message(GENL_ID_CTRL, GenlMsgHdr(CTRL_CMD_GETFAMILY).pack(), flags=NLM_F_REQUEST | NLM_F_DUMP)
 
 Act = Callable[[Sock, Sock], object]
 ACTS: dict[str, Act] = {
@@ -33,7 +24,7 @@ ACTS: dict[str, Act] = {
     "look": lambda sock, other: sock.receive(flags=MSG_PEEK),
     "send": lambda sock, other: other.send(bytes(600), (sock.it.portid, 0)),
     "shout": lambda sock, other: [other.send(bytes(600), (0, 1 << GROUP - 1)) for _ in range(3)],
-    "dump": lambda sock, other: sock.send(DUMP),
+    "dump": lambda sock, other: sock.send(ASK),
     "error": lambda sock, other: sock.number(SO_ERROR),
     "where": lambda sock, other: sock.set(NETLINK_PKTINFO),
     "where no more": lambda sock, other: sock.set(NETLINK_PKTINFO, 0),
@@ -47,8 +38,9 @@ ACTS: dict[str, Act] = {
 def history(acts: list[str]) -> list[Any]:
     """What became of each act, and what the socket was like then."""
     stack = Stack()
-    sock = stack.open(NETLINK_GENERIC, 7).join(GROUP)
-    other = stack.open(NETLINK_GENERIC, 8)
+    Server(stack, [3000] * 4)
+    sock = stack.open(PROTOCOL, 7).join(GROUP)
+    other = stack.open(PROTOCOL, 8)
     sock.set(SO_RCVBUF, 0, SOL_SOCKET)
     seen: list[Any] = []
     for act in acts:
@@ -73,9 +65,15 @@ def test_who_always_sees_to_everything_sees_nothing_else(acts: list[str]) -> Non
 
 def test_a_socket_of_which_nobody_wants_anything_special_is_not() -> None:
     """Otherwise the test above compared it with itself."""
-    sock = Stack().open(NETLINK_GENERIC, 7)
+    stack = Stack()
+    Server(stack, [3000] * 4)
+    sock = stack.open(PROTOCOL, 7)
     assert not sock.it.special
     sock.set(NETLINK_PKTINFO)
     assert sock.it.special
     sock.set(NETLINK_PKTINFO, 0)
+    assert not sock.it.special
+    sock.send(ASK)
+    assert sock.it.special
+    sock.drain()
     assert not sock.it.special
