@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import io
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -10,14 +10,6 @@ from simkernel.engine import KERNEL, Record
 from simkernel.trace import Strace
 from simkernel.uapi.utsname import Utsname
 from tests.trace.records import ANY_RECORDS, COMMAND, STORY, enter, feed, leave, record
-
-
-class Received(NamedTuple):
-    data: bytes
-    length: int
-    control: list[tuple[int, int, bytes]]
-    flags: int
-    address: tuple[int, int]
 
 
 def printed(records: list[Record], **options: Any) -> list[str]:
@@ -30,7 +22,7 @@ def call(name: str, *arguments: Any, **result: Any) -> list[Record]:
     return [enter(1, 7, name, *arguments), leave(2, 7, name, **result)]
 
 
-TEXT = Received(b"text", 4, [(270, 3, b"\0\0\0\0")], 0, (9574, 0))
+TEXT = (b"text", 4, [(270, 3, b"\0\0\0\0")], 0, (9574, 0))
 
 LINES = [
     (call("getuid", result=0), "getuid()                          = 0"),
@@ -116,7 +108,7 @@ def test_a_call_that_sleeps_is_cut_and_resumed() -> None:
             enter(1, 7, "recvfrom", 3, 8192, 0),
             enter(2, 8, "getpid"),
             leave(3, 8, "getpid", result=8),
-            leave(4, 7, "recvfrom", result=Received(b"hi", 2, [], 0, (0, 0))),
+            leave(4, 7, "recvfrom", result=(b"hi", 2, [], 0, (0, 0))),
         ]
     )
     assert lines == [
@@ -149,7 +141,7 @@ def test_exits_and_signals() -> None:
 
 
 def test_a_datagram_is_decoded_by_the_protocol_of_its_socket_also_in_a_child() -> None:
-    uevent = Received(b"add@/devices/x\0ACTION=add\0", 26, [], 0, (0, 1))
+    uevent = (b"add@/devices/x\0ACTION=add\0", 26, [], 0, (0, 1))
     lines = printed(
         [
             *call("socket", 16, 3, 15, result=3),
@@ -170,7 +162,7 @@ def test_a_datagram_is_decoded_by_the_protocol_of_its_socket_also_in_a_child() -
 
 
 def test_uevents_are_known_through_a_socket_that_was_open_before() -> None:
-    uevent = Received(b"change@/devices/x\0ACTION=change\0", 32, [], 0, (0, 1))
+    uevent = (b"change@/devices/x\0ACTION=change\0", 32, [], 0, (0, 1))
     (line,) = printed(call("recvfrom", 3, 100, 0, result=uevent))
     assert r'recvfrom(3, "change@/devices/x\0ACTION=change\0", 100' in line
 

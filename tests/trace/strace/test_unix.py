@@ -11,7 +11,7 @@ from simkernel.application.app import App
 from simkernel.engine import Record
 from simkernel.trace.strace import Strace
 from simkernel.uapi.socket import AF_UNIX, SOCK_DGRAM, SOCK_STREAM
-from tests.trace.strace.test_strace import Received, call, printed
+from tests.trace.strace.test_strace import call, printed
 
 PATH = b"\1\0/tmp/a\0"
 ABSTRACT = b"\1\0\0abs"
@@ -51,7 +51,7 @@ LINES: list[tuple[list[Record], str]] = [
         "cmsg_data={pid=12, uid=1000, gid=100}}], msg_controllen=32, msg_flags=0}, 0) = 1",
     ),
     (
-        call("recvfrom", 3, 100, 0, result=Received(b"", 0, [], 0, ABSTRACT)),
+        call("recvfrom", 3, 100, 0, result=(b"", 0, [], 0, ABSTRACT)),
         'recvfrom(3, "", 100, 0, {sa_family=AF_UNIX, sun_path=@"abs"}, [110 => 6]) = 0',
     ),
 ]  # fmt: skip
