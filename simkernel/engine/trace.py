@@ -9,6 +9,7 @@ tracepoint is one attribute load and one comparison:
 A record has the name of Linux's tracepoint where Linux has one.  `flow` is the message or frame on
 whose behalf things happen: whoever starts something new (a request, a frame) takes `new_flow()`;
 what is queued keeps the flow it was queued under, and who takes it out goes on under that flow.
+System calls and messages mind it only while somebody listens.
 Records are handed over in the order in which they happen; times may run ahead within a call,
 since a record bears the instant of its cause plus what has been charged so far.
 """
