@@ -154,11 +154,11 @@ class Engine(simpy.Environment):
 
         Before `soonest` there is no need to ask.
         """
-        soonest = self.horizon
-        if self.line:
-            soonest = min(soonest, self.line[0][0])
-        if self.queue:
-            soonest = min(soonest, self.queue[0][0])
+        soonest = self.horizon  # and no call from here on: after one, a signal's handler may `interrupt()`
+        if (line := self.line) and line[0][0] < soonest:
+            soonest = line[0][0]
+        if (queue := self.queue) and queue[0][0] < soonest:
+            soonest = queue[0][0]
         self.soonest = soonest
         return time < soonest
 

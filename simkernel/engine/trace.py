@@ -46,7 +46,7 @@ Listener = Callable[[Record], None]
 class Tracer:
     """The tracepoints of one machine, and the flow that is current."""
 
-    __slots__ = ("_listeners", "_time", "emit", "flow", "flows")
+    __slots__ = ("_listeners", "_time", "emit", "flow", "flows", "since")
 
     def __init__(self, time: Callable[[], int]) -> None:
         self._time = time
@@ -54,6 +54,8 @@ class Tracer:
         self.flows = 0
         """The number of the flow that began last."""
         self.flow = 0
+        self.since = 0
+        """The last flow before nobody listened any more: what a task did until then is an old story."""
         self.emit: Callable[..., None] | None = None
 
     def new_flow(self) -> int:
@@ -72,6 +74,8 @@ class Tracer:
 
     def _set(self, listeners: tuple[Listener, ...]) -> None:
         self._listeners = listeners
+        if self.emit is not None and not listeners:
+            self.since = self.flows
         self.emit = self._emit if listeners else None
 
     def _emit(self, name: str, layer: str, track: str, /, **fields: Any) -> None:

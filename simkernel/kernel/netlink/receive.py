@@ -36,9 +36,8 @@ def recvmsg(sock: NetlinkSocket, task: Task, size: int, room: int = 0, flags: in
     """Take (with MSG_PEEK: look at) the oldest datagram; what exceeds `size` bytes is lost.
 
     There are `room` bytes for control messages.  The address is the sender's port id and the group as a
-    mask.  None if nothing is there: `sock.readers` is what to
-    wait on.  Raises the socket's error first if it has one.  Reading goes on with a dump that is
-    under way.
+    mask.  None if nothing is there: `sock.readers` is what to wait on.  Raises the socket's error first if
+    it has one.  Reading goes on with a dump that is under way.
     """
     if flags and flags & MSG_OOB:
         raise os_error(EOPNOTSUPP)

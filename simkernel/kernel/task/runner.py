@@ -18,7 +18,6 @@ from types import CoroutineType
 from typing import TYPE_CHECKING, Any, Protocol
 
 from simkernel.engine import (
-    APPLICATION,
     KERNEL,
     LATER,
     Call,
@@ -31,6 +30,7 @@ from simkernel.engine import (
 from simkernel.kernel.task import awaited
 from simkernel.kernel.task.scheduler import Scheduler
 from simkernel.kernel.task.task import Task
+from simkernel.kernel.task.tracepoints import sys_enter, sys_exit
 from simkernel.kernel.task.wait import UNDER_WAY, Elapse, Sleep, Sleeping, WouldBlock
 from simkernel.uapi import signal as uapi_signal
 from simkernel.uapi.errno import EAGAIN, EINTR, os_error
@@ -163,10 +163,9 @@ class Runner:
             return LATER
         call.owner = None
         self.system_calls += 1
-        trace = self._trace
+        trace, engine = self._trace, self._engine
         if trace.emit is not None:
-            self._trace_enter(task, call)
-        engine = self._engine
+            sys_enter(engine, task, call)
         engine.charged += self._entry_cost
         try:
             handler = self._handlers[call.name]
@@ -206,7 +205,7 @@ class Runner:
             self.current = None
             return LATER
         if trace.emit is not None:
-            self._trace_exit(task, call, value, None)
+            sys_exit(engine, task, call, value, None)
         time = engine.now + engine.charged
         if (time >= engine.soonest and not engine.is_next(time)) or task.signals.pending:
             task.call = call
@@ -221,7 +220,7 @@ class Runner:
     def _failed(self, task: Task, call: Call[Any], error: BaseException) -> bool:
         """A handler has raised: whether its program has the error at once, and goes on."""
         if self._trace.emit is not None:
-            self._trace_exit(task, call, None, error)
+            sys_exit(self._engine, task, call, None, error)
         if task.signals.pending or not self._engine.pass_charged():
             task.call = call
             self._completes(task, self._advance, None, error)
@@ -234,6 +233,7 @@ class Runner:
         stop, self._stop = self._stop, None
         if isinstance(stop, Exited):
             self._ended(task, stop.status, None, group=True)
+            self.current = None
         elif stop is not None:
             raise stop
         elif request is not task.call:
@@ -392,7 +392,7 @@ class Runner:
             self._drive(task, None, None)
             return
         if trace.emit is not None:
-            self._trace_exit(task, task.call, result, error)
+            sys_exit(self._engine, task, task.call, result, error)
         engine = self._engine
         time = engine.now + engine.charged
         if (
@@ -428,24 +428,8 @@ class Runner:
 
     def _complete(self, task: Task, value: Any, error: BaseException | None) -> None:
         if self._trace.emit is not None:
-            self._trace_exit(task, task.call, value, error)
+            sys_exit(self._engine, task, task.call, value, error)
         self._completes(task, self._advance, value, error)
-
-    def _trace_enter(self, task: Task, call: Call[Any]) -> None:
-        task.entered = self._engine.time()
-        self._trace.flow = task.flow
-        if (emit := self._trace.emit) is not None:
-            emit("sys_enter", APPLICATION, task.track, pid=task.pid, comm=task.comm, call=call.name,
-                 arguments=call.arguments)  # fmt: skip
-
-    def _trace_exit(
-        self, task: Task, call: Call[Any] | None, value: Any, error: BaseException | None
-    ) -> None:
-        if (emit := self._trace.emit) is not None and call is not None:
-            fields: dict[str, Any] = {"result": value} if error is None else {"error": _error_value(error)}
-            emit("sys_exit", APPLICATION, task.track, pid=task.pid, comm=task.comm, call=call.name,
-                 entered=task.entered, **fields)  # fmt: skip
-        task.flow, self._trace.flow = self._trace.flow, 0
 
     # -- back ---------------------------------------------------------------
 
@@ -491,8 +475,3 @@ class Runner:
         task.call = None
         self._on_exit(task, status, failure, group)
         self.scheduler.release(task)
-
-
-def _error_value(error: BaseException) -> int | str:
-    number = error.errno if isinstance(error, OSError) else None
-    return type(error).__name__ if number is None else number

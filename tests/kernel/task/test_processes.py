@@ -80,6 +80,24 @@ def test_children_inherit_open_files_and_closing_is_each_ones_own() -> None:
     assert got == [(77, 0), (77, 0)]
 
 
+@pytest.mark.parametrize("cpus", [None, 1])
+@pytest.mark.parametrize("how", ["exit", "return", "raise"])
+def test_who_has_ended_is_current_no_more(how: str, cpus: int | None) -> None:
+    async def program(app: Any) -> None:
+        await app.getpid()
+        if how == "exit":
+            await app.exit(3)
+        elif how == "raise":
+            raise SystemExit
+
+    seen: list[Any] = []
+    with Machine(udev=False, cpus=cpus) as machine:
+        machine.spawn(program)
+        machine.engine.call_at(seconds(1), lambda: seen.append(machine.kernel.current()))
+        machine.run(until=seconds(2))
+    assert seen == [None]
+
+
 def test_exit_closes_everything() -> None:
     async def holder(app: Any) -> None:
         sock = await app.socket(AF_NETLINK, SOCK_RAW, NETLINK_USERSOCK)
