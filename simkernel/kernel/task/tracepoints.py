@@ -14,7 +14,7 @@ def sys_enter(engine: Engine, task: Task, call: Call[Any]) -> None:
     """`task` enters the kernel."""
     trace = engine.trace
     task.entered = engine.time()
-    if task.flow <= trace.since:
+    if 0 < task.flow <= trace.since:
         task.flow = task.own_flow = 0
     trace.flow = task.flow
     if (emit := trace.emit) is not None:
