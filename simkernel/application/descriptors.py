@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, SupportsIndex
 from simkernel.application import arguments
 from simkernel.application.arguments import Buffer, c_int
 from simkernel.application.epoll import Descriptor, Epoll
+from simkernel.application.received import scatter
 from simkernel.engine import Call, nanoseconds_up
 from simkernel.uapi.errno import EINVAL, os_error
 from simkernel.uapi.eventfd import EFD_CLOEXEC
@@ -74,11 +75,7 @@ class Descriptors:
         views = [arguments.writable(buffer, "readv") for buffer in buffers]
 
         def fill(data: bytes) -> int:
-            start = 0
-            for view in views:
-                piece = data[start : start + len(view)]
-                view[: len(piece)] = piece
-                start += len(piece)
+            scatter(data, views)
             return len(data)
 
         _check_count(views)

@@ -1,11 +1,12 @@
 """What the kernel gives for a receive, as Python's sockets give it.
 
-That is a tuple: data, the call's own result, control messages, MSG_ flags, and who sent it.
+That is a tuple: data, the call's own result, control messages, MSG_ flags, and who sent it
+(`Received` of kernel/file/socket.py).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from operator import itemgetter
 from typing import Any, Final
 
@@ -40,9 +41,14 @@ def whole(received: Any) -> tuple[bytes, list[ControlMessage], int, Address]:
 def fill(received: Any, *views: memoryview) -> int:
     """Write what was received into buffers, one after the other; the call's result."""
     data, length, *_ = received
+    scatter(data, views)
+    return int(length)
+
+
+def scatter(data: bytes, views: Iterable[memoryview]) -> None:
+    """Write `data` into buffers, one after the other, as far as it goes."""
     start = 0
     for view in views:
         piece = data[start : start + len(view)]
         view[: len(piece)] = piece
         start += len(piece)
-    return int(length)

@@ -26,7 +26,7 @@ Received = tuple[bytes, int, Control, int, Address]
 """What recvmsg(2) gives: data, the call's result, control messages, MSG_ flags, and who sent it.
 
 The result is the data's length, with MSG_TRUNC that of the whole datagram.  A plain tuple, since one with
-names takes four times as long to make.
+names takes five to nine times as long to make.
 """
 
 

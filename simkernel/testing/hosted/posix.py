@@ -11,6 +11,7 @@ from operator import index
 from types import ModuleType
 from typing import Any, Final
 
+from simkernel.application.received import scatter
 from simkernel.testing.hosted.calls import SystemCalls, descriptor, module, public
 from simkernel.testing.hosted.paths import DirEntry, Paths
 from simkernel.uapi.eventfd import EFD_CLOEXEC
@@ -76,11 +77,7 @@ class Descriptors:
         """readv(2)."""
         views = [memoryview(buffer).cast("B") for buffer in buffers]
         data: bytes = self._call("readv", fd, [len(view) for view in views])
-        start = 0
-        for view in views:
-            piece = data[start : start + len(view)]
-            view[: len(piece)] = piece
-            start += len(piece)
+        scatter(data, views)
         return len(data)
 
     def writev(self, fd: int, buffers: Iterable[Any], /) -> int:
