@@ -23,19 +23,19 @@ from simkernel.application.program import Image, Program
 from simkernel.application.udevd import udevd
 from simkernel.engine import Engine, SimulationError, Tracer, millis, whole_nanoseconds
 from simkernel.hardware.bus import Bus, Device
-from simkernel.kernel.costs import CostModel
-from simkernel.kernel.instrumented import Instrumented
 from simkernel.kernel.kernel import Kernel
-from simkernel.kernel.log import Log
+from simkernel.kernel.lib.costs import CostModel
+from simkernel.kernel.lib.instrumented import Instrumented
+from simkernel.kernel.lib.log import Log
+from simkernel.kernel.sched.credentials import Credentials
+from simkernel.kernel.sched.task import Task
 from simkernel.kernel.statistics import events, statistics
-from simkernel.kernel.task.credentials import Credentials
-from simkernel.kernel.task.task import Task
 from simkernel.shipped import shipped
 from simkernel.uapi.signal import SIG_IGN, SIGPIPE
-from simkernel.uapi.ynl import Spec
+from simkernel.ynl import Spec
 
 if TYPE_CHECKING:
-    from simkernel.testing.blocking import Blocking
+    from simkernel.blocking.process import Blocking
 
 SHIPPED_MODULES = shipped("drivers")
 
@@ -82,7 +82,7 @@ class Machine:
 
     seed         all chance comes from it
     cpus         None: every task has a CPU of its own; N: N processors and a run queue
-    costs        what the kernel's work costs (kernel/costs.py)
+    costs        what the kernel's work costs (kernel/lib/costs.py)
     udev         whether udevd runs, which loads drivers for what is plugged in
     module_path  folders with modules, searched after the shipped drivers
     unmodelled   what a program gets that uses what simkernel lacks: "errno" (Linux's, and a line in
@@ -188,7 +188,7 @@ class Machine:
         self, uid: int = 0, gid: int | None = None, capabilities: Iterable[int] | None = None
     ) -> Blocking:
         """A process for ordinary code: blocking calls that drive the clock."""
-        from simkernel.testing.blocking import Blocking
+        from simkernel.blocking.process import Blocking
 
         self._check_open()
         credentials = _credentials(uid, gid, capabilities)

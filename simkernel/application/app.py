@@ -28,7 +28,7 @@ from simkernel.application.unix import UnixSocket, socketpair
 from simkernel.engine import Call, Compute, SimulationError, nanoseconds_up, whole_nanoseconds
 from simkernel.uapi.socket import AF_INET, AF_NETLINK, AF_UNIX, SOCK_RAW, SOCK_STREAM
 from simkernel.uapi.utsname import Utsname
-from simkernel.uapi.ynl import Spec
+from simkernel.ynl import Spec
 
 T = TypeVar("T")
 Made = TypeVar("Made", bound="Call[Any] | Steps[Any]")

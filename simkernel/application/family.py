@@ -32,9 +32,9 @@ from simkernel.uapi.netlink import (
     message,
 )
 from simkernel.uapi.structure import S32, U16, U32, Buffer
-from simkernel.uapi.ynl import Spec
-from simkernel.uapi.ynl.codec import Codec, codec
-from simkernel.uapi.ynl.model import ModeName
+from simkernel.ynl import Spec
+from simkernel.ynl.codec import Codec, codec
+from simkernel.ynl.model import ModeName
 
 if TYPE_CHECKING:
     from simkernel.application.socket import Socket

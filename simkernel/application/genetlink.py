@@ -39,8 +39,8 @@ from simkernel.uapi.netlink import (
 )
 from simkernel.uapi.socket import AF_NETLINK, SOCK_RAW, SOL_NETLINK
 from simkernel.uapi.structure import S32
-from simkernel.uapi.ynl import Spec
-from simkernel.uapi.ynl.model import ModeName
+from simkernel.ynl import Spec
+from simkernel.ynl.model import ModeName
 
 if TYPE_CHECKING:
     from simkernel.application.app import App

@@ -1,7 +1,7 @@
 """What the kernel gives for a receive, as Python's sockets give it.
 
 That is a tuple: data, the call's own result, control messages, MSG_ flags, and who sent it
-(`Received` of kernel/file/socket.py).
+(`Received` of kernel/vfs/socket.py).
 """
 
 from __future__ import annotations

@@ -10,12 +10,12 @@ from shutil import get_terminal_size
 
 import click
 
-from simkernel.bench import FULL, QUICK, TABLE, Line
-from simkernel.bench.soak import SOAKS, Soaked
 from simkernel.cli.blame import Blame
 from simkernel.cli.host import host
 from simkernel.cli.report import show_parts
 from simkernel.scenario import Table, Text
+from simkernel.tools.bench import FULL, QUICK, TABLE, Line
+from simkernel.tools.bench.soak import SOAKS, Soaked
 
 ROWS = click.IntRange(TABLE[0].row, TABLE[-1].row)
 WIDEST_BAR = 40

@@ -9,19 +9,19 @@ from typing import IO, Any
 
 import click
 
-from simkernel.calibration import host
-from simkernel.calibration.compare import Figure, Row, compare, names, read
-from simkernel.calibration.fit import fitted
-from simkernel.calibration.host_python import measure as measure_by_python
-from simkernel.calibration.operations import Operation
-from simkernel.calibration.parameters import parameters
 from simkernel.cli.blame import Blame
 from simkernel.cli.costs import costs_option
 from simkernel.cli.exits import FAILED
 from simkernel.cli.report import show_parts
 from simkernel.engine import SimulationError
-from simkernel.kernel.costs import CostModel
+from simkernel.kernel.lib.costs import CostModel
 from simkernel.scenario import Table, Text
+from simkernel.tools.calibration import host
+from simkernel.tools.calibration.compare import Figure, Row, compare, names, read
+from simkernel.tools.calibration.fit import fitted
+from simkernel.tools.calibration.host_python import measure as measure_by_python
+from simkernel.tools.calibration.operations import Operation
+from simkernel.tools.calibration.parameters import parameters
 
 COLUMNS = ("operation", "size", "measured ns", "simulated ns", "error")
 

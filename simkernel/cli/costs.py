@@ -6,9 +6,9 @@ from typing import IO
 
 import click
 
-from simkernel.calibration.parameters import read_costs
 from simkernel.engine import SimulationError
-from simkernel.kernel.costs import CostModel
+from simkernel.kernel.lib.costs import CostModel
+from simkernel.tools.calibration.parameters import read_costs
 
 
 def _read(ctx: click.Context, option: click.Parameter, file: IO[str] | None) -> CostModel | None:

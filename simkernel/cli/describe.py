@@ -8,10 +8,10 @@ from pathlib import Path
 
 import click
 
-from simkernel.kernel.module.path import ModulePath, read_specification
+from simkernel.kernel.loader.path import ModulePath, read_specification
 from simkernel.shipped import shipped
-from simkernel.uapi.ynl import Spec, SpecError
-from simkernel.uapi.ynl.page import lines, page
+from simkernel.ynl import Spec, SpecError
+from simkernel.ynl.page import lines, page
 
 
 @click.command("describe", short_help="What a netlink family offers.")

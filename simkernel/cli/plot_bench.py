@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from simkernel.bench import TABLE
+from simkernel.tools.bench import TABLE
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

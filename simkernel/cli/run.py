@@ -16,7 +16,7 @@ from simkernel.cli.outputs import Outputs
 from simkernel.cli.progress import Progress
 from simkernel.cli.report import as_json, show
 from simkernel.engine import SimulationError
-from simkernel.kernel.costs import CostModel
+from simkernel.kernel.lib.costs import CostModel
 from simkernel.scenario import Run, Scenario
 
 PART: Final = "only"

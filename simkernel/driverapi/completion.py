@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Awaitable
 
 from simkernel.driverapi.ktime import ktime_get
-from simkernel.kernel.locking.completion import Completion
 from simkernel.kernel.module.module import LoadedModule
+from simkernel.kernel.sched.completion import Completion
 
 __all__ = [
     "Completion",

@@ -7,8 +7,8 @@ from typing import ParamSpec, TypeVar
 
 from simkernel.engine import SimulationError
 from simkernel.kernel.device.device import Device
-from simkernel.kernel.locking.preempt import NOTHING
 from simkernel.kernel.module.module import LoadedModule
+from simkernel.kernel.sched.preempt import NOTHING
 
 P = ParamSpec("P")
 T = TypeVar("T")

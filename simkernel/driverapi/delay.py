@@ -7,7 +7,7 @@ from collections.abc import Awaitable
 from simkernel.driverapi.context import may_sleep
 from simkernel.engine import MICROSECOND, MILLISECOND
 from simkernel.kernel.module.module import LoadedModule
-from simkernel.kernel.task.wait import sleep_on
+from simkernel.kernel.sched.wait import sleep_on
 
 __all__ = ["fsleep", "msleep", "udelay"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from simkernel.driverapi.context import owner_of
 from simkernel.kernel.device.device import Device
-from simkernel.kernel.log import Level
+from simkernel.kernel.lib.log import Level
 
 __all__ = ["dev_dbg", "dev_err", "dev_info", "dev_warn"]
 

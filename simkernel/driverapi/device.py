@@ -16,7 +16,7 @@ from simkernel.driverapi.context import driver_of, owner_of
 from simkernel.kernel.device.attribute import DeviceAttribute
 from simkernel.kernel.device.device import Class, Device, Devnode, Environment, NodeAccess
 from simkernel.kernel.module.module import LoadedModule
-from simkernel.kernel.task.wait import maybe
+from simkernel.kernel.sched.wait import maybe
 from simkernel.uapi.errno import EPROBE_DEFER
 
 __all__ = [

@@ -10,8 +10,8 @@ A file that is closed is taken out of the list by itself.
 
 from __future__ import annotations
 
-from simkernel.kernel.fs.char_file import CharDeviceFile
-from simkernel.kernel.fs.fasync import POLL_ERR, POLL_HUP, POLL_IN, POLL_MSG, POLL_OUT, POLL_PRI, FasyncList
+from simkernel.kernel.vfs.char_file import CharDeviceFile
+from simkernel.kernel.vfs.fasync import POLL_ERR, POLL_HUP, POLL_IN, POLL_MSG, POLL_OUT, POLL_PRI, FasyncList
 
 __all__ = [
     "POLL_ERR",

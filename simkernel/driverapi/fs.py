@@ -25,10 +25,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from simkernel.kernel.fs.char_dev import MINORS
-from simkernel.kernel.fs.char_file import Cdev, FileOperations
-from simkernel.kernel.fs.char_file import CharDeviceFile as File
 from simkernel.kernel.module.module import LoadedModule
+from simkernel.kernel.vfs.char_dev import MINORS
+from simkernel.kernel.vfs.char_file import Cdev, FileOperations
+from simkernel.kernel.vfs.char_file import CharDeviceFile as File
 from simkernel.uapi.errno import EINVAL, os_error
 
 __all__ = [

@@ -42,8 +42,8 @@ from simkernel.kernel.module.module import LoadedModule
 from simkernel.kernel.module.resources import Resource
 from simkernel.kernel.netlink.genetlink.declare import declare
 from simkernel.kernel.netlink.genetlink.family import Family
-from simkernel.uapi.ynl import Spec
-from simkernel.uapi.ynl.errors import choose
+from simkernel.ynl import Spec
+from simkernel.ynl.errors import choose
 
 __all__ = [
     "DoIt",

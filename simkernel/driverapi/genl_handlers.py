@@ -14,7 +14,7 @@ from simkernel.kernel.netlink.genetlink.info import Info
 from simkernel.kernel.netlink.writer import MessageWriter, NoRoom
 from simkernel.uapi.errno import EMSGSIZE, os_error
 from simkernel.uapi.netlink import NLM_F_MULTI
-from simkernel.uapi.ynl import Spec
+from simkernel.ynl import Spec
 
 DoIt = Callable[[GenlInfo], Reply | Awaitable[Reply | None] | None]
 DumpIt = Callable[[GenlInfo], Iterable[Reply]]

@@ -7,12 +7,12 @@ from typing import Any, NoReturn
 
 from simkernel.engine import SimulationError
 from simkernel.kernel.netlink.genetlink.info import Info
-from simkernel.kernel.task.credentials import Credentials
+from simkernel.kernel.sched.credentials import Credentials
 from simkernel.uapi.genetlink import GENL_HDRLEN
 from simkernel.uapi.netlink import NLMSG_ALIGNTO, NLMSG_HDRLEN
-from simkernel.uapi.ynl import Spec
-from simkernel.uapi.ynl.codec import codec
-from simkernel.uapi.ynl.model import ModeName
+from simkernel.ynl import Spec
+from simkernel.ynl.codec import codec
+from simkernel.ynl.model import ModeName
 
 Reply = Mapping[str, Any]
 """The attributes of a message, by name."""

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Awaitable
 
-from simkernel.kernel.locking.mutex import Mutex
 from simkernel.kernel.module.module import LoadedModule
+from simkernel.kernel.sched.mutex import Mutex
 
 __all__ = ["Mutex", "mutex_init", "mutex_lock", "mutex_lock_interruptible", "mutex_trylock", "mutex_unlock"]
 

@@ -7,7 +7,7 @@ def poll(file: File, table: PollTable) -> int:
 
 from __future__ import annotations
 
-from simkernel.kernel.fs.poll_table import PollTable, poll_wait
+from simkernel.kernel.vfs.poll_table import PollTable, poll_wait
 
 __all__ = ["PollTable", "poll_requested_events", "poll_wait"]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from simkernel.kernel.log import Level
+from simkernel.kernel.lib.log import Level
 from simkernel.kernel.module.module import LoadedModule
 
 __all__ = ["pr_crit", "pr_debug", "pr_err", "pr_info", "pr_notice", "pr_warn"]

@@ -9,8 +9,8 @@ While it is held no interrupt comes on this CPU, as with Linux's `spin_lock_irqs
 
 from __future__ import annotations
 
-from simkernel.kernel.locking.spinlock import SpinLock
 from simkernel.kernel.module.module import LoadedModule
+from simkernel.kernel.sched.spinlock import SpinLock
 
 __all__ = ["SpinLock", "spin_lock", "spin_lock_init", "spin_unlock"]
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 from struct import Struct
 
 from simkernel.engine import SimulationError
-from simkernel.kernel.fs.char_file import CharDeviceFile
 from simkernel.kernel.mm.uaccess import UserMemory
+from simkernel.kernel.vfs.char_file import CharDeviceFile
 
 __all__ = ["copy_from_user", "copy_to_user", "get_user", "put_user"]
 

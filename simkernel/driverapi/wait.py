@@ -14,7 +14,7 @@ from collections.abc import Callable
 
 from simkernel.driverapi.ktime import ktime_get
 from simkernel.kernel.module.module import LoadedModule
-from simkernel.kernel.task.wait import WaitQueue, sleep_on
+from simkernel.kernel.sched.wait import WaitQueue, sleep_on
 
 __all__ = [
     "WaitQueue",

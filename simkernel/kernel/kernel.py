@@ -8,37 +8,37 @@ from pathlib import Path
 
 from simkernel.engine import Engine
 from simkernel.hardware.bus import Bus
-from simkernel.kernel.costs import CostModel
 from simkernel.kernel.device.core import DriverCore
 from simkernel.kernel.device.simbus import Simbus
 from simkernel.kernel.device.uevent import Uevents
-from simkernel.kernel.fs.char_dev import CharDevices
-from simkernel.kernel.fs.filesystem import FileSystems
-from simkernel.kernel.fs.proc.kmsg import Syslog
-from simkernel.kernel.fs.proc.loadavg import LoadAverages
-from simkernel.kernel.fs.socket_nodes import SocketNodes
 from simkernel.kernel.irq.interrupts import Interrupts
-from simkernel.kernel.locking.preempt import Preempt
-from simkernel.kernel.log import Log
+from simkernel.kernel.lib.costs import CostModel
+from simkernel.kernel.lib.log import Log
+from simkernel.kernel.lib.taint import Taints
+from simkernel.kernel.lib.unmodelled import Unmodelled
+from simkernel.kernel.loader.modules import Modules
 from simkernel.kernel.mm.dma import DmaMemory
-from simkernel.kernel.module.modules import Modules
 from simkernel.kernel.module.resources import Resources
 from simkernel.kernel.net.namespace import Namespaces, Net
-from simkernel.kernel.net.unix.unix import Unix
 from simkernel.kernel.netlink.genetlink import netdev
 from simkernel.kernel.netlink.genetlink.genetlink import GenericNetlink
 from simkernel.kernel.netlink.netlink import Netlink
 from simkernel.kernel.netlink.route.rtnetlink import RouteNetlink
 from simkernel.kernel.netlink.uevent import UeventSockets
 from simkernel.kernel.oops import Oopses
+from simkernel.kernel.pseudofs.proc.kmsg import Syslog
+from simkernel.kernel.pseudofs.proc.loadavg import LoadAverages
+from simkernel.kernel.sched.preempt import Preempt
+from simkernel.kernel.sched.process import Processes
+from simkernel.kernel.sched.scheduler import RunQueue, Scheduler, UnlimitedCpus
+from simkernel.kernel.sched.task import Task
 from simkernel.kernel.syscall.socket import Create
 from simkernel.kernel.syscall.table import SystemCallTable
-from simkernel.kernel.taint import Taints
-from simkernel.kernel.task.process import Processes
-from simkernel.kernel.task.scheduler import RunQueue, Scheduler, UnlimitedCpus
-from simkernel.kernel.task.task import Task
 from simkernel.kernel.time.timer import Timers
-from simkernel.kernel.unmodelled import Unmodelled
+from simkernel.kernel.unix.socket_nodes import SocketNodes
+from simkernel.kernel.unix.unix import Unix
+from simkernel.kernel.vfs.char_dev import CharDevices
+from simkernel.kernel.vfs.filesystem import FileSystems
 from simkernel.kernel.workqueue import WorkQueues
 from simkernel.uapi.socket import AF_NETLINK, AF_UNIX
 

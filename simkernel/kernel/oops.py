@@ -28,15 +28,15 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from simkernel.engine import DeviceError, InternalError, SimulationError
-from simkernel.kernel.locking.spinlock import Lockup
-from simkernel.kernel.log import Log
-from simkernel.kernel.module.image import locate
+from simkernel.kernel.lib.log import Log
+from simkernel.kernel.lib.taint import Taint, Taints
+from simkernel.kernel.loader.image import locate
 from simkernel.kernel.module.module import LoadedModule
-from simkernel.kernel.taint import Taint, Taints
+from simkernel.kernel.sched.spinlock import Lockup
 from simkernel.uapi.errno import EFAULT, os_error
 
 if TYPE_CHECKING:
-    from simkernel.kernel.task.task import Task
+    from simkernel.kernel.sched.task import Task
 
 KEPT = 64
 """Reports kept; the log and the counter have the others."""

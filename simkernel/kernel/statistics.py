@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from simkernel.kernel.instrumented import Instrumented
-from simkernel.kernel.task.scheduler import RunQueue
+from simkernel.kernel.lib.instrumented import Instrumented
+from simkernel.kernel.sched.scheduler import RunQueue
 
 if TYPE_CHECKING:
     from simkernel.kernel.kernel import Kernel

@@ -17,7 +17,7 @@ from simkernel.engine import Timer as Event
 from simkernel.kernel.module.module import LoadedModule
 from simkernel.kernel.module.resources import Resource, Resources
 from simkernel.kernel.oops import Oopses
-from simkernel.kernel.task.wait import WaitQueue, maybe, sleep_on
+from simkernel.kernel.sched.wait import WaitQueue, maybe, sleep_on
 
 Function = Callable[["Work"], Awaitable[None] | None]
 StartThread = Callable[[str, Coroutine[Any, Any, None]], object]

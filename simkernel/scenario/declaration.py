@@ -73,6 +73,6 @@ def scenario(*parameters: Parameter) -> Callable[[Callable[[Run], None]], Scenar
 
 
 def _choose(name: str, known: Mapping[str, Parameter]) -> str:
-    from simkernel.uapi.ynl.errors import choose
+    from simkernel.ynl.errors import choose
 
     return choose(name, known)

@@ -11,7 +11,7 @@ from simkernel.scenario.parameter import Value
 from simkernel.scenario.report import Report
 
 if TYPE_CHECKING:
-    from simkernel.kernel.costs import CostModel
+    from simkernel.kernel.lib.costs import CostModel
     from simkernel.machine import Machine
     from simkernel.scenario.declaration import Scenario
 

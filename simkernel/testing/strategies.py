@@ -20,11 +20,11 @@ from hypothesis.strategies import SearchStrategy
 
 from simkernel.uapi.genetlink import GENL_HDRLEN, GenlMsgHdr
 from simkernel.uapi.netlink import NLM_F_ACK, NLM_F_DUMP, NLM_F_REQUEST, attribute, message
-from simkernel.uapi.ynl import Attribute, Spec
-from simkernel.uapi.ynl.codec import codec
-from simkernel.uapi.ynl.model import Enumeration, ModeName
-from simkernel.uapi.ynl.schema import SCALARS
-from simkernel.uapi.ynl.sets import type_range
+from simkernel.ynl import Attribute, Spec
+from simkernel.ynl.codec import codec
+from simkernel.ynl.model import Enumeration, ModeName
+from simkernel.ynl.schema import SCALARS
+from simkernel.ynl.sets import type_range
 
 Values = SearchStrategy[Any]
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+from simkernel.blocking.process import Blocking
+from simkernel.blocking.socket import BlockingSocket
 from simkernel.kernel.net import filter as socket_filter
 from simkernel.kernel.net.namespace import Net
 from simkernel.kernel.netlink.socket import NetlinkSocket
-from simkernel.kernel.task.credentials import Credentials
+from simkernel.kernel.sched.credentials import Credentials
 from simkernel.machine import Machine
-from simkernel.testing.blocking import Blocking
-from simkernel.testing.socket import BlockingSocket
 from simkernel.uapi.filter import SockFilter
 from simkernel.uapi.socket import AF_NETLINK, SOCK_RAW
 

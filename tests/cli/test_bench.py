@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
-from simkernel.bench.__main__ import main
 from simkernel.cli import bench
-from tests.bench.conftest import TINY
+from simkernel.tools.bench.__main__ import main
 from tests.cli.terminal import Terminal
 from tests.cli.test_terminal import plain
 from tests.conftest import CommandLine
+from tests.tools.bench.conftest import TINY
 
 KEYS = {"row", "name", "figure", "anchor", "ratio", "must_hold", "aim", "better", "spread", "skipped"}
 
@@ -78,7 +78,7 @@ def test_a_row_that_is_not_there(simkernel: CommandLine) -> None:
 
 
 def test_one_subject_can_be_run_alone() -> None:
-    command = [sys.executable, "-m", "simkernel.bench", "round-trip", "10"]
+    command = [sys.executable, "-m", "simkernel.tools.bench", "round-trip", "10"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert (done.stdout, done.stderr) == ("", "")
 

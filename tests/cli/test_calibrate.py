@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from simkernel.calibration import host
-from simkernel.calibration.operations import Operation
-from simkernel.calibration.parameters import PARAMETERS
-from simkernel.kernel.costs import CostModel
+from simkernel.kernel.lib.costs import CostModel
+from simkernel.tools.calibration import host
+from simkernel.tools.calibration.operations import Operation
+from simkernel.tools.calibration.parameters import PARAMETERS
 from tests.conftest import CommandLine
 
 GETPPID = CostModel().syscall

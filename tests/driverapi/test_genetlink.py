@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from simkernel import millis, seconds
-from simkernel.testing.blocking import BlockingClient
+from simkernel.blocking.process import BlockingClient
 from simkernel.uapi.netlink import NETLINK_GENERIC, NLM_F_ACK, NLM_F_REQUEST, NLMSG_ERROR, message
 from simkernel.uapi.structure import S32
 from tests.kernel.conftest import Bench

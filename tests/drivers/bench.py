@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from typing import Any
 
 from simkernel import Machine, millis
+from simkernel.blocking.process import Blocking, BlockingClient
 from simkernel.hardware import Device
-from simkernel.testing.blocking import Blocking, BlockingClient
 
 BOOT = millis(10)
 

@@ -9,7 +9,7 @@ import attrs
 import pytest
 
 from simkernel import Machine, millis
-from simkernel.testing.blocking import Blocking
+from simkernel.blocking.process import Blocking
 from simkernel.uapi import input as ev
 from simkernel.uapi.fcntl import O_NONBLOCK, O_RDWR
 from simkernel.uapi.input_event_codes import (

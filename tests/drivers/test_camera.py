@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from simkernel import Machine, millis
+from simkernel.blocking.process import Blocking, BlockingClient
 from simkernel.hardware import Camera
 from simkernel.hardware.camera.registers import (
     BYTES_PER_PIXEL,
@@ -19,7 +20,6 @@ from simkernel.hardware.camera.registers import (
     MODES,
     PixelFormat,
 )
-from simkernel.testing.blocking import Blocking, BlockingClient
 from simkernel.uapi import errno
 from simkernel.uapi.netlink import (
     NETLINK_GENERIC,

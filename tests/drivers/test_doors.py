@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from simkernel import Machine, micros, millis
-from simkernel.testing import Blocking
+from simkernel.blocking import Blocking
 from simkernel.uapi.doors import (
     ANSWER_OFFSET,
     DOORS_ASK,

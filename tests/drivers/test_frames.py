@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from simkernel import Machine, micros, millis
+from simkernel.blocking.process import BlockingClient
 from simkernel.hardware import Camera
-from simkernel.testing.blocking import BlockingClient
 from simkernel.uapi import errno
 from tests.drivers.bench import BOOT, bench, check_frames, check_nothing_left, is_whole, read_frame
 

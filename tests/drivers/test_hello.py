@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from simkernel import Machine
-from simkernel.testing.socket import BlockingSocket
+from simkernel.blocking.socket import BlockingSocket
 from simkernel.uapi.netlink import (
     NLM_F_ACK,
     NLM_F_REQUEST,

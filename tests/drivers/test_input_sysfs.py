@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from simkernel.blocking.process import Blocking
 from simkernel.hardware import Mouse
 from simkernel.hardware.mouse.registers import BUTTON_LEFT
-from simkernel.testing.blocking import Blocking
 from simkernel.uapi import errno
 from simkernel.uapi.fcntl import O_RDONLY, O_WRONLY
 from simkernel.uapi.input_event_codes import BTN_LEFT, EV_KEY, EV_REL, EV_SYN, REL_X, SYN_REPORT

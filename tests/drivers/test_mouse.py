@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from simkernel import Machine, micros, millis
+from simkernel.blocking.process import BlockingClient
 from simkernel.hardware import Mouse, Move, Script, Walk
 from simkernel.hardware.mouse.registers import BUTTON_LEFT, BUTTON_MIDDLE, RATES
-from simkernel.testing.blocking import BlockingClient
 from simkernel.uapi import errno
 from tests.drivers.bench import bench, check_nothing_left
 

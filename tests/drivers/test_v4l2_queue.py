@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from simkernel import Machine, millis
+from simkernel.blocking.process import BlockingClient
 from simkernel.hardware import Camera
-from simkernel.testing.blocking import BlockingClient
 from simkernel.uapi import errno
 from simkernel.uapi.poll import POLLERR, POLLIN, POLLRDNORM
 from simkernel.uapi.video import ioctls as io

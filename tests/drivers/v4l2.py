@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import attrs
 
 from simkernel import Machine
-from simkernel.testing.blocking import Blocking
+from simkernel.blocking.process import Blocking
 from simkernel.uapi.fcntl import O_NONBLOCK, O_RDWR
 from simkernel.uapi.mman import MAP_SHARED, PROT_READ, PROT_WRITE
 from simkernel.uapi.structure import S32, Structure

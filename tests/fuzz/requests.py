@@ -11,8 +11,8 @@ import attrs
 
 from simkernel.uapi import netlink as nl
 from simkernel.uapi.structure import U32, U64
-from simkernel.uapi.ynl import Attribute, Spec
-from simkernel.uapi.ynl.model import Mode, Operation
+from simkernel.ynl import Attribute, Spec
+from simkernel.ynl.model import Mode, Operation
 from tests.conformance import wire
 from tests.conformance.live import messages, values
 

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from simkernel.kernel.fs.inode import Inode
-from simkernel.kernel.fs.tmpfs import Tmpfs, TmpfsDirectory, TmpfsFile
 from simkernel.kernel.net.sock import Sock
+from simkernel.kernel.vfs.inode import Inode
+from simkernel.kernel.vfs.tmpfs import Tmpfs, TmpfsDirectory, TmpfsFile
 from simkernel.machine import Machine
 from simkernel.testing.leaks import left_behind
 

@@ -21,18 +21,18 @@ import attrs
 import click
 from click.testing import CliRunner
 
-import simkernel.calibration
 import simkernel.driverapi
+import simkernel.tools.calibration
 from simkernel import Machine, guide, millis
 from simkernel.application.app import App
-from simkernel.calibration.compare import compare, read
 from simkernel.cli import run
 from simkernel.engine import Record
 from simkernel.hardware import Camera
-from simkernel.kernel.costs import CostModel
+from simkernel.kernel.lib.costs import CostModel
 from simkernel.kernel.module.module import TRANSITIONS
 from simkernel.kernel.netlink.route import lacking
 from simkernel.kernel.syscall.table import GROUPS
+from simkernel.tools.calibration.compare import compare, read
 from simkernel.trace.diagram import Diagram
 from simkernel.uapi import rtnetlink
 from tests.guide import drawn_ipc
@@ -115,7 +115,7 @@ def costs() -> str:
 
 def calibration() -> str:
     """What the recorded operations take here, beside what they took on a real kernel."""
-    recorded = Path(simkernel.calibration.__file__).with_name("linux-6.18.json")
+    recorded = Path(simkernel.tools.calibration.__file__).with_name("linux-6.18.json")
     rows = [
         (
             row.figure.name,

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from simkernel import Machine
-from simkernel.testing.blocking import Blocking
+from simkernel.blocking.process import Blocking
 
 PREAMBLE = """
 from simkernel.driverapi.completion import *

@@ -10,7 +10,7 @@ import pytest
 from simkernel import seconds
 from simkernel.engine import DeviceError, InternalError
 from simkernel.hardware import RO, Device, Register
-from simkernel.kernel.taint import Taint
+from simkernel.kernel.lib.taint import Taint
 from tests.kernel.conftest import Bench
 
 

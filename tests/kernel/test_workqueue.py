@@ -8,7 +8,7 @@ from itertools import pairwise
 import pytest
 
 from simkernel import Machine, millis, seconds
-from simkernel.kernel.task.wait import sleep_on
+from simkernel.kernel.sched.wait import sleep_on
 from simkernel.kernel.workqueue import Work
 
 

@@ -13,9 +13,9 @@ from simkernel.cli import stories
 from simkernel.engine import Record
 from simkernel.hardware.bus import Bus
 from simkernel.hardware.mouse import Mouse
-from simkernel.kernel.costs import CostModel
-from simkernel.kernel.fs.sysfs import modules as sysfs_modules
+from simkernel.kernel.lib.costs import CostModel
 from simkernel.kernel.netlink.broadcast import Broadcast
+from simkernel.kernel.pseudofs.sysfs import modules as sysfs_modules
 from simkernel.scenario import Run, Scenario, Text
 from simkernel.scenario.report import Table
 from tests.cli.terminal import Terminal

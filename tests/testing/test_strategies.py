@@ -11,8 +11,8 @@ from hypothesis import Phase, find, given, settings
 from hypothesis import strategies as st
 
 from simkernel import Machine, millis
+from simkernel.blocking import BlockingSocket
 from simkernel.hardware import Camera, Mouse
-from simkernel.testing import BlockingSocket
 from simkernel.testing.strategies import (
     Request,
     attributes,
@@ -34,7 +34,7 @@ from simkernel.uapi.netlink import (
 from simkernel.uapi.poll import POLLIN
 from simkernel.uapi.socket import AF_NETLINK, SOCK_RAW, SOL_NETLINK
 from simkernel.uapi.structure import S32
-from simkernel.uapi.ynl import Spec
+from simkernel.ynl import Spec
 
 FAMILIES = ("camera", "mouse", "nlctrl")
 

@@ -10,9 +10,9 @@ from simkernel.engine import KERNEL, Engine
 from simkernel.kernel.device.bus import DeviceDriver
 from simkernel.kernel.device.device import Device
 from simkernel.kernel.device.uevent import Uevents
-from simkernel.kernel.log import Log
+from simkernel.kernel.lib.log import Log
 from simkernel.kernel.oops import Oopses
-from simkernel.kernel.task.wait import maybe
+from simkernel.kernel.sched.wait import maybe
 from simkernel.kernel.workqueue import Work, WorkQueue
 from simkernel.uapi.errno import EAGAIN, EBUSY, EIO, ENODEV, ENXIO, EPROBE_DEFER, os_error
 

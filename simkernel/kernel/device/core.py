@@ -16,11 +16,11 @@ from simkernel.kernel.device.binding import Binding
 from simkernel.kernel.device.bus import BusType, DeviceDriver
 from simkernel.kernel.device.device import Class, Device, Devnode, Environment
 from simkernel.kernel.device.uevent import Uevents
-from simkernel.kernel.locking.preempt import Preempt
-from simkernel.kernel.log import Log
+from simkernel.kernel.lib.log import Log
 from simkernel.kernel.module.module import LoadedModule
 from simkernel.kernel.module.resources import DRIVER, Resources
 from simkernel.kernel.oops import Oopses
+from simkernel.kernel.sched.preempt import Preempt
 from simkernel.kernel.workqueue import WorkQueue
 from simkernel.uapi.errno import EBUSY, EEXIST, EINVAL, ENODEV, os_error
 

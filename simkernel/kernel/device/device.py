@@ -9,10 +9,10 @@ import attrs
 
 from simkernel.kernel.device.attribute import Attached, DeviceAttribute
 from simkernel.kernel.device.devres import Devres
-from simkernel.kernel.locking.mutex import Mutex
-from simkernel.kernel.locking.preempt import Preempt
 from simkernel.kernel.module.module import LoadedModule
 from simkernel.kernel.module.resources import Resource
+from simkernel.kernel.sched.mutex import Mutex
+from simkernel.kernel.sched.preempt import Preempt
 
 if TYPE_CHECKING:
     from simkernel.kernel.device.bus import BusType, DeviceDriver

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-from simkernel.kernel.task.wait import maybe
+from simkernel.kernel.sched.wait import maybe
 
 Release = Callable[[], Awaitable[None] | None]
 

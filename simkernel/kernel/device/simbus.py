@@ -19,8 +19,8 @@ from simkernel.kernel.device.core import DriverCore
 from simkernel.kernel.device.device import Device
 from simkernel.kernel.irq.descriptor import IRQ_HANDLED, IRQ_NONE, IRQ_WAKE_THREAD, IRQF_SHARED
 from simkernel.kernel.irq.interrupts import Interrupts
-from simkernel.kernel.locking.preempt import Preempt
-from simkernel.kernel.log import Log
+from simkernel.kernel.lib.log import Log
+from simkernel.kernel.sched.preempt import Preempt
 from simkernel.kernel.workqueue import Work, WorkQueue
 
 NAME = "simbus"

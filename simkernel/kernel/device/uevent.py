@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from simkernel.engine import KERNEL, Engine
-from simkernel.kernel.log import Log
+from simkernel.kernel.lib.log import Log
 from simkernel.uapi.uevent import Uevent
 
 BUFFER_SIZE = 2048

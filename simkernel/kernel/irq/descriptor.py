@@ -9,7 +9,7 @@ import attrs
 
 from simkernel.kernel.module.module import LoadedModule
 from simkernel.kernel.module.resources import Resource
-from simkernel.kernel.task.wait import WaitQueue
+from simkernel.kernel.sched.wait import WaitQueue
 
 IRQ_NONE: Final = 0
 """Not from the handler's device."""

@@ -15,7 +15,6 @@ from typing import Any
 
 from simkernel.engine import DRIVER, KERNEL, Engine
 from simkernel.hardware.bus import Bus
-from simkernel.kernel.costs import CostModel
 from simkernel.kernel.irq.descriptor import (
     IRQ_HANDLED,
     IRQ_NONE,
@@ -30,12 +29,13 @@ from simkernel.kernel.irq.descriptor import (
     function_name,
 )
 from simkernel.kernel.irq.spurious import note_interrupt
-from simkernel.kernel.locking.preempt import Preempt
-from simkernel.kernel.log import Log
+from simkernel.kernel.lib.costs import CostModel
+from simkernel.kernel.lib.log import Log
 from simkernel.kernel.module.module import LoadedModule
 from simkernel.kernel.module.resources import Resources
 from simkernel.kernel.oops import Oopses
-from simkernel.kernel.task.wait import maybe, sleep_on
+from simkernel.kernel.sched.preempt import Preempt
+from simkernel.kernel.sched.wait import maybe, sleep_on
 from simkernel.uapi.errno import EBUSY, EINVAL, os_error
 
 StartThread = Callable[[str, Coroutine[Any, Any, None]], object]

@@ -13,7 +13,7 @@ from simkernel.kernel.irq.descriptor import (
     IrqDescriptor,
     function_name,
 )
-from simkernel.kernel.log import Log
+from simkernel.kernel.lib.log import Log
 
 OBSERVED = 100_000
 """Interrupts after which the unhandled ones are judged."""

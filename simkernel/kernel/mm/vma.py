@@ -9,7 +9,7 @@ from simkernel.uapi.errno import EINVAL, os_error
 from simkernel.uapi.mman import MAP_SHARED, MAP_TYPE, PROT_WRITE, page_align
 
 if TYPE_CHECKING:
-    from simkernel.kernel.file.file import OpenFile
+    from simkernel.kernel.vfs.file import OpenFile
 
 
 class VmArea:

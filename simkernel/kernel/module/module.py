@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from simkernel.engine import KERNEL, InternalError
+from simkernel.kernel.lib.taint import Taints
+from simkernel.kernel.loader.image import Image
 from simkernel.kernel.module.declaration import Module
-from simkernel.kernel.module.image import Image
-from simkernel.kernel.taint import Taints
 
 if TYPE_CHECKING:
     from simkernel.kernel.kernel import Kernel
-    from simkernel.uapi.ynl import Spec
+    from simkernel.ynl import Spec
 
 
 class ModuleState(Enum):

@@ -7,10 +7,10 @@ from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from simkernel.engine import SECOND
-from simkernel.kernel.file.file import SOCKFS, FileObject, Nameless
-from simkernel.kernel.file.socket import NO_CONTROL
-from simkernel.kernel.fs.fasync import FasyncList, FasyncWaiter
-from simkernel.kernel.task.wait import WaitQueue
+from simkernel.kernel.sched.wait import WaitQueue
+from simkernel.kernel.vfs.fasync import FasyncList, FasyncWaiter
+from simkernel.kernel.vfs.file import SOCKFS, FileObject, Nameless
+from simkernel.kernel.vfs.socket import NO_CONTROL
 from simkernel.uapi.errno import EOPNOTSUPP, os_error
 from simkernel.uapi.poll import (
     POLLERR,
@@ -25,13 +25,13 @@ from simkernel.uapi.socket import AF_NETLINK, SO_SELECT_ERR_QUEUE
 from simkernel.uapi.stat import S_IFSOCK
 
 if TYPE_CHECKING:
-    from simkernel.kernel.file.file import OpenFile
-    from simkernel.kernel.file.socket import Control, Received, SocketObject
     from simkernel.kernel.net.filter import Filter
     from simkernel.kernel.net.namespace import Net
     from simkernel.kernel.net.skb import Creds, Skb
-    from simkernel.kernel.task.credentials import Credentials
-    from simkernel.kernel.task.task import Task
+    from simkernel.kernel.sched.credentials import Credentials
+    from simkernel.kernel.sched.task import Task
+    from simkernel.kernel.vfs.file import OpenFile
+    from simkernel.kernel.vfs.socket import Control, Received, SocketObject
 
 HZ: Final = 250
 """Ticks a second: timeouts of sockets are whole ticks (CONFIG_HZ of the recorded kernel)."""

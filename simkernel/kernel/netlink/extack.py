@@ -17,7 +17,7 @@ from simkernel.uapi.netlink import (
 
 if TYPE_CHECKING:
     from simkernel.kernel.netlink.writer import MessageWriter
-    from simkernel.uapi.ynl.policy import AttributePolicy
+    from simkernel.ynl.policy import AttributePolicy
 
 U32_SIZE = 8
 """An attribute with 4 bytes."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from simkernel.kernel.lib.ratelimit import Ratelimited
 from simkernel.kernel.netlink.prices import Prices
 from simkernel.kernel.netlink.socket import NetlinkSocket
 from simkernel.kernel.netlink.table import (
@@ -16,17 +17,16 @@ from simkernel.kernel.netlink.table import (
     ProtocolEntry,
     get_owner,
 )
-from simkernel.kernel.ratelimit import Ratelimited
 from simkernel.uapi.errno import EPROTONOSUPPORT, ESOCKTNOSUPPORT, os_error
 from simkernel.uapi.netlink import MAX_LINKS, NETLINK_USERSOCK
 from simkernel.uapi.socket import AF_NETLINK, SOCK_DGRAM, SOCK_RAW
 
 if TYPE_CHECKING:
     from simkernel.engine import Engine
-    from simkernel.kernel.costs import CostModel
-    from simkernel.kernel.log import Log
+    from simkernel.kernel.lib.costs import CostModel
+    from simkernel.kernel.lib.log import Log
     from simkernel.kernel.net.namespace import Namespaces, Net
-    from simkernel.kernel.task.task import Task
+    from simkernel.kernel.sched.task import Task
 
 RequestModule = Callable[[str], Any]
 """Load the module of that name; an awaitable if that sleeps.  The result does not matter."""

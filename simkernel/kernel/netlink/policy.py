@@ -22,7 +22,7 @@ from simkernel.uapi.netlink import (
     NlAttr,
     locate_attributes,
 )
-from simkernel.uapi.ynl.policy import AttributePolicy, NlaType, PolicyTable, Validation, value_range
+from simkernel.ynl.policy import AttributePolicy, NlaType, PolicyTable, Validation, value_range
 
 if TYPE_CHECKING:
     from simkernel.kernel.netlink.message import Request

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from simkernel.kernel.netlink.writer import NoRoom
 from simkernel.uapi import netlink as nl
-from simkernel.uapi.ynl.policy import AttributePolicy, NlaType, PolicyTable, Validation, value_range
+from simkernel.ynl.policy import AttributePolicy, NlaType, PolicyTable, Validation, value_range
 
 if TYPE_CHECKING:
     from simkernel.kernel.netlink.writer import MessageWriter

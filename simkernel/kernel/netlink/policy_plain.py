@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from simkernel.uapi import structure
 from simkernel.uapi.netlink import NLA_HDRLEN, NLA_MAX_PAYLOAD
-from simkernel.uapi.ynl.policy import AttributePolicy, NlaType, Validation, value_range
+from simkernel.ynl.policy import AttributePolicy, NlaType, Validation, value_range
 
 if TYPE_CHECKING:
     from struct import Struct

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from simkernel.kernel.net.truesize import SLAB_LARGEST
 
 if TYPE_CHECKING:
-    from simkernel.kernel.costs import CostModel
+    from simkernel.kernel.lib.costs import CostModel
 
 MOST: Final = 4096
 """How many sizes are remembered."""

@@ -23,10 +23,10 @@ from simkernel.uapi.socket import (
 from simkernel.uapi.structure import S32
 
 if TYPE_CHECKING:
-    from simkernel.kernel.file.socket import Received
     from simkernel.kernel.net.skb import Skb
     from simkernel.kernel.netlink.socket import NetlinkSocket
-    from simkernel.kernel.task.task import Task
+    from simkernel.kernel.sched.task import Task
+    from simkernel.kernel.vfs.socket import Received
 
 CONTROL = PKTINFO | LISTEN_ALL_NSID
 """Options that bring control messages."""

@@ -15,7 +15,7 @@ from simkernel.kernel.netlink import broadcast, tap
 from simkernel.kernel.netlink.address import Address
 from simkernel.kernel.netlink.deliver import accept, find, queue
 from simkernel.kernel.netlink.table import NONROOT_SEND
-from simkernel.kernel.task.wait import WouldBlock
+from simkernel.kernel.sched.wait import WouldBlock
 from simkernel.uapi.errno import (
     ECONNREFUSED,
     EMSGSIZE,
@@ -29,7 +29,7 @@ from simkernel.uapi.socket import MSG_OOB
 if TYPE_CHECKING:
     from simkernel.kernel.netlink.kernel_socket import KernelSocket
     from simkernel.kernel.netlink.socket import NetlinkSocket
-    from simkernel.kernel.task.task import Task
+    from simkernel.kernel.sched.task import Task
 
 RESERVE = 32
 """Bytes of the send buffer that a message may not use."""

@@ -14,7 +14,7 @@ from simkernel.kernel.netlink import address as addresses
 from simkernel.kernel.netlink import options, receive, send
 from simkernel.kernel.netlink.address import Address
 from simkernel.kernel.netlink.table import put_owner
-from simkernel.kernel.task.wait import WaitQueue
+from simkernel.kernel.sched.wait import WaitQueue
 from simkernel.uapi.netlink import SockaddrNl
 from simkernel.uapi.socket import SOL_SOCKET
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from simkernel.kernel.netlink.dump import DumpCallback
     from simkernel.kernel.netlink.netlink import Netlink
     from simkernel.kernel.netlink.table import Owner, PortTable, ProtocolEntry
-    from simkernel.kernel.task.task import Task
+    from simkernel.kernel.sched.task import Task
 
 
 class NetlinkSocket(Sock):

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Awaitable, Coroutine
 from typing import TYPE_CHECKING, Any, Final
 
-from simkernel.kernel.file.file import OpenFile
-from simkernel.kernel.fs.dentry import Dentry
-from simkernel.kernel.fs.inode import Owner
-from simkernel.kernel.fs.open import begin
-from simkernel.kernel.fs.tmpfs import TmpfsFile
-from simkernel.kernel.mm.mmap import Mapped, address_space, map_area, unmap
-from simkernel.kernel.task.task import Task
+from simkernel.kernel.sched.task import Task
+from simkernel.kernel.vfs.dentry import Dentry
+from simkernel.kernel.vfs.file import OpenFile
+from simkernel.kernel.vfs.inode import Owner
+from simkernel.kernel.vfs.mmap import Mapped, address_space, map_area, unmap
+from simkernel.kernel.vfs.open import begin
+from simkernel.kernel.vfs.tmpfs import TmpfsFile
 from simkernel.uapi import mman
 from simkernel.uapi.errno import EINVAL, ENOMEM, os_error
 from simkernel.uapi.fcntl import O_RDWR

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Awaitable, Coroutine
 from typing import TYPE_CHECKING, Any
 
-from simkernel.kernel.file.file import OpenFile
-from simkernel.kernel.fs import attributes, change
-from simkernel.kernel.fs.namei import Walk
-from simkernel.kernel.fs.open import check_access, open_file
-from simkernel.kernel.fs.permission import MAY_EXEC, check
-from simkernel.kernel.task.task import Task
+from simkernel.kernel.sched.task import Task
+from simkernel.kernel.vfs import attributes, change
+from simkernel.kernel.vfs.file import OpenFile
+from simkernel.kernel.vfs.namei import Walk
+from simkernel.kernel.vfs.open import check_access, open_file
+from simkernel.kernel.vfs.permission import MAY_EXEC, check
 from simkernel.uapi import dirent, stat
 from simkernel.uapi.capability import CAP_SYS_CHROOT
 from simkernel.uapi.errno import EBADF, EINVAL, ENOENT, ENOTDIR, EPERM, ERANGE, os_error
@@ -26,10 +26,10 @@ from simkernel.uapi.fcntl import (
 from simkernel.uapi.stat import Stat
 
 if TYPE_CHECKING:
-    from simkernel.kernel.fs.dentry import Dentry
-    from simkernel.kernel.fs.filesystem import FileSystems
-    from simkernel.kernel.fs.inode import Inode
     from simkernel.kernel.kernel import Kernel
+    from simkernel.kernel.vfs.dentry import Dentry
+    from simkernel.kernel.vfs.filesystem import FileSystems
+    from simkernel.kernel.vfs.inode import Inode
 
 
 class PathCalls:

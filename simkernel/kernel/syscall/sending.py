@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from simkernel.kernel.file.broken_pipe import BrokenPipe
-from simkernel.kernel.task.wait import WouldBlock, sleep_on
+from simkernel.kernel.sched.wait import WouldBlock, sleep_on
+from simkernel.kernel.vfs.broken_pipe import BrokenPipe
 from simkernel.uapi.errno import EAGAIN, EPIPE, os_error
 from simkernel.uapi.signal import SIGPIPE
 
 if TYPE_CHECKING:
-    from simkernel.kernel.file.file import OpenFile
     from simkernel.kernel.kernel import Kernel
-    from simkernel.kernel.task.task import Task
+    from simkernel.kernel.sched.task import Task
+    from simkernel.kernel.vfs.file import OpenFile
 
 
 def not_now(blocked: WouldBlock) -> int:

@@ -10,15 +10,15 @@ from collections.abc import Awaitable, Callable, Coroutine
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from simkernel.kernel.file.broken_pipe import BrokenPipe
-from simkernel.kernel.file.file import OpenFile
-from simkernel.kernel.file.socket import NO_CONTROL, Address, Control, Received, SocketObject
-from simkernel.kernel.net.unix.more import WantsMore, receive_rest
-from simkernel.kernel.net.unix.stream import StreamSocket
+from simkernel.kernel.sched.task import Task
+from simkernel.kernel.sched.wait import Blocked, BlockedCall, WouldBlock
 from simkernel.kernel.syscall.pipe import install_pair
 from simkernel.kernel.syscall.sending import broken_pipe, go_on, not_now
-from simkernel.kernel.task.task import Task
-from simkernel.kernel.task.wait import Blocked, BlockedCall, WouldBlock
+from simkernel.kernel.unix.more import WantsMore, receive_rest
+from simkernel.kernel.unix.stream import StreamSocket
+from simkernel.kernel.vfs.broken_pipe import BrokenPipe
+from simkernel.kernel.vfs.file import OpenFile
+from simkernel.kernel.vfs.socket import NO_CONTROL, Address, Control, Received, SocketObject
 from simkernel.uapi.errno import (
     EAFNOSUPPORT,
     EAGAIN,

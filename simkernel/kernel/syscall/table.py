@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from simkernel.kernel.sched.runner import Handler
 from simkernel.kernel.syscall.epoll import EpollCalls
 from simkernel.kernel.syscall.file import FileCalls
 from simkernel.kernel.syscall.mmap import MmapCalls
@@ -15,12 +16,11 @@ from simkernel.kernel.syscall.process import ProcessCalls
 from simkernel.kernel.syscall.read_write import ReadWriteCalls
 from simkernel.kernel.syscall.socket import SocketCalls
 from simkernel.kernel.syscall.system import SystemCalls
-from simkernel.kernel.task.runner import Handler
 from simkernel.uapi.errno import ENOSYS
 
 if TYPE_CHECKING:
     from simkernel.kernel.kernel import Kernel
-    from simkernel.kernel.task.task import Task
+    from simkernel.kernel.sched.task import Task
 
 GROUPS = (
     SocketCalls,

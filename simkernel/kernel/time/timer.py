@@ -10,11 +10,11 @@ from collections.abc import Callable
 
 from simkernel.engine import DRIVER, KERNEL, Engine
 from simkernel.engine import Timer as Event
-from simkernel.kernel.costs import CostModel
-from simkernel.kernel.locking.preempt import Preempt
+from simkernel.kernel.lib.costs import CostModel
 from simkernel.kernel.module.module import LoadedModule
 from simkernel.kernel.module.resources import Resource, Resources
 from simkernel.kernel.oops import Oopses
+from simkernel.kernel.sched.preempt import Preempt
 
 Function = Callable[["Timer"], None]
 

@@ -13,8 +13,8 @@ from simkernel.trace.strace.constants import flags, number
 from simkernel.trace.strace.families import Family
 from simkernel.trace.strace.quoting import hexadecimal_string
 from simkernel.uapi.structure import Buffer
-from simkernel.uapi.ynl.model import Attribute, Enumeration, Spec
-from simkernel.uapi.ynl.model import AttributeSet as SpecifiedSet
+from simkernel.ynl.model import Attribute, Enumeration, Spec
+from simkernel.ynl.model import AttributeSet as SpecifiedSet
 
 _SIGNED: Final = frozenset({"s8", "s16", "s32", "s64", "sint"})
 _UNSIGNED: Final = frozenset({"u8", "u16", "u32", "u64", "uint"})

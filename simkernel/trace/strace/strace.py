@@ -22,7 +22,7 @@ from simkernel.trace.strace.quoting import c_string
 from simkernel.trace.strace.specification import family_from
 from simkernel.uapi import fcntl, netlink, socket, wait
 from simkernel.uapi.errno import error_name, strerror
-from simkernel.uapi.ynl.model import Spec
+from simkernel.ynl.model import Spec
 
 FORMS: Final = sockets.FORMS | files.FORMS | processes.FORMS
 USER_MODE: Final = frozenset({"compute"})

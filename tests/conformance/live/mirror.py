@@ -22,7 +22,7 @@ from simkernel.uapi.capability import CAP_NET_ADMIN
 from simkernel.uapi.netlink import NETLINK_ADD_MEMBERSHIP, NETLINK_GENERIC, NLM_F_DUMP, NLM_F_REQUEST
 from simkernel.uapi.socket import AF_NETLINK, SOCK_RAW, SOL_NETLINK
 from simkernel.uapi.structure import U16, U32
-from simkernel.uapi.ynl.policy import REJECT_ALL
+from simkernel.ynl.policy import REJECT_ALL
 from tests.conformance import wire
 
 

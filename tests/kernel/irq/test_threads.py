@@ -9,7 +9,7 @@ import pytest
 from simkernel import Machine, micros, millis, seconds
 from simkernel.engine import Record
 from simkernel.kernel.irq.descriptor import IRQ_HANDLED, IRQ_NONE, IRQ_WAKE_THREAD, IRQF_ONESHOT, IRQF_SHARED
-from simkernel.kernel.task.wait import sleep_on
+from simkernel.kernel.sched.wait import sleep_on
 from tests.kernel.irq.test_interrupts import STATUS, Bell, interrupts, plug
 
 

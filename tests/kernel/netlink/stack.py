@@ -7,18 +7,18 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from simkernel.engine import Engine
-from simkernel.kernel.costs import CostModel
-from simkernel.kernel.file.table import FileTable
-from simkernel.kernel.log import Log
+from simkernel.kernel.lib.costs import CostModel
+from simkernel.kernel.lib.log import Log
 from simkernel.kernel.net.namespace import Namespaces, Net
 from simkernel.kernel.netlink.genetlink.genetlink import GenericNetlink
 from simkernel.kernel.netlink.netlink import Netlink
 from simkernel.kernel.netlink.route.rtnetlink import RouteNetlink
 from simkernel.kernel.netlink.socket import NetlinkSocket
 from simkernel.kernel.netlink.uevent import UeventSockets
-from simkernel.kernel.task.credentials import Credentials
-from simkernel.kernel.task.task import Task
-from simkernel.kernel.task.wait import WouldBlock
+from simkernel.kernel.sched.credentials import Credentials
+from simkernel.kernel.sched.task import Task
+from simkernel.kernel.sched.wait import WouldBlock
+from simkernel.kernel.vfs.fdtable import FileTable
 from simkernel.uapi.errno import EAGAIN, os_error
 from simkernel.uapi.netlink import NlMsgHdr, iterate_messages
 from simkernel.uapi.socket import SOCK_RAW, SOL_NETLINK, SOL_SOCKET

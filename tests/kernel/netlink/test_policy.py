@@ -22,7 +22,7 @@ from simkernel.uapi.netlink import (
     NlMsgHdr,
     attribute,
 )
-from simkernel.uapi.ynl.policy import AttributePolicy, NlaType, PolicyTable, Validation
+from simkernel.ynl.policy import AttributePolicy, NlaType, PolicyTable, Validation
 from tests.kernel.netlink.stack import Stack
 
 FAILED = "Attribute failed policy validation"

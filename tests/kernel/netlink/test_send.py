@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simkernel.kernel.task.wait import WouldBlock
+from simkernel.kernel.sched.wait import WouldBlock
 from simkernel.uapi.netlink import NETLINK_GENERIC, NETLINK_USERSOCK
 from simkernel.uapi.socket import (
     MSG_OOB,

@@ -13,7 +13,7 @@ from simkernel.trace.strace.messages import Decoder
 from simkernel.trace.strace.specification import family_from
 from simkernel.uapi.genetlink import GENL_ID_CTRL, GenlMsgHdr
 from simkernel.uapi.netlink import NETLINK_GENERIC, attribute, message, nested
-from simkernel.uapi.ynl import parse
+from simkernel.ynl import parse
 from tests.trace.records import NEWFAMILY
 
 LINUX = {0x11: "VFS_DQUOT", 0x13: "thermal", 0x14: "netdev", 0x15: "ethtool", 0x16: "NLBL_MGMT"}

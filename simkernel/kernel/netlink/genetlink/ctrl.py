@@ -18,7 +18,7 @@ from simkernel.uapi.genetlink import CTRL_ATTR_FAMILY_NAME, CTRL_CMD_NEWFAMILY
 from simkernel.uapi.netlink import NETLINK_GENERIC, NLM_F_MULTI, NLMSG_HDRLEN
 from simkernel.uapi.socket import AF_NETLINK
 from simkernel.uapi.structure import U16
-from simkernel.uapi.ynl import Spec, parse
+from simkernel.ynl import Spec, parse
 
 if TYPE_CHECKING:
     from simkernel.kernel.netlink.genetlink.genetlink import GenericNetlink

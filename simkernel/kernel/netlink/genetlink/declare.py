@@ -18,10 +18,10 @@ from simkernel.kernel.netlink.genetlink.family import (
 )
 from simkernel.uapi import genetlink as genl
 from simkernel.uapi.capability import CAP_NET_ADMIN
-from simkernel.uapi.ynl import Operation as SpecOperation
-from simkernel.uapi.ynl import Spec
-from simkernel.uapi.ynl.policy import REJECT_ALL, PolicyTable
-from simkernel.uapi.ynl.tables import family_policies
+from simkernel.ynl import Operation as SpecOperation
+from simkernel.ynl import Spec
+from simkernel.ynl.policy import REJECT_ALL, PolicyTable
+from simkernel.ynl.tables import family_policies
 
 if TYPE_CHECKING:
     from simkernel.kernel.netlink.table import Owner

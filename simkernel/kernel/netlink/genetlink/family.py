@@ -11,14 +11,14 @@ from simkernel.kernel.netlink.policy import LIBERAL, STRICT, Validator, validato
 from simkernel.uapi.errno import EOPNOTSUPP, os_error
 from simkernel.uapi.genetlink import GENL_ADMIN_PERM, GENL_HDRLEN, GENL_UNS_ADMIN_PERM
 from simkernel.uapi.netlink import NLMSG_HDRLEN, align4
-from simkernel.uapi.ynl.policy import REJECT_ALL
+from simkernel.ynl.policy import REJECT_ALL
 
 if TYPE_CHECKING:
     from simkernel.kernel.netlink.genetlink.info import Info
     from simkernel.kernel.netlink.socket import NetlinkSocket
     from simkernel.kernel.netlink.table import Owner
     from simkernel.kernel.netlink.writer import MessageWriter
-    from simkernel.uapi.ynl.policy import PolicyTable
+    from simkernel.ynl.policy import PolicyTable
 
 DONT_VALIDATE_STRICT: Final = 1
 """A request may have unknown and overlong attributes."""

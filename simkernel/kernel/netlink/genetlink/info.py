@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from simkernel.kernel.netlink.dump import DumpCallback
     from simkernel.kernel.netlink.genetlink.family import Family, Operation
     from simkernel.kernel.netlink.policy import Found
-    from simkernel.kernel.task.credentials import Credentials
+    from simkernel.kernel.sched.credentials import Credentials
 
 SHORTEST: Final = NLMSG_HDRLEN + GENL_HDRLEN
 """Bytes of the headers of a message."""

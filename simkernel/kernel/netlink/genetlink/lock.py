@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
-from simkernel.kernel.task.wait import WaitQueue, sleep_on
+from simkernel.kernel.sched.wait import WaitQueue, sleep_on
 
 T = TypeVar("T")
 

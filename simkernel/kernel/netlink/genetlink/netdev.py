@@ -21,7 +21,7 @@ from simkernel.uapi import netdev as nd
 from simkernel.uapi.errno import EINVAL, ENODEV, ENOENT, EOPNOTSUPP, os_error
 from simkernel.uapi.netlink import attribute
 from simkernel.uapi.structure import U32, U64
-from simkernel.uapi.ynl import Spec, parse
+from simkernel.ynl import Spec, parse
 
 if TYPE_CHECKING:
     from simkernel.kernel.net.device import NetDevice

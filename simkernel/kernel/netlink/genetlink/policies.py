@@ -15,7 +15,7 @@ from simkernel.uapi import genetlink as genl
 from simkernel.uapi.errno import ENODATA, ENOENT, os_error
 from simkernel.uapi.netlink import NLM_F_MULTI
 from simkernel.uapi.structure import U32
-from simkernel.uapi.ynl.policy import PolicyTable
+from simkernel.ynl.policy import PolicyTable
 
 if TYPE_CHECKING:
     from simkernel.kernel.netlink.genetlink.family import Command, Family

@@ -29,7 +29,7 @@ from simkernel.uapi.if_link import IFNAMSIZ
 from simkernel.uapi.netlink import NLM_F_DUMP_FILTERED, NLMSG_HDRLEN
 from simkernel.uapi.rtnetlink import IfAddrMsg
 from simkernel.uapi.structure import U32
-from simkernel.uapi.ynl.policy import AttributePolicy, NlaType, PolicyTable
+from simkernel.ynl.policy import AttributePolicy, NlaType, PolicyTable
 
 if TYPE_CHECKING:
     from simkernel.kernel.net.namespace import Net

@@ -15,7 +15,7 @@ from simkernel.uapi.neighbour import NdMsg
 from simkernel.uapi.netlink import NLA_TYPE_MASK, NLM_F_BULK, NLMSG_HDRLEN, locate_attributes
 from simkernel.uapi.rtnetlink import IfInfoMsg
 from simkernel.uapi.structure import U16, U32
-from simkernel.uapi.ynl.policy import AttributePolicy, PolicyTable
+from simkernel.ynl.policy import AttributePolicy, PolicyTable
 
 if TYPE_CHECKING:
     from simkernel.kernel.netlink.dump import DumpCallback

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from simkernel.uapi import if_link as il
-from simkernel.uapi.ynl.policy import AttributePolicy, NlaType, PolicyTable, Validation
+from simkernel.ynl.policy import AttributePolicy, NlaType, PolicyTable, Validation
 
 MAX_ADDR_LEN: Final = 32
 MAX_PHYS_ITEM_ID_LEN: Final = 32

@@ -21,7 +21,7 @@ from simkernel.uapi.errno import EAFNOSUPPORT, EINVAL, ENODEV, ENOENT, EOPNOTSUP
 from simkernel.uapi.neighbour import NdMsg
 from simkernel.uapi.netlink import NLA_TYPE_MASK, NLM_F_CREATE, NLMSG_HDRLEN, locate_attributes
 from simkernel.uapi.socket import AF_INET, AF_INET6
-from simkernel.uapi.ynl.policy import AttributePolicy, NlaType, PolicyTable, Validation
+from simkernel.ynl.policy import AttributePolicy, NlaType, PolicyTable, Validation
 
 if TYPE_CHECKING:
     from simkernel.kernel.netlink.dump import DumpCallback

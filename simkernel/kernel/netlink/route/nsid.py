@@ -20,7 +20,7 @@ from simkernel.uapi import rtnetlink as rt
 from simkernel.uapi.errno import EEXIST, EINVAL, ENOENT, EOPNOTSUPP, ESRCH, os_error
 from simkernel.uapi.netlink import NLA_HDRLEN, NLM_F_ECHO, NLM_F_MULTI, align4, attribute, message
 from simkernel.uapi.structure import S32
-from simkernel.uapi.ynl.policy import AttributePolicy, PolicyTable
+from simkernel.ynl.policy import AttributePolicy, PolicyTable
 
 if TYPE_CHECKING:
     from simkernel.kernel.net.namespace import Net

@@ -9,13 +9,13 @@ from simkernel.uapi.capability import CAP_NET_ADMIN
 from simkernel.uapi.errno import EACCES, EINVAL, os_error
 from simkernel.uapi.netlink import NLMSG_HDRLEN, align4
 from simkernel.uapi.structure import S32, U32
-from simkernel.uapi.ynl.policy import AttributePolicy, NlaType
+from simkernel.ynl.policy import AttributePolicy, NlaType
 
 if TYPE_CHECKING:
     from simkernel.kernel.net.namespace import Net
     from simkernel.kernel.netlink.message import Request
     from simkernel.uapi.structure import Structure
-    from simkernel.uapi.ynl.policy import PolicyTable
+    from simkernel.ynl.policy import PolicyTable
 
 U8_POLICY = AttributePolicy(NlaType.U8)
 U16_POLICY = AttributePolicy(NlaType.U16)

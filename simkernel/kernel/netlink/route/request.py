@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from simkernel.kernel.net.device import NetDevice
     from simkernel.kernel.net.namespace import Net
     from simkernel.kernel.netlink.message import Request
-    from simkernel.uapi.ynl.policy import PolicyTable
+    from simkernel.ynl.policy import PolicyTable
 
 
 class LinkRequest:

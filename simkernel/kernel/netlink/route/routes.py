@@ -23,7 +23,7 @@ from simkernel.uapi.errno import EINVAL, ENODEV, ENOENT, os_error
 from simkernel.uapi.netlink import NLM_F_DUMP_FILTERED, NLMSG_HDRLEN
 from simkernel.uapi.rtnetlink import RtMsg
 from simkernel.uapi.socket import AF_INET, AF_INET6
-from simkernel.uapi.ynl.policy import AttributePolicy, NlaType, PolicyTable
+from simkernel.ynl.policy import AttributePolicy, NlaType, PolicyTable
 
 if TYPE_CHECKING:
     from simkernel.kernel.netlink.dump import DumpCallback

@@ -14,7 +14,7 @@ from simkernel.uapi.errno import EINVAL, ENODEV, EOPNOTSUPP, os_error
 from simkernel.uapi.if_link import IfStatsMsg
 from simkernel.uapi.netlink import NLA_F_NESTED, NLM_F_MULTI, NLMSG_HDRLEN, attribute, message
 from simkernel.uapi.socket import AF_UNSPEC
-from simkernel.uapi.ynl.policy import AttributePolicy, NlaType, PolicyTable, Validation
+from simkernel.ynl.policy import AttributePolicy, NlaType, PolicyTable, Validation
 
 if TYPE_CHECKING:
     from simkernel.kernel.netlink.dump import DumpCallback

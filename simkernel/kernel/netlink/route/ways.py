@@ -22,7 +22,7 @@ from simkernel.uapi.structure import BE32
 
 if TYPE_CHECKING:
     from simkernel.kernel.netlink.message import Request
-    from simkernel.uapi.ynl.policy import PolicyTable
+    from simkernel.ynl.policy import PolicyTable
 
 ASKED: Final = frozenset(
     {

@@ -11,8 +11,8 @@ from simkernel.kernel.netlink.genetlink import ctrl, netdev
 from simkernel.kernel.netlink.genetlink.family import Command, Dumper, Family, Group, Operation
 from simkernel.uapi import genetlink as genl
 from simkernel.uapi import netlink as nl
-from simkernel.uapi.ynl.codec import codec
-from simkernel.uapi.ynl.policy import AttributePolicy, NlaType, PolicyTable
+from simkernel.ynl.codec import codec
+from simkernel.ynl.policy import AttributePolicy, NlaType, PolicyTable
 from tests.kernel.netlink.stack import Sock, Stack
 
 A = 0x4B000001

@@ -25,7 +25,7 @@ from simkernel.uapi.genetlink import (
     GENL_CMD_CAP_DUMP,
     GenlMsgHdr,
 )
-from simkernel.uapi.ynl.policy import AttributePolicy, NlaType, PolicyTable
+from simkernel.ynl.policy import AttributePolicy, NlaType, PolicyTable
 from tests.kernel.netlink.stack import NOBODY, Sock, Stack
 
 A, B = 0x4A000001, 0x4A000002

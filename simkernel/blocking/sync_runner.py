@@ -1,0 +1,185 @@
+"""How ordinary code drives the clock: it lets the machine run until what it waits for has happened."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+
+from simkernel.blocking.descriptor import RealDescriptor
+from simkernel.engine import Call, Deadlock, Engine, SimulationError, TimeLimit, seconds
+from simkernel.engine.engine import LONG_AGO, NEVER
+from simkernel.uapi.signal import SIGKILL
+
+if TYPE_CHECKING:
+    from simkernel.kernel.net.namespace import Net
+    from simkernel.kernel.sched.credentials import Credentials
+    from simkernel.kernel.sched.process import Processes
+    from simkernel.kernel.sched.task import Task
+
+T = TypeVar("T")
+
+LIMIT = seconds(60)
+"""How much simulated time ordinary code waits for one thing."""
+
+
+@contextmanager
+def outside(engine: Engine, what: object) -> Iterator[None]:
+    """Act on the machine from ordinary code.  SimulationError if that is called by the simulation itself."""
+    if engine.running:
+        raise SimulationError(
+            f"{what}: a blocking call cannot be made inside the simulation; a program awaits its calls"
+        )
+    engine.running = True
+    engine.section()
+    try:
+        yield
+    finally:
+        engine.running = False
+        engine.section()
+
+
+def run_until(
+    engine: Engine,
+    processes: Processes,
+    done: Callable[[], object],
+    what: object,
+    *,
+    task: Task | None = None,
+    deadline: int | None = None,
+) -> None:
+    """Process events until `done()`, or those up to `deadline` ns; to be used within `outside`.
+
+    Without a deadline it raises Deadlock when nothing is left that could happen, and TimeLimit after
+    `LIMIT`, unless `task` is what is waited for and it does not wait itself.
+    """
+    limit = engine.now + LIMIT if deadline is None else deadline
+    while not done():
+        following = engine.next_time()
+        if following is not None and (following <= limit or (task is not None and task.sleep is None)):
+            engine.step()
+        elif deadline is not None:
+            return
+        elif following is None:
+            raise _explained(Deadlock, f"{what} can never go on: nothing is scheduled any more", processes)
+        else:
+            text = f"{what} took more than {LIMIT / 1e9:g} simulated seconds"
+            raise _explained(TimeLimit, text, processes)
+
+
+def _explained(kind: type[SimulationError], text: str, processes: Processes) -> SimulationError:
+    """An error that lists who sleeps where, kernel threads last; its cause is what programs have raised."""
+    tasks = sorted(processes, key=lambda task: task.kthread)
+    asleep = [f"{_activity(task)} on {task.sleep.where}" for task in tasks if task.sleep is not None]
+    error = kind(f"{text}; asleep: {'; '.join(asleep) or 'nobody'}")
+    failures = [each for _, each in processes.failures if isinstance(each, Exception)]
+    if failures:
+        error.__cause__ = ExceptionGroup("programs failed", failures)
+    return error
+
+
+def _activity(task: Task) -> str:
+    return task.track if task.call is None else f"{task.track} in {task.call.name}"
+
+
+class Driver:
+    """A process of the machine without a program: it makes calls one by one, each when it is told to."""
+
+    def __init__(self, engine: Engine, processes: Processes, credentials: Credentials, net: Net) -> None:
+        self._engine = engine
+        self._processes = processes
+        self._results: list[tuple[Any, BaseException | None]] = []
+        self.real: list[RealDescriptor] = []
+        self.task = processes.serve("blocking", credentials, net, self._on_result)
+
+    def _on_result(self, value: Any, error: BaseException | None) -> None:
+        self._results.append((value, error))
+
+    def run(self, awaitable: Awaitable[T]) -> T:
+        """The result of a call, or of anything else to await that makes calls.
+
+        An error of a call is raised where the call was awaited, so that whoever awaits can clean up.
+        """
+        try:
+            if isinstance(awaitable, Call):
+                result: T = self._call(awaitable)
+                return result
+            return self._run(awaitable)
+        finally:
+            for real in self.real:
+                real.update()
+
+    def _run(self, awaitable: Awaitable[T]) -> T:
+        if not isinstance(awaitable, Awaitable):
+            raise SimulationError(f"{awaitable!r} is neither a call nor a coroutine that makes calls")
+        steps = awaitable.__await__()
+        value: Any = None
+        error: BaseException | None = None
+        while True:
+            try:
+                request = steps.send(value) if error is None else steps.throw(error)
+            except StopIteration as stop:
+                result: T = stop.value
+                return result
+            value, error = None, None
+            try:
+                value = self._call(request)
+            except (OSError, SimulationError) as raised:
+                error = raised
+
+    def _call(self, call: Call[Any]) -> Any:
+        engine, task, results = self._engine, self.task, self._results
+        if engine.running or not task.alive:
+            self._refuse(call)
+        engine.running = True  # `outside`, in place
+        engine.section()
+        try:
+            engine.set_horizon(NEVER)  # a call that does not sleep is done at once, unless others come first
+            self._processes.runner.submit(task, call)
+            if not results:
+                engine.set_horizon(LONG_AGO)
+                self._wait(call)
+        finally:
+            engine.running = False
+            engine.set_horizon(LONG_AGO)
+            engine.section()
+        if not results:
+            raise SimulationError(f"{call}: the process {task.track} was killed meanwhile")
+        value, error = results.pop()
+        if error is not None:
+            raise error
+        return value
+
+    def _refuse(self, call: Call[Any]) -> NoReturn:
+        with outside(self._engine, call):
+            raise SimulationError(f"{call}: the process {self.task.track} has ended")
+
+    def _wait(self, call: Call[Any]) -> None:
+        """Until the call is done.  One that does not sleep needs no limit."""
+        engine, task, results = self._engine, self.task, self._results
+        try:
+            while task.sleep is None and task.alive and not results and engine.next_time() is not None:
+                engine.step()
+            if not results:
+                run_until(engine, self._processes, self._is_done, call, task=task)
+        except BaseException:
+            self._let_go()
+            raise
+
+    def _is_done(self) -> bool:
+        return bool(self._results) or not self.task.alive
+
+    def _let_go(self) -> None:
+        """Wait no more: the task can make other calls.  If it does not wait it is cut short, and ends."""
+        task = self.task
+        if task.sleep is None:
+            self._processes.runner.end(task, SIGKILL)
+            return
+        self._processes.runner.abandon(task)
+        task.call = None
+
+    def end(self, status: int) -> None:
+        """End the process, with a wait status; its descriptors are closed.  Harmless when it has ended."""
+        if self.task.alive:
+            with outside(self._engine, "exit"):
+                self._processes.runner.end(self.task, status)

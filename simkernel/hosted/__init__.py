@@ -1,0 +1,107 @@
+"""Real programs inside the machine: Python packages as they are, on simulated system calls.
+
+    with hosted(machine, "linuxpy") as host:
+        from linuxpy.video.device import Device
+
+        with Device.from_id(0) as camera:
+            frame = next(iter(camera))
+
+The named packages are imported anew.  What they reach for, `open`, `os`, `fcntl`, `mmap`, `select`,
+`selectors`, `socket`, `signal`, `time`, `pathlib`, is the machine's, wherever and whenever they import
+it; asyncio's new event loops run on the machine's time.  Ordinary code, the test itself among it, keeps
+its own; `host.os`, `host.open` and so on are the program's.  At the end the packages that were imported
+before are back.
+
+A hosted program is one process with one thread, on Linux: its Python's numbers have to be Linux's.  The
+pointers in its ioctl structures are addresses of this Python.  What calls the C library by itself, through
+ctypes, reaches the host.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from types import ModuleType
+from typing import Any
+
+from simkernel.blocking.process import Blocking
+from simkernel.engine import SimulationError
+from simkernel.machine import Machine
+
+
+class Hosted:
+    """A process of the machine that is made of ordinary packages.
+
+    Its attributes are the modules that the program sees: `host.os`, `host.time`, `host.selectors` ...
+    """
+
+    def __init__(self, machine: Machine, process: Blocking, packages: Iterable[str]) -> None:
+        from simkernel.hosted.importing import Importer
+        from simkernel.hosted.modules import replacements
+
+        self.machine = machine
+        self.process = process
+        self.importer = Importer(packages, *replacements(machine, process))
+
+    @property
+    def open(self) -> Any:
+        """The builtin `open` of the program."""
+        return self.importer.builtins["open"]
+
+    def import_module(self, name: str) -> ModuleType:
+        """A module as the program sees it."""
+        return self.importer.import_module(name)
+
+    def __getattr__(self, name: str) -> ModuleType:
+        try:
+            return self.importer.import_module(name)
+        except ImportError:
+            raise AttributeError(f"a hosted program has no module {name!r}") from None
+
+    def event_loop(self) -> asyncio.AbstractEventLoop:
+        """A new event loop on the program's descriptors and the machine's time."""
+        from simkernel.hosted.loop import HostedEventLoop
+
+        selector = self.import_module("selectors").DefaultSelector()
+        return HostedEventLoop(self.machine, selector, self.import_module("socket"), self.import_module("os"))
+
+
+@contextmanager
+def hosted(
+    machine: Machine,
+    *packages: str,
+    uid: int = 0,
+    gid: int | None = None,
+    capabilities: Iterable[int] | None = None,
+) -> Iterator[Hosted]:
+    """Import `packages` anew as a process of user `uid` of `machine`.
+
+    SimulationError for a name that is no installed package, or on a host that is not Linux.
+    """
+    if sys.platform != "linux":
+        raise SimulationError(
+            f"hosted programs want Linux's numbers from their Python, and this is {sys.platform}"
+        )
+    if not packages:
+        raise SimulationError('hosted(machine, "linuxpy") wants the names of the packages to be imported')
+    from simkernel.hosted.loop import HostedPolicy
+    from simkernel.hosted.memory import HostMemory
+
+    process = machine.blocking(uid, gid, capabilities)
+    process.task.mm = memory = HostMemory()
+    host = Hosted(machine, process, packages)
+    before = host.importer.enter()
+    policy = asyncio.get_event_loop_policy()
+    asyncio.set_event_loop_policy(HostedPolicy(host.event_loop))
+    try:
+        yield host
+    finally:
+        asyncio.set_event_loop_policy(policy)
+        host.importer.leave(before)
+        process.exit()
+        memory.close()
+
+
+__all__ = ["Hosted", "hosted"]

@@ -1,0 +1,82 @@
+"""`mmap` of a hosted program (Modules/mmapmodule.c): the machine's memory, as a buffer of this Python's."""
+
+from __future__ import annotations
+
+import ctypes
+import mmap as real
+from types import ModuleType
+from typing import Any
+
+from simkernel.application.mapping import ACCESS_DEFAULT, READ_WRITE, Mapping, Memory, map_memory
+from simkernel.blocking.process import Blocking
+from simkernel.hosted.calls import SystemCalls, module
+from simkernel.uapi.mman import MAP_SHARED
+
+
+class HostedMapping(Memory):
+    """As `mmap.mmap`, but for the process that it belongs to.
+
+    Memory that may be written to has an address of the host, which ioctl structures can hold.  Such a
+    mapping is an array of ctypes too: a class of Python's own has no buffer before 3.12 (PEP 688).
+    """
+
+    _process: Blocking
+    _inside: Mapping
+
+    def __new__(
+        cls,
+        fileno: int,
+        length: int,
+        flags: int = MAP_SHARED,
+        prot: int = READ_WRITE,
+        access: int = ACCESS_DEFAULT,
+        offset: int = 0,
+    ) -> HostedMapping:
+        """Map `length` bytes of a file from `offset` on, or of nothing (-1)."""
+        process = cls._process
+        inside = process.run(map_memory(process.app, fileno, length, flags, prot, access, offset))
+        view = inside.memory
+        if view.readonly or not len(view):
+            made: Any = super().__new__(cls)
+        else:
+            array = ctypes.c_char * len(view)
+            kind: Any = type(cls.__name__, (cls, array), {"__module__": cls.__module__})
+            made = kind.from_buffer(view)
+        made._inside = inside
+        made._view = view
+        made._position = 0
+        mapping: HostedMapping = made
+        return mapping
+
+    def __init__(self, *arguments: Any, **keywords: Any) -> None:
+        """Everything is done: an array of ctypes would take the arguments for its items."""
+
+    def __repr__(self) -> str:
+        return repr(self._inside)
+
+    def __enter__(self) -> HostedMapping:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def size(self) -> int:
+        """The size of the file."""
+        size: int = self._process.run(self._inside.size())
+        return size
+
+    def flush(self, offset: int = 0, size: int | None = None, /) -> None:
+        """msync(2)."""
+        self._process.run(self._inside.flush(offset, size))
+
+    def close(self) -> None:
+        """Unmap it; harmless when that has been done."""
+        self._view = None
+        if self._process.task.alive:
+            self._process.run(self._inside.close())
+
+
+def mmap_module(call: SystemCalls) -> ModuleType:
+    """`mmap` for one process."""
+    kind = type("mmap", (HostedMapping,), {"__module__": "mmap", "_process": call.process})
+    return module(real, None, mmap=kind, error=OSError)

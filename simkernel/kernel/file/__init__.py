@@ -1,1 +1,0 @@
-"""File descriptors: descriptor -> open file -> object."""

@@ -1,1 +1,0 @@
-"""File systems, and files that lie in none."""

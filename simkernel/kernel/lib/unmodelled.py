@@ -1,0 +1,29 @@
+"""What Linux has and this kernel lacks: it says so, and never pretends to have done it."""
+
+from __future__ import annotations
+
+from simkernel.engine import NotModelled
+from simkernel.kernel.lib.log import Log
+from simkernel.uapi.errno import error_name, os_error
+
+
+class Unmodelled:
+    """Makes the exception for a use of what is lacking.
+
+    With `raises` it is NotModelled, for tests, which shall notice.  Otherwise it is the errno that Linux
+    has for a kernel built without the thing, and a line in the kernel log the first time.
+    """
+
+    def __init__(self, log: Log, raises: bool) -> None:
+        self._log = log
+        self._raises = raises
+        self._said: set[str] = set()
+
+    def __call__(self, what: str, number: int) -> Exception:
+        """The exception to raise where `what` was asked for; `number` is the errno."""
+        if self._raises:
+            return NotModelled(f"{what} is not modelled; Linux without it says {error_name(number)}")
+        if what not in self._said:
+            self._said.add(what)
+            self._log.warn(f"simkernel: {what} is not modelled: {error_name(number)}")
+        return os_error(number)

@@ -1,0 +1,1 @@
+"""Module loading: the index of module files, symbols, parameters, request_module."""

@@ -1,0 +1,262 @@
+"""A module's code: NAME.py or a package NAME/, executed once per process.
+
+Theory of operation.  Modules are no part of Python's path: their files are read and compiled here and
+executed under names of our own, `simkernel_module_DIGEST`, so that two modules of one name, from two
+module paths or before and after an edit, live side by side.  The digest is of the texts, which makes
+equal code shared wherever it lies.  A finder on `sys.meta_path` serves the imports within a package;
+it knows these names only.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import inspect
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property, lru_cache
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
+from importlib.util import module_from_spec, spec_from_loader
+from pathlib import Path
+from types import FrameType, ModuleType
+
+import attrs
+
+from simkernel.kernel.loader.path import Location, Stamp, entries, stamp
+from simkernel.kernel.module.declaration import Module
+
+PREFIX = "simkernel_module_"
+DECLARATION = "MODULE"
+"""What a module's file calls its declaration."""
+
+
+ENTRIES = {"init": ("this",), "exit": ("this", "state")}
+"""What the module's beginning and end are called, and take."""
+
+
+class ImageError(Exception):
+    """The files make no module.  The text says why, without the name of the module."""
+
+
+@attrs.frozen
+class SourceFile:
+    """One file of a module.  `relative` is how logs name it: from the folder the module lies in."""
+
+    path: Path
+    relative: str
+    text: str
+
+
+@attrs.frozen(eq=False)
+class Source:
+    """The files of a module, by dotted name within it: "" for NAME.py or NAME/__init__.py."""
+
+    name: str
+    package: bool
+    files: Mapping[str, SourceFile]
+
+    @cached_property
+    def digest(self) -> str:
+        """A number for the texts."""
+        digest = hashlib.sha256(f"{self.name} {self.package}".encode())
+        for dotted, file in self.files.items():
+            digest.update(f"\0{dotted}\0{len(file.text)}\0{file.text}".encode())
+        return digest.hexdigest()[:16]
+
+    @property
+    def main(self) -> SourceFile:
+        """The file that declares the module."""
+        return self.files[""]
+
+    @property
+    def declares_module(self) -> bool:
+        """Whether that binds MODULE at its top level, or cannot be parsed, which is told later."""
+        try:
+            tree = ast.parse(self.main.text)
+        except (SyntaxError, ValueError):
+            return True
+        return any(DECLARATION in _bound_names(statement) for statement in tree.body)
+
+
+@attrs.frozen(eq=False)
+class Image:
+    """A module's code, executed: what it declares, and its functions."""
+
+    source: Source
+    namespace: ModuleType
+    declaration: Module
+
+    @property
+    def name(self) -> str:
+        """The module's name."""
+        return self.source.name
+
+    @cached_property
+    def size(self) -> int:
+        """Bytes of its text; what lsmod shows as its size."""
+        return sum(len(file.text.encode()) for file in self.source.files.values())
+
+
+_images: dict[str, Image] = {}
+_sources: dict[str, Source] = {}
+
+
+def read_source(location: Location) -> Source:
+    """The texts of a module.  ImageError if they cannot be read.
+
+    Files that have not changed since are not read again.
+    """
+    path = str(location.path)
+    try:
+        stamps = tuple(_stamps(path)) if location.package else (stamp(path),)
+    except OSError as error:
+        raise ImageError(f"{location.path.name} cannot be read ({type(error).__name__})") from None
+    return _read(location.name, path, location.package, stamps)
+
+
+def _stamps(folder: str) -> Iterator[Stamp]:
+    for entry in entries(folder):
+        if entry.is_dir(follow_symlinks=False):
+            yield from _stamps(entry.path)
+        elif entry.name.endswith(".py"):
+            yield stamp(entry.path)
+
+
+@lru_cache(maxsize=256)
+def _read(name: str, path: str, package: bool, stamps: tuple[Stamp, ...]) -> Source:
+    parent = Path(path).parent
+    files = {}
+    for each, _, _ in stamps:
+        file = Path(each)
+        relative = file.relative_to(parent)
+        dotted = ".".join(relative.with_suffix("").parts[1:]).removesuffix("__init__").removesuffix(".")
+        try:
+            files[dotted] = SourceFile(file, relative.as_posix(), file.read_text("utf-8"))
+        except (OSError, UnicodeDecodeError) as error:
+            raise ImageError(f"{relative.as_posix()} cannot be read ({type(error).__name__})") from None
+    return Source(name, package, files)
+
+
+def load_image(source: Source) -> Image:
+    """Execute the module's code, unless this process has.  ImageError if that fails.
+
+    A file that does not bind MODULE is not executed: it may be any program that lies there.
+    """
+    digest = source.digest
+    image = _images.get(digest)
+    if image is None:
+        if not source.declares_module:
+            raise ImageError(
+                f"declares no module ({source.main.relative} has no {DECLARATION} = Module(...))"
+            )
+        image = _images[digest] = _execute(source, PREFIX + digest)
+    return image
+
+
+def locate(frame: FrameType) -> tuple[str, str] | None:
+    """The module whose code runs in `frame`, and its file as logs name it; None for other code."""
+    python_name = frame.f_globals.get("__name__", "")
+    root, _, dotted = python_name.partition(".")
+    source = _sources.get(root)
+    return None if source is None else (source.name, source.files[dotted].relative)
+
+
+def _execute(source: Source, python_name: str) -> Image:
+    _sources[python_name] = source
+    try:
+        namespace = _import(source, python_name)
+        return Image(source, namespace, _declaration(source, namespace))
+    except BaseException:
+        del _sources[python_name]
+        for name in [name for name in sys.modules if name.partition(".")[0] == python_name]:
+            del sys.modules[name]
+        raise
+
+
+def _import(source: Source, python_name: str) -> ModuleType:
+    spec = _finder.find_spec(python_name)
+    assert spec is not None
+    namespace = module_from_spec(spec)
+    sys.modules[python_name] = namespace
+    try:
+        _finder.exec_module(namespace)
+    except SyntaxError as error:
+        raise ImageError(f"does not compile: {error.msg} at {_where_syntax(error, source)}") from error
+    except (Exception, SystemExit) as error:
+        raise ImageError(f"does not import: {type(error).__name__} at {_where(error, source)}") from error
+    return namespace
+
+
+def _declaration(source: Source, namespace: ModuleType) -> Module:
+    declaration = getattr(namespace, DECLARATION, None)
+    if not isinstance(declaration, Module):
+        raise ImageError(f"declares no module ({source.main.relative} has no {DECLARATION} = Module(...))")
+    for name in (*declaration.exports, *declaration.exports_gpl):
+        if not callable(getattr(namespace, name, None)):
+            raise ImageError(f"exports {name}, which is no function of {source.main.relative}")
+    for name, arguments in ENTRIES.items():
+        _check_entry(namespace, name, arguments)
+    return declaration
+
+
+def _check_entry(namespace: ModuleType, name: str, arguments: tuple[str, ...]) -> None:
+    function = getattr(namespace, name, None)
+    if function is None:
+        return
+    try:
+        inspect.signature(function).bind(*arguments)
+    except (TypeError, ValueError):
+        raise ImageError(f"{name} is to be a function ({', '.join(arguments)})") from None
+
+
+def _where(error: BaseException, source: Source) -> str:
+    """The last line of the module's own code that the error passed through."""
+    where = source.main.relative
+    traceback = error.__traceback__
+    while traceback is not None:
+        if (located := locate(traceback.tb_frame)) is not None:
+            where = f"{located[1]}:{traceback.tb_lineno}"
+        traceback = traceback.tb_next
+    return where
+
+
+def _bound_names(statement: ast.stmt) -> list[str]:
+    """The plain names that an assignment or an import binds."""
+    if isinstance(statement, ast.ImportFrom):
+        return [alias.asname or alias.name for alias in statement.names]
+    targets: list[ast.expr] = []
+    if isinstance(statement, ast.Assign):
+        targets = statement.targets
+    elif isinstance(statement, ast.AnnAssign):
+        targets = [statement.target]
+    return [target.id for target in targets if isinstance(target, ast.Name)]
+
+
+def _where_syntax(error: SyntaxError, source: Source) -> str:
+    wrong = [file.relative for file in source.files.values() if str(file.path) == error.filename]
+    return f"{wrong[0] if wrong else source.main.relative}:{error.lineno}"
+
+
+class _Finder(MetaPathFinder, Loader):
+    """Serves the imports within modules, from their texts."""
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        root, _, dotted = fullname.partition(".")
+        source = _sources.get(root)
+        if source is None or dotted not in source.files:
+            return None
+        file = source.files[dotted].path
+        return spec_from_loader(fullname, self, origin=str(file), is_package=file.name == "__init__.py")
+
+    def exec_module(self, module: ModuleType) -> None:
+        root, _, dotted = module.__name__.partition(".")
+        file = _sources[root].files[dotted]
+        module.__file__ = str(file.path)
+        exec(compile(file.text, str(file.path), "exec", dont_inherit=True), module.__dict__)
+
+
+_finder = _Finder()
+sys.meta_path.append(_finder)

@@ -1,0 +1,293 @@
+"""The module loader: finit_module(2), delete_module(2) and what they do (kernel/module/main.c).
+
+A load goes through these steps, and what fails undoes the ones before it, the last first:
+
+    locate       find the code on the module path              ENOENT
+    image        read it, execute it                           ENOEXEC
+    unformed     take a place in the list                      EEXIST, EBUSY
+    link         resolve the imports, check the exports        ENOENT, EBUSY, ENOEXEC
+    coming       parse the parameters                          EINVAL, ERANGE, ENOSPC
+    init         run the module's own beginning                what it raises; an oops: EFAULT
+    live
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from simkernel.engine import KERNEL
+from simkernel.kernel.lib.taint import Taint
+from simkernel.kernel.loader.image import Image, ImageError, load_image
+from simkernel.kernel.loader.index import ModuleIndex
+from simkernel.kernel.loader.parameters import parse_parameters
+from simkernel.kernel.loader.path import Location, ModulePath, read_specification
+from simkernel.kernel.loader.request import MODULE_NAME_LEN, ModuleRequests
+from simkernel.kernel.loader.snapshot import Looks
+from simkernel.kernel.loader.symbols import WAIT, Symbols
+from simkernel.kernel.module.module import LoadedModule, ModuleState
+from simkernel.kernel.module.resources import DRIVER
+from simkernel.kernel.sched.wait import WaitQueue, elapse, maybe, sleep_on
+from simkernel.uapi.errno import EAGAIN, EBUSY, EEXIST, EFAULT, EINVAL, ENOENT, ENOEXEC, os_error
+from simkernel.uapi.module import (
+    MODULE_INIT_COMPRESSED_FILE,
+    MODULE_INIT_IGNORE_MODVERSIONS,
+    MODULE_INIT_IGNORE_VERMAGIC,
+)
+from simkernel.ynl import Spec
+from simkernel.ynl.errors import SpecError
+
+if TYPE_CHECKING:
+    from simkernel.kernel.kernel import Kernel
+
+FLAGS = MODULE_INIT_IGNORE_MODVERSIONS | MODULE_INIT_IGNORE_VERMAGIC | MODULE_INIT_COMPRESSED_FILE
+
+
+class Modules:
+    """The modules of one machine.  Iterating gives them newest first, as /proc/modules does.
+
+    `index` and `requests` are how user space finds modules, and how the kernel asks it to.
+    """
+
+    def __init__(self, kernel: Kernel, directories: Sequence[Path]) -> None:
+        self._kernel = kernel
+        self._log = kernel.log
+        self._list: dict[str, LoadedModule] = {}
+        self._loading: dict[str, _Load] = {}
+        self._changed = WaitQueue("a module's state")
+        self._path = ModulePath(directories)
+        self._look = Looks(self._path, kernel.engine)
+        self.index = ModuleIndex(self._look)
+        self.requests = ModuleRequests(kernel.engine, kernel.log)
+        self.symbols = Symbols(self, kernel.log, self._changed)
+        self.loads = 0
+        self.unloads = 0
+        self.leaks = 0
+        """Things that modules had registered and left behind."""
+
+    def __iter__(self) -> Iterator[LoadedModule]:
+        return reversed(tuple(self._list.values()))
+
+    def __len__(self) -> int:
+        return len(self._list)
+
+    def find(self, name: str) -> LoadedModule | None:
+        """The module called `name`, in whatever state."""
+        return self._list.get(name)
+
+    def listing(self) -> list[dict[str, Any]]:
+        """What /proc/modules says: name, size, references, users, state, taints of each, the newest first."""
+        return [
+            {
+                "name": module.name,
+                "size": module.image.size,
+                "references": module.references,
+                "users": tuple(user.name for user in module.users),
+                "state": module.state.value,
+                "taints": module.taints.letters,
+            }
+            for module in self
+            if module.state is not ModuleState.UNFORMED
+        ]
+
+    def specification(self, name: str) -> Spec:
+        """A family's specification, from the module path; for clients.  LookupError, SpecError."""
+        return self._path.specification(name)
+
+    def spec(self, module: LoadedModule, name: str) -> Spec:
+        """The specification NAME.yaml beside the code of `module`.  ENOENT, ENOEXEC."""
+        try:
+            return read_specification(module.directory / f"{name}.yaml")
+        except SpecError as mistake:
+            self._log.err(f"{module.name}: {mistake}")
+            raise os_error(ENOEXEC) from None
+        except (OSError, UnicodeDecodeError):
+            self._log.err(f"{module.name}: specification {name}.yaml cannot be read")
+            raise os_error(ENOENT) from None
+
+    # -- loading ------------------------------------------------------------
+
+    async def load(self, name: str, parameters: str = "", flags: int = 0) -> None:
+        """finit_module(2) of the module `name` on the module path, with a line of parameters.
+
+        Who loads what another is just loading waits for it, and gets what that gets
+        (`idempotent_init_module()`).
+        """
+        if flags & ~FLAGS:
+            raise os_error(EINVAL)
+        location = self._locate(name)
+        load = self._loading.get(location.name)
+        if load is not None:
+            await load.join(self._changed)
+            return
+        load = self._loading[location.name] = _Load()
+        try:
+            await self._load(location, parameters)
+        except OSError as error:
+            load.failed = error.errno or EINVAL
+            raise
+        finally:
+            load.done = True
+            del self._loading[location.name]
+            self._changed.wake_up_all()
+
+    async def _load(self, location: Location, parameters: str) -> None:
+        """`load_module()`."""
+        image = self._image(location)
+        self._check_unique(image.name)
+        self._kernel.engine.charge(self._kernel.costs.module_load)
+        await elapse()
+        module = self._list[image.name] = LoadedModule(self._kernel, image, location.directory)
+        try:
+            self._taint(module, location)
+            await self.symbols.resolve_all(module, self._kernel.engine.time() + WAIT)
+            self.symbols.check_exports(module)
+            module.become(ModuleState.COMING)
+            module.parameters = MappingProxyType(
+                parse_parameters(module.name, module.declaration, parameters, self._log)
+            )
+            await self._init(module)
+        except GeneratorExit:
+            module.pin()  # the task was killed in the middle: nobody knows how far it got
+            raise
+        except BaseException:
+            await self._unwind(module)
+            raise
+        self.loads += 1
+
+    def _locate(self, name: str) -> Location:
+        location = self._look().find(name)
+        if location is None:
+            why = (
+                "a module is named, not given by a path" if "/" in name or "\\" in name else "no such module"
+            )
+            self._log.err(f"module {name!r} not found: {why}")
+            raise os_error(ENOENT)
+        return location
+
+    def _image(self, location: Location) -> Image:
+        try:
+            return load_image(self._look().source(location))
+        except ImageError as error:
+            self._log.err(f"module {location.name}: {error}")
+            raise os_error(ENOEXEC) from None
+
+    def _check_unique(self, name: str) -> None:
+        """`module_patient_check_exists()`; the patience is in `load`."""
+        old = self._list.get(name)
+        if old is None:
+            return
+        if old.state is ModuleState.LIVE:
+            self._log.debug(f"module {name}: loaded already")
+            raise os_error(EEXIST)
+        self._log.debug(f"module {name}: loaded already, and {old.state.value.lower()}")
+        raise os_error(EBUSY)
+
+    def _taint(self, module: LoadedModule, location: Location) -> None:
+        """`module_augment_kernel_taints()`."""
+        if not location.in_tree:
+            self._add_taint(module, Taint.OOT_MODULE, "loading out-of-tree module taints kernel.")
+        if not module.declaration.gpl_compatible:
+            licence = module.declaration.license
+            self._add_taint(module, Taint.PROPRIETARY_MODULE, f"module license '{licence}' taints kernel.")
+
+    def _add_taint(self, module: LoadedModule, flag: Taint, text: str) -> None:
+        if flag not in self._kernel.taints:
+            self._log.warn(f"{module.name}: {text}")
+        self._kernel.taints.add(flag)
+        module.taints.add(flag)
+
+    async def _init(self, module: LoadedModule) -> None:
+        """`do_init_module()`."""
+        self._trace("module_load", module, taints=module.taints.letters)
+        function = getattr(module.image.namespace, "init", None)
+        module.references += 1
+        if function is not None:
+            with self._kernel.oopses.guard(module, "init"):
+                module.data = await maybe(function(module))
+        module.references -= 1
+        module.become(ModuleState.LIVE)
+        self._kernel.uevents.send("add", f"/module/{module.name}", "module")
+
+    async def _unwind(self, module: LoadedModule) -> None:
+        """Undo a load that failed.  After an oops in `init` the module stays, and is good for nothing."""
+        if module.state is ModuleState.COMING:
+            module.become(ModuleState.GOING)
+            await self._release_leaks(module)
+        if not module.pinned:
+            self.symbols.release_all(module)
+            del self._list[module.name]
+
+    # -- unloading ----------------------------------------------------------
+
+    async def unload(self, name: str, flags: int = 0) -> None:
+        """delete_module(2).
+
+        ENOENT if there is none of that name.  EAGAIN if others import from it or anything holds it.
+        EBUSY if it is not live, or has `init` but no `exit`.  EFAULT after an oops in `exit`: the
+        module stays.  Forced removal (O_TRUNC) is not configured.  That rmmod(8) says EBUSY instead of
+        EAGAIN is its own doing.
+        """
+        module = self._list.get(name) if 0 < len(name) < MODULE_NAME_LEN else None
+        if module is None or module.state is ModuleState.UNFORMED:
+            raise os_error(ENOENT)
+        if module.users:
+            raise os_error(EAGAIN)
+        if module.state is not ModuleState.LIVE or module.permanent:
+            raise os_error(EBUSY)
+        if module.references:
+            raise os_error(EAGAIN)
+        module.become(ModuleState.GOING)
+        self._kernel.engine.charge(self._kernel.costs.module_unload)
+        await elapse()
+        function = getattr(module.image.namespace, "exit", None)
+        if function is not None:
+            with self._kernel.oopses.contain(module, "exit"):
+                await maybe(function(module, module.data))
+        await self._release_leaks(module)
+        if module.pinned:
+            raise os_error(EFAULT)
+        self._free(module)
+        self._changed.wake_up_all()
+
+    def _free(self, module: LoadedModule) -> None:
+        """`free_module()`."""
+        self._trace("module_free", module)
+        self._kernel.uevents.send("remove", f"/module/{module.name}", "module")
+        self.symbols.release_all(module)
+        module.data = None
+        del self._list[module.name]
+        self.unloads += 1
+
+    async def _release_leaks(self, module: LoadedModule) -> None:
+        """Take away by force what a module that goes has left registered, the last first.
+
+        Drivers go before all else: what they hold for their devices goes with them.
+        """
+        while left := self._kernel.resources.of(module):
+            resource = next((each for each in reversed(left) if each.kind == DRIVER), left[-1])
+            self.leaks += 1
+            self._log.err(f"{module.name}: left behind: {resource}")
+            await maybe(resource.release())
+            self._kernel.resources.remove(resource)
+
+    def _trace(self, event: str, module: LoadedModule, **fields: Any) -> None:
+        if (emit := self._kernel.engine.trace.emit) is not None:
+            emit(event, KERNEL, "module", module=module.name, **fields)
+
+
+class _Load:
+    """A load that is under way."""
+
+    def __init__(self) -> None:
+        self.done = False
+        self.failed = 0
+
+    async def join(self, changed: WaitQueue) -> None:
+        """Wait till it is done; raises what it raised."""
+        while not self.done:
+            await sleep_on(changed)
+        if self.failed:
+            raise os_error(self.failed)

@@ -1,0 +1,131 @@
+"""A module's parameters, from the line that its loader gave: kernel/params.c."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from simkernel.kernel.lib.log import Log
+from simkernel.kernel.module.declaration import Module, Parameter
+from simkernel.uapi.errno import EINVAL, ENOSPC, ERANGE, os_error
+
+LONGEST_STRING = 1024
+"""Longest value of a string (`param_set_charp()`)."""
+
+INT_MIN, INT_MAX = -(2**31), 2**31 - 1
+_INTEGER = re.compile(r"([-+]?)(?:0[xX]([0-9a-fA-F]+)|(0[0-7]*)|([1-9][0-9]*))", re.ASCII)
+
+
+class _Invalid(Exception):
+    """The value will not do; `number` is the errno."""
+
+    def __init__(self, number: int = EINVAL) -> None:
+        super().__init__(number)
+        self.number = number
+
+
+def parse_parameters(name: str, module: Module, line: str, log: Log) -> dict[str, Any]:
+    """The values of all parameters of the module `name`, given `line` (`parse_args()`).
+
+    All of the line is looked at; each mistake is logged, and the last one's errno raised: EINVAL,
+    ERANGE, or ENOSPC for a string that is too long.  A parameter that does not exist is only warned of.
+    """
+    values: dict[str, Any] = {parameter.name: parameter.default for parameter in module.parameters}
+    known = {_plain(parameter.name): parameter for parameter in module.parameters}
+    words = _words(line)
+    failed = 0
+    for key, text in words:
+        if key == "--" and text is None:
+            rest = " ".join(key if text is None else f"{key}={text}" for key, text in words)
+            if rest:
+                log.warn(f"{name}: parameters '{rest}' after `--' ignored")
+            break
+        parameter = known.get(_plain(key))
+        if parameter is None:
+            log.warn(f"{name}: unknown parameter '{key}' ignored")
+            continue
+        try:
+            values[parameter.name] = _value(parameter, text)
+        except _Invalid as invalid:
+            failed = invalid.number
+            problem = "too large" if failed == ENOSPC else "invalid"
+            log.err(f"{name}: `{text or ''}' {problem} for parameter `{key}' (expected {parameter.expected})")
+    if failed:
+        raise os_error(failed)
+    return values
+
+
+def _plain(name: str) -> str:
+    """Hyphens and underscores are equal in names (`parameq()`)."""
+    return name.replace("-", "_")
+
+
+def _words(line: str) -> Iterator[tuple[str, str | None]]:
+    """The `key=value` and `key` words of a line; quotes keep blanks together (`next_arg()`)."""
+    rest = line.strip()
+    while rest:
+        end = _word_end(rest)
+        word, rest = rest[:end], rest[end:].lstrip()
+        if word.startswith('"'):
+            word = word[1:].removesuffix('"')
+        key, equals, value = word.partition("=")
+        if value.startswith('"'):
+            value = value[1:].removesuffix('"')
+        yield (key, value) if equals and key else (word, None)
+
+
+def _word_end(text: str) -> int:
+    quoted = False
+    for index, letter in enumerate(text):
+        if letter.isspace() and not quoted:
+            return index
+        quoted ^= letter == '"'
+    return len(text)
+
+
+def _value(parameter: Parameter, text: str | None) -> Any:
+    if text is None and parameter.type is not bool:
+        raise _Invalid
+    convert = _CONVERT[parameter.type]
+    if not parameter.array:
+        return convert(parameter, text)
+    pieces = (text or "").split(",")
+    if len(pieces) > parameter.array:
+        raise _Invalid
+    return tuple(convert(parameter, piece) for piece in pieces)
+
+
+def _bool(parameter: Parameter, text: str | None) -> bool:
+    """`kstrtobool()`; a name alone means yes."""
+    if text is None or text[:1] in ("y", "Y", "t", "T", "1"):
+        return True
+    if text[:1] in ("n", "N", "f", "F", "0"):
+        return False
+    if text[:2].lower() in ("on", "of"):
+        return text[:2].lower() == "on"
+    raise _Invalid
+
+
+def _int(parameter: Parameter, text: str | None) -> int:
+    """`kstrtoint()` with base 0, then the parameter's own range."""
+    match = _INTEGER.fullmatch(text or "")
+    if match is None:
+        raise _Invalid
+    sign, hexadecimal, octal, decimal = match.groups()
+    value = int(hexadecimal, 16) if hexadecimal else int(octal, 8) if octal else int(decimal)
+    value = -value if sign == "-" else value
+    if not INT_MIN <= value <= INT_MAX:
+        raise _Invalid(ERANGE)
+    if not parameter.in_range(value):
+        raise _Invalid
+    return value
+
+
+def _string(parameter: Parameter, text: str | None) -> str:
+    if len((text or "").encode()) > LONGEST_STRING:
+        raise _Invalid(ENOSPC)
+    return text or ""
+
+
+_CONVERT: Mapping[type, Callable[[Parameter, str | None], Any]] = {bool: _bool, int: _int, str: _string}

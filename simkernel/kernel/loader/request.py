@@ -1,0 +1,64 @@
+"""request_module(): the kernel asks user space to load a module (kernel/module/kmod.c).
+
+The kernel does not know which file has a name or an alias; it runs modprobe, which does.  That
+program is given from outside, as /proc/sys/kernel/modprobe gives its path.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from simkernel.engine import KERNEL, SECOND, Engine
+from simkernel.kernel.lib.log import Log
+from simkernel.kernel.sched.wait import WaitQueue, sleep_on
+from simkernel.uapi.errno import ENAMETOOLONG, ENOENT, ETIME
+
+MODULE_NAME_LEN = 56
+"""Longest name, its NUL included (64 less an address, include/linux/moduleparam.h)."""
+CONCURRENT = 50
+"""Programs that run at a time at most (MAX_KMOD_CONCURRENT)."""
+PATIENCE = 5 * SECOND
+"""How long one waits for its turn (MAX_KMOD_ALL_BUSY_TIMEOUT)."""
+
+Modprobe = Callable[[str], Awaitable[int]]
+"""Runs modprobe for a name and waits for it; the result is its exit code."""
+
+
+class ModuleRequests:
+    """Who waits for modprobe.  `modprobe` is None while there is none: then nothing is ever found."""
+
+    def __init__(self, engine: Engine, log: Log) -> None:
+        self._engine = engine
+        self._log = log
+        self._running = 0
+        self._turn = WaitQueue("modprobe")
+        self.modprobe: Modprobe | None = None
+        self.count = 0
+        """How many there were."""
+
+    async def request(self, name: str) -> int:
+        """Have a module loaded by name or alias; 0, a negative errno or modprobe's exit code.
+
+        0 does not mean that it is still there: the caller looks for what he wanted.
+        """
+        if self.modprobe is None:
+            return -ENOENT
+        if len(name) >= MODULE_NAME_LEN:
+            return -ENAMETOOLONG
+        deadline = self._engine.time() + PATIENCE
+        while self._running >= CONCURRENT:
+            if not await sleep_on(self._turn, interruptible=False, deadline=deadline, exclusive=True):
+                self._log.warn(
+                    f"request_module: modprobe {name} cannot be processed, kmod busy with "
+                    f"{CONCURRENT} threads for more than {PATIENCE // SECOND} seconds now"
+                )
+                return -ETIME
+        self.count += 1
+        if (emit := self._engine.trace.emit) is not None:
+            emit("module_request", KERNEL, "module", name=name, wait=True)
+        self._running += 1
+        try:
+            return await self.modprobe(name)
+        finally:
+            self._running -= 1
+            self._turn.wake_up()

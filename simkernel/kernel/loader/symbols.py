@@ -1,0 +1,141 @@
+"""Symbols: what modules export, and how another's imports are resolved (`simplify_symbols()`).
+
+An exported function takes what its module's `init` returned as its first argument; whoever imports
+it gets it with that already given.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from simkernel.engine import SECOND
+from simkernel.kernel.lib.log import Log
+from simkernel.kernel.lib.taint import Taint
+from simkernel.kernel.module.module import LoadedModule, ModuleState
+from simkernel.kernel.sched.wait import WaitQueue, sleep_on
+from simkernel.uapi.errno import EBUSY, ENOENT, ENOEXEC, os_error
+
+if TYPE_CHECKING:
+    from simkernel.kernel.loader.modules import Modules
+
+WAIT = 30 * SECOND
+"""How long a symbol of a module that is still starting is waited for (`resolve_symbol_wait()`)."""
+
+
+@attrs.frozen
+class _Export:
+    owner: LoadedModule
+    name: str
+    gpl_only: bool
+
+    @property
+    def function(self) -> Callable[..., Any]:
+        return partial(getattr(self.owner.image.namespace, self.name), self.owner.data)
+
+
+class Symbols:
+    """The symbols of a machine's modules.  `changed` is woken when a module's state has changed."""
+
+    def __init__(self, modules: Modules, log: Log, changed: WaitQueue) -> None:
+        self._modules = modules
+        self._log = log
+        self._changed = changed
+
+    def check_exports(self, module: LoadedModule) -> None:
+        """ENOEXEC if `module` exports what another does already (`verify_exported_symbols()`)."""
+        for name in (*module.declaration.exports, *module.declaration.exports_gpl):
+            other = self._find(name, without=module)
+            if other is not None:
+                self._log.err(f"{module.name}: exports duplicate symbol {name} (owned by {other.owner.name})")
+                raise os_error(ENOEXEC)
+
+    async def resolve_all(self, module: LoadedModule, deadline: int) -> None:
+        """Resolve the imports of `module`, which from then on uses their owners.
+
+        Each that is missing is logged; the last one's errno is raised: ENOENT, or EBUSY if its module
+        was still starting at `deadline` ns.
+        """
+        failed = 0
+        symbols = {}
+        for name in module.declaration.imports:
+            try:
+                symbols[name] = await self._resolve_waiting(module, name, deadline)
+            except _Unresolved as unresolved:
+                failed = unresolved.number
+                self._log.warn(f"{module.name}: Unknown symbol {name} (err -{failed})")
+        if failed:
+            raise os_error(failed)
+        module.symbols = symbols
+
+    async def _resolve_waiting(self, module: LoadedModule, name: str, deadline: int) -> Callable[..., Any]:
+        while (export := self._find(name, without=module)) is not None:
+            if export.owner.state is not ModuleState.COMING:
+                return self._resolve(module, export)
+            if not await sleep_on(self._changed, deadline=deadline):
+                owner = export.owner.name
+                self._log.warn(f"{module.name}: gave up waiting for init of module {owner}.")
+                raise _Unresolved(EBUSY)
+        raise _Unresolved(ENOENT)
+
+    def _resolve(self, module: LoadedModule, export: _Export) -> Callable[..., Any]:
+        """`resolve_symbol()`."""
+        owner = export.owner
+        if export.gpl_only and not module.declaration.gpl_compatible:
+            licence = module.declaration.license
+            self._log.warn(
+                f"{module.name}: {export.name} is for GPL modules only, not for licence '{licence}'"
+            )
+            raise _Unresolved(ENOENT)
+        module.uses_gpl_symbols |= export.gpl_only
+        self._inherit_taint(module, export)
+        if owner not in module.uses:
+            if not owner.try_get():
+                raise _Unresolved(ENOENT)
+            module.uses.append(owner)
+            owner.users.insert(0, module)
+        return export.function
+
+    def _inherit_taint(self, module: LoadedModule, export: _Export) -> None:
+        """`inherit_taint()`: whoever uses a proprietary module's symbols counts as proprietary too."""
+        owner = export.owner
+        if Taint.PROPRIETARY_MODULE not in owner.taints:
+            return
+        if module.uses_gpl_symbols:
+            self._log.err(
+                f"{module.name}: module using GPL-only symbols uses symbols {export.name} "
+                f"from proprietary module {owner.name}."
+            )
+            raise _Unresolved(ENOENT)
+        if Taint.PROPRIETARY_MODULE not in module.taints:
+            self._log.warn(
+                f"{module.name}: module uses symbols {export.name} "
+                f"from proprietary module {owner.name}, inheriting taint."
+            )
+            module.taints.add(Taint.PROPRIETARY_MODULE)
+
+    def release_all(self, module: LoadedModule) -> None:
+        """`module` uses nothing any more (`module_unload_free()`)."""
+        for owner in module.uses:
+            owner.users.remove(module)
+            owner.put()
+        module.uses.clear()
+        module.symbols = {}
+
+    def _find(self, name: str, *, without: LoadedModule) -> _Export | None:
+        """`find_symbol()`: modules that have not got beyond UNFORMED export nothing yet."""
+        for owner in self._modules:
+            if owner is not without and owner.state is not ModuleState.UNFORMED:
+                declared = owner.declaration
+                if name in declared.exports or name in declared.exports_gpl:
+                    return _Export(owner, name, gpl_only=name not in declared.exports)
+        return None
+
+
+class _Unresolved(Exception):
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number

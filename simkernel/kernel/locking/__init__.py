@@ -1,1 +1,0 @@
-"""What may sleep where: the preempt count, spinlocks, mutexes, completions."""

@@ -1,0 +1,1 @@
+"""File systems without storage: procfs, sysfs, devtmpfs, and the memory and log devices."""

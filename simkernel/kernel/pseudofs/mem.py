@@ -1,0 +1,78 @@
+"""The memory devices: null, zero, full, random, urandom, kmsg (drivers/char/mem.c)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from simkernel.kernel.device.device import Device, NodeAccess
+from simkernel.kernel.pseudofs.kmsg import KMSG
+from simkernel.kernel.vfs.char_file import Cdev, CharDeviceFile, FileOperations
+from simkernel.uapi.errno import ENOSPC, os_error
+
+if TYPE_CHECKING:
+    from simkernel.kernel.kernel import Kernel
+    from simkernel.kernel.mm.vma import VmArea
+
+MAJOR: Final = 1
+"""MEM_MAJOR."""
+
+
+def _read_nothing(file: CharDeviceFile, size: int, position: int) -> bytes:
+    return b""
+
+
+def _read_zeros(file: CharDeviceFile, size: int, position: int) -> bytes:
+    return bytes(size)
+
+
+def _read_random(file: CharDeviceFile, size: int, position: int) -> bytes:
+    return file.kernel.engine.rng("urandom").randbytes(size)
+
+
+def _write_nothing(file: CharDeviceFile, data: bytes, position: int) -> int:
+    return len(data)
+
+
+def _write_full(file: CharDeviceFile, data: bytes, position: int) -> int:
+    raise os_error(ENOSPC)
+
+
+def _seek_nowhere(file: CharDeviceFile, offset: int, whence: int) -> int:
+    file.position = 0
+    return 0
+
+
+def _map_zeros(file: CharDeviceFile, area: VmArea) -> None:
+    area.map(memoryview(bytearray(area.length)))
+
+
+NULL: Final = FileOperations(read=_read_nothing, write=_write_nothing, llseek=_seek_nowhere)
+ZERO: Final = FileOperations(read=_read_zeros, write=_write_nothing, llseek=_seek_nowhere, mmap=_map_zeros)
+FULL: Final = FileOperations(read=_read_zeros, write=_write_full, llseek=_seek_nowhere)
+RANDOM: Final = FileOperations(read=_read_random, write=_write_nothing)
+
+DEVICES: Final = (
+    (3, "null", NULL, NodeAccess(0o666)),
+    (5, "zero", ZERO, NodeAccess(0o666)),
+    (7, "full", FULL, NodeAccess(0o666)),
+    (8, "random", RANDOM, NodeAccess(0o666)),
+    (9, "urandom", RANDOM, NodeAccess(0o666)),
+    (11, "kmsg", KMSG, NodeAccess(0o644)),
+)
+"""Minor, name, operations, mode (`devlist`)."""
+
+_ACCESS: Final = {name: access for _, name, _, access in DEVICES}
+
+
+def _devnode(device: Device) -> NodeAccess:
+    return _ACCESS[device.name]
+
+
+def register(kernel: Kernel) -> None:
+    """Add them, without a word: on Linux they come before anybody could listen."""
+    devices = kernel.char_devices
+    devices.register_region(None, MAJOR, 0, 256, "mem")
+    kind = kernel.devices.builtin_class("mem", _devnode)
+    for minor, name, operations, _ in DEVICES:
+        devices.add(Cdev(kernel, None, operations), (MAJOR, minor))
+        kernel.devices.builtin_device(kind, name, (MAJOR, minor))

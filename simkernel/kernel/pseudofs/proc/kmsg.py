@@ -1,0 +1,99 @@
+"""/proc/kmsg: the kernel log for syslogd, who takes from it (fs/proc/kmsg.c, kernel/printk/printk.c).
+
+All readers share one place in the log: what one has read no other gets.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from simkernel.kernel.lib.log import LogRecord
+from simkernel.kernel.pseudofs.proc.entry import ProcInode
+from simkernel.kernel.vfs.file import FileObject, OpenFile
+from simkernel.uapi import stat
+from simkernel.uapi.capability import CAP_SYSLOG
+from simkernel.uapi.errno import EPERM, os_error
+from simkernel.uapi.poll import POLLIN, POLLRDNORM
+
+if TYPE_CHECKING:
+    from simkernel.kernel.kernel import Kernel
+    from simkernel.kernel.pseudofs.proc.root import ProcFs
+    from simkernel.kernel.sched.task import Task
+    from simkernel.kernel.sched.wait import WaitQueue
+
+MODE: Final = stat.S_IFREG | 0o400
+
+
+class Syslog:
+    """Where syslog(2) is in the log: the next record, and what of a line was read already."""
+
+    def __init__(self) -> None:
+        self.next = 0
+        self.left = b""
+
+
+def line(record: LogRecord) -> bytes:
+    """`<level>[seconds.microseconds] text` (`record_print_text()` with CONFIG_PRINTK_TIME)."""
+    return f"<{record.facility << 3 | record.level}>{record}\n".encode("utf-8", "surrogateescape")
+
+
+class KmsgInode(ProcInode):
+    """/proc/kmsg."""
+
+    __slots__ = ()
+
+    def open(self, task: Task, file: OpenFile) -> FileObject:
+        """EPERM without CAP_SYSLOG (`check_syslog_permissions()`)."""
+        if not task.credentials.capable(CAP_SYSLOG):
+            raise os_error(EPERM)
+        return KmsgFile(self.fs.kernel, self)
+
+
+class KmsgFile(FileObject):
+    """/proc/kmsg, open."""
+
+    __slots__ = ("_inode", "_kernel")
+
+    def __init__(self, kernel: Kernel, inode: KmsgInode) -> None:
+        self._kernel = kernel
+        self._inode = inode
+
+    @property
+    def inode(self) -> KmsgInode:
+        """What it is."""
+        return self._inode
+
+    @property
+    def readers(self) -> WaitQueue:
+        """Who waits for a record."""
+        return self._kernel.log.readers
+
+    @property
+    def wait_queues(self) -> tuple[WaitQueue, ...]:
+        """The same."""
+        return (self._kernel.log.readers,)
+
+    def read(self, task: Task, file: OpenFile, size: int, position: int) -> bytes | None:
+        """As much as there is (`syslog_print()`); None if there is nothing."""
+        log, syslog = self._kernel.log, self._kernel.syslog
+        if syslog.next < log.first:  # they made room: what is left of a line goes with them
+            syslog.next, syslog.left = log.first, b""
+        text = syslog.left
+        while len(text) < size and syslog.next < log.written:
+            text += line(log.at(syslog.next))
+            syslog.next += 1
+        if not text and size:
+            return None
+        data, syslog.left = text[:size], text[size:]
+        self._kernel.engine.charge(self._kernel.costs.copy(len(data)))
+        return data
+
+    def poll(self) -> int:
+        """Readable while there are records (`kmsg_poll()`)."""
+        syslog = self._kernel.syslog
+        return POLLIN | POLLRDNORM if syslog.left or syslog.next < self._kernel.log.written else 0
+
+
+def make(fs: ProcFs, _: Task, path: str) -> KmsgInode:
+    """The entry."""
+    return KmsgInode(fs, path, MODE)

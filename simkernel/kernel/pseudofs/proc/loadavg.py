@@ -1,0 +1,85 @@
+"""/proc/loadavg (fs/proc/loadavg.c, kernel/sched/loadavg.c).
+
+Linux samples every five seconds how many tasks run or sleep uninterruptibly.  Here nothing happens
+while nobody looks: the samples since the last look are taken to be what is found now, as
+`calc_load_n()` does with those that an idle CPU has missed.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from simkernel.engine import SECOND
+from simkernel.kernel.sched.task import State, Task
+
+if TYPE_CHECKING:
+    from simkernel.kernel.kernel import Kernel
+
+FSHIFT: Final = 11
+FIXED_1: Final = 1 << FSHIFT
+EXPONENTS: Final = (1884, 2014, 2037)
+"""What is left of an average after a sample: EXP_1, EXP_5, EXP_15, as fractions of FIXED_1."""
+PERIOD: Final = 5 * SECOND
+ROUNDING: Final = FIXED_1 // 200
+
+
+class LoadAverages:
+    """The three averages of a machine, in fractions of FIXED_1."""
+
+    def __init__(self) -> None:
+        self._loads = (0, 0, 0)
+        self._samples = 0
+
+    def update(self, now: int, active: int) -> tuple[int, ...]:
+        """The averages at `now` ns, when `active` tasks are at work."""
+        samples = max(now, 0) // PERIOD
+        missed, self._samples = samples - self._samples, samples
+        if missed > 0:
+            self._loads = tuple(
+                _decay(load, power(exponent, missed), active * FIXED_1)
+                for load, exponent in zip(self._loads, EXPONENTS, strict=True)
+            )  # type: ignore[assignment]
+        return self._loads
+
+
+def _decay(load: int, exponent: int, active: int) -> int:
+    """`calc_load()`."""
+    new = load * exponent + active * (FIXED_1 - exponent)
+    if active >= load:
+        new += FIXED_1 - 1
+    return new // FIXED_1
+
+
+def power(base: int, times: int) -> int:
+    """`fixed_power_int()`: a fraction of FIXED_1 to a power, rounded at each step."""
+    result = FIXED_1
+    while times:
+        if times & 1:
+            result = (result * base + (FIXED_1 >> 1)) >> FSHIFT
+        base = (base * base + (FIXED_1 >> 1)) >> FSHIFT
+        times >>= 1
+    return result
+
+
+def text(kernel: Kernel) -> str:
+    """Three averages, tasks that run / tasks, the last pid."""
+    running = active = 0
+    current = kernel.current()
+    for task in kernel.processes:
+        works = task is current or task.call is not None or _is_working(task)
+        runs = task.alive and task.sleep is None and works
+        running += runs
+        active += runs and task is not current
+        active += task.state is State.UNINTERRUPTIBLE and not task.kthread  # idle threads do not count
+    loads = kernel.load_averages.update(kernel.engine.time(), active)
+    averages = " ".join(_fixed(load + ROUNDING) for load in loads)
+    return f"{averages} {running}/{len(kernel.processes)} {kernel.processes.last_pid}\n"
+
+
+def _is_working(task: Task) -> bool:
+    """Whether a kernel thread does something now."""
+    return task.kthread and task.program is not None
+
+
+def _fixed(load: int) -> str:
+    return f"{load >> FSHIFT}.{((load & FIXED_1 - 1) * 100) >> FSHIFT:02d}"

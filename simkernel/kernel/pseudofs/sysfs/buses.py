@@ -1,0 +1,103 @@
+"""/sys/bus, /sys/class and /sys/dev: devices by their bus, class and number (drivers/base/bus.c, class.c).
+
+`drivers_autoprobe`, `drivers_probe`, `bind` and `unbind` are how a program says who shall serve which device.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+from typing import TYPE_CHECKING
+
+from simkernel.kernel.device.bus import BusType, DeviceDriver
+from simkernel.kernel.device.device import Class, Device
+from simkernel.kernel.pseudofs.sysfs.entry import Attribute, Contents, Folder, Link
+from simkernel.kernel.pseudofs.sysfs.uevent import synthesize
+from simkernel.uapi.errno import ENODEV, os_error
+
+if TYPE_CHECKING:
+    from simkernel.kernel.kernel import Kernel
+
+
+def buses(kernel: Kernel) -> Contents:
+    """/sys/bus."""
+    for bus in kernel.devices.buses.values():
+        yield bus.name, _bus(kernel, bus)
+
+
+def _bus(kernel: Kernel, bus: BusType) -> Folder:
+    def contents() -> Contents:
+        yield "devices", Folder(lambda: ((each.name, Link(each.devpath)) for each in tuple(bus.devices)))
+        yield "drivers", Folder(lambda: ((each.name, _driver(kernel, each)) for each in tuple(bus.drivers)))
+        yield "drivers_autoprobe", Attribute(lambda: f"{bus.autoprobe:d}\n", autoprobe)
+        yield "drivers_probe", Attribute(None, probe)
+        yield "uevent", _asked_for(kernel, bus.devpath, "bus")
+
+    def autoprobe(data: bytes) -> None:
+        bus.autoprobe = data[:1] != b"0"
+
+    def probe(data: bytes) -> Awaitable[None]:
+        return kernel.devices.binding.attach_device(bus.find(_name(data)))
+
+    return Folder(contents)
+
+
+def _driver(kernel: Kernel, driver: DeviceDriver) -> Folder:
+    def contents() -> Contents:
+        for device in tuple(driver.devices):
+            yield device.name, Link(device.devpath)
+        if driver.module is not None:
+            yield "module", Link(f"/module/{driver.module.name}")
+        yield "bind", Attribute(None, bind)
+        yield "unbind", Attribute(None, unbind)
+        yield "uevent", _asked_for(kernel, driver.devpath, "drivers")
+
+    def bind(data: bytes) -> Awaitable[None]:
+        return kernel.devices.binding.attach(driver.bus.find(_name(data)), driver)
+
+    def unbind(data: bytes) -> Awaitable[None]:
+        device = driver.bus.find(_name(data))
+        if device.driver is not driver:
+            raise os_error(ENODEV)
+        return kernel.devices.binding.release(device, driver)
+
+    return Folder(contents)
+
+
+def _name(data: bytes) -> str:
+    """A name as it was written, which may end with a newline (`sysfs_streq()`)."""
+    return data.decode("utf-8", "surrogateescape").removesuffix("\n")
+
+
+def classes(kernel: Kernel) -> Contents:
+    """/sys/class."""
+    for kind in kernel.devices.classes.values():
+        yield kind.name, _class(kind)
+
+
+def _class(kind: Class) -> Folder:
+    return Folder(lambda: ((each.name, Link(each.devpath)) for each in tuple(kind.devices)))
+
+
+def numbers(kernel: Kernel) -> Contents:
+    """/sys/dev: character devices by number; there are no block devices."""
+
+    def char() -> Contents:
+        for device in kernel.devices:
+            if device.number[0]:
+                yield _number(device), Link(device.devpath)
+
+    yield "block", Folder(lambda: iter(()))
+    yield "char", Folder(char)
+
+
+def _number(device: Device) -> str:
+    return f"{device.number[0]}:{device.number[1]}"
+
+
+def _asked_for(kernel: Kernel, devpath: str, subsystem: str) -> Attribute:
+    """A file `uevent` of what has no variables of its own: it can only be written to."""
+
+    def store(data: bytes) -> None:
+        synthesize(data, lambda action, extra: kernel.uevents.send(action, devpath, subsystem, extra))
+
+    return Attribute(None, store)

@@ -1,0 +1,132 @@
+"""/sys/devices, and the device's own files there (drivers/base/core.c)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import TYPE_CHECKING
+
+from simkernel.kernel.device.attribute import DeviceAttribute
+from simkernel.kernel.device.device import Class, Device
+from simkernel.kernel.pseudofs.sysfs.entry import Attribute, Contents, Folder, Link, Node
+from simkernel.kernel.pseudofs.sysfs.uevent import synthesize
+
+if TYPE_CHECKING:
+    from simkernel.kernel.kernel import Kernel
+    from simkernel.kernel.module.module import LoadedModule
+
+
+def contents(kernel: Kernel) -> Contents:
+    """Devices without parent; those of a class stand below `virtual`."""
+    roots = [device for device in kernel.devices if device.parent is None]
+    for device in roots:
+        if device.kind is None:
+            yield device.name, folder(kernel, device)
+    virtual = [device for device in roots if device.kind is not None]
+    if virtual:
+        yield "virtual", Folder(lambda: _by_class(kernel, virtual))
+
+
+def _by_class(kernel: Kernel, devices: list[Device]) -> Contents:
+    """A directory for each class of some devices (`class_dir_create_and_add()`)."""
+    kinds: dict[Class, list[Device]] = {}
+    for device in devices:
+        if device.kind is not None:
+            kinds.setdefault(device.kind, []).append(device)
+    for kind, members in kinds.items():
+        yield kind.name, Folder(_folders(kernel, members))
+
+
+def _folders(kernel: Kernel, devices: list[Device]) -> Callable[[], Contents]:
+    return lambda: ((device.name, folder(kernel, device)) for device in devices)
+
+
+def folder(kernel: Kernel, device: Device) -> Folder:
+    """A device's directory."""
+    return Folder(lambda: _device(kernel, device))
+
+
+def _device(kernel: Kernel, device: Device) -> Contents:
+    if not device.registered:
+        return
+    if device.subsystem:
+        yield "uevent", _attribute(
+            device,
+            lambda: "".join(f"{key}={text}\n" for key, text in device.uevent_environment().items()),
+            lambda data: synthesize(data, lambda action, extra: kernel.devices.binding.send(
+                action, device, extra
+            )),
+            0o644,
+        )  # fmt: skip
+        yield "subsystem", Link(device.bus.devpath if device.bus else f"/class/{device.subsystem}")
+    if device.number[0]:
+        yield "dev", _attribute(device, lambda: f"{device.number[0]}:{device.number[1]}\n")
+    if device.driver is not None:
+        yield "driver", Link(device.driver.devpath)
+    if device.kind is not None and device.parent is not None:
+        yield "device", Link(device.parent.devpath)
+    yield from _attributes(kernel, device)
+    yield from _children(kernel, device)
+
+
+def _attributes(kernel: Kernel, device: Device) -> Contents:
+    """What its bus, its class and its driver show of it; those of a group in a directory."""
+    if device.bus is not None:
+        for name in device.bus.attributes(device):
+            yield name, _of_bus(device, name)
+    groups: dict[str, list[tuple[str, Node]]] = {}
+    for attribute, module in _of_modules(device):
+        group, _, name = attribute.name.rpartition("/")
+        node = _of_driver(kernel, device, attribute, module)
+        if group:
+            groups.setdefault(group, []).append((name, node))
+        else:
+            yield name, node
+    for group, nodes in groups.items():
+        yield group, Folder(partial(iter, nodes))
+
+
+def _of_modules(device: Device) -> Iterator[tuple[DeviceAttribute, LoadedModule | None]]:
+    """The attributes that modules have given its class and it, and whose code each is."""
+    if device.kind is not None:
+        for attribute in device.kind.attributes:
+            yield attribute, device.kind.module
+    for attached in tuple((device.attributes or {}).values()):
+        yield attached.attribute, attached.module
+
+
+def _of_bus(device: Device, name: str) -> Node:
+    bus = device.bus
+    assert bus is not None
+    return _attribute(device, lambda: f"{bus.attributes(device)[name]}\n")
+
+
+def _of_driver(
+    kernel: Kernel, device: Device, attribute: DeviceAttribute, module: LoadedModule | None
+) -> Node:
+    show, store = attribute.show, attribute.store
+    return Attribute(
+        None if show is None else lambda: str(show(device)),
+        None if store is None else lambda data: store(device, data),
+        mode=attribute.mode,
+        alive=lambda: device.registered,
+        guard=lambda: kernel.oopses.guard(module, f"attribute {attribute.name} of {device.name}"),
+    )
+
+
+def _attribute(
+    device: Device,
+    show: Callable[[], str],
+    store: Callable[[bytes], int | None] | None = None,
+    mode: int = 0o444,
+) -> Attribute:
+    return Attribute(show, store, mode=mode, alive=lambda: device.registered)
+
+
+def _children(kernel: Kernel, device: Device) -> Contents:
+    """Devices below it; those of a class, below one that has none, in a directory of their class."""
+    direct = [child for child in device.children if child.kind is None or device.kind is not None]
+    for child in direct:
+        yield child.name, folder(kernel, child)
+    if device.kind is None:
+        yield from _by_class(kernel, [child for child in device.children if child not in direct])

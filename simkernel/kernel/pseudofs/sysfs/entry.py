@@ -1,0 +1,224 @@
+"""The kinds of file in sysfs (fs/sysfs/, fs/kernfs/).  None is kept: each is made when it is looked up.
+
+A directory's contents are told by a function that looks at the kernel's own objects, so that nothing has
+to be kept in step with them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING
+
+import attrs
+
+from simkernel.kernel.vfs.dentry import Dentry
+from simkernel.kernel.vfs.directory import DirectoryFile
+from simkernel.kernel.vfs.file import FileObject, OpenFile
+from simkernel.kernel.vfs.inode import DirectoryEntry, Inode
+from simkernel.kernel.vfs.regular import seek
+from simkernel.kernel.vfs.seq_file import LARGEST, SeqFile
+from simkernel.uapi import stat
+from simkernel.uapi.errno import EACCES, ENODEV, EPERM, os_error
+from simkernel.uapi.mman import PAGE_SIZE
+
+if TYPE_CHECKING:
+    from simkernel.kernel.pseudofs.sysfs.root import SysFs
+    from simkernel.kernel.sched.task import Task
+
+Guard = Callable[[], AbstractContextManager[None]]
+
+
+@attrs.frozen
+class Attribute:
+    """A file: what it shows, what it does with what is written, and whether what it tells of is there."""
+
+    show: Callable[[], str] | None = None
+    store: Callable[[bytes], int | Awaitable[int | None] | None] | None = None
+    mode: int = attrs.field(kw_only=True)
+    alive: Callable[[], bool] = attrs.field(default=lambda: True, kw_only=True)
+    guard: Guard = attrs.field(default=nullcontext, kw_only=True)
+    """What stands around code of a module."""
+
+    @mode.default
+    def _usual(self) -> int:
+        return (0o444 if self.show else 0) | (0o200 if self.store else 0)
+
+
+@attrs.frozen
+class Link:
+    """A symbolic link to another place below /sys, given from there: `/devices/...`."""
+
+    target: str
+
+
+@attrs.frozen
+class Folder:
+    """A directory, and what is in it."""
+
+    contents: Callable[[], Iterator[tuple[str, Node]]]
+
+
+Node = Attribute | Link | Folder
+Contents = Iterator[tuple[str, Node]]
+
+
+def value(show: Callable[[], object]) -> Attribute:
+    """A file that shows one value, on a line."""
+    return Attribute(lambda: f"{show()}\n")
+
+
+class SysInode(Inode):
+    """A file in sysfs; `path` is where, below /sys."""
+
+    __slots__ = ("fs", "path")
+
+    def __init__(self, fs: SysFs, path: str, mode: int) -> None:
+        super().__init__(fs, fs.number_of(path), mode)
+        self.fs = fs
+        self.path = path
+
+    def set_attributes(self, mode: int | None = None, uid: int | None = None, gid: int | None = None) -> None:
+        """They are what the kernel's object says."""
+        if any(new not in (None, old) for new, old in ((mode, self.mode), (uid, self.uid), (gid, self.gid))):
+            raise self.fs.kernel.unmodelled("another mode or owner of a file in /sys", EPERM)
+
+
+class SysDirectory(SysInode):
+    """A directory.  Nothing can be made or taken away there."""
+
+    __slots__ = ("_contents",)
+
+    def __init__(self, fs: SysFs, path: str, contents: Callable[[], Contents], mode: int = 0o755) -> None:
+        super().__init__(fs, path, stat.S_IFDIR | mode)
+        self._contents = contents
+
+    def open(self, task: Task, file: OpenFile) -> FileObject:
+        """For getdents64(2)."""
+        assert file.path is not None
+        return DirectoryFile(file.path)
+
+    def lookup(self, task: Task, here: Dentry, name: str) -> Dentry | None:
+        """A name."""
+        for each, node in self._contents():
+            if each == name:
+                return Dentry(name, here, self._make(name, node))
+        return None
+
+    def entries(self, task: Task) -> Iterator[DirectoryEntry]:
+        """In the order in which they are told."""
+        for position, (name, node) in enumerate(self._contents(), 2):
+            inode = self._make(name, node)
+            yield DirectoryEntry(name, inode.number, inode.kind, position)
+
+    def _make(self, name: str, node: Node) -> SysInode:
+        path = f"{self.path}/{name}"
+        if isinstance(node, Folder):
+            return SysDirectory(self.fs, path, node.contents)
+        if isinstance(node, Link):
+            return SysLink(self.fs, path, node.target)
+        return SysFile(self.fs, path, node)
+
+
+class SysLink(SysInode):
+    """A symbolic link, relative as sysfs makes them (`sysfs_get_target_path()`)."""
+
+    __slots__ = ("_target",)
+
+    def __init__(self, fs: SysFs, path: str, target: str) -> None:
+        super().__init__(fs, path, stat.S_IFLNK | 0o777)
+        self._target = target
+
+    def readlink(self, task: Task) -> str:
+        """Up to where both paths part, and down from there."""
+        here, there = self.path.split("/")[1:-1], self._target.split("/")[1:]
+        common = 0
+        while common < len(here) and common < len(there) - 1 and here[common] == there[common]:
+            common += 1
+        return "/".join([".."] * (len(here) - common) + there[common:])
+
+
+class SysFile(SysInode):
+    """A file with one attribute."""
+
+    __slots__ = ("_attribute",)
+
+    def __init__(self, fs: SysFs, path: str, attribute: Attribute) -> None:
+        super().__init__(fs, path, stat.S_IFREG | attribute.mode)
+        self._attribute = attribute
+
+    @property
+    def size(self) -> int:
+        """A page, however long the text."""
+        return PAGE_SIZE
+
+    def open(self, task: Task, file: OpenFile) -> FileObject:
+        """EACCES for what cannot be, even for root (`kernfs_fop_open()`)."""
+        for wanted, bits, function in (
+            (file.writable, 0o222, self._attribute.store),
+            (file.readable, 0o444, self._attribute.show),
+        ):
+            if wanted and (not self.mode & bits or function is None):
+                raise os_error(EACCES)
+        return AttributeFile(self.fs, self, self._attribute)
+
+    def truncate(self, size: int) -> None:
+        """O_TRUNC does nothing to an attribute (`kernfs_iop_setattr()`)."""
+
+
+class AttributeFile(SeqFile):
+    """An attribute, open.  Once what it tells of is gone it says ENODEV."""
+
+    __slots__ = ("_attribute", "_name")
+
+    def __init__(self, fs: SysFs, inode: SysFile, attribute: Attribute) -> None:
+        super().__init__(fs.kernel, inode, self._text)
+        self._attribute = attribute
+        self._name = inode.path.rpartition("/")[2]
+
+    def read(self, task: Task, file: OpenFile, size: int, position: int) -> bytes:
+        """`kernfs_seq_show()`, `sysfs_kf_seq_show()`."""
+        self._hold()
+        return super().read(task, file, size, position)
+
+    def write(self, task: Task, file: OpenFile, data: bytes, position: int) -> int | Awaitable[int]:
+        """A page at most at a time (`kernfs_fop_write_iter()`)."""
+        self._hold()
+        store = self._attribute.store
+        assert store is not None
+        data = data[:PAGE_SIZE]
+        self._kernel.engine.charge(self._kernel.costs.copy(len(data)))
+        if not data:
+            return 0
+        with self._attribute.guard():
+            taken = store(data)
+        return self._taken(taken, len(data)) if isinstance(taken, Awaitable) else _or_all(taken, len(data))
+
+    async def _taken(self, pending: Awaitable[int | None], size: int) -> int:
+        with self._attribute.guard():
+            taken = await pending
+        return _or_all(taken, size)
+
+    def llseek(self, task: Task, file: OpenFile, offset: int, whence: int) -> int:
+        """As if it were a page long (`generic_file_llseek()`)."""
+        return seek(file, offset, whence, PAGE_SIZE, LARGEST)
+
+    def _hold(self) -> None:
+        """`kernfs_get_active()`."""
+        self._kernel.engine.charge(self._kernel.costs.attribute)
+        if not self._attribute.alive():
+            raise os_error(ENODEV)
+
+    def _text(self) -> tuple[str, ...]:
+        show = self._attribute.show
+        assert show is not None
+        with self._attribute.guard():
+            text = show()
+        if len(text) >= PAGE_SIZE:
+            self._kernel.log.err(f"fill_read_buffer: {self._name}_show returned bad count")
+            text = text[: PAGE_SIZE - 1]
+        return (text,)
+
+
+def _or_all(taken: int | None, size: int) -> int:
+    return size if taken is None else taken

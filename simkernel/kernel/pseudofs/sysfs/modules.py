@@ -1,0 +1,82 @@
+"""/sys/module: the modules that are loaded (kernel/module/sysfs.c, kernel/params.c)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+from simkernel.kernel.module.module import LoadedModule, ModuleState
+from simkernel.kernel.pseudofs.sysfs.entry import Attribute, Contents, Folder, Link, value
+from simkernel.kernel.pseudofs.sysfs.uevent import synthesize
+
+if TYPE_CHECKING:
+    from simkernel.kernel.kernel import Kernel
+
+STATES: Final[Mapping[ModuleState, str]] = {
+    ModuleState.LIVE: "live",
+    ModuleState.COMING: "coming",
+    ModuleState.GOING: "going",
+}
+"""What `initstate` says (`show_initstate()`)."""
+
+
+def contents(kernel: Kernel) -> Contents:
+    """The modules; one that has no state yet has no directory either."""
+    for module in kernel.modules:
+        if module.state is not ModuleState.UNFORMED:
+            yield module.name, _module(kernel, module)
+
+
+def _module(kernel: Kernel, module: LoadedModule) -> Folder:
+    def contents() -> Contents:
+        yield "coresize", value(lambda: module.image.size)
+        yield "drivers", Folder(lambda: _drivers(kernel, module))
+        yield (
+            "holders",
+            Folder(lambda: ((user.name, Link(f"/module/{user.name}")) for user in tuple(module.users))),
+        )
+        yield "initsize", value(lambda: 0)  # what init leaves behind is freed once it has run
+        yield "initstate", value(lambda: STATES[module.state])
+        if module.declaration.parameters:
+            yield "parameters", Folder(lambda: _parameters(module))
+        yield "refcnt", value(lambda: module.references)
+        yield "taint", value(lambda: module.taints.letters)
+        yield "uevent", Attribute(None, lambda data: _uevent(kernel, module, data))
+        if module.declaration.version:
+            yield "version", value(lambda: module.declaration.version)
+
+    return Folder(contents)
+
+
+def _drivers(kernel: Kernel, module: LoadedModule) -> Contents:
+    """Links called `BUS:DRIVER` (`module_add_driver()`)."""
+    for bus in kernel.devices.buses.values():
+        for driver in tuple(bus.drivers):
+            if driver.module is module:
+                yield f"{bus.name}:{driver.name}", Link(driver.devpath)
+
+
+def _parameters(module: LoadedModule) -> Contents:
+    """Their values, which nobody may change once it is loaded."""
+    for parameter in module.declaration.parameters:
+        if parameter.name in module.parameters:
+            yield parameter.name, _parameter(module, parameter.name)
+
+
+def _parameter(module: LoadedModule, name: str) -> Attribute:
+    return value(lambda: shown(module.parameters[name]))
+
+
+def shown(given: Any) -> str:
+    """A parameter's value as param_get_bool() and its kin print it."""
+    if isinstance(given, bool):
+        return "Y" if given else "N"
+    if isinstance(given, tuple):
+        return ",".join(map(shown, given))
+    return str(given)
+
+
+def _uevent(kernel: Kernel, module: LoadedModule, data: bytes) -> None:
+    synthesize(data, lambda action, extra: kernel.uevents.send(
+        action, f"/module/{module.name}", "module", extra
+    ))  # fmt: skip

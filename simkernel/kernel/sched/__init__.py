@@ -1,0 +1,1 @@
+"""Tasks, wait queues, the scheduler, processes, signals, credentials and locks."""

@@ -1,0 +1,314 @@
+"""Processes: their numbers, how they begin, end and are waited for (fork(2), exit(2), wait(2))."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Iterator
+from typing import TYPE_CHECKING, Any
+
+from simkernel.engine import KERNEL, Engine
+from simkernel.kernel.lib.unmodelled import Unmodelled
+from simkernel.kernel.sched.credentials import ROOT, Credentials
+from simkernel.kernel.sched.runner import Runner, SystemCalls
+from simkernel.kernel.sched.scheduler import Scheduler
+from simkernel.kernel.sched.signals import Signals, check
+from simkernel.kernel.sched.task import OnResult, State, Task
+from simkernel.kernel.sched.wait import WaitQueue, sleep_on
+from simkernel.kernel.vfs.fdtable import FileTable
+from simkernel.uapi import capability
+from simkernel.uapi import signal as uapi_signal
+from simkernel.uapi.errno import EAGAIN, EINVAL, EPERM, ESRCH, os_error
+from simkernel.uapi.signal import signal_name
+
+if TYPE_CHECKING:
+    from simkernel.kernel.net.namespace import Net
+
+Begin = Callable[[Task], Coroutine[Any, Any, Any]]
+"""Makes the coroutine that a task runs."""
+
+PID_MAX = 4_194_304
+"""Numbers a machine has for tasks (PID_MAX_LIMIT, include/linux/threads.h)."""
+
+COMM_LENGTH = 15
+"""Longest name of a task (TASK_COMM_LEN less the NUL)."""
+
+
+class Processes:
+    """All tasks of a kernel.
+
+    Process 1 is `init`, 2 is `kthreadd`, as on Linux; neither runs a program.  Children of `init`
+    are reaped when they end.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        scheduler: Scheduler,
+        system_calls: SystemCalls,
+        net: Net,
+        unmodelled: Unmodelled,
+    ) -> None:
+        self._engine = engine
+        self._unmodelled = unmodelled
+        self.runner = Runner(engine, scheduler, system_calls, self._exited)
+        self._enter = self.runner.enter
+        self._woken = scheduler.woken
+        self._tasks: dict[int, Task] = {}
+        self._last_pid = 0
+        self._helpers: dict[Task, WaitQueue] = {}
+        self.forks = 0
+        """How many tasks there ever were (`total_forks`)."""
+        self.failures: list[tuple[Task, BaseException]] = []
+        """What programs have raised, until it is asked for."""
+        self.failed = 0
+        """How many programs have raised something."""
+        self.on_death: list[Callable[[Task, BaseException | None], None]] = []
+        """Called with each task that has ended, and with what its program raised."""
+        self.init = self._new("init", ROOT, FileTable(), net, None)
+        self.kthreadd = self._new("kthreadd", ROOT, FileTable(), net, None)
+
+    def __iter__(self) -> Iterator[Task]:
+        """Every task that is not reaped, in the order of their numbers."""
+        return iter(sorted(self._tasks.values(), key=lambda task: task.pid))
+
+    def __len__(self) -> int:
+        return len(self._tasks)
+
+    @property
+    def last_pid(self) -> int:
+        """The number that was given out last."""
+        return self._last_pid
+
+    def find(self, pid: int) -> Task:
+        """The task numbered `pid`.  ESRCH if there is none."""
+        task = self._tasks.get(pid)
+        if task is None:
+            raise os_error(ESRCH)
+        return task
+
+    def exists(self, pid: int) -> bool:
+        """Whether there is a task of that number."""
+        return pid in self._tasks
+
+    # -- beginning ----------------------------------------------------------
+
+    def _new(
+        self,
+        comm: str,
+        credentials: Credentials,
+        files: FileTable,
+        net: Net,
+        parent: Task | None,
+        tgid: int = 0,
+    ) -> Task:
+        pid = self._next_pid()
+        task = Task(
+            pid, tgid or pid, comm[:COMM_LENGTH], credentials=credentials, files=files, net=net, parent=parent
+        )
+        task.enter = self._enter
+        task.woken = self._woken
+        self._tasks[pid] = task
+        self.forks += 1
+        if parent is not None:
+            parent.children.append(task)
+        if (emit := self._engine.trace.emit) is not None:
+            emit(
+                "sched_process_fork",
+                KERNEL,
+                "sched",
+                pid=parent.pid if parent else 0,
+                child=pid,
+                comm=task.comm,
+            )
+        return task
+
+    def _next_pid(self) -> int:
+        if len(self._tasks) >= PID_MAX - 1:
+            raise os_error(EAGAIN)
+        pid = self._last_pid
+        while True:
+            pid = pid + 1 if pid + 1 < PID_MAX else 300  # RESERVED_PIDS: the low ones are not used again
+            if pid not in self._tasks:
+                self._last_pid = pid
+                return pid
+
+    def fork(
+        self,
+        parent: Task | None,
+        comm: str,
+        *,
+        credentials: Credentials | None = None,
+        net: Net | None = None,
+        files: FileTable | None = None,
+    ) -> Task:
+        """A new process, not yet running: `parent` (init if None) gives it what is not said here.
+
+        It inherits credentials, network namespace, open files and what it does about signals.
+        """
+        parent = parent or self.init
+        child = self._new(
+            comm,
+            credentials or parent.credentials,
+            parent.files.copy() if files is None else files,
+            net or parent.net,
+            parent,
+        )
+        child.flow = parent.flow
+        child.signals = Signals(parent.signals.handlers)
+        child.inherit_fs(parent)
+        return child
+
+    def clone_thread(self, leader: Task, comm: str) -> Task:
+        """A new thread in the process of `leader`: its files and signal handlers are the process's."""
+        leader.files.users += 1
+        thread = self._new(comm, leader.credentials, leader.files, leader.net, leader.parent, leader.tgid)
+        thread.signals = Signals(leader=leader.signals)
+        thread.share(leader)
+        return thread
+
+    def start(self, task: Task, begin: Begin) -> None:
+        """Let a new task run what `begin(task)` makes; if that raises, there never was such a task."""
+        try:
+            program = begin(task)
+        except BaseException:
+            task.files.close_all()
+            self.reap(task)
+            raise
+        self.runner.start(task, program)
+
+    def serve(self, comm: str, credentials: Credentials, net: Net, on_result: OnResult) -> Task:
+        """A process for ordinary code, which submits its calls one by one (see `Runner.submit`)."""
+        task = self.fork(None, comm, credentials=credentials, net=net)
+        task.on_result = on_result
+        return task
+
+    def kthread(self, name: str, function: Coroutine[Any, Any, Any]) -> Task:
+        """A kernel thread that runs sleeping kernel code (`kthread_run()`)."""
+        task = self._new(name, ROOT, FileTable(), self.init.net, self.kthreadd)
+        task.kthread = True
+        self.runner.start(task, function)
+        return task
+
+    async def usermode_helper(self, comm: str, begin: Begin) -> int:
+        """Run a program for the kernel, as root; its wait status (`call_usermodehelper()`)."""
+        task = self._new(comm, ROOT, FileTable(), self.init.net, self.kthreadd)
+        ended = self._helpers[task] = WaitQueue(f"{task.track} to end")
+        self.start(task, begin)
+        while task.alive:
+            await sleep_on(ended, interruptible=False)
+        return task.exit_status
+
+    # -- signals ------------------------------------------------------------
+
+    def kill(self, sender: Task, pid: int, number: int) -> None:
+        """kill(2) for one process: EINVAL, ESRCH or EPERM; signal 0 only checks."""
+        if number:
+            check(number)
+        if pid <= 0:
+            raise self._unmodelled("a signal to a process group", ESRCH)
+        target = self.find(pid)
+        if not self._may_signal(sender, target):
+            raise os_error(EPERM)
+        if number:
+            self.send_signal(target, number)
+
+    @staticmethod
+    def _may_signal(sender: Task, target: Task) -> bool:
+        """`kill_ok_by_cred()`: the same user, or CAP_KILL."""
+        return (
+            sender.tgid == target.tgid
+            or sender.credentials.uid == target.credentials.uid
+            or sender.credentials.capable(capability.CAP_KILL)
+        )
+
+    def send_signal(self, target: Task, number: int) -> None:
+        """Make a signal pending and wake who sleeps interruptibly.  Kernel threads and init take none."""
+        if not target.alive or target.kthread or target in (self.init, self.kthreadd):
+            return
+        if target.signals.stops(number):
+            raise self._unmodelled(f"stopping a process ({signal_name(number)})", EINVAL)
+        if (emit := self._engine.trace.emit) is not None:
+            emit("signal_generate", KERNEL, "sched", pid=target.pid, comm=target.comm, signal=number)
+        if target.signals.send(number):
+            self.runner.interrupt_sleep(target)
+
+    # -- ending -------------------------------------------------------------
+
+    def end_all(self) -> None:
+        """End every task, in the order of their numbers: the machine is being switched off.
+
+        A task that ends may begin others: a driver's worker, when a socket is closed.
+        """
+        stay = (self.init, self.kthreadd)
+        while ending := [task for task in self if task.alive and task not in stay]:
+            for task in ending:
+                if task.alive:
+                    self.runner.end(task, 0)
+
+    def _exited(self, task: Task, status: int, failure: BaseException | None, group: bool) -> None:
+        """`do_exit()`: files, children, threads, the parent.
+
+        A process ends with its first thread, or with any that ends the `group` (`do_group_exit()`).
+        """
+        task.exit_status = status
+        task.failure = failure
+        task.state = State.ZOMBIE
+        task.alive = False
+        if failure is not None:
+            self.fail(task, failure)
+        task.files.users -= 1
+        if task.files.users == 0:
+            task.exit_mm()
+            task.files.close_all()
+        if (emit := self._engine.trace.emit) is not None:
+            emit("sched_process_exit", KERNEL, "sched", pid=task.pid, comm=task.comm, status=status)
+        for told in self.on_death:
+            told(task, failure)
+        if task.files.users and (task.is_leader or group):
+            self._end_threads(task, status)
+        self._orphan(task)
+        self._notify_parent(task)
+        if (helper := self._helpers.pop(task, None)) is not None:
+            helper.wake_up_all()
+
+    def fail(self, task: Task, failure: BaseException) -> None:
+        """Note that a program has failed, for whoever runs the machine."""
+        self.failed += 1
+        self.failures.append((task, failure))
+
+    def _end_threads(self, task: Task, status: int) -> None:
+        """The other threads end too, each with what it does in the kernel done (`zap_other_threads()`)."""
+        for thread in [each for each in self if each.tgid == task.tgid]:
+            if thread.frame is not None:
+                thread.signals.exit_status = status
+                self.send_signal(thread, uapi_signal.SIGKILL)
+            elif thread.alive:
+                self.runner.end(thread, status)
+
+    def _orphan(self, task: Task) -> None:
+        """`forget_original_parent()`: children go to init, which reaps those that have ended."""
+        for child in task.children:
+            child.parent = self.init
+            self.init.children.append(child)
+            if child.state is State.ZOMBIE:
+                self.reap(child)
+        task.children.clear()
+
+    def _notify_parent(self, task: Task) -> None:
+        parent = task.parent
+        reaped_alone = not task.is_leader or parent in (None, self.init, self.kthreadd)
+        if (
+            reaped_alone
+            or parent is None
+            or parent.signals.handlers.get(uapi_signal.SIGCHLD) == uapi_signal.SIG_IGN
+        ):
+            self.reap(task)
+        else:
+            self.send_signal(parent, uapi_signal.SIGCHLD)
+            parent.wait_child.wake_up()
+
+    def reap(self, task: Task) -> None:
+        """`release_task()`: the number is free again."""
+        task.state = State.DEAD
+        self._tasks.pop(task.pid, None)
+        if task.parent is not None and task in task.parent.children:
+            task.parent.children.remove(task)

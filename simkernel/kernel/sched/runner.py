@@ -1,0 +1,477 @@
+"""How a task runs: its program in user mode, its system call in the kernel, and back.
+
+    _advance   a program goes on with what its last call came to
+    _enter     a system call: to its end, or until it sleeps
+    _drive     a call sleeps: its handler is a coroutine, driven from wake-up to wake-up
+    _resume    a sleep has ended
+    _complete  a call that slept has its result; it reaches the program when what was charged has passed
+
+A call's handler runs to its end at one instant, and charges.  A call that does not sleep is at most one
+event of the engine.  The task of ordinary code (a blocking socket) has no program: `submit` enters a
+call for it, and `on_result` takes what it comes to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from types import CoroutineType
+from typing import TYPE_CHECKING, Any, Protocol
+
+from simkernel.engine import (
+    KERNEL,
+    LATER,
+    Call,
+    Compute,
+    DeviceError,
+    Engine,
+    InternalError,
+    SimulationError,
+)
+from simkernel.kernel.sched import validation as awaited
+from simkernel.kernel.sched.scheduler import Scheduler
+from simkernel.kernel.sched.task import Task
+from simkernel.kernel.sched.tracepoints import sys_enter, sys_exit
+from simkernel.kernel.sched.wait import UNDER_WAY, Elapse, Sleep, Sleeping, WouldBlock
+from simkernel.uapi import signal as uapi_signal
+from simkernel.uapi.errno import EAGAIN, EINTR, os_error
+
+if TYPE_CHECKING:
+    from simkernel.kernel.sched.preempt import Preempt
+
+Handler = Callable[..., Any]
+Exit = Callable[[Task, int, BaseException | None, bool], None]
+"""Told of a task that has ended: its wait status, what it raised, and whether its process ends with it."""
+
+
+class SystemCalls(Protocol):
+    """What the runner asks of the system call table."""
+
+    handlers: dict[str, Handler]
+    """Those that have been found."""
+
+    def find(self, name: str) -> Handler:
+        """The handler of any call."""
+
+
+class Exited(BaseException):
+    """A system call ended its own process (exit_group(2)); `status` is a wait status."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(status)
+        self.status = status
+
+
+class Runner:
+    """Drives every task of a kernel."""
+
+    def __init__(
+        self, engine: Engine, scheduler: Scheduler, system_calls: SystemCalls, on_exit: Exit
+    ) -> None:
+        self._engine = engine
+        self._trace = engine.trace
+        self.scheduler = scheduler
+        self._handlers = system_calls.handlers
+        self._find = system_calls.find
+        self._on_exit = on_exit
+        self._entry_cost = scheduler.costs.syscall
+        self._completes = scheduler.completes
+        scheduler.resume = self._resume
+        self.current: Task | None = None
+        self.system_calls = 0
+        self._stop: BaseException | None = None
+        """What a call raised that no program is to catch, until the program is back."""
+        self.preempt: Preempt | None = None
+        """Says whether a task may go to sleep."""
+
+    # -- beginning ----------------------------------------------------------
+
+    def start(self, task: Task, program: Coroutine[Any, Any, Any]) -> None:
+        """Run `program` as `task`, from the first moment it has a CPU."""
+        task.program = program
+        self.scheduler.ready(task, self._advance, None, None)
+
+    def submit(self, task: Task, call: Call[Any]) -> None:
+        """Enter a call for a task without program; its `on_result` gets what comes of it."""
+        error = awaited.taken(task, call)
+        if error is not None:
+            raise error
+        if isinstance(call, Compute):
+            self.scheduler.begin(task, self._begin_compute, call)
+        else:
+            self.scheduler.begin(task, self._advance, None, None, call)
+
+    # -- a program and its calls ----------------------------------------------
+
+    def _advance(
+        self, task: Task, value: Any, error: BaseException | None, call: Call[Any] | None = None
+    ) -> None:
+        """Back in user mode with what a call came to; and on, from call to call, until one sleeps.
+
+        An `async` program enters its calls itself, where it awaits them (`enter`), and is back here with
+        one that is not done yet.  A generator program yields them.  Ordinary code begins with the `call`
+        that it has submitted.
+        """
+        self.current = task
+        while True:
+            if call is None:
+                if (ended := task.call) is not None:
+                    task.call = None
+                    if task.signals.pending:
+                        error = self._deliver(task, error)
+                        if not task.alive:
+                            break
+                    if error is None and (convert := ended.convert) is not None:
+                        value = convert(value)
+                program = task.program
+                if program is None:
+                    self._hand_over(task, value, error)
+                    break
+                try:
+                    call = program.send(value) if error is None else program.throw(error)
+                except (Exception, SystemExit, GeneratorExit) as raised:  # noqa: BLE001 - its own
+                    self._returned(task, raised)
+                    break
+                if (entered := task.call) is not None:
+                    if call is not entered or task.frame is not None or self._stop is not None:
+                        self._under_way(task, call)
+                    return
+                if type(call) is not Call or call.owner is not task:
+                    call, error = None, self._unusual(task, call)
+                    if error is None:
+                        break
+                    continue
+            else:
+                call.owner = task
+            try:
+                value, error = self.enter(call), None
+            except (OSError, SimulationError) as raised:
+                value, error = None, raised
+            if value is LATER:
+                self._under_way(task, call)
+                break
+            call = None
+        self.current = None
+
+    def enter(self, call: Call[Any]) -> Any:
+        """The system call of the current task: its result or error if that is there at once, else LATER.
+
+        So a call that does not sleep is a function call of its program, while nobody else has anything
+        to do before it ends.  What is LATER is yielded, and `_advance` sees to it.
+        """
+        task: Task = self.current  # type: ignore[assignment]  # None owns no call
+        if call.owner is not task:
+            return LATER
+        call.owner = None
+        self.system_calls += 1
+        trace, engine = self._trace, self._engine
+        if trace.emit is not None:
+            sys_enter(engine, task, call)
+        engine.charged += self._entry_cost
+        try:
+            handler = self._handlers[call.name]
+        except KeyError:
+            handler = self._find(call.name)
+        arguments = call.arguments
+        count = len(arguments)
+        try:
+            if count == 3:  # a recv; unpacking a tuple into a call costs as much as two calls
+                one, two, three = arguments
+                value = handler(task, one, two, three)
+            elif count == 4:
+                one, two, three, four = arguments
+                value = handler(task, one, two, three, four)
+            else:
+                value = handler(task, *arguments)
+        except (OSError, SimulationError) as error:
+            if self._failed(task, call, error):
+                raise
+            return LATER
+        except (Exited, InternalError, DeviceError) as stop:
+            task.call = call
+            self._stop = stop
+            return LATER
+        except Exception as bug:  # noqa: BLE001 - raised by `_under_way`
+            task.call = call
+            self._stop = self._internal(task, bug)
+            return LATER
+        if type(value) in UNDER_WAY:
+            task.call = call
+            if type(value) is CoroutineType:
+                task.frame = value
+                task.flow = trace.flow
+            else:
+                task.blocked = value
+                self._sleep(task, value)
+            self.current = None
+            return LATER
+        if trace.emit is not None:
+            sys_exit(engine, task, call, value, None)
+        time = engine.now + engine.charged
+        if (time >= engine.soonest and not engine.is_next(time)) or task.signals.pending:
+            task.call = call
+            self._completes(task, self._advance, value, None)
+            self.current = None
+            return LATER
+        engine.now = time  # as `pass_charged()` does
+        engine.charged = 0
+        convert = call.convert
+        return value if convert is None else convert(value)
+
+    def _failed(self, task: Task, call: Call[Any], error: BaseException) -> bool:
+        """A handler has raised: whether its program has the error at once, and goes on."""
+        if self._trace.emit is not None:
+            sys_exit(self._engine, task, call, None, error)
+        if task.signals.pending or not self._engine.pass_charged():
+            task.call = call
+            self._completes(task, self._advance, None, error)
+            self.current = None
+            return False
+        return True
+
+    def _under_way(self, task: Task, request: object) -> None:
+        """A program is back with a call that is not done: it sleeps in a coroutine, or ended its process."""
+        stop, self._stop = self._stop, None
+        if isinstance(stop, Exited):
+            self._ended(task, stop.status, None, group=True)
+            self.current = None
+        elif stop is not None:
+            raise stop
+        elif request is not task.call:
+            what = f"{task.comm} awaited {awaited.kind(request)} while {task.call!r} was under way"
+            self.end(task, 1 << 8, SimulationError(f"{what}: one call at a time, or app.thread(...)"))
+        else:
+            self._drive(task, None, None)
+
+    def _returned(self, task: Task, raised: BaseException) -> None:
+        """A program has ended: by returning, by exit, or by an error."""
+        task.program = None
+        if isinstance(raised, StopIteration):
+            self._ended(task, 0, None)
+        elif isinstance(raised, SystemExit):
+            code = raised.code if isinstance(raised.code, int) else int(raised.code is not None)
+            self._ended(task, (code & 0xFF) << 8, None)
+        else:
+            self._ended(task, 1 << 8, raised)
+
+    def _unusual(self, task: Task, request: object) -> SimulationError | None:
+        """What is no system call: what a kernel thread awaits, time in user mode, or a mistake."""
+        if task.kthread and isinstance(request, Sleep):
+            self._sleep(task, request)
+        elif task.kthread and isinstance(request, Elapse):
+            self._elapse(task)
+        elif (mistake := awaited.taken(task, request)) is not None:
+            return mistake
+        elif isinstance(request, Compute):
+            self._begin_compute(task, request)
+        return None
+
+    def _begin_compute(self, task: Task, call: Call[Any]) -> None:
+        task.call = call
+        self._trace.flow = task.flow
+        self._compute(task, *call.arguments)
+
+    def _compute(self, task: Task, ns: int) -> None:
+        """Time in user mode, in pieces of a slice: between two of them others have their turn."""
+        piece = min(ns, self.scheduler.slice_left(task))
+        self._engine.charge(piece)
+        self._completes(task, self._computed, ns - piece, None)
+
+    def _computed(self, task: Task, left: int, error: BaseException | None) -> None:
+        if left and task.alive and not task.signals.pending:
+            self._compute(task, left)
+        else:
+            self._advance(task, None, None)
+
+    # -- in the kernel ------------------------------------------------------
+
+    def _internal(self, task: Task, bug: Exception) -> InternalError:
+        error = InternalError(
+            f"{type(bug).__name__} inside {task.call!r} of {task.track}: a bug of simkernel's, please report "
+            f"it with the seed {self._engine.rng.seed}"
+        )
+        error.__cause__ = bug
+        return error
+
+    def _drive(self, task: Task, woken: bool | None, error: BaseException | None) -> None:
+        frame = task.frame
+        if frame is None or not task.alive:
+            return
+        self.current = task
+        self._trace.flow = task.flow
+        try:
+            request = frame.send(woken) if error is None else frame.throw(error)
+        except StopIteration as stop:
+            task.frame = None
+            self._complete(task, stop.value, None)
+        except Exited as exited:
+            task.frame = None
+            self._ended(task, exited.status, None, group=True)
+        except (OSError, SimulationError) as failure:
+            task.frame = None
+            self._complete(task, None, failure)
+        except (InternalError, DeviceError):
+            raise
+        except Exception as bug:
+            task.frame = None
+            raise self._internal(task, bug) from bug
+        else:
+            if isinstance(request, Sleep):
+                self._sleep(task, request)
+            elif isinstance(request, Elapse):
+                self._elapse(task)
+            else:  # thrown in where it was awaited: if that is a module's code, it is an oops there
+                what = f"kernel code of {task.call!r} awaited {awaited.kind(request)}, which is no sleep"
+                self._drive(task, None, SimulationError(f"{what}: await what simkernel.driverapi has"))
+        finally:
+            self.current = None
+
+    def _sleep(self, task: Task, sleep: Sleeping) -> None:
+        preempt = self.preempt
+        if preempt is not None and (preempt.interrupts or preempt.locks):
+            preempt.schedule()
+        task.flow = self._trace.flow
+        if task.signals.pending and sleep.interruptible:
+            self._completes(task, self._resume, None, os_error(EINTR))
+            return
+        task.sleep = sleep
+        sleep.sleeper = task
+        queue = sleep.queue
+        if queue is not None and queue._first is None:
+            queue._first = sleep  # Sleeping.stand(), in place
+        else:
+            sleep.stand()
+        if sleep.deadline is not None:
+            at = max(sleep.deadline, self._engine.time())
+            sleep.timer = self._engine.call_at(at, sleep.wake, False)
+        if task.cpu is None:  # UnlimitedCpus.release(), in place
+            engine = self._engine
+            task.busy_until = engine.now + engine.charged
+        else:
+            self.scheduler.release(task)
+
+    def _elapse(self, task: Task) -> None:
+        task.flow = self._trace.flow
+        self._completes(task, self._resume, None, None)
+
+    def _resume(self, task: Task, woken: bool | None, error: BaseException | None) -> None:
+        """A sleep has ended.  A call that was blocked tries again, and waits again if it cannot go on yet."""
+        blocked = task.blocked
+        if blocked is None:
+            if task.frame is not None:
+                self._drive(task, woken, error)
+            else:
+                self._advance(task, woken, error)
+            return
+        trace = self._trace
+        self.current = task
+        trace.flow = task.flow
+        result: Any = None
+        if error is None:
+            try:
+                if not woken:
+                    raise os_error(EAGAIN)
+                result = blocked.retry(task)
+                if result is None:
+                    self._sleep(task, blocked)
+                    self.current = None
+                    return
+            except WouldBlock as still:
+                blocked.again(still)
+                self._sleep(task, blocked)
+                self.current = None
+                return
+            except (OSError, SimulationError) as failure:
+                error = failure
+            except Exception as bug:
+                raise self._internal(task, bug) from bug
+        task.blocked = None
+        if blocked.held:
+            blocked.let_go()
+        if type(result) is CoroutineType:
+            task.frame = result
+            self._drive(task, None, None)
+            return
+        if trace.emit is not None:
+            sys_exit(self._engine, task, task.call, result, error)
+        engine = self._engine
+        time = engine.now + engine.charged
+        if (
+            time >= engine.horizon  # `is_next()`, in place
+            or ((line := engine.line) and line[0][0] <= time)
+            or ((queue := engine.queue) and queue[0][0] <= time)
+        ):
+            self._completes(task, self._advance, result, error)
+            self.current = None
+        else:
+            engine.now = time  # as `pass_charged()` does
+            engine.charged = 0
+            self._advance(task, result, error)
+
+    def abandon(self, task: Task) -> None:
+        """Let a task forget what it waits for in the kernel."""
+        if task.sleep is not None:
+            task.sleep.leave()
+            task.sleep = None
+        blocked, task.blocked = task.blocked, None
+        if blocked is not None:
+            blocked.let_go()
+        frame, task.frame = task.frame, None
+        if frame is not None:
+            frame.close()
+
+    def interrupt_sleep(self, task: Task) -> None:
+        """A signal came: end the task's sleep with EINTR if it is interruptible."""
+        sleep = task.sleep
+        if sleep is not None and sleep.interruptible:
+            sleep.leave()
+            task.woken(task, False, os_error(EINTR))
+
+    def _complete(self, task: Task, value: Any, error: BaseException | None) -> None:
+        if self._trace.emit is not None:
+            sys_exit(self._engine, task, task.call, value, error)
+        self._completes(task, self._advance, value, error)
+
+    # -- back ---------------------------------------------------------------
+
+    def _hand_over(self, task: Task, value: Any, error: BaseException | None) -> None:
+        """Give a result to ordinary code, whose task has no program (nor has one that has ended)."""
+        if task.alive:
+            self.scheduler.release(task)
+            if task.on_result is not None:
+                task.on_result(value, error)
+
+    def _deliver(self, task: Task, error: BaseException | None) -> BaseException | None:
+        """Act on the pending signals; returns the error that the program gets."""
+        while (number := task.signals.take()) is not None:
+            if (emit := self._trace.emit) is not None:
+                emit("signal_deliver", KERNEL, "sched", pid=task.pid, comm=task.comm, signal=number)
+            handler = task.signals.handlers.get(number, uapi_signal.SIG_DFL)
+            if callable(handler):
+                try:
+                    handler(number)
+                except Exception as raised:  # noqa: BLE001 - it is thrown into the program
+                    error = raised
+            elif handler == uapi_signal.SIG_DFL:
+                status = task.signals.exit_status
+                self._ended(task, number if status is None else status, None, group=True)
+                return None
+        return error
+
+    # -- ending -------------------------------------------------------------
+
+    def end(self, task: Task, status: int, failure: BaseException | None = None) -> None:
+        """End a task wherever it is: its coroutines are closed, what it waits for forgotten."""
+        self.abandon(task)
+        self._ended(task, status, failure)
+
+    def _ended(self, task: Task, status: int, failure: BaseException | None, *, group: bool = False) -> None:
+        """It is over, and in a `group` exit all of its process."""
+        program, task.program = task.program, None
+        if program is not None:
+            task.enter = awaited.enter_no_more
+            current, self.current = self.current, None  # what it yields now is not entered
+            failure = failure or awaited.close(program)
+            self.current = current
+        task.call = None
+        self._on_exit(task, status, failure, group)
+        self.scheduler.release(task)

@@ -1,0 +1,278 @@
+"""Who has a CPU.
+
+`Machine(cpus=None)`: every task has one of its own, so nobody ever waits for one (`UnlimitedCpus`).
+
+`Machine(cpus=N)` (`RunQueue`): a woken task waits in one run queue, first come first served, until a
+holder sleeps or exits, or ends a call with its slice used up.  A call is never cut: kernel code is
+not preempted here, and user mode takes no time but in `compute`, which asks for the CPU in pieces of
+a slice.  An interrupt is taken by CPU 0 and pushes back the completion of what runs there.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Protocol
+
+from simkernel.engine import KERNEL, MILLISECOND, Engine, Timer
+from simkernel.engine.engine import LONG_AGO, NORMAL
+from simkernel.kernel.lib.costs import CostModel
+
+if TYPE_CHECKING:
+    from simkernel.kernel.sched.task import Task
+
+SLICE = 3 * MILLISECOND
+"""How long a task keeps a CPU that others wait for (base_slice_ns of EEVDF, kernel/sched/fair.c)."""
+
+Continue = Callable[..., None]
+Resume = Callable[["Task", Any, BaseException | None], None]
+"""Goes on with a task, given a value or an error."""
+
+
+class Scheduler(Protocol):
+    """What the runner asks of whoever gives out CPUs."""
+
+    costs: CostModel
+    resume: Resume
+    """Where a task goes on whose sleep has ended."""
+
+    @property
+    def count(self) -> int:
+        """How many CPUs programs see (`num_online_cpus()`)."""
+
+    def ready(self, task: Task, function: Resume, value: Any, error: BaseException | None) -> None:
+        """`task` can go on: call `function` when it has a CPU."""
+
+    def woken(self, task: Task, woken: bool, error: BaseException | None) -> None:
+        """The sleep of `task` has ended: it resumes when it has a CPU."""
+
+    def begin(self, task: Task, function: Continue, *arguments: Any) -> None:
+        """Ordinary code acts as `task`, which did not sleep in between: call `function` when it has a CPU."""
+
+    def completes(self, task: Task, function: Resume, value: Any, error: BaseException | None) -> None:
+        """The holder's call ends when what was charged has passed: then call `function`."""
+
+    def release(self, task: Task) -> None:
+        """`task` sleeps or has ended: it needs its CPU until what was charged has passed."""
+
+    def gives_way(self, task: Task) -> None:
+        """The holder's call ends with others having their turn, if there are any."""
+
+    def interrupt(self, ns: int) -> None:
+        """An interrupt took `ns` of a CPU's time."""
+
+    def slice_left(self, task: Task) -> int:
+        """How long `task` may go on in user mode before others have their turn, in ns; at least 1."""
+
+
+def _trace_wakeup(engine: Engine, task: Task) -> None:
+    if (emit := engine.trace.emit) is not None:
+        emit("sched_wakeup", KERNEL, "sched", pid=task.pid, comm=task.comm)
+
+
+class UnlimitedCpus:
+    """Every task has a CPU of its own."""
+
+    resume: Resume
+
+    def __init__(self, engine: Engine, costs: CostModel) -> None:
+        self._engine = engine
+        self._trace = engine.trace
+        self._line = engine.line
+        self._numbers = engine.numbers
+        self.costs = costs
+        self._switch = costs.switch
+        self._wake = costs.wake
+
+    @property
+    def count(self) -> int:
+        """One: that each task has its own is nothing that a program could see."""
+        return 1
+
+    def ready(self, task: Task, function: Resume, value: Any, error: BaseException | None) -> None:
+        engine = self._engine
+        start = max(engine.time(), task.busy_until) + self._switch
+        engine.resume_at(start, function, task, value, error)
+
+    def woken(self, task: Task, woken: bool, error: BaseException | None) -> None:
+        task.sleep = None
+        engine = self._engine
+        engine.charged = charged = engine.charged + self._wake
+        if self._trace.emit is not None:
+            _trace_wakeup(engine, task)
+        start, busy_until = engine.now + charged, task.busy_until
+        start = (busy_until if busy_until > start else start) + self._switch
+        if engine.line_end <= start:  # Engine.resume_at(), in place
+            engine.line_end = start
+            engine.soonest = LONG_AGO
+            self._line.append((start, NORMAL, next(self._numbers), self.resume, task, woken, error))
+        else:
+            engine.resume_at(start, self.resume, task, woken, error)
+
+    def begin(self, task: Task, function: Continue, *arguments: Any) -> None:
+        function(task, *arguments)
+
+    def completes(self, task: Task, function: Resume, value: Any, error: BaseException | None) -> None:
+        engine = self._engine
+        engine.resume_at(engine.now + engine.charged, function, task, value, error)
+
+    def release(self, task: Task) -> None:
+        engine = self._engine
+        task.busy_until = engine.now + engine.charged
+
+    def gives_way(self, task: Task) -> None:
+        self._engine.charged += self.costs.schedule
+
+    def interrupt(self, ns: int) -> None:
+        pass
+
+    def slice_left(self, task: Task) -> int:
+        return SLICE
+
+
+class Cpu:
+    """One processor: who holds it, until when it is busy, and what happens then.
+
+    `busy` is how long it has worked, in ns, for those who held it before and for interrupts; `switches` is
+    how often it was given to another task (`nr_switches`).
+    """
+
+    __slots__ = (
+        "busy", "due", "free_at", "holder", "last", "number", "slice_start", "switches", "taken", "then",
+        "timer",
+    )  # fmt: skip
+
+    def __init__(self, number: int, free_at: int) -> None:
+        self.number = number
+        self.holder: Task | None = None
+        self.last: Task | None = None
+        self.free_at = free_at
+        self.busy = 0
+        self.switches = 0
+        self.taken = 0
+        self.slice_start = 0
+        self.due = 0
+        self.timer: Timer | None = None
+        self.then: tuple[Continue, tuple[Any, ...]] | None = None
+
+
+class RunQueue:
+    """N processors and one queue of tasks that wait for one."""
+
+    resume: Resume
+
+    def __init__(self, engine: Engine, costs: CostModel, cpus: int) -> None:
+        self._engine = engine
+        engine.in_place = False  # an interrupt may put a call's end off, and at its end a slice may be over
+        self.costs = costs
+        self.cpus = tuple(Cpu(number, engine.now) for number in range(cpus))
+        self._queue: deque[tuple[Task, Continue, tuple[Any, ...]]] = deque()
+
+    @property
+    def count(self) -> int:
+        """The machine's."""
+        return len(self.cpus)
+
+    def statistics(self) -> list[dict[str, int]]:
+        """How long each processor has worked, in ns till now, and how often it was given to another task."""
+        now = self._engine.time()
+        return [
+            {
+                "busy_ns": cpu.busy + (max(0, now - cpu.taken) if cpu.holder is not None else 0),
+                "switches": cpu.switches,
+            }
+            for cpu in self.cpus
+        ]
+
+    def ready(self, task: Task, function: Resume, value: Any, error: BaseException | None) -> None:
+        self.begin(task, function, value, error)
+
+    def woken(self, task: Task, woken: bool, error: BaseException | None) -> None:
+        task.sleep = None
+        self._engine.charged += self.costs.wake
+        _trace_wakeup(self._engine, task)
+        self.begin(task, self.resume, woken, error)
+
+    def begin(self, task: Task, function: Continue, *arguments: Any) -> None:
+        task.busy_until = max(task.busy_until, self._engine.time())
+        idle = [cpu for cpu in self.cpus if cpu.holder is None]
+        if not idle:
+            self._queue.append((task, function, arguments))
+        else:  # where it ran last, if it can be (select_idle_sibling())
+            cpu = next((cpu for cpu in idle if cpu.last is task), idle[0])
+            self._dispatch(cpu, task, function, arguments)
+
+    def completes(self, task: Task, function: Resume, value: Any, error: BaseException | None) -> None:
+        assert task.cpu is not None
+        self._arm(task.cpu, self._engine.time(), function, (value, error))
+
+    def release(self, task: Task) -> None:
+        cpu = task.cpu
+        if cpu is None:
+            self._queue = deque(entry for entry in self._queue if entry[0] is not task)
+            return
+        if cpu.timer is not None:
+            cpu.timer.cancel()
+        task.cpu = None
+        cpu.holder = None
+        cpu.free_at = max(cpu.free_at, self._engine.time())
+        cpu.busy += max(0, cpu.free_at - cpu.taken)  # it may go before its turn has begun
+        if self._queue:
+            self._dispatch(cpu, *self._queue.popleft())
+
+    def interrupt(self, ns: int) -> None:
+        cpu = self.cpus[0]
+        if cpu.timer is not None and cpu.timer.pending:
+            cpu.timer.cancel()
+            self._set(cpu, cpu.due + ns)
+        else:
+            cpu.free_at = max(cpu.free_at, self._engine.now) + ns
+            if cpu.holder is None:
+                cpu.busy += ns
+
+    def gives_way(self, task: Task) -> None:
+        assert task.cpu is not None
+        self._engine.charged += self.costs.schedule
+        task.cpu.slice_start = self._engine.time() - SLICE  # it is used up
+
+    def slice_left(self, task: Task) -> int:
+        assert task.cpu is not None
+        if not self._queue:
+            return SLICE
+        return max(1, SLICE - (self._engine.time() - task.cpu.slice_start))
+
+    def _dispatch(self, cpu: Cpu, task: Task, function: Continue, arguments: tuple[Any, ...]) -> None:
+        start = cpu.taken = max(self._engine.time(), cpu.free_at, task.busy_until)
+        if cpu.last is not task:
+            start += self.costs.switch
+            cpu.switches += 1
+            if (emit := self._engine.trace.emit) is not None:
+                previous = cpu.last.track if cpu.last else "idle"
+                emit("sched_switch", KERNEL, "sched", cpu=cpu.number, previous=previous, next=task.track)
+        cpu.holder = cpu.last = task
+        task.cpu = cpu
+        cpu.slice_start = start
+        self._arm(cpu, start, function, arguments)
+
+    def _arm(self, cpu: Cpu, due: int, function: Continue, arguments: tuple[Any, ...]) -> None:
+        cpu.then = (function, arguments)
+        self._set(cpu, due)
+
+    def _set(self, cpu: Cpu, due: int) -> None:
+        cpu.due = due
+        cpu.timer = self._engine.call_at(due, self._due, cpu)
+
+    def _due(self, cpu: Cpu) -> None:
+        assert cpu.then is not None
+        assert cpu.holder is not None
+        function, arguments = cpu.then
+        cpu.then = None
+        task = cpu.holder
+        if self._queue and self._engine.now - cpu.slice_start >= SLICE:
+            self._queue.append((task, function, arguments))
+            task.cpu = None
+            cpu.holder = None
+            cpu.busy += self._engine.now - cpu.taken
+            self._dispatch(cpu, *self._queue.popleft())
+        else:
+            function(task, *arguments)

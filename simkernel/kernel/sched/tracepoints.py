@@ -1,0 +1,39 @@
+"""Tracepoints of system calls (include/trace/events/syscalls.h), and the flow that a call goes on under."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from simkernel.engine import APPLICATION, Call, Engine
+
+if TYPE_CHECKING:
+    from simkernel.kernel.sched.task import Task
+
+
+def sys_enter(engine: Engine, task: Task, call: Call[Any]) -> None:
+    """`task` enters the kernel."""
+    trace = engine.trace
+    task.entered = engine.time()
+    if 0 < task.flow <= trace.since:
+        task.flow = task.own_flow = 0
+    trace.flow = task.flow
+    if (emit := trace.emit) is not None:
+        emit("sys_enter", APPLICATION, task.track, pid=task.pid, comm=task.comm, call=call.name,
+             arguments=call.arguments)  # fmt: skip
+
+
+def sys_exit(
+    engine: Engine, task: Task, call: Call[Any] | None, value: Any, error: BaseException | None
+) -> None:
+    """It leaves with a result or an error, and keeps the flow that it got into."""
+    trace = engine.trace
+    if (emit := trace.emit) is not None and call is not None:
+        fields: dict[str, Any] = {"result": value} if error is None else {"error": _error_value(error)}
+        emit("sys_exit", APPLICATION, task.track, pid=task.pid, comm=task.comm, call=call.name,
+             entered=task.entered, **fields)  # fmt: skip
+    task.flow, trace.flow = trace.flow, 0
+
+
+def _error_value(error: BaseException) -> int | str:
+    number = error.errno if isinstance(error, OSError) else None
+    return type(error).__name__ if number is None else number

@@ -1,1 +1,0 @@
-"""Tasks: who runs, with which credentials, and what they wait for."""

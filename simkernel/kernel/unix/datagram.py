@@ -1,0 +1,284 @@
+"""Datagrams between unix sockets (`unix_dgram_ops`)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import TYPE_CHECKING, ClassVar
+
+from simkernel.kernel.sched.wait import WaitQueue, WouldBlock
+from simkernel.kernel.unix.skb import NOTHING, UnixSkb, datagram_pages, truesize
+from simkernel.kernel.unix.socket import (
+    RCV_SHUTDOWN,
+    SHUTDOWN_MASK,
+    WRITE_SPACE,
+    State,
+    UnixSocket,
+    checked,
+)
+from simkernel.uapi.errno import (
+    ECONNREFUSED,
+    ECONNRESET,
+    EINVAL,
+    EMSGSIZE,
+    ENOTCONN,
+    EOPNOTSUPP,
+    EPERM,
+    EPIPE,
+    os_error,
+)
+from simkernel.uapi.poll import POLLHUP
+from simkernel.uapi.socket import AF_UNSPEC, MSG_CMSG_CLOEXEC, MSG_OOB, MSG_PEEK, MSG_TRUNC
+from simkernel.uapi.structure import U16
+
+if TYPE_CHECKING:
+    from simkernel.kernel.net.scm import ControlMessage
+    from simkernel.kernel.net.skb import Creds
+    from simkernel.kernel.sched.task import Task
+    from simkernel.kernel.unix.unix import Unix
+    from simkernel.kernel.vfs.file import OpenFile
+    from simkernel.kernel.vfs.socket import Control, Received
+
+RESERVE = 32
+"""Bytes of the send buffer that a message may not use."""
+
+
+class DatagramSocket(UnixSocket):
+    """A socket of datagrams, connected to one that it sends to, or not."""
+
+    __slots__ = ("_relay",)
+
+    connects: ClassVar[bool] = False
+
+    def __init__(self, unix: Unix, task: Task, type: int) -> None:
+        super().__init__(unix, task, type)
+        self._relay: PeerWake | None = None
+
+    # -- the peer -------------------------------------------------------------------
+
+    def connect(self, task: Task, address: bytes | tuple[int, int]) -> None:
+        """connect(2): where `send` goes; AF_UNSPEC takes that back (`unix_dgram_connect()`).
+
+        EPERM if the other one is connected to somebody else.
+        """
+        other: UnixSocket | None = None
+        if not isinstance(address, bytes) or len(address) < U16.size:
+            raise os_error(EINVAL)
+        if U16.unpack_from(address)[0] != AF_UNSPEC:
+            raw = checked(address)
+            self.autobind_for_creds()
+            other = self.find(task, raw)
+            if not self._may_send(other):
+                raise os_error(EPERM)
+            self.state = other.state = State.ESTABLISHED
+        old, self.peer = self.peer, other
+        if old is None:
+            return
+        if other is None:
+            self.state = State.CLOSE
+        self._stop_relay()
+        if other is not old:
+            self._lost(old)
+            if old.peer is None:
+                old.state = State.CLOSE
+
+    def _may_send(self, other: UnixSocket) -> bool:
+        """`unix_may_send()`."""
+        return other.peer is None or other.peer is self
+
+    def _lost(self, old: UnixSocket) -> None:
+        """What the old peer sent is dropped; if it was connected to us it hears of it."""
+        if self.messages:
+            while self.messages:
+                self.messages.popleft().free()
+            self.wake_senders()
+            if not old.dead and old.peer is self:
+                old.report_error(ECONNRESET)
+
+    def _disconnected(self, peer: UnixSocket | None) -> None:
+        self._stop_relay()
+
+    # -- sending --------------------------------------------------------------------
+
+    def sendmsg(
+        self,
+        task: Task,
+        data: bytes,
+        address: bytes | tuple[int, int] | None = None,
+        control: Control = (),
+        flags: int = 0,
+    ) -> int:
+        """Send one datagram (`unix_dgram_sendmsg()`).
+
+        ENOTCONN, ECONNREFUSED, EPERM, EPIPE; EMSGSIZE for more than the send buffer has.
+        """
+        creds, files = self.send_control(task, control)
+        return self._send(task, data, address, creds, files, flags)
+
+    def _send(
+        self,
+        task: Task,
+        data: bytes,
+        address: bytes | tuple[int, int] | None,
+        creds: Creds | None,
+        files: tuple[OpenFile, ...],
+        flags: int,
+    ) -> int:
+        try:
+            skb, target = self._make(task, data, address, creds, files, flags)
+        except OSError:
+            self.let_go(files)
+            raise
+        return self._deliver(task, skb, target, flags)
+
+    def _make(
+        self,
+        task: Task,
+        data: bytes,
+        address: bytes | tuple[int, int] | None,
+        creds: Creds | None,
+        files: tuple[OpenFile, ...],
+        flags: int,
+    ) -> tuple[UnixSkb, bytes | None]:
+        if flags & MSG_OOB:
+            raise os_error(EOPNOTSUPP)
+        target = None if address is None else checked(address)
+        self.autobind_for_creds()
+        if len(data) > self.sndbuf - RESERVE:
+            raise os_error(EMSGSIZE)
+        pages = datagram_pages(len(data))
+        size = truesize(len(data), pages)
+        costs = self.unix.costs
+        self.allocate(size, pages, files, partial(self._send, task, data, address, creds, files, flags))
+        self.unix.engine.charged += costs.send + costs.copy(len(data))
+        return UnixSkb(self, data, size, creds, files, self.unix.trace.flow), target
+
+    def _deliver(self, task: Task, skb: UnixSkb, target: bytes | None, flags: int) -> int:
+        try:
+            return self._queue(task, skb, target, flags)
+        except OSError:
+            skb.free()
+            raise
+
+    def _queue(self, task: Task, skb: UnixSkb, target: bytes | None, flags: int) -> int:
+        """The part that is done again after waiting for room at the receiver."""
+        other = self.peer if target is None else self.find(task, target)
+        if other is None:
+            raise os_error(ENOTCONN)
+        if not self._may_send(other):
+            raise os_error(EPERM)
+        if other.dead:
+            self.peer = None
+            self.state = State.CLOSE
+            self._stop_relay()
+            self._lost(other)
+            raise os_error(ECONNREFUSED)
+        if other.filter is not None:
+            length = other.filter.run(skb.data)
+            if not length:
+                sent = len(skb.data)
+                skb.free()
+                return sent
+            skb.data = skb.data[:length]
+        if other.shutdown_mask & RCV_SHUTDOWN:
+            raise os_error(EPIPE)
+        if other is not self and other.peer is not self and len(other.messages) > other.backlog:
+            retry = partial(self._deliver, task, skb, target, flags)
+            raise WouldBlock(other.peer_wait, retry, let_go=skb.free)
+        skb.creds = self.creds_for(task, skb.creds, other)
+        self.unix.engine.charged += self.unix.costs.deliver
+        other.put_in(skb)
+        return len(skb.data)
+
+    # -- receiving --------------------------------------------------------------------
+
+    def recvmsg(self, task: Task, size: int, room: int = 0, flags: int = 0) -> Received | None:
+        """Take (with MSG_PEEK: look at) the oldest datagram; what exceeds `size` is lost."""
+        if flags & MSG_OOB:
+            raise os_error(EOPNOTSUPP)
+        if self.error:
+            raise os_error(self.take_error())
+        if not self.messages:
+            return NOTHING if self.shutdown_mask & RCV_SHUTDOWN and self.waits(flags) else None
+        peek = flags & MSG_PEEK
+        skb = self.messages[0] if peek else self.messages.popleft()
+        self.wake_senders()
+        data = skb.data[:size]
+        costs = self.unix.costs
+        self.unix.engine.charged += costs.receive + costs.copy(len(data))
+        self.unix.trace.flow = skb.flow
+        message_flags = flags & MSG_CMSG_CLOEXEC | (MSG_TRUNC if len(data) < len(skb.data) else 0)
+        files = skb.files
+        if peek:
+            for file in files:
+                file.get()
+        control = self.control_for(task, room, skb, flags)
+        messages: Sequence[ControlMessage] = control.messages
+        length = len(skb.data) if flags & MSG_TRUNC else len(data)
+        if peek:
+            skb.files = files
+        else:
+            skb.free()
+        address = skb.sender.name or b""
+        return data, length, messages, message_flags | control.flags, address
+
+    # -- state ----------------------------------------------------------------------
+
+    def queued(self) -> int:
+        """The length of the next datagram."""
+        return self.messages[0].length if self.messages else 0
+
+    def poll(self) -> int:
+        """`unix_dgram_poll()`: it is not writable while a peer that hears others too has no room."""
+        events = super().poll()
+        if self.shutdown_mask != SHUTDOWN_MASK:
+            events &= ~POLLHUP
+        if events & WRITE_SPACE and self._peer_full():
+            events &= ~WRITE_SPACE
+        if not events & WRITE_SPACE:
+            self.no_space = bool(self.fasync_list)
+        return events
+
+    def _peer_full(self) -> bool:
+        other = self.peer
+        if other is None or other.peer is self or len(other.messages) <= other.backlog or other.dead:
+            return False
+        if self._relay is None:
+            self._relay = PeerWake(self, other.peer_wait)
+        return True
+
+    def _stop_relay(self) -> None:
+        if self._relay is not None:
+            self._relay.stop()
+            self.writers.wake_up_poll(WRITE_SPACE)
+
+    def relayed(self, events: int) -> None:
+        """The peer has room."""
+        self._relay = None
+        self.writers.wake_up_poll(events)
+
+
+class PeerWake:
+    """Stands at a full receiver for somebody who polls the sender (`unix_dgram_peer_wake_relay()`)."""
+
+    exclusive = False
+
+    def __init__(self, sock: DatagramSocket, queue: WaitQueue) -> None:
+        self._sock = sock
+        self._queue = queue
+        queue.add(self)
+
+    def wake(self, woken: bool) -> None:
+        """There is room, or it is gone."""
+        self.wake_for(self._queue, 0)
+
+    def wake_for(self, queue: WaitQueue, events: int) -> bool:
+        """Tell the sender's own waiters, once."""
+        self._queue.discard(self)
+        self._sock.relayed(events)
+        return False
+
+    def stop(self) -> None:
+        """Nobody wants to hear of that receiver."""
+        self._queue.discard(self)
+        self._sock._relay = None

@@ -1,0 +1,91 @@
+"""Control messages of unix sockets: files and credentials (net/core/scm.c, net/unix/af_unix.c).
+
+Files that travel are held by their message.
+"""
+
+from __future__ import annotations
+
+from array import array
+from typing import TYPE_CHECKING, Final
+
+from simkernel.kernel.net import scm
+from simkernel.kernel.net.scm import ControlBuffer
+from simkernel.kernel.unix.skb import NOBODY
+from simkernel.kernel.vfs.socket import Control
+from simkernel.uapi.errno import EINVAL, EMFILE, os_error
+from simkernel.uapi.socket import (
+    CMSG_HDRLEN,
+    MSG_CMSG_CLOEXEC,
+    MSG_CTRUNC,
+    SCM_CREDENTIALS,
+    SCM_RIGHTS,
+    SO_PASSCRED,
+    SOL_SOCKET,
+)
+from simkernel.uapi.structure import S32
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from simkernel.kernel.net.skb import Creds
+    from simkernel.kernel.sched.task import Task
+    from simkernel.kernel.unix.socket import UnixSocket
+    from simkernel.kernel.vfs.file import OpenFile
+
+MAX_FILES: Final = 253
+"""Files that one message carries at most (SCM_MAX_FD)."""
+
+
+def send(
+    task: Task, control: Control, pid_exists: Callable[[int], bool]
+) -> tuple[Creds | None, tuple[OpenFile, ...]]:
+    """The credentials that a message claims, if any, and the files that it carries (`scm_send()`).
+
+    EBADF for a descriptor that is not open, EINVAL for too many of them or another kind of message.
+    """
+    files: list[OpenFile] = []
+    creds: Creds | None = None
+    for message in control:
+        level, kind, data = message
+        if level != SOL_SOCKET:
+            continue
+        if kind == SCM_RIGHTS:
+            fds = array("i", data[: len(data) // S32.size * S32.size])
+            if len(fds) + len(files) > MAX_FILES:
+                raise os_error(EINVAL)
+            files += [task.files.get(fd) for fd in fds]
+        elif kind == SCM_CREDENTIALS:
+            creds = scm.send(task, [message], pid_exists)
+        else:
+            raise os_error(EINVAL)
+    return creds, tuple(file.get() for file in files)
+
+
+def receive(
+    sock: UnixSocket, task: Task, control: ControlBuffer, creds: Creds | None, files: tuple[OpenFile, ...],
+    flags: int,
+) -> None:  # fmt: skip
+    """Tell the receiver who sent it, if it asked, and give it the files (`scm_recv_unix()`)."""
+    if sock.option(SO_PASSCRED):
+        scm.receive(sock, control, creds or NOBODY, control.room)
+    if files:
+        _install(task, control, files, flags)
+
+
+def _install(task: Task, control: ControlBuffer, files: tuple[OpenFile, ...], flags: int) -> None:
+    """A descriptor for each file that there is room for; the others are closed (`scm_detach_fds()`)."""
+    room = max(control.room - CMSG_HDRLEN, 0) // S32.size
+    fds = []
+    for file in files[:room]:
+        try:
+            fds.append(task.files.install(file, close_on_exec=bool(flags & MSG_CMSG_CLOEXEC)))
+        except OSError as error:
+            if error.errno != EMFILE:
+                raise
+            break
+    if fds:
+        control.put(SOL_SOCKET, SCM_RIGHTS, array("i", fds).tobytes())
+    if len(fds) < len(files):
+        control.flags |= MSG_CTRUNC
+    for file in files:
+        file.put()

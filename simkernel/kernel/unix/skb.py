@@ -1,0 +1,93 @@
+"""What lies in the queue of a unix socket: bytes, who sent them, and files that travel with them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from simkernel.kernel.net.skb import Creds
+from simkernel.kernel.net.truesize import PAGE_SIZE, SHARED_INFO, SKB_STRUCT, allot, head_size
+from simkernel.uapi.mman import page_align
+
+if TYPE_CHECKING:
+    from simkernel.kernel.unix.socket import UnixSocket
+    from simkernel.kernel.vfs.file import OpenFile
+    from simkernel.kernel.vfs.socket import Received
+
+SKB_MAX_ALLOC: Final = (PAGE_SIZE << 2) - SHARED_INFO
+"""Bytes of a datagram that lie in one piece; the rest is in pages."""
+SKB_MAX_HEAD: Final = PAGE_SIZE - SHARED_INFO
+"""The same for a part of a stream."""
+STREAM_FRAGS: Final = 32768
+"""Bytes in pages that a part of a stream has at most (UNIX_SKB_FRAGS_SZ)."""
+ACCOUNTED: Final = (512, 1024)
+"""The kmalloc caches that are used where small heads have one of their own."""
+MAX_FRAGS: Final = 17
+"""Pieces of pages that a buffer has at most (MAX_SKB_FRAGS)."""
+NOBODY: Final[Creds] = (0, 65534, 65534)
+"""Whose a message is that bears no credentials: no process, overflowuid, overflowgid."""
+
+
+NOTHING: Final[Received] = (b"", 0, (), 0, b"")
+"""The end."""
+
+
+class UnixSkb:
+    """A message, or a part of a stream (`struct unix_skb_parms` beside it).
+
+    `creds` are None unless somebody asked for them, or the sender said them.  `offset` is how much of a
+    part is read.  The memory is the sender's until it is freed.
+    """
+
+    __slots__ = ("creds", "data", "files", "flow", "offset", "sender", "truesize")
+
+    def __init__(
+        self,
+        sender: UnixSocket,
+        data: bytes,
+        truesize: int,
+        creds: Creds | None,
+        files: tuple[OpenFile, ...],
+        flow: int,
+    ) -> None:
+        self.sender = sender
+        self.data = data
+        self.truesize = truesize
+        self.creds = creds
+        self.files = files
+        self.flow = flow
+        self.offset = 0
+
+    @property
+    def length(self) -> int:
+        """What there is left to be read (`unix_skb_len()`)."""
+        return len(self.data) - self.offset
+
+    def free(self) -> None:
+        """Give the memory back to the sender, and let go of the files that nobody took."""
+        files, self.files = self.files, ()
+        for file in files:
+            file.put()
+        self.sender.memory_freed(self.truesize)
+
+
+def datagram_pages(length: int) -> int:
+    """Bytes in pages of a datagram (`unix_dgram_sendmsg()`)."""
+    if length <= SKB_MAX_ALLOC:
+        return 0
+    return page_align(min(length - SKB_MAX_ALLOC, MAX_FRAGS * PAGE_SIZE))
+
+
+def stream_pages(length: int) -> int:
+    """Bytes in pages of a part of a stream (`unix_stream_sendmsg()`)."""
+    return min(length, page_align(max(0, length - SKB_MAX_HEAD)))
+
+
+def truesize(length: int, pages: int) -> int:
+    """What a buffer with `length` bytes, `pages` of them in pages, costs (`alloc_skb_with_frags()`).
+
+    Its memory is charged to the sender's memcg (GFP_KERNEL_ACCOUNT), which the cache of small heads does
+    not take: they come from kmalloc.
+    """
+    needed = head_size(length - pages)
+    head = next((cache for cache in ACCOUNTED if needed <= cache), None)
+    return (allot(length - pages)[1] if head is None else head + SKB_STRUCT) + page_align(pages)

@@ -1,0 +1,464 @@
+"""What stream and datagram sockets of this family share: names, peers, memory (net/unix/af_unix.c)."""
+
+from __future__ import annotations
+
+from collections import deque
+from enum import Enum
+from functools import partial
+from typing import TYPE_CHECKING, ClassVar, Final
+
+from simkernel.kernel.net import sock_options
+from simkernel.kernel.net.scm import ControlBuffer
+from simkernel.kernel.net.skb import Creds, own_creds
+from simkernel.kernel.net.sock import Sock
+from simkernel.kernel.sched.wait import WaitQueue, WouldBlock
+from simkernel.kernel.unix import scm
+from simkernel.kernel.unix.price import allocation
+from simkernel.kernel.unix.skb import UnixSkb
+from simkernel.kernel.vfs.fasync import POLL_ERR, POLL_HUP, POLL_IN, POLL_OUT
+from simkernel.uapi.errno import (
+    ECONNRESET,
+    EINVAL,
+    EISCONN,
+    ENODATA,
+    ENOTCONN,
+    ENOTTY,
+    EOPNOTSUPP,
+    EPIPE,
+    ERANGE,
+    os_error,
+)
+from simkernel.uapi.fcntl import O_NONBLOCK
+from simkernel.uapi.ioctls import SIOCINQ, SIOCOUTQ
+from simkernel.uapi.poll import (
+    POLLERR,
+    POLLHUP,
+    POLLIN,
+    POLLOUT,
+    POLLPRI,
+    POLLRDBAND,
+    POLLRDHUP,
+    POLLRDNORM,
+    POLLWRBAND,
+    POLLWRNORM,
+)
+from simkernel.uapi.socket import (
+    AF_UNIX,
+    MSG_DONTWAIT,
+    SHUT_RD,
+    SHUT_RDWR,
+    SO_PASSCRED,
+    SO_PASSPIDFD,
+    SO_PASSRIGHTS,
+    SO_PEEK_OFF,
+    SO_PEERGROUPS,
+    SO_PEERPIDFD,
+    SOL_SOCKET,
+)
+from simkernel.uapi.structure import S32, U16, U32
+from simkernel.uapi.un import SOCKADDR_UN_SIZE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from simkernel.kernel.sched.task import Task
+    from simkernel.kernel.unix.unix import Unix
+    from simkernel.kernel.vfs.file import OpenFile
+    from simkernel.kernel.vfs.socket import Control, Received
+
+RCV_SHUTDOWN: Final = 1
+SEND_SHUTDOWN: Final = 2
+SHUTDOWN_MASK: Final = RCV_SHUTDOWN | SEND_SHUTDOWN
+
+DATA_READY: Final = POLLIN | POLLPRI | POLLRDNORM | POLLRDBAND
+WRITE_SPACE: Final = POLLOUT | POLLWRNORM | POLLWRBAND
+
+FIXED: Final = {SO_PEEK_OFF: -1, SO_PASSPIDFD: 0, SO_PASSRIGHTS: 1}
+"""Options that only unix sockets have, and that stay what they are in a new one."""
+
+NO_NAME: Final = U16.pack(AF_UNIX)
+"""The address of a socket without a name."""
+
+
+class State(Enum):
+    """`sk_state`, in TCP's words."""
+
+    CLOSE = "close"
+    LISTEN = "listen"
+    ESTABLISHED = "established"
+
+
+class UnixSocket(Sock):
+    """A unix socket (`struct unix_sock`).
+
+    `name` is its whole address, or None; `peer` whom it sends to; `wmem` what it has sent and nobody has
+    read yet, in memory.  Who waits to send to it, or to connect, waits at `peer_wait`.  `listener` has it in
+    its queue until it is accepted.
+    """
+
+    __slots__ = (
+        "_peer_wait",
+        "_writers",
+        "backlog",
+        "dead",
+        "file",
+        "listener",
+        "messages",
+        "name",
+        "no_space",
+        "peer",
+        "peer_creds",
+        "peer_groups",
+        "shutdown_mask",
+        "state",
+        "unix",
+        "wmem",
+    )
+
+    family: ClassVar[int] = AF_UNIX
+    signals_readers: ClassVar[bool] = False
+    connects: ClassVar[bool]
+    """Whether it is a stream, whose ends know of each other."""
+
+    def __init__(self, unix: Unix, task: Task, type: int) -> None:
+        super().__init__(task.net, type, 0, task.credentials)
+        self.unix = unix
+        self.name: bytes | None = None
+        self.peer: UnixSocket | None = None
+        self.peer_creds: Creds | None = None
+        self.peer_groups: tuple[int, ...] | None = None
+        self.state = State.CLOSE
+        self.shutdown_mask = 0
+        self.backlog = unix.max_dgram_qlen
+        self.dead = False
+        self.file: OpenFile | None = None
+        self.listener: UnixSocket | None = None
+        self.wmem = 0
+        self.no_space = False
+        """Whether somebody found no room to send since the last signal (SOCKWQ_ASYNC_NOSPACE)."""
+        self.messages: deque[UnixSkb] = deque()
+        self._writers: WaitQueue | None = None
+        self._peer_wait: WaitQueue | None = None
+
+    # -- waiting ----------------------------------------------------------------
+
+    @property
+    def title(self) -> str:
+        """What it is called in lists of who waits where."""
+        return f"unix socket {self.name[U16.size :]!r}" if self.name else "a unix socket"
+
+    @property
+    def writers(self) -> WaitQueue:
+        """Who waits for memory to send."""
+        if self._writers is None:
+            self._writers = WaitQueue(f"room of {self.title}")
+        return self._writers
+
+    @property
+    def peer_wait(self) -> WaitQueue:
+        """Who waits for room in its queue."""
+        if self._peer_wait is None:
+            self._peer_wait = WaitQueue(f"room at {self.title}")
+        return self._peer_wait
+
+    @property
+    def wait_queues(self) -> tuple[WaitQueue, ...]:
+        """What poll(2) waits on."""
+        return (self.readers, self.writers)
+
+    def opened(self, file: OpenFile) -> None:
+        """It has an open file (`sock->file`)."""
+        self.file = file
+
+    def waits(self, flags: int) -> bool:
+        """Whether a call with these MSG_ flags may wait."""
+        return not (flags & MSG_DONTWAIT or (self.file is not None and self.file.flags & O_NONBLOCK))
+
+    def put_in(self, skb: UnixSkb) -> None:
+        """Put a message into its queue."""
+        self.messages.append(skb)
+        if skb.files:
+            self.unix.carriers.add(self)
+        self.data_ready()
+
+    def data_ready(self) -> None:
+        """`sock_def_readable()`."""
+        if self._readers:
+            self._readers.wake_up_poll(DATA_READY)
+        if self.fasync_list:
+            self.fasync_list.kill(POLL_IN)
+
+    def state_change(self) -> None:
+        """Whatever may be done, it may be another thing now (`sock_def_wakeup()`)."""
+        for queue in (self._readers, self._writers):
+            if queue:
+                queue.wake_up_all()
+
+    def report_error(self, number: int) -> None:
+        """Let the next call fail with `number`, and whoever waits know (`sk_error_report()`)."""
+        self.error = number
+        for queue in (self._readers, self._writers):
+            if queue:
+                queue.wake_up_poll(POLLERR)
+        if self.fasync_list:
+            self.fasync_list.kill(POLL_ERR)
+
+    def wake_senders(self) -> None:
+        """Its queue has room (`unix_dgram_recvmsg()`)."""
+        if self._peer_wait:
+            self._peer_wait.wake_up_poll(WRITE_SPACE)
+
+    # -- memory -----------------------------------------------------------------
+
+    @property
+    def writable(self) -> bool:
+        """Whether poll(2) calls it writable (`unix_writable()`)."""
+        return self.state is not State.LISTEN and (self.wmem + 1) << 2 <= self.sndbuf
+
+    def memory_freed(self, truesize: int) -> None:
+        """Something that it sent is read, or gone (`sock_wfree()`, `unix_write_space()`)."""
+        self.wmem -= truesize
+        if self.writable:
+            if self._writers:
+                self._writers.wake_up_poll(WRITE_SPACE)
+            if self.fasync_list and self.no_space:
+                self.no_space = False
+                self.fasync_list.kill(POLL_OUT)
+
+    def allocate(
+        self, truesize: int, pages: int, files: tuple[OpenFile, ...], retry: Callable[[], int]
+    ) -> None:
+        """Take memory for a buffer (`sock_alloc_send_pskb()`); WouldBlock if it has sent too much.
+
+        `files` are held for the buffer meanwhile.
+        """
+        if self.error:
+            raise os_error(self.take_error())
+        if self.shutdown_mask & SEND_SHUTDOWN:
+            raise os_error(EPIPE)
+        if self.wmem >= self.sndbuf:
+            self.no_space = bool(self.fasync_list)
+            raise WouldBlock(self.writers, retry, let_go=partial(self.let_go, files))
+        self.wmem += truesize
+        self.unix.engine.charged += allocation(self.unix.costs, truesize, pages)
+
+    def creds_for(self, task: Task, claimed: Creds | None, other: UnixSocket) -> Creds | None:
+        """Whose a message is: what it says, else its sender's if either end asks (`maybe_add_creds()`)."""
+        if claimed is not None or not (self.option(SO_PASSCRED) or other.option(SO_PASSCRED)):
+            return claimed
+        return own_creds(task)
+
+    # -- names --------------------------------------------------------------------
+
+    def bind(self, task: Task, address: bytes | tuple[int, int]) -> None:
+        """bind(2): a path name, an abstract name, or (without one) any abstract name that is free."""
+        raw = _checked(address, unnamed=True)
+        if raw == NO_NAME:
+            self.unix.autobind(self)
+        else:
+            self.unix.bind(self, task, raw)
+
+    def autobind_for_creds(self) -> None:
+        """Who sends credentials has a name."""
+        if self.name is None and self.option(SO_PASSCRED):
+            self.unix.autobind(self)
+
+    def find(self, task: Task, address: bytes) -> UnixSocket:
+        """The socket of that name and of this one's type.  ECONNREFUSED, ENOENT, EPROTOTYPE."""
+        return self.unix.find(task, self.net, address, self.type)
+
+    def getsockname(self) -> bytes:
+        """getsockname(2)."""
+        return self.name or NO_NAME
+
+    def getpeername(self) -> bytes:
+        """getpeername(2).  ENOTCONN."""
+        if self.peer is None:
+            raise os_error(ENOTCONN)
+        return self.peer.getsockname()
+
+    def getpeername_bytes(self) -> bytes:
+        """The same, for SO_PEERNAME."""
+        return self.getpeername()
+
+    def connect(self, task: Task, address: bytes | tuple[int, int]) -> None:
+        """connect(2)."""
+        raise NotImplementedError
+
+    def pair(self, task: Task, other: UnixSocket) -> None:
+        """socketpair(2): the two are connected."""
+        for one, another in ((self, other), (other, self)):
+            one.peer = another
+            one.init_peercred(task)
+            one.state = State.ESTABLISHED
+
+    def init_peercred(self, task: Task) -> None:
+        """Let `task` be who has the other end (`init_peercred()`)."""
+        self.peer_creds = own_creds(task)
+        self.peer_groups = tuple(sorted(task.credentials.groups))
+
+    def copy_peercred(self, other: UnixSocket) -> None:
+        """Let it be who `other` says (`copy_peercred()`)."""
+        self.peer_creds, self.peer_groups = other.peer_creds, other.peer_groups
+
+    def _peer_groups(self, length: int) -> bytes:
+        """SO_PEERGROUPS: ENODATA without a peer, ERANGE without room for all."""
+        if self.peer_groups is None:
+            raise os_error(ENODATA)
+        if length < len(self.peer_groups) * U32.size:
+            raise os_error(ERANGE)
+        return b"".join(map(U32.pack, self.peer_groups))
+
+    # -- options ------------------------------------------------------------------
+
+    def setsockopt(self, task: Task, level: int, option: int, value: bytes) -> None:
+        """setsockopt(2): there are no options of its own level."""
+        if level != SOL_SOCKET:
+            raise os_error(EOPNOTSUPP)
+        if option in FIXED and len(value) >= S32.size:
+            if S32.unpack_from(value)[0] != FIXED[option]:
+                raise self.unix.unmodelled(f"socket option {option} of a unix socket", EOPNOTSUPP)
+            return
+        sock_options.set_option(self, task, option, value)
+
+    def getsockopt(self, task: Task, level: int, option: int, length: int) -> bytes:
+        """getsockopt(2)."""
+        if level != SOL_SOCKET:
+            raise os_error(EOPNOTSUPP)
+        if option in FIXED and length >= 0:
+            return S32.pack(FIXED[option])[:length]
+        if option == SO_PEERGROUPS:
+            return self._peer_groups(length)
+        if option == SO_PEERPIDFD and self.peer_creds is not None:
+            raise self.unix.unmodelled("SO_PEERPIDFD", ENODATA)
+        return sock_options.get_option(self, option, length)
+
+    @property
+    def accepts(self) -> bool:
+        """SO_ACCEPTCONN."""
+        return self.state is State.LISTEN
+
+    # -- ioctl --------------------------------------------------------------------
+
+    def queued(self) -> int:
+        """SIOCINQ: what may be read (`unix_inq_len()`)."""
+        raise NotImplementedError
+
+    def ioctl(self, task: Task, file: OpenFile, request: int, argument: int) -> int:
+        """SIOCINQ and SIOCOUTQ."""
+        ask = {SIOCOUTQ: lambda: self.wmem, SIOCINQ: self.queued}.get(request)
+        if ask is None:
+            raise os_error(ENOTTY)
+        task.mm.write(argument, S32.pack(ask()))
+        return 0
+
+    def fdinfo(self) -> str:
+        """Files that travel to it (`unix_show_fdinfo()`), those to connections that wait included."""
+        travelling = sum(len(skb.files) for skb in self.messages)
+        if self.state is State.LISTEN:
+            travelling = sum(len(each.files) for skb in self.messages for each in skb.sender.messages)
+        shown = not self.connects or self.state is not State.CLOSE
+        return f"scm_fds: {travelling if shown else 0}\n"
+
+    # -- state ----------------------------------------------------------------------
+
+    def poll(self) -> int:
+        """What may be done now (`unix_poll()`)."""
+        events = POLLERR if self.error else 0
+        if self.shutdown_mask == SHUTDOWN_MASK or (self.connects and self.state is State.CLOSE):
+            events |= POLLHUP
+        if self.shutdown_mask & RCV_SHUTDOWN:
+            events |= POLLRDHUP | POLLIN | POLLRDNORM
+        if self.messages:
+            events |= POLLIN | POLLRDNORM
+        if self.writable:
+            events |= WRITE_SPACE
+        return events
+
+    def shutdown(self, task: Task, how: int) -> None:
+        """shutdown(2)."""
+        if not SHUT_RD <= how <= SHUT_RDWR:
+            raise os_error(EINVAL)
+        mask = how + 1
+        self.shutdown_mask |= mask
+        self.state_change()
+        other = self.peer
+        if other is None or not self.connects:
+            return
+        theirs = (SEND_SHUTDOWN if mask & RCV_SHUTDOWN else 0) | (RCV_SHUTDOWN if mask & SEND_SHUTDOWN else 0)
+        other.shutdown_mask |= theirs
+        other.state_change()
+        if other.fasync_list and theirs & RCV_SHUTDOWN:
+            other.fasync_list.kill(POLL_HUP if theirs == SHUTDOWN_MASK else POLL_IN)
+
+    def release(self, *, embryo: bool = False) -> None:
+        """The last descriptor is closed (`unix_release_sock()`); `embryo`: nobody ever accepted it."""
+        self.unix.engine.charged += self.unix.costs.socket_close
+        self.unix.forget(self)
+        self.dead = True
+        self.shutdown_mask = SHUTDOWN_MASK
+        listening = self.state is State.LISTEN
+        self.state = State.CLOSE
+        peer, self.peer = self.peer, None
+        if self._peer_wait:
+            self._peer_wait.wake_up_all()
+        if peer is not None and self.connects:
+            peer.shutdown_mask = SHUTDOWN_MASK
+            if self.messages or embryo:
+                peer.error = ECONNRESET
+            peer.state_change()
+            if peer.fasync_list:
+                peer.fasync_list.kill(POLL_HUP)
+        self._disconnected(peer)
+        while self.messages:
+            skb = self.messages.popleft()
+            if listening:
+                skb.sender.release(embryo=True)
+            skb.free()
+        self.unix.carriers.collect()
+
+    def _disconnected(self, peer: UnixSocket | None) -> None:
+        """It has another peer, or none."""
+
+    # -- taking from the queue --------------------------------------------------------
+
+    def control_for(self, task: Task, room: int, skb: UnixSkb, flags: int) -> ControlBuffer:
+        """The control messages that come with a message."""
+        control = ControlBuffer(room)
+        files, skb.files = skb.files, ()
+        scm.receive(self, task, control, skb.creds, files, flags)
+        return control
+
+    @staticmethod
+    def let_go(files: tuple[OpenFile, ...]) -> None:
+        """A message with these files is not sent."""
+        for file in files:
+            file.put()
+
+    def send_control(self, task: Task, control: Control) -> tuple[Creds | None, tuple[OpenFile, ...]]:
+        """What the sender put beside a message."""
+        return scm.send(task, control, self.unix.pid_exists) if control else (None, ())
+
+    def recvmsg(self, task: Task, size: int, room: int = 0, flags: int = 0) -> Received | None:
+        """recvmsg(2)."""
+        raise NotImplementedError
+
+
+def _checked(address: bytes | tuple[int, int], *, unnamed: bool = False) -> bytes:
+    """A whole address (`unix_validate_addr()`).  EINVAL for another family, no name, or too long a one."""
+    if not isinstance(address, bytes) or len(address) < U16.size:
+        raise os_error(EINVAL)
+    if len(address) > SOCKADDR_UN_SIZE or U16.unpack_from(address)[0] != AF_UNIX:
+        raise os_error(EINVAL)
+    if address == NO_NAME and not unnamed:
+        raise os_error(EINVAL)
+    return address
+
+
+def checked(address: bytes | tuple[int, int]) -> bytes:
+    """The address of somebody else.  EINVAL if it is none."""
+    return _checked(address)
+
+
+NOT_CONNECTED: Final = {State.ESTABLISHED: EISCONN}
+"""Why a socket in some state cannot be connected; in any other it is EINVAL."""

@@ -1,0 +1,256 @@
+"""Streams between unix sockets (`unix_stream_ops`)."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+from functools import partial
+from typing import TYPE_CHECKING, ClassVar
+
+from simkernel.kernel.net.scm import ControlBuffer
+from simkernel.kernel.net.skb import KERNEL_CREDS
+from simkernel.kernel.net.truesize import allot
+from simkernel.kernel.sched.wait import WouldBlock
+from simkernel.kernel.unix import scm
+from simkernel.kernel.unix.more import Taken, WantsMore, receive_rest
+from simkernel.kernel.unix.skb import (
+    NOTHING,
+    SKB_MAX_HEAD,
+    STREAM_FRAGS,
+    UnixSkb,
+    stream_pages,
+    truesize,
+)
+from simkernel.kernel.unix.socket import (
+    NOT_CONNECTED,
+    RCV_SHUTDOWN,
+    SEND_SHUTDOWN,
+    State,
+    UnixSocket,
+    checked,
+)
+from simkernel.kernel.vfs.broken_pipe import broken_pipe
+from simkernel.uapi.errno import (
+    ECONNREFUSED,
+    EINVAL,
+    EISCONN,
+    ENOTCONN,
+    EOPNOTSUPP,
+    os_error,
+)
+from simkernel.uapi.socket import (
+    MSG_CMSG_CLOEXEC,
+    MSG_OOB,
+    MSG_PEEK,
+    MSG_WAITALL,
+    SO_PASSCRED,
+    SO_RCVLOWAT,
+    SOMAXCONN,
+)
+
+if TYPE_CHECKING:
+    from simkernel.kernel.net.skb import Creds
+    from simkernel.kernel.sched.task import Task
+    from simkernel.kernel.vfs.file import OpenFile
+    from simkernel.kernel.vfs.socket import Control, Received
+
+
+class StreamSocket(UnixSocket):
+    """One end of a stream, or who listens for them."""
+
+    __slots__ = ()
+
+    connects: ClassVar[bool] = True
+
+    # -- connections ------------------------------------------------------------------
+
+    def listen(self, task: Task, backlog: int) -> None:
+        """listen(2).  EINVAL without a name, and for one that is connected."""
+        if self.name is None or self.state not in (State.CLOSE, State.LISTEN):
+            raise os_error(EINVAL)
+        backlog = min(backlog & 0xFFFFFFFF, SOMAXCONN)
+        if backlog > self.backlog and self._peer_wait:
+            self._peer_wait.wake_up_all()
+        self.backlog = backlog
+        self.state = State.LISTEN
+        self.init_peercred(task)
+
+    def connect(self, task: Task, address: bytes | tuple[int, int]) -> None:
+        """connect(2) (`unix_stream_connect()`): it is done once the listener has it in its queue.
+
+        WouldBlock while that is full.  ECONNREFUSED if nobody listens, EISCONN.
+        """
+        raw = checked(address)
+        self.autobind_for_creds()
+        other = self.find(task, raw)
+        if other.state is not State.LISTEN or other.shutdown_mask & RCV_SHUTDOWN:
+            raise os_error(ECONNREFUSED)
+        if len(other.messages) > other.backlog:
+            raise WouldBlock(other.peer_wait, partial(self._connect_again, task, address))
+        if self.state is not State.CLOSE:
+            raise os_error(NOT_CONNECTED.get(self.state, EINVAL))
+        end = StreamSocket(self.unix, task, self.type)
+        end.peer = self
+        end.init_peercred(task)
+        end.name = other.name
+        end.listener = other
+        end.state = self.state = State.ESTABLISHED
+        self.peer = end
+        self.copy_peercred(other)
+        costs = self.unix.costs
+        self.unix.engine.charged += costs.socket_create + costs.skb_alloc + costs.deliver
+        size = allot(1)[1]
+        end.wmem += size
+        other.messages.append(UnixSkb(end, b"", size, None, (), self.unix.trace.flow))
+        other.data_ready()
+
+    def _connect_again(self, task: Task, address: bytes | tuple[int, int]) -> int:
+        self.connect(task, address)
+        return 0
+
+    def accept(self, task: Task) -> StreamSocket | None:
+        """accept(2): the next connection; None if there is none.  EINVAL unless it listens."""
+        if self.state is not State.LISTEN:
+            raise os_error(EINVAL)
+        if not self.messages:
+            if self.shutdown_mask & RCV_SHUTDOWN and self.waits(0):
+                raise os_error(EINVAL)
+            return None
+        skb = self.messages.popleft()
+        if self._peer_wait:
+            self._peer_wait.wake_up()
+        end = skb.sender
+        end.listener = None
+        skb.free()
+        assert isinstance(end, StreamSocket)
+        if self.option(SO_PASSCRED):  # unix_sock_inherit_flags()
+            end.set_option(SO_PASSCRED, 1)
+        return end
+
+    # -- sending ----------------------------------------------------------------------
+
+    def sendmsg(
+        self,
+        task: Task,
+        data: bytes,
+        address: bytes | tuple[int, int] | None = None,
+        control: Control = (),
+        flags: int = 0,
+    ) -> int:
+        """Send all of `data`, in parts (`unix_stream_sendmsg()`); the files go with the first one.
+
+        WouldBlock with what is sent so far where the send buffer is full.  ENOTCONN; EPIPE, with SIGPIPE,
+        if the other end does not read any more.
+        """
+        creds, files = self.send_control(task, control)
+        try:
+            if flags & MSG_OOB:
+                raise self.unix.unmodelled("MSG_OOB on a unix stream", EOPNOTSUPP)
+            if address is not None:
+                raise os_error(EISCONN if self.state is State.ESTABLISHED else EOPNOTSUPP)
+            if self.peer is None:
+                raise os_error(ENOTCONN)
+            if self.shutdown_mask & SEND_SHUTDOWN:
+                raise broken_pipe()
+        except OSError:
+            self.let_go(files)
+            raise
+        self.unix.engine.charged += self.unix.costs.send
+        return self._send(task, data, creds, files, 0)
+
+    def _send(
+        self, task: Task, data: bytes, creds: Creds | None, files: tuple[OpenFile, ...], done: int
+    ) -> int:
+        costs = self.unix.costs
+        other = self.peer
+        while done < len(data):
+            size = min(len(data) - done, (self.sndbuf >> 1) - 64, SKB_MAX_HEAD + STREAM_FRAGS)
+            pages = stream_pages(size)
+            cost = truesize(size, pages)
+            try:
+                self.allocate(cost, pages, files, partial(self._send, task, data, creds, files, done))
+            except WouldBlock as blocked:
+                blocked.done = done
+                raise
+            except OSError:
+                self.let_go(files)
+                if done:
+                    return done
+                raise
+            skb = UnixSkb(self, data[done : done + size], cost, None, files, self.unix.trace.flow)
+            if other is None or other.dead or other.shutdown_mask & RCV_SHUTDOWN:
+                skb.free()
+                if done:
+                    return done
+                raise broken_pipe()
+            skb.creds = self.creds_for(task, creds, other)
+            files = ()
+            self.unix.engine.charged += costs.copy(size) + costs.deliver
+            done += size
+            other.put_in(skb)
+        self.let_go(files)  # those of a message without a byte
+        return done
+
+    # -- receiving ----------------------------------------------------------------------
+
+    def recvmsg(self, task: Task, size: int, room: int = 0, flags: int = 0) -> Received | None:
+        """As much as there is, up to `size` bytes (`unix_stream_read_generic()`).
+
+        Nothing at the end of the stream; None if there is nothing now; WantsMore if there is less than
+        wanted.  EINVAL unless it is connected.
+        """
+        if self.state is not State.ESTABLISHED:
+            raise os_error(EINVAL)
+        if flags & MSG_OOB:
+            raise self.unix.unmodelled("MSG_OOB on a unix stream", EOPNOTSUPP)
+        if not self.messages:
+            if self.error:
+                raise os_error(self.take_error())
+            return self._end(task, room) if self.shutdown_mask & RCV_SHUTDOWN else None
+        self.unix.engine.charged += self.unix.costs.receive
+        self.unix.trace.flow = self.messages[0].flow
+        target = size if flags & MSG_WAITALL else min(self.option(SO_RCVLOWAT) or 1, size)
+        taken = Taken(self)
+        if flags & MSG_PEEK:
+            if target > self.queued() and self.waits(flags) and not self.ends():
+                raise self.unix.unmodelled("MSG_PEEK that waits for more than one byte", EINVAL)
+            taken.look(size)
+        elif not taken.take(size) and len(taken.data) < target and self.waits(flags) and not self.ends():
+            raise WantsMore(taken, size, target, room, flags)
+        return self.received(task, taken, room, flags)
+
+    def ends(self) -> bool:
+        """Whether nothing more will come; who has got something is not told of an error."""
+        return bool(self.take_error()) or bool(self.shutdown_mask & RCV_SHUTDOWN)
+
+    def received(self, task: Task, taken: Taken, room: int, flags: int) -> Received:
+        """What a receive comes to."""
+        self.unix.engine.charged += self.unix.costs.copy(len(taken.data))
+        control = ControlBuffer(room)
+        scm.receive(self, task, control, taken.creds, taken.files, flags)
+        message_flags = flags & MSG_CMSG_CLOEXEC | control.flags
+        return bytes(taken.data), len(taken.data), control.messages, message_flags, taken.address
+
+    def read(self, task: Task, file: OpenFile, size: int, position: int) -> bytes | Awaitable[bytes] | None:
+        """What recv(2) without flags gives; SO_RCVLOWAT may have it wait for more."""
+        try:
+            return super().read(task, file, size, position)
+        except WantsMore as wants:
+            return self._read_rest(task, wants)
+
+    async def _read_rest(self, task: Task, wants: WantsMore) -> bytes:
+        deadline = None if self.rcvtimeo is None else self.unix.engine.time() + self.rcvtimeo
+        return (await receive_rest(self, task, wants, deadline))[0]
+
+    def _end(self, task: Task, room: int) -> Received:
+        """Nothing more will come.  Who asks whose that is hears of process 0 and root."""
+        if not self.option(SO_PASSCRED):
+            return NOTHING
+        control = ControlBuffer(room)
+        scm.receive(self, task, control, KERNEL_CREDS, (), 0)
+        return b"", 0, control.messages, control.flags, b""
+
+    def queued(self) -> int:
+        """All that is there.  EINVAL for one that listens."""
+        if self.state is State.LISTEN:
+            raise os_error(EINVAL)
+        return sum(skb.length for skb in self.messages)

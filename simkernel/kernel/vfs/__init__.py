@@ -1,0 +1,1 @@
+"""The virtual file system: files, inodes, dentries, pipes, eventfd, epoll, tmpfs, character devices."""

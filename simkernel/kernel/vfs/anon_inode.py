@@ -1,0 +1,55 @@
+"""Files without a path, as /proc/self/fd leads to them: pipes, sockets, eventfds and their kin.
+
+A pipe can be opened once more, either end of it (`fifo_open()`); nothing else can (ENXIO).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from simkernel.kernel.vfs.dentry import Dentry
+from simkernel.kernel.vfs.file import FileObject, OpenFile
+from simkernel.kernel.vfs.inode import Inode
+from simkernel.kernel.vfs.pipe import PipeEnd
+from simkernel.kernel.vfs.superblock import SuperBlock
+from simkernel.uapi.errno import ENXIO, EPERM, os_error
+
+if TYPE_CHECKING:
+    from simkernel.kernel.kernel import Kernel
+    from simkernel.kernel.sched.task import Task
+
+
+class NamelessInode(Inode):
+    """What an open file without an inode of its own would have."""
+
+    __slots__ = ("_kernel", "_object")
+
+    def __init__(self, kernel: Kernel, object: FileObject) -> None:
+        it = object.nameless
+        super().__init__(SuperBlock("", it.device, kernel.realtime), it.number, it.mode, it.uid, it.gid)
+        self._kernel = kernel
+        self._object = object
+
+    def open(self, task: Task, file: OpenFile) -> FileObject:
+        """Another open file of a pipe.  ENXIO for anything else."""
+        if not isinstance(self._object, PipeEnd):
+            raise os_error(ENXIO)
+        return PipeEnd(self._object.pipe, reading=file.readable, writing=file.writable)
+
+    def set_attributes(self, mode: int | None = None, uid: int | None = None, gid: int | None = None) -> None:
+        """They are nobody's to change here."""
+        raise self._kernel.unmodelled("another mode or owner of a file without a path", EPERM)
+
+
+class NamelessDentry(Dentry):
+    """Where such a file would be: it is shown by what it is."""
+
+    __slots__ = ("_description",)
+
+    def __init__(self, kernel: Kernel, file: OpenFile) -> None:
+        super().__init__("", None, NamelessInode(kernel, file.object))
+        self._description = file.object.description
+
+    def path_from(self, root: Dentry | None) -> str:
+        """`pipe:[12]`, as `d_dname` has it."""
+        return self._description

@@ -1,0 +1,88 @@
+"""What a file is, and changing it: stat, chmod, chown, utimensat, truncate (fs/stat.c, open.c, attr.c)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from simkernel.kernel.vfs.permission import MAY_WRITE, check, owner_or_capable
+from simkernel.uapi import stat
+from simkernel.uapi.capability import CAP_CHOWN, CAP_FSETID
+from simkernel.uapi.errno import EINVAL, EISDIR, EPERM, os_error
+from simkernel.uapi.stat import Stat
+
+if TYPE_CHECKING:
+    from simkernel.kernel.sched.task import Task
+    from simkernel.kernel.vfs.inode import Inode
+
+LEAVE: int = -1
+"""An owner or group that chown(2) leaves as it is."""
+
+
+def stat_of(inode: Inode) -> Stat:
+    """What stat(2) says of a file (`generic_fillattr()`)."""
+    return Stat(
+        st_mode=inode.mode,
+        st_ino=inode.number,
+        st_dev=inode.superblock.device,
+        st_nlink=inode.nlink,
+        st_uid=inode.uid,
+        st_gid=inode.gid,
+        st_size=inode.size,
+        st_rdev=inode.rdev,
+        st_blksize=inode.block_size,
+        st_blocks=inode.blocks,
+        st_atime_ns=inode.atime,
+        st_mtime_ns=inode.mtime,
+        st_ctime_ns=inode.ctime,
+    )
+
+
+def chmod(task: Task, inode: Inode, mode: int) -> None:
+    """chmod(2).  EPERM unless it is one's own, or with CAP_FOWNER (`setattr_prepare()`)."""
+    if not owner_or_capable(task.credentials, inode):
+        raise os_error(EPERM)
+    mode &= stat.PERMISSIONS
+    if not task.credentials.in_group(inode.gid) and not task.credentials.capable(CAP_FSETID):
+        mode &= ~stat.S_ISGID
+    inode.set_attributes(mode=inode.kind | mode)
+
+
+def chown(task: Task, inode: Inode, uid: int, gid: int) -> None:
+    """chown(2); -1 leaves one as it is.  An owner without CAP_CHOWN may only give his own group.  EPERM."""
+    credentials = task.credentials
+    if not credentials.capable(CAP_CHOWN):
+        owns = credentials.uid == inode.uid
+        if uid != LEAVE and not (owns and uid == inode.uid):
+            raise os_error(EPERM)
+        if gid != LEAVE and not (owns and (gid == inode.gid or credentials.in_group(gid))):
+            raise os_error(EPERM)
+    mode = inode.mode
+    if inode.kind != stat.S_IFDIR and (uid, gid) != (LEAVE, LEAVE):
+        mode &= ~stat.S_ISUID  # setattr_should_drop_suidgid()
+        if mode & stat.S_IXGRP or not credentials.capable(CAP_FSETID):
+            mode &= ~stat.S_ISGID
+    inode.set_attributes(mode, inode.uid if uid == LEAVE else uid, inode.gid if gid == LEAVE else gid)
+
+
+def utimens(task: Task, inode: Inode, times: tuple[int, int] | None) -> None:
+    """utimensat(2): access and modification times in ns; None: now, which a writer may set too.  EPERM."""
+    credentials = task.credentials
+    if not owner_or_capable(credentials, inode):
+        if times is not None:
+            raise os_error(EPERM)
+        check(credentials, inode, MAY_WRITE)
+    now = inode.superblock.now()
+    inode.atime, inode.mtime = times if times is not None else (now, now)
+    inode.ctime = now
+
+
+def truncate(task: Task, inode: Inode, size: int) -> None:
+    """truncate(2).  EINVAL, EISDIR, EACCES (`vfs_truncate()`)."""
+    if size < 0:
+        raise os_error(EINVAL)
+    if inode.kind == stat.S_IFDIR:
+        raise os_error(EISDIR)
+    if inode.kind != stat.S_IFREG:
+        raise os_error(EINVAL)
+    check(task.credentials, inode, MAY_WRITE)
+    inode.truncate(size)

@@ -1,0 +1,193 @@
+"""Making, naming and taking away files (fs/namei.c: do_mknodat() to do_renameat2()).
+
+Each takes walks that stand at the last name's directory, and checks in Linux's order.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from simkernel.kernel.vfs.inode import Owner
+from simkernel.kernel.vfs.namei import Last, Walk, check_path
+from simkernel.kernel.vfs.permission import MAY_EXEC, MAY_WRITE, check, check_link, check_sticky
+from simkernel.uapi import stat
+from simkernel.uapi.capability import CAP_MKNOD
+from simkernel.uapi.errno import (
+    EBUSY,
+    EEXIST,
+    EINVAL,
+    EISDIR,
+    ENOENT,
+    ENOTDIR,
+    ENOTEMPTY,
+    EPERM,
+    EXDEV,
+    os_error,
+)
+
+if TYPE_CHECKING:
+    from simkernel.kernel.sched.task import Task
+    from simkernel.kernel.vfs.dentry import Dentry
+
+NODES: Final = frozenset(
+    {0, stat.S_IFREG, stat.S_IFCHR, stat.S_IFBLK, stat.S_IFIFO, stat.S_IFSOCK},
+)
+"""What mknod(2) makes (`may_mknod()`)."""
+DEVICES: Final = frozenset({stat.S_IFCHR, stat.S_IFBLK})
+
+
+def _vacant(walk: Walk, path: str, directory: bool = False) -> str:
+    """The new name, which nothing has yet (`filename_create()`).  EEXIST, ENOENT."""
+    walk.parent(path)
+    if walk.last is not Last.NORM:
+        raise os_error(EEXIST)
+    if walk.peek() is not None:
+        raise os_error(EEXIST)
+    walk.here.inode.check_vacant(walk.name)
+    if walk.slash and not directory:
+        raise os_error(ENOENT)
+    return walk.name
+
+
+def _may_create(task: Task, directory: Dentry) -> None:
+    """`may_create()`."""
+    if directory.deleted:
+        raise os_error(ENOENT)
+    check(task.credentials, directory.inode, MAY_WRITE | MAY_EXEC)
+
+
+def _owner(task: Task, mode: int) -> Owner:
+    return Owner(task.credentials.uid, task.credentials.gid, mode & ~task.fs.umask)
+
+
+def make_directory(task: Task, walk: Walk, path: str, mode: int) -> Dentry:
+    """mkdir(2)."""
+    name = _vacant(walk, path, directory=True)
+    _may_create(task, walk.here)
+    return walk.here.inode.mkdir(walk.here, name, _owner(task, mode & (0o777 | stat.S_ISVTX)))
+
+
+def make_node(task: Task, walk: Walk, path: str, mode: int, device: int) -> Dentry:
+    """mknod(2): a device wants CAP_MKNOD.  EPERM for a directory, EINVAL for what there is not."""
+    kind = stat.kind(mode)
+    if kind not in NODES:
+        raise os_error(EPERM if kind == stat.S_IFDIR else EINVAL)
+    name = _vacant(walk, path)
+    _may_create(task, walk.here)
+    if kind in DEVICES and not task.credentials.capable(CAP_MKNOD):
+        raise os_error(EPERM)
+    owner = _owner(task, mode)
+    if kind in (0, stat.S_IFREG):
+        return walk.here.inode.create(walk.here, name, _owner(task, mode & stat.PERMISSIONS))
+    return walk.here.inode.mknod(walk.here, name, owner, device if kind in DEVICES else 0)
+
+
+def make_symlink(task: Task, walk: Walk, path: str, target: str) -> Dentry:
+    """symlink(2).  ENOENT for one that leads nowhere."""
+    check_path(target)
+    name = _vacant(walk, path)
+    _may_create(task, walk.here)
+    credentials = task.credentials
+    owner = Owner(credentials.uid, credentials.gid, 0o777)
+    return walk.here.inode.symlink(walk.here, name, owner, target)
+
+
+def make_link(task: Task, old: Dentry, walk: Walk, path: str) -> Dentry:
+    """link(2).  EXDEV across file systems, EPERM for a directory and for what is not safe."""
+    name = _vacant(walk, path)
+    if old.inode.superblock is not walk.here.inode.superblock:
+        raise os_error(EXDEV)
+    check_link(task.credentials, old.inode)
+    _may_create(task, walk.here)
+    if old.inode.kind == stat.S_IFDIR:
+        raise os_error(EPERM)
+    if old.inode.nlink == 0:
+        raise os_error(ENOENT)
+    return walk.here.inode.link(walk.here, name, old)
+
+
+def _may_delete(task: Task, directory: Dentry, victim: Dentry, is_directory: bool) -> None:
+    """`may_delete()`."""
+    check(task.credentials, directory.inode, MAY_WRITE | MAY_EXEC)
+    check_sticky(task.credentials, directory.inode, victim.inode)
+    if is_directory:
+        if victim.inode.kind != stat.S_IFDIR:
+            raise os_error(ENOTDIR)
+        if victim.parent is None:
+            raise os_error(EBUSY)
+    elif victim.inode.kind == stat.S_IFDIR:
+        raise os_error(EISDIR)
+    if directory.deleted:
+        raise os_error(ENOENT)
+
+
+def unlink(task: Task, walk: Walk, path: str) -> None:
+    """unlink(2)."""
+    walk.parent(path)
+    if walk.last is not Last.NORM:
+        raise os_error(EISDIR)
+    victim = walk.peek()
+    if victim is None:
+        raise os_error(ENOENT)
+    if walk.slash:
+        raise os_error(EISDIR if victim.inode.kind == stat.S_IFDIR else ENOTDIR)
+    _may_delete(task, walk.here, victim, is_directory=False)
+    walk.here.inode.unlink(walk.here, victim)
+
+
+_NO_RMDIR: Final = {Last.DOTDOT: ENOTEMPTY, Last.DOT: EINVAL, Last.ROOT: EBUSY}
+
+
+def remove_directory(task: Task, walk: Walk, path: str) -> None:
+    """rmdir(2)."""
+    walk.parent(path)
+    if walk.last is not Last.NORM:
+        raise os_error(_NO_RMDIR[walk.last])
+    victim = walk.peek()
+    if victim is None:
+        raise os_error(ENOENT)
+    _may_delete(task, walk.here, victim, is_directory=True)
+    walk.here.inode.rmdir(walk.here, victim)
+
+
+def rename(task: Task, old: Walk, old_path: str, new: Walk, new_path: str, noreplace: bool) -> None:
+    """renameat2(2), with RENAME_NOREPLACE or without."""
+    old.parent(old_path)
+    new.parent(new_path)
+    if old.here.inode.superblock is not new.here.inode.superblock:
+        raise os_error(EXDEV)
+    if old.last is not Last.NORM:
+        raise os_error(EBUSY)
+    if new.last is not Last.NORM:
+        raise os_error(EEXIST if noreplace else EBUSY)
+    source = old.peek()
+    if source is None:
+        raise os_error(ENOENT)
+    target = new.peek()
+    if target is None:
+        new.here.inode.check_vacant(new.name)
+    elif noreplace:
+        raise os_error(EEXIST)
+    is_directory = source.inode.kind == stat.S_IFDIR
+    if not is_directory and (old.slash or new.slash):
+        raise os_error(ENOTDIR)
+    if source is new.here or source in new.here.chain():
+        raise os_error(EINVAL)
+    if target is not None and (target is old.here or target in old.here.chain()):
+        raise os_error(ENOTEMPTY)
+    _rename(task, old.here, source, new.here, new.name, target)
+
+
+def _rename(task: Task, old: Dentry, source: Dentry, new: Dentry, name: str, target: Dentry | None) -> None:
+    """`vfs_rename()`."""
+    if target is not None and target.inode is source.inode:
+        return
+    is_directory = source.inode.kind == stat.S_IFDIR
+    _may_delete(task, old, source, is_directory)
+    if target is None:
+        _may_create(task, new)
+    else:
+        _may_delete(task, new, target, is_directory)
+    if is_directory and new.inode is not old.inode:
+        check(task.credentials, source.inode, MAY_WRITE)
+    old.inode.rename(old, source, new, name, target)

@@ -1,0 +1,309 @@
+"""A character device's operations, and an open file of it, which is what its driver knows as `File`.
+
+An open file holds the driver's module; it goes on working when the cdev is deleted, and what it then
+answers (ENODEV, say) is the driver's to say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from inspect import iscoroutinefunction
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import attrs
+
+from simkernel.kernel.sched.completion import Completion
+from simkernel.kernel.vfs.file import DEFAULT_POLLMASK, FileObject, OpenFile
+from simkernel.kernel.vfs.poll_table import PollTable
+from simkernel.kernel.workqueue import Work
+from simkernel.uapi.errno import EINVAL, ENODEV, ENOTTY, ESPIPE, os_error
+from simkernel.uapi.poll import POLLERR
+
+if TYPE_CHECKING:
+    from simkernel.kernel.kernel import Kernel
+    from simkernel.kernel.mm.vma import VmArea
+    from simkernel.kernel.module.module import LoadedModule
+    from simkernel.kernel.module.resources import Resource
+    from simkernel.kernel.sched.task import Task
+    from simkernel.kernel.sched.wait import WaitQueue
+    from simkernel.kernel.vfs.inode import Inode
+
+T = TypeVar("T")
+
+
+@attrs.frozen(kw_only=True)
+class FileOperations:
+    """What a driver does with a character device (`struct file_operations`); None: what Linux does then.
+
+    Each may be plain or `async def`, except `poll`, `llseek` and `fasync`.  `file` is a `CharDeviceFile`.
+
+    open(file)                     OSError refuses it
+    release(file)                  the last descriptor is gone
+    read(file, size, position)     bytes, at most `size`; none: the end.  None: EINVAL
+    write(file, data, position)    how many bytes were taken.  None: EINVAL
+    ioctl(file, request, argument) an int; `argument` is a value or a user address.  None: ENOTTY
+    mmap(file, area)               gives the area its memory.  None: ENODEV
+    poll(file, table)              calls poll_wait, returns the events.  None: always ready
+    llseek(file, offset, whence)   the new position.  None: ESPIPE
+    fasync(file, fd, on)           O_ASYNC was switched.  None: there is no SIGIO
+    """
+
+    open: Callable[[CharDeviceFile], Awaitable[None] | None] | None = None
+    release: Callable[[CharDeviceFile], Awaitable[None] | None] | None = None
+    read: Callable[[CharDeviceFile, int, int], bytes | Awaitable[bytes]] | None = None
+    write: Callable[[CharDeviceFile, bytes, int], int | Awaitable[int]] | None = None
+    ioctl: Callable[[CharDeviceFile, int, int], int | Awaitable[int]] | None = None
+    mmap: Callable[[CharDeviceFile, VmArea], Awaitable[None] | None] | None = None
+    poll: Callable[[CharDeviceFile, PollTable], int] | None = None
+    llseek: Callable[[CharDeviceFile, int, int], int] | None = None
+    fasync: Callable[[CharDeviceFile, int, bool], None] | None = None
+
+
+@attrs.define(eq=False)
+class Cdev:
+    """A character device (`struct cdev`): operations, and numbers once it is added.
+
+    `data` is the driver's own, found again as `file.cdev.data` (where C takes container_of()).
+    """
+
+    kernel: Kernel
+    module: LoadedModule | None
+    operations: FileOperations
+    data: Any = None
+    number: tuple[int, int] = (0, 0)
+    count: int = 0
+    resource: Resource | None = None
+
+
+class CharDeviceFile(FileObject):
+    """An open file of a character device; a driver's `File` (`struct file`).
+
+    `private_data` is the driver's own, and gone with the file.  A `stream` has no positions (driverapi's
+    stream_open()).
+    """
+
+    __slots__ = ("_inode", "_open_file", "cdev", "number", "private_data", "stream")
+
+    def __init__(self, cdev: Cdev, inode: Inode, number: tuple[int, int], open_file: OpenFile) -> None:
+        self.cdev = cdev
+        self._inode = inode
+        self._open_file = open_file
+        self.number = number
+        self.private_data: Any = None
+        self.stream = False
+
+    # -- what a driver sees -----------------------------------------------------
+
+    @property
+    def flags(self) -> int:
+        """O_ flags, as they are now (`f_flags`)."""
+        return self._open_file.flags
+
+    @property
+    def position(self) -> int:
+        """Where the next read or write is (`f_pos`)."""
+        return self._open_file.position
+
+    @position.setter
+    def position(self, position: int) -> None:
+        self._open_file.position = position
+
+    @property
+    def inode(self) -> Inode:
+        """The node that was opened."""
+        return self._inode
+
+    @property
+    def open_file(self) -> OpenFile:
+        """The open file description; for driverapi."""
+        return self._open_file
+
+    @property
+    def kernel(self) -> Kernel:
+        """The machine's kernel; for driverapi."""
+        return self.cdev.kernel
+
+    # -- calling the driver -----------------------------------------------------
+
+    def call(self, name: str, function: Callable[..., T | Awaitable[T]], *arguments: Any) -> T | Awaitable[T]:
+        """A call into the driver: what it raises and is no OSError is an oops of its module, and EFAULT."""
+        with self._guard(name):
+            result = function(*arguments)
+        return self._finish(name, result) if isinstance(result, Awaitable) else result
+
+    async def _finish(self, name: str, pending: Awaitable[T]) -> T:
+        with self._guard(name):
+            return await pending
+
+    def _guard(self, name: str) -> Any:
+        cdev = self.cdev
+        return cdev.kernel.oopses.guard(cdev.module, f"{name} of {cdev.number[0]}:{cdev.number[1]}")
+
+    def _copied(self, data: bytes) -> bytes:
+        """Charge for what crosses the boundary."""
+        self.kernel.engine.charge(self.kernel.costs.copy(len(data)))
+        return data
+
+    async def _copied_later(self, pending: Awaitable[bytes]) -> bytes:
+        return self._copied(await pending)
+
+    # -- what is asked of it ------------------------------------------------------
+
+    def read(self, task: Task, file: OpenFile, size: int, position: int) -> bytes | Awaitable[bytes]:
+        """The driver's read; EINVAL without."""
+        function = self.cdev.operations.read
+        if function is None:
+            raise os_error(EINVAL)
+        data = self.call("read", function, self, size, position)
+        return self._copied(data) if isinstance(data, bytes) else self._copied_later(data)
+
+    def write(self, task: Task, file: OpenFile, data: bytes, position: int) -> int | Awaitable[int]:
+        """The driver's write; EINVAL without."""
+        function = self.cdev.operations.write
+        if function is None:
+            raise os_error(EINVAL)
+        self._copied(data)
+        return self.call("write", function, self, data, position)
+
+    def ioctl(self, task: Task, file: OpenFile, request: int, argument: int) -> int | Awaitable[int]:
+        """The driver's ioctl; ENOTTY without."""
+        function = self.cdev.operations.ioctl
+        if function is None:
+            raise os_error(ENOTTY)
+        return self.call("ioctl", function, self, request, argument)
+
+    def mmap(self, task: Task, file: OpenFile, area: VmArea) -> Awaitable[None] | None:
+        """The driver's mmap; ENODEV without."""
+        function = self.cdev.operations.mmap
+        if function is None:
+            raise os_error(ENODEV)
+        pending = self.call("mmap", function, self, area)
+        if pending is not None:
+            return self._mapped_later(pending, area)
+        self._contain_closing(area)
+        return None
+
+    async def _mapped_later(self, pending: Awaitable[None], area: VmArea) -> None:
+        await pending
+        self._contain_closing(area)
+
+    def _contain_closing(self, area: VmArea) -> None:
+        """What the driver does when the area goes nobody waits for."""
+        closed = area.closed
+        if closed is not None:
+
+            def contained(area: VmArea) -> None:
+                with self._contain("munmap"):
+                    closed(area)
+
+            area.closed = contained
+
+    @property
+    def has_positions(self) -> bool:
+        """Whether pread(2) and pwrite(2) work."""
+        return not self.stream
+
+    def llseek(self, task: Task, file: OpenFile, offset: int, whence: int) -> int:
+        """The driver's llseek; ESPIPE without, and for a stream."""
+        function = self.cdev.operations.llseek
+        if function is None or self.stream:
+            raise os_error(ESPIPE)
+        with self._guard("llseek"):
+            return function(self, offset, whence)
+
+    def fasync(self, file: OpenFile, fd: int, on: bool) -> None:
+        """The driver's fasync; ENOTTY without."""
+        function = self.cdev.operations.fasync
+        if function is None:
+            raise os_error(ENOTTY)
+        with self._guard("fasync"):
+            function(self, fd, on)
+
+    # -- waiting ------------------------------------------------------------------
+
+    @property
+    def can_poll(self) -> bool:
+        """Whether the driver has a poll."""
+        return self.cdev.operations.poll is not None
+
+    def poll(self) -> int:
+        """What the driver says is ready."""
+        return self._ask(PollTable())
+
+    def poll_for(self, events: int) -> int:
+        """The same, and the driver is told what is waited for."""
+        return self._ask(PollTable(events))
+
+    @property
+    def wait_queues(self) -> tuple[WaitQueue, ...]:
+        """What the driver's poll waits on (`poll_wait()`)."""
+        table = PollTable()
+        self._ask(table)
+        return tuple(table.queues)
+
+    def _ask(self, table: PollTable) -> int:
+        function = self.cdev.operations.poll
+        if function is None:
+            return DEFAULT_POLLMASK
+        try:
+            with self._guard("poll"):
+                return function(self, table)
+        except OSError:  # vfs_poll() has no errors: a poll that died has POLLERR
+            return POLLERR
+
+    # -- the end ------------------------------------------------------------------
+
+    def release(self) -> Awaitable[None] | None:
+        """`__fput()`: the driver's release, which may sleep, then the module is let go."""
+        function = self.cdev.operations.release
+        if function is None:
+            self.put_module()
+            return None
+        if iscoroutinefunction(function):
+            return self._release_later(function)
+        pending = None
+        with self._contain("release"):
+            pending = function(self)
+        if not isinstance(pending, Awaitable):
+            self.put_module()
+            return None
+        return self._release_later(lambda _: pending)
+
+    def _release_later(self, function: Callable[[CharDeviceFile], Awaitable[None]]) -> Awaitable[None]:
+        """Let a worker do a release that sleeps, as there may be nobody else to (`delayed_fput()`).
+
+        It begins when the worker gets to it, which it never does if the machine is switched off now.
+        """
+        kernel = self.kernel
+        done = Completion(kernel.preempt, "delayed_fput")
+
+        async def work(_: Work) -> None:
+            with self._contain("release"):
+                await function(self)
+            self.put_module()
+            done.complete()
+
+        kernel.work_queues.system.add(Work(None, "delayed_fput", work))
+        return _Released(done)
+
+    def _contain(self, name: str) -> Any:
+        cdev = self.cdev
+        return cdev.kernel.oopses.contain(cdev.module, f"{name} of {cdev.number[0]}:{cdev.number[1]}")
+
+    def put_module(self) -> None:
+        """`cdev_put()`."""
+        if self.cdev.module is not None:
+            self.cdev.module.put()
+
+
+class _Released:
+    """The end of a release that sleeps, for whoever wants to wait for it."""
+
+    def __init__(self, done: Completion) -> None:
+        self._done = done
+
+    def __await__(self) -> Any:
+        return self._wait().__await__()
+
+    async def _wait(self) -> None:
+        await self._done.wait()

@@ -1,0 +1,133 @@
+"""eventfd: a counter that one adds to and another waits for (fs/eventfd.c)."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from simkernel.kernel.sched.wait import WaitQueue, WouldBlock
+from simkernel.kernel.vfs.file import FileObject, OpenFile
+from simkernel.uapi.errno import EINVAL, os_error
+from simkernel.uapi.poll import POLLERR, POLLHUP, POLLIN, POLLOUT
+from simkernel.uapi.structure import U64
+
+if TYPE_CHECKING:
+    from simkernel.engine import Engine
+    from simkernel.kernel.lib.costs import CostModel
+    from simkernel.kernel.sched.task import Task
+
+ULLONG_MAX: Final = (1 << 64) - 1
+
+
+class Numbers:
+    """By which a machine's eventfds are told apart: the lowest that is free (`eventfd_ida`)."""
+
+    def __init__(self) -> None:
+        self._taken: set[int] = set()
+
+    def take(self) -> int:
+        """One that nobody has."""
+        number = 0
+        while number in self._taken:
+            number += 1
+        self._taken.add(number)
+        return number
+
+    def give_back(self, number: int) -> None:
+        """Nobody has it any more."""
+        self._taken.discard(number)
+
+
+class EventFd(FileObject):
+    """A counter of 64 bits (`struct eventfd_ctx`).
+
+    A read takes all of it, or 1 of a `semaphore`.  A write that would reach the largest number waits.
+    """
+
+    __slots__ = ("_costs", "_engine", "_numbers", "count", "number", "semaphore", "wait")
+
+    def __init__(
+        self, engine: Engine, costs: CostModel, numbers: Numbers, count: int, semaphore: bool
+    ) -> None:
+        self._engine = engine
+        self._costs = costs
+        self._numbers = numbers
+        self.number = numbers.take()
+        self.count = count
+        self.semaphore = semaphore
+        self.wait = WaitQueue("an eventfd")
+
+    def poll(self) -> int:
+        """`eventfd_poll()`."""
+        count = self.count
+        return (
+            (POLLIN if count else 0)
+            | (POLLERR if count == ULLONG_MAX else 0)
+            | (POLLOUT if count < ULLONG_MAX - 1 else 0)
+        )
+
+    @property
+    def wait_queues(self) -> tuple[WaitQueue, ...]:
+        """Readers and writers wait together."""
+        return (self.wait,)
+
+    @property
+    def readers(self) -> WaitQueue:
+        """Who waits for something to read."""
+        return self.wait
+
+    def read(self, task: Task, file: OpenFile, size: int, position: int) -> bytes | None:
+        """The counter in 8 bytes.  EINVAL if there is no room for them."""
+        if size < U64.size:
+            raise os_error(EINVAL)
+        if not self.count:
+            return None
+        value = 1 if self.semaphore else self.count
+        self.count -= value
+        self._engine.charged += self._costs.copy(U64.size)
+        self.wait.wake_up_poll(POLLOUT)
+        return U64.pack(value)
+
+    def write(self, task: Task, file: OpenFile, data: bytes, position: int) -> int:
+        """Add what is in the 8 bytes.  EINVAL for the largest number, and for another size."""
+        if len(data) != U64.size:
+            raise os_error(EINVAL)
+        (value,) = U64.unpack(data)
+        if value == ULLONG_MAX:
+            raise os_error(EINVAL)
+        self._engine.charged += self._costs.copy(U64.size)
+        return self._add(value)
+
+    def _add(self, value: int) -> int:
+        if ULLONG_MAX - self.count <= value:
+            raise WouldBlock(self.wait, partial(self._add, value))
+        self.count += value
+        self.wait.wake_up_poll(POLLIN)
+        return U64.size
+
+    def signal(self) -> None:
+        """The kernel counts one more event, which may reach the largest number (`eventfd_signal()`)."""
+        if self.count < ULLONG_MAX:
+            self.count += 1
+        self.wait.wake_up_poll(POLLIN)
+
+    def llseek(self, task: Task, file: OpenFile, offset: int, whence: int) -> int:
+        """Nothing (`noop_llseek()`): it has no position that ever moves."""
+        return 0
+
+    def release(self) -> None:
+        """`eventfd_release()`."""
+        self._numbers.give_back(self.number)
+        self.wait.wake_up_poll(POLLHUP)
+
+    @property
+    def description(self) -> str:
+        """What /proc/self/fd says."""
+        return "anon_inode:[eventfd]"
+
+    def fdinfo(self) -> str:
+        """`eventfd_show_fdinfo()`."""
+        return (
+            f"eventfd-count: {self.count:16x}\neventfd-id: {self.number}\n"
+            f"eventfd-semaphore: {self.semaphore:d}\n"
+        )

@@ -1,0 +1,265 @@
+"""epoll: watching many files, and being told of those on which something can be done (fs/eventpoll.c).
+
+An item stands for good in the wait queues of its file; what wakes these puts it on the ready list.
+Who asks what is ready goes through the list and asks each file itself: what is not ready after all drops
+out, what is ready goes to the end of the list again, unless it is edge-triggered (EPOLLET) or for once
+(EPOLLONESHOT).
+
+An epoll file may be watched by another one, up to `MAX_NESTS` deep and never in a circle
+(kernel/vfs/epoll_nesting.py).
+"""
+
+from __future__ import annotations
+
+from itertools import chain
+from typing import TYPE_CHECKING, Final
+
+from simkernel.kernel.sched.wait import WaitQueue
+from simkernel.kernel.vfs.epoll_nesting import check_loop, check_paths
+from simkernel.kernel.vfs.file import FileObject, OpenFile, place
+from simkernel.uapi.errno import EEXIST, EINVAL, ENOENT, EPERM, os_error
+from simkernel.uapi.eventpoll import (
+    EPOLL_CTL_ADD,
+    EPOLL_CTL_DEL,
+    EPOLL_CTL_MOD,
+    EPOLLERR,
+    EPOLLET,
+    EPOLLEXCLUSIVE,
+    EPOLLHUP,
+    EPOLLIN,
+    EPOLLONESHOT,
+    EPOLLOUT,
+    EPOLLRDNORM,
+    EPOLLWAKEUP,
+)
+
+if TYPE_CHECKING:
+    from simkernel.engine import Engine
+    from simkernel.kernel.lib.costs import CostModel
+    from simkernel.kernel.sched.task import Task
+
+PRIVATE_BITS: Final = EPOLLWAKEUP | EPOLLONESHOT | EPOLLET | EPOLLEXCLUSIVE
+"""What is no event (EP_PRIVATE_BITS)."""
+IN_OR_OUT: Final = EPOLLIN | EPOLLOUT
+EXCLUSIVE_MAY_HAVE: Final = IN_OR_OUT | EPOLLERR | EPOLLHUP | EPOLLWAKEUP | EPOLLET | EPOLLEXCLUSIVE
+
+Event = tuple[int, int]
+"""What happened, and what the program put with the descriptor."""
+
+
+class EpollItem:
+    """A watched file, under one of its descriptors (`struct epitem`)."""
+
+    __slots__ = ("data", "epoll", "events", "exclusive", "fd", "file", "queues")
+
+    def __init__(self, epoll: EventPoll, file: OpenFile, fd: int, events: int, data: int) -> None:
+        self.epoll = epoll
+        self.file = file
+        self.fd = fd
+        self.events = events
+        self.data = data
+        self.exclusive = bool(events & EPOLLEXCLUSIVE)
+        self.queues: tuple[WaitQueue, ...] = ()
+
+    def poll(self) -> int:
+        """Which of its events hold now (`ep_item_poll()`)."""
+        return self.file.object.poll_for(self.events) & self.events
+
+    def wake(self, woken: bool) -> None:
+        """Something happened, nobody says what."""
+        self.wake_for(self.queues[0], 0)
+
+    def wake_for(self, queue: WaitQueue, events: int) -> bool:
+        """`ep_poll_callback()`."""
+        if not self.events & ~PRIVATE_BITS or (events and not events & self.events):
+            return not self.exclusive
+        epoll = self.epoll
+        epoll.ready.setdefault(self)
+        harvested = bool(epoll.waiters) and self._one_will_do(events)
+        epoll.waiters.wake_up()
+        epoll.watchers.wake_up_poll(EPOLLIN)
+        return not self.exclusive or harvested
+
+    def _one_will_do(self, events: int) -> bool:
+        """Whether a waiter that was woken for `events` does what an exclusive item asks for."""
+        told = events & IN_OR_OUT
+        return not told or (told != IN_OR_OUT and bool(told & self.events))
+
+    def remove(self) -> None:
+        """Watch it no longer (`ep_remove()`)."""
+        self.epoll.forget(self)
+
+
+class EventPoll(FileObject):
+    """An epoll file (`struct eventpoll`).
+
+    `items` are its files by open file and descriptor, `ready` those that may be ready, in their order;
+    `waiters` are in epoll_wait(), `watchers` poll the epoll file itself, or are the items of another one.
+    """
+
+    __slots__ = ("_costs", "_engine", "file", "items", "ready", "waiters", "watchers")
+
+    def __init__(self, engine: Engine, costs: CostModel) -> None:
+        self._engine = engine
+        self._costs = costs
+        self.file: OpenFile | None = None
+        """Its own open file."""
+        self.items: dict[tuple[OpenFile, int], EpollItem] = {}
+        self.ready: dict[EpollItem, None] = {}
+        self.waiters = WaitQueue("an epoll")
+        self.watchers = WaitQueue("an epoll that is watched")
+
+    # -- control ----------------------------------------------------------------
+
+    def control(self, operation: int, file: OpenFile, fd: int, events: int, data: int) -> None:
+        """epoll_ctl(2) once both descriptors are found (`do_epoll_ctl()`).
+
+        EPERM for what cannot be polled; EEXIST, ENOENT, EINVAL, ELOOP.
+        """
+        target = file.object
+        if not target.can_poll:
+            raise os_error(EPERM)
+        if operation != EPOLL_CTL_DEL:
+            events &= ~EPOLLWAKEUP  # without CONFIG_PM_SLEEP; and no one here is kept from sleeping
+        nested = target if isinstance(target, EventPoll) else None
+        if file is self.file:
+            raise os_error(EINVAL)
+        adding = operation == EPOLL_CTL_ADD
+        may = EXCLUSIVE_MAY_HAVE if adding and nested is None else 0
+        if operation != EPOLL_CTL_DEL and events & EPOLLEXCLUSIVE and events & ~may:
+            raise os_error(EINVAL)
+        if nested is not None and adding:
+            check_loop(self, nested)
+        item = self.items.get((file, fd))
+        if adding:
+            if item is not None:
+                raise os_error(EEXIST)
+            self._insert(file, fd, events | EPOLLERR | EPOLLHUP, data)
+        elif operation not in (EPOLL_CTL_DEL, EPOLL_CTL_MOD):
+            raise os_error(EINVAL)
+        elif item is None:
+            raise os_error(ENOENT)
+        elif operation == EPOLL_CTL_DEL:
+            self.forget(item)
+        elif item.exclusive:
+            raise os_error(EINVAL)
+        else:
+            item.events = events | EPOLLERR | EPOLLHUP
+            item.data = data
+            self._ready_already(item)
+
+    def _insert(self, file: OpenFile, fd: int, events: int, data: int) -> None:
+        """`ep_insert()`."""
+        item = EpollItem(self, file, fd, events, data)
+        self.items[file, fd] = item
+        if file.watchers is None:
+            file.watchers = []
+        file.watchers.append(item)
+        try:
+            check_paths(self, file)
+        except OSError:
+            self.forget(item)
+            raise
+        item.queues = file.object.wait_queues
+        for queue in item.queues:
+            queue.add(item)
+        self._ready_already(item)
+
+    def _ready_already(self, item: EpollItem) -> None:
+        self._engine.charged += self._costs.poll
+        if item.poll() and item not in self.ready:
+            self.ready[item] = None
+            self.waiters.wake_up()
+            self.watchers.wake_up_poll(EPOLLIN)
+
+    def forget(self, item: EpollItem) -> None:
+        """Watch an item no longer."""
+        for queue in item.queues:
+            queue.discard(item)
+        if item.file.watchers is not None and item in item.file.watchers:
+            item.file.watchers.remove(item)
+        self.items.pop((item.file, item.fd), None)
+        self.ready.pop(item, None)
+
+    # -- what is ready ------------------------------------------------------------
+
+    def harvest(self, room: int) -> list[Event]:
+        """Up to `room` events (`ep_send_events()`)."""
+        batch, self.ready = self.ready, {}
+        found: list[Event] = []
+        again: list[EpollItem] = []
+        items = iter(batch)
+        left: list[EpollItem] = []
+        for item in items:
+            if len(found) == room:
+                left = [item, *items]
+                break
+            self._engine.charged += self._costs.poll
+            if not (events := item.poll()):
+                continue
+            found.append((events, item.data))
+            if item.events & EPOLLONESHOT:
+                item.events &= PRIVATE_BITS
+            elif not item.events & EPOLLET:
+                again.append(item)
+        self._scanned(left, again)
+        return found
+
+    def _scanned(self, left: list[EpollItem], again: list[EpollItem]) -> None:
+        """Put the list together again: what was not looked at, what came meanwhile, and the rest."""
+        meanwhile = (item for item in self.ready if item not in again)
+        self.ready = dict.fromkeys(chain(left, meanwhile, again))
+        if self.ready:
+            self.waiters.wake_up()
+
+    def poll(self) -> int:
+        """Whether anything is ready (`__ep_eventpoll_poll()`)."""
+        batch = list(self.ready)
+        self.ready = {}
+        events = 0
+        for number, item in enumerate(batch):
+            if item.poll():
+                events = EPOLLIN | EPOLLRDNORM
+                batch = batch[number:]
+                break
+        else:
+            batch = []
+        self._scanned(batch, [])
+        return events
+
+    @property
+    def wait_queues(self) -> tuple[WaitQueue, ...]:
+        """Where those wait who poll the epoll file."""
+        return (self.watchers,)
+
+    # -- the file -----------------------------------------------------------------
+
+    def ioctl(self, task: Task, file: OpenFile, request: int, argument: int) -> int:
+        """EINVAL for what it does not know (`ep_eventpoll_ioctl()`)."""
+        raise os_error(EINVAL)
+
+    def llseek(self, task: Task, file: OpenFile, offset: int, whence: int) -> int:
+        """Nothing (`noop_llseek()`): it has no position that ever moves."""
+        return 0
+
+    def release(self) -> None:
+        """`ep_clear_and_put()`."""
+        self.watchers.wake_up_poll(EPOLLIN)
+        for item in tuple(self.items.values()):
+            self.forget(item)
+
+    @property
+    def description(self) -> str:
+        """What /proc/self/fd says."""
+        return "anon_inode:[eventpoll]"
+
+    def fdinfo(self) -> str:
+        """What it watches (`ep_show_fdinfo()`); on Linux in the order of where files lie in memory."""
+        lines = []
+        for item in self.items.values():
+            number, device = place(item.file)
+            lines.append(
+                f"tfd: {item.fd:8d} events: {item.events:8x} data: {item.data:16x} "
+                f" pos:{item.file.position} ino:{number:x} sdev:{device:x}\n"
+            )
+        return "".join(lines)

@@ -1,0 +1,228 @@
+"""Open files: what a descriptor stands for, shared by dup and by children.
+
+    descriptor -> OpenFile (struct file: flags, position) -> FileObject (f_op and private_data)
+
+What an object can do is what it overrides; the rest answers as a NULL in `struct file_operations` does.
+The conventions of the operations:
+
+* They never wait and do not know who calls.  A `read` that finds nothing now returns None: the caller
+  waits on `readers` and asks again.  Any other operation that cannot go on raises `WouldBlock(queue,
+  retry)` (kernel/sched/wait.py).  The system call makes EAGAIN of either, or waits.
+* What a driver does that sleeps returns an awaitable; then the driver itself has looked at O_NONBLOCK.
+* `position` is where to read or write; a call that moves the file's position adds the length of what
+  came of it afterwards.  Whether the file is open for reading or writing (EBADF) the caller has checked.
+* `argument` of an ioctl is an int: a value, or an address in the memory of `task` (`task.mm`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+from contextlib import suppress
+from typing import TYPE_CHECKING, ClassVar, Final, NamedTuple, Protocol
+
+from simkernel.kernel.sched.wait import WaitQueue
+from simkernel.uapi.errno import EINVAL, ENODEV, ENOTDIR, ENOTTY, ESPIPE, os_error
+from simkernel.uapi.fcntl import O_ACCMODE, O_ASYNC, O_RDONLY, O_WRONLY
+from simkernel.uapi.poll import POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM
+from simkernel.uapi.stat import makedev
+
+if TYPE_CHECKING:
+    from simkernel.kernel.mm.vma import VmArea
+    from simkernel.kernel.sched.task import Task
+    from simkernel.kernel.vfs.dentry import Dentry
+    from simkernel.kernel.vfs.eventpoll import EpollItem
+    from simkernel.kernel.vfs.fasync import FileOwner
+    from simkernel.kernel.vfs.inode import DirectoryEntry, Inode
+    from simkernel.kernel.vfs.socket import SocketObject
+
+DEFAULT_POLLMASK: Final = POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM
+"""What poll(2) says of a file that has no poll (include/linux/poll.h)."""
+
+SOCKFS: Final = makedev(0, 9)
+PIPEFS: Final = makedev(0, 15)
+ANON_INODEFS: Final = makedev(0, 16)
+"""st_dev of what lies in no file system that anybody sees."""
+
+NOTHING_WAKES: Final = WaitQueue("a file that wakes nobody")
+
+
+class Nameless(NamedTuple):
+    """What fstat(2) says of a file without an inode: by default that of all anonymous inodes."""
+
+    mode: int = 0o600
+    number: int = 1
+    device: int = ANON_INODEFS
+    uid: int = 0
+    gid: int = 0
+
+
+class FileObject(Protocol):
+    """What an open file operates on: a socket, a pipe, a device, a file in a file system."""
+
+    __slots__ = ()
+
+    exclusive_read: ClassVar[bool] = False
+    """Whether of several who wait to read only one is woken."""
+
+    can_direct: ClassVar[bool] = False
+    """Whether it can be open with O_DIRECT (FMODE_CAN_ODIRECT)."""
+
+    # -- waiting --------------------------------------------------------------
+
+    def poll(self) -> int:
+        """The events of poll(2) that hold now, POLLERR and POLLHUP included."""
+        return DEFAULT_POLLMASK
+
+    def poll_for(self, events: int) -> int:
+        """`poll()`, told what the caller waits for, which matters to some (`poll_requested_events()`)."""
+        return self.poll()
+
+    @property
+    def can_poll(self) -> bool:
+        """Whether it has a poll of its own (`file_can_poll()`); epoll takes no other (EPERM)."""
+        return type(self).poll is not FileObject.poll
+
+    @property
+    def wait_queues(self) -> tuple[WaitQueue, ...]:
+        """What is woken when `poll()` may have changed."""
+        return ()
+
+    @property
+    def readers(self) -> WaitQueue:
+        """Where to wait when `read` has returned None."""
+        return NOTHING_WAKES
+
+    # -- operations -----------------------------------------------------------
+
+    def read(self, task: Task, file: OpenFile, size: int, position: int) -> bytes | Awaitable[bytes] | None:
+        """Up to `size` bytes; none at the end; None: nothing now.  EINVAL where there is no read."""
+        raise os_error(EINVAL)
+
+    def read_again(
+        self, task: Task, file: OpenFile, size: int, position: int
+    ) -> bytes | Awaitable[bytes] | None:
+        """`read` of one who has waited for it."""
+        return self.read(task, file, size, position)
+
+    def write(self, task: Task, file: OpenFile, data: bytes, position: int) -> int | Awaitable[int]:
+        """How many bytes were taken.  EINVAL where there is no write.
+
+        An object whose O_APPEND matters looks at `file.flags` and sets `file.position` to where the
+        data begins (`generic_write_checks()`).
+        """
+        raise os_error(EINVAL)
+
+    def ioctl(self, task: Task, file: OpenFile, request: int, argument: int) -> int | Awaitable[int]:
+        """ioctl(2).  ENOTTY for what it does not know."""
+        raise os_error(ENOTTY)
+
+    def llseek(self, task: Task, file: OpenFile, offset: int, whence: int) -> int:
+        """The new position, which it has stored in `file.position`.  ESPIPE where there is none."""
+        raise os_error(ESPIPE)
+
+    def mmap(self, task: Task, file: OpenFile, area: VmArea) -> Awaitable[None] | None:
+        """Give `area` its memory (`area.map(...)`).  ENODEV where there is nothing to map."""
+        raise os_error(ENODEV)
+
+    def fasync(self, file: OpenFile, fd: int, on: bool) -> None:
+        """Switch O_ASYNC in `file.flags`.  ENOTTY where there is no fasync, which F_SETFL ignores."""
+        raise os_error(ENOTTY)
+
+    def fsync(self, task: Task, file: OpenFile) -> None:
+        """fsync(2).  EINVAL where there is nothing to be written back."""
+        raise os_error(EINVAL)
+
+    def iterate(self, task: Task, file: OpenFile) -> list[DirectoryEntry]:
+        """What getdents64(2) still has to tell from `file.position` on.  ENOTDIR unless it is a directory."""
+        raise os_error(ENOTDIR)
+
+    def release(self) -> Awaitable[None] | None:
+        """The last descriptor is gone (`file_operations.release`).
+
+        What it returns may be waited for, and need not be: it goes on by itself.
+        """
+        return None
+
+    # -- what it is -----------------------------------------------------------
+
+    @property
+    def inode(self) -> Inode | None:
+        """What fstat(2) and fchmod(2) look at; None for what lies in no file system."""
+        return None
+
+    @property
+    def has_positions(self) -> bool:
+        """Whether pread(2) and pwrite(2) work: not without an inode, nor on a stream."""
+        return self.inode is not None
+
+    @property
+    def description(self) -> str:
+        """What /proc/self/fd says of a file without a path (`d_dname`)."""
+        return "anon_inode:[file]"
+
+    @property
+    def nameless(self) -> Nameless:
+        """What fstat(2) says if there is no inode."""
+        return Nameless()
+
+    def fdinfo(self) -> str:
+        """The lines that its kind of file adds in /proc/self/fdinfo (`show_fdinfo`)."""
+        return ""
+
+
+def place(file: OpenFile) -> tuple[int, int]:
+    """Number of the inode of an open file, and the device it lies on (`file_inode()`)."""
+    inode = file.object.inode
+    if inode is not None:
+        return inode.number, inode.superblock.device
+    nameless = file.object.nameless
+    return nameless.number, nameless.device
+
+
+class OpenFile:
+    """An open file description: object, status flags, position, and how many hold it.
+
+    `socket` is the object once more if it is a socket.  `path` is where it was opened, if by a path.
+    `watchers` are the epoll files that watch it (`f_ep`), `owner` who is sent its signals.
+    """
+
+    __slots__ = ("flags", "object", "owner", "path", "position", "references", "socket", "watchers")
+
+    def __init__(self, object: FileObject, flags: int = 0, socket: SocketObject | None = None) -> None:
+        self.object = object
+        self.flags = flags
+        self.socket = socket
+        self.references = 0
+        self.position = 0
+        self.path: Dentry | None = None
+        self.watchers: list[EpollItem] | None = None
+        self.owner: FileOwner | None = None
+
+    @property
+    def readable(self) -> bool:
+        """Whether it is open for reading (FMODE_READ)."""
+        return self.flags & O_ACCMODE != O_WRONLY
+
+    @property
+    def writable(self) -> bool:
+        """Whether it is open for writing (FMODE_WRITE)."""
+        return self.flags & O_ACCMODE != O_RDONLY
+
+    def get(self) -> OpenFile:
+        """One more holder (`get_file()`)."""
+        self.references += 1
+        return self
+
+    def put(self) -> Awaitable[None] | None:
+        """One holder less; the last one releases the object (`fput()`), and gets what that returns."""
+        self.references -= 1
+        return None if self.references else self._release()
+
+    def _release(self) -> Awaitable[None] | None:
+        """`__fput()`: epoll forgets it, and nobody is sent signals for it."""
+        while self.watchers:
+            self.watchers[-1].remove()
+        if self.flags & O_ASYNC:
+            with suppress(OSError):  # open(2) takes the flag for a file that has no fasync, too
+                self.object.fasync(self, -1, False)
+        return self.object.release()

@@ -1,0 +1,105 @@
+"""Mapping and unmapping (mm/mmap.c)."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+from typing import TYPE_CHECKING, Final
+
+from simkernel.kernel.mm.address_space import AddressSpace
+from simkernel.kernel.mm.vma import VmArea
+from simkernel.uapi import mman
+from simkernel.uapi.errno import EACCES, EINVAL, ENOMEM, EOVERFLOW, EPERM, os_error
+
+if TYPE_CHECKING:
+    from simkernel.kernel.kernel import Kernel
+    from simkernel.kernel.sched.task import Task
+    from simkernel.kernel.vfs.file import OpenFile
+
+TYPES: Final = (mman.MAP_SHARED, mman.MAP_PRIVATE, mman.MAP_SHARED_VALIDATE)
+LARGEST: Final = 1 << 47
+"""Bytes of a program's addresses (TASK_SIZE)."""
+KNOWN: Final = (
+    mman.MAP_TYPE | mman.MAP_ANONYMOUS | mman.MAP_POPULATE | mman.MAP_NORESERVE | mman.MAP_LOCKED
+    | mman.MAP_DENYWRITE
+)  # fmt: skip
+"""Flags that change nothing that can be seen here, or that are modelled."""
+
+
+class Mapped(int):
+    """The address of a mapping, and the memory that the program has there.
+
+    The program reads and writes it as a processor does, without asking the kernel.
+    """
+
+    memory: memoryview
+
+    def __new__(cls, address: int, memory: memoryview) -> Mapped:
+        """An address with memory."""
+        mapped = super().__new__(cls, address)
+        mapped.memory = memory
+        return mapped
+
+
+def map_area(
+    kernel: Kernel, task: Task, length: int, prot: int, flags: int, file: OpenFile | None, offset: int
+) -> Mapped | Awaitable[Mapped]:
+    """`do_mmap()`.  EINVAL, EACCES, ENODEV, ENOMEM, EOVERFLOW, and what the file's mmap raises."""
+    space = address_space(task)
+    if length <= 0:
+        raise os_error(EINVAL if length == 0 else ENOMEM)
+    if mman.page_align(length) > LARGEST:
+        raise os_error(ENOMEM)
+    if offset + length > 1 << 63:
+        raise os_error(EOVERFLOW)
+    if flags & ~KNOWN:
+        raise kernel.unmodelled(f"mmap flags {flags & ~KNOWN:#x}", EINVAL)
+    if flags & mman.MAP_TYPE not in TYPES:
+        raise os_error(EINVAL)
+    area = VmArea(length, prot, flags, file, offset)
+    if file is None:
+        area.map(memoryview(bytearray(mman.page_align(length))))
+        return _insert(space, area)
+    if not file.readable or (area.shared and area.writable and not file.writable):
+        raise os_error(EACCES)
+    pending = file.object.mmap(task, file, area)
+    return _insert(space, area) if pending is None else _insert_later(space, area, pending)
+
+
+async def _insert_later(space: AddressSpace, area: VmArea, pending: Awaitable[None]) -> Mapped:
+    await pending
+    return _insert(space, area)
+
+
+def _insert(space: AddressSpace, area: VmArea) -> Mapped:
+    if area.memory is None:
+        raise os_error(EINVAL)
+    try:
+        address = space.insert(area)
+    except OSError:
+        if area.closed is not None:
+            area.closed(area)
+        raise
+    if area.file is not None:
+        area.file.get()
+    memory = area.memory[: area.length]
+    return Mapped(address, memory if area.writable else memory.toreadonly())
+
+
+def unmap(kernel: Kernel, task: Task, address: int, length: int) -> None:
+    """munmap(2): whole areas.  EINVAL for what is no range of pages."""
+    space = address_space(task)
+    if address % mman.PAGE_SIZE or length <= 0 or address + length > LARGEST:
+        raise os_error(EINVAL)
+    end = address + mman.page_align(length)
+    hit = [area for area in space.areas if area.start < end and address < area.end]
+    if any(area.start < address or area.end > end for area in hit):
+        raise kernel.unmodelled("unmapping a part of a mapping", EINVAL)
+    for area in hit:
+        space.remove(area)
+
+
+def address_space(task: Task) -> AddressSpace:
+    """What `task` has mapped.  EPERM for one whose memory is not the machine's."""
+    if not isinstance(task.mm, AddressSpace):
+        raise os_error(EPERM)
+    return task.mm

@@ -1,0 +1,157 @@
+"""From a path to what it names: the walk, and links on the way (fs/namei.c).
+
+`Walk` goes as far as the last name's directory; then a call does with the last name what it is there to
+do.  Each directory on the way must allow search (EACCES); more than 40 symbolic links are ELOOP.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import TYPE_CHECKING, Final
+
+from simkernel.kernel.vfs.dentry import Dentry
+from simkernel.kernel.vfs.permission import MAY_EXEC, check
+from simkernel.uapi import stat
+from simkernel.uapi.errno import ELOOP, ENAMETOOLONG, ENOENT, ENOTDIR, os_error
+
+if TYPE_CHECKING:
+    from simkernel.kernel.sched.task import Task
+
+PATH_MAX: Final = 4096
+"""Bytes of a path, the NUL included (include/uapi/linux/limits.h)."""
+MAXSYMLINKS: Final = 40
+
+
+class Last(Enum):
+    """What the last name of a path is (LAST_NORM and its kin)."""
+
+    NORM = "a name"
+    ROOT = "/"
+    DOT = "."
+    DOTDOT = ".."
+
+
+DOTS: Final = {".": Last.DOT, "..": Last.DOTDOT}
+
+
+def check_path(path: str) -> None:
+    """ENOENT for no path at all, ENAMETOOLONG for one that the kernel does not take in (`getname()`)."""
+    if not path:
+        raise os_error(ENOENT)
+    if len(path) >= PATH_MAX // 4 and len(path.encode("utf-8", "surrogateescape")) >= PATH_MAX:
+        raise os_error(ENAMETOOLONG)
+
+
+class Walk:
+    """A walk along a path.  After `parent`, `here` is the directory of the last name.
+
+    `name` is that name, `last` of what kind, and `slash` whether slashes follow it.
+    """
+
+    __slots__ = ("here", "last", "links", "name", "names", "root", "slash", "task")
+
+    def __init__(self, task: Task, root: Dentry, start: Dentry) -> None:
+        self.task = task
+        self.root = root
+        self.here = start
+        self.links = 0
+        self.names = 0
+        self.last = Last.ROOT
+        self.name = ""
+        self.slash = False
+
+    def parent(self, path: str) -> Walk:
+        """Walk to the directory of the last name (`filename_parentat()`).  ENOENT for no path at all."""
+        check_path(path)
+        self._to_last(path)
+        return self
+
+    def lookup(self, path: str, follow: bool = True) -> Dentry:
+        """Walk all the way (`filename_lookup()`); a link at the end is followed if so told.  ENOENT."""
+        self.parent(path)
+        return self.resolve(follow)
+
+    def resolve(self, follow: bool) -> Dentry:
+        """What the last name names (`walk_component()`).  ENOENT, ENOTDIR."""
+        directory = self.slash
+        found = self.step(follow or self.slash)
+        if found is None:
+            raise os_error(ENOENT)
+        if directory and found.inode.kind != stat.S_IFDIR:
+            raise os_error(ENOTDIR)
+        return found
+
+    def step(self, follow: bool) -> Dentry | None:
+        """Look the last name up, and go where a link leads; None: there is no such name.
+
+        A link that leads to no file leaves the walk at the name it ends with.
+        """
+        while True:
+            found = self.peek()
+            if found is None or not follow or found.inode.kind != stat.S_IFLNK:
+                return found
+            jumped = self._follow(found)
+            if jumped is not None:
+                return jumped
+
+    def peek(self) -> Dentry | None:
+        """What the last name is, were it a link; None: nothing."""
+        if self.last is Last.NORM:
+            found = self.here.inode.lookup(self.task, self.here, self.name)
+            return None if found is None else found.top()
+        if self.last is Last.DOTDOT:
+            return self.here.up() if self.here is not self.root else self.here
+        return self.here
+
+    # -- on the way ---------------------------------------------------------------
+
+    def _to_last(self, path: str) -> None:
+        """`link_path_walk()`: every name but the last."""
+        if path[0] == "/":
+            self.here = self.root
+        names = [name for name in path.split("/") if name]
+        self.slash = path[-1] == "/"
+        if not names:
+            self.last, self.name = Last.ROOT, ""
+            return
+        for name in names[:-1]:
+            self._enter(name)
+        self._search()
+        self._set_last(names[-1])
+
+    def _set_last(self, name: str) -> None:
+        self.name = name
+        self.last = DOTS.get(name, Last.NORM)
+        self.names += 1
+
+    def _search(self) -> None:
+        """The directory must allow search (`may_lookup()`)."""
+        check(self.task.credentials, self.here.inode, MAY_EXEC)
+
+    def _enter(self, name: str) -> None:
+        self._search()
+        self._set_last(name)
+        slash = self.slash
+        found = self.step(follow=True)
+        self.slash = slash
+        if found is None:
+            raise os_error(ENOENT)
+        if found.inode.kind != stat.S_IFDIR:
+            raise os_error(ENOTDIR)
+        self.here = found
+
+    def _follow(self, link: Dentry) -> Dentry | None:
+        """Walk a link's path up to its last name, or jump where it leads (`pick_link()`)."""
+        self.links += 1
+        if self.links > MAXSYMLINKS:
+            raise os_error(ELOOP)
+        jumped = link.inode.follow(self.task)
+        if jumped is not None:
+            return jumped
+        target = link.inode.readlink(self.task)
+        if not target:
+            raise os_error(ENOENT)
+        slash = self.slash
+        self._to_last(target)
+        self.slash = self.slash or slash
+        return None

@@ -1,0 +1,135 @@
+"""Opening by a path (fs/namei.c: open_last_lookups(), do_open(), may_open(); fs/open.c)."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+from typing import TYPE_CHECKING, Final
+
+from simkernel.kernel.vfs.file import FileObject, OpenFile
+from simkernel.kernel.vfs.inode import Owner
+from simkernel.kernel.vfs.namei import Last, Walk
+from simkernel.kernel.vfs.permission import MAY_EXEC, MAY_READ, MAY_WRITE, check, owner_or_capable
+from simkernel.uapi import fcntl, stat
+from simkernel.uapi.errno import EEXIST, EINVAL, EISDIR, ELOOP, ENOENT, ENOTDIR, EOPNOTSUPP, EPERM, os_error
+
+if TYPE_CHECKING:
+    from simkernel.kernel.kernel import Kernel
+    from simkernel.kernel.sched.task import Task
+    from simkernel.kernel.vfs.dentry import Dentry
+    from simkernel.kernel.vfs.inode import Inode
+
+ACCESS: Final = (MAY_READ, MAY_WRITE, MAY_READ | MAY_WRITE, MAY_READ | MAY_WRITE)
+"""What the access mode of open(2) asks for (ACC_MODE())."""
+FORGOTTEN: Final = fcntl.O_CREAT | fcntl.O_EXCL | fcntl.O_NOCTTY | fcntl.O_TRUNC | fcntl.O_CLOEXEC
+"""Flags that F_GETFL does not tell of (`do_dentry_open()`)."""
+_TMPFILE: Final = fcntl.O_TMPFILE & ~fcntl.O_DIRECTORY
+
+
+def open_file(kernel: Kernel, task: Task, walk: Walk, path: str, flags: int, mode: int) -> Opening:
+    """What openat(2) finds or makes at `path`, checked and open but for what a driver does.
+
+    ENOENT, EEXIST, EISDIR, ENOTDIR, ELOOP, EACCES, EPERM, EINVAL as Linux has them.
+    """
+    _check_flags(kernel, flags)
+    wanted = ACCESS[flags & fcntl.O_ACCMODE] | (MAY_WRITE if flags & fcntl.O_TRUNC else 0)
+    dentry, created = _find(task, walk, path, flags, mode)
+    if not created:
+        _check_found(task, dentry, flags, wanted, directory=walk.slash)
+    if flags & fcntl.O_TRUNC and dentry.inode.kind == stat.S_IFREG and not created:
+        dentry.inode.truncate(0)
+    return begin(task, dentry, flags)
+
+
+Opening = OpenFile | Awaitable[OpenFile]
+
+
+def begin(task: Task, dentry: Dentry, flags: int) -> Opening:
+    """Make an open file of what was found (`do_dentry_open()`).  What a driver raises."""
+    file = OpenFile(NOT_OPEN, flags & ~FORGOTTEN | fcntl.O_LARGEFILE)
+    file.path = dentry
+    made = dentry.inode.open(task, file)
+    if isinstance(made, Awaitable):
+        return _begin_later(file, made)
+    return _begun(file, made)
+
+
+async def _begin_later(file: OpenFile, made: Awaitable[FileObject]) -> OpenFile:
+    return _begun(file, await made)
+
+
+def _begun(file: OpenFile, made: FileObject) -> OpenFile:
+    """EINVAL for O_DIRECT, once it is open, where that cannot be."""
+    file.object = made
+    if file.flags & fcntl.O_DIRECT and not made.can_direct:
+        file.get().put()
+        raise os_error(EINVAL)
+    return file
+
+
+class _NotOpen(FileObject):
+    """What stands in an open file while a driver opens it."""
+
+
+NOT_OPEN: Final = _NotOpen()
+
+
+def _check_flags(kernel: Kernel, flags: int) -> None:
+    """`build_open_flags()`."""
+    if flags & fcntl.O_PATH:
+        raise kernel.unmodelled("O_PATH", EINVAL)
+    if flags & _TMPFILE:
+        raise kernel.unmodelled("O_TMPFILE", EOPNOTSUPP)
+    if flags & fcntl.O_CREAT and flags & fcntl.O_DIRECTORY:
+        raise os_error(EINVAL)
+
+
+def _find(task: Task, walk: Walk, path: str, flags: int, mode: int) -> tuple[Dentry, bool]:
+    """The file, and whether it was made (`open_last_lookups()`)."""
+    creates = bool(flags & fcntl.O_CREAT)
+    exclusive = creates and bool(flags & fcntl.O_EXCL)
+    walk.parent(path)
+    if creates and walk.last is Last.NORM and walk.slash:
+        raise os_error(EISDIR)
+    found = walk.step(follow=not exclusive and (walk.slash or not flags & fcntl.O_NOFOLLOW))
+    if found is None:
+        return _make(task, walk, creates, mode), True
+    if exclusive:
+        raise os_error(EEXIST)
+    if creates and found.inode.kind == stat.S_IFDIR:
+        raise os_error(EISDIR)
+    return found, False
+
+
+def _make(task: Task, walk: Walk, creates: bool, mode: int) -> Dentry:
+    """A new file where there was none (`lookup_open()`).  ENOENT, EISDIR, EACCES."""
+    if not creates:
+        raise os_error(ENOENT)
+    if walk.slash:
+        raise os_error(EISDIR)
+    directory = walk.here
+    directory.inode.check_vacant(walk.name)
+    if directory.deleted:
+        raise os_error(ENOENT)
+    check(task.credentials, directory.inode, MAY_WRITE | MAY_EXEC)
+    owner = Owner(task.credentials.uid, task.credentials.gid, mode & stat.PERMISSIONS & ~task.fs.umask)
+    return directory.inode.create(directory, walk.name, owner)
+
+
+def _check_found(task: Task, dentry: Dentry, flags: int, wanted: int, directory: bool) -> None:
+    """`may_open()`, and before it what do_open() looks at."""
+    inode = dentry.inode
+    if (flags & fcntl.O_DIRECTORY or directory) and inode.kind != stat.S_IFDIR:
+        raise os_error(ENOTDIR)
+    if inode.kind == stat.S_IFLNK:
+        raise os_error(ELOOP)
+    if inode.kind == stat.S_IFDIR and wanted & MAY_WRITE:
+        raise os_error(EISDIR)
+    check(task.credentials, inode, wanted)
+    if flags & fcntl.O_NOATIME and not owner_or_capable(task.credentials, inode):
+        raise os_error(EPERM)
+
+
+def check_access(task: Task, inode: Inode, mode: int) -> None:
+    """access(2): EACCES unless all of `mode` (R_OK 4, W_OK 2, X_OK 1) is allowed."""
+    if mode:
+        check(task.credentials, inode, mode)

@@ -1,0 +1,75 @@
+"""Who may do what with a file: mode, owner, capabilities (fs/namei.c, fs/attr.c)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from simkernel.kernel.sched.credentials import Credentials
+from simkernel.uapi import stat
+from simkernel.uapi.capability import CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_FOWNER
+from simkernel.uapi.errno import EACCES, EPERM, os_error
+
+if TYPE_CHECKING:
+    from simkernel.kernel.vfs.inode import Inode
+
+MAY_EXEC: Final = 1
+MAY_WRITE: Final = 2
+MAY_READ: Final = 4
+
+
+def permitted(credentials: Credentials, inode: Inode, wanted: int) -> bool:
+    """Whether all of `wanted` (MAY_ bits) is allowed (`generic_permission()`)."""
+    mode = inode.mode
+    if credentials.uid == inode.uid:
+        bits = mode >> 6
+    elif credentials.in_group(inode.gid):
+        bits = mode >> 3
+    else:
+        bits = mode
+    if wanted & ~bits & 0o7 == 0:
+        return True
+    if stat.kind(mode) == stat.S_IFDIR:
+        if not wanted & MAY_WRITE and credentials.capable(CAP_DAC_READ_SEARCH):
+            return True
+        return credentials.capable(CAP_DAC_OVERRIDE)
+    if wanted == MAY_READ and credentials.capable(CAP_DAC_READ_SEARCH):
+        return True
+    return (not wanted & MAY_EXEC or bool(mode & 0o111)) and credentials.capable(CAP_DAC_OVERRIDE)
+
+
+def check(credentials: Credentials, inode: Inode, wanted: int) -> None:
+    """EACCES unless all of `wanted` is allowed (`inode_permission()`)."""
+    if not permitted(credentials, inode, wanted):
+        raise os_error(EACCES)
+
+
+def owner_or_capable(credentials: Credentials, inode: Inode) -> bool:
+    """Whether one may change what only an owner may (`inode_owner_or_capable()`)."""
+    return credentials.uid == inode.uid or credentials.capable(CAP_FOWNER)
+
+
+def check_link(credentials: Credentials, inode: Inode) -> None:
+    """EPERM for a link to what is another's and not safe (`may_linkat()`, as with fs.protected_hardlinks=1).
+
+    Safe is a regular file that one may read and write, and that gives nobody another's rights.
+    """
+    if owner_or_capable(credentials, inode):
+        return
+    lends_its_group = inode.mode & stat.S_ISGID and inode.mode & stat.S_IXGRP
+    if (
+        inode.kind != stat.S_IFREG
+        or inode.mode & stat.S_ISUID
+        or lends_its_group
+        or not permitted(credentials, inode, MAY_READ | MAY_WRITE)
+    ):
+        raise os_error(EPERM)
+
+
+def check_sticky(credentials: Credentials, directory: Inode, inode: Inode) -> None:
+    """EPERM for another's file in a sticky directory of another's (`__check_sticky()`)."""
+    if (
+        directory.mode & stat.S_ISVTX
+        and credentials.uid not in (inode.uid, directory.uid)
+        and (not credentials.capable(CAP_FOWNER))
+    ):
+        raise os_error(EPERM)

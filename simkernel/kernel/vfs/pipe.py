@@ -1,0 +1,301 @@
+"""Pipes: a ring of pages between those who write and those who read (fs/pipe.c).
+
+A write goes into the last page if it fits there, else into pages of its own; so up to PIPE_BUF bytes
+are never mixed with another writer's.  A reader takes as much as there is, over as many pages.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from simkernel.kernel.sched.credentials import ROOT, Credentials
+from simkernel.kernel.sched.wait import WaitQueue, WouldBlock
+from simkernel.kernel.vfs.broken_pipe import broken_pipe
+from simkernel.kernel.vfs.fasync import POLL_IN, POLL_OUT, FasyncList
+from simkernel.kernel.vfs.file import PIPEFS, FileObject, Nameless, OpenFile
+from simkernel.uapi import capability as cap
+from simkernel.uapi.errno import EBUSY, EINVAL, ENOTTY, EPERM, os_error
+from simkernel.uapi.fcntl import O_DIRECT
+from simkernel.uapi.ioctls import FIONREAD
+from simkernel.uapi.mman import PAGE_SIZE
+from simkernel.uapi.poll import POLLERR, POLLHUP, POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM
+from simkernel.uapi.stat import S_IFIFO
+from simkernel.uapi.structure import S32
+
+if TYPE_CHECKING:
+    from simkernel.engine import Engine
+    from simkernel.kernel.lib.costs import CostModel
+    from simkernel.kernel.sched.task import Task
+
+PIPE_BUF: Final = 4096
+"""What is written in one piece (include/uapi/linux/limits.h)."""
+DEFAULT_SLOTS: Final = 16
+"""PIPE_DEF_BUFFERS."""
+MAX_SIZE: Final = 1 << 20
+"""What the unprivileged may let a pipe have (/proc/sys/fs/pipe-max-size)."""
+LARGEST: Final = 1 << 31
+SPARE_PAGES: Final = 2
+"""Pages that a pipe keeps for its next writes (`tmp_page` of struct pipe_inode_info; one before 6.15)."""
+
+READABLE: Final = POLLIN | POLLRDNORM
+WRITABLE: Final = POLLOUT | POLLWRNORM
+
+
+class Slot:
+    """A page of the ring (`struct pipe_buffer`): what was written to it, and what is read of that."""
+
+    __slots__ = ("data", "offset", "packet")
+
+    def __init__(self, data: bytes, packet: bool) -> None:
+        self.data = data
+        self.offset = 0
+        self.packet = packet
+
+
+class Pipe:
+    """A pipe (`struct pipe_inode_info`).
+
+    `spare_pages` is how many pages that were read empty are kept for the next writes.  `polled` is
+    set once anyone has asked for its state: then each write wakes, and not only one into an empty pipe.
+    """
+
+    def __init__(self, engine: Engine, costs: CostModel, number: int, owner: Credentials = ROOT) -> None:
+        self.engine = engine
+        self.costs = costs
+        self.number = number
+        self.owner = owner
+        self.slots: deque[Slot] = deque()
+        self.capacity = DEFAULT_SLOTS
+        self.readers = 0
+        self.writers = 0
+        self.spare_pages = 0
+        self.polled = False
+        self.read_wait = WaitQueue(f"something in pipe {number}")
+        self.write_wait = WaitQueue(f"room in pipe {number}")
+        self.fasync_readers = FasyncList()
+        self.fasync_writers = FasyncList()
+
+    @property
+    def full(self) -> bool:
+        """Whether every page is in use."""
+        return len(self.slots) >= self.capacity
+
+    @property
+    def length(self) -> int:
+        """How many bytes there are to be read."""
+        return sum(len(slot.data) - slot.offset for slot in self.slots)
+
+    # -- reading ----------------------------------------------------------------
+
+    def read(self, size: int) -> bytes | None:
+        """Up to `size` bytes; none if nobody can write any more; None if there is nothing now."""
+        if not size:
+            return b""
+        slots = self.slots
+        if not slots:
+            if self.writers:
+                self.fasync_writers.kill(POLL_OUT)
+                return None
+            return b""
+        was_full = self.full
+        left = size
+        pieces = []
+        while slots and left:
+            slot = slots[0]
+            piece = slot.data[slot.offset : slot.offset + left]
+            slot.offset += len(piece)
+            left -= len(piece)
+            pieces.append(piece)
+            if slot.packet:  # one at a time, and what does not fit is lost
+                left = 0
+            if slot.packet or slot.offset == len(slot.data):
+                slots.popleft()
+                self.spare_pages = min(self.spare_pages + 1, SPARE_PAGES)
+        data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        costs = self.costs
+        self.engine.charged += sum(costs.pipe + costs.copy(len(piece)) for piece in pieces)
+        if was_full:
+            self.write_wait.wake_up_poll(WRITABLE)
+        self.fasync_writers.kill(POLL_OUT)
+        return data
+
+    def read_again(self, size: int) -> bytes | None:
+        """The same, after waiting alone for it: what is left is for the next reader."""
+        data = self.read(size)
+        if data is not None and self.slots:
+            self.read_wait.wake_up_poll(READABLE)
+        return data
+
+    # -- writing ----------------------------------------------------------------
+
+    def write(self, data: bytes, packets: bool) -> int:
+        """Write all of `data`, in packets of a page at most if so said.
+
+        WouldBlock with what is written so far where there is no room, BrokenPipe where nobody reads.
+        """
+        if not data:
+            return 0
+        if not self.readers:
+            raise broken_pipe()
+        was_empty = not self.slots
+        done = 0
+        tail = len(data) % PAGE_SIZE
+        if tail and not was_empty:
+            last = self.slots[-1]
+            if not last.packet and len(last.data) + tail <= PAGE_SIZE:
+                last.data += data[:tail]
+                self.engine.charged += self.costs.pipe + self.costs.copy(tail)
+                done = tail
+                if done == len(data):
+                    return self._written(done, was_empty)
+        return self._fill(data, done, packets, was_empty)
+
+    def _fill(self, data: bytes, done: int, packets: bool, was_empty: bool) -> int:
+        engine, costs = self.engine, self.costs
+        while done < len(data) and not self.full:
+            piece = data[done : done + PAGE_SIZE]
+            if self.spare_pages:
+                self.spare_pages -= 1
+            else:
+                engine.charged += costs.page_alloc + costs.memory_charge
+            engine.charged += costs.pipe + costs.copy(len(piece))
+            self.slots.append(Slot(piece, packets))
+            done += len(piece)
+        self._written(done, was_empty)
+        if done < len(data):
+            raise WouldBlock(self.write_wait, partial(self._write_again, data, done, packets), done)
+        return done
+
+    def _write_again(self, data: bytes, done: int, packets: bool) -> int:
+        """The writer has waited, alone: if room is left it is for the next one."""
+        if not self.readers:
+            raise broken_pipe(done)
+        result = self._fill(data, done, packets, not self.slots)
+        if not self.full:
+            self.write_wait.wake_up_poll(WRITABLE)
+        return result
+
+    def _written(self, done: int, was_empty: bool) -> int:
+        if was_empty or self.polled:
+            self.read_wait.wake_up_poll(READABLE)
+        self.fasync_readers.kill(POLL_IN)
+        return done
+
+    # -- size -------------------------------------------------------------------
+
+    @property
+    def size(self) -> int:
+        """F_GETPIPE_SZ."""
+        return self.capacity * PAGE_SIZE
+
+    def set_size(self, task: Task, size: int) -> int:
+        """F_SETPIPE_SZ: the size that it has then.  EPERM, EBUSY, EINVAL (`pipe_set_size()`)."""
+        size &= 0xFFFFFFFF
+        if size > LARGEST:
+            raise os_error(EINVAL)
+        slots = 1 << (max(size, PAGE_SIZE) - 1).bit_length() >> (PAGE_SIZE - 1).bit_length()
+        if (
+            slots > self.capacity
+            and slots * PAGE_SIZE > MAX_SIZE
+            and not task.credentials.capable(cap.CAP_SYS_RESOURCE)
+        ):
+            raise os_error(EPERM)
+        if slots < len(self.slots):
+            raise os_error(EBUSY)
+        self.capacity = slots
+        self.write_wait.wake_up()
+        return self.size
+
+    # -- the ends ---------------------------------------------------------------
+
+    def release(self, reading: bool, writing: bool) -> None:
+        """An open file of it is gone (`pipe_release()`)."""
+        self.readers -= reading
+        self.writers -= writing
+        if (not self.readers) != (not self.writers):
+            self.read_wait.wake_up_all()
+            self.write_wait.wake_up_all()
+            self.fasync_readers.kill(POLL_IN)
+            self.fasync_writers.kill(POLL_OUT)
+
+
+class PipeEnd(FileObject):
+    """An open file of a pipe: its read end, its write end, or (a named one) both."""
+
+    exclusive_read = True
+
+    __slots__ = ("pipe", "reading", "writing")
+
+    def __init__(self, pipe: Pipe, *, reading: bool = False, writing: bool = False) -> None:
+        self.pipe = pipe
+        self.reading = reading
+        self.writing = writing
+        pipe.readers += reading
+        pipe.writers += writing
+
+    def poll(self) -> int:
+        """`pipe_poll()`."""
+        pipe = self.pipe
+        pipe.polled = True
+        events = 0
+        if self.reading:
+            events |= (READABLE if pipe.slots else 0) | (0 if pipe.writers else POLLHUP)
+        if self.writing:
+            events |= (0 if pipe.full else WRITABLE) | (0 if pipe.readers else POLLERR)
+        return events
+
+    @property
+    def wait_queues(self) -> tuple[WaitQueue, ...]:
+        """Readers and writers wait apart."""
+        pipe = self.pipe
+        if self.reading:
+            return (pipe.read_wait, pipe.write_wait) if self.writing else (pipe.read_wait,)
+        return (pipe.write_wait,)
+
+    @property
+    def readers(self) -> WaitQueue:
+        """Who waits for something to read."""
+        return self.pipe.read_wait
+
+    def read(self, task: Task, file: OpenFile, size: int, position: int) -> bytes | None:
+        """As much as there is, up to `size` bytes."""
+        return self.pipe.read(size)
+
+    def read_again(self, task: Task, file: OpenFile, size: int, position: int) -> bytes | None:
+        """The same after having waited."""
+        return self.pipe.read_again(size)
+
+    def write(self, task: Task, file: OpenFile, data: bytes, position: int) -> int:
+        """All of `data`; with O_DIRECT in packets."""
+        return self.pipe.write(data, bool(file.flags & O_DIRECT))
+
+    def ioctl(self, task: Task, file: OpenFile, request: int, argument: int) -> int:
+        """FIONREAD."""
+        if request != FIONREAD:
+            raise os_error(ENOTTY)
+        task.mm.write(argument, S32.pack(self.pipe.length))
+        return 0
+
+    def fasync(self, file: OpenFile, fd: int, on: bool) -> None:
+        """`pipe_fasync()`: each end has a list of its own."""
+        if self.reading:
+            self.pipe.fasync_readers.switch(file, fd, on)
+        if self.writing:
+            self.pipe.fasync_writers.switch(file, fd, on)
+
+    def release(self) -> None:
+        """This end is gone."""
+        self.pipe.release(self.reading, self.writing)
+
+    @property
+    def description(self) -> str:
+        """`pipefs_dname()`."""
+        return f"pipe:[{self.pipe.number}]"
+
+    @property
+    def nameless(self) -> Nameless:
+        """A pipe, for its owner to read and write (`get_pipe_inode()`)."""
+        pipe = self.pipe
+        return Nameless(S_IFIFO | 0o600, pipe.number, PIPEFS, pipe.owner.uid, pipe.owner.gid)

@@ -1,0 +1,116 @@
+"""Text that the kernel makes when it is read: records, one after the other (fs/seq_file.c).
+
+A read gives whole records, as many as fit into a page, and more only if one alone is larger; what of
+them the reader had no room for it gets with its next read, as it was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Final
+
+from simkernel.kernel.vfs.file import FileObject, OpenFile
+from simkernel.uapi.errno import EINVAL, os_error
+from simkernel.uapi.mman import PAGE_SIZE
+from simkernel.uapi.seek import SEEK_CUR, SEEK_SET
+
+if TYPE_CHECKING:
+    from simkernel.kernel.kernel import Kernel
+    from simkernel.kernel.sched.task import Task
+    from simkernel.kernel.vfs.inode import Inode
+
+Records = Callable[[], Sequence[str]]
+"""Makes the text, as it is now."""
+Store = Callable[["Task", bytes], int]
+"""Takes what is written, for the task that writes; how many bytes it took."""
+
+LARGEST: Final = (1 << 63) - 1
+
+
+class SeqFile(FileObject):
+    """One who reads such a text.  `_index` records are passed, `_left` is what remains of them."""
+
+    __slots__ = ("_index", "_inode", "_kernel", "_left", "_position", "_records", "_size")
+
+    def __init__(self, kernel: Kernel, inode: Inode, records: Records) -> None:
+        self._kernel = kernel
+        self._inode = inode
+        self._records = records
+        self._index = 0
+        self._left = b""
+        self._position = 0
+        self._size = PAGE_SIZE
+
+    @property
+    def inode(self) -> Inode:
+        """What it is."""
+        return self._inode
+
+    def read(self, task: Task, file: OpenFile, size: int, position: int) -> bytes:
+        """`seq_read_iter()`."""
+        if not size:
+            return b""
+        self._kernel.engine.charge(self._kernel.costs.seq_read)
+        if position == 0 or position != self._position:
+            self._seek(position)
+        data, self._left = self._left[:size], self._left[size:]
+        if len(data) < size:
+            more = self._fill(size - len(data))
+            data, self._left = data + more[: size - len(data)], more[size - len(data) :]
+        self._position = position + len(data)
+        self._kernel.engine.charge(self._kernel.costs.copy(len(data)))
+        return data
+
+    def _fill(self, wanted: int) -> bytes:
+        """The next records: one at least, and as many as fit into the buffer while more is wanted."""
+        text = b""
+        for record in self._records()[self._index :]:
+            shown = self._show(record)
+            while not text and len(shown) >= self._size:
+                self._size *= 2
+            if text and (len(text) >= wanted or len(text) + len(shown) >= self._size):
+                break
+            text += shown
+            self._index += 1
+        return text
+
+    def _show(self, record: str) -> bytes:
+        self._kernel.engine.charge(self._kernel.costs.seq_field * len(record.split()))
+        return record.encode("utf-8", "surrogateescape")
+
+    def _seek(self, position: int) -> None:
+        """`traverse()`: pass over the text up to `position`."""
+        self._index, self._left, self._position = 0, b"", 0
+        passed = 0
+        for record in self._records() if position else ():
+            shown = self._show(record)
+            self._index += 1
+            if passed + len(shown) > position:
+                self._left = shown[position - passed :]
+                return
+            passed += len(shown)
+            if passed == position:
+                return
+
+    def llseek(self, task: Task, file: OpenFile, offset: int, whence: int) -> int:
+        """`seq_lseek()`: nobody knows where it ends.  EINVAL."""
+        position = offset + (file.position if whence == SEEK_CUR else 0)
+        if whence not in (SEEK_SET, SEEK_CUR) or not 0 <= position <= LARGEST:
+            raise os_error(EINVAL)
+        file.position = position
+        return position
+
+
+class StoringFile(SeqFile):
+    """One that can be written to as well."""
+
+    __slots__ = ("_store",)
+
+    def __init__(self, kernel: Kernel, inode: Inode, records: Records, store: Store) -> None:
+        super().__init__(kernel, inode, records)
+        self._store = store
+
+    def write(self, task: Task, file: OpenFile, data: bytes, position: int) -> int:
+        """What its owner makes of it."""
+        self._kernel.engine.charge(self._kernel.costs.copy(len(data)))
+        return self._store(task, data)

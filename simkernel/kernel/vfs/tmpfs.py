@@ -1,0 +1,247 @@
+"""tmpfs: files that live in memory (mm/shmem.c, fs/libfs.c).  The root, /tmp, /dev/shm, memfd."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Final
+
+from simkernel.kernel.mm.shmem import LARGEST, Pages, Room
+from simkernel.kernel.vfs.dentry import Dentry
+from simkernel.kernel.vfs.directory import DirectoryFile
+from simkernel.kernel.vfs.inode import DirectoryEntry, Inode, Owner
+from simkernel.kernel.vfs.regular import RegularFile
+from simkernel.kernel.vfs.special import SpecialInode
+from simkernel.kernel.vfs.superblock import SuperBlock
+from simkernel.uapi import stat
+from simkernel.uapi.errno import EFBIG, ENAMETOOLONG, ENOTEMPTY, os_error
+
+if TYPE_CHECKING:
+    from simkernel.kernel.kernel import Kernel
+    from simkernel.kernel.sched.task import Task
+    from simkernel.kernel.vfs.file import FileObject, OpenFile
+
+NAME_MAX: Final = 255
+"""Bytes of a name."""
+ENTRY_SIZE: Final = 20
+"""What an entry adds to a directory's size (BOGO_DIRENT_SIZE)."""
+LATEST: Final = (1 << 31) - 1
+"""Entries are told of from here down: what comes while somebody reads a directory he does not see."""
+ROOM: Final = 256 << 20
+"""Bytes a tmpfs has: half of a memory of 512 MiB (`shmem_default_max_blocks()`)."""
+
+
+class Tmpfs(SuperBlock):
+    """One tmpfs."""
+
+    __slots__ = ("kernel", "room", "root")
+
+    def __init__(self, kernel: Kernel, device: int, mode: int = 0o755, name: str = "tmpfs") -> None:
+        super().__init__(name, device, kernel.realtime)
+        self.kernel = kernel
+        self.room = Room(ROOM)
+        self.root = Dentry("/", None, TmpfsDirectory(self, Owner(0, 0, mode)))
+
+
+class TmpfsFile(Inode):
+    """A regular file.  `openers` counts who has it open or mapped: the pages go when nobody has."""
+
+    __slots__ = ("kernel", "openers", "pages")
+
+    def __init__(self, fs: Tmpfs, owner: Owner) -> None:
+        super().__init__(fs, fs.next_number(), stat.S_IFREG | owner.mode, owner.uid, owner.gid)
+        self.kernel = fs.kernel
+        self.pages = Pages(fs.room)
+        self.openers = 0
+
+    @property
+    def size(self) -> int:
+        """st_size."""
+        return self.pages.size
+
+    @property
+    def blocks(self) -> int:
+        """st_blocks: of the pages that there are."""
+        return self.pages.allotted // 512
+
+    def open(self, task: Task, file: OpenFile) -> FileObject:
+        """A file of its own for whoever opens it."""
+        return RegularFile(self)
+
+    def truncate(self, size: int) -> None:
+        """Set the size.  EFBIG beyond what a file may have."""
+        if size > LARGEST:
+            raise os_error(EFBIG)
+        self.pages.truncate(size)
+        self.mtime = self.ctime = self.superblock.now()
+
+    def forget_if_unused(self) -> None:
+        """Give the pages back when neither a name nor an open file is left (`shmem_evict_inode()`)."""
+        if self.nlink == 0 and self.openers == 0:
+            self.pages.free()
+
+
+class TmpfsSymlink(Inode):
+    """A symbolic link."""
+
+    __slots__ = ("target",)
+
+    def __init__(self, fs: Tmpfs, owner: Owner, target: str) -> None:
+        super().__init__(fs, fs.next_number(), stat.S_IFLNK | 0o777, owner.uid, owner.gid)
+        self.target = target
+
+    @property
+    def size(self) -> int:
+        """The length of where it leads, in bytes."""
+        return len(encoded(self.target))
+
+    def readlink(self, task: Task) -> str:
+        """Where it leads."""
+        return self.target
+
+
+class TmpfsDirectory(Inode):
+    """A directory: its names, in the order in which they came."""
+
+    __slots__ = ("_entries", "_last", "fs")
+
+    def __init__(self, fs: Tmpfs, owner: Owner) -> None:
+        super().__init__(fs, fs.next_number(), stat.S_IFDIR | owner.mode, owner.uid, owner.gid)
+        self.fs = fs
+        self._entries: dict[str, tuple[int, Dentry]] = {}
+        self._last = 1
+
+    @property
+    def size(self) -> int:
+        """st_size: the dots count."""
+        return ENTRY_SIZE * (2 + len(self._entries))
+
+    def open(self, task: Task, file: OpenFile) -> FileObject:
+        """For getdents64(2)."""
+        assert file.path is not None
+        return DirectoryFile(file.path)
+
+    def lookup(self, task: Task, here: Dentry, name: str) -> Dentry | None:
+        """A name.  ENAMETOOLONG for one that no file can have (`simple_lookup()`)."""
+        if len(name) > NAME_MAX // 4 and len(encoded(name)) > NAME_MAX:
+            raise os_error(ENAMETOOLONG)
+        return self.child(name)
+
+    def child(self, name: str) -> Dentry | None:
+        """What has that name in it."""
+        found = self._entries.get(name)
+        return None if found is None else found[1]
+
+    def children(self) -> list[Dentry]:
+        """All that is in it, in the order in which it came."""
+        return [dentry for _, dentry in self._entries.values()]
+
+    def entries(self, task: Task) -> Iterator[DirectoryEntry]:
+        """The latest first (`offset_iterate_dir()`)."""
+        for name, (stamp, dentry) in reversed(tuple(self._entries.items())):
+            yield DirectoryEntry(name, dentry.inode.number, dentry.inode.kind, LATEST - stamp)
+
+    # -- new names ----------------------------------------------------------------
+
+    def create(self, here: Dentry, name: str, owner: Owner) -> Dentry:
+        """A new regular file."""
+        return self.add(here, name, TmpfsFile(self.fs, self._inherit(owner)))
+
+    def mknod(self, here: Dentry, name: str, owner: Owner, device: int) -> Dentry:
+        """A new device, pipe or socket, or a regular file."""
+        if stat.kind(owner.mode) in (0, stat.S_IFREG):
+            return self.create(here, name, Owner(owner.uid, owner.gid, owner.mode & stat.PERMISSIONS))
+        owner = self._inherit(owner)
+        inode = SpecialInode(self.fs, self.fs.next_number(), owner, device, self.fs.kernel)
+        return self.add(here, name, inode)
+
+    def mkdir(self, here: Dentry, name: str, owner: Owner) -> Dentry:
+        """A new directory."""
+        owner = self._inherit(owner)
+        mode = owner.mode | self.mode & stat.S_ISGID
+        self.nlink += 1
+        return self.add(here, name, type(self)(self.fs, Owner(owner.uid, owner.gid, mode)))
+
+    def symlink(self, here: Dentry, name: str, owner: Owner, target: str) -> Dentry:
+        """A new symbolic link."""
+        return self.add(here, name, TmpfsSymlink(self.fs, self._inherit(owner), target))
+
+    def link(self, here: Dentry, name: str, old: Dentry) -> Dentry:
+        """One more name of a file."""
+        old.inode.nlink += 1
+        old.inode.ctime = self.superblock.now()
+        return self.add(here, name, old.inode)
+
+    def add(self, here: Dentry, name: str, inode: Inode) -> Dentry:
+        """Give an inode a name."""
+        dentry = Dentry(name, here, inode)
+        self._put(dentry)
+        return dentry
+
+    def _inherit(self, owner: Owner) -> Owner:
+        """A set-group-ID directory gives its group to what is made in it (`inode_init_owner()`)."""
+        return Owner(owner.uid, self.gid, owner.mode) if self.mode & stat.S_ISGID else owner
+
+    # -- names that go ------------------------------------------------------------
+
+    def unlink(self, here: Dentry, victim: Dentry) -> None:
+        """Take a name away."""
+        self._take(victim)
+        victim.deleted = True
+        _unnamed(victim.inode)
+
+    def rmdir(self, here: Dentry, victim: Dentry) -> None:
+        """Take an empty directory away.  ENOTEMPTY (`simple_rmdir()`)."""
+        check_empty(victim)
+        self.nlink -= 1
+        self.unlink(here, victim)
+        victim.inode.nlink = 0
+
+    def rename(self, here: Dentry, old: Dentry, target: Dentry, name: str, victim: Dentry | None) -> None:
+        """`simple_rename()`."""
+        into = target.inode
+        assert isinstance(into, TmpfsDirectory)
+        moves_directory = old.inode.kind == stat.S_IFDIR
+        if victim is not None:
+            if moves_directory:
+                into.rmdir(target, victim)
+            else:
+                into.unlink(target, victim)
+        self._take(old)
+        if moves_directory:
+            self.nlink -= 1
+            into.nlink += 1
+        old.name, old.parent = name, target
+        into._put(old)
+        old.inode.ctime = self.superblock.now()
+
+    def _put(self, dentry: Dentry) -> None:
+        self._last += 1
+        self._entries[dentry.name] = (self._last, dentry)
+        self.mtime = self.ctime = self.superblock.now()
+
+    def _take(self, dentry: Dentry) -> None:
+        del self._entries[dentry.name]
+        self.mtime = self.ctime = self.superblock.now()
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is in it."""
+        return not self._entries
+
+
+def check_empty(directory: Dentry) -> None:
+    """ENOTEMPTY for a directory with something in it."""
+    if isinstance(directory.inode, TmpfsDirectory) and not directory.inode.is_empty:
+        raise os_error(ENOTEMPTY)
+
+
+def _unnamed(inode: Inode) -> None:
+    inode.nlink -= 1
+    inode.ctime = inode.superblock.now()
+    if isinstance(inode, TmpfsFile):
+        inode.forget_if_unused()
+
+
+def encoded(name: str) -> bytes:
+    """A name's bytes, as Python's os.fsencode() makes them on Linux."""
+    return name.encode("utf-8", "surrogateescape")

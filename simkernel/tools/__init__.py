@@ -1,0 +1,1 @@
+"""What stands behind the command line: benchmarks, calibration, plots, the comparison."""

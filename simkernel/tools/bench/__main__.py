@@ -1,0 +1,40 @@
+"""What one line of the table measures and nothing beside it, for a profiler:
+
+    python -m simkernel.tools.bench round-trip 100000
+    python -m simkernel.tools.bench --profile round-trip
+
+The number says how often it is done; without one it takes about two seconds.
+"""
+
+from __future__ import annotations
+
+import cProfile
+
+import click
+
+from simkernel.tools.bench.stopwatch import how_often
+from simkernel.tools.bench.table import TABLE
+
+SUBJECTS = {quantity.name: quantity.subject for quantity in TABLE}
+
+
+@click.command(epilog=f"NAME is one of: {', '.join(SUBJECTS)}.")
+@click.argument("name", type=click.Choice(list(SUBJECTS)), metavar="NAME")
+@click.argument("times", type=click.IntRange(min=1), required=False)
+@click.option("--profile", is_flag=True, help="Print where the time goes once everything is set up.")
+def main(name: str, times: int | None, profile: bool) -> None:
+    """Do what the line NAME of `simkernel bench` measures."""
+    with SUBJECTS[name]() as work:
+        work.run(1)  # what is read once in a process is read now
+        work.tidy()
+        times = times or how_often(work, 1.0)
+        if profile:
+            with cProfile.Profile() as profiler:
+                work.run(times)
+            profiler.print_stats("tottime")
+        else:
+            work.run(times)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,98 @@
+"""Rows 3 and 4: clients that encode a request and decode every attribute of its answer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from simkernel.application.genetlink import GenetlinkClient
+from simkernel.blocking.loop import event_loop
+from simkernel.machine import Machine
+from simkernel.tools.bench.anchors import real_socket
+from simkernel.tools.bench.messages import FAMILY
+from simkernel.tools.bench.quantity import Lacking
+from simkernel.tools.bench.stopwatch import Work
+from simkernel.tools.bench.worker import Worker
+from simkernel.uapi.genetlink import CTRL_CMD_GETFAMILY, GENL_ID_CTRL
+from simkernel.uapi.netlink import NETLINK_GENERIC, NLM_F_REQUEST
+from simkernel.uapi.socket import AF_NETLINK, SOCK_DGRAM
+
+
+async def ask(client: GenetlinkClient, often: int) -> None:
+    """Ask nlctrl for itself."""
+    for _ in range(often):
+        await client.do("getfamily", family_name=FAMILY)
+
+
+@contextmanager
+def client() -> Iterator[Work]:
+    """A program with simkernel's own client."""
+    with Machine(udev=False) as machine:
+        worker = Worker(machine)
+        nlctrl = worker.do(lambda app: app.genetlink(FAMILY))
+
+        def run(often: int) -> int:
+            worker.do(lambda app: ask(nlctrl, often))
+            return often
+
+        yield Work(run)
+
+
+@contextmanager
+def real_pyroute2() -> Iterator[Work]:
+    """pyroute2 on the real kernel."""
+    pyroute2 = import_pyroute2()
+    real_socket(NETLINK_GENERIC).close()
+    with pyroute2.GenericNetlinkSocket() as generic:
+        yield _asking(generic)
+
+
+@contextmanager
+def simulated_pyroute2() -> Iterator[Work]:
+    """The same pyroute2 on a simulated socket and event loop."""
+    pyroute2 = import_pyroute2()
+    with Machine(udev=False) as machine, machine.blocking() as process:
+        sock = process.socket(AF_NETLINK, SOCK_DGRAM, NETLINK_GENERIC)
+        loop = event_loop(machine)
+        with pyroute2.GenericNetlinkSocket(use_socket=sock, use_event_loop=loop) as generic:
+            yield _asking(generic)
+
+
+def _asking(generic: Any) -> Work:
+    """Ask nlctrl for itself, and look at every attribute: pyroute2 decodes what is looked at."""
+    from pyroute2.netlink import ctrlmsg
+
+    generic.bind(FAMILY, ctrlmsg, pid=0)
+
+    def run(often: int) -> int:
+        for _ in range(often):
+            request = ctrlmsg()
+            request["cmd"] = CTRL_CMD_GETFAMILY
+            request["version"] = 1
+            request["attrs"] = [("CTRL_ATTR_FAMILY_NAME", FAMILY)]
+            for answer in generic.nlm_request(request, GENL_ID_CTRL, NLM_F_REQUEST):
+                look(answer["attrs"])
+        return often
+
+    return Work(run)
+
+
+def look(attributes: Any) -> int:
+    """Look at every attribute of a pyroute2 message, the nested ones too; how many there are."""
+    count = 0
+    for _, value in attributes:
+        count += 1
+        for inside in value if isinstance(value, list) else [value]:
+            if isinstance(inside, dict):
+                count += look(inside["attrs"])
+    return count
+
+
+def import_pyroute2() -> Any:
+    """pyroute2.  Lacking if it is not installed."""
+    try:
+        import pyroute2
+    except ImportError:
+        raise Lacking("pyroute2 is not installed: pip install pyroute2") from None
+    return pyroute2

@@ -1,0 +1,110 @@
+"""Row 5: a message of 172 bytes to bytes and back: ten attributes, one of which holds four others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import resources
+from typing import Any, Final
+
+from simkernel.tools.bench.clients import import_pyroute2, look
+from simkernel.tools.bench.stopwatch import Work
+from simkernel.uapi.genetlink import GENL_HDRLEN, GenlMsgHdr
+from simkernel.uapi.netlink import NLA_F_NESTED, NLM_F_REQUEST, NLMSG_MIN_TYPE, locate_messages, message
+from simkernel.ynl import parse
+from simkernel.ynl.codec import codec
+
+SPECIFICATION: Final = "codec.yaml"
+SIZE: Final = 172
+
+VALUES: Final[dict[str, Any]] = {
+    "device": "camera0",
+    "sequence": 123_456,
+    "width": 640,
+    "height": 480,
+    "line-bytes": 1280,
+    "frame-bytes": 614_400,
+    "checksum": 0xDEADBEEF,
+    "stamp": 1_234_567_890_123,
+    "serial": bytes(range(24)),
+    "times": {"begin": 1, "end": 2**40, "interrupt": 2**41, "announced": 2**42},
+}
+
+
+@contextmanager
+def messages() -> Iterator[Work]:
+    """simkernel's codec, made from a specification."""
+    text = resources.files("simkernel.tools.bench").joinpath(SPECIFICATION).read_text("utf-8")
+    spec = parse(text, SPECIFICATION)
+    request = codec(spec, "get", "do", "request")
+    command = spec.operation("get").request_number
+    assert command is not None
+    header = GenlMsgHdr(command, 1).pack()
+
+    def run(often: int) -> int:
+        for _ in range(often):
+            data = message(NLMSG_MIN_TYPE, header + request.encode(VALUES), flags=NLM_F_REQUEST)
+            located, _ = locate_messages(data)
+            for _, start, end in located:
+                request.decode(data, start + GENL_HDRLEN, end)
+        return often
+
+    yield Work(run)
+
+
+@contextmanager
+def pyroute2_messages() -> Iterator[Work]:
+    """pyroute2's, from its table of attributes."""
+    import_pyroute2()
+    kind = _pyroute2_message()
+    attributes = [(name.upper(), value) for name, value in VALUES.items()]
+    inside = [(name.upper(), value) for name, value in VALUES["times"].items()]
+    attributes[-1] = ("TIMES", {"attrs": inside})
+
+    def run(often: int) -> int:
+        for _ in range(often):
+            sent = kind()
+            sent["header"]["type"] = NLMSG_MIN_TYPE
+            sent["header"]["flags"] = NLM_F_REQUEST
+            sent["cmd"] = 1
+            sent["version"] = 1
+            sent["attrs"] = attributes
+            sent.encode()
+            read = kind(bytes(sent.data))
+            read.decode()
+            look(read["attrs"])
+        return often
+
+    yield Work(run)
+
+
+def _pyroute2_message() -> Any:
+    from pyroute2.netlink import genlmsg, nla
+
+    class Times(nla):  # type: ignore[misc]
+        nla_flags = NLA_F_NESTED
+        nla_map = (
+            ("UNSPEC", "none"),
+            ("BEGIN", "uint64"),
+            ("END", "uint64"),
+            ("INTERRUPT", "uint64"),
+            ("ANNOUNCED", "uint64"),
+        )
+
+    class Frame(genlmsg):  # type: ignore[misc]
+        times = Times
+        nla_map = (
+            ("UNSPEC", "none"),
+            ("DEVICE", "asciiz"),
+            ("SEQUENCE", "uint32"),
+            ("WIDTH", "uint32"),
+            ("HEIGHT", "uint32"),
+            ("LINE-BYTES", "uint32"),
+            ("FRAME-BYTES", "uint32"),
+            ("CHECKSUM", "uint32"),
+            ("STAMP", "uint64"),
+            ("SERIAL", "cdata"),
+            ("TIMES", "times"),
+        )
+
+    return Frame

@@ -1,0 +1,95 @@
+"""A file of measurements, and what the same operations take here.
+
+The file is one JSON object: `{"ns": {operation: {size: nanoseconds}}}`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import attrs
+
+from simkernel.engine import SimulationError
+from simkernel.kernel.lib.costs import CostModel
+from simkernel.tools.calibration.operations import Operation, find, names
+
+
+@attrs.frozen
+class Figure:
+    """An operation by its name, its size in bytes, and the nanoseconds that a real kernel took for it."""
+
+    name: str
+    size: int
+    measured: float
+
+
+@attrs.frozen
+class Row:
+    """A figure beside what was simulated; `problem` says why it was not."""
+
+    figure: Figure
+    simulated: float | None
+    problem: str = ""
+
+    @property
+    def error(self) -> float | None:
+        """By how much of the measured value the simulated one is above it (or below: negative)."""
+        return None if self.simulated is None else self.simulated / self.figure.measured - 1
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain data."""
+        told = {
+            "operation": self.figure.name,
+            "size": self.figure.size,
+            "measured_ns": self.figure.measured,
+            "simulated_ns": self.simulated,
+            "error": None if self.error is None else round(self.error, 4),
+        }
+        return {**told, "problem": self.problem} if self.problem else told
+
+
+def read(text: str) -> list[Figure]:
+    """The figures of a file, in its order.  SimulationError that says where it is not as it should be."""
+    try:
+        content = json.loads(text)
+    except ValueError as error:
+        raise SimulationError(f"it is no JSON: {error}") from None
+    operations = content.get("ns") if isinstance(content, dict) else None
+    if not isinstance(operations, dict):
+        raise SimulationError('it has no object "ns" of operations')
+    return [figure for name, sizes in operations.items() for figure in _figures(name, sizes)]
+
+
+def _figures(name: str, sizes: Any) -> Iterator[Figure]:
+    if not isinstance(sizes, dict):
+        raise SimulationError(f'ns, "{name}": this is an object of sizes, as in {{"64": 338.1}}')
+    for size, ns in sizes.items():
+        if not size.isdecimal():
+            raise SimulationError(f'ns, "{name}": "{size}" is no size in bytes')
+        if isinstance(ns, bool) or not isinstance(ns, int | float) or not 0 < ns < float("inf"):
+            raise SimulationError(f'ns, "{name}", "{size}": {ns!r} is no number of nanoseconds')
+        yield Figure(name, int(size), float(ns))
+
+
+def compare(figures: list[Figure], costs: CostModel) -> Iterator[Row]:
+    """Each figure beside what the operation takes with these prices."""
+    for figure in figures:
+        try:
+            operation = find(figure.name, figure.size)
+        except LookupError:
+            yield Row(figure, None, "no such operation")
+            continue
+        yield simulate(figure, operation, costs)
+
+
+def simulate(figure: Figure, operation: Operation, costs: CostModel) -> Row:
+    """One figure beside what was simulated."""
+    try:
+        return Row(figure, operation.simulated(costs))
+    except OSError as error:
+        return Row(figure, None, f"the simulated kernel says: {error.strerror or error}")
+
+
+__all__ = ["Figure", "Row", "compare", "names", "read", "simulate"]

@@ -1,0 +1,75 @@
+"""What the operations take on the machine that this runs on, measured by `measure.c`."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Final
+
+from simkernel.engine import SimulationError
+from simkernel.tools.calibration.operations import KINDS, Operation
+
+SOURCE: Final = Path(__file__).with_name("measure.c")
+COMPILERS: Final = ("cc", "gcc", "clang")
+SECONDS: Final = 600
+"""How long all of it may take."""
+
+SIZES: Final = {
+    "eventfd": (8,),
+    "pipe": (16, 64, 1024, 4096, 16384, 60000),
+    "unix": (16, 64, 1024, 4096, 16384, 60000),
+    "usersock": (16, 64, 1024, 4096, 16384, 60000),
+    "refused": (16,),
+    "getfamily": (32,),
+    "noop": (16,),
+    "members": (64,),
+    "others": (64,),
+    "recv": (64,),
+    "usersock-echo": (64,),
+    "pipe-echo": (64,),
+}
+"""With how many bytes each kind is measured; those that are not here have no size."""
+COUNTS: Final = {"members": (1, 10, 100, 300, 1000), "others": (10, 100, 300, 1000)}
+"""With how many sockets."""
+
+OPERATIONS: Final = tuple(
+    Operation(kind, count, size)
+    for kind in KINDS
+    for count in COUNTS.get(kind.key, (0,))
+    for size in SIZES.get(kind.key, (0,))
+)
+"""What is measured."""
+
+
+def compiler() -> str | None:
+    """A C compiler, if there is one."""
+    return next(filter(None, map(shutil.which, COMPILERS)), None)
+
+
+def measure(operations: Iterable[Operation], cc: str) -> dict[Operation, float]:
+    """Nanoseconds per operation.  What this kernel or its user may not do is left out.
+
+    SimulationError if this is no Linux, or `measure.c` does not compile.
+    """
+    if sys.platform != "linux":
+        raise SimulationError(f"this is {sys.platform}: only a Linux can be measured")
+    wanted = {operation.key: operation for operation in operations}
+    with TemporaryDirectory() as folder:
+        program = Path(folder) / "measure"
+        compiled = subprocess.run(
+            [cc, "-O2", "-o", program, SOURCE], capture_output=True, text=True, check=False
+        )
+        if compiled.returncode:
+            raise SimulationError(f"{cc} does not compile {SOURCE.name}:\n{compiled.stderr.strip()}")
+        done = subprocess.run(
+            [program, *wanted], capture_output=True, text=True, check=False, timeout=SECONDS
+        )
+    lines = (line.split() for line in done.stdout.splitlines())
+    measured = {wanted[key]: float(ns) for key, ns in lines}
+    if not measured:
+        raise SimulationError(f"nothing could be measured: {done.stderr.strip() or 'no reason given'}")
+    return measured

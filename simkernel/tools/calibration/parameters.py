@@ -1,0 +1,50 @@
+"""A machine's prices in a file: what `simkernel calibrate --host` writes, and `--costs` reads.
+
+The file is one JSON object; its `parameters` are those of `CostModel`, each a whole number: of ns, but for
+`cached_sockets`.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Final
+
+import attrs
+
+from simkernel.engine import SimulationError
+from simkernel.kernel.lib.costs import CostModel
+
+PARAMETERS: Final = tuple(field.name for field in attrs.fields(CostModel))
+PRICES: Final = tuple(name for name in PARAMETERS if name != "cached_sockets")
+"""Those that are nanoseconds."""
+
+
+def parameters(costs: CostModel) -> dict[str, int]:
+    """The prices by their names."""
+    return {name: getattr(costs, name) for name in PARAMETERS}
+
+
+def read_costs(text: str) -> CostModel:
+    """The prices in a file; what it leaves out is as in `CostModel()`.
+
+    SimulationError that says what is wrong with it.
+    """
+    try:
+        content = json.loads(text)
+    except ValueError as error:
+        raise SimulationError(f"it is no JSON: {error}") from None
+    given = content.get("parameters") if isinstance(content, dict) else None
+    if not isinstance(given, dict):
+        raise SimulationError('it has no object "parameters", as `simkernel calibrate --host` writes one')
+    for name, value in given.items():
+        _check(name, value)
+    return attrs.evolve(CostModel(), **given)
+
+
+def _check(name: str, value: Any) -> None:
+    if name not in PARAMETERS:
+        from simkernel.ynl.errors import choose
+
+        raise SimulationError(f"parameters: there is no price {name!r}: {choose(name, PARAMETERS)}")
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise SimulationError(f"parameters, {name}: {value!r} is no whole number from 0 up")

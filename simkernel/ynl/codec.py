@@ -1,0 +1,118 @@
+"""Messages of a family to bytes and back, from its specification.
+
+    frame = codec(spec, "frame-ready", "event", "reply")
+    frame.encode({"sequence": 7, "size": {"width": 640, "height": 480}})   -> bytes
+    frame.decode(payload)                                                 -> dict
+
+These are the attributes of a message; the generic netlink header is the caller's.  Keys are spelled
+as in the specification and attributes go out in the order in which they are given.  An enum is its
+name, flags are a tuple of names, a nest is a dict, a multi-attr or an array a list, binary is bytes,
+a flag True.  Numbers that have no name stay numbers, attributes that the specification does not know
+are passed over, and of two that may come once the last counts, as for any client of netlink.
+
+What a caller gives is checked for being expressible, not for being valid: that is the kernel's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+from simkernel.uapi.structure import Buffer, Malformed
+from simkernel.ynl.coder import Coder, repeated
+from simkernel.ynl.model import Attribute, Direction, ModeName, Operation, Spec
+from simkernel.ynl.nests import indexed_array_coder, nest_coder, type_value_coder
+from simkernel.ynl.payloads import plain_coder
+from simkernel.ynl.source import Encode
+from simkernel.ynl.space import BadValue as BadValue
+from simkernel.ynl.space import Space
+
+_SILENT: Final = frozenset({"pad", "unused"})
+
+
+class Codec:
+    """Encodes and decodes the attributes of one message, which lists `attributes`."""
+
+    __slots__ = ("_whole", "attributes", "encode")
+
+    def __init__(self, attributes: tuple[str, ...], listed: Space, whole: Space) -> None:
+        self.attributes = attributes
+        self.encode: Encode = listed.encode
+        """The bytes of a mapping of names to values, in that order.  Raises BadValue."""
+        self._whole = whole
+
+    def decode(self, data: Buffer, start: int = 0, end: int | None = None) -> dict[str, Any]:
+        """The values of all attributes in `data[start:end]`.  Raises Malformed."""
+        try:
+            return self._whole.decoder(data, start, len(data) if end is None else end)
+        except RecursionError:
+            raise Malformed("attributes are nested too deeply") from None
+
+
+class Codecs:
+    """The codecs of a family, each made when it is first asked for and kept.
+
+    Raises SpecError if the specification uses what simkernel lacks.
+    """
+
+    def __init__(self, spec: Spec) -> None:
+        spec.require_support()
+        self._spec = spec
+        self._codecs: dict[tuple[str, str, str], Codec] = {}
+        self._nested: dict[tuple[str, bool], Space] = {}
+
+    def get(self, operation: str, mode: ModeName, direction: Direction) -> Codec:
+        """The codec of a message.
+
+        A request is read as what it lists, a reply as all of its attribute set.  Raises ValueError
+        if there is no such operation, or it has no such message.
+        """
+        key = (operation, mode, direction)
+        if key not in self._codecs:
+            self._codecs[key] = self._make(self._spec.operation(operation), mode, direction)
+        return self._codecs[key]
+
+    def _make(self, operation: Operation, mode: ModeName, direction: Direction) -> Codec:
+        names = self._spec.message(operation, mode, direction)
+        if names is None:
+            raise ValueError(f"{self._spec.name}: '{operation.name}' has no {direction} of a {mode}")
+        request = direction == "request"
+        attributes = self._spec.attribute_sets[operation.attribute_set].attributes if names else {}
+        listed = self._space(operation.name, [attributes[name] for name in names], request)
+        whole = listed if request else self._space(operation.name, attributes.values(), request)
+        return Codec(names, listed, whole)
+
+    def _space(self, name: str, attributes: Iterable[Attribute], request: bool) -> Space:
+        space = Space(name)
+        for attribute in attributes:
+            space.add(self._coder(attribute, request), attribute.type in _SILENT)
+        return space
+
+    def _inside(self, name: str, request: bool) -> Space:
+        key = (name, request)
+        if key not in self._nested:
+            # A set may contain itself, so the space has to be there before what is in it.
+            space = self._nested[key] = Space(name)
+            for attribute in self._spec.attribute_sets[name].attributes.values():
+                space.add(self._coder(attribute, request), attribute.type in _SILENT)
+        return self._nested[key]
+
+    def _coder(self, attribute: Attribute, request: bool) -> Coder:
+        inside = self._inside(attribute.nested, request) if attribute.nested else None
+        if attribute.type == "indexed-array":
+            coder = indexed_array_coder(attribute, inside, request)
+        elif inside is None:
+            coder = plain_coder(attribute)
+        elif attribute.type == "nest":
+            coder = nest_coder(attribute, inside)
+        else:
+            coder = type_value_coder(attribute, inside)
+        return repeated(coder) if attribute.multi else coder
+
+
+def codec(spec: Spec, operation: str, mode: ModeName = "do", direction: Direction = "request") -> Codec:
+    """The codec of a message; see Codecs.get().  Each is made once per specification."""
+    codecs: Codecs | None = spec.derived.get("codecs")
+    if codecs is None:
+        codecs = spec.derived["codecs"] = Codecs(spec)
+    return codecs.get(operation, mode, direction)

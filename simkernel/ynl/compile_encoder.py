@@ -1,0 +1,112 @@
+"""An encoder for one shape of message.
+
+Attributes of fixed size are packed in runs, with one struct for as many as follow each other, nests
+included; so is the header of one whose length its value has, which ends a run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from struct import Struct
+from typing import Any, Final
+
+from simkernel.uapi.netlink import NLA_F_NESTED, NLA_HDRLEN
+from simkernel.ynl.coder import Coder, Inside
+from simkernel.ynl.source import Encode, Source, word
+
+TAILS: Final = (b"", b"\0\0\0", b"\0\0", b"\0")
+"""The padding after so many bytes, modulo 4."""
+
+
+def compile_encoder(space: Inside, values: Mapping[str, Any], otherwise: Encode) -> Encode:
+    """An encoder for mappings with the keys of `values`, in their order.  Raises Unfit."""
+    source = Source("def encode(values):")
+    source.names["otherwise"] = otherwise
+    encoder = _Encoder(source)
+    encoder.attributes(space, values, "values")
+    encoder.end_run()
+    pieces = encoder.pieces
+    source.add(f"return {pieces[0]}" if len(pieces) == 1 else f"return b''.join(({', '.join(pieces)}))")
+    function: Encode = source.function("encode")
+    return function
+
+
+class _Encoder:
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._format = ""
+        self._arguments: list[str] = []
+        self.pieces: list[str] = []
+
+    def attributes(self, space: Inside, values: Mapping[str, Any], name: str) -> None:
+        """Take the values out of a mapping and put each where it belongs."""
+        variables = [self._source.variable() for _ in values]
+        if variables:
+            self._source.add(f"{', '.join(variables)}, = {name}.values()")
+        for variable, (key, value) in zip(variables, values.items(), strict=True):
+            coder = space.by_name[key]
+            if coder.multi:
+                self._piece(coder, variable)
+            elif coder.fixed is not None:
+                self._field(coder, variable)
+            elif coder.inside is not None and (size := _fixed_size(coder.inside, value)) is not None:
+                keys = self._source.bind(tuple(value))
+                self._source.add(f"if tuple({variable}) != {keys}: return otherwise(values)")
+                self._header(NLA_HDRLEN + size, coder.number | NLA_F_NESTED)
+                self.attributes(coder.inside, value, variable)
+            elif coder.payload is not None:
+                self._payload(coder, variable)
+            else:
+                self._piece(coder, variable)
+
+    def _piece(self, coder: Coder, variable: str) -> None:
+        self.end_run()
+        self.pieces.append(f"{self._source.bind(coder.encode)}({variable})")
+
+    def _header(self, length: int, number: int) -> None:
+        self._format += "I"
+        self._arguments.append(str(word(length, number)))
+
+    def _field(self, coder: Coder, variable: str) -> None:
+        assert coder.fixed is not None
+        self._header(NLA_HDRLEN + coder.fixed.size, coder.number)
+        self._format += coder.fixed.padded
+        convert = coder.fixed.to_wire
+        self._arguments.append(variable if convert is None else f"{self._source.bind(convert)}({variable})")
+
+    def _payload(self, coder: Coder, variable: str) -> None:
+        """A payload whose length is known when it is there; one that is too long the struct refuses."""
+        assert coder.payload is not None
+        source = self._source
+        length = source.variable()
+        source.add(f"{variable} = {coder.payload.to_bytes(source, variable)}")
+        source.add(f"{length} = len({variable})")
+        self._format += "HH"
+        self._arguments += [f"{length} + {NLA_HDRLEN}", str(coder.number)]
+        self.end_run()
+        self.pieces += [variable, f"{source.bind(TAILS)}[{length} & 3]"]
+
+    def end_run(self) -> None:
+        """Pack what has fixed size so far."""
+        if self._format:
+            pack = self._source.bind(Struct("<" + self._format).pack)
+            self.pieces.append(f"{pack}({', '.join(self._arguments)})")
+            self._format, self._arguments = "", []
+
+
+def _fixed_size(space: Inside, values: Any) -> int | None:
+    """The bytes that the attributes in `values` take, if each has a fixed size."""
+    if not isinstance(values, dict):
+        return None
+    size = 0
+    for key, value in values.items():
+        coder = space.by_name[key]
+        if coder.multi:
+            return None
+        if coder.fixed is not None:
+            size += NLA_HDRLEN + max(coder.fixed.size, 4)
+        elif coder.inside is not None and (inner := _fixed_size(coder.inside, value)) is not None:
+            size += NLA_HDRLEN + inner
+        else:
+            return None
+    return size

@@ -1,0 +1,102 @@
+"""The definitions of a specification, and the numbers that can be written by name."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from simkernel.ynl.document import Node
+from simkernel.ynl.errors import choose
+from simkernel.ynl.model import Constant, Definition, Entry, Enumeration, Structure
+from simkernel.ynl.shapes import Check, Level, Unsupported
+
+_OUTSIDE = "a number defined outside the specification"
+_TYPE_LIMIT = re.compile(r"([su])(8|16|32|64)-(min|max)")
+_ONE_LESS = " - 1"
+_MOST_BITS = 64
+
+
+def read_definitions(nodes: list[Node]) -> dict[str, Definition]:
+    """The definitions by name.  SpecError at a repeated name, or a definition that defines nothing."""
+    definitions: dict[str, Definition] = {}
+    for node in nodes:
+        definition = _definition(node)
+        if definition.name in definitions:
+            raise node.error(f"'{definition.name}' is defined twice")
+        definitions[definition.name] = definition
+    return definitions
+
+
+def _definition(node: Node) -> Definition:
+    name, kind, doc = node.text("name"), node.text("type"), node.text("doc")
+    if kind == "struct":
+        return Structure(name, tuple(member.text("name") for member in node.entries("members")), doc)
+    needed = "value" if kind == "const" else "entries"
+    value = node.get(needed)
+    if value is None:
+        raise node.error(f"a definition of type {kind} needs '{needed}'")
+    if kind == "const":
+        assert isinstance(value.value, int | str)
+        return Constant(name, value.value, doc)
+    return Enumeration(name, kind == "flags", _entries(value, node.number("value-start") or 0, kind), doc)
+
+
+def _entries(node: Node, start: int, kind: str) -> tuple[Entry, ...]:
+    entries: dict[str, Entry] = {}
+    values: dict[int, str] = {}
+    following = start
+    for item in node.items:
+        entry = Entry(str(item.value), following)
+        if isinstance(item.value, dict):
+            number = item.number("value")
+            entry = Entry(item.text("name"), following if number is None else number, item.text("doc"))
+        if entry.name in entries:
+            raise item.error(f"'{entry.name}' is there twice")
+        if entry.value in values:
+            raise item.error(f"'{entry.name}' has the value {entry.value} of '{values[entry.value]}'")
+        if kind == "flags" and not 0 <= entry.value < _MOST_BITS:
+            raise item.error(f"flags are bits 0 to {_MOST_BITS - 1}, found bit {entry.value}")
+        entries[entry.name] = entry
+        values[entry.value] = entry.name
+        following = entry.value + 1
+    return tuple(entries.values())
+
+
+class Numbers:
+    """Resolves limits: an integer, a constant's name, a type's limit such as u32-max, or NAME - 1."""
+
+    def __init__(self, nodes: list[Node], definitions: Mapping[str, Definition], check: Check) -> None:
+        self._check = check
+        self._constants: dict[str, int] = {}
+        for node in nodes:
+            definition = definitions[node.text("name")]
+            if isinstance(definition, Constant) and isinstance(definition.value, int):
+                # C calls a constant by its prefix and name, and so do some specifications.
+                for name in (definition.name, node.text("name-prefix") + definition.name):
+                    self._constants[name] = definition.value
+
+    def resolve(self, node: Node) -> int | None:
+        """The number.  None, and noted as unsupported, if only C knows it, as older families do it."""
+        if isinstance(node.value, int):
+            return node.value
+        name = str(node.value)
+        less = 1 if name.endswith(_ONE_LESS) else 0
+        name = name.removesuffix(_ONE_LESS)
+        value = self._constants.get(name)
+        if value is None:
+            value = _type_limit(name)
+        if value is not None:
+            return value - less
+        if self._check.level < Level.GENETLINK_LEGACY:
+            raise node.error(f"unknown constant '{name}'; {choose(name, self._constants)}")
+        self._check.unsupported.append(Unsupported(_OUTSIDE, node.line, node.path))
+        return None
+
+
+def _type_limit(name: str) -> int | None:
+    match = _TYPE_LIMIT.fullmatch(name)
+    if match is None:
+        return None
+    sign, bits, end = match[1], int(match[2]), match[3]
+    low, high = (0, 2**bits - 1) if sign == "u" else (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1)
+    return low if end == "min" else high

@@ -1,0 +1,87 @@
+"""A specification's document: plain values that remember where they stand in the file."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+import attrs
+
+from simkernel.ynl.errors import SpecError
+
+Scalar: TypeAlias = str | int | float | bool | None
+Plain: TypeAlias = "Scalar | list[Plain] | dict[str, Plain]"
+
+
+@attrs.frozen(eq=False)
+class Node:
+    """One value: a scalar, a list of nodes or a mapping of names to nodes."""
+
+    value: Scalar | list[Node] | dict[str, Node]
+    filename: str
+    line: int
+    path: str
+
+    def error(self, expected: str) -> SpecError:
+        """The exception to raise about this value."""
+        return SpecError(self.filename, self.line, self.path, expected)
+
+    @property
+    def mapping(self) -> dict[str, Node]:
+        """The value, which must be a mapping."""
+        if not isinstance(self.value, dict):
+            raise self.error(f"expected a mapping of keys to values, found {self.shown}")
+        return self.value
+
+    @property
+    def items(self) -> list[Node]:
+        """The value, which must be a list."""
+        if not isinstance(self.value, list):
+            raise self.error(f"expected a list, found {self.shown}")
+        return self.value
+
+    @property
+    def shown(self) -> str:
+        """The value as an error message calls it."""
+        if isinstance(self.value, dict):
+            return "a mapping"
+        if isinstance(self.value, list):
+            return "a list"
+        if isinstance(self.value, bool):
+            return f"the truth value {str(self.value).lower()} (quote it, if text was meant)"
+        return "nothing" if self.value is None else repr(self.value)
+
+    def get(self, key: str) -> Node | None:
+        """The value of `key` in this mapping."""
+        return self.mapping.get(key)
+
+    def entries(self, key: str) -> list[Node]:
+        """The list under `key`; empty without it."""
+        node = self.mapping.get(key)
+        return [] if node is None else node.items
+
+    def text(self, key: str, default: str = "") -> str:
+        """The text under `key`."""
+        node = self.mapping.get(key)
+        return default if node is None or node.value is None else str(node.value)
+
+    def texts(self, key: str) -> tuple[str, ...]:
+        """The list of texts under `key`."""
+        return tuple(str(node.value) for node in self.entries(key))
+
+    def flag(self, key: str) -> bool:
+        """Whether `key` is there and true."""
+        node = self.mapping.get(key)
+        return node is not None and node.value is True
+
+    def number(self, key: str) -> int | None:
+        """The integer under `key`."""
+        node = self.mapping.get(key)
+        return node.value if node is not None and isinstance(node.value, int) else None
+
+    def plain(self) -> Plain:
+        """The value without the marks."""
+        if isinstance(self.value, dict):
+            return {key: node.plain() for key, node in self.value.items()}
+        if isinstance(self.value, list):
+            return [node.plain() for node in self.value]
+        return self.value

@@ -1,0 +1,123 @@
+"""Attributes that hold attributes: coders for nests and for the arrays that older families make of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from struct import Struct
+from typing import Any, Final
+
+import attrs
+
+from simkernel.uapi.netlink import NLA_F_NESTED, NLA_HDRLEN, NLA_MAX_PAYLOAD, NLA_TYPE_MASK
+from simkernel.uapi.netlink import attribute as header_and
+from simkernel.uapi.structure import Buffer, Malformed
+from simkernel.ynl.coder import Coder, Inside, short
+from simkernel.ynl.model import Attribute
+from simkernel.ynl.payloads import plain_coder
+
+_HEADER: Final = Struct("<HH").unpack_from
+
+
+def locate(data: Buffer, at: int, end: int) -> Iterator[tuple[int, int, int]]:
+    """The (type, start, end) of the payload of each attribute in `data[at:end]`.
+
+    Raises Malformed, after the attributes before it, at bytes that are no attribute.
+    """
+    while at < end:
+        length, number = _HEADER(data, at) if end - at >= NLA_HDRLEN else (end - at, 0)
+        if not NLA_HDRLEN <= length <= end - at:
+            raise Malformed(
+                f"attribute at offset {at}: expected {NLA_HDRLEN} to {end - at} bytes, found {length}"
+            )
+        yield number & NLA_TYPE_MASK, at + NLA_HDRLEN, at + length
+        at += (length + 3) & ~3
+
+
+def nest_coder(attribute: Attribute, inside: Inside) -> Coder:
+    """A nest: a mapping."""
+    number = attribute.number | NLA_F_NESTED
+
+    def encode(values: Any) -> bytes:
+        return header_and(number, _fitting(inside.encode(values)))
+
+    return Coder(attribute.name, attribute.number, encode, inside.decode, inside=inside)
+
+
+def type_value_coder(attribute: Attribute, inside: Inside) -> Coder:
+    """Nests in nests whose types are values too: one mapping with those and the innermost attributes."""
+    name, names = attribute.name, attribute.type_values
+
+    def encode(values: Any) -> bytes:
+        if not isinstance(values, Mapping):
+            raise ValueError(f"expected a mapping, found {values!r}")
+        missing = [each for each in names if each not in values]
+        if missing:
+            raise ValueError(f"expected a value of '{missing[0]}'")
+        payload = inside.encode({key: value for key, value in values.items() if key not in names})
+        for number in (*[values[each] for each in reversed(names)], attribute.number):
+            payload = header_and(number | NLA_F_NESTED, _fitting(payload))
+        return payload
+
+    def decode(data: Buffer, start: int, end: int) -> dict[str, Any]:
+        values: dict[str, Any] = {}
+        for each in names:
+            found = next(locate(data, start, end), None)
+            if found is None:
+                raise short(name, f"a nest for '{each}'", 0)
+            values[each], start, end = found
+        return values | inside.decode(data, start, end)
+
+    return Coder(name, attribute.number, encode, decode)
+
+
+def indexed_array_coder(attribute: Attribute, inside: Inside | None, request: bool) -> Coder:
+    """An array whose entries have their index, from 1 on, as type: a list.
+
+    In answers these nests are not flagged as such (nla_nest_start_noflag(), which nlctrl uses); in a
+    request they have to be, or strict validation refuses it.
+    """
+    flag = NLA_F_NESTED if request else 0
+    entry = _plain_entry(attribute) if inside is None else _nested_entry(attribute, inside, flag)
+    number = attribute.number | flag
+
+    def encode(values: Any) -> bytes:
+        if not isinstance(values, list | tuple):
+            raise ValueError(f"expected a list, found {values!r}")
+        entries = [entry.encode(index, value) for index, value in enumerate(values, 1)]
+        return header_and(number, _fitting(b"".join(entries)))
+
+    def decode(data: Buffer, start: int, end: int) -> list[Any]:
+        return [entry.coder.decode(data, start, end) for _, start, end in locate(data, start, end)]
+
+    return Coder(attribute.name, attribute.number, encode, decode, entry=entry.coder)
+
+
+@attrs.frozen(eq=False)
+class _Entry:
+    """What is in an indexed array, and what encodes it under an index."""
+
+    coder: Coder
+    encode: Callable[[int, Any], bytes]
+
+
+def _nested_entry(attribute: Attribute, inside: Inside, flag: int) -> _Entry:
+    def encode(index: int, values: Any) -> bytes:
+        return header_and(index | flag, _fitting(inside.encode(values)))
+
+    return _Entry(nest_coder(attribute, inside), encode)
+
+
+def _plain_entry(attribute: Attribute) -> _Entry:
+    plain = plain_coder(attrs.evolve(attribute, type=attribute.sub_type, sub_type="", number=0))
+
+    def encode(index: int, value: Any) -> bytes:
+        made = plain.encode(value)
+        return made[:2] + index.to_bytes(2, "little") + made[NLA_HDRLEN:]
+
+    return _Entry(plain, encode)
+
+
+def _fitting(payload: bytes) -> bytes:
+    if len(payload) > NLA_MAX_PAYLOAD:
+        raise ValueError(f"expected at most {NLA_MAX_PAYLOAD} bytes inside, found {len(payload)}")
+    return payload

@@ -1,0 +1,183 @@
+"""The operations of a specification: their numbers in both directions and what they carry."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import attrs
+
+from simkernel.ynl.document import Node
+from simkernel.ynl.errors import choose
+from simkernel.ynl.model import AttributeSet, Group, Mode, Operation
+from simkernel.ynl.shapes import Level
+
+_HIGHEST_COMMAND = 255
+_SILENT = frozenset({"pad", "unused"})
+
+
+class OperationReader:
+    """Reads operations.  SpecError at the first mistake.
+
+    Of a raw netlink protocol, which can be described and not used, only the form is checked: its
+    messages list members of their fixed headers as if they were attributes.
+    """
+
+    def __init__(self, sets: Mapping[str, AttributeSet], groups: tuple[Group, ...], level: Level) -> None:
+        self._sets = sets
+        self._groups = [group.name for group in groups]
+        self._is_generic = level < Level.NETLINK_RAW
+
+    def read(self, node: Node) -> dict[str, Operation]:
+        """The operations by name, in the order of the specification."""
+        operations: dict[str, Operation] = {}
+        directional = node.text("enum-model") == "directional"
+        numbered = list((_directional if directional else _unified)(node.entries("list")))
+        if self._is_generic:
+            _check_numbers(numbered, directional)
+        for item, request, reply in numbered:
+            name = item.text("name")
+            if name in operations:
+                raise item.error(f"there are two operations '{name}'")
+            operations[name] = self._operation(item, request, reply)
+        if self._is_generic:
+            _check_notifications(node.entries("list"), operations)
+        return {name: _with_set(operation, operations) for name, operation in operations.items()}
+
+    def _operation(self, node: Node, request: int | None, reply: int | None) -> Operation:
+        attribute_set = self._attribute_set(node)
+        event, group = node.get("event"), node.get("mcgrp")
+        if event is not None and node.get("notify") is not None:
+            raise event.error("an operation is either an event or a notification")
+        if group is not None and group.value not in self._groups:
+            raise group.error(f"unknown multicast group '{group.value}'; {choose(group.value, self._groups)}")
+        return Operation(
+            node.text("name"),
+            node.text("doc"),
+            request,
+            reply,
+            attribute_set.name if attribute_set else "",
+            node.texts("flags"),
+            node.texts("dont-validate"),
+            self._mode(node.get("do"), attribute_set),
+            self._mode(node.get("dump"), attribute_set),
+            node.text("notify"),
+            self._attributes(event, attribute_set),
+            node.text("mcgrp"),
+            node.text("config-cond"),
+        )
+
+    def _attribute_set(self, node: Node) -> AttributeSet | None:
+        reference = node.get("attribute-set")
+        if reference is None:
+            return None
+        name = str(reference.value)
+        if name not in self._sets:
+            raise reference.error(f"unknown attribute set '{name}'; {choose(name, self._sets)}")
+        return self._sets[name]
+
+    def _mode(self, node: Node | None, attribute_set: AttributeSet | None) -> Mode | None:
+        if node is None:
+            return None
+        return Mode(
+            self._attributes(node.get("request"), attribute_set),
+            self._attributes(node.get("reply"), attribute_set),
+        )
+
+    def _attributes(self, node: Node | None, attribute_set: AttributeSet | None) -> tuple[str, ...] | None:
+        """The attributes that a message lists."""
+        if node is None:
+            return None
+        if self._is_generic:
+            _check_attributes(node.entries("attributes"), attribute_set)
+        return node.texts("attributes")
+
+
+def _with_set(operation: Operation, operations: Mapping[str, Operation]) -> Operation:
+    """A notification takes its attributes from the set of the operation whose reply it shares."""
+    shared = operations.get(operation.notify)
+    if shared is None or operation.attribute_set:
+        return operation
+    return attrs.evolve(operation, attribute_set=shared.attribute_set)
+
+
+def _unified(items: list[Node]) -> Iterator[tuple[Node, int | None, int | None]]:
+    """One row of numbers for all messages, from 1 on."""
+    number = 0
+    for item in items:
+        given = item.number("value")
+        number = number + 1 if given is None else given
+        asynchronous = item.get("notify") is not None or item.get("event") is not None
+        yield item, None if asynchronous else number, number
+
+
+def _directional(items: list[Node]) -> Iterator[tuple[Node, int | None, int | None]]:
+    """A row of numbers for each direction; a reply without content takes none."""
+    request = reply = 1
+    for item in items:
+        mode = item.get("do") or item.get("dump")
+        if item.get("notify") is not None or item.get("event") is not None:
+            given = item.number("value")
+            reply = reply if given is None else given
+            yield item, None, reply
+            reply += 1
+        elif mode is None:
+            raise item.error("expected 'do', 'dump', 'notify' or 'event'")
+        else:
+            request = _own_number(mode, "request", request)
+            reply = _own_number(mode, "reply", reply)
+            answers = mode.get("reply") is not None
+            yield item, request, reply if answers else None
+            request += 1
+            reply += 1 if answers else 0
+
+
+def _own_number(mode: Node, direction: str, following: int) -> int:
+    message = mode.get(direction)
+    given = message.number("value") if message is not None else None
+    return following if given is None else given
+
+
+def _check_numbers(numbered: list[tuple[Node, int | None, int | None]], directional: bool) -> None:
+    """A command is a byte, and two operations have two; what comes back may share one if directional."""
+    requests: dict[int, str] = {}
+    replies: dict[int, str] = {}
+    for item, request, reply in numbered:
+        for number, taken in ((request, requests), (reply, {} if directional else replies)):
+            if number is None:
+                continue
+            if number > _HIGHEST_COMMAND:
+                raise item.error(f"a command's value is at most {_HIGHEST_COMMAND}, found {number}")
+            if number in taken:
+                raise item.error(f"'{item.text('name')}' has the value {number} of '{taken[number]}'")
+            taken[number] = item.text("name")
+
+
+def _check_attributes(items: list[Node], attribute_set: AttributeSet | None) -> None:
+    """All known, none twice, none that carries nothing."""
+    seen: set[str] = set()
+    for item in items:
+        name = str(item.value)
+        if attribute_set is None:
+            raise item.error("the operation needs an 'attribute-set' to take attributes from")
+        known = attribute_set.attributes
+        if name not in known:
+            raise item.error(f"'{attribute_set.name}' has no attribute '{name}'; {choose(name, known)}")
+        if known[name].type in _SILENT:
+            raise item.error(f"'{name}' is of type {known[name].type} and carries nothing")
+        if name in seen:
+            raise item.error(f"'{name}' is there twice")
+        seen.add(name)
+
+
+def _check_notifications(items: list[Node], operations: Mapping[str, Operation]) -> None:
+    """A notification shares the reply of an operation that has one."""
+    answering = [
+        name
+        for name, operation in operations.items()
+        if any(mode is not None and mode.reply is not None for mode in (operation.do, operation.dump))
+    ]
+    for item in items:
+        reference = item.get("notify")
+        if reference is not None and reference.value not in answering:
+            known = choose(reference.value, answering)
+            raise reference.error(f"no operation '{reference.value}' whose reply it could share; {known}")

@@ -1,0 +1,101 @@
+"""Reading a specification: text in, a checked Spec out."""
+
+from __future__ import annotations
+
+import attrs
+
+from simkernel.ynl.definitions import Numbers, read_definitions
+from simkernel.ynl.document import Node
+from simkernel.ynl.model import AttributeSet, Group, Spec
+from simkernel.ynl.operations import OperationReader
+from simkernel.ynl.schema import EXTRA, PROTOCOLS, SPECIFICATION
+from simkernel.ynl.sets import SetReader
+from simkernel.ynl.shapes import Check, Level
+
+EXTRAS = "x-simkernel"
+"""The one key that the kernel's schema does not know; it is taken off before the check."""
+
+_LONGEST_NAME = 15
+"""GENL_NAMSIZ less the NUL, for families and multicast groups alike."""
+
+
+def parse(text: str, filename: str) -> Spec:
+    """The specification in `text`; `filename` is what errors call it.
+
+    Raises SpecError at the first mistake.  What the kernel's schema has and simkernel lacks is no
+    mistake: it stands in `Spec.unsupported`, and `Spec.require_support()` refuses to go on with it.
+    """
+    # Late, since most runs of the command line read no specification and PyYAML is slow to import.
+    from simkernel.ynl.loader import read_document
+
+    document = read_document(text, filename)
+    extras = document.get(EXTRAS)
+    root = attrs.evolve(document, value={k: v for k, v in document.mapping.items() if k != EXTRAS})
+    check = Check(_level(root))
+    SPECIFICATION.check(root, check)
+    if extras is not None:
+        EXTRA.check(extras, check)
+
+    definitions = read_definitions(root.entries("definitions"))
+    numbers = Numbers(root.entries("definitions"), definitions, check)
+    sets = SetReader(definitions, numbers, check).read(root.entries("attribute-sets"))
+    _check_type_values(root, sets)
+    groups = _groups(root, check.level)
+    return Spec(
+        _family_name(root, check.level),
+        root.text("doc"),
+        filename,
+        text,
+        check.level.protocol,
+        root.number("version") or 1,
+        root.text("uapi-header"),
+        root.text("kernel-policy", "split"),
+        definitions,
+        sets,
+        OperationReader(sets, groups, check.level).read(root.mapping["operations"]),
+        groups,
+        tuple(sorted(set(check.unsupported), key=lambda each: (each.line, each.key, each.feature))),
+        {} if extras is None else {key: node.plain() for key, node in extras.mapping.items()},
+    )
+
+
+def _level(root: Node) -> Level:
+    protocol = root.get("protocol")
+    if protocol is None:
+        return Level.GENETLINK
+    PROTOCOLS.check(protocol, Check(Level.NETLINK_RAW))
+    return next(level for level in Level if level.protocol == protocol.value)
+
+
+def _family_name(root: Node, level: Level) -> str:
+    node = root.mapping["name"]
+    _check_name(node, level)
+    return str(node.value)
+
+
+def _groups(root: Node, level: Level) -> tuple[Group, ...]:
+    container = root.get("mcast-groups")
+    groups: dict[str, Group] = {}
+    for node in container.entries("list") if container is not None else []:
+        name = node.mapping["name"]
+        _check_name(name, level)
+        if name.value in groups:
+            raise name.error(f"there are two multicast groups '{name.value}'")
+        groups[str(name.value)] = Group(str(name.value), node.texts("flags"))
+    return tuple(groups.values())
+
+
+def _check_name(node: Node, level: Level) -> None:
+    length = len(str(node.value).encode())
+    if level < Level.NETLINK_RAW and not 1 <= length <= _LONGEST_NAME:
+        raise node.error(f"a name has 1 to {_LONGEST_NAME} bytes, found {length}")
+
+
+def _check_type_values(root: Node, sets: dict[str, AttributeSet]) -> None:
+    """What a nest-type-value reads from types stands beside the nested attributes: under its own name."""
+    for node in root.entries("attribute-sets"):
+        for item in node.entries("attributes"):
+            attribute = sets[node.text("name")].attributes[item.text("name")]
+            for name in attribute.type_values:
+                if name in sets[attribute.nested].attributes:
+                    raise item.error(f"'{name}' of 'type-value' is also an attribute of '{attribute.nested}'")

@@ -1,0 +1,243 @@
+"""What stands in an attribute, to bytes and back: a coder for each type but those that hold attributes."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+from struct import Struct
+from typing import Any, Final
+
+import attrs
+
+from simkernel.uapi.netlink import NLA_HDRLEN, NLA_MAX_PAYLOAD
+from simkernel.uapi.netlink import attribute as header_and
+from simkernel.uapi.structure import Buffer
+from simkernel.ynl.coder import Coder, Fixed, Payload, listed, short
+from simkernel.ynl.compile_encoder import TAILS
+from simkernel.ynl.model import Attribute
+from simkernel.ynl.names import Conversion, from_number, to_number
+from simkernel.ynl.sets import type_range
+
+_CODES: Final = {
+    "u8": "B",
+    "u16": "H",
+    "u32": "I",
+    "u64": "Q",
+    "s8": "b",
+    "s16": "h",
+    "s32": "i",
+    "s64": "q",
+}
+_NARROW: Final = {"uint": "u32", "sint": "s32"}
+_WIDE: Final = {"uint": "u64", "sint": "s64"}
+_HEADER: Final = Struct("<HH")
+_BITFIELD32: Final = Struct("<II")
+
+
+def plain_coder(attribute: Attribute) -> Coder:
+    """The coder of an attribute that holds no others; of a multi-attr, that of one occurrence."""
+    return _MAKERS.get(attribute.type, _integer)(attribute)
+
+
+def _integer(attribute: Attribute) -> Coder:
+    name, number = attribute.name, attribute.number
+    to_wire, from_wire = to_number(attribute), from_number(attribute)
+    code = _CODES[attribute.type]
+    if attribute.big_endian:
+        swap = _swapper(struct.calcsize("<" + code), attribute.type[0] == "s")
+        to_wire, from_wire = _chain(to_wire, swap), _chain(swap, from_wire)
+    fixed = Fixed(code, to_wire, from_wire)
+    size, length = fixed.size, NLA_HDRLEN + fixed.size
+    pack = Struct(f"<HH{fixed.padded}").pack
+    unpack = Struct("<" + code).unpack_from
+
+    def encode(value: Any) -> bytes:
+        try:
+            return pack(length, number, value if to_wire is None else to_wire(value))
+        except (struct.error, TypeError, OverflowError, AttributeError):
+            raise _no_integer(attribute, value) from None
+
+    def decode(data: Buffer, start: int, end: int) -> Any:
+        if end - start < size:
+            raise short(name, f"{size} bytes", end - start)
+        value = unpack(data, start)[0]
+        return value if from_wire is None else from_wire(value)
+
+    return Coder(name, number, encode, decode, (fixed,))
+
+
+def _wide_integer(attribute: Attribute) -> Coder:
+    """An integer in 32 bits if it fits, else in 64 (nla_put_uint(), nla_put_sint())."""
+    name = attribute.name
+    narrow = _integer(attrs.evolve(attribute, type=_NARROW[attribute.type]))
+    wide = _integer(attrs.evolve(attribute, type=_WIDE[attribute.type]))
+    convert = to_number(attribute)
+    low, high = type_range(_NARROW[attribute.type])
+
+    def encode(value: Any) -> bytes:
+        try:
+            number = value if convert is None else convert(value)
+            return (narrow if low <= number <= high else wide).encode(number)
+        except TypeError:
+            raise _no_integer(attribute, value) from None
+
+    def decode(data: Buffer, start: int, end: int) -> Any:
+        if end - start not in (4, 8):
+            raise short(name, "4 or 8 bytes", end - start)
+        return (narrow if end - start == 4 else wide).decode(data, start, end)
+
+    return Coder(name, attribute.number, encode, decode, narrow.fields + wide.fields)
+
+
+def _no_integer(attribute: Attribute, value: Any) -> ValueError:
+    low, high = type_range(attribute.type)
+    names = "" if attribute.enum is None else f" or names of {attribute.enum.name}"
+    return ValueError(f"expected an integer from {low} to {high}{names}, found {value!r}")
+
+
+def _chain(first: Conversion | None, second: Conversion | None) -> Conversion | None:
+    if first is None or second is None:
+        return first or second
+    return lambda value: second(first(value))
+
+
+def _swapper(size: int, signed: bool) -> Conversion:
+    """Between a big-endian integer and the little-endian one with the same bytes."""
+    return lambda value: int.from_bytes(value.to_bytes(size, "big", signed=signed), "little", signed=signed)
+
+
+def _string(attribute: Attribute) -> Coder:
+    """Text with a NUL after it.  Bytes that are no UTF-8 survive as surrogates."""
+    number, pack = attribute.number, _HEADER.pack
+
+    def encode(value: Any) -> bytes:
+        try:
+            payload: bytes = (value + "\0").encode("utf-8", "surrogateescape")
+            length = NLA_HDRLEN + len(payload)
+            return pack(length, number) + payload + TAILS[length & 3]
+        except (TypeError, AttributeError, UnicodeEncodeError):
+            raise ValueError(f"expected text, found {value!r}") from None
+        except struct.error:
+            raise _too_long(length - NLA_HDRLEN) from None
+
+    def decode(data: Buffer, start: int, end: int) -> str:
+        return str(data[start:end], "utf-8", "surrogateescape").partition("\0")[0]
+
+    return Coder(attribute.name, number, encode, decode, payload=_TEXT)
+
+
+def _binary(attribute: Attribute) -> Coder:
+    if attribute.sub_type:
+        return _array(attribute)
+    number = attribute.number
+
+    def encode(value: Any) -> bytes:
+        return _checked(number, _as_bytes(value))
+
+    def decode(data: Buffer, start: int, end: int) -> bytes:
+        return bytes(data[start:end])
+
+    return Coder(attribute.name, number, encode, decode, payload=_BYTES)
+
+
+def _as_bytes(value: Any) -> bytes:
+    if not isinstance(value, bytes | bytearray | memoryview):
+        raise ValueError(f"expected bytes, found {value!r}")
+    return bytes(value)
+
+
+def _array(attribute: Attribute) -> Coder:
+    """A C array of integers."""
+    name, number = attribute.name, attribute.number
+    item = _integer(attrs.evolve(attribute, type=attribute.sub_type))
+    assert item.fixed is not None
+    size = item.fixed.size
+
+    def encode(values: Any) -> bytes:
+        payload = b"".join(item.encode(value)[NLA_HDRLEN : NLA_HDRLEN + size] for value in listed(values))
+        return _checked(number, payload)
+
+    def decode(data: Buffer, start: int, end: int) -> list[Any]:
+        if (end - start) % size:
+            raise short(name, f"a multiple of {size} bytes", end - start)
+        return [item.decode(data, at, at + size) for at in range(start, end, size)]
+
+    return Coder(name, number, encode, decode)
+
+
+def _flag(attribute: Attribute) -> Coder:
+    """An attribute whose presence is all it says: True; False leaves it out."""
+    present = header_and(attribute.number)
+
+    def encode(value: Any) -> bytes:
+        if not isinstance(value, bool):
+            raise ValueError(f"expected True or False, found {value!r}")
+        return present if value else b""
+
+    return Coder(attribute.name, attribute.number, encode, lambda data, start, end: True)
+
+
+def _bitfield32(attribute: Attribute) -> Coder:
+    """struct nla_bitfield32 as {"value": ..., "selector": ...}."""
+    name, number = attribute.name, attribute.number
+    to_wire, from_wire = to_number(attribute), from_number(attribute)
+
+    def encode(value: Any) -> bytes:
+        try:
+            pair = [value["value"], value["selector"]]
+            payload = _BITFIELD32.pack(*(pair if to_wire is None else map(to_wire, pair)))
+        except (struct.error, TypeError, KeyError):
+            raise ValueError(
+                f"expected a mapping with 'value' and 'selector' of 32 bits, found {value!r}"
+            ) from None
+        return header_and(number, payload)
+
+    def decode(data: Buffer, start: int, end: int) -> dict[str, Any]:
+        if end - start < _BITFIELD32.size:
+            raise short(name, f"{_BITFIELD32.size} bytes", end - start)
+        pair = _BITFIELD32.unpack_from(data, start)
+        value, selector = pair if from_wire is None else map(from_wire, pair)
+        return {"value": value, "selector": selector}
+
+    return Coder(name, number, encode, decode)
+
+
+def _silent(attribute: Attribute) -> Coder:
+    """Padding and reserved numbers: never sent, passed over when they come."""
+
+    def encode(value: Any) -> bytes:
+        raise ValueError(f"an attribute of type {attribute.type} carries nothing")
+
+    return Coder(attribute.name, attribute.number, encode, lambda data, start, end: None)
+
+
+def _checked(number: int, payload: bytes) -> bytes:
+    if len(payload) > NLA_MAX_PAYLOAD:
+        raise _too_long(len(payload))
+    return header_and(number, payload)
+
+
+def _too_long(length: int) -> ValueError:
+    return ValueError(f"expected at most {NLA_MAX_PAYLOAD} bytes, found {length}")
+
+
+_TEXT: Final = Payload(
+    lambda source, value: f"({value} + '\\0').encode('utf-8', 'surrogateescape')",
+    lambda payload: f"{payload}.decode('utf-8', 'surrogateescape').partition('\\0')[0]",
+)
+_BYTES: Final = Payload(
+    lambda source, value: f"{value} if type({value}) is bytes else {source.bind(_as_bytes)}({value})",
+    lambda payload: payload,
+)
+
+
+_MAKERS: Final[dict[str, Callable[[Attribute], Coder]]] = {
+    "uint": _wide_integer,
+    "sint": _wide_integer,
+    "string": _string,
+    "binary": _binary,
+    "flag": _flag,
+    "bitfield32": _bitfield32,
+    "pad": _silent,
+    "unused": _silent,
+}

@@ -1,0 +1,225 @@
+"""The attribute sets of a specification: numbers, types, checks, and sets that are part of others."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import attrs
+
+from simkernel.ynl.definitions import Numbers
+from simkernel.ynl.document import Node
+from simkernel.ynl.errors import choose
+from simkernel.ynl.model import Attribute, AttributeSet, Checks, Definition, Enumeration
+from simkernel.ynl.schema import SCALARS, SIGNED, UNSIGNED
+from simkernel.ynl.shapes import Check, Level, Unsupported
+
+_HIGHEST_TYPE = 0x3FFF
+_LONGEST_PAYLOAD = 0xFFFF - 4
+
+_BITS = {"uint": 64, "sint": 64} | {name: int(name[1:]) for name in SCALARS if name[1:].isdigit()}
+
+_INTEGERS = frozenset(SCALARS)
+_ARRAYS = frozenset({"binary", "indexed-array"})
+_NESTS = frozenset({"nest", "indexed-array", "nest-type-value"})
+_TEXTS = frozenset({"string", "binary", "indexed-array"})
+
+# Which types each key says something about.
+_MEANING = {
+    "enum": _INTEGERS | _ARRAYS | {"bitfield32"},
+    "enum-as-flags": _INTEGERS | _ARRAYS | {"bitfield32"},
+    "byte-order": _INTEGERS | _ARRAYS,
+    "nested-attributes": _NESTS,
+    "type-value": frozenset({"nest-type-value"}),
+    "sub-type": _ARRAYS,
+    "flags-mask": frozenset(UNSIGNED),
+    "min": _INTEGERS,
+    "max": _INTEGERS,
+    "min-len": _TEXTS,
+    "max-len": _TEXTS,
+    "exact-len": _TEXTS,
+    "unterminated-ok": frozenset({"string"}),
+}
+_NEEDED = {"nest": "nested-attributes", "nest-type-value": "type-value", "indexed-array": "sub-type"}
+_SUB_TYPES = {
+    "binary": frozenset(SCALARS) - {"uint", "sint"},
+    "indexed-array": frozenset(SCALARS) | {"nest", "binary", "string"},
+}
+
+
+def type_range(name: str) -> tuple[int, int]:
+    """The least and the greatest value of an integer type."""
+    bits = _BITS[name]
+    return (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if name in SIGNED else (0, 2**bits - 1)
+
+
+class SetReader:
+    """Reads attribute sets.  SpecError at the first mistake, also in what one part says of another."""
+
+    def __init__(self, definitions: Mapping[str, Definition], numbers: Numbers, check: Check) -> None:
+        self._definitions = definitions
+        self._numbers = numbers
+        self._check = check
+        self._nodes: dict[str, Node] = {}
+        self._sets: dict[str, AttributeSet] = {}
+
+    def read(self, nodes: list[Node]) -> dict[str, AttributeSet]:
+        """The sets by name, in the order of the specification."""
+        for node in nodes:
+            name = node.text("name")
+            if name in self._nodes:
+                raise node.error(f"there are two attribute sets '{name}'")
+            self._nodes[name] = node
+        return {name: self._set(name, ()) for name in self._nodes}
+
+    def _set(self, name: str, within: tuple[str, ...]) -> AttributeSet:
+        if name not in self._sets:
+            node = self._nodes[name]
+            parent = self._parent(node, (*within, name))
+            numbered = self._subset(node, parent) if parent else self._numbered(node)
+            attributes = {item.text("name"): self._attribute(item, number) for item, number in numbered}
+            self._sets[name] = AttributeSet(name, attributes, node.text("doc"), node.text("subset-of"))
+        return self._sets[name]
+
+    def _parent(self, node: Node, within: tuple[str, ...]) -> AttributeSet | None:
+        reference = node.get("subset-of")
+        if reference is None:
+            return None
+        name = str(reference.value)
+        if name not in self._nodes:
+            raise reference.error(f"unknown attribute set '{name}'; {choose(name, self._nodes)}")
+        if name in within:
+            raise reference.error("a set cannot be part of itself")
+        return self._set(name, within)
+
+    def _numbered(self, node: Node) -> list[tuple[Node, int]]:
+        numbered: list[tuple[Node, int]] = []
+        names: set[str] = set()
+        numbers: dict[int, str] = {}
+        number = 0
+        for item in node.entries("attributes"):
+            name, given = item.text("name"), item.number("value")
+            number = number + 1 if given is None else given
+            if item.text("type") == "unused" and numbers.get(number) == name:
+                continue  # A number reserved twice does no harm.
+            if name in names:
+                raise item.error(f"there are two attributes '{name}'")
+            if number in numbers:
+                raise item.error(f"'{name}' has the value {number} of '{numbers[number]}'")
+            if number > _HIGHEST_TYPE:
+                raise item.error(f"an attribute's value is at most {_HIGHEST_TYPE}, found {number}")
+            if item.get("type") is None:
+                raise item.error("the key 'type' is missing")
+            names.add(name)
+            numbers[number] = name
+            numbered.append((item, number))
+        return numbered
+
+    def _subset(self, node: Node, parent: AttributeSet) -> list[tuple[Node, int]]:
+        """The attributes of a part, each with what the whole says of it under what is said here."""
+        numbered: list[tuple[Node, int]] = []
+        whole = {item.text("name"): item for item in self._nodes[parent.name].entries("attributes")}
+        for item in node.entries("attributes"):
+            name = item.text("name")
+            if name not in parent.attributes:
+                raise item.error(f"'{parent.name}' has no attribute '{name}'; {choose(name, whole)}")
+            if (value := item.get("value")) is not None:
+                raise value.error(f"an attribute of a part has the value that '{parent.name}' gives it")
+            merged = whole[name].mapping | item.mapping
+            numbered.append((attrs.evolve(item, value=merged), parent.attributes[name].number))
+        return numbered
+
+    def _attribute(self, node: Node, number: int) -> Attribute:
+        kind = node.text("type")
+        self._check_meaning(node, kind)
+        if (needed := _NEEDED.get(kind)) and node.get(needed) is None:
+            raise node.error(f"an attribute of type {kind} needs '{needed}'")
+        sub_type = node.text("sub-type") if kind in _SUB_TYPES else ""
+        if sub_type and sub_type not in _SUB_TYPES[kind]:
+            self._lack(node, f"type {kind} with sub-type {sub_type}")
+        enum = self._enumeration(node.get("enum"))
+        as_flags = enum is not None and (enum.is_flags or node.flag("enum-as-flags"))
+        value_type = kind if kind in _BITS else sub_type
+        if enum is not None and value_type in _BITS:
+            _check_enumeration(node, enum, as_flags, value_type)
+        return Attribute(
+            node.text("name"),
+            kind,
+            number,
+            node.text("doc"),
+            node.text("byte-order") == "big-endian",
+            node.flag("multi-attr"),
+            sub_type,
+            self._nested(node, kind, sub_type),
+            node.texts("type-value") if kind == "nest-type-value" else (),
+            enum,
+            as_flags,
+            self._checks(node.get("checks"), kind),
+            node.text("display-hint"),
+        )
+
+    def _check_meaning(self, node: Node, kind: str) -> None:
+        if self._check.level >= Level.GENETLINK_LEGACY:
+            return  # Those of older families have some words without meaning.
+        checks = node.get("checks")
+        for name, value in (node.mapping | (checks.mapping if checks else {})).items():
+            if name in _MEANING and kind not in _MEANING[name]:
+                raise value.error(f"'{name}' says nothing about type {kind}")
+
+    def _nested(self, node: Node, kind: str, sub_type: str) -> str:
+        reference = node.get("nested-attributes")
+        if reference is None:
+            if kind == "nest-type-value" or sub_type == "nest":
+                raise node.error(f"an attribute of type {kind} needs 'nested-attributes'")
+            return ""
+        name = str(reference.value)
+        if name not in self._nodes:
+            raise reference.error(f"unknown attribute set '{name}'; {choose(name, self._nodes)}")
+        return name
+
+    def _enumeration(self, reference: Node | None) -> Enumeration | None:
+        if reference is None:
+            return None
+        name = str(reference.value)
+        enums = {key: value for key, value in self._definitions.items() if isinstance(value, Enumeration)}
+        if name not in enums:
+            raise reference.error(f"unknown enum '{name}'; {choose(name, enums)}")
+        return enums[name]
+
+    def _checks(self, node: Node | None, kind: str) -> Checks:
+        if node is None:
+            return Checks()
+        minimum, maximum = self._limits(node, "min", "max", type_range(kind) if kind in _BITS else (0, 0))
+        min_length, max_length = self._limits(node, "min-len", "max-len", (0, _LONGEST_PAYLOAD))
+        return Checks(
+            minimum,
+            maximum,
+            self._enumeration(node.get("flags-mask")),
+            min_length,
+            max_length,
+            self._limit(node.get("exact-len"), (0, _LONGEST_PAYLOAD)),
+            node.flag("unterminated-ok"),
+        )
+
+    def _limits(
+        self, node: Node, least: str, most: str, allowed: tuple[int, int]
+    ) -> tuple[int | None, int | None]:
+        low, high = self._limit(node.get(least), allowed), self._limit(node.get(most), allowed)
+        if low is not None and high is not None and low > high:
+            raise node.error(f"'{least}' is {low}, more than '{most}', which is {high}")
+        return low, high
+
+    def _limit(self, node: Node | None, allowed: tuple[int, int]) -> int | None:
+        value = None if node is None else self._numbers.resolve(node)
+        if node is not None and value is not None and not allowed[0] <= value <= allowed[1]:
+            raise node.error(f"expected {allowed[0]} to {allowed[1]}, found {value}")
+        return value
+
+    def _lack(self, node: Node, feature: str) -> None:
+        self._check.unsupported.append(Unsupported(feature, node.line, node.path))
+
+
+def _check_enumeration(node: Node, enum: Enumeration, as_flags: bool, kind: str) -> None:
+    low, high = type_range(kind)
+    for name, value in (enum.bits if as_flags else enum.numbers).items():
+        if not low <= value <= high:
+            raise node.error(f"'{name}' of '{enum.name}' is {value} and does not fit into {kind}")

@@ -1,0 +1,247 @@
+"""From a specification to the policies that its family has in a kernel.
+
+Source: tools/net/ynl/ynl-gen-c.py of Linux 6.12 and 6.18, which writes these tables as C; where it
+has none to offer (arrays of older families), include/net/netlink.h.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+
+import attrs
+
+from simkernel.ynl.errors import SpecError, choose
+from simkernel.ynl.model import Attribute, AttributeSet, Mode, Operation, Spec
+from simkernel.ynl.parse import EXTRAS
+from simkernel.ynl.policy import AttributePolicy, NlaType, PolicyTable, Validation
+from simkernel.ynl.schema import SCALARS, SIGNED
+from simkernel.ynl.sets import type_range
+
+SHARED_POLICY = "shared-policy"
+"""Under x-simkernel: operations of a split family whose do and dump have one table, as nlctrl's do."""
+
+_BIG_ENDIAN = {"u16": NlaType.BE16, "u32": NlaType.BE32}
+_SHORT_LIMITS = (-(2**15), 2**15 - 1)
+"""What `min` and `max` of a struct nla_policy hold; wider limits go by pointer."""
+
+
+@attrs.frozen
+class OperationPolicies:
+    """What the attributes of a request are validated with.
+
+    None: no policy.  Generic netlink then puts REJECT_ALL in its place if the family is split or the
+    command not below its `resv_start_op`.
+    """
+
+    do: PolicyTable | None = None
+    dump: PolicyTable | None = None
+
+
+@attrs.frozen
+class FamilyPolicies:
+    """A family's policies, by the name of the operation."""
+
+    maxattr: int
+    """`maxattr` of struct genl_family, which only a family with one policy for all has."""
+    operations: Mapping[str, OperationPolicies]
+
+
+def family_policies(spec: Spec) -> FamilyPolicies:
+    """The policies of every operation, made once per specification.
+
+    SpecError if it uses what simkernel lacks, or contradicts itself.
+    """
+    policies: FamilyPolicies | None = spec.derived.get("policies")
+    if policies is None:
+        spec.require_support()
+        policies = spec.derived["policies"] = _make(spec)
+    return policies
+
+
+def _make(spec: Spec) -> FamilyPolicies:
+    tables = _Tables(spec)
+    calls = [operation for operation in spec.operations.values() if operation.do or operation.dump]
+    if spec.kernel_policy == "global":
+        policy = tables.common(calls)
+        return FamilyPolicies(
+            policy.maxattr if policy else 0, {each.name: _legacy(each, policy) for each in calls}
+        )
+    if spec.kernel_policy == "per-op":
+        return FamilyPolicies(0, {each.name: _legacy(each, tables.single(each)) for each in calls})
+    shared = _shared(spec)
+    return FamilyPolicies(0, {each.name: tables.split(each, each.name in shared) for each in calls})
+
+
+def _legacy(operation: Operation, policy: PolicyTable | None) -> OperationPolicies:
+    """The same policy for both; none for a dump that is not validated (genl_cmd_full_to_split())."""
+    dumps = operation.dump is not None and "dump" not in operation.dont_validate
+    return OperationPolicies(policy if operation.do else None, policy if dumps else None)
+
+
+def _shared(spec: Spec) -> list[str]:
+    names = spec.extras.get(SHARED_POLICY, [])
+    place = f"{EXTRAS}.{SHARED_POLICY}"
+    if not isinstance(names, list):
+        raise SpecError(spec.filename, 0, place, f"expected a list of operations, found {names!r}")
+    for name in names:
+        if name not in spec.operations:
+            problem = f"unknown operation '{name}'; {choose(name, spec.operations)}"
+            raise SpecError(spec.filename, 0, place, problem)
+    return [str(name) for name in names]
+
+
+class _Tables:
+    """Makes the tables of one family; a set used in several nests has one."""
+
+    def __init__(self, spec: Spec) -> None:
+        self._spec = spec
+        self._nested: dict[str, PolicyTable] = {}
+
+    def common(self, operations: list[Operation]) -> PolicyTable | None:
+        """One table of what all requests take."""
+        sets = {operation.attribute_set for operation in operations if operation.attribute_set}
+        if len(sets) > 1:
+            raise SpecError(
+                self._spec.filename, 0, "kernel-policy", "a global policy needs one attribute set for all"
+            )
+        names = {name for each in operations for mode in (each.do, each.dump) for name in _request(mode)}
+        return self._table(self._spec.name, max(sets, default=""), names)
+
+    def single(self, operation: Operation) -> PolicyTable | None:
+        """One table for do and dump alike."""
+        names = _request(operation.do) or _request(operation.dump)
+        return self._table(f"{self._spec.name}-{operation.name}", operation.attribute_set, names)
+
+    def split(self, operation: Operation, shared: bool) -> OperationPolicies:
+        """A table for do, a table for dump."""
+        do, dump = _request(operation.do), _request(operation.dump)
+        name = f"{self._spec.name}-{operation.name}"
+        if shared:
+            table = self._table(name, operation.attribute_set, {*do, *dump})
+            return OperationPolicies(table if operation.do else None, table if operation.dump else None)
+        both = bool(do and dump)
+        return OperationPolicies(
+            self._table(f"{name}-do" if both else name, operation.attribute_set, do),
+            self._table(f"{name}-dump" if both else name, operation.attribute_set, dump),
+        )
+
+    def nested(self, name: str) -> PolicyTable:
+        """The table of all attributes of a set, for nests.  It may hold itself."""
+        if name not in self._nested:
+            table = self._nested[name] = PolicyTable(f"{self._spec.name}-{name}", ())
+            attribute_set = self._spec.attribute_sets[name]
+            # A set may contain itself, so the table has to be there before what it holds.
+            object.__setattr__(table, "attributes", self._policies(attribute_set, attribute_set.attributes))
+        return self._nested[name]
+
+    def _table(self, name: str, attribute_set: str, names: Collection[str]) -> PolicyTable | None:
+        if not names:
+            return None
+        return PolicyTable(name, self._policies(self._spec.attribute_sets[attribute_set], names))
+
+    def _policies(self, attribute_set: AttributeSet, names: Collection[str]) -> tuple[AttributePolicy, ...]:
+        """One policy for each number up to the highest that is named; numbers without a name have none."""
+        chosen = [each for name, each in attribute_set.attributes.items() if name in names]
+        policies = [AttributePolicy()] * (max((each.number for each in chosen), default=0) + 1)
+        for attribute in chosen:
+            policies[attribute.number] = self._policy(attribute)
+        return tuple(policies)
+
+    def _policy(self, attribute: Attribute) -> AttributePolicy:
+        if attribute.type in SCALARS:
+            return _scalar(attribute)
+        if attribute.type == "nest":
+            return AttributePolicy(NlaType.NESTED, nested=self._inside(attribute))
+        if attribute.type == "indexed-array":
+            if attribute.sub_type == "nest":
+                return AttributePolicy(NlaType.NESTED_ARRAY, nested=self._inside(attribute))
+            return AttributePolicy(NlaType.NESTED)
+        return _SIMPLE[attribute.type](attribute)
+
+    def _inside(self, attribute: Attribute) -> PolicyTable | None:
+        return self.nested(attribute.nested) if attribute.nested else None
+
+
+def _request(mode: Mode | None) -> tuple[str, ...]:
+    return (mode and mode.request) or ()
+
+
+def _scalar(attribute: Attribute) -> AttributePolicy:
+    kind = NlaType[attribute.type.upper()]
+    if attribute.big_endian:
+        kind = _BIG_ENDIAN.get(attribute.type, kind)
+    if attribute.as_flags and attribute.enum is not None:
+        return AttributePolicy(kind, Validation.MASK, mask=sum(attribute.enum.bits.values()))
+    if attribute.checks.flags_mask is not None:
+        mask = (1 << len(attribute.checks.flags_mask.entries)) - 1
+        return AttributePolicy(kind, Validation.MASK, mask=mask)
+    return _limited(attribute, kind)
+
+
+def _limited(attribute: Attribute, kind: NlaType) -> AttributePolicy:
+    """Limits from the checks, else from the enum; an enum with holes accepts its values only."""
+    low, high = attribute.checks.minimum, attribute.checks.maximum
+    if attribute.enum is not None:
+        least, most = attribute.enum.range or (None, None)
+        if low is None and (least != 0 or attribute.type in SIGNED):
+            low = least
+        high = most if high is None else high
+    if low is None and high is None:
+        if attribute.enum is None:
+            return AttributePolicy(kind)
+        accepted = tuple(attribute.enum.numbers.values())
+        return AttributePolicy(kind, Validation.FUNCTION, accepted=accepted)
+    if any(limit is not None and not _SHORT_LIMITS[0] <= limit <= _SHORT_LIMITS[1] for limit in (low, high)):
+        # The generator leaves a limit that is not given at 0 here, so that nothing would be valid.
+        least, most = type_range(attribute.type)
+        minimum, maximum = least if low is None else low, most if high is None else high
+        return AttributePolicy(kind, Validation.RANGE_PTR, minimum=minimum, maximum=maximum)
+    if low is not None and high is not None:
+        return AttributePolicy(kind, Validation.RANGE, minimum=low, maximum=high)
+    if low is not None:
+        return AttributePolicy(kind, Validation.MIN, minimum=low)
+    return AttributePolicy(kind, Validation.MAX, maximum=high or 0)
+
+
+def _string(attribute: Attribute) -> AttributePolicy:
+    checks = attribute.checks
+    if checks.exact_length is not None:
+        return _exactly(checks.exact_length)
+    # The generator's class for multi-attr does not ask for the NUL.
+    unterminated = checks.unterminated_ok or attribute.multi
+    kind = NlaType.STRING if unterminated else NlaType.NUL_STRING
+    return AttributePolicy(kind, length=checks.max_length or 0)
+
+
+def _binary(attribute: Attribute) -> AttributePolicy:
+    low, high = attribute.checks.min_length, attribute.checks.max_length
+    if attribute.checks.exact_length is not None:
+        return _exactly(attribute.checks.exact_length)
+    if low is not None and high is not None:
+        return AttributePolicy(NlaType.BINARY, Validation.RANGE, minimum=low, maximum=high)
+    if low is not None:
+        return AttributePolicy(NlaType.BINARY, Validation.MIN, minimum=low)
+    if high is not None:
+        return AttributePolicy(NlaType.BINARY, Validation.MAX, maximum=high)
+    return AttributePolicy(NlaType.BINARY)
+
+
+def _exactly(length: int) -> AttributePolicy:
+    return AttributePolicy(NlaType.BINARY, Validation.RANGE, minimum=length, maximum=length)
+
+
+def _bitfield32(attribute: Attribute) -> AttributePolicy:
+    # The generator refuses one whose bits have no names.
+    mask = 2**32 - 1 if attribute.enum is None else sum(attribute.enum.bits.values())
+    return AttributePolicy(NlaType.BITFIELD32, mask=mask)
+
+
+_SIMPLE: dict[str, Callable[[Attribute], AttributePolicy]] = {
+    "string": _string,
+    "binary": _binary,
+    "bitfield32": _bitfield32,
+    "flag": lambda attribute: AttributePolicy(NlaType.FLAG),
+    "nest-type-value": lambda attribute: AttributePolicy(NlaType.NESTED),
+    "pad": lambda attribute: AttributePolicy(),
+    "unused": lambda attribute: AttributePolicy(),
+}

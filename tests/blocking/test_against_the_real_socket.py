@@ -1,0 +1,49 @@
+"""The look-alike does what `socket.socket` does: the same calls on both, where the host has netlink."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from simkernel import Machine
+from simkernel.uapi.netlink import NETLINK_USERSOCK
+from simkernel.uapi.socket import AF_NETLINK, SOCK_RAW
+from tests.blocking.socket_cases import CASES, Case, Open
+
+
+@pytest.fixture(scope="module")
+def real() -> Open:
+    """`socket.socket`, of a host that has netlink."""
+    try:
+        socket.socket(AF_NETLINK, SOCK_RAW, NETLINK_USERSOCK).close()
+    except OSError:
+        pytest.skip("this host has no netlink to compare with")
+    return socket.socket
+
+
+@pytest.fixture(scope="module")
+def simulated() -> Iterator[Open]:
+    """The same of a machine."""
+    with Machine(udev=False) as machine:
+        yield machine.blocking().socket
+
+
+def outcome(case: Case, opened: Open) -> Any:
+    """What a case comes to: its result, or its error as far as a program can rely on it."""
+    with opened(AF_NETLINK, SOCK_RAW, NETLINK_USERSOCK) as sock:
+        try:
+            return case(sock, opened)
+        except OSError as error:
+            return type(error), error.errno, str(error)
+        except ValueError as error:
+            return type(error), str(error)
+        except (TypeError, OverflowError, BufferError, NotImplementedError) as error:
+            return type(error)
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
+def test_the_same_outcome(case: Case, real: Open, simulated: Open) -> None:
+    assert outcome(case, simulated) == outcome(case, real)

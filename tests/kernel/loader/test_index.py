@@ -1,0 +1,122 @@
+"""Finding modules: by name, by alias, with what they need; and what a wrong name gets."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from simkernel.kernel.loader.index import ModuleIndex, UnknownModule
+from simkernel.kernel.loader.path import ModulePath
+from simkernel.kernel.loader.snapshot import Look
+from tests.kernel.conftest import Bench
+
+
+def index(bench: Bench, *more: Path) -> ModuleIndex:
+    path = ModulePath((bench.folder, *more))
+    return ModuleIndex(lambda: Look(path.locations()))
+
+
+def exporter(bench: Bench, name: str, *imports: str) -> None:
+    """A module that exports its own name."""
+    bench.module(name, f"def {name}_call(state): pass", exports=(f"{name}_call",),
+                 imports=tuple(f"{each}_call" for each in imports))  # fmt: skip
+
+
+def test_by_name_after_what_it_needs(bench: Bench) -> None:
+    exporter(bench, "top", "left", "right")
+    exporter(bench, "left", "bottom")
+    exporter(bench, "right", "bottom")
+    exporter(bench, "bottom")
+    assert index(bench).resolve("top") == ("bottom", "left", "right", "top")
+    assert index(bench).resolve("bottom") == ("bottom",)
+
+
+def test_by_alias(bench: Bench) -> None:
+    exporter(bench, "library")
+    bench.module("a", aliases=("simbus:v*d00000001*",), imports=("library_call",))
+    bench.module("b", aliases=("simbus:v*d00000001*", "other"))
+    assert index(bench).resolve("simbus:v000051B5d00000001") == ("library", "a", "b")
+    assert index(bench).resolve("other") == ("b",)
+
+
+def test_what_changes_is_seen_at_the_next_question(bench: Bench) -> None:
+    bench.module("a", aliases=("old",))
+    there = index(bench)
+    assert there.resolve("old") == ("a",)
+    bench.module("a", aliases=("brand-new",))
+    bench.module("b", aliases=("old",))
+    assert there.resolve("old") == ("b",)
+    assert there.resolve("brand-new") == ("a",)
+    (bench.folder / "b.py").unlink()
+    with pytest.raises(UnknownModule):
+        there.resolve("old")
+
+
+def test_hyphens_in_aliases_are_underscores(bench: Bench) -> None:
+    bench.module("a", aliases=("net-pf-16-proto-9*",))
+    assert index(bench).resolve("net_pf_16_proto_9") == ("a",)
+
+
+def test_a_name_comes_before_an_alias(bench: Bench) -> None:
+    bench.module("a", aliases=("b",))
+    bench.module("b")
+    assert index(bench).resolve("b") == ("b",)
+
+
+def test_an_unknown_name_gets_the_nearest(bench: Bench) -> None:
+    bench.module("camera")
+    with pytest.raises(UnknownModule, match=r"'camra'.*camera"):
+        index(bench).resolve("camra")
+
+
+@pytest.mark.parametrize("name", ["../camera", "camera/../camera", "/camera", ""])
+def test_a_path_is_no_name(bench: Bench, name: str) -> None:
+    bench.module("camera")
+    with pytest.raises(UnknownModule):
+        index(bench).resolve(name)
+
+
+def test_a_cycle_is_refused(bench: Bench) -> None:
+    exporter(bench, "a", "b")
+    exporter(bench, "b", "c")
+    exporter(bench, "c", "a")
+    with pytest.raises(UnknownModule, match="modules need each other: b -> c -> a -> b"):
+        index(bench).resolve("b")
+
+
+def test_a_symbol_that_nobody_has_is_for_the_kernel_to_tell(bench: Bench) -> None:
+    bench.module("a", imports=("nosuch",))
+    assert index(bench).resolve("a") == ("a",)
+
+
+def test_a_module_that_does_not_load_is_found_by_its_name_only(bench: Bench) -> None:
+    bench.write("broken.py", "MODULE = 1 / 0")
+    assert index(bench).resolve("broken") == ("broken",)
+    assert index(bench).read().modules.keys() == set()
+
+
+def test_the_first_folder_that_has_a_name_wins(bench: Bench, tmp_path: Path) -> None:
+    first, second = Bench(tmp_path / "first"), Bench(tmp_path / "second")
+    first.module("m", aliases=("first",))
+    second.module("m", aliases=("second",))
+    found = index(first, second.folder)
+    assert found.resolve("first") == ("m",)
+    with pytest.raises(UnknownModule):
+        found.resolve("second")
+
+
+def test_a_folder_that_is_not_there_has_no_modules(tmp_path: Path) -> None:
+    assert ModulePath((tmp_path / "nowhere",)).locations() == []
+
+
+def test_specifications_are_found_beside_modules_and_within_them(bench: Bench) -> None:
+    text = "name: {}\ndoc: x\nattribute-sets: []\noperations: {{list: []}}\n"
+    bench.write("one.yaml", text.format("one"))
+    bench.write("pack/two.yaml", text.format("two"))
+    path = ModulePath((bench.folder,))
+    assert path.specification("one").name == "one"
+    assert path.specification("two").name == "two"
+    assert path.specification("nlctrl").name == "nlctrl"  # part of the kernel
+    with pytest.raises(LookupError, match="there is no specification of 'thre'"):
+        path.specification("thre")

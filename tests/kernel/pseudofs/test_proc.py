@@ -1,0 +1,242 @@
+"""/proc: what it tells, and that it tells it in the words and columns of this host's."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+import socket
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from simkernel import Machine, millis
+from simkernel.blocking.process import Blocking
+from simkernel.hardware import Camera, Mouse
+from tests.kernel.conftest import Bench
+
+FORMS = {
+    "devices": r"Character devices:\n( *\d+ \S+\n)+\nBlock devices:\n( *\d+ \S+\n)*",
+    "interrupts": r" {11}(CPU\d+ {7})+\n( *\d+:( [ \d]{10})+ +\S+ [ \d]{3}-\S+ {2,}\S.*\n)+(\s*[A-Z]+:.*\n)*",
+    "loadavg": r"\d+\.\d\d \d+\.\d\d \d+\.\d\d \d+/\d+ \d+\n",
+    "filesystems": r"((nodev)?\t\w+\n)+",
+    "uptime": r"\d+\.\d\d \d+\.\d\d\n",
+    "version": r"Linux version \d+\.\d+\.\d+\S* \(.*\) .*#1 SMP.*\n",
+    "self/comm": r".{1,15}\n",
+    "net/netlink": r"sk {15}Eth Pid {8}Groups   Rmem {5}Wmem {5}Dump  Locks    Drops    Inode\n"
+    r"([0-9a-f]{16} [\d ]{4}[\d ]{11}[0-9a-f]{8} [\d ]{9}[\d ]{9}[\d ]{6}[\d ]{9}[\d ]{9}\d[\d ]{7}\n)+",
+    "modules": r"(\w+ \d+ \d+ (-|(\w+,)*(\[permanent\],)?) (Live|Loading|Unloading) "
+    r"0x[0-9a-f]{16}( \(\w+\))?\n)+",
+}
+"""The whole text of each file."""
+
+
+@pytest.fixture
+def machine() -> Iterator[Machine]:
+    with Machine(cpus=2) as machine:
+        machine.plug(Camera())
+        machine.plug(Mouse())
+        machine.run(until=millis(50))
+        yield machine
+
+
+@pytest.fixture
+def root(machine: Machine) -> Blocking:
+    return machine.blocking(uid=0)
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_the_text_of_a_file(name: str, root: Blocking) -> None:
+    assert re.fullmatch(FORMS[name], root.read_file(f"/proc/{name}").decode())
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="wants a Linux to compare with")
+@pytest.mark.parametrize("name", FORMS)
+def test_the_host_has_the_same_form(name: str) -> None:
+    file = Path("/proc") / name
+    if not file.exists():
+        pytest.skip(f"this host has no {file}")
+    assert re.fullmatch(FORMS[name], file.read_text())
+
+
+def test_what_the_kernel_objects_are(root: Blocking) -> None:
+    """The same that the machine itself knows."""
+    modules = root.read_file("/proc/modules").decode().splitlines()
+    assert [line.split()[0] for line in modules] == ["mouse", "input", "camera", "video", "devclass"]
+    assert modules[-1].split()[2:4] == ["2", "mouse,camera,"]
+    lines = root.read_file("/proc/interrupts").decode().splitlines()
+    assert lines[0] == "           CPU0       CPU1       "
+    assert lines[-1] == "  2:          0          0   simbus   2-level     mouse"
+    assert root.read_file("/proc/devices") == (
+        b"Character devices:\n  1 mem\n 13 input\n 81 video4linux\n\nBlock devices:\n"
+    )
+
+
+# -- of a process ----------------------------------------------------------------------------------------
+
+
+def _descriptors(world: object) -> dict[str, int]:
+    """One of each kind, by the same names here and there."""
+    reading, writing = world.pipe()
+    one, _ = (each.detach() for each in world.socketpair())
+    made = {
+        "read end": reading, "write end": writing, "unix socket": one,
+        "netlink socket": world.socket(16, 3, 0).detach(), "eventfd": world.eventfd(3),
+        "memory": world.memfd_create("hi"), "zero": world.open("/dev/zero", os.O_RDWR),
+        "directory": world.open("/tmp", os.O_RDONLY),
+    }  # fmt: skip
+    for fd in (*made.values(), writing):
+        world.fcntl(fd, fcntl.F_SETFD, fcntl.FD_CLOEXEC)
+    return made
+
+
+class _Host:
+    """The names that are in several modules."""
+
+    fcntl = staticmethod(fcntl.fcntl)
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(os, name, None) or getattr(socket, name)
+
+    def read_file(self, path: str) -> bytes:
+        return Path(path).read_bytes()
+
+
+def _seen(world: object, name: str, fd: int) -> dict[str, object]:
+    """What fstat(2) and /proc say of a descriptor, but for numbers of inodes and mounts."""
+    status = world.fstat(fd)
+    info = world.read_file(f"/proc/self/fdinfo/{fd}").decode()
+    link = world.lstat(f"/proc/self/fd/{fd}")
+    return {
+        "mode": oct(status.st_mode) if name != "directory" else "",
+        "owner": (status.st_uid, status.st_gid),
+        "rdev": status.st_rdev,
+        "path": re.sub(r"\d+", "N", world.readlink(f"/proc/self/fd/{fd}")),
+        "its inode": str(status.st_ino) in info,
+        "info": re.sub(r"(mnt_id|ino|eventfd-id):\s\d+", r"\1 N", info),
+        "link": (oct(link.st_mode), link.st_size),
+    }
+
+
+@pytest.mark.skipif(not hasattr(os, "eventfd") or os.geteuid() != 0, reason="wants a Linux, and root")
+def test_open_files_look_like_the_hosts() -> None:
+    host = _Host()
+    with Machine() as machine:
+        simulated = machine.blocking(uid=0)
+        here, there = _descriptors(simulated), _descriptors(host)
+        for name in here:
+            assert _seen(simulated, name, here[name]) == _seen(host, name, there[name]), name
+    for fd in there.values():
+        os.close(fd)
+
+
+def _reopened(world: object, fd: int) -> object:
+    """What comes of opening, looking at, and walking through what /proc leads to."""
+    path = f"/proc/self/fd/{fd}"
+    answers = []
+    for call, *arguments in (
+        ("open", path, os.O_RDONLY | os.O_NONBLOCK), ("open", path, os.O_WRONLY | os.O_NONBLOCK),
+        ("open", path, os.O_RDWR), ("listdir", path), ("open", path + "/x", 0), ("truncate", path, 0),
+        ("stat", path),
+    ):  # fmt: skip
+        try:
+            result = getattr(world, call)(*arguments)
+        except OSError as error:
+            answers.append(error.errno)
+            continue
+        if call == "open":
+            answers.append(re.sub(r"\d+", "N", world.readlink(f"/proc/self/fd/{result}")))
+            world.close(result)
+        else:
+            answers.append(None if result is None else oct(result.st_mode))
+    return answers
+
+
+@pytest.mark.skipif(not hasattr(os, "eventfd") or os.geteuid() != 0, reason="wants a Linux, and root")
+def test_what_is_opened_once_more() -> None:
+    host = _Host()
+    with Machine(unmodelled="raise") as machine:
+        simulated = machine.blocking(uid=0)
+        here, there = _descriptors(simulated), _descriptors(host)
+        for name in ("read end", "write end", "unix socket", "netlink socket", "eventfd", "memory", "zero"):
+            assert _reopened(simulated, here[name]) == _reopened(host, there[name]), name
+    for fd in there.values():
+        os.close(fd)
+
+
+def test_a_pipe_through_proc_is_the_same_pipe(root: Blocking) -> None:
+    reading, writing = root.pipe()
+    both = root.open(f"/dev/fd/{reading}", os.O_RDWR)
+    root.write(both, b"hi")
+    assert root.read(reading, 5) == b"hi"
+    root.close(reading)
+    root.close(writing)
+    assert root.write(both, b"x") == 1
+    assert root.read(both, 5) == b"x"
+
+
+def test_what_an_epoll_watches(root: Blocking) -> None:
+    reading, writing = root.pipe()
+    number = root.fstat(reading).st_ino
+    with root.epoll() as epoll:
+        epoll.register(writing, 4)
+        epoll.register(reading, 1)
+        text = root.read_file(f"/proc/self/fdinfo/{epoll.fileno()}").decode()
+    assert text.splitlines()[4:] == [
+        f"tfd: {fd:8d} events: {events:8x} data: {fd:16x}  pos:0 ino:{number:x} sdev:f"
+        for fd, events in ((writing, 0x1C), (reading, 0x19))
+    ]
+
+
+def test_another_process_is_not_to_be_looked_at(machine: Machine) -> None:
+    """Its descriptors are its own, what they are whoever may trace it may know."""
+    one, same, other, root = (machine.blocking(uid=uid) for uid in (1000, 1000, 1001, 0))
+    for process in (same, root):
+        for name in ("fd", "fdinfo"):
+            assert process.listdir(f"/proc/{one.getpid()}/{name}") == []
+    for name in ("fd", "fdinfo"):
+        with pytest.raises(PermissionError):
+            other.listdir(f"/proc/{one.getpid()}/{name}")
+    assert other.read_file(f"/proc/{one.getpid()}/comm") == b"blocking\n"
+
+
+def test_a_name_is_changed_by_the_process_itself(machine: Machine) -> None:
+    one, root = machine.blocking(uid=1000), machine.blocking(uid=0)
+    path = f"/proc/{one.getpid()}/comm"
+    fd = one.open("/proc/self/comm", os.O_WRONLY)
+    assert one.write(fd, b"a name of more than fifteen\n") == 28
+    assert root.read_file(path) == b"a name of more \n"
+    fd = root.open(path, os.O_WRONLY)
+    with pytest.raises(OSError) as refused:
+        root.write(fd, b"other")
+    assert refused.value.errno == 22
+
+
+def test_a_question_that_takes_time_is_held_by_the_kernels_socket(bench: Bench) -> None:
+    """As /proc/net/netlink shows: the kernel's socket has the message until it is answered."""
+    bench.module(
+        "slow",
+        """
+        def init(this):
+            return netlink_kernel_create(this, 20, lambda skb: msleep(this, 5))
+        def exit(this, sock):
+            netlink_kernel_release(sock)
+    """,
+    )
+    bench.load("slow")
+
+    async def asker(app):
+        sock = await app.socket(16, 3, 20)
+        await sock.send(bytes(200))
+
+    def held() -> str:
+        text = bench.root.read_file("/proc/net/netlink").decode()
+        return next(line for line in text.splitlines() if line.split()[1:3] == ["20", "0"]).split()[4]
+
+    bench.machine.spawn(asker)
+    bench.pass_time(millis(1))
+    assert held() == "832"
+    bench.pass_time(millis(10))
+    assert held() == "0"

@@ -1,0 +1,214 @@
+"""CPUs: who runs when there are fewer of them than tasks."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any
+
+import attrs
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from simkernel import Machine, millis, seconds
+from simkernel.kernel.lib.costs import FREE, CostModel
+from simkernel.kernel.sched.scheduler import SLICE
+
+
+def finish_times(cpus: int | None, work: list[int], costs: Any = FREE) -> list[int]:
+    """When programs that compute for `work` ns each, all started at once, are done."""
+    done = {}
+
+    async def program(app: Any, number: int, ns: int) -> None:
+        await app.compute(ns)
+        done[number] = app.monotonic_ns()
+
+    with Machine(udev=False, cpus=cpus, costs=costs) as machine:
+        for number, ns in enumerate(work):
+            machine.spawn(program, number, ns)
+        machine.run(until=seconds(1000))
+    return [done[number] for number in range(len(work))]
+
+
+def test_without_a_limit_nobody_waits() -> None:
+    assert finish_times(None, [millis(10)] * 3) == [millis(10)] * 3
+
+
+def test_one_cpu_is_shared_in_slices() -> None:
+    first, second = finish_times(1, [millis(8), millis(8)])
+    assert first == millis(14)  # its third slice begins after two of each
+    assert second == millis(16)
+
+
+def test_another_task_on_a_cpu_costs_a_switch() -> None:
+    switch = CostModel().switch
+    once = finish_times(1, [millis(5)], CostModel())[0]
+    first, second = finish_times(1, [millis(5)] * 2, CostModel())
+    alone = finish_times(1, [millis(5)] * 2, attrs.evolve(CostModel(), switch=0))[1]
+    assert first - once == SLICE + 2 * switch  # the other had a slice in between
+    assert second - alone == 4 * switch
+
+
+def test_who_needs_less_than_a_slice_is_not_cut() -> None:
+    assert finish_times(1, [millis(2), millis(2)]) == [millis(2), millis(4)]
+
+
+@given(
+    cpus=st.integers(1, 4),
+    work=st.lists(st.integers(1, 4 * SLICE), min_size=1, max_size=8),
+)
+def test_work_is_conserved(cpus: int, work: list[int]) -> None:
+    """No CPU idles while somebody waits, none does two things at once, nothing is lost."""
+    finished = finish_times(cpus, work)
+    assert max(finished) >= -(-sum(work) // cpus)
+    assert max(finished) <= sum(work)
+    assert all(end >= ns for end, ns in zip(finished, work, strict=True))
+    if cpus >= len(work):
+        assert finished == work
+    if cpus == 1:
+        assert max(finished) == sum(work)
+
+
+@given(work=st.lists(st.integers(1, 10 * SLICE), min_size=2, max_size=6))
+def test_nobody_starves(work: list[int]) -> None:
+    """Round robin: whoever waits has a turn before the others have had two each."""
+    finished = finish_times(1, work)
+    for end, ns in zip(finished, work, strict=True):
+        slices = -(-ns // SLICE)
+        assert end <= slices * SLICE * len(work) + SLICE
+
+
+def test_a_sleeper_gives_its_cpu_away() -> None:
+    order = []
+
+    async def sleeper(app: Any) -> None:
+        await app.sleep(1)
+        order.append(("sleeper", app.monotonic_ns()))
+
+    async def worker(app: Any) -> None:
+        await app.compute(millis(500))
+        order.append(("worker", app.monotonic_ns()))
+
+    with Machine(udev=False, cpus=1, costs=FREE) as machine:
+        machine.spawn(sleeper)
+        machine.spawn(worker)
+        machine.run(until=seconds(2))
+    assert order == [("worker", millis(500)), ("sleeper", seconds(1))]
+
+
+@pytest.mark.parametrize("cpus", [None, 1, 2])
+def test_sched_yield_lets_the_others_have_their_turn(cpus: int | None) -> None:
+    order = []
+
+    async def program(app: Any, name: str) -> None:
+        for _ in range(3):
+            order.append(name)
+            await app.sched_yield()
+
+    with Machine(udev=False, cpus=cpus) as machine:
+        machine.spawn(program, "a")
+        machine.spawn(program, "b")
+        machine.run(until=seconds(1))
+    assert order == ["a", "b"] * 3
+
+
+def test_a_killed_task_frees_its_cpu() -> None:
+    done = []
+
+    async def hog(app: Any) -> None:
+        await app.compute(seconds(100))
+
+    async def other(app: Any) -> None:
+        await app.compute(millis(1))
+        done.append(True)
+
+    with Machine(udev=False, cpus=1) as machine:
+        process = machine.spawn(hog)
+        machine.run(until=millis(10))
+        process.kill(9)
+        machine.spawn(other)
+        machine.run(until=seconds(1))
+        assert not process.alive
+    assert done == [True]
+
+
+@given(
+    interrupts=st.lists(st.tuples(st.integers(0, millis(2)), st.integers(1, 5000)), max_size=6),
+    cpus=st.integers(1, 2),
+)
+def test_interrupts_take_their_time_from_who_has_the_first_cpu(
+    interrupts: list[tuple[int, int]], cpus: int
+) -> None:
+    done = []
+
+    async def program(app: Any) -> None:
+        await app.compute(millis(2))
+        done.append(app.monotonic_ns())
+
+    with Machine(udev=False, cpus=cpus, costs=FREE) as machine:
+        for time, ns in interrupts:
+            machine.at(time, machine.kernel.scheduler.interrupt, ns)
+        for _ in range(cpus):
+            machine.spawn(program)
+        machine.run(until=seconds(1))
+    assert done[-1] == millis(2) + sum(ns for _, ns in interrupts)
+    assert len(done) == cpus
+    assert all(end == millis(2) for end in done[:-1])
+
+
+def test_without_a_limit_interrupts_take_nobody_s_time() -> None:
+    with Machine(udev=False, costs=FREE) as machine:
+        machine.at(millis(1), machine.kernel.scheduler.interrupt, 5000)
+        done = []
+
+        async def program(app: Any) -> None:
+            await app.compute(millis(2))
+            done.append(app.monotonic_ns())
+
+        machine.spawn(program)
+        machine.run(until=seconds(1))
+    assert done == [millis(2)]
+
+
+def ping_pong_takes(cpus: int, busy: int) -> tuple[int, int]:
+    """What a round trip of two processes takes, `busy` others computing; how often CPUs were switched."""
+    took: list[int] = []
+
+    async def echo(app: Any, reader: int, writer: int) -> None:
+        while True:
+            await app.write(writer, await app.read(reader, 1))
+
+    async def ping(app: Any) -> None:
+        there, back = await app.pipe(), await app.pipe()
+        await app.spawn(echo, there[0], back[1])
+        for _ in range(6):
+            begun = app.monotonic_ns()
+            await app.write(there[1], b"x")
+            await app.read(back[0], 1)
+            took.append(app.monotonic_ns() - begun)
+
+    async def compute(app: Any) -> None:
+        await app.compute(seconds(1))
+
+    with Machine(udev=False, cpus=cpus) as machine:
+        for _ in range(busy):
+            machine.spawn(compute)
+        machine.spawn(ping)
+        machine.run(until=millis(500))
+        switches = sum(cpu["switches"] for cpu in machine.statistics["cpus"])
+    return took[-1], switches
+
+
+def test_two_cpus_are_given_to_nobody_else_in_a_ping_pong() -> None:
+    """On one CPU each message is a switch; on two, each process finds its CPU as it left it."""
+    alone, switched = ping_pong_takes(1, 0)
+    beside, kept = ping_pong_takes(2, 0)
+    assert switched - kept == 2 * 6 - 1  # the echo begins on a CPU that nobody had before
+    assert alone - beside >= 2 * CostModel().switch  # and the ends of calls overlap
+
+
+def test_contention_is_waiting_for_slices() -> None:
+    """A round trip waits for everyone who computes, twice."""
+    taken = [ping_pong_takes(1, busy)[0] for busy in range(4)]
+    for busy, (less, more) in enumerate(pairwise(taken)):
+        assert SLICE < more - less < 3 * SLICE, busy

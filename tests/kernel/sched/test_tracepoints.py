@@ -1,0 +1,38 @@
+"""The flow that a task goes on under, from call to call."""
+
+from __future__ import annotations
+
+import pytest
+
+from simkernel.engine import Call, Engine
+from simkernel.kernel.net.namespace import Namespaces
+from simkernel.kernel.sched.credentials import Credentials
+from simkernel.kernel.sched.task import Task
+from simkernel.kernel.sched.tracepoints import sys_enter
+from simkernel.kernel.vfs.fdtable import FileTable
+
+CALL: Call[int] = Call()
+CALL.name, CALL.arguments = "getpid", ()
+
+
+@pytest.mark.parametrize(
+    ("flow", "own", "after"),
+    [
+        (7, 7, (7, 7)),
+        (7, 3, (7, 3)),
+        (3, 2, (0, 0)),  # an old story, from before nobody listened
+        (0, 7, (0, 7)),  # it goes on with what bears no flow: an answer to that begins no story
+        (0, 2, (0, 2)),
+    ],
+)
+def test_a_call_goes_on_under_its_tasks_flow_unless_that_is_an_old_one(
+    flow: int, own: int, after: tuple[int, int]
+) -> None:
+    engine = Engine()
+    engine.trace.since = 5
+    net = Namespaces().init
+    task = Task(1, 1, "t", credentials=Credentials.of(0), files=FileTable(), net=net, parent=None)
+    task.flow, task.own_flow = flow, own
+    sys_enter(engine, task, CALL)
+    assert (task.flow, task.own_flow) == after
+    assert engine.trace.flow == task.flow

@@ -1,0 +1,17 @@
+"""The least effort there is."""
+
+from __future__ import annotations
+
+import pytest
+
+from simkernel.tools.bench import Effort
+
+TINY = Effort(
+    slice=0.0, seconds=0.0, rounds=2, sockets=(1, 3), processes=(1, 2), idle=4, waiting=4, machines=1
+)
+
+
+@pytest.fixture
+def tiny() -> Effort:
+    """An effort of two runs, each as short as can be."""
+    return TINY

@@ -1,0 +1,77 @@
+"""Fitting: prices that made the figures are found again."""
+
+from __future__ import annotations
+
+import attrs
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from simkernel.kernel.lib.costs import CostModel
+from simkernel.tools.calibration.fit import Equation, fitted, solve
+from simkernel.tools.calibration.host import OPERATIONS
+from simkernel.tools.calibration.prices import payments
+from tests.tools.calibration.test_operations import operation
+
+CROWD = 10
+FEW = tuple(each for each in OPERATIONS if each.count <= CROWD)
+
+
+def test_what_is_paid_is_what_it_takes() -> None:
+    costs = CostModel()
+    for each in (operation("unix", 60_000), operation("pipe-echo", 64), operation("members", 64, 500)):
+        paid = sum(often * getattr(costs, price) for price, often in payments(each, costs).items())
+        assert paid == pytest.approx(each.simulated(costs), rel=0.01)
+
+
+def test_a_call_pays_its_price_once() -> None:
+    assert payments(operation("getppid"), CostModel()) == {"syscall": 1.0}
+
+
+@given(st.lists(st.floats(0.2, 5.0), min_size=3, max_size=3))
+@settings(deadline=None)
+def test_equations_are_solved(factors: list[float]) -> None:
+    guess = {"a": 100.0, "b": 20.0, "c": 3.0}
+    prices = {name: guess[name] * factor for name, factor in zip(guess, factors, strict=True)}
+    rows = [
+        {"a": 1.0},
+        {"b": 2.0},
+        {"a": 1.0, "b": 2.0},
+        {"a": 2.0, "b": 1.0, "c": 10.0},
+        {"b": 1.0, "c": 50.0},
+    ]
+    found = solve(
+        [Equation(row, sum(often * prices[name] for name, often in row.items())) for row in rows], guess
+    )
+    for name, price in prices.items():
+        assert found[name] == pytest.approx(price, rel=0.05)
+
+
+def test_no_price_is_negative() -> None:
+    found = solve([Equation({"a": 1.0}, 100.0), Equation({"a": 1.0, "b": 1.0}, 50.0)], {"a": 10.0, "b": 10.0})
+    assert found["b"] == 0.0
+
+
+def test_what_nothing_tells_apart_keeps_its_proportion() -> None:
+    found = solve([Equation({"a": 1.0, "b": 1.0}, 300.0)], {"a": 50.0, "b": 100.0})
+    assert found["a"] + found["b"] == pytest.approx(300.0, rel=0.01)
+    assert found["b"] > found["a"]
+
+
+def test_another_machines_prices_are_found_again() -> None:
+    """From a machine with prices of its own to figures, and from these back to the prices."""
+    theirs = attrs.evolve(CostModel(), syscall=140, file=40, copy_per_kib=20, poll=110, pipe=60, attribute=50,
+                          skb_alloc=300, memory_charge=60, multicast_member=150, schedule=200)  # fmt: skip
+    figures = {each: each.simulated(theirs) for each in FEW}
+    found = fitted(figures, CostModel())
+    for name in ("syscall", "file", "poll", "schedule", "pipe", "attribute"):
+        assert getattr(found, name) == pytest.approx(getattr(theirs, name), abs=4, rel=0.05), name
+    for each, ns in figures.items():
+        assert each.simulated(found) == pytest.approx(ns, rel=0.02), each.name
+
+
+def test_what_nothing_tells_of_goes_with_the_rest() -> None:
+    figures = {each: 2 * each.simulated(CostModel()) for each in FEW if each.count <= 10}
+    found = fitted(figures, CostModel())
+    assert found.fork == pytest.approx(2 * CostModel().fork, rel=0.05)
+    assert found.readl == CostModel().readl

@@ -1,0 +1,83 @@
+"""The page that describes a family."""
+
+from __future__ import annotations
+
+from simkernel.ynl import Spec, parse
+from simkernel.ynl.page import Section, lines, page
+from tests.ynl.specs import LENS, lens
+
+
+def section(spec: Spec, heading: str) -> Section:
+    (found,) = [each for each in page(spec) if each.heading == heading]
+    return found
+
+
+def test_the_family_comes_first() -> None:
+    first = page(lens())[0]
+    assert first.heading == "family: lens"
+    assert first.text == "A family with one of everything."
+    assert ("version", "1") in first.rows
+
+
+def test_an_operation_says_who_may_call_it_and_what_it_takes_and_gives() -> None:
+    spec = lens()
+    assert section(spec, "operation: set (2)") == Section(
+        "operation: set (2)",
+        "Change a lens.",
+        (
+            ("who may", "CAP_NET_ADMIN"),
+            ("do takes", "device, zoom, mode"),
+            ("do gives", "nothing"),
+            ("attributes", "lens"),
+        ),
+    )
+    assert ("who may", "anybody") in section(spec, "operation: get (1)").rows
+
+
+def test_what_is_sent_unasked_says_to_whom() -> None:
+    spec = lens()
+    changed = section(spec, "notification: changed (3)").rows
+    assert ("as", "get") in changed and ("sent to", "events") in changed
+    assert ("holds", "device, sequence") in section(spec, "event: broken (4)").rows
+    assert section(spec, "multicast groups").rows == (
+        ("events", "anybody", "changed, broken"),
+        ("secrets", "CAP_NET_ADMIN", ""),
+    )
+
+
+def test_attributes_have_their_types_and_checks() -> None:
+    rows = {row[1]: row for row in section(lens(), "attributes: lens").rows}
+    assert rows["device"] == ("1", "device", "string", "at most 24 bytes", "")
+    assert rows["zoom"][2:4] == ("u8", "1 to 40")
+    assert rows["port"][2] == "u16 (big-endian)"
+    assert rows["mode"][2] == "u32 enum mode"
+    assert rows["qualities"][2] == "u32 flags quality"
+    assert rows["serial"][3] == "8 bytes"
+    assert rows["corners"][2] == "nest of point (any number)"
+    assert rows["cell"][2] == "nest-type-value of point under row, column"
+    assert rows["last"][0] == "40"
+
+
+def test_definitions_have_their_values() -> None:
+    spec = lens()
+    assert section(spec, "enum: mode").rows == (
+        ("0", "manual", ""),
+        ("1", "auto", "By itself."),
+        ("5", "macro", ""),
+    )
+    assert section(spec, "flags: feature").rows[2] == ("2", "flash", "")
+    assert section(spec, "constant: longest-name").rows == (("value", "24"),)
+
+
+def test_what_is_not_supported_is_said_before_anything_else() -> None:
+    spec = parse(LENS.replace("definitions:", "protocol: netlink-raw\ndefinitions:", 1), "lens.yaml")
+    second = page(spec)[1]
+    assert second.heading == "not supported"
+    assert second.rows == (("line 4", "a protocol other than generic netlink", "protocol"),)
+
+
+def test_the_plain_text_is_aligned_and_has_no_loose_ends() -> None:
+    text = list(lines(lens()))
+    assert text[0] == "family: lens"
+    assert "  do takes    device, zoom, mode" in text
+    assert all(line == line.rstrip() for line in text)
