@@ -3,7 +3,7 @@
 Covers: netlink, ioctl, read and write, mmap, sysfs, eventfd, SIGIO; pipes, unix sockets, shared memory,
     signals, NETLINK_USERSOCK: what each can do, what it costs, how long it takes, where it ends.
 Scenario: The same three jobs are done over every way that can do them: a question is answered, an event is
-    told, a frame is moved; to and from the driver `doors`, and another program. What a way can do is tried.
+    told, a frame is moved; to and from the driver `ipc_demo` or another program. What a way can do is tried.
 When useful: to choose a way, and to know why; each limit has a run of its own that shows it. A rough but
     quick run: --set messages=20 --set abilities=no.
 """
@@ -68,7 +68,7 @@ def chosen(value: str, choices: tuple[str, ...]) -> list[str]:
 )  # fmt: skip
 def ipc(run: Run) -> None:
     machine = run.machine(cpus=run["cpus"], udev=False, instrumented=True)
-    machine.blocking().modprobe("doors")
+    machine.blocking().modprobe("ipc_demo")
     settings = Settings(run["rcvbuf"], micros(run["poll"]))
     names, jobs = chosen(run["ways"], tuple(WAYS)), chosen(run["job"], JOBS)
     frames = {frame_bytes(frame): frame for frame in chosen(run["frame"], FRAMES)}

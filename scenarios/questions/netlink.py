@@ -6,11 +6,11 @@ from typing import Any, Final
 
 from simkernel import micros
 from simkernel.hardware import Camera, Mouse
-from simkernel.uapi.doors import DOORS_START, DoorsStart
 from simkernel.uapi.errno import error_name
 from simkernel.uapi.fcntl import O_RDWR
 from simkernel.uapi.genetlink import GENL_HDRLEN
 from simkernel.uapi.ioctl import _IOW
+from simkernel.uapi.ipc_demo import IPC_DEMO_START, IpcDemoStart
 from simkernel.uapi.netlink import NETLINK_KOBJECT_UEVENT, NLA_HDRLEN, NLMSG_HDRLEN, locate_attributes
 from simkernel.uapi.socket import AF_NETLINK, SOCK_RAW
 from simkernel.uapi.structure import U64
@@ -28,7 +28,7 @@ GAIN: Final = 40
 PAUSE: Final = 0.01
 """From one question to the next [s]."""
 NUMBER, COUNT, INTERVAL = 1, 3, 4
-"""Attributes of the family `doors`, as drivers/doors/doors.yaml counts them."""
+"""Attributes of the family `ipc_demo`, as drivers/ipc_demo/ipc_demo.yaml counts them."""
 ATTRIBUTES: Final = {NUMBER: "number", 2: "time", COUNT: "count", INTERVAL: "interval"}
 
 
@@ -50,7 +50,7 @@ def netlink(stage: Stage) -> None:
 async def prepare(app: Any) -> None:
     """Loads what the programs are going to use."""
     await app.modprobe("camera")
-    await app.modprobe("doors")
+    await app.modprobe("ipc_demo")
     await app.chmod("/dev/video0", 0o666)
 
 
@@ -140,20 +140,20 @@ def asking(stage: Stage) -> None:
 
 
 async def caller(app: Any, errors: list[str]) -> None:
-    """Asks the module `doors` for events 0 ns apart, which cannot be, by ioctl(2)."""
-    fd = await app.open("/dev/doors/event", O_RDWR)
+    """Asks the module `ipc_demo` for events 0 ns apart, which cannot be, by ioctl(2)."""
+    fd = await app.open("/dev/ipc_demo/event", O_RDWR)
     try:
-        await app.ioctl(fd, DOORS_START, bytearray(DoorsStart(interval=0, count=3).pack()))
+        await app.ioctl(fd, IPC_DEMO_START, bytearray(IpcDemoStart(interval=0, count=3).pack()))
     except OSError as error:
         errors.append(error_name(error.errno or 0))
 
 
 async def requester(app: Any, stage: Stage, errors: list[OSError]) -> None:
     """Asks the same over netlink."""
-    doors = await app.genetlink("doors")
+    client = await app.genetlink("ipc_demo")
     with stage.watch("netlink_extack") as seen:
         try:
-            await doors.do("start", interval=0, count=3)
+            await client.do("start", interval=0, count=3)
         except OSError as error:
             errors.append(error)
     stage.show(seen)
@@ -194,10 +194,10 @@ def errors(stage: Stage) -> None:
 
 async def old_program(app: Any, stage: Stage) -> None:
     """Was written when an event had nothing but its number; in the meantime it has a time as well."""
-    doors = await app.genetlink("doors")
-    await doors.join("events")
+    client = await app.genetlink("ipc_demo")
+    await client.join("events")
     with stage.watch("netlink_broadcast") as seen:
-        message = await doors.event_socket.recv(ROOM)
+        message = await client.event_socket.recv(ROOM)
     stage.show(seen)
     there = attributes(message)
     known = [int.from_bytes(payload, "little") for kind, _, payload in there if kind == NUMBER]
@@ -208,8 +208,8 @@ async def old_program(app: Any, stage: Stage) -> None:
 
 async def new_program(app: Any, errors: list[str]) -> None:
     """Hands a structure to ioctl(2) that has a field more than the driver's."""
-    fd = await app.open("/dev/doors/event", O_RDWR)
-    longer = DoorsStart(interval=1, count=1).pack() + bytes(U64.size)
+    fd = await app.open("/dev/ipc_demo/event", O_RDWR)
+    longer = IpcDemoStart(interval=1, count=1).pack() + bytes(U64.size)
     try:
         await app.ioctl(fd, _IOW("D", 0x03, len(longer)), bytearray(longer))
     except OSError as error:
@@ -218,9 +218,9 @@ async def new_program(app: Any, errors: list[str]) -> None:
 
 async def begin(app: Any) -> None:
     """Asks for one event."""
-    doors = await app.genetlink("doors")
-    await doors.do("start", interval=micros(100), count=1)
-    await doors.close()
+    client = await app.genetlink("ipc_demo")
+    await client.do("start", interval=micros(100), count=1)
+    await client.close()
 
 
 def growing(stage: Stage) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from simkernel.uapi.doors import DOORS_START, DoorsStart
 from simkernel.uapi.fcntl import O_RDWR
+from simkernel.uapi.ipc_demo import IPC_DEMO_START, IpcDemoStart
 
 from ..ways.driver import EVENTS
 
@@ -40,10 +40,10 @@ class Contention:
 
     async def _tick(self, app: Any) -> None:
         fd = await app.open(EVENTS, O_RDWR)
-        await app.ioctl(fd, DOORS_START, DoorsStart(TICK, ENDLESS).pack())
+        await app.ioctl(fd, IPC_DEMO_START, IpcDemoStart(TICK, ENDLESS).pack())
         while self.on:
             await app.sleep(BURST / 1e9)
-        await app.ioctl(fd, DOORS_START, DoorsStart(1, 1).pack())
+        await app.ioctl(fd, IPC_DEMO_START, IpcDemoStart(1, 1).pack())
 
     def stop(self) -> None:
         """Let them end."""

@@ -1,17 +1,17 @@
-"""What the ways to the driver `doors` share: its events, which a timer of the driver's begins."""
+"""What the ways to the driver `ipc_demo` share: its events, which a timer of the driver's begins."""
 
 from __future__ import annotations
 
 from typing import Any, Final
 
-from simkernel.uapi.doors import DOORS_LAST, DOORS_START, DoorsEvent, DoorsStart
 from simkernel.uapi.fcntl import O_RDWR
+from simkernel.uapi.ipc_demo import IPC_DEMO_LAST, IPC_DEMO_START, IpcDemoEvent, IpcDemoStart
 
 from .way import Settings, Source, Way
 
-QUESTION: Final = "/dev/doors/question"
-EVENTS: Final = "/dev/doors/event"
-FRAME: Final = "/dev/doors/frame"
+QUESTION: Final = "/dev/ipc_demo/question"
+EVENTS: Final = "/dev/ipc_demo/event"
+FRAME: Final = "/dev/ipc_demo/frame"
 PAGE: Final = 4096
 
 
@@ -26,16 +26,16 @@ class Driver(Source):
         self.begun = {}
         self.pids = []
 
-    async def last(self) -> DoorsEvent:
+    async def last(self) -> IpcDemoEvent:
         """The event that began last."""
-        return DoorsEvent.unpack(await self.app.ioctl(self.fd, DOORS_LAST, bytes(DoorsEvent.SIZE)))
+        return IpcDemoEvent.unpack(await self.app.ioctl(self.fd, IPC_DEMO_LAST, bytes(IpcDemoEvent.SIZE)))
 
     async def run(self, count: int, interval: int, *, wait: bool = True) -> int:
         """Set the timer, and sleep till all events have begun."""
-        await self.app.ioctl(self.fd, DOORS_START, DoorsStart(interval, count).pack())
+        await self.app.ioctl(self.fd, IPC_DEMO_START, IpcDemoStart(interval, count).pack())
         await self.app.sleep((count + 1) * interval / 1e9)
         self.aside += 3
-        self.copied_aside += DoorsStart.SIZE + DoorsEvent.SIZE
+        self.copied_aside += IpcDemoStart.SIZE + IpcDemoEvent.SIZE
         last = await self.last()
         for back in range(count):
             self.begun[last.number - back] = last.time - back * interval

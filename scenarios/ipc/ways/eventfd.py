@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from simkernel.uapi.doors import DOORS_SET_EVENTFD
 from simkernel.uapi.fcntl import O_RDWR
+from simkernel.uapi.ipc_demo import IPC_DEMO_SET_EVENTFD
 
 from .child import ORDINARY, child
 from .driver import EVENTS, Driver, DriverWay
@@ -55,7 +55,7 @@ class Eventfd(DriverWay):
         """Make one, and tell the driver."""
         device = await app.open(EVENTS, O_RDWR)
         fd = await app.eventfd(0, 0)
-        await app.ioctl(device, DOORS_SET_EVENTFD, fd)
+        await app.ioctl(device, IPC_DEMO_SET_EVENTFD, fd)
         return EventfdListener(app, fd, source)
 
     async def between(self, app: Any) -> str:

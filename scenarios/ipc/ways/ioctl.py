@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from simkernel.uapi.doors import DOORS_ASK, DOORS_LAST, DoorsAsk
 from simkernel.uapi.fcntl import O_RDWR
 from simkernel.uapi.ioctl import _IOR
+from simkernel.uapi.ipc_demo import IPC_DEMO_ASK, IPC_DEMO_LAST, IpcDemoAsk
 
 from .child import ORDINARY, child
 from .driver import EVENTS, QUESTION, Driver, DriverWay
 from .way import EVENT, LONGEST, NUMBER, WORKS, Exchange, Limit, Looker, Settings
 
 ONCE = _IOR("D", 0x06, NUMBER)
-"""DOORS_LAST of a program that was made when the structure was shorter: its size is in the number."""
+"""IPC_DEMO_LAST of a program that was made when the structure was shorter: its size is in the number."""
 
 
 class IoctlExchange(Exchange):
@@ -29,7 +29,7 @@ class IoctlExchange(Exchange):
         size = len(question)
         self.memory[:size] = question
         there = self.memory.address
-        await self.app.ioctl(self.fd, DOORS_ASK, DoorsAsk(there, there + LONGEST, size).pack())
+        await self.app.ioctl(self.fd, IPC_DEMO_ASK, IpcDemoAsk(there, there + LONGEST, size).pack())
         answer: bytes = self.memory[LONGEST : LONGEST + size]
         return answer
 
@@ -51,7 +51,7 @@ class IoctlListener(Looker):
 
     async def look(self) -> bytes:
         """One call."""
-        record: bytes = await self.app.ioctl(self.fd, DOORS_LAST, bytes(EVENT))
+        record: bytes = await self.app.ioctl(self.fd, IPC_DEMO_LAST, bytes(EVENT))
         return record
 
     async def read_as_once(self) -> list[int]:
@@ -60,10 +60,10 @@ class IoctlListener(Looker):
 
 
 class Ioctl(DriverWay):
-    """Requests to the devices of `doors`."""
+    """Requests to the devices of `ipc_demo`."""
 
     name = "ioctl"
-    about = "DOORS_ASK and DOORS_LAST of /dev/doors/*"
+    about = "IPC_DEMO_ASK and IPC_DEMO_LAST of /dev/ipc_demo/*"
     lacks: ClassVar = {"frame": "no request"}
     limit = Limit(
         "The shortest way to an answer: one call, and each byte is copied once. But the kernel cannot begin: "

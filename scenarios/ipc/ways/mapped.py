@@ -4,8 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from simkernel.uapi.doors import ANSWER_OFFSET, DOORS_RING, DOORS_TAKE, LARGEST_FRAME, QUESTION_MEMORY
 from simkernel.uapi.fcntl import O_RDONLY, O_RDWR
+from simkernel.uapi.ipc_demo import (
+    ANSWER_OFFSET,
+    IPC_DEMO_RING,
+    IPC_DEMO_TAKE,
+    LARGEST_FRAME,
+    QUESTION_MEMORY,
+)
 from simkernel.uapi.mman import PROT_READ, PROT_WRITE
 
 from .child import ORDINARY, child
@@ -29,13 +35,13 @@ class MappedExchange(Exchange):
         if size > ANSWER_OFFSET:
             raise Cut(ANSWER_OFFSET)
         self.memory[:size] = question
-        await self.app.ioctl(self.fds[0], DOORS_RING, size)
+        await self.app.ioctl(self.fds[0], IPC_DEMO_RING, size)
         answer: bytes = self.memory[ANSWER_OFFSET : ANSWER_OFFSET + size]
         return answer
 
     async def take(self, size: int) -> memoryview:
         """Let there be a frame: it is there."""
-        await self.app.ioctl(self.fds[1], DOORS_TAKE, size)
+        await self.app.ioctl(self.fds[1], IPC_DEMO_TAKE, size)
         there: memoryview = self.frames.memory[:size]
         return there
 
@@ -48,10 +54,10 @@ class MappedExchange(Exchange):
 
 
 class Mapped(DriverWay):
-    """Memory of `doors`."""
+    """Memory of `ipc_demo`."""
 
     name = "mmap"
-    about = "memory of /dev/doors/* in the program"
+    about = "memory of /dev/ipc_demo/* in the program"
     limit = Limit(
         "Nothing is copied, whatever the size: pixels belong here. But memory tells nobody that it has "
         "changed. Without a bell (an ioctl, an eventfd, a netlink event) one looks in vain or too late, and "
@@ -73,7 +79,7 @@ class Mapped(DriverWay):
     async def between(self, app: Any) -> str:
         """One writes into a frame, another has the same memory."""
         fd = await app.open(FRAME, O_RDWR)
-        await app.ioctl(fd, DOORS_TAKE, PAGE)
+        await app.ioctl(fd, IPC_DEMO_TAKE, PAGE)
         memory = await app.mmap(fd, PAGE)
         memory[:4] = b"ping"
         return WORKS if await child(app, _peep) == b"ping" else "not the same memory"

@@ -5,9 +5,9 @@ from __future__ import annotations
 from itertools import count
 from typing import Any, Final
 
-from simkernel.uapi.doors import DoorsEvent
 from simkernel.uapi.errno import os_error
 from simkernel.uapi.genetlink import GENL_HDRLEN
+from simkernel.uapi.ipc_demo import IpcDemoEvent
 from simkernel.uapi.netlink import (
     NETLINK_GENERIC,
     NLM_F_REQUEST,
@@ -24,12 +24,12 @@ from .child import ORDINARY, child
 from .driver import Driver, DriverWay
 from .way import WORKS, Exchange, Limit, Listener, Numbers
 
-FAMILY: Final = "doors"
+FAMILY: Final = "ipc_demo"
 ROOM: Final = 1 << 18
 LONGEST_ATTRIBUTE: Final = 65531
 KERNEL: Final = (0, 0)
 NUMBER_ATTRIBUTE: Final = 1
-"""`number` of an event, in doors.yaml."""
+"""`number` of an event, in ipc_demo.yaml."""
 
 
 async def open_socket(app: Any) -> Any:
@@ -111,7 +111,7 @@ class NetlinkListener(Listener):
 
 
 class Netlink(DriverWay):
-    """The family `doors`."""
+    """The family `ipc_demo`."""
 
     name = "netlink"
     about = "a generic netlink family and its group"
@@ -151,5 +151,5 @@ class Netlink(DriverWay):
 
 async def _write(app: Any, address: tuple[int, int]) -> str:
     sock = await open_socket(app)
-    await sock.sendto(DoorsEvent(0, 0).pack(), address)
+    await sock.sendto(IpcDemoEvent(0, 0).pack(), address)
     return WORKS

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from struct import Struct
 from typing import Any, Final
 
-from simkernel.uapi.doors import DoorsEvent
+from simkernel.uapi.ipc_demo import IpcDemoEvent
 
 from .way import LONGEST, Exchange, Settings, Source, Way
 
@@ -127,7 +127,7 @@ class Program(Source):
                 self.aside += 1
             begun = self.begun[self.last + 1] = app.monotonic_ns()
             try:
-                self.sends += await self.tell(DoorsEvent(self.last + 1, begun).pack(), wait)
+                self.sends += await self.tell(IpcDemoEvent(self.last + 1, begun).pack(), wait)
             except BlockingIOError:
                 del self.begun[self.last + 1]
                 return done

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from simkernel.uapi.doors import DOORS_TAKE
 from simkernel.uapi.fcntl import O_RDWR
+from simkernel.uapi.ipc_demo import IPC_DEMO_TAKE
 
 from .child import child
 from .driver import EVENTS, FRAME, QUESTION, Driver, DriverWay
@@ -30,7 +30,7 @@ class ReadWriteExchange(Exchange):
 
     async def take(self, size: int) -> bytes:
         """Let there be a frame, and read it."""
-        await self.app.ioctl(self.frames, DOORS_TAKE, size)
+        await self.app.ioctl(self.frames, IPC_DEMO_TAKE, size)
         frame: bytes = await self.app.read(self.frames, size)
         return frame
 
@@ -41,10 +41,10 @@ class ReadWriteExchange(Exchange):
 
 
 class ReadWrite(DriverWay):
-    """The devices of `doors` as files."""
+    """The devices of `ipc_demo` as files."""
 
     name = "read"
-    about = "read(2) and write(2) on /dev/doors/*"
+    about = "read(2) and write(2) on /dev/ipc_demo/*"
     limit = Limit(
         "What a file is made for: a stream of records or pixels from one device, each byte copied once. A "
         "question takes two calls with a state in between. Each driver invents its own records, which cannot "

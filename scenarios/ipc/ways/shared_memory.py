@@ -5,8 +5,8 @@ from __future__ import annotations
 from struct import Struct
 from typing import Any, Final
 
-from simkernel.uapi.doors import LARGEST_FRAME
 from simkernel.uapi.fcntl import O_CREAT, O_RDWR
+from simkernel.uapi.ipc_demo import LARGEST_FRAME
 
 from .child import ORDINARY, child
 from .listeners import MemoryLooker

@@ -58,7 +58,7 @@ class Sigio(DriverWay):
     """O_ASYNC on the device."""
 
     name = "sigio"
-    about = "O_ASYNC and F_SETOWN on /dev/doors/event"
+    about = "O_ASYNC and F_SETOWN on /dev/ipc_demo/event"
     lacks: ClassVar = {"question": "no bytes", "frame": "no bytes"}
     limit = Limit(
         "It reaches a program that does not wait at all. But it says nothing, is pending once however "

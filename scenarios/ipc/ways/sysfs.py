@@ -10,8 +10,8 @@ from .child import ORDINARY, child
 from .driver import PAGE, Driver, DriverWay
 from .way import WORKS, Cut, Exchange, Limit, Looker, Numbers, Settings
 
-ANSWER: Final = "/sys/class/doors/question/answer"
-LAST: Final = "/sys/class/doors/event/last"
+ANSWER: Final = "/sys/class/ipc_demo/question/answer"
+LAST: Final = "/sys/class/ipc_demo/event/last"
 
 
 class SysfsExchange(Exchange):
@@ -62,10 +62,10 @@ class SysfsListener(Looker):
 
 
 class Sysfs(DriverWay):
-    """The attributes of `doors`."""
+    """The attributes of `ipc_demo`."""
 
     name = "sysfs"
-    about = "files in /sys/class/doors/*, polled"
+    about = "files in /sys/class/ipc_demo/*, polled"
     lacks: ClassVar = {"frame": "a page"}
     limit = Limit(
         "Made for shells and people: one value in one file, in text, and no program needed. A file is a page "

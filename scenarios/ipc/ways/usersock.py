@@ -6,7 +6,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Any, Final
 
-from simkernel.uapi.doors import DoorsEvent
+from simkernel.uapi.ipc_demo import IpcDemoEvent
 from simkernel.uapi.netlink import (
     NETLINK_ADD_MEMBERSHIP,
     NETLINK_USERSOCK,
@@ -90,7 +90,7 @@ class UsersockSource(Program):
 
     async def tell(self, record: bytes, wait: bool) -> int:
         """One call for all.  It goes to the kernel as well, and there nobody listens: ECONNREFUSED."""
-        event = DoorsEvent.unpack(record)
+        event = IpcDemoEvent.unpack(record)
         attributes = attribute(NUMBER, event.number.to_bytes(8, "little"))
         attributes += attribute(TIME, event.time.to_bytes(8, "little"))
         with suppress(ConnectionRefusedError):

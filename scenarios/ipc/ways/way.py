@@ -1,6 +1,6 @@
 """What a way is: the interface that the jobs and the demonstrations are written against.
 
-A way lets a program deal with somebody, who is a driver (drivers/doors) or another program.  Up to three
+A way lets a program deal with somebody, who is a driver (drivers/ipc_demo) or another program.  Up to three
 things can be done with it; `lacks` says, briefly, why one cannot.
 
     question   `opened()` gives an Exchange, whose `ask` has a question answered
@@ -15,11 +15,11 @@ from typing import Any, ClassVar, Final, Literal
 
 import attrs
 
-from simkernel.uapi.doors import DoorsEvent
 from simkernel.uapi.errno import error_name
+from simkernel.uapi.ipc_demo import IpcDemoEvent
 from simkernel.uapi.poll import POLLIN
 
-EVENT: Final = DoorsEvent.SIZE
+EVENT: Final = IpcDemoEvent.SIZE
 """Bytes of the record that tells of an event: its number and its time."""
 LINE: Final = 72
 """Characters in a line of a command."""
@@ -125,7 +125,7 @@ class Listener:
     def parse(self, data: bytes) -> tuple[Numbers, int]:
         """Which events `data` tells of, and bytes of another that is not there as a whole."""
         whole = len(data) // EVENT
-        records = [DoorsEvent.unpack(data, start * EVENT) for start in range(whole)]
+        records = [IpcDemoEvent.unpack(data, start * EVENT) for start in range(whole)]
         return [record.number for record in records], len(data) - whole * EVENT
 
     async def read_as_once(self) -> list[int]:

@@ -19,7 +19,7 @@ from simkernel.trace.strace.abbreviation import abbreviated
             "[CAMERA_A_FRAME_SEQUENCE, 0]], 28, 0, {sa_family=AF_NETLINK, ...}, 12) = 28",
         ),
         (
-            "[{error=-ERANGE, msg=[{nlmsg_len=36, nlmsg_type=doors, nlmsg_flags=0, nlmsg_seq=1}, "
+            "[{error=-ERANGE, msg=[{nlmsg_len=36, nlmsg_type=ipc_demo, nlmsg_flags=0, nlmsg_seq=1}, "
             "{cmd=1}, [[{nla_len=8, nla_type=COUNT}, 3]]]}, [{nla_len=8, nla_type=NLMSGERR_ATTR_OFFS}, 28]]",
             "[{error=-ERANGE, msg=[...]}, [NLMSGERR_ATTR_OFFS, 28]]",
         ),

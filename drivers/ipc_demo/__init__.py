@@ -1,14 +1,14 @@
-"""doors: one small service behind every door that there is between a program and a driver.
+"""ipc_demo: one small service that a program can reach over every interface between a program and a driver.
 
 It drives no hardware.  It answers questions, begins events and has frames, and each of them can be had over
 netlink, by ioctl, by read and write, through mapped memory, from a file below /sys, and of events
-also by an eventfd or a signal: so that the doors can be compared, and nothing but the doors.
+also by an eventfd or a signal: so that the interfaces can be compared, and nothing else.
 
     question.py    a question is answered with the same bytes, each bit of them turned over
     event.py       a timer begins events; whoever listens at whatever door is told
     frame.py       frames of any size, with their number in every byte
-    netlink.py     all three over generic netlink; doors.yaml is the family
-simkernel/uapi/doors.py has the numbers and structures.
+    netlink.py     all three over generic netlink; ipc_demo.yaml is the family
+simkernel/uapi/ipc_demo.py has the numbers and structures.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ MODULE = Module(
     version="1.0",
     author="The simkernel authors",
     description="One service behind every door between program and driver, to compare them",
-    aliases=("net-pf-16-proto-16-family-doors",),
+    aliases=("net-pf-16-proto-16-family-ipc_demo",),
 )
 
 ANYBODY = NodeAccess(mode=0o666)
@@ -55,16 +55,16 @@ def init(this: ThisModule) -> ExitStack:
         ("frame", frame.OPERATIONS, frames, ()),
     )
     with ExitStack() as undo:
-        kind = class_register(this, "doors", devnode=lambda device: ANYBODY)
+        kind = class_register(this, "ipc_demo", devnode=lambda device: ANYBODY)
         undo.callback(class_unregister, kind)
-        major, first = alloc_chrdev_region(this, 0, len(nodes), "doors")
+        major, first = alloc_chrdev_region(this, 0, len(nodes), "ipc_demo")
         undo.callback(unregister_chrdev_region, this, (major, first), len(nodes))
         for minor, (name, operations, data, attributes) in enumerate(nodes, first):
             cdev = cdev_init(this, operations, data)
             cdev_add(cdev, (major, minor))
             undo.callback(cdev_del, cdev)
             device = device_create(
-                this, kind, None, name, node=f"doors/{name}", number=(major, minor), attributes=attributes
+                this, kind, None, name, node=f"ipc_demo/{name}", number=(major, minor), attributes=attributes
             )
             undo.callback(device_unregister, device)
         undo.callback(events.stop)

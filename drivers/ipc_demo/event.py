@@ -21,9 +21,15 @@ from simkernel.driverapi.sysfs import DeviceAttribute
 from simkernel.driverapi.timer import Timer, mod_timer, timer_delete, timer_setup
 from simkernel.driverapi.uaccess import copy_from_user, copy_to_user
 from simkernel.driverapi.wait import init_waitqueue_head, wait_event_interruptible, wake_up_interruptible
-from simkernel.uapi.doors import DOORS_LAST, DOORS_SET_EVENTFD, DOORS_START, DoorsEvent, DoorsStart
 from simkernel.uapi.errno import EAGAIN, EINVAL, ENOTTY, os_error
 from simkernel.uapi.fcntl import O_NONBLOCK
+from simkernel.uapi.ipc_demo import (
+    IPC_DEMO_LAST,
+    IPC_DEMO_SET_EVENTFD,
+    IPC_DEMO_START,
+    IpcDemoEvent,
+    IpcDemoStart,
+)
 from simkernel.uapi.poll import POLLIN, POLLRDNORM
 
 QUEUE: Final = 64
@@ -43,14 +49,14 @@ class Events:
 
     def __init__(self, this: ThisModule) -> None:
         self.this = this
-        self.waiting = init_waitqueue_head("events of doors")
+        self.waiting = init_waitqueue_head("events of ipc_demo")
         self.fasync = FasyncList()
         self.listeners: list[Listener] = []
         self.memory = vmalloc_user(PAGE_SIZE)
         """The last event, for who maps it."""
-        self.announce: list[Callable[[DoorsEvent], None]] = []
+        self.announce: list[Callable[[IpcDemoEvent], None]] = []
         """Called with each event: the door of netlink."""
-        self.last = DoorsEvent(0, 0)
+        self.last = IpcDemoEvent(0, 0)
         self._timer = timer_setup(this, self._begin)
         self._left = 0
         self._interval = 0
@@ -69,7 +75,7 @@ class Events:
         timer_delete(self._timer)
 
     def attribute(self) -> DeviceAttribute:
-        """/sys/class/doors/event/last: number and time of the last event, for who looks again and again."""
+        """/sys/class/ipc_demo/event/last: number and time of the last event, for a program that polls."""
 
         def show(device: Device) -> str:
             return f"{self.last.number} {self.last.time}\n"
@@ -78,7 +84,7 @@ class Events:
 
     def _begin(self, timer: Timer) -> None:
         self._left -= 1
-        self.last = event = DoorsEvent(self.last.number + 1, self._due)
+        self.last = event = IpcDemoEvent(self.last.number + 1, self._due)
         if self._left:
             self._due += self._interval
             mod_timer(timer, self._due)
@@ -109,24 +115,24 @@ def release(file: File) -> None:
 async def read(file: File, size: int, position: int) -> bytes:
     """Records, as many as there is room for; waits for the first.  EINVAL if there is no room for one."""
     queue = file.private_data.queue
-    if size < DoorsEvent.SIZE:
+    if size < IpcDemoEvent.SIZE:
         raise os_error(EINVAL)
     if not queue and file.flags & O_NONBLOCK:
         raise os_error(EAGAIN)
     await wait_event_interruptible(_events(file).waiting, lambda: queue)
-    return b"".join(queue.popleft() for _ in range(min(len(queue), size // DoorsEvent.SIZE)))
+    return b"".join(queue.popleft() for _ in range(min(len(queue), size // IpcDemoEvent.SIZE)))
 
 
 def ioctl(file: File, request: int, argument: int) -> int:
-    """DOORS_START, DOORS_LAST, DOORS_SET_EVENTFD."""
-    if request == DOORS_START:
-        start = DoorsStart.unpack(copy_from_user(file, argument, DoorsStart.SIZE))
+    """IPC_DEMO_START, IPC_DEMO_LAST, IPC_DEMO_SET_EVENTFD."""
+    if request == IPC_DEMO_START:
+        start = IpcDemoStart.unpack(copy_from_user(file, argument, IpcDemoStart.SIZE))
         _events(file).start(start.count, start.interval)
         return 0
-    if request == DOORS_LAST:
+    if request == IPC_DEMO_LAST:
         copy_to_user(file, argument, _events(file).last.pack())
         return 0
-    if request == DOORS_SET_EVENTFD:
+    if request == IPC_DEMO_SET_EVENTFD:
         file.private_data.eventfd = eventfd_ctx_fdget(file, argument)
         return 0
     raise os_error(ENOTTY)

@@ -1,4 +1,4 @@
-"""doors: the same service at every door, and what each door does not let through."""
+"""ipc_demo: every interface gives the same answers; each has its own limits."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from hypothesis import strategies as st
 
 from simkernel import Machine, micros, millis
 from simkernel.blocking import Blocking
-from simkernel.uapi.doors import (
+from simkernel.uapi.ipc_demo import (
     ANSWER_OFFSET,
-    DOORS_ASK,
-    DOORS_LAST,
-    DOORS_RING,
-    DOORS_SET_EVENTFD,
-    DOORS_START,
-    DOORS_TAKE,
+    IPC_DEMO_ASK,
+    IPC_DEMO_LAST,
+    IPC_DEMO_RING,
+    IPC_DEMO_SET_EVENTFD,
+    IPC_DEMO_START,
+    IPC_DEMO_TAKE,
     LARGEST_FRAME,
     LONGEST_QUESTION,
     QUESTION_MEMORY,
-    DoorsAsk,
-    DoorsEvent,
-    DoorsStart,
+    IpcDemoAsk,
+    IpcDemoEvent,
+    IpcDemoStart,
 )
 from simkernel.uapi.signal import SIGIO
 
@@ -35,9 +35,9 @@ HALF_A_PAGE = 2047
 
 @pytest.fixture(scope="module")
 def machine() -> Iterator[Machine]:
-    """A machine with the doors open."""
+    """A machine with ipc_demo loaded."""
     with Machine() as machine:
-        machine.blocking().modprobe("doors")
+        machine.blocking().modprobe("ipc_demo")
         yield machine
 
 
@@ -56,23 +56,23 @@ def turned_over(question: bytes) -> bytes:
 @settings(max_examples=20)
 def test_every_door_gives_the_same_answer(user: Blocking, question: bytes) -> None:
     size = len(question)
-    fd = user.open("/dev/doors/question", os.O_RDWR)
+    fd = user.open("/dev/ipc_demo/question", os.O_RDWR)
     user.write(fd, question)
     assert user.read(fd, size + 1) == turned_over(question)
     assert user.read(fd, 1) == b""
     with user.mmap(fd, QUESTION_MEMORY) as shared:
         shared[:size] = question
-        user.ioctl(fd, DOORS_RING, size)
+        user.ioctl(fd, IPC_DEMO_RING, size)
         assert shared[ANSWER_OFFSET : ANSWER_OFFSET + size] == turned_over(question)
     with user.mmap(-1, 16384) as own:
         own[:size] = question
-        user.ioctl(fd, DOORS_ASK, DoorsAsk(own.address, own.address + 8192, size).pack())
+        user.ioctl(fd, IPC_DEMO_ASK, IpcDemoAsk(own.address, own.address + 8192, size).pack())
         assert own[8192 : 8192 + size] == turned_over(question)
     user.close(fd)
-    with user.genetlink("doors") as client:
+    with user.genetlink("ipc_demo") as client:
         assert b"".join(client.do("ask", question=[question])["answer"]) == turned_over(question)
     if size <= HALF_A_PAGE:
-        fd = user.open("/sys/class/doors/question/answer", os.O_RDWR)
+        fd = user.open("/sys/class/ipc_demo/question/answer", os.O_RDWR)
         user.write(fd, question)
         assert bytes.fromhex(user.pread(fd, WHOLE_PAGE, 0).decode()) == turned_over(question)
         user.close(fd)
@@ -80,7 +80,7 @@ def test_every_door_gives_the_same_answer(user: Blocking, question: bytes) -> No
 
 def test_the_longest_question_wants_two_attributes(user: Blocking) -> None:
     question = os.urandom(1) * LONGEST_QUESTION
-    with user.genetlink("doors") as client:
+    with user.genetlink("ipc_demo") as client:
         parts = client.do("ask", question=[question[:65531], question[65531:]])["answer"]
         assert b"".join(parts) == turned_over(question)
         assert len(parts) == 2
@@ -89,7 +89,7 @@ def test_the_longest_question_wants_two_attributes(user: Blocking) -> None:
 def test_an_answer_that_is_longer_than_a_page_is_cut_and_the_log_says_whose(
     machine: Machine, user: Blocking
 ) -> None:
-    fd = user.open("/sys/class/doors/question/answer", os.O_RDWR)
+    fd = user.open("/sys/class/ipc_demo/question/answer", os.O_RDWR)
     user.write(fd, bytes(WHOLE_PAGE))
     assert len(user.pread(fd, WHOLE_PAGE, 0)) == WHOLE_PAGE - 1
     user.close(fd)
@@ -98,11 +98,11 @@ def test_an_answer_that_is_longer_than_a_page_is_cut_and_the_log_says_whose(
 
 
 def test_events_come_in_at_every_door(machine: Machine, user: Blocking) -> None:
-    with user.genetlink("doors") as client:
+    with user.genetlink("ipc_demo") as client:
         client.join("events")
-        fd, bell, counted = (user.open("/dev/doors/event", os.O_RDWR) for _ in range(3))
+        fd, bell, counted = (user.open("/dev/ipc_demo/event", os.O_RDWR) for _ in range(3))
         eventfd = user.eventfd(0)
-        user.ioctl(counted, DOORS_SET_EVENTFD, eventfd)
+        user.ioctl(counted, IPC_DEMO_SET_EVENTFD, eventfd)
         heard: list[int] = []
         user.signal(SIGIO, heard.append)
         user.fcntl(bell, 8, user.getpid())
@@ -112,7 +112,7 @@ def test_events_come_in_at_every_door(machine: Machine, user: Blocking) -> None:
         records = []
         while len(records) < 3:
             try:
-                records.append(DoorsEvent.unpack(user.read(fd, DoorsEvent.SIZE)))
+                records.append(IpcDemoEvent.unpack(user.read(fd, IpcDemoEvent.SIZE)))
             except InterruptedError:
                 continue
         assert [each.time - records[0].time for each in records] == [0, millis(1), millis(2)]
@@ -120,24 +120,24 @@ def test_events_come_in_at_every_door(machine: Machine, user: Blocking) -> None:
         assert [next(events)["number"] for _ in range(3)] == [each.number for each in records]
         assert user.eventfd_read(eventfd) == 3
         assert heard == [SIGIO] * 3
-        assert last[: DoorsEvent.SIZE] == records[-1].pack()
-        assert user.ioctl(fd, DOORS_LAST, bytes(DoorsEvent.SIZE)) == records[-1].pack()
+        assert last[: IpcDemoEvent.SIZE] == records[-1].pack()
+        assert user.ioctl(fd, IPC_DEMO_LAST, bytes(IpcDemoEvent.SIZE)) == records[-1].pack()
         text = f"{records[-1].number} {records[-1].time}\n"
-        assert user.read_file("/sys/class/doors/event/last").decode() == text
+        assert user.read_file("/sys/class/ipc_demo/event/last").decode() == text
         last.close()
         for each in (fd, bell, counted, eventfd):
             user.close(each)
 
 
 def test_who_reads_too_late_sees_a_gap(user: Blocking) -> None:
-    fd = user.open("/dev/doors/event", os.O_RDWR)
-    user.ioctl(fd, DOORS_START, DoorsStart(micros(10), 100).pack())
+    fd = user.open("/dev/ipc_demo/event", os.O_RDWR)
+    user.ioctl(fd, IPC_DEMO_START, IpcDemoStart(micros(10), 100).pack())
     user.sleep(0.1)
-    user.ioctl(fd, DOORS_START, DoorsStart(micros(10), 1).pack())
+    user.ioctl(fd, IPC_DEMO_START, IpcDemoStart(micros(10), 1).pack())
     data = user.read(fd, 1 << 16)
     user.sleep(0.1)
-    data += user.read(fd, 1 << 16) if len(data) == 64 * DoorsEvent.SIZE else b""
-    numbers = [DoorsEvent.unpack(data, start).number for start in range(0, len(data), DoorsEvent.SIZE)]
+    data += user.read(fd, 1 << 16) if len(data) == 64 * IpcDemoEvent.SIZE else b""
+    numbers = [IpcDemoEvent.unpack(data, start).number for start in range(0, len(data), IpcDemoEvent.SIZE)]
     assert numbers[:64] == [*range(numbers[0], numbers[0] + 64)]
     assert numbers[64:] in ([], [numbers[0] + 100])
     user.close(fd)
@@ -145,24 +145,24 @@ def test_who_reads_too_late_sees_a_gap(user: Blocking) -> None:
 
 @pytest.mark.parametrize("size", [1, 4096, 100_000, LARGEST_FRAME])
 def test_a_frame_is_the_same_at_every_door(user: Blocking, size: int) -> None:
-    fd = user.open("/dev/doors/frame", os.O_RDWR)
-    number = user.ioctl(fd, DOORS_TAKE, size)
+    fd = user.open("/dev/ipc_demo/frame", os.O_RDWR)
+    number = user.ioctl(fd, IPC_DEMO_TAKE, size)
     frame = bytes([number & 0xFF]) * size
     assert user.read(fd, size + 1) == frame
     with user.mmap(fd, LARGEST_FRAME) as shared:
         assert shared[:size] == frame
-    with user.genetlink("doors") as client:
+    with user.genetlink("ipc_demo") as client:
         parts = client.dump("read")
         assert b"".join(part["data"] for part in parts) == frame
     user.close(fd)
 
 
-def test_the_doors_are_shut_without_a_trace(machine: Machine) -> None:
+def test_unload_leaves_nothing_behind(machine: Machine) -> None:
     with Machine() as other:
         root = other.blocking()
-        root.modprobe("doors")
-        root.rmmod("doors")
-        assert "doors" not in root.listdir("/dev")
-        assert "doors" not in root.listdir("/sys/class")
-        assert "doors" not in [each["name"] for each in root.lsmod()]
+        root.modprobe("ipc_demo")
+        root.rmmod("ipc_demo")
+        assert "ipc_demo" not in root.listdir("/dev")
+        assert "ipc_demo" not in root.listdir("/sys/class")
+        assert "ipc_demo" not in [each["name"] for each in root.lsmod()]
         assert not other.kernel.taints.letters

@@ -1,4 +1,4 @@
-"""The door of generic netlink: the operations of doors.yaml."""
+"""The door of generic netlink: the operations of ipc_demo.yaml."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from simkernel.driverapi.genetlink import (
     genlmsg_multicast,
 )
 from simkernel.driverapi.module import ThisModule
-from simkernel.uapi.doors import DoorsEvent
 from simkernel.uapi.errno import EINVAL
+from simkernel.uapi.ipc_demo import IpcDemoEvent
 
 from .event import Events
 from .frame import Frames
@@ -63,7 +63,7 @@ def register(
     family = genl_register_family(this, do={"ask": ask, "start": start, "take": take}, dump={"read": read})
     undo.callback(genl_unregister_family, family)
 
-    def announce(event: DoorsEvent) -> None:
+    def announce(event: IpcDemoEvent) -> None:
         if genl_has_listeners(family, "events"):
             genlmsg_multicast(family, "event", {"number": event.number, "time": event.time})
 

@@ -7,8 +7,8 @@ from typing import Final
 from simkernel.driverapi.fs import File, FileOperations
 from simkernel.driverapi.mm import VmArea, remap_vmalloc_range, vmalloc_user
 from simkernel.driverapi.module import ThisModule
-from simkernel.uapi.doors import DOORS_TAKE, LARGEST_FRAME
 from simkernel.uapi.errno import EINVAL, ENOTTY, ESPIPE, os_error
+from simkernel.uapi.ipc_demo import IPC_DEMO_TAKE, LARGEST_FRAME
 
 SEEK_SET: Final = 0
 
@@ -53,8 +53,8 @@ def read(file: File, size: int, position: int) -> bytes:
 
 
 def ioctl(file: File, request: int, argument: int) -> int:
-    """DOORS_TAKE."""
-    if request != DOORS_TAKE:
+    """IPC_DEMO_TAKE."""
+    if request != IPC_DEMO_TAKE:
         raise os_error(ENOTTY)
     frames: Frames = file.cdev.data
     file.position = 0

@@ -10,15 +10,15 @@ from simkernel.driverapi.mm import VmArea, remap_vmalloc_range, vmalloc_user
 from simkernel.driverapi.module import ThisModule
 from simkernel.driverapi.sysfs import DeviceAttribute
 from simkernel.driverapi.uaccess import copy_from_user, copy_to_user
-from simkernel.uapi.doors import (
+from simkernel.uapi.errno import EINVAL, ENOTTY, os_error
+from simkernel.uapi.ipc_demo import (
     ANSWER_OFFSET,
-    DOORS_ASK,
-    DOORS_RING,
+    IPC_DEMO_ASK,
+    IPC_DEMO_RING,
     LONGEST_QUESTION,
     QUESTION_MEMORY,
-    DoorsAsk,
+    IpcDemoAsk,
 )
-from simkernel.uapi.errno import EINVAL, ENOTTY, os_error
 
 TURNED_OVER: Final = bytes(byte ^ 0xFF for byte in range(256))
 
@@ -38,7 +38,7 @@ class Questions:
         self._shown = b""
 
     def attribute(self) -> DeviceAttribute:
-        """/sys/class/doors/question/answer: write a question, read its answer in hex digits."""
+        """/sys/class/ipc_demo/question/answer: write a question, read its answer in hex digits."""
 
         def show(device: Device) -> str:
             return f"{self._shown.hex()}\n"
@@ -76,14 +76,14 @@ def read(file: File, size: int, position: int) -> bytes:
 
 
 def ioctl(file: File, request: int, argument: int) -> int:
-    """DOORS_ASK, DOORS_RING."""
-    if request == DOORS_ASK:
-        ask = DoorsAsk.unpack(copy_from_user(file, argument, DoorsAsk.SIZE))
+    """IPC_DEMO_ASK, IPC_DEMO_RING."""
+    if request == IPC_DEMO_ASK:
+        ask = IpcDemoAsk.unpack(copy_from_user(file, argument, IpcDemoAsk.SIZE))
         if ask.size > LONGEST_QUESTION:
             raise os_error(EINVAL)
         copy_to_user(file, ask.answer, answer(copy_from_user(file, ask.question, ask.size)))
         return 0
-    if request == DOORS_RING:
+    if request == IPC_DEMO_RING:
         if argument > LONGEST_QUESTION:
             raise os_error(EINVAL)
         memory = file.private_data.memory

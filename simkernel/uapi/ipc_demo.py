@@ -1,0 +1,69 @@
+"""What the shipped module `ipc_demo` and its programs agree on, beside the family of ipc_demo.yaml.
+
+/dev/ipc_demo/question: write(2) a question and read(2) its answer; IPC_DEMO_ASK; or mmap(2), IPC_DEMO_RING.
+/dev/ipc_demo/event: read(2) gives records, the oldest first; it can be polled, and sends SIGIO with O_ASYNC.
+/dev/ipc_demo/frame: read(2) gives the bytes of the frame that is there, which can be mapped as well.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import ClassVar, Final
+
+import attrs
+
+from simkernel.uapi.ioctl import _IO, _IOR, _IOW, _IOWR
+from simkernel.uapi.structure import Structure
+
+LONGEST_QUESTION: Final = 65536
+"""Bytes."""
+ANSWER_OFFSET: Final = 65536
+"""Offset of the answer in the mapped memory of /dev/ipc_demo/question; the question is at 0."""
+QUESTION_MEMORY: Final = ANSWER_OFFSET + LONGEST_QUESTION
+LARGEST_FRAME: Final = 1920 * 1080 * 2
+"""Bytes: 1920x1080, two bytes a pixel."""
+
+
+@attrs.frozen
+class IpcDemoAsk(Structure):
+    """struct ipc_demo_ask { u64 question; u64 answer; u32 size; u32 reserved; }: two addresses and a size."""
+
+    LAYOUT: ClassVar = struct.Struct("<QQII")
+
+    question: int
+    answer: int
+    size: int
+    reserved: int = 0
+
+
+@attrs.frozen
+class IpcDemoStart(Structure):
+    """struct ipc_demo_start { u64 interval; u32 count; u32 reserved; }: ns between events, and how many."""
+
+    LAYOUT: ClassVar = struct.Struct("<QII")
+
+    interval: int
+    count: int
+    reserved: int = 0
+
+
+@attrs.frozen
+class IpcDemoEvent(Structure):
+    """struct ipc_demo_event { u64 number; u64 time; }: counted from 1; when it began, in ns."""
+
+    LAYOUT: ClassVar = struct.Struct("<QQ")
+
+    number: int
+    time: int
+
+
+IPC_DEMO_ASK: Final = _IOWR("D", 0x01, IpcDemoAsk.SIZE)
+IPC_DEMO_RING: Final = _IO("D", 0x02)
+"""The mapped question has so many bytes (the argument): answer it."""
+IPC_DEMO_START: Final = _IOW("D", 0x03, IpcDemoStart.SIZE)
+IPC_DEMO_SET_EVENTFD: Final = _IO("D", 0x04)
+"""Count every event in this eventfd (the argument), till the file is closed."""
+IPC_DEMO_LAST: Final = _IOR("D", 0x06, IpcDemoEvent.SIZE)
+"""The last event, for who looks again and again."""
+IPC_DEMO_TAKE: Final = _IO("D", 0x05)
+"""Let the next frame be there, of so many bytes (the argument); the result is its number."""
