@@ -28,8 +28,9 @@ from simkernel.kernel.lib.costs import CostModel
 from simkernel.kernel.lib.instrumented import Instrumented
 from simkernel.kernel.lib.log import Log
 from simkernel.kernel.sched.credentials import Credentials
-from simkernel.kernel.sched.task import Task
+from simkernel.kernel.sched.task import SchedTask
 from simkernel.kernel.statistics import events, statistics
+from simkernel.kernel.vfs.task import Task
 from simkernel.shipped import shipped
 from simkernel.uapi.signal import SIG_IGN, SIGPIPE
 from simkernel.ynl import Spec
@@ -132,8 +133,8 @@ class Machine:
             cpus=cpus,
             module_path=(SHIPPED_MODULES, *folders),
             unmodelled=unmodelled,
+            on_death=self._on_death,
         )
-        self.kernel.processes.on_death.append(self._on_death)
         self.kernel.modules.requests.modprobe = self._modprobe
         if udev:
             self.spawn(udevd)
@@ -318,7 +319,7 @@ class Machine:
         status = await self.kernel.processes.usermode_helper(image.comm, image.begin)
         return status >> 8
 
-    def _on_death(self, task: Task, failure: BaseException | None) -> None:
+    def _on_death(self, task: SchedTask, failure: BaseException | None) -> None:
         app, task.application = task.application, None  # it knows its task
         if not isinstance(app, App) or self._closed or failure is not None:
             return

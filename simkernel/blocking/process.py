@@ -25,7 +25,7 @@ from simkernel.uapi.uevent import Uevent
 
 if TYPE_CHECKING:
     from simkernel.kernel.sched.credentials import Credentials
-    from simkernel.kernel.sched.task import Task
+    from simkernel.kernel.vfs.task import Task
     from simkernel.machine import Machine
     from simkernel.ynl import Spec
 
@@ -47,7 +47,7 @@ class Blocking(BlockingDescriptors, BlockingPaths):
     @classmethod
     def on(cls, machine: Machine, credentials: Credentials) -> Blocking:
         """A new process of `machine`."""
-        driver = Driver(machine.engine, machine.kernel.processes, credentials, machine.kernel.net)
+        driver = Driver(machine.engine, machine.kernel.processes, credentials)
         return cls(machine.app(driver.task), driver)
 
     def __enter__(self) -> Blocking:

@@ -12,10 +12,9 @@ from simkernel.engine.engine import LONG_AGO, NEVER
 from simkernel.uapi.signal import SIGKILL
 
 if TYPE_CHECKING:
-    from simkernel.kernel.net.namespace import Net
     from simkernel.kernel.sched.credentials import Credentials
     from simkernel.kernel.sched.process import Processes
-    from simkernel.kernel.sched.task import Task
+    from simkernel.kernel.vfs.task import Task
 
 T = TypeVar("T")
 
@@ -41,7 +40,7 @@ def outside(engine: Engine, what: object) -> Iterator[None]:
 
 def run_until(
     engine: Engine,
-    processes: Processes,
+    processes: Processes[Task],
     done: Callable[[], object],
     what: object,
     *,
@@ -67,7 +66,7 @@ def run_until(
             raise _explained(TimeLimit, text, processes)
 
 
-def _explained(kind: type[SimulationError], text: str, processes: Processes) -> SimulationError:
+def _explained(kind: type[SimulationError], text: str, processes: Processes[Task]) -> SimulationError:
     """An error that lists who sleeps where, kernel threads last; its cause is what programs have raised."""
     tasks = sorted(processes, key=lambda task: task.kthread)
     asleep = [f"{_activity(task)} on {task.sleep.where}" for task in tasks if task.sleep is not None]
@@ -85,12 +84,12 @@ def _activity(task: Task) -> str:
 class Driver:
     """A process of the machine without a program: it makes calls one by one, each when it is told to."""
 
-    def __init__(self, engine: Engine, processes: Processes, credentials: Credentials, net: Net) -> None:
+    def __init__(self, engine: Engine, processes: Processes[Task], credentials: Credentials) -> None:
         self._engine = engine
         self._processes = processes
         self._results: list[tuple[Any, BaseException | None]] = []
         self.real: list[RealDescriptor] = []
-        self.task = processes.serve("blocking", credentials, net, self._on_result)
+        self.task = processes.serve("blocking", credentials, self._on_result)
 
     def _on_result(self, value: Any, error: BaseException | None) -> None:
         self._results.append((value, error))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 from simkernel.engine import Engine
@@ -29,9 +29,9 @@ from simkernel.kernel.oops import Oopses
 from simkernel.kernel.pseudofs.proc.kmsg import Syslog
 from simkernel.kernel.pseudofs.proc.loadavg import LoadAverages
 from simkernel.kernel.sched.preempt import Preempt
-from simkernel.kernel.sched.process import Processes
+from simkernel.kernel.sched.process import OnDeath, Processes
 from simkernel.kernel.sched.scheduler import RunQueue, Scheduler, UnlimitedCpus
-from simkernel.kernel.sched.task import Task
+from simkernel.kernel.sched.wait import WaitQueue
 from simkernel.kernel.syscall.socket import Create
 from simkernel.kernel.syscall.table import SystemCallTable
 from simkernel.kernel.time.timer import Timers
@@ -39,6 +39,7 @@ from simkernel.kernel.unix.socket_nodes import SocketNodes
 from simkernel.kernel.unix.unix import Unix
 from simkernel.kernel.vfs.char_dev import CharDevices
 from simkernel.kernel.vfs.filesystem import FileSystems
+from simkernel.kernel.vfs.task import Task
 from simkernel.kernel.workqueue import WorkQueues
 from simkernel.uapi.socket import AF_NETLINK, AF_UNIX
 
@@ -55,13 +56,15 @@ class Kernel:
         cpus: int | None,
         module_path: Sequence[Path],
         unmodelled: str,
+        on_death: OnDeath,
     ) -> None:
         self.engine = engine
         self.bus = bus
         self.costs = costs
         bus.readl_ns, bus.writel_ns = costs.readl, costs.writel
 
-        self.log = Log(engine)
+        self.log_readers = WaitQueue("the kernel log")
+        self.log = Log(engine, self.log_readers.wake_up)
         self.taints = Taints()
         self.unmodelled = Unmodelled(self.log, raises=unmodelled == "raise")
         bus.on_error = self.log.err
@@ -70,13 +73,18 @@ class Kernel:
         self.scheduler: Scheduler = (
             UnlimitedCpus(engine, costs) if cpus is None else RunQueue(engine, costs, cpus)
         )
+        self.preempt = Preempt(self.log, self.taints, self.current)
         self.processes = Processes(
-            engine, self.scheduler, SystemCallTable(self), self.namespaces.init, self.unmodelled
+            engine,
+            self.scheduler,
+            SystemCallTable(self),
+            self.preempt,
+            partial(Task, net=self.namespaces.init),
+            self.unmodelled,
+            on_death,
         )
 
         self.resources = Resources()
-        self.preempt = Preempt(self.log, self.taints, self.current)
-        self.processes.runner.preempt = self.preempt
         self.oopses = Oopses(self.log, self.taints, self.current)
         self.work_queues = WorkQueues(engine, self.oopses, self.resources, self.processes.kthread)
         self.timers = Timers(
@@ -150,7 +158,7 @@ class Kernel:
 
     def current(self) -> Task | None:
         """The task on whose behalf the kernel works now; None in interrupts and timers."""
-        return self.processes.runner.current
+        return self.processes.current
 
     @property
     def net(self) -> Net:

@@ -36,7 +36,7 @@ from simkernel.kernel.sched.spinlock import Lockup
 from simkernel.uapi.errno import EFAULT, os_error
 
 if TYPE_CHECKING:
-    from simkernel.kernel.sched.task import Task
+    from simkernel.kernel.sched.task import SchedTask
 
 KEPT = 64
 """Reports kept; the log and the counter have the others."""
@@ -60,7 +60,7 @@ class Oops:
 class Oopses:
     """The oopses of one machine."""
 
-    def __init__(self, log: Log, taints: Taints, current: Callable[[], Task | None]) -> None:
+    def __init__(self, log: Log, taints: Taints, current: Callable[[], SchedTask | None]) -> None:
         self._log = log
         self._taints = taints
         self._current = current

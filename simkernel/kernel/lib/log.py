@@ -8,12 +8,12 @@ that a log is the same on every machine.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from enum import IntEnum
 
 import attrs
 
 from simkernel.engine import KERNEL, Engine
-from simkernel.kernel.sched.wait import WaitQueue
 
 RECORDS = 4096
 """Records kept: the descriptors of a 128 KiB buffer (kernel/printk/printk.c, CONFIG_LOG_BUF_SHIFT=17)."""
@@ -51,14 +51,19 @@ class LogRecord:
 
 
 class Log:
-    """The log of one machine.  When it is full, the oldest records make room."""
+    """The log of one machine.  When it is full, the oldest records make room.
 
-    def __init__(self, engine: Engine, capacity: int = RECORDS) -> None:
+    `on_record` is called after records were appended.
+    """
+
+    def __init__(
+        self, engine: Engine, on_record: Callable[[], None] = lambda: None, capacity: int = RECORDS
+    ) -> None:
         self._engine = engine
         self._records: deque[LogRecord] = deque(maxlen=capacity)
         self.written = 0
         """How many records there ever were."""
-        self.readers = WaitQueue("the kernel log")
+        self._on_record = on_record
 
     @property
     def records(self) -> tuple[LogRecord, ...]:
@@ -90,8 +95,7 @@ class Log:
             self.written += 1
             if (emit := self._engine.trace.emit) is not None:
                 emit("console", KERNEL, "log", level=int(level), text=line)
-        if self.readers:
-            self.readers.wake_up()
+        self._on_record()
 
     def emerg(self, text: str) -> None:
         """The system is unusable."""

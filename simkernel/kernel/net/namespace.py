@@ -7,6 +7,7 @@ from itertools import count
 from typing import TYPE_CHECKING
 
 from simkernel.kernel.net.device import NetDevice, loopback
+from simkernel.kernel.vfs.task import NetNamespace, Task
 from simkernel.uapi.errno import EBUSY, EEXIST, os_error
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 PernetHook = Callable[["Net"], None]
 
 
-class Net:
+class Net(NetNamespace):
     """One network namespace (`struct net`).  Its owner is the initial user namespace.
 
     `ports` holds the netlink sockets in it, by protocol and port id; `kernel_sockets` the ends that
@@ -73,6 +74,13 @@ class Net:
     def forget(self, peer: Net) -> None:
         """`peer` is gone: its number is free."""
         self._ids.pop(peer, None)
+
+
+def net_of(task: Task) -> Net:
+    """Return the network namespace of a task (`current->nsproxy->net_ns`)."""
+    net = task.net
+    assert isinstance(net, Net)
+    return net
 
 
 class Namespaces:

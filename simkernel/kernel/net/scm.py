@@ -25,7 +25,7 @@ from simkernel.uapi.socket import (
 
 if TYPE_CHECKING:
     from simkernel.kernel.net.sock import Sock
-    from simkernel.kernel.sched.task import Task
+    from simkernel.kernel.vfs.task import Task
 
 ControlMessage = tuple[int, int, bytes]
 """Level, type, data."""

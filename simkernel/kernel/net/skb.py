@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from simkernel.kernel.netlink.socket import NetlinkSocket
-    from simkernel.kernel.sched.task import Task
+    from simkernel.kernel.vfs.task import Task
 
 
 Creds = tuple[int, int, int]

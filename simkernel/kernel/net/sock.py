@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     from simkernel.kernel.net.namespace import Net
     from simkernel.kernel.net.skb import Creds, Skb
     from simkernel.kernel.sched.credentials import Credentials
-    from simkernel.kernel.sched.task import Task
     from simkernel.kernel.vfs.file import OpenFile
     from simkernel.kernel.vfs.socket import Control, Received, SocketObject
+    from simkernel.kernel.vfs.task import Task
 
 HZ: Final = 250
 """Ticks a second: timeouts of sockets are whole ticks (CONFIG_HZ of the recorded kernel)."""

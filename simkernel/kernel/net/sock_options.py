@@ -34,7 +34,7 @@ from simkernel.uapi.errno import (
 from simkernel.uapi.structure import S32
 
 if TYPE_CHECKING:
-    from simkernel.kernel.sched.task import Task
+    from simkernel.kernel.vfs.task import Task
 
 Getter = Callable[[Sock, int], int | bytes]
 """The value from the socket, given how much room the caller has: an int, or bytes of a structure."""

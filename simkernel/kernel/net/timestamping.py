@@ -14,7 +14,7 @@ from simkernel.uapi.errno import EINVAL, EOPNOTSUPP, os_error
 
 if TYPE_CHECKING:
     from simkernel.kernel.net.sock import Sock
-    from simkernel.kernel.sched.task import Task
+    from simkernel.kernel.vfs.task import Task
 
 RECEIVE: Final = 1
 NANOSECONDS: Final = 2

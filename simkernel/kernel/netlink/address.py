@@ -13,7 +13,7 @@ from simkernel.uapi.structure import U16
 
 if TYPE_CHECKING:
     from simkernel.kernel.netlink.socket import NetlinkSocket
-    from simkernel.kernel.sched.task import Task
+    from simkernel.kernel.vfs.task import Task
 
 Address = tuple[int, int] | bytes
 """Port id and mask of groups, as Python has a netlink address; or the very bytes of a sockaddr."""

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from simkernel.kernel.net.skb import Inbound
     from simkernel.kernel.netlink.kernel_socket import KernelSocket
     from simkernel.kernel.netlink.socket import NetlinkSocket
-    from simkernel.kernel.sched.task import Task
+    from simkernel.kernel.vfs.task import Task
 
 NO_ACK: Final = object()
 """What a handler returns when the message is not to be acknowledged: a dump has begun (-EINTR)."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from simkernel.kernel.lib.ratelimit import Ratelimited
+from simkernel.kernel.net.namespace import net_of
 from simkernel.kernel.netlink.prices import Prices
 from simkernel.kernel.netlink.socket import NetlinkSocket
 from simkernel.kernel.netlink.table import (
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from simkernel.kernel.lib.costs import CostModel
     from simkernel.kernel.lib.log import Log
     from simkernel.kernel.net.namespace import Namespaces, Net
-    from simkernel.kernel.sched.task import Task
+    from simkernel.kernel.vfs.task import Task
 
 RequestModule = Callable[[str], Any]
 """Load the module of that name; an awaitable if that sleeps.  The result does not matter."""
@@ -123,8 +124,9 @@ class Netlink:
         if not entry.registered or not get_owner(entry.owner):
             raise os_error(EPROTONOSUPPORT)
         self.engine.charged += self.costs.socket_create
-        ports = self.ports(task.net, protocol)
-        sock = NetlinkSocket(self, task.net, ports, entry, type, task, entry.owner)
+        net = net_of(task)
+        ports = self.ports(net, protocol)
+        sock = NetlinkSocket(self, net, ports, entry, type, task, entry.owner)
         ports.users += 1
         self.statistics.sockets += 1
         return sock

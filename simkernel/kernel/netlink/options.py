@@ -26,7 +26,7 @@ from simkernel.uapi.structure import S32, U32
 
 if TYPE_CHECKING:
     from simkernel.kernel.netlink.socket import NetlinkSocket
-    from simkernel.kernel.sched.task import Task
+    from simkernel.kernel.vfs.task import Task
 
 PKTINFO: Final = 1 << NETLINK_PKTINFO
 BROADCAST_ERROR: Final = 1 << NETLINK_BROADCAST_ERROR

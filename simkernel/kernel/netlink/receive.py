@@ -25,8 +25,8 @@ from simkernel.uapi.structure import S32
 if TYPE_CHECKING:
     from simkernel.kernel.net.skb import Skb
     from simkernel.kernel.netlink.socket import NetlinkSocket
-    from simkernel.kernel.sched.task import Task
     from simkernel.kernel.vfs.socket import Received
+    from simkernel.kernel.vfs.task import Task
 
 CONTROL = PKTINFO | LISTEN_ALL_NSID
 """Options that bring control messages."""

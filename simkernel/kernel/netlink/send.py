@@ -29,7 +29,7 @@ from simkernel.uapi.socket import MSG_OOB
 if TYPE_CHECKING:
     from simkernel.kernel.netlink.kernel_socket import KernelSocket
     from simkernel.kernel.netlink.socket import NetlinkSocket
-    from simkernel.kernel.sched.task import Task
+    from simkernel.kernel.vfs.task import Task
 
 RESERVE = 32
 """Bytes of the send buffer that a message may not use."""

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from simkernel.kernel.netlink.dump import DumpCallback
     from simkernel.kernel.netlink.netlink import Netlink
     from simkernel.kernel.netlink.table import Owner, PortTable, ProtocolEntry
-    from simkernel.kernel.sched.task import Task
+    from simkernel.kernel.vfs.task import Task
 
 
 class NetlinkSocket(Sock):

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from simkernel.kernel.net.namespace import Net
     from simkernel.kernel.netlink.kernel_socket import KernelSocket
     from simkernel.kernel.netlink.socket import NetlinkSocket
-    from simkernel.kernel.sched.task import Task
+    from simkernel.kernel.vfs.task import Task
 
 NONROOT_RECV: Final = 1
 """Anybody may join groups (NL_CFG_F_NONROOT_RECV)."""

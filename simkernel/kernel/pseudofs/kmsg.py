@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from simkernel.kernel.lib.log import Level, Log, LogRecord
 from simkernel.kernel.lib.ratelimit import RateLimit
-from simkernel.kernel.sched.wait import sleep_on
+from simkernel.kernel.sched.wait import WaitQueue, sleep_on
 from simkernel.kernel.vfs.char_file import CharDeviceFile, FileOperations
 from simkernel.kernel.vfs.poll_table import PollTable, poll_wait
 from simkernel.uapi.errno import EAGAIN, EINVAL, EPIPE, ESPIPE, os_error
@@ -72,12 +72,12 @@ def _read(file: CharDeviceFile, size: int, position: int) -> bytes | Coroutine[A
         return _fit(reader, record, size)
     if file.flags & O_NONBLOCK:
         raise os_error(EAGAIN)
-    return _wait(log, reader, size)
+    return _wait(log, file.kernel.log_readers, reader, size)
 
 
-async def _wait(log: Log, reader: Reader, size: int) -> bytes:
+async def _wait(log: Log, readers: WaitQueue, reader: Reader, size: int) -> bytes:
     while (record := reader.take(log)) is None:
-        await sleep_on(log.readers)
+        await sleep_on(readers)
     return _fit(reader, record, size)
 
 
@@ -126,7 +126,7 @@ def _poll(file: CharDeviceFile, table: PollTable) -> int:
     """`devkmsg_poll()`: readable while there are records; POLLERR and POLLPRI if some were missed."""
     reader: Reader = file.private_data
     log = file.kernel.log
-    poll_wait(log.readers, table)
+    poll_wait(file.kernel.log_readers, table)
     if reader.next < log.first:
         return POLLIN | POLLRDNORM | POLLERR | POLLPRI
     return POLLIN | POLLRDNORM if reader.next < log.written else 0

@@ -16,7 +16,7 @@ from simkernel.kernel.lib.log import Log
 from simkernel.kernel.lib.taint import Taint, Taints
 
 if TYPE_CHECKING:
-    from simkernel.kernel.sched.task import Task
+    from simkernel.kernel.sched.task import SchedTask
 
 HARDIRQ = 0x10000
 """What one interrupt adds to the preempt count (HARDIRQ_OFFSET)."""
@@ -36,7 +36,7 @@ NOTHING = _Nothing()
 class Preempt:
     """The preempt count of a machine, and the bugs that it has caught."""
 
-    def __init__(self, log: Log, taints: Taints, current: Callable[[], Task | None]) -> None:
+    def __init__(self, log: Log, taints: Taints, current: Callable[[], SchedTask | None]) -> None:
         self._log = log
         self._taints = taints
         self._current = current

@@ -3,27 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any, Generic, Protocol, TypeVar, cast
 
-from simkernel.engine import KERNEL, Engine
+from simkernel.engine import KERNEL, Call, Engine
 from simkernel.kernel.lib.unmodelled import Unmodelled
 from simkernel.kernel.sched.credentials import ROOT, Credentials
+from simkernel.kernel.sched.preempt import Preempt
 from simkernel.kernel.sched.runner import Runner, SystemCalls
-from simkernel.kernel.sched.scheduler import Scheduler
-from simkernel.kernel.sched.signals import Signals, check
-from simkernel.kernel.sched.task import OnResult, State, Task
+from simkernel.kernel.sched.scheduler import OnWake, Scheduler
+from simkernel.kernel.sched.signals import check
+from simkernel.kernel.sched.task import OnResult, SchedTask, State
 from simkernel.kernel.sched.wait import WaitQueue, sleep_on
-from simkernel.kernel.vfs.fdtable import FileTable
 from simkernel.uapi import capability
 from simkernel.uapi import signal as uapi_signal
 from simkernel.uapi.errno import EAGAIN, EINVAL, EPERM, ESRCH, os_error
 from simkernel.uapi.signal import signal_name
 
-if TYPE_CHECKING:
-    from simkernel.kernel.net.namespace import Net
-
-Begin = Callable[[Task], Coroutine[Any, Any, Any]]
+T = TypeVar("T", bound=SchedTask)
+T_co = TypeVar("T_co", bound=SchedTask, covariant=True)
+Begin = Callable[[T], Coroutine[Any, Any, Any]]
 """Makes the coroutine that a task runs."""
+OnDeath = Callable[[SchedTask, BaseException | None], None]
+"""Called with each task that has ended, and with what its program raised."""
 
 PID_MAX = 4_194_304
 """Numbers a machine has for tasks (PID_MAX_LIMIT, include/linux/threads.h)."""
@@ -32,8 +33,25 @@ COMM_LENGTH = 15
 """Longest name of a task (TASK_COMM_LEN less the NUL)."""
 
 
-class Processes:
-    """All tasks of a kernel.
+class MakeTask(Protocol[T_co]):
+    """Makes a task: the class of a kernel's tasks, with whatever else that takes bound to it."""
+
+    def __call__(
+        self,
+        pid: int,
+        tgid: int,
+        comm: str,
+        /,
+        *,
+        credentials: Credentials,
+        parent: SchedTask | None,
+        enter: Callable[[Call[Any]], Any],
+        on_wake: OnWake,
+    ) -> T_co: ...
+
+
+class Processes(Generic[T]):
+    """All tasks of a kernel, which are of the class `T`.
 
     Process 1 is `init`, 2 is `kthreadd`, as on Linux; neither runs a program.  Children of `init`
     are reaped when they end.
@@ -44,29 +62,30 @@ class Processes:
         engine: Engine,
         scheduler: Scheduler,
         system_calls: SystemCalls,
-        net: Net,
+        preempt: Preempt,
+        make_task: MakeTask[T],
         unmodelled: Unmodelled,
+        on_death: OnDeath,
     ) -> None:
         self._engine = engine
         self._unmodelled = unmodelled
-        self.runner = Runner(engine, scheduler, system_calls, self._exited)
+        self.runner = Runner(engine, scheduler, system_calls, preempt, self._exited)
         self._enter = self.runner.enter
-        self._woken = scheduler.woken
-        self._tasks: dict[int, Task] = {}
+        self._make_task = make_task
+        self._on_death = on_death
+        self._tasks: dict[int, T] = {}
         self._last_pid = 0
-        self._helpers: dict[Task, WaitQueue] = {}
+        self._helpers: dict[SchedTask, WaitQueue] = {}
         self.forks = 0
         """How many tasks there ever were (`total_forks`)."""
-        self.failures: list[tuple[Task, BaseException]] = []
+        self.failures: list[tuple[SchedTask, BaseException]] = []
         """What programs have raised, until it is asked for."""
         self.failed = 0
         """How many programs have raised something."""
-        self.on_death: list[Callable[[Task, BaseException | None], None]] = []
-        """Called with each task that has ended, and with what its program raised."""
-        self.init = self._new("init", ROOT, FileTable(), net, None)
-        self.kthreadd = self._new("kthreadd", ROOT, FileTable(), net, None)
+        self.init = self._new("init", ROOT, None)
+        self.kthreadd = self._new("kthreadd", ROOT, None)
 
-    def __iter__(self) -> Iterator[Task]:
+    def __iter__(self) -> Iterator[T]:
         """Every task that is not reaped, in the order of their numbers."""
         return iter(sorted(self._tasks.values(), key=lambda task: task.pid))
 
@@ -74,11 +93,16 @@ class Processes:
         return len(self._tasks)
 
     @property
+    def current(self) -> T | None:
+        """The task on whose behalf the kernel works now; None in interrupts and timers."""
+        return cast("T | None", self.runner.current)
+
+    @property
     def last_pid(self) -> int:
         """The number that was given out last."""
         return self._last_pid
 
-    def find(self, pid: int) -> Task:
+    def find(self, pid: int) -> T:
         """The task numbered `pid`.  ESRCH if there is none."""
         task = self._tasks.get(pid)
         if task is None:
@@ -91,21 +115,17 @@ class Processes:
 
     # -- beginning ----------------------------------------------------------
 
-    def _new(
-        self,
-        comm: str,
-        credentials: Credentials,
-        files: FileTable,
-        net: Net,
-        parent: Task | None,
-        tgid: int = 0,
-    ) -> Task:
+    def _new(self, comm: str, credentials: Credentials, parent: SchedTask | None, tgid: int = 0) -> T:
         pid = self._next_pid()
-        task = Task(
-            pid, tgid or pid, comm[:COMM_LENGTH], credentials=credentials, files=files, net=net, parent=parent
+        task = self._make_task(
+            pid,
+            tgid or pid,
+            comm[:COMM_LENGTH],
+            credentials=credentials,
+            parent=parent,
+            enter=self._enter,
+            on_wake=self.runner.on_wake,
         )
-        task.enter = self._enter
-        task.woken = self._woken
         self._tasks[pid] = task
         self.forks += 1
         if parent is not None:
@@ -131,66 +151,45 @@ class Processes:
                 self._last_pid = pid
                 return pid
 
-    def fork(
-        self,
-        parent: Task | None,
-        comm: str,
-        *,
-        credentials: Credentials | None = None,
-        net: Net | None = None,
-        files: FileTable | None = None,
-    ) -> Task:
-        """A new process, not yet running: `parent` (init if None) gives it what is not said here.
-
-        It inherits credentials, network namespace, open files and what it does about signals.
-        """
+    def fork(self, parent: T | None, comm: str, *, credentials: Credentials | None = None) -> T:
+        """A new process, not yet running: a child of `parent` (init if None), which it inherits from."""
         parent = parent or self.init
-        child = self._new(
-            comm,
-            credentials or parent.credentials,
-            parent.files.copy() if files is None else files,
-            net or parent.net,
-            parent,
-        )
-        child.flow = parent.flow
-        child.signals = Signals(parent.signals.handlers)
-        child.inherit_fs(parent)
+        child = self._new(comm, credentials or parent.credentials, parent)
+        child.inherit(parent)
         return child
 
-    def clone_thread(self, leader: Task, comm: str) -> Task:
-        """A new thread in the process of `leader`: its files and signal handlers are the process's."""
-        leader.files.users += 1
-        thread = self._new(comm, leader.credentials, leader.files, leader.net, leader.parent, leader.tgid)
-        thread.signals = Signals(leader=leader.signals)
+    def clone_thread(self, leader: T, comm: str) -> T:
+        """A new thread in the process of `leader`, with which it shares the resources."""
+        thread = self._new(comm, leader.credentials, leader.parent, leader.tgid)
         thread.share(leader)
         return thread
 
-    def start(self, task: Task, begin: Begin) -> None:
+    def start(self, task: T, begin: Begin[T]) -> None:
         """Let a new task run what `begin(task)` makes; if that raises, there never was such a task."""
         try:
             program = begin(task)
         except BaseException:
-            task.files.close_all()
+            task.release()
             self.reap(task)
             raise
         self.runner.start(task, program)
 
-    def serve(self, comm: str, credentials: Credentials, net: Net, on_result: OnResult) -> Task:
+    def serve(self, comm: str, credentials: Credentials, on_result: OnResult) -> T:
         """A process for ordinary code, which submits its calls one by one (see `Runner.submit`)."""
-        task = self.fork(None, comm, credentials=credentials, net=net)
+        task = self.fork(None, comm, credentials=credentials)
         task.on_result = on_result
         return task
 
-    def kthread(self, name: str, function: Coroutine[Any, Any, Any]) -> Task:
+    def kthread(self, name: str, function: Coroutine[Any, Any, Any]) -> T:
         """A kernel thread that runs sleeping kernel code (`kthread_run()`)."""
-        task = self._new(name, ROOT, FileTable(), self.init.net, self.kthreadd)
+        task = self._new(name, ROOT, self.kthreadd)
         task.kthread = True
         self.runner.start(task, function)
         return task
 
-    async def usermode_helper(self, comm: str, begin: Begin) -> int:
+    async def usermode_helper(self, comm: str, begin: Begin[T]) -> int:
         """Run a program for the kernel, as root; its wait status (`call_usermodehelper()`)."""
-        task = self._new(comm, ROOT, FileTable(), self.init.net, self.kthreadd)
+        task = self._new(comm, ROOT, self.kthreadd)
         ended = self._helpers[task] = WaitQueue(f"{task.track} to end")
         self.start(task, begin)
         while task.alive:
@@ -199,7 +198,7 @@ class Processes:
 
     # -- signals ------------------------------------------------------------
 
-    def kill(self, sender: Task, pid: int, number: int) -> None:
+    def kill(self, sender: SchedTask, pid: int, number: int) -> None:
         """kill(2) for one process: EINVAL, ESRCH or EPERM; signal 0 only checks."""
         if number:
             check(number)
@@ -212,7 +211,7 @@ class Processes:
             self.send_signal(target, number)
 
     @staticmethod
-    def _may_signal(sender: Task, target: Task) -> bool:
+    def _may_signal(sender: SchedTask, target: SchedTask) -> bool:
         """`kill_ok_by_cred()`: the same user, or CAP_KILL."""
         return (
             sender.tgid == target.tgid
@@ -220,7 +219,7 @@ class Processes:
             or sender.credentials.capable(capability.CAP_KILL)
         )
 
-    def send_signal(self, target: Task, number: int) -> None:
+    def send_signal(self, target: SchedTask, number: int) -> None:
         """Make a signal pending and wake who sleeps interruptibly.  Kernel threads and init take none."""
         if not target.alive or target.kthread or target in (self.init, self.kthreadd):
             return
@@ -244,7 +243,7 @@ class Processes:
                 if task.alive:
                     self.runner.end(task, 0)
 
-    def _exited(self, task: Task, status: int, failure: BaseException | None, group: bool) -> None:
+    def _exited(self, task: SchedTask, status: int, failure: BaseException | None, group: bool) -> None:
         """`do_exit()`: files, children, threads, the parent.
 
         A process ends with its first thread, or with any that ends the `group` (`do_group_exit()`).
@@ -255,27 +254,23 @@ class Processes:
         task.alive = False
         if failure is not None:
             self.fail(task, failure)
-        task.files.users -= 1
-        if task.files.users == 0:
-            task.exit_mm()
-            task.files.close_all()
+        threads_left = task.release()
         if (emit := self._engine.trace.emit) is not None:
             emit("sched_process_exit", KERNEL, "sched", pid=task.pid, comm=task.comm, status=status)
-        for told in self.on_death:
-            told(task, failure)
-        if task.files.users and (task.is_leader or group):
+        self._on_death(task, failure)
+        if threads_left and (task.is_leader or group):
             self._end_threads(task, status)
         self._orphan(task)
         self._notify_parent(task)
         if (helper := self._helpers.pop(task, None)) is not None:
             helper.wake_up_all()
 
-    def fail(self, task: Task, failure: BaseException) -> None:
+    def fail(self, task: SchedTask, failure: BaseException) -> None:
         """Note that a program has failed, for whoever runs the machine."""
         self.failed += 1
         self.failures.append((task, failure))
 
-    def _end_threads(self, task: Task, status: int) -> None:
+    def _end_threads(self, task: SchedTask, status: int) -> None:
         """The other threads end too, each with what it does in the kernel done (`zap_other_threads()`)."""
         for thread in [each for each in self if each.tgid == task.tgid]:
             if thread.frame is not None:
@@ -284,7 +279,7 @@ class Processes:
             elif thread.alive:
                 self.runner.end(thread, status)
 
-    def _orphan(self, task: Task) -> None:
+    def _orphan(self, task: SchedTask) -> None:
         """`forget_original_parent()`: children go to init, which reaps those that have ended."""
         for child in task.children:
             child.parent = self.init
@@ -293,7 +288,7 @@ class Processes:
                 self.reap(child)
         task.children.clear()
 
-    def _notify_parent(self, task: Task) -> None:
+    def _notify_parent(self, task: SchedTask) -> None:
         parent = task.parent
         reaped_alone = not task.is_leader or parent in (None, self.init, self.kthreadd)
         if (
@@ -306,7 +301,7 @@ class Processes:
             self.send_signal(parent, uapi_signal.SIGCHLD)
             parent.wait_child.wake_up()
 
-    def reap(self, task: Task) -> None:
+    def reap(self, task: SchedTask) -> None:
         """`release_task()`: the number is free again."""
         task.state = State.DEAD
         self._tasks.pop(task.pid, None)

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
 from types import CoroutineType
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from simkernel.engine import (
     KERNEL,
@@ -28,18 +28,16 @@ from simkernel.engine import (
     SimulationError,
 )
 from simkernel.kernel.sched import validation as awaited
+from simkernel.kernel.sched.preempt import Preempt
 from simkernel.kernel.sched.scheduler import Scheduler
-from simkernel.kernel.sched.task import Task
+from simkernel.kernel.sched.task import SchedTask
 from simkernel.kernel.sched.tracepoints import sys_enter, sys_exit
-from simkernel.kernel.sched.wait import UNDER_WAY, Elapse, Sleep, Sleeping, WouldBlock
+from simkernel.kernel.sched.wait import Elapse, Sleep, Sleeping, WouldBlock
 from simkernel.uapi import signal as uapi_signal
 from simkernel.uapi.errno import EAGAIN, EINTR, os_error
 
-if TYPE_CHECKING:
-    from simkernel.kernel.sched.preempt import Preempt
-
 Handler = Callable[..., Any]
-Exit = Callable[[Task, int, BaseException | None, bool], None]
+Exit = Callable[[SchedTask, int, BaseException | None, bool], None]
 """Told of a task that has ended: its wait status, what it raised, and whether its process ends with it."""
 
 
@@ -48,6 +46,10 @@ class SystemCalls(Protocol):
 
     handlers: dict[str, Handler]
     """Those that have been found."""
+
+    @property
+    def pending(self) -> frozenset[type]:
+        """Types of a handler's result that mean the call is not done: a coroutine, a `BlockedCall`."""
 
     def find(self, name: str) -> Handler:
         """The handler of any call."""
@@ -65,32 +67,37 @@ class Runner:
     """Drives every task of a kernel."""
 
     def __init__(
-        self, engine: Engine, scheduler: Scheduler, system_calls: SystemCalls, on_exit: Exit
+        self,
+        engine: Engine,
+        scheduler: Scheduler,
+        system_calls: SystemCalls,
+        preempt: Preempt,
+        on_exit: Exit,
     ) -> None:
         self._engine = engine
         self._trace = engine.trace
         self.scheduler = scheduler
         self._handlers = system_calls.handlers
         self._find = system_calls.find
+        self._pending = system_calls.pending
+        self._preempt = preempt
         self._on_exit = on_exit
         self._entry_cost = scheduler.costs.syscall
         self._completes = scheduler.completes
-        scheduler.resume = self._resume
-        self.current: Task | None = None
+        self.on_wake = scheduler.waker(self._resume)
+        self.current: SchedTask | None = None
         self.system_calls = 0
         self._stop: BaseException | None = None
         """What a call raised that no program is to catch, until the program is back."""
-        self.preempt: Preempt | None = None
-        """Says whether a task may go to sleep."""
 
     # -- beginning ----------------------------------------------------------
 
-    def start(self, task: Task, program: Coroutine[Any, Any, Any]) -> None:
+    def start(self, task: SchedTask, program: Coroutine[Any, Any, Any]) -> None:
         """Run `program` as `task`, from the first moment it has a CPU."""
         task.program = program
         self.scheduler.ready(task, self._advance, None, None)
 
-    def submit(self, task: Task, call: Call[Any]) -> None:
+    def submit(self, task: SchedTask, call: Call[Any]) -> None:
         """Enter a call for a task without program; its `on_result` gets what comes of it."""
         error = awaited.taken(task, call)
         if error is not None:
@@ -103,7 +110,7 @@ class Runner:
     # -- a program and its calls ----------------------------------------------
 
     def _advance(
-        self, task: Task, value: Any, error: BaseException | None, call: Call[Any] | None = None
+        self, task: SchedTask, value: Any, error: BaseException | None, call: Call[Any] | None = None
     ) -> None:
         """Back in user mode with what a call came to; and on, from call to call, until one sleeps.
 
@@ -158,7 +165,7 @@ class Runner:
         So a call that does not sleep is a function call of its program, while nobody else has anything
         to do before it ends.  What is LATER is yielded, and `_advance` sees to it.
         """
-        task: Task = self.current  # type: ignore[assignment]  # None owns no call
+        task: SchedTask = self.current  # type: ignore[assignment]  # None owns no call
         if call.owner is not task:
             return LATER
         call.owner = None
@@ -194,7 +201,7 @@ class Runner:
             task.call = call
             self._stop = self._internal(task, bug)
             return LATER
-        if type(value) in UNDER_WAY:
+        if type(value) in self._pending:
             task.call = call
             if type(value) is CoroutineType:
                 task.frame = value
@@ -217,7 +224,7 @@ class Runner:
         convert = call.convert
         return value if convert is None else convert(value)
 
-    def _failed(self, task: Task, call: Call[Any], error: BaseException) -> bool:
+    def _failed(self, task: SchedTask, call: Call[Any], error: BaseException) -> bool:
         """A handler has raised: whether its program has the error at once, and goes on."""
         if self._trace.emit is not None:
             sys_exit(self._engine, task, call, None, error)
@@ -228,7 +235,7 @@ class Runner:
             return False
         return True
 
-    def _under_way(self, task: Task, request: object) -> None:
+    def _under_way(self, task: SchedTask, request: object) -> None:
         """A program is back with a call that is not done: it sleeps in a coroutine, or ended its process."""
         stop, self._stop = self._stop, None
         if isinstance(stop, Exited):
@@ -242,7 +249,7 @@ class Runner:
         else:
             self._drive(task, None, None)
 
-    def _returned(self, task: Task, raised: BaseException) -> None:
+    def _returned(self, task: SchedTask, raised: BaseException) -> None:
         """A program has ended: by returning, by exit, or by an error."""
         task.program = None
         if isinstance(raised, StopIteration):
@@ -253,7 +260,7 @@ class Runner:
         else:
             self._ended(task, 1 << 8, raised)
 
-    def _unusual(self, task: Task, request: object) -> SimulationError | None:
+    def _unusual(self, task: SchedTask, request: object) -> SimulationError | None:
         """What is no system call: what a kernel thread awaits, time in user mode, or a mistake."""
         if task.kthread and isinstance(request, Sleep):
             self._sleep(task, request)
@@ -265,18 +272,18 @@ class Runner:
             self._begin_compute(task, request)
         return None
 
-    def _begin_compute(self, task: Task, call: Call[Any]) -> None:
+    def _begin_compute(self, task: SchedTask, call: Call[Any]) -> None:
         task.call = call
         self._trace.flow = task.flow
         self._compute(task, *call.arguments)
 
-    def _compute(self, task: Task, ns: int) -> None:
+    def _compute(self, task: SchedTask, ns: int) -> None:
         """Time in user mode, in pieces of a slice: between two of them others have their turn."""
         piece = min(ns, self.scheduler.slice_left(task))
         self._engine.charge(piece)
         self._completes(task, self._computed, ns - piece, None)
 
-    def _computed(self, task: Task, left: int, error: BaseException | None) -> None:
+    def _computed(self, task: SchedTask, left: int, error: BaseException | None) -> None:
         if left and task.alive and not task.signals.pending:
             self._compute(task, left)
         else:
@@ -284,7 +291,7 @@ class Runner:
 
     # -- in the kernel ------------------------------------------------------
 
-    def _internal(self, task: Task, bug: Exception) -> InternalError:
+    def _internal(self, task: SchedTask, bug: Exception) -> InternalError:
         error = InternalError(
             f"{type(bug).__name__} inside {task.call!r} of {task.track}: a bug of simkernel's, please report "
             f"it with the seed {self._engine.rng.seed}"
@@ -292,7 +299,7 @@ class Runner:
         error.__cause__ = bug
         return error
 
-    def _drive(self, task: Task, woken: bool | None, error: BaseException | None) -> None:
+    def _drive(self, task: SchedTask, woken: bool | None, error: BaseException | None) -> None:
         frame = task.frame
         if frame is None or not task.alive:
             return
@@ -325,9 +332,9 @@ class Runner:
         finally:
             self.current = None
 
-    def _sleep(self, task: Task, sleep: Sleeping) -> None:
-        preempt = self.preempt
-        if preempt is not None and (preempt.interrupts or preempt.locks):
+    def _sleep(self, task: SchedTask, sleep: Sleeping) -> None:
+        preempt = self._preempt
+        if preempt.interrupts or preempt.locks:
             preempt.schedule()
         task.flow = self._trace.flow
         if task.signals.pending and sleep.interruptible:
@@ -349,11 +356,11 @@ class Runner:
         else:
             self.scheduler.release(task)
 
-    def _elapse(self, task: Task) -> None:
+    def _elapse(self, task: SchedTask) -> None:
         task.flow = self._trace.flow
         self._completes(task, self._resume, None, None)
 
-    def _resume(self, task: Task, woken: bool | None, error: BaseException | None) -> None:
+    def _resume(self, task: SchedTask, woken: bool | None, error: BaseException | None) -> None:
         """A sleep has ended.  A call that was blocked tries again, and waits again if it cannot go on yet."""
         blocked = task.blocked
         if blocked is None:
@@ -407,7 +414,7 @@ class Runner:
             engine.charged = 0
             self._advance(task, result, error)
 
-    def abandon(self, task: Task) -> None:
+    def abandon(self, task: SchedTask) -> None:
         """Let a task forget what it waits for in the kernel."""
         if task.sleep is not None:
             task.sleep.leave()
@@ -419,28 +426,28 @@ class Runner:
         if frame is not None:
             frame.close()
 
-    def interrupt_sleep(self, task: Task) -> None:
+    def interrupt_sleep(self, task: SchedTask) -> None:
         """A signal came: end the task's sleep with EINTR if it is interruptible."""
         sleep = task.sleep
         if sleep is not None and sleep.interruptible:
             sleep.leave()
-            task.woken(task, False, os_error(EINTR))
+            task.on_wake(task, False, os_error(EINTR))
 
-    def _complete(self, task: Task, value: Any, error: BaseException | None) -> None:
+    def _complete(self, task: SchedTask, value: Any, error: BaseException | None) -> None:
         if self._trace.emit is not None:
             sys_exit(self._engine, task, task.call, value, error)
         self._completes(task, self._advance, value, error)
 
     # -- back ---------------------------------------------------------------
 
-    def _hand_over(self, task: Task, value: Any, error: BaseException | None) -> None:
+    def _hand_over(self, task: SchedTask, value: Any, error: BaseException | None) -> None:
         """Give a result to ordinary code, whose task has no program (nor has one that has ended)."""
         if task.alive:
             self.scheduler.release(task)
             if task.on_result is not None:
                 task.on_result(value, error)
 
-    def _deliver(self, task: Task, error: BaseException | None) -> BaseException | None:
+    def _deliver(self, task: SchedTask, error: BaseException | None) -> BaseException | None:
         """Act on the pending signals; returns the error that the program gets."""
         while (number := task.signals.take()) is not None:
             if (emit := self._trace.emit) is not None:
@@ -459,12 +466,14 @@ class Runner:
 
     # -- ending -------------------------------------------------------------
 
-    def end(self, task: Task, status: int, failure: BaseException | None = None) -> None:
+    def end(self, task: SchedTask, status: int, failure: BaseException | None = None) -> None:
         """End a task wherever it is: its coroutines are closed, what it waits for forgotten."""
         self.abandon(task)
         self._ended(task, status, failure)
 
-    def _ended(self, task: Task, status: int, failure: BaseException | None, *, group: bool = False) -> None:
+    def _ended(
+        self, task: SchedTask, status: int, failure: BaseException | None, *, group: bool = False
+    ) -> None:
         """It is over, and in a `group` exit all of its process."""
         program, task.program = task.program, None
         if program is not None:

@@ -12,60 +12,75 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from simkernel.engine import KERNEL, MILLISECOND, Engine, Timer
 from simkernel.engine.engine import LONG_AGO, NORMAL
 from simkernel.kernel.lib.costs import CostModel
 
-if TYPE_CHECKING:
-    from simkernel.kernel.sched.task import Task
-
 SLICE = 3 * MILLISECOND
 """How long a task keeps a CPU that others wait for (base_slice_ns of EEVDF, kernel/sched/fair.c)."""
 
 Continue = Callable[..., None]
-Resume = Callable[["Task", Any, BaseException | None], None]
+Resume = Callable[[Any, Any, BaseException | None], None]
 """Goes on with a task, given a value or an error."""
+OnWake = Callable[[Any, bool, BaseException | None], None]
+"""Ends the sleep of a task: it was woken or its deadline passed, or it gets an error."""
+
+
+class Schedulable(Protocol):
+    """A task, as far as the scheduler knows one (`struct sched_entity`).
+
+    Its CPU is busy for it until `busy_until`.  `cpu` is the one it holds, of those that are counted.
+    """
+
+    busy_until: int
+    cpu: Cpu | None
+    sleep: Any
+
+    @property
+    def pid(self) -> int: ...
+    @property
+    def comm(self) -> str: ...
+    @property
+    def track(self) -> str: ...
 
 
 class Scheduler(Protocol):
     """What the runner asks of whoever gives out CPUs."""
 
     costs: CostModel
-    resume: Resume
-    """Where a task goes on whose sleep has ended."""
 
     @property
     def count(self) -> int:
         """How many CPUs programs see (`num_online_cpus()`)."""
 
-    def ready(self, task: Task, function: Resume, value: Any, error: BaseException | None) -> None:
+    def ready(self, task: Schedulable, function: Resume, value: Any, error: BaseException | None) -> None:
         """`task` can go on: call `function` when it has a CPU."""
 
-    def woken(self, task: Task, woken: bool, error: BaseException | None) -> None:
-        """The sleep of `task` has ended: it resumes when it has a CPU."""
+    def waker(self, resume: Resume) -> OnWake:
+        """Return the callback that ends a sleep: it calls `resume` when the task has a CPU."""
 
-    def begin(self, task: Task, function: Continue, *arguments: Any) -> None:
+    def begin(self, task: Schedulable, function: Continue, *arguments: Any) -> None:
         """Ordinary code acts as `task`, which did not sleep in between: call `function` when it has a CPU."""
 
-    def completes(self, task: Task, function: Resume, value: Any, error: BaseException | None) -> None:
+    def completes(self, task: Schedulable, function: Resume, value: Any, error: BaseException | None) -> None:
         """The holder's call ends when what was charged has passed: then call `function`."""
 
-    def release(self, task: Task) -> None:
+    def release(self, task: Schedulable) -> None:
         """`task` sleeps or has ended: it needs its CPU until what was charged has passed."""
 
-    def gives_way(self, task: Task) -> None:
+    def gives_way(self, task: Schedulable) -> None:
         """The holder's call ends with others having their turn, if there are any."""
 
     def interrupt(self, ns: int) -> None:
         """An interrupt took `ns` of a CPU's time."""
 
-    def slice_left(self, task: Task) -> int:
+    def slice_left(self, task: Schedulable) -> int:
         """How long `task` may go on in user mode before others have their turn, in ns; at least 1."""
 
 
-def _trace_wakeup(engine: Engine, task: Task) -> None:
+def _trace_wakeup(engine: Engine, task: Schedulable) -> None:
     if (emit := engine.trace.emit) is not None:
         emit("sched_wakeup", KERNEL, "sched", pid=task.pid, comm=task.comm)
 
@@ -73,60 +88,64 @@ def _trace_wakeup(engine: Engine, task: Task) -> None:
 class UnlimitedCpus:
     """Every task has a CPU of its own."""
 
-    resume: Resume
-
     def __init__(self, engine: Engine, costs: CostModel) -> None:
         self._engine = engine
-        self._trace = engine.trace
-        self._line = engine.line
-        self._numbers = engine.numbers
         self.costs = costs
         self._switch = costs.switch
-        self._wake = costs.wake
 
     @property
     def count(self) -> int:
         """One: that each task has its own is nothing that a program could see."""
         return 1
 
-    def ready(self, task: Task, function: Resume, value: Any, error: BaseException | None) -> None:
+    def ready(self, task: Schedulable, function: Resume, value: Any, error: BaseException | None) -> None:
         engine = self._engine
         start = max(engine.time(), task.busy_until) + self._switch
         engine.resume_at(start, function, task, value, error)
 
-    def woken(self, task: Task, woken: bool, error: BaseException | None) -> None:
-        task.sleep = None
-        engine = self._engine
-        engine.charged = charged = engine.charged + self._wake
-        if self._trace.emit is not None:
-            _trace_wakeup(engine, task)
-        start, busy_until = engine.now + charged, task.busy_until
-        start = (busy_until if busy_until > start else start) + self._switch
-        if engine.line_end <= start:  # Engine.resume_at(), in place
-            engine.line_end = start
-            engine.soonest = LONG_AGO
-            self._line.append((start, NORMAL, next(self._numbers), self.resume, task, woken, error))
-        else:
-            engine.resume_at(start, self.resume, task, woken, error)
+    def waker(self, resume: Resume) -> OnWake:
+        engine, trace, line, numbers = (
+            self._engine,
+            self._engine.trace,
+            self._engine.line,
+            self._engine.numbers,
+        )
+        wake, switch = self.costs.wake, self._switch
 
-    def begin(self, task: Task, function: Continue, *arguments: Any) -> None:
+        def on_wake(task: Schedulable, woken: bool, error: BaseException | None) -> None:
+            task.sleep = None
+            engine.charged = charged = engine.charged + wake
+            if trace.emit is not None:
+                _trace_wakeup(engine, task)
+            start, busy_until = engine.now + charged, task.busy_until
+            start = (busy_until if busy_until > start else start) + switch
+            if engine.line_end <= start:  # Engine.resume_at(), in place
+                engine.line_end = start
+                engine.soonest = LONG_AGO
+                line.append((start, NORMAL, next(numbers), resume, task, woken, error))
+            else:
+                engine.resume_at(start, resume, task, woken, error)
+
+        return on_wake
+
+    def begin(self, task: Schedulable, function: Continue, *arguments: Any) -> None:
         function(task, *arguments)
 
-    def completes(self, task: Task, function: Resume, value: Any, error: BaseException | None) -> None:
+    def completes(self, task: Schedulable, function: Resume, value: Any, error: BaseException | None) -> None:
         engine = self._engine
         engine.resume_at(engine.now + engine.charged, function, task, value, error)
 
-    def release(self, task: Task) -> None:
+    def release(self, task: Schedulable) -> None:
         engine = self._engine
         task.busy_until = engine.now + engine.charged
 
-    def gives_way(self, task: Task) -> None:
+    def gives_way(self, task: Schedulable) -> None:
         self._engine.charged += self.costs.schedule
 
     def interrupt(self, ns: int) -> None:
         pass
 
-    def slice_left(self, task: Task) -> int:
+    def slice_left(self, task: Schedulable) -> int:
         return SLICE
 
 
@@ -144,8 +163,8 @@ class Cpu:
 
     def __init__(self, number: int, free_at: int) -> None:
         self.number = number
-        self.holder: Task | None = None
-        self.last: Task | None = None
+        self.holder: Schedulable | None = None
+        self.last: Schedulable | None = None
         self.free_at = free_at
         self.busy = 0
         self.switches = 0
@@ -159,14 +178,12 @@ class Cpu:
 class RunQueue:
     """N processors and one queue of tasks that wait for one."""
 
-    resume: Resume
-
     def __init__(self, engine: Engine, costs: CostModel, cpus: int) -> None:
         self._engine = engine
         engine.in_place = False  # an interrupt may put a call's end off, and at its end a slice may be over
         self.costs = costs
         self.cpus = tuple(Cpu(number, engine.now) for number in range(cpus))
-        self._queue: deque[tuple[Task, Continue, tuple[Any, ...]]] = deque()
+        self._queue: deque[tuple[Schedulable, Continue, tuple[Any, ...]]] = deque()
 
     @property
     def count(self) -> int:
@@ -184,16 +201,19 @@ class RunQueue:
             for cpu in self.cpus
         ]
 
-    def ready(self, task: Task, function: Resume, value: Any, error: BaseException | None) -> None:
+    def ready(self, task: Schedulable, function: Resume, value: Any, error: BaseException | None) -> None:
         self.begin(task, function, value, error)
 
-    def woken(self, task: Task, woken: bool, error: BaseException | None) -> None:
-        task.sleep = None
-        self._engine.charged += self.costs.wake
-        _trace_wakeup(self._engine, task)
-        self.begin(task, self.resume, woken, error)
+    def waker(self, resume: Resume) -> OnWake:
+        def on_wake(task: Schedulable, woken: bool, error: BaseException | None) -> None:
+            task.sleep = None
+            self._engine.charged += self.costs.wake
+            _trace_wakeup(self._engine, task)
+            self.begin(task, resume, woken, error)
 
-    def begin(self, task: Task, function: Continue, *arguments: Any) -> None:
+        return on_wake
+
+    def begin(self, task: Schedulable, function: Continue, *arguments: Any) -> None:
         task.busy_until = max(task.busy_until, self._engine.time())
         idle = [cpu for cpu in self.cpus if cpu.holder is None]
         if not idle:
@@ -202,11 +222,11 @@ class RunQueue:
             cpu = next((cpu for cpu in idle if cpu.last is task), idle[0])
             self._dispatch(cpu, task, function, arguments)
 
-    def completes(self, task: Task, function: Resume, value: Any, error: BaseException | None) -> None:
+    def completes(self, task: Schedulable, function: Resume, value: Any, error: BaseException | None) -> None:
         assert task.cpu is not None
         self._arm(task.cpu, self._engine.time(), function, (value, error))
 
-    def release(self, task: Task) -> None:
+    def release(self, task: Schedulable) -> None:
         cpu = task.cpu
         if cpu is None:
             self._queue = deque(entry for entry in self._queue if entry[0] is not task)
@@ -230,18 +250,18 @@ class RunQueue:
             if cpu.holder is None:
                 cpu.busy += ns
 
-    def gives_way(self, task: Task) -> None:
+    def gives_way(self, task: Schedulable) -> None:
         assert task.cpu is not None
         self._engine.charged += self.costs.schedule
         task.cpu.slice_start = self._engine.time() - SLICE  # it is used up
 
-    def slice_left(self, task: Task) -> int:
+    def slice_left(self, task: Schedulable) -> int:
         assert task.cpu is not None
         if not self._queue:
             return SLICE
         return max(1, SLICE - (self._engine.time() - task.cpu.slice_start))
 
-    def _dispatch(self, cpu: Cpu, task: Task, function: Continue, arguments: tuple[Any, ...]) -> None:
+    def _dispatch(self, cpu: Cpu, task: Schedulable, function: Continue, arguments: tuple[Any, ...]) -> None:
         start = cpu.taken = max(self._engine.time(), cpu.free_at, task.busy_until)
         if cpu.last is not task:
             start += self.costs.switch

@@ -1,24 +1,16 @@
-"""A task: one thread of execution with what it may do and what it holds (`struct task_struct`)."""
+"""A task: one thread of execution, as the scheduler knows it (`struct task_struct`)."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
 from enum import Enum
-from typing import TYPE_CHECKING, Any
+from typing import Any, Self
 
 from simkernel.engine import Call
-from simkernel.kernel.mm.address_space import AddressSpace
 from simkernel.kernel.sched.credentials import Credentials
+from simkernel.kernel.sched.scheduler import Cpu, OnWake
 from simkernel.kernel.sched.signals import Signals
 from simkernel.kernel.sched.wait import BlockedCall, Sleeping, WaitQueue
-from simkernel.kernel.vfs.context import FsContext
-from simkernel.kernel.vfs.fdtable import FileTable
-
-if TYPE_CHECKING:
-    from simkernel.kernel.mm.uaccess import UserMemory
-    from simkernel.kernel.net.namespace import Net
-    from simkernel.kernel.sched.scheduler import Cpu
-    from simkernel.kernel.syscall.socket import BlockedReceive
 
 OnResult = Callable[[Any, BaseException | None], None]
 
@@ -33,21 +25,19 @@ class State(Enum):
     DEAD = "X"
 
 
-class Task:
-    """A thread of execution.
+class SchedTask:
+    """A thread of execution, without the resources of its process (see `kernel/vfs/task.py`).
 
     A process is a thread group: `pid` is the thread's own number, `tgid` the process's.  `program`
     is the coroutine in user mode, `frame` the one in the kernel while a system call sleeps.  A task
     without a program belongs to ordinary code, which submits one call at a time.  `enter` is where its
-    calls enter the kernel (`Runner.enter`), `woken` who is told that its sleep has ended, by a wake-up or
-    not, or by an error (`Scheduler.woken`).
+    calls enter the kernel (`Runner.enter`), `on_wake` the callback invoked when its sleep ends
+    (`Scheduler.waker`).
     """
 
     __slots__ = (
         "_children",
         "_comm",
-        "_fs",
-        "_mm",
         "_state",
         "_track",
         "_wait_child",
@@ -62,12 +52,11 @@ class Task:
         "entered",
         "exit_status",
         "failure",
-        "files",
         "flow",
         "frame",
         "kthread",
-        "net",
         "on_result",
+        "on_wake",
         "own_flow",
         "parent",
         "pid",
@@ -76,11 +65,7 @@ class Task:
         "signals",
         "sleep",
         "tgid",
-        "woken",
     )
-
-    enter: Callable[[Call[Any]], Any]
-    woken: Callable[[Task, bool, BaseException | None], None]
 
     def __init__(
         self,
@@ -89,22 +74,20 @@ class Task:
         comm: str,
         *,
         credentials: Credentials,
-        files: FileTable,
-        net: Net,
-        parent: Task | None,
+        parent: SchedTask | None,
+        enter: Callable[[Call[Any]], Any],
+        on_wake: OnWake,
     ) -> None:
         self.pid = pid
         self.tgid = tgid
         self._comm = comm
         self._track: str | None = None
         self.credentials = credentials
-        self.files = files
-        self.net = net
         self.parent = parent
-        self._children: list[Task] | None = None
+        self.enter = enter
+        self.on_wake = on_wake
+        self._children: list[SchedTask] | None = None
         self._wait_child: WaitQueue | None = None
-        self._mm: UserMemory | None = None
-        self._fs: FsContext | None = None
         self.signals = Signals()
         self._state = State.RUNNING
         self.alive = True
@@ -115,7 +98,7 @@ class Task:
         self.entered = 0
         self.sleep: Sleeping | None = None
         self.blocked: BlockedCall | None = None
-        self.receive: BlockedReceive | None = None
+        self.receive: BlockedCall | None = None
         """With what it last waited to receive; from the same file it does so again."""
         self.on_result: OnResult | None = None
         self.application: object | None = None
@@ -146,7 +129,7 @@ class Task:
         return self._track or f"{self._comm}/{self.pid}"
 
     @property
-    def children(self) -> list[Task]:
+    def children(self) -> list[SchedTask]:
         """Its children that nobody has waited for.  Most tasks never have any."""
         if self._children is None:
             self._children = []
@@ -170,38 +153,18 @@ class Task:
             self._wait_child = WaitQueue(f"the children of {self.track}")
         return self._wait_child
 
-    @property
-    def mm(self) -> UserMemory:
-        """The process's memory, which its threads share.  Most tasks never show it to the kernel."""
-        if self._mm is None:
-            self._mm = AddressSpace()
-        return self._mm
+    def inherit(self, parent: Self) -> None:
+        """Take over what a new process inherits from `parent` (`copy_process()`)."""
+        self.flow = parent.flow
+        self.signals = Signals(parent.signals.handlers)
 
-    @mm.setter
-    def mm(self, mm: UserMemory) -> None:
-        self._mm = mm
+    def share(self, leader: Self) -> None:
+        """Become a thread of `leader`, with the resources of its process (CLONE_THREAD)."""
+        self.signals = Signals(leader=leader.signals)
 
-    @property
-    def fs(self) -> FsContext:
-        """Where the process is in the tree of paths, and its umask."""
-        if self._fs is None:
-            self._fs = FsContext()
-        return self._fs
-
-    def exit_mm(self) -> None:
-        """Give back what is mapped: no thread of the process is left."""
-        if isinstance(self._mm, AddressSpace):
-            self._mm.clear()
-
-    def inherit_fs(self, parent: Task) -> None:
-        """Begin where `parent` is (fork(2))."""
-        if parent._fs is not None:
-            self._fs = parent._fs.copy()
-
-    def share(self, leader: Task) -> None:
-        """Be a thread of `leader`: memory and place are the process's (CLONE_VM, CLONE_FS)."""
-        self._mm = leader.mm
-        self._fs = leader.fs
+    def release(self) -> bool:
+        """Release the task's share of its process's resources.  Return True if another thread uses them."""
+        return False
 
     @property
     def is_leader(self) -> bool:

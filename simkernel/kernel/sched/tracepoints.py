@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 from simkernel.engine import APPLICATION, Call, Engine
 
 if TYPE_CHECKING:
-    from simkernel.kernel.sched.task import Task
+    from simkernel.kernel.sched.task import SchedTask
 
 
-def sys_enter(engine: Engine, task: Task, call: Call[Any]) -> None:
+def sys_enter(engine: Engine, task: SchedTask, call: Call[Any]) -> None:
     """`task` enters the kernel."""
     trace = engine.trace
     task.entered = engine.time()
@@ -23,7 +23,7 @@ def sys_enter(engine: Engine, task: Task, call: Call[Any]) -> None:
 
 
 def sys_exit(
-    engine: Engine, task: Task, call: Call[Any] | None, value: Any, error: BaseException | None
+    engine: Engine, task: SchedTask, call: Call[Any] | None, value: Any, error: BaseException | None
 ) -> None:
     """It leaves with a result or an error, and keeps the flow that it got into."""
     trace = engine.trace

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 from simkernel.engine import Call, SimulationError
 
 if TYPE_CHECKING:
-    from simkernel.kernel.sched.task import Task
+    from simkernel.kernel.sched.task import SchedTask
 
 STUBBORN: Final = 1000
 """How many calls a program may await while it is being closed before it counts as stuck."""
 
 
-def taken(task: Task, request: object) -> SimulationError | None:
+def taken(task: SchedTask, request: object) -> SimulationError | None:
     """Take a call from its program, which awaits it for the only time; the mistake if it may not."""
     if not isinstance(request, Call):
         return SimulationError(

@@ -13,14 +13,9 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Awaitable, Callable, Generator
-from types import CoroutineType
-from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from simkernel.engine import Timer
-
-if TYPE_CHECKING:
-    from simkernel.kernel.sched.task import Task
-    from simkernel.kernel.vfs.file import OpenFile
 
 T = TypeVar("T")
 
@@ -133,6 +128,20 @@ class WouldBlock(Exception):
             self._let_go()
 
 
+class Sleeper(Protocol):
+    """A task that can sleep; `on_wake` is the callback invoked when its sleep ends."""
+
+    @property
+    def on_wake(self) -> Callable[[Any, bool, BaseException | None], None]: ...
+
+
+class HeldFile(Protocol):
+    """A reference-counted file."""
+
+    def get(self) -> object: ...
+    def put(self) -> object: ...
+
+
 class Sleeping:
     """A task's place in wait queues: it waits to be woken through one, or for a deadline (ns).
 
@@ -146,7 +155,7 @@ class Sleeping:
     deadline: int | None
     queue: WaitQueue | None
     """Where it stands, if that is one queue and its own place there is the usual one."""
-    sleeper: Task | None
+    sleeper: Sleeper | None
     timer: Timer | None
 
     @property
@@ -173,8 +182,8 @@ class Sleeping:
                 self.leave()
             else:  # the same, where there is little to leave
                 self.sleeper = queue._first = None
-            tell = sleeper.woken
-            tell(sleeper, woken, None)
+            on_wake = sleeper.on_wake  # a slot, not a method: `sleeper.on_wake(...)` is a step more
+            on_wake(sleeper, woken, None)
 
     def wake_for(self, queue: WaitQueue, events: int) -> bool:
         """Who sleeps for one thing is woken whatever happened."""
@@ -219,10 +228,6 @@ class Sleep(Sleeping):
         return (yield self)
 
 
-UNDER_WAY: Final[set[type]] = {CoroutineType}
-"""What a system call's handler gives instead of a result: the rest of its work, or a `BlockedCall`."""
-
-
 class BlockedCall(Sleeping):
     """A system call that waits until its operation can go on, and does nothing else meanwhile.
 
@@ -234,11 +239,8 @@ class BlockedCall(Sleeping):
 
     __slots__ = ("file", "held")
 
-    file: OpenFile
+    file: HeldFile
     held: bool
-
-    def __init_subclass__(cls) -> None:
-        UNDER_WAY.add(cls)
 
     def hold(self) -> None:
         """Keep the file, whatever becomes of its descriptor."""
@@ -251,7 +253,7 @@ class BlockedCall(Sleeping):
             self.held = False
             self.file.put()
 
-    def retry(self, task: Task) -> Any:
+    def retry(self, task: Any) -> Any:
         """The operation once more: its result, None if there is still nothing, or WouldBlock."""
         raise NotImplementedError
 
@@ -269,7 +271,7 @@ class Blocked(BlockedCall):
         self,
         queue: WaitQueue,
         retry: Callable[[], Any],
-        file: OpenFile,
+        file: HeldFile,
         deadline: int | None,
         exclusive: bool,
     ) -> None:
@@ -282,7 +284,7 @@ class Blocked(BlockedCall):
         self.exclusive = exclusive
         self._retry = retry
 
-    def retry(self, task: Task) -> Any:
+    def retry(self, task: object) -> Any:
         return self._retry()
 
     def again(self, blocked: WouldBlock) -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any, Final
 
-from simkernel.kernel.sched.task import Task
 from simkernel.kernel.sched.wait import Sleep, WaitQueue
 from simkernel.kernel.vfs.eventpoll import Event, EventPoll
 from simkernel.kernel.vfs.file import OpenFile
+from simkernel.kernel.vfs.task import Task
 from simkernel.uapi.errno import EINVAL, EPERM, os_error
 from simkernel.uapi.eventpoll import EPOLL_CLOEXEC, EpollEvent
 from simkernel.uapi.fcntl import O_RDWR

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import TYPE_CHECKING, Any, Final
 
-from simkernel.kernel.sched.task import Task
 from simkernel.kernel.vfs.fasync import FileOwner
 from simkernel.kernel.vfs.file import OpenFile
 from simkernel.kernel.vfs.pipe import PipeEnd
+from simkernel.kernel.vfs.task import Task
 from simkernel.uapi import fcntl, stat
 from simkernel.uapi.errno import EBADF, EINVAL, ENOTTY, EPERM, os_error
 from simkernel.uapi.fcntl import FD_CLOEXEC, O_ASYNC, O_CLOEXEC, O_DIRECT, O_NOATIME, O_NONBLOCK

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any
 
-from simkernel.kernel.sched.task import Task
+from simkernel.kernel.vfs.task import Task
 from simkernel.uapi.capability import CAP_SYS_MODULE
 from simkernel.uapi.errno import EPERM, os_error
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Awaitable, Coroutine
 from typing import TYPE_CHECKING, Any
 
-from simkernel.kernel.sched.task import Task
 from simkernel.kernel.vfs import attributes, change
 from simkernel.kernel.vfs.file import OpenFile
 from simkernel.kernel.vfs.namei import Walk
 from simkernel.kernel.vfs.open import check_access, open_file
 from simkernel.kernel.vfs.permission import MAY_EXEC, check
+from simkernel.kernel.vfs.task import Task
 from simkernel.uapi import dirent, stat
 from simkernel.uapi.capability import CAP_SYS_CHROOT
 from simkernel.uapi.errno import EBADF, EINVAL, ENOENT, ENOTDIR, EPERM, ERANGE, os_error

@@ -5,10 +5,10 @@ from __future__ import annotations
 from itertools import count
 from typing import TYPE_CHECKING
 
-from simkernel.kernel.sched.task import Task
 from simkernel.kernel.vfs.eventfd import EventFd, Numbers
 from simkernel.kernel.vfs.file import OpenFile
 from simkernel.kernel.vfs.pipe import Pipe, PipeEnd
+from simkernel.kernel.vfs.task import Task
 from simkernel.uapi.errno import EINVAL, os_error
 from simkernel.uapi.eventfd import EFD_CLOEXEC, EFD_NONBLOCK, EFD_SEMAPHORE
 from simkernel.uapi.fcntl import O_CLOEXEC, O_DIRECT, O_NONBLOCK, O_RDONLY, O_RDWR, O_WRONLY

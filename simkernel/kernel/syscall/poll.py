@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Coroutine, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from simkernel.kernel.sched.task import Task
 from simkernel.kernel.sched.wait import Sleep, WaitQueue
 from simkernel.kernel.vfs.file import OpenFile
+from simkernel.kernel.vfs.task import Task
 from simkernel.uapi.errno import EBADF, EINVAL, os_error
 from simkernel.uapi.poll import (
     POLLERR,

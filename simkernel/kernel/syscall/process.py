@@ -10,8 +10,9 @@ from attrs import evolve
 from simkernel.kernel.sched.credentials import NONE
 from simkernel.kernel.sched.runner import Exited
 from simkernel.kernel.sched.signals import Handler
-from simkernel.kernel.sched.task import State, Task
+from simkernel.kernel.sched.task import State
 from simkernel.kernel.sched.wait import sleep_on
+from simkernel.kernel.vfs.task import Task
 from simkernel.uapi.capability import CAP_SETGID, CAP_SETUID, CAP_SYS_ADMIN
 from simkernel.uapi.errno import ECHILD, EINVAL, EPERM, os_error
 from simkernel.uapi.sched import CLONE_NEWNET

@@ -6,11 +6,11 @@ from collections.abc import Awaitable, Coroutine, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from simkernel.kernel.sched.task import Task
 from simkernel.kernel.sched.wait import Blocked, WouldBlock
 from simkernel.kernel.syscall.sending import broken_pipe, go_on, not_now
 from simkernel.kernel.vfs.broken_pipe import BrokenPipe
 from simkernel.kernel.vfs.file import OpenFile
+from simkernel.kernel.vfs.task import Task
 from simkernel.uapi.errno import EAGAIN, EBADF, EINVAL, ESPIPE, os_error
 from simkernel.uapi.fcntl import O_ACCMODE, O_NONBLOCK, O_RDONLY, O_WRONLY
 from simkernel.uapi.seek import SEEK_HOLE

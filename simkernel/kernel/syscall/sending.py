@@ -11,8 +11,8 @@ from simkernel.uapi.signal import SIGPIPE
 
 if TYPE_CHECKING:
     from simkernel.kernel.kernel import Kernel
-    from simkernel.kernel.sched.task import Task
     from simkernel.kernel.vfs.file import OpenFile
+    from simkernel.kernel.vfs.task import Task
 
 
 def not_now(blocked: WouldBlock) -> int:

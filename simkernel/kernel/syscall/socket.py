@@ -10,7 +10,6 @@ from collections.abc import Awaitable, Callable, Coroutine
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from simkernel.kernel.sched.task import Task
 from simkernel.kernel.sched.wait import Blocked, BlockedCall, WouldBlock
 from simkernel.kernel.syscall.pipe import install_pair
 from simkernel.kernel.syscall.sending import broken_pipe, go_on, not_now
@@ -19,6 +18,7 @@ from simkernel.kernel.unix.stream import StreamSocket
 from simkernel.kernel.vfs.broken_pipe import BrokenPipe
 from simkernel.kernel.vfs.file import OpenFile
 from simkernel.kernel.vfs.socket import NO_CONTROL, Address, Control, Received, SocketObject
+from simkernel.kernel.vfs.task import Task
 from simkernel.uapi.errno import (
     EAFNOSUPPORT,
     EAGAIN,
@@ -62,6 +62,7 @@ class BlockedReceive(BlockedCall):
     flags: int
     size: int
     sock: SocketObject
+    file: OpenFile
 
     @property
     def where(self) -> str:
@@ -288,7 +289,7 @@ class SocketCalls:
             raise os_error(EAGAIN)
         self._engine.charged += self._receive_wait
         blocked = task.receive
-        if blocked is None or blocked.file is not file:
+        if type(blocked) is not BlockedReceive or blocked.file is not file:
             blocked = task.receive = BlockedReceive()
             blocked.file = file
             blocked.sock = sock

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from types import CoroutineType
 from typing import TYPE_CHECKING, Any, Final
 
 from simkernel.kernel.sched.runner import Handler
+from simkernel.kernel.sched.wait import Blocked
 from simkernel.kernel.syscall.epoll import EpollCalls
 from simkernel.kernel.syscall.file import FileCalls
 from simkernel.kernel.syscall.mmap import MmapCalls
@@ -14,13 +16,13 @@ from simkernel.kernel.syscall.pipe import PipeCalls
 from simkernel.kernel.syscall.poll import PollCalls
 from simkernel.kernel.syscall.process import ProcessCalls
 from simkernel.kernel.syscall.read_write import ReadWriteCalls
-from simkernel.kernel.syscall.socket import SocketCalls
+from simkernel.kernel.syscall.socket import BlockedReceive, SocketCalls
 from simkernel.kernel.syscall.system import SystemCalls
 from simkernel.uapi.errno import ENOSYS
 
 if TYPE_CHECKING:
     from simkernel.kernel.kernel import Kernel
-    from simkernel.kernel.sched.task import Task
+    from simkernel.kernel.vfs.task import Task
 
 GROUPS = (
     SocketCalls,
@@ -46,6 +48,8 @@ class SystemCallTable:
     Each is put in when it is first found: few machines use many.  A call that no group has is as
     in a kernel built without it: ENOSYS.
     """
+
+    pending: Final = frozenset({CoroutineType, Blocked, BlockedReceive})
 
     def __init__(self, kernel: Kernel) -> None:
         self.handlers: dict[str, Handler] = {}

@@ -34,10 +34,10 @@ from simkernel.uapi.structure import U16
 if TYPE_CHECKING:
     from simkernel.kernel.net.scm import ControlMessage
     from simkernel.kernel.net.skb import Creds
-    from simkernel.kernel.sched.task import Task
     from simkernel.kernel.unix.unix import Unix
     from simkernel.kernel.vfs.file import OpenFile
     from simkernel.kernel.vfs.socket import Control, Received
+    from simkernel.kernel.vfs.task import Task
 
 RESERVE = 32
 """Bytes of the send buffer that a message may not use."""

@@ -13,11 +13,11 @@ from simkernel.uapi.socket import SO_PASSCRED
 
 if TYPE_CHECKING:
     from simkernel.kernel.net.skb import Creds
-    from simkernel.kernel.sched.task import Task
     from simkernel.kernel.unix.skb import UnixSkb
     from simkernel.kernel.unix.stream import StreamSocket
     from simkernel.kernel.vfs.file import OpenFile
     from simkernel.kernel.vfs.socket import Received
+    from simkernel.kernel.vfs.task import Task
 
 
 class Taken:

@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from simkernel.kernel.net.skb import Creds
-    from simkernel.kernel.sched.task import Task
     from simkernel.kernel.unix.socket import UnixSocket
     from simkernel.kernel.vfs.file import OpenFile
+    from simkernel.kernel.vfs.task import Task
 
 MAX_FILES: Final = 253
 """Files that one message carries at most (SCM_MAX_FD)."""

@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from simkernel.kernel.net import sock_options
+from simkernel.kernel.net.namespace import net_of
 from simkernel.kernel.net.scm import ControlBuffer
 from simkernel.kernel.net.skb import Creds, own_creds
 from simkernel.kernel.net.sock import Sock
@@ -61,10 +62,10 @@ from simkernel.uapi.un import SOCKADDR_UN_SIZE
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from simkernel.kernel.sched.task import Task
     from simkernel.kernel.unix.unix import Unix
     from simkernel.kernel.vfs.file import OpenFile
     from simkernel.kernel.vfs.socket import Control, Received
+    from simkernel.kernel.vfs.task import Task
 
 RCV_SHUTDOWN: Final = 1
 SEND_SHUTDOWN: Final = 2
@@ -121,7 +122,7 @@ class UnixSocket(Sock):
     """Whether it is a stream, whose ends know of each other."""
 
     def __init__(self, unix: Unix, task: Task, type: int) -> None:
-        super().__init__(task.net, type, 0, task.credentials)
+        super().__init__(net_of(task), type, 0, task.credentials)
         self.unix = unix
         self.name: bytes | None = None
         self.peer: UnixSocket | None = None

@@ -11,9 +11,9 @@ from simkernel.uapi.stat import S_IFSOCK
 
 if TYPE_CHECKING:
     from simkernel.kernel.kernel import Kernel
-    from simkernel.kernel.sched.task import Task
     from simkernel.kernel.unix.socket import UnixSocket
     from simkernel.kernel.vfs.inode import Inode
+    from simkernel.kernel.vfs.task import Task
 
 MODE: Final = S_IFSOCK | 0o777
 """Of a node, less the umask."""

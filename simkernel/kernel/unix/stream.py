@@ -49,9 +49,9 @@ from simkernel.uapi.socket import (
 
 if TYPE_CHECKING:
     from simkernel.kernel.net.skb import Creds
-    from simkernel.kernel.sched.task import Task
     from simkernel.kernel.vfs.file import OpenFile
     from simkernel.kernel.vfs.socket import Control, Received
+    from simkernel.kernel.vfs.task import Task
 
 
 class StreamSocket(UnixSocket):

@@ -26,8 +26,8 @@ from simkernel.uapi.un import encode_sockaddr_un
 
 if TYPE_CHECKING:
     from simkernel.kernel.net.namespace import Net
-    from simkernel.kernel.sched.task import Task
     from simkernel.kernel.unix.socket import UnixSocket
+    from simkernel.kernel.vfs.task import Task
 
 MAX_DGRAM_QLEN: Final = 10
 """Datagrams that may lie in a queue before another one waits (/proc/sys/net/unix/max_dgram_qlen)."""

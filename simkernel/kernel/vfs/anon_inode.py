@@ -16,7 +16,7 @@ from simkernel.uapi.errno import ENXIO, EPERM, os_error
 
 if TYPE_CHECKING:
     from simkernel.kernel.kernel import Kernel
-    from simkernel.kernel.sched.task import Task
+    from simkernel.kernel.vfs.task import Task
 
 
 class NamelessInode(Inode):

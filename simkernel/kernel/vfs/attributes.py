@@ -11,8 +11,8 @@ from simkernel.uapi.errno import EINVAL, EISDIR, EPERM, os_error
 from simkernel.uapi.stat import Stat
 
 if TYPE_CHECKING:
-    from simkernel.kernel.sched.task import Task
     from simkernel.kernel.vfs.inode import Inode
+    from simkernel.kernel.vfs.task import Task
 
 LEAVE: int = -1
 """An owner or group that chown(2) leaves as it is."""

@@ -26,8 +26,8 @@ from simkernel.uapi.errno import (
 )
 
 if TYPE_CHECKING:
-    from simkernel.kernel.sched.task import Task
     from simkernel.kernel.vfs.dentry import Dentry
+    from simkernel.kernel.vfs.task import Task
 
 NODES: Final = frozenset(
     {0, stat.S_IFREG, stat.S_IFCHR, stat.S_IFBLK, stat.S_IFIFO, stat.S_IFSOCK},

@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from simkernel.kernel.mm.vma import VmArea
     from simkernel.kernel.module.module import LoadedModule
     from simkernel.kernel.module.resources import Resource
-    from simkernel.kernel.sched.task import Task
     from simkernel.kernel.sched.wait import WaitQueue
     from simkernel.kernel.vfs.inode import Inode
+    from simkernel.kernel.vfs.task import Task
 
 T = TypeVar("T")
 

@@ -11,9 +11,9 @@ from simkernel.uapi.errno import EINVAL, EISDIR, ENOENT, os_error
 from simkernel.uapi.seek import SEEK_CUR, SEEK_SET
 
 if TYPE_CHECKING:
-    from simkernel.kernel.sched.task import Task
     from simkernel.kernel.vfs.dentry import Dentry
     from simkernel.kernel.vfs.inode import Inode
+    from simkernel.kernel.vfs.task import Task
 
 
 class DirectoryFile(FileObject):

@@ -14,7 +14,7 @@ from simkernel.uapi.structure import U64
 if TYPE_CHECKING:
     from simkernel.engine import Engine
     from simkernel.kernel.lib.costs import CostModel
-    from simkernel.kernel.sched.task import Task
+    from simkernel.kernel.vfs.task import Task
 
 ULLONG_MAX: Final = (1 << 64) - 1
 

@@ -36,7 +36,7 @@ from simkernel.uapi.eventpoll import (
 if TYPE_CHECKING:
     from simkernel.engine import Engine
     from simkernel.kernel.lib.costs import CostModel
-    from simkernel.kernel.sched.task import Task
+    from simkernel.kernel.vfs.task import Task
 
 PRIVATE_BITS: Final = EPOLLWAKEUP | EPOLLONESHOT | EPOLLET | EPOLLEXCLUSIVE
 """What is no event (EP_PRIVATE_BITS)."""

@@ -17,9 +17,9 @@ from simkernel.uapi.signal import SIGIO, valid_signal
 
 if TYPE_CHECKING:
     from simkernel.kernel.sched.process import Processes
-    from simkernel.kernel.sched.task import Task
     from simkernel.kernel.sched.wait import WaitQueue
     from simkernel.kernel.vfs.file import OpenFile
+    from simkernel.kernel.vfs.task import Task
 
 # What has happened: si_code (include/uapi/asm-generic/siginfo.h).
 POLL_IN: Final = 1
@@ -35,7 +35,7 @@ class FileOwner:
 
     __slots__ = ("_processes", "_setter_uid", "signal", "target")
 
-    def __init__(self, processes: Processes) -> None:
+    def __init__(self, processes: Processes[Task]) -> None:
         self._processes = processes
         self.target: Task | None = None
         self.signal = 0

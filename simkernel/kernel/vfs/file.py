@@ -28,12 +28,12 @@ from simkernel.uapi.stat import makedev
 
 if TYPE_CHECKING:
     from simkernel.kernel.mm.vma import VmArea
-    from simkernel.kernel.sched.task import Task
     from simkernel.kernel.vfs.dentry import Dentry
     from simkernel.kernel.vfs.eventpoll import EpollItem
     from simkernel.kernel.vfs.fasync import FileOwner
     from simkernel.kernel.vfs.inode import DirectoryEntry, Inode
     from simkernel.kernel.vfs.socket import SocketObject
+    from simkernel.kernel.vfs.task import Task
 
 DEFAULT_POLLMASK: Final = POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM
 """What poll(2) says of a file that has no poll (include/linux/poll.h)."""

@@ -25,7 +25,7 @@ from simkernel.uapi.fcntl import AT_FDCWD
 
 if TYPE_CHECKING:
     from simkernel.kernel.kernel import Kernel
-    from simkernel.kernel.sched.task import Task
+    from simkernel.kernel.vfs.task import Task
 
 OPTIONS: Final = "rw,relatime"
 

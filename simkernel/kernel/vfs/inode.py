@@ -18,10 +18,10 @@ from simkernel.uapi.errno import EACCES, EINVAL, ENOTDIR, ENXIO, EPERM, os_error
 from simkernel.uapi.mman import PAGE_SIZE
 
 if TYPE_CHECKING:
-    from simkernel.kernel.sched.task import Task
     from simkernel.kernel.vfs.dentry import Dentry
     from simkernel.kernel.vfs.file import FileObject, OpenFile
     from simkernel.kernel.vfs.superblock import SuperBlock
+    from simkernel.kernel.vfs.task import Task
 
 
 DAY: Final = 24 * 3600 * SECOND

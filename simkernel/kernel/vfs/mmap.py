@@ -12,8 +12,8 @@ from simkernel.uapi.errno import EACCES, EINVAL, ENOMEM, EOVERFLOW, EPERM, os_er
 
 if TYPE_CHECKING:
     from simkernel.kernel.kernel import Kernel
-    from simkernel.kernel.sched.task import Task
     from simkernel.kernel.vfs.file import OpenFile
+    from simkernel.kernel.vfs.task import Task
 
 TYPES: Final = (mman.MAP_SHARED, mman.MAP_PRIVATE, mman.MAP_SHARED_VALIDATE)
 LARGEST: Final = 1 << 47

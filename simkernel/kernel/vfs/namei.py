@@ -15,7 +15,7 @@ from simkernel.uapi import stat
 from simkernel.uapi.errno import ELOOP, ENAMETOOLONG, ENOENT, ENOTDIR, os_error
 
 if TYPE_CHECKING:
-    from simkernel.kernel.sched.task import Task
+    from simkernel.kernel.vfs.task import Task
 
 PATH_MAX: Final = 4096
 """Bytes of a path, the NUL included (include/uapi/linux/limits.h)."""

@@ -14,9 +14,9 @@ from simkernel.uapi.errno import EEXIST, EINVAL, EISDIR, ELOOP, ENOENT, ENOTDIR,
 
 if TYPE_CHECKING:
     from simkernel.kernel.kernel import Kernel
-    from simkernel.kernel.sched.task import Task
     from simkernel.kernel.vfs.dentry import Dentry
     from simkernel.kernel.vfs.inode import Inode
+    from simkernel.kernel.vfs.task import Task
 
 ACCESS: Final = (MAY_READ, MAY_WRITE, MAY_READ | MAY_WRITE, MAY_READ | MAY_WRITE)
 """What the access mode of open(2) asks for (ACC_MODE())."""

@@ -27,7 +27,7 @@ from simkernel.uapi.structure import S32
 if TYPE_CHECKING:
     from simkernel.engine import Engine
     from simkernel.kernel.lib.costs import CostModel
-    from simkernel.kernel.sched.task import Task
+    from simkernel.kernel.vfs.task import Task
 
 PIPE_BUF: Final = 4096
 """What is written in one piece (include/uapi/linux/limits.h)."""

@@ -12,7 +12,7 @@ from simkernel.uapi.seek import SEEK_CUR, SEEK_DATA, SEEK_END, SEEK_HOLE, SEEK_S
 
 if TYPE_CHECKING:
     from simkernel.kernel.mm.vma import VmArea
-    from simkernel.kernel.sched.task import Task
+    from simkernel.kernel.vfs.task import Task
     from simkernel.kernel.vfs.tmpfs import TmpfsFile
 
 

@@ -16,8 +16,8 @@ from simkernel.uapi.seek import SEEK_CUR, SEEK_SET
 
 if TYPE_CHECKING:
     from simkernel.kernel.kernel import Kernel
-    from simkernel.kernel.sched.task import Task
     from simkernel.kernel.vfs.inode import Inode
+    from simkernel.kernel.vfs.task import Task
 
 Records = Callable[[], Sequence[str]]
 """Makes the text, as it is now."""

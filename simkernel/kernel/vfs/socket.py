@@ -14,8 +14,8 @@ from simkernel.kernel.sched.wait import WaitQueue
 from simkernel.kernel.vfs.file import FileObject
 
 if TYPE_CHECKING:
-    from simkernel.kernel.sched.task import Task
     from simkernel.kernel.vfs.file import OpenFile
+    from simkernel.kernel.vfs.task import Task
 
 Address = tuple[int, int] | bytes
 Control = Sequence[tuple[int, int, bytes]]

@@ -12,9 +12,9 @@ from simkernel.uapi.errno import ENXIO, os_error
 
 if TYPE_CHECKING:
     from simkernel.kernel.kernel import Kernel
-    from simkernel.kernel.sched.task import Task
     from simkernel.kernel.vfs.file import FileObject, OpenFile
     from simkernel.kernel.vfs.superblock import SuperBlock
+    from simkernel.kernel.vfs.task import Task
 
 
 class SpecialInode(Inode):

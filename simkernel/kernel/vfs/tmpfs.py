@@ -17,8 +17,8 @@ from simkernel.uapi.errno import EFBIG, ENAMETOOLONG, ENOTEMPTY, os_error
 
 if TYPE_CHECKING:
     from simkernel.kernel.kernel import Kernel
-    from simkernel.kernel.sched.task import Task
     from simkernel.kernel.vfs.file import FileObject, OpenFile
+    from simkernel.kernel.vfs.task import Task
 
 NAME_MAX: Final = 255
 """Bytes of a name."""

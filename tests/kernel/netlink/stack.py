@@ -16,9 +16,9 @@ from simkernel.kernel.netlink.route.rtnetlink import RouteNetlink
 from simkernel.kernel.netlink.socket import NetlinkSocket
 from simkernel.kernel.netlink.uevent import UeventSockets
 from simkernel.kernel.sched.credentials import Credentials
-from simkernel.kernel.sched.task import Task
+from simkernel.kernel.sched.validation import enter_no_more
 from simkernel.kernel.sched.wait import WouldBlock
-from simkernel.kernel.vfs.fdtable import FileTable
+from simkernel.kernel.vfs.task import Task
 from simkernel.uapi.errno import EAGAIN, os_error
 from simkernel.uapi.netlink import NlMsgHdr, iterate_messages
 from simkernel.uapi.socket import SOCK_RAW, SOL_NETLINK, SOL_SOCKET
@@ -130,9 +130,10 @@ class Stack:
             pid,
             comm,
             credentials=Credentials.of(uid),
-            files=FileTable(),
-            net=net or self.namespaces.init,
             parent=None,
+            enter=enter_no_more,
+            on_wake=lambda *_: None,
+            net=net or self.namespaces.init,
         )
 
     def open(self, protocol: int, portid: int | None = None, *, uid: int = 0, net: Net | None = None) -> Sock:

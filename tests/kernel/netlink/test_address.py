@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from simkernel.kernel.net.namespace import Net
 from simkernel.kernel.netlink import kernel_socket
-from simkernel.kernel.sched.task import Task
+from simkernel.kernel.vfs.task import Task
 from simkernel.uapi.errno import EACCES, EINVAL, os_error
 from simkernel.uapi.netlink import NETLINK_ROUTE, NETLINK_USERSOCK
 from simkernel.uapi.socket import AF_INET, AF_NETLINK, AF_UNSPEC

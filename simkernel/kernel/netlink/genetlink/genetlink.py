@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from simkernel.kernel.net.namespace import Net
     from simkernel.kernel.netlink.netlink import Netlink
     from simkernel.kernel.netlink.socket import NetlinkSocket
-    from simkernel.kernel.sched.task import Task
+    from simkernel.kernel.vfs.task import Task
 
 NOTIFY = 0
 """nlctrl's one group, by its place in the family."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
+from simkernel.kernel.net.namespace import net_of
 from simkernel.kernel.netlink.policy import DEPRECATED_STRICT, LIBERAL, Found
 from simkernel.kernel.netlink.route.parse import (
     S32_POLICY,
@@ -135,7 +136,7 @@ class NamespaceIds:
     def _of_process(self, request: Request, pid: int) -> Net:
         """`get_net_ns_by_pid()`"""
         if pid == request.task.tgid:
-            return request.task.net
+            return net_of(request.task)
         if request.sock.netlink.pid_exists(pid):
             raise self._unmodelled("the network namespace of another process", EOPNOTSUPP)
         raise os_error(ESRCH)

@@ -21,7 +21,7 @@ from simkernel.uapi.socket import AF_UNSPEC
 if TYPE_CHECKING:
     from simkernel.kernel.net.namespace import Net
     from simkernel.kernel.netlink.netlink import Netlink
-    from simkernel.kernel.sched.task import Task
+    from simkernel.kernel.vfs.task import Task
 
 NEW, DEL, GET, SET = range(4)
 """Kinds of messages, by the two low bits of their types (rtnl_msgtype_kind())."""

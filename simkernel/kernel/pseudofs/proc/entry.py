@@ -17,8 +17,8 @@ from simkernel.uapi.errno import ENOENT, EPERM, os_error
 if TYPE_CHECKING:
     from simkernel.kernel.kernel import Kernel
     from simkernel.kernel.pseudofs.proc.root import ProcFs
-    from simkernel.kernel.sched.task import Task
     from simkernel.kernel.vfs.file import FileObject, OpenFile
+    from simkernel.kernel.vfs.task import Task
 
 READ_ONLY: Final = stat.S_IFREG | 0o444
 

@@ -18,7 +18,7 @@ from simkernel.uapi.fcntl import O_CLOEXEC
 if TYPE_CHECKING:
     from simkernel.kernel.kernel import Kernel
     from simkernel.kernel.pseudofs.proc.root import ProcFs
-    from simkernel.kernel.sched.task import Task
+    from simkernel.kernel.vfs.task import Task
 
 MOUNT_ID: Final = 1
 """What fdinfo calls the mount: there is no telling them apart here."""

@@ -18,8 +18,8 @@ from simkernel.uapi.poll import POLLIN, POLLRDNORM
 if TYPE_CHECKING:
     from simkernel.kernel.kernel import Kernel
     from simkernel.kernel.pseudofs.proc.root import ProcFs
-    from simkernel.kernel.sched.task import Task
     from simkernel.kernel.sched.wait import WaitQueue
+    from simkernel.kernel.vfs.task import Task
 
 MODE: Final = stat.S_IFREG | 0o400
 
@@ -66,12 +66,12 @@ class KmsgFile(FileObject):
     @property
     def readers(self) -> WaitQueue:
         """Who waits for a record."""
-        return self._kernel.log.readers
+        return self._kernel.log_readers
 
     @property
     def wait_queues(self) -> tuple[WaitQueue, ...]:
         """The same."""
-        return (self._kernel.log.readers,)
+        return (self._kernel.log_readers,)
 
     def read(self, task: Task, file: OpenFile, size: int, position: int) -> bytes | None:
         """As much as there is (`syslog_print()`); None if there is nothing."""

@@ -10,7 +10,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from simkernel.engine import SECOND
-from simkernel.kernel.sched.task import State, Task
+from simkernel.kernel.sched.task import State
+from simkernel.kernel.vfs.task import Task
 
 if TYPE_CHECKING:
     from simkernel.kernel.kernel import Kernel

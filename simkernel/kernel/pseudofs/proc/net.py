@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
+from simkernel.kernel.net.namespace import net_of
 from simkernel.kernel.pseudofs.proc.entry import ProcDirectory, Text
 from simkernel.kernel.vfs.seq_file import Records
 
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
     from simkernel.kernel.kernel import Kernel
     from simkernel.kernel.net.namespace import Net
     from simkernel.kernel.pseudofs.proc.root import ProcFs
-    from simkernel.kernel.sched.task import Task
+    from simkernel.kernel.vfs.task import Task
 
 POINTER: Final = "0" * 16
 """Where a socket lies nobody is shown (%pK under kptr_restrict=2)."""
@@ -23,7 +24,7 @@ HEADER: Final = "sk               Eth Pid        Groups   Rmem     Wmem     Dump
 
 def netlink(kernel: Kernel, task: Task) -> Records:
     """/proc/net/netlink (`netlink_native_seq_show()`)."""
-    net = task.net
+    net = net_of(task)
     return lambda: [HEADER, *_sockets(kernel, net)]
 
 

@@ -14,7 +14,7 @@ from simkernel.uapi.errno import EINVAL, ESRCH, os_error
 if TYPE_CHECKING:
     from simkernel.kernel.kernel import Kernel
     from simkernel.kernel.pseudofs.proc.root import ProcFs
-    from simkernel.kernel.sched.task import Task
+    from simkernel.kernel.vfs.task import Task
 
 COMM_LENGTH: Final = 15
 STATES: Final = {

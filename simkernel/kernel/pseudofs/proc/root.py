@@ -15,7 +15,7 @@ from simkernel.uapi.version import UTS_RELEASE, UTS_VERSION
 
 if TYPE_CHECKING:
     from simkernel.kernel.kernel import Kernel
-    from simkernel.kernel.sched.task import Task
+    from simkernel.kernel.vfs.task import Task
 
 
 def _version(kernel: Kernel) -> str:

@@ -24,7 +24,7 @@ from simkernel.uapi.mman import PAGE_SIZE
 
 if TYPE_CHECKING:
     from simkernel.kernel.pseudofs.sysfs.root import SysFs
-    from simkernel.kernel.sched.task import Task
+    from simkernel.kernel.vfs.task import Task
 
 Guard = Callable[[], AbstractContextManager[None]]
 

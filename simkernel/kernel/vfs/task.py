@@ -1,0 +1,93 @@
+"""A task with the resources of its process: files, place in the tree, memory, network namespace."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Self
+
+from simkernel.engine import Call
+from simkernel.kernel.mm.address_space import AddressSpace
+from simkernel.kernel.mm.uaccess import UserMemory
+from simkernel.kernel.sched.credentials import Credentials
+from simkernel.kernel.sched.scheduler import OnWake
+from simkernel.kernel.sched.task import SchedTask
+from simkernel.kernel.vfs.context import FsContext
+from simkernel.kernel.vfs.fdtable import FileTable
+
+
+class NetNamespace:
+    """A network namespace, as far as this layer knows one: `Net` of kernel/net/namespace.py."""
+
+    __slots__ = ()
+
+
+class Task(SchedTask):
+    """A thread of execution with what its process holds; the threads of a process share it.
+
+    It begins with an empty file table, in the network namespace `net`.  Memory and place in the tree are
+    made when first used: most tasks never need them.
+    """
+
+    __slots__ = ("_fs", "_mm", "files", "net")
+
+    def __init__(
+        self,
+        pid: int,
+        tgid: int,
+        comm: str,
+        *,
+        credentials: Credentials,
+        parent: SchedTask | None,
+        enter: Callable[[Call[Any]], Any],
+        on_wake: OnWake,
+        net: NetNamespace,
+    ) -> None:
+        super().__init__(
+            pid, tgid, comm, credentials=credentials, parent=parent, enter=enter, on_wake=on_wake
+        )
+        self.files = FileTable()
+        self.net = net
+        self._mm: UserMemory | None = None
+        self._fs: FsContext | None = None
+
+    @property
+    def mm(self) -> UserMemory:
+        """The memory of the process."""
+        if self._mm is None:
+            self._mm = AddressSpace()
+        return self._mm
+
+    @mm.setter
+    def mm(self, mm: UserMemory) -> None:
+        self._mm = mm
+
+    @property
+    def fs(self) -> FsContext:
+        """Root and working directory of the process, and its umask."""
+        if self._fs is None:
+            self._fs = FsContext()
+        return self._fs
+
+    def inherit(self, parent: Self) -> None:
+        super().inherit(parent)
+        self.files = parent.files.copy()
+        self.net = parent.net
+        if parent._fs is not None:
+            self._fs = parent._fs.copy()
+
+    def share(self, leader: Self) -> None:
+        super().share(leader)
+        self.files = leader.files
+        self.files.users += 1
+        self.net = leader.net
+        self._mm = leader.mm
+        self._fs = leader.fs
+
+    def release(self) -> bool:
+        self.files.users -= 1
+        if self.files.users:
+            return True
+        if isinstance(self._mm, AddressSpace):
+            self._mm.clear()
+        self.files.close_all()
+        return False
