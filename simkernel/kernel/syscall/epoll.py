@@ -57,7 +57,7 @@ class EpollCalls:
     ) -> None:
         """epoll_ctl(2).  EBADF, EPERM, EINVAL, EEXIST, ENOENT, ELOOP."""
         epoll = task.files.get(epfd).object
-        file = task.files.get(fd)
+        file: OpenFile = task.files.get(fd)
         self._engine.charged += 2 * self._costs.file
         if not file.object.can_poll:
             raise os_error(EPERM)
@@ -71,7 +71,7 @@ class EpollCalls:
         """epoll_wait(2): up to `room` (events, data) pairs; `timeout` in ns, None for ever."""
         if not 0 < room <= MAX_EVENTS:
             raise os_error(EINVAL)
-        file = task.files.get(epfd)
+        file: OpenFile = task.files.get(epfd)
         epoll = file.object
         if not isinstance(epoll, EventPoll):
             raise os_error(EINVAL)

@@ -86,7 +86,7 @@ class FileCalls:
 
     def dup2(self, task: Task, fd: int, other: int) -> int:
         """dup2(2): `other` for the same open file, closing what it was.  Nothing if it is `fd` itself."""
-        file = task.files.get(fd)
+        file: OpenFile = task.files.get(fd)
         return fd if fd == other else task.files.install_at(other, file)
 
     def dup3(self, task: Task, fd: int, other: int, flags: int) -> int:
@@ -104,7 +104,7 @@ class FileCalls:
 
         EINVAL for a command that there is not.
         """
-        file = task.files.get(fd)
+        file: OpenFile = task.files.get(fd)
         self._engine.charged += self._kernel.costs.file
         do = self._commands.get(command)
         if do is None or not isinstance(argument, int):
@@ -163,7 +163,7 @@ class FileCalls:
 
         A buffer has an address in the caller's memory for as long as the call lasts.
         """
-        file = task.files.get(fd)
+        file: OpenFile = task.files.get(fd)
         self._engine.charged += self._kernel.costs.file
         request &= ALL_CALLS
         if isinstance(argument, int):

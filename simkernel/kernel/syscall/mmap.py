@@ -39,7 +39,7 @@ class MmapCalls:
         """mmap(2): the address, which the kernel chooses whatever is asked for, and the memory there."""
         if offset % mman.PAGE_SIZE:
             raise os_error(EINVAL)
-        file = None if flags & mman.MAP_ANONYMOUS else task.files.get(fd)
+        file: OpenFile | None = None if flags & mman.MAP_ANONYMOUS else task.files.get(fd)
         made = map_area(self._kernel, task, length, prot, flags, file, offset)
         return _wait(made) if isinstance(made, Awaitable) else made
 

@@ -111,13 +111,13 @@ class PathCalls:
 
     def fstat(self, task: Task, fd: int) -> Stat:
         """fstat(2)."""
-        file = task.files.get(fd)
+        file: OpenFile = task.files.get(fd)
         inode = file.object.inode
         return _nameless(file) if inode is None else attributes.stat_of(inode)
 
     def getdents64(self, task: Task, fd: int, size: int) -> bytes:
         """getdents64(2): entries, as many as there is room for.  EINVAL if not even one fits."""
-        file = task.files.get(fd)
+        file: OpenFile = task.files.get(fd)
         room = dirent.Room(size)
         for entry in file.object.iterate(task, file):
             if not room.add(entry.number, entry.position + 1, entry.kind, entry.name):
@@ -212,7 +212,7 @@ class PathCalls:
         """ftruncate(2).  EINVAL for what is not open for writing, or has no size."""
         if size < 0:
             raise os_error(EINVAL)
-        file = task.files.get(fd)
+        file: OpenFile = task.files.get(fd)
         inode = file.object.inode
         if inode is None or inode.kind != stat.S_IFREG or not file.writable:
             raise os_error(EINVAL)
@@ -220,11 +220,11 @@ class PathCalls:
 
     def fsync(self, task: Task, fd: int) -> None:
         """fsync(2)."""
-        file = task.files.get(fd)
+        file: OpenFile = task.files.get(fd)
         file.object.fsync(task, file)
 
     def _inode(self, task: Task, fd: int) -> Inode:
-        inode = task.files.get(fd).object.inode
+        inode: Inode | None = task.files.get(fd).object.inode
         if inode is None:
             raise self._kernel.unmodelled("mode and owner of a file without a path", EBADF)
         return inode
@@ -237,7 +237,7 @@ class PathCalls:
 
     def fchdir(self, task: Task, fd: int) -> None:
         """fchdir(2)."""
-        dentry = task.files.get(fd).path
+        dentry: Dentry | None = task.files.get(fd).path
         if dentry is None:
             raise os_error(ENOTDIR)
         self._enter(task, dentry)

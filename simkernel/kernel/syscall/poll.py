@@ -101,7 +101,9 @@ class PollCalls:
 
     async def _wait(self, task: Task, watched: Watched, timeout: int | None) -> Ready:
         deadline = None if timeout is None else self._engine.time() + timeout
-        files = [(task.files.get(fd), events) for fd, events in watched if fd >= 0]
+        files: list[tuple[OpenFile, int]] = [
+            (task.files.get(fd), events) for fd, events in watched if fd >= 0
+        ]
         for file, _ in files:
             file.get()
         try:
@@ -123,7 +125,7 @@ class PollCalls:
             if fd < 0:
                 continue
             try:
-                file = task.files.get(fd)
+                file: OpenFile = task.files.get(fd)
             except OSError as error:
                 if error.errno != EBADF:
                     raise

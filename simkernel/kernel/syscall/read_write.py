@@ -42,7 +42,7 @@ class ReadWriteCalls:
 
     def read(self, task: Task, fd: int, size: int) -> Read:
         """read(2): up to `size` bytes, from the file's position on."""
-        file = task.files.get(fd)
+        file: OpenFile = task.files.get(fd)
         return self._read(task, file, size, file.position, moves=True)
 
     def readv(self, task: Task, fd: int, sizes: Sequence[int]) -> Read:
@@ -53,7 +53,7 @@ class ReadWriteCalls:
         """pread(2): the same from `offset` on; the position stays.  ESPIPE where there is none."""
         if offset < 0:
             raise os_error(EINVAL)
-        file = task.files.get(fd)
+        file: OpenFile = task.files.get(fd)
         _check_position(file)
         return self._read(task, file, size, offset, moves=False)
 
@@ -82,7 +82,7 @@ class ReadWriteCalls:
 
     def write(self, task: Task, fd: int, data: bytes) -> Written:
         """write(2): how many bytes were taken, from the file's position on."""
-        file = task.files.get(fd)
+        file: OpenFile = task.files.get(fd)
         return self._write(task, file, data, file.position, moves=True)
 
     def writev(self, task: Task, fd: int, data: bytes) -> Written:
@@ -93,7 +93,7 @@ class ReadWriteCalls:
         """pwrite(2): the same from `offset` on; the position stays.  ESPIPE where there is none."""
         if offset < 0:
             raise os_error(EINVAL)
-        file = task.files.get(fd)
+        file: OpenFile = task.files.get(fd)
         _check_position(file)
         position = file.position
         try:
@@ -125,7 +125,7 @@ class ReadWriteCalls:
 
     def lseek(self, task: Task, fd: int, offset: int, whence: int) -> int:
         """lseek(2).  ESPIPE where there is no position."""
-        file = task.files.get(fd)
+        file: OpenFile = task.files.get(fd)
         self._engine.charged += self._costs.file
         if not 0 <= whence <= SEEK_HOLE:
             raise os_error(EINVAL)

@@ -163,7 +163,7 @@ class SocketCalls:
         try:
             sock.connect(task, address)
         except WouldBlock as blocked:
-            file = task.files.get(fd)
+            file: OpenFile = task.files.get(fd)
             if file.flags & O_NONBLOCK:
                 raise os_error(EAGAIN) from None
             return Blocked(blocked.queue, blocked.retry, file, self._deadline(sock.sndtimeo), True)
@@ -197,7 +197,7 @@ class SocketCalls:
         accepted = self._accept(task, sock, flags)
         if accepted is not None:
             return accepted
-        file = task.files.get(fd)
+        file: OpenFile = task.files.get(fd)
         if file.flags & O_NONBLOCK:
             raise os_error(EAGAIN)
         retry = partial(self._accept, task, sock, flags)
@@ -230,7 +230,7 @@ class SocketCalls:
     ) -> int | Awaitable[int] | BlockedCall:
         """sendto(2): the number of bytes sent."""
         try:
-            file = task.files.open[fd]  # FileTable.get(), in place
+            file: OpenFile | None = task.files.open[fd]  # FileTable.get(), in place
         except (IndexError, TypeError):
             file = None
         if file is None or fd < 0:
@@ -271,7 +271,7 @@ class SocketCalls:
     ) -> Received | BlockedCall | Coroutine[Any, Any, Received]:
         """recvfrom(2): one message of up to `size` bytes and its sender."""
         try:
-            file = task.files.open[fd]
+            file: OpenFile | None = task.files.open[fd]
         except (IndexError, TypeError):
             file = None
         if file is None or fd < 0:
@@ -328,7 +328,7 @@ async def _rest(
 
 
 def _socket(task: Task, fd: int) -> SocketObject:
-    sock = task.files.get(fd).socket
+    sock: SocketObject | None = task.files.get(fd).socket
     if sock is None:
         raise os_error(ENOTSOCK)
     return sock

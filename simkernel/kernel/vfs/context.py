@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final, Generic, TypeVar
 
 import attrs
-
-if TYPE_CHECKING:
-    from simkernel.kernel.vfs.dentry import Dentry
 
 UMASK: Final = 0o022
 """What a process begins with."""
 
 
+D = TypeVar("D")
+
+
 @attrs.define(eq=False)
-class FsContext:
+class FsContext(Generic[D]):
     """`cwd` is None as long as it is the root; `root` as long as that is the machine's."""
 
-    cwd: Dentry | None = None
+    cwd: D | None = None
     umask: int = UMASK
-    root: Dentry | None = None
+    root: D | None = None
 
-    def copy(self) -> FsContext:
+    def copy(self) -> FsContext[D]:
         """For a child (`copy_fs_struct()`)."""
         return FsContext(self.cwd, self.umask, self.root)

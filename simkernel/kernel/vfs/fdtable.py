@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable
+from typing import Generic, Protocol, Self, TypeVar
 
-from simkernel.kernel.vfs.file import OpenFile
 from simkernel.uapi.errno import EBADF, EINVAL, EMFILE, os_error
 
 RLIMIT_NOFILE = 1024
@@ -14,7 +14,20 @@ STREAMS = frozenset({0, 1, 2})
 """A program's standard streams, which nothing models, and which keep their descriptors."""
 
 
-class FileTable:
+class CountedFile(Protocol):
+    """An open file, as far as a table knows one."""
+
+    def get(self) -> Self:
+        """Take a reference."""
+
+    def put(self) -> Awaitable[None] | None:
+        """Drop a reference.  The last one releases the file, which may have to be awaited."""
+
+
+F = TypeVar("F", bound=CountedFile)
+
+
+class FileTable(Generic[F]):
     """Descriptor -> open file.  A new descriptor is the lowest that is free, as POSIX has it.
 
     `open` has a place for each descriptor up to the highest that was ever open; none below
@@ -25,7 +38,7 @@ class FileTable:
     __slots__ = ("_lowest", "_streams", "_taken", "close_on_exec", "limit", "open", "users")
 
     def __init__(self, limit: int = RLIMIT_NOFILE) -> None:
-        self.open: list[OpenFile | None] = [None] * len(STREAMS)
+        self.open: list[F | None] = [None] * len(STREAMS)
         self._lowest = len(STREAMS)
         self._streams = STREAMS
         self._taken = 0
@@ -37,7 +50,7 @@ class FileTable:
     def __len__(self) -> int:
         return self._taken
 
-    def get(self, fd: int) -> OpenFile:
+    def get(self, fd: int) -> F:
         """The open file behind `fd`.  EBADF if there is none."""
         try:
             file = self.open[fd] if fd >= 0 else None
@@ -47,7 +60,7 @@ class FileTable:
             raise os_error(EBADF)
         return file
 
-    def install(self, file: OpenFile, lowest: int = 0, *, close_on_exec: bool = False) -> int:
+    def install(self, file: F, lowest: int = 0, *, close_on_exec: bool = False) -> int:
         """Give `file` a descriptor, from `lowest` on.  EMFILE at the limit."""
         fd = self._free(max(self._lowest, lowest))
         if lowest <= self._lowest:
@@ -70,7 +83,7 @@ class FileTable:
             raise os_error(EMFILE)
         return fd
 
-    def install_at(self, fd: int, file: OpenFile, *, close_on_exec: bool = False) -> int:
+    def install_at(self, fd: int, file: F, *, close_on_exec: bool = False) -> int:
         """Give `file` the descriptor `fd`, closing what had it (dup2).  EBADF beyond the limit."""
         if not 0 <= fd < self.limit:
             raise os_error(EBADF)
@@ -92,7 +105,7 @@ class FileTable:
         for fd in sorted(self.close_on_exec):
             self.close(fd)
 
-    def _put(self, fd: int, file: OpenFile) -> None:
+    def _put(self, fd: int, file: F) -> None:
         missing = fd + 1 - len(self.open)
         if missing > 0:
             self.open += [None] * missing
@@ -122,9 +135,9 @@ class FileTable:
             raise os_error(EINVAL)
         self.limit = limit
 
-    def copy(self) -> FileTable:
+    def copy(self) -> FileTable[F]:
         """A table for a child: the same open files under the same descriptors (fork(2))."""
-        child = FileTable(self.limit)
+        child: FileTable[F] = FileTable(self.limit)
         child.open = [file and file.get() for file in self.open]
         child._lowest = self._lowest
         child._streams = self._streams
@@ -132,6 +145,6 @@ class FileTable:
         child.close_on_exec = self.close_on_exec
         return child
 
-    def items(self) -> list[tuple[int, OpenFile]]:
+    def items(self) -> list[tuple[int, F]]:
         """Descriptors and their open files, lowest first."""
         return [(fd, file) for fd, file in enumerate(self.open) if file is not None]

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable
 from contextlib import suppress
-from typing import TYPE_CHECKING, ClassVar, Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, ClassVar, Final, NamedTuple, Protocol, Self
 
 from simkernel.kernel.sched.wait import WaitQueue
 from simkernel.uapi.errno import EINVAL, ENODEV, ENOTDIR, ENOTTY, ESPIPE, os_error
@@ -208,7 +208,7 @@ class OpenFile:
         """Whether it is open for writing (FMODE_WRITE)."""
         return self.flags & O_ACCMODE != O_RDONLY
 
-    def get(self) -> OpenFile:
+    def get(self) -> Self:
         """One more holder (`get_file()`)."""
         self.references += 1
         return self

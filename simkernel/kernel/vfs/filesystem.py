@@ -84,14 +84,15 @@ class FileSystems:
 
     def walk(self, task: Task, path: str, dirfd: int = AT_FDCWD) -> Walk:
         """A walk for `task`, from the root, from where it is, or from an open directory.  EBADF, ENOTDIR."""
-        root = task.fs.root or self.root
+        root: Dentry = task.fs.root or self.root
         return Walk(task, root, root if path[:1] == "/" else self.start(task, dirfd))
 
     def start(self, task: Task, dirfd: int) -> Dentry:
         """Where relative paths begin (`path_init()`)."""
         if dirfd == AT_FDCWD:
-            return task.fs.cwd or task.fs.root or self.root
-        dentry = task.files.get(dirfd).path
+            here: Dentry = task.fs.cwd or task.fs.root or self.root
+            return here
+        dentry: Dentry | None = task.files.get(dirfd).path
         if dentry is None or dentry.inode.kind != stat.S_IFDIR:
             raise os_error(ENOTDIR)
         return dentry

@@ -26,6 +26,9 @@ class Task(SchedTask):
 
     It begins with an empty file table, in the network namespace `net`.  Memory and place in the tree are
     made when first used: most tasks never need them.
+
+    `files` holds `OpenFile`s and `fs` `Dentry`s.  Neither type can be named here: operations of files and
+    inodes take the task that calls them.
     """
 
     __slots__ = ("_fs", "_mm", "files", "net")
@@ -45,10 +48,10 @@ class Task(SchedTask):
         super().__init__(
             pid, tgid, comm, credentials=credentials, parent=parent, enter=enter, on_wake=on_wake
         )
-        self.files = FileTable()
+        self.files: FileTable[Any] = FileTable()
         self.net = net
         self._mm: UserMemory | None = None
-        self._fs: FsContext | None = None
+        self._fs: FsContext[Any] | None = None
 
     @property
     def mm(self) -> UserMemory:
@@ -62,7 +65,7 @@ class Task(SchedTask):
         self._mm = mm
 
     @property
-    def fs(self) -> FsContext:
+    def fs(self) -> FsContext[Any]:
         """Root and working directory of the process, and its umask."""
         if self._fs is None:
             self._fs = FsContext()

@@ -27,9 +27,10 @@ MOUNT_ID: Final = 1
 def open_file(task: Task, fd: int) -> OpenFile | None:
     """The open file; None if the descriptor is closed."""
     try:
-        return task.files.get(fd)
+        file: OpenFile = task.files.get(fd)
     except OSError:
         return None
+    return file
 
 
 def shown(file: OpenFile) -> str:
