@@ -17,7 +17,7 @@ __all__ = ["EventFd", "eventfd_ctx_fdget", "eventfd_signal"]
 
 def eventfd_ctx_fdget(file: CharDeviceFile, fd: int) -> EventFd:
     """The eventfd behind a descriptor of the calling program.  EBADF, EINVAL if it is no eventfd."""
-    task = file.kernel.current()
+    task = file.current()
     if task is None:
         raise os_error(EBADF)
     found = task.files.get(fd).object

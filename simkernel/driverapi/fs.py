@@ -72,19 +72,24 @@ def unregister_chrdev_region(this: LoadedModule, number: tuple[int, int], count:
 
 def cdev_init(this: LoadedModule, operations: FileOperations, data: Any = None) -> Cdev:
     """A character device that is not added yet; `data` is what `file.cdev.data` will be."""
-    return Cdev(this.kernel, this, operations, data)
+    return this.kernel.char_devices.cdev(this, operations, data)
 
 
 def cdev_add(cdev: Cdev, number: tuple[int, int], count: int = 1) -> None:
     """Let `cdev` serve `count` minors from `number` on.  It may be opened at once.  EINVAL."""
     if not 0 < count <= MINORS:
         raise os_error(EINVAL)
-    cdev.kernel.char_devices.add(cdev, number, count)
+    _module(cdev).kernel.char_devices.add(cdev, number, count)
 
 
 def cdev_del(cdev: Cdev) -> None:
     """Let nobody open it any more; files that are open stay, and work as the driver lets them."""
-    cdev.kernel.char_devices.delete(cdev)
+    _module(cdev).kernel.char_devices.delete(cdev)
+
+
+def _module(cdev: Cdev) -> LoadedModule:
+    assert cdev.module is not None
+    return cdev.module
 
 
 def stream_open(file: File) -> None:

@@ -18,14 +18,14 @@ __all__ = ["copy_from_user", "copy_to_user", "get_user", "put_user"]
 def copy_from_user(file: CharDeviceFile, address: int, size: int) -> bytes:
     """`size` bytes at `address`.  EFAULT where the program may not read all of them."""
     data = _memory(file).read(address, size)
-    file.kernel.engine.charge(file.kernel.costs.copy(size))
+    file.charge_copy(size)
     return data
 
 
 def copy_to_user(file: CharDeviceFile, address: int, data: bytes) -> None:
     """Write at `address`.  EFAULT where the program may not write all of it."""
     _memory(file).write(address, data)
-    file.kernel.engine.charge(file.kernel.costs.copy(len(data)))
+    file.charge_copy(len(data))
 
 
 def get_user(file: CharDeviceFile, address: int, layout: Struct) -> int:
@@ -40,7 +40,7 @@ def put_user(file: CharDeviceFile, address: int, layout: Struct, value: int) -> 
 
 
 def _memory(file: CharDeviceFile) -> UserMemory:
-    task = file.kernel.current()
+    task = file.current()
     if task is None:
         raise SimulationError("an interrupt or a timer has no program's memory: copy in the call itself")
     return task.mm

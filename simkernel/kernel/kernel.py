@@ -26,8 +26,7 @@ from simkernel.kernel.netlink.netlink import Netlink
 from simkernel.kernel.netlink.route.rtnetlink import RouteNetlink
 from simkernel.kernel.netlink.uevent import UeventSockets
 from simkernel.kernel.oops import Oopses
-from simkernel.kernel.pseudofs.proc.kmsg import Syslog
-from simkernel.kernel.pseudofs.proc.loadavg import LoadAverages
+from simkernel.kernel.pseudofs.mounts import mount_all
 from simkernel.kernel.sched.preempt import Preempt
 from simkernel.kernel.sched.process import OnDeath, Processes
 from simkernel.kernel.sched.scheduler import RunQueue, Scheduler, UnlimitedCpus
@@ -38,6 +37,7 @@ from simkernel.kernel.time.timer import Timers
 from simkernel.kernel.unix.socket_nodes import SocketNodes
 from simkernel.kernel.unix.unix import Unix
 from simkernel.kernel.vfs.char_dev import CharDevices
+from simkernel.kernel.vfs.char_file import CharDevContext
 from simkernel.kernel.vfs.filesystem import FileSystems
 from simkernel.kernel.vfs.task import Task
 from simkernel.kernel.workqueue import WorkQueues
@@ -135,22 +135,15 @@ class Kernel:
     @cached_property
     def char_devices(self) -> CharDevices:
         """The character devices, made when first asked for: many machines have none."""
-        return CharDevices(self)
+        context = CharDevContext(
+            self.engine, self.costs, self.oopses, self.preempt, self.work_queues.system, self.current
+        )
+        return CharDevices(context, self.log, self.resources)
 
     @cached_property
     def fs(self) -> FileSystems:
         """The tree of paths, made when a program first uses one."""
-        return FileSystems(self)
-
-    @cached_property
-    def load_averages(self) -> LoadAverages:
-        """What /proc/loadavg remembers."""
-        return LoadAverages()
-
-    @cached_property
-    def syslog(self) -> Syslog:
-        """Where the readers of /proc/kmsg are."""
-        return Syslog()
+        return mount_all(self)
 
     def realtime(self) -> int:
         """The realtime clock, in ns since 1970: that is when a machine is switched on."""

@@ -7,8 +7,8 @@ Uevents come in Linux's order.  `add` of a device comes before its driver is loo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import Any, Protocol
 
 from simkernel.engine import Engine
 from simkernel.kernel.device.attribute import Attached, DeviceAttribute
@@ -23,6 +23,16 @@ from simkernel.kernel.oops import Oopses
 from simkernel.kernel.sched.preempt import Preempt
 from simkernel.kernel.workqueue import WorkQueue
 from simkernel.uapi.errno import EBUSY, EEXIST, EINVAL, ENODEV, os_error
+
+
+class NumberWatcher(Protocol):
+    """An object that follows the devices with a number: devtmpfs."""
+
+    def added(self, device: Device) -> None:
+        """`device` is in the tree; its `add` event follows."""
+
+    def removed(self, device: Device) -> None:
+        """`device` is about to leave the tree."""
 
 
 class DriverCore:
@@ -46,8 +56,7 @@ class DriverCore:
         self.buses: dict[str, BusType] = {}
         self.classes: dict[str, Class] = {}
         self._roots: list[Device] = []
-        self.on_node: Callable[[Device, bool], None] | None = None
-        """Told of each device with a number, when it comes and before it goes: devtmpfs, if there is one."""
+        self._watcher: NumberWatcher | None = None
 
     def __iter__(self) -> Iterator[Device]:
         """Every device, parents before their children."""
@@ -56,6 +65,13 @@ class DriverCore:
             device = stack.pop()
             yield device
             stack += device.children[::-1]
+
+    def watch_numbers(self, watcher: NumberWatcher) -> None:
+        """Notify `watcher` of each device with a number, beginning with those that exist."""
+        self._watcher = watcher
+        for device in self:
+            if device.number[0]:
+                watcher.added(device)
 
     # -- buses and classes ----------------------------------------------------
 
@@ -191,15 +207,15 @@ class DriverCore:
         if device.bus is not None:
             device.bus.devices.append(device)
         device.registered = True
-        if self.on_node is not None and device.number[0]:
-            self.on_node(device, True)
+        if self._watcher is not None and device.number[0]:
+            self._watcher.added(device)
         self.binding.send("add", device)
 
     def _unlink(self, device: Device) -> None:
         for child in reversed(tuple(device.children)):
             self._unlink(child)
-        if self.on_node is not None and device.number[0]:
-            self.on_node(device, False)
+        if self._watcher is not None and device.number[0]:
+            self._watcher.removed(device)
         self.binding.send("remove", device)
         device.registered = False
         device.dead = True

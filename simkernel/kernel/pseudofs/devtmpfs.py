@@ -14,9 +14,13 @@ from simkernel.kernel.vfs.tmpfs import Tmpfs, TmpfsDirectory
 from simkernel.uapi import stat
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from simkernel.kernel.device.core import DriverCore
     from simkernel.kernel.device.device import Device
-    from simkernel.kernel.kernel import Kernel
+    from simkernel.kernel.lib.unmodelled import Unmodelled
     from simkernel.kernel.vfs.inode import Inode
+    from simkernel.kernel.vfs.special import SpecialInodes
 
 DEFAULT_MODE: Final = 0o600
 """Of a node whose class does not say (`devtmpfs_submit_req()`)."""
@@ -28,21 +32,21 @@ class Devtmpfs(Tmpfs):
 
     __slots__ = ("_folders", "_nodes")
 
-    def __init__(self, kernel: Kernel, device: int) -> None:
-        super().__init__(kernel, device, 0o755, "devtmpfs")
+    def __init__(
+        self,
+        device: int,
+        now: Callable[[], int],
+        special: SpecialInodes,
+        unmodelled: Unmodelled,
+        devices: DriverCore,
+    ) -> None:
+        super().__init__(device, now, special, unmodelled, 0o755, "devtmpfs")
         self._nodes: dict[Device, Inode] = {}
         self._folders: set[Inode] = set()
-        for each in kernel.devices:
-            self.changed(each, True)
-        kernel.devices.on_node = self.changed
+        devices.watch_numbers(self)
 
-    def changed(self, device: Device, there: bool) -> None:
-        """A device with a number has come, or goes."""
-        if device.node:
-            (self._create if there else self._delete)(device)
-
-    def _create(self, device: Device) -> None:
-        """`handle_create()`; a name that is taken stays what it is."""
+    def added(self, device: Device) -> None:
+        """Make a device's node (`handle_create()`); a name that is taken stays what it is."""
         *folders, name = device.node.split("/")
         here = self.root
         for folder in folders:
@@ -54,8 +58,8 @@ class Devtmpfs(Tmpfs):
         dentry = here.inode.mknod(here, name, owner, stat.makedev(*device.number))
         self._nodes[device] = dentry.inode
 
-    def _delete(self, device: Device) -> None:
-        """`handle_remove()`; directories that were made for it go when they are empty (`delete_path()`)."""
+    def removed(self, device: Device) -> None:
+        """Remove its node (`handle_remove()`), and its directories once they are empty (`delete_path()`)."""
         inode = self._nodes.pop(device, None)
         here: Dentry | None = self.root
         chain = []

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Coroutine
     from typing import Any
 
+    from simkernel.kernel.parts import KernelParts
+
 LONGEST: Final = 1024 - 48
 """Bytes that may be written at once (PRINTKRB_RECORD_MAX)."""
 BACKSLASH: Final = 0x5C
@@ -58,21 +60,27 @@ def line(record: LogRecord) -> bytes:
     return f"{prefix},{record.sequence},{microseconds},-;{text}\n".encode()
 
 
+def kernel_of(file: CharDeviceFile) -> KernelParts:
+    """The kernel of a built-in device, which its cdev has as data."""
+    kernel: KernelParts = file.cdev.data
+    return kernel
+
+
 def _open(file: CharDeviceFile) -> None:
     """`devkmsg_open()`; reading wants CAP_SYSLOG where dmesg_restrict is set, which it is not."""
-    file.private_data = Reader(file.kernel.log)
+    file.private_data = Reader(kernel_of(file).log)
 
 
 def _read(file: CharDeviceFile, size: int, position: int) -> bytes | Coroutine[Any, Any, bytes]:
     """`devkmsg_read()`: one record.  EINVAL if there is no room for it, EAGAIN, EPIPE."""
-    log = file.kernel.log
+    log = kernel_of(file).log
     reader: Reader = file.private_data
     record = reader.take(log)
     if record is not None:
         return _fit(reader, record, size)
     if file.flags & O_NONBLOCK:
         raise os_error(EAGAIN)
-    return _wait(log, file.kernel.log_readers, reader, size)
+    return _wait(log, kernel_of(file).log_readers, reader, size)
 
 
 async def _wait(log: Log, readers: WaitQueue, reader: Reader, size: int) -> bytes:
@@ -97,7 +105,7 @@ def _write(file: CharDeviceFile, data: bytes, position: int) -> int:
     if len(data) > LONGEST:
         raise os_error(EINVAL)
     reader: Reader = file.private_data
-    reader.limit.begins_anew(file.kernel.engine.time())
+    reader.limit.begins_anew(kernel_of(file).engine.time())
     if not reader.limit.allows():
         return len(data)
     level, facility, text = Level.WARNING, USER, data
@@ -107,7 +115,7 @@ def _write(file: CharDeviceFile, data: bytes, position: int) -> int:
             number = int(digits)
             level, text = Level(number & 7), rest
             facility = number >> 3 or USER
-    file.kernel.log.printk(level, text.decode("utf-8", "replace").rstrip("\n"), facility)
+    kernel_of(file).log.printk(level, text.decode("utf-8", "replace").rstrip("\n"), facility)
     return len(data)
 
 
@@ -117,7 +125,7 @@ def _seek(file: CharDeviceFile, offset: int, whence: int) -> int:
         raise os_error(ESPIPE)
     if whence not in (SEEK_SET, SEEK_DATA, SEEK_END):
         raise os_error(EINVAL)
-    log = file.kernel.log
+    log = kernel_of(file).log
     file.private_data.next = log.written if whence == SEEK_END else log.first
     return 0
 
@@ -125,8 +133,8 @@ def _seek(file: CharDeviceFile, offset: int, whence: int) -> int:
 def _poll(file: CharDeviceFile, table: PollTable) -> int:
     """`devkmsg_poll()`: readable while there are records; POLLERR and POLLPRI if some were missed."""
     reader: Reader = file.private_data
-    log = file.kernel.log
-    poll_wait(file.kernel.log_readers, table)
+    log = kernel_of(file).log
+    poll_wait(kernel_of(file).log_readers, table)
     if reader.next < log.first:
         return POLLIN | POLLRDNORM | POLLERR | POLLPRI
     return POLLIN | POLLRDNORM if reader.next < log.written else 0
@@ -136,9 +144,9 @@ def _release(file: CharDeviceFile) -> None:
     """`devkmsg_release()`, `ratelimit_state_exit()`."""
     missed = file.private_data.limit.missed
     if missed:
-        task = file.kernel.current()
+        task = kernel_of(file).current()
         name = "swapper/0" if task is None else task.comm
-        file.kernel.log.warn(f"{name}: {missed} output lines suppressed due to ratelimiting")
+        kernel_of(file).log.warn(f"{name}: {missed} output lines suppressed due to ratelimiting")
 
 
 KMSG: Final = FileOperations(open=_open, release=_release, read=_read, write=_write, llseek=_seek, poll=_poll)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from simkernel.kernel.device.device import Device, NodeAccess
-from simkernel.kernel.pseudofs.kmsg import KMSG
-from simkernel.kernel.vfs.char_file import Cdev, CharDeviceFile, FileOperations
+from simkernel.kernel.pseudofs.kmsg import KMSG, kernel_of
+from simkernel.kernel.vfs.char_file import CharDeviceFile, FileOperations
 from simkernel.uapi.errno import ENOSPC, os_error
 
 if TYPE_CHECKING:
-    from simkernel.kernel.kernel import Kernel
     from simkernel.kernel.mm.vma import VmArea
+    from simkernel.kernel.parts import KernelParts
 
 MAJOR: Final = 1
 """MEM_MAJOR."""
@@ -26,7 +26,7 @@ def _read_zeros(file: CharDeviceFile, size: int, position: int) -> bytes:
 
 
 def _read_random(file: CharDeviceFile, size: int, position: int) -> bytes:
-    return file.kernel.engine.rng("urandom").randbytes(size)
+    return kernel_of(file).engine.rng("urandom").randbytes(size)
 
 
 def _write_nothing(file: CharDeviceFile, data: bytes, position: int) -> int:
@@ -68,11 +68,11 @@ def _devnode(device: Device) -> NodeAccess:
     return _ACCESS[device.name]
 
 
-def register(kernel: Kernel) -> None:
+def register(kernel: KernelParts) -> None:
     """Add them, without a word: on Linux they come before anybody could listen."""
     devices = kernel.char_devices
     devices.register_region(None, MAJOR, 0, 256, "mem")
     kind = kernel.devices.builtin_class("mem", _devnode)
     for minor, name, operations, _ in DEVICES:
-        devices.add(Cdev(kernel, None, operations), (MAJOR, minor))
+        devices.add(devices.cdev(None, operations, kernel), (MAJOR, minor))
         kernel.devices.builtin_device(kind, name, (MAJOR, minor))

@@ -14,7 +14,7 @@ from simkernel.uapi.eventpoll import EPOLL_CLOEXEC, EpollEvent
 from simkernel.uapi.fcntl import O_RDWR
 
 if TYPE_CHECKING:
-    from simkernel.kernel.kernel import Kernel
+    from simkernel.kernel.parts import KernelParts
 
 MAX_EVENTS: Final = ((1 << 31) - 1) // EpollEvent.SIZE
 """What one call may ask for (EP_MAX_EVENTS)."""
@@ -39,7 +39,7 @@ class EpollCalls:
 
     CALLS = ("epoll_create1", "epoll_ctl", "epoll_wait")
 
-    def __init__(self, kernel: Kernel) -> None:
+    def __init__(self, kernel: KernelParts) -> None:
         self._engine = kernel.engine
         self._costs = kernel.costs
 

@@ -16,7 +16,7 @@ from simkernel.uapi.ioctls import FIOASYNC, FIOCLEX, FIONBIO, FIONCLEX, FIONREAD
 from simkernel.uapi.structure import S32
 
 if TYPE_CHECKING:
-    from simkernel.kernel.kernel import Kernel
+    from simkernel.kernel.parts import KernelParts
 
 SETTABLE: Final = fcntl.O_APPEND | fcntl.O_NONBLOCK | fcntl.O_DIRECT | fcntl.O_NOATIME
 """What F_SETFL changes, beside O_ASYNC (SETFL_MASK)."""
@@ -32,7 +32,7 @@ class FileCalls:
 
     CALLS = ("close", "close_range", "dup", "dup2", "dup3", "fcntl", "ioctl")
 
-    def __init__(self, kernel: Kernel) -> None:
+    def __init__(self, kernel: KernelParts) -> None:
         self._kernel = kernel
         self._engine = kernel.engine
         self._unmodelled = kernel.unmodelled

@@ -17,7 +17,7 @@ from simkernel.uapi.errno import EINVAL, ENOMEM, os_error
 from simkernel.uapi.fcntl import O_RDWR
 
 if TYPE_CHECKING:
-    from simkernel.kernel.kernel import Kernel
+    from simkernel.kernel.parts import KernelParts
 
 NAME_MAX: Final = 249
 """Bytes of a memfd's name: NAME_MAX less `memfd:` (MFD_NAME_MAX_LEN)."""
@@ -30,7 +30,7 @@ class MmapCalls:
 
     CALLS = ("mmap", "munmap", "msync", "memfd_create")
 
-    def __init__(self, kernel: Kernel) -> None:
+    def __init__(self, kernel: KernelParts) -> None:
         self._kernel = kernel
 
     def mmap(
@@ -40,12 +40,12 @@ class MmapCalls:
         if offset % mman.PAGE_SIZE:
             raise os_error(EINVAL)
         file: OpenFile | None = None if flags & mman.MAP_ANONYMOUS else task.files.get(fd)
-        made = map_area(self._kernel, task, length, prot, flags, file, offset)
+        made = map_area(self._kernel.unmodelled, task, length, prot, flags, file, offset)
         return _wait(made) if isinstance(made, Awaitable) else made
 
     def munmap(self, task: Task, address: int, length: int) -> None:
         """munmap(2)."""
-        unmap(self._kernel, task, address, length)
+        unmap(self._kernel.unmodelled, task, address, length)
 
     def msync(self, task: Task, address: int, length: int, flags: int) -> None:
         """msync(2): memory and file are the same here.  EINVAL, ENOMEM for what is not mapped."""

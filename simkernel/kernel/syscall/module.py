@@ -10,7 +10,7 @@ from simkernel.uapi.capability import CAP_SYS_MODULE
 from simkernel.uapi.errno import EPERM, os_error
 
 if TYPE_CHECKING:
-    from simkernel.kernel.kernel import Kernel
+    from simkernel.kernel.parts import KernelParts
 
 
 class ModuleCalls:
@@ -18,7 +18,7 @@ class ModuleCalls:
 
     CALLS = ("finit_module", "delete_module")
 
-    def __init__(self, kernel: Kernel) -> None:
+    def __init__(self, kernel: KernelParts) -> None:
         self._modules = kernel.modules
 
     def finit_module(

@@ -26,7 +26,7 @@ from simkernel.uapi.fcntl import (
 from simkernel.uapi.stat import Stat
 
 if TYPE_CHECKING:
-    from simkernel.kernel.kernel import Kernel
+    from simkernel.kernel.parts import KernelParts
     from simkernel.kernel.vfs.dentry import Dentry
     from simkernel.kernel.vfs.filesystem import FileSystems
     from simkernel.kernel.vfs.inode import Inode
@@ -63,7 +63,7 @@ class PathCalls:
         "umask",
     )
 
-    def __init__(self, kernel: Kernel) -> None:
+    def __init__(self, kernel: KernelParts) -> None:
         self._kernel = kernel
 
     @property
@@ -89,7 +89,7 @@ class PathCalls:
     ) -> int | Coroutine[Any, Any, int]:
         """openat(2): a descriptor."""
         self._kernel.engine.charge(self._kernel.costs.file_open)
-        opened = open_file(self._kernel, task, self._walk(task, dirfd, path), path, flags, mode)
+        opened = open_file(self._kernel.unmodelled, task, self._walk(task, dirfd, path), path, flags, mode)
         if isinstance(opened, Awaitable):
             return self._install_later(task, opened, flags)
         return _install(task, opened, flags)

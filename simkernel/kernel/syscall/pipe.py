@@ -14,7 +14,7 @@ from simkernel.uapi.eventfd import EFD_CLOEXEC, EFD_NONBLOCK, EFD_SEMAPHORE
 from simkernel.uapi.fcntl import O_CLOEXEC, O_DIRECT, O_NONBLOCK, O_RDONLY, O_RDWR, O_WRONLY
 
 if TYPE_CHECKING:
-    from simkernel.kernel.kernel import Kernel
+    from simkernel.kernel.parts import KernelParts
 
 O_NOTIFICATION_PIPE = 0o200
 """A pipe for the kernel's notifications (include/uapi/linux/watch_queue.h): O_EXCL's number."""
@@ -25,7 +25,7 @@ class PipeCalls:
 
     CALLS = ("pipe2", "eventfd2")
 
-    def __init__(self, kernel: Kernel) -> None:
+    def __init__(self, kernel: KernelParts) -> None:
         self._kernel = kernel
         self._engine = kernel.engine
         self._costs = kernel.costs
@@ -60,7 +60,7 @@ class PipeCalls:
 
 
 def install_pair(
-    kernel: Kernel, task: Task, first: OpenFile, second: OpenFile, flags: int
+    kernel: KernelParts, task: Task, first: OpenFile, second: OpenFile, flags: int
 ) -> tuple[int, int]:
     """Give two new files a descriptor each, or neither (EMFILE)."""
     kernel.engine.charged += 2 * kernel.costs.file_open

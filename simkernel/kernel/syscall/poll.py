@@ -23,7 +23,7 @@ from simkernel.uapi.poll import (
 )
 
 if TYPE_CHECKING:
-    from simkernel.kernel.kernel import Kernel
+    from simkernel.kernel.parts import KernelParts
 
 ALWAYS: Final = POLLERR | POLLHUP
 """What is reported whether it is asked for or not."""
@@ -64,7 +64,7 @@ class PollCalls:
 
     CALLS = ("poll", "select")
 
-    def __init__(self, kernel: Kernel) -> None:
+    def __init__(self, kernel: KernelParts) -> None:
         self._engine = kernel.engine
         self._costs = kernel.costs
 

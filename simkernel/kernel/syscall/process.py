@@ -19,7 +19,7 @@ from simkernel.uapi.sched import CLONE_NEWNET
 from simkernel.uapi.wait import WNOHANG
 
 if TYPE_CHECKING:
-    from simkernel.kernel.kernel import Kernel
+    from simkernel.kernel.parts import KernelParts
 
 
 NGROUPS_MAX: Final = 65536
@@ -63,7 +63,7 @@ class ProcessCalls:
         "unshare",
     )
 
-    def __init__(self, kernel: Kernel) -> None:
+    def __init__(self, kernel: KernelParts) -> None:
         self._kernel = kernel
         self._engine = kernel.engine
 

@@ -16,7 +16,7 @@ from simkernel.uapi.fcntl import O_ACCMODE, O_NONBLOCK, O_RDONLY, O_WRONLY
 from simkernel.uapi.seek import SEEK_HOLE
 
 if TYPE_CHECKING:
-    from simkernel.kernel.kernel import Kernel
+    from simkernel.kernel.parts import KernelParts
 
 LARGEST: Final = 0x7FFFF000
 """Bytes that one call transfers at most (MAX_RW_COUNT)."""
@@ -33,7 +33,7 @@ class ReadWriteCalls:
 
     CALLS = ("read", "write", "pread64", "pwrite64", "readv", "writev", "lseek")
 
-    def __init__(self, kernel: Kernel) -> None:
+    def __init__(self, kernel: KernelParts) -> None:
         self._kernel = kernel
         self._engine = kernel.engine
         self._costs = kernel.costs

@@ -10,7 +10,7 @@ from simkernel.uapi.errno import EAGAIN, EPIPE, os_error
 from simkernel.uapi.signal import SIGPIPE
 
 if TYPE_CHECKING:
-    from simkernel.kernel.kernel import Kernel
+    from simkernel.kernel.parts import KernelParts
     from simkernel.kernel.vfs.file import OpenFile
     from simkernel.kernel.vfs.task import Task
 
@@ -24,7 +24,13 @@ def not_now(blocked: WouldBlock) -> int:
 
 
 async def go_on(
-    kernel: Kernel, task: Task, file: OpenFile, blocked: WouldBlock, *, exclusive: bool, signal: bool = True
+    kernel: KernelParts,
+    task: Task,
+    file: OpenFile,
+    blocked: WouldBlock,
+    *,
+    exclusive: bool,
+    signal: bool = True,
 ) -> int:
     """Wait until the rest can be done; what is done counts if a signal comes or the time is up."""
     timeout = None if file.socket is None else file.socket.sndtimeo
@@ -58,7 +64,7 @@ async def _room(blocked: WouldBlock, deadline: int | None, exclusive: bool) -> b
         raise
 
 
-def broken_pipe(kernel: Kernel, task: Task, broken: BrokenPipe, *, signal: bool = True) -> int:
+def broken_pipe(kernel: KernelParts, task: Task, broken: BrokenPipe, *, signal: bool = True) -> int:
     """Nobody reads any more: SIGPIPE, and EPIPE if nothing was written."""
     if signal:
         kernel.processes.send_signal(task, SIGPIPE)

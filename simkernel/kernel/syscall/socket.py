@@ -43,7 +43,7 @@ from simkernel.uapi.socket import (
 )
 
 if TYPE_CHECKING:
-    from simkernel.kernel.kernel import Kernel
+    from simkernel.kernel.parts import KernelParts
 
 Create = Callable[[Task, int, int], SocketObject | Awaitable[SocketObject]]
 
@@ -96,7 +96,7 @@ class SocketCalls:
         "shutdown",
     )
 
-    def __init__(self, kernel: Kernel) -> None:
+    def __init__(self, kernel: KernelParts) -> None:
         self._kernel = kernel
         self._engine = kernel.engine
         self._trace = kernel.engine.trace

@@ -8,7 +8,7 @@ from simkernel.uapi.utsname import Utsname
 from simkernel.uapi.version import UTS_RELEASE, UTS_VERSION
 
 if TYPE_CHECKING:
-    from simkernel.kernel.kernel import Kernel
+    from simkernel.kernel.parts import KernelParts
     from simkernel.kernel.vfs.task import Task
 
 NODENAME: Final = "simkernel"
@@ -22,7 +22,7 @@ class SystemCalls:
 
     CALLS = ("uname",)
 
-    def __init__(self, kernel: Kernel) -> None:
+    def __init__(self, kernel: KernelParts) -> None:
         """There is nothing to know of the kernel."""
 
     def uname(self, task: Task) -> Utsname:

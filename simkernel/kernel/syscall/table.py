@@ -21,7 +21,7 @@ from simkernel.kernel.syscall.system import SystemCalls
 from simkernel.uapi.errno import ENOSYS
 
 if TYPE_CHECKING:
-    from simkernel.kernel.kernel import Kernel
+    from simkernel.kernel.parts import KernelParts
     from simkernel.kernel.vfs.task import Task
 
 GROUPS = (
@@ -51,7 +51,7 @@ class SystemCallTable:
 
     pending: Final = frozenset({CoroutineType, Blocked, BlockedReceive})
 
-    def __init__(self, kernel: Kernel) -> None:
+    def __init__(self, kernel: KernelParts) -> None:
         self.handlers: dict[str, Handler] = {}
         self._kernel = kernel
         self._groups: dict[type, object] = {}

@@ -15,19 +15,21 @@ from simkernel.kernel.vfs.superblock import SuperBlock
 from simkernel.uapi.errno import ENXIO, EPERM, os_error
 
 if TYPE_CHECKING:
-    from simkernel.kernel.kernel import Kernel
+    from collections.abc import Callable
+
+    from simkernel.kernel.lib.unmodelled import Unmodelled
     from simkernel.kernel.vfs.task import Task
 
 
-class NamelessInode(Inode):
+class AnonInode(Inode):
     """What an open file without an inode of its own would have."""
 
-    __slots__ = ("_kernel", "_object")
+    __slots__ = ("_object", "_unmodelled")
 
-    def __init__(self, kernel: Kernel, object: FileObject) -> None:
+    def __init__(self, object: FileObject, now: Callable[[], int], unmodelled: Unmodelled) -> None:
         it = object.nameless
-        super().__init__(SuperBlock("", it.device, kernel.realtime), it.number, it.mode, it.uid, it.gid)
-        self._kernel = kernel
+        super().__init__(SuperBlock("", it.device, now), it.number, it.mode, it.uid, it.gid)
+        self._unmodelled = unmodelled
         self._object = object
 
     def open(self, task: Task, file: OpenFile) -> FileObject:
@@ -38,16 +40,16 @@ class NamelessInode(Inode):
 
     def set_attributes(self, mode: int | None = None, uid: int | None = None, gid: int | None = None) -> None:
         """They are nobody's to change here."""
-        raise self._kernel.unmodelled("another mode or owner of a file without a path", EPERM)
+        raise self._unmodelled("another mode or owner of a file without a path", EPERM)
 
 
-class NamelessDentry(Dentry):
+class AnonDentry(Dentry):
     """Where such a file would be: it is shown by what it is."""
 
     __slots__ = ("_description",)
 
-    def __init__(self, kernel: Kernel, file: OpenFile) -> None:
-        super().__init__("", None, NamelessInode(kernel, file.object))
+    def __init__(self, file: OpenFile, now: Callable[[], int], unmodelled: Unmodelled) -> None:
+        super().__init__("", None, AnonInode(file.object, now, unmodelled))
         self._description = file.object.description
 
     def path_from(self, root: Dentry | None) -> str:

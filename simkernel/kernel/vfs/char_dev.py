@@ -7,17 +7,17 @@ a node with such a number gets a `CharDeviceFile` (char_file.py).
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
-from simkernel.kernel.vfs.char_file import Cdev, CharDeviceFile
+from simkernel.kernel.vfs.char_file import Cdev, CharDevContext, CharDeviceFile, FileOperations
 from simkernel.uapi.errno import EBUSY, EINVAL, ENXIO, os_error
 
 if TYPE_CHECKING:
-    from simkernel.kernel.kernel import Kernel
+    from simkernel.kernel.lib.log import Log
     from simkernel.kernel.module.module import LoadedModule
-    from simkernel.kernel.module.resources import Resource
+    from simkernel.kernel.module.resources import Resource, Resources
     from simkernel.kernel.vfs.file import OpenFile
     from simkernel.kernel.vfs.inode import Inode
 
@@ -42,8 +42,10 @@ class Region:
 class CharDevices:
     """The character devices of one machine.  Built-in ones are there from the beginning."""
 
-    def __init__(self, kernel: Kernel) -> None:
-        self._kernel = kernel
+    def __init__(self, context: CharDevContext, log: Log, resources: Resources) -> None:
+        self._context = context
+        self._log = log
+        self._resources = resources
         self._regions: list[tuple[Region, Resource | None]] = []
         self._cdevs: list[Cdev] = []
 
@@ -62,12 +64,12 @@ class CharDevices:
         EBUSY if some are taken, or none is free.  EINVAL for numbers that there are not.
         """
         if not 0 <= major < MAJORS:
-            self._kernel.log.err(
+            self._log.err(
                 f'CHRDEV "{name}" major requested ({major}) is greater than the maximum ({MAJORS - 1})'
             )
             raise os_error(EINVAL)
         if not 0 <= minor < MINORS or not 0 < count <= MINORS - minor:
-            self._kernel.log.err(
+            self._log.err(
                 f'CHRDEV "{name}" minor range requested ({minor}-{minor + count - 1}) is out of range of '
                 f"maximum range (0-{MINORS - 1}) for a single major"
             )
@@ -92,8 +94,12 @@ class CharDevices:
         """Give numbers back.  Harmless if that has been done."""
         for each, resource in self._regions:
             if each is region and resource is not None:
-                self._kernel.resources.remove(resource)
+                self._resources.remove(resource)
         self._regions = [each for each in self._regions if each[0] is not region]
+
+    def cdev(self, module: LoadedModule | None, operations: FileOperations, data: Any = None) -> Cdev:
+        """Make a device that has no number yet (`cdev_init()`)."""
+        return Cdev(self._context, module, operations, data)
 
     def add(self, cdev: Cdev, number: tuple[int, int], count: int = 1) -> None:
         """Let `cdev` serve `count` minors from `number` on (`cdev_add()`).  It is live at once."""
@@ -108,7 +114,7 @@ class CharDevices:
         if cdev in self._cdevs:
             self._cdevs.remove(cdev)
         if cdev.resource is not None:
-            self._kernel.resources.remove(cdev.resource)
+            self._resources.remove(cdev.resource)
 
     def find(self, major: int, minor: int) -> Cdev:
         """What serves a number; of several the one with the fewest minors (`kobj_lookup()`).  ENXIO."""
@@ -125,7 +131,7 @@ class CharDevices:
         self, module: LoadedModule | None, kind: str, name: str, release: Callable[[], None]
     ) -> Resource | None:
         """Note what a module has registered; what is built in stays."""
-        return None if module is None else self._kernel.resources.add(module, kind, name, release)
+        return None if module is None else self._resources.add(module, kind, name, release)
 
     # -- opening ----------------------------------------------------------------
 

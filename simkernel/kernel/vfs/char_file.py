@@ -15,15 +15,18 @@ import attrs
 from simkernel.kernel.sched.completion import Completion
 from simkernel.kernel.vfs.file import DEFAULT_POLLMASK, FileObject, OpenFile
 from simkernel.kernel.vfs.poll_table import PollTable
-from simkernel.kernel.workqueue import Work
+from simkernel.kernel.workqueue import Work, WorkQueue
 from simkernel.uapi.errno import EINVAL, ENODEV, ENOTTY, ESPIPE, os_error
 from simkernel.uapi.poll import POLLERR
 
 if TYPE_CHECKING:
-    from simkernel.kernel.kernel import Kernel
+    from simkernel.engine import Engine
+    from simkernel.kernel.lib.costs import CostModel
     from simkernel.kernel.mm.vma import VmArea
     from simkernel.kernel.module.module import LoadedModule
     from simkernel.kernel.module.resources import Resource
+    from simkernel.kernel.oops import Oopses
+    from simkernel.kernel.sched.preempt import Preempt
     from simkernel.kernel.sched.wait import WaitQueue
     from simkernel.kernel.vfs.inode import Inode
     from simkernel.kernel.vfs.task import Task
@@ -59,6 +62,18 @@ class FileOperations:
     fasync: Callable[[CharDeviceFile, int, bool], None] | None = None
 
 
+@attrs.frozen(eq=False)
+class CharDevContext:
+    """The parts of the kernel that the files of character devices use."""
+
+    engine: Engine
+    costs: CostModel
+    oopses: Oopses
+    preempt: Preempt
+    work_queue: WorkQueue
+    current: Callable[[], Task | None]
+
+
 @attrs.define(eq=False)
 class Cdev:
     """A character device (`struct cdev`): operations, and numbers once it is added.
@@ -66,7 +81,7 @@ class Cdev:
     `data` is the driver's own, found again as `file.cdev.data` (where C takes container_of()).
     """
 
-    kernel: Kernel
+    context: CharDevContext
     module: LoadedModule | None
     operations: FileOperations
     data: Any = None
@@ -118,10 +133,14 @@ class CharDeviceFile(FileObject):
         """The open file description; for driverapi."""
         return self._open_file
 
-    @property
-    def kernel(self) -> Kernel:
-        """The machine's kernel; for driverapi."""
-        return self.cdev.kernel
+    def current(self) -> Task | None:
+        """The task on whose behalf the kernel works now, None in interrupts and timers; for driverapi."""
+        return self.cdev.context.current()
+
+    def charge_copy(self, size: int) -> None:
+        """Charge for `size` bytes that cross the boundary of kernel and program."""
+        context = self.cdev.context
+        context.engine.charge(context.costs.copy(size))
 
     # -- calling the driver -----------------------------------------------------
 
@@ -137,15 +156,12 @@ class CharDeviceFile(FileObject):
 
     def _guard(self, name: str) -> Any:
         cdev = self.cdev
-        return cdev.kernel.oopses.guard(cdev.module, f"{name} of {cdev.number[0]}:{cdev.number[1]}")
-
-    def _copied(self, data: bytes) -> bytes:
-        """Charge for what crosses the boundary."""
-        self.kernel.engine.charge(self.kernel.costs.copy(len(data)))
-        return data
+        return cdev.context.oopses.guard(cdev.module, f"{name} of {cdev.number[0]}:{cdev.number[1]}")
 
     async def _copied_later(self, pending: Awaitable[bytes]) -> bytes:
-        return self._copied(await pending)
+        data = await pending
+        self.charge_copy(len(data))
+        return data
 
     # -- what is asked of it ------------------------------------------------------
 
@@ -155,14 +171,17 @@ class CharDeviceFile(FileObject):
         if function is None:
             raise os_error(EINVAL)
         data = self.call("read", function, self, size, position)
-        return self._copied(data) if isinstance(data, bytes) else self._copied_later(data)
+        if not isinstance(data, bytes):
+            return self._copied_later(data)
+        self.charge_copy(len(data))
+        return data
 
     def write(self, task: Task, file: OpenFile, data: bytes, position: int) -> int | Awaitable[int]:
         """The driver's write; EINVAL without."""
         function = self.cdev.operations.write
         if function is None:
             raise os_error(EINVAL)
-        self._copied(data)
+        self.charge_copy(len(data))
         return self.call("write", function, self, data, position)
 
     def ioctl(self, task: Task, file: OpenFile, request: int, argument: int) -> int | Awaitable[int]:
@@ -274,8 +293,8 @@ class CharDeviceFile(FileObject):
 
         It begins when the worker gets to it, which it never does if the machine is switched off now.
         """
-        kernel = self.kernel
-        done = Completion(kernel.preempt, "delayed_fput")
+        context = self.cdev.context
+        done = Completion(context.preempt, "delayed_fput")
 
         async def work(_: Work) -> None:
             with self._contain("release"):
@@ -283,12 +302,12 @@ class CharDeviceFile(FileObject):
             self.put_module()
             done.complete()
 
-        kernel.work_queues.system.add(Work(None, "delayed_fput", work))
+        context.work_queue.add(Work(None, "delayed_fput", work))
         return _Released(done)
 
     def _contain(self, name: str) -> Any:
         cdev = self.cdev
-        return cdev.kernel.oopses.contain(cdev.module, f"{name} of {cdev.number[0]}:{cdev.number[1]}")
+        return cdev.context.oopses.contain(cdev.module, f"{name} of {cdev.number[0]}:{cdev.number[1]}")
 
     def put_module(self) -> None:
         """`cdev_put()`."""

@@ -11,14 +11,17 @@ from typing import TYPE_CHECKING
 
 from simkernel.kernel.sched.wait import sleep_on
 from simkernel.kernel.vfs.file import OpenFile
+from simkernel.kernel.vfs.inode import Inode, Owner
 from simkernel.kernel.vfs.pipe import Pipe, PipeEnd
 from simkernel.uapi.errno import ENXIO, os_error
 from simkernel.uapi.fcntl import O_NONBLOCK
 from simkernel.uapi.poll import POLLHUP
 
 if TYPE_CHECKING:
-    from simkernel.kernel.kernel import Kernel
-    from simkernel.kernel.vfs.special import SpecialInode
+    from simkernel.engine import Engine
+    from simkernel.kernel.lib.costs import CostModel
+    from simkernel.kernel.vfs.superblock import SuperBlock
+    from simkernel.kernel.vfs.task import Task
 
 
 class Fifo(Pipe):
@@ -27,11 +30,49 @@ class Fifo(Pipe):
     `users` have it open, or are about to.
     """
 
-    def __init__(self, kernel: Kernel, number: int) -> None:
-        super().__init__(kernel.engine, kernel.costs, number)
+    def __init__(self, engine: Engine, costs: CostModel, number: int) -> None:
+        super().__init__(engine, costs, number)
         self.read_opens = 0
         self.write_opens = 0
         self.users = 0
+
+
+class FifoInode(Inode):
+    """The node of a named pipe; `fifo` is its pipe while it is in use."""
+
+    __slots__ = ("_costs", "_engine", "fifo")
+
+    def __init__(self, fs: SuperBlock, owner: Owner, engine: Engine, costs: CostModel) -> None:
+        super().__init__(fs, fs.next_number(), owner.mode, owner.uid, owner.gid)
+        self._engine = engine
+        self._costs = costs
+        self.fifo: Fifo | None = None
+
+    def open(self, task: Task, file: OpenFile) -> FifoEnd | Awaitable[FifoEnd]:
+        """`fifo_open()`.  ENXIO; EINTR if a signal comes first."""
+        fifo = self.fifo
+        if fifo is None:
+            fifo = self.fifo = Fifo(self._engine, self._costs, self.number)
+        reading, writing, waits = file.readable, file.writable, not file.flags & O_NONBLOCK
+        if not (reading or waits or fifo.readers):
+            self.release(fifo)
+            raise os_error(ENXIO)
+        fifo.users += 1
+        end = FifoEnd(fifo, self, reading=reading, writing=writing)
+        if (reading and fifo.readers == 1) or (writing and fifo.writers == 1):
+            fifo.read_wait.wake_up_all()
+        if not writing and not fifo.writers:
+            if waits:
+                return _partner(end, lambda: fifo.write_opens)
+            end.quiet_at = fifo.write_opens
+        if not reading and not fifo.readers:
+            return _partner(end, lambda: fifo.read_opens)
+        return end
+
+    def release(self, fifo: Fifo) -> None:
+        """Forget the pipe if no open file uses it (`put_pipe_info()`)."""
+        if not fifo.users:
+            self.fifo = None
 
 
 class FifoEnd(PipeEnd):
@@ -43,7 +84,7 @@ class FifoEnd(PipeEnd):
 
     __slots__ = ("_inode", "fifo", "quiet_at")
 
-    def __init__(self, fifo: Fifo, inode: SpecialInode, *, reading: bool, writing: bool) -> None:
+    def __init__(self, fifo: Fifo, inode: FifoInode, *, reading: bool, writing: bool) -> None:
         super().__init__(fifo, reading=reading, writing=writing)
         self.fifo = fifo
         self._inode = inode
@@ -52,7 +93,7 @@ class FifoEnd(PipeEnd):
         fifo.write_opens += writing
 
     @property
-    def inode(self) -> SpecialInode:
+    def inode(self) -> FifoInode:
         """The node."""
         return self._inode
 
@@ -70,29 +111,8 @@ class FifoEnd(PipeEnd):
     def release(self) -> None:
         """This end is gone, and with the last one what was in the pipe."""
         super().release()
-        _put(self._inode, self.fifo)
-
-
-def open_fifo(kernel: Kernel, inode: SpecialInode, file: OpenFile) -> FifoEnd | Awaitable[FifoEnd]:
-    """`fifo_open()`.  ENXIO; EINTR if a signal comes first."""
-    fifo = inode.fifo
-    if fifo is None:
-        fifo = inode.fifo = Fifo(kernel, inode.number)
-    reading, writing, waits = file.readable, file.writable, not file.flags & O_NONBLOCK
-    if not (reading or waits or fifo.readers):
-        _forget_if_unused(inode, fifo)
-        raise os_error(ENXIO)
-    fifo.users += 1
-    end = FifoEnd(fifo, inode, reading=reading, writing=writing)
-    if (reading and fifo.readers == 1) or (writing and fifo.writers == 1):
-        fifo.read_wait.wake_up_all()
-    if not writing and not fifo.writers:
-        if waits:
-            return _partner(end, lambda: fifo.write_opens)
-        end.quiet_at = fifo.write_opens
-    if not reading and not fifo.readers:
-        return _partner(end, lambda: fifo.read_opens)
-    return end
+        self.fifo.users -= 1
+        self._inode.release(self.fifo)
 
 
 async def _partner(end: FifoEnd, opens: Callable[[], int]) -> FifoEnd:
@@ -105,14 +125,3 @@ async def _partner(end: FifoEnd, opens: Callable[[], int]) -> FifoEnd:
         end.release()
         raise
     return end
-
-
-def _put(inode: SpecialInode, fifo: Fifo) -> None:
-    """`put_pipe_info()`."""
-    fifo.users -= 1
-    _forget_if_unused(inode, fifo)
-
-
-def _forget_if_unused(inode: SpecialInode, fifo: Fifo) -> None:
-    if not fifo.users:
-        inode.fifo = None

@@ -11,7 +11,7 @@ from simkernel.uapi import mman
 from simkernel.uapi.errno import EACCES, EINVAL, ENOMEM, EOVERFLOW, EPERM, os_error
 
 if TYPE_CHECKING:
-    from simkernel.kernel.kernel import Kernel
+    from simkernel.kernel.lib.unmodelled import Unmodelled
     from simkernel.kernel.vfs.file import OpenFile
     from simkernel.kernel.vfs.task import Task
 
@@ -41,7 +41,7 @@ class Mapped(int):
 
 
 def map_area(
-    kernel: Kernel, task: Task, length: int, prot: int, flags: int, file: OpenFile | None, offset: int
+    unmodelled: Unmodelled, task: Task, length: int, prot: int, flags: int, file: OpenFile | None, offset: int
 ) -> Mapped | Awaitable[Mapped]:
     """`do_mmap()`.  EINVAL, EACCES, ENODEV, ENOMEM, EOVERFLOW, and what the file's mmap raises."""
     space = address_space(task)
@@ -52,7 +52,7 @@ def map_area(
     if offset + length > 1 << 63:
         raise os_error(EOVERFLOW)
     if flags & ~KNOWN:
-        raise kernel.unmodelled(f"mmap flags {flags & ~KNOWN:#x}", EINVAL)
+        raise unmodelled(f"mmap flags {flags & ~KNOWN:#x}", EINVAL)
     if flags & mman.MAP_TYPE not in TYPES:
         raise os_error(EINVAL)
     area = VmArea(length, prot, flags, file, offset)
@@ -85,7 +85,7 @@ def _insert(space: AddressSpace, area: VmArea) -> Mapped:
     return Mapped(address, memory if area.writable else memory.toreadonly())
 
 
-def unmap(kernel: Kernel, task: Task, address: int, length: int) -> None:
+def unmap(unmodelled: Unmodelled, task: Task, address: int, length: int) -> None:
     """munmap(2): whole areas.  EINVAL for what is no range of pages."""
     space = address_space(task)
     if address % mman.PAGE_SIZE or length <= 0 or address + length > LARGEST:
@@ -93,7 +93,7 @@ def unmap(kernel: Kernel, task: Task, address: int, length: int) -> None:
     end = address + mman.page_align(length)
     hit = [area for area in space.areas if area.start < end and address < area.end]
     if any(area.start < address or area.end > end for area in hit):
-        raise kernel.unmodelled("unmapping a part of a mapping", EINVAL)
+        raise unmodelled("unmapping a part of a mapping", EINVAL)
     for area in hit:
         space.remove(area)
 

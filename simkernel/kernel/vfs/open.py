@@ -13,7 +13,7 @@ from simkernel.uapi import fcntl, stat
 from simkernel.uapi.errno import EEXIST, EINVAL, EISDIR, ELOOP, ENOENT, ENOTDIR, EOPNOTSUPP, EPERM, os_error
 
 if TYPE_CHECKING:
-    from simkernel.kernel.kernel import Kernel
+    from simkernel.kernel.lib.unmodelled import Unmodelled
     from simkernel.kernel.vfs.dentry import Dentry
     from simkernel.kernel.vfs.inode import Inode
     from simkernel.kernel.vfs.task import Task
@@ -25,12 +25,12 @@ FORGOTTEN: Final = fcntl.O_CREAT | fcntl.O_EXCL | fcntl.O_NOCTTY | fcntl.O_TRUNC
 _TMPFILE: Final = fcntl.O_TMPFILE & ~fcntl.O_DIRECTORY
 
 
-def open_file(kernel: Kernel, task: Task, walk: Walk, path: str, flags: int, mode: int) -> Opening:
+def open_file(unmodelled: Unmodelled, task: Task, walk: Walk, path: str, flags: int, mode: int) -> Opening:
     """What openat(2) finds or makes at `path`, checked and open but for what a driver does.
 
     ENOENT, EEXIST, EISDIR, ENOTDIR, ELOOP, EACCES, EPERM, EINVAL as Linux has them.
     """
-    _check_flags(kernel, flags)
+    _check_flags(unmodelled, flags)
     wanted = ACCESS[flags & fcntl.O_ACCMODE] | (MAY_WRITE if flags & fcntl.O_TRUNC else 0)
     dentry, created = _find(task, walk, path, flags, mode)
     if not created:
@@ -73,12 +73,12 @@ class _NotOpen(FileObject):
 NOT_OPEN: Final = _NotOpen()
 
 
-def _check_flags(kernel: Kernel, flags: int) -> None:
+def _check_flags(unmodelled: Unmodelled, flags: int) -> None:
     """`build_open_flags()`."""
     if flags & fcntl.O_PATH:
-        raise kernel.unmodelled("O_PATH", EINVAL)
+        raise unmodelled("O_PATH", EINVAL)
     if flags & _TMPFILE:
-        raise kernel.unmodelled("O_TMPFILE", EOPNOTSUPP)
+        raise unmodelled("O_TMPFILE", EOPNOTSUPP)
     if flags & fcntl.O_CREAT and flags & fcntl.O_DIRECTORY:
         raise os_error(EINVAL)
 

@@ -71,7 +71,7 @@ class RegularFile(FileObject):
         before that are seen is not specified (mmap(2)).
         """
         pages = self._inode.pages
-        unmodelled = self._inode.kernel.unmodelled
+        unmodelled = self._inode.unmodelled
         if area.shared:
             memory = pages.view(area.offset, area.length, lambda what: unmodelled(what, ENOMEM))
         else:

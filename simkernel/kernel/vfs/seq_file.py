@@ -6,7 +6,7 @@ them the reader had no room for it gets with its next read, as it was.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
 from simkernel.kernel.vfs.file import FileObject, OpenFile
@@ -15,7 +15,8 @@ from simkernel.uapi.mman import PAGE_SIZE
 from simkernel.uapi.seek import SEEK_CUR, SEEK_SET
 
 if TYPE_CHECKING:
-    from simkernel.kernel.kernel import Kernel
+    from simkernel.engine import Engine
+    from simkernel.kernel.lib.costs import CostModel
     from simkernel.kernel.vfs.inode import Inode
     from simkernel.kernel.vfs.task import Task
 
@@ -30,12 +31,16 @@ LARGEST: Final = (1 << 63) - 1
 class SeqFile(FileObject):
     """One who reads such a text.  `_index` records are passed, `_left` is what remains of them."""
 
-    __slots__ = ("_index", "_inode", "_kernel", "_left", "_position", "_records", "_size")
+    __slots__ = ("_costs", "_engine", "_index", "_inode", "_left", "_position", "_records", "_size", "_store")
 
-    def __init__(self, kernel: Kernel, inode: Inode, records: Records) -> None:
-        self._kernel = kernel
+    def __init__(
+        self, engine: Engine, costs: CostModel, inode: Inode, records: Records, store: Store | None = None
+    ) -> None:
+        self._engine = engine
+        self._costs = costs
         self._inode = inode
         self._records = records
+        self._store = store
         self._index = 0
         self._left = b""
         self._position = 0
@@ -50,7 +55,7 @@ class SeqFile(FileObject):
         """`seq_read_iter()`."""
         if not size:
             return b""
-        self._kernel.engine.charge(self._kernel.costs.seq_read)
+        self._engine.charge(self._costs.seq_read)
         if position == 0 or position != self._position:
             self._seek(position)
         data, self._left = self._left[:size], self._left[size:]
@@ -58,7 +63,7 @@ class SeqFile(FileObject):
             more = self._fill(size - len(data))
             data, self._left = data + more[: size - len(data)], more[size - len(data) :]
         self._position = position + len(data)
-        self._kernel.engine.charge(self._kernel.costs.copy(len(data)))
+        self._engine.charge(self._costs.copy(len(data)))
         return data
 
     def _fill(self, wanted: int) -> bytes:
@@ -75,7 +80,7 @@ class SeqFile(FileObject):
         return text
 
     def _show(self, record: str) -> bytes:
-        self._kernel.engine.charge(self._kernel.costs.seq_field * len(record.split()))
+        self._engine.charge(self._costs.seq_field * len(record.split()))
         return record.encode("utf-8", "surrogateescape")
 
     def _seek(self, position: int) -> None:
@@ -100,17 +105,9 @@ class SeqFile(FileObject):
         file.position = position
         return position
 
-
-class StoringFile(SeqFile):
-    """One that can be written to as well."""
-
-    __slots__ = ("_store",)
-
-    def __init__(self, kernel: Kernel, inode: Inode, records: Records, store: Store) -> None:
-        super().__init__(kernel, inode, records)
-        self._store = store
-
-    def write(self, task: Task, file: OpenFile, data: bytes, position: int) -> int:
-        """What its owner makes of it."""
-        self._kernel.engine.charge(self._kernel.costs.copy(len(data)))
+    def write(self, task: Task, file: OpenFile, data: bytes, position: int) -> int | Awaitable[int]:
+        """Pass what is written to `store`; EINVAL without."""
+        if self._store is None:
+            raise os_error(EINVAL)
+        self._engine.charge(self._costs.copy(len(data)))
         return self._store(task, data)

@@ -5,35 +5,49 @@ from __future__ import annotations
 from collections.abc import Awaitable
 from typing import TYPE_CHECKING
 
-from simkernel.kernel.vfs.fifo import Fifo, open_fifo
+from simkernel.kernel.vfs.fifo import FifoInode
 from simkernel.kernel.vfs.inode import Inode, Owner
 from simkernel.uapi import stat
-from simkernel.uapi.errno import ENXIO, os_error
 
 if TYPE_CHECKING:
-    from simkernel.kernel.kernel import Kernel
+    from simkernel.engine import Engine
+    from simkernel.kernel.lib.costs import CostModel
+    from simkernel.kernel.vfs.char_dev import CharDevices
     from simkernel.kernel.vfs.file import FileObject, OpenFile
     from simkernel.kernel.vfs.superblock import SuperBlock
     from simkernel.kernel.vfs.task import Task
 
 
-class SpecialInode(Inode):
-    """A node; `device` is a device's number as stat(2) has it, `fifo` the pipe of a named one in use."""
+class CharDeviceInode(Inode):
+    """The node of a character device, which its driver opens."""
 
-    __slots__ = ("_kernel", "fifo")
+    __slots__ = ("_devices",)
 
-    def __init__(self, fs: SuperBlock, number: int, owner: Owner, device: int, kernel: Kernel) -> None:
-        super().__init__(fs, number, owner.mode, owner.uid, owner.gid)
-        self._kernel = kernel
-        self.fifo: Fifo | None = None
-        if self.kind in (stat.S_IFCHR, stat.S_IFBLK):
-            self.rdev = device
+    def __init__(self, fs: SuperBlock, owner: Owner, devices: CharDevices) -> None:
+        super().__init__(fs, fs.next_number(), owner.mode, owner.uid, owner.gid)
+        self._devices = devices
 
     def open(self, task: Task, file: OpenFile) -> Awaitable[FileObject] | FileObject:
-        """A driver opens a device, and both ends a pipe; a socket cannot be opened (`no_open()`).  ENXIO."""
-        if self.kind == stat.S_IFCHR:
-            devices = self._kernel.char_devices
-            return devices.open(self, stat.major(self.rdev), stat.minor(self.rdev), file)
-        if self.kind == stat.S_IFIFO:
-            return open_fifo(self._kernel, self, file)
-        raise os_error(ENXIO)  # there are no block devices
+        return self._devices.open(self, stat.major(self.rdev), stat.minor(self.rdev), file)
+
+
+class SpecialInodes:
+    """Makes the inodes that mknod(2) asks for; block devices and sockets cannot be opened (`no_open()`)."""
+
+    def __init__(self, engine: Engine, costs: CostModel, devices: CharDevices) -> None:
+        self._engine = engine
+        self._costs = costs
+        self._devices = devices
+
+    def make(self, fs: SuperBlock, owner: Owner, device: int) -> Inode:
+        """A node in `fs`; `device` is the number of a device as stat(2) has it."""
+        kind = stat.kind(owner.mode)
+        if kind == stat.S_IFIFO:
+            return FifoInode(fs, owner, self._engine, self._costs)
+        if kind == stat.S_IFCHR:
+            inode: Inode = CharDeviceInode(fs, owner, self._devices)
+        else:
+            inode = Inode(fs, fs.next_number(), owner.mode, owner.uid, owner.gid)
+        if kind in (stat.S_IFCHR, stat.S_IFBLK):
+            inode.rdev = device
+        return inode

@@ -10,13 +10,15 @@ from simkernel.kernel.vfs.dentry import Dentry
 from simkernel.kernel.vfs.directory import DirectoryFile
 from simkernel.kernel.vfs.inode import DirectoryEntry, Inode, Owner
 from simkernel.kernel.vfs.regular import RegularFile
-from simkernel.kernel.vfs.special import SpecialInode
+from simkernel.kernel.vfs.special import SpecialInodes
 from simkernel.kernel.vfs.superblock import SuperBlock
 from simkernel.uapi import stat
 from simkernel.uapi.errno import EFBIG, ENAMETOOLONG, ENOTEMPTY, os_error
 
 if TYPE_CHECKING:
-    from simkernel.kernel.kernel import Kernel
+    from collections.abc import Callable
+
+    from simkernel.kernel.lib.unmodelled import Unmodelled
     from simkernel.kernel.vfs.file import FileObject, OpenFile
     from simkernel.kernel.vfs.task import Task
 
@@ -33,11 +35,20 @@ ROOM: Final = 256 << 20
 class Tmpfs(SuperBlock):
     """One tmpfs."""
 
-    __slots__ = ("kernel", "room", "root")
+    __slots__ = ("room", "root", "special", "unmodelled")
 
-    def __init__(self, kernel: Kernel, device: int, mode: int = 0o755, name: str = "tmpfs") -> None:
-        super().__init__(name, device, kernel.realtime)
-        self.kernel = kernel
+    def __init__(
+        self,
+        device: int,
+        now: Callable[[], int],
+        special: SpecialInodes,
+        unmodelled: Unmodelled,
+        mode: int = 0o755,
+        name: str = "tmpfs",
+    ) -> None:
+        super().__init__(name, device, now)
+        self.special = special
+        self.unmodelled = unmodelled
         self.room = Room(ROOM)
         self.root = Dentry("/", None, TmpfsDirectory(self, Owner(0, 0, mode)))
 
@@ -45,11 +56,11 @@ class Tmpfs(SuperBlock):
 class TmpfsFile(Inode):
     """A regular file.  `openers` counts who has it open or mapped: the pages go when nobody has."""
 
-    __slots__ = ("kernel", "openers", "pages")
+    __slots__ = ("openers", "pages", "unmodelled")
 
     def __init__(self, fs: Tmpfs, owner: Owner) -> None:
         super().__init__(fs, fs.next_number(), stat.S_IFREG | owner.mode, owner.uid, owner.gid)
-        self.kernel = fs.kernel
+        self.unmodelled = fs.unmodelled
         self.pages = Pages(fs.room)
         self.openers = 0
 
@@ -150,9 +161,7 @@ class TmpfsDirectory(Inode):
         """A new device, pipe or socket, or a regular file."""
         if stat.kind(owner.mode) in (0, stat.S_IFREG):
             return self.create(here, name, Owner(owner.uid, owner.gid, owner.mode & stat.PERMISSIONS))
-        owner = self._inherit(owner)
-        inode = SpecialInode(self.fs, self.fs.next_number(), owner, device, self.fs.kernel)
-        return self.add(here, name, inode)
+        return self.add(here, name, self.fs.special.make(self.fs, self._inherit(owner), device))
 
     def mkdir(self, here: Dentry, name: str, owner: Owner) -> Dentry:
         """A new directory."""

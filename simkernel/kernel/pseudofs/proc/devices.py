@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from simkernel.kernel.kernel import Kernel
+    from simkernel.kernel.parts import KernelParts
 
 
-def records(kernel: Kernel) -> list[str]:
+def records(kernel: KernelParts) -> list[str]:
     """The majors that are reserved, and for what; there are no block devices."""
     regions = kernel.char_devices.regions
     lines = [f"{region.major:3d} {region.name}\n" for region in regions]

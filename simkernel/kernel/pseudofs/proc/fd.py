@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar, Final
 
-from simkernel.kernel.pseudofs.proc.entry import ProcDirectory, ProcInode, ProcText, Text
-from simkernel.kernel.vfs.anon_inode import NamelessDentry
+from simkernel.kernel.pseudofs.proc.entry import ProcDirectory, ProcFs, ProcInode, ProcText
+from simkernel.kernel.vfs.anon_inode import AnonDentry
 from simkernel.kernel.vfs.dentry import Dentry
 from simkernel.kernel.vfs.file import FileObject, OpenFile, place
-from simkernel.kernel.vfs.seq_file import Records
 from simkernel.uapi import stat
 from simkernel.uapi.capability import CAP_SYS_PTRACE
 from simkernel.uapi.errno import EACCES, ENOENT, os_error
 from simkernel.uapi.fcntl import O_CLOEXEC
 
 if TYPE_CHECKING:
-    from simkernel.kernel.kernel import Kernel
-    from simkernel.kernel.pseudofs.proc.root import ProcFs
     from simkernel.kernel.vfs.task import Task
 
 MOUNT_ID: Final = 1
@@ -54,12 +52,11 @@ class FdDirectory(ProcDirectory):
         """How many there are (since Linux 6.2)."""
         return len(self._task.files)
 
-    def names(self, task: Task) -> Iterator[str]:
+    def names(self) -> Iterator[str]:
         """The numbers of the open descriptors."""
         return (str(fd) for fd, _ in self._task.files.items())
 
-    def find(self, task: Task, name: str) -> ProcInode | None:
-        """A descriptor."""
+    def find(self, name: str) -> ProcInode | None:
         file = open_file(self._task, int(name)) if is_number(name) else None
         return None if file is None else self.made(name, file)
 
@@ -96,9 +93,7 @@ class FdInfoDirectory(FdDirectory):
             raise os_error(EACCES)
 
     def made(self, name: str, file: OpenFile) -> ProcInode:
-        """A text."""
-        fd, owner = int(name), self._task
-        return ProcText(self.fs, f"{self.path}/{name}", Text(lambda kernel, task: _info(owner, fd)), owner)
+        return ProcText(self.fs, f"{self.path}/{name}", partial(_info, self._task, int(name)), self._task)
 
 
 class FdLink(ProcInode):
@@ -108,7 +103,7 @@ class FdLink(ProcInode):
 
     def __init__(self, fs: ProcFs, path: str, owner: Task, fd: int, file: OpenFile) -> None:
         mode = (0o500 if file.readable else 0) | (0o300 if file.writable else 0)
-        super().__init__(fs, path, stat.S_IFLNK | mode, owner.credentials.uid, owner.credentials.gid)
+        super().__init__(fs, path, stat.S_IFLNK | mode, owner)
         self._task = owner
         self._fd = fd
 
@@ -130,39 +125,22 @@ class FdLink(ProcInode):
     def follow(self, task: Task) -> Dentry:
         """The file."""
         file = self._file()
-        return NamelessDentry(self.fs.kernel, file) if file.path is None else file.path
+        kernel = self.fs.kernel
+        return file.path or AnonDentry(file, kernel.realtime, kernel.unmodelled)
 
 
-def _info(task: Task, fd: int) -> Records:
-    def records() -> list[str]:
-        file = open_file(task, fd)
-        if file is None:
-            raise os_error(ENOENT)
-        flags = file.flags | (O_CLOEXEC if fd in task.files.close_on_exec else 0)
-        number, _ = place(file)
-        return [
-            f"pos:\t{file.position}\nflags:\t0{flags:o}\nmnt_id:\t{MOUNT_ID}\nino:\t{number}\n"
-            f"{file.object.fdinfo()}"
-        ]
-
-    return records
+def _info(task: Task, fd: int) -> list[str]:
+    file = open_file(task, fd)
+    if file is None:
+        raise os_error(ENOENT)
+    flags = file.flags | (O_CLOEXEC if fd in task.files.close_on_exec else 0)
+    number, _ = place(file)
+    return [
+        f"pos:\t{file.position}\nflags:\t0{flags:o}\nmnt_id:\t{MOUNT_ID}\nino:\t{number}\n"
+        f"{file.object.fdinfo()}"
+    ]
 
 
 def is_number(name: str) -> bool:
     """Whether a name is a number as procfs writes them (`name_to_int()`)."""
     return name.isascii() and name.isdigit() and (name == "0" or name[0] != "0") and len(name) <= 10
-
-
-def directory(fs: ProcFs, task: Task, path: str) -> FdDirectory:
-    """The entry `fd`."""
-    return FdDirectory(fs, path, task)
-
-
-def info_directory(fs: ProcFs, task: Task, path: str) -> FdDirectory:
-    """The entry `fdinfo`."""
-    return FdInfoDirectory(fs, path, task)
-
-
-def cwd(kernel: Kernel, task: Task) -> str:
-    """Where the process is."""
-    return kernel.fs.root.path if task.fs.cwd is None else task.fs.cwd.path

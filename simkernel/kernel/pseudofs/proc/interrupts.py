@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Final
 from simkernel.kernel.irq.descriptor import IrqDescriptor
 
 if TYPE_CHECKING:
-    from simkernel.kernel.kernel import Kernel
+    from simkernel.kernel.parts import KernelParts
 
 CHIP: Final = "simbus"
 FLOW: Final = "level"
 """The name of the handler of a line (`handle_level_irq`)."""
 
 
-def records(kernel: Kernel) -> list[str]:
+def records(kernel: KernelParts) -> list[str]:
     """A header with the CPUs, and a line for each interrupt that has a handler; CPU 0 takes them all."""
     lines = kernel.interrupts.lines
     cpus = kernel.scheduler.count

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from simkernel.kernel.lib.log import LogRecord
-from simkernel.kernel.pseudofs.proc.entry import ProcInode
+from simkernel.kernel.pseudofs.proc.entry import ProcFs, ProcInode
 from simkernel.kernel.vfs.file import FileObject, OpenFile
 from simkernel.uapi import stat
 from simkernel.uapi.capability import CAP_SYSLOG
@@ -16,8 +16,6 @@ from simkernel.uapi.errno import EPERM, os_error
 from simkernel.uapi.poll import POLLIN, POLLRDNORM
 
 if TYPE_CHECKING:
-    from simkernel.kernel.kernel import Kernel
-    from simkernel.kernel.pseudofs.proc.root import ProcFs
     from simkernel.kernel.sched.wait import WaitQueue
     from simkernel.kernel.vfs.task import Task
 
@@ -40,13 +38,17 @@ def line(record: LogRecord) -> bytes:
 class KmsgInode(ProcInode):
     """/proc/kmsg."""
 
-    __slots__ = ()
+    __slots__ = ("syslog",)
+
+    def __init__(self, syslog: Syslog, fs: ProcFs, path: str) -> None:
+        super().__init__(fs, path, MODE)
+        self.syslog = syslog
 
     def open(self, task: Task, file: OpenFile) -> FileObject:
         """EPERM without CAP_SYSLOG (`check_syslog_permissions()`)."""
         if not task.credentials.capable(CAP_SYSLOG):
             raise os_error(EPERM)
-        return KmsgFile(self.fs.kernel, self)
+        return KmsgFile(self)
 
 
 class KmsgFile(FileObject):
@@ -54,8 +56,8 @@ class KmsgFile(FileObject):
 
     __slots__ = ("_inode", "_kernel")
 
-    def __init__(self, kernel: Kernel, inode: KmsgInode) -> None:
-        self._kernel = kernel
+    def __init__(self, inode: KmsgInode) -> None:
+        self._kernel = inode.fs.kernel
         self._inode = inode
 
     @property
@@ -75,7 +77,7 @@ class KmsgFile(FileObject):
 
     def read(self, task: Task, file: OpenFile, size: int, position: int) -> bytes | None:
         """As much as there is (`syslog_print()`); None if there is nothing."""
-        log, syslog = self._kernel.log, self._kernel.syslog
+        log, syslog = self._kernel.log, self._inode.syslog
         if syslog.next < log.first:  # they made room: what is left of a line goes with them
             syslog.next, syslog.left = log.first, b""
         text = syslog.left
@@ -90,10 +92,5 @@ class KmsgFile(FileObject):
 
     def poll(self) -> int:
         """Readable while there are records (`kmsg_poll()`)."""
-        syslog = self._kernel.syslog
+        syslog = self._inode.syslog
         return POLLIN | POLLRDNORM if syslog.left or syslog.next < self._kernel.log.written else 0
-
-
-def make(fs: ProcFs, _: Task, path: str) -> KmsgInode:
-    """The entry."""
-    return KmsgInode(fs, path, MODE)

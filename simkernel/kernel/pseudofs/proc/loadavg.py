@@ -14,7 +14,7 @@ from simkernel.kernel.sched.task import State
 from simkernel.kernel.vfs.task import Task
 
 if TYPE_CHECKING:
-    from simkernel.kernel.kernel import Kernel
+    from simkernel.kernel.parts import KernelParts
 
 FSHIFT: Final = 11
 FIXED_1: Final = 1 << FSHIFT
@@ -42,6 +42,20 @@ class LoadAverages:
             )  # type: ignore[assignment]
         return self._loads
 
+    def records(self, kernel: KernelParts) -> list[str]:
+        """Three averages, tasks that run / tasks, the last pid."""
+        running = active = 0
+        current = kernel.current()
+        for task in kernel.processes:
+            works = task is current or task.call is not None or _is_working(task)
+            runs = task.alive and task.sleep is None and works
+            running += runs
+            active += runs and task is not current
+            active += task.state is State.UNINTERRUPTIBLE and not task.kthread  # idle threads do not count
+        loads = self.update(kernel.engine.time(), active)
+        averages = " ".join(_fixed(load + ROUNDING) for load in loads)
+        return [f"{averages} {running}/{len(kernel.processes)} {kernel.processes.last_pid}\n"]
+
 
 def _decay(load: int, exponent: int, active: int) -> int:
     """`calc_load()`."""
@@ -60,21 +74,6 @@ def power(base: int, times: int) -> int:
         base = (base * base + (FIXED_1 >> 1)) >> FSHIFT
         times >>= 1
     return result
-
-
-def text(kernel: Kernel) -> str:
-    """Three averages, tasks that run / tasks, the last pid."""
-    running = active = 0
-    current = kernel.current()
-    for task in kernel.processes:
-        works = task is current or task.call is not None or _is_working(task)
-        runs = task.alive and task.sleep is None and works
-        running += runs
-        active += runs and task is not current
-        active += task.state is State.UNINTERRUPTIBLE and not task.kthread  # idle threads do not count
-    loads = kernel.load_averages.update(kernel.engine.time(), active)
-    averages = " ".join(_fixed(load + ROUNDING) for load in loads)
-    return f"{averages} {running}/{len(kernel.processes)} {kernel.processes.last_pid}\n"
 
 
 def _is_working(task: Task) -> bool:

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Final
 from simkernel.kernel.module.module import LoadedModule, ModuleState
 
 if TYPE_CHECKING:
-    from simkernel.kernel.kernel import Kernel
+    from simkernel.kernel.parts import KernelParts
 
 ADDRESS: Final = "0x0000000000000000"
 """Where a module lies nobody is shown (`kallsyms_show_value()` under kptr_restrict=2)."""
 MARKS: Final = {ModuleState.COMING: "+", ModuleState.GOING: "-"}
 
 
-def records(kernel: Kernel) -> list[str]:
+def records(kernel: KernelParts) -> list[str]:
     """A line for each module, the newest first: `m_show()`."""
     return [_line(module) for module in kernel.modules if module.state is not ModuleState.UNFORMED]
 

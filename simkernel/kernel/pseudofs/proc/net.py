@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from simkernel.kernel.net.namespace import net_of
-from simkernel.kernel.pseudofs.proc.entry import ProcDirectory, Text
-from simkernel.kernel.vfs.seq_file import Records
+from simkernel.kernel.pseudofs.proc.entry import ProcDirectory, ProcFs, ProcText
 
 if TYPE_CHECKING:
-    from simkernel.kernel.kernel import Kernel
     from simkernel.kernel.net.namespace import Net
-    from simkernel.kernel.pseudofs.proc.root import ProcFs
+    from simkernel.kernel.parts import KernelParts
     from simkernel.kernel.vfs.task import Task
 
 POINTER: Final = "0" * 16
@@ -22,13 +21,12 @@ IDLE: Final = 2
 HEADER: Final = "sk               Eth Pid        Groups   Rmem     Wmem     Dump  Locks    Drops    Inode\n"
 
 
-def netlink(kernel: Kernel, task: Task) -> Records:
-    """/proc/net/netlink (`netlink_native_seq_show()`)."""
-    net = net_of(task)
-    return lambda: [HEADER, *_sockets(kernel, net)]
+def _netlink(kernel: KernelParts, net: Net) -> list[str]:
+    """`netlink_native_seq_show()`."""
+    return [HEADER, *_sockets(kernel, net)]
 
 
-def _sockets(kernel: Kernel, net: Net) -> Iterator[str]:
+def _sockets(kernel: KernelParts, net: Net) -> Iterator[str]:
     """The kernel's socket of each protocol, then the bound ones of programs in the order they came.
 
     On Linux those of a protocol are in the order of its hash table, which is no order.  A socket's
@@ -52,9 +50,7 @@ def _line(protocol: int, portid: int, groups: int, rmem: int, dumps: bool, drops
     )
 
 
-TABLE: Final = {"netlink": Text(netlink)}
-
-
-def directory(fs: ProcFs, task: Task, path: str) -> ProcDirectory:
-    """The entry `net` of a process."""
-    return ProcDirectory(fs, path, TABLE, task)
+def directory(fs: ProcFs, path: str, owner: Task) -> ProcDirectory:
+    """The directory `net` of a process: of the namespace that it is in now."""
+    netlink = partial(ProcText, records=partial(_netlink, fs.kernel, net_of(owner)), owner=owner)
+    return ProcDirectory(fs, path, {"netlink": netlink}, owner)

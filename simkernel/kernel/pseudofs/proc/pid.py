@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from simkernel.kernel.pseudofs.proc import fd, net
-from simkernel.kernel.pseudofs.proc.entry import Link, ProcDirectory, Table, Text
+from simkernel.kernel.pseudofs.proc.entry import ProcDirectory, ProcFs, ProcLink, ProcText, Table
 from simkernel.kernel.sched.task import State
-from simkernel.kernel.vfs.seq_file import Records, Store
-from simkernel.uapi import stat
 from simkernel.uapi.errno import EINVAL, ESRCH, os_error
 
 if TYPE_CHECKING:
-    from simkernel.kernel.kernel import Kernel
-    from simkernel.kernel.pseudofs.proc.root import ProcFs
+    from simkernel.kernel.parts import KernelParts
     from simkernel.kernel.vfs.task import Task
 
 COMM_LENGTH: Final = 15
@@ -27,58 +26,48 @@ STATES: Final = {
 """task_state_array of fs/proc/array.c."""
 
 
-def _comm(kernel: Kernel, task: Task) -> Records:
+def _comm(kernel: KernelParts, task: Task) -> list[str]:
     """`comm_show()`."""
-    return lambda: (f"{_alive(task).comm}\n",)
+    return [f"{_alive(task).comm}\n"]
 
 
-def _set_comm(kernel: Kernel, task: Task) -> Store:
+def _set_comm(task: Task, writer: Task, data: bytes) -> int:
     """`comm_write()`: what is longer is cut.  EINVAL for another process's."""
-
-    def store(writer: Task, data: bytes) -> int:
-        if writer.tgid != task.tgid:
-            raise os_error(EINVAL)
-        name = data[:COMM_LENGTH].split(b"\0")[0]
-        task.comm = name.decode("utf-8", "surrogateescape").removesuffix("\n")
-        return len(data)
-
-    return store
+    if writer.tgid != task.tgid:
+        raise os_error(EINVAL)
+    name = data[:COMM_LENGTH].split(b"\0")[0]
+    task.comm = name.decode("utf-8", "surrogateescape").removesuffix("\n")
+    return len(data)
 
 
-def _status(kernel: Kernel, task: Task) -> Records:
+def _status(kernel: KernelParts, task: Task) -> list[str]:
     """The lines of `proc_pid_status()` of which something is known here."""
-
-    def records() -> tuple[str]:
-        credentials = _alive(task).credentials
-        ids = "\t".join
-        capabilities = sum(1 << number for number in credentials.capabilities)
-        threads = sum(each.tgid == task.tgid for each in kernel.processes)
-        lines = {
-            "Name": task.comm,
-            "Umask": f"{task.fs.umask:04o}",
-            "State": STATES[task.state],
-            "Tgid": task.tgid,
-            "Pid": task.pid,
-            "PPid": task.parent.tgid if task.parent else 0,
-            "Uid": ids([str(credentials.uid)] * 4),
-            "Gid": ids([str(credentials.gid)] * 4),
-            "Groups": "".join(f"{gid} " for gid in sorted(credentials.groups)) or " ",
-            "Threads": threads,
-            "CapEff": f"{capabilities:016x}",
-        }
-        return ("".join(f"{key}:\t{value}\n" for key, value in lines.items()),)
-
-    return records
+    credentials = _alive(task).credentials
+    ids = "\t".join
+    lines = {
+        "Name": task.comm,
+        "Umask": f"{task.fs.umask:04o}",
+        "State": STATES[task.state],
+        "Tgid": task.tgid,
+        "Pid": task.pid,
+        "PPid": task.parent.tgid if task.parent else 0,
+        "Uid": ids([str(credentials.uid)] * 4),
+        "Gid": ids([str(credentials.gid)] * 4),
+        "Groups": "".join(f"{gid} " for gid in sorted(credentials.groups)) or " ",
+        "Threads": sum(each.tgid == task.tgid for each in kernel.processes),
+        "CapEff": f"{sum(1 << number for number in credentials.capabilities):016x}",
+    }
+    return ["".join(f"{key}:\t{value}\n" for key, value in lines.items())]
 
 
-def _cmdline(kernel: Kernel, task: Task) -> Records:
+def _cmdline(kernel: KernelParts, task: Task) -> list[str]:
     """A program has no arguments but its name; a kernel thread has not even that."""
-    return lambda: ("" if task.kthread else f"{_alive(task).comm}\0",)
+    return ["" if task.kthread else f"{_alive(task).comm}\0"]
 
 
-def _mounts(kernel: Kernel, task: Task) -> Records:
+def _mounts(kernel: KernelParts, task: Task) -> list[str]:
     """`show_vfsmnt()`."""
-    return lambda: [
+    return [
         f"{mount.filesystem.name} {mount.root.path} {mount.filesystem.name} {mount.options} 0 0\n"
         for mount in kernel.fs.mounts
     ]
@@ -91,19 +80,25 @@ def _alive(task: Task) -> Task:
     return task
 
 
-TABLE: Final[Table] = {
-    "fd": fd.directory,
-    "fdinfo": fd.info_directory,
-    "net": net.directory,
-    "cmdline": Text(_cmdline),
-    "comm": Text(_comm, stat.S_IFREG | 0o644, _set_comm),
-    "status": Text(_status),
-    "cwd": Link(fd.cwd),
-    "root": Link(lambda kernel, task: "/"),
-    "mounts": Text(_mounts),
-}
-
-
 def directory(fs: ProcFs, task: Task) -> ProcDirectory:
     """A process's directory."""
-    return ProcDirectory(fs, f"/{task.tgid}", TABLE, task)
+    kernel = fs.kernel
+
+    def text(records: Callable[[KernelParts, Task], Sequence[str]]) -> partial[ProcText]:
+        return partial(ProcText, records=partial(records, kernel, task), owner=task)
+
+    def cwd(_: Task) -> str:
+        return (task.fs.cwd or kernel.fs.root).path
+
+    table: Table = {
+        "fd": partial(fd.FdDirectory, owner=task),
+        "fdinfo": partial(fd.FdInfoDirectory, owner=task),
+        "net": partial(net.directory, owner=task),
+        "cmdline": text(_cmdline),
+        "comm": partial(text(_comm), mode=0o644, store=partial(_set_comm, task)),
+        "status": text(_status),
+        "cwd": partial(ProcLink, target=cwd),
+        "root": partial(ProcLink, target=lambda _: "/"),
+        "mounts": text(_mounts),
+    }
+    return ProcDirectory(fs, f"/{task.tgid}", table, task)

@@ -2,72 +2,74 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import TYPE_CHECKING
 
 from simkernel.engine import SECOND
-from simkernel.kernel.pseudofs.proc import devices, interrupts, kmsg, loadavg, modules, pid
-from simkernel.kernel.pseudofs.proc.entry import Link, ProcDirectory, ProcInode, Table, listing, whole
+from simkernel.kernel.pseudofs.proc import devices, interrupts, modules, pid
+from simkernel.kernel.pseudofs.proc.entry import (
+    Entry,
+    ProcDirectory,
+    ProcFs,
+    ProcInode,
+    ProcLink,
+    ProcText,
+    Table,
+)
 from simkernel.kernel.pseudofs.proc.fd import is_number
+from simkernel.kernel.pseudofs.proc.kmsg import KmsgInode, Syslog
+from simkernel.kernel.pseudofs.proc.loadavg import LoadAverages
 from simkernel.kernel.vfs.dentry import Dentry
-from simkernel.kernel.vfs.superblock import SuperBlock
 from simkernel.uapi.version import UTS_RELEASE, UTS_VERSION
 
 if TYPE_CHECKING:
-    from simkernel.kernel.kernel import Kernel
-    from simkernel.kernel.vfs.task import Task
+    from simkernel.kernel.parts import KernelParts
+
+VERSION = f"Linux version {UTS_RELEASE} (simkernel@simkernel) {UTS_VERSION}\n"
+"""linux_proc_banner."""
 
 
-def _version(kernel: Kernel) -> str:
-    """linux_proc_banner."""
-    return f"Linux version {UTS_RELEASE} (simkernel@simkernel) {UTS_VERSION}\n"
-
-
-def _uptime(kernel: Kernel) -> str:
+def _uptime(kernel: KernelParts) -> list[str]:
     """Seconds since boot, and how long CPUs were idle: nobody counts that, so it is 0."""
     now = max(kernel.engine.time(), 0)
-    return f"{now // SECOND}.{now % SECOND // 10_000_000:02d} 0.00\n"
+    return [f"{now // SECOND}.{now % SECOND // 10_000_000:02d} 0.00\n"]
 
 
-def _filesystems(kernel: Kernel) -> list[str]:
+def _filesystems(kernel: KernelParts) -> list[str]:
     """Those that there are, none of which wants a device (`filesystems_proc_show()`)."""
     return [f"nodev\t{name}\n" for name in ("sysfs", "tmpfs", "proc", "devtmpfs")]
 
 
-TABLE: Final[Table] = {
-    "devices": listing(devices.records),
-    "filesystems": listing(_filesystems),
-    "interrupts": listing(interrupts.records),
-    "kmsg": kmsg.make,
-    "loadavg": whole(loadavg.text),
-    "modules": listing(modules.records),
-    "mounts": Link(lambda kernel, task: "self/mounts"),
-    "net": Link(lambda kernel, task: "self/net"),
-    "self": Link(lambda kernel, task: str(task.tgid)),
-    "uptime": whole(_uptime),
-    "version": whole(_version),
-}
+def mount(kernel: KernelParts, device: int) -> Dentry:
+    """Make the file system at /proc; its root."""
 
+    def text(records: Callable[[KernelParts], Sequence[str]]) -> Entry:
+        return partial(ProcText, records=partial(records, kernel))
 
-class ProcFs(SuperBlock):
-    """The file system at /proc."""
-
-    __slots__ = ("kernel", "root")
-
-    def __init__(self, kernel: Kernel, device: int) -> None:
-        super().__init__("proc", device, kernel.realtime)
-        self.kernel = kernel
-        self.root = Dentry("/", None, RootDirectory(self, "", TABLE))
+    table: Table = {
+        "devices": text(devices.records),
+        "filesystems": text(_filesystems),
+        "interrupts": text(interrupts.records),
+        "kmsg": partial(KmsgInode, Syslog()),
+        "loadavg": text(LoadAverages().records),
+        "modules": text(modules.records),
+        "mounts": partial(ProcLink, target=lambda _: "self/mounts"),
+        "net": partial(ProcLink, target=lambda _: "self/net"),
+        "self": partial(ProcLink, target=lambda task: str(task.tgid)),
+        "uptime": text(_uptime),
+        "version": text(lambda _: [VERSION]),
+    }
+    return Dentry("/", None, RootDirectory(ProcFs(kernel, device), "", table))
 
 
 class RootDirectory(ProcDirectory):
-    """/proc."""
+    """/proc: the table, and a directory for each process."""
 
     __slots__ = ()
 
-    def find(self, task: Task, name: str) -> ProcInode | None:
-        """An entry of the table, or a process."""
-        found = super().find(task, name)
+    def find(self, name: str) -> ProcInode | None:
+        found = super().find(name)
         if found is not None or not is_number(name):
             return found
         try:
@@ -76,7 +78,6 @@ class RootDirectory(ProcDirectory):
             return None
         return pid.directory(self.fs, process)
 
-    def names(self, task: Task) -> Iterator[str]:
-        """The table, then the processes."""
-        yield from super().names(task)
+    def names(self) -> Iterator[str]:
+        yield from super().names()
         yield from (str(each.pid) for each in self.fs.kernel.processes if each.is_leader)

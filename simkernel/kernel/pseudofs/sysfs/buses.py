@@ -15,16 +15,16 @@ from simkernel.kernel.pseudofs.sysfs.uevent import synthesize
 from simkernel.uapi.errno import ENODEV, os_error
 
 if TYPE_CHECKING:
-    from simkernel.kernel.kernel import Kernel
+    from simkernel.kernel.parts import KernelParts
 
 
-def buses(kernel: Kernel) -> Contents:
+def buses(kernel: KernelParts) -> Contents:
     """/sys/bus."""
     for bus in kernel.devices.buses.values():
         yield bus.name, _bus(kernel, bus)
 
 
-def _bus(kernel: Kernel, bus: BusType) -> Folder:
+def _bus(kernel: KernelParts, bus: BusType) -> Folder:
     def contents() -> Contents:
         yield "devices", Folder(lambda: ((each.name, Link(each.devpath)) for each in tuple(bus.devices)))
         yield "drivers", Folder(lambda: ((each.name, _driver(kernel, each)) for each in tuple(bus.drivers)))
@@ -41,7 +41,7 @@ def _bus(kernel: Kernel, bus: BusType) -> Folder:
     return Folder(contents)
 
 
-def _driver(kernel: Kernel, driver: DeviceDriver) -> Folder:
+def _driver(kernel: KernelParts, driver: DeviceDriver) -> Folder:
     def contents() -> Contents:
         for device in tuple(driver.devices):
             yield device.name, Link(device.devpath)
@@ -68,7 +68,7 @@ def _name(data: bytes) -> str:
     return data.decode("utf-8", "surrogateescape").removesuffix("\n")
 
 
-def classes(kernel: Kernel) -> Contents:
+def classes(kernel: KernelParts) -> Contents:
     """/sys/class."""
     for kind in kernel.devices.classes.values():
         yield kind.name, _class(kind)
@@ -78,7 +78,7 @@ def _class(kind: Class) -> Folder:
     return Folder(lambda: ((each.name, Link(each.devpath)) for each in tuple(kind.devices)))
 
 
-def numbers(kernel: Kernel) -> Contents:
+def numbers(kernel: KernelParts) -> Contents:
     """/sys/dev: character devices by number; there are no block devices."""
 
     def char() -> Contents:
@@ -94,7 +94,7 @@ def _number(device: Device) -> str:
     return f"{device.number[0]}:{device.number[1]}"
 
 
-def _asked_for(kernel: Kernel, devpath: str, subsystem: str) -> Attribute:
+def _asked_for(kernel: KernelParts, devpath: str, subsystem: str) -> Attribute:
     """A file `uevent` of what has no variables of its own: it can only be written to."""
 
     def store(data: bytes) -> None:

@@ -12,11 +12,11 @@ from simkernel.kernel.pseudofs.sysfs.entry import Attribute, Contents, Folder, L
 from simkernel.kernel.pseudofs.sysfs.uevent import synthesize
 
 if TYPE_CHECKING:
-    from simkernel.kernel.kernel import Kernel
     from simkernel.kernel.module.module import LoadedModule
+    from simkernel.kernel.parts import KernelParts
 
 
-def contents(kernel: Kernel) -> Contents:
+def contents(kernel: KernelParts) -> Contents:
     """Devices without parent; those of a class stand below `virtual`."""
     roots = [device for device in kernel.devices if device.parent is None]
     for device in roots:
@@ -27,7 +27,7 @@ def contents(kernel: Kernel) -> Contents:
         yield "virtual", Folder(lambda: _by_class(kernel, virtual))
 
 
-def _by_class(kernel: Kernel, devices: list[Device]) -> Contents:
+def _by_class(kernel: KernelParts, devices: list[Device]) -> Contents:
     """A directory for each class of some devices (`class_dir_create_and_add()`)."""
     kinds: dict[Class, list[Device]] = {}
     for device in devices:
@@ -37,16 +37,16 @@ def _by_class(kernel: Kernel, devices: list[Device]) -> Contents:
         yield kind.name, Folder(_folders(kernel, members))
 
 
-def _folders(kernel: Kernel, devices: list[Device]) -> Callable[[], Contents]:
+def _folders(kernel: KernelParts, devices: list[Device]) -> Callable[[], Contents]:
     return lambda: ((device.name, folder(kernel, device)) for device in devices)
 
 
-def folder(kernel: Kernel, device: Device) -> Folder:
+def folder(kernel: KernelParts, device: Device) -> Folder:
     """A device's directory."""
     return Folder(lambda: _device(kernel, device))
 
 
-def _device(kernel: Kernel, device: Device) -> Contents:
+def _device(kernel: KernelParts, device: Device) -> Contents:
     if not device.registered:
         return
     if device.subsystem:
@@ -69,7 +69,7 @@ def _device(kernel: Kernel, device: Device) -> Contents:
     yield from _children(kernel, device)
 
 
-def _attributes(kernel: Kernel, device: Device) -> Contents:
+def _attributes(kernel: KernelParts, device: Device) -> Contents:
     """What its bus, its class and its driver show of it; those of a group in a directory."""
     if device.bus is not None:
         for name in device.bus.attributes(device):
@@ -102,7 +102,7 @@ def _of_bus(device: Device, name: str) -> Node:
 
 
 def _of_driver(
-    kernel: Kernel, device: Device, attribute: DeviceAttribute, module: LoadedModule | None
+    kernel: KernelParts, device: Device, attribute: DeviceAttribute, module: LoadedModule | None
 ) -> Node:
     show, store = attribute.show, attribute.store
     return Attribute(
@@ -123,7 +123,7 @@ def _attribute(
     return Attribute(show, store, mode=mode, alive=lambda: device.registered)
 
 
-def _children(kernel: Kernel, device: Device) -> Contents:
+def _children(kernel: KernelParts, device: Device) -> Contents:
     """Devices below it; those of a class, below one that has none, in a directory of their class."""
     direct = [child for child in device.children if child.kind is None or device.kind is not None]
     for child in direct:

@@ -18,12 +18,13 @@ from simkernel.kernel.vfs.file import FileObject, OpenFile
 from simkernel.kernel.vfs.inode import DirectoryEntry, Inode
 from simkernel.kernel.vfs.regular import seek
 from simkernel.kernel.vfs.seq_file import LARGEST, SeqFile
+from simkernel.kernel.vfs.superblock import SuperBlock
 from simkernel.uapi import stat
 from simkernel.uapi.errno import EACCES, ENODEV, EPERM, os_error
 from simkernel.uapi.mman import PAGE_SIZE
 
 if TYPE_CHECKING:
-    from simkernel.kernel.pseudofs.sysfs.root import SysFs
+    from simkernel.kernel.parts import KernelParts
     from simkernel.kernel.vfs.task import Task
 
 Guard = Callable[[], AbstractContextManager[None]]
@@ -66,6 +67,16 @@ Contents = Iterator[tuple[str, Node]]
 def value(show: Callable[[], object]) -> Attribute:
     """A file that shows one value, on a line."""
     return Attribute(lambda: f"{show()}\n")
+
+
+class SysFs(SuperBlock):
+    """The file system at /sys."""
+
+    __slots__ = ("kernel",)
+
+    def __init__(self, kernel: KernelParts, device: int) -> None:
+        super().__init__("sysfs", device, kernel.realtime)
+        self.kernel = kernel
 
 
 class SysInode(Inode):
@@ -169,10 +180,11 @@ class SysFile(SysInode):
 class AttributeFile(SeqFile):
     """An attribute, open.  Once what it tells of is gone it says ENODEV."""
 
-    __slots__ = ("_attribute", "_name")
+    __slots__ = ("_attribute", "_log", "_name")
 
     def __init__(self, fs: SysFs, inode: SysFile, attribute: Attribute) -> None:
-        super().__init__(fs.kernel, inode, self._text)
+        super().__init__(fs.kernel.engine, fs.kernel.costs, inode, self._text)
+        self._log = fs.kernel.log
         self._attribute = attribute
         self._name = inode.path.rpartition("/")[2]
 
@@ -187,7 +199,7 @@ class AttributeFile(SeqFile):
         store = self._attribute.store
         assert store is not None
         data = data[:PAGE_SIZE]
-        self._kernel.engine.charge(self._kernel.costs.copy(len(data)))
+        self._engine.charge(self._costs.copy(len(data)))
         if not data:
             return 0
         with self._attribute.guard():
@@ -205,7 +217,7 @@ class AttributeFile(SeqFile):
 
     def _hold(self) -> None:
         """`kernfs_get_active()`."""
-        self._kernel.engine.charge(self._kernel.costs.attribute)
+        self._engine.charge(self._costs.attribute)
         if not self._attribute.alive():
             raise os_error(ENODEV)
 
@@ -215,7 +227,7 @@ class AttributeFile(SeqFile):
         with self._attribute.guard():
             text = show()
         if len(text) >= PAGE_SIZE:
-            self._kernel.log.err(f"fill_read_buffer: {self._name}_show returned bad count")
+            self._log.err(f"fill_read_buffer: {self._name}_show returned bad count")
             text = text[: PAGE_SIZE - 1]
         return (text,)
 

@@ -10,7 +10,7 @@ from simkernel.kernel.pseudofs.sysfs.entry import Attribute, Contents, Folder, L
 from simkernel.kernel.pseudofs.sysfs.uevent import synthesize
 
 if TYPE_CHECKING:
-    from simkernel.kernel.kernel import Kernel
+    from simkernel.kernel.parts import KernelParts
 
 STATES: Final[Mapping[ModuleState, str]] = {
     ModuleState.LIVE: "live",
@@ -20,14 +20,14 @@ STATES: Final[Mapping[ModuleState, str]] = {
 """What `initstate` says (`show_initstate()`)."""
 
 
-def contents(kernel: Kernel) -> Contents:
+def contents(kernel: KernelParts) -> Contents:
     """The modules; one that has no state yet has no directory either."""
     for module in kernel.modules:
         if module.state is not ModuleState.UNFORMED:
             yield module.name, _module(kernel, module)
 
 
-def _module(kernel: Kernel, module: LoadedModule) -> Folder:
+def _module(kernel: KernelParts, module: LoadedModule) -> Folder:
     def contents() -> Contents:
         yield "coresize", value(lambda: module.image.size)
         yield "drivers", Folder(lambda: _drivers(kernel, module))
@@ -48,7 +48,7 @@ def _module(kernel: Kernel, module: LoadedModule) -> Folder:
     return Folder(contents)
 
 
-def _drivers(kernel: Kernel, module: LoadedModule) -> Contents:
+def _drivers(kernel: KernelParts, module: LoadedModule) -> Contents:
     """Links called `BUS:DRIVER` (`module_add_driver()`)."""
     for bus in kernel.devices.buses.values():
         for driver in tuple(bus.drivers):
@@ -76,7 +76,7 @@ def shown(given: Any) -> str:
     return str(given)
 
 
-def _uevent(kernel: Kernel, module: LoadedModule, data: bytes) -> None:
+def _uevent(kernel: KernelParts, module: LoadedModule, data: bytes) -> None:
     synthesize(data, lambda action, extra: kernel.uevents.send(
         action, f"/module/{module.name}", "module", extra
     ))  # fmt: skip

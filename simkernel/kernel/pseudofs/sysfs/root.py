@@ -5,26 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from simkernel.kernel.pseudofs.sysfs import buses, devices, modules
-from simkernel.kernel.pseudofs.sysfs.entry import Contents, Folder, SysDirectory, value
+from simkernel.kernel.pseudofs.sysfs.entry import Contents, Folder, SysDirectory, SysFs, value
 from simkernel.kernel.vfs.dentry import Dentry
-from simkernel.kernel.vfs.superblock import SuperBlock
 
 if TYPE_CHECKING:
-    from simkernel.kernel.kernel import Kernel
+    from simkernel.kernel.parts import KernelParts
 
 
-class SysFs(SuperBlock):
-    """The file system at /sys."""
-
-    __slots__ = ("kernel", "root")
-
-    def __init__(self, kernel: Kernel, device: int) -> None:
-        super().__init__("sysfs", device, kernel.realtime)
-        self.kernel = kernel
-        self.root = Dentry("/", None, SysDirectory(self, "", lambda: _contents(kernel), 0o555))
+def mount(kernel: KernelParts, device: int) -> Dentry:
+    """Make the file system at /sys; its root."""
+    return Dentry("/", None, SysDirectory(SysFs(kernel, device), "", lambda: _contents(kernel), 0o555))
 
 
-def _contents(kernel: Kernel) -> Contents:
+def _contents(kernel: KernelParts) -> Contents:
     yield "bus", Folder(lambda: buses.buses(kernel))
     yield "class", Folder(lambda: buses.classes(kernel))
     yield "dev", Folder(lambda: buses.numbers(kernel))
@@ -33,6 +26,6 @@ def _contents(kernel: Kernel) -> Contents:
     yield "module", Folder(lambda: modules.contents(kernel))
 
 
-def _kernel(kernel: Kernel) -> Contents:
+def _kernel(kernel: KernelParts) -> Contents:
     """/sys/kernel (kernel/ksysfs.c)."""
     yield "uevent_seqnum", value(lambda: kernel.uevents.sequence)

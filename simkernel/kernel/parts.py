@@ -1,0 +1,58 @@
+"""The parts of a kernel, as system calls and pseudo-filesystems see them.
+
+`Kernel` satisfies the Protocol by its attributes.  It stands below its users, so that they do not import
+the file that composes them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+from simkernel.engine import Engine
+from simkernel.kernel.device.core import DriverCore
+from simkernel.kernel.device.uevent import Uevents
+from simkernel.kernel.irq.interrupts import Interrupts
+from simkernel.kernel.lib.costs import CostModel
+from simkernel.kernel.lib.log import Log
+from simkernel.kernel.lib.unmodelled import Unmodelled
+from simkernel.kernel.loader.modules import Modules
+from simkernel.kernel.net.namespace import Namespaces
+from simkernel.kernel.netlink.netlink import Netlink
+from simkernel.kernel.oops import Oopses
+from simkernel.kernel.sched.process import Processes
+from simkernel.kernel.sched.scheduler import Scheduler
+from simkernel.kernel.sched.wait import WaitQueue
+from simkernel.kernel.unix.unix import Unix
+from simkernel.kernel.vfs.char_dev import CharDevices
+from simkernel.kernel.vfs.filesystem import FileSystems
+from simkernel.kernel.vfs.socket import SocketObject
+from simkernel.kernel.vfs.task import Task
+
+
+class KernelParts(Protocol):
+    """One running kernel: a typed attribute for each part that a system call or a file may use."""
+
+    engine: Engine
+    costs: CostModel
+    log: Log
+    log_readers: WaitQueue
+    unmodelled: Unmodelled
+    scheduler: Scheduler
+    processes: Processes[Task]
+    oopses: Oopses
+    interrupts: Interrupts
+    uevents: Uevents
+    devices: DriverCore
+    modules: Modules
+    namespaces: Namespaces
+    netlink: Netlink
+    unix: Unix
+    socket_families: dict[int, Callable[[Task, int, int], SocketObject | Awaitable[SocketObject]]]
+
+    @property
+    def char_devices(self) -> CharDevices: ...
+    @property
+    def fs(self) -> FileSystems: ...
+    def realtime(self) -> int: ...
+    def current(self) -> Task | None: ...

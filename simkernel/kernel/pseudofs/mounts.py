@@ -1,0 +1,54 @@
+"""What a machine mounts where: tmpfs at /, /tmp and /dev/shm, and /proc, /sys and /dev.
+
+The tree is made when a program first uses a path; a machine whose programs use none has no tree.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from simkernel.kernel.pseudofs import mem
+from simkernel.kernel.pseudofs.devtmpfs import Devtmpfs
+from simkernel.kernel.pseudofs.proc import root as proc
+from simkernel.kernel.pseudofs.sysfs import root as sysfs
+from simkernel.kernel.vfs.filesystem import OPTIONS, FileSystems
+from simkernel.kernel.vfs.inode import Owner
+from simkernel.kernel.vfs.special import SpecialInodes
+from simkernel.kernel.vfs.tmpfs import Tmpfs
+from simkernel.uapi.stat import makedev
+
+if TYPE_CHECKING:
+    from simkernel.kernel.parts import KernelParts
+    from simkernel.kernel.vfs.dentry import Dentry
+
+LINKS: Final = {
+    "fd": "/proc/self/fd",
+    "stdin": "/proc/self/fd/0",
+    "stdout": "/proc/self/fd/1",
+    "stderr": "/proc/self/fd/2",
+}
+"""Symbolic links in /dev, which udev makes on Linux."""
+
+
+def mount_all(kernel: KernelParts) -> FileSystems:
+    """Register the memory devices and mount every file system, with the minors that Linux would give."""
+    mem.register(kernel)
+    special = SpecialInodes(kernel.engine, kernel.costs, kernel.char_devices)
+
+    def tmpfs(minor: int, mode: int, name: str = "tmpfs") -> Tmpfs:
+        return Tmpfs(makedev(0, minor), kernel.realtime, special, kernel.unmodelled, mode, name)
+
+    def make(here: Dentry, name: str, mode: int) -> Dentry:
+        return here.inode.mkdir(here, name, Owner(0, 0, mode))
+
+    root = tmpfs(1, 0o755, "rootfs").root
+    fs = FileSystems(root, tmpfs(7, 0o755))
+    fs.mount(proc.mount(kernel, makedev(0, 2)), make(root, "proc", 0o555))
+    fs.mount(sysfs.mount(kernel, makedev(0, 3)), make(root, "sys", 0o555))
+    dev = Devtmpfs(makedev(0, 4), kernel.realtime, special, kernel.unmodelled, kernel.devices).root
+    fs.mount(dev, make(root, "dev", 0o755), f"{OPTIONS},mode=755")
+    for name, target in LINKS.items():
+        dev.inode.symlink(dev, name, Owner(0, 0, 0o777), target)
+    fs.mount(tmpfs(5, 0o1777).root, make(dev, "shm", 0o1777))
+    fs.mount(tmpfs(6, 0o1777).root, make(root, "tmp", 0o1777))
+    return fs
