@@ -17,7 +17,7 @@ from simkernel.scenario import Table, Text
 from simkernel.tools.bench import FULL, QUICK, TABLE, Line
 from simkernel.tools.bench.soak import SOAKS, Soaked
 
-ROWS = click.IntRange(TABLE[0].row, TABLE[-1].row)
+ROWS = click.Choice(sorted({quantity.row for quantity in TABLE}), case_sensitive=False)
 WIDEST_BAR = 40
 COLUMNS = ("row", "quantity", "figure", "over", "ratio", "must hold", "aim", "spread", "")
 WIDE = 156

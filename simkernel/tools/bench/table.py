@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from simkernel.tools.bench import clients, codec, command, hooks, machines, memory, multicast, round_trips
+from simkernel.tools.bench import clients, codec, command, machines, memory, multicast, round_trips
 from simkernel.tools.bench.anchors import real_multicast, real_round_trips, timeouts, timeouts_of
 from simkernel.tools.bench.growth import growth
 from simkernel.tools.bench.quantity import Quantity, over, rate_over
@@ -73,13 +73,6 @@ TABLE: Final = (
     Quantity(
         8, "process-memory", "memory of a process waiting in one", "B", "B",
         memory.processes, memory.bytes_each(lambda effort: effort.waiting), 2000, 1400,
-    ),
-    *(
-        Quantity(
-            9, f"{kind}-hook", f"hook for {kind} that is off", "ns", "ns",
-            hooks.passing(kind), hooks.dearest(kind), 30, 0,
-        )
-        for kind in hooks.SITES
     ),
     Quantity(
         10, "camera", "simulated seconds of camera a second", "s", "(0.75 µs / E)",

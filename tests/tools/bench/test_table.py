@@ -20,7 +20,7 @@ PYROUTE2 = {"client", "pyroute2", "codec"}
 
 def test_every_row_is_there_and_every_name_is_unique() -> None:
     assert [quantity.row for quantity in TABLE] == sorted(quantity.row for quantity in TABLE)
-    assert {quantity.row for quantity in TABLE} == set(range(1, 13))
+    assert {quantity.row for quantity in TABLE} == set(range(1, 13)) - {9}
     assert len(NAMES) == len(TABLE)
 
 
@@ -39,8 +39,8 @@ def test_it_is_measured_or_says_why_not(quantity: Quantity, tiny: Effort) -> Non
         return
     assert line.skipped is None
     assert line.measurement.anchor > 0
-    assert line.measurement.figure > 0 or quantity.unit == "ns"
-    assert line.measurement.spread >= 0 or quantity.unit == "ns"
+    assert line.measurement.figure > 0
+    assert line.measurement.spread >= 0
     assert [count for count, _ in line.measurement.points] == {
         "idle sockets": [1, 3],
         "active processes": [1, 2],
