@@ -19,7 +19,6 @@ from simkernel.scenario import Table, Text
 from simkernel.tools.calibration import host
 from simkernel.tools.calibration.compare import Figure, Row, compare, names, read
 from simkernel.tools.calibration.fit import fitted
-from simkernel.tools.calibration.host_python import measure as measure_by_python
 from simkernel.tools.calibration.operations import Operation
 from simkernel.tools.calibration.parameters import parameters
 
@@ -58,8 +57,8 @@ def command(
     With --against the file says what was measured, in {"ns": {operation: {size: nanoseconds}}}. What is no
     operation, or what the simulated kernel refuses, is said in its row, and the exit code is 1.
 
-    With --host this machine is measured, by a C program if there is a compiler, else by Python's own calls,
-    and prices are fitted to that. What it writes is for --costs, and for --against.
+    With --host a C program measures this machine, and prices are fitted to the result. This needs Linux and
+    a C compiler. The output is for --costs and for --against.
     """
     if (file is None) == (not measuring):
         raise click.UsageError("say what to do: --against FILE.json, or --host")
@@ -88,12 +87,12 @@ def command(
 def _host(json: bool, output: IO[str] | None) -> None:
     if output is not None:
         output.flush()  # opens it: who may not write there is told before all is measured
-    cc = host.compiler()
-    way = f"a program that {cc} compiled" if cc else "Python's own calls, the interpreter's share taken off"
-    _tell(f"measuring, by {way}")
     try:
+        cc = host.compiler()
+        way = f"a program that {cc} compiled"
+        _tell(f"measuring, by {way}")
         with Blame(debug=False):
-            measured = host.measure(host.OPERATIONS, cc) if cc else measure_by_python(host.OPERATIONS)
+            measured = host.measure(host.OPERATIONS, cc)
             _tell("fitting")
             found = fitted(measured, CostModel())
             rows = list(compare([Figure(each.name, each.size, ns) for each, ns in measured.items()], found))

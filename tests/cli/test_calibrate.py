@@ -104,18 +104,25 @@ def test_a_file_that_cannot_be_written_is_told_before_anything_is_measured(
     assert "mine.json" in done.err
 
 
-@pytest.mark.parametrize("cc", ["cc", None], ids=["with a compiler", "without"])
-def test_the_hosts_own_prices(
-    simkernel: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cc: str | None
+def test_without_a_compiler_the_host_is_not_measured(
+    simkernel: CommandLine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Figures of a machine that is three times as slow, wherever they come from."""
+    monkeypatch.setattr(host, "COMPILERS", ("no-such-compiler",))
+    done = simkernel("calibrate", "--host")
+    assert done.code == 1
+    assert "needs a C compiler (no-such-compiler)" in done.err
+
+
+def test_prices_are_fitted_to_what_the_host_measured(
+    simkernel: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The host is three times as slow as the machine of the default prices."""
 
     def slow(operations: list[Operation], *_: Any) -> dict[Operation, float]:
         return {each: 3 * each.simulated(CostModel()) for each in operations if each.count <= 10}
 
-    monkeypatch.setattr(host, "compiler", lambda: cc)
+    monkeypatch.setattr(host, "compiler", lambda: "cc")
     monkeypatch.setattr(host, "measure", slow)
-    monkeypatch.setattr("simkernel.cli.calibrate.measure_by_python", slow)
     path = tmp_path / "mine.json"
     done = simkernel("calibrate", "--host", "--json", "-o", path)
     told = json.loads(done.out)

@@ -45,15 +45,20 @@ OPERATIONS: Final = tuple(
 """What is measured."""
 
 
-def compiler() -> str | None:
-    """A C compiler, if there is one."""
-    return next(filter(None, map(shutil.which, COMPILERS)), None)
+def compiler() -> str:
+    """Return the path of a C compiler.  SimulationError if there is none."""
+    for name in COMPILERS:
+        if path := shutil.which(name):
+            return path
+    raise SimulationError(
+        f"measuring this machine needs a C compiler ({', '.join(COMPILERS)}), and none is on the PATH"
+    )
 
 
 def measure(operations: Iterable[Operation], cc: str) -> dict[Operation, float]:
-    """Nanoseconds per operation.  What this kernel or its user may not do is left out.
+    """Return nanoseconds per operation, without those that this kernel or this user may not perform.
 
-    SimulationError if this is no Linux, or `measure.c` does not compile.
+    SimulationError if this is not Linux, or `measure.c` does not compile.
     """
     if sys.platform != "linux":
         raise SimulationError(f"this is {sys.platform}: only a Linux can be measured")
