@@ -1,8 +1,7 @@
-"""Decoders for one layout of message, and for one shape.
+"""Decoders for one layout of message: the types and lengths of all its attributes.
 
-Of a layout all is known but the values: one struct takes it apart, whatever nests and arrays there are,
-and the headers must be as they were.  Of a shape only what has fixed size is unpacked in such runs; the
-other attributes are left to their coders.
+Only the values of a layout are unknown, so one struct unpacks it, nests and arrays included.  The
+headers are compared as one integer; a message with other headers goes to the decoder before.
 """
 
 from __future__ import annotations
@@ -22,16 +21,10 @@ _FAR: Final = 64
 
 
 def compile_decoder(space: Inside, data: Buffer, at: int, end: int, otherwise: Decode) -> Decode:
-    """A decoder for messages like the well-formed `data[at:end]`, which is not empty.  Raises Unfit.
-
-    It is for its layout, and failing that for its shape.
-    """
+    """Return a decoder for the layout of a well-formed `data[at:end]`, not empty.  Raises Unfit."""
     layout = _Layout(at)
     result = layout.attributes(space, data, at, end)
-    return layout.function(result, end - at, _compile_shape(space, data, at, end, otherwise))
-
-
-# -- a layout -------------------------------------------------------------------
+    return layout.function(result, end - at, otherwise)
 
 
 class _Layout:
@@ -124,110 +117,6 @@ class _Layout:
         source.add(f"return {result}")
         function: Decode = source.function("decode")
         return function
-
-
-# -- a shape --------------------------------------------------------------------
-
-
-def _compile_shape(space: Inside, data: Buffer, at: int, end: int, otherwise: Decode) -> Decode:
-    source = Source("def decode(data, at, end):")
-    source.names["otherwise"] = otherwise
-    source.add("first = at")
-    shape = _Shape(source)
-    result = shape.attributes(space, data, at, end)
-    shape.end_run()
-    source.add("if at < end: return otherwise(data, first, end)")
-    source.add(f"return {result}")
-    function: Decode = source.function("decode")
-    return function
-
-
-class _Shape:
-    """Makes the decoder of messages with these attributes in this order, of whatever lengths."""
-
-    def __init__(self, source: Source) -> None:
-        self._source = source
-        self._format = ""
-        self._targets: list[str] = []
-        self._headers: dict[str, int] = {}
-
-    def attributes(self, space: Inside, data: Buffer, at: int, end: int) -> str:
-        """The expression that makes the dict of the attributes in `data[at:end]`."""
-        values: dict[str, list[str]] = {}
-        for word, start, stop in _words(data, at, end):
-            coder = space.by_number.get(word >> 16 & NLA_TYPE_MASK)
-            if coder is None:
-                self._variable_size(word, None)
-                continue
-            expression = self._attribute(coder, word, data, start, stop)
-            values.setdefault(coder.name, []).append(expression)
-        return _display(values, space)
-
-    def _attribute(self, coder: Coder, word: int, data: Buffer, start: int, stop: int) -> str:
-        fixed = coder.field_of(stop - start)
-        if fixed is not None:
-            self._header(word)
-            self._format += fixed.padded
-            self._targets.append(variable := self._source.variable())
-            return (
-                variable if fixed.from_wire is None else f"{self._source.bind(fixed.from_wire)}({variable})"
-            )
-        if coder.inside is not None and _all_fixed(coder.inside, data, start, stop):
-            self._header(word)
-            return self.attributes(coder.inside, data, start, stop)
-        return self._variable_size(word, coder)
-
-    def _header(self, word: int) -> None:
-        """A header that has to be as it was."""
-        self._format += "I"
-        self._targets.append(variable := self._source.variable())
-        self._headers[variable] = word
-
-    def _variable_size(self, word: int, coder: Coder | None) -> str:
-        """End the run with the header of an attribute whose size is not known, and decode that."""
-        self._format += "I"
-        self._targets.append(header := self._source.variable())
-        self.end_run()
-        value = self._source.variable()
-        add = self._source.add
-        add(f"if {header} & {_TYPE_BITS} != {word & _TYPE_BITS}: return otherwise(data, first, end)")
-        add(f"length = {header} & 65535")
-        add(f"stop = at + length - {NLA_HDRLEN}")
-        add("if not at <= stop <= end: return otherwise(data, first, end)")
-        if coder is not None:
-            add(f"{value} = {self._source.bind(coder.decode)}(data, at, stop)")
-        add("at += length - 1 & -4")
-        return value
-
-    def end_run(self) -> None:
-        """Unpack the run, see that it is the same, and stand behind it."""
-        if not self._format:
-            return
-        run = Struct("<" + self._format)
-        add = self._source.add
-        add(f"if end - at < {run.size}: return otherwise(data, first, end)")
-        add(f"{', '.join(self._targets)}, = {self._source.bind(run.unpack_from)}(data, at)")
-        if self._headers:
-            expected = self._source.bind(tuple(self._headers.values()))
-            add(f"if ({', '.join(self._headers)},) != {expected}: return otherwise(data, first, end)")
-        add(f"at += {run.size}")
-        self._format, self._targets, self._headers = "", [], {}
-
-
-def _all_fixed(space: Inside, data: Buffer, at: int, end: int) -> bool:
-    """Whether there are only attributes of fixed size, all the way down."""
-    for word, start, stop in _words(data, at, end):
-        coder = space.by_number.get(word >> 16 & NLA_TYPE_MASK)
-        if coder is None:
-            return False
-        if coder.field_of(stop - start) is not None:
-            continue
-        if coder.inside is None or not _all_fixed(coder.inside, data, start, stop):
-            return False
-    return True
-
-
-# -- both -----------------------------------------------------------------------
 
 
 def _words(data: Buffer, at: int, end: int) -> Iterator[tuple[int, int, int]]:

@@ -1,6 +1,6 @@
 """A space of attributes: a set, or what a message takes of one, to bytes and back.
 
-Attribute by attribute at first; a shape of message that keeps coming gets a function of its own.
+Attributes are walked one by one at first; after that frequent messages get a compiled function.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from simkernel.ynl.nests import locate
 from simkernel.ynl.source import Decode, Encode, Unfit
 
 _COMPILE_AFTER: Final = 64
-"""Of so many messages walked, the last one's shape gets a function of its own."""
+"""After this many walked messages, the last one gets a compiled function."""
 _MOST_SHAPES: Final = 8
 _REFUSALS: Final = (struct.error, ValueError, TypeError, AttributeError, KeyError, OverflowError)
 

@@ -100,7 +100,7 @@ x-simkernel:
   resv-start-op: 7
 """
 
-NLCTRL_FILE = Path(__file__).parents[3] / "simkernel/kernel/netlink/genetlink/nlctrl.yaml"
+NLCTRL_FILE = Path(__file__).parents[2] / "simkernel/kernel/netlink/genetlink/nlctrl.yaml"
 
 
 def lens(old: str = "", new: str = "") -> Spec:
