@@ -29,7 +29,7 @@ def test_runs(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_readme_has_the_two_commands_as_they_are_run() -> None:
     assert blocks(TEXTS["README"])[0].text.splitlines() == [
-        "python3 -m venv .venv && .venv/bin/pip install -e '.[test]' && .venv/bin/simkernel run camera",
+        "python3 -m venv .venv && .venv/bin/pip install -e '.[dev]' && .venv/bin/simkernel run camera",
         ".venv/bin/python -m pytest",
     ]
 
