@@ -25,7 +25,6 @@ from simkernel.engine import Engine, SimulationError, Tracer, millis, whole_nano
 from simkernel.hardware.bus import Bus, Device
 from simkernel.kernel.kernel import Kernel
 from simkernel.kernel.lib.costs import CostModel
-from simkernel.kernel.lib.instrumented import Instrumented
 from simkernel.kernel.lib.log import Log
 from simkernel.kernel.sched.credentials import Credentials
 from simkernel.kernel.sched.task import SchedTask
@@ -125,11 +124,11 @@ class Machine:
         self.debug = debug
         self._facades: list[Blocking] = []
         self._closed = False
-        costs = costs or CostModel()
         self.kernel = Kernel(
             self.engine,
             self.bus,
-            costs=Instrumented.of(costs) if instrumented else costs,
+            costs=costs or CostModel(),
+            instrumented=instrumented,
             cpus=cpus,
             module_path=(SHIPPED_MODULES, *folders),
             unmodelled=unmodelled,

@@ -71,6 +71,8 @@ def draw(told: dict[str, Any], path: Path) -> None:
 
 def _abilities(axes: Axes, cells: Figures) -> None:
     """A table; green is what one wants, red what one does not get."""
+    from matplotlib.transforms import Bbox
+
     names = [name for name in cells[0] if name not in FIRST]
     table = axes.table(
         cellText=[[row[name] for name in names] for row in cells],
@@ -78,7 +80,7 @@ def _abilities(axes: Axes, cells: Figures) -> None:
         rowLabels=[f"{row['way']}  " for row in cells],
         colLabels=[HEADINGS.get(name, name) for name in names],
         cellLoc="center",
-        bbox=(0.06, 0, 0.94, 1),
+        bbox=Bbox.from_bounds(0.06, 0, 0.94, 1),
     )
     table.auto_set_font_size(False)
     table.set_fontsize(SMALL)

@@ -6,12 +6,15 @@ from collections.abc import Sequence
 from functools import cached_property, partial
 from pathlib import Path
 
+import attrs
+
 from simkernel.engine import Engine
 from simkernel.hardware.bus import Bus
 from simkernel.kernel.device.core import DriverCore
 from simkernel.kernel.device.simbus import Simbus
 from simkernel.kernel.device.uevent import Uevents
 from simkernel.kernel.irq.interrupts import Interrupts
+from simkernel.kernel.lib.copies import Copies
 from simkernel.kernel.lib.costs import CostModel
 from simkernel.kernel.lib.log import Log
 from simkernel.kernel.lib.taint import Taints
@@ -56,10 +59,15 @@ class Kernel:
         cpus: int | None,
         module_path: Sequence[Path],
         unmodelled: str,
+        instrumented: bool,
         on_death: OnDeath,
     ) -> None:
         self.engine = engine
         self.bus = bus
+        self.copies = Copies() if instrumented else None
+        """The copies that the kernel has made; None unless it counts them."""
+        if self.copies is not None:
+            costs = attrs.evolve(costs, on_copy=self.copies.add)
         self.costs = costs
         bus.readl_ns, bus.writel_ns = costs.readl, costs.writel
 

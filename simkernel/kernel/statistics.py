@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from simkernel.kernel.lib.instrumented import Instrumented
 from simkernel.kernel.sched.scheduler import RunQueue
 
 if TYPE_CHECKING:
@@ -26,7 +25,7 @@ def statistics(kernel: Kernel) -> dict[str, Any]:
     `Machine(instrumented=True)` counts them.
     """
     processes, interrupts, modules = kernel.processes, kernel.interrupts, kernel.modules
-    scheduler, costs = kernel.scheduler, kernel.costs
+    scheduler = kernel.scheduler
     cpus = scheduler.statistics() if isinstance(scheduler, RunQueue) else []
     return {
         "system_calls": processes.runner.system_calls,
@@ -36,7 +35,7 @@ def statistics(kernel: Kernel) -> dict[str, Any]:
             "failed": processes.failed,
         },
         "cpus": cpus,
-        "copies": attrs.asdict(costs.copies) if isinstance(costs, Instrumented) else None,
+        "copies": attrs.asdict(kernel.copies) if kernel.copies else None,
         "netlink": attrs.asdict(kernel.netlink.statistics),
         "interrupts": {
             "taken": interrupts.count,

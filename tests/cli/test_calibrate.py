@@ -8,10 +8,9 @@ from typing import Any
 
 import pytest
 
-from simkernel.kernel.lib.costs import CostModel
+from simkernel.kernel.lib.costs import PARAMETERS, CostModel
 from simkernel.tools.calibration import host
 from simkernel.tools.calibration.operations import Operation
-from simkernel.tools.calibration.parameters import PARAMETERS
 from tests.conftest import CommandLine
 
 GETPPID = CostModel().syscall

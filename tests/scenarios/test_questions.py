@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-import attrs
 import pytest
 
 from simkernel import Machine
@@ -13,7 +12,7 @@ from simkernel.cli import stories
 from simkernel.engine import Record
 from simkernel.hardware.bus import Bus
 from simkernel.hardware.mouse import Mouse
-from simkernel.kernel.lib.costs import CostModel
+from simkernel.kernel.lib.costs import PARAMETERS, CostModel
 from simkernel.kernel.netlink.broadcast import Broadcast
 from simkernel.kernel.pseudofs.sysfs import modules as sysfs_modules
 from simkernel.scenario import Run, Scenario, Text
@@ -89,7 +88,7 @@ def test_alone_a_question_has_the_same_answer(questions: Scenario, whole: Run, n
 def test_the_answers_hold_whatever_a_call_costs(
     questions: Scenario, whole: Run, monkeypatch: pytest.MonkeyPatch, times: float
 ) -> None:
-    prices = {each.name: int(times * getattr(CostModel(), each.name)) for each in attrs.fields(CostModel)}
+    prices = {name: int(times * getattr(CostModel(), name)) for name in PARAMETERS}
     monkeypatch.setattr("simkernel.machine.CostModel", lambda: CostModel(**prices))
     run = questions.run()
     for name, facts in whole.metrics.items():

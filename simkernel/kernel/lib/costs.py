@@ -6,7 +6,8 @@ operation's price is the sum of what it does.
 
 from __future__ import annotations
 
-from typing import ClassVar, Final
+from collections.abc import Callable
+from typing import Final
 
 import attrs
 
@@ -19,9 +20,6 @@ MEMBER_LINES: Final = 4
 @attrs.frozen
 class CostModel:
     """Prices in nanoseconds (per KiB where it says so)."""
-
-    lasting: ClassVar[bool] = True
-    """Whether a price may be kept by who has asked for it."""
 
     syscall: int = 94
     """Entering and leaving the kernel (getppid)."""
@@ -103,9 +101,13 @@ class CostModel:
     """Reading, relocating and linking a module."""
     module_unload: int = 20_000
     """Taking a module out."""
+    on_copy: Callable[[int], None] | None = attrs.field(default=None, kw_only=True, eq=False, repr=False)
+    """Called with the bytes of each copy that is charged.  While it is set, no such sum may be cached."""
 
     def copy(self, size: int) -> int:
-        """What copying `size` bytes costs."""
+        """Return what copying `size` bytes costs, and report the copy if there is an observer."""
+        if self.on_copy is not None and size:
+            self.on_copy(size)
         if size <= CACHED:
             return self.copy_begin + (size * self.copy_per_kib >> 10)
         far = (size - CACHED) * self.copy_large_per_kib
@@ -121,5 +123,8 @@ class CostModel:
         return self.cache_miss * lines * (walked - self.cached_sockets) // walked
 
 
-FREE = CostModel(**{field.name: 0 for field in attrs.fields(CostModel)})
+PARAMETERS: Final = tuple(field.name for field in attrs.fields(CostModel) if field.name != "on_copy")
+"""The names of all prices."""
+
+FREE = CostModel(*[0] * len(PARAMETERS))
 """Nothing costs anything: for booting, and for tests that want no time to pass."""

@@ -54,6 +54,6 @@ class Prices:
         costs = self._costs
         price = BESIDES[name](costs, size) + costs.copy(size)
         table: dict[int, int] = getattr(self, name)
-        if costs.lasting and len(table) < MOST:
+        if costs.on_copy is None and len(table) < MOST:
             table[size] = price
         return price

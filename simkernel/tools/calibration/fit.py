@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from statistics import median
-from typing import Final
+from typing import Any, Final
 
 import attrs
 
@@ -93,7 +93,8 @@ def fitted(measured: Mapping[Operation, float], other: CostModel) -> CostModel:
         found = solve(equations, {name: float(getattr(guess, name)) for name in _told(equations, prices)})
         wrong = sum(equation.error(found) ** 2 for equation in equations)
         if best is None or wrong < best[0]:
-            best = wrong, attrs.evolve(trial, **{name: round(ns) for name, ns in found.items()})
+            rounded: dict[str, Any] = {name: round(ns) for name, ns in found.items()}
+            best = wrong, attrs.evolve(trial, **rounded)
     assert best is not None
     return best[1]
 

@@ -12,9 +12,8 @@ from typing import Any, Final
 import attrs
 
 from simkernel.engine import SimulationError
-from simkernel.kernel.lib.costs import CostModel
+from simkernel.kernel.lib.costs import PARAMETERS, CostModel
 
-PARAMETERS: Final = tuple(field.name for field in attrs.fields(CostModel))
 PRICES: Final = tuple(name for name in PARAMETERS if name != "cached_sockets")
 """Those that are nanoseconds."""
 
