@@ -18,9 +18,8 @@ from types import MappingProxyType, TracebackType
 from typing import TYPE_CHECKING, Any, Final
 
 from simkernel.application.app import App
-from simkernel.application.module import modprobe
 from simkernel.application.program import Image, Program
-from simkernel.application.udevd import udevd
+from simkernel.application.udevd import modprobe, udevd
 from simkernel.engine import Engine, SimulationError, Tracer, millis, whole_nanoseconds
 from simkernel.hardware.bus import Bus, Device
 from simkernel.kernel.kernel import Kernel
@@ -192,7 +191,7 @@ class Machine:
 
         self._check_open()
         credentials = _credentials(uid, gid, capabilities)
-        facade = Blocking.on(self, credentials)
+        facade = Blocking.on(self.kernel, self.app, credentials)
         self._facades.append(facade)
         return facade
 

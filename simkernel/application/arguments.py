@@ -9,14 +9,23 @@ import math
 import operator
 import struct
 from collections.abc import Iterable
-from typing import Any, Final, SupportsIndex
+from typing import Any, Final, Protocol, SupportsIndex
 
 from simkernel.engine import SECOND
 
-Address = tuple[int, int]
-"""A netlink address: port id, and groups as a bit mask."""
+NetlinkAddress = tuple[int, int]
+"""Port id, and groups as a bit mask."""
 Buffer = bytes | bytearray | memoryview
 ControlMessage = tuple[int, int, bytes]
+
+
+class HasFileno(Protocol):
+    """A socket, say."""
+
+    def fileno(self) -> int: ...
+
+
+Descriptor = int | HasFileno
 
 INT: Final = struct.Struct("<i")
 INT_MAX: Final = (1 << 31) - 1
@@ -37,6 +46,26 @@ def c_int(value: SupportsIndex) -> int:
     if number < -INT_MAX - 1:
         raise OverflowError("signed integer is less than minimum")
     return number
+
+
+def descriptor(what: Descriptor) -> int:
+    """`PyObject_AsFileDescriptor()` of an int or an object.  TypeError, ValueError if it is closed.
+
+    The façade's sockets have a real `fileno()`; theirs inside the machine is `descriptor`.
+    """
+    if isinstance(what, int):
+        fd = what
+    elif isinstance(inside := getattr(what, "descriptor", None), int):
+        fd = inside
+    elif hasattr(what, "fileno"):
+        fd = what.fileno()
+    else:
+        raise TypeError("argument must be an int, or have a fileno() method.")
+    if not isinstance(fd, int):
+        raise TypeError("fileno() returned a non-integer")
+    if fd < 0:
+        raise ValueError(f"file descriptor cannot be a negative integer ({fd})")
+    return fd
 
 
 def size(value: SupportsIndex, wrong: str, largest: int = SSIZE_MAX) -> int:
@@ -76,7 +105,7 @@ def writable(buffer: Any, call: str) -> memoryview:
     return view.cast("B") if view.nbytes else memoryview(bytearray())
 
 
-def address(value: object, call: str) -> Address:
+def netlink_address(value: object, call: str) -> NetlinkAddress:
     """A netlink address.  Its numbers are taken modulo 2**32; TypeError for anything else."""
     if not isinstance(value, tuple):
         raise TypeError(f"{call}(): AF_NETLINK address must be tuple, not {type(value).__name__}")
@@ -94,15 +123,6 @@ def control_messages(items: Iterable[Any]) -> list[ControlMessage]:
         level, kind, payload = item
         messages.append((c_int(level), c_int(kind), data(payload)))
     return messages
-
-
-def flags_and_address(arguments: tuple[Any, ...]) -> tuple[int, Address]:
-    """What follows the data in sendto(data, address) and sendto(data, flags, address)."""
-    if len(arguments) == 1:
-        return 0, address(arguments[0], "sendto")
-    if len(arguments) == 2:
-        return c_int(arguments[0]), address(arguments[1], "sendto")
-    raise TypeError(f"sendto() takes 2 or 3 arguments ({1 + len(arguments)} given)")
 
 
 def option(value: SupportsIndex | Buffer) -> bytes:

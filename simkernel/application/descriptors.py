@@ -7,21 +7,19 @@ O_CLOEXEC, or FD_CLOEXEC by `fcntl`, keeps it to oneself.
 from __future__ import annotations
 
 import operator
-from collections.abc import Awaitable, Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any, Final, SupportsIndex
+from collections.abc import Awaitable, Iterable, Sequence
+from typing import Any, Final, SupportsIndex
 
 from simkernel.application import arguments
-from simkernel.application.arguments import Buffer, c_int
-from simkernel.application.epoll import Descriptor, Epoll
+from simkernel.application.arguments import Buffer, Descriptor, c_int, descriptor
+from simkernel.application.caller import Caller
+from simkernel.application.epoll import Epoll
 from simkernel.application.received import scatter
 from simkernel.engine import Call, nanoseconds_up
 from simkernel.uapi.errno import EINVAL, os_error
 from simkernel.uapi.eventfd import EFD_CLOEXEC
 from simkernel.uapi.ioctl import _IOC_SIZE
 from simkernel.uapi.structure import U64
-
-if TYPE_CHECKING:
-    from simkernel.application.app import App
 
 IOCTL_BUFFER: Final = 1024
 """Bytes that Python copies to a buffer of its own, which has one more (Modules/fcntlmodule.c)."""
@@ -30,27 +28,10 @@ FD_SETSIZE: Final = 1024
 """Descriptors that a set of select() has room for."""
 
 
-def descriptor(what: Descriptor) -> int:
-    """The descriptor of what has one.  ValueError if it is closed."""
-    fd = what if isinstance(what, int) else what.fileno()
-    if fd < 0:
-        raise ValueError(f"file descriptor cannot be a negative integer ({fd})")
-    return fd
-
-
-class Descriptors:
+class Descriptors(Caller):
     """A program's calls on descriptors: what os, fcntl and select have."""
 
     __slots__ = ()
-
-    if TYPE_CHECKING:
-
-        def call(
-            self, name: str, *arguments: Any, convert: Callable[[Any], Any] | None = None
-        ) -> Call[Any]: ...
-
-        @property
-        def _app(self) -> App: ...
 
     # -- reading and writing ------------------------------------------------------
 
@@ -219,7 +200,9 @@ class Descriptors:
 
     def epoll(self, sizehint: int = -1, flags: int = 0) -> Awaitable[Epoll]:
         """An epoll object, with the names of `select.epoll`."""
-        return self.call("epoll_create1", c_int(flags), convert=lambda fd: Epoll(self._app, fd))
+        if sizehint != -1 and sizehint <= 0:
+            raise ValueError("negative sizehint")
+        return self.call("epoll_create1", c_int(flags), convert=lambda fd: Epoll(self, fd))
 
 
 def _size(n: SupportsIndex) -> int:

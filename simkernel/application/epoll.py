@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import Any, Final
 
-from simkernel.application.arguments import c_int
-from simkernel.application.steps import lazily
+from simkernel.application.arguments import Descriptor, c_int, descriptor
+from simkernel.application.caller import Caller
+from simkernel.application.lazy import lazy
 from simkernel.engine import Call, nanoseconds_up
 from simkernel.uapi.eventpoll import (
     EPOLL_CTL_ADD,
@@ -16,20 +17,8 @@ from simkernel.uapi.eventpoll import (
     EPOLLPRI,
 )
 
-if TYPE_CHECKING:
-    from simkernel.application.app import App
-
 FD_SETSIZE: Final = 1024
 """How many events `poll` asks for unless it is told."""
-
-
-class HasFileno(Protocol):
-    """A socket, say."""
-
-    def fileno(self) -> int: ...
-
-
-Descriptor = int | HasFileno
 
 
 class Epoll:
@@ -37,7 +26,7 @@ class Epoll:
 
     __slots__ = ("__weakref__", "_app", "_fd")
 
-    def __init__(self, app: App, fd: int) -> None:
+    def __init__(self, app: Caller, fd: int) -> None:
         self._app = app
         self._fd = fd
 
@@ -71,11 +60,9 @@ class Epoll:
         return self._control(EPOLL_CTL_DEL, fd, 0)
 
     def _control(self, operation: int, fd: Descriptor, events: int) -> Call[None]:
-        number = fd if isinstance(fd, int) else fd.fileno()
+        number = descriptor(fd)
         events = int(events) & 0xFFFFFFFF
-        return self._app.call(
-            "epoll_ctl", self.fileno(), operation, c_int(number), events, number & 0xFFFFFFFF
-        )
+        return self._app.call("epoll_ctl", self.fileno(), operation, c_int(number), events, number)
 
     def poll(self, timeout: float | None = None, maxevents: int = -1) -> Call[list[tuple[int, int]]]:
         """(descriptor, events) of what is ready; waits up to `timeout` seconds, None or negative for ever."""
@@ -88,7 +75,7 @@ class Epoll:
             ns = -(-nanoseconds_up(timeout) // 1_000_000) * 1_000_000
         return self._app.call("epoll_wait", self.fileno(), c_int(maxevents), ns, convert=_pairs)
 
-    @lazily
+    @lazy
     async def close(self) -> None:
         """Close it; harmless when it is closed."""
         fd, self._fd = self._fd, -1

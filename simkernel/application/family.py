@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from simkernel.application.socket import NetlinkSocket
 from simkernel.engine import SimulationError
 from simkernel.uapi.errno import os_error
 from simkernel.uapi.genetlink import (
@@ -35,9 +36,6 @@ from simkernel.uapi.structure import S32, U16, U32, Buffer
 from simkernel.ynl import Spec
 from simkernel.ynl.codec import Codec, codec
 from simkernel.ynl.model import ModeName
-
-if TYPE_CHECKING:
-    from simkernel.application.socket import Socket
 
 BUFFER = 65536
 
@@ -73,7 +71,7 @@ class Family:
             there = ", ".join(sorted(self._events.values())) or "none"
             raise SimulationError(f"family {self.name} has no event {name!r}; it has: {there}")
 
-    def encode(self, operation: str, mode: ModeName, values: Mapping[str, Any]) -> bytes:
+    def encode(self, operation: str, mode: ModeName, values: Mapping[str, object]) -> bytes:
         """A request, generic netlink header and attributes.  SimulationError if it cannot be expressed."""
         try:
             known = self._requests.get((operation, mode)) or self._learn_request(operation, mode)
@@ -132,7 +130,7 @@ class Family:
         return next((each.name for each in attributes if each.number == number), str(number))
 
 
-async def resolve(sock: Socket, name: str, spec: Spec) -> Family:
+async def resolve(sock: NetlinkSocket, name: str, spec: Spec) -> Family:
     """Ask nlctrl for the family `name` (CTRL_CMD_GETFAMILY).  FileNotFoundError if there is none."""
     request = GenlMsgHdr(CTRL_CMD_GETFAMILY).pack() + attribute(CTRL_ATTR_FAMILY_NAME, name.encode() + b"\0")
     await sock.sendto(message(GENL_ID_CTRL, request, flags=NLM_F_REQUEST), (0, 0))

@@ -13,11 +13,13 @@ keys of results are spelled as in the family's specification; in keyword argumen
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Collection
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from simkernel.application.caller import Caller
 from simkernel.application.family import Family, resolve
-from simkernel.application.received import ADDRESS, DATA
-from simkernel.application.steps import lazily
+from simkernel.application.lazy import lazy
+from simkernel.application.received import ADDRESS, DATA, Received
+from simkernel.application.socket import NetlinkSocket, netlink_socket
 from simkernel.engine import Call, Owner, SimulationError
 from simkernel.uapi.errno import EINTR, os_error, strerror
 from simkernel.uapi.extack import ExtAck, extended_ack
@@ -37,14 +39,10 @@ from simkernel.uapi.netlink import (
     locate_messages,
     message,
 )
-from simkernel.uapi.socket import AF_NETLINK, SOCK_RAW, SOL_NETLINK
+from simkernel.uapi.socket import SOCK_RAW, SOL_NETLINK
 from simkernel.uapi.structure import S32
 from simkernel.ynl import Spec
 from simkernel.ynl.model import ModeName
-
-if TYPE_CHECKING:
-    from simkernel.application.app import App
-    from simkernel.application.socket import Socket
 
 KERNEL = 0
 """The kernel's port id.  Root's programs may send to clients and groups as well: nobody listens to them."""
@@ -71,15 +69,15 @@ class Message(dict[str, Any]):
 class GenetlinkClient:
     """A family as a program uses it.  Errors of the kernel are OSError, with what its extended ACK says."""
 
-    def __init__(self, app: App, sock: Socket, family: Family) -> None:
+    def __init__(self, app: Caller, sock: NetlinkSocket, family: Family) -> None:
         self._app = app
         self._sock = sock
-        self._events: Socket | None = None
+        self._events: NetlinkSocket | None = None
         self._sequence = 0
         self.family = family
 
     @classmethod
-    async def open(cls, app: App, name: str, spec: Spec) -> GenetlinkClient:
+    async def open(cls, app: Caller, name: str, spec: Spec) -> GenetlinkClient:
         """Ask nlctrl for the family.  FileNotFoundError (ENOENT) if the kernel has none of that name."""
         sock = await _socket(app)
         try:
@@ -90,7 +88,7 @@ class GenetlinkClient:
 
     # -- groups and events --------------------------------------------------
 
-    @lazily
+    @lazy
     async def join(self, group: str) -> None:
         """Join a multicast group.  PermissionError where the family asks for a capability."""
         number = self.family.group(group)
@@ -98,7 +96,7 @@ class GenetlinkClient:
             self._events = await _socket(self._app)
         await self._events.setsockopt(SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, number)
 
-    @lazily
+    @lazy
     async def leave(self, group: str) -> None:
         """Leave a multicast group."""
         number = self.family.group(group)
@@ -106,7 +104,7 @@ class GenetlinkClient:
             await self._events.setsockopt(SOL_NETLINK, NETLINK_DROP_MEMBERSHIP, number)
 
     @property
-    def event_socket(self) -> Socket:
+    def event_socket(self) -> NetlinkSocket:
         """The socket that events come over, for poll and options.  SimulationError before `join`."""
         if self._events is None:
             raise SimulationError(f"join a group of {self.family.name} first: events come to its members")
@@ -124,8 +122,8 @@ class GenetlinkClient:
 
     # -- requests -----------------------------------------------------------
 
-    @lazily
-    async def do(self, operation: str, /, **attributes: Any) -> Message | None:
+    @lazy
+    async def do(self, operation: str, /, **attributes: object) -> Message | None:
         """One request; its reply, or None if it has none.  Of several replies the last counts.
 
         What ends them is the acknowledgement that is asked for, as tools/net/ynl of Linux asks for it.
@@ -135,7 +133,7 @@ class GenetlinkClient:
         await _call(owner, "sendto", (fd, request, 0, TO_KERNEL))
         reply: Message | None = None
         while True:
-            received: Any = await _call(owner, "recvfrom", (fd, BUFFER, 0))
+            received: Received = await _call(owner, "recvfrom", (fd, BUFFER, 0))
             data = received[DATA]
             for header, start, end in _from_kernel(received):
                 if header[SEQ] != sequence:
@@ -145,8 +143,8 @@ class GenetlinkClient:
                     return reply
                 reply = Message(operation, self.family.decode(operation, "do", data, start, end))
 
-    @lazily
-    async def dump(self, operation: str, /, **attributes: Any) -> list[Message]:
+    @lazy
+    async def dump(self, operation: str, /, **attributes: object) -> list[Message]:
         """All there is, message by message.
 
         InterruptedError (EINTR, as libmnl has it) if it changed meanwhile (NLM_F_DUMP_INTR): ask again.
@@ -157,7 +155,7 @@ class GenetlinkClient:
         replies: list[Message] = []
         interrupted = False
         while True:
-            received: Any = await _call(owner, "recvfrom", (fd, BUFFER, 0))
+            received: Received = await _call(owner, "recvfrom", (fd, BUFFER, 0))
             data = received[DATA]
             for header, start, end in _from_kernel(received):
                 if header[SEQ] != sequence:
@@ -170,7 +168,7 @@ class GenetlinkClient:
                     return replies
                 replies.append(Message(operation, self.family.decode(operation, "dump", data, start, end)))
 
-    @lazily
+    @lazy
     async def close(self) -> None:
         """Close its sockets."""
         await self._sock.close()
@@ -179,7 +177,7 @@ class GenetlinkClient:
 
     # -- within -------------------------------------------------------------
 
-    def _request(self, operation: str, mode: ModeName, flags: int, attributes: dict[str, Any]) -> bytes:
+    def _request(self, operation: str, mode: ModeName, flags: int, attributes: dict[str, object]) -> bytes:
         self._sequence += 1
         values = {key.replace("_", "-"): value for key, value in attributes.items()}
         payload = self.family.encode(operation, mode, values)
@@ -211,7 +209,7 @@ class GenetlinkClient:
 class _Events:
     """The events that a socket receives, decoded."""
 
-    def __init__(self, sock: Socket, family: Family, names: Collection[str]) -> None:
+    def __init__(self, sock: NetlinkSocket, family: Family, names: Collection[str]) -> None:
         self._sock = sock
         self._family = family
         self._names = names
@@ -235,21 +233,21 @@ class _Events:
         return self._queued.pop(0)
 
 
-def _call(owner: Owner, name: str, arguments: tuple[Any, ...]) -> Call[Any]:
+def _call(owner: Owner, name: str, arguments: tuple[object, ...]) -> Call[Any]:
     """A system call that nobody has to remember: it is awaited at once."""
     call: Call[Any] = Call()
     call.owner, call.name, call.arguments, call.convert = owner, name, arguments, None
     return call
 
 
-def _from_kernel(received: Any) -> list[tuple[Header, int, int]]:
+def _from_kernel(received: Received) -> list[tuple[Header, int, int]]:
     """Where the messages of a datagram lie; none if it is not the kernel's."""
     portid, _ = received[ADDRESS]
     return locate_messages(received[DATA])[0] if portid == KERNEL else []
 
 
-async def _socket(app: App) -> Socket:
-    sock: Socket = await app.socket(AF_NETLINK, SOCK_RAW, NETLINK_GENERIC)
+async def _socket(app: Caller) -> NetlinkSocket:
+    sock = await netlink_socket(app, SOCK_RAW, NETLINK_GENERIC)
     await sock.bind((0, 0))
     await sock.setsockopt(SOL_NETLINK, NETLINK_EXT_ACK, 1)
     return sock

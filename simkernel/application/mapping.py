@@ -10,10 +10,11 @@ What asks the kernel is awaited: size, flush, close.  Left out are resize and ma
 from __future__ import annotations
 
 import operator
-from typing import TYPE_CHECKING, Any, Final, SupportsIndex, overload
+from typing import Any, Final, SupportsIndex, overload
 
 from simkernel.application.arguments import Buffer
-from simkernel.application.steps import lazily
+from simkernel.application.caller import Caller
+from simkernel.application.lazy import lazy
 from simkernel.uapi.fcntl import F_DUPFD_CLOEXEC
 from simkernel.uapi.mman import (
     MAP_ANONYMOUS,
@@ -23,10 +24,7 @@ from simkernel.uapi.mman import (
     PROT_READ,
     PROT_WRITE,
 )
-from simkernel.uapi.stat import S_IFREG, kind
-
-if TYPE_CHECKING:
-    from simkernel.application.app import App
+from simkernel.uapi.stat import S_IFREG, Stat, kind
 
 ACCESS_DEFAULT: Final = 0
 ACCESS_READ: Final = 1
@@ -172,7 +170,7 @@ class Mapping(Memory):
 
     __slots__ = ("_app", "_fd", "_position", "_view", "address")
 
-    def __init__(self, app: App, address: int, view: memoryview, fd: int) -> None:
+    def __init__(self, app: Caller, address: int, view: memoryview, fd: int) -> None:
         self._app = app
         self.address = address
         self._view = view
@@ -182,16 +180,16 @@ class Mapping(Memory):
     def __repr__(self) -> str:
         return "<mapping closed>" if self._view is None else f"<mapping of {len(self)} bytes>"
 
-    @lazily
+    @lazy
     async def size(self) -> int:
         """The size of the file, which may be another than that of the mapping."""
         self._checked()
         if self._fd < 0:
             return len(self)
-        size: int = (await self._app.fstat(self._fd)).st_size
-        return size
+        status: Stat = await self._app.call("fstat", self._fd)
+        return status.st_size
 
-    @lazily
+    @lazy
     async def flush(self, offset: int = 0, size: int | None = None) -> None:
         """msync(2)."""
         length = len(self) - offset if size is None else size
@@ -199,7 +197,7 @@ class Mapping(Memory):
             raise ValueError("flush values out of range")
         await self._app.call("msync", self.address + offset, length, MS_SYNC)
 
-    @lazily
+    @lazy
     async def close(self) -> None:
         """Unmap it; harmless when that has been done."""
         view, self._view = self._view, None
@@ -218,7 +216,7 @@ class Mapping(Memory):
 
 
 async def map_memory(
-    app: App, fileno: int, length: int, flags: int, prot: int, access: int, offset: int
+    app: Caller, fileno: int, length: int, flags: int, prot: int, access: int, offset: int
 ) -> Mapping:
     """What `mmap.mmap(...)` does (`new_mmap_object()` of Modules/mmapmodule.c): checks, a dup, mmap(2).
 
@@ -238,7 +236,7 @@ async def map_memory(
         flags |= MAP_ANONYMOUS
         mapped: Any = await app.call("mmap", 0, length, prot, flags, -1, offset)
         return Mapping(app, int(mapped), mapped.memory, -1)
-    status = await app.fstat(fileno)
+    status: Stat = await app.call("fstat", fileno)
     if kind(status.st_mode) == S_IFREG:
         length = _length_in_file(length, offset, status.st_size)
     fd: int = await app.call("fcntl", fileno, F_DUPFD_CLOEXEC, 0)

@@ -1,85 +1,89 @@
 """modprobe, insmod, rmmod and lsmod, as kmod's programs do them: out of system calls.
 
-That a module's dependencies are loaded first is user space's work: the kernel only finds, or does
-not find, the symbols that the module imports.
+User space loads a module's dependencies first: the kernel only finds, or does not find, the symbols that
+the module imports.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Final, TypedDict
 
+from simkernel.application.lazy import lazy
+from simkernel.application.paths import Paths
 from simkernel.uapi.errno import EAGAIN, EBUSY, EEXIST, ENOENT, os_error
 
-if TYPE_CHECKING:
-    from simkernel.application.app import App
+LIVE: Final = "Live"
+"""The state in /proc/modules of a module that is loaded and is neither coming nor going."""
 
-Resolve = Callable[[str], tuple[str, ...]]
-
-LIVE = "Live"
-"""What /proc/modules calls a module that is loaded and neither coming nor going."""
+MODULES: Final = "/proc/modules"
 
 
-MODULES = "/proc/modules"
+class LoadedModule(TypedDict):
+    """A line of /proc/modules."""
+
+    name: str
+    size: int
+    references: int
+    users: tuple[str, ...]
+    state: str
+    taints: str
 
 
-class Modules:
+class Modules(Paths):
     """The commands of kmod(8), for one program."""
 
-    def __init__(self, app: App, resolve: Resolve) -> None:
-        self._app = app
-        self._resolve = resolve
+    __slots__ = ()
 
-    async def modprobe(self, name: str, parameters: Mapping[str, Any]) -> None:
-        """Load `name`, a module or an alias, after its dependencies.  FileNotFoundError if nothing has it."""
+    @lazy
+    async def modprobe(self, name: str, /, **parameters: object) -> None:
+        """Load the module of that name or alias after its dependencies (modprobe(8)).  FileNotFoundError."""
         try:
-            needed = self._resolve(name)
+            needed = self._system.resolve(name)
         except LookupError as unknown:
             raise os_error(ENOENT, f"Module {name} not found: {unknown}") from None
-        live = {module["name"] for module in await self.lsmod() if module["state"] == LIVE}
+        live = {module["name"] for module in await self._loaded() if module["state"] == LIVE}
         for each in needed:
             if each not in live:
                 await self._load(each, parameter_line(parameters) if each == needed[-1] else "")
 
     async def _load(self, name: str, parameters: str) -> None:
-        """Load a module; that another was faster is fine."""
+        """Load a module, unless another task loads it first."""
         try:
-            await self._app.call("finit_module", name, parameters)
+            await self.call("finit_module", name, parameters)
         except FileExistsError as error:
             if error.errno != EEXIST:
                 raise
 
-    async def insmod(self, path: str, parameters: Mapping[str, Any]) -> None:
-        """Load one module.  FileExistsError if it is loaded."""
-        await self._app.call("finit_module", path, parameter_line(parameters))
+    @lazy
+    async def insmod(self, path: str, /, **parameters: object) -> None:
+        """Load one module and nothing else (insmod(8)).  FileExistsError if it is loaded."""
+        await self.call("finit_module", path, parameter_line(parameters))
 
+    @lazy
     async def rmmod(self, name: str) -> None:
-        """Unload a module.  EBUSY while it is used, where delete_module(2) itself says EAGAIN."""
+        """Unload a module (rmmod(8)).  EBUSY while it is used, where delete_module(2) itself says EAGAIN."""
         try:
-            await self._app.call("delete_module", name)
+            await self.call("delete_module", name)
         except OSError as error:
             if error.errno != EAGAIN:
                 raise
-            users = [" ".join(module["users"]) for module in await self.lsmod() if module["name"] == name]
+            users = [" ".join(module["users"]) for module in await self._loaded() if module["name"] == name]
             by = f" by: {users[0]}" if users and users[0] else ""
             raise os_error(EBUSY, f"Module {name} is in use{by}") from None
 
-    async def lsmod(self) -> list[Mapping[str, Any]]:
-        """The loaded modules, the newest first."""
-        text = (await self._app.read_file(MODULES)).decode()
+    @lazy
+    async def lsmod(self) -> list[LoadedModule]:
+        """The loaded modules, the newest first (lsmod(8))."""
+        return await self._loaded()
+
+    async def _loaded(self) -> list[LoadedModule]:
+        text = (await self.read_file(MODULES)).decode()
         return [parse_module(line) for line in text.splitlines()]
 
 
-async def modprobe(app: App, name: str) -> None:
-    """The program that the kernel runs when it wants a module: `modprobe -q -- NAME`."""
-    try:
-        await app.modprobe(name)
-    except OSError:
-        await app.exit(1)
-
-
-def parse_module(line: str) -> Mapping[str, Any]:
-    """A line of /proc/modules: name, size, references, users, state, taints."""
+def parse_module(line: str) -> LoadedModule:
+    """Parse a line of /proc/modules."""
     name, size, references, users, state, _, *flags = line.split(" ")
     return {
         "name": name,
@@ -91,12 +95,12 @@ def parse_module(line: str) -> Mapping[str, Any]:
     }
 
 
-def parameter_line(parameters: Mapping[str, Any]) -> str:
+def parameter_line(parameters: Mapping[str, object]) -> str:
     """Parameters as they stand on a command line: `key=value` words."""
     return " ".join(f"{key}={_value(value)}" for key, value in parameters.items())
 
 
-def _value(value: Any) -> str:
+def _value(value: object) -> str:
     if isinstance(value, bool):
         return "Y" if value else "N"
     if isinstance(value, list | tuple):

@@ -6,12 +6,12 @@ A path is a str, bytes, or what os.fspath() takes; where os takes an open descri
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final, SupportsIndex
+from typing import Final, SupportsIndex
 
 from simkernel.application.arguments import c_int
+from simkernel.application.caller import Caller
+from simkernel.application.lazy import lazy
 from simkernel.application.mapping import READ_WRITE, Mapping, map_memory
-from simkernel.application.steps import lazily
 from simkernel.engine import Call
 from simkernel.uapi import dirent
 from simkernel.uapi.errno import ENOTDIR, os_error
@@ -29,9 +29,6 @@ from simkernel.uapi.mman import MAP_SHARED
 from simkernel.uapi.seek import SEEK_SET
 from simkernel.uapi.stat import S_IFDIR, S_IFIFO, S_IFREG, Stat, kind
 
-if TYPE_CHECKING:
-    from simkernel.application.app import App
-
 Path = str | bytes | os.PathLike[str] | os.PathLike[bytes]
 
 GETDENTS: Final = 32768
@@ -39,19 +36,10 @@ GETDENTS: Final = 32768
 READ: Final = 65536
 
 
-class Paths:
+class Paths(Caller):
     """A program's calls on paths."""
 
     __slots__ = ()
-
-    if TYPE_CHECKING:
-
-        def call(
-            self, name: str, *arguments: Any, convert: Callable[[Any], Any] | None = None
-        ) -> Call[Any]: ...
-
-        @property
-        def _app(self) -> App: ...
 
     # -- opening and looking --------------------------------------------------------
 
@@ -75,7 +63,7 @@ class Paths:
         """The same of an open file."""
         return self.call("fstat", c_int(fd))
 
-    @lazily
+    @lazy
     async def access(self, path: Path, mode: int, *, dir_fd: int | None = None) -> bool:
         """Whether the file is there (0) and may be read (4), written (2), executed (1)."""
         try:
@@ -88,7 +76,7 @@ class Paths:
         """Where a symbolic link leads."""
         return self.call("readlinkat", _at(dir_fd), text(path))
 
-    @lazily
+    @lazy
     async def listdir(self, path: Path | int = ".") -> list[str]:
         """The names in a directory, in its own order."""
         fd = path if isinstance(path, int) else await self.open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
@@ -98,6 +86,7 @@ class Paths:
                 if kind((await self.fstat(fd)).st_mode) != S_IFDIR:
                     raise os_error(ENOTDIR)  # as fdopendir() does
                 await self.call("lseek", fd, 0, SEEK_SET)
+            data: bytes
             while data := await self.call("getdents64", fd, GETDENTS):
                 names += [name for name, _, _ in dirent.entries(data) if name not in (".", "..")]
         except FileNotFoundError:  # one that was taken away is at its end (glibc's readdir())
@@ -107,11 +96,12 @@ class Paths:
                 await self.call("close", fd)
         return names
 
-    @lazily
+    @lazy
     async def read_file(self, path: Path) -> bytes:
         """All that a file has: open, read until the end, close."""
         fd = await self.open(path, O_RDONLY | O_CLOEXEC)
         data = bytearray()
+        piece: bytes
         try:
             while piece := await self.call("read", fd, READ):
                 data += piece
@@ -217,7 +207,7 @@ class Paths:
         """Have what was written reach the medium."""
         return self.call("fsync", c_int(fd))
 
-    @lazily
+    @lazy
     async def mmap(
         self,
         fileno: int,
@@ -232,7 +222,7 @@ class Paths:
 
         0 bytes of a regular file are all of it.  Of an open file a duplicate is kept, as there.
         """
-        return await map_memory(self._app, c_int(fileno), length, flags, prot, access, offset)
+        return await map_memory(self, c_int(fileno), length, flags, prot, access, offset)
 
     def memfd_create(self, name: str, flags: SupportsIndex = 1) -> Call[int]:
         """A descriptor for a file in memory that has no path; MFD_CLOEXEC unless said otherwise."""

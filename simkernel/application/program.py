@@ -9,14 +9,11 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Coroutine, Generator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from simkernel.engine import SimulationError
 
-if TYPE_CHECKING:
-    from simkernel.application.app import App
-
-Program = Callable[..., Any]
+Program = Callable[..., object]
 
 
 class Image:
@@ -26,10 +23,10 @@ class Image:
 
     def __init__(
         self,
-        make_app: Callable[[Any], App],
+        make_app: Callable[[Any], object],
         program: Program,
-        arguments: tuple[Any, ...],
-        keywords: dict[str, Any],
+        arguments: tuple[object, ...],
+        keywords: dict[str, object],
         comm: str | None,
     ) -> None:
         if not callable(program):
@@ -45,7 +42,7 @@ class Image:
     def __str__(self) -> str:
         return self.comm
 
-    def begin(self, task: Any) -> Coroutine[Any, Any, Any]:
+    def begin(self, task: object) -> Coroutine[Any, Any, object]:
         """The coroutine that `task` runs.  SimulationError if the function does not make one."""
         made = self._program(self._make_app(task), *self._arguments, **self._keywords)
         if inspect.iscoroutine(made):
@@ -66,7 +63,7 @@ def name_of(program: Program) -> str:
     return getattr(program, "__name__", type(program).__name__)
 
 
-async def _awaiting(program: Generator[Any, Any, Any]) -> Any:
+async def _awaiting(program: Generator[object, Any, object]) -> object:
     """A generator program as a coroutine: what it yields is awaited, what comes of that is sent in."""
     value: Any = None
     error: BaseException | None = None

@@ -1,6 +1,6 @@
-"""What the kernel gives for a receive, as Python's sockets give it.
+"""The kernel's result of a receive, and what Python's sockets make of it.
 
-That is a tuple: data, the call's own result, control messages, MSG_ flags, and who sent it
+It is a tuple: data, the call's own result, control messages, MSG_ flags, and the sender's address
 (`Received` of kernel/vfs/socket.py).
 """
 
@@ -10,36 +10,32 @@ from collections.abc import Callable, Iterable
 from operator import itemgetter
 from typing import Any, Final
 
-from simkernel.application.arguments import Address, ControlMessage
+from simkernel.application.arguments import ControlMessage
+
+Received = tuple[bytes, int, Iterable[ControlMessage], int, Any]
+"""The address is of the socket's family."""
 
 DATA: Final = 0
 ADDRESS: Final = 4
 """Their places in the tuple."""
 
-plain_data: Final[Callable[[Any], bytes]] = itemgetter(DATA)
-"""What was received, where the call cannot say more than it gives."""
+plain_data: Final[Callable[[Received], bytes]] = itemgetter(DATA)
+"""The data, for a call whose result is never longer than its data."""
 
 
-def data(received: Any) -> bytes:
-    """What was received, as long as the call said: under MSG_TRUNC longer than what there is of it."""
-    data: bytes
+def data(received: Received) -> bytes:
+    """The data, as long as the call's result: under MSG_TRUNC that may be more, filled up with NULs."""
     data, length, *_ = received
     return data if len(data) == length else data.ljust(length, b"\0")
 
 
-def data_and_address(received: Any) -> tuple[bytes, Address]:
-    """The same, and who sent it."""
-    return data(received), received[ADDRESS]
+def control_and_flags(received: Received) -> tuple[list[ControlMessage], int]:
+    """The control messages and the MSG_ flags."""
+    return list(received[2]), received[3]
 
 
-def whole(received: Any) -> tuple[bytes, list[ControlMessage], int, Address]:
-    """All but the call's own result."""
-    data, _, control, flags, address = received
-    return bytes(data), list(control), flags, address
-
-
-def fill(received: Any, *views: memoryview) -> int:
-    """Write what was received into buffers, one after the other; the call's result."""
+def fill(received: Received, *views: memoryview) -> int:
+    """Write the data into buffers, one after the other; the call's result."""
     data, length, *_ = received
     scatter(data, views)
     return int(length)

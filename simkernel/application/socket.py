@@ -8,38 +8,40 @@ kernel's: it polls first, and raises TimeoutError.  Left out is what makes a fil
 from __future__ import annotations
 
 import errno
-from collections.abc import Awaitable, Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Final, SupportsIndex, TypeVar
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any, Final, Generic, Self, SupportsIndex, TypeVar
 
 from simkernel.application import arguments, received
-from simkernel.application.arguments import INT_MAX, Address, Buffer, ControlMessage, c_int
-from simkernel.application.received import plain_data
-from simkernel.application.steps import Steps, lazily
+from simkernel.application.arguments import INT_MAX, Buffer, ControlMessage, NetlinkAddress, c_int
+from simkernel.application.caller import Caller
+from simkernel.application.lazy import LazyCoroutine, lazy
+from simkernel.application.received import ADDRESS, Received, plain_data
 from simkernel.engine import MILLISECOND, Call
 from simkernel.uapi.poll import POLLIN, POLLOUT
-from simkernel.uapi.socket import SO_DOMAIN, SO_PROTOCOL, SO_TYPE, SOCK_NONBLOCK, SOCK_TYPE_MASK, SOL_SOCKET
+from simkernel.uapi.socket import AF_NETLINK, SOCK_NONBLOCK, SOCK_STREAM, SOCK_TYPE_MASK
 
-if TYPE_CHECKING:
-    from simkernel.application.app import App
-
+A = TypeVar("A")
+"""An address of the family."""
+S = TypeVar("S")
+"""The address of a sender."""
 T = TypeVar("T")
 
-FIONBIO = 0x5421
+FIONBIO: Final = 0x5421
 """ioctl(2) that sets O_NONBLOCK, as Python does it (include/uapi/asm-generic/ioctls.h)."""
 
 NO_FLAGS: Final = 0
-"""What almost every call has for its flags, by default: it need not be looked at."""
+"""The default of flags.  A call that has it, compared by identity, skips the check of its flags."""
 
-PAUSE = MILLISECOND
-"""How long a call with a timeout rests when poll(2) says it can go on and it cannot; Python spins there."""
+PAUSE: Final = MILLISECOND
+"""Sleep of a call with a timeout when poll(2) reports readiness and the call would block; Python spins."""
 
 
-class Socket:
-    """One end of a netlink protocol."""
+class Socket(Generic[A, S]):
+    """A socket.  A subclass for each kind of address converts them."""
 
     __slots__ = ("_app", "_fd", "_timeout", "family", "proto", "type")
 
-    def __init__(self, app: App, fd: int, family: int, type: int, proto: int) -> None:
+    def __init__(self, app: Caller, fd: int, family: int, type: int, proto: int) -> None:
         self._app = app
         self._fd = fd
         self._timeout: int | None = 0 if type & SOCK_NONBLOCK else None
@@ -47,25 +49,23 @@ class Socket:
         self.type = type & SOCK_TYPE_MASK
         self.proto = proto
 
-    @classmethod
-    async def adopt(cls, app: App, fd: int, kinds: Mapping[int, type[Socket]]) -> Socket:
-        """A socket for a descriptor that is open already; the kernel says what it is.  EBADF, ENOTSOCK.
+    def _encode(self, address: object, call: str) -> object:
+        """An address as the system call takes it; TypeError, which names `call`, for anything else."""
+        raise NotImplementedError
 
-        `kinds` has the classes of families that are not as netlink is.
-        """
-        if fd < 0:
-            raise ValueError("negative file descriptor")
-        about: list[bytes] = []
-        for option in (SO_DOMAIN, SO_TYPE, SO_PROTOCOL):
-            about.append(await app.call("getsockopt", fd, SOL_SOCKET, option, arguments.INT.size))
-        family, kind, protocol = map(arguments.option_as_int, about)
-        return kinds.get(family, cls)(app, fd, family, kind, protocol)
+    def _decode(self, address: Any) -> A:
+        """An address of the socket itself, of its peer or of an accepted connection."""
+        raise NotImplementedError
+
+    def _sender(self, received: Received) -> S:
+        """The sender's address."""
+        raise NotImplementedError
 
     def __repr__(self) -> str:
         closed = "[closed] " if self._fd < 0 else ""
         return f"<socket {closed}fd={self._fd}, family={self.family}, type={self.type}, proto={self.proto}>"
 
-    async def __aenter__(self) -> Socket:
+    async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -77,38 +77,49 @@ class Socket:
 
     # -- addresses ----------------------------------------------------------
 
-    def bind(self, address: Address, /) -> Call[None]:
-        """Take a port id (0: let the kernel choose) and join the groups of a bit mask."""
-        return self._app.call("bind", self._fd, arguments.address(address, "bind"))
+    def bind(self, address: A, /) -> Call[None]:
+        """Bind to an address.  Netlink: port id 0 lets the kernel choose; joins the groups of the mask.
 
-    def connect(self, address: Address, /) -> Call[None]:
-        """Set where `send` goes, and from whom unicast is taken."""
-        return self._app.call("connect", self._fd, arguments.address(address, "connect"))
+        The empty name of a unix socket is any abstract name that is free.
+        """
+        return self._app.call("bind", self._fd, self._encode(address, "bind"))
 
-    def connect_ex(self, address: Address, /) -> Awaitable[int]:
-        """The same; an errno of the kernel is the result instead of an error."""
-        return _errno_of(self._app.call("connect", self._fd, arguments.address(address, "connect_ex")))
+    def connect(self, address: A, /) -> Call[None]:
+        """Connect to a listener, or set where datagrams go and, for netlink, whose unicast is received."""
+        return self._app.call("connect", self._fd, self._encode(address, "connect"))
 
-    def getsockname(self) -> Call[Address]:
-        """Port id and the mask of the first 32 groups."""
-        return self._app.call("getsockname", self._fd)
+    def connect_ex(self, address: A, /) -> Awaitable[int]:
+        """Like `connect`; an errno of the kernel is the result instead of an error."""
+        return _errno_of(self._app.call("connect", self._fd, self._encode(address, "connect_ex")))
 
-    def getpeername(self) -> Call[Address]:
-        """Where `send` goes."""
-        return self._app.call("getpeername", self._fd)
+    def getsockname(self) -> Call[A]:
+        """The socket's address."""
+        return self._app.call("getsockname", self._fd, convert=self._decode)
 
-    # -- connections, which netlink has not -----------------------------------
+    def getpeername(self) -> Call[A]:
+        """The peer's address.  ENOTCONN."""
+        return self._app.call("getpeername", self._fd, convert=self._decode)
+
+    # -- connections, which netlink has not (EOPNOTSUPP) -----------------------
 
     def listen(self, backlog: SupportsIndex = 128, /) -> Call[None]:
-        """OSError (EOPNOTSUPP)."""
+        """Accept connections."""
         return self._app.call("listen", self._fd, c_int(backlog))
 
-    def accept(self) -> Awaitable[tuple[Socket, Address]]:
-        """OSError (EOPNOTSUPP)."""
-        return self._io(POLLIN, "accept4", (self._fd, 0))
+    def accept(self) -> Awaitable[tuple[Self, A]]:
+        """The next connection, and the address of its other end."""
+        return self._io(POLLIN, "accept4", (self._fd, 0), self._accepted)
+
+    def _accepted(self, result: tuple[int, object]) -> tuple[Self, A]:
+        fd, address = result
+        return self._like(fd), self._decode(address)
+
+    def _like(self, fd: int) -> Self:
+        """A socket of the same kind for another descriptor."""
+        return type(self)(self._app, fd, self.family, self.type, self.proto)
 
     def shutdown(self, how: SupportsIndex, /) -> Call[None]:
-        """OSError (EOPNOTSUPP)."""
+        """Shut down one or both directions."""
         return self._app.call("shutdown", self._fd, c_int(how))
 
     # -- sending ------------------------------------------------------------
@@ -132,27 +143,36 @@ class Socket:
             app._remember(last, call)
         return call
 
-    def sendall(self, data: Buffer, flags: SupportsIndex = 0, /) -> Awaitable[None]:
-        """Send to the peer.  Netlink sends all or nothing."""
-        return self._io(POLLOUT, "sendto", (self._fd, arguments.data(data), c_int(flags), None), _nothing)
+    @lazy
+    async def sendall(self, data: Buffer, flags: SupportsIndex = 0, /) -> None:
+        """Send all of `data` to the peer, in as many calls as it takes; a datagram is one call."""
+        rest = arguments.data(data)
+        while True:
+            sent = await self.send(rest, flags)
+            rest = rest[sent:]
+            if not rest or self.type != SOCK_STREAM:
+                return
 
     def sendto(self, data: Buffer, /, *flags_and_address: Any) -> Awaitable[int]:
         """sendto(data, address) or sendto(data, flags, address)."""
-        flags, address = arguments.flags_and_address(flags_and_address)
+        if not 1 <= len(flags_and_address) <= 2:
+            raise TypeError(f"sendto() takes 2 or 3 arguments ({1 + len(flags_and_address)} given)")
+        flags = c_int(flags_and_address[0]) if len(flags_and_address) == 2 else 0
+        address = self._encode(flags_and_address[-1], "sendto")
         return self._io(POLLOUT, "sendto", (self._fd, arguments.data(data), flags, address))
 
     def sendmsg(
         self,
         buffers: Iterable[Buffer],
-        ancdata: Iterable[tuple[int, int, Buffer]] = (),
+        ancdata: Iterable[tuple[int, int, Any]] = (),
         flags: SupportsIndex = 0,
-        address: Address | None = None,
+        address: A | None = None,
         /,
     ) -> Awaitable[int]:
-        """Send buffers as one message, with control messages."""
+        """Send buffers as one message, with control messages: files (SCM_RIGHTS), credentials."""
         data = b"".join(map(arguments.data, buffers))
         control = arguments.control_messages(ancdata)
-        where = None if address is None else arguments.address(address, "sendmsg")
+        where = None if address is None else self._encode(address, "sendmsg")
         return self._io(POLLOUT, "sendmsg", (self._fd, data, control, c_int(flags), where))
 
     # -- receiving ----------------------------------------------------------
@@ -176,20 +196,26 @@ class Socket:
             return call
         return self._io(POLLIN, "recvfrom", (self._fd, bufsize, c_int(flags)), received.data)
 
-    def recvfrom(
-        self, bufsize: SupportsIndex, flags: SupportsIndex = 0, /
-    ) -> Awaitable[tuple[bytes, Address]]:
-        """One message, and who sent it."""
+    def recvfrom(self, bufsize: SupportsIndex, flags: SupportsIndex = 0, /) -> Awaitable[tuple[bytes, S]]:
+        """One message, and its sender (None if it has no name)."""
         size = arguments.size(bufsize, "negative buffersize in recvfrom")
-        return self._io(POLLIN, "recvfrom", (self._fd, size, c_int(flags)), received.data_and_address)
+        return self._io(POLLIN, "recvfrom", (self._fd, size, c_int(flags)), self._data_and_sender)
+
+    def _data_and_sender(self, got: Received) -> tuple[bytes, S]:
+        return received.data(got), self._sender(got)
 
     def recvmsg(
         self, bufsize: SupportsIndex, ancbufsize: SupportsIndex = 0, flags: SupportsIndex = 0, /
-    ) -> Awaitable[tuple[bytes, list[ControlMessage], int, Address]]:
-        """One message, its control messages, MSG_ flags, and who sent it."""
+    ) -> Awaitable[tuple[bytes, list[ControlMessage], int, S]]:
+        """One message, its control messages, MSG_ flags, and its sender."""
         size = arguments.size(bufsize, "negative buffer size in recvmsg()")
-        room = arguments.control_size(ancbufsize)
-        return self._io(POLLIN, "recvmsg", (self._fd, size, room, c_int(flags)), received.whole)
+        controllen = arguments.control_size(ancbufsize)
+        return self._io(
+            POLLIN,
+            "recvmsg",
+            (self._fd, size, controllen, c_int(flags)),
+            lambda got: (bytes(got[received.DATA]), *received.control_and_flags(got), self._sender(got)),
+        )
 
     def recv_into(self, buffer: Any, nbytes: SupportsIndex = 0, flags: SupportsIndex = 0) -> Awaitable[int]:
         """One message into a buffer; the number of bytes."""
@@ -204,8 +230,8 @@ class Socket:
 
     def recvfrom_into(
         self, buffer: Any, nbytes: SupportsIndex = 0, flags: SupportsIndex = 0
-    ) -> Awaitable[tuple[int, Address]]:
-        """One message into a buffer; the number of bytes, and who sent it."""
+    ) -> Awaitable[tuple[int, S]]:
+        """One message into a buffer; the number of bytes, and the sender."""
         view = arguments.writable(buffer, "recvfrom_into")
         size = arguments.size(nbytes, "negative buffersize in recvfrom_into") or len(view)
         if size > len(view):
@@ -214,20 +240,20 @@ class Socket:
             POLLIN,
             "recvfrom",
             (self._fd, size, c_int(flags)),
-            lambda got: (received.fill(got, view), got[received.ADDRESS]),
+            lambda got: (received.fill(got, view), self._sender(got)),
         )
 
     def recvmsg_into(
         self, buffers: Iterable[Any], ancbufsize: SupportsIndex = 0, flags: SupportsIndex = 0, /
-    ) -> Awaitable[tuple[int, list[ControlMessage], int, Address]]:
-        """One message into several buffers, one after the other, and what else `recvmsg` tells."""
+    ) -> Awaitable[tuple[int, list[ControlMessage], int, S]]:
+        """One message into several buffers, one after the other, and the rest of `recvmsg`'s result."""
         views = [arguments.writable(buffer, "recvmsg_into") for buffer in buffers]
-        room = arguments.control_size(ancbufsize)
+        controllen = arguments.control_size(ancbufsize)
         return self._io(
             POLLIN,
             "recvmsg",
-            (self._fd, sum(map(len, views)), room, c_int(flags)),
-            lambda got: (received.fill(got, *views), *received.whole(got)[1:]),
+            (self._fd, sum(map(len, views)), controllen, c_int(flags)),
+            lambda got: (received.fill(got, *views), *received.control_and_flags(got), self._sender(got)),
         )
 
     # -- options ------------------------------------------------------------
@@ -250,11 +276,11 @@ class Socket:
         return self._app.call("getsockopt", self._fd, c_int(level), c_int(option), length, convert=convert)
 
     def setblocking(self, flag: object, /) -> Call[int]:
-        """Wait in calls that cannot go on, or not."""
+        """Set whether calls block."""
         return self.settimeout(None if flag else 0)
 
     def settimeout(self, seconds: float | SupportsIndex | None, /) -> Call[int]:
-        """How long to wait in calls that cannot go on; None for ever, 0 not at all."""
+        """Limit how long calls block; None for no limit, 0 for not at all."""
         self._timeout = arguments.timeout(seconds)
         return self._app.call("ioctl", self._fd, FIONBIO, self._timeout is not None)
 
@@ -265,12 +291,12 @@ class Socket:
     timeout = property(gettimeout)
 
     def getblocking(self) -> bool:
-        """Whether calls may wait."""
+        """Whether calls block."""
         return self._timeout != 0
 
     # -- the end ------------------------------------------------------------
 
-    @lazily
+    @lazy
     async def close(self) -> None:
         """Close the descriptor; harmless when it is closed."""
         fd = self.detach()
@@ -278,23 +304,23 @@ class Socket:
             await self._app.call("close", fd)
 
     def detach(self) -> int:
-        """The descriptor, which this object lets go of without closing it."""
+        """Release the descriptor without closing it; returns it."""
         fd, self._fd = self._fd, -1
         return fd
 
-    @lazily
-    async def dup(self) -> Socket:
+    @lazy
+    async def dup(self) -> Self:
         """Another descriptor for the same socket."""
         fd: int = await self._app.call("dup", self._fd)
-        twin = type(self)(self._app, fd, self.family, self.type, self.proto)
-        twin._timeout = self._timeout
+        duplicate = self._like(fd)
+        duplicate._timeout = self._timeout
         await self._app.call("ioctl", fd, FIONBIO, self._timeout is not None)
-        return twin
+        return duplicate
 
     # -- timeouts -----------------------------------------------------------
 
     def _io(
-        self, events: int, name: str, args: tuple[Any, ...], convert: Callable[[Any], T] | None = None
+        self, events: int, name: str, args: tuple[object, ...], convert: Callable[[Any], T] | None = None
     ) -> Awaitable[T]:
         """A call on the descriptor, which is its first argument."""
         app = self._app
@@ -304,7 +330,7 @@ class Socket:
         def make() -> Call[T]:
             return app.request(name, (self._fd, *args[1:]), convert)
 
-        return app.made(Steps(app.owner, name, lambda: self._within_timeout(events, make)))
+        return app.made(LazyCoroutine(app.owner, name, lambda: self._within_timeout(events, make)))
 
     async def _within_timeout(self, events: int, make: Callable[[], Call[T]]) -> T:
         """`sock_call_impl()` of Modules/socketmodule.c: poll, try, and poll again while others are faster."""
@@ -320,6 +346,33 @@ class Socket:
         raise TimeoutError("timed out")
 
 
+AnySocket = Socket[Any, Any]
+
+
+class NetlinkSocket(Socket[NetlinkAddress, NetlinkAddress]):
+    """One end of a netlink protocol.  An address is (port id, the mask of the first 32 groups)."""
+
+    __slots__ = ()
+
+    def _encode(self, address: object, call: str) -> NetlinkAddress:
+        return arguments.netlink_address(address, call)
+
+    def _decode(self, address: NetlinkAddress) -> NetlinkAddress:
+        return address
+
+    def _sender(self, received: Received) -> NetlinkAddress:
+        sender: NetlinkAddress = received[ADDRESS]
+        return sender
+
+
+def netlink_socket(app: Caller, type: int, protocol: int) -> Call[NetlinkSocket]:
+    """socket(2) for a client that is made of calls."""
+    return app.call(
+        "socket", AF_NETLINK, type, protocol,
+        convert=lambda fd: NetlinkSocket(app, fd, AF_NETLINK, type, protocol),
+    )  # fmt: skip
+
+
 async def _already(result: T) -> T:
     """The result of a call that the kernel need not be asked for."""
     return result
@@ -331,7 +384,3 @@ async def _errno_of(call: Call[None]) -> int:
     except OSError as error:
         return error.errno or errno.EIO
     return 0
-
-
-def _nothing(_: Any) -> None:
-    pass

@@ -1,4 +1,6 @@
-"""udevd: the daemon that loads a driver for each device the kernel announces, and says whose its node is.
+"""The programs that a machine runs by itself: udevd, and modprobe for the kernel.
+
+udevd loads a driver for each device that the kernel announces, and sets the group of its node.
 
 The kernel loads nothing for a device by itself.  It says what has come, with a MODALIAS; this program
 asks modprobe for whatever module claims that alias, as udev's rule 80-drivers.rules does.  The kernel's
@@ -8,12 +10,10 @@ nodes are root's alone; some are given to a group, as 50-udev-default.rules has 
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from simkernel.application.app import App
 from simkernel.uapi.errno import ENOBUFS
-
-if TYPE_CHECKING:
-    from simkernel.application.app import App
 
 VIDEO: Final = 44
 """The group `video` of Debian."""
@@ -54,3 +54,11 @@ async def _give(app: App, node: str, group: int) -> None:
     with contextlib.suppress(OSError):
         await app.chown(node, 0, group)
         await app.chmod(node, GROUP_MODE)
+
+
+async def modprobe(app: App, name: str) -> None:
+    """The program that the kernel runs when it requests a module: `modprobe -q -- NAME`."""
+    try:
+        await app.modprobe(name)
+    except OSError:
+        await app.exit(1)

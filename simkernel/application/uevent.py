@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from simkernel.application.steps import lazily
+from simkernel.application.caller import Caller
+from simkernel.application.lazy import lazy
+from simkernel.application.socket import NetlinkSocket, netlink_socket
 from simkernel.uapi.netlink import NETLINK_KOBJECT_UEVENT
-from simkernel.uapi.socket import AF_NETLINK, SOCK_RAW
+from simkernel.uapi.socket import SOCK_RAW
 from simkernel.uapi.structure import Malformed
 from simkernel.uapi.uevent import Uevent
-
-if TYPE_CHECKING:
-    from simkernel.application.app import App
-    from simkernel.application.socket import Socket
 
 KERNEL_GROUP = 1
 """The one group of the protocol (lib/kobject_uevent.c)."""
@@ -28,14 +24,14 @@ class UeventMonitor:
     OSError (ENOBUFS) once: events are missing, and the next one goes on after the gap.
     """
 
-    def __init__(self, app: App, sock: Socket) -> None:
+    def __init__(self, app: Caller, sock: NetlinkSocket) -> None:
         self._app = app
         self.sock = sock
 
     @classmethod
-    async def open(cls, app: App) -> UeventMonitor:
+    async def open(cls, app: Caller) -> UeventMonitor:
         """A monitor that hears every uevent from now on."""
-        sock: Socket = await app.socket(AF_NETLINK, SOCK_RAW, NETLINK_KOBJECT_UEVENT)
+        sock = await netlink_socket(app, SOCK_RAW, NETLINK_KOBJECT_UEVENT)
         await sock.bind((0, KERNEL_GROUP))
         return cls(app, sock)
 
@@ -56,7 +52,7 @@ class UeventMonitor:
                 except Malformed:
                     continue
 
-    @lazily
+    @lazy
     async def close(self) -> None:
         """Stop listening."""
         await self.sock.close()

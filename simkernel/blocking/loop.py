@@ -25,7 +25,7 @@ class SimulatedSelector(selectors.DefaultSelector):
     def __init__(self, machine: Machine) -> None:
         super().__init__()
         self._machine = machine
-        self._look = super().select
+        self._poll = super().select
 
     def select(self, timeout: float | None = None) -> Ready:
         """What is ready now, or as soon as anything is within `timeout` simulated seconds.
@@ -33,19 +33,19 @@ class SimulatedSelector(selectors.DefaultSelector):
         Without a timeout it raises Deadlock if nothing is left that could happen, and TimeLimit if nothing
         is ready after 60 simulated seconds.
         """
-        ready = self._look(0)
+        ready = self._poll(0)
         if ready or (timeout is not None and timeout <= 0):
             return ready
 
-        def look() -> Ready:
+        def poll() -> Ready:
             nonlocal ready
-            ready = self._look(0)
+            ready = self._poll(0)
             return ready
 
         engine = self._machine.engine
         deadline = None if timeout is None else engine.now + nanoseconds_up(timeout)
         with outside(engine, "the event loop"):
-            run_until(engine, self._machine.kernel.processes, look, "the event loop", deadline=deadline)
+            run_until(engine, self._machine.kernel.processes, poll, "the event loop", deadline=deadline)
         if deadline is not None and not ready:
             engine.run(until=deadline)
         return ready

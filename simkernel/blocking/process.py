@@ -1,54 +1,52 @@
-"""Blocking calls for ordinary code: the names that a program has, and each drives the clock until it is done.
+"""Blocking calls for ordinary code: a program's names, and each call advances the clock until it is done.
 
 A `Blocking` is a process of the machine without a program.  Its sockets look like `socket.socket`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from random import Random
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from simkernel.application.app import App
 from simkernel.application.family import Family
 from simkernel.application.genetlink import GenetlinkClient, Message
+from simkernel.application.mapping import READ_WRITE
 from simkernel.application.uevent import UeventMonitor
-from simkernel.blocking.blocking import Run, TwinIterator, twin
-from simkernel.blocking.descriptor import RealDescriptor
-from simkernel.blocking.descriptors import BlockingDescriptors
-from simkernel.blocking.paths import BlockingPaths
+from simkernel.blocking.epoll import BlockingEpoll
+from simkernel.blocking.mapping import BlockingMapping
+from simkernel.blocking.methods import BlockingIterator, Run, blocking
 from simkernel.blocking.socket import BlockingSocket
-from simkernel.blocking.sync_runner import Driver
-from simkernel.blocking.unix import BlockingUnixSocket, blocking_socket
+from simkernel.blocking.sync_runner import SyncRunner
+from simkernel.uapi.mman import MAP_SHARED
 from simkernel.uapi.socket import AF_NETLINK, AF_UNIX, SOCK_RAW, SOCK_STREAM
 from simkernel.uapi.uevent import Uevent
 
 if TYPE_CHECKING:
+    from simkernel.kernel.kernel import Kernel
     from simkernel.kernel.sched.credentials import Credentials
     from simkernel.kernel.vfs.task import Task
-    from simkernel.machine import Machine
     from simkernel.ynl import Spec
 
-T = TypeVar("T")
 
-
-class Blocking(BlockingDescriptors, BlockingPaths):
+class Blocking:
     """One process of a machine, for ordinary code: `App`'s names, each call returning its result.
 
     `app` is the process's `App`, for calls that have no name here: `blocking.run(blocking.app.call(...))`.
     """
 
-    def __init__(self, app: App, driver: Driver) -> None:
-        self.app = self.inside = app
-        self._driver = driver
-        self.run = driver.run
+    def __init__(self, app: App, runner: SyncRunner) -> None:
+        self.app = self.wrapped = app
+        self.runner = runner
+        self.run = runner.run
         """The result of a call of `app`, or of a coroutine that makes such calls."""
 
     @classmethod
-    def on(cls, machine: Machine, credentials: Credentials) -> Blocking:
-        """A new process of `machine`."""
-        driver = Driver(machine.engine, machine.kernel.processes, credentials)
-        return cls(machine.app(driver.task), driver)
+    def on(cls, kernel: Kernel, app: Callable[[Task], App], credentials: Credentials) -> Blocking:
+        """A new process; `app` makes its `App`."""
+        runner = SyncRunner(kernel.engine, kernel.processes, credentials)
+        return cls(app(runner.task), runner)
 
     def __enter__(self) -> Blocking:
         return self
@@ -59,41 +57,101 @@ class Blocking(BlockingDescriptors, BlockingPaths):
     @property
     def task(self) -> Task:
         """The process that makes the calls."""
-        return self._driver.task
+        return self.runner.task
 
-    # -- sockets and descriptors ------------------------------------------------
+    # -- sockets ------------------------------------------------------------------
 
     def socket(
         self, family: int = AF_NETLINK, type: int = SOCK_RAW, proto: int = 0, fileno: int | None = None
     ) -> BlockingSocket:
         """As `socket.socket(family, type, proto)`; with `fileno` for a descriptor inside the machine."""
-        sock = self.run(self.app.socket(family, type, proto, fileno))
-        return blocking_socket(self, sock)
+        return BlockingSocket(self.runner, self.run(self.app.socket(family, type, proto, fileno)))
 
     def socketpair(
         self, family: int = AF_UNIX, type: int = SOCK_STREAM, proto: int = 0
-    ) -> tuple[BlockingUnixSocket, BlockingUnixSocket]:
+    ) -> tuple[BlockingSocket, BlockingSocket]:
         """As `socket.socketpair`."""
         one, other = self.run(self.app.socketpair(family, type, proto))
-        return BlockingUnixSocket(self, one), BlockingUnixSocket(self, other)
+        return BlockingSocket(self.runner, one), BlockingSocket(self.runner, other)
 
-    def make_real(self, fd: int) -> RealDescriptor:
-        """A real descriptor for real clients to poll, which follows the simulated `fd`."""
-        real = RealDescriptor(self.task.files.get(fd))
-        self._driver.real.append(real)
-        return real
+    # -- descriptors --------------------------------------------------------------
 
-    def close_real(self, real: RealDescriptor) -> None:
-        """Close such a descriptor.  Harmless when the process has ended."""
-        if real in self._driver.real:
-            self._driver.real.remove(real)
-            real.close()
+    read = blocking(App.read)
+    write = blocking(App.write)
+    pread = blocking(App.pread)
+    pwrite = blocking(App.pwrite)
+    readv = blocking(App.readv)
+    writev = blocking(App.writev)
+    lseek = blocking(App.lseek)
+    closerange = blocking(App.closerange)
+    setrlimit_nofile = blocking(App.setrlimit_nofile)
+    pipe = blocking(App.pipe)
+    pipe2 = blocking(App.pipe2)
+    eventfd = blocking(App.eventfd)
+    eventfd_read = blocking(App.eventfd_read)
+    eventfd_write = blocking(App.eventfd_write)
+    close = blocking(App.close)
+    dup = blocking(App.dup)
+    dup2 = blocking(App.dup2)
+    fcntl = blocking(App.fcntl)
+    ioctl = blocking(App.ioctl)
+    poll = blocking(App.poll)
+    select = blocking(App.select)
+
+    def epoll(self, sizehint: int = -1, flags: int = 0) -> BlockingEpoll:
+        """An epoll object."""
+        return BlockingEpoll(self.run, self.run(self.app.epoll(sizehint, flags)))
+
+    # -- paths --------------------------------------------------------------------
+
+    open = blocking(App.open)
+    stat = blocking(App.stat)
+    lstat = blocking(App.lstat)
+    fstat = blocking(App.fstat)
+    access = blocking(App.access)
+    readlink = blocking(App.readlink)
+    listdir = blocking(App.listdir)
+    read_file = blocking(App.read_file)
+    mkdir = blocking(App.mkdir)
+    mknod = blocking(App.mknod)
+    mkfifo = blocking(App.mkfifo)
+    symlink = blocking(App.symlink)
+    link = blocking(App.link)
+    unlink = blocking(App.unlink)
+    rmdir = blocking(App.rmdir)
+    rename = blocking(App.rename)
+    rename_noreplace = blocking(App.rename_noreplace)
+    chmod = blocking(App.chmod)
+    chown = blocking(App.chown)
+    utime = blocking(App.utime)
+    truncate = blocking(App.truncate)
+    ftruncate = blocking(App.ftruncate)
+    fsync = blocking(App.fsync)
+    memfd_create = blocking(App.memfd_create)
+    chdir = blocking(App.chdir)
+    getcwd = blocking(App.getcwd)
+    chroot = blocking(App.chroot)
+    umask = blocking(App.umask)
+
+    def mmap(
+        self,
+        fileno: int,
+        length: int,
+        flags: int = MAP_SHARED,
+        prot: int = READ_WRITE,
+        access: int = 0,
+        *,
+        offset: int = 0,
+    ) -> BlockingMapping:
+        """Memory shared with a file or a device, or (-1) anonymous memory, as `mmap.mmap` makes it."""
+        mapping = self.run(self.app.mmap(fileno, length, flags, prot, access, offset=offset))
+        return BlockingMapping(self.run, mapping)
 
     # -- time -------------------------------------------------------------------
 
-    sleep = twin(App.sleep)
-    compute = twin(App.compute)
-    sched_yield = twin(App.sched_yield)
+    sleep = blocking(App.sleep)
+    compute = blocking(App.compute)
+    sched_yield = blocking(App.sched_yield)
 
     def monotonic_ns(self) -> int:
         """The machine's clock in nanoseconds."""
@@ -104,44 +162,42 @@ class Blocking(BlockingDescriptors, BlockingPaths):
         """This process's own random stream."""
         return self.app.random
 
-    uname = twin(App.uname)
+    uname = blocking(App.uname)
 
     # -- processes --------------------------------------------------------------
 
-    getpid = twin(App.getpid)
-    gettid = twin(App.gettid)
-    getppid = twin(App.getppid)
-    getuid = twin(App.getuid)
-    getgid = twin(App.getgid)
-    setuid = twin(App.setuid)
-    getgroups = twin(App.getgroups)
-    setgroups = twin(App.setgroups)
-    setgid = twin(App.setgid)
-    capset = twin(App.capset)
-    unshare = twin(App.unshare)
-    spawn = twin(App.spawn)
-    thread = twin(App.thread)
-    wait = twin(App.wait)
-    waitpid = twin(App.waitpid)
-    kill = twin(App.kill)
-    signal = twin(App.signal)
+    getpid = blocking(App.getpid)
+    gettid = blocking(App.gettid)
+    getppid = blocking(App.getppid)
+    getuid = blocking(App.getuid)
+    getgid = blocking(App.getgid)
+    setuid = blocking(App.setuid)
+    getgroups = blocking(App.getgroups)
+    setgroups = blocking(App.setgroups)
+    setgid = blocking(App.setgid)
+    capset = blocking(App.capset)
+    unshare = blocking(App.unshare)
+    spawn = blocking(App.spawn)
+    thread = blocking(App.thread)
+    wait = blocking(App.wait)
+    waitpid = blocking(App.waitpid)
+    kill = blocking(App.kill)
+    signal = blocking(App.signal)
 
     def exit(self, code: int = 0) -> None:
-        """End this process: its descriptors are closed, the real ones too.  Harmless when it has ended."""
-        self._driver.end((code & 0xFF) << 8)
-        while self._driver.real:
-            self._driver.real.pop().close()
+        """End this process: closes its descriptors, the real ones too.  Harmless when it has ended."""
+        self.runner.end((code & 0xFF) << 8)
 
     # -- clients ----------------------------------------------------------------
 
-    modprobe = twin(App.modprobe)
-    insmod = twin(App.insmod)
-    rmmod = twin(App.rmmod)
-    lsmod = twin(App.lsmod)
+    modprobe = blocking(App.modprobe)
+    insmod = blocking(App.insmod)
+    rmmod = blocking(App.rmmod)
+    lsmod = blocking(App.lsmod)
 
     def genetlink(self, family: str, spec: Spec | None = None) -> BlockingClient:
         """A client of a generic netlink family.  FileNotFoundError (ENOENT) if there is none."""
-        return BlockingClient(self, self.run(self.app.genetlink(family, spec)))
+        return BlockingClient(self.runner, self.run(self.app.genetlink(family, spec)))
 
     def uevents(self) -> BlockingMonitor:
         """What the kernel says of devices as they come and go."""
@@ -151,10 +207,10 @@ class Blocking(BlockingDescriptors, BlockingPaths):
 class BlockingClient:
     """A generic netlink client (`GenetlinkClient`) whose calls return their results."""
 
-    def __init__(self, owner: Blocking, inside: GenetlinkClient) -> None:
-        self._owner = owner
-        self.run = owner.run
-        self.inside = inside
+    def __init__(self, runner: SyncRunner, wrapped: GenetlinkClient) -> None:
+        self._runner = runner
+        self.run = runner.run
+        self.wrapped = wrapped
 
     def __enter__(self) -> BlockingClient:
         return self
@@ -165,29 +221,29 @@ class BlockingClient:
     @property
     def family(self) -> Family:
         """The family, as nlctrl tells of it."""
-        return self.inside.family
+        return self.wrapped.family
 
-    join = twin(GenetlinkClient.join)
-    leave = twin(GenetlinkClient.leave)
-    do = twin(GenetlinkClient.do)
-    dump = twin(GenetlinkClient.dump)
-    close = twin(GenetlinkClient.close)
+    join = blocking(GenetlinkClient.join)
+    leave = blocking(GenetlinkClient.leave)
+    do = blocking(GenetlinkClient.do)
+    dump = blocking(GenetlinkClient.dump)
+    close = blocking(GenetlinkClient.close)
 
     @property
     def event_socket(self) -> BlockingSocket:
         """The socket that events come over, for poll and options.  SimulationError before `join`."""
-        return BlockingSocket(self._owner, self.inside.event_socket)
+        return BlockingSocket(self._runner, self.wrapped.event_socket)
 
     def events(self, *names: str) -> Iterator[Message]:
         """The events of the joined groups, or those of them with these names, as they come."""
-        return TwinIterator(self.run, self.inside.events(*names))
+        return BlockingIterator(self.run, self.wrapped.events(*names))
 
 
-class BlockingMonitor(TwinIterator[Uevent]):
+class BlockingMonitor(BlockingIterator[Uevent]):
     """A monitor of uevents (`UeventMonitor`) for a `for` loop."""
 
-    def __init__(self, run: Run, inside: UeventMonitor) -> None:
-        super().__init__(run, inside)
-        self.inside = inside
+    def __init__(self, run: Run, wrapped: UeventMonitor) -> None:
+        super().__init__(run, wrapped)
+        self.wrapped = wrapped
 
-    close = twin(UeventMonitor.close)
+    close = blocking(UeventMonitor.close)

@@ -2,29 +2,30 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Any, Self
 
-from simkernel.application.socket import Socket
-from simkernel.blocking.blocking import twin
+from simkernel.application.socket import AnySocket
 from simkernel.blocking.descriptor import RealDescriptor
-
-if TYPE_CHECKING:
-    from simkernel.blocking.process import Blocking
+from simkernel.blocking.methods import blocking
+from simkernel.blocking.sync_runner import SyncRunner
 
 
 class BlockingSocket:
-    """A look-alike of `socket.socket`: the same methods, arguments, results and exceptions."""
+    """A look-alike of `socket.socket`: the same methods, arguments, results and exceptions.
 
-    def __init__(self, owner: Blocking, inside: Socket) -> None:
-        self._owner = owner
-        self.run = owner.run
-        self.inside = inside
+    An address is of the type that the socket's family has in Python's socket module.
+    """
+
+    def __init__(self, runner: SyncRunner, wrapped: AnySocket) -> None:
+        self._runner = runner
+        self.run = runner.run
+        self.wrapped = wrapped
         self._real: RealDescriptor | None = None
 
     def __repr__(self) -> str:
-        return repr(self.inside)
+        return repr(self.wrapped)
 
-    def __enter__(self) -> BlockingSocket:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -35,87 +36,100 @@ class BlockingSocket:
     @property
     def family(self) -> int:
         """AF_ number."""
-        return self.inside.family
+        return self.wrapped.family
 
     @property
     def type(self) -> int:
         """SOCK_ number."""
-        return self.inside.type
+        return self.wrapped.type
 
     @property
     def proto(self) -> int:
-        """NETLINK_ number."""
-        return self.inside.proto
+        """The protocol's number: for a netlink socket NETLINK_."""
+        return self.wrapped.proto
 
     @property
     def descriptor(self) -> int:
         """The descriptor inside the machine; -1 once closed."""
-        return self.inside.fileno()
+        return self.wrapped.fileno()
 
     def fileno(self) -> int:
         """A real descriptor for real clients to poll, made when it is first asked for; -1 once closed."""
         if self._real is None:
             if self.descriptor < 0:
                 return -1
-            self._real = self._owner.make_real(self.descriptor)
+            self._real = self._runner.make_real(self.descriptor)
         return self._real.fileno()
 
     # -- the calls ------------------------------------------------------------
 
-    bind = twin(Socket.bind)
-    connect = twin(Socket.connect)
-    connect_ex = twin(Socket.connect_ex)
-    getsockname = twin(Socket.getsockname)
-    getpeername = twin(Socket.getpeername)
-    listen = twin(Socket.listen)
-    accept = twin(Socket.accept)
-    shutdown = twin(Socket.shutdown)
-    send = twin(Socket.send)
-    sendall = twin(Socket.sendall)
-    sendto = twin(Socket.sendto)
-    sendmsg = twin(Socket.sendmsg)
-    recv = twin(Socket.recv)
-    recvfrom = twin(Socket.recvfrom)
-    recvmsg = twin(Socket.recvmsg)
-    recv_into = twin(Socket.recv_into)
-    recvfrom_into = twin(Socket.recvfrom_into)
-    recvmsg_into = twin(Socket.recvmsg_into)
-    setsockopt = twin(Socket.setsockopt)
-    getsockopt = twin(Socket.getsockopt)
+    bind = blocking(AnySocket.bind)
+    connect = blocking(AnySocket.connect)
+    connect_ex = blocking(AnySocket.connect_ex)
+    getsockname = blocking(AnySocket.getsockname)
+    getpeername = blocking(AnySocket.getpeername)
+    listen = blocking(AnySocket.listen)
+    shutdown = blocking(AnySocket.shutdown)
+    send = blocking(AnySocket.send)
+    sendall = blocking(AnySocket.sendall)
+    sendto = blocking(AnySocket.sendto)
+    sendmsg = blocking(AnySocket.sendmsg)
+    recv = blocking(AnySocket.recv)
+    recvfrom = blocking(AnySocket.recvfrom)
+    recvmsg = blocking(AnySocket.recvmsg)
+    recv_into = blocking(AnySocket.recv_into)
+    recvfrom_into = blocking(AnySocket.recvfrom_into)
+    recvmsg_into = blocking(AnySocket.recvmsg_into)
+    setsockopt = blocking(AnySocket.setsockopt)
+    getsockopt = blocking(AnySocket.getsockopt)
+
+    def accept(self) -> tuple[Self, Any]:
+        """The next connection, and the address of its other end."""
+        accepted, address = self.run(self.wrapped.accept())
+        return self._around(accepted), address
+
+    def _around(self, wrapped: AnySocket) -> Self:
+        """A socket of the same process for another asynchronous one."""
+        return type(self)(self._runner, wrapped)
 
     def setblocking(self, flag: object, /) -> None:
-        """Wait in calls that cannot go on, or not."""
-        self.run(self.inside.setblocking(flag))
+        """Set whether calls block."""
+        self.run(self.wrapped.setblocking(flag))
 
     def settimeout(self, seconds: float | None, /) -> None:
-        """How long to wait in calls that cannot go on, in simulated seconds; None for ever, 0 not at all."""
-        self.run(self.inside.settimeout(seconds))
+        """Limit how long calls block, in simulated seconds; None for no limit, 0 for not at all."""
+        self.run(self.wrapped.settimeout(seconds))
 
     def gettimeout(self) -> float | None:
         """What `settimeout` set."""
-        return self.inside.gettimeout()
+        return self.wrapped.gettimeout()
 
     timeout = property(gettimeout)
 
     def getblocking(self) -> bool:
-        """Whether calls may wait."""
-        return self.inside.getblocking()
+        """Whether calls block."""
+        return self.wrapped.getblocking()
 
     # -- the end --------------------------------------------------------------
 
-    def dup(self) -> BlockingSocket:
+    def dup(self) -> Self:
         """Another descriptor for the same socket."""
-        return BlockingSocket(self._owner, self.run(self.inside.dup()))
+        return self._around(self.run(self.wrapped.dup()))
 
     def close(self) -> None:
         """Close the descriptor, and the real one if there is one; harmless when it is closed."""
-        fd = self.detach()
-        if fd >= 0 and self._owner.task.alive:  # a process that has ended has closed it itself
-            self._owner.close(fd)
+        self._close_real()
+        if self._runner.task.alive:
+            self.run(self.wrapped.close())
+        else:  # a process that has ended has closed its descriptors
+            self.wrapped.detach()
 
     def detach(self) -> int:
-        """The descriptor inside the machine, which this object lets go of without closing it."""
+        """Release the descriptor inside the machine without closing it; returns it."""
+        self._close_real()
+        return self.wrapped.detach()
+
+    def _close_real(self) -> None:
         if self._real is not None:
-            self._owner.close_real(self._real)
+            self._runner.close_real(self._real)
             self._real = None
-        return self.inside.detach()

@@ -1,4 +1,4 @@
-"""How ordinary code drives the clock: it lets the machine run until what it waits for has happened."""
+"""Run the machine from ordinary code until a call of that code is done."""
 
 from __future__ import annotations
 
@@ -81,14 +81,14 @@ def _activity(task: Task) -> str:
     return task.track if task.call is None else f"{task.track} in {task.call.name}"
 
 
-class Driver:
-    """A process of the machine without a program: it makes calls one by one, each when it is told to."""
+class SyncRunner:
+    """A process of the machine without a program: ordinary code submits its calls, one at a time."""
 
     def __init__(self, engine: Engine, processes: Processes[Task], credentials: Credentials) -> None:
         self._engine = engine
         self._processes = processes
         self._results: list[tuple[Any, BaseException | None]] = []
-        self.real: list[RealDescriptor] = []
+        self._real: list[RealDescriptor] = []
         self.task = processes.serve("blocking", credentials, self._on_result)
 
     def _on_result(self, value: Any, error: BaseException | None) -> None:
@@ -105,7 +105,7 @@ class Driver:
                 return result
             return self._run(awaitable)
         finally:
-            for real in self.real:
+            for real in self._real:
                 real.update()
 
     def _run(self, awaitable: Awaitable[T]) -> T:
@@ -162,14 +162,14 @@ class Driver:
             if not results:
                 run_until(engine, self._processes, self._is_done, call, task=task)
         except BaseException:
-            self._let_go()
+            self._release()
             raise
 
     def _is_done(self) -> bool:
         return bool(self._results) or not self.task.alive
 
-    def _let_go(self) -> None:
-        """Wait no more: the task can make other calls.  If it does not wait it is cut short, and ends."""
+    def _release(self) -> None:
+        """Abandon the call: the task can make others.  A task that does not sleep is ended instead."""
         task = self.task
         if task.sleep is None:
             self._processes.runner.end(task, SIGKILL)
@@ -177,8 +177,22 @@ class Driver:
         self._processes.runner.abandon(task)
         task.call = None
 
+    def make_real(self, fd: int) -> RealDescriptor:
+        """A real descriptor for real clients to poll, which follows the simulated `fd`."""
+        real = RealDescriptor(self.task.files.get(fd))
+        self._real.append(real)
+        return real
+
+    def close_real(self, real: RealDescriptor) -> None:
+        """Close a real descriptor.  Harmless when the process has ended."""
+        if real in self._real:
+            self._real.remove(real)
+            real.close()
+
     def end(self, status: int) -> None:
-        """End the process, with a wait status; its descriptors are closed.  Harmless when it has ended."""
+        """End the process with a wait status: closes its descriptors.  Harmless when it has ended."""
         if self.task.alive:
             with outside(self._engine, "exit"):
                 self._processes.runner.end(self.task, status)
+        while self._real:
+            self._real.pop().close()

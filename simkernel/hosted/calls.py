@@ -1,9 +1,10 @@
-"""What the modules of a hosted program are made of: its system calls, and modules made of methods."""
+"""What the modules of a hosted program are made of: its system calls, and modules made of functions."""
 
 from __future__ import annotations
 
+import functools
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from types import ModuleType
 from typing import Any, NoReturn
 
@@ -19,21 +20,40 @@ class SystemCalls:
         self.process = process
         self._thread = threading.get_ident()
 
-    def __call__(self, name: str, *arguments: Any) -> Any:
+    def __call__(self, name: str, *arguments: object) -> Any:
         """The result of a system call; OSError as Python has it."""
+        return self.run(self.process.app.call(name, *arguments))
+
+    def run(self, awaitable: Awaitable[Any]) -> Any:
+        """The result of a call.  SimulationError in another thread than the one that hosts the program."""
         if threading.get_ident() != self._thread:
-            raise SimulationError(f"{name}: a hosted program has one thread, the one that hosts it")
-        return self.process.run(self.process.app.call(name, *arguments))
+            raise SimulationError(f"{awaitable!r}: a hosted program has one thread, the one that hosts it")
+        return self.process.run(awaitable)
 
-    def on_path(self, name: str, path: Any, *arguments: Any, other: Any = None) -> Any:
-        """A call about a path: its error names the path, as Python's does."""
-        try:
-            return self(name, *arguments)
-        except OSError as error:
-            raise named(error, path, other) from None
+    def function(self, name: str, paths: int = 0) -> Callable[..., Any]:
+        """The method `name` of `App` as a function.
+
+        Its errors name the first `paths` arguments, as those of Python's function do.
+        """
+        method = getattr(self.process.app, name)
+
+        @functools.wraps(method)
+        def function(*arguments: Any, **keywords: Any) -> Any:
+            try:
+                return self.run(method(*arguments, **keywords))
+            except OSError as error:
+                if not paths:
+                    raise
+                raise named(error, *(*arguments, *keywords.values())[:paths]) from None
+
+        return function
+
+    def functions(self, names: Iterable[str], paths: int = 0) -> dict[str, Callable[..., Any]]:
+        """Several of them, by name."""
+        return {name: self.function(name, paths) for name in names}
 
 
-def named(error: OSError, path: Any, other: Any = None) -> OSError:
+def named(error: OSError, path: object, other: object = None) -> OSError:
     """The same error, with the path (or both) that it is about."""
     found = os_error(error.errno or 0)
     found.filename = path
@@ -42,21 +62,11 @@ def named(error: OSError, path: Any, other: Any = None) -> OSError:
     return found
 
 
-def descriptor(what: Any) -> int:
-    """The descriptor that an int or an object with `fileno()` stands for.  TypeError, ValueError."""
-    fd = what if isinstance(what, int) else what.fileno() if hasattr(what, "fileno") else None
-    if not isinstance(fd, int):
-        raise TypeError("argument must be an int, or have a fileno() method.")
-    if fd < 0:
-        raise ValueError(f"file descriptor cannot be a negative integer ({fd})")
-    return int(fd)
-
-
 def module(like: ModuleType, methods: object, names: Iterable[str] = (), **more: Any) -> ModuleType:
-    """A module that stands for `like`.
+    """A module that replaces `like`.
 
-    It has the public methods of `methods`, what is in `more`, and of `like` the constants, the classes of
-    exceptions and what `names` says.  What else `like` has raises NotModelled when it is called.
+    It has the public methods of `methods`, the attributes in `more`, and of `like` the constants, the classes
+    of exceptions and the attributes in `names`.  Any other function of `like` raises NotModelled.
     """
     made = ModuleType(like.__name__, like.__doc__)
     kept = frozenset(names)

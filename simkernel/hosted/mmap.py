@@ -7,13 +7,14 @@ import mmap as real
 from types import ModuleType
 from typing import Any
 
-from simkernel.application.mapping import ACCESS_DEFAULT, READ_WRITE, Mapping, Memory, map_memory
+from simkernel.application.mapping import ACCESS_DEFAULT, READ_WRITE, map_memory
+from simkernel.blocking.mapping import BlockingMapping
 from simkernel.blocking.process import Blocking
 from simkernel.hosted.calls import SystemCalls, module
 from simkernel.uapi.mman import MAP_SHARED
 
 
-class HostedMapping(Memory):
+class HostedMapping(BlockingMapping):
     """As `mmap.mmap`, but for the process that it belongs to.
 
     Memory that may be written to has an address of the host, which ioctl structures can hold.  Such a
@@ -21,7 +22,6 @@ class HostedMapping(Memory):
     """
 
     _process: Blocking
-    _inside: Mapping
 
     def __new__(
         cls,
@@ -34,17 +34,15 @@ class HostedMapping(Memory):
     ) -> HostedMapping:
         """Map `length` bytes of a file from `offset` on, or of nothing (-1)."""
         process = cls._process
-        inside = process.run(map_memory(process.app, fileno, length, flags, prot, access, offset))
-        view = inside.memory
+        wrapped = process.run(map_memory(process.app, fileno, length, flags, prot, access, offset))
+        view = wrapped.memory
         if view.readonly or not len(view):
             made: Any = super().__new__(cls)
         else:
             array = ctypes.c_char * len(view)
             kind: Any = type(cls.__name__, (cls, array), {"__module__": cls.__module__})
             made = kind.from_buffer(view)
-        made._inside = inside
-        made._view = view
-        made._position = 0
+        BlockingMapping.__init__(made, process.run, wrapped)
         mapping: HostedMapping = made
         return mapping
 
@@ -52,28 +50,12 @@ class HostedMapping(Memory):
         """Everything is done: an array of ctypes would take the arguments for its items."""
 
     def __repr__(self) -> str:
-        return repr(self._inside)
-
-    def __enter__(self) -> HostedMapping:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def size(self) -> int:
-        """The size of the file."""
-        size: int = self._process.run(self._inside.size())
-        return size
-
-    def flush(self, offset: int = 0, size: int | None = None, /) -> None:
-        """msync(2)."""
-        self._process.run(self._inside.flush(offset, size))
+        return repr(self.wrapped)
 
     def close(self) -> None:
-        """Unmap it; harmless when that has been done."""
-        self._view = None
+        """Unmap it; harmless when it is unmapped or its process has ended."""
         if self._process.task.alive:
-            self._process.run(self._inside.close())
+            super().close()
 
 
 def mmap_module(call: SystemCalls) -> ModuleType:

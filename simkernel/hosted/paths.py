@@ -8,42 +8,42 @@ from collections.abc import Iterator
 from math import floor, modf
 from typing import Any, Final
 
-from simkernel.hosted.calls import SystemCalls
+from simkernel.application.paths import GETDENTS, text
+from simkernel.hosted.calls import SystemCalls, named, public
 from simkernel.uapi import dirent
-from simkernel.uapi.fcntl import (
-    AT_FDCWD,
-    AT_REMOVEDIR,
-    AT_SYMLINK_NOFOLLOW,
-    O_CLOEXEC,
-    O_DIRECTORY,
-    O_RDONLY,
-)
-from simkernel.uapi.stat import S_IFIFO, S_IFREG, Stat
+from simkernel.uapi.fcntl import AT_FDCWD, AT_SYMLINK_NOFOLLOW, O_CLOEXEC, O_DIRECTORY, O_RDONLY
+from simkernel.uapi.stat import Stat
 
-NAMES_AT_ONCE: Final = 32768
-"""The buffer of readdir(3), in bytes."""
+ONE_PATH: Final = ("chdir", "chown", "mkdir", "mkfifo", "mknod", "rmdir", "unlink")
+"""Functions of `App` whose errors name their path."""
+NO_PATH: Final = ("ftruncate", "getcwd", "umask")
 
 
 class Paths:
-    """Calls with paths.  `dir_fd` and `follow_symlinks` are Python's."""
+    """Functions that differ from those of `App`.  `dir_fd` and `follow_symlinks` are Python's."""
 
     def __init__(self, call: SystemCalls) -> None:
         self._call = call
+        self._open = call.function("open", paths=1)
+        self._stat = call.function("stat", paths=1)
+        self._fstat = call.function("fstat")
+        self._readlink = call.function("readlink", paths=1)
+        self._symlink = call.function("symlink", paths=2)
+        self._link = call.function("link", paths=2)
+        self._chmod = call.function("chmod", paths=1)
+        self._utime = call.function("utime", paths=1)
+        self._truncate = call.function("truncate", paths=1)
 
-    # -- opening and looking ----------------------------------------------------
+    # -- opening and looking up -------------------------------------------------
 
     def open(self, path: Any, flags: int, mode: int = 0o777, *, dir_fd: int | None = None) -> int:
         """openat(2), close-on-exec."""
-        name, at = _text(path), _at(dir_fd)
-        fd: int = self._call.on_path("openat", path, at, name, flags | O_CLOEXEC, mode)
+        fd: int = self._open(path, flags | O_CLOEXEC, mode, dir_fd=dir_fd)
         return fd
 
     def stat(self, path: Any, *, dir_fd: int | None = None, follow_symlinks: bool = True) -> real.stat_result:
         """stat(2); of a descriptor fstat(2)."""
-        if isinstance(path, int):
-            return self.fstat(path)
-        flags = 0 if follow_symlinks else AT_SYMLINK_NOFOLLOW
-        return _result(self._call.on_path("newfstatat", path, _at(dir_fd), _text(path), flags))
+        return _result(self._stat(path, dir_fd=dir_fd, follow_symlinks=follow_symlinks))
 
     def lstat(self, path: Any, *, dir_fd: int | None = None) -> real.stat_result:
         """lstat(2)."""
@@ -51,7 +51,7 @@ class Paths:
 
     def fstat(self, fd: int) -> real.stat_result:
         """fstat(2)."""
-        return _result(self._call("fstat", fd))
+        return _result(self._fstat(fd))
 
     def access(
         self,
@@ -63,24 +63,23 @@ class Paths:
         follow_symlinks: bool = True,
     ) -> bool:
         """faccessat(2), as True or False."""
+        flags = 0 if follow_symlinks else AT_SYMLINK_NOFOLLOW
         try:
-            self._call(
-                "faccessat", _at(dir_fd), _text(path), mode, 0 if follow_symlinks else AT_SYMLINK_NOFOLLOW
-            )
+            self._call("faccessat", AT_FDCWD if dir_fd is None else dir_fd, text(path), mode, flags)
         except OSError:
             return False
         return True
 
     def readlink(self, path: Any, *, dir_fd: int | None = None) -> Any:
         """readlinkat(2)."""
-        return _like(path, self._call.on_path("readlinkat", path, _at(dir_fd), _text(path)))
+        return _like(path, self._readlink(path, dir_fd=dir_fd))
 
     def listdir(self, path: Any = None) -> list[Any]:
         """The names in a directory, without the two that each has."""
         return [_like(path, name) for name, _, _ in self._entries(path)]
 
     def scandir(self, path: Any = None) -> ScanDir:
-        """The same as entries that know their kind."""
+        """Like `listdir`, with entries that know their kind."""
         return ScanDir(self, path, self._entries(path))
 
     def _entries(self, path: Any) -> list[tuple[str, int, int]]:
@@ -90,43 +89,22 @@ class Paths:
             found: list[tuple[str, int, int]] = []
             if isinstance(where, int):
                 self._call("lseek", fd, 0, 0)
-            while data := self._call.on_path("getdents64", where, fd, NAMES_AT_ONCE):
+            while data := self._call("getdents64", fd, GETDENTS):
                 found += dirent.entries(data)
             return [entry for entry in found if entry[0] not in (".", "..")]
+        except OSError as error:
+            raise named(error, where) from None
         finally:
             if not isinstance(where, int):
                 self._call("close", fd)
 
-    # -- making and taking away ---------------------------------------------------
-
-    def mkdir(self, path: Any, mode: int = 0o777, *, dir_fd: int | None = None) -> None:
-        """mkdirat(2)."""
-        self._call.on_path("mkdirat", path, _at(dir_fd), _text(path), mode)
-
-    def rmdir(self, path: Any, *, dir_fd: int | None = None) -> None:
-        """rmdir(2)."""
-        self._call.on_path("unlinkat", path, _at(dir_fd), _text(path), AT_REMOVEDIR)
-
-    def unlink(self, path: Any, *, dir_fd: int | None = None) -> None:
-        """unlinkat(2)."""
-        self._call.on_path("unlinkat", path, _at(dir_fd), _text(path), 0)
-
-    remove = unlink
-
-    def mknod(self, path: Any, mode: int = 0o600, device: int = 0, *, dir_fd: int | None = None) -> None:
-        """mknodat(2)."""
-        kind = mode if modes.S_IFMT(mode) else mode | S_IFREG
-        self._call.on_path("mknodat", path, _at(dir_fd), _text(path), kind, device)
-
-    def mkfifo(self, path: Any, mode: int = 0o666, *, dir_fd: int | None = None) -> None:
-        """mknodat(2) of a named pipe."""
-        self._call.on_path("mknodat", path, _at(dir_fd), _text(path), mode | S_IFIFO)
+    # -- creating and changing ----------------------------------------------------
 
     def symlink(
         self, src: Any, dst: Any, target_is_directory: bool = False, *, dir_fd: int | None = None
     ) -> None:
         """symlinkat(2)."""
-        self._call.on_path("symlinkat", src, _text(src), _at(dir_fd), _text(dst), other=dst)
+        self._symlink(src, dst, dir_fd=dir_fd)
 
     def link(
         self,
@@ -138,48 +116,23 @@ class Paths:
         follow_symlinks: bool = True,
     ) -> None:
         """linkat(2)."""
-        self._call.on_path("linkat", src, _at(src_dir_fd), _text(src), _at(dst_dir_fd), _text(dst), other=dst)
-
-    def rename(
-        self, src: Any, dst: Any, *, src_dir_fd: int | None = None, dst_dir_fd: int | None = None
-    ) -> None:
-        """renameat(2)."""
-        self._call.on_path(
-            "renameat2", src, _at(src_dir_fd), _text(src), _at(dst_dir_fd), _text(dst), 0, other=dst
-        )
-
-    replace = rename
-
-    # -- changing -----------------------------------------------------------------
+        self._link(src, dst, src_dir_fd=src_dir_fd, dst_dir_fd=dst_dir_fd)
 
     def chmod(self, path: Any, mode: int, *, dir_fd: int | None = None, follow_symlinks: bool = True) -> None:
         """fchmodat(2); of a descriptor fchmod(2)."""
-        if isinstance(path, int):
-            self.fchmod(path, mode)
-        else:
-            self._call.on_path("fchmodat", path, _at(dir_fd), _text(path), mode)
+        self._chmod(path, mode, dir_fd=dir_fd)
 
     def fchmod(self, fd: int, mode: int) -> None:
         """fchmod(2)."""
         self._call("fchmod", fd, mode)
-
-    def chown(
-        self, path: Any, uid: int, gid: int, *, dir_fd: int | None = None, follow_symlinks: bool = True
-    ) -> None:
-        """fchownat(2); of a descriptor fchown(2)."""
-        if isinstance(path, int):
-            self.fchown(path, uid, gid)
-        else:
-            flags = 0 if follow_symlinks else AT_SYMLINK_NOFOLLOW
-            self._call.on_path("fchownat", path, _at(dir_fd), _text(path), uid, gid, flags)
 
     def fchown(self, fd: int, uid: int, gid: int) -> None:
         """fchown(2)."""
         self._call("fchown", fd, uid, gid)
 
     def lchown(self, path: Any, uid: int, gid: int) -> None:
-        """lchown(2)."""
-        self.chown(path, uid, gid, follow_symlinks=False)
+        """fchownat(2) of a link itself."""
+        self._call.function("chown", paths=1)(path, uid, gid, follow_symlinks=False)
 
     def utime(
         self,
@@ -195,45 +148,39 @@ class Paths:
             raise ValueError("utime: you may specify either 'times' or 'ns' but not both")
         if times is not None:
             ns = (_nanoseconds(times[0]), _nanoseconds(times[1]))
-        name = f"/proc/self/fd/{path}" if isinstance(path, int) else _text(path)
-        flags = 0 if follow_symlinks else AT_SYMLINK_NOFOLLOW
-        self._call.on_path("utimensat", path, _at(dir_fd), name, ns, flags)
+        name = f"/proc/self/fd/{path}" if isinstance(path, int) else path
+        self._utime(name, ns=ns, dir_fd=dir_fd, follow_symlinks=follow_symlinks)
 
     def truncate(self, path: Any, length: int) -> None:
-        """truncate(2); of a descriptor ftruncate(2)."""
+        """truncate(2); of a descriptor ftruncate(2), whose error names no path."""
         if isinstance(path, int):
-            self.ftruncate(path, length)
+            self._call("ftruncate", path, length)
         else:
-            self._call.on_path("truncate", path, _text(path), length)
+            self._truncate(path, length)
 
-    def ftruncate(self, fd: int, length: int, /) -> None:
-        """ftruncate(2)."""
-        self._call("ftruncate", fd, length)
-
-    # -- where the process is -------------------------------------------------------
-
-    def chdir(self, path: Any) -> None:
-        """chdir(2); of a descriptor fchdir(2)."""
-        if isinstance(path, int):
-            self.fchdir(path)
-        else:
-            self._call.on_path("chdir", path, _text(path))
+    # -- the working directory ------------------------------------------------------
 
     def fchdir(self, fd: int) -> None:
         """fchdir(2)."""
         self._call("fchdir", fd)
 
-    def getcwd(self) -> str:
-        """getcwd(2)."""
-        return str(self._call("getcwd"))
-
     def getcwdb(self) -> bytes:
-        """The same, as bytes."""
-        return self.getcwd().encode("utf-8", "surrogateescape")
+        """getcwd(2), as bytes."""
+        name: str = self._call("getcwd")
+        return name.encode("utf-8", "surrogateescape")
 
-    def umask(self, mask: int, /) -> int:
-        """umask(2)."""
-        return int(self._call("umask", mask))
+
+def path_functions(call: SystemCalls) -> dict[str, Any]:
+    """The functions of `posix` that take paths, by name."""
+    rename = call.function("rename", paths=2)
+    return {
+        **call.functions(ONE_PATH, paths=1),
+        **call.functions(NO_PATH),
+        "remove": call.function("unlink", paths=1),
+        "rename": rename,
+        "replace": rename,
+        **public(Paths(call)),
+    }
 
 
 def _nanoseconds(seconds: float) -> int:
@@ -319,15 +266,6 @@ class ScanDir:
         self._entries = iter(())
 
 
-def _text(path: Any) -> str:
-    """A path as the machine has it.  TypeError for what is none, ValueError for a NUL in it."""
-    name = real.fspath(path)
-    text = name.decode("utf-8", "surrogateescape") if isinstance(name, bytes) else name
-    if "\0" in text:
-        raise ValueError("embedded null byte")
-    return text
-
-
 def _like(path: Any, name: str) -> Any:
     """A name, as bytes where the path was."""
     as_bytes = path is not None and not isinstance(path, int) and isinstance(real.fspath(path), bytes)
@@ -337,10 +275,6 @@ def _like(path: Any, name: str) -> Any:
 def _joined(folder: Any, sep: Any, name: Any) -> Any:
     base = real.fspath(folder)
     return base + name if base.endswith(sep) else base + sep + name
-
-
-def _at(dir_fd: int | None) -> int:
-    return AT_FDCWD if dir_fd is None else dir_fd
 
 
 def _result(found: Stat) -> real.stat_result:

@@ -6,17 +6,12 @@ Names, arguments and results are those of Modules/posixmodule.c.  Paths are in p
 from __future__ import annotations
 
 import posix as real
-from collections.abc import Iterable
-from operator import index
 from types import ModuleType
-from typing import Any, Final
+from typing import Final
 
-from simkernel.application.received import scatter
-from simkernel.hosted.calls import SystemCalls, descriptor, module, public
-from simkernel.hosted.paths import DirEntry, Paths
-from simkernel.uapi.eventfd import EFD_CLOEXEC
+from simkernel.hosted.calls import SystemCalls, module
+from simkernel.hosted.paths import DirEntry, path_functions
 from simkernel.uapi.fcntl import F_GETFD, F_GETFL, F_SETFD, F_SETFL, FD_CLOEXEC, O_CLOEXEC, O_NONBLOCK
-from simkernel.uapi.structure import U64
 
 AS_THEY_ARE: Final = (
     "WCOREDUMP", "WEXITSTATUS", "WIFCONTINUED", "WIFEXITED", "WIFSIGNALED", "WIFSTOPPED", "WSTOPSIG",
@@ -36,95 +31,37 @@ ENVIRONMENT: Final = {
 """What a hosted program finds in os.environ: nothing of the host's."""
 
 
-class Descriptors:
-    """Calls on descriptors."""
+AS_IN_APP: Final = (
+    "close", "dup2", "eventfd", "eventfd_read", "eventfd_write", "fsync", "getgid", "getgroups", "getpid",
+    "getppid", "getuid", "kill", "lseek", "memfd_create", "pipe2", "pread", "pwrite", "read", "readv",
+    "sched_yield", "setgid", "setgroups", "setuid", "wait", "waitpid", "write", "writev",
+)  # fmt: skip
+"""Functions that are those of `App`."""
+
+
+class Posix:
+    """Functions that differ from those of `App`, or have no system call."""
 
     def __init__(self, call: SystemCalls) -> None:
         self._call = call
 
-    def close(self, fd: int) -> None:
-        """close(2)."""
-        self._call("close", fd)
+    # -- descriptors ----------------------------------------------------------------
 
     def closerange(self, fd_low: int, fd_high: int, /) -> None:
         """close_range(2), passing over what is not open."""
         if fd_low < fd_high:
             self._call("close_range", fd_low, fd_high - 1)
 
-    def read(self, fd: int, length: int, /) -> bytes:
-        """read(2)."""
-        if length < 0:
-            raise OSError(22, "Invalid argument")
-        data: bytes = self._call("read", index(fd), length)
-        return data
-
-    def write(self, fd: int, data: Any, /) -> int:
-        """write(2)."""
-        written: int = self._call("write", index(fd), bytes(memoryview(data)))
-        return written
-
-    def pread(self, fd: int, length: int, offset: int, /) -> bytes:
-        """pread(2)."""
-        data: bytes = self._call("pread64", fd, length, offset)
-        return data
-
-    def pwrite(self, fd: int, buffer: Any, offset: int, /) -> int:
-        """pwrite(2)."""
-        written: int = self._call("pwrite64", fd, bytes(memoryview(buffer)), offset)
-        return written
-
-    def readv(self, fd: int, buffers: Iterable[Any], /) -> int:
-        """readv(2)."""
-        views = [memoryview(buffer).cast("B") for buffer in buffers]
-        data: bytes = self._call("readv", fd, [len(view) for view in views])
-        scatter(data, views)
-        return len(data)
-
-    def writev(self, fd: int, buffers: Iterable[Any], /) -> int:
-        """writev(2)."""
-        written: int = self._call("writev", fd, b"".join(bytes(memoryview(each)) for each in buffers))
-        return written
-
-    def lseek(self, fd: int, position: int, whence: int, /) -> int:
-        """lseek(2)."""
-        moved: int = self._call("lseek", fd, position, whence)
-        return moved
-
     def dup(self, fd: int, /) -> int:
         """dup(2), close-on-exec."""
-        twin: int = self._call("dup", fd)
-        self.set_inheritable(twin, False)
-        return twin
-
-    def dup2(self, fd: int, fd2: int, inheritable: bool = True) -> int:
-        """dup2(2)."""
-        if inheritable or fd == fd2:
-            self._call("dup2", fd, fd2)
-        else:
-            self._call("dup3", fd, fd2, O_CLOEXEC)
-        return fd2
+        duplicate: int = self._call("dup", fd)
+        self.set_inheritable(duplicate, False)
+        return duplicate
 
     def pipe(self) -> tuple[int, int]:
         """pipe2(2), close-on-exec."""
-        return self.pipe2(O_CLOEXEC)
-
-    def pipe2(self, flags: int, /) -> tuple[int, int]:
-        """pipe2(2)."""
-        ends: tuple[int, int] = self._call("pipe2", flags)
+        ends: tuple[int, int] = self._call("pipe2", O_CLOEXEC)
         return ends
-
-    def eventfd(self, initval: int, flags: int = EFD_CLOEXEC) -> int:
-        """eventfd(2)."""
-        fd: int = self._call("eventfd2", initval, flags)
-        return fd
-
-    def eventfd_read(self, fd: int) -> int:
-        """The counter, taken."""
-        return int(U64.unpack(self.read(fd, U64.size))[0])
-
-    def eventfd_write(self, fd: int, value: int) -> None:
-        """Add to the counter."""
-        self.write(fd, U64.pack(value))
 
     def get_blocking(self, fd: int, /) -> bool:
         """Whether O_NONBLOCK is not set."""
@@ -144,78 +81,16 @@ class Descriptors:
         self._call("fcntl", fd, F_SETFD, 0 if inheritable else FD_CLOEXEC)
 
     def isatty(self, fd: int, /) -> bool:
-        """No: the machine has no terminals."""
+        """False: the machine has no terminals."""
         return False
 
-    def fsync(self, fd: Any) -> None:
-        """fsync(2)."""
-        self._call("fsync", descriptor(fd))
+    # -- the process and the machine ------------------------------------------------
 
-    fdatasync = fsync
-
-    def memfd_create(self, name: Any, flags: int = 1) -> int:
-        """memfd_create(2)."""
-        fd: int = self._call("memfd_create", real.fspath(name), flags)
-        return fd
-
-
-class Itself:
-    """What a process asks about itself and others."""
-
-    def __init__(self, call: SystemCalls) -> None:
-        self._call = call
-
-    def getpid(self) -> int:
-        """getpid(2)."""
-        return int(self._call("getpid"))
-
-    def getppid(self) -> int:
-        """getppid(2)."""
-        return int(self._call("getppid"))
-
-    def getuid(self) -> int:
-        """getuid(2)."""
-        return int(self._call("getuid"))
-
-    def getgid(self) -> int:
-        """getgid(2)."""
-        return int(self._call("getgid"))
-
-    geteuid, getegid = getuid, getgid
-
-    def getgroups(self) -> list[int]:
-        """getgroups(2)."""
-        groups: list[int] = self._call("getgroups")
-        return groups
-
-    def setuid(self, uid: int, /) -> None:
-        """setuid(2)."""
-        self._call("setuid", uid)
-
-    def setgid(self, gid: int, /) -> None:
-        """setgid(2)."""
-        self._call("setgid", gid)
-
-    def kill(self, pid: int, signal: int, /) -> None:
-        """kill(2)."""
-        self._call("kill", pid, int(signal))
-
-    def sched_yield(self) -> None:
-        """sched_yield(2)."""
-        self._call("sched_yield")
-
-    def waitpid(self, pid: int, options: int, /) -> tuple[int, int]:
-        """waitpid(2)."""
-        ended: tuple[int, int] = self._call("wait4", pid, options)
-        return ended
-
-    def urandom(self, size: int, /) -> bytes:
+    def urandom(self, size: int, flags: int = 0) -> bytes:
         """Bytes from the machine's seed."""
         return self._call.process.random.randbytes(size)
 
-    def getrandom(self, size: int, flags: int = 0) -> bytes:
-        """The same."""
-        return self.urandom(size)
+    getrandom = urandom
 
     def uname(self) -> real.uname_result:
         """uname(2)."""
@@ -226,14 +101,20 @@ class Itself:
         return 1
 
     def sched_getaffinity(self, pid: int, /) -> set[int]:
-        """That one."""
+        """The one CPU."""
         return {0}
 
 
 def posix_module(call: SystemCalls) -> ModuleType:
     """`posix` for one process."""
-    more = {**public(Itself(call)), **public(Paths(call)), "environ": dict(ENVIRONMENT), "DirEntry": DirEntry}
-    made = module(real, Descriptors(call), AS_THEY_ARE, **more)
+    functions = call.functions(AS_IN_APP)
+    more = {**functions, **path_functions(call), "environ": dict(ENVIRONMENT), "DirEntry": DirEntry}
+    aliases = {
+        "geteuid": functions["getuid"],
+        "getegid": functions["getgid"],
+        "fdatasync": functions["fsync"],
+    }
+    made = module(real, Posix(call), AS_THEY_ARE, **more, **aliases)
     for name in ABSENT:
         vars(made).pop(name, None)
     return made

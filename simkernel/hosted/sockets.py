@@ -3,25 +3,17 @@
 from __future__ import annotations
 
 import socket as real
-from collections.abc import Callable
 from enum import EnumMeta
 from types import ModuleType
-from typing import Any, Final
+from typing import Any, Final, Self
 
-from simkernel.application.socket import Socket
+from simkernel.application.socket import AnySocket
 from simkernel.blocking.process import Blocking
 from simkernel.blocking.socket import BlockingSocket
 from simkernel.hosted.calls import SystemCalls, module
 
 AS_THEY_ARE: Final = ("htonl", "htons", "inet_aton", "inet_ntoa", "inet_ntop", "inet_pton", "ntohl", "ntohs")
 """Functions that ask nothing of a kernel."""
-
-
-BY_FAMILY: Final = (
-    "bind", "connect", "connect_ex", "getsockname", "getpeername", "sendall", "sendto", "sendmsg", "recvfrom",
-    "recvmsg", "recvfrom_into", "recvmsg_into",
-)  # fmt: skip
-"""Methods whose addresses are of one type or another, as the socket's family has them."""
 
 
 class HostedSocket(BlockingSocket):
@@ -31,41 +23,21 @@ class HostedSocket(BlockingSocket):
 
     def __init__(self, family: int = -1, type: int = -1, proto: int = -1, fileno: int | None = None) -> None:
         process = self._process
-        super().__init__(process, process.run(process.app.socket(family, type, proto, fileno)))
+        super().__init__(process.runner, process.run(process.app.socket(family, type, proto, fileno)))
 
     def fileno(self) -> int:
         """The descriptor inside the machine; -1 once closed."""
         return self.descriptor
 
     @classmethod
-    def around(cls, inside: Socket) -> HostedSocket:
+    def around(cls, wrapped: AnySocket) -> Self:
         """One for a socket that is open already."""
         made = cls.__new__(cls)
-        BlockingSocket.__init__(made, cls._process, inside)
+        BlockingSocket.__init__(made, cls._process.runner, wrapped)
         return made
 
-    def dup(self) -> HostedSocket:
-        """Another descriptor for the same socket."""
-        return self.around(self.run(self.inside.dup()))
-
-    def accept(self) -> tuple[HostedSocket, Any]:  # type: ignore[override]
-        """The next connection, and the address of its other end."""
-        accepted, address = self.run(self.inside.accept())
-        return self.around(accepted), address
-
-
-def _as_inside(name: str) -> Callable[..., Any]:
-    """A method that does what the socket's own does."""
-
-    def method(self: HostedSocket, *arguments: Any, **options: Any) -> Any:
-        return self.run(getattr(self.inside, name)(*arguments, **options))
-
-    method.__name__ = name
-    return method
-
-
-for _name in BY_FAMILY:
-    setattr(HostedSocket, _name, _as_inside(_name))
+    def _around(self, wrapped: AnySocket) -> Self:
+        return self.around(wrapped)
 
 
 def socket_module(call: SystemCalls) -> ModuleType:

@@ -42,7 +42,7 @@ def test_a_c_int_has_32_bits(value: int) -> None:
 
 @given(st.integers(), st.integers())
 def test_an_address_is_taken_modulo_2_to_the_32(portid: int, groups: int) -> None:
-    assert arguments.address((portid, groups), "bind") == (portid % 2**32, groups % 2**32)
+    assert arguments.netlink_address((portid, groups), "bind") == (portid % 2**32, groups % 2**32)
 
 
 @given(st.binary(max_size=20))

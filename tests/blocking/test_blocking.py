@@ -32,8 +32,8 @@ def bound(facade: Blocking, portid: int) -> BlockingSocket:
 @pytest.mark.parametrize(
     ("asynchronous", "blocking", "inside"),
     [
-        (App, Blocking, {"call", "made", "modules", "never_awaited", "owner", "request"}),
-        (Socket, BlockingSocket, {"adopt"}),
+        (App, Blocking, {"call", "made", "never_awaited", "owner", "request"}),
+        (Socket, BlockingSocket, set()),
         (GenetlinkClient, BlockingClient, {"open"}),
         (UeventMonitor, BlockingMonitor, {"open"}),
     ],

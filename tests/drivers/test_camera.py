@@ -227,7 +227,7 @@ def test_a_reader_is_told_when_his_frame_is_overwritten(user: Blocking, camera: 
 
     @types.coroutine
     def dawdle() -> Generator[Any, Any, None]:
-        steps = camera.inside.dump("read-frame", sequence=sequence).__await__()
+        steps = camera.wrapped.dump("read-frame", sequence=sequence).__await__()
         call = steps.send(None)
         for taken in itertools.count():
             if taken == 3:

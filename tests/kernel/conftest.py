@@ -78,7 +78,7 @@ class Bench:
     def delete_module(self, name: str) -> None:
         """The system call itself, without what rmmod(8) looks at before."""
         root = self.root
-        root.run(root.inside.call("delete_module", name))
+        root.run(root.app.call("delete_module", name))
 
     def data(self, name: str) -> Any:
         """The state of a loaded module."""

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Final
 
 from simkernel.application.app import App
-from simkernel.application.socket import Socket
+from simkernel.application.socket import AnySocket
 from simkernel.engine import seconds
 from simkernel.machine import Machine
 from simkernel.tools.bench.messages import BUFFER, GREETING, GROUP
@@ -21,14 +21,14 @@ PAUSE: Final = 0.01
 """Simulated seconds in which all receivers have taken a message and wait for the next."""
 
 
-async def open_socket(app: App, groups: int = 0) -> Socket:
+async def open_socket(app: App, groups: int = 0) -> AnySocket:
     """A socket for messages between programs, in these groups."""
-    sock: Socket = await app.socket(AF_NETLINK, SOCK_RAW, NETLINK_USERSOCK)
+    sock: AnySocket = await app.socket(AF_NETLINK, SOCK_RAW, NETLINK_USERSOCK)
     await sock.bind((0, groups))
     return sock
 
 
-async def send(sock: Socket, often: int) -> None:
+async def send(sock: AnySocket, often: int) -> None:
     """Send to the group."""
     for _ in range(often):
         # Nobody listens in the kernel, which Linux says after the group has been served.
@@ -36,13 +36,13 @@ async def send(sock: Socket, often: int) -> None:
             await sock.sendto(GREETING, (0, GROUP))
 
 
-async def open_members(app: App, members: int) -> list[Socket]:
+async def open_members(app: App, members: int) -> list[AnySocket]:
     """Sockets in the group."""
     await app.setrlimit_nofile(members + 100)
     return [await open_socket(app, GROUP) for _ in range(members)]
 
 
-async def drain(receivers: list[Socket]) -> None:
+async def drain(receivers: list[AnySocket]) -> None:
     """Take all that is queued."""
     for receiver in receivers:
         with contextlib.suppress(BlockingIOError):
@@ -76,7 +76,7 @@ async def receive_for_ever(app: App) -> None:
         await sock.recv(BUFFER)
 
 
-async def send_in_peace(app: App, sock: Socket, often: int) -> None:
+async def send_in_peace(app: App, sock: AnySocket, often: int) -> None:
     """Send to the group, each time when all of it waits for that."""
     for _ in range(often):
         await send(sock, 1)

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Final
 
 from simkernel.application.app import App
-from simkernel.application.socket import Socket
+from simkernel.application.socket import AnySocket
 from simkernel.engine import micros
 from simkernel.machine import Machine
 from simkernel.tools.bench.messages import BUFFER, GETFAMILY
@@ -20,9 +20,9 @@ PROBE: Final = micros(5)
 """Simulated time after which it is known how many round trips a process makes in it."""
 
 
-async def open_socket(app: App) -> Socket:
+async def open_socket(app: App) -> AnySocket:
     """A generic netlink socket with a port id."""
-    sock: Socket = await app.socket(AF_NETLINK, SOCK_RAW, NETLINK_GENERIC)
+    sock: AnySocket = await app.socket(AF_NETLINK, SOCK_RAW, NETLINK_GENERIC)
     await sock.bind((0, 0))
     return sock
 
@@ -33,7 +33,7 @@ async def open_idle(app: App, number: int) -> None:
         await open_socket(app)
 
 
-async def ask(sock: Socket, often: int) -> None:
+async def ask(sock: AnySocket, often: int) -> None:
     """Make round trips."""
     for _ in range(often):
         await sock.send(GETFAMILY)

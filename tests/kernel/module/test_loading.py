@@ -122,7 +122,7 @@ def test_unknown_flags(bench: Bench) -> None:
     bench.module("m")
     root = bench.root
     with pytest.raises(OSError) as raised:
-        root.run(root.inside.call("finit_module", "m", "", 8))
+        root.run(root.app.call("finit_module", "m", "", 8))
     assert raised.value.errno == errno.EINVAL
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from simkernel import InternalError, Machine, SimulationError, seconds
-from simkernel.application.app import REMEMBERED
+from simkernel.application.caller import MAX_UNAWAITED
 from simkernel.hardware import Camera
 from simkernel.uapi.netlink import NETLINK_USERSOCK
 from simkernel.uapi.socket import AF_NETLINK, SOCK_RAW
@@ -56,7 +56,7 @@ def test_a_call_never_awaited() -> None:
 
 def test_a_call_never_awaited_is_missed_however_many_there_were() -> None:
     async def program(app: Any) -> None:
-        calls = [app.getpid() for _ in range(REMEMBERED)]
+        calls = [app.getpid() for _ in range(MAX_UNAWAITED)]
         for call in calls[:-1]:
             await call
         app.sleep(1)

@@ -1,28 +1,26 @@
 """Methods that make several calls, as lazy as one call is.
 
-    @lazily
+    @lazy
     async def join(self, group: str) -> None: ...
 
-Nothing happens before the result is awaited, and if it never is, the program hears of that as of any
-call (`App.never_awaited`).
+Nothing happens before the result is awaited.  If it never is, the program's task reports it as it reports
+any call (`Caller.never_awaited`).
 """
 
 from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Coroutine, Generator
-from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar
+from typing import Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar
 
+from simkernel.application.caller import Caller
 from simkernel.engine import SimulationError
-
-if TYPE_CHECKING:
-    from simkernel.application.app import App
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 
-class Steps(Generic[T]):
+class LazyCoroutine(Generic[T]):
     """Several calls under one name, to be awaited once."""
 
     __slots__ = ("_begin", "line", "name", "owner")
@@ -33,7 +31,7 @@ class Steps(Generic[T]):
         self._begin = begin
         self.name = name
         self.owner: object | None = owner
-        """Whoever makes the calls, and nobody once they have been awaited (as `Call.owner`)."""
+        """The task that makes the calls; None once they have been awaited (as `Call.owner`)."""
 
     def __await__(self) -> Generator[Any, Any, T]:
         if self.owner is None:
@@ -45,24 +43,24 @@ class Steps(Generic[T]):
         return f"<calls {self.name}>"
 
 
-class HasApp(Protocol):
-    """What belongs to a program."""
+class HasCaller(Protocol):
+    """An object that belongs to a program."""
 
     @property
-    def _app(self) -> App: ...
+    def _app(self) -> Caller: ...
 
 
-S = TypeVar("S", bound=HasApp)
+S = TypeVar("S", bound=HasCaller)
 
 
-def lazily(
+def lazy(
     method: Callable[Concatenate[S, P], Coroutine[Any, Any, T]],
-) -> Callable[Concatenate[S, P], Steps[T]]:
+) -> Callable[Concatenate[S, P], LazyCoroutine[T]]:
     """A method that begins when its result is awaited."""
 
     @functools.wraps(method)
-    def make(self: S, /, *args: P.args, **kwargs: P.kwargs) -> Steps[T]:
+    def make(self: S, /, *args: P.args, **kwargs: P.kwargs) -> LazyCoroutine[T]:
         app = self._app
-        return app.made(Steps(app.owner, method.__name__, lambda: method(self, *args, **kwargs)))
+        return app.made(LazyCoroutine(app.owner, method.__name__, lambda: method(self, *args, **kwargs)))
 
     return make

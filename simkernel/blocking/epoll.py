@@ -1,0 +1,38 @@
+"""A look-alike of `select.epoll` whose descriptors are those inside the machine."""
+
+from __future__ import annotations
+
+from typing import Self
+
+from simkernel.application.epoll import Epoll
+from simkernel.blocking.methods import Run, blocking
+
+
+class BlockingEpoll:
+    """An epoll object of the façade's process."""
+
+    def __init__(self, run: Run, wrapped: Epoll) -> None:
+        self.run = run
+        self.wrapped = wrapped
+
+    def __enter__(self) -> Self:
+        self.fileno()  # ValueError if it is closed
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def fileno(self) -> int:
+        """The descriptor inside the machine."""
+        return self.wrapped.fileno()
+
+    @property
+    def closed(self) -> bool:
+        """Whether it is closed."""
+        return self.wrapped.closed
+
+    register = blocking(Epoll.register)
+    modify = blocking(Epoll.modify)
+    unregister = blocking(Epoll.unregister)
+    poll = blocking(Epoll.poll)
+    close = blocking(Epoll.close)

@@ -1,0 +1,36 @@
+"""Mapped memory for ordinary code: a look-alike of `mmap.mmap`."""
+
+from __future__ import annotations
+
+from typing import Self
+
+from simkernel.application.mapping import Mapping, Memory
+from simkernel.blocking.methods import Run, blocking
+
+
+class BlockingMapping(Memory):
+    """Memory that is mapped into the façade's process."""
+
+    def __init__(self, run: Run, wrapped: Mapping) -> None:
+        self.run = run
+        self.wrapped = wrapped
+        self._position = 0
+
+    @property
+    def _view(self) -> memoryview | None:  # type: ignore[override]
+        return self.wrapped._view
+
+    @property
+    def address(self) -> int:
+        """Its address in the process's memory."""
+        return self.wrapped.address
+
+    size = blocking(Mapping.size)
+    flush = blocking(Mapping.flush)
+    close = blocking(Mapping.close)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

@@ -1,0 +1,49 @@
+"""Blocking forms of asynchronous methods: the same name, the same arguments, and the result at once.
+
+    class Blocking:
+        getpid = blocking(App.getpid)
+
+A class with blocking methods holds the asynchronous object as `wrapped`, and has a method `run`.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
+
+A = TypeVar("A")
+P = ParamSpec("P")
+T = TypeVar("T")
+
+Run = Callable[[Awaitable[Any]], Any]
+"""Drives the clock until an awaitable has its result."""
+
+
+def blocking(method: Callable[Concatenate[A, P], Awaitable[T]]) -> Callable[Concatenate[Any, P], T]:
+    """A method that calls `method` of `wrapped`, and returns its result when it is done."""
+
+    @functools.wraps(method)
+    def call(self: Any, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        result: T = self.run(method(self.wrapped, *args, **kwargs))
+        return result
+
+    return call
+
+
+class BlockingIterator(Generic[T]):
+    """A blocking iterator over the items of an asynchronous one."""
+
+    def __init__(self, run: Run, items: AsyncIterator[T]) -> None:
+        self.run = run
+        self._items = items
+
+    def __iter__(self) -> Iterator[T]:
+        return self
+
+    def __next__(self) -> T:
+        try:
+            item: T = self.run(anext(self._items))
+        except StopAsyncIteration:
+            raise StopIteration from None
+        return item
