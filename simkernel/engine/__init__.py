@@ -23,15 +23,10 @@ from simkernel.engine.errors import (
 )
 from simkernel.engine.streams import Streams
 from simkernel.engine.timer import Timer
-from simkernel.engine.trace import APPLICATION, DRIVER, HARDWARE, KERNEL, LAYERS, Record, Tracer
+from simkernel.engine.trace import Record, Tracer
 
 __all__ = [
-    "APPLICATION",
-    "DRIVER",
-    "HARDWARE",
-    "KERNEL",
     "LATER",
-    "LAYERS",
     "MICROSECOND",
     "MILLISECOND",
     "SECOND",

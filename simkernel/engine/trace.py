@@ -17,15 +17,9 @@ since a record bears the instant of its cause plus what has been charged so far.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any
 
 import attrs
-
-APPLICATION: Final = "application"
-KERNEL: Final = "kernel"
-DRIVER: Final = "driver"
-HARDWARE: Final = "hardware"
-LAYERS: Final = (APPLICATION, KERNEL, DRIVER, HARDWARE)
 
 
 @attrs.frozen(slots=True)

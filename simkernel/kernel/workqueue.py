@@ -12,8 +12,9 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
-from simkernel.engine import DRIVER, KERNEL, Engine
+from simkernel.engine import Engine
 from simkernel.engine import Timer as Event
+from simkernel.kernel.lib.layers import DRIVER, KERNEL
 from simkernel.kernel.module.module import LoadedModule
 from simkernel.kernel.module.resources import Resource, Resources
 from simkernel.kernel.oops import Oopses

@@ -20,7 +20,9 @@ from typing import TYPE_CHECKING, Final, Self
 
 import attrs
 
-from simkernel.engine import APPLICATION, LAYERS, MICROSECOND, Record, SimulationError
+from simkernel.engine import MICROSECOND, Record, SimulationError
+from simkernel.kernel.lib.layers import APPLICATION
+from simkernel.trace.layers import LAYERS
 from simkernel.trace.strace import Strace
 from simkernel.trace.strace.abbreviation import abbreviated
 from simkernel.trace.tracepoint import line as tracepoint_line

@@ -13,8 +13,10 @@ from typing import Final, TextIO
 
 import attrs
 
-from simkernel.engine import HARDWARE, LAYERS, Record
+from simkernel.engine import Record
+from simkernel.hardware.layer import HARDWARE
 from simkernel.trace.exporter import Exporter
+from simkernel.trace.layers import LAYERS
 from simkernel.trace.mermaid import Arrow, Place, SequenceDiagram
 from simkernel.trace.stories import Stories
 from simkernel.uapi.genetlink import GENL_HDRLEN, GenlMsgHdr

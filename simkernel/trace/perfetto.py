@@ -23,8 +23,9 @@ from typing import Any, Final, TextIO
 
 import attrs
 
-from simkernel.engine import LAYERS, Record
+from simkernel.engine import Record
 from simkernel.trace.exporter import Exporter
+from simkernel.trace.layers import LAYERS
 from simkernel.trace.plain import brief
 from simkernel.trace.stories import Stories
 

@@ -10,7 +10,8 @@ from collections.abc import Iterator
 
 import attrs
 
-from simkernel.engine import HARDWARE, Record
+from simkernel.engine import Record
+from simkernel.hardware.layer import HARDWARE
 
 
 class Stories:

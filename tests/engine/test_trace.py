@@ -1,6 +1,7 @@
 """Tracepoints: silent while nobody listens, in order when somebody does."""
 
-from simkernel.engine import KERNEL, Engine, Record
+from simkernel.engine import Engine, Record
+from simkernel.kernel.lib.layers import KERNEL
 
 
 def test_nothing_is_emitted_while_nobody_listens() -> None:

@@ -7,8 +7,11 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from simkernel.engine import APPLICATION, DRIVER, HARDWARE, KERNEL, LAYERS, Record
+from simkernel.engine import Record
+from simkernel.hardware.layer import HARDWARE
+from simkernel.kernel.lib.layers import APPLICATION, DRIVER, KERNEL
 from simkernel.trace import Exporter
+from simkernel.trace.layers import LAYERS
 from simkernel.uapi.genetlink import GENL_ID_CTRL, GenlMsgHdr
 from simkernel.uapi.netlink import NLM_F_ACK, NLM_F_REQUEST, attribute, message
 

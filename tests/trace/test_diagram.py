@@ -6,9 +6,12 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simkernel.engine import APPLICATION, DRIVER, HARDWARE, KERNEL, LAYERS, Record
+from simkernel.engine import Record
+from simkernel.hardware.layer import HARDWARE
+from simkernel.kernel.lib.layers import APPLICATION, DRIVER, KERNEL
 from simkernel.trace import Diagram
 from simkernel.trace.diagram import UNSEEN
+from simkernel.trace.layers import LAYERS
 from simkernel.uapi.netlink import message
 from tests.trace.records import ANY_RECORDS, STORY, enter, feed, record
 

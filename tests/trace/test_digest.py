@@ -9,7 +9,8 @@ import attrs
 import pytest
 from hypothesis import given
 
-from simkernel.engine import KERNEL, Record
+from simkernel.engine import Record
+from simkernel.kernel.lib.layers import KERNEL
 from simkernel.trace import Digest
 from simkernel.uapi.netlink import SockaddrNl
 from tests.trace.records import ANY_RECORDS, STORY, feed, record

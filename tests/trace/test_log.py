@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import io
 
-from simkernel.engine import KERNEL
+from simkernel.kernel.lib.layers import KERNEL
 from simkernel.trace import Log
 from tests.trace.records import STORY, feed, record
 

@@ -7,7 +7,9 @@ from typing import Any
 
 from hypothesis import given
 
-from simkernel.engine import DRIVER, HARDWARE, KERNEL, Record
+from simkernel.engine import Record
+from simkernel.hardware.layer import HARDWARE
+from simkernel.kernel.lib.layers import DRIVER, KERNEL
 from simkernel.trace import TraceJson
 from simkernel.trace import perfetto as module
 from tests.trace.records import ANY_RECORDS, STORY, enter, feed, leave, record

@@ -2,7 +2,9 @@ from __future__ import annotations
 
 from hypothesis import given
 
-from simkernel.engine import HARDWARE, KERNEL, Record
+from simkernel.engine import Record
+from simkernel.hardware.layer import HARDWARE
+from simkernel.kernel.lib.layers import KERNEL
 from simkernel.trace.stories import Stories
 from tests.trace.records import ANY_RECORDS, STORY, enter, record
 

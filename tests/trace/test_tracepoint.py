@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from hypothesis import given
 
-from simkernel.engine import KERNEL, Record
+from simkernel.engine import Record
+from simkernel.kernel.lib.layers import KERNEL
 from simkernel.trace.tracepoint import LINES, line
 from tests.trace.records import ANY_RECORDS
 

@@ -11,12 +11,13 @@ from collections.abc import Callable
 
 import attrs
 
-from simkernel.engine import HARDWARE, DeviceError, Engine, SimulationError
+from simkernel.engine import DeviceError, Engine, SimulationError
 from simkernel.hardware.bus import registers as sheet
 from simkernel.hardware.bus.device import Device
 from simkernel.hardware.bus.hotplug import HotplugController
 from simkernel.hardware.bus.interrupts import Interrupts
 from simkernel.hardware.bus.memory import Memory
+from simkernel.hardware.layer import HARDWARE
 
 
 @attrs.define(eq=False)

@@ -37,9 +37,10 @@ from collections.abc import Callable
 from heapq import heappop, heappush
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from simkernel.engine import HARDWARE, Engine, SimulationError, Timer
+from simkernel.engine import Engine, SimulationError, Timer
 from simkernel.hardware.bus import registers as sheet
 from simkernel.hardware.bus.register_table import RO, W1C, WO, Port, Register, compile_table
+from simkernel.hardware.layer import HARDWARE
 
 if TYPE_CHECKING:
     from simkernel.hardware.bus.bus import Bus, Slot

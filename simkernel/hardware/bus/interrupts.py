@@ -15,7 +15,8 @@ from collections.abc import Callable, Hashable
 
 import attrs
 
-from simkernel.engine import HARDWARE, Engine, Timer
+from simkernel.engine import Engine, Timer
+from simkernel.hardware.layer import HARDWARE
 
 
 @attrs.define(eq=False)

@@ -6,10 +6,11 @@ waits for may be there now.
 
 from __future__ import annotations
 
-from simkernel.engine import KERNEL, Engine
+from simkernel.engine import Engine
 from simkernel.kernel.device.bus import DeviceDriver
 from simkernel.kernel.device.device import Device
 from simkernel.kernel.device.uevent import Uevents
+from simkernel.kernel.lib.layers import KERNEL
 from simkernel.kernel.lib.log import Log
 from simkernel.kernel.oops import Oopses
 from simkernel.kernel.sched.wait import maybe

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from simkernel.engine import KERNEL, Engine
+from simkernel.engine import Engine
+from simkernel.kernel.lib.layers import KERNEL
 from simkernel.kernel.lib.log import Log
 from simkernel.uapi.uevent import Uevent
 

@@ -13,7 +13,7 @@ import inspect
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from simkernel.engine import DRIVER, KERNEL, Engine
+from simkernel.engine import Engine
 from simkernel.hardware.bus import Bus
 from simkernel.kernel.irq.descriptor import (
     IRQ_HANDLED,
@@ -30,6 +30,7 @@ from simkernel.kernel.irq.descriptor import (
 )
 from simkernel.kernel.irq.spurious import note_interrupt
 from simkernel.kernel.lib.costs import CostModel
+from simkernel.kernel.lib.layers import DRIVER, KERNEL
 from simkernel.kernel.lib.log import Log
 from simkernel.kernel.module.module import LoadedModule
 from simkernel.kernel.module.resources import Resources

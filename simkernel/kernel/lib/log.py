@@ -13,7 +13,8 @@ from enum import IntEnum
 
 import attrs
 
-from simkernel.engine import KERNEL, Engine
+from simkernel.engine import Engine
+from simkernel.kernel.lib.layers import KERNEL
 
 RECORDS = 4096
 """Records kept: the descriptors of a 128 KiB buffer (kernel/printk/printk.c, CONFIG_LOG_BUF_SHIFT=17)."""

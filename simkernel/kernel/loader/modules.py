@@ -18,7 +18,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from simkernel.engine import KERNEL
+from simkernel.kernel.lib.layers import KERNEL
 from simkernel.kernel.lib.taint import Taint
 from simkernel.kernel.loader.image import Image, ImageError, load_image
 from simkernel.kernel.loader.index import ModuleIndex

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-from simkernel.engine import KERNEL, SECOND, Engine
+from simkernel.engine import SECOND, Engine
+from simkernel.kernel.lib.layers import KERNEL
 from simkernel.kernel.lib.log import Log
 from simkernel.kernel.sched.wait import WaitQueue, sleep_on
 from simkernel.uapi.errno import ENAMETOOLONG, ENOENT, ETIME

@@ -7,7 +7,8 @@ from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from simkernel.engine import KERNEL, InternalError
+from simkernel.engine import InternalError
+from simkernel.kernel.lib.layers import KERNEL
 from simkernel.kernel.lib.taint import Taints
 from simkernel.kernel.loader.image import Image
 from simkernel.kernel.module.declaration import Module

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Collection
 from typing import TYPE_CHECKING, Final
 
-from simkernel.engine import KERNEL
+from simkernel.kernel.lib.layers import KERNEL
 from simkernel.kernel.netlink.deliver import accept, overrun, queue
 from simkernel.kernel.netlink.options import BROADCAST_ERROR, LISTEN_ALL_NSID, NO_ENOBUFS
 from simkernel.uapi.capability import CAP_NET_BROADCAST

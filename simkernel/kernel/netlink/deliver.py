@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING
 
-from simkernel.engine import KERNEL
+from simkernel.kernel.lib.layers import KERNEL
 from simkernel.kernel.netlink import tap
 from simkernel.kernel.netlink.options import NO_ENOBUFS
 from simkernel.uapi.errno import EAGAIN, ECONNREFUSED, ENOBUFS, os_error

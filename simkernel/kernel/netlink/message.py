@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from struct import Struct
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
-from simkernel.engine import KERNEL
+from simkernel.kernel.lib.layers import KERNEL
 from simkernel.kernel.netlink.extack import ExtendedAck
 from simkernel.kernel.netlink.options import CAP_ACK, EXT_ACK, STRICT_CHK
 from simkernel.kernel.netlink.writer import MessageWriter

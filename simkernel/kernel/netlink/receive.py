@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from simkernel.engine import KERNEL
+from simkernel.kernel.lib.layers import KERNEL
 from simkernel.kernel.net import scm
 from simkernel.kernel.net.scm import ControlBuffer, ControlMessage
 from simkernel.kernel.netlink.options import LISTEN_ALL_NSID, PKTINFO

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from simkernel.engine import KERNEL
+from simkernel.kernel.lib.layers import KERNEL
 from simkernel.uapi import netlink as nl
 
 if TYPE_CHECKING:

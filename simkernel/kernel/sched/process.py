@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine, Iterator
 from typing import Any, Generic, Protocol, TypeVar, cast
 
-from simkernel.engine import KERNEL, Call, Engine
+from simkernel.engine import Call, Engine
+from simkernel.kernel.lib.layers import KERNEL
 from simkernel.kernel.lib.unmodelled import Unmodelled
 from simkernel.kernel.sched.credentials import ROOT, Credentials
 from simkernel.kernel.sched.preempt import Preempt

@@ -17,16 +17,8 @@ from collections.abc import Callable, Coroutine
 from types import CoroutineType
 from typing import Any, Protocol
 
-from simkernel.engine import (
-    KERNEL,
-    LATER,
-    Call,
-    Compute,
-    DeviceError,
-    Engine,
-    InternalError,
-    SimulationError,
-)
+from simkernel.engine import LATER, Call, Compute, DeviceError, Engine, InternalError, SimulationError
+from simkernel.kernel.lib.layers import KERNEL
 from simkernel.kernel.sched import validation as awaited
 from simkernel.kernel.sched.preempt import Preempt
 from simkernel.kernel.sched.scheduler import Scheduler

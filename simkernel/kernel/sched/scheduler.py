@@ -14,9 +14,10 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from simkernel.engine import KERNEL, MILLISECOND, Engine, Timer
+from simkernel.engine import MILLISECOND, Engine, Timer
 from simkernel.engine.engine import LONG_AGO, NORMAL
 from simkernel.kernel.lib.costs import CostModel
+from simkernel.kernel.lib.layers import KERNEL
 
 SLICE = 3 * MILLISECOND
 """How long a task keeps a CPU that others wait for (base_slice_ns of EEVDF, kernel/sched/fair.c)."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from simkernel.engine import APPLICATION, Call, Engine
+from simkernel.engine import Call, Engine
+from simkernel.kernel.lib.layers import APPLICATION
 
 if TYPE_CHECKING:
     from simkernel.kernel.sched.task import SchedTask

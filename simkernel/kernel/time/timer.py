@@ -8,9 +8,10 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 
-from simkernel.engine import DRIVER, KERNEL, Engine
+from simkernel.engine import Engine
 from simkernel.engine import Timer as Event
 from simkernel.kernel.lib.costs import CostModel
+from simkernel.kernel.lib.layers import DRIVER, KERNEL
 from simkernel.kernel.module.module import LoadedModule
 from simkernel.kernel.module.resources import Resource, Resources
 from simkernel.kernel.oops import Oopses

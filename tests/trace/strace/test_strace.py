@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 from hypothesis import given
 
-from simkernel.engine import KERNEL, Record
+from simkernel.engine import Record
+from simkernel.kernel.lib.layers import KERNEL
 from simkernel.trace import Strace
 from simkernel.uapi.utsname import Utsname
 from tests.trace.records import ANY_RECORDS, COMMAND, STORY, enter, feed, leave, record

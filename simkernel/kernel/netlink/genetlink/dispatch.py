@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Final
 
-from simkernel.engine import DRIVER, KERNEL
+from simkernel.kernel.lib.layers import DRIVER, KERNEL
 from simkernel.kernel.netlink import dump
 from simkernel.kernel.netlink.table import Owner, get_owner, put_owner
 from simkernel.uapi.capability import CAP_NET_ADMIN
