@@ -25,8 +25,8 @@ from simkernel.kernel.sched.scheduler import Scheduler
 from simkernel.kernel.sched.wait import WaitQueue
 from simkernel.kernel.unix.unix import Unix
 from simkernel.kernel.vfs.char_dev import CharDevices
+from simkernel.kernel.vfs.file import SocketObject
 from simkernel.kernel.vfs.filesystem import FileSystems
-from simkernel.kernel.vfs.socket import SocketObject
 from simkernel.kernel.vfs.task import Task
 
 

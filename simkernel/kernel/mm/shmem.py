@@ -16,8 +16,8 @@ from simkernel.uapi.mman import PAGE_SIZE, page_align
 
 WHOLE: Final = 16 << 20
 """Bytes of a file that is mapped as a whole."""
-LARGEST: Final = (1 << 63) - 1
-"""Bytes that a file may have (MAX_LFS_FILESIZE)."""
+MAX_LFS_FILESIZE: Final = (1 << 63) - 1
+"""Bytes that a file may have."""
 
 
 @attrs.define(eq=False)
@@ -96,7 +96,7 @@ class Pages:
         Pages that are mapped stay where they are, zeroed; on Linux a program that looks there gets SIGBUS.
         """
         if size < self.size:
-            for extent in self._between(size, LARGEST):
+            for extent in self._between(size, MAX_LFS_FILESIZE):
                 self._cut(extent, size)
             self._extents = [extent for extent in self._extents if extent.memory]
         self.size = size

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from simkernel.uapi.errno import EINVAL, os_error
 from simkernel.uapi.mman import MAP_SHARED, MAP_TYPE, PROT_WRITE, page_align
 
-if TYPE_CHECKING:
-    from simkernel.kernel.vfs.file import OpenFile
+
+class MappedFile(Protocol):
+    """An open file that an area holds while it is mapped."""
+
+    def get(self) -> object:
+        """Take a reference."""
+
+    def put(self) -> object:
+        """Drop a reference."""
 
 
 class VmArea:
@@ -23,7 +30,7 @@ class VmArea:
     __slots__ = ("closed", "file", "flags", "length", "memory", "offset", "opened", "private_data", "prot",
                  "start")  # fmt: skip
 
-    def __init__(self, length: int, prot: int, flags: int, file: OpenFile | None, offset: int) -> None:
+    def __init__(self, length: int, prot: int, flags: int, file: MappedFile | None, offset: int) -> None:
         self.start = 0
         self.length = length
         self.prot = prot

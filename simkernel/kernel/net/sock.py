@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from simkernel.kernel.net.namespace import Net
     from simkernel.kernel.net.skb import Creds, Skb
     from simkernel.kernel.sched.credentials import Credentials
-    from simkernel.kernel.vfs.file import OpenFile
-    from simkernel.kernel.vfs.socket import Control, Received, SocketObject
+    from simkernel.kernel.vfs.file import OpenFile, SocketObject
+    from simkernel.kernel.vfs.socket import Control, Received
     from simkernel.kernel.vfs.task import Task
 
 HZ: Final = 250

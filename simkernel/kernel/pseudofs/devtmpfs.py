@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from simkernel.kernel.vfs.dentry import Dentry
-from simkernel.kernel.vfs.inode import Owner
+from simkernel.kernel.vfs.inode import Dentry, Owner
 from simkernel.kernel.vfs.tmpfs import Tmpfs, TmpfsDirectory
 from simkernel.uapi import stat
 

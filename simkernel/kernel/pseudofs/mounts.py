@@ -19,7 +19,7 @@ from simkernel.uapi.stat import makedev
 
 if TYPE_CHECKING:
     from simkernel.kernel.parts import KernelParts
-    from simkernel.kernel.vfs.dentry import Dentry
+    from simkernel.kernel.vfs.inode import Dentry
 
 LINKS: Final = {
     "fd": "/proc/self/fd",

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Coroutine
 from typing import TYPE_CHECKING, Any, Final
 
-from simkernel.kernel.vfs.dentry import Dentry
 from simkernel.kernel.vfs.file import OpenFile
-from simkernel.kernel.vfs.inode import Owner
+from simkernel.kernel.vfs.inode import Dentry, Owner
 from simkernel.kernel.vfs.mmap import Mapped, address_space, map_area, unmap
 from simkernel.kernel.vfs.open import begin
 from simkernel.kernel.vfs.task import Task

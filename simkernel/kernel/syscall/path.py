@@ -27,9 +27,8 @@ from simkernel.uapi.stat import Stat
 
 if TYPE_CHECKING:
     from simkernel.kernel.parts import KernelParts
-    from simkernel.kernel.vfs.dentry import Dentry
     from simkernel.kernel.vfs.filesystem import FileSystems
-    from simkernel.kernel.vfs.inode import Inode
+    from simkernel.kernel.vfs.inode import Dentry, Inode
 
 
 class PathCalls:

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Coroutine, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
+from simkernel.kernel.mm.shmem import MAX_LFS_FILESIZE
 from simkernel.kernel.sched.wait import Blocked, WouldBlock
 from simkernel.kernel.syscall.sending import broken_pipe, go_on, not_now
 from simkernel.kernel.vfs.broken_pipe import BrokenPipe
@@ -18,11 +19,8 @@ from simkernel.uapi.seek import SEEK_HOLE
 if TYPE_CHECKING:
     from simkernel.kernel.parts import KernelParts
 
-LARGEST: Final = 0x7FFFF000
-"""Bytes that one call transfers at most (MAX_RW_COUNT)."""
-
-LLONG_MAX: Final = (1 << 63) - 1
-"""The last place that a file may have."""
+MAX_RW_COUNT: Final = 0x7FFFF000
+"""Bytes that one call transfers at most."""
 
 Read = bytes | Blocked | Coroutine[Any, Any, bytes]
 Written = int | Coroutine[Any, Any, int]
@@ -61,9 +59,9 @@ class ReadWriteCalls:
         self._engine.charged += self._costs.file
         if file.flags & O_ACCMODE == O_WRONLY:
             raise os_error(EBADF)
-        if size < 0 or position + size > LLONG_MAX:  # rw_verify_area()
+        if size < 0 or position + size > MAX_LFS_FILESIZE:  # rw_verify_area()
             raise os_error(EINVAL)
-        size = min(size, LARGEST)
+        size = min(size, MAX_RW_COUNT)
         result = file.object.read(task, file, size, position)
         if isinstance(result, bytes):
             if moves:
@@ -105,10 +103,10 @@ class ReadWriteCalls:
         self._engine.charged += self._costs.file
         if file.flags & O_ACCMODE == O_RDONLY:
             raise os_error(EBADF)
-        if position + len(data) > LLONG_MAX:
+        if position + len(data) > MAX_LFS_FILESIZE:
             raise os_error(EINVAL)
         try:
-            result = file.object.write(task, file, data[:LARGEST], position)
+            result = file.object.write(task, file, data[:MAX_RW_COUNT], position)
         except WouldBlock as blocked:
             if file.flags & O_NONBLOCK:
                 return not_now(blocked)

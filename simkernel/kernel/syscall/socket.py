@@ -16,8 +16,8 @@ from simkernel.kernel.syscall.sending import broken_pipe, go_on, not_now
 from simkernel.kernel.unix.more import WantsMore, receive_rest
 from simkernel.kernel.unix.stream import StreamSocket
 from simkernel.kernel.vfs.broken_pipe import BrokenPipe
-from simkernel.kernel.vfs.file import OpenFile
-from simkernel.kernel.vfs.socket import NO_CONTROL, Address, Control, Received, SocketObject
+from simkernel.kernel.vfs.file import OpenFile, SocketObject
+from simkernel.kernel.vfs.socket import NO_CONTROL, Address, Control, Received
 from simkernel.kernel.vfs.task import Task
 from simkernel.uapi.errno import (
     EAFNOSUPPORT,

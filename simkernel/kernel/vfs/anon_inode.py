@@ -7,9 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from simkernel.kernel.vfs.dentry import Dentry
-from simkernel.kernel.vfs.file import FileObject, OpenFile
-from simkernel.kernel.vfs.inode import Inode
+from simkernel.kernel.vfs.file import FileObject, OpenableInode, OpenFile
+from simkernel.kernel.vfs.inode import Dentry
 from simkernel.kernel.vfs.pipe import PipeEnd
 from simkernel.kernel.vfs.superblock import SuperBlock
 from simkernel.uapi.errno import ENXIO, EPERM, os_error
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
     from simkernel.kernel.vfs.task import Task
 
 
-class AnonInode(Inode):
+class AnonInode(OpenableInode):
     """What an open file without an inode of its own would have."""
 
     __slots__ = ("_object", "_unmodelled")

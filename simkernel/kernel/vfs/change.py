@@ -26,7 +26,7 @@ from simkernel.uapi.errno import (
 )
 
 if TYPE_CHECKING:
-    from simkernel.kernel.vfs.dentry import Dentry
+    from simkernel.kernel.vfs.inode import Dentry
     from simkernel.kernel.vfs.task import Task
 
 NODES: Final = frozenset(

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from simkernel.kernel.vfs.file import FileObject, OpenFile
+from simkernel.kernel.vfs.file import FileObject, OpenableInode, OpenFile, seek
 from simkernel.kernel.vfs.inode import DirectoryEntry
 from simkernel.uapi import stat
-from simkernel.uapi.errno import EINVAL, EISDIR, ENOENT, os_error
-from simkernel.uapi.seek import SEEK_CUR, SEEK_SET
+from simkernel.uapi.errno import EISDIR, ENOENT, os_error
 
 if TYPE_CHECKING:
-    from simkernel.kernel.vfs.dentry import Dentry
-    from simkernel.kernel.vfs.inode import Inode
+    from simkernel.kernel.vfs.inode import Dentry, Inode
     from simkernel.kernel.vfs.task import Task
 
 
@@ -49,12 +47,17 @@ class DirectoryFile(FileObject):
 
     def llseek(self, task: Task, file: OpenFile, offset: int, whence: int) -> int:
         """To an entry's position (`dcache_dir_lseek()`)."""
-        if whence == SEEK_CUR:
-            offset += file.position
-        if whence not in (SEEK_SET, SEEK_CUR) or offset < 0:
-            raise os_error(EINVAL)
-        file.position = offset
-        return offset
+        return seek(file, offset, whence, None)
 
     def fsync(self, task: Task, file: OpenFile) -> None:
         """There is nothing to be written back (`noop_fsync()`)."""
+
+
+class DirectoryInode(OpenableInode):
+    """An inode with entries."""
+
+    __slots__ = ()
+
+    def open(self, task: Task, file: OpenFile) -> FileObject:
+        assert file.path is not None
+        return DirectoryFile(file.path)

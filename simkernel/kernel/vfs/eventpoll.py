@@ -5,19 +5,19 @@ Who asks what is ready goes through the list and asks each file itself: what is 
 out, what is ready goes to the end of the list again, unless it is edge-triggered (EPOLLET) or for once
 (EPOLLONESHOT).
 
-An epoll file may be watched by another one, up to `MAX_NESTS` deep and never in a circle
-(kernel/vfs/epoll_nesting.py).
+An epoll file may be watched by another one, up to `MAX_NESTS` deep and never in a circle.
 """
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterator
 from itertools import chain
 from typing import TYPE_CHECKING, Final
 
 from simkernel.kernel.sched.wait import WaitQueue
-from simkernel.kernel.vfs.epoll_nesting import check_loop, check_paths
 from simkernel.kernel.vfs.file import FileObject, OpenFile, place
-from simkernel.uapi.errno import EEXIST, EINVAL, ENOENT, EPERM, os_error
+from simkernel.uapi.errno import EEXIST, EINVAL, ELOOP, ENOENT, EPERM, os_error
 from simkernel.uapi.eventpoll import (
     EPOLL_CTL_ADD,
     EPOLL_CTL_DEL,
@@ -42,6 +42,12 @@ PRIVATE_BITS: Final = EPOLLWAKEUP | EPOLLONESHOT | EPOLLET | EPOLLEXCLUSIVE
 """What is no event (EP_PRIVATE_BITS)."""
 IN_OR_OUT: Final = EPOLLIN | EPOLLOUT
 EXCLUSIVE_MAY_HAVE: Final = IN_OR_OUT | EPOLLERR | EPOLLHUP | EPOLLWAKEUP | EPOLLET | EPOLLEXCLUSIVE
+
+MAX_NESTS: Final = 4
+"""How many epoll files may stand one in the other (EP_MAX_NESTS)."""
+
+PATH_LIMITS: Final = (1000, 500, 100, 50, 10)
+"""How many ways of each length may lead from a file to an epoll that nobody watches; any number of 1."""
 
 Event = tuple[int, int]
 """What happened, and what the program put with the descriptor."""
@@ -129,7 +135,7 @@ class EventPoll(FileObject):
         if operation != EPOLL_CTL_DEL and events & EPOLLEXCLUSIVE and events & ~may:
             raise os_error(EINVAL)
         if nested is not None and adding:
-            check_loop(self, nested)
+            _check_loop(self, nested)
         item = self.items.get((file, fd))
         if adding:
             if item is not None:
@@ -156,7 +162,7 @@ class EventPoll(FileObject):
             file.watchers = []
         file.watchers.append(item)
         try:
-            check_paths(self, file)
+            _check_paths(self, file)
         except OSError:
             self.forget(item)
             raise
@@ -263,3 +269,75 @@ class EventPoll(FileObject):
                 f" pos:{item.file.position} ino:{number:x} sdev:{device:x}\n"
             )
         return "".join(lines)
+
+
+# -- epoll files that watch epoll files -----------------------------------------
+
+
+def _check_loop(outer: EventPoll, inner: EventPoll) -> None:
+    """ELOOP if `inner` in `outer` made a circle, or a chain that is too long (`ep_loop_check()`)."""
+    down = _depth(inner, outer)
+    if down is None or down + 1 + _height(outer) > MAX_NESTS:
+        raise os_error(ELOOP)
+
+
+def _watched(epoll: EventPoll) -> Iterator[EventPoll]:
+    for item in epoll.items.values():
+        watched = item.file.object
+        if isinstance(watched, EventPoll):
+            yield watched
+
+
+def _watching(file: OpenFile | None) -> Iterator[EventPoll]:
+    for item in (file.watchers or ()) if file is not None else ():
+        assert isinstance(item, EpollItem)
+        yield item.epoll
+
+
+def _depth(epoll: EventPoll, outer: EventPoll, level: int = 0) -> int | None:
+    """How many epoll files stand one in the other below `epoll`; None: too many, or `outer` is there."""
+    deepest = 0
+    for inner in _watched(epoll):
+        below = None if inner is outer or level > MAX_NESTS else _depth(inner, outer, level + 1)
+        if below is None or below + 1 > MAX_NESTS:
+            return None
+        deepest = max(deepest, below + 1)
+    return deepest
+
+
+def _height(epoll: EventPoll) -> int:
+    """How many epoll files there are above `epoll`, one over the other."""
+    return max((_height(outer) + 1 for outer in _watching(epoll.file)), default=0)
+
+
+def _check_paths(epoll: EventPoll, file: OpenFile) -> None:
+    """EINVAL if too many ways lead up from a file that is to be watched (`reverse_path_check()`)."""
+    if not any(_watching(epoll.file)) and not isinstance(file.object, EventPoll):
+        return
+    for leaf in _leaves(file):
+        counts: Counter[int] = Counter()
+        if not _count(leaf, 0, counts):
+            raise os_error(EINVAL)
+
+
+def _leaves(file: OpenFile) -> Iterator[OpenFile]:
+    """The files that are no epoll files in or below `file`."""
+    if isinstance(file.object, EventPoll):
+        for item in file.object.items.values():
+            yield from _leaves(item.file)
+    else:
+        yield file
+
+
+def _count(file: OpenFile, length: int, counts: Counter[int]) -> bool:
+    if length > MAX_NESTS:
+        return False
+    for outer in _watching(file):
+        if outer.file is not None and outer.file.watchers:
+            if not _count(outer.file, length + 1, counts):
+                return False
+        elif length:
+            counts[length] += 1
+            if counts[length] > PATH_LIMITS[length]:
+                return False
+    return True

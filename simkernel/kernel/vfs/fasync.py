@@ -9,7 +9,7 @@ The signal is SIGIO, or the one that F_SETSIG says.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from simkernel.uapi.errno import EINVAL, ESRCH, os_error
 from simkernel.uapi.fcntl import O_ASYNC
@@ -18,7 +18,6 @@ from simkernel.uapi.signal import SIGIO, valid_signal
 if TYPE_CHECKING:
     from simkernel.kernel.sched.process import Processes
     from simkernel.kernel.sched.wait import WaitQueue
-    from simkernel.kernel.vfs.file import OpenFile
     from simkernel.kernel.vfs.task import Task
 
 # What has happened: si_code (include/uapi/asm-generic/siginfo.h).
@@ -85,18 +84,25 @@ class FasyncWaiter:
         return True
 
 
+class AsyncFile(Protocol):
+    """An open file, as far as it is sent signals for."""
+
+    flags: int
+    owner: FileOwner | None
+
+
 class FasyncList:
     """The open files that want a signal when something can be done with an object."""
 
     __slots__ = ("_files",)
 
     def __init__(self) -> None:
-        self._files: dict[OpenFile, int] | None = None  # most objects never have one
+        self._files: dict[AsyncFile, int] | None = None  # most objects never have one
 
     def __bool__(self) -> bool:
         return bool(self._files)
 
-    def switch(self, file: OpenFile, fd: int, on: bool) -> None:
+    def switch(self, file: AsyncFile, fd: int, on: bool) -> None:
         """O_ASYNC was set or cleared on `file` (`fasync_helper()`)."""
         if on:
             if self._files is None:

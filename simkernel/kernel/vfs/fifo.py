@@ -10,8 +10,8 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from simkernel.kernel.sched.wait import sleep_on
-from simkernel.kernel.vfs.file import OpenFile
-from simkernel.kernel.vfs.inode import Inode, Owner
+from simkernel.kernel.vfs.file import OpenableInode, OpenFile
+from simkernel.kernel.vfs.inode import Owner
 from simkernel.kernel.vfs.pipe import Pipe, PipeEnd
 from simkernel.uapi.errno import ENXIO, os_error
 from simkernel.uapi.fcntl import O_NONBLOCK
@@ -37,7 +37,7 @@ class Fifo(Pipe):
         self.users = 0
 
 
-class FifoInode(Inode):
+class FifoInode(OpenableInode):
     """The node of a named pipe; `fifo` is its pipe while it is in use."""
 
     __slots__ = ("_costs", "_engine", "fifo")

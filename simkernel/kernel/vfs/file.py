@@ -20,19 +20,19 @@ from collections.abc import Awaitable
 from contextlib import suppress
 from typing import TYPE_CHECKING, ClassVar, Final, NamedTuple, Protocol, Self
 
+from simkernel.kernel.mm.shmem import MAX_LFS_FILESIZE
 from simkernel.kernel.sched.wait import WaitQueue
-from simkernel.uapi.errno import EINVAL, ENODEV, ENOTDIR, ENOTTY, ESPIPE, os_error
+from simkernel.kernel.vfs.inode import Dentry, DirectoryEntry, Inode
+from simkernel.uapi.errno import EINVAL, ENODEV, ENOTDIR, ENOTTY, ENXIO, ESPIPE, os_error
 from simkernel.uapi.fcntl import O_ACCMODE, O_ASYNC, O_RDONLY, O_WRONLY
 from simkernel.uapi.poll import POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM
+from simkernel.uapi.seek import SEEK_CUR, SEEK_END, SEEK_SET
 from simkernel.uapi.stat import makedev
 
 if TYPE_CHECKING:
     from simkernel.kernel.mm.vma import VmArea
-    from simkernel.kernel.vfs.dentry import Dentry
-    from simkernel.kernel.vfs.eventpoll import EpollItem
     from simkernel.kernel.vfs.fasync import FileOwner
-    from simkernel.kernel.vfs.inode import DirectoryEntry, Inode
-    from simkernel.kernel.vfs.socket import SocketObject
+    from simkernel.kernel.vfs.socket import Address, Control, Received
     from simkernel.kernel.vfs.task import Task
 
 DEFAULT_POLLMASK: Final = POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM
@@ -170,6 +170,43 @@ class FileObject(Protocol):
         return ""
 
 
+class SocketObject(FileObject, Protocol):
+    """A socket: non-blocking operations and what to wait on."""
+
+    family: ClassVar[int]
+
+    rcvtimeo: int | None
+    sndtimeo: int | None
+
+    @property
+    def title(self) -> str: ...
+    @property
+    def readers(self) -> WaitQueue: ...
+    @property
+    def receivers(self) -> WaitQueue: ...
+    def bind(self, task: Task, address: Address) -> None: ...
+    def connect(self, task: Task, address: Address) -> None: ...
+    def getsockname(self) -> Address: ...
+    def getpeername(self) -> Address: ...
+    def sendmsg(
+        self, task: Task, data: bytes, address: Address | None, control: Control, flags: int
+    ) -> int | Awaitable[int]: ...
+    def recvmsg(self, task: Task, size: int, control_size: int, flags: int) -> Received | None: ...
+    def setsockopt(self, task: Task, level: int, option: int, value: bytes) -> None: ...
+    def getsockopt(self, task: Task, level: int, option: int, length: int) -> bytes: ...
+    def opened(self, file: OpenFile) -> None: ...
+    def listen(self, task: Task, backlog: int) -> None: ...
+    def accept(self, task: Task) -> SocketObject | None: ...
+    def shutdown(self, task: Task, how: int) -> None: ...
+
+
+class Watcher(Protocol):
+    """An item of an epoll file, as far as the file that it watches knows one."""
+
+    def remove(self) -> None:
+        """Stop watching: the file is released."""
+
+
 def place(file: OpenFile) -> tuple[int, int]:
     """Number of the inode of an open file, and the device it lies on (`file_inode()`)."""
     inode = file.object.inode
@@ -195,7 +232,7 @@ class OpenFile:
         self.references = 0
         self.position = 0
         self.path: Dentry | None = None
-        self.watchers: list[EpollItem] | None = None
+        self.watchers: list[Watcher] | None = None
         self.owner: FileOwner | None = None
 
     @property
@@ -226,3 +263,26 @@ class OpenFile:
             with suppress(OSError):  # open(2) takes the flag for a file that has no fasync, too
                 self.object.fasync(self, -1, False)
         return self.object.release()
+
+
+def seek(file: OpenFile, offset: int, whence: int, size: int | None) -> int:
+    """Move the position of a file of `size` bytes, None if that is unknown (`generic_file_llseek_size()`).
+
+    Return the new position.  EINVAL.
+    """
+    bases = {SEEK_SET: 0, SEEK_CUR: file.position, SEEK_END: size}
+    base = bases.get(whence)
+    if base is None or not 0 <= base + offset <= MAX_LFS_FILESIZE:
+        raise os_error(EINVAL)
+    file.position = base + offset
+    return file.position
+
+
+class OpenableInode(Inode):
+    """An inode that open(2) opens; others answer ENXIO (`no_open()`)."""
+
+    __slots__ = ()
+
+    def open(self, task: Task, file: OpenFile) -> Awaitable[FileObject] | FileObject:
+        """The object that `file` operates on."""
+        raise os_error(ENXIO)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import attrs
 
-from simkernel.kernel.vfs.dentry import Dentry
+from simkernel.kernel.vfs.inode import Dentry
 from simkernel.kernel.vfs.namei import Walk
 from simkernel.kernel.vfs.superblock import SuperBlock
 from simkernel.kernel.vfs.tmpfs import Tmpfs

@@ -1,4 +1,4 @@
-"""Inodes: what a file is, apart from its names (`struct inode`), and what can be done with one.
+"""Inodes: what a file is, apart from its names (`struct inode`); and dentries, its names in the tree.
 
 A file system's kinds of file derive from `Inode` and override what they can do.  The rest answers as a
 NULL in `struct inode_operations` does.  Whether the caller may do it has been checked before
@@ -7,19 +7,17 @@ NULL in `struct inode_operations` does.  Whether the caller may do it has been c
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, ClassVar, Final
 
 import attrs
 
 from simkernel.engine import SECOND
 from simkernel.uapi import stat
-from simkernel.uapi.errno import EACCES, EINVAL, ENOTDIR, ENXIO, EPERM, os_error
+from simkernel.uapi.errno import EACCES, EINVAL, ENOTDIR, EPERM, os_error
 from simkernel.uapi.mman import PAGE_SIZE
 
 if TYPE_CHECKING:
-    from simkernel.kernel.vfs.dentry import Dentry
-    from simkernel.kernel.vfs.file import FileObject, OpenFile
     from simkernel.kernel.vfs.superblock import SuperBlock
     from simkernel.kernel.vfs.task import Task
 
@@ -97,10 +95,6 @@ class Inode:
 
     # -- any kind ---------------------------------------------------------------
 
-    def open(self, task: Task, file: OpenFile) -> Awaitable[FileObject] | FileObject:
-        """What an open file of it operates on.  ENXIO where nothing can be opened."""
-        raise os_error(ENXIO)
-
     def truncate(self, size: int) -> None:
         """Set the size, where a program may."""
         raise os_error(EINVAL)
@@ -157,3 +151,62 @@ class Inode:
     def rename(self, here: Dentry, old: Dentry, target: Dentry, name: str, victim: Dentry | None) -> None:
         """Move `old` from `here` to be `name` in the directory `target`, in place of `victim`."""
         raise os_error(EPERM)
+
+
+class Dentry:
+    """A name in a directory and the inode that it stands for.
+
+    `parent` is None for the root of a file system.  `mounted` is the root of what is mounted here;
+    `mountpoint` is, of such a root, the place where.  `deleted`: the name is gone, and who holds the
+    file still has it.
+    """
+
+    __slots__ = ("deleted", "inode", "mounted", "mountpoint", "name", "parent")
+
+    def __init__(self, name: str, parent: Dentry | None, inode: Inode) -> None:
+        self.name = name
+        self.parent = parent
+        self.inode = inode
+        self.mounted: Dentry | None = None
+        self.mountpoint: Dentry | None = None
+        self.deleted = False
+
+    def __repr__(self) -> str:
+        return f"<{self.path}>"
+
+    def top(self) -> Dentry:
+        """What is seen here: the root of what is mounted last (`traverse_mounts()`)."""
+        seen = self
+        while seen.mounted is not None:
+            seen = seen.mounted
+        return seen
+
+    def up(self) -> Dentry:
+        """The directory that `..` is here; the root's is itself (`follow_dotdot()`)."""
+        here = self
+        while here.parent is None:
+            if here.mountpoint is None:
+                return here
+            here = here.mountpoint
+        return here.parent.top()
+
+    def chain(self, root: Dentry | None = None) -> Iterator[Dentry]:
+        """It and the directories above it up to `root`, across mounts, without the roots."""
+        here = self
+        while here is not root:
+            while here.parent is None:
+                if here.mountpoint is None:
+                    return
+                here = here.mountpoint
+            yield here
+            here = here.parent.top()
+
+    @property
+    def path(self) -> str:
+        """Where it is, as `d_path()` writes it."""
+        return self.path_from(None)
+
+    def path_from(self, root: Dentry | None) -> str:
+        """The same for a process whose root is `root`."""
+        names = [each.name for each in self.chain(root)]
+        return "/" + "/".join(reversed(names)) + (" (deleted)" if self.deleted else "")

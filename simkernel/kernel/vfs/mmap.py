@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from simkernel.kernel.vfs.task import Task
 
 TYPES: Final = (mman.MAP_SHARED, mman.MAP_PRIVATE, mman.MAP_SHARED_VALIDATE)
-LARGEST: Final = 1 << 47
-"""Bytes of a program's addresses (TASK_SIZE)."""
+TASK_SIZE: Final = 1 << 47
+"""Bytes of a program's addresses."""
 KNOWN: Final = (
     mman.MAP_TYPE | mman.MAP_ANONYMOUS | mman.MAP_POPULATE | mman.MAP_NORESERVE | mman.MAP_LOCKED
     | mman.MAP_DENYWRITE
@@ -47,7 +47,7 @@ def map_area(
     space = address_space(task)
     if length <= 0:
         raise os_error(EINVAL if length == 0 else ENOMEM)
-    if mman.page_align(length) > LARGEST:
+    if mman.page_align(length) > TASK_SIZE:
         raise os_error(ENOMEM)
     if offset + length > 1 << 63:
         raise os_error(EOVERFLOW)
@@ -88,7 +88,7 @@ def _insert(space: AddressSpace, area: VmArea) -> Mapped:
 def unmap(unmodelled: Unmodelled, task: Task, address: int, length: int) -> None:
     """munmap(2): whole areas.  EINVAL for what is no range of pages."""
     space = address_space(task)
-    if address % mman.PAGE_SIZE or length <= 0 or address + length > LARGEST:
+    if address % mman.PAGE_SIZE or length <= 0 or address + length > TASK_SIZE:
         raise os_error(EINVAL)
     end = address + mman.page_align(length)
     hit = [area for area in space.areas if area.start < end and address < area.end]

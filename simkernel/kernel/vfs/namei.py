@@ -9,7 +9,7 @@ from __future__ import annotations
 from enum import Enum
 from typing import TYPE_CHECKING, Final
 
-from simkernel.kernel.vfs.dentry import Dentry
+from simkernel.kernel.vfs.inode import Dentry
 from simkernel.kernel.vfs.permission import MAY_EXEC, check
 from simkernel.uapi import stat
 from simkernel.uapi.errno import ELOOP, ENAMETOOLONG, ENOENT, ENOTDIR, os_error

@@ -5,17 +5,27 @@ from __future__ import annotations
 from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Final
 
-from simkernel.kernel.vfs.file import FileObject, OpenFile
+from simkernel.kernel.vfs.file import FileObject, OpenableInode, OpenFile
 from simkernel.kernel.vfs.inode import Owner
 from simkernel.kernel.vfs.namei import Last, Walk
 from simkernel.kernel.vfs.permission import MAY_EXEC, MAY_READ, MAY_WRITE, check, owner_or_capable
 from simkernel.uapi import fcntl, stat
-from simkernel.uapi.errno import EEXIST, EINVAL, EISDIR, ELOOP, ENOENT, ENOTDIR, EOPNOTSUPP, EPERM, os_error
+from simkernel.uapi.errno import (
+    EEXIST,
+    EINVAL,
+    EISDIR,
+    ELOOP,
+    ENOENT,
+    ENOTDIR,
+    ENXIO,
+    EOPNOTSUPP,
+    EPERM,
+    os_error,
+)
 
 if TYPE_CHECKING:
     from simkernel.kernel.lib.unmodelled import Unmodelled
-    from simkernel.kernel.vfs.dentry import Dentry
-    from simkernel.kernel.vfs.inode import Inode
+    from simkernel.kernel.vfs.inode import Dentry, Inode
     from simkernel.kernel.vfs.task import Task
 
 ACCESS: Final = (MAY_READ, MAY_WRITE, MAY_READ | MAY_WRITE, MAY_READ | MAY_WRITE)
@@ -47,6 +57,8 @@ def begin(task: Task, dentry: Dentry, flags: int) -> Opening:
     """Make an open file of what was found (`do_dentry_open()`).  What a driver raises."""
     file = OpenFile(NOT_OPEN, flags & ~FORGOTTEN | fcntl.O_LARGEFILE)
     file.path = dentry
+    if not isinstance(dentry.inode, OpenableInode):
+        raise os_error(ENXIO)
     made = dentry.inode.open(task, file)
     if isinstance(made, Awaitable):
         return _begin_later(file, made)

@@ -7,12 +7,11 @@ them the reader had no room for it gets with its next read, as it was.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from simkernel.kernel.vfs.file import FileObject, OpenFile
+from simkernel.kernel.vfs.file import FileObject, OpenFile, seek
 from simkernel.uapi.errno import EINVAL, os_error
 from simkernel.uapi.mman import PAGE_SIZE
-from simkernel.uapi.seek import SEEK_CUR, SEEK_SET
 
 if TYPE_CHECKING:
     from simkernel.engine import Engine
@@ -24,8 +23,6 @@ Records = Callable[[], Sequence[str]]
 """Makes the text, as it is now."""
 Store = Callable[["Task", bytes], int]
 """Takes what is written, for the task that writes; how many bytes it took."""
-
-LARGEST: Final = (1 << 63) - 1
 
 
 class SeqFile(FileObject):
@@ -98,12 +95,8 @@ class SeqFile(FileObject):
                 return
 
     def llseek(self, task: Task, file: OpenFile, offset: int, whence: int) -> int:
-        """`seq_lseek()`: nobody knows where it ends.  EINVAL."""
-        position = offset + (file.position if whence == SEEK_CUR else 0)
-        if whence not in (SEEK_SET, SEEK_CUR) or not 0 <= position <= LARGEST:
-            raise os_error(EINVAL)
-        file.position = position
-        return position
+        """`seq_lseek()`: the end of the text is unknown.  EINVAL."""
+        return seek(file, offset, whence, None)
 
     def write(self, task: Task, file: OpenFile, data: bytes, position: int) -> int | Awaitable[int]:
         """Pass what is written to `store`; EINVAL without."""

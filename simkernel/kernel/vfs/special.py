@@ -6,6 +6,7 @@ from collections.abc import Awaitable
 from typing import TYPE_CHECKING
 
 from simkernel.kernel.vfs.fifo import FifoInode
+from simkernel.kernel.vfs.file import OpenableInode
 from simkernel.kernel.vfs.inode import Inode, Owner
 from simkernel.uapi import stat
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from simkernel.kernel.vfs.task import Task
 
 
-class CharDeviceInode(Inode):
+class CharDeviceInode(OpenableInode):
     """The node of a character device, which its driver opens."""
 
     __slots__ = ("_devices",)

@@ -5,21 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
-from simkernel.kernel.mm.shmem import LARGEST, Pages, Room
-from simkernel.kernel.vfs.dentry import Dentry
-from simkernel.kernel.vfs.directory import DirectoryFile
-from simkernel.kernel.vfs.inode import DirectoryEntry, Inode, Owner
-from simkernel.kernel.vfs.regular import RegularFile
+from simkernel.kernel.mm.shmem import MAX_LFS_FILESIZE, Pages, Room
+from simkernel.kernel.vfs.directory import DirectoryInode
+from simkernel.kernel.vfs.file import FileObject, OpenableInode, seek
+from simkernel.kernel.vfs.inode import Dentry, DirectoryEntry, Inode, Owner
 from simkernel.kernel.vfs.special import SpecialInodes
 from simkernel.kernel.vfs.superblock import SuperBlock
 from simkernel.uapi import stat
-from simkernel.uapi.errno import EFBIG, ENAMETOOLONG, ENOTEMPTY, os_error
+from simkernel.uapi.errno import EFBIG, ENAMETOOLONG, ENOMEM, ENOTEMPTY, ENXIO, os_error
+from simkernel.uapi.fcntl import O_APPEND, O_NOATIME
+from simkernel.uapi.seek import SEEK_DATA, SEEK_HOLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from simkernel.kernel.lib.unmodelled import Unmodelled
-    from simkernel.kernel.vfs.file import FileObject, OpenFile
+    from simkernel.kernel.mm.vma import VmArea
+    from simkernel.kernel.vfs.file import OpenFile
     from simkernel.kernel.vfs.task import Task
 
 NAME_MAX: Final = 255
@@ -53,7 +55,7 @@ class Tmpfs(SuperBlock):
         self.root = Dentry("/", None, TmpfsDirectory(self, Owner(0, 0, mode)))
 
 
-class TmpfsFile(Inode):
+class TmpfsFile(OpenableInode):
     """A regular file.  `openers` counts who has it open or mapped: the pages go when nobody has."""
 
     __slots__ = ("openers", "pages", "unmodelled")
@@ -80,7 +82,7 @@ class TmpfsFile(Inode):
 
     def truncate(self, size: int) -> None:
         """Set the size.  EFBIG beyond what a file may have."""
-        if size > LARGEST:
+        if size > MAX_LFS_FILESIZE:
             raise os_error(EFBIG)
         self.pages.truncate(size)
         self.mtime = self.ctime = self.superblock.now()
@@ -89,6 +91,78 @@ class TmpfsFile(Inode):
         """Give the pages back when neither a name nor an open file is left (`shmem_evict_inode()`)."""
         if self.nlink == 0 and self.openers == 0:
             self.pages.free()
+
+
+class RegularFile(FileObject):
+    """A file that is open, and keeps its inode alive."""
+
+    __slots__ = ("_inode",)
+
+    can_direct = True
+
+    def __init__(self, inode: TmpfsFile) -> None:
+        self._inode = inode
+        inode.openers += 1
+
+    @property
+    def inode(self) -> TmpfsFile:
+        """What it is."""
+        return self._inode
+
+    def read(self, task: Task, file: OpenFile, size: int, position: int) -> bytes:
+        """Up to `size` bytes; none at the end."""
+        if not file.flags & O_NOATIME:
+            self._inode.accessed()
+        return self._inode.pages.read(position, size)
+
+    def write(self, task: Task, file: OpenFile, data: bytes, position: int) -> int:
+        """All of `data`.  EFBIG beyond what a file may have; ENOSPC."""
+        if not data:
+            return 0
+        inode = self._inode
+        if file.flags & O_APPEND:
+            position = file.position = inode.size
+        if position >= MAX_LFS_FILESIZE:
+            raise os_error(EFBIG)
+        inode.pages.write(position, data[: MAX_LFS_FILESIZE - position])
+        inode.mtime = inode.ctime = inode.superblock.now()
+        return min(len(data), MAX_LFS_FILESIZE - position)
+
+    def llseek(self, task: Task, file: OpenFile, offset: int, whence: int) -> int:
+        """`shmem_file_llseek()`.  EINVAL before the beginning; ENXIO where no data or hole is."""
+        pages = self._inode.pages
+        if whence in (SEEK_DATA, SEEK_HOLE):
+            if not 0 <= offset < pages.size:
+                raise os_error(ENXIO)
+            found = pages.data_from(offset) if whence == SEEK_DATA else pages.hole_from(offset)
+            if found is None:
+                raise os_error(ENXIO)
+            file.position = found
+            return found
+        return seek(file, offset, whence, pages.size)
+
+    def mmap(self, task: Task, file: OpenFile, area: VmArea) -> None:
+        """Share the file's pages, or copy them for a private mapping.
+
+        Linux copies a private page when it is first written to; whether changes that others make
+        before that are seen is not specified (mmap(2)).
+        """
+        pages = self._inode.pages
+        unmodelled = self._inode.unmodelled
+        if area.shared:
+            memory = pages.view(area.offset, area.length, lambda what: unmodelled(what, ENOMEM))
+        else:
+            copy = pages.read(area.offset, area.length).ljust(area.length, b"\0")
+            memory = memoryview(bytearray(copy))
+        area.map(memory)
+
+    def fsync(self, task: Task, file: OpenFile) -> None:
+        """There is nothing to be written back (`noop_fsync()`)."""
+
+    def release(self) -> None:
+        """One holder less: the pages of a file without a name go with the last."""
+        self._inode.openers -= 1
+        self._inode.forget_if_unused()
 
 
 class TmpfsSymlink(Inode):
@@ -110,7 +184,7 @@ class TmpfsSymlink(Inode):
         return self.target
 
 
-class TmpfsDirectory(Inode):
+class TmpfsDirectory(DirectoryInode):
     """A directory: its names, in the order in which they came."""
 
     __slots__ = ("_entries", "_last", "fs")
@@ -125,11 +199,6 @@ class TmpfsDirectory(Inode):
     def size(self) -> int:
         """st_size: the dots count."""
         return ENTRY_SIZE * (2 + len(self._entries))
-
-    def open(self, task: Task, file: OpenFile) -> FileObject:
-        """For getdents64(2)."""
-        assert file.path is not None
-        return DirectoryFile(file.path)
 
     def lookup(self, task: Task, here: Dentry, name: str) -> Dentry | None:
         """A name.  ENAMETOOLONG for one that no file can have (`simple_lookup()`)."""

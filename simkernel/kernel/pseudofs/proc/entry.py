@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from simkernel.kernel.vfs.dentry import Dentry
-from simkernel.kernel.vfs.directory import DirectoryFile
-from simkernel.kernel.vfs.inode import DirectoryEntry, Inode
+from simkernel.kernel.vfs.directory import DirectoryInode
+from simkernel.kernel.vfs.file import FileObject, OpenableInode
+from simkernel.kernel.vfs.inode import Dentry, DirectoryEntry
 from simkernel.kernel.vfs.seq_file import Records, SeqFile, Store
 from simkernel.kernel.vfs.superblock import SuperBlock
 from simkernel.uapi import stat
@@ -15,7 +15,7 @@ from simkernel.uapi.errno import ENOENT, EPERM, os_error
 
 if TYPE_CHECKING:
     from simkernel.kernel.parts import KernelParts
-    from simkernel.kernel.vfs.file import FileObject, OpenFile
+    from simkernel.kernel.vfs.file import OpenFile
     from simkernel.kernel.vfs.task import Task
 
 Entry = Callable[["ProcFs", str], "ProcInode"]
@@ -33,7 +33,7 @@ class ProcFs(SuperBlock):
         self.kernel = kernel
 
 
-class ProcInode(Inode):
+class ProcInode(OpenableInode):
     """A file in procfs, of root or of the task `owner`.  Its number follows from its path."""
 
     __slots__ = ("fs", "path")
@@ -93,7 +93,7 @@ class ProcLink(ProcInode):
         return self._target(task)
 
 
-class ProcDirectory(ProcInode):
+class ProcDirectory(ProcInode, DirectoryInode):
     """A directory with entries from a table.  Nothing can be made or taken away there."""
 
     __slots__ = ("_table",)
@@ -103,10 +103,6 @@ class ProcDirectory(ProcInode):
     ) -> None:
         super().__init__(fs, path, stat.S_IFDIR | mode, owner)
         self._table = table
-
-    def open(self, task: Task, file: OpenFile) -> FileObject:
-        assert file.path is not None
-        return DirectoryFile(file.path)
 
     def find(self, name: str) -> ProcInode | None:
         """The file called `name`; None: there is none."""

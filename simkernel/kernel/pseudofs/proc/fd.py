@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, ClassVar, Final
 
 from simkernel.kernel.pseudofs.proc.entry import ProcDirectory, ProcFs, ProcInode, ProcText
 from simkernel.kernel.vfs.anon_inode import AnonDentry
-from simkernel.kernel.vfs.dentry import Dentry
 from simkernel.kernel.vfs.file import FileObject, OpenFile, place
+from simkernel.kernel.vfs.inode import Dentry
 from simkernel.uapi import stat
 from simkernel.uapi.capability import CAP_SYS_PTRACE
 from simkernel.uapi.errno import EACCES, ENOENT, os_error

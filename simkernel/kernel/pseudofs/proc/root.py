@@ -20,7 +20,7 @@ from simkernel.kernel.pseudofs.proc.entry import (
 from simkernel.kernel.pseudofs.proc.fd import is_number
 from simkernel.kernel.pseudofs.proc.kmsg import KmsgInode, Syslog
 from simkernel.kernel.pseudofs.proc.loadavg import LoadAverages
-from simkernel.kernel.vfs.dentry import Dentry
+from simkernel.kernel.vfs.inode import Dentry
 from simkernel.uapi.version import UTS_RELEASE, UTS_VERSION
 
 if TYPE_CHECKING:

@@ -12,12 +12,10 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from simkernel.kernel.vfs.dentry import Dentry
-from simkernel.kernel.vfs.directory import DirectoryFile
-from simkernel.kernel.vfs.file import FileObject, OpenFile
-from simkernel.kernel.vfs.inode import DirectoryEntry, Inode
-from simkernel.kernel.vfs.regular import seek
-from simkernel.kernel.vfs.seq_file import LARGEST, SeqFile
+from simkernel.kernel.vfs.directory import DirectoryInode
+from simkernel.kernel.vfs.file import FileObject, OpenableInode, OpenFile, seek
+from simkernel.kernel.vfs.inode import Dentry, DirectoryEntry
+from simkernel.kernel.vfs.seq_file import SeqFile
 from simkernel.kernel.vfs.superblock import SuperBlock
 from simkernel.uapi import stat
 from simkernel.uapi.errno import EACCES, ENODEV, EPERM, os_error
@@ -79,7 +77,7 @@ class SysFs(SuperBlock):
         self.kernel = kernel
 
 
-class SysInode(Inode):
+class SysInode(OpenableInode):
     """A file in sysfs; `path` is where, below /sys."""
 
     __slots__ = ("fs", "path")
@@ -95,7 +93,7 @@ class SysInode(Inode):
             raise self.fs.kernel.unmodelled("another mode or owner of a file in /sys", EPERM)
 
 
-class SysDirectory(SysInode):
+class SysDirectory(SysInode, DirectoryInode):
     """A directory.  Nothing can be made or taken away there."""
 
     __slots__ = ("_contents",)
@@ -103,11 +101,6 @@ class SysDirectory(SysInode):
     def __init__(self, fs: SysFs, path: str, contents: Callable[[], Contents], mode: int = 0o755) -> None:
         super().__init__(fs, path, stat.S_IFDIR | mode)
         self._contents = contents
-
-    def open(self, task: Task, file: OpenFile) -> FileObject:
-        """For getdents64(2)."""
-        assert file.path is not None
-        return DirectoryFile(file.path)
 
     def lookup(self, task: Task, here: Dentry, name: str) -> Dentry | None:
         """A name."""
@@ -213,7 +206,7 @@ class AttributeFile(SeqFile):
 
     def llseek(self, task: Task, file: OpenFile, offset: int, whence: int) -> int:
         """As if it were a page long (`generic_file_llseek()`)."""
-        return seek(file, offset, whence, PAGE_SIZE, LARGEST)
+        return seek(file, offset, whence, PAGE_SIZE)
 
     def _hold(self) -> None:
         """`kernfs_get_active()`."""

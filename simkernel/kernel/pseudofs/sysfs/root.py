@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from simkernel.kernel.pseudofs.sysfs import buses, devices, modules
 from simkernel.kernel.pseudofs.sysfs.entry import Contents, Folder, SysDirectory, SysFs, value
-from simkernel.kernel.vfs.dentry import Dentry
+from simkernel.kernel.vfs.inode import Dentry
 
 if TYPE_CHECKING:
     from simkernel.kernel.parts import KernelParts
