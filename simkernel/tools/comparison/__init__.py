@@ -17,7 +17,8 @@ device five times, and the device is unplugged at step 3. The columns:
     unplug at step 3?  "yes" for a green test: the client saw the device at steps 1 and 2, heard `remove`,
                        and saw it gone at steps 3 to 5; then what can be unplugged so
 
-A tool that is not installed, or does not run here, says so in its row.
+A tool that is not installed, or does not run here, says so in its row. On a host that does other work,
+run the command under `chrt -f 1` as root; otherwise the load decides the figures.
 
 Quoted, not measured:
 
