@@ -28,13 +28,14 @@ from simkernel.application.app import App
 from simkernel.cli import run
 from simkernel.engine import Record
 from simkernel.hardware import Camera
-from simkernel.kernel.lib.costs import CostModel
+from simkernel.kernel.lib.costs import PARAMETERS, CostModel
 from simkernel.kernel.module.module import TRANSITIONS
 from simkernel.kernel.netlink.route import lacking
-from simkernel.kernel.syscall.table import GROUPS
+from simkernel.kernel.syscall.table import GROUP_OF
 from simkernel.tools.calibration.compare import compare, read
 from simkernel.trace.diagram import Diagram
 from simkernel.uapi import rtnetlink
+from simkernel.uapi.syscalls import SYSCALLS
 from tests.guide import drawn_ipc
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -105,7 +106,7 @@ def costs() -> str:
     rows = []
     declared = ast.parse(inspect.getsource(CostModel)).body[0]
     assert isinstance(declared, ast.ClassDef)
-    prices = attrs.asdict(CostModel())
+    prices = {name: getattr(CostModel(), name) for name in PARAMETERS}
     for field, text in zip(declared.body, declared.body[1:], strict=False):
         if isinstance(field, ast.AnnAssign) and (name := ast.unparse(field.target)) in prices:
             assert isinstance(text, ast.Expr)
@@ -131,13 +132,15 @@ def calibration() -> str:
 
 
 def system_calls() -> str:
-    """The system calls, from their table and their docstrings."""
-    rows = [
-        (f"`{name}`", _first_sentence(inspect.getdoc(getattr(group, name))))
-        for group in GROUPS
-        for name in group.CALLS
-    ]
-    return _table(("call", "what it is"), rows)
+    """The system calls, from their table and the docstrings of their handlers."""
+    rows = []
+    for spec in SYSCALLS.values():
+        arguments = [f"{each.name}=" if each.optional else each.name for each in spec.arguments]
+        note = _first_sentence(inspect.getdoc(getattr(GROUP_OF[spec.name], spec.name)))
+        rows.append(
+            (f"`{spec.name}({', '.join(arguments)})`", spec.page, note.removeprefix(spec.page).lstrip(" ,:;"))
+        )
+    return _table(("call", "manual page", "what it is"), rows)
 
 
 def lacking_route_messages() -> str:

@@ -37,8 +37,6 @@ class Waiting(Sleep):
 class EpollCalls:
     """Watching many files."""
 
-    CALLS = ("epoll_create1", "epoll_ctl", "epoll_wait")
-
     def __init__(self, kernel: KernelParts) -> None:
         self._engine = kernel.engine
         self._costs = kernel.costs

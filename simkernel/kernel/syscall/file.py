@@ -30,8 +30,6 @@ Outcome = int | Coroutine[Any, Any, int]
 class FileCalls:
     """What every kind of open file takes."""
 
-    CALLS = ("close", "close_range", "dup", "dup2", "dup3", "fcntl", "ioctl")
-
     def __init__(self, kernel: KernelParts) -> None:
         self._kernel = kernel
         self._engine = kernel.engine

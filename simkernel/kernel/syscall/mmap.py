@@ -27,8 +27,6 @@ SEALING: Final = mman.MFD_ALLOW_SEALING | mman.MFD_NOEXEC_SEAL
 class MmapCalls:
     """A process's memory."""
 
-    CALLS = ("mmap", "munmap", "msync", "memfd_create")
-
     def __init__(self, kernel: KernelParts) -> None:
         self._kernel = kernel
 

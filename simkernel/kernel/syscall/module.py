@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 class ModuleCalls:
     """Loading and unloading; what is loaded /proc/modules tells."""
 
-    CALLS = ("finit_module", "delete_module")
-
     def __init__(self, kernel: KernelParts) -> None:
         self._modules = kernel.modules
 

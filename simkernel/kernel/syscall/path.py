@@ -34,34 +34,6 @@ if TYPE_CHECKING:
 class PathCalls:
     """Calls on paths, and those on descriptors that ask about the file behind."""
 
-    CALLS = (
-        "openat",
-        "newfstatat",
-        "fstat",
-        "getdents64",
-        "readlinkat",
-        "faccessat",
-        "mkdirat",
-        "mknodat",
-        "symlinkat",
-        "linkat",
-        "unlinkat",
-        "renameat2",
-        "fchmodat",
-        "fchmod",
-        "fchownat",
-        "fchown",
-        "utimensat",
-        "truncate",
-        "ftruncate",
-        "fsync",
-        "chdir",
-        "fchdir",
-        "getcwd",
-        "chroot",
-        "umask",
-    )
-
     def __init__(self, kernel: KernelParts) -> None:
         self._kernel = kernel
 

@@ -23,8 +23,6 @@ O_NOTIFICATION_PIPE = 0o200
 class PipeCalls:
     """Pipes and eventfds."""
 
-    CALLS = ("pipe2", "eventfd2")
-
     def __init__(self, kernel: KernelParts) -> None:
         self._kernel = kernel
         self._engine = kernel.engine

@@ -62,8 +62,6 @@ class Polling(Sleep):
 class PollCalls:
     """Which of several files are ready."""
 
-    CALLS = ("poll", "select")
-
     def __init__(self, kernel: KernelParts) -> None:
         self._engine = kernel.engine
         self._costs = kernel.costs

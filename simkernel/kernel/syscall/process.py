@@ -39,30 +39,6 @@ class Image(Protocol):
 class ProcessCalls:
     """Identity, fork and wait, signals, clock and sleep."""
 
-    CALLS = (
-        "getpid",
-        "gettid",
-        "getppid",
-        "getuid",
-        "getgid",
-        "setuid",
-        "setgid",
-        "getgroups",
-        "setgroups",
-        "capset",
-        "prctl_comm",
-        "prlimit_nofile",
-        "fork_exec",
-        "clone_thread",
-        "exit",
-        "wait4",
-        "kill",
-        "rt_sigaction",
-        "sched_yield",
-        "nanosleep",
-        "unshare",
-    )
-
     def __init__(self, kernel: KernelParts) -> None:
         self._kernel = kernel
         self._engine = kernel.engine

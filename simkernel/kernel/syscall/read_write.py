@@ -29,8 +29,6 @@ Written = int | Coroutine[Any, Any, int]
 class ReadWriteCalls:
     """Bytes from and to open files."""
 
-    CALLS = ("read", "write", "pread64", "pwrite64", "readv", "writev", "lseek")
-
     def __init__(self, kernel: KernelParts) -> None:
         self._kernel = kernel
         self._engine = kernel.engine

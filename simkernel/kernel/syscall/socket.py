@@ -71,24 +71,6 @@ class BlockedReceive(BlockedCall):
 class SocketCalls:
     """socket(2) and what is done with its result."""
 
-    CALLS = (
-        "socket",
-        "socketpair",
-        "bind",
-        "connect",
-        "getsockname",
-        "getpeername",
-        "sendto",
-        "sendmsg",
-        "recvfrom",
-        "recvmsg",
-        "setsockopt",
-        "getsockopt",
-        "listen",
-        "accept4",
-        "shutdown",
-    )
-
     def __init__(self, kernel: KernelParts) -> None:
         self._kernel = kernel
         self._engine = kernel.engine

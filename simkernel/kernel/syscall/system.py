@@ -20,8 +20,6 @@ UTSNAME: Final = Utsname("Linux", NODENAME, UTS_RELEASE, UTS_VERSION, "x86_64")
 class SystemCalls:
     """What is the same for all who ask."""
 
-    CALLS = ("uname",)
-
     def __init__(self, kernel: KernelParts) -> None:
         """There is nothing to know of the kernel."""
 

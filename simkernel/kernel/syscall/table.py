@@ -38,8 +38,8 @@ GROUPS = (
     ModuleCalls,
 )
 
-
-GROUP_OF: Final = {name: group for group in GROUPS for name in group.CALLS}
+GROUP_OF: Final = {name: group for group in GROUPS for name in vars(group) if not name.startswith("_")}
+"""The public methods of a group are its system calls; a test compares them with `uapi.syscalls`."""
 
 
 class SystemCallTable:

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Final
 
 from simkernel.trace.strace.constants import names, number, pick
-from simkernel.trace.strace.forms import Texts
 from simkernel.trace.strace.quoting import c_string, hexadecimal_string
 from simkernel.uapi import netlink, socket, un
 from simkernel.uapi.structure import S32, U16
@@ -20,7 +19,7 @@ _KINDS: Final = pick(socket, "SCM_", "RIGHTS CREDENTIALS SECURITY PIDFD")
 Control = tuple[int, int, bytes]
 
 
-def given(address: object) -> Texts:
+def given(address: object) -> list[str]:
     """An address that is handed to the kernel: a pointer to it, and its length."""
     if isinstance(address, bytes) and address:
         return [_bytes(address), str(len(address))]
@@ -29,7 +28,7 @@ def given(address: object) -> Texts:
     return ["NULL", "0"]
 
 
-def filled(address: object) -> Texts:
+def filled(address: object) -> list[str]:
     """An address that the kernel has filled in, and its length; None where the call has failed."""
     if isinstance(address, bytes):
         room = f"{UNIX_ROOM} => {len(address)}"

@@ -1,13 +1,15 @@
-"""How a system call is printed: what each says of its arguments and its result."""
+"""How a system call is printed: its arguments and its result."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Protocol
+from collections.abc import Callable, Sequence
+from typing import Any, Final, Protocol
 
 import attrs
 
-from simkernel.trace.strace.quoting import c_string, hexadecimal_string
+from simkernel.trace.strace.arguments import PRINTERS, octal, text
+from simkernel.trace.strace.constants import hexadecimal
+from simkernel.uapi.syscalls import Argument, SyscallSpec
 
 Texts = list[str]
 
@@ -30,23 +32,61 @@ class Form:
     enter: Callable[..., Texts]
     leave: Callable[..., Texts] | None = None
     result: Callable[..., str] | None = None
-    name: str = ""
 
 
-def text(value: object) -> str:
-    """An argument of which nothing is known."""
-    if value is None:
-        return "NULL"
-    if isinstance(value, str):
-        return c_string(value.encode("utf-8", "surrogateescape"))
-    if isinstance(value, bytes):
-        return hexadecimal_string(value)
-    if isinstance(value, int):
-        return str(int(value))
-    name = getattr(value, "__qualname__", None) or getattr(value, "comm", None)
-    return str(name) if name else type(value).__qualname__
-
-
-def returned(value: object) -> str:
+def returned(value: object, *_: object) -> str:
     """A result of which nothing is known: C returns 0 where Python has nothing to say."""
     return str(int(value)) if isinstance(value, int) else "0"
+
+
+def plain(_: View, *arguments: object) -> Texts:
+    """Arguments of which nothing is known."""
+    return [text(argument) for argument in arguments]
+
+
+def fd_only(_: View, fd: int, *__: object) -> Texts:
+    """The descriptor, for a call that fills everything else."""
+    return [str(fd)]
+
+
+def form(spec: SyscallSpec) -> Form:
+    """The form of a call that the table describes completely."""
+    filled = [position for position, argument in enumerate(spec.prototype) if argument.filled]
+    entering = filled[0] if filled else len(spec.prototype)
+    before, after = spec.prototype[:entering], spec.prototype[entering:]
+    passed = sum(1 for argument in before if argument.name)
+
+    def enter(_: View, *arguments: object) -> Texts:
+        return _texts(before, None, arguments)
+
+    def leave(_: View, result: object, *arguments: object) -> Texts:
+        return _texts(after, result, arguments[passed:])
+
+    return Form(enter, leave if filled else None, RESULTS.get(spec.result, returned))
+
+
+def _texts(prototype: Sequence[Argument], result: object, arguments: Sequence[object]) -> Texts:
+    """The arguments in C's order.  One that is left out is printed if the table has a text for it."""
+    left = list(arguments)
+    texts = []
+    for argument in prototype:
+        if argument.filled:
+            texts.append("NULL" if result is None else PRINTERS[argument.kind](result))
+        elif argument.name and left:
+            texts.append(PRINTERS[argument.kind](left.pop(0)))
+        elif argument.default:
+            texts.append(argument.default)
+    return texts
+
+
+def _length(result: Any, *_: object) -> str:
+    return str(len(result.encode("utf-8", "surrogateescape") if isinstance(result, str) else result))
+
+
+RESULTS: Final[dict[str, Callable[..., str]]] = {
+    "address": lambda result, *_: hexadecimal(int(result)),
+    "length": _length,
+    "octal": lambda result, *_: octal(result),
+    "string": lambda result, *_: str(len(result) + 1),
+}
+"""Printers of results that are no plain numbers, by the table's `result`."""

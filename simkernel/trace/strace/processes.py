@@ -1,30 +1,25 @@
-"""Calls on descriptors, tasks, signals, time and modules as strace prints them."""
+"""Calls on descriptors and tasks whose arguments depend on each other, as strace prints them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
-from simkernel.engine import MILLISECOND, SECOND
+from simkernel.engine import MILLISECOND
 from simkernel.trace.strace import evdev, video
+from simkernel.trace.strace.arguments import PRINTERS, open_flags, signal_name, timespec
 from simkernel.trace.strace.constants import flags, hexadecimal, names, number, pick
-from simkernel.trace.strace.files import open_flags
-from simkernel.trace.strace.forms import Form, Texts, View, text
+from simkernel.trace.strace.forms import Form, Texts, View, plain
 from simkernel.trace.strace.quoting import hexadecimal_string
-from simkernel.uapi import fcntl, ioctl, ioctls, poll, sched, signal, wait
+from simkernel.uapi import fcntl, ioctl, ioctls, poll, wait
 from simkernel.uapi.structure import S32
-from simkernel.uapi.utsname import Utsname
 from simkernel.uapi.video.ioctls import VIDIOC_NAMES
 
 _EVENTS: Final = names(poll, "POLL")
-_SIGNALS: Final = names(signal, "SIG", "SIG_", "SIGRT")
-_HANDLERS: Final = names(signal, "SIG_", "SIG_BLOCK", "SIG_UNBLOCK", "SIG_SETMASK")
 _COMMANDS: Final = names(fcntl, "F_")
 _ASKING: Final = frozenset(pick(fcntl, "F_", "GETFD GETFL GETOWN GETSIG GETLEASE GETPIPE_SZ GET_SEALS"))
 """Commands of fcntl() without an argument."""
 _FLAGS_OF: Final = {fcntl.F_SETFD: {fcntl.FD_CLOEXEC: "FD_CLOEXEC"}}
-_FILE_FLAGS: Final = names(fcntl, "O_")
-_CLONE_FLAGS: Final = names(sched, "CLONE_")
 _WAIT_FLAGS: Final = pick(wait, "W", "NOHANG UNTRACED CONTINUED")
 _IOCTLS: Final = {**names(ioctls, "FIO"), **VIDIOC_NAMES}
 _COUNTS: Final = frozenset({ioctls.FIONREAD, ioctls.SIOCOUTQ, ioctls.FIONBIO, ioctls.FIOASYNC})
@@ -32,10 +27,6 @@ _COUNTS: Final = frozenset({ioctls.FIONREAD, ioctls.SIOCOUTQ, ioctls.FIONBIO, io
 _DIRECTIONS: Final = {ioctl._IOC_READ: "_IOC_READ", ioctl._IOC_WRITE: "_IOC_WRITE"}
 
 Pairs = Sequence[tuple[int, int]]
-
-
-def _plain(_: View, *arguments: object) -> Texts:
-    return [text(argument) for argument in arguments]
 
 
 def _poll(_: View, watched: Pairs, timeout: int | None = None) -> Texts:
@@ -54,8 +45,7 @@ def _descriptors(pairs: Pairs, what: str) -> str:
 def _select(_: View, sets: Sequence[Sequence[int]], timeout: int | None = None) -> Texts:
     """What glibc's select() calls."""
     highest = max((fd for fds in sets for fd in fds), default=-1)
-    whole, rest = divmod(timeout or 0, SECOND)
-    waits = "NULL" if timeout is None else f"{{tv_sec={whole}, tv_nsec={rest}}}"
+    waits = "NULL" if timeout is None else timespec(timeout)
     return [str(highest + 1), *(_set(fds) if fds else "NULL" for fds in sets), waits, "NULL"]
 
 
@@ -112,11 +102,6 @@ def _ioctl_argument(_: View, result: object, fd: int, request: int, argument: in
     return [video.argument(request, argument, result is not None) or hexadecimal_string(argument)]
 
 
-def _sleep(_: View, ns: int) -> Texts:
-    whole, rest = divmod(ns, SECOND)
-    return ["CLOCK_MONOTONIC", "0", f"{{tv_sec={whole}, tv_nsec={rest}}}", "NULL"]
-
-
 def _wait4(_: View, pid: int = -1, *__: int) -> Texts:
     return [str(pid)]
 
@@ -132,67 +117,15 @@ def _status(status: int) -> str:
     return f"WIFSIGNALED(s) && WTERMSIG(s) == {signal_name(wait.WTERMSIG(status))}"
 
 
-def signal_name(value: int) -> str:
-    """`SIGTERM`; `0` for none."""
-    return _SIGNALS.get(value, str(value))
-
-
-def _kill(_: View, pid: int, value: int) -> Texts:
-    return [str(pid), signal_name(value)]
-
-
-def _sigaction(_: View, value: int, handler: object) -> Texts:
-    return [signal_name(value), _handler(handler)]
-
-
-def _old_handler(_: View, result: object, *__: object) -> Texts:
-    return ["NULL"] if result is None else [_handler(result)]
-
-
-def _handler(handler: object) -> str:
-    name = number(handler, _HANDLERS, "SIG") if isinstance(handler, int) else text(handler)
-    return f"{{sa_handler={name}}}"
-
-
-def _unshare(_: View, value: int) -> Texts:
-    return [flags(value, _CLONE_FLAGS)]
-
-
-def _uname(_: View, result: Utsname | None) -> Texts:
-    if result is None:
-        return ["NULL"]
-    return [f"{{sysname={text(result.sysname)}, nodename={text(result.nodename)}, ...}}"]
-
-
-def _delete_module(_: View, name: str, value: int = 0) -> Texts:
-    return [text(name), flags(value, _FILE_FLAGS)]
-
-
 def _groups(_: View, groups: Sequence[int] | None) -> Texts:
-    return ["NULL", "NULL"] if groups is None else [str(len(groups)), str(list(groups))]
-
-
-def _pid(result: Any, *_: object) -> str:
-    return str(result[0])
+    return ["NULL", "NULL"] if groups is None else [PRINTERS["counted"](groups)]
 
 
 FORMS: Final = {
     "poll": Form(_poll, result=_poll_result),
-    "select": Form(_select, result=_select_result, name="pselect6"),
-    "close_range": Form(lambda _, first, last, value=0: [str(first), str(last), str(value)]),
+    "select": Form(_select, result=_select_result),
     "fcntl": Form(_fcntl, result=_fcntl_result),
     "ioctl": Form(_ioctl, _ioctl_argument),
-    "nanosleep": Form(_sleep, name="clock_nanosleep"),
-    "exit": Form(_plain, name="exit_group"),
-    "wait4": Form(_wait4, _waited, _pid),
-    "kill": Form(_kill),
-    "rt_sigaction": Form(_sigaction, _old_handler),
-    "unshare": Form(_unshare),
-    "setgroups": Form(lambda _, groups: [str(len(groups)), str(list(groups))]),
-    "getgroups": Form(lambda _: [], _groups, lambda groups: str(len(groups))),
-    "uname": Form(_plain, _uname),
-    "delete_module": Form(_delete_module),
+    "wait4": Form(_wait4, _waited, lambda result, *_: str(result[0])),
+    "getgroups": Form(plain, _groups, lambda groups: str(len(groups))),
 }
-
-ANY: Final = Form(_plain)
-"""How a call is printed that is in no table."""

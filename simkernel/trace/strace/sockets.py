@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from simkernel.trace.strace.addresses import control_messages, filled, given
 from simkernel.trace.strace.constants import Names, flags, names, number, pick
-from simkernel.trace.strace.forms import Form, Texts, View
+from simkernel.trace.strace.forms import Form, Texts, View, fd_only
 from simkernel.trace.strace.quoting import hexadecimal_string
 from simkernel.uapi import netlink, socket
 from simkernel.uapi.socket import Ucred
@@ -21,7 +21,6 @@ _TYPE_FLAGS: Final = pick(socket, "SOCK_", "CLOEXEC NONBLOCK")
 _PROTOCOLS: Final = names(netlink, "NETLINK_")
 _LEVELS: Final = names(socket, "SOL_")
 _MESSAGE_FLAGS: Final = names(socket, "MSG_")
-_HOW: Final = names(socket, "SHUT_")
 _OPTIONS: Final[dict[int, tuple[Names, str]]] = {
     socket.SOL_SOCKET: (names(socket, "SO_"), "SO"),
     socket.SOL_NETLINK: (
@@ -49,14 +48,6 @@ def _socket(_: View, family: int, type_: int, protocol: int) -> Texts:
     ]
 
 
-def _with_address(_: View, fd: int, address: object) -> Texts:
-    return [str(fd), *given(address)]
-
-
-def _fd(_: View, fd: int, *__: object) -> Texts:
-    return [str(fd)]
-
-
 def _filled_address(_: View, result: object, *__: object) -> Texts:
     return filled(result)
 
@@ -67,10 +58,6 @@ def _pair(_: View, result: tuple[int, int] | None, *__: object) -> Texts:
 
 def _accepted(_: View, result: tuple[int, object] | None, fd: int, flags_: int = 0) -> Texts:
     return [*filled(None if result is None else result[1]), flags(flags_, _TYPE_FLAGS)]
-
-
-def _shutdown(_: View, fd: int, how: int) -> Texts:
-    return [str(fd), number(how, _HOW, "SHUT")]
 
 
 def _sendto(view: View, fd: int, data: bytes, flags_: int = 0, address: object = None) -> Texts:
@@ -153,16 +140,13 @@ def _id(number: int) -> str:
 FORMS: Final = {
     "socket": Form(_socket),
     "socketpair": Form(_socket, _pair, lambda *_: "0"),
-    "accept4": Form(_fd, _accepted, lambda result, *_: str(result[0])),
-    "shutdown": Form(_shutdown),
-    "bind": Form(_with_address),
-    "connect": Form(_with_address),
-    "getsockname": Form(_fd, _filled_address),
-    "getpeername": Form(_fd, _filled_address),
+    "accept4": Form(fd_only, _accepted, lambda result, *_: str(result[0])),
+    "getsockname": Form(fd_only, _filled_address),
+    "getpeername": Form(fd_only, _filled_address),
     "sendto": Form(_sendto),
     "sendmsg": Form(_sendmsg),
-    "recvfrom": Form(_fd, _recvfrom, _received_length),
-    "recvmsg": Form(_fd, _recvmsg, _received_length),
+    "recvfrom": Form(fd_only, _recvfrom, _received_length),
+    "recvmsg": Form(fd_only, _recvmsg, _received_length),
     "setsockopt": Form(_setsockopt),
     "getsockopt": Form(_getsockopt, _filled_option),
 }

@@ -14,17 +14,23 @@ import attrs
 from simkernel.engine import MICROSECOND, SECOND, Record
 from simkernel.trace.exporter import Exporter
 from simkernel.trace.strace import files, processes, sockets
+from simkernel.trace.strace.arguments import signal_name
 from simkernel.trace.strace.families import Family
-from simkernel.trace.strace.forms import Form, returned
+from simkernel.trace.strace.forms import Form, form, plain, returned
 from simkernel.trace.strace.messages import Decoder
-from simkernel.trace.strace.processes import ANY, signal_name
 from simkernel.trace.strace.quoting import c_string
 from simkernel.trace.strace.specification import family_from
 from simkernel.uapi import fcntl, netlink, socket, wait
 from simkernel.uapi.errno import error_name, strerror
+from simkernel.uapi.syscalls import SYSCALLS
 from simkernel.ynl.model import Spec
 
-FORMS: Final = sockets.FORMS | files.FORMS | processes.FORMS
+FORMS: Final = (
+    {name: form(spec) for name, spec in SYSCALLS.items()} | sockets.FORMS | files.FORMS | processes.FORMS
+)
+LINUX_NAMES: Final = {name: spec.linux_name for name, spec in SYSCALLS.items()}
+UNKNOWN: Final = Form(plain)
+"""The form of a call that is not modelled."""
 USER_MODE: Final = frozenset({"compute"})
 """What a program awaits that is no system call."""
 
@@ -128,11 +134,11 @@ class Strace(Exporter):
         if name in USER_MODE:
             return
         pid = record.fields["pid"]
-        call = self._calls[pid] = _Call(name, arguments, FORMS.get(name, ANY))
+        call = self._calls[pid] = _Call(LINUX_NAMES.get(name, name), arguments, FORMS.get(name, UNKNOWN))
         texts = call.form.enter(self._descriptors(pid), *arguments)
         self._begin(record)
         filled = "" if call.form.leave is None else ", "
-        self._write(f"{call.form.name or name}({', '.join(texts)}{filled if texts else ''}")
+        self._write(f"{call.name}({', '.join(texts)}{filled if texts else ''}")
         self._writing = pid
 
     def _leave(self, record: Record) -> None:
@@ -147,7 +153,7 @@ class Strace(Exporter):
             self._write(", ".join(call.form.leave(descriptors, result, *call.arguments)))
         if error is None:
             descriptors.after(call, result)
-            self._result(call.form.result(result, *call.arguments) if call.form.result else returned(result))
+            self._result((call.form.result or returned)(result, *call.arguments))
         elif isinstance(error, int):
             self._result(f"-1 {error_name(error)} ({strerror(error)})")
         else:
@@ -206,7 +212,7 @@ class Strace(Exporter):
         """Go on with the line of a call, on a new one if something came between."""
         if self._writing != record.fields["pid"]:
             self._begin(record)
-            self._write(f"<... {call.form.name or call.name} resumed>")
+            self._write(f"<... {call.name} resumed>")
 
     def _line(self, record: Record, text: str) -> None:
         self._begin(record)

@@ -1,0 +1,192 @@
+"""Arguments of system calls as strace prints them: a printer for each kind in `uapi.syscalls`.
+
+Source: what strace 6.13 prints on Linux; its lines are in the tests.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from types import ModuleType
+from typing import Any, Final
+
+from simkernel.engine import SECOND
+from simkernel.trace.strace.addresses import given
+from simkernel.trace.strace.constants import Names, flags, hexadecimal, names, number, pick
+from simkernel.trace.strace.quoting import c_string, hexadecimal_string
+from simkernel.uapi import dirent, eventfd, eventpoll, fcntl, mman, sched, seek, signal, socket, stat
+from simkernel.uapi.utsname import Utsname
+
+PATH_MAX: Final = 4096
+"""Paths are printed in full."""
+
+Printer = Callable[[Any], str]
+
+_ACCESS: Final = pick(fcntl, "O_", "RDONLY WRONLY RDWR")
+_OPEN: Final = pick(
+    fcntl,
+    "O_",
+    "CREAT EXCL NOCTTY TRUNC APPEND NONBLOCK SYNC DSYNC ASYNC DIRECT LARGEFILE NOFOLLOW NOATIME CLOEXEC PATH "
+    "TMPFILE DIRECTORY",
+)
+_KINDS: Final = names(stat, "S_IF", "S_IFMT")
+_SPECIAL: Final = ((stat.S_ISUID, "S_ISUID"), (stat.S_ISGID, "S_ISGID"), (stat.S_ISVTX, "S_ISVTX"))
+_MAP_TYPES: Final = pick(mman, "MAP_", "SHARED PRIVATE SHARED_VALIDATE")
+_MAP: Final = names(mman, "MAP_", *_MAP_TYPES.values(), "MAP_TYPE")
+_PROTECTION: Final = names(mman, "PROT_", "PROT_NONE")
+_MODES: Final = ((4, "R_OK"), (2, "W_OK"), (1, "X_OK"))
+"""access(2)'s, in strace's order."""
+_SIGNALS: Final = names(signal, "SIG", "SIG_", "SIGRT")
+_HANDLERS: Final = names(signal, "SIG_", "SIG_BLOCK", "SIG_UNBLOCK", "SIG_SETMASK")
+
+
+def text(value: object) -> str:
+    """An argument of which nothing is known."""
+    if value is None:
+        return "NULL"
+    if isinstance(value, str):
+        return c_string(value.encode("utf-8", "surrogateescape"))
+    if isinstance(value, bytes):
+        return hexadecimal_string(value)
+    if isinstance(value, int):
+        return str(int(value))
+    name = getattr(value, "__qualname__", None) or getattr(value, "comm", None)
+    return str(name) if name else type(value).__qualname__
+
+
+def open_flags(value: int) -> str:
+    """`O_RDWR|O_NONBLOCK`: how a file is open."""
+    access = number(value & fcntl.O_ACCMODE, _ACCESS, "O")
+    rest = value & ~fcntl.O_ACCMODE
+    return f"{access}|{flags(rest, _OPEN)}" if rest else access
+
+
+def octal(mode: int) -> str:
+    """`0644`."""
+    return f"0{mode:o}".zfill(3)
+
+
+def device(number: int) -> str:
+    """`makedev(0x1, 0x3)`."""
+    return f"makedev({hexadecimal(stat.major(number))}, {hexadecimal(stat.minor(number))})"
+
+
+def is_special(mode: int) -> bool:
+    """Whether a node of that mode is a device."""
+    return stat.kind(mode) in (stat.S_IFCHR, stat.S_IFBLK)
+
+
+def vector(data: str, size: int) -> str:
+    """An array of one `struct iovec`, and its length."""
+    return f"[{{iov_base={data}, iov_len={size}}}], 1"
+
+
+def string(data: bytes | None) -> str:
+    """The bytes that a call has read."""
+    return "NULL" if data is None else c_string(data)
+
+
+def timespec(ns: int) -> str:
+    """A time in nanoseconds as a `struct timespec`."""
+    whole, rest = divmod(ns, SECOND)
+    return f"{{tv_sec={whole}, tv_nsec={rest}}}"
+
+
+def signal_name(value: int) -> str:
+    """`SIGTERM`; `0` for none."""
+    return _SIGNALS.get(value, str(value))
+
+
+def _path(path: str) -> str:
+    return c_string(path.encode("utf-8", "surrogateescape"), PATH_MAX)
+
+
+def _mode(value: int) -> str:
+    return "|".join(name for bit, name in _MODES if value & bit) or "F_OK"
+
+
+def _node(value: int) -> str:
+    """A mode with its kind (`print_symbolic_mode_t()`)."""
+    kind = stat.kind(value)
+    if kind not in _KINDS:
+        return octal(value)
+    special = [name for bit, name in _SPECIAL if value & bit]
+    return "|".join([_KINDS[kind], *special, octal(value & 0o777)])
+
+
+def _stat(result: stat.Stat) -> str:
+    size = f"st_size={result.st_size}"
+    if is_special(result.st_mode):
+        size = f"st_rdev={device(result.st_rdev)}"
+    return f"{{st_mode={_node(result.st_mode)}, {size}, ...}}"
+
+
+def _map(value: int) -> str:
+    kind = number(value & mman.MAP_TYPE, _MAP_TYPES, "MAP")
+    rest = value & ~mman.MAP_TYPE
+    return f"{kind}|{flags(rest, _MAP)}" if rest else kind
+
+
+def _times(times: tuple[int, int] | None) -> str:
+    return "NULL" if times is None else f"[{', '.join(map(timespec, times))}]"
+
+
+def _handler(handler: object) -> str:
+    name = number(handler, _HANDLERS, "SIG") if isinstance(handler, int) else text(handler)
+    return f"{{sa_handler={name}}}"
+
+
+def _utsname(names: Utsname) -> str:
+    return f"{{sysname={text(names.sysname)}, nodename={text(names.nodename)}, ...}}"
+
+
+def _counted(groups: Sequence[int]) -> str:
+    return f"{len(groups)}, {list(groups)}"
+
+
+def _one(module: ModuleType, prefix: str) -> Printer:
+    known = names(module, prefix)
+    return lambda value: number(value, known, prefix.rstrip("_"))
+
+
+def _set(known: Names) -> Printer:
+    return lambda value: flags(value, known)
+
+
+PRINTERS: Final[dict[str, Printer]] = {
+    "": text,
+    "access": _mode,
+    "address": lambda address: hexadecimal(address) if address else "NULL",
+    "at": _set(pick(fcntl, "AT_", "SYMLINK_NOFOLLOW SYMLINK_FOLLOW EMPTY_PATH")),
+    "buffer": lambda data: f"{c_string(data)}, {len(data)}",
+    "clone": _set(names(sched, "CLONE_")),
+    "counted": _counted,
+    "dirfd": lambda fd: "AT_FDCWD" if fd == fcntl.AT_FDCWD else str(fd),
+    "entries": lambda data: f"NULL /* {len(list(dirent.entries(data)))} entries */",
+    "epoll_create": _set({eventpoll.EPOLL_CLOEXEC: "EPOLL_CLOEXEC"}),
+    "eventfd": _set(names(eventfd, "EFD_")),
+    "fd_flags": _set(_OPEN),
+    "handler": _handler,
+    "hex": hexadecimal,
+    "list": lambda values: str(list(values)),
+    "map": _map,
+    "memfd": _set(names(mman, "MFD_")),
+    "msync": _set(names(mman, "MS_")),
+    "node": _node,
+    "o_flags": _set(names(fcntl, "O_")),
+    "octal": octal,
+    "open": open_flags,
+    "path": _path,
+    "prot": lambda value: flags(value, _PROTECTION) if value else "PROT_NONE",
+    "rename": _set(names(fcntl, "RENAME_")),
+    "seek": _one(seek, "SEEK_"),
+    "shut": _one(socket, "SHUT_"),
+    "signal": signal_name,
+    "sockaddr": lambda address: ", ".join(given(address)),
+    "stat": _stat,
+    "string": c_string,
+    "times": _times,
+    "timespec": timespec,
+    "unlink": _set(pick(fcntl, "AT_", "REMOVEDIR")),
+    "utsname": _utsname,
+    "vector": lambda data: vector(c_string(data), len(data)),
+}
