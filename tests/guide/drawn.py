@@ -30,7 +30,7 @@ from simkernel.engine import Record
 from simkernel.hardware import Camera
 from simkernel.kernel.lib.costs import PARAMETERS, CostModel
 from simkernel.kernel.module.module import TRANSITIONS
-from simkernel.kernel.netlink.route import lacking
+from simkernel.kernel.netlink.route import unsupported
 from simkernel.kernel.syscall.table import GROUP_OF
 from simkernel.tools.calibration.compare import compare, read
 from simkernel.trace.diagram import Diagram
@@ -148,7 +148,7 @@ def lacking_route_messages() -> str:
     lacks: dict[str, tuple[list[str], list[str]]] = {}
     for name, number in vars(rtnetlink).items():
         if named := re.fullmatch("RTM_(NEW|DEL|GET|SET)(.+)", name):
-            for table, kind in ((lacking.DO, 0), (lacking.DUMP, 1)):
+            for table, kind in ((unsupported.DO, 0), (unsupported.DUMP, 1)):
                 if number in table:
                     lacks.setdefault(named[2], ([], []))[kind].append(named[1].lower())
     rows = [(f"`{about}`", ", ".join(do), "dump" if dump else "") for about, (do, dump) in lacks.items()]
