@@ -49,6 +49,28 @@ STATIONS = (
     ("heard", "application", "the viewer has the event"),
     ("read", "application", "the viewer has the last byte"),
 )
+PATH_UP = (
+    ("exposure-start", "hardware", "the sensor begins to expose the frame"),
+    ("readout-end", "hardware", "the last line leaves the sensor"),
+    ("dma-done", "hardware", "DMA: the last byte is in memory"),
+    ("interrupt", "driver", "interrupt: the handler takes the frame"),
+    ("announced", "kernel", "netlink: multicast event frame-ready"),
+    ("heard", "application", "recv() returns the event"),
+    ("read", "application", ""),
+)
+"""The same stations for the story, each with the layer that the frame has reached."""
+LAST_STATION = {
+    "netlink": "recv() returns the last byte",
+    "mmap": "ioctl(VIDIOC_DQBUF) returns the buffer",
+}
+PATH_DOWN = {
+    "netlink_deliver_tap": ("kernel", "netlink: the request reaches its family"),
+    "genl_doit": ("driver", "the driver's handler for stream-on runs"),
+}
+"""Tracepoints between the system call and the register, where the request is a netlink message."""
+LAYERS = ("application", "kernel", "driver", "hardware")
+SLOW_VIEWER = 1.8
+"""Frame intervals of work a frame: enough to lose frames."""
 
 
 @attrs.define
@@ -58,6 +80,8 @@ class Seen:
     uevents: list[tuple[int, str, str, str]] = attrs.field(factory=list)
     device: dict[str, Any] = attrs.field(factory=dict)
     format: dict[str, Any] = attrs.field(factory=dict)
+    request: list[Any] = attrs.field(factory=list)
+    """The trace records of the request that starts the stream."""
     frames: list[dict[str, int]] = attrs.field(factory=list)
     """The times of each frame that was read, by station."""
     sequences: list[int] = attrs.field(factory=list)
@@ -173,7 +197,7 @@ async def monitor(app: Any, seen: Seen) -> None:
         seen.uevents.append((app.monotonic_ns(), event.action, event.devpath, alias))
 
 
-async def viewer(app: Any, run: Run, seen: Seen, way: str, duration: float) -> None:
+async def viewer(app: Any, run: Run, trace: Any, seen: Seen, way: str, duration: float) -> None:
     """Finds the camera, sets it up, and looks at what it sends for a while."""
     camera = await app.genetlink("camera")
     await camera.join("devices")
@@ -192,7 +216,9 @@ async def viewer(app: Any, run: Run, seen: Seen, way: str, duration: float) -> N
     if way == "mmap":
         seen.base = await camera.do("get-statistics")
     pixels = WAYS[way](app, camera, seen)
+    stop_trace = trace.subscribe(seen.request.append)
     await pixels.start(run["buffers"])
+    stop_trace()
     await look(app, camera, pixels, app.monotonic_ns() + seconds(duration), run["work"], seen)
     seen.statistics = await camera.do("get-statistics")
     await pixels.stop()
@@ -270,12 +296,13 @@ def camera(run: Run) -> None:
     report_work(run, seen, before, machine.statistics)
     report_costs(run, costs)
     figures(run, seen)
+    tell(run, seen)
 
 
 def look_on(machine: Any, run: Run, seen: Seen, way: str, duration: float) -> tuple[Cost, dict[str, Any]]:
     """Let a viewer look for a while; what a frame cost it, and the machine's counters before."""
     before = machine.statistics
-    machine.spawn(viewer, run, seen, way, duration, uid=VIEWER_UID, gid=VIDEO_GID)
+    machine.spawn(viewer, run, machine.trace, seen, way, duration, uid=VIEWER_UID, gid=VIDEO_GID)
     machine.run(until=machine.now + millis(10) + seconds(duration))
     machine.run()
     after = machine.statistics
@@ -290,25 +317,27 @@ def report_discovery(run: Run, seen: Seen) -> None:
     """How the camera got its driver and the viewer its camera."""
     run.text(
         "The camera is plugged in at 5 ms. The kernel announces it, udevd asks modprobe for what claims its "
-        "MODALIAS, and each step is announced in turn:"
+        "MODALIAS, and each step is announced in turn:",
+        detail=True,
     )
     run.table(
         "Uevents",
         ("time [ms]", "action", "device", "MODALIAS"),
         [(f"{time / 1e6:.6f}", *rest) for time, *rest in seen.uevents],
+        detail=True,
     )
     given = seen.format
     run.text(
         f"The viewer, user {VIEWER_UID}, finds {seen.device['device']} at {seen.device['parent']}. It gets "
         f"{given['width']}x{given['height']} {given['pixel-format']}, {given['frame-bytes']} bytes "
-        f"a frame, a frame each {given['interval'] / 1e6:.3f} ms."
+        f"a frame, a frame each {given['interval'] / 1e6:.3f} ms.",
+        detail=True,
     )
 
 
 def report_frame(run: Run, seen: Seen) -> None:
     """The stations of a frame from the middle of the stream."""
     if not seen.frames:
-        run.text("The viewer has read no frame.")
         return
     number = len(seen.frames) // 2
     times = seen.frames[number]
@@ -322,6 +351,7 @@ def report_frame(run: Run, seen: Seen) -> None:
         f"Frame {seen.sequences[number]}, station by station",
         ("layer", "what happens", "clock [ns]", "since the exposure [µs]", "since the last [µs]"),
         rows,
+        detail=True,
     )
 
 
@@ -340,7 +370,8 @@ def report_work(run: Run, seen: Seen, before: dict[str, Any], after: dict[str, A
     for what, count in counted:
         done = count(after) - count(before)
         rows.append((what, done, f"{done / frames:.1f}"))
-    run.table("What it took since the viewer came", ("what", "in all", "for each frame read"), rows)
+    columns = ("what", "in all", "for each frame read")
+    run.table("What it took since the viewer came", columns, rows, detail=True)
 
 
 def report_costs(run: Run, costs: dict[str, Cost]) -> None:
@@ -361,9 +392,11 @@ def report_costs(run: Run, costs: dict[str, Cost]) -> None:
     run.text(
         f"Before it mapped frames, the viewer read them over netlink for {SAMPLE} s. Events and settings go "
         "over netlink in both cases; the pixels are sent in one, and stay where the device wrote them in "
-        "the other."
+        "the other.",
+        detail=True,
     )
-    run.table("What a frame costs the viewer", ("what", "over netlink", "mapped", "saved"), rows)
+    columns = ("what", "over netlink", "mapped", "saved")
+    run.table("What a frame costs the viewer", columns, rows, detail=True)
 
 
 def figures(run: Run, seen: Seen) -> None:
@@ -385,3 +418,66 @@ def figures(run: Run, seen: Seen) -> None:
     run.metric("bytes_delivered", seen.bytes)
     run.metric("checksum_errors", seen.checksum_errors)
     run.metric("latency_ns", distribution(times["read"] - times["exposure-start"] for times in seen.frames))
+
+
+# -- the story ------------------------------------------------------------------------
+
+
+def tell(run: Run, seen: Seen) -> None:
+    """Tell the story: the path of a request and of a frame, the frames that were lost, what to try next."""
+    given = seen.format
+    added, bound = (next(each[0] for each in seen.uevents if each[1] == action) for action in ("add", "bind"))
+    loading = "udevd loads its driver" if run["buffers"] == BUFFERS else "a driver loaded by root takes it"
+    run.text(
+        f"A camera is plugged in; {loading} in {(bound - added) / 1e6:.1f} ms. A viewer, user {VIEWER_UID}, "
+        f"streams {given['width']}x{given['height']} {given['pixel-format']} for {run['duration']:g} s."
+    )
+    number = len(seen.frames) // 2
+    up = path_up(seen.frames[number], LAST_STATION[run["pixels"]]) if seen.frames else []
+    comes = f"frame {seen.sequences[number]} comes up" if seen.frames else "no frame is read"
+    run.table(
+        f"The request to stream goes down, {comes}",
+        ("layer", "what happens", "µs"),
+        [
+            ("  " * LAYERS.index(layer) + layer, what, f"{ns / 1000:.3f}")
+            for layer, what, ns in path_down(seen) + up
+        ],
+    )
+    figures = run.metrics
+    lost = figures["frames_dropped"]
+    result = f"{figures['frames_read']} frames read, {lost} lost."
+    run.text(f"{result} {suggestion(run, seen, lost)}".rstrip())
+
+
+def path_down(seen: Seen) -> list[tuple[str, str, int]]:
+    """The stations of the request that starts the stream: layer, what happens, ns since the system call."""
+    records = seen.request
+    written = next(number for number, each in enumerate(records) if each.name == "rwmmio_write")
+    calls = [number for number, each in enumerate(records) if each.name == "sys_enter" and number < written]
+    call = records[calls[-1]]
+    name = call.fields["call"]
+    returned = next(each for each in records[written:] if each.fields.get("entered") == call.time)
+    path = [("application", f"{name}(): the viewer asks for the stream", call)]
+    for each in records[calls[-1] : written]:
+        if each.name in PATH_DOWN:
+            path.append((*PATH_DOWN[each.name], each))
+    register = records[written].fields["register"]
+    path.append(("hardware", f"the driver writes register {register}", records[written]))
+    path.append(("application", f"{name}() returns: the sensor runs", returned))
+    return [(layer, what, each.time - call.time) for layer, what, each in path]
+
+
+def path_up(times: dict[str, int], last: str) -> list[tuple[str, str, int]]:
+    """The stations of a frame: layer, what happens, ns since its exposure began."""
+    begin = times["exposure-start"]
+    return [(layer, what or last, times[station] - begin) for station, layer, what in PATH_UP]
+
+
+def suggestion(run: Run, seen: Seen, lost: int) -> str:
+    """What to try next, "" where the effect is not certain: a short run loses nothing."""
+    if lost:
+        return "With --set work=0 the viewer keeps up." if run["work"] else ""
+    if len(seen.frames) < 4 * run["buffers"]:
+        return ""
+    work = round(SLOW_VIEWER * seen.format["interval"] / 1e6)
+    return f"With --set work={work} (ms a frame) the viewer loses some."

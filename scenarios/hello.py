@@ -130,20 +130,28 @@ def hello(run: Run) -> None:
 
 def report(run: Run, seen: Seen, requests: int, log: list[str]) -> None:
     """Write down who said what."""
-    loaded = ", ".join(seen.loaded) or "none"
+    if requests:
+        loading = f"the kernel requests net-pf-16-proto-{NETLINK_HELLO}, and modprobe loads the module hello"
+    else:
+        loading = "root has loaded the module hello"
     run.text(
-        f"Before the first socket of protocol {NETLINK_HELLO} was opened, the modules were: {loaded}. The "
-        f"kernel has asked for a module {requests} times."
+        f"A program opens a socket of netlink protocol {NETLINK_HELLO}; {loading}. Each guest sends its name "
+        "and gets a greeting:"
+    )
+    run.text(
+        f"Modules loaded before the first socket: {', '.join(seen.loaded) or 'none'}. Modules requested by "
+        f"the kernel: {requests}.",
+        detail=True,
     )
     run.table(
         "The guests",
         ("who", "is greeted with", "after [µs]"),
         [(name, greeting, f"{time / 1000:.3f}") for name, greeting, time in seen.greetings],
     )
-    run.text(f"The gossip has heard of: {', '.join(seen.gossip)}.")
+    run.text(f"The gossip, a member of the multicast group, has heard of: {', '.join(seen.gossip)}.")
     run.table("The lout", ("says", "and is answered"), seen.refusals)
-    run.table("A socket of the protocol holds its module", ("what", "answer"), seen.attempts)
-    run.text("The kernel log:\n" + "\n".join(log))
+    run.table("A socket of the protocol holds its module", ("what", "answer"), seen.attempts, detail=True)
+    run.text("The kernel log:\n" + "\n".join(log), detail=True)
     run.metric("greeted", len(seen.greetings))
     run.metric("greetings", [greeting for _, greeting, _ in seen.greetings])
     run.metric("heard_by_gossip", len(seen.gossip))

@@ -114,13 +114,19 @@ def hotplug(run: Run) -> None:
 def report(run: Run, seen: Seen, *counters: dict[str, Any]) -> None:
     """Write down what was seen, and the counters of three instants."""
     run.text(
+        f"A viewer streams from a camera, which is unplugged at {run['out']:g} s and plugged in again "
+        f"{run['away']:g} s later. Frames read from each stream: {', '.join(map(str, seen.frames))}."
+    )
+    run.text(
         "Nothing loads itself for a device: the kernel announces it, and a program does the rest. Parents "
-        "are announced before their children, and taken away after them."
+        "are announced before their children, and taken away after them.",
+        detail=True,
     )
     run.table(
         "Uevents",
         ("time [ms]", "SEQNUM", "ACTION", "SUBSYSTEM", "DEVPATH", "MODALIAS"),
         [(f"{time / 1e6:.6f}", *rest) for time, *rest in seen.uevents],
+        detail=True,
     )
     run.table(
         "The viewer's diary",

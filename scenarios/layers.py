@@ -11,6 +11,7 @@ When useful: as the first scenario of all: it shows where drivers sit and why an
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -80,6 +81,8 @@ class Tour:
         self.camera = self.process.genetlink("camera")
         self.steps: list[Step] = []
         self.attempts: list[tuple[str, str]] = []
+        self.refusals: Counter[str] = Counter()
+        """How often the program got each error."""
 
     def do(self, what: str, action: Callable[[], Any]) -> Any:
         """Do something, and note what it has moved."""
@@ -96,8 +99,10 @@ class Tour:
             action()
         except OSError as error:
             self.attempts.append((what, str(error)))
+            self.refusals[error_name(error.errno or 0)] += 1
         except AttributeError:
             self.attempts.append((what, "there is no such call"))
+            self.refusals["no such call"] += 1
         else:
             self.attempts.append((what, "done"))
 
@@ -136,7 +141,7 @@ def descend(run: Run, tour: Tour) -> None:
     columns = ("system calls", "requests to the kernel", "datagrams delivered", "register reads")
     run.table(
         "Four questions, each one layer deeper",
-        ("question", "ns", *columns),
+        ("question", "ns", "calls", "requests", "datagrams", "registers read"),
         [(step.what, step.ns, *(step.moved[name] for name in columns)) for step in tour.steps],
     )
     request = message(camera, GenlMsgHdr(GET_CONTROL, 1).pack() + gain, flags=NLM_F_REQUEST)
@@ -154,6 +159,7 @@ def descend(run: Run, tour: Tour) -> None:
                 *(f"{len(each) - NLMSG_HDRLEN - GENL_HDRLEN} bytes" for each in (request, answer)),
             ),
         ],
+        detail=True,
     )
     run.text(
         "What goes down is bytes, a file descriptor and a number; what comes up is bytes or an errno. The "
@@ -180,6 +186,7 @@ def look(run: Run, tour: Tour) -> None:
             ("ns", *(step.ns for step in steps)),
             *((what, *(step.moved[what] for step in steps)) for what in COUNTERS),
         ],
+        detail=True,
     )
     run.text(
         f"The picture's mean brightness was {before:.1f}; with a gain of {run['gain']} it is {after:.1f}. "
@@ -227,10 +234,14 @@ def go_round(run: Run, tour: Tour) -> None:
         "give a value the register does not take", lambda: camera.do("set-control", control="gain", value=256)
     )
     tour.attempt("name another camera", lambda: camera.do("get-device", device="camera9"))
-    run.table("No way round", ("what the program tries", "what it gets"), tour.attempts)
+    run.table("No way round", ("what the program tries", "what it gets"), tour.attempts, detail=True)
+    errors = ", ".join(
+        f"{error} ({times} times)" if times > 1 else error for error, times in tour.refusals.most_common()
+    )
     run.text(
-        "The one door down is the system call, and the one way to add something below it is to load a "
-        "module, which takes a capability that this program has not."
+        f"{tour.refusals.total()} of {len(tour.attempts)} attempts to bypass the kernel or to act in its "
+        f"place are refused: {errors}. Only a system call leads down, and only a module adds code below it; "
+        "to load one takes a capability that this program lacks."
     )
     run.metric("attempts", len(tour.attempts))
-    run.metric("refused", sum(answer != "done" for _, answer in tour.attempts))
+    run.metric("refused", tour.refusals.total())

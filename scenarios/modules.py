@@ -20,6 +20,7 @@ import attrs
 from simkernel import millis
 from simkernel.hardware import Camera, Mouse
 from simkernel.scenario import Run, scenario
+from simkernel.uapi.errno import error_name
 from simkernel.uapi.netlink import (
     NLM_F_REQUEST,
     NLMSG_ERROR,
@@ -169,7 +170,19 @@ async def unload_crashed(app: Any, seen: Seen) -> None:
 
 def report(run: Run, seen: Seen, healthy: dict[str, Any], ill: dict[str, Any], log: list[str]) -> None:
     """Write down what was tried and what came of it."""
-    run.table("What was tried", ("what", "answer"), [(what, answer) for what, answer, _ in seen.attempts])
+    refused = [(what, error_name(number)) for what, _, number in seen.attempts if number]
+    others = sorted({each["name"] for each in seen.listing} - seen.drivers)
+    run.text(
+        f"Root and an ordinary user load, use and unload modules: {len(seen.attempts)} attempts. Drivers "
+        f"among the modules: {', '.join(sorted(seen.drivers))}; the others: {', '.join(others)}."
+    )
+    run.table(f"{len(refused)} attempts fail", ("what", "error"), refused)
+    run.table(
+        "What was tried",
+        ("what", "answer"),
+        [(what, answer) for what, answer, _ in seen.attempts],
+        detail=True,
+    )
     run.table(
         "The modules, before an ordinary user comes",
         ("module", "size", "references", "used by", "driver"),
@@ -183,10 +196,12 @@ def report(run: Run, seen: Seen, healthy: dict[str, Any], ill: dict[str, Any], l
             )
             for each in seen.listing
         ],
+        detail=True,
     )
     run.text(
         "A driver is a module that has registered itself with a bus, to serve devices. The others only "
-        "live in the kernel: some serve drivers, one a netlink protocol."
+        "live in the kernel: some serve drivers, one a netlink protocol.",
+        detail=True,
     )
     run.table(
         "The kernel",
@@ -197,11 +212,11 @@ def report(run: Run, seen: Seen, healthy: dict[str, Any], ill: dict[str, Any], l
             ("things left behind by modules", healthy["modules"]["leaks"], ill["modules"]["leaks"]),
         ],
     )
-    run.text("The kernel log:\n" + "\n".join(log))
+    run.text("The kernel log:\n" + "\n".join(log), detail=True)
     run.metric("attempts", len(seen.attempts))
     run.metric("errors", {what: number for what, _, number in seen.attempts if number})
     run.metric("drivers", sorted(seen.drivers))
-    run.metric("not_drivers", sorted({each["name"] for each in seen.listing} - seen.drivers))
+    run.metric("not_drivers", others)
     run.metric("quotients", seen.quotients)
     run.metric("oopses", ill["oopses"])
     run.metric("leaks", ill["modules"]["leaks"])

@@ -147,7 +147,7 @@ def report(run: Run, listeners: list[Listener], found: dict[str, Any], made: dic
     )
     run.table(
         "The listeners",
-        ("who", "events used", "stale", "missed", "overruns", "asked for the state", "believes", "is right"),
+        ("who", "used", "stale", "missed", "overruns", "asked", "believes", "is right"),
         [
             (
                 each.name,
@@ -163,14 +163,17 @@ def report(run: Run, listeners: list[Listener], found: dict[str, Any], made: dic
         ],
     )
     slow = listeners[-1]
-    run.text(
-        f"The slow one has used {slow.heard} events of {counters['announced']}. "
-        + (
-            "It knows where the mouse is all the same, since the state has what the events have not told it."
-            if slow.position == where
-            else "It does not know where the mouse is, and nothing will tell it so."
+    result = f"The slow listener has used {slow.heard} of {counters['announced']} events. "
+    if slow.position != where:
+        result += "Its position is wrong, and no later event corrects it."
+    elif slow.overruns:
+        result += (
+            f"After each of {slow.overruns} overruns (ENOBUFS) it has asked for the state, so its position "
+            "is right. With --set drain=false it asks before its queue is empty: its position stays wrong."
         )
-    )
+    else:
+        result += "Its queue has not overflowed."
+    run.text(result)
     run.metric("reports_made", made["made"])
     run.metric("reports_lost", made["lost"])
     run.metric("reports_announced", counters["announced"])

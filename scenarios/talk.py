@@ -17,6 +17,7 @@ import attrs
 
 from simkernel.scenario import Parameter, Run, scenario
 from simkernel.scenario.figures import distribution
+from simkernel.uapi.errno import error_name
 from simkernel.uapi.netlink import NETLINK_ADD_MEMBERSHIP, NETLINK_USERSOCK
 from simkernel.uapi.socket import AF_NETLINK, MSG_DONTWAIT, SOCK_DGRAM, SOL_NETLINK
 
@@ -35,7 +36,7 @@ class Seen:
     round_trips: list[int] = attrs.field(factory=list)
     echoed: int = 0
     altered: int = 0
-    errors: dict[str, str] = attrs.field(factory=dict)
+    errors: dict[str, OSError] = attrs.field(factory=dict)
     accepted_by_dora: int = 0
     waited_for_dora: int = 0
     heard: dict[str, int] = attrs.field(factory=dict)
@@ -67,7 +68,7 @@ async def listener(app: Any, name: str, seen: Seen) -> None:
     try:
         await sock.setsockopt(SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, GROUP)
     except OSError as error:
-        seen.errors[f"{name} joins the group"] = str(error)
+        seen.errors[f"{name} joins the group"] = error
         return
     seen.heard[name] = 0
     while True:
@@ -89,14 +90,14 @@ async def alice(app: Any, messages: int, size: int, seen: Seen) -> None:
     try:
         await sock.sendto(b"is anybody there?", (NOBODY, 0))
     except OSError as error:
-        seen.errors["Alice writes to a port that nobody has"] = str(error)
+        seen.errors["Alice writes to a port that nobody has"] = error
     await overwhelm(app, sock, size, seen)
     begun = app.monotonic_ns()
     for _ in range(messages):
         try:
             await sock.sendto(bytes(size), (0, 1 << (GROUP - 1)))
         except OSError as error:
-            seen.errors["Alice writes to the group, and by the same call to the kernel"] = str(error)
+            seen.errors["Alice writes to the group, and by the same call to the kernel"] = error
     seen.multicast_ns = (app.monotonic_ns() - begun) // messages
 
 
@@ -107,7 +108,7 @@ async def overwhelm(app: Any, sock: Any, size: int, seen: Seen) -> None:
             await sock.sendto(bytes(size), MSG_DONTWAIT, (DORA, 0))
             seen.accepted_by_dora += 1
     except OSError as error:
-        seen.errors["Alice writes to Dora, who does not read"] = str(error)
+        seen.errors["Alice writes to Dora, who does not read"] = error
     begun = app.monotonic_ns()
     await sock.sendto(bytes(size), (DORA, 0))
     seen.waited_for_dora = app.monotonic_ns() - begun
@@ -142,23 +143,25 @@ def report(run: Run, seen: Seen) -> None:
         f"Bob has echoed {seen.echoed} messages of {run['size']} bytes, {seen.altered} of them altered. "
         f"There and back took {round_trip['p50'] / 1000:.1f} µs: two system calls of Alice's, two of Bob's."
     )
-    run.table("What was refused", ("what", "answer"), sorted(seen.errors.items()))
+    errors = dict(sorted(seen.errors.items()))
+    names = [(what, error_name(error.errno or 0)) for what, error in errors.items()]
+    run.table("What was refused", ("what", "error"), names)
     run.text(
         f"Dora's socket took {seen.accepted_by_dora} messages before its buffer was full. Alice's next one, "
         f"sent without MSG_DONTWAIT, waited {seen.waited_for_dora / 1e6:.1f} ms for her to read: "
         "unicast from program to program loses nothing."
     )
-    run.table("The group", ("who", "messages heard"), sorted(seen.heard.items()))
+    run.table("The group", ("who", "messages heard"), sorted(seen.heard.items()), detail=True)
     run.text(
-        f"One call that reaches the whole group took Alice {seen.multicast_ns / 1000:.1f} µs. What goes "
-        "to a group goes to a port as well, here to 0, the kernel's; nothing in the kernel serves this "
-        "protocol, hence the error, after the group was served."
+        f"One call that reaches the whole group, {len(seen.heard)} listeners, took Alice "
+        f"{seen.multicast_ns / 1000:.1f} µs. What goes to a group goes to a port as well, here to 0, the "
+        "kernel's; nothing in the kernel serves this protocol, hence the error, after the group was served."
     )
     run.metric("messages_sent", run["messages"])
     run.metric("messages_echoed", seen.echoed)
     run.metric("messages_altered", seen.altered)
     run.metric("round_trip_ns", round_trip)
-    run.metric("errors", dict(sorted(seen.errors.items())))
+    run.metric("errors", {what: str(error) for what, error in errors.items()})
     run.metric("accepted_before_full", seen.accepted_by_dora)
     run.metric("waited_for_reader_ns", seen.waited_for_dora)
     run.metric("multicast_heard", sum(seen.heard.values()))

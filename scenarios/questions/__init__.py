@@ -2,10 +2,11 @@
 
 Covers: what netlink is for; whether an application can talk to hardware; what drivers are and where they
     sit; whether every module is a driver. System calls, messages, registers, interrupts, errors, /proc, /sys.
-Scenario: Each question is put. Then programs run on the machine, and what happens is shown line by line:
-    their calls as strace prints them, and tracepoints of the kernel, the drivers and the hardware. The
-    sentence that follows is printed only if the run has shown it.
-When useful: as an answer to show to somebody who asks. With --only 2 it is the second question alone.
+Scenario: Each question is put. Then programs run on the machine, and with --details what happens is shown
+    line by line: their calls as strace prints them, and tracepoints of the kernel, the drivers and the
+    hardware. The sentence that follows is printed only if the run has shown it.
+When useful: as an answer to a colleague's question. By default the answers alone; with --only 2 the second
+    question and what shows its answer; with --details every line.
 
 Read it in this order:
     stage.py        how a question is put, what is a fact, and when a sentence may be said
@@ -51,8 +52,10 @@ def questions(run: Run) -> None:
         heading = f"{number}. {text}"
         run.text(f"{heading}\n{'=' * len(heading)}")
         if number == chosen[0]:
-            run.text(LEGEND)
-        stage = Stage(run, machine, transcript, answer.__name__)
+            run.text(LEGEND, detail=True)
+        stage = Stage(run, machine, transcript, answer.__name__, brief=len(chosen) > 1)
         answer(stage)
         stage.clear()
         run.metric(answer.__name__, stage.facts)
+    if len(chosen) > 1:
+        run.text("What shows the first answer: simkernel run questions --only 1 --details")

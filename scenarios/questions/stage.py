@@ -26,15 +26,18 @@ class NotShown(Exception):
 class Stage:
     """One question on the machine of a run.
 
-    `facts` is what the run has shown, by name.
+    `facts` is what the run has shown, by name.  If `brief`, the story of the report is the answer alone.
     """
 
-    def __init__(self, run: Run, machine: Machine, transcript: Transcript, name: str) -> None:
+    def __init__(
+        self, run: Run, machine: Machine, transcript: Transcript, name: str, *, brief: bool = False
+    ) -> None:
         self.machine = machine
         self.facts: dict[str, Fact] = {}
         self._run = run
         self._transcript = transcript
         self._name = name
+        self._brief = brief
         self._zero: int | None = None
         """What times count from: the first thing that is shown."""
         self._unsaid: list[str] = []
@@ -45,7 +48,7 @@ class Stage:
 
     def say(self, text: str) -> None:
         """A paragraph."""
-        self._run.text(fill(text, WIDTH))
+        self._run.text(fill(text, WIDTH), detail=self._brief)
 
     def watch(self, *points: str) -> Watch:
         """What happens in this block is seen: calls, and tracepoints of these names."""
@@ -57,11 +60,11 @@ class Stage:
             raise NotShown(f"{self._name}: nothing was seen")
         if self._zero is None:
             self._zero = seen.lines[0].time
-        self._run.text(seen.text(self._zero))
+        self._run.text(seen.text(self._zero), detail=True)
 
     def table(self, title: str, columns: Iterable[str], rows: Iterable[Iterable[str | int | None]]) -> None:
         """Print a table."""
-        self._run.table(title, columns, rows)
+        self._run.table(title, columns, rows, detail=True)
 
     def one(self, seen: Watch, name: str, **fields: object) -> Any:
         """The one record of that name with these fields.  NotShown if there is none, or another."""
@@ -86,7 +89,8 @@ class Stage:
         if not self._unsaid:
             raise NotShown(f"{self._name}: nothing has shown that {sentence}")
         self._unsaid.clear()
-        self._run.text(fill(sentence, WIDTH, initial_indent="=> ", subsequent_indent="   "))
+        text = fill(sentence, WIDTH, initial_indent="=> ", subsequent_indent="   ")
+        self._run.text(text, detail=self._brief)
 
     def answer(self, sentence: str) -> None:
         """The answer, which sums up what was said.  NotShown if a program still waits for something."""

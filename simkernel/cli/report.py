@@ -1,4 +1,7 @@
-"""A run's report: tables and colour on a terminal, plain text in a pipe, or one JSON object."""
+"""A run's report: tables and colour on a terminal, plain text in a pipe, or one JSON object.
+
+By default only the story, which fits on one screen; `--details` adds the other parts and the figures.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,7 @@ import click
 from simkernel.cli.host import host
 from simkernel.scenario import Run, Table, Text
 from simkernel.scenario.report import Cell
+from simkernel.tools.calibration.recorded import accuracy
 
 if TYPE_CHECKING:
     from rich.table import Table as RichTable
@@ -42,10 +46,16 @@ def as_json(run: Run, sha256: str, wall_seconds: float) -> str:
     )
 
 
-def show(run: Run) -> None:
-    """Print the report."""
+def show(run: Run, details: bool) -> None:
+    """Print the report: its story, or all of it.  A report without a story is printed whole."""
+    everything = [*run.parts, *_figures(run)]
+    parts = everything if details or not run.story else run.story
     summary = f"{run.now / 1e9:.9g} s simulated, {run.events} events, seed {run.seed}"
-    show_parts([*run.parts, *_figures(run)], summary)
+    if len(parts) < len(everything):
+        summary += "; more with --details"
+    if run.default_costs:
+        summary += f"\nSimulated times: {accuracy()}."
+    show_parts(parts, summary)
 
 
 def show_parts(parts: list[Text | Table], summary: str) -> None:
@@ -133,7 +143,8 @@ def _grid(table: Table, width: int) -> RichTable:
     from rich.table import Table as RichTable
     from rich.text import Text as RichText
 
-    grid = RichTable(title=RichText(table.title, style="bold"), title_justify="left", box=box.SIMPLE_HEAD)
+    title = RichText(table.title, style="bold")
+    grid = RichTable(title=title, title_justify="left", box=box.SIMPLE_HEAD, show_edge=False)
     columns = _columns(table)
     too_wide = sum(column.width + GAP for column in columns) > width
     for column in columns:

@@ -49,6 +49,7 @@ def _with_part(scenario: Scenario, settings: dict[str, str], part: str) -> dict[
     "--set", "settings", metavar="KEY=VALUE", multiple=True, callback=_settings, help="Set a parameter."
 )
 @click.option("--only", metavar="N", help="Run one part of a scenario that has several, as questions has.")
+@click.option("--details", is_flag=True, help="Print the whole report, with every table and figure.")
 @click.option("--json", "json", is_flag=True, help="Print one JSON object instead of the report.")
 @click.option("--trace", metavar="FILE", help="Write a Chrome trace, for Perfetto.")
 @click.option("--pcap", metavar="FILE", help="Write the netlink messages, for Wireshark.")
@@ -69,6 +70,7 @@ def command(
     seed: int,
     settings: dict[str, str],
     only: str | None,
+    details: bool,
     json: bool,
     module_path: tuple[str, ...],
     costs: CostModel | None,
@@ -93,6 +95,6 @@ def command(
             run.execute(outputs.attach)
         wall = perf_counter() - began
         if outputs.digest is None:
-            show(run)
+            show(run, details)
         else:
             click.echo(as_json(run, outputs.digest.hexdigest(), wall))

@@ -1,4 +1,8 @@
-"""A scenario's report, as data: whoever runs the scenario decides how it looks."""
+"""A scenario's report, as data: the command line decides how it looks.
+
+Its paragraphs and tables tell the story of the run, on one screen.  Those with `detail=True` are shown on
+demand, in their place among the others.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +22,7 @@ class Text:
     """A paragraph."""
 
     text: str
+    detail: bool = False
 
 
 @attrs.frozen
@@ -27,6 +32,7 @@ class Table:
     title: str
     columns: tuple[str, ...]
     rows: tuple[tuple[Cell, ...], ...]
+    detail: bool = False
 
 
 class Report:
@@ -38,13 +44,20 @@ class Report:
         self.aside: set[str] = set()
         """Figures that are for machines only: tables show them already."""
 
-    def text(self, text: str) -> None:
-        """Add a paragraph."""
-        self.parts.append(Text(text))
+    @property
+    def story(self) -> list[Text | Table]:
+        """The parts without the details."""
+        return [part for part in self.parts if not part.detail]
 
-    def table(self, title: str, columns: Iterable[str], rows: Iterable[Iterable[Cell]]) -> None:
+    def text(self, text: str, *, detail: bool = False) -> None:
+        """Add a paragraph."""
+        self.parts.append(Text(text, detail))
+
+    def table(
+        self, title: str, columns: Iterable[str], rows: Iterable[Iterable[Cell]], *, detail: bool = False
+    ) -> None:
         """Add a table.  Every row has a cell for each column."""
-        table = Table(title, tuple(columns), tuple(tuple(row) for row in rows))
+        table = Table(title, tuple(columns), tuple(tuple(row) for row in rows), detail)
         for row in table.rows:
             if len(row) != len(table.columns):
                 raise SimulationError(f"table {title!r}: {row!r} has not {len(table.columns)} cells")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from simkernel.engine import SimulationError
 from simkernel.scenario.parameter import Value
@@ -13,7 +13,18 @@ from simkernel.scenario.report import Report
 if TYPE_CHECKING:
     from simkernel.kernel.lib.costs import CostModel
     from simkernel.machine import Machine
-    from simkernel.scenario.declaration import Scenario
+
+
+class Declaration(Protocol):
+    """What a run needs of its scenario."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def function(self) -> Callable[[Run], None]: ...
+
+    def values(self, settings: Mapping[str, Value]) -> dict[str, Value]: ...
 
 
 class Run(Report):
@@ -28,7 +39,7 @@ class Run(Report):
 
     def __init__(
         self,
-        scenario: Scenario,
+        scenario: Declaration,
         *,
         seed: int = 0,
         parameters: Mapping[str, Value] | None = None,
@@ -45,6 +56,8 @@ class Run(Report):
         self._debug = debug
         self._attach: Callable[[Machine], object] | None = None
         self._machine: Machine | None = None
+        self.default_costs = False
+        """True once the run has a machine with the default cost model."""
 
     # -- for the scenario ---------------------------------------------------
 
@@ -65,8 +78,9 @@ class Run(Report):
         if self._machine is not None:
             raise SimulationError("a run has one machine, and this one has made it")
         path = (*options.pop("module_path", ()), *self._module_path)
-        usual = {"debug": self._debug, "costs": self._costs}
-        self._machine = Machine(self.seed, module_path=path, **{**usual, **options})
+        options = {"debug": self._debug, "costs": self._costs, **options}
+        self.default_costs = options["costs"] is None
+        self._machine = Machine(self.seed, module_path=path, **options)
         if self._attach is not None:
             self._attach(self._machine)
         return self._machine

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -12,6 +13,11 @@ from pathlib import Path
 import pytest
 
 PROGRAM = [sys.executable, "-m", "simkernel"]
+
+
+def plain(text: str) -> str:
+    """What is left without colours and links."""
+    return re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]|\x1b\]8;[^\x1b]*\x1b\\", "", text)
 
 
 class Terminal:

@@ -65,7 +65,7 @@ def test_its_tables_fit_a_terminal_of_80_columns() -> None:
     text = Terminal("run", "ipc", *BRIEF, errors=False, columns=80).text()
     lines = re.sub(r"\x1b\[[0-9;]*m|\r", "", text).splitlines()
     assert max(map(len, lines)) <= 80
-    rows = [line for line in lines if line.startswith("  unix-dgram ")]
+    rows = [line for line in lines if line.startswith(" unix-dgram ")]
     assert len(rows) == 14
     folded = [
         number for number, line in enumerate(lines) if line in rows and lines[number + 1].strip()[:3] != "shm"

@@ -10,10 +10,11 @@ import pytest
 
 from simkernel.cli.outputs import Lines, Sink
 from simkernel.engine import Record
+from simkernel.tools.calibration.recorded import accuracy
 from simkernel.trace.diagram import Diagram
 from tests.conftest import CommandLine
 
-REPORT = """\
+STORY = """\
 Good morning.
 
 Naps
@@ -21,7 +22,10 @@ Naps
        1  [red]sleepy[/red]
       20
 
-Figures
+"""
+
+REPORT = f"""\
+{STORY}Figures
   figure         value
   naps           3
 """
@@ -43,11 +47,39 @@ def exit(this, state):
 
 
 def test_prints_a_plain_report_in_a_pipe(simkernel: CommandLine, story: Path) -> None:
-    done = simkernel("run", "./story.py")
+    done = simkernel("run", "./story.py", "--details")
     assert (done.code, done.err) == (0, "")
     assert done.out.startswith(REPORT)
-    assert done.out.splitlines()[-1].startswith("1000 s simulated, ")
-    assert done.out.endswith("events, seed 0\n")
+    assert done.out.splitlines()[-2].startswith("1000 s simulated, ")
+    assert done.out.splitlines()[-2].endswith("events, seed 0")
+
+
+def test_without_details_only_the_story_is_printed(simkernel: CommandLine, story: Path) -> None:
+    done = simkernel("run", "./story.py")
+    assert done.out.startswith(f"{STORY}1000 s simulated, ")
+    assert done.out.splitlines()[-2].endswith("events, seed 0; more with --details")
+
+
+def test_details_are_printed_in_their_place(simkernel: CommandLine, story: Path) -> None:
+    text = story.read_text("utf-8").replace('"Good morning."', '"Good morning.", detail=True')
+    story.write_text(text, "utf-8")
+    assert simkernel("run", "./story.py").out.startswith("Naps\n")
+    assert simkernel("run", "./story.py", "--details").out.startswith(REPORT)
+
+
+def test_a_report_without_a_story_is_printed_whole(simkernel: CommandLine, story: Path) -> None:
+    text = story.read_text("utf-8").replace("run.text", "str").replace("run.table", "print")
+    story.write_text(text, "utf-8")
+    assert "Figures\n  figure         value\n" in simkernel("run", "./story.py").out
+
+
+def test_the_error_of_the_cost_model_is_stated_for_the_default_costs_only(
+    simkernel: CommandLine, story: Path
+) -> None:
+    stated = f"Simulated times: {accuracy()}.\n"
+    assert simkernel("run", "./story.py").out.endswith(stated)
+    Path("costs.json").write_text('{"parameters": {"syscall": 1}}', "utf-8")
+    assert stated not in simkernel("run", "./story.py", "--costs", "costs.json").out
 
 
 def test_prints_one_json_object(simkernel: CommandLine, story: Path) -> None:
@@ -234,7 +266,7 @@ def test_a_file_that_cannot_be_finished_is_told_at_the_end(
     done = simkernel("run", "story.py", "--trace", "/dev/full")
     assert done.code == 1
     assert "cannot write /dev/full: No space left on device" in done.err
-    assert done.out.startswith(REPORT)
+    assert done.out.startswith(STORY)
 
 
 def test_an_error_of_the_host_never_reaches_the_simulation(
@@ -248,4 +280,4 @@ def test_an_error_of_the_host_never_reaches_the_simulation(
     monkeypatch.setattr(Diagram, "record", write)
     done = simkernel("run", "story.py", "--diagram", "/dev/full")
     assert done.err.endswith("cannot write /dev/full: No space left on device\n")
-    assert done.out.startswith(REPORT)
+    assert done.out.startswith(STORY)

@@ -9,12 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.terminal import PROGRAM, Terminal
-
-
-def plain(text: str) -> str:
-    """What is left without colours and links."""
-    return re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]|\x1b\]8;[^\x1b]*\x1b\\", "", text)
+from tests.cli.terminal import PROGRAM, Terminal, plain
 
 
 def test_report_has_colour_and_tables(story: Path) -> None:
@@ -42,7 +37,7 @@ def test_a_table_that_is_too_wide_folds_texts_and_keeps_numbers_whole(story: Pat
     assert max(map(len, lines)) <= 80
     assert "\u2026" not in shown
     assert re.search(r" 123456789012 +-1\.500 ", shown)
-    assert sum(line.count("a") for line in lines if line.startswith("  aa")) == 30
+    assert sum(line.count("a") for line in lines if line.startswith(" aa")) == 30
 
 
 def test_description_and_guide_are_set_for_a_terminal() -> None:

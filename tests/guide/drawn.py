@@ -22,7 +22,6 @@ import click
 from click.testing import CliRunner
 
 import simkernel.driverapi
-import simkernel.tools.calibration
 from simkernel import Machine, guide, millis
 from simkernel.application.app import App
 from simkernel.cli import run
@@ -33,6 +32,7 @@ from simkernel.kernel.module.module import TRANSITIONS
 from simkernel.kernel.netlink.route import unsupported
 from simkernel.kernel.syscall.table import GROUP_OF
 from simkernel.tools.calibration.compare import compare, read
+from simkernel.tools.calibration.recorded import RECORDED
 from simkernel.trace.diagram import Diagram
 from simkernel.uapi import rtnetlink
 from simkernel.uapi.syscalls import SYSCALLS
@@ -116,7 +116,6 @@ def costs() -> str:
 
 def calibration() -> str:
     """What the recorded operations take here, beside what they took on a real kernel."""
-    recorded = Path(simkernel.tools.calibration.__file__).with_name("linux-6.18.json")
     rows = [
         (
             row.figure.name,
@@ -125,7 +124,7 @@ def calibration() -> str:
             f"{row.simulated:.0f}",
             f"{row.error:+.1%}",
         )
-        for row in compare(read(recorded.read_text("utf-8")), CostModel())
+        for row in compare(read(RECORDED.read_text("utf-8")), CostModel())
         if row.simulated is not None
     ]
     return _table(("operation", "bytes", "measured ns", "simulated ns", "error"), rows)
@@ -238,7 +237,9 @@ def modules_question() -> str:
 
 def _answered(number: int) -> str:
     """The report up to its figures, for which `...` stands."""
-    printed = CliRunner().invoke(run.command, ["questions", "--only", str(number)], catch_exceptions=False)
+    printed = CliRunner().invoke(
+        run.command, ["questions", "--only", str(number), "--details"], catch_exceptions=False
+    )
     report, figures, _ = printed.output.partition("\nFigures\n")
     assert figures
     return f"{report}..."

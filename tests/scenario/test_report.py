@@ -31,6 +31,16 @@ def test_keeps_the_order() -> None:
     ]
 
 
+def test_the_story_is_the_report_without_its_details() -> None:
+    report = Report()
+    report.text("first")
+    report.text("second", detail=True)
+    report.table("third", ("a",), [(1,)], detail=True)
+    report.table("fourth", ("a",), [(1,)])
+    assert report.story == [Text("first"), Table("fourth", ("a",), ((1,),))]
+    assert len(report.parts) == 4
+
+
 def test_row_that_does_not_fit_is_refused() -> None:
     with pytest.raises(SimulationError, match="table 'hops'"):
         Report().table("hops", ("a", "b"), [(1,)])

@@ -116,13 +116,15 @@ def test_the_machine_is_left_as_it_was(questions: Scenario) -> None:
 
 
 def test_it_fits_into_80_columns(simkernel: CommandLine) -> None:
-    lines = simkernel("run", "questions").out.splitlines()
+    lines = simkernel("run", "questions", "--details").out.splitlines()
     assert len(lines) > 300
     assert [line for line in lines if len(line) > 80] == []
 
 
 def test_nothing_is_folded_on_a_terminal_of_80_columns() -> None:
-    shown = Terminal("run", "questions", "--only", "3", columns=80).text().splitlines()
+    shown = (
+        Terminal("run", "questions", "--only", "3", "--details", columns=80, errors=False).text().splitlines()
+    )
     report = stories.load(stories.find("questions")).run(parameters={"only": "3"})
     for text in texts(report):
         for line in text.splitlines():

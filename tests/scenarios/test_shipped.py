@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from simkernel.cli import stories
-from tests.cli.terminal import Terminal
+from tests.cli.terminal import Terminal, plain
 
 TWICE = """
 import sys
@@ -37,6 +37,15 @@ def test_tells_what_it_is_for(name: str) -> None:
     scenario = stories.load(path)
     assert scenario.name == name
     assert all(parameter.help for parameter in scenario.parameters)
+
+
+@pytest.mark.parametrize("name", [name for name in stories.names() if name != "ipc"])
+def test_story_fits_on_a_screen_of_80_columns(name: str) -> None:
+    """The first scenario that a user runs fits on 24 lines."""
+    shown = plain(Terminal("run", name, columns=80, errors=False).text())
+    lines = [line.rstrip() for line in shown.splitlines()]
+    assert max(map(len, lines)) <= 80
+    assert len(lines) < (24 if name == "camera" else 40)
 
 
 @pytest.fixture(scope="module")

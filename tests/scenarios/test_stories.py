@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -43,6 +44,49 @@ def test_camera_shows_every_station_of_a_frame() -> None:
     assert times == sorted(times)
     announced = [row[2] for row in tables["Uevents"].rows if row[1] == "add"]
     assert announced.index("/devices/simbus0/0:1") < announced.index("/devices/simbus0/0:1/camera/camera0")
+
+
+def suggested(report: Run) -> dict[str, str]:
+    """The parameters that a report suggests."""
+    found = re.findall(r"--set (\w+)=(\S+)", "\n".join(getattr(part, "text", "") for part in report.story))
+    assert len(found) == 1
+    return dict(found)
+
+
+def lost(report: Run) -> int:
+    """The frames that a report says are lost."""
+    (said,) = [part.text for part in report.story if " frames read, " in getattr(part, "text", "")]
+    frames_read, frames_lost = map(int, re.findall(r"(\d+) (?:frames read|lost)", said))
+    assert frames_read == report.metrics["frames_read"]
+    assert frames_lost == report.metrics["frames_dropped"]
+    return frames_lost
+
+
+@pytest.mark.parametrize("parameters", [{}, {"rate": 10}, {"pixels": "mmap"}, {"buffers": 16}])
+def test_camera_suggests_a_run_that_loses_frames_and_then_one_that_loses_none(
+    parameters: dict[str, Any],
+) -> None:
+    first = run("camera", **parameters)
+    assert lost(first) == 0
+    slow = parameters | suggested(first)
+    second = run("camera", **slow)
+    assert lost(second) > 0
+    assert suggested(second) == {"work": "0"}
+    assert lost(run("camera", **(slow | suggested(second)))) == 0
+
+
+@pytest.mark.parametrize("parameters", [{}, {"pixels": "mmap"}, {"buffers": 16}, {"cpus": 1}])
+def test_camera_tells_the_path_down_to_a_register_and_up_again(parameters: dict[str, Any]) -> None:
+    (path,) = [part for part in run("camera", **parameters).story if hasattr(part, "rows")]
+    layers = [row[0].strip() for row in path.rows]
+    up = layers.index("hardware", layers.index("hardware") + 1)
+    assert layers[0] == layers[up - 1] == layers[-1] == "application"
+    assert set(layers[up:]) == {"application", "kernel", "driver", "hardware"}
+    assert "register CONTROL" in path.rows[layers.index("hardware")][1]
+    for rows in (path.rows[:up], path.rows[up:]):
+        times = [float(row[2]) for row in rows]
+        assert times == sorted(times)
+        assert times[0] == 0
 
 
 @pytest.mark.parametrize(

@@ -16,14 +16,14 @@ MOST_VARIABLES = 64
 
 
 class Uevents:
-    """The uevents of one machine.  `broadcast` sends one to all listeners."""
+    """The uevents of one machine.  `broadcast` sends one to whoever listens."""
 
-    def __init__(self, engine: Engine, log: Log, broadcast: Callable[[Uevent], None]) -> None:
+    def __init__(self, engine: Engine, log: Log) -> None:
         self._engine = engine
         self._log = log
         self.sequence = 0
         """SEQNUM of the last event (/sys/kernel/uevent_seqnum)."""
-        self.broadcast = broadcast
+        self.broadcast: Callable[[Uevent], None] = _to_nobody
 
     def next_sequence(self) -> int:
         """A number for an event, one more than the last."""
@@ -50,3 +50,7 @@ class Uevents:
                 "kobject_uevent", KERNEL, "device core", action=action, devpath=devpath, seqnum=self.sequence
             )
         self.broadcast(Uevent(action, devpath, variables))
+
+
+def _to_nobody(_: Uevent) -> None:
+    """Where events go until netlink is there to carry them."""

@@ -1,0 +1,21 @@
+"""The measurements of a real kernel that ship with simkernel, and the error of the default costs."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, Final
+
+RECORDED: Final = Path(__file__).with_name("linux-6.18.json")
+
+
+def accuracy() -> str:
+    """State the error of the default cost model.
+
+    The file carries the error, since a simulation of every operation takes longer than a short scenario.
+    """
+    recorded: dict[str, Any] = json.loads(RECORDED.read_text("utf-8"))
+    kernel = ".".join(recorded["kernel"].split(".")[:2])
+    calls = sum(map(len, recorded["ns"].values()))
+    error = 100 * recorded["largest_error"]
+    return f"cost model of Linux {kernel}, within {error:.1f} % of {calls} measured calls"
