@@ -1,11 +1,10 @@
-"""ipc_demo: one small service that a program can reach over every interface between a program and a driver.
+"""ipc_demo: one small service that a program can reach over every interface between programs and drivers.
 
-It drives no hardware.  It answers questions, begins events and has frames, and each of them can be had over
-netlink, by ioctl, by read and write, through mapped memory, from a file below /sys, and of events
-also by an eventfd or a signal: so that the interfaces can be compared, and nothing else.
+It drives no hardware.  It answers questions, sends events and has frames, each over several interfaces, so
+that these can be compared: netlink, ioctl, read and write, mapped memory, sysfs, eventfd, SIGIO.
 
-    question.py    a question is answered with the same bytes, each bit of them turned over
-    event.py       a timer begins events; whoever listens at whatever door is told
+    question.py    the answer to a question: the same bytes, inverted
+    event.py       a timer sends events to all listeners
     frame.py       frames of any size, with their number in every byte
     netlink.py     all three over generic netlink; ipc_demo.yaml is the family
 simkernel/uapi/ipc_demo.py has the numbers and structures.
@@ -23,7 +22,6 @@ from simkernel.driverapi.device import (
     device_unregister,
 )
 from simkernel.driverapi.fs import (
-    FileOperations,
     alloc_chrdev_region,
     cdev_add,
     cdev_del,
@@ -31,7 +29,6 @@ from simkernel.driverapi.fs import (
     unregister_chrdev_region,
 )
 from simkernel.driverapi.module import Module, ThisModule
-from simkernel.driverapi.sysfs import DeviceAttribute
 
 from . import event, frame, netlink, question
 
@@ -39,39 +36,36 @@ MODULE = Module(
     license="GPL",
     version="1.0",
     author="The simkernel authors",
-    description="One service behind every door between program and driver, to compare them",
+    description="One service over every interface between program and driver, to compare them",
     aliases=("net-pf-16-proto-16-family-ipc_demo",),
 )
 
-ANYBODY = NodeAccess(mode=0o666)
-
 
 def init(this: ThisModule) -> ExitStack:
-    """Open every door; what is returned closes them, the last first."""
-    questions, events, frames = question.Questions(this), event.Events(this), frame.Frames(this)
-    nodes: tuple[tuple[str, FileOperations, object, tuple[DeviceAttribute, ...]], ...] = (
-        ("question", question.OPERATIONS, questions, (questions.attribute(),)),
+    """Register the nodes and the family.  The result unregisters them, the last first."""
+    events, frames = event.Events(this), frame.Frames()
+    nodes = (
+        ("question", question.OPERATIONS, None, (question.attribute(),)),
         ("event", event.OPERATIONS, events, (events.attribute(),)),
         ("frame", frame.OPERATIONS, frames, ()),
     )
     with ExitStack() as undo:
-        kind = class_register(this, "ipc_demo", devnode=lambda device: ANYBODY)
+        kind = class_register(this, "ipc_demo", devnode=lambda device: NodeAccess(mode=0o666))
         undo.callback(class_unregister, kind)
         major, first = alloc_chrdev_region(this, 0, len(nodes), "ipc_demo")
         undo.callback(unregister_chrdev_region, this, (major, first), len(nodes))
         for minor, (name, operations, data, attributes) in enumerate(nodes, first):
+            number, node = (major, minor), f"ipc_demo/{name}"
             cdev = cdev_init(this, operations, data)
-            cdev_add(cdev, (major, minor))
+            cdev_add(cdev, number)
             undo.callback(cdev_del, cdev)
-            device = device_create(
-                this, kind, None, name, node=f"ipc_demo/{name}", number=(major, minor), attributes=attributes
-            )
+            device = device_create(this, kind, None, name, node=node, number=number, attributes=attributes)
             undo.callback(device_unregister, device)
         undo.callback(events.stop)
-        netlink.register(this, questions, events, frames, undo)
+        netlink.register(this, events, frames, undo)
         return undo.pop_all()
 
 
 def exit(this: ThisModule, undo: ExitStack) -> None:
-    """Shut every door."""
+    """Unregister everything."""
     undo.close()

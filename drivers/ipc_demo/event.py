@@ -1,6 +1,7 @@
-"""Events: a timer begins them, in interrupt context, and whoever listens at whatever door is told.
+"""/dev/ipc_demo/event: a timer sends events, in interrupt context, to every listener.
 
-A listener's queue is bounded.  What finds it full is lost to that listener alone, who sees it by the numbers.
+The queue of a listener is bounded.  An event that finds it full is lost for that listener; a gap in the
+numbers shows the loss.
 """
 
 from __future__ import annotations
@@ -9,7 +10,6 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final
 
-from simkernel.driverapi.device import Device
 from simkernel.driverapi.eventfd import EventFd, eventfd_ctx_fdget, eventfd_signal
 from simkernel.driverapi.fasync import POLL_IN, FasyncList, fasync_helper, kill_fasync
 from simkernel.driverapi.fs import File, FileOperations
@@ -21,23 +21,17 @@ from simkernel.driverapi.sysfs import DeviceAttribute
 from simkernel.driverapi.timer import Timer, mod_timer, timer_delete, timer_setup
 from simkernel.driverapi.uaccess import copy_from_user, copy_to_user
 from simkernel.driverapi.wait import init_waitqueue_head, wait_event_interruptible, wake_up_interruptible
+from simkernel.uapi import ipc_demo as uapi
 from simkernel.uapi.errno import EAGAIN, EINVAL, ENOTTY, os_error
 from simkernel.uapi.fcntl import O_NONBLOCK
-from simkernel.uapi.ipc_demo import (
-    IPC_DEMO_LAST,
-    IPC_DEMO_SET_EVENTFD,
-    IPC_DEMO_START,
-    IpcDemoEvent,
-    IpcDemoStart,
-)
 from simkernel.uapi.poll import POLLIN, POLLRDNORM
 
-QUEUE: Final = 64
-"""Events that wait for one listener at most."""
+MAX_QUEUE: Final = 64
+"""Events in the queue of one listener."""
 
 
 class Listener:
-    """One open file: what it has not read yet, and the eventfd that it has handed over."""
+    """An open file: its unread events, and the eventfd that it has set."""
 
     def __init__(self) -> None:
         self.queue: deque[bytes] = deque()
@@ -45,7 +39,7 @@ class Listener:
 
 
 class Events:
-    """The events of one load of the module, and who is told of them."""
+    """The events of one load of the module, and their listeners."""
 
     def __init__(self, this: ThisModule) -> None:
         self.this = this
@@ -53,17 +47,16 @@ class Events:
         self.fasync = FasyncList()
         self.listeners: list[Listener] = []
         self.memory = vmalloc_user(PAGE_SIZE)
-        """The last event, for who maps it."""
-        self.announce: list[Callable[[IpcDemoEvent], None]] = []
-        """Called with each event: the door of netlink."""
-        self.last = IpcDemoEvent(0, 0)
+        """The last event, for programs that map it."""
+        self.multicast: Callable[[uapi.IpcDemoEvent], None] = lambda event: None
+        self.last = uapi.IpcDemoEvent(0, 0)
         self._timer = timer_setup(this, self._begin)
         self._left = 0
         self._interval = 0
         self._due = 0
 
     def start(self, count: int, interval: int) -> None:
-        """Let `count` events begin, `interval` ns apart.  EINVAL if that is no time."""
+        """Send `count` events, `interval` ns apart, in place of those that are pending.  EINVAL."""
         if count <= 0 or interval <= 0:
             raise os_error(EINVAL)
         self._left, self._interval = count, interval
@@ -71,20 +64,16 @@ class Events:
         mod_timer(self._timer, self._due)
 
     def stop(self) -> None:
-        """Let no more begin."""
+        """Send no more."""
         timer_delete(self._timer)
 
     def attribute(self) -> DeviceAttribute:
         """/sys/class/ipc_demo/event/last: number and time of the last event, for a program that polls."""
-
-        def show(device: Device) -> str:
-            return f"{self.last.number} {self.last.time}\n"
-
-        return DeviceAttribute("last", show=show)
+        return DeviceAttribute("last", show=lambda device: f"{self.last.number} {self.last.time}\n")
 
     def _begin(self, timer: Timer) -> None:
         self._left -= 1
-        self.last = event = IpcDemoEvent(self.last.number + 1, self._due)
+        self.last = event = uapi.IpcDemoEvent(self.last.number + 1, self._due)
         if self._left:
             self._due += self._interval
             mod_timer(timer, self._due)
@@ -93,66 +82,64 @@ class Events:
         for listener in self.listeners:
             if listener.eventfd is not None:
                 eventfd_signal(listener.eventfd)
-            elif len(listener.queue) < QUEUE:
+            elif len(listener.queue) < MAX_QUEUE:
                 listener.queue.append(record)
         wake_up_interruptible(self.waiting)
         kill_fasync(self.fasync, POLL_IN)
-        for announce in self.announce:
-            announce(event)
+        self.multicast(event)
 
 
 def open(file: File) -> None:
-    """One more listener."""
+    """Add a listener."""
     file.private_data = Listener()
     _events(file).listeners.append(file.private_data)
 
 
 def release(file: File) -> None:
-    """One less."""
+    """Remove the listener."""
     _events(file).listeners.remove(file.private_data)
 
 
 async def read(file: File, size: int, position: int) -> bytes:
-    """Records, as many as there is room for; waits for the first.  EINVAL if there is no room for one."""
+    """Records, as many as fit, after waiting for the first.  EINVAL if not even one fits."""
     queue = file.private_data.queue
-    if size < IpcDemoEvent.SIZE:
+    if size < uapi.IpcDemoEvent.SIZE:
         raise os_error(EINVAL)
     if not queue and file.flags & O_NONBLOCK:
         raise os_error(EAGAIN)
     await wait_event_interruptible(_events(file).waiting, lambda: queue)
-    return b"".join(queue.popleft() for _ in range(min(len(queue), size // IpcDemoEvent.SIZE)))
+    return b"".join(queue.popleft() for _ in range(min(len(queue), size // uapi.IpcDemoEvent.SIZE)))
 
 
 def ioctl(file: File, request: int, argument: int) -> int:
     """IPC_DEMO_START, IPC_DEMO_LAST, IPC_DEMO_SET_EVENTFD."""
-    if request == IPC_DEMO_START:
-        start = IpcDemoStart.unpack(copy_from_user(file, argument, IpcDemoStart.SIZE))
+    if request == uapi.IPC_DEMO_START:
+        start = uapi.IpcDemoStart.unpack(copy_from_user(file, argument, uapi.IpcDemoStart.SIZE))
         _events(file).start(start.count, start.interval)
-        return 0
-    if request == IPC_DEMO_LAST:
+    elif request == uapi.IPC_DEMO_LAST:
         copy_to_user(file, argument, _events(file).last.pack())
-        return 0
-    if request == IPC_DEMO_SET_EVENTFD:
+    elif request == uapi.IPC_DEMO_SET_EVENTFD:
         file.private_data.eventfd = eventfd_ctx_fdget(file, argument)
-        return 0
-    raise os_error(ENOTTY)
+    else:
+        raise os_error(ENOTTY)
+    return 0
 
 
 def mmap(file: File, area: VmArea) -> None:
-    """The page with the last event, which is everybody's: to be read only."""
+    """Map the page of the last event, read-only: all programs share it."""
     if area.writable:
         raise os_error(EINVAL)
     remap_vmalloc_range(area, _events(file).memory, area.offset)
 
 
 def poll(file: File, table: PollTable) -> int:
-    """Whether there is a record."""
+    """Readable while the queue holds a record."""
     poll_wait(_events(file).waiting, table)
     return POLLIN | POLLRDNORM if file.private_data.queue else 0
 
 
 def fasync(file: File, fd: int, on: bool) -> None:
-    """SIGIO with every event, or not."""
+    """Enable or disable SIGIO for events."""
     fasync_helper(file, fd, on, _events(file).fasync)
 
 

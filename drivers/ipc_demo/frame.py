@@ -1,40 +1,34 @@
-"""Frames: bytes in memory of the driver's, to be read or mapped.  Every byte is the frame's number."""
+"""/dev/ipc_demo/frame: a frame in the driver's memory, to read or map.  Every byte is the frame's number."""
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Final
 
 from simkernel.driverapi.fs import File, FileOperations
 from simkernel.driverapi.mm import VmArea, remap_vmalloc_range, vmalloc_user
-from simkernel.driverapi.module import ThisModule
-from simkernel.uapi.errno import EINVAL, ENOTTY, ESPIPE, os_error
-from simkernel.uapi.ipc_demo import IPC_DEMO_TAKE, LARGEST_FRAME
-
-SEEK_SET: Final = 0
+from simkernel.uapi.errno import EINVAL, ENOTTY, os_error
+from simkernel.uapi.ipc_demo import IPC_DEMO_TAKE, MAX_FRAME
 
 
 class Frames:
-    """The frame that is there.  The memory is made when the first is asked for."""
+    """The current frame."""
 
-    def __init__(self, this: ThisModule) -> None:
-        self.this = this
+    def __init__(self) -> None:
         self.sequence = 0
         self.size = 0
-        self._memory: memoryview | None = None
 
-    @property
+    @cached_property
     def memory(self) -> memoryview:
-        """Room for the largest."""
-        if self._memory is None:
-            self._memory = vmalloc_user(LARGEST_FRAME)
-        return self._memory
+        """Memory for the largest frame, allocated on first use."""
+        return vmalloc_user(MAX_FRAME)
 
     def take(self, size: int) -> int:
-        """Let the next frame be there; its number.  EINVAL for a size that there is not.
+        """Take the next frame and return its number.  EINVAL for an impossible size.
 
-        A camera would write it by DMA, which costs a processor nothing.
+        A camera writes it by DMA, so that it costs no processor time.
         """
-        if not 0 < size <= LARGEST_FRAME:
+        if not 0 < size <= MAX_FRAME:
             raise os_error(EINVAL)
         self.sequence += 1
         self.size = size
@@ -42,12 +36,12 @@ class Frames:
         return self.sequence
 
     def part(self, offset: int, size: int) -> bytes:
-        """Up to `size` bytes of it from `offset` on."""
+        """Up to `size` bytes from `offset` on."""
         return bytes(self.memory[offset : min(offset + size, self.size)])
 
 
 def read(file: File, size: int, position: int) -> bytes:
-    """What lies at the position."""
+    """The frame from the file's position on."""
     frames: Frames = file.cdev.data
     return frames.part(position, size)
 
@@ -62,18 +56,8 @@ def ioctl(file: File, request: int, argument: int) -> int:
 
 
 def mmap(file: File, area: VmArea) -> None:
-    """The frame's memory."""
+    """Map the frame's memory."""
     remap_vmalloc_range(area, file.cdev.data.memory, area.offset)
 
 
-def llseek(file: File, offset: int, whence: int) -> int:
-    """To a place in the frame, from its beginning.  EINVAL, ESPIPE."""
-    if whence != SEEK_SET:
-        raise os_error(ESPIPE)
-    if offset < 0:
-        raise os_error(EINVAL)
-    file.position = offset
-    return offset
-
-
-OPERATIONS: Final = FileOperations(read=read, ioctl=ioctl, mmap=mmap, llseek=llseek)
+OPERATIONS: Final = FileOperations(read=read, ioctl=ioctl, mmap=mmap)

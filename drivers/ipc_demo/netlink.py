@@ -1,13 +1,12 @@
-"""The door of generic netlink: the operations of ipc_demo.yaml."""
+"""The generic netlink family: the operations of ipc_demo.yaml."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack
-from typing import Final
+from typing import Any, Final
 
 from simkernel.driverapi.genetlink import (
-    GenlFamily,
     GenlInfo,
     Reply,
     genl_has_listeners,
@@ -21,36 +20,27 @@ from simkernel.uapi.ipc_demo import IpcDemoEvent
 
 from .event import Events
 from .frame import Frames
-from .question import Questions, answer
+from .question import answer
 
-LONGEST_ATTRIBUTE: Final = 65531
-"""Bytes in one attribute: its length has 16 bits, which count its header of 4 as well."""
+MAX_ATTRIBUTE: Final = 65531
+"""Bytes in one attribute: its length is a 16-bit number that includes the header of 4 bytes."""
 PART_OVERHEAD: Final = 32
-"""Bytes of a part of a frame beside its data."""
+"""Bytes of a message beside the part of a frame."""
 
 
-def register(
-    this: ThisModule, questions: Questions, events: Events, frames: Frames, undo: ExitStack
-) -> GenlFamily:
-    """Let the family be there."""
+def register(this: ThisModule, events: Events, frames: Frames, undo: ExitStack) -> None:
+    """Register the family, and send events to its group."""
 
     def ask(info: GenlInfo) -> Reply:
-        parts = info.attributes.get("question")
-        if not parts:
-            info.fail(EINVAL, missing="question")
-        answered = answer(b"".join(parts))
-        return {"answer": _cut(answered)}
+        answered = answer(b"".join(_required(info, "question")))
+        starts = range(0, len(answered) or 1, MAX_ATTRIBUTE)
+        return {"answer": [answered[start : start + MAX_ATTRIBUTE] for start in starts]}
 
     def start(info: GenlInfo) -> None:
-        for name in ("count", "interval"):
-            if name not in info.attributes:
-                info.fail(EINVAL, missing=name)
-        events.start(info.attributes["count"], info.attributes["interval"])
+        events.start(_required(info, "count"), _required(info, "interval"))
 
     def take(info: GenlInfo) -> Reply:
-        if "size" not in info.attributes:
-            info.fail(EINVAL, missing="size")
-        size = info.attributes["size"]
+        size = _required(info, "size")
         return {"sequence": frames.take(size), "size": size}
 
     def read(info: GenlInfo) -> Iterator[Reply]:
@@ -60,17 +50,17 @@ def register(
             yield {"sequence": frames.sequence, "offset": offset, "data": data}
             offset += len(data)
 
-    family = genl_register_family(this, do={"ask": ask, "start": start, "take": take}, dump={"read": read})
-    undo.callback(genl_unregister_family, family)
-
-    def announce(event: IpcDemoEvent) -> None:
+    def multicast(event: IpcDemoEvent) -> None:
         if genl_has_listeners(family, "events"):
             genlmsg_multicast(family, "event", {"number": event.number, "time": event.time})
 
-    events.announce.append(announce)
-    return family
+    family = genl_register_family(this, do={"ask": ask, "start": start, "take": take}, dump={"read": read})
+    undo.callback(genl_unregister_family, family)
+    events.multicast = multicast
 
 
-def _cut(data: bytes) -> list[bytes]:
-    """Pieces that fit into an attribute each."""
-    return [data[start : start + LONGEST_ATTRIBUTE] for start in range(0, len(data) or 1, LONGEST_ATTRIBUTE)]
+def _required(info: GenlInfo, name: str) -> Any:
+    """An attribute's value.  EINVAL, with the missing attribute, if the request has none."""
+    if name not in info.attributes:
+        info.fail(EINVAL, missing=name)
+    return info.attributes[name]

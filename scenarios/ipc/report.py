@@ -1,138 +1,216 @@
-"""How the outcome is told: tables that fit 80 columns, and figures for machines."""
+"""The report: what the run has shown, and the tables behind it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Final
-
-import attrs
+from pathlib import Path
+from typing import Any, Final
 
 from simkernel.scenario import Run
 
-from .abilities import ABILITIES
-from .jobs.event import FLOOD, EventRow
-from .jobs.exchange import Row
-from .ways import WAYS
+from .driver import DRIVER
+from .events import FLOOD
+from .measure import Row
+from .probes import PROBES
+from .program import PROGRAM
 
+TRANSPORTS: Final = {transport.name: transport for transport in (*DRIVER, *PROGRAM)}
+"""In the order of the tables."""
 KIB: Final = 1024
+FASTEST: Final = 2
+"""How many are named."""
+LINE: Final = 72
+"""Characters of a command in a line."""
+NEEDED: Final = ("starts", "multicast", "bounds", "extensible")
+"""What a lasting interface to the kernel needs; netlink has all of it."""
+TITLES: Final = {"question": "A question is answered", "frame": "A frame is moved"}
+
+ALL: Final = "all"
+
+
+def chosen(value: str, choices: Iterable[str]) -> list[str]:
+    """The choices that a parameter names, in the order of the tables."""
+    names = value.split(",")
+    return [each for each in choices if each in names or ALL in names]
+
 
 Cells = Mapping[str, Mapping[str, str]]
-"""What each way can do, by way and ability."""
+"""Outcomes by transport and probe."""
 
 
 def short(value: float) -> str:
-    """A number in four characters or little more: two digits that count below 10, whole numbers above."""
+    """A number in about four characters: two digits below 10, whole numbers above."""
     for unit in ("", "k", "M"):
         if abs(value) < 999.5 or unit == "M":
-            return (
-                f"{value:.1f}{unit}" if abs(value) < 9.95 and value != round(value) else f"{value:.0f}{unit}"
-            )
+            break
         value /= 1000
-    raise AssertionError
+    return f"{value:.1f}{unit}" if abs(value) < 9.95 and value != round(value) else f"{value:.0f}{unit}"
 
 
-def micros(ns: int | None) -> str:
+def micros(*times: int | None) -> str:
     """Nanoseconds as microseconds."""
-    if ns is None:
-        return "-"
-    if ns < 995:
-        return f"{ns / 1000:.2f}".removeprefix("0")
-    return f"{ns / 1000:.1f}" if ns < 9950 else f"{ns / 1000:.0f}"
-
-
-def both(p50: int | None, p99: int | None) -> str:
-    """A median and a 99th percentile."""
-    return f"{micros(p50)}/{micros(p99)}"
-
-
-def size_name(job: str, size: int, frames: Mapping[int, str]) -> str:
-    """What a column is called."""
-    if job == "frame":
-        return frames[size]
-    return f"{size} B" if size < KIB or size % KIB else f"{size // KIB} KiB"
-
-
-# -- what they can do -----------------------------------------------------------------
-
-
-def tell_abilities(run: Run, cells: Cells) -> None:
-    """Three tables, of three abilities each."""
-    for group in dict.fromkeys(ability.group for ability in ABILITIES):
-        shown = [ability for ability in ABILITIES if ability.group == group]
-        run.table(
-            group,
-            ("way", *(ability.title for ability in shown)),
-            [(name, *(cell[ability.name] for ability in shown)) for name, cell in cells.items()],
-        )
-    run.metric(
-        "abilities",
-        [{"way": name, "other": WAYS[name].other, **cell} for name, cell in cells.items()],
-        shown=False,
+    return "/".join(
+        "-" if ns is None else f"{ns / 1000:.2f}"[1:] if ns < 995 else f"{ns / 1000:.{int(ns < 9950)}f}"
+        for ns in times
     )
 
 
-# -- figures ---------------------------------------------------------------------------
-
-EXCHANGES: Final[Sequence[tuple[str, Callable[[Row], str]]]] = (
-    ("p50/p99 [µs]", lambda row: both(row.p50, row.p99)),
-    ("in a second", lambda row: short(row.rate or 0)),
-    ("CPU for one [ns]", lambda row: short(row.cpu or 0)),
-    ("calls/copies per byte", lambda row: f"{row.calls:g}/{row.copies:.2g}"),
-)
-"""The tables of questions and frames: what a cell shows, and how."""
-TITLES: Final = {"question": "A question is answered", "frame": "A frame is moved"}
+EXCHANGES: Final[Mapping[str, Callable[[Row], str]]] = {
+    "p50/p99 [µs]": lambda row: micros(row["p50"], row["p99"]),
+    "in a second": lambda row: short(row["rate"]),
+    "CPU for one [ns]": lambda row: short(row["cpu"]),
+    "calls/copies per byte": lambda row: f"{row['calls']:g}/{row['copies']:.2g}",
+}
+"""The tables of questions and of frames: the unit, and how a cell shows it."""
 
 
-def tell_exchanges(run: Run, job: str, rows: Sequence[Row], frames: Mapping[int, str]) -> None:
-    """Four tables with a column for each size, and who is not in them."""
-    sizes = list(dict.fromkeys(row.size for row in rows))
-    by_way: dict[str, dict[int, Row]] = {}
-    for row in rows:
-        by_way.setdefault(row.way, {})[row.size] = row
-    able = {name: row for name, row in by_way.items() if job not in WAYS[name].lacks}
-    for what, cell in EXCHANGES if able else ():
+def report_details(
+    run: Run, cells: Cells, rows: Mapping[str, Sequence[Row]], columns: Mapping[str, Mapping[int, str]]
+) -> None:
+    """All tables, and the limit of each transport.  `columns` are the sizes of questions and frames."""
+    for table in dict.fromkeys(probe.table for probe in PROBES if cells):
+        shown = [probe for probe in PROBES if probe.table == table]
+        found = [(name, *(cell[probe.name] for probe in shown)) for name, cell in cells.items()]
+        run.table(table, ("transport", *(probe.title for probe in shown)), found)
+    for job, each in rows.items():
+        if job == "event":
+            report_events(run, each)
+        else:
+            report_exchanges(run, job, each, columns[job])
+    report_limits(run)
+
+
+def report_exchanges(run: Run, job: str, rows: Sequence[Row], columns: Mapping[int, str]) -> None:
+    """Four tables with a column for each size, and the transports that are missing there."""
+    names = list(dict.fromkeys(row["transport"] for row in rows))
+    able = [name for name in names if not TRANSPORTS[name].lacks(job)]
+    for unit, cell in EXCHANGES.items() if able else ():
         run.table(
-            f"{TITLES[job]}: {what}",
-            ("way", *(size_name(job, size, frames) for size in sizes)),
-            [(name, *(each[size].why or cell(each[size]) for size in sizes)) for name, each in able.items()],
+            f"{TITLES[job]}: {unit}",
+            ("transport", *columns.values()),
+            [(name, *(row["why"] or cell(row) for row in rows if row["transport"] == name)) for name in able],
         )
-    missing = [f"{name} ({WAYS[name].lacks[job]})" for name in by_way if name not in able]
+    missing = [f"{name} ({TRANSPORTS[name].lacks(job)})" for name in names if name not in able]
     if missing:
         run.text(f"Not by {', '.join(missing)}.")
-    run.metric(f"{job}s", [attrs.asdict(row) for row in rows], shown=False)
 
 
-def tell_events(run: Run, rows: Sequence[EventRow], listeners: int) -> None:
-    """Three tables: when one is told, what becomes of what one sleeps through, what it costs."""
-    run.table(
-        "An event is told: till one knows, p50/p99 [µs]",
-        ("way", "1 listener", f"{listeners} listeners", "p99 of the last"),
-        [
-            (row.way, both(row.p50, row.p99), both(row.many_p50, row.many_p99), micros(row.last_p99))
-            for row in rows
-        ],
+def report_events(run: Run, rows: Sequence[Row]) -> None:
+    """Three tables: latency, losses, costs."""
+    several = f"{run['listeners']} listeners"
+
+    def table(title: str, columns: Sequence[str], cells: Callable[[Row], Iterable[Any]]) -> None:
+        found = [(row["transport"], *cells(row)) for row in rows]
+        run.table(f"An event arrives: {title}", ("transport", *columns), found)
+
+    table("p50/p99 [µs]", ("1 listener", several, "p99 of the last"), lambda row: (
+        micros(row["p50"], row["p99"]), micros(row["many_p50"], row["many_p99"]), micros(row["last_p99"])
+    ))  # fmt: skip
+    columns = ("sent in its sleep", "arrive", "loss shows by", f"of {FLOOD} at once", "in a second")
+    table("while the listener sleeps, and as fast as possible", columns, lambda row: (
+        row["asleep"], row["told_asleep"], row["losses"], row["told_flood"], short(row["rate"])
+    ))  # fmt: skip
+    table("costs", ("CPU [ns]", "calls", "bytes copied", f"calls, {several}"), lambda row: (
+        short(row["cpu"]), *(f"{row[name]:g}" for name in ("calls", "copied", "many_calls"))
+    ))  # fmt: skip
+
+
+def report_limits(run: Run) -> None:
+    """A paragraph for each transport, and the command that shows its limit."""
+    sections = Path(__file__).with_name("limits.md").read_text("utf-8").split("## ")[1:]
+    for name, about, arguments, text in (section.split("\n", 3) for section in sections):
+        command = f"simkernel run ipc {arguments}"
+        if len(command) > LINE:
+            head, option, tail = command[:LINE].rpartition(" --set ")
+            command = f"{head} \\\n      {option.strip()} {tail}{command[LINE:]}"
+        if name in chosen(run["transports"], TRANSPORTS):
+            run.text(f"{name} ({about}): {' '.join(text.split())}\n  {command}")
+
+
+def report_summary(run: Run, cells: Cells, rows: Mapping[str, Sequence[Row]]) -> None:
+    """What the run has shown: each sentence only if the run has measured what it states."""
+    names = chosen(run["transports"], TRANSPORTS)
+    run.text(
+        f"{len(names)} transport{'s' * (len(names) > 1)}, {run['cpus']} processor{'s' * (run['cpus'] > 1)}. "
+        "The driver, or a program in its place, inverts the bits of a question, sends events, and has "
+        "frames. Costs are counted on an idle machine; times are measured while other programs use "
+        f"{run['load']:.0%} of the processors."
     )
-    run.table(
-        "An event is told: to one who slept, and as often as can be",
-        ("way", "began in his sleep", "told of", "knows by", f"of {FLOOD} at once", "in a second"),
-        [(row.way, row.asleep, row.told_asleep, row.losses, row.told_flood, short(row.rate)) for row in rows],
-    )
-    run.table(
-        "An event is told: what it costs",
-        ("way", "CPU [ns]", "calls", "bytes copied", f"calls, {listeners} listeners"),
-        [
-            (row.way, short(row.cpu), f"{row.calls:g}", f"{row.copied:g}", f"{row.many_calls:g}")
-            for row in rows
-        ],
-    )
-    run.metric("events", [attrs.asdict(row) for row in rows], shown=False)
+    if cells:
+        probes = [{"transport": name, "other": TRANSPORTS[name].peer, **cell} for name, cell in cells.items()]
+        run.metric("probes", probes, shown=False)
+    for job, each in rows.items():
+        run.metric(f"{job}s", each, shown=False)
+    measured = [row for job in ("question", "frame") for row in rows.get(job, ()) if row["p50"]]
+    found = [
+        *_capabilities(run, cells), *_events(run, rows.get("event", ())), *_questions(run, measured),
+        *_frames(run, measured), *_fastest(run, measured),
+    ]  # fmt: skip
+    if found:
+        run.text("\n".join(("What this run has shown:", *(f"- {sentence}" for sentence in found))))
 
 
-# -- where they end ----------------------------------------------------------------------
+def _capabilities(run: Run, cells: Cells) -> Iterable[str]:
+    if len(cells) > 1:
+        able = [name for name, cell in cells.items() if all(cell[each].startswith("yes") for each in NEEDED)]
+        run.metric("begins_reaches_many_keeps_bounds_and_grows", able)
+        yield (
+            f"Of {len(cells)} transports {' and '.join(able) or 'none'} can do all four: start by itself, "
+            "reach many at once, keep the bounds of messages, and add fields that old programs skip."
+        )
 
 
-def tell_limits(run: Run, names: Iterable[str]) -> None:
-    """A paragraph for each, and the run that shows it."""
-    for name in names:
-        way = WAYS[name]
-        run.text(f"{name} ({way.about}): {way.limit.text}\n  {way.limit.command}")
+def _events(run: Run, events: Sequence[Row]) -> Iterable[str]:
+    rows = {row["transport"]: row for row in events}
+    netlink, ioctl = rows.get("netlink"), rows.get("ioctl")
+    if netlink and netlink["told_asleep"] < netlink["asleep"]:
+        run.metric("netlink_told_asleep", netlink["told_asleep"])
+        yield (
+            f"Use netlink for events: a listener that slept during {netlink['asleep']} events receives "
+            f"{netlink['told_asleep']} of them, and {netlink['losses']} reports the loss of the others."
+        )
+    if netlink and ioctl:
+        calls = ioctl["calls"] / netlink["calls"]
+        run.metric("looking_over_telling_calls", round(calls, 2))
+        result = "later" if ioctl["p50"] > netlink["p50"] else "as soon"
+        yield f"A program that polls makes {calls:.0f} times the calls for an event, and has it {result}."
+
+
+def _compared(run: Run, rows: Iterable[Row], job: str, other: str) -> Iterable[tuple[Row, float]]:
+    """The last row of netlink, and its time over that of the other transport, if both were measured."""
+    found = {row["transport"]: row for row in rows if row["job"] == job}
+    if {"netlink", other} <= found.keys() and found["netlink"]["size"] == found[other]["size"]:
+        times = found["netlink"]["p50"] / found[other]["p50"]
+        run.metric(f"netlink_over_{other}_{job}", round(times, 2))
+        yield found["netlink"], times
+
+
+def _questions(run: Run, rows: Sequence[Row]) -> Iterable[str]:
+    for row, times in _compared(run, reversed(rows), "question", "ioctl"):
+        yield (
+            f"Do not use it for frequent questions: one of {row['size']} B takes {times:.1f} times as long "
+            "as by ioctl."
+        )
+
+
+def _frames(run: Run, rows: Sequence[Row]) -> Iterable[str]:
+    for row, times in _compared(run, rows, "frame", "mmap"):
+        yield (
+            f"Do not use it for pixels: a frame of {row['size'] / 1e6:.2g} MB takes {row['calls']:g} calls "
+            f"and {row['copies']:.1f} copies of each byte, {times:.0f} times as long as a mapped one."
+        )
+
+
+def _fastest(run: Run, rows: Sequence[Row]) -> Iterable[str]:
+    """The fastest transports to the driver, for the smallest question and the largest frame."""
+    fastest = {}
+    for job, pick in (("question", min), ("frame", max)):
+        able = [row for row in rows if row["job"] == job and TRANSPORTS[row["transport"]].peer == "driver"]
+        if len({row["transport"] for row in able}) <= FASTEST:
+            return
+        size = pick(row["size"] for row in able)
+        ordered = sorted((row["p50"], row["transport"]) for row in able if row["size"] == size)
+        fastest[job] = [name for _, name in ordered[:FASTEST]]
+    run.metric("quickest_to_the_driver", fastest)
+    asked, moved = (" and ".join(names) for names in fastest.values())
+    yield f"Of the transports to the driver {asked} answer questions fastest, {moved} move frames fastest."

@@ -1,4 +1,4 @@
-"""The picture of the comparison of ways: what each can do, and how long each takes."""
+"""The picture of the comparison of transports: capabilities and latencies."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ LINE, EDGE, PANEL = 0.3, 1.2, 5.0
 NARROW: Final = 0.75
 """The panel of events, whose names and notes stand beside it; the others are as 1."""
 GOOD, BAD, PLAIN = "#cfe8d5", "#f3cfc6", "#f2efe6"
-FIRST: Final = ("way", "other")
+FIRST: Final = ("transport", "other")
 SMALL: Final = 7
 HEADINGS: Final = {
-    "starts": "other may start",
+    "starts": "peer may start",
     "polling": "needs polling",
     "flow": "flow, if unread",
     "extensible": "extensible",
@@ -27,7 +27,7 @@ HEADINGS: Final = {
     "copies": "copies per byte",
 }
 BETTER_IF_NO: Final = ("polling",)
-"""Abilities that one would rather not have to have."""
+"""Probes whose better answer is no."""
 
 Figures = list[dict[str, Any]]
 
@@ -37,22 +37,26 @@ def draw(told: dict[str, Any], path: Path) -> None:
     from matplotlib.figure import Figure
 
     metrics = told["metrics"]
-    cells: Figures = metrics.get("abilities", [])
+    cells: Figures = metrics.get("probes", [])
     moving = [*metrics.get("questions", []), *metrics.get("frames", [])]
-    ways = list(dict.fromkeys(row["way"] for row in moving if row["p50"] is not None))
+    transports = list(dict.fromkeys(row["transport"] for row in moving if row["p50"] is not None))
     panels: list[partial[None]] = []
     if "questions" in metrics:
-        panels.append(partial(_by_size, rows=metrics["questions"], ways=ways, what="a question is answered"))
+        panels.append(
+            partial(_by_size, rows=metrics["questions"], transports=transports, what="a question is answered")
+        )
     if "events" in metrics:
         panels.append(partial(_events, rows=metrics["events"], given=told["parameters"]))
     if "frames" in metrics:
-        panels.append(partial(_by_size, rows=metrics["frames"], ways=ways, what="a frame is moved"))
+        panels.append(
+            partial(_by_size, rows=metrics["frames"], transports=transports, what="a frame is moved")
+        )
     heights = [EDGE + LINE * (len(cells) + 1)] * bool(cells) + [PANEL] * bool(panels)
     figure = Figure(figsize=(WIDTH, sum(heights)), layout="constrained")
     widths = [NARROW if panel.func is _events else 1.0 for panel in panels] or None
     grid = figure.add_gridspec(len(heights), max(1, len(panels)), height_ratios=heights, width_ratios=widths)
     if cells:
-        _abilities(figure.add_subplot(grid[0, :]), cells)
+        _probes(figure.add_subplot(grid[0, :]), cells)
     lines: dict[str, Any] = {}
     for column, panel in enumerate(panels):
         axes = figure.add_subplot(grid[-1, column])
@@ -69,7 +73,7 @@ def draw(told: dict[str, Any], path: Path) -> None:
     figure.savefig(path)
 
 
-def _abilities(axes: Axes, cells: Figures) -> None:
+def _probes(axes: Axes, cells: Figures) -> None:
     """A table; green is what one wants, red what one does not get."""
     from matplotlib.transforms import Bbox
 
@@ -77,28 +81,28 @@ def _abilities(axes: Axes, cells: Figures) -> None:
     table = axes.table(
         cellText=[[row[name] for name in names] for row in cells],
         cellColours=[[_colour(name, row[name]) for name in names] for row in cells],
-        rowLabels=[f"{row['way']}  " for row in cells],
+        rowLabels=[f"{row['transport']}  " for row in cells],
         colLabels=[HEADINGS.get(name, name) for name in names],
         cellLoc="center",
         bbox=Bbox.from_bounds(0.06, 0, 0.94, 1),
     )
     table.auto_set_font_size(False)
     table.set_fontsize(SMALL)
-    axes.set_title("What each way can do, as tried", fontsize=9)
+    axes.set_title("Capability probes", fontsize=9)
     axes.axis("off")
 
 
-def _colour(ability: str, cell: str) -> str:
+def _colour(probe: str, cell: str) -> str:
     verdict = cell.partition(":")[0]
     if verdict not in ("yes", "no"):
         return PLAIN
-    return GOOD if (verdict == "yes") != (ability in BETTER_IF_NO) else BAD
+    return GOOD if (verdict == "yes") != (probe in BETTER_IF_NO) else BAD
 
 
-def _by_size(axes: Axes, rows: Figures, ways: list[str], what: str) -> None:
-    """The median by size, a line for each way; the 99th percentile is as high as the shade reaches."""
-    for number, name in enumerate(ways):
-        mine = [row for row in rows if row["way"] == name and row["p50"] is not None]
+def _by_size(axes: Axes, rows: Figures, transports: list[str], what: str) -> None:
+    """The median by size, a line for each transport; the 99th percentile is as high as the shade reaches."""
+    for number, name in enumerate(transports):
+        mine = [row for row in rows if row["transport"] == name and row["p50"] is not None]
         if not mine:
             continue
         sizes = [row["size"] for row in mine]
@@ -128,11 +132,11 @@ def _events(axes: Axes, rows: Figures, given: dict[str, Any]) -> None:
         _bar(axes, place - 0.2, row["many_p50"], row["many_p99"], SEVERAL)
         kept = f"{row['told_asleep']} of {given['asleep']} {row['losses'].strip('-')}"
         axes.text(1.01, place, kept, transform=axes.get_yaxis_transform(), va="center", fontsize=SMALL)
-    axes.set_yticks(range(len(rows)), [row["way"] for row in reversed(rows)], fontsize=SMALL + 1)
+    axes.set_yticks(range(len(rows)), [row["transport"] for row in reversed(rows)], fontsize=SMALL + 1)
     axes.set_xscale("log")
     axes.set_xlabel("µs: from the median (stroke) to the 99th percentile")
     axes.set_title(
-        f"an event is told: 1 listener (blue), {given['listeners']} (orange); right: to one who slept",
+        f"an event arrives: 1 listener (blue), {given['listeners']} (orange); right: the listener sleeps",
         fontsize=9,
     )
     axes.grid(alpha=0.3, axis="x")

@@ -1,8 +1,8 @@
-"""What the shipped module `ipc_demo` and its programs agree on, beside the family of ipc_demo.yaml.
+"""The interface of the shipped module `ipc_demo`, except the family, which ipc_demo.yaml specifies.
 
 /dev/ipc_demo/question: write(2) a question and read(2) its answer; IPC_DEMO_ASK; or mmap(2), IPC_DEMO_RING.
-/dev/ipc_demo/event: read(2) gives records, the oldest first; it can be polled, and sends SIGIO with O_ASYNC.
-/dev/ipc_demo/frame: read(2) gives the bytes of the frame that is there, which can be mapped as well.
+/dev/ipc_demo/event: read(2) gives records, the oldest first; poll(2); SIGIO with O_ASYNC.
+/dev/ipc_demo/frame: read(2) or mmap(2) the current frame.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ import attrs
 from simkernel.uapi.ioctl import _IO, _IOR, _IOW, _IOWR
 from simkernel.uapi.structure import Structure
 
-LONGEST_QUESTION: Final = 65536
+MAX_QUESTION: Final = 65536
 """Bytes."""
 ANSWER_OFFSET: Final = 65536
 """Offset of the answer in the mapped memory of /dev/ipc_demo/question; the question is at 0."""
-QUESTION_MEMORY: Final = ANSWER_OFFSET + LONGEST_QUESTION
-LARGEST_FRAME: Final = 1920 * 1080 * 2
+QUESTION_MEMORY: Final = ANSWER_OFFSET + MAX_QUESTION
+MAX_FRAME: Final = 1920 * 1080 * 2
 """Bytes: 1920x1080, two bytes a pixel."""
 
 

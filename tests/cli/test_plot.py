@@ -1,4 +1,4 @@
-"""`simkernel plot` of the comparison of ways; of a benchmark see test_bench.py."""
+"""`simkernel plot` of the comparison of transports; of a benchmark see test_bench.py."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ def told(simkernel: CommandLine, folder: Path, *settings: str) -> Path:
 @pytest.mark.parametrize(
     "settings",
     [
-        ("ways=netlink,mmap,pipe", "frame=160x120"),
-        ("ways=netlink,eventfd", "job=event", "abilities=no"),
-        ("ways=sysfs", "job=question", "size=65536"),
+        ("transports=netlink,mmap,pipe", "frame=160x120"),
+        ("transports=netlink,eventfd", "job=event", "probes=no"),
+        ("transports=sysfs", "job=question", "size=65536"),
     ],
     ids=["all of it", "events only", "nothing that can be drawn as a line"],
 )
@@ -42,15 +42,15 @@ def test_a_picture_has_the_cells_and_the_lines(simkernel: CommandLine, tmp_path:
     matplotlib = pytest.importorskip(
         "matplotlib", reason="matplotlib is not installed: it is the extra `plot`"
     )
-    path = told(simkernel, tmp_path, "ways=netlink,ioctl", "frame=160x120")
+    path = told(simkernel, tmp_path, "transports=netlink,ioctl", "frame=160x120")
     with matplotlib.rc_context({"svg.fonttype": "none"}):
         assert simkernel("plot", path, "-o", tmp_path / "ipc.svg").code == 0
     picture = (tmp_path / "ipc.svg").read_text("utf-8")
     cells = [
-        cell for row in json.loads(path.read_text("utf-8"))["metrics"]["abilities"] for cell in row.values()
+        cell for row in json.loads(path.read_text("utf-8"))["metrics"]["probes"] for cell in row.values()
     ]
     assert all(cell in picture for cell in cells if cell != "driver")
-    assert "an event is told" in picture
+    assert "an event arrives" in picture
 
 
 def test_another_scenario_is_refused(simkernel: CommandLine, tmp_path: Path) -> None:

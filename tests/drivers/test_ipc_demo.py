@@ -19,8 +19,8 @@ from simkernel.uapi.ipc_demo import (
     IPC_DEMO_SET_EVENTFD,
     IPC_DEMO_START,
     IPC_DEMO_TAKE,
-    LARGEST_FRAME,
-    LONGEST_QUESTION,
+    MAX_FRAME,
+    MAX_QUESTION,
     QUESTION_MEMORY,
     IpcDemoAsk,
     IpcDemoEvent,
@@ -47,42 +47,42 @@ def user(machine: Machine) -> Blocking:
     return machine.blocking(uid=1000)
 
 
-def turned_over(question: bytes) -> bytes:
+def inverted(question: bytes) -> bytes:
     """The answer."""
     return bytes(byte ^ 0xFF for byte in question)
 
 
 @given(question=st.binary(min_size=1, max_size=5000))
 @settings(max_examples=20)
-def test_every_door_gives_the_same_answer(user: Blocking, question: bytes) -> None:
+def test_every_interface_gives_the_same_answer(user: Blocking, question: bytes) -> None:
     size = len(question)
     fd = user.open("/dev/ipc_demo/question", os.O_RDWR)
     user.write(fd, question)
-    assert user.read(fd, size + 1) == turned_over(question)
+    assert user.read(fd, size + 1) == inverted(question)
     assert user.read(fd, 1) == b""
     with user.mmap(fd, QUESTION_MEMORY) as shared:
         shared[:size] = question
         user.ioctl(fd, IPC_DEMO_RING, size)
-        assert shared[ANSWER_OFFSET : ANSWER_OFFSET + size] == turned_over(question)
+        assert shared[ANSWER_OFFSET : ANSWER_OFFSET + size] == inverted(question)
     with user.mmap(-1, 16384) as own:
         own[:size] = question
         user.ioctl(fd, IPC_DEMO_ASK, IpcDemoAsk(own.address, own.address + 8192, size).pack())
-        assert own[8192 : 8192 + size] == turned_over(question)
+        assert own[8192 : 8192 + size] == inverted(question)
     user.close(fd)
     with user.genetlink("ipc_demo") as client:
-        assert b"".join(client.do("ask", question=[question])["answer"]) == turned_over(question)
+        assert b"".join(client.do("ask", question=[question])["answer"]) == inverted(question)
     if size <= HALF_A_PAGE:
         fd = user.open("/sys/class/ipc_demo/question/answer", os.O_RDWR)
         user.write(fd, question)
-        assert bytes.fromhex(user.pread(fd, WHOLE_PAGE, 0).decode()) == turned_over(question)
+        assert bytes.fromhex(user.pread(fd, WHOLE_PAGE, 0).decode()) == inverted(question)
         user.close(fd)
 
 
-def test_the_longest_question_wants_two_attributes(user: Blocking) -> None:
-    question = os.urandom(1) * LONGEST_QUESTION
+def test_the_longest_question_needs_two_attributes(user: Blocking) -> None:
+    question = os.urandom(1) * MAX_QUESTION
     with user.genetlink("ipc_demo") as client:
         parts = client.do("ask", question=[question[:65531], question[65531:]])["answer"]
-        assert b"".join(parts) == turned_over(question)
+        assert b"".join(parts) == inverted(question)
         assert len(parts) == 2
 
 
@@ -97,7 +97,7 @@ def test_an_answer_that_is_longer_than_a_page_is_cut_and_the_log_says_whose(
     assert "fill_read_buffer: answer_show returned bad count" in said
 
 
-def test_events_come_in_at_every_door(machine: Machine, user: Blocking) -> None:
+def test_events_arrive_over_every_interface(machine: Machine, user: Blocking) -> None:
     with user.genetlink("ipc_demo") as client:
         client.join("events")
         fd, bell, counted = (user.open("/dev/ipc_demo/event", os.O_RDWR) for _ in range(3))
@@ -129,7 +129,7 @@ def test_events_come_in_at_every_door(machine: Machine, user: Blocking) -> None:
             user.close(each)
 
 
-def test_who_reads_too_late_sees_a_gap(user: Blocking) -> None:
+def test_a_late_reader_sees_a_gap(user: Blocking) -> None:
     fd = user.open("/dev/ipc_demo/event", os.O_RDWR)
     user.ioctl(fd, IPC_DEMO_START, IpcDemoStart(micros(10), 100).pack())
     user.sleep(0.1)
@@ -143,13 +143,13 @@ def test_who_reads_too_late_sees_a_gap(user: Blocking) -> None:
     user.close(fd)
 
 
-@pytest.mark.parametrize("size", [1, 4096, 100_000, LARGEST_FRAME])
-def test_a_frame_is_the_same_at_every_door(user: Blocking, size: int) -> None:
+@pytest.mark.parametrize("size", [1, 4096, 100_000, MAX_FRAME])
+def test_a_frame_is_the_same_over_every_interface(user: Blocking, size: int) -> None:
     fd = user.open("/dev/ipc_demo/frame", os.O_RDWR)
     number = user.ioctl(fd, IPC_DEMO_TAKE, size)
     frame = bytes([number & 0xFF]) * size
     assert user.read(fd, size + 1) == frame
-    with user.mmap(fd, LARGEST_FRAME) as shared:
+    with user.mmap(fd, MAX_FRAME) as shared:
         assert shared[:size] == frame
     with user.genetlink("ipc_demo") as client:
         parts = client.dump("read")

@@ -163,17 +163,17 @@ def recorded_cases() -> str:
     return _table(("recorded cases", "what is compared"), rows)
 
 
-def ways() -> str:
-    """What each way between programs and drivers can do, from a run of the comparison."""
-    return drawn_ipc.abilities(_table)
+def transports() -> str:
+    """The capability probes, from a run of the comparison."""
+    return drawn_ipc.probes(_table)
 
 
-def ways_in_calls() -> str:
-    """What each makes of calls and copies."""
+def transport_costs() -> str:
+    """Calls and copies of each transport."""
     return drawn_ipc.calls_and_copies(_table)
 
 
-def ways_end() -> str:
+def transport_limits() -> str:
     """The runs that show where each ends."""
     return drawn_ipc.limits(_table)
 
@@ -274,9 +274,9 @@ DRAWINGS: Final = (
     Drawing("modelled", system_calls),
     Drawing("modelled", lacking_route_messages),
     Drawing("modelled", recorded_cases),
-    Drawing("ipc", ways),
-    Drawing("ipc", ways_in_calls),
-    Drawing("ipc", ways_end),
+    Drawing("ipc", transports),
+    Drawing("ipc", transport_costs),
+    Drawing("ipc", transport_limits),
     Drawing("questions", netlink_question),
     Drawing("questions", hardware_question),
     Drawing("questions", drivers_question),

@@ -1,4 +1,4 @@
-"""Tables of the guide that a run of the comparison draws: what does not depend on any price."""
+"""Tables of the guide that a run of the comparison draws: what does not depend on any cost."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ def _run() -> Run:
     return stories.load(stories.find("ipc")).run(parameters=parameters)
 
 
-def abilities(table: Draw) -> str:
-    """What each way can do."""
+def probes(table: Draw) -> str:
+    """The capability probes."""
     parts = [part for part in _run().parts if isinstance(part, Table)][:3]
-    columns = ("way", *(column for part in parts for column in part.columns[1:]))
+    columns = ("transport", *(column for part in parts for column in part.columns[1:]))
     rows = zip(*(part.rows for part in parts), strict=True)
     return table(
         columns,
@@ -47,13 +47,13 @@ def calls_and_copies(table: Draw) -> str:
     How often programs are called that pass bytes in a row depends on who is how fast: that is left out.
     """
     metrics = _run().metrics
-    jobs = [{row["way"]: row for row in metrics[job]} for job in ("questions", "events", "frames")]
+    jobs = [{row["transport"]: row for row in metrics[job]} for job in ("questions", "events", "frames")]
     rows = []
-    for way, event in jobs[1].items():
+    for transport, event in jobs[1].items():
         many = "many" if event["calls"] > 4 else f"{event['calls']:g}; {event['many_calls']:g}"
-        rows.append((f"`{way}`", _cell(jobs[0][way]), many, _cell(jobs[2][way])))
+        rows.append((f"`{transport}`", _cell(jobs[0][transport]), many, _cell(jobs[2][transport])))
     return table(
-        ("way", "question of 64 KiB", "calls for an event: 1 listener; 10", "frame of 640x480"), rows
+        ("transport", "question of 64 KiB", "calls for an event: 1 listener; 10", "frame of 640x480"), rows
     )
 
 
@@ -61,7 +61,7 @@ def _cell(row: dict[str, Any]) -> str:
     if row["why"]:
         return str(row["why"])
     copies = _count(round(row["copies"], 1), "copy", "copies")
-    return f"{_count(row['calls'], 'call', 'calls')}, {copies}" if row["way"] in TO_DRIVER else copies
+    return f"{_count(row['calls'], 'call', 'calls')}, {copies}" if row["transport"] in TO_DRIVER else copies
 
 
 def _count(number: float, one: str, many: str) -> str:
@@ -69,11 +69,11 @@ def _count(number: float, one: str, many: str) -> str:
 
 
 def limits(table: Draw) -> str:
-    """The run that shows where each way ends."""
+    """The run that shows where each transport ends."""
     rows = []
     for part in _run().parts:
         if isinstance(part, Text) and "\n  simkernel run ipc" in part.text:
-            way, _, rest = part.text.partition(" (")
+            transport, _, rest = part.text.partition(" (")
             command = " ".join(rest.partition("\n  ")[2].replace("\\\n", " ").split())
-            rows.append((f"`{way}`", f"`{command}`"))
+            rows.append((f"`{transport}`", f"`{command}`"))
     return table(("where it ends", "the run that shows it"), rows)

@@ -1,4 +1,4 @@
-"""The comparison of ways, run once for all who look at it."""
+"""The comparison of transports, run once for all tests."""
 
 from __future__ import annotations
 
@@ -25,5 +25,5 @@ def whole() -> Run:
 
 @pytest.fixture(scope="session")
 def cells(whole: Run) -> Cells:
-    """What each way can do."""
-    return {row["way"]: row for row in whole.metrics["abilities"]}
+    """What each transport can do."""
+    return {row["transport"]: row for row in whole.metrics["probes"]}

@@ -42,41 +42,41 @@ def unix(kind: socket.SocketKind) -> Iterator[Pair]:
         yield here.send, there.recv
 
 
-WAYS: dict[str, Callable[[], Iterator[Pair]]] = {
+TRANSPORTS: dict[str, Callable[[], Iterator[Pair]]] = {
     "pipe": a_pipe,
     "unix-stream": lambda: unix(socket.SOCK_STREAM),
     "unix-dgram": lambda: unix(socket.SOCK_DGRAM),
 }
 
 
-@pytest.fixture(params=WAYS)
-def way(request: pytest.FixtureRequest) -> str:
+@pytest.fixture(params=TRANSPORTS)
+def transport(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
 @pytest.fixture
-def pair(way: str) -> Iterator[Pair]:
-    yield from WAYS[way]()
+def pair(transport: str) -> Iterator[Pair]:
+    yield from TRANSPORTS[transport]()
 
 
-def test_bounds(way: str, pair: Pair, cells: Cells) -> None:
+def test_bounds(transport: str, pair: Pair, cells: Cells) -> None:
     send, receive = pair
     send(b"1" * RECORD)
     send(b"2" * RECORD)
     got = receive(RECORD * 3 // 2)
-    assert cells[way]["bounds"] == ("yes" if got == b"1" * RECORD else "no: cut amid")
+    assert cells[transport]["bounds"] == ("yes" if got == b"1" * RECORD else "no: cut amid")
 
 
-def test_an_old_reader(way: str, pair: Pair, cells: Cells) -> None:
+def test_an_old_reader(transport: str, pair: Pair, cells: Cells) -> None:
     send, receive = pair
     for number in (1, 2):
         send(number.to_bytes(8, "little") + b"new time")
     read = [int.from_bytes(receive(8), "little") for _ in range(2)]
-    assert cells[way]["extensible"] == ("yes" if read == [1, 2] else "no: misread")
+    assert cells[transport]["extensible"] == ("yes" if read == [1, 2] else "no: misread")
 
 
-def test_how_much_goes_in_unread(way: str, pair: Pair, cells: Cells) -> None:
-    if way != "pipe" and Path("/proc/sys/net/core/wmem_default").read_text() != "212992\n":
+def test_how_much_goes_in_unread(transport: str, pair: Pair, cells: Cells) -> None:
+    if transport != "pipe" and Path("/proc/sys/net/core/wmem_default").read_text() != "212992\n":
         pytest.skip("this host's sockets have another send buffer")
     send, _ = pair
     count = 0
@@ -84,7 +84,7 @@ def test_how_much_goes_in_unread(way: str, pair: Pair, cells: Cells) -> None:
         while count < ENOUGH:
             send(bytes(RECORD))
             count += 1
-    assert cells[way]["flow"] == f"EAGAIN after {count}"
+    assert cells[transport]["flow"] == f"EAGAIN after {count}"
 
 
 def test_an_eventfd_adds_up_and_has_no_room_for_more(cells: Cells) -> None:
@@ -250,8 +250,8 @@ def test_an_ordinary_user_connects_to_no_socket_that_he_may_not_write_to(
             listener.listen()
         Path(path).chmod(0o600)
         got = as_nobody(attempt)
-    way = "unix-stream" if kind == socket.SOCK_STREAM else "unix-dgram"
-    assert cells[way]["permission"] == f"file mode: {got}"
+    transport = "unix-stream" if kind == socket.SOCK_STREAM else "unix-dgram"
+    assert cells[transport]["permission"] == f"file mode: {got}"
 
 
 def test_what_may_only_be_read_is_not_mapped_for_writing(cells: Cells, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The figures of the comparison: orders that hold whatever the prices are, and nothing lost on the way."""
+"""The figures of the comparison: orders that hold for any costs."""
 
 from __future__ import annotations
 
@@ -19,31 +19,35 @@ CALLS = {"netlink": 2, "ioctl": 1, "read": 2, "mmap": 1, "sysfs": 2, "unix-dgram
 TO_THE_DRIVER = ("netlink", "ioctl", "read", "mmap", "sysfs")
 
 
-def by_way(rows: list[dict[str, Any]]) -> Rows:
+def by_transport(rows: list[dict[str, Any]]) -> Rows:
     found: Rows = {}
     for row in rows:
-        found.setdefault(row["way"], {})[row["size"]] = row
+        found.setdefault(row["transport"], {})[row["size"]] = row
     return found
 
 
 @pytest.fixture(scope="module")
 def questions(whole: Run) -> Rows:
-    return by_way(whole.metrics["questions"])
+    return by_transport(whole.metrics["questions"])
 
 
 @pytest.fixture(scope="module")
 def frames(whole: Run) -> Rows:
-    return by_way(whole.metrics["frames"])
+    return by_transport(whole.metrics["frames"])
 
 
 @pytest.fixture(scope="module")
 def events(whole: Run) -> dict[str, dict[str, Any]]:
-    return {row["way"]: row for row in whole.metrics["events"]}
+    return {row["transport"]: row for row in whole.metrics["events"]}
 
 
-def test_what_cannot_be_done_says_why(questions: Rows, frames: Rows) -> None:
-    assert {way for way, rows in questions.items() if rows[16]["why"]} == {"eventfd", "sigio", "signal"}
-    assert {way for way, rows in frames.items() if rows[38400]["why"]} == {
+def test_missing_figures_have_a_reason(questions: Rows, frames: Rows) -> None:
+    assert {transport for transport, rows in questions.items() if rows[16]["why"]} == {
+        "eventfd",
+        "sigio",
+        "signal",
+    }
+    assert {transport for transport, rows in frames.items() if rows[38400]["why"]} == {
         "ioctl", "sysfs", "eventfd", "sigio", "signal",
     }  # fmt: skip
     assert [row["why"] for row in questions["sysfs"].values()] == [None] * 3 + ["≤2047 B"] + ["≤4096 B"] * 2
@@ -52,17 +56,17 @@ def test_what_cannot_be_done_says_why(questions: Rows, frames: Rows) -> None:
             assert (row["why"] is None) == (row["p50"] is not None)
 
 
-def test_the_kernel_copies_as_often_as_it_does(questions: Rows, frames: Rows) -> None:
-    for way, copies in COPIES.items():
-        assert questions[way][65536]["copies"] == pytest.approx(copies, abs=0.01)
+def test_copies_per_byte(questions: Rows, frames: Rows) -> None:
+    for transport, copies in COPIES.items():
+        assert questions[transport][65536]["copies"] == pytest.approx(copies, abs=0.01)
     assert frames["netlink"][4_147_200]["copies"] == pytest.approx(2, abs=0.01)
     assert frames["read"][4_147_200]["copies"] == 1
     assert frames["mmap"][4_147_200]["copies"] == frames["shm"][4_147_200]["copies"] == 0
 
 
 def test_calls_are_counted(questions: Rows, frames: Rows) -> None:
-    for way, calls in CALLS.items():
-        assert questions[way][16]["calls"] == calls
+    for transport, calls in CALLS.items():
+        assert questions[transport][16]["calls"] == calls
     assert [row["calls"] for row in frames["mmap"].values()] == [1] * 5
     calls = [row["calls"] for row in frames["netlink"].values()]
     assert calls == sorted(calls)
@@ -70,31 +74,31 @@ def test_calls_are_counted(questions: Rows, frames: Rows) -> None:
 
 
 @pytest.mark.parametrize("size", [16, 1024, 4096, 65536])
-def test_a_question_takes_longer_the_more_is_done_for_it(questions: Rows, size: int) -> None:
-    times = [questions[way][size]["p50"] for way in ("mmap", "ioctl", "read", "netlink")]
+def test_questions_take_longer_with_more_calls_and_copies(questions: Rows, size: int) -> None:
+    times = [questions[transport][size]["p50"] for transport in ("mmap", "ioctl", "read", "netlink")]
     assert times == sorted(set(times))
     assert times[-1] < questions["usersock"][size]["p50"]  # nobody has to be woken
 
 
-def test_who_does_not_sleep_uses_the_processor_all_the_time(questions: Rows) -> None:
-    for way in TO_THE_DRIVER:
-        for row in questions[way].values():
+def test_latency_equals_cpu_time_where_nothing_sleeps(questions: Rows) -> None:
+    for transport in TO_THE_DRIVER:
+        for row in questions[transport].values():
             if row["why"] is None:
                 assert row["p50"] == row["cpu"] == pytest.approx(1e9 / row["rate"], rel=0.001)
 
 
-def test_contention_makes_a_tail_where_somebody_has_to_be_woken(questions: Rows) -> None:
-    for way in ("pipe", "unix-stream", "usersock", "shm"):
-        assert max(row["p99"] for row in questions[way].values()) > 10_000
+def test_load_makes_a_tail_where_a_program_is_woken(questions: Rows) -> None:
+    for transport in ("pipe", "unix-stream", "usersock", "shm"):
+        assert max(row["p99"] for row in questions[transport].values()) > 10_000
     for rows in questions.values():
         for row in rows.values():
             assert row["p50"] is None or row["p50"] <= row["p99"]
 
 
-def test_what_is_too_long_is_refused_by_each_in_its_own_way() -> None:
+def test_each_transport_refuses_long_questions_in_its_own_manner() -> None:
     def why(size: int) -> dict[str, str | None]:
-        told = run(job="question", abilities=False, messages=10, size=size).metrics["questions"]
-        return {row["way"]: row["why"] for row in told if row["why"] != "no bytes"}
+        told = run(job="question", probes=False, messages=10, size=size).metrics["questions"]
+        return {row["transport"]: row["why"] for row in told if row["why"] != "no bytes"}
 
     taken = {"pipe": None, "unix-stream": None, "shm": None, "sysfs": "≤4096 B"}
     bounded = {"ioctl": "EINVAL", "read": "EINVAL", "mmap": "≤65536 B"}
@@ -103,52 +107,55 @@ def test_what_is_too_long_is_refused_by_each_in_its_own_way() -> None:
     assert why(1 << 20) == taken | bounded | too_long
 
 
-def test_a_mapped_frame_takes_no_longer_if_it_is_larger(frames: Rows) -> None:
+def test_time_of_a_mapped_frame_does_not_depend_on_its_size(frames: Rows) -> None:
     assert len({row["p50"] for row in frames["mmap"].values()}) == 1
-    for way in ("netlink", "read", "pipe"):
-        times = [row["p50"] for row in frames[way].values()]
+    for transport in ("netlink", "read", "pipe"):
+        times = [row["p50"] for row in frames[transport].values()]
         assert times == sorted(set(times))
     assert frames["netlink"][4_147_200]["p50"] > 100 * frames["mmap"][4_147_200]["p50"]
 
 
-def test_who_is_told_makes_fewer_calls_than_who_looks(events: dict[str, dict[str, Any]]) -> None:
-    for way in ("netlink", "read", "eventfd"):
-        assert events[way]["calls"] == 1
-    for way in ("pipe", "unix-stream", "unix-dgram", "usersock"):
-        assert events[way]["calls"] == 2
-    for way in ("ioctl", "sysfs"):
-        assert events[way]["calls"] > 5
+def test_notified_listeners_make_fewer_calls_than_polling_ones(events: dict[str, dict[str, Any]]) -> None:
+    for transport in ("netlink", "read", "eventfd"):
+        assert events[transport]["calls"] == 1
+    for transport in ("pipe", "unix-stream", "unix-dgram", "usersock"):
+        assert events[transport]["calls"] == 2
+    for transport in ("ioctl", "sysfs"):
+        assert events[transport]["calls"] > 5
     assert events["pipe"]["many_calls"] == 20
     assert events["usersock"]["many_calls"] == 11
 
 
-def test_only_who_is_told_later_is_said_to_be() -> None:
-    for poll, said in ((2, "to be told as soon."), (50, "and is told later.")):
-        story = run(ways="netlink,ioctl", job="event", abilities=False, messages=20, poll=poll)
+def test_report_says_whether_polling_is_later() -> None:
+    for poll, said in ((2, "has it as soon."), (50, "has it later.")):
+        story = run(transports="netlink,ioctl", job="event", probes=False, messages=20, poll=poll)
         netlink, ioctl = story.metrics["events"]
         assert (ioctl["p50"] > netlink["p50"]) == (poll == 50)
         texts = [part.text for part in story.parts if isinstance(part, Text)]
         assert sum(said in text for text in texts) == 1
 
 
-def test_nobody_is_told_of_more_than_there_was(events: dict[str, dict[str, Any]]) -> None:
-    kept = {way: row["told_asleep"] for way, row in events.items()}
+def test_listeners_receive_no_more_events_than_were_sent(events: dict[str, dict[str, Any]]) -> None:
+    kept = {transport: row["told_asleep"] for transport, row in events.items()}
     for row in events.values():
         assert 0 < row["told_asleep"] <= 1000
         assert 0 < row["told_flood"] <= 500
         assert row["asleep"] <= 1000
-    assert {way for way, count in kept.items() if count == 1000} == {
+    assert {transport for transport, count in kept.items() if count == 1000} == {
         "eventfd", "sigio", "pipe", "unix-stream", "unix-dgram", "signal",
     }  # fmt: skip
     assert kept["read"] == 64
-    assert {way for way, count in kept.items() if count == 1} == {"ioctl", "mmap", "sysfs", "shm"}
-    assert {way for way, row in events.items() if row["losses"] == "ENOBUFS"} == {"netlink", "usersock"}
-    assert {way for way, row in events.items() if row["losses"] == "sender waits"} == {
+    assert {transport for transport, count in kept.items() if count == 1} == {"ioctl", "mmap", "sysfs", "shm"}
+    assert {transport for transport, row in events.items() if row["losses"] == "ENOBUFS"} == {
+        "netlink",
+        "usersock",
+    }
+    assert {transport for transport, row in events.items() if row["losses"] == "sender waits"} == {
         "unix-stream", "unix-dgram",
     }  # fmt: skip
 
 
-def test_the_quickest_are_named(whole: Run) -> None:
+def test_fastest_transports_are_named(whole: Run) -> None:
     assert whole.metrics["quickest_to_the_driver"] == {
         "question": ["mmap", "ioctl"],
         "frame": ["mmap", "read"],
@@ -160,9 +167,9 @@ def test_chance_comes_from_the_seed() -> None:
         from simkernel.cli import stories
 
         parameters = {
-            "ways": "pipe,netlink",
+            "transports": "pipe,netlink",
             "messages": 20,
-            "abilities": False,
+            "probes": False,
             "size": 64,
             "frame": "160x120",
         }
@@ -172,8 +179,8 @@ def test_chance_comes_from_the_seed() -> None:
     assert told(1) != told(2)
 
 
-def test_without_contention_there_is_no_tail() -> None:
-    for row in run(job="question", abilities=False, load=0, messages=20, ways="ioctl,netlink").metrics[
+def test_without_load_there_is_no_tail() -> None:
+    for row in run(job="question", probes=False, load=0, messages=20, transports="ioctl,netlink").metrics[
         "questions"
     ]:
         assert row["p50"] == row["p99"]
@@ -182,16 +189,19 @@ def test_without_contention_there_is_no_tail() -> None:
 @pytest.mark.parametrize(
     ("parameters", "said"),
     [
-        ({"ways": "carrier-pigeon"}, "parameter ways is one or more of all, netlink, ioctl, read, mmap"),
-        ({"ways": "netlink,"}, "parameter ways is one or more of"),
+        (
+            {"transports": "carrier-pigeon"},
+            "parameter transports is one or more of all, netlink, ioctl, read, mmap",
+        ),
+        ({"transports": "netlink,"}, "parameter transports is one or more of"),
         ({"job": "answer"}, "parameter job is one or more of all, question, event, frame, not 'answer'"),
         ({"frame": "640x481"}, "parameter frame is one or more of all, 160x120"),
         ({"size": -1}, "parameter size is a whole number from 0 to 1048576 bytes, not -1"),
         ({"cpus": 0}, "parameter cpus is a whole number from 1 to 64"),
         ({"load": 1}, "parameter load is a number from 0 to 0.95"),
-        ({"way": "netlink"}, "scenario ipc has no parameter 'way'"),
+        ({"transport": "netlink"}, "scenario ipc has no parameter 'transport'"),
         (
-            {"ways": "eventfd,signal", "job": "frame"},
+            {"transports": "eventfd,signal", "job": "frame"},
             "eventfd, signal cannot do that job: .*frame: netlink, read",
         ),
     ],

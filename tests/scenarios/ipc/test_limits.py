@@ -1,4 +1,4 @@
-"""Each way's limit shows in the run that its paragraph names."""
+"""Each transport's limit shows in the run that its paragraph names."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ def rows(figures: Figures, what: str, **wanted: Any) -> list[Figures]:
     return [row for row in figures[what] if all(row[name] == value for name, value in wanted.items())]
 
 
-def event(figures: Figures, way: str) -> Figures:
-    (found,) = rows(figures, "events", way=way)
+def event(figures: Figures, transport: str) -> Figures:
+    (found,) = rows(figures, "events", transport=transport)
     return found
 
 
-def lost(figures: Figures, way: str) -> int:
+def lost(figures: Figures, transport: str) -> int:
     """How many a busy program has missed of a thousand."""
-    return int(rows(figures, "abilities", way=way)[0]["flow"].split()[1].rstrip(","))
+    return int(rows(figures, "probes", transport=transport)[0]["flow"].split()[1].rstrip(","))
 
 
 SHOWN: dict[str, Callable[[Figures], bool]] = {
@@ -38,14 +38,14 @@ SHOWN: dict[str, Callable[[Figures], bool]] = {
     "eventfd": lambda told: event(told, "eventfd")["told_asleep"] == 1000
     and event(told, "eventfd")["copied"] == 8,
     "sigio": lambda told: lost(told, "sigio") > lost(told, "read")
-    and rows(told, "abilities", way="sigio")[0]["flow"].endswith("untold"),
+    and rows(told, "probes", transport="sigio")[0]["flow"].endswith("untold"),
     "pipe": lambda told: event(told, "pipe")["many_calls"] == 100
     and event(told, "usersock")["many_calls"] == 51,
-    "unix-stream": lambda told: rows(told, "frames", way="unix-stream")[-1]["p50"]
-    > 1000 * rows(told, "frames", way="mmap")[-1]["p50"],
+    "unix-stream": lambda told: rows(told, "frames", transport="unix-stream")[-1]["p50"]
+    > 1000 * rows(told, "frames", transport="mmap")[-1]["p50"],
     "unix-dgram": lambda told: rows(told, "questions")[0]["why"] == "EMSGSIZE",
-    "shm": lambda told: rows(told, "questions", way="shm")[0]["p50"]
-    > 1_000_000 > 10 * rows(told, "questions", way="pipe")[0]["p50"],
+    "shm": lambda told: rows(told, "questions", transport="shm")[0]["p50"]
+    > 1_000_000 > 10 * rows(told, "questions", transport="pipe")[0]["p50"],
     "signal": lambda told: event(told, "signal")["told_flood"] < 100 < event(told, "pipe")["told_flood"],
     "usersock": lambda told: event(told, "usersock")["told_asleep"] < 1000
     and event(told, "usersock")["losses"] == "ENOBUFS",
@@ -54,30 +54,30 @@ SHOWN: dict[str, Callable[[Figures], bool]] = {
 
 
 def commands(whole: Run) -> dict[str, dict[str, str]]:
-    """The settings of the run that each paragraph ends with, by way."""
+    """The settings of the run that each paragraph ends with, by transport."""
     found = {}
     for part in whole.parts:
         if isinstance(part, Text) and "\n  simkernel run ipc " in part.text:
-            way, _, rest = part.text.partition(" (")
+            transport, _, rest = part.text.partition(" (")
             told = rest.partition("\n  simkernel run ipc ")[2].replace("\\\n", " ")
             settings = re.findall(r"--set (\w+)=(\S+)", told)
             assert told.split() == [word for name, value in settings for word in ("--set", f"{name}={value}")]
-            found[way] = dict(settings)
+            found[transport] = dict(settings)
     return found
 
 
-def test_every_way_has_a_paragraph_with_a_run(whole: Run) -> None:
+def test_every_transport_has_a_paragraph_with_a_run(whole: Run) -> None:
     assert list(commands(whole)) == list(SHOWN)
     lines = [line for part in whole.parts if isinstance(part, Text) for line in part.text.split("\n")[1:]]
     assert all(len(line) <= 80 for line in lines if line.startswith("  "))
 
 
-@pytest.mark.parametrize("way", SHOWN)
-def test_the_limit_shows(way: str, whole: Run) -> None:
-    assert SHOWN[way](run(**commands(whole)[way]).metrics)
+@pytest.mark.parametrize("transport", SHOWN)
+def test_the_limit_shows(transport: str, whole: Run) -> None:
+    assert SHOWN[transport](run(**commands(whole)[transport]).metrics)
 
 
-def test_it_would_not_show_in_a_run_without_the_limit() -> None:
-    easy = {"job": "event", "abilities": False, "messages": 20, "asleep": 50}
-    for way in ("netlink", "read", "usersock"):
-        assert event(run(ways=way, **easy).metrics, way)["told_asleep"] == 50
+def test_a_run_below_the_limit_loses_nothing() -> None:
+    easy = {"job": "event", "probes": False, "messages": 20, "asleep": 50}
+    for transport in ("netlink", "read", "usersock"):
+        assert event(run(transports=transport, **easy).metrics, transport)["told_asleep"] == 50

@@ -1,4 +1,4 @@
-"""The table of what each way can do has the cells that it must have."""
+"""The cells of the capability probes."""
 
 from __future__ import annotations
 
@@ -50,29 +50,29 @@ PERMISSION = {
 }
 
 
-@pytest.mark.parametrize("way", EXPECTED)
-def test_a_way_can_do_what_it_can(way: str, cells: Cells) -> None:
-    cell = cells[way]
-    starts, polls, reaches, *others = EXPECTED[way]
+@pytest.mark.parametrize("transport", EXPECTED)
+def test_capabilities(transport: str, cells: Cells) -> None:
+    cell = cells[transport]
+    starts, polls, reaches, *others = EXPECTED[transport]
     assert cell["starts"] == starts
     assert cell["polling"].partition(":")[0] == polls
     assert cell["multicast"].startswith("yes: 3 of 3" if reaches else "no: 3 of 3, 3 sends")
     assert [cell[name] for name in ("bounds", "extensible", "between", "copies")] == others
 
 
-@pytest.mark.parametrize("way", FLOW)
-def test_what_nobody_reads_is_lost_or_makes_the_sender_wait(way: str, cells: Cells) -> None:
-    assert cells[way]["flow"].endswith(FLOW[way])
+@pytest.mark.parametrize("transport", FLOW)
+def test_unread_events_are_lost_or_block_the_sender(transport: str, cells: Cells) -> None:
+    assert cells[transport]["flow"].endswith(FLOW[transport])
 
 
-def test_who_is_kept_out_and_by_what(cells: Cells) -> None:
+def test_what_refuses_an_unprivileged_user(cells: Cells) -> None:
     found: dict[str, set[str]] = {}
-    for way, cell in cells.items():
-        found.setdefault(cell["permission"], set()).add(way)
+    for transport, cell in cells.items():
+        found.setdefault(cell["permission"], set()).add(transport)
     assert found == PERMISSION
 
 
-def test_every_way_has_a_cell_in_every_column(whole: Run, cells: Cells) -> None:
+def test_every_transport_has_a_cell_in_every_column(whole: Run, cells: Cells) -> None:
     assert list(cells) == list(EXPECTED)
     tables = [part for part in whole.parts if isinstance(part, Table)][:3]
     assert [len(table.rows) for table in tables] == [len(EXPECTED)] * 3
@@ -83,8 +83,8 @@ def test_every_way_has_a_cell_in_every_column(whole: Run, cells: Cells) -> None:
 def test_a_receive_buffer_of_half_the_size_loses_more() -> None:
     lost = [
         int(
-            run(ways="netlink", job="event", messages=10, rcvbuf=size)
-            .metrics["abilities"][0]["flow"]
+            run(transports="netlink", job="event", messages=10, rcvbuf=size)
+            .metrics["probes"][0]["flow"]
             .split()[1]
             .rstrip(",")
         )
@@ -93,12 +93,12 @@ def test_a_receive_buffer_of_half_the_size_loses_more() -> None:
     assert lost[0] < lost[1] < lost[2] < 1000
 
 
-def test_only_a_way_that_can_do_all_of_it_is_named(whole: Run) -> None:
+def test_only_transports_that_can_do_all_four_are_named(whole: Run) -> None:
     named = whole.metrics["begins_reaches_many_keeps_bounds_and_grows"]
     assert named == ["netlink", "usersock"]
 
 
-def test_who_looks_at_memory_without_a_pause_looks_all_the_same() -> None:
-    for row in run(ways="mmap,shm", job="event", messages=10, poll=0).metrics["abilities"]:
+def test_polling_memory_without_a_pause_counts_lookups() -> None:
+    for row in run(transports="mmap,shm", job="event", messages=10, poll=0).metrics["probes"]:
         assert row["starts"] == "no"
         assert re.fullmatch(r"yes: \d{2,} looks", row["polling"])

@@ -1,0 +1,403 @@
+"""The transports between a program and the driver `ipc_demo`."""
+
+from __future__ import annotations
+
+from functools import partial
+from itertools import count
+from typing import Any, Final
+
+import attrs
+
+from simkernel.uapi import fcntl, ipc_demo, netlink, signal, socket
+from simkernel.uapi.errno import os_error
+from simkernel.uapi.genetlink import GENL_HDRLEN
+from simkernel.uapi.ioctl import _IOR
+from simkernel.uapi.mman import PROT_READ
+from simkernel.uapi.structure import S32, U64
+
+from . import transport as common
+from .transport import YES, App, Function, Listener, Polled, Session, Transport, in_child, refused
+
+FAMILY: Final = "ipc_demo"
+QUESTION, EVENTS, FRAME = (f"/dev/ipc_demo/{name}" for name in ("question", "event", "frame"))
+SYSFS_ANSWER: Final = "/sys/class/ipc_demo/question/answer"
+SYSFS_LAST: Final = "/sys/class/ipc_demo/event/last"
+PAGE: Final = 4096
+BUFSIZE: Final = 1 << 18
+MAX_ATTRIBUTE: Final = 65531
+NUMBER: Final = 1
+"""The attribute of an event, in ipc_demo.yaml."""
+OLD_LAST: Final = _IOR("D", 0x06, U64.size)
+"""IPC_DEMO_LAST when the structure had one field: the request's number holds the size."""
+NO_BYTES: Final = "no bytes"
+
+
+@attrs.frozen
+class End:
+    """A program's descriptors and memory for questions and frames."""
+
+    app: App
+    client: Any
+    sock: Any
+    question: int
+    frame: int
+    sysfs: int
+    memory: Any
+    """Of the program itself."""
+    shared: Any
+    """Question and answer, shared with the driver."""
+    frames: Any
+    sequence: count[int] = attrs.field(factory=count)
+
+    @classmethod
+    async def open(cls, session: Session) -> End:
+        """Open and map everything."""
+        app = session.app
+        question, frame = await app.open(QUESTION, fcntl.O_RDWR), await app.open(FRAME, fcntl.O_RDWR)
+        return cls(
+            app, await app.genetlink(FAMILY), await netlink_socket(app), question, frame,
+            await app.open(SYSFS_ANSWER, fcntl.O_RDWR), await app.mmap(-1, 2 * common.MAX_QUESTION),
+            await app.mmap(question, ipc_demo.QUESTION_MEMORY),
+            (await app.mmap(frame, ipc_demo.MAX_FRAME)).memory,
+        )  # fmt: skip
+
+
+def sent_by_driver(listen: Function) -> Function:
+    """The event function of a transport whose listeners `listen(session, app)` makes."""
+
+    async def event(session: Session, listeners: int) -> tuple[None, Function]:
+        session.device = await session.app.open(EVENTS, fcntl.O_RDWR)
+        session.base = (await last_event(session)).number
+        return None, lambda app, index: listen(session, app)
+
+    return event
+
+
+async def last_event(session: Session) -> ipc_demo.IpcDemoEvent:
+    """The last event that the driver has sent."""
+    record = await session.app.ioctl(session.device, ipc_demo.IPC_DEMO_LAST, bytes(common.EVENT))
+    return ipc_demo.IpcDemoEvent.unpack(record)
+
+
+def locked(path: str) -> Function:
+    """The probe that opens a node without permission."""
+
+    async def forbidden(app: App) -> str:
+        mode = (await app.stat(path)).st_mode & 0o777
+        await app.chmod(path, 0o600)
+        result = await refused(app, "file mode", lambda app: app.open(path, fcntl.O_RDWR))
+        await app.chmod(path, mode)
+        return result
+
+    return forbidden
+
+
+# -- generic netlink -----------------------------------------------------------------
+
+
+async def netlink_socket(app: App, protocol: int = netlink.NETLINK_GENERIC, rcvbuf: int = 0) -> Any:
+    """A bound socket."""
+    sock = await app.socket(socket.AF_NETLINK, socket.SOCK_RAW, protocol)
+    await sock.bind((0, 0))
+    if rcvbuf:
+        await sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, rcvbuf // 2)
+    return sock
+
+
+def event_numbers(data: bytes, header: int) -> tuple[Any, int]:
+    """Like `parse_records`, of netlink messages whose attributes follow a header."""
+    attributes = (
+        dict(netlink.iterate_attributes(body, header)) for _, body in netlink.iterate_messages(data)
+    )
+    return [int.from_bytes(each[NUMBER], "little") for each in attributes], 0
+
+
+def attribute_listener(app: App, sock: Any, header: int) -> Listener:
+    """Receive messages of attributes.  An old program skips those it does not know."""
+    parse = partial(event_numbers, header=header)
+
+    async def old_read() -> bytes:
+        return U64.pack(parse(await sock.recv(BUFSIZE))[0][0])
+
+    return Listener(app, sock.recv, sock.fileno(), parse, BUFSIZE, old_read)
+
+
+async def netlink_do(end: End, operation: str, **values: Any) -> Any:
+    """Send a request and receive its reply: two calls."""
+    family = end.client.family
+    payload = family.encode(operation, "do", values)
+    await end.sock.sendto(
+        netlink.message(family.id, payload, flags=netlink.NLM_F_REQUEST, seq=next(end.sequence)), (0, 0)
+    )
+    header, body = next(netlink.iterate_messages(memoryview(await end.sock.recv(BUFSIZE))))
+    if header.type == netlink.NLMSG_ERROR:
+        raise os_error(-S32.unpack_from(body)[0])
+    return family.decode(operation, "do", bytes(body))
+
+
+async def netlink_question(end: End, question: bytes) -> bytes:
+    """Send it in as many attributes as it needs."""
+    starts = range(0, len(question), MAX_ATTRIBUTE)
+    parts = [question[start : start + MAX_ATTRIBUTE] for start in starts]
+    return b"".join((await netlink_do(end, "ask", question=parts))["answer"])
+
+
+async def netlink_listen(session: Session, app: App) -> Listener:
+    """Join the group."""
+    client = await app.genetlink(FAMILY)
+    await client.join("events")
+    sock = client.event_socket
+    if session.rcvbuf:
+        await sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, session.rcvbuf // 2)
+    return attribute_listener(app, sock, GENL_HDRLEN)
+
+
+async def netlink_frame(end: End, size: int) -> bytes:
+    """Dump it in parts."""
+    await netlink_do(end, "take", size=size)
+    return b"".join([part["data"] for part in await end.client.dump("read")])
+
+
+async def send_netlink(address: tuple[int, int], app: App) -> str:
+    """Send to a port or a group."""
+    await (await netlink_socket(app)).sendto(bytes(common.EVENT), address)
+    return YES
+
+
+async def netlink_between(app: App) -> str:
+    """Send to another program's port, unprivileged, as NETLINK_USERSOCK allows."""
+    address = await (await netlink_socket(app)).getsockname()
+    return str(await in_child(app, partial(send_netlink, address), common.UNPRIVILEGED))
+
+
+async def netlink_forbidden(app: App) -> str:
+    """Send to the group, which requires CAP_NET_ADMIN."""
+    group = (await app.genetlink(FAMILY)).family.group("events")
+    return await refused(app, "capability", partial(send_netlink, (0, 1 << (group - 1))))
+
+
+# -- ioctl -----------------------------------------------------------------------------
+
+
+async def ioctl_question(end: End, question: bytes) -> Any:
+    """One call, with the addresses of question and answer."""
+    size, address = len(question), end.memory.address
+    end.memory[:size] = question
+    request = ipc_demo.IpcDemoAsk(address, address + common.MAX_QUESTION, size)
+    await end.app.ioctl(end.question, ipc_demo.IPC_DEMO_ASK, request.pack())
+    return end.memory[common.MAX_QUESTION : common.MAX_QUESTION + size]
+
+
+async def ioctl_listen(session: Session, app: App) -> Listener:
+    """Look the last event up by a call."""
+    fd = await app.open(EVENTS, fcntl.O_RDWR)
+
+    async def last(size: int) -> Any:
+        return (await app.ioctl(fd, ipc_demo.IPC_DEMO_LAST, bytes(common.EVENT)))[:size]
+
+    old_read = partial(app.ioctl, fd, OLD_LAST, bytes(U64.size))
+    return Polled(app, last, session=session, seen=session.base, old_read=old_read)
+
+
+async def ioctl_between(app: App) -> str:
+    """Ask: the driver answers, and no other program."""
+    question = b"for another program"
+    answer = await ioctl_question(await End.open(Session(app)), question)
+    return YES if answer == question else "driver answers"
+
+
+# -- read and write ----------------------------------------------------------------------
+
+
+async def read_question(end: End, question: bytes) -> Any:
+    """Write it, read the answer."""
+    await end.app.write(end.question, question)
+    return await end.app.read(end.question, len(question))
+
+
+async def read_listen(session: Session, app: App) -> Listener:
+    """Read records."""
+    fd = await app.open(EVENTS, fcntl.O_RDWR)
+    return Listener(app, partial(app.read, fd), fd)
+
+
+async def read_between(app: App) -> str:
+    """Write; another program reads from its own open file."""
+    await app.write(await app.open(QUESTION, fcntl.O_RDWR), b"for another program")
+
+    async def read(app: App) -> Any:
+        return await app.read(await app.open(QUESTION, fcntl.O_RDWR), PAGE)
+
+    got = await in_child(app, read)
+    return YES if got else "other reads 0 B"
+
+
+async def read_frame(end: End, size: int) -> Any:
+    """Have one taken, and read it."""
+    await end.app.ioctl(end.frame, ipc_demo.IPC_DEMO_TAKE, size)
+    return await end.app.read(end.frame, size)
+
+
+# -- mapped memory -----------------------------------------------------------------------
+
+
+async def mmap_question(end: End, question: bytes) -> Any:
+    """Store it, call the driver, load the answer."""
+    size = len(question)
+    if size > ipc_demo.ANSWER_OFFSET:
+        raise common.Truncated(ipc_demo.ANSWER_OFFSET)
+    end.shared[:size] = question
+    await end.app.ioctl(end.question, ipc_demo.IPC_DEMO_RING, size)
+    return end.shared[ipc_demo.ANSWER_OFFSET : ipc_demo.ANSWER_OFFSET + size]
+
+
+def memory_listener(session: Session, app: App, memory: Any) -> Listener:
+    """Look the last event up in memory: no call.  An added field comes after the old one."""
+
+    async def last(size: int) -> Any:
+        return memory[: min(size, common.EVENT)]
+
+    return Polled(app, last, session=session, seen=session.base)
+
+
+async def mmap_listen(session: Session, app: App) -> Listener:
+    """Map the page of the last event."""
+    page = await app.mmap(await app.open(EVENTS, fcntl.O_RDONLY), PAGE, prot=PROT_READ)
+    return memory_listener(session, app, page)
+
+
+async def mmap_frame(end: End, size: int) -> Any:
+    """Have one taken: it is in memory."""
+    await end.app.ioctl(end.frame, ipc_demo.IPC_DEMO_TAKE, size)
+    return end.frames[:size]
+
+
+async def map_frame(flags: int, app: App) -> Any:
+    """Map the frame."""
+    return await app.mmap(await app.open(FRAME, flags), PAGE)
+
+
+async def mmap_between(app: App) -> str:
+    """Write into the frame; another program reads its own mapping."""
+    (await map_frame(fcntl.O_RDWR, app))[:4] = b"ping"
+
+    async def read(app: App) -> Any:
+        return (await map_frame(fcntl.O_RDWR, app))[:4]
+
+    return YES if await in_child(app, read) == b"ping" else "not the same memory"
+
+
+async def mmap_forbidden(app: App) -> str:
+    """Map a file for writing that is open for reading."""
+    return await refused(app, "file mode", partial(map_frame, fcntl.O_RDONLY))
+
+
+# -- sysfs -------------------------------------------------------------------------------
+
+
+async def sysfs_question(end: End, question: bytes) -> bytes:
+    """Write it, read the answer in hex digits."""
+    written = await end.app.pwrite(end.sysfs, question, 0)
+    if written < len(question):
+        raise common.Truncated(written)
+    text = await end.app.pread(end.sysfs, PAGE, 0)
+    answer = bytes.fromhex(text[: len(text) // 2 * 2].decode())
+    if len(answer) < len(question):
+        raise common.Truncated(len(answer))
+    return answer
+
+
+async def sysfs_listen(session: Session, app: App) -> Listener:
+    """Read the attribute from its beginning.  An old program expects one number in it."""
+    fd = await app.open(SYSFS_LAST, fcntl.O_RDONLY)
+
+    async def last(size: int) -> Any:
+        return await app.pread(fd, PAGE, 0)
+
+    async def old_read() -> bytes:
+        return U64.pack(int(await last(PAGE)))
+
+    def parse(text: bytes) -> tuple[common.Numbers, int]:
+        return [int(text.split()[0])], 0
+
+    return Polled(app, last, session=session, seen=session.base, old_read=old_read, parse=parse)
+
+
+async def sysfs_between(app: App) -> str:
+    """Write; another program reads the driver's answer."""
+    await app.pwrite(await app.open(SYSFS_ANSWER, fcntl.O_RDWR), b"ping", 0)
+    text = await in_child(app, lambda app: app.read_file(SYSFS_ANSWER))
+    return YES if bytes.fromhex(text.decode()) == b"ping" else "driver answers"
+
+
+async def sysfs_forbidden(app: App) -> str:
+    """Open a read-only attribute for writing."""
+    return await refused(app, "file mode", lambda app: app.open(SYSFS_LAST, fcntl.O_RDWR))
+
+
+# -- eventfd and SIGIO ---------------------------------------------------------------------
+
+
+async def eventfd_listen(session: Session, app: App) -> Listener:
+    """Pass an eventfd to the driver, which counts events in it.  The listener numbers them."""
+    device, fd = await app.open(EVENTS, fcntl.O_RDWR), await app.eventfd(0, 0)
+    await app.ioctl(device, ipc_demo.IPC_DEMO_SET_EVENTFD, fd)
+    numbers = count(session.base + 1)
+
+    def parse(data: bytes) -> tuple[common.Numbers, int]:
+        return [next(numbers) for _ in range(U64.unpack(data)[0])], 0
+
+    old_read = partial(app.write, fd, bytes(common.EVENT))  # a value with a second field
+    return Listener(app, partial(app.read, fd), fd, parse, common.EVENT, old_read)
+
+
+async def eventfd_between(app: App) -> str:
+    """A child reads what its parent has added."""
+    fd = await app.eventfd(7, 0)
+    return YES if await in_child(app, lambda app: app.eventfd_read(fd)) == 7 else "not counted"
+
+
+async def eventfd_forbidden(app: App) -> str:
+    """Read without the descriptor: an eventfd has no name."""
+    fd = await app.eventfd(1)  # close-on-exec: no child inherits it
+    return await refused(app, "descriptor", lambda app: app.eventfd_read(fd))
+
+
+async def sigio_listen(session: Session, app: App) -> Listener:
+    """Have the driver send SIGIO."""
+    listener = await common.Signalled.handle(app, signal.SIGIO)
+    fd = await app.open(EVENTS, fcntl.O_RDWR)
+    await app.fcntl(fd, fcntl.F_SETOWN, await app.getpid())
+    await app.fcntl(fd, fcntl.F_SETFL, fcntl.O_ASYNC)
+    return listener
+
+
+async def sigio_between(app: App) -> str:
+    """A child sends it to its parent."""
+    listener, pid = await common.Signalled.handle(app, signal.SIGIO), await app.getpid()
+    await in_child(app, lambda app: app.kill(pid, signal.SIGIO))
+    return YES if await listener.receive(0) else "nothing came"
+
+
+async def signal_forbidden(app: App) -> str:
+    """Send a signal to root's process."""
+    pid = await app.getpid()
+    return await refused(app, "same user", lambda app: app.kill(pid, signal.SIGIO))
+
+
+DRIVER: Final = (
+    Transport("netlink", "driver", End.open, netlink_question, sent_by_driver(netlink_listen), netlink_frame,
+              netlink_between, netlink_forbidden),
+    Transport("ioctl", "driver", End.open, ioctl_question, sent_by_driver(ioctl_listen), "no request",
+              ioctl_between, locked(QUESTION)),
+    Transport("read", "driver", End.open, read_question, sent_by_driver(read_listen), read_frame,
+              read_between, locked(EVENTS)),
+    Transport("mmap", "driver", End.open, mmap_question, sent_by_driver(mmap_listen), mmap_frame,
+              mmap_between, mmap_forbidden),
+    Transport("sysfs", "driver", End.open, sysfs_question, sent_by_driver(sysfs_listen), "a page",
+              sysfs_between, sysfs_forbidden),
+    Transport("eventfd", "driver", End.open, NO_BYTES, sent_by_driver(eventfd_listen), NO_BYTES,
+              eventfd_between, eventfd_forbidden),
+    Transport("sigio", "driver", End.open, NO_BYTES, sent_by_driver(sigio_listen), NO_BYTES, sigio_between,
+              signal_forbidden),
+)  # fmt: skip

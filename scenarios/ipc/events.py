@@ -1,0 +1,181 @@
+"""Measurements of events: costs, latencies, and losses.
+
+Costs are counted on an idle machine; latencies, to one listener and to several, are measured under load.
+Then a listener sleeps while events are sent.  At last, events are sent as fast as possible.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from contextlib import suppress
+from itertools import chain
+from typing import Final
+
+import attrs
+
+from simkernel import micros
+from simkernel.scenario.figures import distribution
+from simkernel.uapi.ipc_demo import IPC_DEMO_START, IpcDemoEvent, IpcDemoStart
+
+from .driver import last_event
+from .measure import Bench, Row
+from .transport import EVENT, App, Function, Listener, Session, Transport
+
+SETTLED: Final = 0.002
+"""Seconds after the last event until a slow listener has it."""
+AWAKE: Final = 10
+"""Intervals from the last event to the end of a listener's sleep."""
+BLOCKED: Final = 1_000_000
+"""ns that a send takes only if it blocks."""
+FLOOD: Final = 500
+"""Events of the throughput measurement."""
+FLOOD_INTERVAL: Final = 1000
+"""ns between two of them, if the driver sends.  A program sends the next at once."""
+
+
+@attrs.define
+class Delivery:
+    """Events that were sent to listeners, and what that cost."""
+
+    listeners: list[Listener] = attrs.field(factory=list)
+    sent_at: dict[int, int] = attrs.field(factory=dict)
+    sends: int = 0
+    """Calls of the sender."""
+    longest: int = 0
+    """The longest that it took to send one, in ns."""
+    calls: int = 0
+    """Of sender and listeners, without those that start and time the events."""
+    copied: int = 0
+    busy: int = 0
+
+    async def send(
+        self, session: Session, send: Function | None, count: int, interval: int, wait: bool = True
+    ) -> None:
+        """Send `count` events, `interval` ns apart.  Without `wait` the first that would block ends it."""
+        app = session.app
+        if send is None:
+            await app.ioctl(session.device, IPC_DEMO_START, IpcDemoStart(interval, count).pack())
+            await app.sleep((count + 1) * interval / 1e9)
+            last = await last_event(session)
+            self.sent_at = {last.number - back: last.time - back * interval for back in range(count)}
+            self.calls -= 3
+            self.copied -= IpcDemoStart.SIZE + EVENT
+            return
+        due = app.monotonic_ns()
+        for number in range(1, count + 1):
+            if interval:
+                due += interval
+                await app.sleep(max(0, due - app.monotonic_ns()) / 1e9)
+                self.calls -= 1
+            begun = app.monotonic_ns()
+            try:
+                self.sends += await send(IpcDemoEvent(number, begun).pack(), wait)
+            except BlockingIOError:
+                return
+            self.sent_at[number] = begun
+            self.longest = max(self.longest, app.monotonic_ns() - begun)
+
+    def latencies(self) -> dict[int, list[int]]:
+        """By event: the ns until each listener had it.  A signal stands for the newest event."""
+        found: dict[int, list[int]] = {}
+        starts = sorted(self.sent_at.values())
+        for listener in self.listeners:
+            for time, number in listener.received:
+                if number is None:
+                    found.setdefault(0, []).append(time - starts[bisect_right(starts, time) - 1])
+                elif number in self.sent_at:
+                    found.setdefault(number, []).append(time - self.sent_at[number])
+        return found
+
+    def arrived(self, listener: Listener) -> int:
+        """The number of events that the listener received one by one."""
+        return sum(number is None or number in self.sent_at for _, number in listener.received)
+
+
+def deliver(
+    bench: Bench, transport: Transport, listeners: int, count: int, interval: int, asleep: int = 0, *,
+    loaded: bool = False,
+) -> Delivery:  # fmt: skip
+    """Send `count` events to listeners, which sleep before for `asleep` ns or until a signal."""
+    delivery = Delivery()
+    ready: dict[int, Listener] = {}
+
+    async def source(app: App) -> None:
+        session = bench.session(app)
+        send, listen = await transport.event(session, listeners)
+
+        async def listener(app: App, index: int) -> None:
+            ready[index] = end = await listen(app, index)
+            end.awake_at = app.monotonic_ns() + asleep
+            while True:
+                if (left := end.awake_at - app.monotonic_ns()) > 0:
+                    with suppress(InterruptedError):
+                        await app.sleep(left / 1e9)
+                numbers = await end.wait()
+                end.received += [(app.monotonic_ns(), number) for number in numbers]
+
+        for index in range(listeners):
+            await session.spawn(listener, index, name=f"listener{index}")
+        while len(ready) < listeners:
+            await app.sleep(0.0001)
+        await app.sleep(0.0001)
+        before = bench.since()
+        await delivery.send(session, send, count, interval)
+        delivery.busy = bench.since(before)[3]
+        await app.sleep(SETTLED + (2 * session.poll + (AWAKE * interval if asleep else 0)) / 1e9)
+        _, calls, copied, _ = bench.since(before)
+        delivery.calls += calls - 1  # the sleep
+        delivery.copied += copied
+        await session.close()
+
+    bench.run(source, "source", loaded=loaded)
+    delivery.listeners = [ready[index] for index in range(listeners)]
+    return delivery
+
+
+def measure_events(bench: Bench, transport: Transport) -> Row:
+    """Measure one transport.
+
+    `last_p99` is the time until the last of several listeners has an event.  While a listener slept, `asleep`
+    events were sent; `told_asleep` of all arrive, and `losses` is what reports the others.  As many as
+    `told_flood` of FLOOD events arrive that are sent as fast as possible, `rate` a second.
+    """
+    settings = bench.settings
+    count, many, asleep = settings["messages"], settings["listeners"], settings["asleep"]
+    interval, quiet = micros(settings["interval"]), max(2, count // 5)
+    cost = deliver(bench, transport, 1, quiet, interval)
+    many_cost = deliver(bench, transport, many, quiet, interval)
+    one, several = (
+        deliver(bench, transport, listeners, count, interval, loaded=True).latencies()
+        for listeners in (1, many)
+    )
+    slept = deliver(bench, transport, 1, asleep, interval, (asleep + AWAKE) * interval)
+    flood = deliver(bench, transport, 1, FLOOD, FLOOD_INTERVAL if transport.peer == "driver" else 0)
+    spread, many_spread = (distribution(chain(*each.values())) for each in (one, several))
+    sleeper, received = slept.listeners[0], flood.listeners[0].received
+    elapsed = received[-1][0] - min(flood.sent_at.values()) if received else 0
+    return {
+        "transport": transport.name,
+        "p50": spread["p50"], "p99": spread["p99"],
+        "many_p50": many_spread["p50"], "many_p99": many_spread["p99"],
+        "last_p99": distribution(max(times) for number, times in several.items() if number)["p99"],
+        "asleep": sum(sent <= sleeper.awake_at for sent in slept.sent_at.values()),
+        "told_asleep": slept.arrived(sleeper), "losses": losses(slept),
+        "told_flood": flood.arrived(flood.listeners[0]),
+        "rate": round(len(received) * 1e9 / elapsed, 1) if elapsed else 0.0,
+        "cpu": round(cost.busy / quiet, 1), "calls": round(cost.calls / quiet, 2),
+        "copied": round(cost.copied / quiet, 1), "many_calls": round(many_cost.calls / quiet, 2),
+    }  # fmt: skip
+
+
+def losses(slept: Delivery) -> str:
+    """What reports to a listener that it has missed events: an errno, a gap in their numbers, or nothing.
+
+    If none is lost, "sender waits" if the sender blocked.
+    """
+    listener = slept.listeners[0]
+    if slept.arrived(listener) >= len(slept.sent_at):
+        return "sender waits" if slept.longest > BLOCKED else "-"
+    if listener.errors:
+        return listener.errors[0]
+    return "gap" if any(number is not None for _, number in listener.received) else "not told"

@@ -1,1 +1,0 @@
-"""The jobs: what is measured of each way."""

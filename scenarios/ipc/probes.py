@@ -1,0 +1,219 @@
+"""Capability probes: what a transport can do, each answer the outcome of a trial."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, Final
+
+import attrs
+
+from simkernel.uapi.errno import error_name
+from simkernel.uapi.poll import POLLIN
+from simkernel.uapi.structure import U64
+
+from .events import Delivery, deliver
+from .measure import ARRIVALS, Bench, exchange
+from .transport import YES, App, Function, Listener, Numbers, Transport, Truncated
+
+LOOKUPS: Final = 20
+"""Lookups of a polling listener before the event."""
+WAKEUP: Final = 3
+"""Calls of a listener that the peer wakes: to sleep, to receive, and to sleep again."""
+MANY: Final = {"driver": 1000, "program": 5000}
+"""More events than any queue holds."""
+LARGE, SMALL = 65536, 1024
+"""Bytes whose copies are counted, and what every transport takes."""
+BUFSIZE: Final = 4096
+INTERVAL: Final = 10_000
+"""ns from one event to the next."""
+BUSY: Final = 100_000
+"""ns that a listener computes before it looks whether the events are sent."""
+
+
+def one_event(bench: Bench, transport: Transport, listeners: int = 1) -> tuple[Delivery, int]:
+    """An event, some time after the listeners began to wait, and the number of their calls."""
+    poll = bench.session(None).poll
+    delivery = deliver(bench, transport, listeners, 1, LOOKUPS * max(poll, 1000))
+    return delivery, delivery.calls - delivery.sends
+
+
+def starts(bench: Bench, transport: Transport) -> str:
+    """Whether a listener that sleeps in a call receives an event without another call before."""
+    delivery, calls = one_event(bench, transport)
+    listener = delivery.listeners[0]
+    return YES if delivery.arrived(listener) and not listener.lookups and calls <= WAKEUP else "no"
+
+
+def polling(bench: Bench, transport: Transport) -> str:
+    """How often a listener looks for one event: calls, or lookups in memory without a pause."""
+    delivery, calls = one_event(bench, transport)
+    if calls > WAKEUP:
+        return f"yes: {calls} calls"
+    lookups = delivery.listeners[0].lookups
+    return f"yes: {lookups} looks" if lookups else "no"
+
+
+def multicast(bench: Bench, transport: Transport) -> str:
+    """How many of three listeners receive an event, and how many sends that takes."""
+    delivery, _ = one_event(bench, transport, 3)
+    count, arrived = delivery.sends, sum(map(delivery.arrived, delivery.listeners))
+    sends = "" if transport.peer == "driver" else f", {count} send{'' if count == 1 else 's'}"
+    return f"{'yes' if count <= 1 and arrived == 3 else 'no'}: {arrived} of 3{sends}"
+
+
+def play(bench: Bench, transport: Transport, count: int, act: Function, *, wait: bool = True) -> Any:
+    """Send events while a listener computes, so that no signal interrupts a call; then `act(listener)`.
+
+    The result, and the numbers of the events that were sent.
+    """
+    results: list[Any] = []
+    delivery, listening, sent = Delivery(), False, False
+
+    async def source(app: App) -> None:
+        nonlocal sent
+        session = bench.session(app)
+        send, listen = await transport.event(session, 1)
+
+        async def listener(app: App) -> None:
+            nonlocal listening
+            end = await listen(app, 0)
+            listening = True
+            while not sent:
+                await app.compute(BUSY)
+            results.append(await act(end))
+
+        await session.spawn(listener, name="listener")
+        while not listening:
+            await app.sleep(0.0001)
+        interval = INTERVAL if count < 10 else 1000 if transport.peer == "driver" else 0
+        await delivery.send(session, send, count, interval, wait)
+        sent = True
+        await app.waitpid(session.children[0])
+
+    bench.run(source, "source")
+    return results[0], sorted(delivery.sent_at)
+
+
+def bounds(bench: Bench, transport: Transport) -> str:
+    """Two messages, and a buffer for one and a half."""
+
+    async def one(listener: Listener) -> int:
+        return len(await listener.receive(BUFSIZE))
+
+    size, _ = play(bench, transport, 1, one)
+
+    async def both(listener: Listener) -> Any:
+        return listener.parse(await listener.receive(size * 3 // 2))
+
+    (numbers, rest), sent = play(bench, transport, 2, both)
+    if rest:
+        return "no: cut amid"
+    outcomes = {"yes": sent[:1], "no: added up": sent, "no: overwritten": sent[1:]}
+    return next((outcome for outcome, each in outcomes.items() if each == numbers), "no: merged")
+
+
+def flow(bench: Bench, transport: Transport) -> str:
+    """Many events, and a listener that receives after the last: what stops the sender, or what is lost."""
+
+    async def drain(listener: Listener) -> Any:
+        if listener.fd < 0:
+            return listener.parse(await listener.receive(listener.bufsize))[0], []
+        numbers: Numbers = []
+        while await listener.app.poll([(listener.fd, POLLIN)], 0):
+            numbers += await listener.wait()
+        return numbers, listener.errors
+
+    (numbers, errors), sent = play(bench, transport, MANY[transport.peer], drain, wait=False)
+    if len(numbers) == len(sent):
+        full = len(sent) < MANY[transport.peer]
+        return f"EAGAIN after {len(sent)}" if full else f"added up: {len(numbers)}"
+    report = errors[0] if errors else "untold" if None in numbers else "a gap"
+    return f"lost {len(sent) - len(numbers)}, {report}"
+
+
+def extensible(bench: Bench, transport: Transport) -> str:
+    """A program that was built when a message had one field receives two that have two."""
+
+    async def read(listener: Listener) -> Any:
+        try:
+            return [await listener.receive_old() for _ in range(listener.old_reads)]
+        except OSError as error:
+            return error_name(error.errno or 0)
+        except ValueError:
+            return "not understood"
+
+    numbers, sent = play(bench, transport, 2, read)
+    if isinstance(numbers, str):
+        return f"no: {numbers}"
+    if not numbers:
+        return "no: no field"
+    return "yes" if numbers in (sent, sent[1:]) else "no: misread"
+
+
+def between(bench: Bench, transport: Transport) -> str:
+    """Whether it reaches another program."""
+    if transport.between is not None:
+        outcome = bench.run(transport.between, "attempt")
+    elif transport.lacks("question"):
+        delivery = deliver(bench, transport, 1, 1, INTERVAL)
+        outcome = YES if delivery.arrived(delivery.listeners[0]) else "nothing came"
+    else:
+        result = exchange(bench, transport, "question", SMALL, 1)
+        outcome = result if isinstance(result, str) else YES
+    return outcome if outcome == YES else f"no: {outcome}"
+
+
+def copies(bench: Bench, transport: Transport) -> str:
+    """Bytes that the kernel copies per byte of a frame, of a question and its answer, or of an event."""
+    if transport.lacks("question"):
+        copied = deliver(bench, transport, 1, 1, INTERVAL).copied
+        return f"{copied / U64.size:.2f}" if copied else "no byte goes"
+
+    async def asker(app: App) -> float:
+        session = bench.session(app)
+        end, job = await transport.open(session), "question" if transport.lacks("frame") else "frame"
+        for size in (LARGE, SMALL):
+            before = bench.since()
+            with suppress(Truncated):
+                await getattr(transport, job)(end, bytes(size) if job == "question" else size)
+                break
+        copied = bench.since(before)[2] / size / ARRIVALS[job]
+        await session.close()
+        return copied
+
+    return f"{bench.run(asker, 'asker'):.2f}"
+
+
+def permission(bench: Bench, transport: Transport) -> str:
+    """What refuses a user without permission."""
+    return str(bench.run(transport.forbidden, "attempt"))
+
+
+@attrs.frozen
+class Probe:
+    """A column: the key of its figures, its heading, the table it belongs to, and the trial."""
+
+    name: str
+    title: str
+    table: str
+    run: Callable[[Bench, Transport], str]
+
+
+NOTIFICATION, MESSAGES, REACH = (
+    "Who starts, who receives",
+    "What happens to messages",
+    "Reach, cost, permission",
+)
+
+PROBES: Final = (
+    Probe("starts", "peer may start", NOTIFICATION, starts),
+    Probe("polling", "needs polling", NOTIFICATION, polling),
+    Probe("multicast", "multicast", NOTIFICATION, multicast),
+    Probe("bounds", "keeps bounds", MESSAGES, bounds),
+    Probe("flow", "flow, if unread", MESSAGES, flow),
+    Probe("extensible", "extensible", MESSAGES, extensible),
+    Probe("between", "between programs", REACH, between),
+    Probe("copies", "copies per byte", REACH, copies),
+    Probe("permission", "permission", REACH, permission),
+)

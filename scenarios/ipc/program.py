@@ -1,0 +1,350 @@
+"""The transports between two programs: one of them does what the driver does."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from functools import partial
+from struct import Struct
+from typing import Any, Final
+
+import attrs
+
+from simkernel.uapi import fcntl, netlink
+from simkernel.uapi.ipc_demo import MAX_FRAME
+from simkernel.uapi.signal import SIGUSR1
+from simkernel.uapi.socket import (
+    AF_NETLINK,
+    AF_UNIX,
+    MSG_DONTWAIT,
+    SOCK_DGRAM,
+    SOCK_RAW,
+    SOCK_STREAM,
+    SOL_NETLINK,
+)
+
+from .driver import NO_BYTES, attribute_listener, memory_listener, netlink_socket, signal_forbidden
+from .transport import (
+    EVENT,
+    MAX_QUESTION,
+    App,
+    Function,
+    Listener,
+    Session,
+    Signalled,
+    Transport,
+    invert,
+    refused,
+)
+
+REQUEST: Final = Struct("<II")
+"""Before a question: its size, and the size of the frame that is requested instead."""
+FRAME_BYTE: Final = b"\x5a"
+PART: Final = 65536
+"""Bytes of a frame in one message."""
+SHARED: Final = Struct("<IIII")
+"""In shared memory: number of the question, number of the answer, and the two sizes of REQUEST."""
+DATA: Final = 4096
+"""Offset of question, answer and frame in shared memory."""
+SHM_PATH: Final = "/dev/shm/ipc"
+GROUP: Final = 3
+TYPE: Final = 0x10
+BUFSIZE: Final = 1 << 17
+
+
+def reply(question: bytes, frame: int) -> bytes:
+    """The answer, or a frame of `frame` bytes."""
+    return FRAME_BYTE * frame if frame else invert(question)
+
+
+# -- streams: pipe and unix-stream -----------------------------------------------------
+
+
+@attrs.frozen
+class End:
+    """A program's end of a connection to a server."""
+
+    receive: Callable[[int], Awaitable[bytes]]
+    send: Callable[[bytes], Awaitable[Any]]
+
+
+async def exactly(receive: Callable[[int], Awaitable[bytes]], size: int) -> bytes:
+    """Receive `size` bytes, in as many calls as it takes."""
+    parts = []
+    while size:
+        parts.append(await receive(size))
+        size -= len(parts[-1])
+    return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+async def write_all(app: App, fd: int, data: bytes) -> None:
+    """Write in as many calls as it takes."""
+    while data:
+        data = data[await app.write(fd, data) :]
+
+
+async def serve_stream(end: End) -> None:
+    """Answer.  The head of a question says where it ends."""
+    while True:
+        size, frame = REQUEST.unpack(await exactly(end.receive, REQUEST.size))
+        await end.send(reply(await exactly(end.receive, size), frame))
+
+
+async def serve_messages(end: End) -> None:
+    """Answer each message; send a frame in parts."""
+    while True:
+        request = await end.receive(REQUEST.size + MAX_QUESTION)
+        answer = reply(request[REQUEST.size :], REQUEST.unpack_from(request)[1])
+        for start in range(0, len(answer), PART):
+            await end.send(answer[start : start + PART])
+
+
+async def question(end: End, question: bytes) -> bytes:
+    """Send it after its head; the answer is as long."""
+    await end.send(REQUEST.pack(len(question), 0) + question)
+    return await exactly(end.receive, len(question))
+
+
+async def frame(end: End, size: int) -> bytes:
+    """Request a frame."""
+    await end.send(REQUEST.pack(0, size))
+    return await exactly(end.receive, size)
+
+
+async def pipe_open(session: Session) -> End:
+    """Two pipes, there and back, and a server."""
+    (there, questions), (back, answers) = await session.app.pipe(), await session.app.pipe()
+
+    async def server(app: App) -> None:
+        await serve_stream(End(partial(app.read, there), partial(write_all, app, answers)))
+
+    await session.spawn(server)
+    return End(partial(session.app.read, back), partial(write_all, session.app, questions))
+
+
+async def pipe_event(session: Session, listeners: int) -> tuple[Function, Function]:
+    """A pipe for each listener."""
+    pipes = [await session.app.pipe() for _ in range(listeners)]
+
+    async def send(record: bytes, wait: bool) -> int:
+        for _, fd in pipes:
+            if not wait:
+                await session.app.fcntl(fd, fcntl.F_SETFL, fcntl.O_WRONLY | fcntl.O_NONBLOCK)
+            await session.app.write(fd, record)
+        return listeners
+
+    async def listen(app: App, index: int) -> Listener:
+        fd = pipes[index][0]
+        return Listener(app, partial(app.read, fd), fd)
+
+    return send, listen
+
+
+async def pipe_forbidden(app: App) -> str:
+    """Read without the descriptor: a pipe has no name."""
+    fd, _ = await app.pipe2(fcntl.O_CLOEXEC)
+    return await refused(app, "descriptor", lambda app: app.read(fd, 1))
+
+
+async def unix_open(kind: int, session: Session) -> End:
+    """A pair of sockets, and a server."""
+    here, there = await session.app.socketpair(AF_UNIX, kind)
+
+    async def server(app: App) -> None:
+        sock = await app.socket(fileno=there.fileno())
+        await (serve_stream if kind == SOCK_STREAM else serve_messages)(End(sock.recv, sock.sendall))
+
+    await session.spawn(server)
+    return End(here.recv, here.sendall)
+
+
+async def unix_event(kind: int, session: Session, listeners: int) -> tuple[Function, Function]:
+    """A pair of sockets for each listener."""
+    pairs = [await session.app.socketpair(AF_UNIX, kind) for _ in range(listeners)]
+
+    async def send(record: bytes, wait: bool) -> int:
+        for sock, _ in pairs:
+            await sock.send(record, 0 if wait else MSG_DONTWAIT)
+        return listeners
+
+    async def listen(app: App, index: int) -> Listener:
+        sock = await app.socket(fileno=pairs[index][1].fileno())
+        return Listener(app, sock.recv, sock.fileno())
+
+    return send, listen
+
+
+async def unix_forbidden(kind: int, app: App) -> str:
+    """Connect to a path without permission to write there."""
+    path = f"/tmp/unix-{kind}"
+    sock = await app.socket(AF_UNIX, kind)
+    await sock.bind(path)
+    if kind == SOCK_STREAM:
+        await sock.listen()
+    await app.chmod(path, 0o600)
+
+    async def connect(app: App) -> None:
+        await (await app.socket(AF_UNIX, kind)).connect(path)
+
+    result = await refused(app, "file mode", connect)
+    await app.unlink(path)
+    return result
+
+
+# -- shared memory -----------------------------------------------------------------------
+
+
+@attrs.define
+class Shared:
+    """Mapped memory.  Both sides poll it: `number` is the last question's."""
+
+    session: Session
+    memory: Any
+    number: int = 0
+
+
+async def shm_map(session: Session, size: int) -> tuple[int, Any]:
+    """A file in memory, and its mapping."""
+    fd = await session.app.memfd_create("ipc", 0)
+    await session.app.ftruncate(fd, size)
+    return fd, await session.app.mmap(fd, size)
+
+
+async def shm_open(session: Session) -> Shared:
+    """Memory, and a server that maps it, too."""
+    size = DATA + MAX_FRAME
+    fd, mine = await shm_map(session, size)
+
+    async def server(app: App) -> None:
+        memory, done = await app.mmap(fd, size), 0
+        while True:
+            while (head := SHARED.unpack(memory[: SHARED.size]))[0] == done:
+                await session.pause(app)
+            done, _, length, frame = head
+            if frame:
+                memory.memory[DATA : DATA + frame] = FRAME_BYTE * frame  # as DMA does, without a copy
+            else:
+                memory[DATA : DATA + length] = reply(memory[DATA : DATA + length], 0)
+            memory[4:8] = memory[0:4]
+
+    await session.spawn(server)
+    return Shared(session, mine)
+
+
+async def shm_exchange(end: Shared, length: int, frame: int) -> None:
+    """Have the server answer."""
+    end.number += 1
+    end.memory[: SHARED.size] = SHARED.pack(end.number, end.number - 1, length, frame)
+    while SHARED.unpack(end.memory[: SHARED.size])[1] != end.number:
+        await end.session.pause(end.session.app)
+
+
+async def shm_question(end: Shared, question: bytes) -> Any:
+    """The answer replaces the question."""
+    end.memory[DATA : DATA + len(question)] = question
+    await shm_exchange(end, len(question), 0)
+    return end.memory[DATA : DATA + len(question)]
+
+
+async def shm_frame(end: Shared, size: int) -> Any:
+    """It is in memory."""
+    await shm_exchange(end, 0, size)
+    return end.memory.memory[DATA : DATA + size]
+
+
+async def shm_event(session: Session, listeners: int) -> tuple[Function, Function]:
+    """Each record replaces the last."""
+    fd, memory = await shm_map(session, DATA)
+
+    async def send(record: bytes, wait: bool) -> int:
+        memory[:EVENT] = record
+        return 0
+
+    async def listen(app: App, index: int) -> Listener:
+        return memory_listener(session, app, await app.mmap(fd, DATA))
+
+    return send, listen
+
+
+async def shm_forbidden(app: App) -> str:
+    """Open a file that its mode denies."""
+    await app.close(await app.open(SHM_PATH, fcntl.O_CREAT | fcntl.O_RDWR, 0o600))
+    result = await refused(app, "file mode", lambda app: app.open(SHM_PATH, fcntl.O_RDWR))
+    await app.unlink(SHM_PATH)
+    return result
+
+
+# -- signals -----------------------------------------------------------------------------
+
+
+async def signal_event(session: Session, listeners: int) -> tuple[Function, Function]:
+    """A call for each listener."""
+
+    async def send(record: bytes, wait: bool) -> int:
+        for pid in session.children:
+            await session.app.kill(pid, SIGUSR1)
+        return listeners
+
+    return send, lambda app, index: Signalled.handle(app, SIGUSR1)
+
+
+# -- NETLINK_USERSOCK ----------------------------------------------------------------------
+
+
+async def usersock_open(session: Session) -> End:
+    """A socket, and a server with another."""
+    sock = await netlink_socket(session.app, netlink.NETLINK_USERSOCK, session.rcvbuf)
+    port = (await sock.getsockname())[0]
+
+    async def server(app: App) -> None:
+        sock = await netlink_socket(app, netlink.NETLINK_USERSOCK, session.rcvbuf)
+        await sock.connect((port, 0))
+        await sock.send(b"ready")
+        await serve_messages(End(sock.recv, sock.send))
+
+    await session.spawn(server)
+    await sock.connect((await sock.recvfrom(BUFSIZE))[1])
+    return End(sock.recv, sock.send)
+
+
+async def usersock_join(rcvbuf: int, app: App) -> Any:
+    """A socket in the group."""
+    sock = await netlink_socket(app, netlink.NETLINK_USERSOCK, rcvbuf)
+    await sock.setsockopt(SOL_NETLINK, netlink.NETLINK_ADD_MEMBERSHIP, GROUP)
+    return sock
+
+
+async def usersock_event(session: Session, listeners: int) -> tuple[Function, Function]:
+    """One call for the group."""
+    sock = await session.app.socket(AF_NETLINK, SOCK_RAW, netlink.NETLINK_USERSOCK)
+
+    async def send(record: bytes, wait: bool) -> int:
+        attributes = netlink.attribute(1, record[:8]) + netlink.attribute(2, record[8:])
+        with suppress(ConnectionRefusedError):  # port 0 gets it as well: no kernel socket receives there
+            await sock.sendto(
+                netlink.message(TYPE, attributes), 0 if wait else MSG_DONTWAIT, (0, 1 << (GROUP - 1))
+            )
+        return 1
+
+    async def listen(app: App, index: int) -> Listener:
+        return attribute_listener(app, await usersock_join(session.rcvbuf, app), 0)
+
+    return send, listen
+
+
+async def usersock_forbidden(app: App) -> str:
+    """Join the group, which requires CAP_NET_ADMIN."""
+    return await refused(app, "capability", partial(usersock_join, 0))
+
+
+PROGRAM: Final = (
+    Transport("pipe", "program", pipe_open, question, pipe_event, frame, None, pipe_forbidden),
+    Transport("unix-stream", "program", partial(unix_open, SOCK_STREAM), question, partial(unix_event,
+              SOCK_STREAM), frame, None, partial(unix_forbidden, SOCK_STREAM)),
+    Transport("unix-dgram", "program", partial(unix_open, SOCK_DGRAM), question, partial(unix_event,
+              SOCK_DGRAM), frame, None, partial(unix_forbidden, SOCK_DGRAM)),
+    Transport("shm", "program", shm_open, shm_question, shm_event, shm_frame, None, shm_forbidden),
+    Transport("signal", "program", netlink_socket, NO_BYTES, signal_event, NO_BYTES, None, signal_forbidden),
+    Transport("usersock", "program", usersock_open, question, usersock_event, frame, None,
+              usersock_forbidden),
+)  # fmt: skip
