@@ -133,14 +133,16 @@ class SyncRunner:
         engine.running = True  # `outside`, in place
         engine.section()
         try:
-            engine.set_horizon(NEVER)  # a call that does not sleep is done at once, unless others come first
+            engine.set_run_until(
+                NEVER
+            )  # a call that does not sleep is done at once, unless others come first
             self._processes.runner.submit(task, call)
             if not results:
-                engine.set_horizon(LONG_AGO)
+                engine.set_run_until(LONG_AGO)
                 self._wait(call)
         finally:
             engine.running = False
-            engine.set_horizon(LONG_AGO)
+            engine.set_run_until(LONG_AGO)
             engine.section()
         if not results:
             raise SimulationError(f"{call}: the process {task.track} was killed meanwhile")

@@ -9,7 +9,7 @@ What is to happen is an entry (time, priority, number, ...) in one of two places
 is next: so the order of what happens at the same instant is first come, first served.  `queue` is simpy's
 own heap; on it are our `Timer`s, and events of simpy, which are handed to simpy.  How a task goes on is
 most often later than all that is known of by then, as when one message wakes a thousand: those entries
-stand in `line`, in their order, where coming and going costs nothing.
+stand in `fifo`, in their order, where coming and going costs nothing.
 
 Where a section ends with nothing but going on later, and the queue has nothing to do until then, the
 clock is set forward at once (`pass_charged`): the same things happen in the same order, without the
@@ -71,17 +71,17 @@ class Engine(simpy.Environment):
         self.charged = 0
         self.in_place = True
         """Whether sections may follow on each other without the queue."""
-        self.horizon = LONG_AGO
+        self.run_until = LONG_AGO
         """The instant before which they do."""
-        self.soonest = LONG_AGO
+        self.next_deadline = LONG_AGO
         """The instant before which nothing else happens, as far as anybody has looked (`is_next()`)."""
         self.queue: list[Any] = self._queue
         """What is to happen, as a heap."""
         self.numbers = self._eid
         """Numbers entries as they come."""
-        self.line: deque[Any] = deque()
+        self.fifo: deque[Any] = deque()
         """And in its order: (time, priority, number, function, and its three arguments)."""
-        self.line_end = LONG_AGO
+        self.fifo_end = LONG_AGO
         """The instant of whatever was the last to join the line."""
         self.rng = Streams(seed)
         self.trace = Tracer(self.time)
@@ -117,7 +117,7 @@ class Engine(simpy.Environment):
     def call_later(self, delay: int, function: Callable[..., object], *arguments: Any) -> Timer:
         """Call `function` in a section of its own, `delay` ns after `time()`."""
         timer = Timer(function, arguments)
-        self.soonest = LONG_AGO
+        self.next_deadline = LONG_AGO
         heappush(self._queue, (self.now + self.charged + delay, NORMAL, next(self.numbers), timer))  # type: ignore[misc]
         return timer
 
@@ -129,10 +129,10 @@ class Engine(simpy.Environment):
         How a task goes on: that cannot be cancelled, and so needs no `Timer`.
         """
         entry = (time, NORMAL, next(self.numbers), function, one, two, three)
-        self.soonest = LONG_AGO
-        if self.line_end <= time:
-            self.line_end = time
-            self.line.append(entry)
+        self.next_deadline = LONG_AGO
+        if self.fifo_end <= time:
+            self.fifo_end = time
+            self.fifo.append(entry)
         else:
             heappush(self.queue, entry)
 
@@ -142,7 +142,7 @@ class Engine(simpy.Environment):
         For a section whose last act would be `resume_at(time(), ...)`: it goes on in place.
         """
         time = self.now + self.charged
-        if time >= self.soonest and not self.is_next(time):
+        if time >= self.next_deadline and not self.is_next(time):
             return False
         self.now = time
         self.charged = 0
@@ -152,49 +152,49 @@ class Engine(simpy.Environment):
     def is_next(self, time: int) -> bool:
         """Whether a section at `time` comes before all else: it may then follow on this one in place.
 
-        Before `soonest` there is no need to ask.
+        Before `next_deadline` there is no need to ask.
         """
-        soonest = self.horizon  # and no call from here on: after one, a signal's handler may `interrupt()`
-        if (line := self.line) and line[0][0] < soonest:
-            soonest = line[0][0]
-        if (queue := self.queue) and queue[0][0] < soonest:
-            soonest = queue[0][0]
-        self.soonest = soonest
-        return time < soonest
+        next_deadline = self.run_until  # no call follows: after one, a signal's handler may `interrupt()`
+        if (fifo := self.fifo) and fifo[0][0] < next_deadline:
+            next_deadline = fifo[0][0]
+        if (queue := self.queue) and queue[0][0] < next_deadline:
+            next_deadline = queue[0][0]
+        self.next_deadline = next_deadline
+        return time < next_deadline
 
     def pass_until(self, end: int) -> None:
         """Let sections follow on each other in place before the instant `end`, if they may at all."""
-        self.set_horizon(end if self.in_place else LONG_AGO)
+        self.set_run_until(end if self.in_place else LONG_AGO)
 
-    def set_horizon(self, end: int) -> None:
+    def set_run_until(self, end: int) -> None:
         """The same, whether they may or not."""
-        self.horizon = end
-        self.soonest = LONG_AGO
+        self.run_until = end
+        self.next_deadline = LONG_AGO
 
     def call_at(self, time: int, function: Callable[..., object], *arguments: Any) -> Timer:
         """Call `function` in a section of its own at `time` ns.  SimulationError if that is past."""
         if whole_nanoseconds(time, "the time of an event") < self.now:
             raise SimulationError(f"{time} ns is past: the clock stands at {self.now} ns")
         timer = Timer(function, arguments)
-        self.soonest = LONG_AGO
+        self.next_deadline = LONG_AGO
         heappush(self._queue, (time, NORMAL, next(self.numbers), timer))  # type: ignore[misc]
         return timer
 
     def interrupt(self, error: BaseException) -> None:
         """Let whoever runs the simulation get `error` before the next event.  For signal handlers."""
-        self.soonest = LONG_AGO
+        self.next_deadline = LONG_AGO
         heappush(self._queue, (self.now, URGENT, next(self.numbers), Timer(_raise, (error,))))  # type: ignore[misc]
 
     def schedule(self, event: Event, priority: Any = NORMAL, delay: Any = 0) -> None:
         """Schedule an event of simpy's, as simpy does."""
-        self.soonest = LONG_AGO
+        self.next_deadline = LONG_AGO
         super().schedule(event, priority, delay)
 
     # -- running --------------------------------------------------------------
 
     def next_time(self) -> int | None:
         """When the next event happens; None if there is none."""
-        return min((int(first[0][0]) for first in (self.queue, self.line) if first), default=None)
+        return min((int(first[0][0]) for first in (self.queue, self.fifo) if first), default=None)
 
     def peek(self) -> float:
         """The same as simpy has it: infinity if there is none."""
@@ -232,7 +232,7 @@ class Engine(simpy.Environment):
             self._process(end)
         finally:
             self.running = False
-            self.set_horizon(LONG_AGO)
+            self.set_run_until(LONG_AGO)
             self.section()
 
     def _process(self, end: int, turns: Iterable[object] = FOR_EVER) -> None:
@@ -241,12 +241,12 @@ class Engine(simpy.Environment):
         `simpy.Environment.step()`, in place: for ours there is no more to do than this.  The loop is a
         `for`, as Python adapts no loop to what it does that jumps back on a condition.
         """
-        queue, line, trace = self.queue, self.line, self.trace
+        queue, fifo, trace = self.queue, self.fifo, self.trace
         for _ in turns:
-            if line and not (queue and queue[0] < line[0]):
-                entry = time, _, _, function, one, two, three = line.popleft()
+            if fifo and not (queue and queue[0] < fifo[0]):
+                entry = time, _, _, function, one, two, three = fifo.popleft()
                 if time >= end:
-                    line.appendleft(entry)
+                    fifo.appendleft(entry)
                     return
                 self.now = time
                 self.charged = 0

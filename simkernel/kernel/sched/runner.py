@@ -19,7 +19,7 @@ from typing import Any, Protocol
 
 from simkernel.engine import LATER, Call, Compute, DeviceError, Engine, InternalError, SimulationError
 from simkernel.kernel.lib.layers import KERNEL
-from simkernel.kernel.sched import validation as awaited
+from simkernel.kernel.sched import validation
 from simkernel.kernel.sched.preempt import Preempt
 from simkernel.kernel.sched.scheduler import Scheduler
 from simkernel.kernel.sched.task import SchedTask
@@ -91,7 +91,7 @@ class Runner:
 
     def submit(self, task: SchedTask, call: Call[Any]) -> None:
         """Enter a call for a task without program; its `on_result` gets what comes of it."""
-        error = awaited.taken(task, call)
+        error = validation.take(task, call)
         if error is not None:
             raise error
         if isinstance(call, Compute):
@@ -206,7 +206,7 @@ class Runner:
         if trace.emit is not None:
             sys_exit(engine, task, call, value, None)
         time = engine.now + engine.charged
-        if (time >= engine.soonest and not engine.is_next(time)) or task.signals.pending:
+        if (time >= engine.next_deadline and not engine.is_next(time)) or task.signals.pending:
             task.call = call
             self._completes(task, self._advance, value, None)
             self.current = None
@@ -236,7 +236,7 @@ class Runner:
         elif stop is not None:
             raise stop
         elif request is not task.call:
-            what = f"{task.comm} awaited {awaited.kind(request)} while {task.call!r} was under way"
+            what = f"{task.comm} awaited {validation.kind(request)} while {task.call!r} was under way"
             self.end(task, 1 << 8, SimulationError(f"{what}: one call at a time, or app.thread(...)"))
         else:
             self._drive(task, None, None)
@@ -258,7 +258,7 @@ class Runner:
             self._sleep(task, request)
         elif task.kthread and isinstance(request, Elapse):
             self._elapse(task)
-        elif (mistake := awaited.taken(task, request)) is not None:
+        elif (mistake := validation.take(task, request)) is not None:
             return mistake
         elif isinstance(request, Compute):
             self._begin_compute(task, request)
@@ -319,7 +319,7 @@ class Runner:
             elif isinstance(request, Elapse):
                 self._elapse(task)
             else:  # thrown in where it was awaited: if that is a module's code, it is an oops there
-                what = f"kernel code of {task.call!r} awaited {awaited.kind(request)}, which is no sleep"
+                what = f"kernel code of {task.call!r} awaited {validation.kind(request)}, which is no sleep"
                 self._drive(task, None, SimulationError(f"{what}: await what simkernel.driverapi has"))
         finally:
             self.current = None
@@ -385,7 +385,7 @@ class Runner:
                 raise self._internal(task, bug) from bug
         task.blocked = None
         if blocked.held:
-            blocked.let_go()
+            blocked.release()
         if type(result) is CoroutineType:
             task.frame = result
             self._drive(task, None, None)
@@ -395,8 +395,8 @@ class Runner:
         engine = self._engine
         time = engine.now + engine.charged
         if (
-            time >= engine.horizon  # `is_next()`, in place
-            or ((line := engine.line) and line[0][0] <= time)
+            time >= engine.run_until  # `is_next()`, in place
+            or ((fifo := engine.fifo) and fifo[0][0] <= time)
             or ((queue := engine.queue) and queue[0][0] <= time)
         ):
             self._completes(task, self._advance, result, error)
@@ -413,7 +413,7 @@ class Runner:
             task.sleep = None
         blocked, task.blocked = task.blocked, None
         if blocked is not None:
-            blocked.let_go()
+            blocked.release()
         frame, task.frame = task.frame, None
         if frame is not None:
             frame.close()
@@ -469,9 +469,9 @@ class Runner:
         """It is over, and in a `group` exit all of its process."""
         program, task.program = task.program, None
         if program is not None:
-            task.enter = awaited.enter_no_more
+            task.enter = validation.enter_no_more
             current, self.current = self.current, None  # what it yields now is not entered
-            failure = failure or awaited.close(program)
+            failure = failure or validation.close(program)
             self.current = current
         task.call = None
         self._on_exit(task, status, failure, group)

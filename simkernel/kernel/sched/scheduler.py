@@ -71,7 +71,7 @@ class Scheduler(Protocol):
     def release(self, task: Schedulable) -> None:
         """`task` sleeps or has ended: it needs its CPU until what was charged has passed."""
 
-    def gives_way(self, task: Schedulable) -> None:
+    def yield_cpu(self, task: Schedulable) -> None:
         """The holder's call ends with others having their turn, if there are any."""
 
     def interrupt(self, ns: int) -> None:
@@ -105,12 +105,8 @@ class UnlimitedCpus:
         engine.resume_at(start, function, task, value, error)
 
     def waker(self, resume: Resume) -> OnWake:
-        engine, trace, line, numbers = (
-            self._engine,
-            self._engine.trace,
-            self._engine.line,
-            self._engine.numbers,
-        )
+        engine = self._engine
+        trace, fifo, numbers = engine.trace, engine.fifo, engine.numbers
         wake, switch = self.costs.wake, self._switch
 
         def on_wake(task: Schedulable, woken: bool, error: BaseException | None) -> None:
@@ -120,10 +116,10 @@ class UnlimitedCpus:
                 _trace_wakeup(engine, task)
             start, busy_until = engine.now + charged, task.busy_until
             start = (busy_until if busy_until > start else start) + switch
-            if engine.line_end <= start:  # Engine.resume_at(), in place
-                engine.line_end = start
-                engine.soonest = LONG_AGO
-                line.append((start, NORMAL, next(numbers), resume, task, woken, error))
+            if engine.fifo_end <= start:  # Engine.resume_at(), in place
+                engine.fifo_end = start
+                engine.next_deadline = LONG_AGO
+                fifo.append((start, NORMAL, next(numbers), resume, task, woken, error))
             else:
                 engine.resume_at(start, resume, task, woken, error)
 
@@ -140,7 +136,7 @@ class UnlimitedCpus:
         engine = self._engine
         task.busy_until = engine.now + engine.charged
 
-    def gives_way(self, task: Schedulable) -> None:
+    def yield_cpu(self, task: Schedulable) -> None:
         self._engine.charged += self.costs.schedule
 
     def interrupt(self, ns: int) -> None:
@@ -251,7 +247,7 @@ class RunQueue:
             if cpu.holder is None:
                 cpu.busy += ns
 
-    def gives_way(self, task: Schedulable) -> None:
+    def yield_cpu(self, task: Schedulable) -> None:
         assert task.cpu is not None
         self._engine.charged += self.costs.schedule
         task.cpu.slice_start = self._engine.time() - SLICE  # it is used up

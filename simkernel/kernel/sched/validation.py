@@ -14,7 +14,7 @@ STUBBORN: Final = 1000
 """How many calls a program may await while it is being closed before it counts as stuck."""
 
 
-def taken(task: SchedTask, request: object) -> SimulationError | None:
+def take(task: SchedTask, request: object) -> SimulationError | None:
     """Take a call from its program, which awaits it for the only time; the mistake if it may not."""
     if not isinstance(request, Call):
         return SimulationError(

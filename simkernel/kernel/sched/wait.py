@@ -106,7 +106,7 @@ class WouldBlock(Exception):
     """An operation cannot go on before something happens on `queue`; then `retry()` goes on.
 
     `done` is how much of it is done already, which is the result if it must not wait; 0: EAGAIN.  Whoever
-    does not go on calls `let_go()`: the operation may hold something meanwhile.
+    does not go on calls `release()`: the operation may hold something meanwhile.
     """
 
     def __init__(
@@ -114,18 +114,18 @@ class WouldBlock(Exception):
         queue: WaitQueue,
         retry: Callable[[], Any],
         done: int = 0,
-        let_go: Callable[[], None] | None = None,
+        on_release: Callable[[], None] | None = None,
     ) -> None:
-        super().__init__(queue, retry, done, let_go)
+        super().__init__(queue, retry, done, on_release)
         self.queue = queue
         self.retry = retry
         self.done = done
-        self._let_go = let_go
+        self._on_release = on_release
 
-    def let_go(self) -> None:
+    def release(self) -> None:
         """Nobody goes on with it."""
-        if self._let_go is not None:
-            self._let_go()
+        if self._on_release is not None:
+            self._on_release()
 
 
 class Sleeper(Protocol):
@@ -247,7 +247,7 @@ class BlockedCall(Sleeping):
         self.file.get()
         self.held = True
 
-    def let_go(self) -> None:
+    def release(self) -> None:
         """The end of that."""
         if self.held:
             self.held = False

@@ -178,7 +178,7 @@ class ProcessCalls:
 
     def sched_yield(self, task: Task) -> None:
         """sched_yield(2): to the end of the run queue."""
-        self._kernel.scheduler.gives_way(task)
+        self._kernel.scheduler.yield_cpu(task)
 
     def nanosleep(self, task: Task, ns: int) -> Coroutine[Any, Any, None]:
         """clock_nanosleep(2): EINTR if a signal comes."""

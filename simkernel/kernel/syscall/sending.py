@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def not_now(blocked: WouldBlock) -> int:
     """What a call that does not wait gives: what is done already, or EAGAIN."""
-    blocked.let_go()
+    blocked.release()
     if blocked.done:
         return blocked.done
     raise os_error(EAGAIN)
@@ -60,7 +60,7 @@ async def _room(blocked: WouldBlock, deadline: int | None, exclusive: bool) -> b
     try:
         return await sleep_on(blocked.queue, deadline=deadline, exclusive=exclusive)
     except BaseException:  # a signal, or the end of the task
-        blocked.let_go()
+        blocked.release()
         raise
 
 

@@ -184,7 +184,7 @@ class DatagramSocket(UnixSocket):
             raise os_error(EPIPE)
         if other is not self and other.peer is not self and len(other.messages) > other.backlog:
             retry = partial(self._deliver, task, skb, target, flags)
-            raise WouldBlock(other.peer_wait, retry, let_go=skb.free)
+            raise WouldBlock(other.peer_wait, retry, on_release=skb.free)
         skb.creds = self.creds_for(task, skb.creds, other)
         self.unix.engine.charged += self.unix.costs.deliver
         other.put_in(skb)

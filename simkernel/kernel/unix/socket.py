@@ -239,7 +239,7 @@ class UnixSocket(Sock):
             raise os_error(EPIPE)
         if self.wmem >= self.sndbuf:
             self.no_space = bool(self.fasync_list)
-            raise WouldBlock(self.writers, retry, let_go=partial(self.let_go, files))
+            raise WouldBlock(self.writers, retry, on_release=partial(self.let_go, files))
         self.wmem += truesize
         self.unix.engine.charged += allocation(self.unix.costs, truesize, pages)
 
