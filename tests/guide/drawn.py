@@ -30,6 +30,8 @@ from simkernel.hardware import Camera
 from simkernel.kernel.lib.costs import PARAMETERS, CostModel
 from simkernel.kernel.module.module import TRANSITIONS
 from simkernel.kernel.netlink.route import unsupported
+from simkernel.kernel.sched import run_state
+from simkernel.kernel.sched.run_state import START, RunState
 from simkernel.kernel.syscall.table import GROUP_OF
 from simkernel.tools.calibration.compare import compare, read
 from simkernel.tools.calibration.recorded import RECORDED
@@ -99,6 +101,20 @@ def module_states() -> str:
         lines += [f"    {state.name} --> {each.name}" for each in following]
     lines += ["    UNFORMED --> [*]", "    GOING --> [*]"]
     return "\n".join(lines)
+
+
+def run_states() -> str:
+    """The states of a task, from the table that the runner is checked against."""
+    lines = ["stateDiagram-v2", f"    [*] --> {START.name}"]
+    for state, following in run_state.TRANSITIONS.items():
+        lines += [f"    {state.name} --> {each.name}: {why}" for each, why in following.items()]
+    lines.append(f"    {RunState.ENDED.name} --> [*]")
+    return "\n".join(lines)
+
+
+def run_state_meanings() -> str:
+    """What each state of a task means."""
+    return _table(("state", "the task"), [(state.name, state.value) for state in RunState])
 
 
 def costs() -> str:
@@ -268,6 +284,8 @@ DRAWINGS: Final = (
     Drawing("layers", driver_api),
     Drawing("layers", module_states),
     Drawing("layers", frame),
+    Drawing("time", run_states),
+    Drawing("time", run_state_meanings),
     Drawing("prices", costs),
     Drawing("prices", calibration),
     Drawing("commands", options_of_run),

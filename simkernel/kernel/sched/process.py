@@ -13,7 +13,7 @@ from simkernel.kernel.sched.preempt import Preempt
 from simkernel.kernel.sched.runner import Runner, SystemCalls
 from simkernel.kernel.sched.scheduler import OnWake, Scheduler
 from simkernel.kernel.sched.signals import check
-from simkernel.kernel.sched.task import OnResult, SchedTask, State
+from simkernel.kernel.sched.task import OnResult, SchedTask, TaskState
 from simkernel.kernel.sched.wait import WaitQueue, sleep_on
 from simkernel.uapi import capability
 from simkernel.uapi import signal as uapi_signal
@@ -251,7 +251,7 @@ class Processes(Generic[T]):
         """
         task.exit_status = status
         task.failure = failure
-        task.state = State.ZOMBIE
+        task.state = TaskState.ZOMBIE
         task.alive = False
         if failure is not None:
             self.fail(task, failure)
@@ -285,7 +285,7 @@ class Processes(Generic[T]):
         for child in task.children:
             child.parent = self.init
             self.init.children.append(child)
-            if child.state is State.ZOMBIE:
+            if child.state is TaskState.ZOMBIE:
                 self.reap(child)
         task.children.clear()
 
@@ -304,7 +304,7 @@ class Processes(Generic[T]):
 
     def reap(self, task: SchedTask) -> None:
         """`release_task()`: the number is free again."""
-        task.state = State.DEAD
+        task.state = TaskState.DEAD
         self._tasks.pop(task.pid, None)
         if task.parent is not None and task in task.parent.children:
             task.parent.children.remove(task)

@@ -8,6 +8,7 @@ from typing import Any, Self
 
 from simkernel.engine import Call
 from simkernel.kernel.sched.credentials import Credentials
+from simkernel.kernel.sched.run_state import RunState
 from simkernel.kernel.sched.scheduler import Cpu, OnWake
 from simkernel.kernel.sched.signals import Signals
 from simkernel.kernel.sched.wait import BlockedCall, Sleeping, WaitQueue
@@ -15,8 +16,8 @@ from simkernel.kernel.sched.wait import BlockedCall, Sleeping, WaitQueue
 OnResult = Callable[[Any, BaseException | None], None]
 
 
-class State(Enum):
-    """What a task is doing; the value is what ps(1) calls it."""
+class TaskState(Enum):
+    """A state of a task as ps(1) shows it."""
 
     RUNNING = "R"
     SLEEPING = "S"
@@ -28,44 +29,47 @@ class State(Enum):
 class SchedTask:
     """A thread of execution, without the resources of its process (see `kernel/vfs/task.py`).
 
-    A process is a thread group: `pid` is the thread's own number, `tgid` the process's.  `program`
-    is the coroutine in user mode, `frame` the one in the kernel while a system call sleeps.  A task
-    without a program belongs to ordinary code, which submits one call at a time.  `enter` is where its
-    calls enter the kernel (`Runner.enter`), `on_wake` the callback invoked when its sleep ends
-    (`Scheduler.waker`).
+    A process is a thread group: its first thread is the leader.  A task without a program belongs to
+    ordinary code, which submits one call at a time.
     """
 
-    __slots__ = (
-        "_children",
-        "_comm",
-        "_state",
-        "_track",
-        "_wait_child",
-        "alive",
-        "application",
-        "blocked",
-        "busy_until",
-        "call",
-        "cpu",
-        "credentials",
-        "enter",
-        "entered",
-        "exit_status",
-        "failure",
-        "flow",
-        "frame",
-        "kthread",
-        "on_result",
-        "on_wake",
-        "own_flow",
-        "parent",
-        "pid",
-        "program",
-        "receive",
-        "signals",
-        "sleep",
-        "tgid",
-    )
+    __slots__ = {  # noqa: RUF023 - by what they are about
+        # identity
+        "pid": "the thread's number",
+        "tgid": "the number of its process",
+        "_comm": "the name, which may change",
+        "_track": "the name in traces, once `comm` has changed",
+        "kthread": "whether it is a kernel thread",
+        "credentials": "user, groups and capabilities",
+        # family
+        "parent": "the process that waits for it",
+        "_children": "children that are not reaped",
+        "_wait_child": "wait queue for the end of a child",
+        # what the runner drives; `run_state` follows from program, frame, call, blocked and sleep
+        "program": "coroutine in user mode",
+        "frame": "coroutine in the kernel, while a system call needs one",
+        "call": "the call under way, if it does not end at once",
+        "blocked": "the blocked call, if it is one that only tries again",
+        "sleep": "the place in wait queues",
+        "receive": "the blocked call of its last receive, used again for the same file",
+        "enter": "callback by which a program enters a call (`Runner.enter`)",
+        "on_wake": "callback invoked when a sleep ends (`Scheduler.waker`)",
+        "on_result": "callback that takes results for ordinary code",
+        "application": "the `App` of its program",
+        "signals": "pending signals and dispositions",
+        # scheduling
+        "cpu": "the CPU it holds, of those that are counted",
+        "busy_until": "instant (ns) until which its CPU is busy for it",
+        # tracing
+        "flow": "the flow that it is part of",
+        "own_flow": "the flow of the request that it began last",
+        "entered": "instant (ns) of the last system call's entry",
+        # end
+        "alive": "False once it has ended",
+        "_state": "running, zombie or dead",
+        "exit_status": "wait status",
+        "failure": "the exception that ended its program",
+    }
 
     def __init__(
         self,
@@ -89,7 +93,7 @@ class SchedTask:
         self._children: list[SchedTask] | None = None
         self._wait_child: WaitQueue | None = None
         self.signals = Signals()
-        self._state = State.RUNNING
+        self._state = TaskState.RUNNING
         self.alive = True
         self.kthread = False
         self.program: Coroutine[Any, Any, Any] | None = None
@@ -99,10 +103,8 @@ class SchedTask:
         self.sleep: Sleeping | None = None
         self.blocked: BlockedCall | None = None
         self.receive: BlockedCall | None = None
-        """With what it last waited to receive; from the same file it does so again."""
         self.on_result: OnResult | None = None
         self.application: object | None = None
-        """What whoever runs its program keeps for it."""
         self.flow = 0
         self.own_flow = 0
         self.cpu: Cpu | None = None
@@ -111,7 +113,8 @@ class SchedTask:
         self.failure: BaseException | None = None
 
     def __repr__(self) -> str:
-        return f"<task {self.track}>"
+        call = "" if self.call is None else f" in {self.call.name}"
+        return f"<task {self.track} {self.run_state.name}{call}>"
 
     @property
     def comm(self) -> str:
@@ -136,14 +139,29 @@ class SchedTask:
         return self._children
 
     @property
-    def state(self) -> State:
-        """What it is doing."""
+    def run_state(self) -> RunState:
+        """The state in which the runner has the task."""
+        if not self.alive:
+            return RunState.ENDED
+        if self.blocked is not None:
+            return RunState.RETRYING if self.sleep is None else RunState.BLOCKED
+        if self.sleep is not None:
+            return RunState.SLEEPING
+        if self.frame is not None:
+            return RunState.KERNEL
+        if self.call is not None:
+            return RunState.RETURNING
+        return RunState.IDLE if self.program is None else RunState.USER
+
+    @property
+    def state(self) -> TaskState:
+        """The state that ps(1) shows."""
         if self.sleep is None:
             return self._state
-        return State.SLEEPING if self.sleep.interruptible else State.UNINTERRUPTIBLE
+        return TaskState.SLEEPING if self.sleep.interruptible else TaskState.UNINTERRUPTIBLE
 
     @state.setter
-    def state(self, state: State) -> None:
+    def state(self, state: TaskState) -> None:
         self._state = state
 
     @property

@@ -10,7 +10,7 @@ from attrs import evolve
 from simkernel.kernel.sched.credentials import NONE
 from simkernel.kernel.sched.runner import Exited
 from simkernel.kernel.sched.signals import Handler
-from simkernel.kernel.sched.task import State
+from simkernel.kernel.sched.task import TaskState
 from simkernel.kernel.sched.wait import sleep_on
 from simkernel.kernel.vfs.task import Task
 from simkernel.uapi.capability import CAP_SETGID, CAP_SETUID, CAP_SYS_ADMIN
@@ -159,7 +159,7 @@ class ProcessCalls:
         if not children:
             raise os_error(ECHILD)
         for child in children:
-            if child.state is State.ZOMBIE:
+            if child.state is TaskState.ZOMBIE:
                 self._kernel.processes.reap(child)
                 return (child.pid, child.exit_status)
         return None

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from simkernel.engine import SECOND
-from simkernel.kernel.sched.task import State
+from simkernel.kernel.sched.task import TaskState
 from simkernel.kernel.vfs.task import Task
 
 if TYPE_CHECKING:
@@ -51,7 +51,9 @@ class LoadAverages:
             runs = task.alive and task.sleep is None and works
             running += runs
             active += runs and task is not current
-            active += task.state is State.UNINTERRUPTIBLE and not task.kthread  # idle threads do not count
+            active += (
+                task.state is TaskState.UNINTERRUPTIBLE and not task.kthread
+            )  # idle threads do not count
         loads = self.update(kernel.engine.time(), active)
         averages = " ".join(_fixed(load + ROUNDING) for load in loads)
         return [f"{averages} {running}/{len(kernel.processes)} {kernel.processes.last_pid}\n"]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from simkernel.kernel.pseudofs.proc import fd, net
 from simkernel.kernel.pseudofs.proc.entry import ProcDirectory, ProcFs, ProcLink, ProcText, Table
-from simkernel.kernel.sched.task import State
+from simkernel.kernel.sched.task import TaskState
 from simkernel.uapi.errno import EINVAL, ESRCH, os_error
 
 if TYPE_CHECKING:
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 COMM_LENGTH: Final = 15
 STATES: Final = {
-    State.RUNNING: "R (running)",
-    State.SLEEPING: "S (sleeping)",
-    State.UNINTERRUPTIBLE: "D (disk sleep)",
-    State.ZOMBIE: "Z (zombie)",
-    State.DEAD: "X (dead)",
+    TaskState.RUNNING: "R (running)",
+    TaskState.SLEEPING: "S (sleeping)",
+    TaskState.UNINTERRUPTIBLE: "D (disk sleep)",
+    TaskState.ZOMBIE: "Z (zombie)",
+    TaskState.DEAD: "X (dead)",
 }
 """task_state_array of fs/proc/array.c."""
 
@@ -75,7 +75,7 @@ def _mounts(kernel: KernelParts, task: Task) -> list[str]:
 
 def _alive(task: Task) -> Task:
     """ESRCH for what was told of a process that is gone."""
-    if task.state is State.DEAD:
+    if task.state is TaskState.DEAD:
         raise os_error(ESRCH)
     return task
 
