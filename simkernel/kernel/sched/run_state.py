@@ -17,7 +17,7 @@ from typing import Final
 class RunState(Enum):
     """A state of a task, as the runner sees it."""
 
-    IDLE = "has no program: it is not started, or ordinary code makes its next call"
+    IDLE = "has no program: it is not started, or ordinary code has no call under way"
     USER = "its program runs in user mode, or waits for a CPU"
     KERNEL = "the coroutine of a system call runs, or waits for a CPU"
     SLEEPING = "kernel code, a coroutine, waits in wait queues or for a deadline"
