@@ -6,12 +6,11 @@ Source: what strace 6.13 prints on Linux; its lines are in the tests.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from types import ModuleType
 from typing import Any, Final
 
 from simkernel.engine import SECOND
 from simkernel.trace.strace.addresses import given
-from simkernel.trace.strace.constants import Names, flags, hexadecimal, names, number, pick
+from simkernel.trace.strace.constants import flags, hexadecimal, names, number, one_of, pick, set_of
 from simkernel.trace.strace.quoting import c_string, hexadecimal_string
 from simkernel.uapi import dirent, eventfd, eventpoll, fcntl, mman, sched, seek, signal, socket, stat
 from simkernel.uapi.utsname import Utsname
@@ -143,50 +142,41 @@ def _counted(groups: Sequence[int]) -> str:
     return f"{len(groups)}, {list(groups)}"
 
 
-def _one(module: ModuleType, prefix: str) -> Printer:
-    known = names(module, prefix)
-    return lambda value: number(value, known, prefix.rstrip("_"))
-
-
-def _set(known: Names) -> Printer:
-    return lambda value: flags(value, known)
-
-
 PRINTERS: Final[dict[str, Printer]] = {
     "": text,
     "access": _mode,
     "address": lambda address: hexadecimal(address) if address else "NULL",
-    "at": _set(pick(fcntl, "AT_", "SYMLINK_NOFOLLOW SYMLINK_FOLLOW EMPTY_PATH")),
+    "at": set_of(pick(fcntl, "AT_", "SYMLINK_NOFOLLOW SYMLINK_FOLLOW EMPTY_PATH")),
     "buffer": lambda data: f"{c_string(data)}, {len(data)}",
-    "clone": _set(names(sched, "CLONE_")),
+    "clone": set_of(names(sched, "CLONE_")),
     "counted": _counted,
     "dirfd": lambda fd: "AT_FDCWD" if fd == fcntl.AT_FDCWD else str(fd),
     "entries": lambda data: f"NULL /* {len(list(dirent.entries(data)))} entries */",
-    "epoll_create": _set({eventpoll.EPOLL_CLOEXEC: "EPOLL_CLOEXEC"}),
-    "eventfd": _set(names(eventfd, "EFD_")),
-    "fd_flags": _set(_OPEN),
+    "epoll_create": set_of({eventpoll.EPOLL_CLOEXEC: "EPOLL_CLOEXEC"}),
+    "eventfd": set_of(names(eventfd, "EFD_")),
+    "fd_flags": set_of(_OPEN),
     "handler": _handler,
     "hex": hexadecimal,
     "list": lambda values: str(list(values)),
     "map": _map,
-    "memfd": _set(names(mman, "MFD_")),
-    "msync": _set(names(mman, "MS_")),
+    "memfd": set_of(names(mman, "MFD_")),
+    "msync": set_of(names(mman, "MS_")),
     "node": _node,
-    "o_flags": _set(names(fcntl, "O_")),
+    "o_flags": set_of(names(fcntl, "O_")),
     "octal": octal,
     "open": open_flags,
     "path": _path,
     "prot": lambda value: flags(value, _PROTECTION) if value else "PROT_NONE",
-    "rename": _set(names(fcntl, "RENAME_")),
-    "seek": _one(seek, "SEEK_"),
-    "shut": _one(socket, "SHUT_"),
+    "rename": set_of(names(fcntl, "RENAME_")),
+    "seek": one_of(seek, "SEEK_"),
+    "shut": one_of(socket, "SHUT_"),
     "signal": signal_name,
     "sockaddr": lambda address: ", ".join(given(address)),
     "stat": _stat,
     "string": c_string,
     "times": _times,
     "timespec": timespec,
-    "unlink": _set(pick(fcntl, "AT_", "REMOVEDIR")),
+    "unlink": set_of(pick(fcntl, "AT_", "REMOVEDIR")),
     "utsname": _utsname,
     "vector": lambda data: vector(c_string(data), len(data)),
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import ModuleType
 
 Names = Mapping[int, str]
@@ -46,3 +46,14 @@ def flags(value: int, known: Names) -> str:
 def hexadecimal(value: int) -> str:
     """`0x1f`, and `0` for nothing."""
     return f"{value:#x}" if value else "0"
+
+
+def one_of(module: ModuleType, prefix: str, *without: str) -> Callable[[int], str]:
+    """A printer of one of the constants that `names` finds."""
+    known = names(module, prefix, *without)
+    return lambda value: number(value, known, prefix.rstrip("_"))
+
+
+def set_of(known: Names) -> Callable[[int], str]:
+    """A printer of a set of bits."""
+    return lambda value: flags(value, known)

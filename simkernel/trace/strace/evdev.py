@@ -12,17 +12,13 @@ from simkernel.uapi import input as uapi
 from simkernel.uapi.input_event_codes import (
     ABS_MAX,
     CODE_NAMES,
-    EV_ABS,
-    EV_FF,
+    EV_FF_STATUS,
     EV_KEY,
     EV_LED,
     EV_MAX,
-    EV_MSC,
-    EV_REL,
-    EV_REP,
+    EV_PWR,
     EV_SND,
     EV_SW,
-    EV_SYN,
     PROP_NAMES,
     TYPE_NAMES,
 )
@@ -55,18 +51,8 @@ _AXES: Final = MappingProxyType(
 _VALUES: Final = frozenset({uapi.EVIOCGRAB, uapi.EVIOCREVOKE, uapi.EVIOCRMFF})
 """Requests whose argument is no address."""
 
-_PREFIXES: Final = {
-    EV_SYN: "EV",
-    EV_KEY: "KEY",
-    EV_REL: "REL",
-    EV_ABS: "ABS",
-    EV_MSC: "MSC",
-    EV_SW: "SW",
-    EV_LED: "LED",
-    EV_SND: "SND",
-    EV_REP: "REP",
-    EV_FF: "FF",
-}
+_UNKNOWN_TYPES: Final = frozenset({EV_PWR, EV_FF_STATUS})
+"""Types whose codes strace does not name."""
 
 
 def _int(form: str) -> Callable[[Buffer], str]:
@@ -132,10 +118,11 @@ def argument(request: int, given: int | memoryview, result: object) -> str | Non
     if sizeless == uapi.EVIOCGPROP(0):
         return _bitmap(given[:result], lambda code: number(code, PROP_NAMES, "PROP"))
     type = _STATES.get(sizeless, _bit_type(request))
-    if type not in _PREFIXES:
+    if type not in TYPE_NAMES or type in _UNKNOWN_TYPES:
         return None
-    known = CODE_NAMES.get(type, {}) if type or sizeless in _STATES else TYPE_NAMES
-    return _bitmap(given[:result], lambda code: number(code, known, _PREFIXES[type]))
+    known = CODE_NAMES.get(type, {}) if type else TYPE_NAMES
+    prefix = TYPE_NAMES[type].removeprefix("EV_") if type else "EV"
+    return _bitmap(given[:result], lambda code: number(code, known, prefix))
 
 
 def _bit_type(request: int) -> int | None:

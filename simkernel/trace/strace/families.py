@@ -7,8 +7,8 @@ from typing import Final
 
 import attrs
 
-from simkernel.trace.strace.attributes import AttributeSet, nest, scalar, string
-from simkernel.trace.strace.constants import Names, flags, hexadecimal, names, number, pick
+from simkernel.trace.strace.attributes import AttributeSet, Value, nest, scalar, string
+from simkernel.trace.strace.constants import Names, hexadecimal, names, number, one_of, pick, set_of
 from simkernel.uapi import genetlink, netlink
 from simkernel.uapi.structure import U16, U32, U64, Buffer
 
@@ -28,86 +28,71 @@ class Family:
         return number(value, self.commands, self.unknown) if self.unknown else hexadecimal(value)
 
 
-_ATTRIBUTE_TYPES: Final = names(netlink, "NL_ATTR_TYPE_")
+_KINDS: Final = {
+    "hex16": scalar(U16, hexadecimal),
+    "hex32": scalar(U32, hexadecimal),
+    "string": string,
+    "type": scalar(U32, one_of(netlink, "NL_ATTR_TYPE_")),
+    "u32": scalar(U32),
+    "u64": scalar(U64),
+}
 
 
-def _attribute_type(value: int) -> str:
-    return number(value, _ATTRIBUTE_TYPES, "NL_ATTR_TYPE")
-
-
-EXTENDED_ACK: Final = AttributeSet(
-    names(netlink, "NLMSGERR_ATTR_"),
-    {netlink.NLMSGERR_ATTR_MSG: string, netlink.NLMSGERR_ATTR_OFFS: scalar(U32)},
-    "NLMSGERR_ATTR",
-)
-_POLICY_OF_ATTRIBUTE: Final = AttributeSet(
-    names(netlink, "NL_POLICY_TYPE_ATTR_"),
-    {
-        netlink.NL_POLICY_TYPE_ATTR_TYPE: scalar(U32, _attribute_type),
-        netlink.NL_POLICY_TYPE_ATTR_MIN_VALUE_U: scalar(U64),
-        netlink.NL_POLICY_TYPE_ATTR_MAX_VALUE_U: scalar(U64),
-        netlink.NL_POLICY_TYPE_ATTR_MIN_LENGTH: scalar(U32),
-        netlink.NL_POLICY_TYPE_ATTR_MAX_LENGTH: scalar(U32),
-        netlink.NL_POLICY_TYPE_ATTR_POLICY_IDX: scalar(U32),
-        netlink.NL_POLICY_TYPE_ATTR_POLICY_MAXTYPE: scalar(U32),
-    },
-    "NL_POLICY_TYPE_ATTR",
-)
-
-_COMMANDS: Final = names(genetlink, "CTRL_CMD_", "CTRL_CMD_MAX")
-_CAPABILITIES: Final = pick(
-    genetlink, "GENL_", "ADMIN_PERM CMD_CAP_DO CMD_CAP_DUMP CMD_CAP_HASPOL UNS_ADMIN_PERM"
-)
+def _known(prefix: str, known: Names, kinds: str = "", **values: Value) -> AttributeSet:
+    """The attributes with these names: `kinds` has NAME:KIND of scalars, `values` other printers by NAME."""
+    numbers = {name.removeprefix(prefix): value for value, name in known.items()}
+    pairs = (each.split(":") for each in kinds.split())
+    scalars = {numbers[name]: _KINDS[kind] for name, kind in pairs}
+    others = {numbers[name]: value for name, value in values.items()}
+    return AttributeSet(known, scalars | others, prefix.rstrip("_"))
 
 
 def _array(of: AttributeSet) -> AttributeSet:
     return AttributeSet(every=nest(of))
 
 
-_GROUP: Final = AttributeSet(
-    names(genetlink, "CTRL_ATTR_MCAST_GRP_"),
-    {genetlink.CTRL_ATTR_MCAST_GRP_NAME: string, genetlink.CTRL_ATTR_MCAST_GRP_ID: scalar(U32, hexadecimal)},
-    "CTRL_ATTR_MCAST_GRP",
+EXTENDED_ACK: Final = _known("NLMSGERR_ATTR_", names(netlink, "NLMSGERR_ATTR_"), "MSG:string OFFS:u32")
+_POLICY_OF_ATTRIBUTE: Final = _known(
+    "NL_POLICY_TYPE_ATTR_",
+    names(netlink, "NL_POLICY_TYPE_ATTR_"),
+    "TYPE:type MIN_VALUE_U:u64 MAX_VALUE_U:u64 MIN_LENGTH:u32 MAX_LENGTH:u32 POLICY_IDX:u32 "
+    "POLICY_MAXTYPE:u32",
 )
-_OPERATION_POLICY: Final = AttributeSet(
-    names(genetlink, "CTRL_ATTR_POLICY_"),
-    {genetlink.CTRL_ATTR_POLICY_DO: scalar(U32), genetlink.CTRL_ATTR_POLICY_DUMP: scalar(U32)},
-    "CTRL_ATTR_POLICY",
+_COMMANDS: Final = names(genetlink, "CTRL_CMD_", "CTRL_CMD_MAX")
+_CAPABILITIES: Final = pick(
+    genetlink, "GENL_", "ADMIN_PERM CMD_CAP_DO CMD_CAP_DUMP CMD_CAP_HASPOL UNS_ADMIN_PERM"
 )
-_CONTROL: Final = AttributeSet(
-    pick(
-        genetlink,
-        "CTRL_ATTR_",
-        "UNSPEC FAMILY_ID FAMILY_NAME VERSION HDRSIZE MAXATTR OPS MCAST_GROUPS POLICY OP_POLICY OP",
-    ),
-    {
-        genetlink.CTRL_ATTR_FAMILY_ID: scalar(U16, hexadecimal),
-        genetlink.CTRL_ATTR_FAMILY_NAME: string,
-        genetlink.CTRL_ATTR_VERSION: scalar(U32),
-        genetlink.CTRL_ATTR_HDRSIZE: scalar(U32),
-        genetlink.CTRL_ATTR_MAXATTR: scalar(U32),
-        genetlink.CTRL_ATTR_MCAST_GROUPS: nest(_array(_GROUP)),
-        genetlink.CTRL_ATTR_POLICY: nest(_array(_array(_POLICY_OF_ATTRIBUTE))),
-        genetlink.CTRL_ATTR_OP_POLICY: nest(_array(_OPERATION_POLICY)),
-        genetlink.CTRL_ATTR_OP: scalar(U32),
-    },
-    "CTRL_ATTR",
+_GROUP: Final = _known(
+    "CTRL_ATTR_MCAST_GRP_", names(genetlink, "CTRL_ATTR_MCAST_GRP_"), "NAME:string ID:hex32"
+)
+_OPERATION_POLICY: Final = _known(
+    "CTRL_ATTR_POLICY_", names(genetlink, "CTRL_ATTR_POLICY_"), "DO:u32 DUMP:u32"
+)
+_ATTRIBUTES: Final = pick(
+    genetlink,
+    "CTRL_ATTR_",
+    "UNSPEC FAMILY_ID FAMILY_NAME VERSION HDRSIZE MAXATTR OPS MCAST_GROUPS POLICY OP_POLICY OP",
 )
 
 
 def nlctrl(of: Family) -> Family:
     """nlctrl, as it tells of the operations of another family."""
-    operation = AttributeSet(
+    operation = _known(
+        "CTRL_ATTR_OP_",
         names(genetlink, "CTRL_ATTR_OP_"),
-        {
-            genetlink.CTRL_ATTR_OP_ID: scalar(U32, of.command),
-            genetlink.CTRL_ATTR_OP_FLAGS: scalar(U32, lambda value: flags(value, _CAPABILITIES)),
-        },
-        "CTRL_ATTR_OP",
+        ID=scalar(U32, of.command),
+        FLAGS=scalar(U32, set_of(_CAPABILITIES)),
     )
-    values = {**_CONTROL.values, genetlink.CTRL_ATTR_OPS: nest(_array(operation))}
-    attributes = dict.fromkeys(range(256), attrs.evolve(_CONTROL, values=values))
-    return Family("nlctrl", _COMMANDS, attributes, "CTRL_CMD")
+    control = _known(
+        "CTRL_ATTR_",
+        _ATTRIBUTES,
+        "FAMILY_ID:hex16 FAMILY_NAME:string VERSION:u32 HDRSIZE:u32 MAXATTR:u32 OP:u32",
+        OPS=nest(_array(operation)),
+        MCAST_GROUPS=nest(_array(_GROUP)),
+        POLICY=nest(_array(_array(_POLICY_OF_ATTRIBUTE))),
+        OP_POLICY=nest(_array(_OPERATION_POLICY)),
+    )
+    return Family("nlctrl", _COMMANDS, dict.fromkeys(range(256), control), "CTRL_CMD")
 
 
 NLCTRL: Final = nlctrl(Family("nlctrl", _COMMANDS, unknown="CTRL_CMD"))

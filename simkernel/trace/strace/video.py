@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from simkernel.trace.strace.constants import flags, hexadecimal, names, number, pick
+from simkernel.trace.strace.constants import flags, hexadecimal, names, number, one_of, pick, set_of
 from simkernel.trace.strace.quoting import c_string
 from simkernel.uapi.structure import S32, Buffer, Malformed, Structure
 from simkernel.uapi.video import ioctls as io
@@ -16,30 +16,12 @@ from simkernel.uapi.video import structures as s
 from simkernel.uapi.video import v4l2_controls as cid
 from simkernel.uapi.video import videodev2 as v4l2
 
-Printer = Callable[[Any], str]
-Field = tuple[str, Printer]
-"""What stands before `=`, and how what comes after it is made of the structure."""
-
-
-def _value(name: str, of: Callable[[Any], str] = str) -> Field:
-    return name, lambda it: of(getattr(it, name))
-
-
-def _one(name: str, module: Any, prefix: str, *without: str) -> Field:
-    known = names(module, prefix, *without)
-    return _value(name, lambda value: number(value, known, prefix.rstrip("_")))
-
-
-def _flags(name: str, known: Mapping[int, str]) -> Field:
-    return _value(name, lambda value: flags(value, known))
-
-
-def _text(name: str) -> Field:
-    return _value(name, lambda value: c_string(value.split(b"\0", 1)[0]))
-
-
-def _struct(it: Structure, fields: tuple[Field, ...]) -> str:
-    return "{" + ", ".join(f"{name}={of(it)}" for name, of in fields) + "}"
+_PIXEL_FORMATS: Final = names(v4l2, "V4L2_PIX_FMT_", "V4L2_PIX_FMT_PRIV")
+_CONTROLS: Final = names(cid, "V4L2_CID_", "V4L2_CID_BASE", "V4L2_CID_USER_BASE")
+_NEXT: Final = names(v4l2, "V4L2_CTRL_FLAG_NEXT_")
+_BUFFER_FLAGS: Final = names(v4l2, "V4L2_BUF_FLAG_", "V4L2_BUF_FLAG_TIMESTAMP", "V4L2_BUF_FLAG_TSTAMP")
+_TIMESTAMPS: Final = pick(v4l2, "V4L2_BUF_FLAG_TIMESTAMP_", "UNKNOWN MONOTONIC COPY")
+_SOURCES: Final = pick(v4l2, "V4L2_BUF_FLAG_TSTAMP_SRC_", "EOF SOE")
 
 
 def _fourcc(value: int) -> str:
@@ -63,131 +45,118 @@ def _buffer_flags(value: int) -> str:
     return "|".join(parts)
 
 
-_PIXEL_FORMATS: Final = names(v4l2, "V4L2_PIX_FMT_", "V4L2_PIX_FMT_PRIV")
-_CONTROLS: Final = names(cid, "V4L2_CID_", "V4L2_CID_BASE", "V4L2_CID_USER_BASE")
-_NEXT: Final = names(v4l2, "V4L2_CTRL_FLAG_NEXT_")
-_BUFFER_FLAGS: Final = names(v4l2, "V4L2_BUF_FLAG_", "V4L2_BUF_FLAG_TIMESTAMP", "V4L2_BUF_FLAG_TSTAMP")
-_TIMESTAMPS: Final = pick(v4l2, "V4L2_BUF_FLAG_TIMESTAMP_", "UNKNOWN MONOTONIC COPY")
-_SOURCES: Final = pick(v4l2, "V4L2_BUF_FLAG_TSTAMP_SRC_", "EOF SOE")
-_CAPABILITIES: Final = names(v4l2, "V4L2_CAP_", "V4L2_CAP_TIMEPERFRAME")
-_EVENT_FLAGS: Final = names(v4l2, "V4L2_EVENT_SUB_FL_")
+def _version(value: int) -> str:
+    return f"KERNEL_VERSION({value >> 16}, {value >> 8 & 0xFF}, {value & 0xFF})"
 
-_TYPE: Final = _one("type", v4l2, "V4L2_BUF_TYPE_")
-_INDEX: Final = _value("index")
-_MEMORY: Final = _one("memory", v4l2, "V4L2_MEMORY_", "V4L2_MEMORY_FLAG")
-_ID: Final = _value("id", _control)
-_BUFFER: Final = (
-    _MEMORY,
-    ("m.offset", lambda it: hexadecimal(it.m)),
-    _value("length"),
-    _value("bytesused"),
-    _value("flags", _buffer_flags),
-)
-_STAMP: Final[Field] = ("timestamp", lambda it: f"{{tv_sec={it.tv_sec}, tv_usec={it.tv_usec}}}")
-_PIX: Final = (
-    _value("width"),
-    _value("height"),
-    _value("pixelformat", _fourcc),
-    _one("field", v4l2, "V4L2_FIELD_"),
-    _value("bytesperline"),
-    _value("sizeimage"),
-    _one("colorspace", v4l2, "V4L2_COLORSPACE_"),
-)
-_FORMAT: Final[Field] = ("fmt.pix", lambda it: _struct(s.V4l2PixFormat.unpack(it.fmt), _PIX))
-_PARM: Final = (
-    _flags("capability", {v4l2.V4L2_CAP_TIMEPERFRAME: "V4L2_CAP_TIMEPERFRAME"}),
-    _flags("capturemode", {v4l2.V4L2_MODE_HIGHQUALITY: "V4L2_MODE_HIGHQUALITY"}),
-    ("timeperframe", lambda it: f"{it.numerator}/{it.denominator}"),
-    _value("extendedmode", hexadecimal),
-    _value("readbuffers"),
-)
-_CAPTURE: Final[Field] = ("parm.capture", lambda it: _struct(s.V4l2Captureparm.unpack(it.parm), _PARM))
-_QUERY: Final = (_one("type", v4l2, "V4L2_CTRL_TYPE_"), _text("name"))
 
-Shown = tuple[type[Structure], tuple[Field, ...], tuple[Field, ...]]
-"""A request's structure; what of it is printed, and what more of it if the call succeeds."""
+def _pix(data: bytes) -> str:
+    return _structure(s.V4l2PixFormat.unpack(data), _PIX)
 
-REQUESTS: Final[Mapping[int, Shown]] = {
+
+def _capture(data: bytes) -> str:
+    return _structure(s.V4l2Captureparm.unpack(data), _CAPTURE)
+
+
+_CAPABILITIES: Final = set_of(names(v4l2, "V4L2_CAP_", "V4L2_CAP_TIMEPERFRAME"))
+_KINDS: Final[dict[str, Callable[[Any], str]]] = {
+    "": str,
+    "buf_type": one_of(v4l2, "V4L2_BUF_TYPE_"),
+    "buffer_flags": _buffer_flags,
+    "capabilities": _CAPABILITIES,
+    "capture": _capture,
+    "capture_capability": set_of(pick(v4l2, "V4L2_CAP_", "TIMEPERFRAME")),
+    "colorspace": one_of(v4l2, "V4L2_COLORSPACE_"),
+    "control": _control,
+    "control_type": one_of(v4l2, "V4L2_CTRL_TYPE_"),
+    "event_flags": set_of(names(v4l2, "V4L2_EVENT_SUB_FL_")),
+    "event_type": one_of(v4l2, "V4L2_EVENT_", "V4L2_EVENT_CTRL_CH", "V4L2_EVENT_SUB"),
+    "field": one_of(v4l2, "V4L2_FIELD_"),
+    "format_flags": set_of(names(v4l2, "V4L2_FMT_FLAG_")),
+    "fourcc": _fourcc,
+    "fraction": lambda it: f"{it.numerator}/{it.denominator}",
+    "hex": hexadecimal,
+    "input_type": one_of(v4l2, "V4L2_INPUT_TYPE_"),
+    "memory": one_of(v4l2, "V4L2_MEMORY_", "V4L2_MEMORY_FLAG"),
+    "mode": set_of(pick(v4l2, "V4L2_MODE_", "HIGHQUALITY")),
+    "pix": _pix,
+    "text": lambda data: c_string(data.split(b"\0", 1)[0]),
+    "timeval": lambda it: f"{{tv_sec={it.tv_sec}, tv_usec={it.tv_usec}}}",
+    "version": _version,
+}
+_PIX: Final = "width height pixelformat:fourcc field:field bytesperline sizeimage colorspace:colorspace"
+_CAPTURE: Final = (
+    "capability:capture_capability capturemode:mode timeperframe=*:fraction extendedmode:hex readbuffers"
+)
+_BUFFER: Final = "memory:memory m.offset=m:hex length bytesused flags:buffer_flags"
+
+REQUESTS: Final[Mapping[int, tuple[type[Structure], str, str]]] = {
     io.VIDIOC_QUERYCAP: (
         s.V4l2Capability,
-        (),
-        (
-            *(_text("driver"), _text("card"), _text("bus_info")),
-            (
-                "version",
-                lambda it: (
-                    f"KERNEL_VERSION({it.version >> 16}, {it.version >> 8 & 0xFF}, {it.version & 0xFF})"
-                ),
-            ),
-            *(_flags("capabilities", _CAPABILITIES), _flags("device_caps", _CAPABILITIES)),
-        ),
+        "",
+        "driver:text card:text bus_info:text version:version capabilities:capabilities "
+        "device_caps:capabilities",
     ),
     io.VIDIOC_ENUM_FMT: (
-        s.V4l2Fmtdesc,
-        (_INDEX, _TYPE),
-        (
-            _flags("flags", names(v4l2, "V4L2_FMT_FLAG_")),
-            _text("description"),
-            _value("pixelformat", _fourcc),
-        ),
+        *(s.V4l2Fmtdesc, "index type:buf_type"),
+        "flags:format_flags description:text pixelformat:fourcc",
     ),
-    io.VIDIOC_G_FMT: (s.V4l2Format, (_TYPE,), (_FORMAT,)),
-    io.VIDIOC_S_FMT: (s.V4l2Format, (_TYPE, _FORMAT), ()),
-    io.VIDIOC_TRY_FMT: (s.V4l2Format, (_TYPE, _FORMAT), ()),
-    io.VIDIOC_G_PARM: (s.V4l2Streamparm, (_TYPE,), (_CAPTURE,)),
-    io.VIDIOC_S_PARM: (s.V4l2Streamparm, (_TYPE, _CAPTURE), ()),
+    io.VIDIOC_G_FMT: (s.V4l2Format, "type:buf_type", "fmt.pix=fmt:pix"),
+    io.VIDIOC_S_FMT: (s.V4l2Format, "type:buf_type fmt.pix=fmt:pix", ""),
+    io.VIDIOC_TRY_FMT: (s.V4l2Format, "type:buf_type fmt.pix=fmt:pix", ""),
+    io.VIDIOC_G_PARM: (s.V4l2Streamparm, "type:buf_type", "parm.capture=parm:capture"),
+    io.VIDIOC_S_PARM: (s.V4l2Streamparm, "type:buf_type parm.capture=parm:capture", ""),
     io.VIDIOC_ENUMINPUT: (
-        s.V4l2Input,
-        (_INDEX,),
-        (
-            *(_text("name"), _one("type", v4l2, "V4L2_INPUT_TYPE_"), _value("audioset", hexadecimal)),
-            *(_value("tuner"), _value("std", hexadecimal), _value("status", hexadecimal)),
-            _value("capabilities", hexadecimal),
-        ),
+        *(s.V4l2Input, "index"),
+        "name:text type:input_type audioset:hex tuner std:hex status:hex capabilities:hex",
     ),
-    io.VIDIOC_REQBUFS: (s.V4l2Requestbuffers, (_TYPE, _MEMORY, _value("count")), ()),
-    io.VIDIOC_QUERYBUF: (s.V4l2Buffer, (_TYPE, _INDEX), _BUFFER),
-    io.VIDIOC_QBUF: (s.V4l2Buffer, (_TYPE, _INDEX), _BUFFER),
-    io.VIDIOC_PREPARE_BUF: (s.V4l2Buffer, (_TYPE, _INDEX), _BUFFER),
-    io.VIDIOC_DQBUF: (s.V4l2Buffer, (_TYPE,), (_INDEX, *_BUFFER, _STAMP)),
-    io.VIDIOC_QUERYCTRL: (s.V4l2Queryctrl, (_ID,), _QUERY),
-    io.VIDIOC_QUERY_EXT_CTRL: (s.V4l2QueryExtCtrl, (_ID,), _QUERY),
-    io.VIDIOC_QUERYMENU: (s.V4l2Querymenu, (_ID, _INDEX), (_text("name"),)),
-    io.VIDIOC_G_CTRL: (s.V4l2Control, (_ID,), (_value("value"),)),
-    io.VIDIOC_S_CTRL: (s.V4l2Control, (_ID, _value("value")), ()),
+    io.VIDIOC_REQBUFS: (s.V4l2Requestbuffers, "type:buf_type memory:memory count", ""),
+    io.VIDIOC_QUERYBUF: (s.V4l2Buffer, "type:buf_type index", f"{_BUFFER} ..."),
+    io.VIDIOC_QBUF: (s.V4l2Buffer, "type:buf_type index", f"{_BUFFER} ..."),
+    io.VIDIOC_PREPARE_BUF: (s.V4l2Buffer, "type:buf_type index", f"{_BUFFER} ..."),
+    io.VIDIOC_DQBUF: (s.V4l2Buffer, "type:buf_type", f"index {_BUFFER} timestamp=*:timeval ..."),
+    io.VIDIOC_QUERYCTRL: (s.V4l2Queryctrl, "id:control", "type:control_type name:text ..."),
+    io.VIDIOC_QUERY_EXT_CTRL: (s.V4l2QueryExtCtrl, "id:control", "type:control_type name:text ..."),
+    io.VIDIOC_QUERYMENU: (s.V4l2Querymenu, "id:control index", "name:text"),
+    io.VIDIOC_G_CTRL: (s.V4l2Control, "id:control", "value"),
+    io.VIDIOC_S_CTRL: (s.V4l2Control, "id:control value", ""),
     io.VIDIOC_SUBSCRIBE_EVENT: (
-        s.V4l2EventSubscription,
-        (
-            _one("type", v4l2, "V4L2_EVENT_", "V4L2_EVENT_CTRL_CH", "V4L2_EVENT_SUB"),
-            _ID,
-            _flags("flags", _EVENT_FLAGS),
-        ),
-        (),
+        *(s.V4l2EventSubscription, "type:event_type id:control flags:event_flags"),
+        "",
     ),
 }
-_BUF_TYPES: Final = names(v4l2, "V4L2_BUF_TYPE_")
+"""A request's structure; the fields that are printed, and those after them if the call succeeds.
+
+A field is `name`, `name:kind` or `name=attribute:kind`, where `*` is the whole structure.  `...` is strace's.
+"""
 _TYPES: Final = frozenset({io.VIDIOC_STREAMON, io.VIDIOC_STREAMOFF})
 _NUMBERS: Final = frozenset(
     {io.VIDIOC_G_INPUT, io.VIDIOC_S_INPUT, io.VIDIOC_G_PRIORITY, io.VIDIOC_S_PRIORITY}
 )
-_OPEN_ENDED: Final = {
-    *(io.VIDIOC_QUERYBUF, io.VIDIOC_QBUF, io.VIDIOC_PREPARE_BUF, io.VIDIOC_DQBUF),
-    *(io.VIDIOC_QUERYCTRL, io.VIDIOC_QUERY_EXT_CTRL),
-}
-"""Of these strace says that there is more."""
 
 
 def argument(request: int, data: Buffer, succeeded: bool) -> str | None:
     """A request's argument after the call; None if that is not known here."""
     try:
         if request in _TYPES:
-            return f"[{number(S32.unpack_from(data)[0], _BUF_TYPES, 'V4L2_BUF_TYPE')}]"
+            return f"[{_KINDS['buf_type'](S32.unpack_from(data)[0])}]"
         if request in _NUMBERS:
             return f"[{S32.unpack_from(data)[0]}]"
         if request not in REQUESTS:
             return None
         structure, always, more = REQUESTS[request]
-        shown = _struct(structure.unpack(data), always + more if succeeded else always)
+        return _structure(structure.unpack(data), f"{always} {more}" if succeeded else always)
     except (Malformed, ValueError):
         return None
-    return shown[:-1] + ", ...}" if succeeded and request in _OPEN_ENDED else shown
+
+
+def _structure(it: Structure, fields: str) -> str:
+    return f"{{{', '.join(_field(it, field) for field in fields.split())}}}"
+
+
+def _field(it: Structure, field: str) -> str:
+    if field == "...":
+        return field
+    label, _, kind = field.partition(":")
+    name, _, attribute = label.partition("=")
+    value = it if attribute == "*" else getattr(it, attribute or name)
+    return f"{name}={_KINDS[kind](value)}"
