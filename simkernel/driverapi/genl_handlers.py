@@ -9,8 +9,7 @@ import attrs
 
 from simkernel.driverapi.genl_info import SHORTEST, GenlInfo, Reply
 from simkernel.kernel.module.module import LoadedModule
-from simkernel.kernel.netlink.genetlink.family import Dumper
-from simkernel.kernel.netlink.genetlink.info import Info
+from simkernel.kernel.netlink.genetlink.family import Dumper, Info
 from simkernel.kernel.netlink.writer import MessageWriter, NoRoom
 from simkernel.uapi.errno import EMSGSIZE, os_error
 from simkernel.uapi.netlink import NLM_F_MULTI

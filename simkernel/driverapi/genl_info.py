@@ -6,7 +6,7 @@ from collections.abc import Hashable, Mapping
 from typing import Any, NoReturn
 
 from simkernel.engine import SimulationError
-from simkernel.kernel.netlink.genetlink.info import Info
+from simkernel.kernel.netlink.genetlink.family import Info
 from simkernel.kernel.sched.credentials import Credentials
 from simkernel.uapi.genetlink import GENL_HDRLEN
 from simkernel.uapi.netlink import NLMSG_ALIGNTO, NLMSG_HDRLEN

@@ -20,10 +20,10 @@ import attrs
 
 from simkernel.kernel.module.module import LoadedModule
 from simkernel.kernel.module.resources import Resource
-from simkernel.kernel.net.skb import Inbound as Skb
 from simkernel.kernel.netlink import kernel_socket
 from simkernel.kernel.netlink.message import Receiver, Request
-from simkernel.kernel.netlink.table import NONROOT_RECV, NONROOT_SEND
+from simkernel.kernel.netlink.sock import NONROOT_RECV, NONROOT_SEND
+from simkernel.kernel.netlink.sock import Inbound as Skb
 from simkernel.uapi.errno import ENOMEM, os_error
 from simkernel.uapi.netlink import NLMSG_HDRLEN
 
@@ -67,12 +67,13 @@ def netlink_kernel_create(
     protocol holds the module.  ENOMEM if somebody serves it already.
     """
     kernel = this.kernel
+    guarded = kernel.oopses.wrap(this, f"netlink protocol {protocol}", receive)
     try:
         sock = kernel_socket.create(
             kernel.netlink,
             kernel.net,
             protocol,
-            input=kernel.oopses.wrap(this, f"netlink protocol {protocol}", receive),
+            input=lambda _: guarded,
             groups=groups,
             flags=flags,
             owner=this,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from functools import cached_property, partial
 from pathlib import Path
 
@@ -34,13 +34,13 @@ from simkernel.kernel.sched.preempt import Preempt
 from simkernel.kernel.sched.process import OnDeath, Processes
 from simkernel.kernel.sched.scheduler import RunQueue, Scheduler, UnlimitedCpus
 from simkernel.kernel.sched.wait import WaitQueue
-from simkernel.kernel.syscall.socket import Create
 from simkernel.kernel.syscall.table import SystemCallTable
 from simkernel.kernel.time.timer import Timers
 from simkernel.kernel.unix.socket_nodes import SocketNodes
 from simkernel.kernel.unix.unix import Unix
 from simkernel.kernel.vfs.char_dev import CharDevices
 from simkernel.kernel.vfs.char_file import CharDevContext
+from simkernel.kernel.vfs.file import SocketFamily
 from simkernel.kernel.vfs.filesystem import FileSystems
 from simkernel.kernel.vfs.task import Task
 from simkernel.kernel.workqueue import WorkQueues
@@ -111,7 +111,17 @@ class Kernel:
             self.scheduler.interrupt,
         )
 
-        self.uevents = Uevents(engine, self.log)
+        self.netlink = Netlink(
+            engine, costs, self.namespaces, self.log, self.processes.exists, self._request_module
+        )
+        self.genetlink = GenericNetlink(self.netlink, self.oopses.guard)
+        netdev.register(self.genetlink)
+        self.rtnetlink = RouteNetlink(self.netlink, self.unmodelled)
+        uevent_sockets = UeventSockets(self.netlink, lambda: self.uevents.next_sequence())
+        self.unix = Unix(engine, costs, self.unmodelled, self.processes.exists, SocketNodes(lambda: self.fs))
+        self.socket_families: dict[int, SocketFamily] = {AF_NETLINK: self.netlink, AF_UNIX: self.unix}
+
+        self.uevents: Uevents = Uevents(engine, self.log, uevent_sockets.broadcast)
         self.devices = DriverCore(
             engine,
             self.log,
@@ -125,20 +135,10 @@ class Kernel:
             bus, self.log, self.preempt, self.devices, self.interrupts, self.work_queues.system
         )
 
-        self.netlink = Netlink(engine, costs, self.namespaces, self.log, self.processes.exists)
-        self.genetlink = GenericNetlink(self.netlink, self.oopses.guard)
-        netdev.register(self.genetlink)
-        self.rtnetlink = RouteNetlink(self.netlink, self.unmodelled)
-        uevent_sockets = UeventSockets(self.netlink, self.uevents.next_sequence)
-        self.uevents.broadcast = uevent_sockets.broadcast
-        self.unix = Unix(engine, costs, self.unmodelled, self.processes.exists, SocketNodes(self))
-        self.socket_families: dict[int, Create] = {
-            AF_NETLINK: self.netlink.socket,
-            AF_UNIX: self.unix.socket,
-        }
-
         self.modules = Modules(self, module_path)
-        self.netlink.request_module = self.modules.requests.request
+
+    def _request_module(self, name: str) -> Awaitable[int]:
+        return self.modules.requests.request(name)
 
     @cached_property
     def char_devices(self) -> CharDevices:

@@ -6,7 +6,6 @@ the file that composes them.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from simkernel.engine import Engine
@@ -18,14 +17,12 @@ from simkernel.kernel.lib.log import Log
 from simkernel.kernel.lib.unmodelled import Unmodelled
 from simkernel.kernel.loader.modules import Modules
 from simkernel.kernel.net.namespace import Namespaces
-from simkernel.kernel.netlink.netlink import Netlink
 from simkernel.kernel.oops import Oopses
 from simkernel.kernel.sched.process import Processes
 from simkernel.kernel.sched.scheduler import Scheduler
 from simkernel.kernel.sched.wait import WaitQueue
-from simkernel.kernel.unix.unix import Unix
 from simkernel.kernel.vfs.char_dev import CharDevices
-from simkernel.kernel.vfs.file import SocketObject
+from simkernel.kernel.vfs.file import SocketFamily
 from simkernel.kernel.vfs.filesystem import FileSystems
 from simkernel.kernel.vfs.task import Task
 
@@ -46,9 +43,7 @@ class KernelParts(Protocol):
     devices: DriverCore
     modules: Modules
     namespaces: Namespaces
-    netlink: Netlink
-    unix: Unix
-    socket_families: dict[int, Callable[[Task, int, int], SocketObject | Awaitable[SocketObject]]]
+    socket_families: dict[int, SocketFamily]
 
     @property
     def char_devices(self) -> CharDevices: ...

@@ -7,7 +7,6 @@ from contextlib import contextmanager
 
 from simkernel.blocking.process import Blocking
 from simkernel.blocking.socket import BlockingSocket
-from simkernel.kernel.net import filter as socket_filter
 from simkernel.kernel.net.namespace import Net
 from simkernel.kernel.netlink.socket import NetlinkSocket
 from simkernel.kernel.sched.credentials import Credentials
@@ -51,7 +50,7 @@ class World:
         target = self.blocking.task.files.get(sock.descriptor).object
         assert isinstance(target, NetlinkSocket)
         code = b"".join(SockFilter.LAYOUT.pack(*instruction) for instruction in program)
-        socket_filter.attach(target, code, self.machine.random("filter"))
+        target.attach_filter(code, self.machine.random("filter"))
 
     def dup(self, sock: BlockingSocket) -> BlockingSocket:
         """As `socket.socket.dup`."""

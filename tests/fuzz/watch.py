@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from simkernel.kernel.net.sock import Sock
+from simkernel.kernel.netlink.sock import PORTS, NetlinkSock
 from simkernel.kernel.vfs.inode import Inode
 from simkernel.kernel.vfs.tmpfs import Tmpfs, TmpfsDirectory, TmpfsFile
 from simkernel.machine import Machine
@@ -19,17 +19,17 @@ class Broken(AssertionError):
 
 
 @contextmanager
-def watched() -> Iterator[set[Sock]]:
+def watched() -> Iterator[set[NetlinkSock]]:
     """Look at what every socket is charged, each time it grows; gives the sockets that have been seen.
 
     A queue takes a message of any size when it is empty, and otherwise only what it has room for
     (`NetlinkSocket.fits`).
     """
-    seen: set[Sock] = set()
-    every_socket: Any = Sock
-    slot = Sock.__dict__["rmem"]
+    seen: set[NetlinkSock] = set()
+    every_socket: Any = NetlinkSock
+    slot = NetlinkSock.__dict__["rmem"]
 
-    def charge(sock: Sock, held: int) -> None:
+    def charge(sock: NetlinkSock, held: int) -> None:
         seen.add(sock)
         try:
             before = slot.__get__(sock)
@@ -56,7 +56,7 @@ def nothing_forgotten() -> Iterator[None]:
         raise Broken(str(warning.message))
 
 
-def check_accounts(seen: set[Sock]) -> None:
+def check_accounts(seen: set[NetlinkSock]) -> None:
     """What a socket is charged is what lies in its queue."""
     for sock in seen:
         queued = sum(skb.truesize for skb in sock.queue or ())
@@ -89,7 +89,7 @@ def _inodes(inode: Inode) -> Iterator[Inode]:
             yield from _inodes(dentry.inode)
 
 
-def check_over(machine: Machine, seen: set[Sock]) -> None:
+def check_over(machine: Machine, seen: set[NetlinkSock]) -> None:
     """All is closed: nothing is charged, bound or held, and no module has had an accident."""
     check_accounts(seen)
     for sock in seen:
@@ -97,9 +97,11 @@ def check_over(machine: Machine, seen: set[Sock]) -> None:
             raise Broken(f"{sock.title} is closed and holds {sock.rmem} bytes")
     kernel = machine.kernel
     for net in kernel.namespaces:
-        for protocol, table in net.ports.items():
-            if table.users or len(table):
-                raise Broken(f"protocol {protocol} of {net!r}: {table.users} sockets, {len(table)} port ids")
+        if net.users:
+            raise Broken(f"{net!r} is used by {net.users} sockets")
+        for protocol, table in PORTS.of(net).items():
+            if table:
+                raise Broken(f"protocol {protocol} of {net!r}: {len(table)} port ids")
     _check_files(machine)
     if held := left_behind(machine):
         raise Broken("; ".join(held))

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from simkernel import Machine, millis
 from simkernel.hardware import Camera, Mouse, Walk
-from simkernel.kernel.net.skb import Skb
+from simkernel.kernel.netlink.skb import Skb
 from simkernel.kernel.netlink.socket import NetlinkSocket
 from simkernel.kernel.vfs.file import OpenFile
 from simkernel.testing.leaks import left_behind

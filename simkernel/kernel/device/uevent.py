@@ -16,14 +16,14 @@ MOST_VARIABLES = 64
 
 
 class Uevents:
-    """The uevents of one machine.  `broadcast` sends one to whoever listens."""
+    """The uevents of one machine.  `broadcast` sends one to all listeners."""
 
-    def __init__(self, engine: Engine, log: Log) -> None:
+    def __init__(self, engine: Engine, log: Log, broadcast: Callable[[Uevent], None]) -> None:
         self._engine = engine
         self._log = log
         self.sequence = 0
         """SEQNUM of the last event (/sys/kernel/uevent_seqnum)."""
-        self.broadcast: Callable[[Uevent], None] = _to_nobody
+        self.broadcast = broadcast
 
     def next_sequence(self) -> int:
         """A number for an event, one more than the last."""
@@ -50,7 +50,3 @@ class Uevents:
                 "kobject_uevent", KERNEL, "device core", action=action, devpath=devpath, seqnum=self.sequence
             )
         self.broadcast(Uevent(action, devpath, variables))
-
-
-def _to_nobody(_: Uevent) -> None:
-    """Where events go until netlink is there to carry them."""

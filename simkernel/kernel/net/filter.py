@@ -6,17 +6,12 @@ import operator
 from collections.abc import Callable
 from random import Random
 from struct import Struct
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from simkernel.kernel.net.filter_check import check
 from simkernel.uapi import filter as bpf
-from simkernel.uapi.errno import EPERM, os_error
 from simkernel.uapi.netlink import NLA_HDRLEN, NLA_TYPE_MASK, locate_attributes
-from simkernel.uapi.socket import SO_LOCK_FILTER
 from simkernel.uapi.structure import BE16, BE32, U8, U16
-
-if TYPE_CHECKING:
-    from simkernel.kernel.net.sock import Sock
 
 U32_MAX: Final = 0xFFFFFFFF
 
@@ -74,14 +69,6 @@ class Filter:
     def run(self, data: bytes) -> int:
         """How many bytes of a message are accepted; 0 drops it, and more than there are is all."""
         return _Machine(data, self._random).run(self._program)
-
-
-def attach(sock: Sock, code: bytes, random: Random) -> None:
-    """Let a socket have a filter (`sk_attach_filter()`).  EPERM if it is locked, EINVAL if it is wrong."""
-    if sock.option(SO_LOCK_FILTER):
-        raise os_error(EPERM)
-    sock.filter = Filter(code, random)
-    sock.changed()
 
 
 class _Machine:

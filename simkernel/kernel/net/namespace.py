@@ -4,35 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from itertools import count
-from typing import TYPE_CHECKING
+from typing import Any, Generic, TypeVar
 
 from simkernel.kernel.net.device import NetDevice, loopback
 from simkernel.kernel.vfs.task import NetNamespace, Task
 from simkernel.uapi.errno import EBUSY, EEXIST, os_error
 
-if TYPE_CHECKING:
-    from simkernel.kernel.netlink.kernel_socket import KernelSocket
-    from simkernel.kernel.netlink.table import PortTable
-
+T = TypeVar("T")
 PernetHook = Callable[["Net"], None]
 
 
 class Net(NetNamespace):
     """One network namespace (`struct net`).  Its owner is the initial user namespace.
 
-    `ports` holds the netlink sockets in it, by protocol and port id; `kernel_sockets` the ends that
-    the kernel itself has, by protocol; `devices` the network devices, by index.  `socket_cookies` is
-    shared by all namespaces.
+    `devices` holds the network devices, by index; `users` counts the sockets that keep it busy.
+    `socket_cookies` is shared by all namespaces.
     """
 
-    __slots__ = ("_ids", "cookie", "devices", "initial", "kernel_sockets", "ports", "socket_cookies")
+    __slots__ = ("_generic", "_ids", "cookie", "devices", "initial", "socket_cookies", "users")
 
     def __init__(self, cookie: int, socket_cookies: Iterator[int], *, initial: bool) -> None:
         self.cookie = cookie
         self.socket_cookies = socket_cookies
         self.initial = initial
-        self.ports: dict[int, PortTable] = {}
-        self.kernel_sockets: dict[int, KernelSocket] = {}
+        self.users = 0
+        self._generic: dict[PernetSlot[Any], Any] = {}
         lo = loopback()
         self.devices: dict[int, NetDevice] = {lo.index: lo}
         self._ids: dict[Net, int] = {}
@@ -83,6 +79,20 @@ def net_of(task: Task) -> Net:
     return net
 
 
+class PernetSlot(Generic[T]):
+    """A subsystem's data in each namespace (`net_generic()`), made by `make` at its first use."""
+
+    def __init__(self, make: Callable[[], T]) -> None:
+        self._make = make
+
+    def of(self, net: Net) -> T:
+        """The data in `net`."""
+        if self not in net._generic:
+            net._generic[self] = self._make()
+        value: T = net._generic[self]
+        return value
+
+
 class Namespaces:
     """All network namespaces of a machine; `init` is the one it boots with.
 
@@ -115,7 +125,7 @@ class Namespaces:
 
     def destroy(self, net: Net) -> None:
         """Take a namespace away.  EBUSY while sockets of programs are in it, and for the initial one."""
-        if net.initial or any(table.users for table in net.ports.values()):
+        if net.initial or net.users:
             raise os_error(EBUSY)
         for _, exit in reversed(self._hooks):
             exit(net)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
-from simkernel.kernel.net.skb import Creds, own_creds
+from simkernel.kernel.net.creds import Creds, own_creds
 from simkernel.uapi import capability as cap
 from simkernel.uapi.errno import EINVAL, EPERM, ESRCH, os_error
 from simkernel.uapi.socket import (

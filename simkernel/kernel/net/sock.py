@@ -2,32 +2,24 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from simkernel.engine import SECOND
+from simkernel.kernel.net.filter import Filter
 from simkernel.kernel.sched.wait import WaitQueue
 from simkernel.kernel.vfs.fasync import FasyncList, FasyncWaiter
 from simkernel.kernel.vfs.file import SOCKFS, FileObject, Nameless
 from simkernel.kernel.vfs.socket import NO_CONTROL
-from simkernel.uapi.errno import EOPNOTSUPP, os_error
-from simkernel.uapi.poll import (
-    POLLERR,
-    POLLIN,
-    POLLOUT,
-    POLLPRI,
-    POLLRDNORM,
-    POLLWRBAND,
-    POLLWRNORM,
-)
-from simkernel.uapi.socket import AF_NETLINK, SO_SELECT_ERR_QUEUE
+from simkernel.uapi.errno import EOPNOTSUPP, EPERM, os_error
+from simkernel.uapi.socket import SO_LOCK_FILTER
 from simkernel.uapi.stat import S_IFSOCK
 
 if TYPE_CHECKING:
-    from simkernel.kernel.net.filter import Filter
+    from random import Random
+
+    from simkernel.kernel.net.creds import Creds
     from simkernel.kernel.net.namespace import Net
-    from simkernel.kernel.net.skb import Creds, Skb
     from simkernel.kernel.sched.credentials import Credentials
     from simkernel.kernel.vfs.file import OpenFile, SocketObject
     from simkernel.kernel.vfs.socket import Control, Received
@@ -61,10 +53,8 @@ class Sock(FileObject):
         "opener",
         "options",
         "protocol",
-        "queue",
         "rcvbuf",
         "rcvtimeo",
-        "rmem",
         "sndbuf",
         "sndtimeo",
         "type",
@@ -78,11 +68,9 @@ class Sock(FileObject):
         """Who opened it: what `file_ns_capable()` asks."""
         self.rcvbuf = DEFAULT_BUFFER
         self.sndbuf = DEFAULT_BUFFER
-        self.rmem = 0
         self.drops = 0
         self.error = 0
         self._cookie = 0
-        self.queue: deque[Skb] | None = None  # made when the first message comes: most sockets idle
         self.filter: Filter | None = None
         self.options: dict[int, int] | None = None
         self.rcvtimeo: int | None = None
@@ -125,13 +113,15 @@ class Sock(FileObject):
     exclusive_read = True
     signals_readers: ClassVar[bool] = True
     """Whether SIGIO is sent whenever a reader would be woken, and at no other time."""
-    family: ClassVar[int] = AF_NETLINK
+    family: ClassVar[int]
+    atomic_send: ClassVar[bool] = False
+    rmem = 0
     wmem = 0
-    """What it has sent and pays for; a netlink message is paid for by its receiver."""
+    """Memory of received and of sent messages; the receiver is charged for netlink, the sender for unix."""
     peer_creds: Creds | None = None
     """Who has the other end (SO_PEERCRED)."""
 
-    def recvmsg(self, task: Task, size: int, room: int = 0, flags: int = 0) -> Received | None:
+    def recvmsg(self, task: Task, size: int, controllen: int = 0, flags: int = 0) -> Received | None:
         """recvmsg(2); each protocol has its own."""
         raise NotImplementedError
 
@@ -182,15 +172,6 @@ class Sock(FileObject):
                 self.readers.add(FasyncWaiter(self.fasync_list))
         self.fasync_list.switch(file, fd, on)
 
-    def poll(self) -> int:
-        """What may be done now (`datagram_poll()`).  Sending never has to wait for memory of one's own."""
-        mask = POLLOUT | POLLWRNORM | POLLWRBAND
-        if self.error:
-            mask |= POLLERR | (POLLPRI if self.option(SO_SELECT_ERR_QUEUE) else 0)
-        if self.queue:
-            mask |= POLLIN | POLLRDNORM
-        return mask
-
     def cookie(self) -> int:
         """A number that no other socket has, from when it is first asked for (`__sock_gen_cookie()`)."""
         if not self._cookie:
@@ -225,12 +206,14 @@ class Sock(FileObject):
         self.changed()
         return number
 
-    # -- the queue ----------------------------------------------------------
+    # -- the filter ---------------------------------------------------------
 
-    def purge(self) -> None:
-        """Drop all that is queued (`skb_queue_purge()`)."""
-        self.queue = None
-        self.rmem = 0
+    def attach_filter(self, code: bytes, random: Random) -> None:
+        """Attach a filter program (`sk_attach_filter()`).  EPERM if it is locked, EINVAL if it is invalid."""
+        if self.option(SO_LOCK_FILTER):
+            raise os_error(EPERM)
+        self.filter = Filter(code, random)
+        self.changed()
 
     # -- options that are only stored -----------------------------------------
 

@@ -338,7 +338,7 @@ def _get_bound_device(sock: Sock, length: int) -> bytes:
 def _attach_filter(sock: Sock, task: Task, value: int, raw: bytes) -> None:
     """A `sock_fprog` is a count and a pointer into the program's memory, where nothing is readable.
 
-    Programs of the simulation attach one by `Sock.filter` (kernel/net/filter.py) instead.
+    Programs of the simulation use `Sock.attach_filter()` instead.
     """
     raise os_error(EFAULT if len(raw) == 16 else EINVAL)
 

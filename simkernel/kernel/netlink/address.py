@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from simkernel.kernel.netlink.table import NONROOT_RECV, NONROOT_SEND
+from simkernel.kernel.netlink.sock import NONROOT_RECV, NONROOT_SEND, NetlinkSock, group_numbers
 from simkernel.uapi.capability import CAP_NET_ADMIN
 from simkernel.uapi.errno import EINVAL, ENOENT, EPERM, os_error
 from simkernel.uapi.netlink import SockaddrNl
@@ -12,24 +12,21 @@ from simkernel.uapi.socket import AF_NETLINK, AF_UNSPEC
 from simkernel.uapi.structure import U16
 
 if TYPE_CHECKING:
-    from simkernel.kernel.netlink.socket import NetlinkSocket
+    from simkernel.kernel.vfs.socket import Address
     from simkernel.kernel.vfs.task import Task
 
-Address = tuple[int, int] | bytes
-"""Port id and mask of groups, as Python has a netlink address; or the very bytes of a sockaddr."""
-
-LONGEST: Final = 128
-"""Bytes of the longest sockaddr there is (struct sockaddr_storage, `move_addr_to_kernel()`)."""
+MAX_SOCKADDR: Final = 128
+"""Bytes of the longest sockaddr (struct sockaddr_storage, `move_addr_to_kernel()`)."""
 S32_MIN: Final = -(2**31)
 FIRST_NEGATIVE: Final = -4096
-"""Port ids that the kernel makes up are below this."""
+"""Port ids that autobind chooses are below this."""
 
 
 def parse(address: Address) -> tuple[int, int]:
     """Port id and groups.  EINVAL for bytes that are too few, or of another family."""
     if isinstance(address, tuple):
         return address
-    if not SockaddrNl.SIZE <= len(address) <= LONGEST:
+    if not SockaddrNl.SIZE <= len(address) <= MAX_SOCKADDR:
         raise os_error(EINVAL)
     family, _, portid, groups = SockaddrNl.LAYOUT.unpack_from(address)
     if family != AF_NETLINK:
@@ -47,22 +44,22 @@ def lowest_group(mask: int) -> int:
     return (mask & -mask).bit_length()
 
 
-def allowed(sock: NetlinkSocket, task: Task, flag: int) -> bool:
-    """Whether the protocol lets everybody do it, or the caller is privileged (`netlink_allowed()`)."""
+def allowed(sock: NetlinkSock, task: Task, flag: int) -> bool:
+    """Whether the protocol allows it without privilege, or the caller has it (`netlink_allowed()`)."""
     return bool(sock.entry.flags & flag) or task.credentials.capable(CAP_NET_ADMIN)
 
 
-def make_room_for_groups(sock: NetlinkSocket) -> None:
-    """Let the socket know all groups that the protocol has by now (`netlink_realloc_groups()`).
+def realloc_groups(sock: NetlinkSock) -> None:
+    """Grow the socket's mask to the protocol's number of groups (`netlink_realloc_groups()`).
 
-    ENOENT if nobody serves the protocol any more.
+    ENOENT if the protocol is not registered any more.
     """
     if not sock.entry.registered:
         raise os_error(ENOENT)
     sock.group_count = max(sock.group_count, sock.entry.groups)
 
 
-def bind(sock: NetlinkSocket, task: Task, address: Address) -> None:
+def bind(sock: NetlinkSock, task: Task, address: Address) -> None:
     """Take a port id unless there is one, and set the first 32 groups (`netlink_bind()`).
 
     EPERM for groups without privilege, EINVAL for another port id than it has, EADDRINUSE.
@@ -71,7 +68,7 @@ def bind(sock: NetlinkSocket, task: Task, address: Address) -> None:
     if groups:
         if not allowed(sock, task, NONROOT_RECV):
             raise os_error(EPERM)
-        make_room_for_groups(sock)
+        realloc_groups(sock)
     groups &= (1 << sock.group_count) - 1
     if sock.bound and portid != sock.portid:
         raise os_error(EINVAL)
@@ -83,35 +80,34 @@ def bind(sock: NetlinkSocket, task: Task, address: Address) -> None:
             else:
                 autobind(sock, task)
     except OSError:
-        _leave(sock, joined)
+        leave(sock, joined)
         raise
     if groups or sock.groups & 0xFFFFFFFF:
         sock.entry.update(sock, sock.groups & ~0xFFFFFFFF | groups)
 
 
-def _join(sock: NetlinkSocket, task: Task, groups: int) -> list[int]:
-    """Ask the protocol for each group; if it refuses one, those before it are left again."""
+def _join(sock: NetlinkSock, task: Task, groups: int) -> list[int]:
+    """Call the protocol's `bind` for each group; undo the earlier ones if it refuses one."""
     joined: list[int] = []
     if sock.entry.bind is not None:
-        for group in range(1, groups.bit_length() + 1):
-            if groups >> (group - 1) & 1:
-                try:
-                    sock.entry.bind(sock.net, task, group)
-                except OSError:
-                    _leave(sock, joined)
-                    raise
-                joined.append(group)
+        for group in group_numbers(groups):
+            try:
+                sock.entry.bind(sock.net, task, group)
+            except OSError:
+                leave(sock, joined)
+                raise
+            joined.append(group)
     return joined
 
 
-def _leave(sock: NetlinkSocket, groups: list[int]) -> None:
-    """`netlink_undo_bind()`."""
+def leave(sock: NetlinkSock, groups: list[int]) -> None:
+    """Call the protocol's `unbind` for each group (`netlink_undo_bind()`)."""
     if sock.entry.unbind is not None:
         for group in groups:
             sock.entry.unbind(sock.net, group)
 
 
-def insert(sock: NetlinkSocket, portid: int) -> None:
+def insert(sock: NetlinkSock, portid: int) -> None:
     """Give the socket a port id (`netlink_insert()`).
 
     EADDRINUSE if it is taken; the socket shows it all the same, but is not bound.
@@ -124,7 +120,7 @@ def insert(sock: NetlinkSocket, portid: int) -> None:
     sock.changed()
 
 
-def autobind(sock: NetlinkSocket, task: Task) -> None:
+def autobind(sock: NetlinkSock, task: Task) -> None:
     """Choose a port id: the process's number, else a negative one by chance (`netlink_autobind()`)."""
     portid = task.tgid
     rover = FIRST_NEGATIVE
@@ -136,7 +132,7 @@ def autobind(sock: NetlinkSocket, task: Task) -> None:
     insert(sock, portid)
 
 
-def connect(sock: NetlinkSocket, task: Task, address: Address) -> None:
+def connect(sock: NetlinkSock, task: Task, address: Address) -> None:
     """Set, or with AF_UNSPEC forget, where messages go by default (`netlink_connect()`).
 
     EPERM for anything but the kernel without privilege.  It gives the socket a port id.
@@ -156,6 +152,6 @@ def connect(sock: NetlinkSocket, task: Task, address: Address) -> None:
 
 
 def _is_unspecified(address: Address) -> bool:
-    if isinstance(address, tuple) or not U16.size <= len(address) <= LONGEST:
+    if isinstance(address, tuple) or not U16.size <= len(address) <= MAX_SOCKADDR:
         return False
     return U16.unpack_from(address) == (AF_UNSPEC,)

@@ -7,16 +7,15 @@ from typing import TYPE_CHECKING
 
 from simkernel.kernel.lib.layers import KERNEL
 from simkernel.kernel.netlink import tap
-from simkernel.kernel.netlink.options import NO_ENOBUFS
+from simkernel.kernel.netlink.sock import NO_ENOBUFS
 from simkernel.uapi.errno import EAGAIN, ECONNREFUSED, ENOBUFS, os_error
 
 if TYPE_CHECKING:
-    from simkernel.kernel.net.skb import Skb
-    from simkernel.kernel.netlink.kernel_socket import KernelSocket
-    from simkernel.kernel.netlink.socket import NetlinkSocket
+    from simkernel.kernel.netlink.skb import Skb
+    from simkernel.kernel.netlink.sock import NetlinkSock, PortTable
 
 
-def find(source: NetlinkSocket, portid: int) -> NetlinkSocket:
+def find(source: NetlinkSock, portid: int) -> NetlinkSock:
     """The program's socket that has `portid` (`netlink_getsockbyportid()`).
 
     ECONNREFUSED if none has, or the one that has it is connected to somebody else.
@@ -27,7 +26,7 @@ def find(source: NetlinkSocket, portid: int) -> NetlinkSocket:
     return target
 
 
-def accept(target: NetlinkSocket, skb: Skb) -> Skb | None:
+def accept(target: NetlinkSock, skb: Skb) -> Skb | None:
     """What the receiver's filter leaves of a buffer, if anything (`sk_filter()`)."""
     if target.filter is None:
         return skb
@@ -35,7 +34,7 @@ def accept(target: NetlinkSocket, skb: Skb) -> Skb | None:
     return skb.shortened(length) if length else None
 
 
-def queue(target: NetlinkSocket, skb: Skb, unicast: bool = True, room: bool = False) -> bool:
+def queue(target: NetlinkSock, skb: Skb, unicast: bool = True, room: bool = False) -> bool:
     """Queue a buffer and wake a reader; False if there is no room (`netlink_attachskb()`).
 
     An empty queue takes one of any size.  `unicast` says that it was sent to this very socket, `room`
@@ -60,12 +59,12 @@ def queue(target: NetlinkSocket, skb: Skb, unicast: bool = True, room: bool = Fa
     return True
 
 
-def unicast(source: KernelSocket, skb: Skb, portid: int) -> None:
+def unicast(ports: PortTable, skb: Skb, portid: int) -> None:
     """Send from the kernel, which does not wait (`netlink_unicast()` with MSG_DONTWAIT).
 
     Raises what `KernelSocket.send()` does.
     """
-    target = source.ports.get(portid)
+    target = ports.get(portid)
     if target is None or target.destination:
         raise os_error(ECONNREFUSED)
     if target.filter is not None:
@@ -78,7 +77,7 @@ def unicast(source: KernelSocket, skb: Skb, portid: int) -> None:
         raise os_error(EAGAIN)
 
 
-def overrun(target: NetlinkSocket) -> None:
+def overrun(target: NetlinkSock) -> None:
     """A message is lost for `target`; the first of a row is an error (`netlink_overrun()`)."""
     if not target.flags & NO_ENOBUFS and not target.congested:
         target.congested = True

@@ -8,13 +8,14 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Final
 
-from simkernel.kernel.net.skb import KERNEL_ADDRESS, KERNEL_CREDS, make_skb
+from simkernel.kernel.net.creds import KERNEL_CREDS
 from simkernel.kernel.net.truesize import GOODSIZE, SHARED_INFO, SLAB_TRUESIZE, allot
 from simkernel.kernel.netlink import deliver
 from simkernel.kernel.netlink.extack import ExtendedAck
 from simkernel.kernel.netlink.message import NO_ACK, Request
-from simkernel.kernel.netlink.options import EXT_ACK
-from simkernel.kernel.netlink.table import Owner, get_owner, put_owner
+from simkernel.kernel.netlink.owner import Owner, get_owner, put_owner
+from simkernel.kernel.netlink.skb import KERNEL_ADDRESS, make_skb
+from simkernel.kernel.netlink.sock import EXT_ACK
 from simkernel.kernel.netlink.writer import MessageWriter, NoRoom
 from simkernel.uapi.errno import EBUSY, ECONNREFUSED, EIO, EMSGSIZE, ENOBUFS, EPROTONOSUPPORT, os_error
 from simkernel.uapi.netlink import (
@@ -28,7 +29,7 @@ from simkernel.uapi.netlink import (
 from simkernel.uapi.structure import S32, U16
 
 if TYPE_CHECKING:
-    from simkernel.kernel.netlink.socket import NetlinkSocket
+    from simkernel.kernel.netlink.sock import Inbound, NetlinkSock
 
 Dump = Callable[[MessageWriter, "DumpCallback"], bool]
 """Write as many messages as fit; True if there are more.  OSError ends the dump with that error.
@@ -70,7 +71,7 @@ class DumpCallback:
 
     def __init__(
         self,
-        sock: NetlinkSocket,
+        sock: NetlinkSock,
         request: Request,
         dump: Dump,
         done: Callable[[DumpCallback], None] | None,
@@ -99,8 +100,13 @@ class DumpCallback:
             U16.pack_into(writer.data, offset, flags | NLM_F_DUMP_INTR)
         self._previous = self.generation
 
-    def go_on(self) -> None:
-        """Something was read, so make the next datagram; an error is the socket's (`netlink_recvmsg()`)."""
+    @property
+    def inbound(self) -> Inbound:
+        """The datagram that asked for it."""
+        return self.request.inbound
+
+    def resume(self) -> None:
+        """Make the next datagram after a receive; an error is the socket's (`netlink_recvmsg()`)."""
         error = self.step()
         if error:
             self.sock.report_error(error)
@@ -164,13 +170,13 @@ class DumpCallback:
             deliver.queue(self.sock, accepted, room=True)
 
     def close(self) -> None:
-        """It is over, at its end or since its socket was closed."""
+        """End the dump: it is complete, or its socket was closed."""
         if self._done is not None:
             self._done(self)
-        self.drop()
+        self.release()
 
-    def drop(self) -> None:
-        """It holds its owner no longer."""
+    def release(self) -> None:
+        """Drop the reference to its owner."""
         put_owner(self._owner)
 
 
@@ -215,7 +221,7 @@ async def _begin_later(callback: DumpCallback, pending: Awaitable[object]) -> ob
     try:
         await pending
     except OSError:
-        callback.drop()
+        callback.release()
         raise
     if callback.sock.ports.get(callback.request.portid) is not callback.sock:  # closed meanwhile
         callback.close()

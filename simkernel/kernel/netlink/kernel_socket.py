@@ -3,51 +3,46 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, ClassVar
+from collections.abc import Callable
+from typing import TYPE_CHECKING, ClassVar, Final
 
-from simkernel.kernel.net.skb import KERNEL_ADDRESS, KERNEL_CREDS, Creds, Inbound, Skb, make_skb
+from simkernel.kernel.net.creds import KERNEL_CREDS, Creds
+from simkernel.kernel.net.namespace import PernetSlot
 from simkernel.kernel.net.truesize import SLAB_TRUESIZE, truesize, user_truesize
 from simkernel.kernel.netlink import broadcast, deliver
 from simkernel.kernel.netlink.address import group_mask
-from simkernel.kernel.netlink.table import LEAST_GROUPS, Bind, Owner, PortTable, Release, Unbind
+from simkernel.kernel.netlink.skb import KERNEL_ADDRESS, Skb, make_skb
+from simkernel.kernel.netlink.sock import MIN_GROUPS
 from simkernel.uapi.errno import EADDRINUSE, EINVAL, ESRCH, os_error
 from simkernel.uapi.netlink import MAX_LINKS
 
 if TYPE_CHECKING:
     from simkernel.kernel.net.namespace import Net
     from simkernel.kernel.netlink.netlink import Netlink
-    from simkernel.kernel.netlink.table import ProtocolEntry
-
-Input = Callable[[Inbound], Awaitable[None] | None]
-"""Reads what a program sends to port id 0, in that program's context; awaitable if it must sleep."""
+    from simkernel.kernel.netlink.owner import Owner
+    from simkernel.kernel.netlink.sock import Bind, Input, PortTable, ProtocolEntry, Release, Unbind
 
 
 class KernelSocket:
     """Port id 0 of a protocol in a namespace."""
 
-    __slots__ = ("cookie", "entry", "input", "net", "netlink", "ports", "slept_on")
+    __slots__ = ("cookie", "entry", "net", "netlink", "ports")
 
     is_kernel: ClassVar[bool] = True
     portid: ClassVar[int] = 0
 
-    def __init__(
-        self, netlink: Netlink, net: Net, entry: ProtocolEntry, ports: PortTable, input: Input | None
-    ) -> None:
+    def __init__(self, netlink: Netlink, net: Net, entry: ProtocolEntry, ports: PortTable) -> None:
         self.netlink = netlink
         self.net = net
         self.entry = entry
         self.ports = ports
-        self.input = input
         self.cookie = next(net.socket_cookies)
-        self.slept_on: list[Inbound] = []
-        """Messages of which somebody makes an answer that takes time."""
 
     @property
     def rmem(self) -> int:
-        """Memory of the messages that it has not done with: those that a dump under way answers, too."""
-        dumps = (sock.dump.request.inbound for sock in self.ports.values() if sock.dump is not None)
-        held = dict.fromkeys((*self.slept_on, *dumps))
+        """Memory of the requests that it still holds, those of running dumps included."""
+        dumps = (sock.dump.inbound for sock in self.ports.values() if sock.dump is not None)
+        held = dict.fromkeys((*self.ports.pending, *dumps))
         return sum(user_truesize(len(each.data), multicast=False) for each in held)
 
     @property
@@ -61,8 +56,9 @@ class KernelSocket:
 
     def _skb(self, data: bytes, size: int, creds: Creds = KERNEL_CREDS) -> Skb:
         netlink, length = self.netlink, len(data)
-        price = netlink.prices.kernel_skb.get(length) or netlink.prices.reckon("kernel_skb", length)
-        netlink.engine.charged += price + (netlink.costs.page_alloc if size > SLAB_TRUESIZE else 0)
+        costs = netlink.message_costs
+        cost = costs.kernel_skb.get(length) or costs.compute("kernel_skb", length)
+        netlink.engine.charged += cost + (netlink.costs.page_alloc if size > SLAB_TRUESIZE else 0)
         return make_skb(data, size, KERNEL_ADDRESS, 0, creds, netlink.trace.flow)
 
     def send(self, data: bytes, portid: int, allotted: int = 0) -> None:
@@ -77,7 +73,7 @@ class KernelSocket:
         """The same, in a buffer that takes `size` bytes of memory."""
         netlink, target = self.netlink, self.ports.get(portid)
         if netlink.trace.emit is not None:
-            deliver.unicast(self, self._skb(data, size), portid)
+            deliver.unicast(self.ports, self._skb(data, size), portid)
             return
         if (
             target is None
@@ -86,13 +82,13 @@ class KernelSocket:
             or size > SLAB_TRUESIZE
             or ((filled := target.rmem + size) > target.rcvbuf and target.rmem)
         ):
-            deliver.unicast(self, self._skb(data, size), portid)
+            deliver.unicast(self.ports, self._skb(data, size), portid)
             return
-        engine, prices, length = netlink.engine, netlink.prices, len(data)
+        engine, costs, length = netlink.engine, netlink.message_costs, len(data)
         try:
-            engine.charged += prices.kernel_unicast[length]
+            engine.charged += costs.kernel_unicast[length]
         except KeyError:
-            engine.charged += prices.reckon("kernel_unicast", length)
+            engine.charged += costs.compute("kernel_unicast", length)
         skb = Skb()  # make_skb(), in place
         skb.data = data
         skb.truesize = size
@@ -129,7 +125,7 @@ class KernelSocket:
                 error = None if raised.errno == ESRCH else raised
         if report:
             try:
-                deliver.unicast(self, skb, portid)
+                deliver.unicast(self.ports, skb, portid)
             except OSError as raised:
                 error = error or raised
         if error is not None:
@@ -148,12 +144,16 @@ class KernelSocket:
         self.entry.clear_members(group)
 
     def release(self) -> None:
-        """Take it away (`netlink_kernel_release()`); with the last one the protocol is nobody's."""
-        del self.net.kernel_sockets[self.protocol]
-        self.ports.kernel = None
+        """Close it (`netlink_kernel_release()`); the last one of a protocol unregisters the protocol."""
+        del KERNEL_SOCKETS.of(self.net)[self.protocol]
+        self.ports.input = None
         self.entry.registered -= 1
         if not self.entry.registered:
             self.entry.clear()
+
+
+KERNEL_SOCKETS: Final[PernetSlot[dict[int, KernelSocket]]] = PernetSlot(dict)
+"""The kernel's sockets of a namespace, by protocol."""
 
 
 def create(
@@ -161,7 +161,7 @@ def create(
     net: Net,
     protocol: int,
     *,
-    input: Input | None = None,
+    input: Callable[[KernelSocket], Input] | None = None,
     groups: int = 0,
     flags: int = 0,
     bind: Bind | None = None,
@@ -171,19 +171,20 @@ def create(
 ) -> KernelSocket:
     """Serve `protocol` in `net` (`__netlink_kernel_create()`).
 
-    The first to serve it anywhere says how many groups it has, who may use it, and to which module
-    it belongs.  EINVAL for a number that is no protocol, EADDRINUSE if it is served in `net`
-    already; Linux has no error for either, but returns no socket.
+    `input` makes the function that reads what programs send.  The first socket of a protocol in any
+    namespace sets its number of groups, its permissions and its module.  EINVAL for an invalid protocol
+    number, EADDRINUSE if `net` has a socket of it; Linux returns no socket in either case.
     """
     if not 0 <= protocol < MAX_LINKS:
         raise os_error(EINVAL)
-    if protocol in net.kernel_sockets:
+    sockets = KERNEL_SOCKETS.of(net)
+    if protocol in sockets:
         raise os_error(EADDRINUSE)
     entry = netlink.entries[protocol]
-    sock = KernelSocket(netlink, net, entry, netlink.ports(net, protocol), input)
-    net.kernel_sockets[protocol] = sock.ports.kernel = sock
+    sock = sockets[protocol] = KernelSocket(netlink, net, entry, netlink.ports(net, protocol))
+    sock.ports.input = None if input is None else input(sock)
     if not entry.registered:
-        entry.groups = max(groups, LEAST_GROUPS)
+        entry.groups = max(groups, MIN_GROUPS)
         entry.owner = owner
         entry.flags = flags
         entry.bind = bind

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 from simkernel.kernel.lib.layers import KERNEL
 from simkernel.kernel.netlink.extack import ExtendedAck
-from simkernel.kernel.netlink.options import CAP_ACK, EXT_ACK, STRICT_CHK
+from simkernel.kernel.netlink.sock import CAP_ACK, EXT_ACK, STRICT_CHK
 from simkernel.kernel.netlink.writer import MessageWriter
 from simkernel.uapi.errno import EIO, ENOBUFS
 from simkernel.uapi.netlink import (
@@ -27,9 +27,8 @@ from simkernel.uapi.netlink import (
 
 if TYPE_CHECKING:
     from simkernel.kernel.net.namespace import Net
-    from simkernel.kernel.net.skb import Inbound
     from simkernel.kernel.netlink.kernel_socket import KernelSocket
-    from simkernel.kernel.netlink.socket import NetlinkSocket
+    from simkernel.kernel.netlink.sock import Inbound, NetlinkSock
     from simkernel.kernel.vfs.task import Task
 
 NO_ACK: Final = object()
@@ -70,7 +69,7 @@ class Request:
         return self.inbound.sender.portid
 
     @property
-    def sender(self) -> NetlinkSocket:
+    def sender(self) -> NetlinkSock:
         """The socket that it was sent from."""
         return self.inbound.sender
 
@@ -160,12 +159,12 @@ class Receiver(Generic[R]):
                     _answer(request, None, raised.errno or EIO)
                     continue
                 if result is not None and isinstance(result, Awaitable):
-                    return self._sleep_and_go_on(result, request, start)
+                    return self._await_and_resume(result, request, start)
             if flags & NLM_F_ACK:
                 _answer(request, result, 0)
         return None
 
-    async def _sleep_and_go_on(self, pending: Awaitable[object], request: R, start: int) -> None:
+    async def _await_and_resume(self, pending: Awaitable[object], request: R, start: int) -> None:
         result, error = None, 0
         try:
             result = await pending

@@ -3,22 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
-import attrs
-
-from simkernel.kernel.lib.ratelimit import Ratelimited
 from simkernel.kernel.net.namespace import net_of
-from simkernel.kernel.netlink.prices import Prices
+from simkernel.kernel.netlink.context import NetlinkContext
+from simkernel.kernel.netlink.owner import get_owner
+from simkernel.kernel.netlink.sock import MIN_GROUPS, NONROOT_SEND, PORTS, PortTable, ProtocolEntry
 from simkernel.kernel.netlink.socket import NetlinkSocket
-from simkernel.kernel.netlink.table import (
-    LEAST_GROUPS,
-    NONROOT_SEND,
-    PortTable,
-    ProtocolEntry,
-    get_owner,
-)
-from simkernel.uapi.errno import EPROTONOSUPPORT, ESOCKTNOSUPPORT, os_error
+from simkernel.uapi.errno import EOPNOTSUPP, EPROTONOSUPPORT, ESOCKTNOSUPPORT, os_error
 from simkernel.uapi.netlink import MAX_LINKS, NETLINK_USERSOCK
 from simkernel.uapi.socket import AF_NETLINK, SOCK_DGRAM, SOCK_RAW
 
@@ -30,33 +22,13 @@ if TYPE_CHECKING:
     from simkernel.kernel.vfs.task import Task
 
 RequestModule = Callable[[str], Any]
-"""Load the module of that name; an awaitable if that sleeps.  The result does not matter."""
-ReleaseNotifier = Callable[["Net", int, int], None]
-"""Told namespace, protocol and port id of a socket that is gone (NETLINK_URELEASE)."""
+"""Load a module by name; an awaitable if that sleeps.  The result does not matter."""
 
 
-@attrs.define
-class Statistics:
-    """Counters of a machine's netlink: datagrams, except for `sockets`, which are open now."""
+class Netlink(NetlinkContext):
+    """Netlink of one machine: the address family AF_NETLINK (`netlink_family_ops`).
 
-    sockets: int = 0
-    requests: int = 0
-    """Sent by programs to the kernel."""
-    delivered: int = 0
-    """Queued for a program, once for each that gets it."""
-    received: int = 0
-    """Taken by a program."""
-    multicasts: int = 0
-    """Sent to a group, however many are in it."""
-    overruns: int = 0
-    """Lost since a receive queue was full."""
-
-
-class Netlink:
-    """Netlink of one machine.
-
-    `request_module` is None until there are modules; `pid_exists` says whether a process is there,
-    for credentials that one claims.
+    `request_module` loads the module of an unknown protocol or family.
     """
 
     def __init__(
@@ -66,54 +38,45 @@ class Netlink:
         namespaces: Namespaces,
         log: Log,
         pid_exists: Callable[[int], bool],
+        request_module: RequestModule,
     ) -> None:
-        self.engine = engine
-        self.trace = engine.trace
-        self.costs = costs
-        self.prices = Prices(costs)
+        super().__init__(engine, costs, log, pid_exists)
         self.namespaces = namespaces
-        self.log = log
-        self.pid_exists = pid_exists
-        self.random = engine.rng("netlink")
-        self.request_module: RequestModule | None = None
+        self.request_module = request_module
         self.entries = tuple(ProtocolEntry(number) for number in range(MAX_LINKS))
-        self.statistics = Statistics()
-        self._leftover = Ratelimited(log, "netlink leftover")
-        self._wrong_length = Ratelimited(log, "netlink length")
-        self._notifiers: list[ReleaseNotifier] = []
         self._add_usersock()
 
     def _add_usersock(self) -> None:
-        """NETLINK_USERSOCK has no kernel behind it (`netlink_add_usersock_entry()`)."""
+        """Register NETLINK_USERSOCK, which has no kernel socket (`netlink_add_usersock_entry()`)."""
         entry = self.entries[NETLINK_USERSOCK]
-        entry.groups = LEAST_GROUPS
+        entry.groups = MIN_GROUPS
         entry.flags = NONROOT_SEND
         entry.registered = 1
 
     def ports(self, net: Net, protocol: int) -> PortTable:
         """The port ids of a protocol in a namespace."""
-        table = net.ports.get(protocol)
-        if table is None:
-            table = net.ports[protocol] = PortTable()
-        return table
+        tables = PORTS.of(net)
+        if protocol not in tables:
+            tables[protocol] = PortTable()
+        return tables[protocol]
 
     def socket(self, task: Task, type: int, protocol: int) -> NetlinkSocket | Awaitable[NetlinkSocket]:
         """Open a socket (`netlink_create()`).
 
-        A protocol that nobody serves is asked for as a module; awaitable while that loads.
+        The module of an unregistered protocol is requested; awaitable while that loads.
         ESOCKTNOSUPPORT, EPROTONOSUPPORT.
         """
         if type not in (SOCK_RAW, SOCK_DGRAM):
             raise os_error(ESOCKTNOSUPPORT)
         if not 0 <= protocol < MAX_LINKS:
             raise os_error(EPROTONOSUPPORT)
-        if not self.entries[protocol].registered and self.request_module is not None:
+        if not self.entries[protocol].registered:
             loading = self.request_module(f"net-pf-{AF_NETLINK}-proto-{protocol}")
             if isinstance(loading, Awaitable):
-                return self._socket_after(loading, task, type, protocol)
+                return self._create_after(loading, task, type, protocol)
         return self._create(task, type, protocol)
 
-    async def _socket_after(
+    async def _create_after(
         self, loading: Awaitable[Any], task: Task, type: int, protocol: int
     ) -> NetlinkSocket:
         await loading
@@ -124,32 +87,11 @@ class Netlink:
         if not entry.registered or not get_owner(entry.owner):
             raise os_error(EPROTONOSUPPORT)
         self.engine.charged += self.costs.socket_create
-        net = net_of(task)
-        ports = self.ports(net, protocol)
-        sock = NetlinkSocket(self, net, ports, entry, type, task, entry.owner)
-        ports.users += 1
+        sock = NetlinkSocket(self, self.ports(net_of(task), protocol), entry, type, task)
+        sock.net.users += 1
         self.statistics.sockets += 1
         return sock
 
-    def warn_leftover(self, count: int, comm: str) -> None:
-        """Log that a request ended with bytes that are no attribute."""
-        text = f"netlink: {count} bytes leftover after parsing attributes in process `{comm}'."
-        self._leftover.warn(text, self.engine.time())
-
-    def warn_length(self, type: int, comm: str) -> None:
-        """Log that an attribute is longer or shorter than its type."""
-        text = f"netlink: '{comm}': attribute type {type} has an invalid length."
-        self._wrong_length.warn(text, self.engine.time())
-
-    def register_notifier(self, notifier: ReleaseNotifier) -> None:
-        """Tell `notifier` of each bound socket that is closed (`netlink_register_notifier()`)."""
-        self._notifiers.append(notifier)
-
-    def unregister_notifier(self, notifier: ReleaseNotifier) -> None:
-        """End that (`netlink_unregister_notifier()`)."""
-        self._notifiers.remove(notifier)
-
-    def notify_release(self, net: Net, protocol: int, portid: int) -> None:
-        """A bound socket was closed (NETLINK_URELEASE)."""
-        for notifier in tuple(self._notifiers):
-            notifier(net, protocol, portid)
+    def socketpair(self, task: Task, type: int, protocol: int) -> NoReturn:
+        """socketpair(2): netlink sockets come alone (`sock_no_socketpair()`)."""
+        raise os_error(EOPNOTSUPP)

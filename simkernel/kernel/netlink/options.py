@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
-from simkernel.kernel.netlink.address import allowed, make_room_for_groups
-from simkernel.kernel.netlink.table import NONROOT_RECV
+from simkernel.kernel.netlink.address import allowed, realloc_groups
+from simkernel.kernel.netlink.sock import NONROOT_RECV, NetlinkSock
 from simkernel.uapi.capability import CAP_NET_BROADCAST
 from simkernel.uapi.errno import EINVAL, ENOPROTOOPT, EPERM, os_error
 from simkernel.uapi.netlink import (
@@ -25,17 +25,7 @@ from simkernel.uapi.socket import SOL_NETLINK
 from simkernel.uapi.structure import S32, U32
 
 if TYPE_CHECKING:
-    from simkernel.kernel.netlink.socket import NetlinkSocket
     from simkernel.kernel.vfs.task import Task
-
-PKTINFO: Final = 1 << NETLINK_PKTINFO
-BROADCAST_ERROR: Final = 1 << NETLINK_BROADCAST_ERROR
-NO_ENOBUFS: Final = 1 << NETLINK_NO_ENOBUFS
-LISTEN_ALL_NSID: Final = 1 << NETLINK_LISTEN_ALL_NSID
-CAP_ACK: Final = 1 << NETLINK_CAP_ACK
-EXT_ACK: Final = 1 << NETLINK_EXT_ACK
-STRICT_CHK: Final = 1 << NETLINK_GET_STRICT_CHK
-"""Bits of `NetlinkSocket.flags`."""
 
 FLAGS: Final = frozenset(
     {
@@ -50,10 +40,10 @@ FLAGS: Final = frozenset(
 )
 """Options that are on or off."""
 
-Setter = Callable[["NetlinkSocket", "Task", int], None]
+Setter = Callable[[NetlinkSock, "Task", int], None]
 
 
-def set_option(sock: NetlinkSocket, task: Task, level: int, option: int, value: bytes) -> None:
+def set_option(sock: NetlinkSock, task: Task, level: int, option: int, value: bytes) -> None:
     """setsockopt(2); a value of less than 4 bytes counts as 0."""
     if level != SOL_NETLINK:
         raise os_error(ENOPROTOOPT)
@@ -67,7 +57,7 @@ def set_option(sock: NetlinkSocket, task: Task, level: int, option: int, value: 
         raise os_error(ENOPROTOOPT)
 
 
-def get_option(sock: NetlinkSocket, level: int, option: int, length: int) -> bytes:
+def get_option(sock: NetlinkSock, level: int, option: int, length: int) -> bytes:
     """getsockopt(2); the result is as long as the call says it is."""
     if level != SOL_NETLINK:
         raise os_error(ENOPROTOOPT)
@@ -82,7 +72,7 @@ def get_option(sock: NetlinkSocket, level: int, option: int, length: int) -> byt
     return S32.pack(sock.flags >> option & 1)
 
 
-def _memberships(sock: NetlinkSocket, length: int) -> bytes:
+def _memberships(sock: NetlinkSock, length: int) -> bytes:
     """A bit for each group that the socket knows of, in 32-bit words.
 
     What the caller has no room for is counted in the length, but not there: it reads 0.
@@ -94,14 +84,14 @@ def _memberships(sock: NetlinkSocket, length: int) -> bytes:
     )
 
 
-def _add_membership(sock: NetlinkSocket, task: Task, group: int) -> None:
+def _add_membership(sock: NetlinkSock, task: Task, group: int) -> None:
     _check_group(sock, task, group)
     if sock.entry.bind is not None:
         sock.entry.bind(sock.net, task, group)
     sock.entry.update(sock, sock.groups | 1 << (group - 1))
 
 
-def _drop_membership(sock: NetlinkSocket, task: Task, group: int) -> None:
+def _drop_membership(sock: NetlinkSock, task: Task, group: int) -> None:
     """Leaving a group that one is not in is fine."""
     _check_group(sock, task, group)
     sock.entry.update(sock, sock.groups & ~(1 << (group - 1)))
@@ -109,15 +99,15 @@ def _drop_membership(sock: NetlinkSocket, task: Task, group: int) -> None:
         sock.entry.unbind(sock.net, group)
 
 
-def _check_group(sock: NetlinkSocket, task: Task, group: int) -> None:
+def _check_group(sock: NetlinkSock, task: Task, group: int) -> None:
     if not allowed(sock, task, NONROOT_RECV):
         raise os_error(EPERM)
-    make_room_for_groups(sock)
+    realloc_groups(sock)
     if not 0 < group <= sock.group_count:
         raise os_error(EINVAL)
 
 
-def _no_enobufs(sock: NetlinkSocket, task: Task, value: int) -> None:
+def _no_enobufs(sock: NetlinkSock, task: Task, value: int) -> None:
     """Setting it ends congestion, and lets senders try again."""
     if value:
         sock.congested = False
@@ -126,7 +116,7 @@ def _no_enobufs(sock: NetlinkSocket, task: Task, value: int) -> None:
             sock._senders.wake_up()
 
 
-def _listen_all_nsid(sock: NetlinkSocket, task: Task, value: int) -> None:
+def _listen_all_nsid(sock: NetlinkSock, task: Task, value: int) -> None:
     if not task.credentials.capable(CAP_NET_BROADCAST):
         raise os_error(EPERM)
 

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Iterable
+from collections.abc import Awaitable
 from functools import partial
 from typing import TYPE_CHECKING
 
 from simkernel.kernel.net import scm
-from simkernel.kernel.net.scm import ControlMessage
-from simkernel.kernel.net.skb import Inbound, Skb, make_skb, own_creds
+from simkernel.kernel.net.creds import own_creds
 from simkernel.kernel.net.truesize import user_truesize
 from simkernel.kernel.netlink import address as addresses
 from simkernel.kernel.netlink import broadcast, tap
-from simkernel.kernel.netlink.address import Address
 from simkernel.kernel.netlink.deliver import accept, find, queue
-from simkernel.kernel.netlink.table import NONROOT_SEND
+from simkernel.kernel.netlink.skb import Skb, make_skb
+from simkernel.kernel.netlink.sock import NONROOT_SEND, Inbound
 from simkernel.kernel.sched.wait import WouldBlock
 from simkernel.uapi.errno import (
     ECONNREFUSED,
@@ -27,8 +26,9 @@ from simkernel.uapi.errno import (
 from simkernel.uapi.socket import MSG_OOB
 
 if TYPE_CHECKING:
-    from simkernel.kernel.netlink.kernel_socket import KernelSocket
-    from simkernel.kernel.netlink.socket import NetlinkSocket
+    from simkernel.kernel.net.creds import Creds
+    from simkernel.kernel.netlink.sock import NetlinkSock, PortTable
+    from simkernel.kernel.vfs.socket import Address, Control
     from simkernel.kernel.vfs.task import Task
 
 RESERVE = 32
@@ -36,16 +36,16 @@ RESERVE = 32
 
 
 def sendmsg(
-    sock: NetlinkSocket,
+    sock: NetlinkSock,
     task: Task,
     data: bytes,
     address: Address | None = None,
-    control: Iterable[ControlMessage] = (),
+    control: Control = (),
     flags: int = 0,
 ) -> int | Awaitable[int]:
     """Send `data` to a group, and then to a port id (`netlink_sendmsg()`).
 
-    What the group makes of it the sender does not learn; the result is the port id's.  Raises
+    Errors of the group are not reported to the sender; the result is the port id's.  Raises
     WouldBlock if the receiver has no room; a retry does not send to the group again.
     """
     if flags and flags & MSG_OOB:
@@ -58,48 +58,50 @@ def sendmsg(
     if address is None:
         portid, group = sock.destination, sock.destination_group
     else:
-        portid, group = address if isinstance(address, tuple) else addresses.parse(address)
-        if group:
-            group = addresses.lowest_group(group)
-        if (portid or group) and not addresses.allowed(sock, task, NONROOT_SEND):
-            raise os_error(EPERM)
+        portid, group = _destination(sock, task, address)
     if not sock.bound:
         addresses.autobind(sock, task)
     if length > sock.sndbuf - RESERVE:
         raise os_error(EMSGSIZE)
-    engine = netlink.engine
-    prices = netlink.prices
+    costs = netlink.message_costs
     try:
-        engine.charged += prices.send[length]
+        netlink.engine.charged += costs.send[length]
     except KeyError:
-        engine.charged += prices.reckon("send", length)
+        netlink.engine.charged += costs.compute("send", length)
     if portid or group:
-        truesize = user_truesize(length, group != 0)
-        creds = claim or own_creds(task)
-        source = (sock.portid, addresses.group_mask(group))
-        skb = make_skb(data, truesize, source, group, creds, netlink.trace.flow)
+        skb = _allocate(sock, task, data, group, claim)
         if group:
             broadcast.broadcast(sock, skb, portid, group, shared=True)
         if portid:
             return _unicast(sock, skb, portid)
-    target = sock.ports.kernel
-    if target is None or (read := target.input) is None:
-        raise os_error(ECONNREFUSED)
     inbound = Inbound()
     inbound.data = data
     inbound.sender = sock
     inbound.task = task
     inbound.claim = claim
     inbound.addressed = address is not None
-    netlink.statistics.requests += 1
-    if netlink.trace.emit is not None:
-        tap.to_kernel(netlink.trace, sock.protocol, inbound, group)
-    pending = read(inbound)  # in the context of the sender (`netlink_unicast_kernel()`)
-    return length if pending is None else _finish(target, inbound, pending)
+    return _unicast_kernel(sock.ports, inbound, group)
 
 
-def _unicast(sock: NetlinkSocket, skb: Skb, portid: int) -> int:
-    """The part of `netlink_unicast()` that is done again after waiting for room."""
+def _destination(sock: NetlinkSock, task: Task, address: Address) -> tuple[int, int]:
+    """Port id and group of an address.  EPERM for anything but the kernel without privilege."""
+    portid, group = address if isinstance(address, tuple) else addresses.parse(address)
+    if group:
+        group = addresses.lowest_group(group)
+    if (portid or group) and not addresses.allowed(sock, task, NONROOT_SEND):
+        raise os_error(EPERM)
+    return portid, group
+
+
+def _allocate(sock: NetlinkSock, task: Task, data: bytes, group: int, claim: Creds | None) -> Skb:
+    """A buffer for other programs."""
+    truesize = user_truesize(len(data), group != 0)
+    source = (sock.portid, addresses.group_mask(group))
+    return make_skb(data, truesize, source, group, claim or own_creds(task), sock.netlink.trace.flow)
+
+
+def _unicast(sock: NetlinkSock, skb: Skb, portid: int) -> int:
+    """Send to a port id; retried after waiting for room (`netlink_unicast()`)."""
     target = find(sock, portid)
     accepted = accept(target, skb)
     if accepted is None:
@@ -109,10 +111,23 @@ def _unicast(sock: NetlinkSocket, skb: Skb, portid: int) -> int:
     return len(accepted.data)
 
 
-async def _finish(target: KernelSocket, inbound: Inbound, pending: Awaitable[None]) -> int:
-    target.slept_on.append(inbound)
+def _unicast_kernel(ports: PortTable, inbound: Inbound, group: int) -> int | Awaitable[int]:
+    """Send to the kernel, which reads in the sender's context (`netlink_unicast_kernel()`)."""
+    read, sock = ports.input, inbound.sender
+    if read is None:
+        raise os_error(ECONNREFUSED)
+    netlink = sock.netlink
+    netlink.statistics.requests += 1
+    if netlink.trace.emit is not None:
+        tap.to_kernel(netlink.trace, sock.protocol, inbound, group)
+    pending = read(inbound)
+    return len(inbound.data) if pending is None else _finish(ports, inbound, pending)
+
+
+async def _finish(ports: PortTable, inbound: Inbound, pending: Awaitable[None]) -> int:
+    ports.pending.append(inbound)
     try:
         await pending
     finally:
-        target.slept_on.remove(inbound)
+        ports.pending.remove(inbound)
     return len(inbound.data)

@@ -9,7 +9,8 @@ from simkernel.uapi import netlink as nl
 
 if TYPE_CHECKING:
     from simkernel.engine import Tracer
-    from simkernel.kernel.net.skb import Inbound, Skb
+    from simkernel.kernel.netlink.skb import Skb
+    from simkernel.kernel.netlink.sock import Inbound
 
 TAPPED: Final = frozenset(
     {

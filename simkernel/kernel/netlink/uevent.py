@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Final
 
 from simkernel.kernel.net.truesize import truesize
 from simkernel.kernel.netlink import kernel_socket
+from simkernel.kernel.netlink.kernel_socket import KERNEL_SOCKETS
 from simkernel.kernel.netlink.message import Receiver, Request
-from simkernel.kernel.netlink.table import NONROOT_RECV
+from simkernel.kernel.netlink.sock import NONROOT_RECV
 from simkernel.uapi.capability import CAP_SYS_ADMIN
 from simkernel.uapi.errno import EINVAL, ENOBUFS, EPERM, ESRCH, os_error
 from simkernel.uapi.netlink import NETLINK_KOBJECT_UEVENT, NLMSG_HDRLEN
@@ -16,9 +17,9 @@ from simkernel.uapi.uevent import UEVENT_GROUP, Uevent
 
 if TYPE_CHECKING:
     from simkernel.kernel.net.namespace import Net
-    from simkernel.kernel.net.skb import Skb
     from simkernel.kernel.netlink.kernel_socket import KernelSocket
     from simkernel.kernel.netlink.netlink import Netlink
+    from simkernel.kernel.netlink.skb import Skb
 
 BUFFER_SIZE: Final = 2048
 """Longest event that a program may send (UEVENT_BUFFER_SIZE)."""
@@ -34,17 +35,23 @@ class UeventSockets:
 
     def _enter(self, net: Net) -> None:
         """`uevent_net_init()`"""
-        sock = kernel_socket.create(self._netlink, net, NETLINK_KOBJECT_UEVENT, groups=1, flags=NONROOT_RECV)
-        sock.input = Receiver(sock, self._handle, Request).receive
+        kernel_socket.create(
+            self._netlink,
+            net,
+            NETLINK_KOBJECT_UEVENT,
+            input=lambda sock: Receiver(sock, self._handle, Request).receive,
+            groups=1,
+            flags=NONROOT_RECV,
+        )
 
     def _leave(self, net: Net) -> None:
-        net.kernel_sockets[NETLINK_KOBJECT_UEVENT].release()
+        KERNEL_SOCKETS.of(net)[NETLINK_KOBJECT_UEVENT].release()
 
     def broadcast(self, event: Uevent) -> None:
         """Send an event to all who listen, in every namespace (`uevent_net_broadcast_untagged()`)."""
         data = event.pack()
         for net in self._netlink.namespaces:
-            sock = net.kernel_sockets[NETLINK_KOBJECT_UEVENT]
+            sock = KERNEL_SOCKETS.of(net)[NETLINK_KOBJECT_UEVENT]
             if sock.has_listeners(UEVENT_GROUP):
                 _send(sock, sock.skb(data), shared=True)
 

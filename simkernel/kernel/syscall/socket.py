@@ -6,18 +6,16 @@ bytes of a whole sockaddr.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Coroutine
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from simkernel.kernel.sched.wait import Blocked, BlockedCall, WouldBlock
 from simkernel.kernel.syscall.pipe import install_pair
 from simkernel.kernel.syscall.sending import broken_pipe, go_on, not_now
-from simkernel.kernel.unix.more import WantsMore, receive_rest
-from simkernel.kernel.unix.stream import StreamSocket
 from simkernel.kernel.vfs.broken_pipe import BrokenPipe
 from simkernel.kernel.vfs.file import OpenFile, SocketObject
-from simkernel.kernel.vfs.socket import NO_CONTROL, Address, Control, Received
+from simkernel.kernel.vfs.socket import NO_CONTROL, Address, Control, Received, WantsMore
 from simkernel.kernel.vfs.task import Task
 from simkernel.uapi.errno import (
     EAFNOSUPPORT,
@@ -26,14 +24,11 @@ from simkernel.uapi.errno import (
     ECONNABORTED,
     EINVAL,
     ENOTSOCK,
-    EOPNOTSUPP,
     os_error,
 )
 from simkernel.uapi.fcntl import O_CLOEXEC, O_NONBLOCK, O_RDWR
 from simkernel.uapi.socket import (
     AF_MAX,
-    AF_NETLINK,
-    AF_UNIX,
     MSG_DONTWAIT,
     MSG_NOSIGNAL,
     SOCK_CLOEXEC,
@@ -44,8 +39,6 @@ from simkernel.uapi.socket import (
 
 if TYPE_CHECKING:
     from simkernel.kernel.parts import KernelParts
-
-Create = Callable[[Task, int, int], SocketObject | Awaitable[SocketObject]]
 
 
 class BlockedReceive(BlockedCall):
@@ -59,10 +52,10 @@ class BlockedReceive(BlockedCall):
 
     exclusive = True
     control_size: int
+    file: OpenFile
     flags: int
     size: int
     sock: SocketObject
-    file: OpenFile
 
     @property
     def where(self) -> str:
@@ -72,7 +65,7 @@ class BlockedReceive(BlockedCall):
         try:
             return self.sock.recvmsg(task, self.size, self.control_size, self.flags)
         except WantsMore as wants:
-            return _rest(self.file, self.sock, task, wants, self.deadline)
+            return _rest(self.file, wants, self.deadline)
 
 
 class SocketCalls:
@@ -89,7 +82,7 @@ class SocketCalls:
     def socket(self, task: Task, family: int, type: int, protocol: int) -> int | Awaitable[int]:
         """A new socket's descriptor (`__sys_socket()`)."""
         kind, flags = self._kind(family, type)
-        made = self._families[family](task, kind, protocol)
+        made = self._families[family].socket(task, kind, protocol)
         if isinstance(made, Awaitable):
             return self._install_later(task, made, flags)
         return self._install(task, made, flags)
@@ -111,10 +104,7 @@ class SocketCalls:
     def socketpair(self, task: Task, family: int, type: int, protocol: int) -> tuple[int, int]:
         """Two sockets, connected to each other (`__sys_socketpair()`)."""
         kind, flags = self._kind(family, type)
-        if family != AF_UNIX:
-            raise os_error(EOPNOTSUPP)
-        one, other = (self._kernel.unix.socket(task, kind, protocol) for _ in range(2))
-        one.pair(task, other)
+        one, other = self._families[family].socketpair(task, kind, protocol)
         first, second = self._file(one, flags), self._file(other, flags)
         return install_pair(self._kernel, task, first, second, O_CLOEXEC if flags & SOCK_CLOEXEC else 0)
 
@@ -229,7 +219,7 @@ class SocketCalls:
         except WouldBlock as blocked:
             if flags & MSG_DONTWAIT or file.flags & O_NONBLOCK:
                 return not_now(blocked)
-            if sock.family == AF_NETLINK:  # all or nothing
+            if sock.atomic_send:
                 return Blocked(blocked.queue, blocked.retry, file, self._deadline(sock.sndtimeo), False)
             signal = not flags & MSG_NOSIGNAL
             return go_on(self._kernel, task, file, blocked, exclusive=False, signal=signal)
@@ -264,7 +254,7 @@ class SocketCalls:
         try:
             received = sock.recvmsg(task, size, control_size, flags)
         except WantsMore as wants:
-            return _rest(file, sock, task, wants, self._deadline(sock.rcvtimeo))
+            return _rest(file, wants, self._deadline(sock.rcvtimeo))
         if received is not None:
             return received
         if (flags and flags & MSG_DONTWAIT) or file.flags & O_NONBLOCK:
@@ -297,14 +287,11 @@ class SocketCalls:
         return None if timeout is None else self._engine.time() + timeout
 
 
-async def _rest(
-    file: OpenFile, sock: SocketObject, task: Task, wants: WantsMore, deadline: int | None
-) -> Received:
-    """Wait for what a receive wants beside what it has; the file stays open meanwhile."""
-    assert isinstance(sock, StreamSocket)
+async def _rest(file: OpenFile, wants: WantsMore, deadline: int | None) -> Received:
+    """Wait for the rest of a receive; the file stays open meanwhile."""
     file.get()
     try:
-        return await receive_rest(sock, task, wants, deadline)
+        return await wants.rest(deadline)
     finally:
         file.put()
 

@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 from simkernel.kernel.sched.wait import WaitQueue, WouldBlock
-from simkernel.kernel.unix.skb import NOTHING, UnixSkb, datagram_pages, truesize
+from simkernel.kernel.unix.skb import NOTHING, UnixSkb, datagram_pages, release_files, truesize
 from simkernel.kernel.unix.socket import (
     RCV_SHUTDOWN,
     SHUTDOWN_MASK,
@@ -32,9 +32,9 @@ from simkernel.uapi.socket import AF_UNSPEC, MSG_CMSG_CLOEXEC, MSG_OOB, MSG_PEEK
 from simkernel.uapi.structure import U16
 
 if TYPE_CHECKING:
+    from simkernel.kernel.net.creds import Creds
     from simkernel.kernel.net.scm import ControlMessage
-    from simkernel.kernel.net.skb import Creds
-    from simkernel.kernel.unix.unix import Unix
+    from simkernel.kernel.unix.context import UnixContext
     from simkernel.kernel.vfs.file import OpenFile
     from simkernel.kernel.vfs.socket import Control, Received
     from simkernel.kernel.vfs.task import Task
@@ -50,7 +50,7 @@ class DatagramSocket(UnixSocket):
 
     connects: ClassVar[bool] = False
 
-    def __init__(self, unix: Unix, task: Task, type: int) -> None:
+    def __init__(self, unix: UnixContext[UnixSocket], task: Task, type: int) -> None:
         super().__init__(unix, task, type)
         self._relay: PeerWake | None = None
 
@@ -127,7 +127,7 @@ class DatagramSocket(UnixSocket):
         try:
             skb, target = self._make(task, data, address, creds, files, flags)
         except OSError:
-            self.let_go(files)
+            release_files(files)
             raise
         return self._deliver(task, skb, target, flags)
 
@@ -192,7 +192,7 @@ class DatagramSocket(UnixSocket):
 
     # -- receiving --------------------------------------------------------------------
 
-    def recvmsg(self, task: Task, size: int, room: int = 0, flags: int = 0) -> Received | None:
+    def recvmsg(self, task: Task, size: int, controllen: int = 0, flags: int = 0) -> Received | None:
         """Take (with MSG_PEEK: look at) the oldest datagram; what exceeds `size` is lost."""
         if flags & MSG_OOB:
             raise os_error(EOPNOTSUPP)
@@ -212,7 +212,7 @@ class DatagramSocket(UnixSocket):
         if peek:
             for file in files:
                 file.get()
-        control = self.control_for(task, room, skb, flags)
+        control = self.control_for(task, controllen, skb, flags)
         messages: Sequence[ControlMessage] = control.messages
         length = len(skb.data) if flags & MSG_TRUNC else len(data)
         if peek:

@@ -2,34 +2,45 @@
 
 A socket that lies in a queue is held by the message it travels in.  If that queue is its own, or one that
 only such messages hold, nobody will ever read it.  Whenever a unix socket is closed while others travel,
-what can still be reached is looked for, and all else is let go.
+the collector finds the reachable ones and releases all others.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from typing import TYPE_CHECKING
+from collections import Counter, deque
+from typing import TYPE_CHECKING, Protocol
 
+from simkernel.kernel.unix.skb import release_files
 from simkernel.uapi.socket import AF_UNIX
 
 if TYPE_CHECKING:
     from simkernel.kernel.unix.skb import UnixSkb
-    from simkernel.kernel.unix.socket import UnixSocket
     from simkernel.kernel.vfs.file import OpenFile
+
+
+class Carrier(Protocol):
+    """A socket in whose queue files may travel."""
+
+    @property
+    def messages(self) -> deque[UnixSkb]: ...
+    @property
+    def file(self) -> OpenFile | None: ...
+    @property
+    def listener(self) -> Carrier | None: ...
 
 
 class Carriers:
     """The sockets of a machine in whose queues files may travel, in the order in which they came to."""
 
     def __init__(self) -> None:
-        self._sockets: dict[UnixSocket, None] = {}
+        self._sockets: dict[Carrier, None] = {}
 
-    def add(self, sock: UnixSocket) -> None:
+    def add(self, sock: Carrier) -> None:
         """A message with files is put into its queue."""
         self._sockets[sock] = None
 
     def collect(self) -> None:
-        """Let go of what nobody can reach (`unix_gc()`)."""
+        """Release unreachable files (`unix_gc()`)."""
         for sock in tuple(self._sockets):
             if not any(skb.files for skb in sock.messages):
                 del self._sockets[sock]
@@ -38,8 +49,7 @@ class Carriers:
             files = [file for skb in garbage for file in skb.files]
             for skb in garbage:
                 skb.files = ()
-            for file in files:
-                file.put()
+            release_files(files)
 
     def _garbage(self) -> list[UnixSkb]:
         """The messages in queues that cannot be reached, nor what holds them."""
@@ -62,6 +72,6 @@ def is_unix(file: OpenFile) -> bool:
     return file.socket is not None and file.socket.family == AF_UNIX
 
 
-def _holder(sock: UnixSocket) -> OpenFile | None:
+def _holder(sock: Carrier) -> OpenFile | None:
     """The open file by which its queue is reached: the listener's, while it waits to be accepted."""
     return sock.file if sock.listener is None else sock.listener.file

@@ -9,8 +9,9 @@ from array import array
 from typing import TYPE_CHECKING, Final
 
 from simkernel.kernel.net import scm
+from simkernel.kernel.net.creds import Creds
 from simkernel.kernel.net.scm import ControlBuffer
-from simkernel.kernel.unix.skb import NOBODY
+from simkernel.kernel.unix.skb import NOBODY, release_files
 from simkernel.kernel.vfs.socket import Control
 from simkernel.uapi.errno import EINVAL, EMFILE, os_error
 from simkernel.uapi.socket import (
@@ -27,8 +28,7 @@ from simkernel.uapi.structure import S32
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from simkernel.kernel.net.skb import Creds
-    from simkernel.kernel.unix.socket import UnixSocket
+    from simkernel.kernel.net.sock import Sock
     from simkernel.kernel.vfs.file import OpenFile
     from simkernel.kernel.vfs.task import Task
 
@@ -62,7 +62,7 @@ def send(
 
 
 def receive(
-    sock: UnixSocket, task: Task, control: ControlBuffer, creds: Creds | None, files: tuple[OpenFile, ...],
+    sock: Sock, task: Task, control: ControlBuffer, creds: Creds | None, files: tuple[OpenFile, ...],
     flags: int,
 ) -> None:  # fmt: skip
     """Tell the receiver who sent it, if it asked, and give it the files (`scm_recv_unix()`)."""
@@ -87,5 +87,4 @@ def _install(task: Task, control: ControlBuffer, files: tuple[OpenFile, ...], fl
         control.put(SOL_SOCKET, SCM_RIGHTS, array("i", fds).tobytes())
     if len(fds) < len(files):
         control.flags |= MSG_CTRUNC
-    for file in files:
-        file.put()
+    release_files(files)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from collections import deque
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Final, Protocol
 
-from simkernel.kernel.net.skb import Creds
+from simkernel.kernel.net.creds import Creds
 from simkernel.kernel.net.truesize import PAGE_SIZE, SHARED_INFO, SKB_STRUCT, allot, head_size
 from simkernel.uapi.mman import page_align
 
 if TYPE_CHECKING:
-    from simkernel.kernel.unix.socket import UnixSocket
     from simkernel.kernel.vfs.file import OpenFile
     from simkernel.kernel.vfs.socket import Received
 
@@ -31,6 +32,24 @@ NOTHING: Final[Received] = (b"", 0, (), 0, b"")
 """The end."""
 
 
+class Sender(Protocol):
+    """The socket that sent a message."""
+
+    @property
+    def name(self) -> bytes | None:
+        """Its whole address, None without one."""
+
+    @property
+    def messages(self) -> deque[UnixSkb]:
+        """Its own receive queue."""
+
+    def memory_freed(self, truesize: int) -> None:
+        """Reduce its send memory."""
+
+    def release(self, *, embryo: bool = False) -> None:
+        """Close it; `embryo`: a connection that was never accepted."""
+
+
 class UnixSkb:
     """A message, or a part of a stream (`struct unix_skb_parms` beside it).
 
@@ -42,7 +61,7 @@ class UnixSkb:
 
     def __init__(
         self,
-        sender: UnixSocket,
+        sender: Sender,
         data: bytes,
         truesize: int,
         creds: Creds | None,
@@ -63,11 +82,16 @@ class UnixSkb:
         return len(self.data) - self.offset
 
     def free(self) -> None:
-        """Give the memory back to the sender, and let go of the files that nobody took."""
+        """Release the sender's memory, and the files that no receiver took."""
         files, self.files = self.files, ()
-        for file in files:
-            file.put()
+        release_files(files)
         self.sender.memory_freed(self.truesize)
+
+
+def release_files(files: Iterable[OpenFile]) -> None:
+    """Drop a message's references to its files."""
+    for file in files:
+        file.put()
 
 
 def datagram_pages(length: int) -> int:

@@ -8,14 +8,14 @@ from functools import partial
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from simkernel.kernel.net import sock_options
+from simkernel.kernel.net.creds import Creds, own_creds
 from simkernel.kernel.net.namespace import net_of
 from simkernel.kernel.net.scm import ControlBuffer
-from simkernel.kernel.net.skb import Creds, own_creds
 from simkernel.kernel.net.sock import Sock
 from simkernel.kernel.sched.wait import WaitQueue, WouldBlock
 from simkernel.kernel.unix import scm
-from simkernel.kernel.unix.price import allocation
-from simkernel.kernel.unix.skb import UnixSkb
+from simkernel.kernel.unix.costs import allocation
+from simkernel.kernel.unix.skb import UnixSkb, release_files
 from simkernel.kernel.vfs.fasync import POLL_ERR, POLL_HUP, POLL_IN, POLL_OUT
 from simkernel.uapi.errno import (
     ECONNRESET,
@@ -62,7 +62,7 @@ from simkernel.uapi.un import SOCKADDR_UN_SIZE
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from simkernel.kernel.unix.unix import Unix
+    from simkernel.kernel.unix.context import UnixContext
     from simkernel.kernel.vfs.file import OpenFile
     from simkernel.kernel.vfs.socket import Control, Received
     from simkernel.kernel.vfs.task import Task
@@ -121,7 +121,7 @@ class UnixSocket(Sock):
     connects: ClassVar[bool]
     """Whether it is a stream, whose ends know of each other."""
 
-    def __init__(self, unix: Unix, task: Task, type: int) -> None:
+    def __init__(self, unix: UnixContext[UnixSocket], task: Task, type: int) -> None:
         super().__init__(net_of(task), type, 0, task.credentials)
         self.unix = unix
         self.name: bytes | None = None
@@ -239,7 +239,7 @@ class UnixSocket(Sock):
             raise os_error(EPIPE)
         if self.wmem >= self.sndbuf:
             self.no_space = bool(self.fasync_list)
-            raise WouldBlock(self.writers, retry, on_release=partial(self.let_go, files))
+            raise WouldBlock(self.writers, retry, on_release=partial(release_files, files))
         self.wmem += truesize
         self.unix.engine.charged += allocation(self.unix.costs, truesize, pages)
 
@@ -285,13 +285,6 @@ class UnixSocket(Sock):
     def connect(self, task: Task, address: bytes | tuple[int, int]) -> None:
         """connect(2)."""
         raise NotImplementedError
-
-    def pair(self, task: Task, other: UnixSocket) -> None:
-        """socketpair(2): the two are connected."""
-        for one, another in ((self, other), (other, self)):
-            one.peer = another
-            one.init_peercred(task)
-            one.state = State.ESTABLISHED
 
     def init_peercred(self, task: Task) -> None:
         """Let `task` be who has the other end (`init_peercred()`)."""
@@ -423,24 +416,18 @@ class UnixSocket(Sock):
 
     # -- taking from the queue --------------------------------------------------------
 
-    def control_for(self, task: Task, room: int, skb: UnixSkb, flags: int) -> ControlBuffer:
+    def control_for(self, task: Task, controllen: int, skb: UnixSkb, flags: int) -> ControlBuffer:
         """The control messages that come with a message."""
-        control = ControlBuffer(room)
+        control = ControlBuffer(controllen)
         files, skb.files = skb.files, ()
         scm.receive(self, task, control, skb.creds, files, flags)
         return control
-
-    @staticmethod
-    def let_go(files: tuple[OpenFile, ...]) -> None:
-        """A message with these files is not sent."""
-        for file in files:
-            file.put()
 
     def send_control(self, task: Task, control: Control) -> tuple[Creds | None, tuple[OpenFile, ...]]:
         """What the sender put beside a message."""
         return scm.send(task, control, self.unix.pid_exists) if control else (None, ())
 
-    def recvmsg(self, task: Task, size: int, room: int = 0, flags: int = 0) -> Received | None:
+    def recvmsg(self, task: Task, size: int, controllen: int = 0, flags: int = 0) -> Received | None:
         """recvmsg(2)."""
         raise NotImplementedError
 

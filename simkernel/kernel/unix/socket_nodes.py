@@ -10,8 +10,10 @@ from simkernel.uapi.errno import EADDRINUSE, ECONNREFUSED, EEXIST, EINVAL, EPROT
 from simkernel.uapi.stat import S_IFSOCK
 
 if TYPE_CHECKING:
-    from simkernel.kernel.kernel import Kernel
+    from collections.abc import Callable
+
     from simkernel.kernel.unix.socket import UnixSocket
+    from simkernel.kernel.vfs.filesystem import FileSystems
     from simkernel.kernel.vfs.inode import Inode
     from simkernel.kernel.vfs.task import Task
 
@@ -20,10 +22,13 @@ MODE: Final = S_IFSOCK | 0o777
 
 
 class SocketNodes:
-    """The nodes that sockets are bound to.  A node outlives its socket, and is nobody's then."""
+    """The nodes that sockets are bound to.  A node outlives its socket.
 
-    def __init__(self, kernel: Kernel) -> None:
-        self._kernel = kernel
+    `fs` returns the tree of paths, which is made at its first use.
+    """
+
+    def __init__(self, fs: Callable[[], FileSystems]) -> None:
+        self._fs = fs
         self._sockets: dict[Inode, UnixSocket] = {}
         self._nodes: dict[UnixSocket, Inode] = {}
 
@@ -32,7 +37,7 @@ class SocketNodes:
 
         EADDRINUSE if there is such a name; EINVAL if the socket has one, and the node is gone again.
         """
-        walk = self._kernel.fs.walk(task, path)
+        walk = self._fs().walk(task, path)
         try:
             node = change.make_node(task, walk, path, MODE, 0)
         except OSError as error:
@@ -50,7 +55,7 @@ class SocketNodes:
 
         ECONNREFUSED if it is nobody's, or no socket; EPROTOTYPE if it is of another type.
         """
-        inode = self._kernel.fs.lookup(task, path).inode
+        inode = self._fs().lookup(task, path).inode
         check(task.credentials, inode, MAY_WRITE)
         sock = self._sockets.get(inode)
         if sock is None:

@@ -6,17 +6,17 @@ from collections.abc import Awaitable
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
+from simkernel.kernel.net.creds import KERNEL_CREDS
 from simkernel.kernel.net.scm import ControlBuffer
-from simkernel.kernel.net.skb import KERNEL_CREDS
 from simkernel.kernel.net.truesize import allot
-from simkernel.kernel.sched.wait import WouldBlock
+from simkernel.kernel.sched.wait import WouldBlock, sleep_on
 from simkernel.kernel.unix import scm
-from simkernel.kernel.unix.more import Taken, WantsMore, receive_rest
 from simkernel.kernel.unix.skb import (
     NOTHING,
     SKB_MAX_HEAD,
     STREAM_FRAGS,
     UnixSkb,
+    release_files,
     stream_pages,
     truesize,
 )
@@ -28,7 +28,9 @@ from simkernel.kernel.unix.socket import (
     UnixSocket,
     checked,
 )
+from simkernel.kernel.unix.waitall import Taken
 from simkernel.kernel.vfs.broken_pipe import broken_pipe
+from simkernel.kernel.vfs.socket import WantsMore
 from simkernel.uapi.errno import (
     ECONNREFUSED,
     EINVAL,
@@ -48,7 +50,7 @@ from simkernel.uapi.socket import (
 )
 
 if TYPE_CHECKING:
-    from simkernel.kernel.net.skb import Creds
+    from simkernel.kernel.net.creds import Creds
     from simkernel.kernel.vfs.file import OpenFile
     from simkernel.kernel.vfs.socket import Control, Received
     from simkernel.kernel.vfs.task import Task
@@ -119,9 +121,9 @@ class StreamSocket(UnixSocket):
         if self._peer_wait:
             self._peer_wait.wake_up()
         end = skb.sender
+        assert isinstance(end, StreamSocket)
         end.listener = None
         skb.free()
-        assert isinstance(end, StreamSocket)
         if self.option(SO_PASSCRED):  # unix_sock_inherit_flags()
             end.set_option(SO_PASSCRED, 1)
         return end
@@ -152,7 +154,7 @@ class StreamSocket(UnixSocket):
             if self.shutdown_mask & SEND_SHUTDOWN:
                 raise broken_pipe()
         except OSError:
-            self.let_go(files)
+            release_files(files)
             raise
         self.unix.engine.charged += self.unix.costs.send
         return self._send(task, data, creds, files, 0)
@@ -172,7 +174,7 @@ class StreamSocket(UnixSocket):
                 blocked.done = done
                 raise
             except OSError:
-                self.let_go(files)
+                release_files(files)
                 if done:
                     return done
                 raise
@@ -187,16 +189,16 @@ class StreamSocket(UnixSocket):
             self.unix.engine.charged += costs.copy(size) + costs.deliver
             done += size
             other.put_in(skb)
-        self.let_go(files)  # those of a message without a byte
+        release_files(files)  # those of a message without a byte
         return done
 
     # -- receiving ----------------------------------------------------------------------
 
-    def recvmsg(self, task: Task, size: int, room: int = 0, flags: int = 0) -> Received | None:
+    def recvmsg(self, task: Task, size: int, controllen: int = 0, flags: int = 0) -> Received | None:
         """As much as there is, up to `size` bytes (`unix_stream_read_generic()`).
 
-        Nothing at the end of the stream; None if there is nothing now; WantsMore if there is less than
-        wanted.  EINVAL unless it is connected.
+        Nothing at the end of the stream; None if there is nothing now; WantsMore if MSG_WAITALL or
+        SO_RCVLOWAT ask for more than there is.  EINVAL unless it is connected.
         """
         if self.state is not State.ESTABLISHED:
             raise os_error(EINVAL)
@@ -205,27 +207,51 @@ class StreamSocket(UnixSocket):
         if not self.messages:
             if self.error:
                 raise os_error(self.take_error())
-            return self._end(task, room) if self.shutdown_mask & RCV_SHUTDOWN else None
+            return self._end(task, controllen) if self.shutdown_mask & RCV_SHUTDOWN else None
         self.unix.engine.charged += self.unix.costs.receive
         self.unix.trace.flow = self.messages[0].flow
         target = size if flags & MSG_WAITALL else min(self.option(SO_RCVLOWAT) or 1, size)
         taken = Taken(self)
         if flags & MSG_PEEK:
-            if target > self.queued() and self.waits(flags) and not self.ends():
+            if target > self.queued() and self.waits(flags) and not self._ends():
                 raise self.unix.unmodelled("MSG_PEEK that waits for more than one byte", EINVAL)
-            taken.look(size)
-        elif not taken.take(size) and len(taken.data) < target and self.waits(flags) and not self.ends():
-            raise WantsMore(taken, size, target, room, flags)
-        return self.received(task, taken, room, flags)
+            taken.peek(size)
+        elif not taken.take(size) and len(taken.data) < target and self.waits(flags) and not self._ends():
+            raise WantsMore(partial(self._receive_rest, task, taken, size, target, controllen, flags))
+        return self._received(task, taken, controllen, flags)
 
-    def ends(self) -> bool:
-        """Whether nothing more will come; who has got something is not told of an error."""
+    async def _receive_rest(
+        self,
+        task: Task,
+        taken: Taken,
+        size: int,
+        target: int,
+        controllen: int,
+        flags: int,
+        deadline: int | None,
+    ) -> Received:
+        """Wait for `target` bytes, or a signal, the deadline, the end of the stream or an error."""
+        ended = False
+        while not ended and len(taken.data) < target:
+            try:
+                in_time = await sleep_on(self.readers, deadline=deadline, exclusive=True)
+            except BaseException as ending:
+                release_files(taken.files)
+                taken.files = ()
+                if isinstance(ending, InterruptedError):
+                    return self._received(task, taken, 0, flags)
+                raise
+            ended = taken.take(size) or not in_time or self._ends()
+        return self._received(task, taken, controllen, flags)
+
+    def _ends(self) -> bool:
+        """Whether nothing more will come; an error is dropped after a partial receive."""
         return bool(self.take_error()) or bool(self.shutdown_mask & RCV_SHUTDOWN)
 
-    def received(self, task: Task, taken: Taken, room: int, flags: int) -> Received:
-        """What a receive comes to."""
+    def _received(self, task: Task, taken: Taken, controllen: int, flags: int) -> Received:
+        """Charge the copy and install the files."""
         self.unix.engine.charged += self.unix.costs.copy(len(taken.data))
-        control = ControlBuffer(room)
+        control = ControlBuffer(controllen)
         scm.receive(self, task, control, taken.creds, taken.files, flags)
         message_flags = flags & MSG_CMSG_CLOEXEC | control.flags
         return bytes(taken.data), len(taken.data), control.messages, message_flags, taken.address
@@ -235,17 +261,17 @@ class StreamSocket(UnixSocket):
         try:
             return super().read(task, file, size, position)
         except WantsMore as wants:
-            return self._read_rest(task, wants)
+            return self._read_rest(wants)
 
-    async def _read_rest(self, task: Task, wants: WantsMore) -> bytes:
+    async def _read_rest(self, wants: WantsMore) -> bytes:
         deadline = None if self.rcvtimeo is None else self.unix.engine.time() + self.rcvtimeo
-        return (await receive_rest(self, task, wants, deadline))[0]
+        return (await wants.rest(deadline))[0]
 
-    def _end(self, task: Task, room: int) -> Received:
+    def _end(self, task: Task, controllen: int) -> Received:
         """Nothing more will come.  Who asks whose that is hears of process 0 and root."""
         if not self.option(SO_PASSCRED):
             return NOTHING
-        control = ControlBuffer(room)
+        control = ControlBuffer(controllen)
         scm.receive(self, task, control, KERNEL_CREDS, (), 0)
         return b"", 0, control.messages, control.flags, b""
 

@@ -1,73 +1,24 @@
-"""The family AF_UNIX of one machine: making sockets, and finding them by their names."""
+"""The address family AF_UNIX of one machine (`unix_family_ops`)."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
-from simkernel.engine import Engine
-from simkernel.kernel.lib.costs import CostModel
-from simkernel.kernel.lib.unmodelled import Unmodelled
+from simkernel.kernel.unix.context import UnixContext
 from simkernel.kernel.unix.datagram import DatagramSocket
-from simkernel.kernel.unix.garbage import Carriers
+from simkernel.kernel.unix.socket import State, UnixSocket
 from simkernel.kernel.unix.stream import StreamSocket
-from simkernel.uapi.errno import (
-    EADDRINUSE,
-    ECONNREFUSED,
-    EINVAL,
-    ENOSPC,
-    EPROTONOSUPPORT,
-    ESOCKTNOSUPPORT,
-    os_error,
-)
+from simkernel.uapi.errno import EPROTONOSUPPORT, ESOCKTNOSUPPORT, os_error
 from simkernel.uapi.socket import AF_UNIX, SOCK_DGRAM, SOCK_RAW, SOCK_SEQPACKET, SOCK_STREAM
-from simkernel.uapi.structure import U16
-from simkernel.uapi.un import encode_sockaddr_un
 
 if TYPE_CHECKING:
-    from simkernel.kernel.net.namespace import Net
-    from simkernel.kernel.unix.socket import UnixSocket
     from simkernel.kernel.vfs.task import Task
-
-MAX_DGRAM_QLEN: Final = 10
-"""Datagrams that may lie in a queue before another one waits (/proc/sys/net/unix/max_dgram_qlen)."""
-AUTOBIND_NAMES: Final = 1 << 20
-"""Names of five hexadecimal digits."""
 
 KINDS: Final[dict[int, type[UnixSocket]]] = {SOCK_STREAM: StreamSocket, SOCK_DGRAM: DatagramSocket}
 
 
-class SocketNodes(Protocol):
-    """Path names of sockets, which the file systems have (kernel/unix/socket_nodes.py)."""
-
-    def bind(self, task: Task, path: str, sock: UnixSocket) -> None: ...
-    def find(self, task: Task, path: str, kind: int) -> UnixSocket: ...
-    def forget(self, sock: UnixSocket) -> None: ...
-
-
-class Unix:
-    """Unix sockets of one machine.
-
-    Abstract names belong to a network namespace, and a stream and a datagram socket may have the same.
-    """
-
-    def __init__(
-        self,
-        engine: Engine,
-        costs: CostModel,
-        unmodelled: Unmodelled,
-        pid_exists: Callable[[int], bool],
-        nodes: SocketNodes,
-    ) -> None:
-        self.engine = engine
-        self.trace = engine.trace
-        self.costs = costs
-        self.unmodelled = unmodelled
-        self.pid_exists = pid_exists
-        self.max_dgram_qlen = MAX_DGRAM_QLEN
-        self.nodes = nodes
-        self.carriers = Carriers()
-        self._names: dict[tuple[Net, int, bytes], UnixSocket] = {}
+class Unix(UnixContext[UnixSocket]):
+    """Opens sockets, alone and in pairs."""
 
     def socket(self, task: Task, kind: int, protocol: int) -> UnixSocket:
         """A new socket (`unix_create()`).  EPROTONOSUPPORT, ESOCKTNOSUPPORT."""
@@ -83,66 +34,11 @@ class Unix:
         self.engine.charged += self.costs.socket_create
         return make(self, task, kind)
 
-    @property
-    def names(self) -> list[bytes]:
-        """The abstract names that sockets have, in the order in which they were given."""
-        return [name[U16.size :] for _, _, name in self._names]
-
-    # -- names ------------------------------------------------------------------------
-
-    def bind(self, sock: UnixSocket, task: Task, address: bytes) -> None:
-        """Give a socket its name, once.  EINVAL if it has one, EADDRINUSE if another has it."""
-        name = address[U16.size :]
-        if name.startswith(b"\0"):
-            if sock.name is not None:
-                raise os_error(EINVAL)
-            self._take(sock, address)
-            return
-        path = name.split(b"\0", 1)[0]
-        self.nodes.bind(task, _text(path), sock)
-        sock.name = encode_sockaddr_un(path)
-
-    def _take(self, sock: UnixSocket, address: bytes) -> None:
-        key = (sock.net, sock.type, address)
-        if key in self._names:
-            raise os_error(EADDRINUSE)
-        self.engine.charged += self.costs.socket_bind
-        self._names[key] = sock
-        sock.name = address
-
-    def autobind(self, sock: UnixSocket) -> None:
-        """An abstract name that is free, if it has no name (`unix_autobind()`).  ENOSPC."""
-        if sock.name is not None:
-            return
-        first = self.engine.rng("unix autobind").randrange(AUTOBIND_NAMES)
-        for step in range(1, AUTOBIND_NAMES + 1):
-            number = (first + step) % AUTOBIND_NAMES
-            address = encode_sockaddr_un(b"\0%05x" % number)
-            if (sock.net, sock.type, address) not in self._names:
-                self._take(sock, address)
-                return
-        raise os_error(ENOSPC)
-
-    def find(self, task: Task, net: Net, address: bytes, kind: int) -> UnixSocket:
-        """The socket of that name and type.  ECONNREFUSED if there is none."""
-        name = address[U16.size :]
-        if name.startswith(b"\0"):
-            sock = self._names.get((net, kind, address))
-            if sock is None:
-                raise os_error(ECONNREFUSED)
-            return sock
-        return self.nodes.find(task, _text(name.split(b"\0", 1)[0]), kind)
-
-    def forget(self, sock: UnixSocket) -> None:
-        """A socket is closed: its name is free."""
-        if sock.name is None:
-            return
-        key = (sock.net, sock.type, sock.name)
-        if self._names.get(key) is sock:
-            del self._names[key]
-        elif not sock.name.startswith(b"\0", U16.size):
-            self.nodes.forget(sock)
-
-
-def _text(path: bytes) -> str:
-    return path.decode("utf-8", "surrogateescape")
+    def socketpair(self, task: Task, kind: int, protocol: int) -> tuple[UnixSocket, UnixSocket]:
+        """Two sockets, connected to each other (`unix_socketpair()`)."""
+        one, other = self.socket(task, kind, protocol), self.socket(task, kind, protocol)
+        for sock, peer in ((one, other), (other, one)):
+            sock.peer = peer
+            sock.init_peercred(task)
+            sock.state = State.ESTABLISHED
+        return one, other

@@ -171,9 +171,13 @@ class FileObject(Protocol):
 
 
 class SocketObject(FileObject, Protocol):
-    """A socket: non-blocking operations and what to wait on."""
+    """A socket: non-blocking operations and what to wait on.
+
+    `atomic_send`: a send that blocks has done nothing and holds nothing, so it is retried as a whole.
+    """
 
     family: ClassVar[int]
+    atomic_send: ClassVar[bool]
 
     rcvtimeo: int | None
     sndtimeo: int | None
@@ -198,6 +202,13 @@ class SocketObject(FileObject, Protocol):
     def listen(self, task: Task, backlog: int) -> None: ...
     def accept(self, task: Task) -> SocketObject | None: ...
     def shutdown(self, task: Task, how: int) -> None: ...
+
+
+class SocketFamily(Protocol):
+    """An address family (`struct net_proto_family`).  Opening may sleep, to load a module."""
+
+    def socket(self, task: Task, type: int, protocol: int) -> SocketObject | Awaitable[SocketObject]: ...
+    def socketpair(self, task: Task, type: int, protocol: int) -> tuple[SocketObject, SocketObject]: ...
 
 
 class Watcher(Protocol):

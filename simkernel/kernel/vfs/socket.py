@@ -7,11 +7,8 @@ bytes of a whole sockaddr.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    pass
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any
 
 Address = tuple[int, int] | bytes
 Control = Sequence[tuple[int, int, bytes]]
@@ -24,3 +21,11 @@ Received = tuple[bytes, int, Control, int, Address]
 The result is the data's length, with MSG_TRUNC that of the whole datagram.  A plain tuple, since one with
 names takes five to nine times as long to make.
 """
+
+
+class WantsMore(Exception):
+    """A receive has some bytes and must wait for more; `rest(deadline)` waits for them."""
+
+    def __init__(self, rest: Callable[[int | None], Coroutine[Any, Any, Received]]) -> None:
+        super().__init__(rest)
+        self.rest = rest

@@ -84,7 +84,7 @@ class Mirror:
                 stranger.description = describe(stranger)
                 stranger.doit = stranger.dumpit = Unknown()
                 registry.by_id[family.id] = registry.by_name[family.name.encode()] = stranger
-        kernel.netlink.entries[NETLINK_GENERIC].groups = registry.group_room
+        kernel.netlink.entries[NETLINK_GENERIC].groups = registry.group_count
 
     def _stranger(self, family: Description) -> Family:
         return Family(

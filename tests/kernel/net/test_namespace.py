@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from simkernel.kernel.net.namespace import Namespaces, Net
+from simkernel.kernel.netlink.kernel_socket import KERNEL_SOCKETS
 from simkernel.uapi.errno import EBUSY, EEXIST
 from simkernel.uapi.netlink import NETLINK_GENERIC, NETLINK_USERSOCK
 from tests.kernel.netlink.stack import Stack
@@ -45,7 +46,7 @@ def test_one_that_is_in_use_stays() -> None:
         assert refused.value.errno == EBUSY
     sock.close()
     stack.namespaces.destroy(net)
-    assert not net.kernel_sockets
+    assert not KERNEL_SOCKETS.of(net)
 
 
 def test_the_same_port_id_is_free_elsewhere() -> None:

@@ -11,6 +11,7 @@ from simkernel.kernel.lib.costs import CostModel
 from simkernel.kernel.lib.log import Log
 from simkernel.kernel.net.namespace import Namespaces, Net
 from simkernel.kernel.netlink.genetlink.genetlink import GenericNetlink
+from simkernel.kernel.netlink.kernel_socket import KERNEL_SOCKETS, KernelSocket
 from simkernel.kernel.netlink.netlink import Netlink
 from simkernel.kernel.netlink.route.rtnetlink import RouteNetlink
 from simkernel.kernel.netlink.socket import NetlinkSocket
@@ -110,8 +111,14 @@ class Stack:
         self.log = Log(self.engine)
         self.namespaces = Namespaces()
         self.pids = {1}
+        self.request_module: Callable[[str], Any] = lambda name: None
         self.netlink = Netlink(
-            self.engine, CostModel(), self.namespaces, self.log, lambda pid: pid in self.pids
+            self.engine,
+            CostModel(),
+            self.namespaces,
+            self.log,
+            lambda pid: pid in self.pids,
+            lambda name: self.request_module(name),
         )
         self.genetlink = GenericNetlink(self.netlink)
         self.rtnetlink = RouteNetlink(self.netlink, lambda what, number: os_error(number))
@@ -121,6 +128,10 @@ class Stack:
     def _next(self) -> int:
         self.sequence += 1
         return self.sequence
+
+    def kernel_socket(self, protocol: int) -> KernelSocket:
+        """The kernel's socket in the initial namespace."""
+        return KERNEL_SOCKETS.of(self.namespaces.init)[protocol]
 
     def task(self, uid: int = 0, net: Net | None = None, comm: str = "test") -> Task:
         pid = 1000 + len(self.pids)

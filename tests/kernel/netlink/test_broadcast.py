@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from simkernel.kernel.net.filter import attach
 from simkernel.uapi import filter as bpf
 from simkernel.uapi.errno import ENOBUFS, ESRCH
 from simkernel.uapi.netlink import (
@@ -91,7 +90,7 @@ def test_no_enobufs_loses_in_silence(stack: Stack) -> None:
 
 
 def test_the_kernel_learns_whether_anybody_got_it(stack: Stack) -> None:
-    kernel = stack.namespaces.init.kernel_sockets[NETLINK_GENERIC]
+    kernel = stack.kernel_socket(NETLINK_GENERIC)
     with pytest.raises(OSError) as nobody:
         kernel.multicast(kernel.skb(b"x"), 5)
     assert nobody.value.errno == ESRCH
@@ -110,7 +109,7 @@ def test_the_kernel_learns_whether_anybody_got_it(stack: Stack) -> None:
 
 def test_set_error_spares_who_does_not_want_enobufs(stack: Stack) -> None:
     """`netlink_set_err()`"""
-    kernel = stack.namespaces.init.kernel_sockets[NETLINK_GENERIC]
+    kernel = stack.kernel_socket(NETLINK_GENERIC)
     a, b, c = (stack.open(NETLINK_GENERIC, portid).join(5) for portid in (A, B, C))
     b.set(NETLINK_NO_ENOBUFS)
     assert kernel.set_error(C, 5, ENOBUFS) == 1
@@ -144,17 +143,17 @@ def keep(count: int) -> bytes:
 def test_a_filter_of_one_member_is_not_felt_by_others(stack: Stack) -> None:
     sender = stack.open(NETLINK_USERSOCK, A)
     members = [stack.open(NETLINK_USERSOCK, portid).join(1) for portid in (B, C, D)]
-    attach(members[1].it, keep(2), stack.netlink.random)
-    attach(members[2].it, keep(0), stack.netlink.random)
+    members[1].it.attach_filter(keep(2), stack.netlink.random)
+    members[2].it.attach_filter(keep(0), stack.netlink.random)
     shout(sender, b"hello")
     assert [member.drain() for member in members] == [[b"hello"], [b"he"], []]
 
 
 def test_what_the_kernel_sends_a_filter_may_cut_for_all_that_follow(stack: Stack) -> None:
     """The first member is handed the sender's own buffer, which is cut in place (`do_one_broadcast()`)."""
-    kernel = stack.namespaces.init.kernel_sockets[NETLINK_GENERIC]
+    kernel = stack.kernel_socket(NETLINK_GENERIC)
     members = [stack.open(NETLINK_GENERIC, portid).join(5) for portid in (B, C)]
-    attach(members[1].it, keep(2), stack.netlink.random)
+    members[1].it.attach_filter(keep(2), stack.netlink.random)
     kernel.multicast(kernel.skb(b"hello"), 5)
     assert [member.drain() for member in members] == [[b"he"], [b"he"]]
 
@@ -187,7 +186,7 @@ def multicasts(kinds: list[Kind], acts: list[str], traced: bool) -> object:
     elsewhere = stack.namespaces.create()
     stack.namespaces.init.assign_id(elsewhere, 7)
     elsewhere.assign_id(stack.namespaces.init, 8)
-    kernel = stack.namespaces.init.kernel_sockets[NETLINK_GENERIC]
+    kernel = stack.kernel_socket(NETLINK_GENERIC)
     sender = stack.open(NETLINK_GENERIC, A).join(5)
     members, sleepers = [], []
     for number, (kept, far, little, unbound, asleep) in enumerate(kinds):
@@ -195,7 +194,7 @@ def multicasts(kinds: list[Kind], acts: list[str], traced: bool) -> object:
         member = stack.open(NETLINK_GENERIC, None if unbound else B + number, net=net).join(5)
         member.set(NETLINK_LISTEN_ALL_NSID)
         if kept is not None:
-            attach(member.it, keep(kept), stack.netlink.random)
+            member.it.attach_filter(keep(kept), stack.netlink.random)
         if little:
             member.set(SO_RCVBUF, 0, SOL_SOCKET)
         sleepers.append(Sleeper(stack))

@@ -38,7 +38,7 @@ class Server:
             stack.netlink,
             stack.namespaces.init,
             PROTOCOL,
-            input=lambda skb: Receiver(self.kernel, self.handle, Request).receive(skb),
+            input=lambda sock: Receiver(sock, self.handle, Request).receive,
         )
 
     def handle(self, request: Request) -> object:

@@ -6,7 +6,6 @@ from collections.abc import Coroutine
 
 import pytest
 
-from simkernel.kernel.net.namespace import Net
 from simkernel.kernel.netlink import kernel_socket
 from simkernel.uapi.errno import EADDRINUSE, EINVAL, EPROTONOSUPPORT
 from simkernel.uapi.netlink import NETLINK_GENERIC
@@ -79,7 +78,7 @@ def test_an_unknown_protocol_is_asked_for_as_a_module(stack: Stack) -> None:
         asked.append(name)
         kernel_socket.create(stack.netlink, stack.namespaces.init, PROTOCOL)
 
-    stack.netlink.request_module = load
+    stack.request_module = load
     opening = stack.netlink.socket(stack.task(), SOCK_RAW, PROTOCOL)
     assert isinstance(opening, Coroutine)
     with pytest.raises(StopIteration) as opened:
@@ -90,23 +89,8 @@ def test_an_unknown_protocol_is_asked_for_as_a_module(stack: Stack) -> None:
         stack.netlink.socket(stack.task(), SOCK_STREAM, PROTOCOL)
 
 
-def test_closing_a_bound_socket_is_told(stack: Stack) -> None:
-    """NETLINK_URELEASE"""
-    told: list[tuple[Net, int, int]] = []
-
-    def notifier(net: Net, protocol: int, portid: int) -> None:
-        told.append((net, protocol, portid))
-
-    stack.netlink.register_notifier(notifier)
-    stack.open(NETLINK_GENERIC, A).close()
-    stack.open(NETLINK_GENERIC).close()
-    stack.netlink.unregister_notifier(notifier)
-    stack.open(NETLINK_GENERIC, A).close()
-    assert told == [(stack.namespaces.init, NETLINK_GENERIC, A)]
-
-
 def test_the_kernel_overruns_a_program_that_does_not_read(stack: Stack) -> None:
-    kernel = stack.namespaces.init.kernel_sockets[NETLINK_GENERIC]
+    kernel = stack.kernel_socket(NETLINK_GENERIC)
     sock = stack.open(NETLINK_GENERIC, A)
     sock.it.rcvbuf = 2304
     for _ in range(2):

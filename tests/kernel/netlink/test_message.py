@@ -10,10 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simkernel.kernel.net.skb import Inbound
 from simkernel.kernel.netlink import kernel_socket
 from simkernel.kernel.netlink.message import NO_ACK, Receiver, Request
-from simkernel.kernel.netlink.table import NONROOT_SEND
+from simkernel.kernel.netlink.sock import NONROOT_SEND, Inbound
 from simkernel.uapi import netlink as nl
 from simkernel.uapi.capability import CAP_NET_ADMIN
 from simkernel.uapi.errno import EINVAL, ENOBUFS, ENOENT, os_error
@@ -34,7 +33,7 @@ class Server:
         self.seen: list[int] = []
         self.answer: Any = None
         self.kernel = kernel_socket.create(
-            stack.netlink, stack.namespaces.init, PROTOCOL, input=self.receive, flags=NONROOT_SEND
+            stack.netlink, stack.namespaces.init, PROTOCOL, input=lambda _: self.receive, flags=NONROOT_SEND
         )
 
     def receive(self, inbound: Inbound) -> Awaitable[None] | None:

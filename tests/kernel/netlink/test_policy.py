@@ -33,10 +33,10 @@ def request(data: bytes) -> Request:
     """A request with nothing but these attributes."""
     stack = Stack()
     sock = stack.open(NETLINK_GENERIC, 1)
-    kernel = stack.namespaces.init.kernel_sockets[NETLINK_GENERIC]
+    kernel = stack.kernel_socket(NETLINK_GENERIC)
     whole = NlMsgHdr(NLMSG_HDRLEN + len(data), NLMSG_MIN_TYPE, NLM_F_REQUEST).pack() + data
     seen: list[Request] = []
-    kernel.input = Receiver(kernel, seen.append, Request).receive
+    kernel.ports.input = Receiver(kernel, seen.append, Request).receive
     sock.send(whole)
     return seen[0]
 

@@ -105,7 +105,7 @@ def test_poll(pair: tuple[Sock, Sock]) -> None:
 
 
 def test_the_group_is_a_mask_in_the_address_and_a_number_in_pktinfo(stack: Stack) -> None:
-    kernel = stack.namespaces.init.kernel_sockets[NETLINK_GENERIC]
+    kernel = stack.kernel_socket(NETLINK_GENERIC)
     sock = stack.open(NETLINK_GENERIC, A).join(32)
     sock.set(NETLINK_PKTINFO)
     kernel.multicast(kernel.skb(b"x"), 32)

@@ -21,8 +21,10 @@ from simkernel.uapi.structure import U16
 from simkernel.ynl import Spec, parse
 
 if TYPE_CHECKING:
-    from simkernel.kernel.netlink.genetlink.genetlink import GenericNetlink
-    from simkernel.kernel.netlink.genetlink.info import Info
+    from simkernel.kernel.netlink.genetlink.family import Info
+    from simkernel.kernel.netlink.genetlink.lock import OperationLock
+    from simkernel.kernel.netlink.genetlink.registry import Registry
+    from simkernel.kernel.netlink.netlink import RequestModule
 
 
 LONGEST: Final = GOODSIZE - NLMSG_HDRLEN - genl.GENL_HDRLEN
@@ -37,13 +39,16 @@ def spec() -> Spec:
 
 
 class Controller:
-    """Answers nlctrl's requests from a registry of families."""
+    """Answers nlctrl's requests from a registry of families.
 
-    def __init__(self, genetlink: GenericNetlink) -> None:
-        self._genetlink = genetlink
-        self._registry = genetlink.registry
-        self._by_name = self._registry.by_name
-        self._netlink = genetlink.netlink
+    `request_module` loads the module of an unknown family; `lock` is released meanwhile.
+    """
+
+    def __init__(self, registry: Registry, lock: OperationLock, request_module: RequestModule) -> None:
+        self._registry = registry
+        self._by_name = registry.by_name
+        self._lock = lock
+        self._request_module = request_module
         self.family = declare(
             spec(),
             {"getfamily": self._get_family},
@@ -82,16 +87,14 @@ class Controller:
         return None
 
     def _load(self, info: Info) -> Awaitable[None] | None:
-        request_module = self._netlink.request_module
-        if request_module is not None:
-            name = _name(info).decode("utf-8", "surrogateescape")
-            loading = request_module(f"net-pf-{AF_NETLINK}-proto-{NETLINK_GENERIC}-family-{name}")
-            if isinstance(loading, Awaitable):
-                return self._reply_later(info, loading)
+        name = _name(info).decode("utf-8", "surrogateescape")
+        loading = self._request_module(f"net-pf-{AF_NETLINK}-proto-{NETLINK_GENERIC}-family-{name}")
+        if isinstance(loading, Awaitable):
+            return self._reply_later(info, loading)
         return self._get_family(info, loaded=True)
 
     async def _reply_later(self, info: Info, loading: Awaitable[Any]) -> None:
-        await self._genetlink.lock.without(loading)
+        await self._lock.without(loading)
         self._get_family(info, loaded=True)
 
     def _dump_families(self, writer: MessageWriter, info: Info) -> bool:

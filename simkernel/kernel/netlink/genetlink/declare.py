@@ -24,7 +24,7 @@ from simkernel.ynl.policy import REJECT_ALL, PolicyTable
 from simkernel.ynl.tables import family_policies
 
 if TYPE_CHECKING:
-    from simkernel.kernel.netlink.table import Owner
+    from simkernel.kernel.netlink.owner import Owner
 
 STRICT_FROM: Final = "resv-start-op"
 """Under x-simkernel: the first command whose requests have their header checked; all, if not said."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from simkernel.kernel.lib.layers import DRIVER, KERNEL
 from simkernel.kernel.netlink import dump
-from simkernel.kernel.netlink.table import Owner, get_owner, put_owner
+from simkernel.kernel.netlink.owner import Owner, get_owner, put_owner
 from simkernel.uapi.capability import CAP_NET_ADMIN
 from simkernel.uapi.errno import EINVAL, ENODEV, ENOENT, EOPNOTSUPP, EPERM, os_error
 from simkernel.uapi.genetlink import GenlMsgHdr
@@ -16,7 +16,7 @@ from simkernel.uapi.netlink import NLM_F_ACK, NLM_F_DUMP, NLM_F_ECHO, NLM_F_REQU
 
 if TYPE_CHECKING:
     from simkernel.kernel.netlink.dump import DumpCallback
-    from simkernel.kernel.netlink.genetlink.info import Info
+    from simkernel.kernel.netlink.genetlink.family import Info
     from simkernel.kernel.netlink.genetlink.lock import OperationLock
     from simkernel.kernel.netlink.genetlink.registry import Registry
     from simkernel.kernel.netlink.netlink import Netlink
@@ -28,7 +28,7 @@ _header = GenlMsgHdr.LAYOUT.unpack_from
 
 
 Guard = Callable[[Any, str], AbstractContextManager[object]]
-"""Goes round each call into a family's own code: an exception in a module ends there (kernel/oops.py)."""
+"""Wraps each call into a family's code: an exception in a module becomes an oops (kernel/oops.py)."""
 
 
 class Dispatcher:
@@ -40,56 +40,59 @@ class Dispatcher:
         self._lock = lock
         self._guard = guard
 
-    def handle(self, info: Info, waited: bool = False) -> object:
-        """`genl_rcv_msg()` and `genl_family_rcv_msg_doit()`.
+    def handle(self, info: Info) -> object:
+        """Find the family and run the operation under its lock (`genl_rcv_msg()`).
 
-        ENOENT where the family is not, EINVAL for a header that is too short or breaks the rules,
-        EOPNOTSUPP for a command it lacks, EPERM, and whatever the operation says.  It may have `waited`
-        for the lock.
+        ENOENT for an unknown family; else what `_run` raises.
         """
-        netlink, start, length = self._netlink, info.start, info.length
-        if waited:
-            family = info.family
-        else:
-            try:
-                info.family = family = self._families[info.type]
-            except KeyError:
-                raise os_error(ENOENT) from None
-            netlink.engine.charged += netlink.prices.genl_dispatch
-            if self._lock.held and not family.parallel:
-                return self._lock.wait(lambda info: self.handle(info, waited=True), info)
+        try:
+            info.family = family = self._families[info.type]
+        except KeyError:
+            raise os_error(ENOENT) from None
+        netlink = self._netlink
+        netlink.engine.charged += netlink.message_costs.genl_dispatch
+        if self._lock.held and not family.parallel:
+            return self._lock.wait(self._run, info)
+        result = self._run(info)
+        if result is None or family.parallel or not isinstance(result, Awaitable):
+            return result
+        return self._lock.hold(result)
+
+    def _run(self, info: Info) -> object:
+        """Check a request and call its operation (`genl_family_rcv_msg()`).
+
+        ENOENT for a family that the namespace lacks, EINVAL for a header that is too short or breaks the
+        rules, EOPNOTSUPP for an unknown command, EPERM, and what the operation raises.
+        """
+        family, start, length = info.family, info.start, info.length
         if not family.everywhere and not info.net.initial:
             raise os_error(ENOENT)
-        if length < family.shortest:
+        if length < family.min_length:
             raise os_error(EINVAL)
         command = info.data[start + NLMSG_HDRLEN]  # the first byte of `struct genlmsghdr`
         dumps = info.flags & NLM_F_DUMP == NLM_F_DUMP
         if command >= family.strict_from:
             _check_header(info, dumps)
         try:
-            operation = family.dumpit[command] if dumps else family.doit[command]
+            info.operation = operation = family.dumpit[command] if dumps else family.doit[command]
         except KeyError:
             raise os_error(EOPNOTSUPP) from None
         if operation.privileged and not info.capable(CAP_NET_ADMIN):
             raise os_error(EPERM)
-        info.operation = operation
         if dumps:
-            result = self._dump(info)
-        else:
-            if (validator := operation.validator) is None:
-                info.found = {}
-            else:
-                info.found = validator.parse(info, start + family.attributes_offset, start + length)
-            if netlink.trace.emit is not None:
-                self._trace(info, "genl_doit")
-            if family.owner is None:
-                do = operation.do
-                result = do(info)
-            else:
-                result = self._guarded_do(info)
-        if result is None or waited or family.parallel or not isinstance(result, Awaitable):
+            return self._dump(info)
+        validator = operation.validator
+        info.found = (
+            {}
+            if validator is None
+            else validator.parse(info, start + family.attributes_offset, start + length)
+        )
+        if self._netlink.trace.emit is not None:
+            self._trace(info, "genl_doit")
+        if family.owner is None:
+            result: object = operation.do(info)
             return result
-        return self._lock.hold(result)
+        return self._guarded_do(info)
 
     def _guarded_do(self, info: Info) -> object:
         """The operation of a module's family."""

@@ -1,23 +1,28 @@
-"""What a family is: its commands, groups and rules (`struct genl_family`)."""
+"""A generic netlink family, its operations, and the requests they handle (include/net/genetlink.h)."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final
+from struct import Struct
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import attrs
 
+from simkernel.kernel.net.truesize import GOOD_TRUESIZES, GOODSIZE, truesize
+from simkernel.kernel.netlink.message import Request
 from simkernel.kernel.netlink.policy import LIBERAL, STRICT, Validator, validator
 from simkernel.uapi.errno import EOPNOTSUPP, os_error
-from simkernel.uapi.genetlink import GENL_ADMIN_PERM, GENL_HDRLEN, GENL_UNS_ADMIN_PERM
-from simkernel.uapi.netlink import NLMSG_HDRLEN, align4
+from simkernel.uapi.genetlink import GENL_ADMIN_PERM, GENL_HDRLEN, GENL_UNS_ADMIN_PERM, GenlMsgHdr
+from simkernel.uapi.netlink import NLMSG_HDRLEN, NlMsgHdr, align4
 from simkernel.ynl.policy import REJECT_ALL
 
 if TYPE_CHECKING:
-    from simkernel.kernel.netlink.genetlink.info import Info
-    from simkernel.kernel.netlink.socket import NetlinkSocket
-    from simkernel.kernel.netlink.table import Owner
+    from simkernel.kernel.netlink.dump import DumpCallback
+    from simkernel.kernel.netlink.owner import Owner
+    from simkernel.kernel.netlink.policy import Found
+    from simkernel.kernel.netlink.sock import NetlinkSock
     from simkernel.kernel.netlink.writer import MessageWriter
+    from simkernel.kernel.sched.credentials import Credentials
     from simkernel.ynl.policy import PolicyTable
 
 DONT_VALIDATE_STRICT: Final = 1
@@ -140,7 +145,7 @@ class Family:
     on_join: Callable[[int], None] | None = None
     """Told which of its groups somebody joins (`genl_family.bind`)."""
     on_leave: Callable[[int], None] | None = None
-    on_release: Callable[[NetlinkSocket], None] | None = None
+    on_release: Callable[[NetlinkSock], None] | None = None
     """Told of every generic netlink socket that is closed (`sock_priv_destroy`)."""
     id: int = 0
     first_group: int = 0
@@ -148,7 +153,7 @@ class Family:
     doit: dict[int, Operation] = attrs.field(init=False, repr=False)
     dumpit: dict[int, Operation] = attrs.field(init=False, repr=False)
     """Its operations by command (`genl_get_cmd()`)."""
-    shortest: int = attrs.field(init=False, repr=False)
+    min_length: int = attrs.field(init=False, repr=False)
     """Bytes of the headers of a message."""
     attributes_offset: int = attrs.field(init=False, repr=False)
     """Where in a message the attributes begin."""
@@ -156,8 +161,8 @@ class Family:
     def __attrs_post_init__(self) -> None:
         self.doit = {each.number: each.do for each in self.commands if each.do is not None}
         self.dumpit = {each.number: each.dump for each in self.commands if each.dump is not None}
-        self.shortest = NLMSG_HDRLEN + GENL_HDRLEN + self.header_size
-        self.attributes_offset = align4(self.shortest)
+        self.min_length = NLMSG_HDRLEN + GENL_HDRLEN + self.header_size
+        self.attributes_offset = align4(self.min_length)
 
     def shown_policy(self, operation: Operation | None) -> PolicyTable | None:
         """What programs are told that an operation accepts.
@@ -179,3 +184,75 @@ class Family:
             if group.name == name:
                 return self.first_group + index
         raise KeyError(name)
+
+
+MIN_LENGTH: Final = NLMSG_HDRLEN + GENL_HDRLEN
+"""Bytes of the headers of a message."""
+
+_pack = Struct(NlMsgHdr.LAYOUT.format + GenlMsgHdr.LAYOUT.format.lstrip("<")).pack
+
+
+class Info(Request):
+    """A request to a family.  `found` says where its attributes are, the last of each type.
+
+    A dump has besides `callback`, which is how netlink sees it, and `state`, where it keeps how far
+    it has come.
+    """
+
+    __slots__ = ("callback", "family", "found", "operation", "state")
+
+    family: Family
+    operation: Operation
+    found: Found
+    callback: DumpCallback
+    state: Any
+
+    @property
+    def credentials(self) -> Credentials:
+        """What who asks may do."""
+        return self.task.credentials
+
+    @property
+    def attributes_start(self) -> int:
+        """Where in `data` the attributes begin."""
+        return self.start + self.family.attributes_offset
+
+    def payload(self, type: int) -> bytes | None:
+        """The payload of an attribute; None if it is not there."""
+        place = self.found.get(type)
+        return None if place is None else self.data[place[0] : place[1]]
+
+    def fail(
+        self, error: int, text: str | None = None, *, attribute: int | None = None, missing: int | None = None
+    ) -> NoReturn:
+        """Refuse the request with an errno, and say why: a text, the type of the attribute that is at
+        fault, or of the one that should have been there.
+        """
+        extack = self.extack
+        if text is not None:
+            extack.message = text
+        if attribute is not None and (place := self.found.get(attribute)) is not None:
+            extack.attribute(place[0] - 4 - self.start)
+        if missing is not None:
+            extack.missing_type = missing
+        raise os_error(error)
+
+    def message(self, command: int, attributes: bytes, flags: int = 0) -> bytes:
+        """A message that answers the request, its attributes padded (`genlmsg_put()`)."""
+        family = self.family
+        portid, length = self.inbound.sender.portid, MIN_LENGTH + len(attributes)
+        headers = _pack(length, family.id, flags, self.seq, portid, command, family.version, 0)
+        return headers + attributes
+
+    def reply(self, command: int, attributes: bytes, flags: int = 0) -> None:
+        """Send one message back (`genlmsg_reply()`).  EAGAIN if its queue has no room."""
+        sock, family = self.sock, self.family
+        netlink = sock.netlink
+        netlink.engine.charged += netlink.message_costs.genl_reply
+        portid, length = self.inbound.sender.portid, MIN_LENGTH + len(attributes)
+        headers = _pack(length, family.id, flags, self.seq, portid, command, family.version, 0)
+        try:
+            size = GOOD_TRUESIZES[length]
+        except IndexError:
+            size = truesize(GOODSIZE, length)
+        sock.send_in(headers + attributes, portid, size)

@@ -9,12 +9,12 @@ from simkernel.kernel.net.truesize import GOODSIZE
 from simkernel.kernel.netlink import kernel_socket
 from simkernel.kernel.netlink.genetlink import ctrl
 from simkernel.kernel.netlink.genetlink.dispatch import Dispatcher, Guard
-from simkernel.kernel.netlink.genetlink.family import Family
-from simkernel.kernel.netlink.genetlink.info import Info
+from simkernel.kernel.netlink.genetlink.family import Family, Info
 from simkernel.kernel.netlink.genetlink.lock import OperationLock
 from simkernel.kernel.netlink.genetlink.registry import Registry
+from simkernel.kernel.netlink.kernel_socket import KERNEL_SOCKETS
 from simkernel.kernel.netlink.message import Receiver
-from simkernel.kernel.netlink.table import NONROOT_RECV
+from simkernel.kernel.netlink.sock import NONROOT_RECV
 from simkernel.uapi import genetlink as genl
 from simkernel.uapi import netlink as nl
 from simkernel.uapi.errno import ENOENT, EPERM, ESRCH, os_error
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from simkernel.kernel.net.namespace import Net
     from simkernel.kernel.netlink.netlink import Netlink
-    from simkernel.kernel.netlink.socket import NetlinkSocket
+    from simkernel.kernel.netlink.sock import NetlinkSock
     from simkernel.kernel.vfs.task import Task
 
 NOTIFY = 0
@@ -39,7 +39,7 @@ class GenericNetlink:
         self.registry = Registry()
         self.lock = OperationLock()
         self._dispatcher = Dispatcher(netlink, self.registry, self.lock, guard)
-        self.controller = ctrl.Controller(self).family
+        self.controller = ctrl.Controller(self.registry, self.lock, netlink.request_module).family
         self._add(self.controller)
         netlink.namespaces.register_pernet(self._enter, self._leave)
 
@@ -47,19 +47,19 @@ class GenericNetlink:
 
     def _enter(self, net: Net) -> None:
         """`genl_pernet_init()`"""
-        sock = kernel_socket.create(
+        kernel_socket.create(
             self.netlink,
             net,
             nl.NETLINK_GENERIC,
+            input=lambda sock: Receiver(sock, self._dispatcher.handle, Info).receive,
             flags=NONROOT_RECV,
             bind=self._bind,
             unbind=self._unbind,
             release=self._release,
         )
-        sock.input = Receiver(sock, self._dispatcher.handle, Info).receive
 
     def _leave(self, net: Net) -> None:
-        net.kernel_sockets[nl.NETLINK_GENERIC].release()
+        KERNEL_SOCKETS.of(net)[nl.NETLINK_GENERIC].release()
 
     # -- groups -----------------------------------------------------------------
 
@@ -80,7 +80,7 @@ class GenericNetlink:
         if found is not None and found[0].on_leave is not None:
             found[0].on_leave(found[1])
 
-    def _release(self, sock: NetlinkSocket) -> None:
+    def _release(self, sock: NetlinkSock) -> None:
         """A socket is closed: families may keep something for each (`genl_release()`)."""
         for family in self.registry:
             if family.on_release is not None:
@@ -92,7 +92,7 @@ class GenericNetlink:
         """Let a family be there (`genl_register_family()`).  EEXIST for a name that is taken."""
         self._add(family)
         if family.groups:
-            self.netlink.entries[nl.NETLINK_GENERIC].groups = self.registry.group_room
+            self.netlink.entries[nl.NETLINK_GENERIC].groups = self.registry.group_count
         self._tell(family, genl.CTRL_CMD_NEWFAMILY, family.description)
         for index in range(len(family.groups)):
             self._tell(family, genl.CTRL_CMD_NEWMCAST_GRP, ctrl.describe_group(family, index))
@@ -163,7 +163,7 @@ class GenericNetlink:
         """Whether anybody got it (`genlmsg_mcast()`)."""
         delivered = False
         for net in nets:
-            sock = net.kernel_sockets[nl.NETLINK_GENERIC]
+            sock = KERNEL_SOCKETS.of(net)[nl.NETLINK_GENERIC]
             try:
                 sock.multicast(sock.skb(data, allotted=GOODSIZE), group, exclude=exclude)
                 delivered = True

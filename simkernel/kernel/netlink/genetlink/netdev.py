@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Final
 import attrs
 
 from simkernel.kernel.netlink.genetlink.declare import declare
-from simkernel.kernel.netlink.genetlink.family import DoIt, Dumper, Family
-from simkernel.kernel.netlink.genetlink.info import Info
+from simkernel.kernel.netlink.genetlink.family import DoIt, Dumper, Family, Info
 from simkernel.kernel.netlink.writer import MessageWriter
 from simkernel.uapi import netdev as nd
 from simkernel.uapi.errno import EINVAL, ENODEV, ENOENT, EOPNOTSUPP, os_error

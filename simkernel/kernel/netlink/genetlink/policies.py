@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from simkernel.kernel.netlink.owner import get_owner, put_owner
 from simkernel.kernel.netlink.policy_dump import PolicyDump
-from simkernel.kernel.netlink.table import get_owner, put_owner
 from simkernel.kernel.netlink.writer import MessageWriter, NoRoom
 from simkernel.uapi import genetlink as genl
 from simkernel.uapi.errno import ENODATA, ENOENT, os_error
@@ -18,8 +18,7 @@ from simkernel.uapi.structure import U32
 from simkernel.ynl.policy import PolicyTable
 
 if TYPE_CHECKING:
-    from simkernel.kernel.netlink.genetlink.family import Command, Family
-    from simkernel.kernel.netlink.genetlink.info import Info
+    from simkernel.kernel.netlink.genetlink.family import Command, Family, Info
 
 _HEADER = genl.GenlMsgHdr.LAYOUT
 

@@ -38,7 +38,7 @@ class Registry:
         self.by_name: dict[bytes, Family] = {}
         self._next_id = 0
         self._groups = RESERVED_GROUPS
-        self.group_room = WORD
+        self.group_count = WORD
         """How many groups the protocol has to have."""
 
     def __iter__(self) -> Iterator[Family]:
@@ -107,8 +107,8 @@ class Registry:
         wanted = (1 << count) - 1
         while self._groups >> first & wanted or self._groups >> first & 1:
             first += 1
-        while first + count > self.group_room:
-            self.group_room += -(-count // WORD) * WORD
+        while first + count > self.group_count:
+            self.group_count += -(-count // WORD) * WORD
         self._groups |= wanted << first
         return first
 

@@ -11,8 +11,8 @@ from simkernel.kernel.netlink.dump import Dump, DumpCallback
 from simkernel.kernel.netlink.message import Request
 from simkernel.kernel.netlink.route import bridge, link_change, links, neighbours, nsid, routes, rules
 from simkernel.kernel.netlink.route.addresses import IPV4, IPV6, Ipv4Addresses, Ipv6Addresses
+from simkernel.kernel.netlink.route.getroute import RouteQueries
 from simkernel.kernel.netlink.route.statistics import Statistics
-from simkernel.kernel.netlink.route.ways import Ways
 from simkernel.kernel.netlink.writer import MessageWriter
 from simkernel.uapi import rtnetlink as rt
 from simkernel.uapi.socket import AF_BRIDGE, AF_INET, AF_INET6, AF_UNSPEC
@@ -34,7 +34,7 @@ Table = dict[tuple[int, int], Handlers]
 def built_in(unmodelled: Callable[[str, int], Exception]) -> Table:
     """What a kernel has from boot on.  AF_UNSPEC stands for every family that has no handler of its own."""
     changes, statistics = link_change.LinkChanges(unmodelled), Statistics(unmodelled)
-    ids, ways = nsid.NamespaceIds(unmodelled), Ways(unmodelled)
+    ids, queries = nsid.NamespaceIds(unmodelled), RouteQueries(unmodelled)
     ipv4, ipv6 = Ipv4Addresses(IPV4, unmodelled), Ipv6Addresses(IPV6, unmodelled)
     table: Table = {
         (AF_UNSPEC, rt.RTM_GETLINK): Handlers(links.get, links.dump),
@@ -53,8 +53,8 @@ def built_in(unmodelled: Callable[[str, int], Exception]) -> Table:
         (AF_INET6, rt.RTM_NEWADDR): Handlers(ipv6.new),
         (AF_INET6, rt.RTM_DELADDR): Handlers(ipv6.delete),
         (AF_INET6, rt.RTM_GETADDR): Handlers(ipv6.get, ipv6.dump),
-        (AF_INET, rt.RTM_GETROUTE): Handlers(ways.ipv4, routes.IPV4),
-        (AF_INET6, rt.RTM_GETROUTE): Handlers(ways.ipv6, routes.IPV6),
+        (AF_INET, rt.RTM_GETROUTE): Handlers(queries.ipv4, routes.IPV4),
+        (AF_INET6, rt.RTM_GETROUTE): Handlers(queries.ipv6, routes.IPV6),
         (rt.RTNL_FAMILY_IPMR, rt.RTM_GETROUTE): Handlers(dump=routes.IPMR),
         (rt.RTNL_FAMILY_IP6MR, rt.RTM_GETROUTE): Handlers(dump=routes.IP6MR),
         (AF_UNSPEC, rt.RTM_GETRULE): Handlers(dump=rules.dump),

@@ -6,12 +6,11 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, Literal
 
 from simkernel.kernel.netlink import dump, kernel_socket
+from simkernel.kernel.netlink.kernel_socket import KERNEL_SOCKETS
 from simkernel.kernel.netlink.message import Receiver, Request
-from simkernel.kernel.netlink.route import (
-    lacking,
-)
+from simkernel.kernel.netlink.route import unsupported
 from simkernel.kernel.netlink.route.handlers import Handlers, Table, built_in
-from simkernel.kernel.netlink.table import NONROOT_RECV
+from simkernel.kernel.netlink.sock import NONROOT_RECV
 from simkernel.uapi import rtnetlink as rtnl
 from simkernel.uapi.capability import CAP_NET_ADMIN
 from simkernel.uapi.errno import EOPNOTSUPP, EPERM, os_error
@@ -48,18 +47,18 @@ class RouteNetlink:
 
     def _enter(self, net: Net) -> None:
         """`rtnetlink_net_init()`"""
-        sock = kernel_socket.create(
+        kernel_socket.create(
             self._netlink,
             net,
             NETLINK_ROUTE,
+            input=lambda sock: Receiver(sock, self._handle, Request).receive,
             groups=rtnl.RTNLGRP_MAX,
             flags=NONROOT_RECV,
             bind=_bind,
         )
-        sock.input = Receiver(sock, self._handle, Request).receive
 
     def _leave(self, net: Net) -> None:
-        net.kernel_sockets[NETLINK_ROUTE].release()
+        KERNEL_SOCKETS.of(net)[NETLINK_ROUTE].release()
 
     def _handle(self, request: Request) -> object:
         """`rtnetlink_rcv_msg()`
@@ -82,7 +81,7 @@ class RouteNetlink:
         return None
 
     def _do(self, request: Request, family: int) -> None:
-        handlers = self._find(lacking.DO, family, request.type, "do")
+        handlers = self._find(unsupported.DO, family, request.type, "do")
         if request.type & 3 == DEL and request.flags & NLM_F_BULK and not handlers.bulk_delete:
             request.extack.message = "Bulk delete is not supported"
             raise os_error(EOPNOTSUPP)
@@ -90,15 +89,15 @@ class RouteNetlink:
         handlers.do(request)
 
     def _dump(self, request: Request, family: int) -> object:
-        handlers = self._find(lacking.DUMP, family, request.type, "dump")
+        handlers = self._find(unsupported.DUMP, family, request.type, "dump")
         assert handlers.dump is not None
         return dump.start(request, handlers.dump)
 
     def _find(
-        self, lacks: dict[int, frozenset[int]], family: int, type: int, what: Literal["do", "dump"]
+        self, table: dict[int, frozenset[int]], family: int, type: int, what: Literal["do", "dump"]
     ) -> Handlers:
         """The handlers of a family, else those for all families.  EOPNOTSUPP if there are none."""
-        if lacking.is_lacking(lacks, type, family):
+        if unsupported.is_unsupported(table, type, family):
             raise self._unmodelled(f"rtnetlink message type {type} of family {family}", EOPNOTSUPP)
         for candidate in (family if family <= rtnl.RTNL_FAMILY_MAX else AF_UNSPEC, AF_UNSPEC):
             handlers = self.handlers.get((candidate, type))

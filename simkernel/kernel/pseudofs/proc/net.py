@@ -7,11 +7,12 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from simkernel.kernel.net.namespace import net_of
+from simkernel.kernel.netlink.kernel_socket import KERNEL_SOCKETS
+from simkernel.kernel.netlink.sock import PORTS
 from simkernel.kernel.pseudofs.proc.entry import ProcDirectory, ProcFs, ProcText
 
 if TYPE_CHECKING:
     from simkernel.kernel.net.namespace import Net
-    from simkernel.kernel.parts import KernelParts
     from simkernel.kernel.vfs.task import Task
 
 POINTER: Final = "0" * 16
@@ -21,26 +22,24 @@ IDLE: Final = 2
 HEADER: Final = "sk               Eth Pid        Groups   Rmem     Wmem     Dump  Locks    Drops    Inode\n"
 
 
-def _netlink(kernel: KernelParts, net: Net) -> list[str]:
+def _netlink(net: Net) -> list[str]:
     """`netlink_native_seq_show()`."""
-    return [HEADER, *_sockets(kernel, net)]
+    return [HEADER, *_sockets(net)]
 
 
-def _sockets(kernel: KernelParts, net: Net) -> Iterator[str]:
+def _sockets(net: Net) -> Iterator[str]:
     """The kernel's socket of each protocol, then the bound ones of programs in the order they came.
 
     On Linux those of a protocol are in the order of its hash table, which is no order.  A socket's
     cookie is its inode's number.
     """
-    for entry in kernel.netlink.entries:
-        ports = net.ports.get(entry.number)
-        if ports is None:
-            continue
-        if ports.kernel is not None:
-            yield _line(entry.number, 0, 0, ports.kernel.rmem, False, 0, ports.kernel.cookie)
+    for protocol, ports in sorted(PORTS.of(net).items()):
+        kernel_socket = KERNEL_SOCKETS.of(net).get(protocol)
+        if kernel_socket is not None:
+            yield _line(protocol, 0, 0, kernel_socket.rmem, False, 0, kernel_socket.cookie)
         for portid, sock in ports.items():
             dumps = sock.dump is not None
-            yield _line(entry.number, portid, sock.groups, sock.rmem, dumps, sock.drops, sock.cookie())
+            yield _line(protocol, portid, sock.groups, sock.rmem, dumps, sock.drops, sock.cookie())
 
 
 def _line(protocol: int, portid: int, groups: int, rmem: int, dumps: bool, drops: int, inode: int) -> str:
@@ -52,5 +51,5 @@ def _line(protocol: int, portid: int, groups: int, rmem: int, dumps: bool, drops
 
 def directory(fs: ProcFs, path: str, owner: Task) -> ProcDirectory:
     """The directory `net` of a process: of the namespace that it is in now."""
-    netlink = partial(ProcText, records=partial(_netlink, fs.kernel, net_of(owner)), owner=owner)
+    netlink = partial(ProcText, records=partial(_netlink, net_of(owner)), owner=owner)
     return ProcDirectory(fs, path, {"netlink": netlink}, owner)

@@ -144,7 +144,7 @@ def test_an_unknown_name_is_asked_for_as_a_module(stack: Stack) -> None:
         asked.append(name)
         stack.genetlink.register(toy("late"))
 
-    stack.netlink.request_module = load
+    stack.request_module = load
     [told] = ask(stack.open(nl.NETLINK_GENERIC, A), "late")
     assert told["family-name"] == "late"
     assert asked == ["net-pf-16-proto-16-family-late"]
@@ -155,7 +155,7 @@ def test_loading_may_sleep_and_lets_others_ask_meanwhile(stack: Stack) -> None:
         assert ask(other, "nlctrl")
         stack.genetlink.register(toy("late"))
 
-    stack.netlink.request_module = load
+    stack.request_module = load
     sock, other = (stack.open(nl.NETLINK_GENERIC, portid) for portid in (A, A + 1))
     name = nl.attribute(genl.CTRL_ATTR_FAMILY_NAME, b"late\0")
     request = nl.message(

@@ -11,9 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simkernel.kernel.netlink.genetlink.family import Command, Dumper, Family, Group, Operation
+from simkernel.kernel.netlink.genetlink.family import Command, Dumper, Family, Group, Info, Operation
 from simkernel.kernel.netlink.genetlink.genetlink import GenericNetlink
-from simkernel.kernel.netlink.genetlink.info import Info
 from simkernel.kernel.netlink.writer import MessageWriter
 from simkernel.uapi import netlink as nl
 from simkernel.uapi.capability import CAP_NET_ADMIN
@@ -251,7 +250,7 @@ def test_an_exception_of_a_module_stops_at_the_guard() -> None:
             raise os_error(EFAULT) from None
 
     stack = Stack()
-    stack.namespaces.init.kernel_sockets[nl.NETLINK_GENERIC].release()
+    stack.kernel_socket(nl.NETLINK_GENERIC).release()
     stack.genetlink = GenericNetlink(stack.netlink, guard)
     toy = Toy(stack)
     sock = listening(stack)

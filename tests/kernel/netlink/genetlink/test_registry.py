@@ -64,7 +64,7 @@ def test_group_numbers_are_the_lowest_in_a_row() -> None:
 def test_the_room_for_groups_grows_by_words() -> None:
     registry = Registry()
     registry.add(family("many", 60))
-    assert registry.group_room == 128
+    assert registry.group_count == 128
 
 
 @pytest.mark.parametrize(
@@ -114,5 +114,5 @@ def test_nobody_shares_a_group(changes: list[int | None]) -> None:
     taken = [each.first_group + index for each in there for index in range(len(each.groups))]
     assert len(taken) == len(set(taken))
     assert not any(RESERVED_GROUPS >> group & 1 for group in taken)
-    assert all(group < registry.group_room for group in taken)
+    assert all(group < registry.group_count for group in taken)
     assert sorted(each.id for each in registry) == [each.id for each in registry]

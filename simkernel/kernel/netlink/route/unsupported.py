@@ -81,7 +81,7 @@ DUMP: Final[dict[int, frozenset[int]]] = {
 }
 
 
-def is_lacking(table: dict[int, frozenset[int]], type: int, family: int) -> bool:
+def is_unsupported(table: dict[int, frozenset[int]], type: int, family: int) -> bool:
     """Whether Linux handles messages of `type` for `family`, by `DO` or `DUMP`."""
     families = table.get(type)
     return families is not None and (not families or family in families)

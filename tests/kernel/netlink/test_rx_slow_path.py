@@ -1,4 +1,4 @@
-"""What a receive sees to besides its queue is not missed: `special` says when there is such a thing."""
+"""What a receive handles besides its queue: `rx_slow_path` is set whenever there is such a thing."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simkernel.kernel.netlink.socket import NetlinkSocket
+from simkernel.kernel.netlink.sock import NetlinkSock
 from simkernel.uapi.netlink import NETLINK_LISTEN_ALL_NSID, NETLINK_NO_ENOBUFS, NETLINK_PKTINFO
 from simkernel.uapi.socket import MSG_PEEK, MSG_TRUNC, SO_ERROR, SO_PASSCRED, SO_RCVBUF, SOL_SOCKET
 from tests.kernel.netlink.stack import Sock, Stack
@@ -56,24 +56,24 @@ def history(acts: list[str]) -> list[Any]:
 
 
 @given(st.lists(st.sampled_from(sorted(ACTS)), max_size=30))
-def test_who_always_sees_to_everything_sees_nothing_else(acts: list[str]) -> None:
+def test_receive_fast_path_matches_slow_path(acts: list[str]) -> None:
     seen = history(acts)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(NetlinkSocket, "special", property(lambda sock: True, lambda sock, value: None))
+        patch.setattr(NetlinkSock, "rx_slow_path", property(lambda sock: True, lambda sock, value: None))
         assert history(acts) == seen
 
 
-def test_a_socket_of_which_nobody_wants_anything_special_is_not() -> None:
+def test_an_idle_socket_takes_the_fast_path() -> None:
     """Otherwise the test above compared it with itself."""
     stack = Stack()
     Server(stack, [3000] * 4)
     sock = stack.open(PROTOCOL, 7)
-    assert not sock.it.special
+    assert not sock.it.rx_slow_path
     sock.set(NETLINK_PKTINFO)
-    assert sock.it.special
+    assert sock.it.rx_slow_path
     sock.set(NETLINK_PKTINFO, 0)
-    assert not sock.it.special
+    assert not sock.it.rx_slow_path
     sock.send(ASK)
-    assert sock.it.special
+    assert sock.it.rx_slow_path
     sock.drain()
-    assert not sock.it.special
+    assert not sock.it.rx_slow_path

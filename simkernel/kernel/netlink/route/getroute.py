@@ -117,7 +117,7 @@ IPV6: Final = Question(
 )
 
 
-class Ways:
+class RouteQueries:
     """Handlers of RTM_GETROUTE."""
 
     def __init__(self, unmodelled: Callable[[str, int], Exception]) -> None:

@@ -1,0 +1,131 @@
+"""State that all unix sockets of one machine share: costs, names, and the sockets that carry files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final, Generic, Protocol, TypeVar
+
+from simkernel.kernel.unix.garbage import Carriers
+from simkernel.uapi.errno import EADDRINUSE, ECONNREFUSED, EINVAL, ENOSPC, os_error
+from simkernel.uapi.structure import U16
+from simkernel.uapi.un import encode_sockaddr_un
+
+if TYPE_CHECKING:
+    from simkernel.engine import Engine
+    from simkernel.kernel.lib.costs import CostModel
+    from simkernel.kernel.lib.unmodelled import Unmodelled
+    from simkernel.kernel.net.namespace import Net
+    from simkernel.kernel.vfs.task import Task
+
+MAX_DGRAM_QLEN: Final = 10
+"""Datagrams that may lie in a queue before another one waits (/proc/sys/net/unix/max_dgram_qlen)."""
+AUTOBIND_NAMES: Final = 1 << 20
+"""Names of five hexadecimal digits."""
+
+
+class Named(Protocol):
+    """A socket, as the tables of names see it."""
+
+    net: Net
+    type: int
+    name: bytes | None
+
+
+S = TypeVar("S", bound=Named)
+
+
+class SocketNodes(Protocol[S]):
+    """Path names of sockets (kernel/unix/socket_nodes.py)."""
+
+    def bind(self, task: Task, path: str, sock: S) -> None: ...
+    def find(self, task: Task, path: str, kind: int) -> S: ...
+    def forget(self, sock: S) -> None: ...
+
+
+class UnixContext(Generic[S]):
+    """Unix sockets of one machine.
+
+    Abstract names belong to a network namespace, and a stream and a datagram socket may have the same.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        costs: CostModel,
+        unmodelled: Unmodelled,
+        pid_exists: Callable[[int], bool],
+        nodes: SocketNodes[S],
+    ) -> None:
+        self.engine = engine
+        self.trace = engine.trace
+        self.costs = costs
+        self.unmodelled = unmodelled
+        self.pid_exists = pid_exists
+        self.max_dgram_qlen = MAX_DGRAM_QLEN
+        self.nodes = nodes
+        self.carriers = Carriers()
+        self._names: dict[tuple[Net, int, bytes], S] = {}
+
+    @property
+    def names(self) -> list[bytes]:
+        """The abstract names in use, in the order in which they were given."""
+        return [name[U16.size :] for _, _, name in self._names]
+
+    # -- names ------------------------------------------------------------------------
+
+    def bind(self, sock: S, task: Task, address: bytes) -> None:
+        """Give a socket its name, once.  EINVAL if it has one, EADDRINUSE if another has it."""
+        name = address[U16.size :]
+        if name.startswith(b"\0"):
+            if sock.name is not None:
+                raise os_error(EINVAL)
+            self._take(sock, address)
+            return
+        path = name.split(b"\0", 1)[0]
+        self.nodes.bind(task, _text(path), sock)
+        sock.name = encode_sockaddr_un(path)
+
+    def _take(self, sock: S, address: bytes) -> None:
+        key = (sock.net, sock.type, address)
+        if key in self._names:
+            raise os_error(EADDRINUSE)
+        self.engine.charged += self.costs.socket_bind
+        self._names[key] = sock
+        sock.name = address
+
+    def autobind(self, sock: S) -> None:
+        """An abstract name that is free, if it has no name (`unix_autobind()`).  ENOSPC."""
+        if sock.name is not None:
+            return
+        first = self.engine.rng("unix autobind").randrange(AUTOBIND_NAMES)
+        for step in range(1, AUTOBIND_NAMES + 1):
+            number = (first + step) % AUTOBIND_NAMES
+            address = encode_sockaddr_un(b"\0%05x" % number)
+            if (sock.net, sock.type, address) not in self._names:
+                self._take(sock, address)
+                return
+        raise os_error(ENOSPC)
+
+    def find(self, task: Task, net: Net, address: bytes, kind: int) -> S:
+        """The socket of that name and type.  ECONNREFUSED if there is none."""
+        name = address[U16.size :]
+        if name.startswith(b"\0"):
+            sock = self._names.get((net, kind, address))
+            if sock is None:
+                raise os_error(ECONNREFUSED)
+            return sock
+        return self.nodes.find(task, _text(name.split(b"\0", 1)[0]), kind)
+
+    def forget(self, sock: S) -> None:
+        """A socket is closed: its name is free."""
+        if sock.name is None:
+            return
+        key = (sock.net, sock.type, sock.name)
+        if self._names.get(key) is sock:
+            del self._names[key]
+        elif not sock.name.startswith(b"\0", U16.size):
+            self.nodes.forget(sock)
+
+
+def _text(path: bytes) -> str:
+    return path.decode("utf-8", "surrogateescape")
