@@ -72,8 +72,8 @@ def _check_files(machine: Machine) -> None:
             if isinstance(filesystem, Tmpfs):
                 files = dict.fromkeys(_inodes(filesystem.root.inode))
                 held = sum(inode.pages.allotted for inode in files if isinstance(inode, TmpfsFile))
-                if held != filesystem.room.used:
-                    raise Broken(f"{filesystem.name}: {filesystem.room.used} bytes for {held}")
+                if held != filesystem.space.used:
+                    raise Broken(f"{filesystem.name}: {filesystem.space.used} bytes for {held}")
                 for inode in files:
                     if getattr(inode, "openers", 0) or getattr(inode, "fifo", None):
                         raise Broken(f"{filesystem.name}: inode {inode.number} is open")

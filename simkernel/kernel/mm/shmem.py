@@ -14,8 +14,8 @@ import attrs
 from simkernel.uapi.errno import ENOSPC, os_error
 from simkernel.uapi.mman import PAGE_SIZE, page_align
 
-WHOLE: Final = 16 << 20
-"""Bytes of a file that is mapped as a whole."""
+MAX_MAPPED_IN_FULL: Final = 16 << 20
+"""Bytes of a file whose first mapping takes all of its pages."""
 MAX_LFS_FILESIZE: Final = (1 << 63) - 1
 """Bytes that a file may have."""
 
@@ -34,14 +34,12 @@ class Extent:
         return self.start + len(self.memory)
 
 
-class Room:
-    """How many bytes a file system's files may have in memory, together."""
+@attrs.define(eq=False)
+class Space:
+    """The bytes that all files of a file system may have in memory."""
 
-    __slots__ = ("limit", "used")
-
-    def __init__(self, limit: int) -> None:
-        self.limit = limit
-        self.used = 0
+    limit: int
+    used: int = 0
 
     def take(self, size: int) -> None:
         """ENOSPC where they are not to be had (`shmem_inode_acct_blocks()`)."""
@@ -53,11 +51,11 @@ class Room:
 class Pages:
     """A file's bytes.  `size` is where it ends."""
 
-    __slots__ = ("_extents", "_room", "size")
+    __slots__ = ("_extents", "_space", "size")
 
-    def __init__(self, room: Room) -> None:
+    def __init__(self, space: Space) -> None:
         self.size = 0
-        self._room = room
+        self._space = space
         self._extents: list[Extent] = []
 
     @property
@@ -108,7 +106,7 @@ class Pages:
         """
         end = page_align(position + size)
         first, last = position, end
-        if max(self.size, end) <= WHOLE and not any(extent.mapped for extent in self._extents):
+        if max(self.size, end) <= MAX_MAPPED_IN_FULL and not any(extent.mapped for extent in self._extents):
             first, last = 0, max(page_align(self.size), end)
         self._allot(first, last)
         extents = self._between(first, last)
@@ -122,7 +120,7 @@ class Pages:
 
     def free(self) -> None:
         """The file is gone, and its pages are."""
-        self._room.used -= self.allotted
+        self._space.used -= self.allotted
         self._extents = []
 
     def data_from(self, position: int) -> int | None:
@@ -153,7 +151,7 @@ class Pages:
         if start < end:
             gaps.append((start, end))
         for first, last in gaps:
-            self._room.take(last - first)
+            self._space.take(last - first)
             self._fill(first, last)
 
     def _fill(self, first: int, last: int) -> None:
@@ -173,7 +171,7 @@ class Pages:
 
     def _cut(self, extent: Extent, size: int) -> None:
         kept = len(extent.memory) if extent.mapped else max(page_align(size) - extent.start, 0)
-        self._room.used -= len(extent.memory) - kept
+        self._space.used -= len(extent.memory) - kept
         del extent.memory[kept:]
         zeroed = max(size - extent.start, 0)
         extent.memory[zeroed:] = bytes(len(extent.memory) - zeroed)

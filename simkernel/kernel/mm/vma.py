@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Protocol
 
+import attrs
+
 from simkernel.uapi.errno import EINVAL, os_error
 from simkernel.uapi.mman import MAP_SHARED, MAP_TYPE, PROT_WRITE, page_align
 
@@ -19,6 +21,7 @@ class MappedFile(Protocol):
         """Drop a reference."""
 
 
+@attrs.define(eq=False)
 class VmArea:
     """Addresses from `start` on, and the memory behind them.
 
@@ -27,20 +30,16 @@ class VmArea:
     has the area, and when one has it no more (`struct vm_operations_struct`).
     """
 
-    __slots__ = ("closed", "file", "flags", "length", "memory", "offset", "opened", "private_data", "prot",
-                 "start")  # fmt: skip
-
-    def __init__(self, length: int, prot: int, flags: int, file: MappedFile | None, offset: int) -> None:
-        self.start = 0
-        self.length = length
-        self.prot = prot
-        self.flags = flags
-        self.file = file
-        self.offset = offset
-        self.memory: memoryview | None = None
-        self.private_data: Any = None
-        self.opened: Callable[[VmArea], None] | None = None
-        self.closed: Callable[[VmArea], None] | None = None
+    length: int
+    prot: int
+    flags: int
+    file: MappedFile | None
+    offset: int
+    start: int = 0
+    memory: memoryview | None = None
+    private_data: Any = None
+    opened: Callable[[VmArea], None] | None = None
+    closed: Callable[[VmArea], None] | None = None
 
     @property
     def end(self) -> int:

@@ -9,7 +9,7 @@ from simkernel.engine import SECOND
 from simkernel.kernel.net.filter import Filter
 from simkernel.kernel.sched.wait import WaitQueue
 from simkernel.kernel.vfs.fasync import FasyncList, FasyncWaiter
-from simkernel.kernel.vfs.file import SOCKFS, FileObject, Nameless
+from simkernel.kernel.vfs.file import SOCKFS, AnonAttributes, FileObject
 from simkernel.kernel.vfs.socket import NO_CONTROL
 from simkernel.uapi.errno import EOPNOTSUPP, EPERM, os_error
 from simkernel.uapi.socket import SO_LOCK_FILTER
@@ -179,9 +179,9 @@ class Sock(FileObject):
         return self._cookie
 
     @property
-    def nameless(self) -> Nameless:
+    def anon_attributes(self) -> AnonAttributes:
         """Its inode's number is its cookie, which on Linux are two numbers."""
-        return Nameless(S_IFSOCK | 0o777, self.cookie(), SOCKFS, self.opener.uid, self.opener.gid)
+        return AnonAttributes(S_IFSOCK | 0o777, self.cookie(), SOCKFS, self.opener.uid, self.opener.gid)
 
     @property
     def description(self) -> str:

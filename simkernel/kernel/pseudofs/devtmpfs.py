@@ -6,40 +6,24 @@ kernel's is not taken away.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from simkernel.kernel.vfs.inode import Dentry, Owner
-from simkernel.kernel.vfs.tmpfs import Tmpfs, TmpfsDirectory
+from simkernel.kernel.device.core import DriverCore
+from simkernel.kernel.device.device import Device
+from simkernel.kernel.vfs.inode import Dentry, Inode, Owner
+from simkernel.kernel.vfs.tmpfs import TmpfsDirectory
 from simkernel.uapi import stat
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from simkernel.kernel.device.core import DriverCore
-    from simkernel.kernel.device.device import Device
-    from simkernel.kernel.lib.unmodelled import Unmodelled
-    from simkernel.kernel.vfs.inode import Inode
-    from simkernel.kernel.vfs.special import SpecialInodes
 
 DEFAULT_MODE: Final = 0o600
 """Of a node whose class does not say (`devtmpfs_submit_req()`)."""
 FOLDER: Final = Owner(0, 0, 0o755)
 
 
-class Devtmpfs(Tmpfs):
-    """The file system at /dev."""
+class Devtmpfs:
+    """Keeps the nodes below `root` in step with the devices that have a number."""
 
-    __slots__ = ("_folders", "_nodes")
-
-    def __init__(
-        self,
-        device: int,
-        now: Callable[[], int],
-        special: SpecialInodes,
-        unmodelled: Unmodelled,
-        devices: DriverCore,
-    ) -> None:
-        super().__init__(device, now, special, unmodelled, 0o755, "devtmpfs")
+    def __init__(self, root: Dentry, devices: DriverCore) -> None:
+        self._root = root
         self._nodes: dict[Device, Inode] = {}
         self._folders: set[Inode] = set()
         devices.watch_numbers(self)
@@ -47,7 +31,7 @@ class Devtmpfs(Tmpfs):
     def added(self, device: Device) -> None:
         """Make a device's node (`handle_create()`); a name that is taken stays what it is."""
         *folders, name = device.node.split("/")
-        here = self.root
+        here = self._root
         for folder in folders:
             here = self._child(here, folder) or self._make_folder(here, folder)
         if not isinstance(here.inode, TmpfsDirectory) or self._child(here, name) is not None:
@@ -60,7 +44,7 @@ class Devtmpfs(Tmpfs):
     def removed(self, device: Device) -> None:
         """Remove its node (`handle_remove()`), and its directories once they are empty (`delete_path()`)."""
         inode = self._nodes.pop(device, None)
-        here: Dentry | None = self.root
+        here: Dentry | None = self._root
         chain = []
         for name in device.node.split("/"):
             here = None if here is None else self._child(here, name)

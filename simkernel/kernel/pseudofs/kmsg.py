@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from collections.abc import Coroutine
+from typing import Any, Final
 
 from simkernel.kernel.lib.log import Level, Log, LogRecord
 from simkernel.kernel.lib.ratelimit import RateLimit
+from simkernel.kernel.parts import KernelParts
 from simkernel.kernel.sched.wait import WaitQueue, sleep_on
 from simkernel.kernel.vfs.char_file import CharDeviceFile, FileOperations
 from simkernel.kernel.vfs.poll_table import PollTable, poll_wait
@@ -14,14 +16,8 @@ from simkernel.uapi.fcntl import O_NONBLOCK
 from simkernel.uapi.poll import POLLERR, POLLIN, POLLPRI, POLLRDNORM
 from simkernel.uapi.seek import SEEK_DATA, SEEK_END, SEEK_SET
 
-if TYPE_CHECKING:
-    from collections.abc import Coroutine
-    from typing import Any
-
-    from simkernel.kernel.parts import KernelParts
-
-LONGEST: Final = 1024 - 48
-"""Bytes that may be written at once (PRINTKRB_RECORD_MAX)."""
+PRINTKRB_RECORD_MAX: Final = 1024 - 48
+"""Bytes that may be written at once."""
 BACKSLASH: Final = 0x5C
 USER: Final = 1
 """The facility of what programs write (LOG_USER)."""
@@ -102,7 +98,7 @@ def _write(file: CharDeviceFile, data: bytes, position: int) -> int:
 
     More than ten in five seconds are dropped, which the log says when the file is closed.
     """
-    if len(data) > LONGEST:
+    if len(data) > PRINTKRB_RECORD_MAX:
         raise os_error(EINVAL)
     reader: Reader = file.private_data
     reader.limit.begins_anew(kernel_of(file).engine.time())

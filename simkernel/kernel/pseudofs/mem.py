@@ -2,31 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from simkernel.kernel.device.device import Device, NodeAccess
+from simkernel.kernel.device.device import NodeAccess
+from simkernel.kernel.parts import KernelParts
 from simkernel.kernel.pseudofs.kmsg import KMSG, kernel_of
 from simkernel.kernel.vfs.char_file import CharDeviceFile, FileOperations
 from simkernel.uapi.errno import ENOSPC, os_error
-
-if TYPE_CHECKING:
-    from simkernel.kernel.mm.vma import VmArea
-    from simkernel.kernel.parts import KernelParts
 
 MAJOR: Final = 1
 """MEM_MAJOR."""
 
 
-def _read_nothing(file: CharDeviceFile, size: int, position: int) -> bytes:
-    return b""
-
-
 def _read_zeros(file: CharDeviceFile, size: int, position: int) -> bytes:
     return bytes(size)
-
-
-def _read_random(file: CharDeviceFile, size: int, position: int) -> bytes:
-    return kernel_of(file).engine.rng("urandom").randbytes(size)
 
 
 def _write_nothing(file: CharDeviceFile, data: bytes, position: int) -> int:
@@ -42,14 +31,18 @@ def _seek_nowhere(file: CharDeviceFile, offset: int, whence: int) -> int:
     return 0
 
 
-def _map_zeros(file: CharDeviceFile, area: VmArea) -> None:
-    area.map(memoryview(bytearray(area.length)))
-
-
-NULL: Final = FileOperations(read=_read_nothing, write=_write_nothing, llseek=_seek_nowhere)
-ZERO: Final = FileOperations(read=_read_zeros, write=_write_nothing, llseek=_seek_nowhere, mmap=_map_zeros)
+NULL: Final = FileOperations(
+    read=lambda file, size, position: b"", write=_write_nothing, llseek=_seek_nowhere
+)
+ZERO: Final = FileOperations(
+    read=_read_zeros, write=_write_nothing, llseek=_seek_nowhere,
+    mmap=lambda file, area: area.map(memoryview(bytearray(area.length))),
+)  # fmt: skip
 FULL: Final = FileOperations(read=_read_zeros, write=_write_full, llseek=_seek_nowhere)
-RANDOM: Final = FileOperations(read=_read_random, write=_write_nothing)
+RANDOM: Final = FileOperations(
+    read=lambda file, size, position: kernel_of(file).engine.rng("urandom").randbytes(size),
+    write=_write_nothing,
+)
 
 DEVICES: Final = (
     (3, "null", NULL, NodeAccess(0o666)),
@@ -64,15 +57,11 @@ DEVICES: Final = (
 _ACCESS: Final = {name: access for _, name, _, access in DEVICES}
 
 
-def _devnode(device: Device) -> NodeAccess:
-    return _ACCESS[device.name]
-
-
 def register(kernel: KernelParts) -> None:
     """Add them, without a word: on Linux they come before anybody could listen."""
     devices = kernel.char_devices
     devices.register_region(None, MAJOR, 0, 256, "mem")
-    kind = kernel.devices.builtin_class("mem", _devnode)
+    kind = kernel.devices.builtin_class("mem", lambda device: _ACCESS[device.name])
     for minor, name, operations, _ in DEVICES:
         devices.add(devices.cdev(None, operations, kernel), (MAJOR, minor))
         kernel.devices.builtin_device(kind, name, (MAJOR, minor))

@@ -5,21 +5,18 @@ The tree is made when a program first uses a path; a machine whose programs use 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from simkernel.kernel.parts import KernelParts
 from simkernel.kernel.pseudofs import mem
 from simkernel.kernel.pseudofs.devtmpfs import Devtmpfs
 from simkernel.kernel.pseudofs.proc import root as proc
 from simkernel.kernel.pseudofs.sysfs import root as sysfs
 from simkernel.kernel.vfs.filesystem import OPTIONS, FileSystems
-from simkernel.kernel.vfs.inode import Owner
+from simkernel.kernel.vfs.inode import Dentry, Owner
 from simkernel.kernel.vfs.special import SpecialInodes
 from simkernel.kernel.vfs.tmpfs import Tmpfs
 from simkernel.uapi.stat import makedev
-
-if TYPE_CHECKING:
-    from simkernel.kernel.parts import KernelParts
-    from simkernel.kernel.vfs.inode import Dentry
 
 LINKS: Final = {
     "fd": "/proc/self/fd",
@@ -45,7 +42,8 @@ def mount_all(kernel: KernelParts) -> FileSystems:
     fs = FileSystems(root, tmpfs(7, 0o755))
     fs.mount(proc.mount(kernel, makedev(0, 2)), make(root, "proc", 0o555))
     fs.mount(sysfs.mount(kernel, makedev(0, 3)), make(root, "sys", 0o555))
-    dev = Devtmpfs(makedev(0, 4), kernel.realtime, special, kernel.unmodelled, kernel.devices).root
+    dev = tmpfs(4, 0o755, "devtmpfs").root
+    Devtmpfs(dev, kernel.devices)
     fs.mount(dev, make(root, "dev", 0o755), f"{OPTIONS},mode=755")
     for name, target in LINKS.items():
         dev.inode.symlink(dev, name, Owner(0, 0, 0o777), target)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Coroutine
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
+from simkernel.kernel.parts import KernelParts
 from simkernel.kernel.sched.wait import Sleep, WaitQueue
 from simkernel.kernel.vfs.eventpoll import Event, EventPoll
 from simkernel.kernel.vfs.file import OpenFile
@@ -12,9 +13,6 @@ from simkernel.kernel.vfs.task import Task
 from simkernel.uapi.errno import EINVAL, EPERM, os_error
 from simkernel.uapi.eventpoll import EPOLL_CLOEXEC, EpollEvent
 from simkernel.uapi.fcntl import O_RDWR
-
-if TYPE_CHECKING:
-    from simkernel.kernel.parts import KernelParts
 
 MAX_EVENTS: Final = ((1 << 31) - 1) // EpollEvent.SIZE
 """What one call may ask for (EP_MAX_EVENTS)."""

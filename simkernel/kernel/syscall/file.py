@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Coroutine
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
+from simkernel.kernel.parts import KernelParts
 from simkernel.kernel.vfs.fasync import FileOwner
 from simkernel.kernel.vfs.file import OpenFile
 from simkernel.kernel.vfs.pipe import PipeEnd
@@ -14,9 +15,6 @@ from simkernel.uapi.errno import EBADF, EINVAL, ENOTTY, EPERM, os_error
 from simkernel.uapi.fcntl import FD_CLOEXEC, O_ASYNC, O_CLOEXEC, O_DIRECT, O_NOATIME, O_NONBLOCK
 from simkernel.uapi.ioctls import FIOASYNC, FIOCLEX, FIONBIO, FIONCLEX, FIONREAD
 from simkernel.uapi.structure import S32
-
-if TYPE_CHECKING:
-    from simkernel.kernel.parts import KernelParts
 
 SETTABLE: Final = fcntl.O_APPEND | fcntl.O_NONBLOCK | fcntl.O_DIRECT | fcntl.O_NOATIME
 """What F_SETFL changes, beside O_ASYNC (SETFL_MASK)."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Coroutine
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Coroutine
+from typing import Any, Final
 
+from simkernel.kernel.parts import KernelParts
 from simkernel.kernel.vfs.file import OpenFile
 from simkernel.kernel.vfs.inode import Dentry, Owner
 from simkernel.kernel.vfs.mmap import Mapped, address_space, map_area, unmap
@@ -14,9 +15,6 @@ from simkernel.kernel.vfs.tmpfs import TmpfsFile
 from simkernel.uapi import mman
 from simkernel.uapi.errno import EINVAL, ENOMEM, os_error
 from simkernel.uapi.fcntl import O_RDWR
-
-if TYPE_CHECKING:
-    from simkernel.kernel.parts import KernelParts
 
 NAME_MAX: Final = 249
 """Bytes of a memfd's name: NAME_MAX less `memfd:` (MFD_NAME_MAX_LEN)."""
@@ -37,8 +35,7 @@ class MmapCalls:
         if offset % mman.PAGE_SIZE:
             raise os_error(EINVAL)
         file: OpenFile | None = None if flags & mman.MAP_ANONYMOUS else task.files.get(fd)
-        made = map_area(self._kernel.unmodelled, task, length, prot, flags, file, offset)
-        return _wait(made) if isinstance(made, Awaitable) else made
+        return map_area(self._kernel.unmodelled, task, length, prot, flags, file, offset)
 
     def munmap(self, task: Task, address: int, length: int) -> None:
         """munmap(2)."""
@@ -68,12 +65,4 @@ class MmapCalls:
         dentry.deleted = True
         file = begin(task, dentry, O_RDWR)
         assert isinstance(file, OpenFile)
-        try:
-            return task.files.install(file, close_on_exec=bool(flags & mman.MFD_CLOEXEC))
-        except OSError:
-            file.get().put()
-            raise
-
-
-async def _wait(made: Awaitable[Mapped]) -> Mapped:
-    return await made
+        return task.files.install_new(file, close_on_exec=bool(flags & mman.MFD_CLOEXEC))

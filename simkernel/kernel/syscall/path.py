@@ -3,32 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Coroutine
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from simkernel.kernel.parts import KernelParts
 from simkernel.kernel.vfs import attributes, change
 from simkernel.kernel.vfs.file import OpenFile
+from simkernel.kernel.vfs.filesystem import FileSystems
+from simkernel.kernel.vfs.inode import Dentry, Inode
 from simkernel.kernel.vfs.namei import Walk
-from simkernel.kernel.vfs.open import check_access, open_file
+from simkernel.kernel.vfs.open import open_file
 from simkernel.kernel.vfs.permission import MAY_EXEC, check
 from simkernel.kernel.vfs.task import Task
-from simkernel.uapi import dirent, stat
+from simkernel.uapi import dirent, fcntl, stat
 from simkernel.uapi.capability import CAP_SYS_CHROOT
 from simkernel.uapi.errno import EBADF, EINVAL, ENOENT, ENOTDIR, EPERM, ERANGE, os_error
-from simkernel.uapi.fcntl import (
-    AT_EMPTY_PATH,
-    AT_FDCWD,
-    AT_REMOVEDIR,
-    AT_SYMLINK_FOLLOW,
-    AT_SYMLINK_NOFOLLOW,
-    O_CLOEXEC,
-    RENAME_NOREPLACE,
-)
 from simkernel.uapi.stat import Stat
-
-if TYPE_CHECKING:
-    from simkernel.kernel.parts import KernelParts
-    from simkernel.kernel.vfs.filesystem import FileSystems
-    from simkernel.kernel.vfs.inode import Dentry, Inode
 
 
 class PathCalls:
@@ -43,15 +32,15 @@ class PathCalls:
 
     def _walk(self, task: Task, dirfd: int, path: str) -> Walk:
         walk = self._fs.walk(task, path, dirfd)
-        self._charge(path)
+        self._kernel.engine.charge(self._kernel.costs.path_component * (path.count("/") + 1))
         return walk
-
-    def _charge(self, path: str) -> None:
-        costs = self._kernel.costs
-        self._kernel.engine.charge(costs.path_component * (path.count("/") + 1))
 
     def _lookup(self, task: Task, dirfd: int, path: str, follow: bool = True) -> Dentry:
         return self._walk(task, dirfd, path).lookup(path, follow)
+
+    def _target(self, task: Task, dirfd: int, path: str, flags: int) -> Inode:
+        """The file that `path` names; AT_SYMLINK_NOFOLLOW: a link itself."""
+        return self._lookup(task, dirfd, path, not flags & fcntl.AT_SYMLINK_NOFOLLOW).inode
 
     # -- opening ----------------------------------------------------------------
 
@@ -63,28 +52,27 @@ class PathCalls:
         opened = open_file(self._kernel.unmodelled, task, self._walk(task, dirfd, path), path, flags, mode)
         if isinstance(opened, Awaitable):
             return self._install_later(task, opened, flags)
-        return _install(task, opened, flags)
+        return task.files.install_new(opened, close_on_exec=bool(flags & fcntl.O_CLOEXEC))
 
     @staticmethod
     async def _install_later(task: Task, opening: Awaitable[OpenFile], flags: int) -> int:
-        return _install(task, await opening, flags)
+        return task.files.install_new(await opening, close_on_exec=bool(flags & fcntl.O_CLOEXEC))
 
     # -- looking ----------------------------------------------------------------
 
     def newfstatat(self, task: Task, dirfd: int, path: str, flags: int = 0) -> Stat:
         """fstatat(2); an empty path with AT_EMPTY_PATH is the descriptor itself."""
-        if not path and flags & AT_EMPTY_PATH:
-            if dirfd == AT_FDCWD:
+        if not path and flags & fcntl.AT_EMPTY_PATH:
+            if dirfd == fcntl.AT_FDCWD:
                 return attributes.stat_of(self._fs.start(task, dirfd).inode)
             return self.fstat(task, dirfd)
-        dentry = self._lookup(task, dirfd, path, not flags & AT_SYMLINK_NOFOLLOW)
-        return attributes.stat_of(dentry.inode)
+        return attributes.stat_of(self._target(task, dirfd, path, flags))
 
     def fstat(self, task: Task, fd: int) -> Stat:
         """fstat(2)."""
         file: OpenFile = task.files.get(fd)
         inode = file.object.inode
-        return _nameless(file) if inode is None else attributes.stat_of(inode)
+        return _stat_of_anonymous(file) if inode is None else attributes.stat_of(inode)
 
     def getdents64(self, task: Task, fd: int, size: int) -> bytes:
         """getdents64(2): entries, as many as there is room for.  EINVAL if not even one fits."""
@@ -108,11 +96,12 @@ class PathCalls:
         return inode.readlink(task)
 
     def faccessat(self, task: Task, dirfd: int, path: str, mode: int, flags: int = 0) -> None:
-        """faccessat2(2); EINVAL for modes that there are not."""
+        """faccessat2(2) of R_OK 4, W_OK 2, X_OK 1; EINVAL for other bits."""
         if mode & ~0o7:
             raise os_error(EINVAL)
-        dentry = self._lookup(task, dirfd, path, not flags & AT_SYMLINK_NOFOLLOW)
-        check_access(task, dentry.inode, mode)
+        inode = self._target(task, dirfd, path, flags)
+        if mode:
+            check(task.credentials, inode, mode)
 
     # -- making and taking away ---------------------------------------------------
 
@@ -130,19 +119,19 @@ class PathCalls:
 
     def linkat(self, task: Task, olddirfd: int, old: str, newdirfd: int, new: str, flags: int = 0) -> None:
         """linkat(2): a link at the end of `old` is followed only if told so."""
-        found = self._lookup(task, olddirfd, old, bool(flags & AT_SYMLINK_FOLLOW))
+        found = self._lookup(task, olddirfd, old, bool(flags & fcntl.AT_SYMLINK_FOLLOW))
         change.make_link(task, found, self._walk(task, newdirfd, new), new)
 
     def unlinkat(self, task: Task, dirfd: int, path: str, flags: int = 0) -> None:
         """unlinkat(2); with AT_REMOVEDIR as rmdir(2)."""
-        if flags & ~AT_REMOVEDIR:
+        if flags & ~fcntl.AT_REMOVEDIR:
             raise os_error(EINVAL)
         function = change.remove_directory if flags else change.unlink
         function(task, self._walk(task, dirfd, path), path)
 
     def renameat2(self, task: Task, olddirfd: int, old: str, newdirfd: int, new: str, flags: int = 0) -> None:
         """renameat2(2), of whose flags there is RENAME_NOREPLACE."""
-        if flags & ~RENAME_NOREPLACE:
+        if flags & ~fcntl.RENAME_NOREPLACE:
             raise self._kernel.unmodelled(f"renameat2 flags {flags:#x}", EINVAL)
         from_, to = self._walk(task, olddirfd, old), self._walk(task, newdirfd, new)
         change.rename(task, from_, old, to, new, bool(flags))
@@ -159,8 +148,7 @@ class PathCalls:
 
     def fchownat(self, task: Task, dirfd: int, path: str, uid: int, gid: int, flags: int = 0) -> None:
         """fchownat(2)."""
-        dentry = self._lookup(task, dirfd, path, not flags & AT_SYMLINK_NOFOLLOW)
-        attributes.chown(task, dentry.inode, uid, gid)
+        attributes.chown(task, self._target(task, dirfd, path, flags), uid, gid)
 
     def fchown(self, task: Task, fd: int, uid: int, gid: int) -> None:
         """fchown(2)."""
@@ -170,14 +158,13 @@ class PathCalls:
         self, task: Task, dirfd: int, path: str, times: tuple[int, int] | None, flags: int = 0
     ) -> None:
         """utimensat(2): (atime, mtime) in ns, or now."""
-        dentry = self._lookup(task, dirfd, path, not flags & AT_SYMLINK_NOFOLLOW)
-        attributes.utimens(task, dentry.inode, times)
+        attributes.utimens(task, self._target(task, dirfd, path, flags), times)
 
     def truncate(self, task: Task, path: str, size: int) -> None:
         """truncate(2)."""
         if size < 0:
             raise os_error(EINVAL)
-        attributes.truncate(task, self._lookup(task, AT_FDCWD, path).inode, size)
+        attributes.truncate(task, self._lookup(task, fcntl.AT_FDCWD, path).inode, size)
 
     def ftruncate(self, task: Task, fd: int, size: int) -> None:
         """ftruncate(2).  EINVAL for what is not open for writing, or has no size."""
@@ -204,25 +191,18 @@ class PathCalls:
 
     def chdir(self, task: Task, path: str) -> None:
         """chdir(2)."""
-        self._enter(task, self._lookup(task, AT_FDCWD, path))
+        task.fs.cwd = _enterable(task, self._lookup(task, fcntl.AT_FDCWD, path))
 
     def fchdir(self, task: Task, fd: int) -> None:
         """fchdir(2)."""
         dentry: Dentry | None = task.files.get(fd).path
         if dentry is None:
             raise os_error(ENOTDIR)
-        self._enter(task, dentry)
-
-    @staticmethod
-    def _enter(task: Task, dentry: Dentry) -> None:
-        if dentry.inode.kind != stat.S_IFDIR:
-            raise os_error(ENOTDIR)
-        check(task.credentials, dentry.inode, MAY_EXEC)
-        task.fs.cwd = dentry
+        task.fs.cwd = _enterable(task, dentry)
 
     def getcwd(self, task: Task, size: int = 4096) -> str:
         """getcwd(2).  ENOENT if it was taken away, ERANGE if there is no room for it."""
-        dentry = self._fs.start(task, AT_FDCWD)
+        dentry = self._fs.start(task, fcntl.AT_FDCWD)
         if any(each.deleted for each in dentry.chain()):
             raise os_error(ENOENT)
         path = dentry.path_from(task.fs.root)
@@ -232,14 +212,11 @@ class PathCalls:
 
     def chroot(self, task: Task, path: str) -> None:
         """chroot(2).  EPERM without CAP_SYS_CHROOT."""
-        dentry = self._lookup(task, AT_FDCWD, path)
-        if dentry.inode.kind != stat.S_IFDIR:
-            raise os_error(ENOTDIR)
-        check(task.credentials, dentry.inode, MAY_EXEC)
+        dentry = _enterable(task, self._lookup(task, fcntl.AT_FDCWD, path))
         if not task.credentials.capable(CAP_SYS_CHROOT):
             raise os_error(EPERM)
         if task.fs.cwd is None:
-            task.fs.cwd = self._fs.start(task, AT_FDCWD)
+            task.fs.cwd = self._fs.start(task, fcntl.AT_FDCWD)
         task.fs.root = dentry
 
     def umask(self, task: Task, mask: int) -> int:
@@ -248,17 +225,17 @@ class PathCalls:
         return old
 
 
-def _install(task: Task, file: OpenFile, flags: int) -> int:
-    try:
-        return task.files.install(file, close_on_exec=bool(flags & O_CLOEXEC))
-    except OSError:
-        file.get().put()
-        raise
+def _enterable(task: Task, dentry: Dentry) -> Dentry:
+    """ENOTDIR, EACCES unless `task` may make it its directory."""
+    if dentry.inode.kind != stat.S_IFDIR:
+        raise os_error(ENOTDIR)
+    check(task.credentials, dentry.inode, MAY_EXEC)
+    return dentry
 
 
-def _nameless(file: OpenFile) -> Stat:
+def _stat_of_anonymous(file: OpenFile) -> Stat:
     """What fstat(2) says of a file that lies in no file system."""
-    it = file.object.nameless
+    it = file.object.anon_attributes
     return Stat(
         st_mode=it.mode, st_ino=it.number, st_dev=it.device, st_nlink=1, st_uid=it.uid, st_gid=it.gid,
         st_size=0, st_rdev=0, st_blksize=4096, st_blocks=0, st_atime_ns=0, st_mtime_ns=0, st_ctime_ns=0,

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from itertools import count
-from typing import TYPE_CHECKING
 
-from simkernel.kernel.vfs.eventfd import EventFd, Numbers
+from simkernel.kernel.parts import KernelParts
+from simkernel.kernel.vfs.eventfd import EventFd, EventFdNumbers
 from simkernel.kernel.vfs.file import OpenFile
 from simkernel.kernel.vfs.pipe import Pipe, PipeEnd
 from simkernel.kernel.vfs.task import Task
 from simkernel.uapi.errno import EINVAL, os_error
 from simkernel.uapi.eventfd import EFD_CLOEXEC, EFD_NONBLOCK, EFD_SEMAPHORE
 from simkernel.uapi.fcntl import O_CLOEXEC, O_DIRECT, O_NONBLOCK, O_RDONLY, O_RDWR, O_WRONLY
-
-if TYPE_CHECKING:
-    from simkernel.kernel.parts import KernelParts
 
 O_NOTIFICATION_PIPE = 0o200
 """A pipe for the kernel's notifications (include/uapi/linux/watch_queue.h): O_EXCL's number."""
@@ -28,7 +25,7 @@ class PipeCalls:
         self._engine = kernel.engine
         self._costs = kernel.costs
         self._numbers = count(1)
-        self._eventfds = Numbers()
+        self._eventfds = EventFdNumbers()
 
     def pipe2(self, task: Task, flags: int = 0) -> tuple[int, int]:
         """pipe2(2): the descriptors to read from and to write to."""
@@ -50,11 +47,7 @@ class PipeCalls:
         eventfd = EventFd(self._engine, self._costs, self._eventfds, value & 0xFFFFFFFF, semaphore)
         self._engine.charged += self._costs.file_open
         file = OpenFile(eventfd, O_RDWR | (flags & EFD_NONBLOCK))
-        try:
-            return task.files.install(file, close_on_exec=bool(flags & EFD_CLOEXEC))
-        except OSError:
-            eventfd.release()
-            raise
+        return task.files.install_new(file, close_on_exec=bool(flags & EFD_CLOEXEC))
 
 
 def install_pair(
@@ -64,14 +57,12 @@ def install_pair(
     kernel.engine.charged += 2 * kernel.costs.file_open
     close_on_exec = bool(flags & O_CLOEXEC)
     try:
-        one = task.files.install(first, close_on_exec=close_on_exec)
+        one = task.files.install_new(first, close_on_exec=close_on_exec)
     except OSError:
-        first.object.release()
-        second.object.release()
+        second.get().put()
         raise
     try:
-        return one, task.files.install(second, close_on_exec=close_on_exec)
+        return one, task.files.install_new(second, close_on_exec=close_on_exec)
     except OSError:
         task.files.close(one)
-        second.object.release()
         raise

@@ -3,34 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Coroutine, Iterable, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
+from simkernel.kernel.parts import KernelParts
 from simkernel.kernel.sched.wait import Sleep, WaitQueue
 from simkernel.kernel.vfs.file import OpenFile
 from simkernel.kernel.vfs.task import Task
-from simkernel.uapi.errno import EBADF, EINVAL, os_error
-from simkernel.uapi.poll import (
-    POLLERR,
-    POLLHUP,
-    POLLIN,
-    POLLNVAL,
-    POLLOUT,
-    POLLPRI,
-    POLLRDBAND,
-    POLLRDNORM,
-    POLLWRBAND,
-    POLLWRNORM,
-)
+from simkernel.uapi import poll as uapi
+from simkernel.uapi.errno import EINVAL, os_error
 
-if TYPE_CHECKING:
-    from simkernel.kernel.parts import KernelParts
-
-ALWAYS: Final = POLLERR | POLLHUP
+ALWAYS: Final = uapi.POLLERR | uapi.POLLHUP
 """What is reported whether it is asked for or not."""
 
-SELECT_IN: Final = POLLRDNORM | POLLRDBAND | POLLIN | POLLHUP | POLLERR
-SELECT_OUT: Final = POLLWRBAND | POLLWRNORM | POLLOUT | POLLERR
-SELECT_EXCEPT: Final = POLLPRI
+SELECT_IN: Final = uapi.POLLRDNORM | uapi.POLLRDBAND | uapi.POLLIN | uapi.POLLHUP | uapi.POLLERR
+SELECT_OUT: Final = uapi.POLLWRBAND | uapi.POLLWRNORM | uapi.POLLOUT | uapi.POLLERR
+SELECT_EXCEPT: Final = uapi.POLLPRI
 """What makes a descriptor readable, writable or exceptional (POLLIN_SET and so on)."""
 FD_SETSIZE: Final = 1024
 POLLFD_SIZE: Final = 8
@@ -124,10 +111,8 @@ class PollCalls:
                 continue
             try:
                 file: OpenFile = task.files.get(fd)
-            except OSError as error:
-                if error.errno != EBADF:
-                    raise
-                events = POLLNVAL
+            except OSError:
+                events = uapi.POLLNVAL
             else:
                 events = file.object.poll_for(mask | ALWAYS) & (mask | ALWAYS)
             if events:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Coroutine, Sequence
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import Any, Final, Protocol
 
 from attrs import evolve
 
+from simkernel.kernel.parts import KernelParts
 from simkernel.kernel.sched.credentials import NONE
 from simkernel.kernel.sched.runner import Exited
 from simkernel.kernel.sched.signals import Handler
@@ -17,10 +18,6 @@ from simkernel.uapi.capability import CAP_SETGID, CAP_SETUID, CAP_SYS_ADMIN
 from simkernel.uapi.errno import ECHILD, EINVAL, EPERM, os_error
 from simkernel.uapi.sched import CLONE_NEWNET
 from simkernel.uapi.wait import WNOHANG
-
-if TYPE_CHECKING:
-    from simkernel.kernel.parts import KernelParts
-
 
 NGROUPS_MAX: Final = 65536
 """Groups that a process may be in (include/uapi/linux/limits.h)."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final, TypeVar
 
 from simkernel.kernel.mm.shmem import MAX_LFS_FILESIZE
+from simkernel.kernel.parts import KernelParts
 from simkernel.kernel.sched.wait import Blocked, WouldBlock
 from simkernel.kernel.syscall.sending import broken_pipe, go_on, not_now
 from simkernel.kernel.vfs.broken_pipe import BrokenPipe
@@ -16,12 +17,10 @@ from simkernel.uapi.errno import EAGAIN, EBADF, EINVAL, ESPIPE, os_error
 from simkernel.uapi.fcntl import O_ACCMODE, O_NONBLOCK, O_RDONLY, O_WRONLY
 from simkernel.uapi.seek import SEEK_HOLE
 
-if TYPE_CHECKING:
-    from simkernel.kernel.parts import KernelParts
-
 MAX_RW_COUNT: Final = 0x7FFFF000
 """Bytes that one call transfers at most."""
 
+R = TypeVar("R")
 Read = bytes | Blocked | Coroutine[Any, Any, bytes]
 Written = int | Coroutine[Any, Any, int]
 
@@ -66,7 +65,7 @@ class ReadWriteCalls:
                 file.position += len(result)
             return result
         if result is not None:
-            return _read_later(file, result, moves)
+            return _later(file, result, moves, len)
         if file.flags & O_NONBLOCK:
             raise os_error(EAGAIN)
         retry = partial(_read_again, task, file, size, position, moves)
@@ -112,7 +111,7 @@ class ReadWriteCalls:
         except BrokenPipe as broken:
             return broken_pipe(self._kernel, task, broken)
         if not isinstance(result, int):
-            return _write_later(file, result, moves)
+            return _later(file, result, moves, int)
         if moves:
             file.position += result
         return result
@@ -140,18 +139,11 @@ def _read_again(task: Task, file: OpenFile, size: int, position: int, moves: boo
         if moves:
             file.position += len(result)
         return result
-    return result if result is None else _read_later(file, result, moves)
+    return result if result is None else _later(file, result, moves, len)
 
 
-async def _read_later(file: OpenFile, pending: Awaitable[bytes], moves: bool) -> bytes:
+async def _later(file: OpenFile, pending: Awaitable[R], moves: bool, length: Callable[[R], int]) -> R:
     result = await pending
     if moves:
-        file.position += len(result)
-    return result
-
-
-async def _write_later(file: OpenFile, pending: Awaitable[int], moves: bool) -> int:
-    result = await pending
-    if moves:
-        file.position += result
+        file.position += length(result)
     return result

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from types import CoroutineType
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
+from simkernel.kernel.parts import KernelParts
 from simkernel.kernel.sched.runner import Handler
 from simkernel.kernel.sched.wait import Blocked
 from simkernel.kernel.syscall.epoll import EpollCalls
 from simkernel.kernel.syscall.file import FileCalls
 from simkernel.kernel.syscall.mmap import MmapCalls
-from simkernel.kernel.syscall.module import ModuleCalls
 from simkernel.kernel.syscall.path import PathCalls
 from simkernel.kernel.syscall.pipe import PipeCalls
 from simkernel.kernel.syscall.poll import PollCalls
@@ -18,25 +18,13 @@ from simkernel.kernel.syscall.process import ProcessCalls
 from simkernel.kernel.syscall.read_write import ReadWriteCalls
 from simkernel.kernel.syscall.socket import BlockedReceive, SocketCalls
 from simkernel.kernel.syscall.system import SystemCalls
+from simkernel.kernel.vfs.task import Task
 from simkernel.uapi.errno import ENOSYS
 
-if TYPE_CHECKING:
-    from simkernel.kernel.parts import KernelParts
-    from simkernel.kernel.vfs.task import Task
-
 GROUPS = (
-    SocketCalls,
-    FileCalls,
-    ReadWriteCalls,
-    PollCalls,
-    EpollCalls,
-    PipeCalls,
-    PathCalls,
-    MmapCalls,
-    ProcessCalls,
-    SystemCalls,
-    ModuleCalls,
-)
+    SocketCalls, FileCalls, ReadWriteCalls, PollCalls, EpollCalls, PipeCalls, PathCalls, MmapCalls,
+    ProcessCalls, SystemCalls,
+)  # fmt: skip
 
 GROUP_OF: Final = {name: group for group in GROUPS for name in vars(group) if not name.startswith("_")}
 """The public methods of a group are its system calls; a test compares them with `uapi.syscalls`."""

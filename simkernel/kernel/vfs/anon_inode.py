@@ -5,19 +5,15 @@ A pipe can be opened once more, either end of it (`fifo_open()`); nothing else c
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
+from simkernel.kernel.lib.unmodelled import Unmodelled
 from simkernel.kernel.vfs.file import FileObject, OpenableInode, OpenFile
 from simkernel.kernel.vfs.inode import Dentry
 from simkernel.kernel.vfs.pipe import PipeEnd
 from simkernel.kernel.vfs.superblock import SuperBlock
+from simkernel.kernel.vfs.task import Task
 from simkernel.uapi.errno import ENXIO, EPERM, os_error
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from simkernel.kernel.lib.unmodelled import Unmodelled
-    from simkernel.kernel.vfs.task import Task
 
 
 class AnonInode(OpenableInode):
@@ -26,7 +22,7 @@ class AnonInode(OpenableInode):
     __slots__ = ("_object", "_unmodelled")
 
     def __init__(self, object: FileObject, now: Callable[[], int], unmodelled: Unmodelled) -> None:
-        it = object.nameless
+        it = object.anon_attributes
         super().__init__(SuperBlock("", it.device, now), it.number, it.mode, it.uid, it.gid)
         self._unmodelled = unmodelled
         self._object = object

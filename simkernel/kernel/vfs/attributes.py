@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from simkernel.kernel.vfs.inode import Inode
 from simkernel.kernel.vfs.permission import MAY_WRITE, check, owner_or_capable
+from simkernel.kernel.vfs.task import Task
 from simkernel.uapi import stat
 from simkernel.uapi.capability import CAP_CHOWN, CAP_FSETID
 from simkernel.uapi.errno import EINVAL, EISDIR, EPERM, os_error
 from simkernel.uapi.stat import Stat
-
-if TYPE_CHECKING:
-    from simkernel.kernel.vfs.inode import Inode
-    from simkernel.kernel.vfs.task import Task
 
 LEAVE: int = -1
 """An owner or group that chown(2) leaves as it is."""
@@ -21,20 +17,11 @@ LEAVE: int = -1
 def stat_of(inode: Inode) -> Stat:
     """What stat(2) says of a file (`generic_fillattr()`)."""
     return Stat(
-        st_mode=inode.mode,
-        st_ino=inode.number,
-        st_dev=inode.superblock.device,
-        st_nlink=inode.nlink,
-        st_uid=inode.uid,
-        st_gid=inode.gid,
-        st_size=inode.size,
-        st_rdev=inode.rdev,
-        st_blksize=inode.block_size,
-        st_blocks=inode.blocks,
-        st_atime_ns=inode.atime,
-        st_mtime_ns=inode.mtime,
-        st_ctime_ns=inode.ctime,
-    )
+        st_mode=inode.mode, st_ino=inode.number, st_dev=inode.superblock.device, st_nlink=inode.nlink,
+        st_uid=inode.uid, st_gid=inode.gid, st_size=inode.size, st_rdev=inode.rdev,
+        st_blksize=inode.block_size, st_blocks=inode.blocks,
+        st_atime_ns=inode.atime, st_mtime_ns=inode.mtime, st_ctime_ns=inode.ctime,
+    )  # fmt: skip
 
 
 def chmod(task: Task, inode: Inode, mode: int) -> None:

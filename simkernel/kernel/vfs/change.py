@@ -5,33 +5,17 @@ Each takes walks that stand at the last name's directory, and checks in Linux's 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from simkernel.kernel.vfs.inode import Owner
+from simkernel.kernel.vfs.inode import Dentry, Owner
 from simkernel.kernel.vfs.namei import Last, Walk, check_path
 from simkernel.kernel.vfs.permission import MAY_EXEC, MAY_WRITE, check, check_link, check_sticky
-from simkernel.uapi import stat
+from simkernel.kernel.vfs.task import Task
+from simkernel.uapi import errno, stat
 from simkernel.uapi.capability import CAP_MKNOD
-from simkernel.uapi.errno import (
-    EBUSY,
-    EEXIST,
-    EINVAL,
-    EISDIR,
-    ENOENT,
-    ENOTDIR,
-    ENOTEMPTY,
-    EPERM,
-    EXDEV,
-    os_error,
-)
+from simkernel.uapi.errno import os_error
 
-if TYPE_CHECKING:
-    from simkernel.kernel.vfs.inode import Dentry
-    from simkernel.kernel.vfs.task import Task
-
-NODES: Final = frozenset(
-    {0, stat.S_IFREG, stat.S_IFCHR, stat.S_IFBLK, stat.S_IFIFO, stat.S_IFSOCK},
-)
+NODES: Final = frozenset({0, stat.S_IFREG, stat.S_IFCHR, stat.S_IFBLK, stat.S_IFIFO, stat.S_IFSOCK})
 """What mknod(2) makes (`may_mknod()`)."""
 DEVICES: Final = frozenset({stat.S_IFCHR, stat.S_IFBLK})
 
@@ -39,20 +23,18 @@ DEVICES: Final = frozenset({stat.S_IFCHR, stat.S_IFBLK})
 def _vacant(walk: Walk, path: str, directory: bool = False) -> str:
     """The new name, which nothing has yet (`filename_create()`).  EEXIST, ENOENT."""
     walk.parent(path)
-    if walk.last is not Last.NORM:
-        raise os_error(EEXIST)
-    if walk.peek() is not None:
-        raise os_error(EEXIST)
+    if walk.last is not Last.NORM or walk.peek() is not None:
+        raise os_error(errno.EEXIST)
     walk.here.inode.check_vacant(walk.name)
     if walk.slash and not directory:
-        raise os_error(ENOENT)
+        raise os_error(errno.ENOENT)
     return walk.name
 
 
 def _may_create(task: Task, directory: Dentry) -> None:
     """`may_create()`."""
     if directory.deleted:
-        raise os_error(ENOENT)
+        raise os_error(errno.ENOENT)
     check(task.credentials, directory.inode, MAY_WRITE | MAY_EXEC)
 
 
@@ -71,15 +53,14 @@ def make_node(task: Task, walk: Walk, path: str, mode: int, device: int) -> Dent
     """mknod(2): a device wants CAP_MKNOD.  EPERM for a directory, EINVAL for what there is not."""
     kind = stat.kind(mode)
     if kind not in NODES:
-        raise os_error(EPERM if kind == stat.S_IFDIR else EINVAL)
+        raise os_error(errno.EPERM if kind == stat.S_IFDIR else errno.EINVAL)
     name = _vacant(walk, path)
     _may_create(task, walk.here)
     if kind in DEVICES and not task.credentials.capable(CAP_MKNOD):
-        raise os_error(EPERM)
-    owner = _owner(task, mode)
+        raise os_error(errno.EPERM)
     if kind in (0, stat.S_IFREG):
         return walk.here.inode.create(walk.here, name, _owner(task, mode & stat.PERMISSIONS))
-    return walk.here.inode.mknod(walk.here, name, owner, device if kind in DEVICES else 0)
+    return walk.here.inode.mknod(walk.here, name, _owner(task, mode), device if kind in DEVICES else 0)
 
 
 def make_symlink(task: Task, walk: Walk, path: str, target: str) -> Dentry:
@@ -87,8 +68,7 @@ def make_symlink(task: Task, walk: Walk, path: str, target: str) -> Dentry:
     check_path(target)
     name = _vacant(walk, path)
     _may_create(task, walk.here)
-    credentials = task.credentials
-    owner = Owner(credentials.uid, credentials.gid, 0o777)
+    owner = Owner(task.credentials.uid, task.credentials.gid, 0o777)
     return walk.here.inode.symlink(walk.here, name, owner, target)
 
 
@@ -96,13 +76,13 @@ def make_link(task: Task, old: Dentry, walk: Walk, path: str) -> Dentry:
     """link(2).  EXDEV across file systems, EPERM for a directory and for what is not safe."""
     name = _vacant(walk, path)
     if old.inode.superblock is not walk.here.inode.superblock:
-        raise os_error(EXDEV)
+        raise os_error(errno.EXDEV)
     check_link(task.credentials, old.inode)
     _may_create(task, walk.here)
     if old.inode.kind == stat.S_IFDIR:
-        raise os_error(EPERM)
+        raise os_error(errno.EPERM)
     if old.inode.nlink == 0:
-        raise os_error(ENOENT)
+        raise os_error(errno.ENOENT)
     return walk.here.inode.link(walk.here, name, old)
 
 
@@ -112,30 +92,30 @@ def _may_delete(task: Task, directory: Dentry, victim: Dentry, is_directory: boo
     check_sticky(task.credentials, directory.inode, victim.inode)
     if is_directory:
         if victim.inode.kind != stat.S_IFDIR:
-            raise os_error(ENOTDIR)
+            raise os_error(errno.ENOTDIR)
         if victim.parent is None:
-            raise os_error(EBUSY)
+            raise os_error(errno.EBUSY)
     elif victim.inode.kind == stat.S_IFDIR:
-        raise os_error(EISDIR)
+        raise os_error(errno.EISDIR)
     if directory.deleted:
-        raise os_error(ENOENT)
+        raise os_error(errno.ENOENT)
 
 
 def unlink(task: Task, walk: Walk, path: str) -> None:
     """unlink(2)."""
     walk.parent(path)
     if walk.last is not Last.NORM:
-        raise os_error(EISDIR)
+        raise os_error(errno.EISDIR)
     victim = walk.peek()
     if victim is None:
-        raise os_error(ENOENT)
+        raise os_error(errno.ENOENT)
     if walk.slash:
-        raise os_error(EISDIR if victim.inode.kind == stat.S_IFDIR else ENOTDIR)
+        raise os_error(errno.EISDIR if victim.inode.kind == stat.S_IFDIR else errno.ENOTDIR)
     _may_delete(task, walk.here, victim, is_directory=False)
     walk.here.inode.unlink(walk.here, victim)
 
 
-_NO_RMDIR: Final = {Last.DOTDOT: ENOTEMPTY, Last.DOT: EINVAL, Last.ROOT: EBUSY}
+_NO_RMDIR: Final = {Last.DOTDOT: errno.ENOTEMPTY, Last.DOT: errno.EINVAL, Last.ROOT: errno.EBUSY}
 
 
 def remove_directory(task: Task, walk: Walk, path: str) -> None:
@@ -145,7 +125,7 @@ def remove_directory(task: Task, walk: Walk, path: str) -> None:
         raise os_error(_NO_RMDIR[walk.last])
     victim = walk.peek()
     if victim is None:
-        raise os_error(ENOENT)
+        raise os_error(errno.ENOENT)
     _may_delete(task, walk.here, victim, is_directory=True)
     walk.here.inode.rmdir(walk.here, victim)
 
@@ -155,26 +135,26 @@ def rename(task: Task, old: Walk, old_path: str, new: Walk, new_path: str, norep
     old.parent(old_path)
     new.parent(new_path)
     if old.here.inode.superblock is not new.here.inode.superblock:
-        raise os_error(EXDEV)
+        raise os_error(errno.EXDEV)
     if old.last is not Last.NORM:
-        raise os_error(EBUSY)
+        raise os_error(errno.EBUSY)
     if new.last is not Last.NORM:
-        raise os_error(EEXIST if noreplace else EBUSY)
+        raise os_error(errno.EEXIST if noreplace else errno.EBUSY)
     source = old.peek()
     if source is None:
-        raise os_error(ENOENT)
+        raise os_error(errno.ENOENT)
     target = new.peek()
     if target is None:
         new.here.inode.check_vacant(new.name)
     elif noreplace:
-        raise os_error(EEXIST)
+        raise os_error(errno.EEXIST)
     is_directory = source.inode.kind == stat.S_IFDIR
     if not is_directory and (old.slash or new.slash):
-        raise os_error(ENOTDIR)
+        raise os_error(errno.ENOTDIR)
     if source is new.here or source in new.here.chain():
-        raise os_error(EINVAL)
+        raise os_error(errno.EINVAL)
     if target is not None and (target is old.here or target in old.here.chain()):
-        raise os_error(ENOTEMPTY)
+        raise os_error(errno.ENOTEMPTY)
     _rename(task, old.here, source, new.here, new.name, target)
 
 

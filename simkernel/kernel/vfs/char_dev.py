@@ -7,19 +7,17 @@ a node with such a number gets a `CharDeviceFile` (char_file.py).
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import attrs
 
+from simkernel.kernel.lib.log import Log
+from simkernel.kernel.module.module import LoadedModule
+from simkernel.kernel.module.resources import Resource, Resources
 from simkernel.kernel.vfs.char_file import Cdev, CharDevContext, CharDeviceFile, FileOperations
+from simkernel.kernel.vfs.file import OpenFile
+from simkernel.kernel.vfs.inode import Inode
 from simkernel.uapi.errno import EBUSY, EINVAL, ENXIO, os_error
-
-if TYPE_CHECKING:
-    from simkernel.kernel.lib.log import Log
-    from simkernel.kernel.module.module import LoadedModule
-    from simkernel.kernel.module.resources import Resource, Resources
-    from simkernel.kernel.vfs.file import OpenFile
-    from simkernel.kernel.vfs.inode import Inode
 
 MINORS: Final = 1 << 20
 """Minor numbers of a major (MINORBITS)."""
@@ -143,11 +141,10 @@ class CharDevices:
         if cdev.module is not None and not cdev.module.try_get():
             raise os_error(ENXIO)
         device_file = CharDeviceFile(cdev, inode, (major, minor), file)
-        function = cdev.operations.open
-        if function is None:
+        if cdev.operations.open is None:
             return device_file
         try:
-            pending = device_file.call("open", function, device_file)
+            pending = device_file.call("open")
         except BaseException:
             device_file.put_module()
             raise

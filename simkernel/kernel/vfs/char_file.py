@@ -8,28 +8,26 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from inspect import iscoroutinefunction
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import attrs
 
+from simkernel.engine import Engine
+from simkernel.kernel.lib.costs import CostModel
+from simkernel.kernel.mm.vma import VmArea
+from simkernel.kernel.module.module import LoadedModule
+from simkernel.kernel.module.resources import Resource
+from simkernel.kernel.oops import Oopses
 from simkernel.kernel.sched.completion import Completion
+from simkernel.kernel.sched.preempt import Preempt
+from simkernel.kernel.sched.wait import WaitQueue
 from simkernel.kernel.vfs.file import DEFAULT_POLLMASK, FileObject, OpenFile
+from simkernel.kernel.vfs.inode import Inode
 from simkernel.kernel.vfs.poll_table import PollTable
+from simkernel.kernel.vfs.task import Task
 from simkernel.kernel.workqueue import Work, WorkQueue
 from simkernel.uapi.errno import EINVAL, ENODEV, ENOTTY, ESPIPE, os_error
 from simkernel.uapi.poll import POLLERR
-
-if TYPE_CHECKING:
-    from simkernel.engine import Engine
-    from simkernel.kernel.lib.costs import CostModel
-    from simkernel.kernel.mm.vma import VmArea
-    from simkernel.kernel.module.module import LoadedModule
-    from simkernel.kernel.module.resources import Resource
-    from simkernel.kernel.oops import Oopses
-    from simkernel.kernel.sched.preempt import Preempt
-    from simkernel.kernel.sched.wait import WaitQueue
-    from simkernel.kernel.vfs.inode import Inode
-    from simkernel.kernel.vfs.task import Task
 
 T = TypeVar("T")
 
@@ -60,6 +58,12 @@ class FileOperations:
     poll: Callable[[CharDeviceFile, PollTable], int] | None = None
     llseek: Callable[[CharDeviceFile, int, int], int] | None = None
     fasync: Callable[[CharDeviceFile, int, bool], None] | None = None
+
+
+WITHOUT: Final = {
+    "read": EINVAL, "write": EINVAL, "ioctl": ENOTTY, "mmap": ENODEV, "llseek": ESPIPE, "fasync": ENOTTY
+}  # fmt: skip
+"""The errno of an operation that a driver does not have."""
 
 
 @attrs.frozen(eq=False)
@@ -97,12 +101,12 @@ class CharDeviceFile(FileObject):
     stream_open()).
     """
 
-    __slots__ = ("_inode", "_open_file", "cdev", "number", "private_data", "stream")
+    __slots__ = ("cdev", "inode", "number", "open_file", "private_data", "stream")
 
     def __init__(self, cdev: Cdev, inode: Inode, number: tuple[int, int], open_file: OpenFile) -> None:
         self.cdev = cdev
-        self._inode = inode
-        self._open_file = open_file
+        self.inode: Inode = inode
+        self.open_file = open_file
         self.number = number
         self.private_data: Any = None
         self.stream = False
@@ -112,26 +116,16 @@ class CharDeviceFile(FileObject):
     @property
     def flags(self) -> int:
         """O_ flags, as they are now (`f_flags`)."""
-        return self._open_file.flags
+        return self.open_file.flags
 
     @property
     def position(self) -> int:
         """Where the next read or write is (`f_pos`)."""
-        return self._open_file.position
+        return self.open_file.position
 
     @position.setter
     def position(self, position: int) -> None:
-        self._open_file.position = position
-
-    @property
-    def inode(self) -> Inode:
-        """The node that was opened."""
-        return self._inode
-
-    @property
-    def open_file(self) -> OpenFile:
-        """The open file description; for driverapi."""
-        return self._open_file
+        self.open_file.position = position
 
     def current(self) -> Task | None:
         """The task on whose behalf the kernel works now, None in interrupts and timers; for driverapi."""
@@ -144,10 +138,16 @@ class CharDeviceFile(FileObject):
 
     # -- calling the driver -----------------------------------------------------
 
-    def call(self, name: str, function: Callable[..., T | Awaitable[T]], *arguments: Any) -> T | Awaitable[T]:
-        """A call into the driver: what it raises and is no OSError is an oops of its module, and EFAULT."""
+    def call(self, name: str, *arguments: Any) -> Any:
+        """Call an operation of the driver: an exception but OSError is an oops of its module, and EFAULT.
+
+        Without the operation the errno is Linux's.
+        """
+        function = getattr(self.cdev.operations, name)
+        if function is None:
+            raise os_error(WITHOUT[name])
         with self._guard(name):
-            result = function(*arguments)
+            result = function(self, *arguments)
         return self._finish(name, result) if isinstance(result, Awaitable) else result
 
     async def _finish(self, name: str, pending: Awaitable[T]) -> T:
@@ -163,40 +163,27 @@ class CharDeviceFile(FileObject):
         self.charge_copy(len(data))
         return data
 
-    # -- what is asked of it ------------------------------------------------------
+    # -- operations ---------------------------------------------------------------
 
     def read(self, task: Task, file: OpenFile, size: int, position: int) -> bytes | Awaitable[bytes]:
-        """The driver's read; EINVAL without."""
-        function = self.cdev.operations.read
-        if function is None:
-            raise os_error(EINVAL)
-        data = self.call("read", function, self, size, position)
+        data: bytes | Awaitable[bytes] = self.call("read", size, position)
         if not isinstance(data, bytes):
             return self._copied_later(data)
         self.charge_copy(len(data))
         return data
 
     def write(self, task: Task, file: OpenFile, data: bytes, position: int) -> int | Awaitable[int]:
-        """The driver's write; EINVAL without."""
-        function = self.cdev.operations.write
-        if function is None:
-            raise os_error(EINVAL)
-        self.charge_copy(len(data))
-        return self.call("write", function, self, data, position)
+        if self.cdev.operations.write is not None:
+            self.charge_copy(len(data))
+        taken: int | Awaitable[int] = self.call("write", data, position)
+        return taken
 
     def ioctl(self, task: Task, file: OpenFile, request: int, argument: int) -> int | Awaitable[int]:
-        """The driver's ioctl; ENOTTY without."""
-        function = self.cdev.operations.ioctl
-        if function is None:
-            raise os_error(ENOTTY)
-        return self.call("ioctl", function, self, request, argument)
+        result: int | Awaitable[int] = self.call("ioctl", request, argument)
+        return result
 
     def mmap(self, task: Task, file: OpenFile, area: VmArea) -> Awaitable[None] | None:
-        """The driver's mmap; ENODEV without."""
-        function = self.cdev.operations.mmap
-        if function is None:
-            raise os_error(ENODEV)
-        pending = self.call("mmap", function, self, area)
+        pending: Awaitable[None] | None = self.call("mmap", area)
         if pending is not None:
             return self._mapped_later(pending, area)
         self._contain_closing(area)
@@ -223,20 +210,13 @@ class CharDeviceFile(FileObject):
         return not self.stream
 
     def llseek(self, task: Task, file: OpenFile, offset: int, whence: int) -> int:
-        """The driver's llseek; ESPIPE without, and for a stream."""
-        function = self.cdev.operations.llseek
-        if function is None or self.stream:
+        if self.stream:
             raise os_error(ESPIPE)
-        with self._guard("llseek"):
-            return function(self, offset, whence)
+        position: int = self.call("llseek", offset, whence)
+        return position
 
     def fasync(self, file: OpenFile, fd: int, on: bool) -> None:
-        """The driver's fasync; ENOTTY without."""
-        function = self.cdev.operations.fasync
-        if function is None:
-            raise os_error(ENOTTY)
-        with self._guard("fasync"):
-            function(self, fd, on)
+        self.call("fasync", fd, on)
 
     # -- waiting ------------------------------------------------------------------
 
@@ -322,7 +302,4 @@ class _Released:
         self._done = done
 
     def __await__(self) -> Any:
-        return self._wait().__await__()
-
-    async def _wait(self) -> None:
-        await self._done.wait()
+        return self._done.wait().__await__()

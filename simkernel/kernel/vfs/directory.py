@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from simkernel.kernel.vfs.file import FileObject, OpenableInode, OpenFile, seek
-from simkernel.kernel.vfs.inode import DirectoryEntry
+from simkernel.kernel.vfs.inode import Dentry, DirectoryEntry, Inode
+from simkernel.kernel.vfs.task import Task
 from simkernel.uapi import stat
 from simkernel.uapi.errno import EISDIR, ENOENT, os_error
-
-if TYPE_CHECKING:
-    from simkernel.kernel.vfs.inode import Dentry, Inode
-    from simkernel.kernel.vfs.task import Task
 
 
 class DirectoryFile(FileObject):

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from itertools import count
+from typing import Final
 
+from simkernel.engine import Engine
+from simkernel.kernel.lib.costs import CostModel
 from simkernel.kernel.sched.wait import WaitQueue, WouldBlock
 from simkernel.kernel.vfs.file import FileObject, OpenFile
+from simkernel.kernel.vfs.task import Task
 from simkernel.uapi.errno import EINVAL, os_error
 from simkernel.uapi.poll import POLLERR, POLLHUP, POLLIN, POLLOUT
 from simkernel.uapi.structure import U64
 
-if TYPE_CHECKING:
-    from simkernel.engine import Engine
-    from simkernel.kernel.lib.costs import CostModel
-    from simkernel.kernel.vfs.task import Task
-
 ULLONG_MAX: Final = (1 << 64) - 1
 
 
-class Numbers:
+class EventFdNumbers:
     """By which a machine's eventfds are told apart: the lowest that is free (`eventfd_ida`)."""
 
     def __init__(self) -> None:
@@ -27,9 +26,7 @@ class Numbers:
 
     def take(self) -> int:
         """One that nobody has."""
-        number = 0
-        while number in self._taken:
-            number += 1
+        number = next(number for number in count() if number not in self._taken)
         self._taken.add(number)
         return number
 
@@ -44,10 +41,12 @@ class EventFd(FileObject):
     A read takes all of it, or 1 of a `semaphore`.  A write that would reach the largest number waits.
     """
 
-    __slots__ = ("_costs", "_engine", "_numbers", "count", "number", "semaphore", "wait")
+    __slots__ = ("_costs", "_engine", "_numbers", "count", "number", "readers", "semaphore", "wait_queues")
+
+    description = "anon_inode:[eventfd]"
 
     def __init__(
-        self, engine: Engine, costs: CostModel, numbers: Numbers, count: int, semaphore: bool
+        self, engine: Engine, costs: CostModel, numbers: EventFdNumbers, count: int, semaphore: bool
     ) -> None:
         self._engine = engine
         self._costs = costs
@@ -55,7 +54,8 @@ class EventFd(FileObject):
         self.number = numbers.take()
         self.count = count
         self.semaphore = semaphore
-        self.wait = WaitQueue("an eventfd")
+        self.readers: WaitQueue = WaitQueue("an eventfd")
+        self.wait_queues: tuple[WaitQueue, ...] = (self.readers,)  # of writers, too
 
     def poll(self) -> int:
         """`eventfd_poll()`."""
@@ -66,16 +66,6 @@ class EventFd(FileObject):
             | (POLLOUT if count < ULLONG_MAX - 1 else 0)
         )
 
-    @property
-    def wait_queues(self) -> tuple[WaitQueue, ...]:
-        """Readers and writers wait together."""
-        return (self.wait,)
-
-    @property
-    def readers(self) -> WaitQueue:
-        """Who waits for something to read."""
-        return self.wait
-
     def read(self, task: Task, file: OpenFile, size: int, position: int) -> bytes | None:
         """The counter in 8 bytes.  EINVAL if there is no room for them."""
         if size < U64.size:
@@ -85,7 +75,7 @@ class EventFd(FileObject):
         value = 1 if self.semaphore else self.count
         self.count -= value
         self._engine.charged += self._costs.copy(U64.size)
-        self.wait.wake_up_poll(POLLOUT)
+        self.readers.wake_up_poll(POLLOUT)
         return U64.pack(value)
 
     def write(self, task: Task, file: OpenFile, data: bytes, position: int) -> int:
@@ -100,16 +90,16 @@ class EventFd(FileObject):
 
     def _add(self, value: int) -> int:
         if ULLONG_MAX - self.count <= value:
-            raise WouldBlock(self.wait, partial(self._add, value))
+            raise WouldBlock(self.readers, partial(self._add, value))
         self.count += value
-        self.wait.wake_up_poll(POLLIN)
+        self.readers.wake_up_poll(POLLIN)
         return U64.size
 
     def signal(self) -> None:
         """The kernel counts one more event, which may reach the largest number (`eventfd_signal()`)."""
         if self.count < ULLONG_MAX:
             self.count += 1
-        self.wait.wake_up_poll(POLLIN)
+        self.readers.wake_up_poll(POLLIN)
 
     def llseek(self, task: Task, file: OpenFile, offset: int, whence: int) -> int:
         """Nothing (`noop_llseek()`): it has no position that ever moves."""
@@ -118,12 +108,7 @@ class EventFd(FileObject):
     def release(self) -> None:
         """`eventfd_release()`."""
         self._numbers.give_back(self.number)
-        self.wait.wake_up_poll(POLLHUP)
-
-    @property
-    def description(self) -> str:
-        """What /proc/self/fd says."""
-        return "anon_inode:[eventfd]"
+        self.readers.wake_up_poll(POLLHUP)
 
     def fdinfo(self) -> str:
         """`eventfd_show_fdinfo()`."""

@@ -13,35 +13,20 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from itertools import chain
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from simkernel.engine import Engine
+from simkernel.kernel.lib.costs import CostModel
 from simkernel.kernel.sched.wait import WaitQueue
 from simkernel.kernel.vfs.file import FileObject, OpenFile, place
+from simkernel.kernel.vfs.task import Task
+from simkernel.uapi import eventpoll as ep
 from simkernel.uapi.errno import EEXIST, EINVAL, ELOOP, ENOENT, EPERM, os_error
-from simkernel.uapi.eventpoll import (
-    EPOLL_CTL_ADD,
-    EPOLL_CTL_DEL,
-    EPOLL_CTL_MOD,
-    EPOLLERR,
-    EPOLLET,
-    EPOLLEXCLUSIVE,
-    EPOLLHUP,
-    EPOLLIN,
-    EPOLLONESHOT,
-    EPOLLOUT,
-    EPOLLRDNORM,
-    EPOLLWAKEUP,
-)
 
-if TYPE_CHECKING:
-    from simkernel.engine import Engine
-    from simkernel.kernel.lib.costs import CostModel
-    from simkernel.kernel.vfs.task import Task
-
-PRIVATE_BITS: Final = EPOLLWAKEUP | EPOLLONESHOT | EPOLLET | EPOLLEXCLUSIVE
+PRIVATE_BITS: Final = ep.EPOLLWAKEUP | ep.EPOLLONESHOT | ep.EPOLLET | ep.EPOLLEXCLUSIVE
 """What is no event (EP_PRIVATE_BITS)."""
-IN_OR_OUT: Final = EPOLLIN | EPOLLOUT
-EXCLUSIVE_MAY_HAVE: Final = IN_OR_OUT | EPOLLERR | EPOLLHUP | EPOLLWAKEUP | EPOLLET | EPOLLEXCLUSIVE
+IN_OR_OUT: Final = ep.EPOLLIN | ep.EPOLLOUT
+EXCLUSIVE_MAY_HAVE: Final = PRIVATE_BITS & ~ep.EPOLLONESHOT | IN_OR_OUT | ep.EPOLLERR | ep.EPOLLHUP
 
 MAX_NESTS: Final = 4
 """How many epoll files may stand one in the other (EP_MAX_NESTS)."""
@@ -64,7 +49,7 @@ class EpollItem:
         self.fd = fd
         self.events = events
         self.data = data
-        self.exclusive = bool(events & EPOLLEXCLUSIVE)
+        self.exclusive = bool(events & ep.EPOLLEXCLUSIVE)
         self.queues: tuple[WaitQueue, ...] = ()
 
     def poll(self) -> int:
@@ -83,7 +68,7 @@ class EpollItem:
         epoll.ready.setdefault(self)
         harvested = bool(epoll.waiters) and self._one_will_do(events)
         epoll.waiters.wake_up()
-        epoll.watchers.wake_up_poll(EPOLLIN)
+        epoll.watchers.wake_up_poll(ep.EPOLLIN)
         return not self.exclusive or harvested
 
     def _one_will_do(self, events: int) -> bool:
@@ -103,7 +88,9 @@ class EventPoll(FileObject):
     `waiters` are in epoll_wait(), `watchers` poll the epoll file itself, or are the items of another one.
     """
 
-    __slots__ = ("_costs", "_engine", "file", "items", "ready", "waiters", "watchers")
+    __slots__ = ("_costs", "_engine", "file", "items", "ready", "wait_queues", "waiters", "watchers")
+
+    description = "anon_inode:[eventpoll]"
 
     def __init__(self, engine: Engine, costs: CostModel) -> None:
         self._engine = engine
@@ -114,6 +101,7 @@ class EventPoll(FileObject):
         self.ready: dict[EpollItem, None] = {}
         self.waiters = WaitQueue("an epoll")
         self.watchers = WaitQueue("an epoll that is watched")
+        self.wait_queues: tuple[WaitQueue, ...] = (self.watchers,)
 
     # -- control ----------------------------------------------------------------
 
@@ -125,14 +113,14 @@ class EventPoll(FileObject):
         target = file.object
         if not target.can_poll:
             raise os_error(EPERM)
-        if operation != EPOLL_CTL_DEL:
-            events &= ~EPOLLWAKEUP  # without CONFIG_PM_SLEEP; and no one here is kept from sleeping
+        if operation != ep.EPOLL_CTL_DEL:
+            events &= ~ep.EPOLLWAKEUP  # without CONFIG_PM_SLEEP; and no one here is kept from sleeping
         nested = target if isinstance(target, EventPoll) else None
         if file is self.file:
             raise os_error(EINVAL)
-        adding = operation == EPOLL_CTL_ADD
+        adding = operation == ep.EPOLL_CTL_ADD
         may = EXCLUSIVE_MAY_HAVE if adding and nested is None else 0
-        if operation != EPOLL_CTL_DEL and events & EPOLLEXCLUSIVE and events & ~may:
+        if operation != ep.EPOLL_CTL_DEL and events & ep.EPOLLEXCLUSIVE and events & ~may:
             raise os_error(EINVAL)
         if nested is not None and adding:
             _check_loop(self, nested)
@@ -140,17 +128,17 @@ class EventPoll(FileObject):
         if adding:
             if item is not None:
                 raise os_error(EEXIST)
-            self._insert(file, fd, events | EPOLLERR | EPOLLHUP, data)
-        elif operation not in (EPOLL_CTL_DEL, EPOLL_CTL_MOD):
+            self._insert(file, fd, events | ep.EPOLLERR | ep.EPOLLHUP, data)
+        elif operation not in (ep.EPOLL_CTL_DEL, ep.EPOLL_CTL_MOD):
             raise os_error(EINVAL)
         elif item is None:
             raise os_error(ENOENT)
-        elif operation == EPOLL_CTL_DEL:
+        elif operation == ep.EPOLL_CTL_DEL:
             self.forget(item)
         elif item.exclusive:
             raise os_error(EINVAL)
         else:
-            item.events = events | EPOLLERR | EPOLLHUP
+            item.events = events | ep.EPOLLERR | ep.EPOLLHUP
             item.data = data
             self._ready_already(item)
 
@@ -176,7 +164,7 @@ class EventPoll(FileObject):
         if item.poll() and item not in self.ready:
             self.ready[item] = None
             self.waiters.wake_up()
-            self.watchers.wake_up_poll(EPOLLIN)
+            self.watchers.wake_up_poll(ep.EPOLLIN)
 
     def forget(self, item: EpollItem) -> None:
         """Watch an item no longer."""
@@ -204,9 +192,9 @@ class EventPoll(FileObject):
             if not (events := item.poll()):
                 continue
             found.append((events, item.data))
-            if item.events & EPOLLONESHOT:
+            if item.events & ep.EPOLLONESHOT:
                 item.events &= PRIVATE_BITS
-            elif not item.events & EPOLLET:
+            elif not item.events & ep.EPOLLET:
                 again.append(item)
         self._scanned(left, again)
         return found
@@ -225,18 +213,13 @@ class EventPoll(FileObject):
         events = 0
         for number, item in enumerate(batch):
             if item.poll():
-                events = EPOLLIN | EPOLLRDNORM
+                events = ep.EPOLLIN | ep.EPOLLRDNORM
                 batch = batch[number:]
                 break
         else:
             batch = []
         self._scanned(batch, [])
         return events
-
-    @property
-    def wait_queues(self) -> tuple[WaitQueue, ...]:
-        """Where those wait who poll the epoll file."""
-        return (self.watchers,)
 
     # -- the file -----------------------------------------------------------------
 
@@ -250,14 +233,9 @@ class EventPoll(FileObject):
 
     def release(self) -> None:
         """`ep_clear_and_put()`."""
-        self.watchers.wake_up_poll(EPOLLIN)
+        self.watchers.wake_up_poll(ep.EPOLLIN)
         for item in tuple(self.items.values()):
             self.forget(item)
-
-    @property
-    def description(self) -> str:
-        """What /proc/self/fd says."""
-        return "anon_inode:[eventpoll]"
 
     def fdinfo(self) -> str:
         """What it watches (`ep_show_fdinfo()`); on Linux in the order of where files lie in memory."""

@@ -9,16 +9,14 @@ The signal is SIGIO, or the one that F_SETSIG says.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import Final, Protocol
 
+from simkernel.kernel.sched.process import Processes
+from simkernel.kernel.sched.wait import WaitQueue
+from simkernel.kernel.vfs.task import Task
 from simkernel.uapi.errno import EINVAL, ESRCH, os_error
 from simkernel.uapi.fcntl import O_ASYNC
 from simkernel.uapi.signal import SIGIO, valid_signal
-
-if TYPE_CHECKING:
-    from simkernel.kernel.sched.process import Processes
-    from simkernel.kernel.sched.wait import WaitQueue
-    from simkernel.kernel.vfs.task import Task
 
 # What has happened: si_code (include/uapi/asm-generic/siginfo.h).
 POLL_IN: Final = 1

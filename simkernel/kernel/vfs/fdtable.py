@@ -70,6 +70,14 @@ class FileTable(Generic[F]):
             self.close_on_exec |= {fd}
         return fd
 
+    def install_new(self, file: F, *, close_on_exec: bool = False) -> int:
+        """Give a descriptor to a file that has no other holder; at the limit release it (EMFILE)."""
+        try:
+            return self.install(file, close_on_exec=close_on_exec)
+        except OSError:
+            file.get().put()
+            raise
+
     def check_room(self) -> None:
         """EMFILE if there is no descriptor for another file (`get_unused_fd_flags()`)."""
         self._free(self._lowest)

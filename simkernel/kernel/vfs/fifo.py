@@ -7,21 +7,18 @@ writer is refused (ENXIO); who opens both ends has himself to talk to.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING
 
+from simkernel.engine import Engine
+from simkernel.kernel.lib.costs import CostModel
 from simkernel.kernel.sched.wait import sleep_on
 from simkernel.kernel.vfs.file import OpenableInode, OpenFile
 from simkernel.kernel.vfs.inode import Owner
 from simkernel.kernel.vfs.pipe import Pipe, PipeEnd
+from simkernel.kernel.vfs.superblock import SuperBlock
+from simkernel.kernel.vfs.task import Task
 from simkernel.uapi.errno import ENXIO, os_error
 from simkernel.uapi.fcntl import O_NONBLOCK
 from simkernel.uapi.poll import POLLHUP
-
-if TYPE_CHECKING:
-    from simkernel.engine import Engine
-    from simkernel.kernel.lib.costs import CostModel
-    from simkernel.kernel.vfs.superblock import SuperBlock
-    from simkernel.kernel.vfs.task import Task
 
 
 class Fifo(Pipe):
@@ -82,25 +79,17 @@ class FifoEnd(PipeEnd):
     is how often the other end had been opened then.
     """
 
-    __slots__ = ("_inode", "fifo", "quiet_at")
+    __slots__ = ("fifo", "inode", "quiet_at")
+
+    has_positions = False  # it is a stream
 
     def __init__(self, fifo: Fifo, inode: FifoInode, *, reading: bool, writing: bool) -> None:
         super().__init__(fifo, reading=reading, writing=writing)
         self.fifo = fifo
-        self._inode = inode
+        self.inode: FifoInode = inode
         self.quiet_at = -1
         fifo.read_opens += reading
         fifo.write_opens += writing
-
-    @property
-    def inode(self) -> FifoInode:
-        """The node."""
-        return self._inode
-
-    @property
-    def has_positions(self) -> bool:
-        """It is a stream."""
-        return False
 
     def poll(self) -> int:
         """`pipe_poll()`."""
@@ -112,7 +101,7 @@ class FifoEnd(PipeEnd):
         """This end is gone, and with the last one what was in the pipe."""
         super().release()
         self.fifo.users -= 1
-        self._inode.release(self.fifo)
+        self.inode.release(self.fifo)
 
 
 async def _partner(end: FifoEnd, opens: Callable[[], int]) -> FifoEnd:

@@ -18,22 +18,20 @@ from __future__ import annotations
 
 from collections.abc import Awaitable
 from contextlib import suppress
-from typing import TYPE_CHECKING, ClassVar, Final, NamedTuple, Protocol, Self
+from typing import ClassVar, Final, NamedTuple, Protocol, Self
 
 from simkernel.kernel.mm.shmem import MAX_LFS_FILESIZE
+from simkernel.kernel.mm.vma import VmArea
 from simkernel.kernel.sched.wait import WaitQueue
+from simkernel.kernel.vfs.fasync import FileOwner
 from simkernel.kernel.vfs.inode import Dentry, DirectoryEntry, Inode
+from simkernel.kernel.vfs.socket import Address, Control, Received
+from simkernel.kernel.vfs.task import Task
 from simkernel.uapi.errno import EINVAL, ENODEV, ENOTDIR, ENOTTY, ENXIO, ESPIPE, os_error
 from simkernel.uapi.fcntl import O_ACCMODE, O_ASYNC, O_RDONLY, O_WRONLY
 from simkernel.uapi.poll import POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM
 from simkernel.uapi.seek import SEEK_CUR, SEEK_END, SEEK_SET
 from simkernel.uapi.stat import makedev
-
-if TYPE_CHECKING:
-    from simkernel.kernel.mm.vma import VmArea
-    from simkernel.kernel.vfs.fasync import FileOwner
-    from simkernel.kernel.vfs.socket import Address, Control, Received
-    from simkernel.kernel.vfs.task import Task
 
 DEFAULT_POLLMASK: Final = POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM
 """What poll(2) says of a file that has no poll (include/linux/poll.h)."""
@@ -46,7 +44,7 @@ ANON_INODEFS: Final = makedev(0, 16)
 NOTHING_WAKES: Final = WaitQueue("a file that wakes nobody")
 
 
-class Nameless(NamedTuple):
+class AnonAttributes(NamedTuple):
     """What fstat(2) says of a file without an inode: by default that of all anonymous inodes."""
 
     mode: int = 0o600
@@ -161,9 +159,9 @@ class FileObject(Protocol):
         return "anon_inode:[file]"
 
     @property
-    def nameless(self) -> Nameless:
+    def anon_attributes(self) -> AnonAttributes:
         """What fstat(2) says if there is no inode."""
-        return Nameless()
+        return AnonAttributes()
 
     def fdinfo(self) -> str:
         """The lines that its kind of file adds in /proc/self/fdinfo (`show_fdinfo`)."""
@@ -223,8 +221,8 @@ def place(file: OpenFile) -> tuple[int, int]:
     inode = file.object.inode
     if inode is not None:
         return inode.number, inode.superblock.device
-    nameless = file.object.nameless
-    return nameless.number, nameless.device
+    anon_attributes = file.object.anon_attributes
+    return anon_attributes.number, anon_attributes.device
 
 
 class OpenFile:

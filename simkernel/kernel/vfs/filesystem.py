@@ -5,20 +5,18 @@ All processes share it: there are no mount namespaces.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import attrs
 
 from simkernel.kernel.vfs.inode import Dentry
 from simkernel.kernel.vfs.namei import Walk
 from simkernel.kernel.vfs.superblock import SuperBlock
+from simkernel.kernel.vfs.task import Task
 from simkernel.kernel.vfs.tmpfs import Tmpfs
 from simkernel.uapi import stat
 from simkernel.uapi.errno import ENOTDIR, os_error
 from simkernel.uapi.fcntl import AT_FDCWD
-
-if TYPE_CHECKING:
-    from simkernel.kernel.vfs.task import Task
 
 OPTIONS: Final = "rw,relatime"
 

@@ -8,19 +8,16 @@ NULL in `struct inode_operations` does.  Whether the caller may do it has been c
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, ClassVar, Final
+from typing import ClassVar, Final
 
 import attrs
 
 from simkernel.engine import SECOND
+from simkernel.kernel.vfs.superblock import SuperBlock
+from simkernel.kernel.vfs.task import Task
 from simkernel.uapi import stat
 from simkernel.uapi.errno import EACCES, EINVAL, ENOTDIR, EPERM, os_error
 from simkernel.uapi.mman import PAGE_SIZE
-
-if TYPE_CHECKING:
-    from simkernel.kernel.vfs.superblock import SuperBlock
-    from simkernel.kernel.vfs.task import Task
-
 
 DAY: Final = 24 * 3600 * SECOND
 
@@ -153,6 +150,7 @@ class Inode:
         raise os_error(EPERM)
 
 
+@attrs.define(eq=False, repr=False)
 class Dentry:
     """A name in a directory and the inode that it stands for.
 
@@ -161,15 +159,12 @@ class Dentry:
     file still has it.
     """
 
-    __slots__ = ("deleted", "inode", "mounted", "mountpoint", "name", "parent")
-
-    def __init__(self, name: str, parent: Dentry | None, inode: Inode) -> None:
-        self.name = name
-        self.parent = parent
-        self.inode = inode
-        self.mounted: Dentry | None = None
-        self.mountpoint: Dentry | None = None
-        self.deleted = False
+    name: str
+    parent: Dentry | None
+    inode: Inode
+    mounted: Dentry | None = None
+    mountpoint: Dentry | None = None
+    deleted: bool = False
 
     def __repr__(self) -> str:
         return f"<{self.path}>"

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
-from typing import TYPE_CHECKING, Final
+from collections.abc import Awaitable, Coroutine
+from typing import Any, Final
 
+from simkernel.kernel.lib.unmodelled import Unmodelled
 from simkernel.kernel.mm.address_space import AddressSpace
 from simkernel.kernel.mm.vma import VmArea
+from simkernel.kernel.vfs.file import OpenFile
+from simkernel.kernel.vfs.task import Task
 from simkernel.uapi import mman
 from simkernel.uapi.errno import EACCES, EINVAL, ENOMEM, EOVERFLOW, EPERM, os_error
-
-if TYPE_CHECKING:
-    from simkernel.kernel.lib.unmodelled import Unmodelled
-    from simkernel.kernel.vfs.file import OpenFile
-    from simkernel.kernel.vfs.task import Task
 
 TYPES: Final = (mman.MAP_SHARED, mman.MAP_PRIVATE, mman.MAP_SHARED_VALIDATE)
 TASK_SIZE: Final = 1 << 47
@@ -42,7 +40,7 @@ class Mapped(int):
 
 def map_area(
     unmodelled: Unmodelled, task: Task, length: int, prot: int, flags: int, file: OpenFile | None, offset: int
-) -> Mapped | Awaitable[Mapped]:
+) -> Mapped | Coroutine[Any, Any, Mapped]:
     """`do_mmap()`.  EINVAL, EACCES, ENODEV, ENOMEM, EOVERFLOW, and what the file's mmap raises."""
     space = address_space(task)
     if length <= 0:

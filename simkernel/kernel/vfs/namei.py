@@ -7,15 +7,13 @@ do.  Each directory on the way must allow search (EACCES); more than 40 symbolic
 from __future__ import annotations
 
 from enum import Enum
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from simkernel.kernel.vfs.inode import Dentry
 from simkernel.kernel.vfs.permission import MAY_EXEC, check
+from simkernel.kernel.vfs.task import Task
 from simkernel.uapi import stat
 from simkernel.uapi.errno import ELOOP, ENAMETOOLONG, ENOENT, ENOTDIR, os_error
-
-if TYPE_CHECKING:
-    from simkernel.kernel.vfs.task import Task
 
 PATH_MAX: Final = 4096
 """Bytes of a path, the NUL included (include/uapi/linux/limits.h)."""

@@ -3,30 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from simkernel.kernel.lib.unmodelled import Unmodelled
 from simkernel.kernel.vfs.file import FileObject, OpenableInode, OpenFile
-from simkernel.kernel.vfs.inode import Owner
+from simkernel.kernel.vfs.inode import Dentry, Owner
 from simkernel.kernel.vfs.namei import Last, Walk
 from simkernel.kernel.vfs.permission import MAY_EXEC, MAY_READ, MAY_WRITE, check, owner_or_capable
-from simkernel.uapi import fcntl, stat
-from simkernel.uapi.errno import (
-    EEXIST,
-    EINVAL,
-    EISDIR,
-    ELOOP,
-    ENOENT,
-    ENOTDIR,
-    ENXIO,
-    EOPNOTSUPP,
-    EPERM,
-    os_error,
-)
-
-if TYPE_CHECKING:
-    from simkernel.kernel.lib.unmodelled import Unmodelled
-    from simkernel.kernel.vfs.inode import Dentry, Inode
-    from simkernel.kernel.vfs.task import Task
+from simkernel.kernel.vfs.task import Task
+from simkernel.uapi import errno, fcntl, stat
+from simkernel.uapi.errno import os_error
 
 ACCESS: Final = (MAY_READ, MAY_WRITE, MAY_READ | MAY_WRITE, MAY_READ | MAY_WRITE)
 """What the access mode of open(2) asks for (ACC_MODE())."""
@@ -58,7 +44,7 @@ def begin(task: Task, dentry: Dentry, flags: int) -> Opening:
     file = OpenFile(NOT_OPEN, flags & ~FORGOTTEN | fcntl.O_LARGEFILE)
     file.path = dentry
     if not isinstance(dentry.inode, OpenableInode):
-        raise os_error(ENXIO)
+        raise os_error(errno.ENXIO)
     made = dentry.inode.open(task, file)
     if isinstance(made, Awaitable):
         return _begin_later(file, made)
@@ -74,7 +60,7 @@ def _begun(file: OpenFile, made: FileObject) -> OpenFile:
     file.object = made
     if file.flags & fcntl.O_DIRECT and not made.can_direct:
         file.get().put()
-        raise os_error(EINVAL)
+        raise os_error(errno.EINVAL)
     return file
 
 
@@ -88,11 +74,11 @@ NOT_OPEN: Final = _NotOpen()
 def _check_flags(unmodelled: Unmodelled, flags: int) -> None:
     """`build_open_flags()`."""
     if flags & fcntl.O_PATH:
-        raise unmodelled("O_PATH", EINVAL)
+        raise unmodelled("O_PATH", errno.EINVAL)
     if flags & _TMPFILE:
-        raise unmodelled("O_TMPFILE", EOPNOTSUPP)
+        raise unmodelled("O_TMPFILE", errno.EOPNOTSUPP)
     if flags & fcntl.O_CREAT and flags & fcntl.O_DIRECTORY:
-        raise os_error(EINVAL)
+        raise os_error(errno.EINVAL)
 
 
 def _find(task: Task, walk: Walk, path: str, flags: int, mode: int) -> tuple[Dentry, bool]:
@@ -101,27 +87,27 @@ def _find(task: Task, walk: Walk, path: str, flags: int, mode: int) -> tuple[Den
     exclusive = creates and bool(flags & fcntl.O_EXCL)
     walk.parent(path)
     if creates and walk.last is Last.NORM and walk.slash:
-        raise os_error(EISDIR)
+        raise os_error(errno.EISDIR)
     found = walk.step(follow=not exclusive and (walk.slash or not flags & fcntl.O_NOFOLLOW))
     if found is None:
         return _make(task, walk, creates, mode), True
     if exclusive:
-        raise os_error(EEXIST)
+        raise os_error(errno.EEXIST)
     if creates and found.inode.kind == stat.S_IFDIR:
-        raise os_error(EISDIR)
+        raise os_error(errno.EISDIR)
     return found, False
 
 
 def _make(task: Task, walk: Walk, creates: bool, mode: int) -> Dentry:
     """A new file where there was none (`lookup_open()`).  ENOENT, EISDIR, EACCES."""
     if not creates:
-        raise os_error(ENOENT)
+        raise os_error(errno.ENOENT)
     if walk.slash:
-        raise os_error(EISDIR)
+        raise os_error(errno.EISDIR)
     directory = walk.here
     directory.inode.check_vacant(walk.name)
     if directory.deleted:
-        raise os_error(ENOENT)
+        raise os_error(errno.ENOENT)
     check(task.credentials, directory.inode, MAY_WRITE | MAY_EXEC)
     owner = Owner(task.credentials.uid, task.credentials.gid, mode & stat.PERMISSIONS & ~task.fs.umask)
     return directory.inode.create(directory, walk.name, owner)
@@ -131,17 +117,11 @@ def _check_found(task: Task, dentry: Dentry, flags: int, wanted: int, directory:
     """`may_open()`, and before it what do_open() looks at."""
     inode = dentry.inode
     if (flags & fcntl.O_DIRECTORY or directory) and inode.kind != stat.S_IFDIR:
-        raise os_error(ENOTDIR)
+        raise os_error(errno.ENOTDIR)
     if inode.kind == stat.S_IFLNK:
-        raise os_error(ELOOP)
+        raise os_error(errno.ELOOP)
     if inode.kind == stat.S_IFDIR and wanted & MAY_WRITE:
-        raise os_error(EISDIR)
+        raise os_error(errno.EISDIR)
     check(task.credentials, inode, wanted)
     if flags & fcntl.O_NOATIME and not owner_or_capable(task.credentials, inode):
-        raise os_error(EPERM)
-
-
-def check_access(task: Task, inode: Inode, mode: int) -> None:
-    """access(2): EACCES unless all of `mode` (R_OK 4, W_OK 2, X_OK 1) is allowed."""
-    if mode:
-        check(task.credentials, inode, mode)
+        raise os_error(errno.EPERM)

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from simkernel.kernel.sched.credentials import Credentials
+from simkernel.kernel.vfs.inode import Inode
 from simkernel.uapi import stat
 from simkernel.uapi.capability import CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_FOWNER
 from simkernel.uapi.errno import EACCES, EPERM, os_error
-
-if TYPE_CHECKING:
-    from simkernel.kernel.vfs.inode import Inode
 
 MAY_EXEC: Final = 1
 MAY_WRITE: Final = 2

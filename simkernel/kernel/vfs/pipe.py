@@ -8,13 +8,18 @@ from __future__ import annotations
 
 from collections import deque
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+import attrs
+
+from simkernel.engine import Engine
+from simkernel.kernel.lib.costs import CostModel
 from simkernel.kernel.sched.credentials import ROOT, Credentials
 from simkernel.kernel.sched.wait import WaitQueue, WouldBlock
 from simkernel.kernel.vfs.broken_pipe import broken_pipe
 from simkernel.kernel.vfs.fasync import POLL_IN, POLL_OUT, FasyncList
-from simkernel.kernel.vfs.file import PIPEFS, FileObject, Nameless, OpenFile
+from simkernel.kernel.vfs.file import PIPEFS, AnonAttributes, FileObject, OpenFile
+from simkernel.kernel.vfs.task import Task
 from simkernel.uapi import capability as cap
 from simkernel.uapi.errno import EBUSY, EINVAL, ENOTTY, EPERM, os_error
 from simkernel.uapi.fcntl import O_DIRECT
@@ -23,11 +28,6 @@ from simkernel.uapi.mman import PAGE_SIZE
 from simkernel.uapi.poll import POLLERR, POLLHUP, POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM
 from simkernel.uapi.stat import S_IFIFO
 from simkernel.uapi.structure import S32
-
-if TYPE_CHECKING:
-    from simkernel.engine import Engine
-    from simkernel.kernel.lib.costs import CostModel
-    from simkernel.kernel.vfs.task import Task
 
 PIPE_BUF: Final = 4096
 """What is written in one piece (include/uapi/linux/limits.h)."""
@@ -43,15 +43,13 @@ READABLE: Final = POLLIN | POLLRDNORM
 WRITABLE: Final = POLLOUT | POLLWRNORM
 
 
+@attrs.define(eq=False)
 class Slot:
     """A page of the ring (`struct pipe_buffer`): what was written to it, and what is read of that."""
 
-    __slots__ = ("data", "offset", "packet")
-
-    def __init__(self, data: bytes, packet: bool) -> None:
-        self.data = data
-        self.offset = 0
-        self.packet = packet
+    data: bytes
+    packet: bool
+    offset: int = 0
 
 
 class Pipe:
@@ -226,12 +224,14 @@ class PipeEnd(FileObject):
 
     exclusive_read = True
 
-    __slots__ = ("pipe", "reading", "writing")
+    __slots__ = ("pipe", "readers", "reading", "wait_queues", "writing")
 
     def __init__(self, pipe: Pipe, *, reading: bool = False, writing: bool = False) -> None:
         self.pipe = pipe
         self.reading = reading
         self.writing = writing
+        self.readers: WaitQueue = pipe.read_wait
+        self.wait_queues: tuple[WaitQueue, ...] = (pipe.read_wait,) * reading + (pipe.write_wait,) * writing
         pipe.readers += reading
         pipe.writers += writing
 
@@ -245,19 +245,6 @@ class PipeEnd(FileObject):
         if self.writing:
             events |= (0 if pipe.full else WRITABLE) | (0 if pipe.readers else POLLERR)
         return events
-
-    @property
-    def wait_queues(self) -> tuple[WaitQueue, ...]:
-        """Readers and writers wait apart."""
-        pipe = self.pipe
-        if self.reading:
-            return (pipe.read_wait, pipe.write_wait) if self.writing else (pipe.read_wait,)
-        return (pipe.write_wait,)
-
-    @property
-    def readers(self) -> WaitQueue:
-        """Who waits for something to read."""
-        return self.pipe.read_wait
 
     def read(self, task: Task, file: OpenFile, size: int, position: int) -> bytes | None:
         """As much as there is, up to `size` bytes."""
@@ -295,7 +282,7 @@ class PipeEnd(FileObject):
         return f"pipe:[{self.pipe.number}]"
 
     @property
-    def nameless(self) -> Nameless:
+    def anon_attributes(self) -> AnonAttributes:
         """A pipe, for its owner to read and write (`get_pipe_inode()`)."""
         pipe = self.pipe
-        return Nameless(S_IFIFO | 0o600, pipe.number, PIPEFS, pipe.owner.uid, pipe.owner.gid)
+        return AnonAttributes(S_IFIFO | 0o600, pipe.number, PIPEFS, pipe.owner.uid, pipe.owner.gid)

@@ -7,17 +7,14 @@ them the reader had no room for it gets with its next read, as it was.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import TYPE_CHECKING
 
+from simkernel.engine import Engine
+from simkernel.kernel.lib.costs import CostModel
 from simkernel.kernel.vfs.file import FileObject, OpenFile, seek
+from simkernel.kernel.vfs.inode import Inode
+from simkernel.kernel.vfs.task import Task
 from simkernel.uapi.errno import EINVAL, os_error
 from simkernel.uapi.mman import PAGE_SIZE
-
-if TYPE_CHECKING:
-    from simkernel.engine import Engine
-    from simkernel.kernel.lib.costs import CostModel
-    from simkernel.kernel.vfs.inode import Inode
-    from simkernel.kernel.vfs.task import Task
 
 Records = Callable[[], Sequence[str]]
 """Makes the text, as it is now."""
@@ -28,25 +25,20 @@ Store = Callable[["Task", bytes], int]
 class SeqFile(FileObject):
     """One who reads such a text.  `_index` records are passed, `_left` is what remains of them."""
 
-    __slots__ = ("_costs", "_engine", "_index", "_inode", "_left", "_position", "_records", "_size", "_store")
+    __slots__ = ("_costs", "_engine", "_index", "_left", "_position", "_records", "_size", "_store", "inode")
 
     def __init__(
         self, engine: Engine, costs: CostModel, inode: Inode, records: Records, store: Store | None = None
     ) -> None:
         self._engine = engine
         self._costs = costs
-        self._inode = inode
+        self.inode: Inode = inode
         self._records = records
         self._store = store
         self._index = 0
         self._left = b""
         self._position = 0
         self._size = PAGE_SIZE
-
-    @property
-    def inode(self) -> Inode:
-        """What it is."""
-        return self._inode
 
     def read(self, task: Task, file: OpenFile, size: int, position: int) -> bytes:
         """`seq_read_iter()`."""

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable
-from typing import TYPE_CHECKING
 
+from simkernel.engine import Engine
+from simkernel.kernel.lib.costs import CostModel
+from simkernel.kernel.vfs.char_dev import CharDevices
 from simkernel.kernel.vfs.fifo import FifoInode
-from simkernel.kernel.vfs.file import OpenableInode
+from simkernel.kernel.vfs.file import FileObject, OpenableInode, OpenFile
 from simkernel.kernel.vfs.inode import Inode, Owner
+from simkernel.kernel.vfs.superblock import SuperBlock
+from simkernel.kernel.vfs.task import Task
 from simkernel.uapi import stat
-
-if TYPE_CHECKING:
-    from simkernel.engine import Engine
-    from simkernel.kernel.lib.costs import CostModel
-    from simkernel.kernel.vfs.char_dev import CharDevices
-    from simkernel.kernel.vfs.file import FileObject, OpenFile
-    from simkernel.kernel.vfs.superblock import SuperBlock
-    from simkernel.kernel.vfs.task import Task
 
 
 class CharDeviceInode(OpenableInode):

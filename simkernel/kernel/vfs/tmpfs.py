@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable, Iterator
+from typing import Final
 
-from simkernel.kernel.mm.shmem import MAX_LFS_FILESIZE, Pages, Room
+from simkernel.kernel.lib.unmodelled import Unmodelled
+from simkernel.kernel.mm.shmem import MAX_LFS_FILESIZE, Pages, Space
+from simkernel.kernel.mm.vma import VmArea
 from simkernel.kernel.vfs.directory import DirectoryInode
-from simkernel.kernel.vfs.file import FileObject, OpenableInode, seek
+from simkernel.kernel.vfs.file import FileObject, OpenableInode, OpenFile, seek
 from simkernel.kernel.vfs.inode import Dentry, DirectoryEntry, Inode, Owner
 from simkernel.kernel.vfs.special import SpecialInodes
 from simkernel.kernel.vfs.superblock import SuperBlock
+from simkernel.kernel.vfs.task import Task
 from simkernel.uapi import stat
 from simkernel.uapi.errno import EFBIG, ENAMETOOLONG, ENOMEM, ENOTEMPTY, ENXIO, os_error
 from simkernel.uapi.fcntl import O_APPEND, O_NOATIME
 from simkernel.uapi.seek import SEEK_DATA, SEEK_HOLE
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from simkernel.kernel.lib.unmodelled import Unmodelled
-    from simkernel.kernel.mm.vma import VmArea
-    from simkernel.kernel.vfs.file import OpenFile
-    from simkernel.kernel.vfs.task import Task
 
 NAME_MAX: Final = 255
 """Bytes of a name."""
@@ -30,14 +25,14 @@ ENTRY_SIZE: Final = 20
 """What an entry adds to a directory's size (BOGO_DIRENT_SIZE)."""
 LATEST: Final = (1 << 31) - 1
 """Entries are told of from here down: what comes while somebody reads a directory he does not see."""
-ROOM: Final = 256 << 20
+SIZE: Final = 256 << 20
 """Bytes a tmpfs has: half of a memory of 512 MiB (`shmem_default_max_blocks()`)."""
 
 
 class Tmpfs(SuperBlock):
     """One tmpfs."""
 
-    __slots__ = ("room", "root", "special", "unmodelled")
+    __slots__ = ("root", "space", "special", "unmodelled")
 
     def __init__(
         self,
@@ -51,7 +46,7 @@ class Tmpfs(SuperBlock):
         super().__init__(name, device, now)
         self.special = special
         self.unmodelled = unmodelled
-        self.room = Room(ROOM)
+        self.space = Space(SIZE)
         self.root = Dentry("/", None, TmpfsDirectory(self, Owner(0, 0, mode)))
 
 
@@ -63,7 +58,7 @@ class TmpfsFile(OpenableInode):
     def __init__(self, fs: Tmpfs, owner: Owner) -> None:
         super().__init__(fs, fs.next_number(), stat.S_IFREG | owner.mode, owner.uid, owner.gid)
         self.unmodelled = fs.unmodelled
-        self.pages = Pages(fs.room)
+        self.pages = Pages(fs.space)
         self.openers = 0
 
     @property
@@ -96,30 +91,25 @@ class TmpfsFile(OpenableInode):
 class RegularFile(FileObject):
     """A file that is open, and keeps its inode alive."""
 
-    __slots__ = ("_inode",)
+    __slots__ = ("inode",)
 
     can_direct = True
 
     def __init__(self, inode: TmpfsFile) -> None:
-        self._inode = inode
+        self.inode: TmpfsFile = inode
         inode.openers += 1
-
-    @property
-    def inode(self) -> TmpfsFile:
-        """What it is."""
-        return self._inode
 
     def read(self, task: Task, file: OpenFile, size: int, position: int) -> bytes:
         """Up to `size` bytes; none at the end."""
         if not file.flags & O_NOATIME:
-            self._inode.accessed()
-        return self._inode.pages.read(position, size)
+            self.inode.accessed()
+        return self.inode.pages.read(position, size)
 
     def write(self, task: Task, file: OpenFile, data: bytes, position: int) -> int:
         """All of `data`.  EFBIG beyond what a file may have; ENOSPC."""
         if not data:
             return 0
-        inode = self._inode
+        inode = self.inode
         if file.flags & O_APPEND:
             position = file.position = inode.size
         if position >= MAX_LFS_FILESIZE:
@@ -130,7 +120,7 @@ class RegularFile(FileObject):
 
     def llseek(self, task: Task, file: OpenFile, offset: int, whence: int) -> int:
         """`shmem_file_llseek()`.  EINVAL before the beginning; ENXIO where no data or hole is."""
-        pages = self._inode.pages
+        pages = self.inode.pages
         if whence in (SEEK_DATA, SEEK_HOLE):
             if not 0 <= offset < pages.size:
                 raise os_error(ENXIO)
@@ -147,8 +137,8 @@ class RegularFile(FileObject):
         Linux copies a private page when it is first written to; whether changes that others make
         before that are seen is not specified (mmap(2)).
         """
-        pages = self._inode.pages
-        unmodelled = self._inode.unmodelled
+        pages = self.inode.pages
+        unmodelled = self.inode.unmodelled
         if area.shared:
             memory = pages.view(area.offset, area.length, lambda what: unmodelled(what, ENOMEM))
         else:
@@ -161,8 +151,8 @@ class RegularFile(FileObject):
 
     def release(self) -> None:
         """One holder less: the pages of a file without a name go with the last."""
-        self._inode.openers -= 1
-        self._inode.forget_if_unused()
+        self.inode.openers -= 1
+        self.inode.forget_if_unused()
 
 
 class TmpfsSymlink(Inode):
@@ -265,11 +255,16 @@ class TmpfsDirectory(DirectoryInode):
         """Take a name away."""
         self._take(victim)
         victim.deleted = True
-        _unnamed(victim.inode)
+        inode = victim.inode
+        inode.nlink -= 1
+        inode.ctime = inode.superblock.now()
+        if isinstance(inode, TmpfsFile):
+            inode.forget_if_unused()
 
     def rmdir(self, here: Dentry, victim: Dentry) -> None:
         """Take an empty directory away.  ENOTEMPTY (`simple_rmdir()`)."""
-        check_empty(victim)
+        if isinstance(victim.inode, TmpfsDirectory) and not victim.inode.is_empty:
+            raise os_error(ENOTEMPTY)
         self.nlink -= 1
         self.unlink(here, victim)
         victim.inode.nlink = 0
@@ -305,19 +300,6 @@ class TmpfsDirectory(DirectoryInode):
     def is_empty(self) -> bool:
         """Whether nothing is in it."""
         return not self._entries
-
-
-def check_empty(directory: Dentry) -> None:
-    """ENOTEMPTY for a directory with something in it."""
-    if isinstance(directory.inode, TmpfsDirectory) and not directory.inode.is_empty:
-        raise os_error(ENOTEMPTY)
-
-
-def _unnamed(inode: Inode) -> None:
-    inode.nlink -= 1
-    inode.ctime = inode.superblock.now()
-    if isinstance(inode, TmpfsFile):
-        inode.forget_if_unused()
 
 
 def encoded(name: str) -> bytes:

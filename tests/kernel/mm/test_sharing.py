@@ -79,7 +79,7 @@ def test_a_child_shares_memory_without_a_name(machine: Machine) -> None:
     machine.spawn(parent)
     machine.run(until=seconds(1))
     assert seen == [b"abc"]
-    assert machine.kernel.fs.anonymous.room.used == 0
+    assert machine.kernel.fs.anonymous.space.used == 0
 
 
 def test_memory_goes_on_when_the_file_is_closed_and_its_name_is_gone(machine: Machine) -> None:
@@ -92,9 +92,9 @@ def test_memory_goes_on_when_the_file_is_closed_and_its_name_is_gone(machine: Ma
     area[0:1] = b"j"
     assert area[:] == b"jello"
     tmp = next(mount.filesystem for mount in machine.kernel.fs.mounts if mount.root.path == "/tmp")
-    assert tmp.room.used == PAGE
+    assert tmp.space.used == PAGE
     area.close()
-    assert tmp.room.used == 0
+    assert tmp.space.used == 0
 
 
 def test_who_may_map_what(machine: Machine) -> None:

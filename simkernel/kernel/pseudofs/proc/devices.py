@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from simkernel.kernel.parts import KernelParts
+from simkernel.kernel.parts import KernelParts
 
 
 def records(kernel: KernelParts) -> list[str]:

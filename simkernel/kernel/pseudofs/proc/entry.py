@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING
 
+from simkernel.kernel.parts import KernelParts
 from simkernel.kernel.vfs.directory import DirectoryInode
-from simkernel.kernel.vfs.file import FileObject, OpenableInode
+from simkernel.kernel.vfs.file import FileObject, OpenableInode, OpenFile
 from simkernel.kernel.vfs.inode import Dentry, DirectoryEntry
 from simkernel.kernel.vfs.seq_file import Records, SeqFile, Store
 from simkernel.kernel.vfs.superblock import SuperBlock
+from simkernel.kernel.vfs.task import Task
 from simkernel.uapi import stat
 from simkernel.uapi.errno import ENOENT, EPERM, os_error
-
-if TYPE_CHECKING:
-    from simkernel.kernel.parts import KernelParts
-    from simkernel.kernel.vfs.file import OpenFile
-    from simkernel.kernel.vfs.task import Task
 
 Entry = Callable[["ProcFs", str], "ProcInode"]
 """Makes the file that a directory has at a path."""

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from simkernel.kernel.irq.descriptor import IrqDescriptor
-
-if TYPE_CHECKING:
-    from simkernel.kernel.parts import KernelParts
+from simkernel.kernel.parts import KernelParts
 
 CHIP: Final = "simbus"
 FLOW: Final = "level"

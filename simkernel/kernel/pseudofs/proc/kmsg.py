@@ -5,19 +5,17 @@ All readers share one place in the log: what one has read no other gets.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from simkernel.kernel.lib.log import LogRecord
 from simkernel.kernel.pseudofs.proc.entry import ProcFs, ProcInode
+from simkernel.kernel.sched.wait import WaitQueue
 from simkernel.kernel.vfs.file import FileObject, OpenFile
+from simkernel.kernel.vfs.task import Task
 from simkernel.uapi import stat
 from simkernel.uapi.capability import CAP_SYSLOG
 from simkernel.uapi.errno import EPERM, os_error
 from simkernel.uapi.poll import POLLIN, POLLRDNORM
-
-if TYPE_CHECKING:
-    from simkernel.kernel.sched.wait import WaitQueue
-    from simkernel.kernel.vfs.task import Task
 
 MODE: Final = stat.S_IFREG | 0o400
 
@@ -54,30 +52,17 @@ class KmsgInode(ProcInode):
 class KmsgFile(FileObject):
     """/proc/kmsg, open."""
 
-    __slots__ = ("_inode", "_kernel")
+    __slots__ = ("_kernel", "inode", "readers", "wait_queues")
 
     def __init__(self, inode: KmsgInode) -> None:
         self._kernel = inode.fs.kernel
-        self._inode = inode
-
-    @property
-    def inode(self) -> KmsgInode:
-        """What it is."""
-        return self._inode
-
-    @property
-    def readers(self) -> WaitQueue:
-        """Who waits for a record."""
-        return self._kernel.log_readers
-
-    @property
-    def wait_queues(self) -> tuple[WaitQueue, ...]:
-        """The same."""
-        return (self._kernel.log_readers,)
+        self.inode: KmsgInode = inode
+        self.readers: WaitQueue = self._kernel.log_readers
+        self.wait_queues: tuple[WaitQueue, ...] = (self.readers,)
 
     def read(self, task: Task, file: OpenFile, size: int, position: int) -> bytes | None:
         """As much as there is (`syslog_print()`); None if there is nothing."""
-        log, syslog = self._kernel.log, self._inode.syslog
+        log, syslog = self._kernel.log, self.inode.syslog
         if syslog.next < log.first:  # they made room: what is left of a line goes with them
             syslog.next, syslog.left = log.first, b""
         text = syslog.left
@@ -92,5 +77,5 @@ class KmsgFile(FileObject):
 
     def poll(self) -> int:
         """Readable while there are records (`kmsg_poll()`)."""
-        syslog = self._inode.syslog
+        syslog = self.inode.syslog
         return POLLIN | POLLRDNORM if syslog.left or syslog.next < self._kernel.log.written else 0

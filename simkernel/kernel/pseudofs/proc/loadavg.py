@@ -7,14 +7,12 @@ while nobody looks: the samples since the last look are taken to be what is foun
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from simkernel.engine import SECOND
+from simkernel.kernel.parts import KernelParts
 from simkernel.kernel.sched.task import TaskState
 from simkernel.kernel.vfs.task import Task
-
-if TYPE_CHECKING:
-    from simkernel.kernel.parts import KernelParts
 
 FSHIFT: Final = 11
 FIXED_1: Final = 1 << FSHIFT

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from simkernel.kernel.module.module import LoadedModule, ModuleState
-
-if TYPE_CHECKING:
-    from simkernel.kernel.parts import KernelParts
+from simkernel.kernel.parts import KernelParts
 
 ADDRESS: Final = "0x0000000000000000"
 """Where a module lies nobody is shown (`kallsyms_show_value()` under kptr_restrict=2)."""

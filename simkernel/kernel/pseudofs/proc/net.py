@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from simkernel.kernel.net.namespace import net_of
+from simkernel.kernel.net.namespace import Net, net_of
 from simkernel.kernel.netlink.kernel_socket import KERNEL_SOCKETS
 from simkernel.kernel.netlink.sock import PORTS
 from simkernel.kernel.pseudofs.proc.entry import ProcDirectory, ProcFs, ProcText
-
-if TYPE_CHECKING:
-    from simkernel.kernel.net.namespace import Net
-    from simkernel.kernel.vfs.task import Task
+from simkernel.kernel.vfs.task import Task
 
 POINTER: Final = "0" * 16
 """Where a socket lies nobody is shown (%pK under kptr_restrict=2)."""

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from simkernel.kernel.parts import KernelParts
 from simkernel.kernel.pseudofs.proc import fd, net
 from simkernel.kernel.pseudofs.proc.entry import ProcDirectory, ProcFs, ProcLink, ProcText, Table
 from simkernel.kernel.sched.task import TaskState
+from simkernel.kernel.vfs.task import Task
 from simkernel.uapi.errno import EINVAL, ESRCH, os_error
-
-if TYPE_CHECKING:
-    from simkernel.kernel.parts import KernelParts
-    from simkernel.kernel.vfs.task import Task
 
 COMM_LENGTH: Final = 15
 STATES: Final = {

@@ -4,27 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import TYPE_CHECKING
 
 from simkernel.engine import SECOND
+from simkernel.kernel.parts import KernelParts
 from simkernel.kernel.pseudofs.proc import devices, interrupts, modules, pid
-from simkernel.kernel.pseudofs.proc.entry import (
-    Entry,
-    ProcDirectory,
-    ProcFs,
-    ProcInode,
-    ProcLink,
-    ProcText,
-    Table,
-)
+from simkernel.kernel.pseudofs.proc.entry import Entry, ProcDirectory, ProcFs, ProcInode, ProcLink, ProcText
 from simkernel.kernel.pseudofs.proc.fd import is_number
 from simkernel.kernel.pseudofs.proc.kmsg import KmsgInode, Syslog
 from simkernel.kernel.pseudofs.proc.loadavg import LoadAverages
 from simkernel.kernel.vfs.inode import Dentry
 from simkernel.uapi.version import UTS_RELEASE, UTS_VERSION
-
-if TYPE_CHECKING:
-    from simkernel.kernel.parts import KernelParts
 
 VERSION = f"Linux version {UTS_RELEASE} (simkernel@simkernel) {UTS_VERSION}\n"
 """linux_proc_banner."""
@@ -47,7 +36,7 @@ def mount(kernel: KernelParts, device: int) -> Dentry:
     def text(records: Callable[[KernelParts], Sequence[str]]) -> Entry:
         return partial(ProcText, records=partial(records, kernel))
 
-    table: Table = {
+    table: dict[str, Entry] = {
         "devices": text(devices.records),
         "filesystems": text(_filesystems),
         "interrupts": text(interrupts.records),

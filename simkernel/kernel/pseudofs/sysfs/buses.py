@@ -6,39 +6,34 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable
-from typing import TYPE_CHECKING
+from functools import partial
 
 from simkernel.kernel.device.bus import BusType, DeviceDriver
-from simkernel.kernel.device.device import Class, Device
+from simkernel.kernel.device.device import Device
+from simkernel.kernel.parts import KernelParts
 from simkernel.kernel.pseudofs.sysfs.entry import Attribute, Contents, Folder, Link
-from simkernel.kernel.pseudofs.sysfs.uevent import synthesize
+from simkernel.kernel.pseudofs.sysfs.uevent import uevent_file
 from simkernel.uapi.errno import ENODEV, os_error
-
-if TYPE_CHECKING:
-    from simkernel.kernel.parts import KernelParts
 
 
 def buses(kernel: KernelParts) -> Contents:
     """/sys/bus."""
     for bus in kernel.devices.buses.values():
-        yield bus.name, _bus(kernel, bus)
+        yield bus.name, Folder(partial(_bus, kernel, bus))
 
 
-def _bus(kernel: KernelParts, bus: BusType) -> Folder:
-    def contents() -> Contents:
-        yield "devices", Folder(lambda: ((each.name, Link(each.devpath)) for each in tuple(bus.devices)))
-        yield "drivers", Folder(lambda: ((each.name, _driver(kernel, each)) for each in tuple(bus.drivers)))
-        yield "drivers_autoprobe", Attribute(lambda: f"{bus.autoprobe:d}\n", autoprobe)
-        yield "drivers_probe", Attribute(None, probe)
-        yield "uevent", _asked_for(kernel, bus.devpath, "bus")
-
+def _bus(kernel: KernelParts, bus: BusType) -> Contents:
     def autoprobe(data: bytes) -> None:
         bus.autoprobe = data[:1] != b"0"
 
     def probe(data: bytes) -> Awaitable[None]:
         return kernel.devices.binding.attach_device(bus.find(_name(data)))
 
-    return Folder(contents)
+    yield "devices", _links(bus.devices)
+    yield "drivers", Folder(lambda: ((each.name, _driver(kernel, each)) for each in tuple(bus.drivers)))
+    yield "drivers_autoprobe", Attribute(lambda: f"{bus.autoprobe:d}\n", autoprobe)
+    yield "drivers_probe", Attribute(None, probe)
+    yield "uevent", uevent_file(kernel.uevents, bus.devpath, "bus")
 
 
 def _driver(kernel: KernelParts, driver: DeviceDriver) -> Folder:
@@ -49,7 +44,7 @@ def _driver(kernel: KernelParts, driver: DeviceDriver) -> Folder:
             yield "module", Link(f"/module/{driver.module.name}")
         yield "bind", Attribute(None, bind)
         yield "unbind", Attribute(None, unbind)
-        yield "uevent", _asked_for(kernel, driver.devpath, "drivers")
+        yield "uevent", uevent_file(kernel.uevents, driver.devpath, "drivers")
 
     def bind(data: bytes) -> Awaitable[None]:
         return kernel.devices.binding.attach(driver.bus.find(_name(data)), driver)
@@ -68,14 +63,14 @@ def _name(data: bytes) -> str:
     return data.decode("utf-8", "surrogateescape").removesuffix("\n")
 
 
+def _links(devices: list[Device]) -> Folder:
+    return Folder(lambda: ((each.name, Link(each.devpath)) for each in tuple(devices)))
+
+
 def classes(kernel: KernelParts) -> Contents:
     """/sys/class."""
     for kind in kernel.devices.classes.values():
-        yield kind.name, _class(kind)
-
-
-def _class(kind: Class) -> Folder:
-    return Folder(lambda: ((each.name, Link(each.devpath)) for each in tuple(kind.devices)))
+        yield kind.name, _links(kind.devices)
 
 
 def numbers(kernel: KernelParts) -> Contents:
@@ -84,20 +79,7 @@ def numbers(kernel: KernelParts) -> Contents:
     def char() -> Contents:
         for device in kernel.devices:
             if device.number[0]:
-                yield _number(device), Link(device.devpath)
+                yield f"{device.number[0]}:{device.number[1]}", Link(device.devpath)
 
     yield "block", Folder(lambda: iter(()))
     yield "char", Folder(char)
-
-
-def _number(device: Device) -> str:
-    return f"{device.number[0]}:{device.number[1]}"
-
-
-def _asked_for(kernel: KernelParts, devpath: str, subsystem: str) -> Attribute:
-    """A file `uevent` of what has no variables of its own: it can only be written to."""
-
-    def store(data: bytes) -> None:
-        synthesize(data, lambda action, extra: kernel.uevents.send(action, devpath, subsystem, extra))
-
-    return Attribute(None, store)

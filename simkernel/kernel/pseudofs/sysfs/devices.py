@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
-from typing import TYPE_CHECKING
 
 from simkernel.kernel.device.attribute import DeviceAttribute
+from simkernel.kernel.device.bus import BusType
 from simkernel.kernel.device.device import Class, Device
+from simkernel.kernel.module.module import LoadedModule
+from simkernel.kernel.parts import KernelParts
 from simkernel.kernel.pseudofs.sysfs.entry import Attribute, Contents, Folder, Link, Node
 from simkernel.kernel.pseudofs.sysfs.uevent import synthesize
-
-if TYPE_CHECKING:
-    from simkernel.kernel.module.module import LoadedModule
-    from simkernel.kernel.parts import KernelParts
 
 
 def contents(kernel: KernelParts) -> Contents:
@@ -34,33 +32,29 @@ def _by_class(kernel: KernelParts, devices: list[Device]) -> Contents:
         if device.kind is not None:
             kinds.setdefault(device.kind, []).append(device)
     for kind, members in kinds.items():
-        yield kind.name, Folder(_folders(kernel, members))
-
-
-def _folders(kernel: KernelParts, devices: list[Device]) -> Callable[[], Contents]:
-    return lambda: ((device.name, folder(kernel, device)) for device in devices)
+        nodes = [(device.name, folder(kernel, device)) for device in members]
+        yield kind.name, Folder(partial(iter, nodes))
 
 
 def folder(kernel: KernelParts, device: Device) -> Folder:
     """A device's directory."""
-    return Folder(lambda: _device(kernel, device))
+    return Folder(partial(_device, kernel, device))
 
 
 def _device(kernel: KernelParts, device: Device) -> Contents:
     if not device.registered:
         return
+    attribute = partial(Attribute, alive=lambda: device.registered)
     if device.subsystem:
-        yield "uevent", _attribute(
-            device,
+        yield "uevent", attribute(
             lambda: "".join(f"{key}={text}\n" for key, text in device.uevent_environment().items()),
             lambda data: synthesize(data, lambda action, extra: kernel.devices.binding.send(
                 action, device, extra
             )),
-            0o644,
         )  # fmt: skip
         yield "subsystem", Link(device.bus.devpath if device.bus else f"/class/{device.subsystem}")
     if device.number[0]:
-        yield "dev", _attribute(device, lambda: f"{device.number[0]}:{device.number[1]}\n")
+        yield "dev", attribute(lambda: f"{device.number[0]}:{device.number[1]}\n")
     if device.driver is not None:
         yield "driver", Link(device.driver.devpath)
     if device.kind is not None and device.parent is not None:
@@ -73,7 +67,7 @@ def _attributes(kernel: KernelParts, device: Device) -> Contents:
     """What its bus, its class and its driver show of it; those of a group in a directory."""
     if device.bus is not None:
         for name in device.bus.attributes(device):
-            yield name, _of_bus(device, name)
+            yield name, _of_bus(device, device.bus, name)
     groups: dict[str, list[tuple[str, Node]]] = {}
     for attribute, module in _of_modules(device):
         group, _, name = attribute.name.rpartition("/")
@@ -95,10 +89,8 @@ def _of_modules(device: Device) -> Iterator[tuple[DeviceAttribute, LoadedModule 
         yield attached.attribute, attached.module
 
 
-def _of_bus(device: Device, name: str) -> Node:
-    bus = device.bus
-    assert bus is not None
-    return _attribute(device, lambda: f"{bus.attributes(device)[name]}\n")
+def _of_bus(device: Device, bus: BusType, name: str) -> Node:
+    return Attribute(lambda: f"{bus.attributes(device)[name]}\n", alive=lambda: device.registered)
 
 
 def _of_driver(
@@ -112,15 +104,6 @@ def _of_driver(
         alive=lambda: device.registered,
         guard=lambda: kernel.oopses.guard(module, f"attribute {attribute.name} of {device.name}"),
     )
-
-
-def _attribute(
-    device: Device,
-    show: Callable[[], str],
-    store: Callable[[bytes], int | None] | None = None,
-    mode: int = 0o444,
-) -> Attribute:
-    return Attribute(show, store, mode=mode, alive=lambda: device.registered)
 
 
 def _children(kernel: KernelParts, device: Device) -> Contents:

@@ -8,22 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
-from typing import TYPE_CHECKING
 
 import attrs
 
+from simkernel.kernel.parts import KernelParts
 from simkernel.kernel.vfs.directory import DirectoryInode
 from simkernel.kernel.vfs.file import FileObject, OpenableInode, OpenFile, seek
 from simkernel.kernel.vfs.inode import Dentry, DirectoryEntry
 from simkernel.kernel.vfs.seq_file import SeqFile
 from simkernel.kernel.vfs.superblock import SuperBlock
+from simkernel.kernel.vfs.task import Task
 from simkernel.uapi import stat
 from simkernel.uapi.errno import EACCES, ENODEV, EPERM, os_error
 from simkernel.uapi.mman import PAGE_SIZE
-
-if TYPE_CHECKING:
-    from simkernel.kernel.parts import KernelParts
-    from simkernel.kernel.vfs.task import Task
 
 Guard = Callable[[], AbstractContextManager[None]]
 
@@ -147,14 +144,11 @@ class SysFile(SysInode):
 
     __slots__ = ("_attribute",)
 
+    size = PAGE_SIZE
+
     def __init__(self, fs: SysFs, path: str, attribute: Attribute) -> None:
         super().__init__(fs, path, stat.S_IFREG | attribute.mode)
         self._attribute = attribute
-
-    @property
-    def size(self) -> int:
-        """A page, however long the text."""
-        return PAGE_SIZE
 
     def open(self, task: Task, file: OpenFile) -> FileObject:
         """EACCES for what cannot be, even for root (`kernfs_fop_open()`)."""

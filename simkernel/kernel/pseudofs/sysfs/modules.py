@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final
+from functools import partial
+from typing import Any, Final
 
 from simkernel.kernel.module.module import LoadedModule, ModuleState
-from simkernel.kernel.pseudofs.sysfs.entry import Attribute, Contents, Folder, Link, value
-from simkernel.kernel.pseudofs.sysfs.uevent import synthesize
-
-if TYPE_CHECKING:
-    from simkernel.kernel.parts import KernelParts
+from simkernel.kernel.parts import KernelParts
+from simkernel.kernel.pseudofs.sysfs.entry import Contents, Folder, Link, value
+from simkernel.kernel.pseudofs.sysfs.uevent import uevent_file
 
 STATES: Final[Mapping[ModuleState, str]] = {
     ModuleState.LIVE: "live",
@@ -24,28 +23,25 @@ def contents(kernel: KernelParts) -> Contents:
     """The modules; one that has no state yet has no directory either."""
     for module in kernel.modules:
         if module.state is not ModuleState.UNFORMED:
-            yield module.name, _module(kernel, module)
+            yield module.name, Folder(partial(_module, kernel, module))
 
 
-def _module(kernel: KernelParts, module: LoadedModule) -> Folder:
-    def contents() -> Contents:
-        yield "coresize", value(lambda: module.image.size)
-        yield "drivers", Folder(lambda: _drivers(kernel, module))
-        yield (
-            "holders",
-            Folder(lambda: ((user.name, Link(f"/module/{user.name}")) for user in tuple(module.users))),
-        )
-        yield "initsize", value(lambda: 0)  # what init leaves behind is freed once it has run
-        yield "initstate", value(lambda: STATES[module.state])
-        if module.declaration.parameters:
-            yield "parameters", Folder(lambda: _parameters(module))
-        yield "refcnt", value(lambda: module.references)
-        yield "taint", value(lambda: module.taints.letters)
-        yield "uevent", Attribute(None, lambda data: _uevent(kernel, module, data))
-        if module.declaration.version:
-            yield "version", value(lambda: module.declaration.version)
-
-    return Folder(contents)
+def _module(kernel: KernelParts, module: LoadedModule) -> Contents:
+    yield "coresize", value(lambda: module.image.size)
+    yield "drivers", Folder(lambda: _drivers(kernel, module))
+    yield (
+        "holders",
+        Folder(lambda: ((user.name, Link(f"/module/{user.name}")) for user in tuple(module.users))),
+    )
+    yield "initsize", value(lambda: 0)  # what init leaves behind is freed once it has run
+    yield "initstate", value(lambda: STATES[module.state])
+    if module.declaration.parameters:
+        yield "parameters", Folder(lambda: _parameters(module))
+    yield "refcnt", value(lambda: module.references)
+    yield "taint", value(lambda: module.taints.letters)
+    yield "uevent", uevent_file(kernel.uevents, f"/module/{module.name}", "module")
+    if module.declaration.version:
+        yield "version", value(lambda: module.declaration.version)
 
 
 def _drivers(kernel: KernelParts, module: LoadedModule) -> Contents:
@@ -60,11 +56,11 @@ def _parameters(module: LoadedModule) -> Contents:
     """Their values, which nobody may change once it is loaded."""
     for parameter in module.declaration.parameters:
         if parameter.name in module.parameters:
-            yield parameter.name, _parameter(module, parameter.name)
+            yield parameter.name, value(partial(_parameter, module, parameter.name))
 
 
-def _parameter(module: LoadedModule, name: str) -> Attribute:
-    return value(lambda: shown(module.parameters[name]))
+def _parameter(module: LoadedModule, name: str) -> str:
+    return shown(module.parameters[name])
 
 
 def shown(given: Any) -> str:
@@ -74,9 +70,3 @@ def shown(given: Any) -> str:
     if isinstance(given, tuple):
         return ",".join(map(shown, given))
     return str(given)
-
-
-def _uevent(kernel: KernelParts, module: LoadedModule, data: bytes) -> None:
-    synthesize(data, lambda action, extra: kernel.uevents.send(
-        action, f"/module/{module.name}", "module", extra
-    ))  # fmt: skip

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from simkernel.kernel.parts import KernelParts
 from simkernel.kernel.pseudofs.sysfs import buses, devices, modules
 from simkernel.kernel.pseudofs.sysfs.entry import Contents, Folder, SysDirectory, SysFs, value
 from simkernel.kernel.vfs.inode import Dentry
-
-if TYPE_CHECKING:
-    from simkernel.kernel.parts import KernelParts
 
 
 def mount(kernel: KernelParts, device: int) -> Dentry:

@@ -6,6 +6,8 @@ import re
 from collections.abc import Callable
 from typing import Final
 
+from simkernel.kernel.device.uevent import Uevents
+from simkernel.kernel.pseudofs.sysfs.entry import Attribute
 from simkernel.uapi.errno import EINVAL, os_error
 
 ACTIONS: Final = ("add", "remove", "change", "move", "online", "offline", "bind", "unbind")
@@ -35,3 +37,12 @@ def synthesize(data: bytes, send: Send) -> None:
             raise os_error(EINVAL)
         extra[f"SYNTH_ARG_{argument[1]}"] = argument[2]
     send(words[0], extra)
+
+
+def uevent_file(uevents: Uevents, devpath: str, subsystem: str) -> Attribute:
+    """A file `uevent` of an object without variables: it can only be written to."""
+
+    def store(data: bytes) -> None:
+        synthesize(data, lambda action, extra: uevents.send(action, devpath, subsystem, extra))
+
+    return Attribute(None, store)
