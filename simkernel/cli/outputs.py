@@ -17,6 +17,7 @@ from simkernel.trace.log import Log
 from simkernel.trace.pcap import Pcap
 from simkernel.trace.perfetto import TraceJson
 from simkernel.trace.strace import Strace
+from simkernel.ynl import Spec
 
 
 def _text(name: str) -> IO[str]:
@@ -27,14 +28,10 @@ def _binary(name: str) -> IO[bytes]:
     return open(name, "wb")
 
 
-FILES: Final[dict[str, tuple[Callable[[Any], Exporter], Callable[[str], IO[Any]]]]] = {
-    "trace": (TraceJson, _text),
-    "pcap": (Pcap, _binary),
-    "diagram": (Diagram, _text),
-}
-"""The options that take a FILE: who writes it, and what opens it."""
+FILES: Final[dict[str, Callable[[str], IO[Any]]]] = {"trace": _text, "pcap": _binary, "diagram": _text}
+"""The options that take a FILE, and the function that opens it."""
 
-STREAMS: Final[dict[str, Callable[[Any], Exporter]]] = {"strace": Strace, "log": Log}
+STREAMS: Final = ("strace", "log")
 """The options that print while the simulation runs."""
 
 
@@ -89,11 +86,19 @@ class Outputs:
         names = {option: asked[option] for option in FILES if asked[option] is not None}
         _refuse_twice(names)
         self._sinks = {option: _open(option, name) for option, name in names.items()}
-        self._exporters = [FILES[option][0](sink) for option, sink in self._sinks.items()]
-        streams = [make for option, make in STREAMS.items() if asked[option]]
+        self._machine: Machine | None = None
+        makers: dict[str, Callable[[Any], Exporter]] = {
+            "trace": TraceJson,
+            "pcap": lambda file: Pcap(file, self._clock),
+            "diagram": Diagram,
+            "strace": lambda file: Strace(file, self._specification),
+            "log": Log,
+        }
+        self._exporters = [makers[option](sink) for option, sink in self._sinks.items()]
+        streams = [option for option in STREAMS if asked[option]]
         if streams:
             self._sinks["stream"] = Sink("what was asked for", stream)
-            self._exporters += [make(Lines(self._sinks["stream"])) for make in streams]
+            self._exporters += [makers[option](Lines(self._sinks["stream"])) for option in streams]
         self.digest = Digest() if digest else None
         if self.digest is not None:
             self._exporters.append(self.digest)
@@ -104,13 +109,18 @@ class Outputs:
         return "stream" in self._sinks
 
     def attach(self, machine: Machine) -> None:
-        """Listen to a machine."""
+        """Subscribe the exporters to a machine.  Before that none of them has a record."""
+        self._machine = machine
         for exporter in self._exporters:
-            if isinstance(exporter, Strace):
-                exporter.specification = machine.specification
-            elif isinstance(exporter, Pcap):
-                exporter.clock = lambda: machine.now
             machine.trace.subscribe(exporter)
+
+    def _clock(self) -> int:
+        assert self._machine is not None
+        return self._machine.now
+
+    def _specification(self, family: str) -> Spec:
+        assert self._machine is not None
+        return self._machine.specification(family)
 
     def __enter__(self) -> Self:
         return self
@@ -137,7 +147,7 @@ def _refuse_twice(names: Mapping[str, str]) -> None:
 
 def _open(option: str, name: str) -> Sink:
     try:
-        return Sink(name, FILES[option][1](name))
+        return Sink(name, FILES[option](name))
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise click.BadParameter(f"cannot write {name}: {reason}", param_hint=f"--{option}") from None
