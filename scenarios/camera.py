@@ -187,7 +187,7 @@ class Mapped:
         return V4l2Buffer.unpack(argument)
 
 
-WAYS = {"netlink": Dumped, "mmap": Mapped}
+WAYS: dict[str, type[Dumped] | type[Mapped]] = {"netlink": Dumped, "mmap": Mapped}
 
 
 async def monitor(app: Any, seen: Seen) -> None:
@@ -358,20 +358,25 @@ def report_frame(run: Run, seen: Seen) -> None:
 def report_work(run: Run, seen: Seen, before: dict[str, Any], after: dict[str, Any]) -> None:
     """What the machine did for it, by its public counters."""
     frames = max(1, len(seen.frames))
-    counted = (
-        ("system calls", lambda counters: counters["system_calls"]),
-        ("interrupts", lambda counters: counters["interrupts"]["taken"]),
-        ("register reads", lambda counters: counters["bus"]["reads"]),
-        ("register writes", lambda counters: counters["bus"]["writes"]),
-        ("bytes through DMA", lambda counters: counters["bus"]["dma_bytes"]),
-        ("netlink datagrams delivered", lambda counters: counters["netlink"]["delivered"]),
-    )
-    rows = []
-    for what, count in counted:
-        done = count(after) - count(before)
-        rows.append((what, done, f"{done / frames:.1f}"))
+    earlier = counted(before)
+    rows = [
+        (what, count - earlier[what], f"{(count - earlier[what]) / frames:.1f}")
+        for what, count in counted(after).items()
+    ]
     columns = ("what", "in all", "for each frame read")
     run.table("What it took since the viewer came", columns, rows, detail=True)
+
+
+def counted(counters: dict[str, Any]) -> dict[str, int]:
+    """The counters that the report shows."""
+    return {
+        "system calls": counters["system_calls"],
+        "interrupts": counters["interrupts"]["taken"],
+        "register reads": counters["bus"]["reads"],
+        "register writes": counters["bus"]["writes"],
+        "bytes through DMA": counters["bus"]["dma_bytes"],
+        "netlink datagrams delivered": counters["netlink"]["delivered"],
+    }
 
 
 def report_costs(run: Run, costs: dict[str, Cost]) -> None:

@@ -179,13 +179,12 @@ def look(run: Run, tour: Tour) -> None:
     tour.do("the gain goes down", lambda: tour.camera.do("set-control", control="gain", value=run["gain"]))
     after = brightness(tour.do("another picture comes up", lambda: picture(tour)))
     steps = tour.steps[first:]
+    rows: list[list[str | int]] = [["ns", *(step.ns for step in steps)]]
+    rows += [[what, *(step.moved[what] for step in steps)] for what in COUNTERS]
     run.table(
         "Down and up",
         ("what it took", *(step.what for step in steps)),
-        [
-            ("ns", *(step.ns for step in steps)),
-            *((what, *(step.moved[what] for step in steps)) for what in COUNTERS),
-        ],
+        rows,
         detail=True,
     )
     run.text(

@@ -139,9 +139,10 @@ def talk(run: Run) -> None:
 def report(run: Run, seen: Seen) -> None:
     """Write down what was seen."""
     round_trip = distribution(seen.round_trips)
+    median = round_trip["p50"] or 0
     run.text(
         f"Bob has echoed {seen.echoed} messages of {run['size']} bytes, {seen.altered} of them altered. "
-        f"There and back took {round_trip['p50'] / 1000:.1f} µs: two system calls of Alice's, two of Bob's."
+        f"There and back took {median / 1000:.1f} µs: two system calls of Alice's, two of Bob's."
     )
     errors = dict(sorted(seen.errors.items()))
     names = [(what, error_name(error.errno or 0)) for what, error in errors.items()]
