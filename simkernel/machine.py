@@ -71,6 +71,15 @@ class Process:
         """What its program raised."""
         return self._task.failure
 
+    def __repr__(self) -> str:
+        if self.alive:
+            state = "running"
+        elif self.failure is not None:
+            state = f"failed with {type(self.failure).__name__}"
+        else:
+            state = f"ended with wait status {self.exit_status}"
+        return f"<Process {self._task.track}, {state}>"
+
     def kill(self, signal: int) -> None:
         """Send it a signal, as root would."""
         self._kernel.processes.kill(self._kernel.processes.init, self._task.pid, signal)
@@ -205,7 +214,7 @@ class Machine:
     def run(self, until: int | None = None) -> None:
         """Let time pass up to `until` ns; without it, until nothing is left to happen.
 
-        Raises an ExceptionGroup of what programs raised meanwhile.
+        Raises an ExceptionGroup of what programs raised meanwhile; its text names each task and its error.
         """
         self._check_open()
         self.engine.run(until)
@@ -215,7 +224,8 @@ class Machine:
         """Raise what programs have raised since this was last asked."""
         failures, self.kernel.processes.failures = self.kernel.processes.failures, []
         if failures:
-            raise ExceptionGroup("programs failed", [_as_exception(failure) for _, failure in failures])
+            text = "; ".join(_named(task, failure) for task, failure in failures)
+            raise ExceptionGroup(text, [_as_exception(failure) for _, failure in failures])
 
     # -- what can be seen -----------------------------------------------------
 
@@ -284,6 +294,10 @@ class Machine:
         for facade in self._facades:
             facade.exit()
 
+    def __repr__(self) -> str:
+        state = "closed" if self._closed else f"{len(self.kernel.processes)} tasks"
+        return f"<Machine seed={self.engine.rng.seed} at {self.now / 1e9:.9f} s, {state}>"
+
     def __enter__(self) -> Machine:
         return self
 
@@ -339,6 +353,12 @@ def _credentials(uid: int, gid: int | None, capabilities: Iterable[int] | None) 
         if not _is_int(number) or number < 0:
             raise SimulationError(f"{what} is a number from 0 up, not {number!r}")
     return Credentials.of(uid, gid, held)
+
+
+def _named(task: SchedTask, failure: BaseException) -> str:
+    """A failure in one line: the task, the class and the first line of the text."""
+    text = str(failure).partition("\n")[0]
+    return f"{task.track}: {type(failure).__name__}{text and f': {text}'}"
 
 
 def _as_exception(failure: BaseException) -> Exception:

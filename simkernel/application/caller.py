@@ -89,6 +89,9 @@ class Caller:
         self._unawaited: tuple[Request, ...] = ()
         self.owner = owner
 
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} of {self.owner.track}>"
+
     @property
     def _app(self) -> Caller:
         return self

@@ -30,6 +30,9 @@ class Epoll:
         self._app = app
         self._fd = fd
 
+    def __repr__(self) -> str:
+        return f"<Epoll fd={self._fd}>"
+
     async def __aenter__(self) -> Epoll:
         return self
 

@@ -57,6 +57,9 @@ class Family:
             if operation.is_asynchronous
         }
 
+    def __repr__(self) -> str:
+        return f"<Family {self.name}, id {self.id}>"
+
     def group(self, name: str) -> int:
         """The number of a multicast group.  SimulationError with the names that there are."""
         try:

@@ -76,6 +76,9 @@ class GenetlinkClient:
         self._sequence = 0
         self.family = family
 
+    def __repr__(self) -> str:
+        return f"<GenetlinkClient of {self.family.name}>"
+
     @classmethod
     async def open(cls, app: Caller, name: str, spec: Spec) -> GenetlinkClient:
         """Ask nlctrl for the family.  FileNotFoundError (ENOENT) if the kernel has none of that name."""
@@ -214,6 +217,9 @@ class _Events:
         self._family = family
         self._names = names
         self._queued: list[Message] = []
+
+    def __repr__(self) -> str:
+        return f"<events of {self._family.name} on {self._sock}>"
 
     def __aiter__(self) -> _Events:
         return self

@@ -28,6 +28,9 @@ class UeventMonitor:
         self._app = app
         self.sock = sock
 
+    def __repr__(self) -> str:
+        return f"<UeventMonitor on {self.sock}>"
+
     @classmethod
     async def open(cls, app: Caller) -> UeventMonitor:
         """A monitor that hears every uevent from now on."""

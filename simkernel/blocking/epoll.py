@@ -15,6 +15,9 @@ class BlockingEpoll:
         self.run = run
         self.wrapped = wrapped
 
+    def __repr__(self) -> str:
+        return f"<blocking {self.wrapped!r}>"
+
     def __enter__(self) -> Self:
         self.fileno()  # ValueError if it is closed
         return self

@@ -48,6 +48,9 @@ class Blocking:
         runner = SyncRunner(kernel.engine, kernel.processes, credentials)
         return cls(app(runner.task), runner)
 
+    def __repr__(self) -> str:
+        return f"<Blocking process {self.task.track}>"
+
     def __enter__(self) -> Blocking:
         return self
 
@@ -212,6 +215,9 @@ class BlockingClient:
         self.run = runner.run
         self.wrapped = wrapped
 
+    def __repr__(self) -> str:
+        return f"<blocking {self.wrapped!r}>"
+
     def __enter__(self) -> BlockingClient:
         return self
 
@@ -245,5 +251,8 @@ class BlockingMonitor(BlockingIterator[Uevent]):
     def __init__(self, run: Run, wrapped: UeventMonitor) -> None:
         super().__init__(run, wrapped)
         self.wrapped = wrapped
+
+    def __repr__(self) -> str:
+        return f"<blocking {self.wrapped!r}>"
 
     close = blocking(UeventMonitor.close)

@@ -91,6 +91,9 @@ class SyncRunner:
         self._real: list[RealDescriptor] = []
         self.task = processes.serve("blocking", credentials, self._on_result)
 
+    def __repr__(self) -> str:
+        return f"<SyncRunner of {self.task.track}>"
+
     def _on_result(self, value: Any, error: BaseException | None) -> None:
         self._results.append((value, error))
 

@@ -98,6 +98,9 @@ class Engine(simpy.Environment):
 
     # -- the clock ------------------------------------------------------------
 
+    def __repr__(self) -> str:
+        return f"<Engine seed={self.rng.seed} at {self.now} ns>"
+
     def time(self) -> int:
         """The current instant plus what its section has been charged, in nanoseconds."""
         return self.now + self.charged

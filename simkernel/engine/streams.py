@@ -17,6 +17,9 @@ class Streams:
         self.seed = seed
         self._streams: dict[str, Random] = {}
 
+    def __repr__(self) -> str:
+        return f"<Streams of seed {self.seed}>"
+
     def __call__(self, name: str) -> Random:
         """The stream called `name`, at the point where its last user left it."""
         stream = self._streams.get(name)

@@ -15,6 +15,9 @@ class Timer:
         self.function: Callable[..., object] | None = function
         self.arguments = arguments
 
+    def __repr__(self) -> str:
+        return f"<Timer, {'pending' if self.pending else 'done'}>"
+
     @property
     def pending(self) -> bool:
         """Whether it is still going to happen."""

@@ -33,6 +33,19 @@ class Record:
     flow: int
     fields: dict[str, Any]
 
+    def __repr__(self) -> str:
+        fields = "".join(f", {name}={_shown(value)}" for name, value in self.fields.items())
+        return f"<{self.name} {self.track} at {self.time} ns{fields}>"
+
+
+def _shown(value: Any) -> str:
+    """`repr(value)` without addresses: traces are compared between runs."""
+    if isinstance(value, tuple | list):
+        return f"({', '.join(map(_shown, value))})"
+    if isinstance(value, memoryview):
+        return f"<memory of {value.nbytes} bytes>"
+    return getattr(value, "__qualname__", None) or repr(value)
+
 
 Listener = Callable[[Record], None]
 
@@ -51,6 +64,9 @@ class Tracer:
         self.since = 0
         """The last flow before nobody listened any more: what a task did until then is an old story."""
         self.emit: Callable[..., None] | None = None
+
+    def __repr__(self) -> str:
+        return f"<Tracer with {len(self._listeners)} listeners>"
 
     def new_flow(self) -> int:
         """A number for something that begins here; it becomes the current flow."""

@@ -140,6 +140,9 @@ class Kernel:
     def _request_module(self, name: str) -> Awaitable[int]:
         return self.modules.requests.request(name)
 
+    def __repr__(self) -> str:
+        return f"<Kernel with {len(self.processes)} tasks and {len(list(self.modules))} modules>"
+
     @cached_property
     def char_devices(self) -> CharDevices:
         """The character devices, made when first asked for: many machines have none."""

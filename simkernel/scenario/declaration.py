@@ -20,6 +20,9 @@ class Scenario:
     function: Callable[[Run], None]
     parameters: tuple[Parameter, ...]
 
+    def __repr__(self) -> str:
+        return f"<Scenario {self.name}>"
+
     @property
     def name(self) -> str:
         """The name of its function."""

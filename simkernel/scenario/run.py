@@ -59,6 +59,9 @@ class Run(Report):
         self.default_costs = False
         """True once the run has a machine with the default cost model."""
 
+    def __repr__(self) -> str:
+        return f"<Run of {self.scenario.name}, seed {self.seed}, at {self.now / 1e9:.9f} s>"
+
     # -- for the scenario ---------------------------------------------------
 
     def __getitem__(self, name: str) -> Any:

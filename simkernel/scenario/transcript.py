@@ -65,6 +65,9 @@ class Watch:
         """All of them, in the order of their times."""
         self.lines: list[Line] = []
 
+    def __repr__(self) -> str:
+        return f"<Watch of {len(self.records)} records>"
+
     def __enter__(self) -> Self:
         self._transcript.begin(self)
         return self
@@ -108,6 +111,9 @@ class Transcript:
         self._begun: Record | None = None
         """The record with which the line began that strace is writing."""
         machine.trace.subscribe(self._take)
+
+    def __repr__(self) -> str:
+        return "<Transcript while watched>" if self._watch else "<Transcript>"
 
     def watch(self, *points: str) -> Watch:
         """A `with` block whose calls, and tracepoints of these names, are written down."""

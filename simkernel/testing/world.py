@@ -32,6 +32,9 @@ class World:
         self.privileged = privileged
         self._net = net
 
+    def __repr__(self) -> str:
+        return f"<World of {self.blocking!r} in {self._net!r}>"
+
     def socket(self, family: int = AF_NETLINK, type: int = SOCK_RAW, proto: int = 0) -> BlockingSocket:
         """As `socket.socket(family, type, proto)`."""
         self.blocking.task.net = self._net

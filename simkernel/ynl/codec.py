@@ -61,6 +61,9 @@ class Codecs:
         self._codecs: dict[tuple[str, str, str], Codec] = {}
         self._nested: dict[tuple[str, bool], Space] = {}
 
+    def __repr__(self) -> str:
+        return f"<Codecs of {self._spec.name}>"
+
     def get(self, operation: str, mode: ModeName, direction: Direction) -> Codec:
         """The codec of a message.
 

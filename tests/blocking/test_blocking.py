@@ -347,7 +347,10 @@ def test_what_a_program_raises_as_it_is_closed_is_not_lost() -> None:
         finally:
             raise ValueError("at the end")
 
-    with pytest.raises(ExceptionGroup, match="programs failed"), Machine(udev=False) as machine:
+    with (
+        pytest.raises(ExceptionGroup, match=r"stubborn/\d+: ValueError: at the end"),
+        Machine(udev=False) as machine,
+    ):
         machine.spawn(stubborn)
         machine.run(until=millis(10))
 

@@ -171,6 +171,9 @@ class Bus:
         device.emit("unplug", slot=slot.number)
         self._hotplug.slot_changed(slot.number, present=False)
 
+    def __repr__(self) -> str:
+        return f"<Bus with {len(self.devices())} devices>"
+
     def devices(self) -> list[Device]:
         """What is plugged in, by slot, without the hot-plug controller."""
         return [slot.device for slot in self.slots[1:] if slot.device is not None]

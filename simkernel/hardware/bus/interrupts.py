@@ -43,6 +43,9 @@ class Interrupts:
         self._engine = engine
         self._deliver_to = deliver
 
+    def __repr__(self) -> str:
+        return f"<Interrupts with {len(self.lines)} lines>"
+
     def mask(self, line: int) -> None:
         """Let `line` not interrupt until `unmask`."""
         self.lines[line].masked = True

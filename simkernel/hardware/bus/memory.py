@@ -28,6 +28,9 @@ class Memory:
         self._starts: list[int] = []
         self._regions: dict[int, memoryview] = {}
 
+    def __repr__(self) -> str:
+        return f"<Memory with {self.allotted} of {self.size} bytes allotted>"
+
     def __len__(self) -> int:
         return len(self._starts)
 

@@ -40,8 +40,8 @@ class Port:
     """A register with the hooks that its device class has for it."""
 
     register: Register
-    read: ReadHook | None
-    write: WriteHook | None
+    read: ReadHook | None = attrs.field(repr=False)
+    write: WriteHook | None = attrs.field(repr=False)
 
 
 HEADER: Final = (

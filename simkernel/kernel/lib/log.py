@@ -66,6 +66,9 @@ class Log:
         """How many records there ever were."""
         self._on_record = on_record
 
+    def __repr__(self) -> str:
+        return f"<kernel log of {len(self._records)} records>"
+
     @property
     def records(self) -> tuple[LogRecord, ...]:
         """What is kept, oldest first."""

@@ -99,6 +99,9 @@ class Sock(FileObject):
         """What poll(2) waits on."""
         return (self.readers,)
 
+    def __repr__(self) -> str:
+        return f"<{self.title}>"
+
     @property
     def title(self) -> str:
         """What it is called in lists of who waits where."""

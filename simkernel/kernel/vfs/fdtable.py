@@ -47,6 +47,9 @@ class FileTable(Generic[F]):
         self.users = 1
         """How many tasks share the table (threads do)."""
 
+    def __repr__(self) -> str:
+        return f"<FileTable with {len(self)} open files>"
+
     def __len__(self) -> int:
         return self._taken
 

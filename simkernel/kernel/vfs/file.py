@@ -65,6 +65,9 @@ class FileObject(Protocol):
     can_direct: ClassVar[bool] = False
     """Whether it can be open with O_DIRECT (FMODE_CAN_ODIRECT)."""
 
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}>"
+
     # -- waiting --------------------------------------------------------------
 
     def poll(self) -> int:
@@ -243,6 +246,9 @@ class OpenFile:
         self.path: Dentry | None = None
         self.watchers: list[Watcher] | None = None
         self.owner: FileOwner | None = None
+
+    def __repr__(self) -> str:
+        return f"<OpenFile of {self.object!r}, flags {self.flags:#o}>"
 
     @property
     def readable(self) -> bool:
