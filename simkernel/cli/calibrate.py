@@ -10,8 +10,8 @@ from typing import IO, Any
 import click
 
 from simkernel.cli.blame import Blame
-from simkernel.cli.costs import costs_option
 from simkernel.cli.exits import FAILED
+from simkernel.cli.options import costs_option
 from simkernel.cli.report import show_parts
 from simkernel.engine import SimulationError
 from simkernel.kernel.lib.costs import CostModel

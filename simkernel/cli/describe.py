@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from simkernel.cli.options import module_path_option
 from simkernel.kernel.loader.path import ModulePath, read_specification
 from simkernel.shipped import shipped
 from simkernel.ynl import Spec, SpecError
@@ -17,13 +18,7 @@ from simkernel.ynl.page import lines, page
 @click.command("describe", short_help="What a netlink family offers.")
 @click.argument("name", metavar="FAMILY|FILE.yaml")
 @click.option("--yaml", is_flag=True, help="Print the specification itself.")
-@click.option(
-    "--module-path",
-    type=click.Path(exists=True, file_okay=False),
-    metavar="DIR",
-    multiple=True,
-    help="A folder with modules of your own.",
-)
+@module_path_option
 def command(name: str, yaml: bool, module_path: tuple[str, ...]) -> None:
     """Describe a generic netlink family: one on the module path, nlctrl, or a specification in a file."""
     path = Path(name) if name.endswith((".yaml", ".yml")) else _find(name, module_path)

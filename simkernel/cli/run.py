@@ -10,8 +10,8 @@ import click
 
 from simkernel.cli import stories
 from simkernel.cli.blame import Blame
-from simkernel.cli.costs import costs_option
 from simkernel.cli.interrupt import Interruptible
+from simkernel.cli.options import costs_option, module_path_option
 from simkernel.cli.outputs import Outputs
 from simkernel.cli.progress import Progress
 from simkernel.cli.report import as_json, show
@@ -56,13 +56,7 @@ def _with_part(scenario: Scenario, settings: dict[str, str], part: str) -> dict[
 @click.option("--diagram", metavar="FILE", help="Write a Mermaid sequence diagram of the layers.")
 @click.option("--strace", is_flag=True, help="Print the programs' system calls.")
 @click.option("--log", is_flag=True, help="Print the kernel log.")
-@click.option(
-    "--module-path",
-    type=click.Path(exists=True, file_okay=False),
-    metavar="DIR",
-    multiple=True,
-    help="A folder with modules of your own.",
-)
+@module_path_option
 @costs_option
 @click.option("--debug", is_flag=True, help="Say where calls were lost, and show errors whole.")
 def command(

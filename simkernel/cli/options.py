@@ -1,4 +1,4 @@
-"""The option `--costs FILE`: prices of another machine than the recorded one."""
+"""Options that several subcommands have."""
 
 from __future__ import annotations
 
@@ -26,4 +26,12 @@ costs_option = click.option(
     type=click.File(encoding="utf-8"),
     callback=_read,
     help="Prices, as `simkernel calibrate --host -o FILE` writes them.",
+)
+
+module_path_option = click.option(
+    "--module-path",
+    type=click.Path(exists=True, file_okay=False),
+    metavar="DIR",
+    multiple=True,
+    help="A folder with modules of your own.",
 )
