@@ -41,24 +41,15 @@ BUFFERS = 4
 """What the driver has if nobody says otherwise."""
 
 STATIONS = (
-    ("exposure-start", "hardware", "the sensor begins to expose it"),
-    ("readout-end", "hardware", "its last line leaves the sensor"),
-    ("dma-done", "hardware", "its last byte is in memory"),
-    ("interrupt", "driver", "the interrupt handler takes it"),
-    ("announced", "driver", "the handler's thread makes the event for the group"),
-    ("heard", "application", "the viewer has the event"),
-    ("read", "application", "the viewer has the last byte"),
+    ("exposure-start", "hardware", "hardware", "the sensor begins to expose the frame"),
+    ("readout-end", "hardware", "hardware", "the last line leaves the sensor"),
+    ("dma-done", "hardware", "hardware", "DMA: the last byte is in memory"),
+    ("interrupt", "driver", "driver", "interrupt: the handler takes the frame"),
+    ("announced", "driver", "kernel", "netlink: multicast event frame-ready"),
+    ("heard", "application", "application", "recv() returns the event"),
+    ("read", "application", "application", "{last}"),
 )
-PATH_UP = (
-    ("exposure-start", "hardware", "the sensor begins to expose the frame"),
-    ("readout-end", "hardware", "the last line leaves the sensor"),
-    ("dma-done", "hardware", "DMA: the last byte is in memory"),
-    ("interrupt", "driver", "interrupt: the handler takes the frame"),
-    ("announced", "kernel", "netlink: multicast event frame-ready"),
-    ("heard", "application", "recv() returns the event"),
-    ("read", "application", ""),
-)
-"""The same stations for the story, each with the layer that the frame has reached."""
+"""Each with the layer whose code runs, the layer that the frame has reached, and what happens."""
 LAST_STATION = {
     "netlink": "recv() returns the last byte",
     "mmap": "ioctl(VIDIOC_DQBUF) returns the buffer",
@@ -187,7 +178,7 @@ class Mapped:
         return V4l2Buffer.unpack(argument)
 
 
-WAYS: dict[str, type[Dumped] | type[Mapped]] = {"netlink": Dumped, "mmap": Mapped}
+TRANSPORTS: dict[str, type[Dumped] | type[Mapped]] = {"netlink": Dumped, "mmap": Mapped}
 
 
 async def monitor(app: Any, seen: Seen) -> None:
@@ -215,7 +206,7 @@ async def viewer(app: Any, run: Run, trace: Any, seen: Seen, way: str, duration:
     )
     if way == "mmap":
         seen.base = await camera.do("get-statistics")
-    pixels = WAYS[way](app, camera, seen)
+    pixels = TRANSPORTS[way](app, camera, seen)
     stop_trace = trace.subscribe(seen.request.append)
     await pixels.start(run["buffers"])
     stop_trace()
@@ -275,7 +266,7 @@ async def administrator(app: Any, buffers: int) -> None:
         "work", float, 0.0, minimum=0.0, maximum=10000.0, unit="ms", help="the viewer computes a frame"
     ),
     Parameter("jitter", float, 0.0, minimum=0.0, maximum=1000.0, unit="ms", help="at most, between frames"),
-    Parameter("pixels", str, "netlink", choices=tuple(WAYS), help="how frames get to the viewer"),
+    Parameter("pixels", str, "netlink", choices=tuple(TRANSPORTS), help="how frames get to the viewer"),
     Parameter("cpus", int, 0, minimum=0, maximum=64, help="processors; 0: one for each program"),
 )
 def camera(run: Run) -> None:
@@ -343,9 +334,10 @@ def report_frame(run: Run, seen: Seen) -> None:
     times = seen.frames[number]
     begin = last = times["exposure-start"]
     rows = []
-    for station, layer, what in STATIONS:
+    for station, layer, _, what in STATIONS:
         time = times[station]
-        rows.append((layer, what, time, f"{(time - begin) / 1000:.3f}", f"{(time - last) / 1000:.3f}"))
+        text = what.format(last=LAST_STATION[run["pixels"]])
+        rows.append((layer, text, time, f"{(time - begin) / 1000:.3f}", f"{(time - last) / 1000:.3f}"))
         last = time
     run.table(
         f"Frame {seen.sequences[number]}, station by station",
@@ -475,7 +467,7 @@ def path_down(seen: Seen) -> list[tuple[str, str, int]]:
 def path_up(times: dict[str, int], last: str) -> list[tuple[str, str, int]]:
     """The stations of a frame: layer, what happens, ns since its exposure began."""
     begin = times["exposure-start"]
-    return [(layer, what or last, times[station] - begin) for station, layer, what in PATH_UP]
+    return [(layer, what.format(last=last), times[station] - begin) for station, _, layer, what in STATIONS]
 
 
 def suggestion(run: Run, seen: Seen, lost: int) -> str:

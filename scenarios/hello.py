@@ -34,7 +34,7 @@ NETLINK_HELLO = 17
 HELLO = NLMSG_MIN_TYPE
 NONSENSE = HELLO + 1
 GREETED_GROUP = 1
-ROOM = 4096
+BUFSIZE = 4096
 NAMES = ("Ada", "Grace", "Linus", "Margaret", "Dennis", "Radia", "Ken", "Barbara")
 
 
@@ -53,7 +53,7 @@ class Seen:
 async def ask(sock: Any, type: int, text: str) -> tuple[int, str]:
     """Send one message; the errno of the answer, and its text."""
     await sock.sendto(message(type, text.encode(), flags=NLM_F_REQUEST), (0, 0))
-    header, payload = next(iterate_messages(memoryview(await sock.recv(ROOM))))
+    header, payload = next(iterate_messages(memoryview(await sock.recv(BUFSIZE))))
     if header.type == NLMSG_ERROR:
         return -S32.unpack_from(payload)[0], ""
     return 0, bytes(payload).decode()
@@ -73,7 +73,7 @@ async def gossip(app: Any, seen: Seen) -> None:
     await sock.bind((0, 0))
     await sock.setsockopt(SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, GREETED_GROUP)
     while True:
-        _, payload = next(iterate_messages(memoryview(await sock.recv(ROOM))))
+        _, payload = next(iterate_messages(memoryview(await sock.recv(BUFSIZE))))
         seen.gossip.append(bytes(payload).decode())
 
 

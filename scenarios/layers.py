@@ -42,7 +42,7 @@ from simkernel.uapi.netlink import (
 from simkernel.uapi.socket import AF_NETLINK, SOCK_RAW
 from simkernel.uapi.structure import S32, U32
 
-ROOM = 8192
+BUFSIZE = 8192
 
 GET_DEVICE, GET_CONTROL, SET_CONTROL = 1, 5, 6
 CONTROL, VALUE = 2, 3
@@ -110,7 +110,7 @@ class Tour:
         """A request as the kernel gets it, and the answer as it comes.  OSError if that is an error."""
         request = message(family, GenlMsgHdr(command, 1).pack() + attributes, flags=NLM_F_REQUEST)
         self.sock.sendto(request, (0, 0))
-        answer: bytes = self.sock.recv(ROOM)
+        answer: bytes = self.sock.recv(BUFSIZE)
         header, payload = next(iterate_messages(memoryview(answer)))
         if header.type == NLMSG_ERROR:
             number = -S32.unpack_from(payload)[0]

@@ -34,7 +34,7 @@ from simkernel.uapi.structure import S32, U32
 
 BROKEN = Path(__file__).parent / "broken"
 NETLINK_DIVISION = 21
-ROOM = 4096
+BUFSIZE = 4096
 DRIVER_PREFIX = "/bus/simbus/drivers/"
 
 
@@ -120,7 +120,7 @@ async def divide(app: Any, by: int, seen: Seen) -> None:
     async with await app.socket(AF_NETLINK, SOCK_RAW, NETLINK_DIVISION) as sock:
         request = message(NLMSG_MIN_TYPE, bytes([by]), flags=NLM_F_REQUEST)
         await sock.sendto(request, (0, 0))
-        header, payload = next(iterate_messages(memoryview(await sock.recv(ROOM))))
+        header, payload = next(iterate_messages(memoryview(await sock.recv(BUFSIZE))))
         await seen.attempt(f"an ordinary user: divide by {by}", understand(header, payload, seen))
 
 

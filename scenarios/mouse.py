@@ -23,7 +23,7 @@ from simkernel.uapi.errno import ENOBUFS
 from simkernel.uapi.poll import POLLIN
 from simkernel.uapi.socket import SO_RCVBUF, SOL_SOCKET
 
-ROOM = 65536
+BUFSIZE = 65536
 
 
 @attrs.define
@@ -74,7 +74,7 @@ class Listener:
     async def empty(self, app: Any, sock: Any) -> None:
         """Read whatever is queued: only then does the kernel queue anything again."""
         while await app.poll([(sock, POLLIN)], 0):
-            await sock.recv(ROOM)
+            await sock.recv(BUFSIZE)
             self.stale += 1
 
     async def ask(self, mouse: Any) -> None:

@@ -26,7 +26,7 @@ BOB, DORA, NOBODY = 4001, 4002, 4003
 
 GROUP = 7
 ALICE_UID, BOB_UID = 1000, 1001
-ROOM = 65536
+BUFSIZE = 65536
 
 
 @attrs.define
@@ -48,7 +48,7 @@ async def bob(app: Any) -> None:
     sock = await app.socket(AF_NETLINK, SOCK_DGRAM, NETLINK_USERSOCK)
     await sock.bind((BOB, 0))
     while True:
-        data, sender = await sock.recvfrom(ROOM)
+        data, sender = await sock.recvfrom(BUFSIZE)
         await sock.sendto(data, sender)
 
 
@@ -58,7 +58,7 @@ async def dora(app: Any, pause: float) -> None:
     await sock.bind((DORA, 0))
     await app.sleep(pause)
     while True:
-        await sock.recv(ROOM)
+        await sock.recv(BUFSIZE)
 
 
 async def listener(app: Any, name: str, seen: Seen) -> None:
@@ -72,7 +72,7 @@ async def listener(app: Any, name: str, seen: Seen) -> None:
         return
     seen.heard[name] = 0
     while True:
-        await sock.recv(ROOM)
+        await sock.recv(BUFSIZE)
         seen.heard[name] += 1
 
 
@@ -83,7 +83,7 @@ async def alice(app: Any, messages: int, size: int, seen: Seen) -> None:
         text = number.to_bytes(4, "little") * (size // 4)
         begun = app.monotonic_ns()
         await sock.sendto(text, (BOB, 0))
-        answer, (port, _) = await sock.recvfrom(ROOM)
+        answer, (port, _) = await sock.recvfrom(BUFSIZE)
         seen.round_trips.append(app.monotonic_ns() - begun)
         seen.echoed += port == BOB
         seen.altered += answer != text

@@ -19,7 +19,7 @@ NODE: Final = "/dev/input/event0"
 ON_THE_BUS: Final = "/sys/bus/simbus/devices/0:1"
 USER: Final = 1000
 RATE: Final = 1000
-ROOM: Final = 64 * InputEvent.SIZE
+BUFSIZE: Final = 64 * InputEvent.SIZE
 STEPS: Final = 3
 F_OK: Final = 0
 ACCESSES: Final = ("rwmmio_read", "rwmmio_write")
@@ -157,7 +157,7 @@ async def admit(app: Any) -> None:
 async def reader(app: Any, moves: list[str]) -> None:
     """Waits for a move."""
     fd = await app.open(NODE, O_RDONLY)
-    data = await app.read(fd, ROOM)
+    data = await app.read(fd, BUFSIZE)
     for at in range(0, len(data), InputEvent.SIZE):
         event = InputEvent.unpack(data, at)
         moves.append(f"{event_name(event.type, event.code)} {event.value}")

@@ -16,7 +16,7 @@ from .stage import ROOT, Stage
 DRIVERS: Final = "/sys/bus/simbus/drivers"
 NETLINK_HELLO: Final = 17
 """The protocol that the module `hello` serves."""
-ROOM: Final = 4096
+BUFSIZE: Final = 4096
 USER: Final = 1000
 ACCESSES: Final = ("rwmmio_read", "rwmmio_write")
 
@@ -135,7 +135,7 @@ async def guest(app: Any, greetings: list[str]) -> None:
     """Says her name to the module `hello`."""
     async with await app.socket(AF_NETLINK, SOCK_RAW, NETLINK_HELLO) as sock:
         await sock.sendto(message(NLMSG_MIN_TYPE, b"Ada", flags=NLM_F_REQUEST), (0, 0))
-        _, payload = next(iterate_messages(memoryview(await sock.recv(ROOM))))
+        _, payload = next(iterate_messages(memoryview(await sock.recv(BUFSIZE))))
         greetings.append(bytes(payload).decode())
 
 

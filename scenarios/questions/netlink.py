@@ -22,7 +22,7 @@ from simkernel.uapi.video.v4l2_controls import V4L2_CID_GAIN
 from .stage import ROOT, Stage
 
 LISTENERS: Final = ("desktop", "logger", "udevd")
-ROOM: Final = 4096
+BUFSIZE: Final = 4096
 USER: Final = 1000
 GAIN: Final = 40
 PAUSE: Final = 0.01
@@ -61,7 +61,7 @@ async def listener(app: Any, heard: list[bytes]) -> None:
     """Waits for news of devices."""
     sock = await app.socket(AF_NETLINK, SOCK_RAW, NETLINK_KOBJECT_UEVENT)
     await sock.bind((0, UEVENT_GROUP))
-    heard.append(await sock.recv(ROOM))
+    heard.append(await sock.recv(BUFSIZE))
 
 
 def news(stage: Stage) -> None:
@@ -197,7 +197,7 @@ async def old_program(app: Any, stage: Stage) -> None:
     client = await app.genetlink("ipc_demo")
     await client.join("events")
     with stage.watch("netlink_broadcast") as seen:
-        message = await client.event_socket.recv(ROOM)
+        message = await client.event_socket.recv(BUFSIZE)
     stage.show(seen)
     there = attributes(message)
     known = [int.from_bytes(payload, "little") for kind, _, payload in there if kind == NUMBER]
