@@ -128,14 +128,15 @@ class Machine:
         if unmodelled not in ("errno", "raise"):
             raise SimulationError(f'unmodelled={unmodelled!r}: it is "errno" or "raise"')
         self.engine = Engine(seed, start=-BOOT)
-        self.bus = Bus(self.engine)
+        costs = costs or CostModel()
+        self.bus = Bus(self.engine, readl_ns=costs.readl, writel_ns=costs.writel)
         self.debug = debug
         self._facades: list[Blocking] = []
         self._closed = False
         self.kernel = Kernel(
             self.engine,
             self.bus,
-            costs=costs or CostModel(),
+            costs=costs,
             instrumented=instrumented,
             cpus=cpus,
             module_path=(SHIPPED_MODULES, *folders),

@@ -69,13 +69,11 @@ class Kernel:
         if self.copies is not None:
             costs = attrs.evolve(costs, on_copy=self.copies.add)
         self.costs = costs
-        bus.readl_ns, bus.writel_ns = costs.readl, costs.writel
 
         self.log_readers = WaitQueue("the kernel log")
         self.log = Log(engine, self.log_readers.wake_up)
         self.taints = Taints()
         self.unmodelled = Unmodelled(self.log, raises=unmodelled == "raise")
-        bus.on_error = self.log.err
 
         self.namespaces = Namespaces()
         self.scheduler: Scheduler = (
@@ -101,7 +99,7 @@ class Kernel:
         self.dma = DmaMemory(bus.memory, self.resources)
         self.interrupts = Interrupts(
             engine,
-            bus,
+            bus.interrupts,
             costs,
             self.log,
             self.preempt,
@@ -110,6 +108,7 @@ class Kernel:
             self.processes.kthread,
             self.scheduler.interrupt,
         )
+        bus.attach(self)
 
         self.netlink = Netlink(
             engine, costs, self.namespaces, self.log, self.processes.exists, self._request_module
@@ -155,6 +154,14 @@ class Kernel:
     def fs(self) -> FileSystems:
         """The tree of paths, made when a program first uses one."""
         return mount_all(self)
+
+    def interrupt(self, line: int) -> None:
+        """Called by the bus: `line` interrupts."""
+        self.interrupts.handle(line)
+
+    def bus_error(self, text: str) -> None:
+        """Called by the bus after a wrong access."""
+        self.log.err(text)
 
     def realtime(self) -> int:
         """The realtime clock, in ns since 1970: that is when a machine is switched on."""

@@ -24,13 +24,15 @@ class Bench:
         self.errors: list[str] = []
         self.records: list[Record] = []
         self.handler: Callable[[int], None] | None = None
-        self.bus.on_interrupt = self._interrupt
-        self.bus.on_error = self.errors.append
+        self.bus.attach(self)
         for line in self.bus.interrupts.lines:
             if line.number != HOTPLUG_LINE:
                 self.bus.interrupts.unmask(line.number)
 
-    def _interrupt(self, line: int) -> None:
+    def bus_error(self, text: str) -> None:
+        self.errors.append(text)
+
+    def interrupt(self, line: int) -> None:
         self.interrupts.append((self.engine.time(), line))
         self.bus.interrupts.mask(line)
         if self.handler is not None:

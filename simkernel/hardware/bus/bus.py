@@ -1,75 +1,55 @@
 """The bus: what joins processor, memory and devices.
 
-The kernel's side is `readl`, `writel`, `memory`, `interrupts` and the two callbacks `on_interrupt` and
-`on_error`.  The user's side is `plug` and `unplug`, at any instant.  A device's side is DMA and its
+The kernel's side is `readl`, `writel`, `memory`, `interrupts`, and the `Processor` that it attaches.  The
+user's side is `plug` and `unplug`, at any instant.  A device's side is DMA and its
 interrupt line.  A wrong access is a bus error: reported, counted, and never an exception.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-import attrs
+from typing import Protocol
 
 from simkernel.engine import DeviceError, Engine, SimulationError
 from simkernel.hardware.bus import registers as sheet
-from simkernel.hardware.bus.device import Device
+from simkernel.hardware.bus.device import BusStatistics, Device, Slot
 from simkernel.hardware.bus.hotplug import HotplugController
 from simkernel.hardware.bus.interrupts import Interrupts
 from simkernel.hardware.bus.memory import Memory
 from simkernel.hardware.layer import HARDWARE
 
 
-@attrs.define(eq=False)
-class Slot:
-    """A place for a device: its number, the address of its window, the interrupt line it is wired to."""
+class Processor(Protocol):
+    """What the bus calls: the kernel of the machine."""
 
-    number: int
-    address: int
-    line: int
-    device: Device | None = None
+    def interrupt(self, line: int) -> None:
+        """Take an interrupt: `line` is high and unmasked."""
 
-
-@attrs.define
-class Statistics:
-    """What has passed over the bus.
-
-    `aborts` are accesses to the window of an empty slot, `events` what devices did that they record
-    (`Device.emit`: a frame begun, a report made), whether anyone listens or not.
-    """
-
-    reads: int = 0
-    writes: int = 0
-    dma_reads: int = 0
-    dma_writes: int = 0
-    dma_bytes: int = 0
-    aborts: int = 0
-    errors: int = 0
-    events: int = 0
+    def bus_error(self, text: str) -> None:
+        """Report a wrong access."""
 
 
 class Bus:
     """The bus of one machine.
 
-    `on_interrupt(line)` is called when an unmasked line is high, `on_error(text)` for each bus error.
     `readl_ns` and `writel_ns` are what an access costs the processor: a write is posted, a read
     waits for its answer.
     """
 
-    def __init__(self, engine: Engine, *, slots: int = 16, lines: int = 32) -> None:
+    def __init__(
+        self, engine: Engine, *, slots: int = 16, lines: int = 32, readl_ns: int = 300, writel_ns: int = 50
+    ) -> None:
         if not 2 <= slots <= 32:
             raise SimulationError(f"a bus has 2 to 32 slots, the hot-plug controller's included, not {slots}")
         if lines < slots:
             raise SimulationError(f"a bus of {slots} slots has as many interrupt lines or more, not {lines}")
         self.engine = engine
         self.memory = Memory()
-        self.interrupts = Interrupts(engine, lambda line: self.on_interrupt(line), lines)
+        self.interrupts = Interrupts(engine, self._interrupt, lines)
         self.slots = tuple(Slot(number, sheet.window(number), number) for number in range(slots))
-        self.statistics = Statistics()
-        self.on_interrupt: Callable[[int], None] = _ignore
-        self.on_error: Callable[[str], None] = _ignore
-        self.readl_ns = 300
-        self.writel_ns = 50
+        self.statistics = BusStatistics()
+        self._readl_ns = readl_ns
+        self._writel_ns = writel_ns
+        self._processor: Processor | None = None
         self._names: dict[str, Device] = {}
         self._serials = 0
         self._hotplug = HotplugController(slots)
@@ -78,9 +58,13 @@ class Bus:
 
     # The kernel's side
 
+    def attach(self, processor: Processor) -> None:
+        """Report interrupts and bus errors to `processor`.  Without one they are only counted."""
+        self._processor = processor
+
     def readl(self, address: int) -> int:
         """Read the 32-bit register at `address`.  All ones where there is none."""
-        self.engine.charged += self.readl_ns
+        self.engine.charged += self._readl_ns
         offset = address - sheet.WINDOW_BASE
         number = offset >> 12
         if not 0 <= number < len(self.slots) or offset & 3:
@@ -110,7 +94,7 @@ class Bus:
 
     def writel(self, address: int, value: int) -> None:
         """Write the 32-bit register at `address`.  Ignored where there is none."""
-        self.engine.charged += self.writel_ns
+        self.engine.charged += self._writel_ns
         offset = address - sheet.WINDOW_BASE
         number = offset >> 12
         if not 0 <= number < len(self.slots) or offset & 3:
@@ -251,7 +235,12 @@ class Bus:
         self.statistics.errors += 1
         if (emit := self.engine.trace.emit) is not None:
             emit("bus_error", HARDWARE, "bus", text=text)
-        self.on_error(f"bus error: {text}")
+        if self._processor is not None:
+            self._processor.bus_error(f"bus error: {text}")
+
+    def _interrupt(self, line: int) -> None:
+        if self._processor is not None:
+            self._processor.interrupt(line)
 
 
 def _why(address: int) -> str:
@@ -261,7 +250,3 @@ def _why(address: int) -> str:
 def _blame(device: Device, access: str, offset: int, error: Exception) -> DeviceError:
     where = f"the device's {access} of {device.register_name(offset)}"
     return DeviceError(f"{device.name}: {type(error).__name__} in {where}: {error}")
-
-
-def _ignore(_: object) -> None:
-    """What a bus does with interrupts and errors while no kernel listens."""

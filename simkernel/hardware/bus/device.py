@@ -35,15 +35,57 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from heapq import heappop, heappush
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar, Protocol
+
+import attrs
 
 from simkernel.engine import Engine, SimulationError, Timer
 from simkernel.hardware.bus import registers as sheet
+from simkernel.hardware.bus.interrupts import Interrupts
 from simkernel.hardware.bus.register_table import RO, W1C, WO, Port, Register, compile_table
 from simkernel.hardware.layer import HARDWARE
 
-if TYPE_CHECKING:
-    from simkernel.hardware.bus.bus import Bus, Slot
+
+@attrs.define
+class BusStatistics:
+    """What has passed over a bus.
+
+    `aborts` are accesses to the window of an empty slot, `events` what devices did that they record
+    (`Device.emit`: a frame begun, a report made), whether anyone listens or not.
+    """
+
+    reads: int = 0
+    writes: int = 0
+    dma_reads: int = 0
+    dma_writes: int = 0
+    dma_bytes: int = 0
+    aborts: int = 0
+    errors: int = 0
+    events: int = 0
+
+
+class DeviceBus(Protocol):
+    """The bus as a device sees it."""
+
+    engine: Engine
+    interrupts: Interrupts
+    statistics: BusStatistics
+
+    def dma_write(self, device: Device, address: int, *parts: bytes | memoryview) -> bool:
+        """Write `parts` to memory for `device`.  False, and a bus error, if that is not in one region."""
+
+    def dma_read(self, device: Device, address: int, size: int) -> bytes | None:
+        """`size` bytes of memory for `device`.  None, and a bus error, if that is not in one region."""
+
+
+@attrs.define(eq=False)
+class Slot:
+    """A place for a device: its number, the address of its window, the interrupt line it is wired to."""
+
+    number: int
+    address: int
+    line: int
+    device: Device | None = None
 
 
 class Event:
@@ -99,7 +141,7 @@ class Device:
     serial: int = 0
     statistics: Any = None
     slot: Slot | None = None
-    bus: Bus
+    bus: DeviceBus
     engine: Engine
     values: dict[int, int]
     now: int
@@ -171,7 +213,7 @@ class Device:
 
     # What the bus uses
 
-    def connect(self, bus: Bus, slot: Slot) -> None:
+    def connect(self, bus: DeviceBus, slot: Slot) -> None:
         """Power the device, in `slot` of `bus`."""
         self.bus = bus
         self.engine = bus.engine

@@ -14,7 +14,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from simkernel.engine import Engine
-from simkernel.hardware.bus import Bus
+from simkernel.hardware.bus import Interrupts as InterruptController
 from simkernel.kernel.irq.descriptor import (
     IRQ_HANDLED,
     IRQ_NONE,
@@ -52,7 +52,7 @@ class Interrupts:
     def __init__(
         self,
         engine: Engine,
-        bus: Bus,
+        controller: InterruptController,
         costs: CostModel,
         log: Log,
         preempt: Preempt,
@@ -62,7 +62,7 @@ class Interrupts:
         taken: Callable[[int], None],
     ) -> None:
         self._engine = engine
-        self._controller = bus.interrupts
+        self._controller = controller
         self._costs = costs
         self._log = log
         self._preempt = preempt
@@ -70,8 +70,7 @@ class Interrupts:
         self._resources = resources
         self._start_thread = start_thread
         self._taken = taken
-        self.lines = tuple(IrqDescriptor(irq) for irq in range(len(bus.interrupts.lines)))
-        bus.on_interrupt = self.handle
+        self.lines = tuple(IrqDescriptor(irq) for irq in range(len(controller.lines)))
 
     @property
     def count(self) -> int:

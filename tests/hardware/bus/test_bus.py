@@ -35,8 +35,7 @@ def test_a_window_begins_with_the_header() -> None:
 
 
 def test_an_access_is_charged() -> None:
-    bench = Bench()
-    bench.bus.readl_ns, bench.bus.writel_ns = 700, 30
+    bench = Bench(readl_ns=700, writel_ns=30)
     device = Scratch()
     bench.bus.plug(device)
     bench.write(device, 0x10, 1)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from simkernel.engine import Engine, SimulationError
 from simkernel.hardware import Bus, Device
 from simkernel.hardware.bus import Memory
+from tests.hardware.bench import Bench
 
 
 class Master(Device):
@@ -102,9 +103,8 @@ def test_regions_never_overlap(steps: list[tuple[str, int, int]]) -> None:
 
 @given(st.integers(-200, 900), st.binary(max_size=300), st.integers(0, 300))
 def test_dma_changes_what_it_should_or_nothing(offset: int, data: bytes, split: int) -> None:
-    bus = Bus(Engine())
-    errors: list[str] = []
-    bus.on_error = errors.append
+    bench = Bench()
+    bus, errors = bench.bus, bench.errors
     device = Master()
     bus.plug(device)
     regions = [bus.memory.allot(256, 256) for _ in range(3)]

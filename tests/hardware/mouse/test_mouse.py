@@ -29,8 +29,7 @@ class Desk:
     """A mouse on a workbench, enabled at once."""
 
     def __init__(self, mouse: Mouse, *, seed: int = 0, enable: bool = True, **settings: int) -> None:
-        self.bench = Bench(seed)
-        self.bench.bus.readl_ns = self.bench.bus.writel_ns = 0
+        self.bench = Bench(seed, readl_ns=0, writel_ns=0)
         self.mouse = mouse
         self.bench.bus.plug(mouse)
         for name, value in settings.items():
