@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from simkernel.driverapi.fs import File
 from simkernel.uapi.errno import EACCES, EBUSY, EINVAL, ENODEV, ENOENT, os_error
 from simkernel.uapi.fcntl import O_NONBLOCK
 from simkernel.uapi.structure import S32
@@ -25,9 +24,9 @@ from simkernel.uapi.video.structures import (
     V4l2Querymenu,
 )
 
+from .call import Call
 from .controls import ELEMENT_SIZE, Control, ControlHandler
-from .events import FileHandle, Subscription
-from .lock import Held
+from .events import Subscription
 
 NEXT: Final = v4l2.V4L2_CTRL_FLAG_NEXT_CTRL | v4l2.V4L2_CTRL_FLAG_NEXT_COMPOUND
 LIMITS: Final = (v4l2.V4L2_CTRL_WHICH_MIN_VAL, v4l2.V4L2_CTRL_WHICH_MAX_VAL)
@@ -55,9 +54,9 @@ def _listed(handler: ControlHandler, id: int) -> Control:
     raise os_error(EINVAL)
 
 
-def query_ext_ctrl(handler: ControlHandler, arg: V4l2QueryExtCtrl) -> None:
+def query_ext_ctrl(call: Call, arg: V4l2QueryExtCtrl) -> None:
     """`v4l2_query_ext_ctrl()`."""
-    control = _listed(handler, arg.id)
+    control = _listed(call.device.controls, arg.id)
     arg.id = control.id
     arg.type = control.type
     arg.name = control.name.encode()
@@ -70,9 +69,9 @@ def query_ext_ctrl(handler: ControlHandler, arg: V4l2QueryExtCtrl) -> None:
     arg.elems = 1
 
 
-def queryctrl(handler: ControlHandler, arg: V4l2Queryctrl) -> None:
+def queryctrl(call: Call, arg: V4l2Queryctrl) -> None:
     """`v4l2_queryctrl()`."""
-    control = _listed(handler, arg.id)
+    control = _listed(call.device.controls, arg.id)
     arg.id = control.id
     arg.type = control.type
     arg.name = control.name.encode()[:31]
@@ -83,9 +82,9 @@ def queryctrl(handler: ControlHandler, arg: V4l2Queryctrl) -> None:
     arg.flags = control.flags
 
 
-def querymenu(handler: ControlHandler, arg: V4l2Querymenu) -> None:
+def querymenu(call: Call, arg: V4l2Querymenu) -> None:
     """`v4l2_querymenu()`."""
-    control = handler.find(arg.id)
+    control = call.device.controls.find(arg.id)
     if not control.menu or not control.minimum <= arg.index <= control.maximum or not control.menu[arg.index]:
         raise os_error(EINVAL)
     arg.name = control.menu[arg.index].encode()[:31]
@@ -94,20 +93,20 @@ def querymenu(handler: ControlHandler, arg: V4l2Querymenu) -> None:
 # -- one value ----------------------------------------------------------------
 
 
-def g_ctrl(handler: ControlHandler, arg: V4l2Control) -> None:
+def g_ctrl(call: Call, arg: V4l2Control) -> None:
     """`v4l2_g_ctrl()`."""
-    control = handler.find(arg.id)
+    control = call.device.controls.find(arg.id)
     if control.flags & v4l2.V4L2_CTRL_FLAG_WRITE_ONLY:
         raise os_error(EACCES)
     arg.value = control.value
 
 
-def s_ctrl(handler: ControlHandler, fh: FileHandle, arg: V4l2Control) -> None:
+def s_ctrl(call: Call, arg: V4l2Control) -> None:
     """`v4l2_s_ctrl()`."""
-    control = handler.find(arg.id)
+    control = call.device.controls.find(arg.id)
     if control.flags & v4l2.V4L2_CTRL_FLAG_READ_ONLY:
         raise os_error(EACCES)
-    arg.value = control.set(arg.value, fh)
+    arg.value = control.set(arg.value, call.fh)
 
 
 # -- several values -----------------------------------------------------------
@@ -141,8 +140,9 @@ def _which(arg: V4l2ExtControls) -> None:
     arg.which = v4l2.V4L2_CTRL_ID2WHICH(arg.which)
 
 
-def g_ext_ctrls(handler: ControlHandler, arg: V4l2ExtControls, items: Sequence[V4l2ExtControl]) -> None:
+def g_ext_ctrls(call: Call, arg: V4l2ExtControls) -> None:
     """`v4l2_g_ext_ctrls_common()`."""
+    handler, items = call.device.controls, call.items
     arg.error_idx = arg.count
     default = arg.which == v4l2.V4L2_CTRL_WHICH_DEF_VAL
     _which(arg)
@@ -162,23 +162,21 @@ def g_ext_ctrls(handler: ControlHandler, arg: V4l2ExtControls, items: Sequence[V
         _put(item, control.default if default else control.value)
 
 
-def try_ext_ctrls(handler: ControlHandler, arg: V4l2ExtControls, items: Sequence[V4l2ExtControl]) -> None:
+def try_ext_ctrls(call: Call, arg: V4l2ExtControls) -> None:
     """`v4l2_try_ext_ctrls()`: what would be set, and nothing is."""
-    _try(handler, arg, items, setting=False)
+    _try(call.device.controls, arg, call.items, setting=False)
 
 
-def s_ext_ctrls(
-    handler: ControlHandler, fh: FileHandle, arg: V4l2ExtControls, items: Sequence[V4l2ExtControl]
-) -> None:
+def s_ext_ctrls(call: Call, arg: V4l2ExtControls) -> None:
     """`v4l2_s_ext_ctrls()`."""
     try:
-        controls = _try(handler, arg, items, setting=True)
+        controls = _try(call.device.controls, arg, call.items, setting=True)
     except OSError:
         arg.error_idx = arg.count
         raise
-    for index, (control, item) in enumerate(zip(controls, items, strict=True)):
+    for index, (control, item) in enumerate(zip(controls, call.items, strict=True)):
         arg.error_idx = index
-        _put(item, control.set(_value(item), fh))
+        _put(item, control.set(_value(item), call.fh))
 
 
 def _try(
@@ -216,36 +214,39 @@ def _put(item: V4l2ExtControl, value: int) -> None:
 # -- events -------------------------------------------------------------------
 
 
-def subscribe_event(handler: ControlHandler, fh: FileHandle, arg: V4l2EventSubscription) -> None:
+def subscribe_event(call: Call, arg: V4l2EventSubscription) -> None:
     """`v4l2_ctrl_subscribe_event()`: of controls only.  Subscribing twice changes nothing."""
+    fh = call.fh
     if arg.type != v4l2.V4L2_EVENT_CTRL:
         raise os_error(EINVAL)
     if fh.find(arg.type, arg.id) is not None:
         return
-    control = handler.find(arg.id)
+    control = call.device.controls.find(arg.id)
     subscription = Subscription(fh, arg.type, arg.id, arg.flags)
     fh.subscribed.insert(0, subscription)
     control.subscribe(subscription)
 
 
-def unsubscribe_event(handler: ControlHandler, fh: FileHandle, arg: V4l2EventSubscription) -> None:
+def unsubscribe_event(call: Call, arg: V4l2EventSubscription) -> None:
     """`v4l2_event_unsubscribe()`: what was not subscribed to is no error."""
+    fh = call.fh
     for subscription in tuple(fh.subscribed):
         if arg.type == v4l2.V4L2_EVENT_ALL or (subscription.type, subscription.id) == (arg.type, arg.id):
             fh.forget(subscription)
-            handler.find(subscription.id).unsubscribe(subscription)
+            call.device.controls.find(subscription.id).unsubscribe(subscription)
 
 
-async def dqevent(fh: FileHandle, arg: V4l2Event, file: File, held: Held) -> None:
+async def dqevent(call: Call, arg: V4l2Event) -> None:
     """`v4l2_event_dequeue()`.  ENOENT if there is none and the file is non-blocking; EINTR.
 
     A sleeper is woken when the device goes, as by `v4l2_event_wake_all()`, and gets ENODEV: Linux
     6.12 sends it to sleep again, for good.
     """
+    fh = call.fh
     if not fh.available:
-        if file.flags & O_NONBLOCK:
+        if call.file.flags & O_NONBLOCK:
             raise os_error(ENOENT)
-        await held.wait(fh.wait, lambda: fh.available or not fh.device.registered)
+        await call.held.wait(fh.wait, lambda: fh.available or not fh.device.registered)
         if not fh.available:
             raise os_error(ENODEV)
     event = fh.take()

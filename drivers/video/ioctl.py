@@ -20,10 +20,12 @@ from simkernel.uapi.video import ioctls as io
 from simkernel.uapi.video import structures as s
 from simkernel.uapi.video.videodev2 import V4L2_CID_MAX_CTRLS
 
-from . import answers as do
-from .answers import Number
+from . import control_ioctls as controls
+from . import format_ioctls as formats
+from . import queue_ioctls as buffers
 from .call import Call
 from .device import VideoDevice
+from .format_ioctls import Number
 from .lock import Held
 
 Answer = Callable[[Call, Any], Any]
@@ -48,47 +50,47 @@ class Request:
 
 
 REQUESTS: Final = {
-    io.VIDIOC_QUERYCAP: Request(s.V4l2Capability, do.querycap, ("querycap",)),
-    io.VIDIOC_G_PRIORITY: Request(Number, do.g_priority),
-    io.VIDIOC_S_PRIORITY: Request(Number, do.s_priority, priority=True),
+    io.VIDIOC_QUERYCAP: Request(s.V4l2Capability, formats.querycap, ("querycap",)),
+    io.VIDIOC_G_PRIORITY: Request(Number, formats.g_priority),
+    io.VIDIOC_S_PRIORITY: Request(Number, formats.s_priority, priority=True),
     # formats
-    io.VIDIOC_ENUM_FMT: Request(s.V4l2Fmtdesc, do.enum_fmt, ("enum_fmt",), input="type"),
-    io.VIDIOC_G_FMT: Request(s.V4l2Format, do.g_fmt, ("g_fmt",)),
-    io.VIDIOC_S_FMT: Request(s.V4l2Format, do.s_fmt, ("s_fmt",), priority=True),
-    io.VIDIOC_TRY_FMT: Request(s.V4l2Format, do.try_fmt, ("try_fmt",)),
+    io.VIDIOC_ENUM_FMT: Request(s.V4l2Fmtdesc, formats.enum_fmt, ("enum_fmt",), input="type"),
+    io.VIDIOC_G_FMT: Request(s.V4l2Format, formats.g_fmt, ("g_fmt",)),
+    io.VIDIOC_S_FMT: Request(s.V4l2Format, formats.s_fmt, ("s_fmt",), priority=True),
+    io.VIDIOC_TRY_FMT: Request(s.V4l2Format, formats.try_fmt, ("try_fmt",)),
     io.VIDIOC_ENUM_FRAMESIZES: Request(
-        s.V4l2Frmsizeenum, do.enum_framesizes, ("enum_framesizes",), input="pixel_format"
+        s.V4l2Frmsizeenum, formats.enum_framesizes, ("enum_framesizes",), input="pixel_format"
     ),
     io.VIDIOC_ENUM_FRAMEINTERVALS: Request(
-        s.V4l2Frmivalenum, do.enum_frameintervals, ("enum_frameintervals",), input="height"
+        s.V4l2Frmivalenum, formats.enum_frameintervals, ("enum_frameintervals",), input="height"
     ),
-    io.VIDIOC_G_PARM: Request(s.V4l2Streamparm, do.g_parm, ("g_parm",), input="type"),
-    io.VIDIOC_S_PARM: Request(s.V4l2Streamparm, do.s_parm, ("s_parm",), priority=True),
-    io.VIDIOC_ENUMINPUT: Request(s.V4l2Input, do.enuminput, ("enum_input",), input="index"),
-    io.VIDIOC_G_INPUT: Request(Number, do.g_input, ("g_input",)),
-    io.VIDIOC_S_INPUT: Request(Number, do.s_input, ("s_input",), priority=True),
+    io.VIDIOC_G_PARM: Request(s.V4l2Streamparm, formats.g_parm, ("g_parm",), input="type"),
+    io.VIDIOC_S_PARM: Request(s.V4l2Streamparm, formats.s_parm, ("s_parm",), priority=True),
+    io.VIDIOC_ENUMINPUT: Request(s.V4l2Input, formats.enuminput, ("enum_input",), input="index"),
+    io.VIDIOC_G_INPUT: Request(Number, formats.g_input, ("g_input",)),
+    io.VIDIOC_S_INPUT: Request(Number, formats.s_input, ("s_input",), priority=True),
     # controls and events
-    io.VIDIOC_QUERYCTRL: Request(s.V4l2Queryctrl, do.queryctrl, input="id"),
-    io.VIDIOC_QUERY_EXT_CTRL: Request(s.V4l2QueryExtCtrl, do.query_ext_ctrl, input="id"),
-    io.VIDIOC_QUERYMENU: Request(s.V4l2Querymenu, do.querymenu, input="index"),
-    io.VIDIOC_G_CTRL: Request(s.V4l2Control, do.g_ctrl, input="id"),
-    io.VIDIOC_S_CTRL: Request(s.V4l2Control, do.s_ctrl, priority=True),
-    io.VIDIOC_G_EXT_CTRLS: Request(s.V4l2ExtControls, do.g_ext_ctrls, always_copy=True),
-    io.VIDIOC_S_EXT_CTRLS: Request(s.V4l2ExtControls, do.s_ext_ctrls, priority=True, always_copy=True),
-    io.VIDIOC_TRY_EXT_CTRLS: Request(s.V4l2ExtControls, do.try_ext_ctrls, always_copy=True),
-    io.VIDIOC_SUBSCRIBE_EVENT: Request(s.V4l2EventSubscription, do.subscribe_event),
-    io.VIDIOC_UNSUBSCRIBE_EVENT: Request(s.V4l2EventSubscription, do.unsubscribe_event),
-    io.VIDIOC_DQEVENT: Request(s.V4l2Event, do.dqevent),
+    io.VIDIOC_QUERYCTRL: Request(s.V4l2Queryctrl, controls.queryctrl, input="id"),
+    io.VIDIOC_QUERY_EXT_CTRL: Request(s.V4l2QueryExtCtrl, controls.query_ext_ctrl, input="id"),
+    io.VIDIOC_QUERYMENU: Request(s.V4l2Querymenu, controls.querymenu, input="index"),
+    io.VIDIOC_G_CTRL: Request(s.V4l2Control, controls.g_ctrl, input="id"),
+    io.VIDIOC_S_CTRL: Request(s.V4l2Control, controls.s_ctrl, priority=True),
+    io.VIDIOC_G_EXT_CTRLS: Request(s.V4l2ExtControls, controls.g_ext_ctrls, always_copy=True),
+    io.VIDIOC_S_EXT_CTRLS: Request(s.V4l2ExtControls, controls.s_ext_ctrls, priority=True, always_copy=True),
+    io.VIDIOC_TRY_EXT_CTRLS: Request(s.V4l2ExtControls, controls.try_ext_ctrls, always_copy=True),
+    io.VIDIOC_SUBSCRIBE_EVENT: Request(s.V4l2EventSubscription, controls.subscribe_event),
+    io.VIDIOC_UNSUBSCRIBE_EVENT: Request(s.V4l2EventSubscription, controls.unsubscribe_event),
+    io.VIDIOC_DQEVENT: Request(s.V4l2Event, controls.dqevent),
     # buffers
-    io.VIDIOC_REQBUFS: Request(s.V4l2Requestbuffers, do.reqbufs, priority=True),
-    io.VIDIOC_CREATE_BUFS: Request(s.V4l2CreateBuffers, do.create_bufs, priority=True),
-    io.VIDIOC_REMOVE_BUFS: Request(s.V4l2RemoveBuffers, do.remove_bufs, priority=True, input="type"),
-    io.VIDIOC_QUERYBUF: Request(s.V4l2Buffer, do.querybuf, input="length"),
-    io.VIDIOC_PREPARE_BUF: Request(s.V4l2Buffer, do.prepare_buf),
-    io.VIDIOC_QBUF: Request(s.V4l2Buffer, do.qbuf),
-    io.VIDIOC_DQBUF: Request(s.V4l2Buffer, do.dqbuf),
-    io.VIDIOC_STREAMON: Request(Number, do.streamon, priority=True),
-    io.VIDIOC_STREAMOFF: Request(Number, do.streamoff, priority=True),
+    io.VIDIOC_REQBUFS: Request(s.V4l2Requestbuffers, buffers.reqbufs, priority=True),
+    io.VIDIOC_CREATE_BUFS: Request(s.V4l2CreateBuffers, buffers.create_bufs, priority=True),
+    io.VIDIOC_REMOVE_BUFS: Request(s.V4l2RemoveBuffers, buffers.remove_bufs, priority=True, input="type"),
+    io.VIDIOC_QUERYBUF: Request(s.V4l2Buffer, buffers.querybuf, input="length"),
+    io.VIDIOC_PREPARE_BUF: Request(s.V4l2Buffer, buffers.prepare_buf),
+    io.VIDIOC_QBUF: Request(s.V4l2Buffer, buffers.qbuf),
+    io.VIDIOC_DQBUF: Request(s.V4l2Buffer, buffers.dqbuf),
+    io.VIDIOC_STREAMON: Request(Number, buffers.streamon, priority=True),
+    io.VIDIOC_STREAMOFF: Request(Number, buffers.streamoff, priority=True),
 }
 """What is missing: VIDIOC_EXPBUF, as there is no DMA-BUF to make; and what is for other devices."""
 

@@ -5,9 +5,8 @@ Who has asked for buffers owns the queue until he frees them or closes his file;
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
-from simkernel.driverapi.fs import File
 from simkernel.driverapi.trace import trace_follow
 from simkernel.uapi.errno import EBADR, EBUSY, EINVAL, os_error
 from simkernel.uapi.fcntl import O_NONBLOCK
@@ -21,7 +20,8 @@ from simkernel.uapi.video.structures import (
 )
 
 from .buffer import Buffer, State
-from .lock import Held
+from .call import Call, check_type
+from .format_ioctls import Number, sanitized
 from .queue import Queue
 
 KERNEL_FLAGS: Final = (
@@ -55,12 +55,16 @@ STATE_FLAGS: Final = {
     State.ERROR: v4l2.V4L2_BUF_FLAG_DONE | v4l2.V4L2_BUF_FLAG_ERROR,
     State.DEQUEUED: 0,
 }
-CAPABILITIES: Final = v4l2.V4L2_BUF_CAP_SUPPORTS_MMAP | v4l2.V4L2_BUF_CAP_SUPPORTS_ORPHANED_BUFS
+CAPABILITIES: Final = (
+    v4l2.V4L2_BUF_CAP_SUPPORTS_MMAP
+    | v4l2.V4L2_BUF_CAP_SUPPORTS_ORPHANED_BUFS
+    | v4l2.V4L2_BUF_CAP_SUPPORTS_REMOVE_BUFS
+)
 
 
-def check_owner(queue: Queue, fh: Any) -> None:
+def check_owner(call: Call) -> None:
     """EBUSY if the buffers are another file's (`vb2_queue_is_busy()`)."""
-    if queue.owner is not None and queue.owner is not fh:
+    if call.device.queue.owner not in (None, call.fh):
         raise os_error(EBUSY)
 
 
@@ -112,52 +116,60 @@ def _take(queue: Queue, arg: V4l2Buffer, preparing: bool) -> Buffer:
 # -- the requests -------------------------------------------------------------
 
 
-async def reqbufs(queue: Queue, fh: Any, arg: V4l2Requestbuffers) -> None:
-    """`vb2_ioctl_reqbufs()`."""
+async def reqbufs(call: Call, arg: V4l2Requestbuffers) -> None:
+    """`v4l_reqbufs()`, `vb2_ioctl_reqbufs()`."""
+    queue = call.device.queue
+    check_type(arg.type)
+    arg.reserved = b""
     arg.flags = 0
-    arg.capabilities |= CAPABILITIES
+    arg.capabilities = CAPABILITIES
     check_memory(queue, arg.memory, arg.type)
-    check_owner(queue, fh)
+    check_owner(call)
     arg.count = await queue.request(arg.memory, arg.count)
-    queue.owner = fh if arg.count else None
+    queue.owner = call.fh if arg.count else None
 
 
-def create_bufs(queue: Queue, fh: Any, arg: V4l2CreateBuffers) -> None:
-    """`vb2_ioctl_create_bufs()`.  With no count it only says what could be."""
+def create_bufs(call: Call, arg: V4l2CreateBuffers) -> None:
+    """`v4l_create_bufs()`, `vb2_ioctl_create_bufs()`.  With no count it only says what could be."""
+    queue = call.device.queue
+    check_type(arg.type)
+    arg.reserved = b""
+    pix = sanitized(arg.fmt)
+    pix.priv = v4l2.V4L2_PIX_FMT_PRIV_MAGIC
+    arg.fmt = pix.pack() + arg.fmt[V4l2PixFormat.SIZE :]
     arg.index = len(queue.buffers)
     arg.flags = 0
     arg.max_num_buffers = queue.max_num_buffers
-    arg.capabilities |= CAPABILITIES | v4l2.V4L2_BUF_CAP_SUPPORTS_MAX_NUM_BUFFERS
+    arg.capabilities = CAPABILITIES | v4l2.V4L2_BUF_CAP_SUPPORTS_MAX_NUM_BUFFERS
     check_memory(queue, arg.memory, arg.type)
     if arg.count == 0:
         return
-    check_owner(queue, fh)
-    size = V4l2PixFormat.unpack(arg.fmt).sizeimage
-    if size == 0:
+    check_owner(call)
+    if pix.sizeimage == 0:
         raise os_error(EINVAL)
-    arg.index, arg.count = queue.create(arg.memory, arg.count, size)
-    queue.owner = fh
+    arg.index, arg.count = queue.create(arg.memory, arg.count, pix.sizeimage)
+    queue.owner = call.fh
 
 
-def remove_bufs(queue: Queue, fh: Any, arg: V4l2RemoveBuffers) -> None:
+def remove_bufs(call: Call, arg: V4l2RemoveBuffers) -> None:
     """`vb2_ioctl_remove_bufs()`."""
-    if arg.type != queue.type:
-        raise os_error(EINVAL)
+    check_type(arg.type)
     if arg.count:
-        check_owner(queue, fh)
-        queue.remove(arg.index, arg.count)
+        check_owner(call)
+        call.device.queue.remove(arg.index, arg.count)
 
 
-def querybuf(queue: Queue, fh: Any, arg: V4l2Buffer) -> None:
+def querybuf(call: Call, arg: V4l2Buffer) -> None:
     """`vb2_ioctl_querybuf()`: anybody may ask."""
-    if arg.type != queue.type:
-        raise os_error(EINVAL)
-    fill(queue.find(arg.index), arg)
+    check_type(arg.type)
+    fill(call.device.queue.find(arg.index), arg)
 
 
-def prepare_buf(queue: Queue, fh: Any, arg: V4l2Buffer) -> None:
+def prepare_buf(call: Call, arg: V4l2Buffer) -> None:
     """`vb2_ioctl_prepare_buf()`."""
-    check_owner(queue, fh)
+    queue = call.device.queue
+    check_type(arg.type)
+    check_owner(call)
     if arg.flags & v4l2.V4L2_BUF_FLAG_REQUEST_FD:
         raise os_error(EINVAL)
     buffer = _take(queue, arg, preparing=True)
@@ -167,34 +179,36 @@ def prepare_buf(queue: Queue, fh: Any, arg: V4l2Buffer) -> None:
     fill(buffer, arg)
 
 
-def qbuf(queue: Queue, fh: Any, arg: V4l2Buffer) -> None:
+def qbuf(call: Call, arg: V4l2Buffer) -> None:
     """`vb2_ioctl_qbuf()`."""
-    check_owner(queue, fh)
+    queue = call.device.queue
+    check_type(arg.type)
+    check_owner(call)
     buffer = _take(queue, arg, preparing=False)
     queue.enqueue(buffer)
     fill(buffer, arg)
 
 
-async def dqbuf(queue: Queue, fh: Any, arg: V4l2Buffer, file: File, held: Held) -> None:
+async def dqbuf(call: Call, arg: V4l2Buffer) -> None:
     """`vb2_ioctl_dqbuf()`."""
-    check_owner(queue, fh)
-    if arg.type != queue.type:
-        raise os_error(EINVAL)
-    buffer = await queue.dequeue(bool(file.flags & O_NONBLOCK), held)
-    trace_follow(fh.device.owner, buffer.flow)
+    queue = call.device.queue
+    check_type(arg.type)
+    check_owner(call)
+    buffer = await queue.dequeue(bool(call.file.flags & O_NONBLOCK), call.held)
+    trace_follow(call.device.owner, buffer.flow)
     queue.finish(buffer)
     fill(buffer, arg)
     queue.took(buffer)
     arg.flags &= ~v4l2.V4L2_BUF_FLAG_DONE
 
 
-async def streamon(queue: Queue, fh: Any, type: int) -> None:
+async def streamon(call: Call, arg: Number) -> None:
     """`vb2_ioctl_streamon()`."""
-    check_owner(queue, fh)
-    await queue.stream_on(type)
+    check_owner(call)
+    await call.device.queue.stream_on(arg.value)
 
 
-async def streamoff(queue: Queue, fh: Any, type: int) -> None:
+async def streamoff(call: Call, arg: Number) -> None:
     """`vb2_ioctl_streamoff()`."""
-    check_owner(queue, fh)
-    await queue.stream_off(type)
+    check_owner(call)
+    await call.device.queue.stream_off(arg.value)
