@@ -25,21 +25,6 @@ from simkernel.driverapi.genetlink import GenlInfo
 from simkernel.driverapi.module import Module, ThisModule
 from simkernel.uapi.errno import EINVAL, ENODEV
 
-MODULE = Module(
-    license="GPL",
-    version="1.0",
-    author="The simkernel authors",
-    description="Names for class devices, and how commands find them",
-    exports_gpl=(
-        "devclass_register",
-        "devclass_unregister",
-        "devclass_add",
-        "devclass_del",
-        "devclass_find",
-        "devclass_devices",
-    ),
-)
-
 
 @attrs.define(eq=False)
 class DeviceClass:
@@ -49,73 +34,83 @@ class DeviceClass:
     kind: Class
 
 
-@attrs.define(eq=False)
-class Registry:
-    """The classes that drivers have registered."""
+class DeviceClasses:
+    """The classes that drivers have registered; a driver imports the methods."""
 
-    classes: list[DeviceClass] = attrs.field(factory=list)
+    def __init__(self) -> None:
+        self.classes: list[DeviceClass] = []
+
+    def devclass_register(self, owner: ThisModule, name: str) -> DeviceClass:
+        """A class for the devices of the module `owner`.  EEXIST if there is one of that name."""
+        devices = DeviceClass(owner, class_register(owner, name))
+        self.classes.append(devices)
+        return devices
+
+    def devclass_unregister(self, devices: DeviceClass) -> None:
+        """Take the class away again."""
+        self.classes.remove(devices)
+        class_unregister(devices.kind)
+
+    def devclass_add(self, devices: DeviceClass, parent: Device, data: Any) -> Device:
+        """Name a device below `parent`, with the lowest number that is free, and announce it.
+
+        From now on commands find `data` by that name.
+        """
+        taken = {device.name for device in devices.kind.devices}
+        number = 0
+        while (name := f"{devices.kind.name}{number}") in taken:
+            number += 1
+        return device_create(devices.owner, devices.kind, parent, name, data=data)
+
+    def devclass_del(self, device: Device) -> None:
+        """Forget a device: no command finds it any more, and its number is free.  Harmless if it is gone."""
+        device_unregister(device)
+
+    def devclass_devices(self, devices: DeviceClass) -> list[Any]:
+        """The data of all devices, in the order in which they came; for dumps."""
+        return [dev_get_drvdata(device) for device in devices.kind.devices]
+
+    def devclass_find(self, devices: DeviceClass, info: GenlInfo) -> Any:
+        """The data of the device that a request means.
+
+        The attribute `device` names it, and may be left out while there is only one.  ENODEV if there is
+        no such device; EINVAL if none is named and there are several.
+        """
+        there = devices.kind.devices
+        wanted = info.attributes.get("device")
+        if wanted is not None:
+            for device in there:
+                if device.name == wanted:
+                    return dev_get_drvdata(device)
+            info.fail(ENODEV, f"there is no {wanted}", attribute="device")
+        if not there:
+            info.fail(ENODEV, f"there is no {devices.kind.name}")
+        if len(there) > 1:
+            info.fail(EINVAL, f"there are {len(there)} devices: name one", missing="device")
+        return dev_get_drvdata(there[0])
 
 
-def init(this: ThisModule) -> Registry:
+MODULE = Module(
+    license="GPL",
+    version="1.0",
+    author="The simkernel authors",
+    description="Names for class devices, and how commands find them",
+    exports_gpl=(
+        DeviceClasses.devclass_register,
+        DeviceClasses.devclass_unregister,
+        DeviceClasses.devclass_add,
+        DeviceClasses.devclass_del,
+        DeviceClasses.devclass_find,
+        DeviceClasses.devclass_devices,
+    ),
+)
+
+
+def init(this: ThisModule) -> DeviceClasses:
     """Nothing to set up: drivers come later."""
-    return Registry()
+    return DeviceClasses()
 
 
-def exit(this: ThisModule, registry: Registry) -> None:
+def exit(this: ThisModule, classes: DeviceClasses) -> None:
     """Nothing is left: whoever imports from here has gone before, or this could not be unloaded."""
-    assert not registry.classes
-
-
-def devclass_register(registry: Registry, owner: ThisModule, name: str) -> DeviceClass:
-    """A class for the devices of the module `owner`.  EEXIST if there is one of that name."""
-    devices = DeviceClass(owner, class_register(owner, name))
-    registry.classes.append(devices)
-    return devices
-
-
-def devclass_unregister(registry: Registry, devices: DeviceClass) -> None:
-    """Take the class away again."""
-    registry.classes.remove(devices)
-    class_unregister(devices.kind)
-
-
-def devclass_add(registry: Registry, devices: DeviceClass, parent: Device, data: Any) -> Device:
-    """Name a device below `parent`, with the lowest number that is free, and announce it.
-
-    From now on commands find `data` by that name.
-    """
-    taken = {device.name for device in devices.kind.devices}
-    number = 0
-    while (name := f"{devices.kind.name}{number}") in taken:
-        number += 1
-    return device_create(devices.owner, devices.kind, parent, name, data=data)
-
-
-def devclass_del(registry: Registry, device: Device) -> None:
-    """Forget a device: no command finds it any more, and its number is free.  Harmless if it is gone."""
-    device_unregister(device)
-
-
-def devclass_devices(registry: Registry, devices: DeviceClass) -> list[Any]:
-    """The data of all devices, in the order in which they came; for dumps."""
-    return [dev_get_drvdata(device) for device in devices.kind.devices]
-
-
-def devclass_find(registry: Registry, devices: DeviceClass, info: GenlInfo) -> Any:
-    """The data of the device that a request means.
-
-    The attribute `device` names it, and may be left out while there is only one.  ENODEV if there is
-    no such device; EINVAL if none is named and there are several.
-    """
-    there = devices.kind.devices
-    wanted = info.attributes.get("device")
-    if wanted is not None:
-        for device in there:
-            if device.name == wanted:
-                return dev_get_drvdata(device)
-        info.fail(ENODEV, f"there is no {wanted}", attribute="device")
-    if not there:
-        info.fail(ENODEV, f"there is no {devices.kind.name}")
-    if len(there) > 1:
-        info.fail(EINVAL, f"there are {len(there)} devices: name one", missing="device")
-    return dev_get_drvdata(there[0])
+    assert not classes.classes

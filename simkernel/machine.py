@@ -136,14 +136,14 @@ class Machine:
         self.kernel = Kernel(
             self.engine,
             self.bus,
-            costs=costs,
+            costs=costs or CostModel(),
             instrumented=instrumented,
             cpus=cpus,
             module_path=(SHIPPED_MODULES, *folders),
             unmodelled=unmodelled,
             on_death=self._on_death,
+            modprobe=self._modprobe,
         )
-        self.kernel.modules.requests.modprobe = self._modprobe
         if udev:
             self.spawn(udevd)
         self.engine.run(until=0)
@@ -275,7 +275,7 @@ class Machine:
 
     def resolve(self, name: str) -> tuple[str, ...]:
         """What modprobe loads for a name or an alias.  LookupError with the nearest names."""
-        return self.kernel.modules.index.resolve(name)
+        return self.kernel.modules.path.snapshot().resolve(name)
 
     # -- the end --------------------------------------------------------------
 

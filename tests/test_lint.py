@@ -1,4 +1,4 @@
-"""ruff and mypy find nothing."""
+"""ruff and mypy find nothing, in the project and in a user's own driver and device."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 
 import pytest
+
+from tests.guide.blocks import blocks, save
 
 TOOLS = {
     "ruff check": ["ruff", "check", "."],
@@ -19,3 +21,37 @@ TOOLS = {
 def test_finds_nothing(tool: str, root: Path) -> None:
     done = subprocess.run([sys.executable, "-m", *TOOLS[tool]], cwd=root, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+GUIDES = ("first-driver", "first-device")
+CALLER = """
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from simkernel.driverapi.module import Module, ThisModule
+
+if TYPE_CHECKING:
+    from simkernel.drivers.devclass import DeviceClasses
+
+MODULE = Module(license="GPL", imports=("devclass_register",))
+
+def init(this: ThisModule) -> None:
+    classes: DeviceClasses = this.symbols
+    classes.devclass_register(this)
+"""
+ERROR = (
+    'modules/caller.py:15: error: Missing positional argument "name" in call to "devclass_register" '
+    'of "DeviceClasses"  [call-arg]'
+)
+
+
+def test_an_installed_simkernel_gives_types_to_a_driver_elsewhere(root: Path, tmp_path: Path) -> None:
+    """The guide's drivers and device have no error; a wrong call of an imported symbol is one."""
+    for guide in GUIDES:
+        for block in blocks((root / f"simkernel/guide/{guide}.md").read_text("utf-8")):
+            save(block.text, tmp_path)
+    (tmp_path / "modules/caller.py").write_text(CALLER)
+    command = [sys.executable, "-m", "mypy", "--strict", "."]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert done.stdout.splitlines() == [ERROR, "Found 1 error in 1 file (checked 6 source files)"]

@@ -15,23 +15,17 @@ All that it knows of the hardware is its data sheet, simkernel/hardware/camera/r
 
 from __future__ import annotations
 
-from contextlib import AsyncExitStack
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING
 
 from simkernel.driverapi.dev_printk import dev_info
 from simkernel.driverapi.device import dev_get_drvdata, dev_set_drvdata, devm_add_action
-from simkernel.driverapi.genetlink import GenlFamily, genl_unregister_family, genlmsg_multicast
+from simkernel.driverapi.genetlink import genl_unregister_family, genlmsg_multicast
 from simkernel.driverapi.interrupt import IRQF_SHARED, devm_request_threaded_irq
 from simkernel.driverapi.io import devm_ioremap
 from simkernel.driverapi.module import Module, Parameter, ThisModule
 from simkernel.driverapi.mutex import mutex_init
-from simkernel.driverapi.simbus import (
-    SimbusDevice,
-    SimbusDeviceId,
-    simbus_register_driver,
-    simbus_unregister_driver,
-)
+from simkernel.driverapi.simbus import SimbusDevice, SimbusDeviceId, Undo, module_simbus_driver
 from simkernel.driverapi.spinlock import spin_lock_init
 from simkernel.driverapi.workqueue import Work, cancel_work_sync, init_work
 from simkernel.hardware.camera import registers as hw
@@ -41,6 +35,9 @@ from .device import Camera
 from .ring import DEVICE_SHARE
 from .stream import announce, interrupt, shut_down, stop_if_idle
 from .video import register_video, unregister_video
+
+if TYPE_CHECKING:
+    from ..devclass import DeviceClasses
 
 DEVICES = (SimbusDeviceId(hw.VENDOR, hw.DEVICE),)
 
@@ -84,11 +81,16 @@ MODULE = Module(
 class Driver:
     """One load of the module."""
 
-    def __init__(self, this: ThisModule, kind: Any, undo: AsyncExitStack) -> None:
+    def __init__(self, this: ThisModule, undo: Undo) -> None:
         self.this = this
-        self.kind = kind
-        self.undo = undo
-        self.family: GenlFamily
+        self.classes: DeviceClasses = this.symbols
+        self.kind = self.classes.devclass_register(this, "camera")
+        undo.callback(self.classes.devclass_unregister, self.kind)
+        commands = Commands(
+            partial(self.classes.devclass_find, self.kind), partial(self.classes.devclass_devices, self.kind)
+        )
+        self.family = commands.register(this)
+        undo.callback(genl_unregister_family, self.family)
 
     def probe(self, device: SimbusDevice) -> None:
         """Take a camera.  What `devm_` gets is given back by itself, also if this fails half way."""
@@ -109,8 +111,8 @@ class Driver:
 
         camera.stop_work = init_work(self.this, end_stream)
         dev_set_drvdata(device, camera)
-        camera.node = self.this.symbols["devclass_add"](self.kind, device, camera)
-        devm_add_action(device, self.this.symbols["devclass_del"], camera.node)
+        camera.node = self.classes.devclass_add(self.kind, device, camera)
+        devm_add_action(device, self.classes.devclass_del, camera.node)
         register_video(camera)
         dev_info(device, f"{camera.name}, revision {device.revision}, serial {device.serial}")
         genlmsg_multicast(self.family, "device-added", describe(camera))
@@ -121,31 +123,11 @@ class Driver:
         First nobody new finds it, then those who use it are shown out.
         """
         camera: Camera = dev_get_drvdata(device)
-        self.this.symbols["devclass_del"](camera.node)
+        self.classes.devclass_del(camera.node)
         await unregister_video(camera)
         await shut_down(camera)
         await cancel_work_sync(camera.stop_work)
         genlmsg_multicast(self.family, "device-removed", {"device": camera.name})
 
 
-async def init(this: ThisModule) -> Driver:
-    """Each step is undone, the last first, if a later one fails; and otherwise by `exit`."""
-    symbols = this.symbols
-    async with AsyncExitStack() as undo:
-        kind = symbols["devclass_register"](this, "camera")
-        undo.callback(symbols["devclass_unregister"], kind)
-        driver = Driver(this, kind, undo)
-        commands = Commands(
-            partial(symbols["devclass_find"], kind), partial(symbols["devclass_devices"], kind)
-        )
-        driver.family = commands.register(this)
-        undo.callback(genl_unregister_family, driver.family)
-        registered = await simbus_register_driver(this, DEVICES, driver.probe, driver.remove)
-        undo.push_async_callback(simbus_unregister_driver, registered)
-        driver.undo = undo.pop_all()
-    return driver
-
-
-async def exit(this: ThisModule, driver: Driver) -> None:
-    """Undo what `init` did, in reverse order."""
-    await driver.undo.aclose()
+init, exit = module_simbus_driver(DEVICES, Driver)

@@ -12,7 +12,8 @@ announced over netlink in both cases.
 from __future__ import annotations
 
 from collections import deque
-from typing import Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from simkernel.driverapi.simbus import SimbusDevice, simbus_dev_is_disconnected
 from simkernel.hardware.camera import registers as hw
@@ -28,6 +29,10 @@ from .device import Camera
 from .ring import Descriptors, Frame
 from .stream import start, stop
 
+if TYPE_CHECKING:
+    from ..video.buffer import Buffer
+    from ..video.queue import Queue
+
 TIMESTAMPS = V4L2_BUF_FLAG_TIMESTAMP_MONOTONIC | V4L2_BUF_FLAG_TSTAMP_SRC_SOE
 """A buffer's timestamp is when the exposure began."""
 
@@ -36,14 +41,14 @@ class CaptureRing(Descriptors):
     """Descriptors for the buffers that a program has queued.  `done` tells that one has been filled, or
     could not be.  ENOMEM."""
 
-    def __init__(self, device: SimbusDevice, done: Any) -> None:
+    def __init__(self, device: SimbusDevice, done: Callable[[Buffer, bool], None]) -> None:
         super().__init__(device, VIDEO_MAX_FRAME)
         self._done = done
-        self._buffers: deque[Any] = deque()
+        self._buffers: deque[Buffer] = deque()
         """What the device has, from `tail` on."""
         self._unread: set[Frame] = set()
 
-    def queue(self, buffer: Any) -> None:
+    def queue(self, buffer: Buffer) -> None:
         """Let the device have a buffer."""
         slot = (self.tail + len(self._buffers)) % len(self)
         self._buffers.append(buffer)
@@ -60,7 +65,7 @@ class CaptureRing(Descriptors):
             buffer.bytesused = used
             good = bool(flags & hw.DESCRIPTOR_DONE)
             if good:
-                pixels = buffer.memory.buffer.memory[:used]
+                pixels = buffer.memory.view(used)
                 frame = Frame(
                     self.tail, sequence, checksum, pixels, exposure_start, readout_end, dma_done, now
                 )
@@ -85,7 +90,7 @@ class CaptureRing(Descriptors):
     def unread(self) -> int:
         return len(self._unread)
 
-    def took(self, buffer: Any) -> Frame | None:
+    def took(self, buffer: Buffer) -> Frame | None:
         """A program has taken a buffer out; the frame in it, if there is one."""
         frame, buffer.private = buffer.private, None
         self._unread.discard(frame)
@@ -97,7 +102,7 @@ class Capture:
 
     def __init__(self, camera: Camera) -> None:
         self._camera = camera
-        self._early: list[Any] = []
+        self._early: list[Buffer] = []
         """Buffers that were queued before the stream began."""
 
     @property
@@ -105,14 +110,14 @@ class Capture:
         ring = self._camera.ring
         return ring if isinstance(ring, CaptureRing) else None
 
-    def queue_setup(self, queue: Any, count: int, size: int | None) -> tuple[int, int]:
+    def queue_setup(self, queue: Queue, count: int, size: int | None) -> tuple[int, int]:
         """As many as are wanted, large enough for a frame of the present format.  EINVAL, ENODEV."""
         least = self._camera.read(hw.FRAME_BYTES)
         if size is not None and size < least:
             raise os_error(EINVAL)
         return count, size or least
 
-    def buf_queue(self, buffer: Any) -> None:
+    def buf_queue(self, buffer: Buffer) -> None:
         """A buffer is ours."""
         ring = self._ring
         if ring is None:
@@ -121,7 +126,7 @@ class Capture:
             with self._camera.lock:
                 ring.queue(buffer)
 
-    def buf_finish(self, buffer: Any) -> None:
+    def buf_finish(self, buffer: Buffer) -> None:
         """A buffer goes back to the program: with its frame, unless the stream is over."""
         ring = self._ring
         if ring is None:
@@ -134,7 +139,7 @@ class Capture:
                 self._camera.totals.delivered += 1
                 self._camera.totals.bytes_delivered += len(frame.pixels)
 
-    async def start_streaming(self, queue: Any) -> None:
+    async def start_streaming(self, queue: Queue) -> None:
         """EBUSY while netlink has a stream; ENODEV, ENOMEM, ETIMEDOUT."""
         camera = self._camera
         early, self._early = self._early, []
@@ -143,14 +148,14 @@ class Capture:
             raise os_error(EBUSY)
 
         def make() -> CaptureRing:
-            ring = CaptureRing(camera.device, camera.this.symbols["vb2_buffer_done"])
+            ring = CaptureRing(camera.device, camera.videodev.vb2_buffer_done)
             for buffer in early:
                 ring.queue(buffer)
             return ring
 
         await start(camera, make)
 
-    async def stop_streaming(self, queue: Any) -> None:
+    async def stop_streaming(self, queue: Queue) -> None:
         """The device has none of the buffers afterwards, and writes to none."""
         camera = self._camera
         leaving = camera.gone or simbus_dev_is_disconnected(camera.device)

@@ -5,12 +5,16 @@ The value of a control is kept by the video subsystem, so that whoever has it op
 
 from __future__ import annotations
 
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from simkernel.hardware.camera import registers as hw
 from simkernel.uapi.video.v4l2_controls import V4L2_CID_EXPOSURE, V4L2_CID_GAIN, V4L2_CID_TEST_PATTERN
 
 from .device import Camera
+
+if TYPE_CHECKING:
+    from ..video.controls import Control as VideoControl
+    from ..video.controls import ControlHandler
 
 
 class Control(NamedTuple):
@@ -43,29 +47,29 @@ class ControlOps:
     def __init__(self, camera: Camera) -> None:
         self._camera = camera
 
-    def s_ctrl(self, control: Any, value: int) -> None:
+    def s_ctrl(self, control: VideoControl, value: int) -> None:
         """Hand a value to the device, which takes it with the next frame."""
         self._camera.write(value, REGISTERS[control.id])
 
 
-def make_controls(camera: Camera) -> Any:
+def make_controls(camera: Camera) -> ControlHandler:
     """The controls of a camera, whose values it has now."""
-    symbols = camera.this.symbols
-    handler = symbols["v4l2_ctrl_handler_init"]()
+    videodev = camera.videodev
+    handler = videodev.v4l2_ctrl_handler_init()
     ops = ControlOps(camera)
     for name, control in CONTROLS.items():
         if control.menu:
-            made = symbols["v4l2_ctrl_new_std_menu_items"](
+            made = videodev.v4l2_ctrl_new_std_menu_items(
                 handler, ops, control.id, control.default, control.menu
             )
         else:
             bounds = (control.minimum, control.maximum, 1, control.default)
-            made = symbols["v4l2_ctrl_new_std"](handler, ops, control.id, *bounds)
+            made = videodev.v4l2_ctrl_new_std(handler, ops, control.id, *bounds)
         camera.controls[name] = made
-    symbols["v4l2_ctrl_handler_setup"](handler)
+    videodev.v4l2_ctrl_handler_setup(handler)
     return handler
 
 
 def set_control(camera: Camera, name: str, value: int) -> None:
     """Adjust a control for somebody who has no video device open.  The value is within its range."""
-    camera.this.symbols["v4l2_ctrl_s_ctrl"](camera.controls[name], value)
+    camera.videodev.v4l2_ctrl_s_ctrl(camera.controls[name], value)

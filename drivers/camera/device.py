@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Hashable
-from typing import Any, Final
+from typing import TYPE_CHECKING, Final
 
 import attrs
 
@@ -21,6 +21,11 @@ from simkernel.hardware.camera import registers as hw
 from simkernel.uapi.errno import ENODEV, os_error
 
 from .ring import Descriptors, Frame
+
+if TYPE_CHECKING:
+    from ..video import Videodev
+    from ..video.controls import Control
+    from ..video.device import VideoDevice
 
 POLL_US: Final = 100
 TIMEOUT_US: Final = 50_000
@@ -63,9 +68,9 @@ class Camera:
     """Ends a stream that nobody wants, from where one cannot sleep."""
     node: Device = attrs.field(init=False)
     """The device of class camera; its name is what programs call the camera."""
-    video: Any = attrs.field(init=False)
+    video: VideoDevice = attrs.field(init=False)
     """The video device: /dev/videoN."""
-    controls: dict[str, Any] = attrs.field(factory=dict)
+    controls: dict[str, Control] = attrs.field(factory=dict)
     """The video subsystem's controls, by their names over netlink."""
     gone: bool = False
     users: set[Hashable] = attrs.field(factory=set)
@@ -77,6 +82,12 @@ class Camera:
     overrun: bool = False
     """The device has lost frames, and that is not announced yet."""
     totals: Totals = attrs.field(factory=Totals)
+
+    @property
+    def videodev(self) -> Videodev:
+        """What the driver imports from the video subsystem."""
+        videodev: Videodev = self.this.symbols
+        return videodev
 
     @property
     def name(self) -> str:

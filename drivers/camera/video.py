@@ -1,4 +1,4 @@
-"""What a camera answers to V4L2's requests (drivers/video/answers.py says which there are).
+"""What a camera answers to V4L2's requests (drivers/video/format_ioctls.py says which there are).
 
 Sizes and formats are the sensor's; the interval of frames may be any, from the shortest that the mode
 can do to a second.
@@ -164,9 +164,9 @@ def _describe(pix: V4l2PixFormat, mode: hw.Mode, fourcc: int) -> None:
 
 def register_video(camera: Camera) -> None:
     """Make the camera's /dev/videoN.  ENFILE."""
-    symbols = camera.this.symbols
-    queue = symbols["vb2_queue_init"](camera.device, Capture(camera), camera.mutex, TIMESTAMPS, camera)
-    camera.video = symbols["video_register_device"](
+    videodev = camera.videodev
+    queue = videodev.vb2_queue_init(camera.device, Capture(camera), camera.mutex, TIMESTAMPS, camera)
+    camera.video = videodev.video_register_device(
         camera.this,
         camera.device,
         CARD,
@@ -180,4 +180,4 @@ def register_video(camera: Camera) -> None:
 
 async def unregister_video(camera: Camera) -> None:
     """Take it away; who has it open gets ENODEV."""
-    await camera.this.symbols["video_unregister_device"](camera.video)
+    await camera.videodev.video_unregister_device(camera.video)

@@ -18,30 +18,9 @@ It is what Linux has as drivers/input/input.c and evdev.c, as one module.
 from __future__ import annotations
 
 from simkernel.driverapi.module import Module, ThisModule
-from simkernel.uapi.input_event_codes import EV_SYN, SYN_REPORT
 
-from . import core as _core
-from . import events as _events
-from .core import (
-    InputCore,
-    input_allocate_device,
-    input_register_device,
-    input_register_handler,
-    input_set_capability,
-    input_unregister_device,
-    input_unregister_handler,
-)
-from .device import InputDev
+from .core import InputCore
 from .evdev import make_handler
-
-__all__ = [
-    "input_allocate_device",
-    "input_register_device",
-    "input_register_handler",
-    "input_set_capability",
-    "input_unregister_device",
-    "input_unregister_handler",
-]
 
 MODULE = Module(
     license="GPL",
@@ -50,43 +29,28 @@ MODULE = Module(
     description="The input core, and event devices",
     aliases=("input:b*v*p*e*-e*k*r*a*m*l*s*f*w*", "char-major-13-*"),
     exports=(
-        "input_allocate_device",
-        "input_set_capability",
-        "input_register_device",
-        "input_unregister_device",
-        "input_set_timestamp",
-        "input_event",
-        "input_sync",
-        "input_register_handler",
-        "input_unregister_handler",
+        InputCore.input_allocate_device,
+        InputCore.input_set_capability,
+        InputCore.input_register_device,
+        InputCore.input_unregister_device,
+        InputCore.input_set_timestamp,
+        InputCore.input_event,
+        InputCore.input_sync,
+        InputCore.input_register_handler,
+        InputCore.input_unregister_handler,
     ),
 )
 
 
 def init(this: ThisModule) -> InputCore:
     """The core, with evdev as its handler."""
-    core = _core.start(this)
-    input_register_handler(core, make_handler(core))
+    core = InputCore(this)
+    core.input_register_handler(make_handler(core))
     return core
 
 
 def exit(this: ThisModule, core: InputCore) -> None:
     """No device is left: drivers have gone before."""
     for handler in tuple(core.handlers):
-        input_unregister_handler(core, handler)
-    _core.stop(core)
-
-
-def input_event(core: InputCore, dev: InputDev, type: int, code: int, value: int) -> None:
-    """Tell of an event; may be called in interrupt context."""
-    _events.input_event(dev, type, code, value)
-
-
-def input_sync(core: InputCore, dev: InputDev) -> None:
-    """Tell that what happened together is complete."""
-    _events.input_event(dev, EV_SYN, SYN_REPORT, 0)
-
-
-def input_set_timestamp(core: InputCore, dev: InputDev, time: int) -> None:
-    """When what comes next happened, in ns of the machine's clock, if the hardware has said so."""
-    _events.input_set_timestamp(dev, time)
+        core.input_unregister_handler(handler)
+    core.stop()

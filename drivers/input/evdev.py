@@ -16,7 +16,7 @@ from simkernel.driverapi.fs import cdev_add, cdev_del, cdev_init
 from simkernel.driverapi.trace import trace_flow
 from simkernel.driverapi.wait import wake_up_interruptible
 
-from .core import INPUT_MAJOR, InputCore, input_free_minor, input_get_new_minor
+from .core import INPUT_MAJOR, InputCore
 from .device import InputDev, Value
 from .evdev_device import Evdev
 from .evdev_files import OPERATIONS
@@ -41,7 +41,7 @@ def make_handler(core: InputCore) -> InputHandler:
 
 def _connect(core: InputCore, handler: InputHandler, dev: InputDev) -> None:
     """`evdev_connect()`."""
-    minor = input_get_new_minor(core, EVDEV_MINOR_BASE, EVDEV_MINORS)
+    minor = core.input_get_new_minor(EVDEV_MINOR_BASE, EVDEV_MINORS)
     own = minor < EVDEV_MINOR_BASE + EVDEV_MINORS
     name = f"event{minor - EVDEV_MINOR_BASE if own else minor}"
     handle = InputHandle(handler, dev, name)
@@ -57,7 +57,7 @@ def _connect(core: InputCore, handler: InputHandler, dev: InputDev) -> None:
     except OSError:
         cdev_del(evdev.cdev)
         input_unregister_handle(handle)
-        input_free_minor(core, minor)
+        core.input_free_minor(minor)
         raise
 
 
@@ -72,7 +72,7 @@ def _disconnect(handle: InputHandle) -> None:
         wake_up_interruptible(client.wait)
     if evdev.open:
         input_close_device(handle)
-    input_free_minor(evdev.core, evdev.minor)
+    evdev.core.input_free_minor(evdev.minor)
     input_unregister_handle(handle)
 
 

@@ -146,11 +146,6 @@ def release_keys(dev: InputDev) -> None:
         handle_event(dev, *SYNC)
 
 
-def input_set_timestamp(dev: InputDev, time: int) -> None:
-    """When the events of the packet happened, if the driver knows better: ns of the machine's clock."""
-    dev.timestamp = time
-
-
 def input_get_timestamp(dev: InputDev) -> int:
     """When the events of the packet happened, in ns of the machine's clock."""
     if dev.timestamp is None:

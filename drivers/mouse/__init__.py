@@ -11,23 +11,17 @@ All that it knows of the hardware is its data sheet, simkernel/hardware/mouse/re
 
 from __future__ import annotations
 
-from contextlib import AsyncExitStack
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING
 
 from simkernel.driverapi.dev_printk import dev_info
 from simkernel.driverapi.device import dev_get_drvdata, dev_set_drvdata, devm_add_action
-from simkernel.driverapi.genetlink import GenlFamily, genl_unregister_family, genlmsg_multicast
+from simkernel.driverapi.genetlink import genl_unregister_family, genlmsg_multicast
 from simkernel.driverapi.interrupt import IRQF_SHARED, devm_request_irq
 from simkernel.driverapi.io import devm_ioremap, writel
 from simkernel.driverapi.module import Module, Parameter, ThisModule
 from simkernel.driverapi.printk import pr_err
-from simkernel.driverapi.simbus import (
-    SimbusDevice,
-    SimbusDeviceId,
-    simbus_register_driver,
-    simbus_unregister_driver,
-)
+from simkernel.driverapi.simbus import SimbusDevice, SimbusDeviceId, Undo, module_simbus_driver
 from simkernel.driverapi.spinlock import spin_lock_init
 from simkernel.driverapi.workqueue import Work, cancel_work_sync, init_work
 from simkernel.hardware.mouse import registers as hw
@@ -36,6 +30,9 @@ from simkernel.uapi.errno import EINVAL, os_error
 from .commands import Commands, describe
 from .device import Mouse, interrupt, send
 from .pointer import Pointer
+
+if TYPE_CHECKING:
+    from ..devclass import DeviceClasses
 
 DEVICES = (SimbusDeviceId(hw.VENDOR, hw.DEVICE),)
 
@@ -77,11 +74,19 @@ MODULE = Module(
 class Driver:
     """One load of the module."""
 
-    def __init__(self, this: ThisModule, kind: Any, undo: AsyncExitStack) -> None:
+    def __init__(self, this: ThisModule, undo: Undo) -> None:
+        if this.parameters["rate"] not in hw.RATES:
+            pr_err(this, f"rate={this.parameters['rate']}: the rates are {', '.join(map(str, hw.RATES))}")
+            raise os_error(EINVAL)
         self.this = this
-        self.kind = kind
-        self.undo = undo
-        self.family: GenlFamily
+        self.classes: DeviceClasses = this.symbols
+        self.kind = self.classes.devclass_register(this, "mouse")
+        undo.callback(self.classes.devclass_unregister, self.kind)
+        commands = Commands(
+            partial(self.classes.devclass_find, self.kind), partial(self.classes.devclass_devices, self.kind)
+        )
+        self.family = commands.register(this)
+        undo.callback(genl_unregister_family, self.family)
 
     def probe(self, device: SimbusDevice) -> None:
         """Take a mouse.  What `devm_` gets is given back by itself, also if this fails half way."""
@@ -97,8 +102,8 @@ class Driver:
         dev_set_drvdata(device, mouse)
         mouse.pointer.register()
         devm_add_action(device, mouse.pointer.unregister)
-        mouse.node = self.this.symbols["devclass_add"](self.kind, device, mouse)
-        devm_add_action(device, self.this.symbols["devclass_del"], mouse.node)
+        mouse.node = self.classes.devclass_add(self.kind, device, mouse)
+        devm_add_action(device, self.classes.devclass_del, mouse.node)
         dev_info(device, f"{mouse.name}, revision {device.revision}, serial {device.serial}")
         writel(self.this.parameters["rate"], mouse.io, hw.RATE)
         genlmsg_multicast(self.family, "device-added", describe(mouse))
@@ -107,34 +112,11 @@ class Driver:
     async def remove(self, device: SimbusDevice) -> None:
         """Give a mouse back.  Perhaps it is there no more."""
         mouse: Mouse = dev_get_drvdata(device)
-        self.this.symbols["devclass_del"](mouse.node)
+        self.classes.devclass_del(mouse.node)
         mouse.stop()
         mouse.pointer.unregister()
         await cancel_work_sync(mouse.send_work)
         genlmsg_multicast(self.family, "device-removed", {"device": mouse.name})
 
 
-async def init(this: ThisModule) -> Driver:
-    """Each step is undone, the last first, if a later one fails; and otherwise by `exit`."""
-    if this.parameters["rate"] not in hw.RATES:
-        pr_err(this, f"rate={this.parameters['rate']}: the rates are {', '.join(map(str, hw.RATES))}")
-        raise os_error(EINVAL)
-    symbols = this.symbols
-    async with AsyncExitStack() as undo:
-        kind = symbols["devclass_register"](this, "mouse")
-        undo.callback(symbols["devclass_unregister"], kind)
-        driver = Driver(this, kind, undo)
-        commands = Commands(
-            partial(symbols["devclass_find"], kind), partial(symbols["devclass_devices"], kind)
-        )
-        driver.family = commands.register(this)
-        undo.callback(genl_unregister_family, driver.family)
-        registered = await simbus_register_driver(this, DEVICES, driver.probe, driver.remove)
-        undo.push_async_callback(simbus_unregister_driver, registered)
-        driver.undo = undo.pop_all()
-    return driver
-
-
-async def exit(this: ThisModule, driver: Driver) -> None:
-    """Undo what `init` did, in reverse order."""
-    await driver.undo.aclose()
+init, exit = module_simbus_driver(DEVICES, Driver)

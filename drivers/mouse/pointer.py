@@ -6,7 +6,7 @@ that has not moved and a button that is as before are not told.
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import TYPE_CHECKING, Final
 
 from simkernel.driverapi.module import ThisModule
 from simkernel.driverapi.simbus import SimbusDevice
@@ -27,6 +27,9 @@ from simkernel.uapi.input_event_codes import (
 
 from .device import Report
 
+if TYPE_CHECKING:
+    from ..input.core import InputCore
+
 NAME: Final = "Virtual mouse"
 KEYS: Final = (
     (BTN_LEFT, hw.BUTTON_LEFT),
@@ -42,33 +45,31 @@ class Pointer:
     """The input device of one mouse."""
 
     def __init__(self, this: ThisModule, device: SimbusDevice) -> None:
-        self._symbols = this.symbols
-        self._event = this.symbols["input_event"]
-        self._dev: Any = this.symbols["input_allocate_device"](this, device)
+        self._input: InputCore = this.symbols
+        self._dev = self._input.input_allocate_device(this, device)
         self._dev.name = NAME
         self._dev.phys = f"simbus-{device.name}/input0"
         self._dev.uniq = f"{device.serial}"
         self._dev.id = InputId(BUS_HOST, hw.VENDOR, hw.DEVICE, device.revision)
-        capability = this.symbols["input_set_capability"]
         for key, _ in KEYS:
-            capability(self._dev, EV_KEY, key)
+            self._input.input_set_capability(self._dev, EV_KEY, key)
         for axis in AXES:
-            capability(self._dev, EV_REL, axis)
+            self._input.input_set_capability(self._dev, EV_REL, axis)
 
     def register(self) -> None:
         """Let programs find it."""
-        self._symbols["input_register_device"](self._dev)
+        self._input.input_register_device(self._dev)
 
     def unregister(self) -> None:
         """Take it away again.  Harmless if that has been done."""
-        self._symbols["input_unregister_device"](self._dev)
+        self._input.input_unregister_device(self._dev)
 
     def tell(self, report: Report) -> None:
         """Tell of a report, as of when the mouse made it; called in interrupt context."""
-        dev, event = self._dev, self._event
-        self._symbols["input_set_timestamp"](dev, report.time)
+        dev, event = self._dev, self._input.input_event
+        self._input.input_set_timestamp(dev, report.time)
         for key, bit in KEYS:
             event(dev, EV_KEY, key, report.buttons & bit != 0)
         for axis, by in zip(AXES, (report.dx, report.dy, report.wheel), strict=True):
             event(dev, EV_REL, axis, by)
-        self._symbols["input_sync"](dev)
+        self._input.input_sync(dev)

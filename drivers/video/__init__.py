@@ -8,7 +8,7 @@ Read it in this order:
     device.py           a device, its numbers, who may do what
     operations.py       open, map, wait, close
     ioctl.py            the table of requests, and how an argument comes and goes
-    answers.py          what is answered to each, with the driver's help
+    format_ioctls.py    the requests for the device and its formats, and the driver's operations
     queue.py, buffer.py the buffers' life; queue_ioctls.py: the requests for it
     controls.py         controls; control_ioctls.py: the requests for them and for events
     events.py           an open file and the events in it
@@ -42,121 +42,115 @@ from .device import (
 from .operations import operations
 from .queue import Queue
 
+NUMBERS = (VIDEO_MAJOR, 0)
+
+
+class Videodev(VideoCore):
+    """What drivers import: the methods of the loaded module."""
+
+    # -- devices ----------------------------------------------------------------
+
+    def video_register_device(
+        self,
+        owner: ThisModule,
+        parent: Device,
+        name: str,
+        bus_info: str,
+        ops: Any,
+        controls: ControlHandler,
+        queue: Queue,
+        lock: Mutex,
+    ) -> VideoDevice:
+        """Make /dev/videoN of a camera; see format_ioctls.py for `ops`.  `lock` is held for each request.
+
+        ENFILE if there are too many.
+        """
+        capabilities = V4L2_CAP_VIDEO_CAPTURE | V4L2_CAP_STREAMING
+        device = VideoDevice(owner, parent, name, bus_info, capabilities, ops, controls, queue, lock)
+        register(self, device, operations(self))
+        return device
+
+    async def video_unregister_device(self, device: VideoDevice) -> None:
+        """Take it away, also from those who have it open.  Harmless if it is gone."""
+        await unregister(self, device)
+
+    # -- controls ---------------------------------------------------------------
+
+    def v4l2_ctrl_handler_init(self) -> ControlHandler:
+        """What controls are added to."""
+        return ControlHandler()
+
+    def v4l2_ctrl_new_std(
+        self,
+        handler: ControlHandler,
+        ops: Any,
+        id: int,
+        minimum: int,
+        maximum: int,
+        step: int,
+        default: int,
+    ) -> Control:
+        """A number that can be adjusted; see controls.py for `ops`."""
+        return handler.add(ops, id, minimum, maximum, step, default)
+
+    def v4l2_ctrl_new_std_menu_items(
+        self, handler: ControlHandler, ops: Any, id: int, default: int, menu: tuple[str, ...]
+    ) -> Control:
+        """A choice among names."""
+        return handler.add(ops, id, 0, len(menu) - 1, 1, default, menu)
+
+    def v4l2_ctrl_handler_setup(self, handler: ControlHandler) -> None:
+        """Adjust the device as the controls say."""
+        handler.setup()
+
+    def v4l2_ctrl_s_ctrl(self, control: Control, value: int) -> None:
+        """Set a control on behalf of nobody who has the device open; all are told."""
+        control.set(value)
+
+    # -- buffers ----------------------------------------------------------------
+
+    def vb2_queue_init(
+        self, device: Device, ops: Any, lock: Mutex, timestamp_flags: int, private: Any
+    ) -> Queue:
+        """A queue of buffers that `device` reaches; see queue.py for `ops`."""
+        return Queue(device, ops, lock, timestamp_flags, private)
+
+    def vb2_buffer_done(self, buffer: Buffer, error: bool) -> None:
+        """There is a frame in a buffer, or, with `error`, none that is good."""
+        buffer.flow = trace_flow(self.this)
+        buffer.queue.buffer_done(buffer, error)
+
+
 MODULE = Module(
     license="GPL",
     version="1.0",
     author="The simkernel authors",
     description="Video for Linux: capture devices, their requests, controls and buffers",
     exports_gpl=(
-        "video_register_device",
-        "video_unregister_device",
-        "v4l2_ctrl_handler_init",
-        "v4l2_ctrl_new_std",
-        "v4l2_ctrl_new_std_menu_items",
-        "v4l2_ctrl_handler_setup",
-        "v4l2_ctrl_s_ctrl",
-        "vb2_queue_init",
-        "vb2_buffer_done",
+        Videodev.video_register_device,
+        Videodev.video_unregister_device,
+        Videodev.v4l2_ctrl_handler_init,
+        Videodev.v4l2_ctrl_new_std,
+        Videodev.v4l2_ctrl_new_std_menu_items,
+        Videodev.v4l2_ctrl_handler_setup,
+        Videodev.v4l2_ctrl_s_ctrl,
+        Videodev.vb2_queue_init,
+        Videodev.vb2_buffer_done,
     ),
 )
-NUMBERS = (VIDEO_MAJOR, 0)
 
 
-def init(this: ThisModule) -> VideoCore:
+def init(this: ThisModule) -> Videodev:
     """The numbers of all video devices, and their class (`videodev_init()`)."""
     register_chrdev_region(this, NUMBERS, VIDEO_NUM_DEVICES, NAME)
     try:
-        return VideoCore(this, class_register(this, NAME, attributes=ATTRIBUTES))
+        return Videodev(this, class_register(this, NAME, attributes=ATTRIBUTES))
     except OSError:
         unregister_chrdev_region(this, NUMBERS, VIDEO_NUM_DEVICES)
         raise
 
 
-def exit(this: ThisModule, core: VideoCore) -> None:
+def exit(this: ThisModule, video: Videodev) -> None:
     """`videodev_exit()`; drivers have gone before."""
-    class_unregister(core.kind)
+    class_unregister(video.kind)
     unregister_chrdev_region(this, NUMBERS, VIDEO_NUM_DEVICES)
-
-
-# -- devices --------------------------------------------------------------------
-
-
-def video_register_device(
-    core: VideoCore,
-    owner: ThisModule,
-    parent: Device,
-    name: str,
-    bus_info: str,
-    ops: Any,
-    controls: ControlHandler,
-    queue: Queue,
-    lock: Mutex,
-) -> VideoDevice:
-    """Make /dev/videoN of a camera; see answers.py for `ops`.  `lock` is held for each request.
-
-    ENFILE if there are too many.
-    """
-    capabilities = V4L2_CAP_VIDEO_CAPTURE | V4L2_CAP_STREAMING
-    device = VideoDevice(owner, parent, name, bus_info, capabilities, ops, controls, queue, lock)
-    register(core, device, operations(core))
-    return device
-
-
-async def video_unregister_device(core: VideoCore, device: VideoDevice) -> None:
-    """Take it away, also from those who have it open.  Harmless if it is gone."""
-    await unregister(core, device)
-
-
-# -- controls -------------------------------------------------------------------
-
-
-def v4l2_ctrl_handler_init(core: VideoCore) -> ControlHandler:
-    """What controls are added to."""
-    return ControlHandler()
-
-
-def v4l2_ctrl_new_std(
-    core: VideoCore,
-    handler: ControlHandler,
-    ops: Any,
-    id: int,
-    minimum: int,
-    maximum: int,
-    step: int,
-    default: int,
-) -> Control:
-    """A number that can be adjusted; see controls.py for `ops`."""
-    return handler.add(ops, id, minimum, maximum, step, default)
-
-
-def v4l2_ctrl_new_std_menu_items(
-    core: VideoCore, handler: ControlHandler, ops: Any, id: int, default: int, menu: tuple[str, ...]
-) -> Control:
-    """A choice among names."""
-    return handler.add(ops, id, 0, len(menu) - 1, 1, default, menu)
-
-
-def v4l2_ctrl_handler_setup(core: VideoCore, handler: ControlHandler) -> None:
-    """Adjust the device as the controls say."""
-    handler.setup()
-
-
-def v4l2_ctrl_s_ctrl(core: VideoCore, control: Control, value: int) -> None:
-    """Set a control on behalf of nobody who has the device open; all are told."""
-    control.set(value)
-
-
-# -- buffers --------------------------------------------------------------------
-
-
-def vb2_queue_init(
-    core: VideoCore, device: Device, ops: Any, lock: Mutex, timestamp_flags: int, private: Any
-) -> Queue:
-    """A queue of buffers that `device` reaches; see queue.py for `ops`."""
-    return Queue(device, ops, lock, timestamp_flags, private)
-
-
-def vb2_buffer_done(core: VideoCore, buffer: Buffer, error: bool) -> None:
-    """There is a frame in a buffer, or, with `error`, none that is good."""
-    buffer.flow = trace_flow(core.this)
-    buffer.queue.buffer_done(buffer, error)

@@ -54,6 +54,11 @@ class Memory:
         area.closed = self._closed
         self.users += 1
 
+    def view(self, length: int) -> memoryview:
+        """The first `length` bytes."""
+        assert self.buffer is not None
+        return self.buffer.memory[:length]
+
     def put(self) -> None:
         """One user less; the last one gives the memory back."""
         self.users -= 1

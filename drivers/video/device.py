@@ -60,8 +60,8 @@ class VideoDevice:
     index: int = 0
     registered: bool = False
     files: list[FileHandle] = attrs.field(factory=list)
-    node: Device | None = None
-    cdev: Cdev | None = None
+    node: Device = attrs.field(init=False)
+    cdev: Cdev = attrs.field(init=False)
 
     # -- priorities -----------------------------------------------------------
 
@@ -140,7 +140,6 @@ async def unregister(core: VideoCore, device: VideoDevice) -> None:
     device.registered = False
     for fh in device.files:
         wake_up_all(fh.wait)
-    assert device.cdev is not None and device.node is not None
     device_unregister(device.node)
     async with device.lock:
         await device.queue.cancel()

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from simkernel.driverapi.module import Module
 
-MODULE = Module(license="GPL", description="Needs hen", exports=("hatch",), imports=("lay",))
-
 
 def hatch(state: None) -> str:
     """What hen needs."""
     return "hen"
+
+
+MODULE = Module(license="GPL", description="Needs hen", exports=(hatch,), imports=("lay",))

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from simkernel.driverapi.module import Module
 
-MODULE = Module(license="GPL", description="Needs egg", exports=("lay",), imports=("hatch",))
-
 
 def lay(state: None) -> str:
     """What egg needs."""
     return "egg"
+
+
+MODULE = Module(license="GPL", description="Needs egg", exports=(lay,), imports=("hatch",))

@@ -9,7 +9,8 @@ from pathlib import Path
 import click
 
 from simkernel.cli.options import module_path_option
-from simkernel.kernel.loader.path import ModulePath, read_specification
+from simkernel.kernel.loader.path import find_specification, read_specification
+from simkernel.kernel.netlink.genetlink import FAMILIES
 from simkernel.shipped import shipped
 from simkernel.ynl import Spec, SpecError
 from simkernel.ynl.page import lines, page
@@ -38,9 +39,9 @@ def command(name: str, yaml: bool, module_path: tuple[str, ...]) -> None:
 
 
 def _find(family: str, module_path: tuple[str, ...]) -> Path:
-    folders = [shipped("drivers"), *map(Path, module_path)]
+    folders = [FAMILIES, shipped("drivers"), *map(Path, module_path)]
     try:
-        return ModulePath(folders).specification_file(family)
+        return find_specification(family, folders)
     except LookupError as error:
         raise click.UsageError(str(error.args[0])) from None
 

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Awaitable
 
+from simkernel.driverapi.context import kernel_of
 from simkernel.driverapi.ktime import ktime_get
-from simkernel.kernel.module.module import LoadedModule
+from simkernel.kernel.module.module import ThisModule
 from simkernel.kernel.sched.completion import Completion
 
 __all__ = [
@@ -24,9 +25,9 @@ __all__ = [
 ]
 
 
-def init_completion(this: LoadedModule, name: str) -> Completion:
+def init_completion(this: ThisModule, name: str) -> Completion:
     """A completion; its name tells in a list of sleepers who waits for what."""
-    return Completion(this.kernel.preempt, name)
+    return Completion(kernel_of(this).preempt, name)
 
 
 def reinit_completion(completion: Completion) -> None:
@@ -44,6 +45,6 @@ def wait_for_completion(completion: Completion) -> Awaitable[bool]:
     return completion.wait()
 
 
-def wait_for_completion_timeout(this: LoadedModule, completion: Completion, timeout: int) -> Awaitable[bool]:
+def wait_for_completion_timeout(this: ThisModule, completion: Completion, timeout: int) -> Awaitable[bool]:
     """Sleep until `complete` was called (True) or `timeout` ns have passed (False)."""
     return completion.wait(deadline=ktime_get(this) + timeout)

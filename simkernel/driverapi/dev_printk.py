@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from simkernel.driverapi.context import owner_of
+from simkernel.driverapi.context import kernel_of, owner_of
 from simkernel.kernel.device.device import Device
 from simkernel.kernel.lib.log import Level
 
@@ -30,4 +30,4 @@ def dev_dbg(device: Device, text: str) -> None:
 
 
 def _print(device: Device, level: Level, text: str) -> None:
-    owner_of(device).kernel.log.printk(level, f"{device.label}: {text}")
+    kernel_of(owner_of(device)).log.printk(level, f"{device.label}: {text}")

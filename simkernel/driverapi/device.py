@@ -12,10 +12,10 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from simkernel.driverapi.context import driver_of, owner_of
+from simkernel.driverapi.context import driver_of, kernel_of, module_of, owner_of, this_of
 from simkernel.kernel.device.attribute import DeviceAttribute
 from simkernel.kernel.device.device import Class, Device, Devnode, Environment, NodeAccess
-from simkernel.kernel.module.module import LoadedModule
+from simkernel.kernel.module.module import ThisModule
 from simkernel.kernel.sched.wait import maybe
 from simkernel.uapi.errno import EPROBE_DEFER
 
@@ -47,17 +47,17 @@ def dev_get_drvdata(device: Device) -> Any:
 
 def devm_add_action(device: Device, action: Callable[..., Awaitable[None] | None], *arguments: Any) -> None:
     """Call `action(*arguments)` when the driver is unbound from `device`."""
-    module = driver_of(device)
+    this = driver_of(device)
 
     async def release() -> None:
-        with module.kernel.oopses.contain(module, f"devm action of {device.name}"):
+        with kernel_of(this).oopses.contain(module_of(this), f"devm action of {device.name}"):
             await maybe(action(*arguments))
 
     device.devres.add(action, release)
 
 
 def class_register(
-    this: LoadedModule,
+    this: ThisModule,
     name: str,
     environment: Environment | None = None,
     devnode: Devnode | None = None,
@@ -69,17 +69,16 @@ def class_register(
     their nodes below /dev (0600 and root without it); `attributes` are files of each below /sys
     (driverapi/sysfs.py).
     """
-    return this.kernel.devices.class_register(this, name, environment, devnode, attributes)
+    return kernel_of(this).devices.class_register(module_of(this), name, environment, devnode, attributes)
 
 
 def class_unregister(kind: Class) -> None:
     """Take the class away, with the devices that it still has."""
-    assert kind.module is not None
-    kind.module.kernel.devices.class_unregister(kind)
+    kernel_of(this_of(kind.module)).devices.class_unregister(kind)
 
 
 def device_create(
-    this: LoadedModule,
+    this: ThisModule,
     kind: Class,
     parent: Device | None,
     name: str,
@@ -96,17 +95,17 @@ def device_create(
     called `node`, or as the device is.  Node and `attributes`, its files below /sys, are there before user
     space is told.  EINVAL for no name, EEXIST for one that is taken.
     """
-    return this.kernel.devices.device_create(
-        this, kind, parent, name,
+    return kernel_of(this).devices.device_create(
+        module_of(this), kind, parent, name,
         data=data, environment=environment, node=node, number=number, attributes=attributes,
     )  # fmt: skip
 
 
 def device_unregister(device: Device) -> None:
     """Take away a device that was created, and what is below it.  Harmless if it is gone."""
-    owner_of(device).kernel.devices.device_unregister(device)
+    kernel_of(owner_of(device)).devices.device_unregister(device)
 
 
 def kobject_uevent_change(device: Device, variables: Mapping[str, str] | None = None) -> None:
     """Tell user space that something about `device` has changed (KOBJ_CHANGE of kobject_uevent_env())."""
-    owner_of(device).kernel.devices.changed(device, variables)
+    kernel_of(owner_of(device)).devices.changed(device, variables)

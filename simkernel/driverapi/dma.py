@@ -8,7 +8,7 @@ pixels = bytes(buffer.memory[:length])
 
 from __future__ import annotations
 
-from simkernel.driverapi.context import driver_of, owner_of
+from simkernel.driverapi.context import driver_of, kernel_of, module_of, owner_of
 from simkernel.kernel.device.device import Device
 from simkernel.kernel.mm.dma import DmaBuffer
 
@@ -23,18 +23,18 @@ __all__ = [
 
 def dma_alloc_coherent(device: Device, size: int) -> DmaBuffer:
     """`size` zeroed bytes that `device` can reach.  EINVAL for no size, ENOMEM for no room."""
-    module = owner_of(device)
-    return module.kernel.dma.allocate(module, device.name, size)
+    this = owner_of(device)
+    return kernel_of(this).dma.allocate(module_of(this), device.name, size)
 
 
 def dma_free_coherent(device: Device, buffer: DmaBuffer) -> None:
     """Give a buffer back.  A device that still writes there causes a bus error."""
-    owner_of(device).kernel.dma.free(buffer)
+    kernel_of(owner_of(device)).dma.free(buffer)
 
 
 def dmam_alloc_coherent(device: Device, size: int) -> DmaBuffer:
     """As `dma_alloc_coherent`; given back when the driver is unbound from `device`."""
-    dma = driver_of(device).kernel.dma
+    dma = kernel_of(driver_of(device)).dma
     buffer = dma_alloc_coherent(device, size)
     device.devres.add(buffer, lambda: dma.free(buffer))
     return buffer

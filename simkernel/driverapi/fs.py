@@ -25,7 +25,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from simkernel.kernel.module.module import LoadedModule
+from simkernel.driverapi.context import kernel_of, module_of, this_of
+from simkernel.kernel.module.module import ThisModule
 from simkernel.kernel.vfs.char_dev import MINORS
 from simkernel.kernel.vfs.char_file import Cdev, FileOperations
 from simkernel.kernel.vfs.char_file import CharDeviceFile as File
@@ -47,49 +48,44 @@ __all__ = [
 ]
 
 
-def register_chrdev_region(this: LoadedModule, number: tuple[int, int], count: int, name: str) -> None:
+def register_chrdev_region(this: ThisModule, number: tuple[int, int], count: int, name: str) -> None:
     """Reserve `count` minors from `number` (major, minor) on.  EBUSY if some are taken, EINVAL.
 
     Major 0 is any that is free, which nobody is told of then; alloc_chrdev_region() tells.
     """
     major, minor = number
-    this.kernel.char_devices.register_region(this, major, minor, count, name)
+    kernel_of(this).char_devices.register_region(module_of(this), major, minor, count, name)
 
 
-def alloc_chrdev_region(this: LoadedModule, minor: int, count: int, name: str) -> tuple[int, int]:
+def alloc_chrdev_region(this: ThisModule, minor: int, count: int, name: str) -> tuple[int, int]:
     """Reserve `count` minors from `minor` on, of a major that is free: (major, minor).  EBUSY: none is."""
-    region = this.kernel.char_devices.register_region(this, 0, minor, count, name)
+    region = kernel_of(this).char_devices.register_region(module_of(this), 0, minor, count, name)
     return region.major, region.minor
 
 
-def unregister_chrdev_region(this: LoadedModule, number: tuple[int, int], count: int) -> None:
+def unregister_chrdev_region(this: ThisModule, number: tuple[int, int], count: int) -> None:
     """Give the numbers back.  Harmless if that has been done."""
-    devices = this.kernel.char_devices
+    devices = kernel_of(this).char_devices
     for region in devices.regions:
         if (region.major, region.minor, region.count) == (*number, count):
             devices.unregister_region(region)
 
 
-def cdev_init(this: LoadedModule, operations: FileOperations, data: Any = None) -> Cdev:
+def cdev_init(this: ThisModule, operations: FileOperations, data: Any = None) -> Cdev:
     """A character device that is not added yet; `data` is what `file.cdev.data` will be."""
-    return this.kernel.char_devices.cdev(this, operations, data)
+    return kernel_of(this).char_devices.cdev(module_of(this), operations, data)
 
 
 def cdev_add(cdev: Cdev, number: tuple[int, int], count: int = 1) -> None:
     """Let `cdev` serve `count` minors from `number` on.  It may be opened at once.  EINVAL."""
     if not 0 < count <= MINORS:
         raise os_error(EINVAL)
-    _module(cdev).kernel.char_devices.add(cdev, number, count)
+    kernel_of(this_of(cdev.module)).char_devices.add(cdev, number, count)
 
 
 def cdev_del(cdev: Cdev) -> None:
     """Let nobody open it any more; files that are open stay, and work as the driver lets them."""
-    _module(cdev).kernel.char_devices.delete(cdev)
-
-
-def _module(cdev: Cdev) -> LoadedModule:
-    assert cdev.module is not None
-    return cdev.module
+    kernel_of(this_of(cdev.module)).char_devices.delete(cdev)
 
 
 def stream_open(file: File) -> None:

@@ -35,10 +35,11 @@ from collections.abc import Callable, Collection, Hashable, Mapping
 
 import attrs
 
+from simkernel.driverapi.context import kernel_of, module_of
 from simkernel.driverapi.genl_handlers import Do, DoIt, Dump, DumpIt, contained
 from simkernel.driverapi.genl_info import GenlInfo, Reply, encoded
 from simkernel.engine import SimulationError
-from simkernel.kernel.module.module import LoadedModule
+from simkernel.kernel.module.module import ThisModule
 from simkernel.kernel.module.resources import Resource
 from simkernel.kernel.netlink.genetlink.declare import declare
 from simkernel.kernel.netlink.genetlink.family import Family
@@ -62,14 +63,14 @@ __all__ = [
 class GenlFamily:
     """A family as its module holds it."""
 
-    module: LoadedModule
+    this: ThisModule
     spec: Spec
     family: Family
     resource: Resource
 
 
 def genl_register_family(
-    this: LoadedModule,
+    this: ThisModule,
     *,
     do: Mapping[str, DoIt] | None = None,
     dump: Mapping[str, DumpIt] | None = None,
@@ -82,7 +83,8 @@ def genl_register_family(
     anything (see `GenlInfo.sender`).  `spec` is the name of the file, without .yaml; by default the
     module's.  EEXIST if there is a family of that name.
     """
-    declared = this.spec(spec)
+    kernel, module = kernel_of(this), module_of(this)
+    declared = kernel.modules.spec(module, spec or this.name)
     handlers = do or {}
     dumps = dump or {}
     calls = declared.operations.values()
@@ -92,22 +94,22 @@ def genl_register_family(
         declared,
         {name: Do(declared, handler) for name, handler in handlers.items()},
         {name: Dump(declared, dumped).dumper for name, dumped in dumps.items()},
-        owner=this,
+        owner=module,
         parallel=True,
     )
     if on_release is not None:
         family.on_release = contained(this, f"{family.name} on_release", on_release)
-    genetlink = this.kernel.genetlink
+    genetlink = kernel.genetlink
     genetlink.register(family)
-    resource = this.kernel.resources.add(
-        this, "generic netlink family", family.name, lambda: genetlink.unregister(family)
+    resource = kernel.resources.add(
+        module, "generic netlink family", family.name, lambda: genetlink.unregister(family)
     )
     return GenlFamily(this, declared, family, resource)
 
 
 def genl_unregister_family(family: GenlFamily) -> None:
     """Take the family away; whoever is in its groups is in them no more."""
-    kernel = family.module.kernel
+    kernel = kernel_of(family.this)
     kernel.resources.remove(family.resource)
     kernel.genetlink.unregister(family.family)
 
@@ -123,7 +125,7 @@ def genlmsg_multicast(family: GenlFamily, event: str, values: Reply, *, exclude:
     number = declared.reply_number
     assert number is not None
     try:
-        family.module.kernel.genetlink.multicast(
+        kernel_of(family.this).genetlink.multicast(
             family.family, _group(family, declared.group), number, attributes, exclude=exclude
         )
     except OSError:
@@ -133,7 +135,7 @@ def genlmsg_multicast(family: GenlFamily, event: str, values: Reply, *, exclude:
 
 def genl_has_listeners(family: GenlFamily, group: str) -> bool:
     """Whether anybody is in a group of the family; if not, its event need not be made."""
-    return family.module.kernel.genetlink.has_listeners(family.family, _group(family, group))
+    return kernel_of(family.this).genetlink.has_listeners(family.family, _group(family, group))
 
 
 def _group(family: GenlFamily, name: str) -> int:

@@ -7,8 +7,9 @@ from collections.abc import Awaitable, Callable, Hashable, Iterable, Iterator
 
 import attrs
 
+from simkernel.driverapi.context import kernel_of, module_of
 from simkernel.driverapi.genl_info import SHORTEST, GenlInfo, Reply
-from simkernel.kernel.module.module import LoadedModule
+from simkernel.kernel.module.module import ThisModule
 from simkernel.kernel.netlink.genetlink.family import Dumper, Info
 from simkernel.kernel.netlink.writer import MessageWriter, NoRoom
 from simkernel.uapi.errno import EMSGSIZE, os_error
@@ -20,12 +21,12 @@ DumpIt = Callable[[GenlInfo], Iterable[Reply]]
 
 
 def contained(
-    module: LoadedModule, where: str, function: Callable[[Hashable], None]
+    this: ThisModule, where: str, function: Callable[[Hashable], None]
 ) -> Callable[[Hashable], None]:
     """`function`, whose oops is not the trouble of who closes a socket."""
 
     def call(sender: Hashable) -> None:
-        with module.kernel.oopses.contain(module, where):
+        with kernel_of(this).oopses.contain(module_of(this), where):
             function(sender)
 
     return call

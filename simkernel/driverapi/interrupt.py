@@ -18,7 +18,7 @@ from __future__ import annotations
 from collections.abc import Awaitable
 from typing import Any
 
-from simkernel.driverapi.context import driver_of, may_sleep
+from simkernel.driverapi.context import driver_of, kernel_of, may_sleep, module_of
 from simkernel.kernel.device.device import Device
 from simkernel.kernel.irq.descriptor import (
     IRQ_HANDLED,
@@ -30,7 +30,7 @@ from simkernel.kernel.irq.descriptor import (
     Handler,
     ThreadFunction,
 )
-from simkernel.kernel.module.module import LoadedModule
+from simkernel.kernel.module.module import ThisModule
 
 __all__ = [
     "IRQF_NO_AUTOEN",
@@ -50,17 +50,17 @@ __all__ = [
 
 
 def request_irq(
-    this: LoadedModule, irq: int, handler: Handler, flags: int, name: str, cookie: Any = None
+    this: ThisModule, irq: int, handler: Handler, flags: int, name: str, cookie: Any = None
 ) -> None:
     """Put `handler` on line `irq`; it is called as `handler(irq, cookie)`, perhaps at once.
 
     EINVAL for a line that does not exist, or a shared one without a cookie.  EBUSY if the line is taken.
     """
-    this.kernel.interrupts.request(this, irq, handler, name, cookie, flags=flags)
+    kernel_of(this).interrupts.request(module_of(this), irq, handler, name, cookie, flags=flags)
 
 
 def request_threaded_irq(
-    this: LoadedModule,
+    this: ThisModule,
     irq: int,
     handler: Handler | None,
     thread_function: ThreadFunction,
@@ -72,23 +72,23 @@ def request_threaded_irq(
 
     With IRQF_ONESHOT the line stays masked till the thread is done; that is needed if `handler` is None.
     """
-    this.kernel.interrupts.request(
-        this, irq, handler, name, cookie, flags=flags, thread_function=thread_function
+    kernel_of(this).interrupts.request(
+        module_of(this), irq, handler, name, cookie, flags=flags, thread_function=thread_function
     )
 
 
-def free_irq(this: LoadedModule, irq: int, cookie: Any = None) -> Awaitable[None]:
+def free_irq(this: ThisModule, irq: int, cookie: Any = None) -> Awaitable[None]:
     """Take off line `irq` the handler that was requested with `cookie`; waits for its thread."""
-    return may_sleep(this, "free_irq", this.kernel.interrupts.free, irq, cookie)
+    return may_sleep(this, "free_irq", kernel_of(this).interrupts.free, irq, cookie)
 
 
 def devm_request_irq(
     device: Device, irq: int, handler: Handler, flags: int, name: str, cookie: Any = None
 ) -> None:
     """As `request_irq`; freed when the driver is unbound from `device`."""
-    module = driver_of(device)
-    request_irq(module, irq, handler, flags, name, cookie)
-    device.devres.add(cookie, lambda: free_irq(module, irq, cookie))
+    this = driver_of(device)
+    request_irq(this, irq, handler, flags, name, cookie)
+    device.devres.add(cookie, lambda: free_irq(this, irq, cookie))
 
 
 def devm_request_threaded_irq(
@@ -101,16 +101,16 @@ def devm_request_threaded_irq(
     cookie: Any = None,
 ) -> None:
     """As `request_threaded_irq`; freed when the driver is unbound from `device`."""
-    module = driver_of(device)
-    request_threaded_irq(module, irq, handler, thread_function, flags, name, cookie)
-    device.devres.add(cookie, lambda: free_irq(module, irq, cookie))
+    this = driver_of(device)
+    request_threaded_irq(this, irq, handler, thread_function, flags, name, cookie)
+    device.devres.add(cookie, lambda: free_irq(this, irq, cookie))
 
 
-def disable_irq(this: LoadedModule, irq: int) -> None:
+def disable_irq(this: ThisModule, irq: int) -> None:
     """Let line `irq` not interrupt until `enable_irq`; nests."""
-    this.kernel.interrupts.disable(irq)
+    kernel_of(this).interrupts.disable(irq)
 
 
-def enable_irq(this: LoadedModule, irq: int) -> None:
+def enable_irq(this: ThisModule, irq: int) -> None:
     """Undo one `disable_irq`."""
-    this.kernel.interrupts.enable(irq)
+    kernel_of(this).interrupts.enable(irq)

@@ -6,7 +6,7 @@ torn out every register reads as all ones, and writes are lost.
 
 from __future__ import annotations
 
-from simkernel.driverapi.context import driver_of
+from simkernel.driverapi.context import driver_of, kernel_of
 from simkernel.kernel.device.iomem import ALL_ONES, IoMemory
 from simkernel.kernel.device.simbus import SimbusDevice
 
@@ -17,7 +17,7 @@ _UNMAPPED = 0
 
 def devm_ioremap(device: SimbusDevice) -> IoMemory:
     """Map the window of `device`, until the driver is unbound; after that, an access is a bus error."""
-    io = IoMemory(driver_of(device).kernel.bus, device.window)
+    io = IoMemory(kernel_of(driver_of(device)).bus, device.window)
 
     def unmap() -> None:
         io.base = _UNMAPPED

@@ -9,14 +9,14 @@ from simkernel.driverapi.delay import fsleep
 from simkernel.driverapi.io import IoMemory, readl
 from simkernel.driverapi.ktime import ktime_get
 from simkernel.engine import MICROSECOND
-from simkernel.kernel.module.module import LoadedModule
+from simkernel.kernel.module.module import ThisModule
 from simkernel.uapi.errno import ETIMEDOUT, os_error
 
 __all__ = ["read_poll_timeout", "readl_poll_timeout"]
 
 
 def read_poll_timeout(
-    this: LoadedModule,
+    this: ThisModule,
     read: Callable[[], int],
     condition: Callable[[int], bool],
     sleep_us: int,
@@ -30,7 +30,7 @@ def read_poll_timeout(
 
 
 async def _poll(
-    this: LoadedModule,
+    this: ThisModule,
     read: Callable[[], int],
     condition: Callable[[int], bool],
     sleep_us: int,
@@ -47,7 +47,7 @@ async def _poll(
 
 
 def readl_poll_timeout(
-    this: LoadedModule,
+    this: ThisModule,
     io: IoMemory,
     offset: int,
     condition: Callable[[int], bool],

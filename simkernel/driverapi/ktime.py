@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from simkernel.kernel.module.module import LoadedModule
+from simkernel.driverapi.context import kernel_of
+from simkernel.kernel.module.module import ThisModule
 
 __all__ = ["ktime_get", "ktime_mono_to_real"]
 
 
-def ktime_get(this: LoadedModule) -> int:
+def ktime_get(this: ThisModule) -> int:
     """Nanoseconds since the machine was switched on."""
-    return this.kernel.engine.time()
+    return kernel_of(this).engine.time()
 
 
-def ktime_mono_to_real(this: LoadedModule, time: int) -> int:
+def ktime_mono_to_real(this: ThisModule, time: int) -> int:
     """What the realtime clock showed at `time` ns: a machine is switched on at the epoch."""
     return time

@@ -18,31 +18,44 @@
 A module is called as its file is.  Nothing at its top level may change: the file is executed once for
 all machines of a process.  What changes lives in the state that `init` returns.
 
-`this.parameters["buffers"]` is a parameter's value.  `this.symbols["devclass_add"]` is an imported
-function.  `this.spec()` is the specification of the module's own name, from the YAML file beside it.
+`this.parameters["buffers"]` is a parameter's value.
+
+A module reaches another one through the functions that the other exports and it imports:
+
+    class DeviceClasses:                            # devclass.py; `init` returns one
+        def devclass_add(self, ...) -> Device: ...
+
+    MODULE = Module(license="GPL", exports=(DeviceClasses.devclass_add,))
+
+    if TYPE_CHECKING:                               # the importer; at run time the kernel links the two
+        from ..devclass import DeviceClasses
+
+    MODULE = Module(license="GPL", imports=("devclass_add",))
+    classes: DeviceClasses = this.symbols           # has the imported functions, and nothing else
+    classes.devclass_add(...)
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable
 
-from simkernel.driverapi.context import may_sleep
+from simkernel.driverapi.context import kernel_of, may_sleep, module_of
 from simkernel.kernel.module.declaration import Module, Parameter
-from simkernel.kernel.module.module import LoadedModule as ThisModule
+from simkernel.kernel.module.module import ThisModule
 
 __all__ = ["Module", "Parameter", "ThisModule", "module_put", "request_module", "try_module_get"]
 
 
 def try_module_get(module: ThisModule) -> bool:
     """Keep `module` from being unloaded; False if it is going already."""
-    return module.try_get()
+    return module_of(module).try_get()
 
 
 def module_put(module: ThisModule) -> None:
     """End one `try_module_get`."""
-    module.put()
+    module_of(module).put()
 
 
 def request_module(this: ThisModule, name: str) -> Awaitable[int]:
     """Have user space load a module by name or alias; 0 if modprobe says that all went well."""
-    return may_sleep(this, "request_module", this.kernel.modules.requests.request, name)
+    return may_sleep(this, "request_module", kernel_of(this).modules.requests.request, name)

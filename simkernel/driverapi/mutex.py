@@ -9,15 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Awaitable
 
-from simkernel.kernel.module.module import LoadedModule
+from simkernel.driverapi.context import kernel_of
+from simkernel.kernel.module.module import ThisModule
 from simkernel.kernel.sched.mutex import Mutex
 
 __all__ = ["Mutex", "mutex_init", "mutex_lock", "mutex_lock_interruptible", "mutex_trylock", "mutex_unlock"]
 
 
-def mutex_init(this: LoadedModule, name: str) -> Mutex:
+def mutex_init(this: ThisModule, name: str) -> Mutex:
     """A mutex; its name tells in a list of sleepers who waits for what."""
-    return Mutex(this.kernel.preempt, name)
+    return Mutex(kernel_of(this).preempt, name)
 
 
 def mutex_lock(lock: Mutex) -> Awaitable[None]:

@@ -18,7 +18,8 @@ from collections.abc import Callable
 
 import attrs
 
-from simkernel.kernel.module.module import LoadedModule
+from simkernel.driverapi.context import kernel_of, module_of
+from simkernel.kernel.module.module import ThisModule
 from simkernel.kernel.module.resources import Resource
 from simkernel.kernel.netlink import kernel_socket
 from simkernel.kernel.netlink.message import Receiver, Request
@@ -47,13 +48,13 @@ __all__ = [
 class KernelSocket:
     """The kernel's end of a protocol, as a module holds it."""
 
-    module: LoadedModule
+    this: ThisModule
     socket: kernel_socket.KernelSocket
     resource: Resource
 
 
 def netlink_kernel_create(
-    this: LoadedModule,
+    this: ThisModule,
     protocol: int,
     receive: Callable[[Skb], object],
     *,
@@ -66,8 +67,8 @@ def netlink_kernel_create(
     NONROOT_SEND send to them; otherwise that takes CAP_NET_ADMIN.  A program's socket of the
     protocol holds the module.  ENOMEM if somebody serves it already.
     """
-    kernel = this.kernel
-    guarded = kernel.oopses.wrap(this, f"netlink protocol {protocol}", receive)
+    kernel, module = kernel_of(this), module_of(this)
+    guarded = kernel.oopses.wrap(module, f"netlink protocol {protocol}", receive)
     try:
         sock = kernel_socket.create(
             kernel.netlink,
@@ -76,17 +77,17 @@ def netlink_kernel_create(
             input=lambda _: guarded,
             groups=groups,
             flags=flags,
-            owner=this,
+            owner=module,
         )
     except OSError:
         raise os_error(ENOMEM) from None  # Linux returns no socket, and drivers make this of it
-    resource = kernel.resources.add(this, "netlink protocol", str(protocol), sock.release)
+    resource = kernel.resources.add(module, "netlink protocol", str(protocol), sock.release)
     return KernelSocket(this, sock, resource)
 
 
 def netlink_kernel_release(sock: KernelSocket) -> None:
     """Serve the protocol no longer."""
-    sock.module.kernel.resources.remove(sock.resource)
+    kernel_of(sock.this).resources.remove(sock.resource)
     sock.socket.release()
 
 
@@ -96,7 +97,7 @@ def netlink_rcv_skb(sock: KernelSocket, skb: Skb, handle: Callable[[Request], ob
     An OSError of `handle` goes back as NLMSG_ERROR.  To be returned by who receives: it is awaitable if
     `handle` is `async def`.
     """
-    wrapped = sock.module.kernel.oopses.wrap(sock.module, "netlink request", handle)
+    wrapped = kernel_of(sock.this).oopses.wrap(module_of(sock.this), "netlink request", handle)
     return Receiver(sock.socket, wrapped, Request).receive(skb)
 
 

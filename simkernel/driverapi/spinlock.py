@@ -9,15 +9,16 @@ While it is held no interrupt comes on this CPU, as with Linux's `spin_lock_irqs
 
 from __future__ import annotations
 
-from simkernel.kernel.module.module import LoadedModule
+from simkernel.driverapi.context import kernel_of
+from simkernel.kernel.module.module import ThisModule
 from simkernel.kernel.sched.spinlock import SpinLock
 
 __all__ = ["SpinLock", "spin_lock", "spin_lock_init", "spin_unlock"]
 
 
-def spin_lock_init(this: LoadedModule, name: str) -> SpinLock:
+def spin_lock_init(this: ThisModule, name: str) -> SpinLock:
     """A spinlock."""
-    return SpinLock(this.kernel.preempt, name)
+    return SpinLock(kernel_of(this).preempt, name)
 
 
 def spin_lock(lock: SpinLock) -> None:

@@ -19,22 +19,22 @@ attribute called "id/vendor" is a file `vendor` in a directory `id` of the devic
 
 from __future__ import annotations
 
-from simkernel.driverapi.context import driver_of
+from simkernel.driverapi.context import driver_of, kernel_of, module_of
 from simkernel.kernel.device.attribute import DeviceAttribute
 from simkernel.kernel.device.device import Device
-from simkernel.kernel.module.module import LoadedModule
+from simkernel.kernel.module.module import ThisModule
 
 __all__ = ["DeviceAttribute", "device_create_file", "device_remove_file", "devm_device_create_file"]
 
 
-def device_create_file(this: LoadedModule, device: Device, attribute: DeviceAttribute) -> None:
+def device_create_file(this: ThisModule, device: Device, attribute: DeviceAttribute) -> None:
     """Give `device` a file.  EEXIST, or ENODEV if it is gone; it goes with the device at the latest."""
-    this.kernel.devices.attribute_add(this, device, attribute)
+    kernel_of(this).devices.attribute_add(module_of(this), device, attribute)
 
 
-def device_remove_file(this: LoadedModule, device: Device, attribute: DeviceAttribute) -> None:
+def device_remove_file(this: ThisModule, device: Device, attribute: DeviceAttribute) -> None:
     """Take the file away.  Harmless if it is gone."""
-    this.kernel.devices.attribute_remove(device, attribute)
+    kernel_of(this).devices.attribute_remove(device, attribute)
 
 
 def devm_device_create_file(device: Device, attribute: DeviceAttribute) -> None:

@@ -7,9 +7,10 @@ timer_delete(timer)                          # before what it uses goes away
 
 from __future__ import annotations
 
+from simkernel.driverapi.context import kernel_of, module_of
 from simkernel.engine import micros, millis, seconds
 from simkernel.kernel.irq.descriptor import function_name
-from simkernel.kernel.module.module import LoadedModule
+from simkernel.kernel.module.module import ThisModule
 from simkernel.kernel.time.timer import Function, Timer
 
 __all__ = [
@@ -24,9 +25,9 @@ __all__ = [
 ]
 
 
-def timer_setup(this: LoadedModule, function: Function) -> Timer:
+def timer_setup(this: ThisModule, function: Function) -> Timer:
     """An idle timer, which calls `function` with itself when it expires."""
-    return this.kernel.timers.setup(this, function_name(function), function)
+    return kernel_of(this).timers.setup(module_of(this), function_name(function), function)
 
 
 def mod_timer(timer: Timer, expires: int) -> bool:

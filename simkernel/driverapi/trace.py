@@ -11,16 +11,17 @@ programs keeps it with what it queues, and goes on under it when a program takes
 
 from __future__ import annotations
 
-from simkernel.kernel.module.module import LoadedModule
+from simkernel.driverapi.context import kernel_of
+from simkernel.kernel.module.module import ThisModule
 
 __all__ = ["trace_flow", "trace_follow"]
 
 
-def trace_flow(this: LoadedModule) -> int:
+def trace_flow(this: ThisModule) -> int:
     """The flow that is current."""
-    return this.kernel.engine.trace.flow
+    return kernel_of(this).engine.trace.flow
 
 
-def trace_follow(this: LoadedModule, flow: int) -> None:
+def trace_follow(this: ThisModule, flow: int) -> None:
     """Go on under a flow."""
-    this.kernel.engine.trace.flow = flow
+    kernel_of(this).engine.trace.flow = flow

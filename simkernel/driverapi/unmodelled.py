@@ -5,11 +5,12 @@ raise unmodelled(this, "an absolute axis", EINVAL)
 
 from __future__ import annotations
 
-from simkernel.kernel.module.module import LoadedModule
+from simkernel.driverapi.context import kernel_of
+from simkernel.kernel.module.module import ThisModule
 
 __all__ = ["unmodelled"]
 
 
-def unmodelled(this: LoadedModule, what: str, number: int) -> Exception:
+def unmodelled(this: ThisModule, what: str, number: int) -> Exception:
     """The exception to raise where `what` was asked for; `number` is Linux's errno for what it lacks."""
-    return this.kernel.unmodelled(what, number)
+    return kernel_of(this).unmodelled(what, number)

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from simkernel.driverapi.ktime import ktime_get
-from simkernel.kernel.module.module import LoadedModule
+from simkernel.kernel.module.module import ThisModule
 from simkernel.kernel.sched.wait import WaitQueue, sleep_on
 
 __all__ = [
@@ -49,15 +49,13 @@ async def wait_event_interruptible(queue: WaitQueue, condition: Condition) -> No
         await sleep_on(queue)
 
 
-async def wait_event_timeout(
-    this: LoadedModule, queue: WaitQueue, condition: Condition, timeout: int
-) -> bool:
+async def wait_event_timeout(this: ThisModule, queue: WaitQueue, condition: Condition, timeout: int) -> bool:
     """Sleep until `condition()` (True) or `timeout` ns have passed (whether it holds then)."""
     return await _until(queue, condition, ktime_get(this) + timeout, interruptible=False)
 
 
 async def wait_event_interruptible_timeout(
-    this: LoadedModule, queue: WaitQueue, condition: Condition, timeout: int
+    this: ThisModule, queue: WaitQueue, condition: Condition, timeout: int
 ) -> bool:
     """The same; InterruptedError (EINTR) if a signal comes."""
     return await _until(queue, condition, ktime_get(this) + timeout, interruptible=True)

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Awaitable
 
-from simkernel.driverapi.context import may_sleep
+from simkernel.driverapi.context import kernel_of, may_sleep, module_of, this_of
 from simkernel.kernel.irq.descriptor import function_name
-from simkernel.kernel.module.module import LoadedModule
+from simkernel.kernel.module.module import ThisModule
 from simkernel.kernel.workqueue import Function, Work, WorkQueue
 
 __all__ = [
@@ -30,9 +30,9 @@ __all__ = [
 ]
 
 
-def init_work(this: LoadedModule, function: Function) -> Work:
+def init_work(this: ThisModule, function: Function) -> Work:
     """A work item, which calls `function` with itself."""
-    return Work(this, function_name(function), function)
+    return Work(module_of(this), function_name(function), function)
 
 
 def schedule_work(work: Work) -> bool:
@@ -58,30 +58,29 @@ def queue_delayed_work(queue: WorkQueue, work: Work, delay: int) -> bool:
 def cancel_work_sync(work: Work) -> Awaitable[None]:
     """Take `work` back, and wait for it if it runs.  Afterwards it does not run."""
     queue = work.queue or _system(work)
-    return may_sleep(work.module, "cancel_work_sync", queue.cancel_sync, work)
+    return may_sleep(this_of(work.module), "cancel_work_sync", queue.cancel_sync, work)
 
 
 def flush_work(work: Work) -> Awaitable[None]:
     """Wait until `work`, if it is queued, has run."""
     queue = work.queue or _system(work)
-    return may_sleep(work.module, "flush_work", queue.flush_work, work)
+    return may_sleep(this_of(work.module), "flush_work", queue.flush_work, work)
 
 
-def alloc_workqueue(this: LoadedModule, name: str, max_active: int) -> WorkQueue:
+def alloc_workqueue(this: ThisModule, name: str, max_active: int) -> WorkQueue:
     """A queue of your own, of which at most `max_active` items run at a time."""
-    return this.kernel.work_queues.allocate(this, name, max_active)
+    return kernel_of(this).work_queues.allocate(module_of(this), name, max_active)
 
 
-def alloc_ordered_workqueue(this: LoadedModule, name: str) -> WorkQueue:
+def alloc_ordered_workqueue(this: ThisModule, name: str) -> WorkQueue:
     """A queue of your own, whose items run one after the other, in the order in which they came."""
-    return this.kernel.work_queues.allocate(this, name, 1)
+    return kernel_of(this).work_queues.allocate(module_of(this), name, 1)
 
 
-def destroy_workqueue(this: LoadedModule, queue: WorkQueue) -> Awaitable[None]:
+def destroy_workqueue(this: ThisModule, queue: WorkQueue) -> Awaitable[None]:
     """Run what is queued, then give the queue back."""
-    return may_sleep(this, "destroy_workqueue", this.kernel.work_queues.destroy, queue)
+    return may_sleep(this, "destroy_workqueue", kernel_of(this).work_queues.destroy, queue)
 
 
 def _system(work: Work) -> WorkQueue:
-    assert work.module is not None
-    return work.module.kernel.work_queues.system
+    return kernel_of(this_of(work.module)).work_queues.system

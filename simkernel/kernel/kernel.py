@@ -20,10 +20,12 @@ from simkernel.kernel.lib.log import Log
 from simkernel.kernel.lib.taint import Taints
 from simkernel.kernel.lib.unmodelled import Unmodelled
 from simkernel.kernel.loader.modules import Modules
+from simkernel.kernel.loader.request import Modprobe
 from simkernel.kernel.mm.dma import DmaMemory
+from simkernel.kernel.module.module import ThisModule
 from simkernel.kernel.module.resources import Resources
 from simkernel.kernel.net.namespace import Namespaces, Net
-from simkernel.kernel.netlink.genetlink import netdev
+from simkernel.kernel.netlink.genetlink import FAMILIES, netdev
 from simkernel.kernel.netlink.genetlink.genetlink import GenericNetlink
 from simkernel.kernel.netlink.netlink import Netlink
 from simkernel.kernel.netlink.route.rtnetlink import RouteNetlink
@@ -61,6 +63,7 @@ class Kernel:
         unmodelled: str,
         instrumented: bool,
         on_death: OnDeath,
+        modprobe: Modprobe,
     ) -> None:
         self.engine = engine
         self.bus = bus
@@ -134,7 +137,19 @@ class Kernel:
             bus, self.log, self.preempt, self.devices, self.interrupts, self.work_queues.system
         )
 
-        self.modules = Modules(self, module_path)
+        self.modules = Modules(
+            engine,
+            costs,
+            self.log,
+            self.taints,
+            self.oopses,
+            self.resources,
+            directories=module_path,
+            families=FAMILIES,
+            modprobe=modprobe,
+            make_this=partial(ThisModule, self),
+            send_uevent=self.uevents.send,
+        )
 
     def _request_module(self, name: str) -> Awaitable[int]:
         return self.modules.requests.request(name)

@@ -30,8 +30,7 @@ import attrs
 from simkernel.engine import DeviceError, InternalError, SimulationError
 from simkernel.kernel.lib.log import Log
 from simkernel.kernel.lib.taint import Taint, Taints
-from simkernel.kernel.loader.image import locate
-from simkernel.kernel.module.module import LoadedModule
+from simkernel.kernel.module.module import LoadedModule, locate
 from simkernel.kernel.sched.spinlock import Lockup
 from simkernel.uapi.errno import EFAULT, os_error
 

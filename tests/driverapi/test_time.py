@@ -58,7 +58,7 @@ def test_polling_ends(bench: Bench) -> None:
 def test_a_device_is_used_by_its_driver_only(bench: Bench) -> None:
     bench.module(
         "m",
-        "def init(this):\n    dma_alloc_coherent(this.kernel.simbus._root, 5)",
+        "def init(this):\n    dma_alloc_coherent(this._kernel.simbus._root, 5)",
     )
     with pytest.raises(OSError):
         bench.load("m")

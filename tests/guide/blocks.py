@@ -49,6 +49,16 @@ def blocks(markdown: str) -> list[Block]:
     ]
 
 
+def save(text: str, folder: Path = Path()) -> bool:
+    """Write a block whose first line names its file to that file in `folder`; False for another block."""
+    if (named := _SAVED.match(text)) is None:
+        return False
+    path = folder / named[1]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, "utf-8")
+    return True
+
+
 class Runner:
     """Runs blocks in the current folder."""
 
@@ -64,19 +74,11 @@ class Runner:
         kinds[block.language](block.text)
 
     def _python(self, text: str) -> None:
-        if not self._save(text):
+        if not save(text):
             self._printed = _captured(lambda: exec(compile(text, "block", "exec"), {"__name__": "__main__"}))
 
     def _yaml(self, text: str) -> None:
-        assert self._save(text), "a YAML block begins with a comment that names its file"
-
-    def _save(self, text: str) -> bool:
-        if (named := _SAVED.match(text)) is None:
-            return False
-        path = Path(named[1])
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, "utf-8")
-        return True
+        assert save(text), "a YAML block begins with a comment that names its file"
 
     def _sh(self, text: str) -> None:
         self._printed = "".join(_command(line) for line in text.splitlines() if not self._installs(line))

@@ -11,6 +11,7 @@ import pytest
 
 from simkernel import Machine
 from simkernel.blocking.process import Blocking
+from simkernel.kernel.module.module import ModuleState
 
 PREAMBLE = """
 from simkernel.driverapi.completion import *
@@ -39,6 +40,8 @@ from simkernel.driverapi.workqueue import *
 from simkernel.uapi.errno import *
 """
 
+EXPORTS = ("exports", "exports_gpl")
+
 
 class Bench:
     """Modules written by a test, and the machine that they are loaded into."""
@@ -54,9 +57,15 @@ class Bench:
         path.write_text(dedent(text))
 
     def module(self, name: str, body: str = "", **declared: Any) -> None:
-        """A module: a declaration, then `body`, with all of driverapi at hand."""
-        arguments = ", ".join(f"{key}={value!r}" for key, value in ({"license": "GPL"} | declared).items())
-        self.write(f"{name}.py", f"{PREAMBLE}MODULE = Module({arguments})\n{dedent(body)}")
+        """A module: a declaration, then `body`, with all of driverapi at hand.
+
+        `exports` and `exports_gpl` name functions of the body, which then comes first.
+        """
+        exported = {key: f"({', '.join(declared.pop(key))},)" for key in EXPORTS if key in declared}
+        values = {key: repr(value) for key, value in ({"license": "GPL"} | declared).items()} | exported
+        declaration = f"MODULE = Module({', '.join(f'{key}={value}' for key, value in values.items())})\n"
+        parts = (dedent(body), "\n", declaration) if exported else (declaration, dedent(body))
+        self.write(f"{name}.py", PREAMBLE + "".join(parts))
 
     @property
     def machine(self) -> Machine:
@@ -97,7 +106,8 @@ class Bench:
 
     def states(self) -> dict[str, str]:
         """The loaded modules and their states."""
-        return {entry["name"]: entry["state"] for entry in self.machine.kernel.modules.listing()}
+        modules = self.machine.kernel.modules
+        return {m.name: m.state.value for m in modules if m.state is not ModuleState.UNFORMED}
 
     def close(self) -> None:
         """Switch the machine off."""

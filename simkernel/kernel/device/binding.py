@@ -7,8 +7,7 @@ waits for may be there now.
 from __future__ import annotations
 
 from simkernel.engine import Engine
-from simkernel.kernel.device.bus import DeviceDriver
-from simkernel.kernel.device.device import Device
+from simkernel.kernel.device.device import Device, DeviceDriver
 from simkernel.kernel.device.uevent import Uevents
 from simkernel.kernel.lib.layers import KERNEL
 from simkernel.kernel.lib.log import Log

@@ -13,8 +13,7 @@ from typing import Any, Protocol
 from simkernel.engine import Engine
 from simkernel.kernel.device.attribute import Attached, DeviceAttribute
 from simkernel.kernel.device.binding import Binding
-from simkernel.kernel.device.bus import BusType, DeviceDriver
-from simkernel.kernel.device.device import Class, Device, Devnode, Environment
+from simkernel.kernel.device.device import BusType, Class, Device, DeviceDriver, Devnode, Environment
 from simkernel.kernel.device.uevent import Uevents
 from simkernel.kernel.lib.log import Log
 from simkernel.kernel.module.module import LoadedModule

@@ -1,9 +1,9 @@
-"""Devices and classes: what user space finds below /sys/devices and /sys/class."""
+"""Devices, classes, buses and drivers: the objects of include/linux/device.h, which know each other."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
 
 import attrs
 
@@ -13,9 +13,7 @@ from simkernel.kernel.module.module import LoadedModule
 from simkernel.kernel.module.resources import Resource
 from simkernel.kernel.sched.mutex import Mutex
 from simkernel.kernel.sched.preempt import Preempt
-
-if TYPE_CHECKING:
-    from simkernel.kernel.device.bus import BusType, DeviceDriver
+from simkernel.uapi.errno import ENODEV, os_error
 
 Environment = Callable[["Device"], Mapping[str, str]]
 
@@ -31,6 +29,9 @@ class NodeAccess:
 
 DEFAULT = NodeAccess()
 Devnode = Callable[["Device"], NodeAccess]
+Probe = Callable[[Any], Awaitable[None] | None]
+"""Takes a device of the bus's own kind."""
+Remove = Callable[[Any], Awaitable[None] | None]
 
 
 @attrs.define(eq=False)
@@ -148,3 +149,61 @@ class Device:
             variables.update(self.kind.environment(self))
         variables.update(self.environment)
         return variables
+
+
+class BusType:
+    """A kind of bus: which driver suits which device is for it to say.  Made once for each machine."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.devices: list[Device] = []
+        self.drivers: list[DeviceDriver] = []
+        self.autoprobe = True
+        """Whether what comes is bound without being asked for (`drivers_autoprobe`)."""
+
+    @property
+    def devpath(self) -> str:
+        """Where it stands below /sys."""
+        return f"/bus/{self.name}"
+
+    def find(self, name: str) -> Device:
+        """The device called `name` (`bus_find_device_by_name()`).  ENODEV."""
+        for device in self.devices:
+            if device.name == name:
+                return device
+        raise os_error(ENODEV)
+
+    def match(self, device: Device, driver: DeviceDriver) -> bool:
+        """Whether `driver` may be able to serve `device`."""
+        return True
+
+    def attributes(self, device: Device) -> Mapping[str, str]:
+        """What a device on the bus shows below /sys, by name (`dev_groups`)."""
+        return {}
+
+    def environment(self, device: Device) -> Mapping[str, str]:
+        """Variables for the uevents of a device on the bus, MODALIAS among them."""
+        return {}
+
+
+@attrs.define(eq=False)
+class DeviceDriver:
+    """A driver that is registered, or about to be.
+
+    `probe` takes a device that matches; OSError refuses it, with EPROBE_DEFER only for now.  `remove`
+    gives it back.
+    """
+
+    name: str
+    bus: BusType
+    module: LoadedModule | None
+    probe: Probe
+    remove: Remove | None
+    devices: list[Device] = attrs.field(factory=list)
+    """Those it is bound to, in the order in which that happened."""
+    resource: Resource | None = None
+
+    @property
+    def devpath(self) -> str:
+        """Where it stands below /sys."""
+        return f"{self.bus.devpath}/drivers/{self.name}"

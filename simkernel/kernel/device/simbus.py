@@ -14,9 +14,8 @@ import attrs
 
 from simkernel.hardware.bus import Bus
 from simkernel.hardware.bus import registers as sheet
-from simkernel.kernel.device.bus import BusType, DeviceDriver
 from simkernel.kernel.device.core import DriverCore
-from simkernel.kernel.device.device import Device
+from simkernel.kernel.device.device import BusType, Device, DeviceDriver
 from simkernel.kernel.irq.descriptor import IRQ_HANDLED, IRQ_NONE, IRQ_WAKE_THREAD, IRQF_SHARED
 from simkernel.kernel.irq.interrupts import Interrupts
 from simkernel.kernel.lib.log import Log

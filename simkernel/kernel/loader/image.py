@@ -13,18 +13,19 @@ import ast
 import hashlib
 import inspect
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property, lru_cache
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from importlib.util import module_from_spec, spec_from_loader
 from pathlib import Path
-from types import FrameType, ModuleType
+from types import ModuleType
 
 import attrs
 
-from simkernel.kernel.loader.path import Location, Stamp, entries, stamp
+from simkernel.kernel.loader.path import Location, Stamp, stamp, stamps
 from simkernel.kernel.module.declaration import Module
+from simkernel.kernel.module.module import LOCATION, Image, locate
 
 PREFIX = "simkernel_module_"
 DECLARATION = "MODULE"
@@ -69,7 +70,7 @@ class Source:
         """The file that declares the module."""
         return self.files[""]
 
-    @property
+    @cached_property
     def declares_module(self) -> bool:
         """Whether that binds MODULE at its top level, or cannot be parsed, which is told later."""
         try:
@@ -79,55 +80,35 @@ class Source:
         return any(DECLARATION in _bound_names(statement) for statement in tree.body)
 
 
-@attrs.frozen(eq=False)
-class Image:
-    """A module's code, executed: what it declares, and its functions."""
-
-    source: Source
-    namespace: ModuleType
-    declaration: Module
-
-    @property
-    def name(self) -> str:
-        """The module's name."""
-        return self.source.name
-
-    @cached_property
-    def size(self) -> int:
-        """Bytes of its text; what lsmod shows as its size."""
-        return sum(len(file.text.encode()) for file in self.source.files.values())
-
-
 _images: dict[str, Image] = {}
 _sources: dict[str, Source] = {}
 
 
-def read_source(location: Location) -> Source:
-    """The texts of a module.  ImageError if they cannot be read.
+def load_image(location: Location) -> Image:
+    """Read and execute the module's code, unless this process has.  ImageError if that fails.
 
-    Files that have not changed since are not read again.
+    A file that does not bind MODULE is not executed: it may be any program that lies there.
     """
     path = str(location.path)
     try:
-        stamps = tuple(_stamps(path)) if location.package else (stamp(path),)
+        versions = tuple(stamps(path)) if location.package else (stamp(path),)
     except OSError as error:
         raise ImageError(f"{location.path.name} cannot be read ({type(error).__name__})") from None
-    return _read(location.name, path, location.package, stamps)
-
-
-def _stamps(folder: str) -> Iterator[Stamp]:
-    for entry in entries(folder):
-        if entry.is_dir(follow_symlinks=False):
-            yield from _stamps(entry.path)
-        elif entry.name.endswith(".py"):
-            yield stamp(entry.path)
+    source = _read(location.name, path, location.package, versions)
+    digest = source.digest
+    image = _images.get(digest)
+    if image is None:
+        if not source.declares_module:
+            raise _no_module(source)
+        image = _images[digest] = _execute(source, PREFIX + digest)
+    return image
 
 
 @lru_cache(maxsize=256)
-def _read(name: str, path: str, package: bool, stamps: tuple[Stamp, ...]) -> Source:
+def _read(name: str, path: str, package: bool, versions: tuple[Stamp, ...]) -> Source:
     parent = Path(path).parent
     files = {}
-    for each, _, _ in stamps:
+    for each, _, _ in versions:
         file = Path(each)
         relative = file.relative_to(parent)
         dotted = ".".join(relative.with_suffix("").parts[1:]).removesuffix("__init__").removesuffix(".")
@@ -138,35 +119,12 @@ def _read(name: str, path: str, package: bool, stamps: tuple[Stamp, ...]) -> Sou
     return Source(name, package, files)
 
 
-def load_image(source: Source) -> Image:
-    """Execute the module's code, unless this process has.  ImageError if that fails.
-
-    A file that does not bind MODULE is not executed: it may be any program that lies there.
-    """
-    digest = source.digest
-    image = _images.get(digest)
-    if image is None:
-        if not source.declares_module:
-            raise ImageError(
-                f"declares no module ({source.main.relative} has no {DECLARATION} = Module(...))"
-            )
-        image = _images[digest] = _execute(source, PREFIX + digest)
-    return image
-
-
-def locate(frame: FrameType) -> tuple[str, str] | None:
-    """The module whose code runs in `frame`, and its file as logs name it; None for other code."""
-    python_name = frame.f_globals.get("__name__", "")
-    root, _, dotted = python_name.partition(".")
-    source = _sources.get(root)
-    return None if source is None else (source.name, source.files[dotted].relative)
-
-
 def _execute(source: Source, python_name: str) -> Image:
     _sources[python_name] = source
     try:
         namespace = _import(source, python_name)
-        return Image(source, namespace, _declaration(source, namespace))
+        size = sum(len(file.text.encode()) for file in source.files.values())
+        return Image(source.name, _declaration(source, namespace), namespace, size)
     except BaseException:
         del _sources[python_name]
         for name in [name for name in sys.modules if name.partition(".")[0] == python_name]:
@@ -191,13 +149,17 @@ def _import(source: Source, python_name: str) -> ModuleType:
 def _declaration(source: Source, namespace: ModuleType) -> Module:
     declaration = getattr(namespace, DECLARATION, None)
     if not isinstance(declaration, Module):
-        raise ImageError(f"declares no module ({source.main.relative} has no {DECLARATION} = Module(...))")
-    for name in (*declaration.exports, *declaration.exports_gpl):
-        if not callable(getattr(namespace, name, None)):
-            raise ImageError(f"exports {name}, which is no function of {source.main.relative}")
+        raise _no_module(source)
+    for function in (*declaration.exports, *declaration.exports_gpl):
+        if not inspect.isfunction(function):
+            raise ImageError(f"exports {function}, which is no function of {source.main.relative}")
     for name, arguments in ENTRIES.items():
         _check_entry(namespace, name, arguments)
     return declaration
+
+
+def _no_module(source: Source) -> ImageError:
+    return ImageError(f"declares no module ({source.main.relative} has no {DECLARATION} = Module(...))")
 
 
 def _check_entry(namespace: ModuleType, name: str, arguments: tuple[str, ...]) -> None:
@@ -253,8 +215,10 @@ class _Finder(MetaPathFinder, Loader):
 
     def exec_module(self, module: ModuleType) -> None:
         root, _, dotted = module.__name__.partition(".")
-        file = _sources[root].files[dotted]
+        source = _sources[root]
+        file = source.files[dotted]
         module.__file__ = str(file.path)
+        setattr(module, LOCATION, (source.name, file.relative))
         exec(compile(file.text, str(file.path), "exec", dont_inherit=True), module.__dict__)
 
 

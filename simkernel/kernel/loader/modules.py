@@ -13,22 +13,25 @@ A load goes through these steps, and what fails undoes the ones before it, the l
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from simkernel.engine import Engine
+from simkernel.kernel.lib.costs import CostModel
 from simkernel.kernel.lib.layers import KERNEL
-from simkernel.kernel.lib.taint import Taint
-from simkernel.kernel.loader.image import Image, ImageError, load_image
-from simkernel.kernel.loader.index import ModuleIndex
+from simkernel.kernel.lib.log import Log
+from simkernel.kernel.lib.taint import Taint, Taints
+from simkernel.kernel.loader.image import ImageError
 from simkernel.kernel.loader.parameters import parse_parameters
-from simkernel.kernel.loader.path import Location, ModulePath, read_specification
-from simkernel.kernel.loader.request import MODULE_NAME_LEN, ModuleRequests
-from simkernel.kernel.loader.snapshot import Looks
+from simkernel.kernel.loader.path import Location, find_specification, read_specification
+from simkernel.kernel.loader.request import MODULE_NAME_LEN, Modprobe, ModuleRequests
+from simkernel.kernel.loader.snapshot import ModulePath
 from simkernel.kernel.loader.symbols import WAIT, Symbols
-from simkernel.kernel.module.module import LoadedModule, ModuleState
-from simkernel.kernel.module.resources import DRIVER
+from simkernel.kernel.module.module import Image, LoadedModule, ModuleState, ThisModule
+from simkernel.kernel.module.resources import DRIVER, Resources
+from simkernel.kernel.oops import Oopses
 from simkernel.kernel.sched.wait import WaitQueue, elapse, maybe, sleep_on
 from simkernel.uapi.errno import EAGAIN, EBUSY, EEXIST, EFAULT, EINVAL, ENOENT, ENOEXEC, os_error
 from simkernel.uapi.module import (
@@ -39,29 +42,48 @@ from simkernel.uapi.module import (
 from simkernel.ynl import Spec
 from simkernel.ynl.errors import SpecError
 
-if TYPE_CHECKING:
-    from simkernel.kernel.kernel import Kernel
-
 FLAGS = MODULE_INIT_IGNORE_MODVERSIONS | MODULE_INIT_IGNORE_VERMAGIC | MODULE_INIT_COMPRESSED_FILE
 
 
 class Modules:
     """The modules of one machine.  Iterating gives them newest first, as /proc/modules does.
 
-    `index` and `requests` are how user space finds modules, and how the kernel asks it to.
+    They are found in `directories`, the first of which is the kernel's own tree, and families'
+    specifications in `families` too.  `modprobe` is the program that the kernel runs for a module that it
+    wants; `make_this` makes what a module's code sees of itself; `send_uevent` takes action, devpath and
+    subsystem.
     """
 
-    def __init__(self, kernel: Kernel, directories: Sequence[Path]) -> None:
-        self._kernel = kernel
-        self._log = kernel.log
+    def __init__(
+        self,
+        engine: Engine,
+        costs: CostModel,
+        log: Log,
+        taints: Taints,
+        oopses: Oopses,
+        resources: Resources,
+        *,
+        directories: Sequence[Path],
+        families: Path,
+        modprobe: Modprobe | None,
+        make_this: Callable[[LoadedModule], ThisModule],
+        send_uevent: Callable[[str, str, str], None],
+    ) -> None:
+        self._engine = engine
+        self._costs = costs
+        self._log = log
+        self._taints = taints
+        self._oopses = oopses
+        self._resources = resources
+        self._send_uevent = send_uevent
+        self._make_this = make_this
         self._list: dict[str, LoadedModule] = {}
         self._loading: dict[str, _Load] = {}
         self._changed = WaitQueue("a module's state")
-        self._path = ModulePath(directories)
-        self._look = Looks(self._path, kernel.engine)
-        self.index = ModuleIndex(self._look)
-        self.requests = ModuleRequests(kernel.engine, kernel.log)
-        self.symbols = Symbols(self, kernel.log, self._changed)
+        self._specifications = (families, *directories)
+        self.path = ModulePath(directories, engine)
+        self.requests = ModuleRequests(engine, log, modprobe)
+        self.symbols = Symbols(self, log, self._changed)
         self.loads = 0
         self.unloads = 0
         self.leaks = 0
@@ -77,24 +99,9 @@ class Modules:
         """The module called `name`, in whatever state."""
         return self._list.get(name)
 
-    def listing(self) -> list[dict[str, Any]]:
-        """What /proc/modules says: name, size, references, users, state, taints of each, the newest first."""
-        return [
-            {
-                "name": module.name,
-                "size": module.image.size,
-                "references": module.references,
-                "users": tuple(user.name for user in module.users),
-                "state": module.state.value,
-                "taints": module.taints.letters,
-            }
-            for module in self
-            if module.state is not ModuleState.UNFORMED
-        ]
-
     def specification(self, name: str) -> Spec:
         """A family's specification, from the module path; for clients.  LookupError, SpecError."""
-        return self._path.specification(name)
+        return read_specification(find_specification(name, self._specifications))
 
     def spec(self, module: LoadedModule, name: str) -> Spec:
         """The specification NAME.yaml beside the code of `module`.  ENOENT, ENOEXEC."""
@@ -137,15 +144,17 @@ class Modules:
         """`load_module()`."""
         image = self._image(location)
         self._check_unique(image.name)
-        self._kernel.engine.charge(self._kernel.costs.module_load)
+        self._engine.charge(self._costs.module_load)
         await elapse()
-        module = self._list[image.name] = LoadedModule(self._kernel, image, location.directory)
+        module = self._list[image.name] = LoadedModule(
+            self._engine, image, location.directory, self._make_this
+        )
         try:
             self._taint(module, location)
-            await self.symbols.resolve_all(module, self._kernel.engine.time() + WAIT)
+            await self.symbols.resolve_all(module, self._engine.time() + WAIT)
             self.symbols.check_exports(module)
             module.become(ModuleState.COMING)
-            module.parameters = MappingProxyType(
+            module.this.parameters = MappingProxyType(
                 parse_parameters(module.name, module.declaration, parameters, self._log)
             )
             await self._init(module)
@@ -158,7 +167,7 @@ class Modules:
         self.loads += 1
 
     def _locate(self, name: str) -> Location:
-        location = self._look().find(name)
+        location = self.path.snapshot().find(name)
         if location is None:
             why = (
                 "a module is named, not given by a path" if "/" in name or "\\" in name else "no such module"
@@ -169,7 +178,7 @@ class Modules:
 
     def _image(self, location: Location) -> Image:
         try:
-            return load_image(self._look().source(location))
+            return self.path.snapshot().image(location)
         except ImageError as error:
             self._log.err(f"module {location.name}: {error}")
             raise os_error(ENOEXEC) from None
@@ -194,9 +203,9 @@ class Modules:
             self._add_taint(module, Taint.PROPRIETARY_MODULE, f"module license '{licence}' taints kernel.")
 
     def _add_taint(self, module: LoadedModule, flag: Taint, text: str) -> None:
-        if flag not in self._kernel.taints:
+        if flag not in self._taints:
             self._log.warn(f"{module.name}: {text}")
-        self._kernel.taints.add(flag)
+        self._taints.add(flag)
         module.taints.add(flag)
 
     async def _init(self, module: LoadedModule) -> None:
@@ -205,11 +214,11 @@ class Modules:
         function = getattr(module.image.namespace, "init", None)
         module.references += 1
         if function is not None:
-            with self._kernel.oopses.guard(module, "init"):
-                module.data = await maybe(function(module))
+            with self._oopses.guard(module, "init"):
+                module.data = await maybe(function(module.this))
         module.references -= 1
         module.become(ModuleState.LIVE)
-        self._kernel.uevents.send("add", f"/module/{module.name}", "module")
+        self._send_uevent("add", f"/module/{module.name}", "module")
 
     async def _unwind(self, module: LoadedModule) -> None:
         """Undo a load that failed.  After an oops in `init` the module stays, and is good for nothing."""
@@ -240,12 +249,12 @@ class Modules:
         if module.references:
             raise os_error(EAGAIN)
         module.become(ModuleState.GOING)
-        self._kernel.engine.charge(self._kernel.costs.module_unload)
+        self._engine.charge(self._costs.module_unload)
         await elapse()
         function = getattr(module.image.namespace, "exit", None)
         if function is not None:
-            with self._kernel.oopses.contain(module, "exit"):
-                await maybe(function(module, module.data))
+            with self._oopses.contain(module, "exit"):
+                await maybe(function(module.this, module.data))
         await self._release_leaks(module)
         if module.pinned:
             raise os_error(EFAULT)
@@ -255,7 +264,7 @@ class Modules:
     def _free(self, module: LoadedModule) -> None:
         """`free_module()`."""
         self._trace("module_free", module)
-        self._kernel.uevents.send("remove", f"/module/{module.name}", "module")
+        self._send_uevent("remove", f"/module/{module.name}", "module")
         self.symbols.release_all(module)
         module.data = None
         del self._list[module.name]
@@ -266,15 +275,15 @@ class Modules:
 
         Drivers go before all else: what they hold for their devices goes with them.
         """
-        while left := self._kernel.resources.of(module):
+        while left := self._resources.of(module):
             resource = next((each for each in reversed(left) if each.kind == DRIVER), left[-1])
             self.leaks += 1
             self._log.err(f"{module.name}: left behind: {resource}")
             await maybe(resource.release())
-            self._kernel.resources.remove(resource)
+            self._resources.remove(resource)
 
     def _trace(self, event: str, module: LoadedModule, **fields: Any) -> None:
-        if (emit := self._kernel.engine.trace.emit) is not None:
+        if (emit := self._engine.trace.emit) is not None:
             emit(event, KERNEL, "module", module=module.name, **fields)
 
 

@@ -1,14 +1,13 @@
-"""The module path: folders in which modules and the specifications of families are found by name.
+"""The folders with modules and their specifications, and what the files there are.
 
-A module is NAME.py or a folder NAME/ with an __init__.py; a specification is NAME.yaml, beside a module
-or within its folder.  The first folder holds what is shipped with the kernel ("in tree"); the first
-that has a name wins.  The specifications of families that no module has, nlctrl's for one, lie in BUILT_IN.
+depmod(8) keeps what it has found in files; here the folders are read anew each time, and only what is
+made of a file is kept, until the file changes.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from operator import attrgetter
 from pathlib import Path
@@ -16,12 +15,8 @@ from typing import TypeAlias
 
 import attrs
 
-from simkernel.kernel.netlink import genetlink
 from simkernel.ynl import Spec, parse
 from simkernel.ynl.errors import choose
-
-BUILT_IN = Path(genetlink.__file__).parent
-"""Where the families are that are part of the kernel."""
 
 
 @attrs.frozen
@@ -39,49 +34,32 @@ class Location:
         return self.path if self.package else self.path.parent
 
 
-class ModulePath:
-    """An ordered list of folders.  What lies there may change at any time: nothing is remembered."""
+def locations(directories: Iterable[Path]) -> list[Location]:
+    """Every module in the folders, by name.  The first folder with a name wins and is the kernel's tree."""
+    found: dict[str, Location] = {}
+    for index, directory in enumerate(directories):
+        for entry in entries(directory):
+            stem, suffix = os.path.splitext(entry.name)
+            package = entry.is_dir()
+            if os.path.isfile(os.path.join(entry.path, "__init__.py")) if package else suffix == ".py":
+                name = module_name(entry.name if package else stem)
+                if name.isidentifier():
+                    found.setdefault(name, _location(name, entry.path, package, index == 0))
+    return [found[name] for name in sorted(found)]
 
-    def __init__(self, directories: Sequence[Path]) -> None:
-        self.directories = tuple(directories)
 
-    def locations(self) -> list[Location]:
-        """Every module that can be found, by name."""
-        found: dict[str, Location] = {}
-        for location in self._modules():
-            found.setdefault(location.name, location)
-        return [found[name] for name in sorted(found)]
-
-    def specification(self, name: str) -> Spec:
-        """The specification NAME.yaml.  LookupError with the nearest names; SpecError for a mistake in it."""
-        return read_specification(self.specification_file(name))
-
-    def specification_file(self, name: str) -> Path:
-        """Where NAME.yaml lies.  LookupError with the nearest names."""
-        files = self._specifications()
-        if name not in files:
-            raise LookupError(f"there is no specification of {name!r}: {choose(name, sorted(files))}")
-        return files[name]
-
-    def _modules(self) -> Iterator[Location]:
-        for index, directory in enumerate(self.directories):
-            for entry in entries(directory):
-                stem, suffix = os.path.splitext(entry.name)
-                package = entry.is_dir()
-                if os.path.isfile(os.path.join(entry.path, "__init__.py")) if package else suffix == ".py":
-                    name = module_name(entry.name if package else stem)
-                    if name.isidentifier():
-                        yield _location(name, entry.path, package, index == 0)
-
-    def _specifications(self) -> dict[str, Path]:
-        found: dict[str, Path] = {}
-        for directory in (BUILT_IN, *self.directories):
-            for entry in entries(directory):
-                for file in entries(entry.path) if entry.is_dir() else [entry]:
-                    stem, suffix = os.path.splitext(file.name)
-                    if suffix == ".yaml":
-                        found.setdefault(stem, Path(file.path))
-        return found
+def find_specification(name: str, directories: Iterable[Path]) -> Path:
+    """NAME.yaml in one of the folders, or in a folder there.  LookupError with the nearest names."""
+    found: dict[str, Path] = {}
+    for directory in directories:
+        for entry in entries(directory):
+            for file in entries(entry.path) if entry.is_dir() else [entry]:
+                stem, suffix = os.path.splitext(file.name)
+                if suffix == ".yaml":
+                    found.setdefault(stem, Path(file.path))
+    if name not in found:
+        raise LookupError(f"there is no specification of {name!r}: {choose(name, sorted(found))}")
+    return found[name]
 
 
 def module_name(name: str) -> str:
@@ -124,13 +102,19 @@ def stamp(path: str) -> Stamp:
     return path, status.st_mtime_ns, status.st_size
 
 
+def stamps(folder: str) -> Iterator[Stamp]:
+    """The stamps of the Python files in a folder and the folders there, by name."""
+    for entry in entries(folder):
+        if entry.is_dir(follow_symlinks=False):
+            yield from stamps(entry.path)
+        elif entry.name.endswith(".py"):
+            yield stamp(entry.path)
+
+
 def entries(directory: str | Path) -> list[os.DirEntry[str]]:
     """What lies in a folder, by name; nothing if it cannot be read."""
     try:
         with os.scandir(directory) as found:
-            return sorted(found, key=_by_name)
+            return sorted(found, key=attrgetter("name"))
     except OSError:
         return []
-
-
-_by_name = attrgetter("name")

@@ -26,14 +26,14 @@ Modprobe = Callable[[str], Awaitable[int]]
 
 
 class ModuleRequests:
-    """Who waits for modprobe.  `modprobe` is None while there is none: then nothing is ever found."""
+    """The requests that wait for modprobe.  Where that is None no module is ever found."""
 
-    def __init__(self, engine: Engine, log: Log) -> None:
+    def __init__(self, engine: Engine, log: Log, modprobe: Modprobe | None) -> None:
         self._engine = engine
         self._log = log
         self._running = 0
         self._turn = WaitQueue("modprobe")
-        self.modprobe: Modprobe | None = None
+        self._modprobe = modprobe
         self.count = 0
         """How many there were."""
 
@@ -42,7 +42,7 @@ class ModuleRequests:
 
         0 does not mean that it is still there: the caller looks for what he wanted.
         """
-        if self.modprobe is None:
+        if self._modprobe is None:
             return -ENOENT
         if len(name) >= MODULE_NAME_LEN:
             return -ENAMETOOLONG
@@ -59,7 +59,7 @@ class ModuleRequests:
             emit("module_request", KERNEL, "module", name=name, wait=True)
         self._running += 1
         try:
-            return await self.modprobe(name)
+            return await self._modprobe(name)
         finally:
             self._running -= 1
             self._turn.wake_up()

@@ -1,56 +1,115 @@
-"""Looking at a module path: what lies there at one moment.
+"""The modules on a module path at one moment, and what modprobe(8) knows of them (depmod's files).
 
-The files are the host's, and whoever edits a driver wants the next modprobe to see it.  But while the
-simulation runs nothing else of the host does, so that one look serves until ordinary code has its turn.
+User space has this index and the kernel has not: a kernel that is asked for a module that needs another
+finds an unknown symbol.
+
+The files are the host's, and the next modprobe must see an edited driver.  But while the simulation runs
+nothing else of the host does, so one snapshot serves until ordinary code has run again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from collections.abc import Iterable, Mapping, Sequence
+from fnmatch import fnmatchcase
+from functools import cached_property
+from pathlib import Path
 
 from simkernel.engine import Engine
-from simkernel.kernel.loader.image import ImageError, Source, read_source
-from simkernel.kernel.loader.path import Location, ModulePath, module_name
+from simkernel.kernel.loader.image import ImageError, load_image
+from simkernel.kernel.loader.path import Location, locations, module_name
+from simkernel.kernel.module.declaration import Module
+from simkernel.kernel.module.module import Image
+from simkernel.ynl.errors import choose
 
 
-class Look:
-    """The modules that lay on a path when it was looked at, and their texts as somebody asks for them."""
+class UnknownModule(LookupError):
+    """No module has the name or alias, or it cannot be loaded for its dependencies.  The text says which."""
+
+
+class Snapshot:
+    """The modules that a path has at one moment; their code is read and executed when it is needed."""
 
     def __init__(self, found: Iterable[Location]) -> None:
         self._locations = {location.name: location for location in found}
-        self._sources: dict[str, Source] = {}
+        self._images: dict[str, Image] = {}
 
     def find(self, name: str) -> Location | None:
         """The module called `name`, in which - and _ are equal; None if there is none or it is a path."""
         return self._locations.get(module_name(name.removesuffix(".py")))
 
-    def source(self, location: Location) -> Source:
-        """The texts of a module.  ImageError if they cannot be read."""
-        source = self._sources.get(location.name)
-        if source is None:
-            source = self._sources[location.name] = read_source(location)
-        return source
+    def image(self, location: Location) -> Image:
+        """The code of a module.  ImageError if it cannot be read or executed."""
+        image = self._images.get(location.name)
+        if image is None:
+            image = self._images[location.name] = load_image(location)
+        return image
 
-    def sources(self) -> Iterator[Source]:
-        """The texts of all that can be read, by name."""
-        for location in self._locations.values():
-            with suppress(ImageError):
-                yield self.source(location)
+    @cached_property
+    def modules(self) -> Mapping[str, Module]:
+        """What the modules that load declare, by name (modules.alias, modules.symbols)."""
+        declared = {}
+        for name, location in self._locations.items():
+            try:
+                declared[name] = self.image(location).declaration
+            except ImageError:
+                continue
+        return declared
+
+    def resolve(self, name: str) -> tuple[str, ...]:
+        """What to load for a module's name or an alias, in this order; each is a name for finit_module().
+
+        A module that is there but does not load is among them: the kernel says why.  UnknownModule,
+        with the nearest names, if nothing has the name.
+        """
+        plain = module_name(name)
+        if plain in self.modules:
+            return tuple(self._load_order([plain]))
+        if self.find(name) is not None:
+            return (plain,)
+        wanted = [each for each, module in self.modules.items() if _has_alias(module, plain)]
+        if not wanted:
+            raise UnknownModule(f"no module has the name or alias {name!r}: {choose(name, self.modules)}")
+        return tuple(self._load_order(wanted))
+
+    def _load_order(self, wanted: Iterable[str]) -> list[str]:
+        """The modules, each after those that it needs.  UnknownModule if some need each other."""
+        exporters: dict[str, str] = {}
+        for name, module in self.modules.items():
+            for symbol in module.exported:
+                exporters.setdefault(symbol, name)
+        order: list[str] = []
+
+        def visit(name: str, path: tuple[str, ...]) -> None:
+            if name in path:
+                cycle = " -> ".join((*path[path.index(name) :], name))
+                raise UnknownModule(f"modules need each other: {cycle}")
+            if name not in order:
+                for symbol in self.modules[name].imports:
+                    if symbol in exporters:
+                        visit(exporters[symbol], (*path, name))
+                order.append(name)
+
+        for name in wanted:
+            visit(name, ())
+        return order
 
 
-class Looks:
-    """Looks at a path, a new one for each question from outside of a simulation."""
+def _has_alias(module: Module, name: str) -> bool:
+    return any(fnmatchcase(name, module_name(pattern)) for pattern in module.all_aliases)
 
-    def __init__(self, path: ModulePath, engine: Engine) -> None:
-        self._path = path
+
+class ModulePath:
+    """An ordered list of folders with modules."""
+
+    def __init__(self, directories: Sequence[Path], engine: Engine) -> None:
+        self._directories = directories
         self._engine = engine
-        self._last: tuple[int, Look] | None = None
+        self._last: tuple[int, Snapshot] | None = None
 
-    def __call__(self) -> Look:
+    def snapshot(self) -> Snapshot:
         """What lies there now."""
         if self._last is not None and self._engine.running and self._last[0] == self._engine.turn:
             return self._last[1]
-        look = Look(self._path.locations())
-        self._last = self._engine.turn, look
-        return look
+        snapshot = Snapshot(locations(self._directories))
+        self._last = self._engine.turn, snapshot
+        return snapshot

@@ -1,14 +1,15 @@
 """Symbols: what modules export, and how another's imports are resolved (`simplify_symbols()`).
 
-An exported function takes what its module's `init` returned as its first argument; whoever imports
-it gets it with that already given.
+The first argument of an exported function is what its module's `init` returned; the importer gets the
+function with that argument bound, as a method is bound to its object.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from types import SimpleNamespace
+from typing import Any
 
 import attrs
 
@@ -19,9 +20,6 @@ from simkernel.kernel.module.module import LoadedModule, ModuleState
 from simkernel.kernel.sched.wait import WaitQueue, sleep_on
 from simkernel.uapi.errno import EBUSY, ENOENT, ENOEXEC, os_error
 
-if TYPE_CHECKING:
-    from simkernel.kernel.loader.modules import Modules
-
 WAIT = 30 * SECOND
 """How long a symbol of a module that is still starting is waited for (`resolve_symbol_wait()`)."""
 
@@ -30,24 +28,24 @@ WAIT = 30 * SECOND
 class _Export:
     owner: LoadedModule
     name: str
-    gpl_only: bool
+    function: Callable[..., Any]
 
     @property
-    def function(self) -> Callable[..., Any]:
-        return partial(getattr(self.owner.image.namespace, self.name), self.owner.data)
+    def gpl_only(self) -> bool:
+        return self.function not in self.owner.declaration.exports
 
 
 class Symbols:
     """The symbols of a machine's modules.  `changed` is woken when a module's state has changed."""
 
-    def __init__(self, modules: Modules, log: Log, changed: WaitQueue) -> None:
+    def __init__(self, modules: Iterable[LoadedModule], log: Log, changed: WaitQueue) -> None:
         self._modules = modules
         self._log = log
         self._changed = changed
 
     def check_exports(self, module: LoadedModule) -> None:
         """ENOEXEC if `module` exports what another does already (`verify_exported_symbols()`)."""
-        for name in (*module.declaration.exports, *module.declaration.exports_gpl):
+        for name in module.declaration.exported:
             other = self._find(name, without=module)
             if other is not None:
                 self._log.err(f"{module.name}: exports duplicate symbol {name} (owned by {other.owner.name})")
@@ -69,7 +67,7 @@ class Symbols:
                 self._log.warn(f"{module.name}: Unknown symbol {name} (err -{failed})")
         if failed:
             raise os_error(failed)
-        module.symbols = symbols
+        module.this.symbols = SimpleNamespace(**symbols)
 
     async def _resolve_waiting(self, module: LoadedModule, name: str, deadline: int) -> Callable[..., Any]:
         while (export := self._find(name, without=module)) is not None:
@@ -97,7 +95,7 @@ class Symbols:
                 raise _Unresolved(ENOENT)
             module.uses.append(owner)
             owner.users.insert(0, module)
-        return export.function
+        return partial(export.function, owner.data)
 
     def _inherit_taint(self, module: LoadedModule, export: _Export) -> None:
         """`inherit_taint()`: whoever uses a proprietary module's symbols counts as proprietary too."""
@@ -123,15 +121,15 @@ class Symbols:
             owner.users.remove(module)
             owner.put()
         module.uses.clear()
-        module.symbols = {}
+        module.this.symbols = SimpleNamespace()
 
     def _find(self, name: str, *, without: LoadedModule) -> _Export | None:
         """`find_symbol()`: modules that have not got beyond UNFORMED export nothing yet."""
         for owner in self._modules:
             if owner is not without and owner.state is not ModuleState.UNFORMED:
-                declared = owner.declaration
-                if name in declared.exports or name in declared.exports_gpl:
-                    return _Export(owner, name, gpl_only=name not in declared.exports)
+                function = owner.declaration.exported.get(name)
+                if function is not None:
+                    return _Export(owner, name, function)
         return None
 
 

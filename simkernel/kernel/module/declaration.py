@@ -5,6 +5,7 @@ All of it is immutable: a module's file is executed once per process and shared 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import attrs
@@ -77,9 +78,9 @@ _TUPLE = attrs.validators.instance_of(tuple)  # ("name") is a string: its comma 
 class Module:
     """The declaration of a module, `MODULE` in its file.  Its name is the file's, as KBUILD_MODNAME is.
 
-    `exports` and `exports_gpl` name functions of the same file; who imports one calls it without its
-    first argument, which is what `init` returned.  `imports` are symbols of other modules.  `aliases`
-    modprobe tries to load first.
+    `exports` and `exports_gpl` are functions, usually methods of the class of what `init` returns: that is
+    their first argument, which an importer does not give.  `imports` are the names of other modules'
+    functions.  `aliases` are further names that modprobe finds the module by.
     """
 
     license: str
@@ -89,9 +90,14 @@ class Module:
     parameters: tuple[Parameter, ...] = attrs.field(default=(), validator=_TUPLE)
     aliases: tuple[str, ...] = attrs.field(default=(), validator=_TUPLE)
     devices: tuple[DeviceId, ...] = attrs.field(default=(), validator=_TUPLE)
-    exports: tuple[str, ...] = attrs.field(default=(), validator=_TUPLE)
-    exports_gpl: tuple[str, ...] = attrs.field(default=(), validator=_TUPLE)
+    exports: tuple[Callable[..., Any], ...] = attrs.field(default=(), validator=_TUPLE)
+    exports_gpl: tuple[Callable[..., Any], ...] = attrs.field(default=(), validator=_TUPLE)
     imports: tuple[str, ...] = attrs.field(default=(), validator=_TUPLE)
+
+    @property
+    def exported(self) -> dict[str, Callable[..., Any]]:
+        """All exported functions, by name."""
+        return {function.__name__: function for function in (*self.exports, *self.exports_gpl)}
 
     @property
     def gpl_compatible(self) -> bool:

@@ -5,17 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from types import FrameType, ModuleType, SimpleNamespace
+from typing import Any
 
-from simkernel.engine import InternalError
+import attrs
+
+from simkernel.engine import Engine, InternalError
 from simkernel.kernel.lib.layers import KERNEL
 from simkernel.kernel.lib.taint import Taints
-from simkernel.kernel.loader.image import Image
 from simkernel.kernel.module.declaration import Module
-
-if TYPE_CHECKING:
-    from simkernel.kernel.kernel import Kernel
-    from simkernel.ynl import Spec
 
 
 class ModuleState(Enum):
@@ -36,19 +34,65 @@ TRANSITIONS: Mapping[ModuleState, tuple[ModuleState, ...]] = {
 """From each state, those that may follow.  From UNFORMED and GOING a module may also vanish."""
 
 
-class LoadedModule:
-    """A module that is loaded into a kernel, or is being.  A driver's `init` gets it as `this`.
+LOCATION = "__simkernel_module__"
+"""The global of a module's file that holds the module's name, and the file's as logs name it."""
 
-    `parameters` are the values its loader gave, by name.  `symbols` are the functions it imports.
-    `data` is what `init` returned.
+
+def locate(frame: FrameType) -> tuple[str, str] | None:
+    """The module whose code runs in `frame`, and its file as logs name it; None for other code."""
+    return frame.f_globals.get(LOCATION)
+
+
+@attrs.frozen(eq=False)
+class Image:
+    """A module's code, executed: what it declares, and its functions.  `size` is the bytes of its text."""
+
+    name: str
+    declaration: Module
+    namespace: ModuleType
+    size: int
+
+
+class ThisModule:
+    """A module as its own code sees it, the argument of `init` (Linux's THIS_MODULE).
+
+    `parameters` are the values that the loader gave, by name.  `symbols` has the imported functions as
+    attributes; annotate it with the class that exports them.  The functions of driverapi take the module's
+    kernel from here; a driver does not reach it.
     """
 
-    def __init__(self, kernel: Kernel, image: Image, directory: Path) -> None:
-        self.kernel = kernel
+    __slots__ = ("_kernel", "_module", "name", "parameters", "symbols")
+
+    def __init__(self, kernel: object, module: LoadedModule) -> None:
+        self._kernel: Any = kernel
+        self._module = module
+        self.name = module.name
+        self.parameters: Mapping[str, Any] = {}
+        self.symbols: Any = SimpleNamespace()
+
+    def __repr__(self) -> str:
+        return repr(self._module)
+
+
+class LoadedModule:
+    """A module that is loaded into a kernel, or is being.
+
+    `make_this` makes what its own code sees of it.  `data` is what `init` returned.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        image: Image,
+        directory: Path,
+        make_this: Callable[[LoadedModule], ThisModule],
+    ) -> None:
+        self._trace_points = engine.trace
         self.image = image
         self.name = image.name
-        self.declaration: Module = image.declaration
+        self.declaration = image.declaration
         self.directory = directory
+        self.this = make_this(self)
         self.state = ModuleState.UNFORMED
         self.references = 0
         """How many hold it; what lsmod shows (`module_refcount()`)."""
@@ -57,8 +101,6 @@ class LoadedModule:
         self.uses: list[LoadedModule] = []
         """Modules that it imports from."""
         self.taints = Taints()
-        self.parameters: Mapping[str, Any] = {}
-        self.symbols: Mapping[str, Callable[..., Any]] = {}
         self.uses_gpl_symbols = False
         self.pinned = False
         """Whether an oops in it has left a reference that nobody will give back."""
@@ -100,13 +142,6 @@ class LoadedModule:
             self.pinned = True
             self.references += 1
 
-    def spec(self, name: str = "") -> Spec:
-        """The specification NAME.yaml that lies beside the module's code; its own name by default.
-
-        ENOENT if there is no such file, ENOEXEC if there is a mistake in it; the log says which.
-        """
-        return self.kernel.modules.spec(self, name or self.name)
-
     def _trace(self, event: str) -> None:
-        if (emit := self.kernel.engine.trace.emit) is not None:
+        if (emit := self._trace_points.emit) is not None:
             emit(event, KERNEL, "module", module=self.name, references=self.references)

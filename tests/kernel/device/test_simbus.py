@@ -52,7 +52,6 @@ async def init(this):
     async def remove(device):
         state.append(("remove", device.name))
         REMOVE
-    this.log = state
     state.insert(0, await simbus_register_driver(this, (ID,), probe, remove))
     return state
 async def exit(this, state):

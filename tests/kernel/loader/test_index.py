@@ -6,15 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from simkernel.kernel.loader.index import ModuleIndex, UnknownModule
-from simkernel.kernel.loader.path import ModulePath
-from simkernel.kernel.loader.snapshot import Look
+from simkernel.engine import Engine
+from simkernel.kernel.loader.path import find_specification, locations, read_specification
+from simkernel.kernel.loader.snapshot import ModulePath, Snapshot, UnknownModule
+from simkernel.kernel.netlink.genetlink import FAMILIES
 from tests.kernel.conftest import Bench
 
 
-def index(bench: Bench, *more: Path) -> ModuleIndex:
-    path = ModulePath((bench.folder, *more))
-    return ModuleIndex(lambda: Look(path.locations()))
+def index(bench: Bench, *more: Path) -> Snapshot:
+    return ModulePath((bench.folder, *more), Engine()).snapshot()
 
 
 def exporter(bench: Bench, name: str, *imports: str) -> None:
@@ -42,15 +42,15 @@ def test_by_alias(bench: Bench) -> None:
 
 def test_what_changes_is_seen_at_the_next_question(bench: Bench) -> None:
     bench.module("a", aliases=("old",))
-    there = index(bench)
-    assert there.resolve("old") == ("a",)
+    path = ModulePath((bench.folder,), Engine())
+    assert path.snapshot().resolve("old") == ("a",)
     bench.module("a", aliases=("brand-new",))
     bench.module("b", aliases=("old",))
-    assert there.resolve("old") == ("b",)
-    assert there.resolve("brand-new") == ("a",)
+    assert path.snapshot().resolve("old") == ("b",)
+    assert path.snapshot().resolve("brand-new") == ("a",)
     (bench.folder / "b.py").unlink()
     with pytest.raises(UnknownModule):
-        there.resolve("old")
+        path.snapshot().resolve("old")
 
 
 def test_hyphens_in_aliases_are_underscores(bench: Bench) -> None:
@@ -93,7 +93,7 @@ def test_a_symbol_that_nobody_has_is_for_the_kernel_to_tell(bench: Bench) -> Non
 def test_a_module_that_does_not_load_is_found_by_its_name_only(bench: Bench) -> None:
     bench.write("broken.py", "MODULE = 1 / 0")
     assert index(bench).resolve("broken") == ("broken",)
-    assert index(bench).read().modules.keys() == set()
+    assert index(bench).modules.keys() == set()
 
 
 def test_the_first_folder_that_has_a_name_wins(bench: Bench, tmp_path: Path) -> None:
@@ -107,16 +107,15 @@ def test_the_first_folder_that_has_a_name_wins(bench: Bench, tmp_path: Path) -> 
 
 
 def test_a_folder_that_is_not_there_has_no_modules(tmp_path: Path) -> None:
-    assert ModulePath((tmp_path / "nowhere",)).locations() == []
+    assert locations((tmp_path / "nowhere",)) == []
 
 
 def test_specifications_are_found_beside_modules_and_within_them(bench: Bench) -> None:
     text = "name: {}\ndoc: x\nattribute-sets: []\noperations: {{list: []}}\n"
     bench.write("one.yaml", text.format("one"))
     bench.write("pack/two.yaml", text.format("two"))
-    path = ModulePath((bench.folder,))
-    assert path.specification("one").name == "one"
-    assert path.specification("two").name == "two"
-    assert path.specification("nlctrl").name == "nlctrl"  # part of the kernel
+    folders = (FAMILIES, bench.folder)
+    for name in ("one", "two", "nlctrl"):
+        assert read_specification(find_specification(name, folders)).name == name
     with pytest.raises(LookupError, match="there is no specification of 'thre'"):
-        path.specification("thre")
+        find_specification("thre", folders)

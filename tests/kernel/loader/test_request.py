@@ -46,7 +46,7 @@ def test_modprobe_that_fails_says_so(machine: Machine) -> None:
 
 
 def test_without_modprobe_nothing_is_found(machine: Machine) -> None:
-    machine.kernel.modules.requests.modprobe = None
+    machine.kernel.modules.requests._modprobe = None
     assert ask(machine, "hello") == [-errno.ENOENT]
 
 
@@ -63,7 +63,7 @@ def slow_modprobe(machine: Machine, ns: int) -> list[str]:
         await sleep_on(deadline=machine.engine.time() + ns)
         return 0
 
-    machine.kernel.modules.requests.modprobe = modprobe
+    machine.kernel.modules.requests._modprobe = modprobe
     return seen
 
 
@@ -92,7 +92,7 @@ def test_a_socket_of_a_protocol_that_nobody_serves_asks_for_it(machine: Machine)
         names.append(name)
         return 1
 
-    machine.kernel.modules.requests.modprobe = modprobe
+    machine.kernel.modules.requests._modprobe = modprobe
     with pytest.raises(OSError) as raised:
         machine.blocking(uid=1000).socket(proto=30)
     assert raised.value.errno == errno.EPROTONOSUPPORT

@@ -16,7 +16,7 @@ def exit(this, state): pass
 def add(state, number): return state[0] + number
 """
 USER = """
-def init(this): return this.symbols["add"](5)
+def init(this): return this.symbols.add(5)
 def exit(this, state): pass
 """
 

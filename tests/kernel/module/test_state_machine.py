@@ -14,6 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from simkernel import millis
 from simkernel.hardware.bus import Device as Hardware
+from simkernel.kernel.module.module import ModuleState
 from tests.kernel.conftest import Bench
 
 IMPORTS: dict[str, tuple[str, ...]] = {
@@ -168,13 +169,12 @@ class ModulesAndHotplug(RuleBasedStateMachine):
 
     @invariant()
     def modules_agree(self) -> None:
-        listing = self.bench.machine.kernel.modules.listing()
-        assert [entry["name"] for entry in listing] == self.model.loaded[::-1]
-        for entry in listing:
-            name = entry["name"]
-            assert entry["state"] == "Live"
-            assert list(entry["users"]) == self.model.users(name)[::-1]
-            assert entry["references"] == len(entry["users"]) + self.model.held.get(name, 0)
+        modules = list(self.bench.machine.kernel.modules)
+        assert [module.name for module in modules] == self.model.loaded[::-1]
+        for module in modules:
+            assert module.state is ModuleState.LIVE
+            assert [user.name for user in module.users] == self.model.users(module.name)[::-1]
+            assert module.references == len(module.users) + self.model.held.get(module.name, 0)
 
     @invariant()
     def devices_agree(self) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from simkernel import millis, seconds
+from simkernel.driverapi.module import module_put, try_module_get
 from simkernel.hardware.bus import Device
 from simkernel.uapi import errno
 from tests.kernel.conftest import Bench
@@ -60,10 +61,10 @@ def test_unloading_goes_on_when_the_process_ends(bench: Bench) -> None:
 def test_a_module_that_something_holds_stays(bench: Bench) -> None:
     bench.module("m", "def init(this): return this\ndef exit(this, state): pass")
     this = bench.load("m")
-    assert this.try_get()
+    assert try_module_get(this)
     assert bench.root.lsmod()[0]["references"] == 1
     assert delete_fails(bench, "m") == errno.EAGAIN
-    this.put()
+    module_put(this)
     bench.root.rmmod("m")
 
 
@@ -71,7 +72,7 @@ def test_a_reference_is_put_as_often_as_got(bench: Bench) -> None:
     bench.module("m", "def init(this): return this")
     this = bench.load("m")
     with pytest.raises(RuntimeError):
-        this.put()
+        module_put(this)
 
 
 def test_init_without_exit_is_for_ever(bench: Bench) -> None:

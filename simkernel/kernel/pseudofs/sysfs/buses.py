@@ -8,8 +8,7 @@ from __future__ import annotations
 from collections.abc import Awaitable
 from functools import partial
 
-from simkernel.kernel.device.bus import BusType, DeviceDriver
-from simkernel.kernel.device.device import Device
+from simkernel.kernel.device.device import BusType, Device, DeviceDriver
 from simkernel.kernel.parts import KernelParts
 from simkernel.kernel.pseudofs.sysfs.entry import Attribute, Contents, Folder, Link
 from simkernel.kernel.pseudofs.sysfs.uevent import uevent_file

@@ -6,8 +6,7 @@ from collections.abc import Iterator
 from functools import partial
 
 from simkernel.kernel.device.attribute import DeviceAttribute
-from simkernel.kernel.device.bus import BusType
-from simkernel.kernel.device.device import Class, Device
+from simkernel.kernel.device.device import BusType, Class, Device
 from simkernel.kernel.module.module import LoadedModule
 from simkernel.kernel.parts import KernelParts
 from simkernel.kernel.pseudofs.sysfs.entry import Attribute, Contents, Folder, Link, Node

@@ -55,12 +55,12 @@ def _drivers(kernel: KernelParts, module: LoadedModule) -> Contents:
 def _parameters(module: LoadedModule) -> Contents:
     """Their values, which nobody may change once it is loaded."""
     for parameter in module.declaration.parameters:
-        if parameter.name in module.parameters:
+        if parameter.name in module.this.parameters:
             yield parameter.name, value(partial(_parameter, module, parameter.name))
 
 
 def _parameter(module: LoadedModule, name: str) -> str:
-    return shown(module.parameters[name])
+    return shown(module.this.parameters[name])
 
 
 def shown(given: Any) -> str:
