@@ -97,8 +97,8 @@ class Dump:
     def _step(self, writer: MessageWriter, info: Info) -> bool:
         progress: _Progress = info.state
         callback = info.callback
-        while writer.room >= SHORTEST:
-            message = progress.next_message(writer.room)
+        while writer.tailroom >= SHORTEST:
+            message = progress.next_message(writer.tailroom)
             callback.generation = progress.info.generation
             if message is None:
                 return False

@@ -64,34 +64,34 @@ def _check(task: Task, own: Creds, claim: Creds) -> None:
 
 
 class ControlBuffer:
-    """The receiver's room for control messages.  What does not fit is cut off, and said to be."""
+    """The receiver's buffer for control messages.  What does not fit is cut off (MSG_CTRUNC)."""
 
-    __slots__ = ("flags", "messages", "room")
+    __slots__ = ("flags", "messages", "space")
 
-    def __init__(self, room: int) -> None:
-        self.room = room
+    def __init__(self, space: int) -> None:
+        self.space = space
         self.flags = 0
         self.messages: list[ControlMessage] = []
 
     def put(self, level: int, type: int, data: bytes) -> None:
-        """Append a control message, or as much of it as there is room for (`put_cmsg()`)."""
-        if self.room < CMSG_HDRLEN:
+        """Append a control message, or as much of it as fits (`put_cmsg()`)."""
+        if self.space < CMSG_HDRLEN:
             self.flags |= MSG_CTRUNC
             return
         length = CMSG_LEN(len(data))
-        if self.room < length:
+        if self.space < length:
             self.flags |= MSG_CTRUNC
-            length = self.room
+            length = self.space
         self.messages.append((level, type, data[: length - CMSG_HDRLEN]))
-        self.room -= min(CMSG_SPACE(len(data)), self.room)
+        self.space -= min(CMSG_SPACE(len(data)), self.space)
 
 
-def receive(sock: Sock, control: ControlBuffer, creds: Creds, room: int) -> None:
+def receive(sock: Sock, control: ControlBuffer, creds: Creds, controllen: int) -> None:
     """Tell the receiver who sent it, if it asked (`scm_recv()`).
 
     No security module is there to give a label, but asking for one without room counts as cut off.
     """
     if sock.option(SO_PASSCRED):
         control.put(SOL_SOCKET, SCM_CREDENTIALS, Ucred.LAYOUT.pack(*creds))
-    if not room and sock.option(SO_PASSSEC):
+    if not controllen and sock.option(SO_PASSSEC):
         control.flags |= MSG_CTRUNC

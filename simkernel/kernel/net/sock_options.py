@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Final, Literal
 
 import attrs
@@ -122,42 +123,26 @@ def _ignored_setter(sock: Sock, task: Task, value: int, raw: bytes) -> None:
 # -- buffers ----------------------------------------------------------------
 
 
-def _lock_buffer(sock: Sock, bit: int) -> None:
-    sock.set_option(so.SO_BUF_LOCK, sock.option(so.SO_BUF_LOCK) | bit)
+def _buffer(slot: Literal["rcvbuf", "sndbuf"], lock: int, minimum: int, *, force: bool) -> Setter:
+    """Set twice the value, for what a buffer costs beyond its data (`__sock_set_rcvbuf()`).
+
+    The value counts as unsigned and is limited to what the administrator allows, unless it is forced.
+    """
+
+    def set(sock: Sock, task: Task, value: int, raw: bytes) -> None:
+        if force:
+            _require(task, cap.CAP_NET_ADMIN)
+            value = max(value, 0)
+        else:
+            value = min(value & 0xFFFFFFFF, MAXIMUM_BUFFER)
+        sock.set_option(so.SO_BUF_LOCK, sock.option(so.SO_BUF_LOCK) | lock)
+        setattr(sock, slot, max(min(value, INT_MAX // 2) * 2, minimum))
+
+    return set
 
 
-def _set_receive_buffer(sock: Sock, value: int) -> None:
-    """`__sock_set_rcvbuf()`: twice the value, for what a buffer costs beyond its data."""
-    _lock_buffer(sock, RCVBUF_LOCK)
-    sock.rcvbuf = max(min(value, INT_MAX // 2) * 2, SOCK_MIN_RCVBUF)
-
-
-def _set_send_buffer(sock: Sock, value: int) -> None:
-    _lock_buffer(sock, SNDBUF_LOCK)
-    sock.sndbuf = max(min(value, INT_MAX // 2) * 2, SOCK_MIN_SNDBUF)
-
-
-def _limited(value: int) -> int:
-    """A value as unsigned, at most what the administrator allows."""
-    return min(value & 0xFFFFFFFF, MAXIMUM_BUFFER)
-
-
-def _receive_buffer(sock: Sock, task: Task, value: int, raw: bytes) -> None:
-    _set_receive_buffer(sock, _limited(value))
-
-
-def _send_buffer(sock: Sock, task: Task, value: int, raw: bytes) -> None:
-    _set_send_buffer(sock, _limited(value))
-
-
-def _receive_buffer_force(sock: Sock, task: Task, value: int, raw: bytes) -> None:
-    _require(task, cap.CAP_NET_ADMIN)
-    _set_receive_buffer(sock, max(value, 0))
-
-
-def _send_buffer_force(sock: Sock, task: Task, value: int, raw: bytes) -> None:
-    _require(task, cap.CAP_NET_ADMIN)
-    _set_send_buffer(sock, max(value, 0))
+_send_buffer = partial(_buffer, "sndbuf", SNDBUF_LOCK, SOCK_MIN_SNDBUF)
+_receive_buffer = partial(_buffer, "rcvbuf", RCVBUF_LOCK, SOCK_MIN_RCVBUF)
 
 
 def _buffer_lock(sock: Sock, task: Task, value: int, raw: bytes) -> None:
@@ -413,10 +398,10 @@ OPTIONS: Final[dict[int, Option]] = {
     so.SO_DEBUG: Option(_flag(so.SO_DEBUG).get, _debug),
     so.SO_TYPE: Option(lambda sock, _: sock.type),
     so.SO_ERROR: Option(lambda sock, _: sock.take_error()),
-    so.SO_SNDBUF: Option(lambda sock, _: sock.sndbuf, _send_buffer),
-    so.SO_RCVBUF: Option(lambda sock, _: sock.rcvbuf, _receive_buffer),
-    so.SO_SNDBUFFORCE: Option(set=_send_buffer_force),
-    so.SO_RCVBUFFORCE: Option(set=_receive_buffer_force),
+    so.SO_SNDBUF: Option(lambda sock, _: sock.sndbuf, _send_buffer(force=False)),
+    so.SO_RCVBUF: Option(lambda sock, _: sock.rcvbuf, _receive_buffer(force=False)),
+    so.SO_SNDBUFFORCE: Option(set=_send_buffer(force=True)),
+    so.SO_RCVBUFFORCE: Option(set=_receive_buffer(force=True)),
     so.SO_PRIORITY: _stored(so.SO_PRIORITY, setter=_priority),
     so.SO_LINGER: Option(_get_linger, _linger),
     so.SO_BSDCOMPAT: Option(lambda sock, _: 0, _ignored_setter),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from simkernel.kernel.lib.layers import KERNEL
 from simkernel.kernel.netlink.deliver import accept, overrun, queue
-from simkernel.kernel.netlink.sock import BROADCAST_ERROR, LISTEN_ALL_NSID, NO_ENOBUFS
+from simkernel.kernel.netlink.sock import BROADCAST_ERROR, LISTEN_ALL_NSID
 from simkernel.uapi.capability import CAP_NET_BROADCAST
 from simkernel.uapi.errno import ENOBUFS, ESRCH, os_error
 
@@ -147,19 +147,3 @@ def _listens(member: NetlinkSock, net: Net) -> bool:
         and member.net.id_of(net) is not None
         and member.opener.capable(CAP_NET_BROADCAST)
     )
-
-
-def set_error(source: Source, portid: int, group: int, number: int) -> int:
-    """Report an error to the members of `group` (`netlink_set_err()`).
-
-    Returns the number of members that ignore ENOBUFS (NETLINK_NO_ENOBUFS).
-    """
-    ignored = 0
-    for member in source.entry.members.get(group, ()):
-        if member.net is not source.net or member.portid == portid:
-            continue
-        if number == ENOBUFS and member.flags & NO_ENOBUFS:
-            ignored += 1
-        else:
-            member.report_error(number)
-    return ignored

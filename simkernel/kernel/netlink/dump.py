@@ -126,7 +126,7 @@ class DumpCallback:
         extack = ExtendedAck()
         if self.result == _MORE:
             self._fill(writer, extack)
-        finished = self.result != _MORE and writer.room >= _DONE_SIZE
+        finished = self.result != _MORE and writer.tailroom >= _DONE_SIZE
         if finished:
             self._write_done(writer, extack)
         self._send(writer, truesize)
@@ -154,7 +154,7 @@ class DumpCallback:
         request = self.request
         place = writer.begin(NLMSG_DONE, flags, request.seq, request.portid, S32.pack(self.result))
         self.check_consistent(writer, place)
-        if 0 < size <= writer.room:
+        if 0 < size <= writer.tailroom:
             extack.write(writer, self.result)
             writer.end(place)
 

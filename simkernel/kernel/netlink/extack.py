@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from simkernel.kernel.netlink import policy_dump
+from simkernel.kernel.netlink.writer import MessageWriter
 from simkernel.uapi.netlink import (
     NLMSGERR_ATTR_COOKIE,
     NLMSGERR_ATTR_MISS_NEST,
@@ -12,15 +13,13 @@ from simkernel.uapi.netlink import (
     NLMSGERR_ATTR_MSG,
     NLMSGERR_ATTR_OFFS,
     NLMSGERR_ATTR_POLICY,
-    align4,
 )
 
 if TYPE_CHECKING:
-    from simkernel.kernel.netlink.writer import MessageWriter
     from simkernel.ynl.policy import AttributePolicy
 
-U32_SIZE = 8
-"""An attribute with 4 bytes."""
+MAX_SIZE = 1 << 16
+"""More than an extended ACK can take."""
 
 
 class ExtendedAck:
@@ -49,26 +48,17 @@ class ExtendedAck:
         self.policy = policy
 
     def size(self, error: int) -> int:
-        """Room to be made for it in an answer (`netlink_ack_tlv_len()`)."""
-        size = 0
-        if self.message:
-            size += 4 + align4(len(self.message.encode("utf-8", "surrogateescape")) + 1)
-        if self.cookie:
-            size += 4 + align4(len(self.cookie))
-        if not error:
-            return size
-        if self.bad_attribute is not None:
-            size += U32_SIZE
-        if self.policy is not None:
-            size += policy_dump.size_estimate(self.policy)
-        if self.missing_type:
-            size += U32_SIZE
-        if self.missing_nest is not None:
-            size += U32_SIZE
-        return size
+        """Space to reserve for it in an answer, which a policy does not fill (`netlink_ack_tlv_len()`)."""
+        writer = MessageWriter(MAX_SIZE)
+        self._write(writer, error, None)
+        estimate = policy_dump.size_estimate(self.policy) if error and self.policy is not None else 0
+        return len(writer.data) + estimate
 
     def write(self, writer: MessageWriter, error: int) -> None:
         """Append it to an answer; without an error only text and cookie (`netlink_ack_tlv_fill()`)."""
+        self._write(writer, error, self.policy)
+
+    def _write(self, writer: MessageWriter, error: int, policy: AttributePolicy | None) -> None:
         if self.message:
             writer.put_string(NLMSGERR_ATTR_MSG, self.message)
         if self.cookie:
@@ -77,8 +67,8 @@ class ExtendedAck:
             return
         if self.bad_attribute is not None:
             writer.put_u32(NLMSGERR_ATTR_OFFS, self.bad_attribute)
-        if self.policy is not None:
-            policy_dump.write_attribute(writer, NLMSGERR_ATTR_POLICY, self.policy)
+        if policy is not None:
+            policy_dump.write_attribute(writer, NLMSGERR_ATTR_POLICY, policy)
         if self.missing_type:
             writer.put_u32(NLMSGERR_ATTR_MISS_TYPE, self.missing_type)
         if self.missing_nest is not None:

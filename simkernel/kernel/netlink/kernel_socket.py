@@ -135,14 +135,6 @@ class KernelSocket:
         """Whether anybody is in `group`, in whatever namespace (`netlink_has_listeners()`)."""
         return bool(self.entry.members.get(group))
 
-    def set_error(self, portid: int, group: int, number: int) -> int:
-        """Let the members of `group`, `portid` left out, have an error (`netlink_set_err()`)."""
-        return broadcast.set_error(self, portid, group, number)
-
-    def clear_members(self, group: int) -> None:
-        """Take everybody out of `group` (`__netlink_clear_multicast_users()`)."""
-        self.entry.clear_members(group)
-
     def release(self) -> None:
         """Close it (`netlink_kernel_release()`); the last one of a protocol unregisters the protocol."""
         del KERNEL_SOCKETS.of(self.net)[self.protocol]

@@ -6,39 +6,21 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from simkernel.kernel.netlink.address import allowed, realloc_groups
-from simkernel.kernel.netlink.sock import NONROOT_RECV, NetlinkSock
+from simkernel.kernel.netlink.sock import FLAGS, NONROOT_RECV, NetlinkSock
 from simkernel.uapi.capability import CAP_NET_BROADCAST
 from simkernel.uapi.errno import EINVAL, ENOPROTOOPT, EPERM, os_error
 from simkernel.uapi.netlink import (
     NETLINK_ADD_MEMBERSHIP,
-    NETLINK_BROADCAST_ERROR,
-    NETLINK_CAP_ACK,
     NETLINK_DROP_MEMBERSHIP,
-    NETLINK_EXT_ACK,
-    NETLINK_GET_STRICT_CHK,
     NETLINK_LIST_MEMBERSHIPS,
     NETLINK_LISTEN_ALL_NSID,
     NETLINK_NO_ENOBUFS,
-    NETLINK_PKTINFO,
 )
 from simkernel.uapi.socket import SOL_NETLINK
 from simkernel.uapi.structure import S32, U32
 
 if TYPE_CHECKING:
     from simkernel.kernel.vfs.task import Task
-
-FLAGS: Final = frozenset(
-    {
-        NETLINK_PKTINFO,
-        NETLINK_BROADCAST_ERROR,
-        NETLINK_NO_ENOBUFS,
-        NETLINK_LISTEN_ALL_NSID,
-        NETLINK_CAP_ACK,
-        NETLINK_EXT_ACK,
-        NETLINK_GET_STRICT_CHK,
-    }
-)
-"""Options that are on or off."""
 
 Setter = Callable[[NetlinkSock, "Task", int], None]
 

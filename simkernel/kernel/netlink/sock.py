@@ -37,6 +37,12 @@ EXT_ACK: Final = 1 << nl.NETLINK_EXT_ACK
 STRICT_CHK: Final = 1 << nl.NETLINK_GET_STRICT_CHK
 """Bits of `NetlinkSock.flags`."""
 
+FLAGS: Final = frozenset(
+    flag.bit_length() - 1
+    for flag in (PKTINFO, BROADCAST_ERROR, NO_ENOBUFS, LISTEN_ALL_NSID, CAP_ACK, EXT_ACK, STRICT_CHK)
+)
+"""Options that are on or off."""
+
 CONTROL: Final = PKTINFO | LISTEN_ALL_NSID
 """Flags that add control messages to a receive."""
 

@@ -1,4 +1,4 @@
-"""What an nlmon device would see: every datagram that reaches somebody (`netlink_deliver_tap()`)."""
+"""Datagrams as an nlmon device sees them, once for each receiver (`netlink_deliver_tap()`)."""
 
 from __future__ import annotations
 
@@ -28,52 +28,29 @@ TAPPED: Final = frozenset(
 
 
 def deliver(trace: Tracer, protocol: int, skb: Skb, *, portid: int) -> None:
-    """Show a datagram that is about to be queued for `portid`."""
-    _show(trace, protocol, skb.data, skb.address[0], portid, skb.dst_group, skb.flow, kernel=False)
+    """Emit a datagram that is about to be queued for `portid`."""
+    if (emit := trace.emit) is not None and protocol in TAPPED:
+        emit(
+            "netlink_deliver_tap", KERNEL, "netlink",
+            protocol=protocol, data=skb.data, outgoing=False, kernel=False, portid=skb.address[0],
+            dst_portid=portid, dst_group=skb.dst_group, flow=skb.flow,
+        )  # fmt: skip
 
 
 def to_kernel(trace: Tracer, protocol: int, inbound: Inbound, group: int) -> None:
-    """Show a datagram that the kernel is about to read."""
-    _show(trace, protocol, inbound.data, inbound.portid, 0, group, trace.flow, kernel=True)
-
-
-def _show(
-    trace: Tracer,
-    protocol: int,
-    data: bytes,
-    portid: int,
-    dst_portid: int,
-    dst_group: int,
-    flow: int,
-    *,
-    kernel: bool,
-) -> None:
+    """Emit a datagram that the kernel is about to read."""
     if (emit := trace.emit) is not None and protocol in TAPPED:
         emit(
-            "netlink_deliver_tap",
-            KERNEL,
-            "netlink",
-            protocol=protocol,
-            data=data,
-            outgoing=kernel,
-            kernel=kernel,
-            portid=portid,
-            dst_portid=dst_portid,
-            dst_group=dst_group,
-            flow=flow,
-        )
+            "netlink_deliver_tap", KERNEL, "netlink",
+            protocol=protocol, data=inbound.data, outgoing=True, kernel=True, portid=inbound.portid,
+            dst_portid=0, dst_group=group, flow=trace.flow,
+        )  # fmt: skip
 
 
 def unicast(trace: Tracer, protocol: int, skb: Skb, *, portid: int) -> None:
-    """Show a datagram that is about to be queued for `portid` because it was sent there."""
+    """Emit a datagram that is about to be queued for `portid` because it was sent there."""
     if (emit := trace.emit) is not None:
-        length = len(skb.data)
         emit(
-            "netlink_unicast",
-            KERNEL,
-            "netlink",
-            protocol=protocol,
-            portid=portid,
-            length=length,
-            flow=skb.flow,
-        )
+            "netlink_unicast", KERNEL, "netlink",
+            protocol=protocol, portid=portid, length=len(skb.data), flow=skb.flow,
+        )  # fmt: skip

@@ -13,7 +13,7 @@ _PADDING: Final = (b"", b"\0\0\0", b"\0\0", b"\0")
 
 
 class NoRoom(Exception):
-    """The buffer is full.  The caller takes back what it began, and tells its own caller."""
+    """The buffer is full.  The caller cuts off what it began, and raises this again."""
 
 
 class MessageWriter:
@@ -30,13 +30,13 @@ class MessageWriter:
         self.size = size
 
     @property
-    def room(self) -> int:
+    def tailroom(self) -> int:
         """Bytes that are left (skb_tailroom())."""
         return self.size - len(self.data)
 
     def append(self, data: bytes) -> None:
         """Bytes as they are, filled up to a multiple of 4."""
-        if align4(len(data)) > self.room:
+        if align4(len(data)) > self.tailroom:
             raise NoRoom
         self.data += data
         self.data += _PADDING[len(data) & 3]

@@ -124,34 +124,23 @@ class DatagramSocket(UnixSocket):
         files: tuple[OpenFile, ...],
         flags: int,
     ) -> int:
+        pages = datagram_pages(len(data))
+        size = truesize(len(data), pages)
         try:
-            skb, target = self._make(task, data, address, creds, files, flags)
+            if flags & MSG_OOB:
+                raise os_error(EOPNOTSUPP)
+            target = None if address is None else checked(address)
+            self.autobind_for_creds()
+            if len(data) > self.sndbuf - RESERVE:
+                raise os_error(EMSGSIZE)
+            self.allocate(size, pages, files, partial(self._send, task, data, address, creds, files, flags))
         except OSError:
             release_files(files)
             raise
-        return self._deliver(task, skb, target, flags)
-
-    def _make(
-        self,
-        task: Task,
-        data: bytes,
-        address: bytes | tuple[int, int] | None,
-        creds: Creds | None,
-        files: tuple[OpenFile, ...],
-        flags: int,
-    ) -> tuple[UnixSkb, bytes | None]:
-        if flags & MSG_OOB:
-            raise os_error(EOPNOTSUPP)
-        target = None if address is None else checked(address)
-        self.autobind_for_creds()
-        if len(data) > self.sndbuf - RESERVE:
-            raise os_error(EMSGSIZE)
-        pages = datagram_pages(len(data))
-        size = truesize(len(data), pages)
         costs = self.unix.costs
-        self.allocate(size, pages, files, partial(self._send, task, data, address, creds, files, flags))
         self.unix.engine.charged += costs.send + costs.copy(len(data))
-        return UnixSkb(self, data, size, creds, files, self.unix.trace.flow), target
+        skb = UnixSkb(self, data, size, creds, files, self.unix.trace.flow)
+        return self._deliver(task, skb, target, flags)
 
     def _deliver(self, task: Task, skb: UnixSkb, target: bytes | None, flags: int) -> int:
         try:

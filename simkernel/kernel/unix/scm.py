@@ -67,14 +67,14 @@ def receive(
 ) -> None:  # fmt: skip
     """Tell the receiver who sent it, if it asked, and give it the files (`scm_recv_unix()`)."""
     if sock.option(SO_PASSCRED):
-        scm.receive(sock, control, creds or NOBODY, control.room)
+        scm.receive(sock, control, creds or NOBODY, control.space)
     if files:
         _install(task, control, files, flags)
 
 
 def _install(task: Task, control: ControlBuffer, files: tuple[OpenFile, ...], flags: int) -> None:
     """A descriptor for each file that there is room for; the others are closed (`scm_detach_fds()`)."""
-    room = max(control.room - CMSG_HDRLEN, 0) // S32.size
+    room = max(control.space - CMSG_HDRLEN, 0) // S32.size
     fds = []
     for file in files[:room]:
         try:

@@ -20,7 +20,6 @@ from simkernel.kernel.vfs.fasync import POLL_ERR, POLL_HUP, POLL_IN, POLL_OUT
 from simkernel.uapi.errno import (
     ECONNRESET,
     EINVAL,
-    EISCONN,
     ENODATA,
     ENOTCONN,
     ENOTTY,
@@ -253,7 +252,7 @@ class UnixSocket(Sock):
 
     def bind(self, task: Task, address: bytes | tuple[int, int]) -> None:
         """bind(2): a path name, an abstract name, or (without one) any abstract name that is free."""
-        raw = _checked(address, unnamed=True)
+        raw = checked(address, unnamed=True)
         if raw == NO_NAME:
             self.unix.autobind(self)
         else:
@@ -432,7 +431,7 @@ class UnixSocket(Sock):
         raise NotImplementedError
 
 
-def _checked(address: bytes | tuple[int, int], *, unnamed: bool = False) -> bytes:
+def checked(address: bytes | tuple[int, int], *, unnamed: bool = False) -> bytes:
     """A whole address (`unix_validate_addr()`).  EINVAL for another family, no name, or too long a one."""
     if not isinstance(address, bytes) or len(address) < U16.size:
         raise os_error(EINVAL)
@@ -441,12 +440,3 @@ def _checked(address: bytes | tuple[int, int], *, unnamed: bool = False) -> byte
     if address == NO_NAME and not unnamed:
         raise os_error(EINVAL)
     return address
-
-
-def checked(address: bytes | tuple[int, int]) -> bytes:
-    """The address of somebody else.  EINVAL if it is none."""
-    return _checked(address)
-
-
-NOT_CONNECTED: Final = {State.ESTABLISHED: EISCONN}
-"""Why a socket in some state cannot be connected; in any other it is EINVAL."""

@@ -21,7 +21,6 @@ from simkernel.kernel.unix.skb import (
     truesize,
 )
 from simkernel.kernel.unix.socket import (
-    NOT_CONNECTED,
     RCV_SHUTDOWN,
     SEND_SHUTDOWN,
     State,
@@ -89,7 +88,7 @@ class StreamSocket(UnixSocket):
         if len(other.messages) > other.backlog:
             raise WouldBlock(other.peer_wait, partial(self._connect_again, task, address))
         if self.state is not State.CLOSE:
-            raise os_error(NOT_CONNECTED.get(self.state, EINVAL))
+            raise os_error(EISCONN if self.state is State.ESTABLISHED else EINVAL)
         end = StreamSocket(self.unix, task, self.type)
         end.peer = self
         end.init_peercred(task)

@@ -107,15 +107,6 @@ def test_the_kernel_learns_whether_anybody_got_it(stack: Stack) -> None:
     assert lost.value.errno == ENOBUFS
 
 
-def test_set_error_spares_who_does_not_want_enobufs(stack: Stack) -> None:
-    """`netlink_set_err()`"""
-    kernel = stack.kernel_socket(NETLINK_GENERIC)
-    a, b, c = (stack.open(NETLINK_GENERIC, portid).join(5) for portid in (A, B, C))
-    b.set(NETLINK_NO_ENOBUFS)
-    assert kernel.set_error(C, 5, ENOBUFS) == 1
-    assert [each.number(SO_ERROR) for each in (a, b, c)] == [ENOBUFS, 0, 0]
-
-
 def test_a_namespace_is_heard_elsewhere_only_by_whom_it_is_known_to(stack: Stack) -> None:
     """NETLINK_LISTEN_ALL_NSID; on Linux 6.18 too the number comes after the group."""
     there = stack.namespaces.create()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import attrs
@@ -109,15 +110,22 @@ def done(info: Info) -> None:
     put_owner(context.family.owner)
 
 
-def _message(writer: MessageWriter, info: Info) -> int:
-    """Begin a message.  If there is room for its headers only, they are left behind, as on Linux
-    (`ctrl_dumppolicy_prep()`).
+@contextmanager
+def _message(writer: MessageWriter, info: Info) -> Iterator[None]:
+    """A message, cut off again if it does not fit.
+
+    If there is room for its headers only, they are left behind, as on Linux (`ctrl_dumppolicy_prep()`).
     """
     context: PolicyContext = info.state
     header = _HEADER.pack(genl.CTRL_CMD_GETPOLICY, info.family.version, 0)
     place = writer.begin(info.family.id, NLM_F_MULTI, info.seq, info.portid, header)
     writer.put_u16(genl.CTRL_ATTR_FAMILY_ID, context.family.id)
-    return place
+    try:
+        yield
+    except NoRoom:
+        writer.cut(place)
+        raise
+    writer.end(place)
 
 
 def _write_command(writer: MessageWriter, info: Info, command: Command) -> None:
@@ -126,8 +134,7 @@ def _write_command(writer: MessageWriter, info: Info, command: Command) -> None:
     do, dump = _tables(context.family, command, context.single)
     if do is None and dump is None:
         return
-    place = _message(writer, info)
-    try:
+    with _message(writer, info):
         policies = writer.nest(genl.CTRL_ATTR_OP_POLICY)
         # What can only be dumped goes by 0 (recorded case nlctrl.policy_dump).
         operation = writer.nest(command.number if command.do is not None else 0)
@@ -137,21 +144,12 @@ def _write_command(writer: MessageWriter, info: Info, command: Command) -> None:
             writer.put_u32(genl.CTRL_ATTR_POLICY_DUMP, context.tables.index(dump))
         writer.end_nest(operation)
         writer.end_nest(policies)
-        writer.end(place)
-    except NoRoom:
-        writer.cut(place)
-        raise
 
 
 def _write_table(writer: MessageWriter, info: Info) -> None:
     """One attribute of one policy."""
     context: PolicyContext = info.state
-    place = _message(writer, info)
-    try:
+    with _message(writer, info):
         nest = writer.nest(genl.CTRL_ATTR_POLICY)
         context.tables.write(writer)
         writer.end_nest(nest)
-        writer.end(place)
-    except NoRoom:
-        writer.cut(place)
-        raise
