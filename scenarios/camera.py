@@ -4,10 +4,12 @@ Covers: hot-plugging, uevents, udevd and modprobe by MODALIAS; a generic netlink
     dumps and events; V4L2 with mapped buffers; interrupts, DMA, a ring of buffers; where a frame's time goes.
 Scenario: The kernel announces the camera, udevd loads its driver. A viewer, which is not root, finds the
     camera, sets a format and streams. It hears of each frame over a multicast group, reads it by a dump
-    and checks it. Then every station of one frame is shown with its time.
+    and checks it. The report follows the viewer's request down to a register, and a frame from the sensor
+    up to the viewer; --details adds uevents, the stations of the frame with their times, and all figures.
 When useful: to see the whole machine at work; to find out what a slow program, a short ring or a large
-    picture does to frames and latency: --set work=50, --set buffers=3, --set size=1920x1080. With
-    --set pixels=mmap the frames are not sent but mapped from /dev/video0, and one sees what that saves.
+    picture does to frames and latency: --set work=60, --set buffers=3, --set size=1920x1080. With
+    --set pixels=mmap the frames are mapped from /dev/video0 instead of sent, and the report states what
+    that saves.
 """
 
 from __future__ import annotations
@@ -287,7 +289,7 @@ def camera(run: Run) -> None:
     report_work(run, seen, before, machine.statistics)
     report_costs(run, costs)
     figures(run, seen)
-    tell(run, seen)
+    tell(run, seen, costs)
 
 
 def look_on(machine: Any, run: Run, seen: Seen, way: str, duration: float) -> tuple[Cost, dict[str, Any]]:
@@ -403,10 +405,8 @@ def figures(run: Run, seen: Seen) -> None:
         for name, value in seen.statistics.items()
         if isinstance(value, int)
     }
-    run.metric("frames_produced", counters["frames-produced"])
-    run.metric("frames_delivered", counters["frames-delivered"])
-    run.metric("frames_dropped", counters["frames-dropped"])
-    run.metric("frames_in_flight", counters["frames-in-flight"])
+    for name in ("produced", "delivered", "dropped", "in-flight"):
+        run.metric(f"frames_{name.replace('-', '_')}", counters[f"frames-{name}"])
     run.metric("frames_lost_by_device", counters["lost"])
     run.metric("frames_overwritten", counters["overwritten"])
     run.metric("frames_read", len(seen.frames))
@@ -420,7 +420,7 @@ def figures(run: Run, seen: Seen) -> None:
 # -- the story ------------------------------------------------------------------------
 
 
-def tell(run: Run, seen: Seen) -> None:
+def tell(run: Run, seen: Seen, costs: dict[str, Cost]) -> None:
     """Tell the story: the path of a request and of a frame, the frames that were lost, what to try next."""
     given = seen.format
     added, bound = (next(each[0] for each in seen.uevents if each[1] == action) for action in ("add", "bind"))
@@ -444,6 +444,12 @@ def tell(run: Run, seen: Seen) -> None:
     lost = figures["frames_dropped"]
     result = f"{figures['frames_read']} frames read, {lost} lost."
     run.text(f"{result} {suggestion(run, seen, lost)}".rstrip())
+    if len(costs) > 1:
+        sent, mapped = costs["netlink"], costs["mmap"]
+        run.text(
+            f"Copied by the kernel for a mapped frame: {mapped.copied} bytes in {mapped.system_calls} system "
+            f"calls; over netlink: {sent.copied} bytes in {sent.system_calls}."
+        )
 
 
 def path_down(seen: Seen) -> list[tuple[str, str, int]]:

@@ -24,6 +24,7 @@ from simkernel.uapi.poll import POLLIN
 from simkernel.uapi.socket import SO_RCVBUF, SOL_SOCKET
 
 BUFSIZE = 65536
+COUNTERS = ("heard", "stale", "missed", "overruns", "asked")
 
 
 @attrs.define
@@ -47,6 +48,11 @@ class Listener:
     def position(self) -> tuple[int, int]:
         """Where it believes the mouse to be."""
         return self.x, self.y
+
+    @property
+    def counters(self) -> dict[str, int]:
+        """What has happened to it."""
+        return {name: getattr(self, name) for name in COUNTERS}
 
     async def follow(self, app: Any) -> None:
         """The program."""
@@ -151,11 +157,7 @@ def report(run: Run, listeners: list[Listener], found: dict[str, Any], made: dic
         [
             (
                 each.name,
-                each.heard,
-                each.stale,
-                each.missed,
-                each.overruns,
-                each.asked,
+                *each.counters.values(),
                 str(each.position),
                 "yes" if each.position == where else "NO",
             )
@@ -182,15 +184,5 @@ def report(run: Run, listeners: list[Listener], found: dict[str, Any], made: dic
     run.metric("position", list(where))
     run.metric(
         "listeners",
-        {
-            each.name: {
-                "heard": each.heard,
-                "stale": each.stale,
-                "missed": each.missed,
-                "overruns": each.overruns,
-                "asked": each.asked,
-                "right": each.position == where,
-            }
-            for each in listeners
-        },
+        {each.name: {**each.counters, "right": each.position == where} for each in listeners},
     )
