@@ -43,7 +43,7 @@ class HostMemory(AddressSpace):
         if written != len(data):
             raise os_error(EFAULT)
 
-    def lend(self, buffer: memoryview) -> int:
+    def map_buffer(self, buffer: memoryview) -> int:
         """Where the buffer lies; a read-only one is copied first, since none may tell where it lies."""
         kind = ctypes.c_char * max(len(buffer), 1)
         held = (
@@ -53,7 +53,7 @@ class HostMemory(AddressSpace):
         self._buffers[address] = held
         return address
 
-    def take_back(self, address: int) -> None:
+    def unmap_buffer(self, address: int) -> None:
         """The call is over."""
         self._buffers.pop(address, None)
 

@@ -15,15 +15,15 @@ _HEAD: Final = struct.Struct("<QqHB")
 _ALIGNMENT: Final = 8
 
 
-class Room:
-    """A buffer of so many bytes that entries are written into."""
+class DirentBuffer:
+    """A buffer of `size` bytes that entries are written into."""
 
     def __init__(self, size: int) -> None:
         self._size = size
         self.data = bytearray()
 
     def add(self, number: int, following: int, kind: int, name: str) -> bool:
-        """Write an entry, `kind` being the S_IF bits; False if there is no room."""
+        """Write an entry, `kind` being the S_IF bits; False if it does not fit."""
         encoded = name.encode("utf-8", "surrogateescape") + b"\0"
         length = -(-(_HEAD.size + len(encoded)) // _ALIGNMENT) * _ALIGNMENT
         if len(self.data) + length > self._size:

@@ -54,7 +54,7 @@ poll            watched timeout?                                       number   
 select/pselect6 sets timeout?                                          number   select(2)
 epoll_create1   flags:epoll_create?                                    fd       epoll_create1(2)
 epoll_ctl       epfd operation fd events? data?                        none     epoll_ctl(2)
-epoll_wait      epfd *events room timeout?                             length   epoll_wait(2)
+epoll_wait      epfd *events maxevents timeout?                        length   epoll_wait(2)
 
 pipe2           *fds:list flags:fd_flags?=0                            none     pipe2(2)
 eventfd2        value flags:eventfd?                                   fd       eventfd2(2)

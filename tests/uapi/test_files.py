@@ -61,9 +61,9 @@ def test_the_contract_is_that_of_the_headers(tmp_path: Path) -> None:
 
 def test_an_entry_of_a_directory() -> None:
     """Number, place of the next, length, type and name, as `FILES` says where they are."""
-    room = dirent.Room(64)
-    assert room.add(0x0102030405060708, 0x1112131415161718, stat.S_IFDIR, "bus")
-    assert room.data.hex(" ") == "08 07 06 05 04 03 02 01 18 17 16 15 14 13 12 11 18 00 04 62 75 73 00 00"
+    buffer = dirent.DirentBuffer(64)
+    assert buffer.add(0x0102030405060708, 0x1112131415161718, stat.S_IFDIR, "bus")
+    assert buffer.data.hex(" ") == "08 07 06 05 04 03 02 01 18 17 16 15 14 13 12 11 18 00 04 62 75 73 00 00"
 
 
 def test_an_address_of_a_unix_socket() -> None:

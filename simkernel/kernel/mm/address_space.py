@@ -8,6 +8,7 @@ call, each for as long as the call lasts.
 from __future__ import annotations
 
 from bisect import insort
+from operator import attrgetter
 from typing import Final
 
 from simkernel.kernel.mm.vma import VmArea
@@ -29,13 +30,13 @@ ALIGNMENT: Final = 16
 class AddressSpace:
     """The mapped areas of one process, ordered by address, and the buffers that it lends now."""
 
-    __slots__ = ("_lent", "areas", "limit")
+    __slots__ = ("_call_buffers", "areas", "limit")
 
     def __init__(self, limit: int = MMAP_BASE) -> None:
         self.areas: list[VmArea] = []
         self.limit = limit
         """Bytes that may be mapped (RLIMIT_AS)."""
-        self._lent: list[tuple[int, memoryview]] = []
+        self._call_buffers: list[tuple[int, memoryview]] = []
 
     # -- areas ----------------------------------------------------------------
 
@@ -57,7 +58,7 @@ class AddressSpace:
         if top - size < LOWEST:
             raise os_error(ENOMEM)
         area.start = top - size
-        insort(self.areas, area, key=_start)
+        insort(self.areas, area, key=attrgetter("start"))
         return area.start
 
     def remove(self, area: VmArea) -> None:
@@ -102,7 +103,7 @@ class AddressSpace:
 
     def _reach(self, address: int, size: int, wanted: int) -> memoryview:
         """What lies at `address` in one piece, at most `size` bytes.  EFAULT if nothing may be reached."""
-        for start, buffer in self._lent:
+        for start, buffer in self._call_buffers:
             if start <= address < start + len(buffer):
                 if wanted == PROT_WRITE and buffer.readonly:
                     break
@@ -118,19 +119,15 @@ class AddressSpace:
 
     # -- buffers of calls -------------------------------------------------------
 
-    def lend(self, buffer: memoryview) -> int:
-        """An address for a buffer that a program hands to a call, below those that are lent already."""
-        lowest = min((start for start, _ in self._lent), default=STACK_TOP)
+    def map_buffer(self, buffer: memoryview) -> int:
+        """An address for a buffer that a program hands to a call, below those that are mapped already."""
+        lowest = min((start for start, _ in self._call_buffers), default=STACK_TOP)
         address = (lowest - max(len(buffer), 1)) & -ALIGNMENT
         if address < MMAP_BASE:
             raise os_error(ENOMEM)
-        self._lent.append((address, buffer))
+        self._call_buffers.append((address, buffer))
         return address
 
-    def take_back(self, address: int) -> None:
+    def unmap_buffer(self, address: int) -> None:
         """The call is over."""
-        self._lent = [lent for lent in self._lent if lent[0] != address]
-
-
-def _start(area: VmArea) -> int:
-    return area.start
+        self._call_buffers = [each for each in self._call_buffers if each[0] != address]

@@ -18,8 +18,8 @@ class UserMemory(Protocol):
     def write(self, address: int, data: bytes) -> None:
         """Change memory.  EFAULT where not all of it may be written; what lies before is written."""
 
-    def lend(self, buffer: memoryview) -> int:
-        """An address for a buffer of a program's that it hands to a call; good until `take_back`."""
+    def map_buffer(self, buffer: memoryview) -> int:
+        """An address for a buffer of a program's that it hands to a call; good until `unmap_buffer`."""
 
-    def take_back(self, address: int) -> None:
+    def unmap_buffer(self, address: int) -> None:
         """The call is over."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Coroutine
 from typing import Any, Final
 
-from simkernel.kernel.lib.log import Level, Log, LogRecord
+from simkernel.kernel.lib.log import Level, LogRecord
 from simkernel.kernel.lib.ratelimit import RateLimit
 from simkernel.kernel.parts import KernelParts
-from simkernel.kernel.sched.wait import WaitQueue, sleep_on
+from simkernel.kernel.sched.wait import sleep_on
 from simkernel.kernel.vfs.char_file import CharDeviceFile, FileOperations
 from simkernel.kernel.vfs.poll_table import PollTable, poll_wait
 from simkernel.uapi.errno import EAGAIN, EINVAL, EPIPE, ESPIPE, os_error
@@ -26,23 +26,25 @@ USER: Final = 1
 class Reader:
     """One open file: the sequence number of the record that it reads next, and how often it may write."""
 
-    def __init__(self, log: Log) -> None:
-        self.next = log.first
+    def __init__(self, kernel: KernelParts) -> None:
+        self.kernel = kernel
+        self.log = kernel.log
+        self.next = self.log.first
         self.limit = RateLimit()
 
-    def take(self, log: Log) -> LogRecord | None:
-        """The next record.  EPIPE, once, if it has made room for later ones: reading goes on behind."""
-        if self.next < log.first:
-            self.next = log.first
+    def take(self) -> LogRecord | None:
+        """The next record.  EPIPE, once, if it was dropped for later ones, with which reading continues."""
+        if self.next < self.log.first:
+            self.next = self.log.first
             raise os_error(EPIPE)
-        if self.next >= log.written:
+        if self.next >= self.log.written:
             return None
-        record = log.at(self.next)
+        record = self.log.at(self.next)
         self.next += 1
         return record
 
 
-def line(record: LogRecord) -> bytes:
+def format_record(record: LogRecord) -> bytes:
     """A record as /dev/kmsg gives it: `prefix,sequence,microseconds,flag;text` (`info_print_ext_header()`).
 
     What is not printable, and the backslash, stands as `\\xNN` (`msg_add_ext_text()`).
@@ -64,29 +66,28 @@ def kernel_of(file: CharDeviceFile) -> KernelParts:
 
 def _open(file: CharDeviceFile) -> None:
     """`devkmsg_open()`; reading wants CAP_SYSLOG where dmesg_restrict is set, which it is not."""
-    file.private_data = Reader(kernel_of(file).log)
+    file.private_data = Reader(kernel_of(file))
 
 
 def _read(file: CharDeviceFile, size: int, position: int) -> bytes | Coroutine[Any, Any, bytes]:
-    """`devkmsg_read()`: one record.  EINVAL if there is no room for it, EAGAIN, EPIPE."""
-    log = kernel_of(file).log
+    """`devkmsg_read()`: one record.  EINVAL if it does not fit, EAGAIN, EPIPE."""
     reader: Reader = file.private_data
-    record = reader.take(log)
+    record = reader.take()
     if record is not None:
         return _fit(reader, record, size)
     if file.flags & O_NONBLOCK:
         raise os_error(EAGAIN)
-    return _wait(log, kernel_of(file).log_readers, reader, size)
+    return _wait(reader, size)
 
 
-async def _wait(log: Log, readers: WaitQueue, reader: Reader, size: int) -> bytes:
-    while (record := reader.take(log)) is None:
-        await sleep_on(readers)
+async def _wait(reader: Reader, size: int) -> bytes:
+    while (record := reader.take()) is None:
+        await sleep_on(reader.kernel.log_readers)
     return _fit(reader, record, size)
 
 
 def _fit(reader: Reader, record: LogRecord, size: int) -> bytes:
-    text = line(record)
+    text = format_record(record)
     if len(text) > size:
         reader.next = record.sequence  # it stays the next
         raise os_error(EINVAL)
@@ -101,7 +102,7 @@ def _write(file: CharDeviceFile, data: bytes, position: int) -> int:
     if len(data) > PRINTKRB_RECORD_MAX:
         raise os_error(EINVAL)
     reader: Reader = file.private_data
-    reader.limit.begins_anew(kernel_of(file).engine.time())
+    reader.limit.begins_anew(reader.kernel.engine.time())
     if not reader.limit.allows():
         return len(data)
     level, facility, text = Level.WARNING, USER, data
@@ -111,7 +112,7 @@ def _write(file: CharDeviceFile, data: bytes, position: int) -> int:
             number = int(digits)
             level, text = Level(number & 7), rest
             facility = number >> 3 or USER
-    kernel_of(file).log.printk(level, text.decode("utf-8", "replace").rstrip("\n"), facility)
+    reader.log.printk(level, text.decode("utf-8", "replace").rstrip("\n"), facility)
     return len(data)
 
 
@@ -121,28 +122,27 @@ def _seek(file: CharDeviceFile, offset: int, whence: int) -> int:
         raise os_error(ESPIPE)
     if whence not in (SEEK_SET, SEEK_DATA, SEEK_END):
         raise os_error(EINVAL)
-    log = kernel_of(file).log
-    file.private_data.next = log.written if whence == SEEK_END else log.first
+    reader: Reader = file.private_data
+    reader.next = reader.log.written if whence == SEEK_END else reader.log.first
     return 0
 
 
 def _poll(file: CharDeviceFile, table: PollTable) -> int:
     """`devkmsg_poll()`: readable while there are records; POLLERR and POLLPRI if some were missed."""
     reader: Reader = file.private_data
-    log = kernel_of(file).log
-    poll_wait(kernel_of(file).log_readers, table)
-    if reader.next < log.first:
+    poll_wait(reader.kernel.log_readers, table)
+    if reader.next < reader.log.first:
         return POLLIN | POLLRDNORM | POLLERR | POLLPRI
-    return POLLIN | POLLRDNORM if reader.next < log.written else 0
+    return POLLIN | POLLRDNORM if reader.next < reader.log.written else 0
 
 
 def _release(file: CharDeviceFile) -> None:
     """`devkmsg_release()`, `ratelimit_state_exit()`."""
-    missed = file.private_data.limit.missed
-    if missed:
-        task = kernel_of(file).current()
+    reader: Reader = file.private_data
+    if missed := reader.limit.missed:
+        task = reader.kernel.current()
         name = "swapper/0" if task is None else task.comm
-        kernel_of(file).log.warn(f"{name}: {missed} output lines suppressed due to ratelimiting")
+        reader.log.warn(f"{name}: {missed} output lines suppressed due to ratelimiting")
 
 
 KMSG: Final = FileOperations(open=_open, release=_release, read=_read, write=_write, llseek=_seek, poll=_poll)

@@ -62,33 +62,35 @@ class EpollCalls:
         epoll.control(operation, file, fd, events & 0xFFFFFFFF, data)
 
     def epoll_wait(
-        self, task: Task, epfd: int, room: int, timeout: int | None = None
+        self, task: Task, epfd: int, maxevents: int, timeout: int | None = None
     ) -> list[Event] | Coroutine[Any, Any, list[Event]]:
-        """epoll_wait(2): up to `room` (events, data) pairs; `timeout` in ns, None for ever."""
-        if not 0 < room <= MAX_EVENTS:
+        """epoll_wait(2): up to `maxevents` (events, data) pairs; `timeout` in ns, None for ever."""
+        if not 0 < maxevents <= MAX_EVENTS:
             raise os_error(EINVAL)
         file: OpenFile = task.files.get(epfd)
         epoll = file.object
         if not isinstance(epoll, EventPoll):
             raise os_error(EINVAL)
         self._engine.charged += self._costs.file
-        found = self._harvest(epoll, room)
+        found = self._harvest(epoll, maxevents)
         if found or timeout == 0:
             return found
         deadline = None if timeout is None else self._engine.time() + timeout
-        return self._wait(file, epoll, room, deadline)
+        return self._wait(file, epoll, maxevents, deadline)
 
-    def _harvest(self, epoll: EventPoll, room: int) -> list[Event]:
-        found = epoll.harvest(room) if epoll.ready else []
+    def _harvest(self, epoll: EventPoll, maxevents: int) -> list[Event]:
+        found = epoll.harvest(maxevents) if epoll.ready else []
         self._engine.charged += self._costs.copy(len(found) * EpollEvent.SIZE)
         return found
 
-    async def _wait(self, file: OpenFile, epoll: EventPoll, room: int, deadline: int | None) -> list[Event]:
+    async def _wait(
+        self, file: OpenFile, epoll: EventPoll, maxevents: int, deadline: int | None
+    ) -> list[Event]:
         file.get()
         try:
             while True:
                 woken = await Waiting(epoll.waiters, deadline)
-                found = self._harvest(epoll, room)
+                found = self._harvest(epoll, maxevents)
                 if found or not woken:
                     return found
         finally:

@@ -46,7 +46,7 @@ class FileCalls:
             fcntl.F_GETPIPE_SZ: lambda task, file, fd, _: _pipe(file).pipe.size,
             fcntl.F_SETPIPE_SZ: lambda task, file, fd, size: _pipe(file).pipe.set_size(task, size),
         }
-        self._lacking = frozenset(
+        self._unsupported = frozenset(
             value
             for name, value in vars(fcntl).items()
             if name.startswith("F_") and value not in self._commands
@@ -104,7 +104,7 @@ class FileCalls:
         self._engine.charged += self._kernel.costs.file
         do = self._commands.get(command)
         if do is None or not isinstance(argument, int):
-            if command in self._lacking or do is not None:
+            if command in self._unsupported or do is not None:
                 raise self._unmodelled(f"fcntl command {command}", EINVAL)
             raise os_error(EINVAL)
         return do(task, file, fd, argument)
@@ -165,22 +165,22 @@ class FileCalls:
         if isinstance(argument, int):
             result = self._ioctl(task, file, fd, request, argument)
             return result if isinstance(result, int) else _finish(result)
-        address = task.mm.lend(argument)
+        address = task.mm.map_buffer(argument)
         try:
             result = self._ioctl(task, file, fd, request, address)
         except BaseException:
-            task.mm.take_back(address)
+            task.mm.unmap_buffer(address)
             raise
         if isinstance(result, int):
-            task.mm.take_back(address)
+            task.mm.unmap_buffer(address)
             return result
-        return self._lent(task, address, result)
+        return self._unmap_later(task, address, result)
 
-    async def _lent(self, task: Task, address: int, pending: Awaitable[int]) -> int:
+    async def _unmap_later(self, task: Task, address: int, pending: Awaitable[int]) -> int:
         try:
             return await pending
         finally:
-            task.mm.take_back(address)
+            task.mm.unmap_buffer(address)
 
     def _ioctl(
         self, task: Task, file: OpenFile, fd: int, request: int, argument: int

@@ -75,16 +75,16 @@ class PathCalls:
         return _stat_of_anonymous(file) if inode is None else attributes.stat_of(inode)
 
     def getdents64(self, task: Task, fd: int, size: int) -> bytes:
-        """getdents64(2): entries, as many as there is room for.  EINVAL if not even one fits."""
+        """getdents64(2): entries, as many as fit into `size` bytes.  EINVAL if not even one does."""
         file: OpenFile = task.files.get(fd)
-        room = dirent.Room(size)
+        buffer = dirent.DirentBuffer(size)
         for entry in file.object.iterate(task, file):
-            if not room.add(entry.number, entry.position + 1, entry.kind, entry.name):
-                if not room.data:
+            if not buffer.add(entry.number, entry.position + 1, entry.kind, entry.name):
+                if not buffer.data:
                     raise os_error(EINVAL)
                 break
             file.position = entry.position + 1
-        data = bytes(room.data)
+        data = bytes(buffer.data)
         self._kernel.engine.charge(self._kernel.costs.copy(len(data)))
         return data
 

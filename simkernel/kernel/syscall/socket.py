@@ -176,7 +176,7 @@ class SocketCalls:
         return Blocked(sock.readers, retry, file, self._deadline(sock.rcvtimeo), True)
 
     def _accept(self, task: Task, sock: SocketObject, flags: int) -> tuple[int, Address] | None:
-        task.files.check_room()  # before the connection is taken
+        task.files.check_limit()  # before the connection is taken
         made = sock.accept(task)
         if made is None:
             return None

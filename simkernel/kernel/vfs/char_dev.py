@@ -27,7 +27,7 @@ DYNAMIC: Final = (*range(254, 233, -1), *range(511, 383, -1))
 """Majors that are given to who asks for any, in this order (`find_dynamic_major()`)."""
 
 
-@attrs.frozen(eq=False)
+@attrs.define(eq=False)
 class Region:
     """Numbers that are reserved: `count` minors from `minor` on (`struct char_device_struct`)."""
 
@@ -35,6 +35,7 @@ class Region:
     minor: int
     count: int
     name: str
+    resource: Resource | None = None
 
 
 class CharDevices:
@@ -44,13 +45,13 @@ class CharDevices:
         self._context = context
         self._log = log
         self._resources = resources
-        self._regions: list[tuple[Region, Resource | None]] = []
+        self._regions: list[Region] = []
         self._cdevs: list[Cdev] = []
 
     @property
     def regions(self) -> list[Region]:
         """What is reserved, by number (/proc/devices)."""
-        return sorted((region for region, _ in self._regions), key=lambda each: (each.major, each.minor))
+        return sorted(self._regions, key=lambda each: (each.major, each.minor))
 
     # -- numbers --------------------------------------------------------------
 
@@ -73,27 +74,27 @@ class CharDevices:
             )
             raise os_error(EINVAL)
         if major == 0:
-            taken = {region.major for region, _ in self._regions}
+            taken = {region.major for region in self._regions}
             free = next((each for each in DYNAMIC if each not in taken), None)
             if free is None:
                 raise os_error(EBUSY)
             major = free
         region = Region(major, minor, count, name)
-        for other, _ in self._regions:
+        for other in self._regions:
             if other.major == major and other.minor < minor + count and minor < other.minor + other.count:
                 raise os_error(EBUSY)
-        resource = self._note(
+        region.resource = self._note(
             module, "chrdev region", f"{major}:{minor} ({name})", lambda: self.unregister_region(region)
         )
-        self._regions.append((region, resource))
+        self._regions.append(region)
         return region
 
     def unregister_region(self, region: Region) -> None:
         """Give numbers back.  Harmless if that has been done."""
-        for each, resource in self._regions:
-            if each is region and resource is not None:
-                self._resources.remove(resource)
-        self._regions = [each for each in self._regions if each[0] is not region]
+        if region in self._regions:
+            self._regions.remove(region)
+            if region.resource is not None:
+                self._resources.remove(region.resource)
 
     def cdev(self, module: LoadedModule | None, operations: FileOperations, data: Any = None) -> Cdev:
         """Make a device that has no number yet (`cdev_init()`)."""

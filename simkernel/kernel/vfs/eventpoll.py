@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from itertools import chain
+from itertools import chain, dropwhile
 from typing import Final
 
 from simkernel.engine import Engine
@@ -21,7 +21,7 @@ from simkernel.kernel.sched.wait import WaitQueue
 from simkernel.kernel.vfs.file import FileObject, OpenFile, place
 from simkernel.kernel.vfs.task import Task
 from simkernel.uapi import eventpoll as ep
-from simkernel.uapi.errno import EEXIST, EINVAL, ELOOP, ENOENT, EPERM, os_error
+from simkernel.uapi.errno import EEXIST, EINVAL, ELOOP, ENOENT, os_error
 
 PRIVATE_BITS: Final = ep.EPOLLWAKEUP | ep.EPOLLONESHOT | ep.EPOLLET | ep.EPOLLEXCLUSIVE
 """What is no event (EP_PRIVATE_BITS)."""
@@ -108,11 +108,9 @@ class EventPoll(FileObject):
     def control(self, operation: int, file: OpenFile, fd: int, events: int, data: int) -> None:
         """epoll_ctl(2) once both descriptors are found (`do_epoll_ctl()`).
 
-        EPERM for what cannot be polled; EEXIST, ENOENT, EINVAL, ELOOP.
+        The caller has checked that `file` can be polled.  EEXIST, ENOENT, EINVAL, ELOOP.
         """
         target = file.object
-        if not target.can_poll:
-            raise os_error(EPERM)
         if operation != ep.EPOLL_CTL_DEL:
             events &= ~ep.EPOLLWAKEUP  # without CONFIG_PM_SLEEP; and no one here is kept from sleeping
         nested = target if isinstance(target, EventPoll) else None
@@ -177,15 +175,15 @@ class EventPoll(FileObject):
 
     # -- what is ready ------------------------------------------------------------
 
-    def harvest(self, room: int) -> list[Event]:
-        """Up to `room` events (`ep_send_events()`)."""
+    def harvest(self, maxevents: int) -> list[Event]:
+        """Up to `maxevents` events (`ep_send_events()`)."""
         batch, self.ready = self.ready, {}
         found: list[Event] = []
         again: list[EpollItem] = []
         items = iter(batch)
         left: list[EpollItem] = []
         for item in items:
-            if len(found) == room:
+            if len(found) == maxevents:
                 left = [item, *items]
                 break
             self._engine.charged += self._costs.poll
@@ -208,18 +206,10 @@ class EventPoll(FileObject):
 
     def poll(self) -> int:
         """Whether anything is ready (`__ep_eventpoll_poll()`)."""
-        batch = list(self.ready)
-        self.ready = {}
-        events = 0
-        for number, item in enumerate(batch):
-            if item.poll():
-                events = ep.EPOLLIN | ep.EPOLLRDNORM
-                batch = batch[number:]
-                break
-        else:
-            batch = []
-        self._scanned(batch, [])
-        return events
+        batch, self.ready = self.ready, {}
+        left = list(dropwhile(lambda item: not item.poll(), batch))
+        self._scanned(left, [])
+        return ep.EPOLLIN | ep.EPOLLRDNORM if left else 0
 
     # -- the file -----------------------------------------------------------------
 

@@ -14,7 +14,7 @@ from typing import Final, Protocol
 from simkernel.kernel.sched.process import Processes
 from simkernel.kernel.sched.wait import WaitQueue
 from simkernel.kernel.vfs.task import Task
-from simkernel.uapi.errno import EINVAL, ESRCH, os_error
+from simkernel.uapi.errno import EINVAL, os_error
 from simkernel.uapi.fcntl import O_ASYNC
 from simkernel.uapi.signal import SIGIO, valid_signal
 
@@ -40,8 +40,6 @@ class FileOwner:
 
     def set(self, task: Task, pid: int) -> None:
         """F_SETOWN: 0 is nobody.  ESRCH if there is no such process."""
-        if pid < 0:
-            raise os_error(ESRCH)  # there are no process groups
         self.target = self._processes.find(pid) if pid else None
         self._setter_uid = task.credentials.uid
 

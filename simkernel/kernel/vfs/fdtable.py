@@ -81,7 +81,7 @@ class FileTable(Generic[F]):
             file.get().put()
             raise
 
-    def check_room(self) -> None:
+    def check_limit(self) -> None:
         """EMFILE if there is no descriptor for another file (`get_unused_fd_flags()`)."""
         self._free(self._lowest)
 

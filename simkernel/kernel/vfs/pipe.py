@@ -1,6 +1,6 @@
 """Pipes: a ring of pages between those who write and those who read (fs/pipe.c).
 
-A write goes into the last page if it fits there, else into pages of its own; so up to PIPE_BUF bytes
+A write goes into the last page if it fits there, else into pages of its own; so up to PIPE_BUF bytes (a page)
 are never mixed with another writer's.  A reader takes as much as there is, over as many pages.
 """
 
@@ -29,8 +29,6 @@ from simkernel.uapi.poll import POLLERR, POLLHUP, POLLIN, POLLOUT, POLLRDNORM, P
 from simkernel.uapi.stat import S_IFIFO
 from simkernel.uapi.structure import S32
 
-PIPE_BUF: Final = 4096
-"""What is written in one piece (include/uapi/linux/limits.h)."""
 DEFAULT_SLOTS: Final = 16
 """PIPE_DEF_BUFFERS."""
 MAX_SIZE: Final = 1 << 20

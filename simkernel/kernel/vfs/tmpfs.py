@@ -217,9 +217,7 @@ class TmpfsDirectory(DirectoryInode):
         return self.add(here, name, TmpfsFile(self.fs, self._inherit(owner)))
 
     def mknod(self, here: Dentry, name: str, owner: Owner, device: int) -> Dentry:
-        """A new device, pipe or socket, or a regular file."""
-        if stat.kind(owner.mode) in (0, stat.S_IFREG):
-            return self.create(here, name, Owner(owner.uid, owner.gid, owner.mode & stat.PERMISSIONS))
+        """A new device, pipe or socket."""
         return self.add(here, name, self.fs.special.make(self.fs, self._inherit(owner), device))
 
     def mkdir(self, here: Dentry, name: str, owner: Owner) -> Dentry:

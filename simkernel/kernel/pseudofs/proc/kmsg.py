@@ -28,7 +28,7 @@ class Syslog:
         self.left = b""
 
 
-def line(record: LogRecord) -> bytes:
+def format_record(record: LogRecord) -> bytes:
     """`<level>[seconds.microseconds] text` (`record_print_text()` with CONFIG_PRINTK_TIME)."""
     return f"<{record.facility << 3 | record.level}>{record}\n".encode("utf-8", "surrogateescape")
 
@@ -63,11 +63,11 @@ class KmsgFile(FileObject):
     def read(self, task: Task, file: OpenFile, size: int, position: int) -> bytes | None:
         """As much as there is (`syslog_print()`); None if there is nothing."""
         log, syslog = self._kernel.log, self.inode.syslog
-        if syslog.next < log.first:  # they made room: what is left of a line goes with them
+        if syslog.next < log.first:  # dropped for later records: the rest of a line, too
             syslog.next, syslog.left = log.first, b""
         text = syslog.left
         while len(text) < size and syslog.next < log.written:
-            text += line(log.at(syslog.next))
+            text += format_record(log.at(syslog.next))
             syslog.next += 1
         if not text and size:
             return None

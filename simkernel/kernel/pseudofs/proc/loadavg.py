@@ -12,7 +12,6 @@ from typing import Final
 from simkernel.engine import SECOND
 from simkernel.kernel.parts import KernelParts
 from simkernel.kernel.sched.task import TaskState
-from simkernel.kernel.vfs.task import Task
 
 FSHIFT: Final = 11
 FIXED_1: Final = 1 << FSHIFT
@@ -45,7 +44,8 @@ class LoadAverages:
         running = active = 0
         current = kernel.current()
         for task in kernel.processes:
-            works = task is current or task.call is not None or _is_working(task)
+            kthread_works = task.kthread and task.program is not None
+            works = task is current or task.call is not None or kthread_works
             runs = task.alive and task.sleep is None and works
             running += runs
             active += runs and task is not current
@@ -74,11 +74,6 @@ def power(base: int, times: int) -> int:
         base = (base * base + (FIXED_1 >> 1)) >> FSHIFT
         times >>= 1
     return result
-
-
-def _is_working(task: Task) -> bool:
-    """Whether a kernel thread does something now."""
-    return task.kthread and task.program is not None
 
 
 def _fixed(load: int) -> str:

@@ -24,11 +24,6 @@ STATES: Final = {
 """task_state_array of fs/proc/array.c."""
 
 
-def _comm(kernel: KernelParts, task: Task) -> list[str]:
-    """`comm_show()`."""
-    return [f"{_alive(task).comm}\n"]
-
-
 def _set_comm(task: Task, writer: Task, data: bytes) -> int:
     """`comm_write()`: what is longer is cut.  EINVAL for another process's."""
     if writer.tgid != task.tgid:
@@ -56,11 +51,6 @@ def _status(kernel: KernelParts, task: Task) -> list[str]:
         "CapEff": f"{sum(1 << number for number in credentials.capabilities):016x}",
     }
     return ["".join(f"{key}:\t{value}\n" for key, value in lines.items())]
-
-
-def _cmdline(kernel: KernelParts, task: Task) -> list[str]:
-    """A program has no arguments but its name; a kernel thread has not even that."""
-    return ["" if task.kthread else f"{_alive(task).comm}\0"]
 
 
 def _mounts(kernel: KernelParts, task: Task) -> list[str]:
@@ -92,8 +82,11 @@ def directory(fs: ProcFs, task: Task) -> ProcDirectory:
         "fd": partial(fd.FdDirectory, owner=task),
         "fdinfo": partial(fd.FdInfoDirectory, owner=task),
         "net": partial(net.directory, owner=task),
-        "cmdline": text(_cmdline),
-        "comm": partial(text(_comm), mode=0o644, store=partial(_set_comm, task)),
+        # a program has no arguments but its name; a kernel thread has not even that
+        "cmdline": text(lambda _, task: ["" if task.kthread else f"{_alive(task).comm}\0"]),
+        "comm": partial(
+            text(lambda _, task: [f"{_alive(task).comm}\n"]), mode=0o644, store=partial(_set_comm, task)
+        ),
         "status": text(_status),
         "cwd": partial(ProcLink, target=cwd),
         "root": partial(ProcLink, target=lambda _: "/"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from typing import Final
 
 from simkernel.engine import SECOND
 from simkernel.kernel.parts import KernelParts
@@ -17,17 +18,14 @@ from simkernel.uapi.version import UTS_RELEASE, UTS_VERSION
 
 VERSION = f"Linux version {UTS_RELEASE} (simkernel@simkernel) {UTS_VERSION}\n"
 """linux_proc_banner."""
+FILESYSTEMS: Final = [f"nodev\t{name}\n" for name in ("sysfs", "tmpfs", "proc", "devtmpfs")]
+"""None of them wants a device (`filesystems_proc_show()`)."""
 
 
 def _uptime(kernel: KernelParts) -> list[str]:
     """Seconds since boot, and how long CPUs were idle: nobody counts that, so it is 0."""
     now = max(kernel.engine.time(), 0)
     return [f"{now // SECOND}.{now % SECOND // 10_000_000:02d} 0.00\n"]
-
-
-def _filesystems(kernel: KernelParts) -> list[str]:
-    """Those that there are, none of which wants a device (`filesystems_proc_show()`)."""
-    return [f"nodev\t{name}\n" for name in ("sysfs", "tmpfs", "proc", "devtmpfs")]
 
 
 def mount(kernel: KernelParts, device: int) -> Dentry:
@@ -38,7 +36,7 @@ def mount(kernel: KernelParts, device: int) -> Dentry:
 
     table: dict[str, Entry] = {
         "devices": text(devices.records),
-        "filesystems": text(_filesystems),
+        "filesystems": text(lambda _: FILESYSTEMS),
         "interrupts": text(interrupts.records),
         "kmsg": partial(KmsgInode, Syslog()),
         "loadavg": text(LoadAverages().records),
