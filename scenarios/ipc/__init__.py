@@ -17,7 +17,7 @@ from simkernel.scenario import Parameter, Run, scenario
 
 from .events import measure_events
 from .measure import Bench, Row, measure_exchanges
-from .probes import PROBES
+from .probes import probe
 from .report import ALL, KIB, TRANSPORTS, chosen, report_details, report_summary
 from .transport import MAX_QUESTION
 
@@ -62,8 +62,7 @@ def ipc(run: Run) -> None:
                  for size in ((run["size"],) if run["size"] else SIZES)}  # fmt: skip
     frames = {frame_bytes(frame): frame for frame in chosen(run["frame"], FRAMES)}
     sizes = {"question": (questions, run["messages"]), "frame": (frames, max(2, run["messages"] // 10))}
-    cells = {each.name: {probe.name: probe.run(bench, each) for probe in PROBES}
-             for each in transports if run["probes"]}  # fmt: skip
+    cells = {each.name: probe(bench, each) for each in transports if run["probes"]}
     rows: dict[str, list[Row]] = {}
     for job in jobs:
         if job == "event":

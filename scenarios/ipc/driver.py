@@ -62,15 +62,11 @@ class End:
         )  # fmt: skip
 
 
-def sent_by_driver(listen: Function) -> Function:
-    """The event function of a transport whose listeners `listen(session, app)` makes."""
-
-    async def event(session: Session, listeners: int) -> tuple[None, Function]:
-        session.device = await session.app.open(EVENTS, fcntl.O_RDWR)
-        session.base = (await last_event(session)).number
-        return None, lambda app, index: listen(session, app)
-
-    return event
+async def driver_event(listen: Function, session: Session, listeners: int) -> tuple[None, Function]:
+    """The driver sends; `listen(session, app)` makes a listener."""
+    session.device = await session.app.open(EVENTS, fcntl.O_RDWR)
+    session.base = (await last_event(session)).number
+    return None, lambda app, index: listen(session, app)
 
 
 async def last_event(session: Session) -> ipc_demo.IpcDemoEvent:
@@ -79,17 +75,13 @@ async def last_event(session: Session) -> ipc_demo.IpcDemoEvent:
     return ipc_demo.IpcDemoEvent.unpack(record)
 
 
-def locked(path: str) -> Function:
-    """The probe that opens a node without permission."""
-
-    async def forbidden(app: App) -> str:
-        mode = (await app.stat(path)).st_mode & 0o777
-        await app.chmod(path, 0o600)
-        result = await refused(app, "file mode", lambda app: app.open(path, fcntl.O_RDWR))
-        await app.chmod(path, mode)
-        return result
-
-    return forbidden
+async def locked(path: str, app: App) -> str:
+    """Open a node that its mode denies to others."""
+    mode = (await app.stat(path)).st_mode & 0o777
+    await app.chmod(path, 0o600)
+    result = await refused(app, "file mode", lambda app: app.open(path, fcntl.O_RDWR))
+    await app.chmod(path, mode)
+    return result
 
 
 # -- generic netlink -----------------------------------------------------------------
@@ -385,19 +377,17 @@ async def signal_forbidden(app: App) -> str:
     return await refused(app, "same user", lambda app: app.kill(pid, signal.SIGIO))
 
 
+def to_driver(name: str, question: Any, listen: Function, frame: Any, *probes: Function) -> Transport:
+    """A transport to the driver."""
+    return Transport(name, "driver", End.open, question, partial(driver_event, listen), frame, *probes)
+
+
 DRIVER: Final = (
-    Transport("netlink", "driver", End.open, netlink_question, sent_by_driver(netlink_listen), netlink_frame,
-              netlink_between, netlink_forbidden),
-    Transport("ioctl", "driver", End.open, ioctl_question, sent_by_driver(ioctl_listen), "no request",
-              ioctl_between, locked(QUESTION)),
-    Transport("read", "driver", End.open, read_question, sent_by_driver(read_listen), read_frame,
-              read_between, locked(EVENTS)),
-    Transport("mmap", "driver", End.open, mmap_question, sent_by_driver(mmap_listen), mmap_frame,
-              mmap_between, mmap_forbidden),
-    Transport("sysfs", "driver", End.open, sysfs_question, sent_by_driver(sysfs_listen), "a page",
-              sysfs_between, sysfs_forbidden),
-    Transport("eventfd", "driver", End.open, NO_BYTES, sent_by_driver(eventfd_listen), NO_BYTES,
-              eventfd_between, eventfd_forbidden),
-    Transport("sigio", "driver", End.open, NO_BYTES, sent_by_driver(sigio_listen), NO_BYTES, sigio_between,
-              signal_forbidden),
-)  # fmt: skip
+    to_driver("netlink", netlink_question, netlink_listen, netlink_frame, netlink_between, netlink_forbidden),
+    to_driver("ioctl", ioctl_question, ioctl_listen, "no request", ioctl_between, partial(locked, QUESTION)),
+    to_driver("read", read_question, read_listen, read_frame, read_between, partial(locked, EVENTS)),
+    to_driver("mmap", mmap_question, mmap_listen, mmap_frame, mmap_between, mmap_forbidden),
+    to_driver("sysfs", sysfs_question, sysfs_listen, "a page", sysfs_between, sysfs_forbidden),
+    to_driver("eventfd", NO_BYTES, eventfd_listen, NO_BYTES, eventfd_between, eventfd_forbidden),
+    to_driver("sigio", NO_BYTES, sigio_listen, NO_BYTES, sigio_between, signal_forbidden),
+)

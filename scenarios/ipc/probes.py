@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any, Final
-
-import attrs
 
 from simkernel.uapi.errno import error_name
 from simkernel.uapi.poll import POLLIN
@@ -190,30 +188,17 @@ def permission(bench: Bench, transport: Transport) -> str:
     return str(bench.run(transport.forbidden, "attempt"))
 
 
-@attrs.frozen
-class Probe:
-    """A column: the key of its figures, its heading, the table it belongs to, and the trial."""
+PROBES: Final[Mapping[str, Mapping[str, Callable[[Bench, Transport], str]]]] = {
+    "Who starts, who receives": {"peer may start": starts, "needs polling": polling, "multicast": multicast},
+    "What happens to messages": {"keeps bounds": bounds, "flow, if unread": flow, "extensible": extensible},
+    "Reach, cost, permission": {
+        "between programs": between, "copies per byte": copies, "permission": permission,
+    },
+}  # fmt: skip
+"""By table and column.  The key of a figure is the function's name."""
 
-    name: str
-    title: str
-    table: str
-    run: Callable[[Bench, Transport], str]
 
-
-NOTIFICATION, MESSAGES, REACH = (
-    "Who starts, who receives",
-    "What happens to messages",
-    "Reach, cost, permission",
-)
-
-PROBES: Final = (
-    Probe("starts", "peer may start", NOTIFICATION, starts),
-    Probe("polling", "needs polling", NOTIFICATION, polling),
-    Probe("multicast", "multicast", NOTIFICATION, multicast),
-    Probe("bounds", "keeps bounds", MESSAGES, bounds),
-    Probe("flow", "flow, if unread", MESSAGES, flow),
-    Probe("extensible", "extensible", MESSAGES, extensible),
-    Probe("between", "between programs", REACH, between),
-    Probe("copies", "copies per byte", REACH, copies),
-    Probe("permission", "permission", REACH, permission),
-)
+def probe(bench: Bench, transport: Transport) -> dict[str, str]:
+    """The outcomes of all probes, by name."""
+    found = [function for columns in PROBES.values() for function in columns.values()]
+    return {function.__name__: function(bench, transport) for function in found}

@@ -68,10 +68,11 @@ def report_details(
     run: Run, cells: Cells, rows: Mapping[str, Sequence[Row]], columns: Mapping[str, Mapping[int, str]]
 ) -> None:
     """All tables, and the limit of each transport.  `columns` are the sizes of questions and frames."""
-    for table in dict.fromkeys(probe.table for probe in PROBES if cells):
-        shown = [probe for probe in PROBES if probe.table == table]
-        found = [(name, *(cell[probe.name] for probe in shown)) for name, cell in cells.items()]
-        run.table(table, ("transport", *(probe.title for probe in shown)), found)
+    for table, columns_of in PROBES.items() if cells else ():
+        found = [
+            (name, *(cell[each.__name__] for each in columns_of.values())) for name, cell in cells.items()
+        ]
+        run.table(table, ("transport", *columns_of), found)
     for job, each in rows.items():
         if job == "event":
             report_events(run, each)
