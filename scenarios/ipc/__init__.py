@@ -72,8 +72,9 @@ def ipc(run: Run) -> None:
             rows[job] = [
                 measure_exchanges(bench, each, job, size, count) for each in transports for size in columns
             ]
-    report_summary(run, cells, rows)
-    report_details(run, cells, rows, {job: columns for job, (columns, _) in sizes.items()})
+    summarised = report_summary(run, cells, rows)
+    columns_of = {job: columns for job, (columns, _) in sizes.items()}
+    report_details(run, cells, rows, columns_of, detail=summarised)
 
 
 def refuse_nothing_to_do(names: list[str], jobs: list[str]) -> None:

@@ -65,23 +65,29 @@ EXCHANGES: Final[Mapping[str, Callable[[Row], str]]] = {
 
 
 def report_details(
-    run: Run, cells: Cells, rows: Mapping[str, Sequence[Row]], columns: Mapping[str, Mapping[int, str]]
+    run: Run,
+    cells: Cells,
+    rows: Mapping[str, Sequence[Row]],
+    columns: Mapping[str, Mapping[int, str]],
+    detail: bool,
 ) -> None:
     """All tables, and the limit of each transport.  `columns` are the sizes of questions and frames."""
     for table, columns_of in PROBES.items() if cells else ():
         found = [
             (name, *(cell[each.__name__] for each in columns_of.values())) for name, cell in cells.items()
         ]
-        run.table(table, ("transport", *columns_of), found)
+        run.table(table, ("transport", *columns_of), found, detail=detail)
     for job, each in rows.items():
         if job == "event":
-            report_events(run, each)
+            report_events(run, each, detail)
         else:
-            report_exchanges(run, job, each, columns[job])
-    report_limits(run)
+            report_exchanges(run, job, each, columns[job], detail)
+    report_limits(run, detail)
 
 
-def report_exchanges(run: Run, job: str, rows: Sequence[Row], columns: Mapping[int, str]) -> None:
+def report_exchanges(
+    run: Run, job: str, rows: Sequence[Row], columns: Mapping[int, str], detail: bool
+) -> None:
     """Four tables with a column for each size, and the transports that are missing there."""
     names = list(dict.fromkeys(row["transport"] for row in rows))
     able = [name for name in names if not TRANSPORTS[name].lacks(job)]
@@ -90,19 +96,20 @@ def report_exchanges(run: Run, job: str, rows: Sequence[Row], columns: Mapping[i
             f"{TITLES[job]}: {unit}",
             ("transport", *columns.values()),
             [(name, *(row["why"] or cell(row) for row in rows if row["transport"] == name)) for name in able],
+            detail=detail,
         )
     missing = [f"{name} ({TRANSPORTS[name].lacks(job)})" for name in names if name not in able]
     if missing:
-        run.text(f"Not by {', '.join(missing)}.")
+        run.text(f"Not by {', '.join(missing)}.", detail=detail)
 
 
-def report_events(run: Run, rows: Sequence[Row]) -> None:
+def report_events(run: Run, rows: Sequence[Row], detail: bool) -> None:
     """Three tables: latency, losses, costs."""
     several = f"{run['listeners']} listeners"
 
     def table(title: str, columns: Sequence[str], cells: Callable[[Row], Iterable[Any]]) -> None:
         found = [(row["transport"], *cells(row)) for row in rows]
-        run.table(f"An event arrives: {title}", ("transport", *columns), found)
+        run.table(f"An event arrives: {title}", ("transport", *columns), found, detail=detail)
 
     table("p50/p99 [µs]", ("1 listener", several, "p99 of the last"), lambda row: (
         micros(row["p50"], row["p99"]), micros(row["many_p50"], row["many_p99"]), micros(row["last_p99"])
@@ -116,7 +123,7 @@ def report_events(run: Run, rows: Sequence[Row]) -> None:
     ))  # fmt: skip
 
 
-def report_limits(run: Run) -> None:
+def report_limits(run: Run, detail: bool) -> None:
     """A paragraph for each transport, and the command that shows its limit."""
     sections = Path(__file__).with_name("limits.md").read_text("utf-8").split("## ")[1:]
     for name, about, arguments, text in (section.split("\n", 3) for section in sections):
@@ -125,11 +132,11 @@ def report_limits(run: Run) -> None:
             head, option, tail = command[:LINE].rpartition(" --set ")
             command = f"{head} \\\n      {option.strip()} {tail}{command[LINE:]}"
         if name in chosen(run["transports"], TRANSPORTS):
-            run.text(f"{name} ({about}): {' '.join(text.split())}\n  {command}")
+            run.text(f"{name} ({about}): {' '.join(text.split())}\n  {command}", detail=detail)
 
 
-def report_summary(run: Run, cells: Cells, rows: Mapping[str, Sequence[Row]]) -> None:
-    """What the run has shown: each sentence only if the run has measured what it states."""
+def report_summary(run: Run, cells: Cells, rows: Mapping[str, Sequence[Row]]) -> bool:
+    """What the run has shown, as far as it has measured that: False if it has shown nothing."""
     names = chosen(run["transports"], TRANSPORTS)
     run.text(
         f"{len(names)} transport{'s' * (len(names) > 1)}, {run['cpus']} processor{'s' * (run['cpus'] > 1)}. "
@@ -149,6 +156,9 @@ def report_summary(run: Run, cells: Cells, rows: Mapping[str, Sequence[Row]]) ->
     ]  # fmt: skip
     if found:
         run.text("\n".join(("What this run has shown:", *(f"- {sentence}" for sentence in found))))
+    if {"netlink", "event"} <= {*names, *rows} and not run["rcvbuf"]:
+        run.text("With --set rcvbuf=4608 netlink loses more events.")
+    return bool(found)
 
 
 def _capabilities(run: Run, cells: Cells) -> Iterable[str]:
