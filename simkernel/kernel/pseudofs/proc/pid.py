@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Final
 
 from simkernel.kernel.parts import KernelParts
 from simkernel.kernel.pseudofs.proc import fd, net
-from simkernel.kernel.pseudofs.proc.entry import ProcDirectory, ProcFs, ProcLink, ProcText, Table
+from simkernel.kernel.pseudofs.proc.entry import ProcDirectory, ProcFs, ProcInode, ProcLink, ProcText
 from simkernel.kernel.sched.task import TaskState
 from simkernel.kernel.vfs.task import Task
 from simkernel.uapi.errno import EINVAL, ESRCH, os_error
@@ -68,28 +68,39 @@ def _alive(task: Task) -> Task:
     return task
 
 
-def directory(fs: ProcFs, task: Task) -> ProcDirectory:
-    """A process's directory."""
-    kernel = fs.kernel
+def _text(records: Callable[[KernelParts, Task], Sequence[str]]) -> Make:
+    return lambda fs, path, task: ProcText(fs, path, partial(records, fs.kernel, task), task)
 
-    def text(records: Callable[[KernelParts, Task], Sequence[str]]) -> partial[ProcText]:
-        return partial(ProcText, records=partial(records, kernel, task), owner=task)
 
-    def cwd(_: Task) -> str:
-        return (task.fs.cwd or kernel.fs.root).path
+Make = Callable[[ProcFs, str, Task], ProcInode]
+TABLE: Final[Mapping[str, Make]] = {
+    "fd": fd.FdDirectory,
+    "fdinfo": fd.FdInfoDirectory,
+    "net": net.directory,
+    # a program has no arguments but its name; a kernel thread has not even that
+    "cmdline": _text(lambda _, task: ["" if task.kthread else f"{_alive(task).comm}\0"]),
+    "comm": lambda fs, path, task: ProcText(
+        fs, path, lambda: [f"{_alive(task).comm}\n"], task, 0o644, partial(_set_comm, task)
+    ),
+    "status": _text(_status),
+    "cwd": lambda fs, path, task: ProcLink(fs, path, lambda _: (task.fs.cwd or fs.kernel.fs.root).path),
+    "root": lambda fs, path, task: ProcLink(fs, path, lambda _: "/"),
+    "mounts": _text(_mounts),
+}
 
-    table: Table = {
-        "fd": partial(fd.FdDirectory, owner=task),
-        "fdinfo": partial(fd.FdInfoDirectory, owner=task),
-        "net": partial(net.directory, owner=task),
-        # a program has no arguments but its name; a kernel thread has not even that
-        "cmdline": text(lambda _, task: ["" if task.kthread else f"{_alive(task).comm}\0"]),
-        "comm": partial(
-            text(lambda _, task: [f"{_alive(task).comm}\n"]), mode=0o644, store=partial(_set_comm, task)
-        ),
-        "status": text(_status),
-        "cwd": partial(ProcLink, target=cwd),
-        "root": partial(ProcLink, target=lambda _: "/"),
-        "mounts": text(_mounts),
-    }
-    return ProcDirectory(fs, f"/{task.tgid}", table, task)
+
+class PidDirectory(ProcDirectory):
+    """The directory of a process."""
+
+    __slots__ = ("_task",)
+
+    def __init__(self, fs: ProcFs, task: Task) -> None:
+        super().__init__(fs, f"/{task.tgid}", {}, task)
+        self._task = task
+
+    def find(self, name: str) -> ProcInode | None:
+        make = TABLE.get(name)
+        return None if make is None else make(self.fs, f"{self.path}/{name}", self._task)
+
+    def names(self) -> Iterable[str]:
+        return TABLE

@@ -63,7 +63,7 @@ class RootDirectory(ProcDirectory):
             process = self.fs.kernel.processes.find(int(name))
         except OSError:
             return None
-        return pid.directory(self.fs, process)
+        return pid.PidDirectory(self.fs, process)
 
     def names(self) -> Iterator[str]:
         yield from super().names()
