@@ -1,4 +1,4 @@
-"""Nobody skips a floor: the contracts of pyproject.toml, checked by import-linter."""
+"""No layer is bypassed: import-linter checks the contracts of pyproject.toml."""
 
 from __future__ import annotations
 
