@@ -1,4 +1,4 @@
-"""The kernel: what it is made of, and how the parts are joined.  Read this first."""
+"""The kernel: makes its parts and gives each what it needs.  Read this file first."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ import re
 import tomllib
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import attrs
 import click
@@ -45,10 +45,27 @@ FENCED: Final = re.compile(r"^```\w+\n\Z", re.MULTILINE)
 """How a text ends where a block of code begins."""
 
 
+def _contracts() -> list[dict[str, Any]]:
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+    contracts: list[dict[str, Any]] = settings["tool"]["importlinter"]["contracts"]
+    return contracts
+
+
+def kernel_layers() -> str:
+    """The kernel's layers and their packages, top down: from the contract that orders them."""
+    (order,) = (each for each in _contracts() if each.get("containers") == ["simkernel.kernel"])
+    rows = [
+        (str(number), f"`{part}`", _docstring(f"kernel/{part}"))
+        for number, layer in enumerate(order["layers"], 1)
+        for part in re.split(r" [|:] ", layer)
+    ]
+    return _table(("layer", "package", "what it is"), rows)
+
+
 def layers() -> str:
     """Every part of simkernel, what it is, and what it may import: from import-linter's contracts."""
-    settings = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
-    order, *others = settings["tool"]["importlinter"]["contracts"]
+    order, *others = (each for each in _contracts() if "simkernel.kernel" not in each.get("containers", ()))
+    others = [each for each in others if "source_modules" in each]
     floors = [[part for part in floor.strip("()").split(" | ") if _file(part).is_file()]
               for floor in order["layers"]]  # fmt: skip
     rows = []
@@ -281,6 +298,7 @@ class Drawing:
 
 DRAWINGS: Final = (
     Drawing("layers", layers),
+    Drawing("layers", kernel_layers),
     Drawing("layers", driver_api),
     Drawing("layers", module_states),
     Drawing("layers", frame),

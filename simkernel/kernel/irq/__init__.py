@@ -1,1 +1,1 @@
-"""Interrupts: lines, handlers, their threads, and what is done about a line that nobody cares for."""
+"""Interrupts: lines, handlers, their threads, and unhandled interrupts."""

@@ -1,1 +1,1 @@
-"""Memory that devices reach by address."""
+"""Memory: user address spaces, shared memory, DMA."""

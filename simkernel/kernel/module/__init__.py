@@ -1,1 +1,1 @@
-"""Modules: found, compiled, linked, started, counted, stopped, and what they registered."""
+"""A loaded module: its declaration, its state, its references, and what it has registered."""
