@@ -55,19 +55,17 @@ class Broadcast:
         for member in members:
             filled = member.rmem + truesize
             if member.plain is home and member is not source and filled <= member.rcvbuf:
+                # INLINE: simkernel.kernel.netlink.deliver.queue, 110 ns a member
                 self.shared = True
                 member.rmem = filled
                 if (queued := member.queue) is None:
                     queued = member.queue = deque()
                 queued.append(skb)
-                if (readers := member._readers) is None or (reader := readers._first) is None:
+                if (readers := member._readers) is None or readers._first is None:
                     charged += cost
                 else:
                     engine.charged = charged + deliver
-                    if readers._others:
-                        readers.wake_up()
-                    else:
-                        reader.wake(True)  # as wake_up() does
+                    readers.wake_up()
                     charged = engine.charged + each
                 continue
             slow += 1

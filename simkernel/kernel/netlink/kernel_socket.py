@@ -70,7 +70,7 @@ class KernelSocket:
         self.send_in(data, portid, truesize(allotted, len(data)))
 
     def send_in(self, data: bytes, portid: int, size: int) -> None:
-        """The same, in a buffer that takes `size` bytes of memory."""
+        """Like `send`, in a buffer that takes `size` bytes of memory."""
         netlink, target = self.netlink, self.ports.get(portid)
         if netlink.trace.emit is not None:
             deliver.unicast(self.ports, self._skb(data, size), portid)
@@ -89,7 +89,8 @@ class KernelSocket:
             engine.charged += costs.kernel_unicast[length]
         except KeyError:
             engine.charged += costs.compute("kernel_unicast", length)
-        skb = Skb()  # make_skb(), in place
+        # INLINE: simkernel.kernel.netlink.skb.make_skb, 45 ns
+        skb = Skb()
         skb.data = data
         skb.truesize = size
         skb.address = KERNEL_ADDRESS
@@ -97,12 +98,13 @@ class KernelSocket:
         skb.creds = KERNEL_CREDS
         skb.flow = 0  # which are kept for traces
         skb.nsid = None
-        netlink.statistics.delivered += 1  # deliver.queue(), in place
+        # INLINE: simkernel.kernel.netlink.deliver.queue, 110 ns
+        netlink.statistics.delivered += 1
         target.rmem = filled
-        line = target.queue
-        if line is None:
-            line = target.queue = deque()
-        line.append(skb)
+        queued = target.queue
+        if queued is None:
+            queued = target.queue = deque()
+        queued.append(skb)
         if target._readers is not None:
             target._readers.wake_up()
 

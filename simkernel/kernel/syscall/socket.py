@@ -201,8 +201,9 @@ class SocketCalls:
         control: Control = NO_CONTROL,
     ) -> int | Awaitable[int] | BlockedCall:
         """sendto(2): the number of bytes sent."""
+        # INLINE: simkernel.kernel.vfs.fdtable.FileTable.get, 35 ns
         try:
-            file: OpenFile | None = task.files.open[fd]  # FileTable.get(), in place
+            file: OpenFile | None = task.files.open[fd]
         except (IndexError, TypeError):
             file = None
         if file is None or fd < 0:
@@ -242,6 +243,7 @@ class SocketCalls:
         self, task: Task, fd: int, size: int, flags: int = 0, control_size: int = 0
     ) -> Received | BlockedCall | Coroutine[Any, Any, Received]:
         """recvfrom(2): one message of up to `size` bytes and its sender."""
+        # INLINE: simkernel.kernel.vfs.fdtable.FileTable.get, 35 ns
         try:
             file: OpenFile | None = task.files.open[fd]
         except (IndexError, TypeError):

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Coroutine
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from simkernel.kernel.netlink import kernel_socket
 from simkernel.uapi.errno import EADDRINUSE, EINVAL, EPROTONOSUPPORT
@@ -100,3 +102,26 @@ def test_the_kernel_overruns_a_program_that_does_not_read(stack: Stack) -> None:
     assert sock.it.drops == 1
     with pytest.raises(OSError, match="buffer space"):
         sock.receive()
+
+
+@given(st.lists(st.integers(0, 9000), max_size=8))
+def test_send_fast_path_matches_deliver(sizes: list[int]) -> None:
+    """A tracer makes every send take the plain path."""
+
+    def sent(*, traced: bool) -> object:
+        stack = Stack()
+        if traced:
+            stack.engine.trace.subscribe(lambda record: None)
+        sock = stack.open(NETLINK_GENERIC, A)
+        sock.it.rcvbuf = 30_000
+        outcomes: list[int | None] = []
+        for size in sizes:
+            try:
+                stack.kernel_socket(NETLINK_GENERIC).send(bytes(size), A)
+                outcomes.append(None)
+            except OSError as error:
+                outcomes.append(error.errno)
+        queued = [(skb.data, skb.truesize, skb.address, skb.creds, skb.nsid) for skb in sock.it.queue or ()]
+        return outcomes, queued, sock.it.rmem, sock.it.drops, stack.engine.charged, stack.netlink.statistics
+
+    assert sent(traced=False) == sent(traced=True)

@@ -272,3 +272,19 @@ def test_any_request_is_answered_or_refused(requests: list[tuple[int, int, bytes
                 assert header.type in (nl.NLMSG_ERROR, nl.NLMSG_DONE, toy.family.id)
     sock.close()
     assert (toy.owner.references, sock.it.rmem) == (0, 0)
+
+
+@given(st.binary(max_size=5000).map(lambda data: data + bytes(-len(data) & 3)))
+def test_reply_fast_path_matches_message(attributes: bytes) -> None:
+    stack = Stack()
+    messages: list[bytes] = []
+
+    def get(info: Info) -> None:
+        messages.append(info.message(GET, attributes))
+        info.reply(GET, attributes)
+
+    family = Family("inline", (Command(GET, Operation(GET, "get", GENL_CMD_CAP_DO, None, do=get)),))
+    stack.genetlink.register(family)
+    sock = stack.open(nl.NETLINK_GENERIC, A)
+    sock.send(nl.message(family.id, GenlMsgHdr(GET).pack(), flags=nl.NLM_F_REQUEST))
+    assert sock.drain() == messages != []
