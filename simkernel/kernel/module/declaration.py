@@ -6,6 +6,7 @@ All of it is immutable: a module's file is executed once per process and shared 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cached_property
 from typing import Any, Protocol
 
 import attrs
@@ -94,7 +95,7 @@ class Module:
     exports_gpl: tuple[Callable[..., Any], ...] = attrs.field(default=(), validator=_TUPLE)
     imports: tuple[str, ...] = attrs.field(default=(), validator=_TUPLE)
 
-    @property
+    @cached_property
     def exported(self) -> dict[str, Callable[..., Any]]:
         """All exported functions, by name."""
         return {function.__name__: function for function in (*self.exports, *self.exports_gpl)}

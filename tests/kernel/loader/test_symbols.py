@@ -34,6 +34,15 @@ def test_an_exported_function_gets_its_own_modules_state(bench: Bench) -> None:
     assert bench.load("user") == 105
 
 
+def test_an_importer_has_the_functions_that_it_imports_and_no_others(bench: Bench) -> None:
+    bench.module("base", BASE + "def other(state): pass\n", exports=("add", "other"))
+    bench.module("user", "def init(this): return this", imports=("add",))
+    bench.load("base")
+    this = bench.load("user")
+    assert vars(this.symbols).keys() == {"add"}
+    assert this.symbols.add(1) == 101
+
+
 def test_who_uses_whom(bench: Bench) -> None:
     bench.module("base", BASE, exports=("add",))
     for name in ("first", "second"):

@@ -325,3 +325,10 @@ def test_a_proprietary_licence_taints_once(bench: Bench) -> None:
         "a: module license 'Proprietary' taints kernel."
     ]
     assert [entry["taints"] for entry in bench.root.lsmod()] == ["PO", "PO"]
+
+
+def test_a_module_sees_its_name_its_parameters_and_its_symbols(bench: Bench) -> None:
+    bench.module("m", "def init(this): return this", parameters=())
+    this = bench.load("m")
+    assert [name for name in dir(this) if not name.startswith("_")] == ["name", "parameters", "symbols"]
+    assert (this.name, dict(this.parameters), vars(this.symbols)) == ("m", {}, {})
