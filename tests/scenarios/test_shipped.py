@@ -39,7 +39,7 @@ def test_tells_what_it_is_for(name: str) -> None:
     assert all(parameter.help for parameter in scenario.parameters)
 
 
-@pytest.mark.parametrize("name", [name for name in stories.names() if name != "ipc"])
+@each_scenario
 def test_story_fits_on_a_screen_of_80_columns(name: str) -> None:
     """The first scenario that a user runs fits on 24 lines."""
     shown = plain(Terminal("run", name, columns=80, errors=False).text())
