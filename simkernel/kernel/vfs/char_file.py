@@ -60,7 +60,7 @@ class FileOperations:
     fasync: Callable[[CharDeviceFile, int, bool], None] | None = None
 
 
-WITHOUT: Final = {
+MISSING_ERRNO: Final = {
     "read": EINVAL, "write": EINVAL, "ioctl": ENOTTY, "mmap": ENODEV, "llseek": ESPIPE, "fasync": ENOTTY
 }  # fmt: skip
 """The errno of an operation that a driver does not have."""
@@ -145,7 +145,7 @@ class CharDeviceFile(FileObject):
         """
         function = getattr(self.cdev.operations, name)
         if function is None:
-            raise os_error(WITHOUT[name])
+            raise os_error(MISSING_ERRNO[name])
         with self._guard(name):
             result = function(self, *arguments)
         return self._finish(name, result) if isinstance(result, Awaitable) else result

@@ -29,7 +29,7 @@ def _uptime(kernel: KernelParts) -> list[str]:
 
 
 def mount(kernel: KernelParts, device: int) -> Dentry:
-    """Make the file system at /proc; its root."""
+    """Make the file system at /proc and return its root."""
 
     def text(records: Callable[[KernelParts], Sequence[str]]) -> Entry:
         return partial(ProcText, records=partial(records, kernel))

@@ -9,7 +9,7 @@ from simkernel.kernel.vfs.inode import Dentry
 
 
 def mount(kernel: KernelParts, device: int) -> Dentry:
-    """Make the file system at /sys; its root."""
+    """Make the file system at /sys and return its root."""
     return Dentry("/", None, SysDirectory(SysFs(kernel, device), "", lambda: _contents(kernel), 0o555))
 
 
