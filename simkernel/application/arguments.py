@@ -9,7 +9,7 @@ import math
 import operator
 import struct
 from collections.abc import Iterable
-from typing import Any, Final, Protocol, SupportsIndex
+from typing import Final, Protocol, SupportsIndex
 
 from simkernel.engine import SECOND
 
@@ -93,10 +93,10 @@ def data(buffer: Buffer) -> bytes:
     return view.tobytes()
 
 
-def writable(buffer: Any, call: str) -> memoryview:
+def writable(buffer: object, call: str) -> memoryview:
     """The bytes of a buffer, to be written to.  TypeError if that cannot be."""
     try:
-        view = memoryview(buffer)
+        view = memoryview(buffer)  # type: ignore[arg-type]
     except TypeError:
         view = memoryview(b"")
     if view.readonly or not view.c_contiguous:
@@ -114,7 +114,7 @@ def netlink_address(value: object, call: str) -> NetlinkAddress:
     return operator.index(value[0]) & 0xFFFFFFFF, operator.index(value[1]) & 0xFFFFFFFF
 
 
-def control_messages(items: Iterable[Any]) -> list[ControlMessage]:
+def control_messages(items: Iterable[tuple[SupportsIndex, SupportsIndex, Buffer]]) -> list[ControlMessage]:
     """Control messages to send: (level, type, data) each."""
     messages = []
     for item in items:

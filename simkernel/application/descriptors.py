@@ -7,8 +7,8 @@ O_CLOEXEC, or FD_CLOEXEC by `fcntl`, keeps it to oneself.
 from __future__ import annotations
 
 import operator
-from collections.abc import Awaitable, Iterable, Sequence
-from typing import Any, Final, SupportsIndex
+from collections.abc import Awaitable, Collection, Iterable, Sequence
+from typing import Any, Final, SupportsIndex, TypeVar
 
 from simkernel.application import arguments
 from simkernel.application.arguments import Buffer, Descriptor, c_int, descriptor
@@ -20,6 +20,11 @@ from simkernel.uapi.errno import EINVAL, os_error
 from simkernel.uapi.eventfd import EFD_CLOEXEC
 from simkernel.uapi.ioctl import _IOC_SIZE
 from simkernel.uapi.structure import U64
+
+D = TypeVar("D", bound=Descriptor)
+R = TypeVar("R", bound=Descriptor)
+W = TypeVar("W", bound=Descriptor)
+X = TypeVar("X", bound=Descriptor)
 
 IOCTL_BUFFER: Final = 1024
 """Bytes that Python copies to a buffer of its own, which has one more (Modules/fcntlmodule.c)."""
@@ -51,7 +56,7 @@ class Descriptors(Caller):
         """The number of bytes that were written from `offset` on; the position stays."""
         return self.call("pwrite64", c_int(fd), arguments.data(data), offset)
 
-    def readv(self, fd: int, buffers: Sequence[Any], /) -> Call[int]:
+    def readv(self, fd: int, buffers: Sequence[object], /) -> Call[int]:
         """Read into buffers, one after the other; the number of bytes."""
         views = [arguments.writable(buffer, "readv") for buffer in buffers]
 
@@ -175,28 +180,25 @@ class Descriptors(Caller):
 
     def select(
         self,
-        rlist: Iterable[Descriptor],
-        wlist: Iterable[Descriptor],
-        xlist: Iterable[Descriptor],
+        rlist: Iterable[R],
+        wlist: Iterable[W],
+        xlist: Iterable[X],
         timeout: float | None = None,
-    ) -> Call[tuple[list[Any], list[Any], list[Any]]]:
+    ) -> Call[tuple[list[R], list[W], list[X]]]:
         """What is ready of three lists; waits up to `timeout` seconds, None for ever."""
-        lists = [list(rlist), list(wlist), list(xlist)]
-        fds = [[descriptor(what) for what in each] for each in lists]
+        lists = (list(rlist), list(wlist), list(xlist))
+        fds = tuple([descriptor(what) for what in each] for each in lists)
         if any(fd >= FD_SETSIZE for each in fds for fd in each):
             raise ValueError("filedescriptor out of range in select()")
         if timeout is not None and timeout < 0:
             raise ValueError("timeout must be non-negative")
         ns = None if timeout is None else nanoseconds_up(timeout)
 
-        def chosen(ready: Any) -> tuple[list[Any], list[Any], list[Any]]:
-            reading, writing, exceptional = (
-                [what for what in each if descriptor(what) in some]
-                for each, some in zip(lists, ready, strict=True)
-            )
-            return reading, writing, exceptional
+        def chosen(ready: tuple[list[int], list[int], list[int]]) -> tuple[list[R], list[W], list[X]]:
+            reading, writing, exceptional = lists
+            return _among(reading, ready[0]), _among(writing, ready[1]), _among(exceptional, ready[2])
 
-        return self.call("select", tuple(fds), ns, convert=chosen)
+        return self.call("select", fds, ns, convert=chosen)
 
     def epoll(self, sizehint: int = -1, flags: int = 0) -> Awaitable[Epoll]:
         """An epoll object, with the names of `select.epoll`."""
@@ -213,7 +215,11 @@ def _size(n: SupportsIndex) -> int:
     return number
 
 
-def _check_count(buffers: Sequence[Any]) -> None:
+def _among(items: Iterable[D], fds: Collection[int]) -> list[D]:
+    return [what for what in items if descriptor(what) in fds]
+
+
+def _check_count(buffers: Sequence[object]) -> None:
     if len(buffers) > IOV_MAX:
         raise os_error(EINVAL)
 
@@ -233,5 +239,5 @@ def _copied(raw: Buffer) -> bytearray:
     return buffer
 
 
-def _nothing(_: Any) -> None:
+def _nothing(_: object) -> None:
     pass

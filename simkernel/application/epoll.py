@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from collections.abc import Iterable
+from typing import Final
 
 from simkernel.application.arguments import Descriptor, c_int, descriptor
 from simkernel.application.caller import Caller
@@ -86,5 +87,5 @@ class Epoll:
             await self._app.call("close", fd)
 
 
-def _pairs(events: Any) -> list[tuple[int, int]]:
+def _pairs(events: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
     return [(data, happened) for happened, data in events]

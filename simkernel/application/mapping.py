@@ -10,7 +10,7 @@ What asks the kernel is awaited: size, flush, close.  Left out are resize and ma
 from __future__ import annotations
 
 import operator
-from typing import Any, Final, SupportsIndex, overload
+from typing import Any, Final, Protocol, SupportsIndex, SupportsInt, overload
 
 from simkernel.application.arguments import Buffer
 from simkernel.application.caller import Caller
@@ -38,6 +38,12 @@ _ACCESS: Final = {
 }
 """What mmap makes of `access`."""
 READ_WRITE: Final = PROT_READ | PROT_WRITE
+
+
+class Mapped(SupportsInt, Protocol):
+    """The result of mmap(2): an address, and the memory there."""
+
+    memory: memoryview
 
 
 class Memory:
@@ -69,12 +75,17 @@ class Memory:
     @overload
     def __getitem__(self, key: slice) -> bytes: ...
 
-    def __getitem__(self, key: Any) -> int | bytes:
+    def __getitem__(self, key: SupportsIndex | slice) -> int | bytes:
         if isinstance(key, slice):
             return self.memory[key].tobytes()
         return self.memory[_index(key, len(self))]
 
-    def __setitem__(self, key: Any, value: Any) -> None:
+    @overload
+    def __setitem__(self, key: SupportsIndex, value: SupportsIndex) -> None: ...
+    @overload
+    def __setitem__(self, key: slice, value: Buffer) -> None: ...
+
+    def __setitem__(self, key: SupportsIndex | slice, value: Any) -> None:
         memory = self._writable()
         if not isinstance(key, slice):
             memory[_index(key, len(self))] = _byte(value)
@@ -234,7 +245,7 @@ async def map_memory(
         flags, prot = _ACCESS[access]
     if fileno == -1:
         flags |= MAP_ANONYMOUS
-        mapped: Any = await app.call("mmap", 0, length, prot, flags, -1, offset)
+        mapped: Mapped = await app.call("mmap", 0, length, prot, flags, -1, offset)
         return Mapping(app, int(mapped), mapped.memory, -1)
     status: Stat = await app.call("fstat", fileno)
     if kind(status.st_mode) == S_IFREG:
@@ -268,7 +279,7 @@ def _index(key: SupportsIndex, length: int) -> int:
     return index
 
 
-def _byte(value: Any) -> int:
+def _byte(value: SupportsIndex) -> int:
     number = operator.index(value)
     if not 0 <= number <= 0xFF:
         raise ValueError("mmap item value must be in range(0, 256)")

@@ -65,7 +65,7 @@ def name_of(program: Program) -> str:
 
 async def _awaiting(program: Generator[object, Any, object]) -> object:
     """A generator program as a coroutine: what it yields is awaited, what comes of that is sent in."""
-    value: Any = None
+    value: object = None
     error: BaseException | None = None
     while True:
         try:

@@ -164,7 +164,7 @@ class Socket(Generic[A, S]):
     def sendmsg(
         self,
         buffers: Iterable[Buffer],
-        ancdata: Iterable[tuple[int, int, Any]] = (),
+        ancdata: Iterable[tuple[SupportsIndex, SupportsIndex, Buffer]] = (),
         flags: SupportsIndex = 0,
         address: A | None = None,
         /,
@@ -217,7 +217,9 @@ class Socket(Generic[A, S]):
             lambda got: (bytes(got[received.DATA]), *received.control_and_flags(got), self._sender(got)),
         )
 
-    def recv_into(self, buffer: Any, nbytes: SupportsIndex = 0, flags: SupportsIndex = 0) -> Awaitable[int]:
+    def recv_into(
+        self, buffer: object, nbytes: SupportsIndex = 0, flags: SupportsIndex = 0
+    ) -> Awaitable[int]:
         """One message into a buffer; the number of bytes."""
         view = arguments.writable(buffer, "recv_into")
         size = arguments.size(nbytes, "negative buffersize in recv_into") or len(view)
@@ -229,7 +231,7 @@ class Socket(Generic[A, S]):
         return self._io(POLLIN, "recvfrom", (self._fd, size, flags), lambda got: received.fill(got, view))
 
     def recvfrom_into(
-        self, buffer: Any, nbytes: SupportsIndex = 0, flags: SupportsIndex = 0
+        self, buffer: object, nbytes: SupportsIndex = 0, flags: SupportsIndex = 0
     ) -> Awaitable[tuple[int, S]]:
         """One message into a buffer; the number of bytes, and the sender."""
         view = arguments.writable(buffer, "recvfrom_into")
@@ -244,7 +246,7 @@ class Socket(Generic[A, S]):
         )
 
     def recvmsg_into(
-        self, buffers: Iterable[Any], ancbufsize: SupportsIndex = 0, flags: SupportsIndex = 0, /
+        self, buffers: Iterable[object], ancbufsize: SupportsIndex = 0, flags: SupportsIndex = 0, /
     ) -> Awaitable[tuple[int, list[ControlMessage], int, S]]:
         """One message into several buffers, one after the other, and the rest of `recvmsg`'s result."""
         views = [arguments.writable(buffer, "recvmsg_into") for buffer in buffers]
