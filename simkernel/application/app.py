@@ -36,6 +36,7 @@ from simkernel.uapi.socket import (
     SOCK_STREAM,
     SOL_SOCKET,
 )
+from simkernel.uapi.structure import S32
 from simkernel.uapi.utsname import Utsname
 from simkernel.ynl import Spec
 
@@ -77,7 +78,7 @@ class App(Descriptors, Modules):
             raise ValueError("negative file descriptor")
         options: list[int] = []
         for option in (SO_DOMAIN, SO_TYPE, SO_PROTOCOL):
-            value: bytes = await self.call("getsockopt", fd, SOL_SOCKET, option, arguments.INT.size)
+            value: bytes = await self.call("getsockopt", fd, SOL_SOCKET, option, S32.size)
             options.append(arguments.option_as_int(value))
         family, type, proto = options
         return SOCKETS.get(family, NetlinkSocket)(self, fd, family, type, proto)

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import math
 import operator
-import struct
 from collections.abc import Iterable
 from typing import Final, Protocol, SupportsIndex
 
 from simkernel.engine import SECOND
+from simkernel.uapi.structure import S32
 
 NetlinkAddress = tuple[int, int]
 """Port id, and groups as a bit mask."""
@@ -27,12 +27,11 @@ class HasFileno(Protocol):
 
 Descriptor = int | HasFileno
 
-INT: Final = struct.Struct("<i")
 INT_MAX: Final = (1 << 31) - 1
 SSIZE_MAX: Final = (1 << 63) - 1
 TIME_MAX: Final = (1 << 63) - 1
 """Nanoseconds that Python's times hold (_PyTime_MAX)."""
-LARGEST_OPTION: Final = 1024
+MAX_OPTION: Final = 1024
 """Bytes that getsockopt takes at most."""
 
 
@@ -128,14 +127,14 @@ def control_messages(items: Iterable[tuple[SupportsIndex, SupportsIndex, Buffer]
 def option(value: SupportsIndex | Buffer) -> bytes:
     """An option's value: an integer as a C int, or bytes as they are."""
     try:
-        return INT.pack(c_int(value))  # type: ignore[arg-type]
+        return S32.pack(c_int(value))  # type: ignore[arg-type]
     except (TypeError, OverflowError):
         return data(value)  # type: ignore[arg-type]
 
 
 def option_as_int(value: bytes) -> int:
     """An option's value where the program asked for a C int, which a longer one begins with."""
-    return int(INT.unpack_from(value.ljust(INT.size, b"\0"))[0])
+    return int(S32.unpack_from(value.ljust(S32.size, b"\0"))[0])
 
 
 def timeout(seconds: float | SupportsIndex | None) -> int | None:

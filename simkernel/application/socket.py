@@ -17,17 +17,16 @@ from simkernel.application.caller import Caller
 from simkernel.application.lazy import LazyCoroutine, lazy
 from simkernel.application.received import ADDRESS, Received, plain_data
 from simkernel.engine import MILLISECOND, Call
+from simkernel.uapi.ioctls import FIONBIO
 from simkernel.uapi.poll import POLLIN, POLLOUT
 from simkernel.uapi.socket import AF_NETLINK, SOCK_NONBLOCK, SOCK_STREAM, SOCK_TYPE_MASK
+from simkernel.uapi.structure import S32
 
 A = TypeVar("A")
 """An address of the family."""
 S = TypeVar("S")
 """The address of a sender."""
 T = TypeVar("T")
-
-FIONBIO: Final = 0x5421
-"""ioctl(2) that sets O_NONBLOCK, as Python does it (include/uapi/asm-generic/ioctls.h)."""
 
 NO_FLAGS: Final = 0
 """The default of flags.  A call that has it, compared by identity, skips the check of its flags."""
@@ -271,10 +270,10 @@ class Socket(Generic[A, S]):
     ) -> Call[Any]:
         """An option as an int, or as up to `buflen` bytes."""
         length = c_int(buflen)
-        if not 0 <= length <= arguments.LARGEST_OPTION:
+        if not 0 <= length <= arguments.MAX_OPTION:
             raise OSError("getsockopt buflen out of range")
         convert = bytes if length else arguments.option_as_int
-        length = length or arguments.INT.size
+        length = length or S32.size
         return self._app.call("getsockopt", self._fd, c_int(level), c_int(option), length, convert=convert)
 
     def setblocking(self, flag: object, /) -> Call[int]:

@@ -25,7 +25,7 @@ from simkernel.uapi.input_event_codes import (
 from simkernel.uapi.ioctl import _IOC_DIR, _IOC_NR, _IOC_READ, _IOC_SIZE, _IOC_TYPE
 from simkernel.uapi.structure import U32, Buffer
 
-SHOWN: Final = 4
+MAX_CODES: Final = 4
 """Codes of a bitmap that are shown before `...`."""
 
 _FIXED: Final = MappingProxyType(
@@ -135,7 +135,7 @@ def _bit_type(request: int) -> int | None:
 def _bitmap(data: Buffer, called: Callable[[int], str]) -> str:
     bits = int.from_bytes(data, "little")
     codes = list(_set_bits(bits))
-    more = [*map(called, codes[:SHOWN]), *(["..."] if len(codes) > SHOWN else [])]
+    more = [*map(called, codes[:MAX_CODES]), *(["..."] if len(codes) > MAX_CODES else [])]
     return f"[{' '.join(more)}]"
 
 

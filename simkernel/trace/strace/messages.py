@@ -11,7 +11,7 @@ from typing import Final
 from simkernel.trace.strace.attributes import AttributeSet, attributes_text, listed
 from simkernel.trace.strace.constants import Names, flags, names, number, pick
 from simkernel.trace.strace.families import EXTENDED_ACK, NLCTRL, Family, identity, nlctrl
-from simkernel.trace.strace.quoting import LONGEST, hexadecimal_string
+from simkernel.trace.strace.quoting import MAX_STRING, hexadecimal_string
 from simkernel.uapi import errno, genetlink, netlink, rtnetlink
 from simkernel.uapi.structure import S32, Buffer
 
@@ -55,7 +55,7 @@ class Decoder:
         found: list[str] = []
         offset = 0
         while len(data) - offset >= netlink.NLMSG_HDRLEN:
-            if len(found) == LONGEST:
+            if len(found) == MAX_STRING:
                 found.append("...")
                 break
             length = netlink.NlMsgHdr.unpack(data, offset).length

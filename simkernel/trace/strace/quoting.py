@@ -6,7 +6,7 @@ from typing import Final
 
 from simkernel.uapi.structure import Buffer
 
-LONGEST: Final = 32
+MAX_STRING: Final = 32
 """Bytes shown of a string, and elements of an array (strace -s)."""
 
 _ESCAPES: Final = {ord(char): f"\\{name}" for char, name in zip('"\\\t\n\v\f\r', '"\\tnvfr', strict=True)}
@@ -14,10 +14,10 @@ _ESCAPES: Final = {ord(char): f"\\{name}" for char, name in zip('"\\\t\n\v\f\r',
 
 def hexadecimal_string(data: Buffer) -> str:
     """Every byte as `\\xNN`: how strace shows what it cannot decode."""
-    return _quoted("".join(f"\\x{byte:02x}" for byte in data[:LONGEST]), data)
+    return _quoted("".join(f"\\x{byte:02x}" for byte in data[:MAX_STRING]), data)
 
 
-def c_string(data: Buffer, longest: int = LONGEST) -> str:
+def c_string(data: Buffer, longest: int = MAX_STRING) -> str:
     """As C writes it, what is not printable in the shortest octal that the next byte cannot be read into."""
     shown = bytes(data[:longest])
     parts = []
@@ -31,5 +31,5 @@ def c_string(data: Buffer, longest: int = LONGEST) -> str:
     return _quoted("".join(parts), data, longest)
 
 
-def _quoted(text: str, data: Buffer, longest: int = LONGEST) -> str:
+def _quoted(text: str, data: Buffer, longest: int = MAX_STRING) -> str:
     return f'"{text}"' + ("..." if len(data) > longest else "")

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simkernel.trace.strace.quoting import LONGEST, c_string, hexadecimal_string
+from simkernel.trace.strace.quoting import MAX_STRING, c_string, hexadecimal_string
 
 
 @pytest.mark.parametrize(
@@ -31,7 +31,7 @@ def c_reads(text: str) -> bytes:
     return found
 
 
-@given(st.binary(max_size=LONGEST))
+@given(st.binary(max_size=MAX_STRING))
 def test_c_reads_back_what_was_written(data: bytes) -> None:
     assert c_reads(c_string(data)[1:-1]) == data
 
