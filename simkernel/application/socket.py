@@ -131,7 +131,8 @@ class Socket(Generic[A, S]):
             flags = c_int(flags)
         if self._timeout:
             return self._io(POLLOUT, "sendto", (self._fd, data, flags, None))
-        app = self._app  # App.request(), in place
+        # INLINE: simkernel.application.caller.Caller.request, 0.9 % of round-trip
+        app = self._app
         call: Call[int] = Call()
         call.owner = app.owner
         call.name = "sendto"
@@ -183,7 +184,8 @@ class Socket(Generic[A, S]):
             if not bufsize:
                 return _already(b"")
         if flags is NO_FLAGS and not self._timeout:
-            app = self._app  # App.request(), in place
+            # INLINE: simkernel.application.caller.Caller.request, 0.9 % of round-trip
+            app = self._app
             call: Call[bytes] = Call()
             call.owner = app.owner
             call.name = "recvfrom"

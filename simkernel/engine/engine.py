@@ -241,7 +241,7 @@ class Engine(simpy.Environment):
     def _process(self, end: int, turns: Iterable[object] = FOR_EVER) -> None:
         """Process the events before `end`, at most one for each of `turns`.
 
-        `simpy.Environment.step()`, in place: for ours there is no more to do than this.  The loop is a
+        Like `simpy.Environment.step()`, which only events of simpy's need.  The loop is a
         `for`, as Python adapts no loop to what it does that jumps back on a condition.
         """
         queue, fifo, trace = self.queue, self.fifo, self.trace

@@ -39,6 +39,7 @@ from simkernel.trace.diagram import Diagram
 from simkernel.uapi import rtnetlink
 from simkernel.uapi.syscalls import SYSCALLS
 from tests.guide import drawn_ipc
+from tests.inline import markers
 
 ROOT = Path(__file__).resolve().parents[2]
 FENCED: Final = re.compile(r"^```\w+\n\Z", re.MULTILINE)
@@ -132,6 +133,12 @@ def run_states() -> str:
 def run_state_meanings() -> str:
     """What each state of a task means."""
     return _table(("state", "the task"), [(state.name, state.value) for state in RunState])
+
+
+def inline_code() -> str:
+    """Code that is repeated inline, from its markers."""
+    rows = [(f"simkernel/{each.file}", f"`{each.name}`", each.gain) for each in markers()]
+    return _table(("where", "repeats", "gain"), rows)
 
 
 def costs() -> str:
@@ -304,6 +311,7 @@ DRAWINGS: Final = (
     Drawing("layers", frame),
     Drawing("time", run_states),
     Drawing("time", run_state_meanings),
+    Drawing("speed", inline_code),
     Drawing("prices", costs),
     Drawing("prices", calibration),
     Drawing("commands", options_of_run),

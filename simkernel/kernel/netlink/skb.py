@@ -15,9 +15,10 @@ class Skb:
 
     It does not change once it is sent, so that many receivers may hold the same one.  `address` is
     what receivers see: the sender's port id and the group as a mask.  `nsid` is where it comes from,
-    for a receiver in another namespace.  There is no constructor: `make_skb()` or a hot path fills it in.
+    for a receiver in another namespace.
     """
 
+    # INLINE: simkernel.kernel.netlink.skb.Skb.__init__, 2.0 % of round-trip
     __slots__ = ("address", "creds", "data", "dst_group", "flow", "nsid", "truesize")
 
     address: tuple[int, int]

@@ -179,9 +179,9 @@ class Inbound:
 
     `sender` is the socket it was sent from and `task` the caller.  `claim` holds the credentials that it
     claims, None for the task's own; `addressed`: sendmsg named a destination (NETLINK_SKB_DST).
-    There is no constructor: `sendmsg()` makes it and fills it in, in half the time.
     """
 
+    # INLINE: simkernel.kernel.netlink.sock.Inbound.__init__, 1.9 % of round-trip
     __slots__ = ("addressed", "claim", "data", "sender", "task")
 
     addressed: bool

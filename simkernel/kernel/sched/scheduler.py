@@ -15,7 +15,6 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from simkernel.engine import MILLISECOND, Engine, Timer
-from simkernel.engine.engine import LONG_AGO, NORMAL
 from simkernel.kernel.lib.costs import CostModel
 from simkernel.kernel.lib.layers import KERNEL
 
@@ -105,9 +104,7 @@ class UnlimitedCpus:
         engine.resume_at(start, function, task, value, error)
 
     def waker(self, resume: Resume) -> OnWake:
-        engine = self._engine
-        trace, fifo, numbers = engine.trace, engine.fifo, engine.numbers
-        wake, switch = self.costs.wake, self._switch
+        engine, trace, wake, switch = self._engine, self._engine.trace, self.costs.wake, self._switch
 
         def on_wake(task: Schedulable, woken: bool, error: BaseException | None) -> None:
             task.sleep = None
@@ -116,12 +113,7 @@ class UnlimitedCpus:
                 _trace_wakeup(engine, task)
             start, busy_until = engine.now + charged, task.busy_until
             start = (busy_until if busy_until > start else start) + switch
-            if engine.fifo_end <= start:  # Engine.resume_at(), in place
-                engine.fifo_end = start
-                engine.next_deadline = LONG_AGO
-                fifo.append((start, NORMAL, next(numbers), resume, task, woken, error))
-            else:
-                engine.resume_at(start, resume, task, woken, error)
+            engine.resume_at(start, resume, task, woken, error)
 
         return on_wake
 

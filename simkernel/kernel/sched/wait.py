@@ -177,13 +177,13 @@ class Sleeping:
         """End the sleep, once."""
         sleeper = self.sleeper
         if sleeper is not None:
+            # INLINE: simkernel.kernel.sched.wait.Sleeping.leave, 4.5 % of blocked-100
             queue = self.queue
             if queue is None or self.timer is not None or queue._others:
                 self.leave()
-            else:  # the same, where there is little to leave
+            else:
                 self.sleeper = queue._first = None
-            on_wake = sleeper.on_wake  # a slot, not a method: `sleeper.on_wake(...)` is a step more
-            on_wake(sleeper, woken, None)
+            sleeper.on_wake(sleeper, woken, None)
 
     def wake_for(self, queue: WaitQueue, events: int) -> bool:
         """Who sleeps for one thing is woken whatever happened."""

@@ -42,11 +42,7 @@ if TYPE_CHECKING:
 
 
 class BlockedReceive(BlockedCall):
-    """A receive that waits for something to receive.
-
-    There is no constructor: `recvfrom()` makes it and fills it in, in half the time.  A task has one for
-    as long as it receives from one file.
-    """
+    """A receive that waits for something to receive.  A task keeps it while it receives from one file."""
 
     __slots__ = ("control_size", "flags", "size", "sock")
 
@@ -55,7 +51,13 @@ class BlockedReceive(BlockedCall):
     file: OpenFile
     flags: int
     size: int
-    sock: SocketObject
+
+    def __init__(self, file: OpenFile, sock: SocketObject) -> None:
+        self.file = file
+        self.sock = sock
+        self.queue = sock.receivers
+        self.timer = None
+        self.held = False
 
     @property
     def where(self) -> str:
@@ -264,12 +266,7 @@ class SocketCalls:
         self._engine.charged += self._receive_wait
         blocked = task.receive
         if type(blocked) is not BlockedReceive or blocked.file is not file:
-            blocked = task.receive = BlockedReceive()
-            blocked.file = file
-            blocked.sock = sock
-            blocked.queue = sock.receivers
-            blocked.timer = None
-            blocked.held = False
+            blocked = task.receive = BlockedReceive(file, sock)
         if task.files.users > 1:
             blocked.hold()
         blocked.deadline = None if sock.rcvtimeo is None else self._deadline(sock.rcvtimeo)

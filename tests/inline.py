@@ -1,0 +1,172 @@
+"""Code that is repeated inline for speed, beside its plain form.
+
+A marker in the code, `# INLINE: <qualified name>, <measured gain>`, names the function whose work is repeated
+there.  Each has an `Inline` here, which can put the plain form in its place.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from pathlib import Path
+from textwrap import dedent
+from typing import Any, Final
+from unittest.mock import patch
+
+import attrs
+
+from simkernel.application.socket import Socket
+from simkernel.blocking.sync_runner import SyncRunner
+from simkernel.engine import Call
+from simkernel.kernel.netlink.broadcast import Broadcast
+from simkernel.kernel.netlink.genetlink.family import Info
+from simkernel.kernel.netlink.kernel_socket import KernelSocket
+from simkernel.kernel.netlink.message import Request
+from simkernel.kernel.netlink.skb import Skb
+from simkernel.kernel.netlink.sock import Inbound
+from simkernel.kernel.sched.runner import Runner
+from simkernel.kernel.sched.wait import Sleeping
+from simkernel.kernel.syscall.socket import SocketCalls
+
+PACKAGE: Final = Path(__file__).resolve().parents[1] / "simkernel"
+MARKER: Final = re.compile(r"# INLINE: ([\w.]+), (.+)$", re.MULTILINE)
+
+
+@attrs.frozen
+class Marker:
+    """A marker: its file, the function that is repeated there, and the gain."""
+
+    file: str
+    name: str
+    gain: str
+
+
+def markers() -> list[Marker]:
+    """Every marker of the package, in the order of the files."""
+    return [
+        Marker(file.relative_to(PACKAGE).as_posix(), *found)
+        for file in sorted(PACKAGE.rglob("*.py"))
+        for found in MARKER.findall(file.read_text("utf-8"))
+    ]
+
+
+def resolve(name: str) -> object:
+    """Return what a qualified name means.  AttributeError or ImportError if it means nothing."""
+    parts = name.split(".")
+    for end in range(len(parts) - 1, 0, -1):
+        try:
+            found: object = import_module(".".join(parts[:end]))
+        except ModuleNotFoundError:
+            continue
+        for part in parts[end:]:
+            found = getattr(found, part)
+        return found
+    raise ImportError(name)
+
+
+def file_of(kind: type) -> str:
+    """The file of a class, as a marker names it."""
+    return f"{kind.__module__.removeprefix('simkernel.').replace('.', '/')}.py"
+
+
+@attrs.frozen
+class Inline:
+    """The method of `owner` that repeats `names`, and replacements that make it plain."""
+
+    names: tuple[str, ...]
+    owner: type
+    method: str
+    replacements: tuple[tuple[str, str], ...]
+
+    @property
+    def file(self) -> str:
+        """The file, as a marker names it."""
+        return file_of(self.owner)
+
+    @contextmanager
+    def plain(self) -> Iterator[None]:
+        """Use the plain form while the context is entered."""
+        function = inspect.unwrap(getattr(self.owner, self.method))
+        source = dedent(inspect.getsource(function))
+        for inlined, plain in self.replacements:
+            found, count = re.subn(inlined, plain, source, flags=re.MULTILINE | re.DOTALL)
+            assert count == 1, f"{self.owner.__name__}.{self.method} no longer has {inlined}"
+            source = found
+        made: dict[str, Any] = {}
+        exec(
+            compile(f"from __future__ import annotations\n{source}", self.file, "exec"),
+            function.__globals__,
+            made,
+        )
+        with patch.object(self.owner, self.method, made[self.method]):
+            yield
+
+
+GET: Final = (
+    r"    try:\n        file: OpenFile \| None = .*?        raise os_error\(EBADF\)\n",
+    "    file = task.files.get(fd)\n",
+)
+PASS_CHARGED: Final = "simkernel.engine.engine.Engine.pass_charged"
+FILE_GET: Final = "simkernel.kernel.vfs.fdtable.FileTable.get"
+REQUEST: Final = "simkernel.application.caller.Caller.request"
+QUEUE: Final = "simkernel.kernel.netlink.deliver.queue"
+
+INLINES: Final = (
+    Inline(
+        (PASS_CHARGED,), Runner, "enter",
+        ((r"    time = engine.now \+ engine.charged\n    if \(time.*?pending:\n",
+          "    if task.signals.pending or not engine.pass_charged():\n"),
+         (r"    engine.now = time\n    engine.charged = 0\n", "")),
+    ),
+    Inline(
+        (PASS_CHARGED,), Runner, "_resume",
+        ((r"    time = engine.now \+ engine.charged\n    if \(.*?    \):\n",
+          "    if not engine.pass_charged():\n"),
+         (r"        engine.now = time\n        engine.charged = 0\n", "")),
+    ),
+    Inline(
+        ("simkernel.kernel.sched.wait.Sleeping.stand",), Runner, "_sleep",
+        ((r"    queue = sleep.queue\n.*?    else:\n        sleep.stand\(\)\n", "    sleep.stand()\n"),),
+    ),
+    Inline(
+        ("simkernel.kernel.sched.wait.Sleeping.leave",), Sleeping, "wake",
+        ((r"        queue = self.queue\n.*?queue._first = None\n", "        self.leave()\n"),),
+    ),
+    Inline((FILE_GET,), SocketCalls, "sendto", (GET,)),
+    Inline((FILE_GET,), SocketCalls, "recvfrom", (GET,)),
+    Inline(
+        ("simkernel.kernel.netlink.skb.make_skb", QUEUE), KernelSocket, "send_in",
+        ((r"if netlink.trace.emit is not None:", "if True:"),),
+    ),
+    Inline(
+        ("simkernel.kernel.netlink.genetlink.family.Info.message",), Info, "reply",
+        ((r"    portid, length = .*?family.version, 0\)\n",
+          "    headers, attributes = self.message(command, attributes, flags), b''\n"
+          "    portid, length = self.inbound.sender.portid, len(headers)\n"),),
+    ),
+    Inline((QUEUE,), Broadcast, "to", ((r"home = self.net if [^\n]*", "home = _NO_NET"),)),
+    Inline(
+        (REQUEST,), Socket, "send",
+        ((r"    app = self._app\n.*?    return call\n",
+          '    return self._app.request("sendto", (self._fd, data, flags, None))\n'),),
+    ),
+    Inline(
+        (REQUEST,), Socket, "recv",
+        ((r"        app = self._app\n.*?        return call\n",
+          '        return self._app.request("recvfrom", (self._fd, bufsize, 0), plain_data)\n'),),
+    ),
+    Inline(
+        ("simkernel.blocking.sync_runner.outside",), SyncRunner, "_call",
+        ((r"    engine.running = True\n    engine.section\(\)\n    try:\n",
+          "    with outside(engine, call):\n"),
+         (r"    finally:\n        engine.running = False\n.*?        engine.section\(\)\n",
+          "        engine.set_run_until(LONG_AGO)\n")),
+    ),
+)  # fmt: skip
+"""Everything that is repeated inline, but for constructors."""
+
+CONSTRUCTORS: Final[tuple[type, ...]] = (Call, Skb, Inbound, Request)
+"""Classes without a constructor: their makers fill them in."""
