@@ -1,4 +1,4 @@
-"""Delivering to a port id: finding it, its filter, room in its queue, and what happens without."""
+"""Delivery to a socket: lookup by port id, filter, receive queue, overrun."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ def accept(target: NetlinkSock, skb: Skb) -> Skb | None:
     return skb.shortened(length) if length else None
 
 
-def queue(target: NetlinkSock, skb: Skb, unicast: bool = True, room: bool = False) -> bool:
+def queue(target: NetlinkSock, skb: Skb, unicast: bool = True, force: bool = False) -> bool:
     """Queue a buffer and wake a reader; False if there is no room (`netlink_attachskb()`).
 
-    An empty queue takes one of any size.  `unicast` says that it was sent to this very socket, `room`
-    that there is room in any case.
+    An empty queue takes one of any size, and `force` skips the check.  `unicast`: it was sent to this
+    socket, not to a group.
     """
     filled = target.rmem + skb.truesize
-    if not room and (target.congested or (filled > target.rcvbuf and target.rmem)):
+    if not force and (target.congested or (filled > target.rcvbuf and target.rmem)):
         return False
     netlink = target.netlink
     if unicast and netlink.trace.emit is not None:

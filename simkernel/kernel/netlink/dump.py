@@ -167,7 +167,7 @@ class DumpCallback:
         skb = make_skb(bytes(writer.data), truesize, KERNEL_ADDRESS, 0, KERNEL_CREDS, netlink.trace.flow)
         accepted = deliver.accept(self.sock, skb)
         if accepted is not None:
-            deliver.queue(self.sock, accepted, room=True)
+            deliver.queue(self.sock, accepted, force=True)
 
     def close(self) -> None:
         """End the dump: it is complete, or its socket was closed."""

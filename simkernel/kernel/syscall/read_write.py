@@ -9,7 +9,7 @@ from typing import Any, Final, TypeVar
 from simkernel.kernel.mm.shmem import MAX_LFS_FILESIZE
 from simkernel.kernel.parts import KernelParts
 from simkernel.kernel.sched.wait import Blocked, WouldBlock
-from simkernel.kernel.syscall.sending import broken_pipe, go_on, not_now
+from simkernel.kernel.syscall.sending import broken_pipe, wait_and_resume, done_or_eagain
 from simkernel.kernel.vfs.broken_pipe import BrokenPipe
 from simkernel.kernel.vfs.file import OpenFile
 from simkernel.kernel.vfs.task import Task
@@ -106,8 +106,8 @@ class ReadWriteCalls:
             result = file.object.write(task, file, data[:MAX_RW_COUNT], position)
         except WouldBlock as blocked:
             if file.flags & O_NONBLOCK:
-                return not_now(blocked)
-            return go_on(self._kernel, task, file, blocked, exclusive=file.object.exclusive_read)
+                return done_or_eagain(blocked)
+            return wait_and_resume(self._kernel, task, file, blocked, exclusive=file.object.exclusive_read)
         except BrokenPipe as broken:
             return broken_pipe(self._kernel, task, broken)
         if not isinstance(result, int):

@@ -1,4 +1,4 @@
-"""Writing and sending that must wait for room: the rest is done later, and what was done before counts."""
+"""Blocking writes and sends: wait for space, then resume; a partial result counts."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ if TYPE_CHECKING:
     from simkernel.kernel.vfs.task import Task
 
 
-def not_now(blocked: WouldBlock) -> int:
-    """What a call that does not wait gives: what is done already, or EAGAIN."""
+def done_or_eagain(blocked: WouldBlock) -> int:
+    """Return the partial result of a non-blocking call.  EAGAIN without one."""
     blocked.release()
     if blocked.done:
         return blocked.done
     raise os_error(EAGAIN)
 
 
-async def go_on(
+async def wait_and_resume(
     kernel: KernelParts,
     task: Task,
     file: OpenFile,
@@ -32,19 +32,19 @@ async def go_on(
     exclusive: bool,
     signal: bool = True,
 ) -> int:
-    """Wait until the rest can be done; what is done counts if a signal comes or the time is up."""
+    """Wait and retry until all is done; a signal or the deadline leaves a partial result."""
     timeout = None if file.socket is None else file.socket.sndtimeo
     deadline = None if timeout is None else kernel.engine.time() + timeout
     file.get()
     try:
-        while await _room(blocked, deadline, exclusive):
+        while await _wait(blocked, deadline, exclusive):
             try:
                 result: int = blocked.retry()
             except WouldBlock as still:
                 blocked = still
             else:
                 return result
-        return not_now(blocked)
+        return done_or_eagain(blocked)
     except InterruptedError:
         if blocked.done:
             return blocked.done
@@ -55,7 +55,7 @@ async def go_on(
         file.put()
 
 
-async def _room(blocked: WouldBlock, deadline: int | None, exclusive: bool) -> bool:
+async def _wait(blocked: WouldBlock, deadline: int | None, exclusive: bool) -> bool:
     """Sleep until the operation may be tried again (True) or the time is up."""
     try:
         return await sleep_on(blocked.queue, deadline=deadline, exclusive=exclusive)
@@ -65,7 +65,7 @@ async def _room(blocked: WouldBlock, deadline: int | None, exclusive: bool) -> b
 
 
 def broken_pipe(kernel: KernelParts, task: Task, broken: BrokenPipe, *, signal: bool = True) -> int:
-    """Nobody reads any more: SIGPIPE, and EPIPE if nothing was written."""
+    """Send SIGPIPE, and raise EPIPE if nothing was written."""
     if signal:
         kernel.processes.send_signal(task, SIGPIPE)
     if broken.done:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from simkernel.kernel.sched.wait import Blocked, BlockedCall, WouldBlock
 from simkernel.kernel.syscall.pipe import install_pair
-from simkernel.kernel.syscall.sending import broken_pipe, go_on, not_now
+from simkernel.kernel.syscall.sending import broken_pipe, wait_and_resume, done_or_eagain
 from simkernel.kernel.vfs.broken_pipe import BrokenPipe
 from simkernel.kernel.vfs.file import OpenFile, SocketObject
 from simkernel.kernel.vfs.socket import NO_CONTROL, Address, Control, Received, WantsMore
@@ -221,11 +221,11 @@ class SocketCalls:
             return sock.sendmsg(task, data, address, control, flags)
         except WouldBlock as blocked:
             if flags & MSG_DONTWAIT or file.flags & O_NONBLOCK:
-                return not_now(blocked)
+                return done_or_eagain(blocked)
             if sock.atomic_send:
                 return Blocked(blocked.queue, blocked.retry, file, self._deadline(sock.sndtimeo), False)
             signal = not flags & MSG_NOSIGNAL
-            return go_on(self._kernel, task, file, blocked, exclusive=False, signal=signal)
+            return wait_and_resume(self._kernel, task, file, blocked, exclusive=False, signal=signal)
         except BrokenPipe as broken:
             return broken_pipe(self._kernel, task, broken, signal=not flags & MSG_NOSIGNAL)
 
