@@ -9,7 +9,7 @@ from typing import Any, Final, TypeVar
 from simkernel.kernel.mm.shmem import MAX_LFS_FILESIZE
 from simkernel.kernel.parts import KernelParts
 from simkernel.kernel.sched.wait import Blocked, WouldBlock
-from simkernel.kernel.syscall.sending import broken_pipe, wait_and_resume, done_or_eagain
+from simkernel.kernel.syscall.sending import broken_pipe, done_or_eagain, wait_and_resume
 from simkernel.kernel.vfs.broken_pipe import BrokenPipe
 from simkernel.kernel.vfs.file import OpenFile
 from simkernel.kernel.vfs.task import Task

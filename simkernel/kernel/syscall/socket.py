@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from simkernel.kernel.sched.wait import Blocked, BlockedCall, WouldBlock
 from simkernel.kernel.syscall.pipe import install_pair
-from simkernel.kernel.syscall.sending import broken_pipe, wait_and_resume, done_or_eagain
+from simkernel.kernel.syscall.sending import broken_pipe, done_or_eagain, wait_and_resume
 from simkernel.kernel.vfs.broken_pipe import BrokenPipe
 from simkernel.kernel.vfs.file import OpenFile, SocketObject
 from simkernel.kernel.vfs.socket import NO_CONTROL, Address, Control, Received, WantsMore
