@@ -7,139 +7,151 @@ from __future__ import annotations
 
 from typing import Final
 
-EPERM: Final = 1
-ENOENT: Final = 2
-ESRCH: Final = 3
-EINTR: Final = 4
-EIO: Final = 5
-ENXIO: Final = 6
-E2BIG: Final = 7
-ENOEXEC: Final = 8
-EBADF: Final = 9
-ECHILD: Final = 10
-EAGAIN: Final = 11
-ENOMEM: Final = 12
-EACCES: Final = 13
-EFAULT: Final = 14
-ENOTBLK: Final = 15
-EBUSY: Final = 16
-EEXIST: Final = 17
-EXDEV: Final = 18
-ENODEV: Final = 19
-ENOTDIR: Final = 20
-EISDIR: Final = 21
-EINVAL: Final = 22
-ENFILE: Final = 23
-EMFILE: Final = 24
-ENOTTY: Final = 25
-ETXTBSY: Final = 26
-EFBIG: Final = 27
-ENOSPC: Final = 28
-ESPIPE: Final = 29
-EROFS: Final = 30
-EMLINK: Final = 31
-EPIPE: Final = 32
-EDOM: Final = 33
-ERANGE: Final = 34
-EDEADLK: Final = 35
-ENAMETOOLONG: Final = 36
-ENOLCK: Final = 37
-ENOSYS: Final = 38
-ENOTEMPTY: Final = 39
-ELOOP: Final = 40
+_TEXTS: Final[dict[int, str]] = {}
+_SUBCLASSES: Final[dict[int, type[OSError]]] = {}
+
+
+def _error(number: int, text: str, subclass: type[OSError] | None = None) -> int:
+    """Declare an error: its number, its text, and the subclass of OSError that Python has for it."""
+    _TEXTS[number] = text
+    if subclass is not None:
+        _SUBCLASSES[number] = subclass
+    return number
+
+
+EPERM: Final = _error(1, "Operation not permitted", PermissionError)
+ENOENT: Final = _error(2, "No such file or directory", FileNotFoundError)
+ESRCH: Final = _error(3, "No such process", ProcessLookupError)
+EINTR: Final = _error(4, "Interrupted system call", InterruptedError)
+EIO: Final = _error(5, "Input/output error")
+ENXIO: Final = _error(6, "No such device or address")
+E2BIG: Final = _error(7, "Argument list too long")
+ENOEXEC: Final = _error(8, "Exec format error")
+EBADF: Final = _error(9, "Bad file descriptor")
+ECHILD: Final = _error(10, "No child processes", ChildProcessError)
+EAGAIN: Final = _error(11, "Resource temporarily unavailable", BlockingIOError)
+ENOMEM: Final = _error(12, "Cannot allocate memory")
+EACCES: Final = _error(13, "Permission denied", PermissionError)
+EFAULT: Final = _error(14, "Bad address")
+ENOTBLK: Final = _error(15, "Block device required")
+EBUSY: Final = _error(16, "Device or resource busy")
+EEXIST: Final = _error(17, "File exists", FileExistsError)
+EXDEV: Final = _error(18, "Invalid cross-device link")
+ENODEV: Final = _error(19, "No such device")
+ENOTDIR: Final = _error(20, "Not a directory", NotADirectoryError)
+EISDIR: Final = _error(21, "Is a directory", IsADirectoryError)
+EINVAL: Final = _error(22, "Invalid argument")
+ENFILE: Final = _error(23, "Too many open files in system")
+EMFILE: Final = _error(24, "Too many open files")
+ENOTTY: Final = _error(25, "Inappropriate ioctl for device")
+ETXTBSY: Final = _error(26, "Text file busy")
+EFBIG: Final = _error(27, "File too large")
+ENOSPC: Final = _error(28, "No space left on device")
+ESPIPE: Final = _error(29, "Illegal seek")
+EROFS: Final = _error(30, "Read-only file system")
+EMLINK: Final = _error(31, "Too many links")
+EPIPE: Final = _error(32, "Broken pipe", BrokenPipeError)
+EDOM: Final = _error(33, "Numerical argument out of domain")
+ERANGE: Final = _error(34, "Numerical result out of range")
+EDEADLK: Final = _error(35, "Resource deadlock avoided")
+ENAMETOOLONG: Final = _error(36, "File name too long")
+ENOLCK: Final = _error(37, "No locks available")
+ENOSYS: Final = _error(38, "Function not implemented")
+ENOTEMPTY: Final = _error(39, "Directory not empty")
+ELOOP: Final = _error(40, "Too many levels of symbolic links")
 EWOULDBLOCK: Final = EAGAIN
-ENOMSG: Final = 42
-EIDRM: Final = 43
-ECHRNG: Final = 44
-EL2NSYNC: Final = 45
-EL3HLT: Final = 46
-EL3RST: Final = 47
-ELNRNG: Final = 48
-EUNATCH: Final = 49
-ENOCSI: Final = 50
-EL2HLT: Final = 51
-EBADE: Final = 52
-EBADR: Final = 53
-EXFULL: Final = 54
-ENOANO: Final = 55
-EBADRQC: Final = 56
-EBADSLT: Final = 57
+ENOMSG: Final = _error(42, "No message of desired type")
+EIDRM: Final = _error(43, "Identifier removed")
+ECHRNG: Final = _error(44, "Channel number out of range")
+EL2NSYNC: Final = _error(45, "Level 2 not synchronized")
+EL3HLT: Final = _error(46, "Level 3 halted")
+EL3RST: Final = _error(47, "Level 3 reset")
+ELNRNG: Final = _error(48, "Link number out of range")
+EUNATCH: Final = _error(49, "Protocol driver not attached")
+ENOCSI: Final = _error(50, "No CSI structure available")
+EL2HLT: Final = _error(51, "Level 2 halted")
+EBADE: Final = _error(52, "Invalid exchange")
+EBADR: Final = _error(53, "Invalid request descriptor")
+EXFULL: Final = _error(54, "Exchange full")
+ENOANO: Final = _error(55, "No anode")
+EBADRQC: Final = _error(56, "Invalid request code")
+EBADSLT: Final = _error(57, "Invalid slot")
 EDEADLOCK: Final = EDEADLK
-EBFONT: Final = 59
-ENOSTR: Final = 60
-ENODATA: Final = 61
-ETIME: Final = 62
-ENOSR: Final = 63
-ENONET: Final = 64
-ENOPKG: Final = 65
-EREMOTE: Final = 66
-ENOLINK: Final = 67
-EADV: Final = 68
-ESRMNT: Final = 69
-ECOMM: Final = 70
-EPROTO: Final = 71
-EMULTIHOP: Final = 72
-EDOTDOT: Final = 73
-EBADMSG: Final = 74
-EOVERFLOW: Final = 75
-ENOTUNIQ: Final = 76
-EBADFD: Final = 77
-EREMCHG: Final = 78
-ELIBACC: Final = 79
-ELIBBAD: Final = 80
-ELIBSCN: Final = 81
-ELIBMAX: Final = 82
-ELIBEXEC: Final = 83
-EILSEQ: Final = 84
-ERESTART: Final = 85
-ESTRPIPE: Final = 86
-EUSERS: Final = 87
-ENOTSOCK: Final = 88
-EDESTADDRREQ: Final = 89
-EMSGSIZE: Final = 90
-EPROTOTYPE: Final = 91
-ENOPROTOOPT: Final = 92
-EPROTONOSUPPORT: Final = 93
-ESOCKTNOSUPPORT: Final = 94
-EOPNOTSUPP: Final = 95
-EPFNOSUPPORT: Final = 96
-EAFNOSUPPORT: Final = 97
-EADDRINUSE: Final = 98
-EADDRNOTAVAIL: Final = 99
-ENETDOWN: Final = 100
-ENETUNREACH: Final = 101
-ENETRESET: Final = 102
-ECONNABORTED: Final = 103
-ECONNRESET: Final = 104
-ENOBUFS: Final = 105
-EISCONN: Final = 106
-ENOTCONN: Final = 107
-ESHUTDOWN: Final = 108
-ETOOMANYREFS: Final = 109
-ETIMEDOUT: Final = 110
-ECONNREFUSED: Final = 111
-EHOSTDOWN: Final = 112
-EHOSTUNREACH: Final = 113
-EALREADY: Final = 114
-EINPROGRESS: Final = 115
-ESTALE: Final = 116
-EUCLEAN: Final = 117
-ENOTNAM: Final = 118
-ENAVAIL: Final = 119
-EISNAM: Final = 120
-EREMOTEIO: Final = 121
-EDQUOT: Final = 122
-ENOMEDIUM: Final = 123
-EMEDIUMTYPE: Final = 124
-ECANCELED: Final = 125
-ENOKEY: Final = 126
-EKEYEXPIRED: Final = 127
-EKEYREVOKED: Final = 128
-EKEYREJECTED: Final = 129
-EOWNERDEAD: Final = 130
-ENOTRECOVERABLE: Final = 131
-ERFKILL: Final = 132
-EHWPOISON: Final = 133
+EBFONT: Final = _error(59, "Bad font file format")
+ENOSTR: Final = _error(60, "Device not a stream")
+ENODATA: Final = _error(61, "No data available")
+ETIME: Final = _error(62, "Timer expired")
+ENOSR: Final = _error(63, "Out of streams resources")
+ENONET: Final = _error(64, "Machine is not on the network")
+ENOPKG: Final = _error(65, "Package not installed")
+EREMOTE: Final = _error(66, "Object is remote")
+ENOLINK: Final = _error(67, "Link has been severed")
+EADV: Final = _error(68, "Advertise error")
+ESRMNT: Final = _error(69, "Srmount error")
+ECOMM: Final = _error(70, "Communication error on send")
+EPROTO: Final = _error(71, "Protocol error")
+EMULTIHOP: Final = _error(72, "Multihop attempted")
+EDOTDOT: Final = _error(73, "RFS specific error")
+EBADMSG: Final = _error(74, "Bad message")
+EOVERFLOW: Final = _error(75, "Value too large for defined data type")
+ENOTUNIQ: Final = _error(76, "Name not unique on network")
+EBADFD: Final = _error(77, "File descriptor in bad state")
+EREMCHG: Final = _error(78, "Remote address changed")
+ELIBACC: Final = _error(79, "Can not access a needed shared library")
+ELIBBAD: Final = _error(80, "Accessing a corrupted shared library")
+ELIBSCN: Final = _error(81, ".lib section in a.out corrupted")
+ELIBMAX: Final = _error(82, "Attempting to link in too many shared libraries")
+ELIBEXEC: Final = _error(83, "Cannot exec a shared library directly")
+EILSEQ: Final = _error(84, "Invalid or incomplete multibyte or wide character")
+ERESTART: Final = _error(85, "Interrupted system call should be restarted")
+ESTRPIPE: Final = _error(86, "Streams pipe error")
+EUSERS: Final = _error(87, "Too many users")
+ENOTSOCK: Final = _error(88, "Socket operation on non-socket")
+EDESTADDRREQ: Final = _error(89, "Destination address required")
+EMSGSIZE: Final = _error(90, "Message too long")
+EPROTOTYPE: Final = _error(91, "Protocol wrong type for socket")
+ENOPROTOOPT: Final = _error(92, "Protocol not available")
+EPROTONOSUPPORT: Final = _error(93, "Protocol not supported")
+ESOCKTNOSUPPORT: Final = _error(94, "Socket type not supported")
+EOPNOTSUPP: Final = _error(95, "Operation not supported")
+EPFNOSUPPORT: Final = _error(96, "Protocol family not supported")
+EAFNOSUPPORT: Final = _error(97, "Address family not supported by protocol")
+EADDRINUSE: Final = _error(98, "Address already in use")
+EADDRNOTAVAIL: Final = _error(99, "Cannot assign requested address")
+ENETDOWN: Final = _error(100, "Network is down")
+ENETUNREACH: Final = _error(101, "Network is unreachable")
+ENETRESET: Final = _error(102, "Network dropped connection on reset")
+ECONNABORTED: Final = _error(103, "Software caused connection abort", ConnectionAbortedError)
+ECONNRESET: Final = _error(104, "Connection reset by peer", ConnectionResetError)
+ENOBUFS: Final = _error(105, "No buffer space available")
+EISCONN: Final = _error(106, "Transport endpoint is already connected")
+ENOTCONN: Final = _error(107, "Transport endpoint is not connected")
+ESHUTDOWN: Final = _error(108, "Cannot send after transport endpoint shutdown", BrokenPipeError)
+ETOOMANYREFS: Final = _error(109, "Too many references: cannot splice")
+ETIMEDOUT: Final = _error(110, "Connection timed out", TimeoutError)
+ECONNREFUSED: Final = _error(111, "Connection refused", ConnectionRefusedError)
+EHOSTDOWN: Final = _error(112, "Host is down")
+EHOSTUNREACH: Final = _error(113, "No route to host")
+EALREADY: Final = _error(114, "Operation already in progress", BlockingIOError)
+EINPROGRESS: Final = _error(115, "Operation now in progress", BlockingIOError)
+ESTALE: Final = _error(116, "Stale file handle")
+EUCLEAN: Final = _error(117, "Structure needs cleaning")
+ENOTNAM: Final = _error(118, "Not a XENIX named type file")
+ENAVAIL: Final = _error(119, "No XENIX semaphores available")
+EISNAM: Final = _error(120, "Is a named type file")
+EREMOTEIO: Final = _error(121, "Remote I/O error")
+EDQUOT: Final = _error(122, "Disk quota exceeded")
+ENOMEDIUM: Final = _error(123, "No medium found")
+EMEDIUMTYPE: Final = _error(124, "Wrong medium type")
+ECANCELED: Final = _error(125, "Operation canceled")
+ENOKEY: Final = _error(126, "Required key not available")
+EKEYEXPIRED: Final = _error(127, "Key has expired")
+EKEYREVOKED: Final = _error(128, "Key has been revoked")
+EKEYREJECTED: Final = _error(129, "Key was rejected by service")
+EOWNERDEAD: Final = _error(130, "Owner died")
+ENOTRECOVERABLE: Final = _error(131, "State not recoverable")
+ERFKILL: Final = _error(132, "Operation not possible due to RF-kill")
+EHWPOISON: Final = _error(133, "Memory page has hardware error")
 
 # glibc's own name.
 ENOTSUP: Final = EOPNOTSUPP
@@ -152,161 +164,6 @@ ENOIOCTLCMD: Final = 515
 ERESTART_RESTARTBLOCK: Final = 516
 EPROBE_DEFER: Final = 517
 ENOTSUPP: Final = 524
-
-_TEXTS: Final[dict[int, str]] = {
-    EPERM: "Operation not permitted",
-    ENOENT: "No such file or directory",
-    ESRCH: "No such process",
-    EINTR: "Interrupted system call",
-    EIO: "Input/output error",
-    ENXIO: "No such device or address",
-    E2BIG: "Argument list too long",
-    ENOEXEC: "Exec format error",
-    EBADF: "Bad file descriptor",
-    ECHILD: "No child processes",
-    EAGAIN: "Resource temporarily unavailable",
-    ENOMEM: "Cannot allocate memory",
-    EACCES: "Permission denied",
-    EFAULT: "Bad address",
-    ENOTBLK: "Block device required",
-    EBUSY: "Device or resource busy",
-    EEXIST: "File exists",
-    EXDEV: "Invalid cross-device link",
-    ENODEV: "No such device",
-    ENOTDIR: "Not a directory",
-    EISDIR: "Is a directory",
-    EINVAL: "Invalid argument",
-    ENFILE: "Too many open files in system",
-    EMFILE: "Too many open files",
-    ENOTTY: "Inappropriate ioctl for device",
-    ETXTBSY: "Text file busy",
-    EFBIG: "File too large",
-    ENOSPC: "No space left on device",
-    ESPIPE: "Illegal seek",
-    EROFS: "Read-only file system",
-    EMLINK: "Too many links",
-    EPIPE: "Broken pipe",
-    EDOM: "Numerical argument out of domain",
-    ERANGE: "Numerical result out of range",
-    EDEADLK: "Resource deadlock avoided",
-    ENAMETOOLONG: "File name too long",
-    ENOLCK: "No locks available",
-    ENOSYS: "Function not implemented",
-    ENOTEMPTY: "Directory not empty",
-    ELOOP: "Too many levels of symbolic links",
-    ENOMSG: "No message of desired type",
-    EIDRM: "Identifier removed",
-    ECHRNG: "Channel number out of range",
-    EL2NSYNC: "Level 2 not synchronized",
-    EL3HLT: "Level 3 halted",
-    EL3RST: "Level 3 reset",
-    ELNRNG: "Link number out of range",
-    EUNATCH: "Protocol driver not attached",
-    ENOCSI: "No CSI structure available",
-    EL2HLT: "Level 2 halted",
-    EBADE: "Invalid exchange",
-    EBADR: "Invalid request descriptor",
-    EXFULL: "Exchange full",
-    ENOANO: "No anode",
-    EBADRQC: "Invalid request code",
-    EBADSLT: "Invalid slot",
-    EBFONT: "Bad font file format",
-    ENOSTR: "Device not a stream",
-    ENODATA: "No data available",
-    ETIME: "Timer expired",
-    ENOSR: "Out of streams resources",
-    ENONET: "Machine is not on the network",
-    ENOPKG: "Package not installed",
-    EREMOTE: "Object is remote",
-    ENOLINK: "Link has been severed",
-    EADV: "Advertise error",
-    ESRMNT: "Srmount error",
-    ECOMM: "Communication error on send",
-    EPROTO: "Protocol error",
-    EMULTIHOP: "Multihop attempted",
-    EDOTDOT: "RFS specific error",
-    EBADMSG: "Bad message",
-    EOVERFLOW: "Value too large for defined data type",
-    ENOTUNIQ: "Name not unique on network",
-    EBADFD: "File descriptor in bad state",
-    EREMCHG: "Remote address changed",
-    ELIBACC: "Can not access a needed shared library",
-    ELIBBAD: "Accessing a corrupted shared library",
-    ELIBSCN: ".lib section in a.out corrupted",
-    ELIBMAX: "Attempting to link in too many shared libraries",
-    ELIBEXEC: "Cannot exec a shared library directly",
-    EILSEQ: "Invalid or incomplete multibyte or wide character",
-    ERESTART: "Interrupted system call should be restarted",
-    ESTRPIPE: "Streams pipe error",
-    EUSERS: "Too many users",
-    ENOTSOCK: "Socket operation on non-socket",
-    EDESTADDRREQ: "Destination address required",
-    EMSGSIZE: "Message too long",
-    EPROTOTYPE: "Protocol wrong type for socket",
-    ENOPROTOOPT: "Protocol not available",
-    EPROTONOSUPPORT: "Protocol not supported",
-    ESOCKTNOSUPPORT: "Socket type not supported",
-    EOPNOTSUPP: "Operation not supported",
-    EPFNOSUPPORT: "Protocol family not supported",
-    EAFNOSUPPORT: "Address family not supported by protocol",
-    EADDRINUSE: "Address already in use",
-    EADDRNOTAVAIL: "Cannot assign requested address",
-    ENETDOWN: "Network is down",
-    ENETUNREACH: "Network is unreachable",
-    ENETRESET: "Network dropped connection on reset",
-    ECONNABORTED: "Software caused connection abort",
-    ECONNRESET: "Connection reset by peer",
-    ENOBUFS: "No buffer space available",
-    EISCONN: "Transport endpoint is already connected",
-    ENOTCONN: "Transport endpoint is not connected",
-    ESHUTDOWN: "Cannot send after transport endpoint shutdown",
-    ETOOMANYREFS: "Too many references: cannot splice",
-    ETIMEDOUT: "Connection timed out",
-    ECONNREFUSED: "Connection refused",
-    EHOSTDOWN: "Host is down",
-    EHOSTUNREACH: "No route to host",
-    EALREADY: "Operation already in progress",
-    EINPROGRESS: "Operation now in progress",
-    ESTALE: "Stale file handle",
-    EUCLEAN: "Structure needs cleaning",
-    ENOTNAM: "Not a XENIX named type file",
-    ENAVAIL: "No XENIX semaphores available",
-    EISNAM: "Is a named type file",
-    EREMOTEIO: "Remote I/O error",
-    EDQUOT: "Disk quota exceeded",
-    ENOMEDIUM: "No medium found",
-    EMEDIUMTYPE: "Wrong medium type",
-    ECANCELED: "Operation canceled",
-    ENOKEY: "Required key not available",
-    EKEYEXPIRED: "Key has expired",
-    EKEYREVOKED: "Key has been revoked",
-    EKEYREJECTED: "Key was rejected by service",
-    EOWNERDEAD: "Owner died",
-    ENOTRECOVERABLE: "State not recoverable",
-    ERFKILL: "Operation not possible due to RF-kill",
-    EHWPOISON: "Memory page has hardware error",
-}
-
-_SUBCLASSES: Final[dict[int, type[OSError]]] = {
-    EPERM: PermissionError,
-    ENOENT: FileNotFoundError,
-    ESRCH: ProcessLookupError,
-    EINTR: InterruptedError,
-    ECHILD: ChildProcessError,
-    EAGAIN: BlockingIOError,
-    EACCES: PermissionError,
-    EEXIST: FileExistsError,
-    ENOTDIR: NotADirectoryError,
-    EISDIR: IsADirectoryError,
-    EPIPE: BrokenPipeError,
-    ECONNABORTED: ConnectionAbortedError,
-    ECONNRESET: ConnectionResetError,
-    ESHUTDOWN: BrokenPipeError,
-    ETIMEDOUT: TimeoutError,
-    ECONNREFUSED: ConnectionRefusedError,
-    EALREADY: BlockingIOError,
-    EINPROGRESS: BlockingIOError,
-}
 
 _ALIASES: Final = frozenset({"EWOULDBLOCK", "EDEADLOCK", "ENOTSUP"})
 _NAMES: Final[dict[int, str]] = {

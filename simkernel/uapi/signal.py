@@ -75,26 +75,13 @@ class Disposition(Enum):
     CONTINUE = "Cont"
 
 
+_CORE: Final = (SIGQUIT, SIGILL, SIGTRAP, SIGABRT, SIGBUS, SIGFPE, SIGSEGV, SIGXCPU, SIGXFSZ, SIGSYS)
 # All others terminate.
 _DISPOSITIONS: Final = {
-    SIGQUIT: Disposition.CORE,
-    SIGILL: Disposition.CORE,
-    SIGTRAP: Disposition.CORE,
-    SIGABRT: Disposition.CORE,
-    SIGBUS: Disposition.CORE,
-    SIGFPE: Disposition.CORE,
-    SIGSEGV: Disposition.CORE,
-    SIGXCPU: Disposition.CORE,
-    SIGXFSZ: Disposition.CORE,
-    SIGSYS: Disposition.CORE,
-    SIGCHLD: Disposition.IGNORE,
-    SIGURG: Disposition.IGNORE,
-    SIGWINCH: Disposition.IGNORE,
+    **dict.fromkeys(_CORE, Disposition.CORE),
+    **dict.fromkeys((SIGCHLD, SIGURG, SIGWINCH), Disposition.IGNORE),
     SIGCONT: Disposition.CONTINUE,
-    SIGSTOP: Disposition.STOP,
-    SIGTSTP: Disposition.STOP,
-    SIGTTIN: Disposition.STOP,
-    SIGTTOU: Disposition.STOP,
+    **dict.fromkeys((SIGSTOP, SIGTSTP, SIGTTIN, SIGTTOU), Disposition.STOP),
 }
 
 # Those that can be neither caught, nor blocked, nor ignored.
