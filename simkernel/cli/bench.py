@@ -15,7 +15,7 @@ from simkernel.cli.host import host
 from simkernel.cli.report import show_parts
 from simkernel.scenario import Table, Text
 from simkernel.tools.bench import FULL, QUICK, TABLE, Line
-from simkernel.tools.bench.soak import SOAKS, Soaked
+from simkernel.tools.bench.soak import SOAKS, Soak
 
 ROWS = click.Choice(sorted({quantity.row for quantity in TABLE}), case_sensitive=False)
 WIDEST_BAR = 40
@@ -67,7 +67,7 @@ def _tell(what: str) -> None:
         click.echo(click.style(what, dim=True), err=True)
 
 
-def _as_json(lines: list[Line], soaked: list[Soaked]) -> dict[str, object]:
+def _as_json(lines: list[Line], soaked: list[Soak]) -> dict[str, object]:
     told: dict[str, object] = {
         "rows": [line.as_json() for line in lines],
         "growth": [
@@ -89,7 +89,7 @@ def _as_json(lines: list[Line], soaked: list[Soaked]) -> dict[str, object]:
 # -- for people -----------------------------------------------------------------
 
 
-def _tables(lines: list[Line], soaked: list[Soaked]) -> Iterator[Table]:
+def _tables(lines: list[Line], soaked: list[Soak]) -> Iterator[Table]:
     rows = tuple(map(_row, lines))
     if sys.stdout.isatty() and get_terminal_size().columns < WIDE:
         for title, places in HALVES.items():

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from simkernel.application.app import App
 from simkernel.application.genetlink import GenetlinkClient
 from simkernel.blocking.loop import event_loop
 from simkernel.machine import Machine
-from simkernel.tools.bench.anchors import real_socket
-from simkernel.tools.bench.messages import FAMILY
-from simkernel.tools.bench.quantity import Lacking
+from simkernel.tools.bench.anchors import import_pyroute2, real_socket
+from simkernel.tools.bench.round_trips import FAMILY
 from simkernel.tools.bench.stopwatch import Work
 from simkernel.tools.bench.worker import Worker
 from simkernel.uapi.genetlink import CTRL_CMD_GETFAMILY, GENL_ID_CTRL
@@ -19,7 +19,7 @@ from simkernel.uapi.netlink import NETLINK_GENERIC, NLM_F_REQUEST
 from simkernel.uapi.socket import AF_NETLINK, SOCK_DGRAM
 
 
-async def ask(client: GenetlinkClient, often: int) -> None:
+async def ask(app: App, client: GenetlinkClient, often: int) -> None:
     """Ask nlctrl for itself."""
     for _ in range(often):
         await client.do("getfamily", family_name=FAMILY)
@@ -31,12 +31,7 @@ def client() -> Iterator[Work]:
     with Machine(udev=False) as machine:
         worker = Worker(machine)
         nlctrl = worker.do(lambda app: app.genetlink(FAMILY))
-
-        def run(often: int) -> int:
-            worker.do(lambda app: ask(nlctrl, often))
-            return often
-
-        yield Work(run)
+        yield Work(lambda often: worker.do(ask, nlctrl, often))
 
 
 @contextmanager
@@ -65,7 +60,7 @@ def _asking(generic: Any) -> Work:
 
     generic.bind(FAMILY, ctrlmsg, pid=0)
 
-    def run(often: int) -> int:
+    def run(often: int) -> None:
         for _ in range(often):
             request = ctrlmsg()
             request["cmd"] = CTRL_CMD_GETFAMILY
@@ -73,26 +68,13 @@ def _asking(generic: Any) -> Work:
             request["attrs"] = [("CTRL_ATTR_FAMILY_NAME", FAMILY)]
             for answer in generic.nlm_request(request, GENL_ID_CTRL, NLM_F_REQUEST):
                 look(answer["attrs"])
-        return often
 
     return Work(run)
 
 
-def look(attributes: Any) -> int:
-    """Look at every attribute of a pyroute2 message, the nested ones too; how many there are."""
-    count = 0
+def look(attributes: Any) -> None:
+    """Look at every attribute of a pyroute2 message, the nested ones too."""
     for _, value in attributes:
-        count += 1
         for inside in value if isinstance(value, list) else [value]:
             if isinstance(inside, dict):
-                count += look(inside["attrs"])
-    return count
-
-
-def import_pyroute2() -> Any:
-    """pyroute2.  Lacking if it is not installed."""
-    try:
-        import pyroute2
-    except ImportError:
-        raise Lacking("pyroute2 is not installed: pip install pyroute2") from None
-    return pyroute2
+                look(inside["attrs"])

@@ -7,15 +7,15 @@ from contextlib import contextmanager
 from importlib import resources
 from typing import Any, Final
 
-from simkernel.tools.bench.clients import import_pyroute2, look
+from simkernel.tools.bench.anchors import import_pyroute2
+from simkernel.tools.bench.clients import look
 from simkernel.tools.bench.stopwatch import Work
 from simkernel.uapi.genetlink import GENL_HDRLEN, GenlMsgHdr
 from simkernel.uapi.netlink import NLA_F_NESTED, NLM_F_REQUEST, NLMSG_MIN_TYPE, locate_messages, message
-from simkernel.ynl import parse
+from simkernel.ynl import Spec, parse
 from simkernel.ynl.codec import codec
 
 SPECIFICATION: Final = "codec.yaml"
-SIZE: Final = 172
 
 VALUES: Final[dict[str, Any]] = {
     "device": "camera0",
@@ -29,25 +29,31 @@ VALUES: Final[dict[str, Any]] = {
     "serial": bytes(range(24)),
     "times": {"begin": 1, "end": 2**40, "interrupt": 2**41, "announced": 2**42},
 }
+PYROUTE2_TYPES: Final = {
+    "u32": "uint32", "u64": "uint64", "string": "asciiz", "binary": "cdata", "nest": "times",
+}  # fmt: skip
+"""The name in pyroute2 of each type of attribute; of a nest that of the class inside."""
+
+
+def specification() -> Spec:
+    """The specification of the message."""
+    text = resources.files("simkernel.tools.bench").joinpath(SPECIFICATION).read_text("utf-8")
+    return parse(text, SPECIFICATION)
 
 
 @contextmanager
 def messages() -> Iterator[Work]:
     """simkernel's codec, made from a specification."""
-    text = resources.files("simkernel.tools.bench").joinpath(SPECIFICATION).read_text("utf-8")
-    spec = parse(text, SPECIFICATION)
+    spec = specification()
     request = codec(spec, "get", "do", "request")
-    command = spec.operation("get").request_number
-    assert command is not None
-    header = GenlMsgHdr(command, 1).pack()
+    header = GenlMsgHdr(1, 1).pack()
 
-    def run(often: int) -> int:
+    def run(often: int) -> None:
         for _ in range(often):
             data = message(NLMSG_MIN_TYPE, header + request.encode(VALUES), flags=NLM_F_REQUEST)
             located, _ = locate_messages(data)
             for _, start, end in located:
                 request.decode(data, start + GENL_HDRLEN, end)
-        return often
 
     yield Work(run)
 
@@ -61,7 +67,7 @@ def pyroute2_messages() -> Iterator[Work]:
     inside = [(name.upper(), value) for name, value in VALUES["times"].items()]
     attributes[-1] = ("TIMES", {"attrs": inside})
 
-    def run(often: int) -> int:
+    def run(often: int) -> None:
         for _ in range(often):
             sent = kind()
             sent["header"]["type"] = NLMSG_MIN_TYPE
@@ -73,38 +79,26 @@ def pyroute2_messages() -> Iterator[Work]:
             read = kind(bytes(sent.data))
             read.decode()
             look(read["attrs"])
-        return often
 
     yield Work(run)
 
 
 def _pyroute2_message() -> Any:
+    """The class that a user of pyroute2 would write for the message."""
     from pyroute2.netlink import genlmsg, nla
+
+    sets = specification().attribute_sets
+
+    def table(name: str) -> tuple[tuple[str, str], ...]:
+        attributes = sets[name].attributes.values()
+        return ("UNSPEC", "none"), *((each.name.upper(), PYROUTE2_TYPES[each.type]) for each in attributes)
 
     class Times(nla):  # type: ignore[misc]
         nla_flags = NLA_F_NESTED
-        nla_map = (
-            ("UNSPEC", "none"),
-            ("BEGIN", "uint64"),
-            ("END", "uint64"),
-            ("INTERRUPT", "uint64"),
-            ("ANNOUNCED", "uint64"),
-        )
+        nla_map = table("times")
 
     class Frame(genlmsg):  # type: ignore[misc]
         times = Times
-        nla_map = (
-            ("UNSPEC", "none"),
-            ("DEVICE", "asciiz"),
-            ("SEQUENCE", "uint32"),
-            ("WIDTH", "uint32"),
-            ("HEIGHT", "uint32"),
-            ("LINE-BYTES", "uint32"),
-            ("FRAME-BYTES", "uint32"),
-            ("CHECKSUM", "uint32"),
-            ("STAMP", "uint64"),
-            ("SERIAL", "cdata"),
-            ("TIMES", "times"),
-        )
+        nla_map = table("frame")
 
     return Frame

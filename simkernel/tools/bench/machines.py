@@ -1,14 +1,18 @@
-"""Rows 10 and 11: whole machines, which are measured in absolute time.
+"""Rows 10 to 12: whole machines, and whole processes of Python.
 
-So that the figures mean the same everywhere, they are divided by how much longer simpy's event takes
-here than on the machine for which the aims were set.
+Machines are measured in absolute time.  So that the figures mean the same everywhere, they are divided by how
+much longer simpy's event takes here than on the machine for which the aims were set.
 """
 
 from __future__ import annotations
 
 import runpy
-from collections.abc import Iterator
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
+from time import perf_counter
 from typing import Final
 
 from simkernel.engine import InternalError, millis
@@ -16,47 +20,43 @@ from simkernel.hardware import Camera, Mouse
 from simkernel.machine import Machine
 from simkernel.scenario import Run, Scenario
 from simkernel.shipped import shipped
-from simkernel.tools.bench.anchors import timeouts
-from simkernel.tools.bench.quantity import Lacking, Measurement
-from simkernel.tools.bench.stopwatch import Effort, Subject, Times, Work, side_by_side, spread, timed
+from simkernel.tools.bench.stopwatch import Work, cpu_time
 
-MILLISECONDS: Final = 1e3
 REFERENCE: Final = 0.75e-6
 """Seconds that simpy's event takes on the machine for which the aims were set."""
 DISCOVERY: Final = millis(20)
 """Simulated time in which udevd has loaded the drivers of what was there from the beginning."""
 STREAM: Final = 5
 """Simulated seconds that the camera streams."""
-BATCH, BATCHES = 5, 100
-"""How many machines are timed together, and how often, before and after."""
 
 
 @contextmanager
-def bare() -> Iterator[Work]:
-    """Machines made, booted and closed."""
+def repeated(action: Callable[[], object], clock: Callable[[], float] = cpu_time) -> Iterator[Work]:
+    """An action that takes so long that calling it does not count."""
 
-    def run(often: int) -> int:
+    def run(often: int) -> None:
         for _ in range(often):
-            with Machine():
-                pass
-        return often
+            action()
 
-    yield Work(run)
+    yield Work(run, clock=clock)
 
 
-@contextmanager
-def equipped() -> Iterator[Work]:
-    """Machines with camera and mouse, their drivers loaded."""
+def boot() -> None:
+    """Make, boot and close a machine."""
+    Machine().close()
 
-    def run(often: int) -> int:
-        for _ in range(often):
-            with Machine() as machine:
-                machine.plug(Camera())
-                machine.plug(Mouse())
-                machine.run(until=DISCOVERY)
-        return often
 
-    yield Work(run)
+def boot_with_devices() -> None:
+    """The same with camera and mouse, their drivers loaded."""
+    with Machine() as machine:
+        machine.plug(Camera())
+        machine.plug(Mouse())
+        machine.run(until=DISCOVERY)
+
+
+def python(*arguments: str) -> None:
+    """Run an interpreter from its start to its end."""
+    subprocess.run([sys.executable, *arguments], stdout=subprocess.DEVNULL, check=True)
 
 
 @contextmanager
@@ -74,32 +74,7 @@ def camera() -> Iterator[Work]:
     yield Work(run)
 
 
-def milliseconds(subject: Subject, effort: Effort) -> Measurement:
-    """Milliseconds each, where simpy's event takes the reference time."""
-    times, anchors = side_by_side(effort, subject, timeouts)
-    return Measurement(times.best * MILLISECONDS, anchors.best / REFERENCE, spread(times, anchors))
-
-
-def simulated_seconds(subject: Subject, effort: Effort) -> Measurement:
-    """How many a wall second, where simpy's event takes the reference time."""
-    times, anchors = side_by_side(effort, subject, timeouts)
-    return Measurement(1 / times.best, REFERENCE / anchors.best, spread(times, anchors))
-
-
-def aged(subject: Subject, effort: Effort) -> Measurement:
-    """Milliseconds each after many, over those of the second and the next ones.
-
-    The first in a process reads the specifications and is not counted.
-    """
-    if effort.machines is None:
-        raise Lacking("it takes long: not with --quick")
-    with subject() as work:
-        work.run(1)
-        early = _batches(work)
-        work.run(effort.machines)
-        late = _batches(work)
-    return Measurement(late.best * MILLISECONDS, early.best * MILLISECONDS, spread(late, early))
-
-
-def _batches(work: Work) -> Times:
-    return Times(tuple(timed(work, BATCH)[0] / BATCH for _ in range(BATCHES)))
+bare: Final = partial(repeated, boot)
+equipped: Final = partial(repeated, boot_with_devices)
+listing: Final = partial(repeated, partial(python, "-m", "simkernel", "list"), perf_counter)
+import_simpy: Final = partial(repeated, partial(python, "-c", "import simpy"), perf_counter)

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Final
 
 from simkernel.application.app import App
 from simkernel.application.socket import AnySocket
 from simkernel.engine import seconds
 from simkernel.machine import Machine
-from simkernel.tools.bench.messages import BUFFER, GREETING, GROUP
-from simkernel.tools.bench.stopwatch import Subject, Work
+from simkernel.tools.bench.anchors import raise_descriptor_limit, real_socket
+from simkernel.tools.bench.quantity import Lacking
+from simkernel.tools.bench.round_trips import BUFFER
+from simkernel.tools.bench.stopwatch import Work
 from simkernel.tools.bench.worker import Worker
-from simkernel.uapi.netlink import NETLINK_USERSOCK
+from simkernel.uapi.netlink import NETLINK_USERSOCK, NLMSG_MIN_TYPE, message
 from simkernel.uapi.socket import AF_NETLINK, MSG_DONTWAIT, SOCK_RAW
 
+GREETING: Final = message(NLMSG_MIN_TYPE, bytes(64))
+GROUP: Final = 1
+QUEUED: Final = 20_000
+"""Messages in all the queues of a group together before they are drained, so that none overruns."""
 PAUSE: Final = 0.01
 """Simulated seconds in which all receivers have taken a message and wait for the next."""
 
@@ -28,11 +33,11 @@ async def open_socket(app: App, groups: int = 0) -> AnySocket:
     return sock
 
 
-async def send(sock: AnySocket, often: int) -> None:
+async def send(app: App, sock: AnySocket, often: int) -> None:
     """Send to the group."""
     for _ in range(often):
         # Nobody listens in the kernel, which Linux says after the group has been served.
-        with contextlib.suppress(ConnectionRefusedError):
+        with suppress(ConnectionRefusedError):
             await sock.sendto(GREETING, (0, GROUP))
 
 
@@ -42,31 +47,55 @@ async def open_members(app: App, members: int) -> list[AnySocket]:
     return [await open_socket(app, GROUP) for _ in range(members)]
 
 
-async def drain(receivers: list[AnySocket]) -> None:
+async def drain(app: App, receivers: list[AnySocket]) -> None:
     """Take all that is queued."""
     for receiver in receivers:
-        with contextlib.suppress(BlockingIOError):
+        with suppress(BlockingIOError):
             while True:
                 await receiver.recv(BUFFER, MSG_DONTWAIT)
 
 
-def queued(members: int, most: int) -> Subject:
-    """A multicast to sockets that nobody reads meanwhile; at most so often before they are drained."""
+@contextmanager
+def queued(members: int) -> Iterator[Work]:
+    """A multicast to sockets that nobody reads meanwhile."""
+    with Machine(udev=False) as machine:
+        worker = Worker(machine)
+        receivers = worker.do(open_members, members)
+        sender = worker.do(open_socket)
 
-    @contextmanager
-    def subject() -> Iterator[Work]:
-        with Machine(udev=False) as machine:
-            worker = Worker(machine)
-            receivers = worker.do(lambda app: open_members(app, members))
-            sender = worker.do(open_socket)
+        def run(often: int) -> int:
+            worker.do(send, sender, often)
+            return often * members
 
-            def run(often: int) -> int:
-                worker.do(lambda app: send(sender, often))
-                return often * members
+        yield Work(run, lambda: worker.do(drain, receivers), QUEUED // members)
 
-            yield Work(run, lambda: worker.do(lambda app: drain(receivers)), most)
 
-    return subject
+@contextmanager
+def real(members: int) -> Iterator[Work]:
+    """A real multicast from one program to this many sockets."""
+    with ExitStack() as stack:
+        sender = stack.enter_context(real_socket(NETLINK_USERSOCK))
+        raise_descriptor_limit(members + 100)
+        receivers = [stack.enter_context(real_socket(NETLINK_USERSOCK)) for _ in range(members)]
+        try:
+            for receiver in receivers:
+                receiver.bind((0, GROUP))
+        except PermissionError:
+            raise Lacking("joining a group of NETLINK_USERSOCK needs CAP_NET_ADMIN") from None
+
+        def run(often: int) -> int:
+            for _ in range(often):
+                with suppress(ConnectionRefusedError):  # as in `send`
+                    sender.sendto(GREETING, (0, GROUP))
+            return often * members
+
+        def drain() -> None:
+            for receiver in receivers:
+                with suppress(BlockingIOError):
+                    while True:
+                        receiver.recv(BUFFER, MSG_DONTWAIT)
+
+        yield Work(run, drain, QUEUED // members)
 
 
 async def receive_for_ever(app: App) -> None:
@@ -79,26 +108,22 @@ async def receive_for_ever(app: App) -> None:
 async def send_in_peace(app: App, sock: AnySocket, often: int) -> None:
     """Send to the group, each time when all of it waits for that."""
     for _ in range(often):
-        await send(sock, 1)
+        await send(app, sock, 1)
         await app.sleep(PAUSE)
 
 
-def blocked(members: int) -> Subject:
+@contextmanager
+def blocked(members: int) -> Iterator[Work]:
     """A multicast to processes that all wait for it: each wakes, receives and waits again."""
+    with Machine(udev=False) as machine:
+        for _ in range(members):
+            machine.spawn(receive_for_ever)
+        worker = Worker(machine)
+        sender = worker.do(open_socket)
+        machine.run(until=machine.now + seconds(1))
 
-    @contextmanager
-    def subject() -> Iterator[Work]:
-        with Machine(udev=False) as machine:
-            for _ in range(members):
-                machine.spawn(receive_for_ever)
-            worker = Worker(machine)
-            sender = worker.do(open_socket)
-            machine.run(until=machine.now + seconds(1))
+        def run(often: int) -> int:
+            worker.do(send_in_peace, sender, often)
+            return often * members
 
-            def run(often: int) -> int:
-                worker.do(lambda app: send_in_peace(app, sender, often))
-                return often * members
-
-            yield Work(run)
-
-    return subject
+        yield Work(run)

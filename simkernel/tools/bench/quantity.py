@@ -7,12 +7,9 @@ from typing import Any, Literal, TypeAlias
 
 import attrs
 
-from simkernel.tools.bench.stopwatch import Effort, Subject, side_by_side, spread
+from simkernel.tools.bench.stopwatch import Effort, Subject
 
 Better: TypeAlias = Literal["lower", "higher"]
-
-MICROSECONDS = 1e6
-"""In a second."""
 
 
 class Lacking(Exception):
@@ -99,39 +96,7 @@ class Line:
 
     def as_json(self) -> dict[str, Any]:
         """As `simkernel bench --json` prints it."""
-        quantity, measured = self.quantity, self.measurement
-        return {
-            "row": quantity.row,
-            "name": quantity.name,
-            "figure": None if measured is None else measured.figure,
-            "anchor": None if measured is None else measured.anchor,
-            "ratio": None if measured is None else measured.ratio,
-            "must_hold": quantity.must_hold,
-            "aim": quantity.aim,
-            "better": quantity.better,
-            "spread": None if measured is None else measured.spread,
-            "skipped": self.skipped,
-        }
-
-
-# -- ways to measure ----------------------------------------------------------------
-
-
-def over(anchor: Subject, *, factor: int = 1, scale: float = MICROSECONDS) -> Measure:
-    """Time over `factor` times the anchor's, in units of which `scale` are a second."""
-
-    def measure(subject: Subject, effort: Effort) -> Measurement:
-        times, anchors = side_by_side(effort, subject, anchor)
-        return Measurement(times.best * scale, factor * anchors.best * scale, spread(times, anchors))
-
-    return measure
-
-
-def rate_over(anchor: Subject) -> Measure:
-    """How often in a second, over how often the anchor."""
-
-    def measure(subject: Subject, effort: Effort) -> Measurement:
-        times, anchors = side_by_side(effort, subject, anchor)
-        return Measurement(1 / times.best, 1 / anchors.best, spread(times, anchors))
-
-    return measure
+        row = {name: getattr(self.quantity, name) for name in ("row", "name", "must_hold", "aim", "better")}
+        figures = ("figure", "anchor", "ratio", "spread")
+        measured = {name: getattr(self.measurement, name, None) for name in figures}
+        return {**row, **measured, "skipped": self.skipped}

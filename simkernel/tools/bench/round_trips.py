@@ -1,23 +1,35 @@
-"""Rows 1, 2 and 7: GETFAMILY round trips, by a program in the machine."""
+"""Rows 1, 2 and 7: GETFAMILY round trips, by a program in the machine and by one on the real kernel."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Final
 
 from simkernel.application.app import App
 from simkernel.application.socket import AnySocket
 from simkernel.engine import micros
 from simkernel.machine import Machine
-from simkernel.tools.bench.messages import BUFFER, GETFAMILY
-from simkernel.tools.bench.stopwatch import Subject, Work
+from simkernel.tools.bench.anchors import real_socket
+from simkernel.tools.bench.stopwatch import Work
 from simkernel.tools.bench.worker import Worker
-from simkernel.uapi.netlink import NETLINK_GENERIC
+from simkernel.uapi.genetlink import CTRL_ATTR_FAMILY_NAME, CTRL_CMD_GETFAMILY, GENL_ID_CTRL, GenlMsgHdr
+from simkernel.uapi.netlink import NETLINK_GENERIC, NLM_F_REQUEST, attribute, message
 from simkernel.uapi.socket import AF_NETLINK, SOCK_RAW
 
 PROBE: Final = micros(5)
 """Simulated time after which it is known how many round trips a process makes in it."""
+FAMILY: Final = "nlctrl"
+GETFAMILY: Final = message(
+    GENL_ID_CTRL,
+    GenlMsgHdr(CTRL_CMD_GETFAMILY).pack() + attribute(CTRL_ATTR_FAMILY_NAME, FAMILY.encode() + b"\0"),
+    flags=NLM_F_REQUEST,
+)
+"""Asks nlctrl for nlctrl."""
+BUFFER: Final = 8192
+"""What receivers offer."""
 
 
 async def open_socket(app: App) -> AnySocket:
@@ -33,7 +45,7 @@ async def open_idle(app: App, number: int) -> None:
         await open_socket(app)
 
 
-async def ask(sock: AnySocket, often: int) -> None:
+async def ask(app: App, sock: AnySocket, often: int) -> None:
     """Make round trips."""
     for _ in range(often):
         await sock.send(GETFAMILY)
@@ -42,59 +54,50 @@ async def ask(sock: AnySocket, often: int) -> None:
 
 async def ask_for_ever(app: App) -> None:
     """A program that makes round trips and nothing else."""
-    sock = await open_socket(app)
-    while True:
-        await sock.send(GETFAMILY)
-        await sock.recv(BUFFER)
+    await ask(app, await open_socket(app), sys.maxsize)
 
 
-def beside_idle_sockets(number: int) -> Subject:
+@contextmanager
+def beside_idle_sockets(number: int) -> Iterator[Work]:
     """One program's round trips, while so many other sockets are open."""
-
-    @contextmanager
-    def subject() -> Iterator[Work]:
-        with Machine(udev=False) as machine:
-            worker = Worker(machine)
-            worker.do(lambda app: app.setrlimit_nofile(number + 100))
-            worker.do(lambda app: open_idle(app, number))
-            sock = worker.do(open_socket)
-
-            def run(often: int) -> int:
-                worker.do(lambda app: ask(sock, often))
-                return often
-
-            yield Work(run)
-
-    return subject
+    with Machine(udev=False) as machine:
+        worker = Worker(machine)
+        worker.do(App.setrlimit_nofile, number + 100)
+        worker.do(open_idle, number)
+        sock = worker.do(open_socket)
+        yield Work(lambda often: worker.do(ask, sock, often))
 
 
-def by_processes(number: int) -> Subject:
+round_trips: Final = partial(beside_idle_sockets, 0)
+
+
+@contextmanager
+def real_round_trips() -> Iterator[Work]:
+    """R: the real kernel's GETFAMILY, send and recv."""
+    with real_socket(NETLINK_GENERIC) as sock:
+        sock.bind((0, 0))
+
+        def run(often: int) -> None:
+            for _ in range(often):
+                sock.send(GETFAMILY)
+                sock.recv(BUFFER)
+
+        yield Work(run)
+
+
+@contextmanager
+def by_processes(number: int) -> Iterator[Work]:
     """The round trips of so many processes, each of which is active all the time."""
+    with Machine(udev=False) as machine:
+        for _ in range(number):
+            machine.spawn(ask_for_ever)
 
-    @contextmanager
-    def subject() -> Iterator[Work]:
-        with Machine(udev=False) as machine:
-            for _ in range(number):
-                machine.spawn(ask_for_ever)
+        def pass_time(ns: int) -> int:
+            before = machine.kernel.processes.runner.system_calls
+            machine.run(until=machine.now + ns)
+            return (machine.kernel.processes.runner.system_calls - before) // 2
 
-            def done() -> int:
-                return machine.kernel.processes.runner.system_calls // 2
-
-            def pass_time(ns: int) -> int:
-                before = done()
-                machine.run(until=machine.now + ns)
-                return done() - before
-
-            while pass_time(PROBE) < number:
-                pass  # they are starting
-            period = PROBE * number // pass_time(PROBE)
-
-            def run(often: int) -> int:
-                return pass_time(max(1, -(-often // number)) * period)
-
-            yield Work(run)
-
-    return subject
-
-
-round_trips: Final = beside_idle_sockets(0)
+        while pass_time(PROBE) < number:
+            pass  # they are starting
+        period = PROBE * number // pass_time(PROBE)
+        yield Work(lambda often: pass_time(max(1, -(-often // number)) * period))

@@ -24,39 +24,28 @@ STATM: Final = Path("/proc/self/statm")
 
 
 @attrs.frozen
-class Soaked:
-    """What memory was before and after something had been done long: (of what, before, after)."""
-
-    name: str
-    what: str
-    memory: tuple[tuple[str, int, int], ...]
-
-    def as_json(self) -> dict[str, Any]:
-        """As `simkernel bench --soak --json` prints it."""
-        return {
-            "name": self.name,
-            "what": self.what,
-            "memory": [{"of": of, "before": before, "after": after} for of, before, after in self.memory],
-        }
-
-
-@attrs.frozen
 class Soak:
-    """Something to be done long."""
+    """Something to be done long; `memory` is what it was before and after: (of what, before, after)."""
 
     name: str
     what: str
     subject: Subject
     often: int
+    memory: tuple[tuple[str, int, int], ...] = ()
 
-    def run(self) -> Soaked:
+    def run(self) -> Soak:
         """Do it, once warmed up."""
         with self.subject() as work:
             work.run(WARM_UP)
             before = memory()
             work.run(self.often)
             after = memory()
-        return Soaked(self.name, self.what, tuple((of, before[of], after[of]) for of in before))
+        return attrs.evolve(self, memory=tuple((of, before[of], after[of]) for of in before))
+
+    def as_json(self) -> dict[str, Any]:
+        """As `simkernel bench --soak --json` prints it."""
+        told = [dict(zip(("of", "before", "after"), row, strict=True)) for row in self.memory]
+        return {"name": self.name, "what": self.what, "memory": told}
 
 
 SOAKS: Final = (

@@ -22,22 +22,18 @@ EXACT: Final = 1e-6
 cpu_time: Final = process_time if get_clock_info("process_time").resolution <= EXACT else perf_counter
 
 
-def _nothing() -> None:
-    pass
-
-
 @attrs.frozen
 class Work:
     """Something that can be done often.
 
-    run    does it about as often as it is told to, and returns how often it did
+    run    does it about as often as it is told to, and returns how often it did (None: exactly so often)
     tidy   is called after each run, and is not timed
     most   how often it can be done in one run
     clock  seconds
     """
 
-    run: Callable[[int], int]
-    tidy: Callable[[], object] = _nothing
+    run: Callable[[int], int | None]
+    tidy: Callable[[], object] = lambda: None
     most: int = 1 << 32
     clock: Callable[[], float] = cpu_time
 
@@ -92,20 +88,12 @@ QUICK: Final = Effort(
 )
 
 
-@attrs.frozen
-class Times:
-    """Seconds for doing something once, from each run of it."""
+def side_by_side(effort: Effort, *subjects: Subject) -> list[list[float]]:
+    """Return the seconds that each subject takes to do its work once, from each of its runs.
 
-    seconds: tuple[float, ...]
-
-    @property
-    def best(self) -> float:
-        """The least: what it takes when nothing disturbs it."""
-        return min(self.seconds)
-
-
-def side_by_side(effort: Effort, *subjects: Subject) -> list[Times]:
-    """The times of some subjects, which have a run each in every round; every other round is backwards."""
+    Every subject has one run in a round, and every other round is backwards.  The least time counts: nothing
+    disturbed that run.
+    """
     with ExitStack() as stack:
         works = [stack.enter_context(subject()) for subject in subjects]
         often = [how_often(work, effort.slice) for work in works]
@@ -118,13 +106,12 @@ def side_by_side(effort: Effort, *subjects: Subject) -> list[Times]:
                 elapsed, count = timed(works[turn], often[turn])
                 seconds[turn].append(elapsed / count)
             turns.reverse()
-    return [Times(tuple(each)) for each in seconds]
+    return seconds
 
 
-def spread(times: Times, anchor: Times) -> float:
+def spread(times: Sequence[float], anchors: Sequence[float]) -> float:
     """How far the rounds disagree: the middle half of their ratios, as a fraction of the median one."""
-    ratios = [one / other for one, other in zip(times.seconds, anchor.seconds, strict=True)]
-    return fluctuation(ratios)
+    return fluctuation([time / anchor for time, anchor in zip(times, anchors, strict=True)])
 
 
 def fluctuation(values: Sequence[float]) -> float:
@@ -152,4 +139,4 @@ def timed(work: Work, often: int) -> tuple[float, int]:
     count = work.run(often)
     elapsed = work.clock() - began
     work.tidy()
-    return elapsed, count
+    return elapsed, often if count is None else count

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Any, Final, TypeVar
+from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 
 from simkernel.application.app import App
 from simkernel.engine import seconds
 from simkernel.machine import Machine
 
 T = TypeVar("T")
+P = ParamSpec("P")
 Job = Callable[[App], Awaitable[Any]]
 
 REST: Final = 3600
@@ -33,9 +34,9 @@ class Worker:
                 self._job = None
             await app.sleep(REST)
 
-    def do(self, job: Callable[[App], Awaitable[T]]) -> T:
+    def do(self, job: Callable[Concatenate[App, P], Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:
         """What a job results in, once it is done."""
-        self._job = job
+        self._job = lambda app: job(app, *args, **kwargs)
         while self._job is not None:
             self._machine.run(until=self._machine.now + seconds(REST))
         result: T = self._result
