@@ -17,9 +17,9 @@ from simkernel.engine import SimulationError
 from simkernel.kernel.lib.costs import CostModel
 from simkernel.scenario import Table, Text
 from simkernel.tools.calibration import host
-from simkernel.tools.calibration.compare import Figure, Row, compare, names, read
+from simkernel.tools.calibration.compare import Figure, Row, compare, read
 from simkernel.tools.calibration.fit import fitted
-from simkernel.tools.calibration.operations import Operation
+from simkernel.tools.calibration.operations import OPERATIONS, Operation, names
 from simkernel.tools.calibration.parameters import parameters
 
 COLUMNS = ("operation", "size", "measured ns", "simulated ns", "error")
@@ -92,7 +92,7 @@ def _host(json: bool, output: IO[str] | None) -> None:
         way = f"a program that {cc} compiled"
         _tell(f"measuring, by {way}")
         with Blame(debug=False):
-            measured = host.measure(host.OPERATIONS, cc)
+            measured = host.measure(OPERATIONS, cc)
             _tell("fitting")
             found = fitted(measured, CostModel())
             rows = list(compare([Figure(each.name, each.size, ns) for each, ns in measured.items()], found))

@@ -13,7 +13,7 @@ import attrs
 
 from simkernel.engine import SimulationError
 from simkernel.kernel.lib.costs import CostModel
-from simkernel.tools.calibration.operations import Operation, find, names
+from simkernel.tools.calibration.operations import find
 
 
 @attrs.frozen
@@ -81,15 +81,7 @@ def compare(figures: list[Figure], costs: CostModel) -> Iterator[Row]:
         except LookupError:
             yield Row(figure, None, "no such operation")
             continue
-        yield simulate(figure, operation, costs)
-
-
-def simulate(figure: Figure, operation: Operation, costs: CostModel) -> Row:
-    """One figure beside what was simulated."""
-    try:
-        return Row(figure, operation.simulated(costs))
-    except OSError as error:
-        return Row(figure, None, f"the simulated kernel says: {error.strerror or error}")
-
-
-__all__ = ["Figure", "Row", "compare", "names", "read", "simulate"]
+        try:
+            yield Row(figure, operation.simulated(costs))
+        except OSError as error:
+            yield Row(figure, None, f"the simulated kernel says: {error.strerror or error}")

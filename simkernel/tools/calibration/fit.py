@@ -1,6 +1,6 @@
 """Prices from measurements: those for which the simulated operations come nearest to the measured ones.
 
-What an operation takes is the sum of the prices that it pays, each as often as it pays it (`prices.py`).
+What an operation takes is the sum of the prices that it pays, each as often as it pays it (`payments`).
 So the prices solve a system of linear equations, with more equations than unknowns as a rule, and none
 may be negative.  What is made least is the sum of the squares of the relative errors, and with little
 weight the relative distance of each price from a first guess: where no operation tells two prices apart,
@@ -14,7 +14,7 @@ are tried.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from statistics import median
 from typing import Any, Final
 
@@ -23,7 +23,6 @@ import attrs
 from simkernel.kernel.lib.costs import CostModel
 from simkernel.tools.calibration.operations import Operation
 from simkernel.tools.calibration.parameters import PRICES
-from simkernel.tools.calibration.prices import payments
 
 FAITH: Final = 1e-4
 """The weight of a first guess that is off by its whole value, against an operation that is."""
@@ -34,6 +33,24 @@ HELD: Final = (100, 200, 400, 800, 1600)
 """Sockets that caches may hold, beside the guess."""
 OF_THE_BUS: Final = frozenset({"readl", "writel"})
 """What stays as guessed."""
+RAISED: Final = 1 << 14
+"""By how many ns a price is raised: so many that rounding does not show, and no slice of a CPU ends."""
+
+
+def payments(operation: Operation, costs: CostModel, prices: Iterable[str] = PRICES) -> dict[str, float]:
+    """How often `operation` pays each of `prices`, found by running it with one raised after the other.
+
+    Those that it does not pay are left out.  Prices are paid by the piece, so that the sum of all times their
+    prices is what it takes.
+    """
+    before = operation.simulated(costs)
+    found = {}
+    for price in prices:
+        raised = attrs.evolve(costs, **{price: getattr(costs, price) + RAISED})
+        more = operation.simulated(raised) - before
+        if more:
+            found[price] = more / RAISED
+    return found
 
 
 @attrs.frozen

@@ -11,38 +11,12 @@ from tempfile import TemporaryDirectory
 from typing import Final
 
 from simkernel.engine import SimulationError
-from simkernel.tools.calibration.operations import KINDS, Operation
+from simkernel.tools.calibration.operations import Operation
 
 SOURCE: Final = Path(__file__).with_name("measure.c")
 COMPILERS: Final = ("cc", "gcc", "clang")
 SECONDS: Final = 600
 """How long all of it may take."""
-
-SIZES: Final = {
-    "eventfd": (8,),
-    "pipe": (16, 64, 1024, 4096, 16384, 60000),
-    "unix": (16, 64, 1024, 4096, 16384, 60000),
-    "usersock": (16, 64, 1024, 4096, 16384, 60000),
-    "refused": (16,),
-    "getfamily": (32,),
-    "noop": (16,),
-    "members": (64,),
-    "others": (64,),
-    "recv": (64,),
-    "usersock-echo": (64,),
-    "pipe-echo": (64,),
-}
-"""With how many bytes each kind is measured; those that are not here have no size."""
-COUNTS: Final = {"members": (1, 10, 100, 300, 1000), "others": (10, 100, 300, 1000)}
-"""With how many sockets."""
-
-OPERATIONS: Final = tuple(
-    Operation(kind, count, size)
-    for kind in KINDS
-    for count in COUNTS.get(kind.key, (0,))
-    for size in SIZES.get(kind.key, (0,))
-)
-"""What is measured."""
 
 
 def compiler() -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import partial
 from typing import Final
 
 import attrs
@@ -12,7 +13,7 @@ from simkernel.application.app import App
 from simkernel.kernel.lib.costs import CostModel
 from simkernel.machine import Machine
 from simkernel.tools.calibration import programs
-from simkernel.tools.calibration.programs import Prepare, Trial
+from simkernel.tools.calibration.programs import Prepare
 
 WARM_UP: Final = 2
 """Turns that are not timed: then caches of the kernel's (spare pages of pipes) are as they stay."""
@@ -21,13 +22,20 @@ TURNS: Final = 4
 
 @attrs.frozen
 class Kind:
-    """A kind of operation: its name with {} for a count, the name in `measure.c`, its program."""
+    """A kind of operation.
+
+    name     its name, with {} for a count
+    key      the name in `measure.c`
+    prepare  its program
+    sizes    with how many bytes `--host` measures it; 0 where there is no size
+    counts   with how many sockets
+    """
 
     name: str
     key: str
     prepare: Prepare
-    size: int = 0
-    """Bytes, where its name is asked for without one."""
+    sizes: tuple[int, ...] = (0,)
+    counts: tuple[int, ...] = (0,)
 
     def match(self, name: str) -> int | None:
         """The count in `name`, 0 where none belongs there; None if that is not its name."""
@@ -38,34 +46,41 @@ class Kind:
         return int(found[1]) if found.groups() else 0
 
 
+MESSAGES: Final = (16, 64, 1024, 4096, 16384, 60000)
+"""Sizes at which copying is measured."""
+
 KINDS: Final = (
     Kind("getppid", "getppid", programs.getppid),
     Kind("sched_yield", "sched_yield", programs.sched_yield),
     Kind("ioctl(FIONREAD) on a pipe", "fionread", programs.fionread),
-    Kind("eventfd write + read", "eventfd", programs.eventfd, 8),
+    Kind("eventfd write + read", "eventfd", programs.eventfd, (8,)),
     Kind("poll, one ready", "poll", programs.poll),
     Kind("epoll_wait, one ready", "epoll", programs.epoll),
     Kind("netlink socket + bind + close", "socket", programs.socket),
-    Kind("pread of a procfs file (comm)", "comm", programs.comm),
-    Kind("pread of a procfs file (loadavg)", "loadavg", programs.loadavg),
-    Kind("pread of a sysfs attribute", "attribute", programs.attribute),
-    Kind("pipe write + read", "pipe", programs.pipe, 64),
-    Kind("unix datagram send + recv", "unix", programs.unix, 64),
-    Kind("usersock unicast send + recv", "usersock", programs.usersock, 64),
-    Kind("usersock sendto, no such port", "refused", programs.refused, 16),
-    Kind("nlctrl GETFAMILY send + recv", "getfamily", programs.getfamily, 32),
-    Kind("genl NOOP with NLM_F_ACK send + recv", "noop", programs.noop, 16),
-    Kind("usersock multicast send, {} members", "members", programs.members, 64),
-    Kind("usersock multicast send, 1 member, {} sockets in another group", "others", programs.others, 64),
-    Kind("usersock recv of a queued message", "recv", programs.recv, 64),
+    Kind("pread of a procfs file (comm)", "comm", partial(programs.pread, "/proc/self/comm")),
+    Kind("pread of a procfs file (loadavg)", "loadavg", partial(programs.pread, "/proc/loadavg")),
+    Kind("pread of a sysfs attribute", "attribute", partial(programs.pread, "/sys/kernel/uevent_seqnum")),
+    Kind("pipe write + read", "pipe", programs.pipe, MESSAGES),
+    Kind("unix datagram send + recv", "unix", programs.unix, MESSAGES),
+    Kind("usersock unicast send + recv", "usersock", programs.usersock, MESSAGES),
+    Kind("usersock sendto, no such port", "refused", programs.refused, (16,)),
+    Kind("nlctrl GETFAMILY send + recv", "getfamily", programs.getfamily, (32,)),
+    Kind("genl NOOP with NLM_F_ACK send + recv", "noop", programs.noop, (16,)),
+    Kind(
+        "usersock multicast send, {} members",
+        "members", programs.members, (64,), (1, 10, 100, 300, 1000),
+    ),
+    Kind(
+        "usersock multicast send, 1 member, {} sockets in another group",
+        "others", programs.others, (64,), (10, 100, 300, 1000),
+    ),
+    Kind("usersock recv of a queued message", "recv", programs.recv, (64,)),
     Kind(
         "usersock ping-pong, 2 processes on 1 cpu (block, wake, switch twice)",
-        "usersock-echo",
-        programs.usersock_echo,
-        64,
+        "usersock-echo", programs.usersock_echo, (64,),
     ),
-    Kind("pipe ping-pong, 2 processes on 1 cpu", "pipe-echo", programs.pipe_echo, 64),
-)
+    Kind("pipe ping-pong, 2 processes on 1 cpu", "pipe-echo", programs.pipe_echo, (64,)),
+)  # fmt: skip
 
 
 @attrs.frozen
@@ -92,42 +107,36 @@ class Operation:
 
         OSError where the kernel refuses it: a message too large, say.
         """
-        timing = Timing(self)
+        taken: list[int] = []
+        refused: list[OSError] = []
+
+        async def program(app: App) -> None:
+            try:
+                trial = await self.kind.prepare(app, self.count, self.size)
+                for _ in range(WARM_UP + TURNS):
+                    if trial.before is not None:
+                        await trial.before()
+                    begun = app.monotonic_ns()
+                    for call in trial.calls:
+                        await call()
+                    taken.append(app.monotonic_ns() - begun)
+            except OSError as error:
+                refused.append(error)
+
         with Machine(cpus=1, costs=costs, udev=False) as machine:
-            process = machine.spawn(timing.run, name="calibrate")
+            process = machine.spawn(program, name="calibrate")
             machine.run()
             if process.alive:
                 raise TimeoutError(f"{self.name} of {self.size} bytes waits for ever")
-        if timing.refused is not None:
-            raise timing.refused
-        return sum(timing.taken) / TURNS
+        if refused:
+            raise refused[0]
+        return sum(taken[WARM_UP:]) / TURNS
 
 
-class Timing:
-    """One operation, timed by a program: the nanoseconds of each turn, or the error that it ended with."""
-
-    def __init__(self, operation: Operation) -> None:
-        self._operation = operation
-        self.taken: list[int] = []
-        self.refused: OSError | None = None
-
-    async def run(self, app: App) -> None:
-        """The program."""
-        try:
-            await self._time(app)
-        except OSError as error:
-            self.refused = error
-
-    async def _time(self, app: App) -> None:
-        operation = self._operation
-        trial: Trial = await operation.kind.prepare(app, operation.count, operation.size)
-        for turn in range(WARM_UP + TURNS):
-            if trial.before is not None:
-                await trial.before()
-            begun = app.monotonic_ns()
-            await trial.turn()
-            if turn >= WARM_UP:
-                self.taken.append(app.monotonic_ns() - begun)
+OPERATIONS: Final = tuple(
+    Operation(kind, count, size) for kind in KINDS for count in kind.counts for size in kind.sizes
+)
+"""What `--host` measures."""
 
 
 def find(name: str, size: int) -> Operation:

@@ -6,9 +6,8 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any, Final
-
-import attrs
 
 from simkernel.application.app import App
 from simkernel.uapi.eventpoll import EPOLLIN
@@ -20,8 +19,10 @@ from simkernel.uapi.netlink import (
     NETLINK_USERSOCK,
     NLM_F_ACK,
     NLM_F_REQUEST,
+    NLMSG_HDRLEN,
     NLMSG_NOOP,
-    NlMsgHdr,
+    attribute,
+    message,
 )
 from simkernel.uapi.poll import POLLIN
 from simkernel.uapi.socket import AF_NETLINK, AF_UNIX, MSG_DONTWAIT, SOCK_DGRAM, SOCK_RAW
@@ -41,12 +42,12 @@ DESCRIPTORS: Final = 100
 Step = Callable[[], Awaitable[Any]]
 
 
-@attrs.frozen
 class Trial:
-    """What is timed, and what must be done before each time."""
+    """The calls that one turn times, and what must be done before each turn."""
 
-    turn: Step
-    before: Step | None = None
+    def __init__(self, *calls: Step, before: Step | None = None) -> None:
+        self.calls = calls
+        self.before = before
 
 
 Prepare = Callable[[App, int, int], Awaitable[Trial]]
@@ -75,12 +76,7 @@ async def fionread(app: App, count: int, size: int) -> Trial:
 
 async def eventfd(app: App, count: int, size: int) -> Trial:
     counter = await app.eventfd(0)
-
-    async def turn() -> None:
-        await app.eventfd_write(counter, 1)
-        await app.eventfd_read(counter)
-
-    return Trial(turn)
+    return Trial(lambda: app.eventfd_write(counter, 1), lambda: app.eventfd_read(counter))
 
 
 async def poll(app: App, count: int, size: int) -> Trial:
@@ -95,32 +91,15 @@ async def epoll(app: App, count: int, size: int) -> Trial:
     return Trial(lambda: watch.poll(maxevents=1))
 
 
-async def pread(app: App, path: str) -> Trial:
+async def pread(path: str, app: App, count: int, size: int) -> Trial:
     file = await app.open(path, O_RDONLY)
     return Trial(lambda: app.pread(file, PAGE, 0))
-
-
-async def comm(app: App, count: int, size: int) -> Trial:
-    return await pread(app, "/proc/self/comm")
-
-
-async def loadavg(app: App, count: int, size: int) -> Trial:
-    return await pread(app, "/proc/loadavg")
-
-
-async def attribute(app: App, count: int, size: int) -> Trial:
-    return await pread(app, "/sys/kernel/uevent_seqnum")
 
 
 async def pipe(app: App, count: int, size: int) -> Trial:
     reader, writer = await _pipe(app, size)
     data = bytes(size)
-
-    async def turn() -> None:
-        await app.write(writer, data)
-        await app.read(reader, size)
-
-    return Trial(turn)
+    return Trial(lambda: app.write(writer, data), lambda: app.read(reader, size))
 
 
 async def _pipe(app: App, size: int) -> tuple[int, int]:
@@ -133,15 +112,15 @@ async def _pipe(app: App, size: int) -> tuple[int, int]:
 # -- sockets ----------------------------------------------------------------
 
 
-async def _usersock(app: App, groups: int = 0) -> Any:
-    sock = await app.socket(AF_NETLINK, SOCK_RAW, NETLINK_USERSOCK)
+async def _netlink(app: App, protocol: int = NETLINK_USERSOCK, groups: int = 0) -> Any:
+    sock = await app.socket(AF_NETLINK, SOCK_RAW, protocol)
     await sock.bind((0, groups))
     return sock
 
 
 async def socket(app: App, count: int, size: int) -> Trial:
     async def turn() -> None:
-        await (await _usersock(app)).close()
+        await (await _netlink(app)).close()
 
     return Trial(turn)
 
@@ -149,26 +128,16 @@ async def socket(app: App, count: int, size: int) -> Trial:
 async def unix(app: App, count: int, size: int) -> Trial:
     one, other = await app.socketpair(AF_UNIX, SOCK_DGRAM)
     data = bytes(size)
-
-    async def turn() -> None:
-        await one.send(data)
-        await other.recv(LARGEST)
-
-    return Trial(turn)
+    return Trial(lambda: one.send(data), lambda: other.recv(LARGEST))
 
 
 async def usersock(app: App, count: int, size: int) -> Trial:
     _, other, send = await _pair(app, size)
-
-    async def turn() -> None:
-        await send()
-        await other.recv(LARGEST)
-
-    return Trial(turn)
+    return Trial(send, lambda: other.recv(LARGEST))
 
 
 async def _pair(app: App, size: int) -> tuple[Any, Any, Step]:
-    one, other = await _usersock(app), await _usersock(app)
+    one, other = await _netlink(app), await _netlink(app)
     data, to = bytes(size), await other.getsockname()
     return one, other, lambda: one.sendto(data, to)
 
@@ -179,10 +148,10 @@ async def recv(app: App, count: int, size: int) -> Trial:
 
 
 async def refused(app: App, count: int, size: int) -> Trial:
-    return Trial(_sending(app, await _usersock(app), bytes(size), (NOBODY, 0)))
+    return Trial(_sending(await _netlink(app), bytes(size), (NOBODY, 0)))
 
 
-def _sending(app: App, sock: Any, data: bytes, to: tuple[int, int]) -> Step:
+def _sending(sock: Any, data: bytes, to: tuple[int, int]) -> Step:
     """Send where nobody is in the end: to a port id, or to port id 0 after a group (`netlink_sendmsg()`)."""
 
     async def turn() -> None:
@@ -208,45 +177,37 @@ async def others(app: App, count: int, size: int) -> Trial:
 
 async def _multicast(app: App, size: int, groups: list[int]) -> Trial:
     await app.setrlimit_nofile(len(groups) + DESCRIPTORS)
-    sender = await _usersock(app)
-    crowd = [await _usersock(app, groups=mask) for mask in groups]
+    sender = await _netlink(app)
+    crowd = [await _netlink(app, groups=mask) for mask in groups]
     heard = [sock for sock, mask in zip(crowd, groups, strict=True) if mask == GROUP]
 
     async def drain() -> None:
         for sock in heard:
-            try:
+            with suppress(BlockingIOError):
                 while True:
                     await sock.recv(LARGEST, MSG_DONTWAIT)
-            except BlockingIOError:
-                pass
 
-    return Trial(_sending(app, sender, bytes(size), (0, GROUP)), before=drain)
+    return Trial(_sending(sender, bytes(size), (0, GROUP)), before=drain)
 
 
 # -- the kernel answers -----------------------------------------------------
 
 
 async def getfamily(app: App, count: int, size: int) -> Trial:
-    name = b"\x0b\x00" + CTRL_ATTR_FAMILY_NAME.to_bytes(2, "little") + b"nlctrl\0\0"
+    name = attribute(CTRL_ATTR_FAMILY_NAME, b"nlctrl\0")
     body = GenlMsgHdr(cmd=CTRL_CMD_GETFAMILY, version=1).pack() + name
-    return await _asking(app, GENL_ID_CTRL, NLM_F_REQUEST, body)
+    return await _asking(app, message(GENL_ID_CTRL, body, flags=NLM_F_REQUEST, seq=1))
 
 
 async def noop(app: App, count: int, size: int) -> Trial:
-    return await _asking(app, NLMSG_NOOP, NLM_F_REQUEST | NLM_F_ACK, bytes(max(size - NlMsgHdr.SIZE, 0)))
+    size = max(size, NLMSG_HDRLEN)
+    request = message(NLMSG_NOOP, bytes(size - NLMSG_HDRLEN), flags=NLM_F_REQUEST | NLM_F_ACK, seq=1)
+    return await _asking(app, request[:size])  # without padding
 
 
-async def _asking(app: App, type: int, flags: int, body: bytes) -> Trial:
-    sock = await app.socket(AF_NETLINK, SOCK_RAW, NETLINK_GENERIC)
-    await sock.bind((0, 0))
-    header = NlMsgHdr(length=NlMsgHdr.SIZE + len(body), type=type, flags=flags, seq=1)
-    request = header.pack() + body
-
-    async def turn() -> None:
-        await sock.sendto(request, (0, 0))
-        await sock.recv(LARGEST)
-
-    return Trial(turn)
+async def _asking(app: App, request: bytes) -> Trial:
+    sock = await _netlink(app, NETLINK_GENERIC)
+    return Trial(lambda: sock.sendto(request, (0, 0)), lambda: sock.recv(LARGEST))
 
 
 # -- two processes ----------------------------------------------------------
@@ -255,12 +216,7 @@ async def _asking(app: App, type: int, flags: int, body: bytes) -> Trial:
 async def usersock_echo(app: App, count: int, size: int) -> Trial:
     one, other, send = await _pair(app, size)
     await app.spawn(_echo_usersock, other.fileno(), await one.getsockname())
-
-    async def turn() -> None:
-        await send()
-        await one.recv(LARGEST)
-
-    return Trial(turn)
+    return Trial(send, lambda: one.recv(LARGEST))
 
 
 async def _echo_usersock(app: App, fd: int, to: tuple[int, int]) -> None:
@@ -275,12 +231,7 @@ async def pipe_echo(app: App, count: int, size: int) -> Trial:
     there, back = await _pipe(app, size), await _pipe(app, size)
     await app.spawn(_echo_pipe, there[0], back[1], size)
     data = bytes(size)
-
-    async def turn() -> None:
-        await app.write(there[1], data)
-        await app.read(back[0], size)
-
-    return Trial(turn)
+    return Trial(lambda: app.write(there[1], data), lambda: app.read(back[0], size))
 
 
 async def _echo_pipe(app: App, reader: int, writer: int, size: int) -> None:

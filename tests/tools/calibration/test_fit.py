@@ -8,9 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from simkernel.kernel.lib.costs import CostModel
-from simkernel.tools.calibration.fit import Equation, fitted, solve
-from simkernel.tools.calibration.host import OPERATIONS
-from simkernel.tools.calibration.prices import payments
+from simkernel.tools.calibration.fit import Equation, fitted, payments, solve
+from simkernel.tools.calibration.operations import OPERATIONS
 from tests.tools.calibration.test_operations import operation
 
 CROWD = 10
