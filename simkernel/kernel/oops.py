@@ -23,7 +23,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Awaitable, Callable
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import attrs
 
@@ -32,10 +32,8 @@ from simkernel.kernel.lib.log import Log
 from simkernel.kernel.lib.taint import Taint, Taints
 from simkernel.kernel.module.module import LoadedModule, locate
 from simkernel.kernel.sched.spinlock import Lockup
+from simkernel.kernel.sched.task import SchedTask
 from simkernel.uapi.errno import EFAULT, os_error
-
-if TYPE_CHECKING:
-    from simkernel.kernel.sched.task import SchedTask
 
 KEPT = 64
 """Reports kept; the log and the counter have the others."""

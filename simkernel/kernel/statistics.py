@@ -7,14 +7,12 @@ engine went about it.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import attrs
 
+from simkernel.kernel.kernel import Kernel
 from simkernel.kernel.sched.scheduler import RunQueue
-
-if TYPE_CHECKING:
-    from simkernel.kernel.kernel import Kernel
 
 
 def statistics(kernel: Kernel) -> dict[str, Any]:

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import attrs
 
 from simkernel.engine import SimulationError
+from simkernel.kernel.module.module import LoadedModule
+from simkernel.kernel.module.resources import Resource
 from simkernel.uapi.stat import PERMISSIONS
-
-if TYPE_CHECKING:
-    from simkernel.kernel.module.module import LoadedModule
-    from simkernel.kernel.module.resources import Resource
 
 Show = Callable[[Any], str]
 """Takes the device; its text, with the newline at its end, at most a page."""

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from simkernel.engine import SECOND
-
-if TYPE_CHECKING:
-    from simkernel.kernel.lib.log import Log
+from simkernel.kernel.lib.log import Log
 
 INTERVAL: Final = 5 * SECOND
 BURST: Final = 10

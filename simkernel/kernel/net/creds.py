@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-if TYPE_CHECKING:
-    from simkernel.kernel.vfs.task import Task
+from simkernel.kernel.vfs.task import Task
 
 Creds = tuple[int, int, int]
 """Process, user and group of a sender."""

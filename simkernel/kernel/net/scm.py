@@ -6,9 +6,10 @@ Source: net/core/scm.c.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING
 
 from simkernel.kernel.net.creds import Creds, own_creds
+from simkernel.kernel.net.sock import Sock
+from simkernel.kernel.vfs.task import Task
 from simkernel.uapi import capability as cap
 from simkernel.uapi.errno import EINVAL, EPERM, ESRCH, os_error
 from simkernel.uapi.socket import (
@@ -22,10 +23,6 @@ from simkernel.uapi.socket import (
     SOL_SOCKET,
     Ucred,
 )
-
-if TYPE_CHECKING:
-    from simkernel.kernel.net.sock import Sock
-    from simkernel.kernel.vfs.task import Task
 
 ControlMessage = tuple[int, int, bytes]
 """Level, type, data."""

@@ -3,27 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from random import Random
+from typing import Any, ClassVar, Final
 
 from simkernel.engine import SECOND
+from simkernel.kernel.net.creds import Creds
 from simkernel.kernel.net.filter import Filter
+from simkernel.kernel.net.namespace import Net
+from simkernel.kernel.sched.credentials import Credentials
 from simkernel.kernel.sched.wait import WaitQueue
 from simkernel.kernel.vfs.fasync import FasyncList, FasyncWaiter
-from simkernel.kernel.vfs.file import SOCKFS, AnonAttributes, FileObject
-from simkernel.kernel.vfs.socket import NO_CONTROL
+from simkernel.kernel.vfs.file import SOCKFS, AnonAttributes, FileObject, OpenFile, SocketObject
+from simkernel.kernel.vfs.socket import NO_CONTROL, Control, Received
+from simkernel.kernel.vfs.task import Task
 from simkernel.uapi.errno import EOPNOTSUPP, EPERM, os_error
 from simkernel.uapi.socket import SO_LOCK_FILTER
 from simkernel.uapi.stat import S_IFSOCK
-
-if TYPE_CHECKING:
-    from random import Random
-
-    from simkernel.kernel.net.creds import Creds
-    from simkernel.kernel.net.namespace import Net
-    from simkernel.kernel.sched.credentials import Credentials
-    from simkernel.kernel.vfs.file import OpenFile, SocketObject
-    from simkernel.kernel.vfs.socket import Control, Received
-    from simkernel.kernel.vfs.task import Task
 
 HZ: Final = 250
 """Ticks a second: timeouts of sockets are whole ticks (CONFIG_HZ of the recorded kernel)."""

@@ -9,13 +9,14 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Final, Literal
+from typing import Final, Literal
 
 import attrs
 
 from simkernel.kernel.net import timestamping
 from simkernel.kernel.net.sock import HZ, JIFFY, MAXIMUM_BUFFER, Sock
 from simkernel.kernel.net.truesize import SOCK_MIN_RCVBUF, SOCK_MIN_SNDBUF
+from simkernel.kernel.vfs.task import Task
 from simkernel.uapi import capability as cap
 from simkernel.uapi import socket as so
 from simkernel.uapi.errno import (
@@ -33,9 +34,6 @@ from simkernel.uapi.errno import (
     os_error,
 )
 from simkernel.uapi.structure import S32
-
-if TYPE_CHECKING:
-    from simkernel.kernel.vfs.task import Task
 
 Getter = Callable[[Sock, int], int | bytes]
 """The value from the socket, given how much room the caller has: an int, or bytes of a structure."""

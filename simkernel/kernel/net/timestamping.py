@@ -7,14 +7,12 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from simkernel.kernel.net.sock import Sock
+from simkernel.kernel.vfs.task import Task
 from simkernel.uapi import socket as so
 from simkernel.uapi.errno import EINVAL, EOPNOTSUPP, os_error
-
-if TYPE_CHECKING:
-    from simkernel.kernel.net.sock import Sock
-    from simkernel.kernel.vfs.task import Task
 
 RECEIVE: Final = 1
 NANOSECONDS: Final = 2

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from simkernel.kernel.netlink.sock import NONROOT_RECV, NONROOT_SEND, NetlinkSock, group_numbers
+from simkernel.kernel.vfs.socket import Address
+from simkernel.kernel.vfs.task import Task
 from simkernel.uapi.capability import CAP_NET_ADMIN
 from simkernel.uapi.errno import EINVAL, ENOENT, EPERM, os_error
 from simkernel.uapi.netlink import SockaddrNl
 from simkernel.uapi.socket import AF_NETLINK, AF_UNSPEC
 from simkernel.uapi.structure import U16
-
-if TYPE_CHECKING:
-    from simkernel.kernel.vfs.socket import Address
-    from simkernel.kernel.vfs.task import Task
 
 MAX_SOCKADDR: Final = 128
 """Bytes of the longest sockaddr (struct sockaddr_storage, `move_addr_to_kernel()`)."""

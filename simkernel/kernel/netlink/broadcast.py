@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Collection
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from simkernel.kernel.lib.layers import KERNEL
+from simkernel.kernel.net.namespace import Net
 from simkernel.kernel.netlink.deliver import accept, overrun, queue
-from simkernel.kernel.netlink.sock import BROADCAST_ERROR, LISTEN_ALL_NSID
+from simkernel.kernel.netlink.skb import Skb
+from simkernel.kernel.netlink.sock import BROADCAST_ERROR, LISTEN_ALL_NSID, NetlinkSock, Source
 from simkernel.uapi.capability import CAP_NET_BROADCAST
 from simkernel.uapi.errno import ENOBUFS, ESRCH, os_error
-
-if TYPE_CHECKING:
-    from simkernel.kernel.net.namespace import Net
-    from simkernel.kernel.netlink.skb import Skb
-    from simkernel.kernel.netlink.sock import NetlinkSock, Source
 
 _NO_NET: Final = object()
 """Instead of a namespace: no member is plain there, so all take the slow path."""

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import attrs
 
+from simkernel.engine import Engine
+from simkernel.kernel.lib.costs import CostModel
+from simkernel.kernel.lib.log import Log
 from simkernel.kernel.lib.ratelimit import Ratelimited
 from simkernel.kernel.netlink.costs import MessageCosts
-
-if TYPE_CHECKING:
-    from simkernel.engine import Engine
-    from simkernel.kernel.lib.costs import CostModel
-    from simkernel.kernel.lib.log import Log
 
 
 @attrs.define

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from simkernel.kernel.lib.costs import CostModel
 from simkernel.kernel.net.truesize import SLAB_LARGEST
-
-if TYPE_CHECKING:
-    from simkernel.kernel.lib.costs import CostModel
 
 MAX_CACHED: Final = 4096
 """Sizes cached in each table."""

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING
 
 from simkernel.kernel.lib.layers import KERNEL
 from simkernel.kernel.netlink import tap
-from simkernel.kernel.netlink.sock import NO_ENOBUFS
+from simkernel.kernel.netlink.skb import Skb
+from simkernel.kernel.netlink.sock import NO_ENOBUFS, NetlinkSock, PortTable
 from simkernel.uapi.errno import EAGAIN, ECONNREFUSED, ENOBUFS, os_error
-
-if TYPE_CHECKING:
-    from simkernel.kernel.netlink.skb import Skb
-    from simkernel.kernel.netlink.sock import NetlinkSock, PortTable
 
 
 def find(source: NetlinkSock, portid: int) -> NetlinkSock:

@@ -6,7 +6,7 @@ Sources: `__netlink_dump_start()` and `netlink_dump()` of af_netlink.c.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from simkernel.kernel.net.creds import KERNEL_CREDS
 from simkernel.kernel.net.truesize import GOODSIZE, SHARED_INFO, SLAB_TRUESIZE, allot
@@ -15,7 +15,7 @@ from simkernel.kernel.netlink.extack import ExtendedAck
 from simkernel.kernel.netlink.message import NO_ACK, Request
 from simkernel.kernel.netlink.owner import Owner, get_owner, put_owner
 from simkernel.kernel.netlink.skb import KERNEL_ADDRESS, make_skb
-from simkernel.kernel.netlink.sock import EXT_ACK
+from simkernel.kernel.netlink.sock import EXT_ACK, Inbound, NetlinkSock
 from simkernel.kernel.netlink.writer import MessageWriter, NoRoom
 from simkernel.uapi.errno import EBUSY, ECONNREFUSED, EIO, EMSGSIZE, ENOBUFS, EPROTONOSUPPORT, os_error
 from simkernel.uapi.netlink import (
@@ -27,9 +27,6 @@ from simkernel.uapi.netlink import (
     NlMsgHdr,
 )
 from simkernel.uapi.structure import S32, U16
-
-if TYPE_CHECKING:
-    from simkernel.kernel.netlink.sock import Inbound, NetlinkSock
 
 Dump = Callable[[MessageWriter, "DumpCallback"], bool]
 """Write as many messages as fit; True if there are more.  OSError ends the dump with that error.

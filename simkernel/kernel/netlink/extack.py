@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from simkernel.kernel.netlink import policy_dump
 from simkernel.kernel.netlink.writer import MessageWriter
 from simkernel.uapi.netlink import (
@@ -14,9 +12,7 @@ from simkernel.uapi.netlink import (
     NLMSGERR_ATTR_OFFS,
     NLMSGERR_ATTR_POLICY,
 )
-
-if TYPE_CHECKING:
-    from simkernel.ynl.policy import AttributePolicy
+from simkernel.ynl.policy import AttributePolicy
 
 MAX_SIZE = 1 << 16
 """More than an extended ACK can take."""

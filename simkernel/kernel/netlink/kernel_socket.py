@@ -4,23 +4,19 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING, ClassVar, Final
+from typing import ClassVar, Final
 
 from simkernel.kernel.net.creds import KERNEL_CREDS, Creds
-from simkernel.kernel.net.namespace import PernetSlot
+from simkernel.kernel.net.namespace import Net, PernetSlot
 from simkernel.kernel.net.truesize import SLAB_TRUESIZE, truesize, user_truesize
 from simkernel.kernel.netlink import broadcast, deliver
 from simkernel.kernel.netlink.address import group_mask
+from simkernel.kernel.netlink.netlink import Netlink
+from simkernel.kernel.netlink.owner import Owner
 from simkernel.kernel.netlink.skb import KERNEL_ADDRESS, Skb, make_skb
-from simkernel.kernel.netlink.sock import MIN_GROUPS
+from simkernel.kernel.netlink.sock import MIN_GROUPS, Bind, Input, PortTable, ProtocolEntry, Release, Unbind
 from simkernel.uapi.errno import EADDRINUSE, EINVAL, ESRCH, os_error
 from simkernel.uapi.netlink import MAX_LINKS
-
-if TYPE_CHECKING:
-    from simkernel.kernel.net.namespace import Net
-    from simkernel.kernel.netlink.netlink import Netlink
-    from simkernel.kernel.netlink.owner import Owner
-    from simkernel.kernel.netlink.sock import Bind, Input, PortTable, ProtocolEntry, Release, Unbind
 
 
 class KernelSocket:

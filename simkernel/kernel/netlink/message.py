@@ -7,12 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from struct import Struct
-from typing import TYPE_CHECKING, Final, Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
 from simkernel.kernel.lib.layers import KERNEL
+from simkernel.kernel.net.namespace import Net
 from simkernel.kernel.netlink.extack import ExtendedAck
-from simkernel.kernel.netlink.sock import CAP_ACK, EXT_ACK, STRICT_CHK
+from simkernel.kernel.netlink.kernel_socket import KernelSocket
+from simkernel.kernel.netlink.sock import CAP_ACK, EXT_ACK, STRICT_CHK, Inbound, NetlinkSock
 from simkernel.kernel.netlink.writer import MessageWriter
+from simkernel.kernel.vfs.task import Task
 from simkernel.uapi.errno import EIO, ENOBUFS
 from simkernel.uapi.netlink import (
     NLM_F_ACK,
@@ -24,12 +27,6 @@ from simkernel.uapi.netlink import (
     NLMSG_MIN_TYPE,
     NlMsgHdr,
 )
-
-if TYPE_CHECKING:
-    from simkernel.kernel.net.namespace import Net
-    from simkernel.kernel.netlink.kernel_socket import KernelSocket
-    from simkernel.kernel.netlink.sock import Inbound, NetlinkSock
-    from simkernel.kernel.vfs.task import Task
 
 NO_ACK: Final = object()
 """What a handler returns when the message is not to be acknowledged: a dump has begun (-EINTR)."""

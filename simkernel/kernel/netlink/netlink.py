@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
-from simkernel.kernel.net.namespace import net_of
+from simkernel.engine import Engine
+from simkernel.kernel.lib.costs import CostModel
+from simkernel.kernel.lib.log import Log
+from simkernel.kernel.net.namespace import Namespaces, Net, net_of
 from simkernel.kernel.netlink.context import NetlinkContext
 from simkernel.kernel.netlink.owner import get_owner
 from simkernel.kernel.netlink.sock import MIN_GROUPS, NONROOT_SEND, PORTS, PortTable, ProtocolEntry
 from simkernel.kernel.netlink.socket import NetlinkSocket
+from simkernel.kernel.vfs.task import Task
 from simkernel.uapi.errno import EOPNOTSUPP, EPROTONOSUPPORT, ESOCKTNOSUPPORT, os_error
 from simkernel.uapi.netlink import MAX_LINKS, NETLINK_USERSOCK
 from simkernel.uapi.socket import AF_NETLINK, SOCK_DGRAM, SOCK_RAW
-
-if TYPE_CHECKING:
-    from simkernel.engine import Engine
-    from simkernel.kernel.lib.costs import CostModel
-    from simkernel.kernel.lib.log import Log
-    from simkernel.kernel.net.namespace import Namespaces, Net
-    from simkernel.kernel.vfs.task import Task
 
 RequestModule = Callable[[str], Any]
 """Load a module by name; an awaitable if that sleeps.  The result does not matter."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from simkernel.kernel.netlink.address import allowed, realloc_groups
 from simkernel.kernel.netlink.sock import FLAGS, NONROOT_RECV, NetlinkSock
+from simkernel.kernel.vfs.task import Task
 from simkernel.uapi.capability import CAP_NET_BROADCAST
 from simkernel.uapi.errno import EINVAL, ENOPROTOOPT, EPERM, os_error
 from simkernel.uapi.netlink import (
@@ -18,9 +19,6 @@ from simkernel.uapi.netlink import (
 )
 from simkernel.uapi.socket import SOL_NETLINK
 from simkernel.uapi.structure import S32, U32
-
-if TYPE_CHECKING:
-    from simkernel.kernel.vfs.task import Task
 
 Setter = Callable[[NetlinkSock, "Task", int], None]
 

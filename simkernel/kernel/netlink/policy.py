@@ -10,8 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from simkernel.kernel.netlink.message import Request
 from simkernel.kernel.netlink.policy_plain import NEVER, NUMBERS, WIDE, plain
 from simkernel.uapi.errno import EINVAL, ERANGE, os_error
 from simkernel.uapi.netlink import (
@@ -23,9 +24,6 @@ from simkernel.uapi.netlink import (
     locate_attributes,
 )
 from simkernel.ynl.policy import AttributePolicy, NlaType, PolicyTable, Validation, value_range
-
-if TYPE_CHECKING:
-    from simkernel.kernel.netlink.message import Request
 
 TRAILING: Final = 1
 MAXTYPE: Final = 2

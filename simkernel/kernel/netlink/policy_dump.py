@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from simkernel.kernel.netlink.writer import NoRoom
+from simkernel.kernel.netlink.writer import MessageWriter, NoRoom
 from simkernel.uapi import netlink as nl
 from simkernel.ynl.policy import AttributePolicy, NlaType, PolicyTable, Validation, value_range
-
-if TYPE_CHECKING:
-    from simkernel.kernel.netlink.writer import MessageWriter
 
 U16_MAX: Final = 0xFFFF
 

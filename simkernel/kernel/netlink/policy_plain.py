@@ -8,14 +8,12 @@ whatever is not plainly right is for policy.py to judge.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from struct import Struct
+from typing import Final
 
 from simkernel.uapi import structure
 from simkernel.uapi.netlink import NLA_HDRLEN, NLA_MAX_PAYLOAD
 from simkernel.ynl.policy import AttributePolicy, NlaType, Validation, value_range
-
-if TYPE_CHECKING:
-    from struct import Struct
 
 NUMBERS: Final[dict[NlaType, Struct]] = {
     NlaType.U8: structure.U8,

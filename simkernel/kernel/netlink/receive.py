@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from simkernel.kernel.lib.layers import KERNEL
 from simkernel.kernel.net import scm
 from simkernel.kernel.net.scm import ControlBuffer
-from simkernel.kernel.netlink.sock import LISTEN_ALL_NSID, PKTINFO
+from simkernel.kernel.netlink.skb import Skb
+from simkernel.kernel.netlink.sock import LISTEN_ALL_NSID, PKTINFO, NetlinkSock
+from simkernel.kernel.vfs.socket import Control, Received
+from simkernel.kernel.vfs.task import Task
 from simkernel.uapi.errno import EOPNOTSUPP, os_error
 from simkernel.uapi.netlink import NETLINK_LISTEN_ALL_NSID, NETLINK_PKTINFO, NlPktinfo
 from simkernel.uapi.socket import (
@@ -20,12 +21,6 @@ from simkernel.uapi.socket import (
     SOL_NETLINK,
 )
 from simkernel.uapi.structure import S32
-
-if TYPE_CHECKING:
-    from simkernel.kernel.netlink.skb import Skb
-    from simkernel.kernel.netlink.sock import NetlinkSock
-    from simkernel.kernel.vfs.socket import Control, Received
-    from simkernel.kernel.vfs.task import Task
 
 
 def recvmsg(sock: NetlinkSock, task: Task, size: int, controllen: int = 0, flags: int = 0) -> Received | None:

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Awaitable
 from functools import partial
-from typing import TYPE_CHECKING
 
 from simkernel.kernel.net import scm
-from simkernel.kernel.net.creds import own_creds
+from simkernel.kernel.net.creds import Creds, own_creds
 from simkernel.kernel.net.truesize import user_truesize
 from simkernel.kernel.netlink import address as addresses
 from simkernel.kernel.netlink import broadcast, tap
 from simkernel.kernel.netlink.deliver import accept, find, queue
 from simkernel.kernel.netlink.skb import Skb, make_skb
-from simkernel.kernel.netlink.sock import NONROOT_SEND, Inbound
+from simkernel.kernel.netlink.sock import NONROOT_SEND, Inbound, NetlinkSock, PortTable
 from simkernel.kernel.sched.wait import WouldBlock
+from simkernel.kernel.vfs.socket import Address, Control
+from simkernel.kernel.vfs.task import Task
 from simkernel.uapi.errno import (
     ECONNREFUSED,
     EMSGSIZE,
@@ -24,12 +25,6 @@ from simkernel.uapi.errno import (
     os_error,
 )
 from simkernel.uapi.socket import MSG_OOB
-
-if TYPE_CHECKING:
-    from simkernel.kernel.net.creds import Creds
-    from simkernel.kernel.netlink.sock import NetlinkSock, PortTable
-    from simkernel.kernel.vfs.socket import Address, Control
-    from simkernel.kernel.vfs.task import Task
 
 RESERVE = 32
 """Bytes of the send buffer that a message may not use."""

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-if TYPE_CHECKING:
-    from simkernel.kernel.net.creds import Creds
+from simkernel.kernel.net.creds import Creds
 
 KERNEL_ADDRESS: Final = (0, 0)
 

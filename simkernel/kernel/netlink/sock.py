@@ -9,24 +9,20 @@ from __future__ import annotations
 from bisect import bisect_left, insort
 from collections import deque
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, ClassVar, Final, Protocol
+from typing import ClassVar, Final, Protocol
 
-from simkernel.kernel.net.creds import own_creds
-from simkernel.kernel.net.namespace import PernetSlot, net_of
+from simkernel.kernel.net.creds import Creds, own_creds
+from simkernel.kernel.net.namespace import Net, PernetSlot, net_of
 from simkernel.kernel.net.sock import Sock
+from simkernel.kernel.netlink.context import NetlinkContext
+from simkernel.kernel.netlink.owner import Owner
+from simkernel.kernel.netlink.skb import Skb
 from simkernel.kernel.sched.wait import WaitQueue
+from simkernel.kernel.vfs.task import Task
 from simkernel.uapi import netlink as nl
 from simkernel.uapi.errno import EADDRINUSE, os_error
 from simkernel.uapi.poll import POLLERR, POLLIN, POLLOUT, POLLPRI, POLLRDNORM, POLLWRBAND, POLLWRNORM
 from simkernel.uapi.socket import AF_NETLINK, SO_SELECT_ERR_QUEUE
-
-if TYPE_CHECKING:
-    from simkernel.kernel.net.creds import Creds
-    from simkernel.kernel.net.namespace import Net
-    from simkernel.kernel.netlink.context import NetlinkContext
-    from simkernel.kernel.netlink.owner import Owner
-    from simkernel.kernel.netlink.skb import Skb
-    from simkernel.kernel.vfs.task import Task
 
 PKTINFO: Final = 1 << nl.NETLINK_PKTINFO
 BROADCAST_ERROR: Final = 1 << nl.NETLINK_BROADCAST_ERROR

@@ -6,19 +6,15 @@ one that a driver answers only after sleeping returns an awaitable; a receive th
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from simkernel.kernel.net import sock_options
 from simkernel.kernel.netlink import address as addresses
 from simkernel.kernel.netlink import options, receive, send
 from simkernel.kernel.netlink.owner import put_owner
 from simkernel.kernel.netlink.sock import NetlinkSock, group_numbers
+from simkernel.kernel.vfs.socket import Address
+from simkernel.kernel.vfs.task import Task
 from simkernel.uapi.netlink import SockaddrNl
 from simkernel.uapi.socket import SOL_SOCKET
-
-if TYPE_CHECKING:
-    from simkernel.kernel.vfs.socket import Address
-    from simkernel.kernel.vfs.task import Task
 
 
 class NetlinkSocket(NetlinkSock):

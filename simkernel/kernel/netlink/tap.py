@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from simkernel.engine import Tracer
 from simkernel.kernel.lib.layers import KERNEL
+from simkernel.kernel.netlink.skb import Skb
+from simkernel.kernel.netlink.sock import Inbound
 from simkernel.uapi import netlink as nl
-
-if TYPE_CHECKING:
-    from simkernel.engine import Tracer
-    from simkernel.kernel.netlink.skb import Skb
-    from simkernel.kernel.netlink.sock import Inbound
 
 TAPPED: Final = frozenset(
     {

@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from simkernel.kernel.net.namespace import Net
 from simkernel.kernel.net.truesize import truesize
 from simkernel.kernel.netlink import kernel_socket
-from simkernel.kernel.netlink.kernel_socket import KERNEL_SOCKETS
+from simkernel.kernel.netlink.kernel_socket import KERNEL_SOCKETS, KernelSocket
 from simkernel.kernel.netlink.message import Receiver, Request
+from simkernel.kernel.netlink.netlink import Netlink
+from simkernel.kernel.netlink.skb import Skb
 from simkernel.kernel.netlink.sock import NONROOT_RECV
 from simkernel.uapi.capability import CAP_SYS_ADMIN
 from simkernel.uapi.errno import EINVAL, ENOBUFS, EPERM, ESRCH, os_error
 from simkernel.uapi.netlink import NETLINK_KOBJECT_UEVENT, NLMSG_HDRLEN
 from simkernel.uapi.uevent import UEVENT_GROUP, Uevent
-
-if TYPE_CHECKING:
-    from simkernel.kernel.net.namespace import Net
-    from simkernel.kernel.netlink.kernel_socket import KernelSocket
-    from simkernel.kernel.netlink.netlink import Netlink
-    from simkernel.kernel.netlink.skb import Skb
 
 BUFFER_SIZE: Final = 2048
 """Longest event that a program may send (UEVENT_BUFFER_SIZE)."""

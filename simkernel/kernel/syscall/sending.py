@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from simkernel.kernel.parts import KernelParts
 from simkernel.kernel.sched.wait import WouldBlock, sleep_on
 from simkernel.kernel.vfs.broken_pipe import BrokenPipe
+from simkernel.kernel.vfs.file import OpenFile
+from simkernel.kernel.vfs.task import Task
 from simkernel.uapi.errno import EAGAIN, EPIPE, os_error
 from simkernel.uapi.signal import SIGPIPE
-
-if TYPE_CHECKING:
-    from simkernel.kernel.parts import KernelParts
-    from simkernel.kernel.vfs.file import OpenFile
-    from simkernel.kernel.vfs.task import Task
 
 
 def done_or_eagain(blocked: WouldBlock) -> int:

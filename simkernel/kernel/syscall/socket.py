@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Coroutine
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from simkernel.kernel.parts import KernelParts
 from simkernel.kernel.sched.wait import Blocked, BlockedCall, WouldBlock
 from simkernel.kernel.syscall.pipe import install_pair
 from simkernel.kernel.syscall.sending import broken_pipe, done_or_eagain, wait_and_resume
@@ -36,9 +37,6 @@ from simkernel.uapi.socket import (
     SOCK_NONBLOCK,
     SOCK_TYPE_MASK,
 )
-
-if TYPE_CHECKING:
-    from simkernel.kernel.parts import KernelParts
 
 
 class BlockedReceive(BlockedCall):

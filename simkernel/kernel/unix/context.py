@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final, Generic, Protocol, TypeVar
+from typing import Final, Generic, Protocol, TypeVar
 
+from simkernel.engine import Engine
+from simkernel.kernel.lib.costs import CostModel
+from simkernel.kernel.lib.unmodelled import Unmodelled
+from simkernel.kernel.net.namespace import Net
 from simkernel.kernel.unix.garbage import Carriers
+from simkernel.kernel.vfs.task import Task
 from simkernel.uapi.errno import EADDRINUSE, ECONNREFUSED, EINVAL, ENOSPC, os_error
 from simkernel.uapi.structure import U16
 from simkernel.uapi.un import encode_sockaddr_un
-
-if TYPE_CHECKING:
-    from simkernel.engine import Engine
-    from simkernel.kernel.lib.costs import CostModel
-    from simkernel.kernel.lib.unmodelled import Unmodelled
-    from simkernel.kernel.net.namespace import Net
-    from simkernel.kernel.vfs.task import Task
 
 MAX_DGRAM_QLEN: Final = 10
 """Datagrams that may lie in a queue before another one waits (/proc/sys/net/unix/max_dgram_qlen)."""

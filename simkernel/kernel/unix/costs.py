@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from simkernel.kernel.lib.costs import CostModel
 from simkernel.kernel.net.truesize import KMALLOC_SIZES, PAGE_SIZE, SKB_STRUCT
 from simkernel.uapi.mman import page_align
-
-if TYPE_CHECKING:
-    from simkernel.kernel.lib.costs import CostModel
 
 SLAB_LARGEST: Final = KMALLOC_SIZES[-1]
 IN_STOCK: Final = 1024

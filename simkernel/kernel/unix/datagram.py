@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
+from simkernel.kernel.net.creds import Creds
+from simkernel.kernel.net.scm import ControlMessage
 from simkernel.kernel.sched.wait import WaitQueue, WouldBlock
+from simkernel.kernel.unix.context import UnixContext
 from simkernel.kernel.unix.skb import NOTHING, UnixSkb, datagram_pages, release_files, truesize
 from simkernel.kernel.unix.socket import (
     RCV_SHUTDOWN,
@@ -16,6 +19,9 @@ from simkernel.kernel.unix.socket import (
     UnixSocket,
     checked,
 )
+from simkernel.kernel.vfs.file import OpenFile
+from simkernel.kernel.vfs.socket import Control, Received
+from simkernel.kernel.vfs.task import Task
 from simkernel.uapi.errno import (
     ECONNREFUSED,
     ECONNRESET,
@@ -30,14 +36,6 @@ from simkernel.uapi.errno import (
 from simkernel.uapi.poll import POLLHUP
 from simkernel.uapi.socket import AF_UNSPEC, MSG_CMSG_CLOEXEC, MSG_OOB, MSG_PEEK, MSG_TRUNC
 from simkernel.uapi.structure import U16
-
-if TYPE_CHECKING:
-    from simkernel.kernel.net.creds import Creds
-    from simkernel.kernel.net.scm import ControlMessage
-    from simkernel.kernel.unix.context import UnixContext
-    from simkernel.kernel.vfs.file import OpenFile
-    from simkernel.kernel.vfs.socket import Control, Received
-    from simkernel.kernel.vfs.task import Task
 
 RESERVE = 32
 """Bytes of the send buffer that a message may not use."""

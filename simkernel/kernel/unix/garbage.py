@@ -8,14 +8,11 @@ the collector finds the reachable ones and releases all others.
 from __future__ import annotations
 
 from collections import Counter, deque
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
-from simkernel.kernel.unix.skb import release_files
+from simkernel.kernel.unix.skb import UnixSkb, release_files
+from simkernel.kernel.vfs.file import OpenFile
 from simkernel.uapi.socket import AF_UNIX
-
-if TYPE_CHECKING:
-    from simkernel.kernel.unix.skb import UnixSkb
-    from simkernel.kernel.vfs.file import OpenFile
 
 
 class Carrier(Protocol):

@@ -6,13 +6,17 @@ Files that travel are held by their message.
 from __future__ import annotations
 
 from array import array
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable
+from typing import Final
 
 from simkernel.kernel.net import scm
 from simkernel.kernel.net.creds import Creds
 from simkernel.kernel.net.scm import ControlBuffer
+from simkernel.kernel.net.sock import Sock
 from simkernel.kernel.unix.skb import NOBODY, release_files
+from simkernel.kernel.vfs.file import OpenFile
 from simkernel.kernel.vfs.socket import Control
+from simkernel.kernel.vfs.task import Task
 from simkernel.uapi.errno import EINVAL, EMFILE, os_error
 from simkernel.uapi.socket import (
     CMSG_HDRLEN,
@@ -24,13 +28,6 @@ from simkernel.uapi.socket import (
     SOL_SOCKET,
 )
 from simkernel.uapi.structure import S32
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from simkernel.kernel.net.sock import Sock
-    from simkernel.kernel.vfs.file import OpenFile
-    from simkernel.kernel.vfs.task import Task
 
 MAX_FILES: Final = 253
 """Files that one message carries at most (SCM_MAX_FD)."""

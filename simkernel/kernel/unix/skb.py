@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import Final, Protocol
 
 from simkernel.kernel.net.creds import Creds
 from simkernel.kernel.net.truesize import PAGE_SIZE, SHARED_INFO, SKB_STRUCT, allot, head_size
+from simkernel.kernel.vfs.file import OpenFile
+from simkernel.kernel.vfs.socket import Received
 from simkernel.uapi.mman import page_align
-
-if TYPE_CHECKING:
-    from simkernel.kernel.vfs.file import OpenFile
-    from simkernel.kernel.vfs.socket import Received
 
 SKB_MAX_ALLOC: Final = (PAGE_SIZE << 2) - SHARED_INFO
 """Bytes of a datagram that lie in one piece; the rest is in pages."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from enum import Enum
 from functools import partial
-from typing import TYPE_CHECKING, ClassVar, Final
+from typing import ClassVar, Final
 
 from simkernel.kernel.net import sock_options
 from simkernel.kernel.net.creds import Creds, own_creds
@@ -14,9 +15,13 @@ from simkernel.kernel.net.scm import ControlBuffer
 from simkernel.kernel.net.sock import Sock
 from simkernel.kernel.sched.wait import WaitQueue, WouldBlock
 from simkernel.kernel.unix import scm
+from simkernel.kernel.unix.context import UnixContext
 from simkernel.kernel.unix.costs import allocation
 from simkernel.kernel.unix.skb import UnixSkb, release_files
 from simkernel.kernel.vfs.fasync import POLL_ERR, POLL_HUP, POLL_IN, POLL_OUT
+from simkernel.kernel.vfs.file import OpenFile
+from simkernel.kernel.vfs.socket import Control, Received
+from simkernel.kernel.vfs.task import Task
 from simkernel.uapi.errno import (
     ECONNRESET,
     EINVAL,
@@ -57,14 +62,6 @@ from simkernel.uapi.socket import (
 )
 from simkernel.uapi.structure import S32, U16, U32
 from simkernel.uapi.un import SOCKADDR_UN_SIZE
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from simkernel.kernel.unix.context import UnixContext
-    from simkernel.kernel.vfs.file import OpenFile
-    from simkernel.kernel.vfs.socket import Control, Received
-    from simkernel.kernel.vfs.task import Task
 
 RCV_SHUTDOWN: Final = 1
 SEND_SHUTDOWN: Final = 2

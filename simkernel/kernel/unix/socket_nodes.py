@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable
+from typing import Final
 
+from simkernel.kernel.unix.socket import UnixSocket
 from simkernel.kernel.vfs import change
+from simkernel.kernel.vfs.filesystem import FileSystems
+from simkernel.kernel.vfs.inode import Inode
 from simkernel.kernel.vfs.permission import MAY_WRITE, check
+from simkernel.kernel.vfs.task import Task
 from simkernel.uapi.errno import EADDRINUSE, ECONNREFUSED, EEXIST, EINVAL, EPROTOTYPE, os_error
 from simkernel.uapi.stat import S_IFSOCK
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from simkernel.kernel.unix.socket import UnixSocket
-    from simkernel.kernel.vfs.filesystem import FileSystems
-    from simkernel.kernel.vfs.inode import Inode
-    from simkernel.kernel.vfs.task import Task
 
 MODE: Final = S_IFSOCK | 0o777
 """Of a node, less the umask."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Awaitable
 from functools import partial
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
-from simkernel.kernel.net.creds import KERNEL_CREDS
+from simkernel.kernel.net.creds import KERNEL_CREDS, Creds
 from simkernel.kernel.net.scm import ControlBuffer
 from simkernel.kernel.net.truesize import allot
 from simkernel.kernel.sched.wait import WouldBlock, sleep_on
@@ -29,7 +29,9 @@ from simkernel.kernel.unix.socket import (
 )
 from simkernel.kernel.unix.waitall import Taken
 from simkernel.kernel.vfs.broken_pipe import broken_pipe
-from simkernel.kernel.vfs.socket import WantsMore
+from simkernel.kernel.vfs.file import OpenFile
+from simkernel.kernel.vfs.socket import Control, Received, WantsMore
+from simkernel.kernel.vfs.task import Task
 from simkernel.uapi.errno import (
     ECONNREFUSED,
     EINVAL,
@@ -47,12 +49,6 @@ from simkernel.uapi.socket import (
     SO_RCVLOWAT,
     SOMAXCONN,
 )
-
-if TYPE_CHECKING:
-    from simkernel.kernel.net.creds import Creds
-    from simkernel.kernel.vfs.file import OpenFile
-    from simkernel.kernel.vfs.socket import Control, Received
-    from simkernel.kernel.vfs.task import Task
 
 
 class StreamSocket(UnixSocket):

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from simkernel.kernel.unix.context import UnixContext
 from simkernel.kernel.unix.datagram import DatagramSocket
 from simkernel.kernel.unix.socket import State, UnixSocket
 from simkernel.kernel.unix.stream import StreamSocket
+from simkernel.kernel.vfs.task import Task
 from simkernel.uapi.errno import EPROTONOSUPPORT, ESOCKTNOSUPPORT, os_error
 from simkernel.uapi.socket import AF_UNIX, SOCK_DGRAM, SOCK_RAW, SOCK_SEQPACKET, SOCK_STREAM
-
-if TYPE_CHECKING:
-    from simkernel.kernel.vfs.task import Task
 
 KINDS: Final[dict[int, type[UnixSocket]]] = {SOCK_STREAM: StreamSocket, SOCK_DGRAM: DatagramSocket}
 

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from simkernel.kernel.net.creds import Creds
+from simkernel.kernel.unix.skb import UnixSkb
+from simkernel.kernel.unix.socket import UnixSocket
+from simkernel.kernel.vfs.file import OpenFile
 from simkernel.uapi.socket import SO_PASSCRED
-
-if TYPE_CHECKING:
-    from simkernel.kernel.net.creds import Creds
-    from simkernel.kernel.unix.skb import UnixSkb
-    from simkernel.kernel.unix.socket import UnixSocket
-    from simkernel.kernel.vfs.file import OpenFile
 
 
 class Taken:

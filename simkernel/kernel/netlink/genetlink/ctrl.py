@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Awaitable
 from functools import cache, lru_cache
 from importlib import resources
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from simkernel.kernel.net.truesize import GOODSIZE
 from simkernel.kernel.netlink.genetlink import policies
 from simkernel.kernel.netlink.genetlink.declare import declare
-from simkernel.kernel.netlink.genetlink.family import Command, Dumper, Family, Group
+from simkernel.kernel.netlink.genetlink.family import Command, Dumper, Family, Group, Info
+from simkernel.kernel.netlink.genetlink.lock import OperationLock
+from simkernel.kernel.netlink.genetlink.registry import Registry
+from simkernel.kernel.netlink.netlink import RequestModule
 from simkernel.kernel.netlink.writer import MessageWriter
 from simkernel.uapi import genetlink as genl
 from simkernel.uapi.errno import EINVAL, EMSGSIZE, ENOENT, os_error
@@ -19,13 +22,6 @@ from simkernel.uapi.netlink import NETLINK_GENERIC, NLM_F_MULTI, NLMSG_HDRLEN
 from simkernel.uapi.socket import AF_NETLINK
 from simkernel.uapi.structure import U16
 from simkernel.ynl import Spec, parse
-
-if TYPE_CHECKING:
-    from simkernel.kernel.netlink.genetlink.family import Info
-    from simkernel.kernel.netlink.genetlink.lock import OperationLock
-    from simkernel.kernel.netlink.genetlink.registry import Registry
-    from simkernel.kernel.netlink.netlink import RequestModule
-
 
 LONGEST: Final = GOODSIZE - NLMSG_HDRLEN - genl.GENL_HDRLEN
 """Bytes of attributes that an answer has room for."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from simkernel.kernel.netlink.genetlink.family import (
     DONT_VALIDATE_DUMP,
@@ -16,15 +16,13 @@ from simkernel.kernel.netlink.genetlink.family import (
     Group,
     Operation,
 )
+from simkernel.kernel.netlink.owner import Owner
 from simkernel.uapi import genetlink as genl
 from simkernel.uapi.capability import CAP_NET_ADMIN
 from simkernel.ynl import Operation as SpecOperation
 from simkernel.ynl import Spec
 from simkernel.ynl.policy import REJECT_ALL, PolicyTable
 from simkernel.ynl.tables import family_policies
-
-if TYPE_CHECKING:
-    from simkernel.kernel.netlink.owner import Owner
 
 STRICT_FROM: Final = "resv-start-op"
 """Under x-simkernel: the first command whose requests have their header checked; all, if not said."""

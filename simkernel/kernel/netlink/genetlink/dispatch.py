@@ -4,23 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from simkernel.kernel.lib.layers import DRIVER, KERNEL
 from simkernel.kernel.netlink import dump
+from simkernel.kernel.netlink.dump import DumpCallback
+from simkernel.kernel.netlink.genetlink.family import Info
+from simkernel.kernel.netlink.genetlink.lock import OperationLock
+from simkernel.kernel.netlink.genetlink.registry import Registry
+from simkernel.kernel.netlink.netlink import Netlink
 from simkernel.kernel.netlink.owner import Owner, get_owner, put_owner
+from simkernel.kernel.netlink.writer import MessageWriter
 from simkernel.uapi.capability import CAP_NET_ADMIN
 from simkernel.uapi.errno import EINVAL, ENODEV, ENOENT, EOPNOTSUPP, EPERM, os_error
 from simkernel.uapi.genetlink import GenlMsgHdr
 from simkernel.uapi.netlink import NLM_F_ACK, NLM_F_DUMP, NLM_F_ECHO, NLM_F_REQUEST, NLMSG_HDRLEN
-
-if TYPE_CHECKING:
-    from simkernel.kernel.netlink.dump import DumpCallback
-    from simkernel.kernel.netlink.genetlink.family import Info
-    from simkernel.kernel.netlink.genetlink.lock import OperationLock
-    from simkernel.kernel.netlink.genetlink.registry import Registry
-    from simkernel.kernel.netlink.netlink import Netlink
-    from simkernel.kernel.netlink.writer import MessageWriter
 
 KNOWN_FLAGS: Final = NLM_F_REQUEST | NLM_F_ACK | NLM_F_ECHO
 

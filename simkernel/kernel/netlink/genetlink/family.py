@@ -4,26 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from struct import Struct
-from typing import TYPE_CHECKING, Any, Final, NoReturn
+from typing import Any, Final, NoReturn
 
 import attrs
 
 from simkernel.kernel.net.truesize import GOOD_TRUESIZES, GOODSIZE, truesize
+from simkernel.kernel.netlink.dump import DumpCallback
 from simkernel.kernel.netlink.message import Request
-from simkernel.kernel.netlink.policy import LIBERAL, STRICT, Validator, validator
+from simkernel.kernel.netlink.owner import Owner
+from simkernel.kernel.netlink.policy import LIBERAL, STRICT, Found, Validator, validator
+from simkernel.kernel.netlink.sock import NetlinkSock
+from simkernel.kernel.netlink.writer import MessageWriter
+from simkernel.kernel.sched.credentials import Credentials
 from simkernel.uapi.errno import EOPNOTSUPP, os_error
 from simkernel.uapi.genetlink import GENL_ADMIN_PERM, GENL_HDRLEN, GENL_UNS_ADMIN_PERM, GenlMsgHdr
 from simkernel.uapi.netlink import NLMSG_HDRLEN, NlMsgHdr, align4
-from simkernel.ynl.policy import REJECT_ALL
-
-if TYPE_CHECKING:
-    from simkernel.kernel.netlink.dump import DumpCallback
-    from simkernel.kernel.netlink.owner import Owner
-    from simkernel.kernel.netlink.policy import Found
-    from simkernel.kernel.netlink.sock import NetlinkSock
-    from simkernel.kernel.netlink.writer import MessageWriter
-    from simkernel.kernel.sched.credentials import Credentials
-    from simkernel.ynl.policy import PolicyTable
+from simkernel.ynl.policy import REJECT_ALL, PolicyTable
 
 DONT_VALIDATE_STRICT: Final = 1
 """A request may have unknown and overlong attributes."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from contextlib import nullcontext, suppress
-from typing import TYPE_CHECKING
 
+from simkernel.kernel.net.namespace import Net
 from simkernel.kernel.net.truesize import GOODSIZE
 from simkernel.kernel.netlink import kernel_socket
 from simkernel.kernel.netlink.genetlink import ctrl
@@ -14,18 +15,12 @@ from simkernel.kernel.netlink.genetlink.lock import OperationLock
 from simkernel.kernel.netlink.genetlink.registry import Registry
 from simkernel.kernel.netlink.kernel_socket import KERNEL_SOCKETS
 from simkernel.kernel.netlink.message import Receiver
-from simkernel.kernel.netlink.sock import NONROOT_RECV
+from simkernel.kernel.netlink.netlink import Netlink
+from simkernel.kernel.netlink.sock import NONROOT_RECV, NetlinkSock
+from simkernel.kernel.vfs.task import Task
 from simkernel.uapi import genetlink as genl
 from simkernel.uapi import netlink as nl
 from simkernel.uapi.errno import ENOENT, EPERM, ESRCH, os_error
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from simkernel.kernel.net.namespace import Net
-    from simkernel.kernel.netlink.netlink import Netlink
-    from simkernel.kernel.netlink.sock import NetlinkSock
-    from simkernel.kernel.vfs.task import Task
 
 NOTIFY = 0
 """nlctrl's one group, by its place in the family."""

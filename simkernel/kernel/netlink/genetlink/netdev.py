@@ -9,22 +9,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import cache
 from importlib import resources
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import attrs
 
+from simkernel.kernel.net.device import NetDevice
 from simkernel.kernel.netlink.genetlink.declare import declare
 from simkernel.kernel.netlink.genetlink.family import DoIt, Dumper, Family, Info
+from simkernel.kernel.netlink.genetlink.genetlink import GenericNetlink
 from simkernel.kernel.netlink.writer import MessageWriter
 from simkernel.uapi import netdev as nd
 from simkernel.uapi.errno import EINVAL, ENODEV, ENOENT, EOPNOTSUPP, os_error
 from simkernel.uapi.netlink import attribute
 from simkernel.uapi.structure import U32, U64
 from simkernel.ynl import Spec, parse
-
-if TYPE_CHECKING:
-    from simkernel.kernel.net.device import NetDevice
-    from simkernel.kernel.netlink.genetlink.genetlink import GenericNetlink
 
 BEFORE: Final = {"ids": 1, "groups": 2}
 """What `thermal` takes on the recorded kernel, where it is registered first, and which is not modelled:

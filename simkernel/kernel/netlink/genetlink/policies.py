@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 import attrs
 
+from simkernel.kernel.netlink.genetlink.family import Command, Family, Info
 from simkernel.kernel.netlink.owner import get_owner, put_owner
 from simkernel.kernel.netlink.policy_dump import PolicyDump
 from simkernel.kernel.netlink.writer import MessageWriter, NoRoom
@@ -17,9 +17,6 @@ from simkernel.uapi.errno import ENODATA, ENOENT, os_error
 from simkernel.uapi.netlink import NLM_F_MULTI
 from simkernel.uapi.structure import U32
 from simkernel.ynl.policy import PolicyTable
-
-if TYPE_CHECKING:
-    from simkernel.kernel.netlink.genetlink.family import Command, Family, Info
 
 _HEADER = genl.GenlMsgHdr.LAYOUT
 
