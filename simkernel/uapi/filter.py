@@ -74,13 +74,9 @@ SKF_AD_MARK: Final = 20
 SKF_AD_QUEUE: Final = 24
 SKF_AD_HATYPE: Final = 28
 SKF_AD_RXHASH: Final = 32
-SKF_AD_CPU: Final = 36
 SKF_AD_ALU_XOR_X: Final = 40
 SKF_AD_VLAN_TAG: Final = 44
-SKF_AD_VLAN_TAG_PRESENT: Final = 48
-SKF_AD_PAY_OFFSET: Final = 52
 SKF_AD_RANDOM: Final = 56
-SKF_AD_VLAN_TPID: Final = 60
 SKF_AD_MAX: Final = 64
 # ... and from the beginning of the network or the link layer's header.
 SKF_NET_OFF: Final = -0x100000

@@ -12,7 +12,6 @@ from simkernel.uapi.structure import Structure
 
 # A family's name, NUL included, and the message types that are family ids.
 GENL_NAMSIZ: Final = 16
-GENL_MIN_ID: Final = NLMSG_MIN_TYPE
 GENL_MAX_ID: Final = 1023
 
 # Ids that are not handed out from GENL_START_ALLOC on.
@@ -54,7 +53,6 @@ CTRL_ATTR_MCAST_GROUPS: Final = 7
 CTRL_ATTR_POLICY: Final = 8
 CTRL_ATTR_OP_POLICY: Final = 9
 CTRL_ATTR_OP: Final = 10
-CTRL_ATTR_MAX: Final = CTRL_ATTR_OP
 
 # ... of an entry in CTRL_ATTR_OPS, ...
 CTRL_ATTR_OP_UNSPEC: Final = 0

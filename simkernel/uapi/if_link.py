@@ -12,7 +12,6 @@ import attrs
 
 from simkernel.uapi.structure import Structure
 
-IFLA_UNSPEC: Final = 0
 IFLA_ADDRESS: Final = 1
 IFLA_BROADCAST: Final = 2
 IFLA_IFNAME: Final = 3
@@ -20,10 +19,7 @@ IFLA_MTU: Final = 4
 IFLA_LINK: Final = 5
 IFLA_QDISC: Final = 6
 IFLA_STATS: Final = 7
-IFLA_COST: Final = 8
-IFLA_PRIORITY: Final = 9
 IFLA_MASTER: Final = 10
-IFLA_WIRELESS: Final = 11
 IFLA_PROTINFO: Final = 12
 IFLA_TXQLEN: Final = 13
 IFLA_MAP: Final = 14
@@ -33,7 +29,6 @@ IFLA_LINKMODE: Final = 17
 IFLA_LINKINFO: Final = 18
 IFLA_NET_NS_PID: Final = 19
 IFLA_IFALIAS: Final = 20
-IFLA_NUM_VF: Final = 21
 IFLA_VFINFO_LIST: Final = 22
 IFLA_STATS64: Final = 23
 IFLA_VF_PORTS: Final = 24
@@ -50,14 +45,11 @@ IFLA_PHYS_PORT_ID: Final = 34
 IFLA_CARRIER_CHANGES: Final = 35
 IFLA_PHYS_SWITCH_ID: Final = 36
 IFLA_LINK_NETNSID: Final = 37
-IFLA_PHYS_PORT_NAME: Final = 38
 IFLA_PROTO_DOWN: Final = 39
 IFLA_GSO_MAX_SEGS: Final = 40
 IFLA_GSO_MAX_SIZE: Final = 41
-IFLA_PAD: Final = 42
 IFLA_XDP: Final = 43
 IFLA_EVENT: Final = 44
-IFLA_NEW_NETNSID: Final = 45
 IFLA_IF_NETNSID: Final = 46
 IFLA_TARGET_NETNSID: Final = IFLA_IF_NETNSID
 IFLA_CARRIER_UP_COUNT: Final = 47
@@ -70,7 +62,6 @@ IFLA_ALT_IFNAME: Final = 53
 IFLA_PERM_ADDRESS: Final = 54
 IFLA_PROTO_DOWN_REASON: Final = 55
 IFLA_PARENT_DEV_NAME: Final = 56
-IFLA_PARENT_DEV_BUS_NAME: Final = 57
 IFLA_GRO_MAX_SIZE: Final = 58
 IFLA_TSO_MAX_SIZE: Final = 59
 IFLA_TSO_MAX_SEGS: Final = 60
@@ -90,14 +81,11 @@ IFLA_INFO_KIND: Final = 1
 
 # Statistics, as attributes and as bits of a mask, and what is in the last but one.
 IFLA_STATS_LINK_64: Final = 1
-IFLA_STATS_LINK_XSTATS: Final = 2
-IFLA_STATS_LINK_XSTATS_SLAVE: Final = 3
 IFLA_STATS_LINK_OFFLOAD_XSTATS: Final = 4
 IFLA_STATS_AF_SPEC: Final = 5
 IFLA_STATS_MAX: Final = IFLA_STATS_AF_SPEC
 IFLA_STATS_GET_FILTERS: Final = 1
 IFLA_STATS_SET_OFFLOAD_XSTATS_L3_STATS: Final = 2
-IFLA_OFFLOAD_XSTATS_CPU_HIT: Final = 1
 IFLA_OFFLOAD_XSTATS_HW_S_INFO: Final = 2
 IFLA_OFFLOAD_XSTATS_L3_STATS: Final = 3
 IFLA_OFFLOAD_XSTATS_HW_S_INFO_REQUEST: Final = 1
@@ -109,32 +97,11 @@ IFALIASZ: Final = 256
 ALTIFNAMSIZ: Final = 128
 
 # Flags of a link.
-IFF_UP: Final = 1 << 0
-IFF_BROADCAST: Final = 1 << 1
-IFF_DEBUG: Final = 1 << 2
 IFF_LOOPBACK: Final = 1 << 3
-IFF_POINTOPOINT: Final = 1 << 4
-IFF_NOTRAILERS: Final = 1 << 5
-IFF_RUNNING: Final = 1 << 6
-IFF_NOARP: Final = 1 << 7
-IFF_PROMISC: Final = 1 << 8
-IFF_ALLMULTI: Final = 1 << 9
-IFF_MASTER: Final = 1 << 10
-IFF_SLAVE: Final = 1 << 11
-IFF_MULTICAST: Final = 1 << 12
-IFF_PORTSEL: Final = 1 << 13
-IFF_AUTOMEDIA: Final = 1 << 14
-IFF_DYNAMIC: Final = 1 << 15
-IFF_LOWER_UP: Final = 1 << 16
-IFF_DORMANT: Final = 1 << 17
-IFF_ECHO: Final = 1 << 18
 
 # Kinds of hardware.
-ARPHRD_NETROM: Final = 0
-ARPHRD_ETHER: Final = 1
 ARPHRD_LOOPBACK: Final = 772
 ARPHRD_NETLINK: Final = 824
-ARPHRD_NONE: Final = 0xFFFE
 
 
 @attrs.frozen

@@ -33,12 +33,6 @@ _IOC_NONE: Final = 0
 _IOC_WRITE: Final = 1
 _IOC_READ: Final = 2
 
-IOC_IN: Final = _IOC_WRITE << _IOC_DIRSHIFT
-IOC_OUT: Final = _IOC_READ << _IOC_DIRSHIFT
-IOC_INOUT: Final = (_IOC_WRITE | _IOC_READ) << _IOC_DIRSHIFT
-IOCSIZE_MASK: Final = _IOC_SIZEMASK << _IOC_SIZESHIFT
-IOCSIZE_SHIFT: Final = _IOC_SIZESHIFT
-
 
 def _IOC(direction: int, type: str | int, number: int, size: int) -> int:
     """A request; `type` is its letter, or a number below 256.  Raises ValueError for more bytes than fit."""

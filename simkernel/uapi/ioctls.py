@@ -13,7 +13,6 @@ FIOQSIZE: Final = 0x5460
 
 TIOCOUTQ: Final = 0x5411
 """What is not sent yet."""
-TIOCINQ: Final = FIONREAD
 
 # What include/uapi/linux/sockios.h calls two of them.
 SIOCINQ: Final = FIONREAD

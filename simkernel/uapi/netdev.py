@@ -4,16 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-NETDEV_FAMILY_NAME: Final = "netdev"
-
 NETDEV_CMD_DEV_GET: Final = 1
-NETDEV_CMD_PAGE_POOL_GET: Final = 5
-NETDEV_CMD_QUEUE_GET: Final = 10
-NETDEV_CMD_NAPI_GET: Final = 11
-NETDEV_CMD_QSTATS_GET: Final = 12
-NETDEV_CMD_BIND_RX: Final = 13
-NETDEV_CMD_NAPI_SET: Final = 14
-NETDEV_CMD_BIND_TX: Final = 15
 
 NETDEV_A_DEV_IFINDEX: Final = 1
 NETDEV_A_DEV_XDP_FEATURES: Final = 3

@@ -19,18 +19,7 @@ S_ISUID: Final = 0o4000
 S_ISGID: Final = 0o2000
 S_ISVTX: Final = 0o1000
 
-S_IRWXU: Final = 0o700
-S_IRUSR: Final = 0o400
-S_IWUSR: Final = 0o200
-S_IXUSR: Final = 0o100
-S_IRWXG: Final = 0o070
-S_IRGRP: Final = 0o040
-S_IWGRP: Final = 0o020
 S_IXGRP: Final = 0o010
-S_IRWXO: Final = 0o007
-S_IROTH: Final = 0o004
-S_IWOTH: Final = 0o002
-S_IXOTH: Final = 0o001
 
 PERMISSIONS: Final = 0o7777
 """What chmod(2) can set (S_IALLUGO)."""

@@ -13,16 +13,7 @@ from typing import Final
 
 WNOHANG: Final = 0x00000001
 WUNTRACED: Final = 0x00000002
-WSTOPPED: Final = WUNTRACED
-WEXITED: Final = 0x00000004
 WCONTINUED: Final = 0x00000008
-WNOWAIT: Final = 0x01000000
-
-# What waitid() waits for.
-P_ALL: Final = 0
-P_PID: Final = 1
-P_PGID: Final = 2
-P_PIDFD: Final = 3
 
 _STOPPED: Final = 0x7F
 _DUMPED_CORE: Final = 0x80

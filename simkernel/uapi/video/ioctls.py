@@ -70,7 +70,5 @@ VIDIOC_S_SELECTION: Final = _IOWR("V", 95, 64)
 VIDIOC_QUERY_EXT_CTRL: Final = _IOWR("V", 103, s.V4l2QueryExtCtrl.SIZE)
 VIDIOC_REMOVE_BUFS: Final = _IOWR("V", 104, s.V4l2RemoveBuffers.SIZE)
 
-BASE_VIDIOC_PRIVATE: Final = 192
-
 VIDIOC_NAMES: Final = {number: name for name, number in list(globals().items()) if name.startswith("VIDIOC_")}
 """A request's name, by its number."""
