@@ -6,6 +6,7 @@ A path is a str, bytes, or what os.fspath() takes; where os takes an open descri
 from __future__ import annotations
 
 import os
+from math import floor, modf
 from typing import Final, SupportsIndex
 
 from simkernel.application.arguments import c_int
@@ -64,10 +65,21 @@ class Paths(Caller):
         return self.call("fstat", c_int(fd))
 
     @lazy
-    async def access(self, path: Path, mode: int, *, dir_fd: int | None = None) -> bool:
-        """Whether the file is there (0) and may be read (4), written (2), executed (1)."""
+    async def access(
+        self,
+        path: Path,
+        mode: int,
+        *,
+        dir_fd: int | None = None,
+        effective_ids: bool = False,
+        follow_symlinks: bool = True,
+    ) -> bool:
+        """Whether the file is there (0) and may be read (4), written (2), executed (1).
+
+        `effective_ids` makes no difference: a process has no other ids.
+        """
         try:
-            await self.call("faccessat", _at(dir_fd), text(path), c_int(mode), 0)
+            await self.call("faccessat", _at(dir_fd), text(path), c_int(mode), _flags(follow_symlinks))
         except OSError:
             return False
         return True
@@ -79,8 +91,13 @@ class Paths(Caller):
     @lazy
     async def listdir(self, path: Path | int = ".") -> list[str]:
         """The names in a directory, in its own order."""
+        return [name for name, _, _ in await self.entries(path)]
+
+    @lazy
+    async def entries(self, path: Path | int = ".") -> list[tuple[str, int, int]]:
+        """Return the name, inode number and kind of each entry of a directory, in its own order."""
         fd = path if isinstance(path, int) else await self.open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-        names: list[str] = []
+        found: list[tuple[str, int, int]] = []
         try:
             if isinstance(path, int):
                 if kind((await self.fstat(fd)).st_mode) != S_IFDIR:
@@ -88,13 +105,13 @@ class Paths(Caller):
                 await self.call("lseek", fd, 0, SEEK_SET)
             data: bytes
             while data := await self.call("getdents64", fd, GETDENTS):
-                names += [name for name, _, _ in dirent.entries(data) if name not in (".", "..")]
+                found += [entry for entry in dirent.entries(data) if entry[0] not in (".", "..")]
         except FileNotFoundError:  # one that was taken away is at its end (glibc's readdir())
             pass
         finally:
             if not isinstance(path, int):
                 await self.call("close", fd)
-        return names
+        return found
 
     @lazy
     async def read_file(self, path: Path) -> bytes:
@@ -125,8 +142,10 @@ class Paths(Caller):
         """Make a named pipe."""
         return self.call("mknodat", _at(dir_fd), text(path), mode | S_IFIFO, 0)
 
-    def symlink(self, src: Path, dst: Path, *, dir_fd: int | None = None) -> Call[None]:
-        """Make a symbolic link at `dst` that leads to `src`."""
+    def symlink(
+        self, src: Path, dst: Path, target_is_directory: bool = False, *, dir_fd: int | None = None
+    ) -> Call[None]:
+        """Make a symbolic link at `dst` that leads to `src`, of whatever kind that is."""
         return self.call("symlinkat", text(src), _at(dir_fd), text(dst))
 
     def link(
@@ -184,14 +203,23 @@ class Paths(Caller):
 
     def utime(
         self,
-        path: Path,
+        path: Path | int,
+        times: tuple[float, float] | None = None,
         *,
         ns: tuple[int, int] | None = None,
         dir_fd: int | None = None,
         follow_symlinks: bool = True,
     ) -> Call[None]:
-        """Set the times of access and modification, in nanoseconds since 1970, or to now."""
-        return self.call("utimensat", _at(dir_fd), text(path), ns, _flags(follow_symlinks))
+        """Set the times of access and modification, in seconds or nanoseconds since 1970, or to now.
+
+        ValueError for the times in two units.
+        """
+        if times is not None:
+            if ns is not None:
+                raise ValueError("utime: you may specify either 'times' or 'ns' but not both")
+            ns = _nanoseconds(times[0]), _nanoseconds(times[1])
+        name = f"/proc/self/fd/{path}" if isinstance(path, int) else text(path)
+        return self.call("utimensat", _at(dir_fd), name, ns, _flags(follow_symlinks))
 
     def truncate(self, path: Path | int, length: int) -> Call[None]:
         """Set the size."""
@@ -264,3 +292,9 @@ def _at(dir_fd: int | None) -> int:
 
 def _flags(follow_symlinks: bool) -> int:
     return 0 if follow_symlinks else AT_SYMLINK_NOFOLLOW
+
+
+def _nanoseconds(seconds: float) -> int:
+    """As Python has it: the fraction by itself, which is not exact, and rounded down."""
+    fraction, whole = modf(seconds)
+    return int(whole) * 1_000_000_000 + floor(fraction * 1e9)

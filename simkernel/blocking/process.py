@@ -114,6 +114,7 @@ class Blocking:
     access = blocking(App.access)
     readlink = blocking(App.readlink)
     listdir = blocking(App.listdir)
+    entries = blocking(App.entries)
     read_file = blocking(App.read_file)
     mkdir = blocking(App.mkdir)
     mknod = blocking(App.mknod)

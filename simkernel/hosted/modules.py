@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
 import io
+import subprocess
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any, Final
@@ -10,7 +12,6 @@ from typing import Any, Final
 from simkernel.blocking.process import Blocking
 from simkernel.hosted.calls import SystemCalls, module
 from simkernel.hosted.clock import time_module
-from simkernel.hosted.fcntl import fcntl_module
 from simkernel.hosted.importing import Importer
 from simkernel.hosted.mmap import mmap_module
 from simkernel.hosted.posix import posix_module
@@ -27,13 +28,13 @@ def replacements(machine: Machine, process: Blocking) -> tuple[dict[str, ModuleT
     """The modules by name, and the builtin `open`."""
     call = SystemCalls(process)
     modules = {
-        "fcntl": fcntl_module(call),
+        "fcntl": module(fcntl, None, fcntl=call.function("fcntl"), ioctl=call.function("ioctl")),
         "mmap": mmap_module(call),
         "posix": posix_module(call),
         "select": select_module(call),
         "signal": signal_module(call),
         "socket": socket_module(call),
-        "subprocess": _subprocess(),
+        "subprocess": module(subprocess, None, ("CompletedProcess", "list2cmdline")),
         "time": time_module(call, machine),
     }
     modules["io"] = io_module(modules)
@@ -49,9 +50,3 @@ def io_module(modules: dict[str, ModuleType]) -> ModuleType:
     vars(made).update({name: value for name, value in vars(io).items() if not name.startswith("__")})
     vars(made).update(open=pure.open, open_code=pure.open_code, FileIO=pure.FileIO)
     return made
-
-
-def _subprocess() -> ModuleType:
-    import subprocess
-
-    return module(subprocess, None, ("CompletedProcess", "list2cmdline"))

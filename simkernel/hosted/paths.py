@@ -5,18 +5,18 @@ from __future__ import annotations
 import posix as real
 import stat as modes
 from collections.abc import Iterator
-from math import floor, modf
+from functools import partial
 from typing import Any, Final
 
-from simkernel.application.paths import GETDENTS, text
-from simkernel.hosted.calls import SystemCalls, named, public
-from simkernel.uapi import dirent
-from simkernel.uapi.fcntl import AT_FDCWD, AT_SYMLINK_NOFOLLOW, O_CLOEXEC, O_DIRECTORY, O_RDONLY
+from simkernel.hosted.calls import SystemCalls, public
+from simkernel.uapi.fcntl import O_CLOEXEC
 from simkernel.uapi.stat import Stat
 
-ONE_PATH: Final = ("chdir", "chown", "mkdir", "mkfifo", "mknod", "rmdir", "unlink")
+ONE_PATH: Final = ("chdir", "chown", "mkdir", "mkfifo", "mknod", "rmdir", "unlink", "utime")
 """Functions of `App` whose errors name their path."""
-NO_PATH: Final = ("ftruncate", "getcwd", "umask")
+NO_PATH: Final = ("access", "ftruncate", "getcwd", "umask")
+SYSTEM_CALLS: Final = ("fchdir", "fchmod", "fchown")
+"""Functions that are system calls."""
 
 
 class Paths:
@@ -24,26 +24,18 @@ class Paths:
 
     def __init__(self, call: SystemCalls) -> None:
         self._call = call
-        self._open = call.function("open", paths=1)
-        self._stat = call.function("stat", paths=1)
-        self._fstat = call.function("fstat")
-        self._readlink = call.function("readlink", paths=1)
-        self._symlink = call.function("symlink", paths=2)
-        self._link = call.function("link", paths=2)
-        self._chmod = call.function("chmod", paths=1)
-        self._utime = call.function("utime", paths=1)
-        self._truncate = call.function("truncate", paths=1)
 
-    # -- opening and looking up -------------------------------------------------
+    def _app(self, name: str, *arguments: Any, paths: int = 1, **keywords: Any) -> Any:
+        return self._call.function(name, paths)(*arguments, **keywords)
 
     def open(self, path: Any, flags: int, mode: int = 0o777, *, dir_fd: int | None = None) -> int:
         """openat(2), close-on-exec."""
-        fd: int = self._open(path, flags | O_CLOEXEC, mode, dir_fd=dir_fd)
+        fd: int = self._app("open", path, flags | O_CLOEXEC, mode, dir_fd=dir_fd)
         return fd
 
     def stat(self, path: Any, *, dir_fd: int | None = None, follow_symlinks: bool = True) -> real.stat_result:
         """stat(2); of a descriptor fstat(2)."""
-        return _result(self._stat(path, dir_fd=dir_fd, follow_symlinks=follow_symlinks))
+        return _result(self._app("stat", path, dir_fd=dir_fd, follow_symlinks=follow_symlinks))
 
     def lstat(self, path: Any, *, dir_fd: int | None = None) -> real.stat_result:
         """lstat(2)."""
@@ -51,28 +43,11 @@ class Paths:
 
     def fstat(self, fd: int) -> real.stat_result:
         """fstat(2)."""
-        return _result(self._fstat(fd))
-
-    def access(
-        self,
-        path: Any,
-        mode: int,
-        *,
-        dir_fd: int | None = None,
-        effective_ids: bool = False,
-        follow_symlinks: bool = True,
-    ) -> bool:
-        """faccessat(2), as True or False."""
-        flags = 0 if follow_symlinks else AT_SYMLINK_NOFOLLOW
-        try:
-            self._call("faccessat", AT_FDCWD if dir_fd is None else dir_fd, text(path), mode, flags)
-        except OSError:
-            return False
-        return True
+        return _result(self._app("fstat", fd, paths=0))
 
     def readlink(self, path: Any, *, dir_fd: int | None = None) -> Any:
         """readlinkat(2)."""
-        return _like(path, self._readlink(path, dir_fd=dir_fd))
+        return _like(path, self._app("readlink", path, dir_fd=dir_fd))
 
     def listdir(self, path: Any = None) -> list[Any]:
         """The names in a directory, without the two that each has."""
@@ -83,86 +58,24 @@ class Paths:
         return ScanDir(self, path, self._entries(path))
 
     def _entries(self, path: Any) -> list[tuple[str, int, int]]:
-        where = "." if path is None else path
-        fd = where if isinstance(where, int) else self.open(where, O_RDONLY | O_DIRECTORY)
-        try:
-            found: list[tuple[str, int, int]] = []
-            if isinstance(where, int):
-                self._call("lseek", fd, 0, 0)
-            while data := self._call("getdents64", fd, GETDENTS):
-                found += dirent.entries(data)
-            return [entry for entry in found if entry[0] not in (".", "..")]
-        except OSError as error:
-            raise named(error, where) from None
-        finally:
-            if not isinstance(where, int):
-                self._call("close", fd)
+        entries: list[tuple[str, int, int]] = self._app("entries", "." if path is None else path)
+        return entries
 
-    # -- creating and changing ----------------------------------------------------
-
-    def symlink(
-        self, src: Any, dst: Any, target_is_directory: bool = False, *, dir_fd: int | None = None
-    ) -> None:
-        """symlinkat(2)."""
-        self._symlink(src, dst, dir_fd=dir_fd)
-
-    def link(
-        self,
-        src: Any,
-        dst: Any,
-        *,
-        src_dir_fd: int | None = None,
-        dst_dir_fd: int | None = None,
-        follow_symlinks: bool = True,
-    ) -> None:
-        """linkat(2)."""
-        self._link(src, dst, src_dir_fd=src_dir_fd, dst_dir_fd=dst_dir_fd)
+    def link(self, src: Any, dst: Any, *, follow_symlinks: bool = True, **folders: int | None) -> None:
+        """linkat(2); of a symbolic link itself, as link(2).  `folders` are `src_dir_fd` and `dst_dir_fd`."""
+        self._app("link", src, dst, paths=2, **folders)
 
     def chmod(self, path: Any, mode: int, *, dir_fd: int | None = None, follow_symlinks: bool = True) -> None:
         """fchmodat(2); of a descriptor fchmod(2)."""
-        self._chmod(path, mode, dir_fd=dir_fd)
-
-    def fchmod(self, fd: int, mode: int) -> None:
-        """fchmod(2)."""
-        self._call("fchmod", fd, mode)
-
-    def fchown(self, fd: int, uid: int, gid: int) -> None:
-        """fchown(2)."""
-        self._call("fchown", fd, uid, gid)
+        self._app("chmod", path, mode, dir_fd=dir_fd)
 
     def lchown(self, path: Any, uid: int, gid: int) -> None:
         """fchownat(2) of a link itself."""
-        self._call.function("chown", paths=1)(path, uid, gid, follow_symlinks=False)
-
-    def utime(
-        self,
-        path: Any,
-        times: tuple[float, float] | None = None,
-        *,
-        ns: tuple[int, int] | None = None,
-        dir_fd: int | None = None,
-        follow_symlinks: bool = True,
-    ) -> None:
-        """utimensat(2).  ValueError for the times in two units."""
-        if times is not None and ns is not None:
-            raise ValueError("utime: you may specify either 'times' or 'ns' but not both")
-        if times is not None:
-            ns = (_nanoseconds(times[0]), _nanoseconds(times[1]))
-        name = f"/proc/self/fd/{path}" if isinstance(path, int) else path
-        self._utime(name, ns=ns, dir_fd=dir_fd, follow_symlinks=follow_symlinks)
+        self._app("chown", path, uid, gid, follow_symlinks=False)
 
     def truncate(self, path: Any, length: int) -> None:
         """truncate(2); of a descriptor ftruncate(2), whose error names no path."""
-        if isinstance(path, int):
-            self._call("ftruncate", path, length)
-        else:
-            self._truncate(path, length)
-
-    # -- the working directory ------------------------------------------------------
-
-    def fchdir(self, fd: int) -> None:
-        """fchdir(2)."""
-        self._call("fchdir", fd)
+        self._app("truncate", path, length, paths=0 if isinstance(path, int) else 1)
 
     def getcwdb(self) -> bytes:
         """getcwd(2), as bytes."""
@@ -176,17 +89,13 @@ def path_functions(call: SystemCalls) -> dict[str, Any]:
     return {
         **call.functions(ONE_PATH, paths=1),
         **call.functions(NO_PATH),
+        **{name: partial(call, name) for name in SYSTEM_CALLS},
         "remove": call.function("unlink", paths=1),
         "rename": rename,
         "replace": rename,
+        "symlink": call.function("symlink", paths=2),
         **public(Paths(call)),
     }
-
-
-def _nanoseconds(seconds: float) -> int:
-    """As Python has it: the fraction by itself, which is not exact, and rounded down."""
-    fraction, whole = modf(seconds)
-    return int(whole) * 1_000_000_000 + floor(fraction * 1e9)
 
 
 class DirEntry:
