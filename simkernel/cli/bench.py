@@ -12,6 +12,7 @@ import click
 
 from simkernel.cli.blame import Blame
 from simkernel.cli.host import host
+from simkernel.cli.progress import announce
 from simkernel.cli.report import show_parts
 from simkernel.scenario import Table, Text
 from simkernel.tools.bench import FULL, QUICK, TABLE, Line
@@ -48,11 +49,11 @@ def command(rows: tuple[int, ...], quick: bool, soak: bool, json: bool) -> None:
         lines = []
         for quantity in TABLE:
             if not rows or quantity.row in rows:
-                _tell(f"row {quantity.row}: {quantity.what}")
+                announce(f"row {quantity.row}: {quantity.what}")
                 lines.append(quantity.measured(effort))
         soaked = []
         for each in SOAKS if soak else ():
-            _tell(each.what)
+            announce(each.what)
             soaked.append(each.run())
     if json:
         click.echo(json_format.dumps(_as_json(lines, soaked), indent=2))
@@ -62,25 +63,18 @@ def command(rows: tuple[int, ...], quick: bool, soak: bool, json: bool) -> None:
         show_parts([*_tables(lines, soaked), *_reasons(lines), Text(LEGEND)], system)
 
 
-def _tell(what: str) -> None:
-    if sys.stderr.isatty():
-        click.echo(click.style(what, dim=True), err=True)
-
-
 def _as_json(lines: list[Line], soaked: list[Soak]) -> dict[str, object]:
-    told: dict[str, object] = {
-        "rows": [line.as_json() for line in lines],
-        "growth": [
-            {
-                "name": line.quantity.name,
-                "what": line.quantity.what,
-                "counts": line.quantity.growth,
-                "points": line.measurement.points,
-            }
-            for line in lines
-            if line.measurement is not None and line.measurement.points
-        ],
-    }
+    growth = [
+        {
+            "name": line.quantity.name,
+            "what": line.quantity.what,
+            "counts": line.quantity.growth,
+            "points": points,
+        }
+        for line in lines
+        if (points := line.points)
+    ]
+    told: dict[str, object] = {"rows": [line.as_json() for line in lines], "growth": growth}
     if soaked:
         told["soak"] = [each.as_json() for each in soaked]
     return {**told, "host": {**host(), "cpus": os.cpu_count()}}
@@ -97,15 +91,9 @@ def _tables(lines: list[Line], soaked: list[Soak]) -> Iterator[Table]:
             yield Table(title, tuple(COLUMNS[place] for place in places), narrow)
     else:
         yield Table("Speed", COLUMNS, rows)
-    for line in lines:
-        if line.measurement is not None and line.measurement.points:
-            yield _curve(line)
+    yield from (_curve(line) for line in lines if line.points)
     if soaked:
-        memory = [
-            (each.what, name, _number(before), _number(after))
-            for each in soaked
-            for name, before, after in each.memory
-        ]
+        memory = [(each.what, of, *map(_number, amounts)) for each in soaked for of, *amounts in each.memory]
         yield Table("Memory over time", ("what", "of", "before", "after"), tuple(memory))
 
 
@@ -134,13 +122,10 @@ def _row(line: Line) -> tuple[str | int | float | None, ...]:
 
 
 def _curve(line: Line) -> Table:
-    assert line.measurement is not None
-    points = line.measurement.points
-    highest = max(value for _, value in points)
-    rows = [(count, _number(value), "#" * round(WIDEST_BAR * value / highest)) for count, value in points]
-    return Table(
-        f"Round trip over T2, by {line.quantity.growth}", (str(line.quantity.growth), "T2", ""), tuple(rows)
-    )
+    scale = WIDEST_BAR / max(value for _, value in line.points)
+    rows = [(count, _number(value), "#" * round(scale * value)) for count, value in line.points]
+    counts = str(line.quantity.growth)
+    return Table(f"Round trip over T2, by {counts}", (counts, "T2", ""), tuple(rows))
 
 
 def _number(value: float) -> str:

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import json as json_format
 import platform
-import sys
-from typing import IO, Any
+from typing import IO
 
 import click
 
 from simkernel.cli.blame import Blame
 from simkernel.cli.exits import FAILED
 from simkernel.cli.options import costs_option
+from simkernel.cli.progress import announce
 from simkernel.cli.report import show_parts
 from simkernel.engine import SimulationError
 from simkernel.kernel.lib.costs import CostModel
 from simkernel.scenario import Table, Text
 from simkernel.tools.calibration import host
-from simkernel.tools.calibration.compare import Figure, Row, compare, read
+from simkernel.tools.calibration.compare import NO_SUCH, Figure, Row, compare, read
 from simkernel.tools.calibration.fit import fitted
-from simkernel.tools.calibration.operations import OPERATIONS, Operation, names
+from simkernel.tools.calibration.operations import KINDS, OPERATIONS
 from simkernel.tools.calibration.parameters import parameters
 
 COLUMNS = ("operation", "size", "measured ns", "simulated ns", "error")
@@ -90,15 +90,24 @@ def _host(json: bool, output: IO[str] | None) -> None:
     try:
         cc = host.compiler()
         way = f"a program that {cc} compiled"
-        _tell(f"measuring, by {way}")
+        announce(f"measuring, by {way}")
         with Blame(debug=False):
             measured = host.measure(OPERATIONS, cc)
-            _tell("fitting")
+            announce("fitting")
             found = fitted(measured, CostModel())
             rows = list(compare([Figure(each.name, each.size, ns) for each, ns in measured.items()], found))
     except SimulationError as error:
         raise click.ClickException(str(error)) from None
-    text = json_format.dumps(_as_json(measured, found, way), indent=1)
+    ns: dict[str, dict[str, float]] = {}
+    for operation, took in measured.items():
+        ns.setdefault(operation.name, {})[str(operation.size)] = round(took, 1)
+    report = {
+        "what": f"Nanoseconds per operation, measured by {way}, and the prices that were fitted to them.",
+        "kernel": platform.release(),
+        "ns": ns,
+        "parameters": parameters(found),
+    }
+    text = json_format.dumps(report, indent=1)
     if output is not None:
         click.echo(text, output)
         output.flush()
@@ -107,23 +116,6 @@ def _host(json: bool, output: IO[str] | None) -> None:
     else:
         prices = Table("Parameters", ("price", "ns"), tuple(parameters(found).items()))
         show_parts([prices, *_parts(rows)], _summary(rows))
-
-
-def _as_json(measured: dict[Operation, float], found: CostModel, way: str) -> dict[str, Any]:
-    ns: dict[str, dict[str, float]] = {}
-    for operation, took in measured.items():
-        ns.setdefault(operation.name, {})[str(operation.size)] = round(took, 1)
-    return {
-        "what": f"Nanoseconds per operation, measured by {way}, and the prices that were fitted to them.",
-        "kernel": platform.release(),
-        "ns": ns,
-        "parameters": parameters(found),
-    }
-
-
-def _tell(what: str) -> None:
-    if sys.stderr.isatty():
-        click.echo(click.style(what, dim=True), err=True)
 
 
 def _parts(rows: list[Row]) -> list[Table | Text]:
@@ -137,10 +129,10 @@ def _parts(rows: list[Row]) -> list[Table | Text]:
         )
         for row in rows
     ]
-    table = Table("Prices", COLUMNS, tuple(cells))
-    if not any(row.problem.startswith("no such") for row in rows):
-        return [table]
-    return [table, Text("The operations are: " + " · ".join(names()) + ".")]
+    parts: list[Table | Text] = [Table("Prices", COLUMNS, tuple(cells))]
+    if any(row.problem == NO_SUCH for row in rows):
+        parts.append(Text("The operations are: " + " · ".join(kind.name.format("N") for kind in KINDS) + "."))
+    return parts
 
 
 def _summary(rows: list[Row]) -> str:

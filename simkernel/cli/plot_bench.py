@@ -22,7 +22,7 @@ CURVES_HEIGHT = 3.0
 WHAT = {quantity.name: quantity.what for quantity in TABLE}
 LEAST = 0.05
 """The shortest bar."""
-ROOM = 1.3
+SPACE = 1.3
 """For the figure at the end of the longest."""
 
 
@@ -45,13 +45,13 @@ def draw(benchmark: dict[str, Any], path: Path) -> None:
 
 def _ratios(axes: Axes, rows: list[dict[str, Any]]) -> None:
     """Each ratio as a part of what must hold, however it is better: what ends left of 1 holds."""
+    widest = 1.0
     for place, row in enumerate(reversed(rows)):
-        part = _part(row, row["ratio"])
-        aim = _part(row, row["aim"])
+        part, aim = (_part(row, row[name]) for name in ("ratio", "aim"))
+        widest = max(widest, part)
         verdict = "aim" if part <= aim else "holds" if part <= 1 else "misses"
         axes.barh(place, max(part, LEAST), color=COLOURS[verdict])
-        if aim:
-            axes.plot([aim, aim], [place - 0.4, place + 0.4], color="black")
+        axes.plot([aim, aim], [place - 0.4, place + 0.4], color="black")
         axes.text(max(part, LEAST) * GAP, place, f"{row['ratio']:.4g}", va="center", fontsize=7, bbox=PAPER)
     for verdict, meaning in MEANINGS.items():
         axes.barh(0, 0, color=COLOURS[verdict], label=meaning)
@@ -59,8 +59,7 @@ def _ratios(axes: Axes, rows: list[dict[str, Any]]) -> None:
     axes.margins(y=0.01)
     axes.axvline(1, color="black", linestyle="--", linewidth=0.8)
     axes.set_xscale("log")
-    widest = max([1.0, *(_part(row, row["ratio"]) for row in rows)])
-    axes.set_xlim(LEAST, widest * ROOM)
+    axes.set_xlim(LEAST, widest * SPACE)
     axes.xaxis.set_major_formatter("{x:g}")
     labels = [f"{WHAT.get(row['name'], row['name'])}  {row['row']}" for row in reversed(rows)]
     axes.set_yticks(range(len(rows)), labels, fontsize=8)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,6 +16,8 @@ NARROW: Final = 0.75
 GOOD, BAD, PLAIN = "#cfe8d5", "#f3cfc6", "#f2efe6"
 FIRST: Final = ("transport", "other")
 SMALL: Final = 7
+MICROS: Final = 1000
+"""Nanoseconds in a microsecond, which the axes have."""
 HEADINGS: Final = {
     "starts": "peer may start",
     "polling": "needs polling",
@@ -28,6 +28,7 @@ HEADINGS: Final = {
 }
 BETTER_IF_NO: Final = ("polling",)
 """Probes whose better answer is no."""
+TITLES: Final = {"questions": "a question is answered", "frames": "a frame is moved"}
 
 Figures = list[dict[str, Any]]
 
@@ -36,35 +37,30 @@ def draw(told: dict[str, Any], path: Path) -> None:
     """Draw what `simkernel run ipc --json` prints.  ImportError, OSError."""
     from matplotlib.figure import Figure
 
-    metrics = told["metrics"]
+    metrics, given = told["metrics"], told["parameters"]
     cells: Figures = metrics.get("probes", [])
+    panels = [(name, metrics[name]) for name in ("questions", "events", "frames") if name in metrics]
     moving = [*metrics.get("questions", []), *metrics.get("frames", [])]
     transports = list(dict.fromkeys(row["transport"] for row in moving if row["p50"] is not None))
-    panels: list[partial[None]] = []
-    if "questions" in metrics:
-        panels.append(
-            partial(_by_size, rows=metrics["questions"], transports=transports, what="a question is answered")
-        )
-    if "events" in metrics:
-        panels.append(partial(_events, rows=metrics["events"], given=told["parameters"]))
-    if "frames" in metrics:
-        panels.append(
-            partial(_by_size, rows=metrics["frames"], transports=transports, what="a frame is moved")
-        )
     heights = [EDGE + LINE * (len(cells) + 1)] * bool(cells) + [PANEL] * bool(panels)
     figure = Figure(figsize=(WIDTH, sum(heights)), layout="constrained")
-    widths = [NARROW if panel.func is _events else 1.0 for panel in panels] or None
+    widths = [NARROW if name == "events" else 1.0 for name, _ in panels] or None
     grid = figure.add_gridspec(len(heights), max(1, len(panels)), height_ratios=heights, width_ratios=widths)
     if cells:
         _probes(figure.add_subplot(grid[0, :]), cells)
     lines: dict[str, Any] = {}
-    for column, panel in enumerate(panels):
+    for column, (name, rows) in enumerate(panels):
         axes = figure.add_subplot(grid[-1, column])
-        panel(axes)
+        if name == "events":
+            _events(axes, rows, given)
+        else:
+            _by_size(axes, rows, transports)
+            axes.set_title(TITLES[name], fontsize=9)
+        axes.grid(alpha=0.3, axis="x" if name == "events" else "both")
         lines.update(zip(*reversed(axes.get_legend_handles_labels()), strict=True))
     if lines:
         figure.legend(lines.values(), lines, loc="outside lower center", ncols=len(lines), fontsize=SMALL)
-    host, given = told["host"], told["parameters"]
+    host = told["host"]
     figure.suptitle(
         f"simkernel {host['simkernel']}, run ipc, seed {told['seed']}: {given['cpus']} processors, "
         f"{given['load']:.0%} wanted by others",
@@ -99,25 +95,21 @@ def _colour(probe: str, cell: str) -> str:
     return GOOD if (verdict == "yes") != (probe in BETTER_IF_NO) else BAD
 
 
-def _by_size(axes: Axes, rows: Figures, transports: list[str], what: str) -> None:
+def _by_size(axes: Axes, rows: Figures, transports: list[str]) -> None:
     """The median by size, a line for each transport; the 99th percentile is as high as the shade reaches."""
     for number, name in enumerate(transports):
         mine = [row for row in rows if row["transport"] == name and row["p50"] is not None]
-        if not mine:
-            continue
-        sizes = [row["size"] for row in mine]
-        middle, high = _micros(row["p50"] for row in mine), _micros(row["p99"] for row in mine)
-        colour = f"C{number % COLOURS}"
-        axes.plot(
-            sizes, middle, marker=MARKERS[number % len(MARKERS)], markersize=4, color=colour, label=name
-        )
-        axes.fill_between(sizes, middle, high, color=colour, alpha=0.06, linewidth=0)
+        if mine:
+            sizes, middle, high = zip(
+                *((row["size"], row["p50"] / MICROS, row["p99"] / MICROS) for row in mine), strict=True
+            )
+            colour, marker = f"C{number % COLOURS}", MARKERS[number % len(MARKERS)]
+            axes.plot(sizes, middle, marker=marker, markersize=4, color=colour, label=name)
+            axes.fill_between(sizes, middle, high, color=colour, alpha=0.06, linewidth=0)
     axes.set_xscale("log", base=2)
     axes.set_yscale("log")
     axes.set_xlabel("bytes")
     axes.set_ylabel("µs: median, and shaded to the 99th percentile")
-    axes.set_title(what, fontsize=9)
-    axes.grid(alpha=0.3)
 
 
 MARKERS: Final = "osD^vP*X<>hpd"
@@ -139,18 +131,12 @@ def _events(axes: Axes, rows: Figures, given: dict[str, Any]) -> None:
         f"an event arrives: 1 listener (blue), {given['listeners']} (orange); right: the listener sleeps",
         fontsize=9,
     )
-    axes.grid(alpha=0.3, axis="x")
 
 
 ONE, SEVERAL = "#1f77b4", "#ff7f0e"
 
 
 def _bar(axes: Axes, place: float, p50: int | None, p99: int | None, colour: str) -> None:
-    if p50 is None or p99 is None:
-        return
-    axes.plot(_micros((p50, p99)), [place, place], color=colour, linewidth=5, alpha=0.5)
-    axes.plot(p50 / 1000, place, marker="|", color=colour, markersize=9, markeredgewidth=2)
-
-
-def _micros(times: Iterable[int]) -> list[float]:
-    return [time / 1000 for time in times]
+    if p50 is not None and p99 is not None:
+        axes.plot([p50 / MICROS, p99 / MICROS], [place, place], color=colour, linewidth=5, alpha=0.5)
+        axes.plot(p50 / MICROS, place, marker="|", color=colour, markersize=9, markeredgewidth=2)

@@ -10,11 +10,19 @@ from threading import Event, Thread
 from types import TracebackType
 from typing import Final
 
+import click
+
 from simkernel.scenario import Run
 
 DELAY: Final = 1.0
 PERIOD: Final = 0.1
 """Wall seconds until the bar appears, and between two looks."""
+
+
+def announce(work: str) -> None:
+    """Print on a terminal what begins now."""
+    if sys.stderr.isatty():
+        click.echo(click.style(work, dim=True), err=True)
 
 
 class Progress:

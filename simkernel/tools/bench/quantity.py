@@ -83,6 +83,11 @@ class Line:
     skipped: str | None
 
     @property
+    def points(self) -> tuple[tuple[int, float], ...]:
+        """The curve, empty where none was measured."""
+        return self.measurement.points if self.measurement is not None else ()
+
+    @property
     def verdict(self) -> str:
         """What the ratio says of the two bounds."""
         if self.measurement is None:

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Final
 
 import attrs
 
 from simkernel.engine import SimulationError
 from simkernel.kernel.lib.costs import CostModel
 from simkernel.tools.calibration.operations import find
+
+NO_SUCH: Final = "no such operation"
 
 
 @attrs.frozen
@@ -79,7 +81,7 @@ def compare(figures: list[Figure], costs: CostModel) -> Iterator[Row]:
         try:
             operation = find(figure.name, figure.size)
         except LookupError:
-            yield Row(figure, None, "no such operation")
+            yield Row(figure, None, NO_SUCH)
             continue
         try:
             yield Row(figure, operation.simulated(costs))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from functools import partial
 from typing import Final
 
@@ -146,9 +145,3 @@ def find(name: str, size: int) -> Operation:
         if count is not None:
             return Operation(kind, count, size)
     raise LookupError(f"there is no operation {name!r}")
-
-
-def names() -> Iterator[str]:
-    """Every name, with N where a count belongs."""
-    for kind in KINDS:
-        yield kind.name.format("N")
