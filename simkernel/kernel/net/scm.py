@@ -11,18 +11,8 @@ from simkernel.kernel.net.creds import Creds, own_creds
 from simkernel.kernel.net.sock import Sock
 from simkernel.kernel.vfs.task import Task
 from simkernel.uapi import capability as cap
+from simkernel.uapi import socket as so
 from simkernel.uapi.errno import EINVAL, EPERM, ESRCH, os_error
-from simkernel.uapi.socket import (
-    CMSG_HDRLEN,
-    CMSG_LEN,
-    CMSG_SPACE,
-    MSG_CTRUNC,
-    SCM_CREDENTIALS,
-    SO_PASSCRED,
-    SO_PASSSEC,
-    SOL_SOCKET,
-    Ucred,
-)
 
 ControlMessage = tuple[int, int, bytes]
 """Level, type, data."""
@@ -39,11 +29,11 @@ def send(task: Task, control: Iterable[ControlMessage], pid_exists: Callable[[in
     """
     own = creds = own_creds(task)
     for level, type, data in control:
-        if level != SOL_SOCKET:
+        if level != so.SOL_SOCKET:
             continue
-        if type != SCM_CREDENTIALS or len(data) != Ucred.SIZE:
+        if type != so.SCM_CREDENTIALS or len(data) != so.Ucred.SIZE:
             raise os_error(EINVAL)
-        creds = Ucred.LAYOUT.unpack(data)
+        creds = so.Ucred.LAYOUT.unpack(data)
         _check(task, own, creds)
         if creds[0] != own[0] and not pid_exists(creds[0]):
             raise os_error(ESRCH)
@@ -72,15 +62,15 @@ class ControlBuffer:
 
     def put(self, level: int, type: int, data: bytes) -> None:
         """Append a control message, or as much of it as fits (`put_cmsg()`)."""
-        if self.space < CMSG_HDRLEN:
-            self.flags |= MSG_CTRUNC
+        if self.space < so.CMSG_HDRLEN:
+            self.flags |= so.MSG_CTRUNC
             return
-        length = CMSG_LEN(len(data))
+        length = so.CMSG_LEN(len(data))
         if self.space < length:
-            self.flags |= MSG_CTRUNC
+            self.flags |= so.MSG_CTRUNC
             length = self.space
-        self.messages.append((level, type, data[: length - CMSG_HDRLEN]))
-        self.space -= min(CMSG_SPACE(len(data)), self.space)
+        self.messages.append((level, type, data[: length - so.CMSG_HDRLEN]))
+        self.space -= min(so.CMSG_SPACE(len(data)), self.space)
 
 
 def receive(sock: Sock, control: ControlBuffer, creds: Creds, controllen: int) -> None:
@@ -88,7 +78,7 @@ def receive(sock: Sock, control: ControlBuffer, creds: Creds, controllen: int) -
 
     No security module is there to give a label, but asking for one without room counts as cut off.
     """
-    if sock.option(SO_PASSCRED):
-        control.put(SOL_SOCKET, SCM_CREDENTIALS, Ucred.LAYOUT.pack(*creds))
-    if not controllen and sock.option(SO_PASSSEC):
-        control.flags |= MSG_CTRUNC
+    if sock.option(so.SO_PASSCRED):
+        control.put(so.SOL_SOCKET, so.SCM_CREDENTIALS, so.Ucred.LAYOUT.pack(*creds))
+    if not controllen and sock.option(so.SO_PASSSEC):
+        control.flags |= so.MSG_CTRUNC

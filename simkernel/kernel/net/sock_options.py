@@ -18,21 +18,9 @@ from simkernel.kernel.net.sock import HZ, JIFFY, MAXIMUM_BUFFER, Sock
 from simkernel.kernel.net.truesize import SOCK_MIN_RCVBUF, SOCK_MIN_SNDBUF
 from simkernel.kernel.vfs.task import Task
 from simkernel.uapi import capability as cap
+from simkernel.uapi import errno
 from simkernel.uapi import socket as so
-from simkernel.uapi.errno import (
-    EACCES,
-    EBADF,
-    EDOM,
-    EFAULT,
-    EINVAL,
-    ENODATA,
-    ENODEV,
-    ENOENT,
-    ENOPROTOOPT,
-    EOPNOTSUPP,
-    EPERM,
-    os_error,
-)
+from simkernel.uapi.errno import os_error
 from simkernel.uapi.structure import S32
 
 Getter = Callable[[Sock, int], int | bytes]
@@ -61,8 +49,8 @@ _U64 = struct.Struct("<Q")
 class Option:
     """One option.  An errno in place of a function is what the option answers."""
 
-    get: Getter | int = ENOPROTOOPT
-    set: Setter | int = ENOPROTOOPT
+    get: Getter | int = errno.ENOPROTOOPT
+    set: Setter | int = errno.ENOPROTOOPT
 
 
 def set_option(sock: Sock, task: Task, number: int, value: bytes) -> None:
@@ -71,7 +59,7 @@ def set_option(sock: Sock, task: Task, number: int, value: bytes) -> None:
         _bind_to_device(sock, task, value)
         return
     if len(value) < 4:
-        raise os_error(EINVAL)
+        raise os_error(errno.EINVAL)
     setter = OPTIONS.get(number, _UNKNOWN).set
     if isinstance(setter, int):
         raise os_error(setter)
@@ -81,7 +69,7 @@ def set_option(sock: Sock, task: Task, number: int, value: bytes) -> None:
 def get_option(sock: Sock, number: int, length: int) -> bytes:
     """getsockopt(2) of level SOL_SOCKET: at most `length` bytes (`sk_getsockopt()`)."""
     if length < 0:
-        raise os_error(EINVAL)
+        raise os_error(errno.EINVAL)
     getter = OPTIONS.get(number, _UNKNOWN).get
     if isinstance(getter, int):
         raise os_error(getter)
@@ -89,7 +77,7 @@ def get_option(sock: Sock, number: int, length: int) -> bytes:
     return (S32.pack(value) if isinstance(value, int) else value)[:length]
 
 
-def _require(task: Task, *capabilities: int, error: int = EPERM) -> None:
+def _require(task: Task, *capabilities: int, error: int = errno.EPERM) -> None:
     """Any one of `capabilities`, else `error`."""
     if not any(task.credentials.capable(each) for each in capabilities):
         raise os_error(error)
@@ -145,7 +133,7 @@ _receive_buffer = partial(_buffer, "rcvbuf", RCVBUF_LOCK, SOCK_MIN_RCVBUF)
 
 def _buffer_lock(sock: Sock, task: Task, value: int, raw: bytes) -> None:
     if value & ~(SNDBUF_LOCK | RCVBUF_LOCK):
-        raise os_error(EINVAL)
+        raise os_error(errno.EINVAL)
     sock.set_option(so.SO_BUF_LOCK, value)
 
 
@@ -162,10 +150,10 @@ def _timeout(slot: Literal["rcvtimeo", "sndtimeo"]) -> Option:
 
     def set(sock: Sock, task: Task, value: int, raw: bytes) -> None:
         if len(raw) < _TIMEVAL.size:
-            raise os_error(EINVAL)
+            raise os_error(errno.EINVAL)
         whole, micros = _TIMEVAL.unpack_from(raw)
         if not 0 <= micros < 1_000_000:
-            raise os_error(EDOM)
+            raise os_error(errno.EDOM)
         if whole < 0:
             ticks: int | None = 0
         elif (whole or micros) and whole < MAX_SCHEDULE_TIMEOUT // HZ - 1:
@@ -186,7 +174,7 @@ def _timeout(slot: Literal["rcvtimeo", "sndtimeo"]) -> Option:
 
 def _debug(sock: Sock, task: Task, value: int, raw: bytes) -> None:
     if value:
-        _require(task, cap.CAP_NET_ADMIN, error=EACCES)
+        _require(task, cap.CAP_NET_ADMIN, error=errno.EACCES)
     sock.set_option(so.SO_DEBUG, value != 0)
 
 
@@ -207,12 +195,12 @@ def _low_water_mark(sock: Sock, task: Task, value: int, raw: bytes) -> None:
 
 def _reuse_port(sock: Sock, task: Task, value: int, raw: bytes) -> None:
     if value:
-        raise os_error(EOPNOTSUPP)
+        raise os_error(errno.EOPNOTSUPP)
 
 
 def _busy_poll(sock: Sock, task: Task, value: int, raw: bytes) -> None:
     if value < 0:
-        raise os_error(EINVAL)
+        raise os_error(errno.EINVAL)
     sock.set_option(so.SO_BUSY_POLL, value)
 
 
@@ -226,7 +214,7 @@ def _busy_poll_budget(sock: Sock, task: Task, value: int, raw: bytes) -> None:
     if value > sock.option(so.SO_BUSY_POLL_BUDGET):
         _require(task, cap.CAP_NET_ADMIN)
     if not 0 <= value <= 0xFFFF:
-        raise os_error(EINVAL)
+        raise os_error(errno.EINVAL)
     sock.set_option(so.SO_BUSY_POLL_BUDGET, value)
 
 
@@ -243,12 +231,12 @@ def _get_pacing_rate(sock: Sock, length: int) -> bytes:
 
 
 def _reserve_memory(sock: Sock, task: Task, value: int, raw: bytes) -> None:
-    raise os_error(EOPNOTSUPP if value >= 0 else EINVAL)
+    raise os_error(errno.EOPNOTSUPP if value >= 0 else errno.EINVAL)
 
 
 def _linger(sock: Sock, task: Task, value: int, raw: bytes) -> None:
     if len(raw) < _LINGER.size:
-        raise os_error(EINVAL)
+        raise os_error(errno.EINVAL)
     on, whole = _LINGER.unpack_from(raw)
     sock.set_option(so.SO_LINGER, on != 0)
     if on:
@@ -263,14 +251,14 @@ def _get_linger(sock: Sock, length: int) -> bytes:
 
 def _transmit_time(sock: Sock, task: Task, value: int, raw: bytes) -> None:
     if len(raw) != _PAIR.size:
-        raise os_error(EINVAL)
+        raise os_error(errno.EINVAL)
     clock, flags = _PAIR.unpack(raw)
     if flags & ~3:
-        raise os_error(EINVAL)
+        raise os_error(errno.EINVAL)
     if clock != CLOCK_MONOTONIC:
         _require(task, cap.CAP_NET_ADMIN)
     if clock not in CLOCKS:
-        raise os_error(EINVAL)
+        raise os_error(errno.EINVAL)
     sock.set_option(so.SO_TXTIME, clock)
     sock.set_option(_TXTIME_FLAGS, flags)
 
@@ -287,7 +275,7 @@ def _bind_to_index(sock: Sock, task: Task, value: int, raw: bytes) -> None:
     if sock.option(so.SO_BINDTOIFINDEX):
         _require(task, cap.CAP_NET_RAW)
     if value < 0:
-        raise os_error(EINVAL)
+        raise os_error(errno.EINVAL)
     sock.set_option(so.SO_BINDTOIFINDEX, value)
 
 
@@ -298,7 +286,7 @@ def _bind_to_device(sock: Sock, task: Task, value: bytes) -> None:
     if name:
         device = sock.net.device_named(name)
         if device is None:
-            raise os_error(ENODEV)
+            raise os_error(errno.ENODEV)
         index = device.index
     _bind_to_index(sock, task, index, value)
 
@@ -308,10 +296,10 @@ def _get_bound_device(sock: Sock, length: int) -> bytes:
     if not index:
         return b""
     if length < IFNAMSIZ:
-        raise os_error(EINVAL)
+        raise os_error(errno.EINVAL)
     device = sock.net.devices.get(index)
     if device is None:
-        raise os_error(ENODEV)
+        raise os_error(errno.ENODEV)
     return device.name.encode() + b"\0"
 
 
@@ -323,21 +311,21 @@ def _attach_filter(sock: Sock, task: Task, value: int, raw: bytes) -> None:
 
     Programs of the simulation use `Sock.attach_filter()` instead.
     """
-    raise os_error(EFAULT if len(raw) == 16 else EINVAL)
+    raise os_error(errno.EFAULT if len(raw) == 16 else errno.EINVAL)
 
 
 def _detach_filter(sock: Sock, task: Task, value: int, raw: bytes) -> None:
     if sock.option(so.SO_LOCK_FILTER):
-        raise os_error(EPERM)
+        raise os_error(errno.EPERM)
     if sock.filter is None:
-        raise os_error(ENOENT)
+        raise os_error(errno.ENOENT)
     sock.filter = None
     sock.changed()
 
 
 def _lock_filter(sock: Sock, task: Task, value: int, raw: bytes) -> None:
     if sock.option(so.SO_LOCK_FILTER) and not value:
-        raise os_error(EPERM)
+        raise os_error(errno.EPERM)
     sock.set_option(so.SO_LOCK_FILTER, value != 0)
 
 
@@ -347,18 +335,18 @@ def _get_filter(sock: Sock, length: int) -> bytes:
         return b""
     count = len(sock.filter)
     if 0 < length < count:
-        raise os_error(EINVAL)
+        raise os_error(errno.EINVAL)
     return sock.filter.code[:count]
 
 
 def _attach_bpf(sock: Sock, task: Task, value: int, raw: bytes) -> None:
     """There are no BPF objects, so a descriptor is either closed or of something else (`__get_bpf()`)."""
     if len(raw) != 4:
-        raise os_error(EINVAL)
+        raise os_error(errno.EINVAL)
     if sock.option(so.SO_LOCK_FILTER):
-        raise os_error(EPERM)
+        raise os_error(errno.EPERM)
     task.files.get(value)
-    raise os_error(EINVAL)
+    raise os_error(errno.EINVAL)
 
 
 # -- who and what -----------------------------------------------------------
@@ -367,19 +355,19 @@ def _attach_bpf(sock: Sock, task: Task, value: int, raw: bytes) -> None:
 def _peer_name(sock: Sock, length: int) -> bytes:
     name = sock.getpeername_bytes()
     if length > len(name):
-        raise os_error(EINVAL)
+        raise os_error(errno.EINVAL)
     return name
 
 
 def _cookie(sock: Sock, length: int) -> bytes:
     if length < 8:
-        raise os_error(EINVAL)
+        raise os_error(errno.EINVAL)
     return _U64.pack(sock.cookie())
 
 
 def _net_cookie(sock: Sock, length: int) -> bytes:
     if length != 8:
-        raise os_error(EINVAL)
+        raise os_error(errno.EINVAL)
     return _U64.pack(sock.net.cookie)
 
 
@@ -390,7 +378,7 @@ _TXTIME_FLAGS: Final = -so.SO_TXTIME
 NO_PEER: Final = (0, 2**32 - 1, 2**32 - 1)
 
 _UNKNOWN = Option()
-_REFUSED = Option(EOPNOTSUPP, EOPNOTSUPP)
+_REFUSED = Option(errno.EOPNOTSUPP, errno.EOPNOTSUPP)
 
 OPTIONS: Final[dict[int, Option]] = {
     so.SO_DEBUG: Option(_flag(so.SO_DEBUG).get, _debug),
@@ -432,11 +420,11 @@ OPTIONS: Final[dict[int, Option]] = {
     so.SO_MEMINFO: Option(_memory),
     so.SO_INCOMING_NAPI_ID: Option(lambda sock, _: 0),
     so.SO_COOKIE: Option(_cookie),
-    so.SO_PEERGROUPS: Option(ENODATA),
-    so.SO_ZEROCOPY: Option(lambda sock, _: 0, EOPNOTSUPP),
+    so.SO_PEERGROUPS: Option(errno.ENODATA),
+    so.SO_ZEROCOPY: Option(lambda sock, _: 0, errno.EOPNOTSUPP),
     so.SO_TXTIME: Option(_get_transmit_time, _transmit_time),
     so.SO_BINDTOIFINDEX: _stored(so.SO_BINDTOIFINDEX, setter=_bind_to_index),
-    so.SO_DETACH_REUSEPORT_BPF: Option(set=EINVAL),
+    so.SO_DETACH_REUSEPORT_BPF: Option(set=errno.EINVAL),
     so.SO_PREFER_BUSY_POLL: Option(_flag(so.SO_PREFER_BUSY_POLL).get, _prefer_busy_poll),
     so.SO_BUSY_POLL_BUDGET: Option(set=_busy_poll_budget),
     so.SO_NETNS_COOKIE: Option(_net_cookie),
@@ -444,8 +432,8 @@ OPTIONS: Final[dict[int, Option]] = {
     so.SO_RESERVE_MEM: Option(lambda sock, _: 0, _reserve_memory),
     so.SO_TXREHASH: _REFUSED,
     so.SO_PASSPIDFD: _REFUSED,
-    so.SO_PEERPIDFD: Option(ENODATA),
-    so.SO_DEVMEM_DONTNEED: Option(set=EBADF),
+    so.SO_PEERPIDFD: Option(errno.ENODATA),
+    so.SO_DEVMEM_DONTNEED: Option(set=errno.EBADF),
     so.SO_PASSRIGHTS: _REFUSED,
     **{
         number: _flag(number)

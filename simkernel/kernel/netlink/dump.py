@@ -17,15 +17,8 @@ from simkernel.kernel.netlink.owner import Owner, get_owner, put_owner
 from simkernel.kernel.netlink.skb import KERNEL_ADDRESS, make_skb
 from simkernel.kernel.netlink.sock import EXT_ACK, Inbound, NetlinkSock
 from simkernel.kernel.netlink.writer import MessageWriter, NoRoom
+from simkernel.uapi import netlink as nl
 from simkernel.uapi.errno import EBUSY, ECONNREFUSED, EIO, EMSGSIZE, ENOBUFS, EPROTONOSUPPORT, os_error
-from simkernel.uapi.netlink import (
-    NLM_F_ACK_TLVS,
-    NLM_F_DUMP_INTR,
-    NLM_F_MULTI,
-    NLMSG_DONE,
-    NLMSG_HDRLEN,
-    NlMsgHdr,
-)
 from simkernel.uapi.structure import S32, U16
 
 Dump = Callable[[MessageWriter, "DumpCallback"], bool]
@@ -39,7 +32,7 @@ LARGEST_BATCH: Final = 32768 - SHARED_INFO
 """However large a receive is, the kernel puts no more of a dump into one datagram."""
 
 _MORE: Final = 1
-_DONE_SIZE: Final = NLMSG_HDRLEN + S32.size
+_DONE_SIZE: Final = nl.NLMSG_HDRLEN + S32.size
 
 
 class DumpCallback:
@@ -94,7 +87,7 @@ class DumpCallback:
         if self._previous and self.generation != self._previous:
             offset = place + _FLAGS_OFFSET
             flags = U16.unpack_from(writer.data, offset)[0]
-            U16.pack_into(writer.data, offset, flags | NLM_F_DUMP_INTR)
+            U16.pack_into(writer.data, offset, flags | nl.NLM_F_DUMP_INTR)
         self._previous = self.generation
 
     @property
@@ -144,12 +137,12 @@ class DumpCallback:
 
     def _write_done(self, writer: MessageWriter, extack: ExtendedAck) -> None:
         """`netlink_dump_done()`."""
-        flags = NLM_F_MULTI | self.answer_flags
+        flags = nl.NLM_F_MULTI | self.answer_flags
         size = extack.size(self.result) if self.sock.flags & EXT_ACK else 0
         if size:
-            flags |= NLM_F_ACK_TLVS
+            flags |= nl.NLM_F_ACK_TLVS
         request = self.request
-        place = writer.begin(NLMSG_DONE, flags, request.seq, request.portid, S32.pack(self.result))
+        place = writer.begin(nl.NLMSG_DONE, flags, request.seq, request.portid, S32.pack(self.result))
         self.check_consistent(writer, place)
         if 0 < size <= writer.tailroom:
             extack.write(writer, self.result)
@@ -179,7 +172,7 @@ class DumpCallback:
 
 _FLAGS_OFFSET: Final = 6
 """Where in a header the flags are."""
-assert NlMsgHdr.LAYOUT.format == "<IHHII"
+assert nl.NlMsgHdr.LAYOUT.format == "<IHHII"
 
 
 def start(

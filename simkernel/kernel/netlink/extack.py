@@ -4,14 +4,7 @@ from __future__ import annotations
 
 from simkernel.kernel.netlink import policy_dump
 from simkernel.kernel.netlink.writer import MessageWriter
-from simkernel.uapi.netlink import (
-    NLMSGERR_ATTR_COOKIE,
-    NLMSGERR_ATTR_MISS_NEST,
-    NLMSGERR_ATTR_MISS_TYPE,
-    NLMSGERR_ATTR_MSG,
-    NLMSGERR_ATTR_OFFS,
-    NLMSGERR_ATTR_POLICY,
-)
+from simkernel.uapi import netlink as nl
 from simkernel.ynl.policy import AttributePolicy
 
 MAX_SIZE = 1 << 16
@@ -56,16 +49,16 @@ class ExtendedAck:
 
     def _write(self, writer: MessageWriter, error: int, policy: AttributePolicy | None) -> None:
         if self.message:
-            writer.put_string(NLMSGERR_ATTR_MSG, self.message)
+            writer.put_string(nl.NLMSGERR_ATTR_MSG, self.message)
         if self.cookie:
-            writer.put(NLMSGERR_ATTR_COOKIE, self.cookie)
+            writer.put(nl.NLMSGERR_ATTR_COOKIE, self.cookie)
         if not error:
             return
         if self.bad_attribute is not None:
-            writer.put_u32(NLMSGERR_ATTR_OFFS, self.bad_attribute)
+            writer.put_u32(nl.NLMSGERR_ATTR_OFFS, self.bad_attribute)
         if policy is not None:
-            policy_dump.write_attribute(writer, NLMSGERR_ATTR_POLICY, policy)
+            policy_dump.write_attribute(writer, nl.NLMSGERR_ATTR_POLICY, policy)
         if self.missing_type:
-            writer.put_u32(NLMSGERR_ATTR_MISS_TYPE, self.missing_type)
+            writer.put_u32(nl.NLMSGERR_ATTR_MISS_TYPE, self.missing_type)
         if self.missing_nest is not None:
-            writer.put_u32(NLMSGERR_ATTR_MISS_NEST, self.missing_nest)
+            writer.put_u32(nl.NLMSGERR_ATTR_MISS_NEST, self.missing_nest)

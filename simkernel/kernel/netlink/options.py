@@ -8,15 +8,9 @@ from typing import Final
 from simkernel.kernel.netlink.address import allowed, realloc_groups
 from simkernel.kernel.netlink.sock import FLAGS, NONROOT_RECV, NetlinkSock
 from simkernel.kernel.vfs.task import Task
+from simkernel.uapi import netlink as nl
 from simkernel.uapi.capability import CAP_NET_BROADCAST
 from simkernel.uapi.errno import EINVAL, ENOPROTOOPT, EPERM, os_error
-from simkernel.uapi.netlink import (
-    NETLINK_ADD_MEMBERSHIP,
-    NETLINK_DROP_MEMBERSHIP,
-    NETLINK_LIST_MEMBERSHIPS,
-    NETLINK_LISTEN_ALL_NSID,
-    NETLINK_NO_ENOBUFS,
-)
 from simkernel.uapi.socket import SOL_NETLINK
 from simkernel.uapi.structure import S32, U32
 
@@ -43,7 +37,7 @@ def get_option(sock: NetlinkSock, level: int, option: int, length: int) -> bytes
         raise os_error(ENOPROTOOPT)
     if length < 0:
         raise os_error(EINVAL)
-    if option == NETLINK_LIST_MEMBERSHIPS:
+    if option == nl.NETLINK_LIST_MEMBERSHIPS:
         return _memberships(sock, length)
     if option not in FLAGS:
         raise os_error(ENOPROTOOPT)
@@ -102,8 +96,8 @@ def _listen_all_nsid(sock: NetlinkSock, task: Task, value: int) -> None:
 
 
 _SETTERS: Final[dict[int, Setter]] = {
-    NETLINK_ADD_MEMBERSHIP: _add_membership,
-    NETLINK_DROP_MEMBERSHIP: _drop_membership,
-    NETLINK_NO_ENOBUFS: _no_enobufs,
-    NETLINK_LISTEN_ALL_NSID: _listen_all_nsid,
+    nl.NETLINK_ADD_MEMBERSHIP: _add_membership,
+    nl.NETLINK_DROP_MEMBERSHIP: _drop_membership,
+    nl.NETLINK_NO_ENOBUFS: _no_enobufs,
+    nl.NETLINK_LISTEN_ALL_NSID: _listen_all_nsid,
 }

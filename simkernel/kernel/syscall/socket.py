@@ -18,15 +18,8 @@ from simkernel.kernel.vfs.broken_pipe import BrokenPipe
 from simkernel.kernel.vfs.file import OpenFile, SocketObject
 from simkernel.kernel.vfs.socket import NO_CONTROL, Address, Control, Received, WantsMore
 from simkernel.kernel.vfs.task import Task
-from simkernel.uapi.errno import (
-    EAFNOSUPPORT,
-    EAGAIN,
-    EBADF,
-    ECONNABORTED,
-    EINVAL,
-    ENOTSOCK,
-    os_error,
-)
+from simkernel.uapi import errno
+from simkernel.uapi.errno import os_error
 from simkernel.uapi.fcntl import O_CLOEXEC, O_NONBLOCK, O_RDWR
 from simkernel.uapi.socket import (
     AF_MAX,
@@ -91,14 +84,14 @@ class SocketCalls:
         """A socket's type, and the flags that came with it; that there is such a family is checked too."""
         flags = type & ~SOCK_TYPE_MASK
         if flags & ~(SOCK_NONBLOCK | SOCK_CLOEXEC):
-            raise os_error(EINVAL)
+            raise os_error(errno.EINVAL)
         kind = type & SOCK_TYPE_MASK
         if not 0 <= family < AF_MAX:
-            raise os_error(EAFNOSUPPORT)
+            raise os_error(errno.EAFNOSUPPORT)
         if kind >= SOCK_MAX:
-            raise os_error(EINVAL)
+            raise os_error(errno.EINVAL)
         if family not in self._families:
-            raise self._unmodelled(f"socket family {family}", EAFNOSUPPORT)
+            raise self._unmodelled(f"socket family {family}", errno.EAFNOSUPPORT)
         return kind, flags
 
     def socketpair(self, task: Task, family: int, type: int, protocol: int) -> tuple[int, int]:
@@ -137,7 +130,7 @@ class SocketCalls:
         except WouldBlock as blocked:
             file: OpenFile = task.files.get(fd)
             if file.flags & O_NONBLOCK:
-                raise os_error(EAGAIN) from None
+                raise os_error(errno.EAGAIN) from None
             return Blocked(blocked.queue, blocked.retry, file, self._deadline(sock.sndtimeo), True)
         return None
 
@@ -164,14 +157,14 @@ class SocketCalls:
     def accept4(self, task: Task, fd: int, flags: int) -> tuple[int, Address] | Blocked:
         """accept4(2): the descriptor of the next connection, and the address of its other end."""
         if flags & ~(SOCK_NONBLOCK | SOCK_CLOEXEC):
-            raise os_error(EINVAL)
+            raise os_error(errno.EINVAL)
         sock = _socket(task, fd)
         accepted = self._accept(task, sock, flags)
         if accepted is not None:
             return accepted
         file: OpenFile = task.files.get(fd)
         if file.flags & O_NONBLOCK:
-            raise os_error(EAGAIN)
+            raise os_error(errno.EAGAIN)
         retry = partial(self._accept, task, sock, flags)
         return Blocked(sock.readers, retry, file, self._deadline(sock.rcvtimeo), True)
 
@@ -185,7 +178,7 @@ class SocketCalls:
             return fd, made.getpeername()
         except OSError:  # whoever connected has gone
             task.files.close(fd)
-            raise os_error(ECONNABORTED) from None
+            raise os_error(errno.ECONNABORTED) from None
 
     def shutdown(self, task: Task, fd: int, how: int) -> None:
         """shutdown(2)."""
@@ -207,10 +200,10 @@ class SocketCalls:
         except (IndexError, TypeError):
             file = None
         if file is None or fd < 0:
-            raise os_error(EBADF)
+            raise os_error(errno.EBADF)
         sock = file.socket
         if sock is None:
-            raise os_error(ENOTSOCK)
+            raise os_error(errno.ENOTSOCK)
         trace = self._trace
         if trace.emit is not None and trace.flow == task.own_flow:
             # What a task asks next is a new story, unless a message from elsewhere made it ask.
@@ -249,10 +242,10 @@ class SocketCalls:
         except (IndexError, TypeError):
             file = None
         if file is None or fd < 0:
-            raise os_error(EBADF)
+            raise os_error(errno.EBADF)
         sock = file.socket
         if sock is None:
-            raise os_error(ENOTSOCK)
+            raise os_error(errno.ENOTSOCK)
         try:
             received = sock.recvmsg(task, size, control_size, flags)
         except WantsMore as wants:
@@ -260,7 +253,7 @@ class SocketCalls:
         if received is not None:
             return received
         if (flags and flags & MSG_DONTWAIT) or file.flags & O_NONBLOCK:
-            raise os_error(EAGAIN)
+            raise os_error(errno.EAGAIN)
         self._engine.charged += self._receive_wait
         blocked = task.receive
         if type(blocked) is not BlockedReceive or blocked.file is not file:
@@ -296,5 +289,5 @@ async def _rest(file: OpenFile, wants: WantsMore, deadline: int | None) -> Recei
 def _socket(task: Task, fd: int) -> SocketObject:
     sock: SocketObject | None = task.files.get(fd).socket
     if sock is None:
-        raise os_error(ENOTSOCK)
+        raise os_error(errno.ENOTSOCK)
     return sock

@@ -22,17 +22,8 @@ from simkernel.kernel.unix.socket import (
 from simkernel.kernel.vfs.file import OpenFile
 from simkernel.kernel.vfs.socket import Control, Received
 from simkernel.kernel.vfs.task import Task
-from simkernel.uapi.errno import (
-    ECONNREFUSED,
-    ECONNRESET,
-    EINVAL,
-    EMSGSIZE,
-    ENOTCONN,
-    EOPNOTSUPP,
-    EPERM,
-    EPIPE,
-    os_error,
-)
+from simkernel.uapi import errno
+from simkernel.uapi.errno import os_error
 from simkernel.uapi.poll import POLLHUP
 from simkernel.uapi.socket import AF_UNSPEC, MSG_CMSG_CLOEXEC, MSG_OOB, MSG_PEEK, MSG_TRUNC
 from simkernel.uapi.structure import U16
@@ -61,13 +52,13 @@ class DatagramSocket(UnixSocket):
         """
         other: UnixSocket | None = None
         if not isinstance(address, bytes) or len(address) < U16.size:
-            raise os_error(EINVAL)
+            raise os_error(errno.EINVAL)
         if U16.unpack_from(address)[0] != AF_UNSPEC:
             raw = checked(address)
             self.autobind_for_creds()
             other = self.find(task, raw)
             if not self._may_send(other):
-                raise os_error(EPERM)
+                raise os_error(errno.EPERM)
             self.state = other.state = State.ESTABLISHED
         old, self.peer = self.peer, other
         if old is None:
@@ -91,7 +82,7 @@ class DatagramSocket(UnixSocket):
                 self.messages.popleft().free()
             self.wake_senders()
             if not old.dead and old.peer is self:
-                old.report_error(ECONNRESET)
+                old.report_error(errno.ECONNRESET)
 
     def _disconnected(self, peer: UnixSocket | None) -> None:
         self._stop_relay()
@@ -126,11 +117,11 @@ class DatagramSocket(UnixSocket):
         size = truesize(len(data), pages)
         try:
             if flags & MSG_OOB:
-                raise os_error(EOPNOTSUPP)
+                raise os_error(errno.EOPNOTSUPP)
             target = None if address is None else checked(address)
             self.autobind_for_creds()
             if len(data) > self.sndbuf - RESERVE:
-                raise os_error(EMSGSIZE)
+                raise os_error(errno.EMSGSIZE)
             self.allocate(size, pages, files, partial(self._send, task, data, address, creds, files, flags))
         except OSError:
             release_files(files)
@@ -151,15 +142,15 @@ class DatagramSocket(UnixSocket):
         """The part that is done again after waiting for room at the receiver."""
         other = self.peer if target is None else self.find(task, target)
         if other is None:
-            raise os_error(ENOTCONN)
+            raise os_error(errno.ENOTCONN)
         if not self._may_send(other):
-            raise os_error(EPERM)
+            raise os_error(errno.EPERM)
         if other.dead:
             self.peer = None
             self.state = State.CLOSE
             self._stop_relay()
             self._lost(other)
-            raise os_error(ECONNREFUSED)
+            raise os_error(errno.ECONNREFUSED)
         if other.filter is not None:
             length = other.filter.run(skb.data)
             if not length:
@@ -168,7 +159,7 @@ class DatagramSocket(UnixSocket):
                 return sent
             skb.data = skb.data[:length]
         if other.shutdown_mask & RCV_SHUTDOWN:
-            raise os_error(EPIPE)
+            raise os_error(errno.EPIPE)
         if other is not self and other.peer is not self and len(other.messages) > other.backlog:
             retry = partial(self._deliver, task, skb, target, flags)
             raise WouldBlock(other.peer_wait, retry, on_release=skb.free)
@@ -182,7 +173,7 @@ class DatagramSocket(UnixSocket):
     def recvmsg(self, task: Task, size: int, controllen: int = 0, flags: int = 0) -> Received | None:
         """Take (with MSG_PEEK: look at) the oldest datagram; what exceeds `size` is lost."""
         if flags & MSG_OOB:
-            raise os_error(EOPNOTSUPP)
+            raise os_error(errno.EOPNOTSUPP)
         if self.error:
             raise os_error(self.take_error())
         if not self.messages:

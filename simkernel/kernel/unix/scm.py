@@ -17,16 +17,8 @@ from simkernel.kernel.unix.skb import NOBODY, release_files
 from simkernel.kernel.vfs.file import OpenFile
 from simkernel.kernel.vfs.socket import Control
 from simkernel.kernel.vfs.task import Task
+from simkernel.uapi import socket as so
 from simkernel.uapi.errno import EINVAL, EMFILE, os_error
-from simkernel.uapi.socket import (
-    CMSG_HDRLEN,
-    MSG_CMSG_CLOEXEC,
-    MSG_CTRUNC,
-    SCM_CREDENTIALS,
-    SCM_RIGHTS,
-    SO_PASSCRED,
-    SOL_SOCKET,
-)
 from simkernel.uapi.structure import S32
 
 MAX_FILES: Final = 253
@@ -44,14 +36,14 @@ def send(
     creds: Creds | None = None
     for message in control:
         level, kind, data = message
-        if level != SOL_SOCKET:
+        if level != so.SOL_SOCKET:
             continue
-        if kind == SCM_RIGHTS:
+        if kind == so.SCM_RIGHTS:
             fds = array("i", data[: len(data) // S32.size * S32.size])
             if len(fds) + len(files) > MAX_FILES:
                 raise os_error(EINVAL)
             files += [task.files.get(fd) for fd in fds]
-        elif kind == SCM_CREDENTIALS:
+        elif kind == so.SCM_CREDENTIALS:
             creds = scm.send(task, [message], pid_exists)
         else:
             raise os_error(EINVAL)
@@ -63,7 +55,7 @@ def receive(
     flags: int,
 ) -> None:  # fmt: skip
     """Tell the receiver who sent it, if it asked, and give it the files (`scm_recv_unix()`)."""
-    if sock.option(SO_PASSCRED):
+    if sock.option(so.SO_PASSCRED):
         scm.receive(sock, control, creds or NOBODY, control.space)
     if files:
         _install(task, control, files, flags)
@@ -71,17 +63,17 @@ def receive(
 
 def _install(task: Task, control: ControlBuffer, files: tuple[OpenFile, ...], flags: int) -> None:
     """A descriptor for each file that there is room for; the others are closed (`scm_detach_fds()`)."""
-    room = max(control.space - CMSG_HDRLEN, 0) // S32.size
+    room = max(control.space - so.CMSG_HDRLEN, 0) // S32.size
     fds = []
     for file in files[:room]:
         try:
-            fds.append(task.files.install(file, close_on_exec=bool(flags & MSG_CMSG_CLOEXEC)))
+            fds.append(task.files.install(file, close_on_exec=bool(flags & so.MSG_CMSG_CLOEXEC)))
         except OSError as error:
             if error.errno != EMFILE:
                 raise
             break
     if fds:
-        control.put(SOL_SOCKET, SCM_RIGHTS, array("i", fds).tobytes())
+        control.put(so.SOL_SOCKET, so.SCM_RIGHTS, array("i", fds).tobytes())
     if len(fds) < len(files):
-        control.flags |= MSG_CTRUNC
+        control.flags |= so.MSG_CTRUNC
     release_files(files)

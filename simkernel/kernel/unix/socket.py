@@ -22,44 +22,12 @@ from simkernel.kernel.vfs.fasync import POLL_ERR, POLL_HUP, POLL_IN, POLL_OUT
 from simkernel.kernel.vfs.file import OpenFile
 from simkernel.kernel.vfs.socket import Control, Received
 from simkernel.kernel.vfs.task import Task
-from simkernel.uapi.errno import (
-    ECONNRESET,
-    EINVAL,
-    ENODATA,
-    ENOTCONN,
-    ENOTTY,
-    EOPNOTSUPP,
-    EPIPE,
-    ERANGE,
-    os_error,
-)
+from simkernel.uapi import errno
+from simkernel.uapi import poll as ev
+from simkernel.uapi import socket as so
+from simkernel.uapi.errno import os_error
 from simkernel.uapi.fcntl import O_NONBLOCK
 from simkernel.uapi.ioctls import SIOCINQ, SIOCOUTQ
-from simkernel.uapi.poll import (
-    POLLERR,
-    POLLHUP,
-    POLLIN,
-    POLLOUT,
-    POLLPRI,
-    POLLRDBAND,
-    POLLRDHUP,
-    POLLRDNORM,
-    POLLWRBAND,
-    POLLWRNORM,
-)
-from simkernel.uapi.socket import (
-    AF_UNIX,
-    MSG_DONTWAIT,
-    SHUT_RD,
-    SHUT_RDWR,
-    SO_PASSCRED,
-    SO_PASSPIDFD,
-    SO_PASSRIGHTS,
-    SO_PEEK_OFF,
-    SO_PEERGROUPS,
-    SO_PEERPIDFD,
-    SOL_SOCKET,
-)
 from simkernel.uapi.structure import S32, U16, U32
 from simkernel.uapi.un import SOCKADDR_UN_SIZE
 
@@ -67,13 +35,13 @@ RCV_SHUTDOWN: Final = 1
 SEND_SHUTDOWN: Final = 2
 SHUTDOWN_MASK: Final = RCV_SHUTDOWN | SEND_SHUTDOWN
 
-DATA_READY: Final = POLLIN | POLLPRI | POLLRDNORM | POLLRDBAND
-WRITE_SPACE: Final = POLLOUT | POLLWRNORM | POLLWRBAND
+DATA_READY: Final = ev.POLLIN | ev.POLLPRI | ev.POLLRDNORM | ev.POLLRDBAND
+WRITE_SPACE: Final = ev.POLLOUT | ev.POLLWRNORM | ev.POLLWRBAND
 
-FIXED: Final = {SO_PEEK_OFF: -1, SO_PASSPIDFD: 0, SO_PASSRIGHTS: 1}
+FIXED: Final = {so.SO_PEEK_OFF: -1, so.SO_PASSPIDFD: 0, so.SO_PASSRIGHTS: 1}
 """Options that only unix sockets have, and that stay what they are in a new one."""
 
-NO_NAME: Final = U16.pack(AF_UNIX)
+NO_NAME: Final = U16.pack(so.AF_UNIX)
 """The address of a socket without a name."""
 
 
@@ -112,7 +80,7 @@ class UnixSocket(Sock):
         "wmem",
     )
 
-    family: ClassVar[int] = AF_UNIX
+    family: ClassVar[int] = so.AF_UNIX
     signals_readers: ClassVar[bool] = False
     connects: ClassVar[bool]
     """Whether it is a stream, whose ends know of each other."""
@@ -169,7 +137,7 @@ class UnixSocket(Sock):
 
     def waits(self, flags: int) -> bool:
         """Whether a call with these MSG_ flags may wait."""
-        return not (flags & MSG_DONTWAIT or (self.file is not None and self.file.flags & O_NONBLOCK))
+        return not (flags & so.MSG_DONTWAIT or (self.file is not None and self.file.flags & O_NONBLOCK))
 
     def put_in(self, skb: UnixSkb) -> None:
         """Put a message into its queue."""
@@ -196,7 +164,7 @@ class UnixSocket(Sock):
         self.error = number
         for queue in (self._readers, self._writers):
             if queue:
-                queue.wake_up_poll(POLLERR)
+                queue.wake_up_poll(ev.POLLERR)
         if self.fasync_list:
             self.fasync_list.kill(POLL_ERR)
 
@@ -232,7 +200,7 @@ class UnixSocket(Sock):
         if self.error:
             raise os_error(self.take_error())
         if self.shutdown_mask & SEND_SHUTDOWN:
-            raise os_error(EPIPE)
+            raise os_error(errno.EPIPE)
         if self.wmem >= self.sndbuf:
             self.no_space = bool(self.fasync_list)
             raise WouldBlock(self.writers, retry, on_release=partial(release_files, files))
@@ -241,7 +209,7 @@ class UnixSocket(Sock):
 
     def creds_for(self, task: Task, claimed: Creds | None, other: UnixSocket) -> Creds | None:
         """Whose a message is: what it says, else its sender's if either end asks (`maybe_add_creds()`)."""
-        if claimed is not None or not (self.option(SO_PASSCRED) or other.option(SO_PASSCRED)):
+        if claimed is not None or not (self.option(so.SO_PASSCRED) or other.option(so.SO_PASSCRED)):
             return claimed
         return own_creds(task)
 
@@ -257,7 +225,7 @@ class UnixSocket(Sock):
 
     def autobind_for_creds(self) -> None:
         """Who sends credentials has a name."""
-        if self.name is None and self.option(SO_PASSCRED):
+        if self.name is None and self.option(so.SO_PASSCRED):
             self.unix.autobind(self)
 
     def find(self, task: Task, address: bytes) -> UnixSocket:
@@ -271,7 +239,7 @@ class UnixSocket(Sock):
     def getpeername(self) -> bytes:
         """getpeername(2).  ENOTCONN."""
         if self.peer is None:
-            raise os_error(ENOTCONN)
+            raise os_error(errno.ENOTCONN)
         return self.peer.getsockname()
 
     def getpeername_bytes(self) -> bytes:
@@ -294,33 +262,33 @@ class UnixSocket(Sock):
     def _peer_groups(self, length: int) -> bytes:
         """SO_PEERGROUPS: ENODATA without a peer, ERANGE without room for all."""
         if self.peer_groups is None:
-            raise os_error(ENODATA)
+            raise os_error(errno.ENODATA)
         if length < len(self.peer_groups) * U32.size:
-            raise os_error(ERANGE)
+            raise os_error(errno.ERANGE)
         return b"".join(map(U32.pack, self.peer_groups))
 
     # -- options ------------------------------------------------------------------
 
     def setsockopt(self, task: Task, level: int, option: int, value: bytes) -> None:
         """setsockopt(2): there are no options of its own level."""
-        if level != SOL_SOCKET:
-            raise os_error(EOPNOTSUPP)
+        if level != so.SOL_SOCKET:
+            raise os_error(errno.EOPNOTSUPP)
         if option in FIXED and len(value) >= S32.size:
             if S32.unpack_from(value)[0] != FIXED[option]:
-                raise self.unix.unmodelled(f"socket option {option} of a unix socket", EOPNOTSUPP)
+                raise self.unix.unmodelled(f"socket option {option} of a unix socket", errno.EOPNOTSUPP)
             return
         sock_options.set_option(self, task, option, value)
 
     def getsockopt(self, task: Task, level: int, option: int, length: int) -> bytes:
         """getsockopt(2)."""
-        if level != SOL_SOCKET:
-            raise os_error(EOPNOTSUPP)
+        if level != so.SOL_SOCKET:
+            raise os_error(errno.EOPNOTSUPP)
         if option in FIXED and length >= 0:
             return S32.pack(FIXED[option])[:length]
-        if option == SO_PEERGROUPS:
+        if option == so.SO_PEERGROUPS:
             return self._peer_groups(length)
-        if option == SO_PEERPIDFD and self.peer_creds is not None:
-            raise self.unix.unmodelled("SO_PEERPIDFD", ENODATA)
+        if option == so.SO_PEERPIDFD and self.peer_creds is not None:
+            raise self.unix.unmodelled("SO_PEERPIDFD", errno.ENODATA)
         return sock_options.get_option(self, option, length)
 
     @property
@@ -338,7 +306,7 @@ class UnixSocket(Sock):
         """SIOCINQ and SIOCOUTQ."""
         ask = {SIOCOUTQ: lambda: self.wmem, SIOCINQ: self.queued}.get(request)
         if ask is None:
-            raise os_error(ENOTTY)
+            raise os_error(errno.ENOTTY)
         task.mm.write(argument, S32.pack(ask()))
         return 0
 
@@ -354,21 +322,21 @@ class UnixSocket(Sock):
 
     def poll(self) -> int:
         """What may be done now (`unix_poll()`)."""
-        events = POLLERR if self.error else 0
+        events = ev.POLLERR if self.error else 0
         if self.shutdown_mask == SHUTDOWN_MASK or (self.connects and self.state is State.CLOSE):
-            events |= POLLHUP
+            events |= ev.POLLHUP
         if self.shutdown_mask & RCV_SHUTDOWN:
-            events |= POLLRDHUP | POLLIN | POLLRDNORM
+            events |= ev.POLLRDHUP | ev.POLLIN | ev.POLLRDNORM
         if self.messages:
-            events |= POLLIN | POLLRDNORM
+            events |= ev.POLLIN | ev.POLLRDNORM
         if self.writable:
             events |= WRITE_SPACE
         return events
 
     def shutdown(self, task: Task, how: int) -> None:
         """shutdown(2)."""
-        if not SHUT_RD <= how <= SHUT_RDWR:
-            raise os_error(EINVAL)
+        if not so.SHUT_RD <= how <= so.SHUT_RDWR:
+            raise os_error(errno.EINVAL)
         mask = how + 1
         self.shutdown_mask |= mask
         self.state_change()
@@ -395,7 +363,7 @@ class UnixSocket(Sock):
         if peer is not None and self.connects:
             peer.shutdown_mask = SHUTDOWN_MASK
             if self.messages or embryo:
-                peer.error = ECONNRESET
+                peer.error = errno.ECONNRESET
             peer.state_change()
             if peer.fasync_list:
                 peer.fasync_list.kill(POLL_HUP)
@@ -431,9 +399,9 @@ class UnixSocket(Sock):
 def checked(address: bytes | tuple[int, int], *, unnamed: bool = False) -> bytes:
     """A whole address (`unix_validate_addr()`).  EINVAL for another family, no name, or too long a one."""
     if not isinstance(address, bytes) or len(address) < U16.size:
-        raise os_error(EINVAL)
-    if len(address) > SOCKADDR_UN_SIZE or U16.unpack_from(address)[0] != AF_UNIX:
-        raise os_error(EINVAL)
+        raise os_error(errno.EINVAL)
+    if len(address) > SOCKADDR_UN_SIZE or U16.unpack_from(address)[0] != so.AF_UNIX:
+        raise os_error(errno.EINVAL)
     if address == NO_NAME and not unnamed:
-        raise os_error(EINVAL)
+        raise os_error(errno.EINVAL)
     return address

@@ -32,23 +32,9 @@ from simkernel.kernel.vfs.broken_pipe import broken_pipe
 from simkernel.kernel.vfs.file import OpenFile
 from simkernel.kernel.vfs.socket import Control, Received, WantsMore
 from simkernel.kernel.vfs.task import Task
-from simkernel.uapi.errno import (
-    ECONNREFUSED,
-    EINVAL,
-    EISCONN,
-    ENOTCONN,
-    EOPNOTSUPP,
-    os_error,
-)
-from simkernel.uapi.socket import (
-    MSG_CMSG_CLOEXEC,
-    MSG_OOB,
-    MSG_PEEK,
-    MSG_WAITALL,
-    SO_PASSCRED,
-    SO_RCVLOWAT,
-    SOMAXCONN,
-)
+from simkernel.uapi import errno
+from simkernel.uapi import socket as so
+from simkernel.uapi.errno import os_error
 
 
 class StreamSocket(UnixSocket):
@@ -63,8 +49,8 @@ class StreamSocket(UnixSocket):
     def listen(self, task: Task, backlog: int) -> None:
         """listen(2).  EINVAL without a name, and for one that is connected."""
         if self.name is None or self.state not in (State.CLOSE, State.LISTEN):
-            raise os_error(EINVAL)
-        backlog = min(backlog & 0xFFFFFFFF, SOMAXCONN)
+            raise os_error(errno.EINVAL)
+        backlog = min(backlog & 0xFFFFFFFF, so.SOMAXCONN)
         if backlog > self.backlog and self._peer_wait:
             self._peer_wait.wake_up_all()
         self.backlog = backlog
@@ -80,11 +66,11 @@ class StreamSocket(UnixSocket):
         self.autobind_for_creds()
         other = self.find(task, raw)
         if other.state is not State.LISTEN or other.shutdown_mask & RCV_SHUTDOWN:
-            raise os_error(ECONNREFUSED)
+            raise os_error(errno.ECONNREFUSED)
         if len(other.messages) > other.backlog:
             raise WouldBlock(other.peer_wait, partial(self._connect_again, task, address))
         if self.state is not State.CLOSE:
-            raise os_error(EISCONN if self.state is State.ESTABLISHED else EINVAL)
+            raise os_error(errno.EISCONN if self.state is State.ESTABLISHED else errno.EINVAL)
         end = StreamSocket(self.unix, task, self.type)
         end.peer = self
         end.init_peercred(task)
@@ -107,10 +93,10 @@ class StreamSocket(UnixSocket):
     def accept(self, task: Task) -> StreamSocket | None:
         """accept(2): the next connection; None if there is none.  EINVAL unless it listens."""
         if self.state is not State.LISTEN:
-            raise os_error(EINVAL)
+            raise os_error(errno.EINVAL)
         if not self.messages:
             if self.shutdown_mask & RCV_SHUTDOWN and self.waits(0):
-                raise os_error(EINVAL)
+                raise os_error(errno.EINVAL)
             return None
         skb = self.messages.popleft()
         if self._peer_wait:
@@ -119,8 +105,8 @@ class StreamSocket(UnixSocket):
         assert isinstance(end, StreamSocket)
         end.listener = None
         skb.free()
-        if self.option(SO_PASSCRED):  # unix_sock_inherit_flags()
-            end.set_option(SO_PASSCRED, 1)
+        if self.option(so.SO_PASSCRED):  # unix_sock_inherit_flags()
+            end.set_option(so.SO_PASSCRED, 1)
         return end
 
     # -- sending ----------------------------------------------------------------------
@@ -140,12 +126,12 @@ class StreamSocket(UnixSocket):
         """
         creds, files = self.send_control(task, control)
         try:
-            if flags & MSG_OOB:
-                raise self.unix.unmodelled("MSG_OOB on a unix stream", EOPNOTSUPP)
+            if flags & so.MSG_OOB:
+                raise self.unix.unmodelled("MSG_OOB on a unix stream", errno.EOPNOTSUPP)
             if address is not None:
-                raise os_error(EISCONN if self.state is State.ESTABLISHED else EOPNOTSUPP)
+                raise os_error(errno.EISCONN if self.state is State.ESTABLISHED else errno.EOPNOTSUPP)
             if self.peer is None:
-                raise os_error(ENOTCONN)
+                raise os_error(errno.ENOTCONN)
             if self.shutdown_mask & SEND_SHUTDOWN:
                 raise broken_pipe()
         except OSError:
@@ -196,20 +182,20 @@ class StreamSocket(UnixSocket):
         SO_RCVLOWAT ask for more than there is.  EINVAL unless it is connected.
         """
         if self.state is not State.ESTABLISHED:
-            raise os_error(EINVAL)
-        if flags & MSG_OOB:
-            raise self.unix.unmodelled("MSG_OOB on a unix stream", EOPNOTSUPP)
+            raise os_error(errno.EINVAL)
+        if flags & so.MSG_OOB:
+            raise self.unix.unmodelled("MSG_OOB on a unix stream", errno.EOPNOTSUPP)
         if not self.messages:
             if self.error:
                 raise os_error(self.take_error())
             return self._end(task, controllen) if self.shutdown_mask & RCV_SHUTDOWN else None
         self.unix.engine.charged += self.unix.costs.receive
         self.unix.trace.flow = self.messages[0].flow
-        target = size if flags & MSG_WAITALL else min(self.option(SO_RCVLOWAT) or 1, size)
+        target = size if flags & so.MSG_WAITALL else min(self.option(so.SO_RCVLOWAT) or 1, size)
         taken = Taken(self)
-        if flags & MSG_PEEK:
+        if flags & so.MSG_PEEK:
             if target > self.queued() and self.waits(flags) and not self._ends():
-                raise self.unix.unmodelled("MSG_PEEK that waits for more than one byte", EINVAL)
+                raise self.unix.unmodelled("MSG_PEEK that waits for more than one byte", errno.EINVAL)
             taken.peek(size)
         elif not taken.take(size) and len(taken.data) < target and self.waits(flags) and not self._ends():
             raise WantsMore(partial(self._receive_rest, task, taken, size, target, controllen, flags))
@@ -248,7 +234,7 @@ class StreamSocket(UnixSocket):
         self.unix.engine.charged += self.unix.costs.copy(len(taken.data))
         control = ControlBuffer(controllen)
         scm.receive(self, task, control, taken.creds, taken.files, flags)
-        message_flags = flags & MSG_CMSG_CLOEXEC | control.flags
+        message_flags = flags & so.MSG_CMSG_CLOEXEC | control.flags
         return bytes(taken.data), len(taken.data), control.messages, message_flags, taken.address
 
     def read(self, task: Task, file: OpenFile, size: int, position: int) -> bytes | Awaitable[bytes] | None:
@@ -264,7 +250,7 @@ class StreamSocket(UnixSocket):
 
     def _end(self, task: Task, controllen: int) -> Received:
         """Nothing more will come.  Who asks whose that is hears of process 0 and root."""
-        if not self.option(SO_PASSCRED):
+        if not self.option(so.SO_PASSCRED):
             return NOTHING
         control = ControlBuffer(controllen)
         scm.receive(self, task, control, KERNEL_CREDS, (), 0)
@@ -273,5 +259,5 @@ class StreamSocket(UnixSocket):
     def queued(self) -> int:
         """All that is there.  EINVAL for one that listens."""
         if self.state is State.LISTEN:
-            raise os_error(EINVAL)
+            raise os_error(errno.EINVAL)
         return sum(skb.length for skb in self.messages)
