@@ -10,6 +10,7 @@ import attrs
 
 from simkernel.engine import Engine
 from simkernel.hardware.bus import Bus
+from simkernel.kernel.device.binding import Binding
 from simkernel.kernel.device.core import DriverCore
 from simkernel.kernel.device.simbus import Simbus
 from simkernel.kernel.device.uevent import Uevents
@@ -124,15 +125,8 @@ class Kernel:
         self.socket_families: dict[int, SocketFamily] = {AF_NETLINK: self.netlink, AF_UNIX: self.unix}
 
         self.uevents: Uevents = Uevents(engine, self.log, uevent_sockets.broadcast)
-        self.devices = DriverCore(
-            engine,
-            self.log,
-            self.preempt,
-            self.oopses,
-            self.resources,
-            self.uevents,
-            self.work_queues.system,
-        )
+        binding = Binding(engine, self.log, self.oopses, self.uevents, self.work_queues.system)
+        self.devices = DriverCore(self.log, self.preempt, self.resources, self.uevents, binding)
         self.simbus = Simbus(
             bus, self.log, self.preempt, self.devices, self.interrupts, self.work_queues.system
         )

@@ -54,15 +54,15 @@ class Oops:
     error: BaseException
 
 
+@attrs.define(eq=False, repr=False)
 class Oopses:
     """The oopses of one machine."""
 
-    def __init__(self, log: Log, taints: Taints, current: Callable[[], SchedTask | None]) -> None:
-        self._log = log
-        self._taints = taints
-        self._current = current
-        self.count = 0
-        self.reports: deque[Oops] = deque(maxlen=KEPT)
+    _log: Log
+    _taints: Taints
+    _current: Callable[[], SchedTask | None]
+    count: int = 0
+    reports: deque[Oops] = attrs.field(factory=lambda: deque(maxlen=KEPT))
 
     def report(self, module: LoadedModule, where: str, error: BaseException) -> OSError:
         """Log that `error` came out of `module` in `where`; returns what the caller shall get."""
@@ -105,19 +105,17 @@ class Oopses:
         return call
 
 
+@attrs.define(eq=False, repr=False)
 class Guard:
     """What stands around every call into a module's code.
 
     Code without a module is the kernel's own, whose exceptions are nobody's to catch.
     """
 
-    __slots__ = ("_answered", "_module", "_oopses", "_where")
-
-    def __init__(self, oopses: Oopses, module: LoadedModule | None, where: str, answered: bool) -> None:
-        self._oopses = oopses
-        self._module = module
-        self._where = where
-        self._answered = answered
+    _oopses: Oopses
+    _module: LoadedModule | None
+    _where: str
+    _answered: bool
 
     def __enter__(self) -> None:
         pass

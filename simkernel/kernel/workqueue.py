@@ -12,6 +12,8 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
+import attrs
+
 from simkernel.engine import Engine
 from simkernel.engine import Timer as Event
 from simkernel.kernel.lib.layers import DRIVER, KERNEL
@@ -27,51 +29,45 @@ MAX_ACTIVE = 256
 """Work items of one queue that run at a time at most (WQ_DFL_ACTIVE)."""
 
 
+@attrs.define(eq=False, repr=False)
 class Work:
     """A work item: a function and where it is in its life (`struct work_struct`, `delayed_work`)."""
 
-    __slots__ = ("delay", "flow", "function", "module", "name", "pending", "queue", "resource", "running")
-
-    def __init__(self, module: LoadedModule | None, name: str, function: Function) -> None:
-        self.module = module
-        self.name = name
-        self.function = function
-        self.pending = False
-        """Whether it waits to be run, on a queue or for its delay to pass."""
-        self.running = False
-        self.queue: WorkQueue | None = None
-        """Where it was queued last."""
-        self.delay: Event | None = None
-        self.flow = 0
-        self.resource: Resource | None = None
+    module: LoadedModule | None
+    name: str
+    function: Function
+    pending: bool = False
+    """Whether it waits to be run, on a queue or for its delay to pass."""
+    running: bool = False
+    queue: WorkQueue | None = None
+    """Where it was queued last."""
+    delay: Event | None = None
+    flow: int = 0
+    resource: Resource | None = None
 
 
+@attrs.define(eq=False, repr=False)
 class WorkQueue:
     """A queue of work items and the workers that run them (`struct workqueue_struct`)."""
 
-    def __init__(
-        self,
-        name: str,
-        max_active: int,
-        engine: Engine,
-        oopses: Oopses,
-        resources: Resources,
-        start_thread: StartThread,
-    ) -> None:
-        self.name = name
-        self.max_active = max_active
-        self.executed = 0
-        """How many work items it has run."""
-        self._engine = engine
-        self._oopses = oopses
-        self._resources = resources
-        self._start_thread = start_thread
-        self._items: deque[Work] = deque()
-        self._workers = 0
-        self._idle = 0
-        self._stopping = False
-        self._more = WaitQueue(f"work for {name}")
-        self._done = WaitQueue(f"work of {name} to be done")
+    name: str
+    max_active: int
+    _engine: Engine
+    _oopses: Oopses
+    _resources: Resources
+    _start_thread: StartThread
+    executed: int = 0
+    """How many work items it has run."""
+    _items: deque[Work] = attrs.field(factory=deque)
+    _workers: int = 0
+    _idle: int = 0
+    _stopping: bool = False
+    _more: WaitQueue = attrs.field(init=False)
+    _done: WaitQueue = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._more = WaitQueue(f"work for {self.name}")
+        self._done = WaitQueue(f"work of {self.name} to be done")
 
     # -- queueing -----------------------------------------------------------
 

@@ -6,6 +6,8 @@ waits for may be there now.
 
 from __future__ import annotations
 
+import attrs
+
 from simkernel.engine import Engine
 from simkernel.kernel.device.device import Device, DeviceDriver
 from simkernel.kernel.device.uevent import Uevents
@@ -20,18 +22,21 @@ REJECTS = (ENODEV, ENXIO)
 """A probe that fails so says "not mine" and is not worth a line in the log."""
 
 
+@attrs.define(eq=False, repr=False)
 class Binding:
     """Who is bound to whom, on one machine."""
 
-    def __init__(self, engine: Engine, log: Log, oopses: Oopses, uevents: Uevents, queue: WorkQueue) -> None:
-        self._engine = engine
-        self._log = log
-        self._oopses = oopses
-        self._uevents = uevents
-        self._queue = queue
-        self._pending: list[Device] = []
-        self._active: list[Device] = []
-        self._triggers = 0
+    _engine: Engine
+    _log: Log
+    _oopses: Oopses
+    _uevents: Uevents
+    _queue: WorkQueue
+    _pending: list[Device] = attrs.field(factory=list)
+    _active: list[Device] = attrs.field(factory=list)
+    _triggers: int = 0
+    _retry: Work = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
         self._retry = Work(None, "deferred_probe_work_func", self._retry_deferred)
 
     @property

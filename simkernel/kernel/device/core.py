@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Protocol
 
-from simkernel.engine import Engine
+import attrs
+
 from simkernel.kernel.device.attribute import Attached, DeviceAttribute
 from simkernel.kernel.device.binding import Binding
 from simkernel.kernel.device.device import BusType, Class, Device, DeviceDriver, Devnode, Environment
@@ -18,9 +19,7 @@ from simkernel.kernel.device.uevent import Uevents
 from simkernel.kernel.lib.log import Log
 from simkernel.kernel.module.module import LoadedModule
 from simkernel.kernel.module.resources import DRIVER, Resources
-from simkernel.kernel.oops import Oopses
 from simkernel.kernel.sched.preempt import Preempt
-from simkernel.kernel.workqueue import WorkQueue
 from simkernel.uapi.errno import EBUSY, EEXIST, EINVAL, ENODEV, os_error
 
 
@@ -34,28 +33,19 @@ class NumberWatcher(Protocol):
         """`device` is about to leave the tree."""
 
 
+@attrs.define(eq=False, repr=False)
 class DriverCore:
     """The device tree of one machine, its buses and its classes."""
 
-    def __init__(
-        self,
-        engine: Engine,
-        log: Log,
-        preempt: Preempt,
-        oopses: Oopses,
-        resources: Resources,
-        uevents: Uevents,
-        queue: WorkQueue,
-    ) -> None:
-        self._log = log
-        self._preempt = preempt
-        self._resources = resources
-        self._uevents = uevents
-        self.binding = Binding(engine, log, oopses, uevents, queue)
-        self.buses: dict[str, BusType] = {}
-        self.classes: dict[str, Class] = {}
-        self._roots: list[Device] = []
-        self._watcher: NumberWatcher | None = None
+    _log: Log
+    _preempt: Preempt
+    _resources: Resources
+    _uevents: Uevents
+    binding: Binding
+    buses: dict[str, BusType] = attrs.field(factory=dict)
+    classes: dict[str, Class] = attrs.field(factory=dict)
+    _roots: list[Device] = attrs.field(factory=list)
+    _watcher: NumberWatcher | None = None
 
     def __iter__(self) -> Iterator[Device]:
         """Every device, parents before their children."""

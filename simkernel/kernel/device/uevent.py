@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+import attrs
+
 from simkernel.engine import Engine
 from simkernel.kernel.lib.layers import KERNEL
 from simkernel.kernel.lib.log import Log
@@ -15,15 +17,15 @@ MOST_VARIABLES = 64
 """Variables of an event (UEVENT_NUM_ENVP)."""
 
 
+@attrs.define(eq=False, repr=False)
 class Uevents:
     """The uevents of one machine.  `broadcast` sends one to all listeners."""
 
-    def __init__(self, engine: Engine, log: Log, broadcast: Callable[[Uevent], None]) -> None:
-        self._engine = engine
-        self._log = log
-        self.sequence = 0
-        """SEQNUM of the last event (/sys/kernel/uevent_seqnum)."""
-        self.broadcast = broadcast
+    _engine: Engine
+    _log: Log
+    broadcast: Callable[[Uevent], None]
+    sequence: int = 0
+    """SEQNUM of the last event (/sys/kernel/uevent_seqnum)."""
 
     def next_sequence(self) -> int:
         """A number for an event, one more than the last."""

@@ -13,6 +13,8 @@ import inspect
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+import attrs
+
 from simkernel.engine import Engine
 from simkernel.hardware.bus import Interrupts as InterruptController
 from simkernel.kernel.irq.descriptor import (
@@ -42,6 +44,7 @@ from simkernel.uapi.errno import EBUSY, EINVAL, os_error
 StartThread = Callable[[str, Coroutine[Any, Any, None]], object]
 
 
+@attrs.define(eq=False, repr=False)
 class Interrupts:
     """The interrupt lines of one machine.
 
@@ -49,28 +52,20 @@ class Interrupts:
     interrupt has used.
     """
 
-    def __init__(
-        self,
-        engine: Engine,
-        controller: InterruptController,
-        costs: CostModel,
-        log: Log,
-        preempt: Preempt,
-        oopses: Oopses,
-        resources: Resources,
-        start_thread: StartThread,
-        taken: Callable[[int], None],
-    ) -> None:
-        self._engine = engine
-        self._controller = controller
-        self._costs = costs
-        self._log = log
-        self._preempt = preempt
-        self._oopses = oopses
-        self._resources = resources
-        self._start_thread = start_thread
-        self._taken = taken
-        self.lines = tuple(IrqDescriptor(irq) for irq in range(len(controller.lines)))
+    _engine: Engine
+    _controller: InterruptController
+    _costs: CostModel
+    _log: Log
+    _preempt: Preempt
+    _oopses: Oopses
+    _resources: Resources
+    _start_thread: StartThread
+    _taken: Callable[[int], None]
+    lines: tuple[IrqDescriptor, ...] = attrs.field(init=False)
+
+    @lines.default
+    def _make_lines(self) -> tuple[IrqDescriptor, ...]:
+        return tuple(IrqDescriptor(irq) for irq in range(len(self._controller.lines)))
 
     @property
     def count(self) -> int:

@@ -18,6 +18,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+import attrs
+
 from simkernel.engine import Engine
 from simkernel.kernel.lib.costs import CostModel
 from simkernel.kernel.lib.layers import KERNEL
@@ -45,6 +47,7 @@ from simkernel.ynl.errors import SpecError
 FLAGS = MODULE_INIT_IGNORE_MODVERSIONS | MODULE_INIT_IGNORE_VERMAGIC | MODULE_INIT_COMPRESSED_FILE
 
 
+@attrs.define(eq=False, repr=False)
 class Modules:
     """The modules of one machine.  Iterating gives them newest first, as /proc/modules does.
 
@@ -54,40 +57,32 @@ class Modules:
     subsystem.
     """
 
-    def __init__(
-        self,
-        engine: Engine,
-        costs: CostModel,
-        log: Log,
-        taints: Taints,
-        oopses: Oopses,
-        resources: Resources,
-        *,
-        directories: Sequence[Path],
-        families: Path,
-        modprobe: Modprobe | None,
-        make_this: Callable[[LoadedModule], ThisModule],
-        send_uevent: Callable[[str, str, str], None],
-    ) -> None:
-        self._engine = engine
-        self._costs = costs
-        self._log = log
-        self._taints = taints
-        self._oopses = oopses
-        self._resources = resources
-        self._send_uevent = send_uevent
-        self._make_this = make_this
-        self._list: dict[str, LoadedModule] = {}
-        self._loading: dict[str, _Load] = {}
-        self._changed = WaitQueue("a module's state")
-        self._specifications = (families, *directories)
-        self.path = ModulePath(directories, engine)
-        self.requests = ModuleRequests(engine, log, modprobe)
-        self.symbols = Symbols(self, log, self._changed)
-        self.loads = 0
-        self.unloads = 0
-        self.leaks = 0
-        """Things that modules had registered and left behind."""
+    _engine: Engine
+    _costs: CostModel
+    _log: Log
+    _taints: Taints
+    _oopses: Oopses
+    _resources: Resources
+    _directories: Sequence[Path]
+    _families: Path
+    _modprobe: Modprobe | None
+    _make_this: Callable[[LoadedModule], ThisModule]
+    _send_uevent: Callable[[str, str, str], None]
+    _list: dict[str, LoadedModule] = attrs.field(factory=dict)
+    _loading: dict[str, _Load] = attrs.field(factory=dict)
+    _changed: WaitQueue = attrs.field(factory=lambda: WaitQueue("a module's state"))
+    path: ModulePath = attrs.field(init=False)
+    requests: ModuleRequests = attrs.field(init=False)
+    symbols: Symbols = attrs.field(init=False)
+    loads: int = 0
+    unloads: int = 0
+    leaks: int = 0
+    """Things that modules had registered and left behind."""
+
+    def __attrs_post_init__(self) -> None:
+        self.path = ModulePath(self._directories, self._engine)
+        self.requests = ModuleRequests(self._engine, self._log, self._modprobe)
+        self.symbols = Symbols(self, self._log, self._changed)
 
     def __iter__(self) -> Iterator[LoadedModule]:
         return reversed(tuple(self._list.values()))
@@ -101,7 +96,7 @@ class Modules:
 
     def specification(self, name: str) -> Spec:
         """A family's specification, from the module path; for clients.  LookupError, SpecError."""
-        return read_specification(find_specification(name, self._specifications))
+        return read_specification(find_specification(name, (self._families, *self._directories)))
 
     def spec(self, module: LoadedModule, name: str) -> Spec:
         """The specification NAME.yaml beside the code of `module`.  ENOENT, ENOEXEC."""

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
+import attrs
+
 from simkernel.engine import SECOND, Engine
 from simkernel.kernel.lib.layers import KERNEL
 from simkernel.kernel.lib.log import Log
@@ -25,17 +27,17 @@ Modprobe = Callable[[str], Awaitable[int]]
 """Runs modprobe for a name and waits for it; the result is its exit code."""
 
 
+@attrs.define(eq=False, repr=False)
 class ModuleRequests:
     """The requests that wait for modprobe.  Where that is None no module is ever found."""
 
-    def __init__(self, engine: Engine, log: Log, modprobe: Modprobe | None) -> None:
-        self._engine = engine
-        self._log = log
-        self._running = 0
-        self._turn = WaitQueue("modprobe")
-        self._modprobe = modprobe
-        self.count = 0
-        """How many there were."""
+    _engine: Engine
+    _log: Log
+    _modprobe: Modprobe | None
+    _running: int = 0
+    _turn: WaitQueue = attrs.field(factory=lambda: WaitQueue("modprobe"))
+    count: int = 0
+    """How many there were."""
 
     async def request(self, name: str) -> int:
         """Have a module loaded by name or alias; 0, a negative errno or modprobe's exit code.

@@ -35,13 +35,13 @@ class _Export:
         return self.function not in self.owner.declaration.exports
 
 
+@attrs.frozen(eq=False)
 class Symbols:
     """The symbols of a machine's modules.  `changed` is woken when a module's state has changed."""
 
-    def __init__(self, modules: Iterable[LoadedModule], log: Log, changed: WaitQueue) -> None:
-        self._modules = modules
-        self._log = log
-        self._changed = changed
+    _modules: Iterable[LoadedModule]
+    _log: Log
+    _changed: WaitQueue
 
     def check_exports(self, module: LoadedModule) -> None:
         """ENOEXEC if `module` exports what another does already (`verify_exported_symbols()`)."""

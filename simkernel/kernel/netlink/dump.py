@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
+import attrs
+
 from simkernel.kernel.net.creds import KERNEL_CREDS
 from simkernel.kernel.net.truesize import GOODSIZE, SHARED_INFO, SLAB_TRUESIZE, allot
 from simkernel.kernel.netlink import deliver
@@ -35,6 +37,7 @@ _MORE: Final = 1
 _DONE_SIZE: Final = nl.NLMSG_HDRLEN + S32.size
 
 
+@attrs.define(eq=False, repr=False)
 class DumpCallback:
     """A dump under way on a socket (`struct netlink_callback`).
 
@@ -44,43 +47,18 @@ class DumpCallback:
     `result` is 1 while there is more, then 0 or a negative errno.
     """
 
-    __slots__ = (
-        "_done",
-        "_dump",
-        "_owner",
-        "_previous",
-        "answer_flags",
-        "context",
-        "generation",
-        "least",
-        "request",
-        "result",
-        "sock",
-        "strict",
-    )
-
-    def __init__(
-        self,
-        sock: NetlinkSock,
-        request: Request,
-        dump: Dump,
-        done: Callable[[DumpCallback], None] | None,
-        owner: Owner | None,
-        least: int,
-        context: Any,
-    ) -> None:
-        self.sock = sock
-        self.request = request
-        self.context = context
-        self.least = least
-        self.strict = request.strict
-        self.answer_flags = 0
-        self.generation = 0
-        self.result = _MORE
-        self._previous = 0
-        self._dump = dump
-        self._done = done
-        self._owner = owner
+    sock: NetlinkSock
+    request: Request
+    _dump: Dump
+    _done: Callable[[DumpCallback], None] | None
+    _owner: Owner | None
+    least: int
+    context: Any
+    strict: bool
+    answer_flags: int = 0
+    generation: int = 0
+    result: int = _MORE
+    _previous: int = 0
 
     def check_consistent(self, writer: MessageWriter, place: int) -> None:
         """Mark the message at `place` if the data changed since the last one (nl_dump_check_consistent())."""
@@ -198,7 +176,7 @@ def start(
         raise os_error(EBUSY)
     if not get_owner(owner):
         raise os_error(EPROTONOSUPPORT)
-    callback = DumpCallback(sock, request, dump, done, owner, least, context)
+    callback = DumpCallback(sock, request, dump, done, owner, least, context, request.strict)
     try:
         pending = begin(callback) if begin is not None else None
     except OSError:

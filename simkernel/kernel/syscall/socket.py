@@ -18,8 +18,15 @@ from simkernel.kernel.vfs.broken_pipe import BrokenPipe
 from simkernel.kernel.vfs.file import OpenFile, SocketObject
 from simkernel.kernel.vfs.socket import NO_CONTROL, Address, Control, Received, WantsMore
 from simkernel.kernel.vfs.task import Task
-from simkernel.uapi import errno
-from simkernel.uapi.errno import os_error
+from simkernel.uapi.errno import (
+    EAFNOSUPPORT,
+    EAGAIN,
+    EBADF,
+    ECONNABORTED,
+    EINVAL,
+    ENOTSOCK,
+    os_error,
+)
 from simkernel.uapi.fcntl import O_CLOEXEC, O_NONBLOCK, O_RDWR
 from simkernel.uapi.socket import (
     AF_MAX,
@@ -84,14 +91,14 @@ class SocketCalls:
         """A socket's type, and the flags that came with it; that there is such a family is checked too."""
         flags = type & ~SOCK_TYPE_MASK
         if flags & ~(SOCK_NONBLOCK | SOCK_CLOEXEC):
-            raise os_error(errno.EINVAL)
+            raise os_error(EINVAL)
         kind = type & SOCK_TYPE_MASK
         if not 0 <= family < AF_MAX:
-            raise os_error(errno.EAFNOSUPPORT)
+            raise os_error(EAFNOSUPPORT)
         if kind >= SOCK_MAX:
-            raise os_error(errno.EINVAL)
+            raise os_error(EINVAL)
         if family not in self._families:
-            raise self._unmodelled(f"socket family {family}", errno.EAFNOSUPPORT)
+            raise self._unmodelled(f"socket family {family}", EAFNOSUPPORT)
         return kind, flags
 
     def socketpair(self, task: Task, family: int, type: int, protocol: int) -> tuple[int, int]:
@@ -130,7 +137,7 @@ class SocketCalls:
         except WouldBlock as blocked:
             file: OpenFile = task.files.get(fd)
             if file.flags & O_NONBLOCK:
-                raise os_error(errno.EAGAIN) from None
+                raise os_error(EAGAIN) from None
             return Blocked(blocked.queue, blocked.retry, file, self._deadline(sock.sndtimeo), True)
         return None
 
@@ -157,14 +164,14 @@ class SocketCalls:
     def accept4(self, task: Task, fd: int, flags: int) -> tuple[int, Address] | Blocked:
         """accept4(2): the descriptor of the next connection, and the address of its other end."""
         if flags & ~(SOCK_NONBLOCK | SOCK_CLOEXEC):
-            raise os_error(errno.EINVAL)
+            raise os_error(EINVAL)
         sock = _socket(task, fd)
         accepted = self._accept(task, sock, flags)
         if accepted is not None:
             return accepted
         file: OpenFile = task.files.get(fd)
         if file.flags & O_NONBLOCK:
-            raise os_error(errno.EAGAIN)
+            raise os_error(EAGAIN)
         retry = partial(self._accept, task, sock, flags)
         return Blocked(sock.readers, retry, file, self._deadline(sock.rcvtimeo), True)
 
@@ -178,7 +185,7 @@ class SocketCalls:
             return fd, made.getpeername()
         except OSError:  # whoever connected has gone
             task.files.close(fd)
-            raise os_error(errno.ECONNABORTED) from None
+            raise os_error(ECONNABORTED) from None
 
     def shutdown(self, task: Task, fd: int, how: int) -> None:
         """shutdown(2)."""
@@ -200,10 +207,10 @@ class SocketCalls:
         except (IndexError, TypeError):
             file = None
         if file is None or fd < 0:
-            raise os_error(errno.EBADF)
+            raise os_error(EBADF)
         sock = file.socket
         if sock is None:
-            raise os_error(errno.ENOTSOCK)
+            raise os_error(ENOTSOCK)
         trace = self._trace
         if trace.emit is not None and trace.flow == task.own_flow:
             # What a task asks next is a new story, unless a message from elsewhere made it ask.
@@ -242,10 +249,10 @@ class SocketCalls:
         except (IndexError, TypeError):
             file = None
         if file is None or fd < 0:
-            raise os_error(errno.EBADF)
+            raise os_error(EBADF)
         sock = file.socket
         if sock is None:
-            raise os_error(errno.ENOTSOCK)
+            raise os_error(ENOTSOCK)
         try:
             received = sock.recvmsg(task, size, control_size, flags)
         except WantsMore as wants:
@@ -253,7 +260,7 @@ class SocketCalls:
         if received is not None:
             return received
         if (flags and flags & MSG_DONTWAIT) or file.flags & O_NONBLOCK:
-            raise os_error(errno.EAGAIN)
+            raise os_error(EAGAIN)
         self._engine.charged += self._receive_wait
         blocked = task.receive
         if type(blocked) is not BlockedReceive or blocked.file is not file:
@@ -289,5 +296,5 @@ async def _rest(file: OpenFile, wants: WantsMore, deadline: int | None) -> Recei
 def _socket(task: Task, fd: int) -> SocketObject:
     sock: SocketObject | None = task.files.get(fd).socket
     if sock is None:
-        raise os_error(errno.ENOTSOCK)
+        raise os_error(ENOTSOCK)
     return sock

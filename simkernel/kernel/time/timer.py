@@ -8,6 +8,8 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 
+import attrs
+
 from simkernel.engine import Engine
 from simkernel.engine import Timer as Event
 from simkernel.kernel.lib.costs import CostModel
@@ -20,20 +22,18 @@ from simkernel.kernel.sched.preempt import Preempt
 Function = Callable[["Timer"], None]
 
 
+@attrs.define(eq=False, repr=False)
 class Timer:
     """A timer: idle, or pending until its time comes (`struct timer_list`)."""
 
-    __slots__ = ("_event", "expires", "flow", "function", "module", "name", "resource", "timers")
-
-    def __init__(self, timers: Timers, module: LoadedModule | None, name: str, function: Function) -> None:
-        self.timers = timers
-        self.module = module
-        self.name = name
-        self.function = function
-        self.expires = 0
-        self.flow = 0
-        self.resource: Resource | None = None
-        self._event: Event | None = None
+    timers: Timers
+    module: LoadedModule | None
+    name: str
+    function: Function
+    expires: int = 0
+    flow: int = 0
+    resource: Resource | None = None
+    _event: Event | None = None
 
     @property
     def pending(self) -> bool:
@@ -63,26 +63,18 @@ class Timer:
             self.resource = None
 
 
+@attrs.define(eq=False, repr=False)
 class Timers:
     """The timers of one machine.  `taken` is told how much of a CPU's time (ns) each has used."""
 
-    def __init__(
-        self,
-        engine: Engine,
-        costs: CostModel,
-        preempt: Preempt,
-        oopses: Oopses,
-        resources: Resources,
-        taken: Callable[[int], None],
-    ) -> None:
-        self._engine = engine
-        self._costs = costs
-        self._preempt = preempt
-        self._oopses = oopses
-        self.resources = resources
-        self._taken = taken
-        self.expired = 0
-        """How many have expired."""
+    _engine: Engine
+    _costs: CostModel
+    _preempt: Preempt
+    _oopses: Oopses
+    resources: Resources
+    _taken: Callable[[int], None]
+    expired: int = 0
+    """How many have expired."""
 
     def setup(self, module: LoadedModule | None, name: str, function: Function) -> Timer:
         """A new idle timer, which calls `function` with itself (`timer_setup()`)."""
@@ -105,9 +97,10 @@ class Timers:
             layer, track = (DRIVER, timer.module.name) if timer.module else (KERNEL, "timer")
             emit("timer_expire_entry", layer, track, name=timer.name)
         self._preempt.irq_enter()
-        result: object = None
+        function: Callable[[Timer], object] = timer.function  # an `async def` returns a coroutine
+        result = None
         with self._oopses.contain(timer.module, f"timer {timer.name}"):
-            result = timer.function(timer)
+            result = function(timer)
         if inspect.iscoroutine(result):
             self._preempt.schedule()
             result.close()

@@ -6,6 +6,8 @@ from collections import deque
 from collections.abc import Iterable
 from typing import Final, Protocol
 
+import attrs
+
 from simkernel.kernel.net.creds import Creds
 from simkernel.kernel.net.truesize import PAGE_SIZE, SHARED_INFO, SKB_STRUCT, allot, head_size
 from simkernel.kernel.vfs.file import OpenFile
@@ -48,6 +50,7 @@ class Sender(Protocol):
         """Close it; `embryo`: a connection that was never accepted."""
 
 
+@attrs.define(eq=False, repr=False)
 class UnixSkb:
     """A message, or a part of a stream (`struct unix_skb_parms` beside it).
 
@@ -55,24 +58,13 @@ class UnixSkb:
     part is read.  The memory is the sender's until it is freed.
     """
 
-    __slots__ = ("creds", "data", "files", "flow", "offset", "sender", "truesize")
-
-    def __init__(
-        self,
-        sender: Sender,
-        data: bytes,
-        truesize: int,
-        creds: Creds | None,
-        files: tuple[OpenFile, ...],
-        flow: int,
-    ) -> None:
-        self.sender = sender
-        self.data = data
-        self.truesize = truesize
-        self.creds = creds
-        self.files = files
-        self.flow = flow
-        self.offset = 0
+    sender: Sender
+    data: bytes
+    truesize: int
+    creds: Creds | None
+    files: tuple[OpenFile, ...]
+    flow: int
+    offset: int = 0
 
     @property
     def length(self) -> int:

@@ -15,6 +15,8 @@ from collections.abc import Iterator
 from itertools import chain, dropwhile
 from typing import Final
 
+import attrs
+
 from simkernel.engine import Engine
 from simkernel.kernel.lib.costs import CostModel
 from simkernel.kernel.sched.wait import WaitQueue
@@ -38,19 +40,17 @@ Event = tuple[int, int]
 """What happened, and what the program put with the descriptor."""
 
 
+@attrs.define(eq=False, repr=False)
 class EpollItem:
     """A watched file, under one of its descriptors (`struct epitem`)."""
 
-    __slots__ = ("data", "epoll", "events", "exclusive", "fd", "file", "queues")
-
-    def __init__(self, epoll: EventPoll, file: OpenFile, fd: int, events: int, data: int) -> None:
-        self.epoll = epoll
-        self.file = file
-        self.fd = fd
-        self.events = events
-        self.data = data
-        self.exclusive = bool(events & ep.EPOLLEXCLUSIVE)
-        self.queues: tuple[WaitQueue, ...] = ()
+    epoll: EventPoll
+    file: OpenFile
+    fd: int
+    events: int
+    data: int
+    exclusive: bool
+    queues: tuple[WaitQueue, ...] = ()
 
     def poll(self) -> int:
         """Which of its events hold now (`ep_item_poll()`)."""
@@ -142,7 +142,7 @@ class EventPoll(FileObject):
 
     def _insert(self, file: OpenFile, fd: int, events: int, data: int) -> None:
         """`ep_insert()`."""
-        item = EpollItem(self, file, fd, events, data)
+        item = EpollItem(self, file, fd, events, data, bool(events & ep.EPOLLEXCLUSIVE))
         self.items[file, fd] = item
         if file.watchers is None:
             file.watchers = []

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Awaitable
 
+import attrs
+
 from simkernel.engine import Engine
 from simkernel.kernel.lib.costs import CostModel
 from simkernel.kernel.vfs.char_dev import CharDevices
@@ -28,13 +30,13 @@ class CharDeviceInode(OpenableInode):
         return self._devices.open(self, stat.major(self.rdev), stat.minor(self.rdev), file)
 
 
+@attrs.frozen(eq=False)
 class SpecialInodes:
     """Makes the inodes that mknod(2) asks for; block devices and sockets cannot be opened (`no_open()`)."""
 
-    def __init__(self, engine: Engine, costs: CostModel, devices: CharDevices) -> None:
-        self._engine = engine
-        self._costs = costs
-        self._devices = devices
+    _engine: Engine
+    _costs: CostModel
+    _devices: CharDevices
 
     def make(self, fs: SuperBlock, owner: Owner, device: int) -> Inode:
         """A node in `fs`; `device` is the number of a device as stat(2) has it."""
