@@ -13,16 +13,7 @@ from collections.abc import Awaitable
 from simkernel.driverapi.context import kernel_of
 from simkernel.driverapi.ktime import ktime_get
 from simkernel.kernel.module.module import ThisModule
-from simkernel.kernel.sched.completion import Completion
-
-__all__ = [
-    "Completion",
-    "complete",
-    "init_completion",
-    "reinit_completion",
-    "wait_for_completion",
-    "wait_for_completion_timeout",
-]
+from simkernel.kernel.sched.completion import Completion as Completion
 
 
 def init_completion(this: ThisModule, name: str) -> Completion:

@@ -9,8 +9,6 @@ from simkernel.engine import MICROSECOND, MILLISECOND
 from simkernel.kernel.module.module import ThisModule
 from simkernel.kernel.sched.wait import sleep_on
 
-__all__ = ["fsleep", "msleep", "udelay"]
-
 
 def msleep(this: ThisModule, milliseconds: int) -> Awaitable[None]:
     """Sleep; not interrupted by signals."""

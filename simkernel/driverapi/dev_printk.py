@@ -6,8 +6,6 @@ from simkernel.driverapi.context import kernel_of, owner_of
 from simkernel.kernel.device.device import Device
 from simkernel.kernel.lib.log import Level
 
-__all__ = ["dev_dbg", "dev_err", "dev_info", "dev_warn"]
-
 
 def dev_err(device: Device, text: str) -> None:
     """An error."""

@@ -14,25 +14,13 @@ from typing import Any
 
 from simkernel.driverapi.context import driver_of, kernel_of, module_of, owner_of, this_of
 from simkernel.kernel.device.attribute import DeviceAttribute
-from simkernel.kernel.device.device import Class, Device, Devnode, Environment, NodeAccess
+from simkernel.kernel.device.device import Class as Class
+from simkernel.kernel.device.device import Device as Device
+from simkernel.kernel.device.device import Devnode, Environment
+from simkernel.kernel.device.device import NodeAccess as NodeAccess
 from simkernel.kernel.module.module import ThisModule
 from simkernel.kernel.sched.wait import maybe
-from simkernel.uapi.errno import EPROBE_DEFER
-
-__all__ = [
-    "EPROBE_DEFER",
-    "Class",
-    "Device",
-    "NodeAccess",
-    "class_register",
-    "class_unregister",
-    "dev_get_drvdata",
-    "dev_set_drvdata",
-    "device_create",
-    "device_unregister",
-    "devm_add_action",
-    "kobject_uevent_change",
-]
+from simkernel.uapi.errno import EPROBE_DEFER as EPROBE_DEFER
 
 
 def dev_set_drvdata(device: Device, data: Any) -> None:

@@ -10,15 +10,7 @@ from __future__ import annotations
 
 from simkernel.driverapi.context import driver_of, kernel_of, module_of, owner_of
 from simkernel.kernel.device.device import Device
-from simkernel.kernel.mm.dma import DmaBuffer
-
-__all__ = [
-    "DmaBuffer",
-    "dma_alloc_coherent",
-    "dma_free_coherent",
-    "dmam_alloc_coherent",
-    "dmam_free_coherent",
-]
+from simkernel.kernel.mm.dma import DmaBuffer as DmaBuffer
 
 
 def dma_alloc_coherent(device: Device, size: int) -> DmaBuffer:

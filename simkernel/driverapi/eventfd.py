@@ -9,10 +9,8 @@ The counter lives as long as somebody holds it, whether or not the program has c
 from __future__ import annotations
 
 from simkernel.kernel.vfs.char_file import CharDeviceFile
-from simkernel.kernel.vfs.eventfd import EventFd
+from simkernel.kernel.vfs.eventfd import EventFd as EventFd
 from simkernel.uapi.errno import EBADF, EINVAL, os_error
-
-__all__ = ["EventFd", "eventfd_ctx_fdget", "eventfd_signal"]
 
 
 def eventfd_ctx_fdget(file: CharDeviceFile, fd: int) -> EventFd:

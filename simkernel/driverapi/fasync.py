@@ -11,19 +11,13 @@ A file that is closed is taken out of the list by itself.
 from __future__ import annotations
 
 from simkernel.kernel.vfs.char_file import CharDeviceFile
-from simkernel.kernel.vfs.fasync import POLL_ERR, POLL_HUP, POLL_IN, POLL_MSG, POLL_OUT, POLL_PRI, FasyncList
-
-__all__ = [
-    "POLL_ERR",
-    "POLL_HUP",
-    "POLL_IN",
-    "POLL_MSG",
-    "POLL_OUT",
-    "POLL_PRI",
-    "FasyncList",
-    "fasync_helper",
-    "kill_fasync",
-]
+from simkernel.kernel.vfs.fasync import POLL_ERR as POLL_ERR
+from simkernel.kernel.vfs.fasync import POLL_HUP as POLL_HUP
+from simkernel.kernel.vfs.fasync import POLL_IN as POLL_IN
+from simkernel.kernel.vfs.fasync import POLL_MSG as POLL_MSG
+from simkernel.kernel.vfs.fasync import POLL_OUT as POLL_OUT
+from simkernel.kernel.vfs.fasync import POLL_PRI as POLL_PRI
+from simkernel.kernel.vfs.fasync import FasyncList as FasyncList
 
 
 def fasync_helper(file: CharDeviceFile, fd: int, on: bool, fasync: FasyncList) -> None:

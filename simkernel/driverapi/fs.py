@@ -28,24 +28,12 @@ from typing import Any
 from simkernel.driverapi.context import kernel_of, module_of, this_of
 from simkernel.kernel.module.module import ThisModule
 from simkernel.kernel.vfs.char_dev import MINORS
-from simkernel.kernel.vfs.char_file import Cdev, FileOperations
-from simkernel.kernel.vfs.char_file import CharDeviceFile as File
+from simkernel.kernel.vfs.char_file import Cdev as Cdev
+from simkernel.kernel.vfs.char_file import CharDeviceFile
+from simkernel.kernel.vfs.char_file import FileOperations as FileOperations
 from simkernel.uapi.errno import EINVAL, os_error
 
-__all__ = [
-    "Cdev",
-    "File",
-    "FileOperations",
-    "alloc_chrdev_region",
-    "cdev_add",
-    "cdev_del",
-    "cdev_init",
-    "imajor",
-    "iminor",
-    "register_chrdev_region",
-    "stream_open",
-    "unregister_chrdev_region",
-]
+File = CharDeviceFile
 
 
 def register_chrdev_region(this: ThisModule, number: tuple[int, int], count: int, name: str) -> None:

@@ -36,8 +36,12 @@ from collections.abc import Callable, Collection, Hashable, Mapping
 import attrs
 
 from simkernel.driverapi.context import kernel_of, module_of
-from simkernel.driverapi.genl_handlers import Do, DoIt, Dump, DumpIt, contained
-from simkernel.driverapi.genl_info import GenlInfo, Reply, encoded
+from simkernel.driverapi.genl_handlers import Do, Dump, contained
+from simkernel.driverapi.genl_handlers import DoIt as DoIt
+from simkernel.driverapi.genl_handlers import DumpIt as DumpIt
+from simkernel.driverapi.genl_info import GenlInfo as GenlInfo
+from simkernel.driverapi.genl_info import Reply as Reply
+from simkernel.driverapi.genl_info import encoded
 from simkernel.engine import SimulationError
 from simkernel.kernel.module.module import ThisModule
 from simkernel.kernel.module.resources import Resource
@@ -45,18 +49,6 @@ from simkernel.kernel.netlink.genetlink.declare import declare
 from simkernel.kernel.netlink.genetlink.family import Family
 from simkernel.ynl import Spec
 from simkernel.ynl.errors import choose
-
-__all__ = [
-    "DoIt",
-    "DumpIt",
-    "GenlFamily",
-    "GenlInfo",
-    "Reply",
-    "genl_has_listeners",
-    "genl_register_family",
-    "genl_unregister_family",
-    "genlmsg_multicast",
-]
 
 
 @attrs.frozen(eq=False)

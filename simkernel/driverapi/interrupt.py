@@ -20,33 +20,14 @@ from typing import Any
 
 from simkernel.driverapi.context import driver_of, kernel_of, may_sleep, module_of
 from simkernel.kernel.device.device import Device
-from simkernel.kernel.irq.descriptor import (
-    IRQ_HANDLED,
-    IRQ_NONE,
-    IRQ_WAKE_THREAD,
-    IRQF_NO_AUTOEN,
-    IRQF_ONESHOT,
-    IRQF_SHARED,
-    Handler,
-    ThreadFunction,
-)
+from simkernel.kernel.irq.descriptor import IRQ_HANDLED as IRQ_HANDLED
+from simkernel.kernel.irq.descriptor import IRQ_NONE as IRQ_NONE
+from simkernel.kernel.irq.descriptor import IRQ_WAKE_THREAD as IRQ_WAKE_THREAD
+from simkernel.kernel.irq.descriptor import IRQF_NO_AUTOEN as IRQF_NO_AUTOEN
+from simkernel.kernel.irq.descriptor import IRQF_ONESHOT as IRQF_ONESHOT
+from simkernel.kernel.irq.descriptor import IRQF_SHARED as IRQF_SHARED
+from simkernel.kernel.irq.descriptor import Handler, ThreadFunction
 from simkernel.kernel.module.module import ThisModule
-
-__all__ = [
-    "IRQF_NO_AUTOEN",
-    "IRQF_ONESHOT",
-    "IRQF_SHARED",
-    "IRQ_HANDLED",
-    "IRQ_NONE",
-    "IRQ_WAKE_THREAD",
-    "devm_request_irq",
-    "devm_request_threaded_irq",
-    "disable_irq",
-    "enable_irq",
-    "free_irq",
-    "request_irq",
-    "request_threaded_irq",
-]
 
 
 def request_irq(
@@ -56,14 +37,14 @@ def request_irq(
 
     EINVAL for a line that does not exist, or a shared one without a cookie.  EBUSY if the line is taken.
     """
-    kernel_of(this).interrupts.request(module_of(this), irq, handler, name, cookie, flags=flags)
+    request_threaded_irq(this, irq, handler, None, flags, name, cookie)
 
 
 def request_threaded_irq(
     this: ThisModule,
     irq: int,
     handler: Handler | None,
-    thread_function: ThreadFunction,
+    thread_function: ThreadFunction | None,
     flags: int,
     name: str,
     cookie: Any = None,
@@ -86,16 +67,14 @@ def devm_request_irq(
     device: Device, irq: int, handler: Handler, flags: int, name: str, cookie: Any = None
 ) -> None:
     """As `request_irq`; freed when the driver is unbound from `device`."""
-    this = driver_of(device)
-    request_irq(this, irq, handler, flags, name, cookie)
-    device.devres.add(cookie, lambda: free_irq(this, irq, cookie))
+    devm_request_threaded_irq(device, irq, handler, None, flags, name, cookie)
 
 
 def devm_request_threaded_irq(
     device: Device,
     irq: int,
     handler: Handler | None,
-    thread_function: ThreadFunction,
+    thread_function: ThreadFunction | None,
     flags: int,
     name: str,
     cookie: Any = None,

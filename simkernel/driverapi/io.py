@@ -7,10 +7,9 @@ torn out every register reads as all ones, and writes are lost.
 from __future__ import annotations
 
 from simkernel.driverapi.context import driver_of, kernel_of
-from simkernel.kernel.device.iomem import ALL_ONES, IoMemory
+from simkernel.kernel.device.iomem import ALL_ONES as ALL_ONES
+from simkernel.kernel.device.iomem import IoMemory as IoMemory
 from simkernel.kernel.device.simbus import SimbusDevice
-
-__all__ = ["ALL_ONES", "IoMemory", "devm_ioremap", "readl", "writel"]
 
 _UNMAPPED = 0
 

@@ -12,8 +12,6 @@ from simkernel.engine import MICROSECOND
 from simkernel.kernel.module.module import ThisModule
 from simkernel.uapi.errno import ETIMEDOUT, os_error
 
-__all__ = ["read_poll_timeout", "readl_poll_timeout"]
-
 
 def read_poll_timeout(
     this: ThisModule,

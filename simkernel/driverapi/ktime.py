@@ -5,8 +5,6 @@ from __future__ import annotations
 from simkernel.driverapi.context import kernel_of
 from simkernel.kernel.module.module import ThisModule
 
-__all__ = ["ktime_get", "ktime_mono_to_real"]
-
 
 def ktime_get(this: ThisModule) -> int:
     """Nanoseconds since the machine was switched on."""

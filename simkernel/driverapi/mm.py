@@ -12,11 +12,10 @@ process has it mapped and when one has it no more.  The area keeps its file open
 from __future__ import annotations
 
 from simkernel.kernel.mm.dma import DmaBuffer
-from simkernel.kernel.mm.vma import VmArea
+from simkernel.kernel.mm.vma import VmArea as VmArea
 from simkernel.uapi.errno import EINVAL, os_error
-from simkernel.uapi.mman import PAGE_SIZE, page_align
-
-__all__ = ["PAGE_SIZE", "VmArea", "dma_mmap_coherent", "page_align", "remap_vmalloc_range", "vmalloc_user"]
+from simkernel.uapi.mman import PAGE_SIZE as PAGE_SIZE
+from simkernel.uapi.mman import page_align as page_align
 
 
 def vmalloc_user(size: int) -> memoryview:

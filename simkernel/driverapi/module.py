@@ -40,10 +40,9 @@ from __future__ import annotations
 from collections.abc import Awaitable
 
 from simkernel.driverapi.context import kernel_of, may_sleep, module_of
-from simkernel.kernel.module.declaration import Module, Parameter
-from simkernel.kernel.module.module import ThisModule
-
-__all__ = ["Module", "Parameter", "ThisModule", "module_put", "request_module", "try_module_get"]
+from simkernel.kernel.module.declaration import Module as Module
+from simkernel.kernel.module.declaration import Parameter as Parameter
+from simkernel.kernel.module.module import ThisModule as ThisModule
 
 
 def try_module_get(module: ThisModule) -> bool:

@@ -11,9 +11,7 @@ from collections.abc import Awaitable
 
 from simkernel.driverapi.context import kernel_of
 from simkernel.kernel.module.module import ThisModule
-from simkernel.kernel.sched.mutex import Mutex
-
-__all__ = ["Mutex", "mutex_init", "mutex_lock", "mutex_lock_interruptible", "mutex_trylock", "mutex_unlock"]
+from simkernel.kernel.sched.mutex import Mutex as Mutex
 
 
 def mutex_init(this: ThisModule, name: str) -> Mutex:

@@ -22,26 +22,15 @@ from simkernel.driverapi.context import kernel_of, module_of
 from simkernel.kernel.module.module import ThisModule
 from simkernel.kernel.module.resources import Resource
 from simkernel.kernel.netlink import kernel_socket
-from simkernel.kernel.netlink.message import Receiver, Request
-from simkernel.kernel.netlink.sock import NONROOT_RECV, NONROOT_SEND
-from simkernel.kernel.netlink.sock import Inbound as Skb
+from simkernel.kernel.netlink.message import Receiver
+from simkernel.kernel.netlink.message import Request as Request
+from simkernel.kernel.netlink.sock import NONROOT_RECV as NONROOT_RECV
+from simkernel.kernel.netlink.sock import NONROOT_SEND as NONROOT_SEND
+from simkernel.kernel.netlink.sock import Inbound
 from simkernel.uapi.errno import ENOMEM, os_error
 from simkernel.uapi.netlink import NLMSG_HDRLEN
 
-__all__ = [
-    "NONROOT_RECV",
-    "NONROOT_SEND",
-    "KernelSocket",
-    "Request",
-    "Skb",
-    "netlink_has_listeners",
-    "netlink_kernel_create",
-    "netlink_kernel_release",
-    "netlink_rcv_skb",
-    "nlmsg_data",
-    "nlmsg_multicast",
-    "nlmsg_unicast",
-]
+Skb = Inbound
 
 
 @attrs.frozen(eq=False)

@@ -7,9 +7,8 @@ def poll(file: File, table: PollTable) -> int:
 
 from __future__ import annotations
 
-from simkernel.kernel.vfs.poll_table import PollTable, poll_wait
-
-__all__ = ["PollTable", "poll_requested_events", "poll_wait"]
+from simkernel.kernel.vfs.poll_table import PollTable as PollTable
+from simkernel.kernel.vfs.poll_table import poll_wait as poll_wait
 
 
 def poll_requested_events(table: PollTable) -> int:

@@ -6,8 +6,6 @@ from simkernel.driverapi.context import kernel_of
 from simkernel.kernel.lib.log import Level
 from simkernel.kernel.module.module import ThisModule
 
-__all__ = ["pr_crit", "pr_debug", "pr_err", "pr_info", "pr_notice", "pr_warn"]
-
 
 def pr_crit(this: ThisModule, text: str) -> None:
     """Something critical has failed."""

@@ -29,19 +29,10 @@ from typing import Any, Protocol, TypeAlias
 
 from simkernel.driverapi.context import kernel_of, may_sleep, module_of, this_of
 from simkernel.kernel.device.device import Probe, Remove
-from simkernel.kernel.device.simbus import SimbusDevice, SimbusDeviceId, SimbusDriver
+from simkernel.kernel.device.simbus import SimbusDevice as SimbusDevice
+from simkernel.kernel.device.simbus import SimbusDeviceId as SimbusDeviceId
+from simkernel.kernel.device.simbus import SimbusDriver as SimbusDriver
 from simkernel.kernel.module.module import ThisModule
-
-__all__ = [
-    "SimbusDevice",
-    "SimbusDeviceId",
-    "SimbusDriver",
-    "Undo",
-    "module_simbus_driver",
-    "simbus_dev_is_disconnected",
-    "simbus_register_driver",
-    "simbus_unregister_driver",
-]
 
 
 def simbus_register_driver(

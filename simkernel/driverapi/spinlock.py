@@ -11,9 +11,7 @@ from __future__ import annotations
 
 from simkernel.driverapi.context import kernel_of
 from simkernel.kernel.module.module import ThisModule
-from simkernel.kernel.sched.spinlock import SpinLock
-
-__all__ = ["SpinLock", "spin_lock", "spin_lock_init", "spin_unlock"]
+from simkernel.kernel.sched.spinlock import SpinLock as SpinLock
 
 
 def spin_lock_init(this: ThisModule, name: str) -> SpinLock:

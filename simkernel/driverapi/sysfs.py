@@ -20,11 +20,9 @@ attribute called "id/vendor" is a file `vendor` in a directory `id` of the devic
 from __future__ import annotations
 
 from simkernel.driverapi.context import driver_of, kernel_of, module_of
-from simkernel.kernel.device.attribute import DeviceAttribute
+from simkernel.kernel.device.attribute import DeviceAttribute as DeviceAttribute
 from simkernel.kernel.device.device import Device
 from simkernel.kernel.module.module import ThisModule
-
-__all__ = ["DeviceAttribute", "device_create_file", "device_remove_file", "devm_device_create_file"]
 
 
 def device_create_file(this: ThisModule, device: Device, attribute: DeviceAttribute) -> None:

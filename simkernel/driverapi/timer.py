@@ -8,21 +8,13 @@ timer_delete(timer)                          # before what it uses goes away
 from __future__ import annotations
 
 from simkernel.driverapi.context import kernel_of, module_of
-from simkernel.engine import micros, millis, seconds
+from simkernel.engine import micros as micros
+from simkernel.engine import millis as millis
+from simkernel.engine import seconds as seconds
 from simkernel.kernel.irq.descriptor import function_name
 from simkernel.kernel.module.module import ThisModule
-from simkernel.kernel.time.timer import Function, Timer
-
-__all__ = [
-    "Timer",
-    "micros",
-    "millis",
-    "mod_timer",
-    "seconds",
-    "timer_delete",
-    "timer_pending",
-    "timer_setup",
-]
+from simkernel.kernel.time.timer import Function
+from simkernel.kernel.time.timer import Timer as Timer
 
 
 def timer_setup(this: ThisModule, function: Function) -> Timer:

@@ -14,8 +14,6 @@ from __future__ import annotations
 from simkernel.driverapi.context import kernel_of
 from simkernel.kernel.module.module import ThisModule
 
-__all__ = ["trace_flow", "trace_follow"]
-
 
 def trace_flow(this: ThisModule) -> int:
     """The flow that is current."""

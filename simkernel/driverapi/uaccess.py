@@ -12,8 +12,6 @@ from simkernel.engine import SimulationError
 from simkernel.kernel.mm.uaccess import UserMemory
 from simkernel.kernel.vfs.char_file import CharDeviceFile
 
-__all__ = ["copy_from_user", "copy_to_user", "get_user", "put_user"]
-
 
 def copy_from_user(file: CharDeviceFile, address: int, size: int) -> bytes:
     """`size` bytes at `address`.  EFAULT where the program may not read all of them."""

@@ -8,8 +8,6 @@ from __future__ import annotations
 from simkernel.driverapi.context import kernel_of
 from simkernel.kernel.module.module import ThisModule
 
-__all__ = ["unmodelled"]
-
 
 def unmodelled(this: ThisModule, what: str, number: int) -> Exception:
     """The exception to raise where `what` was asked for; `number` is Linux's errno for what it lacks."""

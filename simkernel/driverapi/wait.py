@@ -14,20 +14,8 @@ from collections.abc import Callable
 
 from simkernel.driverapi.ktime import ktime_get
 from simkernel.kernel.module.module import ThisModule
-from simkernel.kernel.sched.wait import WaitQueue, sleep_on
-
-__all__ = [
-    "WaitQueue",
-    "init_waitqueue_head",
-    "wait_event",
-    "wait_event_interruptible",
-    "wait_event_interruptible_timeout",
-    "wait_event_timeout",
-    "waitqueue_active",
-    "wake_up",
-    "wake_up_all",
-    "wake_up_interruptible",
-]
+from simkernel.kernel.sched.wait import WaitQueue as WaitQueue
+from simkernel.kernel.sched.wait import sleep_on
 
 Condition = Callable[[], object]
 

@@ -12,22 +12,9 @@ from collections.abc import Awaitable
 from simkernel.driverapi.context import kernel_of, may_sleep, module_of, this_of
 from simkernel.kernel.irq.descriptor import function_name
 from simkernel.kernel.module.module import ThisModule
-from simkernel.kernel.workqueue import Function, Work, WorkQueue
-
-__all__ = [
-    "Work",
-    "WorkQueue",
-    "alloc_ordered_workqueue",
-    "alloc_workqueue",
-    "cancel_work_sync",
-    "destroy_workqueue",
-    "flush_work",
-    "init_work",
-    "queue_delayed_work",
-    "queue_work",
-    "schedule_delayed_work",
-    "schedule_work",
-]
+from simkernel.kernel.workqueue import Function
+from simkernel.kernel.workqueue import Work as Work
+from simkernel.kernel.workqueue import WorkQueue as WorkQueue
 
 
 def init_work(this: ThisModule, function: Function) -> Work:
