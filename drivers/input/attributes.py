@@ -7,31 +7,10 @@ from typing import Any, Final
 
 from simkernel.driverapi.device import Device, dev_get_drvdata
 from simkernel.driverapi.sysfs import DeviceAttribute
-from simkernel.uapi.input_event_codes import (
-    EV_ABS,
-    EV_FF,
-    EV_KEY,
-    EV_LED,
-    EV_MSC,
-    EV_REL,
-    EV_SND,
-    EV_SW,
-)
 
 from .bits import to_text
-from .device import InputDev, modalias
+from .device import BITMAPS, InputDev, modalias
 from .inhibit import set_inhibited
-
-CAPABILITIES: Final = {
-    "key": EV_KEY,
-    "rel": EV_REL,
-    "abs": EV_ABS,
-    "msc": EV_MSC,
-    "led": EV_LED,
-    "snd": EV_SND,
-    "ff": EV_FF,
-    "sw": EV_SW,
-}
 
 
 def _shows(text: Callable[[InputDev], str]) -> Callable[[Any], str]:
@@ -58,6 +37,6 @@ ATTRIBUTES: Final = (
     DeviceAttribute("id/product", _shows(lambda dev: f"{dev.id.product:04x}")),
     DeviceAttribute("id/version", _shows(lambda dev: f"{dev.id.version:04x}")),
     DeviceAttribute("capabilities/ev", _shows(lambda dev: to_text(dev.evbit))),
-    *(DeviceAttribute(f"capabilities/{name}", _bitmap(type)) for name, type in CAPABILITIES.items()),
+    *(DeviceAttribute(f"capabilities/{name.lower()}", _bitmap(type)) for name, type, _, _ in BITMAPS),
 )
 """Those with a `/` stand in a directory of their own (an attribute group with a name)."""

@@ -14,19 +14,8 @@ import attrs
 from simkernel.driverapi.device import Device
 from simkernel.driverapi.module import ThisModule
 from simkernel.driverapi.spinlock import SpinLock
+from simkernel.uapi import input_event_codes as ev
 from simkernel.uapi.input import InputId
-from simkernel.uapi.input_event_codes import (
-    EV_ABS,
-    EV_FF,
-    EV_KEY,
-    EV_LED,
-    EV_MSC,
-    EV_REL,
-    EV_SND,
-    EV_SW,
-    KEY_MIN_INTERESTING,
-    MAX_CODE,
-)
 
 from .bits import codes, to_text
 
@@ -39,29 +28,20 @@ Value = tuple[int, int, int]
 KEYS_AND_MORE: Final = 7
 """Room for EV_KEY and EV_MSC events in a packet (`input_estimate_events_per_packet()`)."""
 
-VARIABLES: Final = (
-    ("KEY", EV_KEY),
-    ("REL", EV_REL),
-    ("ABS", EV_ABS),
-    ("MSC", EV_MSC),
-    ("LED", EV_LED),
-    ("SND", EV_SND),
-    ("FF", EV_FF),
-    ("SW", EV_SW),
+BITMAPS: Final = (
+    ("KEY", ev.EV_KEY, "k", ev.KEY_MIN_INTERESTING),
+    ("REL", ev.EV_REL, "r", 0),
+    ("ABS", ev.EV_ABS, "a", 0),
+    ("MSC", ev.EV_MSC, "m", 0),
+    ("LED", ev.EV_LED, "l", 0),
+    ("SND", ev.EV_SND, "s", 0),
+    ("FF", ev.EV_FF, "f", 0),
+    ("SW", ev.EV_SW, "w", 0),
 )
-"""The bitmaps of a device, by the names and in the order of `input_dev_uevent()`."""
+"""The bitmaps of a device: name in uevents and below /sys, type, letter in a MODALIAS, first code there.
 
-MODALIAS: Final = (
-    ("k", EV_KEY, KEY_MIN_INTERESTING),
-    ("r", EV_REL, 0),
-    ("a", EV_ABS, 0),
-    ("m", EV_MSC, 0),
-    ("l", EV_LED, 0),
-    ("s", EV_SND, 0),
-    ("f", EV_FF, 0),
-    ("w", EV_SW, 0),
-)
-"""Their letters in a MODALIAS, and from which code on (`input_print_modalias_parts()`)."""
+In the order of `input_dev_uevent()` and `input_print_modalias_parts()`.
+"""
 
 
 @attrs.define(eq=False)
@@ -105,7 +85,7 @@ class InputDev:
 
     def has(self, type: int, code: int) -> bool:
         """Whether it makes such events (`is_event_supported()`)."""
-        return code <= MAX_CODE[type] and self.bits.get(type, 0) >> code & 1 == 1
+        return code <= ev.MAX_CODE[type] and self.bits.get(type, 0) >> code & 1 == 1
 
     @property
     def label(self) -> str:
@@ -116,7 +96,7 @@ class InputDev:
 def estimate_events_per_packet(dev: InputDev) -> int:
     """How many events one packet may have (`input_estimate_events_per_packet()`, for what has no axes of
     touch): SYN_REPORT, each relative axis, and some keys."""
-    return 1 + dev.bits.get(EV_REL, 0).bit_count() + KEYS_AND_MORE
+    return 1 + dev.bits.get(ev.EV_REL, 0).bit_count() + KEYS_AND_MORE
 
 
 def variables(dev: InputDev) -> dict[str, str]:
@@ -127,7 +107,7 @@ def variables(dev: InputDev) -> dict[str, str]:
         if text is not None:
             said[key] = f'"{text}"'
     said |= {"PROP": to_text(dev.propbit), "EV": to_text(dev.evbit)}
-    for key, type in VARIABLES:
+    for key, type, _, _ in BITMAPS:
         if dev.evbit >> type & 1:
             said[key] = to_text(dev.bits.get(type, 0))
     return said | {"MODALIAS": modalias(dev)}
@@ -138,8 +118,8 @@ def modalias(dev: InputDev) -> str:
     it = dev.id
     alias = f"input:b{it.bustype:04X}v{it.vendor:04X}p{it.product:04X}e{it.version:04X}-"
     alias += _listed("e", codes(dev.evbit))
-    for letter, type, least in MODALIAS:
-        alias += _listed(letter, codes(dev.bits.get(type, 0), least, MAX_CODE[type]))
+    for _, type, letter, least in BITMAPS:
+        alias += _listed(letter, codes(dev.bits.get(type, 0), least, ev.MAX_CODE[type]))
     return alias
 
 

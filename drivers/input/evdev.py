@@ -34,9 +34,7 @@ EVDEV_MINORS: Final = 32
 
 def make_handler(core: InputCore) -> InputHandler:
     """evdev as a handler of the input core: it takes every device."""
-    return InputHandler(
-        "evdev", lambda handler, dev: _connect(core, handler, dev), _disconnect, _events, EVDEV_MINOR_BASE
-    )
+    return InputHandler("evdev", lambda handler, dev: _connect(core, handler, dev), _disconnect, _events)
 
 
 def _connect(core: InputCore, handler: InputHandler, dev: InputDev) -> None:

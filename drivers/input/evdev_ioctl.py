@@ -15,20 +15,8 @@ from simkernel.driverapi.fs import File
 from simkernel.driverapi.mm import PAGE_SIZE
 from simkernel.driverapi.uaccess import copy_from_user, copy_to_user, get_user, put_user
 from simkernel.uapi import input as uapi
+from simkernel.uapi import input_event_codes as ev
 from simkernel.uapi.errno import EINVAL, ENODEV, ENOENT, ENOSYS, os_error
-from simkernel.uapi.input_event_codes import (
-    EV_CNT,
-    EV_FF,
-    EV_KEY,
-    EV_LED,
-    EV_MAX,
-    EV_REP,
-    EV_SND,
-    EV_SW,
-    EV_SYN,
-    INPUT_PROP_MAX,
-    MAX_CODE,
-)
 from simkernel.uapi.ioctl import _IOC_DIR, _IOC_NR, _IOC_READ, _IOC_SIZE, _IOC_TYPE
 from simkernel.uapi.structure import U32
 
@@ -55,7 +43,7 @@ def ioctl(file: File, request: int, argument: int) -> int:
     if sized is not None:
         return sized(file, client, size, argument)
     type = _IOC_NR(request) - _IOC_NR(uapi.EVIOCGBIT(0, 0))
-    if _IOC_TYPE(request) == ord("E") and _IOC_DIR(request) == _IOC_READ and 0 <= type <= EV_MAX:
+    if _IOC_TYPE(request) == ord("E") and _IOC_DIR(request) == _IOC_READ and 0 <= type <= ev.EV_MAX:
         return _codes(file, _device(client), type, size, argument)
     raise os_error(EINVAL)  # absolute axes too, of which no device here has any
 
@@ -92,16 +80,16 @@ def _bytes(file: File, data: bytes, size: int, address: int) -> int:
 
 
 def _properties(file: File, client: Client, size: int, address: int) -> int:
-    return _bytes(file, to_bytes(_device(client).propbit, INPUT_PROP_MAX), size, address)
+    return _bytes(file, to_bytes(_device(client).propbit, ev.INPUT_PROP_MAX), size, address)
 
 
 def _codes(file: File, dev: InputDev, type: int, size: int, address: int) -> int:
     """`handle_eviocgbit()`."""
-    if type == EV_SYN:
-        return _bytes(file, to_bytes(dev.evbit, EV_MAX), size, address)
-    if type not in MAX_CODE:
+    if type == ev.EV_SYN:
+        return _bytes(file, to_bytes(dev.evbit, ev.EV_MAX), size, address)
+    if type not in ev.MAX_CODE:
         raise os_error(EINVAL)
-    return _bytes(file, to_bytes(dev.bits.get(type, 0), MAX_CODE[type]), size, address)
+    return _bytes(file, to_bytes(dev.bits.get(type, 0), ev.MAX_CODE[type]), size, address)
 
 
 # -- how things stand ------------------------------------------------------------------
@@ -112,7 +100,7 @@ def _state(type: int, file: File, client: Client, size: int, address: int) -> in
     (`evdev_handle_get_val()`)."""
     dev = _device(client)
     with dev.lock:
-        state = to_bytes(dev.state.get(type, 0), MAX_CODE[type])
+        state = to_bytes(dev.state.get(type, 0), ev.MAX_CODE[type])
         client.flush(type)
     try:
         return _bytes(file, state, size, address)
@@ -147,7 +135,7 @@ def _set_clock(file: File, client: Client, address: int) -> int:
 
 def _mask_bits(type: int) -> int:
     """How many codes of a type a mask has (`evdev_get_mask_cnt()`); EV_SYN stands for the types."""
-    return EV_CNT if type == EV_SYN else MAX_CODE.get(type, -1) + 1
+    return ev.EV_CNT if type == ev.EV_SYN else ev.MAX_CODE.get(type, -1) + 1
 
 
 def _set_mask(file: File, client: Client, address: int) -> int:
@@ -185,7 +173,7 @@ def _get_mask(file: File, client: Client, address: int) -> int:
 
 def _repeat(file: File, client: Client, address: int) -> int:
     """A device without EV_REP, as all are here, says ENOSYS."""
-    assert not _device(client).evbit >> EV_REP & 1
+    assert not _device(client).evbit >> ev.EV_REP & 1
     raise os_error(ENOSYS)
 
 
@@ -197,7 +185,7 @@ def _no_keymap(size: int, file: File, client: Client, address: int) -> int:
 
 def _erase_effect(file: File, client: Client, argument: int) -> int:
     """A device without EV_FF says ENOSYS (`input_ff_erase()`)."""
-    assert not _device(client).evbit >> EV_FF & 1
+    assert not _device(client).evbit >> ev.EV_FF & 1
     raise os_error(ENOSYS)
 
 
@@ -244,10 +232,10 @@ SIZED: Final[Mapping[int, Sized]] = MappingProxyType(
     {
         uapi.EVIOCGPROP(0): _properties,
         uapi.EVIOCGMTSLOTS(0): _slots,
-        uapi.EVIOCGKEY(0): partial(_state, EV_KEY),
-        uapi.EVIOCGLED(0): partial(_state, EV_LED),
-        uapi.EVIOCGSND(0): partial(_state, EV_SND),
-        uapi.EVIOCGSW(0): partial(_state, EV_SW),
+        uapi.EVIOCGKEY(0): partial(_state, ev.EV_KEY),
+        uapi.EVIOCGLED(0): partial(_state, ev.EV_LED),
+        uapi.EVIOCGSND(0): partial(_state, ev.EV_SND),
+        uapi.EVIOCGSW(0): partial(_state, ev.EV_SW),
         uapi.EVIOCGNAME(0): partial(_string, "name"),
         uapi.EVIOCGPHYS(0): partial(_string, "phys"),
         uapi.EVIOCGUNIQ(0): partial(_string, "uniq"),

@@ -14,19 +14,7 @@ from types import MappingProxyType
 from typing import Final
 
 from simkernel.driverapi.ktime import ktime_get
-from simkernel.uapi.input_event_codes import (
-    EV_KEY,
-    EV_LED,
-    EV_MSC,
-    EV_PWR,
-    EV_REL,
-    EV_SND,
-    EV_SW,
-    EV_SYN,
-    SYN_CONFIG,
-    SYN_MT_REPORT,
-    SYN_REPORT,
-)
+from simkernel.uapi import input_event_codes as ev
 
 from .bits import codes
 from .device import InputDev
@@ -41,10 +29,10 @@ TO_ALL: Final = TO_HANDLERS | TO_DEVICE
 AUTOREPEAT: Final = 2
 """The value of a key event that says: still held."""
 
-SYNC: Final = (EV_SYN, SYN_REPORT, 1)
+SYNC: Final = (ev.EV_SYN, ev.SYN_REPORT, 1)
 """What ends a packet that has become too long; a driver's own has value 0 (`input_value_sync`)."""
 
-_SYN: Final = {SYN_CONFIG: TO_ALL, SYN_REPORT: TO_HANDLERS | FLUSH, SYN_MT_REPORT: TO_HANDLERS}
+_SYN: Final = {ev.SYN_CONFIG: TO_ALL, ev.SYN_REPORT: TO_HANDLERS | FLUSH, ev.SYN_MT_REPORT: TO_HANDLERS}
 
 
 def _synchronisation(dev: InputDev, code: int, value: int) -> int:
@@ -53,31 +41,31 @@ def _synchronisation(dev: InputDev, code: int, value: int) -> int:
 
 def _key(dev: InputDev, code: int, value: int) -> int:
     if value == AUTOREPEAT:
-        return TO_HANDLERS if dev.has(EV_KEY, code) else IGNORE
-    return TO_HANDLERS if _switch(dev, EV_KEY, code, value) else IGNORE
+        return TO_HANDLERS if dev.has(ev.EV_KEY, code) else IGNORE
+    return TO_HANDLERS if _switch(dev, ev.EV_KEY, code, value) else IGNORE
 
 
 def _relative(dev: InputDev, code: int, value: int) -> int:
-    return TO_HANDLERS if value and dev.has(EV_REL, code) else IGNORE
+    return TO_HANDLERS if value and dev.has(ev.EV_REL, code) else IGNORE
 
 
 def _sound(dev: InputDev, code: int, value: int) -> int:
-    _switch(dev, EV_SND, code, value)
-    return TO_ALL if dev.has(EV_SND, code) else IGNORE
+    _switch(dev, ev.EV_SND, code, value)
+    return TO_ALL if dev.has(ev.EV_SND, code) else IGNORE
 
 
 Disposition = Callable[[InputDev, int, int], int]
 
 DISPOSITIONS: Final[Mapping[int, Disposition]] = MappingProxyType(
     {
-        EV_SYN: _synchronisation,
-        EV_KEY: _key,
-        EV_REL: _relative,
-        EV_MSC: lambda dev, code, value: TO_ALL if dev.has(EV_MSC, code) else IGNORE,
-        EV_SW: lambda dev, code, value: TO_HANDLERS if _switch(dev, EV_SW, code, value) else IGNORE,
-        EV_LED: lambda dev, code, value: TO_ALL if _switch(dev, EV_LED, code, value) else IGNORE,
-        EV_SND: _sound,
-        EV_PWR: lambda dev, code, value: TO_ALL,
+        ev.EV_SYN: _synchronisation,
+        ev.EV_KEY: _key,
+        ev.EV_REL: _relative,
+        ev.EV_MSC: lambda dev, code, value: TO_ALL if dev.has(ev.EV_MSC, code) else IGNORE,
+        ev.EV_SW: lambda dev, code, value: TO_HANDLERS if _switch(dev, ev.EV_SW, code, value) else IGNORE,
+        ev.EV_LED: lambda dev, code, value: TO_ALL if _switch(dev, ev.EV_LED, code, value) else IGNORE,
+        ev.EV_SND: _sound,
+        ev.EV_PWR: lambda dev, code, value: TO_ALL,
     }
 )
 """What is done with an event, by its type.  The types that are not here are not modelled; a device
@@ -94,7 +82,7 @@ def _switch(dev: InputDev, type: int, code: int, value: int) -> bool:
 
 def input_event(dev: InputDev, type: int, code: int, value: int) -> None:
     """Tell of an event.  What the device has not said that it can do is ignored."""
-    if type == EV_SYN or dev.evbit >> type & 1:
+    if type == ev.EV_SYN or dev.evbit >> type & 1:
         with dev.lock:
             handle_event(dev, type, code, value)
 
@@ -102,7 +90,7 @@ def input_event(dev: InputDev, type: int, code: int, value: int) -> None:
 def input_inject_event(handle: InputHandle, type: int, code: int, value: int) -> None:
     """An event from one who listens; nothing if the device is grabbed, unless by himself."""
     dev = handle.dev
-    if type == EV_SYN or dev.evbit >> type & 1:
+    if type == ev.EV_SYN or dev.evbit >> type & 1:
         with dev.lock:
             if dev.grab is None or dev.grab is handle:
                 handle_event(dev, type, code, value)
@@ -139,9 +127,9 @@ def _pass_values(dev: InputDev) -> None:
 
 def release_keys(dev: InputDev) -> None:
     """Tell of every held key that it is released (`input_dev_release_keys()`); the lock is held."""
-    held = list(codes(dev.state.get(EV_KEY, 0)))
+    held = list(codes(dev.state.get(ev.EV_KEY, 0)))
     for code in held:
-        handle_event(dev, EV_KEY, code, 0)
+        handle_event(dev, ev.EV_KEY, code, 0)
     if held:
         handle_event(dev, *SYNC)
 

@@ -20,14 +20,13 @@ class InputHandler:
 
     `connect(handler, dev)` is called for each device and registers a handle if it wants to listen;
     `disconnect(handle)` when the device or the handler goes.  `events(handle, values)` gets a packet,
-    under the device's lock and often in interrupt context.  `minor` is where its nodes begin.
+    under the device's lock and often in interrupt context.
     """
 
     name: str
     connect: Callable[[InputHandler, InputDev], None]
     disconnect: Callable[[InputHandle], None]
     events: Callable[[InputHandle, Sequence[Value]], None]
-    minor: int = 0
     handles: list[InputHandle] = attrs.field(factory=list)
 
 

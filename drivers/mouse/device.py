@@ -23,6 +23,7 @@ from simkernel.driverapi.simbus import SimbusDevice
 from simkernel.driverapi.spinlock import SpinLock
 from simkernel.driverapi.workqueue import Work, schedule_work
 from simkernel.hardware.mouse import registers as hw
+from simkernel.uapi import input_event_codes as ev
 from simkernel.uapi.errno import ENODEV, os_error
 
 if TYPE_CHECKING:
@@ -31,13 +32,14 @@ if TYPE_CHECKING:
 QUEUE_DEPTH: Final = 64
 """Reports in the driver's queue, at most: half a second's at the slowest rate."""
 
-BUTTONS: Final = {
-    "left": hw.BUTTON_LEFT,
-    "right": hw.BUTTON_RIGHT,
-    "middle": hw.BUTTON_MIDDLE,
-    "side": hw.BUTTON_SIDE,
-    "extra": hw.BUTTON_EXTRA,
-}
+BUTTONS: Final = (
+    ("left", hw.BUTTON_LEFT, ev.BTN_LEFT),
+    ("right", hw.BUTTON_RIGHT, ev.BTN_RIGHT),
+    ("middle", hw.BUTTON_MIDDLE, ev.BTN_MIDDLE),
+    ("side", hw.BUTTON_SIDE, ev.BTN_SIDE),
+    ("extra", hw.BUTTON_EXTRA, ev.BTN_EXTRA),
+)
+"""The name over netlink, the bit in a report, the key of the input device."""
 
 
 class Report(NamedTuple):
@@ -178,7 +180,7 @@ def _motion(mouse: Mouse, report: Report) -> Reply:
 
 def button_names(held: int) -> tuple[str, ...]:
     """The buttons of a mask, by name."""
-    return tuple(name for name, bit in BUTTONS.items() if held & bit)
+    return tuple(name for name, bit, _ in BUTTONS if held & bit)
 
 
 def _extend(sequence: int, last: int) -> int:

@@ -11,34 +11,16 @@ from typing import TYPE_CHECKING, Final
 from simkernel.driverapi.module import ThisModule
 from simkernel.driverapi.simbus import SimbusDevice
 from simkernel.hardware.mouse import registers as hw
+from simkernel.uapi import input_event_codes as ev
 from simkernel.uapi.input import BUS_HOST, InputId
-from simkernel.uapi.input_event_codes import (
-    BTN_EXTRA,
-    BTN_LEFT,
-    BTN_MIDDLE,
-    BTN_RIGHT,
-    BTN_SIDE,
-    EV_KEY,
-    EV_REL,
-    REL_WHEEL,
-    REL_X,
-    REL_Y,
-)
 
-from .device import Report
+from .device import BUTTONS, Report
 
 if TYPE_CHECKING:
     from ..input.core import InputCore
 
 NAME: Final = "Virtual mouse"
-KEYS: Final = (
-    (BTN_LEFT, hw.BUTTON_LEFT),
-    (BTN_RIGHT, hw.BUTTON_RIGHT),
-    (BTN_MIDDLE, hw.BUTTON_MIDDLE),
-    (BTN_SIDE, hw.BUTTON_SIDE),
-    (BTN_EXTRA, hw.BUTTON_EXTRA),
-)
-AXES: Final = (REL_X, REL_Y, REL_WHEEL)
+AXES: Final = (ev.REL_X, ev.REL_Y, ev.REL_WHEEL)
 
 
 class Pointer:
@@ -51,10 +33,10 @@ class Pointer:
         self._dev.phys = f"simbus-{device.name}/input0"
         self._dev.uniq = f"{device.serial}"
         self._dev.id = InputId(BUS_HOST, hw.VENDOR, hw.DEVICE, device.revision)
-        for key, _ in KEYS:
-            self._input.input_set_capability(self._dev, EV_KEY, key)
+        for _, _, key in BUTTONS:
+            self._input.input_set_capability(self._dev, ev.EV_KEY, key)
         for axis in AXES:
-            self._input.input_set_capability(self._dev, EV_REL, axis)
+            self._input.input_set_capability(self._dev, ev.EV_REL, axis)
 
     def register(self) -> None:
         """Let programs find it."""
@@ -68,8 +50,8 @@ class Pointer:
         """Tell of a report, as of when the mouse made it; called in interrupt context."""
         dev, event = self._dev, self._input.input_event
         self._input.input_set_timestamp(dev, report.time)
-        for key, bit in KEYS:
-            event(dev, EV_KEY, key, report.buttons & bit != 0)
+        for _, bit, key in BUTTONS:
+            event(dev, ev.EV_KEY, key, report.buttons & bit != 0)
         for axis, by in zip(AXES, (report.dx, report.dy, report.wheel), strict=True):
-            event(dev, EV_REL, axis, by)
+            event(dev, ev.EV_REL, axis, by)
         self._input.input_sync(dev)
