@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from simkernel.driverapi.fs import File
-from simkernel.uapi.errno import EINVAL, os_error
+from simkernel.uapi.errno import EBUSY, EINVAL, os_error
 from simkernel.uapi.video.structures import V4l2ExtControl
 from simkernel.uapi.video.videodev2 import V4L2_BUF_TYPE_VIDEO_CAPTURE
 
@@ -25,7 +25,13 @@ class Call(NamedTuple):
     items: Sequence[V4l2ExtControl]
 
 
-def check_type(type: int) -> None:
+def check_type(call: Call, arg: Any) -> None:
     """EINVAL for what is no capture of pictures (`check_fmt()`)."""
-    if type != V4L2_BUF_TYPE_VIDEO_CAPTURE:
+    if arg.type != V4L2_BUF_TYPE_VIDEO_CAPTURE:
         raise os_error(EINVAL)
+
+
+def check_owner(call: Call, arg: Any = None) -> None:
+    """EBUSY if the buffers are another file's (`vb2_queue_is_busy()`)."""
+    if call.device.queue.owner not in (None, call.fh):
+        raise os_error(EBUSY)

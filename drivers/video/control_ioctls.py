@@ -12,17 +12,8 @@ from typing import Final
 from simkernel.uapi.errno import EACCES, EBUSY, EINVAL, ENODEV, ENOENT, os_error
 from simkernel.uapi.fcntl import O_NONBLOCK
 from simkernel.uapi.structure import S32
+from simkernel.uapi.video import structures as s
 from simkernel.uapi.video import videodev2 as v4l2
-from simkernel.uapi.video.structures import (
-    V4l2Control,
-    V4l2Event,
-    V4l2EventSubscription,
-    V4l2ExtControl,
-    V4l2ExtControls,
-    V4l2Queryctrl,
-    V4l2QueryExtCtrl,
-    V4l2Querymenu,
-)
 
 from .call import Call
 from .controls import ELEMENT_SIZE, Control, ControlHandler
@@ -54,23 +45,15 @@ def _listed(handler: ControlHandler, id: int) -> Control:
     raise os_error(EINVAL)
 
 
-def query_ext_ctrl(call: Call, arg: V4l2QueryExtCtrl) -> None:
+def query_ext_ctrl(call: Call, arg: s.V4l2QueryExtCtrl) -> None:
     """`v4l2_query_ext_ctrl()`."""
-    control = _listed(call.device.controls, arg.id)
-    arg.id = control.id
-    arg.type = control.type
-    arg.name = control.name.encode()
-    arg.minimum = control.minimum
-    arg.maximum = control.maximum
-    arg.step = control.reported_step
-    arg.default_value = control.default
-    arg.flags = control.flags
+    queryctrl(call, arg)
     arg.elem_size = ELEMENT_SIZE
     arg.elems = 1
 
 
-def queryctrl(call: Call, arg: V4l2Queryctrl) -> None:
-    """`v4l2_queryctrl()`."""
+def queryctrl(call: Call, arg: s.V4l2Queryctrl | s.V4l2QueryExtCtrl) -> None:
+    """`v4l2_queryctrl()`; the argument of the other request has the same fields, and more."""
     control = _listed(call.device.controls, arg.id)
     arg.id = control.id
     arg.type = control.type
@@ -82,7 +65,7 @@ def queryctrl(call: Call, arg: V4l2Queryctrl) -> None:
     arg.flags = control.flags
 
 
-def querymenu(call: Call, arg: V4l2Querymenu) -> None:
+def querymenu(call: Call, arg: s.V4l2Querymenu) -> None:
     """`v4l2_querymenu()`."""
     control = call.device.controls.find(arg.id)
     if not control.menu or not control.minimum <= arg.index <= control.maximum or not control.menu[arg.index]:
@@ -93,7 +76,7 @@ def querymenu(call: Call, arg: V4l2Querymenu) -> None:
 # -- one value ----------------------------------------------------------------
 
 
-def g_ctrl(call: Call, arg: V4l2Control) -> None:
+def g_ctrl(call: Call, arg: s.V4l2Control) -> None:
     """`v4l2_g_ctrl()`."""
     control = call.device.controls.find(arg.id)
     if control.flags & v4l2.V4L2_CTRL_FLAG_WRITE_ONLY:
@@ -101,7 +84,7 @@ def g_ctrl(call: Call, arg: V4l2Control) -> None:
     arg.value = control.value
 
 
-def s_ctrl(call: Call, arg: V4l2Control) -> None:
+def s_ctrl(call: Call, arg: s.V4l2Control) -> None:
     """`v4l2_s_ctrl()`."""
     control = call.device.controls.find(arg.id)
     if control.flags & v4l2.V4L2_CTRL_FLAG_READ_ONLY:
@@ -113,7 +96,7 @@ def s_ctrl(call: Call, arg: V4l2Control) -> None:
 
 
 def _find_all(
-    handler: ControlHandler, arg: V4l2ExtControls, items: Sequence[V4l2ExtControl]
+    handler: ControlHandler, arg: s.V4l2ExtControls, items: Sequence[s.V4l2ExtControl]
 ) -> list[Control]:
     """`prepare_ext_ctrls()`: `error_idx` says which of them is none, or of another class."""
     found = []
@@ -134,13 +117,13 @@ def _check_class(handler: ControlHandler, which: int) -> None:
         handler.find(which | 1)
 
 
-def _which(arg: V4l2ExtControls) -> None:
+def _which(arg: s.V4l2ExtControls) -> None:
     if arg.which == v4l2.V4L2_CTRL_WHICH_REQUEST_VAL:  # without a media device: EINVAL
         raise os_error(EINVAL)
     arg.which = v4l2.V4L2_CTRL_ID2WHICH(arg.which)
 
 
-def g_ext_ctrls(call: Call, arg: V4l2ExtControls) -> None:
+def g_ext_ctrls(call: Call, arg: s.V4l2ExtControls) -> None:
     """`v4l2_g_ext_ctrls_common()`."""
     handler, items = call.device.controls, call.items
     arg.error_idx = arg.count
@@ -162,12 +145,12 @@ def g_ext_ctrls(call: Call, arg: V4l2ExtControls) -> None:
         _put(item, control.default if default else control.value)
 
 
-def try_ext_ctrls(call: Call, arg: V4l2ExtControls) -> None:
+def try_ext_ctrls(call: Call, arg: s.V4l2ExtControls) -> None:
     """`v4l2_try_ext_ctrls()`: what would be set, and nothing is."""
     _try(call.device.controls, arg, call.items, setting=False)
 
 
-def s_ext_ctrls(call: Call, arg: V4l2ExtControls) -> None:
+def s_ext_ctrls(call: Call, arg: s.V4l2ExtControls) -> None:
     """`v4l2_s_ext_ctrls()`."""
     try:
         controls = _try(call.device.controls, arg, call.items, setting=True)
@@ -180,7 +163,7 @@ def s_ext_ctrls(call: Call, arg: V4l2ExtControls) -> None:
 
 
 def _try(
-    handler: ControlHandler, arg: V4l2ExtControls, items: Sequence[V4l2ExtControl], setting: bool
+    handler: ControlHandler, arg: s.V4l2ExtControls, items: Sequence[s.V4l2ExtControl], setting: bool
 ) -> list[Control]:
     """`validate_ctrls()`, and what comes before it in `try_set_ext_ctrls_common()`."""
     arg.error_idx = arg.count
@@ -201,12 +184,12 @@ def _try(
     return controls
 
 
-def _value(item: V4l2ExtControl) -> int:
+def _value(item: s.V4l2ExtControl) -> int:
     value: int = S32.unpack_from(item.union)[0]
     return value
 
 
-def _put(item: V4l2ExtControl, value: int) -> None:
+def _put(item: s.V4l2ExtControl, value: int) -> None:
     """The upper half stays as it was: it is no part of the value."""
     item.union = S32.pack(value) + item.union[4:]
 
@@ -214,7 +197,7 @@ def _put(item: V4l2ExtControl, value: int) -> None:
 # -- events -------------------------------------------------------------------
 
 
-def subscribe_event(call: Call, arg: V4l2EventSubscription) -> None:
+def subscribe_event(call: Call, arg: s.V4l2EventSubscription) -> None:
     """`v4l2_ctrl_subscribe_event()`: of controls only.  Subscribing twice changes nothing."""
     fh = call.fh
     if arg.type != v4l2.V4L2_EVENT_CTRL:
@@ -227,7 +210,7 @@ def subscribe_event(call: Call, arg: V4l2EventSubscription) -> None:
     control.subscribe(subscription)
 
 
-def unsubscribe_event(call: Call, arg: V4l2EventSubscription) -> None:
+def unsubscribe_event(call: Call, arg: s.V4l2EventSubscription) -> None:
     """`v4l2_event_unsubscribe()`: what was not subscribed to is no error."""
     fh = call.fh
     for subscription in tuple(fh.subscribed):
@@ -236,7 +219,7 @@ def unsubscribe_event(call: Call, arg: V4l2EventSubscription) -> None:
             call.device.controls.find(subscription.id).unsubscribe(subscription)
 
 
-async def dqevent(call: Call, arg: V4l2Event) -> None:
+async def dqevent(call: Call, arg: s.V4l2Event) -> None:
     """`v4l2_event_dequeue()`.  ENOENT if there is none and the file is non-blocking; EINTR.
 
     A sleeper is woken when the device goes, as by `v4l2_event_wake_all()`, and gets ENODEV: Linux
@@ -250,5 +233,5 @@ async def dqevent(call: Call, arg: V4l2Event) -> None:
         if not fh.available:
             raise os_error(ENODEV)
     event = fh.take()
-    for name in V4l2Event.__match_args__:
+    for name in s.V4l2Event.__match_args__:
         setattr(arg, name, getattr(event, name))

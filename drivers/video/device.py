@@ -17,12 +17,7 @@ from simkernel.driverapi.mutex import Mutex
 from simkernel.driverapi.sysfs import DeviceAttribute
 from simkernel.driverapi.wait import wake_up_all
 from simkernel.uapi.errno import EBUSY, EINVAL, ENFILE, os_error
-from simkernel.uapi.video.videodev2 import (
-    V4L2_PRIORITY_BACKGROUND,
-    V4L2_PRIORITY_DEFAULT,
-    V4L2_PRIORITY_RECORD,
-    V4L2_PRIORITY_UNSET,
-)
+from simkernel.uapi.video import videodev2 as v4l2
 
 from .controls import ControlHandler
 from .events import FileHandle
@@ -68,7 +63,7 @@ class VideoDevice:
     @property
     def priority(self) -> int:
         """The highest of all open files (`v4l2_prio_max()`)."""
-        return max((fh.priority for fh in self.files), default=V4L2_PRIORITY_UNSET)
+        return max((fh.priority for fh in self.files), default=v4l2.V4L2_PRIORITY_UNSET)
 
     def check_priority(self, fh: FileHandle) -> None:
         """EBUSY if another file has a higher one (`v4l2_prio_check()`)."""
@@ -77,7 +72,7 @@ class VideoDevice:
 
     def change_priority(self, fh: FileHandle, priority: int) -> None:
         """EINVAL for one that there is not (`v4l2_prio_change()`)."""
-        if not V4L2_PRIORITY_BACKGROUND <= priority <= V4L2_PRIORITY_RECORD:
+        if not v4l2.V4L2_PRIORITY_BACKGROUND <= priority <= v4l2.V4L2_PRIORITY_RECORD:
             raise os_error(EINVAL)
         fh.priority = priority
 
@@ -85,7 +80,7 @@ class VideoDevice:
 
     def add(self, fh: FileHandle) -> None:
         """One more open file (`v4l2_fh_add()`)."""
-        fh.priority = V4L2_PRIORITY_DEFAULT
+        fh.priority = v4l2.V4L2_PRIORITY_DEFAULT
         self.files.append(fh)
 
     def remove(self, fh: FileHandle) -> None:

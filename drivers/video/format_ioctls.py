@@ -20,7 +20,7 @@ from simkernel.uapi.version import LINUX_VERSION_CODE
 from simkernel.uapi.video import structures as s
 from simkernel.uapi.video import videodev2 as v4l2
 
-from .call import Call, check_type
+from .call import Call
 
 DESCRIPTIONS: Final = {
     v4l2.V4L2_PIX_FMT_GREY: "8-bit Greyscale",
@@ -93,14 +93,12 @@ async def s_input(call: Call, arg: Number) -> None:
 
 async def enum_fmt(call: Call, arg: s.V4l2Fmtdesc) -> None:
     """`v4l_enum_fmt()`."""
-    check_type(arg.type)
     await _maybe(call.device.ops.enum_fmt(arg))
     arg.description = DESCRIPTIONS[arg.pixelformat].encode()
 
 
 async def g_fmt(call: Call, arg: s.V4l2Format) -> None:
     """`v4l_g_fmt()`."""
-    check_type(arg.type)
     pix = s.V4l2PixFormat()
     await _maybe(call.device.ops.g_fmt(pix))
     _store(arg, pix)
@@ -108,7 +106,6 @@ async def g_fmt(call: Call, arg: s.V4l2Format) -> None:
 
 async def s_fmt(call: Call, arg: s.V4l2Format) -> None:
     """`v4l_s_fmt()`: the driver takes what is nearest."""
-    check_type(arg.type)
     pix = sanitized(arg.fmt)
     await _maybe(call.device.ops.s_fmt(pix))
     _store(arg, pix)
@@ -116,7 +113,6 @@ async def s_fmt(call: Call, arg: s.V4l2Format) -> None:
 
 async def try_fmt(call: Call, arg: s.V4l2Format) -> None:
     """`v4l_try_fmt()`: what s_fmt would take."""
-    check_type(arg.type)
     pix = sanitized(arg.fmt)
     await _maybe(call.device.ops.try_fmt(pix))
     _store(arg, pix)
@@ -152,7 +148,6 @@ async def enum_frameintervals(call: Call, arg: s.V4l2Frmivalenum) -> None:
 
 async def g_parm(call: Call, arg: s.V4l2Streamparm) -> None:
     """`v4l_g_parm()`."""
-    check_type(arg.type)
     parm = s.V4l2Captureparm()
     await _maybe(call.device.ops.g_parm(parm))
     arg.parm = parm.pack()
@@ -160,7 +155,6 @@ async def g_parm(call: Call, arg: s.V4l2Streamparm) -> None:
 
 async def s_parm(call: Call, arg: s.V4l2Streamparm) -> None:
     """`v4l_s_parm()`."""
-    check_type(arg.type)
     parm = s.V4l2Captureparm.unpack(arg.parm)
     rest = arg.parm[s.V4l2Captureparm.SIZE :]
     parm.reserved = b""

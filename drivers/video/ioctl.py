@@ -23,7 +23,7 @@ from simkernel.uapi.video.videodev2 import V4L2_CID_MAX_CTRLS
 from . import control_ioctls as controls
 from . import format_ioctls as formats
 from . import queue_ioctls as buffers
-from .call import Call
+from .call import Call, check_owner, check_type
 from .device import VideoDevice
 from .format_ioctls import Number
 from .lock import Held
@@ -39,6 +39,7 @@ class Request:
     `needs` are the driver's operations without which it is not there.  `priority`: files of lower
     priority get EBUSY.  `input` is the last field that a program fills in: what comes after it is
     zeroed first; "" if it may fill in all.  `always_copy`: the argument goes back though it failed.
+    `checks` are made before the answer is asked for.
     """
 
     argument: type[Structure]
@@ -47,25 +48,30 @@ class Request:
     priority: bool = False
     input: str = ""
     always_copy: bool = False
+    checks: tuple[Callable[[Call, Any], None], ...] = ()
 
+
+TYPE: Final = (check_type,)
+OWNER: Final = (check_owner,)
+TYPE_AND_OWNER: Final = (check_type, check_owner)
 
 REQUESTS: Final = {
     io.VIDIOC_QUERYCAP: Request(s.V4l2Capability, formats.querycap, ("querycap",)),
     io.VIDIOC_G_PRIORITY: Request(Number, formats.g_priority),
     io.VIDIOC_S_PRIORITY: Request(Number, formats.s_priority, priority=True),
     # formats
-    io.VIDIOC_ENUM_FMT: Request(s.V4l2Fmtdesc, formats.enum_fmt, ("enum_fmt",), input="type"),
-    io.VIDIOC_G_FMT: Request(s.V4l2Format, formats.g_fmt, ("g_fmt",)),
-    io.VIDIOC_S_FMT: Request(s.V4l2Format, formats.s_fmt, ("s_fmt",), priority=True),
-    io.VIDIOC_TRY_FMT: Request(s.V4l2Format, formats.try_fmt, ("try_fmt",)),
+    io.VIDIOC_ENUM_FMT: Request(s.V4l2Fmtdesc, formats.enum_fmt, ("enum_fmt",), input="type", checks=TYPE),
+    io.VIDIOC_G_FMT: Request(s.V4l2Format, formats.g_fmt, ("g_fmt",), checks=TYPE),
+    io.VIDIOC_S_FMT: Request(s.V4l2Format, formats.s_fmt, ("s_fmt",), priority=True, checks=TYPE),
+    io.VIDIOC_TRY_FMT: Request(s.V4l2Format, formats.try_fmt, ("try_fmt",), checks=TYPE),
     io.VIDIOC_ENUM_FRAMESIZES: Request(
         s.V4l2Frmsizeenum, formats.enum_framesizes, ("enum_framesizes",), input="pixel_format"
     ),
     io.VIDIOC_ENUM_FRAMEINTERVALS: Request(
         s.V4l2Frmivalenum, formats.enum_frameintervals, ("enum_frameintervals",), input="height"
     ),
-    io.VIDIOC_G_PARM: Request(s.V4l2Streamparm, formats.g_parm, ("g_parm",), input="type"),
-    io.VIDIOC_S_PARM: Request(s.V4l2Streamparm, formats.s_parm, ("s_parm",), priority=True),
+    io.VIDIOC_G_PARM: Request(s.V4l2Streamparm, formats.g_parm, ("g_parm",), input="type", checks=TYPE),
+    io.VIDIOC_S_PARM: Request(s.V4l2Streamparm, formats.s_parm, ("s_parm",), priority=True, checks=TYPE),
     io.VIDIOC_ENUMINPUT: Request(s.V4l2Input, formats.enuminput, ("enum_input",), input="index"),
     io.VIDIOC_G_INPUT: Request(Number, formats.g_input, ("g_input",)),
     io.VIDIOC_S_INPUT: Request(Number, formats.s_input, ("s_input",), priority=True),
@@ -82,15 +88,17 @@ REQUESTS: Final = {
     io.VIDIOC_UNSUBSCRIBE_EVENT: Request(s.V4l2EventSubscription, controls.unsubscribe_event),
     io.VIDIOC_DQEVENT: Request(s.V4l2Event, controls.dqevent),
     # buffers
-    io.VIDIOC_REQBUFS: Request(s.V4l2Requestbuffers, buffers.reqbufs, priority=True),
-    io.VIDIOC_CREATE_BUFS: Request(s.V4l2CreateBuffers, buffers.create_bufs, priority=True),
-    io.VIDIOC_REMOVE_BUFS: Request(s.V4l2RemoveBuffers, buffers.remove_bufs, priority=True, input="type"),
-    io.VIDIOC_QUERYBUF: Request(s.V4l2Buffer, buffers.querybuf, input="length"),
-    io.VIDIOC_PREPARE_BUF: Request(s.V4l2Buffer, buffers.prepare_buf),
-    io.VIDIOC_QBUF: Request(s.V4l2Buffer, buffers.qbuf),
-    io.VIDIOC_DQBUF: Request(s.V4l2Buffer, buffers.dqbuf),
-    io.VIDIOC_STREAMON: Request(Number, buffers.streamon, priority=True),
-    io.VIDIOC_STREAMOFF: Request(Number, buffers.streamoff, priority=True),
+    io.VIDIOC_REQBUFS: Request(s.V4l2Requestbuffers, buffers.reqbufs, priority=True, checks=TYPE),
+    io.VIDIOC_CREATE_BUFS: Request(s.V4l2CreateBuffers, buffers.create_bufs, priority=True, checks=TYPE),
+    io.VIDIOC_REMOVE_BUFS: Request(
+        s.V4l2RemoveBuffers, buffers.remove_bufs, priority=True, input="type", checks=TYPE
+    ),
+    io.VIDIOC_QUERYBUF: Request(s.V4l2Buffer, buffers.querybuf, input="length", checks=TYPE),
+    io.VIDIOC_PREPARE_BUF: Request(s.V4l2Buffer, buffers.prepare_buf, checks=TYPE_AND_OWNER),
+    io.VIDIOC_QBUF: Request(s.V4l2Buffer, buffers.qbuf, checks=TYPE_AND_OWNER),
+    io.VIDIOC_DQBUF: Request(s.V4l2Buffer, buffers.dqbuf, checks=TYPE_AND_OWNER),
+    io.VIDIOC_STREAMON: Request(Number, buffers.streamon, priority=True, checks=OWNER),
+    io.VIDIOC_STREAMOFF: Request(Number, buffers.streamoff, priority=True, checks=OWNER),
 }
 """What is missing: VIDIOC_EXPBUF, as there is no DMA-BUF to make; and what is for other devices."""
 
@@ -128,7 +136,10 @@ async def _do(file: File, request: Request | None, argument: Any, items: Sequenc
             raise os_error(ENOTTY)
         if request.priority:
             device.check_priority(fh)
-        pending = request.answer(Call(file, fh, device, held, items), argument)
+        call = Call(file, fh, device, held, items)
+        for check in request.checks:
+            check(call, argument)
+        pending = request.answer(call, argument)
         if pending is not None:
             await pending
 

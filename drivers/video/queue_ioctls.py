@@ -8,19 +8,13 @@ from __future__ import annotations
 from typing import Final
 
 from simkernel.driverapi.trace import trace_follow
-from simkernel.uapi.errno import EBADR, EBUSY, EINVAL, os_error
+from simkernel.uapi.errno import EBADR, EINVAL, os_error
 from simkernel.uapi.fcntl import O_NONBLOCK
+from simkernel.uapi.video import structures as s
 from simkernel.uapi.video import videodev2 as v4l2
-from simkernel.uapi.video.structures import (
-    V4l2Buffer,
-    V4l2CreateBuffers,
-    V4l2PixFormat,
-    V4l2RemoveBuffers,
-    V4l2Requestbuffers,
-)
 
 from .buffer import Buffer, State
-from .call import Call, check_type
+from .call import Call, check_owner
 from .format_ioctls import Number, sanitized
 from .queue import Queue
 
@@ -62,19 +56,13 @@ CAPABILITIES: Final = (
 )
 
 
-def check_owner(call: Call) -> None:
-    """EBUSY if the buffers are another file's (`vb2_queue_is_busy()`)."""
-    if call.device.queue.owner not in (None, call.fh):
-        raise os_error(EBUSY)
-
-
 def check_memory(queue: Queue, memory: int, type: int) -> None:
     """EINVAL for memory that is not mapped, or buffers of another type (`vb2_verify_memory_type()`)."""
     if memory != v4l2.V4L2_MEMORY_MMAP or type != queue.type:
         raise os_error(EINVAL)
 
 
-def fill(buffer: Buffer, arg: V4l2Buffer) -> None:
+def fill(buffer: Buffer, arg: s.V4l2Buffer) -> None:
     """Tell a program of a buffer (`__fill_v4l2_buffer()`)."""
     queue: Queue = buffer.queue
     flags = buffer.flags | queue.timestamp_flags | STATE_FLAGS[buffer.state]
@@ -96,7 +84,7 @@ def fill(buffer: Buffer, arg: V4l2Buffer) -> None:
     arg.reserved2 = arg.request_fd = 0
 
 
-def _take(queue: Queue, arg: V4l2Buffer, preparing: bool) -> Buffer:
+def _take(queue: Queue, arg: s.V4l2Buffer, preparing: bool) -> Buffer:
     """The buffer that a program wants to queue or prepare (`vb2_queue_or_prepare_buf()`)."""
     buffer = queue.find(arg.index)
     request = arg.flags & v4l2.V4L2_BUF_FLAG_REQUEST_FD
@@ -116,10 +104,9 @@ def _take(queue: Queue, arg: V4l2Buffer, preparing: bool) -> Buffer:
 # -- the requests -------------------------------------------------------------
 
 
-async def reqbufs(call: Call, arg: V4l2Requestbuffers) -> None:
+async def reqbufs(call: Call, arg: s.V4l2Requestbuffers) -> None:
     """`v4l_reqbufs()`, `vb2_ioctl_reqbufs()`."""
     queue = call.device.queue
-    check_type(arg.type)
     arg.reserved = b""
     arg.flags = 0
     arg.capabilities = CAPABILITIES
@@ -129,14 +116,13 @@ async def reqbufs(call: Call, arg: V4l2Requestbuffers) -> None:
     queue.owner = call.fh if arg.count else None
 
 
-def create_bufs(call: Call, arg: V4l2CreateBuffers) -> None:
+def create_bufs(call: Call, arg: s.V4l2CreateBuffers) -> None:
     """`v4l_create_bufs()`, `vb2_ioctl_create_bufs()`.  With no count it only says what could be."""
     queue = call.device.queue
-    check_type(arg.type)
     arg.reserved = b""
     pix = sanitized(arg.fmt)
     pix.priv = v4l2.V4L2_PIX_FMT_PRIV_MAGIC
-    arg.fmt = pix.pack() + arg.fmt[V4l2PixFormat.SIZE :]
+    arg.fmt = pix.pack() + arg.fmt[s.V4l2PixFormat.SIZE :]
     arg.index = len(queue.buffers)
     arg.flags = 0
     arg.max_num_buffers = queue.max_num_buffers
@@ -151,25 +137,21 @@ def create_bufs(call: Call, arg: V4l2CreateBuffers) -> None:
     queue.owner = call.fh
 
 
-def remove_bufs(call: Call, arg: V4l2RemoveBuffers) -> None:
+def remove_bufs(call: Call, arg: s.V4l2RemoveBuffers) -> None:
     """`vb2_ioctl_remove_bufs()`."""
-    check_type(arg.type)
     if arg.count:
         check_owner(call)
         call.device.queue.remove(arg.index, arg.count)
 
 
-def querybuf(call: Call, arg: V4l2Buffer) -> None:
+def querybuf(call: Call, arg: s.V4l2Buffer) -> None:
     """`vb2_ioctl_querybuf()`: anybody may ask."""
-    check_type(arg.type)
     fill(call.device.queue.find(arg.index), arg)
 
 
-def prepare_buf(call: Call, arg: V4l2Buffer) -> None:
+def prepare_buf(call: Call, arg: s.V4l2Buffer) -> None:
     """`vb2_ioctl_prepare_buf()`."""
     queue = call.device.queue
-    check_type(arg.type)
-    check_owner(call)
     if arg.flags & v4l2.V4L2_BUF_FLAG_REQUEST_FD:
         raise os_error(EINVAL)
     buffer = _take(queue, arg, preparing=True)
@@ -179,21 +161,17 @@ def prepare_buf(call: Call, arg: V4l2Buffer) -> None:
     fill(buffer, arg)
 
 
-def qbuf(call: Call, arg: V4l2Buffer) -> None:
+def qbuf(call: Call, arg: s.V4l2Buffer) -> None:
     """`vb2_ioctl_qbuf()`."""
     queue = call.device.queue
-    check_type(arg.type)
-    check_owner(call)
     buffer = _take(queue, arg, preparing=False)
     queue.enqueue(buffer)
     fill(buffer, arg)
 
 
-async def dqbuf(call: Call, arg: V4l2Buffer) -> None:
+async def dqbuf(call: Call, arg: s.V4l2Buffer) -> None:
     """`vb2_ioctl_dqbuf()`."""
     queue = call.device.queue
-    check_type(arg.type)
-    check_owner(call)
     buffer = await queue.dequeue(bool(call.file.flags & O_NONBLOCK), call.held)
     trace_follow(call.device.owner, buffer.flow)
     queue.finish(buffer)
@@ -204,11 +182,9 @@ async def dqbuf(call: Call, arg: V4l2Buffer) -> None:
 
 async def streamon(call: Call, arg: Number) -> None:
     """`vb2_ioctl_streamon()`."""
-    check_owner(call)
     await call.device.queue.stream_on(arg.value)
 
 
 async def streamoff(call: Call, arg: Number) -> None:
     """`vb2_ioctl_streamoff()`."""
-    check_owner(call)
     await call.device.queue.stream_off(arg.value)
