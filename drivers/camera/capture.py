@@ -12,18 +12,13 @@ announced over netlink in both cases.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from simkernel.driverapi.simbus import SimbusDevice, simbus_dev_is_disconnected
 from simkernel.hardware.camera import registers as hw
 from simkernel.uapi.errno import EBUSY, EINVAL, os_error
-from simkernel.uapi.video.videodev2 import (
-    V4L2_BUF_FLAG_TIMESTAMP_MONOTONIC,
-    V4L2_BUF_FLAG_TSTAMP_SRC_SOE,
-    V4L2_FIELD_NONE,
-    VIDEO_MAX_FRAME,
-)
+from simkernel.uapi.video import videodev2 as v4l2
 
 from .device import Camera
 from .ring import Descriptors, Frame
@@ -33,7 +28,7 @@ if TYPE_CHECKING:
     from ..video.buffer import Buffer
     from ..video.queue import Queue
 
-TIMESTAMPS = V4L2_BUF_FLAG_TIMESTAMP_MONOTONIC | V4L2_BUF_FLAG_TSTAMP_SRC_SOE
+TIMESTAMPS = v4l2.V4L2_BUF_FLAG_TIMESTAMP_MONOTONIC | v4l2.V4L2_BUF_FLAG_TSTAMP_SRC_SOE
 """A buffer's timestamp is when the exposure began."""
 
 
@@ -42,7 +37,7 @@ class CaptureRing(Descriptors):
     could not be.  ENOMEM."""
 
     def __init__(self, device: SimbusDevice, done: Callable[[Buffer, bool], None]) -> None:
-        super().__init__(device, VIDEO_MAX_FRAME)
+        super().__init__(device, v4l2.VIDEO_MAX_FRAME)
         self._done = done
         self._buffers: deque[Buffer] = deque()
         """What the device has, from `tail` on."""
@@ -58,33 +53,22 @@ class CaptureRing(Descriptors):
         frames = []
         while self._buffers and not (descriptor := self.look(self.tail))[0] & hw.DESCRIPTOR_DEVICE:
             buffer = self._buffers.popleft()
-            flags, _, _, used, sequence, checksum, exposure_start, readout_end, dma_done = descriptor
+            flags, _, _, used, sequence, _, exposure_start, _, _ = descriptor
             buffer.sequence = sequence
             buffer.timestamp = exposure_start
-            buffer.field = V4L2_FIELD_NONE
+            buffer.field = v4l2.V4L2_FIELD_NONE
             buffer.bytesused = used
             good = bool(flags & hw.DESCRIPTOR_DONE)
             if good:
-                pixels = buffer.memory.view(used)
-                frame = Frame(
-                    self.tail, sequence, checksum, pixels, exposure_start, readout_end, dma_done, now
-                )
-                buffer.private = frame
+                frame = buffer.private = self.frame(buffer.memory.view(used), now)
                 self._unread.add(frame)
-                self.collected += 1
                 frames.append(frame)
             self.tail = (self.tail + 1) % len(self)
             self._done(buffer, not good)
         return frames
 
-    def waiting(self) -> int:
-        count = 0
-        for ahead in range(len(self._buffers)):
-            flags = self.look((self.tail + ahead) % len(self))[0]
-            if flags & hw.DESCRIPTOR_DEVICE:
-                break
-            count += bool(flags & hw.DESCRIPTOR_DONE)
-        return count
+    def given(self) -> Iterator[int]:
+        return ((self.tail + ahead) % len(self) for ahead in range(len(self._buffers)))
 
     @property
     def unread(self) -> int:

@@ -31,7 +31,7 @@ class Commands:
         return genl_register_family(
             this,
             do={
-                "get-device": self.get_device,
+                "get-device": lambda info: describe(self._find(info)),
                 "get-format": self.get_format,
                 "set-format": self.set_format,
                 "get-control": self.get_control,
@@ -50,10 +50,6 @@ class Commands:
         )
 
     # -- devices --------------------------------------------------------------
-
-    def get_device(self, info: GenlInfo) -> Reply:
-        """Tell of one camera."""
-        return describe(self._find(info))
 
     def dump_devices(self, info: GenlInfo) -> Iterator[Reply]:
         """Tell of every camera."""

@@ -14,6 +14,7 @@ Whoever calls holds the camera's spinlock, since the interrupt handler works her
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import takewhile
 
 import attrs
 
@@ -79,9 +80,21 @@ class Descriptors:
         """Take what the device has given back, the oldest first."""
         raise NotImplementedError
 
+    def given(self) -> Iterator[int]:
+        """The slots of the buffers that the device has, or has given back uncollected: from `tail` on."""
+        raise NotImplementedError
+
     def waiting(self) -> int:
         """Frames that the device has given back and nobody has collected yet."""
-        raise NotImplementedError
+        flags = (self.look(slot)[0] for slot in self.given())
+        done = takewhile(lambda flag: not flag & hw.DESCRIPTOR_DEVICE, flags)
+        return sum(bool(flag & hw.DESCRIPTOR_DONE) for flag in done)
+
+    def frame(self, pixels: memoryview, now: int) -> Frame:
+        """Count and describe the frame at `tail`, collected at the instant `now`."""
+        _, _, _, _, sequence, checksum, exposure_start, readout_end, dma_done = self.look(self.tail)
+        self.collected += 1
+        return Frame(self.tail, sequence, checksum, pixels, exposure_start, readout_end, dma_done, now)
 
     def find(self, sequence: int) -> Frame | None:
         """The frame of that number, if it is kept to be read."""
@@ -136,14 +149,10 @@ class Ring(Descriptors):
     def collect(self, now: int) -> list[Frame]:
         frames = []
         while not (descriptor := self.look(self.tail))[0] & hw.DESCRIPTOR_DEVICE:
-            flags, _, _, used, sequence, checksum, exposure_start, readout_end, dma_done = descriptor
+            flags, _, _, used, *_ = descriptor
             if flags & hw.DESCRIPTOR_DONE:
-                pixels = self._buffers[self.tail].memory[:used]
-                frame = Frame(
-                    self.tail, sequence, checksum, pixels, exposure_start, readout_end, dma_done, now
-                )
+                frame = self.frame(self._buffers[self.tail].memory[:used], now)
                 self._frames[self.tail] = self.latest = frame
-                self.collected += 1
                 frames.append(frame)
             else:
                 self._give(self.tail)
@@ -151,15 +160,9 @@ class Ring(Descriptors):
             self._reclaim((self.tail + DEVICE_SHARE - 1) % len(self))
         return frames
 
-    def waiting(self) -> int:
-        count = 0
-        for ahead in range(len(self)):
-            slot = (self.tail + ahead) % len(self)
-            flags = self.look(slot)[0]
-            if flags & hw.DESCRIPTOR_DEVICE or self._frames[slot] is not None:
-                break
-            count += bool(flags & hw.DESCRIPTOR_DONE)
-        return count
+    def given(self) -> Iterator[int]:
+        slots = ((self.tail + ahead) % len(self) for ahead in range(len(self)))
+        return takewhile(lambda slot: self._frames[slot] is None, slots)
 
     def find(self, sequence: int) -> Frame | None:
         return next((frame for frame in self if frame.sequence == sequence), None)

@@ -11,18 +11,8 @@ from typing import Any, Final
 
 from simkernel.hardware.camera import registers as hw
 from simkernel.uapi.errno import EBUSY, EINVAL, os_error
+from simkernel.uapi.video import structures as s
 from simkernel.uapi.video import videodev2 as v4l2
-from simkernel.uapi.video.structures import (
-    V4l2Capability,
-    V4l2Captureparm,
-    V4l2Fmtdesc,
-    V4l2Frmivalenum,
-    V4l2FrmivalStepwise,
-    V4l2FrmsizeDiscrete,
-    V4l2Frmsizeenum,
-    V4l2Input,
-    V4l2PixFormat,
-)
 
 from .capture import TIMESTAMPS, Capture
 from .controls import make_controls
@@ -51,12 +41,12 @@ class Video:
 
     # -- what it is -----------------------------------------------------------
 
-    def querycap(self, arg: V4l2Capability) -> None:
+    def querycap(self, arg: s.V4l2Capability) -> None:
         """VIDIOC_QUERYCAP."""
         arg.driver = self._camera.this.name.encode()
         arg.card = CARD.encode()
 
-    def enum_input(self, arg: V4l2Input) -> None:
+    def enum_input(self, arg: s.V4l2Input) -> None:
         """VIDIOC_ENUMINPUT: there is one."""
         if arg.index:
             raise os_error(EINVAL)
@@ -74,43 +64,43 @@ class Video:
 
     # -- formats --------------------------------------------------------------
 
-    def enum_fmt(self, arg: V4l2Fmtdesc) -> None:
+    def enum_fmt(self, arg: s.V4l2Fmtdesc) -> None:
         """VIDIOC_ENUM_FMT."""
         arg.pixelformat = _nth(list(FORMATS), arg.index)
 
-    def enum_framesizes(self, arg: V4l2Frmsizeenum) -> None:
+    def enum_framesizes(self, arg: s.V4l2Frmsizeenum) -> None:
         """VIDIOC_ENUM_FRAMESIZES: the sensor's modes."""
         if arg.pixel_format not in FORMATS:
             raise os_error(EINVAL)
         mode = _nth(hw.MODES, arg.index)
         arg.type = v4l2.V4L2_FRMSIZE_TYPE_DISCRETE
-        arg.union = V4l2FrmsizeDiscrete(mode.width, mode.height).pack()
+        arg.union = s.V4l2FrmsizeDiscrete(mode.width, mode.height).pack()
 
-    def enum_frameintervals(self, arg: V4l2Frmivalenum) -> None:
+    def enum_frameintervals(self, arg: s.V4l2Frmivalenum) -> None:
         """VIDIOC_ENUM_FRAMEINTERVALS: any, from the shortest to the longest."""
         modes = [mode for mode in hw.MODES if (mode.width, mode.height) == (arg.width, arg.height)]
         if arg.pixel_format not in FORMATS or not modes or arg.index:
             raise os_error(EINVAL)
         shortest, longest = _seconds(modes[0].interval_ns), _seconds(LONGEST)
         arg.type = v4l2.V4L2_FRMIVAL_TYPE_CONTINUOUS
-        arg.union = V4l2FrmivalStepwise(
+        arg.union = s.V4l2FrmivalStepwise(
             shortest.numerator, shortest.denominator, longest.numerator, longest.denominator, 1, 1
         ).pack()
 
-    def g_fmt(self, pix: V4l2PixFormat) -> None:
+    def g_fmt(self, pix: s.V4l2PixFormat) -> None:
         """VIDIOC_G_FMT.  ENODEV."""
         camera = self._camera
         fourcc = FOURCC[hw.PixelFormat(camera.read(hw.FORMAT))]
         _describe(pix, hw.MODES[camera.read(hw.MODE)], fourcc)
 
-    def try_fmt(self, pix: V4l2PixFormat) -> None:
+    def try_fmt(self, pix: s.V4l2PixFormat) -> None:
         """VIDIOC_TRY_FMT: the nearest size (`v4l2_find_nearest_size()`), and YUYV for what there is not."""
         fourcc = pix.pixelformat if pix.pixelformat in FORMATS else v4l2.V4L2_PIX_FMT_YUYV
         width, height = pix.width, pix.height
         nearest = min(hw.MODES, key=lambda mode: abs(mode.width - width) + abs(mode.height - height))
         _describe(pix, nearest, fourcc)
 
-    def s_fmt(self, pix: V4l2PixFormat) -> None:
+    def s_fmt(self, pix: s.V4l2PixFormat) -> None:
         """VIDIOC_S_FMT.  EBUSY while there are buffers, or a stream for netlink."""
         camera = self._camera
         self.try_fmt(pix)
@@ -121,14 +111,14 @@ class Video:
         camera.write(sizes.index((pix.width, pix.height)), hw.MODE)
         camera.write(FORMATS[pix.pixelformat], hw.FORMAT)
 
-    def g_parm(self, parm: V4l2Captureparm) -> None:
+    def g_parm(self, parm: s.V4l2Captureparm) -> None:
         """VIDIOC_G_PARM: the time from frame to frame, with the present exposure.  ENODEV."""
         interval = _seconds(self._camera.read(hw.FRAME_INTERVAL))
         parm.capability = v4l2.V4L2_CAP_TIMEPERFRAME
         parm.capturemode = parm.readbuffers = 0
         parm.numerator, parm.denominator = interval.numerator, interval.denominator
 
-    def s_parm(self, parm: V4l2Captureparm) -> None:
+    def s_parm(self, parm: s.V4l2Captureparm) -> None:
         """VIDIOC_S_PARM: the nearest that can be; 0 is the usual one.  EBUSY while the camera streams."""
         camera = self._camera
         camera.check_present()
@@ -152,7 +142,7 @@ def _seconds(nanoseconds: int) -> Fraction:
     return Fraction(nanoseconds, SECOND).limit_denominator(PRECISION)
 
 
-def _describe(pix: V4l2PixFormat, mode: hw.Mode, fourcc: int) -> None:
+def _describe(pix: s.V4l2PixFormat, mode: hw.Mode, fourcc: int) -> None:
     """A format as programs see it.  All of them are sRGB, YCbCr by BT.601 in video range: the defaults."""
     pix.width, pix.height, pix.pixelformat = mode.width, mode.height, fourcc
     pix.field = v4l2.V4L2_FIELD_NONE
