@@ -1,11 +1,11 @@
 """Virtual hardware: a bus and the devices on it.  It knows no kernel."""
 
 from simkernel.hardware.bus import RO, RW, W1C, WO, Bus, Device, Register
-from simkernel.hardware.camera import Camera
-from simkernel.hardware.mouse import (
+from simkernel.hardware.camera.device import Camera
+from simkernel.hardware.mouse.device import Mouse
+from simkernel.hardware.mouse.motion import (
     Motion,
     MotionError,
-    Mouse,
     Move,
     Script,
     Walk,

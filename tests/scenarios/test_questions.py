@@ -11,7 +11,7 @@ from simkernel import Machine
 from simkernel.cli import stories
 from simkernel.engine import Record
 from simkernel.hardware.bus import Bus
-from simkernel.hardware.mouse import Mouse
+from simkernel.hardware.mouse.device import Mouse
 from simkernel.kernel.lib.costs import PARAMETERS, CostModel
 from simkernel.kernel.netlink.broadcast import Broadcast
 from simkernel.kernel.pseudofs.sysfs import modules as sysfs_modules

@@ -80,16 +80,8 @@ class Bus:
             value = device.read(offset)
         except Exception as error:
             raise _blame(device, "read", offset, error) from error
-        if (emit := self.engine.trace.emit) is not None:
-            emit(
-                "rwmmio_read",
-                HARDWARE,
-                device.name,
-                device=device.name,
-                offset=offset,
-                register=device.register_name(offset),
-                value=value,
-            )
+        if self.engine.trace.emit is not None:
+            self._record("rwmmio_read", device, offset=offset, value=value)
         return value
 
     def writel(self, address: int, value: int) -> None:
@@ -107,16 +99,8 @@ class Bus:
         self.statistics.writes += 1
         offset &= 0xFFF
         value &= sheet.ALL_ONES
-        if (emit := self.engine.trace.emit) is not None:
-            emit(
-                "rwmmio_write",
-                HARDWARE,
-                device.name,
-                device=device.name,
-                offset=offset,
-                register=device.register_name(offset),
-                value=value,
-            )
+        if self.engine.trace.emit is not None:
+            self._record("rwmmio_write", device, offset=offset, value=value)
         try:
             device.write(offset, value)
         except Exception as error:
@@ -197,6 +181,11 @@ class Bus:
         return bytes(view)
 
     # Within
+
+    def _record(self, event: str, device: Device, *, offset: int, value: int) -> None:
+        if (emit := self.engine.trace.emit) is not None:
+            name, register = device.name, device.register_name(offset)
+            emit(event, HARDWARE, name, device=name, offset=offset, register=register, value=value)
 
     def _insert(self, device: Device, slot: Slot) -> None:
         slot.device = device

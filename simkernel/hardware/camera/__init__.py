@@ -1,5 +1,1 @@
 """The camera."""
-
-from simkernel.hardware.camera.device import Camera, Statistics
-
-__all__ = ["Camera", "Statistics"]
