@@ -38,23 +38,12 @@ def _read(file: Any) -> tuple[Told, Callable[[Told, Path], None]]:
     """What is in a file, and who draws it."""
     try:
         told = dict(json.load(file))
-        for is_one, module in PICTURES:
-            if is_one(told):
-                return told, import_module(module).draw
+        if "rows" in told and all("ratio" in row for row in told["rows"]):
+            return told, import_module("simkernel.cli.plot_bench").draw
+        if told["scenario"] == "ipc" and told["metrics"]:
+            return told, import_module("simkernel.cli.plot_ipc").draw
     except (ValueError, LookupError, TypeError):
         pass
     raise click.UsageError(
         f"{file.name} is not what `simkernel bench --json` prints, nor `simkernel run ipc --json`"
     )
-
-
-def _is_benchmark(told: Told) -> bool:
-    return "rows" in told and all("ratio" in row for row in told["rows"])
-
-
-def _is_comparison(told: Told) -> bool:
-    return told.get("scenario") == "ipc" and bool(told["metrics"])
-
-
-PICTURES = ((_is_benchmark, "simkernel.cli.plot_bench"), (_is_comparison, "simkernel.cli.plot_ipc"))
-"""How a file is known, and the module that draws it."""

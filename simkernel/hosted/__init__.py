@@ -92,14 +92,13 @@ def hosted(
     process = machine.blocking(uid, gid, capabilities)
     process.task.mm = memory = HostMemory()
     host = Hosted(machine, process, packages)
-    before = host.importer.enter()
     policy = asyncio.get_event_loop_policy()
-    asyncio.set_event_loop_policy(HostedPolicy(host.event_loop))
     try:
-        yield host
+        with host.importer.serve():
+            asyncio.set_event_loop_policy(HostedPolicy(host.event_loop))
+            yield host
     finally:
         asyncio.set_event_loop_policy(policy)
-        host.importer.leave(before)
         process.exit()
         memory.close()
 

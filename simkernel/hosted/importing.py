@@ -19,7 +19,8 @@ from __future__ import annotations
 import builtins
 import importlib.util
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from types import ModuleType
@@ -127,21 +128,26 @@ class Importer(MetaPathFinder):
 
     def _importlib(self) -> ModuleType:
         replacement = ModuleType("importlib")
-        vars(replacement).update(vars(importlib))
-        vars(replacement)["import_module"] = self.import_module
+        vars(replacement).update(vars(importlib), import_module=self.import_module)
         return replacement
 
     # -- from and to ------------------------------------------------------------
 
-    def enter(self) -> dict[str, ModuleType]:
-        """Begin to serve imports; the modules that had the packages' names before, for `leave`."""
+    @contextmanager
+    def serve(self) -> Iterator[None]:
+        """Serve imports; afterwards put back the modules that had the packages' names before."""
         for package in sorted(self.packages):
             if problem := self._problem(package):
                 raise SimulationError(f"hosted(machine, {package!r}): {problem}")
         before = self._take_out()
         importlib.invalidate_caches()
         sys.meta_path.insert(0, self)
-        return before
+        try:
+            yield
+        finally:
+            sys.meta_path.remove(self)
+            self._take_out()
+            sys.modules.update(before)
 
     def _problem(self, package: str) -> str:
         """Why a name cannot be hosted; nothing if it can."""
@@ -152,12 +158,6 @@ class Importer(MetaPathFinder):
         if PathFinder.find_spec(package) is None:
             return "no package or module of that name can be imported from sys.path"
         return ""
-
-    def leave(self, before: Mapping[str, ModuleType]) -> None:
-        """Put everything back."""
-        sys.meta_path.remove(self)
-        self._take_out()
-        sys.modules.update(before)
 
     def _take_out(self) -> dict[str, ModuleType]:
         names = [name for name in sys.modules if self.owns(name)]

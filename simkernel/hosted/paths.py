@@ -5,6 +5,7 @@ from __future__ import annotations
 import posix as real
 import stat as modes
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from functools import partial
 from typing import Any, Final
 
@@ -150,7 +151,7 @@ class DirEntry:
             return 0
 
 
-class ScanDir:
+class ScanDir(Iterator[DirEntry], AbstractContextManager["ScanDir"]):
     """What `os.scandir` returns: an iterator that can be closed."""
 
     def __init__(self, paths: Paths, folder: Any, entries: list[tuple[str, int, int]]) -> None:
@@ -158,14 +159,8 @@ class ScanDir:
             DirEntry(paths, folder, _like(folder, name), number, kind) for name, number, kind in entries
         )
 
-    def __iter__(self) -> Iterator[DirEntry]:
-        return self
-
     def __next__(self) -> DirEntry:
         return next(self._entries)
-
-    def __enter__(self) -> ScanDir:
-        return self
 
     def __exit__(self, *_: object) -> None:
         self.close()

@@ -10,7 +10,6 @@ are ignored.  The file itself belongs to the caller.
 
 from __future__ import annotations
 
-from types import TracebackType
 from typing import Self
 
 from simkernel.engine import Record
@@ -41,7 +40,5 @@ class Exporter:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()

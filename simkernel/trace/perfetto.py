@@ -18,7 +18,6 @@ means that the two must be neighbours in the file.  Flows that have been silent 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
 from typing import Any, Final, TextIO
 
 import attrs
@@ -75,18 +74,9 @@ class _Lane:
     free_from: int = 0
 
 
-@attrs.define
-class _Slice:
-    record: Record
-    lane: _Lane
-
-
-@attrs.define
-class _Step:
-    """A step of a flow, with the point it binds to (None where that is a slice, which sorts by itself)."""
-
-    arrow: _Event
-    point: str | None
+_Slice = tuple[Record, _Lane]
+_Step = tuple[str | None, _Event]
+"""The point that an arrow binds to (None where that is a slice, which sorts by itself), and the arrow."""
 
 
 class TraceJson(Exporter):
@@ -117,8 +107,9 @@ class TraceJson(Exporter):
             self._begin(record)
         elif (begun := self._open.pop(_key(record, _BEGINS.get(record.name)), None)) is not None:
             self._end(begun, record.time, record.fields)
-            if record.flow not in (0, begun.record.flow):
-                self._point(attrs.evolve(record, time=max(begun.record.time, record.time - 1)))
+            beginning, _ = begun
+            if record.flow not in (0, beginning.flow):
+                self._point(attrs.evolve(record, time=max(beginning.time, record.time - 1)))
         else:
             self._point(record)
 
@@ -127,8 +118,8 @@ class TraceJson(Exporter):
             self._take(record)
         for open_slice in self._open.values():
             self._end(open_slice, self._time, {})
-        for step in self._last.values():
-            self._end_flow(step)
+        for point, arrow in self._last.values():
+            self._end_flow(point, arrow)
         self._file.write("\n]}\n")
 
     # -- slices and points --------------------------------------------------
@@ -139,18 +130,19 @@ class TraceJson(Exporter):
             self._end(unfinished, record.time, {})
         lane = self._free_lane(record)
         lane.occupied = True
-        self._open[key] = _Slice(record, lane)
+        self._open[key] = record, lane
         if record.flow:
             self._step(record, lane, None)
 
     def _end(self, begun: _Slice, time: int, fields: dict[str, Any]) -> None:
         """Write a slice; at least 1 ns long, since Perfetto takes one of no length for a point."""
-        duration = max(time - begun.record.time, 1)
-        event = _event(begun.record, begun.lane)
+        record, lane = begun
+        duration = max(time - record.time, 1)
+        event = _event(record, lane)
         event["args"] |= fields
-        self._write([_encode(event | {"dur": duration / 1000})])
-        begun.lane.occupied = False
-        begun.lane.free_from = begun.record.time + duration
+        self._write(_encode(event | {"dur": duration / 1000}))
+        lane.occupied = False
+        lane.free_from = record.time + duration
 
     def _point(self, record: Record) -> None:
         lane = self._lanes(record)[0]
@@ -158,29 +150,27 @@ class TraceJson(Exporter):
         if record.flow:
             self._step(record, lane, point)
         else:
-            self._write([point])
+            self._write(point)
 
     # -- arrows -------------------------------------------------------------
 
     def _step(self, record: Record, lane: _Lane, point: str | None) -> None:
-        last = self._last.pop(record.flow, None)
-        if last is None:
+        if (last := self._last.pop(record.flow, None)) is None:
             self._arrows += 1
             phase, number = "s", self._arrows
         else:
-            self._write([last.point, _encode(last.arrow)])
-            phase, number = "t", last.arrow["id"]
+            before, arrow = last
+            self._write(before, _encode(arrow))
+            phase, number = "t", arrow["id"]
         arrow = {"ph": phase, "id": number, "name": "flow", "cat": "flow", "ts": record.time / 1000,
                  "pid": lane.pid, "tid": lane.tid}  # fmt: skip
-        self._last[record.flow] = _Step(arrow, point)
+        self._last[record.flow] = point, arrow
         if len(self._last) > MOST_FLOWS:
-            self._end_flow(self._last.pop(next(iter(self._last))))
+            self._end_flow(*self._last.pop(next(iter(self._last))))
 
-    def _end_flow(self, last: _Step) -> None:
-        if last.arrow["ph"] == "s":
-            self._write([last.point])
-        else:
-            self._write([last.point, _encode(last.arrow | {"ph": "f", "bp": "e"})])
+    def _end_flow(self, point: str | None, arrow: _Event) -> None:
+        first = arrow["ph"] == "s"
+        self._write(point, None if first else _encode(arrow | {"ph": "f", "bp": "e"}))
 
     # -- processes and threads ----------------------------------------------
 
@@ -213,13 +203,11 @@ class TraceJson(Exporter):
     def _name(self, what: str, name: str, pid: int, tid: int) -> None:
         common = {"ph": "M", "pid": pid, "tid": tid}
         self._write(
-            [
-                _encode(common | {"name": f"{what}_name", "args": {"name": name}}),
-                _encode(common | {"name": f"{what}_sort_index", "args": {"sort_index": tid}}),
-            ]
+            _encode(common | {"name": f"{what}_name", "args": {"name": name}}),
+            _encode(common | {"name": f"{what}_sort_index", "args": {"sort_index": tid}}),
         )
 
-    def _write(self, events: Iterable[str | None]) -> None:
+    def _write(self, *events: str | None) -> None:
         for event in events:
             if event is not None:
                 self._file.write(f"{self._separator}\n{event}")

@@ -76,8 +76,8 @@ FULL: Final = Effort(
     waiting=10_000,
     machines=10_000,
 )
-QUICK: Final = Effort(
-    slice=0.004,
+QUICK: Final = attrs.evolve(
+    FULL,
     seconds=0.25,
     rounds=3,
     sockets=(10, 1000, 100_000),
