@@ -9,7 +9,6 @@ from __future__ import annotations
 import sys
 import traceback
 from pathlib import Path
-from types import TracebackType
 
 import click
 
@@ -34,18 +33,14 @@ class Blame:
     def __enter__(self) -> None:
         pass
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, _: object, error: BaseException | None, trace: object) -> None:
         if isinstance(error, KeyboardInterrupt):
-            click.echo(f"interrupted{self._when()}", err=True)
+            when = "" if self._run is None else f" at {self._run.now / 1e9:.9f} s"
+            click.echo(f"interrupted{when}", err=True)
             sys.exit(INTERRUPTED)
         if isinstance(error, Exception) and not isinstance(error, click.ClickException):
             click.echo(explain(error, self._debug), err=True, nl=False)
             sys.exit(FAILED)
-
-    def _when(self) -> str:
-        return "" if self._run is None else f" at {self._run.now / 1e9:.9f} s"
 
 
 def explain(error: BaseException, debug: bool = False) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from types import FrameType, TracebackType
+from types import FrameType
 from typing import Any
 
 from simkernel.scenario import Run
@@ -20,9 +20,7 @@ class Interruptible:
     def __enter__(self) -> None:
         self._before = signal.signal(signal.SIGINT, self._on_signal)
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
         """After a Ctrl-C, no further one is heard: files are being finished."""
         signal.signal(signal.SIGINT, signal.SIG_IGN if kind is KeyboardInterrupt else self._before)
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
-from types import TracebackType
 from typing import IO, Any, Final, Self
 
 import click
@@ -17,18 +17,13 @@ from simkernel.trace.log import Log
 from simkernel.trace.pcap import Pcap
 from simkernel.trace.perfetto import TraceJson
 from simkernel.trace.strace import Strace
-from simkernel.ynl import Spec
 
-
-def _text(name: str) -> IO[str]:
-    return open(name, "w", encoding="utf-8", newline="\n")
-
-
-def _binary(name: str) -> IO[bytes]:
-    return open(name, "wb")
-
-
-FILES: Final[dict[str, Callable[[str], IO[Any]]]] = {"trace": _text, "pcap": _binary, "diagram": _text}
+_text: Final = partial(open, mode="w", encoding="utf-8", newline="\n")
+FILES: Final[dict[str, Callable[[str], IO[Any]]]] = {
+    "trace": _text,
+    "pcap": partial(open, mode="wb"),
+    "diagram": _text,
+}
 """The options that take a FILE, and the function that opens it."""
 
 STREAMS: Final = ("strace", "log")
@@ -82,16 +77,17 @@ class Outputs:
     UsageError for a file that cannot be written.
     """
 
+    _machine: Machine
+
     def __init__(self, asked: Mapping[str, Any], *, stream: IO[str], digest: bool) -> None:
         names = {option: asked[option] for option in FILES if asked[option] is not None}
         _refuse_twice(names)
         self._sinks = {option: _open(option, name) for option, name in names.items()}
-        self._machine: Machine | None = None
         makers: dict[str, Callable[[Any], Exporter]] = {
             "trace": TraceJson,
-            "pcap": lambda file: Pcap(file, self._clock),
+            "pcap": lambda file: Pcap(file, lambda: self._machine.now),
             "diagram": Diagram,
-            "strace": lambda file: Strace(file, self._specification),
+            "strace": lambda file: Strace(file, lambda family: self._machine.specification(family)),
             "log": Log,
         }
         self._exporters = [makers[option](sink) for option, sink in self._sinks.items()]
@@ -109,25 +105,15 @@ class Outputs:
         return "stream" in self._sinks
 
     def attach(self, machine: Machine) -> None:
-        """Subscribe the exporters to a machine.  Before that none of them has a record."""
+        """Subscribe the exporters to a machine.  Before that none of them has a record, or asks for it."""
         self._machine = machine
         for exporter in self._exporters:
             machine.trace.subscribe(exporter)
 
-    def _clock(self) -> int:
-        assert self._machine is not None
-        return self._machine.now
-
-    def _specification(self, family: str) -> Spec:
-        assert self._machine is not None
-        return self._machine.specification(family)
-
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, _: object, error: BaseException | None, trace: object) -> None:
         """Make every file whole.  ClickException if one of them could not be written to the end."""
         for exporter in self._exporters:
             exporter.close()

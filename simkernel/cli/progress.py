@@ -6,8 +6,9 @@ A thread looks at the clock now and then; the simulation knows nothing of it and
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from threading import Event, Thread
-from types import TracebackType
 from typing import Final
 
 import click
@@ -25,41 +26,32 @@ def announce(work: str) -> None:
         click.echo(click.style(work, dim=True), err=True)
 
 
-class Progress:
-    """Within it, the bar is shown if `shown` and standard error is a terminal."""
+@contextmanager
+def progress(run: Run, *, shown: bool) -> Iterator[None]:
+    """Show the bar meanwhile, if `shown` and standard error is a terminal."""
+    done = Event()
+    thread = Thread(target=_watch, args=(run, done), daemon=True)
+    if shown and sys.stderr.isatty():
+        thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        if thread.is_alive():
+            thread.join()
 
-    def __init__(self, run: Run, *, shown: bool) -> None:
-        self._run = run
-        self._done = Event()
-        self._thread = Thread(target=self._watch, daemon=True) if shown and sys.stderr.isatty() else None
 
-    def __enter__(self) -> None:
-        if self._thread is not None:
-            self._thread.start()
+def _watch(run: Run, done: Event) -> None:
+    if done.wait(DELAY):
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._done.set()
-        if self._thread is not None:
-            self._thread.join()
-
-    def _watch(self) -> None:
-        if self._done.wait(DELAY):
-            return
-        from rich.console import Console
-        from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
-        from rich.progress import Progress as Bar
-
-        columns = (
-            TextColumn("{task.description}"),
-            BarColumn(),
-            TextColumn("{task.fields[clock]}"),
-            TimeRemainingColumn(),
-        )
-        with Bar(*columns, console=Console(stderr=True), transient=True, auto_refresh=False) as bar:
-            task = bar.add_task(self._run.scenario.name, total=None, clock="")
-            while not self._done.wait(PERIOD):
-                now, until = self._run.now, self._run.until
-                clock = f"{now / 1e9:.3f} s" + ("" if until is None else f" of {until / 1e9:.3f} s")
-                bar.update(task, completed=now, total=until, clock=clock, refresh=True)
+    clock = TextColumn("{task.fields[clock]}")
+    columns = TextColumn("{task.description}"), BarColumn(), clock, TimeRemainingColumn()
+    with Progress(*columns, console=Console(stderr=True), transient=True, auto_refresh=False) as bar:
+        task = bar.add_task(run.scenario.name, total=None, clock="")
+        while not done.wait(PERIOD):
+            now, until = run.now, run.until
+            text = f"{now / 1e9:.3f} s" + ("" if until is None else f" of {until / 1e9:.3f} s")
+            bar.update(task, completed=now, total=until, clock=text, refresh=True)

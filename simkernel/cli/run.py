@@ -13,7 +13,7 @@ from simkernel.cli.blame import Blame
 from simkernel.cli.interrupt import Interruptible
 from simkernel.cli.options import costs_option, module_path_option
 from simkernel.cli.outputs import Outputs
-from simkernel.cli.progress import Progress
+from simkernel.cli.progress import progress
 from simkernel.cli.report import as_json, show
 from simkernel.engine import SimulationError
 from simkernel.kernel.lib.costs import CostModel
@@ -85,7 +85,7 @@ def command(
         raise click.UsageError(str(error)) from None
     with Outputs(asked, stream=sys.stderr if json else sys.stdout, digest=json) as outputs:
         began = perf_counter()
-        with Blame(debug, run), Interruptible(run), Progress(run, shown=not outputs.streaming):
+        with Blame(debug, run), Interruptible(run), progress(run, shown=not outputs.streaming):
             run.execute(outputs.attach)
         wall = perf_counter() - began
         if outputs.digest is None:

@@ -5,7 +5,6 @@ The file is one JSON object: `{"ns": {operation: {size: nanoseconds}}}`.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -14,6 +13,7 @@ import attrs
 from simkernel.engine import SimulationError
 from simkernel.kernel.lib.costs import CostModel
 from simkernel.tools.calibration.operations import find
+from simkernel.tools.calibration.parameters import read_object
 
 NO_SUCH: Final = "no such operation"
 
@@ -54,13 +54,7 @@ class Row:
 
 def read(text: str) -> list[Figure]:
     """The figures of a file, in its order.  SimulationError that says where it is not as it should be."""
-    try:
-        content = json.loads(text)
-    except ValueError as error:
-        raise SimulationError(f"it is no JSON: {error}") from None
-    operations = content.get("ns") if isinstance(content, dict) else None
-    if not isinstance(operations, dict):
-        raise SimulationError('it has no object "ns" of operations')
+    operations = read_object(text, "ns", " of operations")
     return [figure for name, sizes in operations.items() for figure in _figures(name, sizes)]
 
 

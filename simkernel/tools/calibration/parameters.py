@@ -23,18 +23,24 @@ def parameters(costs: CostModel) -> dict[str, int]:
     return {name: getattr(costs, name) for name in PARAMETERS}
 
 
+def read_object(text: str, key: str, hint: str) -> dict[str, Any]:
+    """Return the object that a file of JSON has under `key`.  SimulationError if it has none."""
+    try:
+        content = json.loads(text)
+    except ValueError as error:
+        raise SimulationError(f"it is no JSON: {error}") from None
+    found = content.get(key) if isinstance(content, dict) else None
+    if not isinstance(found, dict):
+        raise SimulationError(f'it has no object "{key}"{hint}')
+    return found
+
+
 def read_costs(text: str) -> CostModel:
     """The prices in a file; what it leaves out is as in `CostModel()`.
 
     SimulationError that says what is wrong with it.
     """
-    try:
-        content = json.loads(text)
-    except ValueError as error:
-        raise SimulationError(f"it is no JSON: {error}") from None
-    given = content.get("parameters") if isinstance(content, dict) else None
-    if not isinstance(given, dict):
-        raise SimulationError('it has no object "parameters", as `simkernel calibrate --host` writes one')
+    given = read_object(text, "parameters", ", as `simkernel calibrate --host` writes one")
     for name, value in given.items():
         _check(name, value)
     return attrs.evolve(CostModel(), **given)
