@@ -1,4 +1,7 @@
-"""An interrupt line as the kernel keeps it (`struct irq_desc`), and who handles it (`struct irqaction`)."""
+"""An interrupt line (`struct irq_desc`), its handlers (`struct irqaction`), and its spurious interrupts.
+
+Linux goes on to poll a line that it has disabled as spurious, ten times a second; this is not modelled.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,8 @@ from typing import Any, Final
 
 import attrs
 
+from simkernel.engine import MILLISECOND
+from simkernel.kernel.lib.log import Log
 from simkernel.kernel.module.module import LoadedModule
 from simkernel.kernel.module.resources import Resource
 from simkernel.kernel.sched.wait import WaitQueue
@@ -24,6 +29,14 @@ IRQF_ONESHOT: Final = 0x2000
 """The line stays masked until the thread has run."""
 IRQF_NO_AUTOEN: Final = 0x80000
 """The line stays disabled until `enable_irq`."""
+
+OBSERVED = 100_000
+"""Interrupts after which the unhandled ones are judged."""
+UNHANDLED = 99_900
+"""More unhandled ones than this among them, and the line is disabled."""
+FORGIVEN_AFTER = 100 * MILLISECOND
+"""An unhandled interrupt this long after the last counts as the first."""
+
 
 Handler = Callable[[int, Any], int]
 ThreadFunction = Callable[[int, Any], int | Awaitable[int]]
@@ -82,3 +95,48 @@ class IrqDescriptor:
 def function_name(function: object) -> str:
     """What a function is called, as %ps prints it."""
     return str(getattr(function, "__name__", type(function).__name__))
+
+
+def note_interrupt(desc: IrqDescriptor, result: object, now: int, log: Log) -> bool:
+    """Judge what the handlers of an interrupt said; True if the line is to be disabled."""
+    if not isinstance(result, int) or not 0 <= result <= (IRQ_HANDLED | IRQ_WAKE_THREAD):
+        _report(desc, f"irq event {desc.irq}: bogus return value {_hexadecimal(result)}", log)
+        return False
+    if result & IRQ_WAKE_THREAD:
+        if result & IRQ_HANDLED:
+            desc.threads_handled_last = None
+        elif desc.threads_handled_last is None:
+            desc.threads_handled_last = desc.threads_handled
+            return False
+        else:
+            result = IRQ_NONE if desc.threads_handled == desc.threads_handled_last else IRQ_HANDLED
+            desc.threads_handled_last = desc.threads_handled
+    if result == IRQ_NONE:
+        desc.unhandled = 1 if now > desc.last_unhandled + FORGIVEN_AFTER else desc.unhandled + 1
+        desc.last_unhandled = now
+    if not desc.unhandled:
+        return False
+    desc.observed += 1
+    if desc.observed < OBSERVED:
+        return False
+    stuck = desc.unhandled > UNHANDLED
+    if stuck:
+        _report(desc, f'irq {desc.irq}: nobody cared (try booting with the "irqpoll" option)', log)
+        log.emerg(f"Disabling IRQ #{desc.irq}")
+    desc.observed = desc.unhandled = 0
+    return stuck
+
+
+def _report(desc: IrqDescriptor, headline: str, log: Log) -> None:
+    """`__report_bad_irq()`."""
+    log.err(headline)
+    log.err("handlers:")
+    for action in desc.actions:
+        line = function_name(action.handler) if action.handler else "irq_default_primary_handler"
+        if action.thread_function is not None:
+            line += f" threaded {function_name(action.thread_function)}"
+        log.err(f"{line} [{action.module.name}]" if action.module else line)
+
+
+def _hexadecimal(result: object) -> str:
+    return f"{result & 0xFFFFFFFF:x}" if isinstance(result, int) else type(result).__name__

@@ -29,8 +29,8 @@ from simkernel.kernel.irq.descriptor import (
     IrqDescriptor,
     ThreadFunction,
     function_name,
+    note_interrupt,
 )
-from simkernel.kernel.irq.spurious import note_interrupt
 from simkernel.kernel.lib.costs import CostModel
 from simkernel.kernel.lib.layers import DRIVER, KERNEL
 from simkernel.kernel.lib.log import Log
@@ -71,12 +71,6 @@ class Interrupts:
     def count(self) -> int:
         """How many interrupts there were."""
         return sum(line.count for line in self.lines)
-
-    def listing(self) -> list[tuple[int, int, tuple[str, ...]]]:
-        """Line, count and names of the handlers, of each line that has any (/proc/interrupts)."""
-        return [
-            (line.irq, line.count, tuple(a.name for a in line.actions)) for line in self.lines if line.actions
-        ]
 
     # -- handlers -----------------------------------------------------------
 

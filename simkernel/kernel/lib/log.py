@@ -83,11 +83,6 @@ class Log:
         """The record of that number, which is one of those that are kept."""
         return self._records[sequence - self.first]
 
-    @property
-    def overwritten(self) -> int:
-        """How many records made room for later ones."""
-        return self.written - len(self._records)
-
     def lines(self, level: Level = Level.DEBUG) -> list[str]:
         """The kept records that are at least as bad as `level`, as dmesg(1) prints them."""
         return [str(record) for record in self._records if record.level <= level]
@@ -109,10 +104,6 @@ class Log:
         """Something must be done at once."""
         self.printk(Level.ALERT, text)
 
-    def crit(self, text: str) -> None:
-        """Something critical has failed."""
-        self.printk(Level.CRIT, text)
-
     def err(self, text: str) -> None:
         """An error."""
         self.printk(Level.ERR, text)
@@ -120,10 +111,6 @@ class Log:
     def warn(self, text: str) -> None:
         """Something may be wrong."""
         self.printk(Level.WARNING, text)
-
-    def notice(self, text: str) -> None:
-        """Normal, but worth seeing."""
-        self.printk(Level.NOTICE, text)
 
     def info(self, text: str) -> None:
         """Information."""

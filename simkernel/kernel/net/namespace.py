@@ -4,14 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from itertools import count
-from typing import Any, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
-from simkernel.kernel.net.device import NetDevice, loopback
+import attrs
+
 from simkernel.kernel.vfs.task import NetNamespace, Task
 from simkernel.uapi.errno import EBUSY, EEXIST, os_error
+from simkernel.uapi.if_link import IFF_LOOPBACK
 
 T = TypeVar("T")
 PernetHook = Callable[["Net"], None]
+
+LOOPBACK_IFINDEX: Final = 1
+"""The first index of a namespace is lo's (include/net/net_namespace.h)."""
+
+
+@attrs.define(eq=False)
+class NetDevice:
+    """A network device (`struct net_device`)."""
+
+    index: int
+    name: str
+    flags: int
+    mtu: int
 
 
 class Net(NetNamespace):
@@ -29,7 +44,8 @@ class Net(NetNamespace):
         self.initial = initial
         self.users = 0
         self._generic: dict[PernetSlot[Any], Any] = {}
-        lo = loopback()
+        # A new namespace's `lo` is down (`loopback_setup()`).
+        lo = NetDevice(LOOPBACK_IFINDEX, "lo", IFF_LOOPBACK, 65536)
         self.devices: dict[int, NetDevice] = {lo.index: lo}
         self._ids: dict[Net, int] = {}
 

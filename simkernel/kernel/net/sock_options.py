@@ -7,7 +7,7 @@ number was read off Linux 6.18.  Options that only matter to networks are kept a
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from functools import partial
 from typing import Final, Literal
 
@@ -86,20 +86,55 @@ def _require(task: Task, *capabilities: int, error: int = errno.EPERM) -> None:
 # -- kinds of options -------------------------------------------------------
 
 
-def _flag(number: int) -> Option:
+Check = Callable[["Task", int], None]
+"""Raises unless the caller may set an option to this value."""
+
+
+def _flag(number: int, check: Check | None = None) -> Option:
     """Reads 1 when set to anything but 0."""
-    return Option(
-        lambda sock, _: sock.option(number), lambda sock, task, value, _: sock.set_option(number, value != 0)
-    )
+
+    def set(sock: Sock, task: Task, value: int, raw: bytes) -> None:
+        if check is not None:
+            check(task, value)
+        sock.set_option(number, value != 0)
+
+    return Option(lambda sock, _: sock.option(number), set)
 
 
-def _stored(number: int, default: int = 0, setter: Setter | None = None) -> Option:
+def _stored(
+    number: int, default: int = 0, check: Check | None = None, setter: Setter | None = None
+) -> Option:
     """Reads what was set."""
 
     def get(sock: Sock, _: int) -> int:
         return default if sock.options is None else sock.options.get(number, default)
 
-    return Option(get, setter or (lambda sock, task, value, _: sock.set_option(number, value)))
+    def set(sock: Sock, task: Task, value: int, raw: bytes) -> None:
+        if check is not None:
+            check(task, value)
+        sock.set_option(number, value)
+
+    return Option(get, setter or set)
+
+
+def _needs(*capabilities: int, unless: Container[int] = (), error: int = errno.EPERM) -> Check:
+    """Require one of `capabilities` for a value that is not in `unless`."""
+
+    def check(task: Task, value: int) -> None:
+        if value not in unless:
+            _require(task, *capabilities, error=error)
+
+    return check
+
+
+def _within(allowed: Container[int]) -> Check:
+    """EINVAL for any other value."""
+
+    def check(task: Task, value: int) -> None:
+        if value not in allowed:
+            raise os_error(errno.EINVAL)
+
+    return check
 
 
 def _ignored_setter(sock: Sock, task: Task, value: int, raw: bytes) -> None:
@@ -129,12 +164,6 @@ def _buffer(slot: Literal["rcvbuf", "sndbuf"], lock: int, minimum: int, *, force
 
 _send_buffer = partial(_buffer, "sndbuf", SNDBUF_LOCK, SOCK_MIN_SNDBUF)
 _receive_buffer = partial(_buffer, "rcvbuf", RCVBUF_LOCK, SOCK_MIN_RCVBUF)
-
-
-def _buffer_lock(sock: Sock, task: Task, value: int, raw: bytes) -> None:
-    if value & ~(SNDBUF_LOCK | RCVBUF_LOCK):
-        raise os_error(errno.EINVAL)
-    sock.set_option(so.SO_BUF_LOCK, value)
 
 
 def _memory(sock: Sock, length: int) -> bytes:
@@ -172,23 +201,6 @@ def _timeout(slot: Literal["rcvtimeo", "sndtimeo"]) -> Option:
 # -- privileged and checked values --------------------------------------------
 
 
-def _debug(sock: Sock, task: Task, value: int, raw: bytes) -> None:
-    if value:
-        _require(task, cap.CAP_NET_ADMIN, error=errno.EACCES)
-    sock.set_option(so.SO_DEBUG, value != 0)
-
-
-def _priority(sock: Sock, task: Task, value: int, raw: bytes) -> None:
-    if not 0 <= value <= 6:
-        _require(task, cap.CAP_NET_RAW, cap.CAP_NET_ADMIN)
-    sock.set_option(so.SO_PRIORITY, value)
-
-
-def _mark(sock: Sock, task: Task, value: int, raw: bytes) -> None:
-    _require(task, cap.CAP_NET_RAW, cap.CAP_NET_ADMIN)
-    sock.set_option(so.SO_MARK, value)
-
-
 def _low_water_mark(sock: Sock, task: Task, value: int, raw: bytes) -> None:
     sock.set_option(so.SO_RCVLOWAT, INT_MAX if value < 0 else value or 1)
 
@@ -196,18 +208,6 @@ def _low_water_mark(sock: Sock, task: Task, value: int, raw: bytes) -> None:
 def _reuse_port(sock: Sock, task: Task, value: int, raw: bytes) -> None:
     if value:
         raise os_error(errno.EOPNOTSUPP)
-
-
-def _busy_poll(sock: Sock, task: Task, value: int, raw: bytes) -> None:
-    if value < 0:
-        raise os_error(errno.EINVAL)
-    sock.set_option(so.SO_BUSY_POLL, value)
-
-
-def _prefer_busy_poll(sock: Sock, task: Task, value: int, raw: bytes) -> None:
-    if value:
-        _require(task, cap.CAP_NET_ADMIN)
-    sock.set_option(so.SO_PREFER_BUSY_POLL, value != 0)
 
 
 def _busy_poll_budget(sock: Sock, task: Task, value: int, raw: bytes) -> None:
@@ -381,19 +381,21 @@ _UNKNOWN = Option()
 _REFUSED = Option(errno.EOPNOTSUPP, errno.EOPNOTSUPP)
 
 OPTIONS: Final[dict[int, Option]] = {
-    so.SO_DEBUG: Option(_flag(so.SO_DEBUG).get, _debug),
+    so.SO_DEBUG: _flag(so.SO_DEBUG, _needs(cap.CAP_NET_ADMIN, unless=(0,), error=errno.EACCES)),
     so.SO_TYPE: Option(lambda sock, _: sock.type),
     so.SO_ERROR: Option(lambda sock, _: sock.take_error()),
     so.SO_SNDBUF: Option(lambda sock, _: sock.sndbuf, _send_buffer(force=False)),
     so.SO_RCVBUF: Option(lambda sock, _: sock.rcvbuf, _receive_buffer(force=False)),
     so.SO_SNDBUFFORCE: Option(set=_send_buffer(force=True)),
     so.SO_RCVBUFFORCE: Option(set=_receive_buffer(force=True)),
-    so.SO_PRIORITY: _stored(so.SO_PRIORITY, setter=_priority),
+    so.SO_PRIORITY: _stored(
+        so.SO_PRIORITY, check=_needs(cap.CAP_NET_RAW, cap.CAP_NET_ADMIN, unless=range(7))
+    ),
     so.SO_LINGER: Option(_get_linger, _linger),
     so.SO_BSDCOMPAT: Option(lambda sock, _: 0, _ignored_setter),
     so.SO_REUSEPORT: Option(lambda sock, _: 0, _reuse_port),
     so.SO_PEERCRED: Option(lambda sock, _: so.Ucred(*(sock.peer_creds or NO_PEER)).pack()),
-    so.SO_RCVLOWAT: _stored(so.SO_RCVLOWAT, 1, _low_water_mark),
+    so.SO_RCVLOWAT: _stored(so.SO_RCVLOWAT, 1, setter=_low_water_mark),
     so.SO_SNDLOWAT: Option(lambda sock, _: 1),
     so.SO_RCVTIMEO: _timeout("rcvtimeo"),
     so.SO_SNDTIMEO: _timeout("sndtimeo"),
@@ -404,12 +406,12 @@ OPTIONS: Final[dict[int, Option]] = {
     so.SO_DETACH_FILTER: Option(set=_detach_filter),
     so.SO_PEERNAME: Option(_peer_name),
     so.SO_ACCEPTCONN: Option(lambda sock, _: int(sock.accepts)),
-    so.SO_MARK: _stored(so.SO_MARK, setter=_mark),
+    so.SO_MARK: _stored(so.SO_MARK, check=_needs(cap.CAP_NET_RAW, cap.CAP_NET_ADMIN)),
     so.SO_PROTOCOL: Option(lambda sock, _: sock.protocol),
     so.SO_DOMAIN: Option(lambda sock, _: sock.family),
     so.SO_PEEK_OFF: _REFUSED,
     so.SO_LOCK_FILTER: Option(_flag(so.SO_LOCK_FILTER).get, _lock_filter),
-    so.SO_BUSY_POLL: _stored(so.SO_BUSY_POLL, setter=_busy_poll),
+    so.SO_BUSY_POLL: _stored(so.SO_BUSY_POLL, check=_within(range(INT_MAX + 1))),
     so.SO_MAX_PACING_RATE: Option(_get_pacing_rate, _pacing_rate),
     so.SO_BPF_EXTENSIONS: Option(lambda sock, _: BPF_EXTENSIONS),
     so.SO_INCOMING_CPU: _stored(so.SO_INCOMING_CPU, -1),
@@ -425,10 +427,10 @@ OPTIONS: Final[dict[int, Option]] = {
     so.SO_TXTIME: Option(_get_transmit_time, _transmit_time),
     so.SO_BINDTOIFINDEX: _stored(so.SO_BINDTOIFINDEX, setter=_bind_to_index),
     so.SO_DETACH_REUSEPORT_BPF: Option(set=errno.EINVAL),
-    so.SO_PREFER_BUSY_POLL: Option(_flag(so.SO_PREFER_BUSY_POLL).get, _prefer_busy_poll),
+    so.SO_PREFER_BUSY_POLL: _flag(so.SO_PREFER_BUSY_POLL, _needs(cap.CAP_NET_ADMIN, unless=(0,))),
     so.SO_BUSY_POLL_BUDGET: Option(set=_busy_poll_budget),
     so.SO_NETNS_COOKIE: Option(_net_cookie),
-    so.SO_BUF_LOCK: _stored(so.SO_BUF_LOCK, setter=_buffer_lock),
+    so.SO_BUF_LOCK: _stored(so.SO_BUF_LOCK, check=_within(range((SNDBUF_LOCK | RCVBUF_LOCK) + 1))),
     so.SO_RESERVE_MEM: Option(lambda sock, _: 0, _reserve_memory),
     so.SO_TXREHASH: _REFUSED,
     so.SO_PASSPIDFD: _REFUSED,

@@ -1,4 +1,4 @@
-"""What lies in the queue of a unix socket: bytes, who sent them, and files that travel with them."""
+"""A message in the queue of a unix socket: bytes, sender, files; and the cost of its memory in ns."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from typing import Final, Protocol
 
 import attrs
 
+from simkernel.kernel.lib.costs import CostModel
 from simkernel.kernel.net.creds import Creds
-from simkernel.kernel.net.truesize import PAGE_SIZE, SHARED_INFO, SKB_STRUCT, allot, head_size
+from simkernel.kernel.net.truesize import KMALLOC_SIZES, PAGE_SIZE, SHARED_INFO, SKB_STRUCT, allot, head_size
 from simkernel.kernel.vfs.file import OpenFile
 from simkernel.kernel.vfs.socket import Received
 from simkernel.uapi.mman import page_align
@@ -24,6 +25,11 @@ ACCOUNTED: Final = (512, 1024)
 """The kmalloc caches that are used where small heads have one of their own."""
 MAX_FRAGS: Final = 17
 """Pieces of pages that a buffer has at most (MAX_SKB_FRAGS)."""
+SLAB_LARGEST: Final = KMALLOC_SIZES[-1]
+IN_STOCK: Final = 1024
+"""What a piece of a slab may have for a CPU's stock of charged bytes to cover it (`consume_obj_stock()`)."""
+PIECE_PAGES: Final = 8
+"""Pages that lie in one piece at most (PAGE_ALLOC_COSTLY_ORDER)."""
 NOBODY: Final[Creds] = (0, 65534, 65534)
 """Whose a message is that bears no credentials: no process, overflowuid, overflowgid."""
 
@@ -105,3 +111,25 @@ def truesize(length: int, pages: int) -> int:
     needed = head_size(length - pages)
     head = next((cache for cache in ACCOUNTED if needed <= cache), None)
     return (allot(length - pages)[1] if head is None else head + SKB_STRUCT) + page_align(pages)
+
+
+def allocation(costs: CostModel, truesize: int, pages: int) -> int:
+    """A buffer of `truesize`, with `pages` bytes of it in pages (`alloc_skb_with_frags()`).
+
+    The buffer and its head are charged to the sender's memcg, and each piece of pages is.
+    """
+    price = costs.skb_alloc + 2 * costs.memory_charge
+    pages = page_align(pages)
+    head = truesize - SKB_STRUCT - pages
+    if head > SLAB_LARGEST:
+        price += costs.page_alloc + costs.memory_charge
+    elif head > IN_STOCK:
+        price += costs.memory_charge
+    if pages:
+        price += _pieces(pages // PAGE_SIZE) * (costs.page_alloc + costs.memory_charge)
+    return price
+
+
+def _pieces(count: int) -> int:
+    """Pieces, each a power of 2 of pages and as large as can be, that so many pages come in."""
+    return count // PIECE_PAGES + (count % PIECE_PAGES).bit_count()

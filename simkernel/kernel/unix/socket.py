@@ -16,8 +16,7 @@ from simkernel.kernel.net.sock import Sock
 from simkernel.kernel.sched.wait import WaitQueue, WouldBlock
 from simkernel.kernel.unix import scm
 from simkernel.kernel.unix.context import UnixContext
-from simkernel.kernel.unix.costs import allocation
-from simkernel.kernel.unix.skb import UnixSkb, release_files
+from simkernel.kernel.unix.skb import UnixSkb, allocation, release_files
 from simkernel.kernel.vfs.fasync import POLL_ERR, POLL_HUP, POLL_IN, POLL_OUT
 from simkernel.kernel.vfs.file import OpenFile
 from simkernel.kernel.vfs.socket import Control, Received

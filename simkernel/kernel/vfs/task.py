@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Self
+from typing import Any, Final, Generic, Self, TypeVar
+
+import attrs
 
 from simkernel.engine import Call
 from simkernel.kernel.mm.address_space import AddressSpace
@@ -11,8 +13,29 @@ from simkernel.kernel.mm.uaccess import UserMemory
 from simkernel.kernel.sched.credentials import Credentials
 from simkernel.kernel.sched.scheduler import OnWake
 from simkernel.kernel.sched.task import SchedTask
-from simkernel.kernel.vfs.context import FsContext
 from simkernel.kernel.vfs.fdtable import FileTable
+
+UMASK: Final = 0o022
+"""What a process begins with."""
+
+
+D = TypeVar("D")
+
+
+@attrs.define(eq=False)
+class FsContext(Generic[D]):
+    """Working directory, umask and root of a process (`struct fs_struct`).
+
+    `cwd` is None as long as it is the root; `root` as long as that is the machine's.
+    """
+
+    cwd: D | None = None
+    umask: int = UMASK
+    root: D | None = None
+
+    def copy(self) -> FsContext[D]:
+        """For a child (`copy_fs_struct()`)."""
+        return FsContext(self.cwd, self.umask, self.root)
 
 
 class NetNamespace:

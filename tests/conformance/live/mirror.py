@@ -79,7 +79,7 @@ class Mirror:
         """Register what the kernel lacks, under the numbers that the host has given."""
         registry = kernel.genetlink.registry
         for family in self.families:
-            if registry.find(family.id) is None:
+            if family.id not in registry.by_id:
                 stranger = self._stranger(family)
                 stranger.description = describe(stranger)
                 stranger.doit = stranger.dumpit = Unknown()

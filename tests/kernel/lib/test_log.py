@@ -35,7 +35,7 @@ def test_the_oldest_records_make_room() -> None:
         log.info(str(number))
     assert [record.text for record in log.records] == ["2", "3", "4"]
     assert log.written == 5
-    assert log.overwritten == 2
+    assert log.first == 2
 
 
 def test_lines_are_filtered_by_level() -> None:
@@ -50,7 +50,7 @@ def test_each_record_is_a_tracepoint() -> None:
     log = Log(engine)
     seen: list[Record] = []
     engine.trace.subscribe(seen.append)
-    log.notice("hello")
+    log.printk(Level.NOTICE, "hello")
     fields: list[dict[str, Any]] = [record.fields for record in seen]
     assert [record.name for record in seen] == ["console"]
     assert fields == [{"level": Level.NOTICE, "text": "hello"}]

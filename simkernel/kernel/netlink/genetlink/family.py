@@ -174,13 +174,6 @@ class Family:
         """The command of that number."""
         return next((command for command in self.commands if command.number == number), None)
 
-    def group_id(self, name: str) -> int:
-        """The number by which one joins a group.  KeyError if there is none of that name."""
-        for index, group in enumerate(self.groups):
-            if group.name == name:
-                return self.first_group + index
-        raise KeyError(name)
-
 
 MIN_LENGTH: Final = NLMSG_HDRLEN + GENL_HDRLEN
 """Bytes of the headers of a message."""

@@ -13,7 +13,7 @@ from typing import Final
 
 import attrs
 
-from simkernel.kernel.net.device import NetDevice
+from simkernel.kernel.net.namespace import NetDevice
 from simkernel.kernel.netlink.genetlink.declare import declare
 from simkernel.kernel.netlink.genetlink.family import DoIt, Dumper, Family, Info
 from simkernel.kernel.netlink.genetlink.genetlink import GenericNetlink

@@ -48,10 +48,6 @@ class Registry:
     def __len__(self) -> int:
         return len(self.by_id)
 
-    def find(self, id: int) -> Family | None:
-        """The family with that id (`genl_family_find_byid()`)."""
-        return self.by_id.get(id)
-
     def find_group(self, group: int) -> tuple[Family, int] | None:
         """The family that a group number belongs to, and which of its groups it is."""
         for family in self:

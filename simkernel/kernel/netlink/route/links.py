@@ -16,8 +16,7 @@ from simkernel.uapi.netlink import NLM_F_DUMP_FILTERED, NLM_F_MULTI, NLMSG_HDRLE
 from simkernel.uapi.socket import AF_INET6, AF_UNSPEC
 
 if TYPE_CHECKING:
-    from simkernel.kernel.net.device import NetDevice
-    from simkernel.kernel.net.namespace import Net
+    from simkernel.kernel.net.namespace import Net, NetDevice
     from simkernel.kernel.netlink.dump import DumpCallback
     from simkernel.kernel.netlink.message import Request
     from simkernel.kernel.netlink.writer import MessageWriter

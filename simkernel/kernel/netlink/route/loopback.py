@@ -14,7 +14,7 @@ from simkernel.uapi.socket import AF_INET, AF_INET6
 from simkernel.uapi.structure import U8, U16, U32
 
 if TYPE_CHECKING:
-    from simkernel.kernel.net.device import NetDevice
+    from simkernel.kernel.net.namespace import NetDevice
 
 IF_OPER_DOWN: Final = 2
 MAX_GSO_SEGS: Final = 65535

@@ -14,8 +14,7 @@ from simkernel.uapi.netlink import NLMSG_HDRLEN
 from simkernel.uapi.rtnetlink import IfInfoMsg
 
 if TYPE_CHECKING:
-    from simkernel.kernel.net.device import NetDevice
-    from simkernel.kernel.net.namespace import Net
+    from simkernel.kernel.net.namespace import Net, NetDevice
     from simkernel.kernel.netlink.message import Request
     from simkernel.ynl.policy import PolicyTable
 

@@ -8,7 +8,7 @@ from typing import Final
 
 from simkernel.engine import SECOND
 from simkernel.kernel.parts import KernelParts
-from simkernel.kernel.pseudofs.proc import devices, interrupts, modules, pid
+from simkernel.kernel.pseudofs.proc import listings, pid
 from simkernel.kernel.pseudofs.proc.entry import Entry, ProcDirectory, ProcFs, ProcInode, ProcLink, ProcText
 from simkernel.kernel.pseudofs.proc.fd import is_number
 from simkernel.kernel.pseudofs.proc.kmsg import KmsgInode, Syslog
@@ -35,12 +35,12 @@ def mount(kernel: KernelParts, device: int) -> Dentry:
         return partial(ProcText, records=partial(records, kernel))
 
     table: dict[str, Entry] = {
-        "devices": text(devices.records),
+        "devices": text(listings.devices),
         "filesystems": text(lambda _: FILESYSTEMS),
-        "interrupts": text(interrupts.records),
+        "interrupts": text(listings.interrupts),
         "kmsg": partial(KmsgInode, Syslog()),
         "loadavg": text(LoadAverages().records),
-        "modules": text(modules.records),
+        "modules": text(listings.modules),
         "mounts": partial(ProcLink, target=lambda _: "self/mounts"),
         "net": partial(ProcLink, target=lambda _: "self/net"),
         "self": partial(ProcLink, target=lambda task: str(task.tgid)),

@@ -161,13 +161,13 @@ def test_a_family_of_the_initial_namespace_is_not_elsewhere(stack: Stack) -> Non
 
 def test_groups_may_need_a_capability(stack: Stack, toy: Toy) -> None:
     sock = listening(stack, uid=NOBODY)
-    sock.join(toy.family.group_id("open"))
+    sock.join(toy.family.first_group)
     with pytest.raises(PermissionError):
-        sock.join(toy.family.group_id("closed"))
+        sock.join(toy.family.first_group + 1)
 
 
 def test_a_group_that_goes_has_nobody_in_it(stack: Stack, toy: Toy) -> None:
-    sock = listening(stack).join(toy.family.group_id("open"))
+    sock = listening(stack).join(toy.family.first_group)
     stack.genetlink.unregister(toy.family)
     assert sock.it.groups == 0
     assert ask(sock, toy.family, GET) == (ENOENT, ExtAck())
@@ -177,7 +177,7 @@ def test_multicast_reaches_all_namespaces_or_one(stack: Stack, toy: Toy) -> None
     there = stack.namespaces.create()
     here, far = listening(stack), listening(stack, net=there)
     for sock in (here, far):
-        sock.join(toy.family.group_id("open"))
+        sock.join(toy.family.first_group)
     stack.genetlink.multicast(toy.family, 0, GET, number(1))
     stack.genetlink.multicast(toy.family, 0, GET, number(2), net=there)
     assert [len(sock.drain()) for sock in (here, far)] == [1, 2]
@@ -193,7 +193,7 @@ def test_notify_leaves_the_requester_out_or_tells_it_apart(stack: Stack, toy: To
     operation = toy.family.doit[SET]
     requester, other = listening(stack), listening2(stack)
     for sock in (requester, other):
-        sock.join(toy.family.group_id("open"))
+        sock.join(toy.family.first_group)
     for flags, copies in ((nl.NLM_F_REQUEST, [1, 1]), (nl.NLM_F_REQUEST | nl.NLM_F_ECHO, [1, 1])):
         body = GenlMsgHdr(SET).pack() + number(1)
         object.__setattr__(operation, "do", seen.append)
