@@ -129,7 +129,7 @@ class DriverCore:
         """Add a device of a class, which needs no driver (`device_create_with_groups()`).  EINVAL, EEXIST."""
         device = Device(
             self._preempt, name, parent, kind=kind, module=module,
-            environment=environment, node=node, number=number, data=data,
+            environment=environment or {}, node=node, number=number, data=data,
         )  # fmt: skip
         if attributes:
             device.attributes = {attribute.name: Attached(attribute, module) for attribute in attributes}

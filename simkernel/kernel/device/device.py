@@ -57,6 +57,7 @@ class Class:
         return f"/class/{self.name}"
 
 
+@attrs.define(eq=False, repr=False)
 class Device:
     """A device in the tree: on a bus, where a driver may be bound to it, or of a class, or neither.
 
@@ -66,38 +67,29 @@ class Device:
     that drivers gave it.
     """
 
-    def __init__(
-        self,
-        preempt: Preempt,
-        name: str,
-        parent: Device | None = None,
-        *,
-        bus: BusType | None = None,
-        kind: Class | None = None,
-        module: LoadedModule | None = None,
-        environment: Mapping[str, str] | None = None,
-        node: str = "",
-        number: tuple[int, int] = (0, 0),
-        data: Any = None,
-    ) -> None:
-        self.name = name
-        self.parent = parent
-        self.bus = bus
-        self.kind = kind
-        self.module = module
-        """Who made it; None: the kernel."""
-        self.environment: Mapping[str, str] = environment or {}
-        self.number = number
-        self.node = (node or name.replace("!", "/")) if number[0] else ""
-        self.data = data
-        self.driver: DeviceDriver | None = None
-        self.children: list[Device] = []
-        self.devres = Devres()
-        self.lock = Mutex(preempt, f"of device {name}")
-        self.registered = False
-        self.dead = False
-        self.attributes: dict[str, Attached] | None = None
-        self.resource: Resource | None = None
+    _preempt: Preempt
+    name: str
+    parent: Device | None = None
+    bus: BusType | None = None
+    kind: Class | None = None
+    module: LoadedModule | None = None
+    """Who made it; None: the kernel."""
+    environment: Mapping[str, str] = attrs.field(factory=dict)
+    node: str = ""
+    number: tuple[int, int] = (0, 0)
+    data: Any = None
+    driver: DeviceDriver | None = None
+    children: list[Device] = attrs.field(factory=list)
+    devres: Devres = attrs.field(factory=Devres)
+    lock: Mutex = attrs.field(init=False)
+    registered: bool = False
+    dead: bool = False
+    attributes: dict[str, Attached] | None = None
+    resource: Resource | None = None
+
+    def __attrs_post_init__(self) -> None:
+        self.node = (self.node or self.name.replace("!", "/")) if self.number[0] else ""
+        self.lock = Mutex(self._preempt, f"of device {self.name}")
 
     def __repr__(self) -> str:
         return f"<device {self.devpath}>"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+import attrs
+
 from simkernel.hardware.bus import Bus
 from simkernel.hardware.bus import registers as sheet
 
@@ -11,11 +13,9 @@ ALL_ONES: Final = sheet.ALL_ONES
 """What a read gives where no device answers."""
 
 
+@attrs.frozen(eq=False)
 class IoMemory:
     """A mapped window: where it begins on which bus."""
 
-    __slots__ = ("base", "bus")
-
-    def __init__(self, bus: Bus, base: int) -> None:
-        self.bus = bus
-        self.base = base
+    bus: Bus
+    base: int

@@ -17,14 +17,6 @@ INT_MIN, INT_MAX = -(2**31), 2**31 - 1
 _INTEGER = re.compile(r"([-+]?)(?:0[xX]([0-9a-fA-F]+)|(0[0-7]*)|([1-9][0-9]*))", re.ASCII)
 
 
-class _Invalid(Exception):
-    """The value will not do; `number` is the errno."""
-
-    def __init__(self, number: int = EINVAL) -> None:
-        super().__init__(number)
-        self.number = number
-
-
 def parse_parameters(name: str, module: Module, line: str, log: Log) -> dict[str, Any]:
     """The values of all parameters of the module `name`, given `line` (`parse_args()`).
 
@@ -47,8 +39,8 @@ def parse_parameters(name: str, module: Module, line: str, log: Log) -> dict[str
             continue
         try:
             values[parameter.name] = _value(parameter, text)
-        except _Invalid as invalid:
-            failed = invalid.number
+        except OSError as invalid:
+            failed = invalid.errno or EINVAL
             problem = "too large" if failed == ENOSPC else "invalid"
             log.err(f"{name}: `{text or ''}' {problem} for parameter `{key}' (expected {parameter.expected})")
     if failed:
@@ -86,13 +78,13 @@ def _word_end(text: str) -> int:
 
 def _value(parameter: Parameter, text: str | None) -> Any:
     if text is None and parameter.type is not bool:
-        raise _Invalid
+        raise os_error(EINVAL)
     convert = _CONVERT[parameter.type]
     if not parameter.array:
         return convert(parameter, text)
     pieces = (text or "").split(",")
     if len(pieces) > parameter.array:
-        raise _Invalid
+        raise os_error(EINVAL)
     return tuple(convert(parameter, piece) for piece in pieces)
 
 
@@ -104,27 +96,27 @@ def _bool(parameter: Parameter, text: str | None) -> bool:
         return False
     if text[:2].lower() in ("on", "of"):
         return text[:2].lower() == "on"
-    raise _Invalid
+    raise os_error(EINVAL)
 
 
 def _int(parameter: Parameter, text: str | None) -> int:
     """`kstrtoint()` with base 0, then the parameter's own range."""
     match = _INTEGER.fullmatch(text or "")
     if match is None:
-        raise _Invalid
+        raise os_error(EINVAL)
     sign, hexadecimal, octal, decimal = match.groups()
     value = int(hexadecimal, 16) if hexadecimal else int(octal, 8) if octal else int(decimal)
     value = -value if sign == "-" else value
     if not INT_MIN <= value <= INT_MAX:
-        raise _Invalid(ERANGE)
+        raise os_error(ERANGE)
     if not parameter.in_range(value):
-        raise _Invalid
+        raise os_error(EINVAL)
     return value
 
 
 def _string(parameter: Parameter, text: str | None) -> str:
     if len((text or "").encode()) > LONGEST_STRING:
-        raise _Invalid(ENOSPC)
+        raise os_error(ENOSPC)
     return text or ""
 
 

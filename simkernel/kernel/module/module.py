@@ -74,37 +74,37 @@ class ThisModule:
         return repr(self._module)
 
 
+@attrs.define(eq=False, repr=False)
 class LoadedModule:
     """A module that is loaded into a kernel, or is being.
 
     `make_this` makes what its own code sees of it.  `data` is what `init` returned.
     """
 
-    def __init__(
-        self,
-        engine: Engine,
-        image: Image,
-        directory: Path,
-        make_this: Callable[[LoadedModule], ThisModule],
-    ) -> None:
-        self._trace_points = engine.trace
-        self.image = image
-        self.name = image.name
-        self.declaration = image.declaration
-        self.directory = directory
-        self.this = make_this(self)
-        self.state = ModuleState.UNFORMED
-        self.references = 0
-        """How many hold it; what lsmod shows (`module_refcount()`)."""
-        self.users: list[LoadedModule] = []
-        """Modules that import from it, in the order in which they were loaded."""
-        self.uses: list[LoadedModule] = []
-        """Modules that it imports from."""
-        self.taints = Taints()
-        self.uses_gpl_symbols = False
-        self.pinned = False
-        """Whether an oops in it has left a reference that nobody will give back."""
-        self.data: Any = None
+    _engine: Engine
+    image: Image
+    directory: Path
+    _make_this: Callable[[LoadedModule], ThisModule]
+    name: str = attrs.field(init=False)
+    declaration: Module = attrs.field(init=False)
+    this: ThisModule = attrs.field(init=False)
+    state: ModuleState = ModuleState.UNFORMED
+    references: int = 0
+    """How many hold it; what lsmod shows (`module_refcount()`)."""
+    users: list[LoadedModule] = attrs.field(factory=list)
+    """Modules that import from it, in the order in which they were loaded."""
+    uses: list[LoadedModule] = attrs.field(factory=list)
+    """Modules that it imports from."""
+    taints: Taints = attrs.field(factory=Taints)
+    uses_gpl_symbols: bool = False
+    pinned: bool = False
+    """Whether an oops in it has left a reference that nobody will give back."""
+    data: Any = None
+
+    def __attrs_post_init__(self) -> None:
+        self.name = self.image.name
+        self.declaration = self.image.declaration
+        self.this = self._make_this(self)
 
     def __repr__(self) -> str:
         return f"<module {self.name} {self.state.value}>"
@@ -143,5 +143,5 @@ class LoadedModule:
             self.references += 1
 
     def _trace(self, event: str) -> None:
-        if (emit := self._trace_points.emit) is not None:
+        if (emit := self._engine.trace.emit) is not None:
             emit(event, KERNEL, "module", module=self.name, references=self.references)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import attrs
+
 from simkernel.kernel.netlink import policy_dump
 from simkernel.kernel.netlink.writer import MessageWriter
 from simkernel.uapi import netlink as nl
@@ -11,21 +13,19 @@ MAX_SIZE = 1 << 16
 """More than an extended ACK can take."""
 
 
+@attrs.define(eq=False, repr=False)
 class ExtendedAck:
     """A text, and which attribute it is about: one that is there, or one that is missing.
 
     Places in the request (`bad_attribute`, `missing_nest`) count from its header.
     """
 
-    __slots__ = ("bad_attribute", "cookie", "message", "missing_nest", "missing_type", "policy")
-
-    def __init__(self) -> None:
-        self.message: str | None = None
-        self.cookie = b""
-        self.bad_attribute: int | None = None
-        self.policy: AttributePolicy | None = None
-        self.missing_type: int | None = None
-        self.missing_nest: int | None = None
+    message: str | None = None
+    cookie: bytes = b""
+    bad_attribute: int | None = None
+    policy: AttributePolicy | None = None
+    missing_type: int | None = None
+    missing_nest: int | None = None
 
     def attribute(
         self, place: int, message: str | None = None, policy: AttributePolicy | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import count
 
 from simkernel.kernel.parts import KernelParts
-from simkernel.kernel.vfs.eventfd import EventFd, EventFdNumbers
+from simkernel.kernel.vfs.eventfd import EventFd
 from simkernel.kernel.vfs.file import OpenFile
 from simkernel.kernel.vfs.pipe import Pipe, PipeEnd
 from simkernel.kernel.vfs.task import Task
@@ -25,7 +25,7 @@ class PipeCalls:
         self._engine = kernel.engine
         self._costs = kernel.costs
         self._numbers = count(1)
-        self._eventfds = EventFdNumbers()
+        self._eventfds: set[int] = set()
 
     def pipe2(self, task: Task, flags: int = 0) -> tuple[int, int]:
         """pipe2(2): the descriptors to read from and to write to."""

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final, Generic, Protocol, TypeVar
 
-from simkernel.engine import Engine
+import attrs
+
+from simkernel.engine import Engine, Tracer
 from simkernel.kernel.lib.costs import CostModel
 from simkernel.kernel.lib.unmodelled import Unmodelled
 from simkernel.kernel.net.namespace import Net
@@ -40,29 +42,25 @@ class SocketNodes(Protocol[S]):
     def forget(self, sock: S) -> None: ...
 
 
+@attrs.define(eq=False, repr=False)
 class UnixContext(Generic[S]):
     """Unix sockets of one machine.
 
     Abstract names belong to a network namespace, and a stream and a datagram socket may have the same.
     """
 
-    def __init__(
-        self,
-        engine: Engine,
-        costs: CostModel,
-        unmodelled: Unmodelled,
-        pid_exists: Callable[[int], bool],
-        nodes: SocketNodes[S],
-    ) -> None:
-        self.engine = engine
-        self.trace = engine.trace
-        self.costs = costs
-        self.unmodelled = unmodelled
-        self.pid_exists = pid_exists
-        self.max_dgram_qlen = MAX_DGRAM_QLEN
-        self.nodes = nodes
-        self.carriers = Carriers()
-        self._names: dict[tuple[Net, int, bytes], S] = {}
+    engine: Engine
+    costs: CostModel
+    unmodelled: Unmodelled
+    pid_exists: Callable[[int], bool]
+    nodes: SocketNodes[S]
+    max_dgram_qlen: int = MAX_DGRAM_QLEN
+    carriers: Carriers = attrs.field(factory=Carriers)
+    _names: dict[tuple[Net, int, bytes], S] = attrs.field(factory=dict)
+    trace: Tracer = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.trace = self.engine.trace
 
     @property
     def names(self) -> list[bytes]:

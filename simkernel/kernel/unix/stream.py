@@ -37,7 +37,7 @@ from simkernel.uapi.errno import os_error
 
 
 class Taken:
-    """Bytes that one receive takes from one sender, its credentials and address, and the last byte's files."""
+    """Bytes that a receive takes from one sender, its credentials and address, and its last byte's files."""
 
     def __init__(self, sock: UnixSocket) -> None:
         first = sock.messages[0]

@@ -38,15 +38,15 @@ class Region:
     resource: Resource | None = None
 
 
+@attrs.define(eq=False, repr=False)
 class CharDevices:
     """The character devices of one machine.  Built-in ones are there from the beginning."""
 
-    def __init__(self, context: CharDevContext, log: Log, resources: Resources) -> None:
-        self._context = context
-        self._log = log
-        self._resources = resources
-        self._regions: list[Region] = []
-        self._cdevs: list[Cdev] = []
+    _context: CharDevContext
+    _log: Log
+    _resources: Resources
+    _regions: list[Region] = attrs.field(factory=list)
+    _cdevs: list[Cdev] = attrs.field(factory=list)
 
     @property
     def regions(self) -> list[Region]:

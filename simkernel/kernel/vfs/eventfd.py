@@ -18,41 +18,26 @@ from simkernel.uapi.structure import U64
 ULLONG_MAX: Final = (1 << 64) - 1
 
 
-class EventFdNumbers:
-    """By which a machine's eventfds are told apart: the lowest that is free (`eventfd_ida`)."""
-
-    def __init__(self) -> None:
-        self._taken: set[int] = set()
-
-    def take(self) -> int:
-        """One that nobody has."""
-        number = next(number for number in count() if number not in self._taken)
-        self._taken.add(number)
-        return number
-
-    def give_back(self, number: int) -> None:
-        """Nobody has it any more."""
-        self._taken.discard(number)
-
-
 class EventFd(FileObject):
     """A counter of 64 bits (`struct eventfd_ctx`).
 
     A read takes all of it, or 1 of a `semaphore`.  A write that would reach the largest number waits.
+    `taken` are the numbers of the machine's eventfds: a new one gets the lowest free one (`eventfd_ida`).
     """
 
-    __slots__ = ("_costs", "_engine", "_numbers", "count", "number", "readers", "semaphore", "wait_queues")
+    __slots__ = ("_costs", "_engine", "_taken", "count", "number", "readers", "semaphore", "wait_queues")
 
     description = "anon_inode:[eventfd]"
 
     def __init__(
-        self, engine: Engine, costs: CostModel, numbers: EventFdNumbers, count: int, semaphore: bool
+        self, engine: Engine, costs: CostModel, taken: set[int], value: int, semaphore: bool
     ) -> None:
         self._engine = engine
         self._costs = costs
-        self._numbers = numbers
-        self.number = numbers.take()
-        self.count = count
+        self._taken = taken
+        self.number = next(number for number in count() if number not in taken)
+        taken.add(self.number)
+        self.count = value
         self.semaphore = semaphore
         self.readers: WaitQueue = WaitQueue("an eventfd")
         self.wait_queues: tuple[WaitQueue, ...] = (self.readers,)  # of writers, too
@@ -107,7 +92,7 @@ class EventFd(FileObject):
 
     def release(self) -> None:
         """`eventfd_release()`."""
-        self._numbers.give_back(self.number)
+        self._taken.discard(self.number)
         self.readers.wake_up_poll(POLLHUP)
 
     def fdinfo(self) -> str:

@@ -11,6 +11,8 @@ from __future__ import annotations
 
 from typing import Final, Protocol
 
+import attrs
+
 from simkernel.kernel.sched.process import Processes
 from simkernel.kernel.sched.wait import WaitQueue
 from simkernel.kernel.vfs.task import Task
@@ -27,16 +29,14 @@ POLL_PRI: Final = 5
 POLL_HUP: Final = 6
 
 
+@attrs.define(eq=False, repr=False)
 class FileOwner:
     """Who is sent a file's signals (`struct fown_struct`); `signal` 0 is SIGIO."""
 
-    __slots__ = ("_processes", "_setter_uid", "signal", "target")
-
-    def __init__(self, processes: Processes[Task]) -> None:
-        self._processes = processes
-        self.target: Task | None = None
-        self.signal = 0
-        self._setter_uid = 0
+    _processes: Processes[Task]
+    target: Task | None = None
+    signal: int = 0
+    _setter_uid: int = 0
 
     def set(self, task: Task, pid: int) -> None:
         """F_SETOWN: 0 is nobody.  ESRCH if there is no such process."""

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from typing import Final
 
+import attrs
+
 from simkernel.kernel.sched.wait import WaitQueue
 
 ALL: Final = 0xFFFF
 """Every event of poll(2): nobody said which."""
 
 
+@attrs.define(eq=False, repr=False)
 class PollTable:
     """The queues that a poll named, for whoever is about to sleep; `events` are what he waits for."""
 
-    __slots__ = ("events", "queues")
-
-    def __init__(self, events: int = ALL) -> None:
-        self.events = events
-        self.queues: list[WaitQueue] = []
+    events: int = ALL
+    queues: list[WaitQueue] = attrs.field(factory=list)
 
 
 def poll_wait(queue: WaitQueue, table: PollTable) -> None:

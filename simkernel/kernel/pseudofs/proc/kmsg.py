@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Final
 
+import attrs
+
 from simkernel.kernel.lib.log import LogRecord
 from simkernel.kernel.pseudofs.proc.entry import ProcFs, ProcInode
 from simkernel.kernel.sched.wait import WaitQueue
@@ -20,12 +22,12 @@ from simkernel.uapi.poll import POLLIN, POLLRDNORM
 MODE: Final = stat.S_IFREG | 0o400
 
 
+@attrs.define
 class Syslog:
     """Where syslog(2) is in the log: the next record, and what of a line was read already."""
 
-    def __init__(self) -> None:
-        self.next = 0
-        self.left = b""
+    next: int = 0
+    left: bytes = b""
 
 
 def format_record(record: LogRecord) -> bytes:
