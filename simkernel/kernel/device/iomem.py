@@ -13,7 +13,7 @@ ALL_ONES: Final = sheet.ALL_ONES
 """What a read gives where no device answers."""
 
 
-@attrs.frozen(eq=False)
+@attrs.define(eq=False)
 class IoMemory:
     """A mapped window: where it begins on which bus."""
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable
-from functools import cache, lru_cache
-from importlib import resources
+from functools import lru_cache
 from typing import Any, Final
 
 from simkernel.kernel.net.truesize import GOODSIZE
 from simkernel.kernel.netlink.genetlink import policies
-from simkernel.kernel.netlink.genetlink.declare import declare
+from simkernel.kernel.netlink.genetlink.declare import declare, own_spec
 from simkernel.kernel.netlink.genetlink.family import Command, Dumper, Family, Group, Info
 from simkernel.kernel.netlink.genetlink.lock import OperationLock
 from simkernel.kernel.netlink.genetlink.registry import Registry
@@ -21,17 +20,9 @@ from simkernel.uapi.genetlink import CTRL_ATTR_FAMILY_NAME, CTRL_CMD_NEWFAMILY
 from simkernel.uapi.netlink import NETLINK_GENERIC, NLM_F_MULTI, NLMSG_HDRLEN
 from simkernel.uapi.socket import AF_NETLINK
 from simkernel.uapi.structure import U16
-from simkernel.ynl import Spec, parse
 
 LONGEST: Final = GOODSIZE - NLMSG_HDRLEN - genl.GENL_HDRLEN
 """Bytes of attributes that an answer has room for."""
-
-
-@cache
-def spec() -> Spec:
-    """nlctrl's specification."""
-    text = resources.files(__package__).joinpath("nlctrl.yaml").read_text(encoding="utf-8")
-    return parse(text, "nlctrl.yaml")
 
 
 class Controller:
@@ -46,7 +37,7 @@ class Controller:
         self._lock = lock
         self._request_module = request_module
         self.family = declare(
-            spec(),
+            own_spec("nlctrl"),
             {"getfamily": self._get_family},
             {
                 "getfamily": Dumper(self._dump_families),

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import cache
 from typing import Final
 
+from simkernel.kernel.netlink.genetlink import FAMILIES
 from simkernel.kernel.netlink.genetlink.family import (
     DONT_VALIDATE_DUMP,
     DONT_VALIDATE_DUMP_STRICT,
@@ -20,7 +22,7 @@ from simkernel.kernel.netlink.owner import Owner
 from simkernel.uapi import genetlink as genl
 from simkernel.uapi.capability import CAP_NET_ADMIN
 from simkernel.ynl import Operation as SpecOperation
-from simkernel.ynl import Spec
+from simkernel.ynl import Spec, parse
 from simkernel.ynl.policy import REJECT_ALL, PolicyTable
 from simkernel.ynl.tables import family_policies
 
@@ -31,6 +33,13 @@ PERMISSIONS: Final = {"admin-perm": genl.GENL_ADMIN_PERM, "uns-admin-perm": genl
 VALIDATE_DO: Final = {"strict": DONT_VALIDATE_STRICT}
 VALIDATE_DUMP: Final = {"dump": DONT_VALIDATE_DUMP, "dump-strict": DONT_VALIDATE_DUMP_STRICT}
 """What the words of a specification set; of `dont-validate` each half has its own."""
+
+
+@cache
+def own_spec(name: str) -> Spec:
+    """The specification of one of the kernel's own families."""
+    filename = f"{name}.yaml"
+    return parse((FAMILIES / filename).read_text("utf-8"), filename)
 
 
 def declare(

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
-from importlib import resources
 from typing import Final
 
 import attrs
 
 from simkernel.kernel.net.namespace import NetDevice
-from simkernel.kernel.netlink.genetlink.declare import declare
+from simkernel.kernel.netlink.genetlink.declare import declare, own_spec
 from simkernel.kernel.netlink.genetlink.family import DoIt, Dumper, Family, Info
 from simkernel.kernel.netlink.genetlink.genetlink import GenericNetlink
 from simkernel.kernel.netlink.writer import MessageWriter
@@ -22,7 +21,6 @@ from simkernel.uapi import netdev as nd
 from simkernel.uapi.errno import EINVAL, ENODEV, ENOENT, EOPNOTSUPP, os_error
 from simkernel.uapi.netlink import attribute
 from simkernel.uapi.structure import U32, U64
-from simkernel.ynl import Spec, parse
 
 BEFORE: Final = {"ids": 1, "groups": 2}
 """What `thermal` takes on the recorded kernel, where it is registered first, and which is not modelled:
@@ -30,16 +28,9 @@ so netdev is number 20 and has the groups 4 and 5 (recorded cases netdev.*)."""
 
 
 @cache
-def spec() -> Spec:
-    """netdev's specification."""
-    text = resources.files(__package__).joinpath("netdev.yaml").read_text(encoding="utf-8")
-    return parse(text, "netdev.yaml")
-
-
-@cache
 def _declared() -> Family:
     """The family as it is before a kernel has it."""
-    return declare(spec(), DO, DUMP, parallel=True)
+    return declare(own_spec("netdev"), DO, DUMP, parallel=True)
 
 
 def register(genetlink: GenericNetlink) -> None:

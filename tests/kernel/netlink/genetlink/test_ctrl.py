@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from simkernel.kernel.netlink.genetlink import ctrl, netdev
+from simkernel.kernel.netlink.genetlink import netdev
+from simkernel.kernel.netlink.genetlink.declare import own_spec
 from simkernel.kernel.netlink.genetlink.family import Command, Dumper, Family, Group, Operation
 from simkernel.uapi import genetlink as genl
 from simkernel.uapi import netlink as nl
@@ -39,7 +40,7 @@ def ask(
     )
     operation = "getfamily" if command == genl.CTRL_CMD_GETFAMILY else "getpolicy"
     mode = "dump" if dump else "do"
-    reader = codec(ctrl.spec(), operation, mode, "reply")
+    reader = codec(own_spec("nlctrl"), operation, mode, "reply")
     return [reader.decode(payload[4:]) for header, payload in answers if header.type == genl.GENL_ID_CTRL]
 
 
@@ -48,7 +49,7 @@ def events(sock: Sock) -> list[tuple[int, str]]:
     heard = []
     for datagram in sock.drain():
         for _, payload in nl.iterate_messages(datagram):
-            values = codec(ctrl.spec(), "getfamily", "do", "reply").decode(payload[4:])
+            values = codec(own_spec("nlctrl"), "getfamily", "do", "reply").decode(payload[4:])
             heard.append((payload[0], values["family-name"]))
     return heard
 
@@ -177,7 +178,7 @@ def test_netdev_tells_of_lo(stack: Stack) -> None:
     request = nl.message(20, genl.GenlMsgHdr(1).pack(), flags=nl.NLM_F_REQUEST | nl.NLM_F_DUMP)
     (header, payload), _ = sock.ask(request)
     assert header.flags == 0
-    assert codec(netdev.spec(), "dev-get", "dump", "reply").decode(payload[4:])["ifindex"] == 1
+    assert codec(own_spec("netdev"), "dev-get", "dump", "reply").decode(payload[4:])["ifindex"] == 1
 
 
 def test_an_answer_is_kept_only_as_long_as_its_family(stack: Stack) -> None:
