@@ -6,10 +6,13 @@ So there is nothing to tell, and much to refuse.  What would make an address is 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import attrs
 
+from simkernel.kernel.net.namespace import Net
+from simkernel.kernel.netlink.dump import DumpCallback
+from simkernel.kernel.netlink.message import Request
 from simkernel.kernel.netlink.policy import DEPRECATED_STRICT, LIBERAL, Found
 from simkernel.kernel.netlink.route.parse import (
     S32_POLICY,
@@ -23,6 +26,7 @@ from simkernel.kernel.netlink.route.parse import (
     refuse,
     signed,
 )
+from simkernel.kernel.netlink.writer import MessageWriter
 from simkernel.uapi import if_addr as ia
 from simkernel.uapi.errno import EADDRNOTAVAIL, EINVAL, ENODEV, EOPNOTSUPP, os_error
 from simkernel.uapi.if_link import IFNAMSIZ
@@ -30,12 +34,6 @@ from simkernel.uapi.netlink import NLM_F_DUMP_FILTERED, NLMSG_HDRLEN
 from simkernel.uapi.rtnetlink import IfAddrMsg
 from simkernel.uapi.structure import U32
 from simkernel.ynl.policy import AttributePolicy, NlaType, PolicyTable
-
-if TYPE_CHECKING:
-    from simkernel.kernel.net.namespace import Net
-    from simkernel.kernel.netlink.dump import DumpCallback
-    from simkernel.kernel.netlink.message import Request
-    from simkernel.kernel.netlink.writer import MessageWriter
 
 CACHEINFO_SIZE: Final = 16
 """`struct ifa_cacheinfo`: the preferred and the valid lifetime come first."""

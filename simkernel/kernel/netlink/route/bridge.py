@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from simkernel.kernel.netlink.dump import DumpCallback
+from simkernel.kernel.netlink.message import Request
 from simkernel.kernel.netlink.policy import DEPRECATED_STRICT, LIBERAL, Found
 from simkernel.kernel.netlink.route.link_policy import LINK_POLICY
 from simkernel.kernel.netlink.route.neighbours import NEIGHBOUR_POLICY, header
 from simkernel.kernel.netlink.route.parse import attributes, has_header, number, refuse
+from simkernel.kernel.netlink.writer import MessageWriter
 from simkernel.uapi import if_link as il
 from simkernel.uapi import neighbour as nb
 from simkernel.uapi.errno import EINVAL, ENODEV, EOPNOTSUPP, os_error
@@ -16,11 +19,6 @@ from simkernel.uapi.netlink import NLA_TYPE_MASK, NLM_F_BULK, NLMSG_HDRLEN, loca
 from simkernel.uapi.rtnetlink import IfInfoMsg
 from simkernel.uapi.structure import U16, U32
 from simkernel.ynl.policy import AttributePolicy, PolicyTable
-
-if TYPE_CHECKING:
-    from simkernel.kernel.netlink.dump import DumpCallback
-    from simkernel.kernel.netlink.message import Request
-    from simkernel.kernel.netlink.writer import MessageWriter
 
 IFLA_BRIDGE_FLAGS: Final = 0
 IFLA_BRIDGE_MODE: Final = 1

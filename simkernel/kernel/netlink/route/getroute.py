@@ -7,10 +7,11 @@ So all questions end in ENETUNREACH, or earlier.  Sources: `inet_rtm_getroute()`
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import attrs
 
+from simkernel.kernel.netlink.message import Request
 from simkernel.kernel.netlink.policy import DEPRECATED_STRICT, LIBERAL, Found
 from simkernel.kernel.netlink.route.parse import attributes, has_header, number, refuse
 from simkernel.kernel.netlink.route.routes import IN6_ADDR_SIZE, IPV4_POLICY, IPV6_POLICY, header
@@ -19,10 +20,7 @@ from simkernel.uapi.errno import EINVAL, ENETUNREACH, ENODEV, EOPNOTSUPP, os_err
 from simkernel.uapi.netlink import NLA_HDRLEN
 from simkernel.uapi.rtnetlink import RtMsg
 from simkernel.uapi.structure import BE32
-
-if TYPE_CHECKING:
-    from simkernel.kernel.netlink.message import Request
-    from simkernel.ynl.policy import PolicyTable
+from simkernel.ynl.policy import PolicyTable
 
 ASKED: Final = frozenset(
     {

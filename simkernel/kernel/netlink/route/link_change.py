@@ -6,9 +6,10 @@ What would succeed is not modelled: lo stays as it is.  Source: net/core/rtnetli
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from simkernel.kernel.netlink import policy
+from simkernel.kernel.netlink.message import Request
 from simkernel.kernel.netlink.route.link_policy import KINDS, LINKINFO_POLICY
 from simkernel.kernel.netlink.route.links import one_namespace
 from simkernel.kernel.netlink.route.parse import refuse
@@ -16,9 +17,6 @@ from simkernel.kernel.netlink.route.request import LinkRequest
 from simkernel.uapi import if_link as il
 from simkernel.uapi.errno import EEXIST, EINVAL, ENODEV, EOPNOTSUPP, EPERM, ESRCH, os_error
 from simkernel.uapi.netlink import NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE
-
-if TYPE_CHECKING:
-    from simkernel.kernel.netlink.message import Request
 
 _NAMESPACES: Final = (il.IFLA_TARGET_NETNSID, il.IFLA_NET_NS_PID, il.IFLA_NET_NS_FD)
 _NAMES: Final = frozenset({il.IFLA_IFNAME, il.IFLA_ALT_IFNAME})

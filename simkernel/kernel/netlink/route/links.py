@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from simkernel.kernel.net.namespace import Net, NetDevice
 from simkernel.kernel.netlink import policy
+from simkernel.kernel.netlink.dump import DumpCallback
+from simkernel.kernel.netlink.message import Request
 from simkernel.kernel.netlink.route import loopback
 from simkernel.kernel.netlink.route.link_policy import KINDS
 from simkernel.kernel.netlink.route.parse import refuse
 from simkernel.kernel.netlink.route.request import LinkRequest
+from simkernel.kernel.netlink.writer import MessageWriter
 from simkernel.uapi import if_link as il
 from simkernel.uapi import rtnetlink as rtnl
 from simkernel.uapi.errno import EINVAL, EOPNOTSUPP
 from simkernel.uapi.netlink import NLM_F_DUMP_FILTERED, NLM_F_MULTI, NLMSG_HDRLEN, message
 from simkernel.uapi.socket import AF_INET6, AF_UNSPEC
-
-if TYPE_CHECKING:
-    from simkernel.kernel.net.namespace import Net, NetDevice
-    from simkernel.kernel.netlink.dump import DumpCallback
-    from simkernel.kernel.netlink.message import Request
-    from simkernel.kernel.netlink.writer import MessageWriter
 
 DO_ATTRIBUTES: Final = frozenset(
     {il.IFLA_IFNAME, il.IFLA_ALT_IFNAME, il.IFLA_EXT_MASK, il.IFLA_TARGET_NETNSID}

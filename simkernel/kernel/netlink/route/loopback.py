@@ -6,15 +6,13 @@ Read off Linux 6.18; loopback_setup(), devinet_init() and addrconf_init() set wh
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from simkernel.kernel.net.namespace import NetDevice
 from simkernel.uapi import if_link as il
 from simkernel.uapi.netlink import NLA_F_NESTED, attribute
 from simkernel.uapi.socket import AF_INET, AF_INET6
 from simkernel.uapi.structure import U8, U16, U32
-
-if TYPE_CHECKING:
-    from simkernel.kernel.net.namespace import NetDevice
 
 IF_OPER_DOWN: Final = 2
 MAX_GSO_SEGS: Final = 65535

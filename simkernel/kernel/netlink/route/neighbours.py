@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from simkernel.kernel.netlink.dump import DumpCallback
+from simkernel.kernel.netlink.message import Request
 from simkernel.kernel.netlink.policy import DEPRECATED_STRICT, LIBERAL, Found
 from simkernel.kernel.netlink.route.parse import (
     NESTED_POLICY,
@@ -16,17 +18,13 @@ from simkernel.kernel.netlink.route.parse import (
     has_header,
     refuse,
 )
+from simkernel.kernel.netlink.writer import MessageWriter
 from simkernel.uapi import neighbour as nb
 from simkernel.uapi.errno import EAFNOSUPPORT, EINVAL, ENODEV, ENOENT, EOPNOTSUPP, os_error
 from simkernel.uapi.neighbour import NdMsg
 from simkernel.uapi.netlink import NLA_TYPE_MASK, NLM_F_CREATE, NLMSG_HDRLEN, locate_attributes
 from simkernel.uapi.socket import AF_INET, AF_INET6
 from simkernel.ynl.policy import AttributePolicy, NlaType, PolicyTable, Validation
-
-if TYPE_CHECKING:
-    from simkernel.kernel.netlink.dump import DumpCallback
-    from simkernel.kernel.netlink.message import Request
-    from simkernel.kernel.netlink.writer import MessageWriter
 
 MAX_ADDR_LEN: Final = 32
 CACHEINFO_SIZE: Final = 16

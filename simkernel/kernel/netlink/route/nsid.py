@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from simkernel.kernel.net.namespace import net_of
+from simkernel.kernel.net.namespace import Net, net_of
+from simkernel.kernel.netlink.dump import DumpCallback
+from simkernel.kernel.netlink.message import Request
 from simkernel.kernel.netlink.policy import DEPRECATED_STRICT, LIBERAL, Found
 from simkernel.kernel.netlink.route.parse import (
     S32_POLICY,
@@ -16,18 +18,13 @@ from simkernel.kernel.netlink.route.parse import (
     refuse,
     signed,
 )
+from simkernel.kernel.netlink.writer import MessageWriter
 from simkernel.uapi import net_namespace as ns
 from simkernel.uapi import rtnetlink as rt
 from simkernel.uapi.errno import EEXIST, EINVAL, ENOENT, EOPNOTSUPP, ESRCH, os_error
 from simkernel.uapi.netlink import NLA_HDRLEN, NLM_F_ECHO, NLM_F_MULTI, align4, attribute, message
 from simkernel.uapi.structure import S32
 from simkernel.ynl.policy import AttributePolicy, PolicyTable
-
-if TYPE_CHECKING:
-    from simkernel.kernel.net.namespace import Net
-    from simkernel.kernel.netlink.dump import DumpCallback
-    from simkernel.kernel.netlink.message import Request
-    from simkernel.kernel.netlink.writer import MessageWriter
 
 NSID_POLICY: Final = PolicyTable(
     "nsid",

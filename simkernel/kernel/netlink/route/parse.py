@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from simkernel.kernel.net.namespace import Net
+from simkernel.kernel.netlink.message import Request
 from simkernel.kernel.netlink.policy import Found, validator
 from simkernel.uapi.capability import CAP_NET_ADMIN
 from simkernel.uapi.errno import EACCES, EINVAL, os_error
 from simkernel.uapi.netlink import NLMSG_HDRLEN, align4
-from simkernel.uapi.structure import S32, U32
-from simkernel.ynl.policy import AttributePolicy, NlaType
-
-if TYPE_CHECKING:
-    from simkernel.kernel.net.namespace import Net
-    from simkernel.kernel.netlink.message import Request
-    from simkernel.uapi.structure import Structure
-    from simkernel.ynl.policy import PolicyTable
+from simkernel.uapi.structure import S32, U32, Structure
+from simkernel.ynl.policy import AttributePolicy, NlaType, PolicyTable
 
 U8_POLICY = AttributePolicy(NlaType.U8)
 U16_POLICY = AttributePolicy(NlaType.U16)

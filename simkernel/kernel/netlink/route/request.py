@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from simkernel.kernel.net.namespace import Net, NetDevice
 from simkernel.kernel.netlink.extack import ExtendedAck
+from simkernel.kernel.netlink.message import Request
 from simkernel.kernel.netlink.policy import LIBERAL, Found, validator
 from simkernel.kernel.netlink.route.link_policy import LINK_POLICY, LINKINFO_POLICY
 from simkernel.kernel.netlink.route.parse import attributes, namespace, number, signed
@@ -12,11 +12,7 @@ from simkernel.uapi import if_link as il
 from simkernel.uapi.errno import EINVAL, ENODEV, os_error
 from simkernel.uapi.netlink import NLMSG_HDRLEN
 from simkernel.uapi.rtnetlink import IfInfoMsg
-
-if TYPE_CHECKING:
-    from simkernel.kernel.net.namespace import Net, NetDevice
-    from simkernel.kernel.netlink.message import Request
-    from simkernel.ynl.policy import PolicyTable
+from simkernel.ynl.policy import PolicyTable
 
 
 class LinkRequest:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import attrs
 
+from simkernel.kernel.netlink.dump import DumpCallback
+from simkernel.kernel.netlink.message import Request
 from simkernel.kernel.netlink.policy import DEPRECATED_STRICT
 from simkernel.kernel.netlink.route.parse import (
     NESTED_POLICY,
@@ -18,17 +20,13 @@ from simkernel.kernel.netlink.route.parse import (
     number,
     refuse,
 )
+from simkernel.kernel.netlink.writer import MessageWriter
 from simkernel.uapi import rtnetlink as rt
 from simkernel.uapi.errno import EINVAL, ENODEV, ENOENT, os_error
 from simkernel.uapi.netlink import NLM_F_DUMP_FILTERED, NLMSG_HDRLEN
 from simkernel.uapi.rtnetlink import RtMsg
 from simkernel.uapi.socket import AF_INET, AF_INET6
 from simkernel.ynl.policy import AttributePolicy, NlaType, PolicyTable
-
-if TYPE_CHECKING:
-    from simkernel.kernel.netlink.dump import DumpCallback
-    from simkernel.kernel.netlink.message import Request
-    from simkernel.kernel.netlink.writer import MessageWriter
 
 RTNEXTHOP_SIZE: Final = 8
 IN6_ADDR_SIZE: Final = 16

@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final, Literal
+from typing import Final, Literal
 
+from simkernel.kernel.net.namespace import Net
 from simkernel.kernel.netlink import dump, kernel_socket
 from simkernel.kernel.netlink.kernel_socket import KERNEL_SOCKETS
 from simkernel.kernel.netlink.message import Receiver, Request
+from simkernel.kernel.netlink.netlink import Netlink
 from simkernel.kernel.netlink.route import unsupported
 from simkernel.kernel.netlink.route.handlers import Handlers, Table, built_in
 from simkernel.kernel.netlink.sock import NONROOT_RECV
+from simkernel.kernel.vfs.task import Task
 from simkernel.uapi import rtnetlink as rtnl
 from simkernel.uapi.capability import CAP_NET_ADMIN
 from simkernel.uapi.errno import EOPNOTSUPP, EPERM, os_error
 from simkernel.uapi.netlink import NETLINK_ROUTE, NLM_F_BULK, NLM_F_DUMP, NLMSG_HDRLEN
 from simkernel.uapi.socket import AF_UNSPEC
-
-if TYPE_CHECKING:
-    from simkernel.kernel.net.namespace import Net
-    from simkernel.kernel.netlink.netlink import Netlink
-    from simkernel.kernel.vfs.task import Task
 
 NEW, DEL, GET, SET = range(4)
 """Kinds of messages, by the two low bits of their types (rtnl_msgtype_kind())."""

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import attrs
 
+from simkernel.kernel.netlink.dump import DumpCallback
+from simkernel.kernel.netlink.message import Request
 from simkernel.kernel.netlink.route.parse import has_header, refuse
+from simkernel.kernel.netlink.writer import MessageWriter
 from simkernel.uapi import fib_rules as fr
 from simkernel.uapi import rtnetlink as rt
 from simkernel.uapi.errno import EAFNOSUPPORT, EINVAL, os_error
@@ -14,11 +17,6 @@ from simkernel.uapi.fib_rules import FibRuleHdr
 from simkernel.uapi.netlink import NLM_F_MULTI, NLMSG_HDRLEN, attribute, message
 from simkernel.uapi.socket import AF_INET, AF_INET6, AF_UNSPEC
 from simkernel.uapi.structure import U8, U32
-
-if TYPE_CHECKING:
-    from simkernel.kernel.netlink.dump import DumpCallback
-    from simkernel.kernel.netlink.message import Request
-    from simkernel.kernel.netlink.writer import MessageWriter
 
 ANY_LENGTH: Final = 2**32 - 1
 """Of prefixes, none is left out."""

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from simkernel.kernel.netlink.dump import DumpCallback
+from simkernel.kernel.netlink.message import Request
 from simkernel.kernel.netlink.policy import STRICT, validator
 from simkernel.kernel.netlink.route.loopback import STATS64_SIZE
 from simkernel.kernel.netlink.route.parse import attributes, has_header, number, refuse
+from simkernel.kernel.netlink.writer import MessageWriter
 from simkernel.uapi import if_link as il
 from simkernel.uapi import rtnetlink as rt
 from simkernel.uapi.errno import EINVAL, ENODEV, EOPNOTSUPP, os_error
@@ -15,11 +18,6 @@ from simkernel.uapi.if_link import IfStatsMsg
 from simkernel.uapi.netlink import NLA_F_NESTED, NLM_F_MULTI, NLMSG_HDRLEN, attribute, message
 from simkernel.uapi.socket import AF_UNSPEC
 from simkernel.ynl.policy import AttributePolicy, NlaType, PolicyTable, Validation
-
-if TYPE_CHECKING:
-    from simkernel.kernel.netlink.dump import DumpCallback
-    from simkernel.kernel.netlink.message import Request
-    from simkernel.kernel.netlink.writer import MessageWriter
 
 
 def bit(type: int) -> int:
