@@ -23,8 +23,7 @@ from simkernel.uapi.netlink import NLM_F_ACK, NLM_F_DUMP, NLM_F_REQUEST, attribu
 from simkernel.ynl import Attribute, Spec
 from simkernel.ynl.codec import codec
 from simkernel.ynl.model import Enumeration, ModeName
-from simkernel.ynl.schema import SCALARS
-from simkernel.ynl.sets import type_range
+from simkernel.ynl.schema import SCALARS, type_range
 
 Values = SearchStrategy[Any]
 

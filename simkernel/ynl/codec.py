@@ -81,12 +81,11 @@ class Codecs:
             raise ValueError(f"{self._spec.name}: '{operation.name}' has no {direction} of a {mode}")
         request = direction == "request"
         attributes = self._spec.attribute_sets[operation.attribute_set].attributes if names else {}
-        listed = self._space(operation.name, [attributes[name] for name in names], request)
-        whole = listed if request else self._space(operation.name, attributes.values(), request)
+        listed = self._fill(Space(operation.name), [attributes[name] for name in names], request)
+        whole = listed if request else self._fill(Space(operation.name), attributes.values(), request)
         return Codec(names, listed, whole)
 
-    def _space(self, name: str, attributes: Iterable[Attribute], request: bool) -> Space:
-        space = Space(name)
+    def _fill(self, space: Space, attributes: Iterable[Attribute], request: bool) -> Space:
         for attribute in attributes:
             space.add(self._coder(attribute, request), attribute.type in _SILENT)
         return space
@@ -96,8 +95,7 @@ class Codecs:
         if key not in self._nested:
             # A set may contain itself, so the space has to be there before what is in it.
             space = self._nested[key] = Space(name)
-            for attribute in self._spec.attribute_sets[name].attributes.values():
-                space.add(self._coder(attribute, request), attribute.type in _SILENT)
+            self._fill(space, self._spec.attribute_sets[name].attributes.values(), request)
         return self._nested[key]
 
     def _coder(self, attribute: Attribute, request: bool) -> Coder:

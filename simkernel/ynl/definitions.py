@@ -8,10 +8,11 @@ from collections.abc import Mapping
 from simkernel.ynl.document import Node
 from simkernel.ynl.errors import choose
 from simkernel.ynl.model import Constant, Definition, Entry, Enumeration, Structure
+from simkernel.ynl.schema import type_range
 from simkernel.ynl.shapes import Check, Level, Unsupported
 
 _OUTSIDE = "a number defined outside the specification"
-_TYPE_LIMIT = re.compile(r"([su])(8|16|32|64)-(min|max)")
+_TYPE_LIMIT = re.compile(r"([su](?:8|16|32|64))-(min|max)")
 _ONE_LESS = " - 1"
 _MOST_BITS = 64
 
@@ -95,8 +96,4 @@ class Numbers:
 
 def _type_limit(name: str) -> int | None:
     match = _TYPE_LIMIT.fullmatch(name)
-    if match is None:
-        return None
-    sign, bits, end = match[1], int(match[2]), match[3]
-    low, high = (0, 2**bits - 1) if sign == "u" else (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1)
-    return low if end == "min" else high
+    return type_range(match[1])[match[2] == "max"] if match else None

@@ -8,12 +8,11 @@ from typing import Any, Final
 
 import attrs
 
-from simkernel.uapi.netlink import NLA_F_NESTED, NLA_HDRLEN, NLA_MAX_PAYLOAD, NLA_TYPE_MASK
-from simkernel.uapi.netlink import attribute as header_and
+from simkernel.uapi.netlink import NLA_F_NESTED, NLA_HDRLEN, NLA_TYPE_MASK
 from simkernel.uapi.structure import Buffer, Malformed
 from simkernel.ynl.coder import Coder, Inside, short
 from simkernel.ynl.model import Attribute
-from simkernel.ynl.payloads import plain_coder
+from simkernel.ynl.payloads import checked, plain_coder
 
 _HEADER: Final = Struct("<HH").unpack_from
 
@@ -38,7 +37,7 @@ def nest_coder(attribute: Attribute, inside: Inside) -> Coder:
     number = attribute.number | NLA_F_NESTED
 
     def encode(values: Any) -> bytes:
-        return header_and(number, _fitting(inside.encode(values)))
+        return checked(number, inside.encode(values))
 
     return Coder(attribute.name, attribute.number, encode, inside.decode, inside=inside)
 
@@ -55,7 +54,7 @@ def type_value_coder(attribute: Attribute, inside: Inside) -> Coder:
             raise ValueError(f"expected a value of '{missing[0]}'")
         payload = inside.encode({key: value for key, value in values.items() if key not in names})
         for number in (*[values[each] for each in reversed(names)], attribute.number):
-            payload = header_and(number | NLA_F_NESTED, _fitting(payload))
+            payload = checked(number | NLA_F_NESTED, payload)
         return payload
 
     def decode(data: Buffer, start: int, end: int) -> dict[str, Any]:
@@ -84,7 +83,7 @@ def indexed_array_coder(attribute: Attribute, inside: Inside | None, request: bo
         if not isinstance(values, list | tuple):
             raise ValueError(f"expected a list, found {values!r}")
         entries = [entry.encode(index, value) for index, value in enumerate(values, 1)]
-        return header_and(number, _fitting(b"".join(entries)))
+        return checked(number, b"".join(entries))
 
     def decode(data: Buffer, start: int, end: int) -> list[Any]:
         return [entry.coder.decode(data, start, end) for _, start, end in locate(data, start, end)]
@@ -102,7 +101,7 @@ class _Entry:
 
 def _nested_entry(attribute: Attribute, inside: Inside, flag: int) -> _Entry:
     def encode(index: int, values: Any) -> bytes:
-        return header_and(index | flag, _fitting(inside.encode(values)))
+        return checked(index | flag, inside.encode(values))
 
     return _Entry(nest_coder(attribute, inside), encode)
 
@@ -115,9 +114,3 @@ def _plain_entry(attribute: Attribute) -> _Entry:
         return made[:2] + index.to_bytes(2, "little") + made[NLA_HDRLEN:]
 
     return _Entry(plain, encode)
-
-
-def _fitting(payload: bytes) -> bytes:
-    if len(payload) > NLA_MAX_PAYLOAD:
-        raise ValueError(f"expected at most {NLA_MAX_PAYLOAD} bytes inside, found {len(payload)}")
-    return payload

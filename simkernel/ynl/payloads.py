@@ -16,7 +16,7 @@ from simkernel.ynl.coder import Coder, Fixed, Payload, listed, short
 from simkernel.ynl.compile_encoder import TAILS
 from simkernel.ynl.model import Attribute
 from simkernel.ynl.names import Conversion, from_number, to_number
-from simkernel.ynl.sets import type_range
+from simkernel.ynl.schema import type_range
 
 _CODES: Final = {
     "u8": "B",
@@ -28,8 +28,6 @@ _CODES: Final = {
     "s32": "i",
     "s64": "q",
 }
-_NARROW: Final = {"uint": "u32", "sint": "s32"}
-_WIDE: Final = {"uint": "u64", "sint": "s64"}
 _HEADER: Final = Struct("<HH")
 _BITFIELD32: Final = Struct("<II")
 
@@ -69,10 +67,11 @@ def _integer(attribute: Attribute) -> Coder:
 def _wide_integer(attribute: Attribute) -> Coder:
     """An integer in 32 bits if it fits, else in 64 (nla_put_uint(), nla_put_sint())."""
     name = attribute.name
-    narrow = _integer(attrs.evolve(attribute, type=_NARROW[attribute.type]))
-    wide = _integer(attrs.evolve(attribute, type=_WIDE[attribute.type]))
+    narrow_type, wide_type = ("u32", "u64") if attribute.type == "uint" else ("s32", "s64")
+    narrow = _integer(attrs.evolve(attribute, type=narrow_type))
+    wide = _integer(attrs.evolve(attribute, type=wide_type))
     convert = to_number(attribute)
-    low, high = type_range(_NARROW[attribute.type])
+    low, high = type_range(narrow_type)
 
     def encode(value: Any) -> bytes:
         try:
@@ -132,7 +131,7 @@ def _binary(attribute: Attribute) -> Coder:
     number = attribute.number
 
     def encode(value: Any) -> bytes:
-        return _checked(number, _as_bytes(value))
+        return checked(number, _as_bytes(value))
 
     def decode(data: Buffer, start: int, end: int) -> bytes:
         return bytes(data[start:end])
@@ -155,7 +154,7 @@ def _array(attribute: Attribute) -> Coder:
 
     def encode(values: Any) -> bytes:
         payload = b"".join(item.encode(value)[NLA_HDRLEN : NLA_HDRLEN + size] for value in listed(values))
-        return _checked(number, payload)
+        return checked(number, payload)
 
     def decode(data: Buffer, start: int, end: int) -> list[Any]:
         if (end - start) % size:
@@ -211,7 +210,8 @@ def _silent(attribute: Attribute) -> Coder:
     return Coder(attribute.name, attribute.number, encode, lambda data, start, end: None)
 
 
-def _checked(number: int, payload: bytes) -> bytes:
+def checked(number: int, payload: bytes) -> bytes:
+    """Return the attribute.  Raises ValueError if its length field cannot hold the payload's length."""
     if len(payload) > NLA_MAX_PAYLOAD:
         raise _too_long(len(payload))
     return header_and(number, payload)

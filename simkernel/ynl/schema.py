@@ -51,6 +51,14 @@ def _words(names: Iterable[str], level: Level = Level.GENETLINK, lacking: str = 
 UNSIGNED = ("u8", "u16", "u32", "u64", "uint")
 SIGNED = ("s8", "s16", "s32", "s64", "sint")
 SCALARS = UNSIGNED + SIGNED
+_BITS = {"uint": 64, "sint": 64} | {name: int(name[1:]) for name in SCALARS if name[1:].isdigit()}
+
+
+def type_range(name: str) -> tuple[int, int]:
+    """The least and the greatest value of an integer type."""
+    bits = _BITS[name]
+    return (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if name in SIGNED else (0, 2**bits - 1)
+
 
 _ATTRIBUTE_TYPES = OneOf(
     _words(

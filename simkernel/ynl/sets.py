@@ -10,13 +10,11 @@ from simkernel.ynl.definitions import Numbers
 from simkernel.ynl.document import Node
 from simkernel.ynl.errors import choose
 from simkernel.ynl.model import Attribute, AttributeSet, Checks, Definition, Enumeration
-from simkernel.ynl.schema import SCALARS, SIGNED, UNSIGNED
+from simkernel.ynl.schema import SCALARS, UNSIGNED, type_range
 from simkernel.ynl.shapes import Check, Level, Unsupported
 
 _HIGHEST_TYPE = 0x3FFF
 _LONGEST_PAYLOAD = 0xFFFF - 4
-
-_BITS = {"uint": 64, "sint": 64} | {name: int(name[1:]) for name in SCALARS if name[1:].isdigit()}
 
 _INTEGERS = frozenset(SCALARS)
 _ARRAYS = frozenset({"binary", "indexed-array"})
@@ -44,12 +42,6 @@ _SUB_TYPES = {
     "binary": frozenset(SCALARS) - {"uint", "sint"},
     "indexed-array": frozenset(SCALARS) | {"nest", "binary", "string"},
 }
-
-
-def type_range(name: str) -> tuple[int, int]:
-    """The least and the greatest value of an integer type."""
-    bits = _BITS[name]
-    return (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if name in SIGNED else (0, 2**bits - 1)
 
 
 class SetReader:
@@ -138,8 +130,8 @@ class SetReader:
             self._lack(node, f"type {kind} with sub-type {sub_type}")
         enum = self._enumeration(node.get("enum"))
         as_flags = enum is not None and (enum.is_flags or node.flag("enum-as-flags"))
-        value_type = kind if kind in _BITS else sub_type
-        if enum is not None and value_type in _BITS:
+        value_type = kind if kind in SCALARS else sub_type
+        if enum is not None and value_type in SCALARS:
             _check_enumeration(node, enum, as_flags, value_type)
         return Attribute(
             node.text("name"),
@@ -188,7 +180,7 @@ class SetReader:
     def _checks(self, node: Node | None, kind: str) -> Checks:
         if node is None:
             return Checks()
-        minimum, maximum = self._limits(node, "min", "max", type_range(kind) if kind in _BITS else (0, 0))
+        minimum, maximum = self._limits(node, "min", "max", type_range(kind) if kind in SCALARS else (0, 0))
         min_length, max_length = self._limits(node, "min-len", "max-len", (0, _LONGEST_PAYLOAD))
         return Checks(
             minimum,

@@ -14,8 +14,7 @@ from simkernel.ynl.errors import SpecError, choose
 from simkernel.ynl.model import Attribute, AttributeSet, Mode, Operation, Spec
 from simkernel.ynl.parse import EXTRAS
 from simkernel.ynl.policy import AttributePolicy, NlaType, PolicyTable, Validation
-from simkernel.ynl.schema import SCALARS, SIGNED
-from simkernel.ynl.sets import type_range
+from simkernel.ynl.schema import SCALARS, SIGNED, type_range
 
 SHARED_POLICY = "shared-policy"
 """Under x-simkernel: operations of a split family whose do and dump have one table, as nlctrl's do."""
@@ -186,9 +185,7 @@ def _limited(attribute: Attribute, kind: NlaType) -> AttributePolicy:
         if low is None and (least != 0 or attribute.type in SIGNED):
             low = least
         high = most if high is None else high
-    if low is None and high is None:
-        if attribute.enum is None:
-            return AttributePolicy(kind)
+    if low is None and high is None and attribute.enum is not None:
         accepted = tuple(attribute.enum.numbers.values())
         return AttributePolicy(kind, Validation.FUNCTION, accepted=accepted)
     if any(limit is not None and not _SHORT_LIMITS[0] <= limit <= _SHORT_LIMITS[1] for limit in (low, high)):
@@ -196,17 +193,24 @@ def _limited(attribute: Attribute, kind: NlaType) -> AttributePolicy:
         least, most = type_range(attribute.type)
         minimum, maximum = least if low is None else low, most if high is None else high
         return AttributePolicy(kind, Validation.RANGE_PTR, minimum=minimum, maximum=maximum)
+    return _between(kind, low, high)
+
+
+def _between(kind: NlaType, low: int | None, high: int | None) -> AttributePolicy:
+    """Return the policy with the given limits: of values, or of a binary's length."""
     if low is not None and high is not None:
         return AttributePolicy(kind, Validation.RANGE, minimum=low, maximum=high)
     if low is not None:
         return AttributePolicy(kind, Validation.MIN, minimum=low)
-    return AttributePolicy(kind, Validation.MAX, maximum=high or 0)
+    if high is not None:
+        return AttributePolicy(kind, Validation.MAX, maximum=high)
+    return AttributePolicy(kind)
 
 
 def _string(attribute: Attribute) -> AttributePolicy:
     checks = attribute.checks
     if checks.exact_length is not None:
-        return _exactly(checks.exact_length)
+        return _binary(attribute)
     # The generator's class for multi-attr does not ask for the NUL.
     unterminated = checks.unterminated_ok or attribute.multi
     kind = NlaType.STRING if unterminated else NlaType.NUL_STRING
@@ -214,20 +218,10 @@ def _string(attribute: Attribute) -> AttributePolicy:
 
 
 def _binary(attribute: Attribute) -> AttributePolicy:
-    low, high = attribute.checks.min_length, attribute.checks.max_length
-    if attribute.checks.exact_length is not None:
-        return _exactly(attribute.checks.exact_length)
-    if low is not None and high is not None:
-        return AttributePolicy(NlaType.BINARY, Validation.RANGE, minimum=low, maximum=high)
-    if low is not None:
-        return AttributePolicy(NlaType.BINARY, Validation.MIN, minimum=low)
-    if high is not None:
-        return AttributePolicy(NlaType.BINARY, Validation.MAX, maximum=high)
-    return AttributePolicy(NlaType.BINARY)
-
-
-def _exactly(length: int) -> AttributePolicy:
-    return AttributePolicy(NlaType.BINARY, Validation.RANGE, minimum=length, maximum=length)
+    checks = attribute.checks
+    if checks.exact_length is not None:
+        return _between(NlaType.BINARY, checks.exact_length, checks.exact_length)
+    return _between(NlaType.BINARY, checks.min_length, checks.max_length)
 
 
 def _bitfield32(attribute: Attribute) -> AttributePolicy:

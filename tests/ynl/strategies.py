@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 
 from simkernel.ynl import Attribute, Spec, parse
 from simkernel.ynl.model import Enumeration
-from simkernel.ynl.schema import SCALARS
-from simkernel.ynl.sets import type_range
+from simkernel.ynl.schema import SCALARS, type_range
 
 _NAMES = st.text(string.ascii_lowercase + "-", min_size=1, max_size=6).map(lambda text: f"a{text}")
 _SUB_TYPES = [name for name in SCALARS if name[1:].isdigit()]
