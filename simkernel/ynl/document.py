@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from collections.abc import Mapping
+from typing import TypeAlias, TypeVar
 
 import attrs
 
-from simkernel.ynl.errors import SpecError
+from simkernel.ynl.errors import SpecError, choose
 
+T = TypeVar("T")
 Scalar: TypeAlias = str | int | float | bool | None
 Plain: TypeAlias = "Scalar | list[Plain] | dict[str, Plain]"
 
@@ -67,6 +69,16 @@ class Node:
     def texts(self, key: str) -> tuple[str, ...]:
         """The list of texts under `key`."""
         return tuple(str(node.value) for node in self.entries(key))
+
+    def reference(self, key: str, kind: str, known: Mapping[str, T]) -> T | None:
+        """Return what the name under `key` refers to, which must be in `known`; None without the key."""
+        node = self.mapping.get(key)
+        if node is None:
+            return None
+        name = str(node.value)
+        if name not in known:
+            raise node.error(f"unknown {kind} '{name}'; {choose(name, known)}")
+        return known[name]
 
     def flag(self, key: str) -> bool:
         """Whether `key` is there and true."""

@@ -24,7 +24,7 @@ class OperationReader:
 
     def __init__(self, sets: Mapping[str, AttributeSet], groups: tuple[Group, ...], level: Level) -> None:
         self._sets = sets
-        self._groups = [group.name for group in groups]
+        self._groups = {group.name: group for group in groups}
         self._is_generic = level < Level.NETLINK_RAW
 
     def read(self, node: Node) -> dict[str, Operation]:
@@ -44,12 +44,11 @@ class OperationReader:
         return {name: _with_set(operation, operations) for name, operation in operations.items()}
 
     def _operation(self, node: Node, request: int | None, reply: int | None) -> Operation:
-        attribute_set = self._attribute_set(node)
-        event, group = node.get("event"), node.get("mcgrp")
+        attribute_set = node.reference("attribute-set", "attribute set", self._sets)
+        group = node.reference("mcgrp", "multicast group", self._groups)
+        event = node.get("event")
         if event is not None and node.get("notify") is not None:
             raise event.error("an operation is either an event or a notification")
-        if group is not None and group.value not in self._groups:
-            raise group.error(f"unknown multicast group '{group.value}'; {choose(group.value, self._groups)}")
         return Operation(
             node.text("name"),
             node.text("doc"),
@@ -62,18 +61,9 @@ class OperationReader:
             self._mode(node.get("dump"), attribute_set),
             node.text("notify"),
             self._attributes(event, attribute_set),
-            node.text("mcgrp"),
+            group.name if group else "",
             node.text("config-cond"),
         )
-
-    def _attribute_set(self, node: Node) -> AttributeSet | None:
-        reference = node.get("attribute-set")
-        if reference is None:
-            return None
-        name = str(reference.value)
-        if name not in self._sets:
-            raise reference.error(f"unknown attribute set '{name}'; {choose(name, self._sets)}")
-        return self._sets[name]
 
     def _mode(self, node: Node | None, attribute_set: AttributeSet | None) -> Mode | None:
         if node is None:

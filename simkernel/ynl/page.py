@@ -38,7 +38,7 @@ def page(spec: Spec) -> tuple[Section, ...]:
     return (
         _family(spec),
         *_unsupported(spec),
-        *(_call(spec, each) for each in calls if each.do or each.dump),
+        *(_call(each) for each in calls if each.do or each.dump),
         *(_event(spec, each) for each in events),
         *_groups(spec, events),
         *(
@@ -63,15 +63,19 @@ def lines(spec: Spec) -> Iterator[str]:
         yield ""
 
 
+def _rows(*rows: tuple[str, str]) -> tuple[tuple[str, str], ...]:
+    """The rows that say something."""
+    return tuple(row for row in rows if row[1])
+
+
 def _family(spec: Spec) -> Section:
-    rows = [
+    rows = _rows(
         ("protocol", spec.protocol),
         ("version", str(spec.version)),
         ("policies", _POLICIES[spec.kernel_policy]),
-    ]
-    if spec.uapi_header:
-        rows.append(("header", spec.uapi_header))
-    return Section(f"family: {spec.name}", spec.doc, tuple(rows))
+        ("header", spec.uapi_header),
+    )
+    return Section(f"family: {spec.name}", spec.doc, rows)
 
 
 def _unsupported(spec: Spec) -> Iterator[Section]:
@@ -80,34 +84,37 @@ def _unsupported(spec: Spec) -> Iterator[Section]:
         yield Section("not supported", "simkernel can describe this family, but not use it.", rows)
 
 
-def _call(spec: Spec, operation: Operation) -> Section:
-    rows = [("who may", ", ".join(_PERMISSIONS[flag] for flag in operation.flags) or "anybody")]
-    for name, mode in (("do", operation.do), ("dump", operation.dump)):
-        if mode is not None:
-            rows.append((f"{name} takes", _listed(mode.request)))
-            rows.append((f"{name} gives", _listed(mode.reply)))
-    if operation.dont_validate:
-        rows.append(("not validated", ", ".join(operation.dont_validate)))
-    if operation.config_condition:
-        rows.append(("needs", f"CONFIG_{operation.config_condition}"))
-    number = operation.request_number
-    return Section(f"operation: {operation.name} ({number})", operation.doc, _of_set(operation, rows))
+def _call(operation: Operation) -> Section:
+    condition = operation.config_condition
+    modes = (("do", operation.do), ("dump", operation.dump))
+    rows = _rows(
+        ("who may", _required(operation.flags)),
+        *(
+            (f"{name} {verb}", _listed(attributes))
+            for name, mode in modes
+            if mode is not None
+            for verb, attributes in (("takes", mode.request), ("gives", mode.reply))
+        ),
+        ("not validated", ", ".join(operation.dont_validate)),
+        ("needs", condition and f"CONFIG_{condition}"),
+        ("attributes", operation.attribute_set),
+    )
+    return Section(f"operation: {operation.name} ({operation.request_number})", operation.doc, rows)
 
 
 def _event(spec: Spec, operation: Operation) -> Section:
+    rows = _rows(
+        ("holds", _listed(spec.message(operation, "event", "reply"))),
+        ("as", operation.notify),
+        ("sent to", operation.group),
+        ("attributes", operation.attribute_set),
+    )
     kind = "notification" if operation.notify else "event"
-    attributes = spec.message(operation, "event", "reply")
-    rows = [("holds", _listed(attributes))]
-    if operation.notify:
-        rows.append(("as", operation.notify))
-    if operation.group:
-        rows.append(("sent to", operation.group))
-    heading = f"{kind}: {operation.name} ({operation.reply_number})"
-    return Section(heading, operation.doc, _of_set(operation, rows))
+    return Section(f"{kind}: {operation.name} ({operation.reply_number})", operation.doc, rows)
 
 
-def _of_set(operation: Operation, rows: list[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
-    return (*rows, ("attributes", operation.attribute_set)) if operation.attribute_set else tuple(rows)
+def _required(flags: tuple[str, ...]) -> str:
+    return ", ".join(_PERMISSIONS[flag] for flag in flags) or "anybody"
 
 
 def _listed(names: tuple[str, ...] | None) -> str:
@@ -120,48 +127,40 @@ def _groups(spec: Spec, events: list[Operation]) -> Iterator[Section]:
     rows = []
     for group in spec.groups:
         sent = ", ".join(event.name for event in events if event.group == group.name)
-        needs = ", ".join(_PERMISSIONS[flag] for flag in group.flags) or "anybody"
-        rows.append((group.name, needs, sent))
+        rows.append((group.name, _required(group.flags), sent))
     yield Section("multicast groups", rows=tuple(rows))
 
 
 def _attribute_rows(attributes: Mapping[str, Attribute]) -> Iterator[tuple[str, ...]]:
     for each in attributes.values():
-        yield str(each.number), each.name, _type(each), ", ".join(_checks(each.checks)), _one_line(each.doc)
+        yield str(each.number), each.name, _type(each), _checks(each.checks), _one_line(each.doc)
 
 
 def _type(attribute: Attribute) -> str:
-    words = [attribute.type]
-    if attribute.big_endian:
-        words.append("(big-endian)")
-    if attribute.sub_type:
-        words.append(f"of {attribute.sub_type}")
-    if attribute.nested:
-        words.append(f"of {attribute.nested}")
-    if attribute.type_values:
-        words.append(f"under {', '.join(attribute.type_values)}")
-    if attribute.enum is not None:
-        words.append(f"{'flags' if attribute.as_flags else 'enum'} {attribute.enum.name}")
-    if attribute.display_hint:
-        words.append(f"shown as {attribute.display_hint}")
-    if attribute.multi:
-        words.append("(any number)")
-    return " ".join(words)
+    enum = attribute.enum
+    words = (
+        attribute.type,
+        attribute.big_endian and "(big-endian)",
+        attribute.sub_type and f"of {attribute.sub_type}",
+        attribute.nested and f"of {attribute.nested}",
+        attribute.type_values and f"under {', '.join(attribute.type_values)}",
+        enum and f"{'flags' if attribute.as_flags else 'enum'} {enum.name}",
+        attribute.display_hint and f"shown as {attribute.display_hint}",
+        attribute.multi and "(any number)",
+    )
+    return " ".join(word for word in words if word)
 
 
-def _checks(checks: Checks) -> Iterator[str]:
-    values = _range(checks.minimum, checks.maximum)
-    if values:
-        yield values
-    if checks.flags_mask is not None:
-        yield f"bits of {checks.flags_mask.name}"
-    if checks.exact_length is not None:
-        yield f"{checks.exact_length} bytes"
+def _checks(checks: Checks) -> str:
     lengths = _range(checks.min_length, checks.max_length)
-    if lengths:
-        yield f"{lengths} bytes"
-    if checks.unterminated_ok:
-        yield "NUL not needed"
+    parts = (
+        _range(checks.minimum, checks.maximum),
+        checks.flags_mask and f"bits of {checks.flags_mask.name}",
+        "" if checks.exact_length is None else f"{checks.exact_length} bytes",
+        lengths and f"{lengths} bytes",
+        checks.unterminated_ok and "NUL not needed",
+    )
+    return ", ".join(part for part in parts if part)
 
 
 def _range(low: int | None, high: int | None) -> str:

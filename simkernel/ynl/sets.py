@@ -73,14 +73,12 @@ class SetReader:
         return self._sets[name]
 
     def _parent(self, node: Node, within: tuple[str, ...]) -> AttributeSet | None:
-        reference = node.get("subset-of")
-        if reference is None:
+        parent = node.reference("subset-of", "attribute set", self._nodes)
+        if parent is None:
             return None
-        name = str(reference.value)
-        if name not in self._nodes:
-            raise reference.error(f"unknown attribute set '{name}'; {choose(name, self._nodes)}")
+        name = parent.text("name")
         if name in within:
-            raise reference.error("a set cannot be part of itself")
+            raise node.mapping["subset-of"].error("a set cannot be part of itself")
         return self._set(name, within)
 
     def _numbered(self, node: Node) -> list[tuple[Node, int]]:
@@ -128,7 +126,7 @@ class SetReader:
         sub_type = node.text("sub-type") if kind in _SUB_TYPES else ""
         if sub_type and sub_type not in _SUB_TYPES[kind]:
             self._lack(node, f"type {kind} with sub-type {sub_type}")
-        enum = self._enumeration(node.get("enum"))
+        enum = self._enumeration(node, "enum")
         as_flags = enum is not None and (enum.is_flags or node.flag("enum-as-flags"))
         value_type = kind if kind in SCALARS else sub_type
         if enum is not None and value_type in SCALARS:
@@ -158,24 +156,14 @@ class SetReader:
                 raise value.error(f"'{name}' says nothing about type {kind}")
 
     def _nested(self, node: Node, kind: str, sub_type: str) -> str:
-        reference = node.get("nested-attributes")
-        if reference is None:
-            if kind == "nest-type-value" or sub_type == "nest":
-                raise node.error(f"an attribute of type {kind} needs 'nested-attributes'")
-            return ""
-        name = str(reference.value)
-        if name not in self._nodes:
-            raise reference.error(f"unknown attribute set '{name}'; {choose(name, self._nodes)}")
-        return name
+        inside = node.reference("nested-attributes", "attribute set", self._nodes)
+        if inside is None and (kind == "nest-type-value" or sub_type == "nest"):
+            raise node.error(f"an attribute of type {kind} needs 'nested-attributes'")
+        return inside.text("name") if inside else ""
 
-    def _enumeration(self, reference: Node | None) -> Enumeration | None:
-        if reference is None:
-            return None
-        name = str(reference.value)
-        enums = {key: value for key, value in self._definitions.items() if isinstance(value, Enumeration)}
-        if name not in enums:
-            raise reference.error(f"unknown enum '{name}'; {choose(name, enums)}")
-        return enums[name]
+    def _enumeration(self, node: Node, key: str) -> Enumeration | None:
+        enums = {name: value for name, value in self._definitions.items() if isinstance(value, Enumeration)}
+        return node.reference(key, "enum", enums)
 
     def _checks(self, node: Node | None, kind: str) -> Checks:
         if node is None:
@@ -185,7 +173,7 @@ class SetReader:
         return Checks(
             minimum,
             maximum,
-            self._enumeration(node.get("flags-mask")),
+            self._enumeration(node, "flags-mask"),
             min_length,
             max_length,
             self._limit(node.get("exact-len"), (0, _LONGEST_PAYLOAD)),
