@@ -7,6 +7,7 @@ Layouts are those of a 64-bit Linux: `struct timeval` is two 64-bit numbers.  Co
 
 from __future__ import annotations
 
+from functools import partial
 from struct import Struct
 from typing import Final
 
@@ -114,49 +115,25 @@ EVIOCSMASK: Final = _IOW("E", 0x93, InputMask.SIZE)
 EVIOCSCLOCKID: Final = _IOW("E", 0xA0, _INT)
 
 
-def EVIOCGNAME(length: int) -> int:
-    """The device's name, in at most `length` bytes with a NUL at its end."""
-    return _IOC(_IOC_READ, "E", 0x06, length)
-
-
-def EVIOCGPHYS(length: int) -> int:
-    """Where the device is plugged in, as EVIOCGNAME."""
-    return _IOC(_IOC_READ, "E", 0x07, length)
-
-
-def EVIOCGUNIQ(length: int) -> int:
-    """What tells the device from others of its kind, as EVIOCGNAME."""
-    return _IOC(_IOC_READ, "E", 0x08, length)
-
-
-def EVIOCGPROP(length: int) -> int:
-    """The bitmap of the device's INPUT_PROP_ properties."""
-    return _IOC(_IOC_READ, "E", 0x09, length)
-
-
-def EVIOCGMTSLOTS(length: int) -> int:
-    """The values of a multitouch axis, one for each finger."""
-    return _IOC(_IOC_READ, "E", 0x0A, length)
-
-
-def EVIOCGKEY(length: int) -> int:
-    """The bitmap of the keys and buttons that are held."""
-    return _IOC(_IOC_READ, "E", 0x18, length)
-
-
-def EVIOCGLED(length: int) -> int:
-    """The bitmap of the LEDs that are on."""
-    return _IOC(_IOC_READ, "E", 0x19, length)
-
-
-def EVIOCGSND(length: int) -> int:
-    """The bitmap of the sounds that are on."""
-    return _IOC(_IOC_READ, "E", 0x1A, length)
-
-
-def EVIOCGSW(length: int) -> int:
-    """The bitmap of the switches that are on."""
-    return _IOC(_IOC_READ, "E", 0x1B, length)
+# These take the length of the argument: EVIOCGNAME(64).
+EVIOCGNAME: Final = partial(_IOC, _IOC_READ, "E", 0x06)
+"""The device's name, in at most `length` bytes with a NUL at its end."""
+EVIOCGPHYS: Final = partial(_IOC, _IOC_READ, "E", 0x07)
+"""Where the device is plugged in, as EVIOCGNAME."""
+EVIOCGUNIQ: Final = partial(_IOC, _IOC_READ, "E", 0x08)
+"""What tells the device from others of its kind, as EVIOCGNAME."""
+EVIOCGPROP: Final = partial(_IOC, _IOC_READ, "E", 0x09)
+"""The bitmap of the device's INPUT_PROP_ properties."""
+EVIOCGMTSLOTS: Final = partial(_IOC, _IOC_READ, "E", 0x0A)
+"""The values of a multitouch axis, one for each finger."""
+EVIOCGKEY: Final = partial(_IOC, _IOC_READ, "E", 0x18)
+"""The bitmap of the keys and buttons that are held."""
+EVIOCGLED: Final = partial(_IOC, _IOC_READ, "E", 0x19)
+"""The bitmap of the LEDs that are on."""
+EVIOCGSND: Final = partial(_IOC, _IOC_READ, "E", 0x1A)
+"""The bitmap of the sounds that are on."""
+EVIOCGSW: Final = partial(_IOC, _IOC_READ, "E", 0x1B)
+"""The bitmap of the switches that are on."""
 
 
 def EVIOCGBIT(type: int, length: int) -> int:

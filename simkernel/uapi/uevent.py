@@ -14,25 +14,6 @@ import attrs
 
 from simkernel.uapi.structure import Buffer, Malformed
 
-KOBJ_ADD: Final = "add"
-KOBJ_REMOVE: Final = "remove"
-KOBJ_CHANGE: Final = "change"
-KOBJ_MOVE: Final = "move"
-KOBJ_ONLINE: Final = "online"
-KOBJ_OFFLINE: Final = "offline"
-KOBJ_BIND: Final = "bind"
-KOBJ_UNBIND: Final = "unbind"
-KOBJECT_ACTIONS: Final = (
-    KOBJ_ADD,
-    KOBJ_REMOVE,
-    KOBJ_CHANGE,
-    KOBJ_MOVE,
-    KOBJ_ONLINE,
-    KOBJ_OFFLINE,
-    KOBJ_BIND,
-    KOBJ_UNBIND,
-)
-
 # The group that the kernel sends to; udev sends its own format to group 2, which begins with this.
 UEVENT_GROUP: Final = 1
 _LIBUDEV: Final = b"libudev\0"

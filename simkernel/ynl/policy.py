@@ -10,6 +10,8 @@ import enum
 
 import attrs
 
+from simkernel.ynl.schema import SCALARS, type_range
+
 
 class NlaType(enum.IntEnum):
     """What an attribute's payload is, as a policy says it: the NLA_* of include/net/netlink.h.
@@ -94,21 +96,11 @@ class AttributePolicy:
     """The policies inside a NESTED or inside each entry of a NESTED_ARRAY; None: not checked."""
 
 
-_TYPE_RANGES = {
-    NlaType.U8: (0, 2**8 - 1),
-    NlaType.U16: (0, 2**16 - 1),
-    NlaType.BE16: (0, 2**16 - 1),
-    NlaType.BINARY: (0, 2**16 - 1),
-    NlaType.U32: (0, 2**32 - 1),
-    NlaType.BE32: (0, 2**32 - 1),
-    NlaType.U64: (0, 2**64 - 1),
-    NlaType.UINT: (0, 2**64 - 1),
-    NlaType.MSECS: (0, 2**64 - 1),
-    NlaType.S8: (-(2**7), 2**7 - 1),
-    NlaType.S16: (-(2**15), 2**15 - 1),
-    NlaType.S32: (-(2**31), 2**31 - 1),
-    NlaType.S64: (-(2**63), 2**63 - 1),
-    NlaType.SINT: (-(2**63), 2**63 - 1),
+_TYPE_RANGES = {NlaType[name.upper()]: type_range(name) for name in SCALARS} | {
+    NlaType.BE16: type_range("u16"),
+    NlaType.BE32: type_range("u32"),
+    NlaType.MSECS: type_range("u64"),
+    NlaType.BINARY: type_range("u16"),
 }
 _BOTH_LIMITS = frozenset({Validation.RANGE, Validation.RANGE_WARN_TOO_LONG, Validation.RANGE_PTR})
 

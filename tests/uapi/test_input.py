@@ -30,21 +30,21 @@ INPUT = Header(
     numbers_of(uapi, codes, ioctl, without={"_INT", "_FF_EFFECT"})
     | {"sizeof(struct ff_effect)": uapi._FF_EFFECT}
     | {
-        f"{make.__name__}({', '.join(map(str, arguments))})": make(*arguments)
-        for make, *arguments in [
-            (uapi.EVIOCGNAME, 16),
-            (uapi.EVIOCGPHYS, 1),
-            (uapi.EVIOCGUNIQ, 256),
-            (uapi.EVIOCGPROP, 8),
-            (uapi.EVIOCGMTSLOTS, 44),
-            (uapi.EVIOCGKEY, 96),
-            (uapi.EVIOCGLED, 0),
-            (uapi.EVIOCGSND, 1),
-            (uapi.EVIOCGSW, 16383),
-            (uapi.EVIOCGBIT, 0, 4),
-            (uapi.EVIOCGBIT, 31, 4),
-            (uapi.EVIOCGABS, 0x3F),
-            (uapi.EVIOCSABS, 1),
+        f"{name}({', '.join(map(str, arguments))})": getattr(uapi, name)(*arguments)
+        for name, *arguments in [
+            ("EVIOCGNAME", 16),
+            ("EVIOCGPHYS", 1),
+            ("EVIOCGUNIQ", 256),
+            ("EVIOCGPROP", 8),
+            ("EVIOCGMTSLOTS", 44),
+            ("EVIOCGKEY", 96),
+            ("EVIOCGLED", 0),
+            ("EVIOCGSND", 1),
+            ("EVIOCGSW", 16383),
+            ("EVIOCGBIT", 0, 4),
+            ("EVIOCGBIT", 31, 4),
+            ("EVIOCGABS", 0x3F),
+            ("EVIOCSABS", 1),
         ]
     },
 )

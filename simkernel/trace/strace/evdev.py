@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from types import MappingProxyType
 from typing import Final
 
@@ -32,13 +33,7 @@ _FIXED: Final = MappingProxyType(
     {value: name for name, value in vars(uapi).items() if name.startswith("EVIOC") and isinstance(value, int)}
 )
 _SIZED: Final = MappingProxyType(
-    {
-        make(0): make.__name__
-        for make in (
-            *(uapi.EVIOCGNAME, uapi.EVIOCGPHYS, uapi.EVIOCGUNIQ, uapi.EVIOCGPROP, uapi.EVIOCGMTSLOTS),
-            *(uapi.EVIOCGKEY, uapi.EVIOCGLED, uapi.EVIOCGSND, uapi.EVIOCGSW),
-        )
-    }
+    {value(0): name for name, value in vars(uapi).items() if isinstance(value, partial)}
 )
 _AXES: Final = MappingProxyType(
     {
