@@ -7,22 +7,19 @@ from typing import Any, Final
 from simkernel import millis
 from simkernel.hardware import Mouse
 from simkernel.scenario import Watch
-from simkernel.uapi.errno import error_name
 from simkernel.uapi.fcntl import O_RDONLY
 from simkernel.uapi.input import InputEvent
 from simkernel.uapi.input_event_codes import event_name
 from simkernel.uapi.stat import S_IFCHR, kind
 
-from .stage import ROOT, Stage
+from .stage import ACCESSES, ROOT, USER, Stage, result_or_error
 
 NODE: Final = "/dev/input/event0"
 ON_THE_BUS: Final = "/sys/bus/simbus/devices/0:1"
-USER: Final = 1000
 RATE: Final = 1000
 BUFSIZE: Final = 64 * InputEvent.SIZE
 STEPS: Final = 3
 F_OK: Final = 0
-ACCESSES: Final = ("rwmmio_read", "rwmmio_write")
 
 
 def drivers(stage: Stage) -> None:
@@ -41,18 +38,15 @@ def drivers(stage: Stage) -> None:
     )
 
 
-async def looker(app: Any, found: list[str]) -> None:
+async def looker(app: Any) -> tuple[str, str, str]:
     """Looks whether the mouse is there, which driver it has, and for its node."""
-    found.append("there" if await app.access(ON_THE_BUS, F_OK) else "not there")
-    try:
-        found.append(last_part(await app.readlink(f"{ON_THE_BUS}/driver")))
-    except OSError as error:
-        found.append(error_name(error.errno or 0))
-    try:
-        status = await app.stat(NODE)
-        found.append("a character device" if kind(status.st_mode) == S_IFCHR else "something else")
-    except OSError as error:
-        found.append(error_name(error.errno or 0))
+    device = "there" if await app.access(ON_THE_BUS, F_OK) else "not there"
+    link = await result_or_error(app.readlink(f"{ON_THE_BUS}/driver"))
+    status = await result_or_error(app.stat(NODE))
+    if isinstance(status, str):
+        return device, last_part(link), status
+    node = "a character device" if kind(status.st_mode) == S_IFCHR else "something else"
+    return device, last_part(link), node
 
 
 def last_part(path: str) -> str:
@@ -66,19 +60,17 @@ def last_part(path: str) -> str:
 def without(stage: Stage, mouse: Mouse) -> None:
     """The bus notices a mouse; nobody can use it."""
     stage.say("A mouse is plugged in, and 1 ms later it is moved. No driver for it is loaded.")
-    found: list[str] = []
-    with stage.watch("plug", "irq_raise", "irq_handler_entry", "kobject_uevent", "report") as seen:
+    with stage.shown("plug", "irq_raise", "irq_handler_entry", "kobject_uevent", "report") as seen:
         stage.plug(mouse)
         plugged = stage.machine.now
         stage.machine.at(plugged + millis(1), mouse.move, STEPS)
         stage.pass_time(millis(20))
-        stage.do(looker, found, name="looker", uid=USER)
-    stage.show(seen)
+        device, driver, node = stage.do(looker, name="looker", uid=USER)
     later = [each for each in seen.named("irq_raise") if each.time > plugged + millis(1)]
     stage.fact("uevents", len(seen.named("kobject_uevent")), 1)
-    stage.fact("device", found[0], "there")
-    stage.fact("driver", found[1], "ENOENT")
-    stage.fact("node", found[2], "ENOENT")
+    stage.fact("device", device, "there")
+    stage.fact("driver", driver, "ENOENT")
+    stage.fact("node", node, "ENOENT")
     stage.fact("interrupts_by_moving", len(later) + len(seen.named("report")), 0)
     stage.so(
         "A device without a driver is noticed and announced, and that is all: nothing in /dev, nobody who "
@@ -89,26 +81,19 @@ def without(stage: Stage, mouse: Mouse) -> None:
 # -- with a driver --------------------------------------------------------------------
 
 
-async def modprobe(app: Any) -> None:
-    """modprobe(8)."""
-    await app.modprobe("mouse")
-
-
 def loading(stage: Stage) -> None:
     """The driver is loaded and takes the device."""
     stage.say("Root loads the driver.")
-    found: list[str] = []
-    with stage.watch("module_load", "probe", "kobject_uevent", *ACCESSES) as seen:
-        stage.do(modprobe, name="modprobe")
-        stage.do(looker, found, name="looker", uid=USER)
-    stage.show(seen)
+    with stage.shown("module_load", "probe", "kobject_uevent", *ACCESSES) as seen:
+        stage.do(lambda app: app.modprobe("mouse"), name="modprobe")
+        _, driver, node = stage.do(looker, name="looker", uid=USER)
     loaded = [each.fields["module"] for each in seen.named("module_load")]
     probe = stage.one(seen, "probe")
     stage.fact("modules_loaded", " ".join(loaded), "devclass input mouse")
     stage.fact("device_that_it_takes", probe.fields["device"], "0:1")
     stage.fact("written_at_last", seen.named("rwmmio_write")[-1].fields["register"], "CONTROL")
-    stage.fact("driver_now", found[1], "mouse")
-    stage.fact("node_now", found[2], "a character device")
+    stage.fact("driver_now", driver, "mouse")
+    stage.fact("node_now", node, "a character device")
     stage.so(
         "The driver says which devices it serves; the kernel has it probe the one that is there. It sets the "
         f"device up by its registers, and makes what programs can open: {NODE}."
@@ -118,20 +103,19 @@ def loading(stage: Stage) -> None:
 # -- down and up ----------------------------------------------------------------------
 
 
-async def setter(app: Any, stage: Stage, seen: Watch) -> None:
+async def setter(app: Any, stage: Stage) -> Watch:
     """Asks the driver for a quicker mouse."""
     mouse = await app.genetlink("mouse")
-    with seen:
+    with stage.shown("genl_doit", *ACCESSES) as seen:
         await mouse.do("set-rate", rate=RATE)
     await mouse.close()
+    return seen
 
 
 def down(stage: Stage) -> None:
     """A request, from the program to the register."""
     stage.say("A request goes down: the mouse shall report 1000 times a second.")
-    seen = stage.watch("genl_doit", *ACCESSES)
-    stage.do(setter, stage, seen, name="setter", uid=USER)
-    stage.show(seen)
+    seen = stage.do(setter, stage, name="setter", uid=USER)
     call, end = stage.one(seen, "sys_enter", call="sendto"), stage.one(seen, "sys_exit", call="sendto")
     asked, written = stage.one(seen, "genl_doit"), stage.one(seen, "rwmmio_write")
     stage.fact("register_written", written.fields["register"], "RATE")
@@ -149,11 +133,6 @@ def down(stage: Stage) -> None:
     )
 
 
-async def admit(app: Any) -> None:
-    """Lets everybody open the mouse, as the rules of a system may."""
-    await app.chmod(NODE, 0o666)
-
-
 async def reader(app: Any, moves: list[str]) -> None:
     """Waits for a move."""
     fd = await app.open(NODE, O_RDONLY)
@@ -167,14 +146,13 @@ def up(stage: Stage, mouse: Mouse) -> None:
     """A move, from the device to the program."""
     stage.say("A move comes up: a program waits for it.")
     moves: list[str] = []
-    stage.do(admit, name=ROOT)
+    stage.prepare(node=NODE)
     points = ("report", "irq_raise", "irq_handler_entry", "irq_handler_exit", *ACCESSES)
-    with stage.watch(*points) as seen:
+    with stage.shown(*points) as seen:
         stage.spawn(reader, moves, name="reader", uid=USER)
         stage.machine.run()
         mouse.move(STEPS)
         stage.machine.run()
-    stage.show(seen)
     report, begun = stage.one(seen, "report"), stage.one(seen, "irq_handler_entry")
     done, told = stage.one(seen, "irq_handler_exit"), stage.one(seen, "sys_exit", call="read")
     stage.fact("event", " ".join(moves[:1]), f"REL_X {STEPS}")
@@ -196,15 +174,16 @@ def up(stage: Stage, mouse: Mouse) -> None:
 # -- where it sits --------------------------------------------------------------------
 
 
-async def tracer(app: Any, found: list[str]) -> None:
+async def tracer(app: Any) -> tuple[str, str]:
     """Asks where the node comes from, and who uses the module `input`."""
-    found.append(await app.readlink("/sys/class/input/event0"))
-    found.append(" ".join(await app.listdir("/sys/module/input/holders")))
+    node = await app.readlink("/sys/class/input/event0")
+    return node, " ".join(await app.listdir("/sys/module/input/holders"))
 
 
-async def surveyor(app: Any, path: str, floors: list[tuple[str, ...]]) -> None:
+async def surveyor(app: Any, path: str) -> list[tuple[str, ...]]:
     """Asks of each directory on a path below /sys/devices what it belongs to and what drives it."""
     place = "/sys/devices"
+    floors: list[tuple[str, ...]] = []
     for part in path.split("/"):
         place += f"/{part}"
         links = []
@@ -215,18 +194,16 @@ async def surveyor(app: Any, path: str, floors: list[tuple[str, ...]]) -> None:
                 target = ""
             links.append(target.replace("../", ""))
         floors.append((part, *links))
+    return floors
 
 
 def neighbours(stage: Stage) -> None:
     """What is above the driver and what is below."""
     stage.say("Where is that? /sys tells: the way from the bus to the node, and who uses whom.")
-    found: list[str] = []
-    with stage.watch() as seen:
-        stage.do(tracer, found, name="tracer", uid=USER)
-    stage.show(seen)
-    path = found[0].removeprefix("../../devices/")
-    floors: list[tuple[str, ...]] = []
-    stage.do(surveyor, path, floors, name=ROOT)
+    with stage.shown():
+        link, users = stage.do(tracer, name="tracer", uid=USER)
+    path = link.removeprefix("../../devices/")
+    floors = stage.do(surveyor, path, name=ROOT)
     stage.table("From the bottom to the top", ("directory", "subsystem", "driver"), floors)
     driven = [part for part, _, driver in floors if driver]
     stage.fact("path_of_the_node", path, "simbus0/0:1/input/input0/event0")
@@ -234,7 +211,7 @@ def neighbours(stage: Stage) -> None:
     stage.fact("driver_there", last_part(floors[1][2]), "mouse")
     stage.fact("below", last_part(floors[1][1]), "simbus")
     stage.fact("above", last_part(floors[-1][1]), "input")
-    stage.fact("users_of_input", found[1], "mouse")
+    stage.fact("users_of_input", users, "mouse")
     stage.so(
         "Below the driver is the bus, which knows that there is a device and not what it is. Above it is the "
         "input core, which knows what a mouse is and not which one. The driver is what joins them."
@@ -244,24 +221,17 @@ def neighbours(stage: Stage) -> None:
 # -- and gone -------------------------------------------------------------------------
 
 
-async def rmmod(app: Any) -> None:
-    """rmmod(8)."""
-    await app.rmmod("mouse")
-
-
 def unloading(stage: Stage, mouse: Mouse) -> None:
     """Without the driver the device is as before."""
     stage.say("The driver is unloaded, and the mouse is moved once more.")
-    found: list[str] = []
-    with stage.watch("remove", "kobject_uevent", "module_free", "report", "irq_raise", *ACCESSES) as seen:
-        stage.do(rmmod, name="rmmod")
+    with stage.shown("remove", "kobject_uevent", "module_free", "report", "irq_raise", *ACCESSES) as seen:
+        stage.do(lambda app: app.rmmod("mouse"), name="rmmod")
         mouse.move(STEPS)
         stage.pass_time(millis(20))
-        stage.do(looker, found, name="looker", uid=USER)
-    stage.show(seen)
+        device, driver, node = stage.do(looker, name="looker", uid=USER)
     stage.fact("devices_let_go", len(seen.named("remove")), 1)
-    stage.fact("device_at_last", found[0], "there")
-    stage.fact("driver_at_last", found[1], "ENOENT")
-    stage.fact("node_at_last", found[2], "ENOENT")
+    stage.fact("device_at_last", device, "there")
+    stage.fact("driver_at_last", driver, "ENOENT")
+    stage.fact("node_at_last", node, "ENOENT")
     stage.fact("reports_at_last", len(seen.named("report") + seen.named("irq_raise")), 0)
     stage.so("The node has gone with the driver, for it was the driver's. The device is there, and mute.")

@@ -8,7 +8,6 @@ from typing import Any, Final
 from simkernel.hardware import Camera
 from simkernel.hardware.bus.registers import WINDOW_SIZE, window
 from simkernel.hardware.camera import registers
-from simkernel.uapi.errno import error_name
 from simkernel.uapi.fcntl import O_RDWR
 from simkernel.uapi.mman import MAP_SHARED, PROT_READ, PROT_WRITE
 from simkernel.uapi.video import ioctls
@@ -23,24 +22,22 @@ from simkernel.uapi.video.structures import (
 from simkernel.uapi.video.v4l2_controls import V4L2_CID_GAIN
 from simkernel.uapi.video.videodev2 import V4L2_BUF_TYPE_VIDEO_CAPTURE, V4L2_PIX_FMT_GREY
 
-from .stage import ROOT, Stage
+from .stage import ACCESSES, USER, Stage, result_or_error
 
 NODE: Final = "/dev/video0"
-USER: Final = 1000
 GAIN: Final = 40
 WIDTH, HEIGHT = 160, 120
 BUFFERS: Final = 3
 CRC: Final = 4
 """The last bytes of a frame are its checksum."""
 CAPTURE: Final = V4L2_BUF_TYPE_VIDEO_CAPTURE
-ACCESSES: Final = ("rwmmio_read", "rwmmio_write")
 
 
 def hardware(stage: Stage) -> None:
     """No way for the program, one for the driver, one for the device, and what a driver may map."""
     camera = Camera()
     stage.plug(camera)
-    stage.do(prepare, name=ROOT)
+    stage.prepare("camera", node=NODE)
     assert camera.slot is not None
     attempts(stage, camera.slot.address + registers.GAIN)
     asking(stage)
@@ -52,27 +49,16 @@ def hardware(stage: Stage) -> None:
     )
 
 
-async def prepare(app: Any) -> None:
-    """Loads the driver, and lets everybody open the camera, as the rules of a system may."""
-    await app.modprobe("camera")
-    await app.chmod(NODE, 0o666)
-
-
 # -- directly -------------------------------------------------------------------------
 
 
-async def intruder(app: Any, address: int, errors: list[str]) -> None:
+async def intruder(app: Any, address: int) -> str:
     """Knows from the data sheet where a register is, and tries to get there."""
-    try:
-        await app.open("/dev/mem", O_RDWR)
-    except OSError as error:
-        errors.append(error_name(error.errno or 0))
+    opened = await result_or_error(app.open("/dev/mem", O_RDWR))
     fd = await app.open(NODE, O_RDWR)
-    try:  # as C would: with a pointer to there
-        await app.call("ioctl", fd, ioctls.VIDIOC_G_CTRL, address)
-    except OSError as error:
-        errors.append(error_name(error.errno or 0))
+    asked = await result_or_error(app.call("ioctl", fd, ioctls.VIDIOC_G_CTRL, address))  # as C would
     await app.close(fd)
+    return f"{opened} {asked}"
 
 
 def attempts(stage: Stage, address: int) -> None:
@@ -81,14 +67,11 @@ def attempts(stage: Stage, address: int) -> None:
         f"The camera's data sheet says that its gain is set in the register at {address:#x}. A program tries "
         "to get there: first as an ordinary user, then as root."
     )
-    by_user: list[str] = []
-    by_root: list[str] = []
-    with stage.watch(*ACCESSES) as seen:
-        stage.do(intruder, address, by_user, name="user", uid=USER)
-        stage.do(intruder, address, by_root, name="super")
-    stage.show(seen)
-    stage.fact("errors_of_the_user", " ".join(by_user), "ENOENT EFAULT")
-    stage.fact("errors_of_root", " ".join(by_root), "ENOENT EFAULT")
+    with stage.shown(*ACCESSES) as seen:
+        by_user = stage.do(intruder, address, name="user", uid=USER)
+        by_root = stage.do(intruder, address, name="super")
+    stage.fact("errors_of_the_user", by_user, "ENOENT EFAULT")
+    stage.fact("errors_of_root", by_root, "ENOENT EFAULT")
     stage.fact("registers_reached", len(seen.named("rwmmio_read") + seen.named("rwmmio_write")), 0)
     stage.so(
         "An address in a program is an address in the program's own memory, and at that one it has none: "
@@ -110,9 +93,8 @@ async def viewer(app: Any) -> None:
 def asking(stage: Stage) -> None:
     """The same register, set by the driver."""
     stage.say("The same register, by the driver: the program opens the camera and asks.")
-    with stage.watch(*ACCESSES) as seen:
+    with stage.shown(*ACCESSES) as seen:
         stage.do(viewer, name="user", uid=USER)
-    stage.show(seen)
     written = stage.one(seen, "rwmmio_write")
     read = stage.one(seen, "rwmmio_read")
     inside = {"sys_enter": 1, "sys_exit": -1}
@@ -147,14 +129,9 @@ async def streamer(app: Any, stage: Stage, slot: int) -> None:
     await ask(ioctls.VIDIOC_S_FMT, V4l2Format(CAPTURE, picture.pack()))
     await ask(ioctls.VIDIOC_REQBUFS, V4l2Requestbuffers(BUFFERS, CAPTURE))
     mapped = [await ask(ioctls.VIDIOC_QUERYBUF, V4l2Buffer(index, CAPTURE)) for index in range(BUFFERS)]
-    with stage.watch() as mapping:
-        memory = [await map_shared(app, fd, each.length, each.m) for each in mapped]
-        error = ""
-        try:
-            await map_shared(app, fd, WINDOW_SIZE, window(slot))
-        except OSError as refused:
-            error = error_name(refused.errno or 0)
-    stage.show(mapping)
+    with stage.shown():
+        memory = [(await map_shared(app, fd, each.length, each.m)).memory for each in mapped]
+        error = await result_or_error(map_shared(app, fd, WINDOW_SIZE, window(slot)))
     stage.fact("buffers_mapped", len(memory), BUFFERS)
     stage.fact("registers_mapped", error, "EINVAL")
     stage.so(
@@ -165,9 +142,8 @@ async def streamer(app: Any, stage: Stage, slot: int) -> None:
         await ask(ioctls.VIDIOC_QBUF, each)
     await app.ioctl(fd, ioctls.VIDIOC_STREAMON, CAPTURE.to_bytes(4, "little"))
     stage.say("Now the camera takes a picture, and the program sleeps until it is there.")
-    with stage.watch("frame_start", "dma_write", "irq_raise", "irq_handler_entry", *ACCESSES) as seen:
+    with stage.shown("frame_start", "dma_write", "irq_raise", "irq_handler_entry", *ACCESSES) as seen:
         taken = await ask(ioctls.VIDIOC_DQBUF, V4l2Buffer(0, CAPTURE))
-    stage.show(seen)
     with stage.watch() as looking:
         frame = bytes(memory[taken.index][: taken.bytesused])
     await app.close(fd)
@@ -193,8 +169,6 @@ def frames(stage: Stage, slot: int) -> None:
     stage.do(streamer, stage, slot, name="user", uid=USER)
 
 
-async def map_shared(app: Any, fd: int, length: int, offset: int) -> memoryview:
+def map_shared(app: Any, fd: int, length: int, offset: int) -> Any:
     """mmap(2), as C has it."""
-    mapped = await app.call("mmap", 0, length, PROT_READ | PROT_WRITE, MAP_SHARED, fd, offset)
-    memory: memoryview = mapped.memory
-    return memory
+    return app.call("mmap", 0, length, PROT_READ | PROT_WRITE, MAP_SHARED, fd, offset)

@@ -11,14 +11,12 @@ from simkernel.uapi.fcntl import O_WRONLY
 from simkernel.uapi.netlink import NLM_F_REQUEST, NLMSG_MIN_TYPE, iterate_messages, message
 from simkernel.uapi.socket import AF_NETLINK, SOCK_RAW
 
-from .stage import ROOT, Stage
+from .stage import ACCESSES, ROOT, USER, Stage
 
 DRIVERS: Final = "/sys/bus/simbus/drivers"
 NETLINK_HELLO: Final = 17
 """The protocol that the module `hello` serves."""
 BUFSIZE: Final = 4096
-USER: Final = 1000
-ACCESSES: Final = ("rwmmio_read", "rwmmio_write")
 
 
 def modules(stage: Stage) -> None:
@@ -36,30 +34,29 @@ def modules(stage: Stage) -> None:
 # -- drivers that are no modules ----------------------------------------------------------
 
 
-async def looker(app: Any, found: dict[str, str]) -> None:
+async def looker(app: Any) -> tuple[str, str, int]:
     """Reads what is loaded and who takes interrupts, and writes to /dev/null."""
-    found["modules"] = (await app.read_file("/proc/modules")).decode()
-    found["interrupts"] = (await app.read_file("/proc/interrupts")).decode()
+    modules = (await app.read_file("/proc/modules")).decode()
+    interrupts = (await app.read_file("/proc/interrupts")).decode()
     fd = await app.open("/dev/null", O_WRONLY)
-    found["null"] = str(await app.write(fd, b"hello"))
+    written = await app.write(fd, b"hello")
     await app.close(fd)
+    return modules, interrupts, written
 
 
 def built_in(stage: Stage) -> None:
     """Without a single module, a device is noticed by what is a driver all the same."""
     stage.say("No module is loaded. A camera is plugged in, and a program looks around.")
-    found: dict[str, str] = {}
-    with stage.watch("plug", "irq_raise", "irq_handler_entry", "kobject_uevent", *ACCESSES) as seen:
+    with stage.shown("plug", "irq_raise", "irq_handler_entry", "kobject_uevent", *ACCESSES) as seen:
         stage.plug(Camera())
         stage.machine.run()
-        stage.do(looker, found, name="looker", uid=USER)
-    stage.show(seen)
-    handlers = [line.split()[-1] for line in found["interrupts"].splitlines()[1:]]
+        modules, interrupts, written = stage.do(looker, name="looker", uid=USER)
+    handlers = [line.split()[-1] for line in interrupts.splitlines()[1:]]
     taken = stage.one(seen, "irq_handler_entry")
-    stage.fact("modules_loaded", len(found["modules"].splitlines()), 0)
+    stage.fact("modules_loaded", len(modules.splitlines()), 0)
     stage.fact("interrupt_taken_by", taken.fields["name"], "hotplug")
     stage.fact("handlers_in_proc_interrupts", " ".join(handlers), "hotplug")
-    stage.fact("bytes_written_to_null", found["null"], "5")
+    stage.fact("bytes_written_to_null", str(written), "5")
     stage.note("register_accesses", len(seen.named("rwmmio_read") + seen.named("rwmmio_write")))
     stage.so(
         "An interrupt was taken, and registers were read and written: by a driver, that of the hot-plug "
@@ -80,14 +77,9 @@ class Module:
     devices: str
 
 
-async def load(app: Any) -> None:
-    """Loads two drivers, and what they need, and one more module."""
-    for name in ("camera", "mouse", "hello"):
-        await app.modprobe(name)
-
-
-async def lister(app: Any, found: list[Module]) -> None:
+async def lister(app: Any) -> list[Module]:
     """lsmod(8), and for each module what /sys says of its drivers."""
+    found = []
     for each in await app.lsmod():
         name = each["name"]
         registered = await app.listdir(f"/sys/module/{name}/drivers")
@@ -98,6 +90,7 @@ async def lister(app: Any, found: list[Module]) -> None:
             if ":" in link
         ]
         found.append(Module(name, " ".join(each["users"]), " ".join(registered), " ".join(devices)))
+    return found
 
 
 def loaded(stage: Stage) -> None:
@@ -106,12 +99,10 @@ def loaded(stage: Stage) -> None:
         "Root plugs in a mouse, too, and loads the modules camera, mouse and hello; modprobe loads what they "
         "need. Then /proc/modules, /sys/module/*/drivers and /sys/bus/simbus/drivers are read."
     )
-    found: list[Module] = []
     stage.plug(Mouse())
-    with stage.watch("module_load", "probe") as seen:
-        stage.do(load, name=ROOT)
-    stage.show(seen)
-    stage.do(lister, found, name=ROOT)
+    with stage.shown("module_load", "probe") as seen:
+        stage.prepare("camera", "mouse", "hello")
+    found = stage.do(lister, name=ROOT)
     stage.table(
         "The modules",
         ("module", "used by", "its drivers", "and their devices"),
@@ -131,23 +122,21 @@ def loaded(stage: Stage) -> None:
 # -- a module that drives nothing -------------------------------------------------------------
 
 
-async def guest(app: Any, greetings: list[str]) -> None:
+async def guest(app: Any) -> str:
     """Says her name to the module `hello`."""
     async with await app.socket(AF_NETLINK, SOCK_RAW, NETLINK_HELLO) as sock:
         await sock.sendto(message(NLMSG_MIN_TYPE, b"Ada", flags=NLM_F_REQUEST), (0, 0))
         _, payload = next(iterate_messages(memoryview(await sock.recv(BUFSIZE))))
-        greetings.append(bytes(payload).decode())
+        return bytes(payload).decode()
 
 
 def greeting(stage: Stage) -> None:
     """What the one serves that nobody uses: programs."""
     stage.say("What does hello do, then? A program asks it.")
-    greetings: list[str] = []
-    with stage.watch("irq_handler_entry", *ACCESSES) as seen:
-        stage.do(guest, greetings, name="guest", uid=USER)
-    stage.show(seen)
+    with stage.shown("irq_handler_entry", *ACCESSES) as seen:
+        answer = stage.do(guest, name="guest", uid=USER)
     accesses = seen.named("rwmmio_read") + seen.named("rwmmio_write")
-    stage.fact("greeting", " ".join(greetings), "Hello, Ada!")
+    stage.fact("greeting", answer, "Hello, Ada!")
     stage.fact("registers_touched", len(accesses), 0)
     stage.fact("interrupts", len(seen.named("irq_handler_entry")), 0)
     stage.so("It has answered, and no register was touched: it serves programs, and no device.")

@@ -19,11 +19,10 @@ from simkernel.uapi.video.ioctls import VIDIOC_G_CTRL
 from simkernel.uapi.video.structures import V4l2Control
 from simkernel.uapi.video.v4l2_controls import V4L2_CID_GAIN
 
-from .stage import ROOT, Stage
+from .stage import ROOT, USER, Stage, result_or_error
 
 LISTENERS: Final = ("desktop", "logger", "udevd")
 BUFSIZE: Final = 4096
-USER: Final = 1000
 GAIN: Final = 40
 PAUSE: Final = 0.01
 """From one question to the next [s]."""
@@ -35,7 +34,7 @@ ATTRIBUTES: Final = {NUMBER: "number", 2: "time", COUNT: "count", INTERVAL: "int
 def netlink(stage: Stage) -> None:
     """The kernel begins, many hear it, an error says what is wrong, and a message can grow."""
     stage.plug(Camera())
-    stage.do(prepare, name=ROOT)
+    stage.prepare("camera", "ipc_demo", node="/dev/video0")
     news(stage)
     asking(stage)
     errors(stage)
@@ -45,13 +44,6 @@ def netlink(stage: Stage) -> None:
         "listens, and it is made of attributes that say what they are, so that an error can name the "
         "wrong one and a message can grow."
     )
-
-
-async def prepare(app: Any) -> None:
-    """Loads what the programs are going to use."""
-    await app.modprobe("camera")
-    await app.modprobe("ipc_demo")
-    await app.chmod("/dev/video0", 0o666)
 
 
 # -- the kernel begins ------------------------------------------------------------
@@ -68,14 +60,13 @@ def news(stage: Stage) -> None:
     """A mouse is plugged in, and three programs that sleep are told."""
     stage.say("Three programs wait for news of devices. Then somebody plugs a mouse in.")
     heard: list[bytes] = []
-    with stage.watch("plug", "irq_raise", "irq_handler_entry", "kobject_uevent", "netlink_broadcast") as seen:
+    with stage.shown("plug", "irq_raise", "irq_handler_entry", "kobject_uevent", "netlink_broadcast") as seen:
         for name in LISTENERS:
             stage.spawn(listener, heard, name=name, uid=USER)
             stage.machine.run()
         plugged = stage.machine.now
         stage.plug(Mouse())
         stage.machine.run()
-    stage.show(seen)
     calls = [each for each in seen.named("sys_enter") if each.fields["comm"] in LISTENERS]
     last = {each.fields["comm"]: each for each in calls if each.time <= plugged}
     asleep = [each for each in last.values() if each.fields["call"] == "recvfrom"]
@@ -115,12 +106,11 @@ def asking(stage: Stage) -> None:
     """An ioctl is a question: who wants to know of a change asks again and again."""
     stage.say("A program has only ioctl(2) to learn when the camera's gain changes. So it asks.")
     answers: list[int] = []
-    with stage.watch("rwmmio_write") as seen:
+    with stage.shown("rwmmio_write") as seen:
         stage.spawn(asker, answers, name="asker", uid=USER)
         while len(answers) < 2:
             stage.pass_time(micros(100))
         stage.do(tuner, name=ROOT)
-    stage.show(seen)
     change = stage.one(seen, "rwmmio_write")
     returns = [each for each in seen.named("sys_exit", comm="asker") if each.time > change.time]
     learned = next(each for each in returns if each.fields["call"] == "ioctl")
@@ -139,28 +129,26 @@ def asking(stage: Stage) -> None:
 # -- attributes -----------------------------------------------------------------------
 
 
-async def caller(app: Any, errors: list[str]) -> None:
-    """Asks the module `ipc_demo` for events 0 ns apart, which cannot be, by ioctl(2)."""
+async def caller(app: Any, request: int, argument: bytes) -> Any:
+    """Asks the module `ipc_demo` for events by ioctl(2)."""
     fd = await app.open("/dev/ipc_demo/event", O_RDWR)
-    try:
-        await app.ioctl(fd, IPC_DEMO_START, bytearray(IpcDemoStart(interval=0, count=3).pack()))
-    except OSError as error:
-        errors.append(error_name(error.errno or 0))
+    return await result_or_error(app.ioctl(fd, request, bytearray(argument)))
 
 
-async def requester(app: Any, stage: Stage, errors: list[OSError]) -> None:
-    """Asks the same over netlink."""
+async def requester(app: Any, stage: Stage) -> Any:
+    """Asks for events 0 ns apart over netlink; returns the error."""
     client = await app.genetlink("ipc_demo")
-    with stage.watch("netlink_extack") as seen:
+    refused: Any = None
+    with stage.shown("netlink_extack") as seen:
         try:
             await client.do("start", interval=0, count=3)
         except OSError as error:
-            errors.append(error)
-    stage.show(seen)
+            refused = error
     sent = stage.one(seen, "sys_enter", call="sendto")
-    offset = errors[-1].extack.offset  # type: ignore[attr-defined]
-    wrong = {start: kind for kind, start, _ in attributes(sent.fields["arguments"][1])}.get(offset)
-    stage.fact("attribute_at_that_offset", ATTRIBUTES.get(wrong or 0, ""), "interval")
+    kinds = {start: kind for kind, start, _ in attributes(sent.fields["arguments"][1])}
+    wrong = ATTRIBUTES.get(kinds.get(refused.extack.offset, 0), "")
+    stage.fact("attribute_at_that_offset", wrong, "interval")
+    return refused
 
 
 def attributes(message: bytes) -> list[tuple[int, int, bytes]]:
@@ -175,15 +163,12 @@ def errors(stage: Stage) -> None:
         "Now a mistake. A module gives events; they are asked for with an interval of 0, first by "
         "ioctl(2), then over netlink."
     )
-    by_ioctl: list[str] = []
-    by_netlink: list[OSError] = []
-    with stage.watch() as seen:
-        stage.do(caller, by_ioctl, name="caller")
-    stage.show(seen)
-    stage.do(requester, stage, by_netlink, name="asker", uid=USER)
-    extack = by_netlink[0].extack  # type: ignore[attr-defined]
-    stage.fact("error_by_ioctl", " ".join(by_ioctl), "EINVAL")
-    stage.fact("error_by_netlink", error_name(by_netlink[0].errno or 0), "ERANGE")
+    with stage.shown():
+        by_ioctl = stage.do(caller, IPC_DEMO_START, IpcDemoStart(interval=0, count=3).pack(), name="caller")
+    refused = stage.do(requester, stage, name="asker", uid=USER)
+    extack = refused.extack
+    stage.fact("error_by_ioctl", by_ioctl, "EINVAL")
+    stage.fact("error_by_netlink", error_name(refused.errno), "ERANGE")
     stage.fact("message", extack.message, "integer out of range")
     stage.note("offset", extack.offset)
     stage.so(
@@ -196,24 +181,13 @@ async def old_program(app: Any, stage: Stage) -> None:
     """Was written when an event had nothing but its number; in the meantime it has a time as well."""
     client = await app.genetlink("ipc_demo")
     await client.join("events")
-    with stage.watch("netlink_broadcast") as seen:
+    with stage.shown("netlink_broadcast"):
         message = await client.event_socket.recv(BUFSIZE)
-    stage.show(seen)
     there = attributes(message)
     known = [int.from_bytes(payload, "little") for kind, _, payload in there if kind == NUMBER]
     stage.fact("attributes_in_the_message", len(there), 2)
     stage.fact("attributes_it_knows", len(known), 1)
     stage.fact("number_it_read", known[0], 1)
-
-
-async def new_program(app: Any, errors: list[str]) -> None:
-    """Hands a structure to ioctl(2) that has a field more than the driver's."""
-    fd = await app.open("/dev/ipc_demo/event", O_RDWR)
-    longer = IpcDemoStart(interval=1, count=1).pack() + bytes(U64.size)
-    try:
-        await app.ioctl(fd, _IOW("D", 0x03, len(longer)), bytearray(longer))
-    except OSError as error:
-        errors.append(error_name(error.errno or 0))
 
 
 async def begin(app: Any) -> None:
@@ -231,11 +205,10 @@ def growing(stage: Stage) -> None:
     )
     stage.spawn(old_program, stage, name="old", uid=USER)
     stage.do(begin, name=ROOT)
-    refused: list[str] = []
-    with stage.watch() as seen:
-        stage.do(new_program, refused, name="new", uid=USER)
-    stage.show(seen)
-    stage.fact("error_of_the_longer_structure", " ".join(refused), "ENOTTY")
+    longer = IpcDemoStart(interval=1, count=1).pack() + bytes(U64.size)
+    with stage.shown():
+        refused = stage.do(caller, _IOW("D", 0x03, len(longer)), longer, name="new", uid=USER)
+    stage.fact("error_of_the_longer_structure", refused, "ENOTTY")
     stage.so(
         "An attribute tells its type and its length, so a program passes over what it does not know. A "
         "structure that has grown makes another request of ioctl(2), which the driver has never heard of."

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from contextlib import contextmanager
 from itertools import pairwise
 from textwrap import fill
 from typing import Any, Final
@@ -10,17 +11,29 @@ from typing import Any, Final
 from simkernel import Machine
 from simkernel.hardware import Device
 from simkernel.scenario import Run, Transcript, Watch
+from simkernel.uapi.errno import error_name
 
 WIDTH: Final = 78
 """Columns of a paragraph: those of a transcript."""
 ROOT: Final = "root"
 """Programs of this name prepare what the others need, and are not shown."""
+USER: Final = 1000
+ACCESSES: Final = ("rwmmio_read", "rwmmio_write")
+"""Tracepoints of an access to a register."""
 
 Fact = bool | int | str
 
 
 class NotShown(Exception):
     """The run has not shown what would have been said of it."""
+
+
+async def result_or_error(call: Awaitable[Any]) -> Any:
+    """Return what a system call returns, or the name of the errno with which it fails."""
+    try:
+        return await call
+    except OSError as error:
+        return error_name(error.errno or 0)
 
 
 class Stage:
@@ -50,17 +63,23 @@ class Stage:
         """A paragraph."""
         self._run.text(fill(text, WIDTH), detail=self._brief)
 
-    def watch(self, *points: str) -> Watch:
-        """What happens in this block is seen: calls, and tracepoints of these names."""
-        return self._transcript.watch(*points)
+    @contextmanager
+    def shown(self, *points: str) -> Iterator[Watch]:
+        """Watch the calls in this block and the tracepoints of these names, then print them.
 
-    def show(self, seen: Watch) -> None:
-        """Print what was seen.  NotShown if that is nothing."""
+        NotShown if there is none.
+        """
+        with self.watch(*points) as seen:
+            yield seen
         if not seen.lines:
             raise NotShown(f"{self._name}: nothing was seen")
         if self._zero is None:
             self._zero = seen.lines[0].time
         self._run.text(seen.text(self._zero), detail=True)
+
+    def watch(self, *points: str) -> Watch:
+        """Like `shown`, without printing."""
+        return self._transcript.watch(*points)
 
     def table(self, title: str, columns: Iterable[str], rows: Iterable[Iterable[str | int | None]]) -> None:
         """Print a table."""
@@ -135,11 +154,31 @@ class Stage:
         self._processes.append(process)
         return process
 
-    def do(self, program: Callable[..., Any], *arguments: Any, **options: Any) -> None:
-        """Let a program run to its end, and all that comes of it.  NotShown if it does not end."""
-        process = self.spawn(program, *arguments, **options)
+    def do(self, program: Callable[..., Awaitable[Any]], *arguments: Any, name: str, **options: Any) -> Any:
+        """Let a program run to its end, and all that comes of it; return what it returns.
+
+        NotShown if it does not end.
+        """
+        returned: list[Any] = []
+
+        async def run(app: Any) -> None:
+            returned.append(await program(app, *arguments))
+
+        process = self.spawn(run, name=name, **options)
         self.machine.run()
         self._check_ended(process)
+        return returned[0]
+
+    def prepare(self, *modules: str, node: str = "") -> None:
+        """Load modules as root, and let every user open `node`, as the rules of a system may."""
+
+        async def administrator(app: Any) -> None:
+            for module in modules:
+                await app.modprobe(module)
+            if node:
+                await app.chmod(node, 0o666)
+
+        self.do(administrator, name=ROOT)
 
     def pass_time(self, ns: int) -> None:
         """Let the machine run on for a while."""
