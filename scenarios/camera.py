@@ -15,11 +15,12 @@ When useful: to see the whole machine at work; to find out what a slow program, 
 from __future__ import annotations
 
 import zlib
+from collections.abc import Callable
 from typing import Any
 
 import attrs
 
-from simkernel import millis, seconds
+from simkernel import Machine, millis, seconds
 from simkernel.hardware import Camera
 from simkernel.scenario import Parameter, Run, scenario
 from simkernel.scenario.figures import distribution
@@ -56,11 +57,29 @@ LAST_STATION = {
     "netlink": "recv() returns the last byte",
     "mmap": "ioctl(VIDIOC_DQBUF) returns the buffer",
 }
+DRIVER_FIGURES = {
+    "frames_produced": "frames-produced",
+    "frames_delivered": "frames-delivered",
+    "frames_dropped": "frames-dropped",
+    "frames_in_flight": "frames-in-flight",
+    "frames_lost_by_device": "lost",
+    "frames_overwritten": "overwritten",
+}
+"""The figures that are counters of the driver, by their names in the family."""
 PATH_DOWN = {
     "netlink_deliver_tap": ("kernel", "netlink: the request reaches its family"),
     "genl_doit": ("driver", "the driver's handler for stream-on runs"),
 }
 """Tracepoints between the system call and the register, where the request is a netlink message."""
+COUNTERS: dict[str, Callable[[dict[str, Any]], int]] = {
+    "system calls": lambda counters: counters["system_calls"],
+    "interrupts": lambda counters: counters["interrupts"]["taken"],
+    "register reads": lambda counters: counters["bus"]["reads"],
+    "register writes": lambda counters: counters["bus"]["writes"],
+    "bytes through DMA": lambda counters: counters["bus"]["dma_bytes"],
+    "netlink datagrams delivered": lambda counters: counters["netlink"]["delivered"],
+}
+"""The counters of the machine that the report shows."""
 LAYERS = ("application", "kernel", "driver", "hardware")
 SLOW_VIEWER = 1.8
 """Frame intervals of work a frame: enough to lose frames."""
@@ -76,8 +95,7 @@ class Seen:
     request: list[Any] = attrs.field(factory=list)
     """The trace records of the request that starts the stream."""
     frames: list[dict[str, int]] = attrs.field(factory=list)
-    """The times of each frame that was read, by station."""
-    sequences: list[int] = attrs.field(factory=list)
+    """The number of each frame that was read, and its times by station."""
     parts: int = 0
     bytes: int = 0
     handling: list[int] = attrs.field(factory=list)
@@ -88,21 +106,18 @@ class Seen:
     statistics: dict[str, int] = attrs.field(factory=dict)
     """The driver's counters before the stream, if there was another one, and at its end."""
 
-
-@attrs.frozen
-class Cost:
-    """What one frame costs, on average and (the time) in the median; what it took to begin is shared out."""
-
-    system_calls: float
-    copied: int
-    time: int
+    @property
+    def middle(self) -> dict[str, int]:
+        """The frame in the middle of the stream."""
+        return self.frames[len(self.frames) // 2]
 
 
-COSTS = (
-    ("system_calls", "system calls of all programs"),
-    ("copied", "bytes that the kernel copies"),
-    ("time", "time in calls for its pixels [ns]"),
-)
+COSTS = {
+    "system_calls": "system calls of all programs",
+    "copied": "bytes that the kernel copies",
+    "time": "time in calls for its pixels [ns]",
+}
+"""The costs of one frame: means, and for the time the median; the costs of the start are shared out."""
 
 
 class Dumped:
@@ -145,8 +160,7 @@ class Mapped:
     async def start(self, count: int) -> None:
         """Ask for buffers, map them, let the driver have them, begin to stream."""
         self.fd = await self.app.open(NODE, O_RDWR | O_NONBLOCK)
-        wanted = bytearray(V4l2Requestbuffers(count, V4L2_BUF_TYPE_VIDEO_CAPTURE).pack())
-        await self.app.ioctl(self.fd, ioctls.VIDIOC_REQBUFS, wanted)
+        await self._ask(ioctls.VIDIOC_REQBUFS, V4l2Requestbuffers(count, self.taken.type))
         for index in range(count):
             self.taken = await self._ask(ioctls.VIDIOC_QUERYBUF, V4l2Buffer(index, self.taken.type))
             self.maps.append(await self.app.mmap(self.fd, self.taken.length, offset=self.taken.m))
@@ -174,10 +188,10 @@ class Mapped:
             await each.close()
         await self.app.close(self.fd)
 
-    async def _ask(self, request: int, buffer: V4l2Buffer) -> V4l2Buffer:
-        argument = bytearray(buffer.pack())
-        await self.app.ioctl(self.fd, request, argument)
-        return V4l2Buffer.unpack(argument)
+    async def _ask(self, request: int, argument: Any) -> Any:
+        data = bytearray(argument.pack())
+        await self.app.ioctl(self.fd, request, data)
+        return argument.unpack(data)
 
 
 TRANSPORTS: dict[str, type[Dumped] | type[Mapped]] = {"netlink": Dumped, "mmap": Mapped}
@@ -236,7 +250,7 @@ async def look(app: Any, camera: Any, pixels: Any, until: int, work: float, seen
 
 async def read(app: Any, pixels: Any, event: dict[str, Any], seen: Seen) -> bool:
     """Read one frame and check it; False if it is too late for that."""
-    times = dict(event["times"], heard=app.monotonic_ns())
+    times = dict(event["times"], sequence=event["sequence"], heard=app.monotonic_ns())
     frame = await pixels.take(event["sequence"])
     if frame is None:
         seen.too_late += 1
@@ -248,7 +262,6 @@ async def read(app: Any, pixels: Any, event: dict[str, Any], seen: Seen) -> bool
     await pixels.give_back()
     seen.handling.append(app.monotonic_ns() - times["heard"])
     seen.frames.append(times)
-    seen.sequences.append(event["sequence"])
     seen.bytes += len(frame)
     return True
 
@@ -292,7 +305,9 @@ def camera(run: Run) -> None:
     tell(run, seen, costs)
 
 
-def look_on(machine: Any, run: Run, seen: Seen, way: str, duration: float) -> tuple[Cost, dict[str, Any]]:
+def look_on(
+    machine: Machine, run: Run, seen: Seen, way: str, duration: float
+) -> tuple[dict[str, Any], dict[str, Any]]:
     """Let a viewer look for a while; what a frame cost it, and the machine's counters before."""
     before = machine.statistics
     machine.spawn(viewer, run, machine.trace, seen, way, duration, uid=VIEWER_UID, gid=VIDEO_GID)
@@ -300,10 +315,12 @@ def look_on(machine: Any, run: Run, seen: Seen, way: str, duration: float) -> tu
     machine.run()
     after = machine.statistics
     frames = max(1, len(seen.frames))
-    calls = (after["system_calls"] - before["system_calls"]) / frames
-    copied = (after["copies"]["bytes"] - before["copies"]["bytes"]) // frames
-    time = distribution(seen.handling)["p50"] or 0
-    return Cost(round(calls, 1), copied, time), before
+    cost = {
+        "system_calls": round((after["system_calls"] - before["system_calls"]) / frames, 1),
+        "copied": (after["copies"]["bytes"] - before["copies"]["bytes"]) // frames,
+        "time": distribution(seen.handling)["p50"] or 0,
+    }
+    return cost, before
 
 
 def report_discovery(run: Run, seen: Seen) -> None:
@@ -332,8 +349,7 @@ def report_frame(run: Run, seen: Seen) -> None:
     """The stations of a frame from the middle of the stream."""
     if not seen.frames:
         return
-    number = len(seen.frames) // 2
-    times = seen.frames[number]
+    times = seen.middle
     begin = last = times["exposure-start"]
     rows = []
     for station, layer, _, what in STATIONS:
@@ -342,7 +358,7 @@ def report_frame(run: Run, seen: Seen) -> None:
         rows.append((layer, text, time, f"{(time - begin) / 1000:.3f}", f"{(time - last) / 1000:.3f}"))
         last = time
     run.table(
-        f"Frame {seen.sequences[number]}, station by station",
+        f"Frame {times['sequence']}, station by station",
         ("layer", "what happens", "clock [ns]", "since the exposure [µs]", "since the last [µs]"),
         rows,
         detail=True,
@@ -352,41 +368,23 @@ def report_frame(run: Run, seen: Seen) -> None:
 def report_work(run: Run, seen: Seen, before: dict[str, Any], after: dict[str, Any]) -> None:
     """What the machine did for it, by its public counters."""
     frames = max(1, len(seen.frames))
-    earlier = counted(before)
-    rows = [
-        (what, count - earlier[what], f"{(count - earlier[what]) / frames:.1f}")
-        for what, count in counted(after).items()
-    ]
-    columns = ("what", "in all", "for each frame read")
-    run.table("What it took since the viewer came", columns, rows, detail=True)
+    since = {what: count(after) - count(before) for what, count in COUNTERS.items()}
+    run.table(
+        "What it took since the viewer came",
+        ("what", "in all", "for each frame read"),
+        [(what, count, f"{count / frames:.1f}") for what, count in since.items()],
+        detail=True,
+    )
 
 
-def counted(counters: dict[str, Any]) -> dict[str, int]:
-    """The counters that the report shows."""
-    return {
-        "system calls": counters["system_calls"],
-        "interrupts": counters["interrupts"]["taken"],
-        "register reads": counters["bus"]["reads"],
-        "register writes": counters["bus"]["writes"],
-        "bytes through DMA": counters["bus"]["dma_bytes"],
-        "netlink datagrams delivered": counters["netlink"]["delivered"],
-    }
-
-
-def report_costs(run: Run, costs: dict[str, Cost]) -> None:
+def report_costs(run: Run, costs: dict[str, dict[str, Any]]) -> None:
     """What the pixels of a frame cost the viewer, this way and, for comparison, over netlink."""
-    run.metric("frame_costs", {way: attrs.asdict(cost) for way, cost in costs.items()})
+    run.metric("frame_costs", costs)
     if len(costs) < 2:
         return
     sent, mapped = costs["netlink"], costs["mmap"]
     rows = [
-        (
-            what,
-            getattr(sent, name),
-            getattr(mapped, name),
-            round(getattr(sent, name) - getattr(mapped, name), 1),
-        )
-        for name, what in COSTS
+        (what, sent[name], mapped[name], round(sent[name] - mapped[name], 1)) for name, what in COSTS.items()
     ]
     run.text(
         f"Before it mapped frames, the viewer read them over netlink for {SAMPLE} s. Events and settings go "
@@ -400,15 +398,8 @@ def report_costs(run: Run, costs: dict[str, Cost]) -> None:
 
 def figures(run: Run, seen: Seen) -> None:
     """The figures, as of when the viewer had seen enough and its stream still ran."""
-    counters = {
-        name: value - seen.base.get(name, 0)
-        for name, value in seen.statistics.items()
-        if isinstance(value, int)
-    }
-    for name in ("produced", "delivered", "dropped", "in-flight"):
-        run.metric(f"frames_{name.replace('-', '_')}", counters[f"frames-{name}"])
-    run.metric("frames_lost_by_device", counters["lost"])
-    run.metric("frames_overwritten", counters["overwritten"])
+    for name, counter in DRIVER_FIGURES.items():
+        run.metric(name, seen.statistics[counter] - seen.base.get(counter, 0))
     run.metric("frames_read", len(seen.frames))
     run.metric("frames_too_late", seen.too_late)
     run.metric("parts_read", seen.parts)
@@ -420,26 +411,20 @@ def figures(run: Run, seen: Seen) -> None:
 # -- the story ------------------------------------------------------------------------
 
 
-def tell(run: Run, seen: Seen, costs: dict[str, Cost]) -> None:
+def tell(run: Run, seen: Seen, costs: dict[str, dict[str, Any]]) -> None:
     """Tell the story: the path of a request and of a frame, the frames that were lost, what to try next."""
-    given = seen.format
     added, bound = (next(each[0] for each in seen.uevents if each[1] == action) for action in ("add", "bind"))
     loading = "udevd loads its driver" if run["buffers"] == BUFFERS else "a driver loaded by root takes it"
     run.text(
         f"A camera is plugged in; {loading} in {(bound - added) / 1e6:.1f} ms. A viewer, user {VIEWER_UID}, "
-        f"streams {given['width']}x{given['height']} {given['pixel-format']} for {run['duration']:g} s."
+        f"streams {seen.format['width']}x{seen.format['height']} {seen.format['pixel-format']} for "
+        f"{run['duration']:g} s."
     )
-    number = len(seen.frames) // 2
-    up = path_up(seen.frames[number], LAST_STATION[run["pixels"]]) if seen.frames else []
-    comes = f"frame {seen.sequences[number]} comes up" if seen.frames else "no frame is read"
-    run.table(
-        f"The request to stream goes down, {comes}",
-        ("layer", "what happens", "µs"),
-        [
-            ("  " * LAYERS.index(layer) + layer, what, f"{ns / 1000:.3f}")
-            for layer, what, ns in path_down(seen) + up
-        ],
-    )
+    up = path_up(seen.middle, LAST_STATION[run["pixels"]]) if seen.frames else []
+    comes = f"frame {seen.middle['sequence']} comes up" if seen.frames else "no frame is read"
+    path = path_down(seen) + up
+    rows = [("  " * LAYERS.index(layer) + layer, what, f"{ns / 1000:.3f}") for layer, what, ns in path]
+    run.table(f"The request to stream goes down, {comes}", ("layer", "what happens", "µs"), rows)
     figures = run.metrics
     lost = figures["frames_dropped"]
     result = f"{figures['frames_read']} frames read, {lost} lost."
@@ -447,8 +432,8 @@ def tell(run: Run, seen: Seen, costs: dict[str, Cost]) -> None:
     if len(costs) > 1:
         sent, mapped = costs["netlink"], costs["mmap"]
         run.text(
-            f"Copied by the kernel for a mapped frame: {mapped.copied} bytes in {mapped.system_calls} system "
-            f"calls; over netlink: {sent.copied} bytes in {sent.system_calls}."
+            f"Copied by the kernel for a mapped frame: {mapped['copied']} bytes in {mapped['system_calls']} "
+            f"system calls; over netlink: {sent['copied']} bytes in {sent['system_calls']}."
         )
 
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-import attrs
-
 from simkernel.hardware import Camera, Mouse
 from simkernel.uapi.fcntl import O_WRONLY
 from simkernel.uapi.netlink import NLM_F_REQUEST, NLMSG_MIN_TYPE, iterate_messages, message
@@ -67,18 +65,8 @@ def built_in(stage: Stage) -> None:
 # -- modules that are drivers, and others ---------------------------------------------------
 
 
-@attrs.frozen
-class Module:
-    """A loaded module: who uses it, the drivers it has registered, the devices that they serve."""
-
-    name: str
-    users: str
-    drivers: str
-    devices: str
-
-
-async def lister(app: Any) -> list[Module]:
-    """lsmod(8), and for each module what /sys says of its drivers."""
+async def lister(app: Any) -> list[tuple[str, str, str, str]]:
+    """Returns of each loaded module its name, its users, its drivers, and the devices that they serve."""
     found = []
     for each in await app.lsmod():
         name = each["name"]
@@ -89,7 +77,7 @@ async def lister(app: Any) -> list[Module]:
             for link in await app.listdir(f"{DRIVERS}/{driver.partition(':')[2]}")
             if ":" in link
         ]
-        found.append(Module(name, " ".join(each["users"]), " ".join(registered), " ".join(devices)))
+        found.append((name, " ".join(each["users"]), " ".join(registered), " ".join(devices)))
     return found
 
 
@@ -103,15 +91,12 @@ def loaded(stage: Stage) -> None:
     with stage.shown("module_load", "probe") as seen:
         stage.prepare("camera", "mouse", "hello")
     found = stage.do(lister, name=ROOT)
-    stage.table(
-        "The modules",
-        ("module", "used by", "its drivers", "and their devices"),
-        [attrs.astuple(each) for each in found],
-    )
-    stage.fact("drivers", " ".join(sorted(each.name for each in found if each.drivers)), "camera mouse")
-    others = sorted(each.name for each in found if not each.drivers)
+    stage.table("The modules", ("module", "used by", "its drivers", "and their devices"), found)
+    drivers = sorted(name for name, _, registered, _ in found if registered)
+    others = sorted(name for name, _, registered, _ in found if not registered)
+    stage.fact("drivers", " ".join(drivers), "camera mouse")
     stage.fact("not_drivers", " ".join(others), "devclass hello input video")
-    stage.fact("devices_served", sum(len(each.devices.split()) for each in found), 2)
+    stage.fact("devices_served", sum(len(devices.split()) for *_, devices in found), 2)
     stage.fact("devices_probed", len(seen.named("probe")), 2)
     stage.so(
         "Two of six modules have registered a driver, and each serves a device. The other four have none: "

@@ -11,7 +11,7 @@ from simkernel.uapi.fcntl import O_RDWR
 from simkernel.uapi.genetlink import GENL_HDRLEN
 from simkernel.uapi.ioctl import _IOW
 from simkernel.uapi.ipc_demo import IPC_DEMO_START, IpcDemoStart
-from simkernel.uapi.netlink import NETLINK_KOBJECT_UEVENT, NLA_HDRLEN, NLMSG_HDRLEN, locate_attributes
+from simkernel.uapi.netlink import NETLINK_KOBJECT_UEVENT, NLMSG_HDRLEN, iterate_attributes
 from simkernel.uapi.socket import AF_NETLINK, SOCK_RAW
 from simkernel.uapi.structure import U64
 from simkernel.uapi.uevent import UEVENT_GROUP
@@ -26,9 +26,8 @@ BUFSIZE: Final = 4096
 GAIN: Final = 40
 PAUSE: Final = 0.01
 """From one question to the next [s]."""
-NUMBER, COUNT, INTERVAL = 1, 3, 4
-"""Attributes of the family `ipc_demo`, as drivers/ipc_demo/ipc_demo.yaml counts them."""
-ATTRIBUTES: Final = {NUMBER: "number", 2: "time", COUNT: "count", INTERVAL: "interval"}
+NUMBER: Final = 1
+"""The attribute `number` of the family `ipc_demo`, as drivers/ipc_demo/ipc_demo.yaml has it."""
 
 
 def netlink(stage: Stage) -> None:
@@ -145,16 +144,9 @@ async def requester(app: Any, stage: Stage) -> Any:
         except OSError as error:
             refused = error
     sent = stage.one(seen, "sys_enter", call="sendto")
-    kinds = {start: kind for kind, start, _ in attributes(sent.fields["arguments"][1])}
-    wrong = ATTRIBUTES.get(kinds.get(refused.extack.offset, 0), "")
-    stage.fact("attribute_at_that_offset", wrong, "interval")
+    wrong = client.family.name_at("start", sent.fields["arguments"][1], refused.extack.offset)
+    stage.fact("attribute_at_that_offset", wrong or "", "interval")
     return refused
-
-
-def attributes(message: bytes) -> list[tuple[int, int, bytes]]:
-    """The attributes of a message of generic netlink: what, at which byte it begins, its payload."""
-    located, _ = locate_attributes(message, NLMSG_HDRLEN + GENL_HDRLEN)
-    return [(kind, start - NLA_HDRLEN, message[start:end]) for kind, start, end in located]
 
 
 def errors(stage: Stage) -> None:
@@ -183,8 +175,8 @@ async def old_program(app: Any, stage: Stage) -> None:
     await client.join("events")
     with stage.shown("netlink_broadcast"):
         message = await client.event_socket.recv(BUFSIZE)
-    there = attributes(message)
-    known = [int.from_bytes(payload, "little") for kind, _, payload in there if kind == NUMBER]
+    there = list(iterate_attributes(message, NLMSG_HDRLEN + GENL_HDRLEN))
+    known = [int.from_bytes(payload, "little") for kind, payload in there if kind == NUMBER]
     stage.fact("attributes_in_the_message", len(there), 2)
     stage.fact("attributes_it_knows", len(known), 1)
     stage.fact("number_it_read", known[0], 1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from itertools import pairwise
 from textwrap import fill
 from typing import Any, Final
@@ -77,7 +77,7 @@ class Stage:
             self._zero = seen.lines[0].time
         self._run.text(seen.text(self._zero), detail=True)
 
-    def watch(self, *points: str) -> Watch:
+    def watch(self, *points: str) -> AbstractContextManager[Watch]:
         """Like `shown`, without printing."""
         return self._transcript.watch(*points)
 

@@ -24,10 +24,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from simkernel.scenario.declaration import Scenario, scenario
 from simkernel.scenario.parameter import Parameter, Value
 from simkernel.scenario.report import Table, Text
-from simkernel.scenario.run import Run
+from simkernel.scenario.run import Run, Scenario, scenario
 
 if TYPE_CHECKING:
     from simkernel.scenario.transcript import Transcript, Watch

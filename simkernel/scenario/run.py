@@ -1,13 +1,20 @@
-"""One run of a scenario: its seed, its parameters, its machine, and the report that it writes."""
+"""A scenario, and one run of it.
+
+A scenario is a function and the parameters that may be set.  A run has a seed, the parameters' values and a
+machine; the function writes its report.
+"""
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, Self
+
+import attrs
 
 from simkernel.engine import SimulationError
-from simkernel.scenario.parameter import Value
+from simkernel.scenario.parameter import Parameter, Value
 from simkernel.scenario.report import Report
 
 if TYPE_CHECKING:
@@ -15,16 +22,44 @@ if TYPE_CHECKING:
     from simkernel.machine import Machine
 
 
-class Declaration(Protocol):
-    """What a run needs of its scenario."""
+@attrs.frozen
+class Scenario:
+    """What `@scenario(...)` makes of a function."""
+
+    function: Callable[[Run], None]
+    parameters: tuple[Parameter, ...]
+
+    def __repr__(self) -> str:
+        return f"<Scenario {self.name}>"
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """The name of its function."""
+        return self.function.__name__
 
     @property
-    def function(self) -> Callable[[Run], None]: ...
+    def module(self) -> str:
+        """The module that its function is in."""
+        return self.function.__module__
 
-    def values(self, settings: Mapping[str, Value]) -> dict[str, Value]: ...
+    def values(self, settings: Mapping[str, Value]) -> dict[str, Value]:
+        """Every parameter's value: what `settings` says (as text or as it is), or the default.
+
+        SimulationError for a name that is unknown or a value out of range.
+        """
+        known = {parameter.name: parameter for parameter in self.parameters}
+        for name in settings:
+            if name not in known:
+                from simkernel.ynl.errors import choose
+
+                raise SimulationError(
+                    f"scenario {self.name} has no parameter {name!r}: {choose(name, known)}"
+                )
+        return {name: each.read(settings.get(name, each.default)) for name, each in known.items()}
+
+    def run(self, **options: Any) -> Run:
+        """Run it, with keywords of `Run`; what comes back holds the report and the figures."""
+        return Run(self, **options).execute()
 
 
 class Run(Report):
@@ -39,7 +74,7 @@ class Run(Report):
 
     def __init__(
         self,
-        scenario: Declaration,
+        scenario: Scenario,
         *,
         seed: int = 0,
         parameters: Mapping[str, Value] | None = None,
@@ -124,3 +159,27 @@ class Run(Report):
             return False
         self._machine.engine.interrupt(error)
         return True
+
+
+def scenario(*parameters: Parameter) -> Callable[[Callable[[Run], None]], Scenario]:
+    """Make a scenario of a function: `@scenario(Parameter(...), ...)`."""
+    if not all(isinstance(parameter, Parameter) for parameter in parameters):
+        raise SimulationError("write @scenario(Parameter(...), ...) or, without parameters, @scenario()")
+    names = [parameter.name for parameter in parameters]
+    if twice := {name for name in names if names.count(name) > 1}:
+        raise SimulationError(f"declared twice: {', '.join(sorted(twice))}")
+
+    def declare(function: Callable[[Run], None]) -> Scenario:
+        if inspect.iscoroutinefunction(function):
+            raise SimulationError(
+                f"scenario {function.__name__} is an ordinary function: the programs that it spawns are async"
+            )
+        try:
+            inspect.signature(function).bind(None)
+        except TypeError:
+            raise SimulationError(
+                f"scenario {function.__name__} takes its run and nothing else: def {function.__name__}(run)"
+            ) from None
+        return Scenario(function, parameters)
+
+    return declare

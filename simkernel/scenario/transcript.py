@@ -14,9 +14,9 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Collection
-from types import TracebackType
-from typing import TYPE_CHECKING, Final, Self
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
 
 import attrs
 
@@ -55,28 +55,16 @@ class Line:
     text: str
 
 
+@attrs.define
 class Watch:
     """What happens while it is watched: its records, and once that is over its lines."""
 
-    def __init__(self, transcript: Transcript, points: Collection[str]) -> None:
-        self._transcript = transcript
-        self._points = points
-        self.records: list[Record] = []
-        """All of them, in the order of their times."""
-        self.lines: list[Line] = []
+    records: list[Record] = attrs.field(factory=list)
+    """All of them, in the order of their times."""
+    lines: list[Line] = attrs.field(factory=list)
 
     def __repr__(self) -> str:
         return f"<Watch of {len(self.records)} records>"
-
-    def __enter__(self) -> Self:
-        self._transcript.begin(self)
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.records.sort(key=lambda record: record.time)
-        self.lines = self._transcript.end(self.records, self._points)
 
     def named(self, name: str, **fields: object) -> list[Record]:
         """The records of that name which have these fields."""
@@ -115,27 +103,27 @@ class Transcript:
     def __repr__(self) -> str:
         return "<Transcript while watched>" if self._watch else "<Transcript>"
 
-    def watch(self, *points: str) -> Watch:
-        """A `with` block whose calls, and tracepoints of these names, are written down."""
-        return Watch(self, points)
+    @contextmanager
+    def watch(self, *points: str) -> Iterator[Watch]:
+        """A `with` block whose calls, and tracepoints of these names, are written down.
 
-    def begin(self, watch: Watch) -> None:
-        """A watch begins.  SimulationError while another lasts."""
+        SimulationError while another lasts.
+        """
         if self._watch is not None:
             raise SimulationError("a transcript has one watch at a time: make another Transcript(machine)")
-        self._watch = watch
-
-    def end(self, records: Collection[Record], points: Collection[str]) -> list[Line]:
-        """A watch is over: the lines for its records."""
-        self._watch = None
-        for record in records:
-            self._write(record)
-            if record.name in points:
-                self._cut()
-                self._lines.append(Line(record.time, record.layer, record.track, tracepoint_line(record)))
-        self._cut()
-        lines, self._lines = self._lines, []
-        return lines
+        self._watch = watch = Watch()
+        try:
+            yield watch
+        finally:
+            self._watch = None
+            watch.records.sort(key=lambda record: record.time)
+            for record in watch.records:
+                self._write(record)
+                if record.name in points:
+                    self._cut()
+                    self._lines.append(Line(record.time, record.layer, record.track, tracepoint_line(record)))
+            self._cut()
+            watch.lines, self._lines = self._lines, []
 
     def _take(self, record: Record) -> None:
         if self._watch is not None:
