@@ -18,17 +18,9 @@ from simkernel import micros, millis
 from simkernel.scenario import Parameter, Run, scenario
 from simkernel.scenario.figures import distribution
 from simkernel.uapi.errno import error_name
-from simkernel.uapi.netlink import (
-    NETLINK_ADD_MEMBERSHIP,
-    NLM_F_REQUEST,
-    NLMSG_ERROR,
-    NLMSG_MIN_TYPE,
-    iterate_messages,
-    message,
-)
+from simkernel.uapi.netlink import NETLINK_ADD_MEMBERSHIP, NLM_F_REQUEST, NLMSG_MIN_TYPE, message, reply
 from simkernel.uapi.signal import SIGTERM
 from simkernel.uapi.socket import AF_NETLINK, SOCK_RAW, SOL_NETLINK
-from simkernel.uapi.structure import S32
 
 NETLINK_HELLO = 17
 HELLO = NLMSG_MIN_TYPE
@@ -50,20 +42,17 @@ class Seen:
     attempts: list[tuple[str, str]] = attrs.field(factory=list)
 
 
-async def ask(sock: Any, type: int, text: str) -> tuple[int, str]:
-    """Send one message; the errno of the answer, and its text."""
+async def ask(sock: Any, type: int, text: str) -> str:
+    """Send one message and return the text of the answer.  OSError if that is an error."""
     await sock.sendto(message(type, text.encode(), flags=NLM_F_REQUEST), (0, 0))
-    header, payload = next(iterate_messages(memoryview(await sock.recv(BUFSIZE))))
-    if header.type == NLMSG_ERROR:
-        return -S32.unpack_from(payload)[0], ""
-    return 0, bytes(payload).decode()
+    return bytes(reply(await sock.recv(BUFSIZE))).decode()
 
 
 async def guest(app: Any, name: str, seen: Seen) -> None:
     """Says its name."""
     async with await app.socket(AF_NETLINK, SOCK_RAW, NETLINK_HELLO) as sock:
         begun = app.monotonic_ns()
-        _, greeting = await ask(sock, HELLO, name)
+        greeting = await ask(sock, HELLO, name)
         seen.greetings.append((name, greeting, app.monotonic_ns() - begun))
 
 
@@ -73,8 +62,7 @@ async def gossip(app: Any, seen: Seen) -> None:
     await sock.bind((0, 0))
     await sock.setsockopt(SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, GREETED_GROUP)
     while True:
-        _, payload = next(iterate_messages(memoryview(await sock.recv(BUFSIZE))))
-        seen.gossip.append(bytes(payload).decode())
+        seen.gossip.append(bytes(reply(await sock.recv(BUFSIZE))).decode())
 
 
 async def lout(app: Any, seen: Seen) -> None:
@@ -82,8 +70,10 @@ async def lout(app: Any, seen: Seen) -> None:
     sayings = (("no name", HELLO, ""), ("a very long name", HELLO, "x" * 100), ("nonsense", NONSENSE, "Moo"))
     async with await app.socket(AF_NETLINK, SOCK_RAW, NETLINK_HELLO) as sock:
         for what, type, text in sayings:
-            number, _ = await ask(sock, type, text)
-            seen.refusals.append((what, error_name(number)))
+            try:
+                await ask(sock, type, text)
+            except OSError as error:
+                seen.refusals.append((what, error_name(error.errno or 0)))
 
 
 async def administrator(app: Any, greeting: str, seen: Seen) -> None:

@@ -33,14 +33,13 @@ from simkernel.uapi.netlink import (
     NETLINK_GENERIC,
     NETLINK_KOBJECT_UEVENT,
     NLM_F_REQUEST,
-    NLMSG_ERROR,
     NLMSG_HDRLEN,
     attribute,
-    iterate_messages,
     message,
+    reply,
 )
 from simkernel.uapi.socket import AF_NETLINK, SOCK_RAW
-from simkernel.uapi.structure import S32, U32
+from simkernel.uapi.structure import U32
 
 BUFSIZE = 8192
 
@@ -111,10 +110,7 @@ class Tour:
         request = message(family, GenlMsgHdr(command, 1).pack() + attributes, flags=NLM_F_REQUEST)
         self.sock.sendto(request, (0, 0))
         answer: bytes = self.sock.recv(BUFSIZE)
-        header, payload = next(iterate_messages(memoryview(answer)))
-        if header.type == NLMSG_ERROR:
-            number = -S32.unpack_from(payload)[0]
-            raise OSError(number, f"NLMSG_ERROR, {error_name(number)}")
+        reply(answer)
         return answer
 
 
@@ -144,23 +140,14 @@ def descend(run: Run, tour: Tour) -> None:
         ("question", "ns", "calls", "requests", "datagrams", "registers read"),
         [(step.what, step.ns, *(step.moved[name] for name in columns)) for step in tour.steps],
     )
-    request = message(camera, GenlMsgHdr(GET_CONTROL, 1).pack() + gain, flags=NLM_F_REQUEST)
-    run.table(
-        "The last question, byte by byte",
-        ("part", "down", "up"),
-        [
-            ("netlink header", request[:NLMSG_HDRLEN].hex(" ", 4), answer[:NLMSG_HDRLEN].hex(" ", 4)),
-            (
-                "generic netlink header",
-                *(each[NLMSG_HDRLEN:][:GENL_HDRLEN].hex() for each in (request, answer)),
-            ),
-            (
-                "attributes",
-                *(f"{len(each) - NLMSG_HDRLEN - GENL_HDRLEN} bytes" for each in (request, answer)),
-            ),
-        ],
-        detail=True,
-    )
+    both = message(camera, GenlMsgHdr(GET_CONTROL, 1).pack() + gain, flags=NLM_F_REQUEST), answer
+    headers = NLMSG_HDRLEN + GENL_HDRLEN
+    rows = [
+        ("netlink header", *(each[:NLMSG_HDRLEN].hex(" ", 4) for each in both)),
+        ("generic netlink header", *(each[NLMSG_HDRLEN:headers].hex() for each in both)),
+        ("attributes", *(f"{len(each) - headers} bytes" for each in both)),
+    ]
+    run.table("The last question, byte by byte", ("part", "down", "up"), rows, detail=True)
     run.text(
         "What goes down is bytes, a file descriptor and a number; what comes up is bytes or an errno. The "
         "program has named a family and a control. Which register that is, and at which address, it "
@@ -181,12 +168,7 @@ def look(run: Run, tour: Tour) -> None:
     steps = tour.steps[first:]
     rows: list[list[str | int]] = [["ns", *(step.ns for step in steps)]]
     rows += [[what, *(step.moved[what] for step in steps)] for what in COUNTERS]
-    run.table(
-        "Down and up",
-        ("what it took", *(step.what for step in steps)),
-        rows,
-        detail=True,
-    )
+    run.table("Down and up", ("what it took", *(step.what for step in steps)), rows, detail=True)
     run.text(
         f"The picture's mean brightness was {before:.1f}; with a gain of {run['gain']} it is {after:.1f}. "
         "A request goes down when a program wants it; a picture begins in the sensor, which interrupts, and "

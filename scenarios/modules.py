@@ -21,16 +21,9 @@ from simkernel import millis
 from simkernel.hardware import Camera, Mouse
 from simkernel.scenario import Run, scenario
 from simkernel.uapi.errno import error_name
-from simkernel.uapi.netlink import (
-    NLM_F_REQUEST,
-    NLMSG_ERROR,
-    NLMSG_MIN_TYPE,
-    NlMsgHdr,
-    iterate_messages,
-    message,
-)
+from simkernel.uapi.netlink import NLM_F_REQUEST, NLMSG_MIN_TYPE, message, reply
 from simkernel.uapi.socket import AF_NETLINK, SOCK_RAW
-from simkernel.uapi.structure import S32, U32
+from simkernel.uapi.structure import U32
 
 BROKEN = Path(__file__).parent / "broken"
 NETLINK_DIVISION = 21
@@ -120,16 +113,12 @@ async def divide(app: Any, by: int, seen: Seen) -> None:
     async with await app.socket(AF_NETLINK, SOCK_RAW, NETLINK_DIVISION) as sock:
         request = message(NLMSG_MIN_TYPE, bytes([by]), flags=NLM_F_REQUEST)
         await sock.sendto(request, (0, 0))
-        header, payload = next(iterate_messages(memoryview(await sock.recv(BUFSIZE))))
-        await seen.attempt(f"an ordinary user: divide by {by}", understand(header, payload, seen))
+        await seen.attempt(f"an ordinary user: divide by {by}", understand(await sock.recv(BUFSIZE), seen))
 
 
-async def understand(header: NlMsgHdr, payload: memoryview, seen: Seen) -> None:
-    """Take an answer as what it is: a quotient, or an error."""
-    if header.type == NLMSG_ERROR:
-        number = -S32.unpack_from(payload)[0]
-        raise OSError(number, "NLMSG_ERROR")
-    seen.quotients.append(U32.unpack_from(payload)[0])
+async def understand(answer: bytes, seen: Seen) -> None:
+    """Note the quotient of an answer.  OSError if it is an error."""
+    seen.quotients.append(U32.unpack_from(reply(answer, "NLMSG_ERROR"))[0])
 
 
 @scenario()

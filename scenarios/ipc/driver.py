@@ -9,11 +9,10 @@ from typing import Any, Final
 import attrs
 
 from simkernel.uapi import fcntl, ipc_demo, netlink, signal, socket
-from simkernel.uapi.errno import os_error
 from simkernel.uapi.genetlink import GENL_HDRLEN
 from simkernel.uapi.ioctl import _IOR
 from simkernel.uapi.mman import PROT_READ
-from simkernel.uapi.structure import S32, U64
+from simkernel.uapi.structure import U64
 
 from . import transport as common
 from .transport import YES, App, Function, Listener, Polled, Session, Transport, in_child, refused
@@ -121,10 +120,7 @@ async def netlink_do(end: End, operation: str, **values: Any) -> Any:
     await end.sock.sendto(
         netlink.message(family.id, payload, flags=netlink.NLM_F_REQUEST, seq=next(end.sequence)), (0, 0)
     )
-    header, body = next(netlink.iterate_messages(memoryview(await end.sock.recv(BUFSIZE))))
-    if header.type == netlink.NLMSG_ERROR:
-        raise os_error(-S32.unpack_from(body)[0])
-    return family.decode(operation, "do", bytes(body))
+    return family.decode(operation, "do", bytes(netlink.reply(await end.sock.recv(BUFSIZE))))
 
 
 async def netlink_question(end: End, question: bytes) -> bytes:

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from simkernel.hardware import Camera, Mouse
 from simkernel.uapi.fcntl import O_WRONLY
-from simkernel.uapi.netlink import NLM_F_REQUEST, NLMSG_MIN_TYPE, iterate_messages, message
+from simkernel.uapi.netlink import NLM_F_REQUEST, NLMSG_MIN_TYPE, message, reply
 from simkernel.uapi.socket import AF_NETLINK, SOCK_RAW
 
 from .stage import ACCESSES, ROOT, USER, Stage
@@ -111,8 +111,7 @@ async def guest(app: Any) -> str:
     """Says her name to the module `hello`."""
     async with await app.socket(AF_NETLINK, SOCK_RAW, NETLINK_HELLO) as sock:
         await sock.sendto(message(NLMSG_MIN_TYPE, b"Ada", flags=NLM_F_REQUEST), (0, 0))
-        _, payload = next(iterate_messages(memoryview(await sock.recv(BUFSIZE))))
-        return bytes(payload).decode()
+        return bytes(reply(await sock.recv(BUFSIZE))).decode()
 
 
 def greeting(stage: Stage) -> None:

@@ -7,7 +7,6 @@ from typing import Any
 
 from simkernel.application.socket import NetlinkSocket
 from simkernel.engine import SimulationError
-from simkernel.uapi.errno import os_error
 from simkernel.uapi.genetlink import (
     CTRL_ATTR_FAMILY_ID,
     CTRL_ATTR_FAMILY_NAME,
@@ -24,15 +23,14 @@ from simkernel.uapi.netlink import (
     NLA_HDRLEN,
     NLA_TYPE_MASK,
     NLM_F_REQUEST,
-    NLMSG_ERROR,
     NLMSG_HDRLEN,
     attribute,
     iterate_attributes,
-    iterate_messages,
     locate_attributes,
     message,
+    reply,
 )
-from simkernel.uapi.structure import S32, U16, U32, Buffer
+from simkernel.uapi.structure import U16, U32, Buffer
 from simkernel.ynl import Spec
 from simkernel.ynl.codec import Codec, codec
 from simkernel.ynl.model import ModeName
@@ -137,9 +135,7 @@ async def resolve(sock: NetlinkSocket, name: str, spec: Spec) -> Family:
     """Ask nlctrl for the family `name` (CTRL_CMD_GETFAMILY).  FileNotFoundError if there is none."""
     request = GenlMsgHdr(CTRL_CMD_GETFAMILY).pack() + attribute(CTRL_ATTR_FAMILY_NAME, name.encode() + b"\0")
     await sock.sendto(message(GENL_ID_CTRL, request, flags=NLM_F_REQUEST), (0, 0))
-    header, payload = next(iterate_messages(memoryview(await sock.recv(BUFFER))))
-    if header.type == NLMSG_ERROR:
-        raise os_error(-S32.unpack_from(payload)[0], f"generic netlink family {name!r}")
+    payload = reply(await sock.recv(BUFFER), f"generic netlink family {name!r}")
     found = {type & NLA_TYPE_MASK: value for type, value in iterate_attributes(payload, GENL_HDRLEN)}
     return Family(
         U16.unpack(found[CTRL_ATTR_FAMILY_ID])[0],

@@ -16,8 +16,9 @@ from typing import Final
 
 import attrs
 
+from simkernel.uapi.errno import error_name, os_error
 from simkernel.uapi.socket import AF_NETLINK
-from simkernel.uapi.structure import B, Buffer, Structure
+from simkernel.uapi.structure import S32, B, Buffer, Structure
 from simkernel.uapi.structure import Malformed as Malformed
 
 # Protocols: the third argument of socket().
@@ -288,6 +289,17 @@ def iterate_messages(data: B) -> Iterator[tuple[NlMsgHdr, B]]:
         offset = len(data) - left
         length = NlMsgHdr.unpack(data, offset).length
         raise _bad_length("message", offset, NLMSG_HDRLEN, len(data), length)
+
+
+def reply(datagram: bytes, failure: str = "") -> memoryview:
+    """Return the payload of a datagram's first message; raise the error of an NLMSG_ERROR.
+
+    The OSError has the text `failure`, or the name of its errno.  An acknowledgement is no error.
+    """
+    header, payload = next(iterate_messages(memoryview(datagram)))
+    if header.type == NLMSG_ERROR and (number := -S32.unpack_from(payload)[0]):
+        raise os_error(number, failure or f"NLMSG_ERROR, {error_name(number)}")
+    return payload
 
 
 def iterate_attributes(data: B, offset: int = 0) -> Iterator[tuple[int, B]]:

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from simkernel.uapi.errno import EPERM
 from simkernel.uapi.netlink import (
     NLA_F_NESTED,
     NLA_MAX_PAYLOAD,
@@ -19,8 +20,9 @@ from simkernel.uapi.netlink import (
     locate_attributes,
     message,
     nested,
+    reply,
 )
-from simkernel.uapi.structure import Malformed
+from simkernel.uapi.structure import S32, Malformed
 from tests.uapi.strategies import KINDS, payloads, u16, u32
 
 attributes = st.lists(st.tuples(u16, payloads), max_size=6)
@@ -35,6 +37,17 @@ def test_messages_come_back(messages, kind):
     found = list(iterate_messages(kind(datagram)))
     assert [(h.type, p, h.flags, h.seq, h.pid) for h, p in found] == messages
     assert all(isinstance(payload, kind) for _, payload in found)
+
+
+def test_reply_is_a_payload_or_raises_the_error():
+    assert bytes(reply(message(16, b"text"))) == b"text"
+    acknowledged = bytes(20)
+    assert bytes(reply(message(NLMSG_ERROR, acknowledged))) == acknowledged
+    refusal = message(NLMSG_ERROR, S32.pack(-EPERM) + bytes(16))
+    with pytest.raises(PermissionError, match="NLMSG_ERROR, EPERM"):
+        reply(refusal)
+    with pytest.raises(PermissionError, match="not for you"):
+        reply(refusal, "not for you")
 
 
 @given(attributes, kinds)
