@@ -37,18 +37,12 @@ class DeviceClass:
 class DeviceClasses:
     """The classes that drivers have registered; a driver imports the methods."""
 
-    def __init__(self) -> None:
-        self.classes: list[DeviceClass] = []
-
     def devclass_register(self, owner: ThisModule, name: str) -> DeviceClass:
         """A class for the devices of the module `owner`.  EEXIST if there is one of that name."""
-        devices = DeviceClass(owner, class_register(owner, name))
-        self.classes.append(devices)
-        return devices
+        return DeviceClass(owner, class_register(owner, name))
 
     def devclass_unregister(self, devices: DeviceClass) -> None:
         """Take the class away again."""
-        self.classes.remove(devices)
         class_unregister(devices.kind)
 
     def devclass_add(self, devices: DeviceClass, parent: Device, data: Any) -> Device:
@@ -113,4 +107,3 @@ def init(this: ThisModule) -> DeviceClasses:
 
 def exit(this: ThisModule, classes: DeviceClasses) -> None:
     """Nothing is left: whoever imports from here has gone before, or this could not be unloaded."""
-    assert not classes.classes

@@ -94,15 +94,9 @@ class Driver:
 
     def probe(self, device: SimbusDevice) -> None:
         """Take a camera.  What `devm_` gets is given back by itself, also if this fails half way."""
-        camera = Camera(
-            self.this,
-            self.family,
-            device,
-            devm_ioremap(device),
-            mutex_init(self.this, f"camera {device.name}"),
-            spin_lock_init(self.this, f"camera {device.name}"),
-            self.this.parameters["buffers"],
-        )
+        io, label = devm_ioremap(device), f"camera {device.name}"
+        mutex, lock = mutex_init(self.this, label), spin_lock_init(self.this, label)
+        camera = Camera(self.this, self.family, device, io, mutex, lock, self.this.parameters["buffers"])
         camera.write(0, hw.CONTROL)
         devm_request_threaded_irq(device, device.irq, interrupt, announce, IRQF_SHARED, "camera", camera)
 

@@ -41,19 +41,13 @@ class Commands:
                 "get-statistics": self.get_statistics,
             },
             dump={
-                "get-device": self.dump_devices,
+                "get-device": lambda info: map(describe, self._cameras()),
                 "list-formats": self.list_formats,
                 "get-control": self.dump_controls,
                 "read-frame": self.read_frame,
             },
             on_release=self.socket_closed,
         )
-
-    # -- devices --------------------------------------------------------------
-
-    def dump_devices(self, info: GenlInfo) -> Iterator[Reply]:
-        """Tell of every camera."""
-        return map(describe, self._cameras())
 
     # -- the format -----------------------------------------------------------
 
@@ -99,7 +93,7 @@ class Commands:
 
     def get_control(self, info: GenlInfo) -> Reply:
         """Tell of one control."""
-        return describe_control(self._find(info), wanted_control(info))
+        return describe_control(self._find(info), info.required("control"))
 
     def dump_controls(self, info: GenlInfo) -> Iterator[Reply]:
         """Tell of every control."""
@@ -109,11 +103,9 @@ class Commands:
     def set_control(self, info: GenlInfo) -> None:
         """Adjust a control; the device takes it with the next frame."""
         camera = self._find(info)
-        name = wanted_control(info)
+        name = info.required("control")
         control = CONTROLS[name]
-        if "value" not in info.attributes:
-            info.fail(EINVAL, missing="value")
-        value = info.attributes["value"]
+        value = info.required("value")
         if not control.minimum <= value <= control.maximum:
             info.fail(ERANGE, f"from {control.minimum} to {control.maximum}", attribute="value")
         set_control(camera, name, value)
@@ -186,13 +178,6 @@ def find_mode(camera: Camera, info: GenlInfo) -> int:
         at_fault = "width" if "width" in info.attributes else "height"
         info.fail(EINVAL, f"the sensor has no mode of {width}x{height}", attribute=at_fault)
     return sizes.index((width, height))
-
-
-def wanted_control(info: GenlInfo) -> str:
-    """The control that a request names.  EINVAL if it names none."""
-    if "control" not in info.attributes:
-        info.fail(EINVAL, missing="control")
-    return str(info.attributes["control"])
 
 
 def describe_control(camera: Camera, name: str) -> Reply:

@@ -61,7 +61,7 @@ def _connect(core: InputCore, handler: InputHandler, dev: InputDev) -> None:
 
 def _disconnect(handle: InputHandle) -> None:
     """`evdev_disconnect()`: no new readers, and those that are there are told."""
-    evdev = _evdev(handle)
+    evdev: Evdev = handle.private
     device_unregister(evdev.device)
     cdev_del(evdev.cdev)
     evdev.exist = False
@@ -76,14 +76,9 @@ def _disconnect(handle: InputHandle) -> None:
 
 def _events(handle: InputHandle, values: Sequence[Value]) -> None:
     """`evdev_events()`: a packet for everybody, or for the one who has grabbed the device."""
-    evdev = _evdev(handle)
+    evdev: Evdev = handle.private
     flow = trace_flow(evdev.core.this)
     for client in evdev.clients if evdev.grab is None else (evdev.grab,):
         if not client.revoked and client.pass_values(values, evdev.time(client.clock), flow):
             kill_fasync(client.fasync, POLL_IN)
             wake_up_interruptible(client.wait)
-
-
-def _evdev(handle: InputHandle) -> Evdev:
-    assert isinstance(handle.private, Evdev)
-    return handle.private

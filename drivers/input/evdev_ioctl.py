@@ -25,7 +25,7 @@ from .device import InputDev
 from .evdev_client import CLOCKS, Client
 from .evdev_device import grab, is_alive, revoke, ungrab
 
-Fixed = Callable[[File, Client, int], int]
+Fixed = Callable[[File, Client, int], None]
 Sized = Callable[[File, Client, int, int], int]
 """Given the size as well, before the address."""
 
@@ -37,7 +37,8 @@ def ioctl(file: File, request: int, argument: int) -> int:
         raise os_error(ENODEV)
     fixed = FIXED.get(request)
     if fixed is not None:
-        return fixed(file, client, argument)
+        fixed(file, client, argument)
+        return 0
     size = _IOC_SIZE(request)
     sized = SIZED.get(uapi.without_size(request))
     if sized is not None:
@@ -56,14 +57,12 @@ def _device(client: Client) -> InputDev:
 # -- what the device is ----------------------------------------------------------------
 
 
-def _version(file: File, client: Client, address: int) -> int:
+def _version(file: File, client: Client, address: int) -> None:
     put_user(file, address, U32, uapi.EV_VERSION)
-    return 0
 
 
-def _id(file: File, client: Client, address: int) -> int:
+def _id(file: File, client: Client, address: int) -> None:
     copy_to_user(file, address, _device(client).id.pack())
-    return 0
 
 
 def _string(name: str, file: File, client: Client, size: int, address: int) -> int:
@@ -112,25 +111,22 @@ def _state(type: int, file: File, client: Client, size: int, address: int) -> in
 # -- how the reader wants it -------------------------------------------------------------
 
 
-def _grab(file: File, client: Client, argument: int) -> int:
+def _grab(file: File, client: Client, argument: int) -> None:
     (grab if argument else ungrab)(client.evdev, client)
-    return 0
 
 
-def _revoke(file: File, client: Client, argument: int) -> int:
+def _revoke(file: File, client: Client, argument: int) -> None:
     if argument:
         raise os_error(EINVAL)
     revoke(client.evdev, client)
-    return 0
 
 
-def _set_clock(file: File, client: Client, address: int) -> int:
+def _set_clock(file: File, client: Client, address: int) -> None:
     clock = get_user(file, address, U32)
     if clock not in CLOCKS:
         raise os_error(EINVAL)
     if client.set_clock(clock):
         client.drop(client.evdev.time(clock))
-    return 0
 
 
 def _mask_bits(type: int) -> int:
@@ -138,22 +134,21 @@ def _mask_bits(type: int) -> int:
     return ev.EV_CNT if type == ev.EV_SYN else ev.MAX_CODE.get(type, -1) + 1
 
 
-def _set_mask(file: File, client: Client, address: int) -> int:
+def _set_mask(file: File, client: Client, address: int) -> None:
     """`evdev_set_mask()`; codes that are not covered are not wanted."""
     mask = uapi.InputMask.unpack(copy_from_user(file, address, uapi.InputMask.SIZE))
     count = _mask_bits(mask.type)
     if not count:
-        return 0
+        return
     if mask.codes_size % 8:
         raise os_error(EINVAL)
     size = min(len(to_bytes(0, count - 1)), mask.codes_size)
     wanted = int.from_bytes(copy_from_user(file, mask.codes_ptr, size), "little")
     with client.lock:
         client.masks[mask.type] = wanted
-    return 0
 
 
-def _get_mask(file: File, client: Client, address: int) -> int:
+def _get_mask(file: File, client: Client, address: int) -> None:
     """`evdev_get_mask()`; without a mask everything is wanted."""
     mask = uapi.InputMask.unpack(copy_from_user(file, address, uapi.InputMask.SIZE))
     count = _mask_bits(mask.type)
@@ -165,33 +160,31 @@ def _get_mask(file: File, client: Client, address: int) -> int:
     copy_to_user(file, mask.codes_ptr, known[: mask.codes_size])
     for done in range(len(known), mask.codes_size, PAGE_SIZE):  # a page each time: the size may be anything
         copy_to_user(file, mask.codes_ptr + done, bytes(min(PAGE_SIZE, mask.codes_size - done)))
-    return 0
 
 
 # -- what no device here has ---------------------------------------------------------------
 
 
-def _repeat(file: File, client: Client, address: int) -> int:
+def _repeat(file: File, client: Client, address: int) -> None:
     """A device without EV_REP, as all are here, says ENOSYS."""
     assert not _device(client).evbit >> ev.EV_REP & 1
     raise os_error(ENOSYS)
 
 
-def _no_keymap(size: int, file: File, client: Client, address: int) -> int:
+def _no_keymap(size: int, file: File, client: Client, address: int) -> None:
     """A device whose keys cannot be mapped says EINVAL (`input_default_getkeycode()`)."""
     copy_from_user(file, address, size)
     raise os_error(EINVAL)
 
 
-def _erase_effect(file: File, client: Client, argument: int) -> int:
+def _erase_effect(file: File, client: Client, argument: int) -> None:
     """A device without EV_FF says ENOSYS (`input_ff_erase()`)."""
     assert not _device(client).evbit >> ev.EV_FF & 1
     raise os_error(ENOSYS)
 
 
-def _effects(file: File, client: Client, address: int) -> int:
+def _effects(file: File, client: Client, address: int) -> None:
     put_user(file, address, U32, 0)
-    return 0
 
 
 def _upload_effect(file: File, client: Client, size: int, address: int) -> int:

@@ -6,6 +6,7 @@ Linux's mutexes of a device and of the lists have no counterpart: nothing that t
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import attrs
 
@@ -37,7 +38,7 @@ class InputHandle:
     handler: InputHandler
     dev: InputDev
     name: str
-    private: object = None
+    private: Any = None
     open: int = 0
 
 

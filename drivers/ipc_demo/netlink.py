@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack
-from typing import Any, Final
+from typing import Final
 
 from simkernel.driverapi.genetlink import (
     GenlInfo,
@@ -15,7 +15,6 @@ from simkernel.driverapi.genetlink import (
     genlmsg_multicast,
 )
 from simkernel.driverapi.module import ThisModule
-from simkernel.uapi.errno import EINVAL
 from simkernel.uapi.ipc_demo import IpcDemoEvent
 
 from .event import Events
@@ -32,15 +31,15 @@ def register(this: ThisModule, events: Events, frames: Frames, undo: ExitStack) 
     """Register the family, and send events to its group."""
 
     def ask(info: GenlInfo) -> Reply:
-        answered = answer(b"".join(_required(info, "question")))
+        answered = answer(b"".join(info.required("question")))
         starts = range(0, len(answered) or 1, MAX_ATTRIBUTE)
         return {"answer": [answered[start : start + MAX_ATTRIBUTE] for start in starts]}
 
     def start(info: GenlInfo) -> None:
-        events.start(_required(info, "count"), _required(info, "interval"))
+        events.start(info.required("count"), info.required("interval"))
 
     def take(info: GenlInfo) -> Reply:
-        size = _required(info, "size")
+        size = info.required("size")
         return {"sequence": frames.take(size), "size": size}
 
     def read(info: GenlInfo) -> Iterator[Reply]:
@@ -57,10 +56,3 @@ def register(this: ThisModule, events: Events, frames: Frames, undo: ExitStack) 
     family = genl_register_family(this, do={"ask": ask, "start": start, "take": take}, dump={"read": read})
     undo.callback(genl_unregister_family, family)
     events.multicast = multicast
-
-
-def _required(info: GenlInfo, name: str) -> Any:
-    """An attribute's value.  EINVAL, with the missing attribute, if the request has none."""
-    if name not in info.attributes:
-        info.fail(EINVAL, missing=name)
-    return info.attributes[name]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 from simkernel.driverapi.genetlink import GenlFamily, GenlInfo, Reply, genl_register_family
 from simkernel.driverapi.io import writel
@@ -33,23 +33,16 @@ class Commands:
                 "get-state": lambda info: state(self._find(info)),
                 "get-statistics": lambda info: statistics(self._find(info)),
             },
-            dump={"get-device": self.dump_devices, "get-state": self.dump_states},
+            dump={
+                "get-device": lambda info: map(describe, self._mice()),
+                "get-state": lambda info: map(state, self._mice()),
+            },
         )
-
-    def dump_devices(self, info: GenlInfo) -> Iterator[Reply]:
-        """Every mouse."""
-        return map(describe, self._mice())
-
-    def dump_states(self, info: GenlInfo) -> Iterator[Reply]:
-        """The state of every mouse, each as it is when its message is made."""
-        return map(state, self._mice())
 
     def set_rate(self, info: GenlInfo) -> None:
         """Set how often a mouse may report."""
         mouse = self._find(info)
-        rate = info.attributes.get("rate")
-        if rate is None:
-            info.fail(EINVAL, missing="rate")
+        rate = info.required("rate")
         if rate not in hw.RATES:
             info.fail(EINVAL, f"the rates are {', '.join(map(str, hw.RATES))}", attribute="rate")
         writel(rate, mouse.io, hw.RATE)

@@ -113,15 +113,15 @@ async def video_ioctl2(file: File, number: int, address: int) -> int:
     number &= 0xFFFF_FFFF
     request = REQUESTS.get(number)
     argument = _get(file, number, address, request)
-    items, items_address = _get_items(file, number, argument)
+    items = _get_items(file, number, argument)
     try:
         await _do(file, request, argument, items)
     except OSError as error:
         if request is None or not request.always_copy or error.errno == ENOTTY:
             raise
-        _put(file, number, address, argument, items, items_address)
+        _put(file, number, address, argument, items)
         raise
-    _put(file, number, address, argument, items, items_address)
+    _put(file, number, address, argument, items)
     return 0
 
 
@@ -158,28 +158,20 @@ def _get(file: File, number: int, address: int, request: Request | None) -> Any:
     return argument
 
 
-def _get_items(file: File, number: int, argument: Any) -> tuple[list[s.V4l2ExtControl], int]:
+def _get_items(file: File, number: int, argument: Any) -> list[s.V4l2ExtControl]:
     """What the argument points at (`check_array_args()`).  EINVAL for too many; EFAULT."""
     if number not in EXT_CONTROLS or argument.count == 0:
-        return [], 0
+        return []
     if argument.count > V4L2_CID_MAX_CTRLS:
         raise os_error(EINVAL)
     size = s.V4l2ExtControl.SIZE
     data = copy_from_user(file, argument.controls, argument.count * size)
-    items = [s.V4l2ExtControl.unpack(data, index * size) for index in range(argument.count)]
-    return items, argument.controls
+    return [s.V4l2ExtControl.unpack(data, index * size) for index in range(argument.count)]
 
 
-def _put(
-    file: File,
-    number: int,
-    address: int,
-    argument: Any,
-    items: Sequence[s.V4l2ExtControl],
-    items_address: int,
-) -> None:
+def _put(file: File, number: int, address: int, argument: Any, items: Sequence[s.V4l2ExtControl]) -> None:
     """Let the program have the results (`video_put_user()`)."""
     if items:
-        copy_to_user(file, items_address, b"".join(item.pack() for item in items))
+        copy_to_user(file, argument.controls, b"".join(item.pack() for item in items))
     if _IOC_DIR(number) & _IOC_READ:
         copy_to_user(file, address, argument.pack())

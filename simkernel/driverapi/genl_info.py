@@ -8,6 +8,7 @@ from typing import Any, NoReturn
 from simkernel.engine import SimulationError
 from simkernel.kernel.netlink.genetlink.family import Info
 from simkernel.kernel.sched.credentials import Credentials
+from simkernel.uapi.errno import EINVAL
 from simkernel.uapi.genetlink import GENL_HDRLEN
 from simkernel.uapi.netlink import NLMSG_ALIGNTO, NLMSG_HDRLEN
 from simkernel.ynl import Spec
@@ -92,6 +93,12 @@ class GenlInfo:
             attribute=None if attribute is None else self._number(attribute),
             missing=None if missing is None else self._number(missing),
         )
+
+    def required(self, name: str) -> Any:
+        """An attribute's value (GENL_REQ_ATTR_CHECK).  EINVAL if it is missing."""
+        if name not in self.attributes:
+            self.fail(EINVAL, missing=name)
+        return self.attributes[name]
 
     def reply(self, values: Reply) -> None:
         """Send one message back; for handlers that answer with several.  EAGAIN if there is no room."""

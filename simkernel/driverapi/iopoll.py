@@ -24,24 +24,18 @@ def read_poll_timeout(
 
     ETIMEDOUT if it still does not when `timeout_us` have passed.
     """
-    return may_sleep(this, "read_poll_timeout", _poll, this, read, condition, sleep_us, timeout_us)
 
+    async def poll() -> int:
+        deadline = ktime_get(this) + timeout_us * MICROSECOND
+        while not condition(value := read()):
+            if ktime_get(this) > deadline:
+                if condition(value := read()):  # the last sleep may have been long
+                    break
+                raise os_error(ETIMEDOUT)
+            await fsleep(this, sleep_us)
+        return value
 
-async def _poll(
-    this: ThisModule,
-    read: Callable[[], int],
-    condition: Callable[[int], bool],
-    sleep_us: int,
-    timeout_us: int,
-) -> int:
-    deadline = ktime_get(this) + timeout_us * MICROSECOND
-    while not condition(value := read()):
-        if ktime_get(this) > deadline:
-            if condition(value := read()):  # the last sleep may have been long
-                break
-            raise os_error(ETIMEDOUT)
-        await fsleep(this, sleep_us)
-    return value
+    return may_sleep(this, "read_poll_timeout", poll)
 
 
 def readl_poll_timeout(
