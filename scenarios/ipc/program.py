@@ -10,32 +10,13 @@ from typing import Any, Final
 
 import attrs
 
-from simkernel.uapi import fcntl, netlink
+from simkernel.uapi import fcntl, netlink, socket
 from simkernel.uapi.ipc_demo import MAX_FRAME
 from simkernel.uapi.signal import SIGUSR1
-from simkernel.uapi.socket import (
-    AF_NETLINK,
-    AF_UNIX,
-    MSG_DONTWAIT,
-    SOCK_DGRAM,
-    SOCK_RAW,
-    SOCK_STREAM,
-    SOL_NETLINK,
-)
 
+from . import transport as common
 from .driver import NO_BYTES, attribute_listener, memory_listener, netlink_socket, signal_forbidden
-from .transport import (
-    EVENT,
-    MAX_QUESTION,
-    App,
-    Function,
-    Listener,
-    Session,
-    Signalled,
-    Transport,
-    invert,
-    refused,
-)
+from .transport import App, Function, Listener, Session, Signalled, Transport, invert, refused
 
 REQUEST: Final = Struct("<II")
 """Before a question: its size, and the size of the frame that is requested instead."""
@@ -93,7 +74,7 @@ async def serve_stream(end: End) -> None:
 async def serve_messages(end: End) -> None:
     """Answer each message; send a frame in parts."""
     while True:
-        request = await end.receive(REQUEST.size + MAX_QUESTION)
+        request = await end.receive(REQUEST.size + common.MAX_QUESTION)
         answer = reply(request[REQUEST.size :], REQUEST.unpack_from(request)[1])
         for start in range(0, len(answer), PART):
             await end.send(answer[start : start + PART])
@@ -148,11 +129,11 @@ async def pipe_forbidden(app: App) -> str:
 
 async def unix_open(kind: int, session: Session) -> End:
     """A pair of sockets, and a server."""
-    here, there = await session.app.socketpair(AF_UNIX, kind)
+    here, there = await session.app.socketpair(socket.AF_UNIX, kind)
 
     async def server(app: App) -> None:
         sock = await app.socket(fileno=there.fileno())
-        await (serve_stream if kind == SOCK_STREAM else serve_messages)(End(sock.recv, sock.sendall))
+        await (serve_stream if kind == socket.SOCK_STREAM else serve_messages)(End(sock.recv, sock.sendall))
 
     await session.spawn(server)
     return End(here.recv, here.sendall)
@@ -160,11 +141,11 @@ async def unix_open(kind: int, session: Session) -> End:
 
 async def unix_event(kind: int, session: Session, listeners: int) -> tuple[Function, Function]:
     """A pair of sockets for each listener."""
-    pairs = [await session.app.socketpair(AF_UNIX, kind) for _ in range(listeners)]
+    pairs = [await session.app.socketpair(socket.AF_UNIX, kind) for _ in range(listeners)]
 
     async def send(record: bytes, wait: bool) -> int:
         for sock, _ in pairs:
-            await sock.send(record, 0 if wait else MSG_DONTWAIT)
+            await sock.send(record, 0 if wait else socket.MSG_DONTWAIT)
         return listeners
 
     async def listen(app: App, index: int) -> Listener:
@@ -177,14 +158,14 @@ async def unix_event(kind: int, session: Session, listeners: int) -> tuple[Funct
 async def unix_forbidden(kind: int, app: App) -> str:
     """Connect to a path without permission to write there."""
     path = f"/tmp/unix-{kind}"
-    sock = await app.socket(AF_UNIX, kind)
+    sock = await app.socket(socket.AF_UNIX, kind)
     await sock.bind(path)
-    if kind == SOCK_STREAM:
+    if kind == socket.SOCK_STREAM:
         await sock.listen()
     await app.chmod(path, 0o600)
 
     async def connect(app: App) -> None:
-        await (await app.socket(AF_UNIX, kind)).connect(path)
+        await (await app.socket(socket.AF_UNIX, kind)).connect(path)
 
     result = await refused(app, "file mode", connect)
     await app.unlink(path)
@@ -257,7 +238,7 @@ async def shm_event(session: Session, listeners: int) -> tuple[Function, Functio
     fd, memory = await shm_map(session, DATA)
 
     async def send(record: bytes, wait: bool) -> int:
-        memory[:EVENT] = record
+        memory[: common.EVENT] = record
         return 0
 
     async def listen(app: App, index: int) -> Listener:
@@ -310,19 +291,19 @@ async def usersock_open(session: Session) -> End:
 async def usersock_join(rcvbuf: int, app: App) -> Any:
     """A socket in the group."""
     sock = await netlink_socket(app, netlink.NETLINK_USERSOCK, rcvbuf)
-    await sock.setsockopt(SOL_NETLINK, netlink.NETLINK_ADD_MEMBERSHIP, GROUP)
+    await sock.setsockopt(socket.SOL_NETLINK, netlink.NETLINK_ADD_MEMBERSHIP, GROUP)
     return sock
 
 
 async def usersock_event(session: Session, listeners: int) -> tuple[Function, Function]:
     """One call for the group."""
-    sock = await session.app.socket(AF_NETLINK, SOCK_RAW, netlink.NETLINK_USERSOCK)
+    sock = await session.app.socket(socket.AF_NETLINK, socket.SOCK_RAW, netlink.NETLINK_USERSOCK)
 
     async def send(record: bytes, wait: bool) -> int:
         attributes = netlink.attribute(1, record[:8]) + netlink.attribute(2, record[8:])
         with suppress(ConnectionRefusedError):  # port 0 gets it as well: no kernel socket receives there
             await sock.sendto(
-                netlink.message(TYPE, attributes), 0 if wait else MSG_DONTWAIT, (0, 1 << (GROUP - 1))
+                netlink.message(TYPE, attributes), 0 if wait else socket.MSG_DONTWAIT, (0, 1 << (GROUP - 1))
             )
         return 1
 
@@ -337,14 +318,19 @@ async def usersock_forbidden(app: App) -> str:
     return await refused(app, "capability", partial(usersock_join, 0))
 
 
+def unix(name: str, kind: int) -> Transport:
+    """A pair of unix sockets."""
+    opened, event, forbidden = (partial(each, kind) for each in (unix_open, unix_event, unix_forbidden))
+    return Transport(name, "program", opened, question, event, frame, None, forbidden)
+
+
 PROGRAM: Final = (
     Transport("pipe", "program", pipe_open, question, pipe_event, frame, None, pipe_forbidden),
-    Transport("unix-stream", "program", partial(unix_open, SOCK_STREAM), question, partial(unix_event,
-              SOCK_STREAM), frame, None, partial(unix_forbidden, SOCK_STREAM)),
-    Transport("unix-dgram", "program", partial(unix_open, SOCK_DGRAM), question, partial(unix_event,
-              SOCK_DGRAM), frame, None, partial(unix_forbidden, SOCK_DGRAM)),
+    unix("unix-stream", socket.SOCK_STREAM),
+    unix("unix-dgram", socket.SOCK_DGRAM),
     Transport("shm", "program", shm_open, shm_question, shm_event, shm_frame, None, shm_forbidden),
     Transport("signal", "program", netlink_socket, NO_BYTES, signal_event, NO_BYTES, None, signal_forbidden),
-    Transport("usersock", "program", usersock_open, question, usersock_event, frame, None,
-              usersock_forbidden),
-)  # fmt: skip
+    Transport(
+        "usersock", "program", usersock_open, question, usersock_event, frame, None, usersock_forbidden
+    ),
+)
