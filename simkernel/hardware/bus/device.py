@@ -88,18 +88,14 @@ class Slot:
     device: Device | None = None
 
 
+@attrs.define(eq=False)
 class Event:
     """Something that a device is going to do."""
 
-    __slots__ = ("_arguments", "_flow", "_function", "_timer")
-
-    def __init__(
-        self, function: Callable[..., None], arguments: tuple[Any, ...], flow: int, timer: Timer
-    ) -> None:
-        self._function: Callable[..., None] | None = function
-        self._arguments = arguments
-        self._flow = flow
-        self._timer = timer
+    _function: Callable[..., None] | None
+    _arguments: tuple[Any, ...]
+    _flow: int
+    _timer: Timer
 
     @property
     def pending(self) -> bool:

@@ -70,16 +70,8 @@ class Camera(Device):
         Register("MODE", sheet.MODE, RW, sheet.MODE_DEFAULT, values=range(len(MODES))),
         Register("FORMAT", sheet.FORMAT, RW, PixelFormat.YUYV, values=range(len(PixelFormat))),
         Register("INTERVAL", sheet.INTERVAL, RW, sheet.INTERVAL_DEFAULT),
-        Register(
-            "EXPOSURE",
-            sheet.EXPOSURE,
-            RW,
-            sheet.EXPOSURE_DEFAULT,
-            values=range(sheet.EXPOSURE_MIN, sheet.EXPOSURE_MAX + 1),
-        ),
-        Register(
-            "GAIN", sheet.GAIN, RW, sheet.GAIN_DEFAULT, values=range(sheet.GAIN_MIN, sheet.GAIN_MAX + 1)
-        ),
+        Register("EXPOSURE", sheet.EXPOSURE, RW, sheet.EXPOSURE_DEFAULT, values=sheet.EXPOSURES),
+        Register("GAIN", sheet.GAIN, RW, sheet.GAIN_DEFAULT, values=sheet.GAINS),
         Register("PATTERN", sheet.PATTERN, RW, Pattern.COLOUR_BARS, values=range(len(Pattern))),
         Register("RING_ADDRESS", sheet.RING_ADDRESS, RW, values=range(0, 1 << 32, sheet.DESCRIPTOR_SIZE)),
         Register("RING_SIZE", sheet.RING_SIZE, RW, values=range(sheet.RING_SIZE_MAX + 1)),

@@ -11,15 +11,8 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import Final
 
-from simkernel.hardware.camera.registers import (
-    BYTES_PER_PIXEL,
-    EXPOSURE_DEFAULT,
-    FOOTER_SIZE,
-    GAIN_DEFAULT,
-    Mode,
-    Pattern,
-    PixelFormat,
-)
+from simkernel.hardware.camera import registers as sheet
+from simkernel.hardware.camera.registers import Mode, Pattern, PixelFormat
 
 Colour = tuple[int, int, int]
 
@@ -42,7 +35,7 @@ SQUARES: Final = 8  # in a line of the checkerboard, and in a column
 
 def brightness(exposure: int, gain: int) -> int:
     """How bright a pattern is with these register values; BRIGHTNESS_UNIT is as it is drawn."""
-    scaled = exposure * gain * BRIGHTNESS_UNIT // (EXPOSURE_DEFAULT * GAIN_DEFAULT)
+    scaled = exposure * gain * BRIGHTNESS_UNIT // (sheet.EXPOSURE_DEFAULT * sheet.GAIN_DEFAULT)
     return min(scaled, BRIGHTNESS_MAX)
 
 
@@ -51,7 +44,7 @@ def body(mode: Mode, pixel_format: PixelFormat, pattern: Pattern, bright: int) -
     """The bytes of a frame before its footer, and their CRC-32."""
     bands = [_encode(_lit(band, bright), pixel_format) for band in _bands(pattern, mode.width)]
     frame = b"".join(bands[y * SQUARES // mode.height % len(bands)] for y in range(mode.height))
-    pixels = frame[: mode.width * mode.height * BYTES_PER_PIXEL[pixel_format] - FOOTER_SIZE]
+    pixels = frame[: mode.width * mode.height * sheet.BYTES_PER_PIXEL[pixel_format] - sheet.FOOTER_SIZE]
     return pixels, zlib.crc32(pixels)
 
 

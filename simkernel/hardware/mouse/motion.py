@@ -19,6 +19,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
+from itertools import count, islice
 from os import PathLike
 from pathlib import Path
 from random import Random
@@ -165,34 +166,18 @@ class Walk:
 
     def moves(self, rng: Random) -> Iterator[Move]:
         """The moves, drawn one by one."""
-        return _Walking(self, rng)
-
-
-class _Walking:
-    def __init__(self, walk: Walk, rng: Random) -> None:
-        self._walk = walk
-        self._rng = rng
-        self._taken = 0
-        self._buttons = 0
-
-    def __iter__(self) -> _Walking:
-        return self
-
-    def __next__(self) -> Move:
-        walk, draw = self._walk, self._rng.randint
-        if self._taken == walk.steps:
-            raise StopIteration
-        self._taken += 1
-        chance = draw(0, 31)
-        if chance == 0:
-            self._buttons ^= sheet.BUTTON_LEFT
-        return Move(
-            self._taken * walk.step,
-            draw(-walk.reach, walk.reach),
-            draw(-walk.reach, walk.reach),
-            self._buttons,
-            draw(0, 1) * 2 - 1 if chance == 1 else 0,
-        )
+        buttons = 0
+        for number in islice(count(1), self.steps):
+            chance = rng.randint(0, 31)
+            if chance == 0:
+                buttons ^= sheet.BUTTON_LEFT
+            yield Move(
+                number * self.step,
+                rng.randint(-self.reach, self.reach),
+                rng.randint(-self.reach, self.reach),
+                buttons,
+                rng.randint(0, 1) * 2 - 1 if chance == 1 else 0,
+            )
 
 
 STILL: Final = Script(())
