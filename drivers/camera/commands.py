@@ -149,9 +149,7 @@ class Commands:
 def describe(camera: Camera) -> Reply:
     """What get-device says of a camera."""
     reply = {"device": camera.name, "parent": camera.device.name, "buffers": camera.buffers}
-    if camera.ring is not None:
-        reply["streaming"] = True
-    return reply
+    return reply if camera.ring is None else reply | {"streaming": True}
 
 
 def format_of(camera: Camera) -> Reply:
@@ -173,11 +171,10 @@ def find_mode(camera: Camera, info: GenlInfo) -> int:
     present = hw.MODES[camera.read(hw.MODE)]
     width = info.attributes.get("width", present.width)
     height = info.attributes.get("height", present.height)
-    sizes = [(mode.width, mode.height) for mode in hw.MODES]
-    if (width, height) not in sizes:
+    if (width, height) not in hw.SIZES:
         at_fault = "width" if "width" in info.attributes else "height"
         info.fail(EINVAL, f"the sensor has no mode of {width}x{height}", attribute=at_fault)
-    return sizes.index((width, height))
+    return hw.SIZES.index((width, height))
 
 
 def describe_control(camera: Camera, name: str) -> Reply:

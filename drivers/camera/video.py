@@ -107,8 +107,7 @@ class Video:
         camera.check_present()
         if camera.ring is not None or camera.video.queue.busy:
             raise os_error(EBUSY)
-        sizes = [(mode.width, mode.height) for mode in hw.MODES]
-        camera.write(sizes.index((pix.width, pix.height)), hw.MODE)
+        camera.write(hw.SIZES.index((pix.width, pix.height)), hw.MODE)
         camera.write(FORMATS[pix.pixelformat], hw.FORMAT)
 
     def g_parm(self, parm: s.V4l2Captureparm) -> None:

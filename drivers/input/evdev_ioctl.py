@@ -165,9 +165,9 @@ def _get_mask(file: File, client: Client, address: int) -> None:
 # -- what no device here has ---------------------------------------------------------------
 
 
-def _repeat(file: File, client: Client, address: int) -> None:
-    """A device without EV_REP, as all are here, says ENOSYS."""
-    assert not _device(client).evbit >> ev.EV_REP & 1
+def _lacks(type: int, file: File, client: Client, argument: int) -> None:
+    """A device without EV_REP or EV_FF, as all are here, says ENOSYS (`input_ff_erase()` for the latter)."""
+    assert not _device(client).evbit >> type & 1
     raise os_error(ENOSYS)
 
 
@@ -175,12 +175,6 @@ def _no_keymap(size: int, file: File, client: Client, address: int) -> None:
     """A device whose keys cannot be mapped says EINVAL (`input_default_getkeycode()`)."""
     copy_from_user(file, address, size)
     raise os_error(EINVAL)
-
-
-def _erase_effect(file: File, client: Client, argument: int) -> None:
-    """A device without EV_FF says ENOSYS (`input_ff_erase()`)."""
-    assert not _device(client).evbit >> ev.EV_FF & 1
-    raise os_error(ENOSYS)
 
 
 def _effects(file: File, client: Client, address: int) -> None:
@@ -205,9 +199,9 @@ FIXED: Final[Mapping[int, Fixed]] = MappingProxyType(
     {
         uapi.EVIOCGVERSION: _version,
         uapi.EVIOCGID: _id,
-        uapi.EVIOCGREP: _repeat,
-        uapi.EVIOCSREP: _repeat,
-        uapi.EVIOCRMFF: _erase_effect,
+        uapi.EVIOCGREP: partial(_lacks, ev.EV_REP),
+        uapi.EVIOCSREP: partial(_lacks, ev.EV_REP),
+        uapi.EVIOCRMFF: partial(_lacks, ev.EV_FF),
         uapi.EVIOCGEFFECTS: _effects,
         uapi.EVIOCGRAB: _grab,
         uapi.EVIOCREVOKE: _revoke,

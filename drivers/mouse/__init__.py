@@ -27,7 +27,7 @@ from simkernel.driverapi.workqueue import Work, cancel_work_sync, init_work
 from simkernel.hardware.mouse import registers as hw
 from simkernel.uapi.errno import EINVAL, os_error
 
-from .commands import Commands, describe
+from .commands import describe, register_family
 from .device import Mouse, interrupt, send
 from .pointer import Pointer
 
@@ -82,10 +82,8 @@ class Driver:
         self.classes: DeviceClasses = this.symbols
         self.kind = self.classes.devclass_register(this, "mouse")
         undo.callback(self.classes.devclass_unregister, self.kind)
-        commands = Commands(
-            partial(self.classes.devclass_find, self.kind), partial(self.classes.devclass_devices, self.kind)
-        )
-        self.family = commands.register(this)
+        find = partial(self.classes.devclass_find, self.kind)
+        self.family = register_family(this, find, partial(self.classes.devclass_devices, self.kind))
         undo.callback(genl_unregister_family, self.family)
 
     def probe(self, device: SimbusDevice) -> None:

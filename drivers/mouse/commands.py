@@ -13,39 +13,30 @@ from simkernel.uapi.errno import EINVAL
 from .device import Mouse, button_names
 
 
-class Commands:
-    """The handlers of one load of the module.
+def register_family(
+    this: ThisModule, find: Callable[[GenlInfo], Mouse], mice: Callable[[], list[Mouse]]
+) -> GenlFamily:
+    """Register the family.  `find` finds the mouse that a request means, `mice` gives all of them."""
 
-    `find` finds the mouse that a request means, `mice` gives all of them.
-    """
-
-    def __init__(self, find: Callable[[GenlInfo], Mouse], mice: Callable[[], list[Mouse]]) -> None:
-        self._find = find
-        self._mice = mice
-
-    def register(self, this: ThisModule) -> GenlFamily:
-        """Let the family be there.  From now on programs may ask."""
-        return genl_register_family(
-            this,
-            do={
-                "get-device": lambda info: describe(self._find(info)),
-                "set-rate": self.set_rate,
-                "get-state": lambda info: state(self._find(info)),
-                "get-statistics": lambda info: statistics(self._find(info)),
-            },
-            dump={
-                "get-device": lambda info: map(describe, self._mice()),
-                "get-state": lambda info: map(state, self._mice()),
-            },
-        )
-
-    def set_rate(self, info: GenlInfo) -> None:
-        """Set how often a mouse may report."""
-        mouse = self._find(info)
-        rate = info.required("rate")
+    def set_rate(info: GenlInfo) -> None:
+        mouse, rate = find(info), info.required("rate")
         if rate not in hw.RATES:
             info.fail(EINVAL, f"the rates are {', '.join(map(str, hw.RATES))}", attribute="rate")
         writel(rate, mouse.io, hw.RATE)
+
+    return genl_register_family(
+        this,
+        do={
+            "get-device": lambda info: describe(find(info)),
+            "set-rate": set_rate,
+            "get-state": lambda info: state(find(info)),
+            "get-statistics": lambda info: statistics(find(info)),
+        },
+        dump={
+            "get-device": lambda info: map(describe, mice()),
+            "get-state": lambda info: map(state, mice()),
+        },
+    )
 
 
 def describe(mouse: Mouse) -> Reply:

@@ -105,9 +105,8 @@ def exchange(
         try:
             for _ in range(WARMUP):
                 arrived = await do()
-                if arrived != (
-                    invert(question) if isinstance(question, bytes) else bytes(arrived[:1]) * size
-                ):
+                expected = invert(question) if isinstance(question, bytes) else bytes(arrived[:1]) * size
+                if arrived != expected:
                     raise InternalError(f"{transport.name}: a {job} of {size} bytes arrives changed")
             before = bench.since()
             for _ in range(count):

@@ -189,16 +189,18 @@ class Signalled(Listener):
     async def receive(self, size: int) -> bytes:
         """The bytes since the last call.  A handler runs when a call returns."""
         await self.app.getppid()
-        pending, self.pending = self.pending, b""
-        return pending
+        return self._take()
 
     async def wait(self) -> Numbers:
         """Sleep until a signal interrupts the call."""
         while not self.pending:
             with suppress(InterruptedError):
                 await self.app.poll([])  # no descriptor, no timeout: pause(2)
+        return self.parse(self._take())[0]
+
+    def _take(self) -> bytes:
         pending, self.pending = self.pending, b""
-        return self.parse(pending)[0]
+        return pending
 
 
 async def in_child(app: App, program: Function, uid: int = 0) -> Any:

@@ -59,13 +59,13 @@ class Do:
             mine.reply(result)
 
 
+@attrs.define
 class _Progress:
     """How far a dump has come: what is left of it, and a message that found no room."""
 
-    def __init__(self, info: GenlInfo, replies: Iterator[Reply]) -> None:
-        self.info = info
-        self.replies = replies
-        self.waiting: bytes | None = None
+    info: GenlInfo
+    replies: Iterator[Reply]
+    waiting: bytes | None = None
 
     def next_message(self, room: int) -> bytes | None:
         """The next message, whole; None at the end."""
@@ -78,12 +78,12 @@ class _Progress:
         return self.waiting
 
 
+@attrs.frozen
 class Dump:
     """A handler of the driver's as the kernel wants a dump: in steps."""
 
-    def __init__(self, spec: Spec, dump: DumpIt) -> None:
-        self._spec = spec
-        self._dump = dump
+    _spec: Spec
+    _dump: DumpIt
 
     @property
     def dumper(self) -> Dumper:

@@ -124,7 +124,7 @@ class Bus:
         self._identify(device)
         place.line = place.number if line is None else line
         self._insert(device, place)
-        self._hotplug.slot_changed(place.number, present=True)
+        self._hotplug.slot_changed(place.number)
         return place
 
     def unplug(self, device: Device) -> None:
@@ -137,7 +137,7 @@ class Bus:
         slot.device = None
         device.disconnect()
         device.emit("unplug", slot=slot.number)
-        self._hotplug.slot_changed(slot.number, present=False)
+        self._hotplug.slot_changed(slot.number)
 
     def __repr__(self) -> str:
         return f"<Bus with {len(self.devices())} devices>"

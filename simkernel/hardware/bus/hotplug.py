@@ -32,13 +32,9 @@ class HotplugController(Device):
     def asserts(self) -> bool:
         return bool(self.values[sheet.CHANGED]) and bool(self.values[sheet.ENABLE])
 
-    def slot_changed(self, slot: int, present: bool) -> None:
-        """Notice that slot number `slot` was plugged (`present`) or unplugged."""
-        bit = 1 << slot
+    def slot_changed(self, slot: int) -> None:
+        """Notice that a device was plugged into slot number `slot`, or unplugged."""
         self.catch_up()
-        self.values[sheet.CHANGED] |= bit
-        if present:
-            self.values[sheet.PRESENT] |= bit
-        else:
-            self.values[sheet.PRESENT] &= ~bit
+        self.values[sheet.CHANGED] |= 1 << slot
+        self.values[sheet.PRESENT] ^= 1 << slot
         self.drive()

@@ -29,7 +29,6 @@ ID: Final = 0x00  # vendor << 16 | device
 CLASS: Final = 0x04  # class << 8 | revision
 INTERRUPT: Final = 0x08  # number of the interrupt line
 SERIAL: Final = 0x0C  # serial number
-HEADER_SIZE: Final = 0x10
 
 # Classes
 CLASS_OTHER: Final = 0x00

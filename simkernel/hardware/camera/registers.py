@@ -77,7 +77,6 @@ IRQ_DMA_ERROR: Final = 1 << 2
 IRQ_REFUSED: Final = 1 << 3
 IRQ_ALL: Final = IRQ_FRAME_DONE | IRQ_OVERRUN | IRQ_DMA_ERROR | IRQ_REFUSED
 
-INTERVAL_MAX: Final = 0xFFFF_FFFF
 INTERVAL_DEFAULT: Final = 33_333_333
 EXPOSURE_MIN: Final = 10
 EXPOSURE_MAX: Final = 1_000_000
@@ -134,6 +133,7 @@ MODES: Final = (
     Mode(1280, 720, 12_000_000, 16_666_666),
     Mode(1920, 1080, 25_000_000, 33_333_333),
 )
+SIZES: Final = tuple((mode.width, mode.height) for mode in MODES)
 MODE_DEFAULT: Final = 2
 
 # Descriptor
