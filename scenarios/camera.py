@@ -20,7 +20,7 @@ from typing import Any
 
 import attrs
 
-from simkernel import Machine, millis, seconds
+from simkernel import App, Machine, millis, seconds
 from simkernel.hardware import Camera
 from simkernel.scenario import Parameter, Run, scenario
 from simkernel.scenario.figures import distribution
@@ -123,7 +123,7 @@ COSTS = {
 class Dumped:
     """Frames over netlink: each is sent in parts, as the answer to a dump."""
 
-    def __init__(self, app: Any, camera: Any, seen: Seen) -> None:
+    def __init__(self, app: App, camera: Any, seen: Seen) -> None:
         self.camera = camera
         self.seen = seen
 
@@ -151,7 +151,7 @@ class Dumped:
 class Mapped:
     """Frames in buffers that driver and viewer share; they change hands, and no pixel is copied."""
 
-    def __init__(self, app: Any, camera: Any, seen: Seen) -> None:
+    def __init__(self, app: App, camera: Any, seen: Seen) -> None:
         self.app = app
         self.fd = -1
         self.maps: list[Any] = []
@@ -197,42 +197,45 @@ class Mapped:
 TRANSPORTS: dict[str, type[Dumped] | type[Mapped]] = {"netlink": Dumped, "mmap": Mapped}
 
 
-async def monitor(app: Any, seen: Seen) -> None:
+async def monitor(app: App, seen: Seen) -> None:
     """Writes down what the kernel announces."""
     async for event in await app.uevents():
         alias = event.variables.get("MODALIAS", "")
         seen.uevents.append((app.monotonic_ns(), event.action, event.devpath, alias))
 
 
-async def viewer(app: Any, run: Run, trace: Any, seen: Seen, way: str, duration: float) -> None:
+async def viewer(app: App, run: Run, trace: Any, seen: Seen, way: str, duration: float) -> None:
     """Finds the camera, sets it up, and looks at what it sends for a while."""
     camera = await app.genetlink("camera")
     await camera.join("devices")
     await camera.join("frames")
     if not await camera.dump("get-device"):
         await anext(camera.events("device-added"))
-    seen.device = await camera.do("get-device")
+    seen.device = await camera.do("get-device") or {}
     width, height = map(int, run["size"].split("x"))
-    seen.format = await camera.do(
-        "set-format",
-        width=width,
-        height=height,
-        pixel_format=run["pixel_format"],
-        interval=round(1e9 / run["rate"]),
+    seen.format = (
+        await camera.do(
+            "set-format",
+            width=width,
+            height=height,
+            pixel_format=run["pixel_format"],
+            interval=round(1e9 / run["rate"]),
+        )
+        or {}
     )
     if way == "mmap":
-        seen.base = await camera.do("get-statistics")
+        seen.base = await camera.do("get-statistics") or {}
     pixels = TRANSPORTS[way](app, camera, seen)
     stop_trace = trace.subscribe(seen.request.append)
     await pixels.start(run["buffers"])
     stop_trace()
     await look(app, camera, pixels, app.monotonic_ns() + seconds(duration), run["work"], seen)
-    seen.statistics = await camera.do("get-statistics")
+    seen.statistics = await camera.do("get-statistics") or {}
     await pixels.stop()
     await camera.close()
 
 
-async def look(app: Any, camera: Any, pixels: Any, until: int, work: float, seen: Seen) -> None:
+async def look(app: App, camera: Any, pixels: Any, until: int, work: float, seen: Seen) -> None:
     """Read and check every frame that is announced until the clock shows `until` ns."""
     events = camera.events()
     while (left := until - app.monotonic_ns()) > 0:
@@ -248,7 +251,7 @@ async def look(app: Any, camera: Any, pixels: Any, until: int, work: float, seen
             await app.compute(millis(work))
 
 
-async def read(app: Any, pixels: Any, event: dict[str, Any], seen: Seen) -> bool:
+async def read(app: App, pixels: Any, event: dict[str, Any], seen: Seen) -> bool:
     """Read one frame and check it; False if it is too late for that."""
     times = dict(event["times"], sequence=event["sequence"], heard=app.monotonic_ns())
     frame = await pixels.take(event["sequence"])
@@ -266,7 +269,7 @@ async def read(app: Any, pixels: Any, event: dict[str, Any], seen: Seen) -> bool
     return True
 
 
-async def administrator(app: Any, buffers: int) -> None:
+async def administrator(app: App, buffers: int) -> None:
     """Loads the driver by hand, to give it a parameter."""
     await app.modprobe("camera", buffers=buffers)
 

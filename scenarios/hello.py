@@ -14,7 +14,7 @@ from typing import Any
 
 import attrs
 
-from simkernel import micros, millis
+from simkernel import App, micros, millis
 from simkernel.scenario import Parameter, Run, scenario
 from simkernel.scenario.figures import distribution
 from simkernel.uapi.errno import error_name
@@ -48,7 +48,7 @@ async def ask(sock: Any, type: int, text: str) -> str:
     return bytes(reply(await sock.recv(BUFSIZE))).decode()
 
 
-async def guest(app: Any, name: str, seen: Seen) -> None:
+async def guest(app: App, name: str, seen: Seen) -> None:
     """Says its name."""
     async with await app.socket(AF_NETLINK, SOCK_RAW, NETLINK_HELLO) as sock:
         begun = app.monotonic_ns()
@@ -56,7 +56,7 @@ async def guest(app: Any, name: str, seen: Seen) -> None:
         seen.greetings.append((name, greeting, app.monotonic_ns() - begun))
 
 
-async def gossip(app: Any, seen: Seen) -> None:
+async def gossip(app: App, seen: Seen) -> None:
     """Hears who is greeted."""
     sock = await app.socket(AF_NETLINK, SOCK_RAW, NETLINK_HELLO)
     await sock.bind((0, 0))
@@ -65,7 +65,7 @@ async def gossip(app: Any, seen: Seen) -> None:
         seen.gossip.append(bytes(reply(await sock.recv(BUFSIZE))).decode())
 
 
-async def lout(app: Any, seen: Seen) -> None:
+async def lout(app: App, seen: Seen) -> None:
     """Says nothing, too much, and nonsense."""
     sayings = (("no name", HELLO, ""), ("a very long name", HELLO, "x" * 100), ("nonsense", NONSENSE, "Moo"))
     async with await app.socket(AF_NETLINK, SOCK_RAW, NETLINK_HELLO) as sock:
@@ -76,14 +76,14 @@ async def lout(app: Any, seen: Seen) -> None:
                 seen.refusals.append((what, error_name(error.errno or 0)))
 
 
-async def administrator(app: Any, greeting: str, seen: Seen) -> None:
+async def administrator(app: App, greeting: str, seen: Seen) -> None:
     """Loads the module beforehand if it shall greet in another way."""
     if greeting:
         await app.modprobe("hello", greeting=greeting)
     seen.loaded = [module["name"] for module in await app.lsmod()]
 
 
-async def unload(app: Any, when: str, seen: Seen) -> None:
+async def unload(app: App, when: str, seen: Seen) -> None:
     """Tries to unload the module."""
     try:
         await app.rmmod("hello")

@@ -16,7 +16,7 @@ from typing import Any
 
 import attrs
 
-from simkernel import millis, seconds
+from simkernel import App, millis, seconds
 from simkernel.hardware import Camera
 from simkernel.scenario import Parameter, Run, scenario
 
@@ -35,7 +35,7 @@ class Seen:
     """The errno of each request that found the camera gone."""
 
 
-async def udev(app: Any, seen: Seen) -> None:
+async def udev(app: App, seen: Seen) -> None:
     """Loads a module for each device that asks for one.  What is announced goes into a list."""
     async for event in await app.uevents():
         alias = event.variables.get("MODALIAS", "")
@@ -47,7 +47,7 @@ async def udev(app: Any, seen: Seen) -> None:
                 await app.modprobe(alias)
 
 
-async def viewer(app: Any, seen: Seen) -> None:
+async def viewer(app: App, seen: Seen) -> None:
     """Streams whenever there is a camera."""
 
     def note(text: str) -> None:

@@ -11,13 +11,13 @@ When useful: to learn what a driver must do at its beginning and its end, which 
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import attrs
 
-from simkernel import millis
+from simkernel import App, millis
 from simkernel.hardware import Camera, Mouse
 from simkernel.scenario import Run, scenario
 from simkernel.uapi.errno import error_name
@@ -37,7 +37,7 @@ class Seen:
 
     attempts: list[tuple[str, str, int]] = attrs.field(factory=list)
     """Who tried what, what came of it, and the errno (0: it worked)."""
-    listing: list[Mapping[str, Any]] = attrs.field(factory=list)
+    listing: Sequence[Mapping[str, Any]] = attrs.field(factory=list)
     drivers: set[str] = attrs.field(factory=set)
     quotients: list[int] = attrs.field(factory=list)
     streamed: int = 0
@@ -52,14 +52,14 @@ class Seen:
             self.attempts.append((what, "done", 0))
 
 
-async def monitor(app: Any, seen: Seen) -> None:
+async def monitor(app: App, seen: Seen) -> None:
     """Notices which drivers are registered: the kernel announces each below its bus."""
     async for event in await app.uevents():
         if event.action == "add" and event.devpath.startswith(DRIVER_PREFIX):
             seen.drivers.add(event.devpath.removeprefix(DRIVER_PREFIX))
 
 
-async def viewer(app: Any, seen: Seen) -> None:
+async def viewer(app: App, seen: Seen) -> None:
     """Streams for a while; that holds the camera's module."""
     camera = await app.genetlink("camera")
     await camera.join("frames")
@@ -71,7 +71,7 @@ async def viewer(app: Any, seen: Seen) -> None:
     await camera.close()
 
 
-async def good_modules(app: Any, seen: Seen) -> None:
+async def good_modules(app: App, seen: Seen) -> None:
     """The administrator loads the shipped modules, and unloads one in use."""
     await seen.attempt("insmod camera, before devclass", app.insmod("camera"))
     await seen.attempt("modprobe camera", app.modprobe("camera"))
@@ -87,18 +87,18 @@ async def good_modules(app: Any, seen: Seen) -> None:
     seen.listing = await app.lsmod()
 
 
-async def ordinary_user(app: Any, seen: Seen) -> None:
+async def ordinary_user(app: App, seen: Seen) -> None:
     """Tries what only root may."""
     await seen.attempt("an ordinary user: rmmod hello", app.rmmod("hello"))
     await seen.attempt("an ordinary user: modprobe forgetful", app.modprobe("forgetful"))
 
 
-async def unload_camera(app: Any, seen: Seen, when: str) -> None:
+async def unload_camera(app: App, seen: Seen, when: str) -> None:
     """The administrator wants the camera's driver to go."""
     await seen.attempt(f"rmmod camera, {when}", app.rmmod("camera"))
 
 
-async def broken_modules(app: Any, seen: Seen) -> None:
+async def broken_modules(app: App, seen: Seen) -> None:
     """The administrator loads what cannot work."""
     await seen.attempt("modprobe orphan, which imports what nobody exports", app.modprobe("orphan"))
     await seen.attempt("modprobe hen, which needs egg, which needs hen", app.modprobe("hen"))
@@ -108,7 +108,7 @@ async def broken_modules(app: Any, seen: Seen) -> None:
     await seen.attempt("modprobe crashes", app.modprobe("crashes"))
 
 
-async def divide(app: Any, by: int, seen: Seen) -> None:
+async def divide(app: App, by: int, seen: Seen) -> None:
     """Asks the module `crashes` to divide by a number."""
     async with await app.socket(AF_NETLINK, SOCK_RAW, NETLINK_DIVISION) as sock:
         request = message(NLMSG_MIN_TYPE, bytes([by]), flags=NLM_F_REQUEST)
@@ -151,7 +151,7 @@ def modules(run: Run) -> None:
     report(run, seen, healthy, machine.statistics, machine.log.lines())
 
 
-async def unload_crashed(app: Any, seen: Seen) -> None:
+async def unload_crashed(app: App, seen: Seen) -> None:
     """The administrator cleans up, as far as that is possible."""
     await seen.attempt("rmmod crashes, after its oops", app.rmmod("crashes"))
     await seen.attempt("rmmod mouse: the rest of the machine goes on", app.rmmod("mouse"))

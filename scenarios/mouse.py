@@ -16,7 +16,7 @@ from typing import Any
 
 import attrs
 
-from simkernel import millis
+from simkernel import App, millis
 from simkernel.hardware import Mouse, Walk
 from simkernel.scenario import Parameter, Run, scenario
 from simkernel.uapi.errno import ENOBUFS
@@ -54,7 +54,7 @@ class Listener:
         """What has happened to it."""
         return {name: getattr(self, name) for name in COUNTERS}
 
-    async def follow(self, app: Any) -> None:
+    async def follow(self, app: App) -> None:
         """The program."""
         mouse = await app.genetlink("mouse")
         await mouse.join("motion")
@@ -77,7 +77,7 @@ class Listener:
             if self.work:
                 await app.compute(millis(self.work))
 
-    async def empty(self, app: Any, sock: Any) -> None:
+    async def empty(self, app: App, sock: Any) -> None:
         """Read whatever is queued: only then does the kernel queue anything again."""
         while await app.poll([(sock, POLLIN)], 0):
             await sock.recv(BUFSIZE)
@@ -102,14 +102,14 @@ class Listener:
         self.heard += 1
 
 
-async def observer(app: Any, found: dict[str, Any]) -> None:
+async def observer(app: App, found: dict[str, Any]) -> None:
     """Asks the driver, when all is still, what is the case."""
     mouse = await app.genetlink("mouse")
     found["state"] = await mouse.do("get-state")
     found["statistics"] = await mouse.do("get-statistics")
 
 
-async def administrator(app: Any, rate: int) -> None:
+async def administrator(app: App, rate: int) -> None:
     """Loads the driver, for the mouse that is going to be plugged in."""
     await app.modprobe("mouse", rate=rate)
 

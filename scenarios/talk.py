@@ -15,6 +15,7 @@ from typing import Any
 
 import attrs
 
+from simkernel import App
 from simkernel.scenario import Parameter, Run, scenario
 from simkernel.scenario.figures import distribution
 from simkernel.uapi.errno import error_name
@@ -43,7 +44,7 @@ class Seen:
     multicast_ns: int = 0
 
 
-async def bob(app: Any) -> None:
+async def bob(app: App) -> None:
     """Sends back whatever comes."""
     sock = await app.socket(AF_NETLINK, SOCK_DGRAM, NETLINK_USERSOCK)
     await sock.bind((BOB, 0))
@@ -52,7 +53,7 @@ async def bob(app: Any) -> None:
         await sock.sendto(data, sender)
 
 
-async def dora(app: Any, pause: float) -> None:
+async def dora(app: App, pause: float) -> None:
     """Has a socket and does not read it for a while."""
     sock = await app.socket(AF_NETLINK, SOCK_DGRAM, NETLINK_USERSOCK)
     await sock.bind((DORA, 0))
@@ -61,7 +62,7 @@ async def dora(app: Any, pause: float) -> None:
         await sock.recv(BUFSIZE)
 
 
-async def listener(app: Any, name: str, seen: Seen) -> None:
+async def listener(app: App, name: str, seen: Seen) -> None:
     """Counts what the group is told."""
     sock = await app.socket(AF_NETLINK, SOCK_DGRAM, NETLINK_USERSOCK)
     await sock.bind((0, 0))
@@ -76,7 +77,7 @@ async def listener(app: Any, name: str, seen: Seen) -> None:
         seen.heard[name] += 1
 
 
-async def alice(app: Any, messages: int, size: int, seen: Seen) -> None:
+async def alice(app: App, messages: int, size: int, seen: Seen) -> None:
     """Talks to everybody in turn."""
     sock = await app.socket(AF_NETLINK, SOCK_DGRAM, NETLINK_USERSOCK)
     for number in range(messages):
@@ -101,7 +102,7 @@ async def alice(app: Any, messages: int, size: int, seen: Seen) -> None:
     seen.multicast_ns = (app.monotonic_ns() - begun) // messages
 
 
-async def overwhelm(app: Any, sock: Any, size: int, seen: Seen) -> None:
+async def overwhelm(app: App, sock: Any, size: int, seen: Seen) -> None:
     """Write to Dora until there is no more room, then once more and wait for it."""
     try:
         while True:

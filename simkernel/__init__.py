@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from simkernel.application.app import App
     from simkernel.engine import (
         Deadlock,
         DeviceError,
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from simkernel.machine import Machine
 
 __all__ = [
+    "App",
     "Deadlock",
     "DeviceError",
     "InternalError",
@@ -37,6 +39,10 @@ def __getattr__(name: str) -> object:
     """Import on first use: a part of simkernel does not pay for the whole (PEP 562)."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name == "App":
+        from simkernel.application.app import App
+
+        return App
     if name == "Machine":
         from simkernel.machine import Machine
 

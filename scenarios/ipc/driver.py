@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import attrs
 
+from simkernel import App
 from simkernel.uapi import fcntl, ipc_demo, netlink, signal, socket
 from simkernel.uapi.genetlink import GENL_HDRLEN
 from simkernel.uapi.ioctl import _IOR
@@ -15,7 +16,7 @@ from simkernel.uapi.mman import PROT_READ
 from simkernel.uapi.structure import U64
 
 from . import transport as common
-from .transport import YES, App, Function, Listener, Polled, Session, Transport, in_child, refused
+from .transport import YES, Function, Listener, Polled, Session, Transport, in_child, refused
 
 FAMILY: Final = "ipc_demo"
 QUESTION, EVENTS, FRAME = (f"/dev/ipc_demo/{name}" for name in ("question", "event", "frame"))

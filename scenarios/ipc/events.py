@@ -13,13 +13,13 @@ from typing import Final
 
 import attrs
 
-from simkernel import micros
+from simkernel import App, micros
 from simkernel.scenario.figures import distribution
 from simkernel.uapi.ipc_demo import IPC_DEMO_START, IpcDemoEvent, IpcDemoStart
 
 from .driver import last_event
 from .measure import Bench, Row
-from .transport import EVENT, App, Function, Listener, Session, Transport
+from .transport import EVENT, Function, Listener, Session, Transport
 
 SETTLED: Final = 0.002
 """Seconds after the last event until a slow listener has it."""

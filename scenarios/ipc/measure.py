@@ -7,14 +7,14 @@ from typing import Any, Final
 
 import attrs
 
-from simkernel import InternalError, micros
+from simkernel import App, InternalError, micros
 from simkernel.scenario.figures import distribution
 from simkernel.uapi.errno import error_name
 from simkernel.uapi.fcntl import O_RDWR
 from simkernel.uapi.ipc_demo import IPC_DEMO_START, IpcDemoStart
 
 from .driver import EVENTS
-from .transport import App, Function, Session, Transport, Truncated, invert
+from .transport import Function, Session, Transport, Truncated, invert
 
 BURST: Final = 100_000
 """Mean time that a program of the background load computes at once, in ns."""

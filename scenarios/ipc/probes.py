@@ -6,13 +6,14 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any, Final
 
+from simkernel import App, micros
 from simkernel.uapi.errno import error_name
 from simkernel.uapi.poll import POLLIN
 from simkernel.uapi.structure import U64
 
 from .events import Delivery, deliver
 from .measure import ARRIVALS, Bench, exchange
-from .transport import YES, App, Function, Listener, Numbers, Transport, Truncated
+from .transport import YES, Function, Listener, Numbers, Transport, Truncated
 
 LOOKUPS: Final = 20
 """Lookups of a polling listener before the event."""
@@ -31,7 +32,7 @@ BUSY: Final = 100_000
 
 def one_event(bench: Bench, transport: Transport, listeners: int = 1) -> tuple[Delivery, int]:
     """An event, some time after the listeners began to wait, and the number of their calls."""
-    poll = bench.session(None).poll
+    poll = micros(bench.settings["poll"])
     delivery = deliver(bench, transport, listeners, 1, LOOKUPS * max(poll, 1000))
     return delivery, delivery.calls - delivery.sends
 

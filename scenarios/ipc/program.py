@@ -10,13 +10,14 @@ from typing import Any, Final
 
 import attrs
 
+from simkernel import App
 from simkernel.uapi import fcntl, netlink, socket
 from simkernel.uapi.ipc_demo import MAX_FRAME
 from simkernel.uapi.signal import SIGUSR1
 
 from . import transport as common
 from .driver import NO_BYTES, attribute_listener, memory_listener, netlink_socket, signal_forbidden
-from .transport import App, Function, Listener, Session, Signalled, Transport, invert, refused
+from .transport import Function, Listener, Session, Signalled, Transport, invert, refused
 
 REQUEST: Final = Struct("<II")
 """Before a question: its size, and the size of the frame that is requested instead."""

@@ -20,11 +20,11 @@ from typing import Any, Final, Literal
 
 import attrs
 
+from simkernel import App
 from simkernel.uapi.errno import error_name
 from simkernel.uapi.ipc_demo import IpcDemoEvent
 from simkernel.uapi.structure import U64
 
-App = Any
 Numbers = list[int | None]
 """Numbers of events; None for an event whose number the transport does not carry."""
 Function = Callable[..., Awaitable[Any]]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
-from simkernel import millis
+from simkernel import App, millis
 from simkernel.hardware import Mouse
 from simkernel.scenario import Watch
 from simkernel.uapi.fcntl import O_RDONLY
@@ -38,7 +38,7 @@ def drivers(stage: Stage) -> None:
     )
 
 
-async def looker(app: Any) -> tuple[str, str, str]:
+async def looker(app: App) -> tuple[str, str, str]:
     """Looks whether the mouse is there, which driver it has, and for its node."""
     device = "there" if await app.access(ON_THE_BUS, F_OK) else "not there"
     link = await result_or_error(app.readlink(f"{ON_THE_BUS}/driver"))
@@ -103,7 +103,7 @@ def loading(stage: Stage) -> None:
 # -- down and up ----------------------------------------------------------------------
 
 
-async def setter(app: Any, stage: Stage) -> Watch:
+async def setter(app: App, stage: Stage) -> Watch:
     """Asks the driver for a quicker mouse."""
     mouse = await app.genetlink("mouse")
     with stage.shown("genl_doit", *ACCESSES) as seen:
@@ -133,7 +133,7 @@ def down(stage: Stage) -> None:
     )
 
 
-async def reader(app: Any, moves: list[str]) -> None:
+async def reader(app: App, moves: list[str]) -> None:
     """Waits for a move."""
     fd = await app.open(NODE, O_RDONLY)
     data = await app.read(fd, BUFSIZE)
@@ -174,13 +174,13 @@ def up(stage: Stage, mouse: Mouse) -> None:
 # -- where it sits --------------------------------------------------------------------
 
 
-async def tracer(app: Any) -> tuple[str, str]:
+async def tracer(app: App) -> tuple[str, str]:
     """Asks where the node comes from, and who uses the module `input`."""
     node = await app.readlink("/sys/class/input/event0")
     return node, " ".join(await app.listdir("/sys/module/input/holders"))
 
 
-async def surveyor(app: Any, path: str) -> list[tuple[str, ...]]:
+async def surveyor(app: App, path: str) -> list[tuple[str, ...]]:
     """Asks of each directory on a path below /sys/devices what it belongs to and what drives it."""
     place = "/sys/devices"
     floors: list[tuple[str, ...]] = []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import zlib
 from typing import Any, Final
 
+from simkernel import App
 from simkernel.hardware import Camera
 from simkernel.hardware.bus.registers import WINDOW_SIZE, window
 from simkernel.hardware.camera import registers
@@ -52,7 +53,7 @@ def hardware(stage: Stage) -> None:
 # -- directly -------------------------------------------------------------------------
 
 
-async def intruder(app: Any, address: int) -> str:
+async def intruder(app: App, address: int) -> str:
     """Knows from the data sheet where a register is, and tries to get there."""
     opened = await result_or_error(app.open("/dev/mem", O_RDWR))
     fd = await app.open(NODE, O_RDWR)
@@ -82,7 +83,7 @@ def attempts(stage: Stage, address: int) -> None:
 # -- by the driver ----------------------------------------------------------------------
 
 
-async def viewer(app: Any) -> None:
+async def viewer(app: App) -> None:
     """Has the camera's gain set, and its format told."""
     fd = await app.open(NODE, O_RDWR)
     await app.ioctl(fd, ioctls.VIDIOC_S_CTRL, bytearray(V4l2Control(V4L2_CID_GAIN, GAIN).pack()))
@@ -116,7 +117,7 @@ def asking(stage: Stage) -> None:
 # -- frames -------------------------------------------------------------------------------
 
 
-async def streamer(app: Any, stage: Stage, slot: int) -> None:
+async def streamer(app: App, stage: Stage, slot: int) -> None:
     """Maps frame buffers, has a frame filled, and looks at it."""
     fd = await app.open(NODE, O_RDWR)
 
@@ -169,6 +170,6 @@ def frames(stage: Stage, slot: int) -> None:
     stage.do(streamer, stage, slot, name="user", uid=USER)
 
 
-def map_shared(app: Any, fd: int, length: int, offset: int) -> Any:
+def map_shared(app: App, fd: int, length: int, offset: int) -> Any:
     """mmap(2), as C has it."""
     return app.call("mmap", 0, length, PROT_READ | PROT_WRITE, MAP_SHARED, fd, offset)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
+from simkernel import App
 from simkernel.hardware import Camera, Mouse
 from simkernel.uapi.fcntl import O_WRONLY
 from simkernel.uapi.netlink import NLM_F_REQUEST, NLMSG_MIN_TYPE, message, reply
@@ -32,7 +33,7 @@ def modules(stage: Stage) -> None:
 # -- drivers that are no modules ----------------------------------------------------------
 
 
-async def looker(app: Any) -> tuple[str, str, int]:
+async def looker(app: App) -> tuple[str, str, int]:
     """Reads what is loaded and who takes interrupts, and writes to /dev/null."""
     modules = (await app.read_file("/proc/modules")).decode()
     interrupts = (await app.read_file("/proc/interrupts")).decode()
@@ -65,7 +66,7 @@ def built_in(stage: Stage) -> None:
 # -- modules that are drivers, and others ---------------------------------------------------
 
 
-async def lister(app: Any) -> list[tuple[str, str, str, str]]:
+async def lister(app: App) -> list[tuple[str, str, str, str]]:
     """Returns of each loaded module its name, its users, its drivers, and the devices that they serve."""
     found = []
     for each in await app.lsmod():
@@ -107,7 +108,7 @@ def loaded(stage: Stage) -> None:
 # -- a module that drives nothing -------------------------------------------------------------
 
 
-async def guest(app: Any) -> str:
+async def guest(app: App) -> str:
     """Says her name to the module `hello`."""
     async with await app.socket(AF_NETLINK, SOCK_RAW, NETLINK_HELLO) as sock:
         await sock.sendto(message(NLMSG_MIN_TYPE, b"Ada", flags=NLM_F_REQUEST), (0, 0))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from simkernel import micros
+from simkernel import App, micros
 from simkernel.hardware import Camera, Mouse
 from simkernel.uapi.errno import error_name
 from simkernel.uapi.fcntl import O_RDWR
@@ -48,7 +48,7 @@ def netlink(stage: Stage) -> None:
 # -- the kernel begins ------------------------------------------------------------
 
 
-async def listener(app: Any, heard: list[bytes]) -> None:
+async def listener(app: App, heard: list[bytes]) -> None:
     """Waits for news of devices."""
     sock = await app.socket(AF_NETLINK, SOCK_RAW, NETLINK_KOBJECT_UEVENT)
     await sock.bind((0, UEVENT_GROUP))
@@ -83,7 +83,7 @@ def news(stage: Stage) -> None:
 # -- a call must be made ------------------------------------------------------------
 
 
-async def asker(app: Any, answers: list[int]) -> None:
+async def asker(app: App, answers: list[int]) -> None:
     """Wants to know when the camera's gain changes, and has nothing but ioctl(2)."""
     fd = await app.open("/dev/video0", O_RDWR)
     for _ in range(3):
@@ -94,7 +94,7 @@ async def asker(app: Any, answers: list[int]) -> None:
     await app.close(fd)
 
 
-async def tuner(app: Any) -> None:
+async def tuner(app: App) -> None:
     """Changes it."""
     camera = await app.genetlink("camera")
     await camera.do("set-control", control="gain", value=GAIN)
@@ -128,13 +128,13 @@ def asking(stage: Stage) -> None:
 # -- attributes -----------------------------------------------------------------------
 
 
-async def caller(app: Any, request: int, argument: bytes) -> Any:
+async def caller(app: App, request: int, argument: bytes) -> Any:
     """Asks the module `ipc_demo` for events by ioctl(2)."""
     fd = await app.open("/dev/ipc_demo/event", O_RDWR)
     return await result_or_error(app.ioctl(fd, request, bytearray(argument)))
 
 
-async def requester(app: Any, stage: Stage) -> Any:
+async def requester(app: App, stage: Stage) -> Any:
     """Asks for events 0 ns apart over netlink; returns the error."""
     client = await app.genetlink("ipc_demo")
     refused: Any = None
@@ -169,7 +169,7 @@ def errors(stage: Stage) -> None:
     )
 
 
-async def old_program(app: Any, stage: Stage) -> None:
+async def old_program(app: App, stage: Stage) -> None:
     """Was written when an event had nothing but its number; in the meantime it has a time as well."""
     client = await app.genetlink("ipc_demo")
     await client.join("events")
@@ -182,7 +182,7 @@ async def old_program(app: Any, stage: Stage) -> None:
     stage.fact("number_it_read", known[0], 1)
 
 
-async def begin(app: Any) -> None:
+async def begin(app: App) -> None:
     """Asks for one event."""
     client = await app.genetlink("ipc_demo")
     await client.do("start", interval=micros(100), count=1)

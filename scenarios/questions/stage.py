@@ -8,7 +8,7 @@ from itertools import pairwise
 from textwrap import fill
 from typing import Any, Final
 
-from simkernel import Machine
+from simkernel import App, Machine
 from simkernel.hardware import Device
 from simkernel.scenario import Run, Transcript, Watch
 from simkernel.uapi.errno import error_name
@@ -161,7 +161,7 @@ class Stage:
         """
         returned: list[Any] = []
 
-        async def run(app: Any) -> None:
+        async def run(app: App) -> None:
             returned.append(await program(app, *arguments))
 
         process = self.spawn(run, name=name, **options)
@@ -172,7 +172,7 @@ class Stage:
     def prepare(self, *modules: str, node: str = "") -> None:
         """Load modules as root, and let every user open `node`, as the rules of a system may."""
 
-        async def administrator(app: Any) -> None:
+        async def administrator(app: App) -> None:
             for module in modules:
                 await app.modprobe(module)
             if node:
@@ -185,7 +185,7 @@ class Stage:
         self.machine.run(until=self.machine.now + ns)
 
 
-async def _unload(app: Any) -> None:
+async def _unload(app: App) -> None:
     """Unloads every module, those first that use others."""
     while loaded := await app.lsmod():
         for module in loaded:
