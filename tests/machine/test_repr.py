@@ -99,9 +99,11 @@ def made() -> Iterator[dict[str, Any]]:
             "net": machine.kernel.net,
             "log": machine.log,
             "kernel": machine.kernel,
-            "transcript": Transcript(machine).watch(),
         }
-        yield made
+        transcript = Transcript(machine)
+        with transcript.watch() as watch:
+            made["transcript"] = [transcript, watch]
+            yield made
 
 
 @scenario()
