@@ -427,7 +427,11 @@ def tell(run: Run, seen: Seen, costs: dict[str, dict[str, Any]]) -> None:
     comes = f"frame {seen.middle['sequence']} comes up" if seen.frames else "no frame is read"
     path = path_down(seen) + up
     rows = [("  " * LAYERS.index(layer) + layer, what, f"{ns / 1000:.3f}") for layer, what, ns in path]
-    run.table(f"The request to stream goes down, {comes}", ("layer", "what happens", "µs"), rows)
+    run.table(
+        f"The request to stream goes down, {comes}; µs from the start of each",
+        ("layer", "what happens", "µs"),
+        rows,
+    )
     figures = run.metrics
     lost = figures["frames_dropped"]
     result = f"{figures['frames_read']} frames read, {lost} lost."
@@ -454,7 +458,7 @@ def path_down(seen: Seen) -> list[tuple[str, str, int]]:
             path.append((*PATH_DOWN[each.name], each))
     register = records[written].fields["register"]
     path.append(("hardware", f"the driver writes register {register}", records[written]))
-    path.append(("application", f"{name}() returns: the sensor runs", returned))
+    path.append(("application", f"{name}() returns when the sensor runs", returned))
     return [(layer, what, each.time - call.time) for layer, what, each in path]
 
 

@@ -18,4 +18,4 @@ def accuracy() -> str:
     kernel = ".".join(recorded["kernel"].split(".")[:2])
     calls = sum(map(len, recorded["ns"].values()))
     error = 100 * recorded["largest_error"]
-    return f"cost model of Linux {kernel}, within {error:.1f} % of {calls} measured calls"
+    return f"costs of Linux {kernel}; {calls} measured calls differ by at most {error:.1f} %"
