@@ -428,7 +428,7 @@ def tell(run: Run, seen: Seen, costs: dict[str, dict[str, Any]]) -> None:
     path = path_down(seen) + up
     rows = [("  " * LAYERS.index(layer) + layer, what, f"{ns / 1000:.3f}") for layer, what, ns in path]
     run.table(
-        f"The request to stream goes down, {comes}; µs from the start of each",
+        f"The request to stream goes down, {comes}; each starts at 0",
         ("layer", "what happens", "µs"),
         rows,
     )
