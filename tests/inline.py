@@ -28,6 +28,7 @@ from simkernel.kernel.netlink.message import Request
 from simkernel.kernel.netlink.skb import Skb
 from simkernel.kernel.netlink.sock import Inbound
 from simkernel.kernel.sched.runner import Runner
+from simkernel.kernel.sched.scheduler import UnlimitedCpus
 from simkernel.kernel.sched.wait import Sleeping
 from simkernel.kernel.syscall.socket import SocketCalls
 
@@ -130,6 +131,16 @@ INLINES: Final = (
     Inline(
         ("simkernel.kernel.sched.wait.Sleeping.stand",), Runner, "_sleep",
         ((r"    queue = sleep.queue\n.*?    else:\n        sleep.stand\(\)\n", "    sleep.stand()\n"),),
+    ),
+    Inline(
+        ("simkernel.kernel.sched.scheduler.UnlimitedCpus.release",), Runner, "_sleep",
+        ((r"    if task.cpu is None:\n.*?    else:\n        self._release\(task\)\n",
+          "    self._release(task)\n"),),
+    ),
+    Inline(
+        ("simkernel.engine.engine.Engine.resume_at",), UnlimitedCpus, "waker",
+        ((r"        entry = \(start, .*?heappush\(engine.queue, entry\)\n",
+          "        engine.resume_at(start, resume, task, woken, error)\n"),),
     ),
     Inline(
         ("simkernel.kernel.sched.wait.Sleeping.leave",), Sleeping, "wake",

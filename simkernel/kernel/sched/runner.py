@@ -345,7 +345,12 @@ class Runner:
         if sleep.deadline is not None:
             at = max(sleep.deadline, self._engine.time())
             sleep.timer = self._engine.call_at(at, sleep.wake, False)
-        self._release(task)
+        # INLINE: simkernel.kernel.sched.scheduler.UnlimitedCpus.release, 0.7 % of blocked-100
+        if task.cpu is None:
+            engine = self._engine
+            task.busy_until = engine.now + engine.charged
+        else:
+            self._release(task)
 
     def _elapse(self, task: SchedTask) -> None:
         task.flow = self._trace.flow
