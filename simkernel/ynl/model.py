@@ -179,7 +179,7 @@ class Spec:
     groups: tuple[Group, ...] = ()
     unsupported: tuple[Unsupported, ...] = attrs.field(default=(), repr=False)
     extras: Mapping[str, Plain] = attrs.field(factory=dict, repr=False)
-    """What stands under `x-simkernel`, which the kernel's schema does not know."""
+    """The keys of NAME.simkernel.yaml, which YNL lacks."""
     derived: dict[str, Any] = attrs.field(factory=dict, init=False, repr=False)
     """What has been made of the specification so far: policies and codecs are made once per process."""
 

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-import attrs
-
 from simkernel.ynl.definitions import Numbers, read_definitions
 from simkernel.ynl.document import Node
 from simkernel.ynl.model import AttributeSet, Group, Spec
 from simkernel.ynl.operations import OperationReader
-from simkernel.ynl.schema import EXTRA, PROTOCOLS, SPECIFICATION
+from simkernel.ynl.schema import PROTOCOLS, SPECIFICATION, SUPPLEMENT
 from simkernel.ynl.sets import SetReader
 from simkernel.ynl.shapes import Check, Level
-
-EXTRAS = "x-simkernel"
-"""The one key that the kernel's schema does not know; it is taken off before the check."""
 
 _LONGEST_NAME = 15
 """GENL_NAMSIZ less the NUL, for families and multicast groups alike."""
 
 
-def parse(text: str, filename: str) -> Spec:
-    """The specification in `text`; `filename` is what errors call it.
+def supplement_name(filename: str) -> str:
+    """Return the name of the file with the keys that YNL lacks: NAME.simkernel.yaml beside NAME.yaml."""
+    return f"{filename.removesuffix('.yaml')}.simkernel.yaml"
+
+
+def parse(text: str, filename: str, supplement: str = "") -> Spec:
+    """Return the specification in `text`; errors call it `filename`.
+
+    `supplement` is the text of the file `supplement_name(filename)`: the kernel's schema forbids further
+    keys, so they cannot be in `text`.
 
     Raises SpecError at the first mistake.  What the kernel's schema has and simkernel lacks is no
     mistake: it stands in `Spec.unsupported`, and `Spec.require_support()` refuses to go on with it.
@@ -28,13 +31,14 @@ def parse(text: str, filename: str) -> Spec:
     # Late, since most runs of the command line read no specification and PyYAML is slow to import.
     from simkernel.ynl.loader import read_document
 
-    document = read_document(text, filename)
-    extras = document.get(EXTRAS)
-    root = attrs.evolve(document, value={k: v for k, v in document.mapping.items() if k != EXTRAS})
+    root = read_document(text, filename)
     check = Check(_level(root))
     SPECIFICATION.check(root, check)
-    if extras is not None:
-        EXTRA.check(extras, check)
+    extras: dict[str, Node] = {}
+    if supplement:
+        extra = read_document(supplement, supplement_name(filename))
+        SUPPLEMENT.check(extra, check)
+        extras = extra.mapping
 
     definitions = read_definitions(root.entries("definitions"))
     numbers = Numbers(root.entries("definitions"), definitions, check)
@@ -55,7 +59,7 @@ def parse(text: str, filename: str) -> Spec:
         OperationReader(sets, groups, check.level).read(root.mapping["operations"]),
         groups,
         tuple(sorted(set(check.unsupported), key=lambda each: (each.line, each.key, each.feature))),
-        {} if extras is None else {key: node.plain() for key, node in extras.mapping.items()},
+        {key: node.plain() for key, node in extras.items()},
     )
 
 

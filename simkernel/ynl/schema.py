@@ -234,10 +234,10 @@ SPECIFICATION = Table(
     }
 )
 
-EXTRA = Table(
+SUPPLEMENT = Table(
     {
         "resv-start-op": _key(Plain((int,), "an integer from 0 on", minimum=0)),
         "shared-policy": _key(ListOf(TEXT)),
     }
 )
-"""What may stand under `x-simkernel`."""
+"""The keys of NAME.simkernel.yaml, which YNL lacks."""

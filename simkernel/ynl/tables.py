@@ -12,12 +12,12 @@ import attrs
 
 from simkernel.ynl.errors import SpecError, choose
 from simkernel.ynl.model import Attribute, AttributeSet, Mode, Operation, Spec
-from simkernel.ynl.parse import EXTRAS
+from simkernel.ynl.parse import supplement_name
 from simkernel.ynl.policy import AttributePolicy, NlaType, PolicyTable, Validation
 from simkernel.ynl.schema import SCALARS, SIGNED, type_range
 
 SHARED_POLICY = "shared-policy"
-"""Under x-simkernel: operations of a split family whose do and dump have one table, as nlctrl's do."""
+"""In NAME.simkernel.yaml: operations of a split family whose do and dump have one table, as nlctrl's do."""
 
 _BIG_ENDIAN = {"u16": NlaType.BE16, "u32": NlaType.BE32}
 _SHORT_LIMITS = (-(2**15), 2**15 - 1)
@@ -79,13 +79,13 @@ def _legacy(operation: Operation, policy: PolicyTable | None) -> OperationPolici
 
 def _shared(spec: Spec) -> list[str]:
     names = spec.extras.get(SHARED_POLICY, [])
-    place = f"{EXTRAS}.{SHARED_POLICY}"
+    filename = supplement_name(spec.filename)
     if not isinstance(names, list):
-        raise SpecError(spec.filename, 0, place, f"expected a list of operations, found {names!r}")
+        raise SpecError(filename, 0, SHARED_POLICY, f"expected a list of operations, found {names!r}")
     for name in names:
         if name not in spec.operations:
             problem = f"unknown operation '{name}'; {choose(name, spec.operations)}"
-            raise SpecError(spec.filename, 0, place, problem)
+            raise SpecError(filename, 0, SHARED_POLICY, problem)
     return [str(name) for name in names]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from simkernel.kernel.loader.path import read_specification
 from simkernel.ynl import Spec, parse
 
 LENS = """\
@@ -95,23 +96,25 @@ mcast-groups:
   list:
     - {name: events}
     - {name: secrets, flags: [admin-perm]}
-
-x-simkernel:
-  resv-start-op: 7
 """
+
+SUPPLEMENT = "resv-start-op: 7\n"
+"""lens.simkernel.yaml"""
 
 NLCTRL_FILE = Path(__file__).parents[2] / "simkernel/kernel/netlink/genetlink/nlctrl.yaml"
 
 
 def lens(old: str = "", new: str = "") -> Spec:
-    """The lens, with a piece of its text replaced."""
-    assert LENS.count(old) == 1 or not old
-    return parse(LENS.replace(old, new) if old else LENS, "lens.yaml")
+    """The lens, with a piece of its text or of its supplement's replaced."""
+    texts = LENS, SUPPLEMENT
+    assert not old or sum(text.count(old) for text in texts) == 1
+    text, supplement = (text.replace(old, new) if old else text for text in texts)
+    return parse(text, "lens.yaml", supplement)
 
 
 def nlctrl() -> Spec:
     """nlctrl's own specification."""
-    return parse(NLCTRL_FILE.read_text(encoding="utf-8"), "nlctrl.yaml")
+    return read_specification(NLCTRL_FILE)
 
 
 def of(attribute: str, definitions: str = "") -> Spec:

@@ -12,16 +12,9 @@ from simkernel.ynl.codec import codec
 from simkernel.ynl.model import Direction, ModeName
 from simkernel.ynl.page import lines
 from simkernel.ynl.tables import family_policies
+from tests.ynl.kernel_source import PLACES, unpacked
 
-PLACES = ("/usr/src", "/usr/src/kernels", "/usr/local/src", "/usr/share", "/opt", "/lib/modules")
-FOUND = sorted(
-    {
-        path.resolve()
-        for place in PLACES
-        for tree in ("*", "*/source")
-        for path in Path(place).glob(f"{tree}/Documentation/netlink/specs/*.yaml")
-    }
-)
+FOUND = [path for tree in unpacked() for path in sorted(tree.glob("Documentation/netlink/specs/*.yaml"))]
 
 
 @pytest.fixture(params=FOUND or [None], ids=lambda path: path.stem if path else "none")

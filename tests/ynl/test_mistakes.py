@@ -16,20 +16,6 @@ MISTAKES = [
     ("name: lens\ndoc", "name: on\ndoc", 1, "name", "expected text, found the truth value true (quote it"),
     ("name: lens\ndoc", "name: 7\ndoc", 1, "name", "expected text, found 7"),
     ("mcast-groups:", "protocol: genetlnk\nmcast-groups:", 85, "protocol", "did you mean genetlink"),
-    (
-        "resv-start-op: 7",
-        "resv-startop: 7",
-        91,
-        "x-simkernel.resv-startop",
-        "unknown key 'resv-startop'; did you mean resv-start-op",
-    ),
-    (
-        "resv-start-op: 7",
-        "resv-start-op: on",
-        91,
-        "x-simkernel.resv-start-op",
-        "an integer from 0 on",
-    ),
     ("mcast-groups:", "version: 2\nmcast-groups:", 85, "version", "needs 'protocol: genetlink-legacy'"),
     ("{name: secrets,", "{name: events,", 88, "mcast-groups.list[events].name", "two multicast groups"),
     ("value: 24}", "vlaue: 24}", 5, "definitions[longest-name].vlaue", "did you mean value"),
@@ -243,3 +229,20 @@ def test_a_global_policy_needs_one_attribute_set() -> None:
 )
 def test_the_nearest_names_are_offered(given: str, names: list[str], expected: str) -> None:
     assert choose(given, names).endswith(expected)
+
+
+def test_a_mistake_in_the_supplement_names_that_file() -> None:
+    with pytest.raises(SpecError, match="unknown key 'resv-startop'; did you mean resv-start-op") as raised:
+        lens("resv-start-op: 7", "resv-startop: 7")
+    assert (raised.value.filename, raised.value.line, raised.value.key) == (
+        "lens.simkernel.yaml",
+        1,
+        "resv-startop",
+    )
+    with pytest.raises(SpecError, match="an integer from 0 on"):
+        lens("resv-start-op: 7", "resv-start-op: on")
+
+
+def test_a_key_of_the_supplement_is_unknown_in_the_specification() -> None:
+    with pytest.raises(SpecError, match="unknown key 'resv-start-op'"):
+        parse(LENS + "resv-start-op: 7\n", "lens.yaml")

@@ -20,7 +20,7 @@ def test_the_family() -> None:
 
 def test_what_is_simkernels_own_is_kept_apart() -> None:
     assert lens().extras == {"resv-start-op": 7}
-    assert lens("x-simkernel:\n  resv-start-op: 7\n", "").extras == {}
+    assert lens("resv-start-op: 7\n", "").extras == {}
 
 
 def test_attributes_are_numbered_from_1_on_or_from_a_value() -> None:

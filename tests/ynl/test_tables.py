@@ -216,9 +216,9 @@ def test_nlctrl_has_what_the_kernel_dumps() -> None:
 
 
 def test_what_shares_a_policy_must_exist() -> None:
-    spec = lens("  resv-start-op: 7", "  shared-policy: [gte]")
+    spec = lens("resv-start-op: 7", "shared-policy: [gte]")
     with pytest.raises(
-        SpecError, match=r"x-simkernel.shared-policy: unknown operation 'gte'; did you mean get"
+        SpecError, match=r"lens.simkernel.yaml: shared-policy: unknown operation 'gte'; did you mean get"
     ):
         family_policies(spec)
 

@@ -17,6 +17,7 @@ import attrs
 
 from simkernel.ynl import Spec, parse
 from simkernel.ynl.errors import choose
+from simkernel.ynl.parse import supplement_name
 
 
 @attrs.frozen
@@ -55,7 +56,7 @@ def find_specification(name: str, directories: Iterable[Path]) -> Path:
         for entry in entries(directory):
             for file in entries(entry.path) if entry.is_dir() else [entry]:
                 stem, suffix = os.path.splitext(file.name)
-                if suffix == ".yaml":
+                if suffix == ".yaml" and not stem.endswith(".simkernel"):
                     found.setdefault(stem, Path(file.path))
     if name not in found:
         raise LookupError(f"there is no specification of {name!r}: {choose(name, sorted(found))}")
@@ -67,12 +68,17 @@ def module_name(name: str) -> str:
     return name.replace("-", "_")
 
 
-def read_specification(path: str | Path) -> Spec:
-    """The specification in a file.  SpecError for a mistake in it, OSError if it cannot be read.
+def read_specification(path: Path) -> Spec:
+    """Return the specification in a file, with its supplement NAME.simkernel.yaml if there is one.
 
-    A file that has not changed since is not read again.
+    Raises SpecError for a mistake in either, OSError if one cannot be read.  A file that has not changed
+    since is not read again.
     """
-    return _read(stamp(str(path)))
+    try:
+        supplement = stamp(str(path.with_name(supplement_name(path.name))))
+    except FileNotFoundError:
+        supplement = None
+    return _read(stamp(str(path)), supplement)
 
 
 @lru_cache(maxsize=256)
@@ -81,15 +87,16 @@ def _location(name: str, path: str, package: bool, in_tree: bool) -> Location:
 
 
 @lru_cache(maxsize=256)
-def _read(file: Stamp) -> Spec:
+def _read(file: Stamp, supplement: Stamp | None) -> Spec:
     path = Path(file[0])
-    return _parse(path.read_text("utf-8"), path.name)
+    extras = "" if supplement is None else Path(supplement[0]).read_text("utf-8")
+    return _parse(path.read_text("utf-8"), path.name, extras)
 
 
 @lru_cache(maxsize=256)
-def _parse(text: str, filename: str) -> Spec:
+def _parse(text: str, filename: str, supplement: str) -> Spec:
     """Files with the same text share what is made from it."""
-    return parse(text, filename)
+    return parse(text, filename, supplement)
 
 
 Stamp: TypeAlias = tuple[str, int, int]

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Final
 
+from simkernel.kernel.loader.path import read_specification
 from simkernel.kernel.netlink.genetlink import FAMILIES
 from simkernel.kernel.netlink.genetlink.family import (
     DONT_VALIDATE_DUMP,
@@ -22,12 +23,12 @@ from simkernel.kernel.netlink.owner import Owner
 from simkernel.uapi import genetlink as genl
 from simkernel.uapi.capability import CAP_NET_ADMIN
 from simkernel.ynl import Operation as SpecOperation
-from simkernel.ynl import Spec, parse
+from simkernel.ynl import Spec
 from simkernel.ynl.policy import REJECT_ALL, PolicyTable
 from simkernel.ynl.tables import family_policies
 
 STRICT_FROM: Final = "resv-start-op"
-"""Under x-simkernel: the first command whose requests have their header checked; all, if not said."""
+"""In NAME.simkernel.yaml: the first command whose requests have their header checked; all, if not said."""
 
 PERMISSIONS: Final = {"admin-perm": genl.GENL_ADMIN_PERM, "uns-admin-perm": genl.GENL_UNS_ADMIN_PERM}
 VALIDATE_DO: Final = {"strict": DONT_VALIDATE_STRICT}
@@ -38,8 +39,7 @@ VALIDATE_DUMP: Final = {"dump": DONT_VALIDATE_DUMP, "dump-strict": DONT_VALIDATE
 @cache
 def own_spec(name: str) -> Spec:
     """The specification of one of the kernel's own families."""
-    filename = f"{name}.yaml"
-    return parse((FAMILIES / filename).read_text("utf-8"), filename)
+    return read_specification(FAMILIES / f"{name}.yaml")
 
 
 def declare(
