@@ -1,6 +1,8 @@
 """Netlink datagrams as strace prints them: `[{header}, payload]`, several of them in a list.
 
-Source: what strace 6.13 prints on Linux; its lines are in the tests.
+Source: what strace 6.13 prints on Linux; its lines are in the tests.  One deviation: strace prints the first
+16 bytes of every datagram of NETLINK_USERSOCK as a header.  That protocol belongs to the programs
+(`netlink_add_usersock_entry()`), and most of them send plain text.
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ from typing import Final
 from simkernel.trace.strace.attributes import AttributeSet, attributes_text, listed
 from simkernel.trace.strace.constants import Names, flags, names, number, pick
 from simkernel.trace.strace.families import EXTENDED_ACK, NLCTRL, Family, identity, nlctrl
-from simkernel.trace.strace.quoting import MAX_STRING, hexadecimal_string
+from simkernel.trace.strace.quoting import MAX_STRING, c_string, hexadecimal_string
 from simkernel.uapi import errno, genetlink, netlink, rtnetlink
 from simkernel.uapi.structure import S32, Buffer
 
@@ -52,6 +54,8 @@ class Decoder:
 
     def datagram(self, protocol: int | None, data: Buffer) -> str:
         """A run of messages; `protocol` is None where it is not known."""
+        if protocol == netlink.NETLINK_USERSOCK and not _is_plausible(data):
+            return c_string(data)
         found: list[str] = []
         offset = 0
         while len(data) - offset >= netlink.NLMSG_HDRLEN:
@@ -117,6 +121,13 @@ class Decoder:
         if header.flags & netlink.NLM_F_ACK_TLVS and len(rest):
             return f"[{text}, {attributes_text(rest, EXTENDED_ACK)}]"
         return text
+
+
+def _is_plausible(data: Buffer) -> bool:
+    """Return True if `data` is nothing but messages (NLMSG_OK) of types that exist."""
+    located, left = netlink.locate_messages(data)
+    kinds = {header[1] for header, _, _ in located}
+    return not left and all(kind >= netlink.NLMSG_MIN_TYPE or kind in _CONTROL_TYPES for kind in kinds)
 
 
 def _generic(family: Family, payload: Buffer) -> str:
