@@ -9,6 +9,7 @@ from typing import IO, Any, Final, Self
 
 import click
 
+from simkernel.cli.lines import Folding, Lines
 from simkernel.machine import Machine
 from simkernel.trace.diagram import Diagram
 from simkernel.trace.digest import Digest
@@ -55,21 +56,6 @@ class Sink:
             self.error = self.error or error
 
 
-class Lines:
-    """Hands text on by whole lines, so that two writers do not break each other's."""
-
-    def __init__(self, sink: Sink) -> None:
-        self._sink = sink
-        self._begun = ""
-
-    def write(self, text: str) -> int:
-        """Hand on the lines that are whole now."""
-        whole, newline, self._begun = (self._begun + text).rpartition("\n")
-        if newline:
-            self._sink.write(whole + newline)
-        return len(text)
-
-
 class Outputs:
     """The exporters of one run.
 
@@ -94,7 +80,8 @@ class Outputs:
         streams = [option for option in STREAMS if asked[option]]
         if streams:
             self._sinks["stream"] = Sink("what was asked for", stream)
-            self._exporters += [makers[option](Lines(self._sinks["stream"])) for option in streams]
+            self._folding = Folding(self._sinks["stream"].write)
+            self._exporters += [makers[option](Lines(self._folding)) for option in streams]
         self.digest = Digest() if digest else None
         if self.digest is not None:
             self._exporters.append(self.digest)
@@ -117,6 +104,8 @@ class Outputs:
         """Make every file whole.  ClickException if one of them could not be written to the end."""
         for exporter in self._exporters:
             exporter.close()
+        if self.streaming:
+            self._folding.flush()
         for option, sink in self._sinks.items():
             sink.finish(close=option in FILES)
         for sink in self._sinks.values():

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import io
 import json
 from pathlib import Path
 
 import pytest
 
-from simkernel.cli.outputs import Lines, Sink
 from simkernel.engine import Record
 from simkernel.tools.calibration.recorded import accuracy
 from simkernel.trace.diagram import Diagram
@@ -127,15 +125,6 @@ def test_prints_system_calls_on_standard_output(simkernel: CommandLine, story: P
     done = simkernel("run", "story.py", "--strace")
     assert "clock_nanosleep" in done.out
     assert done.err == ""
-
-
-def test_log_and_system_calls_do_not_break_each_others_lines() -> None:
-    both = io.StringIO()
-    calls, log = Lines(Sink("both", both)), Lines(Sink("both", both))
-    calls.write("init_module(")
-    log.write("[    0.000001] hello\n")
-    calls.write(") = 0\nexit(")
-    assert both.getvalue() == "[    0.000001] hello\ninit_module() = 0\n"
 
 
 @pytest.mark.parametrize(
