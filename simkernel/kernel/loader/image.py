@@ -23,21 +23,34 @@ from types import ModuleType
 
 import attrs
 
-from simkernel.kernel.loader.path import Location, Stamp, stamp, stamps
+from simkernel.kernel.loader.path import Location, NotRegularFile, Stamp, stamp, stamps, unreadable
 from simkernel.kernel.module.declaration import Module
 from simkernel.kernel.module.module import LOCATION, Image, locate
+from simkernel.uapi.errno import EINVAL, ENOEXEC
 
 PREFIX = "simkernel_module_"
 DECLARATION = "MODULE"
 """What a module's file calls its declaration."""
 
 
+DRIVERAPI = "simkernel.driverapi"
 ENTRIES = {"init": ("this",), "exit": ("this", "state")}
 """What the module's beginning and end are called, and take."""
 
 
 class ImageError(Exception):
-    """The files make no module.  The text says why, without the name of the module."""
+    """The files make no module.  The text says why, without the name of the module.
+
+    `errno` is the result of finit_module(2).  `__cause__` is the exception of the module's code.
+    """
+
+    errno = ENOEXEC
+    requested = False
+    """True once finit_module(2) was called for the module."""
+
+
+class NoModule(ImageError):
+    """The file is a program or a library that lies on the module path: it has nothing of a module."""
 
 
 @attrs.frozen
@@ -70,14 +83,19 @@ class Source:
         """The file that declares the module."""
         return self.files[""]
 
-    @cached_property
-    def declares_module(self) -> bool:
-        """Whether that binds MODULE at its top level, or cannot be parsed, which is told later."""
+    def check_declaration(self) -> None:
+        """ImageError if the main file does not bind MODULE at its top level, NoModule for no driver.
+
+        A file that imports driverapi is a driver.  One that cannot be parsed passes: to import it raises.
+        """
         try:
             tree = ast.parse(self.main.text)
-        except (SyntaxError, ValueError):
-            return True
-        return any(DECLARATION in _bound_names(statement) for statement in tree.body)
+        except (SyntaxError, ValueError, RecursionError, MemoryError):
+            return
+        if not any(DECLARATION in _bound_names(statement) for statement in tree.body):
+            imports = [node.module or "" for node in tree.body if isinstance(node, ast.ImportFrom)]
+            driver = any(name.startswith(DRIVERAPI) for name in imports)
+            raise _undeclared(self, ImageError if driver else NoModule)
 
 
 _images: dict[str, Image] = {}
@@ -93,13 +111,17 @@ def load_image(location: Location) -> Image:
     try:
         versions = tuple(stamps(path)) if location.package else (stamp(path),)
     except OSError as error:
-        raise ImageError(f"{location.path.name} cannot be read ({type(error).__name__})") from None
+        failure = ImageError(unreadable(location.path.name, error))
+        if isinstance(error, NotRegularFile):
+            failure.errno = EINVAL  # kernel_read_file(), fs/kernel_read_file.c
+        raise failure from None
     source = _read(location.name, path, location.package, versions)
     digest = source.digest
     image = _images.get(digest)
     if image is None:
-        if not source.declares_module:
-            raise _no_module(source)
+        source.check_declaration()
+        if not f"_{location.name}".isidentifier():
+            raise ImageError(f"a module's name has letters, digits and _ only: rename {source.main.relative}")
         image = _images[digest] = _execute(source, PREFIX + digest)
     return image
 
@@ -112,11 +134,19 @@ def _read(name: str, path: str, package: bool, versions: tuple[Stamp, ...]) -> S
         file = Path(each)
         relative = file.relative_to(parent)
         dotted = ".".join(relative.with_suffix("").parts[1:]).removesuffix("__init__").removesuffix(".")
-        try:
-            files[dotted] = SourceFile(file, relative.as_posix(), file.read_text("utf-8"))
-        except (OSError, UnicodeDecodeError) as error:
-            raise ImageError(f"{relative.as_posix()} cannot be read ({type(error).__name__})") from None
+        files[dotted] = SourceFile(file, relative.as_posix(), _text(file, relative.as_posix()))
     return Source(name, package, files)
+
+
+def _text(file: Path, relative: str) -> str:
+    try:
+        text = file.read_text("utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ImageError(unreadable(relative, error)) from None
+    if "\0" in text:
+        line = text.count("\n", 0, text.index("\0")) + 1
+        raise ImageError(f"{relative}:{line} holds a NUL byte: a module's file is Python source")
+    return text
 
 
 def _execute(source: Source, python_name: str) -> Image:
@@ -125,11 +155,17 @@ def _execute(source: Source, python_name: str) -> Image:
         namespace = _import(source, python_name)
         size = sum(len(file.text.encode()) for file in source.files.values())
         return Image(source.name, _declaration(source, namespace), namespace, size)
-    except BaseException:
+    except BaseException as error:
         del _sources[python_name]
         for name in [name for name in sys.modules if name.partition(".")[0] == python_name]:
             del sys.modules[name]
-        raise
+        if isinstance(error, ImageError | KeyboardInterrupt):
+            raise
+        if isinstance(error, SyntaxError):
+            text = f"does not compile: {error.msg} at {_where_syntax(error, source)}"
+        else:
+            text = f"does not import: {type(error).__name__} at {_where(error, source)}"
+        raise ImageError(text) from error
 
 
 def _import(source: Source, python_name: str) -> ModuleType:
@@ -137,19 +173,16 @@ def _import(source: Source, python_name: str) -> ModuleType:
     assert spec is not None
     namespace = module_from_spec(spec)
     sys.modules[python_name] = namespace
-    try:
-        _finder.exec_module(namespace)
-    except SyntaxError as error:
-        raise ImageError(f"does not compile: {error.msg} at {_where_syntax(error, source)}") from error
-    except (Exception, SystemExit) as error:
-        raise ImageError(f"does not import: {type(error).__name__} at {_where(error, source)}") from error
+    _finder.exec_module(namespace)
     return namespace
 
 
 def _declaration(source: Source, namespace: ModuleType) -> Module:
     declaration = getattr(namespace, DECLARATION, None)
     if not isinstance(declaration, Module):
-        raise _no_module(source)
+        raise _undeclared(source, ImageError)
+    if not all(isinstance(alias, str) for alias in declaration.all_aliases):
+        raise ImageError(f"has an alias that is no text ({source.main.relative})")
     for function in (*declaration.exports, *declaration.exports_gpl):
         if not inspect.isfunction(function):
             raise ImageError(f"exports {function}, which is no function of {source.main.relative}")
@@ -158,8 +191,8 @@ def _declaration(source: Source, namespace: ModuleType) -> Module:
     return declaration
 
 
-def _no_module(source: Source) -> ImageError:
-    return ImageError(f"declares no module ({source.main.relative} has no {DECLARATION} = Module(...))")
+def _undeclared(source: Source, kind: type[ImageError]) -> ImageError:
+    return kind(f"declares no module ({source.main.relative} has no {DECLARATION} = Module(...))")
 
 
 def _check_entry(namespace: ModuleType, name: str, arguments: tuple[str, ...]) -> None:
@@ -197,7 +230,7 @@ def _bound_names(statement: ast.stmt) -> list[str]:
 
 def _where_syntax(error: SyntaxError, source: Source) -> str:
     wrong = [file.relative for file in source.files.values() if str(file.path) == error.filename]
-    return f"{wrong[0] if wrong else source.main.relative}:{error.lineno}"
+    return f"{wrong[0] if wrong else source.main.relative}:{error.lineno or 1}"
 
 
 class _Finder(MetaPathFinder, Loader):

@@ -27,7 +27,7 @@ from simkernel.kernel.lib.log import Log
 from simkernel.kernel.lib.taint import Taint, Taints
 from simkernel.kernel.loader.image import ImageError
 from simkernel.kernel.loader.parameters import parse_parameters
-from simkernel.kernel.loader.path import Location, find_specification, read_specification
+from simkernel.kernel.loader.path import Location, find_specification, read_specification, unreadable
 from simkernel.kernel.loader.request import MODULE_NAME_LEN, Modprobe, ModuleRequests
 from simkernel.kernel.loader.snapshot import ModulePath
 from simkernel.kernel.loader.symbols import WAIT, Symbols
@@ -80,7 +80,7 @@ class Modules:
     """Things that modules had registered and left behind."""
 
     def __attrs_post_init__(self) -> None:
-        self.path = ModulePath(self._directories, self._engine)
+        self.path = ModulePath(self._directories, self._engine, self._log)
         self.requests = ModuleRequests(self._engine, self._log, self._modprobe)
         self.symbols = Symbols(self, self._log, self._changed)
 
@@ -96,7 +96,11 @@ class Modules:
 
     def specification(self, name: str) -> Spec:
         """A family's specification, from the module path; for clients.  LookupError, SpecError."""
-        return read_specification(find_specification(name, (self._families, *self._directories)))
+        file = find_specification(name, (self._families, *self._directories))
+        try:
+            return read_specification(file)
+        except (OSError, UnicodeDecodeError) as error:
+            raise SpecError(file.name, 0, "", unreadable(file.name, error)) from None
 
     def spec(self, module: LoadedModule, name: str) -> Spec:
         """The specification NAME.yaml beside the code of `module`.  ENOENT, ENOEXEC."""
@@ -105,8 +109,8 @@ class Modules:
         except SpecError as mistake:
             self._log.err(f"{module.name}: {mistake}")
             raise os_error(ENOEXEC) from None
-        except (OSError, UnicodeDecodeError):
-            self._log.err(f"{module.name}: specification {name}.yaml cannot be read")
+        except (OSError, UnicodeDecodeError) as error:
+            self._log.err(f"{module.name}: specification {unreadable(f'{name}.yaml', error)}")
             raise os_error(ENOENT) from None
 
     # -- loading ------------------------------------------------------------
@@ -175,8 +179,8 @@ class Modules:
         try:
             return self.path.snapshot().image(location)
         except ImageError as error:
-            self._log.err(f"module {location.name}: {error}")
-            raise os_error(ENOEXEC) from None
+            self.path.on_fault(location.name, error).requested = True
+            raise os_error(error.errno) from None
 
     def _check_unique(self, name: str) -> None:
         """`module_patient_check_exists()`; the patience is in `load`."""

@@ -7,6 +7,7 @@ made of a file is kept, until the file changes.
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from operator import attrgetter
@@ -18,6 +19,10 @@ import attrs
 from simkernel.ynl import Spec, parse
 from simkernel.ynl.errors import choose
 from simkernel.ynl.parse import supplement_name
+
+
+class NotRegularFile(OSError):
+    """The file is a FIFO, a socket, a device or a folder.  Opening a FIFO blocks; a device may never end."""
 
 
 @attrs.frozen
@@ -36,16 +41,19 @@ class Location:
 
 
 def locations(directories: Iterable[Path]) -> list[Location]:
-    """Every module in the folders, by name.  The first folder with a name wins and is the kernel's tree."""
+    """Every module in the folders, by name.  The first folder with a name wins and is the kernel's tree.
+
+    A file is listed whatever its kind, so that a FIFO called NAME.py is reported.  Hidden files are not:
+    editors put locks and backups there.
+    """
     found: dict[str, Location] = {}
     for index, directory in enumerate(directories):
         for entry in entries(directory):
             stem, suffix = os.path.splitext(entry.name)
-            package = entry.is_dir()
-            if os.path.isfile(os.path.join(entry.path, "__init__.py")) if package else suffix == ".py":
+            package = suffix != ".py" and os.path.lexists(os.path.join(entry.path, "__init__.py"))
+            if (package or suffix == ".py") and not entry.name.startswith("."):
                 name = module_name(entry.name if package else stem)
-                if name.isidentifier():
-                    found.setdefault(name, _location(name, entry.path, package, index == 0))
+                found.setdefault(name, _location(name, entry.path, package, index == 0))
     return [found[name] for name in sorted(found)]
 
 
@@ -104,8 +112,10 @@ Stamp: TypeAlias = tuple[str, int, int]
 
 
 def stamp(path: str) -> Stamp:
-    """A file's stamp.  OSError if there is none."""
+    """A regular file's stamp.  OSError if there is none, NotRegularFile for another kind of file."""
     status = os.stat(path)
+    if not stat.S_ISREG(status.st_mode):
+        raise NotRegularFile(path)
     return path, status.st_mtime_ns, status.st_size
 
 
@@ -116,6 +126,14 @@ def stamps(folder: str) -> Iterator[Stamp]:
             yield from stamps(entry.path)
         elif entry.name.endswith(".py"):
             yield stamp(entry.path)
+
+
+def unreadable(name: str, error: OSError | UnicodeDecodeError) -> str:
+    """The reason why a file cannot be read, without the host's path of it."""
+    if isinstance(error, UnicodeDecodeError):
+        line = error.object.count(b"\n", 0, error.start) + 1
+        name = f"{name}:{line}"
+    return f"{name} cannot be read ({type(error).__name__})"
 
 
 def entries(directory: str | Path) -> list[os.DirEntry[str]]:

@@ -9,13 +9,14 @@ nothing else of the host does, so one snapshot serves until ordinary code has ru
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from functools import cached_property
 from pathlib import Path
 
 from simkernel.engine import Engine
-from simkernel.kernel.loader.image import ImageError, load_image
+from simkernel.kernel.lib.log import Log
+from simkernel.kernel.loader.image import ImageError, NoModule, load_image
 from simkernel.kernel.loader.path import Location, locations, module_name
 from simkernel.kernel.module.declaration import Module
 from simkernel.kernel.module.module import Image
@@ -27,9 +28,14 @@ class UnknownModule(LookupError):
 
 
 class Snapshot:
-    """The modules that a path has at one moment; their code is read and executed when it is needed."""
+    """The modules that a path has at one moment; their code is read and executed when it is needed.
 
-    def __init__(self, found: Iterable[Location]) -> None:
+    `on_fault` takes the name of each module that does not load, and the error.
+    """
+
+    def __init__(self, found: Iterable[Location], on_fault: Callable[[str, ImageError], object]) -> None:
+        self._on_fault = on_fault
+        self._broken: list[str] = []
         self._locations = {location.name: location for location in found}
         self._images: dict[str, Image] = {}
 
@@ -51,8 +57,11 @@ class Snapshot:
         for name, location in self._locations.items():
             try:
                 declared[name] = self.image(location).declaration
-            except ImageError:
+            except NoModule:
                 continue
+            except ImageError as error:
+                self._on_fault(name, error)
+                self._broken.append(name)
         return declared
 
     def resolve(self, name: str) -> tuple[str, ...]:
@@ -68,7 +77,10 @@ class Snapshot:
             return (plain,)
         wanted = [each for each, module in self.modules.items() if _has_alias(module, plain)]
         if not wanted:
-            raise UnknownModule(f"no module has the name or alias {name!r}: {choose(name, self.modules)}")
+            broken = f" (see the kernel log for {', '.join(self._broken)})" if self._broken else ""
+            raise UnknownModule(
+                f"no module has the name or alias {name!r}: {choose(name, self.modules)}{broken}"
+            )
         return tuple(self._load_order(wanted))
 
     def _load_order(self, wanted: Iterable[str]) -> list[str]:
@@ -99,17 +111,30 @@ def _has_alias(module: Module, name: str) -> bool:
 
 
 class ModulePath:
-    """An ordered list of folders with modules."""
+    """An ordered list of folders with modules.
 
-    def __init__(self, directories: Sequence[Path], engine: Engine) -> None:
+    `faults` are the errors of modules that did not load, by their line in the kernel log.  A line is logged
+    once, since the folders are read anew for every request.
+    """
+
+    def __init__(self, directories: Sequence[Path], engine: Engine, log: Log) -> None:
         self._directories = directories
         self._engine = engine
+        self._log = log
+        self.faults: dict[str, ImageError] = {}
         self._last: tuple[int, Snapshot] | None = None
 
     def snapshot(self) -> Snapshot:
         """What lies there now."""
         if self._last is not None and self._engine.running and self._last[0] == self._engine.turn:
             return self._last[1]
-        snapshot = Snapshot(locations(self._directories))
+        snapshot = Snapshot(locations(self._directories), self.on_fault)
         self._last = self._engine.turn, snapshot
         return snapshot
+
+    def on_fault(self, module: str, error: ImageError) -> ImageError:
+        """Log that a module does not load, unless the log has that line already."""
+        text = f"module {module}: {error}"
+        if text not in self.faults:
+            self._log.err(text)
+        return self.faults.setdefault(text, error)

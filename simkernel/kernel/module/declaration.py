@@ -73,6 +73,9 @@ class Parameter:
 
 
 _TUPLE = attrs.validators.instance_of(tuple)  # ("name") is a string: its comma is easily forgotten
+_TEXT = attrs.validators.instance_of(str)
+_TEXTS = attrs.validators.deep_iterable(_TEXT, _TUPLE)
+_PARAMETERS = attrs.validators.deep_iterable(attrs.validators.instance_of(Parameter), _TUPLE)
 
 
 @attrs.frozen(kw_only=True)
@@ -84,16 +87,16 @@ class Module:
     functions.  `aliases` are further names that modprobe finds the module by.
     """
 
-    license: str
-    version: str = ""
-    author: str = ""
-    description: str = ""
-    parameters: tuple[Parameter, ...] = attrs.field(default=(), validator=_TUPLE)
-    aliases: tuple[str, ...] = attrs.field(default=(), validator=_TUPLE)
+    license: str = attrs.field(validator=_TEXT)
+    version: str = attrs.field(default="", validator=_TEXT)
+    author: str = attrs.field(default="", validator=_TEXT)
+    description: str = attrs.field(default="", validator=_TEXT)
+    parameters: tuple[Parameter, ...] = attrs.field(default=(), validator=_PARAMETERS)
+    aliases: tuple[str, ...] = attrs.field(default=(), validator=_TEXTS)
     devices: tuple[DeviceId, ...] = attrs.field(default=(), validator=_TUPLE)
     exports: tuple[Callable[..., Any], ...] = attrs.field(default=(), validator=_TUPLE)
     exports_gpl: tuple[Callable[..., Any], ...] = attrs.field(default=(), validator=_TUPLE)
-    imports: tuple[str, ...] = attrs.field(default=(), validator=_TUPLE)
+    imports: tuple[str, ...] = attrs.field(default=(), validator=_TEXTS)
 
     @cached_property
     def exported(self) -> dict[str, Callable[..., Any]]:

@@ -7,14 +7,19 @@ from pathlib import Path
 import pytest
 
 from simkernel.engine import Engine
+from simkernel.kernel.lib.log import Log
 from simkernel.kernel.loader.path import find_specification, locations, read_specification
 from simkernel.kernel.loader.snapshot import ModulePath, Snapshot, UnknownModule
 from simkernel.kernel.netlink.genetlink import FAMILIES
 from tests.kernel.conftest import Bench
 
 
+def module_path(engine: Engine, *folders: Path) -> ModulePath:
+    return ModulePath(folders, engine, Log(engine))
+
+
 def index(bench: Bench, *more: Path) -> Snapshot:
-    return ModulePath((bench.folder, *more), Engine()).snapshot()
+    return module_path(Engine(), bench.folder, *more).snapshot()
 
 
 def exporter(bench: Bench, name: str, *imports: str) -> None:
@@ -42,7 +47,7 @@ def test_by_alias(bench: Bench) -> None:
 
 def test_what_changes_is_seen_at_the_next_question(bench: Bench) -> None:
     bench.module("a", aliases=("old",))
-    path = ModulePath((bench.folder,), Engine())
+    path = module_path(Engine(), bench.folder)
     assert path.snapshot().resolve("old") == ("a",)
     bench.module("a", aliases=("brand-new",))
     bench.module("b", aliases=("old",))
@@ -123,7 +128,7 @@ def test_specifications_are_found_beside_modules_and_within_them(bench: Bench) -
 
 def snapshots_of(engine: Engine, bench: Bench) -> list[Snapshot]:
     """The snapshots of two runs, two in each."""
-    path = ModulePath((bench.folder,), engine)
+    path = module_path(engine, bench.folder)
     taken: list[Snapshot] = []
     for _ in range(2):
         for delay in (1, 2):
@@ -143,7 +148,7 @@ def test_one_snapshot_serves_a_run(bench: Bench) -> None:
 
 
 def test_ordinary_code_gets_a_new_snapshot_each_time(bench: Bench) -> None:
-    path = ModulePath((bench.folder,), Engine())
+    path = module_path(Engine(), bench.folder)
     assert path.snapshot().find("a") is None
     bench.module("a")
     assert path.snapshot().find("a") is not None
@@ -151,7 +156,7 @@ def test_ordinary_code_gets_a_new_snapshot_each_time(bench: Bench) -> None:
 
 def test_a_module_is_found_as_insmod_names_it(bench: Bench) -> None:
     bench.module("net_thing")
-    snapshot = Snapshot(locations((bench.folder,)))
+    snapshot = index(bench)
     for name in ("net_thing", "net-thing", "net_thing.py"):
         found = snapshot.find(name)
         assert found is not None and found.name == "net_thing"

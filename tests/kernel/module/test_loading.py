@@ -194,7 +194,7 @@ def test_a_file_that_is_no_module(bench: Bench, text: str, why: str) -> None:
 def test_a_file_that_is_not_text(bench: Bench) -> None:
     (bench.folder / "m.py").write_bytes(b"MODULE = '\xff'")
     assert fails(bench, "m") == errno.ENOEXEC
-    assert bench.log[-1] == "module m: m.py cannot be read (UnicodeDecodeError)"
+    assert bench.log[-1] == "module m: m.py:1 cannot be read (UnicodeDecodeError)"
 
 
 def test_a_program_that_lies_on_the_path_is_not_executed(bench: Bench) -> None:
