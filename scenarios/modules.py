@@ -123,6 +123,7 @@ async def understand(answer: bytes, seen: Seen) -> None:
 
 @scenario()
 def modules(run: Run) -> None:
+    run.expect_faults("crashes")
     machine = run.machine(udev=False, module_path=(BROKEN,))
     seen = Seen()
     machine.spawn(monitor, seen)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import click
 
+from simkernel.cli.faults import oopses_as_json
 from simkernel.cli.host import host
 from simkernel.scenario import Run, Table, Text
 from simkernel.scenario.report import Cell
@@ -40,6 +41,7 @@ def as_json(run: Run, sha256: str, wall_seconds: float) -> str:
             "events": run.events,
             "trace_sha256": sha256,
             "metrics": run.metrics,
+            **oopses_as_json(run),
             "host": {"wall_seconds": round(wall_seconds, 6), **host()},
         },
         indent=2,

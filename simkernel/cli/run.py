@@ -10,6 +10,8 @@ import click
 
 from simkernel.cli import stories
 from simkernel.cli.blame import Blame
+from simkernel.cli.exits import FAILED
+from simkernel.cli.faults import report_faults
 from simkernel.cli.interrupt import Interruptible
 from simkernel.cli.options import costs_option, module_path_option
 from simkernel.cli.outputs import Outputs
@@ -85,10 +87,16 @@ def command(
         raise click.UsageError(str(error)) from None
     with Outputs(asked, stream=sys.stderr if json else sys.stdout, digest=json) as outputs:
         began = perf_counter()
-        with Blame(debug, run), Interruptible(run), progress(run, shown=not outputs.streaming):
-            run.execute(outputs.attach)
+        try:
+            with Blame(debug, run), Interruptible(run), progress(run, shown=not outputs.streaming):
+                run.execute(outputs.attach)
+        except SystemExit:
+            report_faults(run)
+            raise
         wall = perf_counter() - began
         if outputs.digest is None:
             show(run, details)
         else:
             click.echo(as_json(run, outputs.digest.hexdigest(), wall))
+    if report_faults(run):
+        sys.exit(FAILED)

@@ -13,9 +13,9 @@ EFAULT instead of being killed, and the machine survives an oops in an interrupt
 
 In all of them the kernel is tainted with D and the module is pinned: rmmod says EBUSY from then on.
 
-The log has the type of the exception and where it passed through the modules' code, as module-relative
-file and line: no path, and no text but a SimulationError's, since others may hold anything.  The
-exception itself is in `Oopses.reports`.
+The log has the type of the exception and the functions of modules and driverapi that it passed through, with
+file and line: no path of the host, and no text but a SimulationError's, since others may hold anything.  The
+exception itself is in `Oopses.reports`, and `simkernel run` prints its text.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ from simkernel.kernel.sched.spinlock import Lockup
 from simkernel.kernel.sched.task import SchedTask
 from simkernel.uapi.errno import EFAULT, os_error
 
+DRIVERAPI = "simkernel.driverapi."
 KEPT = 64
 """Reports kept; the log and the counter have the others."""
 
@@ -46,12 +47,13 @@ OTHERS = (InternalError, DeviceError)
 
 @attrs.frozen
 class Oops:
-    """One oops: in which module, doing what, and the exception."""
+    """One oops: in which module, doing what, and the exception.  `trace` lists functions, innermost first."""
 
     number: int
     module: str
     where: str
     error: BaseException
+    trace: tuple[str, ...]
 
 
 @attrs.define(eq=False, repr=False)
@@ -67,7 +69,8 @@ class Oopses:
     def report(self, module: LoadedModule, where: str, error: BaseException) -> OSError:
         """Log that `error` came out of `module` in `where`; returns what the caller shall get."""
         self.count += 1
-        self.reports.append(Oops(self.count, module.name, where, error))
+        trace = _call_trace(error.__traceback__)
+        self.reports.append(Oops(self.count, module.name, where, error, trace))
         task = self._current()
         name, pid = ("swapper/0", 0) if task is None else (task.comm, task.pid)
         lockup = "BUG: spinlock lockup suspected" if isinstance(error, Lockup) else "BUG: unhandled exception"
@@ -75,7 +78,7 @@ class Oopses:
         self._log.emerg(f"Oops: [#{self.count}] in {where}")
         self._log.warn(f"CPU: 0 PID: {pid} Comm: {name} {self._taints}")
         self._log.warn("Call Trace:")
-        for line in _call_trace(error.__traceback__):
+        for line in trace:
             self._log.warn(f" {line}")
         self._log.warn(f"---[ end trace {self.count:016x} ]---")
         self._taints.add(Taint.DIE)
@@ -136,16 +139,23 @@ def _kind(error: BaseException) -> str:
     return f"{name}: {error}" if isinstance(error, SimulationError) else name
 
 
-def _call_trace(traceback: TracebackType | None) -> list[str]:
-    """Innermost first, as Linux prints it: the functions of modules that the exception passed through.
+def _call_trace(traceback: TracebackType | None) -> tuple[str, ...]:
+    """The functions of modules and driverapi that the exception passed through, innermost first.
 
-    A line that it passed through more than once is told once: how deep a recursion gets is the host's.
+    If there are none, a function of the module was called with wrong arguments: the kernel's functions stand
+    for it.  A line that the exception passed more than once is listed once, since the depth of a recursion
+    is the host's.
     """
-    lines = []
+    lines: list[str] = []
+    kernel: list[str] = []
     while traceback is not None:
-        located = locate(traceback.tb_frame)
-        if located is not None:
+        frame, line = traceback.tb_frame, traceback.tb_lineno
+        python_name = str(frame.f_globals.get("__name__"))
+        if (located := locate(frame)) is not None:
             name, file = located
-            lines.append(f"{traceback.tb_frame.f_code.co_name} at {file}:{traceback.tb_lineno} [{name}]")
+            lines.append(f"{frame.f_code.co_name} at {file}:{line} [{name}]")
+        elif python_name.startswith("simkernel."):
+            into = lines if python_name.startswith(DRIVERAPI) else kernel
+            into.append(f"{frame.f_code.co_name} at {python_name.replace('.', '/')}.py:{line}")
         traceback = traceback.tb_next
-    return list(dict.fromkeys(lines))[::-1]
+    return tuple(dict.fromkeys(lines or kernel))[::-1]

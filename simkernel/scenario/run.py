@@ -19,6 +19,8 @@ from simkernel.scenario.report import Report
 
 if TYPE_CHECKING:
     from simkernel.kernel.lib.costs import CostModel
+    from simkernel.kernel.loader.image import ImageError
+    from simkernel.kernel.oops import Oops
     from simkernel.machine import Machine
 
 
@@ -91,6 +93,7 @@ class Run(Report):
         self._debug = debug
         self._attach: Callable[[Machine], object] | None = None
         self._machine: Machine | None = None
+        self._expected: set[str] = set()
         self.default_costs = False
         """True once the run has a machine with the default cost model."""
 
@@ -123,6 +126,10 @@ class Run(Report):
             self._attach(self._machine)
         return self._machine
 
+    def expect_faults(self, *modules: str) -> None:
+        """Declare that these modules oops or do not load on purpose: the command line does not report it."""
+        self._expected.update(modules)
+
     # -- for who runs it ----------------------------------------------------
 
     def execute(self, attach: Callable[[Machine], object] | None = None) -> Self:
@@ -152,6 +159,18 @@ class Run(Report):
     def events(self) -> int:
         """How much happened, as the model counts it."""
         return 0 if self._machine is None else self._machine.events
+
+    @property
+    def oopses(self) -> list[Oops]:
+        """The oopses that the scenario does not expect; of many, the last ones."""
+        reports = () if self._machine is None else self._machine.kernel.oopses.reports
+        return [oops for oops in reports if oops.module not in self._expected]
+
+    @property
+    def broken_modules(self) -> dict[str, ImageError]:
+        """The modules that did not load, by their line in the kernel log, but for the expected ones."""
+        faults = {} if self._machine is None else self._machine.kernel.modules.path.faults
+        return {text: error for text, error in faults.items() if error.module not in self._expected}
 
     def interrupt(self, error: BaseException) -> bool:
         """Let the running simulation raise `error` before its next event; False if none is running."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -180,3 +182,63 @@ def test_bugs_of_simkernel_are_no_oopses(bench: Bench) -> None:
     with pytest.raises(InternalError):
         bench.root.insmod("m")
     assert bench.machine.kernel.oopses.count == 0
+
+
+def call_trace(bench: Bench) -> list[str]:
+    """The lines of the first call trace."""
+    return bench.log[
+        bench.log.index("Call Trace:") + 1 : bench.log.index("---[ end trace 0000000000000001 ]---")
+    ]
+
+
+def test_the_call_trace_has_the_functions_of_driverapi(bench: Bench) -> None:
+    bench.write(
+        "m.py",
+        "from simkernel.driverapi.module import *\nfrom simkernel.driverapi.io import *\n"
+        "MODULE = Module(license='GPL')\ndef init(this):\n    return begin()\n"
+        "def begin():\n    readl('address', 0)\n",
+    )
+    assert fails(bench, bench.root.insmod, "m") == errno.EFAULT
+    first, *others = call_trace(bench)
+    assert first.startswith(" readl at simkernel/driverapi/io.py:")
+    assert others == [" begin at m.py:7 [m]", " init at m.py:5 [m]"]
+
+
+@pytest.mark.parametrize(
+    ("action", "caller"),
+    [
+        ("schedule_work(init_work(this, wrong))", "simkernel/kernel/workqueue.py"),
+        ("mod_timer(timer_setup(this, wrong), 0)", "simkernel/kernel/time/timer.py"),
+        ("netlink_kernel_create(this, 25, wrong)", "simkernel/kernel/oops.py"),
+        ("return module_simbus_driver((), wrong)[0](this)", "simkernel/driverapi/simbus.py"),
+        ("return simbus_register_driver(this, (SimbusDeviceId(0xBAD, 2),), wrong)",
+         "simkernel/kernel/device/binding.py"),
+    ],
+)  # fmt: skip
+def test_a_function_with_wrong_parameters_has_its_caller_in_the_trace(
+    bench: Bench, action: str, caller: str
+) -> None:
+    class Plain(Device):
+        vendor_id, device_id = 0xBAD, 2
+
+    bench.machine.plug(Plain())
+    bench.pass_time(seconds(0.1))
+    bench.module("m", f"def init(this):\n    {action}\ndef wrong(): pass")
+    with contextlib.suppress(OSError):
+        bench.root.insmod("m")
+    with contextlib.suppress(OSError):
+        bench.root.socket(proto=25).send(b"x" * 16)
+    bench.pass_time(seconds(0.1))
+    assert bench.machine.kernel.oopses.count == 1
+    assert any(f" at {caller}:" in line for line in call_trace(bench))
+
+
+def test_the_log_of_an_oops_is_the_same_wherever_the_module_lies(tmp_path: Path) -> None:
+    logs = []
+    for folder in ("here", "there"):
+        bench = Bench(tmp_path / folder)
+        bench.module("m", "def init(this): return iopoll(this)\ndef iopoll(this): return {}[open]")
+        assert fails(bench, bench.root.insmod, "m") == errno.EFAULT
+        logs.append(bench.machine.log.lines())
+        bench.close()
+    assert logs[0] == logs[1]

@@ -45,6 +45,7 @@ class ImageError(Exception):
     """
 
     errno = ENOEXEC
+    module = ""
     requested = False
     """True once finit_module(2) was called for the module."""
 

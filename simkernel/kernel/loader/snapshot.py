@@ -135,6 +135,7 @@ class ModulePath:
     def on_fault(self, module: str, error: ImageError) -> ImageError:
         """Log that a module does not load, unless the log has that line already."""
         text = f"module {module}: {error}"
+        error.module = module
         if text not in self.faults:
             self._log.err(text)
         return self.faults.setdefault(text, error)
