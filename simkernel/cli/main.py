@@ -16,6 +16,7 @@ COMMANDS: Final = {
     "list": "simkernel.cli.listing",
     "run": "simkernel.cli.run",
     "describe": "simkernel.cli.describe",
+    "new": "simkernel.cli.new",
     "guide": "simkernel.cli.guide",
     "bench": "simkernel.cli.bench",
     "plot": "simkernel.cli.plot",

@@ -1,0 +1,113 @@
+"""`simkernel new driver`: what it writes runs, and its test notices a broken driver."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import CommandLine
+
+DRIVER = "modules/therm/__init__.py"
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, simkernel: CommandLine) -> Iterator[Path]:
+    """The current folder, with a new driver `therm` in it."""
+    monkeypatch.chdir(tmp_path)
+    assert simkernel("new", "driver", "therm").code == 0
+    monkeypatch.syspath_prepend(str(tmp_path / "therm"))
+    yield tmp_path / "therm"
+    for name in ("test_therm", "therm_device", "therm_registers"):
+        sys.modules.pop(name, None)
+
+
+def property_test() -> Any:
+    """The body of the property test, for chosen steps."""
+    return import_module("test_therm").test_every_request_is_answered.hypothesis.inner_test
+
+
+UNPLUGGED_DURING_A_REQUEST = [("unplug", 50_000), ("measure", 0), ("plug", 10_000), ("wait", 20_000)]
+
+
+def test_its_scenario_runs(folder: Path, simkernel: CommandLine) -> None:
+    done = simkernel("run", "therm/therm_scenario.py", "--json", "--set", "count=3")
+    assert done.code == 0
+    metrics = json.loads(done.out)["metrics"]
+    assert (metrics["measured"], metrics["heard"]) == (3, 3)
+
+
+def test_its_family_can_be_described(folder: Path, simkernel: CommandLine) -> None:
+    done = simkernel("describe", "therm", "--module-path", "therm/modules")
+    assert done.code == 0
+    assert "operation: measure" in done.out
+
+
+@pytest.mark.parametrize("steps", [[], [("measure", 0)] * 2, [*UNPLUGGED_DURING_A_REQUEST, ("measure", 0)]])
+def test_its_property_holds(folder: Path, steps: list[tuple[str, int]]) -> None:
+    property_test()(steps)
+
+
+@pytest.mark.parametrize(
+    ("line", "steps"),
+    [
+        ("        undo.callback(genl_unregister_family, self.family)\n", []),
+        ("        self.value = readl(io, hw.VALUE)\n", [("measure", 0)]),
+        ("        complete(self.done)  # the request", UNPLUGGED_DURING_A_REQUEST),
+    ],
+)
+def test_its_property_fails_without_a_line_of_the_driver(
+    folder: Path, line: str, steps: list[tuple[str, int]]
+) -> None:
+    text = (folder / DRIVER).read_text("utf-8")
+    assert text.count(line) == 1
+    (folder / DRIVER).write_text(text.replace(line, "        pass  # " if line[-1] != "\n" else ""), "utf-8")
+    with pytest.raises(AssertionError):
+        property_test()(steps)
+
+
+@pytest.mark.long
+def test_its_folder_passes_pytest_and_mypy(folder: Path) -> None:
+    for tool in (["pytest", "-q"], ["mypy", "--strict", "."]):
+        done = subprocess.run([sys.executable, "-m", *tool], cwd=folder, capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (
+            ["My-Driver"],
+            "'My-Driver' is no name for a driver: use a-z, 0-9 and _ from a letter on, such as my_dr",
+        ),
+        (["_x"], "such as x"),
+        (["1x"], "use a-z, 0-9 and _ from a letter on"),
+        (["\u00fc"], "use a-z, 0-9 and _ from a letter on"),
+        (["class"], "'class' is a keyword of Python"),
+        (["hello"], "'hello' ships with simkernel"),
+        (["a_name_of_17_let"], "has 16 letters: a netlink family has 15 at most"),
+        (["therm"], "therm exists: give another name, or a new folder with --into"),
+        (["other", "--into", "therm/README.md"], "therm/README.md exists"),
+        (["other", "--into", "therm/README.md/x"], "cannot write therm/README.md"),
+    ],
+)
+def test_refuses(folder: Path, simkernel: CommandLine, arguments: list[str], expected: str) -> None:
+    before = sorted(folder.parent.rglob("*"))
+    done = simkernel("new", "driver", *arguments)
+    assert done.code in (1, 2)
+    assert expected in done.err
+    assert sorted(folder.parent.rglob("*")) == before
+
+
+def test_into_an_empty_folder(folder: Path, simkernel: CommandLine) -> None:
+    (folder.parent / "empty").mkdir()
+    done = simkernel("new", "driver", "lamp_2", "--into", "empty")
+    assert done.code == 0
+    assert "cd empty" in done.out
+    assert "class Lamp2(Device):" in (folder.parent / "empty/lamp_2_device.py").read_text("utf-8")
