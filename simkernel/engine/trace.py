@@ -7,9 +7,10 @@ tracepoint is one attribute load and one comparison:
         emit("irq_handler_entry", KERNEL, "irq/9", irq=9, name="camera0")
 
 A record has the name of Linux's tracepoint where Linux has one.  `flow` is the message or frame on
-whose behalf things happen: whoever starts something new (a request, a frame) takes `new_flow()`;
-what is queued keeps the flow it was queued under, and who takes it out goes on under that flow.
-System calls and messages mind it only while somebody listens.
+whose behalf things happen.  A request begins a flow.  So does what no request causes: a plug, an interrupt,
+a timer that expires (`follow`).  A device may take `new_flow()` where its frame or report begins.
+What is queued keeps the flow it was queued under, and who takes it out goes on under that flow.
+Flows begin only while a listener is attached.
 Records are handed over in the order in which they happen; times may run ahead within a call,
 since a record bears the instant of its cause plus what has been charged so far.
 """
@@ -72,6 +73,12 @@ class Tracer:
         """A number for something that begins here; it becomes the current flow."""
         self.flow = self.flows = self.flows + 1
         return self.flow
+
+    def follow(self, flow: int, finished: int = 0) -> None:
+        """Make `flow` current; while a listener is attached, begin a new flow instead of 0 and `finished`."""
+        self.flow = flow
+        if self.emit is not None and flow in (0, finished):
+            self.new_flow()
 
     def subscribe(self, listener: Listener) -> Callable[[], None]:
         """Hand every record to `listener`; returns what ends it."""

@@ -43,6 +43,8 @@ class Work:
     """Where it was queued last."""
     delay: Event | None = None
     flow: int = 0
+    expired_flow: int = 0
+    """The flow of its last delay that has passed."""
     resource: Resource | None = None
 
 
@@ -84,7 +86,7 @@ class WorkQueue:
         if work.pending:
             return False
         self._claim(work)
-        work.delay = self._engine.call_later(delay, self._delay_over, work)
+        work.delay = self._engine.call_later(delay, self._expire, work)
         return True
 
     def _claim(self, work: Work) -> None:
@@ -95,6 +97,12 @@ class WorkQueue:
             work.resource = self._resources.add(
                 work.module, "work", work.name, lambda: self.cancel_sync(work)
             )
+
+    def _expire(self, work: Work) -> None:
+        """Queue `work`: its delay has passed (`delayed_work_timer_fn()`)."""
+        self._engine.trace.follow(work.flow, work.expired_flow)
+        work.flow = work.expired_flow = self._engine.trace.flow
+        self._delay_over(work)
 
     def _delay_over(self, work: Work) -> None:
         work.delay = None

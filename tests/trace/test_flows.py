@@ -1,11 +1,18 @@
-"""Flows of a machine that is watched, not watched, and watched again."""
+"""Flows: of a machine that is watched, not watched, and watched again; and those that no request begins."""
 
 from __future__ import annotations
 
+import io
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
-from simkernel import Machine, micros
+import pytest
+
+from simkernel import Machine, micros, millis
 from simkernel.engine import Record
+from simkernel.hardware import RW, W1C, Device, Register
+from simkernel.trace import Diagram
 from simkernel.uapi.netlink import NETLINK_USERSOCK
 from simkernel.uapi.socket import AF_NETLINK, SOCK_RAW
 
@@ -50,3 +57,198 @@ def test_what_comes_of_a_message_that_nobody_saw_is_no_part_of_an_old_story() ->
     assert len(sent) == 1
     assert len(old) > 1
     assert not old & {*sent}
+
+
+class Metronome(Device):
+    """A device as the guide writes one: it knows nothing of flows, and ticks by itself or when asked."""
+
+    vendor_id, device_id = 0x1234, 0x0002
+    registers = (Register("START", 0x10, RW), Register("STATUS", 0x14, W1C))
+
+    def __init__(self, *, by_itself: bool = True) -> None:
+        self.by_itself = by_itself
+
+    def power_on(self) -> None:
+        if self.by_itself:
+            self.after(millis(1), self.tick)
+
+    def write_start(self, ticks: int) -> None:
+        self.after(micros(100), self.prepare)
+
+    def prepare(self) -> None:
+        self.emit("prepare")
+        self.after(micros(100), self.tick)
+
+    def tick(self) -> None:
+        self.values[0x14] = 1
+        self.emit("tick")
+        self.after(millis(1), self.tick)
+
+    def asserts(self) -> bool:
+        return self.values[0x14] != 0
+
+
+DRIVER = """
+from simkernel.driverapi.interrupt import IRQ_HANDLED, devm_request_irq
+from simkernel.driverapi.io import devm_ioremap, readl, writel
+from simkernel.driverapi.ktime import ktime_get
+from simkernel.driverapi.module import Module
+from simkernel.driverapi.simbus import SimbusDeviceId, module_simbus_driver
+from simkernel.driverapi.timer import millis, mod_timer, timer_delete, timer_setup
+from simkernel.driverapi.workqueue import cancel_work_sync, init_work, schedule_delayed_work
+
+DEVICES = (SimbusDeviceId(0x1234, 0x0002),)
+MODULE = Module(license="GPL", devices=DEVICES)
+
+
+class Driver:
+    def __init__(self, this, undo):
+        self.this = this
+        self.timer = timer_setup(this, self.expired)
+        self.work = init_work(this, self.poll)
+        undo.callback(timer_delete, self.timer)
+        undo.callback(cancel_work_sync, self.work)
+
+    def probe(self, device):
+        self.io = devm_ioremap(device)
+        devm_request_irq(device, device.irq, self.interrupt, 0, "metronome")
+        self.arm()
+        schedule_delayed_work(self.work, millis(2))
+
+    def remove(self, device):
+        pass
+
+    def arm(self):
+        mod_timer(self.timer, ktime_get(self.this) + millis(2))
+
+    def expired(self, timer):
+        self.arm()
+
+    def poll(self, work):
+        schedule_delayed_work(work, millis(2))
+
+    def interrupt(self, irq, cookie):
+        writel(readl(self.io, 0x14), self.io, 0x14)
+        return IRQ_HANDLED
+
+
+init, exit = module_simbus_driver(DEVICES, Driver)
+"""
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Iterator[Machine]:
+    """A machine with a driver that knows nothing of flows either."""
+    (tmp_path / "metronome.py").write_text(DRIVER, "utf-8")
+    with Machine(module_path=[tmp_path]) as machine:
+        machine.run(until=millis(5))
+        yield machine
+
+
+def watched(machine: Machine, *actions: Callable[[], object]) -> list[Record]:
+    """What happens in 10 ms in which the actions are done, one each 5 ms."""
+    records: list[Record] = []
+    machine.trace.subscribe(records.append)
+    begin = machine.now
+    for number, action in enumerate(actions):
+        machine.at(begin + millis(5 * number), action)
+    machine.run(until=begin + millis(10))
+    return records
+
+
+def flows(records: list[Record], name: str, /, **fields: object) -> list[int]:
+    """The flows of the records of that name, each once."""
+    found = [each.flow for each in records if each.name == name and fields.items() <= each.fields.items()]
+    return list(dict.fromkeys(found))
+
+
+def test_a_plug_begins_a_flow_that_ends_with_its_driver(machine: Machine) -> None:
+    device = Metronome(by_itself=False)
+    records = watched(machine, lambda: machine.plug(device), lambda: machine.unplug(device))
+    (plug,), (unplug,) = flows(records, "plug"), flows(records, "unplug")
+    assert 0 < plug < unplug
+    assert flows(records, "probe") == [plug]
+    assert flows(records, "remove") == [unplug]
+
+
+def test_each_interrupt_of_a_device_that_acts_by_itself_is_a_flow(machine: Machine) -> None:
+    records = watched(machine, lambda: machine.plug(Metronome()))
+    ticks = flows(records, "tick")
+    assert len(ticks) == 9
+    assert 0 not in ticks
+    assert ticks == flows(records, "irq_raise")[1:] == flows(records, "irq_handler_entry", name="metronome")
+    assert ticks == flows(records, "rwmmio_write", register="STATUS")
+    assert not {*ticks} & {*flows(records, "plug")}
+
+
+def test_each_expiry_of_a_timer_and_of_a_delay_is_a_flow(machine: Machine) -> None:
+    records = watched(machine, lambda: machine.plug(Metronome(by_itself=False)))
+    expiries, polls = flows(records, "timer_expire_entry"), flows(records, "workqueue_execute_start")
+    assert len(expiries) == len(polls) == 4
+    assert 0 not in expiries + polls
+    assert len({*expiries, *polls}) == 7  # each first one still belongs to the plug
+    assert expiries[0] == polls[0] == flows(records, "plug")[0]
+
+
+def test_what_a_request_has_started_is_part_of_it_until_the_interrupt(machine: Machine) -> None:
+    device = Metronome(by_itself=False)
+    machine.plug(device)
+    machine.run(until=millis(6))
+
+    def start() -> None:
+        assert device.slot is not None
+        machine.trace.new_flow()
+        machine.bus.writel(device.slot.address + 0x10, 1)
+
+    records = watched(machine, start)
+    (request,) = flows(records, "rwmmio_write", register="START")
+    assert flows(records, "prepare") == [request]
+    ticks = flows(records, "tick")
+    assert ticks[0] == request
+    assert len(ticks) == 10
+
+
+def test_a_second_request_under_a_finished_flow_is_part_of_it(machine: Machine) -> None:
+    device = Metronome(by_itself=False)
+    machine.plug(device)
+    machine.run(until=millis(6))
+
+    def start() -> None:
+        assert device.slot is not None
+        machine.trace.flow = 1000
+        machine.bus.writel(device.slot.address + 0x10, 1)
+
+    records = watched(machine, start, start)
+    assert flows(records, "prepare") == [1000]
+
+
+def test_an_interrupt_that_nothing_has_caused_begins_a_flow(machine: Machine) -> None:
+    device = Metronome(by_itself=False)
+    machine.plug(device)
+
+    def fault() -> None:
+        device.values[0x14] = 1
+        device.drive()
+
+    records = watched(machine, fault, fault)
+    assert len(flows(records, "irq_raise")) == 2
+    assert 0 not in flows(records, "irq_raise") + flows(records, "irq_handler_entry")
+
+
+def test_no_flow_begins_while_nobody_listens(machine: Machine) -> None:
+    before = machine.trace.flows
+    machine.plug(Metronome())
+    machine.run(until=millis(20))
+    assert machine.trace.flows == before
+
+
+def test_a_device_that_knows_no_flows_is_drawn(machine: Machine) -> None:
+    file = io.StringIO()
+    with Diagram(file) as diagram:
+        machine.trace.subscribe(diagram)
+        machine.plug(Metronome())
+        machine.run(until=millis(10))
+    drawn = file.getvalue()
+    assert "raises line" in drawn
+    assert "readl STATUS gives 0x1" in drawn
+    assert "more flows that begin with tick (metronome0) are not shown" in drawn

@@ -134,6 +134,7 @@ class Bus:
             raise SimulationError(f"{device.name or device.kind} is not plugged in here")
         if device is self._hotplug:
             raise SimulationError("the hot-plug controller cannot be unplugged")
+        self.engine.trace.follow(self.engine.trace.flow)
         slot.device = None
         device.disconnect()
         device.emit("unplug", slot=slot.number)
@@ -190,6 +191,7 @@ class Bus:
     def _insert(self, device: Device, slot: Slot) -> None:
         slot.device = device
         device.connect(self, slot)
+        self.engine.trace.follow(self.engine.trace.flow)
         device.emit("plug", slot=slot.number, line=slot.line, serial=device.serial)
 
     def _identify(self, device: Device) -> None:

@@ -96,6 +96,8 @@ class Event:
     _arguments: tuple[Any, ...]
     _flow: int
     _timer: Timer
+    _own: bool
+    """Planned by an event of the device, not by a register access."""
 
     @property
     def pending(self) -> bool:
@@ -108,11 +110,15 @@ class Event:
         self._timer.cancel()
 
     def happen(self, device: Device) -> None:
-        """Do it, under the flow under which it was planned.  Nothing if cancelled."""
+        """Do it, under the flow under which it was planned.  Nothing if cancelled.
+
+        A flow for which the device has interrupted is finished.  An event that the device itself has planned
+        under it begins a new flow; an event that a register access has planned keeps it.
+        """
         function = self._function
         if function is not None:
             self.cancel()
-            device.engine.trace.flow = self._flow
+            device.engine.trace.follow(self._flow, device.raised_flow if self._own else 0)
             function(*self._arguments)
 
 
@@ -141,6 +147,9 @@ class Device:
     engine: Engine
     values: dict[int, int]
     now: int
+    raised_flow: int = 0
+    """The flow under which the device has raised its interrupt line last."""
+    _acting: bool = False
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -179,7 +188,7 @@ class Device:
         """Call `function` when `delay` ns have passed, unless unplugged by then."""
         time = max(self.now, self.engine.now) + delay
         timer = self.engine.call_at(time, self._due)
-        event = Event(function, arguments, self.engine.trace.flow, timer)
+        event = Event(function, arguments, self.engine.trace.flow, timer, self._acting)
         self._order += 1
         heappush(self._agenda, (time, self._order, event))
         return event
@@ -286,8 +295,10 @@ class Device:
         agenda = self._agenda
         while agenda and agenda[0][0] <= to:
             self.now, _, event = heappop(agenda)
+            self._acting = True
             event.happen(self)
             self.drive()
+            self._acting = False
 
     def _due(self) -> None:
         interrupts = self.bus.interrupts
@@ -303,6 +314,11 @@ class Device:
             return
         self._asserted = level
         if level:
+            trace = self.engine.trace
+            flow = trace.flow
+            trace.follow(flow)
+            self.raised_flow = trace.flow
             self.bus.interrupts.drive(self.slot.line, self, self.name)
+            trace.flow = flow
         else:
             self.bus.interrupts.release(self.slot.line, self)

@@ -88,7 +88,7 @@ class Interrupts:
         if line.masked or not line.drivers:
             return
         line.delivered += 1
-        self._engine.trace.flow = next(iter(line.drivers.values()))
+        self._engine.trace.follow(next(iter(line.drivers.values())))
         inline, self.inline = self.inline, False
         try:
             self._deliver_to(line.number)

@@ -32,6 +32,8 @@ class Timer:
     function: Function
     expires: int = 0
     flow: int = 0
+    expired_flow: int = 0
+    """The flow of its last expiry: a timer that its function arms again begins a new one."""
     resource: Resource | None = None
     _event: Event | None = None
 
@@ -88,7 +90,8 @@ class Timers:
 
     def _expire(self, timer: Timer) -> None:
         engine = self._engine
-        engine.trace.flow = timer.flow
+        engine.trace.follow(timer.flow, timer.expired_flow)
+        timer.expired_flow = engine.trace.flow
         before = engine.charged
         engine.charged += self._costs.timer
         timer.expired()
