@@ -10,6 +10,7 @@ The hardware knows no kernel, the kernel knows no application; they meet here.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
@@ -215,7 +216,9 @@ class Machine:
     def run(self, until: int | None = None) -> None:
         """Let time pass up to `until` ns; without it, until nothing is left to happen.
 
-        Raises an ExceptionGroup of what programs raised meanwhile; its text names each task and its error.
+        Raises a (Base)ExceptionGroup of what programs raised meanwhile; its text names each task and its
+        error.  A skip or a failure of pytest's is raised as itself if it is the only one.  KeyboardInterrupt
+        ends the program that it hits and leaves at once.
         """
         self._check_open()
         self.engine.run(until)
@@ -224,9 +227,12 @@ class Machine:
     def raise_failures(self) -> None:
         """Raise what programs have raised since this was last asked."""
         failures, self.kernel.processes.failures = self.kernel.processes.failures, []
-        if failures:
+        raised = [failure for _, failure in failures]
+        if len(raised) == 1 and isinstance(raised[0], _outcomes()):
+            raise raised[0]
+        if raised:
             text = "; ".join(_named(task, failure) for task, failure in failures)
-            raise ExceptionGroup(text, [_as_exception(failure) for _, failure in failures])
+            raise BaseExceptionGroup(text, raised)
 
     # -- what can be seen -----------------------------------------------------
 
@@ -362,8 +368,10 @@ def _named(task: SchedTask, failure: BaseException) -> str:
     return f"{task.track}: {type(failure).__name__}{text and f': {text}'}"
 
 
-def _as_exception(failure: BaseException) -> Exception:
-    return failure if isinstance(failure, Exception) else SimulationError(repr(failure))
+def _outcomes() -> tuple[type[BaseException], ...]:
+    """Exceptions by which a test ends itself: pytest's skip, fail and exit, if pytest is loaded."""
+    pytest = sys.modules.get("pytest")
+    return () if pytest is None else (pytest.skip.Exception, pytest.fail.Exception, pytest.exit.Exception)
 
 
 __all__ = ["Machine", "Process"]

@@ -118,8 +118,8 @@ QUEUE: Final = "simkernel.kernel.netlink.deliver.queue"
 INLINES: Final = (
     Inline(
         (PASS_CHARGED,), Runner, "enter",
-        ((r"    time = engine.now \+ engine.charged\n    if \(time.*?pending:\n",
-          "    if task.signals.pending or not engine.pass_charged():\n"),
+        ((r"        time = engine.now \+ engine.charged\n        if \(time.*?pending:\n",
+          "        if task.signals.pending or not engine.pass_charged():\n"),
          (r"    engine.now = time\n    engine.charged = 0\n", "")),
     ),
     Inline(

@@ -71,9 +71,9 @@ def _explained(kind: type[SimulationError], text: str, processes: Processes[Task
     tasks = sorted(processes, key=lambda task: task.kthread)
     asleep = [f"{_activity(task)} on {task.sleep.where}" for task in tasks if task.sleep is not None]
     error = kind(f"{text}; asleep: {'; '.join(asleep) or 'nobody'}")
-    failures = [each for _, each in processes.failures if isinstance(each, Exception)]
+    failures = [each for _, each in processes.failures]
     if failures:
-        error.__cause__ = ExceptionGroup("programs failed", failures)
+        error.__cause__ = BaseExceptionGroup("programs failed", failures)
     return error
 
 

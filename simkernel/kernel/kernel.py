@@ -95,7 +95,7 @@ class Kernel:
         )
 
         self.resources = Resources()
-        self.oopses = Oopses(self.log, self.taints, self.current)
+        self.oopses = Oopses(self.log, self.taints, self.current, lambda: self.processes.runner.closing)
         self.work_queues = WorkQueues(engine, self.oopses, self.resources, self.processes.kthread)
         self.timers = Timers(
             engine, costs, self.preempt, self.oopses, self.resources, self.scheduler.interrupt

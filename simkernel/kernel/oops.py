@@ -39,10 +39,8 @@ DRIVERAPI = "simkernel.driverapi."
 KEPT = 64
 """Reports kept; the log and the counter have the others."""
 
-FAULTS = (Exception, SystemExit)
-"""What is an oops: sys.exit() is no way out of a kernel.  Ctrl-C and the end of a task are not a module's."""
-OTHERS = (InternalError, DeviceError)
-"""What is none: it comes through a module's code and is not its fault."""
+OTHERS = (InternalError, DeviceError, KeyboardInterrupt)
+"""What is no oops: it comes through a module's code and is not its fault.  Every other exception is one."""
 
 
 @attrs.frozen
@@ -63,6 +61,8 @@ class Oopses:
     _log: Log
     _taints: Taints
     _current: Callable[[], SchedTask | None]
+    closing: Callable[[], bool]
+    """Whether a task is being ended: then GeneratorExit is not the module's."""
     count: int = 0
     reports: deque[Oops] = attrs.field(factory=lambda: deque(maxlen=KEPT))
 
@@ -124,7 +124,9 @@ class Guard:
         pass
 
     def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> bool:
-        if self._module is None or not isinstance(error, FAULTS) or isinstance(error, OTHERS):
+        if self._module is None or error is None or isinstance(error, OTHERS):
+            return False
+        if isinstance(error, GeneratorExit) and self._oopses.closing():
             return False
         if not self._answered:
             self._oopses.report(self._module, self._where, error)

@@ -236,13 +236,19 @@ class Processes(Generic[T]):
     def end_all(self) -> None:
         """End every task, in the order of their numbers: the machine is being switched off.
 
-        A task that ends may begin others: a driver's worker, when a socket is closed.
+        A task that ends may begin others: a driver's worker, when a socket is closed.  A KeyboardInterrupt
+        that one raises meanwhile is raised at the end.
         """
         stay = (self.init, self.kthreadd)
+        interrupts: list[KeyboardInterrupt] = []
         while ending := [task for task in self if task.alive and task not in stay]:
             for task in ending:
                 if task.alive:
                     self.runner.end(task, 0)
+                if isinstance(task.failure, KeyboardInterrupt):
+                    interrupts.append(task.failure)
+        if interrupts:
+            raise interrupts[0]
 
     def _exited(self, task: SchedTask, status: int, failure: BaseException | None, group: bool) -> None:
         """`do_exit()`: files, children, threads, the parent.
@@ -267,9 +273,15 @@ class Processes(Generic[T]):
             helper.wake_up_all()
 
     def fail(self, task: SchedTask, failure: BaseException) -> None:
-        """Note that a program has failed, for whoever runs the machine."""
+        """Note that a program has failed, for whoever runs the machine.
+
+        A KeyboardInterrupt reaches it on its own, before the next event.
+        """
         self.failed += 1
-        self.failures.append((task, failure))
+        if isinstance(failure, KeyboardInterrupt):
+            self._engine.interrupt(failure)
+        else:
+            self.failures.append((task, failure))
 
     def _end_threads(self, task: SchedTask, status: int) -> None:
         """The other threads end too, each with what it does in the kernel done (`zap_other_threads()`)."""
@@ -290,17 +302,16 @@ class Processes(Generic[T]):
         task.children.clear()
 
     def _notify_parent(self, task: SchedTask) -> None:
+        """`do_notify_parent()`: a parent that ignores SIGCHLD reaps nothing, and wakes to find no child."""
         parent = task.parent
-        reaped_alone = not task.is_leader or parent in (None, self.init, self.kthreadd)
-        if (
-            reaped_alone
-            or parent is None
-            or parent.signals.handlers.get(uapi_signal.SIGCHLD) == uapi_signal.SIG_IGN
-        ):
+        if parent is None or not task.is_leader or parent in (self.init, self.kthreadd):
+            self.reap(task)
+            return
+        if parent.signals.handlers.get(uapi_signal.SIGCHLD) == uapi_signal.SIG_IGN:
             self.reap(task)
         else:
             self.send_signal(parent, uapi_signal.SIGCHLD)
-            parent.wait_child.wake_up()
+        parent.wait_child.wake_up()
 
     def reap(self, task: SchedTask) -> None:
         """`release_task()`: the number is free again."""

@@ -79,6 +79,8 @@ class Runner:
         self._release = scheduler.release
         self.on_wake = scheduler.waker(self._resume)
         self.current: SchedTask | None = None
+        self.closing = False
+        """Whether a task's coroutine is being ended, by GeneratorExit."""
         self.system_calls = 0
         self._stop: BaseException | None = None
         """What a call raised that no program is to catch, until the program is back."""
@@ -128,7 +130,7 @@ class Runner:
                     break
                 try:
                     call = program.send(value) if error is None else program.throw(error)
-                except (Exception, SystemExit, GeneratorExit) as raised:  # noqa: BLE001 - its own
+                except BaseException as raised:  # noqa: BLE001 - a program ends, whatever it raises
                     self._returned(task, raised)
                     break
                 if (entered := task.call) is not None:
@@ -168,50 +170,49 @@ class Runner:
             sys_enter(engine, task, call)
         engine.charged += self._entry_cost
         try:
-            handler = self._handlers[call.name]
-        except KeyError:
-            handler = self._find(call.name)
-        arguments = call.arguments
-        count = len(arguments)
-        try:
-            if count == 3:  # a recv; unpacking a tuple into a call costs as much as two calls
-                one, two, three = arguments
-                value = handler(task, one, two, three)
-            elif count == 4:
-                one, two, three, four = arguments
-                value = handler(task, one, two, three, four)
-            else:
-                value = handler(task, *arguments)
-        except (OSError, SimulationError) as error:
-            if self._failed(task, call, error):
-                raise
-            return LATER
-        except (Exited, InternalError, DeviceError) as stop:
+            try:
+                handler = self._handlers[call.name]
+            except KeyError:
+                handler = self._find(call.name)
+            arguments = call.arguments
+            count = len(arguments)
+            try:
+                if count == 3:  # a recv; unpacking a tuple into a call costs as much as two calls
+                    one, two, three = arguments
+                    value = handler(task, one, two, three)
+                elif count == 4:
+                    one, two, three, four = arguments
+                    value = handler(task, one, two, three, four)
+                else:
+                    value = handler(task, *arguments)
+            except (OSError, SimulationError) as error:
+                if self._failed(task, call, error):
+                    raise
+                return LATER
+            if type(value) in self._pending:
+                task.call = call
+                if type(value) is CoroutineType:
+                    task.frame = value
+                    task.flow = trace.flow
+                else:
+                    task.blocked = value
+                    self._sleep(task, value)
+                self.current = None
+                return LATER
+            if trace.emit is not None:
+                sys_exit(engine, task, call, value, None)
+            # INLINE: simkernel.engine.engine.Engine.pass_charged, 1.1 % of round-trip
+            time = engine.now + engine.charged
+            if (time >= engine.next_deadline and not engine.is_next(time)) or task.signals.pending:
+                task.call = call
+                self._completes(task, self._advance, value, None)
+                self.current = None
+                return LATER
+        except (OSError, SimulationError):
+            raise
+        except BaseException as stop:  # noqa: BLE001 - `_stopped` judges it, where the stack is shallow
             task.call = call
             self._stop = stop
-            return LATER
-        except Exception as bug:  # noqa: BLE001 - raised by `_under_way`
-            task.call = call
-            self._stop = self._internal(task, bug)
-            return LATER
-        if type(value) in self._pending:
-            task.call = call
-            if type(value) is CoroutineType:
-                task.frame = value
-                task.flow = trace.flow
-            else:
-                task.blocked = value
-                self._sleep(task, value)
-            self.current = None
-            return LATER
-        if trace.emit is not None:
-            sys_exit(engine, task, call, value, None)
-        # INLINE: simkernel.engine.engine.Engine.pass_charged, 1.1 % of round-trip
-        time = engine.now + engine.charged
-        if (time >= engine.next_deadline and not engine.is_next(time)) or task.signals.pending:
-            task.call = call
-            self._completes(task, self._advance, value, None)
-            self.current = None
             return LATER
         engine.now = time
         engine.charged = 0
@@ -232,27 +233,40 @@ class Runner:
     def _under_way(self, task: SchedTask, request: object) -> None:
         """A program is back with a call that is not done: it sleeps in a coroutine, or ended its process."""
         stop, self._stop = self._stop, None
-        if isinstance(stop, Exited):
-            self._ended(task, stop.status, None, group=True)
+        if stop is not None:
+            self._stopped(task, stop)
             self.current = None
-        elif stop is not None:
-            raise stop
         elif request is not task.call:
             what = f"{task.comm} awaited {validation.kind(request)} while {task.call!r} was under way"
             self.end(task, 1 << 8, SimulationError(f"{what}: one call at a time, or app.thread(...)"))
         else:
             self._drive(task, None, None)
 
+    def _stopped(self, task: SchedTask, stop: BaseException) -> None:
+        """Act on an exception out of kernel code that no program may catch where it made the call."""
+        if isinstance(stop, Exited):
+            self._ended(task, stop.status, None, group=True)
+            return
+        self.abandon(task)
+        if isinstance(stop, KeyboardInterrupt) and task.program is not None:
+            self._ended(task, uapi_signal.SIGINT, stop)
+        elif isinstance(stop, MemoryError | RecursionError):
+            self._complete(task, None, stop)
+        elif isinstance(stop, InternalError | DeviceError | KeyboardInterrupt):
+            raise stop
+        else:
+            raise self._internal(task, stop) from stop
+
     def _returned(self, task: SchedTask, raised: BaseException) -> None:
         """A program has ended: by returning, by exit, or by an error."""
         task.program = None
+        self.abandon(task)  # a RecursionError in the kernel may have left the call half done
         if isinstance(raised, StopIteration):
             self._ended(task, 0, None)
         elif isinstance(raised, SystemExit):
-            code = raised.code if isinstance(raised.code, int) else int(raised.code is not None)
-            self._ended(task, (code & 0xFF) << 8, None)
+            self._ended(task, validation.exit_status(raised, task), None)
         else:
-            self._ended(task, 1 << 8, raised)
+            self._ended(task, validation.failure_status(raised), raised)
 
     def _unusual(self, task: SchedTask, request: object) -> SimulationError | None:
         """What is no system call: what a kernel thread awaits, time in user mode, or a mistake."""
@@ -285,13 +299,11 @@ class Runner:
 
     # -- in the kernel ------------------------------------------------------
 
-    def _internal(self, task: SchedTask, bug: Exception) -> InternalError:
-        error = InternalError(
+    def _internal(self, task: SchedTask, bug: BaseException) -> InternalError:
+        return InternalError(
             f"{type(bug).__name__} inside {task.call!r} of {task.track}: a bug of simkernel's, please report "
             f"it with the seed {self._engine.rng.seed}"
         )
-        error.__cause__ = bug
-        return error
 
     def _drive(self, task: SchedTask, woken: bool | None, error: BaseException | None) -> None:
         frame = task.frame
@@ -304,17 +316,12 @@ class Runner:
         except StopIteration as stop:
             task.frame = None
             self._complete(task, stop.value, None)
-        except Exited as exited:
-            task.frame = None
-            self._ended(task, exited.status, None, group=True)
         except (OSError, SimulationError) as failure:
             task.frame = None
             self._complete(task, None, failure)
-        except (InternalError, DeviceError):
-            raise
-        except Exception as bug:
+        except BaseException as stop:  # noqa: BLE001 - raised again unless it ends the task or its call
             task.frame = None
-            raise self._internal(task, bug) from bug
+            self._stopped(task, stop)
         else:
             if isinstance(request, Sleep):
                 self._sleep(task, request)
@@ -385,8 +392,10 @@ class Runner:
                 return
             except (OSError, SimulationError) as failure:
                 error = failure
-            except Exception as bug:
-                raise self._internal(task, bug) from bug
+            except BaseException as stop:  # noqa: BLE001 - raised again unless it ends the task or its call
+                self._stopped(task, stop)
+                self.current = None
+                return
         task.blocked = None
         if blocked.held:
             blocked.release()
@@ -419,9 +428,12 @@ class Runner:
         blocked, task.blocked = task.blocked, None
         if blocked is not None:
             blocked.release()
-        frame, task.frame = task.frame, None
-        if frame is not None:
-            frame.close()
+        if task.frame is not None:
+            error = self._close(task, "frame")
+            if isinstance(error, KeyboardInterrupt):
+                self._engine.interrupt(error)
+            elif error is not None and not isinstance(error, OSError | SimulationError):
+                raise self._internal(task, error) from error
 
     def interrupt_sleep(self, task: SchedTask) -> None:
         """A signal came: end the task's sleep with EINTR if it is interruptible."""
@@ -453,7 +465,7 @@ class Runner:
             if callable(handler):
                 try:
                     handler(number)
-                except Exception as raised:  # noqa: BLE001 - it is thrown into the program
+                except BaseException as raised:  # noqa: BLE001 - it is thrown into the program, as Python does
                     error = raised
             elif handler == uapi_signal.SIG_DFL:
                 status = task.signals.exit_status
@@ -472,12 +484,19 @@ class Runner:
         self, task: SchedTask, status: int, failure: BaseException | None, *, group: bool = False
     ) -> None:
         """It is over, and in a `group` exit all of its process."""
-        program, task.program = task.program, None
-        if program is not None:
-            task.enter = validation.enter_no_more
+        if task.program is not None:
             current, self.current = self.current, None  # what it yields now is not entered
-            failure = failure or validation.close(program)
+            raised = self._close(task, "program")
+            failure = raised if failure is None else failure
             self.current = current
         task.call = None
         self._on_exit(task, status, failure, group)
         self._release(task)
+
+    def _close(self, task: SchedTask, part: validation.Part) -> BaseException | None:
+        """End a coroutine of the task with GeneratorExit, which is no oops meanwhile.  Its failure."""
+        closing, self.closing = self.closing, True
+        try:
+            return validation.close(task, part)
+        finally:
+            self.closing = closing

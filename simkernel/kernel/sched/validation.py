@@ -1,17 +1,23 @@
-"""What programs await: whether they may, and what becomes of it once they are being closed."""
+"""What programs await, whether they may, and how programs end."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Coroutine
-from typing import TYPE_CHECKING, Any, Final, NoReturn
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Final, Literal
 
-from simkernel.engine import Call, SimulationError
+from simkernel.engine import LATER, Call, SimulationError
+from simkernel.uapi.signal import SIGINT
 
 if TYPE_CHECKING:
     from simkernel.kernel.sched.task import SchedTask
 
-STUBBORN: Final = 1000
-"""How many calls a program may await while it is being closed before it counts as stuck."""
+Part = Literal["program", "frame"]
+"""A coroutine of a task: in user mode or in the kernel."""
+
+ATTEMPTS: Final = 1000
+"""How many GeneratorExits a program may catch before it is abandoned."""
 
 
 def take(task: SchedTask, request: object) -> SimulationError | None:
@@ -37,21 +43,83 @@ def kind(request: object) -> str:
     return "None" if request is None else f"a {kind.__module__}.{kind.__qualname__}"
 
 
-def enter_no_more(call: Call[Any]) -> NoReturn:
-    """Where a task that has ended enters its calls: in a coroutine of a coroutine, none may be yielded."""
-    call.owner = None
-    raise GeneratorExit
+def exit_status(raised: SystemExit, task: SchedTask) -> int:
+    """The wait status of a program that raised SystemExit, as Python has it.
+
+    None is 0 and an int its low 8 bits.  Anything else is 1, and Python writes it to stderr
+    (`handle_system_exit()`, Python/pythonrun.c); a thread's is written nowhere.
+    """
+    code = raised.code
+    if code is None or isinstance(code, int):
+        return ((code or 0) & 0xFF) << 8
+    if task.is_leader and sys.stderr is not None:
+        with suppress(Exception):  # as Python: a text that cannot be written is lost
+            sys.stderr.write(f"{code}\n")
+    return 1 << 8
 
 
-def close(program: Coroutine[Any, Any, Any]) -> BaseException | None:
-    """Throw GeneratorExit into a program until it ends; what it awaits meanwhile does nothing."""
-    for _ in range(STUBBORN):
-        try:
-            program.throw(GeneratorExit)
-        except (StopIteration, GeneratorExit):
-            return None
-        except BaseException as failure:  # noqa: BLE001 - whatever a program raises is its own
-            return failure
-    return SimulationError(
-        f"a program went on through {STUBBORN} GeneratorExits: do not catch and loop on it"
-    )
+def failure_status(raised: BaseException) -> int:
+    """The wait status of a program that raised anything else: Python exits with 1, or by SIGINT."""
+    return SIGINT if isinstance(raised, KeyboardInterrupt) else 1 << 8
+
+
+class Closing:
+    """Counts the GeneratorExits that are thrown into one task while it is being ended."""
+
+    def __init__(self) -> None:
+        self.left = ATTEMPTS
+
+    def enter(self, call: Call[Any]) -> object:
+        """Enter a call of a task that is being ended: it is not entered.
+
+        A coroutine that is awaited by another may not yield while Python closes it: the call raises
+        GeneratorExit once more.  If the program has caught too many, it is suspended instead.
+        """
+        call.owner = None
+        if not self.left:
+            return LATER
+        self.left -= 1
+        raise GeneratorExit
+
+
+def close(task: SchedTask, part: Part) -> BaseException | None:
+    """Throw GeneratorExit into a coroutine until it ends; what it awaits meanwhile does nothing.
+
+    One that catches each of ATTEMPTS is abandoned and never runs again.  Returns its failure.  `throw`
+    works with any object that has a coroutine's methods.
+    """
+    closing = Closing()
+    if part == "program":
+        task.enter = closing.enter
+    program: Coroutine[Any, Any, Any] = getattr(task, part)
+    setattr(task, part, None)
+    unraisable, sys.unraisablehook = sys.unraisablehook, _abandoned
+    try:
+        while closing.left:
+            closing.left -= 1
+            try:
+                program.throw(GeneratorExit)
+            except (StopIteration, GeneratorExit, SystemExit):
+                return None
+            except BaseException as raised:  # noqa: BLE001 - whatever a program raises is its own
+                if closing.left and not _ignored(raised):
+                    return raised
+                break
+        del program  # Python throws a last GeneratorExit as it collects the coroutine
+        return SimulationError(
+            f"{task.comm} caught GeneratorExit, by which a program is ended, and went on; it is abandoned: "
+            "catch Exception instead of everything, or raise GeneratorExit again"
+        )
+    finally:
+        sys.unraisablehook = unraisable
+
+
+def _ignored(error: BaseException | None) -> bool:
+    """Whether Python itself found that a coroutine went on after GeneratorExit (`gen_close()`)."""
+    return isinstance(error, RuntimeError) and str(error).endswith("ignored GeneratorExit")
+
+
+def _abandoned(unraisable: sys.UnraisableHookArgs) -> None:
+    """Report what Python reports by default, but for what the task's failure says."""
+    if not _ignored(unraisable.exc_value):
+        sys.__unraisablehook__(unraisable)

@@ -17,7 +17,7 @@ from simkernel.kernel.netlink.route.rtnetlink import RouteNetlink
 from simkernel.kernel.netlink.socket import NetlinkSocket
 from simkernel.kernel.netlink.uevent import UeventSockets
 from simkernel.kernel.sched.credentials import Credentials
-from simkernel.kernel.sched.validation import enter_no_more
+from simkernel.kernel.sched.validation import Closing
 from simkernel.kernel.sched.wait import WouldBlock
 from simkernel.kernel.vfs.task import Task
 from simkernel.uapi.errno import EAGAIN, os_error
@@ -142,7 +142,7 @@ class Stack:
             comm,
             credentials=Credentials.of(uid),
             parent=None,
-            enter=enter_no_more,
+            enter=Closing().enter,
             on_wake=lambda *_: None,
             net=net or self.namespaces.init,
         )

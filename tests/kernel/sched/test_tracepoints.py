@@ -8,7 +8,7 @@ from simkernel.engine import Call, Engine
 from simkernel.kernel.sched.credentials import ROOT
 from simkernel.kernel.sched.task import SchedTask
 from simkernel.kernel.sched.tracepoints import sys_enter
-from simkernel.kernel.sched.validation import enter_no_more
+from simkernel.kernel.sched.validation import Closing
 
 CALL: Call[int] = Call()
 CALL.name, CALL.arguments = "getpid", ()
@@ -29,7 +29,7 @@ def test_a_call_goes_on_under_its_tasks_flow_unless_that_is_an_old_one(
 ) -> None:
     engine = Engine()
     engine.trace.since = 5
-    task = SchedTask(1, 1, "t", credentials=ROOT, parent=None, enter=enter_no_more, on_wake=lambda *_: None)
+    task = SchedTask(1, 1, "t", credentials=ROOT, parent=None, enter=Closing().enter, on_wake=lambda *_: None)
     task.flow, task.own_flow = flow, own
     sys_enter(engine, task, CALL)
     assert (task.flow, task.own_flow) == after
