@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from simkernel.application.app import App
+    from simkernel.blocking import Blocking
     from simkernel.engine import (
         Deadlock,
         DeviceError,
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "App",
+    "Blocking",
     "Deadlock",
     "DeviceError",
     "InternalError",
@@ -43,6 +45,10 @@ def __getattr__(name: str) -> object:
         from simkernel.application.app import App
 
         return App
+    if name == "Blocking":
+        from simkernel.blocking import Blocking
+
+        return Blocking
     if name == "Machine":
         from simkernel.machine import Machine
 

@@ -35,7 +35,7 @@ from simkernel.uapi.signal import SIG_IGN, SIGPIPE
 from simkernel.ynl import Spec
 
 if TYPE_CHECKING:
-    from simkernel.blocking.process import Blocking
+    from simkernel.blocking.process import Blocking, BlockingProcess, CallRunner
 
 SHIPPED_MODULES = shipped("drivers")
 
@@ -132,7 +132,7 @@ class Machine:
         costs = costs or CostModel()
         self.bus = Bus(self.engine, readl_ns=costs.readl, writel_ns=costs.writel)
         self.debug = debug
-        self._facades: list[Blocking] = []
+        self._facades: list[BlockingProcess] = []
         self._closed = False
         self.kernel = Kernel(
             self.engine,
@@ -183,7 +183,7 @@ class Machine:
         Root has every capability and others none, unless `capabilities` says which.
         """
         self._check_open()
-        image = Image(self.app, program, arguments, keywords, name)
+        image = Image(self, program, arguments, keywords, name)
         credentials = _credentials(uid, gid, capabilities)
         processes = self.kernel.processes
         task = processes.fork(None, image.comm, credentials=credentials)
@@ -196,13 +196,13 @@ class Machine:
 
     def blocking(
         self, uid: int = 0, gid: int | None = None, capabilities: Iterable[int] | None = None
-    ) -> Blocking:
+    ) -> BlockingProcess:
         """A process for ordinary code: blocking calls that drive the clock."""
-        from simkernel.blocking.process import Blocking
+        from simkernel.blocking.process import BlockingProcess
 
         self._check_open()
         credentials = _credentials(uid, gid, capabilities)
-        facade = Blocking.on(self.kernel, self.app, credentials)
+        facade = BlockingProcess.on(self.kernel, self.app, credentials)
         self._facades.append(facade)
         return facade
 
@@ -275,6 +275,12 @@ class Machine:
         owner.application = app = App(self, owner)
         return app
 
+    def blocking_app(self, app: App, runner: CallRunner) -> Blocking:
+        """The calls of `app` for a plain function; `runner` blocks it until a call is done."""
+        from simkernel.blocking.process import Blocking
+
+        return Blocking(app, runner)
+
     def specification(self, family: str) -> Spec:
         """A family's specification, from the module path.  LookupError with the nearest names."""
         return self.kernel.modules.specification(family)
@@ -334,7 +340,7 @@ class Machine:
 
     async def _modprobe(self, name: str) -> int:
         """/sbin/modprobe, as the kernel runs it; its exit code."""
-        image = Image(self.app, modprobe, (name,), {}, None)
+        image = Image(self, modprobe, (name,), {}, None)
         status = await self.kernel.processes.usermode_helper(image.comm, image.begin)
         return status >> 8
 

@@ -175,13 +175,13 @@ class App(Descriptors, Modules):
 
         It inherits the open descriptors, the credentials and what is done about signals.
         """
-        return self.call("fork_exec", Image(self._system.app, program, arguments, keywords, name))
+        return self.call("fork_exec", Image(self._system, program, arguments, keywords, name))
 
     def thread(
         self, program: Program, /, *arguments: object, name: str | None = None, **keywords: object
     ) -> Call[int]:
         """Another thread of this process, which shares its descriptors; its tid."""
-        return self.call("clone_thread", Image(self._system.app, program, arguments, keywords, name))
+        return self.call("clone_thread", Image(self._system, program, arguments, keywords, name))
 
     def exit(self, code: int = 0) -> Call[None]:
         """End this process."""

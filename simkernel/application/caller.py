@@ -67,6 +67,10 @@ class System(Protocol):
         """The calls of the task `owner`."""
         ...
 
+    def blocking_app(self, app: Any, runner: Any) -> Any:
+        """The calls of `app` for a plain function; `runner` blocks it until a call is done."""
+        ...
+
     def specification(self, family: str) -> Spec:
         """The family's specification, from the module path.  LookupError with the nearest names."""
         ...

@@ -1,7 +1,8 @@
 """Programs: what a task runs.
 
 A program is a function of an `App` and whatever arguments it is spawned with: `async def`, awaiting
-system calls, or a generator function that yields them.
+system calls, or a generator function that yields them.  A plain function is a program too: it runs in a
+greenlet, and the calls of its `app` block (`simkernel.blocking.Blocking`).
 """
 
 from __future__ import annotations
@@ -9,21 +10,28 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Coroutine, Generator
-from typing import Any
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
+from simkernel.application.caller import Caller, System
 from simkernel.engine import SimulationError
 
+if TYPE_CHECKING:
+    from simkernel.application.plain import GreenletProgram
+
 Program = Callable[..., object]
+
+KINDS: Final = (inspect.iscoroutinefunction, inspect.isgeneratorfunction, inspect.isasyncgenfunction)
+"""Tests for functions whose call makes something that runs later: those are no plain functions."""
 
 
 class Image:
     """A program with its arguments and its name, ready to be run as some task."""
 
-    __slots__ = ("_arguments", "_keywords", "_make_app", "_program", "comm")
+    __slots__ = ("_arguments", "_keywords", "_program", "_system", "comm")
 
     def __init__(
         self,
-        make_app: Callable[[Any], object],
+        system: System,
         program: Program,
         arguments: tuple[object, ...],
         keywords: dict[str, object],
@@ -34,7 +42,7 @@ class Image:
                 f"{program!r} is not a program: pass the function itself, not what it returns"
             )
         self.comm = comm or name_of(program)
-        self._make_app = make_app
+        self._system = system
         self._program = program
         self._arguments = arguments
         self._keywords = keywords
@@ -42,13 +50,56 @@ class Image:
     def __str__(self) -> str:
         return self.comm
 
-    def begin(self, task: object) -> Coroutine[Any, Any, object]:
-        """The coroutine that `task` runs.  SimulationError if the function does not make one."""
-        made = self._program(self._make_app(task), *self._arguments, **self._keywords)
+    def begin(self, task: Any) -> Coroutine[Any, Any, object] | GreenletProgram:
+        """The coroutine that `task` runs, or its like.  SimulationError if the function does not make one.
+
+        A plain function runs in its task's first turn, not here.
+        """
+        app = self._system.app(task)
+        if is_plain(self._program):
+            return self._greenlet(task, app)
+        made = self._program(app, *self._arguments, **self._keywords)
+        return self._coroutine(made) or self._refuse(made)
+
+    def _greenlet(self, task: Any, app: Caller) -> Coroutine[Any, Any, object] | GreenletProgram:
+        try:
+            from simkernel.application.plain import GreenletProgram
+        except ImportError:
+            return self._without_greenlet(app)
+
+        def body() -> object:
+            return self._program(calls, *self._arguments, **self._keywords)
+
+        def on_return(made: object) -> Coroutine[Any, Any, object] | None:
+            coroutine = self._coroutine(made)
+            if coroutine is not None:
+                calls.unblock()
+            return coroutine
+
+        program = GreenletProgram(task, body, on_return)
+        calls = self._system.blocking_app(app, program)
+        return program
+
+    async def _without_greenlet(self, app: Caller) -> object:
+        """A plain function that returns a coroutine, as a decorator's wrapper does, needs no greenlet."""
+        made = self._program(app, *self._arguments, **self._keywords)
+        coroutine = self._coroutine(made)
+        if coroutine is None:
+            raise SimulationError(
+                f"{self.comm} is a plain function, which runs in a greenlet, and greenlet is not installed: "
+                f"pip install 'simkernel[testing]', or write `async def {self.comm}(app)`"
+            )
+        return await coroutine
+
+    def _coroutine(self, made: object) -> Coroutine[Any, Any, object] | None:
+        """A function's result as a coroutine; None if it is neither that nor a generator."""
         if inspect.iscoroutine(made):
             return made
         if inspect.isgenerator(made):
             return _awaiting(made)
+        return self._refuse(made) if inspect.isasyncgen(made) else None
+
+    def _refuse(self, made: object) -> NoReturn:
         kind = "an async generator" if inspect.isasyncgen(made) else f"{made!r}"
         raise SimulationError(
             f"{self.comm} is not a program: it returned {kind}; write it as `async def {self.comm}(app)` "
@@ -56,10 +107,22 @@ class Image:
         )
 
 
-def name_of(program: Program) -> str:
-    """What the task that runs `program` is called."""
+def is_plain(program: Program) -> bool:
+    """Return True for a plain function: neither `async def` nor a generator function."""
+    program = unwrapped(program)
+    return not any(kind(each) for each in (program, type(program).__call__) for kind in KINDS)
+
+
+def unwrapped(program: Program) -> Program:
+    """The function of a functools.partial."""
     while isinstance(program, functools.partial):
         program = program.func
+    return program
+
+
+def name_of(program: Program) -> str:
+    """What the task that runs `program` is called."""
+    program = unwrapped(program)
     return getattr(program, "__name__", type(program).__name__)
 
 

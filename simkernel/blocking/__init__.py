@@ -1,6 +1,9 @@
-"""The blocking façade: a program's calls for ordinary code.  Each call advances the clock until it is done.
+"""Blocking calls: `Blocking` for a plain function that is a program, `BlockingProcess` for ordinary code.
 
-    with machine.blocking() as process:
+    def program(app: Blocking) -> None:
+        app.sleep(0.5)
+
+    with machine.blocking() as process:  # each call advances the clock until it is done
         sock = process.socket(AF_NETLINK, SOCK_RAW, NETLINK_GENERIC)
 
 `simkernel.blocking.loop` has an asyncio event loop on the machine's time.
@@ -8,7 +11,7 @@
 
 from __future__ import annotations
 
-from simkernel.blocking.process import Blocking
+from simkernel.blocking.process import Blocking, BlockingProcess
 from simkernel.blocking.socket import BlockingSocket
 
-__all__ = ["Blocking", "BlockingSocket"]
+__all__ = ["Blocking", "BlockingProcess", "BlockingSocket"]

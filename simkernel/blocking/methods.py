@@ -10,14 +10,30 @@ from __future__ import annotations
 
 import functools
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar
+
+if TYPE_CHECKING:
+    from simkernel.kernel.vfs.task import Task
 
 A = TypeVar("A")
 P = ParamSpec("P")
 T = TypeVar("T")
 
 Run = Callable[[Awaitable[Any]], Any]
-"""Drives the clock until an awaitable has its result."""
+"""Blocks until an awaitable has its result."""
+
+
+class CallRunner(Protocol):
+    """Blocks the caller until its calls are done: `SyncRunner`, or a plain function's `GreenletProgram`."""
+
+    @property
+    def task(self) -> Task:
+        """The task that makes the calls."""
+        ...
+
+    def run(self, awaitable: Awaitable[T], /) -> T:
+        """The result of a call, or of a coroutine that makes calls."""
+        ...
 
 
 def blocking(method: Callable[Concatenate[A, P], Awaitable[T]]) -> Callable[Concatenate[Any, P], T]:

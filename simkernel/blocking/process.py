@@ -1,6 +1,7 @@
-"""Blocking calls for ordinary code: a program's names, and each call advances the clock until it is done.
+"""Blocking calls, with a program's names: of a plain function, and of ordinary code.
 
-A `Blocking` is a process of the machine without a program.  Its sockets look like `socket.socket`.
+A plain function's call blocks its task.  A call of ordinary code, which has a `BlockingProcess`, advances the
+clock until it is done.  Sockets look like `socket.socket`.
 """
 
 from __future__ import annotations
@@ -13,11 +14,13 @@ from simkernel.application.app import App
 from simkernel.application.family import Family
 from simkernel.application.genetlink import GenetlinkClient, Message
 from simkernel.application.mapping import READ_WRITE
+from simkernel.application.socket import AnySocket
 from simkernel.application.uevent import UeventMonitor
 from simkernel.blocking.epoll import BlockingEpoll
 from simkernel.blocking.mapping import BlockingMapping
 from simkernel.blocking.methods import BlockingIterator, Run, blocking
-from simkernel.blocking.socket import BlockingSocket
+from simkernel.blocking.methods import CallRunner as CallRunner
+from simkernel.blocking.socket import BlockingSocket, FacadeSocket
 from simkernel.blocking.sync_runner import SyncRunner
 from simkernel.uapi.mman import MAP_SHARED
 from simkernel.uapi.socket import AF_NETLINK, AF_UNIX, SOCK_RAW, SOCK_STREAM
@@ -31,31 +34,26 @@ if TYPE_CHECKING:
 
 
 class Blocking:
-    """One process of a machine, for ordinary code: `App`'s names, each call returning its result.
+    """`App`'s names, each call returning its result.
 
     `app` is the process's `App`, for calls that have no name here: `blocking.run(blocking.app.call(...))`.
     """
 
-    def __init__(self, app: App, runner: SyncRunner) -> None:
+    socket_type: type[BlockingSocket] = BlockingSocket
+
+    def __init__(self, app: App, runner: CallRunner) -> None:
         self.app = self.wrapped = app
         self.runner = runner
         self.run = runner.run
         """The result of a call of `app`, or of a coroutine that makes such calls."""
 
-    @classmethod
-    def on(cls, kernel: Kernel, app: Callable[[Task], App], credentials: Credentials) -> Blocking:
-        """A new process; `app` makes its `App`."""
-        runner = SyncRunner(kernel.engine, kernel.processes, credentials)
-        return cls(app(runner.task), runner)
-
     def __repr__(self) -> str:
-        return f"<Blocking process {self.task.track}>"
+        return f"<{type(self).__name__} process {self.task.track}>"
 
-    def __enter__(self) -> Blocking:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.exit()
+    def unblock(self) -> None:
+        """Give the calls their form in `App`: the function has returned a coroutine, which awaits them."""
+        app = self.app
+        vars(self).update({name: getattr(app, name) for name in dir(app) if not name.startswith("_")})
 
     @property
     def task(self) -> Task:
@@ -68,14 +66,18 @@ class Blocking:
         self, family: int = AF_NETLINK, type: int = SOCK_RAW, proto: int = 0, fileno: int | None = None
     ) -> BlockingSocket:
         """As `socket.socket(family, type, proto)`; with `fileno` for a descriptor inside the machine."""
-        return BlockingSocket(self.runner, self.run(self.app.socket(family, type, proto, fileno)))
+        return self.around(self.run(self.app.socket(family, type, proto, fileno)))
 
     def socketpair(
         self, family: int = AF_UNIX, type: int = SOCK_STREAM, proto: int = 0
     ) -> tuple[BlockingSocket, BlockingSocket]:
         """As `socket.socketpair`."""
         one, other = self.run(self.app.socketpair(family, type, proto))
-        return BlockingSocket(self.runner, one), BlockingSocket(self.runner, other)
+        return self.around(one), self.around(other)
+
+    def around(self, sock: AnySocket) -> BlockingSocket:
+        """A socket whose calls block, for an asynchronous one."""
+        return self.socket_type(self.runner, sock)
 
     # -- descriptors --------------------------------------------------------------
 
@@ -188,9 +190,8 @@ class Blocking:
     kill = blocking(App.kill)
     signal = blocking(App.signal)
 
-    def exit(self, code: int = 0) -> None:
-        """End this process: closes its descriptors, the real ones too.  Harmless when it has ended."""
-        self.runner.end((code & 0xFF) << 8)
+    exit = blocking(App.exit)
+    call = blocking(App.call)
 
     # -- clients ----------------------------------------------------------------
 
@@ -201,19 +202,42 @@ class Blocking:
 
     def genetlink(self, family: str, spec: Spec | None = None) -> BlockingClient:
         """A client of a generic netlink family.  FileNotFoundError (ENOENT) if there is none."""
-        return BlockingClient(self.runner, self.run(self.app.genetlink(family, spec)))
+        return BlockingClient(self, self.run(self.app.genetlink(family, spec)))
 
     def uevents(self) -> BlockingMonitor:
         """What the kernel says of devices as they come and go."""
         return BlockingMonitor(self.run, self.run(self.app.uevents()))
 
 
+class BlockingProcess(Blocking):
+    """One process of a machine, for ordinary code: a process without a program."""
+
+    runner: SyncRunner
+    socket_type = FacadeSocket
+
+    @classmethod
+    def on(cls, kernel: Kernel, app: Callable[[Task], App], credentials: Credentials) -> BlockingProcess:
+        """A new process; `app` makes its `App`."""
+        runner = SyncRunner(kernel.engine, kernel.processes, credentials)
+        return cls(app(runner.task), runner)
+
+    def __enter__(self) -> BlockingProcess:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.exit()
+
+    def exit(self, code: int = 0) -> None:
+        """End this process: closes its descriptors, the real ones too.  Harmless when it has ended."""
+        self.runner.end((code & 0xFF) << 8)
+
+
 class BlockingClient:
     """A generic netlink client (`GenetlinkClient`) whose calls return their results."""
 
-    def __init__(self, runner: SyncRunner, wrapped: GenetlinkClient) -> None:
-        self._runner = runner
-        self.run = runner.run
+    def __init__(self, process: Blocking, wrapped: GenetlinkClient) -> None:
+        self._process = process
+        self.run = process.run
         self.wrapped = wrapped
 
     def __repr__(self) -> str:
@@ -239,7 +263,7 @@ class BlockingClient:
     @property
     def event_socket(self) -> BlockingSocket:
         """The socket that events come over, for poll and options.  SimulationError before `join`."""
-        return BlockingSocket(self._runner, self.wrapped.event_socket)
+        return self._process.around(self.wrapped.event_socket)
 
     def events(self, *names: str) -> Iterator[Message]:
         """The events of the joined groups, or those of them with these names, as they come."""

@@ -1,4 +1,4 @@
-"""A look-alike of `socket.socket` for ordinary code."""
+"""Look-alikes of `socket.socket` for plain functions and for ordinary code."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any, Self
 
 from simkernel.application.socket import AnySocket
 from simkernel.blocking.descriptor import RealDescriptor
-from simkernel.blocking.methods import blocking
+from simkernel.blocking.methods import CallRunner, blocking
 from simkernel.blocking.sync_runner import SyncRunner
 
 
@@ -16,11 +16,10 @@ class BlockingSocket:
     An address is of the type that the socket's family has in Python's socket module.
     """
 
-    def __init__(self, runner: SyncRunner, wrapped: AnySocket) -> None:
+    def __init__(self, runner: CallRunner, wrapped: AnySocket) -> None:
         self._runner = runner
         self.run = runner.run
         self.wrapped = wrapped
-        self._real: RealDescriptor | None = None
 
     def __repr__(self) -> str:
         return repr(self.wrapped)
@@ -54,12 +53,8 @@ class BlockingSocket:
         return self.wrapped.fileno()
 
     def fileno(self) -> int:
-        """A real descriptor for real clients to poll, made when it is first asked for; -1 once closed."""
-        if self._real is None:
-            if self.descriptor < 0:
-                return -1
-            self._real = self._runner.make_real(self.descriptor)
-        return self._real.fileno()
+        """The descriptor inside the machine; -1 once closed."""
+        return self.wrapped.fileno()
 
     # -- the calls ------------------------------------------------------------
 
@@ -117,8 +112,7 @@ class BlockingSocket:
         return self._around(self.run(self.wrapped.dup()))
 
     def close(self) -> None:
-        """Close the descriptor, and the real one if there is one; harmless when it is closed."""
-        self._close_real()
+        """Close the descriptor; harmless when it is closed, or its process has ended."""
         if self._runner.task.alive:
             self.run(self.wrapped.close())
         else:  # a process that has ended has closed its descriptors
@@ -126,8 +120,32 @@ class BlockingSocket:
 
     def detach(self) -> int:
         """Release the descriptor inside the machine without closing it; returns it."""
-        self._close_real()
         return self.wrapped.detach()
+
+
+class FacadeSocket(BlockingSocket):
+    """A socket of ordinary code, with a real descriptor for real clients to poll."""
+
+    _runner: SyncRunner
+    _real: RealDescriptor | None = None
+
+    def fileno(self) -> int:
+        """A real descriptor, made when it is first asked for; -1 once closed."""
+        if self._real is None:
+            if self.descriptor < 0:
+                return -1
+            self._real = self._runner.make_real(self.descriptor)
+        return self._real.fileno()
+
+    def close(self) -> None:
+        """Close the descriptor, and the real one if there is one; harmless when it is closed."""
+        self._close_real()
+        super().close()
+
+    def detach(self) -> int:
+        """Release the descriptor inside the machine without closing it; returns it."""
+        self._close_real()
+        return super().detach()
 
     def _close_real(self) -> None:
         if self._real is not None:

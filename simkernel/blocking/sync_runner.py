@@ -27,7 +27,8 @@ def outside(engine: Engine, what: object) -> Iterator[None]:
     """Act on the machine from ordinary code.  SimulationError if that is called by the simulation itself."""
     if engine.running:
         raise SimulationError(
-            f"{what}: a blocking call cannot be made inside the simulation; a program awaits its calls"
+            f"{what}: a façade drives the clock and cannot be used inside the simulation; "
+            "a program makes its calls by its own app"
         )
     engine.running = True
     engine.section()

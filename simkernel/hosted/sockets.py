@@ -25,10 +25,6 @@ class HostedSocket(BlockingSocket):
         process = self._process
         super().__init__(process.runner, process.run(process.app.socket(family, type, proto, fileno)))
 
-    def fileno(self) -> int:
-        """The descriptor inside the machine; -1 once closed."""
-        return self.descriptor
-
     @classmethod
     def around(cls, wrapped: AnySocket) -> Self:
         """One for a socket that is open already."""

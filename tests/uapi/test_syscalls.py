@@ -29,8 +29,8 @@ from simkernel.uapi.syscalls import SYSCALLS, SyscallSpec
 NO_METHOD: Final = {"prctl_comm": "Python's os has no prctl(); programs that need it use App.call"}
 """Calls that no method of the application makes, and why."""
 
-WRAPPED: Final = {"epoll", "genetlink", "mmap", "socket", "socketpair", "uevents", "monotonic_ns", "exit"}
-"""Methods of the façade that are written out, since they make objects of the façade, or end it."""
+WRAPPED: Final = {"epoll", "genetlink", "mmap", "socket", "socketpair", "uevents", "monotonic_ns"}
+"""Methods of the façade that are written out, since they make objects of the façade."""
 
 
 def calls_in(package: ModuleType) -> Iterator[tuple[str, str, int | None]]:

@@ -13,7 +13,7 @@ from simkernel.kernel.sched.preempt import Preempt
 from simkernel.kernel.sched.runner import Runner, SystemCalls
 from simkernel.kernel.sched.scheduler import OnWake, Scheduler
 from simkernel.kernel.sched.signals import check
-from simkernel.kernel.sched.task import OnResult, SchedTask, TaskState
+from simkernel.kernel.sched.task import OnResult, Program, SchedTask, TaskState
 from simkernel.kernel.sched.wait import WaitQueue, sleep_on
 from simkernel.uapi import capability
 from simkernel.uapi import signal as uapi_signal
@@ -22,8 +22,8 @@ from simkernel.uapi.signal import signal_name
 
 T = TypeVar("T", bound=SchedTask)
 T_co = TypeVar("T_co", bound=SchedTask, covariant=True)
-Begin = Callable[[T], Coroutine[Any, Any, Any]]
-"""Makes the coroutine that a task runs."""
+Begin = Callable[[T], Program]
+"""Makes what a task runs."""
 OnDeath = Callable[[SchedTask, BaseException | None], None]
 """Called with each task that has ended, and with what its program raised."""
 

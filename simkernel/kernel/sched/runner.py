@@ -13,7 +13,8 @@ call for it, and `on_result` takes what it comes to.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
+from functools import partial
 from types import CoroutineType
 from typing import Any, Protocol
 
@@ -22,7 +23,7 @@ from simkernel.kernel.lib.layers import KERNEL
 from simkernel.kernel.sched import validation
 from simkernel.kernel.sched.preempt import Preempt
 from simkernel.kernel.sched.scheduler import Scheduler
-from simkernel.kernel.sched.task import SchedTask
+from simkernel.kernel.sched.task import Program, SchedTask
 from simkernel.kernel.sched.tracepoints import sys_enter, sys_exit
 from simkernel.kernel.sched.wait import Elapse, Sleep, Sleeping, WouldBlock
 from simkernel.uapi import signal as uapi_signal
@@ -87,7 +88,7 @@ class Runner:
 
     # -- beginning ----------------------------------------------------------
 
-    def start(self, task: SchedTask, program: Coroutine[Any, Any, Any]) -> None:
+    def start(self, task: SchedTask, program: Program) -> None:
         """Run `program` as `task`, from the first moment it has a CPU."""
         task.program = program
         self.scheduler.ready(task, self._advance, None, None)
@@ -463,8 +464,9 @@ class Runner:
                 emit("signal_deliver", KERNEL, "sched", pid=task.pid, comm=task.comm, signal=number)
             handler = task.signals.handlers.get(number, uapi_signal.SIG_DFL)
             if callable(handler):
+                defer = getattr(task.program, "defer", None)  # a plain function runs it itself: it may block
                 try:
-                    handler(number)
+                    handler(number) if defer is None else defer(partial(handler, number))
                 except BaseException as raised:  # noqa: BLE001 - it is thrown into the program, as Python does
                     error = raised
             elif handler == uapi_signal.SIG_DFL:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
 from enum import Enum
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 from simkernel.engine import Call
 from simkernel.kernel.sched.credentials import Credentials
@@ -12,6 +12,17 @@ from simkernel.kernel.sched.run_state import RunState
 from simkernel.kernel.sched.scheduler import Cpu, OnWake
 from simkernel.kernel.sched.signals import Signals
 from simkernel.kernel.sched.wait import BlockedCall, Sleeping, WaitQueue
+
+
+class Program(Protocol):
+    """What a task runs in user mode: a coroutine, or a plain function's greenlet."""
+
+    def send(self, value: Any, /) -> Any:
+        """Run it until a call is not done at once; returns the call.  StopIteration at the end."""
+
+    def throw(self, error: Any, /) -> Any:
+        """Raise an error where it waits, and run it as `send` does."""
+
 
 OnResult = Callable[[Any, BaseException | None], None]
 
@@ -46,7 +57,7 @@ class SchedTask:
         "_children": "children that are not reaped",
         "_wait_child": "wait queue for the end of a child",
         # what the runner drives; `run_state` follows from program, frame, call, blocked and sleep
-        "program": "coroutine in user mode",
+        "program": "coroutine, or plain function, in user mode",
         "frame": "coroutine in the kernel, while a system call needs one",
         "call": "the call under way, if it does not end at once",
         "blocked": "the blocked call, if it is one that only tries again",
@@ -96,7 +107,7 @@ class SchedTask:
         self._state = TaskState.RUNNING
         self.alive = True
         self.kthread = False
-        self.program: Coroutine[Any, Any, Any] | None = None
+        self.program: Program | None = None
         self.frame: Coroutine[Any, Any, Any] | None = None
         self.call: Call[Any] | None = None
         self.entered = 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Coroutine
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -11,7 +10,7 @@ from simkernel.engine import LATER, Call, SimulationError
 from simkernel.uapi.signal import SIGINT
 
 if TYPE_CHECKING:
-    from simkernel.kernel.sched.task import SchedTask
+    from simkernel.kernel.sched.task import Program, SchedTask
 
 Part = Literal["program", "frame"]
 """A coroutine of a task: in user mode or in the kernel."""
@@ -91,7 +90,7 @@ def close(task: SchedTask, part: Part) -> BaseException | None:
     closing = Closing()
     if part == "program":
         task.enter = closing.enter
-    program: Coroutine[Any, Any, Any] = getattr(task, part)
+    program: Program = getattr(task, part)
     setattr(task, part, None)
     unraisable, sys.unraisablehook = sys.unraisablehook, _abandoned
     try:

@@ -11,7 +11,7 @@ from simkernel.kernel.parts import KernelParts
 from simkernel.kernel.sched.credentials import NONE
 from simkernel.kernel.sched.runner import Exited
 from simkernel.kernel.sched.signals import Handler
-from simkernel.kernel.sched.task import TaskState
+from simkernel.kernel.sched.task import Program, TaskState
 from simkernel.kernel.sched.wait import sleep_on
 from simkernel.kernel.vfs.task import Task
 from simkernel.uapi.capability import CAP_SETGID, CAP_SETUID, CAP_SYS_ADMIN
@@ -30,7 +30,7 @@ class Image(Protocol):
 
     comm: str
 
-    def begin(self, task: Task) -> Coroutine[Any, Any, Any]: ...
+    def begin(self, task: Task) -> Program: ...
 
 
 class ProcessCalls:

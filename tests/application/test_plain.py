@@ -1,0 +1,612 @@
+"""Plain functions as programs: the same calls, which block, and the same ends."""
+
+from __future__ import annotations
+
+import contextvars
+import functools
+import gc
+import re
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import greenlet
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from simkernel import App, Blocking, Machine, SimulationError, millis, seconds
+from simkernel.hardware import Mouse
+from simkernel.uapi.netlink import NETLINK_USERSOCK
+from simkernel.uapi.poll import POLLIN
+from simkernel.uapi.signal import SIGKILL, SIGTERM, SIGUSR1
+from simkernel.uapi.socket import AF_NETLINK, SOCK_RAW
+
+Step = tuple[str, int]
+
+
+@pytest.fixture
+def machine() -> Iterator[Machine]:
+    """A machine without udevd."""
+    with Machine(udev=False) as machine:
+        yield machine
+
+
+# -- the same calls -------------------------------------------------------------
+
+
+async def awaiting(app: App, steps: list[Step]) -> None:
+    """A program of any steps."""
+    sock = await app.socket(AF_NETLINK, SOCK_RAW, NETLINK_USERSOCK)
+    await sock.bind((await app.getpid(), 0))
+    for what, number in steps:
+        try:
+            if what == "sleep":
+                await app.sleep(number / 1e6)
+            elif what == "compute":
+                await app.compute(number)
+            elif what == "send":
+                await sock.sendto(b"x" * number, (number % 7, 0))
+            elif what == "receive":
+                await app.poll([(sock, POLLIN)], number)
+                await sock.recv(100, 0x40)
+            elif what == "spawn":
+                await app.spawn(awaiting, [])
+            else:
+                await app.listdir("/proc")
+        except OSError:
+            await app.sched_yield()
+
+
+def blocking(app: Blocking, steps: list[Step]) -> None:
+    """The same as a plain function."""
+    sock = app.socket(AF_NETLINK, SOCK_RAW, NETLINK_USERSOCK)
+    sock.bind((app.getpid(), 0))
+    for what, number in steps:
+        try:
+            if what == "sleep":
+                app.sleep(number / 1e6)
+            elif what == "compute":
+                app.compute(number)
+            elif what == "send":
+                sock.sendto(b"x" * number, (number % 7, 0))
+            elif what == "receive":
+                app.poll([(sock, POLLIN)], number)
+                sock.recv(100, 0x40)
+            elif what == "spawn":
+                app.spawn(blocking, [], name="awaiting")
+            else:
+                app.listdir("/proc")
+        except OSError:
+            app.sched_yield()
+
+
+steps = st.lists(
+    st.tuples(
+        st.sampled_from(["sleep", "compute", "send", "receive", "spawn", "list"]), st.integers(1, 5000)
+    ),
+    max_size=6,
+)
+
+
+@given(programs=st.lists(steps, min_size=1, max_size=4), cpus=st.sampled_from([None, 1]))
+def test_a_plain_function_leaves_the_trace_of_an_async_one(
+    programs: list[list[Step]], cpus: int | None
+) -> None:
+    def traced(program: Callable[..., Any]) -> tuple[list[str], int, int]:
+        with Machine(seed=3, udev=False, cpus=cpus) as machine:
+            lines: list[str] = []
+            machine.trace.subscribe(lambda event: lines.append(re.sub(" at 0x[0-9a-f]+", "", repr(event))))
+            for each in programs:
+                machine.spawn(program, each, name="awaiting")
+            machine.run()
+            return lines, machine.now, machine.events
+
+    assert traced(blocking) == traced(awaiting)
+
+
+def test_programs_of_all_kinds_talk_to_each_other(machine: Machine) -> None:
+    def server(app: Blocking) -> None:
+        sock = app.socket(AF_NETLINK, SOCK_RAW, NETLINK_USERSOCK)
+        sock.bind((77, 0))
+        while True:
+            data, sender = sock.recvfrom(100)
+            app.compute(millis(10))
+            sock.sendto(data.upper(), sender)
+
+    def asks(app: Blocking, text: bytes) -> None:
+        sock = app.socket(AF_NETLINK, SOCK_RAW, NETLINK_USERSOCK)
+        sock.sendto(text, (77, 0))
+        answers.append(sock.recv(100))
+
+    async def asks_too(app: App, text: bytes) -> None:
+        sock = await app.socket(AF_NETLINK, SOCK_RAW, NETLINK_USERSOCK)
+        await sock.sendto(text, (77, 0))
+        answers.append(await sock.recv(100))
+
+    answers: list[bytes] = []
+    machine.spawn(server)
+    for program, text in ((asks, b"one"), (asks_too, b"two"), (asks, b"three")):
+        machine.spawn(program, text)
+    machine.run()
+    assert answers == [b"ONE", b"TWO", b"THREE"]
+    assert millis(30) < machine.now < millis(31)
+
+
+def test_a_call_that_does_not_sleep_costs_no_switch(machine: Machine) -> None:
+    def busy(app: Blocking) -> None:
+        for _ in range(1000):
+            app.getpid()
+
+    switches: list[object] = []
+    before = greenlet.settrace(lambda event, _: switches.append(event))
+    try:
+        machine.spawn(busy)
+        machine.run()
+    finally:
+        greenlet.settrace(before)
+    assert len(switches) < 10
+
+
+def test_clients_and_devices_of_a_plain_function() -> None:
+    def watch(app: Blocking) -> None:
+        for event in app.uevents():
+            found.append(event.variables.get("SUBSYSTEM", ""))
+            if event.variables.get("DEVNAME") == "input/event0":
+                break
+        app.sleep(0.1)
+        names.extend(app.listdir("/dev/input"))
+
+    found: list[str] = []
+    names: list[str] = []
+    with Machine() as machine:
+        machine.spawn(watch)
+        machine.run(until=millis(1))
+        machine.plug(Mouse())
+        machine.run(until=seconds(1))
+    assert found[0] == "simbus" and found[-1] == "input" and names == ["event0"]
+
+
+def test_a_socket_has_the_descriptor_of_the_machine(machine: Machine) -> None:
+    def program(app: Blocking) -> None:
+        found.extend(app.socket(AF_NETLINK, SOCK_RAW, NETLINK_USERSOCK).fileno() for _ in range(2))
+
+    found: list[int] = []
+    machine.spawn(program)
+    machine.run()
+    assert found == [3, 4]
+
+
+def test_any_system_call_by_its_name(machine: Machine) -> None:
+    def program(app: Blocking) -> None:
+        found.append((app.call("getpid"), app.getpid(), app.run(app.app.getpid())))
+
+    found: list[tuple[int, int, int]] = []
+    pid = machine.spawn(program).pid
+    machine.run()
+    assert found == [(pid, pid, pid)]
+
+
+# -- which function it is ---------------------------------------------------------
+
+
+async def target(app: App, seen: list[int]) -> None:
+    """An async program."""
+    await app.sleep(1)
+    seen.append(await app.getpid())
+
+
+def generator(app: App, seen: list[int]) -> Iterator[Any]:
+    """A generator program."""
+    yield app.sleep(1)
+    seen.append((yield app.getpid()))
+
+
+class AsyncCall:
+    """An object whose call is a program."""
+
+    async def __call__(self, app: App, seen: list[int]) -> None:
+        await target(app, seen)
+
+
+class PlainCall:
+    """An object whose call is a plain function."""
+
+    def __call__(self, app: Blocking, seen: list[int]) -> None:
+        app.sleep(1)
+        seen.append(app.getpid())
+
+
+def wrapped(app: Blocking, *arguments: Any) -> Any:
+    """The wrapper of a decorator, which makes calls of its own."""
+    app.sleep(0.5)
+    return target(app, *arguments)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        target,
+        generator,
+        AsyncCall(),
+        PlainCall(),
+        AsyncCall().__call__,
+        wrapped,
+        lambda app, seen: target(app, seen),
+        lambda app, seen: generator(app, seen),
+        functools.partial(target),
+        functools.partial(functools.partial(PlainCall())),
+        functools.partial(lambda app, seen: generator(app, seen)),
+    ],
+    ids=[
+        "async",
+        "generator",
+        "async object",
+        "object",
+        "async method",
+        "wrapper",
+        "lambda",
+        "lambda generator",
+        "partial",
+        "partial of partial",
+        "partial of lambda",
+    ],
+)
+def test_any_callable_is_a_program(machine: Machine, program: Callable[..., Any]) -> None:
+    async def parent(app: App) -> None:
+        pid = await app.spawn(program, seen)
+        assert await app.waitpid(pid) == (pid, 0)
+
+    seen: list[int] = []
+    pid = machine.spawn(program, seen).pid
+    machine.spawn(parent)
+    machine.run()
+    assert seen == [pid, pid + 2]
+    assert seconds(1) < machine.now < seconds(1.6)
+
+
+def test_an_async_generator_is_refused(machine: Machine) -> None:
+    async def stream(app: App) -> Any:
+        yield await app.getpid()
+
+    with pytest.raises(SimulationError, match="stream is not a program: it returned an async generator"):
+        machine.spawn(stream)
+    machine.spawn(lambda app: stream(app))
+    with pytest.raises(ExceptionGroup, match="it returned an async generator"):
+        machine.run()
+
+
+def test_a_plain_function_runs_in_its_task_only(machine: Machine) -> None:
+    ran: list[Blocking] = []
+    process = machine.spawn(ran.append)
+    assert not ran and process.alive
+    machine.run()
+    assert len(ran) == 1 and process.exit_status == 0
+
+
+@pytest.fixture
+def without_greenlet(monkeypatch: pytest.MonkeyPatch) -> None:
+    """greenlet is not installed."""
+    monkeypatch.setitem(sys.modules, "greenlet", None)
+    monkeypatch.delitem(sys.modules, "simkernel.application.plain", raising=False)
+
+
+@pytest.mark.usefixtures("without_greenlet")
+def test_without_greenlet_the_error_names_the_extra(machine: Machine) -> None:
+    def program(app: Blocking) -> None:
+        pass
+
+    process = machine.spawn(program)
+    with pytest.raises(ExceptionGroup, match=r"pip install 'simkernel\[testing\]'"):
+        machine.run()
+    assert process.exit_status == 1 << 8
+
+
+@pytest.mark.usefixtures("without_greenlet")
+def test_without_greenlet_other_programs_run(machine: Machine) -> None:
+    seen: list[int] = []
+    programs: list[Any] = [target, generator, AsyncCall(), lambda app, seen: target(app, seen)]
+    pids = [machine.spawn(program, seen).pid for program in programs]
+    machine.run()
+    assert seen == pids
+    assert "simkernel.application.plain" not in sys.modules
+
+
+# -- the end ------------------------------------------------------------------------
+
+
+def leave(app: Blocking) -> None:
+    """exit(2)."""
+    app.exit(4)
+
+
+def raises(kind: type[BaseException], *arguments: Any) -> Callable[[Blocking], None]:
+    """A program that raises after a call."""
+
+    def raising(app: Blocking) -> None:
+        app.sleep(1)
+        raise kind(*arguments)
+
+    return raising
+
+
+@pytest.mark.parametrize(
+    ("program", "status"),
+    [
+        (lambda app: None, 0),
+        (lambda app: 17, 0),
+        (leave, 4 << 8),
+        (raises(SystemExit), 0),
+        (raises(SystemExit, 3), 3 << 8),
+        (raises(SystemExit, "text"), 1 << 8),
+        (raises(greenlet.GreenletExit), 0),
+    ],
+)
+def test_exit_status(machine: Machine, program: Callable[[Blocking], Any], status: int) -> None:
+    process = machine.spawn(program)
+    machine.run()
+    assert (process.exit_status, process.failure) == (status, None)
+
+
+@pytest.mark.parametrize("kind", [ValueError, RecursionError, StopIteration, OSError])
+def test_an_error_is_the_programs(machine: Machine, kind: type[Exception]) -> None:
+    other = machine.spawn(lambda app: app.sleep(2))
+    process = machine.spawn(raises(kind, "mine"))
+    with pytest.raises(ExceptionGroup, match="raising") as raised:
+        machine.run()
+    (failure,) = raised.value.exceptions
+    assert isinstance(failure, RuntimeError if kind is StopIteration else kind)
+    assert process.exit_status == 1 << 8 and other.exit_status == 0
+
+
+def test_a_traceback_shows_the_function_and_its_call(machine: Machine) -> None:
+    def outer(app: Blocking) -> None:
+        app.open("/missing", 0)
+
+    machine.spawn(outer)
+    with pytest.raises(ExceptionGroup) as raised:
+        machine.run()
+    names = []
+    trace = raised.value.exceptions[0].__traceback__
+    while trace is not None:
+        names.append(trace.tb_frame.f_code.co_name)
+        trace = trace.tb_next
+    assert "outer" in names and len(names) < 16
+
+
+def test_deep_recursion_ends_the_program_alone(machine: Machine) -> None:
+    def deeper(app: Blocking) -> None:
+        deeper(app)
+
+    process = machine.spawn(deeper)
+    other = machine.spawn(lambda app: app.sleep(1))
+    with pytest.raises(ExceptionGroup, match="deeper"):
+        machine.run()
+    assert isinstance(process.failure, RecursionError) and other.exit_status == 0
+
+
+@pytest.mark.parametrize("end", ["close", "kill", "leader"])
+def test_a_sleeping_function_ends_and_cleans_up(machine: Machine, end: str) -> None:
+    def sleeps(app: Blocking) -> None:
+        try:
+            app.sleep(3600)
+        except GeneratorExit:
+            steps.append("exit")
+            raise
+        finally:
+            steps.append("finally")
+            app.sleep(1)
+            steps.append("never")
+
+    def leads(app: Blocking) -> None:
+        app.thread(sleeps)
+        app.sleep(1)
+
+    steps: list[str] = []
+    process = machine.spawn(leads if end == "leader" else sleeps)
+    machine.run(until=millis(500))
+    if end == "close":
+        machine.close()
+    elif end == "kill":
+        process.kill(SIGKILL)
+    if end != "close":
+        machine.run(until=seconds(2))
+    assert steps == ["exit", "finally"]
+    assert not process.alive
+
+
+def test_a_function_that_has_not_begun_never_runs(machine: Machine) -> None:
+    ran: list[object] = []
+    machine.spawn(ran.append)
+    machine.close()
+    assert not ran
+
+
+def test_garbage_collection_ends_no_function() -> None:
+    def sleeps(app: Blocking) -> None:
+        try:
+            app.sleep(1)
+        finally:
+            ended.append(app.monotonic_ns())
+
+    ended: list[int] = []
+    for machine in (Machine(), Machine()):  # the first is neither closed nor kept
+        machine.spawn(sleeps)
+        machine.run(until=millis(1))
+    gc.collect()
+    assert not ended
+    machine.close()
+    assert ended == [millis(1)]
+
+
+def test_a_function_that_goes_on_is_abandoned(machine: Machine) -> None:
+    def stubborn(app: Blocking) -> None:
+        while True:
+            try:
+                app.sleep(1)
+            except:  # noqa: E722
+                caught.append(1)
+
+    caught: list[int] = []
+    process = machine.spawn(stubborn)
+    with pytest.raises(ExceptionGroup, match="stubborn caught GeneratorExit"):
+        machine.run(until=millis(1))
+        machine.close()
+        machine.raise_failures()
+    count = len(caught)
+    gc.collect()
+    assert not process.alive and 1 < len(caught) == count
+
+
+# -- within ---------------------------------------------------------------------------
+
+
+def test_a_function_has_a_copy_of_its_spawners_context(machine: Machine) -> None:
+    variable: contextvars.ContextVar[str] = contextvars.ContextVar("variable", default="nobody's")
+
+    def child(app: Blocking) -> None:
+        seen.append(variable.get())
+
+    def parent(app: Blocking) -> None:
+        seen.append(variable.get())
+        variable.set("the parent's")
+        app.sleep(1)
+        app.spawn(child)
+        seen.append(variable.get())
+
+    seen: list[str] = []
+    variable.set("the test's")
+    machine.spawn(parent)
+    machine.spawn(parent)
+    machine.run()
+    assert seen == ["the test's"] * 2 + ["the parent's"] * 4
+    assert variable.get() == "the test's"
+
+
+def test_an_exception_that_is_handled_belongs_to_its_function(machine: Machine) -> None:
+    def program(app: Blocking, number: int) -> None:
+        try:
+            raise ValueError(number)
+        except ValueError:
+            app.sleep(1)
+            seen.append(str(sys.exception() if sys.version_info >= (3, 12) else sys.exc_info()[1]))
+        app.sleep(1)
+        seen.append(str(sys.exc_info()[1]))
+
+    seen: list[str] = []
+    machine.spawn(program, 1)
+    machine.spawn(program, 2)
+    machine.run()
+    assert seen == ["1", "2", "None", "None"]
+
+
+def test_greenlets_of_the_function_itself_make_calls(machine: Machine) -> None:
+    def program(app: Blocking) -> None:
+        inner = greenlet.greenlet(lambda: (app.sleep(1), app.getpid()))
+        seen.append(inner.switch())
+        app.sleep(1)
+
+    seen: list[object] = []
+    pid = machine.spawn(program).pid
+    machine.run()
+    assert seen == [(None, pid)] and machine.now > seconds(2)
+
+
+def test_a_machine_runs_in_a_greenlet_of_the_caller(machine: Machine) -> None:
+    process = machine.spawn(lambda app: app.sleep(2))
+    machine.run(until=seconds(1))
+    greenlet.greenlet(lambda: machine.run()).switch()
+    assert process.exit_status == 0
+
+
+def test_the_calls_of_another_are_refused(machine: Machine) -> None:
+    def keeps(app: Blocking) -> None:
+        apps.append(app)
+        app.sleep(10)
+
+    def takes(app: Blocking) -> None:
+        for use in (lambda: apps[0].sleep(1), machine.blocking().getpid):
+            with pytest.raises(SimulationError, match="by its own app"):
+                use()
+        steps.append("done")
+
+    apps: list[Blocking] = []
+    steps: list[str] = []
+    machine.spawn(keeps)
+    machine.spawn(takes)
+    machine.run(until=seconds(1))
+    with pytest.raises(SimulationError, match="does not run now"):
+        apps[0].sleep(1)
+    machine.run()
+    assert steps == ["done"] and seconds(10) < machine.now < seconds(11)
+
+
+def test_a_signal_handler_can_block(machine: Machine) -> None:
+    def program(app: Blocking) -> None:
+        def handler(number: int) -> None:
+            steps.append(f"handler of {number}")
+            app.sleep(1)
+            steps.append(f"after {app.monotonic_ns() // millis(100)}")
+
+        app.signal(SIGUSR1, handler)
+        with pytest.raises(InterruptedError):
+            app.sleep(10)
+        steps.append("interrupted")
+
+    steps: list[str] = []
+    process = machine.spawn(program)
+    machine.run(until=seconds(1))
+    process.kill(SIGUSR1)
+    machine.run()
+    assert steps == [f"handler of {SIGUSR1}", "after 20", "interrupted"]
+    assert process.exit_status == 0
+
+
+def test_what_a_signal_handler_raises_is_raised_where_the_function_waits(machine: Machine) -> None:
+    def program(app: Blocking) -> None:
+        def handler(number: int) -> None:
+            raise KeyError(number)
+
+        app.signal(SIGTERM, handler)
+        try:
+            app.sleep(10)
+        except KeyError as error:
+            seen.append(error.args)
+
+    seen: list[object] = []
+    process = machine.spawn(program)
+    machine.run(until=seconds(1))
+    process.kill(SIGTERM)
+    machine.run()
+    assert seen == [(SIGTERM,)] and process.exit_status == 0
+
+
+def test_a_handler_of_a_function_that_became_a_coroutine_runs(machine: Machine) -> None:
+    async def program(app: App) -> None:
+        await app.signal(SIGTERM, seen.append)
+        with pytest.raises(InterruptedError):
+            await app.sleep(10)
+
+    seen: list[int] = []
+    process = machine.spawn(lambda app: program(app))
+    machine.run(until=seconds(1))
+    process.kill(SIGTERM)
+    machine.run()
+    assert seen == [SIGTERM] and process.exit_status == 0
+
+
+def test_threads_share_descriptors(machine: Machine) -> None:
+    def reads(app: Blocking, fd: int) -> None:
+        seen.append((app.getpid(), app.read(fd, 10)))
+
+    def program(app: Blocking) -> None:
+        reader, writer = app.pipe()
+        app.thread(reads, reader)
+        app.sleep(1)
+        app.write(writer, b"hello")
+        app.sleep(1)
+
+    seen: list[tuple[int, bytes]] = []
+    pid = machine.spawn(program).pid
+    machine.run()
+    assert seen == [(pid, b"hello")]
