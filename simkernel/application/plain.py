@@ -10,23 +10,13 @@ from __future__ import annotations
 import operator
 from collections.abc import Awaitable, Callable, Coroutine, Generator
 from contextvars import copy_context
-from typing import Any, ClassVar, Protocol, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from greenlet import getcurrent, greenlet
 
 from simkernel.engine import LATER, Call, SimulationError
 
 T = TypeVar("T")
-
-
-class Swap(Protocol):
-    """State of the interpreter that belongs to a program, such as modules that it alone has."""
-
-    def enter(self) -> None:
-        """Install the program's state."""
-
-    def leave(self) -> None:
-        """Install the state that was there before."""
 
 
 class GreenletProgram:
@@ -51,7 +41,8 @@ class GreenletProgram:
         on_return: Callable[[object], Coroutine[Any, Any, object] | None],
     ) -> None:
         self.task = task
-        self.swaps: list[Swap] = []
+        self.swap: Callable[[], object] | None = None
+        """Callback invoked at each switch to and from the function, to exchange the interpreter's state."""
         self._on_return = on_return
         self._body = body
         self._signals: list[Callable[[], object]] = []
@@ -79,13 +70,13 @@ class GreenletProgram:
         root.parent = getcurrent()  # where the greenlet returns to: the runner may itself run in a greenlet
         self._unfinished.add(self)
         before, GreenletProgram._current = GreenletProgram._current, self
-        for swap in self.swaps:
-            swap.enter()
+        if self.swap is not None:
+            self.swap()
         try:
             request = self._paused.switch(value, error)
         finally:
-            for swap in reversed(self.swaps):
-                swap.leave()
+            if self.swap is not None:
+                self.swap()
             GreenletProgram._current = before
             if root.dead:
                 self._unfinished.discard(self)

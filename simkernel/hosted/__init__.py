@@ -26,8 +26,10 @@ from contextlib import contextmanager
 from types import ModuleType
 from typing import Any
 
-from simkernel.blocking.process import Blocking
+from simkernel.application.app import App
+from simkernel.blocking.process import Blocking, BlockingProcess
 from simkernel.engine import SimulationError
+from simkernel.hosted.presence import HostedRunner, Presence, present
 from simkernel.machine import Machine
 
 
@@ -37,13 +39,15 @@ class Hosted:
     Its attributes are the modules that the program sees: `host.os`, `host.time`, `host.selectors` ...
     """
 
-    def __init__(self, machine: Machine, process: Blocking, packages: Iterable[str]) -> None:
+    def __init__(self, machine: Machine, thread: Blocking, packages: Iterable[str]) -> None:
         from simkernel.hosted.importing import Importer
         from simkernel.hosted.modules import replacements
 
+        app = App(machine, thread.task)
         self.machine = machine
-        self.process = process
-        self.importer = Importer(packages, *replacements(machine, process))
+        self.runner = HostedRunner(app, thread.runner)
+        self.process = Blocking(app, self.runner)
+        self.importer = Importer(packages, *replacements(machine, self.process))
 
     @property
     def open(self) -> Any:
@@ -70,13 +74,13 @@ class Hosted:
 
 @contextmanager
 def hosted(
-    machine: Machine,
+    where: Machine | Blocking,
     *packages: str,
     uid: int = 0,
     gid: int | None = None,
     capabilities: Iterable[int] | None = None,
 ) -> Iterator[Hosted]:
-    """Import `packages` anew as a process of user `uid` of `machine`.
+    """Import `packages` anew, as a process of user `uid` of a machine or in the program whose app is `where`.
 
     SimulationError for a name that is no installed package, or on a host that is not Linux.
     """
@@ -84,22 +88,33 @@ def hosted(
         raise SimulationError(
             f"hosted programs want Linux's numbers from their Python, and this is {sys.platform}"
         )
+    if not isinstance(where, Machine | Blocking):
+        raise SimulationError(f"hosted({where!r}): pass a Machine, or the app of a plain function")
     if not packages:
         raise SimulationError('hosted(machine, "linuxpy") wants the names of the packages to be imported')
     from simkernel.hosted.loop import HostedPolicy
     from simkernel.hosted.memory import HostMemory
 
-    process = machine.blocking(uid, gid, capabilities)
-    process.task.mm = memory = HostMemory()
-    host = Hosted(machine, process, packages)
-    policy = asyncio.get_event_loop_policy()
+    machine: Any = where
+    if isinstance(where, Machine):
+        thread: Blocking = where.blocking(uid, gid, capabilities)
+    elif (uid, gid, capabilities) != (0, None, None):
+        raise SimulationError("hosted(app, ..., uid=...): the program has a user; spawn it with another")
+    else:
+        thread, machine = where, where.app._system
+    host = Hosted(machine, thread, packages)
+    host.importer.check()
+    task = thread.task
+    memory, before = HostMemory(), task.mm
+    task.mm = memory
     try:
-        with host.importer.serve():
-            asyncio.set_event_loop_policy(HostedPolicy(host.event_loop))
+        presence = Presence(host.importer, HostedPolicy(host.event_loop), host.runner, thread.runner)
+        with present(presence, thread.runner):
             yield host
     finally:
-        asyncio.set_event_loop_policy(policy)
-        process.exit()
+        task.mm = before
+        if isinstance(thread, BlockingProcess):
+            thread.exit()
         memory.close()
 
 

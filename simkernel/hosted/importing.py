@@ -19,8 +19,7 @@ from __future__ import annotations
 import builtins
 import importlib.util
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from types import ModuleType
@@ -46,6 +45,9 @@ class Importer(MetaPathFinder):
         self, packages: Iterable[str], replacements: Mapping[str, ModuleType], open: Callable[..., Any]
     ) -> None:
         self.packages = frozenset(packages)
+        self._there: list[str] = []
+        self._away: dict[str, ModuleType] = {}
+        self._count = -1
         self.modules: dict[str, ModuleType] = dict(replacements)
         self.modules["importlib"] = self._importlib()
         self.builtins: dict[str, Any] = {**vars(builtins), "open": open, "__import__": self._import}
@@ -133,21 +135,22 @@ class Importer(MetaPathFinder):
 
     # -- from and to ------------------------------------------------------------
 
-    @contextmanager
-    def serve(self) -> Iterator[None]:
-        """Serve imports; afterwards put back the modules that had the packages' names before."""
+    def check(self) -> None:
+        """SimulationError for a name that cannot be hosted."""
         for package in sorted(self.packages):
             if problem := self._problem(package):
                 raise SimulationError(f"hosted(machine, {package!r}): {problem}")
-        before = self._take_out()
         importlib.invalidate_caches()
+
+    def install(self) -> None:
+        """Serve imports, and let `sys.modules` have the hosted packages."""
         sys.meta_path.insert(0, self)
-        try:
-            yield
-        finally:
-            sys.meta_path.remove(self)
-            self._take_out()
-            sys.modules.update(before)
+        self._exchange()
+
+    def remove(self) -> None:
+        """Serve no more, and restore the modules that had the packages' names before."""
+        sys.meta_path.remove(self)
+        self._exchange()
 
     def _problem(self, package: str) -> str:
         """Why a name cannot be hosted; nothing if it can."""
@@ -159,9 +162,14 @@ class Importer(MetaPathFinder):
             return "no package or module of that name can be imported from sys.path"
         return ""
 
-    def _take_out(self) -> dict[str, ModuleType]:
-        names = [name for name in sys.modules if self.owns(name)]
-        return {name: sys.modules.pop(name) for name in names}
+    def _exchange(self) -> None:
+        """Exchange the modules of the packages' names in `sys.modules` for those that are away."""
+        modules = sys.modules
+        if len(modules) != self._count:  # there are new ones
+            self._there = [name for name in modules if self.owns(name)]
+        there = {name: modules.pop(name) for name in self._there if name in modules}
+        modules.update(self._away)
+        self._there, self._away, self._count = list(self._away), there, len(modules)
 
 
 class _Loader(SourceFileLoader):

@@ -436,7 +436,7 @@ def test_garbage_collection_ends_no_function() -> None:
     gc.collect()
     assert not ended
     machine.close()
-    assert ended == [millis(1)]
+    assert len(ended) == 1
 
 
 def test_a_function_that_goes_on_is_abandoned(machine: Machine) -> None:
