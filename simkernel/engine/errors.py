@@ -27,9 +27,9 @@ class NotModelled(SimulationError):
 
 
 class DeviceError(Exception):
-    """The code of a device has raised, while a driver had its register in hand.
+    """The code of a device has raised, or a register holds what is no 32-bit value.
 
-    It ends the run: no kernel could answer for it, and no driver is to blame.  `__cause__` is the error.
+    It ends the run, since neither the kernel nor a driver is to blame.  `__cause__` is the error.
     """
 
 

@@ -7,7 +7,8 @@ interrupt line.  A wrong access is a bus error: reported, counted, and never an 
 
 from __future__ import annotations
 
-from typing import Protocol
+import sys
+from typing import Final, Protocol
 
 from simkernel.engine import DeviceError, Engine, SimulationError
 from simkernel.hardware.bus import registers as sheet
@@ -16,6 +17,11 @@ from simkernel.hardware.bus.hotplug import HotplugController
 from simkernel.hardware.bus.interrupts import Interrupts
 from simkernel.hardware.bus.memory import Memory
 from simkernel.hardware.layer import HARDWARE
+
+ACTIONS: Final = {
+    each.__code__ for each in (Device.connect, Device.read, Device.write, Device.advance, Device.disconnect)
+}
+"""The functions through which the bus runs the code of a device."""
 
 
 class Processor(Protocol):
@@ -78,9 +84,13 @@ class Bus:
         offset &= 0xFFF
         try:
             value = device.read(offset)
+            if not isinstance(value, int) or value >> 32:
+                raise ValueError(
+                    f"the register has the value {value!r}: an int from 0 to 0xffffffff is allowed"
+                )
         except Exception as error:
             raise _blame(device, "read", offset, error) from error
-        if self.engine.trace.emit is not None:
+        if self.engine.trace.emit is not None and device.slot is not None:
             self._record("rwmmio_read", device, offset=offset, value=value)
         return value
 
@@ -116,6 +126,8 @@ class Bus:
         """
         if device.slot is not None:
             raise SimulationError(f"{device.name} is plugged in already, in slot {device.slot.number}")
+        if _is_acting(device):
+            raise SimulationError(f"{device.name} was unplugged while it acts: plug it in a later event")
         place = self._free_slot() if slot is None else self._checked_slot(slot)
         if line is not None and not 0 <= line < len(self.interrupts.lines):
             raise SimulationError(
@@ -134,10 +146,15 @@ class Bus:
             raise SimulationError(f"{device.name or device.kind} is not plugged in here")
         if device is self._hotplug:
             raise SimulationError("the hot-plug controller cannot be unplugged")
+        device.catch_up()
+        if slot.device is not device:
+            return  # the device or a listener has unplugged it meanwhile, or does so now
         self.engine.trace.follow(self.engine.trace.flow)
         slot.device = None
         device.disconnect()
-        device.emit("unplug", slot=slot.number)
+        self.statistics.events += 1
+        if (emit := self.engine.trace.emit) is not None:
+            emit("unplug", HARDWARE, device.name, slot=slot.number)
         self._hotplug.slot_changed(slot.number)
 
     def __repr__(self) -> str:
@@ -232,6 +249,16 @@ class Bus:
     def _interrupt(self, line: int) -> None:
         if self._processor is not None:
             self._processor.interrupt(line)
+
+
+def _is_acting(device: Device) -> bool:
+    """Whether code of the device is on the stack: it would go on in the device's next life."""
+    frame = sys._getframe()
+    while (caller := frame.f_back) is not None:
+        frame = caller
+        if frame.f_code in ACTIONS and frame.f_locals.get("self") is device:
+            return True
+    return False
 
 
 def _why(address: int) -> str:

@@ -25,10 +25,11 @@ A device of your own is a class.  This one measures for 2 ms when told to, then 
 Theory of operation.  `registers` is the data sheet as a table, without the four header registers
 that every device has.  A plain register needs no code; where one has an effect, the method
 `write_NAME(value)` or `read_NAME() -> int` is called (NAME in small letters).  `values` holds what is
-in the registers, by offset; other state is set in `power_on`, because a device may be torn out and
-plugged in again.  What the device does of its own accord goes through `after`.  Before each access
-the device catches up: what was due by the instant of the access has happened, even if the section
-that makes the access has charged time ahead of the clock.
+in the registers, by offset: ints from 0 to 0xffffffff, as `read_NAME` returns.  A driver that reads
+another value gets a DeviceError with the register's name.  Other state is set in `power_on`, because a
+device may be torn out and plugged in again.  What the device does of its own accord goes through `after`.
+Before each access the device catches up: what was due by the instant of the access has happened, even if
+the section that makes the access has charged time ahead of the clock.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ from typing import Any, ClassVar, Protocol
 
 import attrs
 
-from simkernel.engine import Engine, SimulationError, Timer
+from simkernel.engine import DeviceError, Engine, InternalError, SimulationError, Timer
 from simkernel.hardware.bus import registers as sheet
 from simkernel.hardware.bus.interrupts import Interrupts
 from simkernel.hardware.bus.register_table import RO, W1C, WO, Port, Register, compile_table
@@ -113,13 +114,22 @@ class Event:
         """Do it, under the flow under which it was planned.  Nothing if cancelled.
 
         A flow for which the device has interrupted is finished.  An event that the device itself has planned
-        under it begins a new flow; an event that a register access has planned keeps it.
+        under it begins a new flow; an event that a register access has planned keeps it.  DeviceError for
+        what the device's code raises.
         """
         function = self._function
-        if function is not None:
-            self.cancel()
-            device.engine.trace.follow(self._flow, device.raised_flow if self._own else 0)
+        if function is None:
+            return
+        self.cancel()
+        device.engine.trace.follow(self._flow, device.raised_flow if self._own else 0)
+        try:
             function(*self._arguments)
+            device.drive()
+        except (DeviceError, InternalError):
+            raise
+        except Exception as error:
+            where = getattr(function, "__name__", "an event")
+            raise DeviceError(f"{device.name}: {type(error).__name__} in {where}: {error}") from error
 
 
 class Device:
@@ -184,8 +194,15 @@ class Device:
 
     # What a device class may use
 
+    @property
+    def plugged(self) -> bool:
+        """Whether the device is on its bus.  False in `power_off`."""
+        return self.slot is not None and self.slot.device is self
+
     def after(self, delay: int, function: Callable[..., None], *arguments: Any) -> Event:
         """Call `function` when `delay` ns have passed, unless unplugged by then."""
+        if not self.plugged:
+            return Event(None, (), 0, Timer(self._due, ()), self._acting)
         time = max(self.now, self.engine.now) + delay
         timer = self.engine.call_at(time, self._due)
         event = Event(function, arguments, self.engine.trace.flow, timer, self._acting)
@@ -204,14 +221,16 @@ class Device:
 
         False, and a bus error, if that is not within one allotted region.
         """
-        return self.slot is not None and self.bus.dma_write(self, address, *parts)
+        return self.plugged and self.bus.dma_write(self, address, *parts)
 
     def dma_read(self, address: int, size: int) -> bytes | None:
         """`size` bytes of memory.  None, and a bus error, if that is not within one allotted region."""
-        return None if self.slot is None else self.bus.dma_read(self, address, size)
+        return self.bus.dma_read(self, address, size) if self.plugged else None
 
     def emit(self, event: str, **fields: Any) -> None:
-        """Count `event`, and record it on the device's track if anyone listens."""
+        """Count `event` and emit its record on the device's track.  Nothing once the device is unplugged."""
+        if self.slot is None:
+            return
         self.bus.statistics.events += 1
         if (emit := self.engine.trace.emit) is not None:
             emit(event, HARDWARE, self.name, **fields)
@@ -240,30 +259,33 @@ class Device:
         slot = self.slot
         if slot is None:
             raise SimulationError(f"{self.name} is not plugged in")
-        self.catch_up()
-        self.slot = None
         self.cancel_all()
         self.bus.interrupts.release(slot.line, self)
-        self.power_off()
+        try:
+            self.power_off()
+        finally:
+            self.slot = None
 
     def read(self, offset: int) -> int:
         """What a 32-bit read at `offset` gives.  Reserved registers read as zero."""
         self.catch_up()
         port = self.ports.get(offset)
+        if self.slot is None:
+            return sheet.ALL_ONES  # a listener has unplugged it
         if port is None or port.register.access == WO:
             return 0
         if port.read is None:
             return self.values[offset]
         value = port.read(self)
         self.drive()
-        return value & sheet.ALL_ONES
+        return value if self.slot is not None else sheet.ALL_ONES
 
     def write(self, offset: int, value: int) -> None:
         """Do what a 32-bit write at `offset` does.  Reserved and read-only registers ignore it."""
         self.catch_up()
         port = self.ports.get(offset)
-        if port is None or (register := port.register).access == RO:
-            return
+        if port is None or (register := port.register).access == RO or self.slot is None:
+            return  # without a slot, a listener has unplugged it since the access began
         if self.accepts(register, value):
             old = self.values[offset]
             if register.access == W1C:
@@ -297,7 +319,6 @@ class Device:
             self.now, _, event = heappop(agenda)
             self._acting = True
             event.happen(self)
-            self.drive()
             self._acting = False
 
     def _due(self) -> None:

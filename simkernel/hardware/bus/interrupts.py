@@ -15,7 +15,7 @@ from collections.abc import Callable, Hashable
 
 import attrs
 
-from simkernel.engine import Engine, Timer
+from simkernel.engine import Engine, SimulationError, Timer
 from simkernel.hardware.layer import HARDWARE
 
 
@@ -62,7 +62,9 @@ class Interrupts:
         return bool(self.lines[line].drivers)
 
     def drive(self, line: int, source: Hashable, track: str) -> None:
-        """Let `source` hold `line` high."""
+        """Let `source` hold `line` high.  SimulationError for a line that does not exist."""
+        if not 0 <= line < len(self.lines):
+            raise SimulationError(f"there is no interrupt line {line}: they are 0 to {len(self.lines) - 1}")
         state = self.lines[line]
         trace = self._engine.trace
         state.drivers[source] = trace.flow
