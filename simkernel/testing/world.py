@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 from simkernel.blocking.process import Blocking
 from simkernel.blocking.socket import BlockingSocket
@@ -85,6 +86,10 @@ class World:
         """All that a file says, to a process in this namespace."""
         self.blocking.task.net = self._net
         return self.blocking.read_file(path)
+
+    def ioctl(self, sock: BlockingSocket, request: int, argument: bytes | int) -> Any:
+        """As `fcntl.ioctl`."""
+        return self.blocking.ioctl(sock, request, argument)
 
 
 def _process(machine: Machine, privileged: bool) -> Blocking:

@@ -17,3 +17,6 @@ TIOCOUTQ: Final = 0x5411
 # What include/uapi/linux/sockios.h calls two of them.
 SIOCINQ: Final = FIONREAD
 SIOCOUTQ: Final = TIOCOUTQ
+
+SIOCATMARK: Final = 0x8905
+"""Whether a stream of a socket is at its urgent data (include/uapi/asm-generic/sockios.h)."""

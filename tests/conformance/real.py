@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import fcntl
 import os
 import select
 import socket
@@ -114,6 +115,10 @@ class RealWorld:
         """All that a file says, to a process in this namespace."""
         self._enter()
         return Path(path).read_bytes()
+
+    def ioctl(self, sock: Any, request: int, argument: bytes | int) -> Any:
+        """As `fcntl.ioctl`."""
+        return fcntl.ioctl(sock, request, argument)
 
 
 @contextlib.contextmanager

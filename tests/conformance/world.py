@@ -101,6 +101,9 @@ class World(Process, Protocol):
     def read_file(self, path: str) -> bytes:
         """All that a file says, to a process in this namespace."""
 
+    def ioctl(self, sock: Any, request: int, argument: bytes | int) -> Any:
+        """As `fcntl.ioctl`: bytes as the kernel has changed them, an int for an address."""
+
 
 OPTIONAL = {
     "raw_sockaddr": ("raw_call",),
@@ -111,6 +114,7 @@ OPTIONAL = {
     "namespaces": ("namespace", "set_nsid"),
     "kernel_uevent": ("uevent",),
     "files": ("read_file",),
+    "ioctl": ("ioctl",),
 }
 """What a case with a mark needs of its world."""
 

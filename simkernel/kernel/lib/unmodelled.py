@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from simkernel.engine import NotModelled
+from simkernel.kernel.lib.known import known_file
 from simkernel.kernel.lib.log import Log
-from simkernel.uapi.errno import error_name, os_error
+from simkernel.uapi.errno import ENOENT, error_name, os_error
 
 
 class Unmodelled:
@@ -27,3 +30,8 @@ class Unmodelled:
             self._said.add(what)
             self._log.warn(f"simkernel: {what} is not modelled: {error_name(number)}")
         return os_error(number)
+
+    def missing(self, directory: str, names: Sequence[str]) -> Exception:
+        """Return the error for a file of /proc or /sys that is not there: ENOENT if Linux lacks it, too."""
+        path = known_file(directory, names)
+        return os_error(ENOENT) if path is None else self(path, ENOENT)

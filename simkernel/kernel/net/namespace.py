@@ -10,7 +10,7 @@ import attrs
 
 from simkernel.kernel.vfs.task import NetNamespace, Task
 from simkernel.uapi.errno import EBUSY, EEXIST, os_error
-from simkernel.uapi.if_link import IFF_LOOPBACK
+from simkernel.uapi.if_link import ARPHRD_LOOPBACK, IFF_LOOPBACK
 
 T = TypeVar("T")
 PernetHook = Callable[["Net"], None]
@@ -27,6 +27,9 @@ class NetDevice:
     name: str
     flags: int
     mtu: int
+    type: int = ARPHRD_LOOPBACK
+    address: bytes = bytes(6)
+    tx_queue_len: int = 1000
 
 
 class Net(NetNamespace):

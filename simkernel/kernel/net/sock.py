@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Final
 
 from simkernel.engine import SECOND
 from simkernel.kernel.net.creds import Creds
+from simkernel.kernel.net.dev_ioctl import sock_ioctl
 from simkernel.kernel.net.filter import Filter
 from simkernel.kernel.net.namespace import Net
 from simkernel.kernel.sched.credentials import Credentials
@@ -161,6 +162,10 @@ class Sock(FileObject):
     def write(self, task: Task, file: OpenFile, data: bytes, position: int) -> int | Awaitable[int]:
         """What send(2) without flags does (`sock_write_iter()`)."""
         return self.sendmsg(task, data, None, NO_CONTROL, 0)
+
+    def ioctl(self, task: Task, file: OpenFile, request: int, argument: int) -> int:
+        """What every protocol answers."""
+        return sock_ioctl(self.ioctl_table, self.net, task, request, argument)
 
     def fasync(self, file: OpenFile, fd: int, on: bool) -> None:
         """`sock_fasync()`; what wakes a reader is what sends the signal, unless the protocol knows better."""

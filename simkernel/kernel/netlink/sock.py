@@ -100,6 +100,7 @@ class NetlinkSock(Sock):
     )
 
     family: ClassVar[int] = AF_NETLINK
+    ioctl_table = "netlink"
     is_kernel: ClassVar[bool] = False
     atomic_send: ClassVar[bool] = True
 

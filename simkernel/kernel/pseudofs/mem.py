@@ -8,7 +8,7 @@ from simkernel.kernel.device.device import NodeAccess
 from simkernel.kernel.parts import KernelParts
 from simkernel.kernel.pseudofs.kmsg import KMSG, kernel_of
 from simkernel.kernel.vfs.char_file import CharDeviceFile, FileOperations
-from simkernel.uapi.errno import ENOSPC, os_error
+from simkernel.uapi.errno import EINVAL, ENOSPC, os_error
 
 MAJOR: Final = 1
 """MEM_MAJOR."""
@@ -31,6 +31,10 @@ def _seek_nowhere(file: CharDeviceFile, offset: int, whence: int) -> int:
     return 0
 
 
+def _random_ioctl(file: CharDeviceFile, request: int, argument: int) -> int:
+    raise os_error(EINVAL)  # as `random_ioctl()` refuses a request that it does not know
+
+
 NULL: Final = FileOperations(
     read=lambda file, size, position: b"", write=_write_nothing, llseek=_seek_nowhere
 )
@@ -41,8 +45,8 @@ ZERO: Final = FileOperations(
 FULL: Final = FileOperations(read=_read_zeros, write=_write_full, llseek=_seek_nowhere)
 RANDOM: Final = FileOperations(
     read=lambda file, size, position: kernel_of(file).engine.rng("urandom").randbytes(size),
-    write=_write_nothing,
-)
+    write=_write_nothing, ioctl=_random_ioctl,
+)  # fmt: skip
 
 DEVICES: Final = (
     (3, "null", NULL, NodeAccess(0o666)),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Final
 
+from simkernel.kernel.lib.known import known_ioctls, refusal
 from simkernel.kernel.parts import KernelParts
 from simkernel.kernel.vfs.fasync import FileOwner
 from simkernel.kernel.vfs.file import OpenFile
@@ -163,8 +164,8 @@ class FileCalls:
         self._engine.charged += self._kernel.costs.file
         request &= ALL_CALLS
         if isinstance(argument, int):
-            result = self._ioctl(task, file, fd, request, argument)
-            return result if isinstance(result, int) else _finish(result)
+            done = self._ioctl(task, file, fd, request, argument)
+            return done if isinstance(done, int) else self._finish_ioctl(task, file, request, None, done)
         address = task.mm.map_buffer(argument)
         try:
             result = self._ioctl(task, file, fd, request, address)
@@ -174,13 +175,18 @@ class FileCalls:
         if isinstance(result, int):
             task.mm.unmap_buffer(address)
             return result
-        return self._unmap_later(task, address, result)
+        return self._finish_ioctl(task, file, request, address, result)
 
-    async def _unmap_later(self, task: Task, address: int, pending: Awaitable[int]) -> int:
+    async def _finish_ioctl(
+        self, task: Task, file: OpenFile, request: int, buffer: int | None, pending: Awaitable[int]
+    ) -> int:
         try:
             return await pending
+        except OSError as error:
+            raise self._refusal(file, request, error) from None
         finally:
-            task.mm.unmap_buffer(address)
+            if buffer is not None:
+                task.mm.unmap_buffer(buffer)
 
     def _ioctl(
         self, task: Task, file: OpenFile, fd: int, request: int, argument: int
@@ -193,7 +199,17 @@ class FileCalls:
         if request == FIONREAD and inode is not None and inode.kind == stat.S_IFREG:
             task.mm.write(argument, S32.pack((inode.size - file.position) & 0x7FFFFFFF))
             return 0
-        return file.object.ioctl(task, file, request, argument)
+        try:
+            return file.object.ioctl(task, file, request, argument)
+        except OSError as error:
+            raise self._refusal(file, request, error) from None
+
+    def _refusal(self, file: OpenFile, request: int, error: OSError) -> Exception:
+        """`error`, with which an object refuses a request; or the one that says that it is not modelled."""
+        words = known_ioctls(file.object.ioctl_table).get(request, ("", "ENOTTY"))
+        if error.errno not in (ENOTTY, EINVAL) or refusal(words[1:]) is not None:
+            return error
+        return self._unmodelled(f"ioctl {words[0]} of {file.object.ioctl_table or 'a file'}", error.errno)
 
     @staticmethod
     def _set_nonblocking(task: Task, file: OpenFile, fd: int, argument: int) -> None:

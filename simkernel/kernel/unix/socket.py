@@ -10,7 +10,7 @@ from typing import ClassVar, Final
 
 from simkernel.kernel.net import sock_options
 from simkernel.kernel.net.creds import Creds, own_creds
-from simkernel.kernel.net.namespace import net_of
+from simkernel.kernel.net.namespace import PernetSlot, net_of
 from simkernel.kernel.net.scm import ControlBuffer
 from simkernel.kernel.net.sock import Sock
 from simkernel.kernel.sched.wait import WaitQueue, WouldBlock
@@ -26,7 +26,7 @@ from simkernel.uapi import poll as ev
 from simkernel.uapi import socket as so
 from simkernel.uapi.errno import os_error
 from simkernel.uapi.fcntl import O_NONBLOCK
-from simkernel.uapi.ioctls import SIOCINQ, SIOCOUTQ
+from simkernel.uapi.ioctls import SIOCATMARK, SIOCINQ, SIOCOUTQ
 from simkernel.uapi.structure import S32, U16, U32
 from simkernel.uapi.un import SOCKADDR_UN_SIZE
 
@@ -80,12 +80,14 @@ class UnixSocket(Sock):
     )
 
     family: ClassVar[int] = so.AF_UNIX
+    ioctl_table = "unix"
     signals_readers: ClassVar[bool] = False
     connects: ClassVar[bool]
     """Whether it is a stream, whose ends know of each other."""
 
     def __init__(self, unix: UnixContext[UnixSocket], task: Task, type: int) -> None:
         super().__init__(net_of(task), type, 0, task.credentials)
+        SOCKETS.of(self.net)[self] = None
         self.unix = unix
         self.name: bytes | None = None
         self.peer: UnixSocket | None = None
@@ -302,11 +304,13 @@ class UnixSocket(Sock):
         raise NotImplementedError
 
     def ioctl(self, task: Task, file: OpenFile, request: int, argument: int) -> int:
-        """SIOCINQ and SIOCOUTQ."""
+        """SIOCINQ, SIOCOUTQ and SIOCATMARK: without urgent data a stream is never at the mark."""
+        if request == SIOCATMARK and not self.connects:
+            raise os_error(errno.EOPNOTSUPP)
         ask = {SIOCOUTQ: lambda: self.wmem, SIOCINQ: self.queued}.get(request)
-        if ask is None:
-            raise os_error(errno.ENOTTY)
-        task.mm.write(argument, S32.pack(ask()))
+        if ask is None and request != SIOCATMARK:
+            return super().ioctl(task, file, request, argument)
+        task.mm.write(argument, S32.pack(ask() if ask else 0))
         return 0
 
     def fdinfo(self) -> str:
@@ -352,6 +356,7 @@ class UnixSocket(Sock):
         """The last descriptor is closed (`unix_release_sock()`); `embryo`: nobody ever accepted it."""
         self.unix.engine.charged += self.unix.costs.socket_close
         self.unix.forget(self)
+        SOCKETS.of(self.net).pop(self, None)
         self.dead = True
         self.shutdown_mask = SHUTDOWN_MASK
         listening = self.state is State.LISTEN
@@ -393,6 +398,10 @@ class UnixSocket(Sock):
     def recvmsg(self, task: Task, size: int, controllen: int = 0, flags: int = 0) -> Received | None:
         """recvmsg(2)."""
         raise NotImplementedError
+
+
+SOCKETS: Final[PernetSlot[dict[UnixSocket, None]]] = PernetSlot(dict)
+"""The sockets of a namespace, in the order in which they were made."""
 
 
 def checked(address: bytes | tuple[int, int], *, unnamed: bool = False) -> bytes:

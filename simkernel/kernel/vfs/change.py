@@ -108,7 +108,7 @@ def unlink(task: Task, walk: Walk, path: str) -> None:
         raise os_error(errno.EISDIR)
     victim = walk.peek()
     if victim is None:
-        raise os_error(errno.ENOENT)
+        raise walk.missing()
     if walk.slash:
         raise os_error(errno.EISDIR if victim.inode.kind == stat.S_IFDIR else errno.ENOTDIR)
     _may_delete(task, walk.here, victim, is_directory=False)
@@ -125,7 +125,7 @@ def remove_directory(task: Task, walk: Walk, path: str) -> None:
         raise os_error(_NO_RMDIR[walk.last])
     victim = walk.peek()
     if victim is None:
-        raise os_error(errno.ENOENT)
+        raise walk.missing()
     _may_delete(task, walk.here, victim, is_directory=True)
     walk.here.inode.rmdir(walk.here, victim)
 
@@ -142,7 +142,7 @@ def rename(task: Task, old: Walk, old_path: str, new: Walk, new_path: str, norep
         raise os_error(errno.EEXIST if noreplace else errno.EBUSY)
     source = old.peek()
     if source is None:
-        raise os_error(errno.ENOENT)
+        raise old.missing()
     target = new.peek()
     if target is None:
         new.here.inode.check_vacant(new.name)

@@ -111,6 +111,11 @@ class CharDeviceFile(FileObject):
         self.private_data: Any = None
         self.stream = False
 
+    @property
+    def ioctl_table(self) -> str:
+        """Its number."""
+        return f"{self.number[0]}:{self.number[1]}"
+
     # -- what a driver sees -----------------------------------------------------
 
     @property

@@ -90,6 +90,8 @@ class EventPoll(FileObject):
 
     __slots__ = ("_costs", "_engine", "file", "items", "ready", "wait_queues", "waiters", "watchers")
 
+    ioctl_table = "epoll"
+
     description = "anon_inode:[eventpoll]"
 
     def __init__(self, engine: Engine, costs: CostModel) -> None:

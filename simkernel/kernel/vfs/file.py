@@ -152,6 +152,11 @@ class FileObject(Protocol):
         return None
 
     @property
+    def ioctl_table(self) -> str:
+        """The section of kernel/lib/ioctls.txt: the name of its file system, unless it has its own."""
+        return "" if self.inode is None else self.inode.superblock.name
+
+    @property
     def has_positions(self) -> bool:
         """Whether pread(2) and pwrite(2) work: not without an inode, nor on a stream."""
         return self.inode is not None

@@ -7,7 +7,7 @@ NULL in `struct inode_operations` does.  Whether the caller may do it has been c
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import ClassVar, Final
 
 import attrs
@@ -16,7 +16,7 @@ from simkernel.engine import SECOND
 from simkernel.kernel.vfs.superblock import SuperBlock
 from simkernel.kernel.vfs.task import Task
 from simkernel.uapi import stat
-from simkernel.uapi.errno import EACCES, EINVAL, ENOTDIR, EPERM, os_error
+from simkernel.uapi.errno import EACCES, EINVAL, ENOENT, ENOTDIR, EPERM, os_error
 from simkernel.uapi.mman import PAGE_SIZE
 
 DAY: Final = 24 * 3600 * SECOND
@@ -109,6 +109,10 @@ class Inode:
     def lookup(self, task: Task, here: Dentry, name: str) -> Dentry | None:
         """What `name` is in this directory, which `here` is the name of; None: nothing."""
         raise os_error(ENOTDIR)
+
+    def missing(self, names: Sequence[str]) -> Exception:
+        """Return the error for the path `names` from here, which is not there: ENOENT or NotModelled."""
+        return os_error(ENOENT)
 
     def check_vacant(self, name: str) -> None:
         """`name`, which is not there, is to come to be: an error if looking for it already is one."""

@@ -43,10 +43,11 @@ def check_path(path: str) -> None:
 class Walk:
     """A walk along a path.  After `parent`, `here` is the directory of the last name.
 
-    `name` is that name, `last` of what kind, and `slash` whether slashes follow it.
+    `name` is that name, `last` of what kind, and `slash` whether slashes follow it.  `beyond` are the names
+    that come after the one that is looked up.
     """
 
-    __slots__ = ("here", "last", "links", "name", "names", "root", "slash", "task")
+    __slots__ = ("beyond", "here", "last", "links", "name", "names", "root", "slash", "task")
 
     def __init__(self, task: Task, root: Dentry, start: Dentry) -> None:
         self.task = task
@@ -57,6 +58,7 @@ class Walk:
         self.last = Last.ROOT
         self.name = ""
         self.slash = False
+        self.beyond: list[str] = []
 
     def parent(self, path: str) -> Walk:
         """Walk to the directory of the last name (`filename_parentat()`).  ENOENT for no path at all."""
@@ -74,7 +76,7 @@ class Walk:
         directory = self.slash
         found = self.step(follow or self.slash)
         if found is None:
-            raise os_error(ENOENT)
+            raise self.missing()
         if directory and found.inode.kind != stat.S_IFDIR:
             raise os_error(ENOTDIR)
         return found
@@ -101,6 +103,10 @@ class Walk:
             return self.here.up() if self.here is not self.root else self.here
         return self.here
 
+    def missing(self) -> Exception:
+        """Return ENOENT for the name that was looked up last, or that its file system does not model it."""
+        return self.here.inode.missing([self.name, *self.beyond])
+
     # -- on the way ---------------------------------------------------------------
 
     def _to_last(self, path: str) -> None:
@@ -112,8 +118,11 @@ class Walk:
         if not names:
             self.last, self.name = Last.ROOT, ""
             return
-        for name in names[:-1]:
+        after = self.beyond
+        for place, name in enumerate(names[:-1], 1):
+            self.beyond = names[place:] + after
             self._enter(name)
+        self.beyond = after
         self._search()
         self._set_last(names[-1])
 
@@ -133,7 +142,7 @@ class Walk:
         found = self.step(follow=True)
         self.slash = slash
         if found is None:
-            raise os_error(ENOENT)
+            raise self.missing()
         if found.inode.kind != stat.S_IFDIR:
             raise os_error(ENOTDIR)
         self.here = found

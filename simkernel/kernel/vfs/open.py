@@ -101,7 +101,7 @@ def _find(task: Task, walk: Walk, path: str, flags: int, mode: int) -> tuple[Den
 def _make(task: Task, walk: Walk, creates: bool, mode: int) -> Dentry:
     """A new file where there was none (`lookup_open()`).  ENOENT, EISDIR, EACCES."""
     if not creates:
-        raise os_error(errno.ENOENT)
+        raise walk.missing()
     if walk.slash:
         raise os_error(errno.EISDIR)
     directory = walk.here

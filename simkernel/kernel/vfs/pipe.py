@@ -221,6 +221,7 @@ class PipeEnd(FileObject):
     """An open file of a pipe: its read end, its write end, or (a named one) both."""
 
     exclusive_read = True
+    ioctl_table = "pipe"
 
     __slots__ = ("pipe", "readers", "reading", "wait_queues", "writing")
 

@@ -64,7 +64,7 @@ def _parse_get(link: LinkRequest) -> None:
 
 def _describe(request: Request, device: NetDevice, mask: int) -> bytes:
     """The header and the attributes of a link."""
-    header = rtnl.IfInfoMsg(AF_UNSPEC, il.ARPHRD_LOOPBACK, device.index, device.flags, 0).pack()
+    header = rtnl.IfInfoMsg(AF_UNSPEC, device.type, device.index, device.flags, 0).pack()
     return header + loopback.describe(device, stats=not mask & rtnl.RTEXT_FILTER_SKIP_STATS)
 
 
@@ -147,7 +147,7 @@ def dump_ipv6(writer: MessageWriter, callback: DumpCallback) -> bool:
     told = callback.context or 0
     for index, device in sorted(request.net.devices.items()):
         if index > told:
-            header = rtnl.IfInfoMsg(AF_INET6, il.ARPHRD_LOOPBACK, index, device.flags, 0).pack()
+            header = rtnl.IfInfoMsg(AF_INET6, device.type, index, device.flags, 0).pack()
             body, flags = header + loopback.describe_ipv6(device), NLM_F_MULTI
             data = message(rtnl.RTM_NEWLINK, body, flags=flags, seq=request.seq, pid=request.portid)
             writer.append(data)

@@ -18,7 +18,6 @@ IF_OPER_DOWN: Final = 2
 MAX_GSO_SEGS: Final = 65535
 MAX_GSO_SIZE: Final = 65536
 TSO_MAX_SIZE: Final = 524_280
-QUEUE_LENGTH: Final = 1000
 
 STATS64_SIZE: Final = 200
 STATS_SIZE: Final = 96
@@ -86,7 +85,7 @@ def describe(device: NetDevice, *, stats: bool) -> bytes:
     Without `stats` those of IPv6 are left out (RTEXT_FILTER_SKIP_STATS).
     """
     numbers = (
-        (il.IFLA_TXQLEN, U32, QUEUE_LENGTH),
+        (il.IFLA_TXQLEN, U32, device.tx_queue_len),
         (il.IFLA_OPERSTATE, U8, IF_OPER_DOWN),
         (il.IFLA_LINKMODE, U8, 0),
         (il.IFLA_NETNS_IMMUTABLE, U8, 1),
@@ -118,7 +117,7 @@ def describe(device: NetDevice, *, stats: bool) -> bytes:
         (
             attribute(il.IFLA_IFNAME, device.name.encode() + b"\0"),
             *(attribute(type, layout.pack(value)) for type, layout, value in numbers),
-            attribute(il.IFLA_ADDRESS, bytes(6)),
+            attribute(il.IFLA_ADDRESS, device.address),
             attribute(il.IFLA_BROADCAST, bytes(6)),
             attribute(il.IFLA_STATS64, bytes(STATS64_SIZE)),
             attribute(il.IFLA_STATS, bytes(STATS_SIZE)),
@@ -137,7 +136,7 @@ def describe_ipv6(device: NetDevice) -> bytes:
     return b"".join(
         (
             attribute(il.IFLA_IFNAME, device.name.encode() + b"\0"),
-            attribute(il.IFLA_ADDRESS, bytes(6)),
+            attribute(il.IFLA_ADDRESS, device.address),
             attribute(il.IFLA_MTU, U32.pack(device.mtu)),
             attribute(il.IFLA_OPERSTATE, U8.pack(IF_OPER_DOWN)),
             attribute(il.IFLA_PROTINFO, _ipv6(stats=True)),

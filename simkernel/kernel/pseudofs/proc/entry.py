@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from simkernel.kernel.parts import KernelParts
 from simkernel.kernel.vfs.directory import DirectoryInode
@@ -12,7 +12,8 @@ from simkernel.kernel.vfs.seq_file import Records, SeqFile, Store
 from simkernel.kernel.vfs.superblock import SuperBlock
 from simkernel.kernel.vfs.task import Task
 from simkernel.uapi import stat
-from simkernel.uapi.errno import ENOENT, EPERM, os_error
+from simkernel.uapi.capability import CAP_SYS_PTRACE
+from simkernel.uapi.errno import EACCES, EPERM, os_error
 
 Entry = Callable[["ProcFs", str], "ProcInode"]
 """Makes the file that a directory has at a path."""
@@ -76,16 +77,31 @@ class ProcText(ProcInode):
         """O_TRUNC does nothing to what is made when it is read (`proc_notify_change()`)."""
 
 
+def check_access(task: Task, owner: Task) -> None:
+    """EACCES unless `task` may trace the process (`ptrace_may_access()`)."""
+    same = task.credentials.uid == owner.credentials.uid
+    if not same and not task.credentials.capable(CAP_SYS_PTRACE):
+        raise os_error(EACCES)
+
+
 class ProcLink(ProcInode):
-    """A symbolic link: `target` is the path it leads to, for the task that follows it."""
+    """A symbolic link: `target` is the path it leads to, for the task that follows it.
 
-    __slots__ = ("_target",)
+    A link of the task `owner` is only for tasks that may trace it (`proc_pid_get_link()`).
+    """
 
-    def __init__(self, fs: ProcFs, path: str, target: Callable[[Task], str]) -> None:
-        super().__init__(fs, path, stat.S_IFLNK | 0o777)
+    __slots__ = ("_owner", "_target")
+
+    def __init__(
+        self, fs: ProcFs, path: str, target: Callable[[Task], str], owner: Task | None = None
+    ) -> None:
+        super().__init__(fs, path, stat.S_IFLNK | 0o777, owner)
         self._target = target
+        self._owner = owner
 
     def readlink(self, task: Task) -> str:
+        if self._owner is not None:
+            check_access(task, self._owner)
         return self._target(task)
 
 
@@ -121,4 +137,7 @@ class ProcDirectory(ProcInode, DirectoryInode):
 
     def check_vacant(self, name: str) -> None:
         """ENOENT: a name that is not there will not come to be (`proc_lookup_de()`)."""
-        raise os_error(ENOENT)
+        raise self.missing([name])
+
+    def missing(self, names: Sequence[str]) -> Exception:
+        return self.fs.kernel.unmodelled.missing(f"/proc{self.path}", names)

@@ -6,14 +6,13 @@ from collections.abc import Iterator
 from functools import partial
 from typing import ClassVar, Final
 
-from simkernel.kernel.pseudofs.proc.entry import ProcDirectory, ProcFs, ProcInode, ProcText
+from simkernel.kernel.pseudofs.proc.entry import ProcDirectory, ProcFs, ProcInode, ProcText, check_access
 from simkernel.kernel.vfs.anon_inode import AnonDentry
 from simkernel.kernel.vfs.file import FileObject, OpenFile, place
 from simkernel.kernel.vfs.inode import Dentry
 from simkernel.kernel.vfs.task import Task
 from simkernel.uapi import stat
-from simkernel.uapi.capability import CAP_SYS_PTRACE
-from simkernel.uapi.errno import EACCES, ENOENT, os_error
+from simkernel.uapi.errno import ENOENT, os_error
 from simkernel.uapi.fcntl import O_CLOEXEC
 
 MOUNT_ID: Final = 1
@@ -70,18 +69,12 @@ class FdInfoDirectory(FdDirectory):
     size = 0
 
     def open(self, task: Task, file: OpenFile) -> FileObject:
-        self._check(task)
+        check_access(task, self._task)
         return super().open(task, file)
 
     def lookup(self, task: Task, here: Dentry, name: str) -> Dentry | None:
-        self._check(task)
+        check_access(task, self._task)
         return super().lookup(task, here, name)
-
-    def _check(self, task: Task) -> None:
-        """EACCES for others."""
-        same = task.credentials.uid == self._task.credentials.uid
-        if not same and not task.credentials.capable(CAP_SYS_PTRACE):
-            raise os_error(EACCES)
 
     def child(self, path: str, fd: int) -> ProcInode:
         _open_file(self._task, fd)

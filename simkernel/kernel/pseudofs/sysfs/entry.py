@@ -6,7 +6,7 @@ to be kept in step with them.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 
 import attrs
@@ -111,6 +111,9 @@ class SysDirectory(SysInode, DirectoryInode):
         for position, (name, node) in enumerate(self._contents(), 2):
             inode = self._make(name, node)
             yield DirectoryEntry(name, inode.number, inode.kind, position)
+
+    def missing(self, names: Sequence[str]) -> Exception:
+        return self.fs.kernel.unmodelled.missing(f"/sys{self.path}", names)
 
     def _make(self, name: str, node: Node) -> SysInode:
         path = f"{self.path}/{name}"
