@@ -85,6 +85,7 @@ class Processes(Generic[T]):
         """How many programs have raised something."""
         self.init = self._new("init", ROOT, None)
         self.kthreadd = self._new("kthreadd", ROOT, None)
+        self.kthreadd.kthread = True
 
     def __iter__(self) -> Iterator[T]:
         """Every task that is not reaped, in the order of their numbers."""

@@ -1,4 +1,4 @@
-"""/proc/net/netlink: what the kernel tells of the sockets of a namespace."""
+"""/proc/net: what the kernel tells of the sockets and devices of a namespace."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 
 from simkernel.uapi.netlink import NETLINK_KOBJECT_UEVENT, message
 from simkernel.uapi.rtnetlink import RTM_GETLINK, IfInfoMsg
-from simkernel.uapi.socket import MSG_DONTWAIT, SO_RCVBUF, SOL_SOCKET
+from simkernel.uapi.socket import AF_UNIX, MSG_DONTWAIT, SO_RCVBUF, SOCK_DGRAM, SOCK_STREAM, SOL_SOCKET
 from tests.conformance import wire
 from tests.conformance.case import case, netlink
 from tests.conformance.log import Log
@@ -190,3 +190,70 @@ def an_answer(world: World, log: Log) -> None:
     sock.send(nlmsg(wire.NOOP, REQUEST | wire.ACK))
     sock.send(nlmsg(wire.NOOP, REQUEST | wire.ACK))
     look("two answers", world, log, wire.GENERIC)
+
+
+# -- devices and unix sockets --------------------------------------------------------
+
+
+@case(marks=FILE)
+def devices(world: World, log: Log) -> None:
+    """/proc/net/dev of a new namespace: `lo`, which has carried nothing."""
+    log("dev", world.read_file("/proc/net/dev").decode().splitlines())
+
+
+def look_at_unix(label: str, world: World, log: Log) -> None:
+    """Record /proc/net/unix by name: without where sockets lie in memory, and their inodes only by width.
+
+    The kernel orders them as its hash table has it.
+    """
+    header, *lines = world.read_file("/proc/net/unix").decode().splitlines()
+    shown = []
+    for line in lines:
+        found = re.fullmatch(r"([0-9a-f]{16}: .{34}) ( *\d+)(| .*)", line)
+        inode = "free" if found and found[2].strip() == "0" else "inode"
+        shown.append(f"{found[1][18:]} {inode}{found[3]}" if found else line)
+    log(label, [header, *sorted(shown)])
+
+
+@case(marks=FILE)
+def unix_sockets(world: World, log: Log) -> None:
+    """/proc/net/unix: every socket, its references, state and name."""
+    look_at_unix("none", world, log)
+    one = world.socket(AF_UNIX, SOCK_STREAM, 0)
+    other = world.socket(AF_UNIX, SOCK_DGRAM, 0)
+    look_at_unix("unnamed", world, log)
+    one.bind(b"\0simkernel \0 one")
+    other.bind(b"\0simkernel other")
+    look_at_unix("abstract names", world, log)
+    one.close()
+    look_at_unix("one closed", world, log)
+
+
+@case(marks=FILE)
+def unix_connections(world: World, log: Log) -> None:
+    """A peer is a reference; a connection that nobody has accepted has no inode."""
+    listener, *clients = (world.socket(AF_UNIX, SOCK_STREAM, 0) for _ in range(3))
+    listener.bind(b"\0simkernel stream")
+    listener.listen(5)
+    look_at_unix("listening", world, log)
+    for client in clients:
+        client.connect(b"\0simkernel stream")
+    look_at_unix("connecting", world, log)
+    accepted, _ = listener.accept()
+    look_at_unix("accepted", world, log)
+    accepted.close()
+    look_at_unix("closed", world, log)
+
+
+@case(marks=FILE)
+def unix_datagrams(world: World, log: Log) -> None:
+    """Each sender that is connected to a socket is a reference to it."""
+    receiver, *senders = (world.socket(AF_UNIX, SOCK_DGRAM, 0) for _ in range(4))
+    receiver.bind(b"\0simkernel datagrams")
+    for sender in senders:
+        sender.connect(b"\0simkernel datagrams")
+        sender.send(b"data")
+    look_at_unix("connected", world, log)
+    senders[0].close()
+    receiver.close()
+    look_at_unix("closed", world, log)

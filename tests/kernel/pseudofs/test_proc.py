@@ -5,12 +5,15 @@ from __future__ import annotations
 import fcntl
 import os
 import re
+import signal
 import socket
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from simkernel import Machine, millis
 from simkernel.blocking.process import Blocking
@@ -25,6 +28,14 @@ FORMS = {
     "uptime": r"\d+\.\d\d \d+\.\d\d\n",
     "version": r"Linux version \d+\.\d+\.\d+\S* \(.*\) .*#1 SMP.*\n",
     "self/comm": r".{1,15}\n",
+    "self/stat": r"\d+ \(.{1,15}\) [RSDZX]( -?\d+){49}\n",
+    "thread-self/stat": r"\d+ \(.{1,15}\) [RSDZX]( -?\d+){49}\n",
+    "net/dev": r"Inter-\|   Receive {48}\|  Transmit\n"
+    r" face \|bytes    packets errs drop fifo frame compressed multicast\|"
+    r"bytes    packets errs drop fifo colls carrier compressed\n"
+    r"( *\S+:( +\d+){16}\n)+",
+    "net/unix": r"Num       RefCount Protocol Flags    Type St Inode Path\n"
+    r"([0-9a-f]{16}: [0-9A-F]{8} 0{8} 000[01]0000 000[125] 0[1234] [ \d]{5,}( .+)?\n)*",
     "net/netlink": r"sk {15}Eth Pid {8}Groups   Rmem {5}Wmem {5}Dump  Locks    Drops    Inode\n"
     r"([0-9a-f]{16} [\d ]{4}[\d ]{11}[0-9a-f]{8} [\d ]{9}[\d ]{9}[\d ]{6}[\d ]{9}[\d ]{9}\d[\d ]{7}\n)+",
     "modules": r"(\w+ \d+ \d+ (-|(\w+,)*(\[permanent\],)?) (Live|Loading|Unloading) "
@@ -240,3 +251,86 @@ def test_a_question_that_takes_time_is_held_by_the_kernels_socket(bench: Bench) 
     assert held() == "832"
     bench.pass_time(millis(10))
     assert held() == "0"
+
+
+# -- of a process: stat, task, exe -----------------------------------------------------------------------
+
+
+def fields(text: bytes) -> list[str]:
+    """The fields of /proc/PID/stat, as programs find them: `comm` ends with the last parenthesis."""
+    before, _, after = text.decode("utf-8", "surrogateescape").rpartition(")")
+    number, _, comm = before.partition(" (")
+    return [number, comm, *after.split()]
+
+
+COMM = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\0/"), min_size=1, max_size=15)
+
+
+@given(COMM)
+@example("a) R 1 (b")
+@example("new\nline \\ back")
+@example(" ")
+def test_stat_has_52_fields_whatever_the_name(comm: str) -> None:
+    with Machine(udev=False) as machine:
+        process = machine.blocking(uid=0)
+        process.run(process.app.call("prctl_comm", comm))
+        name = process.read_file("/proc/self/comm").decode()[:-1]
+        found = fields(process.read_file("/proc/self/stat"))
+        assert len(found) == 52
+        assert found[:4] == [str(process.getpid()), name, "R", str(process.getppid())]
+        status = process.read_file("/proc/self/status").decode()
+        escaped = name.replace("\\", r"\\").replace("\n", r"\n")
+        assert status.partition("\nUmask:")[0] == f"Name:\t{escaped}"
+
+
+def test_stat_shows_signals_and_threads(machine: Machine) -> None:
+    seen: dict[str, list[str]] = {}
+
+    async def thread(app):
+        await app.sleep(1)
+
+    async def program(app):
+        await app.signal(signal.SIGUSR1, lambda number: None)
+        await app.signal(signal.SIGHUP, signal.SIG_IGN)
+        tid = await app.thread(thread, name="thread (1)")
+        await app.sleep(0.1)
+        for path in ("/proc/self/stat", f"/proc/self/task/{tid}/stat"):
+            fd = await app.open(path, os.O_RDONLY)
+            seen[path.split("/")[3]] = fields(await app.read(fd, 4096))
+        seen["tasks"] = await app.listdir("/proc/self/task")
+        seen["tid"] = [str(tid)]
+        seen["exe"] = [await app.readlink(f"/proc/self/task/{tid}/exe"), await app.readlink("/proc/self/exe")]
+
+    pid = machine.spawn(program, name="a program").pid
+    machine.run()
+    leader, other = seen["stat"], seen["task"]
+    assert leader[19] == other[19] == "2"
+    assert (leader[37], other[37]) == (str(int(signal.SIGCHLD)), "-1")
+    assert int(leader[33]) >> signal.SIGUSR1 - 1 & 1
+    assert int(leader[32]) >> signal.SIGHUP - 1 & 1
+    assert (other[0], other[1], other[2]) == (seen["tid"][0], "thread (1)", "S")
+    assert seen["tasks"] == [str(pid), *seen["tid"]]
+    assert seen["exe"] == ["/memfd:a program (deleted)"] * 2
+
+
+def test_a_program_is_no_file(machine: Machine) -> None:
+    one, other, root = (machine.blocking(uid=uid) for uid in (1000, 1001, 0))
+    path = f"/proc/{one.getpid()}/exe"
+    assert one.readlink(path) == root.readlink(path) == "/memfd:blocking (deleted)"
+    for name in ("exe", "cwd", "root"):
+        with pytest.raises(PermissionError):
+            other.readlink(f"/proc/{one.getpid()}/{name}")
+    with pytest.raises(FileNotFoundError):
+        root.readlink("/proc/2/exe")  # a kernel thread has no program
+    with pytest.raises(FileNotFoundError):
+        one.open(path, os.O_RDONLY)
+    assert machine.log.records[-1].text.startswith("simkernel: the file of a program")
+
+
+def test_a_unix_socket_is_shown_by_its_path(root: Blocking) -> None:
+    with root.socket(socket.AF_UNIX, socket.SOCK_STREAM, 0) as sock:
+        sock.bind("/tmp/a socket")
+        inode = root.fstat(sock.descriptor).st_ino
+        line = root.read_file("/proc/net/unix").decode().splitlines()[-1]
+    assert line == f"{'0' * 16}: 00000002 00000000 00000000 0001 01 {inode:5d} /tmp/a socket"
+    assert len(root.read_file("/proc/net/unix").decode().splitlines()) == 1

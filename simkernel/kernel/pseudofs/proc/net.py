@@ -1,7 +1,8 @@
-"""/proc/net: the sockets of the network namespace of the task (fs/proc/proc_net.c)."""
+"""/proc/net: sockets and devices of the network namespace of the task (fs/proc/proc_net.c)."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from functools import partial
 from typing import Final
@@ -10,13 +11,23 @@ from simkernel.kernel.net.namespace import Net, net_of
 from simkernel.kernel.netlink.kernel_socket import KERNEL_SOCKETS
 from simkernel.kernel.netlink.sock import PORTS
 from simkernel.kernel.pseudofs.proc.entry import ProcDirectory, ProcFs, ProcText
+from simkernel.kernel.unix.socket import SOCKETS, State, UnixSocket
 from simkernel.kernel.vfs.task import Task
+from simkernel.uapi.structure import U16
 
 POINTER: Final = "0" * 16
 """Where a socket lies nobody is shown (%pK under kptr_restrict=2)."""
 IDLE: Final = 2
 """References to a socket that nobody works on: its file and the table (`sk_refcnt`)."""
 HEADER: Final = "sk               Eth Pid        Groups   Rmem     Wmem     Dump  Locks    Drops    Inode\n"
+UNIX_HEADER: Final = "Num       RefCount Protocol Flags    Type St Inode Path\n"
+SO_ACCEPTCON: Final = 1 << 16
+DEV_HEADER: Final = (
+    "Inter-|   Receive                                                |  Transmit\n"
+    " face |bytes    packets errs drop fifo frame compressed multicast|"
+    "bytes    packets errs drop fifo colls carrier compressed\n"
+)
+DEV_WIDTHS: Final = (7, 7, 4, 4, 4, 5, 10, 9, 8, 7, 4, 4, 4, 5, 7, 10)
 
 
 def _netlink(net: Net) -> list[str]:
@@ -46,7 +57,37 @@ def _line(protocol: int, portid: int, groups: int, rmem: int, dumps: bool, drops
     )
 
 
+def _unix(net: Net) -> list[str]:
+    """`unix_seq_show()`, in the order in which the sockets were made; Linux's order is that of a hash."""
+    sockets = SOCKETS.of(net)
+    peers = Counter(sock.peer for sock in sockets)
+    return [UNIX_HEADER, *(_unix_line(sock, IDLE + peers[sock]) for sock in sockets)]
+
+
+def _unix_line(sock: UnixSocket, references: int) -> str:
+    """The state is one of `enum socket_state`; a connection has no file until it is accepted."""
+    connected = sock.state is State.ESTABLISHED
+    state = (1 + 2 * connected) if sock.file else (4 - 2 * connected)
+    flags = SO_ACCEPTCON if sock.state is State.LISTEN else 0
+    name = (sock.name or b"")[U16.size :].decode("utf-8", "surrogateescape")
+    shown = name.replace("\0", "@") if name.startswith("\0") else name.rstrip("\0")
+    return (
+        f"{POINTER}: {references:08X} {0:08X} {flags:08X} {sock.type:04X} {state:02X} "
+        f"{sock.cookie() if sock.file else 0:5d}{' ' + shown if name else ''}\n"
+    )
+
+
+def _dev(net: Net) -> list[str]:
+    """`dev_seq_show()`: nothing was ever sent."""
+    counters = "".join(f" {0:{width}}" for width in DEV_WIDTHS)
+    return [DEV_HEADER, *(f"{device.name:>6}:{counters}\n" for device in net.devices.values())]
+
+
+FILES: Final = {"dev": _dev, "netlink": _netlink, "unix": _unix}
+
+
 def directory(fs: ProcFs, path: str, owner: Task) -> ProcDirectory:
     """The directory `net` of a process: of the namespace that it is in now."""
-    netlink = partial(ProcText, records=partial(_netlink, net_of(owner)), owner=owner)
-    return ProcDirectory(fs, path, {"netlink": netlink}, owner)
+    net = net_of(owner)
+    table = {name: partial(ProcText, records=partial(show, net), owner=owner) for name, show in FILES.items()}
+    return ProcDirectory(fs, path, table, owner)

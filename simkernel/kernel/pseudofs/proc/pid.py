@@ -6,14 +6,22 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Final
 
+from simkernel.kernel.mm.address_space import AddressSpace
 from simkernel.kernel.parts import KernelParts
 from simkernel.kernel.pseudofs.proc import fd, net
 from simkernel.kernel.pseudofs.proc.entry import ProcDirectory, ProcFs, ProcInode, ProcLink, ProcText
 from simkernel.kernel.sched.task import TaskState
+from simkernel.kernel.vfs.inode import Dentry
 from simkernel.kernel.vfs.task import Task
-from simkernel.uapi.errno import EINVAL, ESRCH, os_error
+from simkernel.uapi.errno import EINVAL, ENOENT, ESRCH, os_error
+from simkernel.uapi.signal import SIG_IGN, SIGCHLD
 
 COMM_LENGTH: Final = 15
+NO_TERMINAL: Final = -1
+PRIORITY: Final = 20
+"""That of nice 0."""
+PF_KTHREAD: Final = 0x00200000
+RLIM_INFINITY: Final = 2**64 - 1
 STATES: Final = {
     TaskState.RUNNING: "R (running)",
     TaskState.SLEEPING: "S (sleeping)",
@@ -38,7 +46,7 @@ def _status(kernel: KernelParts, task: Task) -> list[str]:
     credentials = _alive(task).credentials
     ids = "\t".join
     lines = {
-        "Name": task.comm,
+        "Name": task.comm.replace("\\", "\\\\").replace("\n", "\\n"),
         "Umask": f"{task.fs.umask:04o}",
         "State": STATES[task.state],
         "Tgid": task.tgid,
@@ -47,10 +55,35 @@ def _status(kernel: KernelParts, task: Task) -> list[str]:
         "Uid": ids([str(credentials.uid)] * 4),
         "Gid": ids([str(credentials.gid)] * 4),
         "Groups": "".join(f"{gid} " for gid in sorted(credentials.groups)) or " ",
-        "Threads": sum(each.tgid == task.tgid for each in kernel.processes),
+        "Threads": len(_threads(kernel, task)),
         "CapEff": f"{sum(1 << number for number in credentials.capabilities):016x}",
     }
     return ["".join(f"{key}:\t{value}\n" for key, value in lines.items())]
+
+
+def _threads(kernel: KernelParts, task: Task) -> list[Task]:
+    return [each for each in kernel.processes if each.tgid == task.tgid]
+
+
+def _stat(kernel: KernelParts, task: Task) -> list[str]:
+    """The fields of `do_task_stat()`, by their numbers in proc_pid_stat(5); one that is not modelled is 0."""
+    handlers = _alive(task).signals.handlers
+    mm = task.mm
+    fields = {
+        1: task.pid, 2: f"({task.comm})", 3: task.state.value, 4: task.parent.tgid if task.parent else 0,
+        8: NO_TERMINAL, 9: PF_KTHREAD * task.kthread, 18: PRIORITY, 20: len(_threads(kernel, task)),
+        23: mm.mapped if isinstance(mm, AddressSpace) else 0, 25: RLIM_INFINITY,
+        31: _mask(task.signals.pending),
+        33: _mask(number for number, handler in handlers.items() if handler == SIG_IGN),
+        34: _mask(number for number, handler in handlers.items() if callable(handler)),
+        38: SIGCHLD if task.is_leader else -1,
+    }  # fmt: skip
+    return [" ".join(str(fields.get(number, 0)) for number in range(1, 53)) + "\n"]
+
+
+def _mask(numbers: Iterable[int]) -> int:
+    """A bit for each of the signals below 32, the only ones in /proc/PID/stat."""
+    return sum(1 << number - 1 for number in numbers if number < 32)
 
 
 def _mounts(kernel: KernelParts, task: Task) -> list[str]:
@@ -72,6 +105,23 @@ def _text(records: Callable[[KernelParts, Task], Sequence[str]]) -> Make:
     return lambda fs, path, task: ProcText(fs, path, partial(records, fs.kernel, task), task)
 
 
+class ExeLink(ProcLink):
+    """The program of a process, which is no file: the link reads as if it had been run from a memfd."""
+
+    __slots__ = ()
+
+    def follow(self, task: Task) -> Dentry | None:
+        self.readlink(task)
+        raise self.fs.kernel.unmodelled("the file of a program (/proc/PID/exe)", ENOENT)
+
+
+def _exe(fs: ProcFs, task: Task) -> str:
+    """ENOENT for a kernel thread and a zombie (`proc_exe_link()`).  A new `comm` does not rename the file."""
+    if task.kthread or not task.alive:
+        raise os_error(ENOENT)
+    return f"/memfd:{fs.kernel.processes.find(task.tgid).track.rpartition('/')[0]} (deleted)"
+
+
 Make = Callable[[ProcFs, str, Task], ProcInode]
 TABLE: Final[Mapping[str, Make]] = {
     "fd": fd.FdDirectory,
@@ -83,24 +133,46 @@ TABLE: Final[Mapping[str, Make]] = {
         fs, path, lambda: [f"{_alive(task).comm}\n"], task, 0o644, partial(_set_comm, task)
     ),
     "status": _text(_status),
-    "cwd": lambda fs, path, task: ProcLink(fs, path, lambda _: (task.fs.cwd or fs.kernel.fs.root).path),
-    "root": lambda fs, path, task: ProcLink(fs, path, lambda _: "/"),
+    "stat": _text(_stat),
+    "cwd": lambda fs, path, task: ProcLink(fs, path, lambda _: (task.fs.cwd or fs.kernel.fs.root).path, task),
+    "root": lambda fs, path, task: ProcLink(fs, path, lambda _: "/", task),
+    "exe": lambda fs, path, task: ExeLink(fs, path, lambda _: _exe(fs, task), task),
     "mounts": _text(_mounts),
 }
+"""What a process and each of its threads have (tid_base_stuff)."""
 
 
 class PidDirectory(ProcDirectory):
-    """The directory of a process."""
+    """The directory of a process or, in its `task`, of a thread."""
 
-    __slots__ = ("_task",)
+    __slots__ = ("_makers", "_task")
 
-    def __init__(self, fs: ProcFs, task: Task) -> None:
-        super().__init__(fs, f"/{task.tgid}", {}, task)
+    def __init__(self, fs: ProcFs, path: str, task: Task, makers: Mapping[str, Make] = TABLE) -> None:
+        super().__init__(fs, path, {}, task)
         self._task = task
+        self._makers = makers
 
     def find(self, name: str) -> ProcInode | None:
-        make = TABLE.get(name)
+        make = self._makers.get(name)
         return None if make is None else make(self.fs, f"{self.path}/{name}", self._task)
 
     def names(self) -> Iterable[str]:
-        return TABLE
+        return self._makers
+
+
+class TaskDirectory(PidDirectory):
+    """The threads of a process (`proc_task_readdir()`)."""
+
+    __slots__ = ()
+
+    def find(self, name: str) -> ProcInode | None:
+        kernel = self.fs.kernel
+        path = f"{self.path}/{name}"
+        return PidDirectory(self.fs, path, kernel.processes.find(int(name))) if name in self.names() else None
+
+    def names(self) -> Iterable[str]:
+        return [str(each.pid) for each in _threads(self.fs.kernel, self._task)]
+
+
+PROCESS: Final[Mapping[str, Make]] = {**TABLE, "task": TaskDirectory}
+"""What a process has (tgid_base_stuff)."""

@@ -44,6 +44,7 @@ def mount(kernel: KernelParts, device: int) -> Dentry:
         "mounts": partial(ProcLink, target=lambda _: "self/mounts"),
         "net": partial(ProcLink, target=lambda _: "self/net"),
         "self": partial(ProcLink, target=lambda task: str(task.tgid)),
+        "thread-self": partial(ProcLink, target=lambda task: f"{task.tgid}/task/{task.pid}"),
         "uptime": text(_uptime),
         "version": text(lambda _: [VERSION]),
     }
@@ -63,7 +64,7 @@ class RootDirectory(ProcDirectory):
             process = self.fs.kernel.processes.find(int(name))
         except OSError:
             return None
-        return pid.PidDirectory(self.fs, process)
+        return pid.PidDirectory(self.fs, f"/{name}", process, pid.PROCESS)
 
     def names(self) -> Iterator[str]:
         yield from super().names()

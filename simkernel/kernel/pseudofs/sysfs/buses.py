@@ -10,6 +10,7 @@ from functools import partial
 
 from simkernel.kernel.device.device import BusType, Device, DeviceDriver
 from simkernel.kernel.parts import KernelParts
+from simkernel.kernel.pseudofs.sysfs import net
 from simkernel.kernel.pseudofs.sysfs.entry import Attribute, Contents, Folder, Link
 from simkernel.kernel.pseudofs.sysfs.uevent import uevent_file
 from simkernel.uapi.errno import ENODEV, os_error
@@ -70,6 +71,7 @@ def classes(kernel: KernelParts) -> Contents:
     """/sys/class."""
     for kind in kernel.devices.classes.values():
         yield kind.name, _links(kind.devices)
+    yield "net", Folder(lambda: net.links(kernel))
 
 
 def numbers(kernel: KernelParts) -> Contents:

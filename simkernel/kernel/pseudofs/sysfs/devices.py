@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
+from itertools import chain
 
 from simkernel.kernel.device.attribute import DeviceAttribute
 from simkernel.kernel.device.device import BusType, Class, Device
 from simkernel.kernel.module.module import LoadedModule
 from simkernel.kernel.parts import KernelParts
+from simkernel.kernel.pseudofs.sysfs import net
 from simkernel.kernel.pseudofs.sysfs.entry import Attribute, Contents, Folder, Link, Node
 from simkernel.kernel.pseudofs.sysfs.uevent import synthesize
 
@@ -19,9 +21,9 @@ def contents(kernel: KernelParts) -> Contents:
     for device in roots:
         if device.kind is None:
             yield device.name, folder(kernel, device)
+    network = [("net", Folder(lambda: net.devices(kernel)))]
     virtual = [device for device in roots if device.kind is not None]
-    if virtual:
-        yield "virtual", Folder(lambda: _by_class(kernel, virtual))
+    yield "virtual", Folder(lambda: chain(_by_class(kernel, virtual), network))
 
 
 def _by_class(kernel: KernelParts, devices: list[Device]) -> Contents:
