@@ -27,6 +27,7 @@ from simkernel.application.app import App
 from simkernel.cli import run
 from simkernel.engine import Record
 from simkernel.hardware import Camera
+from simkernel.kernel.lib import known
 from simkernel.kernel.lib.costs import PARAMETERS, CostModel
 from simkernel.kernel.module.module import TRANSITIONS
 from simkernel.kernel.netlink.route import unsupported
@@ -194,6 +195,30 @@ def lacking_route_messages() -> str:
     return _table(("RTM_ message", "requests that are lacking", "and"), rows)
 
 
+def lacking_requests() -> str:
+    """The requests of ioctl(2) that are not modelled, by the kind of file, from their table."""
+    lacks: dict[str, list[str]] = {}
+    for kinds, _, name, *words in known.read_table(Path(known.__file__).with_name("ioctls.txt")):
+        if "get" not in words and known.refusal(words) is None:
+            lacks.setdefault(" ".join(kinds), []).append(name)
+    rows = [(f"`{kinds}`", ", ".join(names)) for kinds, names in lacks.items()]
+    return _table(("file", "requests that are lacking"), rows)
+
+
+SHOWN: Final = ("/proc", "/proc/self", "/proc/self/net", "/sys", "/sys/kernel", "/sys/class/net/lo")
+
+
+def served_files() -> str:
+    """The files of /proc and /sys, as a machine lists them; without processes."""
+    rows = []
+    with Machine(udev=False) as machine:
+        root = machine.blocking(uid=0)
+        for directory in SHOWN:
+            names = [f"`{name}`" for name in root.listdir(directory) if not name.isdigit()]
+            rows.append((f"`{directory}`", ", ".join(sorted(names))))
+    return _table(("directory", "files"), rows)
+
+
 def recorded_cases() -> str:
     """What the cases recorded from a real kernel are about, from the files that hold them."""
     rows = []
@@ -316,6 +341,8 @@ DRAWINGS: Final = (
     Drawing("prices", calibration),
     Drawing("commands", options_of_run),
     Drawing("modelled", system_calls),
+    Drawing("modelled", served_files),
+    Drawing("modelled", lacking_requests),
     Drawing("modelled", lacking_route_messages),
     Drawing("modelled", recorded_cases),
     Drawing("ipc", transports),
