@@ -38,7 +38,7 @@ class Blame:
             when = "" if self._run is None else f" at {self._run.now / 1e9:.9f} s"
             click.echo(f"interrupted{when}", err=True)
             sys.exit(INTERRUPTED)
-        if isinstance(error, Exception) and not isinstance(error, click.ClickException):
+        if error is not None and not isinstance(error, SystemExit | click.ClickException):
             click.echo(explain(error, self._debug), err=True, nl=False)
             sys.exit(FAILED)
 

@@ -1,6 +1,6 @@
 """What simkernel adds to simpy: charged time, lazy calls, seeded streams, tracepoints, errors."""
 
-from simkernel.engine.call import LATER, Call, Compute, Owner
+from simkernel.engine.call import LATER, Call, Compute, Owner, runs_later
 from simkernel.engine.clock import (
     MICROSECOND,
     MILLISECOND,
@@ -48,6 +48,7 @@ __all__ = [
     "micros",
     "millis",
     "nanoseconds_up",
+    "runs_later",
     "seconds",
     "whole_nanoseconds",
 ]

@@ -9,10 +9,18 @@ at once; what is not is yielded to whoever drives the program.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Generator
 from typing import Any, Final, Generic, Protocol, TypeVar
 
 T = TypeVar("T")
+
+KINDS: Final[dict[str, Callable[[Any], bool]]] = {
+    "a coroutine function": inspect.iscoroutinefunction,
+    "a generator function": inspect.isgeneratorfunction,
+    "an async generator function": inspect.isasyncgenfunction,
+}
+"""Functions whose call runs nothing of them yet, by name."""
 
 LATER: Final = object()
 """Instead of a result: whoever drives the program has it when it is there."""
@@ -59,6 +67,11 @@ class Call(Generic[T]):
 
     def __repr__(self) -> str:
         return f"<call {self.name}>"
+
+
+def runs_later(function: object) -> str:
+    """The kind of a function whose call runs nothing of it; empty for any other."""
+    return next((kind for kind, is_kind in KINDS.items() if is_kind(function)), "")
 
 
 class Compute(Call[None]):

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import attrs
 
-from simkernel.engine import SimulationError
+from simkernel.engine import SimulationError, runs_later
 from simkernel.scenario.parameter import Parameter, Value
 from simkernel.scenario.report import Report
 
@@ -93,6 +94,7 @@ class Run(Report):
         self._debug = debug
         self._attach: Callable[[Machine], object] | None = None
         self._machine: Machine | None = None
+        self._ending = ExitStack()
         self._expected: set[str] = set()
         self.default_costs = False
         """True once the run has a machine with the default cost model."""
@@ -121,7 +123,7 @@ class Run(Report):
         path = (*options.pop("module_path", ()), *self._module_path)
         options = {"debug": self._debug, "costs": self._costs, **options}
         self.default_costs = options["costs"] is None
-        self._machine = Machine(self.seed, module_path=path, **options)
+        self._machine = self._ending.enter_context(Machine(self.seed, module_path=path, **options))
         if self._attach is not None:
             self._attach(self._machine)
         return self._machine
@@ -133,16 +135,14 @@ class Run(Report):
     # -- for who runs it ----------------------------------------------------
 
     def execute(self, attach: Callable[[Machine], object] | None = None) -> Self:
-        """Run the scenario's function, then close its machine.  Raises what the function raises.
+        """Run the scenario's function, then close its machine.
 
-        `attach` is called with the machine once it has booted, to subscribe to its trace.
+        Raises what the function raises, or else what programs raise as they are ended.  `attach` is called
+        with the machine once it has booted, to subscribe to its trace.
         """
         self._attach = attach
-        try:
+        with self._ending:
             self.scenario.function(self)
-        finally:
-            if self._machine is not None:
-                self._machine.close()
         return self
 
     @property
@@ -189,9 +189,10 @@ def scenario(*parameters: Parameter) -> Callable[[Callable[[Run], None]], Scenar
         raise SimulationError(f"declared twice: {', '.join(sorted(twice))}")
 
     def declare(function: Callable[[Run], None]) -> Scenario:
-        if inspect.iscoroutinefunction(function):
+        if kind := runs_later(function):
             raise SimulationError(
-                f"scenario {function.__name__} is an ordinary function: the programs that it spawns are async"
+                f"scenario {function.__name__} is {kind}, whose call runs nothing: write an ordinary "
+                "function without yield; the programs that it spawns are async"
             )
         try:
             inspect.signature(function).bind(None)

@@ -130,6 +130,18 @@ def test_declaration_is_checked() -> None:
         async def story(run: Run) -> None:  # type: ignore[arg-type]
             pass
 
+    with pytest.raises(SimulationError, match="is a generator function, whose call runs nothing"):
+
+        @scenario()
+        def story(run: Run) -> Any:
+            yield
+
+    with pytest.raises(SimulationError, match="is an async generator function, whose call runs nothing"):
+
+        @scenario()
+        async def story(run: Run) -> Any:
+            yield
+
     with pytest.raises(SimulationError, match=r"takes its run and nothing else: def story\(run\)"):
 
         @scenario()
