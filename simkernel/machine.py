@@ -83,6 +83,7 @@ class Process:
 
     def kill(self, signal: int) -> None:
         """Send it a signal, as root would."""
+        self._kernel.engine.check_thread()
         self._kernel.processes.kill(self._kernel.processes.init, self._task.pid, signal)
 
 
@@ -293,6 +294,7 @@ class Machine:
 
     def close(self) -> None:
         """End every program, in the order of their pids; then the machine is off.  Harmless when it is."""
+        self.engine.check_thread()
         if self._closed:
             return
         if self.engine.running:
@@ -325,6 +327,7 @@ class Machine:
     # -- within ---------------------------------------------------------------
 
     def _check_open(self) -> None:
+        self.engine.check_thread()
         if self._closed:
             raise SimulationError("the machine is closed: make a new one")
 

@@ -24,7 +24,11 @@ LIMIT = seconds(60)
 
 @contextmanager
 def outside(engine: Engine, what: object) -> Iterator[None]:
-    """Act on the machine from ordinary code.  SimulationError if that is called by the simulation itself."""
+    """Act on the machine from ordinary code.
+
+    SimulationError if that is called by the simulation itself, or from another thread.
+    """
+    engine.check_thread()
     if engine.running:
         raise SimulationError(
             f"{what}: a façade drives the clock and cannot be used inside the simulation; "
@@ -132,6 +136,7 @@ class SyncRunner:
 
     def _call(self, call: Call[Any]) -> Any:
         engine, task, results = self._engine, self.task, self._results
+        engine.check_thread()
         if engine.running or not task.alive:
             self._refuse(call)
         # INLINE: simkernel.blocking.sync_runner.outside, 16 % of a blocking call

@@ -23,6 +23,7 @@ from collections.abc import Callable, Iterable
 from heapq import heappop, heappush
 from itertools import repeat
 from math import inf
+from threading import get_ident
 from types import MethodType
 from typing import Any, Final
 
@@ -86,6 +87,7 @@ class Engine(simpy.Environment):
         self.rng = Streams(seed)
         self.trace = Tracer(self.time)
         self.running = False
+        self._thread = get_ident()
         self.turn = 0
         """Counts whenever ordinary code has its turn: in between, only the simulation acts."""
         self.until: int | None = None
@@ -108,6 +110,11 @@ class Engine(simpy.Environment):
     def charge(self, ns: int) -> None:
         """Let the current section cost `ns` nanoseconds more."""
         self.charged += ns
+
+    def check_thread(self) -> None:
+        """SimulationError outside of the thread that this was made in: nothing here is locked."""
+        if get_ident() != self._thread:
+            raise SimulationError("a machine is used from the thread that made it: make one in each thread")
 
     def section(self) -> None:
         """Begin a section from outside the event loop (ordinary code acting at this instant)."""
