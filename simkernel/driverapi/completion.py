@@ -12,6 +12,7 @@ from collections.abc import Awaitable
 
 from simkernel.driverapi.context import kernel_of
 from simkernel.driverapi.ktime import ktime_get
+from simkernel.kernel.module.awaiting import sleeps
 from simkernel.kernel.module.module import ThisModule
 from simkernel.kernel.sched.completion import Completion as Completion
 
@@ -31,11 +32,13 @@ def complete(completion: Completion) -> None:
     completion.complete()
 
 
+@sleeps
 def wait_for_completion(completion: Completion) -> Awaitable[bool]:
     """Sleep until `complete` was called."""
     return completion.wait()
 
 
+@sleeps
 def wait_for_completion_timeout(this: ThisModule, completion: Completion, timeout: int) -> Awaitable[bool]:
     """Sleep until `complete` was called (True) or `timeout` ns have passed (False)."""
     return completion.wait(deadline=ktime_get(this) + timeout)

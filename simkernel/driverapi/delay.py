@@ -6,15 +6,18 @@ from collections.abc import Awaitable
 
 from simkernel.driverapi.context import kernel_of, may_sleep
 from simkernel.engine import MICROSECOND, MILLISECOND
+from simkernel.kernel.module.awaiting import sleeps
 from simkernel.kernel.module.module import ThisModule
 from simkernel.kernel.sched.wait import sleep_on
 
 
+@sleeps
 def msleep(this: ThisModule, milliseconds: int) -> Awaitable[None]:
     """Sleep; not interrupted by signals."""
     return may_sleep(this, "msleep", _sleep, this, milliseconds * MILLISECOND)
 
 
+@sleeps
 def fsleep(this: ThisModule, microseconds: int) -> Awaitable[None]:
     """Sleep for a short time; not interrupted by signals."""
     return may_sleep(this, "fsleep", _sleep, this, microseconds * MICROSECOND)

@@ -27,6 +27,7 @@ from simkernel.kernel.irq.descriptor import IRQF_NO_AUTOEN as IRQF_NO_AUTOEN
 from simkernel.kernel.irq.descriptor import IRQF_ONESHOT as IRQF_ONESHOT
 from simkernel.kernel.irq.descriptor import IRQF_SHARED as IRQF_SHARED
 from simkernel.kernel.irq.descriptor import Handler, ThreadFunction
+from simkernel.kernel.module.awaiting import sleeps
 from simkernel.kernel.module.module import ThisModule
 
 
@@ -58,6 +59,7 @@ def request_threaded_irq(
     )
 
 
+@sleeps
 def free_irq(this: ThisModule, irq: int, cookie: Any = None) -> Awaitable[None]:
     """Take off line `irq` the handler that was requested with `cookie`; waits for its thread."""
     return may_sleep(this, "free_irq", kernel_of(this).interrupts.free, irq, cookie)

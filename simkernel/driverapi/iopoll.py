@@ -9,10 +9,12 @@ from simkernel.driverapi.delay import fsleep
 from simkernel.driverapi.io import IoMemory, readl
 from simkernel.driverapi.ktime import ktime_get
 from simkernel.engine import MICROSECOND
+from simkernel.kernel.module.awaiting import sleeps
 from simkernel.kernel.module.module import ThisModule
 from simkernel.uapi.errno import ETIMEDOUT, os_error
 
 
+@sleeps
 def read_poll_timeout(
     this: ThisModule,
     read: Callable[[], int],
@@ -38,6 +40,7 @@ def read_poll_timeout(
     return may_sleep(this, "read_poll_timeout", poll)
 
 
+@sleeps
 def readl_poll_timeout(
     this: ThisModule,
     io: IoMemory,

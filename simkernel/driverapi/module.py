@@ -40,6 +40,7 @@ from __future__ import annotations
 from collections.abc import Awaitable
 
 from simkernel.driverapi.context import kernel_of, may_sleep, module_of
+from simkernel.kernel.module.awaiting import sleeps
 from simkernel.kernel.module.declaration import Module as Module
 from simkernel.kernel.module.declaration import Parameter as Parameter
 from simkernel.kernel.module.module import ThisModule as ThisModule
@@ -55,6 +56,7 @@ def module_put(module: ThisModule) -> None:
     module_of(module).put()
 
 
+@sleeps
 def request_module(this: ThisModule, name: str) -> Awaitable[int]:
     """Have user space load a module by name or alias; 0 if modprobe says that all went well."""
     return may_sleep(this, "request_module", kernel_of(this).modules.requests.request, name)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Awaitable
 
 from simkernel.driverapi.context import kernel_of
+from simkernel.kernel.module.awaiting import sleeps
 from simkernel.kernel.module.module import ThisModule
 from simkernel.kernel.sched.mutex import Mutex as Mutex
 
@@ -19,11 +20,13 @@ def mutex_init(this: ThisModule, name: str) -> Mutex:
     return Mutex(kernel_of(this).preempt, name)
 
 
+@sleeps
 def mutex_lock(lock: Mutex) -> Awaitable[None]:
     """Take `lock`, sleeping while another has it."""
     return lock.lock()
 
 
+@sleeps
 def mutex_lock_interruptible(lock: Mutex) -> Awaitable[None]:
     """Take `lock`, sleeping while another has it.  EINTR if a signal comes."""
     return lock.lock(interruptible=True)

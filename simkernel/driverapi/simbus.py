@@ -32,9 +32,11 @@ from simkernel.kernel.device.device import Probe, Remove
 from simkernel.kernel.device.simbus import SimbusDevice as SimbusDevice
 from simkernel.kernel.device.simbus import SimbusDeviceId as SimbusDeviceId
 from simkernel.kernel.device.simbus import SimbusDriver as SimbusDriver
+from simkernel.kernel.module.awaiting import sleeps
 from simkernel.kernel.module.module import ThisModule
 
 
+@sleeps
 def simbus_register_driver(
     this: ThisModule,
     devices: tuple[SimbusDeviceId, ...],
@@ -59,6 +61,7 @@ async def _register(this: ThisModule, driver: SimbusDriver) -> SimbusDriver:
     return driver
 
 
+@sleeps
 def simbus_unregister_driver(driver: SimbusDriver) -> Awaitable[None]:
     """Take a driver away; `remove` is called for each device that it is bound to."""
     this = this_of(driver.module)

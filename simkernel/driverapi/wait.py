@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from simkernel.driverapi.ktime import ktime_get
+from simkernel.kernel.module.awaiting import sleeps
 from simkernel.kernel.module.module import ThisModule
 from simkernel.kernel.sched.wait import WaitQueue as WaitQueue
 from simkernel.kernel.sched.wait import sleep_on
@@ -25,23 +26,27 @@ def init_waitqueue_head(name: str) -> WaitQueue:
     return WaitQueue(name)
 
 
+@sleeps
 async def wait_event(queue: WaitQueue, condition: Condition) -> None:
     """Sleep until `condition()`, whatever signals come."""
     while not condition():
         await sleep_on(queue, interruptible=False)
 
 
+@sleeps
 async def wait_event_interruptible(queue: WaitQueue, condition: Condition) -> None:
     """Sleep until `condition()`.  InterruptedError (EINTR) if a signal comes."""
     while not condition():
         await sleep_on(queue)
 
 
+@sleeps
 async def wait_event_timeout(this: ThisModule, queue: WaitQueue, condition: Condition, timeout: int) -> bool:
     """Sleep until `condition()` (True) or `timeout` ns have passed (whether it holds then)."""
     return await _until(queue, condition, ktime_get(this) + timeout, interruptible=False)
 
 
+@sleeps
 async def wait_event_interruptible_timeout(
     this: ThisModule, queue: WaitQueue, condition: Condition, timeout: int
 ) -> bool:

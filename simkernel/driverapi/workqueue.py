@@ -11,6 +11,7 @@ from collections.abc import Awaitable
 
 from simkernel.driverapi.context import kernel_of, may_sleep, module_of, this_of
 from simkernel.kernel.irq.descriptor import function_name
+from simkernel.kernel.module.awaiting import sleeps
 from simkernel.kernel.module.module import ThisModule
 from simkernel.kernel.workqueue import Function
 from simkernel.kernel.workqueue import Work as Work
@@ -42,12 +43,14 @@ def queue_delayed_work(queue: WorkQueue, work: Work, delay: int) -> bool:
     return queue.add_delayed(work, delay)
 
 
+@sleeps
 def cancel_work_sync(work: Work) -> Awaitable[None]:
     """Take `work` back, and wait for it if it runs.  Afterwards it does not run."""
     queue = work.queue or _system(work)
     return may_sleep(this_of(work.module), "cancel_work_sync", queue.cancel_sync, work)
 
 
+@sleeps
 def flush_work(work: Work) -> Awaitable[None]:
     """Wait until `work`, if it is queued, has run."""
     queue = work.queue or _system(work)
@@ -64,6 +67,7 @@ def alloc_ordered_workqueue(this: ThisModule, name: str) -> WorkQueue:
     return kernel_of(this).work_queues.allocate(module_of(this), name, 1)
 
 
+@sleeps
 def destroy_workqueue(this: ThisModule, queue: WorkQueue) -> Awaitable[None]:
     """Run what is queued, then give the queue back."""
     return may_sleep(this, "destroy_workqueue", kernel_of(this).work_queues.destroy, queue)

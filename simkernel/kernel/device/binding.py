@@ -13,8 +13,8 @@ from simkernel.kernel.device.device import Device, DeviceDriver
 from simkernel.kernel.device.uevent import Uevents
 from simkernel.kernel.lib.layers import KERNEL
 from simkernel.kernel.lib.log import Log
+from simkernel.kernel.module.awaiting import run
 from simkernel.kernel.oops import Oopses
-from simkernel.kernel.sched.wait import maybe
 from simkernel.kernel.workqueue import Work, WorkQueue
 from simkernel.uapi.errno import EAGAIN, EBUSY, EIO, ENODEV, ENXIO, EPROBE_DEFER, os_error
 
@@ -88,7 +88,7 @@ class Binding:
             self._trace("remove", device, bound)
             if bound.remove is not None:
                 with self._oopses.contain(bound.module, f"remove of {device.name}"):
-                    await maybe(bound.remove(device))
+                    await run(bound.module, bound.remove, device)
             await self._cleanup(device)
             bound.devices.remove(device)
             self.send("unbind", device)
@@ -117,7 +117,7 @@ class Binding:
         self._trace("probe", device, driver)
         try:
             with self._oopses.guard(driver.module, f"probe of {device.name}"):
-                await maybe(driver.probe(device))
+                await run(driver.module, driver.probe, device)
         except OSError as error:
             if error.errno not in (*REJECTS, EPROBE_DEFER):
                 self._log.err(

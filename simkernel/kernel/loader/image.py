@@ -23,6 +23,7 @@ from types import ModuleType
 
 import attrs
 
+from simkernel.engine import runs_later
 from simkernel.kernel.loader.path import Location, NotRegularFile, Stamp, stamp, stamps, unreadable
 from simkernel.kernel.module.declaration import Module
 from simkernel.kernel.module.module import LOCATION, Image, locate
@@ -200,6 +201,9 @@ def _check_entry(namespace: ModuleType, name: str, arguments: tuple[str, ...]) -
     function = getattr(namespace, name, None)
     if function is None:
         return
+    kind = runs_later(function)
+    if "generator" in kind:
+        raise ImageError(f"{name} is {kind}, whose call runs nothing: write it without yield")
     try:
         inspect.signature(function).bind(*arguments)
     except (TypeError, ValueError):

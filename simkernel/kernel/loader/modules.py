@@ -31,6 +31,7 @@ from simkernel.kernel.loader.path import Location, find_specification, read_spec
 from simkernel.kernel.loader.request import MODULE_NAME_LEN, Modprobe, ModuleRequests
 from simkernel.kernel.loader.snapshot import ModulePath
 from simkernel.kernel.loader.symbols import WAIT, Symbols
+from simkernel.kernel.module.awaiting import run
 from simkernel.kernel.module.module import Image, LoadedModule, ModuleState, ThisModule
 from simkernel.kernel.module.resources import DRIVER, Resources
 from simkernel.kernel.oops import Oopses
@@ -214,7 +215,7 @@ class Modules:
         module.references += 1
         if function is not None:
             with self._oopses.guard(module, "init"):
-                module.data = await maybe(function(module.this))
+                module.data = await run(module, function, module.this)
         module.references -= 1
         module.become(ModuleState.LIVE)
         self._send_uevent("add", f"/module/{module.name}", "module")
@@ -253,7 +254,7 @@ class Modules:
         function = getattr(module.image.namespace, "exit", None)
         if function is not None:
             with self._oopses.contain(module, "exit"):
-                await maybe(function(module.this, module.data))
+                await run(module, function, module.this, module.data)
         await self._release_leaks(module)
         if module.pinned:
             raise os_error(EFAULT)

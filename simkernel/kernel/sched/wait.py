@@ -12,10 +12,10 @@ Sleeping code is `async def` and awaits `sleep_on` or `elapse`; the task's runne
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from typing import Any, Protocol, TypeVar
 
-from simkernel.engine import Timer
+from simkernel.engine import SimulationError, Timer
 
 T = TypeVar("T")
 
@@ -317,7 +317,15 @@ async def sleep_on(
 
 
 async def maybe(result: T | Awaitable[T]) -> T:
-    """The result of a function that may or may not have been `async def`."""
+    """The result of a function, plain or `async def`.  SimulationError for a generator function."""
     if inspect.isawaitable(result):
         return await result
+    refuse_generator(result)
     return result
+
+
+def refuse_generator(result: object) -> None:
+    """SimulationError if a function that was called for its effect contains `yield`: none of it has run."""
+    if isinstance(result, Generator | AsyncGenerator):
+        name = getattr(result, "__qualname__", "the function")
+        raise SimulationError(f"{name} contains yield, so that its call runs nothing: write it without yield")

@@ -18,6 +18,7 @@ from simkernel.kernel.module.module import LoadedModule
 from simkernel.kernel.module.resources import Resource, Resources
 from simkernel.kernel.oops import Oopses
 from simkernel.kernel.sched.preempt import Preempt
+from simkernel.kernel.sched.wait import refuse_generator
 
 Function = Callable[["Timer"], None]
 
@@ -104,6 +105,7 @@ class Timers:
         result = None
         with self._oopses.contain(timer.module, f"timer {timer.name}"):
             result = function(timer)
+            refuse_generator(result)
         if inspect.iscoroutine(result):
             self._preempt.schedule()
             result.close()
