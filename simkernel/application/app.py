@@ -183,6 +183,14 @@ class App(Descriptors, Modules):
         """Another thread of this process, which shares its descriptors; its tid."""
         return self.call("clone_thread", Image(self._system, program, arguments, keywords, name))
 
+    def getrlimit(self, resource: int) -> Call[tuple[int, int]]:
+        """The soft and the hard limit of RLIMIT_NOFILE or RLIMIT_NPROC; RLIM_INFINITY for none."""
+        return self.call("prlimit", c_int(resource), convert=arguments.limits_from_kernel)
+
+    def setrlimit(self, resource: int, limits: tuple[int, int]) -> Call[None]:
+        """Set a soft and a hard limit.  EINVAL, EPERM."""
+        return self.call("prlimit", c_int(resource), arguments.limits(limits), convert=lambda old: None)
+
     def exit(self, code: int = 0) -> Call[None]:
         """End this process."""
         return self.call("exit", c_int(code))

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final, Protocol, SupportsIndex
 
 from simkernel.engine import SECOND
+from simkernel.uapi.resource import RLIM64_INFINITY, RLIM_INFINITY
 from simkernel.uapi.structure import S32
 
 NetlinkAddress = tuple[int, int]
@@ -135,6 +136,19 @@ def option(value: SupportsIndex | Buffer) -> bytes:
 def option_as_int(value: bytes) -> int:
     """An option's value where the program asked for a C int, which a longer one begins with."""
     return int(S32.unpack_from(value.ljust(S32.size, b"\0"))[0])
+
+
+def limits(value: Sequence[SupportsIndex]) -> tuple[int, int]:
+    """A soft and a hard resource limit as the kernel has them.  ValueError, TypeError."""
+    if len(value) != 2:
+        raise ValueError("expected a tuple of 2 integers")
+    return operator.index(value[0]) & RLIM64_INFINITY, operator.index(value[1]) & RLIM64_INFINITY
+
+
+def limits_from_kernel(value: tuple[int, int]) -> tuple[int, int]:
+    """The same as a program has them."""
+    soft, hard = (RLIM_INFINITY if each == RLIM64_INFINITY else each for each in value)
+    return soft, hard
 
 
 def timeout(seconds: float | SupportsIndex | None) -> int | None:

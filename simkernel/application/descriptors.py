@@ -96,10 +96,6 @@ class Descriptors(Caller):
             return self.call("dup2", descriptor(fd), c_int(other))
         return self.call("dup3", descriptor(fd), c_int(other), EFD_CLOEXEC)
 
-    def setrlimit_nofile(self, limit: int) -> Call[int]:
-        """How many descriptors the process may have; returns the old limit."""
-        return self.call("prlimit_nofile", c_int(limit))
-
     # -- fcntl ------------------------------------------------------------------------
 
     def fcntl(self, fd: Descriptor, command: int, argument: int | str | bytes = 0) -> Call[Any]:

@@ -89,7 +89,6 @@ class Blocking:
     writev = blocking(App.writev)
     lseek = blocking(App.lseek)
     closerange = blocking(App.closerange)
-    setrlimit_nofile = blocking(App.setrlimit_nofile)
     pipe = blocking(App.pipe)
     pipe2 = blocking(App.pipe2)
     eventfd = blocking(App.eventfd)
@@ -187,6 +186,8 @@ class Blocking:
     thread = blocking(App.thread)
     wait = blocking(App.wait)
     waitpid = blocking(App.waitpid)
+    getrlimit = blocking(App.getrlimit)
+    setrlimit = blocking(App.setrlimit)
     kill = blocking(App.kill)
     signal = blocking(App.signal)
 

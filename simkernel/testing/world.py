@@ -67,7 +67,8 @@ class World:
     def become(self, *, privileged: bool) -> None:
         """Be user 65534 without any capability from now on, or user 0 with all of them again."""
         self.privileged = privileged
-        self.blocking.task.credentials = Credentials.of(_user(privileged))
+        credentials = Credentials.of(_user(privileged))
+        self.machine.kernel.processes.commit_credentials(self.blocking.task, credentials)
 
     def namespace(self) -> World:
         """The same process in another network namespace."""

@@ -101,7 +101,7 @@ getgroups       *groups                                                length   
 setgroups       groups:counted                                         none     setgroups(2)
 capset          capabilities                                           none     capset(2)
 prctl_comm      comm                                                   none     prctl(2)
-prlimit_nofile  limit?                                                 number   prlimit(2)
+prlimit/prlimit64 =0 resource:rlimit limits:limits? *old:limits        none     prlimit(2)
 fork_exec       image                                                  number   fork(2)
 clone_thread    image                                                  number   clone(2)
 exit/exit_group code?                                                  none     _exit(2)

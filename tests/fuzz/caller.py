@@ -224,6 +224,7 @@ def _module(c: Caller) -> Arguments:
     return (c.random.choice(MODULES),)
 
 
+LIMITS: Final = (None, (4, 9), (64, 64), (1024, 1024))
 CALLS_BY_WEIGHT: Final[tuple[tuple[str, int, Callable[[Caller], Arguments]], ...]] = (
     ("socket", 30, _socket),
     ("bind", 20, _address),
@@ -248,7 +249,11 @@ CALLS_BY_WEIGHT: Final[tuple[tuple[str, int, Callable[[Caller], Arguments]], ...
     ("nanosleep", 25, lambda c: (c.random.choice((0, 1000, 100_000, 4_000_000, 20_000_000)),)),
     ("sched_yield", 5, lambda c: ()),
     ("compute", 5, lambda c: (c.random.choice((0, 100, 10_000)),)),
-    ("prlimit_nofile", 1, lambda c: (c.random.choice((None, 4, 64, 1024)),)),
+    (
+        "prlimit",
+        1,
+        lambda c: (c.random.choice((6, 7)), c.random.choice((None, (4, 9), (64, 64), (1024, 1024)))),
+    ),
     ("setuid", 1, lambda c: (c.random.choice((0, 1000)),)),
     ("unshare", 1, lambda c: (CLONE_NEWNET,)),
     ("kill", 2, lambda c: (c.random.randrange(-1, 40), c.random.choice((0, 9, 15, 17, 99)))),

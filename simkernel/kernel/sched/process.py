@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Coroutine, Iterator
 from typing import Any, Generic, Protocol, TypeVar, cast
 
@@ -10,6 +11,7 @@ from simkernel.kernel.lib.layers import KERNEL
 from simkernel.kernel.lib.unmodelled import Unmodelled
 from simkernel.kernel.sched.credentials import ROOT, Credentials
 from simkernel.kernel.sched.preempt import Preempt
+from simkernel.kernel.sched.rlimit import MAX_THREADS
 from simkernel.kernel.sched.runner import Runner, SystemCalls
 from simkernel.kernel.sched.scheduler import OnWake, Scheduler
 from simkernel.kernel.sched.signals import check
@@ -18,6 +20,7 @@ from simkernel.kernel.sched.wait import WaitQueue, sleep_on
 from simkernel.uapi import capability
 from simkernel.uapi import signal as uapi_signal
 from simkernel.uapi.errno import EAGAIN, EINVAL, EPERM, ESRCH, os_error
+from simkernel.uapi.resource import RLIMIT_NPROC
 from simkernel.uapi.signal import signal_name
 
 T = TypeVar("T", bound=SchedTask)
@@ -26,6 +29,9 @@ Begin = Callable[[T], Program]
 """Makes what a task runs."""
 OnDeath = Callable[[SchedTask, BaseException | None], None]
 """Called with each task that has ended, and with what its program raised."""
+
+PRIVILEGED = frozenset({capability.CAP_SYS_RESOURCE, capability.CAP_SYS_ADMIN})
+"""Capabilities of which either exempts from RLIMIT_NPROC."""
 
 PID_MAX = 4_194_304
 """Numbers a machine has for tasks (PID_MAX_LIMIT, include/linux/threads.h)."""
@@ -75,6 +81,7 @@ class Processes(Generic[T]):
         self._make_task = make_task
         self._on_death = on_death
         self._tasks: dict[int, T] = {}
+        self._of_user: Counter[int] = Counter()
         self._last_pid = 0
         self._helpers: dict[SchedTask, WaitQueue] = {}
         self.forks = 0
@@ -129,6 +136,7 @@ class Processes(Generic[T]):
             on_wake=self.runner.on_wake,
         )
         self._tasks[pid] = task
+        self._of_user[credentials.uid] += 1
         self.forks += 1
         if parent is not None:
             parent.children.append(task)
@@ -144,8 +152,6 @@ class Processes(Generic[T]):
         return task
 
     def _next_pid(self) -> int:
-        if len(self._tasks) >= PID_MAX - 1:
-            raise os_error(EAGAIN)
         pid = self._last_pid
         while True:
             pid = pid + 1 if pid + 1 < PID_MAX else 300  # RESERVED_PIDS: the low ones are not used again
@@ -154,17 +160,41 @@ class Processes(Generic[T]):
                 return pid
 
     def fork(self, parent: T | None, comm: str, *, credentials: Credentials | None = None) -> T:
-        """A new process, not yet running: a child of `parent` (init if None), which it inherits from."""
+        """A new process, not yet running: a child of `parent` (init if None), which it inherits from.
+
+        EAGAIN if its user, or the machine, has too many.
+        """
         parent = parent or self.init
-        child = self._new(comm, credentials or parent.credentials, parent)
+        credentials = credentials or parent.credentials
+        self._check_limits(parent, credentials)
+        child = self._new(comm, credentials, parent)
         child.inherit(parent)
         return child
 
     def clone_thread(self, leader: T, comm: str) -> T:
-        """A new thread in the process of `leader`, with which it shares the resources."""
+        """A new thread in the process of `leader`, with which it shares the resources.  EAGAIN."""
+        self._check_limits(leader, leader.credentials)
         thread = self._new(comm, leader.credentials, leader.parent, leader.tgid)
         thread.share(leader)
         return thread
+
+    def _check_limits(self, parent: T, credentials: Credentials) -> None:
+        """`copy_process()`: EAGAIN at threads-max, or at the RLIMIT_NPROC of a user without privileges."""
+        if len(self._tasks) >= MAX_THREADS:
+            raise os_error(EAGAIN)
+        uid, (limit, _) = credentials.uid, parent.signals.limits[RLIMIT_NPROC]
+        if (
+            self._of_user[uid] >= limit
+            and uid != ROOT.uid
+            and PRIVILEGED.isdisjoint(credentials.capabilities)
+        ):
+            raise os_error(EAGAIN)
+
+    def commit_credentials(self, task: T, credentials: Credentials) -> None:
+        """Make a task another user's (`commit_creds()`)."""
+        self._of_user[task.credentials.uid] -= 1
+        self._of_user[credentials.uid] += 1
+        task.credentials = credentials
 
     def start(self, task: T, begin: Begin[T]) -> None:
         """Let a new task run what `begin(task)` makes; if that raises, there never was such a task."""
@@ -317,6 +347,7 @@ class Processes(Generic[T]):
     def reap(self, task: SchedTask) -> None:
         """`release_task()`: the number is free again."""
         task.state = TaskState.DEAD
-        self._tasks.pop(task.pid, None)
+        if self._tasks.pop(task.pid, None) is not None:
+            self._of_user[task.credentials.uid] -= 1
         if task.parent is not None and task in task.parent.children:
             task.parent.children.remove(task)

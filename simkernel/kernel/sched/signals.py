@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Final
 
+from simkernel.kernel.sched.rlimit import DEFAULTS, Limit
 from simkernel.uapi.errno import EINVAL, os_error
 from simkernel.uapi.signal import (
     SIG_DFL,
@@ -26,13 +27,20 @@ class Signals:
     """Pending signals and dispositions.  A standard signal is pending once, however often sent.
 
     `exit_status` is that of a process which is ending: its threads end with it, one after the other.
-    What is done about signals is the whole process's: a thread's `Signals` ask those of the `leader`.
+    What is done about signals is the whole process's: a thread's `Signals` ask those of the `leader`.  So
+    are resource limits (`struct signal_struct`).
     """
 
-    __slots__ = ("_handlers", "_leader", "exit_status", "pending")
+    __slots__ = ("_handlers", "_leader", "_limits", "exit_status", "pending")
 
-    def __init__(self, handlers: Handlers = NO_HANDLERS, leader: Signals | None = None) -> None:
+    def __init__(
+        self,
+        handlers: Handlers = NO_HANDLERS,
+        leader: Signals | None = None,
+        limits: Mapping[int, Limit] = DEFAULTS,
+    ) -> None:
         self._handlers = handlers
+        self._limits = limits
         self._leader: Signals | None = None if leader is None else leader._leader or leader
         self.pending: tuple[int, ...] = ()
         self.exit_status: int | None = None
@@ -41,6 +49,15 @@ class Signals:
     def handlers(self) -> Handlers:
         """What is done about signals, by number; this mapping does not change, and children share it."""
         return (self._leader or self)._handlers
+
+    @property
+    def limits(self) -> Mapping[int, Limit]:
+        """The resource limits, by number; this mapping does not change, and children share it."""
+        return (self._leader or self)._limits
+
+    def set_limit(self, resource: int, limit: Limit) -> None:
+        """Set a resource limit.  The caller has checked permission."""
+        (self._leader or self)._limits = {**self.limits, resource: limit}
 
     def set_handler(self, number: int, handler: Handler) -> Handler:
         """Set what `number` does; returns what it did.  EINVAL for what cannot be changed."""

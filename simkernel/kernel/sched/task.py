@@ -185,7 +185,7 @@ class SchedTask:
     def inherit(self, parent: Self) -> None:
         """Take over what a new process inherits from `parent` (`copy_process()`)."""
         self.flow = parent.flow
-        self.signals = Signals(parent.signals.handlers)
+        self.signals = Signals(parent.signals.handlers, limits=parent.signals.limits)
 
     def share(self, leader: Self) -> None:
         """Become a thread of `leader`, with the resources of its process (CLONE_THREAD)."""

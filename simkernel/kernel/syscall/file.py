@@ -36,7 +36,7 @@ class FileCalls:
         self._commands: dict[int, Callable[[Task, OpenFile, int, int], int]] = {
             fcntl.F_DUPFD: lambda task, file, fd, lowest: self._dup_from(task, file, lowest, False),
             fcntl.F_DUPFD_CLOEXEC: lambda task, file, fd, lowest: self._dup_from(task, file, lowest, True),
-            fcntl.F_GETFD: lambda task, file, fd, _: FD_CLOEXEC if fd in task.files.close_on_exec else 0,
+            fcntl.F_GETFD: lambda task, file, fd, _: FD_CLOEXEC if task.files.closes_on_exec(fd) else 0,
             fcntl.F_SETFD: self._set_descriptor_flags,
             fcntl.F_GETFL: lambda task, file, fd, _: file.flags,
             fcntl.F_SETFL: self._set_flags,

@@ -9,13 +9,15 @@ from attrs import evolve
 
 from simkernel.kernel.parts import KernelParts
 from simkernel.kernel.sched.credentials import NONE
+from simkernel.kernel.sched.rlimit import NR_OPEN, Limit
 from simkernel.kernel.sched.runner import Exited
 from simkernel.kernel.sched.signals import Handler
 from simkernel.kernel.sched.task import Program, TaskState
 from simkernel.kernel.sched.wait import sleep_on
 from simkernel.kernel.vfs.task import Task
-from simkernel.uapi.capability import CAP_SETGID, CAP_SETUID, CAP_SYS_ADMIN
+from simkernel.uapi.capability import CAP_SETGID, CAP_SETUID, CAP_SYS_ADMIN, CAP_SYS_RESOURCE
 from simkernel.uapi.errno import ECHILD, EINVAL, EPERM, os_error
+from simkernel.uapi.resource import RLIM_NLIMITS, RLIMIT_NOFILE
 from simkernel.uapi.sched import CLONE_NEWNET
 from simkernel.uapi.wait import WNOHANG
 
@@ -68,7 +70,8 @@ class ProcessCalls:
         if uid != old.uid and not old.capable(CAP_SETUID):
             raise os_error(EPERM)
         capabilities = NONE if old.uid == 0 and uid != 0 else old.capabilities
-        task.credentials = evolve(old, uid=uid, capabilities=capabilities)
+        new = evolve(old, uid=uid, capabilities=capabilities)
+        self._kernel.processes.commit_credentials(task, new)
 
     def setgid(self, task: Task, gid: int) -> None:
         """setgid(2)."""
@@ -99,11 +102,27 @@ class ProcessCalls:
         """prctl(2), PR_SET_NAME."""
         task.comm = comm[:15]
 
-    def prlimit_nofile(self, task: Task, limit: int | None = None) -> int:
-        """prlimit(2), RLIMIT_NOFILE: the old limit."""
-        old = task.files.limit
-        if limit is not None:
-            task.files.set_limit(limit)
+    def prlimit(self, task: Task, resource: int, limits: Limit | None = None) -> Limit:
+        """prlimit(2) of the caller, RLIMIT_NOFILE and RLIMIT_NPROC: the old soft and hard limit.
+
+        EINVAL for a soft limit above the hard one.  EPERM to raise the hard limit without CAP_SYS_RESOURCE.
+        """
+        if not 0 <= resource < RLIM_NLIMITS:
+            raise os_error(EINVAL)
+        if resource not in task.signals.limits:
+            raise self._kernel.unmodelled(f"resource limit {resource}", EINVAL)
+        old = task.signals.limits[resource]
+        if limits is not None:
+            soft, hard = limits
+            if soft > hard:
+                raise os_error(EINVAL)
+            if resource == RLIMIT_NOFILE and hard > NR_OPEN:
+                raise os_error(EPERM)
+            if hard > old[1] and not task.credentials.capable(CAP_SYS_RESOURCE):
+                raise os_error(EPERM)
+            task.signals.set_limit(resource, limits)
+            if resource == RLIMIT_NOFILE:
+                task.files.limit = soft
         return old
 
     # -- beginning and ending -------------------------------------------------

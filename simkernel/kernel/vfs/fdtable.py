@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Awaitable
 from typing import Generic, Protocol, Self, TypeVar
 
-from simkernel.uapi.errno import EBADF, EINVAL, EMFILE, os_error
+from simkernel.kernel.sched.rlimit import DEFAULTS
+from simkernel.uapi.errno import EBADF, EMFILE, os_error
+from simkernel.uapi.resource import RLIMIT_NOFILE
 
-RLIMIT_NOFILE = 1024
-"""Descriptors a process may have open (the usual soft limit, getrlimit(2))."""
-
-STREAMS = frozenset({0, 1, 2})
+STREAMS = 3
 """A program's standard streams, which nothing models, and which keep their descriptors."""
 
 
@@ -30,19 +29,19 @@ F = TypeVar("F", bound=CountedFile)
 class FileTable(Generic[F]):
     """Descriptor -> open file.  A new descriptor is the lowest that is free, as POSIX has it.
 
-    `open` has a place for each descriptor up to the highest that was ever open; none below
-    `_lowest` is free.  `_streams` are the standard streams that nothing was ever put in place of.
-    `close_on_exec` has the descriptors that another program does not get (FD_CLOEXEC).
+    `open` has a place for each descriptor up to the highest that was ever open.  Two bitmaps are ints: a bit
+    of `_used` is set for a descriptor that is not free (`open_fds`), as those of the standard streams are
+    before a file was put there; a bit of `_close_on_exec` for one that another program does not get.
+    `limit` is the soft RLIMIT_NOFILE.
     """
 
-    __slots__ = ("_lowest", "_streams", "_taken", "close_on_exec", "limit", "open", "users")
+    __slots__ = ("_close_on_exec", "_taken", "_used", "limit", "open", "users")
 
-    def __init__(self, limit: int = RLIMIT_NOFILE) -> None:
-        self.open: list[F | None] = [None] * len(STREAMS)
-        self._lowest = len(STREAMS)
-        self._streams = STREAMS
+    def __init__(self, limit: int = DEFAULTS[RLIMIT_NOFILE][0]) -> None:
+        self.open: list[F | None] = [None] * STREAMS
+        self._used = (1 << STREAMS) - 1
+        self._close_on_exec = 0
         self._taken = 0
-        self.close_on_exec: frozenset[int] = frozenset()
         self.limit = limit
         self.users = 1
         """How many tasks share the table (threads do)."""
@@ -65,12 +64,10 @@ class FileTable(Generic[F]):
 
     def install(self, file: F, lowest: int = 0, *, close_on_exec: bool = False) -> int:
         """Give `file` a descriptor, from `lowest` on.  EMFILE at the limit."""
-        fd = self._free(max(self._lowest, lowest))
-        if lowest <= self._lowest:
-            self._lowest = fd
+        fd = self._free(lowest)
         self._put(fd, file)
         if close_on_exec:
-            self.close_on_exec |= {fd}
+            self._close_on_exec |= 1 << fd
         return fd
 
     def install_new(self, file: F, *, close_on_exec: bool = False) -> int:
@@ -83,13 +80,12 @@ class FileTable(Generic[F]):
 
     def check_limit(self) -> None:
         """EMFILE if there is no descriptor for another file (`get_unused_fd_flags()`)."""
-        self._free(self._lowest)
+        self._free(0)
 
-    def _free(self, fd: int) -> int:
-        """The lowest free descriptor from `fd` on.  EMFILE if that is beyond the limit."""
-        files = self.open
-        while fd < len(files) and (files[fd] is not None or fd in self._streams):
-            fd += 1
+    def _free(self, lowest: int) -> int:
+        """The lowest free descriptor from `lowest` on.  EMFILE if that is beyond the limit."""
+        free = ~(self._used >> lowest)
+        fd = lowest + (free & -free).bit_length() - 1
         if fd >= self.limit:
             raise os_error(EMFILE)
         return fd
@@ -109,30 +105,34 @@ class FileTable(Generic[F]):
 
     def set_close_on_exec(self, fd: int, on: bool) -> None:
         """FD_CLOEXEC of an open descriptor."""
-        self.close_on_exec = self.close_on_exec | {fd} if on else self.close_on_exec - {fd}
+        self._close_on_exec = self._close_on_exec & ~(1 << fd) | on << fd
+
+    def closes_on_exec(self, fd: int) -> bool:
+        """Whether another program does not get the descriptor."""
+        return bool(self._close_on_exec >> fd & 1)
 
     def exec(self) -> None:
         """Another program begins: close what it shall not have (`do_close_on_exec()`)."""
-        for fd in sorted(self.close_on_exec):
-            self.close(fd)
+        if self._close_on_exec:
+            for fd, _ in self.items():
+                if self.closes_on_exec(fd):
+                    self.close(fd)
 
     def _put(self, fd: int, file: F) -> None:
         missing = fd + 1 - len(self.open)
         if missing > 0:
             self.open += [None] * missing
         self.open[fd] = file.get()
+        self._used |= 1 << fd
         self._taken += 1
-        if fd in self._streams:
-            self._streams -= {fd}
 
     def close(self, fd: int) -> Awaitable[None] | None:
         """Take `fd` out of the table; what its release returns.  EBADF if it is not open."""
         file = self.get(fd)
         self.open[fd] = None
         self._taken -= 1
-        self._lowest = min(self._lowest, fd)
-        if fd in self.close_on_exec:
-            self.close_on_exec -= {fd}
+        self._used &= ~(1 << fd)
+        self._close_on_exec &= self._used
         return file.put()
 
     def close_all(self) -> None:
@@ -140,20 +140,13 @@ class FileTable(Generic[F]):
         for fd, _ in self.items():
             self.close(fd)
 
-    def set_limit(self, limit: int) -> None:
-        """Set the limit (setrlimit(2)).  EINVAL if it is negative; open descriptors stay."""
-        if limit < 0:
-            raise os_error(EINVAL)
-        self.limit = limit
-
     def copy(self) -> FileTable[F]:
         """A table for a child: the same open files under the same descriptors (fork(2))."""
         child: FileTable[F] = FileTable(self.limit)
         child.open = [file and file.get() for file in self.open]
-        child._lowest = self._lowest
-        child._streams = self._streams
+        child._used = self._used
+        child._close_on_exec = self._close_on_exec
         child._taken = self._taken
-        child.close_on_exec = self.close_on_exec
         return child
 
     def items(self) -> list[tuple[int, F]]:

@@ -12,6 +12,7 @@ from simkernel.machine import Machine
 from simkernel.tools.bench.round_trips import BUFFER, open_idle, open_socket
 from simkernel.tools.bench.stopwatch import Work
 from simkernel.tools.bench.worker import Worker
+from simkernel.uapi.resource import RLIMIT_NOFILE
 
 DESCRIPTORS: Final = 1 << 20
 
@@ -21,7 +22,7 @@ def sockets() -> Iterator[Work]:
     """Sockets with a port id and a descriptor, all of one program, which keeps nothing else of them."""
     with Machine(udev=False) as machine:
         worker = Worker(machine)
-        worker.do(App.setrlimit_nofile, DESCRIPTORS)
+        worker.do(App.setrlimit, RLIMIT_NOFILE, (DESCRIPTORS, DESCRIPTORS))
         yield Work(lambda often: worker.do(open_idle, often))
 
 

@@ -16,6 +16,7 @@ from simkernel.tools.bench.round_trips import BUFFER
 from simkernel.tools.bench.stopwatch import Work
 from simkernel.tools.bench.worker import Worker
 from simkernel.uapi.netlink import NETLINK_USERSOCK, NLMSG_MIN_TYPE, message
+from simkernel.uapi.resource import RLIMIT_NOFILE
 from simkernel.uapi.socket import AF_NETLINK, MSG_DONTWAIT, SOCK_RAW
 
 GREETING: Final = message(NLMSG_MIN_TYPE, bytes(64))
@@ -43,7 +44,7 @@ async def send(app: App, sock: AnySocket, often: int) -> None:
 
 async def open_members(app: App, members: int) -> list[AnySocket]:
     """Sockets in the group."""
-    await app.setrlimit_nofile(members + 100)
+    await app.setrlimit(RLIMIT_NOFILE, (members + 100,) * 2)
     return [await open_socket(app, GROUP) for _ in range(members)]
 
 

@@ -17,6 +17,7 @@ from simkernel.tools.bench.stopwatch import Work
 from simkernel.tools.bench.worker import Worker
 from simkernel.uapi.genetlink import CTRL_ATTR_FAMILY_NAME, CTRL_CMD_GETFAMILY, GENL_ID_CTRL, GenlMsgHdr
 from simkernel.uapi.netlink import NETLINK_GENERIC, NLM_F_REQUEST, attribute, message
+from simkernel.uapi.resource import RLIMIT_NOFILE
 from simkernel.uapi.socket import AF_NETLINK, SOCK_RAW
 
 PROBE: Final = micros(5)
@@ -62,7 +63,7 @@ def beside_idle_sockets(number: int) -> Iterator[Work]:
     """One program's round trips, while so many other sockets are open."""
     with Machine(udev=False) as machine:
         worker = Worker(machine)
-        worker.do(App.setrlimit_nofile, number + 100)
+        worker.do(App.setrlimit, RLIMIT_NOFILE, (number + 100,) * 2)
         worker.do(open_idle, number)
         sock = worker.do(open_socket)
         yield Work(lambda often: worker.do(ask, sock, often))

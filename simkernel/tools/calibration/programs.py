@@ -25,6 +25,7 @@ from simkernel.uapi.netlink import (
     message,
 )
 from simkernel.uapi.poll import POLLIN
+from simkernel.uapi.resource import RLIMIT_NOFILE
 from simkernel.uapi.socket import AF_NETLINK, AF_UNIX, MSG_DONTWAIT, SOCK_DGRAM, SOCK_RAW
 
 PAGE: Final = 4096
@@ -176,7 +177,7 @@ async def others(app: App, count: int, size: int) -> Trial:
 
 
 async def _multicast(app: App, size: int, groups: list[int]) -> Trial:
-    await app.setrlimit_nofile(len(groups) + DESCRIPTORS)
+    await app.setrlimit(RLIMIT_NOFILE, (len(groups) + DESCRIPTORS,) * 2)
     sender = await _netlink(app)
     crowd = [await _netlink(app, groups=mask) for mask in groups]
     heard = [sock for sock, mask in zip(crowd, groups, strict=True) if mask == GROUP]

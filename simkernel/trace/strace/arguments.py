@@ -12,7 +12,19 @@ from simkernel.engine import SECOND
 from simkernel.trace.strace.addresses import given
 from simkernel.trace.strace.constants import flags, hexadecimal, names, number, one_of, pick, set_of
 from simkernel.trace.strace.quoting import c_string, hexadecimal_string
-from simkernel.uapi import dirent, eventfd, eventpoll, fcntl, mman, sched, seek, signal, socket, stat
+from simkernel.uapi import (
+    dirent,
+    eventfd,
+    eventpoll,
+    fcntl,
+    mman,
+    resource,
+    sched,
+    seek,
+    signal,
+    socket,
+    stat,
+)
 from simkernel.uapi.utsname import Utsname
 
 PATH_MAX: Final = 4096
@@ -142,6 +154,17 @@ def _counted(groups: Sequence[int]) -> str:
     return f"{len(groups)}, {list(groups)}"
 
 
+def _limits(limits: tuple[int, int] | None) -> str:
+    return "NULL" if limits is None else "{{rlim_cur={}, rlim_max={}}}".format(*map(_limit, limits))
+
+
+def _limit(value: int) -> str:
+    """A resource limit (`print_rlim64_t()`)."""
+    if value == resource.RLIM64_INFINITY:
+        return "RLIM64_INFINITY"
+    return f"{value // 1024}*1024" if value > 1024 and value % 1024 == 0 else str(value)
+
+
 PRINTERS: Final[dict[str, Printer]] = {
     "": text,
     "access": _mode,
@@ -157,6 +180,7 @@ PRINTERS: Final[dict[str, Printer]] = {
     "fd_flags": set_of(_OPEN),
     "handler": _handler,
     "hex": hexadecimal,
+    "limits": _limits,
     "list": lambda values: str(list(values)),
     "map": _map,
     "memfd": set_of(names(mman, "MFD_")),
@@ -167,6 +191,7 @@ PRINTERS: Final[dict[str, Printer]] = {
     "open": open_flags,
     "path": _path,
     "prot": lambda value: flags(value, _PROTECTION) if value else "PROT_NONE",
+    "rlimit": one_of(resource, "RLIMIT_"),
     "rename": set_of(names(fcntl, "RENAME_")),
     "seek": one_of(seek, "SEEK_"),
     "shut": one_of(socket, "SHUT_"),

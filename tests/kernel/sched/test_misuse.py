@@ -261,7 +261,7 @@ def test_nobody_who_could_be(who: dict[str, Any]) -> None:
         ("setuid", ["root"]),
         ("setgid", [1.5]),
         ("capset", [["CAP_NET_ADMIN"]]),
-        ("setrlimit_nofile", ["many"]),
+        ("setrlimit", [7, ("many", "more")]),
         ("dup2", [0, None]),
         ("unshare", ["net"]),
         ("poll", [[(0, "in")]]),

@@ -11,6 +11,7 @@ import pytest
 from simkernel import Machine, NotModelled, SimulationError, seconds
 from simkernel.testing import left_behind
 from simkernel.uapi.netlink import NETLINK_USERSOCK
+from simkernel.uapi.resource import RLIMIT_NOFILE
 from simkernel.uapi.signal import SIGCHLD, SIGKILL, SIGSTOP, SIGTERM, SIGUSR1
 from simkernel.uapi.socket import AF_NETLINK, SOCK_RAW
 from simkernel.uapi.wait import WNOHANG
@@ -116,7 +117,7 @@ def test_a_limit_on_descriptors_is_emfile() -> None:
     seen = []
 
     async def program(app: Any) -> None:
-        await app.setrlimit_nofile(5)
+        await app.setrlimit(RLIMIT_NOFILE, (5, 5))
         for _ in range(3):
             try:
                 sock = await app.socket(AF_NETLINK, SOCK_RAW, NETLINK_USERSOCK)

@@ -108,7 +108,7 @@ class FdLink(ProcInode):
 
 def _info(task: Task, fd: int) -> list[str]:
     file = _open_file(task, fd)
-    flags = file.flags | (O_CLOEXEC if fd in task.files.close_on_exec else 0)
+    flags = file.flags | (O_CLOEXEC if task.files.closes_on_exec(fd) else 0)
     number, _ = place(file)
     return [
         f"pos:\t{file.position}\nflags:\t0{flags:o}\nmnt_id:\t{MOUNT_ID}\nino:\t{number}\n"
