@@ -11,6 +11,10 @@ own heap; on it are our `Timer`s, and events of simpy, which are handed to simpy
 most often later than all that is known of by then, as when one message wakes a thousand: those entries
 stand in `fifo`, in their order, where coming and going costs nothing.
 
+A cancelled timer keeps its entry until the entry is the next one, when it is dropped, or until there are more
+cancelled entries than others, when all of them are: so the queue is bounded by what is pending, each
+cancellation costs O(1), and only what happens moves the clock.
+
 Where a section ends with nothing but going on later, and the queue has nothing to do until then, the
 clock is set forward at once (`pass_charged`): the same things happen in the same order, without the
 queue.
@@ -20,9 +24,10 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable
-from heapq import heappop, heappush
-from itertools import repeat
+from heapq import heapify, heappop, heappush
+from itertools import compress, repeat
 from math import inf
+from operator import is_not, itemgetter
 from threading import get_ident
 from types import MethodType
 from typing import Any, Final
@@ -46,6 +51,8 @@ LONG_AGO = -NEVER
 """An instant before every other."""
 FOR_EVER: Final = repeat(None)
 """Turns without end."""
+MIN_CANCELLED: Final = 64
+"""Cancelled entries that are never worth a purge."""
 
 
 class Engine(simpy.Environment):
@@ -78,6 +85,8 @@ class Engine(simpy.Environment):
         """The instant before which nothing else happens, as far as anybody has looked (`is_next()`)."""
         self.queue: list[Any] = self._queue
         """What is to happen, as a heap."""
+        self._cancelled = 0
+        """How many of its entries are cancelled."""
         self.numbers = self._eid
         """Numbers entries as they come."""
         self.fifo: deque[Any] = deque()
@@ -126,7 +135,7 @@ class Engine(simpy.Environment):
 
     def call_later(self, delay: int, function: Callable[..., object], *arguments: Any) -> Timer:
         """Call `function` in a section of its own, `delay` ns after `time()`."""
-        timer = Timer(function, arguments)
+        timer = Timer(function, arguments, self._on_cancel)
         self.next_deadline = LONG_AGO
         heappush(self._queue, (self.now + self.charged + delay, NORMAL, next(self.numbers), timer))  # type: ignore[misc]
         return timer
@@ -185,26 +194,50 @@ class Engine(simpy.Environment):
         """Call `function` in a section of its own at `time` ns.  SimulationError if that is past."""
         if whole_nanoseconds(time, "the time of an event") < self.now:
             raise SimulationError(f"{time} ns is past: the clock stands at {self.now} ns")
-        timer = Timer(function, arguments)
+        timer = Timer(function, arguments, self._on_cancel)
         self.next_deadline = LONG_AGO
         heappush(self._queue, (time, NORMAL, next(self.numbers), timer))  # type: ignore[misc]
         return timer
 
     def interrupt(self, error: BaseException) -> None:
         """Let whoever runs the simulation get `error` before the next event.  For signal handlers."""
+        timer = Timer(_raise, (error,), self._on_cancel)
         self.next_deadline = LONG_AGO
-        heappush(self._queue, (self.now, URGENT, next(self.numbers), Timer(_raise, (error,))))  # type: ignore[misc]
+        heappush(self._queue, (self.now, URGENT, next(self.numbers), timer))  # type: ignore[misc]
 
     def schedule(self, event: Event, priority: Any = NORMAL, delay: Any = 0) -> None:
         """Schedule an event of simpy's, as simpy does."""
         self.next_deadline = LONG_AGO
         super().schedule(event, priority, delay)
 
+    def _on_cancel(self) -> None:
+        self._cancelled += 1
+        self._purge()
+
+    def _purge(self) -> None:
+        """Drop the cancelled entries if there are more of them than of others."""
+        queue = self.queue
+        if self._cancelled <= MIN_CANCELLED or 2 * self._cancelled <= len(queue):
+            return
+        # A signal's handler may `interrupt()` between two bytecodes, which a comprehension would lose.
+        functions = map(getattr, map(itemgetter(3), queue), repeat("function"), repeat(...))
+        queue[:] = compress(queue, map(is_not, functions, repeat(None)))
+        heapify(queue)
+        self._cancelled = 0
+
+    def timers(self) -> list[Timer]:
+        """The pending timers, in their order."""
+        return [what for _, _, _, what, *_ in sorted(self.queue) if type(what) is Timer and what.pending]
+
     # -- running --------------------------------------------------------------
 
     def next_time(self) -> int | None:
         """When the next event happens; None if there is none."""
-        return min((int(first[0][0]) for first in (self.queue, self.fifo) if first), default=None)
+        queue = self.queue
+        while queue and type(timer := queue[0][3]) is Timer and timer.function is None:
+            heappop(queue)
+            self._cancelled -= 1
+        return min((int(first[0][0]) for first in (queue, self.fifo) if first), default=None)
 
     def peek(self) -> float:
         """The same as simpy has it: infinity if there is none."""
@@ -244,6 +277,7 @@ class Engine(simpy.Environment):
             self.running = False
             self.set_run_until(LONG_AGO)
             self.section()
+            self._purge()
 
     def _process(self, end: int, turns: Iterable[object] = FOR_EVER) -> None:
         """Process the events before `end`, at most one for each of `turns`.
@@ -266,6 +300,10 @@ class Engine(simpy.Environment):
                 time, _, _, *what = queue[0]
                 if time >= end:
                     return
+                if type(timer := what[0]) is Timer and timer.function is None:
+                    heappop(queue)
+                    self._cancelled -= 1
+                    continue
                 self.now = time
                 self.charged = 0
                 trace.flow = 0
@@ -273,9 +311,9 @@ class Engine(simpy.Environment):
                     heappop(queue)
                     function, one, two, three = what
                     function(one, two, three)
-                elif type(what[0]) is Timer:
+                elif type(timer) is Timer:
                     heappop(queue)
-                    what[0].happen()
+                    timer.happen()
                 else:
                     super().step()
             else:

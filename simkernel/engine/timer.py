@@ -7,13 +7,19 @@ from typing import Any
 
 
 class Timer:
-    """Something that happens once, at its instant, unless it is cancelled before."""
+    """Something that happens once, at its instant, unless it is cancelled before.
 
-    __slots__ = ("arguments", "function")
+    `on_cancel` is called if it is: its entry is in the queue still.
+    """
 
-    def __init__(self, function: Callable[..., object], arguments: tuple[Any, ...]) -> None:
+    __slots__ = ("arguments", "function", "on_cancel")
+
+    def __init__(
+        self, function: Callable[..., object], arguments: tuple[Any, ...], on_cancel: Callable[[], None]
+    ) -> None:
         self.function: Callable[..., object] | None = function
         self.arguments = arguments
+        self.on_cancel = on_cancel
 
     def __repr__(self) -> str:
         return f"<Timer, {'pending' if self.pending else 'done'}>"
@@ -31,5 +37,7 @@ class Timer:
 
     def cancel(self) -> None:
         """Make it not happen.  Harmless when it has happened."""
-        self.function = None
-        self.arguments = ()
+        if self.function is not None:
+            self.function = None
+            self.arguments = ()
+            self.on_cancel()

@@ -35,12 +35,13 @@ the section that makes the access has charged time ahead of the clock.
 from __future__ import annotations
 
 from collections.abc import Callable
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
 from typing import Any, ClassVar, Protocol
 
 import attrs
 
 from simkernel.engine import DeviceError, Engine, InternalError, SimulationError, Timer
+from simkernel.engine.engine import MIN_CANCELLED
 from simkernel.hardware.bus import registers as sheet
 from simkernel.hardware.bus.interrupts import Interrupts
 from simkernel.hardware.bus.register_table import RO, W1C, WO, Port, Register, compile_table
@@ -207,7 +208,12 @@ class Device:
         timer = self.engine.call_at(time, self._due)
         event = Event(function, arguments, self.engine.trace.flow, timer, self._acting)
         self._order += 1
-        heappush(self._agenda, (time, self._order, event))
+        agenda = self._agenda
+        if len(agenda) >= self._purge_at:
+            agenda[:] = [entry for entry in agenda if entry[2].pending]
+            heapify(agenda)
+            self._purge_at = 2 * len(agenda) + MIN_CANCELLED
+        heappush(agenda, (time, self._order, event))
         return event
 
     def cancel_all(self) -> None:
@@ -249,6 +255,7 @@ class Device:
         self.values[sheet.INTERRUPT] = slot.line
         self.values[sheet.SERIAL] = self.serial
         self._agenda: list[tuple[int, int, Event]] = []
+        self._purge_at = MIN_CANCELLED
         self._order = 0
         self._asserted = False
         self.power_on()
