@@ -21,12 +21,20 @@ from typing import TYPE_CHECKING, Any, Final
 from simkernel.application.app import App
 from simkernel.application.program import Image, Program
 from simkernel.application.udevd import modprobe, udevd
-from simkernel.engine import Engine, SimulationError, Tracer, millis, whole_nanoseconds
+from simkernel.engine import (
+    Deadlock,
+    Engine,
+    SimulationError,
+    Tracer,
+    millis,
+    whole_nanoseconds,
+)
 from simkernel.hardware.bus import Bus, Device
 from simkernel.kernel.kernel import Kernel
 from simkernel.kernel.lib.costs import CostModel
 from simkernel.kernel.lib.log import Log
 from simkernel.kernel.sched.credentials import Credentials
+from simkernel.kernel.sched.sleepers import explained
 from simkernel.kernel.sched.task import SchedTask
 from simkernel.kernel.statistics import events, statistics
 from simkernel.kernel.vfs.task import Task
@@ -40,9 +48,9 @@ if TYPE_CHECKING:
 SHIPPED_MODULES = shipped("drivers")
 
 BOOT = millis(1)
+"""How long before 0 the machine is switched on: time enough for udevd to listen."""
 PYTHON: Final = MappingProxyType({SIGPIPE: SIG_IGN})
 """What Python's interpreter does about signals as it starts: a program gets EPIPE."""
-"""How long before 0 the machine is switched on: time enough for udevd to listen."""
 
 
 class Process:
@@ -147,7 +155,7 @@ class Machine:
             modprobe=self._modprobe,
         )
         if udev:
-            self.spawn(udevd)
+            self.spawn(udevd, daemon=True)
         self.engine.run(until=0)
 
     # -- hardware -----------------------------------------------------------
@@ -177,17 +185,20 @@ class Machine:
         gid: int | None = None,
         capabilities: Iterable[int] | None = None,
         name: str | None = None,
+        daemon: bool = False,
         **keywords: Any,
     ) -> Process:
         """Start `program(app, *arguments, **keywords)` as a process of user `uid`.
 
-        Root has every capability and others none, unless `capabilities` says which.
+        Root has every capability and others none, unless `capabilities` says which.  A `daemon` serves
+        others, as its children do: it may sleep for ever, which is no deadlock, and hold things meanwhile.
         """
         self._check_open()
         image = Image(self, program, arguments, keywords, name)
         credentials = _credentials(uid, gid, capabilities)
         processes = self.kernel.processes
         task = processes.fork(None, image.comm, credentials=credentials)
+        task.daemon = daemon
         self._act(self._exec, task, image)
         return Process(task, self.kernel)
 
@@ -214,16 +225,24 @@ class Machine:
         """The clock, in nanoseconds."""
         return self.engine.now
 
-    def run(self, until: int | None = None) -> None:
+    def run(self, until: int | None = None, *, on_idle: str = "return") -> None:
         """Let time pass up to `until` ns; without it, until nothing is left to happen.
 
         Raises a (Base)ExceptionGroup of what programs raised meanwhile; its text names each task and its
         error.  A skip or a failure of pytest's is raised as itself if it is the only one.  KeyboardInterrupt
         ends the program that it hits and leaves at once.
+        With `on_idle="raise"` it raises Deadlock if nothing is left to happen and programs sleep that are no
+        daemons: the text lists them.
         """
+        if on_idle not in ("return", "raise"):
+            raise SimulationError(f'on_idle={on_idle!r}: it is "return" or "raise"')
         self._check_open()
         self.engine.run(until)
         self.raise_failures()
+        if on_idle == "raise" and self.engine.next_time() is None:
+            waiting = [task for task in self._programs() if task.sleep is not None and not task.on_result]
+            if waiting:
+                raise explained(Deadlock, "nothing is left to happen that could wake a program", waiting, ())
 
     def raise_failures(self) -> None:
         """Raise what programs have raised since this was last asked."""
@@ -308,6 +327,12 @@ class Machine:
             self.engine.running = False
         for facade in self._facades:
             facade.exit()
+
+    def _programs(self, daemon: bool = False) -> list[Task]:
+        """The tasks of daemons, or of other programs."""
+        processes = self.kernel.processes
+        stay = (processes.init, processes.kthreadd)
+        return [each for each in processes if each.daemon is daemon and not each.kthread and each not in stay]
 
     def __repr__(self) -> str:
         state = "closed" if self._closed else f"{len(self.kernel.processes)} tasks"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 from simkernel.blocking.descriptor import RealDescriptor
 from simkernel.engine import Call, Deadlock, Engine, SimulationError, TimeLimit, seconds
 from simkernel.engine.engine import LONG_AGO, NEVER
+from simkernel.kernel.sched.sleepers import explained
 from simkernel.uapi.signal import SIGKILL
 
 if TYPE_CHECKING:
@@ -65,25 +66,11 @@ def run_until(
         elif deadline is not None:
             return
         elif following is None:
-            raise _explained(Deadlock, f"{what} can never go on: nothing is scheduled any more", processes)
+            text = f"{what} can never go on: nothing is scheduled any more"
+            raise explained(Deadlock, text, processes, processes.failures)
         else:
             text = f"{what} took more than {LIMIT / 1e9:g} simulated seconds"
-            raise _explained(TimeLimit, text, processes)
-
-
-def _explained(kind: type[SimulationError], text: str, processes: Processes[Task]) -> SimulationError:
-    """An error that lists who sleeps where, kernel threads last; its cause is what programs have raised."""
-    tasks = sorted(processes, key=lambda task: task.kthread)
-    asleep = [f"{_activity(task)} on {task.sleep.where}" for task in tasks if task.sleep is not None]
-    error = kind(f"{text}; asleep: {'; '.join(asleep) or 'nobody'}")
-    failures = [each for _, each in processes.failures]
-    if failures:
-        error.__cause__ = BaseExceptionGroup("programs failed", failures)
-    return error
-
-
-def _activity(task: Task) -> str:
-    return task.track if task.call is None else f"{task.track} in {task.call.name}"
+            raise explained(TimeLimit, text, processes, processes.failures)
 
 
 class SyncRunner:

@@ -222,6 +222,7 @@ class Processes(Generic[T]):
     async def usermode_helper(self, comm: str, begin: Begin[T]) -> int:
         """Run a program for the kernel, as root; its wait status (`call_usermodehelper()`)."""
         task = self._new(comm, ROOT, self.kthreadd)
+        task.daemon = True
         ended = self._helpers[task] = WaitQueue(f"{task.track} to end")
         self.start(task, begin)
         while task.alive:

@@ -51,6 +51,7 @@ class SchedTask:
         "_comm": "the name, which may change",
         "_track": "the name in traces, once `comm` has changed",
         "kthread": "whether it is a kernel thread",
+        "daemon": "whether its process serves others, so that no run waits for it",
         "credentials": "user, groups and capabilities",
         # family
         "parent": "the process that waits for it",
@@ -107,6 +108,7 @@ class SchedTask:
         self._state = TaskState.RUNNING
         self.alive = True
         self.kthread = False
+        self.daemon = False
         self.program: Program | None = None
         self.frame: Coroutine[Any, Any, Any] | None = None
         self.call: Call[Any] | None = None
@@ -185,11 +187,13 @@ class SchedTask:
     def inherit(self, parent: Self) -> None:
         """Take over what a new process inherits from `parent` (`copy_process()`)."""
         self.flow = parent.flow
+        self.daemon = parent.daemon
         self.signals = Signals(parent.signals.handlers, limits=parent.signals.limits)
 
     def share(self, leader: Self) -> None:
         """Become a thread of `leader`, with the resources of its process (CLONE_THREAD)."""
         self.signals = Signals(leader=leader.signals)
+        self.daemon = leader.daemon
 
     def release(self) -> bool:
         """Release the task's share of its process's resources.  Return True if another thread uses them."""
