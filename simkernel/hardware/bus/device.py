@@ -161,6 +161,8 @@ class Device:
     raised_flow: int = 0
     """The flow under which the device has raised its interrupt line last."""
     _acting: bool = False
+    _order: int
+    _purge_at: int
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
