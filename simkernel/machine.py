@@ -24,12 +24,15 @@ from simkernel.application.udevd import modprobe, udevd
 from simkernel.engine import (
     Deadlock,
     Engine,
+    Leak,
     SimulationError,
     Tracer,
     millis,
+    seconds,
     whole_nanoseconds,
 )
 from simkernel.hardware.bus import Bus, Device
+from simkernel.kernel.holdings import holdings, left
 from simkernel.kernel.kernel import Kernel
 from simkernel.kernel.lib.costs import CostModel
 from simkernel.kernel.lib.log import Log
@@ -39,7 +42,7 @@ from simkernel.kernel.sched.task import SchedTask
 from simkernel.kernel.statistics import events, statistics
 from simkernel.kernel.vfs.task import Task
 from simkernel.shipped import shipped
-from simkernel.uapi.signal import SIG_IGN, SIGPIPE
+from simkernel.uapi.signal import SIG_IGN, SIGKILL, SIGPIPE
 from simkernel.ynl import Spec
 
 if TYPE_CHECKING:
@@ -49,6 +52,8 @@ SHIPPED_MODULES = shipped("drivers")
 
 BOOT = millis(1)
 """How long before 0 the machine is switched on: time enough for udevd to listen."""
+WIND_DOWN = seconds(10)
+"""How long the kernel may take to release what programs and devices held, if leaks are checked."""
 PYTHON: Final = MappingProxyType({SIGPIPE: SIG_IGN})
 """What Python's interpreter does about signals as it starts: a program gets EPIPE."""
 
@@ -107,6 +112,7 @@ class Machine:
                  the kernel log) or "raise" (NotModelled)
     debug        say the line of a call that was never awaited (costs time)
     instrumented  count what the kernel copies: `statistics["copies"]`
+    check_leaks  close it in steps, as `close` says, and raise Leak if anything is still held
 
     It boots when it is made, in the millisecond before 0: then the clock shows 0 and user space is up.
     """
@@ -122,6 +128,7 @@ class Machine:
         unmodelled: str = "errno",
         debug: bool = False,
         instrumented: bool = False,
+        check_leaks: bool = False,
     ) -> None:
         if not _is_int(seed):
             raise SimulationError(f"seed={seed!r}: a seed is an int")
@@ -143,6 +150,8 @@ class Machine:
         self.debug = debug
         self._facades: list[BlockingProcess] = []
         self._closed = False
+        self._check_leaks = check_leaks
+        self._winding_down = False
         self.kernel = Kernel(
             self.engine,
             self.bus,
@@ -173,7 +182,11 @@ class Machine:
     def at(self, time: int, function: Callable[..., object], *arguments: Any) -> None:
         """Call an ordinary function when the clock shows `time` ns: to plug, to unplug, to look."""
         self._check_open()
-        self.engine.call_at(whole_nanoseconds(time, "at(time)"), function, *arguments)
+        self.engine.call_at(whole_nanoseconds(time, "at(time)"), self._planned, function, arguments)
+
+    def _planned(self, function: Callable[..., object], arguments: tuple[Any, ...]) -> None:
+        if not self._winding_down:
+            function(*arguments)
 
     # -- programs -----------------------------------------------------------
 
@@ -312,12 +325,25 @@ class Machine:
     # -- the end --------------------------------------------------------------
 
     def close(self) -> None:
-        """End every program, in the order of their pids; then the machine is off.  Harmless when it is."""
+        """End every program, in the order of their pids; then the machine is off.  Harmless when it is.
+
+        With `check_leaks` programs are killed first, then devices unplugged, then daemons killed, and the
+        kernel has up to 10 simulated seconds to release what each held.  Raises Leak with what is held then.
+        """
         self.engine.check_thread()
         if self._closed:
             return
         if self.engine.running:
             raise SimulationError("a program cannot close the machine it runs on: it returns, or calls exit")
+        try:
+            if self._check_leaks:
+                self._wind_down()
+        finally:
+            self._switch_off()
+        if self._check_leaks and (words := left(holdings(self.kernel), {})):
+            raise Leak(f"left behind: {'; '.join(words)}")
+
+    def _switch_off(self) -> None:
         self._closed = True
         self.engine.running = True
         self.engine.section()
@@ -327,6 +353,22 @@ class Machine:
             self.engine.running = False
         for facade in self._facades:
             facade.exit()
+
+    def _wind_down(self) -> None:
+        """Kill the programs, unplug the devices, kill the daemons; each time the kernel does what is left."""
+        self._winding_down = True
+        for facade in self._facades:
+            facade.exit()
+        self._kill(self._programs(), millis(1))
+        for device in self.bus.devices():
+            self.unplug(device)
+        self.engine.run(self.now + WIND_DOWN)
+        self._kill(self._programs(daemon=True), WIND_DOWN)
+
+    def _kill(self, tasks: list[Task], wait: int) -> None:
+        for task in tasks:
+            self._act(self.kernel.processes.send_signal, task, SIGKILL)
+        self.engine.run(self.now + wait)
 
     def _programs(self, daemon: bool = False) -> list[Task]:
         """The tasks of daemons, or of other programs."""
@@ -345,7 +387,12 @@ class Machine:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Close it.  What programs raised and nobody has asked for is raised, unless another error is."""
-        self.close()
+        self._check_leaks &= error is None
+        try:
+            self.close()
+        except Leak:
+            if not self.kernel.processes.failures:
+                raise
         if error is None:
             self.raise_failures()
 

@@ -22,6 +22,10 @@ class TimeLimit(SimulationError):
     """A blocking call took longer than its limit of simulated time."""
 
 
+class Leak(SimulationError):
+    """A machine that is closed still holds what its programs or drivers have left behind."""
+
+
 class NotModelled(SimulationError):
     """Linux has this and simkernel does not (see the guide, "what is modelled")."""
 

@@ -105,7 +105,7 @@ def hosted(
     host = Hosted(machine, thread, packages)
     host.importer.check()
     task = thread.task
-    memory, before = HostMemory(), task.mm
+    memory, before = HostMemory(machine.kernel.mappings), task.mm
     task.mm = memory
     try:
         presence = Presence(host.importer, HostedPolicy(host.event_loop), host.runner, thread.runner)
@@ -115,6 +115,7 @@ def hosted(
         task.mm = before
         if isinstance(thread, BlockingProcess):
             thread.exit()
+        memory.clear()
         memory.close()
 
 

@@ -6,6 +6,7 @@ import ctypes
 import os
 
 from simkernel.kernel.mm.address_space import LOWEST, AddressSpace
+from simkernel.kernel.mm.vma import VmArea
 from simkernel.uapi.errno import EFAULT, os_error
 
 SELF = "/proc/self/mem"
@@ -17,8 +18,8 @@ class HostMemory(AddressSpace):
 
     __slots__ = ("_buffers", "_fd")
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, mappings: dict[VmArea, None]) -> None:
+        super().__init__(mappings)
         self._fd = os.open(SELF, os.O_RDWR | os.O_CLOEXEC)
         self._buffers: dict[int, ctypes.Array[ctypes.c_char]] = {}
 

@@ -12,7 +12,7 @@ Two modules are imported by name: `simkernel.testing.fixtures`, a plugin for pyt
 
 from __future__ import annotations
 
-from simkernel.testing.leaks import left_behind
+from simkernel.testing.leaks import holdings, left_behind
 from simkernel.testing.world import World, world
 
-__all__ = ["World", "left_behind", "world"]
+__all__ = ["World", "holdings", "left_behind", "world"]

@@ -3,11 +3,12 @@
     # conftest.py
     pytest_plugins = ["simkernel.testing.fixtures"]
 
-machine               a machine, which is closed after the test
+machine               a machine, which is closed after the test; what is left behind then fails the test
 world                 what `simkernel.testing.world()` gives: root in a network namespace
 unprivileged_world    the same for user 65534, who has no capability
 
-`@pytest.mark.machine(seed=7, cpus=2)` says what machine: the keywords are `Machine`'s.  When a test with a
+`@pytest.mark.machine(seed=7, cpus=2)` says what machine: the keywords are `Machine`'s, and
+`check_leaks` is True unless the marker says False.  When a test with a
 machine fails, the report has the kernel log.
 """
 
@@ -30,7 +31,7 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.fixture
 def machine(request: pytest.FixtureRequest) -> Iterator[Machine]:
     """A machine, made with the keywords of the marker `machine`."""
-    options: dict[str, object] = {}
+    options: dict[str, object] = {"check_leaks": True}
     for marker in reversed(list(request.node.iter_markers("machine"))):
         options |= marker.kwargs
     with Machine(**options) as machine:  # type: ignore[arg-type]

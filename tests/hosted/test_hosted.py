@@ -237,7 +237,7 @@ def test_mapped_memory_is_a_buffer(machine: Machine) -> None:
 def test_a_wrong_pointer_is_efault(machine: Machine) -> None:
     from simkernel.hosted.memory import HostMemory
 
-    memory = HostMemory()
+    memory = HostMemory({})
     for address in (0, 8, 0x1234_5678_9000, 1 << 62):
         with pytest.raises(OSError, match="Bad address"):
             memory.read(address, 4)

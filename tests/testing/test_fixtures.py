@@ -40,6 +40,33 @@ def test_a_machine_for_each_test(project: pytest.Pytester) -> None:
     project.runpytest_inprocess("--strict-markers", "-p", "no:xdist").assert_outcomes(passed=2)
 
 
+def test_what_is_left_behind_fails_the_test(project: pytest.Pytester) -> None:
+    project.makepyfile("""
+        import pytest
+
+        async def program(app):
+            await app.pipe()
+            await app.sleep(3600)
+
+        def test_that_leaves_nothing(machine):
+            machine.spawn(program)
+            machine.run(until=10**9)
+
+        def test_that_leaks(machine):
+            machine.spawn(program)
+            machine.run(until=10**9)
+            for file in machine.kernel.open_files:
+                file.get()
+
+        @pytest.mark.machine(check_leaks=False)
+        def test_that_may_leak(machine):
+            machine.kernel.modules.leaks = 1
+    """)
+    result = project.runpytest_inprocess("-p", "no:xdist")
+    result.assert_outcomes(passed=3, errors=1)
+    result.stdout.fnmatch_lines(["*Leak: left behind: *open file pipe:[[]1]*"])
+
+
 def test_worlds(project: pytest.Pytester) -> None:
     project.makepyfile("""
         import pytest

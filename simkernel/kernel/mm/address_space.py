@@ -28,11 +28,15 @@ ALIGNMENT: Final = 16
 
 
 class AddressSpace:
-    """The mapped areas of one process, ordered by address, and the buffers that it lends now."""
+    """The mapped areas of one process, ordered by address, and the buffers that it lends now.
 
-    __slots__ = ("_call_buffers", "areas", "limit")
+    `mappings` is the machine's table of mapped areas.
+    """
 
-    def __init__(self, limit: int = MMAP_BASE) -> None:
+    __slots__ = ("_call_buffers", "_mappings", "areas", "limit")
+
+    def __init__(self, mappings: dict[VmArea, None], limit: int = MMAP_BASE) -> None:
+        self._mappings = mappings
         self.areas: list[VmArea] = []
         self.limit = limit
         """Bytes that may be mapped (RLIMIT_AS)."""
@@ -59,11 +63,13 @@ class AddressSpace:
             raise os_error(ENOMEM)
         area.start = top - size
         insort(self.areas, area, key=attrgetter("start"))
+        self._mappings[area] = None
         return area.start
 
     def remove(self, area: VmArea) -> None:
         """Take an area out, and tell whose memory it is (`remove_vma()`)."""
         self.areas.remove(area)
+        del self._mappings[area]
         if area.closed is not None:
             area.closed(area)
         if area.file is not None:

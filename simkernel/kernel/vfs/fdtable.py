@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable
-from typing import Generic, Protocol, Self, TypeVar
+from typing import Any, Generic, Protocol, Self, TypeVar
 
 from simkernel.kernel.sched.rlimit import DEFAULTS
 from simkernel.uapi.errno import EBADF, EMFILE, os_error
@@ -22,6 +22,9 @@ class CountedFile(Protocol):
     def put(self) -> Awaitable[None] | None:
         """Drop a reference.  The last one releases the file, which may have to be awaited."""
 
+    def enlist(self, open_files: dict[Any, None]) -> None:
+        """Stand in the table of the machine's open files until it is released."""
+
 
 F = TypeVar("F", bound=CountedFile)
 
@@ -32,12 +35,13 @@ class FileTable(Generic[F]):
     `open` has a place for each descriptor up to the highest that was ever open.  Two bitmaps are ints: a bit
     of `_used` is set for a descriptor that is not free (`open_fds`), as those of the standard streams are
     before a file was put there; a bit of `_close_on_exec` for one that another program does not get.
-    `limit` is the soft RLIMIT_NOFILE.
+    `limit` is the soft RLIMIT_NOFILE, `open_files` the machine's table of open files.
     """
 
-    __slots__ = ("_close_on_exec", "_taken", "_used", "limit", "open", "users")
+    __slots__ = ("_close_on_exec", "_open_files", "_taken", "_used", "limit", "open", "users")
 
-    def __init__(self, limit: int = DEFAULTS[RLIMIT_NOFILE][0]) -> None:
+    def __init__(self, open_files: dict[F, None], limit: int = DEFAULTS[RLIMIT_NOFILE][0]) -> None:
+        self._open_files = open_files
         self.open: list[F | None] = [None] * STREAMS
         self._used = (1 << STREAMS) - 1
         self._close_on_exec = 0
@@ -124,6 +128,7 @@ class FileTable(Generic[F]):
             self.open += [None] * missing
         self.open[fd] = file.get()
         self._used |= 1 << fd
+        file.enlist(self._open_files)
         self._taken += 1
 
     def close(self, fd: int) -> Awaitable[None] | None:
@@ -142,7 +147,7 @@ class FileTable(Generic[F]):
 
     def copy(self) -> FileTable[F]:
         """A table for a child: the same open files under the same descriptors (fork(2))."""
-        child: FileTable[F] = FileTable(self.limit)
+        child: FileTable[F] = FileTable(self._open_files, self.limit)
         child.open = [file and file.get() for file in self.open]
         child._used = self._used
         child._close_on_exec = self._close_on_exec

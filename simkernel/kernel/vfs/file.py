@@ -237,10 +237,21 @@ class OpenFile:
     """An open file description: object, status flags, position, and how many hold it.
 
     `socket` is the object once more if it is a socket.  `path` is where it was opened, if by a path.
-    `watchers` are the epoll files that watch it (`f_ep`), `owner` who is sent its signals.
+    `watchers` are the epoll files that watch it (`f_ep`), `owner` who is sent its signals.  From its first
+    descriptor until its release it stands in the machine's table of open files.
     """
 
-    __slots__ = ("flags", "object", "owner", "path", "position", "references", "socket", "watchers")
+    __slots__ = (
+        "_open_files",
+        "flags",
+        "object",
+        "owner",
+        "path",
+        "position",
+        "references",
+        "socket",
+        "watchers",
+    )
 
     def __init__(self, object: FileObject, flags: int = 0, socket: SocketObject | None = None) -> None:
         self.object = object
@@ -251,6 +262,7 @@ class OpenFile:
         self.path: Dentry | None = None
         self.watchers: list[Watcher] | None = None
         self.owner: FileOwner | None = None
+        self._open_files: dict[OpenFile, None] | None = None
 
     def __repr__(self) -> str:
         return f"<OpenFile of {self.object!r}, flags {self.flags:#o}>"
@@ -275,8 +287,15 @@ class OpenFile:
         self.references -= 1
         return None if self.references else self._release()
 
+    def enlist(self, open_files: dict[OpenFile, None]) -> None:
+        """Enter the machine's table of open files, which Linux only counts (`nr_files`)."""
+        self._open_files = open_files
+        open_files[self] = None
+
     def _release(self) -> Awaitable[None] | None:
         """`__fput()`: epoll forgets it, and nobody is sent signals for it."""
+        if self._open_files is not None:
+            del self._open_files[self]
         while self.watchers:
             self.watchers[-1].remove()
         if self.flags & O_ASYNC:

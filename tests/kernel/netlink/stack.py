@@ -145,6 +145,8 @@ class Stack:
             enter=Closing().enter,
             on_wake=lambda *_: None,
             net=net or self.namespaces.init,
+            open_files={},
+            mappings={},
         )
 
     def open(self, protocol: int, portid: int | None = None, *, uid: int = 0, net: Net | None = None) -> Sock:

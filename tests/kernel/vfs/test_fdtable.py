@@ -30,7 +30,7 @@ class Thing:
 class Tables(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
-        self.tables = [FileTable(LIMIT)]
+        self.tables = [FileTable({}, LIMIT)]
         self.models: list[dict[int, Thing]] = [{}]
         # 0, 1 and 2 are taken by the standard streams until a program has put something else there.
         self.own_streams: list[set[int]] = [set()]
