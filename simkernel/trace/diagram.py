@@ -62,6 +62,9 @@ TEXTS: Final = {
 }
 """What an arrow says; of any other record, and of one that lacks a field, the record's name."""
 
+LISTED: Final = 5
+"""Flows of a kind that are listed by number."""
+
 MOST_FLOWS: Final = 4096
 """Flows remembered at the same time; the one silent the longest is forgotten."""
 
@@ -75,10 +78,16 @@ class _Flow:
 
 
 class Diagram(Exporter):
-    """Draws at most `steps` steps, of at most `alike` flows that begin alike.  Writes when closed."""
+    """Draws at most `steps` steps, of at most `alike` flows that begin alike.  Writes when closed.
 
-    def __init__(self, file: TextIO, steps: int = 300, alike: int = 2) -> None:
+    With a `flow`, a record's number, only that flow is drawn.
+    """
+
+    def __init__(self, file: TextIO, steps: int = 300, alike: int = 2, flow: int | None = None) -> None:
         self._file = file
+        self._flow = flow
+        self._found = flow is None
+        self._listed: dict[str, list[int]] = {}
         self._alike = alike
         self._drawn = SequenceDiagram(steps)
         self._flows: dict[int, _Flow] = {}
@@ -113,7 +122,25 @@ class Diagram(Exporter):
     def _begin(self, record: Record, newest: Record, place: Place) -> _Flow:
         kind = f"{_kind(record, newest)} ({record.track})"
         self._begun[kind] += 1
-        return _Flow(place, self._begun[kind] <= self._alike)
+        if self._begun[kind] <= LISTED:
+            self._listed.setdefault(kind, []).append(record.flow)
+        if self._flow is None:
+            return _Flow(place, self._begun[kind] <= self._alike)
+        self._found |= (chosen := record.flow == self._flow)
+        return _Flow(place, chosen)
+
+    def unknown_flow(self) -> str:
+        """A list of the flows if the one to draw is not among them, or else nothing."""
+        if self._found:
+            return ""
+        lines = [
+            f"there is no flow {self._flow}: "
+            + ("choose one of" if self._listed else "this run has no flows")
+        ]
+        for kind, numbers in self._listed.items():
+            more = self._begun[kind] - len(numbers)
+            lines.append(f"  {kind}: {', '.join(map(str, numbers))}" + (f" and {more} more" if more else ""))
+        return "\n".join(lines)
 
     def finish(self) -> None:
         for record in self._stories.rest():
@@ -124,7 +151,7 @@ class Diagram(Exporter):
         notes = [
             f"{count - self._alike} more flows that begin with {kind} are not shown"
             for kind, count in self._begun.items()
-            if count > self._alike
+            if count > self._alike and self._flow is None
         ]
         if self._drawn.left_out:
             notes.append(f"cut here: {self._drawn.left_out} more steps are not shown")

@@ -143,3 +143,28 @@ def test_no_text_can_end_a_statement_or_begin_another(name: str, track: str) -> 
     for line in lines:
         assert LINE.fullmatch(line)
         assert not re.search(r"[;#]", re.sub(r"#\d+;", "", line))
+
+
+def test_one_flow_is_drawn_alone_and_whole() -> None:
+    frames = [record(time, "frame_start", HARDWARE, "camera0", time) for time in range(1, 101)]
+    ends = [record(200 + time, f"end {time}", KERNEL, "netlink", time) for time in range(1, 101)]
+    lines = drawn(frames + ends, flow=50)
+    assert [text for *_, text in steps(lines)] == ["frame_start", "end 50"]
+    assert not [line for line in lines if "Note" in line]
+
+
+def test_an_unknown_flow_is_answered_with_those_that_there_are() -> None:
+    begun = [record(time, "frame_start", HARDWARE, "camera0", time) for time in range(1, 9)]
+    diagram = Diagram(io.StringIO(), flow=99)
+    feed(diagram, [*begun, record(10, "plug", HARDWARE, "mouse0", 9)])
+    assert diagram.unknown_flow() == (
+        "there is no flow 99: choose one of\n  frame_start (camera0): 1, 2, 3, 4, 5 and 3 more\n"
+        "  plug (mouse0): 9"
+    )
+
+
+def test_a_run_without_flows_has_none_to_choose() -> None:
+    diagram = Diagram(io.StringIO(), flow=1)
+    feed(diagram, [record(1, "sched_switch", KERNEL, "sched")])
+    assert diagram.unknown_flow() == "there is no flow 1: this run has no flows"
+    assert not Diagram(io.StringIO()).unknown_flow()
