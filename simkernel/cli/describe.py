@@ -8,8 +8,9 @@ from pathlib import Path
 
 import click
 
+from simkernel.cli.completion import offer
 from simkernel.cli.options import module_path_option
-from simkernel.kernel.loader.path import find_specification, read_specification
+from simkernel.kernel.loader.path import find_specification, read_specification, specifications
 from simkernel.kernel.netlink.genetlink import FAMILIES
 from simkernel.shipped import shipped
 from simkernel.ynl import Spec, SpecError
@@ -17,7 +18,11 @@ from simkernel.ynl.page import lines, page
 
 
 @click.command("describe", short_help="What a netlink family offers.")
-@click.argument("name", metavar="FAMILY|FILE.yaml")
+@click.argument(
+    "name",
+    metavar="FAMILY|FILE.yaml",
+    shell_complete=offer(lambda ctx: specifications(_folders(ctx.params.get("module_path", ())))),
+)
 @click.option("--yaml", is_flag=True, help="Print the specification itself.")
 @module_path_option
 def command(name: str, yaml: bool, module_path: tuple[str, ...]) -> None:
@@ -39,11 +44,14 @@ def command(name: str, yaml: bool, module_path: tuple[str, ...]) -> None:
 
 
 def _find(family: str, module_path: tuple[str, ...]) -> Path:
-    folders = [FAMILIES, shipped("drivers"), *map(Path, module_path)]
     try:
-        return find_specification(family, folders)
+        return find_specification(family, _folders(module_path))
     except LookupError as error:
         raise click.UsageError(str(error.args[0])) from None
+
+
+def _folders(module_path: tuple[str, ...]) -> list[Path]:
+    return [FAMILIES, shipped("drivers"), *map(Path, module_path)]
 
 
 def _print(spec: Spec) -> None:

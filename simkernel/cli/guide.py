@@ -7,11 +7,12 @@ import sys
 import click
 
 from simkernel import guide
+from simkernel.cli.completion import offer
 from simkernel.cli.nearest import unknown
 
 
 @click.command("guide", short_help="Read the manual.")
-@click.argument("topic", default=guide.INDEX)
+@click.argument("topic", default=guide.INDEX, shell_complete=offer(lambda _: guide.topics()))
 def command(topic: str) -> None:
     """Read the manual: a topic, or the index, which says what there is."""
     topics = guide.topics()

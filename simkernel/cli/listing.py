@@ -10,13 +10,14 @@ from typing import Final
 import click
 
 from simkernel.cli import stories
+from simkernel.cli.completion import offer
 
 WIDEST: Final = 96
 """Columns of a line in a pipe, and on a terminal that has as many."""
 
 
 @click.command("list", short_help="The scenarios, and what each is for.")
-@click.argument("names", metavar="[NAME|FILE]...", nargs=-1)
+@click.argument("names", metavar="[NAME|FILE]...", nargs=-1, shell_complete=offer(lambda _: stories.names()))
 def command(names: tuple[str, ...]) -> None:
     """List the scenarios, or tell all about the named ones, parameters included."""
     for name in names or stories.names():

@@ -57,8 +57,8 @@ def locations(directories: Iterable[Path]) -> list[Location]:
     return [found[name] for name in sorted(found)]
 
 
-def find_specification(name: str, directories: Iterable[Path]) -> Path:
-    """NAME.yaml in one of the folders, or in a folder there.  LookupError with the nearest names."""
+def specifications(directories: Iterable[Path]) -> dict[str, Path]:
+    """Return each NAME.yaml in the folders, and in a folder there, by NAME."""
     found: dict[str, Path] = {}
     for directory in directories:
         for entry in entries(directory):
@@ -66,6 +66,12 @@ def find_specification(name: str, directories: Iterable[Path]) -> Path:
                 stem, suffix = os.path.splitext(file.name)
                 if suffix == ".yaml" and not stem.endswith(".simkernel"):
                     found.setdefault(stem, Path(file.path))
+    return found
+
+
+def find_specification(name: str, directories: Iterable[Path]) -> Path:
+    """Return the NAME.yaml of `specifications`.  LookupError with the nearest names."""
+    found = specifications(directories)
     if name not in found:
         raise LookupError(f"there is no specification of {name!r}: {choose(name, sorted(found))}")
     return found[name]
