@@ -12,7 +12,7 @@ from pathlib import Path
 
 import click
 
-from simkernel.cli.exits import FAILED, INTERRUPTED
+from simkernel.cli.exits import FAILED, ended
 from simkernel.engine import InternalError, SimulationError
 from simkernel.scenario import Run
 from simkernel.shipped import shipped
@@ -24,7 +24,7 @@ _NOBODYS = "<frozen", "<attrs"
 
 
 class Blame:
-    """Shows whatever is raised within, and ends the process: 130 for Ctrl-C, 1 for everything else."""
+    """Shows whatever is raised within, and ends the process: 130 for Ctrl-C, 1 for an exception."""
 
     def __init__(self, debug: bool, run: Run | None = None) -> None:
         self._debug = debug
@@ -35,9 +35,9 @@ class Blame:
 
     def __exit__(self, _: object, error: BaseException | None, trace: object) -> None:
         if isinstance(error, KeyboardInterrupt):
-            when = "" if self._run is None else f" at {self._run.now / 1e9:.9f} s"
-            click.echo(f"interrupted{when}", err=True)
-            sys.exit(INTERRUPTED)
+            text, code = ended(error, "" if self._run is None else f" at {self._run.now / 1e9:.9f} s")
+            click.echo(text, err=True, nl=False)
+            sys.exit(code)
         if error is not None and not isinstance(error, SystemExit | click.ClickException):
             click.echo(explain(error, self._debug), err=True, nl=False)
             sys.exit(FAILED)

@@ -10,7 +10,8 @@ import click
 
 from simkernel.cli.blame import Blame
 from simkernel.cli.exits import FAILED
-from simkernel.cli.options import costs_option
+from simkernel.cli.options import costs_option, file_option
+from simkernel.cli.outputs import Outputs
 from simkernel.cli.progress import announce
 from simkernel.cli.report import show_parts
 from simkernel.engine import SimulationError
@@ -35,13 +36,7 @@ COLUMNS = ("operation", "size", "measured ns", "simulated ns", "error")
 )
 @click.option("--host", "measuring", is_flag=True, help="Measure this machine, and fit the prices to it.")
 @click.option("--json", is_flag=True, help="Print one JSON object instead of the table.")
-@click.option(
-    "-o",
-    "--output",
-    metavar="FILE",
-    type=click.File("w", encoding="utf-8", lazy=True),
-    help="With --host: write what was measured and the prices there.",
-)
+@file_option("--output", "-o", help="With --host: write what was measured and the prices there.")
 @costs_option
 @click.pass_context
 def command(
@@ -49,7 +44,7 @@ def command(
     file: IO[str] | None,
     measuring: bool,
     json: bool,
-    output: IO[str] | None,
+    output: str | None,
     costs: CostModel | None,
 ) -> None:
     """Run operations in the simulation, and print what they take beside what was measured.
@@ -65,7 +60,8 @@ def command(
     if measuring:
         if costs is not None:
             raise click.UsageError("--host finds prices: there is nothing to give with --costs")
-        _host(json, output)
+        with Outputs({"output": output}) as outputs:
+            _host(json, outputs)
         return
     if output is not None:
         raise click.UsageError("-o is for what --host has measured")
@@ -84,9 +80,7 @@ def command(
         ctx.exit(FAILED)
 
 
-def _host(json: bool, output: IO[str] | None) -> None:
-    if output is not None:
-        output.flush()  # opens it: who may not write there is told before all is measured
+def _host(json: bool, outputs: Outputs) -> None:
     try:
         cc = host.compiler()
         way = f"a program that {cc} compiled"
@@ -108,9 +102,8 @@ def _host(json: bool, output: IO[str] | None) -> None:
         "parameters": parameters(found),
     }
     text = json_format.dumps(report, indent=1)
-    if output is not None:
-        click.echo(text, output)
-        output.flush()
+    for output in outputs.values():
+        output.write(f"{text}\n")
     if json:
         click.echo(text)
     else:

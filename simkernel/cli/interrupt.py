@@ -2,29 +2,72 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import sys
+from contextlib import suppress
+from threading import Timer
 from types import FrameType
-from typing import Any
+from typing import Final
 
+from simkernel.cli.exits import Stopped, ended
+from simkernel.cli.exporters import Exporters
 from simkernel.scenario import Run
+
+GRACE: Final = 2.0
+"""Wall seconds that a program has to end after a signal that stops it at once."""
+NOTICE: Final = "stopping before the next event; press Ctrl-C again to stop at once\n"
 
 
 class Interruptible:
-    """Within it, a first SIGINT raises KeyboardInterrupt before the next event, a second one at once."""
+    """Within it, a first SIGINT raises KeyboardInterrupt before the next event.
 
-    def __init__(self, run: Run) -> None:
+    A second SIGINT and SIGTERM raise it at once.  A program that catches it ends with the process.
+    """
+
+    def __init__(self, run: Run, exporters: Exporters) -> None:
         self._run = run
+        self._exporters = exporters
         self._asked = False
-        self._before: Any = None
+        self._watchdog: Timer | None = None
 
     def __enter__(self) -> None:
-        self._before = signal.signal(signal.SIGINT, self._on_signal)
+        self._before = {
+            each: signal.signal(each, self._on_signal) for each in (signal.SIGINT, signal.SIGTERM)
+        }
 
-    def __exit__(self, kind: object, error: object, trace: object) -> None:
-        """After a Ctrl-C, no further one is heard: files are being finished."""
-        signal.signal(signal.SIGINT, signal.SIG_IGN if kind is KeyboardInterrupt else self._before)
+    def __exit__(self, kind: type[BaseException] | None, error: object, trace: object) -> None:
+        """After a signal, no further one is heard: files are being finished."""
+        if self._watchdog is not None:
+            self._watchdog.cancel()
+        ignored = kind is not None and issubclass(kind, KeyboardInterrupt)
+        for number, before in self._before.items():
+            signal.signal(number, signal.SIG_IGN if ignored else before)
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
-        if self._asked or not self._run.interrupt(KeyboardInterrupt()):
-            raise KeyboardInterrupt
-        self._asked = True
+        if number == signal.SIGINT and not self._asked and self._run.interrupt(KeyboardInterrupt()):
+            self._asked = True
+            _say("\n" * os.isatty(2) + NOTICE)
+            return
+        if self._watchdog is None:
+            self._watchdog = Timer(GRACE, self._give_up, (number,))
+            self._watchdog.daemon = True
+            self._watchdog.start()
+        if self._exporters.busy:
+            self._exporters.pending = Stopped(number)
+        else:
+            raise Stopped(number)
+
+    def _give_up(self, number: int) -> None:
+        """End the process: a program or a loop of the scenario catches whatever is raised in it."""
+        self._exporters.discard()
+        text, code = ended(Stopped(number))
+        _say(text)
+        os._exit(code)
+
+
+def _say(text: str) -> None:
+    """Print in a signal handler, where a file of Python's may be in use."""
+    if sys.stderr is not None:
+        with suppress(OSError):
+            os.write(2, text.encode())

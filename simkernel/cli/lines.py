@@ -8,6 +8,8 @@ from typing import Final
 
 MAX_PERIOD: Final = 8
 """Lines that may repeat together."""
+MAX_TIMES: Final = 1000
+"""Repetitions after which a count is written: an endless loop shows that it runs."""
 
 
 class Folding:
@@ -36,6 +38,8 @@ class Folding:
         if len(self._held) == self._period:
             self._held.clear()
             self._times += 1
+            if self._times == MAX_TIMES:
+                self.flush()
 
     def flush(self) -> None:
         """Write what is held back."""

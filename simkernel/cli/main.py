@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import io
+import os
+import signal
 import sys
 from importlib import import_module
 from typing import Final
 
 import click
 
-from simkernel.cli.exits import INTERRUPTED
+from simkernel.cli.exits import ended, stop
 from simkernel.cli.nearest import unknown
 
 COMMANDS: Final = {
@@ -38,12 +40,19 @@ class Commands(click.Group):
         return command
 
     def invoke(self, ctx: click.Context) -> object:
-        """Run the subcommand.  Ctrl-C while nothing is simulated yet, or any more, ends it as always."""
+        """Run the subcommand.  A signal while nothing is simulated ends it, and so does a closed pipe."""
+        before = signal.signal(signal.SIGTERM, stop)
         try:
             return super().invoke(ctx)
-        except KeyboardInterrupt:
-            click.echo("interrupted", err=True)
-            ctx.exit(INTERRUPTED)
+        except (KeyboardInterrupt, OSError) as error:
+            if getattr(error, "filename", None) is not None:
+                raise
+            text, code = ended(error)
+            click.echo(text, err=True, nl=False)
+            ctx.exit(code)
+        finally:
+            _flush_stdout()
+            signal.signal(signal.SIGTERM, before)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -57,5 +66,18 @@ class Commands(click.Group):
 @click.version_option(package_name="simkernel", message="%(prog)s %(version)s")
 def main() -> None:
     """One simulated computer: applications, a kernel with drivers, virtual hardware."""
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w")  # noqa: SIM115 - for the life of the process
+    if sys.stdout is None:
+        raise click.UsageError("standard output is closed: give a file, or /dev/null")
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # a pipe on Windows knows few characters
+
+
+def _flush_stdout() -> None:
+    """Drop what is buffered for an output that takes nothing: Python would try again, and report it."""
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

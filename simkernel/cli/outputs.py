@@ -1,34 +1,26 @@
-"""What a run writes besides its report: each file is opened before the run, and whole whenever it ends."""
+"""Files that a command writes: all checked before anything runs, each replaced only when it is complete.
+
+A regular file is written beside its target and renamed at the end.  After an error or a signal the target has
+its old content.  A device, a FIFO and the file of standard output are written directly.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from functools import partial
+import io
+import os
+import shutil
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
+from secrets import token_hex
 from typing import IO, Any, Final, Self
 
 import click
 
-from simkernel.cli.lines import Folding, Lines
-from simkernel.machine import Machine
-from simkernel.trace.diagram import Diagram
-from simkernel.trace.digest import Digest
-from simkernel.trace.exporter import Exporter
-from simkernel.trace.log import Log
-from simkernel.trace.pcap import Pcap
-from simkernel.trace.perfetto import TraceJson
-from simkernel.trace.strace import Strace
-
-_text: Final = partial(open, mode="w", encoding="utf-8", newline="\n")
-FILES: Final[dict[str, Callable[[str], IO[Any]]]] = {
-    "trace": _text,
-    "pcap": partial(open, mode="wb"),
-    "diagram": _text,
-}
-"""The options that take a FILE, and the function that opens it."""
-
-STREAMS: Final = ("strace", "log")
-"""The options that print while the simulation runs."""
+SOURCES: Final = (".py", ".pyi", ".yaml", ".yml")
+"""Endings of files that users write.  No output replaces one."""
+INPUTS: Final = "simkernel.inputs"
+"""Key in click's `meta`: files that options of the command read."""
 
 
 class Sink:
@@ -42,87 +34,128 @@ class Sink:
     def write(self, data: Any) -> int:
         """Write, or after an error pretend to."""
         if self.error is None:
-            self._try(lambda: self._file.write(data))
+            self._try(self._file.write, data)
         return len(data)
 
-    def finish(self, close: bool) -> None:
-        """Hand on what was written, and close the file if it is ours."""
-        self._try(self._file.close if close else self._file.flush)
+    def finish(self) -> None:
+        """Hand on what was written."""
+        self._try(self._file.flush)
 
-    def _try(self, action: Callable[[], object]) -> None:
+    def _try(self, action: Callable[..., object], *arguments: object) -> None:
         try:
-            action()
+            action(*arguments)
         except OSError as error:
             self.error = self.error or error
 
 
-class Outputs:
-    """The exporters of one run.
+class OutputFile(Sink):
+    """A file that a command writes.  OSError or ValueError if that is impossible."""
 
-    `asked` holds the options: a file's name or None for each of FILES, a flag for each of STREAMS.
-    UsageError for a file that cannot be written.
+    def __init__(self, name: str, binary: bool) -> None:
+        self._target, self._temporary = os.path.realpath(name), ""
+        place: str | int = name
+        old = os.path.isfile(name)
+        if standard := _standard(name):
+            place = os.dup(standard)
+        elif old or (os.path.basename(name) and not os.path.exists(name)):
+            folder, base = os.path.split(self._target)
+            place = self._temporary = os.path.join(folder, f".{base[:50]}.{token_hex(4)}")
+            if old:
+                open(name, "ab").close()  # raises what writing to it would
+        file = open(place, "wb")  # noqa: SIM115 - `finish` and `discard` close it
+        super().__init__(name, file if binary else io.TextIOWrapper(file, "utf-8", newline="\n"))
+        if old and self._temporary:
+            shutil.copymode(name, self._temporary)
+
+    def finish(self) -> None:
+        """Complete the file: the target has the new content now, or the old one after an error."""
+        self._try(self._file.close)
+        if self._temporary and self.error is None:
+            self._try(os.replace, self._temporary, self._target)
+        self.discard()
+
+    def discard(self) -> None:
+        """Leave the target as it is, unless `finish` has replaced it."""
+        with suppress(OSError):
+            self._file.close()
+        with suppress(OSError):
+            os.unlink(self._temporary)
+        self._temporary = ""
+
+
+class Outputs(dict[str, OutputFile]):
+    """The open files of a command, by option.
+
+    UsageError if one of them cannot be written, is an input or a source file, or is the file of two options.
+    After an error in the block no target is replaced.  ClickException if a file cannot be completed.
     """
 
-    _machine: Machine
+    after_errors = False
+    """Complete the files after an error, too."""
 
-    def __init__(self, asked: Mapping[str, Any], *, stream: IO[str], digest: bool) -> None:
-        names = {option: asked[option] for option in FILES if asked[option] is not None}
-        _refuse_twice(names)
-        self._sinks = {option: _open(option, name) for option, name in names.items()}
-        makers: dict[str, Callable[[Any], Exporter]] = {
-            "trace": TraceJson,
-            "pcap": lambda file: Pcap(file, lambda: self._machine.now),
-            "diagram": Diagram,
-            "strace": lambda file: Strace(file, lambda family: self._machine.specification(family)),
-            "log": Log,
-        }
-        self._exporters = [makers[option](sink) for option, sink in self._sinks.items()]
-        streams = [option for option in STREAMS if asked[option]]
-        if streams:
-            self._sinks["stream"] = Sink("what was asked for", stream)
-            self._folding = Folding(self._sinks["stream"].write)
-            self._exporters += [makers[option](Lines(self._folding)) for option in streams]
-        self.digest = Digest() if digest else None
-        if self.digest is not None:
-            self._exporters.append(self.digest)
-
-    @property
-    def streaming(self) -> bool:
-        """Whether something is printed while the simulation runs."""
-        return "stream" in self._sinks
-
-    def attach(self, machine: Machine) -> None:
-        """Subscribe the exporters to a machine.  Before that none of them has a record, or asks for it."""
-        self._machine = machine
-        for exporter in self._exporters:
-            machine.trace.subscribe(exporter)
+    def __init__(
+        self, names: Mapping[str, str | None], inputs: Iterable[str | Path] = (), *, binary: str = ""
+    ) -> None:
+        super().__init__()
+        inputs = [*inputs, *click.get_current_context().meta.get(INPUTS, ())]
+        taken = {_identity(path): f"{path} is read by this command" for path in inputs}
+        for option, name in names.items():
+            if name is None:
+                continue
+            try:
+                identity = _identity(name)
+                if os.path.exists(name) and os.path.realpath(name).endswith(SOURCES):
+                    raise ValueError("it is a source file: give another name")
+                if identity in taken:
+                    raise ValueError(f"{taken[identity]}: give another name")
+                taken[identity] = f"--{option} writes it"
+                self[option] = OutputFile(name, option == binary)
+            except (OSError, ValueError) as error:
+                self.discard()
+                reason = error.strerror if isinstance(error, OSError) else error
+                raise click.BadParameter(f"cannot write {name}: {reason}", param_hint=f"--{option}") from None
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, _: object, error: BaseException | None, trace: object) -> None:
-        """Make every file whole.  ClickException if one of them could not be written to the end."""
-        for exporter in self._exporters:
-            exporter.close()
-        if self.streaming:
-            self._folding.flush()
-        for option, sink in self._sinks.items():
-            sink.finish(close=option in FILES)
-        for sink in self._sinks.values():
-            if sink.error is not None and error is None:
-                raise click.ClickException(f"cannot write {sink.name}: {sink.error.strerror}")
+        try:
+            if error is None or self.after_errors:
+                self.finish()
+        finally:
+            self.discard()
+        if error is None:
+            self.check()
+
+    def finish(self) -> None:
+        """Complete every file.  Harmless when that has been done."""
+        for file in self.values():
+            file.finish()
+
+    def check(self) -> None:
+        """Raise ClickException if a file could not be completed."""
+        for file in self.values():
+            if file.error is not None:
+                raise click.ClickException(f"cannot write {file.name}: {file.error.strerror}")
+
+    def discard(self) -> None:
+        """Leave every target as it is that has not been replaced."""
+        for file in self.values():
+            file.discard()
 
 
-def _refuse_twice(names: Mapping[str, str]) -> None:
-    paths = [Path(name).resolve() for name in names.values()]
-    for option, path in zip(names, paths, strict=True):
-        if paths.count(path) > 1:
-            raise click.BadParameter(f"{names[option]} is asked for twice", param_hint=f"--{option}")
+def _identity(name: str | Path) -> object:
+    """Return what all names of one file have in common."""
+    if os.path.exists(name):
+        status = os.stat(name)
+        return status.st_dev, status.st_ino
+    return os.path.realpath(name)
 
 
-def _open(option: str, name: str) -> Sink:
-    try:
-        return Sink(name, FILES[option](name))
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise click.BadParameter(f"cannot write {name}: {reason}", param_hint=f"--{option}") from None
+def _standard(name: str) -> int:
+    """Return the descriptor of standard output or standard error if one of them is that file, or else 0."""
+    for number in (1, 2):
+        with suppress(OSError):
+            if os.path.samestat(os.fstat(number), os.stat(name)):
+                return number
+    return 0

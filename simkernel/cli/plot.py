@@ -5,17 +5,22 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from importlib import import_module
+from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import click
 
+from simkernel.cli.options import file_option
+from simkernel.cli.outputs import Outputs
+
+KINDS: Final = (".png", ".svg", ".pdf")
 Told = dict[str, Any]
 
 
 @click.command("plot", short_help="A picture of a benchmark, or of a comparison.")
 @click.argument("file", metavar="FILE.json", type=click.File(encoding="utf-8"))
-@click.option("--output", "-o", metavar="PICTURE", help="PNG, SVG or PDF, by its ending [default: FILE.png].")
+@file_option("--output", "-o", metavar="PICTURE", help="PNG, SVG or PDF, by its ending [default: FILE.png].")
 def command(file: Any, output: str | None) -> None:
     """Draw what `simkernel bench --json > FILE.json` has measured, or `simkernel run ipc --json`.
 
@@ -24,17 +29,19 @@ def command(file: Any, output: str | None) -> None:
     """
     told, draw = _read(file)
     path = Path(output) if output else Path(file.name).with_suffix(".png")
-    try:
-        draw(told, path)
-    except ImportError:
-        message = "drawing needs matplotlib, which is not installed: pip install 'simkernel[plot]'"
-        raise click.ClickException(message) from None
-    except OSError as error:
-        raise click.ClickException(f"cannot write {path}: {error.strerror}") from None
+    if (kind := path.suffix.lower()) not in KINDS:
+        raise click.UsageError(f"{path} ends in {kind!r}: a picture ends in {', '.join(KINDS)}")
+    with Outputs({"output": str(path)}, [file.name], binary="output") as outputs:
+        try:
+            draw(told).savefig(picture := BytesIO(), format=kind[1:])
+        except ImportError:
+            message = "drawing needs matplotlib, which is not installed: pip install 'simkernel[plot]'"
+            raise click.ClickException(message) from None
+        outputs["output"].write(picture.getvalue())
     click.echo(path)
 
 
-def _read(file: Any) -> tuple[Told, Callable[[Told, Path], None]]:
+def _read(file: Any) -> tuple[Told, Callable[[Told], Any]]:
     """What is in a file, and who draws it."""
     try:
         told = dict(json.load(file))

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from simkernel.tools.bench import TABLE
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 COLOURS = {"aim": "#2a9d8f", "holds": "#8ab17d", "misses": "#e76f51"}
 MEANINGS = {"aim": "as aimed at", "holds": "as must hold", "misses": "missed"}
@@ -26,8 +26,8 @@ SPACE = 1.3
 """For the figure at the end of the longest."""
 
 
-def draw(benchmark: dict[str, Any], path: Path) -> None:
-    """Draw what `simkernel bench --json` prints.  ImportError, OSError."""
+def draw(benchmark: dict[str, Any]) -> Figure:
+    """Draw what `simkernel bench --json` prints.  ImportError without matplotlib."""
     from matplotlib.figure import Figure
 
     rows = [row for row in benchmark["rows"] if row["ratio"] is not None]
@@ -40,7 +40,7 @@ def draw(benchmark: dict[str, Any], path: Path) -> None:
         _curve(figure.add_subplot(grid[1, column]), curve)
     host = benchmark["host"]
     figure.suptitle(f"simkernel {host['simkernel']}, Python {host['python']}, {host['system']}", fontsize=9)
-    figure.savefig(path)
+    return figure
 
 
 def _ratios(axes: Axes, rows: list[dict[str, Any]]) -> None:

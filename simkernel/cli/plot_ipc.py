@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 WIDTH: Final = 14.0
 LINE, EDGE, PANEL = 0.3, 1.2, 5.0
@@ -33,8 +33,8 @@ TITLES: Final = {"questions": "a question is answered", "frames": "a frame is mo
 Figures = list[dict[str, Any]]
 
 
-def draw(told: dict[str, Any], path: Path) -> None:
-    """Draw what `simkernel run ipc --json` prints.  ImportError, OSError."""
+def draw(told: dict[str, Any]) -> Figure:
+    """Draw what `simkernel run ipc --json` prints.  ImportError without matplotlib."""
     from matplotlib.figure import Figure
 
     metrics, given = told["metrics"], told["parameters"]
@@ -66,7 +66,7 @@ def draw(told: dict[str, Any], path: Path) -> None:
         f"{given['load']:.0%} wanted by others",
         fontsize=9,
     )
-    figure.savefig(path)
+    return figure
 
 
 def _probes(axes: Axes, cells: Figures) -> None:

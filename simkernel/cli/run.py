@@ -10,11 +10,12 @@ import click
 
 from simkernel.cli import stories
 from simkernel.cli.blame import Blame
+from simkernel.cli.completion import offer
 from simkernel.cli.exits import FAILED
+from simkernel.cli.exporters import Exporters
 from simkernel.cli.faults import report_faults
 from simkernel.cli.interrupt import Interruptible
-from simkernel.cli.options import costs_option, module_path_option
-from simkernel.cli.outputs import Outputs
+from simkernel.cli.options import costs_option, file_option, module_path_option
 from simkernel.cli.progress import progress
 from simkernel.cli.report import as_json, show
 from simkernel.engine import SimulationError
@@ -45,7 +46,7 @@ def _with_part(scenario: Scenario, settings: dict[str, str], part: str) -> dict[
 
 
 @click.command("run", short_help="Run a scenario.")
-@click.argument("name", metavar="NAME|FILE")
+@click.argument("name", metavar="NAME|FILE", shell_complete=offer(lambda _: stories.names()))
 @click.option("--seed", type=int, default=0, show_default=True, help="All chance comes from it.")
 @click.option(
     "--set", "settings", metavar="KEY=VALUE", multiple=True, callback=_settings, help="Set a parameter."
@@ -53,9 +54,10 @@ def _with_part(scenario: Scenario, settings: dict[str, str], part: str) -> dict[
 @click.option("--only", metavar="N", help="Run one part of a scenario that has several, as questions has.")
 @click.option("--details", is_flag=True, help="Print the whole report, with every table and figure.")
 @click.option("--json", "json", is_flag=True, help="Print one JSON object instead of the report.")
-@click.option("--trace", metavar="FILE", help="Write a Chrome trace, for Perfetto.")
-@click.option("--pcap", metavar="FILE", help="Write the netlink messages, for Wireshark.")
-@click.option("--diagram", metavar="FILE", help="Write a Mermaid sequence diagram of the layers.")
+@file_option("--trace", help="Write a Chrome trace, for Perfetto.")
+@file_option("--pcap", help="Write the netlink messages, for Wireshark.")
+@file_option("--diagram", help="Write a Mermaid sequence diagram of the layers.")
+@click.option("--flow", type=click.IntRange(min=1), metavar="N", help="Draw only this flow in the diagram.")
 @click.option("--strace", is_flag=True, help="Print the programs' system calls.")
 @click.option("--log", is_flag=True, help="Print the kernel log.")
 @module_path_option
@@ -77,26 +79,35 @@ def command(
 
     What --strace and --log print goes to standard output; with --json, to standard error.
     """
+    if asked["flow"] is not None and asked["diagram"] is None:
+        raise click.UsageError("--flow selects a flow of the diagram: add --diagram FILE")
     with Blame(debug):
-        scenario = stories.load(stories.find(name))
+        path = stories.find(name)
+        scenario = stories.load(path)
     if only is not None:
         settings = _with_part(scenario, settings, only)
     try:
         run = Run(scenario, seed=seed, parameters=settings, module_path=module_path, costs=costs, debug=debug)
     except SimulationError as error:
         raise click.UsageError(str(error)) from None
-    with Outputs(asked, stream=sys.stderr if json else sys.stdout, digest=json) as outputs:
+    stream = sys.stderr if json else sys.stdout
+    with Exporters(asked, scenario=path, stream=stream, digest=json) as exporters:
         began = perf_counter()
         try:
-            with Blame(debug, run), Interruptible(run), progress(run, shown=not outputs.streaming):
-                run.execute(outputs.attach)
+            with (
+                Blame(debug, run),
+                Interruptible(run, exporters),
+                progress(run, shown=not exporters.streaming),
+            ):
+                run.execute(exporters.attach)
         except SystemExit:
             report_faults(run)
             raise
         wall = perf_counter() - began
-        if outputs.digest is None:
+        exporters.finish()
+        if exporters.digest is None:
             show(run, details)
         else:
-            click.echo(as_json(run, outputs.digest.hexdigest(), wall))
+            click.echo(as_json(run, exporters.digest.hexdigest(), wall))
     if report_faults(run):
         sys.exit(FAILED)

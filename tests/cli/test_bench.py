@@ -109,7 +109,7 @@ def test_plot_draws_where_it_is_told(simkernel: CommandLine, tmp_path: Path) -> 
     picture = tmp_path / "picture.svg"
     assert simkernel("plot", saved(simkernel, tmp_path, 1), "-o", picture).code == 0
     assert "<svg" in picture.read_text("utf-8")
-    assert simkernel("plot", tmp_path / "figures.json", "-o", tmp_path / "nowhere/picture.svg").code == 1
+    assert simkernel("plot", tmp_path / "figures.json", "-o", tmp_path / "nowhere/picture.svg").code == 2
 
 
 def test_plot_without_matplotlib_says_how_to_get_it(

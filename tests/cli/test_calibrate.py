@@ -99,7 +99,7 @@ def test_a_file_that_cannot_be_written_is_told_before_anything_is_measured(
 ) -> None:
     monkeypatch.setattr(host, "compiler", lambda: pytest.fail("it measures"))
     done = simkernel("calibrate", "--host", "-o", tmp_path / "nowhere" / "mine.json")
-    assert done.code == 1
+    assert done.code == 2
     assert "mine.json" in done.err
 
 

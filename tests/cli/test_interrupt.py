@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from simkernel.cli.interrupt import NOTICE
 from tests.conftest import CommandLine
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="sends a POSIX signal")
@@ -56,21 +57,34 @@ def test_before_and_after_the_simulation(
     def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    for where in ("show", "Outputs"):
+    for where in ("show", "Exporters"):
         monkeypatch.setattr(f"simkernel.cli.run.{where}", interrupted)
         done = simkernel("run", "story.py")
         assert (done.code, done.err) == (130, "interrupted\n")
 
 
-def test_a_second_one_ends_a_program_that_never_sleeps(story: Path) -> None:
-    stuck = "print('awake', flush=True)\n            while True: pass\n            ("
-    story.write_text(story.read_text("utf-8").replace("await app.sleep(", stuck), "utf-8")
+LOOPS = {
+    "never sleeps": "print('awake', flush=True)\n            while True: pass\n            (",
+    "catches everything": (
+        "while True:\n                try: print('awake', flush=True); __import__('time').sleep(60)\n"
+        "                except BaseException: pass\n            ("
+    ),
+}
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+def test_the_first_one_says_what_a_second_one_does_and_that_does_it(story: Path, loop: str) -> None:
+    story.write_text(story.read_text("utf-8").replace("await app.sleep(", LOOPS[loop]), "utf-8")
     with running("--trace", "t.json") as process:
+        assert process.stderr is not None
         assert first_line(process) == b"awake\n"
         process.send_signal(signal.SIGINT)
-        with pytest.raises(subprocess.TimeoutExpired):
-            process.wait(timeout=0.5)
+        assert process.stderr.readline().decode() == NOTICE
+        assert process.poll() is None
         process.send_signal(signal.SIGINT)
-        process.communicate(timeout=60)
+        _, errors = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert json.loads(Path("t.json").read_text("utf-8"))["traceEvents"]
+    assert errors.decode().startswith("interrupted")
+    if loop == "never sleeps":
+        assert json.loads(Path("t.json").read_text("utf-8"))["traceEvents"]
+    assert {path.name for path in Path().iterdir()} <= {"story.py", "t.json", "__pycache__"}

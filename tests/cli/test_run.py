@@ -138,7 +138,7 @@ def test_prints_system_calls_on_standard_output(simkernel: CommandLine, story: P
         (["story.py", "--set", "naps"], "'naps' is not KEY=VALUE"),
         (["story.py", "--trace", "no/where"], "cannot write no/where: No such file or directory"),
         (["story.py", "--pcap", "."], "cannot write .: "),
-        (["story.py", "--trace", "x", "--pcap", "./x"], "x is asked for twice"),
+        (["story.py", "--trace", "x", "--pcap", "./x"], "cannot write ./x: --trace writes it"),
         (["story.py", "--module-path", "nowhere"], "Directory 'nowhere' does not exist"),
         (["nothing.py"], "nothing.py has 0 scenarios: decorate one function with @scenario(...)"),
     ],
@@ -270,3 +270,20 @@ def test_an_error_of_the_host_never_reaches_the_simulation(
     done = simkernel("run", "story.py", "--diagram", "/dev/full")
     assert done.err.endswith("cannot write /dev/full: No space left on device\n")
     assert done.out.startswith(STORY)
+
+
+def test_an_unknown_flow_is_an_error_after_the_report_and_leaves_the_old_file(
+    simkernel: CommandLine, story: Path
+) -> None:
+    Path("old").write_text("precious", "utf-8")
+    done = simkernel("run", "story.py", "--diagram", "old", "--flow", "99")
+    assert done.code == 1
+    assert done.out.startswith(STORY)
+    assert "there is no flow 99" in done.err
+    assert Path("old").read_text("utf-8") == "precious"
+
+
+def test_a_flow_needs_a_diagram(simkernel: CommandLine, story: Path) -> None:
+    done = simkernel("run", "story.py", "--flow", "1")
+    assert (done.code, done.out) == (2, "")
+    assert "--flow selects a flow of the diagram: add --diagram FILE" in done.err

@@ -1,0 +1,107 @@
+"""Exporters of a run, for the options that write files and for those that print."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import IO, Any, Final
+
+import click
+
+from simkernel.cli.exits import SIGPIPE, Stopped
+from simkernel.cli.lines import Folding, Lines
+from simkernel.cli.outputs import Outputs, Sink
+from simkernel.engine import Record
+from simkernel.machine import Machine
+from simkernel.trace.diagram import Diagram
+from simkernel.trace.digest import Digest
+from simkernel.trace.exporter import Exporter
+from simkernel.trace.log import Log
+from simkernel.trace.pcap import Pcap
+from simkernel.trace.perfetto import TraceJson
+from simkernel.trace.strace import Strace
+
+FILES: Final = ("trace", "pcap", "diagram")
+"""The options that take a FILE."""
+
+STREAMS: Final = ("strace", "log")
+"""The options that print while the simulation runs."""
+
+
+class Exporters(Outputs):
+    """The exporters of one run, and their files, which are complete whenever the run ends.
+
+    `asked` holds the options: a file's name or None for each of FILES, a flag for each of STREAMS, `flow`.
+    """
+
+    _machine: Machine
+    after_errors = True
+    _finished = False
+
+    def __init__(self, asked: Mapping[str, Any], *, scenario: Path, stream: IO[str], digest: bool) -> None:
+        self.busy = False
+        """True while a record is written: an exception in between would break the files."""
+        self.pending: Stopped | None = None
+        """An exception to raise once the record is written."""
+        super().__init__({option: asked[option] for option in FILES}, [scenario], binary="pcap")
+        makers: dict[str, Callable[[Any], Exporter]] = {
+            "trace": TraceJson,
+            "pcap": lambda file: Pcap(file, lambda: self._machine.now),
+            "diagram": partial(Diagram, flow=asked["flow"]),
+            "strace": lambda file: Strace(file, lambda family: self._machine.specification(family)),
+            "log": Log,
+        }
+        self._stream = Sink("standard output", stream)
+        self._folding = Folding(self._stream.write)
+        streams = {option: Lines(self._folding) for option in STREAMS if asked[option]}
+        self.streaming = bool(streams)
+        """Whether something is printed while the simulation runs."""
+        self._exporters = {option: makers[option](to) for option, to in (self | streams).items()}
+        self.digest = Digest() if digest else None
+        if self.digest is not None:
+            self._exporters["digest"] = self.digest
+
+    def attach(self, machine: Machine) -> None:
+        """Subscribe the exporters to a machine.  Before that none of them has a record, or asks for it."""
+        self._machine = machine
+        if self._exporters:
+            machine.trace.subscribe(self._take)
+
+    def _take(self, record: Record) -> None:
+        self.busy = True
+        for exporter in self._exporters.values():
+            exporter(record)
+        self.busy = False
+        if self.streaming and self._stream.error is not None and self._stream.error.errno == errno.EPIPE:
+            self.streaming = False
+            self.pending = Stopped(SIGPIPE)
+        if self.pending is not None:
+            pending, self.pending = self.pending, None
+            raise pending
+
+    def finish(self) -> None:
+        """Complete every file.  The second call does nothing, also after an error of the first."""
+        if self._finished:
+            return
+        self._finished = True
+        for exporter in self._exporters.values():
+            exporter.close()
+        if self._unknown_flow():
+            self["diagram"].discard()
+        self._folding.flush()
+        self._stream.finish()
+        super().finish()
+
+    def check(self) -> None:
+        """Raise ClickException, or the OSError of standard output, for what could not be written."""
+        super().check()
+        if self._stream.error is not None:
+            raise self._stream.error
+        if unknown := self._unknown_flow():
+            raise click.ClickException(unknown)
+
+    def _unknown_flow(self) -> str:
+        diagram = self._exporters.get("diagram")
+        return diagram.unknown_flow() if isinstance(diagram, Diagram) else ""
