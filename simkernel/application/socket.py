@@ -105,9 +105,9 @@ class Socket(Generic[A, S]):
         """Accept connections."""
         return self._app.call("listen", self._fd, c_int(backlog))
 
-    def accept(self) -> Awaitable[tuple[Self, A]]:
-        """The next connection, and the address of its other end."""
-        return self._io(POLLIN, "accept4", (self._fd, 0), self._accepted)
+    def accept(self, flags: int = 0) -> Awaitable[tuple[Self, A]]:
+        """The next connection, and the address of its other end.  `flags` are accept4(2)'s."""
+        return self._io(POLLIN, "accept4", (self._fd, flags), self._accepted)
 
     def _accepted(self, result: tuple[int, object]) -> tuple[Self, A]:
         fd, address = result
