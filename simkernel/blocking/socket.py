@@ -16,6 +16,8 @@ class BlockingSocket:
     An address is of the type that the socket's family has in Python's socket module.
     """
 
+    __slots__ = ("__dict__",)
+
     def __init__(self, runner: CallRunner, wrapped: AnySocket) -> None:
         self._runner = runner
         self.run = runner.run

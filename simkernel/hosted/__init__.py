@@ -13,15 +13,17 @@ its own; `host.os`, `host.open` and so on are the program's.  At the end the pac
 before are back.
 
 A hosted program is one process with one thread, on Linux: its Python's numbers have to be Linux's.  The
-pointers in its ioctl structures are addresses of this Python.  What calls the C library by itself, through
-ctypes, reaches the host.
+pointers in its ioctl structures are addresses of this Python.
+
+This is not a sandbox.  Python's own library acts on the machine or refuses (the guide has the table); C code,
+and packages that are not named, act on the host.
 """
 
 from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from types import ModuleType
 from typing import Any
@@ -40,6 +42,7 @@ class Hosted:
     """
 
     def __init__(self, machine: Machine, thread: Blocking, packages: Iterable[str]) -> None:
+        from simkernel.hosted.ending import Ending
         from simkernel.hosted.importing import Importer
         from simkernel.hosted.modules import replacements
 
@@ -47,12 +50,10 @@ class Hosted:
         self.machine = machine
         self.runner = HostedRunner(app, thread.runner)
         self.process = Blocking(app, self.runner)
-        self.importer = Importer(packages, *replacements(machine, self.process))
-
-    @property
-    def open(self) -> Any:
+        self.ending = Ending()
+        self.importer = Importer(packages, replacements(machine, self.process, self.ending))
+        self.open: Callable[..., Any] = self.importer.builtins["open"]
         """The builtin `open` of the program."""
-        return self.importer.builtins["open"]
 
     def import_module(self, name: str) -> ModuleType:
         """A module as the program sees it."""
@@ -109,7 +110,7 @@ def hosted(
     task.mm = memory
     try:
         presence = Presence(host.importer, HostedPolicy(host.event_loop), host.runner, thread.runner)
-        with present(presence, thread.runner):
+        with present(presence, thread.runner), host.ending.at_end():
             yield host
     finally:
         task.mm = before

@@ -3,21 +3,33 @@
 from __future__ import annotations
 
 import functools
+import gc
+import sys
 import threading
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from types import ModuleType
-from typing import Any, NoReturn
+from types import FrameType, ModuleType
+from typing import Any, ClassVar, Final, NoReturn
 
 from simkernel.blocking.process import Blocking
 from simkernel.engine import NotModelled, SimulationError
 from simkernel.uapi.errno import os_error
 
+DISPLAYED: Final = {"posix": "os", "_ssl": "ssl", "_multiprocessing": "multiprocessing", "_socket": "socket"}
+"""The module that names a C module's functions for Python code."""
+COLLECT_EVERY: Final = 1000
+"""Calls between two garbage collections, which do not run by themselves (ending.py)."""
+
 
 class SystemCalls:
     """Makes the calls of one process, and lets the machine run until each is done."""
 
+    _collects: ClassVar = False
+    """True during a garbage collection, whose finalizers belong to any process."""
+
     def __init__(self, process: Blocking) -> None:
         self.process = process
+        self._deferred: list[Any] = []
+        self._calls = 0
         self._thread = threading.get_ident()
 
     def __call__(self, name: str, *arguments: object) -> Any:
@@ -28,7 +40,26 @@ class SystemCalls:
         """The result of a call.  SimulationError in another thread than the one that hosts the program."""
         if threading.get_ident() != self._thread:
             raise SimulationError(f"{awaitable!r}: a hosted program has one thread, the one that hosts it")
-        return self.process.run(awaitable)
+        if SystemCalls._collects:
+            return self.defer(awaitable)
+        self._calls += 1
+        if not self._calls % COLLECT_EVERY:
+            SystemCalls._collects = True
+            gc.collect(1)
+            SystemCalls._collects = False
+        try:
+            while self._deferred:
+                self.process.run(self._deferred.pop(0))
+            return self.process.run(awaitable)
+        except SimulationError:
+            if self.process.task.alive or not _finalizes():
+                raise
+            return None  # the end of the process has released what the finalizer would
+
+    def defer(self, call: Any) -> int | None:
+        """Make a finalizer's call before the process's next call; returns what a write returns."""
+        self._deferred.append(call)
+        return len(call.arguments[1]) if getattr(call, "name", "") in ("write", "sendto") else None
 
     def function(self, name: str, paths: int = 0) -> Callable[..., Any]:
         """The method `name` of `App` as a function.
@@ -37,7 +68,6 @@ class SystemCalls:
         """
         method = getattr(self.process.app, name)
 
-        @functools.wraps(method)
         def function(*arguments: Any, **keywords: Any) -> Any:
             try:
                 return self.run(method(*arguments, **keywords))
@@ -46,11 +76,20 @@ class SystemCalls:
                     raise
                 raise named(error, *(*arguments, *keywords.values())[:paths]) from None
 
-        return function
+        # As a builtin, it makes no method where it is an attribute of a class.
+        return functools.update_wrapper(functools.partial(function), method)
 
     def functions(self, names: Iterable[str], paths: int = 0) -> dict[str, Callable[..., Any]]:
         """Several of them, by name."""
         return {name: self.function(name, paths) for name in names}
+
+
+def _finalizes() -> bool:
+    """True in a `__del__`."""
+    frame: FrameType | None = sys._getframe()
+    while frame is not None and frame.f_code.co_name != "__del__":
+        frame = frame.f_back
+    return frame is not None
 
 
 def named(error: OSError, path: object, other: object = None) -> OSError:
@@ -66,7 +105,7 @@ def module(like: ModuleType, methods: object, names: Iterable[str] = (), **more:
     """A module that replaces `like`.
 
     It has the public methods of `methods`, the attributes in `more`, and of `like` the constants, the classes
-    of exceptions and the attributes in `names`.  Any other function of `like` raises NotModelled.
+    of exceptions and the attributes in `names`.  Any other function or class of `like` raises NotModelled.
     """
     made = ModuleType(like.__name__, like.__doc__)
     kept = frozenset(names)
@@ -76,7 +115,7 @@ def module(like: ModuleType, methods: object, names: Iterable[str] = (), **more:
         if name in kept or not callable(value) or _is_exception(value):
             setattr(made, name, value)
         else:
-            setattr(made, name, _refuse(f"{like.__name__}.{name}"))
+            setattr(made, name, refuse(f"{DISPLAYED.get(like.__name__, like.__name__)}.{name}", value))
     vars(made).update(public(methods))
     vars(made).update(more)
     return made
@@ -95,8 +134,40 @@ def _is_exception(value: Any) -> bool:
     return isinstance(value, type) and issubclass(value, BaseException)
 
 
-def _refuse(what: str) -> Callable[..., NoReturn]:
-    def refused(*arguments: Any, **keywords: Any) -> NoReturn:
-        raise NotModelled(f"{what} is not modelled for hosted programs")
+def refuse(what: str, like: object = None) -> Any:
+    """A function, or a class with the constants of the class `like`, that raises NotModelled when called."""
 
-    return refused
+    def refused(*arguments: Any, **keywords: Any) -> NoReturn:
+        raise NotModelled(
+            f"{what} would act on the host, and is not modelled: the package must do without it"
+        )
+
+    if not isinstance(like, type):
+        return refused
+    constants = {name: value for name, value in vars(like).items() if isinstance(value, int | str)}
+    return type(like.__name__, (), {**constants, "__new__": refused})
+
+
+class Facade(ModuleType):
+    """A module with the attributes in `own`; all others are those of `like`."""
+
+    def __new__(cls, like: Any, *arguments: Any, **own: Any) -> Any:
+        """A plain module for a name: `type(sys)` is ModuleType for some of Python's library."""
+        return ModuleType(like, *arguments) if isinstance(like, str) else super().__new__(cls)
+
+    def __init__(self, like: ModuleType, **own: Any) -> None:
+        super().__init__(like.__name__, like.__doc__)
+        names = getattr(like, "__all__", [name for name in dir(like) if not name.startswith("_")])
+        vars(self).update(own, _like=like, __all__=names)  # which `from ... import *` reads
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(vars(self)["_like"], name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in vars(self):
+            super().__setattr__(name, value)
+        else:
+            setattr(self._like, name, value)
+
+    def __dir__(self) -> list[str]:
+        return sorted({*dir(self._like), *vars(self)})

@@ -72,6 +72,9 @@ class Clock:
 
     localtime = gmtime
 
+    def tzset(self) -> None:
+        """Nothing: local time is UTC."""
+
     def ctime(self, seconds: float | None = None, /) -> str:
         """A time as text."""
         return real.asctime(self.gmtime(seconds))

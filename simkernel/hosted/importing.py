@@ -7,11 +7,12 @@ hosted package, at its top or in a function, at any time, comes here.
 
 What is imported from here is one of
 
-    a replacement   `posix`, `select`, `fcntl`, `mmap`, `socket`, `time` ...: made for the machine
-    a reread one    `os`, `pathlib`, `selectors` ...: Python's own file, executed again with our imports
-    anything else   the module that everybody has
+    a replacement   `posix`, `select`, `fcntl`, `mmap`, `_socket`, `time` ...: made for the machine
+    a reread one    `os`, `socket`, `logging` ...: Python's own file, executed again with our imports
+    a shared one    the module that everybody has: C code, `typing`, other packages ...
 
-The first two are in a table here and never in `sys.modules`, so nobody else meets them.
+library.py has the tables.  The first two are in `Importer.modules`, which a hosted program finds in its
+`sys.modules`, too, and nobody else meets.
 """
 
 from __future__ import annotations
@@ -19,38 +20,45 @@ from __future__ import annotations
 import builtins
 import importlib.util
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import ChainMap
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
+from io import StringIO
 from types import ModuleType
 from typing import Any, Final
 
 from simkernel.engine import SimulationError
+from simkernel.hosted.calls import Facade, refuse
+from simkernel.hosted.library import ABSENT, SHARED
 
-REREAD: Final = frozenset(
-    {"_pyio", "genericpath", "glob", "os", "pathlib", "posixpath", "selectors", "shutil", "tempfile"}
-)
-"""Pure Python in the standard library that acts through what is replaced."""
-
-ALIASES: Final = {"os.path": "posixpath", "_io": "io"}
+ALIASES: Final = {"os.path": "posixpath", "_io": "io", "_signal": "signal", "datetime": "_datetime"}
+"""Names of one module.  `sys.modules["datetime"]` is the host's, by whose classes pickle names a date."""
 
 
 class Importer(MetaPathFinder):
     """The imports of one hosted set of packages.
 
-    `replacements` are the modules that stand for Python's own; `open` is what that builtin shall be.
+    `replacements` are the modules that stand for Python's own.
     """
 
-    def __init__(
-        self, packages: Iterable[str], replacements: Mapping[str, ModuleType], open: Callable[..., Any]
-    ) -> None:
+    def __init__(self, packages: Iterable[str], replacements: Mapping[str, ModuleType]) -> None:
         self.packages = frozenset(packages)
         self._there: list[str] = []
         self._away: dict[str, ModuleType] = {}
         self._count = -1
         self.modules: dict[str, ModuleType] = dict(replacements)
-        self.modules["importlib"] = self._importlib()
-        self.builtins: dict[str, Any] = {**vars(builtins), "open": open, "__import__": self._import}
+        self.modules["builtins"] = ModuleType("builtins")
+        self.builtins: dict[str, Any] = vars(self.modules["builtins"])
+        self.builtins.update(vars(builtins), __import__=self._import, input=refuse("input"))
+        if "io" in replacements:
+            self.builtins["open"] = replacements["io"].open
+        self._shared: set[str] = set()
+        self._rereading: set[str] = set()
+        self.modules["importlib"] = Facade(importlib, import_module=self.import_module)
+        self.modules["sys"] = Facade(
+            sys, argv=[""], executable="", modules=_Modules(self), orig_argv=[""], stdin=StringIO()
+        )
 
     # -- hosted packages: a finder on sys.meta_path ------------------------------
 
@@ -90,31 +98,41 @@ class Importer(MetaPathFinder):
             package = (globals or {}).get("__package__") or ""
             full = importlib.util.resolve_name("." * level + name, package)
         found = self._find(full)
+        top = full.partition(".")[0]
         if found is None:
-            return builtins.__import__(name, globals, locals, fromlist or (), level)
+            made = builtins.__import__(name, globals, locals, fromlist or (), level)
+            return made if fromlist or level else self._find(top) or made
         for each in fromlist or ():
             if not hasattr(found, each):
                 self._find(f"{full}.{each}")
-        return found if fromlist or level else self._find(full.partition(".")[0]) or found
+        return found if fromlist or level else self._find(top) or found
 
     def _find(self, name: str) -> ModuleType | None:
-        """A replaced or reread module; None for one that everybody has."""
+        """A replaced or reread module; None for a shared one."""
         name = ALIASES.get(name, name)
-        known = self.modules.get(name)
-        if known is None and name.partition(".")[0] in REREAD:
-            known = self._reread(name)
-        return known
+        if name in self.modules:
+            return self.modules[name]
+        if name in ABSENT:
+            raise ModuleNotFoundError(f"a hosted program has no module {name!r}: {ABSENT[name]}", name=name)
+        top = name.partition(".")[0]
+        if top not in sys.stdlib_module_names or top in SHARED or name in self._shared:
+            return None
+        return self._reread(name)
 
     def _reread(self, name: str) -> ModuleType | None:
         parent = self._find(name.rpartition(".")[0]) if "." in name else None
         path = list(parent.__path__) if parent is not None and hasattr(parent, "__path__") else None
         spec = PathFinder.find_spec(name, path)
         if spec is None or not isinstance(spec.loader, SourceFileLoader):
+            self._shared.add(name)
             return None
+        host = importlib.import_module(name)  # with all that it imports, which shall not meet the other
         module = importlib.util.module_from_spec(spec)
-        self.modules[name] = module
+        self.modules[name] = sys.modules[name] = module  # where enum's _convert_ looks
+        self._away[name] = host  # for other programs, which may run meanwhile
+        self._there.append(name)
+        self._rereading.add(name)
         module.__dict__["__builtins__"] = self.builtins
-        path_module = sys.modules["os.path"]
         try:
             code = spec.loader.get_code(name)
             assert code is not None
@@ -123,15 +141,12 @@ class Importer(MetaPathFinder):
             del self.modules[name]
             raise
         finally:
-            sys.modules["os.path"] = path_module  # which os.py sets
+            self._rereading.remove(name)
+            self._there.remove(name)
+            sys.modules[name] = self._away.pop(name)
         if parent is not None:
-            setattr(parent, name.rpartition(".")[2], module)
+            vars(parent)[name.rpartition(".")[2]] = module
         return module
-
-    def _importlib(self) -> ModuleType:
-        replacement = ModuleType("importlib")
-        vars(replacement).update(vars(importlib), import_module=self.import_module)
-        return replacement
 
     # -- from and to ------------------------------------------------------------
 
@@ -154,7 +169,7 @@ class Importer(MetaPathFinder):
 
     def _problem(self, package: str) -> str:
         """Why a name cannot be hosted; nothing if it can."""
-        if package in REREAD or package in self.modules:
+        if package in sys.stdlib_module_names:
             return f"{package} is Python's own; whatever is hosted has one that acts on the machine"
         if "." in package:
             return f"name the whole package, {package.partition('.')[0]!r}; what lies in it comes along"
@@ -166,7 +181,7 @@ class Importer(MetaPathFinder):
         """Exchange the modules of the packages' names in `sys.modules` for those that are away."""
         modules = sys.modules
         if len(modules) != self._count:  # there are new ones
-            self._there = [name for name in modules if self.owns(name)]
+            self._there = [name for name in modules if self.owns(name) or name in self._rereading]
         there = {name: modules.pop(name) for name in self._there if name in modules}
         modules.update(self._away)
         self._there, self._away, self._count = list(self._away), there, len(modules)
@@ -182,3 +197,17 @@ class _Loader(SourceFileLoader):
     def exec_module(self, module: ModuleType) -> None:
         module.__dict__["__builtins__"] = self._builtins
         super().exec_module(module)
+
+
+class _Modules(ChainMap[str, ModuleType]):
+    """`sys.modules` of a hosted program: pickle, for one, finds a class by the name of its module there."""
+
+    def __init__(self, importer: Importer) -> None:
+        super().__init__(importer.modules, sys.modules)
+        self._owns = importer.owns
+
+    def __setitem__(self, name: str, module: ModuleType) -> None:
+        self.maps[self._owns(name)][name] = module
+
+    def __delitem__(self, name: str) -> None:
+        del self.maps[self._owns(name)][name]

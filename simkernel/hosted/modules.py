@@ -2,51 +2,126 @@
 
 from __future__ import annotations
 
+import _posixsubprocess
+import _random
+import ctypes
 import fcntl
+import grp
+import importlib
 import io
-import subprocess
-from collections.abc import Callable
+import pwd
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from functools import partial
 from types import ModuleType
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 from simkernel.blocking.process import Blocking
-from simkernel.hosted.calls import SystemCalls, module
+from simkernel.engine import NotModelled
+from simkernel.hosted.calls import Facade, SystemCalls, module
 from simkernel.hosted.clock import time_module
+from simkernel.hosted.dates import datetime_module
+from simkernel.hosted.ending import Ending
 from simkernel.hosted.importing import Importer
+from simkernel.hosted.library import REFUSED
 from simkernel.hosted.mmap import mmap_module
 from simkernel.hosted.posix import posix_module
 from simkernel.hosted.select import select_module
 from simkernel.hosted.signals import signal_module
 from simkernel.hosted.sockets import socket_module
 from simkernel.machine import Machine
+from simkernel.uapi.errno import ENOENT
 
 BUFFERS: Final = ("BufferedRandom", "BufferedReader", "BufferedRWPair", "BufferedWriter", "TextIOWrapper")
 """What io puts around a raw file; it asks nothing of a kernel."""
 
 
-def replacements(machine: Machine, process: Blocking) -> tuple[dict[str, ModuleType], Callable[..., Any]]:
-    """The modules by name, and the builtin `open`."""
+def replacements(machine: Machine, process: Blocking, ending: Ending) -> dict[str, ModuleType]:
+    """The modules by name."""
     call = SystemCalls(process)
     modules = {
+        **dict(refused()),
+        "_posixsubprocess": Facade(_posixsubprocess, fork_exec=fork_exec),
+        "_random": random_module(process),
+        "_socket": socket_module(call),
+        "atexit": ending.atexit_module(),
+        "ctypes": ctypes_module(),
         "fcntl": module(fcntl, None, fcntl=call.function("fcntl"), ioctl=call.function("ioctl")),
+        "grp": module(grp, None, ("struct_group",), getgrall=list, getgrgid=missing("getgrgid(): gid"),
+                      getgrnam=missing("getgrnam(): name")),
         "mmap": mmap_module(call),
         "posix": posix_module(call),
+        "pwd": module(pwd, None, ("struct_passwd",), getpwall=list, getpwnam=missing("getpwnam(): name"),
+                      getpwuid=missing("getpwuid(): uid")),
         "select": select_module(call),
         "signal": signal_module(call),
-        "socket": socket_module(call),
-        "subprocess": module(subprocess, None, ("CompletedProcess", "list2cmdline")),
         "time": time_module(call, machine),
-    }
-    modules["io"] = io_module(modules)
-    return modules, modules["io"].open
+    }  # fmt: skip
+    modules["_datetime"] = datetime_module(modules["time"])
+    with suppress(ImportError):  # a Python built without it
+        from simkernel.hosted.sqlite import sqlite_module
+
+        modules["_sqlite3"] = sqlite_module(call, modules["time"])
+    modules["io"] = io_module(modules, ending)
+    return modules
 
 
-def io_module(modules: dict[str, ModuleType]) -> ModuleType:
+def io_module(modules: dict[str, ModuleType], ending: Ending) -> ModuleType:
     """`io`: Python's own, but for raw files and for what opens them, which are those written in Python."""
-    pure = Importer((), modules, io.open).import_module("_pyio")
+    pure: Any = Importer((), {**modules, "io": io}).import_module("_pyio")
     for name in BUFFERS:
-        setattr(pure, name, getattr(io, name))
-    made = ModuleType("io", io.__doc__)
-    vars(made).update({name: value for name, value in vars(io).items() if not name.startswith("__")})
-    vars(made).update(open=pure.open, open_code=pure.open_code, FileIO=pure.FileIO)
-    return made
+        setattr(pure, name, ending.closing(getattr(io, name)))
+    pure.FileIO = ending.closing(pure.FileIO)
+    pure.open_code = partial(pure.open, mode="rb")
+    return Facade(io, **{name: getattr(pure, name) for name in (*BUFFERS, "FileIO", "open", "open_code")})
+
+
+def random_module(process: Blocking) -> ModuleType:
+    """`_random`: a generator without a seed takes one from the machine's."""
+
+    class Random(_random.Random):
+        def seed(self, value: Any = None, /) -> None:
+            super().seed(process.random.getrandbits(128) if value is None else value)
+
+    return Facade(_random, Random=Random)
+
+
+def ctypes_module() -> ModuleType:
+    """`ctypes`: its types are Python's own; a library has no functions."""
+
+    class CDLL:
+        def __init__(self, name: Any, *_: object, **__: object) -> None:
+            self._name = name
+
+        def __getattr__(self, name: str) -> NoReturn:
+            if name.startswith("__"):
+                raise AttributeError(name)
+            raise NotModelled(
+                f"ctypes.CDLL({self._name!r}).{name} would act on the host: use os, socket or fcntl"
+            )
+
+        __getitem__ = __getattr__
+
+    loader: Any = ctypes.LibraryLoader(CDLL)
+    return Facade(ctypes, CDLL=CDLL, PyDLL=CDLL, cdll=loader, pydll=loader, pythonapi=CDLL(None))
+
+
+def fork_exec(arguments: Any, *_: object) -> NoReturn:
+    """ENOENT, as execve(2) has it: callers of subprocess do without a program that is not installed."""
+    raise FileNotFoundError(ENOENT, "The machine has no executable files to start", arguments[0])
+
+
+def missing(what: str) -> Callable[[object], NoReturn]:
+    """A function that finds nothing: the machine has no /etc/passwd and no /etc/group."""
+
+    def find(key: object) -> NoReturn:
+        raise KeyError(f"{what} not found: {key!r}")
+
+    return find
+
+
+def refused() -> Iterator[tuple[str, ModuleType]]:
+    """The modules of `REFUSED` that this Python has."""
+    for name, kept in REFUSED.items():
+        with suppress(ImportError):
+            yield name, module(importlib.import_module(name), None, kept)

@@ -7,23 +7,32 @@ from __future__ import annotations
 
 import posix as real
 from types import ModuleType
-from typing import Final
+from typing import Any, Final, NoReturn
 
 from simkernel.hosted.calls import SystemCalls, module
 from simkernel.hosted.paths import DirEntry, path_functions
-from simkernel.uapi.fcntl import F_GETFD, F_GETFL, F_SETFD, F_SETFL, FD_CLOEXEC, O_CLOEXEC, O_NONBLOCK
+from simkernel.uapi.errno import ENOTTY, os_error
+from simkernel.uapi.fcntl import (
+    F_DUPFD_CLOEXEC,
+    F_GETFD,
+    F_GETFL,
+    F_SETFD,
+    F_SETFL,
+    FD_CLOEXEC,
+    O_CLOEXEC,
+    O_NONBLOCK,
+)
 
 AS_THEY_ARE: Final = (
     "WCOREDUMP", "WEXITSTATUS", "WIFCONTINUED", "WIFEXITED", "WIFSIGNALED", "WIFSTOPPED", "WSTOPSIG",
     "WTERMSIG", "_path_isdevdrive", "_path_normpath", "_path_splitroot_ex", "device_encoding", "error",
-    "fspath", "get_terminal_size", "major", "makedev", "minor", "putenv", "register_at_fork", "sched_param",
-    "stat_result", "statvfs_result", "strerror", "terminal_size", "times_result", "uname_result", "unsetenv",
-    "waitid_result", "waitstatus_to_exitcode",
+    "fspath", "major", "makedev", "minor", "sched_param", "stat_result", "statvfs_result", "strerror",
+    "terminal_size", "times_result", "uname_result", "waitid_result", "waitstatus_to_exitcode",
 )  # fmt: skip
-"""Functions and types that ask nothing of a kernel, or of the terminal that the output goes to."""
+"""Functions and types that ask nothing of a kernel."""
 
-ABSENT: Final = ("sendfile", "getxattr", "listxattr", "removexattr", "setxattr")
-"""Functions that not every platform has: shutil looks whether there are any, and does without."""
+ABSENT: Final = ("confstr", "sendfile", "getxattr", "listxattr", "removexattr", "setxattr")
+"""Functions that not every platform has: Python's own library does without."""
 
 ENVIRONMENT: Final = {
     b"HOME": b"/", b"LANG": b"C.UTF-8", b"PATH": b"/usr/sbin:/usr/bin:/sbin:/bin", b"TMPDIR": b"/tmp",
@@ -53,9 +62,8 @@ class Posix:
             self._call("close_range", fd_low, fd_high - 1)
 
     def dup(self, fd: int, /) -> int:
-        """dup(2), close-on-exec."""
-        duplicate: int = self._call("dup", fd)
-        self.set_inheritable(duplicate, False)
+        """fcntl(2) with F_DUPFD_CLOEXEC."""
+        duplicate: int = self._call("fcntl", fd, F_DUPFD_CLOEXEC, 0)
         return duplicate
 
     def pipe(self) -> tuple[int, int]:
@@ -84,7 +92,19 @@ class Posix:
         """False: the machine has no terminals."""
         return False
 
+    def get_terminal_size(self, fd: int = 1, /) -> NoReturn:
+        """ENOTTY: the machine has no terminals."""
+        raise os_error(ENOTTY)
+
     # -- the process and the machine ------------------------------------------------
+
+    def putenv(self, name: Any, value: Any = None, /) -> None:
+        """Nothing more: a variable is in `environ`, and no program is started that could inherit it."""
+
+    unsetenv = putenv
+
+    def register_at_fork(self, **_: object) -> None:
+        """Nothing: the process does not fork."""
 
     def urandom(self, size: int, flags: int = 0) -> bytes:
         """Bytes from the machine's seed."""

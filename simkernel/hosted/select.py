@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import select as real
+from functools import partial
 from types import ModuleType
 from typing import Any
 
@@ -62,6 +63,5 @@ class EPoll(BlockingEpoll):
 def select_module(call: SystemCalls) -> ModuleType:
     """`select` for one process."""
     epoll = type("epoll", (EPoll,), {"__module__": "select", "_call": call})
-    return module(
-        real, None, select=call.function("select"), poll=lambda: Poll(call), epoll=epoll, error=OSError
-    )
+    poll = partial(Poll, call)  # an attribute of a class, in selectors, which shall not make a method of it
+    return module(real, None, select=call.function("select"), poll=poll, epoll=epoll, error=OSError)

@@ -1,62 +1,112 @@
-"""`socket` of a hosted program: the machine's sockets, whose descriptors are the machine's too."""
+"""`_socket` of a hosted program, which its `socket` is made of: the machine's sockets and descriptors.
+
+Python's own socket.py, reread, adds makefile, send_fds, recv_fds and so on.  Names, arguments and results are
+those of Modules/socketmodule.c; so are close-on-exec descriptors (PEP 446).
+"""
 
 from __future__ import annotations
 
-import socket as real
-from enum import EnumMeta
+import _socket as real
+import warnings
 from types import ModuleType
-from typing import Any, Final, Self
+from typing import Any, Final, NoReturn
 
-from simkernel.application.socket import AnySocket
-from simkernel.blocking.process import Blocking
+from simkernel.application.app import SOCKETS
+from simkernel.application.socket import AnySocket, NetlinkSocket
 from simkernel.blocking.socket import BlockingSocket
 from simkernel.hosted.calls import SystemCalls, module
+from simkernel.uapi.fcntl import F_DUPFD_CLOEXEC
+from simkernel.uapi.socket import SOCK_CLOEXEC
 
-AS_THEY_ARE: Final = ("htonl", "htons", "inet_aton", "inet_ntoa", "inet_ntop", "inet_pton", "ntohl", "ntohs")
+AS_THEY_ARE: Final = (
+    "CMSG_LEN", "CMSG_SPACE", "htonl", "htons", "inet_aton", "inet_ntoa", "inet_ntop", "inet_pton", "ntohl",
+    "ntohs",
+)  # fmt: skip
 """Functions that ask nothing of a kernel."""
 
 
 class HostedSocket(BlockingSocket):
-    """A socket with the constructor of `socket.socket`, which is of any family."""
+    """The base of `socket.socket`, which is of any family.
 
-    _process: Blocking
+    One that loses its last reference is closed before its program's next call, and warns as Python's does.
+    """
+
+    __slots__ = ()
+    _sockets: Sockets
 
     def __init__(self, family: int = -1, type: int = -1, proto: int = -1, fileno: int | None = None) -> None:
-        process = self._process
-        super().__init__(process.runner, process.run(process.app.socket(family, type, proto, fileno)))
+        process = self._sockets.call.process
+        if fileno is not None and -1 not in (family, type, proto):
+            wrapped: AnySocket = SOCKETS.get(family, NetlinkSocket)(process.app, fileno, family, type, proto)
+        else:
+            kind = real.SOCK_STREAM if type == -1 else type
+            wrapped = process.run(process.app.socket(family, kind | SOCK_CLOEXEC, proto, fileno))
+        super().__init__(process.runner, wrapped)
+        self.run = self._sockets.call.run
+        if self._sockets.timeout is not None and fileno is None:
+            self.settimeout(self._sockets.timeout)
 
-    @classmethod
-    def around(cls, wrapped: AnySocket) -> Self:
-        """One for a socket that is open already."""
-        made = cls.__new__(cls)
-        BlockingSocket.__init__(made, cls._process.runner, wrapped)
-        return made
+    def __del__(self) -> None:
+        wrapped: AnySocket | None = getattr(self, "wrapped", None)  # None if the constructor has raised
+        if wrapped is not None and wrapped.fileno() >= 0 and self._sockets.call.process.task.alive:
+            warnings.warn(f"unclosed {wrapped!r}", ResourceWarning, source=self, stacklevel=2)
+            call = self._sockets.call
+            call.defer(call.process.app.call("close", wrapped.detach()))
 
-    def _around(self, wrapped: AnySocket) -> Self:
-        return self.around(wrapped)
+    def _accept(self) -> tuple[int, Any]:
+        accepted, address = self.run(self.wrapped.accept(SOCK_CLOEXEC))
+        return accepted.detach(), address
+
+
+class Sockets:
+    """The functions of the module."""
+
+    def __init__(self, call: SystemCalls) -> None:
+        self.call = call
+        self.timeout: float | None = None
+        self.socket = self.SocketType = type(
+            "socket", (HostedSocket,), {"__slots__": (), "__module__": "_socket", "_sockets": self}
+        )
+
+    def getdefaulttimeout(self) -> float | None:
+        """The timeout of new sockets, in seconds."""
+        return self.timeout
+
+    def setdefaulttimeout(self, timeout: float | None, /) -> None:
+        """Set the timeout of new sockets."""
+        self.timeout = timeout
+
+    def gethostname(self) -> str:
+        """The machine's name."""
+        name: str = self.call("uname").nodename
+        return name
+
+    def getaddrinfo(self, host: object, *_: object, **__: object) -> NoReturn:
+        """EAI_FAIL: a machine has no resolver."""
+        raise real.gaierror(real.EAI_FAIL, f"{host!r} cannot be resolved: a machine has no internet")
+
+    gethostbyaddr = gethostbyname = gethostbyname_ex = getnameinfo = getaddrinfo
+
+    def dup(self, fd: int, /) -> int:
+        """Another descriptor for a socket."""
+        duplicate: int = self.call("fcntl", fd, F_DUPFD_CLOEXEC, 0)
+        return duplicate
+
+    def close(self, fd: int, /) -> None:
+        """Close a socket's descriptor."""
+        self.call("close", fd)
+
+    def socketpair(
+        self, family: int = real.AF_UNIX, type: int = real.SOCK_STREAM, proto: int = 0, /
+    ) -> tuple[Any, Any]:
+        """Two sockets, connected to each other."""
+        process = self.call.process
+        pair = process.run(process.app.socketpair(family, type | SOCK_CLOEXEC, proto))
+        one, other = (self.socket(family, type, proto, each.detach()) for each in pair)
+        return one, other
 
 
 def socket_module(call: SystemCalls) -> ModuleType:
-    """`socket` for one process."""
-    process = call.process
-    kind: Any = type("socket", (HostedSocket,), {"__module__": "socket", "_process": process})
-    enums = tuple(name for name, value in vars(real).items() if isinstance(value, EnumMeta))
-    made = module(real, None, (*AS_THEY_ARE, *enums), socket=kind, SocketType=kind)
-
-    def gethostname() -> str:
-        """The machine's name."""
-        name: str = call("uname").nodename
-        return name
-
-    def socketpair(family: int = -1, type: int = real.SOCK_STREAM, proto: int = 0) -> tuple[Any, Any]:
-        """Two sockets, connected to each other."""
-        family = real.AF_UNIX if family == -1 else family
-        one, other = process.run(process.app.socketpair(family, type, proto))
-        return kind.around(one), kind.around(other)
-
-    def fromfd(fd: int, family: int, type: int, proto: int = 0) -> Any:
-        """Another descriptor for a socket."""
-        return kind(family, type, proto, fileno=call("dup", fd))
-
-    vars(made).update(gethostname=gethostname, socketpair=socketpair, fromfd=fromfd)
-    return made
+    """`_socket` for one process."""
+    sockets = Sockets(call)
+    return module(real, sockets, AS_THEY_ARE, socket=sockets.socket, SocketType=sockets.socket)

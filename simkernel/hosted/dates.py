@@ -1,0 +1,67 @@
+"""`datetime` of a hosted program: `now`, `today` and local time, which is UTC, are the machine's.
+
+The classes are subclasses, and an instance of the original is an instance of them (PEP 3119): hosted and
+other packages exchange dates.  freezegun does it in the same way.
+"""
+
+from __future__ import annotations
+
+import datetime as real
+from types import ModuleType
+from typing import Any, Self
+
+from simkernel.hosted.calls import Facade
+
+UTC = real.UTC
+
+
+class _Original(type):
+    """The metaclass of a subclass `cls` that cannot be told from its base."""
+
+    def __instancecheck__(cls, instance: object) -> bool:
+        return isinstance(instance, cls.__base__ or ())
+
+    def __subclasscheck__(cls, subclass: type) -> bool:
+        return issubclass(subclass, cls.__base__ or ())
+
+
+def datetime_module(time: ModuleType) -> ModuleType:
+    """`datetime`, with the clock of the module `time`."""
+
+    class date(real.date, metaclass=_Original):  # noqa: N801
+        @classmethod
+        def fromtimestamp(cls, timestamp: float, /) -> Self:
+            return cls.fromordinal(real.datetime.fromtimestamp(timestamp, UTC).toordinal())
+
+        @classmethod
+        def today(cls) -> Self:
+            return cls.fromtimestamp(time.time())
+
+        def __reduce__(self) -> Any:
+            return real.date, *super().__reduce__()[1:]
+
+    class datetime(real.datetime, metaclass=_Original):  # noqa: N801
+        @classmethod
+        def fromtimestamp(cls, timestamp: float, tz: real.tzinfo | None = None) -> Self:
+            made = super().fromtimestamp(timestamp, tz or UTC)
+            return made if tz else made.replace(tzinfo=None)
+
+        @classmethod
+        def now(cls, tz: real.tzinfo | None = None) -> Self:
+            return cls.fromtimestamp(time.time(), tz)
+
+        today = utcnow = now
+
+        def timestamp(self) -> float:
+            return real.datetime.timestamp(self if self.tzinfo else self.replace(tzinfo=UTC))
+
+        def astimezone(self, tz: real.tzinfo | None = None) -> Self:
+            aware = self if self.tzinfo else self.replace(tzinfo=UTC)
+            return real.datetime.astimezone(aware, tz or UTC)
+
+        def __reduce_ex__(self, protocol: Any) -> Any:
+            return real.datetime, *super().__reduce_ex__(protocol)[1:]
+
+    for each in (date, datetime):
+        each.__module__ = "datetime"
+    return Facade(real, date=date, datetime=datetime)
