@@ -353,6 +353,7 @@ class Machine:
             self.engine.running = False
         for facade in self._facades:
             facade.exit()
+        self.engine.raise_failure()
 
     def _wind_down(self) -> None:
         """Kill the programs, unplug the devices, kill the daemons; each time the kernel does what is left."""
@@ -412,6 +413,7 @@ class Machine:
         action(*arguments)
         if outside:
             self.engine.section()
+            self.engine.raise_failure()
 
     async def _modprobe(self, name: str) -> int:
         """/sbin/modprobe, as the kernel runs it; its exit code."""

@@ -153,16 +153,30 @@ class SyncRunner:
             raise SimulationError(f"{call}: the process {self.task.track} has ended")
 
     def _wait(self, call: Call[Any]) -> None:
-        """Until the call is done.  One that does not sleep needs no limit."""
+        """Until the call is done.  One that does not sleep needs no limit.
+
+        The error of a listener is raised then: to abandon the call would end a task that does not sleep.
+        """
         engine, task, results = self._engine, self.task, self._results
+        failures, engine.failures = engine.failures, []
+        engine.trace.on_error = failures.append
         try:
             while task.sleep is None and task.alive and not results and engine.next_time() is not None:
                 engine.step()
             if not results:
                 run_until(engine, self._processes, self._is_done, call, task=task)
-        except BaseException:
+        except BaseException as error:  # noqa: BLE001 - raised below
             self._release()
-            raise
+            failures.insert(0, error)
+        finally:
+            engine.trace.on_error = engine.interrupt
+        for other in failures[1:]:
+            engine.interrupt(other)
+        if failures and isinstance(first := failures[0], OSError):
+            text = f"{call}: a listener of the trace, or a function of machine.at, raised {first!r}"
+            raise SimulationError(text) from first
+        if failures:
+            raise failures[0]
 
     def _is_done(self) -> bool:
         return bool(self._results) or not self.task.alive

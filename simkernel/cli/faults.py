@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import traceback
 from textwrap import shorten
-from typing import Any, Final
+from typing import Final
 
 import click
 
@@ -30,15 +30,6 @@ def report_faults(run: Run) -> bool:
     if len(oopses) > MAX_SHOWN:
         _print(f"and {len(oopses) - MAX_SHOWN} more oopses: --log prints them")
     return bool(oopses) or any(error.requested for error in broken.values())
-
-
-def oopses_as_json(run: Run) -> dict[str, Any]:
-    """The key `oopses`, if there are any."""
-    oopses = [
-        {"module": each.module, "where": each.where, "error": type(each.error).__name__, "trace": each.trace}
-        for each in run.oopses
-    ]
-    return {"oopses": oopses} if oopses else {}
 
 
 def _print(text: str, error: BaseException | None = None) -> None:

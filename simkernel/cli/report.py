@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import click
 
-from simkernel.cli.faults import oopses_as_json
 from simkernel.cli.host import host
 from simkernel.scenario import Run, Table, Text
 from simkernel.scenario.report import Cell
@@ -23,6 +22,8 @@ from simkernel.tools.calibration.recorded import accuracy
 
 if TYPE_CHECKING:
     from rich.table import Table as RichTable
+
+    from simkernel.kernel.oops import Oops
 
 NUMBER: Final = re.compile(r"[-+]?[0-9]+(\.[0-9]+)?")
 GAP: Final = 3
@@ -41,11 +42,16 @@ def as_json(run: Run, sha256: str, wall_seconds: float) -> str:
             "events": run.events,
             "trace_sha256": sha256,
             "metrics": run.metrics,
-            **oopses_as_json(run),
+            **({"oopses": [_oops_as_json(oops) for oops in run.oopses]} if run.oopses else {}),
             "host": {"wall_seconds": round(wall_seconds, 6), **host()},
         },
         indent=2,
     )
+
+
+def _oops_as_json(oops: Oops) -> dict[str, Any]:
+    error = type(oops.error).__name__
+    return {"module": oops.module, "where": oops.where, "error": error, "trace": oops.trace}
 
 
 def show(run: Run, details: bool) -> None:

@@ -94,7 +94,9 @@ class Engine(simpy.Environment):
         self.fifo_end = LONG_AGO
         """The instant of whatever was the last to join the line."""
         self.rng = Streams(seed)
-        self.trace = Tracer(self.time)
+        self.failures: list[BaseException] = []
+        """Errors of listeners and signal handlers, until they are raised."""
+        self.trace = Tracer(self.time, self.interrupt)
         self.running = False
         self._thread = get_ident()
         self.turn = 0
@@ -200,10 +202,19 @@ class Engine(simpy.Environment):
         return timer
 
     def interrupt(self, error: BaseException) -> None:
-        """Let whoever runs the simulation get `error` before the next event.  For signal handlers."""
-        timer = Timer(_raise, (error,), self._on_cancel)
+        """Raise `error` before the next event, or once ordinary code has acted.
+
+        For listeners of the trace and signal handlers: their errors are not a program's.
+        """
+        self.failures.append(error)
+        timer = Timer(self.raise_failure, (), self._on_cancel)
         self.next_deadline = LONG_AGO
         heappush(self._queue, (self.now, URGENT, next(self.numbers), timer))  # type: ignore[misc]
+
+    def raise_failure(self) -> None:
+        """Raise the first of `failures`, if there is one."""
+        if self.failures:
+            raise self.failures.pop(0)
 
     def schedule(self, event: Event, priority: Any = NORMAL, delay: Any = 0) -> None:
         """Schedule an event of simpy's, as simpy does."""
@@ -318,7 +329,3 @@ class Engine(simpy.Environment):
                     super().step()
             else:
                 return
-
-
-def _raise(error: BaseException) -> None:
-    raise error

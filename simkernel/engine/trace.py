@@ -18,6 +18,7 @@ since a record bears the instant of its cause plus what has been charged so far.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import attrs
@@ -54,10 +55,12 @@ Listener = Callable[[Record], None]
 class Tracer:
     """The tracepoints of one machine, and the flow that is current."""
 
-    __slots__ = ("_listeners", "_time", "emit", "flow", "flows", "since")
+    __slots__ = ("_listeners", "_time", "emit", "flow", "flows", "on_error", "since")
 
-    def __init__(self, time: Callable[[], int]) -> None:
+    def __init__(self, time: Callable[[], int], on_error: Callable[[BaseException], object]) -> None:
         self._time = time
+        self.on_error = on_error
+        """Called with what a listener has raised."""
         self._listeners: tuple[Listener, ...] = ()
         self.flows = 0
         """The number of the flow that began last."""
@@ -81,13 +84,16 @@ class Tracer:
             self.new_flow()
 
     def subscribe(self, listener: Listener) -> Callable[[], None]:
-        """Hand every record to `listener`; returns what ends it."""
+        """Hand every record to `listener`; returns what ends it.
+
+        A record is emitted in the middle of a system call or of a driver's function.  What a listener raises
+        is not theirs: the listener is unsubscribed, and `Machine.run()` raises the error once they are done.
+        """
         self._set((*self._listeners, listener))
+        return partial(self._unsubscribe, listener)
 
-        def unsubscribe() -> None:
-            self._set(tuple(each for each in self._listeners if each is not listener))
-
-        return unsubscribe
+    def _unsubscribe(self, listener: Listener) -> None:
+        self._set(tuple(each for each in self._listeners if each is not listener))
 
     def _set(self, listeners: tuple[Listener, ...]) -> None:
         self._listeners = listeners
@@ -99,4 +105,8 @@ class Tracer:
         flow = fields.pop("flow", self.flow)
         record = Record(self._time(), name, layer, track, flow, fields)
         for listener in self._listeners:
-            listener(record)
+            try:
+                listener(record)
+            except BaseException as error:  # noqa: BLE001 - raised by `on_error`
+                self._unsubscribe(listener)
+                self.on_error(error)

@@ -270,10 +270,8 @@ class Device:
             raise SimulationError(f"{self.name} is not plugged in")
         self.cancel_all()
         self.bus.interrupts.release(slot.line, self)
-        try:
-            self.power_off()
-        finally:
-            self.slot = None
+        self.power_off()
+        self.slot = None
 
     def read(self, offset: int) -> int:
         """What a 32-bit read at `offset` gives.  Reserved registers read as zero."""

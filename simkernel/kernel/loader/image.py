@@ -114,8 +114,7 @@ def load_image(location: Location) -> Image:
         versions = tuple(stamps(path)) if location.package else (stamp(path),)
     except OSError as error:
         failure = ImageError(unreadable(location.path.name, error))
-        if isinstance(error, NotRegularFile):
-            failure.errno = EINVAL  # kernel_read_file(), fs/kernel_read_file.c
+        failure.errno = EINVAL if isinstance(error, NotRegularFile) else ENOEXEC  # kernel_read_file()
         raise failure from None
     source = _read(location.name, path, location.package, versions)
     digest = source.digest

@@ -78,9 +78,8 @@ class Snapshot:
         wanted = [each for each, module in self.modules.items() if _has_alias(module, plain)]
         if not wanted:
             broken = f" (see the kernel log for {', '.join(self._broken)})" if self._broken else ""
-            raise UnknownModule(
-                f"no module has the name or alias {name!r}: {choose(name, self.modules)}{broken}"
-            )
+            text = f"no module has the name or alias {name!r}: {choose(name, self.modules)}"
+            raise UnknownModule(text + broken)
         return tuple(self._load_order(wanted))
 
     def _load_order(self, wanted: Iterable[str]) -> list[str]:

@@ -23,6 +23,7 @@ from simkernel.trace.strace.specification import family_from
 from simkernel.uapi import fcntl, netlink, socket, wait
 from simkernel.uapi.errno import error_name, strerror
 from simkernel.uapi.syscalls import SYSCALLS
+from simkernel.ynl.errors import SpecError
 from simkernel.ynl.model import Spec
 
 FORMS: Final = (
@@ -194,7 +195,7 @@ class Strace(Exporter):
         if self.specification is not None:
             try:
                 return family_from(self.specification(name))
-            except LookupError:
+            except (LookupError, SpecError):
                 pass
         return Family(name)
 
