@@ -205,10 +205,13 @@ class FileCalls:
             raise self._refusal(file, request, error) from None
 
     def _refusal(self, file: OpenFile, request: int, error: OSError) -> Exception:
-        """`error`, with which an object refuses a request; or the one that says that it is not modelled."""
-        words = known_ioctls(file.object.ioctl_table).get(request, ("", "ENOTTY"))
-        if error.errno not in (ENOTTY, EINVAL) or refusal(words[1:]) is not None:
+        """The error for a request that an object refuses with `error`: the table may know better."""
+        words = known_ioctls(file.object.ioctl_table).get(request)
+        if words is None or error.errno not in (ENOTTY, EINVAL):
             return error
+        number = refusal(words[1:])
+        if number is not None:
+            return os_error(number)
         return self._unmodelled(f"ioctl {words[0]} of {file.object.ioctl_table or 'a file'}", error.errno)
 
     @staticmethod
