@@ -10,7 +10,7 @@ import operator
 from collections.abc import Iterable, Sequence
 from typing import Final, Protocol, SupportsIndex
 
-from simkernel.engine import SECOND
+from simkernel.engine import MICROSECOND, MILLISECOND, SECOND
 from simkernel.uapi.resource import RLIM64_INFINITY, RLIM_INFINITY
 from simkernel.uapi.structure import S32
 
@@ -155,17 +155,49 @@ def timeout(seconds: float | SupportsIndex | None) -> int | None:
     """A timeout in nanoseconds, rounded up; None is for ever.  TypeError, ValueError, OverflowError."""
     if seconds is None:
         return None
-    if not isinstance(seconds, float):
-        nanoseconds = operator.index(seconds) * SECOND
-    elif math.isnan(seconds):
+    ns = nanoseconds(seconds, SECOND)
+    if ns < 0:
+        raise ValueError("Timeout value out of range")
+    return ns
+
+
+def nanoseconds(value: float | SupportsIndex, unit: int, wanted: str = "") -> int:
+    """`value` units in nanoseconds, rounded away from zero as Python rounds timeouts (ROUND_TIMEOUT).
+
+    A float is multiplied as a float.  TypeError with the text `wanted`, ValueError, OverflowError.
+    """
+    if not isinstance(value, float):
+        if wanted and not hasattr(value, "__index__"):
+            raise TypeError(wanted)
+        ns = operator.index(value) * unit
+    elif math.isnan(value):
         raise ValueError("Invalid value NaN (not a number)")
-    elif math.isinf(seconds):
+    elif math.isinf(scaled := value * unit):
         raise OverflowError("timestamp out of range for platform time_t")
     else:
-        scaled = seconds * SECOND
-        nanoseconds = math.ceil(scaled) if scaled > 0 else math.floor(scaled)
-    if abs(nanoseconds) > TIME_MAX:
+        ns = math.ceil(scaled) if scaled > 0 else math.floor(scaled)
+    if abs(ns) > TIME_MAX:
         raise OverflowError("timestamp too large to convert to C PyTime_t")
-    if nanoseconds < 0:
-        raise ValueError("Timeout value out of range")
-    return nanoseconds
+    return ns
+
+
+def poll_timeout(value: float | SupportsIndex | None, unit: int) -> int | None:
+    """A timeout in ns, of whole milliseconds as poll(2) and epoll_wait(2) take it; None is for ever.
+
+    Negative ones are for ever.  poll rounds away from zero, epoll rounds up (Modules/selectmodule.c).
+    """
+    ns = -1 * MILLISECOND if value is None else nanoseconds(value, unit, "timeout must be an integer or None")
+    ms = ns // MILLISECOND if ns < 0 and unit == MILLISECOND else -(-ns // MILLISECOND)
+    if not -INT_MAX - 1 <= ms <= INT_MAX:
+        raise OverflowError("timeout is too large")
+    return None if ms < 0 else ms * MILLISECOND
+
+
+def select_timeout(value: float | SupportsIndex | None) -> int | None:
+    """A timeout in ns, of whole microseconds as select(2) takes it, rounded up; None is for ever."""
+    if value is None:
+        return None
+    ns = nanoseconds(value, SECOND, "timeout must be a float or None")
+    if ns < 0:
+        raise ValueError("timeout must be non-negative")
+    return -(-ns // MICROSECOND) * MICROSECOND

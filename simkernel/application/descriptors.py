@@ -15,7 +15,7 @@ from simkernel.application.arguments import Buffer, Descriptor, c_int, descripto
 from simkernel.application.caller import Caller
 from simkernel.application.epoll import Epoll
 from simkernel.application.received import scatter
-from simkernel.engine import Call, nanoseconds_up
+from simkernel.engine import MILLISECOND, Call
 from simkernel.uapi.errno import EINVAL, os_error
 from simkernel.uapi.eventfd import EFD_CLOEXEC
 from simkernel.uapi.ioctl import _IOC_SIZE
@@ -169,10 +169,12 @@ class Descriptors(Caller):
     def poll(
         self, watched: Iterable[tuple[Descriptor, int]], timeout: float | None = None
     ) -> Call[list[tuple[int, int]]]:
-        """(descriptor, events) of those that are ready; waits up to `timeout` milliseconds, None for ever."""
+        """(descriptor, events) of those that are ready; waits up to `timeout` milliseconds, None for ever.
+
+        The timeout is rounded up to whole milliseconds, as are those of `epoll`.
+        """
         pairs = [(descriptor(what), c_int(events)) for what, events in watched]
-        ns = None if timeout is None or timeout < 0 else nanoseconds_up(timeout, 1_000_000)
-        return self.call("poll", pairs, ns)
+        return self.call("poll", pairs, arguments.poll_timeout(timeout, MILLISECOND))
 
     def select(
         self,
@@ -181,14 +183,15 @@ class Descriptors(Caller):
         xlist: Iterable[X],
         timeout: float | None = None,
     ) -> Call[tuple[list[R], list[W], list[X]]]:
-        """What is ready of three lists; waits up to `timeout` seconds, None for ever."""
+        """What is ready of three lists; waits up to `timeout` seconds, None for ever.
+
+        The timeout is rounded up to whole microseconds.
+        """
         lists = (list(rlist), list(wlist), list(xlist))
         fds = tuple([descriptor(what) for what in each] for each in lists)
         if any(fd >= FD_SETSIZE for each in fds for fd in each):
             raise ValueError("filedescriptor out of range in select()")
-        if timeout is not None and timeout < 0:
-            raise ValueError("timeout must be non-negative")
-        ns = None if timeout is None else nanoseconds_up(timeout)
+        ns = arguments.select_timeout(timeout)
 
         def chosen(ready: tuple[list[int], list[int], list[int]]) -> tuple[list[R], list[W], list[X]]:
             reading, writing, exceptional = lists

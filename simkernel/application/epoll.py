@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-from simkernel.application.arguments import Descriptor, c_int, descriptor
+from simkernel.application.arguments import Descriptor, c_int, descriptor, poll_timeout
 from simkernel.application.caller import Caller
 from simkernel.application.lazy import lazy
-from simkernel.engine import Call, nanoseconds_up
+from simkernel.engine import SECOND, Call
 from simkernel.uapi.eventpoll import (
     EPOLL_CTL_ADD,
     EPOLL_CTL_DEL,
@@ -69,14 +69,15 @@ class Epoll:
         return self._app.call("epoll_ctl", self.fileno(), operation, c_int(number), events, number)
 
     def poll(self, timeout: float | None = None, maxevents: int = -1) -> Call[list[tuple[int, int]]]:
-        """(descriptor, events) of what is ready; waits up to `timeout` seconds, None or negative for ever."""
+        """(descriptor, events) of what is ready; waits up to `timeout` seconds, None or negative for ever.
+
+        The timeout is rounded up to whole milliseconds.
+        """
         if maxevents == -1:
             maxevents = FD_SETSIZE - 1
         elif maxevents < 1:
             raise ValueError(f"maxevents must be greater than 0, got {maxevents}")
-        ns = None
-        if timeout is not None and timeout >= 0:  # epoll_wait(2) takes milliseconds: rounded up
-            ns = -(-nanoseconds_up(timeout) // 1_000_000) * 1_000_000
+        ns = poll_timeout(timeout, SECOND)
         return self._app.call("epoll_wait", self.fileno(), c_int(maxevents), ns, convert=_pairs)
 
     @lazy

@@ -340,7 +340,9 @@ class Socket(Generic[A, S]):
         assert self._timeout is not None
         left = self._timeout
         deadline = self._app.monotonic_ns() + left
-        while left >= 0 and await self._app.call("poll", [(self._fd, events)], left):
+        while left >= 0 and await self._app.call(
+            "poll", [(self._fd, events)], arguments.poll_timeout(left, 1)
+        ):
             try:
                 return await make()
             except BlockingIOError:
