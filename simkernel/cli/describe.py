@@ -10,7 +10,7 @@ import click
 
 from simkernel.cli.completion import offer
 from simkernel.cli.options import module_path_option
-from simkernel.kernel.loader.path import find_specification, read_specification, specifications
+from simkernel.kernel.loader.path import find_specification, read_specification, specifications, unreadable
 from simkernel.kernel.netlink.genetlink import FAMILIES
 from simkernel.shipped import shipped
 from simkernel.ynl import Spec, SpecError
@@ -33,7 +33,9 @@ def command(name: str, yaml: bool, module_path: tuple[str, ...]) -> None:
         text = path.read_text("utf-8")
     except OSError as error:
         raise click.UsageError(f"cannot read {name}: {error.strerror}") from None
-    except (SpecError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
+        raise click.ClickException(unreadable(path.name, error)) from None
+    except SpecError as error:
         raise click.ClickException(str(error)) from None
     if yaml:
         click.echo(text, nl=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -84,3 +85,22 @@ def test_a_file_that_is_not_there(simkernel: CommandLine, spec: Path) -> None:
     done = simkernel("describe", "nothing.yaml")
     assert done.code == 2
     assert "cannot read nothing.yaml: No such file or directory" in done.err
+
+
+def test_a_specification_in_another_encoding_is_named_with_its_line(
+    simkernel: CommandLine, spec: Path
+) -> None:
+    spec.write_bytes(SPEC.replace("Greets", "Gr\u00fc\u00dft").encode("latin-1"))
+    done = simkernel("describe", "greeter.yaml")
+    assert done.code == 1
+    assert done.err == "Error: greeter.yaml:3 cannot be read (UnicodeDecodeError)\n"
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="the host has no FIFOs")
+def test_a_fifo_is_no_specification(simkernel: CommandLine, spec: Path, tmp_path: Path) -> None:
+    """To open it would block for ever."""
+    os.mkfifo("pipe.yaml")
+    for arguments in (("pipe.yaml",), ("pipe", "--module-path", tmp_path)):
+        done = simkernel("describe", *arguments)
+        assert done.code == 2
+        assert done.err.endswith(f"cannot read {arguments[0]}: not a regular file\n")

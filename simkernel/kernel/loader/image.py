@@ -24,7 +24,7 @@ from types import ModuleType
 import attrs
 
 from simkernel.engine import runs_later
-from simkernel.kernel.loader.path import Location, NotRegularFile, Stamp, stamp, stamps, unreadable
+from simkernel.kernel.loader.path import Location, Stamp, stamp, stamps, unreadable
 from simkernel.kernel.module.declaration import Module
 from simkernel.kernel.module.module import LOCATION, Image, locate
 from simkernel.uapi.errno import EINVAL, ENOEXEC
@@ -114,7 +114,7 @@ def load_image(location: Location) -> Image:
         versions = tuple(stamps(path)) if location.package else (stamp(path),)
     except OSError as error:
         failure = ImageError(unreadable(location.path.name, error))
-        failure.errno = EINVAL if isinstance(error, NotRegularFile) else ENOEXEC  # kernel_read_file()
+        failure.errno = EINVAL if error.errno == EINVAL else ENOEXEC  # kernel_read_file()
         raise failure from None
     source = _read(location.name, path, location.package, versions)
     digest = source.digest

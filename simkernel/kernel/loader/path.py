@@ -16,6 +16,7 @@ from typing import TypeAlias
 
 import attrs
 
+from simkernel.uapi.errno import EINVAL
 from simkernel.ynl import Spec, parse
 from simkernel.ynl.errors import choose
 from simkernel.ynl.parse import supplement_name
@@ -121,7 +122,7 @@ def stamp(path: str) -> Stamp:
     """A regular file's stamp.  OSError if there is none, NotRegularFile for another kind of file."""
     status = os.stat(path)
     if not stat.S_ISREG(status.st_mode):
-        raise NotRegularFile(path)
+        raise NotRegularFile(EINVAL, "not a regular file")
     return path, status.st_mtime_ns, status.st_size
 
 
