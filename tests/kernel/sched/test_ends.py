@@ -71,7 +71,7 @@ def run_and_fail(machine: Machine, until: int = seconds(10)) -> list[BaseExcepti
 def check_over(machine: Machine, program: Process, other: Process) -> None:
     assert not program.alive
     assert other.exit_status == 0
-    left_behind(machine)
+    assert left_behind(machine) == []
     machine.spawn(bound)  # its address is free again
     machine.run()
 
