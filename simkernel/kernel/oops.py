@@ -22,6 +22,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Awaitable, Callable
+from traceback import clear_frames
 from types import TracebackType
 from typing import Any
 
@@ -83,6 +84,8 @@ class Oopses:
         self._log.warn(f"---[ end trace {self.count:016x} ]---")
         self._taints.add(Taint.DIE)
         module.pin()
+        if self.closing():
+            clear_frames(error.__traceback__)  # they hold a coroutine that ignored GeneratorExit: drop it now
         return os_error(EFAULT)
 
     def guard(self, module: LoadedModule | None, where: str) -> Guard:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import gc
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ from simkernel import seconds
 from simkernel.engine import DeviceError, InternalError
 from simkernel.hardware import RO, Device, Register
 from simkernel.kernel.lib.taint import Taint
+from simkernel.uapi.signal import SIGKILL
 from tests.kernel.conftest import Bench
 
 
@@ -113,10 +116,106 @@ def test_the_task_that_ran_into_it_is_named(bench: Bench) -> None:
     assert any(text.endswith("Comm: clumsy Tainted: [O]=OOT_MODULE") for text in bench.log)
 
 
-def test_an_exit_is_no_way_out(bench: Bench) -> None:
-    bench.module("m", "def init(this): raise SystemExit(3)")
+BASE_EXCEPTIONS = ("SystemExit(3)", "GeneratorExit", "BaseException", "__import__('asyncio').CancelledError")
+base_exceptions = pytest.mark.parametrize("error", BASE_EXCEPTIONS)
+
+
+def is_oops(bench: Bench, error: str) -> bool:
+    name = error.rpartition(".")[2].partition("(")[0]
+    return f"BUG: unhandled exception in m: {name}" in bench.log
+
+
+@base_exceptions
+@pytest.mark.parametrize("kind", ["def", "async def"])
+def test_a_base_exception_of_init_is_an_oops(bench: Bench, error: str, kind: str) -> None:
+    bench.module("m", f"{kind} init(this): raise {error}")
     assert fails(bench, bench.root.insmod, "m") == errno.EFAULT
-    assert "BUG: unhandled exception in m: SystemExit" in bench.log
+    assert is_oops(bench, error)
+    assert bench.root.getpid() > 0
+
+
+@base_exceptions
+def test_a_base_exception_of_exit_is_an_oops(bench: Bench, error: str) -> None:
+    bench.module("m", f"def init(this): pass\ndef exit(this, state): raise {error}")
+    bench.load("m")
+    assert fails(bench, bench.root.rmmod, "m") == errno.EFAULT
+    assert is_oops(bench, error)
+
+
+@base_exceptions
+@pytest.mark.parametrize(
+    "action", ["schedule_work(init_work(this, late))", "mod_timer(timer_setup(this, late), 0)"]
+)
+def test_a_base_exception_of_what_runs_later_is_an_oops(bench: Bench, error: str, action: str) -> None:
+    bench.module("m", LATER.format(action=action).replace("1 / 0", f"raise {error}"))
+    bench.load("m")
+    bench.pass_time(seconds(1))
+    assert is_oops(bench, error)
+
+
+@base_exceptions
+def test_a_base_exception_of_an_import_refuses_the_load(bench: Bench, error: str) -> None:
+    bench.module("m", f"raise {error}")
+    assert fails(bench, bench.root.insmod, "m") == errno.ENOEXEC
+    assert any("does not import" in text for text in bench.log)
+
+
+CATCHES = """
+async def init(this):
+    while True:
+        try:
+            await msleep(this, 10)
+        except {caught}:
+            pass
+"""
+
+
+@pytest.mark.parametrize(("caught", "oopses"), [("OSError", 0), ("BaseException", 1)])
+@pytest.mark.parametrize("how", ["kill", "close"])
+def test_a_task_that_is_ended_inside_a_module(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, caught: str, oopses: int, how: str
+) -> None:
+    """GeneratorExit is no fault of the module's, but to go on after it is."""
+    unraisable: list[Any] = []
+    monkeypatch.setattr(sys, "unraisablehook", unraisable.append)
+    bench.module("m", CATCHES.format(caught=caught))
+
+    async def program(app: Any) -> None:
+        await app.insmod("m")
+
+    process = bench.machine.spawn(program)
+    bench.pass_time(seconds(1))
+    if how == "kill":
+        bench.machine.kernel.processes.runner.end(bench.machine.kernel.processes.find(process.pid), SIGKILL)
+        bench.pass_time(seconds(1))
+        assert process.exit_status == SIGKILL
+    bench.close()
+    assert not process.alive
+    assert bench.machine.kernel.oopses.count == oopses
+    gc.collect()
+    assert not unraisable
+
+
+@pytest.mark.parametrize("error", [*BASE_EXCEPTIONS, "KeyboardInterrupt"])
+def test_a_base_exception_of_a_device_ends_the_run(bench: Bench, error: str) -> None:
+    class Ending(Faulty):
+        def read_ratio(self) -> int:
+            raise eval(error)
+
+    bench.module(
+        "m",
+        """
+        def probe(device):
+            readl(devm_ioremap(device), 0x10)
+        async def init(this):
+            await simbus_register_driver(this, (SimbusDeviceId(0xBAD, 1),), probe)
+        """,
+    )
+    bench.machine.plug(Ending())
+    bench.pass_time(seconds(1))
+    with pytest.raises(KeyboardInterrupt if error == "KeyboardInterrupt" else DeviceError):
+        bench.root.insmod("m")
+    assert bench.machine.kernel.oopses.count == 0
 
 
 def test_a_recursion_is_told_once(bench: Bench) -> None:

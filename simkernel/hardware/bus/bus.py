@@ -88,7 +88,9 @@ class Bus:
                 raise ValueError(
                     f"the register has the value {value!r}: an int from 0 to 0xffffffff is allowed"
                 )
-        except Exception as error:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
             raise _blame(device, "read", offset, error) from error
         if self.engine.trace.emit is not None and device.slot is not None:
             self._record("rwmmio_read", device, offset=offset, value=value)
@@ -113,7 +115,9 @@ class Bus:
             self._record("rwmmio_write", device, offset=offset, value=value)
         try:
             device.write(offset, value)
-        except Exception as error:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
             raise _blame(device, "write", offset, error) from error
 
     # The user's side

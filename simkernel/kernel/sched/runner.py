@@ -261,7 +261,6 @@ class Runner:
     def _returned(self, task: SchedTask, raised: BaseException) -> None:
         """A program has ended: by returning, by exit, or by an error."""
         task.program = None
-        self.abandon(task)  # a RecursionError in the kernel may have left the call half done
         if isinstance(raised, StopIteration):
             self._ended(task, 0, None)
         elif isinstance(raised, SystemExit):
