@@ -269,6 +269,6 @@ def _why(address: int) -> str:
     return "not aligned to 4 bytes" if address & 3 else "no window there"
 
 
-def _blame(device: Device, access: str, offset: int, error: Exception) -> DeviceError:
+def _blame(device: Device, access: str, offset: int, error: BaseException) -> DeviceError:
     where = f"the device's {access} of {device.register_name(offset)}"
     return DeviceError(f"{device.name}: {type(error).__name__} in {where}: {error}")

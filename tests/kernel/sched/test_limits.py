@@ -14,7 +14,7 @@ from simkernel import Machine, NotModelled, seconds
 from simkernel.kernel.sched import process
 from simkernel.testing import left_behind
 from simkernel.uapi.capability import CAP_SYS_ADMIN, CAP_SYS_RESOURCE
-from simkernel.uapi.fcntl import F_DUPFD, F_DUPFD_CLOEXEC
+from simkernel.uapi.fcntl import F_DUPFD, F_DUPFD_CLOEXEC, F_GETFD
 from simkernel.uapi.resource import RLIM_INFINITY, RLIMIT_AS, RLIMIT_NOFILE, RLIMIT_NPROC
 from simkernel.uapi.signal import SIG_IGN, SIGCHLD
 
@@ -232,7 +232,7 @@ def test_a_new_descriptor_is_the_lowest_that_is_free(steps: list[tuple[str, int]
 
     async def is_open(app: Any, number: int) -> bool:
         try:
-            await app.fcntl(number, 1)
+            await app.fcntl(number, F_GETFD)
         except OSError:
             return False
         return True
@@ -275,3 +275,23 @@ def test_a_new_descriptor_is_the_lowest_that_is_free(steps: list[tuple[str, int]
     with Machine(udev=False) as machine:
         machine.spawn(program)
         machine.run()
+
+
+def test_a_descriptor_that_is_used_again_is_inherited(machine: Machine) -> None:
+    """The new file has no FD_CLOEXEC, though the file before had it."""
+    passed = []
+
+    async def child(app: Any, number: int) -> None:
+        await app.fcntl(number, F_GETFD)
+        passed.append(number)
+
+    async def program(app: Any) -> None:
+        source = await app.eventfd(0)
+        number = await app.fcntl(source, F_DUPFD_CLOEXEC, 0)
+        await app.close(number)
+        assert await app.dup(source) == number
+        await app.spawn(child, number)
+
+    machine.spawn(program)
+    machine.run()
+    assert passed
