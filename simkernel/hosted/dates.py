@@ -19,16 +19,23 @@ class _Original(type):
     """The metaclass of a subclass `cls` that cannot be told from its base."""
 
     def __instancecheck__(cls, instance: object) -> bool:
-        return isinstance(instance, cls.__base__ or ())
+        return isinstance(instance, cls.__bases__[-1])
 
     def __subclasscheck__(cls, subclass: type) -> bool:
-        return issubclass(subclass, cls.__base__ or ())
+        return issubclass(subclass, cls.__bases__[-1])
+
+
+class _Named:
+    """A class with the repr() of its original, which a subclass in Python does not have."""
+
+    def __repr__(self) -> str:
+        return ("datetime." if type(self).__module__ == "datetime" else "") + super().__repr__()
 
 
 def datetime_module(time: ModuleType) -> ModuleType:
     """`datetime`, with the clock of the module `time`."""
 
-    class date(real.date, metaclass=_Original):  # noqa: N801
+    class date(_Named, real.date, metaclass=_Original):  # noqa: N801
         @classmethod
         def fromtimestamp(cls, timestamp: float, /) -> Self:
             return cls.fromordinal(real.datetime.fromtimestamp(timestamp, UTC).toordinal())
@@ -40,7 +47,7 @@ def datetime_module(time: ModuleType) -> ModuleType:
         def __reduce__(self) -> Any:
             return real.date, *super().__reduce__()[1:]
 
-    class datetime(real.datetime, metaclass=_Original):  # noqa: N801
+    class datetime(_Named, real.datetime, metaclass=_Original):  # noqa: N801
         @classmethod
         def fromtimestamp(cls, timestamp: float, tz: real.tzinfo | None = None) -> Self:
             made = super().fromtimestamp(timestamp, tz or UTC)
@@ -63,5 +70,5 @@ def datetime_module(time: ModuleType) -> ModuleType:
             return real.datetime, *super().__reduce_ex__(protocol)[1:]
 
     for each in (date, datetime):
-        each.__module__ = "datetime"
+        each.__module__, each.__qualname__ = "datetime", each.__name__
     return Facade(real, date=date, datetime=datetime)

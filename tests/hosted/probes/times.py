@@ -40,6 +40,8 @@ def _() -> Any:
 
     now = when.now()
     assert now.year == 1970 and now + timedelta(0) == now
+    assert repr(when(1970, 1, 1)) == "datetime.datetime(1970, 1, 1, 0, 0)"
+    assert repr(date(1970, 1, 1)) == "datetime.date(1970, 1, 1)"
     assert isinstance(now, date) and isinstance(now.date(), date) and not isinstance(date.today(), when)
     assert issubclass(when, date) and type(now + timedelta(1)) is when
     assert when.fromtimestamp(0) == when(1970, 1, 1) and when(1970, 1, 1).timestamp() == 0
