@@ -341,7 +341,7 @@ class Socket(Generic[A, S]):
         left = self._timeout
         deadline = self._app.monotonic_ns() + left
         while left >= 0 and await self._app.call(
-            "poll", [(self._fd, events)], arguments.poll_timeout(left, 1)
+            "poll", [(self._fd, events)], -(-left // MILLISECOND) * MILLISECOND
         ):
             try:
                 return await make()

@@ -137,7 +137,7 @@ class Engine(simpy.Environment):
 
     def call_later(self, delay: int, function: Callable[..., object], *arguments: Any) -> Timer:
         """Call `function` in a section of its own, `delay` ns after `time()`."""
-        timer = Timer(function, arguments, self._on_cancel)
+        timer = Timer(function, arguments, self)
         self.next_deadline = LONG_AGO
         heappush(self._queue, (self.now + self.charged + delay, NORMAL, next(self.numbers), timer))  # type: ignore[misc]
         return timer
@@ -196,7 +196,7 @@ class Engine(simpy.Environment):
         """Call `function` in a section of its own at `time` ns.  SimulationError if that is past."""
         if whole_nanoseconds(time, "the time of an event") < self.now:
             raise SimulationError(f"{time} ns is past: the clock stands at {self.now} ns")
-        timer = Timer(function, arguments, self._on_cancel)
+        timer = Timer(function, arguments, self)
         self.next_deadline = LONG_AGO
         heappush(self._queue, (time, NORMAL, next(self.numbers), timer))  # type: ignore[misc]
         return timer
@@ -207,7 +207,7 @@ class Engine(simpy.Environment):
         For listeners of the trace and signal handlers: their errors are not a program's.
         """
         self.failures.append(error)
-        timer = Timer(self.raise_failure, (), self._on_cancel)
+        timer = Timer(self.raise_failure, (), self)
         self.next_deadline = LONG_AGO
         heappush(self._queue, (self.now, URGENT, next(self.numbers), timer))  # type: ignore[misc]
 
@@ -221,9 +221,11 @@ class Engine(simpy.Environment):
         self.next_deadline = LONG_AGO
         super().schedule(event, priority, delay)
 
-    def _on_cancel(self) -> None:
-        self._cancelled += 1
-        self._purge()
+    def count_cancelled(self) -> None:
+        """Count one more entry that is cancelled."""
+        self._cancelled = cancelled = self._cancelled + 1
+        if cancelled > MIN_CANCELLED:
+            self._purge()
 
     def _purge(self) -> None:
         """Drop the cancelled entries if there are more of them than of others."""
@@ -311,9 +313,16 @@ class Engine(simpy.Environment):
                 time, _, _, *what = queue[0]
                 if time >= end:
                     return
-                if type(timer := what[0]) is Timer and timer.function is None:
+                if type(timer := what[0]) is Timer:
                     heappop(queue)
-                    self._cancelled -= 1
+                    if (function := timer.function) is None:
+                        self._cancelled -= 1
+                        continue
+                    timer.function = None
+                    self.now = time
+                    self.charged = 0
+                    trace.flow = 0
+                    function(*timer.arguments)
                     continue
                 self.now = time
                 self.charged = 0
@@ -322,9 +331,6 @@ class Engine(simpy.Environment):
                     heappop(queue)
                     function, one, two, three = what
                     function(one, two, three)
-                elif type(timer) is Timer:
-                    heappop(queue)
-                    timer.happen()
                 else:
                     super().step()
             else:

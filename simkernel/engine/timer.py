@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
+
+
+class CountsCancelled(Protocol):
+    """The queue of a timer."""
+
+    def count_cancelled(self) -> None: ...
 
 
 class Timer:
     """Something that happens once, at its instant, unless it is cancelled before.
 
-    `on_cancel` is called if it is: its entry is in the queue still.
+    `queue` counts its cancelled entries, whose function is None.  None: it has no entry in a queue.
     """
 
-    __slots__ = ("arguments", "function", "on_cancel")
+    __slots__ = ("arguments", "function", "queue")
 
     def __init__(
-        self, function: Callable[..., object], arguments: tuple[Any, ...], on_cancel: Callable[[], None]
+        self, function: Callable[..., object], arguments: tuple[Any, ...], queue: CountsCancelled | None
     ) -> None:
         self.function: Callable[..., object] | None = function
         self.arguments = arguments
-        self.on_cancel = on_cancel
+        self.queue = queue
 
     def __repr__(self) -> str:
         return f"<Timer, {'pending' if self.pending else 'done'}>"
@@ -29,15 +35,10 @@ class Timer:
         """Whether it is still going to happen."""
         return self.function is not None
 
-    def happen(self) -> None:
-        """Call the function, unless it was cancelled."""
-        function, self.function = self.function, None
-        if function is not None:
-            function(*self.arguments)
-
     def cancel(self) -> None:
         """Make it not happen.  Harmless when it has happened."""
         if self.function is not None:
             self.function = None
             self.arguments = ()
-            self.on_cancel()
+            if self.queue is not None:
+                self.queue.count_cancelled()

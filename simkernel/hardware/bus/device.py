@@ -205,7 +205,7 @@ class Device:
     def after(self, delay: int, function: Callable[..., None], *arguments: Any) -> Event:
         """Call `function` when `delay` ns have passed, unless unplugged by then."""
         if not self.plugged:
-            return Event(None, (), 0, Timer(self._due, (), lambda: None), self._acting)
+            return Event(None, (), 0, Timer(self._due, (), None), self._acting)
         time = max(self.now, self.engine.now) + delay
         timer = self.engine.call_at(time, self._due)
         event = Event(function, arguments, self.engine.trace.flow, timer, self._acting)
