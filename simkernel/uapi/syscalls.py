@@ -110,6 +110,7 @@ kill            pid number:signal                                      none     
 rt_sigaction    number:signal handler:handler *old:handler             none     sigaction(2)
 sched_yield                                                            none     sched_yield(2)
 nanosleep/clock_nanosleep =CLOCK_MONOTONIC =0 ns:timespec =NULL        none     clock_nanosleep(2)
+futex           word operation:futex value timeout:timespec?=NULL      number   futex(2)
 unshare         flags:clone                                            none     unshare(2)
 uname           *name:utsname                                          none     uname(2)
 finit_module    path parameters? flags?                                none     finit_module(2)

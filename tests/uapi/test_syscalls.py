@@ -26,7 +26,10 @@ from simkernel.trace.strace.forms import RESULTS
 from simkernel.trace.strace.strace import FORMS, LINUX_NAMES
 from simkernel.uapi.syscalls import SYSCALLS, SyscallSpec
 
-NO_METHOD: Final = {"prctl_comm": "Python's os has no prctl(); programs that need it use App.call"}
+NO_METHOD: Final = {
+    "prctl_comm": "Python's os has no prctl(); programs that need it use App.call",
+    "futex": "Python has locks instead; those of hosted programs use App.call",
+}
 """Calls that no method of the application makes, and why."""
 
 WRAPPED: Final = {"epoll", "genetlink", "mmap", "socket", "socketpair", "uevents", "monotonic_ns"}

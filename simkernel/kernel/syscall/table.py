@@ -10,6 +10,7 @@ from simkernel.kernel.sched.runner import Handler
 from simkernel.kernel.sched.wait import Blocked
 from simkernel.kernel.syscall.epoll import EpollCalls
 from simkernel.kernel.syscall.file import FileCalls
+from simkernel.kernel.syscall.futex import FutexCalls
 from simkernel.kernel.syscall.mmap import MmapCalls
 from simkernel.kernel.syscall.path import PathCalls
 from simkernel.kernel.syscall.pipe import PipeCalls
@@ -23,7 +24,7 @@ from simkernel.uapi.errno import ENOSYS
 
 GROUPS = (
     SocketCalls, FileCalls, ReadWriteCalls, PollCalls, EpollCalls, PipeCalls, PathCalls, MmapCalls,
-    ProcessCalls, SystemCalls,
+    ProcessCalls, FutexCalls, SystemCalls,
 )  # fmt: skip
 
 GROUP_OF: Final = {name: group for group in GROUPS for name in vars(group) if not name.startswith("_")}

@@ -1,0 +1,15 @@
+"""futex(2): its operations.  Source: include/uapi/linux/futex.h."""
+
+from __future__ import annotations
+
+from typing import Final
+
+FUTEX_PRIVATE_FLAG: Final = 128
+FUTEX_WAIT_PRIVATE: Final = 0 | FUTEX_PRIVATE_FLAG
+FUTEX_WAKE_PRIVATE: Final = 1 | FUTEX_PRIVATE_FLAG
+
+
+class FutexWord:
+    """A word that the threads of a process share: the object stands for its address."""
+
+    value: int = 0
