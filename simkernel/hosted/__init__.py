@@ -12,8 +12,11 @@ it; asyncio's new event loops run on the machine's time.  Ordinary code, the tes
 its own; `host.os`, `host.open` and so on are the program's.  At the end the packages that were imported
 before are back.
 
-A hosted program is one process with one thread, on Linux: its Python's numbers have to be Linux's.  The
-pointers in its ioctl structures are addresses of this Python.
+In a plain function, `hosted(app, "pyroute2")` hosts packages in that program: several run side by side.
+Threads of the packages are threads of the simulated process (threads.py).
+
+Hosted programs run on Linux: their Python's numbers have to be Linux's.  The pointers in their ioctl
+structures are addresses of this Python.
 
 This is not a sandbox.  Python's own library acts on the machine or refuses (the guide has the table); C code,
 and packages that are not named, act on the host.
@@ -44,7 +47,9 @@ class Hosted:
     def __init__(self, machine: Machine, thread: Blocking, packages: Iterable[str]) -> None:
         from simkernel.hosted.ending import Ending
         from simkernel.hosted.importing import Importer
+        from simkernel.hosted.loop import Asyncio
         from simkernel.hosted.modules import replacements
+        from simkernel.hosted.threads import thread_module
 
         app = App(machine, thread.task)
         self.machine = machine
@@ -52,6 +57,7 @@ class Hosted:
         self.process = Blocking(app, self.runner)
         self.ending = Ending()
         self.importer = Importer(packages, replacements(machine, self.process, self.ending))
+        self.importer.modules.update(_thread=thread_module(self), asyncio=Asyncio(self.import_module))
         self.open: Callable[..., Any] = self.importer.builtins["open"]
         """The builtin `open` of the program."""
 
@@ -65,12 +71,22 @@ class Hosted:
         except ImportError:
             raise AttributeError(f"a hosted program has no module {name!r}") from None
 
+    def presence(self, thread: Blocking, main: bool = False) -> Presence:
+        """What a thread of the process has of the interpreter."""
+        from simkernel.hosted.loop import HostedPolicy
+
+        return Presence(self.importer, HostedPolicy(self.event_loop, main), self.runner, thread.runner)
+
+    def join_threads(self) -> None:
+        """Wait for the threads that are no daemons, as Python does at the end of a program."""
+        if "threading" in self.importer.modules:
+            self.importer.modules["threading"]._shutdown()
+
     def event_loop(self) -> asyncio.AbstractEventLoop:
         """A new event loop on the program's descriptors and the machine's time."""
         from simkernel.hosted.loop import HostedEventLoop
 
-        selector = self.import_module("selectors").DefaultSelector()
-        return HostedEventLoop(self.machine, selector, self.import_module("socket"), self.import_module("os"))
+        return HostedEventLoop(self)
 
 
 @contextmanager
@@ -93,7 +109,6 @@ def hosted(
         raise SimulationError(f"hosted({where!r}): pass a Machine, or the app of a plain function")
     if not packages:
         raise SimulationError('hosted(machine, "linuxpy") wants the names of the packages to be imported')
-    from simkernel.hosted.loop import HostedPolicy
     from simkernel.hosted.memory import HostMemory
 
     machine: Any = where
@@ -109,9 +124,9 @@ def hosted(
     memory, before = HostMemory(machine.kernel.mappings), task.mm
     task.mm = memory
     try:
-        presence = Presence(host.importer, HostedPolicy(host.event_loop), host.runner, thread.runner)
-        with present(presence, thread.runner), host.ending.at_end():
+        with present(host.presence(thread, main=True), thread.runner), host.ending.at_end():
             yield host
+            host.join_threads()
     finally:
         task.mm = before
         if isinstance(thread, BlockingProcess):

@@ -7,6 +7,7 @@ import gc
 import sys
 import threading
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from itertools import count
 from types import FrameType, ModuleType
 from typing import Any, ClassVar, Final, NoReturn
 
@@ -49,7 +50,10 @@ class SystemCalls:
             SystemCalls._collects = False
         try:
             while self._deferred:
-                self.process.run(self._deferred.pop(0))
+                deferred = self._deferred.pop(0)
+                if hasattr(deferred, "owner"):
+                    deferred.owner = self.process.task  # perhaps another thread's than when it was made
+                self.process.run(deferred)
             return self.process.run(awaitable)
         except SimulationError:
             if self.process.task.alive or not _finalizes():
@@ -119,6 +123,21 @@ def module(like: ModuleType, methods: object, names: Iterable[str] = (), **more:
     vars(made).update(public(methods))
     vars(made).update(more)
     return made
+
+
+def numbered(kind: Any) -> Any:
+    """Let a class hash its objects by number instead of address, which orders sets of them; returns it."""
+    numbers = count()
+
+    def number(self: Any) -> int:
+        try:
+            found: int = self._number
+        except AttributeError:
+            found = self._number = next(numbers)
+        return found
+
+    kind.__hash__ = number
+    return kind
 
 
 def public(methods: object) -> Mapping[str, Any]:

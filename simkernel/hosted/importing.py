@@ -29,11 +29,14 @@ from types import ModuleType
 from typing import Any, Final
 
 from simkernel.engine import SimulationError
-from simkernel.hosted.calls import Facade, refuse
-from simkernel.hosted.library import ABSENT, SHARED
+from simkernel.hosted.calls import Facade, numbered, refuse
+from simkernel.hosted.library import ABSENT, OWN, SHARED
 
 ALIASES: Final = {"os.path": "posixpath", "_io": "io", "_signal": "signal", "datetime": "_datetime"}
 """Names of one module.  `sys.modules["datetime"]` is the host's, by whose classes pickle names a date."""
+
+NUMBERED: Final = {"threading": "Thread", "concurrent.futures._base": "Future"}
+"""Classes whose objects the library keeps in sets, whose order causes system calls."""
 
 
 class Importer(MetaPathFinder):
@@ -115,7 +118,9 @@ class Importer(MetaPathFinder):
         if name in ABSENT:
             raise ModuleNotFoundError(f"a hosted program has no module {name!r}: {ABSENT[name]}", name=name)
         top = name.partition(".")[0]
-        if top not in sys.stdlib_module_names or top in SHARED or name in self._shared:
+        if top not in sys.stdlib_module_names or name in self._shared:
+            return None
+        if top in SHARED and name not in OWN:
             return None
         return self._reread(name)
 
@@ -144,6 +149,8 @@ class Importer(MetaPathFinder):
             self._rereading.remove(name)
             self._there.remove(name)
             sys.modules[name] = self._away.pop(name)
+        if name in NUMBERED:
+            numbered(getattr(module, NUMBERED[name]))
         if parent is not None:
             vars(parent)[name.rpartition(".")[2]] = module
         return module

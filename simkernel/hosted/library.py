@@ -14,5 +14,6 @@ import yaml
 _TABLES: Final[dict[str, Any]] = yaml.safe_load(Path(__file__).with_suffix(".yaml").read_text("utf-8"))
 
 SHARED: Final = frozenset(_TABLES["shared"].split())
+OWN: Final = frozenset(_TABLES["own"].split())
 ABSENT: Final = {name: reason for reason, names in _TABLES["absent"].items() for name in names.split()}
 REFUSED: Final = {name: tuple(kept.split()) for name, kept in _TABLES["refused"].items()}

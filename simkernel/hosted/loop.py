@@ -1,51 +1,98 @@
 """asyncio inside a hosted program: its loops wait for the machine's descriptors, on the machine's time.
 
-asyncio itself is everybody's module, and makes sockets by itself where it is given none.  Here they are the
-machine's; what would reach for the host's descriptors, threads or processes is refused.
+asyncio itself is everybody's module, and makes sockets and threads by itself.  Here they are the machine's;
+what would reach for the host's pipes or processes is refused.
 """
 
 from __future__ import annotations
 
 import asyncio
-import selectors
 import stat
 import sys
 from collections.abc import Callable
 from types import ModuleType
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
-from simkernel.machine import Machine
+from simkernel.hosted.calls import numbered
+
+if TYPE_CHECKING:
+    from simkernel.hosted import Hosted
+
+OWN: Final = {
+    **{name: name for name in ("futures", "runners", "tasks")},
+    "Runner": "runners",
+    "run": "runners",
+    "run_coroutine_threadsafe": "tasks",
+    "wrap_future": "futures",
+}
+"""Names of asyncio that a hosted program has for itself, with the submodules that define them."""
 
 
 class HostedEventLoop(asyncio.SelectorEventLoop):
-    """asyncio's own loop over a selector of the machine's descriptors.
+    """asyncio's own loop over the machine's descriptors."""
 
-    It has no pipe to itself: nothing but its own thread wakes it.
-    """
+    _add_reader: Any
+    _default_executor: Any
+    _do_shutdown: Any
+    _internal_fds: int
+    _read_from_self: Any
 
-    _ssock: Any
-    _csock: Any
+    def __init__(self, host: Hosted) -> None:
+        self._host = host
+        self._find = find = host.import_module
+        self._sockets = find("socket")
+        self._os = find("os")
+        super().__init__(find("selectors").DefaultSelector())
+        task = numbered(type("Task", (asyncio.Task,), {"__module__": "asyncio"}))
+        self.set_task_factory(lambda loop, made, **options: task(made, loop=loop, **options))
 
-    def __init__(
-        self, machine: Machine, selector: selectors.BaseSelector, sockets: ModuleType, os: ModuleType
-    ) -> None:
-        self._machine = machine
-        self._sockets = sockets
-        self._os = os
-        super().__init__(selector)
+    def __del__(self) -> None:
+        """Close nothing: Python collects it at any moment, perhaps when its process has ended."""
 
     def time(self) -> float:
         """Simulated seconds."""
-        return self._machine.now / 1e9
+        return self._host.machine.now / 1e9
+
+    def call_exception_handler(self, context: Any) -> None:
+        """As asyncio's, unless the process has ended: what it leaves behind is no mistake."""
+        if self._host.process.task.alive:
+            super().call_exception_handler(context)
 
     def _make_self_pipe(self) -> None:
-        self._ssock = self._csock = None
+        self._ssock, self._csock = self._sockets.socketpair()  # another thread wakes the loop by it
+        self._ssock.setblocking(False)
+        self._csock.setblocking(False)
+        self._internal_fds += 1
+        self._add_reader(self._ssock.fileno(), self._read_from_self)
 
-    def _close_self_pipe(self) -> None:
-        pass
+    # -- threads ------------------------------------------------------------------
 
-    def _write_to_self(self) -> None:
-        pass
+    def run_in_executor(  # type: ignore[override]
+        self, executor: Any, func: Callable[..., Any], *arguments: Any
+    ) -> Any:
+        """As asyncio's, with threads of the simulated process."""
+        self._check_closed()  # type: ignore[attr-defined]
+        if executor is None:
+            self._check_default_executor()  # type: ignore[attr-defined]
+            if self._default_executor is None:
+                pool = self._find("concurrent.futures").ThreadPoolExecutor
+                self._default_executor = pool(thread_name_prefix="asyncio")
+            executor = self._default_executor
+        return self._find("asyncio.futures").wrap_future(executor.submit(func, *arguments), loop=self)
+
+    def set_default_executor(self, executor: Any) -> None:
+        """As asyncio's; the program has a ThreadPoolExecutor of its own."""
+        self._default_executor = executor
+
+    async def shutdown_default_executor(self, timeout: float | None = None) -> None:
+        """As asyncio's, without a timeout."""
+        self._executor_shutdown_called = True
+        if self._default_executor is not None:
+            done = self.create_future()
+            thread = self._find("threading").Thread(target=self._do_shutdown, args=(done,))
+            thread.start()
+            await done
+            thread.join()
 
     # -- sockets ------------------------------------------------------------------
 
@@ -120,12 +167,29 @@ class HostedEventLoop(asyncio.SelectorEventLoop):
         raise NotImplementedError("a hosted program's loop takes no signals: signal.signal() does")
 
 
-class HostedPolicy(asyncio.DefaultEventLoopPolicy):
-    """Lets `asyncio.run()` and `asyncio.new_event_loop()` make such loops."""
+class Asyncio(ModuleType):
+    """`asyncio` of a hosted program: everybody's, but for what uses threads, locks or signals by itself."""
 
-    def __init__(self, make: Callable[[], asyncio.AbstractEventLoop]) -> None:
+    def __init__(self, find: Callable[[str], ModuleType]) -> None:
+        super().__init__("asyncio", asyncio.__doc__)
+        vars(self).update({name: value for name, value in vars(asyncio).items() if name not in OWN})
+        self._find = find
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in OWN:
+            raise AttributeError(f"module 'asyncio' has no attribute {name!r}")
+        module = self._find(f"asyncio.{OWN[name]}")
+        return module if name == OWN[name] else getattr(module, name)
+
+
+class HostedPolicy(asyncio.DefaultEventLoopPolicy):
+    """One thread's policy: lets `asyncio.run()` and `asyncio.new_event_loop()` make such loops."""
+
+    def __init__(self, make: Callable[[], asyncio.AbstractEventLoop], main: bool) -> None:
         super().__init__()
         self._make = make
+        self._local: Any
+        self._local._set_called = not main  # only the main thread has a loop without making one
 
     def new_event_loop(self) -> asyncio.AbstractEventLoop:
         """A loop of the hosted program's."""

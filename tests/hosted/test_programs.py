@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import hashlib
 import os
 import subprocess
@@ -204,7 +205,9 @@ def test_event_loops_belong_to_their_programs(machine: Machine) -> None:
 
 
 @pytest.mark.parametrize("end", ["close", "error", "kill"])
-def test_nothing_is_left_of_a_program_that_ends_inside(machine: Machine, end: str) -> None:
+def test_nothing_is_left_of_a_program_that_ends_inside(
+    machine: Machine, end: str, caplog: pytest.LogCaptureFixture
+) -> None:
     def program(app: Blocking) -> None:
         with hosted(app, "lodger"):
             import lodger
@@ -225,6 +228,8 @@ def test_nothing_is_left_of_a_program_that_ends_inside(machine: Machine, end: st
         with pytest.raises(ExceptionGroup, match="inside"):
             machine.run()
     assert interpreter() == before and not process.alive
+    gc.collect()
+    assert not caplog.records
     with Machine() as other, hosted(other, "lodger"):
         import lodger
 

@@ -1,0 +1,236 @@
+"""`_thread` of a hosted program, which its `threading` is made of: threads and locks of its process.
+
+A thread is a plain function that runs as a thread of the simulated process.  Nothing preempts it: others run
+while it is in a system call.  A lock waits by futex(2), as on Linux, and costs no call while it is free.
+Names, arguments and results are those of Modules/_threadmodule.c.
+"""
+
+from __future__ import annotations
+
+import _thread as real
+import signal
+from collections.abc import Callable
+from contextlib import nullcontext, suppress
+from contextvars import Context
+from types import ModuleType, SimpleNamespace
+from typing import TYPE_CHECKING, Any, Final, NoReturn
+
+from simkernel.application.arguments import timeout as nanoseconds
+from simkernel.hosted.calls import SystemCalls, module, numbered
+from simkernel.hosted.importing import Importer
+from simkernel.hosted.presence import present
+from simkernel.uapi.futex import FUTEX_WAIT_PRIVATE, FUTEX_WAKE_PRIVATE, FutexWord
+
+if TYPE_CHECKING:
+    from simkernel.blocking.process import Blocking
+    from simkernel.hosted import Hosted
+
+AS_THEY_ARE: Final = ("_ExceptHookArgs",)
+
+
+class Lock(FutexWord):
+    """As `_thread.lock`, for the process that it belongs to (see `thread_module`)."""
+
+    _call: SystemCalls
+    _waiting = 0
+
+    def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
+        """Wait until the lock is free and take it; False if it is not free in time."""
+        if not blocking and timeout != -1:
+            raise ValueError("can't specify a timeout for a non-blocking call")
+        if timeout < 0 and timeout != -1:
+            raise ValueError("timeout value must be a non-negative number")
+        if timeout > real.TIMEOUT_MAX:
+            raise OverflowError("timeout value is too large")
+        clock = self._call.process.monotonic_ns
+        left = (nanoseconds(timeout) or 0) if blocking and timeout != -1 else None
+        end = 0 if left is None else clock() + left
+        while self.value:
+            if not blocking or (left is not None and left <= 0):
+                return False
+            self._waiting += 1
+            try:
+                with suppress(BlockingIOError, InterruptedError, TimeoutError):
+                    self._call("futex", self, FUTEX_WAIT_PRIVATE, 1, *(() if left is None else (left,)))
+            finally:
+                self._waiting -= 1
+            if left is not None:
+                left = end - clock()
+        self.value = 1
+        return True
+
+    acquire_lock = __enter__ = acquire
+
+    def release(self, *_: object) -> None:
+        """Free the lock, and wake a thread that waits for it."""
+        if not self.value:
+            raise RuntimeError("release unlocked lock")
+        self.value = 0
+        if self._waiting:
+            self._call("futex", self, FUTEX_WAKE_PRIVATE, 1)
+
+    release_lock = __exit__ = release
+
+    def locked(self) -> bool:
+        """Whether a thread has it."""
+        return bool(self.value)
+
+    locked_lock = locked
+
+    def _at_fork_reinit(self) -> None:
+        self.value = 0
+
+
+class State:
+    """A thread, to `_threading_local`: it holds the thread's attributes until the thread ends."""
+
+
+class Handle:
+    """As `_thread._ThreadHandle`: a thread that can be joined."""
+
+    _threads: Threads
+
+    def __init__(self, ident: int | None = None) -> None:
+        self.ident = ident
+        self._running: Lock = self._threads.lock()
+
+    def is_done(self) -> bool:
+        """Whether the thread has ended."""
+        return self.ident is not None and not self._running.locked()
+
+    def join(self, timeout: float | None = None) -> None:
+        """Wait until it has ended.  RuntimeError if it has not begun or is the caller."""
+        if self.ident is None:
+            raise RuntimeError("thread not started")
+        if self.ident == self._threads.get_ident() and self._running.locked():
+            raise RuntimeError("Cannot join current thread")
+        if self._running.acquire(timeout=-1 if timeout is None or timeout < 0 else timeout):
+            self._running.release()
+
+    def _set_done(self) -> None:
+        self._running.value = 0
+
+
+class Threads:
+    """The functions of the module."""
+
+    def __init__(self, host: Hosted, call: SystemCalls) -> None:
+        self._host = host
+        self._call = call
+        self._main = call.process.task.pid
+        self._ends: dict[int, list[Lock]] = {}
+        """Locks that are released when a thread ends, by its number."""
+        self._states: dict[int, State] = {}
+        self._joined: list[Handle] = []
+        self.lock = self.LockType = type("lock", (Lock,), {"__module__": "_thread", "_call": call})
+        numbered(self.lock)
+        self._handle = type("_ThreadHandle", (Handle,), {"__module__": "_thread", "_threads": self})
+
+    # -- beginning ------------------------------------------------------------------
+
+    def start_new_thread(self, function: Callable[..., object], args: Any, kwargs: Any = None, /) -> int:
+        """Run `function` in a new thread; its number."""
+        return self._start(function, args, kwargs or {}, [])
+
+    start_new = start_new_thread
+
+    def start_joinable_thread(
+        self, function: Callable[[], object], handle: Handle | None = None, daemon: bool = True
+    ) -> Handle:
+        """Run `function` in a new thread that `handle` stands for."""
+        handle = self._handle() if handle is None else handle
+        handle._running.acquire()
+        handle.ident = self._start(function, (), {}, [handle._running])
+        if not daemon:
+            self._joined.append(handle)
+        return handle
+
+    def _start(self, function: Any, args: Any, kwargs: Any, ends: list[Lock]) -> int:
+        name = self._call.process.task.comm
+        return self._call.process.thread(self._run, function, args, kwargs, ends, name=name)
+
+    def _run(self, app: Blocking, function: Any, args: Any, kwargs: Any, ends: list[Lock]) -> None:
+        """The new thread: its context is empty, as that of any thread in Python."""
+        self._ends[app.task.pid] = ends
+        with present(self._host.presence(app), app.runner):
+            try:
+                with suppress(SystemExit):
+                    Context().run(function, *args, **kwargs)
+            finally:
+                self._states.pop(app.task.pid, None)
+                for lock in self._ends.pop(app.task.pid):
+                    lock.release()
+
+    # -- the running thread ---------------------------------------------------------
+
+    def get_ident(self) -> int:
+        """The running thread's number."""
+        return self._call.process.task.pid
+
+    get_native_id = get_ident
+
+    def _set_sentinel(self) -> Lock:
+        """A lock that is released when the running thread ends."""
+        lock: Lock = self.lock()
+        self._ends.setdefault(self.get_ident(), []).append(lock)
+        return lock
+
+    def exit(self) -> NoReturn:
+        """End the running thread."""
+        raise SystemExit
+
+    exit_thread = exit
+
+    def interrupt_main(self, signum: int = signal.SIGINT, /) -> None:
+        """Send a signal to the process."""
+        self._call("kill", self._main, int(signum))
+
+    def stack_size(self, size: int = 0, /) -> int:
+        """The default, whatever it is set to."""
+        return 0
+
+    def daemon_threads_allowed(self) -> bool:
+        """True, as in Python's main interpreter."""
+        return True
+
+    def inner(self) -> dict[str, Any]:
+        """The functions that threading alone calls."""
+        return {
+            "_ThreadHandle": self._handle,
+            "_count": lambda: len(self._ends),
+            "_excepthook": _excepthook,
+            "_get_main_thread_ident": lambda: self._main,
+            "_is_main_interpreter": lambda: True,
+            "_local": self._local(),
+            "_make_thread_handle": self._handle,
+            "_set_sentinel": self._set_sentinel,
+            "_shutdown": self._shutdown,
+        }
+
+    def _local(self) -> Any:
+        """`_threading_local.local`; nothing preempts a thread between its lock's calls."""
+        state = SimpleNamespace(current_thread=self._state, RLock=nullcontext)
+        importer = Importer((), {"threading": state})  # type: ignore[dict-item]
+        return importer.import_module("_threading_local").local
+
+    def _state(self) -> State:
+        return self._states.setdefault(self.get_ident(), State())
+
+    def _shutdown(self) -> None:
+        while self._joined:
+            self._joined.pop().join()
+
+
+def _excepthook(args: Any, /) -> None:
+    """Print an exception of a thread, but not the one by which the simulation ends it."""
+    if not issubclass(args.exc_type, GeneratorExit):
+        real._excepthook(args)
+
+
+def thread_module(host: Hosted) -> ModuleType:
+    """`_thread` for one process."""
+    threads = Threads(host, SystemCalls(host.process))
+    locks = dict.fromkeys(("allocate", "allocate_lock"), threads.lock)
+    made = module(real, threads, AS_THEY_ARE, **locks, **threads.inner())
+    del made.RLock  # threading has it in Python
+    return made
