@@ -263,13 +263,13 @@ def test_sigterm_leaves_no_half_file(story: Path, where: str) -> None:
     endless = ["--strace", "--set", "naps=1000000000", "--set", "nap=0"] if where == "in the run" else []
     command = [*PROGRAM, "run", "story.py", *endless, "--trace", "old"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        assert process.stderr is not None
-        assert process.stdout.readline()
-        process.terminate()
-        process.stdout.read()
-        errors = process.stderr.read()
-        process.wait(timeout=60)
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline()
+            process.terminate()
+            _, errors = process.communicate(timeout=60)
+        finally:
+            process.kill()
     assert process.returncode == 128 + signal.SIGTERM
     assert errors.startswith("terminated")
     assert "Traceback" not in errors

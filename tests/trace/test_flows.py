@@ -218,7 +218,9 @@ def test_a_second_request_under_a_finished_flow_is_part_of_it(machine: Machine) 
         machine.trace.flow = 1000
         machine.bus.writel(device.slot.address + 0x10, 1)
 
-    records = watched(machine, start, start)
+    begin = machine.now
+    machine.at(begin + micros(500), start)
+    records = watched(machine, start)
     assert flows(records, "prepare") == [1000]
 
 
