@@ -24,7 +24,14 @@ from simkernel.application.program import Image, Program
 from simkernel.application.socket import AnySocket, NetlinkSocket
 from simkernel.application.uevent import UeventMonitor
 from simkernel.application.unix import UnixSocket, socketpair
-from simkernel.engine import Call, Compute, SimulationError, nanoseconds_up, whole_nanoseconds
+from simkernel.engine import (
+    Call,
+    Compute,
+    SimulationError,
+    nanoseconds_up,
+    runs_later,
+    whole_nanoseconds,
+)
 from simkernel.uapi.socket import (
     AF_INET,
     AF_NETLINK,
@@ -212,6 +219,10 @@ class App(Descriptors, Modules):
 
         A call that sleeps when the signal comes raises InterruptedError after the handler has run.
         """
+        if kind := runs_later(handler):
+            raise SimulationError(
+                f"the handler of signal {signal} is {kind}, whose call runs nothing: write a plain function"
+            )
         return self.call("rt_sigaction", c_int(signal), handler if callable(handler) else c_int(handler))
 
     # -- clients made of the calls ----------------------------------------------

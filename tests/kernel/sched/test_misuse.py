@@ -12,6 +12,7 @@ from simkernel import InternalError, Machine, SimulationError, seconds
 from simkernel.application.caller import MAX_UNAWAITED
 from simkernel.hardware import Camera
 from simkernel.uapi.netlink import NETLINK_USERSOCK
+from simkernel.uapi.signal import SIGTERM
 from simkernel.uapi.socket import AF_NETLINK, SOCK_RAW
 
 
@@ -28,6 +29,26 @@ def failure_of(program: Any, **how: Any) -> BaseException:
 async def sleeper(app: Any) -> None:
     """A program."""
     await app.sleep(1)
+
+
+async def async_handler(number: int) -> None:
+    """A handler that would never run."""
+
+
+def generator_handler(number: int) -> Any:
+    """A handler that would never run."""
+    yield
+
+
+@pytest.mark.parametrize("handler", [async_handler, generator_handler])
+def test_a_signal_handler_whose_call_runs_nothing(handler: Any) -> None:
+    async def program(app: Any) -> None:
+        await app.signal(SIGTERM, handler)
+
+    error = failure_of(program)
+    assert isinstance(error, SimulationError)
+    assert "the handler of signal 15 is a" in str(error)
+    assert "write a plain function" in str(error)
 
 
 def test_a_call_awaited_twice() -> None:
