@@ -156,9 +156,10 @@ class HostedEventLoop(asyncio.SelectorEventLoop):
     # -- what is not there ----------------------------------------------------------
 
     async def _refuse(self, *_: Any, **__: Any) -> NoReturn:
-        raise NotImplementedError("a hosted program's loop has no pipes and no processes")
+        raise NotImplementedError("a hosted program's loop has no pipes, no processes and no sendfile")
 
     connect_read_pipe = connect_write_pipe = subprocess_exec = subprocess_shell = _refuse
+    sendfile = sock_sendfile = _refuse
 
     def add_signal_handler(  # type: ignore[override]
         self, sig: int, callback: Any, *arguments: Any

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from probes import FOLDER, path, probe
+from probes import FOLDER, path, probe, text
 
 
 @probe("machine", "socket")
@@ -189,6 +189,20 @@ def _() -> Any:
     import asyncio
 
     asyncio.run(asyncio.create_subprocess_exec("true"))
+
+
+@probe("refused", "asyncio (sendfile)")
+def _() -> Any:
+    import asyncio
+    import socket
+
+    async def send() -> None:
+        one, other = socket.socketpair()
+        with one, other, open(text("a", "text"), "rb") as file:
+            one.setblocking(False)
+            await asyncio.get_running_loop().sock_sendfile(one, file)
+
+    asyncio.run(send())
 
 
 @probe("refused", "asyncio (TCP)")
