@@ -19,6 +19,7 @@ from types import MappingProxyType, TracebackType
 from typing import TYPE_CHECKING, Any, Final
 
 from simkernel.application.app import App
+from simkernel.application.arguments import text
 from simkernel.application.program import Image, Program
 from simkernel.application.udevd import modprobe, udevd
 from simkernel.engine import (
@@ -171,13 +172,11 @@ class Machine:
 
     def plug(self, device: Device, *, slot: int | None = None, line: int | None = None) -> None:
         """Plug a device in, now.  SimulationError if it is plugged in already or no slot is free."""
-        if not isinstance(device, Device):
-            raise SimulationError(f"{device!r} is no device: make one, as in plug(Camera())")
-        self._act(partial(self.bus.plug, device, slot=slot, line=line))
+        self._act(partial(self.bus.plug, _device(device), slot=slot, line=line))
 
     def unplug(self, device: Device) -> None:
-        """Tear a device out, now."""
-        self._act(self.bus.unplug, device)
+        """Tear a device out, now.  SimulationError if it is not plugged in."""
+        self._act(self.bus.unplug, _device(device))
 
     def at(self, time: int, function: Callable[..., object], *arguments: Any) -> None:
         """Call an ordinary function when the clock shows `time` ns: to plug, to unplug, to look."""
@@ -316,11 +315,11 @@ class Machine:
 
     def specification(self, family: str) -> Spec:
         """A family's specification, from the module path.  LookupError with the nearest names."""
-        return self.kernel.modules.specification(family)
+        return self.kernel.modules.specification(text(family))
 
     def resolve(self, name: str) -> tuple[str, ...]:
         """What modprobe loads for a name or an alias.  LookupError with the nearest names."""
-        return self.kernel.modules.path.snapshot().resolve(name)
+        return self.kernel.modules.path.snapshot().resolve(text(name))
 
     # -- the end --------------------------------------------------------------
 
@@ -430,6 +429,12 @@ class Machine:
             text = f"{task.track} made calls and never awaited them: {', '.join(lost)}{hint}"
             error = SimulationError(text)
             self.kernel.processes.fail(task, error)
+
+
+def _device(value: object) -> Device:
+    if isinstance(value, Device):
+        return value
+    raise SimulationError(f"{value!r} is no device: make one, as in plug(Camera())")
 
 
 def _is_int(value: object) -> bool:

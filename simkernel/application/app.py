@@ -223,7 +223,7 @@ class App(Descriptors, Modules):
             raise SimulationError(
                 f"the handler of signal {signal} is {kind}, whose call runs nothing: write a plain function"
             )
-        return self.call("rt_sigaction", c_int(signal), handler if callable(handler) else c_int(handler))
+        return self.call("rt_sigaction", c_int(signal), handler)
 
     # -- clients made of the calls ----------------------------------------------
 
@@ -234,10 +234,12 @@ class App(Descriptors, Modules):
         SimulationError, with the nearest names, if there is no specification of it on the module path.
         """
         try:
-            known = spec or self._system.specification(family)
+            known = self._system.specification(family) if spec is None else spec
         except LookupError as unknown:
             raise SimulationError(unknown.args[0]) from None
-        return await GenetlinkClient.open(self, family, known)
+        if not isinstance(known, Spec):
+            raise TypeError(f"spec is a specification (simkernel.ynl.Spec), not {type(known).__name__}")
+        return await GenetlinkClient.open(self, arguments.text(family), known)
 
     @lazy
     async def uevents(self) -> UeventMonitor:

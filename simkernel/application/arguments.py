@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import operator
+import os
 from collections.abc import Iterable, Sequence
 from typing import Final, Protocol, SupportsIndex
 
@@ -27,6 +28,7 @@ class HasFileno(Protocol):
 
 
 Descriptor = int | HasFileno
+Path = str | bytes | os.PathLike[str] | os.PathLike[bytes]
 
 INT_MAX: Final = (1 << 31) - 1
 SSIZE_MAX: Final = (1 << 63) - 1
@@ -36,11 +38,16 @@ MAX_OPTION: Final = 1024
 """Bytes that getsockopt takes at most."""
 
 
+def whole(value: SupportsIndex) -> int:
+    """An integer as an int and nothing else: a subclass may have any operators.  TypeError."""
+    return int.__index__(operator.index(value))
+
+
 def c_int(value: SupportsIndex) -> int:
     """A C int.  TypeError for what is no integer, OverflowError for one that does not fit."""
-    if value == 0 and type(value) is int:  # what almost every call has for its flags
+    if type(value) is int and value == 0:  # what almost every call has for its flags
         return 0
-    number = operator.index(value)
+    number = whole(value)
     if number > INT_MAX:
         raise OverflowError("signed integer is greater than maximum")
     if number < -INT_MAX - 1:
@@ -63,9 +70,21 @@ def descriptor(what: Descriptor) -> int:
         raise TypeError("argument must be an int, or have a fileno() method.")
     if not isinstance(fd, int):
         raise TypeError("fileno() returned a non-integer")
+    fd = c_int(fd)
     if fd < 0:
         raise ValueError(f"file descriptor cannot be a negative integer ({fd})")
     return fd
+
+
+def text(path: Path) -> str:
+    """A path as a str.  TypeError for other types, ValueError for a NUL or a surrogate in it."""
+    raw = os.fspath(path)
+    name = raw.decode("utf-8", "surrogateescape") if isinstance(raw, bytes) else raw
+    if not name.isascii():
+        name.encode("utf-8", "surrogateescape")  # as os.fsencode() refuses it
+    if "\0" in name:
+        raise ValueError("embedded null byte")
+    return name
 
 
 def size(value: SupportsIndex, wrong: str, largest: int = SSIZE_MAX) -> int:

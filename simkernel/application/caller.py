@@ -11,6 +11,7 @@ from collections.abc import Callable
 from random import Random
 from typing import Any, Final, Protocol, TypeVar
 
+from simkernel.application.checked import checked
 from simkernel.engine import Call, Owner
 from simkernel.ynl import Spec
 
@@ -101,13 +102,16 @@ class Caller:
         return self
 
     def call(self, name: str, *arguments: object, convert: Callable[[Any], T] | None = None) -> Call[T]:
-        """The system call `name`, to be awaited; its raw result goes through `convert`."""
-        return self.request(name, arguments, convert)
+        """The system call `name`, to be awaited; its raw result goes through `convert`.
+
+        TypeError, ValueError or OverflowError for arguments that the table of system calls does not have.
+        """
+        return self.request(name, checked(name, arguments), convert)
 
     def request(
         self, name: str, arguments: tuple[object, ...], convert: Callable[[Any], T] | None = None
     ) -> Call[T]:
-        """Like `call`, with the arguments as a tuple."""
+        """Like `call`, with the arguments as a tuple, which are of the right types."""
         call: Call[T] = Call()
         call.owner = self.owner
         call.name = name

@@ -6,12 +6,11 @@ O_CLOEXEC, or FD_CLOEXEC by `fcntl`, keeps it to oneself.
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Awaitable, Collection, Iterable, Sequence
 from typing import Any, Final, SupportsIndex, TypeVar
 
 from simkernel.application import arguments
-from simkernel.application.arguments import Buffer, Descriptor, c_int, descriptor
+from simkernel.application.arguments import SSIZE_MAX, Buffer, Descriptor, c_int, descriptor
 from simkernel.application.caller import Caller
 from simkernel.application.epoll import Epoll
 from simkernel.application.received import scatter
@@ -154,15 +153,17 @@ class Descriptors(Caller):
 
     def eventfd(self, initval: int, flags: int = EFD_CLOEXEC) -> Call[int]:
         """A counter to wait for."""
-        return self.call("eventfd2", initval & 0xFFFFFFFF, c_int(flags))
+        if initval < 0:
+            raise ValueError("value must be positive")
+        return self.call("eventfd2", initval, flags)
 
     def eventfd_read(self, fd: int) -> Call[int]:
         """What an eventfd has counted, or 1 of a semaphore."""
-        return self.call("read", c_int(fd), U64.size, convert=lambda data: U64.unpack(data)[0])
+        return self.call("read", fd, U64.size, convert=_counted)
 
     def eventfd_write(self, fd: int, value: int) -> Call[None]:
         """Add to an eventfd."""
-        return self.call("write", c_int(fd), U64.pack(value), convert=_nothing)
+        return self.call("write", fd, arguments.whole(value).to_bytes(U64.size, "little"), convert=_nothing)
 
     # -- waiting for several --------------------------------------------------------------
 
@@ -208,8 +209,8 @@ class Descriptors(Caller):
 
 def _size(n: SupportsIndex) -> int:
     """How many bytes to read.  EINVAL, without asking the kernel, for less than none."""
-    number = operator.index(n)
-    if number < 0:
+    number = arguments.whole(n)
+    if -SSIZE_MAX <= number < 0:
         raise os_error(EINVAL)
     return number
 
@@ -236,6 +237,13 @@ def _copied(raw: Buffer) -> bytearray:
     buffer = bytearray(IOCTL_BUFFER + 1)
     buffer[: len(raw)] = raw
     return buffer
+
+
+def _counted(data: bytes) -> int:
+    """The count of an eventfd.  EINVAL if the descriptor is of another file, with fewer bytes."""
+    if len(data) < U64.size:
+        raise os_error(EINVAL)
+    return int(U64.unpack(data)[0])
 
 
 def _nothing(_: object) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-from simkernel.application.arguments import Descriptor, c_int, descriptor, poll_timeout
+from simkernel.application.arguments import Descriptor, c_int, descriptor, poll_timeout, whole
 from simkernel.application.caller import Caller
 from simkernel.application.lazy import lazy
 from simkernel.engine import SECOND, Call
@@ -65,20 +65,22 @@ class Epoll:
 
     def _control(self, operation: int, fd: Descriptor, events: int) -> Call[None]:
         number = descriptor(fd)
-        events = int(events) & 0xFFFFFFFF
-        return self._app.call("epoll_ctl", self.fileno(), operation, c_int(number), events, number)
+        return self._app.call(
+            "epoll_ctl", self.fileno(), operation, number, whole(events) & 0xFFFFFFFF, number
+        )
 
     def poll(self, timeout: float | None = None, maxevents: int = -1) -> Call[list[tuple[int, int]]]:
         """(descriptor, events) of what is ready; waits up to `timeout` seconds, None or negative for ever.
 
         The timeout is rounded up to whole milliseconds.
         """
+        maxevents = c_int(maxevents)
         if maxevents == -1:
             maxevents = FD_SETSIZE - 1
         elif maxevents < 1:
             raise ValueError(f"maxevents must be greater than 0, got {maxevents}")
         ns = poll_timeout(timeout, SECOND)
-        return self._app.call("epoll_wait", self.fileno(), c_int(maxevents), ns, convert=_pairs)
+        return self._app.call("epoll_wait", self.fileno(), maxevents, ns, convert=_pairs)
 
     @lazy
     async def close(self) -> None:

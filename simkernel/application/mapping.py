@@ -253,7 +253,7 @@ async def map_memory(
     fd: int = await app.call("fcntl", fileno, F_DUPFD_CLOEXEC, 0)
     try:
         mapped = await app.call("mmap", 0, length, prot, flags, fd, offset)
-    except OSError:
+    except Exception:
         await app.call("close", fd)
         raise
     return Mapping(app, int(mapped), mapped.memory, fd)

@@ -5,11 +5,10 @@ A path is a str, bytes, or what os.fspath() takes; where os takes an open descri
 
 from __future__ import annotations
 
-import os
 from math import floor, modf
 from typing import Final, SupportsIndex
 
-from simkernel.application.arguments import c_int
+from simkernel.application.arguments import Path, c_int, text
 from simkernel.application.caller import Caller
 from simkernel.application.lazy import lazy
 from simkernel.application.mapping import READ_WRITE, Mapping, map_memory
@@ -29,8 +28,6 @@ from simkernel.uapi.fcntl import (
 from simkernel.uapi.mman import MAP_SHARED
 from simkernel.uapi.seek import SEEK_SET
 from simkernel.uapi.stat import S_IFDIR, S_IFIFO, S_IFREG, Stat, kind
-
-Path = str | bytes | os.PathLike[str] | os.PathLike[bytes]
 
 GETDENTS: Final = 32768
 """Bytes that glibc's readdir(3) asks for at a time."""
@@ -58,7 +55,7 @@ class Paths(Caller):
 
     def lstat(self, path: Path, *, dir_fd: int | None = None) -> Call[Stat]:
         """The same of a link itself."""
-        return self.stat(path, dir_fd=dir_fd, follow_symlinks=False)
+        return self.call("newfstatat", _at(dir_fd), text(path), AT_SYMLINK_NOFOLLOW)
 
     def fstat(self, fd: int) -> Call[Stat]:
         """The same of an open file."""
@@ -217,8 +214,10 @@ class Paths(Caller):
         if times is not None:
             if ns is not None:
                 raise ValueError("utime: you may specify either 'times' or 'ns' but not both")
+            if not isinstance(times, tuple) or len(times) != 2:
+                raise TypeError("utime: 'times' must be either a tuple of two ints or None")
             ns = _nanoseconds(times[0]), _nanoseconds(times[1])
-        name = f"/proc/self/fd/{path}" if isinstance(path, int) else text(path)
+        name = f"/proc/self/fd/{c_int(path)}" if isinstance(path, int) else text(path)
         return self.call("utimensat", _at(dir_fd), name, ns, _flags(follow_symlinks))
 
     def truncate(self, path: Path | int, length: int) -> Call[None]:
@@ -275,15 +274,6 @@ class Paths(Caller):
     def umask(self, mask: int) -> Call[int]:
         """Bits that new files do not get; returns the old ones."""
         return self.call("umask", c_int(mask))
-
-
-def text(path: Path) -> str:
-    """A path as a str.  TypeError for what is none, ValueError for a NUL in it."""
-    raw = os.fspath(path)
-    name = raw.decode("utf-8", "surrogateescape") if isinstance(raw, bytes) else raw
-    if "\0" in name:
-        raise ValueError("embedded null byte")
-    return name
 
 
 def _at(dir_fd: int | None) -> int:

@@ -12,6 +12,7 @@ import inspect
 from collections.abc import Callable, Coroutine, Generator
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
+from simkernel.application.arguments import text
 from simkernel.application.caller import Caller, System
 from simkernel.engine import SimulationError
 
@@ -41,7 +42,7 @@ class Image:
             raise SimulationError(
                 f"{program!r} is not a program: pass the function itself, not what it returns"
             )
-        self.comm = comm or name_of(program)
+        self.comm = text(comm or name_of(program))
         self._system = system
         self._program = program
         self._arguments = arguments
@@ -58,7 +59,11 @@ class Image:
         app = self._system.app(task)
         if is_plain(self._program):
             return self._greenlet(task, app)
-        made = self._program(app, *self._arguments, **self._keywords)
+        try:
+            made = self._program(app, *self._arguments, **self._keywords)
+        except Exception as error:
+            what = f"{type(error).__name__}: {error}"
+            raise SimulationError(f"{self.comm} cannot be started with these arguments: {what}") from error
         return self._coroutine(made) or self._refuse(made)
 
     def _greenlet(self, task: Any, app: Caller) -> Coroutine[Any, Any, object] | GreenletProgram:

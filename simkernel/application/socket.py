@@ -21,6 +21,7 @@ from simkernel.uapi.ioctls import FIONBIO
 from simkernel.uapi.poll import POLLIN, POLLOUT
 from simkernel.uapi.socket import AF_NETLINK, SOCK_NONBLOCK, SOCK_STREAM, SOCK_TYPE_MASK
 from simkernel.uapi.structure import S32
+from simkernel.uapi.un import decode_sockaddr_un
 
 A = TypeVar("A")
 """An address of the family."""
@@ -52,13 +53,13 @@ class Socket(Generic[A, S]):
         """An address as the system call takes it; TypeError, which names `call`, for anything else."""
         raise NotImplementedError
 
-    def _decode(self, address: Any) -> A:
-        """An address of the socket itself, of its peer or of an accepted connection."""
-        raise NotImplementedError
+    def _decode(self, address: Any) -> Any:
+        """An address of any family: dup2() may have put another socket behind the descriptor."""
+        return decode_sockaddr_un(address) if isinstance(address, bytes) else address
 
-    def _sender(self, received: Received) -> S:
-        """The sender's address."""
-        raise NotImplementedError
+    def _sender(self, received: Received) -> Any:
+        """The sender's address; None for one that has no name."""
+        return self._decode(received[ADDRESS]) if received[ADDRESS] else None
 
     def __repr__(self) -> str:
         closed = "[closed] " if self._fd < 0 else ""
@@ -107,7 +108,7 @@ class Socket(Generic[A, S]):
 
     def accept(self, flags: int = 0) -> Awaitable[tuple[Self, A]]:
         """The next connection, and the address of its other end.  `flags` are accept4(2)'s."""
-        return self._io(POLLIN, "accept4", (self._fd, flags), self._accepted)
+        return self._io(POLLIN, "accept4", (self._fd, c_int(flags)), self._accepted)
 
     def _accepted(self, result: tuple[int, object]) -> tuple[Self, A]:
         fd, address = result
@@ -361,13 +362,6 @@ class NetlinkSocket(Socket[NetlinkAddress, NetlinkAddress]):
 
     def _encode(self, address: object, call: str) -> NetlinkAddress:
         return arguments.netlink_address(address, call)
-
-    def _decode(self, address: NetlinkAddress) -> NetlinkAddress:
-        return address
-
-    def _sender(self, received: Received) -> NetlinkAddress:
-        sender: NetlinkAddress = received[ADDRESS]
-        return sender
 
 
 def netlink_socket(app: Caller, type: int, protocol: int) -> Call[NetlinkSocket]:

@@ -6,10 +6,9 @@ An address is a path name (str), an abstract name (bytes that begin with a NUL),
 from __future__ import annotations
 
 from simkernel.application.caller import Caller
-from simkernel.application.received import ADDRESS, Received
 from simkernel.application.socket import Socket
 from simkernel.engine import Call
-from simkernel.uapi.un import UNIX_PATH_MAX, UnixAddress, decode_sockaddr_un, encode_sockaddr_un
+from simkernel.uapi.un import UNIX_PATH_MAX, UnixAddress, encode_sockaddr_un
 
 
 class UnixSocket(Socket[UnixAddress, UnixAddress | None]):
@@ -19,13 +18,6 @@ class UnixSocket(Socket[UnixAddress, UnixAddress | None]):
 
     def _encode(self, address: object, call: str) -> bytes:
         return unix_address(address)
-
-    def _decode(self, address: bytes) -> UnixAddress:
-        return decode_sockaddr_un(address)
-
-    def _sender(self, received: Received) -> UnixAddress | None:
-        address = received[ADDRESS]
-        return decode_sockaddr_un(address) if address else None
 
 
 def unix_address(value: object) -> bytes:

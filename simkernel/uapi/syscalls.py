@@ -27,11 +27,11 @@ accept4         fd *address flags                                      fd       
 getsockname     fd *address                                            none     getsockname(2)
 getpeername     fd *address                                            none     getpeername(2)
 shutdown        fd how:shut                                            none     shutdown(2)
-sendto          fd data flags? address? control?                       number   sendto(2)
-sendmsg         fd data control flags? address?                        number   sendmsg(2)
+sendto          fd data:buffer flags? address? control?                number   sendto(2)
+sendmsg         fd data:buffer control flags? address?                 number   sendmsg(2)
 recvfrom        fd *data size flags? control_size?                     number   recvfrom(2)
 recvmsg         fd *data size control_size flags?                      number   recvmsg(2)
-setsockopt      fd level option value                                  none     setsockopt(2)
+setsockopt      fd level option value:buffer                           none     setsockopt(2)
 getsockopt      fd level option *value length                          none     getsockopt(2)
 
 close           fd                                                     none     close(2)
@@ -85,7 +85,7 @@ getcwd          *path:path size?=4096                                  string   
 chroot          path:path                                              none     chroot(2)
 umask           mask:octal                                             octal    umask(2)
 
-mmap            address:address length prot:prot flags:map fd offset:hex  address mmap(2)
+mmap            address:pointer length prot:prot flags:map fd offset:hex  address mmap(2)
 munmap          address:hex length                                     none     munmap(2)
 msync           address:hex length flags:msync                         none     msync(2)
 memfd_create    name flags:memfd?                                      fd       memfd_create(2)

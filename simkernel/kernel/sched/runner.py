@@ -124,7 +124,10 @@ class Runner:
                         if not task.alive:
                             break
                     if error is None and (convert := ended.convert) is not None:
-                        value = convert(value)
+                        try:
+                            value = convert(value)
+                        except Exception as raised:  # noqa: BLE001 - a buffer or object of the program's
+                            error = raised
                 program = task.program
                 if program is None:
                     self._hand_over(task, value, error)

@@ -87,7 +87,7 @@ def close(task: SchedTask, part: Part) -> BaseException | None:
     One that catches each of ATTEMPTS is abandoned and never runs again.  Returns its failure.  `throw`
     works with any object that has a coroutine's methods.
     """
-    closing = Closing()
+    closing, enter = Closing(), task.enter
     if part == "program":
         task.enter = closing.enter
     program: Program = getattr(task, part)
@@ -111,6 +111,7 @@ def close(task: SchedTask, part: Part) -> BaseException | None:
         )
     finally:
         sys.unraisablehook = unraisable
+        task.enter = enter  # which leaves it to `take` to refuse a call that another program awaits
 
 
 def _ignored(error: BaseException | None) -> bool:

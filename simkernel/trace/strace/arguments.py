@@ -169,7 +169,6 @@ def _limit(value: int) -> str:
 PRINTERS: Final[dict[str, Printer]] = {
     "": text,
     "access": _mode,
-    "address": lambda address: hexadecimal(address) if address else "NULL",
     "at": set_of(pick(fcntl, "AT_", "SYMLINK_NOFOLLOW SYMLINK_FOLLOW EMPTY_PATH")),
     "buffer": lambda data: f"{c_string(data)}, {len(data)}",
     "clone": set_of(names(sched, "CLONE_")),
@@ -192,6 +191,7 @@ PRINTERS: Final[dict[str, Printer]] = {
     "octal": octal,
     "open": open_flags,
     "path": _path,
+    "pointer": lambda address: hexadecimal(address) if address else "NULL",
     "prot": lambda value: flags(value, _PROTECTION) if value else "PROT_NONE",
     "rlimit": one_of(resource, "RLIMIT_"),
     "rename": set_of(names(fcntl, "RENAME_")),

@@ -1,0 +1,125 @@
+"""The arguments of a system call, converted to the types in the table of system calls.
+
+In C the compiler checks them.  Here wrong ones raise the TypeError, ValueError or OverflowError that
+Python's own functions raise, before the kernel is entered: no call fails half-way for a wrong argument.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from inspect import isasyncgenfunction, iscoroutinefunction, isgeneratorfunction
+from typing import Any, Final
+
+from simkernel.application.arguments import INT_MAX, control_messages, data, text, whole, writable
+from simkernel.uapi.syscalls import SYSCALLS
+
+Convert = Callable[[Any], Any]
+
+
+def _int(lowest: int, highest: int) -> Convert:
+    def convert(value: Any) -> int:
+        number = value if type(value) is int else whole(value)
+        if lowest <= number <= highest:
+            return number
+        raise OverflowError
+
+    return convert
+
+
+def _tuple(*converts: Convert) -> Convert:
+    def convert(values: Any) -> tuple[Any, ...]:
+        values = tuple(values)
+        if len(values) != len(converts):
+            raise TypeError
+        return tuple(convert(value) for convert, value in zip(converts, values, strict=True))
+
+    return convert
+
+
+def _list(each: Convert) -> Convert:
+    return lambda values: list(map(each, values))
+
+
+def _image(value: Any) -> Any:
+    if hasattr(type(value), "begin") and hasattr(type(value), "comm"):
+        return value
+    raise TypeError
+
+
+def _handler(value: Any) -> Any:
+    if iscoroutinefunction(value) or isgeneratorfunction(value) or isasyncgenfunction(value):
+        raise TypeError  # nothing awaits what it returns
+    return value if callable(value) else INT(value)
+
+
+INT: Final = _int(-INT_MAX - 1, INT_MAX)
+UNSIGNED: Final = _int(-INT_MAX - 1, 2 * INT_MAX + 1)
+LONG: Final = _int(-(1 << 63), (1 << 64) - 1)
+ID: Final = _int(-1, 2 * INT_MAX + 1)
+
+
+def _address(value: Any) -> Any:
+    return _tuple(UNSIGNED, UNSIGNED)(value) if isinstance(value, tuple) else data(value)
+
+
+def _argument(value: Any) -> Any:
+    if isinstance(value, bool):
+        return value
+    return LONG(value) if hasattr(type(value), "__index__") else writable(value, "")
+
+
+def _or_none(convert: Convert) -> Convert:
+    return lambda value: None if value is None else convert(value)
+
+
+_ROWS: Final[tuple[tuple[str, str, Convert], ...]] = (
+    ("uid gid", "an int from -1 to 4294967295", ID),
+    ("device events first last request value", "an int of 32 bits", UNSIGNED),
+    ("data hex length offset pointer size timespec", "an int of 64 bits", LONG),
+    ("timeout", "an int of 64 bits or None", _or_none(LONG)),
+    ("path name comm parameters", "a str, bytes or path", text),
+    ("buffer vector", "a bytes-like object", data),
+    ("sockaddr", "a tuple of two ints or a bytes-like object", _address),
+    ("address", "a tuple of two ints, a bytes-like object or None", _or_none(_address)),
+    ("argument", "an int or a read-write bytes-like object", _argument),
+    ("control", "a list of (level, type, data)", control_messages),
+    ("watched", "a list of (fd, events)", _list(_tuple(INT, INT))),
+    ("sets", "three lists of descriptors", _tuple(*[_list(INT)] * 3)),
+    ("sizes", "a list of ints", _list(LONG)),
+    ("counted", "a list of ints from -1 to 4294967295", _list(ID)),
+    ("capabilities", "a set of ints", lambda values: frozenset(map(INT, values))),
+    ("limits times", "a tuple of two ints or None", _or_none(_tuple(LONG, LONG))),
+    ("image", "an Image", _image),
+    ("handler", "an int or a plain function", _handler),
+)
+_TYPES: Final = {key: (words, convert) for keys, words, convert in _ROWS for key in keys.split()}
+"""By the kind of an argument or by its name: its type in words, and the conversion.  Others are C ints."""
+_PLANS: Final = {
+    name: [
+        (each.name, *(_TYPES.get(each.kind) or _TYPES.get(each.name) or ("a C int", INT)), each.optional)
+        for each in spec.arguments
+    ]
+    for name, spec in SYSCALLS.items()
+}
+
+
+def checked(name: str, values: tuple[object, ...]) -> tuple[object, ...]:
+    """The arguments of the call `name`, converted.  TypeError, ValueError, OverflowError."""
+    if not isinstance(name, str) or not name.isidentifier():
+        raise TypeError(f"{name!a} names no system call, as 'read' does")
+    plan = _PLANS.get(name)
+    if plan is None:
+        return values  # the kernel answers ENOSYS
+    count = len(values)
+    if count > len(plan) or (count < len(plan) and not plan[count][-1]):
+        names = ", ".join(each[0] for each in plan)
+        raise TypeError(f"{name}({names}) is called with {count} arguments")
+    converted = []
+    for (argument, words, convert, _), value in zip(plan, values, strict=False):
+        try:
+            converted.append(convert(value))
+        except (TypeError, OverflowError) as error:
+            kind = OverflowError if isinstance(error, OverflowError) else TypeError
+            shown = value if kind is OverflowError else type(value).__name__
+            raise kind(f"{name}: {argument} is {words}, not {shown}") from None
+    return tuple(converted)
