@@ -2,6 +2,7 @@
 
 python -m tests.fuzz --messages 10000000 [--seed N]
 python -m tests.fuzz --files --messages 1000000      calls on files instead of messages
+python -m tests.fuzz --calls --messages 1000000      any calls and methods, with any arguments and exceptions
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import traceback
 from collections import Counter
 from random import Random
 
+from tests.fuzz.call_session import CallSession, FacadeSession
 from tests.fuzz.caller import Caller
 from tests.fuzz.files import FileCaller
 from tests.fuzz.session import Session
@@ -32,6 +34,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1, metavar="N", help="%(default)s")
     parser.add_argument("--first", type=int, default=0, metavar="N", help="number of the first session")
     parser.add_argument("--files", action="store_true", help="devices, pipes, unix sockets, paths, memory")
+    parser.add_argument("--calls", action="store_true", help="wrong arguments and exceptions")
     options = parser.parse_args()
     kind, name = (FileCaller, "f/") if options.files else (Caller, "")
     begun = time.monotonic()
@@ -40,7 +43,11 @@ def main() -> int:
     results: Counter[str] = Counter()
     while sent < options.messages:
         try:
-            outcome = Session(Random(f"{name}{options.seed}/{number}"), EACH, kind).run()
+            if options.calls:
+                kind_of = FacadeSession if number % 4 == 3 else CallSession
+                outcome = kind_of(Random(f"c/{options.seed}/{number}"), EACH // 4).run()
+            else:
+                outcome = Session(Random(f"{name}{options.seed}/{number}"), EACH, kind).run()
         except BaseException:  # noqa: BLE001 - whatever it is, it is a bug to be shown
             traceback.print_exc()
             print(f"BROKEN in session {number} of seed {options.seed}, after {sent} messages")

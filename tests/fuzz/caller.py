@@ -264,7 +264,7 @@ CALLS_BY_WEIGHT: Final[tuple[tuple[str, int, Callable[[Caller], Arguments]], ...
     ("clone_thread", 3, lambda c: ()),
     ("finit_module", 2, _module),
     ("delete_module", 2, _module),
-    ("no such call", 1, lambda c: ()),
+    ("no_such_call", 1, lambda c: ()),
 )
 CALLS: Final = [(name, draw) for name, _, draw in CALLS_BY_WEIGHT]
 WEIGHTS: Final = [weight for _, weight, _ in CALLS_BY_WEIGHT]

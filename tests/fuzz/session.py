@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from random import Random
 from typing import Any, Final
 
@@ -12,6 +13,7 @@ import attrs
 
 from simkernel import micros, millis
 from simkernel.hardware import Camera, Device, Mouse, Walk
+from simkernel.kernel.netlink.sock import NetlinkSock
 from simkernel.machine import Machine
 from simkernel.uapi.genetlink import GENL_MAX_ID
 from simkernel.uapi.signal import SIGKILL
@@ -40,12 +42,21 @@ class Session:
     `kind` is what its programs do: netlink, or files of any kind.
     """
 
-    def __init__(self, random: Random, messages: int, kind: type[Caller] = Caller) -> None:
+    def __init__(
+        self,
+        random: Random,
+        messages: int,
+        kind: type[Caller] = Caller,
+        module_path: Sequence[Path] = (),
+    ) -> None:
         self._random = random
         self._kind = kind
         self._messages = messages
         self.machine = Machine(
-            random.randrange(2**32), udev=random.random() < 0.5, cpus=random.choice((None, None, 1, 2))
+            random.randrange(2**32),
+            udev=random.random() < 0.5,
+            cpus=random.choice((None, None, 1, 2)),
+            module_path=module_path,
         )
         specs = [self.machine.specification(name) for name in ("camera", "mouse")]
         self._plan = Plan(messages, Families(specs, self._family))
@@ -55,22 +66,30 @@ class Session:
     def run(self) -> Outcome:
         """Run it.  Broken, or whatever the kernel raised, if something is wrong."""
         random = self._random
-        with self.machine as machine, watched() as seen, nothing_forgotten():
+        with watched() as seen, nothing_forgotten(), self.machine as machine:
             if self._kind.devices:
                 for device in (Camera(), Mouse(Walk())):
                     self.machine.plug(device)
                     self._devices.append(device)
-                    self.machine.spawn(_change_modules, "modprobe", device.__class__.__name__.lower())
-                machine.run(until=millis(10))
+                    self.machine.spawn(change_modules, "modprobe", device.__class__.__name__.lower())
+                self._pass(millis(10))
             for _ in range(random.randrange(1, 6)):
                 self._call()
             self._later(self._happening)
             while self._plan.left > 0 and machine.now < LONGEST:
-                machine.run(until=machine.now + millis(2))
+                self._pass(millis(2))
                 check_accounts(seen)
             self._end(machine)
-            check_over(machine, seen)
+            self._check(machine, seen)
             return Outcome(self._messages - self._plan.left, self._plan.results)
+
+    def _pass(self, ns: int) -> None:
+        """Let `ns` of simulated time pass."""
+        self.machine.run(until=self.machine.now + ns)
+
+    def _check(self, machine: Machine, seen: set[NetlinkSock]) -> None:
+        """Check what has to hold when all has ended."""
+        check_over(machine, seen)
 
     def _family(self, name: str) -> int:
         """The number of a family; one that nobody has if it is not there."""
@@ -95,6 +114,10 @@ class Session:
     def _call(self) -> None:
         """One more caller."""
         caller = self._kind(self._plan, Random(self._random.random()))
+        self._begin(caller)
+
+    def _begin(self, caller: Caller) -> None:
+        """Start a caller as a process."""
         self.machine.spawn(caller.run, uid=self._random.choice((0, 0, 1000)), name="caller")
 
     def _plug(self) -> None:
@@ -108,10 +131,10 @@ class Session:
             self.machine.unplug(self._devices.pop(self._random.randrange(len(self._devices))))
 
     def _load(self) -> None:
-        self.machine.spawn(_change_modules, "modprobe", self._random.choice(MODULES))
+        self.machine.spawn(change_modules, "modprobe", self._random.choice(MODULES))
 
     def _unload(self) -> None:
-        self.machine.spawn(_change_modules, "rmmod", self._random.choice(MODULES))
+        self.machine.spawn(change_modules, "rmmod", self._random.choice(MODULES))
 
     def _kill(self) -> None:
         """Kill a caller."""
@@ -128,12 +151,15 @@ class Session:
         processes = machine.kernel.processes
         for task in tuple(processes):
             processes.send_signal(task, SIGKILL)
-        machine.run(until=machine.now + SETTLING)
+        self._pass(SETTLING)
         while self._devices:
             self._unplug()
-        machine.run(until=machine.now + SETTLING)
-        machine.spawn(_unload_all)
-        machine.run(until=machine.now + SETTLING)
+        self._pass(SETTLING)
+        self._unload_everything(machine)
+        self._pass(SETTLING)
+
+    def _unload_everything(self, machine: Machine) -> None:
+        machine.spawn(unload_all)
 
 
 HAPPENINGS: Final = (
@@ -146,13 +172,13 @@ HAPPENINGS: Final = (
 )
 
 
-async def _change_modules(app: Any, command: str, name: str) -> None:
+async def change_modules(app: Any, command: str, name: str) -> None:
     """modprobe or rmmod, whatever comes of it."""
     with contextlib.suppress(OSError, LookupError):
         await getattr(app, command)(name)
 
 
-async def _unload_all(app: Any) -> None:
+async def unload_all(app: Any) -> None:
     """Unload what is not needed by others until nothing is loaded."""
     await (await app.socket(AF_UNIX, SOCK_STREAM)).close()  # has it looked for what travels in circles
     while modules := await app.lsmod():

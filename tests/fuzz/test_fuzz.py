@@ -12,6 +12,8 @@ from simkernel import Machine
 from simkernel.kernel.netlink.socket import NetlinkSocket
 from simkernel.uapi.netlink import NETLINK_USERSOCK
 from simkernel.uapi.socket import AF_NETLINK, SOCK_RAW
+from tests.fuzz import chaos
+from tests.fuzz.call_session import CallSession, FacadeSession
 from tests.fuzz.caller import Caller
 from tests.fuzz.files import FileCaller
 from tests.fuzz.session import Session
@@ -29,6 +31,30 @@ def test_the_kernel_does_not_mind(seed: int, messages: int) -> None:
 @given(seed=st.integers(0, 2**32 - 1), calls=st.integers(1, 600))
 def test_nor_what_is_done_to_files(seed: int, calls: int) -> None:
     assert Session(Random(seed), calls, FileCaller).run().messages >= calls
+
+
+@settings(max_examples=4)
+@given(seed=st.integers(0, 2**32 - 1), calls=st.integers(1, 400))
+def test_any_arguments_and_exceptions_end_programs_only(seed: int, calls: int) -> None:
+    assert CallSession(Random(seed), calls).run().messages >= calls
+
+
+@settings(max_examples=4)
+@given(seed=st.integers(0, 2**32 - 1), calls=st.integers(1, 400))
+def test_any_arguments_of_ordinary_code_leave_nothing_behind(seed: int, calls: int) -> None:
+    assert FacadeSession(Random(seed), calls).run().messages == calls
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("number", range(20))
+def test_many_calls_with_any_arguments(number: int) -> None:
+    for kind in (CallSession, FacadeSession):
+        assert kind(Random(f"long/{number}"), 2000).run().messages >= 2000
+
+
+def test_the_judge_finds_an_error_that_no_call_may_raise() -> None:
+    with pytest.raises(Broken, match="KeyError"):
+        chaos.judge(ExceptionGroup("", [KeyError("frame")]))
 
 
 @pytest.mark.parametrize("kind", [Caller, FileCaller])

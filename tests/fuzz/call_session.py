@@ -1,0 +1,161 @@
+"""Sessions whose programs, or ordinary code, call everything with any arguments and raise anything."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from random import Random
+from typing import Any, Final
+
+from simkernel import SimulationError
+from simkernel.hardware import Camera, Device
+from simkernel.kernel.netlink.sock import NetlinkSock
+from simkernel.machine import Machine, Process
+from simkernel.uapi.signal import SIGKILL
+from simkernel.uapi.socket import AF_UNIX, SOCK_STREAM
+from tests.fuzz import chaos
+from tests.fuzz.caller import Caller
+from tests.fuzz.calls import CallPlan, FacadeCaller
+from tests.fuzz.requests import Families
+from tests.fuzz.session import SETTLING, Outcome, Session
+from tests.fuzz.watch import Broken, check_over, nothing_forgotten, watched
+
+MODULE_PATH: Final = Path(__file__).parent / "modules"
+PATIENCE: Final = 300
+"""Seconds of the host after which a session counts as hung."""
+
+
+SLOW: Final = ("/dev/urandom", "/dev/random")
+"""Files of which a read of two gigabytes takes the host long."""
+ENDLESS: Final = ("/dev/zero", "/dev/full")
+"""Files that `read_file` reads for ever."""
+
+
+@contextmanager
+def impatient() -> Iterator[None]:
+    """Broken if the body takes too long."""
+
+    def expired(*_: object) -> None:
+        raise Broken(f"a session took {PATIENCE} s")
+
+    old = signal.signal(signal.SIGALRM, expired)
+    signal.alarm(PATIENCE)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, old)
+
+
+def judged(function: Callable[..., object], *arguments: object) -> None:
+    """Call a function that lets time pass; what programs raise meanwhile must have been meant to."""
+    try:
+        function(*arguments)
+    except BaseExceptionGroup as group:
+        chaos.judge(group)
+
+
+class CallSession(Session):
+    """One machine; its programs are `CallCaller`s, and the module `unruly` raises where it is told to."""
+
+    def __init__(self, random: Random, calls: int) -> None:
+        super().__init__(random, calls, FacadeCaller, (MODULE_PATH,))
+        self._plan = CallPlan(self._plan.left, self._plan.families)
+        self._processes: list[Process] = []
+
+    def run(self) -> Outcome:
+        """Run it.  Broken, or an InternalError, if something is wrong."""
+        self.machine.spawn(remove, *SLOW)
+        with impatient():
+            outcome = super().run()
+            judged(self.machine.raise_failures)
+        return outcome
+
+    def _begin(self, caller: Caller) -> None:
+        assert isinstance(caller, FacadeCaller)
+        program = self._random.choice((caller.run, caller.run, caller.generator, caller.plain))
+        uid = self._random.choice((0, 0, 1000))
+        self._processes.append(self.machine.spawn(program, uid=uid, name="caller"))
+
+    def _pass(self, ns: int) -> None:
+        """Let time pass; what programs raise meanwhile must have been meant to."""
+        until = self.machine.now + ns
+        while self.machine.now < until:
+            judged(self.machine.run, until)
+
+    def _unload_everything(self, machine: Machine) -> None:
+        machine.spawn(unload_what_can_be)
+
+    def _check(self, machine: Machine, seen: set[NetlinkSock]) -> None:
+        """Nothing is left behind but what the module's oopses have left."""
+        if running := [process for process in self._processes if process.exit_status is None]:
+            raise Broken(f"{running} have no status")
+        if self._plan.callers:
+            raise Broken(f"{self._plan.callers} programs have not ended")
+        for oops in machine.kernel.oopses.reports:
+            if oops.module != "unruly":
+                raise Broken(f"an oops in {oops.module}") from oops.error
+        check_over(machine, seen, oopses=True)
+        machine.close()
+
+
+async def unload_what_can_be(app: Any) -> None:
+    """Unload the modules that no oops has pinned."""
+    await (await app.socket(AF_UNIX, SOCK_STREAM)).close()
+    for _ in range(5):
+        for module in await app.lsmod():
+            with contextlib.suppress(OSError):
+                await app.rmmod(module["name"])
+
+
+class FacadeSession:
+    """Ordinary code that calls a machine's methods and the blocking façade with any arguments."""
+
+    def __init__(self, random: Random, calls: int) -> None:
+        self._calls = calls
+        self.machine = Machine(random.randrange(2**32), udev=False, module_path=[MODULE_PATH])
+        self._caller = FacadeCaller(CallPlan(calls, Families([], int)), random)
+
+    def run(self) -> Outcome:
+        """Run it.  Broken, or an InternalError, if something is wrong."""
+        plan, machine, random = self._caller.plan, self.machine, self._caller.random
+        devices: list[Device] = [Camera(), Camera()]  # a mouse makes each second of waiting slow
+        with impatient(), watched() as seen, nothing_forgotten():
+            process = machine.blocking()
+            process.run(remove(process.app, *SLOW, *ENDLESS))
+            for _ in range(self._calls):
+                if not process.task.alive:
+                    process, self._caller.kept = machine.blocking(random.choice((0, 1000))), []
+                try:
+                    if random.random() < 0.03:
+                        self._caller.machine(machine, devices)
+                    else:
+                        self._caller.keep(self._caller.act(process))
+                except chaos.ALLOWED as error:
+                    self._caller.plan.results[type(error).__name__] += 1
+                except BaseException as error:  # noqa: BLE001 - it is judged
+                    chaos.judge(error)
+            process.exit()
+            self._end(devices)
+            check_over(machine, seen, oopses=True)
+            machine.close()
+        return Outcome(self._calls, plan.results)
+
+    def _end(self, devices: list[Device]) -> None:
+        machine = self.machine
+        for device in devices:
+            with contextlib.suppress(SimulationError):
+                machine.unplug(device)
+        for task in tuple(machine.kernel.processes):
+            machine.kernel.processes.send_signal(task, SIGKILL)
+        machine.spawn(unload_what_can_be)
+        judged(machine.run, machine.now + SETTLING)
+
+
+async def remove(app: Any, *paths: str) -> None:
+    """Remove files."""
+    for path in paths:
+        await app.unlink(path)

@@ -1,0 +1,62 @@
+"""Exceptions that programs, signal handlers and modules raise at random, and the judge of failures."""
+
+from __future__ import annotations
+
+import asyncio
+import traceback
+from collections.abc import Iterator
+from random import Random
+from typing import Final
+
+from simkernel import SimulationError
+from tests.fuzz.watch import Broken
+from tests.fuzz.wrong import Refusal
+
+CHAOS: Final = "chaos"
+
+KINDS: Final[tuple[type[BaseException], ...]] = (
+    ValueError, KeyError, TypeError, AssertionError, MemoryError, RecursionError, OSError, StopIteration,
+    StopAsyncIteration, GeneratorExit, SystemExit, SimulationError, asyncio.CancelledError, BaseException,
+)  # fmt: skip
+
+ALLOWED: Final = (
+    OSError, TypeError, ValueError, OverflowError, BufferError, SimulationError, IndexError, Refusal,
+    MemoryError, StopAsyncIteration,
+)  # fmt: skip
+"""What a call with wrong arguments may raise: what Python's own functions raise, and SimulationError."""
+
+MISUSES: Final = ("never awaited", "one call at a time", "ignored GeneratorExit")
+"""What ends a program that uses calls wrongly, or whose signal handler raises GeneratorExit."""
+
+
+def throw(random: Random) -> None:
+    """Raise anything."""
+    raise random.choice(KINDS)(CHAOS)
+
+
+def leaves(error: BaseException) -> Iterator[BaseException]:
+    """The errors of a group, of groups in it, or the error itself."""
+    if isinstance(error, BaseExceptionGroup):
+        for each in error.exceptions:
+            yield from leaves(each)
+    else:
+        yield error
+
+
+def judge(error: BaseException) -> None:
+    """Broken unless all that came out of a run was raised on purpose, or is a lost call."""
+    for each in leaves(error):
+        if not _on_purpose(each):
+            raise Broken(f"{each!r} came out of a run") from each
+
+
+def _on_purpose(error: BaseException) -> bool:
+    text = str(error)
+    if isinstance(error, SimulationError | RuntimeError) and any(words in text for words in MISUSES):
+        return True
+    if CHAOS in map(str, error.args) or "chaos" in text:
+        return True
+    if isinstance(error, RuntimeError) and isinstance(error.__cause__, StopIteration | StopAsyncIteration):
+        return True  # what Python makes of one that a coroutine raises
+    frames = traceback.extract_tb(error.__traceback__)  # a function that is no program has been spawned
+    return bool(frames) and frames[-1].filename.endswith(("application/program.py", "fuzz/wrong.py"))

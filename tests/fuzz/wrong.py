@@ -1,0 +1,89 @@
+"""Values of wrong type, size and content, which a program may pass to any call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from random import Random
+from typing import Any, Final, NoReturn
+
+from simkernel.hardware import Mouse, Walk
+
+
+class Refusal(Exception):
+    """Raised by the special methods of `Hostile`."""
+
+
+class Hostile:
+    """An object whose special methods raise."""
+
+    def _refuse(self, *_: object) -> NoReturn:
+        raise Refusal
+
+    __index__ = __int__ = __float__ = __len__ = __bytes__ = __fspath__ = __iter__ = __getitem__ = _refuse
+    __call__ = __buffer__ = __eq__ = __bool__ = __contains__ = fileno = begin = _refuse
+    __hash__ = object.__hash__
+
+
+class Lying:
+    """An object whose special methods return values of the wrong type."""
+
+    def _answer(self, *_: object) -> Any:
+        return {}
+
+    __index__ = __int__ = __float__ = __len__ = __bytes__ = __fspath__ = __iter__ = fileno = _answer
+
+
+class Fleeting:
+    """An object that is a descriptor once and raises the second time."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    def fileno(self) -> int:
+        """The descriptor 0, once."""
+        self.asked += 1
+        if self.asked > 1:
+            raise Refusal
+        return 0
+
+
+class IntLike(int):
+    """A subclass of int whose operators raise."""
+
+    def _refuse(self, *_: object) -> NoReturn:
+        raise Refusal
+
+    __and__ = __rand__ = __or__ = __lt__ = __add__ = __sub__ = _refuse
+    __hash__ = int.__hash__
+
+
+def _raising() -> Iterator[int]:
+    yield 1
+    raise Refusal
+
+
+async def _program(app: Any) -> None:
+    await app.getpid()
+
+
+VALUES: Final[tuple[Any, ...]] = (
+    None, True, False, 0, 1, -1, -2, 2, 4096, 1 << 15, (1 << 31) - 1, 1 << 31, -(1 << 31), -(1 << 31) - 1,
+    (1 << 32) - 1, 1 << 32, (1 << 63) - 1, 1 << 63, -(1 << 63), 1 << 64, 1 << 200, -(1 << 200), IntLike(5),
+    1.5, float("nan"), float("inf"), -0.0, 1j, "", "text", "nul\0nul", "\udc80", "\ud800", "x" * 5000,
+    b"", b"bytes", b"nul\0", b"\xff" * 300, memoryview(b"view"), memoryview(b"views")[::2],
+    (), (1, 2), (0, 0), ([0], [0], [0]), ([0], 5), (1.5, "x"), (None, None), (1 << 70, 0), ("", b""),
+    (1, 2, 3), object, divmod, len, _program, range(3), slice(1, 2), ..., frozenset({5}),
+)  # fmt: skip
+MAKERS: Final[tuple[Callable[[], Any], ...]] = (
+    list, dict, set, object, Hostile, Lying, Fleeting, _raising,
+    lambda: bytearray(8), lambda: memoryview(bytearray(8)), lambda: memoryview(bytearray(8)).cast("I"),
+    lambda: [1, 2, 3], lambda: [None], lambda: [(0, 1)], lambda: [(0, None)], lambda: [[]], lambda: ["text"],
+    lambda: [(1, 1, b"x")], lambda: [(1, 1)], lambda: [b"x", "y"], lambda: {"a": 1}, lambda: iter([1]),
+    lambda: Mouse(Walk()), lambda: ValueError("x"), lambda: lambda: None,
+)  # fmt: skip
+"""What makes a value that a call may change."""
+
+
+def value(random: Random) -> Any:
+    """Any value."""
+    return random.choice(MAKERS)() if random.random() < 0.3 else random.choice(VALUES)
