@@ -84,9 +84,9 @@ class Hosted:
 
     def event_loop(self) -> asyncio.AbstractEventLoop:
         """A new event loop on the program's descriptors and the machine's time."""
-        from simkernel.hosted.loop import HostedEventLoop
+        from simkernel.hosted.loop import event_loop
 
-        return HostedEventLoop(self)
+        return event_loop(self)
 
 
 @contextmanager

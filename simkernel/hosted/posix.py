@@ -9,6 +9,8 @@ import posix as real
 from types import ModuleType
 from typing import Any, Final, NoReturn
 
+from simkernel.application.descriptors import IOV_MAX
+from simkernel.engine import NotModelled
 from simkernel.hosted.calls import SystemCalls, module
 from simkernel.hosted.paths import DirEntry, path_functions
 from simkernel.uapi.errno import ENOTTY, os_error
@@ -115,6 +117,12 @@ class Posix:
     def uname(self) -> real.uname_result:
         """uname(2)."""
         return real.uname_result(self._call("uname"))
+
+    def sysconf(self, name: Any, /) -> int:
+        """sysconf(3) of SC_IOV_MAX, which asyncio asks for."""
+        if name != "SC_IOV_MAX":
+            raise NotModelled(f"os.sysconf({name!r}) acts on the host and is not modelled: SC_IOV_MAX is")
+        return IOV_MAX
 
     def cpu_count(self) -> int:
         """One, whatever the host has: a program's behaviour shall not depend on it."""

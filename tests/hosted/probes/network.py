@@ -191,7 +191,7 @@ def _() -> Any:
     asyncio.run(asyncio.create_subprocess_exec("true"))
 
 
-@probe("refused", "asyncio (sendfile)")
+@probe("machine", "asyncio (sendfile)")
 def _() -> Any:
     import asyncio
     import socket
@@ -201,6 +201,7 @@ def _() -> Any:
         with one, other, open(text("a", "text"), "rb") as file:
             one.setblocking(False)
             await asyncio.get_running_loop().sock_sendfile(one, file)
+            assert other.recv(10) == b"text"
 
     asyncio.run(send())
 
