@@ -16,6 +16,7 @@ from types import ModuleType, SimpleNamespace
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from simkernel.application.arguments import timeout as nanoseconds
+from simkernel.engine import SimulationError
 from simkernel.hosted.calls import SystemCalls, module, numbered
 from simkernel.hosted.importing import Importer
 from simkernel.hosted.presence import present
@@ -146,6 +147,13 @@ class Threads:
         return handle
 
     def _start(self, function: Any, args: Any, kwargs: Any, ends: list[Lock]) -> int:
+        try:
+            import greenlet  # noqa: F401 - a thread is a plain function
+        except ImportError:
+            raise SimulationError(
+                "a thread of a hosted package runs in a greenlet, and greenlet is not installed: "
+                "pip install 'simkernel[testing]'"
+            ) from None
         name = self._call.process.task.comm
         return self._call.process.thread(self._run, function, args, kwargs, ends, name=name)
 

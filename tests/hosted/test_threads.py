@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from simkernel import Blocking, Deadlock, Machine, NotModelled, millis, seconds
+from simkernel import Blocking, Deadlock, Machine, NotModelled, SimulationError, millis, seconds
 from simkernel.hosted import hosted
 from simkernel.trace.digest import Digest
 
@@ -415,6 +415,17 @@ def test_what_cannot_work_is_refused_by_name(machine: Machine) -> None:
             with pytest.raises(NotModelled, match=f"signal.{name}"):
                 getattr(host.signal, name)(*arguments)
         assert host.queue.SimpleQueue is not queue.SimpleQueue
+
+
+def test_without_greenlet_the_error_names_the_extra(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "greenlet", None)
+    with hosted(machine, "workers") as host:
+        with pytest.raises(SimulationError, match=r"pip install 'simkernel\[testing\]'"):
+            host.threading.Thread(target=int).start()
+        lock = host.threading.Lock()
+        assert lock.acquire() and not lock.acquire(timeout=1)
 
 
 def test_the_hosts_handler_of_sigint_stays(machine: Machine) -> None:
