@@ -11,6 +11,7 @@ from inspect import isasyncgenfunction, iscoroutinefunction, isgeneratorfunction
 from typing import Any, Final
 
 from simkernel.application.arguments import INT_MAX, control_messages, data, text, whole, writable
+from simkernel.uapi.futex import FutexWord
 from simkernel.uapi.syscalls import SYSCALLS
 
 Convert = Callable[[Any], Any]
@@ -42,6 +43,12 @@ def _list(each: Convert) -> Convert:
 
 def _image(value: Any) -> Any:
     if hasattr(type(value), "begin") and hasattr(type(value), "comm"):
+        return value
+    raise TypeError
+
+
+def _word(value: Any) -> FutexWord:
+    if isinstance(value, FutexWord):
         return value
     raise TypeError
 
@@ -90,6 +97,7 @@ _ROWS: Final[tuple[tuple[str, str, Convert], ...]] = (
     ("capabilities", "a set of ints", lambda values: frozenset(map(INT, values))),
     ("limits times", "a tuple of two ints or None", _or_none(_tuple(LONG, LONG))),
     ("image", "an Image", _image),
+    ("word", "a FutexWord", _word),
     ("handler", "an int or a plain function", _handler),
 )
 _TYPES: Final = {key: (words, convert) for keys, words, convert in _ROWS for key in keys.split()}
