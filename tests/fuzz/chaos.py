@@ -54,7 +54,7 @@ def _on_purpose(error: BaseException) -> bool:
     text = str(error)
     if isinstance(error, SimulationError | RuntimeError) and any(words in text for words in MISUSES):
         return True
-    if CHAOS in map(str, error.args) or "chaos" in text:
+    if isinstance(error, InterruptedError) or CHAOS in map(str, error.args) or "chaos" in text:
         return True
     if isinstance(error, RuntimeError) and isinstance(error.__cause__, StopIteration | StopAsyncIteration):
         return True  # what Python makes of one that a coroutine raises
