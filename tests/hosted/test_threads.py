@@ -417,6 +417,19 @@ def test_what_cannot_work_is_refused_by_name(machine: Machine) -> None:
         assert host.queue.SimpleQueue is not queue.SimpleQueue
 
 
+def test_the_lock_of_a_buffered_file_is_refused_by_name(machine: Machine) -> None:
+    with hosted(machine, "workers") as host:
+        reader, writer = host.os.pipe()
+        file = host.open(reader, "rb")
+        thread = host.threading.Thread(target=file.read, args=(1,))
+        thread.start()
+        host.time.sleep(1)
+        with pytest.raises(RuntimeError, match="reentrant call inside <BufferedReader"):
+            file.read(1)
+        host.os.write(writer, b"a")
+        thread.join()
+
+
 def test_without_greenlet_the_error_names_the_extra(
     machine: Machine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
