@@ -222,7 +222,7 @@ class CallCaller(FileCaller):
         if pick == 3:
             return lent.pop() if lent else call
         if pick == 4:
-            return self._by_hand(app.getpid())
+            return self._by_hand(app.sleep(0.001))
         return self._awaits(wrong.value(self.random))
 
     async def _twice(self, call: Any) -> None:

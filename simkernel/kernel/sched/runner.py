@@ -38,7 +38,6 @@ class SystemCalls(Protocol):
     """What the runner asks of the system call table."""
 
     handlers: dict[str, Handler]
-    """Those that have been found."""
 
     @property
     def pending(self) -> frozenset[type]:
@@ -48,24 +47,11 @@ class SystemCalls(Protocol):
         """The handler of any call."""
 
 
-class Exited(BaseException):
-    """A system call ended its own process (exit_group(2)); `status` is a wait status."""
-
-    def __init__(self, status: int) -> None:
-        super().__init__(status)
-        self.status = status
-
-
 class Runner:
     """Drives every task of a kernel."""
 
     def __init__(
-        self,
-        engine: Engine,
-        scheduler: Scheduler,
-        system_calls: SystemCalls,
-        preempt: Preempt,
-        on_exit: Exit,
+        self, engine: Engine, scheduler: Scheduler, system_calls: SystemCalls, preempt: Preempt, on_exit: Exit
     ) -> None:
         self._engine = engine
         self._trace = engine.trace
@@ -108,11 +94,10 @@ class Runner:
     def _advance(
         self, task: SchedTask, value: Any, error: BaseException | None, call: Call[Any] | None = None
     ) -> None:
-        """Back in user mode with what a call came to; and on, from call to call, until one sleeps.
+        """Resume the program with the result of its last call and run it until a call blocks.
 
-        An `async` program enters its calls itself, where it awaits them (`enter`), and is back here with
-        one that is not done yet.  A generator program yields them.  Ordinary code begins with the `call`
-        that it has submitted.
+        An `async` program enters its calls itself, where it awaits them (`enter`), and yields a call that is
+        not done yet.  A generator program yields each.  Ordinary code begins with the `call` it submitted.
         """
         self.current = task
         while True:
@@ -139,6 +124,9 @@ class Runner:
                     break
                 if (entered := task.call) is not None:
                     if call is not entered or task.frame is not None or self._stop is not None:
+                        program = (
+                            None  # one that is abandoned is collected while validation.close() expects it
+                        )
                         self._under_way(task, call)
                     return
                 if type(call) is not Call or call.owner is not task:
@@ -153,16 +141,16 @@ class Runner:
             except (OSError, SimulationError) as raised:
                 value, error = None, raised
             if value is LATER:
+                program = None
                 self._under_way(task, call)
                 break
             call = None
         self.current = None
 
     def enter(self, call: Call[Any]) -> Any:
-        """The system call of the current task: its result or error if that is there at once, else LATER.
+        """Run a system call of the current task: return its result or raise its error, if it has one at once.
 
-        So a call that does not sleep is a function call of its program, while nobody else has anything
-        to do before it ends.  What is LATER is yielded, and `_advance` sees to it.
+        Otherwise return LATER: the program yields the call to `_advance`.
         """
         task: SchedTask = self.current  # type: ignore[assignment]  # None owns no call
         if call.owner is not task:
@@ -217,6 +205,7 @@ class Runner:
         except BaseException as stop:  # noqa: BLE001 - `_stopped` judges it, where the stack is shallow
             task.call = call
             self._stop = stop
+            self.current = None
             return LATER
         engine.now = time
         engine.charged = 0
@@ -238,6 +227,8 @@ class Runner:
         """A program is back with a call that is not done: it sleeps in a coroutine, or ended its process."""
         stop, self._stop = self._stop, None
         if stop is not None:
+            validation.take(task, request)  # a call after the one that stopped is not entered
+            self.current = task
             self._stopped(task, stop)
             self.current = None
         elif request is not task.call:
@@ -248,11 +239,10 @@ class Runner:
 
     def _stopped(self, task: SchedTask, stop: BaseException) -> None:
         """Act on an exception out of kernel code that no program may catch where it made the call."""
-        if isinstance(stop, Exited):
-            self._ended(task, stop.status, None, group=True)
-            return
         self.abandon(task)
-        if isinstance(stop, KeyboardInterrupt) and task.program is not None:
+        if isinstance(stop, validation.Exited):
+            self._ended(task, stop.status, None, group=True)
+        elif isinstance(stop, KeyboardInterrupt) and task.program is not None:
             self._ended(task, uapi_signal.SIGINT, stop)
         elif isinstance(stop, MemoryError | RecursionError):
             self._complete(task, None, stop)
@@ -264,6 +254,13 @@ class Runner:
     def _returned(self, task: SchedTask, raised: BaseException) -> None:
         """A program has ended: by returning, by exit, or by an error."""
         task.program = None
+        stop, self._stop = self._stop, None
+        if stop is not None and not isinstance(stop, MemoryError | RecursionError):
+            self._stopped(
+                task, stop
+            )  # it entered a call by hand, `next(call.__await__())`, and did not yield it
+            return
+        self.abandon(task)  # the same, or a RecursionError in the kernel has left a call half done
         if isinstance(raised, StopIteration):
             self._ended(task, 0, None)
         elif isinstance(raised, SystemExit):
@@ -299,8 +296,6 @@ class Runner:
             self._compute(task, left)
         else:
             self._advance(task, None, None)
-
-    # -- in the kernel ------------------------------------------------------
 
     def _internal(self, task: SchedTask, bug: BaseException) -> InternalError:
         return InternalError(
@@ -449,8 +444,6 @@ class Runner:
         if self._trace.emit is not None:
             sys_exit(self._engine, task, task.call, value, error)
         self._completes(task, self._advance, value, error)
-
-    # -- back ---------------------------------------------------------------
 
     def _hand_over(self, task: SchedTask, value: Any, error: BaseException | None) -> None:
         """Give a result to ordinary code, whose task has no program (nor has one that has ended)."""

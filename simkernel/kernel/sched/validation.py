@@ -19,6 +19,14 @@ ATTEMPTS: Final = 1000
 """How many GeneratorExits a program may catch before it is abandoned."""
 
 
+class Exited(BaseException):
+    """A system call ended its own process (exit_group(2)); `status` is a wait status."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(status)
+        self.status = status
+
+
 def take(task: SchedTask, request: object) -> SimulationError | None:
     """Take a call from its program, which awaits it for the only time; the mistake if it may not."""
     if not isinstance(request, Call):

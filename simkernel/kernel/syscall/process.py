@@ -10,9 +10,9 @@ from attrs import evolve
 from simkernel.kernel.parts import KernelParts
 from simkernel.kernel.sched.credentials import NONE
 from simkernel.kernel.sched.rlimit import NR_OPEN, Limit
-from simkernel.kernel.sched.runner import Exited
 from simkernel.kernel.sched.signals import Handler
 from simkernel.kernel.sched.task import Program, TaskState
+from simkernel.kernel.sched.validation import Exited
 from simkernel.kernel.sched.wait import sleep_on
 from simkernel.kernel.vfs.task import Task
 from simkernel.uapi.capability import CAP_SETGID, CAP_SETUID, CAP_SYS_ADMIN, CAP_SYS_RESOURCE
