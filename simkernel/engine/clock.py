@@ -9,8 +9,12 @@ from __future__ import annotations
 import math
 from decimal import Decimal
 from fractions import Fraction
+from typing import Final
 
 from simkernel.engine.errors import SimulationError
+
+KTIME_MAX: Final = 2**63 - 1
+"""The end of the clock, in nanoseconds (include/linux/ktime.h)."""
 
 Duration = int | float | Decimal | Fraction
 
@@ -45,9 +49,11 @@ def nanoseconds_up(value: Duration, unit: int = SECOND) -> int:
 
 
 def whole_nanoseconds(value: object, what: str) -> int:
-    """`value` if it is an int, else a SimulationError which says how to make one."""
+    """Return `value`.  SimulationError unless it is an int of 64 bits, as the kernel's clock (ktime_t)."""
     if isinstance(value, int) and not isinstance(value, bool):
-        return value
+        if -KTIME_MAX <= value <= KTIME_MAX:
+            return value
+        raise SimulationError(f"{what} is {value} ns: the clock ends at {KTIME_MAX} ns, after 292 years")
     raise SimulationError(
         f"{what} is an int of nanoseconds, not {value!r}: write seconds(...), millis(...) or micros(...)"
     )
