@@ -8,13 +8,13 @@ does (`Call.__await__`).  Only a call that is not done at once switches back to 
 from __future__ import annotations
 
 import operator
-from collections.abc import Awaitable, Callable, Coroutine, Generator
+from collections.abc import Awaitable, Callable, Coroutine
 from contextvars import copy_context
 from typing import Any, ClassVar, TypeVar
 
 from greenlet import getcurrent, greenlet
 
-from simkernel.engine import LATER, Call, SimulationError
+from simkernel.engine import LATER, Call, SimulationError, drive
 
 T = TypeVar("T")
 
@@ -102,24 +102,7 @@ class GreenletProgram:
         if type(call) is Call and call.owner is not None:
             result: T = call.owner.enter(call)
             return self._wait(call) if result is LATER else result
-        if not isinstance(awaitable, Awaitable):
-            raise SimulationError(f"{awaitable!r} is neither a call nor a coroutine that makes calls")
-        return self._drive(awaitable.__await__())
-
-    def _drive(self, steps: Generator[Any, Any, T]) -> T:
-        value: Any = None
-        error: BaseException | None = None
-        while True:
-            try:
-                request = steps.send(value) if error is None else steps.throw(error)
-            except StopIteration as stop:
-                result: T = stop.value
-                return result
-            value, error = None, None
-            try:
-                value = self._wait(request)
-            except BaseException as raised:  # noqa: BLE001 - it is raised where the call was awaited
-                error = raised
+        return drive(awaitable, self._wait)
 
     def _wait(self, request: Any) -> Any:
         """Switch to the runner until a call is done."""

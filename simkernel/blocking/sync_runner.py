@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from simkernel.blocking.descriptor import RealDescriptor
-from simkernel.engine import Call, Deadlock, Engine, SimulationError, TimeLimit, seconds
+from simkernel.engine import Call, Deadlock, Engine, SimulationError, TimeLimit, drive, seconds
 from simkernel.engine.engine import LONG_AGO, NEVER
 from simkernel.kernel.sched.sleepers import explained
 from simkernel.uapi.signal import SIGKILL
@@ -98,28 +98,10 @@ class SyncRunner:
             if isinstance(awaitable, Call):
                 result: T = self._call(awaitable)
                 return result
-            return self._run(awaitable)
+            return drive(awaitable, self._call)
         finally:
             for real in self._real:
                 real.update()
-
-    def _run(self, awaitable: Awaitable[T]) -> T:
-        if not isinstance(awaitable, Awaitable):
-            raise SimulationError(f"{awaitable!r} is neither a call nor a coroutine that makes calls")
-        steps = awaitable.__await__()
-        value: Any = None
-        error: BaseException | None = None
-        while True:
-            try:
-                request = steps.send(value) if error is None else steps.throw(error)
-            except StopIteration as stop:
-                result: T = stop.value
-                return result
-            value, error = None, None
-            try:
-                value = self._call(request)
-            except (OSError, SimulationError) as raised:
-                error = raised
 
     def _call(self, call: Call[Any]) -> Any:
         engine, task, results = self._engine, self.task, self._results

@@ -1,6 +1,6 @@
 """What simkernel adds to simpy: charged time, lazy calls, seeded streams, tracepoints, errors."""
 
-from simkernel.engine.call import LATER, Call, Compute, Owner, runs_later
+from simkernel.engine.call import LATER, Call, Compute, Owner, drive, runs_later
 from simkernel.engine.clock import (
     MICROSECOND,
     MILLISECOND,
@@ -47,6 +47,7 @@ __all__ = [
     "TimeLimit",
     "Timer",
     "Tracer",
+    "drive",
     "micros",
     "millis",
     "nanoseconds_up",

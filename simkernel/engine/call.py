@@ -10,8 +10,10 @@ at once; what is not is yielded to whoever drives the program.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Generator
+from collections.abc import Awaitable, Callable, Generator
 from typing import Any, Final, Generic, Protocol, TypeVar
+
+from simkernel.engine.errors import SimulationError
 
 T = TypeVar("T")
 
@@ -72,6 +74,29 @@ class Call(Generic[T]):
 def runs_later(function: object) -> str:
     """The kind of a function whose call runs nothing of it; empty for any other."""
     return next((kind for kind, is_kind in KINDS.items() if is_kind(function)), "")
+
+
+def drive(awaitable: Awaitable[T], perform: Callable[[Any], Any]) -> T:
+    """Run a coroutine that makes calls and return its result; `perform` returns the result of each call.
+
+    An error of a call is raised where the call was awaited, so that the coroutine can clean up.
+    """
+    if not isinstance(awaitable, Awaitable):
+        raise SimulationError(f"{awaitable!r} is neither a call nor a coroutine that makes calls")
+    steps = awaitable.__await__()
+    value: Any = None
+    error: BaseException | None = None
+    while True:
+        try:
+            request = steps.send(value) if error is None else steps.throw(error)
+        except StopIteration as stop:
+            result: T = stop.value
+            return result
+        value, error = None, None
+        try:
+            value = perform(request)
+        except BaseException as raised:  # noqa: BLE001 - it is the coroutine's to handle
+            error = raised
 
 
 class Compute(Call[None]):
