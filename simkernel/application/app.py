@@ -191,11 +191,17 @@ class App(Descriptors, Modules):
         return self.call("clone_thread", Image(self._system, program, arguments, keywords, name))
 
     def getrlimit(self, resource: int) -> Call[tuple[int, int]]:
-        """The soft and the hard limit of RLIMIT_NOFILE or RLIMIT_NPROC; RLIM_INFINITY for none."""
+        """Return the soft and the hard limit of RLIMIT_NOFILE or RLIMIT_NPROC; RLIM_INFINITY if unlimited.
+
+        EINVAL for an unknown resource.
+        """
         return self.call("prlimit", c_int(resource), convert=arguments.limits_from_kernel)
 
     def setrlimit(self, resource: int, limits: tuple[int, int]) -> Call[None]:
-        """Set a soft and a hard limit.  EINVAL, EPERM."""
+        """Set the soft and the hard limit of a resource.
+
+        EINVAL if the soft limit exceeds the hard one, EPERM to raise the hard limit without CAP_SYS_RESOURCE.
+        """
         return self.call("prlimit", c_int(resource), arguments.limits(limits), convert=lambda old: None)
 
     def exit(self, code: int = 0) -> Call[None]:
@@ -221,7 +227,8 @@ class App(Descriptors, Modules):
         """
         if kind := runs_later(handler):
             raise SimulationError(
-                f"the handler of signal {signal} is {kind}, whose call runs nothing: write a plain function"
+                f"the handler of signal {signal} is {kind}, which does not run when called: "
+                "write a plain function"
             )
         return self.call("rt_sigaction", c_int(signal), handler)
 
@@ -238,7 +245,7 @@ class App(Descriptors, Modules):
         except LookupError as unknown:
             raise SimulationError(unknown.args[0]) from None
         if not isinstance(known, Spec):
-            raise TypeError(f"spec is a specification (simkernel.ynl.Spec), not {type(known).__name__}")
+            raise TypeError(f"spec must be a simkernel.ynl.Spec, not {type(known).__name__}")
         return await GenetlinkClient.open(self, arguments.text(family), known)
 
     @lazy

@@ -39,13 +39,13 @@ MAX_OPTION: Final = 1024
 
 
 def whole(value: SupportsIndex) -> int:
-    """An integer as an int and nothing else: a subclass may have any operators.  TypeError."""
+    """Convert an integer to exactly int: a subclass may override operators.  TypeError for other types."""
     return int.__index__(operator.index(value))
 
 
 def c_int(value: SupportsIndex) -> int:
     """A C int.  TypeError for what is no integer, OverflowError for one that does not fit."""
-    if type(value) is int and value == 0:  # what almost every call has for its flags
+    if type(value) is int and value == 0:  # the flags of almost every call
         return 0
     number = whole(value)
     if number > INT_MAX:
@@ -77,11 +77,11 @@ def descriptor(what: Descriptor) -> int:
 
 
 def text(path: Path) -> str:
-    """A path as a str.  TypeError for other types, ValueError for a NUL or a surrogate in it."""
+    """Convert a path to str.  TypeError for other types, ValueError if it contains a NUL or a surrogate."""
     raw = os.fspath(path)
     name = raw.decode("utf-8", "surrogateescape") if isinstance(raw, bytes) else raw
     if not name.isascii():
-        name.encode("utf-8", "surrogateescape")  # as os.fsencode() refuses it
+        name.encode("utf-8", "surrogateescape")  # raises the error of os.fsencode()
     if "\0" in name:
         raise ValueError("embedded null byte")
     return name
@@ -158,14 +158,17 @@ def option_as_int(value: bytes) -> int:
 
 
 def limits(value: Sequence[SupportsIndex]) -> tuple[int, int]:
-    """A soft and a hard resource limit as the kernel has them.  ValueError, TypeError."""
+    """Convert a soft and a hard limit from Python's numbers to the kernel's.
+
+    TypeError if one is no integer, ValueError unless there are two.
+    """
     if len(value) != 2:
         raise ValueError("expected a tuple of 2 integers")
     return operator.index(value[0]) & RLIM64_INFINITY, operator.index(value[1]) & RLIM64_INFINITY
 
 
 def limits_from_kernel(value: tuple[int, int]) -> tuple[int, int]:
-    """The same as a program has them."""
+    """Convert a soft and a hard limit from the kernel's numbers to Python's."""
     soft, hard = (RLIM_INFINITY if each == RLIM64_INFINITY else each for each in value)
     return soft, hard
 
@@ -181,9 +184,10 @@ def timeout(seconds: float | SupportsIndex | None) -> int | None:
 
 
 def nanoseconds(value: float | SupportsIndex, unit: int, wanted: str = "") -> int:
-    """`value` units in nanoseconds, rounded away from zero as Python rounds timeouts (ROUND_TIMEOUT).
+    """Convert `value` units to nanoseconds, rounded away from zero as Python rounds timeouts (ROUND_TIMEOUT).
 
-    A float is multiplied as a float.  TypeError with the text `wanted`, ValueError, OverflowError.
+    A float is multiplied by `unit` in floating point.  TypeError with the text `wanted` for other types,
+    ValueError for NaN, OverflowError above TIME_MAX.
     """
     if not isinstance(value, float):
         if wanted and not hasattr(value, "__index__"):
@@ -201,9 +205,9 @@ def nanoseconds(value: float | SupportsIndex, unit: int, wanted: str = "") -> in
 
 
 def poll_timeout(value: float | SupportsIndex | None, unit: int) -> int | None:
-    """A timeout in ns, of whole milliseconds as poll(2) and epoll_wait(2) take it; None is for ever.
+    """Convert a timeout of poll(2) or epoll_wait(2) to ns in whole milliseconds; None means no timeout.
 
-    Negative ones are for ever.  poll rounds away from zero, epoll rounds up (Modules/selectmodule.c).
+    A negative timeout becomes None.  poll rounds away from zero, epoll rounds up (Modules/selectmodule.c).
     """
     ns = -1 * MILLISECOND if value is None else nanoseconds(value, unit, "timeout must be an integer or None")
     ms = ns // MILLISECOND if ns < 0 and unit == MILLISECOND else -(-ns // MILLISECOND)
@@ -213,7 +217,7 @@ def poll_timeout(value: float | SupportsIndex | None, unit: int) -> int | None:
 
 
 def select_timeout(value: float | SupportsIndex | None) -> int | None:
-    """A timeout in ns, of whole microseconds as select(2) takes it, rounded up; None is for ever."""
+    """Convert a timeout of select(2) to ns, rounded up to whole microseconds; None means no timeout."""
     if value is None:
         return None
     ns = nanoseconds(value, SECOND, "timeout must be a float or None")

@@ -69,7 +69,7 @@ class System(Protocol):
         ...
 
     def blocking_app(self, app: Any, runner: Any) -> Any:
-        """The calls of `app` for a plain function; `runner` blocks it until a call is done."""
+        """Return the blocking calls of `app` for a plain function; `runner` blocks until a call is done."""
         ...
 
     def specification(self, family: str) -> Spec:
@@ -102,16 +102,16 @@ class Caller:
         return self
 
     def call(self, name: str, *arguments: object, convert: Callable[[Any], T] | None = None) -> Call[T]:
-        """The system call `name`, to be awaited; its raw result goes through `convert`.
+        """Return the system call `name`, to be awaited.  `convert` converts its raw result.
 
-        TypeError, ValueError or OverflowError for arguments that the table of system calls does not have.
+        TypeError, ValueError or OverflowError for arguments that do not fit the table of system calls.
         """
         return self.request(name, checked(name, arguments), convert)
 
     def request(
         self, name: str, arguments: tuple[object, ...], convert: Callable[[Any], T] | None = None
     ) -> Call[T]:
-        """Like `call`, with the arguments as a tuple, which are of the right types."""
+        """Like `call`, but do not check `arguments`, a tuple of the right types."""
         call: Call[T] = Call()
         call.owner = self.owner
         call.name = name

@@ -55,7 +55,7 @@ def _word(value: Any) -> FutexWord:
 
 def _handler(value: Any) -> Any:
     if iscoroutinefunction(value) or isgeneratorfunction(value) or isasyncgenfunction(value):
-        raise TypeError  # nothing awaits what it returns
+        raise TypeError  # the kernel does not await what a handler returns
     return value if callable(value) else INT(value)
 
 
@@ -101,7 +101,7 @@ _ROWS: Final[tuple[tuple[str, str, Convert], ...]] = (
     ("handler", "an int or a plain function", _handler),
 )
 _TYPES: Final = {key: (words, convert) for keys, words, convert in _ROWS for key in keys.split()}
-"""By the kind of an argument or by its name: its type in words, and the conversion.  Others are C ints."""
+"""Type in words and conversion of an argument, by its kind or its name.  Any other argument is a C int."""
 _PLANS: Final = {
     name: [
         (each.name, *(_TYPES.get(each.kind) or _TYPES.get(each.name) or ("a C int", INT)), each.optional)
@@ -112,16 +112,20 @@ _PLANS: Final = {
 
 
 def checked(name: str, values: tuple[object, ...]) -> tuple[object, ...]:
-    """The arguments of the call `name`, converted.  TypeError, ValueError, OverflowError."""
+    """Return the arguments of the call `name`, converted to the types in the table of system calls.
+
+    TypeError for a wrong type or number of arguments, OverflowError for an int out of range, ValueError for a
+    string that is no path.
+    """
     if not isinstance(name, str) or not name.isidentifier():
-        raise TypeError(f"{name!a} names no system call, as 'read' does")
+        raise TypeError(f"{name!a} is not the name of a system call: pass a name such as 'read'")
     plan = _PLANS.get(name)
     if plan is None:
-        return values  # the kernel answers ENOSYS
+        return values  # the kernel returns ENOSYS
     count = len(values)
     if count > len(plan) or (count < len(plan) and not plan[count][-1]):
         names = ", ".join(each[0] for each in plan)
-        raise TypeError(f"{name}({names}) is called with {count} arguments")
+        raise TypeError(f"{name}({names}) was called with {count} arguments")
     converted = []
     for (argument, words, convert, _), value in zip(plan, values, strict=False):
         try:
@@ -129,5 +133,5 @@ def checked(name: str, values: tuple[object, ...]) -> tuple[object, ...]:
         except (TypeError, OverflowError) as error:
             kind = OverflowError if isinstance(error, OverflowError) else TypeError
             shown = value if kind is OverflowError else type(value).__name__
-            raise kind(f"{name}: {argument} is {words}, not {shown}") from None
+            raise kind(f"{name}: {argument} must be {words}, not {shown}") from None
     return tuple(converted)

@@ -170,9 +170,9 @@ class Descriptors(Caller):
     def poll(
         self, watched: Iterable[tuple[Descriptor, int]], timeout: float | None = None
     ) -> Call[list[tuple[int, int]]]:
-        """(descriptor, events) of those that are ready; waits up to `timeout` milliseconds, None for ever.
+        """Return (descriptor, events) of each ready descriptor; wait at most `timeout` milliseconds.
 
-        The timeout is rounded up to whole milliseconds, as are those of `epoll`.
+        None waits without a limit.  The timeout is rounded up to whole milliseconds.
         """
         pairs = [(descriptor(what), c_int(events)) for what, events in watched]
         return self.call("poll", pairs, arguments.poll_timeout(timeout, MILLISECOND))
@@ -184,9 +184,9 @@ class Descriptors(Caller):
         xlist: Iterable[X],
         timeout: float | None = None,
     ) -> Call[tuple[list[R], list[W], list[X]]]:
-        """What is ready of three lists; waits up to `timeout` seconds, None for ever.
+        """Return the ready descriptors of three lists; wait at most `timeout` seconds.
 
-        The timeout is rounded up to whole microseconds.
+        None waits without a limit.  The timeout is rounded up to whole microseconds.
         """
         lists = (list(rlist), list(wlist), list(xlist))
         fds = tuple([descriptor(what) for what in each] for each in lists)
@@ -240,7 +240,7 @@ def _copied(raw: Buffer) -> bytearray:
 
 
 def _counted(data: bytes) -> int:
-    """The count of an eventfd.  EINVAL if the descriptor is of another file, with fewer bytes."""
+    """Decode the count of an eventfd.  EINVAL for fewer than 8 bytes, which another kind of file returns."""
     if len(data) < U64.size:
         raise os_error(EINVAL)
     return int(U64.unpack(data)[0])

@@ -70,9 +70,9 @@ class Epoll:
         )
 
     def poll(self, timeout: float | None = None, maxevents: int = -1) -> Call[list[tuple[int, int]]]:
-        """(descriptor, events) of what is ready; waits up to `timeout` seconds, None or negative for ever.
+        """Return (descriptor, events) of each ready descriptor; wait at most `timeout` seconds.
 
-        The timeout is rounded up to whole milliseconds.
+        None or a negative timeout waits without a limit.  It is rounded up to whole milliseconds.
         """
         maxevents = c_int(maxevents)
         if maxevents == -1:

@@ -1,8 +1,8 @@
 """Plain functions as programs: a greenlet whose calls block.
 
-Theory of operation.  The runner drives a program by `send` and `throw`, which `GreenletProgram` offers over a
-greenlet: each switches to the function.  The function's call enters the kernel in place, as an awaited call
-does (`Call.__await__`).  Only a call that is not done at once switches back to the runner.
+Theory of operation.  The runner drives a program by `send` and `throw`.  Those of `GreenletProgram` switch to
+the greenlet of the function.  A call of the function enters the kernel without a switch, as an awaited call
+does (`Call.__await__`).  Only a call that blocks switches back to the runner.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ T = TypeVar("T")
 
 
 class GreenletProgram:
-    """A function in a greenlet, for the runner; and the runner of the function's calls.
+    """A plain function in a greenlet.  It runs the calls of the function, as a `CallRunner`.
 
     body        the function, without arguments
-    on_return   gets what the function returns; makes the coroutine that goes on with the program, or None
+    on_return   called with the function's result; returns a coroutine that continues the program, or None
     task        the task that runs the program
 
     The greenlet has a copy of its spawner's context (contextvars).
     """
 
     _current: ClassVar[GreenletProgram | None] = None
-    """The program whose greenlet runs: the innermost, if a program ends another."""
+    """The program whose greenlet runs: the innermost one if a program ends another program."""
     _unfinished: ClassVar[set[GreenletProgram]] = set()
-    """Programs that have begun: Python would raise GreenletExit in one that it collects, at any moment."""
+    """Programs that have begun.  A reference keeps Python from collecting one by raising GreenletExit."""
 
     def __init__(
         self,
@@ -52,22 +52,22 @@ class GreenletProgram:
     # -- what the runner calls --------------------------------------------------------
 
     def send(self, value: Any) -> Any:
-        """Run the function until a call is not done at once; returns that call.  StopIteration at the end."""
+        """Run the function until a call blocks, and return that call.  StopIteration at the end."""
         return self._switch(value, None)
 
     def throw(self, error: Any, *_: Any) -> Any:
-        """Raise an error where the function waits, and run it as `send` does."""
+        """Raise an error in the call that blocks the function, and run it as `send` does."""
         if not self._root:  # it has not begun, or it has ended
             raise error
         return self._switch(None, error)
 
     def defer(self, handler: Callable[[], object]) -> None:
-        """Let the function run a signal's handler before its call returns: there the handler can block."""
+        """Queue a signal's handler.  The function runs it before its call returns, so it can block."""
         self._signals.append(handler)
 
     def _switch(self, value: Any, error: Any) -> Any:
         root = self._root
-        root.parent = getcurrent()  # where the greenlet returns to: the runner may itself run in a greenlet
+        root.parent = getcurrent()  # the greenlet returns to its parent, and the runner may run in a greenlet
         self._unfinished.add(self)
         before, GreenletProgram._current = GreenletProgram._current, self
         if self.swap is not None:
@@ -93,11 +93,11 @@ class GreenletProgram:
     def _main(self, *_: object) -> object:
         try:
             return self._body()
-        except StopIteration as stop:  # to the runner it is a return, as in a generator (PEP 479)
+        except StopIteration as stop:  # the runner would take it for a return (PEP 479)
             raise RuntimeError("program raised StopIteration") from stop
 
     def run(self, awaitable: Awaitable[T]) -> T:
-        """Block until a call has its result, or a coroutine that makes calls."""
+        """Return the result of a call, or of a coroutine that makes calls; block until then."""
         call: Any = awaitable
         if type(call) is Call and call.owner is not None:
             result: T = call.owner.enter(call)
@@ -105,12 +105,12 @@ class GreenletProgram:
         return drive(awaitable, self._wait)
 
     def _wait(self, request: Any) -> Any:
-        """Switch to the runner until a call is done."""
+        """Switch to the runner until a call is done, and return its result."""
         if GreenletProgram._current is not self:
-            request.owner = None  # it is reported here, and not as never awaited
+            request.owner = None  # no second report of a call that was never awaited
             raise SimulationError(
-                f"{request!r} belongs to {self.task.track}, which does not run now: "
-                "a program makes its calls by its own app"
+                f"{request!r} belongs to {self.task.track}, which is not running: "
+                "a program makes its calls with its own app"
             )
         self._paused = getcurrent()  # a program may have greenlets of its own
         value, error = self._root.parent.switch(request)

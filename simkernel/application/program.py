@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 Program = Callable[..., object]
 
 KINDS: Final = (inspect.iscoroutinefunction, inspect.isgeneratorfunction, inspect.isasyncgenfunction)
-"""Tests for functions whose call makes something that runs later: those are no plain functions."""
+"""Predicates for functions that are not plain: their call returns an object that runs later."""
 
 
 class Image:
@@ -52,9 +52,10 @@ class Image:
         return self.comm
 
     def begin(self, task: Any) -> Coroutine[Any, Any, object] | GreenletProgram:
-        """The coroutine that `task` runs, or its like.  SimulationError if the function does not make one.
+        """Return the coroutine or GreenletProgram that `task` runs.
 
-        A plain function runs in its task's first turn, not here.
+        SimulationError if the call of the function raises, or returns anything else.  A plain function is not
+        called here, but when its task first runs.
         """
         app = self._system.app(task)
         if is_plain(self._program):
@@ -86,7 +87,7 @@ class Image:
         return program
 
     async def _without_greenlet(self, app: Caller) -> object:
-        """A plain function that returns a coroutine, as a decorator's wrapper does, needs no greenlet."""
+        """Run a plain function that returns a coroutine (a decorator's wrapper), which needs no greenlet."""
         made = self._program(app, *self._arguments, **self._keywords)
         coroutine = self._coroutine(made)
         if coroutine is None:
@@ -97,7 +98,7 @@ class Image:
         return await coroutine
 
     def _coroutine(self, made: object) -> Coroutine[Any, Any, object] | None:
-        """A function's result as a coroutine; None if it is neither that nor a generator."""
+        """Return a coroutine for a coroutine or a generator, None for any other result."""
         if inspect.iscoroutine(made):
             return made
         if inspect.isgenerator(made):
@@ -119,14 +120,14 @@ def is_plain(program: Program) -> bool:
 
 
 def unwrapped(program: Program) -> Program:
-    """The function of a functools.partial."""
+    """Return the function inside any functools.partial."""
     while isinstance(program, functools.partial):
         program = program.func
     return program
 
 
 def name_of(program: Program) -> str:
-    """What the task that runs `program` is called."""
+    """Return the name of a task that runs `program`."""
     program = unwrapped(program)
     return getattr(program, "__name__", type(program).__name__)
 

@@ -54,11 +54,11 @@ class Socket(Generic[A, S]):
         raise NotImplementedError
 
     def _decode(self, address: Any) -> Any:
-        """An address of any family: dup2() may have put another socket behind the descriptor."""
+        """Decode an address of any family: dup2() may have replaced the socket of the descriptor."""
         return decode_sockaddr_un(address) if isinstance(address, bytes) else address
 
     def _sender(self, received: Received) -> Any:
-        """The sender's address; None for one that has no name."""
+        """Return the sender's address; None if the sender is unbound."""
         return self._decode(received[ADDRESS]) if received[ADDRESS] else None
 
     def __repr__(self) -> str:
@@ -107,7 +107,7 @@ class Socket(Generic[A, S]):
         return self._app.call("listen", self._fd, c_int(backlog))
 
     def accept(self, flags: int = 0) -> Awaitable[tuple[Self, A]]:
-        """The next connection, and the address of its other end.  `flags` are accept4(2)'s."""
+        """Accept a connection; return its socket and the peer's address.  `flags` are accept4(2)'s."""
         return self._io(POLLIN, "accept4", (self._fd, c_int(flags)), self._accepted)
 
     def _accepted(self, result: tuple[int, object]) -> tuple[Self, A]:

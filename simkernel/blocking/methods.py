@@ -20,11 +20,11 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 Run = Callable[[Awaitable[Any]], Any]
-"""Blocks until an awaitable has its result."""
+"""A function that blocks until an awaitable is done, and returns its result."""
 
 
 class CallRunner(Protocol):
-    """Blocks the caller until its calls are done: `SyncRunner`, or a plain function's `GreenletProgram`."""
+    """An object that blocks its caller until a call is done: `SyncRunner` or `GreenletProgram`."""
 
     @property
     def task(self) -> Task:
@@ -32,7 +32,7 @@ class CallRunner(Protocol):
         ...
 
     def run(self, awaitable: Awaitable[T], /) -> T:
-        """The result of a call, or of a coroutine that makes calls."""
+        """Return the result of a call, or of a coroutine that makes calls."""
         ...
 
 

@@ -1,7 +1,7 @@
-"""Blocking calls, with a program's names: of a plain function, and of ordinary code.
+"""Blocking calls with the names of `App`, for plain functions and for ordinary code.
 
-A plain function's call blocks its task.  A call of ordinary code, which has a `BlockingProcess`, advances the
-clock until it is done.  Sockets look like `socket.socket`.
+A plain function's call blocks its task.  Ordinary code calls a `BlockingProcess`, which advances the clock
+until the call is done.  Sockets have the interface of `socket.socket`.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ if TYPE_CHECKING:
 
 
 class Blocking:
-    """`App`'s names, each call returning its result.
+    """The methods of `App`; each blocks and returns its result.
 
-    `app` is the process's `App`, for calls that have no name here: `blocking.run(blocking.app.call(...))`.
+    `app` is the process's `App`, for calls without a method here: `blocking.run(blocking.app.call(...))`.
     """
 
     socket_type: type[BlockingSocket] = BlockingSocket
@@ -51,7 +51,7 @@ class Blocking:
         return f"<{type(self).__name__} process {self.task.track}>"
 
     def unblock(self) -> None:
-        """Give the calls their form in `App`: the function has returned a coroutine, which awaits them."""
+        """Make the calls return awaitables, as in `App`, for a function that has returned a coroutine."""
         app = self.app
         vars(self).update({name: getattr(app, name) for name in dir(app) if not name.startswith("_")})
 
@@ -76,7 +76,7 @@ class Blocking:
         return self.around(one), self.around(other)
 
     def around(self, sock: AnySocket) -> BlockingSocket:
-        """A socket whose calls block, for an asynchronous one."""
+        """Return a blocking socket that wraps an asynchronous one."""
         return self.socket_type(self.runner, sock)
 
     # -- descriptors --------------------------------------------------------------
@@ -218,7 +218,7 @@ class BlockingProcess(Blocking):
 
     @classmethod
     def on(cls, kernel: Kernel, app: Callable[[Task], App], credentials: Credentials) -> BlockingProcess:
-        """A new process; `app` makes its `App`."""
+        """Return a new process of `kernel`; `app` makes its `App`."""
         runner = SyncRunner(kernel.engine, kernel.processes, credentials)
         return cls(app(runner.task), runner)
 
@@ -229,7 +229,7 @@ class BlockingProcess(Blocking):
         self.exit()
 
     def exit(self, code: int = 0) -> None:
-        """End this process: closes its descriptors, the real ones too.  Harmless when it has ended."""
+        """End the process and close its descriptors, also the host's.  No effect if it has ended."""
         self.runner.end((code & 0xFF) << 8)
 
 

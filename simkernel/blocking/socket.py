@@ -1,4 +1,4 @@
-"""Look-alikes of `socket.socket` for plain functions and for ordinary code."""
+"""Sockets with the interface of `socket.socket`, for plain functions and for ordinary code."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class BlockingSocket:
         return self.wrapped.fileno()
 
     def fileno(self) -> int:
-        """The descriptor inside the machine; -1 once closed."""
+        """Return the machine's descriptor; -1 once closed."""
         return self.wrapped.fileno()
 
     # -- the calls ------------------------------------------------------------
@@ -114,7 +114,7 @@ class BlockingSocket:
         return self._around(self.run(self.wrapped.dup()))
 
     def close(self) -> None:
-        """Close the descriptor; harmless when it is closed, or its process has ended."""
+        """Close the descriptor.  No effect if it is closed or its process has ended."""
         if self._runner.task.alive:
             self.run(self.wrapped.close())
         else:  # a process that has ended has closed its descriptors
@@ -126,13 +126,13 @@ class BlockingSocket:
 
 
 class FacadeSocket(BlockingSocket):
-    """A socket of ordinary code, with a real descriptor for real clients to poll."""
+    """A socket of ordinary code, with a descriptor of the host that the host's clients can poll."""
 
     _runner: SyncRunner
     _real: RealDescriptor | None = None
 
     def fileno(self) -> int:
-        """A real descriptor, made when it is first asked for; -1 once closed."""
+        """Return a descriptor of the host, made on the first call; -1 once closed."""
         if self._real is None:
             if self.descriptor < 0:
                 return -1
@@ -140,12 +140,12 @@ class FacadeSocket(BlockingSocket):
         return self._real.fileno()
 
     def close(self) -> None:
-        """Close the descriptor, and the real one if there is one; harmless when it is closed."""
+        """Close the descriptor, and the host's if there is one.  No effect if it is closed."""
         self._close_real()
         super().close()
 
     def detach(self) -> int:
-        """Release the descriptor inside the machine without closing it; returns it."""
+        """Return the machine's descriptor without closing it, and close the host's."""
         self._close_real()
         return super().detach()
 

@@ -25,15 +25,15 @@ LIMIT = seconds(60)
 
 @contextmanager
 def outside(engine: Engine, what: object) -> Iterator[None]:
-    """Act on the machine from ordinary code.
+    """Run the body as ordinary code that acts on the machine.
 
-    SimulationError if that is called by the simulation itself, or from another thread.
+    SimulationError within the simulation, or in another thread than the machine's.
     """
     engine.check_thread()
     if engine.running:
         raise SimulationError(
             f"{what}: a façade drives the clock and cannot be used inside the simulation; "
-            "a program makes its calls by its own app"
+            "a program makes its calls with its own app"
         )
     engine.running = True
     engine.section()
@@ -66,7 +66,7 @@ def run_until(
         elif deadline is not None:
             return
         elif following is None:
-            text = f"{what} can never go on: nothing is scheduled any more"
+            text = f"{what} blocks for ever: no event is scheduled"
             raise explained(Deadlock, text, processes, processes.failures)
         else:
             text = f"{what} took more than {LIMIT / 1e9:g} simulated seconds"
@@ -135,9 +135,9 @@ class SyncRunner:
             raise SimulationError(f"{call}: the process {self.task.track} has ended")
 
     def _wait(self, call: Call[Any]) -> None:
-        """Until the call is done.  One that does not sleep needs no limit.
+        """Process events until the call is done.  There is no time limit while its task does not sleep.
 
-        The error of a listener is raised then: to abandon the call would end a task that does not sleep.
+        A listener's error is raised after that: to abandon the call would end a task that does not sleep.
         """
         engine, task, results = self._engine, self.task, self._results
         failures, engine.failures = engine.failures, []

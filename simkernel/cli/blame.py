@@ -24,7 +24,7 @@ _NOBODYS = "<frozen", "<attrs"
 
 
 class Blame:
-    """Shows whatever is raised within, and ends the process: 130 for Ctrl-C, 1 for an exception."""
+    """A context manager that prints an exception and ends the process: code 130 for Ctrl-C, else 1."""
 
     def __init__(self, debug: bool, run: Run | None = None) -> None:
         self._debug = debug

@@ -36,7 +36,7 @@ COLUMNS = ("operation", "size", "measured ns", "simulated ns", "error")
 )
 @click.option("--host", "measuring", is_flag=True, help="Measure this machine, and fit the prices to it.")
 @click.option("--json", is_flag=True, help="Print one JSON object instead of the table.")
-@file_option("--output", "-o", help="With --host: write what was measured and the prices there.")
+@file_option("--output", "-o", help="With --host: write the measurements and the costs to this file.")
 @costs_option
 @click.pass_context
 def command(

@@ -1,4 +1,4 @@
-"""Words that a shell offers while a command line is typed (click's `shell_complete`)."""
+"""Completion of a command line in a shell (click's `shell_complete`)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Completion = Callable[[click.Context, click.Parameter, str], list[CompletionItem
 
 
 def offer(names: Callable[[click.Context], Iterable[str]]) -> Completion:
-    """Offer the names that begin as the word does, or files if none does."""
+    """Return a completion that offers the names with the typed prefix, or files if there are none."""
 
     def complete(ctx: click.Context, parameter: click.Parameter, word: str) -> list[CompletionItem]:
         found = [CompletionItem(name) for name in names(ctx) if name.startswith(word)]

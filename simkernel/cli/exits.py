@@ -1,4 +1,4 @@
-"""Exit codes, and the signals that end a command; code 2, for a wrong command line, is click's."""
+"""Exit codes, and the signals that end a command.  Code 2 for a wrong command line is click's."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import Final
 
 FAILED: Final = 1
 SIGNALLED: Final = 128
-"""What a shell adds to the number of the signal that has ended a command."""
+"""The number that a shell adds to that of the signal that ended a command."""
 SIGPIPE: Final = 13
-"""The signal of a reader that has gone.  Python ignores it, and Windows has none."""
+"""Sent to the writer of a pipe without readers.  A number, since Windows lacks it.  Python ignores it."""
 
 
 class Stopped(KeyboardInterrupt):
-    """A signal ends the command."""
+    """The signal `number` ends the command."""
 
     def __init__(self, number: int) -> None:
         super().__init__(number)
@@ -22,12 +22,12 @@ class Stopped(KeyboardInterrupt):
 
 
 def stop(number: int, frame: object) -> None:
-    """Handle a signal."""
+    """Raise Stopped: the handler of a signal that ends the command."""
     raise Stopped(number)
 
 
 def ended(error: KeyboardInterrupt | OSError, when: str = "") -> tuple[str, int]:
-    """Return what to print of a signal or of an error of standard output, and the exit code."""
+    """Return the text to print for a signal or an error of standard output, and the exit code."""
     if isinstance(error, OSError) and error.errno != errno.EPIPE:
         return f"Error: cannot write standard output: {error.strerror}\n", FAILED
     number: int = SIGPIPE if isinstance(error, OSError) else getattr(error, "number", signal.SIGINT)

@@ -1,4 +1,4 @@
-"""Exporters of a run, for the options that write files and for those that print."""
+"""Exporters of a run, for the options that write files and for the options that print."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ STREAMS: Final = ("strace", "log")
 
 
 class Exporters(Outputs):
-    """The exporters of one run, and their files, which are complete whenever the run ends.
+    """The exporters of one run, and their files.  The files are complete also if the run fails.
 
-    `asked` holds the options: a file's name or None for each of FILES, a flag for each of STREAMS, `flow`.
+    `asked` maps options to values: each of FILES to a name or None, each of STREAMS to a flag, and `flow`.
     """
 
     _machine: Machine
@@ -57,14 +57,14 @@ class Exporters(Outputs):
         self._folding = Folding(self._stream.write)
         streams = {option: Lines(self._folding) for option in STREAMS if asked[option]}
         self.streaming = bool(streams)
-        """Whether something is printed while the simulation runs."""
+        """True if an exporter prints while the simulation runs."""
         self._exporters = {option: makers[option](to) for option, to in (self | streams).items()}
         self.digest = Digest() if digest else None
         if self.digest is not None:
             self._exporters["digest"] = self.digest
 
     def attach(self, machine: Machine) -> None:
-        """Subscribe the exporters to a machine.  Before that none of them has a record, or asks for it."""
+        """Subscribe the exporters to a machine."""
         self._machine = machine
         if self._exporters:
             machine.trace.subscribe(self._take)
@@ -82,7 +82,7 @@ class Exporters(Outputs):
             raise pending
 
     def finish(self) -> None:
-        """Complete every file.  The second call does nothing, also after an error of the first."""
+        """Complete every file.  A second call has no effect, even if the first raised."""
         if self._finished:
             return
         self._finished = True
@@ -95,7 +95,7 @@ class Exporters(Outputs):
         super().finish()
 
     def check(self) -> None:
-        """Raise ClickException, or the OSError of standard output, for what could not be written."""
+        """Raise ClickException if a file was not written, or the OSError of standard output."""
         super().check()
         if self._stream.error is not None:
             raise self._stream.error

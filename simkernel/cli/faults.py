@@ -1,4 +1,4 @@
-"""Faults of modules that a run has survived: oopses, and modules that do not load."""
+"""Report of modules' faults after a run: oopses, and modules that do not load."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from simkernel.scenario import Run
 
 WIDTH: Final = 80
 MAX_SHOWN: Final = 5
-"""Oopses printed; `--log` prints all of them."""
+"""Maximum number of oopses that are printed.  `--log` prints all of them."""
 
 
 def report_faults(run: Run) -> bool:
-    """Print the run's faults to standard error; True if one of them makes the run a failure.
+    """Print the run's faults to standard error; return True if one of them makes the run a failure.
 
     A module that does not load is a failure if it was requested, and a warning otherwise.
     """

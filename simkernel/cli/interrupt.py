@@ -15,14 +15,15 @@ from simkernel.cli.exporters import Exporters
 from simkernel.scenario import Run
 
 GRACE: Final = 2.0
-"""Wall seconds that a program has to end after a signal that stops it at once."""
+"""Wall-clock seconds in which the run must end after a signal that stops it at once."""
 NOTICE: Final = "stopping before the next event; press Ctrl-C again to stop at once\n"
 
 
 class Interruptible:
-    """Within it, a first SIGINT raises KeyboardInterrupt before the next event.
+    """A context manager in which a first SIGINT raises KeyboardInterrupt before the next event.
 
-    A second SIGINT and SIGTERM raise it at once.  A program that catches it ends with the process.
+    A second SIGINT and SIGTERM raise it at once.  If the body catches it and does not end within GRACE, the
+    process exits.
     """
 
     def __init__(self, run: Run, exporters: Exporters) -> None:
@@ -37,7 +38,7 @@ class Interruptible:
         }
 
     def __exit__(self, kind: type[BaseException] | None, error: object, trace: object) -> None:
-        """After a signal, no further one is heard: files are being finished."""
+        """Restore the signal handlers.  After a signal ignore further ones, while files are finished."""
         if self._watchdog is not None:
             self._watchdog.cancel()
         ignored = kind is not None and issubclass(kind, KeyboardInterrupt)
@@ -59,7 +60,7 @@ class Interruptible:
             raise Stopped(number)
 
     def _give_up(self, number: int) -> None:
-        """End the process: a program or a loop of the scenario catches whatever is raised in it."""
+        """End the process: a program or a loop of the scenario has caught the KeyboardInterrupt."""
         self._exporters.discard()
         text, code = ended(Stopped(number))
         _say(text)
@@ -67,7 +68,7 @@ class Interruptible:
 
 
 def _say(text: str) -> None:
-    """Print in a signal handler, where a file of Python's may be in use."""
+    """Print in a signal handler, past the buffer of sys.stderr, which the interrupted code may be using."""
     if sys.stderr is not None:
         with suppress(OSError):
             os.write(2, text.encode())

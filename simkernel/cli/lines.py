@@ -1,4 +1,4 @@
-"""Lines of text that are printed while the simulation runs: whole, and those that repeat folded."""
+"""Lines that are printed while the simulation runs: written whole, repetitions folded."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from collections.abc import Callable
 from typing import Final
 
 MAX_PERIOD: Final = 8
-"""Lines that may repeat together."""
+"""Maximum number of lines that are recognized as repeating together."""
 MAX_TIMES: Final = 1000
-"""Repetitions after which a count is written: an endless loop shows that it runs."""
+"""Repetitions after which a count is written, so that an endless loop prints something."""
 
 
 class Folding:
-    """Writes lines; lines that repeat are written once, followed by a count.
+    """A writer of lines that writes repeated lines once, followed by a count.
 
-    A line is held back while it may complete a repetition: at most MAX_PERIOD lines, until `flush`.
+    It holds back at most MAX_PERIOD lines, those that may complete a repetition, until `flush`.
     """
 
     def __init__(self, write: Callable[[str], object]) -> None:
@@ -25,7 +25,7 @@ class Folding:
         self._period = self._times = 0
 
     def line(self, line: str) -> None:
-        """Write a line, or count it."""
+        """Write a line, or count it if it is a repetition."""
         recent = self._recent
         if self._period and recent[len(self._held) - self._period] != line:
             self.flush()
@@ -42,13 +42,13 @@ class Folding:
                 self.flush()
 
     def flush(self) -> None:
-        """Write what is held back."""
+        """Write the count and the lines that are held back."""
         if self._times:
             lines = "line" if self._period == 1 else f"{self._period} lines"
             times = "once" if self._times == 1 else f"{self._times} times"
             self._write(f"[last {lines} repeated {times}]\n")
             while len(self._recent) > self._period:
-                self._recent.popleft()  # a reader of the count sees no line before those
+                self._recent.popleft()  # "last N lines" in the count refers to these
         self._period = self._times = 0
         for line in self._held:
             self._new(line)
@@ -60,14 +60,14 @@ class Folding:
 
 
 class Lines:
-    """Hands text on by whole lines, so that two writers do not break each other's."""
+    """A text stream that passes on whole lines, so that two streams do not mix within a line."""
 
     def __init__(self, folding: Folding) -> None:
         self._folding = folding
         self._begun = ""
 
     def write(self, text: str) -> int:
-        """Hand on the lines that are whole now."""
+        """Append text and pass on the lines that are complete.  Return the length of the text."""
         *whole, self._begun = (self._begun + text).split("\n")
         for line in whole:
             self._folding.line(line)

@@ -40,7 +40,7 @@ class Commands(click.Group):
         return command
 
     def invoke(self, ctx: click.Context) -> object:
-        """Run the subcommand.  A signal while nothing is simulated ends it, and so does a closed pipe."""
+        """Run the subcommand.  End it on a signal outside of a simulation and on a closed pipe."""
         before = signal.signal(signal.SIGTERM, stop)
         try:
             return super().invoke(ctx)
@@ -75,7 +75,7 @@ def main() -> None:
 
 
 def _flush_stdout() -> None:
-    """Drop what is buffered for an output that takes nothing: Python would try again, and report it."""
+    """Flush standard output.  On an error drop its buffer, since Python would report the error at exit."""
     try:
         if sys.stdout is not None:
             sys.stdout.flush()

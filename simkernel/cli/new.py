@@ -1,4 +1,4 @@
-"""`simkernel new`: write the beginning of something that runs."""
+"""`simkernel new`: write a template that runs."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ DRIVER: Final = {
     "scenario.py": "${name}_scenario.py",
     "test.py": "test_${name}.py",
 }
-"""Each template and the file that it becomes."""
+"""The file that each template becomes."""
 
 NAME_MAX: Final = 15
-"""The longest name of a netlink family in bytes (GENL_NAMSIZ less the NUL)."""
+"""Maximum length of a netlink family's name in bytes (GENL_NAMSIZ without the NUL)."""
 
 
-@click.group("new", short_help="Write a driver to begin with.")
+@click.group("new", short_help="Write a template, such as a driver.")
 def command() -> None:
-    """Write files that run, to begin with."""
+    """Write a template that runs, to be changed."""
 
 
 @command.command("driver")
@@ -74,14 +74,14 @@ def _check(name: str) -> None:
     if not (name.isascii() and name.isidentifier() and name == name.lower()) or name.startswith("_"):
         meant = name.lower().replace("-", "_").strip("_")
         hint = f", such as {meant}" if meant.isascii() and meant.isidentifier() and meant != name else ""
-        raise click.UsageError(f"{name!r} is no name for a driver: use a-z, 0-9 and _ from a letter on{hint}")
+        raise click.UsageError(f"{name!r} is no name for a driver: use a letter, then a-z, 0-9 and _{hint}")
     if keyword.iskeyword(name):
-        raise click.UsageError(f"{name!r} is a keyword of Python: give another name")
+        raise click.UsageError(f"{name!r} is a Python keyword: give another name")
     if len(name) > NAME_MAX:
-        raise click.UsageError(f"{name!r} has {len(name)} letters: a netlink family has {NAME_MAX} at most")
+        raise click.UsageError(f"{name!r} has {len(name)} characters: give a name of at most {NAME_MAX}")
     taken = {each.name for each in locations([shipped("drivers")])}
     if name in {*taken, *stories.names()}:
-        raise click.UsageError(f"{name!r} ships with simkernel: give another name")
+        raise click.UsageError(f"simkernel ships a driver {name!r}: give another name")
 
 
 def _write(target: Path, words: dict[str, str]) -> None:

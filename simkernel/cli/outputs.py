@@ -1,4 +1,4 @@
-"""Files that a command writes: all checked before anything runs, each replaced only when it is complete.
+"""Files that a command writes.  All are checked before the run, and each replaces its target when complete.
 
 A regular file is written beside its target and renamed at the end.  After an error or a signal the target has
 its old content.  A device, a FIFO and the file of standard output are written directly.
@@ -18,9 +18,9 @@ from typing import IO, Any, Final, Self
 import click
 
 SOURCES: Final = (".py", ".pyi", ".yaml", ".yml")
-"""Endings of files that users write.  No output replaces one."""
+"""Suffixes of source files.  No output replaces one."""
 INPUTS: Final = "simkernel.inputs"
-"""Key in click's `meta`: files that options of the command read."""
+"""Key in click's `meta` of the files that options of the command read."""
 
 
 class Sink:
@@ -38,7 +38,7 @@ class Sink:
         return len(data)
 
     def finish(self) -> None:
-        """Hand on what was written."""
+        """Flush the file."""
         self._try(self._file.flush)
 
     def _try(self, action: Callable[..., object], *arguments: object) -> None:
@@ -49,7 +49,7 @@ class Sink:
 
 
 class OutputFile(Sink):
-    """A file that a command writes.  OSError or ValueError if that is impossible."""
+    """A file that a command writes.  The constructor raises OSError or ValueError if it cannot be written."""
 
     def __init__(self, name: str, binary: bool) -> None:
         self._target, self._temporary = os.path.realpath(name), ""
@@ -61,21 +61,21 @@ class OutputFile(Sink):
             folder, base = os.path.split(self._target)
             place = self._temporary = os.path.join(folder, f".{base[:50]}.{token_hex(4)}")
             if old:
-                open(name, "ab").close()  # raises what writing to it would
+                open(name, "ab").close()  # raises the OSError of a file that cannot be written
         file = open(place, "wb")  # noqa: SIM115 - `finish` and `discard` close it
         super().__init__(name, file if binary else io.TextIOWrapper(file, "utf-8", newline="\n"))
         if old and self._temporary:
             shutil.copymode(name, self._temporary)
 
     def finish(self) -> None:
-        """Complete the file: the target has the new content now, or the old one after an error."""
+        """Complete the file and replace its target.  After an error the target keeps its old content."""
         self._try(self._file.close)
         if self._temporary and self.error is None:
             self._try(os.replace, self._temporary, self._target)
         self.discard()
 
     def discard(self) -> None:
-        """Leave the target as it is, unless `finish` has replaced it."""
+        """Delete the temporary file.  The target keeps its content unless `finish` has replaced it."""
         with suppress(OSError):
             self._file.close()
         with suppress(OSError):
@@ -84,14 +84,14 @@ class OutputFile(Sink):
 
 
 class Outputs(dict[str, OutputFile]):
-    """The open files of a command, by option.
+    """The open files of a command, by option.  A context manager that completes them.
 
-    UsageError if one of them cannot be written, is an input or a source file, or is the file of two options.
+    BadParameter if a file cannot be written, is an input or a source file, or belongs to two options.
     After an error in the block no target is replaced.  ClickException if a file cannot be completed.
     """
 
     after_errors = False
-    """Complete the files after an error, too."""
+    """True to complete the files also after an error in the block."""
 
     def __init__(
         self, names: Mapping[str, str | None], inputs: Iterable[str | Path] = (), *, binary: str = ""
@@ -128,7 +128,7 @@ class Outputs(dict[str, OutputFile]):
             self.check()
 
     def finish(self) -> None:
-        """Complete every file.  Harmless when that has been done."""
+        """Complete every file.  A second call has no effect."""
         for file in self.values():
             file.finish()
 
@@ -139,13 +139,13 @@ class Outputs(dict[str, OutputFile]):
                 raise click.ClickException(f"cannot write {file.name}: {file.error.strerror}")
 
     def discard(self) -> None:
-        """Leave every target as it is that has not been replaced."""
+        """Discard every file that is not complete."""
         for file in self.values():
             file.discard()
 
 
 def _identity(name: str | Path) -> object:
-    """Return what all names of one file have in common."""
+    """Return a value that is equal for all names of one file."""
     if os.path.exists(name):
         status = os.stat(name)
         return status.st_dev, status.st_ino
@@ -153,7 +153,7 @@ def _identity(name: str | Path) -> object:
 
 
 def _standard(name: str) -> int:
-    """Return the descriptor of standard output or standard error if one of them is that file, or else 0."""
+    """Return the descriptor of standard output or standard error if it is that file, else 0."""
     for number in (1, 2):
         with suppress(OSError):
             if os.path.samestat(os.fstat(number), os.stat(name)):

@@ -30,12 +30,12 @@ def command(file: Any, output: str | None) -> None:
     told, draw = _read(file)
     path = Path(output) if output else Path(file.name).with_suffix(".png")
     if (kind := path.suffix.lower()) not in KINDS:
-        raise click.UsageError(f"{path} ends in {kind!r}: a picture ends in {', '.join(KINDS)}")
+        raise click.UsageError(f"{path} ends in {kind!r}: the name must end in {', '.join(KINDS)}")
     with Outputs({"output": str(path)}, [file.name], binary="output") as outputs:
         try:
             draw(told).savefig(picture := BytesIO(), format=kind[1:])
         except ImportError:
-            message = "drawing needs matplotlib, which is not installed: pip install 'simkernel[plot]'"
+            message = "matplotlib is not installed: pip install 'simkernel[plot]'"
             raise click.ClickException(message) from None
         outputs["output"].write(picture.getvalue())
     click.echo(path)

@@ -27,7 +27,7 @@ SPACE = 1.3
 
 
 def draw(benchmark: dict[str, Any]) -> Figure:
-    """Draw what `simkernel bench --json` prints.  ImportError without matplotlib."""
+    """Draw the output of `simkernel bench --json`.  ImportError without matplotlib."""
     from matplotlib.figure import Figure
 
     rows = [row for row in benchmark["rows"] if row["ratio"] is not None]

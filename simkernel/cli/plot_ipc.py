@@ -34,7 +34,7 @@ Figures = list[dict[str, Any]]
 
 
 def draw(told: dict[str, Any]) -> Figure:
-    """Draw what `simkernel run ipc --json` prints.  ImportError without matplotlib."""
+    """Draw the output of `simkernel run ipc --json`.  ImportError without matplotlib."""
     from matplotlib.figure import Figure
 
     metrics, given = told["metrics"], told["parameters"]

@@ -22,7 +22,7 @@ KINDS: Final[dict[str, Callable[[Any], bool]]] = {
     "a generator function": inspect.isgeneratorfunction,
     "an async generator function": inspect.isasyncgenfunction,
 }
-"""Functions whose call runs nothing of them yet, by name."""
+"""Predicates for functions whose body does not run when they are called, by name."""
 
 LATER: Final = object()
 """Instead of a result: whoever drives the program has it when it is there."""
@@ -72,7 +72,7 @@ class Call(Generic[T]):
 
 
 def runs_later(function: object) -> str:
-    """The kind of a function whose call runs nothing of it; empty for any other."""
+    """Return the kind of a function whose body does not run when it is called; "" for any other."""
     return next((kind for kind, is_kind in KINDS.items() if is_kind(function)), "")
 
 

@@ -11,9 +11,9 @@ own heap; on it are our `Timer`s, and events of simpy, which are handed to simpy
 most often later than all that is known of by then, as when one message wakes a thousand: those entries
 stand in `fifo`, in their order, where coming and going costs nothing.
 
-A cancelled timer keeps its entry until the entry is the next one, when it is dropped, or until there are more
-cancelled entries than others, when all of them are: so the queue is bounded by what is pending, each
-cancellation costs O(1), and only what happens moves the clock.
+The entry of a cancelled timer is dropped when it is the next entry, without moving the clock.  If more than
+half of the entries are cancelled, all cancelled ones are dropped.  So the number of pending timers bounds the
+queue, and a cancellation costs O(1).
 
 Where a section ends with nothing but going on later, and the queue has nothing to do until then, the
 clock is set forward at once (`pass_charged`): the same things happen in the same order, without the
@@ -52,7 +52,7 @@ LONG_AGO = -NEVER
 FOR_EVER: Final = repeat(None)
 """Turns without end."""
 MIN_CANCELLED: Final = 64
-"""Cancelled entries that are never worth a purge."""
+"""Up to this number, cancelled entries are not purged."""
 
 
 class Engine(simpy.Environment):
@@ -86,7 +86,7 @@ class Engine(simpy.Environment):
         self.queue: list[Any] = self._queue
         """What is to happen, as a heap."""
         self._cancelled = 0
-        """How many of its entries are cancelled."""
+        """Number of cancelled entries in `queue`."""
         self.numbers = self._eid
         """Numbers entries as they come."""
         self.fifo: deque[Any] = deque()
@@ -95,7 +95,7 @@ class Engine(simpy.Environment):
         """The instant of whatever was the last to join the line."""
         self.rng = Streams(seed)
         self.failures: list[BaseException] = []
-        """Errors of listeners and signal handlers, until they are raised."""
+        """Errors of listeners and signal handlers that are not raised yet."""
         self.trace = Tracer(self.time, self.interrupt)
         self.running = False
         self._thread = get_ident()
@@ -123,9 +123,9 @@ class Engine(simpy.Environment):
         self.charged += ns
 
     def check_thread(self) -> None:
-        """SimulationError outside of the thread that this was made in: nothing here is locked."""
+        """Raise SimulationError in another thread than the one that made the engine, which has no locks."""
         if get_ident() != self._thread:
-            raise SimulationError("a machine is used from the thread that made it: make one in each thread")
+            raise SimulationError("a machine works only in the thread that made it: make one in each thread")
 
     def section(self) -> None:
         """Begin a section from outside the event loop (ordinary code acting at this instant)."""
@@ -202,9 +202,9 @@ class Engine(simpy.Environment):
         return timer
 
     def interrupt(self, error: BaseException) -> None:
-        """Raise `error` before the next event, or once ordinary code has acted.
+        """Raise `error` before the next event, or at the end of the call by ordinary code.
 
-        For listeners of the trace and signal handlers: their errors are not a program's.
+        For errors of trace listeners and signal handlers, which are not errors of a program.
         """
         self.failures.append(error)
         timer = Timer(self.raise_failure, (), self)
@@ -222,24 +222,24 @@ class Engine(simpy.Environment):
         super().schedule(event, priority, delay)
 
     def count_cancelled(self) -> None:
-        """Count one more entry that is cancelled."""
+        """Count a cancelled entry."""
         self._cancelled = cancelled = self._cancelled + 1
         if cancelled > MIN_CANCELLED:
             self._purge()
 
     def _purge(self) -> None:
-        """Drop the cancelled entries if there are more of them than of others."""
+        """Drop the cancelled entries if they are more than half of the queue."""
         queue = self.queue
         if self._cancelled <= MIN_CANCELLED or 2 * self._cancelled <= len(queue):
             return
-        # A signal's handler may `interrupt()` between two bytecodes, which a comprehension would lose.
+        # Not a comprehension: if a signal handler calls `interrupt()` amid its bytecodes, the entry is lost.
         functions = map(getattr, map(itemgetter(3), queue), repeat("function"), repeat(...))
         queue[:] = compress(queue, map(is_not, functions, repeat(None)))
         heapify(queue)
         self._cancelled = 0
 
     def timers(self) -> list[Timer]:
-        """The pending timers, in their order."""
+        """Return the pending timers, in the order in which they expire."""
         return [what for _, _, _, what, *_ in sorted(self.queue) if type(what) is Timer and what.pending]
 
     # -- running --------------------------------------------------------------

@@ -23,7 +23,7 @@ class TimeLimit(SimulationError):
 
 
 class Leak(SimulationError):
-    """A machine that is closed still holds what its programs or drivers have left behind."""
+    """Programs or drivers have left something held in a machine that was closed."""
 
 
 class NotModelled(SimulationError):
@@ -31,9 +31,9 @@ class NotModelled(SimulationError):
 
 
 class DeviceError(Exception):
-    """The code of a device has raised, or a register holds what is no 32-bit value.
+    """The code of a device has raised an error, or a register does not hold a 32-bit value.
 
-    It ends the run, since neither the kernel nor a driver is to blame.  `__cause__` is the error.
+    It ends the run: it is a bug of the device, not of the kernel or a driver.  `__cause__` is the error.
     """
 
 

@@ -7,15 +7,15 @@ from typing import Any, Protocol
 
 
 class CountsCancelled(Protocol):
-    """The queue of a timer."""
+    """The queue of a timer, which counts its cancelled entries."""
 
     def count_cancelled(self) -> None: ...
 
 
 class Timer:
-    """Something that happens once, at its instant, unless it is cancelled before.
+    """A function that is called once, at an instant, unless the timer is cancelled before.
 
-    `queue` counts its cancelled entries, whose function is None.  None: it has no entry in a queue.
+    `queue` is the queue that holds the timer's entry, or None.  A cancelled timer's function is None.
     """
 
     __slots__ = ("arguments", "function", "queue")

@@ -6,10 +6,10 @@ tracepoint is one attribute load and one comparison:
     if (emit := tracer.emit) is not None:
         emit("irq_handler_entry", KERNEL, "irq/9", irq=9, name="camera0")
 
-A record has the name of Linux's tracepoint where Linux has one.  `flow` is the message or frame on
-whose behalf things happen.  A request begins a flow.  So does what no request causes: a plug, an interrupt,
-a timer that expires (`follow`).  A device may take `new_flow()` where its frame or report begins.
-What is queued keeps the flow it was queued under, and who takes it out goes on under that flow.
+A record has the name of Linux's tracepoint where Linux has one.  `flow` is the id of the message or frame
+that causes a record.  A request begins a flow.  A plug, an interrupt and a timer that expires begin one
+(`follow`) unless a request caused them.  A device may call `new_flow()` at the start of a frame or report.
+A queued item keeps the flow under which it was queued.  The task that dequeues it continues that flow.
 Flows begin only while a listener is attached.
 Records are handed over in the order in which they happen; times may run ahead within a call,
 since a record bears the instant of its cause plus what has been charged so far.
@@ -60,7 +60,7 @@ class Tracer:
     def __init__(self, time: Callable[[], int], on_error: Callable[[BaseException], object]) -> None:
         self._time = time
         self.on_error = on_error
-        """Called with what a listener has raised."""
+        """Callback invoked with the exception of a listener."""
         self._listeners: tuple[Listener, ...] = ()
         self.flows = 0
         """The number of the flow that began last."""
@@ -78,16 +78,16 @@ class Tracer:
         return self.flow
 
     def follow(self, flow: int, finished: int = 0) -> None:
-        """Make `flow` current; while a listener is attached, begin a new flow instead of 0 and `finished`."""
+        """Make `flow` current.  While a listener is attached, begin a new flow if it is 0 or `finished`."""
         self.flow = flow
         if self.emit is not None and flow in (0, finished):
             self.new_flow()
 
     def subscribe(self, listener: Listener) -> Callable[[], None]:
-        """Hand every record to `listener`; returns what ends it.
+        """Call `listener` with every record; return a function that unsubscribes it.
 
-        A record is emitted in the middle of a system call or of a driver's function.  What a listener raises
-        is not theirs: the listener is unsubscribed, and `Machine.run()` raises the error once they are done.
+        A record may be emitted within a system call or a driver's function.  If the listener raises, it is
+        unsubscribed, and `Machine.run()` raises the error after the call or function has returned.
         """
         self._set((*self._listeners, listener))
         return partial(self._unsubscribe, listener)

@@ -1,4 +1,4 @@
-"""Real programs inside the machine: Python packages as they are, on simulated system calls.
+"""Hosted programs: unmodified Python packages that make simulated system calls.
 
     with hosted(machine, "linuxpy") as host:
         from linuxpy.video.device import Device
@@ -6,20 +6,20 @@
         with Device.from_id(0) as camera:
             frame = next(iter(camera))
 
-The named packages are imported anew.  What they reach for, `open`, `os`, `fcntl`, `mmap`, `select`,
-`selectors`, `socket`, `signal`, `time`, `pathlib`, is the machine's, wherever and whenever they import
-it; asyncio's new event loops run on the machine's time.  Ordinary code, the test itself among it, keeps
-its own; `host.os`, `host.open` and so on are the program's.  At the end the packages that were imported
-before are back.
+`hosted` imports the named packages anew.  Their `open`, `os`, `fcntl`, `mmap`, `select`, `selectors`,
+`socket`, `signal`, `time` and `pathlib` act on the machine, wherever and whenever they import them.  New
+event loops of asyncio run on the machine's clock.  Ordinary code, such as the test itself, keeps the host's
+modules.  `host.os`, `host.open` and so on are the program's.  At the end, packages that were imported before
+are restored.
 
-In a plain function, `hosted(app, "pyroute2")` hosts packages in that program: several run side by side.
-Threads of the packages are threads of the simulated process (threads.py).
+In a plain function, `hosted(app, "pyroute2")` hosts packages in that program.  Several such programs can run
+at the same time.  Threads of the packages are threads of the simulated process (threads.py).
 
-Hosted programs run on Linux: their Python's numbers have to be Linux's.  The pointers in their ioctl
-structures are addresses of this Python.
+Hosted programs require a Linux host, since Python's constants are those of its system.  The pointers in
+their ioctl structures are addresses in this Python process.
 
-This is not a sandbox.  Python's own library acts on the machine or refuses (the guide has the table); C code,
-and packages that are not named, act on the host.
+This is not a sandbox.  Python's own library acts on the machine or raises NotModelled (the guide has the
+table).  C code, and packages that are not named, act on the host.
 """
 
 from __future__ import annotations
@@ -72,13 +72,13 @@ class Hosted:
             raise AttributeError(f"a hosted program has no module {name!r}") from None
 
     def presence(self, thread: Blocking, main: bool = False) -> Presence:
-        """What a thread of the process has of the interpreter."""
+        """Return the state of the interpreter that belongs to a thread of the process."""
         from simkernel.hosted.loop import HostedPolicy
 
         return Presence(self.importer, HostedPolicy(self.event_loop, main), self.runner, thread.runner)
 
     def join_threads(self) -> None:
-        """Wait for the threads that are no daemons, as Python does at the end of a program."""
+        """Join the threads that are not daemons, as Python does at the end of a program."""
         if "threading" in self.importer.modules:
             self.importer.modules["threading"]._shutdown()
 
@@ -97,9 +97,10 @@ def hosted(
     gid: int | None = None,
     capabilities: Iterable[int] | None = None,
 ) -> Iterator[Hosted]:
-    """Import `packages` anew, as a process of user `uid` of a machine or in the program whose app is `where`.
+    """Import `packages` anew in a new process of user `uid`, or in the program of an app; yield the Hosted.
 
-    SimulationError for a name that is no installed package, or on a host that is not Linux.
+    `where` is the machine or the app.  SimulationError for a name that is not an installed package, and on a
+    host that is not Linux.
     """
     if sys.platform != "linux":
         raise SimulationError(
@@ -115,7 +116,7 @@ def hosted(
     if isinstance(where, Machine):
         thread: Blocking = where.blocking(uid, gid, capabilities)
     elif (uid, gid, capabilities) != (0, None, None):
-        raise SimulationError("hosted(app, ..., uid=...): the program has a user; spawn it with another")
+        raise SimulationError("hosted(app, ..., uid=...): a program keeps its user; pass uid to spawn()")
     else:
         thread, machine = where, where.app._system
     host = Hosted(machine, thread, packages)

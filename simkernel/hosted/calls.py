@@ -16,16 +16,16 @@ from simkernel.engine import NotModelled, SimulationError
 from simkernel.uapi.errno import os_error
 
 DISPLAYED: Final = {"posix": "os", "_ssl": "ssl", "_multiprocessing": "multiprocessing", "_socket": "socket"}
-"""The module that names a C module's functions for Python code."""
+"""The public module that exports the functions of a C module."""
 COLLECT_EVERY: Final = 1000
-"""Calls between two garbage collections, which do not run by themselves (ending.py)."""
+"""Calls between two garbage collections.  Automatic garbage collection is disabled (ending.py)."""
 
 
 class SystemCalls:
     """Makes the calls of one process, and lets the machine run until each is done."""
 
     _collects: ClassVar = False
-    """True during a garbage collection, whose finalizers belong to any process."""
+    """True during a garbage collection, which runs finalizers of every process."""
 
     def __init__(self, process: Blocking) -> None:
         self.process = process
@@ -52,16 +52,16 @@ class SystemCalls:
             while self._deferred:
                 deferred = self._deferred.pop(0)
                 if hasattr(deferred, "owner"):
-                    deferred.owner = self.process.task  # perhaps another thread's than when it was made
+                    deferred.owner = self.process.task  # another thread may have made the call
                 self.process.run(deferred)
             return self.process.run(awaitable)
         except SimulationError:
             if self.process.task.alive or not _finalizes():
                 raise
-            return None  # the end of the process has released what the finalizer would
+            return None  # the process has ended and released its files
 
     def defer(self, call: Any) -> int | None:
-        """Make a finalizer's call before the process's next call; returns what a write returns."""
+        """Queue a finalizer's call until the process's next call.  Return the length written, or None."""
         self._deferred.append(call)
         return len(call.arguments[1]) if getattr(call, "name", "") in ("write", "sendto") else None
 
@@ -80,7 +80,7 @@ class SystemCalls:
                     raise
                 raise named(error, *(*arguments, *keywords.values())[:paths]) from None
 
-        # As a builtin, it makes no method where it is an attribute of a class.
+        # A partial: unlike a function, it does not become a method as an attribute of a class.
         return functools.update_wrapper(functools.partial(function), method)
 
     def functions(self, names: Iterable[str], paths: int = 0) -> dict[str, Callable[..., Any]]:
@@ -89,7 +89,7 @@ class SystemCalls:
 
 
 def _finalizes() -> bool:
-    """True in a `__del__`."""
+    """Return True if a `__del__` method is on the stack."""
     frame: FrameType | None = sys._getframe()
     while frame is not None and frame.f_code.co_name != "__del__":
         frame = frame.f_back
@@ -106,10 +106,10 @@ def named(error: OSError, path: object, other: object = None) -> OSError:
 
 
 def module(like: ModuleType, methods: object, names: Iterable[str] = (), **more: Any) -> ModuleType:
-    """A module that replaces `like`.
+    """Return a module that replaces `like`.
 
-    It has the public methods of `methods`, the attributes in `more`, and of `like` the constants, the classes
-    of exceptions and the attributes in `names`.  Any other function or class of `like` raises NotModelled.
+    It has the public methods of `methods` and the attributes in `more`.  It shares with `like` the constants,
+    the exception classes and the attributes in `names`.  Other functions and classes raise NotModelled.
     """
     made = ModuleType(like.__name__, like.__doc__)
     kept = frozenset(names)
@@ -126,7 +126,7 @@ def module(like: ModuleType, methods: object, names: Iterable[str] = (), **more:
 
 
 def numbered(kind: Any) -> Any:
-    """Let a class hash its objects by number instead of address, which orders sets of them; returns it."""
+    """Make a class hash its objects by a number instead of the address, which orders sets.  Return it."""
     numbers = count()
 
     def number(self: Any) -> int:
@@ -154,12 +154,10 @@ def _is_exception(value: Any) -> bool:
 
 
 def refuse(what: str, like: object = None) -> Any:
-    """A function, or a class with the constants of the class `like`, that raises NotModelled when called."""
+    """Return a function that raises NotModelled.  If `like` is a class, return one with its constants."""
 
     def refused(*arguments: Any, **keywords: Any) -> NoReturn:
-        raise NotModelled(
-            f"{what} would act on the host, and is not modelled: the package must do without it"
-        )
+        raise NotModelled(f"{what} would act on the host, and is not modelled: the package cannot use it")
 
     if not isinstance(like, type):
         return refused
@@ -171,13 +169,13 @@ class Facade(ModuleType):
     """A module with the attributes in `own`; all others are those of `like`."""
 
     def __new__(cls, like: Any, *arguments: Any, **own: Any) -> Any:
-        """A plain module for a name: `type(sys)` is ModuleType for some of Python's library."""
+        """Return a plain module if `like` is a name: Python's library calls `type(sys)(name)`."""
         return ModuleType(like, *arguments) if isinstance(like, str) else super().__new__(cls)
 
     def __init__(self, like: ModuleType, **own: Any) -> None:
         super().__init__(like.__name__, like.__doc__)
         names = getattr(like, "__all__", [name for name in dir(like) if not name.startswith("_")])
-        vars(self).update(own, _like=like, __all__=names)  # which `from ... import *` reads
+        vars(self).update(own, _like=like, __all__=names)  # for `from ... import *`
 
     def __getattr__(self, name: str) -> Any:
         return getattr(vars(self)["_like"], name)

@@ -73,7 +73,7 @@ class Clock:
     localtime = gmtime
 
     def tzset(self) -> None:
-        """Nothing: local time is UTC."""
+        """Do nothing: local time is UTC."""
 
     def ctime(self, seconds: float | None = None, /) -> str:
         """A time as text."""

@@ -1,7 +1,7 @@
-"""`datetime` of a hosted program: `now`, `today` and local time, which is UTC, are the machine's.
+"""`datetime` of a hosted program: `now` and `today` read the machine's clock, and local time is UTC.
 
-The classes are subclasses, and an instance of the original is an instance of them (PEP 3119): hosted and
-other packages exchange dates.  freezegun does it in the same way.
+The classes are subclasses of Python's, and isinstance() accepts instances of Python's (PEP 3119).  So hosted
+and other packages can exchange dates.  freezegun does the same.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ UTC = real.UTC
 
 
 class _Original(type):
-    """The metaclass of a subclass `cls` that cannot be told from its base."""
+    """The metaclass of a subclass whose isinstance() and issubclass() are those of its base."""
 
     def __instancecheck__(cls, instance: object) -> bool:
         return isinstance(instance, cls.__bases__[-1])
@@ -26,14 +26,14 @@ class _Original(type):
 
 
 class _Named:
-    """A class with the repr() of its original, which a subclass in Python does not have."""
+    """A mixin that makes repr() begin with "datetime.", as that of the base does."""
 
     def __repr__(self) -> str:
         return ("datetime." if type(self).__module__ == "datetime" else "") + super().__repr__()
 
 
 def datetime_module(time: ModuleType) -> ModuleType:
-    """`datetime`, with the clock of the module `time`."""
+    """Return a `datetime` module that reads the clock of the module `time`."""
 
     class date(_Named, real.date, metaclass=_Original):  # noqa: N801
         @classmethod

@@ -1,7 +1,7 @@
-"""The end of a hosted program: its atexit functions run and its files are closed while its process is alive.
+"""The end of a hosted program: run its atexit functions and close its files while its process is alive.
 
-Garbage collection does not run by itself during a hosted program: finalizers of files make system calls, and
-their moment would differ from run to run.  `SystemCalls` collects after every 1000 calls.
+Automatic garbage collection is disabled during a hosted program: finalizers of files make system calls, whose
+instant would differ from run to run.  `SystemCalls` collects after every COLLECT_EVERY calls.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from weakref import WeakValueDictionary
 from simkernel.hosted.calls import Facade
 
 ENABLED: Final[list[bool]] = []
-"""For each hosted program that runs, whether garbage collection was enabled before it."""
+"""For each running hosted program, True if garbage collection was enabled before it."""
 
 
 class Ending:
-    """Functions and files that a hosted program leaves to its end."""
+    """The atexit functions and open files of a hosted program."""
 
     def __init__(self) -> None:
         self._functions: list[tuple[Callable[..., object], Any, Any]] = []
@@ -30,7 +30,7 @@ class Ending:
         self._number = count()
 
     def atexit_module(self) -> ModuleType:
-        """`atexit`, whose functions run at the end of the hosted program."""
+        """Return an `atexit` module, whose functions run at the end of the hosted program."""
 
         def register(function: Any, /, *arguments: Any, **keywords: Any) -> Any:
             self._functions.append((function, arguments, keywords))
@@ -42,7 +42,7 @@ class Ending:
         return Facade(atexit, register=register, unregister=unregister)
 
     def closing(self, kind: type) -> type:
-        """A subclass of the io class `kind`, whose objects are closed at the end."""
+        """Return a subclass of the io class `kind`.  Its objects are closed at the end of the program."""
         files, number = self._files, self._number
 
         def initialize(file: Any, *arguments: Any, **keywords: Any) -> None:

@@ -1,18 +1,18 @@
-"""Importing for hosted programs: their packages anew, and below them a standard library of their own.
+"""Import for hosted programs: import their packages anew, with a separate standard library.
 
-Theory of operation.  A hosted package is loaded by Python's own machinery, from its own files, under its
-own name in `sys.modules` (dataclasses, enums and pickles look there).  Before its code runs, its module gets
-a `__builtins__` of its own, in which `open` and `__import__` are ours.  So every import statement of a
-hosted package, at its top or in a function, at any time, comes here.
+Theory of operation.  Python's own machinery loads a hosted package from its own files, under its own name in
+`sys.modules` (dataclasses, enums and pickles read it there).  Before the package's code runs, its module gets
+a separate `__builtins__`, whose `open` and `__import__` are this package's.  So every import statement of a
+hosted package, at module level or in a function, at any time, calls `Importer`.
 
-What is imported from here is one of
+It returns one of
 
-    a replacement   `posix`, `select`, `fcntl`, `mmap`, `_socket`, `time` ...: made for the machine
-    a reread one    `os`, `socket`, `logging` ...: Python's own file, executed again with our imports
-    a shared one    the module that everybody has: C code, `typing`, other packages ...
+    a replacement     `posix`, `select`, `fcntl`, `mmap`, `_socket`, `time` ...: made for the machine
+    a reread module   `os`, `socket`, `logging` ...: Python's own file, executed again with these imports
+    a shared module   the host's module: C code, `typing`, other packages ...
 
-library.py has the tables.  The first two are in `Importer.modules`, which a hosted program finds in its
-`sys.modules`, too, and nobody else meets.
+library.py has the tables.  `Importer.modules` holds the first two kinds.  A hosted program also finds them in
+its `sys.modules`; other code does not.
 """
 
 from __future__ import annotations
@@ -33,16 +33,16 @@ from simkernel.hosted.calls import Facade, numbered, refuse
 from simkernel.hosted.library import ABSENT, OWN, SHARED
 
 ALIASES: Final = {"os.path": "posixpath", "_io": "io", "_signal": "signal", "datetime": "_datetime"}
-"""Names of one module.  `sys.modules["datetime"]` is the host's, by whose classes pickle names a date."""
+"""Second names of modules.  `sys.modules["datetime"]` stays the host's, where pickle finds its classes."""
 
 NUMBERED: Final = {"threading": "Thread", "concurrent.futures._base": "Future"}
-"""Classes whose objects the library keeps in sets, whose order causes system calls."""
+"""Classes whose objects the library keeps in sets.  The order of those sets determines system calls."""
 
 
 class Importer(MetaPathFinder):
-    """The imports of one hosted set of packages.
+    """The importer of one hosted program's packages.
 
-    `replacements` are the modules that stand for Python's own.
+    `replacements` are the modules, by name, that replace Python's own.
     """
 
     def __init__(self, packages: Iterable[str], replacements: Mapping[str, ModuleType]) -> None:
@@ -111,7 +111,7 @@ class Importer(MetaPathFinder):
         return found if fromlist or level else self._find(top) or found
 
     def _find(self, name: str) -> ModuleType | None:
-        """A replaced or reread module; None for a shared one."""
+        """Return a replaced or reread module, or None for a shared one."""
         name = ALIASES.get(name, name)
         if name in self.modules:
             return self.modules[name]
@@ -131,10 +131,10 @@ class Importer(MetaPathFinder):
         if spec is None or not isinstance(spec.loader, SourceFileLoader):
             self._shared.add(name)
             return None
-        host = importlib.import_module(name)  # with all that it imports, which shall not meet the other
+        host = importlib.import_module(name)  # now, so that its imports do not get the reread module
         module = importlib.util.module_from_spec(spec)
-        self.modules[name] = sys.modules[name] = module  # where enum's _convert_ looks
-        self._away[name] = host  # for other programs, which may run meanwhile
+        self.modules[name] = sys.modules[name] = module  # read by enum's _convert_()
+        self._away[name] = host  # for other programs, which may run before this ends
         self._there.append(name)
         self._rereading.add(name)
         module.__dict__["__builtins__"] = self.builtins
@@ -158,19 +158,19 @@ class Importer(MetaPathFinder):
     # -- from and to ------------------------------------------------------------
 
     def check(self) -> None:
-        """SimulationError for a name that cannot be hosted."""
+        """Raise SimulationError for a name that cannot be hosted."""
         for package in sorted(self.packages):
             if problem := self._problem(package):
                 raise SimulationError(f"hosted(machine, {package!r}): {problem}")
         importlib.invalidate_caches()
 
     def install(self) -> None:
-        """Serve imports, and let `sys.modules` have the hosted packages."""
+        """Add this importer to `sys.meta_path`, and the hosted packages to `sys.modules`."""
         sys.meta_path.insert(0, self)
         self._exchange()
 
     def remove(self) -> None:
-        """Serve no more, and restore the modules that had the packages' names before."""
+        """Undo `install`, and restore the modules that had the packages' names before."""
         sys.meta_path.remove(self)
         self._exchange()
 
@@ -185,9 +185,9 @@ class Importer(MetaPathFinder):
         return ""
 
     def _exchange(self) -> None:
-        """Exchange the modules of the packages' names in `sys.modules` for those that are away."""
+        """Swap the modules with the packages' names in `sys.modules` with those in `_away`."""
         modules = sys.modules
-        if len(modules) != self._count:  # there are new ones
+        if len(modules) != self._count:  # a module was imported since
             self._there = [name for name in modules if self.owns(name) or name in self._rereading]
         there = {name: modules.pop(name) for name in self._there if name in modules}
         modules.update(self._away)
@@ -207,7 +207,7 @@ class _Loader(SourceFileLoader):
 
 
 class _Modules(ChainMap[str, ModuleType]):
-    """`sys.modules` of a hosted program: pickle, for one, finds a class by the name of its module there."""
+    """`sys.modules` of a hosted program, where for example pickle finds the module of a class."""
 
     def __init__(self, importer: Importer) -> None:
         super().__init__(importer.modules, sys.modules)

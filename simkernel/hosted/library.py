@@ -1,7 +1,7 @@
-"""The standard library of a hosted program: modules that are shared, absent, or refuse their calls.
+"""The standard library of a hosted program: modules that are shared, absent, or raise NotModelled.
 
 A module that is not in library.yaml and is written in Python is reread (importing.py); one in C is shared.
-tests/hosted/test_library.py wants a decision about every C module of a new Python.
+tests/hosted/test_library.py fails for a C module of a new Python without a decision.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""asyncio inside a hosted program: its loops wait for the machine's descriptors, on the machine's time.
+"""asyncio inside a hosted program: its loops poll the machine's descriptors and run on the machine's clock.
 
-asyncio is everybody's module, whose loops any code can run.  Its parts that act by themselves are reread: the
-loop, with its sockets and threads, and `asyncio.run()`.
+`asyncio` is shared, so that its tasks and futures work in any loop.  The submodules that make system calls
+are reread: the loop, with its sockets and threads, and `asyncio.run()`.
 """
 
 from __future__ import annotations
@@ -26,30 +26,30 @@ NAMES: Final = {
         for name in ("base_events", "futures", "runners", "selector_events", "tasks", "unix_events")
     },
 }
-"""Names of asyncio that a hosted program has for itself, with the submodules that define them."""
+"""Names of asyncio that a hosted program does not share, with the submodules that define them."""
 
 
 def event_loop(host: Hosted) -> asyncio.AbstractEventLoop:
-    """A new event loop of a hosted program: asyncio's own, reread."""
+    """Return a new event loop of a hosted program: asyncio's own, reread."""
     base: Any = host.import_module("asyncio.unix_events")._UnixSelectorEventLoop
 
     class HostedEventLoop(base):  # type: ignore[misc]
         def __del__(self) -> None:
-            """Close nothing: Python collects it at any moment, perhaps when its process has ended."""
+            """Close nothing: Python may collect the loop after its process has ended."""
 
         def call_exception_handler(self, context: Any) -> None:
-            """As asyncio's, unless the process has ended: what it leaves behind is no mistake."""
+            """Call asyncio's handler unless the process has ended: its pending tasks are then no error."""
             if host.process.task.alive:
                 super().call_exception_handler(context)
 
         async def getaddrinfo(self, *_: Any, **__: Any) -> NoReturn:
-            """EAFNOSUPPORT: no machine has the internet."""
+            """Raise EAFNOSUPPORT: a machine has no IP sockets."""
             host.socket.socket(host.socket.AF_INET, host.socket.SOCK_STREAM)
             raise NotImplementedError
 
         def add_signal_handler(self, sig: int, callback: Any, *arguments: Any) -> NoReturn:
-            """signal.signal() does it."""
-            raise NotImplementedError("a hosted program's loop takes no signals: signal.signal() does")
+            """Raise NotImplementedError: a handler is set by signal.signal()."""
+            raise NotImplementedError("a hosted program's loop has no signal handlers: use signal.signal()")
 
     loop: asyncio.AbstractEventLoop = HostedEventLoop()
     task = numbered(type("Task", (asyncio.Task,), {"__module__": "asyncio"}))
@@ -58,7 +58,7 @@ def event_loop(host: Hosted) -> asyncio.AbstractEventLoop:
 
 
 class Asyncio(ModuleType):
-    """`asyncio` of a hosted program: everybody's, but for `NAMES`."""
+    """`asyncio` of a hosted program: the shared module, except for `NAMES`."""
 
     def __init__(self, find: Callable[[str], ModuleType]) -> None:
         super().__init__("asyncio", asyncio.__doc__)
@@ -73,13 +73,13 @@ class Asyncio(ModuleType):
 
 
 class HostedPolicy(asyncio.DefaultEventLoopPolicy):
-    """One thread's policy: lets `asyncio.run()` and `asyncio.new_event_loop()` make such loops."""
+    """The event loop policy of one thread, with which asyncio makes a hosted program's loops."""
 
     def __init__(self, make: Callable[[], asyncio.AbstractEventLoop], main: bool) -> None:
         super().__init__()
         self._make = make
         self._local: Any
-        self._local._set_called = not main  # only the main thread has a loop without making one
+        self._local._set_called = not main  # get_event_loop() makes a loop in the main thread only
 
     def new_event_loop(self) -> asyncio.AbstractEventLoop:
         """A loop of the hosted program's."""

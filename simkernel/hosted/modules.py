@@ -37,7 +37,7 @@ BUFFERS: Final = ("BufferedRandom", "BufferedReader", "BufferedRWPair", "Buffere
 
 
 def replacements(machine: Machine, process: Blocking, ending: Ending) -> dict[str, ModuleType]:
-    """The modules by name."""
+    """Return the modules that replace Python's, by name."""
     call = SystemCalls(process)
     modules = {
         **dict(refused()),
@@ -77,7 +77,7 @@ def io_module(modules: dict[str, ModuleType], ending: Ending) -> ModuleType:
 
 
 def random_module(process: Blocking) -> ModuleType:
-    """`_random`: a generator without a seed takes one from the machine's."""
+    """Return `_random`, whose generators without a seed are seeded from the machine's."""
 
     class Random(_random.Random):
         def seed(self, value: Any = None, /) -> None:
@@ -87,7 +87,7 @@ def random_module(process: Blocking) -> ModuleType:
 
 
 def ctypes_module() -> ModuleType:
-    """`ctypes`: its types are Python's own; a library has no functions."""
+    """Return `ctypes` with Python's own types.  The functions of a library raise NotModelled."""
 
     class CDLL:
         def __init__(self, name: Any, *_: object, **__: object) -> None:
@@ -107,12 +107,12 @@ def ctypes_module() -> ModuleType:
 
 
 def fork_exec(arguments: Any, *_: object) -> NoReturn:
-    """ENOENT, as execve(2) has it: callers of subprocess do without a program that is not installed."""
+    """Raise ENOENT, as execve(2) of a missing file: callers of subprocess handle a missing program."""
     raise FileNotFoundError(ENOENT, "The machine has no executable files to start", arguments[0])
 
 
 def missing(what: str) -> Callable[[object], NoReturn]:
-    """A function that finds nothing: the machine has no /etc/passwd and no /etc/group."""
+    """Return a lookup that raises KeyError: the machine has no /etc/passwd and no /etc/group."""
 
     def find(key: object) -> NoReturn:
         raise KeyError(f"{what} not found: {key!r}")
@@ -121,7 +121,7 @@ def missing(what: str) -> Callable[[object], NoReturn]:
 
 
 def refused() -> Iterator[tuple[str, ModuleType]]:
-    """The modules of `REFUSED` that this Python has."""
+    """Yield name and replacement of each module of `REFUSED` that this Python has."""
     for name, kept in REFUSED.items():
         with suppress(ImportError):
             yield name, module(importlib.import_module(name), None, kept)

@@ -31,10 +31,10 @@ AS_THEY_ARE: Final = (
     "fspath", "major", "makedev", "minor", "sched_param", "stat_result", "statvfs_result", "strerror",
     "terminal_size", "times_result", "uname_result", "waitid_result", "waitstatus_to_exitcode",
 )  # fmt: skip
-"""Functions and types that ask nothing of a kernel."""
+"""Functions and types that make no system call."""
 
 ABSENT: Final = ("confstr", "sendfile", "getxattr", "listxattr", "removexattr", "setxattr")
-"""Functions that not every platform has: Python's own library does without."""
+"""Functions that are absent, as on some platforms.  Python's own library works without them."""
 
 ENVIRONMENT: Final = {
     b"HOME": b"/", b"LANG": b"C.UTF-8", b"PATH": b"/usr/sbin:/usr/bin:/sbin:/bin", b"TMPDIR": b"/tmp",
@@ -64,7 +64,7 @@ class Posix:
             self._call("close_range", fd_low, fd_high - 1)
 
     def dup(self, fd: int, /) -> int:
-        """fcntl(2) with F_DUPFD_CLOEXEC."""
+        """Duplicate a descriptor by fcntl(2) with F_DUPFD_CLOEXEC."""
         duplicate: int = self._call("fcntl", fd, F_DUPFD_CLOEXEC, 0)
         return duplicate
 
@@ -95,18 +95,18 @@ class Posix:
         return False
 
     def get_terminal_size(self, fd: int = 1, /) -> NoReturn:
-        """ENOTTY: the machine has no terminals."""
+        """Raise ENOTTY: the machine has no terminals."""
         raise os_error(ENOTTY)
 
     # -- the process and the machine ------------------------------------------------
 
     def putenv(self, name: Any, value: Any = None, /) -> None:
-        """Nothing more: a variable is in `environ`, and no program is started that could inherit it."""
+        """Do nothing: os.environ holds the variable, and there is no execve(2) that could pass it on."""
 
     unsetenv = putenv
 
     def register_at_fork(self, **_: object) -> None:
-        """Nothing: the process does not fork."""
+        """Do nothing: the process does not fork."""
 
     def urandom(self, size: int, flags: int = 0) -> bytes:
         """Bytes from the machine's seed."""
@@ -119,9 +119,9 @@ class Posix:
         return real.uname_result(self._call("uname"))
 
     def sysconf(self, name: Any, /) -> int:
-        """sysconf(3) of SC_IOV_MAX, which asyncio asks for."""
+        """Return the value of SC_IOV_MAX, which asyncio uses.  NotModelled for any other name."""
         if name != "SC_IOV_MAX":
-            raise NotModelled(f"os.sysconf({name!r}) acts on the host and is not modelled: SC_IOV_MAX is")
+            raise NotModelled(f"os.sysconf({name!r}) is not modelled: only SC_IOV_MAX is")
         return IOV_MAX
 
     def cpu_count(self) -> int:

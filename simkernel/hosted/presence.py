@@ -1,8 +1,8 @@
-"""The interpreter's state that belongs to a hosted process: its packages in `sys.modules`, its event loops.
+"""Interpreter state of a hosted process: its packages in `sys.modules` and its event loops.
 
 Theory of operation.  Several hosted processes run in one Python.  Each of their threads runs in a greenlet or
-is the code of a test.  Its state is a `Presence`, which is installed while the thread runs.  A program
-exchanges what is installed at every switch of its greenlet: so it never meets the modules of another.
+is the code of a test.  The state of a thread is a `Presence`, which is installed while the thread runs.
+Every switch of a program's greenlet swaps the installed presences, so no program sees the modules of another.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 INSTALLED: list[Presence] = []
-"""What is installed now; of several that host the same package the last one counts."""
+"""The installed presences.  If several host the same package, that of the last one is in `sys.modules`."""
 
 
 class HostedRunner:
-    """Runs the calls of a hosted process, as calls of whichever of its threads is running."""
+    """A runner of a hosted process's calls, which makes them in the thread that is running."""
 
     def __init__(self, app: App, runner: CallRunner) -> None:
         self._app = app
@@ -40,17 +40,17 @@ class HostedRunner:
         return self._runner.task
 
     def switch(self, runner: CallRunner) -> None:
-        """Let `runner`'s thread make the calls from now on."""
+        """Make the following calls in the thread of `runner`."""
         self._runner = runner
         self._app.owner = runner.task
 
     def run(self, awaitable: Awaitable[T], /) -> T:
-        """The result of a call, or of a coroutine that makes calls."""
+        """Return the result of a call, or of a coroutine that makes calls."""
         return self._runner.run(awaitable)
 
 
 class Presence:
-    """The state of one thread of a hosted process: `own` runs the calls of that thread."""
+    """The interpreter state of one thread of a hosted process.  `own` runs the calls of that thread."""
 
     def __init__(
         self,
@@ -63,16 +63,16 @@ class Presence:
         self._runner = runner
         self._own = own
         self._asyncio: tuple[Any, ...] = (policy, None, (None, None))
-        """What asyncio has in this thread; in exchange, what it has outside while this is installed."""
+        """asyncio's policy, running loop and hooks: the thread's, or while it is installed the others'."""
 
     def install(self) -> None:
-        """Let the thread's code find its state."""
+        """Make the thread's state that of the interpreter."""
         self._importer.install()
         self._exchange()
         self._runner.switch(self._own)
 
     def remove(self) -> None:
-        """Restore what was there before."""
+        """Restore the state before `install`."""
         self._exchange()
         self._importer.remove()
 
@@ -87,7 +87,7 @@ class Presence:
 
 
 class Exchange:
-    """What a greenlet does at each switch: install its own presences for all others, and the reverse."""
+    """A callback for each switch of a greenlet: swap the greenlet's presences with the installed ones."""
 
     def __init__(self) -> None:
         self._away: list[Presence] = []
@@ -102,7 +102,7 @@ class Exchange:
 
 @contextmanager
 def present(presence: Presence, own: Any) -> Iterator[None]:
-    """Install a presence for a block of code of the thread whose calls `own` runs."""
+    """Install a presence during the block, which is code of the thread whose calls `own` runs."""
     exchange = None if not hasattr(own, "swap") or own.swap else Exchange()
     if exchange is not None:
         exchange()

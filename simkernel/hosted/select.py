@@ -63,5 +63,5 @@ class EPoll(BlockingEpoll):
 def select_module(call: SystemCalls) -> ModuleType:
     """`select` for one process."""
     epoll = type("epoll", (EPoll,), {"__module__": "select", "_call": call})
-    poll = partial(Poll, call)  # an attribute of a class, in selectors, which shall not make a method of it
+    poll = partial(Poll, call)  # not a function: selectors makes it an attribute of a class
     return module(real, None, select=call.function("select"), poll=poll, epoll=epoll, error=OSError)

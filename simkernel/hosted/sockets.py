@@ -1,4 +1,4 @@
-"""`_socket` of a hosted program, which its `socket` is made of: the machine's sockets and descriptors.
+"""`_socket` of a hosted program, the base of its `socket`, with the machine's sockets and descriptors.
 
 Python's own socket.py, reread, adds makefile, send_fds, recv_fds and so on.  Names, arguments and results are
 those of Modules/socketmodule.c; so are close-on-exec descriptors (PEP 446).
@@ -26,9 +26,9 @@ AS_THEY_ARE: Final = (
 
 
 class HostedSocket(BlockingSocket):
-    """The base of `socket.socket`, which is of any family.
+    """The base class of `socket.socket`, for sockets of any family.
 
-    One that loses its last reference is closed before its program's next call, and warns as Python's does.
+    A socket without references emits ResourceWarning and is closed before its program's next call.
     """
 
     __slots__ = ()
@@ -69,26 +69,26 @@ class Sockets:
         )
 
     def getdefaulttimeout(self) -> float | None:
-        """The timeout of new sockets, in seconds."""
+        """Return the timeout of new sockets in seconds, or None."""
         return self.timeout
 
     def setdefaulttimeout(self, timeout: float | None, /) -> None:
-        """Set the timeout of new sockets."""
+        """Set the timeout of new sockets in seconds, or None."""
         self.timeout = timeout
 
     def gethostname(self) -> str:
-        """The machine's name."""
+        """Return the machine's name."""
         name: str = self.call("uname").nodename
         return name
 
     def getaddrinfo(self, host: object, *_: object, **__: object) -> NoReturn:
-        """EAI_FAIL: a machine has no resolver."""
+        """Raise EAI_FAIL: a machine has no resolver."""
         raise real.gaierror(real.EAI_FAIL, f"{host!r} cannot be resolved: a machine has no internet")
 
     gethostbyaddr = gethostbyname = gethostbyname_ex = getnameinfo = getaddrinfo
 
     def dup(self, fd: int, /) -> int:
-        """Another descriptor for a socket."""
+        """Duplicate a socket's descriptor."""
         duplicate: int = self.call("fcntl", fd, F_DUPFD_CLOEXEC, 0)
         return duplicate
 
@@ -107,6 +107,6 @@ class Sockets:
 
 
 def socket_module(call: SystemCalls) -> ModuleType:
-    """`_socket` for one process."""
+    """Return the `_socket` of one process."""
     sockets = Sockets(call)
     return module(real, sockets, AS_THEY_ARE, socket=sockets.socket, SocketType=sockets.socket)

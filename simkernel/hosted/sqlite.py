@@ -1,4 +1,4 @@
-"""`_sqlite3` of a hosted program: databases in memory, with the machine's clock and chance."""
+"""`_sqlite3` of a hosted program: databases in memory, with the machine's clock and random numbers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ CURRENT: Final = {"current_date": "date", "current_time": "time", "current_times
 
 
 def sqlite_module(call: SystemCalls, time: ModuleType) -> ModuleType:
-    """`_sqlite3` for one process."""
+    """Return the `_sqlite3` of one process."""
     import _sqlite3
 
     random = call.process.random
@@ -46,10 +46,10 @@ def sqlite_module(call: SystemCalls, time: ModuleType) -> ModuleType:
 
 
 def _at(plain: real.Connection, name: str, time: ModuleType) -> Any:
-    """The SQL function `name`, whose 'now' is that of the module `time`."""
+    """Return the SQL function `name`, whose 'now' is the clock of the module `time`."""
 
     def function(*arguments: Any) -> Any:
-        bare = len(arguments) == (name == "strftime")  # without a time, which is the present one then
+        bare = len(arguments) == (name == "strftime")  # no time argument: SQLite's default is 'now'
         given = (*arguments, "now") if bare else arguments
         now = time.strftime("%Y-%m-%d %H:%M:%S")
         given = tuple(now if each == "now" else each for each in given)

@@ -1,7 +1,7 @@
-"""`_thread` of a hosted program, which its `threading` is made of: threads and locks of its process.
+"""`_thread` of a hosted program, the base of its `threading`: threads and locks of its process.
 
-A thread is a plain function that runs as a thread of the simulated process.  Nothing preempts it: others run
-while it is in a system call.  A lock waits by futex(2), as on Linux, and costs no call while it is free.
+A thread is a plain function that runs as a thread of the simulated process.  It is not preempted: others run
+while it is in a system call.  A lock blocks in futex(2), as on Linux.  A free lock makes no system call.
 Names, arguments and results are those of Modules/_threadmodule.c.
 """
 
@@ -30,13 +30,16 @@ AS_THEY_ARE: Final = ("_ExceptHookArgs",)
 
 
 class Lock(FutexWord):
-    """As `_thread.lock`, for the process that it belongs to (see `thread_module`)."""
+    """A `_thread.lock` of one process, for which `Threads` makes a subclass."""
 
     _call: SystemCalls
     _waiting = 0
 
     def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
-        """Wait until the lock is free and take it; False if it is not free in time."""
+        """Acquire the lock, and block while it is held.  Return False after `timeout` seconds.
+
+        Without `blocking` return False at once if it is held.
+        """
         if not blocking and timeout != -1:
             raise ValueError("can't specify a timeout for a non-blocking call")
         if timeout < 0 and timeout != -1:
@@ -63,7 +66,7 @@ class Lock(FutexWord):
     acquire_lock = __enter__ = acquire
 
     def release(self, *_: object) -> None:
-        """Free the lock, and wake a thread that waits for it."""
+        """Release the lock, and wake a thread that waits for it.  RuntimeError if it is free."""
         if not self.value:
             raise RuntimeError("release unlocked lock")
         self.value = 0
@@ -73,7 +76,7 @@ class Lock(FutexWord):
     release_lock = __exit__ = release
 
     def locked(self) -> bool:
-        """Whether a thread has it."""
+        """Return True while the lock is held."""
         return bool(self.value)
 
     locked_lock = locked
@@ -83,11 +86,11 @@ class Lock(FutexWord):
 
 
 class State:
-    """A thread, to `_threading_local`: it holds the thread's attributes until the thread ends."""
+    """The `current_thread()` of `_threading_local`, which keeps a thread's attributes until it ends."""
 
 
 class Handle:
-    """As `_thread._ThreadHandle`: a thread that can be joined."""
+    """A `_thread._ThreadHandle`: a thread that can be joined."""
 
     _threads: Threads
 
@@ -96,11 +99,11 @@ class Handle:
         self._running: Lock = self._threads.lock()
 
     def is_done(self) -> bool:
-        """Whether the thread has ended."""
+        """Return True once the thread has ended."""
         return self.ident is not None and not self._running.locked()
 
     def join(self, timeout: float | None = None) -> None:
-        """Wait until it has ended.  RuntimeError if it has not begun or is the caller."""
+        """Wait until the thread has ended.  RuntimeError if it has not started or is the caller."""
         if self.ident is None:
             raise RuntimeError("thread not started")
         if self.ident == self._threads.get_ident() and self._running.locked():
@@ -130,7 +133,7 @@ class Threads:
     # -- beginning ------------------------------------------------------------------
 
     def start_new_thread(self, function: Callable[..., object], args: Any, kwargs: Any = None, /) -> int:
-        """Run `function` in a new thread; its number."""
+        """Run `function` in a new thread; return the thread's number."""
         return self._start(function, args, kwargs or {}, [])
 
     start_new = start_new_thread
@@ -138,7 +141,7 @@ class Threads:
     def start_joinable_thread(
         self, function: Callable[[], object], handle: Handle | None = None, daemon: bool = True
     ) -> Handle:
-        """Run `function` in a new thread that `handle` stands for."""
+        """Run `function` in a new thread, and return its handle."""
         handle = self._handle() if handle is None else handle
         handle._running.acquire()
         handle.ident = self._start(function, (), {}, [handle._running])
@@ -151,14 +154,14 @@ class Threads:
             import greenlet  # noqa: F401 - a thread is a plain function
         except ImportError:
             raise SimulationError(
-                "a thread of a hosted package runs in a greenlet, and greenlet is not installed: "
+                "a thread of a hosted package needs greenlet, which is not installed: "
                 "pip install 'simkernel[testing]'"
             ) from None
         name = self._call.process.task.comm
         return self._call.process.thread(self._run, function, args, kwargs, ends, name=name)
 
     def _run(self, app: Blocking, function: Any, args: Any, kwargs: Any, ends: list[Lock]) -> None:
-        """The new thread: its context is empty, as that of any thread in Python."""
+        """Run `function` in the new thread, in an empty context as in any new thread of Python."""
         self._ends[app.task.pid] = ends
         with present(self._host.presence(app), app.runner):
             try:
@@ -172,13 +175,13 @@ class Threads:
     # -- the running thread ---------------------------------------------------------
 
     def get_ident(self) -> int:
-        """The running thread's number."""
+        """Return the running thread's number."""
         return self._call.process.task.pid
 
     get_native_id = get_ident
 
     def _set_sentinel(self) -> Lock:
-        """A lock that is released when the running thread ends."""
+        """Return a lock that is released when the running thread ends."""
         lock: Lock = self.lock()
         self._ends.setdefault(self.get_ident(), []).append(lock)
         return lock
@@ -194,15 +197,15 @@ class Threads:
         self._call("kill", self._main, int(signum))
 
     def stack_size(self, size: int = 0, /) -> int:
-        """The default, whatever it is set to."""
+        """Return 0, the default: the size cannot be set."""
         return 0
 
     def daemon_threads_allowed(self) -> bool:
-        """True, as in Python's main interpreter."""
+        """Return True, as in Python's main interpreter."""
         return True
 
     def inner(self) -> dict[str, Any]:
-        """The functions that threading alone calls."""
+        """Return the private functions that `threading` calls."""
         return {
             "_ThreadHandle": self._handle,
             "_count": lambda: len(self._ends),
@@ -216,7 +219,7 @@ class Threads:
         }
 
     def _local(self) -> Any:
-        """`_threading_local.local`; nothing preempts a thread between its lock's calls."""
+        """Return `_threading_local.local`.  It needs no lock, since threads are not preempted."""
         state = SimpleNamespace(current_thread=self._state, RLock=nullcontext)
         importer = Importer((), {"threading": state})  # type: ignore[dict-item]
         return importer.import_module("_threading_local").local
@@ -230,15 +233,15 @@ class Threads:
 
 
 def _excepthook(args: Any, /) -> None:
-    """Print an exception of a thread, but not the one by which the simulation ends it."""
+    """Print an exception of a thread, except GeneratorExit, with which the simulation ends it."""
     if not issubclass(args.exc_type, GeneratorExit):
         real._excepthook(args)
 
 
 def thread_module(host: Hosted) -> ModuleType:
-    """`_thread` for one process."""
+    """Return the `_thread` of one process."""
     threads = Threads(host, SystemCalls(host.process))
     locks = dict.fromkeys(("allocate", "allocate_lock"), threads.lock)
     made = module(real, threads, AS_THEY_ARE, **locks, **threads.inner())
-    del made.RLock  # threading has it in Python
+    del made.RLock  # threading has an RLock in Python
     return made

@@ -1,4 +1,4 @@
-"""Everything that programs and devices hold in a kernel, counted from the tables of its parts."""
+"""The resources that programs and devices hold in a kernel, counted in its tables."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from simkernel.kernel.vfs.file import OpenFile
 from simkernel.uapi.socket import AF_NETLINK, AF_UNIX
 
 Holdings = Mapping[Hashable, tuple[str, int]]
-"""Text and amount by object.  A text that begins with "# " names a kind; the others name the object."""
+"""Text and amount by object.  A text that begins with "# " names a kind of object, any other the object."""
 
 SOCKETS: Final = {AF_NETLINK: "# netlink sockets", AF_UNIX: "# unix sockets"}
 
 
 def holdings(kernel: Kernel) -> Holdings:
-    """Return all holdings but those of daemons that are alive.  A module pinned by an oops is left out."""
+    """Return all holdings, except those of living daemons and of modules pinned by an oops."""
     return {key: (text, amount) for key, text, amount in _held(kernel)}
 
 
 def left(now: Holdings, before: Holdings) -> list[str]:
-    """Return in words what `now` has more than `before`."""
+    """Return one text for each holding that `now` has in addition to `before`."""
     amounts: Counter[str] = Counter()
     for key, (text, amount) in now.items():
         amounts[text] += max(0, amount - before.get(key, ("", 0))[1])
@@ -74,7 +74,7 @@ def _held(kernel: Kernel) -> Iterator[tuple[Hashable, str, int]]:
         references = module.references - len(module.users)
         if not module.pinned:
             yield module, f"# references to module {module.name}", references
-            yield (module, "put"), f"# references to module {module.name} put but never got", -references
+            yield (module, "put"), f"# references to module {module.name} put but never taken", -references
     yield modules, "# registrations of modules that were unloaded", modules.leaks
 
 

@@ -82,9 +82,9 @@ class Kernel:
 
         self.namespaces = Namespaces()
         self.open_files: dict[OpenFile, None] = {}
-        """Every open file, in the order in which they were opened."""
+        """All open files, in the order in which they were opened."""
         self.mappings: dict[VmArea, None] = {}
-        """Every mapped area of every process."""
+        """The mapped areas of all processes."""
         self.scheduler: Scheduler = (
             UnlimitedCpus(engine, costs) if cpus is None else RunQueue(engine, costs, cpus)
         )

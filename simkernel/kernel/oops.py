@@ -1,21 +1,21 @@
-"""Oopses: an exception in a module's code stays in the module.
+"""Oopses: an exception in a module's code does not leave the module.
 
-On Linux the task that runs into an oops is killed, what it held stays held, and the machine goes on,
-unless it happened in an interrupt.  Here the same, gentler in two points: the calling program gets
-EFAULT instead of being killed, and the machine survives an oops in an interrupt too.
+Linux kills the task in which an oops happens and does not release its locks and references.  The machine
+continues, unless the oops happened in an interrupt.  There are two deviations here.  The calling program gets
+EFAULT instead of being killed.  The machine also survives an oops in an interrupt.
 
-    init, exit     the module stays listed, going, and can be neither removed nor loaded again;
-                   what it had registered is taken away by force
+    init, exit     the module stays in the list in state "going" and cannot be removed or loaded again;
+                   its registrations are removed by force
     probe          the device stays without a driver
     doit, dumpit   the request fails with EFAULT
     irq handler    the interrupt counts as not handled
-    work, timer    it is over
+    work, timer    the function ends
 
-In all of them the kernel is tainted with D and the module is pinned: rmmod says EBUSY from then on.
+Every oops taints the kernel with D and pins the module: rmmod fails with EBUSY from then on.
 
-The log has the type of the exception and the functions of modules and driverapi that it passed through, with
-file and line: no path of the host, and no text but a SimulationError's, since others may hold anything.  The
-exception itself is in `Oopses.reports`, and `simkernel run` prints its text.
+The log has the type of the exception, and file and line of the functions of modules and driverapi that it
+passed through.  It has no path of the host, and only the text of a SimulationError, since other texts may
+contain anything.  `Oopses.reports` has the exception, and `simkernel run` prints its text.
 """
 
 from __future__ import annotations
@@ -41,12 +41,15 @@ KEPT = 64
 """Reports kept; the log and the counter have the others."""
 
 OTHERS = (InternalError, DeviceError, KeyboardInterrupt)
-"""What is no oops: it comes through a module's code and is not its fault.  Every other exception is one."""
+"""Exceptions that pass through a module's code and are not its bug.  Every other exception is an oops."""
 
 
 @attrs.frozen
 class Oops:
-    """One oops: in which module, doing what, and the exception.  `trace` lists functions, innermost first."""
+    """One oops: the module, the function `where` it happened, and the exception.
+
+    `trace` lists the functions that the exception passed through, innermost first.
+    """
 
     number: int
     module: str
@@ -63,7 +66,7 @@ class Oopses:
     _taints: Taints
     _current: Callable[[], SchedTask | None]
     closing: Callable[[], bool]
-    """Whether a task is being ended: then GeneratorExit is not the module's."""
+    """True while a task is being ended: then GeneratorExit is not the module's bug."""
     count: int = 0
     reports: deque[Oops] = attrs.field(factory=lambda: deque(maxlen=KEPT))
 
@@ -85,7 +88,7 @@ class Oopses:
         self._taints.add(Taint.DIE)
         module.pin()
         if self.closing():
-            clear_frames(error.__traceback__)  # they hold a coroutine that ignored GeneratorExit: drop it now
+            clear_frames(error.__traceback__)  # they keep a coroutine that ignored GeneratorExit alive
         return os_error(EFAULT)
 
     def guard(self, module: LoadedModule | None, where: str) -> Guard:
@@ -145,11 +148,10 @@ def _kind(error: BaseException) -> str:
 
 
 def _call_trace(traceback: TracebackType | None) -> tuple[str, ...]:
-    """The functions of modules and driverapi that the exception passed through, innermost first.
+    """Return the functions of modules and driverapi that the exception passed through, innermost first.
 
-    If there are none, a function of the module was called with wrong arguments: the kernel's functions stand
-    for it.  A line that the exception passed more than once is listed once, since the depth of a recursion
-    is the host's.
+    If there are none, the kernel called a function of the module with wrong arguments, and the kernel's
+    functions are listed.  A line is listed once, since the depth of a recursion depends on the host.
     """
     lines: list[str] = []
     kernel: list[str] = []

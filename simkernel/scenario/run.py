@@ -129,7 +129,7 @@ class Run(Report):
         return self._machine
 
     def expect_faults(self, *modules: str) -> None:
-        """Declare that these modules oops or do not load on purpose: the command line does not report it."""
+        """Declare that these modules oops or fail to load on purpose.  Commands do not report them."""
         self._expected.update(modules)
 
     # -- for who runs it ----------------------------------------------------
@@ -137,8 +137,8 @@ class Run(Report):
     def execute(self, attach: Callable[[Machine], object] | None = None) -> Self:
         """Run the scenario's function, then close its machine.
 
-        Raises what the function raises, or else what programs raise as they are ended.  `attach` is called
-        with the machine once it has booted, to subscribe to its trace.
+        Raises the exception of the function, or else those that programs raise when the machine ends them.
+        `attach` is called with the booted machine, to subscribe to its trace.
         """
         self._attach = attach
         with self._ending:
@@ -162,13 +162,13 @@ class Run(Report):
 
     @property
     def oopses(self) -> list[Oops]:
-        """The oopses that the scenario does not expect; of many, the last ones."""
+        """The unexpected oopses among the last ones, of which the kernel keeps a limited number."""
         reports = () if self._machine is None else self._machine.kernel.oopses.reports
         return [oops for oops in reports if oops.module not in self._expected]
 
     @property
     def broken_modules(self) -> dict[str, ImageError]:
-        """The modules that did not load, by their line in the kernel log, but for the expected ones."""
+        """The errors of modules that unexpectedly failed to load, by their line in the kernel log."""
         faults = {} if self._machine is None else self._machine.kernel.modules.path.faults
         return {text: error for text, error in faults.items() if error.module not in self._expected}
 
@@ -191,7 +191,7 @@ def scenario(*parameters: Parameter) -> Callable[[Callable[[Run], None]], Scenar
     def declare(function: Callable[[Run], None]) -> Scenario:
         if kind := runs_later(function):
             raise SimulationError(
-                f"scenario {function.__name__} is {kind}, whose call runs nothing: write an ordinary "
+                f"scenario {function.__name__} is {kind}, which does not run when called: write an ordinary "
                 "function without yield; the programs that it spawns are async"
             )
         try:

@@ -87,20 +87,20 @@ def test_a_raw_call_refuses_a_wrong_number_of_arguments(name: str) -> None:
     with Machine(udev=False) as machine:
         app = machine.blocking().app
         for count in {required - 1, len(takes) + 1} - {-1}:
-            with pytest.raises(TypeError, match=rf"^{name}\(.*\) is called with {count} arguments$"):
+            with pytest.raises(TypeError, match=rf"^{name}\(.*\) was called with {count} arguments$"):
                 app.call(name, *[0] * count)
 
 
 @pytest.mark.parametrize(
     ("call", "says"),
     [
-        (("close", None), "close: fd is a C int, not NoneType"),
-        (("read", 0, "4"), "read: size is an int of 64 bits, not str"),
-        (("openat", -100, None, 0), "openat: path is a str, bytes or path, not NoneType"),
-        (("sendto", 0, "text"), "sendto: data is a bytes-like object, not str"),
-        (("dup", 1 << 40), "dup: fd is a C int, not 1099511627776"),
-        (("fork_exec", print), "fork_exec: image is an Image, not builtin_function_or_method"),
-        ((5,), "5 names no system call, as 'read' does"),
+        (("close", None), "close: fd must be a C int, not NoneType"),
+        (("read", 0, "4"), "read: size must be an int of 64 bits, not str"),
+        (("openat", -100, None, 0), "openat: path must be a str, bytes or path, not NoneType"),
+        (("sendto", 0, "text"), "sendto: data must be a bytes-like object, not str"),
+        (("dup", 1 << 40), "dup: fd must be a C int, not 1099511627776"),
+        (("fork_exec", print), "fork_exec: image must be an Image, not builtin_function_or_method"),
+        ((5,), "5 is not the name of a system call: pass a name such as 'read'"),
     ],
 )
 def test_the_error_names_the_call_the_argument_and_the_type(call: tuple[Any, ...], says: str) -> None:

@@ -80,7 +80,7 @@ def test_a_deadlock_says_who_sleeps_where() -> None:
         with pytest.raises(Deadlock) as error:
             sock.recv(1)
         own = facade.getpid()
-    assert "recvfrom> can never go on" in str(error.value)
+    assert "recvfrom> blocks for ever" in str(error.value)
     assert f"waiter/{pid} in recvfrom on netlink protocol 2, port id 77" in str(error.value)
     assert f"blocking/{own} in recvfrom on netlink protocol 2, port id 11" in str(error.value)
 

@@ -109,7 +109,8 @@ def test_a_generator_function_as_an_entry_is_refused(bench: Bench, entry: str, k
     with pytest.raises(OSError):
         bench.root.insmod("m")
     assert any(
-        "generator function, whose call runs nothing: write it without yield" in text for text in bench.log
+        "generator function, which does not run when called: write it without yield" in text
+        for text in bench.log
     )
 
 
@@ -131,4 +132,4 @@ def test_a_generator_function_as_a_callback_is_an_oops_that_says_so(
     with contextlib.suppress(OSError):
         bench.root.insmod("m")
     bench.pass_time(seconds(0.1))
-    assert any("wrong contains yield, so that its call runs nothing" in text for text in bench.log)
+    assert any("wrong contains yield and does not run when called" in text for text in bench.log)

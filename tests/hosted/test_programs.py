@@ -242,7 +242,7 @@ def test_wrong_uses(machine: Machine) -> None:
             pass
 
     def other_user(app: Blocking) -> None:
-        with pytest.raises(SimulationError, match="has a user"), hosted(app, "lodger", uid=1000):
+        with pytest.raises(SimulationError, match="keeps its user"), hosted(app, "lodger", uid=1000):
             pass
 
     processes = [machine.spawn(asynchronous), machine.spawn(other_user, uid=5)]

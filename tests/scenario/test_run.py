@@ -130,13 +130,15 @@ def test_declaration_is_checked() -> None:
         async def story(run: Run) -> None:  # type: ignore[arg-type]
             pass
 
-    with pytest.raises(SimulationError, match="is a generator function, whose call runs nothing"):
+    with pytest.raises(SimulationError, match="is a generator function, which does not run when called"):
 
         @scenario()
         def story(run: Run) -> Any:
             yield
 
-    with pytest.raises(SimulationError, match="is an async generator function, whose call runs nothing"):
+    with pytest.raises(
+        SimulationError, match="is an async generator function, which does not run when called"
+    ):
 
         @scenario()
         async def story(run: Run) -> Any:

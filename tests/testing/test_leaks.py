@@ -258,7 +258,7 @@ def test_one_reference_of_a_module_that_others_use(modules: Modules) -> None:
 def test_one_reference_that_is_given_back_twice(modules: Modules) -> None:
     modules.load("base", "pass", EXPORTS)
     modules.load("user", "this.symbols.give()", IMPORTS)
-    assert modules.leak() == "left behind: 1 references to module base put but never got"
+    assert modules.leak() == "left behind: 1 references to module base put but never taken"
 
 
 def test_a_registration_of_a_module_that_is_gone(modules: Modules) -> None:

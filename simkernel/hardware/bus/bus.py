@@ -21,7 +21,7 @@ from simkernel.hardware.layer import HARDWARE
 ACTIONS: Final = {
     each.__code__ for each in (Device.connect, Device.read, Device.write, Device.advance, Device.disconnect)
 }
-"""The functions through which the bus runs the code of a device."""
+"""Code of the methods that call the hooks of a device."""
 
 
 class Processor(Protocol):
@@ -86,7 +86,7 @@ class Bus:
             value = device.read(offset)
             if not isinstance(value, int) or value >> 32:
                 raise ValueError(
-                    f"the register has the value {value!r}: an int from 0 to 0xffffffff is allowed"
+                    f"the register has the value {value!r}: it must be an int from 0 to 0xffffffff"
                 )
         except KeyboardInterrupt:
             raise
@@ -131,7 +131,7 @@ class Bus:
         if device.slot is not None:
             raise SimulationError(f"{device.name} is plugged in already, in slot {device.slot.number}")
         if _is_acting(device):
-            raise SimulationError(f"{device.name} was unplugged while it acts: plug it in a later event")
+            raise SimulationError(f"{device.name} was unplugged by its own code: plug it in a later event")
         place = self._free_slot() if slot is None else self._checked_slot(slot)
         if line is not None and not 0 <= line < len(self.interrupts.lines):
             raise SimulationError(
@@ -152,7 +152,7 @@ class Bus:
             raise SimulationError("the hot-plug controller cannot be unplugged")
         device.catch_up()
         if slot.device is not device:
-            return  # the device or a listener has unplugged it meanwhile, or does so now
+            return  # the device or a listener has unplugged it in catch_up(), or is just doing so
         self.engine.trace.follow(self.engine.trace.flow)
         slot.device = None
         device.disconnect()
@@ -256,7 +256,7 @@ class Bus:
 
 
 def _is_acting(device: Device) -> bool:
-    """Whether code of the device is on the stack: it would go on in the device's next life."""
+    """Return True if code of the device is on the stack.  It would continue on the device as replugged."""
     frame = sys._getframe()
     while (caller := frame.f_back) is not None:
         frame = caller

@@ -1,6 +1,6 @@
-"""What every virtual device is: registers behind a window, an interrupt line, DMA, its own events.
+"""Virtual devices: registers in an MMIO window, an interrupt line, DMA and scheduled events.
 
-A device of your own is a class.  This one measures for 2 ms when told to, then interrupts:
+A device is a subclass of `Device`.  This one measures for 2 ms after a write to START, then interrupts:
 
     class Thermometer(Device):
         vendor_id, device_id = 0x1234, 0x0001
@@ -23,13 +23,13 @@ A device of your own is a class.  This one measures for 2 ms when told to, then 
     machine.plug(Thermometer())
 
 Theory of operation.  `registers` is the data sheet as a table, without the four header registers
-that every device has.  A plain register needs no code; where one has an effect, the method
-`write_NAME(value)` or `read_NAME() -> int` is called (NAME in small letters).  `values` holds what is
-in the registers, by offset: ints from 0 to 0xffffffff, as `read_NAME` returns.  A driver that reads
-another value gets a DeviceError with the register's name.  Other state is set in `power_on`, because a
-device may be torn out and plugged in again.  What the device does of its own accord goes through `after`.
-Before each access the device catches up: what was due by the instant of the access has happened, even if
-the section that makes the access has charged time ahead of the clock.
+that every device has.  A plain register needs no code.  If an access has an effect, define the method
+`write_NAME(value)` or `read_NAME() -> int` (NAME in small letters).  `values` maps offsets to the
+registers' contents, ints from 0 to 0xffffffff, as `read_NAME` returns.  A read of any other value raises
+DeviceError with the register's name.  Set other state in `power_on`, since a device may be unplugged and
+plugged in again.  Schedule the device's own actions with `after`.
+Before each access the device catches up: it runs the events that are due by the instant of the access.
+That instant may lie ahead of the clock by the time that the section has charged.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ class Event:
     _flow: int
     _timer: Timer
     _own: bool
-    """Planned by an event of the device, not by a register access."""
+    """True if an event of the device scheduled it, False if a register access did."""
 
     @property
     def pending(self) -> bool:
@@ -112,11 +112,11 @@ class Event:
         self._timer.cancel()
 
     def happen(self, device: Device) -> None:
-        """Do it, under the flow under which it was planned.  Nothing if cancelled.
+        """Run the event under the flow in which it was scheduled.  No effect if it is cancelled.
 
-        A flow for which the device has interrupted is finished.  An event that the device itself has planned
-        under it begins a new flow; an event that a register access has planned keeps it.  DeviceError for
-        what the device's code raises.
+        A flow is finished once the device has raised an interrupt for it.  Under a finished flow, an event
+        that the device scheduled begins a new flow.  An event that a register access scheduled keeps it.
+        DeviceError if the device's code raises an error.
         """
         function = self._function
         if function is None:
@@ -159,7 +159,7 @@ class Device:
     values: dict[int, int]
     now: int
     raised_flow: int = 0
-    """The flow under which the device has raised its interrupt line last."""
+    """The flow in which the device last raised its interrupt line."""
     _acting: bool = False
     _order: int
     _purge_at: int
@@ -199,7 +199,7 @@ class Device:
 
     @property
     def plugged(self) -> bool:
-        """Whether the device is on its bus.  False in `power_off`."""
+        """True while the device is in a slot.  False in `power_off`."""
         return self.slot is not None and self.slot.device is self
 
     def after(self, delay: int, function: Callable[..., None], *arguments: Any) -> Event:
@@ -236,7 +236,7 @@ class Device:
         return self.bus.dma_read(self, address, size) if self.plugged else None
 
     def emit(self, event: str, **fields: Any) -> None:
-        """Count `event` and emit its record on the device's track.  Nothing once the device is unplugged."""
+        """Count `event` and emit its record on the device's track.  No effect if the device is unplugged."""
         if self.slot is None:
             return
         self.bus.statistics.events += 1
@@ -292,7 +292,7 @@ class Device:
         self.catch_up()
         port = self.ports.get(offset)
         if port is None or (register := port.register).access == RO or self.slot is None:
-            return  # without a slot, a listener has unplugged it since the access began
+            return  # no slot: a listener has unplugged it since the access began
         if self.accepts(register, value):
             old = self.values[offset]
             if register.access == W1C:

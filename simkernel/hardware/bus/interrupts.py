@@ -62,9 +62,9 @@ class Interrupts:
         return bool(self.lines[line].drivers)
 
     def drive(self, line: int, source: Hashable, track: str) -> None:
-        """Let `source` hold `line` high.  SimulationError for a line that does not exist."""
+        """Drive `line` high for `source`.  SimulationError for a line that does not exist."""
         if not 0 <= line < len(self.lines):
-            raise SimulationError(f"there is no interrupt line {line}: they are 0 to {len(self.lines) - 1}")
+            raise SimulationError(f"there is no interrupt line {line}: use 0 to {len(self.lines) - 1}")
         state = self.lines[line]
         trace = self._engine.trace
         state.drivers[source] = trace.flow

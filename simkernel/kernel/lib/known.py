@@ -1,7 +1,7 @@
-"""What Linux has and simkernel lacks, read from the tables `ioctls.txt` and `files.txt` beside this file.
+"""Requests of ioctl(2) and files that Linux has, from the tables `ioctls.txt` and `files.txt`.
 
-What neither simkernel nor a table has is refused by Linux, too.  Most machines never ask, so a table is read
-at its first use.
+simkernel reports a use of one that it does not model.  Linux refuses a request or file that is in neither
+table, so simkernel does too.  A table is read at its first use, since most machines never need it.
 """
 
 from __future__ import annotations
@@ -17,21 +17,21 @@ from simkernel.uapi import errno
 
 @cache
 def known_ioctls(kind: str) -> Mapping[int, Sequence[str]]:
-    """The requests of ioctl(2) that Linux knows of a kind of file: name and further words, by number."""
+    """Return Linux's requests of ioctl(2) on a kind of file: name and further words, by number."""
     table = read_table(Path(__file__).with_name("ioctls.txt"))
     return {int(line[1], 16): line[2:] for line in table if any(fnmatchcase(kind, each) for each in line[0])}
 
 
 def refusal(words: Iterable[str]) -> int | None:
-    """The errno with which Linux itself refuses a request; None: Linux may carry it out."""
+    """Return the errno with which Linux refuses a request, or None if Linux may execute it."""
     return next((getattr(errno, word) for word in words if word[0] == "E"), None)
 
 
 def known_file(directory: str, names: Sequence[str]) -> str | None:
-    """The path in the table for `names` below a directory that exists; None: Linux lacks the file, too.
+    """Return the table's path for `names` below an existing directory, or None if Linux lacks the file.
 
-    A wildcard stands for a name in the path of the directory, never for one of `names`: that Linux has files
-    in the directory of any process does not make a process exist.
+    A wildcard matches a name in the directory's path, but none of `names`.  Otherwise `*/stat` would match a
+    process that does not exist.
     """
     here = directory.split("/")
     for path in _files().get(names[-1], ()):
@@ -43,7 +43,7 @@ def known_file(directory: str, names: Sequence[str]) -> str | None:
 
 @cache
 def _files() -> Mapping[str, list[list[str]]]:
-    """The paths of the table, split into names, by their last name."""
+    """Return the paths of the table, split into names, by their last name."""
     files: dict[str, list[list[str]]] = {}
     for directories, *names in read_table(Path(__file__).with_name("files.txt")):
         for name in names:
@@ -53,7 +53,7 @@ def _files() -> Mapping[str, list[list[str]]]:
 
 @cache
 def read_table(path: Path) -> Sequence[list[Any]]:
-    """The lines of a table, split into words, each after the words of its `[section]`."""
+    """Return the lines of a table: a list of the words of the `[section]`, then the words of the line."""
     section: list[str] = []
     lines: list[list[Any]] = []
     for line in path.read_text("utf-8").splitlines():

@@ -32,6 +32,6 @@ class Unmodelled:
         return os_error(number)
 
     def missing(self, directory: str, names: Sequence[str]) -> Exception:
-        """Return the error for a file of /proc or /sys that is not there: ENOENT if Linux lacks it, too."""
+        """Return the error for a missing file of /proc or /sys: ENOENT if Linux also lacks it."""
         path = known_file(directory, names)
         return os_error(ENOENT) if path is None else self(path, ENOENT)

@@ -40,19 +40,19 @@ ENTRIES = {"init": ("this",), "exit": ("this", "state")}
 
 
 class ImageError(Exception):
-    """The files make no module.  The text says why, without the name of the module.
+    """The files are not a module that can be loaded.  The text is the reason, without the module's name.
 
-    `errno` is the result of finit_module(2).  `__cause__` is the exception of the module's code.
+    `errno` is the error of finit_module(2).  `__cause__` is the exception of the module's code.
     """
 
     errno = ENOEXEC
     module = ""
     requested = False
-    """True once finit_module(2) was called for the module."""
+    """True after finit_module(2) was called for the module."""
 
 
 class NoModule(ImageError):
-    """The file is a program or a library that lies on the module path: it has nothing of a module."""
+    """The file on the module path is a program or a library: it does not import driverapi."""
 
 
 @attrs.frozen
@@ -86,9 +86,9 @@ class Source:
         return self.files[""]
 
     def check_declaration(self) -> None:
-        """ImageError if the main file does not bind MODULE at its top level, NoModule for no driver.
+        """Raise ImageError if a driver, or NoModule if any other file, does not bind MODULE at its top level.
 
-        A file that imports driverapi is a driver.  One that cannot be parsed passes: to import it raises.
+        A file that imports driverapi is a driver.  A file that cannot be parsed passes: its import raises.
         """
         try:
             tree = ast.parse(self.main.text)
@@ -105,9 +105,9 @@ _sources: dict[str, Source] = {}
 
 
 def load_image(location: Location) -> Image:
-    """Read and execute the module's code, unless this process has.  ImageError if that fails.
+    """Return the module's code, which is read and executed once per process.  ImageError if that fails.
 
-    A file that does not bind MODULE is not executed: it may be any program that lies there.
+    A file that does not bind MODULE is not executed, since it may be any program.
     """
     path = str(location.path)
     try:
@@ -122,7 +122,7 @@ def load_image(location: Location) -> Image:
     if image is None:
         source.check_declaration()
         if not f"_{location.name}".isidentifier():
-            raise ImageError(f"a module's name has letters, digits and _ only: rename {source.main.relative}")
+            raise ImageError(f"a module's name may have letters, digits and _: rename {source.main.relative}")
         image = _images[digest] = _execute(source, PREFIX + digest)
     return image
 
@@ -146,7 +146,7 @@ def _text(file: Path, relative: str) -> str:
         raise ImageError(unreadable(relative, error)) from None
     if "\0" in text:
         line = text.count("\n", 0, text.index("\0")) + 1
-        raise ImageError(f"{relative}:{line} holds a NUL byte: a module's file is Python source")
+        raise ImageError(f"{relative}:{line} has a NUL byte: a module's file must be Python source")
     return text
 
 
@@ -183,7 +183,7 @@ def _declaration(source: Source, namespace: ModuleType) -> Module:
     if not isinstance(declaration, Module):
         raise _undeclared(source, ImageError)
     if not all(isinstance(alias, str) for alias in declaration.all_aliases):
-        raise ImageError(f"has an alias that is no text ({source.main.relative})")
+        raise ImageError(f"has an alias that is not a str ({source.main.relative})")
     for function in (*declaration.exports, *declaration.exports_gpl):
         if not inspect.isfunction(function):
             raise ImageError(f"exports {function}, which is no function of {source.main.relative}")
@@ -202,7 +202,7 @@ def _check_entry(namespace: ModuleType, name: str, arguments: tuple[str, ...]) -
         return
     kind = runs_later(function)
     if "generator" in kind:
-        raise ImageError(f"{name} is {kind}, whose call runs nothing: write it without yield")
+        raise ImageError(f"{name} is {kind}, which does not run when called: write it without yield")
     try:
         inspect.signature(function).bind(*arguments)
     except (TypeError, ValueError):

@@ -23,7 +23,7 @@ from simkernel.ynl.parse import supplement_name
 
 
 class NotRegularFile(OSError):
-    """The file is a FIFO, a socket, a device or a folder.  Opening a FIFO blocks; a device may never end."""
+    """The file is a FIFO, a socket, a device or a folder.  open() of a FIFO blocks."""
 
 
 @attrs.frozen
@@ -42,10 +42,10 @@ class Location:
 
 
 def locations(directories: Iterable[Path]) -> list[Location]:
-    """Every module in the folders, by name.  The first folder with a name wins and is the kernel's tree.
+    """Return the modules in the folders, by name.  If several folders have a name, the first one counts.
 
-    A file is listed whatever its kind, so that a FIFO called NAME.py is reported.  Hidden files are not:
-    editors put locks and backups there.
+    The first folder is the kernel's tree.  A file of any kind is listed, so that a FIFO called NAME.py is
+    reported.  Hidden files are not listed, since they are locks and backups of editors.
     """
     found: dict[str, Location] = {}
     for index, directory in enumerate(directories):
@@ -59,7 +59,7 @@ def locations(directories: Iterable[Path]) -> list[Location]:
 
 
 def specifications(directories: Iterable[Path]) -> dict[str, Path]:
-    """Return each NAME.yaml in the folders, and in a folder there, by NAME."""
+    """Return the paths of all NAME.yaml in the folders and their direct subfolders, by NAME."""
     found: dict[str, Path] = {}
     for directory in directories:
         for entry in entries(directory):
@@ -71,7 +71,7 @@ def specifications(directories: Iterable[Path]) -> dict[str, Path]:
 
 
 def find_specification(name: str, directories: Iterable[Path]) -> Path:
-    """Return the NAME.yaml of `specifications`.  LookupError with the nearest names."""
+    """Return the path of NAME.yaml, as `specifications` does.  LookupError with the nearest names."""
     found = specifications(directories)
     if name not in found:
         raise LookupError(f"there is no specification of {name!r}: {choose(name, sorted(found))}")
@@ -86,8 +86,7 @@ def module_name(name: str) -> str:
 def read_specification(path: Path) -> Spec:
     """Return the specification in a file, with its supplement NAME.simkernel.yaml if there is one.
 
-    Raises SpecError for a mistake in either, OSError if one cannot be read.  A file that has not changed
-    since is not read again.
+    Raises SpecError for a mistake in either, OSError if one cannot be read.  Unchanged files are read once.
     """
     try:
         supplement = stamp(str(path.with_name(supplement_name(path.name))))
@@ -119,7 +118,7 @@ Stamp: TypeAlias = tuple[str, int, int]
 
 
 def stamp(path: str) -> Stamp:
-    """A regular file's stamp.  OSError if there is none, NotRegularFile for another kind of file."""
+    """Return a regular file's stamp.  OSError if it does not exist, NotRegularFile if it is not regular."""
     status = os.stat(path)
     if not stat.S_ISREG(status.st_mode):
         raise NotRegularFile(EINVAL, "not a regular file")
@@ -136,7 +135,7 @@ def stamps(folder: str) -> Iterator[Stamp]:
 
 
 def unreadable(name: str, error: OSError | UnicodeDecodeError) -> str:
-    """The reason why a file cannot be read, without the host's path of it."""
+    """Return the text of an error that says which file cannot be read and why, without the host's path."""
     if isinstance(error, UnicodeDecodeError):
         line = error.object.count(b"\n", 0, error.start) + 1
         name = f"{name}:{line}"

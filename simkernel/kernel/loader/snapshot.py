@@ -28,9 +28,9 @@ class UnknownModule(LookupError):
 
 
 class Snapshot:
-    """The modules that a path has at one moment; their code is read and executed when it is needed.
+    """The modules on a path at one moment.  Their code is read and executed when it is first needed.
 
-    `on_fault` takes the name of each module that does not load, and the error.
+    `on_fault` is called with the name and the error of each module that does not load.
     """
 
     def __init__(self, found: Iterable[Location], on_fault: Callable[[str, ImageError], object]) -> None:
@@ -113,7 +113,7 @@ class ModulePath:
     """An ordered list of folders with modules.
 
     `faults` are the errors of modules that did not load, by their line in the kernel log.  A line is logged
-    once, since the folders are read anew for every request.
+    only once, although the folders are read for every request.
     """
 
     def __init__(self, directories: Sequence[Path], engine: Engine, log: Log) -> None:
@@ -132,7 +132,7 @@ class ModulePath:
         return snapshot
 
     def on_fault(self, module: str, error: ImageError) -> ImageError:
-        """Log that a module does not load, unless the log has that line already."""
+        """Log that a module does not load, unless the log already has that line."""
         text = f"module {module}: {error}"
         error.module = module
         if text not in self.faults:

@@ -28,7 +28,7 @@ ALIGNMENT: Final = 16
 
 
 class AddressSpace:
-    """The mapped areas of one process, ordered by address, and the buffers that it lends now.
+    """The mapped areas of one process, ordered by address, and the buffers of its current call.
 
     `mappings` is the machine's table of mapped areas.
     """

@@ -1,4 +1,4 @@
-"""Calls of a module that have to be awaited, and those that a module forgot to await."""
+"""Detection of calls by a module that it must await but did not."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MAX_REMEMBERED: Final = 64
 
 
 class Calls:
-    """The calls made while `run` runs functions of modules, in any machine of the process."""
+    """Calls that modules make while `run` runs their functions, in all machines of this Python process."""
 
     def __init__(self) -> None:
         self.runs = 0
@@ -32,7 +32,7 @@ class Calls:
         self._made.append((made, name, locate(frame), frame.f_lineno))
 
     def take_lost(self, module: str) -> list[str]:
-        """Forget all calls; the name and the line of each that `module` made and nobody awaited."""
+        """Forget all calls.  Return name and line of each call that `module` made and did not await."""
         lost = []
         for made, name, location, line in self._made:
             if location is None or location[0] != module or not inspect.iscoroutine(made):
@@ -48,7 +48,7 @@ _calls: Final = Calls()
 
 
 def sleeps(function: Callable[P, Awaitable[T]]) -> Callable[P, Awaitable[T]]:
-    """A function of driverapi whose result has to be awaited: a module that forgets it is told by `run`."""
+    """Decorate a function of driverapi whose result must be awaited.  `run` raises if a module does not."""
 
     @wraps(function)
     def call(*args: P.args, **kwargs: P.kwargs) -> Awaitable[T]:
@@ -61,9 +61,9 @@ def sleeps(function: Callable[P, Awaitable[T]]) -> Callable[P, Awaitable[T]]:
 
 
 async def run(module: LoadedModule | None, function: Callable[..., Any], *arguments: object) -> Any:
-    """Call a function of a module, plain or `async def`; its result.
+    """Call a plain or `async def` function of a module, and return its result.
 
-    SimulationError for a generator function, and for a call that the function made and did not await.
+    SimulationError for a generator function, and for a call that the function did not await.
     """
     _calls.runs += 1
     try:

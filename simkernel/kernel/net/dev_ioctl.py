@@ -1,6 +1,6 @@
-"""ioctl(2) on a socket of any family: network devices, by `struct ifreq` (net/core/dev_ioctl.c).
+"""ioctl(2) of network devices by `struct ifreq`, on a socket of any family (net/core/dev_ioctl.c).
 
-kernel/lib/ioctls.txt lists the requests: those of `GETTERS`, those that `lo` refuses, and those that are not
+kernel/lib/ioctls.txt lists all requests: those in `GETTERS`, those that `lo` refuses, and those that are not
 modelled.
 """
 
@@ -19,7 +19,7 @@ from simkernel.uapi.structure import S32, U16
 
 IFNAMSIZ: Final = 16
 IFREQ_SIZE: Final = 40
-"""A name of IFNAMSIZ bytes, NUL included, and a union of 24."""
+"""A name of IFNAMSIZ bytes, NUL included, and a union of 24 bytes."""
 IFCONF_SIZE: Final = 16
 SOCK_IOC_TYPE: Final = 0x89
 
@@ -31,16 +31,16 @@ GETTERS: Final[Mapping[str, Callable[[NetDevice], tuple[int, bytes]]]] = {
     "SIOCGIFHWADDR": lambda device: (IFNAMSIZ, U16.pack(device.type) + device.address),
     "SIOCGIFINDEX": lambda device: (IFNAMSIZ, S32.pack(device.index)),
     "SIOCGIFTXQLEN": lambda device: (IFNAMSIZ, S32.pack(device.tx_queue_len)),
-    "SIOCGIFMAP": lambda device: (IFNAMSIZ, bytes(21)),  # no memory, no interrupt; the padding stays
+    "SIOCGIFMAP": lambda device: (IFNAMSIZ, bytes(21)),  # all 0 for `lo`; without the padding
 }
-"""Which bytes of `struct ifreq` an answer changes, and to what."""
+"""Offset and new bytes that a request writes into `struct ifreq`."""
 
 
 def sock_ioctl(table: str, net: Net, task: Task, request: int, argument: int) -> int:
-    """Answer a request that the protocol does not know (`sock_ioctl()`, `dev_ioctl()`).
+    """Execute a request that the protocol does not handle (`sock_ioctl()`, `dev_ioctl()`).
 
-    ENOTTY for a request that is not modelled, and for one that sockets do not have; EFAULT, EPERM, ENODEV,
-    and the error with which `lo` refuses.  An unknown name loads no module (`dev_load()`): no module has a
+    ENOTTY for a request that is not modelled or not one of sockets.  EFAULT, EPERM, ENODEV, and the error
+    with which `lo` refuses a request.  An unknown name loads no module (`dev_load()`), since no module has a
     network device.
     """
     name, *words = known_ioctls(table).get(request, ("",))
@@ -67,7 +67,7 @@ def sock_ioctl(table: str, net: Net, task: Task, request: int, argument: int) ->
 
 
 def _device(net: Net, request: str, ifreq: bytes) -> NetDevice | None:
-    """The device that a request names, by index for SIOCGIFNAME; an alias (`lo:1`) is its device."""
+    """Return the device that a request names: by index for SIOCGIFNAME, else by name or alias (`lo:1`)."""
     if request == "SIOCGIFNAME":
         return net.devices.get(S32.unpack_from(ifreq, IFNAMSIZ)[0])
     name = ifreq[:IFNAMSIZ].split(b"\0")[0].split(b":")[0]

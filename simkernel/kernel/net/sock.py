@@ -164,7 +164,7 @@ class Sock(FileObject):
         return self.sendmsg(task, data, None, NO_CONTROL, 0)
 
     def ioctl(self, task: Task, file: OpenFile, request: int, argument: int) -> int:
-        """What every protocol answers."""
+        """Execute a request that every protocol handles."""
         return sock_ioctl(self.ioctl_table, self.net, task, request, argument)
 
     def fasync(self, file: OpenFile, fd: int, on: bool) -> None:

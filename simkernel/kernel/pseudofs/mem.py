@@ -32,7 +32,7 @@ def _seek_nowhere(file: CharDeviceFile, offset: int, whence: int) -> int:
 
 
 def _random_ioctl(file: CharDeviceFile, request: int, argument: int) -> int:
-    raise os_error(EINVAL)  # as `random_ioctl()` refuses a request that it does not know
+    raise os_error(EINVAL)  # as `random_ioctl()` for an unknown request
 
 
 NULL: Final = FileOperations(

@@ -12,6 +12,7 @@ Limit = tuple[int, int]
 """A soft and a hard limit."""
 
 MEMORY: Final = 2 << 30
+"""Size of the machine's memory in bytes."""
 THREAD_SIZE: Final = 16384
 """Bytes of memory, and of a kernel stack (arch/x86/include/asm/page_64_types.h)."""
 MAX_THREADS: Final = MEMORY // (8 * THREAD_SIZE)

@@ -317,7 +317,7 @@ async def sleep_on(
 
 
 async def maybe(result: T | Awaitable[T]) -> T:
-    """The result of a function, plain or `async def`.  SimulationError for a generator function."""
+    """Return the result of a plain or `async def` function.  SimulationError for a generator function."""
     if inspect.isawaitable(result):
         return await result
     refuse_generator(result)
@@ -325,7 +325,7 @@ async def maybe(result: T | Awaitable[T]) -> T:
 
 
 def refuse_generator(result: object) -> None:
-    """SimulationError if a function that was called for its effect contains `yield`: none of it has run."""
+    """Raise SimulationError if `result` is a generator: its function has not run."""
     if isinstance(result, Generator | AsyncGenerator):
         name = getattr(result, "__qualname__", "the function")
-        raise SimulationError(f"{name} contains yield, so that its call runs nothing: write it without yield")
+        raise SimulationError(f"{name} contains yield and does not run when called: write it without yield")

@@ -103,9 +103,10 @@ class ProcessCalls:
         task.comm = comm[:15]
 
     def prlimit(self, task: Task, resource: int, limits: Limit | None = None) -> Limit:
-        """prlimit(2) of the caller, RLIMIT_NOFILE and RLIMIT_NPROC: the old soft and hard limit.
+        """prlimit(2) of the caller for RLIMIT_NOFILE and RLIMIT_NPROC: return the old soft and hard limit.
 
-        EINVAL for a soft limit above the hard one.  EPERM to raise the hard limit without CAP_SYS_RESOURCE.
+        EINVAL for a soft limit above the hard one.  EPERM to raise the hard limit without CAP_SYS_RESOURCE,
+        or that of RLIMIT_NOFILE above `NR_OPEN`.
         """
         if not 0 <= resource < RLIM_NLIMITS:
             raise os_error(EINVAL)

@@ -91,11 +91,11 @@ WRONG: dict[str, tuple[Callable[[Any], object], str]] = {
     "an exception": (lambda device: 1 // 0, "ZeroDivisionError"),
     "a line that does not exist": (
         lambda device: device.bus.interrupts.drive(32, device, device.name),
-        "there is no interrupt line 32: they are 0 to 31",
+        "there is no interrupt line 32: use 0 to 31",
     ),
     "a negative line": (
         lambda device: device.bus.interrupts.drive(-1, device, device.name),
-        "there is no interrupt line -1: they are 0 to 31",
+        "there is no interrupt line -1: use 0 to 31",
     ),
     "a line by name": (lambda device: device.bus.interrupts.drive("irq", device, device.name), "TypeError"),
     "text by DMA": (lambda device: device.dma_write(device.region, "text"), "TypeError"),

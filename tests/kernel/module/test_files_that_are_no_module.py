@@ -36,10 +36,10 @@ BROKEN = [
     (f"{IMPORTS}MODULE = Module(license='GPL', parameters=('x',))", "does not import: TypeError at m.py:2"),
     (
         f"{IMPORTS}class Id: alias = 5\nMODULE = Module(license='GPL', devices=(Id(),))",
-        "has an alias that is no text (m.py)",
+        "has an alias that is not a str (m.py)",
     ),
     (b"MODULE = 0\n\n# coffee\n# caf\xe9", "m.py:4 cannot be read (UnicodeDecodeError)"),
-    (b"MODULE = 0\n\0", "m.py:2 holds a NUL byte"),
+    (b"MODULE = 0\n\0", "m.py:2 has a NUL byte"),
     ("MODULE = 0\nx = " + "(" * 5000 + ")" * 5000, " at m.py:"),
 ]
 
@@ -146,7 +146,7 @@ def test_a_name_that_is_none_is_logged(bench: Bench) -> None:
     bench.module("my driver")
     bench.module("other")
     bench.root.modprobe("other")
-    wrong = "a module's name has letters, digits and _ only: rename my driver.py"
+    wrong = "a module's name may have letters, digits and _: rename my driver.py"
     assert f"module my driver: {wrong}" in bench.log
 
 

@@ -38,7 +38,7 @@ def test_errors(arguments: tuple[Any, ...], errno: int) -> None:
 
 @pytest.mark.parametrize("wrong", [0, [], None])
 def test_a_word_is_an_object_of_its_class(wrong: Any) -> None:
-    with Machine(udev=False) as machine, pytest.raises(TypeError, match="word is a FutexWord"):
+    with Machine(udev=False) as machine, pytest.raises(TypeError, match="word must be a FutexWord"):
         machine.blocking().call("futex", wrong, FUTEX_WAKE_PRIVATE, 1)
 
 

@@ -28,7 +28,7 @@ from simkernel.ynl.policy import REJECT_ALL, PolicyTable
 from simkernel.ynl.tables import family_policies
 
 STRICT_FROM: Final = "resv-start-op"
-"""In NAME.simkernel.yaml: the first command whose requests have their header checked; all, if not said."""
+"""Key in NAME.simkernel.yaml: the first command whose request headers are validated.  Without it, all are."""
 
 PERMISSIONS: Final = {"admin-perm": genl.GENL_ADMIN_PERM, "uns-admin-perm": genl.GENL_UNS_ADMIN_PERM}
 VALIDATE_DO: Final = {"strict": DONT_VALIDATE_STRICT}

@@ -78,16 +78,16 @@ class ProcText(ProcInode):
 
 
 def check_access(task: Task, owner: Task) -> None:
-    """EACCES unless `task` may trace the process (`ptrace_may_access()`)."""
+    """Raise EACCES unless `task` may trace the process of `owner` (`ptrace_may_access()`)."""
     same = task.credentials.uid == owner.credentials.uid
     if not same and not task.credentials.capable(CAP_SYS_PTRACE):
         raise os_error(EACCES)
 
 
 class ProcLink(ProcInode):
-    """A symbolic link: `target` is the path it leads to, for the task that follows it.
+    """A symbolic link: `target` returns its path for the task that follows it.
 
-    A link of the task `owner` is only for tasks that may trace it (`proc_pid_get_link()`).
+    EACCES for a task that may not trace the task `owner` of the link (`proc_pid_get_link()`).
     """
 
     __slots__ = ("_owner", "_target")

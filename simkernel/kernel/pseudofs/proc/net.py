@@ -58,14 +58,14 @@ def _line(protocol: int, portid: int, groups: int, rmem: int, dumps: bool, drops
 
 
 def _unix(net: Net) -> list[str]:
-    """`unix_seq_show()`, in the order in which the sockets were made; Linux's order is that of a hash."""
+    """`unix_seq_show()`, in the order in which the sockets were made.  Linux's order is a hash table's."""
     sockets = SOCKETS.of(net)
     peers = Counter(sock.peer for sock in sockets)
     return [UNIX_HEADER, *(_unix_line(sock, IDLE + peers[sock]) for sock in sockets)]
 
 
 def _unix_line(sock: UnixSocket, references: int) -> str:
-    """The state is one of `enum socket_state`; a connection has no file until it is accepted."""
+    """Return one line.  The state is of `enum socket_state`; a connection has no file until accept(2)."""
     connected = sock.state is State.ESTABLISHED
     state = (1 + 2 * connected) if sock.file else (4 - 2 * connected)
     flags = SO_ACCEPTCON if sock.state is State.LISTEN else 0
@@ -78,7 +78,7 @@ def _unix_line(sock: UnixSocket, references: int) -> str:
 
 
 def _dev(net: Net) -> list[str]:
-    """`dev_seq_show()`: nothing was ever sent."""
+    """`dev_seq_show()`.  All counters are 0, since no device transmits."""
     counters = "".join(f" {0:{width}}" for width in DEV_WIDTHS)
     return [DEV_HEADER, *(f"{device.name:>6}:{counters}\n" for device in net.devices.values())]
 

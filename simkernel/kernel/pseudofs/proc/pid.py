@@ -19,7 +19,7 @@ from simkernel.uapi.signal import SIG_IGN, SIGCHLD
 COMM_LENGTH: Final = 15
 NO_TERMINAL: Final = -1
 PRIORITY: Final = 20
-"""That of nice 0."""
+"""The priority of a task with nice value 0."""
 PF_KTHREAD: Final = 0x00200000
 RLIM_INFINITY: Final = 2**64 - 1
 STATES: Final = {
@@ -66,7 +66,7 @@ def _threads(kernel: KernelParts, task: Task) -> list[Task]:
 
 
 def _stat(kernel: KernelParts, task: Task) -> list[str]:
-    """The fields of `do_task_stat()`, by their numbers in proc_pid_stat(5); one that is not modelled is 0."""
+    """The fields of `do_task_stat()`, by number in proc_pid_stat(5).  A field that is not modelled is 0."""
     handlers = _alive(task).signals.handlers
     mm = task.mm
     fields = {
@@ -82,7 +82,7 @@ def _stat(kernel: KernelParts, task: Task) -> list[str]:
 
 
 def _mask(numbers: Iterable[int]) -> int:
-    """A bit for each of the signals below 32, the only ones in /proc/PID/stat."""
+    """Return a bit mask of the signals below 32, the only ones in /proc/PID/stat."""
     return sum(1 << number - 1 for number in numbers if number < 32)
 
 
@@ -106,7 +106,7 @@ def _text(records: Callable[[KernelParts, Task], Sequence[str]]) -> Make:
 
 
 class ExeLink(ProcLink):
-    """The program of a process, which is no file: the link reads as if it had been run from a memfd."""
+    """The link to a process's program.  A program is not a file here: the link shows a deleted memfd."""
 
     __slots__ = ()
 
@@ -116,7 +116,7 @@ class ExeLink(ProcLink):
 
 
 def _exe(fs: ProcFs, task: Task) -> str:
-    """ENOENT for a kernel thread and a zombie (`proc_exe_link()`).  A new `comm` does not rename the file."""
+    """Return the link's target, named after the first `comm`.  ENOENT for a kernel thread and a zombie."""
     if task.kthread or not task.alive:
         raise os_error(ENOENT)
     return f"/memfd:{fs.kernel.processes.find(task.tgid).track.rpartition('/')[0]} (deleted)"
@@ -139,11 +139,11 @@ TABLE: Final[Mapping[str, Make]] = {
     "exe": lambda fs, path, task: ExeLink(fs, path, lambda _: _exe(fs, task), task),
     "mounts": _text(_mounts),
 }
-"""What a process and each of its threads have (tid_base_stuff)."""
+"""Files of a process and of each of its threads (tid_base_stuff)."""
 
 
 class PidDirectory(ProcDirectory):
-    """The directory of a process or, in its `task`, of a thread."""
+    """The directory of a process, or of a thread in /proc/PID/task."""
 
     __slots__ = ("_makers", "_task")
 
@@ -161,7 +161,7 @@ class PidDirectory(ProcDirectory):
 
 
 class TaskDirectory(PidDirectory):
-    """The threads of a process (`proc_task_readdir()`)."""
+    """The directory /proc/PID/task, with the threads of a process (`proc_task_readdir()`)."""
 
     __slots__ = ()
 
@@ -175,4 +175,4 @@ class TaskDirectory(PidDirectory):
 
 
 PROCESS: Final[Mapping[str, Make]] = {**TABLE, "task": TaskDirectory}
-"""What a process has (tgid_base_stuff)."""
+"""Files of a process (tgid_base_stuff)."""

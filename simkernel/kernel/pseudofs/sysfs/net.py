@@ -1,6 +1,6 @@
 """/sys/class/net and /sys/devices/virtual/net: network devices (net/core/net-sysfs.c).
 
-Linux shows the devices of the namespace that has mounted /sys, which is the initial one.
+Linux shows the devices of the namespace in which /sys was mounted, here the initial one.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ TABLE: Final = Path(__file__).with_name("net_device.txt")
 
 
 def links(kernel: KernelParts) -> Contents:
-    """/sys/class/net."""
+    """Yield the links in /sys/class/net."""
     for device in kernel.namespaces.init.devices.values():
         yield device.name, Link(f"/devices/virtual/net/{device.name}")
 
 
 def devices(kernel: KernelParts) -> Contents:
-    """/sys/devices/virtual/net."""
+    """Yield the folders in /sys/devices/virtual/net."""
     for device in kernel.namespaces.init.devices.values():
         yield device.name, Folder(partial(_device, kernel, device))
 
