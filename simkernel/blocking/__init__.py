@@ -1,4 +1,4 @@
-"""Blocking calls: `Blocking` for a plain function that is a program, `BlockingProcess` for ordinary code.
+"""Blocking calls: `Blocking` for a program that is a plain function, `BlockingProcess` for ordinary code.
 
     def program(app: Blocking) -> None:
         app.sleep(0.5)

@@ -30,7 +30,7 @@ NAME_MAX: Final = 15
 
 @click.group("new", short_help="Write a template, such as a driver.")
 def command() -> None:
-    """Write a template that runs, to be changed."""
+    """Write a template that runs."""
 
 
 @command.command("driver")
@@ -40,7 +40,7 @@ def command() -> None:
     "folder",
     metavar="FOLDER",
     type=click.Path(path_type=Path),
-    help="Write into this new folder.  [default: ./NAME]",
+    help="Write into this folder, which must be new or empty.  [default: ./NAME]",
 )
 def driver(name: str, folder: Path | None) -> None:
     """Write a device, its driver, a netlink family, a scenario and a property test, all called NAME."""

@@ -40,7 +40,7 @@ def test_its_scenario_runs(folder: Path, simkernel: CommandLine) -> None:
     done = simkernel("run", "therm/therm_scenario.py", "--json", "--set", "count=3")
     assert done.code == 0
     metrics = json.loads(done.out)["metrics"]
-    assert (metrics["measured"], metrics["heard"]) == (3, 3)
+    assert (metrics["measured"], metrics["received"]) == (3, 3)
 
 
 def test_its_family_can_be_described(folder: Path, simkernel: CommandLine) -> None:

@@ -22,7 +22,7 @@ class FutexCalls:
     def futex(
         self, task: Task, word: FutexWord, operation: int, value: int, timeout: int | None = None
     ) -> int | Coroutine[Any, Any, int]:
-        """futex(2): FUTEX_WAIT while the word holds `value` (else EAGAIN), or FUTEX_WAKE `value` waiters.
+        """futex(2): FUTEX_WAIT blocks if the word is `value`, else EAGAIN; FUTEX_WAKE wakes `value` waiters.
 
         `timeout` is in ns: ETIMEDOUT after it.
         """

@@ -1,4 +1,4 @@
-"""ioctl(2) on sockets: network devices by `struct ifreq`, which every family answers alike."""
+"""ioctl(2) on sockets of every family: network devices by `struct ifreq`."""
 
 from __future__ import annotations
 

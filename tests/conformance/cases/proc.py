@@ -1,4 +1,4 @@
-"""/proc/net: what the kernel tells of the sockets and devices of a namespace."""
+"""/proc/net: the sockets and network devices of a namespace."""
 
 from __future__ import annotations
 
