@@ -52,9 +52,9 @@ if TYPE_CHECKING:
 SHIPPED_MODULES = shipped("drivers")
 
 BOOT = millis(1)
-"""How long before 0 the machine is switched on: time enough for udevd to listen."""
+"""Time from power-on to 0 in ns, in which udevd starts to listen."""
 WIND_DOWN = seconds(10)
-"""How long the kernel may take to release what programs and devices held, if leaks are checked."""
+"""Simulated time in ns in which the kernel must release all resources, if leaks are checked."""
 PYTHON: Final = MappingProxyType({SIGPIPE: SIG_IGN})
 """What Python's interpreter does about signals as it starts: a program gets EPIPE."""
 
@@ -104,18 +104,18 @@ class Process:
 class Machine:
     """One simulated computer.
 
-    seed         all chance comes from it
-    cpus         None: every task has a CPU of its own; N: N processors and a run queue
-    costs        what the kernel's work costs (kernel/lib/costs.py)
-    udev         whether udevd runs, which loads drivers for what is plugged in
-    module_path  folders with modules, searched after the shipped drivers
-    unmodelled   what a program gets that uses what simkernel lacks: "errno" (Linux's, and a line in
-                 the kernel log) or "raise" (NotModelled)
-    debug        say the line of a call that was never awaited (costs time)
-    instrumented  count what the kernel copies: `statistics["copies"]`
-    check_leaks  close it in steps, as `close` says, and raise Leak if anything is still held
+    seed          seed of all random numbers
+    cpus          None: a CPU for every task; N: N CPUs and a run queue
+    costs         costs of the kernel's operations (kernel/lib/costs.py)
+    udev          True to run udevd, which loads drivers for plugged devices
+    module_path   folders with modules, searched after the shipped drivers
+    unmodelled    result of a use that is not modelled: "errno" (Linux's errno, and a line in the kernel
+                  log) or "raise" (NotModelled)
+    debug         True to report the line of a call that was never awaited (slower)
+    instrumented  True to count the kernel's copies: `statistics["copies"]`
+    check_leaks   True to close it in steps (see `close`) and raise Leak if anything is still held
 
-    It boots when it is made, in the millisecond before 0: then the clock shows 0 and user space is up.
+    The constructor boots the machine in the millisecond before 0: then the clock is 0 and user space runs.
     """
 
     def __init__(
@@ -175,7 +175,7 @@ class Machine:
         self._act(partial(self.bus.plug, _device(device), slot=slot, line=line))
 
     def unplug(self, device: Device) -> None:
-        """Tear a device out, now.  SimulationError if it is not plugged in."""
+        """Unplug a device at once, as surprise removal.  SimulationError if it is not plugged in."""
         self._act(self.bus.unplug, _device(device))
 
     def at(self, time: int, function: Callable[..., object], *arguments: Any) -> None:
@@ -202,8 +202,8 @@ class Machine:
     ) -> Process:
         """Start `program(app, *arguments, **keywords)` as a process of user `uid`.
 
-        Root has every capability and others none, unless `capabilities` says which.  A `daemon` serves
-        others, as its children do: it may sleep for ever, which is no deadlock, and hold things meanwhile.
+        Root has every capability and other users none, unless `capabilities` lists them.  A `daemon` and its
+        children may sleep for ever without a Deadlock, and what they hold meanwhile is not a leak.
         """
         self._check_open()
         image = Image(self, program, arguments, keywords, name)
@@ -238,23 +238,23 @@ class Machine:
         return self.engine.now
 
     def run(self, until: int | None = None, *, on_idle: str = "return") -> None:
-        """Let time pass up to `until` ns; without it, until nothing is left to happen.
+        """Process events up to `until` ns, or all events without it.
 
-        Raises a (Base)ExceptionGroup of what programs raised meanwhile; its text names each task and its
-        error.  A skip or a failure of pytest's is raised as itself if it is the only one.  KeyboardInterrupt
-        ends the program that it hits and leaves at once.
-        With `on_idle="raise"` it raises Deadlock if nothing is left to happen and programs sleep that are no
-        daemons: the text lists them.
+        Raises a (Base)ExceptionGroup of the exceptions of programs; its text names each task and its error.
+        A single skip or failure of pytest is raised by itself.  KeyboardInterrupt ends the program in which
+        it is raised, and leaves `run` at once.
+        With `on_idle="raise"` it raises Deadlock if no event is left while programs sleep that are not
+        daemons.  The text lists them.
         """
         if on_idle not in ("return", "raise"):
-            raise SimulationError(f'on_idle={on_idle!r}: it is "return" or "raise"')
+            raise SimulationError(f'on_idle={on_idle!r}: use "return" or "raise"')
         self._check_open()
         self.engine.run(until)
         self.raise_failures()
         if on_idle == "raise" and self.engine.next_time() is None:
             waiting = [task for task in self._programs() if task.sleep is not None and not task.on_result]
             if waiting:
-                raise explained(Deadlock, "nothing is left to happen that could wake a program", waiting, ())
+                raise explained(Deadlock, "no event is left that could wake a program", waiting, ())
 
     def raise_failures(self) -> None:
         """Raise what programs have raised since this was last asked."""
@@ -308,7 +308,7 @@ class Machine:
         return app
 
     def blocking_app(self, app: App, runner: CallRunner) -> Blocking:
-        """The calls of `app` for a plain function; `runner` blocks it until a call is done."""
+        """Return the blocking calls of `app` for a plain function; `runner` blocks until a call is done."""
         from simkernel.blocking.process import Blocking
 
         return Blocking(app, runner)
@@ -324,10 +324,10 @@ class Machine:
     # -- the end --------------------------------------------------------------
 
     def close(self) -> None:
-        """End every program, in the order of their pids; then the machine is off.  Harmless when it is.
+        """End every program in the order of their pids, and switch the machine off.  No effect if it is off.
 
-        With `check_leaks` programs are killed first, then devices unplugged, then daemons killed, and the
-        kernel has up to 10 simulated seconds to release what each held.  Raises Leak with what is held then.
+        With `check_leaks` it first kills the programs, then unplugs the devices, then kills the daemons.  The
+        kernel has up to 10 simulated seconds after each step.  Leak if anything is still held after that.
         """
         self.engine.check_thread()
         if self._closed:
@@ -355,7 +355,7 @@ class Machine:
         self.engine.raise_failure()
 
     def _wind_down(self) -> None:
-        """Kill the programs, unplug the devices, kill the daemons; each time the kernel does what is left."""
+        """Kill the programs, unplug the devices and kill the daemons.  Run the kernel after each step."""
         self._winding_down = True
         for facade in self._facades:
             facade.exit()
@@ -371,7 +371,7 @@ class Machine:
         self.engine.run(self.now + wait)
 
     def _programs(self, daemon: bool = False) -> list[Task]:
-        """The tasks of daemons, or of other programs."""
+        """Return the tasks of daemons, or of all other programs."""
         processes = self.kernel.processes
         stay = (processes.init, processes.kthreadd)
         return [each for each in processes if each.daemon is daemon and not each.kthread and each not in stay]
@@ -434,7 +434,7 @@ class Machine:
 def _device(value: object) -> Device:
     if isinstance(value, Device):
         return value
-    raise SimulationError(f"{value!r} is no device: make one, as in plug(Camera())")
+    raise SimulationError(f"{value!r} is not a device: pass one, as in plug(Camera())")
 
 
 def _is_int(value: object) -> bool:
@@ -457,7 +457,7 @@ def _named(task: SchedTask, failure: BaseException) -> str:
 
 
 def _outcomes() -> tuple[type[BaseException], ...]:
-    """Exceptions by which a test ends itself: pytest's skip, fail and exit, if pytest is loaded."""
+    """Return pytest's exceptions of skip, fail and exit, if pytest is loaded."""
     pytest = sys.modules.get("pytest")
     return () if pytest is None else (pytest.skip.Exception, pytest.fail.Exception, pytest.exit.Exception)
 

@@ -44,7 +44,7 @@ class Work:
     delay: Event | None = None
     flow: int = 0
     expired_flow: int = 0
-    """The flow of its last delay that has passed."""
+    """The flow of the last expiry of its delay."""
     resource: Resource | None = None
 
 
@@ -99,7 +99,7 @@ class WorkQueue:
             )
 
     def _expire(self, work: Work) -> None:
-        """Queue `work`: its delay has passed (`delayed_work_timer_fn()`)."""
+        """Queue `work` when its delay has expired (`delayed_work_timer_fn()`)."""
         self._engine.trace.follow(work.flow, work.expired_flow)
         work.flow = work.expired_flow = self._engine.trace.flow
         self._delay_over(work)

@@ -3,13 +3,12 @@
     # conftest.py
     pytest_plugins = ["simkernel.testing.fixtures"]
 
-machine               a machine, which is closed after the test; what is left behind then fails the test
-world                 what `simkernel.testing.world()` gives: root in a network namespace
-unprivileged_world    the same for user 65534, who has no capability
+machine               a machine, closed after the test; the test fails if anything is still held then
+world                 the result of `simkernel.testing.world()` for root, in a network namespace
+unprivileged_world    the result of `simkernel.testing.world()` for user 65534, without capabilities
 
-`@pytest.mark.machine(seed=7, cpus=2)` says what machine: the keywords are `Machine`'s, and
-`check_leaks` is True unless the marker says False.  When a test with a
-machine fails, the report has the kernel log.
+`@pytest.mark.machine(seed=7, cpus=2)` sets the arguments of `Machine`.  `check_leaks` is True unless the
+marker sets it to False.  When a test with a machine fails, the report has the kernel log.
 """
 
 from __future__ import annotations

@@ -8,16 +8,16 @@ from simkernel.machine import Machine
 
 
 def holdings(machine: Machine) -> Holdings:
-    """Return what programs and devices hold now, as the baseline of a later `left_behind`."""
+    """Return the current holdings of programs and devices, as the baseline of a later `left_behind`."""
     return kernel_holdings(machine.kernel)
 
 
 def left_behind(machine: Machine, since: Holdings | None = None) -> list[str]:
-    """Return what is still held, in words, less what was held at `since`.
+    """Return one text for each resource that is still held, without those in `since`.
 
-    Processes, sockets, group members, open files (pipes, eventfds, memfds, devices), mappings, timers, DMA
-    memory, references to modules, registrations.  Nothing shall be held when every program has ended and
-    no device is plugged in; modules may be loaded.  What a living daemon holds (udevd is one) is not
-    counted, nor is a module that an oops has pinned.  `Machine(check_leaks=True)` asks when it closes.
+    Resources are processes, sockets, group members, open files (pipes, eventfds, memfds, devices), mappings,
+    timers, DMA memory, references to modules and registrations.  The list should be empty when every program
+    has ended and no device is plugged in, even with modules loaded.  It omits the resources of living daemons
+    such as udevd, and modules pinned by an oops.  `Machine(check_leaks=True)` checks it at `close`.
     """
     return left(holdings(machine), since or {})

@@ -89,7 +89,7 @@ class World:
         return self.blocking.read_file(path)
 
     def ioctl(self, sock: BlockingSocket, request: int, argument: bytes | int) -> Any:
-        """As `fcntl.ioctl`."""
+        """Call ioctl(2), as `fcntl.ioctl` does."""
         return self.blocking.ioctl(sock, request, argument)
 
 

@@ -63,7 +63,7 @@ TEXTS: Final = {
 """What an arrow says; of any other record, and of one that lacks a field, the record's name."""
 
 LISTED: Final = 5
-"""Flows of a kind that are listed by number."""
+"""Maximum number of flows of a kind that are listed."""
 
 MOST_FLOWS: Final = 4096
 """Flows remembered at the same time; the one silent the longest is forgotten."""
@@ -78,9 +78,9 @@ class _Flow:
 
 
 class Diagram(Exporter):
-    """Draws at most `steps` steps, of at most `alike` flows that begin alike.  Writes when closed.
+    """An exporter that draws at most `steps` steps, of at most `alike` flows that begin alike.
 
-    With a `flow`, a record's number, only that flow is drawn.
+    With `flow`, the `flow` of a record, it draws only that flow.  It writes the diagram when closed.
     """
 
     def __init__(self, file: TextIO, steps: int = 300, alike: int = 2, flow: int | None = None) -> None:
@@ -130,7 +130,7 @@ class Diagram(Exporter):
         return _Flow(place, chosen)
 
     def unknown_flow(self) -> str:
-        """A list of the flows if the one to draw is not among them, or else nothing."""
+        """Return an error text that lists the flows if the one to draw does not exist, else ""."""
         if self._found:
             return ""
         lines = [

@@ -1,4 +1,4 @@
-"""futex(2): its operations.  Source: include/uapi/linux/futex.h."""
+"""Operations of futex(2).  Source: include/uapi/linux/futex.h."""
 
 from __future__ import annotations
 
@@ -10,6 +10,6 @@ FUTEX_WAKE_PRIVATE: Final = 1 | FUTEX_PRIVATE_FLAG
 
 
 class FutexWord:
-    """A word that the threads of a process share: the object stands for its address."""
+    """A word that the threads of a process share.  The identity of the object replaces its address."""
 
     value: int = 0

@@ -19,4 +19,4 @@ SIOCINQ: Final = FIONREAD
 SIOCOUTQ: Final = TIOCOUTQ
 
 SIOCATMARK: Final = 0x8905
-"""Whether a stream of a socket is at its urgent data (include/uapi/asm-generic/sockios.h)."""
+"""Request: 1 if a socket's stream is at the mark of urgent data, else 0 (asm-generic/sockios.h)."""

@@ -23,5 +23,5 @@ RLIMIT_RTTIME: Final = 15
 RLIM_NLIMITS: Final = 16
 
 RLIM_INFINITY: Final = -1
-"""No limit, as a program says it; the kernel has 2**64 - 1 (RLIM64_INFINITY)."""
+"""No limit, in Python's `resource`.  The kernel's number is 2**64 - 1 (RLIM64_INFINITY)."""
 RLIM64_INFINITY: Final = (1 << 64) - 1

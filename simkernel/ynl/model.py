@@ -179,7 +179,7 @@ class Spec:
     groups: tuple[Group, ...] = ()
     unsupported: tuple[Unsupported, ...] = attrs.field(default=(), repr=False)
     extras: Mapping[str, Plain] = attrs.field(factory=dict, repr=False)
-    """The keys of NAME.simkernel.yaml, which YNL lacks."""
+    """The keys of NAME.simkernel.yaml, which are not part of YNL."""
     derived: dict[str, Any] = attrs.field(factory=dict, init=False, repr=False)
     """What has been made of the specification so far: policies and codecs are made once per process."""
 

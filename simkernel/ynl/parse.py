@@ -15,18 +15,18 @@ _LONGEST_NAME = 15
 
 
 def supplement_name(filename: str) -> str:
-    """Return the name of the file with the keys that YNL lacks: NAME.simkernel.yaml beside NAME.yaml."""
+    """Return the name of the supplement of NAME.yaml, with keys that YNL lacks: NAME.simkernel.yaml."""
     return f"{filename.removesuffix('.yaml')}.simkernel.yaml"
 
 
 def parse(text: str, filename: str, supplement: str = "") -> Spec:
-    """Return the specification in `text`; errors call it `filename`.
+    """Return the specification in `text`.  `filename` is its name in errors.
 
-    `supplement` is the text of the file `supplement_name(filename)`: the kernel's schema forbids further
-    keys, so they cannot be in `text`.
+    `supplement` is the text of the file `supplement_name(filename)`.  Its keys cannot be in `text`, since the
+    kernel's schema forbids them.
 
-    Raises SpecError at the first mistake.  What the kernel's schema has and simkernel lacks is no
-    mistake: it stands in `Spec.unsupported`, and `Spec.require_support()` refuses to go on with it.
+    Raises SpecError at the first mistake.  A part of the kernel's schema that simkernel does not support is
+    no mistake: it is listed in `Spec.unsupported`, and `Spec.require_support()` raises an error.
     """
     # Late, since most runs of the command line read no specification and PyYAML is slow to import.
     from simkernel.ynl.loader import read_document

@@ -240,4 +240,4 @@ SUPPLEMENT = Table(
         "shared-policy": _key(ListOf(TEXT)),
     }
 )
-"""The keys of NAME.simkernel.yaml, which YNL lacks."""
+"""The keys of NAME.simkernel.yaml, which are not part of YNL."""

@@ -17,7 +17,7 @@ from simkernel.ynl.policy import AttributePolicy, NlaType, PolicyTable, Validati
 from simkernel.ynl.schema import SCALARS, SIGNED, type_range
 
 SHARED_POLICY = "shared-policy"
-"""In NAME.simkernel.yaml: operations of a split family whose do and dump have one table, as nlctrl's do."""
+"""Key in NAME.simkernel.yaml: operations of a split family whose do and dump share a table, as in nlctrl."""
 
 _BIG_ENDIAN = {"u16": NlaType.BE16, "u32": NlaType.BE32}
 _SHORT_LIMITS = (-(2**15), 2**15 - 1)
@@ -81,7 +81,7 @@ def _shared(spec: Spec) -> list[str]:
     names = spec.extras.get(SHARED_POLICY, [])
     filename = supplement_name(spec.filename)
     if not isinstance(names, list):
-        raise SpecError(filename, 0, SHARED_POLICY, f"expected a list of operations, found {names!r}")
+        raise SpecError(filename, 0, SHARED_POLICY, f"must be a list of operations, not {names!r}")
     for name in names:
         if name not in spec.operations:
             problem = f"unknown operation '{name}'; {choose(name, spec.operations)}"

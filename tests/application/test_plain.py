@@ -1,4 +1,4 @@
-"""Plain functions as programs: the same calls, which block, and the same ends."""
+"""Plain functions as programs: their calls block, and they behave and end as async programs do."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ def machine() -> Iterator[Machine]:
         yield machine
 
 
-# -- the same calls -------------------------------------------------------------
+# -- calls ----------------------------------------------------------------------
 
 
 async def awaiting(app: App, steps: list[Step]) -> None:
-    """A program of any steps."""
+    """Run `steps` as an async program."""
     sock = await app.socket(AF_NETLINK, SOCK_RAW, NETLINK_USERSOCK)
     await sock.bind((await app.getpid(), 0))
     for what, number in steps:
@@ -58,7 +58,7 @@ async def awaiting(app: App, steps: list[Step]) -> None:
 
 
 def blocking(app: Blocking, steps: list[Step]) -> None:
-    """The same as a plain function."""
+    """Run `steps` as a plain function."""
     sock = app.socket(AF_NETLINK, SOCK_RAW, NETLINK_USERSOCK)
     sock.bind((app.getpid(), 0))
     for what, number in steps:
@@ -147,7 +147,7 @@ def test_a_call_that_does_not_sleep_costs_no_switch(machine: Machine) -> None:
     assert len(switches) < 10
 
 
-def test_clients_and_devices_of_a_plain_function() -> None:
+def test_clients_and_devices_work_in_a_plain_function() -> None:
     def watch(app: Blocking) -> None:
         for event in app.uevents():
             found.append(event.variables.get("SUBSYSTEM", ""))
@@ -166,7 +166,7 @@ def test_clients_and_devices_of_a_plain_function() -> None:
     assert found[0] == "simbus" and found[-1] == "input" and names == ["event0"]
 
 
-def test_a_socket_has_the_descriptor_of_the_machine(machine: Machine) -> None:
+def test_fileno_is_the_descriptor_in_the_machine(machine: Machine) -> None:
     def program(app: Blocking) -> None:
         found.extend(app.socket(AF_NETLINK, SOCK_RAW, NETLINK_USERSOCK).fileno() for _ in range(2))
 
@@ -176,7 +176,7 @@ def test_a_socket_has_the_descriptor_of_the_machine(machine: Machine) -> None:
     assert found == [3, 4]
 
 
-def test_any_system_call_by_its_name(machine: Machine) -> None:
+def test_any_system_call_can_be_made_by_name(machine: Machine) -> None:
     def program(app: Blocking) -> None:
         found.append((app.call("getpid"), app.getpid(), app.run(app.app.getpid())))
 
@@ -186,7 +186,7 @@ def test_any_system_call_by_its_name(machine: Machine) -> None:
     assert found == [(pid, pid, pid)]
 
 
-# -- which function it is ---------------------------------------------------------
+# -- kinds of callables -----------------------------------------------------------
 
 
 async def target(app: App, seen: list[int]) -> None:
@@ -217,7 +217,7 @@ class PlainCall:
 
 
 def wrapped(app: Blocking, *arguments: Any) -> Any:
-    """The wrapper of a decorator, which makes calls of its own."""
+    """Make a call and return a coroutine, as a decorator's wrapper may."""
     app.sleep(0.5)
     return target(app, *arguments)  # type: ignore[arg-type]
 
@@ -275,7 +275,7 @@ def test_an_async_generator_is_refused(machine: Machine) -> None:
         machine.run()
 
 
-def test_a_plain_function_runs_in_its_task_only(machine: Machine) -> None:
+def test_a_plain_function_runs_only_when_its_task_runs(machine: Machine) -> None:
     ran: list[Blocking] = []
     process = machine.spawn(ran.append)
     assert not ran and process.alive
@@ -285,7 +285,7 @@ def test_a_plain_function_runs_in_its_task_only(machine: Machine) -> None:
 
 @pytest.fixture
 def without_greenlet(monkeypatch: pytest.MonkeyPatch) -> None:
-    """greenlet is not installed."""
+    """Make the import of greenlet fail."""
     monkeypatch.setitem(sys.modules, "greenlet", None)
     monkeypatch.delitem(sys.modules, "simkernel.application.plain", raising=False)
 
@@ -311,7 +311,7 @@ def test_without_greenlet_other_programs_run(machine: Machine) -> None:
     assert "simkernel.application.plain" not in sys.modules
 
 
-# -- within ---------------------------------------------------------------------------
+# -- inside a function ----------------------------------------------------------------
 
 
 def test_a_function_has_a_copy_of_its_spawners_context(machine: Machine) -> None:
@@ -372,7 +372,7 @@ def test_a_machine_runs_in_a_greenlet_of_the_caller(machine: Machine) -> None:
     assert process.exit_status == 0
 
 
-def test_the_calls_of_another_are_refused(machine: Machine) -> None:
+def test_calls_of_another_program_are_refused(machine: Machine) -> None:
     def keeps(app: Blocking) -> None:
         apps.append(app)
         app.sleep(10)
@@ -415,7 +415,7 @@ def test_a_signal_handler_can_block(machine: Machine) -> None:
     assert process.exit_status == 0
 
 
-def test_what_a_signal_handler_raises_is_raised_where_the_function_waits(machine: Machine) -> None:
+def test_an_error_of_a_signal_handler_is_raised_in_the_blocked_call(machine: Machine) -> None:
     def program(app: Blocking) -> None:
         def handler(number: int) -> None:
             raise KeyError(number)
@@ -434,7 +434,7 @@ def test_what_a_signal_handler_raises_is_raised_where_the_function_waits(machine
     assert seen == [(SIGTERM,)] and process.exit_status == 0
 
 
-def test_a_handler_of_a_function_that_became_a_coroutine_runs(machine: Machine) -> None:
+def test_a_function_that_returned_a_coroutine_handles_signals(machine: Machine) -> None:
     async def program(app: App) -> None:
         await app.signal(SIGTERM, seen.append)
         with pytest.raises(InterruptedError):

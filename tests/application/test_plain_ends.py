@@ -1,4 +1,4 @@
-"""The end of a plain function's program: exit statuses, errors, kills, and greenlets that are collected."""
+"""Ends of plain functions: exit statuses, errors, kills, and greenlets that are collected."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ def machine() -> Iterator[Machine]:
 
 
 def leave(app: Blocking) -> None:
-    """exit(2)."""
+    """End by exit(2)."""
     app.exit(4)
 
 
 def raises(kind: type[BaseException], *arguments: Any) -> Callable[[Blocking], None]:
-    """A program that raises after a call."""
+    """Return a program that raises after a call."""
 
     def raising(app: Blocking) -> None:
         app.sleep(1)
@@ -47,14 +47,16 @@ def raises(kind: type[BaseException], *arguments: Any) -> Callable[[Blocking], N
         (raises(greenlet.GreenletExit), 0),
     ],
 )
-def test_exit_status(machine: Machine, program: Callable[[Blocking], Any], status: int) -> None:
+def test_each_end_has_its_exit_status(
+    machine: Machine, program: Callable[[Blocking], Any], status: int
+) -> None:
     process = machine.spawn(program)
     machine.run()
     assert (process.exit_status, process.failure) == (status, None)
 
 
 @pytest.mark.parametrize("kind", [ValueError, RecursionError, StopIteration, OSError])
-def test_an_error_is_the_programs(machine: Machine, kind: type[Exception]) -> None:
+def test_an_error_ends_only_its_program(machine: Machine, kind: type[Exception]) -> None:
     other = machine.spawn(lambda app: app.sleep(2))
     process = machine.spawn(raises(kind, "mine"))
     with pytest.raises(ExceptionGroup, match="raising") as raised:
@@ -79,7 +81,7 @@ def test_a_traceback_shows_the_function_and_its_call(machine: Machine) -> None:
     assert "outer" in names and len(names) < 16
 
 
-def test_deep_recursion_ends_the_program_alone(machine: Machine) -> None:
+def test_deep_recursion_ends_only_its_program(machine: Machine) -> None:
     def deeper(app: Blocking) -> None:
         deeper(app)
 
@@ -144,7 +146,7 @@ def test_garbage_collection_ends_no_function() -> None:
     assert len(ended) == 1
 
 
-def test_a_function_that_goes_on_is_abandoned(machine: Machine) -> None:
+def test_a_function_that_catches_generator_exit_is_abandoned(machine: Machine) -> None:
     def stubborn(app: Blocking) -> None:
         while True:
             try:
@@ -154,7 +156,7 @@ def test_a_function_that_goes_on_is_abandoned(machine: Machine) -> None:
 
     caught: list[int] = []
     process = machine.spawn(stubborn)
-    with pytest.raises(ExceptionGroup, match="stubborn caught GeneratorExit"):
+    with pytest.raises(ExceptionGroup, match="stubborn was abandoned, since it caught GeneratorExit"):
         machine.run(until=millis(1))
         machine.close()
         machine.raise_failures()

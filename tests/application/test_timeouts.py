@@ -1,4 +1,4 @@
-"""Timeouts of poll, select and epoll: what Python takes and how it rounds, in programs and façades."""
+"""Timeouts of poll, select and epoll in programs and façades are accepted and rounded as in Python."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def epoll_of_a_facade(user: Any, fd: int, timeout: Any) -> Any:
 
 
 def slept(wait: Wait, timeout: Any) -> int | None:
-    """How long a program is asleep, in ns; None if it never wakes up."""
+    """Return the time for which a program sleeps, in ns; None if it never wakes up."""
     took: list[int] = []
 
     async def program(app: Any) -> None:
@@ -69,7 +69,7 @@ def slept(wait: Wait, timeout: Any) -> int | None:
 
 
 def up(timeout: float, unit: int, resolution: int) -> int:
-    """`timeout` as a float's product with `unit`, in whole nanoseconds and then `resolution`s, rounded up."""
+    """Return `timeout * unit`, rounded up to whole nanoseconds and then to a multiple of `resolution`."""
     return math.ceil(Fraction(math.ceil(timeout * unit), resolution)) * resolution
 
 
@@ -109,7 +109,7 @@ def test_poll_rounds_away_from_zero_and_epoll_up() -> None:
     ("wait", "timeout", "took"),
     [(poll, 0.2, MS), (poll, 1.2, 2 * MS), (epoll_of_a_facade, 0.0012, 2 * MS), (select_, 0.0000012, 2 * US)],
 )
-def test_a_facade_rounds_likewise(wait: Wait, timeout: float, took: int) -> None:
+def test_a_facade_rounds_as_a_program_does(wait: Wait, timeout: float, took: int) -> None:
     with Machine(udev=False, costs=FREE) as machine:
         user = machine.blocking()
         reader, _ = user.pipe()
@@ -130,7 +130,7 @@ def test_a_socket_timeout_is_a_poll_of_whole_milliseconds() -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="hosted programs are Linux programs")
-def test_a_hosted_package_rounds_likewise(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_hosted_package_rounds_as_a_program_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "waiter.py").write_text("import select\n")
     monkeypatch.syspath_prepend(str(tmp_path))
     with Machine(udev=False, costs=FREE) as machine, hosted(machine, "waiter") as host:
@@ -158,8 +158,8 @@ WRONG = (
 @pytest.mark.skipif(not hasattr(select, "epoll"), reason="this host has no epoll to compare with")
 @pytest.mark.parametrize("timeout", WRONG, ids=repr)
 @pytest.mark.parametrize("name", ["poll", "select", "epoll"])
-def test_what_is_refused_is_what_python_refuses(name: str, timeout: Any) -> None:
-    """On a readable pipe, so that the host's calls return at once."""
+def test_poll_select_and_epoll_refuse_the_timeouts_that_python_refuses(name: str, timeout: Any) -> None:
+    """Compare on a readable pipe, so that the host's calls return at once."""
     reader, writer = os.pipe()
     os.write(writer, b"x")
     here, there = select.poll(), select.epoll()
@@ -190,5 +190,5 @@ def test_what_is_refused_is_what_python_refuses(name: str, timeout: Any) -> None
         with pytest.raises(type(expected)) as raised:
             wait[name](user, fds[0], timeout)
         assert type(raised.value) is type(expected)
-        if not isinstance(expected, OverflowError):  # of which the text changed between Pythons
+        if not isinstance(expected, OverflowError):  # its text differs between Pythons
             assert str(raised.value) == str(expected)

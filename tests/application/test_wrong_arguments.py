@@ -1,4 +1,4 @@
-"""Arguments of wrong types, sizes and numbers: the errors of Python's own functions, and no effect."""
+"""Arguments of wrong type, size or number raise the errors of Python's functions, and have no effect."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from simkernel.uapi.syscalls import SYSCALLS
 
 
 class Raising:
-    """An object that raises when it is asked for a number, a path or its items."""
+    """An object whose conversion to a number, a path or a list raises."""
 
     def _refuse(self) -> Any:
         raise ZeroDivisionError
@@ -25,7 +25,7 @@ class Raising:
 
 
 class Refusing(int):
-    """An int without the operators."""
+    """An int whose operators raise."""
 
     def _refuse(self, _: object) -> Any:
         raise ZeroDivisionError
@@ -42,7 +42,7 @@ OURS: Final = (TypeError, ValueError, OverflowError, SimulationError, OSError, Z
 
 
 def outcome(function: Callable[..., Any], *arguments: Any) -> type[BaseException] | None:
-    """The class of what a call raises; None if it returns."""
+    """Return the class of the exception that a call raises; None if it returns."""
     try:
         function(*arguments)
     except Exception as error:  # noqa: BLE001 - its class is the outcome
@@ -51,7 +51,7 @@ def outcome(function: Callable[..., Any], *arguments: Any) -> type[BaseException
 
 
 def open_files(process: Any) -> list[int]:
-    """The descriptors of a process."""
+    """Return the open descriptors of a process."""
     return [fd for fd, _ in process.task.files.items()]
 
 
@@ -129,9 +129,9 @@ def test_a_subclass_of_int_reaches_the_kernel_as_an_int() -> None:
 # -- methods with Python's names -----------------------------------------------------------
 
 FD: Final = object()
-"""Stands for an open descriptor."""
+"""A placeholder for an open descriptor."""
 PATH: Final = object()
-"""Stands for a path that does not exist."""
+"""A placeholder for a path that does not exist."""
 
 IN_OS: Final[tuple[tuple[str, tuple[Any, ...]], ...]] = (
     ("read", (FD, 1)), ("write", (FD, b"x")), ("pread", (FD, 1, 0)), ("pwrite", (FD, b"x", 0)),
@@ -162,7 +162,7 @@ BOUND: Final = ("poll", 0)
 def compared(
     name: str, arguments: tuple[Any, ...], ours: Any, theirs: Any, our_fd: int, their_fd: int
 ) -> list[str]:
-    """Where a function of ours raises anything else than Python's, which finds an argument wrong."""
+    """Return the wrong arguments for which our function raises another error than Python's."""
     differences = []
     for position in range(len(arguments)):
         for wrong in WRONG:
@@ -210,7 +210,7 @@ def test_an_epoll_object_refuses_what_pythons_refuses(name: str, arguments: tupl
     with Machine(udev=False) as machine, select.epoll() as real, socket.socket() as watched:
         process = machine.blocking()
         ours, fd = process.epoll(), process.eventfd(0)
-        ours.register(process.eventfd(1))  # so that no poll waits
+        ours.register(process.eventfd(1))  # so that poll() does not block
         with open(os.eventfd(1), "rb") as ready:
             real.register(ready)
             functions = getattr(ours, name), getattr(real, name)

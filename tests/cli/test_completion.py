@@ -1,4 +1,4 @@
-"""Completion in a shell: what each argument offers, and the script that switches it on."""
+"""Completion in a shell: the words offered for each argument, and the script that enables completion."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FILE = ("file", "")
 
 
 def offered(*words: str) -> list[tuple[str, str]]:
-    """What is offered for the last word."""
+    """Return kind and text of each completion of the last word."""
     *before, word = words
     items = ShellComplete(main, {}, "simkernel", "_SIMKERNEL_COMPLETE").get_completions(before, word)
     return [(item.type, item.value) for item in items]
@@ -27,27 +27,27 @@ def plain(*words: str) -> list[str]:
     return [value for kind, value in offered(*words) if kind == "plain"]
 
 
-def test_commands() -> None:
+def test_commands_are_completed() -> None:
     assert plain("d") == ["describe"]
 
 
-def test_scenarios() -> None:
+def test_scenarios_are_completed() -> None:
     assert plain("run", "") == plain("list", "") == stories.names()
     assert plain("run", "ta") == plain("run", "--seed", "1", "ta") == ["talk"]
 
 
-def test_several_scenarios() -> None:
+def test_a_second_scenario_is_completed() -> None:
     assert plain("list", "talk", "ca") == ["camera"]
 
 
-def test_families(tmp_path: Path) -> None:
+def test_families_are_completed(tmp_path: Path) -> None:
     (tmp_path / "cabin.yaml").touch()
     assert plain("describe", "n") == ["netdev", "nlctrl"]
     assert {*plain("describe", "")} >= {"camera", "ipc_demo", "mouse", "nlctrl"}
     assert {*plain("describe", "--module-path", str(tmp_path), "ca")} == {"cabin", "camera"}
 
 
-def test_topics() -> None:
+def test_topics_are_completed() -> None:
     assert plain("guide", "") == list(guide.topics())
     assert plain("guide", "ti") == ["time"]
 
@@ -60,11 +60,11 @@ def test_topics() -> None:
         ("plot", ""), ("plot", "x.json", "-o", ""), ("calibrate", "--host", "-o", ""),
     ],
 )  # fmt: skip
-def test_files(words: tuple[str, ...]) -> None:
+def test_files_are_completed(words: tuple[str, ...]) -> None:
     assert offered(*words) == [("file", words[-1])]
 
 
-def test_options() -> None:
+def test_options_are_completed() -> None:
     assert plain("run", "--di") == ["--diagram"]
 
 

@@ -1,4 +1,4 @@
-"""How a run ends that has programs which do not end as they should: exit code and message."""
+"""Exit code and message of a run whose programs fail or do not end."""
 
 from __future__ import annotations
 
@@ -57,12 +57,12 @@ CASES = {
     "sys.exit('usage: story')": (0, "usage: story"),
     "await app.signal(SIGTERM, lambda _: sys.exit(3))\nawait app.sleep(5)": (0, ""),
     RAISES_WHEN_CLOSED: (1, "ValueError: too late"),
-    CATCHES_ALL.replace("NAP", "5"): (1, "program caught GeneratorExit"),
+    CATCHES_ALL.replace("NAP", "5"): (1, "program was abandoned, since it caught GeneratorExit"),
 }
 
 
 @pytest.mark.parametrize(("body", "code", "text"), [(body, *result) for body, result in CASES.items()])
-def test_exit_code_and_message(
+def test_each_end_has_its_exit_code_and_message(
     simkernel: CommandLine, tmp_path: Path, body: str, code: int, text: str
 ) -> None:
     path = tmp_path / "story.py"

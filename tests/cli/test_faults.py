@@ -1,4 +1,4 @@
-"""A module's faults reach the command line: an oops, and a module that does not load, end a run with 1."""
+"""A run with an oops, or with a module that does not load, has exit code 1 and prints the fault."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ MODULES = {
 
 @pytest.fixture
 def story(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The file of a scenario, and modules beside it in `mods`."""
+    """Write a scenario, and modules in the folder `mods` beside it."""
     monkeypatch.chdir(tmp_path)
     Path("mods").mkdir()
     Path("story.py").write_text(STORY)

@@ -73,7 +73,7 @@ LOOPS = {
 
 
 @pytest.mark.parametrize("loop", LOOPS)
-def test_the_first_one_says_what_a_second_one_does_and_that_does_it(story: Path, loop: str) -> None:
+def test_the_first_sigint_prints_a_notice_and_the_second_ends_the_run(story: Path, loop: str) -> None:
     story.write_text(story.read_text("utf-8").replace("await app.sleep(", LOOPS[loop]), "utf-8")
     with running("--trace", "t.json") as process:
         assert process.stderr is not None

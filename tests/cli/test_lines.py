@@ -1,4 +1,4 @@
-"""Lines printed during a run: whole, and those that repeat folded."""
+"""Lines printed during a run are whole, and repetitions are folded."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def unfolded(lines: Iterable[str]) -> list[str]:
 
 
 @given(st.lists(st.sampled_from("abc"), max_size=60))
-def test_a_folded_text_says_what_the_lines_were(lines: list[str]) -> None:
+def test_a_folded_text_can_be_unfolded(lines: list[str]) -> None:
     assert unfolded(folded(lines)) == lines
 
 
@@ -47,7 +47,7 @@ def test_lines_that_repeat_together_are_written_once(lines: list[str], times: in
     assert len(folded(lines * times)) == len(lines) + 1
 
 
-def test_counts_are_in_words() -> None:
+def test_counts_are_written_in_words() -> None:
     assert folded("aabbbcdcdcd") == [
         "a", "[last line repeated once]", "b", "[last line repeated 2 times]",
         "c", "d", "[last 2 lines repeated 2 times]",
@@ -64,7 +64,7 @@ def test_log_and_system_calls_do_not_break_each_others_lines() -> None:
     assert both.getvalue() == "[    0.000001] hello\ninit_module() = 0\n"
 
 
-def test_talk_folds_what_repeats_and_shows_text_as_text(simkernel: CommandLine) -> None:
+def test_talk_folds_repetitions_and_prints_text_as_strings(simkernel: CommandLine) -> None:
     printed = simkernel("run", "talk", "--strace").out
     assert "[last line repeated 255 times]\n" in printed
     assert 'sendto(3, "is anybody there?", 17, 0,' in printed

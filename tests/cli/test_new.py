@@ -1,4 +1,4 @@
-"""`simkernel new driver`: what it writes runs, and its test notices a broken driver."""
+"""`simkernel new driver`: the written files run, and their test fails for a broken driver."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ DRIVER = "modules/therm/__init__.py"
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, simkernel: CommandLine) -> Iterator[Path]:
-    """The current folder, with a new driver `therm` in it."""
+    """Write a new driver `therm` into the current folder."""
     monkeypatch.chdir(tmp_path)
     assert simkernel("new", "driver", "therm").code == 0
     monkeypatch.syspath_prepend(str(tmp_path / "therm"))
@@ -29,28 +29,28 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, simkernel: CommandLi
 
 
 def property_test() -> Any:
-    """The body of the property test, for chosen steps."""
+    """Return the function of the property test, to call it with chosen steps."""
     return import_module("test_therm").test_every_request_is_answered.hypothesis.inner_test
 
 
 UNPLUGGED_DURING_A_REQUEST = [("unplug", 50_000), ("measure", 0), ("plug", 10_000), ("wait", 20_000)]
 
 
-def test_its_scenario_runs(folder: Path, simkernel: CommandLine) -> None:
+def test_the_scenario_runs(folder: Path, simkernel: CommandLine) -> None:
     done = simkernel("run", "therm/therm_scenario.py", "--json", "--set", "count=3")
     assert done.code == 0
     metrics = json.loads(done.out)["metrics"]
     assert (metrics["measured"], metrics["received"]) == (3, 3)
 
 
-def test_its_family_can_be_described(folder: Path, simkernel: CommandLine) -> None:
+def test_the_family_can_be_described(folder: Path, simkernel: CommandLine) -> None:
     done = simkernel("describe", "therm", "--module-path", "therm/modules")
     assert done.code == 0
     assert "operation: measure" in done.out
 
 
 @pytest.mark.parametrize("steps", [[], [("measure", 0)] * 2, [*UNPLUGGED_DURING_A_REQUEST, ("measure", 0)]])
-def test_its_property_holds(folder: Path, steps: list[tuple[str, int]]) -> None:
+def test_the_property_holds(folder: Path, steps: list[tuple[str, int]]) -> None:
     property_test()(steps)
 
 
@@ -62,7 +62,7 @@ def test_its_property_holds(folder: Path, steps: list[tuple[str, int]]) -> None:
         ("        complete(self.done)  # the request", UNPLUGGED_DURING_A_REQUEST),
     ],
 )
-def test_its_property_fails_without_a_line_of_the_driver(
+def test_the_property_fails_without_a_line_of_the_driver(
     folder: Path, line: str, steps: list[tuple[str, int]]
 ) -> None:
     text = (folder / DRIVER).read_text("utf-8")
@@ -73,7 +73,7 @@ def test_its_property_fails_without_a_line_of_the_driver(
 
 
 @pytest.mark.long
-def test_its_folder_passes_pytest_and_mypy(folder: Path) -> None:
+def test_the_folder_passes_pytest_and_mypy(folder: Path) -> None:
     for tool in (["pytest", "-q"], ["mypy", "--strict", "."]):
         done = subprocess.run([sys.executable, "-m", *tool], cwd=folder, capture_output=True, text=True)
         assert done.returncode == 0, done.stdout + done.stderr
@@ -97,7 +97,9 @@ def test_its_folder_passes_pytest_and_mypy(folder: Path) -> None:
         (["other", "--into", "therm/README.md/x"], "cannot write therm/README.md"),
     ],
 )
-def test_refuses(folder: Path, simkernel: CommandLine, arguments: list[str], expected: str) -> None:
+def test_a_wrong_name_or_folder_is_refused(
+    folder: Path, simkernel: CommandLine, arguments: list[str], expected: str
+) -> None:
     before = sorted(folder.parent.rglob("*"))
     done = simkernel("new", "driver", *arguments)
     assert done.code in (1, 2)
@@ -105,7 +107,7 @@ def test_refuses(folder: Path, simkernel: CommandLine, arguments: list[str], exp
     assert sorted(folder.parent.rglob("*")) == before
 
 
-def test_into_an_empty_folder(folder: Path, simkernel: CommandLine) -> None:
+def test_a_driver_can_be_written_into_an_empty_folder(folder: Path, simkernel: CommandLine) -> None:
     (folder.parent / "empty").mkdir()
     done = simkernel("new", "driver", "lamp_2", "--into", "empty")
     assert done.code == 0

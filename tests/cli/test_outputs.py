@@ -1,4 +1,4 @@
-"""Files that a command writes: refused in time, complete or untouched, and no other file in their folder."""
+"""Files that a command writes: refused before the run, complete or unchanged, without temporary files."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def names(folder: Path) -> set[str]:
 
 
 def shell(command: str) -> subprocess.CompletedProcess[str]:
-    """Run a line of the shell in which SIMKERNEL is the command."""
+    """Run a shell command in which SIMKERNEL stands for `simkernel`."""
     text = command.replace("SIMKERNEL", " ".join(PROGRAM))
     return subprocess.run(["sh", "-c", text], capture_output=True, text=True, timeout=60)
 
@@ -43,7 +43,7 @@ def shell(command: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.parametrize("bad", ["nowhere/x", ".", "folder", "folder/", "old.json/x", "", "a\0b"])
 @pytest.mark.parametrize("option", OPTIONS)
-def test_one_bad_output_leaves_the_others_alone(
+def test_one_refused_output_leaves_the_others_unchanged(
     simkernel: CommandLine, story: Path, option: str, bad: str
 ) -> None:
     Path("folder").mkdir()
@@ -60,7 +60,7 @@ def test_one_bad_output_leaves_the_others_alone(
 
 @POSIX
 @pytest.mark.skipif(hasattr(os, "geteuid") and os.geteuid() == 0, reason="root may write everywhere")
-def test_what_the_user_may_not_write_is_refused(simkernel: CommandLine, story: Path) -> None:
+def test_an_output_without_write_permission_is_refused(simkernel: CommandLine, story: Path) -> None:
     Path("locked").mkdir(mode=0o555)
     Path("locked.json").touch(mode=0o444)
     for name in ("locked/x", "locked.json"):
@@ -128,7 +128,7 @@ def test_a_picture_of_another_kind_is_refused(simkernel: CommandLine, tmp_path: 
     assert "ends in '.bmp': the name must end in .png, .svg, .pdf" in done.err
 
 
-# -- complete or untouched -------------------------------------------------------
+# -- complete or unchanged -------------------------------------------------------
 
 
 @POSIX
@@ -146,7 +146,7 @@ def test_an_existing_file_keeps_its_mode_and_a_link_stays_a_link(simkernel: Comm
     assert names(Path()) == {"story.py", "old", "link", "new"}
 
 
-def test_until_the_end_the_old_file_is_there(
+def test_the_old_file_exists_until_the_end(
     simkernel: CommandLine, story: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     Path("old").write_text(OLD, "utf-8")
@@ -158,7 +158,7 @@ def test_until_the_end_the_old_file_is_there(
 
 
 @pytest.mark.parametrize("step", ["write", "close", "rename"])
-def test_a_full_disk_leaves_the_old_file(
+def test_a_full_disk_keeps_the_old_file(
     simkernel: CommandLine, story: Path, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
     def full(*_: object) -> None:
@@ -189,7 +189,7 @@ def test_a_full_disk_leaves_the_old_file(
     assert names(Path()) - {"new"} == {"story.py", "old"}
 
 
-def test_an_error_within_an_exporter_leaves_the_old_file(
+def test_an_error_of_an_exporter_keeps_the_old_file(
     simkernel: CommandLine, story: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     Path("old").write_text(OLD, "utf-8")
@@ -302,7 +302,7 @@ def test_a_closed_standard_error_is_no_error(story: Path) -> None:
 @pytest.mark.parametrize(
     "command", ["run story.py", "run story.py --json", "run talk --strace", "list", "guide"]
 )
-def test_a_reader_that_has_gone_ends_the_command_quietly(story: Path, command: str) -> None:
+def test_a_closed_pipe_ends_the_command_without_a_message(story: Path, command: str) -> None:
     reader, writer = os.pipe()
     os.close(reader)
     done = subprocess.run([*PROGRAM, *command.split()], stdout=writer, stderr=subprocess.PIPE, timeout=60)
@@ -312,7 +312,7 @@ def test_a_reader_that_has_gone_ends_the_command_quietly(story: Path, command: s
 
 @POSIX
 @pytest.mark.parametrize("nap", ["0", "0.00001"], ids=["folded", "not folded"])
-def test_a_reader_that_has_gone_ends_an_endless_run(story: Path, nap: str) -> None:
+def test_a_closed_pipe_ends_an_endless_run(story: Path, nap: str) -> None:
     endless = f"run story.py --set naps=1000000000 --set nap={nap} --strace --trace t.json"
     done = shell(f"(SIMKERNEL {endless}; echo $? >code) | head -1; cat code")
     first, code = done.stdout.splitlines()

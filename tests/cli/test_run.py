@@ -272,7 +272,7 @@ def test_an_error_of_the_host_never_reaches_the_simulation(
     assert done.out.startswith(STORY)
 
 
-def test_an_unknown_flow_is_an_error_after_the_report_and_leaves_the_old_file(
+def test_an_unknown_flow_is_an_error_after_the_report_and_keeps_the_old_file(
     simkernel: CommandLine, story: Path
 ) -> None:
     Path("old").write_text("precious", "utf-8")
@@ -283,7 +283,7 @@ def test_an_unknown_flow_is_an_error_after_the_report_and_leaves_the_old_file(
     assert Path("old").read_text("utf-8") == "precious"
 
 
-def test_a_flow_needs_a_diagram(simkernel: CommandLine, story: Path) -> None:
+def test_flow_without_diagram_is_refused(simkernel: CommandLine, story: Path) -> None:
     done = simkernel("run", "story.py", "--flow", "1")
     assert (done.code, done.out) == (2, "")
     assert "--flow selects a flow of the diagram: add --diagram FILE" in done.err

@@ -1,4 +1,4 @@
-"""Functions of a module that would silently do nothing: a forgotten await, a forgotten yield."""
+"""A forgotten await and a yield by mistake, with which a module's function would silently do nothing."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ AWAITABLE = {
     "free_irq": "this, 3",
     "request_module": "this, 'x'",
 }
-"""Every function of driverapi whose result has to be awaited, and arguments for it."""
+"""Each function of driverapi whose result must be awaited, with arguments."""
 
 PREPARED = """
 def probe(device):

@@ -1,4 +1,4 @@
-"""A cancelled timer leaves nothing: no event, no movement of the clock, no entry in the queue."""
+"""A cancelled timer has no effect: it emits no event, does not move the clock and leaves the queue."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ DELAYS = st.integers(0, 20) | st.integers(0, 10**12)
 
 
 class Schedules(RuleBasedStateMachine):
-    """Random schedules, cancellations and runs against a dict of what is to happen."""
+    """Random schedules, cancellations and runs, compared with a dict of pending entries."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -25,11 +25,11 @@ class Schedules(RuleBasedStateMachine):
         self.now = 0
         self.timers: dict[int, Timer] = {}
         self.pending: dict[int, int] = {}
-        """The time of each entry that is to happen, by its number, which says the order at one instant."""
+        """The time of each pending entry, by number.  Entries of one instant run in the order of numbers."""
         self.expected: list[tuple[int, int]] = []
         self.happened: list[tuple[int, int]] = []
         self.victims: dict[int, int] = {}
-        """The timer that an entry cancels when it happens."""
+        """The number of the timer that an entry cancels when it runs."""
 
     def _happens(self, number: int, *_: object) -> None:
         self.happened.append((self.engine.now, number))
@@ -38,7 +38,7 @@ class Schedules(RuleBasedStateMachine):
             victim.cancel()
 
     def _advance(self, until: int | None, most: int = 10**9) -> None:
-        """Let the model do what `run(until)` does, at most so many entries."""
+        """Run the model's entries as `run(until)` does, but at most `most` of them."""
         while self.pending and most:
             number = min(self.pending, key=lambda each: (self.pending[each], each))
             if until is not None and self.pending[number] >= until:
@@ -141,7 +141,7 @@ def test_timeouts_that_never_expire_keep_no_entries() -> None:
     assert largest <= MIN_CANCELLED + 1
 
 
-def test_the_queue_shrinks_with_what_is_pending() -> None:
+def test_the_queue_shrinks_with_the_pending_timers() -> None:
     engine = Engine()
     timers = [engine.call_at(10**9 + number, print) for number in range(1000)]
     for pending in range(999, -1, -1):
@@ -149,7 +149,7 @@ def test_the_queue_shrinks_with_what_is_pending() -> None:
         assert len(engine.queue) <= max(2 * pending, pending + MIN_CANCELLED)
 
 
-def test_the_queue_shrinks_when_what_was_pending_has_happened() -> None:
+def test_the_queue_shrinks_when_the_pending_timers_have_expired() -> None:
     engine = Engine()
     timers = [engine.call_at(3600, int) for _ in range(500)]
     for number in range(500):

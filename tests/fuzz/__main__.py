@@ -1,8 +1,8 @@
-"""Any bytes, any calls, for as long as one likes: simkernel's kernel must not mind.
+"""Fuzz simkernel's kernel with random messages and calls.
 
 python -m tests.fuzz --messages 10000000 [--seed N]
 python -m tests.fuzz --files --messages 1000000      calls on files instead of messages
-python -m tests.fuzz --calls --messages 1000000      any calls and methods, with any arguments and exceptions
+python -m tests.fuzz --calls --messages 1000000      calls and methods with any arguments and exceptions
 """
 
 from __future__ import annotations

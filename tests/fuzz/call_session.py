@@ -1,4 +1,4 @@
-"""Sessions whose programs, or ordinary code, call everything with any arguments and raise anything."""
+"""Sessions in which programs or ordinary code make any call with any arguments and raise any exception."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ from tests.fuzz.watch import Broken, check_over, nothing_forgotten, watched
 
 MODULE_PATH: Final = Path(__file__).parent / "modules"
 PATIENCE: Final = 300
-"""Seconds of the host after which a session counts as hung."""
+"""Wall-clock seconds after which a session counts as hung."""
 
 
 SLOW: Final = ("/dev/urandom", "/dev/random")
-"""Files of which a read of two gigabytes takes the host long."""
+"""Files from which a read of two gigabytes is slow."""
 ENDLESS: Final = ("/dev/zero", "/dev/full")
-"""Files that `read_file` reads for ever."""
+"""Files without an end, which `read_file` would read for ever."""
 
 
 @contextmanager
 def impatient() -> Iterator[None]:
-    """Broken if the body takes too long."""
+    """Raise Broken if the body takes longer than PATIENCE."""
 
     def expired(*_: object) -> None:
         raise Broken(f"a session took {PATIENCE} s")
@@ -51,7 +51,7 @@ def impatient() -> Iterator[None]:
 
 
 def judged(function: Callable[..., object], *arguments: object) -> None:
-    """Call a function that lets time pass; what programs raise meanwhile must have been meant to."""
+    """Call a function that advances the clock.  Broken if a program raises anything by mistake."""
     try:
         function(*arguments)
     except BaseExceptionGroup as group:
@@ -59,7 +59,7 @@ def judged(function: Callable[..., object], *arguments: object) -> None:
 
 
 class CallSession(Session):
-    """One machine; its programs are `CallCaller`s, and the module `unruly` raises where it is told to."""
+    """One machine, whose programs are `CallCaller`s, with the module `unruly`, which raises on purpose."""
 
     def __init__(self, random: Random, calls: int) -> None:
         super().__init__(random, calls, FacadeCaller, (MODULE_PATH,))
@@ -81,7 +81,7 @@ class CallSession(Session):
         self._processes.append(self.machine.spawn(program, uid=uid, name="caller"))
 
     def _pass(self, ns: int) -> None:
-        """Let time pass; what programs raise meanwhile must have been meant to."""
+        """Advance the clock by `ns`.  Broken if a program raises anything by mistake."""
         until = self.machine.now + ns
         while self.machine.now < until:
             judged(self.machine.run, until)
@@ -90,7 +90,7 @@ class CallSession(Session):
         machine.spawn(unload_what_can_be)
 
     def _check(self, machine: Machine, seen: set[NetlinkSock]) -> None:
-        """Nothing is left behind but what the module's oopses have left."""
+        """Raise Broken if anything is left behind, except by the module's oopses."""
         if running := [process for process in self._processes if process.exit_status is None]:
             raise Broken(f"{running} have no status")
         if self._plan.callers:
@@ -122,7 +122,7 @@ class FacadeSession:
     def run(self) -> Outcome:
         """Run it.  Broken, or an InternalError, if something is wrong."""
         plan, machine, random = self._caller.plan, self.machine, self._caller.random
-        devices: list[Device] = [Camera(), Camera()]  # a mouse makes each second of waiting slow
+        devices: list[Device] = [Camera(), Camera()]  # no mouse: its events make a long wait slow
         with impatient(), watched() as seen, nothing_forgotten():
             process = machine.blocking()
             process.run(remove(process.app, *SLOW, *ENDLESS))

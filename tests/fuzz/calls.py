@@ -1,4 +1,4 @@
-"""A program that calls everything that a program can call, with arguments of any type, size and number."""
+"""A program that makes any call that a program can make, with arguments of any type, size and number."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ from tests.fuzz.caller import MOST_CHILDREN, Plan
 from tests.fuzz.files import FileCaller
 
 KEPT: Final = 12
-"""Objects that a program keeps."""
+"""Maximum number of objects that a program keeps."""
 SPECIAL: Final = ("__getitem__", "__setitem__", "__len__", "__anext__", "__aenter__", "__repr__")
 HIDDEN: Final = ("call", "request", "made", "never_awaited", "socket_type", "around", "unblock")
-"""Public names that are no methods for programs, or are called otherwise."""
+"""Public names that are not methods for programs, or that are fuzzed elsewhere."""
 VALID: Final[dict[str, list[tuple[str, Callable[..., Any]]]]] = {}
-"""By the name of a system call: what draws arguments that are mostly right, and for which caller."""
+"""Caller and function that draws mostly right arguments, by system call."""
 for _name, _draw in caller.CALLS:
     VALID.setdefault(_name, []).append(("netlink", _draw))
 for _name, _draw in files.CALLS:
@@ -48,12 +48,12 @@ WHERE: Final = (
 
 @functools.cache
 def parameters_of(kind: type, name: str) -> list[inspect.Parameter]:
-    """The parameters of a method after `self`."""
+    """Return the parameters of a method after `self`."""
     return list(inspect.signature(getattr(kind, name)).parameters.values())[1:]
 
 
 class CallCaller(FileCaller):
-    """One program; `kept` are objects that it has been given, on which it calls methods."""
+    """One program.  `kept` are results of calls, on which it calls methods."""
 
     objects: ClassVar[tuple[type, ...]] = (Socket, Epoll, Mapping, UeventMonitor, GenetlinkClient)
 
@@ -85,7 +85,7 @@ class CallCaller(FileCaller):
             self.plan.callers -= 1
 
     def generator(self, app: Any) -> Generator[Any, Any, None]:
-        """The same as a generator program."""
+        """Make calls as `run` does, as a generator program."""
         self.plan.callers += 1
         try:
             while self.plan.left > 0:
@@ -109,12 +109,12 @@ class CallCaller(FileCaller):
         self.plan.results[name] += 1
 
     def misbehave(self) -> None:
-        """Raise anything, seldom."""
+        """Rarely raise a random exception."""
         if self.random.random() < 0.003:
             chaos.throw(self.random)
 
     def keep(self, result: Any) -> None:
-        """Keep an object with methods, and know new descriptors."""
+        """Keep objects with methods, and record new descriptors."""
         self.plan.results["done"] += 1
         for each in result if isinstance(result, tuple) else (result,):
             if isinstance(each, self.objects) or hasattr(type(each), "__anext__"):
@@ -125,7 +125,7 @@ class CallCaller(FileCaller):
             self.kept.pop(self.random.randrange(KEPT))
 
     def act(self, app: Any) -> Any:
-        """Do one thing; its result or something to await."""
+        """Make one call; return its result or an awaitable."""
         pick = self.random.random()
         if pick < 0.35:
             return self.raw(app)
@@ -140,7 +140,7 @@ class CallCaller(FileCaller):
     # -- raw calls ------------------------------------------------------------------
 
     def raw(self, app: Any) -> Any:
-        """A call of the table, with arguments of any kind."""
+        """Make a random call of the table, with right or random arguments."""
         random = self.random
         name = random.choice(NAMES)
         if name in VALID and random.random() < 0.8:
@@ -154,7 +154,7 @@ class CallCaller(FileCaller):
         return self.call(app, name, arguments)
 
     def resize(self, arguments: list[Any]) -> None:
-        """Seldom one argument less or more."""
+        """Rarely remove or add one argument."""
         pick = self.random.random()
         if pick < 0.05 and arguments:
             arguments.pop(self.random.randrange(len(arguments)))
@@ -164,7 +164,7 @@ class CallCaller(FileCaller):
     # -- methods --------------------------------------------------------------------
 
     def method(self, on: Any) -> Any:
-        """Any method of an object."""
+        """Call a random method of an object."""
         random = self.random
         names = methods_of(type(on))
         name = random.choice(names)
@@ -177,7 +177,7 @@ class CallCaller(FileCaller):
         return function(*arguments, **keywords)
 
     def arguments(self, kind: type, name: str) -> tuple[list[Any], dict[str, Any]]:
-        """Arguments for a method: right ones, with one wrong, or all wrong."""
+        """Return arguments for a method: all right, some wrong, or all wrong."""
         random = self.random
         right = random.choice((1, 1, 0.8, 0.8, 0.8, 0.3, 0))
         positional: list[Any] = []
@@ -201,14 +201,14 @@ class CallCaller(FileCaller):
         return positional, keywords
 
     def right(self, name: str) -> Any:
-        """A value that a parameter of that name takes."""
+        """Return a valid value for a parameter of that name."""
         draw = RIGHT.get(name)
         return wrong.value(self.random) if draw is None else draw(self)
 
     # -- wrong uses of calls ----------------------------------------------------------
 
     def misuse(self, app: Any) -> Any:
-        """A call thrown away, used twice, lent to others, driven by hand."""
+        """Discard a call, await it twice, give it to another program, or drive it by hand."""
         call = self.random.choice((app.getpid, app.lsmod, lambda: app.sleep(0.001)))()
         lent = self.plan.lent  # type: ignore[attr-defined]
         pick = self.random.randrange(6)
@@ -237,10 +237,10 @@ class CallCaller(FileCaller):
             return
         await Yielding(value)
 
-    # -- what makes real state --------------------------------------------------------
+    # -- calls that create state ------------------------------------------------------
 
     def sensible(self, app: Any) -> Any:
-        """A call that is right: files, sockets, children, modules."""
+        """Make a valid call that creates state: files, sockets, children, modules."""
         random = self.random
         pick = random.randrange(12)
         if pick < 6:
@@ -300,7 +300,7 @@ class FacadeCaller(CallCaller):
     )
 
     def plain(self, app: Any) -> None:
-        """A plain function as a program."""
+        """Make calls as `run` does, as a plain function."""
         self.plan.callers += 1
         try:
             while self.plan.left > 0:
@@ -314,13 +314,13 @@ class FacadeCaller(CallCaller):
             self.plan.callers -= 1
 
     def call(self, app: Any, name: str, arguments: Sequence[Any]) -> Any:
-        """Make a raw call, and wait for it where calls block."""
+        """Make a raw call, and block until it is done if `app` is a Blocking."""
         if isinstance(app, Blocking):
             return app.run(app.app.call(name, *arguments))
         return super().call(app, name, arguments)
 
     def misuse(self, app: Any) -> Any:
-        """Wait for what is no call, or twice for one."""
+        """Block on an object that is not a call, or twice on one call."""
         if not isinstance(app, Blocking):
             return super().misuse(app)
         call = app.app.getpid()
@@ -328,7 +328,7 @@ class FacadeCaller(CallCaller):
         return app.run(self.pick(call, wrong.value(self.random)))
 
     def machine(self, machine: Machine, devices: list[Any]) -> Any:
-        """A method of the machine."""
+        """Call a random method of the machine."""
         random, value = self.random, wrong.value(self.random)
         device = random.choice(devices)
         early = value if not isinstance(value, int) or value < 1 << 62 else 0  # devices count in 64 bits
@@ -350,7 +350,7 @@ class FacadeCaller(CallCaller):
 
 
 class Yielding:
-    """Awaiting it yields anything to the kernel."""
+    """An awaitable that yields `value` to the kernel."""
 
     def __init__(self, value: Any) -> None:
         self.value = value
@@ -361,14 +361,14 @@ class Yielding:
 
 @attrs.define
 class CallPlan(Plan):
-    """What the callers of a session share; `lent` are calls that one program gives to others."""
+    """The state that a session's callers share.  `lent` are calls that one program gives to others."""
 
     lent: list[Any] = attrs.field(factory=list)
 
 
 @functools.cache
 def methods_of(kind: type) -> tuple[str, ...]:
-    """The public methods of a class, and the special ones that a program uses."""
+    """Return the public methods of a class, and the special methods in SPECIAL."""
     return tuple(
         name
         for name in sorted(dir(kind))

@@ -1,4 +1,4 @@
-"""Exceptions that programs, signal handlers and modules raise at random, and the judge of failures."""
+"""Exceptions that programs, signal handlers and modules raise at random, and the check of failures."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ ALLOWED: Final = (
     OSError, TypeError, ValueError, OverflowError, BufferError, SimulationError, IndexError, Refusal,
     MemoryError, StopAsyncIteration,
 )  # fmt: skip
-"""What a call with wrong arguments may raise: what Python's own functions raise, and SimulationError."""
+"""Exceptions that a call with wrong arguments may raise: those of Python's functions, and SimulationError."""
 
 MISUSES: Final = ("never awaited", "one call at a time", "ignored GeneratorExit")
-"""What ends a program that uses calls wrongly, or whose signal handler raises GeneratorExit."""
+"""Texts of errors of a program that misuses calls, or whose signal handler raises GeneratorExit."""
 
 
 def throw(random: Random) -> None:
-    """Raise anything."""
+    """Raise a random exception."""
     raise random.choice(KINDS)(CHAOS)
 
 
 def leaves(error: BaseException) -> Iterator[BaseException]:
-    """The errors of a group, of groups in it, or the error itself."""
+    """Yield the errors in a group and its subgroups, or the error itself."""
     if isinstance(error, BaseExceptionGroup):
         for each in error.exceptions:
             yield from leaves(each)
@@ -44,7 +44,7 @@ def leaves(error: BaseException) -> Iterator[BaseException]:
 
 
 def judge(error: BaseException) -> None:
-    """Broken unless all that came out of a run was raised on purpose, or is a lost call."""
+    """Raise Broken unless each error of a run was raised on purpose or reports a misused call."""
     for each in leaves(error):
         if not _on_purpose(each):
             raise Broken(f"{each!r} came out of a run") from each
@@ -57,6 +57,6 @@ def _on_purpose(error: BaseException) -> bool:
     if isinstance(error, InterruptedError) or CHAOS in map(str, error.args) or "chaos" in text:
         return True
     if isinstance(error, RuntimeError) and isinstance(error.__cause__, StopIteration | StopAsyncIteration):
-        return True  # what Python makes of one that a coroutine raises
-    frames = traceback.extract_tb(error.__traceback__)  # a function that is no program has been spawned
+        return True  # Python converts one that a coroutine raises
+    frames = traceback.extract_tb(error.__traceback__)  # spawn() of no program raises in program.py
     return bool(frames) and frames[-1].filename.endswith(("application/program.py", "fuzz/wrong.py"))

@@ -84,11 +84,11 @@ class Session:
             return Outcome(self._messages - self._plan.left, self._plan.results)
 
     def _pass(self, ns: int) -> None:
-        """Let `ns` of simulated time pass."""
+        """Advance the simulated clock by `ns`."""
         self.machine.run(until=self.machine.now + ns)
 
     def _check(self, machine: Machine, seen: set[NetlinkSock]) -> None:
-        """Check what has to hold when all has ended."""
+        """Check the invariants after all programs have ended."""
         check_over(machine, seen)
 
     def _family(self, name: str) -> int:

@@ -35,7 +35,7 @@ def test_nor_what_is_done_to_files(seed: int, calls: int) -> None:
 
 @settings(max_examples=4)
 @given(seed=st.integers(0, 2**32 - 1), calls=st.integers(1, 400))
-def test_any_arguments_and_exceptions_end_programs_only(seed: int, calls: int) -> None:
+def test_any_arguments_and_exceptions_end_only_programs(seed: int, calls: int) -> None:
     assert CallSession(Random(seed), calls).run().messages >= calls
 
 

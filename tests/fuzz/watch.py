@@ -90,9 +90,9 @@ def _inodes(inode: Inode) -> Iterator[Inode]:
 
 
 def check_over(machine: Machine, seen: set[NetlinkSock], *, oopses: bool = False) -> None:
-    """All is closed: nothing is charged, bound or held, and no module has had an oops, unless `oopses`.
+    """Raise Broken if anything is charged, bound or held after all sockets and programs have ended.
 
-    A module that has had one is pinned, and what it had registered stays.
+    Also raise it for an oops, unless `oopses`: a module with an oops is pinned and keeps its registrations.
     """
     check_accounts(seen)
     for sock in seen:

@@ -1,4 +1,4 @@
-"""Values of wrong type, size and content, which a program may pass to any call."""
+"""Values of any type, size and content that a program may pass to a call by mistake."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ class Lying:
 
 
 class Fleeting:
-    """An object that is a descriptor once and raises the second time."""
+    """An object whose fileno() raises on the second call."""
 
     def __init__(self) -> None:
         self.asked = 0
 
     def fileno(self) -> int:
-        """The descriptor 0, once."""
+        """Return 0 on the first call, then raise Refusal."""
         self.asked += 1
         if self.asked > 1:
             raise Refusal
@@ -81,9 +81,9 @@ MAKERS: Final[tuple[Callable[[], Any], ...]] = (
     lambda: [(1, 1, b"x")], lambda: [(1, 1)], lambda: [b"x", "y"], lambda: {"a": 1}, lambda: iter([1]),
     lambda: Mouse(Walk()), lambda: ValueError("x"), lambda: lambda: None,
 )  # fmt: skip
-"""What makes a value that a call may change."""
+"""Factories of values that a call may change."""
 
 
 def value(random: Random) -> Any:
-    """Any value."""
+    """Return a random value."""
     return random.choice(MAKERS)() if random.random() < 0.3 else random.choice(VALUES)

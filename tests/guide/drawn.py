@@ -196,7 +196,7 @@ def lacking_route_messages() -> str:
 
 
 def lacking_requests() -> str:
-    """The requests of ioctl(2) that are not modelled, by the kind of file, from their table."""
+    """Return the requests of ioctl(2) that are not modelled, by the kind of file, from the table."""
     lacks: dict[str, list[str]] = {}
     for kinds, _, name, *words in known.read_table(Path(known.__file__).with_name("ioctls.txt")):
         if "get" not in words and known.refusal(words) is None:
@@ -209,7 +209,7 @@ SHOWN: Final = ("/proc", "/proc/self", "/proc/self/net", "/sys", "/sys/kernel", 
 
 
 def served_files() -> str:
-    """The files of /proc and /sys, as a machine lists them; without processes."""
+    """Return the files of /proc and /sys that a machine lists, without those of processes."""
     rows = []
     with Machine(udev=False) as machine:
         root = machine.blocking(uid=0)

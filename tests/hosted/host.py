@@ -1,4 +1,4 @@
-"""Watch for what reaches the host: Python's audit events, and process state that has no event."""
+"""Detection of access to the host: Python's audit events, and process state without events."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ PREFIXES = (
     "open", "os.", "socket.", "sqlite3.connect", "ctypes.dl", "fcntl.", "mmap.", "resource.", "syslog.",
     "signal.", "time.sleep", "_thread.", "winreg.",
 )  # fmt: skip
-"""Events of C code that acts on a host.  Python code's events come from what is read again, too."""
+"""Prefixes of events of C code that acts on the host.  Reread Python code raises the other events, too."""
 BY_PYTHON = ("os.walk", "os.fwalk", "sqlite3.connect/handle")
 _seen: list[str] | None = None
 
@@ -27,11 +27,11 @@ def _hook(event: str, arguments: tuple[object, ...]) -> None:
 
 
 def _of_import(event: str, arguments: tuple[object, ...]) -> bool:
-    """True for what is read below sys.path, and for a database in memory."""
+    """Return True for a read below sys.path, and for a database in memory."""
     if event == "sqlite3.connect":
         return arguments[0] == ":memory:"
     first = str(arguments[0]) if arguments else ""
-    if first.startswith("<"):  # where the parser looks for the source of a string
+    if first.startswith("<"):  # the parser looks for the source of a string
         return True
     reads = (event == "open" and arguments[1] in ("r", "rb", None)) or event in ("os.listdir", "os.scandir")
     return reads and first.startswith((*filter(None, sys.path), sys.prefix, sys.base_prefix))
@@ -42,7 +42,7 @@ sys.addaudithook(_hook)
 
 @contextmanager
 def watch() -> Iterator[list[str]]:
-    """A list that fills with each event that reaches the host, and with each state that has changed."""
+    """Yield a list, to which each event on the host and at the end each changed state is appended."""
     global _seen
     before = _state()
     _seen = seen = []

@@ -1,4 +1,4 @@
-"""Sockets and files that a hosted program leaves behind: by losing references, by an error, at its end."""
+"""Sockets and files that a hosted program does not close: lost, left after an error, or open at its end."""
 
 from __future__ import annotations
 
@@ -43,14 +43,14 @@ def fail():
 
 @pytest.fixture
 def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The program can be imported."""
+    """Make the program importable."""
     (tmp_path / "leaver.py").write_text(PROGRAM)
     monkeypatch.syspath_prepend(tmp_path)
 
 
 @pytest.fixture
 def host(installed: None) -> Iterator[Any]:
-    """The program."""
+    """Host the program."""
     with Machine() as machine, hosted(machine, "leaver") as host:
         yield host
 
@@ -102,7 +102,9 @@ def test_descriptors_are_close_on_exec(host: Any) -> None:
         host.os.close(each) if isinstance(each, int) else each.close()
 
 
-def test_nothing_is_ignored_after_an_error(installed: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_error_in_a_hosted_program_causes_no_unraisable_exception(
+    installed: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     ignored: list[object] = []
     monkeypatch.setattr(sys, "unraisablehook", lambda found: ignored.append(found.exc_value))
     with Machine() as machine:
@@ -116,7 +118,7 @@ def test_nothing_is_ignored_after_an_error(installed: None, monkeypatch: pytest.
     assert ignored == []
 
 
-def test_functions_run_at_the_end_in_the_machine(installed: None) -> None:
+def test_atexit_functions_run_at_the_end_in_the_machine(installed: None) -> None:
     with Machine() as machine:
         with hosted(machine, "leaver") as host:
             atexit, program = host.import_module("atexit"), host.import_module("leaver")

@@ -28,18 +28,18 @@ PURE = frozenset(
     zlib
     """.split()  # noqa: SIM905
 )
-"""C modules that ask nothing of a system."""
+"""C modules that make no system calls."""
 INTERPRETER = frozenset(
     {"_asyncio", "_ctypes", "_frozen_importlib", "_frozen_importlib_external", "_imp", "_queue", "_thread"}
 )
-"""C modules of the interpreter, which Python's own modules above them use."""
+"""C modules of the interpreter that only modules of the library use."""
 ELSEWHERE = frozenset(
     """
     _msi _overlapped _scproxy _winapi _wmi msilib msvcrt nt winreg winsound _ios_support
     _android_support
     """.split()  # noqa: SIM905
 )
-"""Modules of other systems."""
+"""Modules that exist only on other systems."""
 ACTING = frozenset(
     {"os", "io", "time", "socket", "random", "signal", "select", "subprocess", "datetime", "posix"}
 )
@@ -61,16 +61,16 @@ REVIEWED = {
     "threading": "threads",
     "zipimport": "imports",
 }
-"""Shared modules that import modules which act, and the use."""
+"""Shared modules that import a module in ACTING, and their use of it."""
 
 
 def sources(name: str) -> list[Path]:
-    """The files of a module; none for one in C."""
+    """Return the Python files of a module; none for a C module."""
     return [*LIBRARY.glob(f"{name}.py"), *LIBRARY.glob(f"{name}/**/*.py")]
 
 
 def imports(path: Path) -> Iterator[str]:
-    """The modules that a file imports."""
+    """Yield the names of the modules that a file imports."""
     for node in ast.walk(ast.parse(path.read_text("utf-8"))):
         if isinstance(node, ast.Import):
             yield from (each.name for each in node.names)
@@ -85,7 +85,7 @@ def test_each_c_module_has_a_decision() -> None:
     assert {name for name in sys.stdlib_module_names if not sources(name)} - decided == set()
 
 
-def test_a_shared_module_that_imports_one_that_acts_is_reviewed() -> None:
+def test_a_shared_module_that_imports_an_acting_module_is_reviewed() -> None:
     found = {
         name
         for name in SHARED
@@ -118,4 +118,4 @@ def test_rereading_leaves_the_hosts_modules_as_they_are() -> None:
 SKIPPED = frozenset(
     {"__main__", "_ios_support", "antigravity", "idlelib", "lib2to3", "test", "this", "turtle", "turtledemo"}
 )
-"""Modules that act when they are imported, or are programs."""
+"""Modules that are programs, or whose import has side effects."""

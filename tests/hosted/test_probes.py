@@ -1,4 +1,4 @@
-"""What hosted programs use of the standard library acts on the machine, raises a sentence, or is harmless."""
+"""Functions of the standard library in hosted programs act on the machine, are refused, or are harmless."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from tests.hosted.host import watch
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="hosted programs want Linux's Python")
 
 MISTAKES = (AssertionError, AttributeError, LookupError, NameError, TypeError, ValueError)
-"""Errors that refuse nothing."""
+"""Exceptions that indicate a bug of the probe, not a refusal."""
 HERE = Path(__file__).parent
 
 
 def load() -> dict[str, tuple[str, Any]]:
-    """The probes."""
+    """Import the probes on the host, and return them by name."""
     sys.path.insert(0, str(HERE))
     probes = importlib.import_module("probes")
     probes.load()
@@ -36,12 +36,12 @@ PROBES = load()
 
 @pytest.fixture(autouse=True)
 def importable(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The probes can be imported anew."""
+    """Make the probes importable by hosted programs."""
     monkeypatch.syspath_prepend(HERE)
 
 
 def run(name: str, seed: int = 1) -> tuple[object, list[str], BaseException | None]:
-    """A probe's result or error, and what it has reached of the host."""
+    """Return a probe's result, its accesses to the host, and its error."""
     result, raised = None, None
     with Machine(seed=seed) as machine:
         machine.run(until=seconds(1))

@@ -1,4 +1,4 @@
-"""Hosted packages in programs, which run side by side: none meets the modules or the process of another."""
+"""Hosted packages in concurrent programs: none sees the modules or the process of another."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def work(label, count):
 
 @pytest.fixture(autouse=True)
 def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A package that can be imported, with a module in it."""
+    """Make two packages importable, one of them with a submodule."""
     package = tmp_path / "lodger"
     package.mkdir()
     (package / "__init__.py").write_text(GUEST)
@@ -57,7 +57,7 @@ def machine() -> Iterator[Machine]:
 
 
 def interpreter() -> tuple[Any, ...]:
-    """What hosted programs change in the interpreter."""
+    """Return the state of the interpreter that hosted programs change."""
     packages = {name: module for name, module in sys.modules.items() if "lodger" in name or "visitor" in name}
     loop = asyncio.events._get_running_loop()
     return packages, list(sys.meta_path), asyncio.get_event_loop_policy(), loop, sys.get_asyncgen_hooks()
@@ -107,7 +107,7 @@ def test_ordinary_code_keeps_its_modules(machine: Machine) -> None:
     assert sys.modules["lodger"] is mine and found[0].late.seen != []
 
 
-def test_a_package_that_ordinary_code_imports_meanwhile_is_not_the_programs(machine: Machine) -> None:
+def test_a_program_does_not_share_a_package_that_ordinary_code_imports_meanwhile(machine: Machine) -> None:
     def program(app: Blocking) -> None:
         with hosted(app, "lodger") as host:
             import lodger
@@ -125,7 +125,7 @@ def test_a_package_that_ordinary_code_imports_meanwhile_is_not_the_programs(mach
     assert lodger.late.seen == []
 
 
-def test_a_program_beside_the_hosted_code_of_a_test(machine: Machine) -> None:
+def test_a_program_and_a_test_host_one_package_at_the_same_time(machine: Machine) -> None:
     def program(app: Blocking) -> None:
         with hosted(app, "visitor"):
             import visitor  # type: ignore[import-not-found]
@@ -144,7 +144,7 @@ def test_a_program_beside_the_hosted_code_of_a_test(machine: Machine) -> None:
     assert lodgers[0] is not lodger
 
 
-def test_one_in_the_other(machine: Machine) -> None:
+def test_hosted_blocks_can_be_nested(machine: Machine) -> None:
     def program(app: Blocking, label: str) -> None:
         with hosted(app, "lodger") as outer:
             import lodger
@@ -205,7 +205,7 @@ def test_event_loops_belong_to_their_programs(machine: Machine) -> None:
 
 
 @pytest.mark.parametrize("end", ["close", "error", "kill"])
-def test_nothing_is_left_of_a_program_that_ends_inside(
+def test_a_program_that_ends_in_a_hosted_block_restores_the_interpreter(
     machine: Machine, end: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     def program(app: Blocking) -> None:
@@ -236,7 +236,7 @@ def test_nothing_is_left_of_a_program_that_ends_inside(
         assert lodger.log == []
 
 
-def test_wrong_uses(machine: Machine) -> None:
+def test_wrong_uses_are_refused(machine: Machine) -> None:
     async def asynchronous(app: App) -> None:
         with pytest.raises(SimulationError, match="the app of a plain function"), hosted(app, "lodger"):  # type: ignore[arg-type]
             pass
@@ -254,7 +254,7 @@ def test_wrong_uses(machine: Machine) -> None:
 
 
 def monitor(app: Blocking, log: list[tuple[Any, ...]]) -> None:
-    """A uevent monitor."""
+    """Log uevents with a monitor of pyroute2."""
     with hosted(app, "pyroute2"):
         from pyroute2.netlink.uevent import UeventSocket
 
@@ -266,7 +266,7 @@ def monitor(app: Blocking, log: list[tuple[Any, ...]]) -> None:
 
 
 def resolver(app: Blocking, log: list[tuple[Any, ...]], family: str) -> None:
-    """A client of a generic netlink family."""
+    """Log the reply of a generic netlink family to pyroute2."""
     with hosted(app, "pyroute2") as host:
         from pyroute2.netlink import genlmsg
         from pyroute2.netlink.generic import GenericNetlinkSocket
@@ -279,7 +279,7 @@ def resolver(app: Blocking, log: list[tuple[Any, ...]], family: str) -> None:
 
 
 def links(app: Blocking, log: list[tuple[Any, ...]]) -> None:
-    """An rtnetlink client."""
+    """Log network devices with an rtnetlink client of pyroute2."""
     with hosted(app, "pyroute2") as host:
         from pyroute2 import IPRoute
 
@@ -291,7 +291,7 @@ def links(app: Blocking, log: list[tuple[Any, ...]]) -> None:
 
 
 def side_by_side() -> tuple[list[tuple[Any, ...]], str]:
-    """What four programs with pyroute2 see, and the digest of the trace."""
+    """Return the log of four programs with pyroute2, and the digest of the trace."""
     log: list[tuple[Any, ...]] = [("",)]
     digest = hashlib.sha256()
     with Machine(seed=7) as machine:
@@ -307,7 +307,7 @@ def side_by_side() -> tuple[list[tuple[Any, ...]], str]:
     return log[1:], digest.hexdigest()
 
 
-def test_programs_with_pyroute2_side_by_side_under_any_hash_seed() -> None:
+def test_programs_with_pyroute2_do_not_depend_on_the_hash_seed() -> None:
     mine = pytest.importorskip("pyroute2", reason="pyroute2 is not installed: it runs on Linux only")
     before = interpreter()
     log, digest = side_by_side()
@@ -326,7 +326,7 @@ def test_programs_with_pyroute2_side_by_side_under_any_hash_seed() -> None:
     assert run.stdout == f"{(log, digest)}\n"
 
 
-def test_linuxpy_beside_pyroute2() -> None:
+def test_linuxpy_and_pyroute2_run_at_the_same_time() -> None:
     pytest.importorskip("pyroute2", reason="pyroute2 is not installed: it runs on Linux only")
     pytest.importorskip("linuxpy", reason="linuxpy is not installed")
 

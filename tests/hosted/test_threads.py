@@ -1,4 +1,4 @@
-"""threading in hosted packages: threads of the simulated process, which behave as Python's own."""
+"""`threading` in hosted packages: threads of the simulated process, with the behaviour of Python's own."""
 
 from __future__ import annotations
 
@@ -219,7 +219,7 @@ CASES = (
 
 @pytest.fixture(autouse=True)
 def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A package with threads that can be imported."""
+    """Make a package with threads importable."""
     (tmp_path / "workers.py").write_text(GUEST)
     monkeypatch.syspath_prepend(tmp_path)
     yield
@@ -234,7 +234,7 @@ def machine() -> Iterator[Machine]:
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_it_behaves_as_on_the_host(machine: Machine, name: str) -> None:
+def test_threads_behave_as_on_the_host(machine: Machine, name: str) -> None:
     def program(app: Blocking) -> None:
         with hosted(app, "workers"):
             import workers  # type: ignore[import-not-found]
@@ -252,9 +252,9 @@ def test_it_behaves_as_on_the_host(machine: Machine, name: str) -> None:
     expected = inside[0]
     assert inside == [expected] * 3
     run_here = importlib.import_module("workers").run
-    # Threads of a loaded host may miss a moment of the host's clock; they do not miss every time.
+    # On a loaded host, threads may be late and the result may differ, but not five times.
     assert any(run_here(name) == expected for _ in range(5)), run_here(name)
-    assert threading.active_count() <= 2  # of the host: pytest may have one of its own
+    assert threading.active_count() <= 2  # threads of the host: pytest may have one
 
 
 def test_every_case_is_compared() -> None:
@@ -288,7 +288,7 @@ def test_a_free_lock_costs_no_system_call(machine: Machine) -> None:
         assert machine.statistics["system_calls"] == calls
 
 
-def test_a_run_can_be_repeated() -> None:
+def test_two_runs_have_the_same_trace() -> None:
     def run() -> str:
         def program(app: Blocking) -> None:
             with hosted(app, "workers"):
@@ -334,7 +334,7 @@ def test_a_program_waits_for_its_threads_unless_they_are_daemons(machine: Machin
 
 
 @pytest.mark.parametrize("end", ["close", "kill"])
-def test_threads_end_with_their_process_in_silence(
+def test_threads_end_with_their_process_without_a_message(
     machine: Machine, end: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def program(app: Blocking) -> None:
@@ -408,7 +408,7 @@ def test_a_signal_interrupts_a_wait_for_a_lock(machine: Machine) -> None:
     assert seen == [signal.SIGUSR1, True] and process.exit_status == 0
 
 
-def test_what_cannot_work_is_refused_by_name(machine: Machine) -> None:
+def test_an_unsupported_function_is_refused_by_name(machine: Machine) -> None:
     with hosted(machine, "workers") as host:
         for name, arguments in (
             ("pthread_kill", (1, 2)),

@@ -146,7 +146,7 @@ def test_a_base_exception_of_exit_is_an_oops(bench: Bench, error: str) -> None:
 @pytest.mark.parametrize(
     "action", ["schedule_work(init_work(this, late))", "mod_timer(timer_setup(this, late), 0)"]
 )
-def test_a_base_exception_of_what_runs_later_is_an_oops(bench: Bench, error: str, action: str) -> None:
+def test_a_base_exception_of_a_callback_is_an_oops(bench: Bench, error: str, action: str) -> None:
     bench.module("m", LATER.format(action=action).replace("1 / 0", f"raise {error}"))
     bench.load("m")
     bench.pass_time(seconds(1))
@@ -172,10 +172,10 @@ async def init(this):
 
 @pytest.mark.parametrize(("caught", "oopses"), [("OSError", 0), ("BaseException", 1)])
 @pytest.mark.parametrize("how", ["kill", "close"])
-def test_a_task_that_is_ended_inside_a_module(
+def test_ending_a_task_inside_a_module_is_an_oops_only_if_the_module_continues(
     bench: Bench, monkeypatch: pytest.MonkeyPatch, caught: str, oopses: int, how: str
 ) -> None:
-    """GeneratorExit is no fault of the module's, but to go on after it is."""
+    """GeneratorExit is not the module's bug, but continuing after it is."""
     unraisable: list[Any] = []
     monkeypatch.setattr(sys, "unraisablehook", unraisable.append)
     bench.module("m", CATCHES.format(caught=caught))
@@ -284,7 +284,7 @@ def test_bugs_of_simkernel_are_no_oopses(bench: Bench) -> None:
 
 
 def call_trace(bench: Bench) -> list[str]:
-    """The lines of the first call trace."""
+    """Return the lines of the first call trace in the log."""
     return bench.log[
         bench.log.index("Call Trace:") + 1 : bench.log.index("---[ end trace 0000000000000001 ]---")
     ]

@@ -1,4 +1,4 @@
-"""Any tree of programs comes to its end, whatever its programs raise, and leaves nothing behind."""
+"""Any tree of programs ends, with any exceptions of its programs, and leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ EXCEPTION: Final = st.sampled_from(range(len(RAISED)))
 
 
 class Story(NamedTuple):
-    """What a program is, does, and does at its end."""
+    """A program's kind, its steps, and its action at the end."""
 
     kind: str
     steps: list[Any]
@@ -70,7 +70,7 @@ TREES: Final = stories(stories(stories(st.nothing()))) | stories(stories(st.noth
 
 
 class Tree:
-    """Runs stories as programs; `raised` lists the types of what they have raised."""
+    """A runner of stories as programs.  `raised` has the types of the exceptions that they have raised."""
 
     def __init__(self) -> None:
         self.raised: set[type[BaseException]] = set()
@@ -110,7 +110,7 @@ class Tree:
         return {"async": program, "generator": generator, "plain": plain}[story.kind]
 
     def run(self, app: Any, story: Story) -> Generator[Any, Any, None]:
-        """The calls of a program.  A plain one's have been made as they are yielded."""
+        """Yield the calls of a program.  A plain function's calls are already done when yielded."""
         try:
             for action, value in story.steps:
                 try:
@@ -159,7 +159,7 @@ class Tree:
 
 
 def outcomes(action: Callable[[], object]) -> list[BaseException]:
-    """What `action` raises, one by one."""
+    """Return the exceptions that `action` raises, without their groups."""
     try:
         action()
     except BaseExceptionGroup as group:
@@ -170,7 +170,7 @@ def outcomes(action: Callable[[], object]) -> list[BaseException]:
 
 
 def run(machine: Machine, until: int) -> list[BaseException]:
-    """What programs raise up to an instant.  Only KeyboardInterrupt leaves the run before."""
+    """Run up to an instant, and return the exceptions of programs.  Resume after a KeyboardInterrupt."""
     failures = []
     while machine.now < until:
         errors = outcomes(lambda: machine.run(until=until))

@@ -1,4 +1,4 @@
-"""An error of a listener of the trace, or of a function of machine.at, is an error of the run alone."""
+"""An error of a trace listener or of a function of machine.at is raised by the run and ends no program."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ END = seconds(0.15)
 
 
 async def viewer(app: App, seen: list[Any]) -> None:
-    """Uses a driver, files and a child; an error of any call is one too many."""
+    """Use a driver, files and a child.  Any error of a call fails the test."""
     camera = await app.genetlink("camera")
     await camera.join("frames")
     await camera.do("stream-on")
@@ -50,7 +50,7 @@ def start(*, cpus: int | None = None) -> tuple[Machine, list[Any], Digest]:
 
 
 def finish(machine: Machine, raised: list[BaseException]) -> None:
-    """Run to the end and close, again after each error."""
+    """Run to the end and close; on an error append it to `raised` and repeat."""
     while True:
         try:
             machine.run(until=END)
@@ -123,7 +123,7 @@ def boom(*_: object) -> None:
     raise OSError(errno.ENOENT, "listener")
 
 
-def test_each_of_two_listeners_that_fail_is_heard() -> None:
+def test_the_errors_of_two_listeners_are_both_raised() -> None:
     machine, seen, _ = start()
     errors = [ValueError("one"), ValueError("two")]
 
@@ -142,7 +142,7 @@ def test_each_of_two_listeners_that_fail_is_heard() -> None:
 
 
 @pytest.mark.parametrize("act", ["plug", "spawn", "close"])
-def test_an_error_while_ordinary_code_acts_leaves_that_act(act: str) -> None:
+def test_an_error_during_a_call_of_ordinary_code_is_raised_by_that_call(act: str) -> None:
     with Machine() as machine:
         machine.spawn(sleeper)
         machine.run(until=millis(0.5))
@@ -160,7 +160,7 @@ def test_an_error_while_ordinary_code_acts_leaves_that_act(act: str) -> None:
             assert bool(machine.bus.devices()) == (act == "plug")
 
 
-def test_leaving_a_with_statement_raises_it() -> None:
+def test_a_with_statement_raises_the_error_at_its_end() -> None:
     with pytest.raises(FileNotFoundError), Machine() as machine:
         machine.spawn(sleeper)
         machine.run(until=0)
@@ -188,7 +188,7 @@ def test_a_blocking_call_is_done_before_the_error_is_raised(action: Callable[[An
         assert user.getpid() > 0
 
 
-def test_a_helper_of_several_calls_does_not_take_the_error_for_its_own() -> None:
+def test_a_helper_of_several_calls_does_not_handle_the_error() -> None:
     """modprobe() ignores EEXIST of a call."""
 
     def listen(record: Record) -> None:
@@ -214,7 +214,7 @@ def test_an_error_of_another_kind_is_raised_as_itself() -> None:
             user.sleep(0.1)
 
 
-def test_an_error_of_a_function_of_at() -> None:
+def test_an_error_of_a_function_of_at_is_raised_by_the_run() -> None:
     with Machine() as machine:
         machine.at(millis(10), boom)
         machine.at(millis(30), boom)

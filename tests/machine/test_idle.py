@@ -1,4 +1,4 @@
-"""run(on_idle="raise"): programs that nothing can wake are a deadlock, with a list of where they sleep."""
+"""run(on_idle="raise") raises Deadlock if no event can wake a program, and lists the sleepers."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ async def ends(app: Any) -> None:
 
 
 async def thread(app: Any) -> None:
-    """Be blocked in another thread only."""
+    """Block in another thread only."""
     await app.thread(reads)
 
 
@@ -61,7 +61,7 @@ def test_the_deadlock_lists_each_sleeper_and_where_it_sleeps(cpus: int | None) -
         with pytest.raises(Deadlock) as deadlock:
             machine.run(on_idle="raise")
         text = str(deadlock.value)
-        assert text.startswith("nothing is left to happen that could wake a program; asleep: parent/")
+        assert text.startswith("no event is left that could wake a program; asleep: parent/")
         assert "in wait4 on the children of parent/" in text
         assert "in read on something in pipe 1" in text
         assert "in recvfrom on netlink protocol 2" in text
@@ -107,7 +107,7 @@ async def exit(this, queue):
         assert machine.now == seconds(9)
 
 
-def test_a_run_with_something_left_to_happen_is_not_idle() -> None:
+def test_a_run_with_pending_events_is_not_idle() -> None:
     with Machine() as machine:
         machine.spawn(receives)
         machine.at(seconds(5), lambda: None)
@@ -117,7 +117,7 @@ def test_a_run_with_something_left_to_happen_is_not_idle() -> None:
         machine.run()
 
 
-def test_what_a_program_raised_comes_first() -> None:
+def test_an_exception_of_a_program_is_raised_instead_of_the_deadlock() -> None:
     async def fails(app: Any) -> None:
         raise ValueError
 
@@ -132,5 +132,5 @@ def test_what_a_program_raised_comes_first() -> None:
 
 @pytest.mark.parametrize("on_idle", [None, True, "Raise", "error"])
 def test_other_values_are_refused(on_idle: Any) -> None:
-    with Machine() as machine, pytest.raises(SimulationError, match='it is "return" or "raise"'):
+    with Machine() as machine, pytest.raises(SimulationError, match='use "return" or "raise"'):
         machine.run(on_idle=on_idle)

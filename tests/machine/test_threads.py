@@ -1,4 +1,4 @@
-"""A machine belongs to the thread that made it; from another one nothing acts on it."""
+"""A machine works only in the thread that made it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def machine() -> Iterator[Machine]:
 
 
 def raised_elsewhere(action: Callable[[], object]) -> BaseException | None:
-    """What `action` raises in another thread."""
+    """Call `action` in another thread, and return the exception that it raises."""
     errors: list[BaseException | None] = [None]
 
     def act() -> None:
@@ -79,7 +79,7 @@ def test_another_thread_is_refused_while_a_program_runs(machine: Machine, name: 
     assert isinstance(errors[0], SimulationError)
 
 
-def test_each_thread_has_machines_of_its_own() -> None:
+def test_each_thread_can_make_machines() -> None:
     def whole_life() -> None:
         with Machine() as machine:
             machine.spawn(worker)

@@ -1,4 +1,4 @@
-"""A run ends where the last thing happened, whatever timeouts were cancelled on the way."""
+"""A run ends at the instant of its last event.  Cancelled timeouts do not move the clock."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def test_a_socket_timeout_is_gone_after_each_call() -> None:
 
 
 class Watchdog(Device):
-    """A device that plans an event and cancels it, again and again."""
+    """A device that repeatedly schedules an event and cancels it."""
 
     vendor_id, device_id = 0x1234, 0x0001
 

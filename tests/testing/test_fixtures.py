@@ -40,7 +40,7 @@ def test_a_machine_for_each_test(project: pytest.Pytester) -> None:
     project.runpytest_inprocess("--strict-markers", "-p", "no:xdist").assert_outcomes(passed=2)
 
 
-def test_what_is_left_behind_fails_the_test(project: pytest.Pytester) -> None:
+def test_a_leak_fails_the_test(project: pytest.Pytester) -> None:
     project.makepyfile("""
         import pytest
 

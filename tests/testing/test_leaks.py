@@ -1,4 +1,4 @@
-"""`left_behind`: each kind of thing is named while it is held, and when a kernel bug keeps it for ever."""
+"""`left_behind` lists each kind of resource while it is held, and if a kernel bug does not release it."""
 
 from __future__ import annotations
 
@@ -29,47 +29,47 @@ HOUR = 3600
 
 
 async def process(app: Any) -> None:
-    """Be a process."""
+    """Hold only the process itself."""
 
 
 async def netlink_socket(app: Any) -> None:
-    """Have a netlink socket."""
+    """Open a netlink socket."""
     await app.socket(AF_NETLINK, SOCK_RAW, NETLINK_USERSOCK)
 
 
 async def member(app: Any) -> None:
-    """Be in a group."""
+    """Join a netlink group."""
     sock = await app.socket(AF_NETLINK, SOCK_RAW, NETLINK_USERSOCK)
     await sock.bind((0, 1))
 
 
 async def unix_socket(app: Any) -> None:
-    """Have a unix socket."""
+    """Open a unix socket."""
     await app.socket(AF_UNIX, SOCK_DGRAM)
 
 
 async def pipe(app: Any) -> None:
-    """Have a pipe."""
+    """Open a pipe."""
     await app.pipe()
 
 
 async def eventfd(app: Any) -> None:
-    """Have an eventfd."""
+    """Open an eventfd."""
     await app.eventfd(0)
 
 
 async def epoll(app: Any) -> None:
-    """Have an epoll object."""
+    """Open an epoll object."""
     await app.epoll()
 
 
 async def memfd(app: Any) -> None:
-    """Have memory without a name."""
+    """Open a memfd."""
     await app.memfd_create("scratch")
 
 
 async def file(app: Any) -> None:
-    """Have a file open."""
+    """Open a file."""
     await app.open("/tmp/notes", 0o102)
 
 
@@ -83,12 +83,12 @@ async def mapping(app: Any) -> None:
 
 
 async def device_file(app: Any) -> None:
-    """Have a device open."""
+    """Open a device."""
     await app.open("/dev/video0", 2)
 
 
 async def stream(app: Any) -> None:
-    """Let a camera stream."""
+    """Start the stream of a camera."""
     camera = await app.genetlink("camera")
     await camera.do("stream-on")
 
@@ -114,13 +114,13 @@ HELD: dict[Callable[..., Any], tuple[str, ...]] = {
 
 
 async def hold(app: Any, act: Any) -> None:
-    """Do one thing, and sleep."""
+    """Run `act`, and sleep."""
     await act(app)
     await app.sleep(HOUR)
 
 
 @pytest.mark.parametrize("act", HELD, ids=lambda act: act.__name__)
-def test_what_a_program_holds_is_named_until_it_ends(act: Any) -> None:
+def test_a_resource_of_a_program_is_listed_until_it_ends(act: Any) -> None:
     with Machine(check_leaks=True) as machine:
         if act in (device_file, stream):
             machine.plug(Camera())
@@ -137,11 +137,11 @@ def test_what_a_program_holds_is_named_until_it_ends(act: Any) -> None:
 
 
 def nothing(*_: object) -> None:
-    """Do nothing, as a kernel with a bug."""
+    """Do nothing: replaces a function of the kernel, as a bug."""
 
 
 def keep_members(entry: ProtocolEntry, sock: NetlinkSocket, groups: int) -> None:
-    """Forget to let a closed socket leave its groups."""
+    """Replace the function that removes a closed socket from its groups, as a bug."""
     if groups:
         UPDATE(entry, sock, groups)
 
@@ -170,7 +170,7 @@ BUGS: list[tuple[Any, type, str, Any, tuple[str, ...]]] = [
 @pytest.mark.parametrize(
     ("act", "owner", "method", "bug", "named"), BUGS, ids=lambda value: getattr(value, "__name__", None)
 )
-def test_a_bug_that_keeps_it_is_reported_at_close(
+def test_a_resource_kept_by_a_bug_is_reported_at_close(
     monkeypatch: pytest.MonkeyPatch, act: Any, owner: type, method: str, bug: Any, named: tuple[str, ...]
 ) -> None:
     machine = Machine(check_leaks=True, udev=False)
@@ -219,7 +219,7 @@ IMPORTS = 'imports=("take", "give")'
 
 
 class Modules:
-    """Modules of one test, loaded as root."""
+    """A machine into which a test loads modules."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -232,7 +232,7 @@ class Modules:
         self.root.modprobe(name)
 
     def leak(self) -> str:
-        """Close the machine."""
+        """Close the machine, and return the text of its Leak."""
         with pytest.raises(Leak) as leak:
             self.machine.close()
         return str(leak.value)
@@ -244,24 +244,24 @@ def modules(tmp_path: Path) -> Modules:
     return Modules(tmp_path)
 
 
-def test_one_reference_that_a_driver_takes_and_does_not_give_back(modules: Modules) -> None:
+def test_a_reference_that_a_driver_does_not_put_is_reported(modules: Modules) -> None:
     modules.load("leaky", "try_module_get(this)")
     assert modules.leak() == "left behind: 1 references to module leaky"
 
 
-def test_one_reference_of_a_module_that_others_use(modules: Modules) -> None:
+def test_a_reference_to_a_module_that_others_use_is_reported(modules: Modules) -> None:
     modules.load("base", "pass", EXPORTS)
     modules.load("user", "this.symbols.take()", IMPORTS)
     assert modules.leak() == "left behind: 1 references to module base"
 
 
-def test_one_reference_that_is_given_back_twice(modules: Modules) -> None:
+def test_a_reference_that_is_put_twice_is_reported(modules: Modules) -> None:
     modules.load("base", "pass", EXPORTS)
     modules.load("user", "this.symbols.give()", IMPORTS)
     assert modules.leak() == "left behind: 1 references to module base put but never taken"
 
 
-def test_a_registration_of_a_module_that_is_gone(modules: Modules) -> None:
+def test_a_registration_of_an_unloaded_module_is_reported(modules: Modules) -> None:
     modules.load("leaky", 'class_register(this, "forgotten")')
     modules.root.rmmod("leaky")
     assert modules.leak() == "left behind: 1 registrations of modules that were unloaded"
@@ -279,7 +279,7 @@ def test_a_module_that_an_oops_pinned_is_not_a_leak(modules: Modules) -> None:
 
 
 class Ticker(Device):
-    """A device that plans something."""
+    """A device that schedules an event."""
 
     vendor_id, device_id = 0x1234, 0x0001
 
@@ -287,7 +287,7 @@ class Ticker(Device):
         self.after(seconds(HOUR), self.power_off)
 
 
-def test_an_event_of_a_device_that_is_unplugged(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_event_of_an_unplugged_device_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     machine = Machine(check_leaks=True)
     machine.plug(Ticker())
     monkeypatch.setattr(Device, "cancel_all", nothing)
@@ -295,17 +295,17 @@ def test_an_event_of_a_device_that_is_unplugged(monkeypatch: pytest.MonkeyPatch)
         machine.close()
 
 
-# What is no leak.
+# Holdings that are not leaks.
 
 
 async def everything(app: Any) -> None:
-    """Hold one of each."""
+    """Hold one resource of each kind."""
     for act in (member, unix_socket, pipe, eventfd, memfd, mapping):
         await act(app)
     await app.sleep(HOUR)
 
 
-def test_what_a_living_daemon_holds_is_not_counted() -> None:
+def test_resources_of_a_living_daemon_are_not_counted() -> None:
     with Machine(check_leaks=True) as machine:
         daemon = machine.spawn(everything, daemon=True)
         machine.spawn(pipe)
@@ -316,7 +316,7 @@ def test_what_a_living_daemon_holds_is_not_counted() -> None:
         assert left_behind(machine) == []
 
 
-def test_a_baseline_leaves_the_difference() -> None:
+def test_holdings_of_the_baseline_are_not_listed() -> None:
     with Machine(check_leaks=True) as machine:
         machine.spawn(everything)
         machine.run(until=millis(1))
@@ -330,7 +330,7 @@ def test_a_baseline_leaves_the_difference() -> None:
         ]
 
 
-def test_closing_ends_all_that_a_test_leaves_running() -> None:
+def test_close_ends_all_running_programs() -> None:
     with Machine(check_leaks=True) as machine:
         devices = (Camera(), Mouse())
         for device in devices:
@@ -349,7 +349,7 @@ def test_closing_ends_all_that_a_test_leaves_running() -> None:
         assert len(left_behind(machine)) > 10
 
 
-def test_closing_ends_daemons_that_use_devices() -> None:
+def test_close_ends_daemons_that_use_devices() -> None:
     async def daemon(app: Any) -> None:
         await device_file(app)
         await stream(app)
@@ -363,7 +363,7 @@ def test_closing_ends_daemons_that_use_devices() -> None:
 
 
 async def parent_of_many(app: Any) -> None:
-    """Have children and threads that sleep."""
+    """Spawn children and threads that sleep."""
     for _ in range(3):
         await app.spawn(everything)
         await app.thread(everything)
@@ -371,19 +371,19 @@ async def parent_of_many(app: Any) -> None:
 
 
 @pytest.mark.parametrize("time", [0, 1, 1000, 1_100_000, 1_400_000, 2_000_000])
-def test_a_driver_that_is_just_loading_finishes_first(time: int) -> None:
+def test_close_waits_for_a_driver_that_is_loading(time: int) -> None:
     with Machine(check_leaks=True) as machine:
         machine.plug(Camera())
         machine.run(until=time)
 
 
-def test_an_error_of_the_test_is_not_replaced() -> None:
+def test_an_error_of_the_test_is_raised_instead_of_the_leak() -> None:
     with pytest.raises(ZeroDivisionError), Machine(check_leaks=True) as machine:
         machine.kernel.modules.leaks = 1
         raise ZeroDivisionError
 
 
-def test_an_error_of_a_program_comes_first() -> None:
+def test_an_error_of_a_program_is_raised_instead_of_the_leak() -> None:
     async def fails(app: Any) -> None:
         raise ValueError
 
@@ -402,7 +402,7 @@ def test_a_leak_is_reported_once_and_the_machine_is_off() -> None:
     assert "closed" in repr(machine)
 
 
-def test_the_tables_do_not_keep_a_machine() -> None:
+def test_a_closed_machine_can_be_collected() -> None:
     with Machine(check_leaks=True) as machine:
         machine.spawn(everything)
         machine.run(until=millis(1))

@@ -145,7 +145,7 @@ def test_no_text_can_end_a_statement_or_begin_another(name: str, track: str) -> 
         assert not re.search(r"[;#]", re.sub(r"#\d+;", "", line))
 
 
-def test_one_flow_is_drawn_alone_and_whole() -> None:
+def test_a_selected_flow_is_drawn_alone_with_all_steps() -> None:
     frames = [record(time, "frame_start", HARDWARE, "camera0", time) for time in range(1, 101)]
     ends = [record(200 + time, f"end {time}", KERNEL, "netlink", time) for time in range(1, 101)]
     lines = drawn(frames + ends, flow=50)
@@ -153,7 +153,7 @@ def test_one_flow_is_drawn_alone_and_whole() -> None:
     assert not [line for line in lines if "Note" in line]
 
 
-def test_an_unknown_flow_is_answered_with_those_that_there_are() -> None:
+def test_the_error_for_an_unknown_flow_lists_the_flows() -> None:
     begun = [record(time, "frame_start", HARDWARE, "camera0", time) for time in range(1, 9)]
     diagram = Diagram(io.StringIO(), flow=99)
     feed(diagram, [*begun, record(10, "plug", HARDWARE, "mouse0", 9)])
@@ -163,7 +163,7 @@ def test_an_unknown_flow_is_answered_with_those_that_there_are() -> None:
     )
 
 
-def test_a_run_without_flows_has_none_to_choose() -> None:
+def test_the_error_for_a_run_without_flows_says_so() -> None:
     diagram = Diagram(io.StringIO(), flow=1)
     feed(diagram, [record(1, "sched_switch", KERNEL, "sched")])
     assert diagram.unknown_flow() == "there is no flow 1: this run has no flows"

@@ -1,4 +1,4 @@
-"""Flows: of a machine that is watched, not watched, and watched again; and those that no request begins."""
+"""Flows of a machine with and without listeners, and flows that no request begins."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_what_comes_of_a_message_that_nobody_saw_is_no_part_of_an_old_story() ->
 
 
 class Metronome(Device):
-    """A device as the guide writes one: it knows nothing of flows, and ticks by itself or when asked."""
+    """A device without code for flows, as in the guide.  It ticks by itself or on request."""
 
     vendor_id, device_id = 0x1234, 0x0002
     registers = (Register("START", 0x10, RW), Register("STATUS", 0x14, W1C))
@@ -138,7 +138,7 @@ init, exit = module_simbus_driver(DEVICES, Driver)
 
 @pytest.fixture
 def machine(tmp_path: Path) -> Iterator[Machine]:
-    """A machine with a driver that knows nothing of flows either."""
+    """A machine with a driver without code for flows."""
     (tmp_path / "metronome.py").write_text(DRIVER, "utf-8")
     with Machine(module_path=[tmp_path]) as machine:
         machine.run(until=millis(5))
@@ -146,7 +146,7 @@ def machine(tmp_path: Path) -> Iterator[Machine]:
 
 
 def watched(machine: Machine, *actions: Callable[[], object]) -> list[Record]:
-    """What happens in 10 ms in which the actions are done, one each 5 ms."""
+    """Run for 10 ms, with one action each 5 ms, and return the records."""
     records: list[Record] = []
     machine.trace.subscribe(records.append)
     begin = machine.now
@@ -157,7 +157,7 @@ def watched(machine: Machine, *actions: Callable[[], object]) -> list[Record]:
 
 
 def flows(records: list[Record], name: str, /, **fields: object) -> list[int]:
-    """The flows of the records of that name, each once."""
+    """Return the flows of the records of that name, without duplicates."""
     found = [each.flow for each in records if each.name == name and fields.items() <= each.fields.items()]
     return list(dict.fromkeys(found))
 
@@ -186,11 +186,11 @@ def test_each_expiry_of_a_timer_and_of_a_delay_is_a_flow(machine: Machine) -> No
     expiries, polls = flows(records, "timer_expire_entry"), flows(records, "workqueue_execute_start")
     assert len(expiries) == len(polls) == 4
     assert 0 not in expiries + polls
-    assert len({*expiries, *polls}) == 7  # each first one still belongs to the plug
+    assert len({*expiries, *polls}) == 7  # the first expiry and poll belong to the plug
     assert expiries[0] == polls[0] == flows(records, "plug")[0]
 
 
-def test_what_a_request_has_started_is_part_of_it_until_the_interrupt(machine: Machine) -> None:
+def test_events_of_a_request_are_in_its_flow_until_the_interrupt(machine: Machine) -> None:
     device = Metronome(by_itself=False)
     machine.plug(device)
     machine.run(until=millis(6))
@@ -208,7 +208,7 @@ def test_what_a_request_has_started_is_part_of_it_until_the_interrupt(machine: M
     assert len(ticks) == 10
 
 
-def test_a_second_request_under_a_finished_flow_is_part_of_it(machine: Machine) -> None:
+def test_a_second_request_under_a_finished_flow_stays_in_it(machine: Machine) -> None:
     device = Metronome(by_itself=False)
     machine.plug(device)
     machine.run(until=millis(6))
@@ -224,7 +224,7 @@ def test_a_second_request_under_a_finished_flow_is_part_of_it(machine: Machine) 
     assert flows(records, "prepare") == [1000]
 
 
-def test_an_interrupt_that_nothing_has_caused_begins_a_flow(machine: Machine) -> None:
+def test_an_interrupt_without_a_cause_begins_a_flow(machine: Machine) -> None:
     device = Metronome(by_itself=False)
     machine.plug(device)
 
@@ -237,14 +237,14 @@ def test_an_interrupt_that_nothing_has_caused_begins_a_flow(machine: Machine) ->
     assert 0 not in flows(records, "irq_raise") + flows(records, "irq_handler_entry")
 
 
-def test_no_flow_begins_while_nobody_listens(machine: Machine) -> None:
+def test_no_flow_begins_without_a_listener(machine: Machine) -> None:
     before = machine.trace.flows
     machine.plug(Metronome())
     machine.run(until=millis(20))
     assert machine.trace.flows == before
 
 
-def test_a_device_that_knows_no_flows_is_drawn(machine: Machine) -> None:
+def test_a_device_without_code_for_flows_is_drawn(machine: Machine) -> None:
     file = io.StringIO()
     with Diagram(file) as diagram:
         machine.trace.subscribe(diagram)

@@ -33,7 +33,7 @@ NO_METHOD: Final = {
 """Calls that no method of the application makes, and why."""
 
 WRAPPED: Final = {"epoll", "genetlink", "mmap", "socket", "socketpair", "uevents", "monotonic_ns"}
-"""Methods of the façade that are written out, since they make objects of the façade."""
+"""Methods of the façade with code of their own, since they return objects of the façade."""
 
 
 def calls_in(package: ModuleType) -> Iterator[tuple[str, str, int | None]]:

@@ -1,4 +1,4 @@
-"""Linux's source, unpacked, or packed as Debian's linux-source-* installs it."""
+"""Linux's source tree, unpacked or as the archive of Debian's linux-source-*."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 REPOSITORY = Path(__file__).parents[2]
 PLACES = ("/usr/src", "/usr/src/kernels", "/usr/local/src", "/usr/share", "/opt", "/lib/modules")
 PACKED = ("/usr/src", str(REPOSITORY / ".ci/linux/usr/src"))
-"""Folders of linux-source-*.tar.xz; `.ci/run` unpacks the Debian package in the second one."""
+"""Folders that may hold linux-source-*.tar.xz.  `.ci/run` unpacks the Debian package into the second one."""
 MEMBERS = ("Documentation/netlink", "tools/net/ynl")
 
 
@@ -19,7 +19,7 @@ def unpacked() -> list[Path]:
 
 
 def tree(folder: Path) -> Path | None:
-    """Return a source tree; a packed one has its netlink tools unpacked in `folder`.  None without any."""
+    """Return a source tree or None.  The netlink tools of an archive are unpacked into `folder`."""
     if found := unpacked():
         return found[-1]
     for place in PACKED:

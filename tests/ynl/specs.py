@@ -105,7 +105,7 @@ NLCTRL_FILE = Path(__file__).parents[2] / "simkernel/kernel/netlink/genetlink/nl
 
 
 def lens(old: str = "", new: str = "") -> Spec:
-    """The lens, with a piece of its text or of its supplement's replaced."""
+    """Return the specification of the lens, with `old` in its text or its supplement replaced."""
     texts = LENS, SUPPLEMENT
     assert not old or sum(text.count(old) for text in texts) == 1
     text, supplement = (text.replace(old, new) if old else text for text in texts)

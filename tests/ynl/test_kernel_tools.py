@@ -1,4 +1,4 @@
-"""The kernel's own tools accept the specifications of simkernel and speak its families."""
+"""The kernel's own tools accept simkernel's specifications and work with its families."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def machine() -> Iterator[Machine]:
 
 
 def plain(value: Any) -> Any:
-    """A reply in the types of the kernel's client: flags are a set there and a tuple here."""
+    """Convert a reply to the types of the kernel's client, where flags are a set."""
     if isinstance(value, dict):
         return {name: plain(each) for name, each in value.items()}
     if isinstance(value, list):
@@ -108,7 +108,7 @@ def test_the_client_is_notified_of_frames(linux: Path, machine: Machine) -> None
 
 
 def ynl(host: Any, linux: Path, path: Path) -> Any:
-    """A `YnlFamily` whose files are in the machine."""
+    """Return a `YnlFamily` of the kernel's client that uses the machine's sockets."""
     for file in (path, linux / "Documentation/netlink/genetlink.yaml"):
         with host.open(f"/tmp/{file.name}", "w") as out:
             out.write(file.read_text("utf-8"))
@@ -118,7 +118,7 @@ def ynl(host: Any, linux: Path, path: Path) -> Any:
 
 
 def reply(ask: Any, *arguments: Any) -> Any:
-    """The replies to a request, or the errno."""
+    """Return the replies to a request, or the errno."""
     try:
         replies = ask(*arguments)
     except OSError as error:

@@ -26,12 +26,12 @@ from simkernel.uapi.signal import signal_name
 T = TypeVar("T", bound=SchedTask)
 T_co = TypeVar("T_co", bound=SchedTask, covariant=True)
 Begin = Callable[[T], Program]
-"""Makes what a task runs."""
+"""A function that returns the program of a task."""
 OnDeath = Callable[[SchedTask, BaseException | None], None]
 """Called with each task that has ended, and with what its program raised."""
 
 PRIVILEGED = frozenset({capability.CAP_SYS_RESOURCE, capability.CAP_SYS_ADMIN})
-"""Capabilities of which either exempts from RLIMIT_NPROC."""
+"""Capabilities that exempt a process from RLIMIT_NPROC."""
 
 PID_MAX = 4_194_304
 """Numbers a machine has for tasks (PID_MAX_LIMIT, include/linux/threads.h)."""
@@ -160,9 +160,9 @@ class Processes(Generic[T]):
                 return pid
 
     def fork(self, parent: T | None, comm: str, *, credentials: Credentials | None = None) -> T:
-        """A new process, not yet running: a child of `parent` (init if None), which it inherits from.
+        """Return a new process, not yet running: a child of `parent` (init if None), from which it inherits.
 
-        EAGAIN if its user, or the machine, has too many.
+        EAGAIN if its user or the machine has too many tasks.
         """
         parent = parent or self.init
         credentials = credentials or parent.credentials
@@ -172,14 +172,14 @@ class Processes(Generic[T]):
         return child
 
     def clone_thread(self, leader: T, comm: str) -> T:
-        """A new thread in the process of `leader`, with which it shares the resources.  EAGAIN."""
+        """Return a new thread in the process of `leader`.  EAGAIN if its user or the machine has too many."""
         self._check_limits(leader, leader.credentials)
         thread = self._new(comm, leader.credentials, leader.parent, leader.tgid)
         thread.share(leader)
         return thread
 
     def _check_limits(self, parent: T, credentials: Credentials) -> None:
-        """`copy_process()`: EAGAIN at threads-max, or at the RLIMIT_NPROC of a user without privileges."""
+        """Raise EAGAIN at threads-max, or at RLIMIT_NPROC for an unprivileged user (`copy_process()`)."""
         if len(self._tasks) >= MAX_THREADS:
             raise os_error(EAGAIN)
         uid, (limit, _) = credentials.uid, parent.signals.limits[RLIMIT_NPROC]
@@ -191,7 +191,7 @@ class Processes(Generic[T]):
             raise os_error(EAGAIN)
 
     def commit_credentials(self, task: T, credentials: Credentials) -> None:
-        """Make a task another user's (`commit_creds()`)."""
+        """Set the credentials of a task, and count it for its new user (`commit_creds()`)."""
         self._of_user[task.credentials.uid] -= 1
         self._of_user[credentials.uid] += 1
         task.credentials = credentials
@@ -266,10 +266,10 @@ class Processes(Generic[T]):
     # -- ending -------------------------------------------------------------
 
     def end_all(self) -> None:
-        """End every task, in the order of their numbers: the machine is being switched off.
+        """End all tasks in the order of their numbers, to switch the machine off.
 
-        A task that ends may begin others: a driver's worker, when a socket is closed.  A KeyboardInterrupt
-        that one raises meanwhile is raised at the end.
+        The end of a task may start another one: closing a socket may start a driver's worker.  A
+        KeyboardInterrupt of a program is raised after all tasks have ended.
         """
         stay = (self.init, self.kthreadd)
         interrupts: list[KeyboardInterrupt] = []
@@ -305,9 +305,9 @@ class Processes(Generic[T]):
             helper.wake_up_all()
 
     def fail(self, task: SchedTask, failure: BaseException) -> None:
-        """Note that a program has failed, for whoever runs the machine.
+        """Record the failure of a program, which `Machine.run()` raises.
 
-        A KeyboardInterrupt reaches it on its own, before the next event.
+        A KeyboardInterrupt is raised by itself, before the next event.
         """
         self.failed += 1
         if isinstance(failure, KeyboardInterrupt):
@@ -334,7 +334,7 @@ class Processes(Generic[T]):
         task.children.clear()
 
     def _notify_parent(self, task: SchedTask) -> None:
-        """`do_notify_parent()`: a parent that ignores SIGCHLD reaps nothing, and wakes to find no child."""
+        """`do_notify_parent()`: send SIGCHLD, or reap the task if it is ignored, and wake the parent."""
         parent = task.parent
         if parent is None or not task.is_leader or parent in (self.init, self.kthreadd):
             self.reap(task)

@@ -67,7 +67,7 @@ class Runner:
         self.on_wake = scheduler.waker(self._resume)
         self.current: SchedTask | None = None
         self.closing = False
-        """Whether a task's coroutine is being ended, by GeneratorExit."""
+        """True while a task's coroutine is being ended with GeneratorExit."""
         self.system_calls = 0
         self._stop: BaseException | None = None
         """What a call raised that no program is to catch, until the program is back."""
@@ -238,7 +238,7 @@ class Runner:
             self._drive(task, None, None)
 
     def _stopped(self, task: SchedTask, stop: BaseException) -> None:
-        """Act on an exception out of kernel code that no program may catch where it made the call."""
+        """Handle an exception of kernel code that must not be raised in the program's call."""
         self.abandon(task)
         if isinstance(stop, validation.Exited):
             self._ended(task, stop.status, None, group=True)
@@ -459,7 +459,7 @@ class Runner:
                 emit("signal_deliver", KERNEL, "sched", pid=task.pid, comm=task.comm, signal=number)
             handler = task.signals.handlers.get(number, uapi_signal.SIG_DFL)
             if callable(handler):
-                defer = getattr(task.program, "defer", None)  # a plain function runs it itself: it may block
+                defer = getattr(task.program, "defer", None)  # a plain function may block in its handler
                 try:
                     handler(number) if defer is None else defer(partial(handler, number))
                 except BaseException as raised:  # noqa: BLE001 - it is thrown into the program, as Python does
@@ -491,7 +491,7 @@ class Runner:
         self._release(task)
 
     def _close(self, task: SchedTask, part: validation.Part) -> BaseException | None:
-        """End a coroutine of the task with GeneratorExit, which is no oops meanwhile.  Its failure."""
+        """End a coroutine of the task with GeneratorExit, which is then no oops, and return its failure."""
         closing, self.closing = self.closing, True
         try:
             return validation.close(task, part)

@@ -26,9 +26,9 @@ NO_HANDLERS: Final[Handlers] = MappingProxyType({})
 class Signals:
     """Pending signals and dispositions.  A standard signal is pending once, however often sent.
 
-    `exit_status` is that of a process which is ending: its threads end with it, one after the other.
-    What is done about signals is the whole process's: a thread's `Signals` ask those of the `leader`.  So
-    are resource limits (`struct signal_struct`).
+    `exit_status` is the wait status of a process that is ending, with which its other threads end.
+    Dispositions and resource limits belong to the process: a thread reads those of its `leader`
+    (`struct signal_struct`).
     """
 
     __slots__ = ("_handlers", "_leader", "_limits", "exit_status", "pending")
@@ -52,7 +52,7 @@ class Signals:
 
     @property
     def limits(self) -> Mapping[int, Limit]:
-        """The resource limits, by number; this mapping does not change, and children share it."""
+        """The resource limits, by number.  The mapping is immutable, and children share it."""
         return (self._leader or self)._limits
 
     def set_limit(self, resource: int, limit: Limit) -> None:

@@ -1,4 +1,4 @@
-"""Errors that list which task sleeps where."""
+"""Errors whose text lists sleeping tasks."""
 
 from __future__ import annotations
 
@@ -14,13 +14,16 @@ def explained(
     tasks: Iterable[SchedTask],
     failures: Iterable[tuple[SchedTask, BaseException]],
 ) -> SimulationError:
-    """An error that lists who sleeps where, kernel threads last; its cause is what programs have raised."""
+    """Return an error whose text lists each sleeping task and its wait queue, kernel threads last.
+
+    Its cause is a group of the exceptions that programs have raised.
+    """
     asleep = [
         f"{_activity(task)} on {task.sleep.where}"
         for task in sorted(tasks, key=lambda task: task.kthread)
         if task.sleep is not None
     ]
-    error = kind(f"{text}; asleep: {'; '.join(asleep) or 'nobody'}")
+    error = kind(f"{text}; asleep: {'; '.join(asleep) or 'no task'}")
     raised = [each for _, each in failures]
     if raised:
         error.__cause__ = BaseExceptionGroup("programs failed", raised)

@@ -15,13 +15,13 @@ from simkernel.kernel.sched.wait import BlockedCall, Sleeping, WaitQueue
 
 
 class Program(Protocol):
-    """What a task runs in user mode: a coroutine, or a plain function's greenlet."""
+    """The code that a task runs in user mode: a coroutine, or a plain function's greenlet."""
 
     def send(self, value: Any, /) -> Any:
-        """Run it until a call is not done at once; returns the call.  StopIteration at the end."""
+        """Run the program until a call blocks, and return that call.  StopIteration at the end."""
 
     def throw(self, error: Any, /) -> Any:
-        """Raise an error where it waits, and run it as `send` does."""
+        """Raise an error in the call that blocks the program, and run it as `send` does."""
 
 
 OnResult = Callable[[Any, BaseException | None], None]
@@ -51,7 +51,7 @@ class SchedTask:
         "_comm": "the name, which may change",
         "_track": "the name in traces, once `comm` has changed",
         "kthread": "whether it is a kernel thread",
-        "daemon": "whether its process serves others, so that no run waits for it",
+        "daemon": "True for a process that may sleep for ever without a Deadlock",
         "credentials": "user, groups and capabilities",
         # family
         "parent": "the process that waits for it",

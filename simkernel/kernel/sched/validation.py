@@ -1,4 +1,4 @@
-"""What programs await, whether they may, and how programs end."""
+"""Checks of the calls that programs await, and the end of programs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Part = Literal["program", "frame"]
 """A coroutine of a task: in user mode or in the kernel."""
 
 ATTEMPTS: Final = 1000
-"""How many GeneratorExits a program may catch before it is abandoned."""
+"""Maximum number of GeneratorExits that are thrown into a program before it is abandoned."""
 
 
 class Exited(BaseException):
@@ -51,36 +51,36 @@ def kind(request: object) -> str:
 
 
 def exit_status(raised: SystemExit, task: SchedTask) -> int:
-    """The wait status of a program that raised SystemExit, as Python has it.
+    """Return the wait status of a program that raised SystemExit, as Python's interpreter sets it.
 
-    None is 0 and an int its low 8 bits.  Anything else is 1, and Python writes it to stderr
-    (`handle_system_exit()`, Python/pythonrun.c); a thread's is written nowhere.
+    The exit code is 0 for None, the low 8 bits of an int, and 1 for any other value.  Such a value is written
+    to stderr (`handle_system_exit()`, Python/pythonrun.c), unless a thread other than the leader raised it.
     """
     code = raised.code
     if code is None or isinstance(code, int):
         return ((code or 0) & 0xFF) << 8
     if task.is_leader and sys.stderr is not None:
-        with suppress(Exception):  # as Python: a text that cannot be written is lost
+        with suppress(Exception):  # Python also ignores an error of this write
             sys.stderr.write(f"{code}\n")
     return 1 << 8
 
 
 def failure_status(raised: BaseException) -> int:
-    """The wait status of a program that raised anything else: Python exits with 1, or by SIGINT."""
+    """Return the wait status of a program that raised another exception: exit code 1, or killed by SIGINT."""
     return SIGINT if isinstance(raised, KeyboardInterrupt) else 1 << 8
 
 
 class Closing:
-    """Counts the GeneratorExits that are thrown into one task while it is being ended."""
+    """The GeneratorExits that may still be thrown into a task that is being ended."""
 
     def __init__(self) -> None:
         self.left = ATTEMPTS
 
     def enter(self, call: Call[Any]) -> object:
-        """Enter a call of a task that is being ended: it is not entered.
+        """Refuse a call of a task that is being ended: raise GeneratorExit.
 
-        A coroutine that is awaited by another may not yield while Python closes it: the call raises
-        GeneratorExit once more.  If the program has caught too many, it is suspended instead.
+        The call cannot yield, since an awaited coroutine may not yield while Python closes it.  If the
+        program has caught ATTEMPTS of them, return LATER, which suspends it.
         """
         call.owner = None
         if not self.left:
@@ -90,10 +90,10 @@ class Closing:
 
 
 def close(task: SchedTask, part: Part) -> BaseException | None:
-    """Throw GeneratorExit into a coroutine until it ends; what it awaits meanwhile does nothing.
+    """Throw GeneratorExit into a coroutine until it ends, and return its failure or None.
 
-    One that catches each of ATTEMPTS is abandoned and never runs again.  Returns its failure.  `throw`
-    works with any object that has a coroutine's methods.
+    Calls that it makes meanwhile have no effect.  A coroutine that catches all ATTEMPTS is abandoned: it
+    never runs again.  The coroutine may be any object with a coroutine's methods.
     """
     closing, enter = Closing(), task.enter
     if part == "program":
@@ -108,26 +108,26 @@ def close(task: SchedTask, part: Part) -> BaseException | None:
                 program.throw(GeneratorExit)
             except (StopIteration, GeneratorExit, SystemExit):
                 return None
-            except BaseException as raised:  # noqa: BLE001 - whatever a program raises is its own
+            except BaseException as raised:  # noqa: BLE001 - it is the program's failure
                 if closing.left and not _ignored(raised):
                     return raised
                 break
-        del program  # Python throws a last GeneratorExit as it collects the coroutine
+        del program  # Python throws one more GeneratorExit when it collects the coroutine
         return SimulationError(
-            f"{task.comm} caught GeneratorExit, by which a program is ended, and went on; it is abandoned: "
+            f"{task.comm} was abandoned, since it caught GeneratorExit, which ends a program, and continued: "
             "catch Exception instead of everything, or raise GeneratorExit again"
         )
     finally:
         sys.unraisablehook = unraisable
-        task.enter = enter  # which leaves it to `take` to refuse a call that another program awaits
+        task.enter = enter  # `take` refuses a call of this task that another program awaits
 
 
 def _ignored(error: BaseException | None) -> bool:
-    """Whether Python itself found that a coroutine went on after GeneratorExit (`gen_close()`)."""
+    """Return True for Python's error for a coroutine that yields after GeneratorExit (`gen_close()`)."""
     return isinstance(error, RuntimeError) and str(error).endswith("ignored GeneratorExit")
 
 
 def _abandoned(unraisable: sys.UnraisableHookArgs) -> None:
-    """Report what Python reports by default, but for what the task's failure says."""
+    """Call Python's hook, except for an ignored GeneratorExit, which the task's failure reports."""
     if not _ignored(unraisable.exc_value):
         sys.__unraisablehook__(unraisable)

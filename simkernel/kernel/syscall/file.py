@@ -205,7 +205,7 @@ class FileCalls:
             raise self._refusal(file, request, error) from None
 
     def _refusal(self, file: OpenFile, request: int, error: OSError) -> Exception:
-        """The error for a request that an object refuses with `error`: the table may know better."""
+        """Return `error`, or the error in the table for a request that the object does not handle."""
         words = known_ioctls(file.object.ioctl_table).get(request)
         if words is None or error.errno not in (ENOTTY, EINVAL):
             return error

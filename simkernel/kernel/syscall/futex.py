@@ -1,4 +1,4 @@
-"""futex(2), by which the locks of a process wait (kernel/futex/)."""
+"""futex(2), in which the locks of a process block (kernel/futex/)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from simkernel.uapi.futex import FUTEX_WAIT_PRIVATE, FUTEX_WAKE_PRIVATE, FutexWo
 
 
 class FutexCalls:
-    """Waiting for a word to change."""
+    """The system call futex(2) and its wait queues."""
 
     def __init__(self, kernel: KernelParts) -> None:
         self._kernel = kernel
@@ -24,7 +24,7 @@ class FutexCalls:
     ) -> int | Coroutine[Any, Any, int]:
         """futex(2): FUTEX_WAIT blocks if the word is `value`, else EAGAIN; FUTEX_WAKE wakes `value` waiters.
 
-        `timeout` is in ns: ETIMEDOUT after it.
+        `timeout` is in ns.  ETIMEDOUT after the timeout, EINVAL if it is negative.
         """
         if timeout is not None and timeout < 0:
             raise os_error(EINVAL)

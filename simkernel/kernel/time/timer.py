@@ -34,7 +34,7 @@ class Timer:
     expires: int = 0
     flow: int = 0
     expired_flow: int = 0
-    """The flow of its last expiry: a timer that its function arms again begins a new one."""
+    """The flow of the last expiry.  If the function arms the timer again, the next expiry begins a flow."""
     resource: Resource | None = None
     _event: Event | None = None
 

@@ -304,7 +304,7 @@ class UnixSocket(Sock):
         raise NotImplementedError
 
     def ioctl(self, task: Task, file: OpenFile, request: int, argument: int) -> int:
-        """SIOCINQ, SIOCOUTQ and SIOCATMARK: without urgent data a stream is never at the mark."""
+        """Execute SIOCINQ, SIOCOUTQ and SIOCATMARK.  SIOCATMARK returns 0, since there is no urgent data."""
         if request == SIOCATMARK and not self.connects:
             raise os_error(errno.EOPNOTSUPP)
         ask = {SIOCOUTQ: lambda: self.wmem, SIOCINQ: self.queued}.get(request)
@@ -401,7 +401,7 @@ class UnixSocket(Sock):
 
 
 SOCKETS: Final[PernetSlot[dict[UnixSocket, None]]] = PernetSlot(dict)
-"""The sockets of a namespace, in the order in which they were made."""
+"""The unix sockets of a network namespace, in the order in which they were made."""
 
 
 def checked(address: bytes | tuple[int, int], *, unnamed: bool = False) -> bytes:

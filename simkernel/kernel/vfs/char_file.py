@@ -113,7 +113,7 @@ class CharDeviceFile(FileObject):
 
     @property
     def ioctl_table(self) -> str:
-        """Its number."""
+        """The section of kernel/lib/ioctls.txt: "major:minor"."""
         return f"{self.number[0]}:{self.number[1]}"
 
     # -- what a driver sees -----------------------------------------------------

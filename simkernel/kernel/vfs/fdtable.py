@@ -23,18 +23,18 @@ class CountedFile(Protocol):
         """Drop a reference.  The last one releases the file, which may have to be awaited."""
 
     def enlist(self, open_files: dict[Any, None]) -> None:
-        """Stand in the table of the machine's open files until it is released."""
+        """Add the file to the machine's table of open files until it is released."""
 
 
 F = TypeVar("F", bound=CountedFile)
 
 
 class FileTable(Generic[F]):
-    """Descriptor -> open file.  A new descriptor is the lowest that is free, as POSIX has it.
+    """A table of open files by descriptor.  A new descriptor is the lowest free one (POSIX).
 
-    `open` has a place for each descriptor up to the highest that was ever open.  Two bitmaps are ints: a bit
-    of `_used` is set for a descriptor that is not free (`open_fds`), as those of the standard streams are
-    before a file was put there; a bit of `_close_on_exec` for one that another program does not get.
+    `open` has an item for each descriptor up to the highest that was ever open.  Two bitmaps are ints.
+    `_used` has the descriptors that are not free (`open_fds`).  Those of the standard streams are in use even
+    without a file.  `_close_on_exec` has the descriptors that exec closes.
     `limit` is the soft RLIMIT_NOFILE, `open_files` the machine's table of open files.
     """
 
@@ -87,7 +87,7 @@ class FileTable(Generic[F]):
         self._free(0)
 
     def _free(self, lowest: int) -> int:
-        """The lowest free descriptor from `lowest` on.  EMFILE if that is beyond the limit."""
+        """Return the lowest free descriptor not below `lowest`.  EMFILE if it reaches the limit."""
         free = ~(self._used >> lowest)
         fd = lowest + (free & -free).bit_length() - 1
         if fd >= self.limit:
@@ -112,7 +112,7 @@ class FileTable(Generic[F]):
         self._close_on_exec = self._close_on_exec & ~(1 << fd) | on << fd
 
     def closes_on_exec(self, fd: int) -> bool:
-        """Whether another program does not get the descriptor."""
+        """Return True if exec closes the descriptor."""
         return bool(self._close_on_exec >> fd & 1)
 
     def exec(self) -> None:

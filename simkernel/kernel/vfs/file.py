@@ -153,7 +153,7 @@ class FileObject(Protocol):
 
     @property
     def ioctl_table(self) -> str:
-        """The section of kernel/lib/ioctls.txt: the name of its file system, unless it has its own."""
+        """The section of kernel/lib/ioctls.txt: the file system's name, unless a subclass has another."""
         return "" if self.inode is None else self.inode.superblock.name
 
     @property
@@ -234,11 +234,11 @@ def place(file: OpenFile) -> tuple[int, int]:
 
 
 class OpenFile:
-    """An open file description: object, status flags, position, and how many hold it.
+    """An open file description: object, status flags, position and reference count.
 
-    `socket` is the object once more if it is a socket.  `path` is where it was opened, if by a path.
-    `watchers` are the epoll files that watch it (`f_ep`), `owner` who is sent its signals.  From its first
-    descriptor until its release it stands in the machine's table of open files.
+    `socket` is the object if it is a socket, else None.  `path` is the path that was opened, or None.
+    `watchers` are the epoll files that watch it (`f_ep`), and `owner` is the recipient of its signals.  From
+    its first descriptor until its release it is in the machine's table of open files.
     """
 
     __slots__ = (
@@ -288,7 +288,7 @@ class OpenFile:
         return None if self.references else self._release()
 
     def enlist(self, open_files: dict[OpenFile, None]) -> None:
-        """Enter the machine's table of open files, which Linux only counts (`nr_files`)."""
+        """Add the file to the machine's table of open files.  Linux only counts them (`nr_files`)."""
         self._open_files = open_files
         open_files[self] = None
 

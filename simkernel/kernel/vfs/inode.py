@@ -111,7 +111,7 @@ class Inode:
         raise os_error(ENOTDIR)
 
     def missing(self, names: Sequence[str]) -> Exception:
-        """Return the error for the path `names` from here, which is not there: ENOENT or NotModelled."""
+        """Return the error for the missing path `names` below this inode: ENOENT or NotModelled."""
         return os_error(ENOENT)
 
     def check_vacant(self, name: str) -> None:

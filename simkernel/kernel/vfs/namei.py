@@ -43,8 +43,8 @@ def check_path(path: str) -> None:
 class Walk:
     """A walk along a path.  After `parent`, `here` is the directory of the last name.
 
-    `name` is that name, `last` of what kind, and `slash` whether slashes follow it.  `beyond` are the names
-    that come after the one that is looked up.
+    `name` is that name and `last` its kind.  `slash` is true if slashes follow it.  `beyond` are the names
+    after the one that is being looked up.
     """
 
     __slots__ = ("beyond", "here", "last", "links", "name", "names", "root", "slash", "task")
@@ -104,7 +104,7 @@ class Walk:
         return self.here
 
     def missing(self) -> Exception:
-        """Return ENOENT for the name that was looked up last, or that its file system does not model it."""
+        """Return the error for the last name: ENOENT, or NotModelled if Linux has it."""
         return self.here.inode.missing([self.name, *self.beyond])
 
     # -- on the way ---------------------------------------------------------------

@@ -48,11 +48,11 @@ class NetNamespace:
 class Task(SchedTask):
     """A thread of execution with what its process holds; the threads of a process share it.
 
-    It begins with an empty file table, in the network namespace `net`.  Memory and place in the tree are
-    made when first used: most tasks never need them.
+    A new task has an empty file table and is in the network namespace `net`.  Its memory and its root and
+    working directory are made at their first use, since most tasks never need them.
 
-    `files` holds `OpenFile`s and `fs` `Dentry`s.  Neither type can be named here: operations of files and
-    inodes take the task that calls them.  `open_files` and `mappings` are tables of the whole machine.
+    `files` holds `OpenFile`s and `fs` `Dentry`s.  This module cannot import either type: operations of files
+    and inodes take the calling task.  `open_files` and `mappings` are tables of the whole machine.
     """
 
     __slots__ = ("_fs", "_mappings", "_mm", "files", "net")

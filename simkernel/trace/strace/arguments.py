@@ -160,7 +160,7 @@ def _limits(limits: tuple[int, int] | None) -> str:
 
 
 def _limit(value: int) -> str:
-    """A resource limit (`print_rlim64_t()`)."""
+    """Format a resource limit (`print_rlim64_t()`)."""
     if value == resource.RLIM64_INFINITY:
         return "RLIM64_INFINITY"
     return f"{value // 1024}*1024" if value > 1024 and value % 1024 == 0 else str(value)

@@ -1,7 +1,7 @@
-"""Netlink datagrams as strace prints them: `[{header}, payload]`, several of them in a list.
+"""Netlink datagrams as strace prints them: `[{header}, payload]`, several messages in a list.
 
-Source: what strace 6.13 prints on Linux; its lines are in the tests.  One deviation: strace prints the first
-16 bytes of every datagram of NETLINK_USERSOCK as a header.  That protocol belongs to the programs
+Source: the output of strace 6.13 on Linux, which is in the tests.  One deviation: strace prints the first 16
+bytes of every datagram of NETLINK_USERSOCK as a header.  Programs define the format of that protocol
 (`netlink_add_usersock_entry()`), and most of them send plain text.
 """
 
@@ -124,7 +124,7 @@ class Decoder:
 
 
 def _is_plausible(data: Buffer) -> bool:
-    """Return True if `data` is nothing but messages (NLMSG_OK) of types that exist."""
+    """Return True if `data` consists only of messages (NLMSG_OK) of types that exist."""
     located, left = netlink.locate_messages(data)
     kinds = {header[1] for header, _, _ in located}
     return not left and all(kind >= netlink.NLMSG_MIN_TYPE or kind in _CONTROL_TYPES for kind in kinds)

@@ -1,4 +1,4 @@
-"""A driver that raises what its parameters say, where they say."""
+"""A driver that raises an exception in the function that its parameters select."""
 
 from __future__ import annotations
 
@@ -42,13 +42,13 @@ MODULE = Module(
 
 
 class Unruly:
-    """The module while it is loaded."""
+    """The state of the loaded module."""
 
     def __init__(self, this: ThisModule) -> None:
         self.this = this
 
     def at(self, where: str) -> None:
-        """Raise, if it is to happen here."""
+        """Raise the exception if the parameters select `where`."""
         if self.this.parameters["where"] == where:
             raise KINDS[self.this.parameters["what"] % len(KINDS)]("chaos")
 
@@ -57,7 +57,7 @@ class Unruly:
         self.at("probe")
 
     async def remove(self, device: SimbusDevice) -> None:
-        """Give it back."""
+        """Release the mouse."""
         self.at("remove")
 
 

@@ -1,4 +1,4 @@
-"""A device with a bug is named by the error, its register or its function; its driver is not."""
+"""The error of a device with a bug names the device and its register or function, not its driver."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LEVEL, RATIO, START = 0x10, 0x14, 0x18
 
 
 class Faulty(Device):
-    """It does what a test says, in an event and in hooks."""
+    """A device that runs a test's `action` in an event and in hooks."""
 
     vendor_id, device_id = 0xBAD, 1
     registers = (Register("LEVEL", LEVEL, RW), Register("RATIO", RATIO, RO), Register("START", START, WO))
@@ -77,7 +77,7 @@ def test_every_other_value_is_read_as_it_is(value: int) -> None:
     assert bench.read(device, LEVEL) == bench.read(device, RATIO) == value
 
 
-def test_an_identity_beyond_16_bits_is_found_when_it_is_read() -> None:
+def test_an_identity_above_16_bits_is_an_error_when_it_is_read() -> None:
     class Huge(Faulty):
         vendor_id = 0x12345
 
@@ -107,7 +107,7 @@ WRONG: dict[str, tuple[Callable[[Any], object], str]] = {
 
 @pytest.mark.parametrize("what", WRONG)
 @pytest.mark.parametrize(("value", "place"), [(1, "in started"), (0, "write of START")])
-def test_what_a_device_does_wrong_names_the_device_and_the_place(what: str, value: int, place: str) -> None:
+def test_an_error_of_a_device_names_the_device_and_the_place(what: str, value: int, place: str) -> None:
     action, why = WRONG[what]
     bench, device = plugged(action=action)
     device.__dict__["region"] = bench.bus.memory.allot(64)
@@ -121,7 +121,7 @@ def test_what_a_device_does_wrong_names_the_device_and_the_place(what: str, valu
     bench.engine.run()
 
 
-def test_a_line_that_raises_names_the_place() -> None:
+def test_an_error_of_asserts_names_the_place() -> None:
     bench, device = plugged(level=False)
     device.level = lambda: 1 // 0
     with pytest.raises(DeviceError, match="faulty0: ZeroDivisionError in the device's write of LEVEL"):
@@ -141,7 +141,7 @@ def test_dma_outside_of_memory_is_a_bus_error(address: int) -> None:
     assert all("faulty0: DMA" in text for text in bench.errors)
 
 
-def test_a_driver_is_not_to_blame_for_its_device(tmp_path: Any) -> None:
+def test_an_error_of_a_device_is_not_an_oops_of_its_driver(tmp_path: Any) -> None:
     from tests.kernel.conftest import Bench as Modules
 
     modules = Modules(tmp_path)

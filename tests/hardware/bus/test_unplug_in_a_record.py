@@ -1,4 +1,4 @@
-"""A device that is torn out while a record of it is emitted does nothing more."""
+"""A device that is unplugged while one of its records is emitted has no further effect."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ START, DONE, RATIO, PLAIN = 0x10, 0x14, 0x18, 0x1C
 
 
 class Busy(Device):
-    """It records and plans in every hook and event, and in between."""
+    """A device that emits records and schedules events in every hook and event."""
 
     vendor_id, device_id = 0x1234, 0xB5
     registers = (
@@ -63,7 +63,7 @@ class Busy(Device):
 
 
 def life(bench: Bench, device: Busy) -> list[int]:
-    """Everything that the bus does with a device; the values of two reads."""
+    """Plug, access, run and unplug a device; return the values of two reads."""
     window = sheet.window(1)
     bench.handler = lambda line: bench.bus.writel(window + DONE, 1)
     bench.bus.plug(device, slot=1)
@@ -82,7 +82,7 @@ def life(bench: Bench, device: Busy) -> list[int]:
 
 
 def at_record(bench: Bench, number: int, act: Callable[[], object]) -> None:
-    """Call `act` within the record of that number, which is not its own."""
+    """Call `act` while the record with index `number` is emitted."""
 
     def listen(record: Record) -> None:
         bench.records.append(record)
@@ -105,7 +105,7 @@ def unplug(bench: Bench, device: Busy) -> None:
 
 
 @pytest.mark.parametrize("number", range(total()))
-def test_nothing_happens_to_or_in_a_device_after_its_unplug(number: int) -> None:
+def test_an_unplugged_device_has_no_further_effect(number: int) -> None:
     bench, device = Bench(), Busy()
     at_record(bench, number, partial(unplug, bench, device))
     ratios = life(bench, device)
@@ -123,7 +123,7 @@ def test_nothing_happens_to_or_in_a_device_after_its_unplug(number: int) -> None
 
 @pytest.mark.parametrize("number", range(total()))
 def test_a_device_that_is_replaced_within_a_record_is_not_touched(number: int) -> None:
-    """What is under way belongs to the device that was there."""
+    """An access or event in progress belongs to the device before the swap."""
     bench, device, other = Bench(), Busy(), Plain()
 
     def swap() -> None:
@@ -144,7 +144,7 @@ def test_a_device_that_is_replaced_within_a_record_is_not_touched(number: int) -
 
 
 class Plain(Device):
-    """A register without effects."""
+    """A device with a register without effects."""
 
     registers = (Register("PLAIN", PLAIN, RW),)
     vendor_id, device_id = 0x1234, 0xB6
@@ -210,7 +210,7 @@ RECORDS = 3000
 
 
 @given(data=st.data())
-def test_the_machine_survives_a_device_that_goes_and_comes_within_a_record(data: st.DataObject) -> None:
+def test_the_machine_survives_unplug_and_plug_within_a_record(data: st.DataObject) -> None:
     numbers = data.draw(st.lists(st.integers(0, RECORDS), min_size=1, max_size=3, unique=True))
     again = data.draw(st.sampled_from(("never", "at once", "at the same instant", "later")))
     machine = Machine()
@@ -259,7 +259,7 @@ def test_the_machine_survives_a_device_that_goes_and_comes_within_a_record(data:
 
 
 @pytest.mark.parametrize("instants", [(0, 0, 0), (0, 0, 1), (0, 1, 1)])
-def test_plug_and_unplug_at_one_instant(instants: tuple[int, int, int]) -> None:
+def test_a_device_can_be_plugged_and_unplugged_at_one_instant(instants: tuple[int, int, int]) -> None:
     with Machine() as machine:
         device = Camera()
         first, second, third = (millis(1) + ns for ns in instants)

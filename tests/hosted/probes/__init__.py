@@ -1,11 +1,11 @@
-"""A hosted program that tries each part of the standard library that could reach the host.
+"""A hosted program that uses each part of the standard library that could act on the host.
 
-`PROBES` gives each probe's outcome, which the table in the guide repeats:
+`PROBES` has each probe's outcome, which the guide's table repeats:
 
     machine     acts on the machine: the probe asserts it, or returns the paths of files that it has made
     seed        draws from the machine's seed
     refused     raises an error that names the call and the reason
-    harmless    asks nothing of the host
+    harmless    does not act on the host
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ FOLDER = "/tmp/simkernel-probe"
 
 
 def probe(outcome: str, name: str) -> Callable[[Probe], Probe]:
-    """Enter a function as the probe of `name`."""
+    """Register a function as the probe of `name`."""
 
     def enter(function: Probe) -> Probe:
         assert name not in PROBES
@@ -30,7 +30,7 @@ def probe(outcome: str, name: str) -> Callable[[Probe], Probe]:
 
 
 def path(name: str) -> str:
-    """A file in a folder of the machine's that no host has."""
+    """Return the path of a file in a folder of the machine that no host has."""
     import os
 
     os.makedirs(FOLDER, exist_ok=True)
@@ -38,7 +38,7 @@ def path(name: str) -> str:
 
 
 def text(name: str, content: str) -> str:
-    """A file of the machine's with some text."""
+    """Write a file in the machine, and return its path."""
     with open(path(name), "w") as file:
         file.write(content)
     return path(name)

@@ -1,6 +1,6 @@
-"""ioctl(2) with any number on any kind of file: as this host answers, or reported as not modelled.
+"""ioctl(2) with any number on any kind of file has the host's result, or is reported as not modelled.
 
-Both sides run without privilege, so that no request changes the host.
+Both sides run unprivileged, so that no request changes the host.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from tests.conformance.real import enter_new_namespace
 
 NAMES = {int(row[1], 16): row[2] for row in known.read_table(Path(known.__file__).with_name("ioctls.txt"))}
 ARGUMENTS = (b"lo".ljust(512, b"\0"), bytes(512), 0, 1)
-"""Two buffers, and two addresses where nothing is."""
+"""Two buffers, and two unmapped addresses."""
 VFS = (
     *(0x1, 0x2, 0x5460, 0x40049409, 0x4020940D, 0xC0189436, 0xC020660B, 0xC0045877, 0xC0045878),
     *(0x80086601, 0x40086602, 0x801C581F, 0x401C5820, 0x80111500, 0x80811501, 0x40305828, 0x40305839),
@@ -70,11 +70,11 @@ KINDS: dict[str, Opener] = {
     "null": lambda os, _: os.open("/dev/null", 0),
     "random": lambda os, _: os.open("/dev/random", 0),
 }
-"""How each kind of file is opened, by functions of the same names here and there."""
+"""Functions that open a file of each kind, on the host and in the machine."""
 
 
 class Host:
-    """The functions that are in several modules."""
+    """The host's functions under the names of `Blocking`."""
 
     epoll = staticmethod(select.epoll) if hasattr(select, "epoll") else None
     ioctl = staticmethod(fcntl.ioctl)
@@ -84,7 +84,7 @@ class Host:
 
 
 def calls(seed: int, count: int) -> Iterator[tuple[int, str, int]]:
-    """Number, kind and argument: those of the tables, then `count` others; the same for both sides."""
+    """Yield number, kind and argument of each request in the tables, then of `count` random ones."""
     random = Random(seed)
     sockets = range(0x8900, 0x8A00)
     numbers = [*NAMES, *VFS, *sockets]
@@ -98,7 +98,7 @@ def calls(seed: int, count: int) -> Iterator[tuple[int, str, int]]:
 
 
 def outcome(world: Any, folder: str, number: int, kind: str, argument: int) -> str | int:
-    """The bytes or the errno."""
+    """Return the resulting bytes or the errno."""
     fd = KINDS[kind](world, folder)
     try:
         result = world.ioctl(fd, number, ARGUMENTS[argument])
@@ -110,7 +110,7 @@ def outcome(world: Any, folder: str, number: int, kind: str, argument: int) -> s
 
 
 def host_outcomes(seed: int, count: int) -> None:
-    """Print those of this host, of a process without privilege in a new network namespace."""
+    """Print the outcomes on this host, of an unprivileged process in a new network namespace."""
     with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
         Path(folder).chmod(0o777)
         enter_new_namespace()
@@ -144,7 +144,7 @@ def compare(seed: int, count: int) -> None:
 
 
 def _table(world: Any, kind: str) -> str:
-    """The section of the table that is for a kind of file."""
+    """Return the section of the table for a kind of file."""
     fd = KINDS[kind](world, "/tmp/folder")
     table = world.task.files.get(fd).object.ioctl_table
     world.close(fd)
@@ -158,12 +158,12 @@ needs_host = pytest.mark.skipif(
 
 
 @needs_host
-def test_the_host_answers_alike() -> None:
+def test_requests_in_the_tables_have_the_hosts_results() -> None:
     compare(0, 20)
 
 
 @needs_host
 @pytest.mark.long
 @pytest.mark.parametrize("seed", range(1, 3))
-def test_the_host_answers_random_numbers_alike(seed: int) -> None:
+def test_random_requests_have_the_hosts_results(seed: int) -> None:
     compare(seed, 2000)

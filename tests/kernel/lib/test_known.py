@@ -1,4 +1,4 @@
-"""What Linux has and simkernel lacks: it is reported once, and what Linux refuses as well is not reported."""
+"""Requests and files that simkernel lacks are reported once, unless Linux also lacks them."""
 
 from __future__ import annotations
 
@@ -45,13 +45,13 @@ KINDS: dict[str, Callable[[Blocking], int]] = {
     "81:0": lambda root: root.open("/dev/video0", os.O_RDWR),
     "": lambda root: root.eventfd(0),
 }
-"""An open file of each kind."""
+"""Functions that open a file of each kind."""
 LO = b"lo".ljust(512, b"\0")
 """The argument: a `struct ifreq` for a socket, zeros for the other kinds."""
 
 
 def boot(unmodelled: str = "errno") -> Machine:
-    """A machine with a camera and a mouse."""
+    """Return a machine with a camera and a mouse."""
     machine = Machine(unmodelled=unmodelled)
     machine.plug(Camera())
     machine.plug(Mouse())
@@ -106,7 +106,7 @@ def test_a_lacking_request_raises_in_a_test_world(kind: str) -> None:
 
 
 @given(st.data(), st.sampled_from(sorted(KINDS)))
-def test_a_number_that_linux_does_not_know_is_refused_in_silence(
+def test_a_number_that_linux_does_not_know_is_not_reported(
     machine: Machine, root: Blocking, data: st.DataObject, kind: str
 ) -> None:
     others = sorted({number for each in KINDS for number in known_ioctls(each)})
@@ -130,7 +130,7 @@ def test_the_numbers_of_the_table_are_those_of_the_headers() -> None:
 
 
 def instances(root: Blocking, path: str) -> Iterator[str]:
-    """The paths that a pattern stands for, in directories that exist."""
+    """Yield the paths that match a pattern, in existing directories."""
     head, star, tail = path.partition("/*")
     if not star:
         yield path
@@ -256,7 +256,7 @@ TOPS = (
 @example("/sys/devices", ["nothing", "power"])
 @example("/proc/meminfo", ["below", "a", "file"])
 @example("/tmp", ["meminfo"])
-def test_a_path_that_no_linux_has_is_refused_in_silence(
+def test_a_path_that_no_linux_has_is_not_reported(
     machine: Machine, root: Blocking, top: str, names: list[str]
 ) -> None:
     before = len(machine.log.records)

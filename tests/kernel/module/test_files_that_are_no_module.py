@@ -1,4 +1,4 @@
-"""Files on the module path that are no module: the log names them once, and loading them fails at once."""
+"""Files on the module path that are not modules are logged once, and loading them fails."""
 
 from __future__ import annotations
 
@@ -45,8 +45,8 @@ BROKEN = [
 
 
 @pytest.mark.parametrize(("text", "why"), BROKEN, ids=range(len(BROKEN)))
-def test_what_is_wrong_is_logged_once(bench: Bench, text: str | bytes, why: str) -> None:
-    """A request for another module finds it, and so does one for the module."""
+def test_an_invalid_file_is_logged_once(bench: Bench, text: str | bytes, why: str) -> None:
+    """Requests for this and for another module read the file."""
     (bench.folder / "m.py").write_bytes(text if isinstance(text, bytes) else text.encode())
     bench.module("other", aliases=("anything",))
     for name in ("anything", "other"):
@@ -105,7 +105,7 @@ KINDS = [
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="the host has no special files")
 @pytest.mark.parametrize(("make", "why"), KINDS, ids=["fifo", "socket", "folder", "device"])
 def test_only_regular_files_are_read(bench: Bench, make: Any, why: str) -> None:
-    """A FIFO would block modprobe for ever; finit_module(2) returns EINVAL (`kernel_read_file()`)."""
+    """An open of a FIFO would block.  finit_module(2) returns EINVAL (`kernel_read_file()`)."""
     bench.folder.mkdir(exist_ok=True)
     make(bench.folder / "m.py")
     bench.module("other")
@@ -117,7 +117,7 @@ def test_only_regular_files_are_read(bench: Bench, make: Any, why: str) -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="the host has no special files")
-def test_a_package_is_made_of_regular_files(bench: Bench) -> None:
+def test_a_package_with_another_kind_of_file_is_refused(bench: Bench) -> None:
     bench.write("pack/__init__.py", DECLARES)
     os.mkfifo(bench.folder / "pack" / "part.py")
     with pytest.raises(OSError):
@@ -136,13 +136,13 @@ def test_a_dangling_link_is_logged_and_an_editors_lock_is_not(bench: Bench) -> N
 
 
 @pytest.mark.parametrize("name", ["8139too", "net-thing", "ü"])
-def test_names_of_modules(bench: Bench, name: str) -> None:
+def test_a_module_name_may_have_letters_digits_and_underscores(bench: Bench, name: str) -> None:
     bench.module(name)
     bench.root.modprobe(name)
     assert bench.states() == {name.replace("-", "_"): "Live"}
 
 
-def test_a_name_that_is_none_is_logged(bench: Bench) -> None:
+def test_an_invalid_module_name_is_logged(bench: Bench) -> None:
     bench.module("my driver")
     bench.module("other")
     bench.root.modprobe("other")
@@ -150,7 +150,7 @@ def test_a_name_that_is_none_is_logged(bench: Bench) -> None:
     assert f"module my driver: {wrong}" in bench.log
 
 
-def test_a_program_beside_the_modules_is_no_fault(bench: Bench) -> None:
+def test_a_program_beside_the_modules_is_not_logged(bench: Bench) -> None:
     bench.write("story.py", "from simkernel import Machine\n")
     bench.module("other")
     bench.root.modprobe("other")
@@ -176,18 +176,18 @@ def test_any_bytes_are_refused_with_the_name_of_the_file(tmp_path: Path, data: b
     bench.close()
 
 
-# -- what loads modules by itself -----------------------------------------------
+# -- automatic loading ----------------------------------------------------------
 
 
-def test_a_request_for_a_family_finds_the_broken_module(bench: Bench) -> None:
-    """`genl_family_find_byname()` ignores what modprobe returns: ENOENT, and the log has the reason."""
+def test_a_request_for_a_family_logs_its_broken_module(bench: Bench) -> None:
+    """ENOENT, since `genl_family_find_byname()` ignores the result of modprobe.  The log has the reason."""
     bench.write("lamp.py", f"{DECLARES}1 / 0")
     with pytest.raises(FileNotFoundError):
         bench.root.genetlink("nlctrl").do("getfamily", family_name="lamp")
     assert "module lamp: does not import: ZeroDivisionError at lamp.py:3" in bench.log
 
 
-def test_udevd_finds_the_broken_module(bench: Bench) -> None:
+def test_udevd_logs_the_broken_module_of_a_device(bench: Bench) -> None:
     bench.write("lamp.py", f"{DECLARES}1 / 0")
     with Machine(module_path=[bench.folder]) as machine:
         machine.plug(Camera())
@@ -223,7 +223,7 @@ def init(this):
         (None, errno.ENOENT, "m: specification m.yaml cannot be read (FileNotFoundError)"),
     ],
 )
-def test_a_malformed_specification(bench: Bench, data: bytes | None, code: int, why: str) -> None:
+def test_a_malformed_specification_is_refused(bench: Bench, data: bytes | None, code: int, why: str) -> None:
     bench.write("m.py", DRIVER)
     if data is not None:
         (bench.folder / "m.yaml").write_bytes(data)
@@ -234,7 +234,7 @@ def test_a_malformed_specification(bench: Bench, data: bytes | None, code: int, 
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="the host has no FIFOs")
-def test_a_specification_is_a_regular_file(bench: Bench) -> None:
+def test_a_specification_that_is_no_regular_file_is_refused(bench: Bench) -> None:
     bench.write("m.py", DRIVER)
     os.mkfifo(bench.folder / "m.yaml")
     with pytest.raises(FileNotFoundError):

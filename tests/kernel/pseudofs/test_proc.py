@@ -253,11 +253,11 @@ def test_a_question_that_takes_time_is_held_by_the_kernels_socket(bench: Bench) 
     assert held() == "0"
 
 
-# -- of a process: stat, task, exe -----------------------------------------------------------------------
+# -- files of a process: stat, task, exe -----------------------------------------------------------------
 
 
 def fields(text: bytes) -> list[str]:
-    """The fields of /proc/PID/stat, as programs find them: `comm` ends with the last parenthesis."""
+    """Split /proc/PID/stat into fields: `comm` ends with the last parenthesis."""
     before, _, after = text.decode("utf-8", "surrogateescape").rpartition(")")
     number, _, comm = before.partition(" (")
     return [number, comm, *after.split()]
@@ -313,7 +313,7 @@ def test_stat_shows_signals_and_threads(machine: Machine) -> None:
     assert seen["exe"] == ["/memfd:a program (deleted)"] * 2
 
 
-def test_a_program_is_no_file(machine: Machine) -> None:
+def test_exe_is_a_deleted_memfd(machine: Machine) -> None:
     one, other, root = (machine.blocking(uid=uid) for uid in (1000, 1001, 0))
     path = f"/proc/{one.getpid()}/exe"
     assert one.readlink(path) == root.readlink(path) == "/memfd:blocking (deleted)"

@@ -1,4 +1,4 @@
-"""/sys/class/net: `lo` as Linux 6.18 shows it, and as netlink and ioctl(2) tell of it."""
+"""/sys/class/net: `lo` as on Linux 6.18, in agreement with netlink and ioctl(2)."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ LO = "/sys/class/net/lo"
 
 
 def tree(world: Any, top: str) -> dict[str, list[object]]:
-    """Mode and text, error or target of each file of a tree."""
+    """Return mode, owner, and text, errno or target of each file of a tree."""
     found: dict[str, list[object]] = {}
 
     def look(path: str) -> None:
@@ -50,7 +50,7 @@ def tree(world: Any, top: str) -> dict[str, list[object]]:
 
 
 class Host:
-    """The same calls of this host's kernel."""
+    """The host's functions under the names of `Blocking`."""
 
     def __getattr__(self, name: str) -> Any:
         return getattr(os, name)
@@ -60,7 +60,7 @@ class Host:
 
 
 def host_tree() -> dict[str, list[object]]:
-    """What this host shows of `lo` in a new network namespace, for which /sys is mounted anew."""
+    """Return the host's tree of `lo` in a new network namespace, with a new mount of /sys."""
     program = "from tests.kernel.pseudofs.test_sysfs_net import *; print(json.dumps(tree(Host(), LO)))"
     command = ["unshare", "--net", "--mount", "sh", "-c", 'mount -t sysfs none /sys && exec "$0" -c "$1"']
     done = subprocess.run([*command, sys.executable, program], capture_output=True, text=True, timeout=60)
@@ -70,7 +70,7 @@ def host_tree() -> dict[str, list[object]]:
 
 
 def lacking(path: str) -> bool:
-    """Whether the table of lacking files has it, or a directory that it is in."""
+    """Return True for a path below a directory that is not modelled."""
     return path.split("/")[0] in ("power", "queues")
 
 
@@ -90,7 +90,7 @@ def test_the_recording_is_of_this_host() -> None:
     assert host_tree() == json.loads(RECORDED.read_text())
 
 
-def test_the_device_is_a_link(root: Blocking) -> None:
+def test_a_device_in_sys_class_net_is_a_link(root: Blocking) -> None:
     assert root.listdir("/sys/class/net") == ["lo"]
     assert root.readlink(LO) == "../../devices/virtual/net/lo"
 

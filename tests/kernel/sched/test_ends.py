@@ -1,4 +1,4 @@
-"""How programs end: whatever a program raises, and whenever, its task ends and no other does."""
+"""Ends of programs: an exception of a program, at any time, ends its task and no other."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ raised = pytest.mark.parametrize("make", RAISED, ids=NAMES)
 
 @pytest.fixture
 def machine() -> Iterator[Machine]:
-    """A machine, which is left by nothing."""
+    """A machine that must close without an error."""
     with Machine(udev=False) as machine:
         yield machine
 
@@ -58,7 +58,7 @@ async def worker(app: Any) -> None:
 
 
 def run_and_fail(machine: Machine, until: int = seconds(10)) -> list[BaseException]:
-    """What the run raises, one by one; it has come to its end."""
+    """Run the machine to the end, and return the exceptions that the run raises."""
     try:
         machine.run(until=until)
     except BaseExceptionGroup as group:
@@ -77,11 +77,13 @@ def check_over(machine: Machine, program: Process, other: Process) -> None:
     machine.run()
 
 
-# -- what a program raises ---------------------------------------------------------
+# -- exceptions of programs --------------------------------------------------------
 
 
 @raised
-def test_what_a_program_raises_ends_it_alone(machine: Machine, make: Callable[[], BaseException]) -> None:
+def test_an_exception_of_a_program_ends_only_that_program(
+    machine: Machine, make: Callable[[], BaseException]
+) -> None:
     async def program(app: Any) -> None:
         await bound(app)
         await app.sleep(1)
@@ -96,7 +98,7 @@ def test_what_a_program_raises_ends_it_alone(machine: Machine, make: Callable[[]
 
 
 @raised
-def test_what_a_signal_handler_raises_is_raised_in_its_program(
+def test_an_exception_of_a_signal_handler_is_raised_in_its_program(
     machine: Machine, make: Callable[[], BaseException]
 ) -> None:
     seen: list[type] = []
@@ -121,7 +123,7 @@ def test_what_a_signal_handler_raises_is_raised_in_its_program(
 
 
 @raised
-def test_what_a_program_raises_as_it_is_killed_is_its_failure(
+def test_an_exception_of_a_killed_program_is_its_failure(
     machine: Machine, make: Callable[[], BaseException]
 ) -> None:
     async def program(app: Any) -> None:
@@ -134,14 +136,14 @@ def test_what_a_program_raises_as_it_is_killed_is_its_failure(
     one, other = machine.spawn(program), machine.spawn(worker)
     machine.at(seconds(1), one.kill, SIGKILL)
     failures = run_and_fail(machine)
-    if make is not GeneratorExit:  # which is how it is ended
+    if make is not GeneratorExit:  # the exception that ends it
         assert [type(each) for each in failures] == [type(make())]
     assert one.exit_status == SIGKILL
     check_over(machine, one, other)
 
 
 @raised
-def test_what_a_program_raises_as_the_machine_is_closed_is_raised_by_the_with(
+def test_the_with_statement_raises_an_exception_of_a_program_at_close(
     make: Callable[[], BaseException],
 ) -> None:
     async def program(app: Any) -> None:
@@ -298,7 +300,7 @@ def test_system_exit_is_the_exit_status_as_python_has_it(
 
 
 async def loops(app: Any) -> None:
-    """Catches everything, the usual mistake."""
+    """Catch everything, a common mistake."""
     await bound(app)
     while True:
         try:
@@ -386,7 +388,7 @@ def test_an_abandoned_program_never_runs_again() -> None:
     assert len(turns) == count
 
 
-def test_cleaning_up_may_make_calls_that_do_nothing(machine: Machine) -> None:
+def test_calls_of_a_program_that_is_being_ended_have_no_effect(machine: Machine) -> None:
     async def cleans(app: Any) -> None:
         try:
             await app.sleep(5)
@@ -402,7 +404,7 @@ def test_cleaning_up_may_make_calls_that_do_nothing(machine: Machine) -> None:
     assert one.exit_status == SIGKILL
 
 
-# -- the parent that ignores its children ---------------------------------------------------
+# -- a parent that ignores SIGCHLD ----------------------------------------------------------
 
 
 @pytest.mark.parametrize("which", ["wait", "waitpid"])
@@ -459,7 +461,7 @@ def test_a_call_that_runs_out_of_memory_as_it_is_woken_releases_its_file(machine
 @pytest.mark.parametrize("cpus", [None, 1])
 @pytest.mark.parametrize("call", ["getpid", "sleep", "recv"])
 def test_a_program_may_use_up_the_stack_at_any_depth(cpus: int | None, call: str) -> None:
-    """The call fails where Python's stack ends, the program catches that, and all goes on."""
+    """The call fails at the end of Python's stack, and the program catches the error and continues."""
     deepest = sys.getrecursionlimit() - len(inspect.stack(0))
     outcomes = set()
 

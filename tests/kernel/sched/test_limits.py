@@ -1,4 +1,4 @@
-"""Limits of what a user, a process and a machine may have: descriptors, processes (getrlimit(2))."""
+"""Limits of the descriptors and processes of a user, a process and a machine (getrlimit(2))."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ async def sleeper(app: Any) -> None:
 
 
 async def spawned(app: Any) -> int:
-    """How many children the kernel grants."""
+    """Spawn children until EAGAIN, and return their number."""
     count = 0
     with pytest.raises(BlockingIOError):  # EAGAIN
         while True:
@@ -45,7 +45,7 @@ async def spawned(app: Any) -> int:
 
 
 def error_of(program: Callable[[Any], Any], **how: Any) -> int | None:
-    """The errno that `program` fails with."""
+    """Return the errno of `program`'s failure."""
     with Machine(udev=False) as machine:
         one = machine.spawn(program, **how)
         with pytest.raises(ExceptionGroup):
@@ -74,26 +74,26 @@ def test_a_fork_bomb_ends(machine: Machine, uid: int) -> None:
     machine.run()
     assert len(failed) > MAX_THREADS / 2
     assert left_behind(machine) == []
-    machine.spawn(sleeper, uid=uid)  # there is room again
+    machine.spawn(sleeper, uid=uid)  # below the limit again
     machine.run()
 
 
-def test_a_user_has_as_many_processes_as_its_limit_says(machine: Machine) -> None:
+def test_a_user_has_at_most_rlimit_nproc_processes(machine: Machine) -> None:
     counts = []
 
     async def program(app: Any) -> None:
         await app.setrlimit(RLIMIT_NPROC, (10, 20))
-        counts.append(await spawned(app))  # this one is one of them
+        counts.append(await spawned(app))  # this process counts, too
         with pytest.raises(BlockingIOError):
             await app.thread(sleeper)
         await app.setrlimit(RLIMIT_NPROC, (12, 20))
         counts.append(await spawned(app))
-        for _ in range(sum(counts)):  # one that has ended counts until it is waited for
+        for _ in range(sum(counts)):  # a zombie counts
             await app.sleep(2)
             await app.wait()
         counts.append(await spawned(app))
 
-    machine.spawn(sleeper)  # others' do not count
+    machine.spawn(sleeper)  # processes of other users do not count
     machine.spawn(program, uid=USER)
     machine.run()
     assert counts == [9, 2, 11]
@@ -109,7 +109,7 @@ def test_a_user_has_as_many_processes_as_its_limit_says(machine: Machine) -> Non
         (USER, (CAP_SYS_ADMIN,), True),
     ],
 )
-def test_root_and_the_privileged_are_exempt_up_to_what_the_machine_has(
+def test_privileged_users_are_limited_only_by_the_machine(
     machine: Machine, uid: int, capabilities: Any, exempt: bool
 ) -> None:
     counts = []
@@ -163,7 +163,7 @@ def test_limits_are_inherited_and_threads_share_them(machine: Machine) -> None:
     assert seen == [(1024, 524288), (8, 9), (8, 9)]
 
 
-def test_infinity_is_what_python_calls_it(machine: Machine) -> None:
+def test_rlim_infinity_is_that_of_python(machine: Machine) -> None:
     seen = []
 
     async def program(app: Any) -> None:
@@ -277,7 +277,7 @@ def test_a_new_descriptor_is_the_lowest_that_is_free(steps: list[tuple[str, int]
         machine.run()
 
 
-def test_a_descriptor_that_is_used_again_is_inherited(machine: Machine) -> None:
+def test_a_reused_descriptor_is_inherited(machine: Machine) -> None:
     """The new file has no FD_CLOEXEC, though the file before had it."""
     passed = []
 

@@ -41,7 +41,7 @@ def generator_handler(number: int) -> Any:
 
 
 @pytest.mark.parametrize("handler", [async_handler, generator_handler])
-def test_a_signal_handler_whose_call_runs_nothing(handler: Any) -> None:
+def test_a_signal_handler_that_does_not_run_when_called_is_refused(handler: Any) -> None:
     async def program(app: Any) -> None:
         await app.signal(SIGTERM, handler)
 
@@ -306,8 +306,8 @@ def test_a_closed_machine_does_nothing(use: str) -> None:
 
 
 @pytest.mark.parametrize("wrong", [5, None, Camera])
-def test_what_is_no_device_is_not_plugged_in(wrong: Any) -> None:
-    with Machine(udev=False) as machine, pytest.raises(SimulationError, match="no device"):
+def test_an_object_that_is_no_device_is_refused(wrong: Any) -> None:
+    with Machine(udev=False) as machine, pytest.raises(SimulationError, match="is not a device"):
         machine.plug(wrong)
 
 

@@ -1,4 +1,4 @@
-"""futex(2): waiting for a word to change, and waking those that wait."""
+"""futex(2): waiting on a word, and waking waiters."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from simkernel.uapi.signal import SIGKILL, SIGUSR1
 
 
 def word(value: int = 0) -> FutexWord:
-    """A word of that value."""
+    """Return a word with a value."""
     made = FutexWord()
     made.value = value
     return made
@@ -28,7 +28,7 @@ def word(value: int = 0) -> FutexWord:
         ((word(), 77, 0), ENOSYS),
     ],
 )
-def test_errors(arguments: tuple[Any, ...], errno: int) -> None:
+def test_wrong_arguments_have_the_errors_of_linux(arguments: tuple[Any, ...], errno: int) -> None:
     with Machine(udev=False) as machine:
         process = machine.blocking()
         with pytest.raises(OSError) as caught:
@@ -37,7 +37,7 @@ def test_errors(arguments: tuple[Any, ...], errno: int) -> None:
 
 
 @pytest.mark.parametrize("wrong", [0, [], None])
-def test_a_word_is_an_object_of_its_class(wrong: Any) -> None:
+def test_a_word_of_another_class_is_refused(wrong: Any) -> None:
     with Machine(udev=False) as machine, pytest.raises(TypeError, match="word must be a FutexWord"):
         machine.blocking().call("futex", wrong, FUTEX_WAKE_PRIVATE, 1)
 

@@ -35,7 +35,7 @@ DEVIATIONS = {
         r'"8\0\0\0\364\1\377\377\1\0\0\0\5\0\0\0qqqqqqqqqqqqqq"'
     ),
 }
-"""Datagrams of NETLINK_USERSOCK that are no messages: strace prints a header or hexadecimal digits."""
+"""Datagrams of NETLINK_USERSOCK that are not messages.  strace prints a header or hexadecimal digits."""
 
 SPECIFICATION = """
 name: camera
@@ -93,17 +93,19 @@ def test_messages_are_printed_as_strace_prints_them(protocol: int, data: bytes, 
         message(0x10, b"a message") + b"and a text after it",
     ],
 )
-def test_a_payload_of_user_programs_that_is_no_message_is_printed_as_a_string(data: bytes) -> None:
+def test_a_user_datagram_that_is_no_message_is_printed_as_a_string(data: bytes) -> None:
     assert Decoder().datagram(NETLINK_USERSOCK, data) == c_string(data)
 
 
 @given(st.text(min_size=1).map(str.encode))
-def test_no_text_of_user_programs_is_printed_as_a_header(data: bytes) -> None:
+def test_a_user_datagram_of_text_is_not_printed_as_a_header(data: bytes) -> None:
     assert "nlmsg_len" not in Decoder().datagram(NETLINK_USERSOCK, data)
 
 
 @given(st.lists(st.tuples(st.sampled_from([1, 2, 3, 4, 0x10, 0xFFFF]), st.binary(max_size=40)), min_size=1))
-def test_every_message_of_user_programs_is_printed_with_its_header(messages: list[tuple[int, bytes]]) -> None:
+def test_each_message_in_a_user_datagram_is_printed_with_its_header(
+    messages: list[tuple[int, bytes]],
+) -> None:
     data = b"".join(message(*each) for each in messages)
     printed = Decoder().datagram(NETLINK_USERSOCK, data)
     assert printed.startswith(("{nlmsg_len=", "[{nlmsg_len=", "[[{nlmsg_len="))
