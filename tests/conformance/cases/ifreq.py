@@ -17,9 +17,9 @@ SIOCGIFNAME, SIOCGIFCONF, SIOCGIFFLAGS, SIOCGIFHWADDR, SIOCGIFINDEX = 0x8910, 0x
 GETTERS = (SIOCGIFFLAGS, 0x891D, 0x8921, SIOCGIFHWADDR, 0x8929, SIOCGIFINDEX, 0x8942, 0x8970)
 """FLAGS, METRIC, MTU, HWADDR, SLAVE, INDEX, TXQLEN, MAP."""
 UNMODELLED = frozenset({*range(0x8901, 0x8905), 0x8940, 0x8941, 0x8946, 0x8982, 0x8983})
-"""Any caller may use them: FIOSETOWN and its like, SIOCGIFBR, SIOCETHTOOL, SIOCGIFVLAN."""
+"""Unprivileged requests that are not modelled: FIOSETOWN ..., SIOCGIFBR, SIOCETHTOOL, SIOCGIFVLAN."""
 PRIVATE = range(0x89F1, 0x89FF)
-"""SIOCDEVPRIVATE and what follows are all alike; the first and the last are looked at."""
+"""The numbers between SIOCDEVPRIVATE and the last one.  They are all alike and not tested."""
 NUMBERS = [number for number in range(0x8900, 0x8A00) if number not in {*UNMODELLED, *PRIVATE, SIOCGIFCONF}]
 NAMES = (
     *(b"lo\0", b"lo:1\0", b"lo:\0", b"\0", b"nope\0", b"LO\0", b"lo\0dead", b"lo"),
@@ -39,12 +39,12 @@ def sockets(world: Process) -> tuple[Any, ...]:
 
 
 def ifreq(name: bytes, value: bytes = b"") -> bytes:
-    """A request for a device; the bytes that neither side sets are 0xA5."""
+    """Return a `struct ifreq` for a device; unset bytes are 0xA5."""
     return name.ljust(IFNAMSIZ, b"\xa5")[:IFNAMSIZ] + value.ljust(24, b"\xa5")
 
 
 def outcome(world: World, sock: Any, request: int, argument: bytes | int) -> Any:
-    """The bytes or the error."""
+    """Return the changed bytes or the name of the error."""
     try:
         return world.ioctl(sock, request, argument)
     except OSError as error:
@@ -77,7 +77,7 @@ def indices(world: World, log: Log) -> None:
 
 @case(marks=IOCTL)
 def every_number(world: World, log: Log) -> None:
-    """What a caller without privilege gets of `lo` for each number that is not ENOTTY."""
+    """The result for `lo` of each number that is not ENOTTY, for an unprivileged caller."""
     for sock in sockets(world):
         for number in NUMBERS:
             value = outcome(world, sock, number, ifreq(b"lo\0", S32.pack(1)))
@@ -87,7 +87,7 @@ def every_number(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=IOCTL)
 def every_number_of_no_device(world: World, log: Log) -> None:
-    """What a caller with every capability gets of a device that does not exist."""
+    """The result of each number for a device that does not exist, for a caller with every capability."""
     bridge = {0x894C, *range(0x89A0, 0x89A4), 0x89E0}  # these name no device, or a path
     sock = sockets(world)[0]
     for number in NUMBERS:
@@ -98,7 +98,7 @@ def every_number_of_no_device(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=IOCTL)
 def refused_by_lo(world: World, log: Log) -> None:
-    """What `lo` cannot do, whatever the caller's privilege."""
+    """Requests that `lo` refuses, also for a privileged caller."""
     sock = sockets(world)[0]
     for number in REFUSED:
         log(f"{number:#x}", outcome(world, sock, number, ifreq(b"lo\0")))
@@ -116,7 +116,7 @@ def bad_addresses(world: World, log: Log) -> None:
 
 @case(marks=IOCTL)
 def other_types(world: World, log: Log) -> None:
-    """A number of no socket is ENOTTY, whatever its argument."""
+    """A number that is no request of sockets is ENOTTY for any argument."""
     for sock in sockets(world):
         for number in (0x5413, 0x8B01, 0xC0045600, 0, 0xFFFFFFFF):
             log(f"{number:#x}", [outcome(world, sock, number, each) for each in (1, ifreq(b"lo\0"))])
@@ -124,7 +124,7 @@ def other_types(world: World, log: Log) -> None:
 
 @case(marks=IOCTL)
 def configuration(world: World, log: Log) -> None:
-    """SIOCGIFCONF tells of devices with an IPv4 address, of which there is none: the length is 0."""
+    """SIOCGIFCONF lists devices with an IPv4 address.  There is none, so the length is 0."""
     for sock in sockets(world):
         for length, address in ((0, 0), (400, 0), (400, 1), (-1, 0)):
             ifconf = pack("<iIQ", length, 0xA5A5A5A5, address)

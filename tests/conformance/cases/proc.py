@@ -197,14 +197,14 @@ def an_answer(world: World, log: Log) -> None:
 
 @case(marks=FILE)
 def devices(world: World, log: Log) -> None:
-    """/proc/net/dev of a new namespace: `lo`, which has carried nothing."""
+    """/proc/net/dev of a new namespace: `lo`, with all counters 0."""
     log("dev", world.read_file("/proc/net/dev").decode().splitlines())
 
 
 def look_at_unix(label: str, world: World, log: Log) -> None:
-    """Record /proc/net/unix by name: without where sockets lie in memory, and their inodes only by width.
+    """Record /proc/net/unix, sorted by name, without the addresses and the inode numbers of sockets.
 
-    The kernel orders them as its hash table has it.
+    The kernel lists the sockets in the order of its hash table.
     """
     header, *lines = world.read_file("/proc/net/unix").decode().splitlines()
     shown = []
@@ -231,7 +231,7 @@ def unix_sockets(world: World, log: Log) -> None:
 
 @case(marks=FILE)
 def unix_connections(world: World, log: Log) -> None:
-    """A peer is a reference; a connection that nobody has accepted has no inode."""
+    """A peer is a reference.  A connection has no inode until it is accepted."""
     listener, *clients = (world.socket(AF_UNIX, SOCK_STREAM, 0) for _ in range(3))
     listener.bind(b"\0simkernel stream")
     listener.listen(5)

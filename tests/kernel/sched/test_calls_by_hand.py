@@ -1,4 +1,4 @@
-"""A program that steps through a call by hand, `next(call.__await__())`, harms nobody but itself."""
+"""A program that steps through a call by hand, `next(call.__await__())`, ends only itself."""
 
 from __future__ import annotations
 
