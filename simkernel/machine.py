@@ -28,9 +28,9 @@ from simkernel.engine import (
     Leak,
     SimulationError,
     Tracer,
+    instant,
     millis,
     seconds,
-    whole_nanoseconds,
 )
 from simkernel.hardware.bus import Bus, Device
 from simkernel.kernel.holdings import holdings, left
@@ -181,7 +181,7 @@ class Machine:
     def at(self, time: int, function: Callable[..., object], *arguments: Any) -> None:
         """Call an ordinary function when the clock shows `time` ns: to plug, to unplug, to look."""
         self._check_open()
-        self.engine.call_at(whole_nanoseconds(time, "at(time)"), self._planned, function, arguments)
+        self.engine.call_at(instant(time, "at(time)"), self._planned, function, arguments)
 
     def _planned(self, function: Callable[..., object], arguments: tuple[Any, ...]) -> None:
         if not self._winding_down:

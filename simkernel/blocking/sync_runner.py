@@ -154,6 +154,8 @@ class SyncRunner:
             engine.trace.on_error = engine.interrupt
         for other in failures[1:]:
             engine.interrupt(other)
+        if failures:
+            results.clear()  # it is not the next call's result
         if failures and isinstance(first := failures[0], OSError):
             text = f"{call}: a listener of the trace, or a function of machine.at, raised {first!r}"
             raise SimulationError(text) from first

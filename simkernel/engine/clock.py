@@ -49,14 +49,19 @@ def nanoseconds_up(value: Duration, unit: int = SECOND) -> int:
 
 
 def whole_nanoseconds(value: object, what: str) -> int:
-    """Return `value`.  SimulationError unless it is an int of 64 bits, as the kernel's clock (ktime_t)."""
+    """Return `value` if it is an int.  SimulationError for anything else."""
     if isinstance(value, int) and not isinstance(value, bool):
-        if -KTIME_MAX <= value <= KTIME_MAX:
-            return value
-        raise SimulationError(f"{what} is {value} ns: the clock ends at {KTIME_MAX} ns, after 292 years")
+        return value
     raise SimulationError(
         f"{what} is an int of nanoseconds, not {value!r}: write seconds(...), millis(...) or micros(...)"
     )
+
+
+def instant(value: object, what: str) -> int:
+    """Return `value`.  SimulationError unless it is an int of 64 bits, as the kernel's clock (ktime_t)."""
+    if abs(time := whole_nanoseconds(value, what)) > KTIME_MAX:
+        raise SimulationError(f"{what} is {time} ns: the clock ends at {KTIME_MAX} ns, after 292 years")
+    return time
 
 
 def _scale(value: Duration, unit: int, name: str) -> int:

@@ -184,8 +184,10 @@ def test_a_blocking_call_is_done_before_the_error_is_raised(action: Callable[[An
         with pytest.raises(SimulationError, match=r"FileNotFoundError.*listener") as raised:
             action(user)
         assert isinstance(raised.value.__cause__, FileNotFoundError)
-        action(user)
-        assert user.getpid() > 0
+        begun = machine.now
+        user.sleep(0.1)
+        assert machine.now - begun >= millis(100)  # the result of the call before is not this one's
+        assert user.getpid() == user.task.pid
 
 
 def test_a_helper_of_several_calls_does_not_handle_the_error() -> None:

@@ -129,7 +129,7 @@ class Mouse(Device):
         return self._oldest().time & LOW_32
 
     def read_report_time_high(self) -> int:
-        return self._oldest().time >> 32
+        return self._oldest().time >> 32 & LOW_32
 
     def write_fifo_pop(self, value: int) -> None:
         if self._queue:
