@@ -153,7 +153,7 @@ class App(Descriptors, Modules):
 
     def setuid(self, uid: int) -> Call[None]:
         """Become another user; EPERM without CAP_SETUID."""
-        return self.call("setuid", c_int(uid))
+        return self.call("setuid", uid)
 
     def getgroups(self) -> Call[list[int]]:
         """The groups that it is in beside its own."""
@@ -165,7 +165,7 @@ class App(Descriptors, Modules):
 
     def setgid(self, gid: int) -> Call[None]:
         """Join another group; EPERM without CAP_SETGID."""
-        return self.call("setgid", c_int(gid))
+        return self.call("setgid", gid)
 
     def capset(self, capabilities: Iterable[int]) -> Call[None]:
         """Keep only these capabilities; EPERM for one that was not there."""

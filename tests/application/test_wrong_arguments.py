@@ -6,11 +6,14 @@ import os
 import select
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Final
 
 import pytest
 
 from simkernel import Machine, SimulationError
+from simkernel.uapi.errno import EINVAL
+from simkernel.uapi.signal import SIGCHLD
 from simkernel.uapi.socket import AF_UNIX, SOCK_STREAM
 from simkernel.uapi.syscalls import SYSCALLS
 
@@ -215,3 +218,44 @@ def test_an_epoll_object_refuses_what_pythons_refuses(name: str, arguments: tupl
             real.register(ready)
             functions = getattr(ours, name), getattr(real, name)
             assert not compared(name, arguments, *functions, fd, watched.fileno())
+
+
+def test_a_signal_handler_that_cannot_be_compared_handles_the_signal() -> None:
+    class Handler:
+        __hash__ = None  # type: ignore[assignment]
+
+        def __eq__(self, other: object) -> bool:
+            raise AssertionError("compared")
+
+        def __call__(self, number: int) -> None:
+            handled.append(number)
+
+    async def child(app: Any) -> None:
+        pass
+
+    async def program(app: Any) -> None:
+        await app.signal(SIGCHLD, Handler())
+        await app.spawn(child)
+        while not handled:
+            with suppress(InterruptedError):
+                await app.sleep(1)
+        await app.wait()
+        await app.read_file("/proc/self/stat")
+
+    handled: list[int] = []
+    with Machine(udev=False) as machine:
+        process = machine.spawn(program)
+        machine.run()
+        assert handled == [SIGCHLD]
+        assert process.exit_status == 0
+
+
+@pytest.mark.parametrize("number", [-1, 0xFFFFFFFF])
+def test_the_id_that_means_none_is_no_user_and_no_group(number: int) -> None:
+    with Machine(udev=False) as machine, machine.blocking() as user:
+        for call in (user.setuid, user.setgid):
+            with pytest.raises(OSError) as raised:
+                call(number)
+            assert raised.value.errno == EINVAL
+        user.setuid(0xFFFFFFFE)
+        assert user.getuid() == 0xFFFFFFFE

@@ -339,7 +339,7 @@ class Processes(Generic[T]):
         if parent is None or not task.is_leader or parent in (self.init, self.kthreadd):
             self.reap(task)
             return
-        if parent.signals.handlers.get(uapi_signal.SIGCHLD) == uapi_signal.SIG_IGN:
+        if parent.signals.disposition(uapi_signal.SIGCHLD) == uapi_signal.SIG_IGN:
             self.reap(task)
         else:
             self.send_signal(parent, uapi_signal.SIGCHLD)

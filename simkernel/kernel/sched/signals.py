@@ -68,6 +68,11 @@ class Signals:
         (self._leader or self)._handlers = {**self.handlers, number: handler}
         return old
 
+    def disposition(self, number: int) -> int | None:
+        """SIG_DFL or SIG_IGN; None if a function handles the signal, whose `==` is the program's code."""
+        handler = self.handlers.get(number, SIG_DFL)
+        return None if callable(handler) else handler
+
     def set_defaults(self, handlers: Handlers) -> None:
         """Set what these signals do, where nothing has been set."""
         if not handlers.keys() <= self.handlers.keys():
@@ -75,15 +80,17 @@ class Signals:
 
     def ignored(self, number: int) -> bool:
         """Whether sending `number` has no effect at all (`sig_ignored()`)."""
-        handler = self.handlers.get(number, SIG_DFL)
-        return handler == SIG_IGN or (
-            handler == SIG_DFL and default_disposition(number) is Disposition.IGNORE
+        disposition = self.disposition(number)
+        return disposition == SIG_IGN or (
+            disposition == SIG_DFL and default_disposition(number) is Disposition.IGNORE
         )
 
     def stops(self, number: int) -> bool:
         """Whether `number` would stop the process, or let it go on."""
-        handler = self.handlers.get(number, SIG_DFL)
-        return handler == SIG_DFL and default_disposition(number) in (Disposition.STOP, Disposition.CONTINUE)
+        return self.disposition(number) == SIG_DFL and default_disposition(number) in (
+            Disposition.STOP,
+            Disposition.CONTINUE,
+        )
 
     def send(self, number: int) -> bool:
         """Make `number` pending; False if it is ignored."""

@@ -65,8 +65,13 @@ class ProcessCalls:
         return task.credentials.gid
 
     def setuid(self, task: Task, uid: int) -> None:
-        """setuid(2): whoever was root and becomes another loses every capability (capabilities(7))."""
+        """setuid(2): root that becomes another user loses every capability (capabilities(7)).
+
+        EINVAL for -1, which is no user.
+        """
         old = task.credentials
+        if not 0 <= uid < NO_GROUP:
+            raise os_error(EINVAL)
         if uid != old.uid and not old.capable(CAP_SETUID):
             raise os_error(EPERM)
         capabilities = NONE if old.uid == 0 and uid != 0 else old.capabilities
@@ -74,8 +79,10 @@ class ProcessCalls:
         self._kernel.processes.commit_credentials(task, new)
 
     def setgid(self, task: Task, gid: int) -> None:
-        """setgid(2)."""
+        """setgid(2): EINVAL for -1, which is no group."""
         old = task.credentials
+        if not 0 <= gid < NO_GROUP:
+            raise os_error(EINVAL)
         if gid != old.gid and not old.capable(CAP_SETGID):
             raise os_error(EPERM)
         task.credentials = evolve(old, gid=gid)

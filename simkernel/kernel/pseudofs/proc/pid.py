@@ -67,15 +67,16 @@ def _threads(kernel: KernelParts, task: Task) -> list[Task]:
 
 def _stat(kernel: KernelParts, task: Task) -> list[str]:
     """The fields of `do_task_stat()`, by number in proc_pid_stat(5).  A field that is not modelled is 0."""
-    handlers = _alive(task).signals.handlers
+    signals = _alive(task).signals
+    handlers = signals.handlers
     mm = task.mm
     fields = {
         1: task.pid, 2: f"({task.comm})", 3: task.state.value, 4: task.parent.tgid if task.parent else 0,
         8: NO_TERMINAL, 9: PF_KTHREAD * task.kthread, 18: PRIORITY, 20: len(_threads(kernel, task)),
         23: mm.mapped if isinstance(mm, AddressSpace) else 0, 25: RLIM_INFINITY,
         31: _mask(task.signals.pending),
-        33: _mask(number for number, handler in handlers.items() if handler == SIG_IGN),
-        34: _mask(number for number, handler in handlers.items() if callable(handler)),
+        33: _mask(number for number in handlers if signals.disposition(number) == SIG_IGN),
+        34: _mask(number for number in handlers if signals.disposition(number) is None),
         38: SIGCHLD if task.is_leader else -1,
     }  # fmt: skip
     return [" ".join(str(fields.get(number, 0)) for number in range(1, 53)) + "\n"]
