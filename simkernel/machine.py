@@ -28,9 +28,9 @@ from simkernel.engine import (
     Leak,
     SimulationError,
     Tracer,
-    instant,
     millis,
     seconds,
+    whole_nanoseconds,
 )
 from simkernel.hardware.bus import Bus, Device
 from simkernel.kernel.holdings import holdings, left
@@ -181,7 +181,7 @@ class Machine:
     def at(self, time: int, function: Callable[..., object], *arguments: Any) -> None:
         """Call an ordinary function when the clock shows `time` ns: to plug, to unplug, to look."""
         self._check_open()
-        self.engine.call_at(instant(time, "at(time)"), self._planned, function, arguments)
+        self.engine.call_at(whole_nanoseconds(time, "at(time)"), self._planned, function, arguments)
 
     def _planned(self, function: Callable[..., object], arguments: tuple[Any, ...]) -> None:
         if not self._winding_down:
@@ -210,7 +210,8 @@ class Machine:
         credentials = _credentials(uid, gid, capabilities)
         processes = self.kernel.processes
         task = processes.fork(None, image.comm, credentials=credentials)
-        task.daemon = daemon
+        if daemon:
+            processes.daemons.add(task)
         self._act(self._exec, task, image)
         return Process(task, self.kernel)
 
@@ -374,7 +375,8 @@ class Machine:
         """Return the tasks of daemons, or of all other programs."""
         processes = self.kernel.processes
         stay = (processes.init, processes.kthreadd)
-        return [each for each in processes if each.daemon is daemon and not each.kthread and each not in stay]
+        chosen = (each for each in processes if (each in processes.daemons) is daemon)
+        return [each for each in chosen if not each.kthread and each not in stay]
 
     def __repr__(self) -> str:
         state = "closed" if self._closed else f"{len(self.kernel.processes)} tasks"

@@ -9,12 +9,8 @@ from __future__ import annotations
 import math
 from decimal import Decimal
 from fractions import Fraction
-from typing import Final
 
 from simkernel.engine.errors import SimulationError
-
-KTIME_MAX: Final = 2**63 - 1
-"""The end of the clock, in nanoseconds (include/linux/ktime.h)."""
 
 Duration = int | float | Decimal | Fraction
 
@@ -55,13 +51,6 @@ def whole_nanoseconds(value: object, what: str) -> int:
     raise SimulationError(
         f"{what} is an int of nanoseconds, not {value!r}: write seconds(...), millis(...) or micros(...)"
     )
-
-
-def instant(value: object, what: str) -> int:
-    """Return `value`.  SimulationError unless it is an int of 64 bits, as the kernel's clock (ktime_t)."""
-    if abs(time := whole_nanoseconds(value, what)) > KTIME_MAX:
-        raise SimulationError(f"{what} is {time} ns: the clock ends at {KTIME_MAX} ns, after 292 years")
-    return time
 
 
 def _scale(value: Duration, unit: int, name: str) -> int:

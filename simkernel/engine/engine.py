@@ -37,7 +37,7 @@ from simpy.core import BoundClass, EmptySchedule
 from simpy.events import NORMAL as NORMAL
 from simpy.events import URGENT, Event
 
-from simkernel.engine.clock import instant, whole_nanoseconds
+from simkernel.engine.clock import whole_nanoseconds
 from simkernel.engine.errors import SimulationError
 from simkernel.engine.streams import Streams
 from simkernel.engine.timer import Timer
@@ -273,7 +273,7 @@ class Engine(simpy.Environment):
             self.until = None
             self._run(NEVER)
             return
-        if instant(until, "until") < self.now:
+        if whole_nanoseconds(until, "until") < self.now:
             raise SimulationError(f"run(until={until}) is past: the clock stands at {self.now} ns")
         self.until = until
         self._run(until)

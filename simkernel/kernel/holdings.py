@@ -39,9 +39,9 @@ def left(now: Holdings, before: Holdings) -> list[str]:
 def _held(kernel: Kernel) -> Iterator[tuple[Hashable, str, int]]:
     processes, modules = kernel.processes, kernel.modules
     for task in processes:
-        if not (task.kthread or task.daemon or task in (processes.init, processes.kthreadd)):
+        if not (task.kthread or task in processes.daemons or task in (processes.init, processes.kthreadd)):
             yield task, f"process {task.track} ({task.state.value})", 1
-    daemons = [task for task in processes if task.daemon and task.alive]
+    daemons = [task for task in processes if task in processes.daemons and task.alive]
     files = {file for task in daemons for _, file in task.files.items()}
     areas = {area for task in daemons if isinstance(task.mm, AddressSpace) for area in task.mm.areas}
     sockets = {file.socket for file in files}

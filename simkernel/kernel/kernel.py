@@ -23,7 +23,6 @@ from simkernel.kernel.lib.unmodelled import Unmodelled
 from simkernel.kernel.loader.modules import Modules
 from simkernel.kernel.loader.request import Modprobe
 from simkernel.kernel.mm.dma import DmaMemory
-from simkernel.kernel.mm.vma import VmArea
 from simkernel.kernel.module.module import ThisModule
 from simkernel.kernel.module.resources import Resources
 from simkernel.kernel.net.namespace import Namespaces, Net
@@ -44,7 +43,7 @@ from simkernel.kernel.unix.socket_nodes import SocketNodes
 from simkernel.kernel.unix.unix import Unix
 from simkernel.kernel.vfs.char_dev import CharDevices
 from simkernel.kernel.vfs.char_file import CharDevContext
-from simkernel.kernel.vfs.file import OpenFile, SocketFamily
+from simkernel.kernel.vfs.file import OpenFiles, SocketFamily
 from simkernel.kernel.vfs.filesystem import FileSystems
 from simkernel.kernel.vfs.task import Task
 from simkernel.kernel.workqueue import WorkQueues
@@ -81,9 +80,9 @@ class Kernel:
         self.unmodelled = Unmodelled(self.log, raises=unmodelled == "raise")
 
         self.namespaces = Namespaces()
-        self.open_files: dict[OpenFile, None] = {}
+        self.open_files = OpenFiles()
         """All open files, in the order in which they were opened."""
-        self.mappings: dict[VmArea, None] = {}
+        self.mappings = self.open_files.mappings
         """The mapped areas of all processes."""
         self.scheduler: Scheduler = (
             UnlimitedCpus(engine, costs) if cpus is None else RunQueue(engine, costs, cpus)
@@ -94,7 +93,7 @@ class Kernel:
             self.scheduler,
             SystemCallTable(self),
             self.preempt,
-            partial(Task, net=self.namespaces.init, open_files=self.open_files, mappings=self.mappings),
+            partial(Task, net=self.namespaces.init, open_files=self.open_files),
             self.unmodelled,
             on_death,
         )

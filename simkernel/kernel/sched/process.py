@@ -84,6 +84,8 @@ class Processes(Generic[T]):
         self._of_user: Counter[int] = Counter()
         self._last_pid = 0
         self._helpers: dict[SchedTask, WaitQueue] = {}
+        self.daemons: set[SchedTask] = set()
+        """Tasks that may sleep for ever without a Deadlock, and hold things meanwhile."""
         self.forks = 0
         """How many tasks there ever were (`total_forks`)."""
         self.failures: list[tuple[SchedTask, BaseException]] = []
@@ -169,6 +171,7 @@ class Processes(Generic[T]):
         self._check_limits(parent, credentials)
         child = self._new(comm, credentials, parent)
         child.inherit(parent)
+        self._serve_like(parent, child)
         return child
 
     def clone_thread(self, leader: T, comm: str) -> T:
@@ -176,7 +179,13 @@ class Processes(Generic[T]):
         self._check_limits(leader, leader.credentials)
         thread = self._new(comm, leader.credentials, leader.parent, leader.tgid)
         thread.share(leader)
+        self._serve_like(leader, thread)
         return thread
+
+    def _serve_like(self, parent: T, child: T) -> None:
+        """Make the child of a daemon a daemon."""
+        if parent in self.daemons:
+            self.daemons.add(child)
 
     def _check_limits(self, parent: T, credentials: Credentials) -> None:
         """Raise EAGAIN at threads-max, or at RLIMIT_NPROC for an unprivileged user (`copy_process()`)."""
@@ -222,7 +231,7 @@ class Processes(Generic[T]):
     async def usermode_helper(self, comm: str, begin: Begin[T]) -> int:
         """Run a program for the kernel, as root; its wait status (`call_usermodehelper()`)."""
         task = self._new(comm, ROOT, self.kthreadd)
-        task.daemon = True
+        self.daemons.add(task)
         ended = self._helpers[task] = WaitQueue(f"{task.track} to end")
         self.start(task, begin)
         while task.alive:
@@ -348,6 +357,7 @@ class Processes(Generic[T]):
     def reap(self, task: SchedTask) -> None:
         """`release_task()`: the number is free again."""
         task.state = TaskState.DEAD
+        self.daemons.discard(task)
         if self._tasks.pop(task.pid, None) is not None:
             self._of_user[task.credentials.uid] -= 1
         if task.parent is not None and task in task.parent.children:

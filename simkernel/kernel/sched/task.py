@@ -51,7 +51,6 @@ class SchedTask:
         "_comm": "the name, which may change",
         "_track": "the name in traces, once `comm` has changed",
         "kthread": "whether it is a kernel thread",
-        "daemon": "True for a process that may sleep for ever without a Deadlock",
         "credentials": "user, groups and capabilities",
         # family
         "parent": "the process that waits for it",
@@ -108,7 +107,6 @@ class SchedTask:
         self._state = TaskState.RUNNING
         self.alive = True
         self.kthread = False
-        self.daemon = False
         self.program: Program | None = None
         self.frame: Coroutine[Any, Any, Any] | None = None
         self.call: Call[Any] | None = None
@@ -187,13 +185,11 @@ class SchedTask:
     def inherit(self, parent: Self) -> None:
         """Take over what a new process inherits from `parent` (`copy_process()`)."""
         self.flow = parent.flow
-        self.daemon = parent.daemon
         self.signals = Signals(parent.signals.handlers, limits=parent.signals.limits)
 
     def share(self, leader: Self) -> None:
         """Become a thread of `leader`, with the resources of its process (CLONE_THREAD)."""
         self.signals = Signals(leader=leader.signals)
-        self.daemon = leader.daemon
 
     def release(self) -> bool:
         """Release the task's share of its process's resources.  Return True if another thread uses them."""

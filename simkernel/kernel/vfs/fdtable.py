@@ -22,7 +22,7 @@ class CountedFile(Protocol):
     def put(self) -> Awaitable[None] | None:
         """Drop a reference.  The last one releases the file, which may have to be awaited."""
 
-    def enlist(self, open_files: dict[Any, None]) -> None:
+    def enlist(self, open_files: Any) -> None:
         """Add the file to the machine's table of open files until it is released."""
 
 
@@ -35,17 +35,16 @@ class FileTable(Generic[F]):
     `open` has an item for each descriptor up to the highest that was ever open.  Two bitmaps are ints.
     `_used` has the descriptors that are not free (`open_fds`).  Those of the standard streams are in use even
     without a file.  `_close_on_exec` has the descriptors that exec closes.
-    `limit` is the soft RLIMIT_NOFILE, `open_files` the machine's table of open files.
+    `limit` is the soft RLIMIT_NOFILE, `machine` the open files of all processes.
     """
 
-    __slots__ = ("_close_on_exec", "_open_files", "_taken", "_used", "limit", "open", "users")
+    __slots__ = ("_close_on_exec", "_used", "limit", "machine", "open", "users")
 
-    def __init__(self, open_files: dict[F, None], limit: int = DEFAULTS[RLIMIT_NOFILE][0]) -> None:
-        self._open_files = open_files
+    def __init__(self, open_files: Any, limit: int = DEFAULTS[RLIMIT_NOFILE][0]) -> None:
+        self.machine = open_files
         self.open: list[F | None] = [None] * STREAMS
         self._used = (1 << STREAMS) - 1
         self._close_on_exec = 0
-        self._taken = 0
         self.limit = limit
         self.users = 1
         """How many tasks share the table (threads do)."""
@@ -54,7 +53,7 @@ class FileTable(Generic[F]):
         return f"<FileTable with {len(self)} open files>"
 
     def __len__(self) -> int:
-        return self._taken
+        return sum(file is not None for file in self.open)
 
     def get(self, fd: int) -> F:
         """The open file behind `fd`.  EBADF if there is none."""
@@ -102,7 +101,6 @@ class FileTable(Generic[F]):
         if old is not file:
             self._put(fd, file)
             if old is not None:
-                self._taken -= 1
                 old.put()
         self.set_close_on_exec(fd, close_on_exec)
         return fd
@@ -128,14 +126,12 @@ class FileTable(Generic[F]):
             self.open += [None] * missing
         self.open[fd] = file.get()
         self._used |= 1 << fd
-        file.enlist(self._open_files)
-        self._taken += 1
+        file.enlist(self.machine)
 
     def close(self, fd: int) -> Awaitable[None] | None:
         """Take `fd` out of the table; what its release returns.  EBADF if it is not open."""
         file = self.get(fd)
         self.open[fd] = None
-        self._taken -= 1
         self._used &= ~(1 << fd)
         self._close_on_exec &= self._used
         return file.put()
@@ -147,11 +143,10 @@ class FileTable(Generic[F]):
 
     def copy(self) -> FileTable[F]:
         """A table for a child: the same open files under the same descriptors (fork(2))."""
-        child: FileTable[F] = FileTable(self._open_files, self.limit)
+        child: FileTable[F] = FileTable(self.machine, self.limit)
         child.open = [file and file.get() for file in self.open]
         child._used = self._used
         child._close_on_exec = self._close_on_exec
-        child._taken = self._taken
         return child
 
     def items(self) -> list[tuple[int, F]]:

@@ -16,9 +16,9 @@ The conventions of the operations:
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Iterator
 from contextlib import suppress
-from typing import ClassVar, Final, NamedTuple, Protocol, Self
+from typing import Any, ClassVar, Final, NamedTuple, Protocol, Self
 
 from simkernel.kernel.mm.shmem import MAX_LFS_FILESIZE
 from simkernel.kernel.mm.vma import VmArea
@@ -242,7 +242,8 @@ class OpenFile:
     """
 
     __slots__ = (
-        "_open_files",
+        "_after",
+        "_before",
         "flags",
         "object",
         "owner",
@@ -262,7 +263,8 @@ class OpenFile:
         self.path: Dentry | None = None
         self.watchers: list[Watcher] | None = None
         self.owner: FileOwner | None = None
-        self._open_files: dict[OpenFile, None] | None = None
+        self._after: Any = None
+        self._before: Any = None
 
     def __repr__(self) -> str:
         return f"<OpenFile of {self.object!r}, flags {self.flags:#o}>"
@@ -287,21 +289,42 @@ class OpenFile:
         self.references -= 1
         return None if self.references else self._release()
 
-    def enlist(self, open_files: dict[OpenFile, None]) -> None:
-        """Add the file to the machine's table of open files.  Linux only counts them (`nr_files`)."""
-        self._open_files = open_files
-        open_files[self] = None
+    def enlist(self, open_files: OpenFiles) -> None:
+        """Add the file to the machine's open files, once.  Linux only counts them (`nr_files`)."""
+        if self._after is None:
+            self._before, self._after = open_files._before, open_files
+            self._before._after = open_files._before = self
 
     def _release(self) -> Awaitable[None] | None:
         """`__fput()`: epoll forgets it, and nobody is sent signals for it."""
-        if self._open_files is not None:
-            del self._open_files[self]
+        if self._after is not None:
+            self._before._after, self._after._before = self._after, self._before
         while self.watchers:
             self.watchers[-1].remove()
         if self.flags & O_ASYNC:
             with suppress(OSError):  # open(2) takes the flag for a file that has no fasync, too
                 self.object.fasync(self, -1, False)
         return self.object.release()
+
+
+class OpenFiles:
+    """The open files of a machine, the oldest first, and its mappings.
+
+    The files form a ring, because an item of a dict takes 74 bytes.
+    """
+
+    __slots__ = ("_after", "_before", "mappings")
+
+    def __init__(self) -> None:
+        self.mappings: dict[VmArea, None] = {}
+        self._after: Any = self
+        self._before: Any = self
+
+    def __iter__(self) -> Iterator[OpenFile]:
+        file = self._after
+        while file is not self:
+            yield file
+            file = file._after
 
 
 def seek(file: OpenFile, offset: int, whence: int, size: int | None) -> int:

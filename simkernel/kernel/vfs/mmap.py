@@ -47,7 +47,7 @@ def map_area(
         raise os_error(EINVAL if length == 0 else ENOMEM)
     if mman.page_align(length) > TASK_SIZE:
         raise os_error(ENOMEM)
-    if offset + length > 1 << 63:
+    if not 0 <= offset <= (1 << 63) - length:  # a negative one is a huge unsigned long (`file_mmap_ok()`)
         raise os_error(EOVERFLOW)
     if flags & ~KNOWN:
         raise unmodelled(f"mmap flags {flags & ~KNOWN:#x}", EINVAL)

@@ -10,7 +10,6 @@ import attrs
 from simkernel.engine import Call
 from simkernel.kernel.mm.address_space import AddressSpace
 from simkernel.kernel.mm.uaccess import UserMemory
-from simkernel.kernel.mm.vma import VmArea
 from simkernel.kernel.sched.credentials import Credentials
 from simkernel.kernel.sched.scheduler import OnWake
 from simkernel.kernel.sched.task import SchedTask
@@ -52,10 +51,10 @@ class Task(SchedTask):
     working directory are made at their first use, since most tasks never need them.
 
     `files` holds `OpenFile`s and `fs` `Dentry`s.  This module cannot import either type: operations of files
-    and inodes take the calling task.  `open_files` and `mappings` are tables of the whole machine.
+    and inodes take the calling task.  `open_files` are those of the whole machine.
     """
 
-    __slots__ = ("_fs", "_mappings", "_mm", "files", "net")
+    __slots__ = ("_fs", "_mm", "files", "net")
 
     def __init__(
         self,
@@ -68,8 +67,7 @@ class Task(SchedTask):
         enter: Callable[[Call[Any]], Any],
         on_wake: OnWake,
         net: NetNamespace,
-        open_files: dict[Any, None],
-        mappings: dict[VmArea, None],
+        open_files: Any,
     ) -> None:
         super().__init__(
             pid, tgid, comm, credentials=credentials, parent=parent, enter=enter, on_wake=on_wake
@@ -77,14 +75,13 @@ class Task(SchedTask):
         self.files: FileTable[Any] = FileTable(open_files)
         self.net = net
         self._mm: UserMemory | None = None
-        self._mappings = mappings
         self._fs: FsContext[Any] | None = None
 
     @property
     def mm(self) -> UserMemory:
         """The memory of the process."""
         if self._mm is None:
-            self._mm = AddressSpace(self._mappings)
+            self._mm = AddressSpace(self.files.machine.mappings)
         return self._mm
 
     @mm.setter

@@ -19,6 +19,7 @@ from simkernel.kernel.netlink.uevent import UeventSockets
 from simkernel.kernel.sched.credentials import Credentials
 from simkernel.kernel.sched.validation import Closing
 from simkernel.kernel.sched.wait import WouldBlock
+from simkernel.kernel.vfs.file import OpenFiles
 from simkernel.kernel.vfs.task import Task
 from simkernel.uapi.errno import EAGAIN, os_error
 from simkernel.uapi.netlink import NlMsgHdr, iterate_messages
@@ -145,8 +146,7 @@ class Stack:
             enter=Closing().enter,
             on_wake=lambda *_: None,
             net=net or self.namespaces.init,
-            open_files={},
-            mappings={},
+            open_files=OpenFiles(),
         )
 
     def open(self, protocol: int, portid: int | None = None, *, uid: int = 0, net: Net | None = None) -> Sock:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from simkernel.kernel.vfs.fdtable import FileTable
-from simkernel.kernel.vfs.file import OpenFile
+from simkernel.kernel.vfs.file import OpenFile, OpenFiles
 
 LIMIT = 8
 
@@ -30,7 +30,7 @@ class Thing:
 class Tables(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
-        self.tables = [FileTable({}, LIMIT)]
+        self.tables = [FileTable(OpenFiles(), LIMIT)]
         self.models: list[dict[int, Thing]] = [{}]
         # 0, 1 and 2 are taken by the standard streams until a program has put something else there.
         self.own_streams: list[set[int]] = [set()]
