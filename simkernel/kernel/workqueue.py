@@ -37,10 +37,10 @@ class Work:
     name: str
     function: Function
     pending: bool = False
-    """Whether it waits to be run, on a queue or for its delay to pass."""
+    """True while it is queued or its delay has not passed."""
     running: bool = False
     queue: WorkQueue | None = None
-    """Where it was queued last."""
+    """The workqueue that it was queued on last."""
     delay: Event | None = None
     flow: int = 0
     expired_flow: int = 0
@@ -59,7 +59,7 @@ class WorkQueue:
     _resources: Resources
     _start_thread: StartThread
     executed: int = 0
-    """How many work items it has run."""
+    """Number of work items that it has run."""
     _items: deque[Work] = attrs.field(factory=deque)
     _workers: int = 0
     _idle: int = 0

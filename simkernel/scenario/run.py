@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 @attrs.frozen
 class Scenario:
-    """What `@scenario(...)` makes of a function."""
+    """A function that `@scenario(...)` decorates."""
 
     function: Callable[[Run], None]
     parameters: tuple[Parameter, ...]

@@ -73,7 +73,7 @@ class Device:
     bus: BusType | None = None
     kind: Class | None = None
     module: LoadedModule | None = None
-    """Who made it; None: the kernel."""
+    """The module that registered the class, or None for the kernel."""
     environment: Mapping[str, str] = attrs.field(factory=dict)
     node: str = ""
     number: tuple[int, int] = (0, 0)

@@ -37,7 +37,7 @@ class ModuleRequests:
     _running: int = 0
     _turn: WaitQueue = attrs.field(factory=lambda: WaitQueue("modprobe"))
     count: int = 0
-    """How many there were."""
+    """Number of module requests since boot."""
 
     async def request(self, name: str) -> int:
         """Have a module loaded by name or alias; 0, a negative errno or modprobe's exit code.

@@ -90,7 +90,7 @@ class LoadedModule:
     this: ThisModule = attrs.field(init=False)
     state: ModuleState = ModuleState.UNFORMED
     references: int = 0
-    """How many hold it; what lsmod shows (`module_refcount()`)."""
+    """Reference count, as lsmod shows it (`module_refcount()`)."""
     users: list[LoadedModule] = attrs.field(factory=list)
     """Modules that import from it, in the order in which they were loaded."""
     uses: list[LoadedModule] = attrs.field(factory=list)
@@ -98,7 +98,7 @@ class LoadedModule:
     taints: Taints = attrs.field(factory=Taints)
     uses_gpl_symbols: bool = False
     pinned: bool = False
-    """Whether an oops in it has left a reference that nobody will give back."""
+    """True if an oops in the module left a reference that is never dropped."""
     data: Any = None
 
     def __attrs_post_init__(self) -> None:

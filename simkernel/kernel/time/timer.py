@@ -77,7 +77,7 @@ class Timers:
     resources: Resources
     _taken: Callable[[int], None]
     expired: int = 0
-    """How many have expired."""
+    """Number of timers that have expired."""
 
     def setup(self, module: LoadedModule | None, name: str, function: Function) -> Timer:
         """A new idle timer, which calls `function` with itself (`timer_setup()`)."""

@@ -27,7 +27,7 @@ MAX_FRAGS: Final = 17
 """Pieces of pages that a buffer has at most (MAX_SKB_FRAGS)."""
 SLAB_LARGEST: Final = KMALLOC_SIZES[-1]
 IN_STOCK: Final = 1024
-"""What a piece of a slab may have for a CPU's stock of charged bytes to cover it (`consume_obj_stock()`)."""
+"""Largest slab object, in bytes, that a CPU's stock of charged bytes covers (`consume_obj_stock()`)."""
 PIECE_PAGES: Final = 8
 """Pages that lie in one piece at most (PAGE_ALLOC_COSTLY_ORDER)."""
 NOBODY: Final[Creds] = (0, 65534, 65534)

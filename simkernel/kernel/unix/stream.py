@@ -49,7 +49,7 @@ class Taken:
         self.files: tuple[OpenFile, ...] = ()
 
     def _continues(self, skb: UnixSkb) -> bool:
-        """Whether it may follow the bytes taken so far (`unix_skb_scm_eq()`)."""
+        """Return True if it may follow the bytes taken so far (`unix_skb_scm_eq()`)."""
         return not self._separate or skb.creds == self.creds
 
     def take(self, size: int) -> bool:

@@ -16,7 +16,7 @@ from simkernel.kernel.sched.task import SchedTask
 from simkernel.kernel.vfs.fdtable import FileTable
 
 UMASK: Final = 0o022
-"""What a process begins with."""
+"""The umask with which a process begins."""
 
 
 D = TypeVar("D")

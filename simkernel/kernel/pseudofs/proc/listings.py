@@ -16,7 +16,7 @@ FLOW: Final = "level"
 """The name of the handler of a line (`handle_level_irq`)."""
 
 ADDRESS: Final = "0x0000000000000000"
-"""Where a module lies nobody is shown (`kallsyms_show_value()` under kptr_restrict=2)."""
+"""The address of a module, which is hidden (`kallsyms_show_value()` under kptr_restrict=2)."""
 MARKS: Final = {ModuleState.COMING: "+", ModuleState.GOING: "-"}
 
 
