@@ -48,6 +48,7 @@ from simkernel.ynl import Spec
 
 if TYPE_CHECKING:
     from simkernel.blocking.process import Blocking, BlockingProcess, CallRunner
+    from simkernel.engine.planned import Perturbation
 
 SHIPPED_MODULES = shipped("drivers")
 
@@ -113,6 +114,7 @@ class Machine:
                   log) or "raise" (NotModelled)
     debug         True to report the line of a call that was never awaited (slower)
     instrumented  True to count the kernel's copies: `statistics["copies"]`
+    perturbation  the plan of the run (simkernel.explore); extra [testing]
     check_leaks   True to close it in steps (see `close`) and raise Leak if anything is still held
 
     The constructor boots the machine in the millisecond before 0: then the clock is 0 and user space runs.
@@ -130,6 +132,7 @@ class Machine:
         debug: bool = False,
         instrumented: bool = False,
         check_leaks: bool = False,
+        perturbation: Perturbation | None = None,
     ) -> None:
         if not _is_int(seed):
             raise SimulationError(f"seed={seed!r}: a seed is an int")
@@ -145,7 +148,13 @@ class Machine:
                 raise SimulationError(f"module_path: there is no folder {str(folder)!r}")
         if unmodelled not in ("errno", "raise"):
             raise SimulationError(f'unmodelled={unmodelled!r}: it is "errno" or "raise"')
-        self.engine = Engine(seed, start=-BOOT)
+        if perturbation is None:
+            self.engine = Engine(seed, start=-BOOT)
+        else:
+            from simkernel.application.plain import leave
+            from simkernel.engine.planned import PlannedEngine
+
+            self.engine = PlannedEngine(perturbation, seed, -BOOT, (leave,))
         costs = costs or CostModel()
         self.bus = Bus(self.engine, readl_ns=costs.readl, writel_ns=costs.writel)
         self.debug = debug
@@ -158,6 +167,7 @@ class Machine:
             self.bus,
             costs=costs or CostModel(),
             instrumented=instrumented,
+            instruments=() if perturbation is None else perturbation.instruments,
             cpus=cpus,
             module_path=(SHIPPED_MODULES, *folders),
             unmodelled=unmodelled,
@@ -348,6 +358,7 @@ class Machine:
         self.engine.running = True
         self.engine.section()
         try:
+            self.engine.end()
             self.kernel.processes.end_all()
         finally:
             self.engine.running = False

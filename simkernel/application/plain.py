@@ -119,3 +119,18 @@ class GreenletProgram:
         if error is not None:
             raise error
         return value
+
+
+def leave() -> Callable[[], None]:
+    """Leave the program whose greenlet is about to pause; return the function that returns to it."""
+    program, GreenletProgram._current = GreenletProgram._current, None
+    swap = None if program is None else program.swap
+    if swap is not None:
+        swap()
+
+    def back() -> None:
+        if swap is not None:
+            swap()
+        GreenletProgram._current = program
+
+    return back

@@ -61,6 +61,9 @@ class Engine(simpy.Environment):
     `now` is the instant of the current section and `charged` what the section has cost so far, in ns.
     """
 
+    perturbed = False
+    """True for an engine that a plan perturbs (engine/planned.py)."""
+
     now: int = 0  # simpy's is a property, which costs a call at every look at the clock
 
     @property
@@ -241,6 +244,9 @@ class Engine(simpy.Environment):
     def timers(self) -> list[Timer]:
         """Return the pending timers, in the order in which they expire."""
         return [what for _, _, _, what, *_ in sorted(self.queue) if type(what) is Timer and what.pending]
+
+    def end(self) -> None:
+        """End what is under way: the machine is switched off."""
 
     # -- running --------------------------------------------------------------
 

@@ -20,6 +20,7 @@ from simkernel.kernel.lib.costs import CostModel
 from simkernel.kernel.lib.log import Log
 from simkernel.kernel.lib.taint import Taints
 from simkernel.kernel.lib.unmodelled import Unmodelled
+from simkernel.kernel.loader.image import Instrument
 from simkernel.kernel.loader.modules import Modules
 from simkernel.kernel.loader.request import Modprobe
 from simkernel.kernel.mm.dma import DmaMemory
@@ -63,6 +64,7 @@ class Kernel:
         module_path: Sequence[Path],
         unmodelled: str,
         instrumented: bool,
+        instruments: Sequence[Instrument],
         on_death: OnDeath,
         modprobe: Modprobe,
     ) -> None:
@@ -84,9 +86,13 @@ class Kernel:
         """All open files, in the order in which they were opened."""
         self.mappings = self.open_files.mappings
         """The mapped areas of all processes."""
-        self.scheduler: Scheduler = (
-            UnlimitedCpus(engine, costs) if cpus is None else RunQueue(engine, costs, cpus)
-        )
+        self.scheduler: Scheduler
+        if engine.perturbed:
+            from simkernel.kernel.sched import planned
+
+            self.scheduler = planned.scheduler(engine, costs, cpus)
+        else:
+            self.scheduler = UnlimitedCpus(engine, costs) if cpus is None else RunQueue(engine, costs, cpus)
         self.preempt = Preempt(self.log, self.taints, self.current)
         self.processes = Processes(
             engine,
@@ -97,6 +103,8 @@ class Kernel:
             self.unmodelled,
             on_death,
         )
+        if engine.perturbed:
+            planned.Pauses(engine, self.preempt, self.processes.runner)
 
         self.resources = Resources()
         self.oopses = Oopses(self.log, self.taints, self.current, lambda: self.processes.runner.closing)
@@ -144,6 +152,7 @@ class Kernel:
             self.resources,
             directories=module_path,
             families=FAMILIES,
+            instruments=instruments,
             modprobe=modprobe,
             make_this=partial(ThisModule, self),
             send_uevent=self.uevents.send,

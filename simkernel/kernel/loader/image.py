@@ -5,6 +5,9 @@ executed under names of our own, `simkernel_module_DIGEST`, so that two modules 
 module paths or before and after an edit, live side by side.  The digest is of the texts, which makes
 equal code shared wherever it lies.  A finder on `sys.meta_path` serves the imports within a package;
 it knows these names only.
+
+This is the one place where module code is transformed: an `Instrument` gets the syntax tree of each file
+before it is compiled.  Transformed code has names of its own and lives beside the plain code.
 """
 
 from __future__ import annotations
@@ -14,12 +17,14 @@ import hashlib
 import inspect
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack
 from functools import cached_property, lru_cache
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from importlib.util import module_from_spec, spec_from_loader
 from pathlib import Path
 from types import ModuleType
+from typing import Protocol
 
 import attrs
 
@@ -100,14 +105,33 @@ class Source:
             raise _undeclared(self, ImageError if driver else NoModule)
 
 
+class Instrument(Protocol):
+    """A transformation of modules' code, as a compiler's sanitizer is one."""
+
+    @property
+    def name(self) -> str:
+        """An identifier of the transformation."""
+
+    @property
+    def names(self) -> Mapping[str, object]:
+        """The globals that the transformed code uses."""
+
+    def apply(self, tree: ast.Module, file: str) -> ast.Module:
+        """Return the transformed tree of a file, which logs call `file`."""
+
+    def loading(self) -> AbstractContextManager[object]:
+        """Return the context in which a file's top level is executed, once per process."""
+
+
 _images: dict[str, Image] = {}
-_sources: dict[str, Source] = {}
+_sources: dict[str, tuple[Source, Sequence[Instrument]]] = {}
 
 
-def load_image(location: Location) -> Image:
+def load_image(location: Location, instruments: Sequence[Instrument] = ()) -> Image:
     """Return the module's code, which is read and executed once per process.  ImageError if that fails.
 
-    A file that does not bind MODULE is not executed, since it may be any program.
+    A file that does not bind MODULE is not executed, since it may be any program.  Each of `instruments`
+    transforms the code, one after the other.
     """
     path = str(location.path)
     try:
@@ -117,13 +141,13 @@ def load_image(location: Location) -> Image:
         failure.errno = EINVAL if error.errno == EINVAL else ENOEXEC  # kernel_read_file()
         raise failure from None
     source = _read(location.name, path, location.package, versions)
-    digest = source.digest
+    digest = "_".join((source.digest, *(each.name for each in instruments)))
     image = _images.get(digest)
     if image is None:
         source.check_declaration()
         if not f"_{location.name}".isidentifier():
             raise ImageError(f"a module's name may have letters, digits and _: rename {source.main.relative}")
-        image = _images[digest] = _execute(source, PREFIX + digest)
+        image = _images[digest] = _execute(source, PREFIX + digest, instruments)
     return image
 
 
@@ -150,8 +174,8 @@ def _text(file: Path, relative: str) -> str:
     return text
 
 
-def _execute(source: Source, python_name: str) -> Image:
-    _sources[python_name] = source
+def _execute(source: Source, python_name: str, instruments: Sequence[Instrument]) -> Image:
+    _sources[python_name] = source, instruments
     try:
         namespace = _import(source, python_name)
         size = sum(len(file.text.encode()) for file in source.files.values())
@@ -244,7 +268,7 @@ class _Finder(MetaPathFinder, Loader):
         self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
         root, _, dotted = fullname.partition(".")
-        source = _sources.get(root)
+        source, _ = _sources.get(root, (None, ()))
         if source is None or dotted not in source.files:
             return None
         file = source.files[dotted].path
@@ -252,11 +276,20 @@ class _Finder(MetaPathFinder, Loader):
 
     def exec_module(self, module: ModuleType) -> None:
         root, _, dotted = module.__name__.partition(".")
-        source = _sources[root]
+        source, instruments = _sources[root]
         file = source.files[dotted]
         module.__file__ = str(file.path)
         setattr(module, LOCATION, (source.name, file.relative))
-        exec(compile(file.text, str(file.path), "exec", dont_inherit=True), module.__dict__)
+        if not instruments:
+            exec(compile(file.text, str(file.path), "exec", dont_inherit=True), module.__dict__)
+            return
+        tree = ast.parse(file.text, str(file.path))
+        with ExitStack() as loading:
+            for each in instruments:
+                tree = each.apply(tree, file.relative)
+                module.__dict__.update(each.names)
+                loading.enter_context(each.loading())
+            exec(compile(tree, str(file.path), "exec", dont_inherit=True), module.__dict__)
 
 
 _finder = _Finder()

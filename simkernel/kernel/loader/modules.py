@@ -25,7 +25,7 @@ from simkernel.kernel.lib.costs import CostModel
 from simkernel.kernel.lib.layers import KERNEL
 from simkernel.kernel.lib.log import Log
 from simkernel.kernel.lib.taint import Taint, Taints
-from simkernel.kernel.loader.image import ImageError
+from simkernel.kernel.loader.image import ImageError, Instrument
 from simkernel.kernel.loader.parameters import parse_parameters
 from simkernel.kernel.loader.path import Location, find_specification, read_specification, unreadable
 from simkernel.kernel.loader.request import MODULE_NAME_LEN, Modprobe, ModuleRequests
@@ -55,7 +55,7 @@ class Modules:
     They are found in `directories`, the first of which is the kernel's own tree, and families'
     specifications in `families` too.  `modprobe` is the program that the kernel runs for a module that it
     wants; `make_this` makes what a module's code sees of itself; `send_uevent` takes action, devpath and
-    subsystem.
+    subsystem; `instruments` transform the code of modules.
     """
 
     _engine: Engine
@@ -66,6 +66,7 @@ class Modules:
     _resources: Resources
     _directories: Sequence[Path]
     _families: Path
+    _instruments: Sequence[Instrument]
     _modprobe: Modprobe | None
     _make_this: Callable[[LoadedModule], ThisModule]
     _send_uevent: Callable[[str, str, str], None]
@@ -81,7 +82,7 @@ class Modules:
     """Things that modules had registered and left behind."""
 
     def __attrs_post_init__(self) -> None:
-        self.path = ModulePath(self._directories, self._engine, self._log)
+        self.path = ModulePath(self._directories, self._engine, self._log, self._instruments)
         self.requests = ModuleRequests(self._engine, self._log, self._modprobe)
         self.symbols = Symbols(self, self._log, self._changed)
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from simkernel.engine import Engine
 from simkernel.kernel.lib.log import Log
-from simkernel.kernel.loader.image import ImageError, NoModule, load_image
+from simkernel.kernel.loader.image import ImageError, Instrument, NoModule, load_image
 from simkernel.kernel.loader.path import Location, locations, module_name
 from simkernel.kernel.module.declaration import Module
 from simkernel.kernel.module.module import Image
@@ -33,8 +33,14 @@ class Snapshot:
     `on_fault` is called with the name and the error of each module that does not load.
     """
 
-    def __init__(self, found: Iterable[Location], on_fault: Callable[[str, ImageError], object]) -> None:
+    def __init__(
+        self,
+        found: Iterable[Location],
+        on_fault: Callable[[str, ImageError], object],
+        instruments: Sequence[Instrument] = (),
+    ) -> None:
         self._on_fault = on_fault
+        self._instruments = instruments
         self._broken: list[str] = []
         self._locations = {location.name: location for location in found}
         self._images: dict[str, Image] = {}
@@ -47,7 +53,7 @@ class Snapshot:
         """The code of a module.  ImageError if it cannot be read or executed."""
         image = self._images.get(location.name)
         if image is None:
-            image = self._images[location.name] = load_image(location)
+            image = self._images[location.name] = load_image(location, self._instruments)
         return image
 
     @cached_property
@@ -116,8 +122,11 @@ class ModulePath:
     only once, although the folders are read for every request.
     """
 
-    def __init__(self, directories: Sequence[Path], engine: Engine, log: Log) -> None:
+    def __init__(
+        self, directories: Sequence[Path], engine: Engine, log: Log, instruments: Sequence[Instrument] = ()
+    ) -> None:
         self._directories = directories
+        self._instruments = instruments
         self._engine = engine
         self._log = log
         self.faults: dict[str, ImageError] = {}
@@ -127,7 +136,7 @@ class ModulePath:
         """What lies there now."""
         if self._last is not None and self._engine.running and self._last[0] == self._engine.turn:
             return self._last[1]
-        snapshot = Snapshot(locations(self._directories), self.on_fault)
+        snapshot = Snapshot(locations(self._directories), self.on_fault, self._instruments)
         self._last = self._engine.turn, snapshot
         return snapshot
 

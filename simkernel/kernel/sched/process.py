@@ -327,7 +327,7 @@ class Processes(Generic[T]):
     def _end_threads(self, task: SchedTask, status: int) -> None:
         """The other threads end too, each with what it does in the kernel done (`zap_other_threads()`)."""
         for thread in [each for each in self if each.tgid == task.tgid]:
-            if thread.frame is not None:
+            if thread.frame is not None or thread in self.runner.paused:
                 thread.signals.exit_status = status
                 self.send_signal(thread, uapi_signal.SIGKILL)
             elif thread.alive:

@@ -68,6 +68,7 @@ class Runner:
         self.current: SchedTask | None = None
         self.closing = False
         """True while a task's coroutine is being ended with GeneratorExit."""
+        self.paused: set[SchedTask] = set()  # tasks in the middle of a section, where a plan has stopped them
         self.system_calls = 0
         self._stop: BaseException | None = None
         """What a call raised that no program is to catch, until the program is back."""

@@ -82,7 +82,8 @@ class Scheduler(Protocol):
         """How long `task` may go on in user mode before others have their turn, in ns; at least 1."""
 
 
-def _trace_wakeup(engine: Engine, task: Schedulable) -> None:
+def trace_wakeup(engine: Engine, task: Schedulable) -> None:
+    """Emit the tracepoint of a wake-up."""
     if (emit := engine.trace.emit) is not None:
         emit("sched_wakeup", KERNEL, "sched", pid=task.pid, comm=task.comm)
 
@@ -112,7 +113,7 @@ class UnlimitedCpus:
             task.sleep = None
             engine.charged = charged = engine.charged + wake
             if trace.emit is not None:
-                _trace_wakeup(engine, task)
+                trace_wakeup(engine, task)
             start, busy_until = engine.now + charged, task.busy_until
             start = (busy_until if busy_until > start else start) + switch
             # INLINE: simkernel.engine.engine.Engine.resume_at, 0.9 % of blocked-100
@@ -206,7 +207,7 @@ class RunQueue:
         def on_wake(task: Schedulable, woken: bool, error: BaseException | None) -> None:
             task.sleep = None
             self._engine.charged += self.costs.wake
-            _trace_wakeup(self._engine, task)
+            trace_wakeup(self._engine, task)
             self.begin(task, resume, woken, error)
 
         return on_wake

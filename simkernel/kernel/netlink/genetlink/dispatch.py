@@ -15,6 +15,7 @@ from simkernel.kernel.netlink.genetlink.registry import Registry
 from simkernel.kernel.netlink.netlink import Netlink
 from simkernel.kernel.netlink.owner import Owner, get_owner, put_owner
 from simkernel.kernel.netlink.writer import MessageWriter
+from simkernel.kernel.sched.wait import maybe
 from simkernel.uapi.capability import CAP_NET_ADMIN
 from simkernel.uapi.errno import EINVAL, ENODEV, ENOENT, EOPNOTSUPP, EPERM, os_error
 from simkernel.uapi.genetlink import GenlMsgHdr
@@ -37,6 +38,17 @@ class Dispatcher:
         self._families = registry.by_id
         self._lock = lock
         self._guard = guard
+        self._pauses = netlink.engine.perturbed
+        self.entry = self.handle_alone if self._pauses else self.handle
+
+    def handle_alone(self, info: Info) -> object:
+        """`handle`, where an operation that does not sleep can pause: it holds the lock too."""
+        family = self._families.get(info.type)
+        if family is None or family.parallel or self._lock.held:
+            return self.handle(info)
+        info.family = family
+        self._netlink.engine.charged += self._netlink.message_costs.genl_dispatch
+        return self._lock.wait(self._run, info)
 
     def handle(self, info: Info) -> object:
         """Find the family and run the operation under its lock (`genl_rcv_msg()`).
@@ -96,7 +108,7 @@ class Dispatcher:
         """The operation of a module's family."""
         family, operation = info.family, info.operation
         where = f"{family.name} {operation.name} doit"
-        if operation.sleeps:
+        if operation.sleeps or self._pauses:
             return self._sleep(lambda: operation.do(info), family.owner, where)
         with self._guard(family.owner, where):
             result = operation.do(info)
@@ -111,7 +123,7 @@ class Dispatcher:
             raise os_error(ENODEV)
         try:
             with self._guard(owner, where):
-                await begin()
+                await maybe(begin())
         finally:
             put_owner(owner)
 

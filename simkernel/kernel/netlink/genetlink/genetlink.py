@@ -46,7 +46,7 @@ class GenericNetlink:
             self.netlink,
             net,
             nl.NETLINK_GENERIC,
-            input=lambda sock: Receiver(sock, self._dispatcher.handle, Info).receive,
+            input=lambda sock: Receiver(sock, self._dispatcher.entry, Info).receive,
             flags=NONROOT_RECV,
             bind=self._bind,
             unbind=self._unbind,

@@ -11,7 +11,7 @@ T = TypeVar("T")
 
 
 class OperationLock:
-    """Held while an operation sleeps.  One that does not sleep is over before anybody could notice."""
+    """Held while an operation sleeps.  One that does not sleep needs it only where a plan can pause it."""
 
     __slots__ = ("_waiting", "held")
 
@@ -23,8 +23,13 @@ class OperationLock:
         """Run it when its turn comes."""
         while self.held:
             await sleep_on(self._waiting, interruptible=False, exclusive=True)
-        result = operation(request)
-        return await self.hold(result) if isinstance(result, Awaitable) else result
+        self.held = True
+        try:
+            result = operation(request)
+            return await result if isinstance(result, Awaitable) else result
+        finally:
+            self.held = False
+            self._waiting.wake_up()
 
     def hold(self, pending: Awaitable[object]) -> Awaitable[object]:
         """The operation that has begun sleeps: nobody else may come in before it has ended."""

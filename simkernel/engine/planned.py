@@ -1,0 +1,180 @@
+"""An engine that a plan perturbs: it delays tasks, and pauses module code between statements.
+
+Theory of operation.  A task continues in a section, through `resume_at`.  Here `resume_at` asks the
+perturbation for a delay first, and the section runs in a greenlet of its own.  So a section can pause in the
+middle of plain functions: `pause` switches back to the hub, which is the greenlet of the event loop, and an
+entry of the queue switches to the section again.  Meanwhile other sections run, as on another CPU.
+
+Timers, and thereby interrupts, run in the hub and never pause.
+
+With a perturbation that delays and pauses nothing, the same things happen at the same times in the same order
+as in an `Engine`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, ClassVar, Protocol
+
+from greenlet import GreenletExit, getcurrent, greenlet
+
+from simkernel.engine.engine import Engine
+
+Leave = Callable[[], Callable[[], object]]
+"""Leaves a state of the interpreter that belongs to a section.  Returns the function that restores it."""
+
+
+class Observer(Protocol):
+    """Follows the order of sections: each comes after the section that scheduled it."""
+
+    def scheduled(self) -> Any:
+        """Return a token for something that the current section schedules."""
+
+    def begin(self, token: Any) -> None:
+        """Begin what was scheduled under `token`."""
+
+
+class Perturbation(Protocol):
+    """The plan of one run, as the machine asks for it."""
+
+    @property
+    def instruments(self) -> Sequence[Any]:
+        """Transformations of modules' code, for the loader (kernel/loader/image.py)."""
+
+    @property
+    def observer(self) -> Observer | None:
+        """The observer of the run's sections."""
+
+    def begin(self, engine: PlannedEngine) -> None:
+        """Begin the run of a machine that has this engine."""
+
+    def step(self, task: Any) -> int:
+        """Return the delay of a task that is about to continue, in ns."""
+
+    def statement(self, place: str) -> int:
+        """Return the pause of a section at a statement of module code, in ns; 0 for none, below 0 for IRQ."""
+
+
+class PlannedEngine(Engine):
+    """The engine of a run with a plan.  `leaves` are called when a section pauses."""
+
+    perturbed = True
+    active: ClassVar[PlannedEngine | None] = None
+    """The engine whose section runs; None in timers and interrupts, and outside of `run`."""
+
+    def __init__(
+        self, perturbation: Perturbation, seed: int, start: int, leaves: Sequence[Leave] = ()
+    ) -> None:
+        super().__init__(seed, start)
+        self.in_place = False
+        self.perturbation = perturbation
+        self._leaves = leaves
+        self._hub = getcurrent()
+        self._idle: list[Any] = []
+        self._paused: dict[Any, Callable[[], object]] = {}
+        """Paused sections in the order of their pauses, each with the function that restores its state."""
+        self._observer = perturbation.observer
+        self.at_statement: Callable[[str], object] = str
+        """Called at each statement of module code in a section."""
+        perturbation.begin(self)
+
+    def attach(self, at_statement: Callable[[str], object]) -> None:
+        """Call `at_statement(place)` at each statement of module code in a section."""
+        self.at_statement = at_statement
+
+    # -- sections -------------------------------------------------------------
+
+    def resume_at(
+        self, time: int, function: Callable[[Any, Any, Any], object], one: Any, two: Any, three: Any
+    ) -> None:
+        """Call `function(one, two, three)` in a section of the task `one`, at `time` ns or later."""
+        time += self.perturbation.step(one)
+        super().resume_at(time, self._begin, self.observed(function), (one, two, three), None)
+
+    def call_later(self, delay: int, function: Callable[..., object], *arguments: Any) -> Any:
+        return super().call_later(delay, self.observed(function), *arguments)
+
+    def call_at(self, time: int, function: Callable[..., object], *arguments: Any) -> Any:
+        return super().call_at(time, self.observed(function), *arguments)
+
+    def observed(self, function: Callable[..., object]) -> Callable[..., object]:
+        """Return `function`, which tells the observer that it begins."""
+        if self._observer is None:
+            return function
+        token = self._observer.scheduled()
+        return partial(self._observe, token, function)
+
+    def _observe(self, token: Any, function: Callable[..., object], *arguments: Any) -> None:
+        if self._observer is not None:
+            self._observer.begin(token)
+        function(*arguments)
+
+    def _begin(self, function: Callable[..., object], arguments: tuple[Any, ...], _: None) -> None:
+        self.run_section(function, *arguments)
+
+    def run_section(self, function: Callable[..., object], *arguments: Any) -> None:
+        """Call a function that may pause; return at its end, or when it pauses."""
+        section = self._idle.pop() if self._idle else greenlet(self._work)
+        self._switch(section, function, arguments)
+
+    def _work(self, function: Callable[..., object], arguments: tuple[Any, ...]) -> None:
+        """Run one section after another: to make a greenlet costs more than to switch to one."""
+        while True:
+            function(*arguments)
+            self._idle.append(getcurrent())
+            function, arguments = self._hub.switch()
+
+    def _switch(self, section: Any, *arguments: Any) -> None:
+        hub, self._hub = self._hub, getcurrent()
+        before, PlannedEngine.active = PlannedEngine.active, self
+        if not section:  # it has not begun; context variables are those of the event loop
+            section.gr_context = self._hub.gr_context
+            section.parent = self._hub  # an exception leaves through `run`
+        try:
+            section.switch(*arguments)
+        finally:
+            self._hub, PlannedEngine.active = hub, before
+
+    # -- pauses ---------------------------------------------------------------
+
+    def pause(self, until: int, leave: Leave) -> None:
+        """Suspend the current section until the clock shows `until` ns.
+
+        `leave` takes what the section holds of the kernel away and returns the function that gives it back.
+        """
+        back = [each() for each in (leave, *self._leaves)]
+        flow = self.trace.flow
+        section = getcurrent()
+
+        def restore() -> None:
+            self.trace.flow = flow
+            for each in reversed(back):
+                each()
+
+        self._paused[section] = restore
+        super().resume_at(until, self._continue, section, None, None)
+        self._hub.switch()
+
+    def _continue(self, section: Any, _: None, __: None) -> None:
+        restore = self._paused.pop(section, None)
+        if restore is not None:
+            restore()
+            self._switch(section)
+
+    def end(self) -> None:
+        """Continue every paused section now, and pause none any more: the machine is switched off."""
+        self.at_statement = str
+        while self._paused:
+            self.charged = 0
+            self._continue(next(iter(self._paused)), None, None)
+        for section in self._idle:
+            section.throw(GreenletExit)
+        self._idle.clear()
+
+
+def point(place: str) -> None:
+    """A point in module code, before a statement; `place` is the file and line."""
+    engine = PlannedEngine.active
+    if engine is not None:
+        engine.at_statement(place)

@@ -1,0 +1,100 @@
+"""Points in module code: before each statement, and between the load and the store of `x.a += e`.
+
+A compiler's sanitizer instruments the accesses to memory.  This instrument puts a call of `point` before each
+statement of each function.  Code of a module's top level has no points, as it is executed once per process:
+a second machine would have fewer.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Final
+
+from simkernel.engine import planned
+
+POINT: Final = "__simkernel_point__"
+FUNCTIONS: Final = (ast.FunctionDef, ast.AsyncFunctionDef)
+BODIES: Final = ("body", "orelse", "finalbody")
+WITHOUT: Final = (*FUNCTIONS, ast.Pass, ast.Global, ast.Nonlocal, ast.Import, ast.ImportFrom)
+"""Statements before which another section can change nothing that matters."""
+
+
+class Points:
+    """The instrument that adds the points (kernel/loader/image.py)."""
+
+    name: Final = "points"
+
+    def __init__(self) -> None:
+        self._loading = 0
+        self.names: Mapping[str, object] = {POINT: self._point}
+
+    def _point(self, place: str) -> None:
+        if not self._loading:
+            planned.point(place)
+
+    @contextmanager
+    def loading(self) -> Iterator[None]:
+        """Pass over the points of functions that a file's top level calls."""
+        self._loading += 1
+        try:
+            yield
+        finally:
+            self._loading -= 1
+
+    def apply(self, tree: ast.Module, file: str) -> ast.Module:
+        """Return the tree with its points."""
+        _Adder(file).visit(tree)
+        return ast.fix_missing_locations(tree)
+
+
+POINTS: Final = Points()
+
+
+class _Adder(ast.NodeTransformer):
+    def __init__(self, file: str) -> None:
+        self._file = file
+        self._depth = 0
+        self._temporaries = 0
+
+    def visit(self, node: ast.AST) -> ast.AST:
+        function = isinstance(node, FUNCTIONS)
+        self._depth += function
+        self.generic_visit(node)
+        if self._depth and not isinstance(node, ast.ClassDef):
+            for field in BODIES:
+                body = getattr(node, field, None)
+                if isinstance(body, list) and body:
+                    setattr(node, field, self._with_points(body))
+        self._depth -= function
+        return node
+
+    def _with_points(self, body: list[ast.stmt]) -> list[ast.stmt]:
+        result: list[ast.stmt] = []
+        for statement in body:
+            constant = isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
+            if not constant and not isinstance(statement, WITHOUT):
+                result.append(self._point(statement))
+            result += self._split(statement)
+        return result
+
+    def _point(self, statement: ast.stmt) -> ast.stmt:
+        place = ast.Constant(f"{self._file}:{statement.lineno}")
+        call = ast.Expr(ast.Call(ast.Name(POINT, ast.Load()), [place], []))
+        return ast.copy_location(call, statement)
+
+    def _split(self, statement: ast.stmt) -> list[ast.stmt]:
+        """Put a point between the load and the store of a read-modify-write of an attribute."""
+        if not isinstance(statement, ast.AugAssign):
+            return [statement]
+        target = statement.target
+        if not isinstance(target, ast.Attribute) or not isinstance(target.value, ast.Name):
+            return [statement]
+        self._temporaries += 1
+        name = f"__simkernel_{self._temporaries}"
+        load = ast.Assign([ast.Name(name, ast.Store())], ast.Attribute(target.value, target.attr, ast.Load()))
+        change = ast.AugAssign(ast.Name(name, ast.Store()), statement.op, statement.value)
+        store = ast.Assign([target], ast.Name(name, ast.Load()))
+        parts: list[ast.stmt] = [load, change, self._point(statement), store]
+        return [ast.copy_location(each, statement) for each in parts]

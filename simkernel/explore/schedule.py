@@ -1,0 +1,121 @@
+"""The schedule of one run: the plan as the engine asks for it, and the points that the run passes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+import attrs
+
+from simkernel.engine.planned import Observer, PlannedEngine
+from simkernel.explore.plan import Plan
+from simkernel.explore.points import POINTS
+from simkernel.kernel.loader.image import Instrument
+
+STEP: Final = "step"
+"""The place of a point at which a task continues."""
+
+
+@attrs.frozen
+class Done:
+    """A perturbation that took place: point, ns or IRQ, and place (file and line, or the delayed task)."""
+
+    point: int
+    ns: int
+    place: str
+
+
+class Schedule:
+    """The perturbation of one machine by a plan (engine/planned.py).
+
+    `places` lists the place of every point if the run is recorded: "camera/stream.py:34" for a statement and
+    "step of COMM" for a task that continues.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        *,
+        record: bool = False,
+        observer: Observer | None = None,
+        instruments: Sequence[Instrument] = (),
+    ) -> None:
+        self.plan = plan
+        self.instruments: Sequence[Instrument] = (POINTS, *instruments)
+        self.observer = observer
+        self.count = 0
+        """Number of points passed."""
+        self.done: list[Done] = []
+        self.places: list[str] = []
+        self.announced: dict[str, int] = {}
+        """Number of the point after which each stimulus was announced."""
+        self._record = record
+        self._values = dict(plan.points)
+        self._stimuli: dict[int, list[Callable[[], object]]] = {}
+        self._engine: PlannedEngine | None = None
+
+    def begin(self, engine: PlannedEngine) -> None:
+        """Take the engine of the machine."""
+        self._engine = engine
+
+    # -- points ---------------------------------------------------------------
+
+    def step(self, task: Any) -> int:
+        """Return the delay of a task that is about to continue, in ns."""
+        self.count = number = self.count + 1
+        if self._record:
+            self.places.append(f"{STEP} of {task.comm}")
+        if number in self._stimuli:
+            self._stimulate(number)
+        ns = self._values.get(number)
+        if ns is None or ns < 0:  # a task that does not run cannot be interrupted
+            return 0
+        self.done.append(Done(number, ns, f"{STEP} of {task.comm}"))
+        return ns
+
+    def statement(self, place: str) -> int:
+        """Return the pause at a statement of module code, in ns."""
+        self.count = number = self.count + 1
+        if self._record:
+            self.places.append(place)
+        if number in self._stimuli:
+            self._stimulate(number)
+        ns = self._values.get(number)
+        if ns is None:
+            return 0
+        self.done.append(Done(number, ns, place))
+        return ns
+
+    # -- stimuli --------------------------------------------------------------
+
+    def announce(self, name: str, function: Callable[[], object]) -> None:
+        """Call `function` in a section of its own, as many points from here as the plan says."""
+        while name in self.announced:
+            name += "'"
+        self.announced[name] = self.count
+        number = self.count + self.plan.stimuli.get(name, 0)
+        self._stimuli.setdefault(number, []).append(function)
+        if number == self.count:
+            self._stimulate(number)
+
+    def _stimulate(self, number: int) -> None:
+        assert self._engine is not None
+        for function in self._stimuli.pop(number):
+            self._engine.call_later(0, function)
+
+    def late_stimuli(self) -> bool:
+        """Let the stimuli happen whose points the run has not reached; False if there are none."""
+        for number in sorted(self._stimuli):
+            self._stimulate(number)
+            return True
+        return False
+
+    # -- afterwards -----------------------------------------------------------
+
+    def stale(self) -> list[str]:
+        """Return the parts of the plan that did not take place: the code has other points now."""
+        done = {each.point for each in self.done}
+        stale = [str(Plan(points={at: ns})) for at, ns in self.plan.points.items() if at not in done]
+        stimuli = self.plan.stimuli.items()
+        stale += [str(Plan(stimuli={name: n})) for name, n in stimuli if name not in self.announced]
+        return [text.partition(",")[2] for text in stale]

@@ -1,0 +1,107 @@
+"""Schedulers and pauses of a machine whose engine a plan perturbs (engine/planned.py)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from simkernel.engine import Engine, Timer
+from simkernel.engine.planned import PlannedEngine
+from simkernel.kernel.lib.costs import CostModel
+from simkernel.kernel.sched.preempt import Preempt
+from simkernel.kernel.sched.runner import Runner
+from simkernel.kernel.sched.scheduler import (
+    Continue,
+    Cpu,
+    OnWake,
+    Resume,
+    RunQueue,
+    Schedulable,
+    Scheduler,
+    UnlimitedCpus,
+    trace_wakeup,
+)
+
+
+class PlannedCpus(UnlimitedCpus):
+    """A CPU for every task; a plan may delay each."""
+
+    _engine: PlannedEngine
+
+    def waker(self, resume: Resume) -> OnWake:
+        engine, costs, ready = self._engine, self.costs, self.ready
+
+        def on_wake(task: Schedulable, woken: bool, error: BaseException | None) -> None:
+            task.sleep = None
+            engine.charged += costs.wake
+            trace_wakeup(engine, task)
+            ready(task, resume, woken, error)
+
+        return on_wake
+
+    def begin(self, task: Schedulable, function: Continue, *arguments: Any) -> None:
+        self._engine.run_section(function, task, *arguments)
+
+
+class PlannedRunQueue(RunQueue):
+    """N CPUs and a run queue; a plan may delay each task.  A paused task keeps its CPU."""
+
+    _engine: PlannedEngine
+
+    def _arm(self, cpu: Cpu, due: int, function: Continue, arguments: tuple[Any, ...]) -> None:
+        due += self._engine.perturbation.step(cpu.holder)
+        super()._arm(cpu, due, partial(self._engine.run_section, function), arguments)
+
+
+def scheduler(engine: Engine, costs: CostModel, cpus: int | None) -> Scheduler:
+    """Return the scheduler of a machine with `cpus` CPUs, or with one for each task."""
+    assert isinstance(engine, PlannedEngine)
+    return PlannedCpus(engine, costs) if cpus is None else PlannedRunQueue(engine, costs, cpus)
+
+
+class Pauses:
+    """The statements of module code at which a section can pause.
+
+    Interrupts, timers and holders of a spinlock do not pause: on Linux nothing comes between their statements
+    but another CPU, which spins.  The end of a coroutine does not, since Python closes it at once.
+    """
+
+    def __init__(self, engine: Engine, preempt: Preempt, runner: Runner) -> None:
+        assert isinstance(engine, PlannedEngine)
+        self._engine = engine
+        self._preempt = preempt
+        self._runner = runner
+        engine.attach(self.at_statement)
+
+    def at_statement(self, place: str) -> None:
+        """Pause the section here, if the plan says so."""
+        preempt, runner = self._preempt, self._runner
+        if preempt.interrupts or preempt.locks or runner.closing:
+            return
+        engine = self._engine
+        pause = engine.perturbation.statement(place)
+        if pause:
+            now = engine.now + engine.charged
+            engine.pause(now + pause if pause > 0 else max(now, self._next_interrupt()) + 1, self._leave)
+
+    def _leave(self) -> Callable[[], None]:
+        runner, task = self._runner, self._runner.current
+        runner.current = None
+        if task is not None:
+            runner.paused.add(task)
+
+        def back() -> None:
+            runner.current = task
+            if task is not None:
+                runner.paused.discard(task)
+
+        return back
+
+    def _next_interrupt(self) -> int:
+        """Return the time of the next timer that is not a CPU's: a device's, a driver's, a deadline's."""
+        for time, _, _, timer, *_ in sorted(self._engine.queue, key=lambda entry: entry[:3]):
+            owner = getattr(timer.function, "__self__", None) if type(timer) is Timer else None
+            if owner is not None and not isinstance(owner, RunQueue):
+                return int(time)
+        return self._engine.now
