@@ -32,10 +32,11 @@ from simkernel.engine import (
     seconds,
     whole_nanoseconds,
 )
-from simkernel.hardware.bus import Bus, Device
+from simkernel.hardware.bus import Bus, Device, FaultyBus
 from simkernel.kernel.holdings import holdings, left
 from simkernel.kernel.kernel import Kernel
 from simkernel.kernel.lib.costs import CostModel
+from simkernel.kernel.lib.fault import Armed, FaultPoints
 from simkernel.kernel.lib.log import Log
 from simkernel.kernel.sched.credentials import Credentials
 from simkernel.kernel.sched.sleepers import explained
@@ -116,6 +117,7 @@ class Machine:
     instrumented  True to count the kernel's copies: `statistics["copies"]`
     perturbation  the plan of the run (simkernel.explore); extra [testing]
     check_leaks   True to close it in steps (see `close`) and raise Leak if anything is still held
+    faults        decides at each fault point from time 0 on (kernel/lib/fault.py); None: nothing fails
 
     The constructor boots the machine in the millisecond before 0: then the clock is 0 and user space runs.
     """
@@ -133,6 +135,7 @@ class Machine:
         instrumented: bool = False,
         check_leaks: bool = False,
         perturbation: Perturbation | None = None,
+        faults: FaultPoints | None = None,
     ) -> None:
         if not _is_int(seed):
             raise SimulationError(f"seed={seed!r}: a seed is an int")
@@ -156,7 +159,12 @@ class Machine:
 
             self.engine = PlannedEngine(perturbation, seed, -BOOT, (leave,))
         costs = costs or CostModel()
-        self.bus = Bus(self.engine, readl_ns=costs.readl, writel_ns=costs.writel)
+        armed = None if faults is None else Armed(faults, self.engine, lambda: self.kernel.current())
+        self.bus = (
+            Bus(self.engine, readl_ns=costs.readl, writel_ns=costs.writel)
+            if armed is None
+            else FaultyBus(self.engine, armed, readl_ns=costs.readl, writel_ns=costs.writel)
+        )
         self.debug = debug
         self._facades: list[BlockingProcess] = []
         self._closed = False
@@ -173,6 +181,7 @@ class Machine:
             unmodelled=unmodelled,
             on_death=self._on_death,
             modprobe=self._modprobe,
+            faults=armed,
         )
         if udev:
             self.spawn(udevd, daemon=True)

@@ -91,6 +91,7 @@ def genl_register_family(
     )
     if on_release is not None:
         family.on_release = contained(this, f"{family.name} on_release", on_release)
+    kernel.resources.allocate(module, "generic netlink family")
     genetlink = kernel.genetlink
     genetlink.register(family)
     resource = kernel.resources.add(

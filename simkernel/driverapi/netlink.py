@@ -57,6 +57,7 @@ def netlink_kernel_create(
     protocol holds the module.  ENOMEM if somebody serves it already.
     """
     kernel, module = kernel_of(this), module_of(this)
+    kernel.resources.allocate(module, "netlink protocol")
     guarded = kernel.oopses.wrap(module, f"netlink protocol {protocol}", receive)
     try:
         sock = kernel_socket.create(

@@ -17,6 +17,7 @@ from simkernel.kernel.device.uevent import Uevents
 from simkernel.kernel.irq.interrupts import Interrupts
 from simkernel.kernel.lib.copies import Copies
 from simkernel.kernel.lib.costs import CostModel
+from simkernel.kernel.lib.fault import Armed
 from simkernel.kernel.lib.log import Log
 from simkernel.kernel.lib.taint import Taints
 from simkernel.kernel.lib.unmodelled import Unmodelled
@@ -67,13 +68,22 @@ class Kernel:
         instruments: Sequence[Instrument],
         on_death: OnDeath,
         modprobe: Modprobe,
+        faults: Armed | None = None,
     ) -> None:
         self.engine = engine
         self.bus = bus
+        self.faults = faults
+        """The fault points; None in a machine where nothing fails on demand."""
         self.copies = Copies() if instrumented else None
         """The copies that the kernel has made; None unless it counts them."""
         if self.copies is not None:
             costs = attrs.evolve(costs, on_copy=self.copies.add)
+        netlink_costs = (
+            costs  # without `usercopy`: what fills a message of the kernel's is no copy from a user
+        )
+
+        if faults is not None:
+            costs = attrs.evolve(costs, on_copy=faults.copying(costs.on_copy))
         self.costs = costs
 
         self.log_readers = WaitQueue("the kernel log")
@@ -102,17 +112,18 @@ class Kernel:
             partial(Task, net=self.namespaces.init, open_files=self.open_files),
             self.unmodelled,
             on_death,
+            faults,
         )
         if engine.perturbed:
             planned.Pauses(engine, self.preempt, self.processes.runner)
 
-        self.resources = Resources()
+        self.resources = Resources(faults)
         self.oopses = Oopses(self.log, self.taints, self.current, lambda: self.processes.runner.closing)
         self.work_queues = WorkQueues(engine, self.oopses, self.resources, self.processes.kthread)
         self.timers = Timers(
             engine, costs, self.preempt, self.oopses, self.resources, self.scheduler.interrupt
         )
-        self.dma = DmaMemory(bus.memory, self.resources)
+        self.dma = DmaMemory(bus.memory, self.resources, faults)
         self.interrupts = Interrupts(
             engine,
             bus.interrupts,
@@ -127,17 +138,25 @@ class Kernel:
         bus.attach(self)
 
         self.netlink = Netlink(
-            engine, costs, self.namespaces, self.log, self.processes.exists, self._request_module
+            engine,
+            netlink_costs,
+            self.namespaces,
+            self.log,
+            self.processes.exists,
+            self._request_module,
+            faults,
         )
         self.genetlink = GenericNetlink(self.netlink, self.oopses.guard)
         netdev.register(self.genetlink)
         self.rtnetlink = RouteNetlink(self.netlink, self.unmodelled)
         uevent_sockets = UeventSockets(self.netlink, lambda: self.uevents.next_sequence())
-        self.unix = Unix(engine, costs, self.unmodelled, self.processes.exists, SocketNodes(lambda: self.fs))
+        self.unix = Unix(
+            engine, costs, self.unmodelled, self.processes.exists, SocketNodes(lambda: self.fs), faults
+        )
         self.socket_families: dict[int, SocketFamily] = {AF_NETLINK: self.netlink, AF_UNIX: self.unix}
 
-        self.uevents: Uevents = Uevents(engine, self.log, uevent_sockets.broadcast)
-        binding = Binding(engine, self.log, self.oopses, self.uevents, self.work_queues.system)
+        self.uevents: Uevents = Uevents(engine, self.log, uevent_sockets.broadcast, faults)
+        binding = Binding(engine, self.log, self.oopses, self.uevents, self.work_queues.system, faults)
         self.devices = DriverCore(self.log, self.preempt, self.resources, self.uevents, binding)
         self.simbus = Simbus(
             bus, self.log, self.preempt, self.devices, self.interrupts, self.work_queues.system
@@ -156,6 +175,7 @@ class Kernel:
             modprobe=modprobe,
             make_this=partial(ThisModule, self),
             send_uevent=self.uevents.send,
+            faults=faults,
         )
 
     def _request_module(self, name: str) -> Awaitable[int]:

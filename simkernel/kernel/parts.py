@@ -13,6 +13,7 @@ from simkernel.kernel.device.core import DriverCore
 from simkernel.kernel.device.uevent import Uevents
 from simkernel.kernel.irq.interrupts import Interrupts
 from simkernel.kernel.lib.costs import CostModel
+from simkernel.kernel.lib.fault import Armed
 from simkernel.kernel.lib.log import Log
 from simkernel.kernel.lib.unmodelled import Unmodelled
 from simkernel.kernel.loader.modules import Modules
@@ -35,6 +36,7 @@ class KernelParts(Protocol):
     log: Log
     log_readers: WaitQueue
     unmodelled: Unmodelled
+    faults: Armed | None
     scheduler: Scheduler
     processes: Processes[Task]
     oopses: Oopses

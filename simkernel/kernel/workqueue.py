@@ -239,6 +239,7 @@ class WorkQueues:
 
     def allocate(self, module: LoadedModule | None, name: str, max_active: int = MAX_ACTIVE) -> WorkQueue:
         """A queue of its own (`alloc_workqueue()`); with `max_active` 1 it is ordered."""
+        self._resources.allocate(module, "workqueue")
         queue = WorkQueue(name, max_active, *self._arguments)
         self._queues[queue] = self._resources.add(module, "workqueue", name, lambda: self.destroy(queue))
         return queue

@@ -132,10 +132,13 @@ LIVES: dict[str, Life] = {"watching": watching, "moving": moving, "talking": tal
 class Told:
     """One machine living, and all that can be told of it afterwards."""
 
-    def __init__(self, name: str, seed: int, cpus: int | None = None) -> None:
+    def __init__(
+        self, name: str, seed: int, cpus: int | None = None, *, traced: bool = True, **options: Any
+    ) -> None:
         self.digest = Digest()
-        self.machine = Machine(seed, cpus=cpus, udev=name != "loading")
-        self.machine.trace.subscribe(self.digest)
+        self.machine = Machine(seed, cpus=cpus, udev=name != "loading", **options)
+        if traced:
+            self.machine.trace.subscribe(self.digest)
         self._steps = LIVES[name](self.machine)
 
     def step(self) -> bool:

@@ -2,6 +2,7 @@
 
 from simkernel.hardware.bus.bus import Bus as Bus
 from simkernel.hardware.bus.device import Device as Device
+from simkernel.hardware.bus.faulty import FaultyBus as FaultyBus
 from simkernel.hardware.bus.interrupts import Interrupts as Interrupts
 from simkernel.hardware.bus.memory import Memory as Memory
 from simkernel.hardware.bus.register_table import RO as RO

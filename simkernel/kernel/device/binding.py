@@ -11,6 +11,7 @@ import attrs
 from simkernel.engine import Engine
 from simkernel.kernel.device.device import Device, DeviceDriver
 from simkernel.kernel.device.uevent import Uevents
+from simkernel.kernel.lib.fault import Armed, check_fault
 from simkernel.kernel.lib.layers import KERNEL
 from simkernel.kernel.lib.log import Log
 from simkernel.kernel.module.awaiting import run
@@ -31,6 +32,7 @@ class Binding:
     _oopses: Oopses
     _uevents: Uevents
     _queue: WorkQueue
+    _faults: Armed | None = None
     _pending: list[Device] = attrs.field(factory=list)
     _active: list[Device] = attrs.field(factory=list)
     _triggers: int = 0
@@ -117,6 +119,8 @@ class Binding:
         self._trace("probe", device, driver)
         try:
             with self._oopses.guard(driver.module, f"probe of {device.name}"):
+                module = driver.module and driver.module.name
+                check_fault(self._faults, "probe", device=device.name, module=module)
                 await run(driver.module, driver.probe, device)
         except OSError as error:
             if error.errno not in (*REJECTS, EPROBE_DEFER):

@@ -83,6 +83,7 @@ class DriverCore:
         _check_name(name)
         if name in self.classes:
             raise os_error(EEXIST)
+        self._resources.allocate(module, "class")
         kind = Class(name, module, environment, devnode, attributes)
         kind.resource = self._resources.add(module, "class", name, lambda: self.class_unregister(kind))
         self.classes[name] = kind
@@ -127,6 +128,7 @@ class DriverCore:
         attributes: tuple[DeviceAttribute, ...] = (),
     ) -> Device:
         """Add a device of a class, which needs no driver (`device_create_with_groups()`).  EINVAL, EEXIST."""
+        self._resources.allocate(module, "device")
         device = Device(
             self._preempt, name, parent, kind=kind, module=module,
             environment=environment or {}, node=node, number=number, data=data,
@@ -174,6 +176,7 @@ class DriverCore:
         attached = device.attributes = device.attributes or {}
         if attribute.name in attached:
             raise os_error(EEXIST)
+        self._resources.allocate(module, "attribute")
         resource = self._resources.add(
             module, "attribute", f"{device.devpath}/{attribute.name}",
             lambda: self.attribute_remove(device, attribute),
@@ -230,6 +233,7 @@ class DriverCore:
         if any(other.name == driver.name for other in bus.drivers):
             self._log.err(f"Error: Driver '{driver.name}' is already registered, aborting...")
             raise os_error(EBUSY)
+        self._resources.allocate(driver.module, DRIVER)
         bus.drivers.append(driver)
         driver.resource = self._resources.add(
             driver.module, DRIVER, driver.name, lambda: self.driver_unregister(driver)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 import attrs
 
 from simkernel.engine import Engine
+from simkernel.kernel.lib.fault import Armed
 from simkernel.kernel.lib.layers import KERNEL
 from simkernel.kernel.lib.log import Log
 from simkernel.uapi.uevent import Uevent
@@ -24,6 +25,7 @@ class Uevents:
     _engine: Engine
     _log: Log
     broadcast: Callable[[Uevent], None]
+    _faults: Armed | None = None
     sequence: int = 0
     """SEQNUM of the last event (/sys/kernel/uevent_seqnum)."""
 
@@ -51,4 +53,8 @@ class Uevents:
             emit(
                 "kobject_uevent", KERNEL, "device core", action=action, devpath=devpath, seqnum=self.sequence
             )
-        self.broadcast(Uevent(action, devpath, variables))
+        device = devpath.rpartition("/")[2]
+        if self._faults is None or not self._faults.hit(
+            "uevent.drop", device=device, action=action, subsystem=subsystem
+        ):
+            self.broadcast(Uevent(action, devpath, variables))

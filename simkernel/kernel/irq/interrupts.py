@@ -102,6 +102,7 @@ class Interrupts:
                 f"genirq: Threaded irq requested with handler=NULL and !ONESHOT for {name} (irq {irq})"
             )
             raise os_error(EINVAL)
+        self._resources.allocate(module, "irq")
         action = IrqAction(module, name, handler, thread_function, flags, device, f"irq/{irq}-{name}")
         action.resource = self._resources.add(
             module, "irq", f"{irq} ({name})", lambda: self.free(irq, device, action)

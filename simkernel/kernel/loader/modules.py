@@ -22,6 +22,7 @@ import attrs
 
 from simkernel.engine import Engine
 from simkernel.kernel.lib.costs import CostModel
+from simkernel.kernel.lib.fault import Armed, check_fault
 from simkernel.kernel.lib.layers import KERNEL
 from simkernel.kernel.lib.log import Log
 from simkernel.kernel.lib.taint import Taint, Taints
@@ -70,6 +71,7 @@ class Modules:
     _modprobe: Modprobe | None
     _make_this: Callable[[LoadedModule], ThisModule]
     _send_uevent: Callable[[str, str, str], None]
+    _faults: Armed | None = None
     _list: dict[str, LoadedModule] = attrs.field(factory=dict)
     _loading: dict[str, _Load] = attrs.field(factory=dict)
     _changed: WaitQueue = attrs.field(factory=lambda: WaitQueue("a module's state"))
@@ -212,6 +214,7 @@ class Modules:
     async def _init(self, module: LoadedModule) -> None:
         """`do_init_module()`."""
         self._trace("module_load", module, taints=module.taints.letters)
+        check_fault(self._faults, "module.init", module=module.name)
         function = getattr(module.image.namespace, "init", None)
         module.references += 1
         if function is not None:

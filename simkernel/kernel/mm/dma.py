@@ -5,6 +5,7 @@ from __future__ import annotations
 import attrs
 
 from simkernel.hardware.bus import Memory
+from simkernel.kernel.lib.fault import Armed, check_fault
 from simkernel.kernel.module.module import LoadedModule
 from simkernel.kernel.module.resources import Resource, Resources
 from simkernel.uapi.errno import EINVAL, ENOMEM, os_error
@@ -27,15 +28,17 @@ class DmaBuffer:
 class DmaMemory:
     """The DMA memory of one machine.  `allotted` counts the bytes that drivers hold."""
 
-    def __init__(self, memory: Memory, resources: Resources) -> None:
+    def __init__(self, memory: Memory, resources: Resources, faults: Armed | None = None) -> None:
         self._memory = memory
         self._resources = resources
+        self._faults = faults
         self.allotted = 0
 
     def allocate(self, module: LoadedModule | None, name: str, size: int) -> DmaBuffer:
         """`size` zeroed bytes (`dma_alloc_coherent()`).  EINVAL for no size, ENOMEM for no room."""
         if size <= 0:
             raise os_error(EINVAL)
+        check_fault(self._faults, "dma.alloc", module=module and module.name, device=name)
         try:
             address = self._memory.allot(size)
         except MemoryError:

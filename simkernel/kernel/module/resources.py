@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 
 import attrs
 
+from simkernel.kernel.lib.fault import Armed, check_fault
 from simkernel.kernel.module.module import LoadedModule
 
 DRIVER = "driver"
@@ -34,8 +35,13 @@ class Resource:
 class Resources:
     """Everything that is registered in a kernel, by the module that did it, in the order it was done."""
 
-    def __init__(self) -> None:
+    def __init__(self, faults: Armed | None = None) -> None:
+        self._faults = faults
         self._of: dict[LoadedModule | None, dict[Resource, None]] = {}
+
+    def allocate(self, module: LoadedModule | None, kind: str) -> None:
+        """Allocate what `module` is about to register.  ENOMEM at the fault point `kmalloc`."""
+        check_fault(self._faults, "kmalloc", module=module and module.name, what=kind)
 
     def add(self, module: LoadedModule | None, kind: str, name: str, release: Release) -> Resource:
         """Note that `module` (None: the kernel itself) has registered something."""

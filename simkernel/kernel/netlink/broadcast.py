@@ -92,7 +92,7 @@ class Broadcast:
             return
         if offered is self.skb and not self.shared:
             self.skb = skb
-        if queue(member, self._localized(member, skb), unicast=False):
+        if not member.loses(skb.dst_group) and queue(member, self._localized(member, skb), unicast=False):
             self.delivered = True
             self.shared = self.shared or skb is self.skb
         else:

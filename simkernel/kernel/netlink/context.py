@@ -8,9 +8,10 @@ import attrs
 
 from simkernel.engine import Engine
 from simkernel.kernel.lib.costs import CostModel
+from simkernel.kernel.lib.fault import Armed
 from simkernel.kernel.lib.log import Log
 from simkernel.kernel.lib.ratelimit import Ratelimited
-from simkernel.kernel.netlink.costs import MessageCosts
+from simkernel.kernel.netlink.costs import FaultyMessageCosts, MessageCosts
 
 
 @attrs.define
@@ -36,11 +37,19 @@ class NetlinkContext:
     `pid_exists` checks the process of claimed credentials.
     """
 
-    def __init__(self, engine: Engine, costs: CostModel, log: Log, pid_exists: Callable[[int], bool]) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        costs: CostModel,
+        log: Log,
+        pid_exists: Callable[[int], bool],
+        faults: Armed | None = None,
+    ) -> None:
         self.engine = engine
         self.trace = engine.trace
         self.costs = costs
-        self.message_costs = MessageCosts(costs)
+        self.faults = faults
+        self.message_costs = MessageCosts(costs) if faults is None else FaultyMessageCosts(costs, faults)
         self.log = log
         self.pid_exists = pid_exists
         self.random = engine.rng("netlink")

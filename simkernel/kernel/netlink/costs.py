@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
+import attrs
+
 from simkernel.kernel.lib.costs import CostModel
+from simkernel.kernel.lib.fault import Armed
 from simkernel.kernel.net.truesize import SLAB_LARGEST
+from simkernel.uapi.errno import ENOBUFS, ENOMEM, os_error
 
 MAX_CACHED: Final = 4096
 """Sizes cached in each table."""
@@ -55,3 +59,24 @@ class MessageCosts:
         if costs.on_copy is None and len(table) < MAX_CACHED:
             table[size] = cost
         return cost
+
+
+class FaultyMessageCosts(MessageCosts):
+    """Costs of messages whose buffers cannot be allocated on demand, computed anew for each message.
+
+    A cost is charged where its buffer is allocated, so this is the fault point `skb.alloc` of all messages.
+    """
+
+    __slots__ = ("_faults", "_user_costs")
+
+    def __init__(self, costs: CostModel, faults: Armed) -> None:
+        super().__init__(costs)
+        self._faults = faults
+        self._user_costs = attrs.evolve(costs, on_copy=faults.copying(costs.on_copy))
+
+    def compute(self, name: str, size: int) -> int:
+        """Compute a cost.  A program gets ENOBUFS (`netlink_sendmsg()`), a driver ENOMEM (`nlmsg_new()`)."""
+        if name != "receive" and self._faults.hit("skb.alloc"):
+            raise os_error(ENOBUFS if name == "send" else ENOMEM)
+        costs = self._user_costs if name in ("send", "receive") else self._costs
+        return FIXED_COSTS[name](costs, size) + costs.copy(size)

@@ -90,6 +90,9 @@ class DumpCallback:
         truesize = allot(size)[1]
         if sock.rmem and sock.rmem + truesize >= sock.rcvbuf:
             return ENOBUFS
+        faults = sock.netlink.faults
+        if faults is not None and faults.hit("skb.alloc"):
+            return ENOBUFS
         writer = MessageWriter(size)
         extack = ExtendedAck()
         if self.result == _MORE:

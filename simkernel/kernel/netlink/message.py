@@ -16,7 +16,7 @@ from simkernel.kernel.netlink.kernel_socket import KernelSocket
 from simkernel.kernel.netlink.sock import CAP_ACK, EXT_ACK, STRICT_CHK, Inbound, NetlinkSock
 from simkernel.kernel.netlink.writer import MessageWriter
 from simkernel.kernel.vfs.task import Task
-from simkernel.uapi.errno import EIO, ENOBUFS
+from simkernel.uapi.errno import EIO, ENOBUFS, ENOMEM
 from simkernel.uapi.netlink import (
     NLM_F_ACK,
     NLM_F_ACK_TLVS,
@@ -204,7 +204,7 @@ def acknowledge(request: Request, error: int) -> None:
     try:
         request.sock.send(head + about + extack, sender.portid, size)
     except OSError as raised:
-        if raised.errno == ENOBUFS:  # no memory for the answer
+        if raised.errno in (ENOBUFS, ENOMEM):  # no memory for the answer
             sender.report_error(ENOBUFS)
 
 

@@ -7,9 +7,11 @@ from typing import Any, NoReturn
 
 from simkernel.engine import Engine
 from simkernel.kernel.lib.costs import CostModel
+from simkernel.kernel.lib.fault import Armed, check_fault
 from simkernel.kernel.lib.log import Log
 from simkernel.kernel.net.namespace import Namespaces, Net, net_of
 from simkernel.kernel.netlink.context import NetlinkContext
+from simkernel.kernel.netlink.faulty import FaultySocket
 from simkernel.kernel.netlink.owner import get_owner
 from simkernel.kernel.netlink.sock import MIN_GROUPS, NONROOT_SEND, PORTS, PortTable, ProtocolEntry
 from simkernel.kernel.netlink.socket import NetlinkSocket
@@ -36,8 +38,9 @@ class Netlink(NetlinkContext):
         log: Log,
         pid_exists: Callable[[int], bool],
         request_module: RequestModule,
+        faults: Armed | None = None,
     ) -> None:
-        super().__init__(engine, costs, log, pid_exists)
+        super().__init__(engine, costs, log, pid_exists, faults)
         self.namespaces = namespaces
         self.request_module = request_module
         self.entries = tuple(ProtocolEntry(number) for number in range(MAX_LINKS))
@@ -83,8 +86,10 @@ class Netlink(NetlinkContext):
         entry = self.entries[protocol]
         if not entry.registered or not get_owner(entry.owner):
             raise os_error(EPROTONOSUPPORT)
+        check_fault(self.faults, "kmalloc", what="socket")
         self.engine.charged += self.costs.socket_create
-        sock = NetlinkSocket(self, self.ports(net_of(task), protocol), entry, type, task)
+        make = NetlinkSocket if self.faults is None else FaultySocket
+        sock = make(self, self.ports(net_of(task), protocol), entry, type, task)
         sock.net.users += 1
         self.statistics.sockets += 1
         return sock

@@ -82,6 +82,13 @@ def _before_receive(sock: NetlinkSock) -> None:
         sock.after_receive()
 
 
+def after_failed_copy(sock: NetlinkSock) -> None:
+    """Go on after a datagram that was taken and could not be copied: it is lost (`netlink_recvmsg()`)."""
+    if sock.dump is not None and sock.rmem <= sock.rcvbuf // 2:
+        sock.dump.resume()
+    sock.after_receive()
+
+
 def _after_dequeue(sock: NetlinkSock, skb: Skb, controllen: int) -> ControlBuffer:
     """Resume a dump, collect the control messages, and wake senders."""
     if sock.dump is not None and sock.rmem <= sock.rcvbuf // 2:

@@ -153,6 +153,10 @@ class NetlinkSock(Sock):
         controls = self.flags & CONTROL or self.options
         self.rx_slow_path = bool(self.error or blocked_senders or controls or self.dump is not None)
 
+    def loses(self, group: int) -> bool:
+        """Return True if a message of `group` (0: to its port id) is lost as if its queue were full."""
+        return False
+
     def after_receive(self) -> None:
         """End congestion once the queue is empty, and wake senders (`netlink_rcv_wake()`)."""
         if not self.queue and self.congested:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Final
 
 from simkernel.kernel.net.namespace import Net
@@ -50,7 +51,8 @@ class UeventSockets:
         for net in self._netlink.namespaces:
             sock = KERNEL_SOCKETS.of(net)[NETLINK_KOBJECT_UEVENT]
             if sock.has_listeners(UEVENT_GROUP):
-                _send(sock, sock.skb(data), shared=True)
+                with suppress(OSError):  # no memory for the buffer
+                    _send(sock, sock.skb(data), shared=True)
 
     def _handle(self, request: Request) -> None:
         """A program sends an event, which all in its namespace get (`uevent_net_rcv_skb()`).

@@ -7,9 +7,11 @@ from collections.abc import Callable, Coroutine, Iterator
 from typing import Any, Generic, Protocol, TypeVar, cast
 
 from simkernel.engine import Call, Engine
+from simkernel.kernel.lib.fault import Armed, check_fault
 from simkernel.kernel.lib.layers import KERNEL
 from simkernel.kernel.lib.unmodelled import Unmodelled
 from simkernel.kernel.sched.credentials import ROOT, Credentials
+from simkernel.kernel.sched.faulty import FaultyRunner
 from simkernel.kernel.sched.preempt import Preempt
 from simkernel.kernel.sched.rlimit import MAX_THREADS
 from simkernel.kernel.sched.runner import Runner, SystemCalls
@@ -73,10 +75,13 @@ class Processes(Generic[T]):
         make_task: MakeTask[T],
         unmodelled: Unmodelled,
         on_death: OnDeath,
+        faults: Armed | None = None,
     ) -> None:
         self._engine = engine
         self._unmodelled = unmodelled
-        self.runner = Runner(engine, scheduler, system_calls, preempt, self._exited)
+        self._faults = faults
+        parts = (engine, scheduler, system_calls, preempt, self._exited)
+        self.runner = Runner(*parts) if faults is None else FaultyRunner(faults, *parts)
         self._enter = self.runner.enter
         self._make_task = make_task
         self._on_death = on_death
@@ -198,6 +203,7 @@ class Processes(Generic[T]):
             and PRIVILEGED.isdisjoint(credentials.capabilities)
         ):
             raise os_error(EAGAIN)
+        check_fault(self._faults, "kmalloc", what="task")
 
     def commit_credentials(self, task: T, credentials: Credentials) -> None:
         """Set the credentials of a task, and count it for its new user (`commit_creds()`)."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Coroutine
 from typing import Any, Final
 
+from simkernel.kernel.lib.fault import check_fault
 from simkernel.kernel.parts import KernelParts
 from simkernel.kernel.sched.wait import Sleep, WaitQueue
 from simkernel.kernel.vfs.eventpoll import Event, EventPoll
@@ -37,12 +38,14 @@ class EpollCalls:
 
     def __init__(self, kernel: KernelParts) -> None:
         self._engine = kernel.engine
+        self._faults = kernel.faults
         self._costs = kernel.costs
 
     def epoll_create1(self, task: Task, flags: int = 0) -> int:
         """epoll_create1(2)."""
         if flags & ~EPOLL_CLOEXEC:
             raise os_error(EINVAL)
+        check_fault(self._faults, "kmalloc", what="epoll")
         epoll = EventPoll(self._engine, self._costs)
         epoll.file = OpenFile(epoll, O_RDWR)
         self._engine.charged += self._costs.file_open

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Coroutine
 from typing import Any
 
+from simkernel.kernel.lib.fault import check_fault
 from simkernel.kernel.parts import KernelParts
 from simkernel.kernel.vfs import attributes, change
 from simkernel.kernel.vfs.file import OpenFile
@@ -49,6 +50,7 @@ class PathCalls:
     ) -> int | Coroutine[Any, Any, int]:
         """openat(2): a descriptor."""
         self._kernel.engine.charge(self._kernel.costs.file_open)
+        check_fault(self._kernel.faults, "open", path=path, device=path.rpartition("/")[2])
         opened = open_file(self._kernel.unmodelled, task, self._walk(task, dirfd, path), path, flags, mode)
         if isinstance(opened, Awaitable):
             return self._install_later(task, opened, flags)

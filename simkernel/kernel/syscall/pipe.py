@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import count
 
+from simkernel.kernel.lib.fault import check_fault
 from simkernel.kernel.parts import KernelParts
 from simkernel.kernel.vfs.eventfd import EventFd
 from simkernel.kernel.vfs.file import OpenFile
@@ -43,6 +44,7 @@ class PipeCalls:
         """eventfd2(2)."""
         if flags & ~(EFD_SEMAPHORE | EFD_CLOEXEC | EFD_NONBLOCK):
             raise os_error(EINVAL)
+        check_fault(self._kernel.faults, "kmalloc", what="eventfd")
         semaphore = bool(flags & EFD_SEMAPHORE)
         eventfd = EventFd(self._engine, self._costs, self._eventfds, value & 0xFFFFFFFF, semaphore)
         self._engine.charged += self._costs.file_open

@@ -9,6 +9,7 @@ import attrs
 
 from simkernel.engine import Engine, Tracer
 from simkernel.kernel.lib.costs import CostModel
+from simkernel.kernel.lib.fault import Armed
 from simkernel.kernel.lib.unmodelled import Unmodelled
 from simkernel.kernel.net.namespace import Net
 from simkernel.kernel.unix.garbage import Carriers
@@ -54,6 +55,7 @@ class UnixContext(Generic[S]):
     unmodelled: Unmodelled
     pid_exists: Callable[[int], bool]
     nodes: SocketNodes[S]
+    faults: Armed | None = None
     max_dgram_qlen: int = MAX_DGRAM_QLEN
     carriers: Carriers = attrs.field(factory=Carriers)
     _names: dict[tuple[Net, int, bytes], S] = attrs.field(factory=dict)

@@ -8,6 +8,7 @@ from enum import Enum
 from functools import partial
 from typing import ClassVar, Final
 
+from simkernel.kernel.lib.fault import check_fault
 from simkernel.kernel.net import sock_options
 from simkernel.kernel.net.creds import Creds, own_creds
 from simkernel.kernel.net.namespace import PernetSlot, net_of
@@ -205,6 +206,7 @@ class UnixSocket(Sock):
         if self.wmem >= self.sndbuf:
             self.no_space = bool(self.fasync_list)
             raise WouldBlock(self.writers, retry, on_release=partial(release_files, files))
+        check_fault(self.unix.faults, "skb.alloc")
         self.wmem += truesize
         self.unix.engine.charged += allocation(self.unix.costs, truesize, pages)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from simkernel.kernel.lib.fault import check_fault
 from simkernel.kernel.unix.context import UnixContext
 from simkernel.kernel.unix.datagram import DatagramSocket
 from simkernel.kernel.unix.socket import State, UnixSocket
@@ -29,6 +30,7 @@ class Unix(UnixContext[UnixSocket]):
         make = KINDS.get(kind)
         if make is None:
             raise os_error(ESOCKTNOSUPPORT)
+        check_fault(self.faults, "kmalloc", what="socket")
         self.engine.charged += self.costs.socket_create
         return make(self, task, kind)
 

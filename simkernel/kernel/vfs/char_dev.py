@@ -83,6 +83,7 @@ class CharDevices:
         for other in self._regions:
             if other.major == major and other.minor < minor + count and minor < other.minor + other.count:
                 raise os_error(EBUSY)
+        self._resources.allocate(module, "chrdev region")
         region.resource = self._note(
             module, "chrdev region", f"{major}:{minor} ({name})", lambda: self.unregister_region(region)
         )
@@ -102,6 +103,7 @@ class CharDevices:
 
     def add(self, cdev: Cdev, number: tuple[int, int], count: int = 1) -> None:
         """Let `cdev` serve `count` minors from `number` on (`cdev_add()`).  It is live at once."""
+        self._resources.allocate(cdev.module, "cdev")
         cdev.number = number
         cdev.count = count
         name = f"{number[0]}:{number[1]}"
@@ -145,6 +147,7 @@ class CharDevices:
         if cdev.operations.open is None:
             return device_file
         try:
+            self._resources.allocate(cdev.module, "open file")
             pending = device_file.call("open")
         except BaseException:
             device_file.put_module()

@@ -21,7 +21,7 @@ from simkernel.kernel.netlink.route.parse import (
 from simkernel.kernel.netlink.writer import MessageWriter
 from simkernel.uapi import net_namespace as ns
 from simkernel.uapi import rtnetlink as rt
-from simkernel.uapi.errno import EEXIST, EINVAL, ENOENT, EOPNOTSUPP, ESRCH, os_error
+from simkernel.uapi.errno import EEXIST, EINVAL, ENOENT, ENOMEM, EOPNOTSUPP, ESRCH, os_error
 from simkernel.uapi.netlink import NLA_HDRLEN, NLM_F_ECHO, NLM_F_MULTI, align4, attribute, message
 from simkernel.uapi.structure import S32
 from simkernel.ynl.policy import AttributePolicy, PolicyTable
@@ -85,7 +85,12 @@ class NamespaceIds:
             text = "The specified nsid is already used"
             raise _blame(request, found, ns.NETNSA_NSID, EEXIST, text) from None
         data = message(rt.RTM_NEWNSID, _body(given, None), seq=request.seq, pid=request.portid)
-        skb = request.sock.skb(data, ROOM)
+        try:
+            skb = request.sock.skb(data, ROOM)
+        except OSError as error:  # `rtnl_set_sk_err()`: the request is done, and listeners learn of the loss
+            for member in request.sock.entry.members.get(rt.RTNLGRP_NSID, ()):
+                member.report_error(error.errno or ENOMEM)
+            return
         report = bool(request.flags & NLM_F_ECHO)
         request.sock.notify(skb, request.portid, rt.RTNLGRP_NSID, report=report)
 

@@ -1,0 +1,197 @@
+"""Fault points: the named places where the kernel can fail on demand (lib/fault-inject.c of Linux).
+
+Theory of operation.  A machine with `faults` calls `hit(point, ...)` each time it reaches one of `POINTS`,
+and fails there if the answer is True.  A machine without takes its parts without points: a part on a hot path
+is then another class or has another method, chosen when the machine is built.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Final, Protocol
+
+import attrs
+
+from simkernel.engine import Engine
+from simkernel.uapi.errno import EFAULT, EINTR, ENFILE, ENOBUFS, ENOMEM, os_error
+
+
+class FaultPoints(Protocol):
+    """Decides at each fault point that a machine reaches."""
+
+    def hit(self, point: str, **about: object) -> bool:
+        """Return True if the operation at `point` is to fail.
+
+        `about` has `time` (ns), and `comm`, `pid` and `call` of the task that it concerns, None in interrupts
+        and timers.  It also has what `FaultPoint.about` lists, where the kernel knows it.
+        """
+
+
+@attrs.frozen
+class FaultPoint:
+    """A place where the kernel can fail.
+
+    `errno` is what the failed operation raises, None if it raises nothing.  `effect` is what a user sees.
+    `source` is where Linux fails alike.  `about` are the keys that the point adds to a hit.
+    """
+
+    name: str
+    errno: int | None
+    effect: str
+    source: str
+    about: tuple[str, ...] = ()
+
+
+_POINTS: Final = (
+    FaultPoint(
+        "netlink.deliver", ENOBUFS,
+        "a socket loses a message of the kernel or of a group: its next receive fails",
+        "netlink_overrun()", ("protocol", "group"),
+    ),
+    FaultPoint(
+        "skb.alloc", ENOBUFS,
+        "a send fails, a reply is lost, a dump ends: ENOBUFS for a program, ENOMEM for a driver",
+        "alloc_skb(), should_failslab()",
+    ),
+    FaultPoint(
+        "kmalloc", ENOMEM,
+        "a call that makes an object fails, or a driver's registration or its open",
+        "should_failslab()", ("module", "what"),
+    ),
+    FaultPoint(
+        "dma.alloc", ENOMEM,
+        "a driver gets no DMA memory: its probe or the call fails",
+        "dma_alloc_coherent()", ("module", "device"),
+    ),
+    FaultPoint(
+        "dma.write", None,
+        "half of a transfer reaches memory, and the device does not notice",
+        "pci_error_handlers.error_detected()", ("device",),
+    ),
+    FaultPoint(
+        "usercopy", EFAULT,
+        "a call fails as if the program had passed a bad pointer; what it took from a queue is lost",
+        "should_fail_usercopy()", ("size",),
+    ),
+    FaultPoint(
+        "irq.lost", None,
+        "no handler runs; the line stays high until it is unmasked or raised again",
+        "handle_level_irq(), irqpoll", ("device", "irq"),
+    ),
+    FaultPoint(
+        "irq.spurious", None,
+        "the handlers of a line run once more with nothing to do",
+        "note_interrupt()", ("device", "irq"),
+    ),
+    FaultPoint(
+        "irq.storm", None,
+        "the line sticks high until the kernel disables it: \"nobody cared\"",
+        "note_interrupt(), __report_bad_irq()", ("device", "irq"),
+    ),
+    FaultPoint(
+        "module.init", ENOMEM,
+        "a module is not loaded: finit_module(2) fails",
+        "do_init_module()", ("module",),
+    ),
+    FaultPoint(
+        "probe", ENOMEM,
+        "a driver is not bound, with a line in the kernel log",
+        "really_probe(), driver_sysfs_add()", ("device", "module"),
+    ),
+    FaultPoint(
+        "sleep.eintr", EINTR,
+        "a call ends early, as after a signal whose handler has no SA_RESTART",
+        "signal_pending_state()",
+    ),
+    FaultPoint(
+        "bus.access", None,
+        "the device is unplugged before the access: reads give all ones, writes are lost",
+        "pci_dev_is_disconnected()", ("device",),
+    ),
+    FaultPoint(
+        "uevent.drop", None,
+        "no listener gets an event; its SEQNUM is missing",
+        "uevent_net_broadcast_untagged(), alloc_uevent_skb()", ("device", "action", "subsystem"),
+    ),
+    FaultPoint(
+        "open", ENFILE,
+        "open(2) fails, as when the machine has too many open files",
+        "alloc_empty_file()", ("device", "path"),
+    ),
+)  # fmt: skip
+
+POINTS: Final[Mapping[str, FaultPoint]] = MappingProxyType({point.name: point for point in _POINTS})
+"""Every fault point by name."""
+
+
+class NamedCall(Protocol):
+    """A system call."""
+
+    @property
+    def name(self) -> str: ...
+
+
+class CallingTask(Protocol):
+    """A task, with the call that blocks it."""
+
+    @property
+    def comm(self) -> str: ...
+    @property
+    def pid(self) -> int: ...
+    @property
+    def call(self) -> NamedCall | None: ...
+
+
+class Armed:
+    """The fault points of one machine: adds the task, its call and the time to each hit.
+
+    No point is reached before 0: a machine boots without faults.  `current` returns the running task.
+    """
+
+    def __init__(
+        self, points: FaultPoints, engine: Engine, current: Callable[[], CallingTask | None]
+    ) -> None:
+        self._points = points
+        self._engine = engine
+        self._current = current
+        self.entered: str | None = None
+        """Name of the call that the running task has entered and that has not blocked yet."""
+
+    def hit(self, point: str, **about: object) -> bool:
+        """Return True if the operation at `point` is to fail, which concerns the running task."""
+        return self._engine.time() >= 0 and self.hit_for(self._current(), point, **about)
+
+    def hit_for(self, task: CallingTask | None, point: str, **about: object) -> bool:
+        """Return True if the operation at `point` is to fail, which concerns `task`."""
+        time = self._engine.time()
+        if time < 0:
+            return False
+        comm = pid = call = None
+        if task is not None:
+            comm, pid = task.comm, task.pid
+            call = self.entered if task.call is None else task.call.name
+        return self._points.hit(point, time=time, comm=comm, pid=pid, call=call, **about)
+
+    def copying(self, observe: Callable[[int], None] | None) -> Callable[[int], None]:
+        """Return an observer (`CostModel.on_copy`) of copies from and to programs, which may raise EFAULT."""
+
+        def copy(size: int) -> None:
+            if self._engine.time() >= 0 and self._current() is not None:
+                self.check("usercopy", size=size)
+            if observe is not None:
+                observe(size)
+
+        return copy
+
+    def check(self, point: str, **about: object) -> None:
+        """Raise the errno of `point` if the operation is to fail."""
+        errno = POINTS[point].errno
+        if self.hit(point, **about) and errno is not None:
+            raise os_error(errno)
+
+
+def check_fault(armed: Armed | None, point: str, **about: object) -> None:
+    """Raise the errno of `point` if the machine has faults and the operation is to fail."""
+    if armed is not None:
+        armed.check(point, **about)

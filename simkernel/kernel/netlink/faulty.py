@@ -1,0 +1,45 @@
+"""A netlink socket that loses messages on demand: the fault point `netlink.deliver`."""
+
+from __future__ import annotations
+
+from simkernel.kernel.netlink import receive
+from simkernel.kernel.netlink.context import NetlinkContext
+from simkernel.kernel.netlink.sock import PortTable, ProtocolEntry
+from simkernel.kernel.netlink.socket import NetlinkSocket
+from simkernel.kernel.vfs.socket import Received
+from simkernel.kernel.vfs.task import Task
+
+
+class FaultySocket(NetlinkSocket):
+    """A netlink socket with fault points.  It is never `plain`: no fast path delivers to it.
+
+    `task` opened it; it is the task of a message that is lost.
+    """
+
+    __slots__ = ("task",)
+
+    def __init__(
+        self, netlink: NetlinkContext, ports: PortTable, entry: ProtocolEntry, type: int, task: Task
+    ) -> None:
+        self.task = task
+        super().__init__(netlink, ports, entry, type, task)
+
+    def changed(self) -> None:
+        super().changed()
+        self.plain = None
+
+    def loses(self, group: int) -> bool:
+        faults = self.netlink.faults
+        return faults is not None and faults.hit_for(
+            self.task, "netlink.deliver", protocol=self.protocol, group=group
+        )
+
+    def recvmsg(self, task: Task, size: int, controllen: int = 0, flags: int = 0) -> Received | None:
+        """Receive.  A message that cannot be copied is lost, and the rest is done as after any receive."""
+        waiting = len(self.queue or ())
+        try:
+            return super().recvmsg(task, size, controllen, flags)
+        except OSError:
+            if len(self.queue or ()) < waiting:
+                receive.after_failed_copy(self)
+            raise
