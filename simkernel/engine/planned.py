@@ -75,6 +75,8 @@ class PlannedEngine(Engine):
         self._paused: dict[Any, Callable[[], object]] = {}
         """Paused sections in the order of their pauses, each with the function that restores its state."""
         self._observer = perturbation.observer
+        self.watches: list[Callable[[], object]] = []
+        """Called before each section."""
         self.at_statement: Callable[[str], object] = str
         """Called at each statement of module code in a section."""
         perturbation.begin(self)
@@ -115,6 +117,8 @@ class PlannedEngine(Engine):
 
     def run_section(self, function: Callable[..., object], *arguments: Any) -> None:
         """Call a function that may pause; return at its end, or when it pauses."""
+        for watch in self.watches:
+            watch()
         section = self._idle.pop() if self._idle else greenlet(self._work)
         self._switch(section, function, arguments)
 

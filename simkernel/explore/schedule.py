@@ -7,11 +7,14 @@ from typing import Any, Final
 
 import attrs
 
+from simkernel.engine import TimeLimit
 from simkernel.engine.planned import Observer, PlannedEngine
 from simkernel.explore.plan import Plan
 from simkernel.explore.points import POINTS
 from simkernel.kernel.loader.image import Instrument
 
+MAX_POINTS: Final = 1_000_000
+"""Number of points after which a run is taken for endless."""
 STEP: Final = "step"
 """The place of a point at which a task continues."""
 
@@ -50,6 +53,7 @@ class Schedule:
         self.announced: dict[str, int] = {}
         """Number of the point after which each stimulus was announced."""
         self._record = record
+        self._limit = MAX_POINTS
         self._values = dict(plan.points)
         self._stimuli: dict[int, list[Callable[[], object]]] = {}
         self._engine: PlannedEngine | None = None
@@ -67,11 +71,19 @@ class Schedule:
             self.places.append(f"{STEP} of {task.comm}")
         if number in self._stimuli:
             self._stimulate(number)
+        if number >= self._limit:
+            self._end_run()
         ns = self._values.get(number)
         if ns is None or ns < 0:  # a task that does not run cannot be interrupted
             return 0
         self.done.append(Done(number, ns, f"{STEP} of {task.comm}"))
         return ns
+
+    def _end_run(self) -> None:
+        assert self._engine is not None
+        self._limit *= 2
+        text = f"a run has passed {self.count} points: a task goes on for ever"
+        self._engine.interrupt(TimeLimit(text))
 
     def statement(self, place: str) -> int:
         """Return the pause at a statement of module code, in ns."""

@@ -1,0 +1,204 @@
+"""Many runs: by seeds, by sweeps, systematically, or guided by coverage, until one fails."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from random import Random
+from typing import Any, Final
+
+import attrs
+
+from simkernel.engine import SimulationError, micros, millis
+from simkernel.explore.plan import Plan
+from simkernel.explore.run import Outcome, Target, run
+from simkernel.explore.shrink import shrink
+from simkernel.explore.strategy import Profile, draw, log_uniform
+
+DURATIONS: Final = (micros(50), millis(5))
+"""Lengths of the pauses of a systematic search, in ns: one within a call, and one beyond most of them."""
+
+Watch = Callable[[int, Outcome], object]
+"""Called after each run with its number from 1 and its outcome."""
+
+
+@attrs.frozen
+class Found:
+    """A failure.
+
+    number    the number of the run that failed, from 1; run 1 is the default run
+    first     that run
+    outcome   the run of the shrunk plan
+    tries     number of runs that shrinking took
+    """
+
+    number: int
+    first: Outcome
+    outcome: Outcome
+    tries: int
+
+    @property
+    def plan(self) -> Plan:
+        """The shrunk plan."""
+        return self.outcome.plan
+
+
+@attrs.frozen
+class Held:
+    """No run failed.  `runs` is their number; `exhausted` is True if there are no other plans of the kind."""
+
+    runs: int
+    exhausted: bool = False
+
+
+class Explorer:
+    """The runs of one target.  `options` are keywords of `Trial`; `plan_options` those of each plan."""
+
+    def __init__(
+        self,
+        target: Target,
+        *,
+        watch: Watch | None = None,
+        plan_options: Mapping[str, str] | None = None,
+        **options: Any,
+    ) -> None:
+        self._target = target
+        self._watch = watch
+        self._plan_options = dict(plan_options or {})
+        self._options = options
+        self.runs = 0
+
+    def run(self, plan: Plan, **options: Any) -> Outcome:
+        """Run a plan and count it."""
+        outcome = run(self._target, plan, **self._options, **options)
+        self.runs += 1
+        if self._watch is not None:
+            self._watch(self.runs, outcome)
+        return outcome
+
+    def default(self, seed: int = 0) -> Outcome:
+        """Run the default plan, recorded."""
+        return self.run(Plan(seed, options=self._plan_options), record=True)
+
+    def found(self, outcome: Outcome) -> Found:
+        """Shrink the plan of a failed run."""
+        number = self.runs
+        smallest, tries = shrink(self._target, outcome, self._options)
+        return Found(number, outcome, smallest, tries)
+
+    def first_failure(self, plans: Iterable[Plan], **options: Any) -> Found | Held:
+        """Run plans until one fails."""
+        for plan in plans:
+            outcome = self.run(plan, **options)
+            if outcome.failure is not None:
+                return self.found(outcome)
+        return Held(self.runs)
+
+    # -- searches -------------------------------------------------------------
+
+    def seeds(
+        self, seeds: Iterable[int], strategy: str = "swarm", directed: Iterable[str] = ()
+    ) -> Found | Held:
+        """Run the default plan, then a plan drawn by the strategy for each seed."""
+        default = self.default()
+        if default.failure is not None:
+            return self.found(default)
+        profile = Profile.of(default, directed)
+        return self.first_failure(draw(strategy, seed, profile, self._plan_options) for seed in seeds)
+
+    def sweep(self, point: str, limit: int | None = None) -> Found | Held:
+        """Let each time that the default run reaches a fault point fail in turn.
+
+        SimulationError if the run does not reach it.
+        """
+        default = self.default()
+        if default.failure is not None:
+            return self.found(default)
+        hits = default.hits.get(point, 0)
+        if not hits:
+            reached = ", ".join(sorted(default.hits)) or "none"
+            raise SimulationError(f"the run does not reach the point {point!r}; it reaches {reached}")
+        numbers = range(1, min(hits, limit or hits) + 1)
+        return self.first_failure(
+            Plan(default.plan.seed, faults=((point, n),), options=self._plan_options) for n in numbers
+        )
+
+    def sweep_pauses(self, ns: int, places: Callable[[str], bool] = bool) -> Found | Held:
+        """Pause for `ns` at each point of the default run in turn whose place `places` accepts."""
+        default = self.default()
+        if default.failure is not None:
+            return self.found(default)
+        profile = Profile.of(default).among(places)
+        return self.first_failure(
+            Plan(default.plan.seed, {at: ns}, options=self._plan_options) for at in profile.places
+        )
+
+    def systematic(
+        self, max_pauses: int = 2, durations: Sequence[int] = DURATIONS, max_runs: int | None = None
+    ) -> Found | Held:
+        """Run every plan of up to `max_pauses` pauses or delays of these lengths, the shortest plans first.
+
+        A plan with one pause more is made of a run, whose points after its last pause it has.  So no plan is
+        left out, and if nothing fails, none of these plans does: `Held.exhausted`.
+        """
+        level = [self.default()]
+        if level[0].failure is not None:
+            return self.found(level[0])
+        for left in reversed(range(max_pauses)):
+            longer = []
+            for plan in self._extended(level, durations):
+                if max_runs is not None and self.runs >= max_runs:
+                    return Held(self.runs)
+                outcome = self.run(plan)
+                if outcome.failure is not None:
+                    return self.found(outcome)
+                if left:
+                    longer.append(outcome)
+            level = longer
+        return Held(self.runs, exhausted=True)
+
+    def _extended(self, level: list[Outcome], durations: Sequence[int]) -> Iterator[Plan]:
+        for outcome in level:
+            points = outcome.plan.points
+            for at in range(max(points, default=outcome.start) + 1, outcome.count + 1):
+                for ns in durations:
+                    yield attrs.evolve(outcome.plan, points={**points, at: ns})
+
+    def guided(self, seeds: Iterable[int], strategy: str = "swarm") -> Found | Held:
+        """Keep the plans that reach new pairs of points, fault points or tracepoints, and change them."""
+        default = self.default()
+        if default.failure is not None:
+            return self.found(default)
+        kept, seen = [default], set(default.coverage)
+        profile = Profile.of(default)
+        for seed in seeds:
+            random = Random(f"guided/{seed}")
+            if random.random() < 0.3:
+                plan = draw(strategy, seed, profile, self._plan_options)
+            else:
+                plan = changed(random, random.choice(kept), profile)
+            outcome = self.run(plan, record=True)
+            if outcome.failure is not None:
+                return self.found(outcome)
+            if not outcome.coverage <= seen:
+                seen |= outcome.coverage
+                kept.append(outcome)
+        return Held(self.runs)
+
+
+def changed(random: Random, outcome: Outcome, profile: Profile) -> Plan:
+    """Return the plan of a run with one perturbation more, less or other."""
+    plan = outcome.plan
+    points, stimuli = dict(plan.points), dict(plan.stimuli)
+    own = Profile.of(outcome) if outcome.places else profile
+    for _ in range(random.choice((1, 1, 2))):
+        pick = random.random()
+        if points and pick < 0.2:
+            points.pop(random.choice(tuple(points)))
+        elif points and pick < 0.4:
+            points[random.choice(tuple(points))] = log_uniform(random, 300, 20_000_000)
+        elif profile.stimuli and pick < 0.6:
+            name = random.choice(tuple(profile.stimuli))
+            stimuli[name] = random.randint(0, max(1, profile.stimuli[name]))
+        elif (at := own.draw(random)) is not None:
+            points[at] = log_uniform(random, 300, 20_000_000)
+    return attrs.evolve(plan, points=points, stimuli=stimuli)

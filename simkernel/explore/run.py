@@ -1,0 +1,175 @@
+"""One run of a target under a plan, and the outcome of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from hashlib import blake2b
+from itertools import pairwise
+from typing import Any, Protocol
+
+import attrs
+
+from simkernel.engine import Record
+from simkernel.engine.planned import Observer
+from simkernel.explore.plan import Plan
+from simkernel.explore.schedule import Done, Schedule
+from simkernel.kernel.loader.image import Instrument
+from simkernel.machine import Machine
+from simkernel.trace.digest import Digest
+
+
+class Target(Protocol):
+    """A story that can be run many times: the body of a test, or a scenario."""
+
+    def run(self, trial: Trial) -> None:
+        """Run it once, with machines made by `trial.machine`.  An exception is a failure."""
+
+
+class Trial:
+    """One run: makes the machines of a target by its plan.
+
+    record   True to record the place of every point
+    traced   True to compute the digest of the trace, and the set of tracepoints
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        *,
+        record: bool = False,
+        traced: bool = False,
+        observer: Observer | None = None,
+        instruments: Sequence[Instrument] = (),
+    ) -> None:
+        self.plan = plan
+        self.schedule = Schedule(plan, record=record, observer=observer, instruments=instruments)
+        self.start = 0
+        """Number of points passed before the story began, in which the machine boots and binds drivers."""
+        self.machines: list[Machine] = []
+        self.listeners: list[Callable[[Record], None]] = [Digest(), Tracepoints()] if traced else []
+
+    def machine(self, **options: Any) -> Machine:
+        """Return a machine with these keywords of `Machine`, where the plan does not set them."""
+        cpus = self.plan.options.get("cpus")
+        if cpus is not None:
+            options["cpus"] = None if cpus == "None" else int(cpus)
+        seed = options.pop("seed", self.plan.seed)
+        machine = Machine(seed, perturbation=self.schedule, **options)
+        self.machines.append(machine)
+        for each in self.listeners:
+            machine.trace.subscribe(each)
+        return machine
+
+    def began(self) -> None:
+        """Note that the machine is set up and the story begins: strategies perturb what follows."""
+        self.start = self.schedule.count
+
+    def close(self) -> None:
+        """Switch off the machines that the target has left on."""
+        for machine in self.machines:
+            machine.close()
+
+
+class Tracepoints:
+    """The names of the tracepoints that a run passes, each with its layer."""
+
+    def __init__(self) -> None:
+        self.names: set[str] = set()
+
+    def __call__(self, record: Record) -> None:
+        self.names.add(f"{record.layer}:{record.name}")
+
+
+@attrs.frozen(eq=False)
+class Outcome:
+    """The outcome of a run.
+
+    plan       the plan of the run, with every fault that fired: it replays the run
+    count      number of points passed; `start` of them before the story began
+    failure    the exception that the target raised, or None
+    done       perturbations that took place
+    places     the place of every point, if the run was recorded
+    announced  stimulus -> number of the point after which it was announced
+    stale      parts of the plan that did not take place
+    digest     the digest of the trace, if the run was traced
+    tracepoints  those that the run passed, if it was traced
+    hits       fault point -> how often the run reached it
+    """
+
+    plan: Plan
+    count: int
+    start: int
+    failure: BaseException | None
+    done: tuple[Done, ...]
+    places: tuple[str, ...]
+    announced: dict[str, int]
+    stale: tuple[str, ...]
+    digest: str = ""
+    tracepoints: frozenset[str] = frozenset()
+    hits: Mapping[str, int] = attrs.field(factory=dict)
+
+    @property
+    def signature(self) -> tuple[str, str]:
+        """The kind of the failure and the place of its origin: equal for two runs that fail alike."""
+        return signature(self.failure)
+
+    @property
+    def order(self) -> str:
+        """A digest of the order in which the run passed its points."""
+        return blake2b("\n".join(self.places).encode(), digest_size=8).hexdigest()
+
+    @property
+    def coverage(self) -> frozenset[object]:
+        """Pairs of consecutive points, fault points and tracepoints that the run passed."""
+        return frozenset({*pairwise(self.places), *self.hits, *self.tracepoints})
+
+
+def signature(failure: BaseException | None) -> tuple[str, str]:
+    """The type of an exception, and the file and line that raised it."""
+    while isinstance(failure, BaseExceptionGroup) and len(failure.exceptions) == 1:
+        failure = failure.exceptions[0]
+    if failure is None:
+        return "", ""
+    where, traceback = "", failure.__traceback__
+    while traceback is not None:
+        where = f"{traceback.tb_frame.f_code.co_filename}:{traceback.tb_lineno}"
+        traceback = traceback.tb_next
+    return type(failure).__name__, where
+
+
+def run(target: Target, plan: Plan, **options: Any) -> Outcome:
+    """Run a target once under a plan.  `options` are keywords of `Trial`.
+
+    A KeyboardInterrupt is raised; every other exception is the outcome's failure.
+    """
+    trial = Trial(plan, **options)
+    failure: BaseException | None = None
+    try:
+        target.run(trial)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # noqa: BLE001 - it is the outcome
+        failure = error
+    try:
+        trial.close()
+    except Exception as error:  # noqa: BLE001 - the same
+        failure = failure or error
+    schedule = trial.schedule
+    digest, tracepoints = "", frozenset[str]()
+    for listener in trial.listeners:
+        if isinstance(listener, Digest):
+            digest = listener.hexdigest()
+        elif isinstance(listener, Tracepoints):
+            tracepoints = frozenset(listener.names)
+    return Outcome(
+        plan,
+        schedule.count,
+        trial.start,
+        failure,
+        tuple(schedule.done),
+        tuple(schedule.places),
+        schedule.announced,
+        tuple(schedule.stale()),
+        digest,
+        tracepoints,
+    )

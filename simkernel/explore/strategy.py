@@ -1,0 +1,136 @@
+"""Strategies: how a seed becomes a plan.
+
+    noise    short delays at many steps of tasks
+    pct      some tasks are slow, and a few steps are delayed for long (probabilistic concurrency testing)
+    pauses   a few pauses at statements of module code
+    swarm    one of the others, drawn by the seed (the default)
+
+A strategy knows the points of the default run, its profile.  Half of the points are drawn by their number,
+and half by their place: so a statement that is executed once is found as often as one in a loop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from math import exp, log
+from random import Random
+from types import MappingProxyType
+from typing import Final
+
+import attrs
+
+from simkernel.engine import SimulationError
+from simkernel.explore.plan import IRQ, Plan
+from simkernel.explore.run import Outcome
+from simkernel.explore.schedule import STEP
+
+NOISE_PROBABILITY: Final = 0.15
+NOISE_NS: Final = (100, 2_000_000)
+SLOW_NS: Final = (50, 200_000)
+CHANGE_NS: Final = (1_000, 60_000_000)
+PAUSE_NS: Final = (300, 20_000_000)
+COUNTS: Final = (1, 2, 3, 5)
+IRQ_PROBABILITY: Final = 0.2
+
+
+@attrs.frozen
+class Profile:
+    """The points of the default run: their places by number, and the stimuli with the points they can have.
+
+    `directed` are places at which a race detector reports; if there are any, pauses are drawn from these.
+    """
+
+    places: Mapping[int, str]
+    stimuli: Mapping[str, int]
+    by_place: Mapping[str, tuple[int, ...]]
+    directed: frozenset[str] = frozenset()
+
+    @classmethod
+    def of(cls, outcome: Outcome, directed: Iterable[str] = ()) -> Profile:
+        """The profile of a recorded run."""
+        places = {at: outcome.places[at - 1] for at in range(outcome.start + 1, outcome.count + 1)}
+        by_place: dict[str, list[int]] = {}
+        for at, place in places.items():
+            by_place.setdefault(place, []).append(at)
+        stimuli = {name: max(0, outcome.count - at) for name, at in outcome.announced.items()}
+        frozen = {place: tuple(points) for place, points in by_place.items()}
+        return cls(places, stimuli, frozen, frozenset(directed) & set(frozen))
+
+    def among(self, kind: Callable[[str], bool]) -> Profile:
+        """The profile with the points of some places only."""
+        places = {at: place for at, place in self.places.items() if kind(place)}
+        by_place = {place: points for place, points in self.by_place.items() if kind(place)}
+        return attrs.evolve(self, places=places, by_place=by_place)
+
+    def draw(self, random: Random) -> int | None:
+        """Draw a point, by its number or by its place; None if there is none."""
+        if not self.places:
+            return None
+        if random.random() < 0.5:
+            return random.choice(tuple(self.places))
+        return random.choice(self.by_place[random.choice(tuple(self.by_place))])
+
+
+def log_uniform(random: Random, least: int, most: int) -> int:
+    """Draw an integer whose logarithm is uniform: short times are as likely as long ones."""
+    return int(exp(random.uniform(log(least), log(most))))
+
+
+def is_step(place: str) -> bool:
+    """Whether a point is a step of a task, and not a statement."""
+    return place.startswith(STEP)
+
+
+def noise(random: Random, profile: Profile) -> dict[int, int]:
+    """Delay many steps for a short time."""
+    steps = profile.among(is_step).places
+    return {at: log_uniform(random, *NOISE_NS) for at in steps if random.random() < NOISE_PROBABILITY}
+
+
+def pct(random: Random, profile: Profile) -> dict[int, int]:
+    """Make some tasks slow, and delay a few steps for long."""
+    steps = profile.among(is_step)
+    slow = {place: log_uniform(random, *SLOW_NS) for place in steps.by_place if random.random() < 1 / 3}
+    points = {at: slow[place] for at, place in steps.places.items() if place in slow}
+    for _ in range(random.choice(COUNTS)):
+        if (at := steps.draw(random)) is not None:
+            points[at] = log_uniform(random, *CHANGE_NS)
+    return points
+
+
+def pauses(random: Random, profile: Profile) -> dict[int, int]:
+    """Pause at a few statements."""
+    statements = profile.among(lambda place: not is_step(place))
+    if profile.directed:
+        statements = profile.among(profile.directed.__contains__)
+    points = {}
+    for _ in range(random.choice(COUNTS)):
+        if (at := statements.draw(random)) is not None:
+            irq = random.random() < IRQ_PROBABILITY
+            points[at] = IRQ if irq else log_uniform(random, *PAUSE_NS)
+    return points
+
+
+def swarm(random: Random, profile: Profile) -> dict[int, int]:
+    """Draw one of the other strategies."""
+    return random.choice((noise, pct, pauses, pauses))(random, profile)
+
+
+def default(random: Random, profile: Profile) -> dict[int, int]:
+    """Perturb nothing: only the machine's seed, the faults and the stimuli differ."""
+    return {}
+
+
+STRATEGIES: Final[Mapping[str, Callable[[Random, Profile], dict[int, int]]]] = MappingProxyType(
+    {"swarm": swarm, "noise": noise, "pct": pct, "pauses": pauses, "default": default}
+)
+
+
+def draw(strategy: str, seed: int, profile: Profile, options: Mapping[str, str] | None = None) -> Plan:
+    """Return the plan of a seed.  SimulationError for an unknown strategy."""
+    if strategy not in STRATEGIES:
+        raise SimulationError(f"there is no strategy {strategy!r}: use one of {', '.join(STRATEGIES)}")
+    random = Random(f"{strategy}/{seed}")
+    points = STRATEGIES[strategy](random, profile)
+    stimuli = {name: random.randint(0, most) for name, most in profile.stimuli.items()}
+    return Plan(seed, points, (), stimuli, options or {})

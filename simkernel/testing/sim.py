@@ -1,0 +1,291 @@
+"""The simulation as a test sees it: stimuli, quiescence, and conditions over all of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import Any, Final, TypeVar
+
+import attrs
+
+from simkernel.application.program import is_plain
+from simkernel.engine import Deadlock, SimulationError, TimeLimit, seconds
+from simkernel.explore.run import Trial
+from simkernel.explore.schedule import Schedule
+from simkernel.hardware import Camera, Mouse
+from simkernel.hardware.bus import Device
+from simkernel.kernel.sched.sleepers import explained
+from simkernel.kernel.vfs.eventfd import EventFd
+from simkernel.machine import Machine, Process
+from simkernel.uapi.structure import U64
+from simkernel.ynl.errors import choose
+
+T = TypeVar("T")
+
+LIMIT: Final = seconds(60)
+"""Simulated time in ns after which a machine that is not quiet is an error."""
+DEVICES: Final[Mapping[str, Callable[[], Device]]] = {"camera": Camera, "mouse": Mouse}
+ONE: Final = U64.pack(1)
+
+
+@attrs.define(eq=False)
+class Condition:
+    """A named condition of a run: it holds at every step, or (`once`) at some step up to `until` ns."""
+
+    name: str
+    check: Callable[[], object]
+    once: bool = False
+    until: int | None = None
+    met: bool = False
+
+
+class Sim:
+    """One run of a test: its machine, and what happens to it.
+
+    A test's body gets it as the argument `sim`.
+    """
+
+    def __init__(self, machine: Machine, schedule: Schedule) -> None:
+        self.machine = machine
+        self._schedule = schedule
+        self._quiet: list[EventFd] = []
+        self._conditions: list[Condition] = []
+        self._app: Any = None
+        self._perform: Callable[[Awaitable[Any]], Any] | None = None
+
+    def __repr__(self) -> str:
+        return f"<Sim of {self.machine!r}>"
+
+    # -- stimuli --------------------------------------------------------------
+
+    def any_step(self, function: Callable[..., object], *arguments: Any) -> None:
+        """Call an ordinary function at any step from now on, which the plan chooses.
+
+        In the default run it is called at once; at the latest it is called when the machine is quiet.
+        """
+        shown = [each if isinstance(each, str) else type(each).__name__.lower() for each in arguments]
+        name = "-".join([getattr(function, "__name__", "stimulus"), *shown])
+        self._schedule.announce(name, lambda: function(*arguments))
+
+    def plug(self, device: Device | str) -> None:
+        """Plug a device in, given by itself, or by its name after it was unplugged."""
+        found = self.device(device)
+        if found.slot is None:
+            self.machine.plug(found)
+
+    def unplug(self, device: Device | str) -> None:
+        """Unplug a device at once.  No effect if it is not plugged in."""
+        found = self.device(device)
+        if found.slot is not None:
+            self.machine.unplug(found)
+
+    def device(self, device: Device | str) -> Device:
+        """Return a device by its name, as in "mouse0".  LookupError with the names that there are."""
+        if isinstance(device, Device):
+            return device
+        known = {each.name: each for each in self.machine.bus.all_devices()}
+        if device not in known:
+            raise LookupError(f"there is no device {device!r}: {choose(device, known)}")
+        return known[device]
+
+    # -- conditions -----------------------------------------------------------
+
+    def always(self, name: str, check: Callable[[], object]) -> None:
+        """Demand that `check()` is true at every step from now on.  It reads state, and makes no calls."""
+        self._watch(Condition(name, check))
+
+    def eventually(self, name: str, check: Callable[[], object], within: int | None = None) -> None:
+        """Demand that `check()` is true at some step: in `within` ns, or before the end of the run."""
+        until = None if within is None else self.machine.now + within
+        self._watch(Condition(name, check, True, until))
+
+    def _watch(self, condition: Condition) -> None:
+        if not self._conditions:
+            self.machine.engine.watches.append(self._look)  # type: ignore[attr-defined]
+        self._conditions.append(condition)
+        self._look()
+
+    def _look(self) -> None:
+        engine = self.machine.engine
+        for condition in self._conditions:
+            if condition.met:
+                continue
+            late = condition.until is not None and engine.now > condition.until
+            holds = False if late else bool(condition.check())
+            if holds is condition.once or (late and condition.once):
+                condition.met = True
+            if late or (not holds and not condition.once):
+                kind = "eventually" if condition.once else "always"
+                condition.met = True
+                error = AssertionError(f"sim.{kind}({condition.name!r}) does not hold at {engine.now} ns")
+                engine.interrupt(error)
+
+    def check_conditions(self) -> None:
+        """Raise AssertionError for a condition that no step has met."""
+        missed = [each.name for each in self._conditions if each.once and not each.met]
+        if missed:
+            raise AssertionError(f"sim.eventually({missed[0]!r}) does not hold at any step")
+
+    # -- the state of the kernel ----------------------------------------------
+
+    def truth(self, kind: str) -> dict[str, dict[str, str]]:
+        """Return the devices of a class, a bus or a driver: name -> the properties of its uevents.
+
+        LookupError with the names of classes, buses and drivers.
+        """
+        core = self.machine.kernel.devices
+        groups: dict[str, list[Any]] = {}
+        for bus in core.buses.values():
+            groups[bus.name] = list(bus.devices)
+            for driver in bus.drivers:
+                groups[driver.name] = [each for each in bus.devices if each.driver is driver]
+        groups |= {name: list(each.devices) for name, each in core.classes.items()}
+        if kind not in groups:
+            raise LookupError(f"there is no class, bus or driver {kind!r}: {choose(kind, groups)}")
+        return {device.name: device.uevent_environment() for device in groups[kind]}
+
+    # -- quiescence -----------------------------------------------------------
+
+    def quiet(self) -> Any:
+        """Wait until nothing is left to happen: every task sleeps, and no timer runs.
+
+        To be awaited in an `async` body; it blocks in a plain one.  TimeLimit after 60 simulated seconds.
+        """
+        waiting = self._wait()
+        return waiting if self._perform is None else self._perform(waiting)
+
+    async def _wait(self) -> None:
+        app = self._app
+        fd = await app.eventfd(0)
+        counter = app.owner.files.get(fd).object
+        self._quiet.append(counter)
+        try:
+            await app.read(fd, U64.size)
+        finally:
+            self._quiet.remove(counter)
+            await app.close(fd)
+
+    def settle(self) -> None:
+        """Run the machine until it is quiet, wake the body if it waits for that, and so on to its end.
+
+        Raises what programs raise, and TimeLimit.
+        """
+        machine = self.machine
+        while True:
+            limit = machine.now + LIMIT
+            if machine.engine.next_time() is not None:
+                machine.engine.run(limit)
+            raise_failures(machine)
+            if machine.engine.next_time() is not None:
+                text = (
+                    "the machine is not quiet after 60 simulated seconds: a task or a timer goes on for ever"
+                )
+                raise explained(TimeLimit, text, machine.kernel.processes, ())
+            if self._schedule.late_stimuli():
+                continue
+            if not self._quiet:
+                return
+            machine.engine.call_later(0, self._quiet[0].write, None, None, ONE, 0)
+
+    # -- a whole test ---------------------------------------------------------
+
+    def run_body(self, body: Callable[..., object], arguments: Mapping[str, object], **options: Any) -> None:
+        """Run a test's body as a program, to the end of all that it causes.
+
+        `arguments` are its keywords beside `app` and `sim`.  Raises what it raises, and Deadlock if it sleeps
+        for ever.
+        """
+        plain = is_plain(body)
+
+        def program(app: Any) -> Any:
+            names = {"app": app, "sim": self}
+            self._app = app.app if plain else app
+            self._perform = app.run if plain else None
+            return body(**{name: names.get(name, value) for name, value in arguments.items()})
+
+        def plain_program(app: Any) -> Any:
+            return program(app)
+
+        async def async_program(app: Any) -> Any:
+            return await program(app)
+
+        name = getattr(body, "__name__", "body")
+        chosen = plain_program if plain else async_program
+        process: Process = self.machine.spawn(chosen, name=name, **options)
+        self.settle()
+        if process.alive:
+            tasks = [task for task in self.machine.kernel.processes if not task.kthread]
+            raise explained(Deadlock, f"{name} sleeps for ever", tasks, ())
+        self.check_conditions()
+
+
+def plugged(devices: Iterable[str | Callable[[], Device]]) -> list[Device]:
+    """Make devices: each is a kind, as "mouse", or a function that makes one.  SimulationError otherwise."""
+    made = []
+    for each in devices:
+        if isinstance(each, str) and each not in DEVICES:
+            raise SimulationError(f"there is no device {each!r}: {choose(each, DEVICES)}")
+        device = DEVICES[each]() if isinstance(each, str) else each()
+        if not isinstance(device, Device):
+            raise SimulationError(
+                f"{each!r} makes {device!r}, which is no device: pass a class, as in [Camera]"
+            )
+        made.append(device)
+    return made
+
+
+@attrs.frozen(eq=False)
+class Body:
+    """A test's body as a target of exploring (`simkernel.explore.run.Target`).
+
+    arguments  its keywords; `app` and `sim` are replaced in each run
+    devices    devices that are plugged in and bound before the body begins
+    modules    modules that are loaded before
+    options    keywords of Machine
+    """
+
+    function: Callable[..., object]
+    arguments: Mapping[str, object] = {"app": None, "sim": None}
+    devices: tuple[str | Callable[[], Device], ...] = ()
+    modules: tuple[str, ...] = ()
+    options: Mapping[str, Any] = {}
+    uid: int = 0
+
+    def run(self, trial: Trial) -> None:
+        """Run it once."""
+        machine = trial.machine(**{"check_leaks": True, **self.options})
+        sim = Sim(machine, trial.schedule)
+        for device in plugged(self.devices):
+            machine.plug(device)
+        if self.modules:
+            machine.spawn(load, self.modules)
+        sim.settle()
+        trial.began()
+        sim.run_body(self.function, self.arguments, uid=self.uid)
+        check_kernel(machine)
+        machine.close()
+
+
+def raise_failures(machine: Machine) -> None:
+    """Raise what programs have raised; the exception of a single program as it is."""
+    try:
+        machine.raise_failures()
+    except BaseExceptionGroup as group:
+        if len(group.exceptions) == 1:
+            raise group.exceptions[0] from None
+        raise
+
+
+async def load(app: Any, modules: Iterable[str]) -> None:
+    """Load modules, each with its parameters: "adder sound=0"."""
+    for each in modules:
+        name, _, parameters = each.partition(" ")
+        await app.modprobe(name, **dict(word.split("=", 1) for word in parameters.split()))
+
+
+def check_kernel(machine: Machine) -> None:
+    """Raise AssertionError if the kernel has had an oops or a bug, with the log's line."""
+    if machine.kernel.oopses.reports:
+        oops = machine.kernel.oopses.reports[0]
+        raise AssertionError(f"an oops in {oops.where}: {oops.error!r}") from oops.error
+    if machine.kernel.preempt.bugs:
+        raise AssertionError(next(line for line in machine.log.lines() if "BUG:" in line))
