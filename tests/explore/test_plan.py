@@ -16,7 +16,9 @@ PLANS = st.builds(
     st.dictionaries(st.integers(1, 10**6), st.just(IRQ) | st.integers(0, 10**12)),
     st.lists(st.tuples(NAMES, st.integers(1, 10**6))),
     st.dictionaries(st.from_regex(r"[a-z]+-[a-z0-9]+", fullmatch=True), st.integers(0, 10**6)),
-    st.dictionaries(NAMES.filter(lambda name: "." not in name), st.from_regex(r"[A-Za-z0-9]*", fullmatch=True)),
+    st.dictionaries(
+        NAMES.filter(lambda name: "." not in name), st.from_regex(r"[A-Za-z0-9]*", fullmatch=True)
+    ),
 )
 
 
