@@ -1,4 +1,4 @@
-"""Stories over the shipped drivers, to be perturbed: two programs use a device that may vanish at any step."""
+"""Stories over the shipped drivers, to be perturbed: programs use a device that may vanish at any step."""
 
 from __future__ import annotations
 
