@@ -1,0 +1,56 @@
+"""A story with one bug that only a pause finds: two programs count, and one of their requests is lost."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from simkernel.explore.plan import Plan
+from simkernel.explore.run import run
+from simkernel.testing.sim import Body
+from simkernel.uapi.netlink import NLM_F_REQUEST, message
+from simkernel.uapi.socket import AF_NETLINK, SOCK_RAW
+
+PROTOCOL = 25
+MODULES = Path(__file__).parent / "modules"
+
+
+async def count(app: Any) -> None:
+    """Let the module count one request."""
+    sock = await app.socket(AF_NETLINK, SOCK_RAW, PROTOCOL)
+    await sock.sendto(message(16, b"", flags=NLM_F_REQUEST), (0, 0))
+    await sock.recv(100)
+    await sock.close()
+
+
+async def count_twice(app: Any, sim: Any) -> None:
+    """Two programs count one request each, a third one looks."""
+    await app.spawn(count)
+    await app.spawn(count)
+    await sim.quiet()
+    sock = await app.socket(AF_NETLINK, SOCK_RAW, PROTOCOL)
+    await sock.sendto(message(16, b"", flags=NLM_F_REQUEST), (0, 0))
+    answer = await sock.recv(100)
+    await sock.close()
+    assert answer[16] == 3, f"{answer[16]} requests were counted"
+
+
+async def count_in_turn(app: Any, sim: Any) -> None:
+    """The same without a race: each program begins when the last one has ended."""
+    for _ in range(2):
+        await app.spawn(count)
+        await sim.quiet()
+
+
+async def count_once(app: Any, sim: Any) -> None:
+    """One program."""
+    await count(app)
+
+
+TALLY = Body(count_twice, modules=("tally",), options={"module_path": [MODULES], "udev": False})
+ONE = Body(count_once, modules=("tally",), options={"module_path": [MODULES], "udev": False})
+IN_TURN = Body(count_in_turn, modules=("tally",), options={"module_path": [MODULES], "udev": False})
+
+if __name__ == "__main__":
+    print(run(TALLY, Plan.parse(sys.argv[1]), traced=True).digest)
