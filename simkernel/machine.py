@@ -25,6 +25,7 @@ from simkernel.application.udevd import modprobe, udevd
 from simkernel.engine import (
     Deadlock,
     Engine,
+    KernelBug,
     Leak,
     SimulationError,
     Tracer,
@@ -38,6 +39,7 @@ from simkernel.kernel.kernel import Kernel
 from simkernel.kernel.lib.costs import CostModel
 from simkernel.kernel.lib.fault import Armed, FaultPoints
 from simkernel.kernel.lib.log import Log
+from simkernel.kernel.lib.report import CHECKERS, Reports
 from simkernel.kernel.sched.credentials import Credentials
 from simkernel.kernel.sched.sleepers import explained
 from simkernel.kernel.sched.task import SchedTask
@@ -116,6 +118,8 @@ class Machine:
     debug         True to report the line of a call that was never awaited (slower)
     instrumented  True to count the kernel's copies: `statistics["copies"]`
     perturbation  the plan of the run (simkernel.explore); extra [testing]
+    checks        the checkers that are on, of "lockdep", "hung", "references", "sockets", "memory": `reports`
+                  has the bugs they find, and `close` raises KernelBug
     check_leaks   True to close it in steps (see `close`) and raise Leak if anything is still held
     faults        decides at each fault point from time 0 on (kernel/lib/fault.py); None: nothing fails
 
@@ -134,6 +138,7 @@ class Machine:
         debug: bool = False,
         instrumented: bool = False,
         check_leaks: bool = False,
+        checks: Iterable[str] = (),
         perturbation: Perturbation | None = None,
         faults: FaultPoints | None = None,
     ) -> None:
@@ -151,6 +156,7 @@ class Machine:
                 raise SimulationError(f"module_path: there is no folder {str(folder)!r}")
         if unmodelled not in ("errno", "raise"):
             raise SimulationError(f'unmodelled={unmodelled!r}: it is "errno" or "raise"')
+        on = _checks(checks)
         if perturbation is None:
             self.engine = Engine(seed, start=-BOOT)
         else:
@@ -170,12 +176,14 @@ class Machine:
         self._closed = False
         self._check_leaks = check_leaks
         self._winding_down = False
+        self._checks = on
         self.kernel = Kernel(
             self.engine,
             self.bus,
             costs=costs or CostModel(),
             instrumented=instrumented,
             instruments=() if perturbation is None else perturbation.instruments,
+            checks=on,
             cpus=cpus,
             module_path=(SHIPPED_MODULES, *folders),
             unmodelled=unmodelled,
@@ -183,6 +191,11 @@ class Machine:
             modprobe=self._modprobe,
             faults=armed,
         )
+        self._audit: Callable[[], None] | None = None
+        if on:
+            from simkernel.kernel.checked import Audit
+
+            self._audit = Audit(self.kernel, on)
         if udev:
             self.spawn(udevd, daemon=True)
         self.engine.run(until=0)
@@ -270,11 +283,16 @@ class Machine:
             raise SimulationError(f'on_idle={on_idle!r}: use "return" or "raise"')
         self._check_open()
         self.engine.run(until)
+        self._audit_if_idle()
         self.raise_failures()
         if on_idle == "raise" and self.engine.next_time() is None:
             waiting = [task for task in self._programs() if task.sleep is not None and not task.on_result]
             if waiting:
                 raise explained(Deadlock, "no event is left that could wake a program", waiting, ())
+
+    def _audit_if_idle(self) -> None:
+        if self._audit is not None and self.engine.next_time() is None:
+            self._audit()
 
     def raise_failures(self) -> None:
         """Raise what programs have raised since this was last asked."""
@@ -307,6 +325,11 @@ class Machine:
     def events(self) -> int:
         """How much has happened, as the model counts it; tracing and tuning do not change it."""
         return events(self.kernel)
+
+    @property
+    def reports(self) -> Reports:
+        """The bugs that the kernel's checkers have found.  A test that expects them takes them."""
+        return self.kernel.reports
 
     # -- what programs are given ----------------------------------------------
 
@@ -348,17 +371,21 @@ class Machine:
 
         With `check_leaks` it first kills the programs, then unplugs the devices, then kills the daemons.  The
         kernel has up to 10 simulated seconds after each step.  Leak if anything is still held after that.
+        KernelBug if a checker has found a bug.
         """
         self.engine.check_thread()
         if self._closed:
             return
         if self.engine.running:
             raise SimulationError("a program cannot close the machine it runs on: it returns, or calls exit")
+        self._audit_if_idle()
         try:
             if self._check_leaks:
                 self._wind_down()
         finally:
             self._switch_off()
+        if bugs := [report for report in self.reports if report.checker in self._checks]:
+            raise KernelBug("\n\n".join(map(str, bugs)))
         if self._check_leaks and (words := left(holdings(self.kernel), {})):
             raise Leak(f"left behind: {'; '.join(words)}")
 
@@ -409,10 +436,11 @@ class Machine:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Close it.  What programs raised and nobody has asked for is raised, unless another error is."""
-        self._check_leaks &= error is None
+        if error is not None:
+            self._check_leaks, self._checks = False, ()
         try:
             self.close()
-        except Leak:
+        except (Leak, KernelBug):
             if not self.kernel.processes.failures:
                 raise
         if error is None:
@@ -457,6 +485,14 @@ def _device(value: object) -> Device:
     if isinstance(value, Device):
         return value
     raise SimulationError(f"{value!r} is not a device: pass one, as in plug(Camera())")
+
+
+def _checks(names: Iterable[str]) -> tuple[str, ...]:
+    names = (names,) if isinstance(names, str) else tuple(names)
+    for name in names:
+        if name not in CHECKERS:
+            raise SimulationError(f"checks={names!r}: {name!r} is no checker; they are {', '.join(CHECKERS)}")
+    return names
 
 
 def _is_int(value: object) -> bool:

@@ -9,7 +9,20 @@ import attrs
 import pytest
 from hypothesis import HealthCheck, settings
 
+from simkernel import Machine
 from simkernel.cli import main
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add `--checks`: every machine has these checkers on, such as `--checks lockdep,hung`."""
+    parser.addoption("--checks", default="", help="checkers that every machine has on, separated by commas")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Turn the checkers on."""
+    if names := config.getoption("--checks"):
+        Machine.__init__.__kwdefaults__["checks"] = tuple(names.split(","))
+
 
 settings.register_profile("simkernel", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("simkernel")

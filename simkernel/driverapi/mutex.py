@@ -17,7 +17,7 @@ from simkernel.kernel.sched.mutex import Mutex as Mutex
 
 def mutex_init(this: ThisModule, name: str) -> Mutex:
     """A mutex; its name tells in a list of sleepers who waits for what."""
-    return Mutex(kernel_of(this).preempt, name)
+    return kernel_of(this).locking.mutex(name)
 
 
 @sleeps

@@ -16,7 +16,7 @@ from simkernel.kernel.sched.spinlock import SpinLock as SpinLock
 
 def spin_lock_init(this: ThisModule, name: str) -> SpinLock:
     """A spinlock."""
-    return SpinLock(kernel_of(this).preempt, name)
+    return kernel_of(this).locking.spinlock(name)
 
 
 def spin_lock(lock: SpinLock) -> None:

@@ -26,6 +26,10 @@ class Leak(SimulationError):
     """Programs or drivers have left something held in a machine that was closed."""
 
 
+class KernelBug(SimulationError):
+    """A checker of the kernel has found a bug of a driver, or of the kernel.  The text has the reports."""
+
+
 class NotModelled(SimulationError):
     """Linux has this and simkernel does not (see the guide, "what is modelled")."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from functools import cached_property, partial
 from pathlib import Path
 
@@ -19,13 +19,14 @@ from simkernel.kernel.lib.copies import Copies
 from simkernel.kernel.lib.costs import CostModel
 from simkernel.kernel.lib.fault import Armed
 from simkernel.kernel.lib.log import Log
+from simkernel.kernel.lib.report import Reports
 from simkernel.kernel.lib.taint import Taints
 from simkernel.kernel.lib.unmodelled import Unmodelled
 from simkernel.kernel.loader.image import Instrument
 from simkernel.kernel.loader.modules import Modules
 from simkernel.kernel.loader.request import Modprobe
 from simkernel.kernel.mm.dma import DmaMemory
-from simkernel.kernel.module.module import ThisModule
+from simkernel.kernel.module.module import LoadedModule, ThisModule
 from simkernel.kernel.module.resources import Resources
 from simkernel.kernel.net.namespace import Namespaces, Net
 from simkernel.kernel.netlink.genetlink import FAMILIES, netdev
@@ -35,6 +36,7 @@ from simkernel.kernel.netlink.route.rtnetlink import RouteNetlink
 from simkernel.kernel.netlink.uevent import UeventSockets
 from simkernel.kernel.oops import Oopses
 from simkernel.kernel.pseudofs.mounts import mount_all
+from simkernel.kernel.sched.locking import Locking
 from simkernel.kernel.sched.preempt import Preempt
 from simkernel.kernel.sched.process import OnDeath, Processes
 from simkernel.kernel.sched.scheduler import RunQueue, Scheduler, UnlimitedCpus
@@ -45,7 +47,7 @@ from simkernel.kernel.unix.socket_nodes import SocketNodes
 from simkernel.kernel.unix.unix import Unix
 from simkernel.kernel.vfs.char_dev import CharDevices
 from simkernel.kernel.vfs.char_file import CharDevContext
-from simkernel.kernel.vfs.file import OpenFiles, SocketFamily
+from simkernel.kernel.vfs.file import OpenFile, OpenFiles, SocketFamily
 from simkernel.kernel.vfs.filesystem import FileSystems
 from simkernel.kernel.vfs.task import Task
 from simkernel.kernel.workqueue import WorkQueues
@@ -66,6 +68,7 @@ class Kernel:
         unmodelled: str,
         instrumented: bool,
         instruments: Sequence[Instrument],
+        checks: Collection[str],
         on_death: OnDeath,
         modprobe: Modprobe,
         faults: Armed | None = None,
@@ -89,6 +92,8 @@ class Kernel:
         self.log_readers = WaitQueue("the kernel log")
         self.log = Log(engine, self.log_readers.wake_up)
         self.taints = Taints()
+        self.reports = Reports(engine, self.log, self.taints)
+        """The bugs that checkers have found."""
         self.unmodelled = Unmodelled(self.log, raises=unmodelled == "raise")
 
         self.namespaces = Namespaces()
@@ -103,7 +108,8 @@ class Kernel:
             self.scheduler = planned.scheduler(engine, costs, cpus)
         else:
             self.scheduler = UnlimitedCpus(engine, costs) if cpus is None else RunQueue(engine, costs, cpus)
-        self.preempt = Preempt(self.log, self.taints, self.current)
+        self.preempt = Preempt(self.reports, self.current)
+        self.locking = Locking(self.preempt)
         self.processes = Processes(
             engine,
             self.scheduler,
@@ -124,6 +130,13 @@ class Kernel:
             engine, costs, self.preempt, self.oopses, self.resources, self.scheduler.interrupt
         )
         self.dma = DmaMemory(bus.memory, self.resources, faults)
+        self.bus_error: Callable[[str], None] = self.log.err
+        self.socket_file: Callable[..., OpenFile] = OpenFile
+        make_module: Callable[..., LoadedModule] = LoadedModule
+        if checks:
+            from simkernel.kernel import checked
+
+            make_module = checked.install(self, checks)
         self.interrupts = Interrupts(
             engine,
             bus.interrupts,
@@ -157,9 +170,9 @@ class Kernel:
 
         self.uevents: Uevents = Uevents(engine, self.log, uevent_sockets.broadcast, faults)
         binding = Binding(engine, self.log, self.oopses, self.uevents, self.work_queues.system, faults)
-        self.devices = DriverCore(self.log, self.preempt, self.resources, self.uevents, binding)
+        self.devices = DriverCore(self.log, self.locking, self.resources, self.uevents, binding)
         self.simbus = Simbus(
-            bus, self.log, self.preempt, self.devices, self.interrupts, self.work_queues.system
+            bus, self.log, self.locking, self.devices, self.interrupts, self.work_queues.system
         )
 
         self.modules = Modules(
@@ -173,6 +186,7 @@ class Kernel:
             families=FAMILIES,
             instruments=instruments,
             modprobe=modprobe,
+            make_module=make_module,
             make_this=partial(ThisModule, self),
             send_uevent=self.uevents.send,
             faults=faults,
@@ -200,10 +214,6 @@ class Kernel:
     def interrupt(self, line: int) -> None:
         """Called by the bus: `line` interrupts."""
         self.interrupts.handle(line)
-
-    def bus_error(self, text: str) -> None:
-        """Called by the bus after a wrong access."""
-        self.log.err(text)
 
     def realtime(self) -> int:
         """The realtime clock, in ns since 1970: that is when a machine is switched on."""

@@ -30,13 +30,13 @@ import attrs
 
 from simkernel.engine import DeviceError, InternalError, SimulationError
 from simkernel.kernel.lib.log import Log
+from simkernel.kernel.lib.stack import DRIVERAPI, locate
 from simkernel.kernel.lib.taint import Taint, Taints
-from simkernel.kernel.module.module import LoadedModule, locate
+from simkernel.kernel.module.module import LoadedModule
 from simkernel.kernel.sched.spinlock import Lockup
 from simkernel.kernel.sched.task import SchedTask
 from simkernel.uapi.errno import EFAULT, os_error
 
-DRIVERAPI = "simkernel.driverapi."
 KEPT = 64
 """Reports kept; the log and the counter have the others."""
 

@@ -6,6 +6,7 @@ the file that composes them.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 from simkernel.engine import Engine
@@ -23,7 +24,7 @@ from simkernel.kernel.sched.process import Processes
 from simkernel.kernel.sched.scheduler import Scheduler
 from simkernel.kernel.sched.wait import WaitQueue
 from simkernel.kernel.vfs.char_dev import CharDevices
-from simkernel.kernel.vfs.file import SocketFamily
+from simkernel.kernel.vfs.file import OpenFile, SocketFamily
 from simkernel.kernel.vfs.filesystem import FileSystems
 from simkernel.kernel.vfs.task import Task
 
@@ -45,6 +46,8 @@ class KernelParts(Protocol):
     devices: DriverCore
     modules: Modules
     namespaces: Namespaces
+    socket_file: Callable[..., OpenFile]
+    """The maker of the open files of sockets."""
     socket_families: dict[int, SocketFamily]
 
     @property

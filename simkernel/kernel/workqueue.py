@@ -20,7 +20,7 @@ from simkernel.kernel.lib.layers import DRIVER, KERNEL
 from simkernel.kernel.module.module import LoadedModule
 from simkernel.kernel.module.resources import Resource, Resources
 from simkernel.kernel.oops import Oopses
-from simkernel.kernel.sched.wait import WaitQueue, maybe, sleep_on
+from simkernel.kernel.sched.wait import IdleSleep, WaitQueue, maybe, sleep_on
 
 Function = Callable[["Work"], Awaitable[None] | None]
 StartThread = Callable[[str, Coroutine[Any, Any, None]], object]
@@ -185,7 +185,7 @@ class WorkQueue:
                 else:
                     self._idle += 1
                     try:
-                        await sleep_on(self._more, interruptible=False, exclusive=True)
+                        await IdleSleep((self._more,), interruptible=False, exclusive=True)
                     finally:
                         self._idle -= 1
         finally:

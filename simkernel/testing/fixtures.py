@@ -3,12 +3,14 @@
     # conftest.py
     pytest_plugins = ["simkernel.testing.fixtures"]
 
-machine               a machine, closed after the test; the test fails if anything is still held then
+machine               a machine, closed after the test; the test fails if anything is still held then, or if a
+                      checker of the kernel has found a bug
 world                 the result of `simkernel.testing.world()` for root, in a network namespace
 unprivileged_world    the result of `simkernel.testing.world()` for user 65534, without capabilities
 
-`@pytest.mark.machine(seed=7, cpus=2)` sets the arguments of `Machine`.  `check_leaks` is True unless the
-marker sets it to False.  When a test with a machine fails, the report has the kernel log.
+`@pytest.mark.machine(seed=7, cpus=2)` sets the arguments of `Machine`.  Unless the marker sets them,
+`check_leaks` is True and `checks` has all checkers but "races".  When a test with a machine fails, the report
+has the kernel log.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from collections.abc import Generator, Iterator
 
 import pytest
 
+from simkernel.kernel.lib.report import KIT
 from simkernel.machine import Machine
 from simkernel.testing.world import World
 from simkernel.testing.world import world as make_world
@@ -30,7 +33,7 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.fixture
 def machine(request: pytest.FixtureRequest) -> Iterator[Machine]:
     """A machine, made with the keywords of the marker `machine`."""
-    options: dict[str, object] = {"check_leaks": True}
+    options: dict[str, object] = {"check_leaks": True, "checks": KIT}
     for marker in reversed(list(request.node.iter_markers("machine"))):
         options |= marker.kwargs
     with Machine(**options) as machine:  # type: ignore[arg-type]

@@ -8,6 +8,7 @@ from typing import Any
 
 from simkernel.blocking.process import Blocking
 from simkernel.blocking.socket import BlockingSocket
+from simkernel.kernel.lib.report import KIT
 from simkernel.kernel.net.namespace import Net
 from simkernel.kernel.netlink.socket import NetlinkSocket
 from simkernel.kernel.sched.credentials import Credentials
@@ -104,5 +105,5 @@ def _user(privileged: bool) -> int:
 @contextmanager
 def world(*, privileged: bool = True) -> Iterator[World]:
     """A new world, without udevd; what simkernel does not model raises instead of being an errno."""
-    with Machine(udev=False, unmodelled="raise") as machine:
+    with Machine(udev=False, unmodelled="raise", checks=KIT) as machine:
         yield World(machine, _process(machine, privileged), machine.kernel.net, privileged=privileged)

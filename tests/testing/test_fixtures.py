@@ -67,6 +67,29 @@ def test_a_leak_fails_the_test(project: pytest.Pytester) -> None:
     result.stdout.fnmatch_lines(["*Leak: left behind: *open file pipe:[[]1]*"])
 
 
+def test_a_report_of_a_checker_fails_the_test(project: pytest.Pytester) -> None:
+    project.makepyfile("""
+        import pytest
+
+        def break_it(machine):
+            machine.kernel.reports.add("lockdep", "WARNING: possible circular locking dependency detected")
+
+        def test_that_reports(machine):
+            break_it(machine)
+
+        def test_that_expects_it(machine):
+            break_it(machine)
+            assert [report.checker for report in machine.reports.take()] == ["lockdep"]
+
+        @pytest.mark.machine(checks=())
+        def test_without_checkers(machine):
+            break_it(machine)
+    """)
+    result = project.runpytest_inprocess("-p", "no:xdist")
+    result.assert_outcomes(passed=3, errors=1)
+    result.stdout.fnmatch_lines(["*KernelBug: WARNING: possible circular locking dependency detected"])
+
+
 def test_worlds(project: pytest.Pytester) -> None:
     project.makepyfile("""
         import pytest

@@ -19,7 +19,7 @@ from simkernel.kernel.device.uevent import Uevents
 from simkernel.kernel.lib.log import Log
 from simkernel.kernel.module.module import LoadedModule
 from simkernel.kernel.module.resources import DRIVER, Resources
-from simkernel.kernel.sched.preempt import Preempt
+from simkernel.kernel.sched.locking import Locking
 from simkernel.uapi.errno import EBUSY, EEXIST, EINVAL, ENODEV, os_error
 
 
@@ -38,7 +38,7 @@ class DriverCore:
     """The device tree of one machine, its buses and its classes."""
 
     _log: Log
-    _preempt: Preempt
+    _locking: Locking
     _resources: Resources
     _uevents: Uevents
     binding: Binding
@@ -106,7 +106,7 @@ class DriverCore:
 
     def builtin_device(self, kind: Class, name: str, number: tuple[int, int] = (0, 0)) -> Device:
         """A device of such a class."""
-        device = Device(self._preempt, name, kind=kind, number=number)
+        device = Device(self._locking, name, kind=kind, number=number)
         self._roots.append(device)
         kind.devices.append(device)
         device.registered = True
@@ -130,7 +130,7 @@ class DriverCore:
         """Add a device of a class, which needs no driver (`device_create_with_groups()`).  EINVAL, EEXIST."""
         self._resources.allocate(module, "device")
         device = Device(
-            self._preempt, name, parent, kind=kind, module=module,
+            self._locking, name, parent, kind=kind, module=module,
             environment=environment or {}, node=node, number=number, data=data,
         )  # fmt: skip
         if attributes:

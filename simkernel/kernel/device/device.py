@@ -11,8 +11,8 @@ from simkernel.kernel.device.attribute import Attached, DeviceAttribute
 from simkernel.kernel.device.devres import Devres
 from simkernel.kernel.module.module import LoadedModule
 from simkernel.kernel.module.resources import Resource
+from simkernel.kernel.sched.locking import Locking
 from simkernel.kernel.sched.mutex import Mutex
-from simkernel.kernel.sched.preempt import Preempt
 from simkernel.uapi.errno import ENODEV, os_error
 
 Environment = Callable[["Device"], Mapping[str, str]]
@@ -67,7 +67,7 @@ class Device:
     that drivers gave it.
     """
 
-    _preempt: Preempt
+    _locking: Locking
     name: str
     parent: Device | None = None
     bus: BusType | None = None
@@ -89,7 +89,9 @@ class Device:
 
     def __attrs_post_init__(self) -> None:
         self.node = (self.node or self.name.replace("!", "/")) if self.number[0] else ""
-        self.lock = Mutex(self._preempt, f"of device {self.name}")
+        self.lock = self._locking.mutex(
+            f"of device {self.name}", ordered=False
+        )  # as device_initialize() has it
 
     def __repr__(self) -> str:
         return f"<device {self.devpath}>"

@@ -19,7 +19,7 @@ from simkernel.kernel.device.device import BusType, Device, DeviceDriver
 from simkernel.kernel.irq.descriptor import IRQ_HANDLED, IRQ_NONE, IRQ_WAKE_THREAD, IRQF_SHARED
 from simkernel.kernel.irq.interrupts import Interrupts
 from simkernel.kernel.lib.log import Log
-from simkernel.kernel.sched.preempt import Preempt
+from simkernel.kernel.sched.locking import Locking
 from simkernel.kernel.workqueue import Work, WorkQueue
 
 NAME = "simbus"
@@ -51,8 +51,8 @@ class SimbusDevice(Device):
     `window` is the address of its registers, `irq` the interrupt line that it is wired to.
     """
 
-    def __init__(self, preempt: Preempt, bus: SimbusType, parent: Device, hardware: Bus, slot: int) -> None:
-        super().__init__(preempt, f"{BUS_NUMBER}:{slot}", parent, bus=bus)
+    def __init__(self, locking: Locking, bus: SimbusType, parent: Device, hardware: Bus, slot: int) -> None:
+        super().__init__(locking, f"{BUS_NUMBER}:{slot}", parent, bus=bus)
         self.slot = slot
         self.window = sheet.window(slot)
         identity = hardware.readl(self.window + sheet.ID)
@@ -117,18 +117,18 @@ class Simbus:
         self,
         hardware: Bus,
         log: Log,
-        preempt: Preempt,
+        locking: Locking,
         core: DriverCore,
         interrupts: Interrupts,
         queue: WorkQueue,
     ) -> None:
         self._hardware = hardware
         self._log = log
-        self._preempt = preempt
+        self._locking = locking
         self._core = core
         self._slots: dict[int, SimbusDevice] = {}
         self.type = SimbusType()
-        self._root = Device(preempt, f"{NAME}{BUS_NUMBER}")
+        self._root = Device(locking, f"{NAME}{BUS_NUMBER}")
         core.bus_register(self.type)
         interrupts.request(
             None, sheet.HOTPLUG_LINE, self._interrupt, "hotplug", self,
@@ -172,7 +172,7 @@ class Simbus:
                     await self._add(slot)
 
     async def _add(self, slot: int) -> None:
-        device = self._slots[slot] = SimbusDevice(self._preempt, self.type, self._root, self._hardware, slot)
+        device = self._slots[slot] = SimbusDevice(self._locking, self.type, self._root, self._hardware, slot)
         self._log.info(
             f"{NAME} {device.name}: [{device.vendor_id:04x}:{device.device_id:04x}] "
             f"class {device.class_code:#04x} rev {device.revision} irq {device.irq}"

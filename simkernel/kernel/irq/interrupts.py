@@ -236,7 +236,7 @@ class Interrupts:
         try:
             while not action.stopping:
                 if not action.woken:
-                    await sleep_on(action.queue, interruptible=False)
+                    await sleep_on(action.queue)  # irq_wait_for_interrupt()
                     continue
                 action.woken = False
                 self._engine.trace.flow = action.flow

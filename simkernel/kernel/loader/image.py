@@ -29,9 +29,10 @@ from typing import Protocol
 import attrs
 
 from simkernel.engine import runs_later
+from simkernel.kernel.lib.stack import LOCATION, locate
 from simkernel.kernel.loader.path import Location, Stamp, stamp, stamps, unreadable
 from simkernel.kernel.module.declaration import Module
-from simkernel.kernel.module.module import LOCATION, Image, locate
+from simkernel.kernel.module.module import Image
 from simkernel.uapi.errno import EINVAL, ENOEXEC
 
 PREFIX = "simkernel_module_"

@@ -55,8 +55,8 @@ class Modules:
 
     They are found in `directories`, the first of which is the kernel's own tree, and families'
     specifications in `families` too.  `modprobe` is the program that the kernel runs for a module that it
-    wants; `make_this` makes what a module's code sees of itself; `send_uevent` takes action, devpath and
-    subsystem; `instruments` transform the code of modules.
+    wants; `make_module` makes a module, and `make_this` what a module's code sees of itself; `send_uevent`
+    takes action, devpath and subsystem; `instruments` transform the code of modules.
     """
 
     _engine: Engine
@@ -69,6 +69,7 @@ class Modules:
     _families: Path
     _instruments: Sequence[Instrument]
     _modprobe: Modprobe | None
+    _make_module: Callable[..., LoadedModule]
     _make_this: Callable[[LoadedModule], ThisModule]
     _send_uevent: Callable[[str, str, str], None]
     _faults: Armed | None = None
@@ -149,7 +150,7 @@ class Modules:
         self._check_unique(image.name)
         self._engine.charge(self._costs.module_load)
         await elapse()
-        module = self._list[image.name] = LoadedModule(
+        module = self._list[image.name] = self._make_module(
             self._engine, image, location.directory, self._make_this
         )
         try:

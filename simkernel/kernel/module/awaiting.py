@@ -11,7 +11,8 @@ from types import FrameType
 from typing import Any, Final, ParamSpec, TypeVar
 
 from simkernel.engine import SimulationError
-from simkernel.kernel.module.module import LoadedModule, locate
+from simkernel.kernel.lib.stack import locate
+from simkernel.kernel.module.module import LoadedModule
 from simkernel.kernel.sched.wait import maybe
 
 P = ParamSpec("P")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from enum import Enum
 from pathlib import Path
-from types import FrameType, ModuleType, SimpleNamespace
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import attrs
@@ -32,15 +32,6 @@ TRANSITIONS: Mapping[ModuleState, tuple[ModuleState, ...]] = {
     ModuleState.GOING: (),
 }
 """From each state, those that may follow.  From UNFORMED and GOING a module may also vanish."""
-
-
-LOCATION = "__simkernel_module__"
-"""The global of a module's file that holds the module's name, and the file's as logs name it."""
-
-
-def locate(frame: FrameType) -> tuple[str, str] | None:
-    """The module whose code runs in `frame`, and its file as logs name it; None for other code."""
-    return frame.f_globals.get(LOCATION)
 
 
 @attrs.frozen(eq=False)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Iterable
 from random import Random
 from typing import Any, ClassVar, Final
 
@@ -190,6 +190,10 @@ class Sock(FileObject):
     def description(self) -> str:
         """What /proc/self/fd says (`sockfs_dname()`)."""
         return f"socket:[{self.cookie()}]"
+
+    def accounts(self, nets: Iterable[Net]) -> tuple[str, int, int]:
+        """Name and value of the counter of its memory, and the memory of its messages, in bytes."""
+        return "rmem", self.rmem, 0
 
     def changed(self) -> None:
         """It has a filter, an error or an option, or has one no longer: a protocol may look at itself."""

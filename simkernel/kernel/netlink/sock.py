@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import ClassVar, Final, Protocol
 
 from simkernel.kernel.net.creds import Creds, own_creds
@@ -156,6 +156,9 @@ class NetlinkSock(Sock):
     def loses(self, group: int) -> bool:
         """Return True if a message of `group` (0: to its port id) is lost as if its queue were full."""
         return False
+
+    def accounts(self, nets: Iterable[Net]) -> tuple[str, int, int]:
+        return "rmem", self.rmem, sum(skb.truesize for skb in self.queue or ())
 
     def after_receive(self) -> None:
         """End congestion once the queue is empty, and wake senders (`netlink_rcv_wake()`)."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable
 
 from simkernel.kernel.sched.preempt import NOTHING, Preempt
-from simkernel.kernel.sched.wait import WaitQueue, sleep_on
+from simkernel.kernel.sched.wait import LockQueue, sleep_on
 
 
 class Mutex:
@@ -16,7 +16,7 @@ class Mutex:
 
     def __init__(self, preempt: Preempt, name: str) -> None:
         self._preempt = preempt
-        self._queue = WaitQueue(f"mutex {name}")
+        self._queue = LockQueue(f"mutex {name}", self)
         self.name = name
         self.locked = False
 

@@ -12,8 +12,8 @@ from __future__ import annotations
 from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING, Any
 
-from simkernel.kernel.lib.log import Log
-from simkernel.kernel.lib.taint import Taint, Taints
+from simkernel.kernel.lib.report import Reports
+from simkernel.kernel.lib.stack import call_trace
 
 if TYPE_CHECKING:
     from simkernel.kernel.sched.task import SchedTask
@@ -36,9 +36,8 @@ NOTHING = _Nothing()
 class Preempt:
     """The preempt count of a machine, and the bugs that it has caught."""
 
-    def __init__(self, log: Log, taints: Taints, current: Callable[[], SchedTask | None]) -> None:
-        self._log = log
-        self._taints = taints
+    def __init__(self, reports: Reports, current: Callable[[], SchedTask | None]) -> None:
+        self._reports = reports
         self._current = current
         self.interrupts = 0
         self.locks: list[str] = []
@@ -112,5 +111,5 @@ class Preempt:
 
     def _bug(self, text: str) -> None:
         self.bugs += 1
-        self._taints.add(Taint.WARN)
-        self._log.err(text)
+        title, *lines = text.splitlines()
+        self._reports.add("lockdep", title, lines, call_trace(2))

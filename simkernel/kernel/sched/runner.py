@@ -22,7 +22,7 @@ from simkernel.engine import LATER, Call, Compute, DeviceError, Engine, Internal
 from simkernel.kernel.lib.layers import KERNEL
 from simkernel.kernel.sched import validation
 from simkernel.kernel.sched.preempt import Preempt
-from simkernel.kernel.sched.scheduler import Scheduler
+from simkernel.kernel.sched.scheduler import Resume, Scheduler
 from simkernel.kernel.sched.task import Program, SchedTask
 from simkernel.kernel.sched.tracepoints import sys_enter, sys_exit
 from simkernel.kernel.sched.wait import Elapse, Sleep, Sleeping, WouldBlock
@@ -89,6 +89,17 @@ class Runner:
             self.scheduler.begin(task, self._begin_compute, call)
         else:
             self.scheduler.begin(task, self._advance, None, None, call)
+
+    def watch_returns(self, on_return: Callable[[SchedTask], None]) -> None:
+        """Call `on_return` when a call that slept ends, or one that others come before."""
+        completes, advance = self._completes, self._advance
+
+        def watched(task: Any, function: Resume, value: Any, error: BaseException | None) -> None:
+            if function == advance:
+                on_return(task)
+            completes(task, function, value, error)
+
+        self._completes = watched
 
     # -- a program and its calls ----------------------------------------------
 

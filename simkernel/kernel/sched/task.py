@@ -33,6 +33,7 @@ class TaskState(Enum):
     RUNNING = "R"
     SLEEPING = "S"
     UNINTERRUPTIBLE = "D"
+    IDLE = "I"
     ZOMBIE = "Z"
     DEAD = "X"
 
@@ -169,6 +170,8 @@ class SchedTask:
         """The state that ps(1) shows."""
         if self.sleep is None:
             return self._state
+        if self.sleep.idle:
+            return TaskState.IDLE
         return TaskState.SLEEPING if self.sleep.interruptible else TaskState.UNINTERRUPTIBLE
 
     @state.setter

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
-from typing import Any, Protocol, TypeVar
+from typing import Any, ClassVar, Protocol, TypeVar
 
 from simkernel.engine import SimulationError, Timer
 
@@ -102,6 +102,16 @@ class WaitQueue:
             waiter.wake(True)
 
 
+class LockQueue(WaitQueue):
+    """The wait queue of a lock."""
+
+    __slots__ = ("lock",)
+
+    def __init__(self, name: str, lock: object) -> None:
+        super().__init__(name)
+        self.lock = lock
+
+
 class WouldBlock(Exception):
     """An operation cannot go on before something happens on `queue`; then `retry()` goes on.
 
@@ -151,6 +161,7 @@ class Sleeping:
     __slots__ = ("deadline", "queue", "sleeper", "timer")
 
     interruptible: bool = True
+    idle: ClassVar[bool] = False
     exclusive: bool
     deadline: int | None
     queue: WaitQueue | None
@@ -226,6 +237,14 @@ class Sleep(Sleeping):
 
     def __await__(self) -> Generator[Sleep, bool, bool]:
         return (yield self)
+
+
+class IdleSleep(Sleep):
+    """The sleep of a kernel thread that has nothing to do (TASK_IDLE)."""
+
+    __slots__ = ()
+
+    idle = True
 
 
 class BlockedCall(Sleeping):

@@ -111,9 +111,10 @@ class SocketCalls:
     async def _install_later(self, task: Task, made: Awaitable[SocketObject], flags: int) -> int:
         return self._install(task, await made, flags)
 
-    @staticmethod
-    def _file(made: SocketObject, flags: int) -> OpenFile:
-        file = OpenFile(made, O_RDWR | (O_NONBLOCK if flags & SOCK_NONBLOCK else 0), socket=made)
+    def _file(self, made: SocketObject, flags: int) -> OpenFile:
+        file = self._kernel.socket_file(
+            made, O_RDWR | (O_NONBLOCK if flags & SOCK_NONBLOCK else 0), socket=made
+        )
         made.opened(file)
         return file
 

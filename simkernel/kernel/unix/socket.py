@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from enum import Enum
 from functools import partial
 from typing import ClassVar, Final
@@ -11,7 +11,7 @@ from typing import ClassVar, Final
 from simkernel.kernel.lib.fault import check_fault
 from simkernel.kernel.net import sock_options
 from simkernel.kernel.net.creds import Creds, own_creds
-from simkernel.kernel.net.namespace import PernetSlot, net_of
+from simkernel.kernel.net.namespace import Net, PernetSlot, net_of
 from simkernel.kernel.net.scm import ControlBuffer
 from simkernel.kernel.net.sock import Sock
 from simkernel.kernel.sched.wait import WaitQueue, WouldBlock
@@ -181,6 +181,12 @@ class UnixSocket(Sock):
     def writable(self) -> bool:
         """Whether poll(2) calls it writable (`unix_writable()`)."""
         return self.state is not State.LISTEN and (self.wmem + 1) << 2 <= self.sndbuf
+
+    def accounts(self, nets: Iterable[Net]) -> tuple[str, int, int]:
+        if not self.wmem:
+            return "wmem", 0, 0
+        queues = (sock.messages for net in nets for sock in SOCKETS.of(net))
+        return "wmem", self.wmem, sum(skb.truesize for each in queues for skb in each if skb.sender is self)
 
     def memory_freed(self, truesize: int) -> None:
         """Something that it sent is read, or gone (`sock_wfree()`, `unix_write_space()`)."""

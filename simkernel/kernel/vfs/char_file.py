@@ -297,7 +297,8 @@ class CharDeviceFile(FileObject):
     def put_module(self) -> None:
         """`cdev_put()`."""
         if self.cdev.module is not None:
-            self.cdev.module.put()
+            with self._contain("cdev_put"):  # the driver may have put a reference too many
+                self.cdev.module.put()
 
 
 class _Released:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
-from simkernel.kernel.sched.wait import WaitQueue, sleep_on
+from simkernel.kernel.sched.wait import LockQueue, sleep_on
 
 T = TypeVar("T")
 
@@ -17,7 +17,7 @@ class OperationLock:
 
     def __init__(self) -> None:
         self.held = False
-        self._waiting = WaitQueue("genl_mutex")
+        self._waiting = LockQueue("genl_mutex", self)
 
     async def wait(self, operation: Callable[[T], object], request: T) -> object:
         """Run it when its turn comes."""

@@ -26,6 +26,7 @@ STATES: Final = {
     TaskState.RUNNING: "R (running)",
     TaskState.SLEEPING: "S (sleeping)",
     TaskState.UNINTERRUPTIBLE: "D (disk sleep)",
+    TaskState.IDLE: "I (idle)",
     TaskState.ZOMBIE: "Z (zombie)",
     TaskState.DEAD: "X (dead)",
 }

@@ -1,0 +1,82 @@
+"""Reports: bugs of modules, and of the kernel itself, that its checkers find."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final
+
+import attrs
+
+from simkernel.engine import Engine
+from simkernel.kernel.lib.log import Log
+from simkernel.kernel.lib.stack import position
+from simkernel.kernel.lib.taint import Taint, Taints
+
+CHECKERS: Final = ("lockdep", "hung", "references", "sockets", "memory", "races")
+"""The names that `Machine(checks=...)` takes."""
+KIT: Final = CHECKERS[:-1]
+"""The checkers that are on in every machine of `simkernel.testing`."""
+KEPT: Final = 64
+"""Reports kept; the log and the counter have the others."""
+
+
+@attrs.frozen
+class Report:
+    """A bug that a checker has found.
+
+    `title` is its first line, `text` all that the log has of it.  `time` is in ns.  `places` are the
+    `file:line` of the lines of code that take part, the latest first.
+    """
+
+    checker: str
+    title: str
+    text: str
+    time: int
+    places: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return self.text
+
+
+class Reports:
+    """The reports of one machine, oldest first."""
+
+    def __init__(self, engine: Engine, log: Log, taints: Taints) -> None:
+        self._engine = engine
+        self._log = log
+        self._taints = taints
+        self._kept: deque[Report] = deque(maxlen=KEPT)
+        self.count = 0
+
+    def __iter__(self) -> Iterator[Report]:
+        return iter(tuple(self._kept))
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    def add(
+        self,
+        checker: str,
+        title: str,
+        lines: Sequence[str] = (),
+        trace: Iterable[str] = (),
+        rule: str = "",
+    ) -> None:
+        """Log a bug, taint the kernel with W, and keep the report.
+
+        `trace` lists the lines of code that take part.  `rule` is the character of the lines above and below.
+        """
+        self.count += 1
+        edge = [rule * len(title)] if rule else []
+        text = "\n".join([*edge, title, *lines, *edge])
+        places = tuple(position(line) for line in trace)
+        self._kept.append(Report(checker, title, text, self._engine.time(), places))
+        self._taints.add(Taint.WARN)
+        self._log.err(text)
+
+    def take(self) -> list[Report]:
+        """Return the reports and forget them: a test that expects them calls it."""
+        taken = list(self._kept)
+        self._kept.clear()
+        return taken

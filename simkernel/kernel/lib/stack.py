@@ -1,0 +1,83 @@
+"""Call traces of kernel code: functions of modules, of driverapi and of the kernel, without host paths."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from types import CodeType, FrameType
+from typing import Any, Final
+
+LOCATION: Final = "__simkernel_module__"
+"""The global of a module's file that holds the module's name, and the file's as logs name it."""
+KERNEL: Final = "simkernel.kernel."
+DRIVERAPI: Final = "simkernel.driverapi."
+
+Place = tuple[CodeType, int, dict[str, Any]]
+"""A line of a function: its code, the line's number, and its globals.  It holds no frame."""
+
+
+def locate(frame: FrameType) -> tuple[str, str] | None:
+    """The module whose code runs in `frame`, and its file as logs name it; None for other code."""
+    return frame.f_globals.get(LOCATION)
+
+
+def caller(depth: int = 1) -> FrameType:
+    """Return the nearest frame of a module, or else of the kernel, from the caller's `depth`th caller on."""
+    first = sys._getframe(depth + 1)
+    frame: FrameType | None = first
+    while frame is not None:
+        if LOCATION in frame.f_globals:
+            return frame
+        frame = frame.f_back
+    if first.f_code.co_name == "__aenter__" and first.f_back is not None:
+        return first.f_back
+    return first
+
+
+def place(frame: FrameType) -> Place:
+    """The line at which `frame` is."""
+    return frame.f_code, frame.f_lineno, frame.f_globals
+
+
+def call_trace(depth: int = 1) -> tuple[str, ...]:
+    """Return the functions of modules, driverapi and the kernel on the stack, innermost first."""
+    return tuple(_lines(sys._getframe(depth + 1)))
+
+
+def _lines(frame: FrameType | None) -> Iterator[str]:
+    while frame is not None:
+        if LOCATION in frame.f_globals or _is_kernel(frame.f_globals):
+            yield describe(place(frame))
+        frame = frame.f_back
+
+
+def sleeping_trace(frame: Any) -> tuple[str, ...]:
+    """Return the functions in which a coroutine sleeps, innermost first."""
+    lines: list[str] = []
+    while getattr(frame, "cr_frame", None) is not None:
+        lines.append(describe(place(frame.cr_frame)))
+        frame = frame.cr_await
+    return tuple(reversed(lines))
+
+
+def describe(line_of_code: Place) -> str:
+    """A line of a call trace: `stop at camera/stream.py:96 [camera]`."""
+    code, number, names = line_of_code
+    located = names.get(LOCATION)
+    if located is not None:
+        return f"{code.co_name} at {located[1]}:{number} [{located[0]}]"
+    return f"{code.co_name} at {str(names.get('__name__')).replace('.', '/')}.py:{number}"
+
+
+def culprit(trace: tuple[str, ...]) -> str:
+    """Return the innermost line of a module in a call trace, or else its innermost line."""
+    return next((line for line in trace if line.endswith("]")), trace[0] if trace else "an unknown function")
+
+
+def position(text: str) -> str:
+    """The `file:line` of a line of a call trace."""
+    return text.partition(" at ")[2].partition(" ")[0]
+
+
+def _is_kernel(names: dict[str, Any]) -> bool:
+    return str(names.get("__name__")).startswith((KERNEL, DRIVERAPI))

@@ -1,0 +1,365 @@
+"""lockdep: the order of locks, and their owners (kernel/locking/lockdep.c).
+
+Theory of operation.  A lock belongs to a class: the call that made it.  If a task that holds a lock
+takes another one, the two classes get an order, with the call trace.  A lock that closes a cycle is reported
+before its task sleeps, so the deadlock itself need not happen.  A lock that is taken by trylock cannot
+deadlock and adds no order.  A context is a task, or the interrupt that runs: what the interrupted task
+holds has no order with the locks of the handler, as Linux has it (`irq_context`).
+
+A spinlock that is taken in an interrupt and outside of one is correct here: taking it disables interrupts,
+as `spin_lock_irqsave()` does.  So Linux's inconsistent lock state ("{HARDIRQ-ON-W} -> {IN-HARDIRQ-W}") cannot
+happen.  `Preempt` reports sleeping in atomic context.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import CodeType
+from typing import Final, Protocol
+
+import attrs
+
+from simkernel.kernel.lib.report import Reports
+from simkernel.kernel.lib.stack import Place, call_trace, caller, culprit, describe, place
+from simkernel.kernel.sched.locking import Locking
+from simkernel.kernel.sched.mutex import Mutex
+from simkernel.kernel.sched.preempt import Preempt
+from simkernel.kernel.sched.spinlock import SpinLock
+from simkernel.kernel.sched.task import SchedTask
+
+CHECKER: Final = "lockdep"
+Class = tuple[CodeType, int] | None
+"""A lock class: the call that made the lock, by function and instruction.  None: its order is not checked."""
+
+
+class Lock(Protocol):
+    """A checked lock."""
+
+    name: str
+    kind: str
+    lock_class: Class
+    owner: SchedTask | None
+
+
+class LockEvents(Protocol):
+    """A further observer of locks: the race detector."""
+
+    def acquired(self, lock: object) -> None: ...
+    def released(self, lock: object) -> None: ...
+
+
+@attrs.frozen(eq=False)
+class _Held:
+    lock: Lock
+    at: Place
+    trylock: bool
+
+    def __str__(self) -> str:
+        return f"({self.lock.kind} {self.lock.name}), at: {describe(self.at)}"
+
+
+@attrs.frozen(eq=False)
+class _Order:
+    """The first time that a lock was taken while another one was held."""
+
+    before: Lock
+    after: Lock
+    trace: tuple[str, ...]
+
+
+class Lockdep(Locking):
+    """Makes checked locks, and checks their order and their owners unless `checking` is False."""
+
+    def __init__(
+        self,
+        preempt: Preempt,
+        reports: Reports,
+        current: Callable[[], SchedTask | None],
+        closing: Callable[[], bool],
+        *,
+        checking: bool = True,
+        events: LockEvents | None = None,
+    ) -> None:
+        super().__init__(preempt)
+        self._reports = reports
+        self._current = current
+        self._closing = closing
+        self._checking = checking
+        self._events = events
+        self._held: dict[SchedTask | None, list[_Held]] = {}
+        self._orders: dict[Class, dict[Class, _Order]] = {}
+
+    def mutex(self, name: str, *, ordered: bool = True) -> Mutex:
+        return CheckedMutex(self._preempt, name, self, _class() if ordered else None)
+
+    def spinlock(self, name: str) -> SpinLock:
+        return CheckedSpinLock(self._preempt, name, self, _class())
+
+    # -- events ---------------------------------------------------------------
+
+    def acquire(self, lock: Lock, *, trylock: bool = False) -> SchedTask | None:
+        """The current context is about to take `lock`, or has taken it by `trylock` (`lock_acquire()`).
+
+        Return the context.
+        """
+        context = self._context()
+        held = self._held.setdefault(context, [])
+        if held and not self._preempt.locks:  # what slept with a spinlock, or left an interrupt with it
+            held[:] = [each for each in held if each.lock.kind == "mutex"]
+        this = _Held(lock, place(caller(2)), trylock)
+        if self._checking and held and not trylock:
+            self._check_order(this, context, held)
+        held.append(this)
+        return context
+
+    def acquired(self, lock: Lock) -> None:
+        """The current context has `lock`."""
+        lock.owner = self._context()
+        if self._events is not None:
+            self._events.acquired(lock)
+
+    def release(self, lock: Lock) -> None:
+        """The current context gives `lock` back (`lock_release()`)."""
+        context = lock.owner if self._closing() else self._context()
+        if not self.forget(lock, context) and self._checking:
+            self._report_unbalanced(lock, context, self._held.get(context, []))
+            self.forget(lock, lock.owner)
+        if self._events is not None:
+            self._events.released(lock)
+        lock.owner = None
+
+    def forget(self, lock: Lock, context: SchedTask | None) -> bool:
+        """`context` does not hold `lock` any more, or does not take it after all.  False if it never did."""
+        held = self._held.get(context, [])
+        found = next((each for each in reversed(held) if each.lock is lock), None)
+        if found is None:
+            return False
+        held.remove(found)
+        if not held:
+            del self._held[context]
+        return True
+
+    def returns(self, task: SchedTask) -> None:
+        """A call of `task` ends: the task holds no lock any more (`lockdep_sys_exit()`)."""
+        held = self._held.get(task)
+        if held and task.frame is None:
+            self._report_kept(task, held, "lock held when returning to user space!", "leaving the kernel")
+
+    def audit(self) -> None:
+        """Report the tasks that have returned to user mode, or ended, with a lock held.
+
+        A call that does not sleep returns without notice.  So this reports later than Linux does, when no
+        event is left.
+        """
+        for task, held in list(self._held.items()):
+            if task is None or task.kthread:
+                continue
+            if not task.alive:
+                self._report_kept(task, held, f"{_who(task)} still has locks held!", "")
+            else:
+                self.returns(task)
+
+    # -- checks ---------------------------------------------------------------
+
+    def _context(self) -> SchedTask | None:
+        return None if self._preempt.interrupts else self._current()
+
+    def _check_order(self, after: _Held, context: SchedTask | None, held: list[_Held]) -> None:
+        """`check_deadlock()`, `check_prevs_add()`.  Each pair of classes is checked once."""
+        second = after.lock.lock_class
+        for before in reversed(held):
+            first = before.lock.lock_class
+            if before.lock is after.lock or (first is not None and first == second):
+                if second not in self._orders.setdefault(first, {}):
+                    self._orders[first][second] = _Order(before.lock, after.lock, ())
+                    self._report_recursive(before, after, context, held)
+                return
+        for before in reversed(held):
+            first = before.lock.lock_class
+            if first is None or second is None:
+                continue
+            if second not in self._orders.setdefault(first, {}):
+                chain = self._path(second, first)
+                self._orders[first][second] = order = _Order(before.lock, after.lock, call_trace(3))
+                if chain is not None:
+                    self._report_circular(before, after, [order, *chain], context, held)
+            if not before.trylock:
+                return  # the order with the locks before it follows from the order with this one
+
+    def _path(self, start: Class, end: Class) -> list[_Order] | None:
+        """The orders that lead from one class to another one, the shortest way (`__bfs()`)."""
+        ways: dict[Class, list[_Order]] = {start: []}
+        for at in (queue := [start]):
+            for following, order in self._orders.get(at, {}).items():
+                if following not in ways:
+                    ways[following] = [*ways[at], order]
+                    queue.append(following)
+        return ways.get(end)
+
+    # -- reports --------------------------------------------------------------
+
+    def _report_circular(
+        self,
+        before: _Held,
+        after: _Held,
+        orders: list[_Order],
+        context: SchedTask | None,
+        held: list[_Held],
+    ) -> None:
+        """`print_circular_bug()`."""
+        lines = [
+            f"{_who(context)} is trying to acquire lock:",
+            f" {after}",
+            "",
+            "but task is already holding lock:",
+            f" {before}",
+            "",
+            "which lock already depends on the new lock.",
+            "",
+            "the existing dependency chain (in reverse order) is:",
+        ]
+        trace = [describe(after.at), describe(before.at)]
+        for number, order in zip(
+            range(len(orders) - 1, -1, -1), [*reversed(orders[1:]), orders[0]], strict=True
+        ):
+            lines += ["", f"-> #{number} ({order.after.kind} {order.after.name}):"]
+            lines += [f"       {line}" for line in order.trace]
+            trace.append(culprit(order.trace))
+        lines += [
+            "",
+            " Possible unsafe locking scenario:",
+            "",
+            f"       {'CPU0':24}CPU1",
+            f"       {'----':24}----",
+        ]
+        lines += [
+            f"  lock({before.lock.name});",
+            *(f"{'':31}lock({name});" for name in _names(after, before)),
+        ]
+        lines += [f"  lock({after.lock.name});", "", " *** DEADLOCK ***", "", *_listed(context, held)]
+        lines += ["", "stack backtrace:", *(f" {line}" for line in orders[0].trace)]
+        title = "WARNING: possible circular locking dependency detected"
+        self._reports.add(CHECKER, title, lines, trace, "=")
+
+    def _report_recursive(
+        self, before: _Held, after: _Held, context: SchedTask | None, held: list[_Held]
+    ) -> None:
+        """`print_deadlock_bug()`: both locks are of one class, and nothing tells their order."""
+        lines = [
+            f"{_who(context)} is trying to acquire lock:",
+            f" {after}",
+            "",
+            "but task is already holding lock:",
+            f" {before}",
+            "",
+            " *** DEADLOCK ***",
+            "",
+            *_listed(context, held),
+        ]
+        title = "WARNING: possible recursive locking detected"
+        self._reports.add(CHECKER, title, lines, (describe(after.at), describe(before.at)), "=")
+
+    def _report_unbalanced(self, lock: Lock, context: SchedTask | None, held: list[_Held]) -> None:
+        """`print_unlock_imbalance_bug()`; for a mutex that another task has taken, too."""
+        trace = call_trace(2)
+        lines = [
+            f"{_who(context)} is trying to release lock ({lock.kind} {lock.name}) at:",
+            f" {culprit(trace)}",
+        ]
+        lines += [
+            f"but {_who(lock.owner)} has taken it!"
+            if lock.owner
+            else "but there are no more locks to release!"
+        ]
+        lines += ["", *_listed(context, held), "", "stack backtrace:", *(f" {line}" for line in trace)]
+        self._reports.add(CHECKER, "WARNING: bad unlock balance detected!", lines, trace, "=")
+
+    def _report_kept(self, task: SchedTask, held: list[_Held], text: str, action: str) -> None:
+        """`lockdep_sys_exit()`, `print_held_locks_bug()`.  Each lock is reported once."""
+        del self._held[task]
+        if not self._checking:
+            return
+        lines = [f"{_who(task)} is {action} with locks still held!"] if action else []
+        lines += _listed(task, held)
+        self._reports.add(CHECKER, f"WARNING: {text}", lines, [describe(each.at) for each in held], "=")
+
+
+class CheckedMutex(Mutex):
+    """A mutex that lockdep observes."""
+
+    kind = "mutex"
+
+    def __init__(self, preempt: Preempt, name: str, lockdep: Lockdep, lock_class: Class) -> None:
+        super().__init__(preempt, name)
+        self._lockdep = lockdep
+        self.lock_class = lock_class
+        self.owner: SchedTask | None = None
+
+    async def _lock(self, interruptible: bool) -> None:
+        context = self._lockdep.acquire(self)
+        try:
+            await super()._lock(interruptible)
+        except BaseException:
+            self._lockdep.forget(self, context)
+            raise
+        self._lockdep.acquired(self)
+
+    def try_lock(self) -> bool:
+        taken = super().try_lock()
+        if taken:
+            self._lockdep.acquire(self, trylock=True)
+            self._lockdep.acquired(self)
+        return taken
+
+    def unlock(self) -> None:
+        self._lockdep.release(self)
+        super().unlock()
+
+
+class CheckedSpinLock(SpinLock):
+    """A spinlock that lockdep observes."""
+
+    kind = "spinlock"
+
+    def __init__(self, preempt: Preempt, name: str, lockdep: Lockdep, lock_class: Class) -> None:
+        super().__init__(preempt, name)
+        self._lockdep = lockdep
+        self.lock_class = lock_class
+        self.owner: SchedTask | None = None
+
+    def lock(self) -> None:
+        context = self._lockdep.acquire(self)
+        try:
+            super().lock()
+        except BaseException:
+            self._lockdep.forget(self, context)
+            raise
+        self._lockdep.acquired(self)
+
+    def unlock(self) -> None:
+        self._lockdep.release(self)
+        super().unlock()
+
+
+def _class() -> Class:
+    frame = caller(2)
+    return frame.f_code, frame.f_lasti
+
+
+def _who(task: SchedTask | None) -> str:
+    return "swapper/0" if task is None else f"{task.comm}/{task.pid}"
+
+
+def _names(*held: _Held) -> list[str]:
+    return [each.lock.name for each in held]
+
+
+def _listed(context: SchedTask | None, held: list[_Held]) -> list[str]:
+    """`lockdep_print_held_locks()`."""
+    if not held:
+        return [f"no locks held by {_who(context)}."]
+    plural = "s" if len(held) > 1 else ""
+    return [
+        f"{len(held)} lock{plural} held by {_who(context)}:",
+        *(f" #{number}: {each}" for number, each in enumerate(held)),
+    ]
