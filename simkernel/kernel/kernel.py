@@ -211,9 +211,9 @@ class Kernel:
         """The tree of paths, made when a program first uses one."""
         return mount_all(self)
 
-    def interrupt(self, line: int) -> None:
-        """Called by the bus: `line` interrupts."""
-        self.interrupts.handle(line)
+    def interrupt(self, line: int, weight: int = 1) -> None:
+        """Called by the bus: `line` interrupts, `weight` times in a row."""
+        self.interrupts.handle(line, weight)
 
     def realtime(self) -> int:
         """The realtime clock, in ns since 1970: that is when a machine is switched on."""

@@ -27,8 +27,8 @@ ACTIONS: Final = {
 class Processor(Protocol):
     """What the bus calls: the kernel of the machine."""
 
-    def interrupt(self, line: int) -> None:
-        """Take an interrupt: `line` is high and unmasked."""
+    def interrupt(self, line: int, weight: int = 1) -> None:
+        """Take an interrupt, or `weight` of them in a row: `line` is high and unmasked."""
 
     def bus_error(self, text: str) -> None:
         """Report a wrong access."""

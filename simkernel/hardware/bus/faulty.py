@@ -9,8 +9,10 @@ from simkernel.hardware.bus import registers as sheet
 from simkernel.hardware.bus.bus import Bus
 from simkernel.hardware.bus.device import Device
 
-STORM: Final = 100_000
-"""Interrupts for which a line sticks: as many as Linux counts before it disables the line."""
+STORM: Final = 100
+"""Interrupts of a storm; Linux disables a line after 100 000 (`note_interrupt()`)."""
+WEIGHT: Final = 1000
+"""Interrupts that each of them stands for."""
 
 
 class FaultPoints(Protocol):
@@ -25,7 +27,8 @@ class FaultyBus(Bus):
 
     def __init__(self, engine: Engine, faults: FaultPoints, **options: Any) -> None:
         self._faults = faults
-        self._phantoms: dict[int, int] = {}  # interrupts without cause that are still to come, by line
+        self._phantoms: dict[int, tuple[int, int]] = {}
+        """Lines that are high without cause: for how many interrupts, and the weight of each."""
         super().__init__(engine, **options)
 
     def readl(self, address: int) -> int:
@@ -55,8 +58,7 @@ class FaultyBus(Bus):
 
     def _interrupt(self, line: int) -> None:
         if line in self._phantoms:
-            self._end_phantom(line)
-            super()._interrupt(line)
+            self._take_phantom(line)
             return
         drivers = self.interrupts.lines[line].drivers
         device = next((each.name for each in drivers if isinstance(each, Device)), None)
@@ -64,18 +66,21 @@ class FaultyBus(Bus):
             return
         super()._interrupt(line)
         if self._faults.hit("irq.spurious", device=device, irq=line):
-            self._drive_phantom(line, 1)
+            self._drive_phantom(line, 1, 1)
         if self._faults.hit("irq.storm", device=device, irq=line):
-            self._drive_phantom(line, STORM)
+            self._drive_phantom(line, STORM, WEIGHT)
 
-    def _drive_phantom(self, line: int, interrupts: int) -> None:
+    def _drive_phantom(self, line: int, interrupts: int, weight: int) -> None:
         """Hold a line high for a number of interrupts that no device wants."""
-        self._phantoms[line] = interrupts
+        self._phantoms[line] = interrupts, weight
         self.interrupts.drive(line, self, "bus")
 
-    def _end_phantom(self, line: int) -> None:
-        """Count one of those interrupts, and release the line at the last."""
-        self._phantoms[line] -= 1
-        if not self._phantoms[line]:
-            del self._phantoms[line]
+    def _take_phantom(self, line: int) -> None:
+        """Deliver one of those interrupts, and release the line before the last."""
+        left, weight = self._phantoms.pop(line)
+        if left > 1:
+            self._phantoms[line] = left - 1, weight
+        else:
             self.interrupts.release(line, self)
+        if self._processor is not None:
+            self._processor.interrupt(line, weight)

@@ -97,8 +97,8 @@ def function_name(function: object) -> str:
     return str(getattr(function, "__name__", type(function).__name__))
 
 
-def note_interrupt(desc: IrqDescriptor, result: object, now: int, log: Log) -> bool:
-    """Judge what the handlers of an interrupt said; True if the line is to be disabled."""
+def note_interrupt(desc: IrqDescriptor, result: object, now: int, log: Log, weight: int = 1) -> bool:
+    """Judge what the handlers of `weight` interrupts said; True if the line is to be disabled."""
     if not isinstance(result, int) or not 0 <= result <= (IRQ_HANDLED | IRQ_WAKE_THREAD):
         _report(desc, f"irq event {desc.irq}: bogus return value {_hexadecimal(result)}", log)
         return False
@@ -112,11 +112,12 @@ def note_interrupt(desc: IrqDescriptor, result: object, now: int, log: Log) -> b
             result = IRQ_NONE if desc.threads_handled == desc.threads_handled_last else IRQ_HANDLED
             desc.threads_handled_last = desc.threads_handled
     if result == IRQ_NONE:
-        desc.unhandled = 1 if now > desc.last_unhandled + FORGIVEN_AFTER else desc.unhandled + 1
+        forgiven = now > desc.last_unhandled + FORGIVEN_AFTER
+        desc.unhandled = weight if forgiven else desc.unhandled + weight
         desc.last_unhandled = now
     if not desc.unhandled:
         return False
-    desc.observed += 1
+    desc.observed += weight
     if desc.observed < OBSERVED:
         return False
     stuck = desc.unhandled > UNHANDLED

@@ -163,17 +163,22 @@ class Interrupts:
 
     # -- interrupts ---------------------------------------------------------
 
-    def handle(self, irq: int) -> None:
-        """Line `irq` interrupts: `handle_level_irq()`."""
+    def handle(self, irq: int, weight: int = 1) -> None:
+        """Line `irq` interrupts: `handle_level_irq()`.
+
+        Of a storm one interrupt stands for `weight`: it takes the time of all, and its handlers run once.
+        """
         engine = self._engine
         desc = self.lines[irq]
         before = engine.charged
         engine.charged += self._costs.interrupt
         self._controller.mask(irq)
-        desc.count += 1
+        desc.count += weight
         self._preempt.irq_enter()
         result = self._ask_handlers(desc)
-        if note_interrupt(desc, result, engine.now, self._log):
+        if weight > 1:
+            engine.charged = before + weight * (engine.charged - before)
+        if note_interrupt(desc, result, engine.now, self._log, weight):
             desc.spurious_disabled = True
             desc.depth += 1
         self._preempt.irq_exit(f"irq {irq}")
