@@ -8,6 +8,8 @@ from typing import Protocol
 class Owner(Protocol):
     """A loaded module, as far as netlink uses it."""
 
+    references: int
+
     @property
     def name(self) -> str:
         """Its name; tracepoints of its own work go to a track of that name."""

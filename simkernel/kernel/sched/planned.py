@@ -51,7 +51,9 @@ class PlannedRunQueue(RunQueue):
 
     def _arm(self, cpu: Cpu, due: int, function: Continue, arguments: tuple[Any, ...]) -> None:
         due += self._engine.perturbation.step(cpu.holder)
-        super()._arm(cpu, due, partial(self._engine.run_section, function), arguments)
+        if not isinstance(function, partial):  # it was armed before, if its slice was over when it was due
+            function = partial(self._engine.run_section, function)
+        super()._arm(cpu, due, function, arguments)
 
 
 def scheduler(engine: Engine, costs: CostModel, cpus: int | None) -> Scheduler:

@@ -108,8 +108,10 @@ class Dispatcher:
         """The operation of a module's family."""
         family, operation = info.family, info.operation
         where = f"{family.name} {operation.name} doit"
-        if operation.sleeps or self._pauses:
+        if operation.sleeps:
             return self._sleep(lambda: operation.do(info), family.owner, where)
+        if self._pauses:
+            return self._hold(lambda: operation.do(info), family.owner, where)
         with self._guard(family.owner, where):
             result = operation.do(info)
         return self._sleep(lambda: result, family.owner, where) if isinstance(result, Awaitable) else None
@@ -123,9 +125,19 @@ class Dispatcher:
             raise os_error(ENODEV)
         try:
             with self._guard(owner, where):
-                await maybe(begin())
+                await begin()
         finally:
             put_owner(owner)
+
+    async def _hold(self, begin: Callable[[], Any], owner: Owner | None, where: str) -> None:
+        """An operation that does not sleep, but can pause.  Its module stays meanwhile, as in `_sleep`."""
+        assert owner is not None
+        owner.references += 1
+        try:
+            with self._guard(owner, where):
+                await maybe(begin())
+        finally:
+            owner.references -= 1
 
     def _dump(self, info: Info) -> object:
         """`genl_family_rcv_msg_dumpit()`"""
