@@ -9,8 +9,9 @@ from typing import Any, Final
 import attrs
 
 from simkernel.engine import SimulationError, micros, millis
+from simkernel.explore.faults import Fault, Faults
 from simkernel.explore.plan import Plan
-from simkernel.explore.run import Outcome, Target, run
+from simkernel.explore.run import NO_FAULTS, Outcome, Target, run
 from simkernel.explore.shrink import shrink
 from simkernel.explore.strategy import Profile, draw, log_uniform
 
@@ -51,12 +52,19 @@ class Held:
 
 
 class Explorer:
-    """The runs of one target.  `options` are keywords of `Trial`; `plan_options` those of each plan."""
+    """The runs of one target.
+
+    rules         rules of faults for every run
+    plan_options  the options of every plan
+    watch         called after each run
+    options       keywords of `Trial`
+    """
 
     def __init__(
         self,
         target: Target,
         *,
+        rules: Fault | Faults = NO_FAULTS,
         watch: Watch | None = None,
         plan_options: Mapping[str, str] | None = None,
         **options: Any,
@@ -64,12 +72,13 @@ class Explorer:
         self._target = target
         self._watch = watch
         self._plan_options = dict(plan_options or {})
+        self._rules = rules
         self._options = options
         self.runs = 0
 
     def run(self, plan: Plan, **options: Any) -> Outcome:
         """Run a plan and count it."""
-        outcome = run(self._target, plan, **self._options, **options)
+        outcome = run(self._target, plan, rules=self._rules, **self._options, **options)
         self.runs += 1
         if self._watch is not None:
             self._watch(self.runs, outcome)

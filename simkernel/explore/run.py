@@ -5,17 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from hashlib import blake2b
 from itertools import pairwise
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import attrs
 
 from simkernel.engine import Record
 from simkernel.engine.planned import Observer
+from simkernel.explore.faults import Fault, Faults, Injector
 from simkernel.explore.plan import Plan
 from simkernel.explore.schedule import Done, Schedule
 from simkernel.kernel.loader.image import Instrument
 from simkernel.machine import Machine
 from simkernel.trace.digest import Digest
+
+NO_FAULTS: Final = Faults()
 
 
 class Target(Protocol):
@@ -28,7 +31,8 @@ class Target(Protocol):
 class Trial:
     """One run: makes the machines of a target by its plan.
 
-    record   True to record the place of every point
+    rules    rules of faults; the run's plan then has each fault that fired
+    record   True to record the place of every point, and to count the hits of fault points
     traced   True to compute the digest of the trace, and the set of tracepoints
     """
 
@@ -36,6 +40,7 @@ class Trial:
         self,
         plan: Plan,
         *,
+        rules: Fault | Faults = NO_FAULTS,
         record: bool = False,
         traced: bool = False,
         observer: Observer | None = None,
@@ -43,6 +48,8 @@ class Trial:
     ) -> None:
         self.plan = plan
         self.schedule = Schedule(plan, record=record, observer=observer, instruments=instruments)
+        armed = record or plan.faults or Faults() | rules != NO_FAULTS
+        self.injector = Injector(rules, plan.seed, firings=plan.faults) if armed else None
         self.start = 0
         """Number of points passed before the story began, in which the machine boots and binds drivers."""
         self.machines: list[Machine] = []
@@ -54,7 +61,7 @@ class Trial:
         if cpus is not None:
             options["cpus"] = None if cpus == "None" else int(cpus)
         seed = options.pop("seed", self.plan.seed)
-        machine = Machine(seed, perturbation=self.schedule, **options)
+        machine = Machine(seed, perturbation=self.schedule, faults=self.injector, **options)
         self.machines.append(machine)
         for each in self.listeners:
             machine.trace.subscribe(each)
@@ -154,7 +161,10 @@ def run(target: Target, plan: Plan, **options: Any) -> Outcome:
         trial.close()
     except Exception as error:  # noqa: BLE001 - the same
         failure = failure or error
-    schedule = trial.schedule
+    schedule, injector = trial.schedule, trial.injector
+    if injector is not None:
+        plan = attrs.evolve(plan, faults=tuple(injector.fired))
+    idle = [f"{name}#{n}" for name, n in trial.plan.faults if (name, n) not in plan.faults]
     digest, tracepoints = "", frozenset[str]()
     for listener in trial.listeners:
         if isinstance(listener, Digest):
@@ -169,7 +179,8 @@ def run(target: Target, plan: Plan, **options: Any) -> Outcome:
         tuple(schedule.done),
         tuple(schedule.places),
         schedule.announced,
-        tuple(schedule.stale()),
+        (*schedule.stale(), *idle),
         digest,
         tracepoints,
+        {} if injector is None else injector.hits,
     )

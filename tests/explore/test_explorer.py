@@ -10,6 +10,7 @@ import pytest
 
 from simkernel import SimulationError, millis
 from simkernel.explore.explorer import Explorer, Found, Held
+from simkernel.explore.faults import Fault
 from simkernel.explore.plan import IRQ, Plan
 from simkernel.explore.run import Outcome, run
 from simkernel.explore.strategy import STRATEGIES, Profile, draw
@@ -131,3 +132,29 @@ def test_a_plan_says_how_many_cpus_there_are(cpus: str) -> None:
 def test_a_part_of_a_plan_that_did_nothing_is_stale() -> None:
     outcome = run(TALLY, Plan.parse("0,1+1000,90000+5,unplug-mouse0@3"))
     assert outcome.stale == ("90000+5", "unplug-mouse0@3")
+
+
+def test_a_fault_that_a_rule_fires_is_in_the_plan() -> None:
+    result = found(Explorer(TALLY, rules=Fault("sleep.eintr", p=1.0)).seeds(range(1, 5)))
+    assert result.number == 1
+    assert result.plan.faults == (("sleep.eintr", 1),)
+    assert run(TALLY, result.plan).signature == result.outcome.signature
+
+
+def test_a_sweep_lets_each_hit_of_a_fault_point_fail_in_turn() -> None:
+    hits = Explorer(TALLY).default().hits["kmalloc"]
+    plans = []
+    explorer = Explorer(IN_TURN, watch=lambda number, outcome: plans.append(outcome.plan))
+    assert explorer.sweep("uevent.drop") == Held(2)
+    assert [plan.faults for plan in plans] == [(), (("uevent.drop", 1),)]
+    assert hits > 5
+    assert found(Explorer(TALLY).sweep("kmalloc")).plan.faults[0][0] == "kmalloc"
+
+
+def test_a_sweep_over_a_point_that_is_not_reached_names_those_that_are() -> None:
+    with pytest.raises(SimulationError, match=r"does not reach the point 'dma.alloc'; it reaches kmalloc"):
+        Explorer(TALLY).sweep("dma.alloc")
+
+
+def test_a_fault_that_did_not_fire_is_stale() -> None:
+    assert run(TALLY, Plan.parse("0,sleep.eintr#900")).stale == ("sleep.eintr#900",)
