@@ -43,6 +43,7 @@ from simkernel.kernel.lib.report import CHECKERS, Reports
 from simkernel.kernel.sched.credentials import Credentials
 from simkernel.kernel.sched.sleepers import explained
 from simkernel.kernel.sched.task import SchedTask
+from simkernel.kernel.spawned import Process
 from simkernel.kernel.statistics import events, statistics
 from simkernel.kernel.vfs.task import Task
 from simkernel.shipped import shipped
@@ -61,48 +62,6 @@ WIND_DOWN = seconds(10)
 """Simulated time in ns in which the kernel must release all resources, if leaks are checked."""
 PYTHON: Final = MappingProxyType({SIGPIPE: SIG_IGN})
 """What Python's interpreter does about signals as it starts: a program gets EPIPE."""
-
-
-class Process:
-    """A program that was spawned from outside: how it is, and how it ended."""
-
-    def __init__(self, task: Task, kernel: Kernel) -> None:
-        self._task = task
-        self._kernel = kernel
-
-    @property
-    def pid(self) -> int:
-        """Its number."""
-        return self._task.pid
-
-    @property
-    def alive(self) -> bool:
-        """Whether it still runs."""
-        return self._task.alive
-
-    @property
-    def exit_status(self) -> int | None:
-        """Its wait status (os.waitstatus_to_exitcode); None while it runs."""
-        return None if self._task.alive else self._task.exit_status
-
-    @property
-    def failure(self) -> BaseException | None:
-        """What its program raised."""
-        return self._task.failure
-
-    def __repr__(self) -> str:
-        if self.alive:
-            state = "running"
-        elif self.failure is not None:
-            state = f"failed with {type(self.failure).__name__}"
-        else:
-            state = f"ended with wait status {self.exit_status}"
-        return f"<Process {self._task.track}, {state}>"
-
-    def kill(self, signal: int) -> None:
-        """Send it a signal, as root would."""
-        self._kernel.engine.check_thread()
-        self._kernel.processes.kill(self._kernel.processes.init, self._task.pid, signal)
 
 
 class Machine:
@@ -160,10 +119,7 @@ class Machine:
         if perturbation is None:
             self.engine = Engine(seed, start=-BOOT)
         else:
-            from simkernel.application.plain import leave
-            from simkernel.engine.planned import PlannedEngine
-
-            self.engine = PlannedEngine(perturbation, seed, -BOOT, (leave,))
+            self.engine = _planned_engine(perturbation, seed)
         costs = costs or CostModel()
         armed = None if faults is None else Armed(faults, self.engine, lambda: self.kernel.current())
         self.bus = (
@@ -479,6 +435,16 @@ class Machine:
             text = f"{task.track} made calls and never awaited them: {', '.join(lost)}{hint}"
             error = SimulationError(text)
             self.kernel.processes.fail(task, error)
+
+
+def _planned_engine(perturbation: Perturbation, seed: int) -> Engine:
+    try:
+        from simkernel.application.plain import leave
+        from simkernel.engine.planned import PlannedEngine
+    except ImportError:
+        text = "a plan needs greenlet, which is not installed: pip install 'simkernel[testing]'"
+        raise SimulationError(text) from None
+    return PlannedEngine(perturbation, seed, -BOOT, (leave,))
 
 
 def _device(value: object) -> Device:
