@@ -205,9 +205,9 @@ def changed(random: Random, outcome: Outcome, profile: Profile) -> Plan:
             points.pop(random.choice(tuple(points)))
         elif points and pick < 0.4:
             points[random.choice(tuple(points))] = log_uniform(random, 300, 20_000_000)
-        elif profile.stimuli and pick < 0.6:
-            name = random.choice(tuple(profile.stimuli))
-            stimuli[name] = random.randint(0, max(1, profile.stimuli[name]))
+        elif own.stimuli and pick < 0.6:
+            name = random.choice(tuple(own.stimuli))
+            stimuli[name] = own.draw_stimulus(random, name)
         elif (at := own.draw(random)) is not None:
             points[at] = log_uniform(random, 300, 20_000_000)
     return attrs.evolve(plan, points=points, stimuli=stimuli)

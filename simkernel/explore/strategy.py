@@ -35,14 +35,16 @@ IRQ_PROBABILITY: Final = 0.2
 
 @attrs.frozen
 class Profile:
-    """The points of the default run: their places by number, and the stimuli with the points they can have.
+    """The points of the default run: their places by number, and the stimuli.
 
+    `stimuli` has the number of the point after which each was announced, and `last` is the last point.
     `directed` are places at which a race detector reports; if there are any, pauses are drawn from these.
     """
 
     places: Mapping[int, str]
     stimuli: Mapping[str, int]
     by_place: Mapping[str, tuple[int, ...]]
+    last: int
     directed: frozenset[str] = frozenset()
 
     @classmethod
@@ -52,9 +54,8 @@ class Profile:
         by_place: dict[str, list[int]] = {}
         for at, place in places.items():
             by_place.setdefault(place, []).append(at)
-        stimuli = {name: max(0, outcome.count - at) for name, at in outcome.announced.items()}
         frozen = {place: tuple(points) for place, points in by_place.items()}
-        return cls(places, stimuli, frozen, frozenset(directed) & set(frozen))
+        return cls(places, outcome.announced, frozen, outcome.count, frozenset(directed) & set(frozen))
 
     def among(self, kind: Callable[[str], bool]) -> Profile:
         """The profile with the points of some places only."""
@@ -69,6 +70,12 @@ class Profile:
         if random.random() < 0.5:
             return random.choice(tuple(self.places))
         return random.choice(self.by_place[random.choice(tuple(self.by_place))])
+
+    def draw_stimulus(self, random: Random, name: str) -> int:
+        """Draw the number of points between the announcement of a stimulus and the stimulus."""
+        announced = self.stimuli[name]
+        at = self.draw(random) or 0
+        return at - announced if at > announced else random.randint(0, max(0, self.last - announced))
 
 
 def log_uniform(random: Random, least: int, most: int) -> int:
@@ -132,5 +139,5 @@ def draw(strategy: str, seed: int, profile: Profile, options: Mapping[str, str] 
         raise SimulationError(f"there is no strategy {strategy!r}: use one of {', '.join(STRATEGIES)}")
     random = Random(f"{strategy}/{seed}")
     points = STRATEGIES[strategy](random, profile)
-    stimuli = {name: random.randint(0, most) for name, most in profile.stimuli.items()}
+    stimuli = {name: profile.draw_stimulus(random, name) for name in profile.stimuli}
     return Plan(seed, points, (), stimuli, options or {})
