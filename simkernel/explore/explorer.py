@@ -14,6 +14,7 @@ from simkernel.explore.plan import Plan
 from simkernel.explore.run import NO_FAULTS, Outcome, Target, run
 from simkernel.explore.shrink import shrink
 from simkernel.explore.strategy import Profile, draw, log_uniform
+from simkernel.kernel.loader.path import unchanged_files
 
 DURATIONS: Final = (micros(50), millis(5))
 """Lengths of the pauses of a systematic search, in ns: one within a call, and one beyond most of them."""
@@ -58,6 +59,8 @@ class Explorer:
     plan_options  the options of every plan
     watch         called after each run
     options       keywords of `Trial`
+
+    It reads the files on a module path once: an edit has no effect on its further runs.
     """
 
     def __init__(
@@ -74,11 +77,13 @@ class Explorer:
         self._plan_options = dict(plan_options or {})
         self._rules = rules
         self._options = options
+        self._files: dict[Any, Any] = {}
         self.runs = 0
 
     def run(self, plan: Plan, **options: Any) -> Outcome:
         """Run a plan and count it."""
-        outcome = run(self._target, plan, rules=self._rules, **self._options, **options)
+        with unchanged_files(self._files):
+            outcome = run(self._target, plan, rules=self._rules, **self._options, **options)
         self.runs += 1
         if self._watch is not None:
             self._watch(self.runs, outcome)
@@ -91,7 +96,8 @@ class Explorer:
     def found(self, outcome: Outcome) -> Found:
         """Shrink the plan of a failed run."""
         number = self.runs
-        smallest, tries = shrink(self._target, outcome, self._options)
+        with unchanged_files(self._files):
+            smallest, tries = shrink(self._target, outcome, self._options)
         return Found(number, outcome, smallest, tries)
 
     def first_failure(self, plans: Iterable[Plan], **options: Any) -> Found | Held:

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from typing import Final
 
 from simkernel.engine import planned
+from simkernel.engine.planned import PlannedEngine
 
 POINT: Final = "__simkernel_point__"
 FUNCTIONS: Final = (ast.FunctionDef, ast.AsyncFunctionDef)
@@ -25,23 +26,16 @@ class Points:
     """The instrument that adds the points (kernel/loader/image.py)."""
 
     name: Final = "points"
-
-    def __init__(self) -> None:
-        self._loading = 0
-        self.names: Mapping[str, object] = {POINT: self._point}
-
-    def _point(self, place: str) -> None:
-        if not self._loading:
-            planned.point(place)
+    names: Final[Mapping[str, object]] = {POINT: planned.point}
 
     @contextmanager
     def loading(self) -> Iterator[None]:
         """Pass over the points of functions that a file's top level calls."""
-        self._loading += 1
+        active, PlannedEngine.active = PlannedEngine.active, None
         try:
             yield
         finally:
-            self._loading -= 1
+            PlannedEngine.active = active
 
     def apply(self, tree: ast.Module, file: str) -> ast.Module:
         """Return the tree with its points."""

@@ -55,6 +55,8 @@ class Schedule:
         self._record = record
         self._limit = MAX_POINTS
         self._values = dict(plan.points)
+        self._perturbed = set(plan.points)
+        """Points that have a value or a stimulus."""
         self._stimuli: dict[int, list[Callable[[], object]]] = {}
         self._engine: PlannedEngine | None = None
 
@@ -69,10 +71,12 @@ class Schedule:
         self.count = number = self.count + 1
         if self._record:
             self.places.append(f"{STEP} of {task.comm}")
-        if number in self._stimuli:
-            self._stimulate(number)
         if number >= self._limit:
             self._end_run()
+        if number not in self._perturbed:
+            return 0
+        if number in self._stimuli:
+            self._stimulate(number)
         ns = self._values.get(number)
         if ns is None or ns < 0:  # a task that does not run cannot be interrupted
             return 0
@@ -90,6 +94,8 @@ class Schedule:
         self.count = number = self.count + 1
         if self._record:
             self.places.append(place)
+        if number not in self._perturbed:
+            return 0
         if number in self._stimuli:
             self._stimulate(number)
         ns = self._values.get(number)
@@ -107,6 +113,7 @@ class Schedule:
         self.announced[name] = self.count
         number = self.count + self.plan.stimuli.get(name, 0)
         self._stimuli.setdefault(number, []).append(function)
+        self._perturbed.add(number)
         if number == self.count:
             self._stimulate(number)
 

@@ -12,6 +12,7 @@ and half by their place: so a statement that is executed once is found as often 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import cached_property
 from math import exp, log
 from random import Random
 from types import MappingProxyType
@@ -33,7 +34,7 @@ COUNTS: Final = (1, 2, 3, 5)
 IRQ_PROBABILITY: Final = 0.2
 
 
-@attrs.frozen
+@attrs.frozen(slots=False)
 class Profile:
     """The points of the default run: their places by number, and the stimuli.
 
@@ -63,13 +64,33 @@ class Profile:
         by_place = {place: points for place, points in self.by_place.items() if kind(place)}
         return attrs.evolve(self, places=places, by_place=by_place)
 
+    @cached_property
+    def steps(self) -> Profile:
+        """The profile with the steps of tasks only."""
+        return self.among(is_step)
+
+    @cached_property
+    def statements(self) -> Profile:
+        """The profile with the statements only; if there are directed places, with these only."""
+        if self.directed:
+            return self.among(self.directed.__contains__)
+        return self.among(lambda place: not is_step(place))
+
+    @cached_property
+    def _points(self) -> tuple[int, ...]:
+        return tuple(self.places)
+
+    @cached_property
+    def _place_names(self) -> tuple[str, ...]:
+        return tuple(self.by_place)
+
     def draw(self, random: Random) -> int | None:
         """Draw a point, by its number or by its place; None if there is none."""
         if not self.places:
             return None
         if random.random() < 0.5:
-            return random.choice(tuple(self.places))
-        return random.choice(self.by_place[random.choice(tuple(self.by_place))])
+            return random.choice(self._points)
+        return random.choice(self.by_place[random.choice(self._place_names)])
 
     def draw_stimulus(self, random: Random, name: str) -> int:
         """Draw the number of points between the announcement of a stimulus and the stimulus."""
@@ -90,13 +111,13 @@ def is_step(place: str) -> bool:
 
 def noise(random: Random, profile: Profile) -> dict[int, int]:
     """Delay many steps for a short time."""
-    steps = profile.among(is_step).places
+    steps = profile.steps.places
     return {at: log_uniform(random, *NOISE_NS) for at in steps if random.random() < NOISE_PROBABILITY}
 
 
 def pct(random: Random, profile: Profile) -> dict[int, int]:
     """Make some tasks slow, and delay a few steps for long."""
-    steps = profile.among(is_step)
+    steps = profile.steps
     slow = {place: log_uniform(random, *SLOW_NS) for place in steps.by_place if random.random() < 1 / 3}
     points = {at: slow[place] for at, place in steps.places.items() if place in slow}
     for _ in range(random.choice(COUNTS)):
@@ -107,12 +128,9 @@ def pct(random: Random, profile: Profile) -> dict[int, int]:
 
 def pauses(random: Random, profile: Profile) -> dict[int, int]:
     """Pause at a few statements."""
-    statements = profile.among(lambda place: not is_step(place))
-    if profile.directed:
-        statements = profile.among(profile.directed.__contains__)
     points = {}
     for _ in range(random.choice(COUNTS)):
-        if (at := statements.draw(random)) is not None:
+        if (at := profile.statements.draw(random)) is not None:
             irq = random.random() < IRQ_PROBABILITY
             points[at] = IRQ if irq else log_uniform(random, *PAUSE_NS)
     return points

@@ -30,7 +30,7 @@ import attrs
 
 from simkernel.engine import runs_later
 from simkernel.kernel.lib.stack import LOCATION, locate
-from simkernel.kernel.loader.path import Location, Stamp, stamp, stamps, unreadable
+from simkernel.kernel.loader.path import Location, Stamp, keep, stamp, stamps, unreadable
 from simkernel.kernel.module.declaration import Module
 from simkernel.kernel.module.module import Image
 from simkernel.uapi.errno import EINVAL, ENOEXEC
@@ -134,14 +134,7 @@ def load_image(location: Location, instruments: Sequence[Instrument] = ()) -> Im
     A file that does not bind MODULE is not executed, since it may be any program.  Each of `instruments`
     transforms the code, one after the other.
     """
-    path = str(location.path)
-    try:
-        versions = tuple(stamps(path)) if location.package else (stamp(path),)
-    except OSError as error:
-        failure = ImageError(unreadable(location.path.name, error))
-        failure.errno = EINVAL if error.errno == EINVAL else ENOEXEC  # kernel_read_file()
-        raise failure from None
-    source = _read(location.name, path, location.package, versions)
+    source = _source(location)
     digest = "_".join((source.digest, *(each.name for each in instruments)))
     image = _images.get(digest)
     if image is None:
@@ -150,6 +143,18 @@ def load_image(location: Location, instruments: Sequence[Instrument] = ()) -> Im
             raise ImageError(f"a module's name may have letters, digits and _: rename {source.main.relative}")
         image = _images[digest] = _execute(source, PREFIX + digest, instruments)
     return image
+
+
+@keep
+def _source(location: Location) -> Source:
+    path = str(location.path)
+    try:
+        versions = tuple(stamps(path)) if location.package else (stamp(path),)
+    except OSError as error:
+        failure = ImageError(unreadable(location.path.name, error))
+        failure.errno = EINVAL if error.errno == EINVAL else ENOEXEC  # kernel_read_file()
+        raise failure from None
+    return _read(location.name, path, location.package, versions)
 
 
 @lru_cache(maxsize=256)

@@ -17,7 +17,7 @@ from pathlib import Path
 from simkernel.engine import Engine
 from simkernel.kernel.lib.log import Log
 from simkernel.kernel.loader.image import ImageError, Instrument, NoModule, load_image
-from simkernel.kernel.loader.path import Location, locations, module_name
+from simkernel.kernel.loader.path import Location, files_are_unchanged, locations, module_name
 from simkernel.kernel.module.declaration import Module
 from simkernel.kernel.module.module import Image
 from simkernel.ynl.errors import choose
@@ -134,7 +134,9 @@ class ModulePath:
 
     def snapshot(self) -> Snapshot:
         """What lies there now."""
-        if self._last is not None and self._engine.running and self._last[0] == self._engine.turn:
+        if self._last is not None and (
+            files_are_unchanged() or (self._engine.running and self._last[0] == self._engine.turn)
+        ):
             return self._last[1]
         snapshot = Snapshot(locations(self._directories), self.on_fault, self._instruments)
         self._last = self._engine.turn, snapshot

@@ -74,16 +74,17 @@ class Pauses:
         self._engine = engine
         self._preempt = preempt
         self._runner = runner
+        self._statement = engine.perturbation.statement
         engine.attach(self.at_statement)
 
     def at_statement(self, place: str) -> None:
         """Pause the section here, if the plan says so."""
-        preempt, runner = self._preempt, self._runner
-        if preempt.interrupts or preempt.locks or runner.closing:
+        preempt = self._preempt
+        if preempt.interrupts or preempt.locks or self._runner.closing:
             return
-        engine = self._engine
-        pause = engine.perturbation.statement(place)
+        pause = self._statement(place)
         if pause:
+            engine = self._engine
             now = engine.now + engine.charged
             engine.pause(now + pause if pause > 0 else max(now, self._next_interrupt()) + 1, self._leave)
 
