@@ -52,7 +52,7 @@ from simkernel.ynl import Spec
 
 if TYPE_CHECKING:
     from simkernel.blocking.process import Blocking, BlockingProcess, CallRunner
-    from simkernel.engine.planned import Perturbation
+    from simkernel.engine.planned import Leave, Perturbation
 
 SHIPPED_MODULES = shipped("drivers")
 
@@ -77,8 +77,8 @@ class Machine:
     debug         True to report the line of a call that was never awaited (slower)
     instrumented  True to count the kernel's copies: `statistics["copies"]`
     perturbation  the plan of the run (simkernel.explore); extra [testing]
-    checks        the checkers that are on, of "lockdep", "hung", "references", "sockets", "memory": `reports`
-                  has the bugs they find, and `close` raises KernelBug
+    checks        the checkers that are on, of "lockdep", "hung", "references", "sockets", "memory", "races":
+                  `reports` has the bugs they find, and `close` raises KernelBug
     check_leaks   True to close it in steps (see `close`) and raise Leak if anything is still held
     faults        decides at each fault point from time 0 on (kernel/lib/fault.py); None: nothing fails
 
@@ -116,10 +116,17 @@ class Machine:
         if unmodelled not in ("errno", "raise"):
             raise SimulationError(f'unmodelled={unmodelled!r}: it is "errno" or "raise"')
         on = _checks(checks)
+        watched = None
+        if "races" in on:
+            from simkernel.kernel.checked.races import Watched
+
+            perturbation = watched = Watched(perturbation)
         if perturbation is None:
             self.engine = Engine(seed, start=-BOOT)
         else:
-            self.engine = _planned_engine(perturbation, seed)
+            self.engine = _planned_engine(
+                perturbation, seed, () if watched is None else (watched.races.leave,)
+            )
         costs = costs or CostModel()
         armed = None if faults is None else Armed(faults, self.engine, lambda: self.kernel.current())
         self.bus = (
@@ -140,6 +147,7 @@ class Machine:
             instrumented=instrumented,
             instruments=() if perturbation is None else perturbation.instruments,
             checks=on,
+            races=None if watched is None else watched.races,
             cpus=cpus,
             module_path=(SHIPPED_MODULES, *folders),
             unmodelled=unmodelled,
@@ -149,7 +157,7 @@ class Machine:
         )
         self._audit: Callable[[], None] | None = None
         if on:
-            from simkernel.kernel.checked import Audit
+            from simkernel.kernel.checked.parts import Audit
 
             self._audit = Audit(self.kernel, on)
         if udev:
@@ -437,14 +445,14 @@ class Machine:
             self.kernel.processes.fail(task, error)
 
 
-def _planned_engine(perturbation: Perturbation, seed: int) -> Engine:
+def _planned_engine(perturbation: Perturbation, seed: int, leaves: tuple[Leave, ...]) -> Engine:
     try:
         from simkernel.application.plain import leave
         from simkernel.engine.planned import PlannedEngine
     except ImportError:
         text = "a plan needs greenlet, which is not installed: pip install 'simkernel[testing]'"
         raise SimulationError(text) from None
-    return PlannedEngine(perturbation, seed, -BOOT, (leave,))
+    return PlannedEngine(perturbation, seed, -BOOT, (leave, *leaves))
 
 
 def _device(value: object) -> Device:

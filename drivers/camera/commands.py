@@ -226,18 +226,19 @@ def statistics(camera: Camera) -> Reply:
             frames, lost = camera.read(hw.FRAMES), camera.read(hw.DROPPED)
             if camera.read(hw.FRAMES) == frames:
                 break
-        with camera.lock:
+    with camera.lock:
+        if camera.ring is not None:
             overwritten = camera.ring.overwritten
             in_flight = camera.ring.unread + camera.ring.waiting()
-    return {
-        "device": camera.name,
-        "frames-produced": totals.produced + frames + lost,
-        "frames-delivered": totals.delivered,
-        "frames-dropped": totals.lost + lost + totals.overwritten + overwritten + totals.discarded,
-        "frames-in-flight": in_flight,
-        "lost": totals.lost + lost,
-        "overwritten": totals.overwritten + overwritten,
-        "discarded": totals.discarded,
-        "bytes-delivered": totals.bytes_delivered,
-        "interrupts": totals.interrupts,
-    }
+        return {
+            "device": camera.name,
+            "frames-produced": totals.produced + frames + lost,
+            "frames-delivered": totals.delivered,
+            "frames-dropped": totals.lost + lost + totals.overwritten + overwritten + totals.discarded,
+            "frames-in-flight": in_flight,
+            "lost": totals.lost + lost,
+            "overwritten": totals.overwritten + overwritten,
+            "discarded": totals.discarded,
+            "bytes-delivered": totals.bytes_delivered,
+            "interrupts": totals.interrupts,
+        }

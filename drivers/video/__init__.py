@@ -24,6 +24,7 @@ from simkernel.driverapi.device import Device, class_register, class_unregister
 from simkernel.driverapi.fs import register_chrdev_region, unregister_chrdev_region
 from simkernel.driverapi.module import Module, ThisModule
 from simkernel.driverapi.mutex import Mutex
+from simkernel.driverapi.spinlock import spin_lock_init
 from simkernel.driverapi.trace import trace_flow
 from simkernel.uapi.video.videodev2 import V4L2_CAP_STREAMING, V4L2_CAP_VIDEO_CAPTURE
 
@@ -113,7 +114,8 @@ class Videodev(VideoCore):
         self, device: Device, ops: Any, lock: Mutex, timestamp_flags: int, private: Any
     ) -> Queue:
         """A queue of buffers that `device` reaches; see queue.py for `ops`."""
-        return Queue(device, ops, lock, timestamp_flags, private)
+        done_lock = spin_lock_init(self.this, f"done_lock of {device.name}")
+        return Queue(device, ops, lock, done_lock, timestamp_flags, private)
 
     def vb2_buffer_done(self, buffer: Buffer, error: bool) -> None:
         """There is a frame in a buffer, or, with `error`, none that is good."""

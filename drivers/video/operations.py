@@ -115,4 +115,5 @@ def _poll_frames(queue: Queue, table: PollTable) -> int:
         return 0
     if not queue.streaming or queue.waiting_for_buffers:
         return POLLERR
-    return POLLIN | POLLRDNORM if queue.done else 0
+    with queue.done_lock:
+        return POLLIN | POLLRDNORM if queue.done else 0

@@ -4,7 +4,8 @@
 
 `queued` are the buffers that a program has queued and not got back, in that order; `done` those of them
 that it may have back, in the order in which they came.  The lock is the driver's; whoever calls holds
-it, but for `buffer_done`, which interrupt handlers call.
+it, but for `buffer_done`, which interrupt handlers call.  `done_lock` protects `done` from these.  Only with
+both locks a buffer is taken out of `done`: if the holder of the driver's lock finds one there, it stays.
 
 The driver's side, which `ops` has:
 
@@ -25,8 +26,10 @@ from typing import Any, Final
 
 import attrs
 
+from simkernel.driverapi.compiler import READ_ONCE
 from simkernel.driverapi.device import Device
 from simkernel.driverapi.mutex import Mutex
+from simkernel.driverapi.spinlock import SpinLock
 from simkernel.driverapi.wait import WaitQueue, init_waitqueue_head, wake_up, wake_up_all
 from simkernel.uapi.errno import EAGAIN, EBUSY, EINVAL, ENOBUFS, ENOMEM, os_error
 from simkernel.uapi.video.videodev2 import V4L2_BUF_TYPE_VIDEO_CAPTURE, VIDEO_MAX_FRAME
@@ -47,6 +50,7 @@ class Queue:
     device: Device
     ops: Any
     lock: Mutex
+    done_lock: SpinLock
     timestamp_flags: int
     private: Any = None
     type: int = V4L2_BUF_TYPE_VIDEO_CAPTURE
@@ -206,9 +210,10 @@ class Queue:
 
     def buffer_done(self, buffer: Buffer, error: bool) -> None:
         """The driver is done with a buffer (`vb2_buffer_done()`); in any context."""
-        assert buffer.state is State.ACTIVE
-        buffer.state = State.ERROR if error else State.DONE
-        self.done.append(buffer)
+        with self.done_lock:
+            assert buffer.state is State.ACTIVE
+            buffer.state = State.ERROR if error else State.DONE
+            self.done.append(buffer)
         wake_up(self.done_wq)
 
     async def dequeue(self, nonblocking: bool, held: Held) -> Buffer:
@@ -222,15 +227,20 @@ class Queue:
                 raise os_error(EBUSY)
             if not self.streaming:
                 raise os_error(EINVAL)
-            if self.done:
-                return self.done.popleft()
+            if READ_ONCE(self.done):  # list_empty(): the handler only adds to it
+                with self.done_lock:
+                    return self.done.popleft()
             if nonblocking:
                 raise os_error(EAGAIN)
             self.waiting_in_dqbuf = True
             try:
-                await held.wait(self.done_wq, lambda: self.done or not self.streaming)
+                await held.wait(self.done_wq, self._may_dequeue)
             finally:
                 self.waiting_in_dqbuf = False
+
+    def _may_dequeue(self) -> bool:
+        """The condition of `__vb2_wait_for_done_vb()`, without a lock: `dequeue` checks again with it."""
+        return bool(READ_ONCE(self.done)) or not READ_ONCE(self.streaming)
 
     def finish(self, buffer: Buffer) -> None:
         """A buffer goes back to the program."""

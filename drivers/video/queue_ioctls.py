@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from simkernel.driverapi.compiler import READ_ONCE, data_race
 from simkernel.driverapi.trace import trace_follow
 from simkernel.uapi.errno import EBADR, EINVAL, os_error
 from simkernel.uapi.fcntl import O_NONBLOCK
@@ -63,22 +64,27 @@ def check_memory(queue: Queue, memory: int, type: int) -> None:
 
 
 def fill(buffer: Buffer, arg: s.V4l2Buffer) -> None:
-    """Tell a program of a buffer (`__fill_v4l2_buffer()`)."""
+    """Tell a program of a buffer (`__fill_v4l2_buffer()`).
+
+    A buffer that the driver has may be done meanwhile.  Then the program gets values of before or after
+    that, as on Linux, and has no use for them before it dequeues the buffer.
+    """
     queue: Queue = buffer.queue
-    flags = buffer.flags | queue.timestamp_flags | STATE_FLAGS[buffer.state]
-    if buffer.state is State.DEQUEUED and buffer.prepared:
+    state = READ_ONCE(buffer.state)
+    flags = buffer.flags | queue.timestamp_flags | STATE_FLAGS[state]
+    if state is State.DEQUEUED and buffer.prepared:
         flags |= v4l2.V4L2_BUF_FLAG_PREPARED
     if buffer.memory.mapped:
         flags |= v4l2.V4L2_BUF_FLAG_MAPPED
     arg.index = buffer.index
     arg.type = queue.type
     arg.memory = queue.memory
-    arg.bytesused = buffer.bytesused
+    arg.bytesused = data_race(buffer.bytesused)
     arg.flags = flags
-    arg.field = buffer.field
-    arg.tv_sec, arg.tv_usec = divmod(buffer.timestamp // 1000, 1_000_000)
+    arg.field = data_race(buffer.field)
+    arg.tv_sec, arg.tv_usec = divmod(data_race(buffer.timestamp) // 1000, 1_000_000)
     arg.timecode = b""
-    arg.sequence = buffer.sequence
+    arg.sequence = data_race(buffer.sequence)
     arg.length = buffer.length
     arg.m = buffer.offset
     arg.reserved2 = arg.request_fd = 0

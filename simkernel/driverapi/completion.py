@@ -19,7 +19,7 @@ from simkernel.kernel.sched.completion import Completion as Completion
 
 def init_completion(this: ThisModule, name: str) -> Completion:
     """A completion; its name tells in a list of sleepers who waits for what."""
-    return Completion(kernel_of(this).preempt, name)
+    return kernel_of(this).locking.completion(name)
 
 
 def reinit_completion(completion: Completion) -> None:

@@ -32,7 +32,7 @@ class Observer(Protocol):
         """Return a token for something that the current section schedules."""
 
     def begin(self, token: Any) -> None:
-        """Begin what was scheduled under `token`."""
+        """Begin what was scheduled under `token`; None: ordinary code begins to act."""
 
 
 class Perturbation(Protocol):
@@ -84,6 +84,11 @@ class PlannedEngine(Engine):
     def attach(self, at_statement: Callable[[str], object]) -> None:
         """Call `at_statement(place)` at each statement of module code in a section."""
         self.at_statement = at_statement
+
+    def section(self) -> None:
+        super().section()
+        if self._observer is not None:
+            self._observer.begin(None)
 
     # -- sections -------------------------------------------------------------
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from functools import cached_property, partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import attrs
 
@@ -53,6 +54,9 @@ from simkernel.kernel.vfs.task import Task
 from simkernel.kernel.workqueue import WorkQueues
 from simkernel.uapi.socket import AF_NETLINK, AF_UNIX
 
+if TYPE_CHECKING:
+    from simkernel.kernel.checked.races import Races
+
 
 class Kernel:
     """One running kernel.  Each part is an attribute; what a part needs it is given here."""
@@ -69,6 +73,7 @@ class Kernel:
         instrumented: bool,
         instruments: Sequence[Instrument],
         checks: Collection[str],
+        races: Races | None,
         on_death: OnDeath,
         modprobe: Modprobe,
         faults: Armed | None = None,
@@ -123,7 +128,7 @@ class Kernel:
         if engine.perturbed:
             planned.Pauses(engine, self.preempt, self.processes.runner)
 
-        self.resources = Resources(faults)
+        self.resources = Resources(faults, None if races is None else races.registered)
         self.oopses = Oopses(self.log, self.taints, self.current, lambda: self.processes.runner.closing)
         self.work_queues = WorkQueues(engine, self.oopses, self.resources, self.processes.kthread)
         self.timers = Timers(
@@ -133,10 +138,6 @@ class Kernel:
         self.bus_error: Callable[[str], None] = self.log.err
         self.socket_file: Callable[..., OpenFile] = OpenFile
         make_module: Callable[..., LoadedModule] = LoadedModule
-        if checks:
-            from simkernel.kernel import checked
-
-            make_module = checked.install(self, checks)
         self.interrupts = Interrupts(
             engine,
             bus.interrupts,
@@ -148,6 +149,12 @@ class Kernel:
             self.processes.kthread,
             self.scheduler.interrupt,
         )
+        self.interrupt: Callable[..., None] = self.interrupts.handle
+        """Called by the bus: a line interrupts, several times in a row if it says so."""
+        if checks:
+            from simkernel.kernel.checked import parts
+
+            make_module = parts.install(self, checks, races)
         bus.attach(self)
 
         self.netlink = Netlink(
@@ -159,7 +166,7 @@ class Kernel:
             self._request_module,
             faults,
         )
-        self.genetlink = GenericNetlink(self.netlink, self.oopses.guard)
+        self.genetlink = GenericNetlink(self.netlink, self.oopses.guard, races)
         netdev.register(self.genetlink)
         self.rtnetlink = RouteNetlink(self.netlink, self.unmodelled)
         uevent_sockets = UeventSockets(self.netlink, lambda: self.uevents.next_sequence())
@@ -210,10 +217,6 @@ class Kernel:
     def fs(self) -> FileSystems:
         """The tree of paths, made when a program first uses one."""
         return mount_all(self)
-
-    def interrupt(self, line: int, weight: int = 1) -> None:
-        """Called by the bus: `line` interrupts, `weight` times in a row."""
-        self.interrupts.handle(line, weight)
 
     def realtime(self) -> int:
         """The realtime clock, in ns since 1970: that is when a machine is switched on."""

@@ -14,6 +14,7 @@ from simkernel.blocking.process import Blocking
 from simkernel.kernel.module.module import ModuleState
 
 PREAMBLE = """
+from simkernel.driverapi.compiler import *
 from simkernel.driverapi.completion import *
 from simkernel.driverapi.delay import *
 from simkernel.driverapi.dev_printk import *
@@ -30,6 +31,7 @@ from simkernel.driverapi.mutex import *
 from simkernel.driverapi.netlink import *
 from simkernel.driverapi.poll import *
 from simkernel.driverapi.printk import *
+from simkernel.driverapi.rcupdate import *
 from simkernel.driverapi.simbus import *
 from simkernel.driverapi.spinlock import *
 from simkernel.driverapi.sysfs import *

@@ -35,8 +35,9 @@ class Resource:
 class Resources:
     """Everything that is registered in a kernel, by the module that did it, in the order it was done."""
 
-    def __init__(self, faults: Armed | None = None) -> None:
+    def __init__(self, faults: Armed | None = None, on_add: Callable[[str], None] | None = None) -> None:
         self._faults = faults
+        self._on_add = on_add
         self._of: dict[LoadedModule | None, dict[Resource, None]] = {}
 
     def allocate(self, module: LoadedModule | None, kind: str) -> None:
@@ -47,6 +48,8 @@ class Resources:
         """Note that `module` (None: the kernel itself) has registered something."""
         resource = Resource(module, kind, name, release)
         self._of.setdefault(module, {})[resource] = None
+        if self._on_add is not None:
+            self._on_add(kind)
         return resource
 
     def remove(self, resource: Resource) -> None:

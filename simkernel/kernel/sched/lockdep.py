@@ -21,6 +21,7 @@ import attrs
 
 from simkernel.kernel.lib.report import Reports
 from simkernel.kernel.lib.stack import Place, call_trace, caller, culprit, describe, place
+from simkernel.kernel.sched.completion import Completion
 from simkernel.kernel.sched.locking import Locking
 from simkernel.kernel.sched.mutex import Mutex
 from simkernel.kernel.sched.preempt import Preempt
@@ -94,6 +95,11 @@ class Lockdep(Locking):
 
     def spinlock(self, name: str) -> SpinLock:
         return CheckedSpinLock(self._preempt, name, self, _class())
+
+    def completion(self, name: str) -> Completion:
+        if self._events is None:
+            return super().completion(name)
+        return ObservedCompletion(self._preempt, name, self._events)
 
     # -- events ---------------------------------------------------------------
 
@@ -339,6 +345,23 @@ class CheckedSpinLock(SpinLock):
     def unlock(self) -> None:
         self._lockdep.release(self)
         super().unlock()
+
+
+class ObservedCompletion(Completion):
+    """A completion that a further observer sees: a waiter comes after those who completed it."""
+
+    def __init__(self, preempt: Preempt, name: str, events: LockEvents) -> None:
+        super().__init__(preempt, name)
+        self._events = events
+
+    def complete(self) -> None:
+        self._events.released(self)
+        super().complete()
+
+    async def _wait(self, deadline: int | None, interruptible: bool) -> bool:
+        done = await super()._wait(deadline, interruptible)
+        self._events.acquired(self)
+        return done
 
 
 def _class() -> Class:

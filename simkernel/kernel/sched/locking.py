@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from simkernel.kernel.sched.completion import Completion
 from simkernel.kernel.sched.mutex import Mutex
 from simkernel.kernel.sched.preempt import Preempt
 from simkernel.kernel.sched.spinlock import SpinLock
@@ -16,6 +17,10 @@ class Locking:
     def mutex(self, name: str, *, ordered: bool = True) -> Mutex:
         """A mutex.  Not `ordered`: lockdep ignores its order (`lockdep_set_novalidate_class()`)."""
         return Mutex(self._preempt, name)
+
+    def completion(self, name: str) -> Completion:
+        """A completion."""
+        return Completion(self._preempt, name)
 
     def spinlock(self, name: str) -> SpinLock:
         """A spinlock."""

@@ -49,6 +49,10 @@ class PlannedRunQueue(RunQueue):
 
     _engine: PlannedEngine
 
+    def begin(self, task: Schedulable, function: Continue, *arguments: Any) -> None:
+        observed: Any = self._engine.observed(function)  # the CPU is given to it by another task
+        super().begin(task, observed, *arguments)
+
     def _arm(self, cpu: Cpu, due: int, function: Continue, arguments: tuple[Any, ...]) -> None:
         due += self._engine.perturbation.step(cpu.holder)
         if not isinstance(function, partial):  # it was armed before, if its slice was over when it was due

@@ -52,9 +52,9 @@ def exit(this, state):
 class Checked:
     """A machine with all checkers, and a driver whose `act(state, text)` runs for each write."""
 
-    def __init__(self, bench: Bench, folder: Path, checks: tuple[str, ...] = KIT) -> None:
+    def __init__(self, bench: Bench, folder: Path, checks: tuple[str, ...] = KIT, **options: Any) -> None:
         self.bench = bench
-        self.machine = bench._machine = Machine(udev=False, module_path=[folder], checks=checks)
+        self.machine = bench._machine = Machine(udev=False, module_path=[folder], checks=checks, **options)
 
     def driver(self, body: str) -> None:
         """Load a driver with this `act(state, text)`, plain or `async def`."""

@@ -11,7 +11,7 @@ from simkernel.kernel.netlink import kernel_socket
 from simkernel.kernel.netlink.genetlink import ctrl
 from simkernel.kernel.netlink.genetlink.dispatch import Dispatcher, Guard
 from simkernel.kernel.netlink.genetlink.family import Family, Info
-from simkernel.kernel.netlink.genetlink.lock import OperationLock
+from simkernel.kernel.netlink.genetlink.lock import LockEvents, OperationLock
 from simkernel.kernel.netlink.genetlink.registry import Registry
 from simkernel.kernel.netlink.kernel_socket import KERNEL_SOCKETS
 from simkernel.kernel.netlink.message import Receiver
@@ -29,10 +29,15 @@ NOTIFY = 0
 class GenericNetlink:
     """NETLINK_GENERIC, with nlctrl in it from the beginning."""
 
-    def __init__(self, netlink: Netlink, guard: Guard = lambda owner, where: nullcontext()) -> None:
+    def __init__(
+        self,
+        netlink: Netlink,
+        guard: Guard = lambda owner, where: nullcontext(),
+        events: LockEvents | None = None,
+    ) -> None:
         self.netlink = netlink
         self.registry = Registry()
-        self.lock = OperationLock()
+        self.lock = OperationLock(events)
         self._dispatcher = Dispatcher(netlink, self.registry, self.lock, guard)
         self.controller = ctrl.Controller(self.registry, self.lock, netlink.request_module).family
         self._add(self.controller)

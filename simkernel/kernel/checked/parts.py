@@ -12,6 +12,7 @@ from functools import partial
 from typing import Any, Final, Protocol
 
 from simkernel.hardware.bus import Bus
+from simkernel.kernel.checked.races import ObservedTimers, Races
 from simkernel.kernel.lib.fault import Armed
 from simkernel.kernel.lib.report import Reports
 from simkernel.kernel.lib.stack import call_trace, sleeping_trace
@@ -27,6 +28,7 @@ from simkernel.kernel.sched.locking import Locking
 from simkernel.kernel.sched.preempt import Preempt
 from simkernel.kernel.sched.task import SchedTask
 from simkernel.kernel.sched.wait import LockQueue
+from simkernel.kernel.time.timer import Timers
 from simkernel.kernel.vfs.char_file import CharDeviceFile
 from simkernel.kernel.vfs.file import OpenFile, OpenFiles
 
@@ -46,18 +48,36 @@ class Kernel(KernelParts, Protocol):
     reports: Reports
     dma: DmaMemory
     open_files: OpenFiles
+    timers: Timers
     bus_error: Callable[[str], None]
+    interrupt: Callable[..., None]
 
 
-def install(kernel: Kernel, checks: Collection[str]) -> Callable[..., LoadedModule]:
+def install(kernel: Kernel, checks: Collection[str], races: Races | None) -> Callable[..., LoadedModule]:
     """Replace parts of a kernel that is being made, and return the maker of its modules."""
     runner, oopses = kernel.processes.runner, kernel.oopses
-    if {"lockdep", "hung"} & set(checks):
-        lockdep = Lockdep(
-            kernel.preempt, kernel.reports, kernel.current, oopses.closing, checking="lockdep" in checks
+    if {"lockdep", "hung", "races"} & set(checks):
+        lockdep = kernel.locking = Lockdep(
+            kernel.preempt,
+            kernel.reports,
+            kernel.current,
+            oopses.closing,
+            checking="lockdep" in checks,
+            events=races,
         )
-        kernel.locking = lockdep
         runner.watch_returns(lockdep.returns)
+    if races is not None:
+        races.attach(kernel.reports, kernel.current)
+        kernel.interrupt = partial(_interrupt, races, kernel)
+        kernel.timers = ObservedTimers(
+            kernel.engine,
+            kernel.costs,
+            kernel.preempt,
+            oopses,
+            kernel.resources,
+            kernel.scheduler.interrupt,
+            races,
+        )
     if "memory" in checks:
         kernel.dma = CheckedDmaMemory(
             kernel.bus.memory, kernel.resources, kernel.reports, kernel.current, kernel.faults
@@ -66,6 +86,11 @@ def install(kernel: Kernel, checks: Collection[str]) -> Callable[..., LoadedModu
     if "sockets" in checks:
         kernel.socket_file = partial(CheckedFile, kernel)
     return CheckedModule if "references" in checks else LoadedModule
+
+
+def _interrupt(races: Races, kernel: Kernel, line: int, weight: int = 1) -> None:
+    with races.within(("interrupt", line)):
+        kernel.interrupts.handle(line, weight)
 
 
 # -- parts -------------------------------------------------------------------------

@@ -1,0 +1,1 @@
+"""The parts and audits of a kernel that checks itself, `Machine(checks=...)`."""
