@@ -54,7 +54,7 @@ class Binding:
             for driver in tuple(device.bus.drivers):
                 if device.driver is not None or device.dead:
                     return
-                if device.bus.match(device, driver):
+                if driver in device.bus.drivers and device.bus.match(device, driver):
                     await self._probe(device, driver)
 
     async def attach_driver(self, driver: DeviceDriver) -> None:

@@ -243,12 +243,15 @@ class DriverCore:
         self._uevents.send("add", driver.devpath, "drivers")
 
     async def driver_unregister(self, driver: DeviceDriver) -> None:
-        """Unbind a driver from its devices, the latest first, and take it away.  Harmless if it is gone."""
+        """Unbind a driver from its devices, the latest first, and take it away.  Harmless if it is gone.
+
+        A probe that is under way ends first, as `bus_remove_driver()` waits for it in `klist_remove()`.
+        """
         if driver not in driver.bus.drivers:
             return
         driver.bus.drivers.remove(driver)
-        while driver.devices:
-            await self.binding.release(driver.devices[-1], driver)
+        while bound := driver.devices or [each for each in driver.bus.devices if each.driver is driver]:
+            await self.binding.release(bound[-1], driver)
         self._uevents.send("remove", driver.devpath, "drivers")
         if driver.resource is not None:
             self._resources.remove(driver.resource)

@@ -284,6 +284,30 @@ def test_a_driver_left_behind_is_unregistered(bench: Bench) -> None:
     assert bench.machine.kernel.simbus.type.drivers == []
 
 
+def test_unload_waits_for_a_probe_that_is_under_way(bench: Bench) -> None:
+    """bus_remove_driver(): klist_remove() waits for bus_for_each_drv(), in which the device is probed."""
+    write_driver(bench, probe="await msleep(this, 5)")
+    state = bench.load("lamp")
+    bench.machine.plug(Lamp())
+    bench.pass_time(millis(1))
+    bench.root.rmmod("lamp")
+    assert [each[0] for each in state[1:]] == ["probe", "bound", "remove"]
+    assert "left behind" not in " ".join(bench.log)
+
+
+def test_a_driver_that_has_gone_is_not_probed(bench: Bench) -> None:
+    """next_driver() passes over what klist_remove() has taken out."""
+    write_driver(bench, "lamp", probe="await msleep(this, 5); raise os_error(ENODEV)")
+    write_driver(bench, "other")
+    bench.load("lamp")
+    other = bench.load("other")
+    bench.machine.plug(Lamp())
+    bench.pass_time(millis(1))
+    bench.root.rmmod("other")
+    bench.pass_time(millis(10))
+    assert other[1:] == []
+
+
 def test_a_drivers_name_is_its_own(bench: Bench) -> None:
     write_driver(bench, "lamp")
     write_driver(bench, "other")
