@@ -16,6 +16,8 @@ from simkernel.explore.shrink import shrink
 from simkernel.explore.strategy import Profile, draw, log_uniform
 from simkernel.kernel.loader.path import unchanged_files
 
+LATE: Final = 10**9
+"""A number of points that no run reaches: a stimulus that is due then happens when the machine is quiet."""
 DURATIONS: Final = (micros(50), millis(5))
 """Lengths of the pauses of a systematic search, in ns: one within a call, and one beyond most of them."""
 
@@ -93,6 +95,18 @@ class Explorer:
         """Run the default plan, recorded."""
         return self.run(Plan(seed, options=self._plan_options), record=True)
 
+    def base(self) -> Outcome:
+        """Run the default plan.  If it has stimuli, run another in which each happens last.
+
+        The second run has the points that a stimulus in the first one prevents: strategies draw from it.  The
+        result is the outcome of the last run, or of the one that failed.
+        """
+        outcome = self.default()
+        if outcome.failure is not None or not outcome.announced:
+            return outcome
+        stimuli = dict.fromkeys(outcome.announced, LATE)
+        return self.run(attrs.evolve(outcome.plan, stimuli=stimuli), record=True)
+
     def found(self, outcome: Outcome) -> Found:
         """Shrink the plan of a failed run."""
         number = self.runs
@@ -114,10 +128,10 @@ class Explorer:
         self, seeds: Iterable[int], strategy: str = "swarm", directed: Iterable[str] = ()
     ) -> Found | Held:
         """Run the default plan, then a plan drawn by the strategy for each seed."""
-        default = self.default()
-        if default.failure is not None:
-            return self.found(default)
-        profile = Profile.of(default, directed)
+        base = self.base()
+        if base.failure is not None:
+            return self.found(base)
+        profile = Profile.of(base, directed)
         return self.first_failure(draw(strategy, seed, profile, self._plan_options) for seed in seeds)
 
     def sweep(self, point: str, limit: int | None = None) -> Found | Held:
@@ -180,11 +194,11 @@ class Explorer:
 
     def guided(self, seeds: Iterable[int], strategy: str = "swarm") -> Found | Held:
         """Keep the plans that reach new pairs of points, fault points or tracepoints, and change them."""
-        default = self.default()
-        if default.failure is not None:
-            return self.found(default)
-        kept, seen = [default], set(default.coverage)
-        profile = Profile.of(default)
+        base = self.base()
+        if base.failure is not None:
+            return self.found(base)
+        kept, seen = [base], set(base.coverage)
+        profile = Profile.of(base)
         for seed in seeds:
             random = Random(f"guided/{seed}")
             if random.random() < 0.3:
