@@ -23,7 +23,11 @@ file keeps its module loaded.
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Coroutine, Generator
+from functools import partial
 from typing import Any
+
+import attrs
 
 from simkernel.driverapi.context import kernel_of, module_of, this_of
 from simkernel.kernel.module.module import ThisModule
@@ -74,6 +78,22 @@ def cdev_add(cdev: Cdev, number: tuple[int, int], count: int = 1) -> None:
 def cdev_del(cdev: Cdev) -> None:
     """Let nobody open it any more; files that are open stay, and work as the driver lets them."""
     kernel_of(this_of(cdev.module)).char_devices.delete(cdev)
+
+
+def later(function: Callable[..., Coroutine[Any, Any, None]], *arguments: Any) -> Awaitable[None]:
+    """The awaitable that `release` returns if a lock is not free: a worker calls `function(*arguments)`.
+
+    The call begins when it is awaited, which never happens if the machine is switched off before.
+    """
+    return _Later(partial(function, *arguments))
+
+
+@attrs.frozen(eq=False)
+class _Later:
+    _begin: Callable[[], Coroutine[Any, Any, None]]
+
+    def __await__(self) -> Generator[Any, Any, None]:
+        return self._begin().__await__()
 
 
 def stream_open(file: File) -> None:

@@ -1,18 +1,30 @@
 """include/linux/mutex.h: locks for code that may sleep.
 
-lock = mutex_init(this, "camera")
-async with lock:
-    ...
+    lock = mutex_init(this, "camera")
+    async with lock:
+        ...
+
+A plain function that takes one returns the result of `mutex_guarded`, where the kernel accepts an awaitable:
+
+    def store_gain(device: Device, data: bytes) -> Awaitable[None] | None:
+        camera = dev_get_drvdata(device)
+        return mutex_guarded(camera.mutex, set_gain, camera, int(data))
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
+from typing import ParamSpec, TypeVar
+
+import attrs
 
 from simkernel.driverapi.context import kernel_of
 from simkernel.kernel.module.awaiting import sleeps
 from simkernel.kernel.module.module import ThisModule
 from simkernel.kernel.sched.mutex import Mutex as Mutex
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 def mutex_init(this: ThisModule, name: str) -> Mutex:
@@ -32,6 +44,24 @@ def mutex_lock_interruptible(lock: Mutex) -> Awaitable[None]:
     return lock.lock(interruptible=True)
 
 
+def mutex_interruptible(lock: Mutex) -> Interruptible:
+    """Hold `lock` for a block, as `async with lock` does; EINTR if a signal comes before (`mutex_intr`)."""
+    return Interruptible(lock)
+
+
+@attrs.frozen(eq=False)
+class Interruptible:
+    """The asynchronous context manager of `mutex_interruptible`."""
+
+    _lock: Mutex
+
+    async def __aenter__(self) -> None:
+        await self._lock.lock(interruptible=True)
+
+    async def __aexit__(self, *exception: object) -> None:
+        self._lock.unlock()
+
+
 def mutex_trylock(lock: Mutex) -> bool:
     """Take `lock` if nobody has it; whether that succeeded."""
     return lock.try_lock()
@@ -40,3 +70,23 @@ def mutex_trylock(lock: Mutex) -> bool:
 def mutex_unlock(lock: Mutex) -> None:
     """Give `lock` back."""
     lock.unlock()
+
+
+def mutex_guarded(
+    lock: Mutex, function: Callable[P, T], *arguments: P.args, **keywords: P.kwargs
+) -> T | Awaitable[T]:
+    """Call a plain function with `lock` held (`guard(mutex)(&lock)`, include/linux/cleanup.h).
+
+    Return its result if the lock is free; otherwise an awaitable that sleeps until the lock is free.
+    """
+    if not lock.try_lock():
+        return _guarded(lock, function, *arguments, **keywords)
+    try:
+        return function(*arguments, **keywords)
+    finally:
+        lock.unlock()
+
+
+async def _guarded(lock: Mutex, function: Callable[P, T], *arguments: P.args, **keywords: P.kwargs) -> T:
+    async with lock:
+        return function(*arguments, **keywords)
