@@ -23,6 +23,7 @@ from simkernel.driverapi.device import (
 )
 from simkernel.driverapi.genetlink import GenlInfo
 from simkernel.driverapi.module import Module, ThisModule
+from simkernel.driverapi.spinlock import spin_lock_init
 from simkernel.uapi.errno import EINVAL, ENODEV
 
 
@@ -37,6 +38,10 @@ class DeviceClass:
 class DeviceClasses:
     """The classes that drivers have registered; a driver imports the methods."""
 
+    def __init__(self, this: ThisModule) -> None:
+        self._lock = spin_lock_init(this, "devclass names")
+        self._names: set[str] = set()
+
     def devclass_register(self, owner: ThisModule, name: str) -> DeviceClass:
         """A class for the devices of the module `owner`.  EEXIST if there is one of that name."""
         return DeviceClass(owner, class_register(owner, name))
@@ -50,15 +55,27 @@ class DeviceClasses:
 
         From now on commands find `data` by that name.
         """
-        taken = {device.name for device in devices.kind.devices}
-        number = 0
-        while (name := f"{devices.kind.name}{number}") in taken:
-            number += 1
-        return device_create(devices.owner, devices.kind, parent, name, data=data)
+        name = self._reserve(devices.kind.name)
+        try:
+            return device_create(devices.owner, devices.kind, parent, name, data=data)
+        except OSError:
+            self._names.discard(name)
+            raise
+
+    def _reserve(self, prefix: str) -> str:
+        """Reserve the first name that is free (`ida_alloc()`): two devices may be bound at a time."""
+        with self._lock:
+            number = 0
+            while (name := f"{prefix}{number}") in self._names:
+                number += 1
+            self._names.add(name)
+        return name
 
     def devclass_del(self, device: Device) -> None:
         """Forget a device: no command finds it any more, and its number is free.  Harmless if it is gone."""
-        device_unregister(device)
+        if device.registered:
+            device_unregister(device)
+            self._names.discard(device.name)
 
     def devclass_devices(self, devices: DeviceClass) -> list[Any]:
         """The data of all devices, in the order in which they came; for dumps."""
@@ -70,7 +87,7 @@ class DeviceClasses:
         The attribute `device` names it, and may be left out while there is only one.  ENODEV if there is
         no such device; EINVAL if none is named and there are several.
         """
-        there = devices.kind.devices
+        there = tuple(devices.kind.devices)  # as class_find_device(): devices may come and go meanwhile
         wanted = info.attributes.get("device")
         if wanted is not None:
             for device in there:
@@ -102,7 +119,7 @@ MODULE = Module(
 
 def init(this: ThisModule) -> DeviceClasses:
     """Nothing to set up: drivers come later."""
-    return DeviceClasses()
+    return DeviceClasses(this)
 
 
 def exit(this: ThisModule, classes: DeviceClasses) -> None:

@@ -92,8 +92,11 @@ class Driver:
         self.family = commands.register(this)
         undo.callback(genl_unregister_family, self.family)
 
-    def probe(self, device: SimbusDevice) -> None:
-        """Take a camera.  What `devm_` gets is given back by itself, also if this fails half way."""
+    async def probe(self, device: SimbusDevice) -> None:
+        """Take a camera.  What `devm_` gets is given back by itself, also if this fails half way.
+
+        Programs find the camera before its video device exists.  What they ask of that waits for the mutex.
+        """
         io, label = devm_ioremap(device), f"camera {device.name}"
         mutex, lock = mutex_init(self.this, label), spin_lock_init(self.this, label)
         camera = Camera(self.this, self.family, device, io, mutex, lock, self.this.parameters["buffers"])
@@ -105,9 +108,10 @@ class Driver:
 
         camera.stop_work = init_work(self.this, end_stream)
         dev_set_drvdata(device, camera)
-        camera.node = self.classes.devclass_add(self.kind, device, camera)
-        devm_add_action(device, self.classes.devclass_del, camera.node)
-        register_video(camera)
+        async with mutex:
+            camera.node = self.classes.devclass_add(self.kind, device, camera)
+            devm_add_action(device, self.classes.devclass_del, camera.node)
+            register_video(camera)
         dev_info(device, f"{camera.name}, revision {device.revision}, serial {device.serial}")
         genlmsg_multicast(self.family, "device-added", describe(camera))
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Awaitable, Callable, Hashable, Iterator
 
 from simkernel.driverapi.genetlink import GenlFamily, GenlInfo, Reply, genl_register_family
 from simkernel.driverapi.module import ThisModule
+from simkernel.driverapi.mutex import mutex_guarded
 from simkernel.driverapi.workqueue import schedule_work
 from simkernel.hardware.camera import registers as hw
 from simkernel.uapi.errno import EBUSY, EINVAL, ENOENT, ERANGE
@@ -100,7 +101,7 @@ class Commands:
         camera = self._find(info)
         return (describe_control(camera, name) for name in CONTROLS)
 
-    def set_control(self, info: GenlInfo) -> None:
+    def set_control(self, info: GenlInfo) -> Awaitable[None] | None:
         """Adjust a control; the device takes it with the next frame."""
         camera = self._find(info)
         name = info.required("control")
@@ -108,7 +109,7 @@ class Commands:
         value = info.required("value")
         if not control.minimum <= value <= control.maximum:
             info.fail(ERANGE, f"from {control.minimum} to {control.maximum}", attribute="value")
-        set_control(camera, name, value)
+        return mutex_guarded(camera.mutex, set_control, camera, name, value)
 
     # -- frames ---------------------------------------------------------------
 
@@ -123,8 +124,9 @@ class Commands:
     def socket_closed(self, sender: Hashable) -> None:
         """A socket is gone and wants no more frames.  Ending a stream sleeps, so a worker does it."""
         for camera in self._cameras():
-            if forget(camera, sender):
-                schedule_work(camera.stop_work)
+            with camera.lock:  # `remove` forgets all users, and cancels the work afterwards
+                if forget(camera, sender):
+                    schedule_work(camera.stop_work)
 
     def read_frame(self, info: GenlInfo) -> Iterator[Reply]:
         """Find the frame, and give it out in parts."""

@@ -71,5 +71,9 @@ def make_controls(camera: Camera) -> ControlHandler:
 
 
 def set_control(camera: Camera, name: str, value: int) -> None:
-    """Adjust a control for somebody who has no video device open.  The value is within its range."""
+    """Adjust a control for somebody who has no video device open; the mutex is held.  ENODEV.
+
+    The value is within its range.
+    """
+    camera.check_present()
     camera.videodev.v4l2_ctrl_s_ctrl(camera.controls[name], value)

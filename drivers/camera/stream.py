@@ -47,15 +47,18 @@ async def stream_off(camera: Camera, user: Hashable) -> None:
     """`user` wants no more frames: end the stream if nobody else does.  ENODEV."""
     async with camera.mutex:
         camera.check_present()
-        forget(camera, user)
+        with camera.lock:
+            forget(camera, user)
         await _stop_if_idle(camera)
 
 
 def forget(camera: Camera, user: Hashable) -> bool:
-    """`user` is gone; whether it had wanted frames.  The stream is for `stop_if_idle` to end."""
-    with camera.lock:
-        known = user in camera.users
-        camera.users.discard(user)
+    """`user` is gone; whether it had wanted frames.  The spinlock is held.
+
+    The stream is for `stop_if_idle` to end.
+    """
+    known = user in camera.users
+    camera.users.discard(user)
     return known
 
 

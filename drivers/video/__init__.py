@@ -23,7 +23,7 @@ from typing import Any
 from simkernel.driverapi.device import Device, class_register, class_unregister
 from simkernel.driverapi.fs import register_chrdev_region, unregister_chrdev_region
 from simkernel.driverapi.module import Module, ThisModule
-from simkernel.driverapi.mutex import Mutex
+from simkernel.driverapi.mutex import Mutex, mutex_init
 from simkernel.driverapi.spinlock import spin_lock_init
 from simkernel.driverapi.trace import trace_flow
 from simkernel.uapi.video.videodev2 import V4L2_CAP_STREAMING, V4L2_CAP_VIDEO_CAPTURE
@@ -67,7 +67,8 @@ class Videodev(VideoCore):
         ENFILE if there are too many.
         """
         capabilities = V4L2_CAP_VIDEO_CAPTURE | V4L2_CAP_STREAMING
-        device = VideoDevice(owner, parent, name, bus_info, capabilities, ops, controls, queue, lock)
+        fh_lock = spin_lock_init(self.this, f"files of {parent.name}")
+        device = VideoDevice(owner, parent, name, bus_info, capabilities, ops, controls, queue, lock, fh_lock)
         register(self, device, operations(self))
         return device
 
@@ -114,8 +115,9 @@ class Videodev(VideoCore):
         self, device: Device, ops: Any, lock: Mutex, timestamp_flags: int, private: Any
     ) -> Queue:
         """A queue of buffers that `device` reaches; see queue.py for `ops`."""
+        mmap_lock = mutex_init(self.this, f"mmap of {device.name}")
         done_lock = spin_lock_init(self.this, f"done_lock of {device.name}")
-        return Queue(device, ops, lock, done_lock, timestamp_flags, private)
+        return Queue(device, ops, lock, mmap_lock, done_lock, timestamp_flags, private)
 
     def vb2_buffer_done(self, buffer: Buffer, error: bool) -> None:
         """There is a frame in a buffer, or, with `error`, none that is good."""
@@ -146,7 +148,8 @@ def init(this: ThisModule) -> Videodev:
     """The numbers of all video devices, and their class (`videodev_init()`)."""
     register_chrdev_region(this, NUMBERS, VIDEO_NUM_DEVICES, NAME)
     try:
-        return Videodev(this, class_register(this, NAME, attributes=ATTRIBUTES))
+        kind = class_register(this, NAME, attributes=ATTRIBUTES)
+        return Videodev(this, kind, spin_lock_init(this, "videodev_lock"))
     except OSError:
         unregister_chrdev_region(this, NUMBERS, VIDEO_NUM_DEVICES)
         raise

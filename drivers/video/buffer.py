@@ -10,6 +10,7 @@ import attrs
 from simkernel.driverapi.device import Device
 from simkernel.driverapi.dma import DmaBuffer, dma_alloc_coherent, dma_free_coherent
 from simkernel.driverapi.mm import PAGE_SIZE, VmArea, dma_mmap_coherent, page_align
+from simkernel.driverapi.refcount import Refcount, refcount_dec_and_test, refcount_inc, refcount_read
 
 PLANE_INDEX_BITS = 3
 OFFSET_UNIT = PAGE_SIZE << PLANE_INDEX_BITS
@@ -39,12 +40,17 @@ class Memory:
         self._device = device
         self.buffer: DmaBuffer | None = dma_alloc_coherent(device, page_align(size))
         self.address = self.buffer.address
-        self.users = 1
+        self._users = Refcount()
 
     @property
     def mapped(self) -> bool:
         """Whether a program has it mapped (`vb2_buffer_in_use()`)."""
-        return self.users > 1
+        return refcount_read(self._users) > 1
+
+    @property
+    def used(self) -> bool:
+        """Whether the queue or a program has it."""
+        return refcount_read(self._users) > 0
 
     def map(self, area: VmArea) -> None:
         """Let a program have it too."""
@@ -52,7 +58,7 @@ class Memory:
         dma_mmap_coherent(area, self.buffer)
         area.opened = self._opened
         area.closed = self._closed
-        self.users += 1
+        refcount_inc(self._users)
 
     def view(self, length: int) -> memoryview:
         """The first `length` bytes."""
@@ -61,18 +67,17 @@ class Memory:
 
     def put(self) -> None:
         """One user less; the last one gives the memory back."""
-        self.users -= 1
-        if not self.users:
+        if refcount_dec_and_test(self._users):
             self.free()
 
     def free(self) -> None:
         """Give the memory back now.  What a program has mapped it keeps; the device reaches it no more."""
-        if self.buffer is not None:
-            dma_free_coherent(self._device, self.buffer)
-            self.buffer = None
+        buffer, self.buffer = self.buffer, None  # in one step: the last munmap(2) may come meanwhile
+        if buffer is not None:
+            dma_free_coherent(self._device, buffer)
 
     def _opened(self, area: VmArea) -> None:
-        self.users += 1
+        refcount_inc(self._users)
 
     def _closed(self, area: VmArea) -> None:
         self.put()

@@ -14,6 +14,7 @@ from simkernel.driverapi.device import Class, Device, dev_get_drvdata, device_cr
 from simkernel.driverapi.fs import Cdev, FileOperations, cdev_add, cdev_del, cdev_init
 from simkernel.driverapi.module import ThisModule
 from simkernel.driverapi.mutex import Mutex
+from simkernel.driverapi.spinlock import SpinLock
 from simkernel.driverapi.sysfs import DeviceAttribute
 from simkernel.driverapi.wait import wake_up_all
 from simkernel.uapi.errno import EBUSY, EINVAL, ENFILE, os_error
@@ -50,6 +51,8 @@ class VideoDevice:
     controls: ControlHandler
     queue: Queue
     lock: Mutex
+    fh_lock: SpinLock
+    """Protects the list of files, and the events of each."""
     minor: int = -1
     number: int = -1
     index: int = 0
@@ -81,13 +84,15 @@ class VideoDevice:
     def add(self, fh: FileHandle) -> None:
         """One more open file (`v4l2_fh_add()`)."""
         fh.priority = v4l2.V4L2_PRIORITY_DEFAULT
-        self.files.append(fh)
+        with self.fh_lock:
+            self.files.append(fh)
 
     def remove(self, fh: FileHandle) -> None:
         """It is closed (`v4l2_fh_del()`)."""
         for subscription in fh.subscribed:
             self.controls.find(subscription.id).unsubscribe(subscription)
-        self.files.remove(fh)
+        with self.fh_lock:
+            self.files.remove(fh)
 
 
 @attrs.define(eq=False)
@@ -96,20 +101,16 @@ class VideoCore:
 
     this: ThisModule
     kind: Class
+    lock: SpinLock
+    """Protects the devices, and whether each is registered (videodev_lock)."""
     devices: dict[int, VideoDevice] = attrs.field(factory=dict)
 
 
 def register(core: VideoCore, device: VideoDevice, operations: FileOperations) -> None:
     """Let programs open it (`__video_register_device()`).  ENFILE if there are too many; EEXIST."""
-    taken = {other.number for other in core.devices.values()}
-    free = (number for number in range(VIDEO_NUM_DEVICES) if number not in core.devices)
-    device.minor = next(free, -1)
-    device.number = next((number for number in range(VIDEO_NUM_DEVICES) if number not in taken), -1)
-    if device.minor < 0 or device.number < 0:
-        raise os_error(ENFILE)
-    indexes = {other.index for other in core.devices.values() if other.parent is device.parent}
-    device.index = next(index for index in range(VIDEO_NUM_DEVICES) if index not in indexes)
-    core.devices[device.minor] = device
+    with core.lock:
+        _number(core, device)
+        device.registered = True
     node = f"video{device.number}"
     number = (VIDEO_MAJOR, device.minor)
     device.cdev = cdev_init(device.owner, operations, device)
@@ -120,9 +121,23 @@ def register(core: VideoCore, device: VideoDevice, operations: FileOperations) -
         )
     except OSError:
         cdev_del(device.cdev)
-        del core.devices[device.minor]
+        with core.lock:
+            device.registered = False
+        put(core, device)
         raise
-    device.registered = True
+
+
+def _number(core: VideoCore, device: VideoDevice) -> None:
+    """Give a device the lowest numbers that are free, and its place among those of its parent.  ENFILE."""
+    taken = {other.number for other in core.devices.values()}
+    free = (number for number in range(VIDEO_NUM_DEVICES) if number not in core.devices)
+    device.minor = next(free, -1)
+    device.number = next((number for number in range(VIDEO_NUM_DEVICES) if number not in taken), -1)
+    if device.minor < 0 or device.number < 0:
+        raise os_error(ENFILE)
+    indexes = {other.index for other in core.devices.values() if other.parent is device.parent}
+    device.index = next(index for index in range(VIDEO_NUM_DEVICES) if index not in indexes)
+    core.devices[device.minor] = device
 
 
 async def unregister(core: VideoCore, device: VideoDevice) -> None:
@@ -130,15 +145,18 @@ async def unregister(core: VideoCore, device: VideoDevice) -> None:
 
     Requests get ENODEV from now on; who sleeps is woken; the driver has none of its buffers afterwards.
     """
-    if not device.registered:
+    with core.lock:
+        registered, device.registered = device.registered, False
+    if not registered:
         return
-    device.registered = False
-    for fh in device.files:
-        wake_up_all(fh.wait)
+    with device.fh_lock:
+        for fh in device.files:
+            wake_up_all(fh.wait)
     device_unregister(device.node)
     async with device.lock:
         await device.queue.cancel()
-        device.queue.release()
+        async with device.queue.mmap_lock:
+            device.queue.release()
         device.queue.free_orphans()
     cdev_del(device.cdev)
     put(core, device)
@@ -146,5 +164,6 @@ async def unregister(core: VideoCore, device: VideoDevice) -> None:
 
 def put(core: VideoCore, device: VideoDevice) -> None:
     """If nobody has it any more its numbers are free (`v4l2_device_release()`)."""
-    if not device.registered and not device.files:
-        core.devices.pop(device.minor, None)
+    with core.lock:
+        if not device.registered and not device.files and core.devices.get(device.minor) is device:
+            del core.devices[device.minor]

@@ -44,7 +44,12 @@ class FileHandle:
         return next((each for each in self.subscribed if (each.type, each.id) == (type, id)), None)
 
     def queue(self, event: V4l2Event) -> None:
-        """Something happened (`__v4l2_event_queue_fh()`); in any context."""
+        """Something happened (`v4l2_event_queue_fh()`); in any context."""
+        with self.device.fh_lock:
+            self._queue(event)
+
+    def _queue(self, event: V4l2Event) -> None:
+        """`__v4l2_event_queue_fh()`; the lock is held."""
         subscription = self.find(event.type, event.id)
         if subscription is None:
             return
@@ -64,15 +69,17 @@ class FileHandle:
 
     def take(self) -> V4l2Event:
         """The oldest event (`__v4l2_event_dequeue()`); there is one."""
-        event = self.available.pop(0)
-        event.pending = len(self.available)
-        subscription = self.find(event.type, event.id)
-        if subscription is not None:
-            subscription.pending = None
+        with self.device.fh_lock:
+            event = self.available.pop(0)
+            event.pending = len(self.available)
+            subscription = self.find(event.type, event.id)
+            if subscription is not None:
+                subscription.pending = None
         return event
 
     def forget(self, subscription: Subscription) -> None:
         """End a subscription; what it had to tell is not told (`__v4l2_event_unsubscribe()`)."""
-        self.subscribed.remove(subscription)
-        if subscription.pending is not None:
-            self.available.remove(subscription.pending)
+        with self.device.fh_lock:
+            self.subscribed.remove(subscription)
+            if subscription.pending is not None:
+                self.available.remove(subscription.pending)

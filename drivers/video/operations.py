@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Generator
+from collections.abc import Awaitable
 from functools import partial
-from typing import Any
 
-from simkernel.driverapi.fs import File, FileOperations
+from simkernel.driverapi.fs import File, FileOperations, later
 from simkernel.driverapi.ktime import ktime_get
 from simkernel.driverapi.mm import VmArea, page_align
-from simkernel.driverapi.mutex import mutex_trylock, mutex_unlock
+from simkernel.driverapi.mutex import mutex_guarded, mutex_trylock, mutex_unlock
 from simkernel.driverapi.poll import PollTable, poll_requested_events, poll_wait
 from simkernel.uapi.errno import EINVAL, ENODEV, os_error
 from simkernel.uapi.mman import PROT_READ
@@ -25,50 +24,51 @@ from .queue import Queue
 
 def operations(core: VideoCore) -> FileOperations:
     """`v4l2_fops`.  There is no read: a program that tries gets EINVAL, and V4L2_CAP_READWRITE is missing."""
-    return FileOperations(open=open_file, release=partial(release, core), ioctl=ioctl, mmap=mmap, poll=poll)
+    return FileOperations(
+        open=partial(open_file, core), release=partial(release, core), ioctl=ioctl, mmap=mmap, poll=poll
+    )
 
 
-def open_file(file: File) -> None:
+def open_file(core: VideoCore, file: File) -> None:
     """`v4l2_open()`, `v4l2_fh_open()`.  ENODEV."""
     device: VideoDevice = file.cdev.data
-    if not device.registered:
-        raise os_error(ENODEV)
-    file.private_data = FileHandle(device, partial(ktime_get, device.owner))
-    device.add(file.private_data)
+    fh = file.private_data = FileHandle(device, partial(ktime_get, device.owner))
+    with core.lock:
+        if not device.registered:
+            raise os_error(ENODEV)
+        device.add(fh)
 
 
 def release(core: VideoCore, file: File) -> Awaitable[None] | None:
     """`vb2_fop_release()`: the buffers go with the file that owns them.  Only ending a stream sleeps."""
     fh: FileHandle = file.private_data
     device: VideoDevice = fh.device
-    streams = device.queue.streaming and device.queue.owner is fh
-    if streams or not mutex_trylock(device.lock):
-        return Ending(core, fh)
-    _close(core, fh)
-    mutex_unlock(device.lock)
+    if not mutex_trylock(device.lock):
+        return later(_release, core, fh)
+    try:
+        streams = device.queue.streaming and device.queue.owner is fh
+        if streams or not mutex_trylock(device.queue.mmap_lock):
+            return later(_release, core, fh)
+        try:
+            _close(core, fh)
+        finally:
+            mutex_unlock(device.queue.mmap_lock)
+    finally:
+        mutex_unlock(device.lock)
     return None
 
 
-class Ending:
-    """The end of a stream whose file is closed.  It begins when it is awaited, which may never be."""
-
-    def __init__(self, core: VideoCore, fh: FileHandle) -> None:
-        self._core = core
-        self._fh = fh
-
-    def __await__(self) -> Generator[Any, Any, None]:
-        return self._end().__await__()
-
-    async def _end(self) -> None:
-        queue = self._fh.device.queue
-        async with self._fh.device.lock:
-            if queue.owner is self._fh:
-                await queue.cancel()
-            _close(self._core, self._fh)
+async def _release(core: VideoCore, fh: FileHandle) -> None:
+    queue = fh.device.queue
+    async with fh.device.lock:
+        if queue.owner is fh:
+            await queue.cancel()
+        async with queue.mmap_lock:
+            _close(core, fh)
 
 
 def _close(core: VideoCore, fh: FileHandle) -> None:
-    """The lock is held."""
+    """Both locks are held."""
     device: VideoDevice = fh.device
     if device.queue.owner in (None, fh):
         device.queue.release()
@@ -83,12 +83,15 @@ def ioctl(file: File, request: int, argument: int) -> Awaitable[int]:
     return video_ioctl2(file, request, argument)
 
 
-def mmap(file: File, area: VmArea) -> None:
+def mmap(file: File, area: VmArea) -> Awaitable[None] | None:
     """`vb2_mmap()`: the offset says which buffer.  ENODEV, EINVAL."""
     device: VideoDevice = file.private_data.device
     if not device.registered:
         raise os_error(ENODEV)
-    queue = device.queue
+    return mutex_guarded(device.queue.mmap_lock, _map, device.queue, area)
+
+
+def _map(queue: Queue, area: VmArea) -> None:
     index, rest = divmod(area.offset & OFFSET_MASK, OFFSET_UNIT)
     if not area.shared or not area.prot & PROT_READ or queue.memory != V4L2_MEMORY_MMAP or rest:
         raise os_error(EINVAL)

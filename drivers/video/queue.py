@@ -50,6 +50,8 @@ class Queue:
     device: Device
     ops: Any
     lock: Mutex
+    mmap_lock: Mutex
+    """Held while buffers are freed or mapped.  mmap(2) does not take `lock`."""
     done_lock: SpinLock
     timestamp_flags: int
     private: Any = None
@@ -89,8 +91,9 @@ class Queue:
         if self.streaming or (self.waiting_in_dqbuf and count):
             raise os_error(EBUSY)
         if count == 0 or self.buffers:
-            await self.cancel()
-            self.free(tuple(self.buffers))
+            async with self.mmap_lock:
+                await self.cancel()
+                self.free(tuple(self.buffers))
             if count == 0:
                 return 0
         self.memory = memory
@@ -130,15 +133,16 @@ class Queue:
             raise
         return made[0].index, len(made)
 
-    def remove(self, start: int, count: int) -> None:
+    async def remove(self, start: int, count: int) -> None:
         """Free buffers (`vb2_core_remove_bufs()`).  EINVAL where there is none, EBUSY where one is queued."""
         if count > len(self.buffers) or start > self.max_num_buffers - count:
             raise os_error(EINVAL)
         indexes = range(start, start + count)
-        for index in indexes:
-            if self.find(index).state is not State.DEQUEUED:
-                raise os_error(EBUSY)
-        self.free(indexes)
+        async with self.mmap_lock:
+            for index in indexes:
+                if self.find(index).state is not State.DEQUEUED:
+                    raise os_error(EBUSY)
+            self.free(indexes)
 
     def _allocate(self, count: int, size: int) -> list[Buffer]:
         """As many as there is memory for, one after the other (`__vb2_queue_alloc()`).  ENOMEM for none."""
@@ -169,12 +173,12 @@ class Queue:
         return None
 
     def free(self, indexes: Iterable[int]) -> None:
-        """Forget buffers (`__vb2_queue_free()`)."""
+        """Forget buffers (`__vb2_queue_free()`); `mmap_lock` is held."""
         for index in indexes:
             memory = self.buffers.pop(index).memory
             memory.put()
-            self.orphans = [orphan for orphan in self.orphans if orphan.users]
-            if memory.users:
+            self.orphans = [orphan for orphan in self.orphans if orphan.used]
+            if memory.used:
                 self.orphans.append(memory)
         if not self.buffers:
             self.memory = MEMORY_UNKNOWN
@@ -299,7 +303,7 @@ class Queue:
             buffer.state = State.DEQUEUED
 
     def release(self) -> None:
-        """Its owner is gone, and there is no stream (`vb2_core_queue_release()`)."""
+        """Its owner is gone, and there is no stream (`vb2_core_queue_release()`); `mmap_lock` is held."""
         self.reset()
         self.free(tuple(self.buffers))
         self.owner = None

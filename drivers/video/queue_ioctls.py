@@ -143,11 +143,11 @@ def create_bufs(call: Call, arg: s.V4l2CreateBuffers) -> None:
     queue.owner = call.fh
 
 
-def remove_bufs(call: Call, arg: s.V4l2RemoveBuffers) -> None:
+async def remove_bufs(call: Call, arg: s.V4l2RemoveBuffers) -> None:
     """`vb2_ioctl_remove_bufs()`."""
     if arg.count:
         check_owner(call)
-        call.device.queue.remove(arg.index, arg.count)
+        await call.device.queue.remove(arg.index, arg.count)
 
 
 def querybuf(call: Call, arg: s.V4l2Buffer) -> None:

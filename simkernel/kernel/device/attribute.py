@@ -14,7 +14,7 @@ from simkernel.uapi.stat import PERMISSIONS
 
 Show = Callable[[Any], str]
 """Takes the device; its text, with the newline at its end, at most a page."""
-StoreAttribute = Callable[[Any, bytes], "int | Awaitable[int] | None"]
+StoreAttribute = Callable[[Any, bytes], "int | Awaitable[int | None] | None"]
 """Takes the device and what was written; how many bytes it took, None for all."""
 
 
