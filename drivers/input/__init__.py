@@ -42,15 +42,15 @@ MODULE = Module(
 )
 
 
-def init(this: ThisModule) -> InputCore:
+async def init(this: ThisModule) -> InputCore:
     """The core, with evdev as its handler."""
     core = InputCore(this)
-    core.input_register_handler(make_handler(core))
+    await core.input_register_handler(make_handler(core))
     return core
 
 
-def exit(this: ThisModule, core: InputCore) -> None:
+async def exit(this: ThisModule, core: InputCore) -> None:
     """No device is left: drivers have gone before."""
     for handler in tuple(core.handlers):
-        core.input_unregister_handler(handler)
+        await core.input_unregister_handler(handler)
     core.stop()

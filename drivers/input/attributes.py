@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 from simkernel.driverapi.device import Device, dev_get_drvdata
@@ -21,8 +21,8 @@ def _bitmap(type: int) -> Callable[[Any], str]:
     return _shows(lambda dev: to_text(dev.bits.get(type, 0)))
 
 
-def _set_inhibited(device: Device, data: bytes) -> None:
-    set_inhibited(dev_get_drvdata(device), data)
+def _set_inhibited(device: Device, data: bytes) -> Awaitable[None] | None:
+    return set_inhibited(dev_get_drvdata(device), data)
 
 
 ATTRIBUTES: Final = (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import chain
+from itertools import chain, count
 from typing import Final
 
 from simkernel.driverapi.device import (
@@ -14,6 +14,7 @@ from simkernel.driverapi.device import (
 )
 from simkernel.driverapi.fs import register_chrdev_region, unregister_chrdev_region
 from simkernel.driverapi.module import ThisModule
+from simkernel.driverapi.mutex import mutex_init
 from simkernel.driverapi.printk import pr_err, pr_info
 from simkernel.driverapi.spinlock import spin_lock_init
 from simkernel.driverapi.unmodelled import unmodelled
@@ -43,9 +44,12 @@ class InputCore:
         self.kind = class_register(this, NAME)
         self.devices: list[InputDev] = []
         self.handlers: list[InputHandler] = []
+        self.mutex = mutex_init(this, "input_mutex")
+        """Held while `devices` or `handlers` change, and while a device and a handler are joined."""
         self.minors: set[int] = set()
-        self.allocated = 0
-        """How many devices there have been: their numbers are not used again."""
+        self.numbers = count()
+        """Numbers of devices, which are not used again."""
+        self.lock = spin_lock_init(this, "input minors")
         try:
             register_chrdev_region(this, NUMBERS, INPUT_MAX_CHAR_DEVICES, NAME)
         except OSError:
@@ -62,9 +66,9 @@ class InputCore:
 
     def input_allocate_device(self, owner: ThisModule, parent: Device | None = None) -> InputDev:
         """A device for the module `owner`, below `parent`, to be set up and registered."""
-        number = self.allocated
-        self.allocated += 1
-        return InputDev(owner, parent, spin_lock_init(owner, f"events of input{number}"), number)
+        number = next(self.numbers)
+        lock, mutex = spin_lock_init(owner, f"events of input{number}"), mutex_init(owner, f"input{number}")
+        return InputDev(owner, parent, lock, mutex, number)
 
     def input_set_capability(self, dev: InputDev, type: int, code: int) -> None:
         """Say that the device makes events of a type with a code.  An unknown one is logged and ignored."""
@@ -76,7 +80,7 @@ class InputCore:
             dev.bits[type] = dev.bits.get(type, 0) | 1 << code
             dev.evbit |= 1 << type
 
-    def input_register_device(self, dev: InputDev) -> None:
+    async def input_register_device(self, dev: InputDev) -> None:
         """Announce a device, and let who may listen be joined to it.  EEXIST for a name that is taken."""
         for type in codes(dev.evbit):
             if type not in DISPOSITIONS:
@@ -92,25 +96,28 @@ class InputCore:
             data=dev, environment=variables(dev), attributes=ATTRIBUTES,
         )  # fmt: skip
         pr_info(self.this, f"{dev.name or 'Unspecified device'} as {dev.device.devpath}")
-        self.devices.append(dev)
-        for handler in self.handlers:
-            self._attach(dev, handler)
+        async with self.mutex:
+            self.devices.append(dev)
+            for handler in self.handlers:
+                await self._attach(dev, handler)
 
-    def input_unregister_device(self, dev: InputDev) -> None:
+    async def input_unregister_device(self, dev: InputDev) -> None:
         """Take a device away: held keys are told to be released, and who listens is disconnected.
 
         Harmless if that has been done, or if it was never registered.
         """
         if dev not in self.devices:
             return
-        dev.going_away = True
+        async with dev.mutex:
+            dev.going_away = True
         with dev.lock:
             release_keys(dev)
             for handle in dev.handles:
                 handle.open = 0
-        for handle in tuple(dev.handles):
-            handle.handler.disconnect(handle)
-        self.devices.remove(dev)
+        async with self.mutex:
+            for handle in tuple(dev.handles):
+                await handle.handler.disconnect(handle)
+            self.devices.remove(dev)
         if dev.device is not None:
             device_unregister(dev.device)
 
@@ -130,22 +137,24 @@ class InputCore:
 
     # -- handlers -------------------------------------------------------------------
 
-    def input_register_handler(self, handler: InputHandler) -> None:
+    async def input_register_handler(self, handler: InputHandler) -> None:
         """Let a handler listen, to the devices that are there and to those that come."""
-        self.handlers.append(handler)
-        for dev in self.devices:
-            self._attach(dev, handler)
+        async with self.mutex:
+            self.handlers.append(handler)
+            for dev in self.devices:
+                await self._attach(dev, handler)
 
-    def input_unregister_handler(self, handler: InputHandler) -> None:
+    async def input_unregister_handler(self, handler: InputHandler) -> None:
         """Disconnect a handler from its devices and forget it."""
-        for handle in tuple(handler.handles):
-            handler.disconnect(handle)
-        self.handlers.remove(handler)
+        async with self.mutex:
+            for handle in tuple(handler.handles):
+                await handler.disconnect(handle)
+            self.handlers.remove(handler)
 
-    def _attach(self, dev: InputDev, handler: InputHandler) -> None:
+    async def _attach(self, dev: InputDev, handler: InputHandler) -> None:
         """`input_attach_handler()`: a handler that does not want the device says ENODEV."""
         try:
-            handler.connect(handler, dev)
+            await handler.connect(handler, dev)
         except OSError as error:
             if error.errno != ENODEV:
                 pr_err(
@@ -156,10 +165,11 @@ class InputCore:
     def input_get_new_minor(self, legacy_base: int, legacy_count: int) -> int:
         """The lowest minor that is free in a handler's own range, or else in that of all.  ENOSPC."""
         own = range(legacy_base, legacy_base + legacy_count)
-        for minor in chain(own, range(INPUT_FIRST_DYNAMIC_DEV, INPUT_MAX_CHAR_DEVICES)):
-            if minor not in self.minors:
-                self.minors.add(minor)
-                return minor
+        with self.lock:
+            for minor in chain(own, range(INPUT_FIRST_DYNAMIC_DEV, INPUT_MAX_CHAR_DEVICES)):
+                if minor not in self.minors:
+                    self.minors.add(minor)
+                    return minor
         raise os_error(ENOSPC)
 
     def input_free_minor(self, minor: int) -> None:

@@ -13,6 +13,7 @@ import attrs
 
 from simkernel.driverapi.device import Device
 from simkernel.driverapi.module import ThisModule
+from simkernel.driverapi.mutex import Mutex
 from simkernel.driverapi.spinlock import SpinLock
 from simkernel.uapi import input_event_codes as ev
 from simkernel.uapi.input import InputId
@@ -48,6 +49,9 @@ In the order of `input_dev_uevent()` and `input_print_modalias_parts()`.
 class InputDev:
     """One device.  `lock` (Linux's event_lock) protects `state`, `values` and `timestamp`.
 
+    `mutex` protects `handles`, `grab`, `users`, `going_away` and `inhibited`.  Interrupt handlers read
+    `handles` and `grab` without it, as by RCU.
+
     `open` is called for the first who listens and `close` after the last; neither may sleep here.
     `event` is told what is sent to the device, such as the state of an LED.
     """
@@ -55,6 +59,7 @@ class InputDev:
     owner: ThisModule
     parent: Device | None
     lock: SpinLock
+    mutex: Mutex
     number: int
     name: str | None = None
     phys: str | None = None

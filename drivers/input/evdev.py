@@ -13,6 +13,8 @@ from typing import Final
 from simkernel.driverapi.device import device_create, device_unregister
 from simkernel.driverapi.fasync import POLL_HUP, POLL_IN, kill_fasync
 from simkernel.driverapi.fs import cdev_add, cdev_del, cdev_init
+from simkernel.driverapi.mutex import mutex_init
+from simkernel.driverapi.spinlock import spin_lock_init
 from simkernel.driverapi.trace import trace_flow
 from simkernel.driverapi.wait import wake_up_interruptible
 
@@ -37,15 +39,16 @@ def make_handler(core: InputCore) -> InputHandler:
     return InputHandler("evdev", lambda handler, dev: _connect(core, handler, dev), _disconnect, _events)
 
 
-def _connect(core: InputCore, handler: InputHandler, dev: InputDev) -> None:
+async def _connect(core: InputCore, handler: InputHandler, dev: InputDev) -> None:
     """`evdev_connect()`."""
     minor = core.input_get_new_minor(EVDEV_MINOR_BASE, EVDEV_MINORS)
     own = minor < EVDEV_MINOR_BASE + EVDEV_MINORS
     name = f"event{minor - EVDEV_MINOR_BASE if own else minor}"
     handle = InputHandle(handler, dev, name)
-    evdev = handle.private = Evdev(core, handle, minor)
+    mutex, lock = mutex_init(core.this, name), spin_lock_init(core.this, f"clients of {name}")
+    evdev = handle.private = Evdev(core, handle, minor, mutex, lock)
     evdev.cdev = cdev_init(core.this, OPERATIONS, data=evdev)
-    input_register_handle(handle)
+    await input_register_handle(handle)
     number = INPUT_MAJOR, minor
     cdev_add(evdev.cdev, number)
     try:
@@ -54,24 +57,26 @@ def _connect(core: InputCore, handler: InputHandler, dev: InputDev) -> None:
         )
     except OSError:
         cdev_del(evdev.cdev)
-        input_unregister_handle(handle)
+        await input_unregister_handle(handle)
         core.input_free_minor(minor)
         raise
 
 
-def _disconnect(handle: InputHandle) -> None:
+async def _disconnect(handle: InputHandle) -> None:
     """`evdev_disconnect()`: no new readers, and those that are there are told."""
     evdev: Evdev = handle.private
     device_unregister(evdev.device)
     cdev_del(evdev.cdev)
-    evdev.exist = False
-    for client in evdev.clients:
-        kill_fasync(client.fasync, POLL_HUP)
-        wake_up_interruptible(client.wait)
+    async with evdev.mutex:
+        evdev.exist = False
+    with evdev.client_lock:
+        for client in evdev.clients:
+            kill_fasync(client.fasync, POLL_HUP)
+            wake_up_interruptible(client.wait)
     if evdev.open:
-        input_close_device(handle)
+        await input_close_device(handle)
     evdev.core.input_free_minor(evdev.minor)
-    input_unregister_handle(handle)
+    await input_unregister_handle(handle)
 
 
 def _events(handle: InputHandle, values: Sequence[Value]) -> None:

@@ -139,9 +139,10 @@ class Client:
         (`evdev_set_clk_type()`)."""
         if self.clock == clock:
             return False
-        self.clock = clock
-        lost = self.head != self.tail
-        self.packet_head = self.head = self.tail
+        with self.lock:
+            self.clock = clock
+            lost = self.head != self.tail
+            self.packet_head = self.head = self.tail
         return lost
 
     def _put(self, event: Event) -> None:

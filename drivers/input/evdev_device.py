@@ -7,6 +7,8 @@ import attrs
 from simkernel.driverapi.device import Device
 from simkernel.driverapi.fs import Cdev
 from simkernel.driverapi.ktime import ktime_mono_to_real
+from simkernel.driverapi.mutex import Mutex
+from simkernel.driverapi.spinlock import SpinLock
 from simkernel.driverapi.wait import wake_up_interruptible
 from simkernel.uapi.errno import EBUSY, EINVAL, os_error
 
@@ -18,11 +20,16 @@ from .handle import InputHandle, input_grab_device, input_release_device
 
 @attrs.define(eq=False)
 class Evdev:
-    """One event device.  `exist` ends when the input device goes; files may be open for longer."""
+    """One event device.  `exist` ends when the input device goes; files may be open for longer.
+
+    `mutex` protects `exist`, `open` and `grab`; `client_lock` protects `clients`.
+    """
 
     core: InputCore
     handle: InputHandle
     minor: int
+    mutex: Mutex
+    client_lock: SpinLock
     cdev: Cdev = attrs.field(init=False)
     device: Device = attrs.field(init=False)
     clients: list[Client] = attrs.field(factory=list)
@@ -41,25 +48,25 @@ def is_alive(client: Client) -> bool:
     return client.evdev.exist and not client.revoked
 
 
-def grab(evdev: Evdev, client: Client) -> None:
+async def grab(evdev: Evdev, client: Client) -> None:
     """Let events come to this reader only.  EBUSY if somebody has done so."""
     if evdev.grab is not None:
         raise os_error(EBUSY)
-    input_grab_device(evdev.handle)
+    await input_grab_device(evdev.handle)
     evdev.grab = client
 
 
-def ungrab(evdev: Evdev, client: Client) -> None:
+async def ungrab(evdev: Evdev, client: Client) -> None:
     """Let them come to all again.  EINVAL from who has not grabbed the device."""
     if evdev.grab is not client:
         raise os_error(EINVAL)
     evdev.grab = None
-    input_release_device(evdev.handle)
+    await input_release_device(evdev.handle)
 
 
-def revoke(evdev: Evdev, client: Client) -> None:
+async def revoke(evdev: Evdev, client: Client) -> None:
     """Take the reader's access away for ever."""
     client.revoked = True
     if evdev.grab is client:
-        ungrab(evdev, client)
+        await ungrab(evdev, client)
     wake_up_interruptible(client.wait)

@@ -6,7 +6,8 @@ from collections.abc import Awaitable
 from typing import Final
 
 from simkernel.driverapi.fasync import fasync_helper
-from simkernel.driverapi.fs import File, FileOperations, stream_open
+from simkernel.driverapi.fs import File, FileOperations, later, stream_open
+from simkernel.driverapi.mutex import mutex_interruptible, mutex_trylock, mutex_unlock
 from simkernel.driverapi.poll import PollTable, poll_wait
 from simkernel.driverapi.spinlock import spin_lock_init
 from simkernel.driverapi.trace import trace_follow
@@ -17,21 +18,19 @@ from simkernel.uapi.input import InputEvent
 from simkernel.uapi.poll import POLLERR, POLLHUP, POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM
 
 from .evdev_client import Client, buffer_size
-from .evdev_device import Evdev, is_alive, ungrab
+from .evdev_device import Evdev, is_alive
 from .evdev_ioctl import ioctl
 from .events import input_inject_event
-from .handle import input_close_device, input_open_device
+from .handle import close_device, input_open_device, release_device
 
 WRITTEN_AT_ONCE: Final = 4096
 """Bytes that one write takes at most."""
 
 
-def _open(file: File) -> None:
+async def _open(file: File) -> None:
     """`evdev_open()`.  ENODEV."""
     evdev: Evdev = file.cdev.data
     dev = evdev.handle.dev
-    if not evdev.exist:
-        raise os_error(ENODEV)
     name = evdev.handle.name
     client = Client(
         evdev,
@@ -39,25 +38,64 @@ def _open(file: File) -> None:
         init_waitqueue_head(f"events of {name}"),
         buffer_size(dev),
     )
-    if not evdev.open:
-        input_open_device(evdev.handle)
-    evdev.open += 1
-    evdev.clients.append(client)
+    with evdev.client_lock:
+        evdev.clients.append(client)
+    try:
+        await _open_device(evdev)
+    except BaseException:
+        _detach(client)
+        raise
     file.private_data = client
     stream_open(file)
 
 
-def _release(file: File) -> None:
-    """`evdev_release()`."""
+async def _open_device(evdev: Evdev) -> None:
+    """`evdev_open_device()`.  ENODEV, EINTR."""
+    async with mutex_interruptible(evdev.mutex):
+        if not evdev.exist:
+            raise os_error(ENODEV)
+        if not evdev.open:
+            await input_open_device(evdev.handle)
+        evdev.open += 1
+
+
+def _detach(client: Client) -> None:
+    """`evdev_detach_client()`."""
+    with client.evdev.client_lock:
+        client.evdev.clients.remove(client)
+
+
+def _release(file: File) -> Awaitable[None] | None:
+    """`evdev_release()`.  It sleeps only if a mutex is taken."""
     client: Client = file.private_data
+    mutexes = client.evdev.mutex, client.evdev.handle.dev.mutex
+    taken = [mutex for mutex in mutexes if mutex_trylock(mutex)]
+    try:
+        if len(taken) < len(mutexes):
+            return later(_release_locked, client)
+        _close(client)
+    finally:
+        for mutex in reversed(taken):
+            mutex_unlock(mutex)
+    return None
+
+
+async def _release_locked(client: Client) -> None:
+    async with client.evdev.mutex, client.evdev.handle.dev.mutex:
+        _close(client)
+
+
+def _close(client: Client) -> None:
+    """Both mutexes are held."""
     evdev: Evdev = client.evdev
     if evdev.grab is client:
-        ungrab(evdev, client)
-    evdev.clients.remove(client)
+        evdev.grab = None
+        release_device(evdev.handle)
+    _detach(client)
     if evdev.exist:
         evdev.open -= 1
         if not evdev.open:
-            input_close_device(evdev.handle)
+            close_device(evdev.handle)
 
 
 def _read(file: File, size: int, position: int) -> bytes | Awaitable[bytes]:
@@ -72,7 +110,8 @@ def _read(file: File, size: int, position: int) -> bytes | Awaitable[bytes]:
 async def _wait(file: File, client: Client, size: int) -> bytes:
     data = b""
     while not data:
-        await wait_event_interruptible(client.wait, lambda: client.readable or not is_alive(client))
+        if not file.flags & O_NONBLOCK:  # with it: another reader has been faster, and EAGAIN follows
+            await wait_event_interruptible(client.wait, lambda: client.readable or not is_alive(client))
         data = _take(file, client, size)
     return data
 
@@ -88,17 +127,18 @@ def _take(file: File, client: Client, size: int) -> bytes:
     return data
 
 
-def _write(file: File, data: bytes, position: int) -> int:
-    """Put events into the device as if they came from it.  EINVAL for less than one, ENODEV."""
+async def _write(file: File, data: bytes, position: int) -> int:
+    """Put events into the device as if they came from it.  EINVAL for less than one, ENODEV, EINTR."""
     client: Client = file.private_data
     data = data[:WRITTEN_AT_ONCE]
     if 0 < len(data) < InputEvent.SIZE:
         raise os_error(EINVAL)
-    if not is_alive(client):
-        raise os_error(ENODEV)
     whole = len(data) - len(data) % InputEvent.SIZE
-    for _, _, type, code, value in InputEvent.LAYOUT.iter_unpack(data[:whole]):
-        input_inject_event(client.evdev.handle, type, code, value)
+    async with mutex_interruptible(client.evdev.mutex):
+        if not is_alive(client):
+            raise os_error(ENODEV)
+        for _, _, type, code, value in InputEvent.LAYOUT.iter_unpack(data[:whole]):
+            input_inject_event(client.evdev.handle, type, code, value)
     return whole
 
 

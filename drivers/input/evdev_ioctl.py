@@ -6,13 +6,14 @@ is two families of numbers: the codes of each type, and absolute axes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from types import MappingProxyType
 from typing import Final
 
 from simkernel.driverapi.fs import File
 from simkernel.driverapi.mm import PAGE_SIZE
+from simkernel.driverapi.mutex import mutex_interruptible
 from simkernel.driverapi.uaccess import copy_from_user, copy_to_user, get_user, put_user
 from simkernel.uapi import input as uapi
 from simkernel.uapi import input_event_codes as ev
@@ -25,19 +26,28 @@ from .device import InputDev
 from .evdev_client import CLOCKS, Client
 from .evdev_device import grab, is_alive, revoke, ungrab
 
-Fixed = Callable[[File, Client, int], None]
+Fixed = Callable[[File, Client, int], Awaitable[None] | None]
+"""Sleeps only for another mutex."""
 Sized = Callable[[File, Client, int, int], int]
 """Given the size as well, before the address."""
 
 
-def ioctl(file: File, request: int, argument: int) -> int:
-    """`evdev_do_ioctl()`.  ENODEV when the device is gone, EINVAL for what it does not know."""
+async def ioctl(file: File, request: int, argument: int) -> int:
+    """`evdev_ioctl_handler()`.  ENODEV when the device is gone, EINVAL for what it does not know, EINTR."""
     client: Client = file.private_data
-    if not is_alive(client):
-        raise os_error(ENODEV)
+    async with mutex_interruptible(client.evdev.mutex):
+        if not is_alive(client):
+            raise os_error(ENODEV)
+        return await _ioctl(file, client, request, argument)
+
+
+async def _ioctl(file: File, client: Client, request: int, argument: int) -> int:
+    """`evdev_do_ioctl()`."""
     fixed = FIXED.get(request)
     if fixed is not None:
-        fixed(file, client, argument)
+        pending = fixed(file, client, argument)
+        if pending is not None:
+            await pending
         return 0
     size = _IOC_SIZE(request)
     sized = SIZED.get(uapi.without_size(request))
@@ -111,14 +121,14 @@ def _state(type: int, file: File, client: Client, size: int, address: int) -> in
 # -- how the reader wants it -------------------------------------------------------------
 
 
-def _grab(file: File, client: Client, argument: int) -> None:
-    (grab if argument else ungrab)(client.evdev, client)
+async def _grab(file: File, client: Client, argument: int) -> None:
+    await (grab if argument else ungrab)(client.evdev, client)
 
 
-def _revoke(file: File, client: Client, argument: int) -> None:
+async def _revoke(file: File, client: Client, argument: int) -> None:
     if argument:
         raise os_error(EINVAL)
-    revoke(client.evdev, client)
+    await revoke(client.evdev, client)
 
 
 def _set_clock(file: File, client: Client, address: int) -> None:

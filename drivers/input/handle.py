@@ -1,15 +1,13 @@
-"""Who listens: a handler is a way of listening, such as evdev; a handle joins it to one device.
-
-Linux's mutexes of a device and of the lists have no counterpart: nothing that they protect sleeps here.
-"""
+"""Who listens: a handler is a way of listening, such as evdev; a handle joins it to one device."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import attrs
 
+from simkernel.driverapi.mutex import mutex_interruptible
 from simkernel.uapi.errno import EBUSY, ENODEV, os_error
 
 from .device import InputDev, Value
@@ -25,8 +23,8 @@ class InputHandler:
     """
 
     name: str
-    connect: Callable[[InputHandler, InputDev], None]
-    disconnect: Callable[[InputHandle], None]
+    connect: Callable[[InputHandler, InputDev], Awaitable[None]]
+    disconnect: Callable[[InputHandle], Awaitable[None]]
     events: Callable[[InputHandle, Sequence[Value]], None]
     handles: list[InputHandle] = attrs.field(factory=list)
 
@@ -42,20 +40,27 @@ class InputHandle:
     open: int = 0
 
 
-def input_register_handle(handle: InputHandle) -> None:
-    """Join a handler to a device."""
-    handle.dev.handles.append(handle)
+async def input_register_handle(handle: InputHandle) -> None:
+    """Join a handler to a device; the core's mutex is held."""
+    async with handle.dev.mutex:
+        handle.dev.handles.append(handle)
     handle.handler.handles.append(handle)
 
 
-def input_unregister_handle(handle: InputHandle) -> None:
-    """Take them apart."""
-    handle.dev.handles.remove(handle)
+async def input_unregister_handle(handle: InputHandle) -> None:
+    """Take them apart; the core's mutex is held."""
     handle.handler.handles.remove(handle)
+    async with handle.dev.mutex:
+        handle.dev.handles.remove(handle)
 
 
-def input_open_device(handle: InputHandle) -> None:
-    """Let events come through the handle.  ENODEV for a device that goes away."""
+async def input_open_device(handle: InputHandle) -> None:
+    """Let events come through the handle.  ENODEV for a device that goes away; EINTR."""
+    async with mutex_interruptible(handle.dev.mutex):
+        _open(handle)
+
+
+def _open(handle: InputHandle) -> None:
     dev = handle.dev
     if dev.going_away:
         raise os_error(ENODEV)
@@ -70,24 +75,37 @@ def input_open_device(handle: InputHandle) -> None:
             raise
 
 
-def input_close_device(handle: InputHandle) -> None:
+async def input_close_device(handle: InputHandle) -> None:
     """Let no more events come through the handle, once for each time it was opened."""
+    async with handle.dev.mutex:
+        close_device(handle)
+
+
+def close_device(handle: InputHandle) -> None:
+    """`input_close_device()`; the device's mutex is held."""
     dev = handle.dev
-    input_release_device(handle)
+    release_device(handle)
     dev.users -= 1
     if not dev.users and not dev.inhibited and dev.close is not None:
         dev.close(dev)
     handle.open -= 1
 
 
-def input_grab_device(handle: InputHandle) -> None:
-    """Let the device's events come through this handle only.  EBUSY if another has grabbed it."""
-    if handle.dev.grab is not None:
-        raise os_error(EBUSY)
-    handle.dev.grab = handle
+async def input_grab_device(handle: InputHandle) -> None:
+    """Let the device's events come through this handle only.  EBUSY if another has grabbed it; EINTR."""
+    async with mutex_interruptible(handle.dev.mutex):
+        if handle.dev.grab is not None:
+            raise os_error(EBUSY)
+        handle.dev.grab = handle
 
 
-def input_release_device(handle: InputHandle) -> None:
+async def input_release_device(handle: InputHandle) -> None:
     """Let them come to everybody again, if this handle has grabbed it."""
+    async with handle.dev.mutex:
+        release_device(handle)
+
+
+def release_device(handle: InputHandle) -> None:
+    """`__input_release_device()`; the device's mutex is held."""
     if handle.dev.grab is handle:
         handle.dev.grab = None

@@ -5,8 +5,10 @@ While a device is inhibited its events are ignored, and its driver is told that 
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from typing import Final
 
+from simkernel.driverapi.mutex import mutex_guarded
 from simkernel.uapi.errno import EINVAL, os_error
 
 from .device import InputDev
@@ -16,12 +18,16 @@ WORDS: Final = {"y": True, "t": True, "1": True, "n": False, "f": False, "0": Fa
 """What begins a yes or no (`kstrtobool()`)."""
 
 
-def set_inhibited(dev: InputDev, data: bytes) -> None:
+def set_inhibited(dev: InputDev, data: bytes) -> Awaitable[None] | None:
     """Inhibit a device, or let it go on.  EINVAL for what is neither yes nor no."""
     said = data.decode("latin-1").lower()
     inhibited = WORDS.get(said[:1], WORDS.get(said[:2]))
     if inhibited is None:
         raise os_error(EINVAL)
+    return mutex_guarded(dev.mutex, _set_inhibited, dev, inhibited)
+
+
+def _set_inhibited(dev: InputDev, inhibited: bool) -> None:
     if inhibited != dev.inhibited:
         (_inhibit if inhibited else _go_on)(dev)
 

@@ -86,7 +86,7 @@ class Driver:
         self.family = register_family(this, find, partial(self.classes.devclass_devices, self.kind))
         undo.callback(genl_unregister_family, self.family)
 
-    def probe(self, device: SimbusDevice) -> None:
+    async def probe(self, device: SimbusDevice) -> None:
         """Take a mouse.  What `devm_` gets is given back by itself, also if this fails half way."""
         lock = spin_lock_init(self.this, f"mouse {device.name}")
         mouse = Mouse(self.family, device, devm_ioremap(device), lock, Pointer(self.this, device))
@@ -96,9 +96,10 @@ class Driver:
             send(mouse)
 
         mouse.send_work = init_work(self.this, send_reports)
+        devm_add_action(device, cancel_work_sync, mouse.send_work)  # when no handler schedules it any more
         devm_request_irq(device, device.irq, interrupt, IRQF_SHARED, "mouse", mouse)
         dev_set_drvdata(device, mouse)
-        mouse.pointer.register()
+        await mouse.pointer.register()
         devm_add_action(device, mouse.pointer.unregister)
         mouse.node = self.classes.devclass_add(self.kind, device, mouse)
         devm_add_action(device, self.classes.devclass_del, mouse.node)
@@ -112,7 +113,7 @@ class Driver:
         mouse: Mouse = dev_get_drvdata(device)
         self.classes.devclass_del(mouse.node)
         mouse.stop()
-        mouse.pointer.unregister()
+        await mouse.pointer.unregister()
         await cancel_work_sync(mouse.send_work)
         genlmsg_multicast(self.family, "device-removed", {"device": mouse.name})
 

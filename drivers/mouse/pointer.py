@@ -38,13 +38,13 @@ class Pointer:
         for axis in AXES:
             self._input.input_set_capability(self._dev, ev.EV_REL, axis)
 
-    def register(self) -> None:
+    async def register(self) -> None:
         """Let programs find it."""
-        self._input.input_register_device(self._dev)
+        await self._input.input_register_device(self._dev)
 
-    def unregister(self) -> None:
+    async def unregister(self) -> None:
         """Take it away again.  Harmless if that has been done."""
-        self._input.input_unregister_device(self._dev)
+        await self._input.input_unregister_device(self._dev)
 
     def tell(self, report: Report) -> None:
         """Tell of a report, as of when the mouse made it; called in interrupt context."""
