@@ -86,10 +86,8 @@ class Kernel:
         """The copies that the kernel has made; None unless it counts them."""
         if self.copies is not None:
             costs = attrs.evolve(costs, on_copy=self.copies.add)
-        netlink_costs = (
-            costs  # without `usercopy`: what fills a message of the kernel's is no copy from a user
-        )
-
+        self.plain_costs = costs
+        """Costs of copies that are no fault point `usercopy`, or reach it by another call."""
         if faults is not None:
             costs = attrs.evolve(costs, on_copy=faults.copying(costs.on_copy))
         self.costs = costs
@@ -159,7 +157,7 @@ class Kernel:
 
         self.netlink = Netlink(
             engine,
-            netlink_costs,
+            self.plain_costs,
             self.namespaces,
             self.log,
             self.processes.exists,
@@ -171,7 +169,12 @@ class Kernel:
         self.rtnetlink = RouteNetlink(self.netlink, self.unmodelled)
         uevent_sockets = UeventSockets(self.netlink, lambda: self.uevents.next_sequence())
         self.unix = Unix(
-            engine, costs, self.unmodelled, self.processes.exists, SocketNodes(lambda: self.fs), faults
+            engine,
+            self.plain_costs,
+            self.unmodelled,
+            self.processes.exists,
+            SocketNodes(lambda: self.fs),
+            faults,
         )
         self.socket_families: dict[int, SocketFamily] = {AF_NETLINK: self.netlink, AF_UNIX: self.unix}
 

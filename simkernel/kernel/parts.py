@@ -34,6 +34,7 @@ class KernelParts(Protocol):
 
     engine: Engine
     costs: CostModel
+    plain_costs: CostModel
     log: Log
     log_readers: WaitQueue
     unmodelled: Unmodelled

@@ -177,12 +177,16 @@ class Armed:
         """Return an observer (`CostModel.on_copy`) of copies from and to programs, which may raise EFAULT."""
 
         def copy(size: int) -> None:
-            if self._engine.time() >= 0 and self._current() is not None:
-                self.check("usercopy", size=size)
+            self.check_copy(size)
             if observe is not None:
                 observe(size)
 
         return copy
+
+    def check_copy(self, size: int) -> None:
+        """Raise EFAULT if a copy of `size` bytes from or to the running task is to fail."""
+        if self._engine.time() >= 0 and self._current() is not None:
+            self.check("usercopy", size=size)
 
     def check(self, point: str, **about: object) -> None:
         """Raise the errno of `point` if the operation is to fail."""

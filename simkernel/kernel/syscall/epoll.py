@@ -39,7 +39,7 @@ class EpollCalls:
     def __init__(self, kernel: KernelParts) -> None:
         self._engine = kernel.engine
         self._faults = kernel.faults
-        self._costs = kernel.costs
+        self._costs = kernel.plain_costs
 
     def epoll_create1(self, task: Task, flags: int = 0) -> int:
         """epoll_create1(2)."""
@@ -82,6 +82,8 @@ class EpollCalls:
         return self._wait(file, epoll, maxevents, deadline)
 
     def _harvest(self, epoll: EventPoll, maxevents: int) -> list[Event]:
+        if self._faults is not None and epoll.ready:  # an event that cannot be copied stays ready
+            self._faults.check_copy(EpollEvent.SIZE)
         found = epoll.harvest(maxevents) if epoll.ready else []
         self._engine.charged += self._costs.copy(len(found) * EpollEvent.SIZE)
         return found

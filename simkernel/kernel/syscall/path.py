@@ -79,15 +79,16 @@ class PathCalls:
     def getdents64(self, task: Task, fd: int, size: int) -> bytes:
         """getdents64(2): entries, as many as fit into `size` bytes.  EINVAL if not even one does."""
         file: OpenFile = task.files.get(fd)
-        buffer = dirent.DirentBuffer(size)
+        buffer, position = dirent.DirentBuffer(size), file.position
         for entry in file.object.iterate(task, file):
             if not buffer.add(entry.number, entry.position + 1, entry.kind, entry.name):
                 if not buffer.data:
                     raise os_error(EINVAL)
                 break
-            file.position = entry.position + 1
+            position = entry.position + 1
         data = bytes(buffer.data)
         self._kernel.engine.charge(self._kernel.costs.copy(len(data)))
+        file.position = position
         return data
 
     def readlinkat(self, task: Task, dirfd: int, path: str, size: int = 4096) -> str:

@@ -129,6 +129,8 @@ class DatagramSocket(UnixSocket):
         costs = self.unix.costs
         self.unix.engine.charged += costs.send + costs.copy(len(data))
         skb = UnixSkb(self, data, size, creds, files, self.unix.trace.flow)
+        if self.unix.faults is not None:
+            self.check_copy(skb)
         return self._deliver(task, skb, target, flags)
 
     def _deliver(self, task: Task, skb: UnixSkb, target: bytes | None, flags: int) -> int:
@@ -181,6 +183,8 @@ class DatagramSocket(UnixSocket):
         peek = flags & MSG_PEEK
         skb = self.messages[0] if peek else self.messages.popleft()
         self.wake_senders()
+        if self.unix.faults is not None:
+            self.check_copy(skb, owned=not peek)
         data = skb.data[:size]
         costs = self.unix.costs
         self.unix.engine.charged += costs.receive + costs.copy(len(data))

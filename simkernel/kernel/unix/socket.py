@@ -216,6 +216,17 @@ class UnixSocket(Sock):
         self.wmem += truesize
         self.unix.engine.charged += allocation(self.unix.costs, truesize, pages)
 
+    def check_copy(self, skb: UnixSkb, *, owned: bool = True) -> None:
+        """Raise EFAULT if the data of `skb` cannot be copied (`usercopy`).  An owned buffer is freed then."""
+        faults = self.unix.faults
+        if faults is not None:
+            try:
+                faults.check_copy(len(skb.data))
+            except OSError:
+                if owned:
+                    skb.free()
+                raise
+
     def creds_for(self, task: Task, claimed: Creds | None, other: UnixSocket) -> Creds | None:
         """Whose a message is: what it says, else its sender's if either end asks (`maybe_add_creds()`)."""
         if claimed is not None or not (self.option(so.SO_PASSCRED) or other.option(so.SO_PASSCRED)):

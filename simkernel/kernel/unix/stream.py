@@ -215,6 +215,13 @@ class StreamSocket(UnixSocket):
                 raise broken_pipe()
             skb.creds = self.creds_for(task, creds, other)
             files = ()
+            if self.unix.faults is not None:
+                try:
+                    self.check_copy(skb)
+                except OSError:
+                    if done:
+                        return done
+                    raise
             self.unix.engine.charged += costs.copy(size) + costs.deliver
             done += size
             other.put_in(skb)
@@ -237,6 +244,8 @@ class StreamSocket(UnixSocket):
             if self.error:
                 raise os_error(self.take_error())
             return self._end(task, controllen) if self.shutdown_mask & RCV_SHUTDOWN else None
+        if self.unix.faults is not None:  # bytes that cannot be copied stay in the queue
+            self.unix.faults.check_copy(min(size, self.messages[0].length))
         self.unix.engine.charged += self.unix.costs.receive
         self.unix.trace.flow = self.messages[0].flow
         target = size if flags & so.MSG_WAITALL else min(self.option(so.SO_RCVLOWAT) or 1, size)

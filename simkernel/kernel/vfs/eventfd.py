@@ -59,8 +59,10 @@ class EventFd(FileObject):
             return None
         value = 1 if self.semaphore else self.count
         self.count -= value
-        self._engine.charged += self._costs.copy(U64.size)
-        self.readers.wake_up_poll(POLLOUT)
+        try:
+            self._engine.charged += self._costs.copy(U64.size)
+        finally:  # EFAULT: the count is taken
+            self.readers.wake_up_poll(POLLOUT)
         return U64.pack(value)
 
     def write(self, task: Task, file: OpenFile, data: bytes, position: int) -> int:

@@ -96,11 +96,18 @@ class Pipe:
                 return None
             return b""
         was_full = self.full
+        engine, costs = self.engine, self.costs
         left = size
-        pieces = []
+        pieces: list[bytes] = []
         while slots and left:
             slot = slots[0]
             piece = slot.data[slot.offset : slot.offset + left]
+            try:
+                engine.charged += costs.pipe + costs.copy(len(piece))
+            except OSError:  # EFAULT: the bytes stay in the pipe
+                if pieces:
+                    break
+                raise
             slot.offset += len(piece)
             left -= len(piece)
             pieces.append(piece)
@@ -110,8 +117,6 @@ class Pipe:
                 slots.popleft()
                 self.spare_pages = min(self.spare_pages + 1, SPARE_PAGES)
         data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
-        costs = self.costs
-        self.engine.charged += sum(costs.pipe + costs.copy(len(piece)) for piece in pieces)
         if was_full:
             self.write_wait.wake_up_poll(WRITABLE)
         self.fasync_writers.kill(POLL_OUT)
@@ -141,8 +146,8 @@ class Pipe:
         if tail and not was_empty:
             last = self.slots[-1]
             if not last.packet and len(last.data) + tail <= PAGE_SIZE:
-                last.data += data[:tail]
                 self.engine.charged += self.costs.pipe + self.costs.copy(tail)
+                last.data += data[:tail]
                 done = tail
                 if done == len(data):
                     return self._written(done, was_empty)
@@ -156,7 +161,13 @@ class Pipe:
                 self.spare_pages -= 1
             else:
                 engine.charged += costs.page_alloc + costs.memory_charge
-            engine.charged += costs.pipe + costs.copy(len(piece))
+            try:
+                engine.charged += costs.pipe + costs.copy(len(piece))
+            except OSError:  # EFAULT: the page is kept for the next write
+                self.spare_pages = min(self.spare_pages + 1, SPARE_PAGES)
+                if not done:
+                    raise
+                return self._written(done, was_empty)
             self.slots.append(Slot(piece, packets))
             done += len(piece)
         self._written(done, was_empty)
