@@ -50,8 +50,8 @@ async def _connect(core: InputCore, handler: InputHandler, dev: InputDev) -> Non
     evdev.cdev = cdev_init(core.this, OPERATIONS, data=evdev)
     await input_register_handle(handle)
     number = INPUT_MAJOR, minor
-    cdev_add(evdev.cdev, number)
     try:
+        cdev_add(evdev.cdev, number)
         evdev.device = device_create(
             core.this, core.kind, dev.device, name, node=f"input/{name}", number=number
         )

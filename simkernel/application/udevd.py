@@ -13,7 +13,7 @@ import contextlib
 from typing import Final
 
 from simkernel.application.app import App
-from simkernel.uapi.errno import ENOBUFS
+from simkernel.uapi.errno import EFAULT, EINTR, ENOBUFS
 
 VIDEO: Final = 44
 """The group `video` of Debian."""
@@ -21,6 +21,8 @@ INPUT: Final = 104
 """The group `input`, which Debian numbers when udev is installed."""
 GROUPS: Final = {"video4linux": VIDEO, "input": INPUT}
 """Whose the nodes of a class of devices are: subsystem -> group."""
+LOSSES: Final = (EFAULT, EINTR, ENOBUFS)
+"""Errors of a receive after which udevd receives again, as udev does after any (`on_uevent()`)."""
 GROUP_MODE: Final = 0o660
 """What udev sets where a rule says a group and no mode."""
 
@@ -35,7 +37,7 @@ async def udevd(app: App) -> None:
         try:
             event = await anext(monitor)
         except OSError as error:
-            if error.errno != ENOBUFS:
+            if error.errno not in LOSSES:
                 raise
             continue  # events are lost; their devices have no driver until they are plugged in anew
         if event.action != "add":

@@ -7,18 +7,26 @@ from typing import Any
 
 
 class Points:
-    """Fault points that fire at the n-th hit (from 1) of a point, or never.
+    """Fault points that fire where a test says so.  `about` has the keywords of each hit."""
 
-    `about` has the keywords of each hit.
-    """
-
-    def __init__(self, **fires: int | tuple[int, ...]) -> None:
-        self._fires = {name.replace("_", "."): n for name, n in fires.items()}
+    def __init__(self) -> None:
+        self._fires: set[tuple[str, int]] = set()
         self.hits: Counter[str] = Counter()
         self.about: list[tuple[str, dict[str, Any]]] = []
 
     def hit(self, point: str, **about: object) -> bool:
         self.hits[point] += 1
         self.about.append((point, about))
-        wanted = self._fires.get(point, ())
-        return self.hits[point] in (wanted if isinstance(wanted, tuple) else (wanted,))
+        firing = (point, self.hits[point])
+        if firing not in self._fires:
+            return False
+        self._fires.remove(firing)
+        return True
+
+    def fail(self, point: str, nth: int = 1) -> None:
+        """Let the `nth` hit of `point` from now on fail."""
+        self._fires.add((point, self.hits[point] + nth))
+
+    def all_fired(self) -> bool:
+        """Return True if every hit that was to fail has come."""
+        return not self._fires

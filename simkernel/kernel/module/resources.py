@@ -41,8 +41,12 @@ class Resources:
         self._of: dict[LoadedModule | None, dict[Resource, None]] = {}
 
     def allocate(self, module: LoadedModule | None, kind: str) -> None:
-        """Allocate what `module` is about to register.  ENOMEM at the fault point `kmalloc`."""
-        check_fault(self._faults, "kmalloc", module=module and module.name, what=kind)
+        """Allocate what `module` is about to register.  ENOMEM at the fault point `kmalloc`.
+
+        What the kernel itself registers never fails: that is done as it boots, or when first asked for.
+        """
+        if module is not None:
+            check_fault(self._faults, "kmalloc", module=module.name, what=kind)
 
     def add(self, module: LoadedModule | None, kind: str, name: str, release: Release) -> Resource:
         """Note that `module` (None: the kernel itself) has registered something."""

@@ -174,6 +174,8 @@ class Processes(Generic[T]):
         parent = parent or self.init
         credentials = credentials or parent.credentials
         self._check_limits(parent, credentials)
+        if parent is not self.init:  # Machine.spawn() of ordinary code does not fail
+            check_fault(self._faults, "kmalloc", what="task")
         child = self._new(comm, credentials, parent)
         child.inherit(parent)
         self._serve_like(parent, child)
@@ -182,6 +184,7 @@ class Processes(Generic[T]):
     def clone_thread(self, leader: T, comm: str) -> T:
         """Return a new thread in the process of `leader`.  EAGAIN if its user or the machine has too many."""
         self._check_limits(leader, leader.credentials)
+        check_fault(self._faults, "kmalloc", what="task")
         thread = self._new(comm, leader.credentials, leader.parent, leader.tgid)
         thread.share(leader)
         self._serve_like(leader, thread)
@@ -203,7 +206,6 @@ class Processes(Generic[T]):
             and PRIVILEGED.isdisjoint(credentials.capabilities)
         ):
             raise os_error(EAGAIN)
-        check_fault(self._faults, "kmalloc", what="task")
 
     def commit_credentials(self, task: T, credentials: Credentials) -> None:
         """Set the credentials of a task, and count it for its new user (`commit_creds()`)."""
