@@ -121,6 +121,12 @@ class GreenletProgram:
         return value
 
 
+def perform(task: Any, awaitable: Awaitable[T]) -> T | Awaitable[T]:
+    """Return the result of `awaitable` if a plain function of `task` runs, else `awaitable` itself."""
+    program = GreenletProgram._current
+    return awaitable if program is None or program.task is not task else program.run(awaitable)
+
+
 def leave() -> Callable[[], None]:
     """Leave the program whose greenlet is about to pause; return the function that returns to it."""
     program, GreenletProgram._current = GreenletProgram._current, None

@@ -285,6 +285,11 @@ class Engine(simpy.Environment):
         self._run(until)
         self.now = until
 
+    def settle(self, end: int) -> None:
+        """Process the events before the instant `end`, and leave the clock at the last of them."""
+        self.until = None
+        self._run(end)
+
     def _run(self, end: int) -> None:
         if self.running:
             raise SimulationError(RUNS_ALREADY)

@@ -2,29 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
-from typing import Any, Final, TypeVar
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from enum import Enum
+from typing import Any, Final
 
 import attrs
 
-from simkernel.application.program import is_plain
+from simkernel.application.plain import perform
+from simkernel.application.program import unwrapped
 from simkernel.engine import Deadlock, SimulationError, TimeLimit, seconds
 from simkernel.explore.run import Trial
 from simkernel.explore.schedule import Schedule
 from simkernel.hardware import Camera, Mouse
 from simkernel.hardware.bus import Device
+from simkernel.kernel.lib.report import KIT
 from simkernel.kernel.sched.sleepers import explained
 from simkernel.kernel.vfs.eventfd import EventFd
 from simkernel.machine import Machine, Process
 from simkernel.uapi.structure import U64
 from simkernel.ynl.errors import choose
 
-T = TypeVar("T")
-
+CHECKED: Final[Mapping[str, Any]] = {"check_leaks": True, "checks": KIT}
+"""Keywords of the machines of a test, unless it sets them."""
 LIMIT: Final = seconds(60)
 """Simulated time in ns after which a machine that is not quiet is an error."""
 DEVICES: Final[Mapping[str, Callable[[], Device]]] = {"camera": Camera, "mouse": Mouse}
 ONE: Final = U64.pack(1)
+
+
+class Given(Enum):
+    """An argument of a body that each run replaces."""
+
+    APP = "app"
+    SIM = "sim"
 
 
 @attrs.define(eq=False)
@@ -41,7 +52,7 @@ class Condition:
 class Sim:
     """One run of a test: its machine, and what happens to it.
 
-    A test's body gets it as the argument `sim`.
+    A test's body gets it as the argument `sim`.  The programs that the body spawns may use it too.
     """
 
     def __init__(self, machine: Machine, schedule: Schedule) -> None:
@@ -49,8 +60,8 @@ class Sim:
         self._schedule = schedule
         self._quiet: list[EventFd] = []
         self._conditions: list[Condition] = []
-        self._app: Any = None
-        self._perform: Callable[[Awaitable[Any]], Any] | None = None
+        self.app: Any = None
+        """The body's `app`."""
 
     def __repr__(self) -> str:
         return f"<Sim of {self.machine!r}>"
@@ -62,6 +73,8 @@ class Sim:
 
         In the default run it is called at once; at the latest it is called when the machine is quiet.
         """
+        if not callable(function) or inspect.iscoroutinefunction(function):
+            raise SimulationError(f"sim.any_step({function!r}): pass an ordinary function and its arguments")
         shown = [each if isinstance(each, str) else type(each).__name__.lower() for each in arguments]
         name = "-".join([getattr(function, "__name__", "stimulus"), *shown])
         self._schedule.announce(name, lambda: function(*arguments))
@@ -99,6 +112,8 @@ class Sim:
         self._watch(Condition(name, check, True, until))
 
     def _watch(self, condition: Condition) -> None:
+        if not callable(condition.check):
+            raise SimulationError(f"{condition.name!r}: {condition.check!r} is no function: pass a lambda")
         if not self._conditions:
             self.machine.engine.watches.append(self._look)  # type: ignore[attr-defined]
         self._conditions.append(condition)
@@ -148,13 +163,15 @@ class Sim:
     def quiet(self) -> Any:
         """Wait until nothing is left to happen: every task sleeps, and no timer runs.
 
-        To be awaited in an `async` body; it blocks in a plain one.  TimeLimit after 60 simulated seconds.
+        A program awaits it; in a plain function it blocks.  If several programs wait, each continues when the
+        programs before it have made the machine quiet again.  TimeLimit after 60 simulated seconds.
         """
-        waiting = self._wait()
-        return waiting if self._perform is None else self._perform(waiting)
+        task = self.machine.kernel.current()
+        if task is None:
+            raise SimulationError("sim.quiet() is a call of a program: call it in the body, or in a program")
+        return perform(task, self._wait(task.application))
 
-    async def _wait(self) -> None:
-        app = self._app
+    async def _wait(self, app: Any) -> None:
         fd = await app.eventfd(0)
         counter = app.owner.files.get(fd).object
         self._quiet.append(counter)
@@ -165,52 +182,40 @@ class Sim:
             await app.close(fd)
 
     def settle(self) -> None:
-        """Run the machine until it is quiet, wake the body if it waits for that, and so on to its end.
+        """Run the machine until it is quiet, wake a program that waits for that, and so on to the end.
 
         Raises what programs raise, and TimeLimit.
         """
-        machine = self.machine
         while True:
-            limit = machine.now + LIMIT
-            if machine.engine.next_time() is not None:
-                machine.engine.run(limit)
-            raise_failures(machine)
-            if machine.engine.next_time() is not None:
-                text = (
-                    "the machine is not quiet after 60 simulated seconds: a task or a timer goes on for ever"
-                )
-                raise explained(TimeLimit, text, machine.kernel.processes, ())
+            run_idle(self.machine)
             if self._schedule.late_stimuli():
                 continue
             if not self._quiet:
                 return
-            machine.engine.call_later(0, self._quiet[0].write, None, None, ONE, 0)
+            self.machine.engine.call_later(0, self._quiet[0].write, None, None, ONE, 0)
 
     # -- a whole test ---------------------------------------------------------
 
     def run_body(self, body: Callable[..., object], arguments: Mapping[str, object], **options: Any) -> None:
         """Run a test's body as a program, to the end of all that it causes.
 
-        `arguments` are its keywords beside `app` and `sim`.  Raises what it raises, and Deadlock if it sleeps
-        for ever.
+        `arguments` are its keywords.  Raises what the body raises, and Deadlock if it sleeps for ever.
         """
-        plain = is_plain(body)
 
         def program(app: Any) -> Any:
-            names = {"app": app, "sim": self}
-            self._app = app.app if plain else app
-            self._perform = app.run if plain else None
-            return body(**{name: names.get(name, value) for name, value in arguments.items()})
-
-        def plain_program(app: Any) -> Any:
-            return program(app)
+            self.app = app
+            given = {Given.APP: app, Given.SIM: self}
+            values = {
+                name: given[value] if isinstance(value, Given) else value for name, value in arguments.items()
+            }
+            return body(**values)
 
         async def async_program(app: Any) -> Any:
             return await program(app)
 
         name = getattr(body, "__name__", "body")
-        chosen = plain_program if plain else async_program
-        process: Process = self.machine.spawn(chosen, name=name, **options)
+        is_async = inspect.iscoroutinefunction(unwrapped(body))
+        process: Process = self.machine.spawn(async_program if is_async else program, name=name, **options)
         self.settle()
         if process.alive:
             tasks = [task for task in self.machine.kernel.processes if not task.kthread]
@@ -237,14 +242,15 @@ def plugged(devices: Iterable[str | Callable[[], Device]]) -> list[Device]:
 class Body:
     """A test's body as a target of exploring (`simkernel.explore.run.Target`).
 
-    arguments  its keywords; `app` and `sim` are replaced in each run
+    arguments  its keywords
     devices    devices that are plugged in and bound before the body begins
     modules    modules that are loaded before
     options    keywords of Machine
+    uid        the user that the body runs as
     """
 
     function: Callable[..., object]
-    arguments: Mapping[str, object] = {"app": None, "sim": None}
+    arguments: Mapping[str, object] = {each.value: each for each in Given}
     devices: tuple[str | Callable[[], Device], ...] = ()
     modules: tuple[str, ...] = ()
     options: Mapping[str, Any] = {}
@@ -252,17 +258,32 @@ class Body:
 
     def run(self, trial: Trial) -> None:
         """Run it once."""
-        machine = trial.machine(**{"check_leaks": True, **self.options})
-        sim = Sim(machine, trial.schedule)
-        for device in plugged(self.devices):
-            machine.plug(device)
-        if self.modules:
-            machine.spawn(load, self.modules)
-        sim.settle()
+        machine = trial.machine(**{**CHECKED, **self.options})
+        boot(machine, self.devices, self.modules)
         trial.began()
-        sim.run_body(self.function, self.arguments, uid=self.uid)
+        Sim(machine, trial.schedule).run_body(self.function, self.arguments, uid=self.uid)
         check_kernel(machine)
         machine.close()
+
+
+def boot(
+    machine: Machine, devices: Iterable[str | Callable[[], Device]] = (), modules: Iterable[str] = ()
+) -> None:
+    """Plug devices in, load modules, and run the machine until it is quiet."""
+    for device in plugged(devices):
+        machine.plug(device)
+    if loaded := tuple(modules):
+        machine.spawn(load, loaded)
+    run_idle(machine)
+
+
+def run_idle(machine: Machine) -> None:
+    """Process events until none is left.  Raises what programs raise, and TimeLimit after 60 s."""
+    machine.engine.settle(machine.now + LIMIT)
+    raise_failures(machine)
+    if machine.engine.next_time() is not None:
+        text = "the machine is not quiet after 60 simulated seconds: a task or a timer goes on for ever"
+        raise explained(TimeLimit, text, machine.kernel.processes, ())
 
 
 def raise_failures(machine: Machine) -> None:

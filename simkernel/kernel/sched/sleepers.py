@@ -18,16 +18,20 @@ def explained(
 
     Its cause is a group of the exceptions that programs have raised.
     """
-    asleep = [
-        f"{_activity(task)} on {task.sleep.where}"
-        for task in sorted(tasks, key=lambda task: task.kthread)
-        if task.sleep is not None
-    ]
-    error = kind(f"{text}; asleep: {'; '.join(asleep) or 'no task'}")
+    error = kind(f"{text}; asleep: {'; '.join(asleep(tasks)) or 'no task'}")
     raised = [each for _, each in failures]
     if raised:
         error.__cause__ = BaseExceptionGroup("programs failed", raised)
     return error
+
+
+def asleep(tasks: Iterable[SchedTask]) -> list[str]:
+    """Return a text for each sleeping task: its call and its wait queue.  Kernel threads are last."""
+    return [
+        f"{_activity(task)} on {task.sleep.where}"
+        for task in sorted(tasks, key=lambda task: task.kthread)
+        if task.sleep is not None
+    ]
 
 
 def _activity(task: SchedTask) -> str:

@@ -1,0 +1,154 @@
+"""Tests of pytest with the mark `sim`: how one runs, and what it is as a target of exploring."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+from time import monotonic  # noqa: TID251 - for an option of the command line
+from typing import Any, Final
+from unittest import TestCase
+
+import pytest
+from greenlet import getcurrent, greenlet
+
+from simkernel.engine import SimulationError
+from simkernel.explore.plan import Plan
+from simkernel.explore.run import run as run_plan
+from simkernel.testing.evidence import Observed, Section, replay_comment, sections, without_our_frames
+from simkernel.testing.search import NotDeterministic, Search
+from simkernel.testing.sim import Body, Given
+
+OUTCOMES: Final = (pytest.skip.Exception, pytest.xfail.Exception, pytest.exit.Exception)
+FIXTURES: Final = ("sim_machine", "sim_world", "sim_new_machine")
+
+
+class StalePlan(pytest.PytestWarning):
+    """A pinned plan has points that the run does not have: the code has changed since."""
+
+
+def search_of(item: pytest.Function) -> Search:
+    """Return the search that an item's marks declare; the item is set up."""
+    cls = getattr(item.parent, "obj", None)
+    if isinstance(cls, type) and issubclass(cls, TestCase):
+        raise SimulationError("a TestCase's method takes no mark sim: call simkernel.testing.check in it")
+    if hasattr(item.obj, "hypothesis"):
+        raise SimulationError("@given excludes the mark sim: leave it out, and take sim_new_machine")
+    arguments = {name: item.funcargs[name] for name in _names(item)}
+    for name in FIXTURES:
+        if name in arguments:
+            raise SimulationError(f"a test with the mark sim has its own machine: sim.machine, not {name}")
+    keywords: dict[str, Any] = {}
+    for mark in reversed(list(item.iter_markers("sim"))):
+        if mark.args:
+            raise SimulationError(f"the mark sim takes keywords, as in sim(seeds=500), not {mark.args!r}")
+        keywords |= mark.kwargs
+    return Search.of(item.obj, arguments, keywords, item.path.parent)
+
+
+def _names(item: pytest.Function) -> tuple[str, ...]:
+    names: tuple[str, ...] = item._fixtureinfo.argnames
+    return names
+
+
+def give(item: pytest.Function) -> None:
+    """Give an item the arguments `app` and `sim`, unless fixtures or parameters have these names."""
+    for each in Given:
+        if each.value not in item._fixtureinfo.name2fixturedefs:
+            item.funcargs.setdefault(each.value, each)
+
+
+def run_item(item: pytest.Function, report: list[Section]) -> None:
+    """Run a test with the mark `sim`; `report` gets the parts of the report of its failure."""
+    option: Callable[..., Any] = item.config.getoption
+    text = option("sim_replay")
+    try:
+        search = search_of(item)
+        result = search.run(
+            replay=None if text is None else Plan.parse(text),
+            seeds=option("sim_seeds"),
+            going_on=_share(item, option("sim_time")),
+            twice=option("sim_check_determinism"),
+        )
+    except (SimulationError, NotDeterministic) as error:
+        raise pytest.fail.Exception(str(error), pytrace=False) from None
+    __tracebackhide__ = True
+    for plan, parts in result.stale:
+        what = f"the plan {str(plan)!r} is stale: the run has no {', '.join(parts)}"
+        item.warn(StalePlan(f"{what}; replace it or take it out"))
+    outcome = result.outcome
+    folder = option("sim_trace")
+    stem = re.sub(r"[^\w.-]+", "-", item.nodeid)
+    observed = Observed(search.body, None if folder is None else Path(folder), stem)
+    if outcome is None or outcome.failure is None:
+        if folder is not None:
+            run_plan(observed, Plan())
+        return
+    failure = outcome.failure
+    if not isinstance(failure, OUTCOMES):
+        command = f"pytest {shlex.quote(item.nodeid)} --sim-replay {shlex.quote(str(outcome.plan))}"
+        replay = command + replay_comment(item.config.rootpath)
+        report += sections(search.body, result, replay, observed)
+    if not option("fulltrace"):
+        without_our_frames(failure)
+    raise failure
+
+
+def _share(item: pytest.Function, seconds: float | None) -> Callable[[], bool] | None:
+    """Return a function that is true during the item's share of the time for all tests with the mark."""
+    if seconds is None:
+        return None
+    number = sum(each.get_closest_marker("sim") is not None for each in item.session.items)
+    workers = getattr(item.config, "workerinput", {}).get("workercount", 1)
+    end = monotonic() + seconds * min(workers, number) / number
+    return lambda: monotonic() < end
+
+
+class _Stop(BaseException):
+    """Ends a session whose item is not needed any more."""
+
+
+class _Holder:
+    """A plugin that stops a session when its item is set up, and gives the item to the greenlet's parent."""
+
+    def __init__(self) -> None:
+        self.items = 0
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        self.items = len(session.items)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_call(self, item: pytest.Item) -> None:
+        if self.items == 1:
+            getcurrent().parent.switch(item)
+
+
+_sessions: list[Any] = []
+"""Sessions whose items are in use: a greenlet without a reference ends."""
+
+
+def search(nodeid: str) -> Search:
+    """Return the search of a test with the mark `sim`, collected and set up in this process.
+
+    The fixtures of the test stay until the process ends.  SimulationError if pytest finds no such test, or
+    several.
+    """
+    holder = _Holder()
+    arguments = [nodeid, "-q", "-p", "no:terminal", "-p", "no:xdist", "-p", "no:cacheprovider", "-s"]
+    session = greenlet(lambda: pytest.main([*arguments, "-o", "addopts="], plugins=[holder]))
+    item = session.switch()
+    if not isinstance(item, pytest.Function) or item.get_closest_marker("sim") is None:
+        found = f"{holder.items} tests" if holder.items != 1 else "one that fails in its set-up"
+        if isinstance(item, pytest.Function):
+            found = "one without the mark sim"
+        raise SimulationError(
+            f"{nodeid!r} is not the node id of one test with the mark sim: pytest finds {found}"
+        )
+    _sessions.append(session)
+    return search_of(item)
+
+
+def target(nodeid: str) -> Body:
+    """Return the body of a test with the mark `sim`, as `search` does."""
+    return search(nodeid).body

@@ -1,0 +1,220 @@
+"""The search for a plan under which a test's body fails, as the mark `sim` and `search` declare it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
+from inspect import signature
+from itertools import count, takewhile
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import attrs
+
+from simkernel.engine import SimulationError
+from simkernel.explore.explorer import Explorer, Found, Held
+from simkernel.explore.faults import Fault, Faults
+from simkernel.explore.plan import Plan
+from simkernel.explore.run import Outcome, run
+from simkernel.explore.strategy import STRATEGIES, is_step
+from simkernel.machine import Machine
+from simkernel.testing.sim import Body
+from simkernel.ynl.errors import choose
+
+SEEDS: Final = 100
+"""Runs of a test that sets neither seeds, sweep, systematic nor plans."""
+GUIDED: Final = "guided"
+PLACES: Final[Mapping[str, Callable[[str], bool]]] = {
+    "step": is_step,
+    "statement": lambda place: not is_step(place),
+}
+"""Sweeps that pause or delay, each with the points that they take."""
+PAUSE_NS: Final = 5_000_000
+"""Length of a pause of such a sweep: beyond most calls."""
+OF_BODY: Final = ("devices", "modules", "uid")
+OF_MACHINE: Final = {*signature(Machine).parameters} - {"seed", "perturbation", "faults"}
+
+
+class NotDeterministic(AssertionError):
+    """Two runs with the same plan have different traces."""
+
+
+@attrs.frozen
+class Result:
+    """The end of a search.
+
+    outcome  the failed run of the shrunk plan, or None if no run failed
+    runs     number of runs, without those of shrinking
+    total    number of runs that the search had, 0 if that is not known
+    tries    number of runs of shrinking
+    stale    the pinned plans whose points no longer exist, each with these parts
+    """
+
+    outcome: Outcome | None
+    runs: int
+    total: int = 0
+    tries: int = 0
+    stale: tuple[tuple[Plan, tuple[str, ...]], ...] = ()
+
+
+class _Stage(NamedTuple):
+    search: Callable[[Explorer], Found | Held]
+    total: int
+
+
+@attrs.frozen(kw_only=True)
+class Search:
+    """A body and the plans under which it runs.
+
+    seeds       number of runs: the default run, then one plan a seed; 0 for none
+    strategy    how a seed becomes a plan (`simkernel.explore.strategy`), or "guided"
+    sweep       a fault point that fails each time in turn; "step" or "statement": a pause at each in turn
+    systematic  number of pauses up to which every plan runs
+    plans       plans that run first
+    faults      rules of faults, or None
+    """
+
+    body: Body
+    seeds: int = SEEDS
+    strategy: str = "swarm"
+    sweep: str | None = None
+    systematic: int = 0
+    plans: tuple[Plan, ...] = ()
+    faults: Faults | None = None
+
+    @classmethod
+    def of(
+        cls,
+        function: Callable[..., object],
+        arguments: Mapping[str, object],
+        keywords: Mapping[str, Any],
+        folder: Path = Path(),
+    ) -> Search:
+        """Return the search with these keywords of the mark.  `folder` is that of relative module paths.
+
+        SimulationError for an unknown keyword, and for a value that is not allowed.
+        """
+        own = {field.name for field in attrs.fields(cls)} - {"body"}
+        for key in keywords:
+            if key not in {*own, *OF_BODY, *OF_MACHINE}:
+                raise SimulationError(
+                    f"sim has no keyword {key!r}: {choose(key, [*own, *OF_BODY, *OF_MACHINE])}"
+                )
+        options = {key: value for key, value in keywords.items() if key in OF_MACHINE}
+        if "module_path" in options:
+            options["module_path"] = [folder / each for each in _several(options["module_path"])]
+        of_body = {key: _several(keywords[key]) for key in ("devices", "modules") if key in keywords}
+        body = Body(function, arguments, **of_body, options=options, uid=keywords.get("uid", 0))
+        values = {key: value for key, value in keywords.items() if key in own}
+        values["plans"] = tuple(map(_plan, _several(values.get("plans", ()))))
+        if any(values.get(key) for key in ("sweep", "systematic", "plans")):
+            values.setdefault("seeds", 0)
+        return cls(body=body, **values)
+
+    def __attrs_post_init__(self) -> None:
+        for key in ("seeds", "systematic"):
+            value = getattr(self, key)
+            if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+                raise SimulationError(f"{key}={value!r}: it is a number of {_UNITS[key]}, from 0 up")
+        known = (*STRATEGIES, GUIDED)
+        if self.strategy not in known:
+            raise SimulationError(f"strategy={self.strategy!r}: {choose(self.strategy, known)}")
+        if self.faults is not None and not isinstance(self.faults, Fault | Faults):
+            raise SimulationError(f"faults={self.faults!r}: join rules with |, as in Fault(...) | Fault(...)")
+        if not (self.seeds or self.sweep or self.systematic or self.plans):
+            raise SimulationError("seeds=0 without sweep, systematic and plans: the body would never run")
+
+    def run(
+        self,
+        *,
+        replay: Plan | None = None,
+        seeds: int | None = None,
+        going_on: Callable[[], bool] | None = None,
+        twice: bool = False,
+    ) -> Result:
+        """Run the body until a run fails, or to the end of the search.
+
+        replay    run this plan only
+        seeds     take this number instead of the search's own
+        going_on  run further seeds while it returns True, without a limit of their number
+        twice     run each plan twice, and raise NotDeterministic if the traces differ
+        """
+        if replay is not None:
+            return self._pinned((replay,), twice)
+        pinned = self._pinned(self.plans, twice)
+        if pinned.outcome is not None:
+            return pinned
+        runs = pinned.runs
+        for stage in self._stages(seeds, going_on):
+            explorer = self._explorer(twice)
+            found = stage.search(explorer)
+            if isinstance(found, Found):
+                return Result(found.outcome, found.number, stage.total, found.tries, pinned.stale)
+            runs += found.runs
+        return Result(None, runs, stale=pinned.stale)
+
+    def _pinned(self, plans: tuple[Plan, ...], twice: bool) -> Result:
+        explorer = self._explorer(twice, rules=False)
+        stale = []
+        for plan in plans:
+            outcome = explorer.run(plan)
+            if outcome.stale:
+                stale.append((plan, outcome.stale))
+            if outcome.failure is not None:
+                return Result(outcome, explorer.runs, len(plans), 0, tuple(stale))
+        return Result(None, explorer.runs, stale=tuple(stale))
+
+    def _stages(self, seeds: int | None, going_on: Callable[[], bool] | None) -> Iterator[_Stage]:
+        if (swept := self.sweep) is not None:
+            places = PLACES.get(swept)
+            if places is None:
+                yield _Stage(lambda explorer: explorer.sweep(swept), 0)
+            else:
+                yield _Stage(lambda explorer: explorer.sweep_pauses(PAUSE_NS, places), 0)
+        if self.systematic:
+            yield _Stage(lambda explorer: explorer.systematic(self.systematic), 0)
+        if not self.seeds:
+            return
+        number = seeds or self.seeds
+        chosen: Iterable[int] = range(1, number)
+        if going_on is not None:
+            chosen, number = takewhile(lambda _: going_on(), count(1)), 0
+        if self.strategy == GUIDED:
+            yield _Stage(lambda explorer: explorer.guided(chosen), number)
+        else:
+            yield _Stage(lambda explorer: explorer.seeds(chosen, self.strategy), number)
+
+    def _explorer(self, twice: bool, rules: bool = True) -> Explorer:
+        options: dict[str, Any] = {"traced": True} if twice else {}
+        if self.faults is not None and rules:
+            options["rules"] = self.faults
+        return Explorer(self.body, watch=partial(compare, self.body) if twice else None, **options)
+
+
+_UNITS: Final = {"seeds": "runs", "systematic": "pauses"}
+
+
+def compare(body: Body, number: int, outcome: Outcome) -> None:
+    """Run the plan of an outcome again.  NotDeterministic if the trace differs."""
+    again = run(body, outcome.plan, traced=True)
+    if again.digest != outcome.digest:
+        raise NotDeterministic(
+            f"two runs of the plan {outcome.plan} have different traces: the body or a driver depends on "
+            f"the host (its clock, random, id(), the order of a set), or keeps state from run to run. "
+            f"Their failures: {outcome.failure!r} and {again.failure!r}"
+        )
+
+
+def _several(value: Any) -> tuple[Any, ...]:
+    """Return a tuple of values; a single value is one of them."""
+    if isinstance(value, str | Path | Plan) or not isinstance(value, Iterable):
+        return (value,)
+    return tuple(value)
+
+
+def _plan(value: object) -> Plan:
+    if isinstance(value, Plan):
+        return value
+    if isinstance(value, str):
+        return Plan.parse(value)
+    raise SimulationError(f"plans={value!r}: a plan is a text, as in plans=['1,34+3057456']")

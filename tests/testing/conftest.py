@@ -1,0 +1,29 @@
+"""A project that uses the plugin for pytest."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+# pytester drops the modules that an inner run has imported, and a class would be there twice.
+import simkernel.application.plain
+import simkernel.kernel.checked
+import simkernel.kernel.sched.planned
+import simkernel.testing.items
+import simkernel.testing.machines  # noqa: F401
+
+pytest_plugins = ["pytester"]
+
+Pytest = Callable[..., pytest.RunResult]
+
+
+@pytest.fixture
+def run_pytest(pytester: pytest.Pytester) -> Pytest:
+    """`run_pytest(source, *options)`: run pytest in a project that has this test file."""
+
+    def run(source: str, *options: str) -> pytest.RunResult:
+        pytester.makepyfile(test_it=source)
+        return pytester.runpytest_inprocess("-p", "simkernel.pytest_plugin", "-p", "no:xdist", *options)
+
+    return run
