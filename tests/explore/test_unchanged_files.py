@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from simkernel.explore.explorer import Explorer
-from simkernel.testing.sim import Body
+from simkernel.testing.sim import Body, Given
 
 DRIVER = """
 from simkernel.driverapi.module import Module
@@ -28,7 +28,9 @@ async def load(app: Any, sim: Any, seen: list[str]) -> None:
 def test_an_edit_has_an_effect_on_the_next_search(tmp_path: Path) -> None:
     seen: list[str] = []
     body = Body(
-        load, {"app": None, "sim": None, "seen": seen}, options={"module_path": [tmp_path], "udev": False}
+        load,
+        {"app": Given.APP, "sim": Given.SIM, "seen": seen},
+        options={"module_path": [tmp_path], "udev": False},
     )
     driver = tmp_path / "edited.py"
     driver.write_text(DRIVER.format(version=1))
