@@ -20,6 +20,7 @@ COMMANDS: Final = {
     "describe": "simkernel.cli.describe",
     "new": "simkernel.cli.new",
     "guide": "simkernel.cli.guide",
+    "situations": "simkernel.cli.situations",
     "bench": "simkernel.cli.bench",
     "plot": "simkernel.cli.plot",
     "calibrate": "simkernel.cli.calibrate",

@@ -13,6 +13,9 @@ import attrs
 from simkernel.uapi.socket import AF_UNSPEC
 from simkernel.uapi.structure import Structure
 
+RTNLGRP_LINK: Final = 1
+"""The group that is notified of links."""
+
 # Message types, four to a kind: NEW, DEL, GET, SET.
 RTM_BASE: Final = 16
 RTM_NEWLINK: Final = 16

@@ -45,7 +45,7 @@ class DriverCore:
     buses: dict[str, BusType] = attrs.field(factory=dict)
     classes: dict[str, Class] = attrs.field(factory=dict)
     _roots: list[Device] = attrs.field(factory=list)
-    _watcher: NumberWatcher | None = None
+    watcher: NumberWatcher | None = None
 
     def __iter__(self) -> Iterator[Device]:
         """Every device, parents before their children."""
@@ -57,7 +57,7 @@ class DriverCore:
 
     def watch_numbers(self, watcher: NumberWatcher) -> None:
         """Notify `watcher` of each device with a number, beginning with those that exist."""
-        self._watcher = watcher
+        self.watcher = watcher
         for device in self:
             if device.number[0]:
                 watcher.added(device)
@@ -199,15 +199,15 @@ class DriverCore:
         if device.bus is not None:
             device.bus.devices.append(device)
         device.registered = True
-        if self._watcher is not None and device.number[0]:
-            self._watcher.added(device)
+        if self.watcher is not None and device.number[0]:
+            self.watcher.added(device)
         self.binding.send("add", device)
 
     def _unlink(self, device: Device) -> None:
         for child in reversed(tuple(device.children)):
             self._unlink(child)
-        if self._watcher is not None and device.number[0]:
-            self._watcher.removed(device)
+        if self.watcher is not None and device.number[0]:
+            self.watcher.removed(device)
         self.binding.send("remove", device)
         device.registered = False
         device.dead = True

@@ -68,6 +68,10 @@ class DumpCallback:
             U16.pack_into(writer.data, offset, flags | nl.NLM_F_DUMP_INTR)
         self._previous = self.generation
 
+    def interrupt(self) -> None:
+        """Let the next message bear NLM_F_DUMP_INTR: the data has changed and has changed back."""
+        self._previous = ~self.generation
+
     @property
     def inbound(self) -> Inbound:
         """The datagram that asked for it."""

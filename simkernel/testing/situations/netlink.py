@@ -1,0 +1,250 @@
+"""Situations of programs that read netlink sockets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from simkernel.application.app import App
+from simkernel.engine import Record, SimulationError, millis, seconds
+from simkernel.kernel.netlink import deliver
+from simkernel.kernel.netlink.dump import LARGEST_BATCH, DumpCallback
+from simkernel.kernel.netlink.genetlink.family import Family
+from simkernel.kernel.netlink.kernel_socket import KERNEL_SOCKETS
+from simkernel.kernel.netlink.route import loopback
+from simkernel.kernel.netlink.skb import Skb
+from simkernel.kernel.netlink.sock import NetlinkSock
+from simkernel.kernel.vfs.task import Task
+from simkernel.machine import Machine
+from simkernel.testing.situations.occurrence import (
+    RECEIVES,
+    SENDS,
+    Fields,
+    Occurrence,
+    Program,
+    netlink_sockets,
+    sockets_of,
+)
+from simkernel.testing.situations.replies import is_done, is_dump, recut, replies, running_dump, take
+from simkernel.uapi.netlink import NETLINK_GENERIC, NETLINK_ROUTE, message
+from simkernel.uapi.rtnetlink import RTM_NEWLINK, RTNLGRP_LINK, IfInfoMsg
+from simkernel.uapi.socket import AF_UNSPEC, MSG_TRUNC
+
+MAX_DUMP_ALLOC: Final = (1 << 16) - 1
+"""Most bytes of a dump's datagram: `min_dump_alloc` had 16 bits for long, and link dumps need as much."""
+
+
+def overrun(machine: Machine, program: Program = None, *, lost: int = 1) -> Occurrence:
+    """Lose the next `lost` messages to groups of the program's netlink sockets."""
+    occurrence = Occurrence(machine, "overrun", lost)
+
+    def drop(protocol: int, group: int) -> None:
+        for sock in netlink_sockets(machine, program):
+            if sock.protocol == protocol and sock.queue and sock.queue[-1].dst_group == group:
+                take(sock, [sock.queue[-1]])
+                deliver.overrun(sock)
+
+    def broadcast(record: Record) -> None:
+        occurrence.soon(drop, record.fields["protocol"], record.fields["group"])
+
+    def overran(record: Record) -> None:
+        if record.fields["portid"] in (sock.portid for sock in netlink_sockets(machine, program)):
+            occurrence.count()
+
+    occurrence.on({"netlink_broadcast"}, broadcast)
+    occurrence.on({"netlink_overrun"}, overran)
+    return occurrence
+
+
+def dump_interrupted(
+    machine: Machine, program: Program = None, *, change: Callable[[], object] | None = None, times: int = 1
+) -> Occurrence:
+    """Change the data between two datagrams of the program's next `times` dumps.
+
+    `change` makes the change.  By default the data changes and changes back, which NLM_F_DUMP_INTR alone
+    reports.  That requires a dump that says in which state its data is (`info.generation`).
+    """
+    occurrence = Occurrence(machine, "dump-interrupted", times)
+    interrupted: set[DumpCallback] = set()
+
+    def interrupt(task: Task) -> None:
+        for dump in filter(None, map(running_dump, sockets_of(task))):
+            if dump not in interrupted and (change is not None or dump.generation):
+                interrupted.add(dump)
+                (change or dump.interrupt)()
+                occurrence.count()
+
+    occurrence.after(SENDS | RECEIVES, program, interrupt)
+    return occurrence
+
+
+def notification_in_dump(
+    machine: Machine,
+    program: Program = None,
+    *,
+    event: Callable[[], object] | None = None,
+    within: int = millis(50),
+) -> Occurrence:
+    """Notify the program's socket before it has read the dump that it has requested.
+
+    `event` makes the kernel notify within `within` ns, in which the program is not scheduled.  The
+    notification is then between two parts of the dump.  By default it is before the dump: rtnetlink reports
+    `lo`, and nlctrl reports a family that comes and goes.
+    """
+    occurrence = Occurrence(machine, "notification-in-dump")
+
+    def notify(task: Task) -> None:
+        for sock in sockets_of(task):
+            if event is not None and running_dump(sock) is not None:
+                event()
+                machine.at(machine.now + within, count, sock)
+            elif event is None and any(map(is_dump, replies(sock))):
+                _notify(machine, sock)
+                _requeue(sock, _notifications(sock))
+                occurrence.count()
+
+    def count(sock: NetlinkSock) -> None:
+        if occurrence.armed and _notifications(sock):
+            occurrence.count()
+
+    def subscribed(task: Task, _: Fields) -> bool:
+        return any(sock.groups and (event is None or running_dump(sock)) for sock in sockets_of(task))
+
+    occurrence.after(SENDS, program, notify, hold=0 if event is None else within, when=subscribed)
+    return occurrence
+
+
+def _notifications(sock: NetlinkSock) -> list[Skb]:
+    return [skb for skb in sock.queue or () if skb.dst_group]
+
+
+def _requeue(sock: NetlinkSock, skbs: list[Skb]) -> None:
+    """Move buffers to the head of the queue: the kernel sends them while the request is on its way."""
+    assert sock.queue is not None
+    for skb in reversed(skbs):
+        sock.queue.remove(skb)
+        sock.queue.appendleft(skb)
+
+
+def _notify(machine: Machine, sock: NetlinkSock) -> None:
+    kernel = KERNEL_SOCKETS.of(sock.net)[sock.protocol]
+    if sock.protocol == NETLINK_ROUTE and sock.groups >> (RTNLGRP_LINK - 1) & 1:
+        lo = sock.net.devices[1]
+        header = IfInfoMsg(AF_UNSPEC, lo.type, lo.index, lo.flags, 0).pack()
+        data = message(RTM_NEWLINK, header + loopback.describe(lo, stats=True))
+        kernel.multicast(kernel.skb(data), RTNLGRP_LINK)
+    elif sock.protocol == NETLINK_GENERIC and sock.groups >> (_nlctrl(machine) - 1) & 1:
+        family = Family("situation")
+        machine.kernel.genetlink.register(family)
+        machine.kernel.genetlink.unregister(family)
+    else:
+        raise SimulationError("notification_in_dump: pass event=, a function that makes the kernel notify")
+
+
+def _nlctrl(machine: Machine) -> int:
+    return machine.kernel.genetlink.controller.first_group
+
+
+# -- datagrams --------------------------------------------------------------------
+
+
+def several_in_datagram(machine: Machine, program: Program = None) -> Occurrence:
+    """Send the messages of the program's next dump, NLMSG_DONE included, in as few datagrams as possible."""
+    occurrence = Occurrence(machine, "several-in-datagram")
+
+    def merge(task: Task) -> None:
+        for sock in sockets_of(task):
+            datagrams = _merge(sock, LARGEST_BATCH)
+            if any(len(each) > 1 for each in datagrams):
+                occurrence.count()
+
+    occurrence.after(SENDS, program, merge)
+    return occurrence
+
+
+def longer_than_buffer(machine: Machine, program: Program = None) -> Occurrence:
+    """Send the program's next dump in datagrams of up to 65535 bytes; it happens if its buffer is smaller."""
+    occurrence = Occurrence(machine, "longer-than-buffer")
+
+    def merge(task: Task) -> None:
+        for sock in sockets_of(task):
+            _merge(sock, MAX_DUMP_ALLOC)
+
+    def received(task: Task, fields: Fields) -> None:
+        result = fields.get("result")
+        if isinstance(result, tuple) and result[3] & MSG_TRUNC:
+            occurrence.count()
+
+    occurrence.after(SENDS, program, merge)
+    occurrence.on_call("sys_exit", RECEIVES, program, received)
+    return occurrence
+
+
+def done_alone(machine: Machine, program: Program = None) -> Occurrence:
+    """Send the NLMSG_DONE of the program's next dump in a datagram of its own."""
+    occurrence = Occurrence(machine, "done-alone")
+
+    def split(task: Task) -> None:
+        for sock in sockets_of(task):
+            if any(is_done(skb.data) for skb in replies(sock)):
+                recut(sock, lambda messages: filter(None, (messages[:-1], messages[-1:])))
+                occurrence.count()
+
+    occurrence.after(SENDS | RECEIVES, program, split)
+    return occurrence
+
+
+def _merge(sock: NetlinkSock, limit: int) -> list[list[bytes]]:
+    """Complete the running dump and put its messages into datagrams of up to `limit` bytes."""
+    while (dump := running_dump(sock)) is not None and not dump.step():
+        pass
+
+    def cut(messages: list[bytes]) -> Iterator[list[bytes]]:
+        datagram: list[bytes] = []
+        for each in messages:
+            if datagram and sum(map(len, datagram)) + len(each) > limit:
+                yield datagram
+                datagram = []
+            datagram.append(each)
+        yield datagram
+
+    return recut(sock, cut)
+
+
+# -- replies and families -----------------------------------------------------------
+
+
+def late_reply(machine: Machine, program: Program = None, *, delay: int = seconds(2)) -> Occurrence:
+    """Deliver the reply to the program's next request `delay` ns late.
+
+    The port id's owner of that time gets it, as on Linux.
+    """
+    occurrence = Occurrence(machine, "late-reply")
+
+    def withhold(task: Task) -> None:
+        for sock in sockets_of(task):
+            if withheld := replies(sock):
+                take(sock, withheld)
+                machine.at(machine.now + delay, _deliver, sock, withheld)
+                occurrence.count()
+
+    occurrence.after(SENDS, program, withhold)
+    return occurrence
+
+
+def _deliver(sock: NetlinkSock, skbs: list[Skb]) -> None:
+    if (owner := sock.ports.get(sock.portid)) is not None:
+        for skb in skbs:
+            deliver.queue(owner, skb, force=True)
+
+
+def module_reloaded(machine: Machine, module: str) -> Occurrence:
+    """Unload a module and load it again, at once: its families get new ids."""
+    occurrence = Occurrence(machine, "module-reloaded")
+
+    async def reload(app: App) -> None:
+        await app.rmmod(module)
+        await app.modprobe(module)
+
+    occurrence.run(reload)
+    return occurrence

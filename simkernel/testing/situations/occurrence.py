@@ -1,0 +1,169 @@
+"""A requested situation: its trigger, the programs that it concerns, and how often it has happened."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Coroutine, Iterator
+from typing import Any, Final, Self
+
+from simkernel.application.app import App
+from simkernel.blocking.process import Blocking
+from simkernel.engine import Record
+from simkernel.kernel.netlink.sock import NetlinkSock
+from simkernel.kernel.vfs.task import Task
+from simkernel.machine import Machine, Process
+from simkernel.testing.situations.registry import SITUATIONS
+
+Program = str | int | Process | App | Blocking | None
+"""The concerned program: a name, a pid, a process, an app or a façade; None for all but daemons."""
+
+Fields = dict[str, Any]
+
+SENDS: Final = frozenset({"sendto", "sendmsg", "write", "writev"})
+RECEIVES: Final = frozenset({"recvfrom", "recvmsg", "read", "readv"})
+JOINS: Final = frozenset({"bind", "setsockopt"})
+
+
+class Occurrence:
+    """A situation that a machine is to get into `times` times.  `happened` counts how often it has.
+
+    A `with` block disarms it at the end.  It raises AssertionError if the situation has never happened,
+    because the test then shows nothing.  Actions run in sections of their own, before any program resumes.
+    """
+
+    def __init__(self, machine: Machine, name: str, times: int = 1) -> None:
+        self.machine = machine
+        self.name = name
+        self.happened = 0
+        self.armed = True
+        self._times = times
+        self._undo: list[Callable[[], object]] = []
+
+    def __repr__(self) -> str:
+        return f"<{self.name}: happened {self.happened} times>"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self.disarm()
+        if kind is None and not self.happened:
+            needs = SITUATIONS[self.name].needs
+            raise AssertionError(f"the situation {self.name} has not happened: it needs {needs}")
+
+    def disarm(self) -> None:
+        """Let the situation happen no more.  No effect if it is disarmed."""
+        self.armed = False
+        while self._undo:
+            self._undo.pop()()
+
+    def count(self) -> None:
+        """Count one more time, and disarm after the last."""
+        self.happened += 1
+        if self.happened >= self._times:
+            self.disarm()
+
+    def soon(self, action: Callable[..., object], *arguments: Any) -> None:
+        """Call `action` at this instant, after the section that runs now, while the situation is armed."""
+        self.machine.at(self.machine.now, self._act, action, arguments)
+
+    def _act(self, action: Callable[..., object], arguments: tuple[Any, ...]) -> None:
+        if self.armed:
+            action(*arguments)
+
+    def on(self, names: Collection[str], action: Callable[[Record], object]) -> None:
+        """Call `action` with each record that has one of these names."""
+
+        def listener(record: Record) -> None:
+            if record.name in names:
+                action(record)
+
+        self._undo.append(self.machine.trace.subscribe(listener))
+
+    def on_call(
+        self, event: str, calls: Collection[str], program: Program, action: Callable[[Task, Fields], object]
+    ) -> None:
+        """Call `action` at each "sys_enter" or "sys_exit" of such a call of the concerned program."""
+        concerned, find = concerns(self.machine, program), self.machine.kernel.processes.find
+
+        def called(record: Record) -> None:
+            if record.fields["call"] in calls and concerned(task := find(record.fields["pid"])):
+                action(task, record.fields)
+
+        self.on({event}, called)
+
+    def after(
+        self,
+        calls: Collection[str],
+        program: Program,
+        action: Callable[[Task], object],
+        *,
+        hold: int = 0,
+        when: Callable[[Task, Fields], object] = lambda task, fields: True,
+    ) -> None:
+        """Call `action` after a system call of the concerned program, before the program resumes.
+
+        The program is not scheduled for `hold` ns after the call, as if a task of higher priority had its
+        CPU.  `when` selects the calls.
+        """
+
+        def leave(task: Task, fields: Fields) -> None:
+            if when(task, fields):
+                self.machine.engine.charge(hold)
+                self.soon(action, task)
+
+        self.on_call("sys_exit", calls, program, leave)
+
+    def run(self, program: Callable[[App], Coroutine[Any, Any, None]]) -> None:
+        """Run a program of root, and count when it ends.  Outside of the simulation, return after that."""
+        machine = self.machine
+
+        async def counted(app: App) -> None:
+            await program(app)
+            self.count()
+
+        process = machine.spawn(counted, name=self.name, daemon=True)
+        while not machine.engine.running and process.alive:
+            machine.run(until=(machine.engine.next_time() or machine.now) + 1)
+
+    def replace(self, owner: object, name: str, other: object) -> Any:
+        """Set an attribute of a part of the kernel while armed; return its value of before."""
+        original = getattr(owner, name)
+        setattr(owner, name, other)
+        self._undo.append(lambda: setattr(owner, name, original))
+        return original
+
+
+def concerns(machine: Machine, program: Program) -> Callable[[Task], bool]:
+    """Return a function that tells whether a task belongs to the program."""
+    if isinstance(program, str):
+        return lambda task: task.comm == program
+    if program is not None:
+        pid = _pid(program)
+        return lambda task: task.tgid == pid
+    processes = machine.kernel.processes
+    others = (processes.init, processes.kthreadd)
+    return lambda task: not (task.kthread or task in others or task in processes.daemons)
+
+
+def _pid(program: int | Process | App | Blocking) -> int:
+    if isinstance(program, int):
+        return program
+    if isinstance(program, Process):
+        return program.pid
+    task: Any = program.owner if isinstance(program, App) else program.task
+    return int(task.tgid)
+
+
+def netlink_sockets(machine: Machine, program: Program) -> Iterator[NetlinkSock]:
+    """Yield the netlink sockets of the concerned program."""
+    concerned = concerns(machine, program)
+    for task in machine.kernel.processes:
+        if task.pid == task.tgid and concerned(task):
+            yield from sockets_of(task)
+
+
+def sockets_of(task: Task) -> Iterator[NetlinkSock]:
+    """Yield the netlink sockets that a task has open."""
+    for _, file in task.files.items():
+        if isinstance(file.socket, NetlinkSock):
+            yield file.socket

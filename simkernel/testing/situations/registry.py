@@ -1,0 +1,39 @@
+"""The situations as data: what Linux does, where that is known to hurt, and how to request one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Final
+
+import attrs
+import yaml
+
+
+@attrs.frozen
+class Situation:
+    """A situation that programs and drivers meet.  Its function has its name, with `_` instead of `-`."""
+
+    name: str
+    summary: str
+    linux: str
+    """What Linux does, with the kernel functions that do it."""
+    needs: str
+    """What the program or the machine must do before the situation can happen."""
+    evidence: tuple[str, ...]
+    """Addresses of issues and pull requests of public projects."""
+    snippet: str
+    """A program that requests the situation.  A test runs it."""
+
+
+def _read() -> dict[str, Situation]:
+    entries = yaml.safe_load(Path(__file__).with_name("situations.yaml").read_text("utf-8"))
+    return {
+        name: Situation(name, **{**entry, "evidence": tuple(entry["evidence"])})
+        for name, entry in entries.items()
+    }
+
+
+SITUATIONS: Final[Mapping[str, Situation]] = MappingProxyType(_read())
+"""Every situation by name."""

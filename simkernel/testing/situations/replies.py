@@ -1,0 +1,72 @@
+"""Unread replies of the kernel in the queue of a netlink socket."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from simkernel.kernel.net.creds import KERNEL_CREDS
+from simkernel.kernel.net.truesize import truesize
+from simkernel.kernel.netlink.dump import DumpCallback
+from simkernel.kernel.netlink.skb import KERNEL_ADDRESS, Skb, make_skb
+from simkernel.kernel.netlink.sock import NetlinkSock
+from simkernel.uapi.netlink import NLM_F_MULTI, NLMSG_DONE, NLMSG_HDRLEN, locate_messages
+
+TYPE, FLAGS = 1, 2
+"""Places in a Header."""
+
+Cut = Callable[[list[bytes]], Iterable[list[bytes]]]
+"""Distributes messages over datagrams."""
+
+
+def replies(sock: NetlinkSock) -> list[Skb]:
+    """Return the unread replies; neither messages to groups nor those of other programs."""
+    return [skb for skb in sock.queue or () if skb.address == KERNEL_ADDRESS]
+
+
+def take(sock: NetlinkSock, skbs: Iterable[Skb]) -> None:
+    """Take buffers out of the queue."""
+    for skb in skbs:
+        assert sock.queue is not None
+        sock.queue.remove(skb)
+        sock.rmem -= skb.truesize
+
+
+def messages(data: bytes) -> list[bytes]:
+    """Return the messages of a datagram, each with its padding."""
+    starts = [start - NLMSG_HDRLEN for _, start, _ in locate_messages(data)[0]]
+    return [data[start:end] for start, end in zip(starts, [*starts[1:], len(data)], strict=True)]
+
+
+def is_dump(skb: Skb) -> bool:
+    """Return True for a part of a dump."""
+    return any(
+        header[FLAGS] & NLM_F_MULTI or header[TYPE] == NLMSG_DONE
+        for header, _, _ in locate_messages(skb.data)[0]
+    )
+
+
+def is_done(data: bytes) -> bool:
+    """Return True if a datagram ends with NLMSG_DONE."""
+    located, _ = locate_messages(data)
+    return bool(located) and located[-1][0][TYPE] == NLMSG_DONE
+
+
+def running_dump(sock: NetlinkSock) -> DumpCallback | None:
+    """Return the dump that the reader has not read to its end, if there is one."""
+    return sock.dump if isinstance(sock.dump, DumpCallback) else None
+
+
+def recut(sock: NetlinkSock, cut: Cut) -> list[list[bytes]]:
+    """Distribute the messages of an unread dump over other datagrams; return them."""
+    parts = [skb for skb in replies(sock) if is_dump(skb)]
+    if not parts:
+        return []
+    datagrams = list(cut([message for skb in parts for message in messages(skb.data)]))
+    take(sock, parts)
+    assert sock.queue is not None
+    for datagram in reversed(datagrams):
+        data = b"".join(datagram)
+        size = truesize(0, len(data))
+        sock.queue.appendleft(make_skb(data, size, KERNEL_ADDRESS, 0, KERNEL_CREDS, parts[0].flow))
+        sock.rmem += size
+    return datagrams

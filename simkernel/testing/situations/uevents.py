@@ -1,0 +1,121 @@
+"""Situations of programs that learn of devices: from sysfs, from uevents, by opening nodes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from simkernel.engine import millis
+from simkernel.kernel.device.device import Device
+from simkernel.kernel.vfs.task import Task
+from simkernel.machine import Machine
+from simkernel.testing.situations.occurrence import RECEIVES, Fields, Occurrence, Program
+from simkernel.testing.situations.replies import is_done
+from simkernel.uapi.uevent import Uevent
+
+Select = Callable[[Uevent], bool]
+"""Selects the events that a situation is about."""
+
+
+def every(event: Uevent) -> bool:
+    """Select every event."""
+    return True
+
+
+def listed_before_subscribed(
+    machine: Machine, program: Program = None, *, change: Callable[[], object], within: int = millis(50)
+) -> Occurrence:
+    """Call `change` after the program has listed a directory or a dump, and before its next call.
+
+    The program is not scheduled for `within` ns, in which the kernel completes the change and sends events.
+    """
+    occurrence = Occurrence(machine, "listed-before-subscribed")
+
+    def act(task: Task) -> None:
+        change()
+        occurrence.count()
+
+    def received(task: Task, fields: Fields) -> bool:
+        result = fields.get("result")
+        return isinstance(result, tuple) and is_done(bytes(result[0]))
+
+    occurrence.after({"getdents64"}, program, act, hold=within)
+    occurrence.after(RECEIVES, program, act, hold=within, when=received)
+    return occurrence
+
+
+def uevent_before_node(machine: Machine, *, delay: int = millis(10)) -> Occurrence:
+    """Make the next node `delay` ns after its uevent, as a device manager does where /dev is no devtmpfs."""
+    occurrence = Occurrence(machine, "uevent-before-node")
+    devices = machine.kernel.devices
+    assert machine.kernel.fs, "/dev is mounted at the first use of a path"
+
+    def added(device: Device) -> None:
+        machine.at(machine.now + delay, make, device)
+        occurrence.count()
+
+    def make(device: Device) -> None:
+        if device in list(devices):
+            add(device)
+
+    add = occurrence.replace(devices.watcher, "added", added)
+    return occurrence
+
+
+def uevents_lost(machine: Machine, *, select: Select = every, times: int = 1) -> Occurrence:
+    """Send the next `times` selected events to no listener.  Their SEQNUM is missing."""
+    occurrence = Occurrence(machine, "uevents-lost", times)
+
+    def broadcast(event: Uevent) -> None:
+        if occurrence.armed and select(event):
+            occurrence.count()
+        else:
+            send(event)
+
+    send = occurrence.replace(machine.kernel.uevents, "broadcast", broadcast)
+    return occurrence
+
+
+def uevents_doubled(machine: Machine, *, select: Select = every, times: int = 1) -> Occurrence:
+    """Send the next `times` selected events again, as `udevadm trigger` makes the kernel do."""
+    occurrence = Occurrence(machine, "uevents-doubled", times)
+    uevents = machine.kernel.uevents
+
+    def broadcast(event: Uevent) -> None:
+        send(event)
+        if occurrence.armed and select(event) and "SYNTH_UUID" not in event.variables:
+            occurrence.soon(again, event)
+
+    def again(event: Uevent) -> None:
+        variables: dict[str, Any] = dict(event.variables)
+        for key in ("ACTION", "DEVPATH", "SUBSYSTEM", "SEQNUM"):
+            variables.pop(key, None)
+        subsystem = event.variables.get("SUBSYSTEM", "")
+        uevents.send(event.action, event.devpath, subsystem, {"SYNTH_UUID": "0", **variables})
+        occurrence.count()
+
+    send = occurrence.replace(uevents, "broadcast", broadcast)
+    return occurrence
+
+
+def uevents_reordered(machine: Machine, *, select: Select = every, within: int = millis(10)) -> Occurrence:
+    """Send the next selected event after the one that follows it, if that follows within `within` ns."""
+    occurrence = Occurrence(machine, "uevents-reordered")
+    held: list[Uevent] = []
+
+    def broadcast(event: Uevent) -> None:
+        if not held and select(event):
+            held.append(event)
+            machine.at(machine.now + within, release)
+            return
+        send(event)
+        if held:
+            release()
+            occurrence.count()
+
+    def release() -> None:
+        while held:
+            send(held.pop())
+
+    send = occurrence.replace(machine.kernel.uevents, "broadcast", broadcast)
+    return occurrence
