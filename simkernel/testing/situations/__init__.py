@@ -25,6 +25,7 @@ from simkernel.testing.situations.devices import (
     unplugged_while_reading,
     unplugged_while_streaming,
 )
+from simkernel.testing.situations.failures import allocation_failed, interrupt_lost
 from simkernel.testing.situations.netlink import (
     done_alone,
     dump_interrupted,
@@ -49,8 +50,10 @@ __all__ = [
     "SITUATIONS",
     "Occurrence",
     "Situation",
+    "allocation_failed",
     "done_alone",
     "dump_interrupted",
+    "interrupt_lost",
     "interrupt_shared",
     "late_reply",
     "listed_before_subscribed",

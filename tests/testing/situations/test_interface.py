@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from simkernel import Machine, millis
+from simkernel.explore.faults import Injector
 from simkernel.hardware import Mouse
 from simkernel.hosted import hosted
 from simkernel.testing import situations
@@ -125,7 +126,7 @@ def test_a_situation_happens_as_often_as_it_is_requested() -> None:
 
 
 def test_what_is_disarmed_leaves_no_listener() -> None:
-    with Machine() as machine:
+    with Machine(faults=Injector()) as machine:
         machine.blocking()
         for name in SITUATIONS:
             function = getattr(situations, name.replace("-", "_"))
