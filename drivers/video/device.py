@@ -114,13 +114,16 @@ def register(core: VideoCore, device: VideoDevice, operations: FileOperations) -
     node = f"video{device.number}"
     number = (VIDEO_MAJOR, device.minor)
     device.cdev = cdev_init(device.owner, operations, device)
-    cdev_add(device.cdev, number)
     try:
-        device.node = device_create(
-            device.owner, core.kind, device.parent, node, data=device, node=node, number=number
-        )
+        cdev_add(device.cdev, number)
+        try:
+            device.node = device_create(
+                device.owner, core.kind, device.parent, node, data=device, node=node, number=number
+            )
+        except OSError:
+            cdev_del(device.cdev)
+            raise
     except OSError:
-        cdev_del(device.cdev)
         with core.lock:
             device.registered = False
         put(core, device)
