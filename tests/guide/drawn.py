@@ -12,6 +12,7 @@ import ast
 import inspect
 import io
 import re
+import sys
 import tomllib
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -34,6 +35,7 @@ from simkernel.kernel.netlink.route import unsupported
 from simkernel.kernel.sched import run_state
 from simkernel.kernel.sched.run_state import START, RunState
 from simkernel.kernel.syscall.table import GROUP_OF
+from simkernel.testing.situations import SITUATIONS
 from simkernel.tools.calibration.compare import compare, read
 from simkernel.tools.calibration.recorded import RECORDED
 from simkernel.trace.diagram import Diagram
@@ -300,6 +302,21 @@ def modules_question() -> str:
     return _answered(4)
 
 
+def situations() -> str:
+    """Every situation, in one sentence."""
+    rows = [
+        (f"`{each.name}`", each.summary.rstrip(".").replace("; ", ": ", 1)) for each in SITUATIONS.values()
+    ]
+    return _table(("situation", "what happens"), rows)
+
+
+def clients() -> str:
+    """The outcome of each situation for pyroute2 and linuxpy, by running them."""
+    from tests.hosted.clients import table
+
+    return _table(("situation", "client", "outcome"), table())
+
+
 def _answered(number: int) -> str:
     """The report up to its figures, for which `...` stands."""
     printed = CliRunner().invoke(
@@ -326,6 +343,8 @@ class Drawing:
 
     topic: str
     draw: Callable[[], str]
+    long: bool = False
+    """Whether drawing takes seconds."""
 
 
 DRAWINGS: Final = (
@@ -352,6 +371,10 @@ DRAWINGS: Final = (
     Drawing("questions", hardware_question),
     Drawing("questions", drivers_question),
     Drawing("questions", modules_question),
+    Drawing("situations", situations),
+    *(
+        [Drawing("situations", clients, long=True)] if sys.platform == "linux" else []
+    ),  # hosted packages run on Linux
 )
 
 

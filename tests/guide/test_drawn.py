@@ -8,7 +8,15 @@ from simkernel import guide
 from tests.guide.drawn import DRAWINGS, Drawing, redrawn
 
 
-@pytest.mark.parametrize("drawing", DRAWINGS, ids=lambda drawing: f"{drawing.topic}-{drawing.draw.__name__}")
+@pytest.mark.parametrize(
+    "drawing",
+    [
+        pytest.param(
+            each, id=f"{each.topic}-{each.draw.__name__}", marks=[pytest.mark.long] if each.long else []
+        )
+        for each in DRAWINGS
+    ],
+)
 def test_is_up_to_date(drawing: Drawing) -> None:
     drawn = drawing.draw()
     assert f"\n{drawn}\n" in guide.text(drawing.topic), "python -m tests.guide.drawn draws it anew"

@@ -14,7 +14,7 @@ from simkernel.explore.faults import Injector
 from simkernel.hardware import Mouse
 from simkernel.hosted import hosted
 from simkernel.testing import situations
-from simkernel.testing.situations import SITUATIONS, Occurrence, late_reply, overrun
+from simkernel.testing.situations import SITUATIONS, Occurrence, late_reply, module_reloaded, overrun
 from simkernel.uapi.netlink import NETLINK_GENERIC, NLM_F_ACK, NLM_F_REQUEST, message
 
 ACK = message(1, flags=NLM_F_REQUEST | NLM_F_ACK, seq=1)
@@ -106,6 +106,16 @@ def test_daemons_are_concerned_only_by_name() -> None:
         with overrun(machine, "udevd"):
             machine.unplug(machine.bus.devices()[0])
             machine.run()
+
+
+def test_a_situation_can_be_requested_at_an_instant() -> None:
+    with Machine() as machine:
+        machine.plug(Mouse())
+        machine.run(until=millis(100))
+        before = machine.blocking().genetlink("mouse").family.id
+        machine.at(millis(150), module_reloaded, machine, "mouse")
+        machine.run(until=millis(200))
+        assert machine.blocking().genetlink("mouse").family.id > before
 
 
 def test_an_error_of_the_block_is_not_hidden() -> None:
