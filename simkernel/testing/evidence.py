@@ -17,7 +17,7 @@ from simkernel.explore.run import Outcome, Target, Trial, run
 from simkernel.explore.schedule import Done
 from simkernel.kernel.sched.sleepers import asleep
 from simkernel.testing.search import Result, Search
-from simkernel.testing.sim import Given
+from simkernel.testing.sim import GIVEN
 from simkernel.trace.exporter import Exporter
 from simkernel.trace.log import Log
 from simkernel.trace.pcap import Pcap
@@ -204,7 +204,7 @@ def check(body: Callable[..., object], **keywords: Any) -> None:
     `keywords` are those of the mark.  The exception has the report as notes.  For unittest and other runners.
     """
     names = inspect.signature(body).parameters
-    search = Search.of(body, {each.value: each for each in Given if each.value in names}, keywords)
+    search = Search.of(body, {name: None for name in GIVEN if name in names}, keywords)
     result = search.run()
     if result.outcome is None or result.outcome.failure is None:
         return

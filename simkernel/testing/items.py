@@ -18,7 +18,7 @@ from simkernel.explore.plan import Plan
 from simkernel.explore.run import run as run_plan
 from simkernel.testing.evidence import Observed, Section, replay_comment, sections, without_our_frames
 from simkernel.testing.search import NotDeterministic, Search
-from simkernel.testing.sim import Body, Given
+from simkernel.testing.sim import GIVEN, Body
 
 OUTCOMES: Final = (pytest.skip.Exception, pytest.xfail.Exception, pytest.exit.Exception)
 FIXTURES: Final = ("sim_machine", "sim_world", "sim_new_machine")
@@ -54,9 +54,9 @@ def _names(item: pytest.Function) -> tuple[str, ...]:
 
 def give(item: pytest.Function) -> None:
     """Give an item the arguments `app` and `sim`, unless fixtures or parameters have these names."""
-    for each in Given:
-        if each.value not in item._fixtureinfo.name2fixturedefs:
-            item.funcargs.setdefault(each.value, each)
+    for name in GIVEN:
+        if name not in item._fixtureinfo.name2fixturedefs:
+            item.funcargs.setdefault(name, None)
 
 
 def run_item(item: pytest.Function, report: list[Section]) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable, Mapping
-from enum import Enum
 from typing import Any, Final
 
 import attrs
@@ -29,13 +28,8 @@ LIMIT: Final = seconds(60)
 """Simulated time in ns after which a machine that is not quiet is an error."""
 DEVICES: Final[Mapping[str, Callable[[], Device]]] = {"camera": Camera, "mouse": Mouse}
 ONE: Final = U64.pack(1)
-
-
-class Given(Enum):
-    """An argument of a body that each run replaces."""
-
-    APP = "app"
-    SIM = "sim"
+GIVEN: Final[Mapping[str, None]] = {"app": None, "sim": None}
+"""Arguments of a body that each run replaces."""
 
 
 @attrs.define(eq=False)
@@ -199,16 +193,16 @@ class Sim:
     def run_body(self, body: Callable[..., object], arguments: Mapping[str, object], **options: Any) -> None:
         """Run a test's body as a program, to the end of all that it causes.
 
-        `arguments` are its keywords.  Raises what the body raises, and Deadlock if it sleeps for ever.
+        `arguments` are its keywords; `app` and `sim` are replaced if they are None.  Raises what the body
+        raises, and Deadlock if it sleeps for ever.
         """
 
         def program(app: Any) -> Any:
             self.app = app
-            given = {Given.APP: app, Given.SIM: self}
-            values = {
-                name: given[value] if isinstance(value, Given) else value for name, value in arguments.items()
-            }
-            return body(**values)
+            given = {"app": app, "sim": self}
+            return body(
+                **{name: given.get(name) if each is None else each for name, each in arguments.items()}
+            )
 
         async def async_program(app: Any) -> Any:
             return await program(app)
@@ -242,7 +236,7 @@ def plugged(devices: Iterable[str | Callable[[], Device]]) -> list[Device]:
 class Body:
     """A test's body as a target of exploring (`simkernel.explore.run.Target`).
 
-    arguments  its keywords
+    arguments  its keywords; `app` and `sim` are replaced if they are None
     devices    devices that are plugged in and bound before the body begins
     modules    modules that are loaded before
     options    keywords of Machine
@@ -250,7 +244,7 @@ class Body:
     """
 
     function: Callable[..., object]
-    arguments: Mapping[str, object] = {each.value: each for each in Given}
+    arguments: Mapping[str, object] = GIVEN
     devices: tuple[str | Callable[[], Device], ...] = ()
     modules: tuple[str, ...] = ()
     options: Mapping[str, Any] = {}

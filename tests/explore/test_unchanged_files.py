@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from simkernel.explore.explorer import Explorer
-from simkernel.testing.sim import Body, Given
+from simkernel.testing.sim import Body
 
 DRIVER = """
 from simkernel.driverapi.module import Module
@@ -29,7 +29,7 @@ def test_an_edit_has_an_effect_on_the_next_search(tmp_path: Path) -> None:
     seen: list[str] = []
     body = Body(
         load,
-        {"app": Given.APP, "sim": Given.SIM, "seen": seen},
+        {"app": None, "sim": None, "seen": seen},
         options={"module_path": [tmp_path], "udev": False},
     )
     driver = tmp_path / "edited.py"
