@@ -107,7 +107,7 @@ def _command(line: str) -> str:
             return _captured(lambda: runpy.run_path(script, run_name="__main__"))
         case ["python", "-m", "pytest", *arguments]:
             arguments = ["-p", "no:cacheprovider", "-p", "no:xdist", "-o", "addopts=", *arguments]
-            return _captured(lambda: _pytest(arguments))
+            return _captured(lambda: _pytest(arguments, int(fails[1]) if fails else 0))
         case other:
             raise AssertionError(f"it is not known how to run {other}")
 
@@ -119,8 +119,8 @@ def _simkernel(arguments: list[str], expected: int) -> None:
     assert code == expected, f"simkernel {shlex.join(arguments)} exited with {code}"
 
 
-def _pytest(arguments: list[str]) -> None:
-    assert pytest.main(arguments) == 0
+def _pytest(arguments: list[str], expected: int) -> None:
+    assert pytest.main(arguments) == expected
 
 
 def _captured(action: Callable[[], object], *, errors: bool = False) -> str:
