@@ -30,6 +30,7 @@ from simkernel.engine import Record
 from simkernel.hardware import Camera
 from simkernel.kernel.lib import known
 from simkernel.kernel.lib.costs import PARAMETERS, CostModel
+from simkernel.kernel.lib.fault import POINTS
 from simkernel.kernel.module.module import TRANSITIONS
 from simkernel.kernel.netlink.route import unsupported
 from simkernel.kernel.sched import run_state
@@ -40,6 +41,7 @@ from simkernel.tools.calibration.compare import compare, read
 from simkernel.tools.calibration.recorded import RECORDED
 from simkernel.trace.diagram import Diagram
 from simkernel.uapi import rtnetlink
+from simkernel.uapi.errno import error_name
 from simkernel.uapi.syscalls import SYSCALLS
 from tests.guide import drawn_ipc
 from tests.inline import markers
@@ -332,6 +334,16 @@ def _first_sentence(text: str | None) -> str:
     return re.split(r"(?<=[a-z)`])\.(?=\s|$)", " ".join(text.split()), maxsplit=1)[0].rstrip(".")
 
 
+def fault_points() -> str:
+    """Every fault point, from the table of the kernel."""
+    rows = []
+    for point in POINTS.values():
+        number = "" if point.errno is None else error_name(point.errno)
+        limits = ", ".join(f"`{each}`" for each in point.about if each in ("device", "module"))
+        rows.append((f"`{point.name}`", number, point.effect, point.source, limits))
+    return _table(("point", "errno", "effect", "in Linux", "a rule can name"), rows)
+
+
 def _table(columns: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
     lines = [columns, ("---",) * len(columns), *rows]
     return "\n".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |" for row in lines)
@@ -367,6 +379,7 @@ DRAWINGS: Final = (
     Drawing("ipc", transports),
     Drawing("ipc", transport_costs),
     Drawing("ipc", transport_limits),
+    Drawing("faults", fault_points),
     Drawing("questions", netlink_question),
     Drawing("questions", hardware_question),
     Drawing("questions", drivers_question),
