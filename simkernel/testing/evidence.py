@@ -36,8 +36,10 @@ Section = tuple[str, str]
 class Observed:
     """A target whose run is observed up to the failure: its last tracepoints, and the state then."""
 
-    def __init__(self, target: Target, folder: Path | None = None, stem: str = "") -> None:
-        self.records: deque[Record] = deque(maxlen=SHOWN)
+    def __init__(
+        self, target: Target, folder: Path | None = None, stem: str = "", last: int | None = SHOWN
+    ) -> None:
+        self.records: deque[Record] = deque(maxlen=last)
         self.asleep: list[str] = []
         self.log: list[str] = []
         self._ended = False

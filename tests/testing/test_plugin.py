@@ -16,11 +16,12 @@ async def list_then_subscribe(app, seen):
         if event.action == "remove":
             seen.discard(event.devpath.rpartition("/")[2])
 
-@pytest.mark.sim(seeds=40, devices=["mouse"])
+@pytest.mark.sim(seeds=200, devices=["mouse"])
 async def test_it(app, sim):
     seen = set()
-    await app.spawn(list_then_subscribe, seen)
     sim.any_step(sim.unplug, "mouse0")
+    await app.sleep(0.01)
+    await app.spawn(list_then_subscribe, seen)
     await sim.quiet()
     assert seen == set(sim.truth("input"))
 """

@@ -1,0 +1,127 @@
+"""Causes of a failing call, and the first difference of two runs, from the records of their tracepoints."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from itertools import zip_longest
+from typing import Final
+
+from simkernel.engine import Record
+from simkernel.trace.plain import plain
+
+NOISE: Final = frozenset(
+    {"rwmmio_read", "rwmmio_write", "netlink_deliver_tap", "console", "irq_handler_exit",
+     "workqueue_execute_end"}
+)  # fmt: skip
+"""Tracepoints that wake no task and carry no message."""
+LIMIT: Final = 60
+"""Number of records in a chain of causes."""
+
+
+def causes(records: Sequence[Record]) -> list[Record]:
+    """Return the records that led to the last call of the task that the last record is about.
+
+    A call that slept was woken by a message, an interrupt or work, whose flow tells its origin, or by a call
+    of another task.  The chain goes on with the task that caused this, up to a device, a timer or the first
+    program.
+    """
+    chain = _Chain(records)
+    chain.follow()
+    return [records[at] for at in sorted(chain.kept)[-LIMIT:]]
+
+
+class _Chain:
+    def __init__(self, records: Sequence[Record]) -> None:
+        self._records = records
+        self.kept: set[int] = set()
+
+    def follow(self) -> None:
+        at: int | None = len(self._records) - 1
+        if at is None or at < 0:
+            return
+        last = self._records[at]
+        pid = last.fields.get("pid", 0)
+        self.kept.add(at)
+        for index in range(at, -1, -1):
+            if self._is_call(index, "sys_exit", pid):
+                self.kept.add(index)
+                break
+        while at is not None:
+            at, pid = self._before(at, pid)
+
+    def _is_call(self, at: int, name: str, pid: int) -> bool:
+        record = self._records[at]
+        return record.name == name and record.fields["pid"] == pid
+
+    def _before(self, at: int, pid: int) -> tuple[int | None, int]:
+        """Keep what last woke or began a task before `at`.  Return the index and the task that caused it."""
+        left = wakeup = None
+        for index in range(at - 1, -1, -1):
+            record = self._records[index]
+            if self._is_call(index, "sys_exit", pid):
+                left, wakeup = index, None
+            elif record.name == "sched_wakeup" and record.fields["pid"] == pid and left is not None:
+                wakeup = wakeup or index
+            elif self._is_call(index, "sys_enter", pid) and left is not None and wakeup is not None:
+                return self._woken(index, wakeup, left, pid)
+            elif record.name == "sched_process_fork" and record.fields["child"] == pid:
+                self.kept.add(index)
+                return index, record.fields["pid"]
+        return None, pid
+
+    def _woken(self, entered: int, wakeup: int, left: int, pid: int) -> tuple[int | None, int]:
+        flow = self._records[wakeup].flow
+        if not flow:
+            waker = self._waker(wakeup, pid)
+            if waker is None:  # a timer of its own
+                return entered, pid
+            self.kept |= {waker, wakeup, left}
+            return waker, self._records[waker].fields["pid"]
+        last: dict[object, int] = {}
+        for index in range(wakeup + 1):
+            record = self._records[index]
+            if record.flow == flow and record.name not in NOISE:
+                last[record.name, record.fields.get("comm")] = index
+                origin = min(last.values())
+        others = {
+            index
+            for index in last.values()
+            if self._records[index].name != "sched_wakeup" or "/" in self._records[index].fields["comm"]
+        }
+        self.kept |= {*others, origin, wakeup, left}
+        began = self._records[origin]
+        return (origin, began.fields["pid"]) if began.name == "sys_enter" else (None, pid)
+
+    def _waker(self, wakeup: int, pid: int) -> int | None:
+        """Return the index of the call of another task that woke the task, or None."""
+        for index in range(wakeup - 1, -1, -1):
+            record = self._records[index]
+            if record.name == "sys_exit":
+                return None
+            if record.name == "sys_enter":
+                other = record.fields["pid"]
+                return None if other == pid or self._slept(index, other) else index
+        return None
+
+    def _slept(self, entered: int, pid: int) -> bool:
+        for index in range(entered + 1, len(self._records)):
+            if self._is_call(index, "sys_exit", pid):
+                return False
+            record = self._records[index]
+            if record.name == "sched_wakeup" and record.fields["pid"] == pid:
+                return True
+        return True
+
+
+def first_difference(one: Iterable[Record], other: Iterable[Record]) -> int | None:
+    """Return the index of the first record in which two runs differ, whatever its time; None if none does."""
+    for index, (mine, its) in enumerate(zip_longest(one, other)):
+        if mine is None or its is None or _event(mine) != _event(its):
+            return index
+    return None
+
+
+def _event(record: Record) -> tuple[str, str, str]:
+    fields = {name: value for name, value in record.fields.items() if name != "entered"}
+    return record.name, record.track, json.dumps(fields, default=plain)
