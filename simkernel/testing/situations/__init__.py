@@ -17,58 +17,27 @@ packages and the blocking façade.
 
 from __future__ import annotations
 
-from simkernel.testing.situations.devices import (
-    interrupt_shared,
-    replugged,
-    syn_dropped,
-    unplugged_while_mapped,
-    unplugged_while_reading,
-    unplugged_while_streaming,
-)
-from simkernel.testing.situations.failures import allocation_failed, interrupt_lost
-from simkernel.testing.situations.netlink import (
-    done_alone,
-    dump_interrupted,
-    late_reply,
-    longer_than_buffer,
-    module_reloaded,
-    notification_in_dump,
-    overrun,
-    several_in_datagram,
-)
-from simkernel.testing.situations.occurrence import Occurrence
-from simkernel.testing.situations.registry import SITUATIONS, Situation
-from simkernel.testing.situations.uevents import (
-    listed_before_subscribed,
-    uevent_before_node,
-    uevents_doubled,
-    uevents_lost,
-    uevents_reordered,
-)
-
-__all__ = [
-    "SITUATIONS",
-    "Occurrence",
-    "Situation",
-    "allocation_failed",
-    "done_alone",
-    "dump_interrupted",
-    "interrupt_lost",
-    "interrupt_shared",
-    "late_reply",
-    "listed_before_subscribed",
-    "longer_than_buffer",
-    "module_reloaded",
-    "notification_in_dump",
-    "overrun",
-    "replugged",
-    "several_in_datagram",
-    "syn_dropped",
-    "uevent_before_node",
-    "uevents_doubled",
-    "uevents_lost",
-    "uevents_reordered",
-    "unplugged_while_mapped",
-    "unplugged_while_reading",
-    "unplugged_while_streaming",
-]
+from simkernel.testing.situations.devices import interrupt_shared as interrupt_shared
+from simkernel.testing.situations.devices import replugged as replugged
+from simkernel.testing.situations.devices import syn_dropped as syn_dropped
+from simkernel.testing.situations.devices import unplugged_while_mapped as unplugged_while_mapped
+from simkernel.testing.situations.devices import unplugged_while_reading as unplugged_while_reading
+from simkernel.testing.situations.devices import unplugged_while_streaming as unplugged_while_streaming
+from simkernel.testing.situations.failures import allocation_failed as allocation_failed
+from simkernel.testing.situations.failures import interrupt_lost as interrupt_lost
+from simkernel.testing.situations.netlink import done_alone as done_alone
+from simkernel.testing.situations.netlink import dump_interrupted as dump_interrupted
+from simkernel.testing.situations.netlink import late_reply as late_reply
+from simkernel.testing.situations.netlink import longer_than_buffer as longer_than_buffer
+from simkernel.testing.situations.netlink import module_reloaded as module_reloaded
+from simkernel.testing.situations.netlink import notification_in_dump as notification_in_dump
+from simkernel.testing.situations.netlink import overrun as overrun
+from simkernel.testing.situations.netlink import several_in_datagram as several_in_datagram
+from simkernel.testing.situations.occurrence import Occurrence as Occurrence
+from simkernel.testing.situations.registry import SITUATIONS as SITUATIONS
+from simkernel.testing.situations.registry import Situation as Situation
+from simkernel.testing.situations.uevents import listed_before_subscribed as listed_before_subscribed
+from simkernel.testing.situations.uevents import uevent_before_node as uevent_before_node
+from simkernel.testing.situations.uevents import uevents_doubled as uevents_doubled
+from simkernel.testing.situations.uevents import uevents_lost as uevents_lost
+from simkernel.testing.situations.uevents import uevents_reordered as uevents_reordered

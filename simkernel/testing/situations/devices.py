@@ -30,12 +30,11 @@ def unplugged_while_reading(machine: Machine, device: Device, program: Program =
     """Unplug `device` when the program sleeps in a call that waits for it."""
     occurrence = Occurrence(machine, "unplugged-while-reading")
 
-    def unplug(task: Task) -> None:
+    def entered(task: Task) -> None:
         if task.sleep is not None:
-            machine.unplug(device)
-            occurrence.count()
+            _unplug(occurrence, device)
 
-    occurrence.on_call("sys_enter", SLEEPS, program, lambda task, _: occurrence.soon(unplug, task))
+    occurrence.on_call("sys_enter", SLEEPS, program, lambda task, _: occurrence.soon(entered, task))
     return occurrence
 
 
@@ -48,11 +47,7 @@ def unplugged_while_streaming(machine: Machine, device: Device, *, after: int = 
         nonlocal writes
         writes += record.track == device.name
         if writes == after:
-            occurrence.soon(unplug)
-
-    def unplug() -> None:
-        machine.unplug(device)
-        occurrence.count()
+            occurrence.soon(_unplug, occurrence, device)
 
     occurrence.on({"dma_write"}, written)
     return occurrence
@@ -61,13 +56,13 @@ def unplugged_while_streaming(machine: Machine, device: Device, *, after: int = 
 def unplugged_while_mapped(machine: Machine, device: Device, program: Program = None) -> Occurrence:
     """Unplug `device` when the program has mapped memory of it."""
     occurrence = Occurrence(machine, "unplugged-while-mapped")
-
-    def unplug(task: Task) -> None:
-        machine.unplug(device)
-        occurrence.count()
-
-    occurrence.after({"mmap"}, program, unplug)
+    occurrence.after({"mmap"}, program, lambda task: _unplug(occurrence, device))
     return occurrence
+
+
+def _unplug(occurrence: Occurrence, device: Device) -> None:
+    occurrence.machine.unplug(device)
+    occurrence.count()
 
 
 def replugged(machine: Machine, device: Device, *, after: int = millis(100)) -> Occurrence:

@@ -26,6 +26,7 @@ from simkernel.testing.situations.occurrence import (
     sockets_of,
 )
 from simkernel.testing.situations.replies import is_done, is_dump, recut, replies, running_dump, take
+from simkernel.uapi.genetlink import GENL_ID_CTRL
 from simkernel.uapi.netlink import NETLINK_GENERIC, NETLINK_ROUTE, message
 from simkernel.uapi.rtnetlink import RTM_NEWLINK, RTNLGRP_LINK, IfInfoMsg
 from simkernel.uapi.socket import AF_UNSPEC, MSG_TRUNC
@@ -133,16 +134,12 @@ def _notify(machine: Machine, sock: NetlinkSock) -> None:
         header = IfInfoMsg(AF_UNSPEC, lo.type, lo.index, lo.flags, 0).pack()
         data = message(RTM_NEWLINK, header + loopback.describe(lo, stats=True))
         kernel.multicast(kernel.skb(data), RTNLGRP_LINK)
-    elif sock.protocol == NETLINK_GENERIC and sock.groups >> (_nlctrl(machine) - 1) & 1:
+    elif sock.protocol == NETLINK_GENERIC and sock.groups >> (GENL_ID_CTRL - 1) & 1:
         family = Family("situation")
         machine.kernel.genetlink.register(family)
         machine.kernel.genetlink.unregister(family)
     else:
         raise SimulationError("notification_in_dump: pass event=, a function that makes the kernel notify")
-
-
-def _nlctrl(machine: Machine) -> int:
-    return machine.kernel.genetlink.controller.first_group
 
 
 # -- datagrams --------------------------------------------------------------------
@@ -153,10 +150,8 @@ def several_in_datagram(machine: Machine, program: Program = None) -> Occurrence
     occurrence = Occurrence(machine, "several-in-datagram")
 
     def merge(task: Task) -> None:
-        for sock in sockets_of(task):
-            datagrams = _merge(sock, LARGEST_BATCH)
-            if any(len(each) > 1 for each in datagrams):
-                occurrence.count()
+        if any(len(each) > 1 for sock in sockets_of(task) for each in _merge(sock, LARGEST_BATCH)):
+            occurrence.count()
 
     occurrence.after(SENDS, program, merge)
     return occurrence
@@ -166,17 +161,16 @@ def longer_than_buffer(machine: Machine, program: Program = None) -> Occurrence:
     """Send the program's next dump in datagrams of up to 65535 bytes; it happens if its buffer is smaller."""
     occurrence = Occurrence(machine, "longer-than-buffer")
 
+    def truncated(task: Task, fields: Fields) -> bool:
+        result = fields.get("result")
+        return isinstance(result, tuple) and bool(result[3] & MSG_TRUNC)
+
     def merge(task: Task) -> None:
         for sock in sockets_of(task):
             _merge(sock, MAX_DUMP_ALLOC)
 
-    def received(task: Task, fields: Fields) -> None:
-        result = fields.get("result")
-        if isinstance(result, tuple) and result[3] & MSG_TRUNC:
-            occurrence.count()
-
     occurrence.after(SENDS, program, merge)
-    occurrence.on_call("sys_exit", RECEIVES, program, received)
+    occurrence.after(RECEIVES, program, lambda task: occurrence.count(), when=truncated)
     return occurrence
 
 
