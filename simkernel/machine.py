@@ -160,8 +160,6 @@ class Machine:
             from simkernel.kernel.checked.parts import Audit
 
             self._audit = Audit(self.kernel, on)
-        if armed is not None:
-            _ = self.kernel.fs  # at boot, when nothing fails, not at the first use of a path
         if udev:
             self.spawn(udevd, daemon=True)
         self.engine.run(until=0)

@@ -39,7 +39,7 @@ def unplugged_while_reading(machine: Machine, device: Device, program: Program =
 
 
 def unplugged_while_streaming(machine: Machine, device: Device, *, after: int = 2) -> Occurrence:
-    """Unplug `device` in the middle of a transfer: after its DMA write number `after`."""
+    """Unplug `device` while it streams: after its DMA write number `after`."""
     occurrence = Occurrence(machine, "unplugged-while-streaming")
     writes = 0
 

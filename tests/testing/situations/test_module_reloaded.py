@@ -16,6 +16,7 @@ def test_a_request_to_the_old_id_fails_and_a_new_client_succeeds(equipped: Equip
     old = program.genetlink("mouse")
     with module_reloaded(equipped.machine, "mouse"), pytest.raises(FileNotFoundError):
         old.do("get-state")
+    assert "mouse" in {module["name"] for module in program.lsmod()}
     new = program.genetlink("mouse")
     assert new.family.id > old.family.id
     assert new.do("get-state") is not None

@@ -14,11 +14,14 @@ from tests.testing.situations.conftest import Equipped
 def test_the_input_device_has_another_number(equipped: Equipped) -> None:
     program = equipped.machine.blocking()
     assert program.listdir("/sys/class/input") == ["input0", "event0"]
-    before = program.readlink("/sys/class/input/event0")
+    assert equipped.mouse.slot is not None
+    slot, before = equipped.mouse.slot.number, program.readlink("/sys/class/input/event0")
     with replugged(equipped.machine, equipped.mouse):
         equipped.machine.run(until=millis(400))
     assert "input1" in program.listdir("/sys/class/input")
     assert program.readlink("/sys/class/input/event0") != before
+    assert equipped.mouse.slot is not None
+    assert equipped.mouse.slot.number != slot
 
 
 @pytest.mark.parametrize(("closes", "node"), [(True, "video0"), (False, "video1")])

@@ -1,4 +1,4 @@
-"""The camera is unplugged in the middle of its third frame."""
+"""The camera is unplugged while it streams."""
 
 from __future__ import annotations
 
@@ -25,11 +25,14 @@ def viewer(app: Any, log: list[str]) -> None:
         log.append(error.strerror or "")
 
 
-def test_a_stream_ends_with_an_event(equipped: Equipped) -> None:
+@pytest.mark.parametrize("frames", [1, 4])
+def test_a_stream_ends_with_an_event(equipped: Equipped, frames: int) -> None:
     log: list[str] = []
-    with unplugged_while_streaming(equipped.machine, equipped.camera, after=5):
+    after = 2 * frames  # the frame and its descriptor
+    with unplugged_while_streaming(equipped.machine, equipped.camera, after=after):
         equipped.machine.spawn(viewer, log)
         equipped.machine.run(on_idle="raise")
+    assert log.count("frame-ready") == frames
     assert log[-2] == "stream-ended"
     assert "no camera" in log[-1]
     assert equipped.machine.statistics["dma"]["allotted"] == 0
