@@ -1,0 +1,136 @@
+"""Histories of devices: plugged, unplugged, moved and controlled, as data that a machine plays.
+
+    move = Stimulus("mouse0", "move", {"dx": 3})
+    history = History([Plug("mouse0"), Wait(5_000_000), move, Unplug("mouse0")])
+    history.play(machine)
+    machine.run()
+
+`simkernel.testing.strategies.histories` draws them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, MutableMapping
+from contextlib import suppress
+from types import MappingProxyType
+from typing import Any, Final
+
+import attrs
+
+from simkernel.application.app import App
+from simkernel.engine import SimulationError
+from simkernel.hardware import Camera, Device, Mouse
+from simkernel.machine import Machine
+
+KINDS: Final[Mapping[str, type[Camera] | type[Mouse]]] = MappingProxyType({"camera": Camera, "mouse": Mouse})
+"""The class of a device that `play` makes, by the device's name without digits."""
+
+Devices = MutableMapping[str, Device]
+"""The devices of a machine by their names in a history."""
+
+
+@attrs.frozen
+class Plug:
+    """A device is plugged in."""
+
+    device: str
+
+    def happen(self, machine: Machine, devices: Devices) -> None:
+        """Plug the device in, unless it is plugged in.  If `devices` has none of that name, make it."""
+        if self.device not in devices:
+            kind = KINDS.get(kind_of(self.device))
+            if kind is None:
+                raise SimulationError(
+                    f"there is no device {self.device!r}: pass it in `devices`, or use the name of one of "
+                    f"{', '.join(KINDS)} with a number"
+                )
+            devices[self.device] = kind(name=self.device)
+        if not devices[self.device].plugged:
+            machine.plug(devices[self.device])
+
+
+@attrs.frozen
+class Unplug:
+    """A device is unplugged, as surprise removal."""
+
+    device: str
+
+    def happen(self, machine: Machine, devices: Devices) -> None:
+        """Unplug the device, if it is plugged in."""
+        if self.device in devices and devices[self.device].plugged:
+            machine.unplug(devices[self.device])
+
+
+@attrs.frozen
+class Stimulus:
+    """A method of a device is called, such as `move` of a mouse."""
+
+    device: str
+    method: str
+    arguments: Mapping[str, Any] = attrs.field(factory=dict)
+
+    def happen(self, machine: Machine, devices: Devices) -> None:
+        """Call the method, if the device is plugged in."""
+        if self.device in devices and devices[self.device].plugged:
+            getattr(devices[self.device], self.method)(**self.arguments)
+
+
+@attrs.frozen
+class Control:
+    """Root makes a request of a generic netlink family; the driver may refuse it."""
+
+    family: str
+    operation: str
+    values: Mapping[str, Any] = attrs.field(factory=dict)
+
+    def happen(self, machine: Machine, devices: Devices) -> None:
+        """Start a program that makes the request."""
+        machine.spawn(self._request, name="control")
+
+    async def _request(self, app: App) -> None:
+        with suppress(OSError):
+            client = await app.genetlink(self.family)
+            await client.do(self.operation, **self.values)
+
+
+@attrs.frozen
+class Wait:
+    """`ns` nanoseconds pass."""
+
+    ns: int
+
+
+Event = Plug | Unplug | Stimulus | Control | Wait
+
+
+def kind_of(device: str) -> str:
+    """Return the kind that the name of a device says: "mouse" of "mouse0"."""
+    return device.rstrip("0123456789")
+
+
+def _as_tuple(events: Iterable[Event]) -> tuple[Event, ...]:
+    return tuple(events)
+
+
+@attrs.frozen
+class History:
+    """Events in their order.  Only `Wait` takes time."""
+
+    events: tuple[Event, ...] = attrs.field(default=(), converter=_as_tuple)
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        printer.text(repr(self))  # hypothesis would print the calls of its strategy
+
+    def play(self, machine: Machine, devices: Devices | None = None) -> Devices:
+        """Schedule the events from now on.  Return the devices, including those that `play` makes later.
+
+        `devices` are devices of your own, and any others that exist already.
+        """
+        devices = {} if devices is None else devices
+        time = machine.now
+        for event in self.events:
+            if isinstance(event, Wait):
+                time += event.ns
+            else:
+                machine.at(time, event.happen, machine, devices)
+        return devices

@@ -1,0 +1,182 @@
+"""Strategies for programs of system calls.
+
+A call is drawn with places for descriptors, which are then filled in with descriptors that are open.  If
+none is open, a call that opens one is added.  So a part of a drawn list is a program too, and hypothesis
+shrinks it call by call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
+
+import attrs
+from hypothesis import strategies as st
+from hypothesis.strategies import SearchStrategy
+
+from simkernel.testing.strategies.sequences import sequences
+from simkernel.testing.syscalls import Fd, Syscall, SyscallProgram
+from simkernel.uapi.fcntl import AT_FDCWD, F_GETFL, O_CREAT, O_NONBLOCK, O_RDONLY, O_RDWR, O_WRONLY
+from simkernel.uapi.genetlink import GENL_ID_CTRL
+from simkernel.uapi.netlink import (
+    NETLINK_ADD_MEMBERSHIP,
+    NETLINK_DROP_MEMBERSHIP,
+    NETLINK_GENERIC,
+    NETLINK_KOBJECT_UEVENT,
+    NETLINK_USERSOCK,
+    NLM_F_DUMP,
+    NLM_F_REQUEST,
+    message,
+)
+from simkernel.uapi.socket import (
+    AF_NETLINK,
+    AF_UNIX,
+    SOCK_DGRAM,
+    SOCK_NONBLOCK,
+    SOCK_RAW,
+    SOCK_STREAM,
+    SOL_NETLINK,
+)
+
+ANY: Final = ""
+"""Any kind of descriptor."""
+SAME: Final = "same"
+"""The kind of the call's first argument."""
+
+Drawn = tuple[str, tuple[Any, ...], tuple[str, ...]]
+"""A call with places, and the kinds of the descriptors that it returns."""
+
+
+@attrs.frozen
+class Place:
+    """A place for a descriptor of a kind; `number` chooses among those that are open."""
+
+    kind: str
+    number: int
+
+
+def descriptor(kind: str = ANY) -> SearchStrategy[Place]:
+    """A place for a descriptor in the arguments of a call."""
+    return st.integers(0, 7).map(lambda number: Place(kind, number))
+
+
+def syscall(name: str, *arguments: Any, returns: Sequence[str] = ()) -> SearchStrategy[Drawn]:
+    """A call.  An argument is a value or a strategy; `returns` are the kinds of the returned descriptors."""
+    drawn = [each if isinstance(each, SearchStrategy) else st.just(each) for each in arguments]
+    return st.tuples(st.just(name), st.tuples(*drawn), st.just(tuple(returns)))
+
+
+FILE, NETLINK, PAIR, EPOLL = "file", "netlink", "pair", "epoll"
+SIZES: Final = st.integers(0, 64)
+DATA: Final = st.binary(max_size=8)
+PORTS: Final = st.integers(0, 3)
+GROUPS: Final = st.integers(1, 3).map(lambda group: group.to_bytes(4, "little"))
+PROTOCOLS: Final = st.sampled_from([NETLINK_GENERIC, NETLINK_USERSOCK, NETLINK_KOBJECT_UEVENT])
+ACCESS: Final = st.sampled_from([O_RDWR | O_NONBLOCK, O_RDONLY | O_NONBLOCK, O_WRONLY | O_NONBLOCK])
+TEMPORARY: Final = "/tmp/a"
+POLL: Final = st.lists(st.tuples(descriptor(), st.sampled_from([1, 4, 5])), max_size=3)
+FAMILIES: Final = st.just(message(GENL_ID_CTRL, b"\x03\x02\x00\x00", flags=NLM_F_REQUEST | NLM_F_DUMP))
+"""The request that dumps all generic netlink families (CTRL_CMD_GETFAMILY)."""
+
+CALLS: Final[tuple[SearchStrategy[Drawn], ...]] = (
+    syscall("eventfd2", PORTS, O_NONBLOCK, returns=[FILE]),
+    syscall("memfd_create", "memory", 0, returns=[FILE]),
+    syscall("openat", AT_FDCWD, TEMPORARY, O_RDWR | O_CREAT, 0o600, returns=[FILE]),
+    syscall("unlinkat", AT_FDCWD, TEMPORARY, 0),
+    syscall("pipe2", O_NONBLOCK, returns=[PAIR, PAIR]),
+    syscall("socketpair", AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, returns=[PAIR, PAIR]),
+    syscall("socketpair", AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0, returns=[PAIR, PAIR]),
+    syscall("socket", AF_NETLINK, SOCK_RAW | SOCK_NONBLOCK, PROTOCOLS, returns=[NETLINK]),
+    syscall("epoll_create1", 0, returns=[EPOLL]),
+    syscall("dup", descriptor(), returns=[SAME]),
+    syscall("close", descriptor()),
+    syscall("read", descriptor(), SIZES),
+    syscall("write", descriptor(), DATA),
+    syscall("lseek", descriptor(FILE), st.integers(-1, 64), st.integers(0, 2)),
+    syscall("ftruncate", descriptor(FILE), SIZES),
+    syscall("fstat", descriptor()),
+    syscall("fcntl", descriptor(), F_GETFL),
+    syscall("poll", POLL, 0),
+    syscall("epoll_ctl", descriptor(EPOLL), st.integers(1, 3), descriptor(), st.sampled_from([1, 4, 5]), 0),
+    syscall("epoll_wait", descriptor(EPOLL), 8, 0),
+    syscall("bind", descriptor(NETLINK), st.tuples(PORTS, PORTS)),
+    syscall("connect", descriptor(NETLINK), st.tuples(PORTS, PORTS)),
+    syscall("getsockname", descriptor(NETLINK)),
+    syscall("recvfrom", descriptor(NETLINK), st.sampled_from([0, 64, 8192]), 0),
+    syscall(
+        "setsockopt", descriptor(NETLINK), SOL_NETLINK,
+        st.sampled_from([NETLINK_ADD_MEMBERSHIP, NETLINK_DROP_MEMBERSHIP]), GROUPS,
+    ),
+    syscall("nanosleep", st.integers(0, 1_000_000)),
+    syscall("sched_yield"),
+    syscall("getpid"),
+)  # fmt: skip
+
+
+OPENERS: Final[Mapping[str, Drawn]] = {
+    NETLINK: ("socket", (AF_NETLINK, SOCK_RAW | SOCK_NONBLOCK, NETLINK_GENERIC), (NETLINK,)),
+    PAIR: ("pipe2", (O_NONBLOCK,), (PAIR, PAIR)),
+    EPOLL: ("epoll_create1", (0,), (EPOLL,)),
+}
+"""The call that opens a descriptor if none of its kind is open.  A descriptor of any other kind is a FILE."""
+
+
+def syscall_programs(
+    *,
+    paths: Sequence[str] = ("/dev/null", "/dev/zero"),
+    messages: SearchStrategy[bytes] = FAMILIES,
+    others: Iterable[SearchStrategy[Drawn]] = (),
+    max_size: int = 16,
+) -> SearchStrategy[SyscallProgram]:
+    """Programs of system calls on descriptors that are open.  No call blocks for ever.
+
+    paths     the files that they open, with O_NONBLOCK: the nodes of your driver
+    messages  the messages that they send to the kernel over netlink, such as `datagrams(spec, family_id)`
+    others    further calls, made by `syscall`: ioctls, say
+    """
+    opener: Drawn = ("openat", (AT_FDCWD, paths[0], O_RDWR | O_NONBLOCK), (FILE,))
+    calls = [
+        *CALLS,
+        *others,
+        syscall("openat", AT_FDCWD, st.sampled_from(paths), ACCESS, returns=[FILE]),
+        syscall("sendto", descriptor(NETLINK), messages, 0, (0, 0)),
+    ]
+    return sequences(st.one_of(calls), max_size).map(lambda drawn: _Writer(opener).program(drawn))
+
+
+class _Writer:
+    """Turns drawn calls into a program."""
+
+    def __init__(self, opener: Drawn) -> None:
+        self._opener = opener
+        self._calls: list[Syscall] = []
+        self._kinds: dict[Fd, str] = {}
+        """The kind of each open descriptor."""
+        self._number = 0
+
+    def program(self, drawn: Iterable[Drawn]) -> SyscallProgram:
+        """Return the program, with a descriptor in each place."""
+        for call in drawn:
+            self._add(call)
+        return SyscallProgram(self._calls)
+
+    def _add(self, call: Drawn) -> tuple[Fd, ...]:
+        name, places, kinds = call
+        arguments = self._filled_in(places)
+        fds = tuple(Fd(f"fd{self._number + index}") for index in range(len(kinds)))
+        self._number += len(fds)
+        for fd, kind in zip(fds, kinds, strict=True):
+            self._kinds[fd] = self._kinds[arguments[0]] if kind == SAME else kind
+        if name == "close":
+            del self._kinds[arguments[0]]
+        self._calls.append(Syscall(name, arguments, fds))
+        return fds
+
+    def _filled_in(self, value: Any) -> Any:
+        if isinstance(value, Place):
+            fds = tuple(fd for fd, kind in self._kinds.items() if value.kind in (ANY, kind))
+            fds = fds or self._add(OPENERS.get(value.kind, self._opener))
+            return fds[value.number % len(fds)]
+        if isinstance(value, tuple | list):
+            return type(value)(map(self._filled_in, value))
+        return value

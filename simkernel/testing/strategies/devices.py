@@ -1,0 +1,81 @@
+"""Strategies for histories of devices."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+from hypothesis import strategies as st
+from hypothesis.strategies import SearchStrategy
+
+from simkernel.engine import MICROSECOND, MILLISECOND
+from simkernel.hardware.camera import registers as camera
+from simkernel.hardware.mouse import registers as mouse
+from simkernel.testing.histories import KINDS, Control, Event, History, Plug, Stimulus, Unplug, Wait, kind_of
+from simkernel.testing.strategies.sequences import sequences
+
+WAITS: Final = st.sampled_from([10**n * MICROSECOND for n in range(5)] + [50 * MILLISECOND])
+"""Times in ns between two events.  Round ones, so that the shortest history of a bug has round times too."""
+STEPS: Final = st.integers(-9, 9)
+
+MOTION: Final = st.fixed_dictionaries(
+    {"dx": STEPS}, optional={"dy": STEPS, "wheel": STEPS, "buttons": st.integers(0, mouse.BUTTON_ALL)}
+)
+"""Arguments of `Mouse.move`."""
+
+
+def _set_control(name: str, least: int, most: int) -> SearchStrategy[Control]:
+    values = st.fixed_dictionaries({"control": st.just(name), "value": st.integers(least, most)})
+    return st.builds(Control, st.just("camera"), st.just("set-control"), values)
+
+
+NOTHING: Final[SearchStrategy[Event]] = st.nothing()
+STIMULI: Final = {"mouse": ("move", MOTION)}
+"""The method of a device that a history calls, and its arguments, by kind of device."""
+CONTROLS: Final[dict[str, SearchStrategy[Control]]] = {
+    "mouse": st.sampled_from([Control("mouse", "set-rate", {"rate": rate}) for rate in mouse.RATES]),
+    "camera": _set_control("gain", camera.GAIN_MIN, camera.GAIN_MAX)
+    | _set_control("exposure", camera.EXPOSURE_MIN, camera.EXPOSURE_MAX)
+    | _set_control("test-pattern", min(camera.Pattern), max(camera.Pattern)),
+}
+"""The requests of a history by kind of device."""
+
+
+def histories(
+    *devices: str, others: SearchStrategy[Event] = NOTHING, max_size: int = 16
+) -> SearchStrategy[History]:
+    """Histories of devices that are not plugged in yet: plug, unplug, motion, controls and waiting.
+
+    A name such as "mouse0" or "camera1" also says of which kind a device is.  `others` draws further events,
+    for example `Stimulus`es of a device of your own.  A device is plugged in before anything happens to it.
+    """
+    names = devices or tuple(f"{kind}0" for kind in KINDS)
+    events = [*map(device_events, names), WAITS.map(Wait), others]
+    return sequences(st.one_of(events), max_size).map(possible).map(History)
+
+
+def device_events(name: str) -> SearchStrategy[Event]:
+    """Events of one device."""
+    kind = kind_of(name)
+    events: list[SearchStrategy[Event]] = [st.just(Plug(name)), st.just(Unplug(name))]
+    if kind in STIMULI:
+        method, arguments = STIMULI[kind]
+        events.append(st.builds(Stimulus, st.just(name), st.just(method), arguments))
+    if kind in CONTROLS:
+        events.append(CONTROLS[kind])
+    return st.one_of(events)
+
+
+def possible(events: Iterable[Event]) -> list[Event]:
+    """Return the events without those for which the device would have to be unplugged, or plugged in."""
+    plugged: set[str] = set()
+    kept: list[Event] = []
+    for event in events:
+        if isinstance(event, Plug | Unplug | Stimulus):
+            if isinstance(event, Plug) == (event.device in plugged):
+                continue
+            plugged ^= set() if isinstance(event, Stimulus) else {event.device}
+        elif isinstance(event, Control) and event.family in {*KINDS} - set(map(kind_of, plugged)):
+            continue
+        kept.append(event)
+    return kept

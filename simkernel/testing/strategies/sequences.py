@@ -1,0 +1,22 @@
+"""Long lists."""
+
+from __future__ import annotations
+
+from itertools import chain
+from typing import Final, TypeVar
+
+from hypothesis import strategies as st
+from hypothesis.strategies import SearchStrategy
+
+T = TypeVar("T")
+
+PARTS: Final = 4
+
+
+def sequences(each: SearchStrategy[T], max_size: int) -> SearchStrategy[list[T]]:
+    """Lists of up to about `max_size` elements, on average half of that.
+
+    `st.lists` draws five elements on average, however long a list may be.
+    """
+    parts = st.tuples(*[st.lists(each, max_size=-(-max_size // PARTS))] * PARTS)
+    return parts.map(lambda lists: list(chain(*lists)))

@@ -1,0 +1,132 @@
+"""Programs of system calls, as data: what `simkernel.testing.strategies.syscall_programs` draws.
+
+    program = SyscallProgram.parse('''
+        fd0 = openat(-100, '/dev/null', 2050)
+        write(fd0, b'a')
+        close(fd0)
+    ''')
+    machine.spawn(program)
+
+Names, arguments and results are those of the table of system calls (`simkernel guide files`).  A call that
+fails does not end the program.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+import attrs
+
+from simkernel.application.app import App
+from simkernel.engine import SimulationError
+from simkernel.uapi.syscalls import SYSCALLS
+
+IOCTL: Final = "ioctl"
+SYNTAX: Final = "write NAME(...), FD = NAME(...) or FD, FD = NAME(...)"
+
+
+class Fd(str):
+    """The name of a descriptor in a program: the result of an earlier call."""
+
+    __slots__ = ()
+    __repr__ = str.__str__
+
+
+@attrs.frozen
+class Syscall:
+    """One call: its name, its arguments, and the names of the descriptors that it returns.
+
+    An argument is a number, bytes, a string or a Fd, or a tuple or list of them.  An ioctl() with bytes
+    passes a buffer with these bytes, which the kernel may change.
+    """
+
+    name: str
+    arguments: tuple[Any, ...] = ()
+    returns: tuple[Fd, ...] = ()
+
+    def __str__(self) -> str:
+        call = f"{self.name}({', '.join(map(repr, self.arguments))})"
+        return f"{', '.join(self.returns)} = {call}" if self.returns else call
+
+
+class SyscallProgram:
+    """A program that makes the calls one after the other, and returns their results.
+
+    A failed call has the result -errno, as the kernel itself returns it.  The descriptor of a failed call is
+    that number, so that calls with it fail with EBADF.
+    """
+
+    __name__ = "syscalls"
+
+    def __init__(self, calls: Iterable[Syscall]) -> None:
+        self.calls = tuple(calls)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, SyscallProgram) and self.calls == other.calls
+
+    def __hash__(self) -> int:
+        return hash(str(self))
+
+    def __str__(self) -> str:
+        """The calls, line by line, as `parse` reads them."""
+        return "\n".join(map(str, self.calls))
+
+    def __repr__(self) -> str:
+        text = str(self)
+        quoted = repr(text) if '"""' in text else f'r"""\n{text}\n"""'
+        return f"SyscallProgram.parse({quoted})"
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        printer.text(repr(self))  # hypothesis would print the calls of its strategy
+
+    @classmethod
+    def parse(cls, text: str) -> SyscallProgram:
+        """Return the program of a text.  SimulationError for a line that is no call."""
+        names: dict[str, Any] = {"__builtins__": {}}
+        return cls(_parsed(line.strip(), names) for line in text.splitlines() if line.strip())
+
+    async def __call__(self, app: App) -> list[Any]:
+        """Make the calls."""
+        numbers: dict[str, int] = {}
+        results = []
+        for call in self.calls:
+            arguments = [_filled_in(each, numbers) for each in call.arguments]
+            if call.name == IOCTL:
+                arguments = [bytearray(each) if isinstance(each, bytes) else each for each in arguments]
+            try:
+                result: Any = await app.call(call.name, *arguments)
+            except OSError as error:
+                result = -(error.errno or 0)
+            results.append(result)
+            made = result if isinstance(result, tuple) else (result, result)
+            numbers.update(zip(call.returns, made, strict=False))
+        return results
+
+
+def _parsed(line: str, names: dict[str, Any]) -> Syscall:
+    """Return the call of a line.  `names` has the descriptors of earlier lines, and gets those of this one."""
+    try:
+        match ast.parse(line).body:
+            case [ast.Expr(ast.Call(ast.Name(name), arguments, []))] if name in SYSCALLS:
+                target = None
+            case [ast.Assign([target], ast.Call(ast.Name(name), arguments, []))] if name in SYSCALLS:
+                pass
+            case _:
+                raise SyntaxError("no call, or no name in the table of system calls")
+        values = [eval(compile(ast.Expression(each), line, "eval"), names) for each in arguments]
+    except (SyntaxError, NameError) as error:
+        raise SimulationError(f"{line!r}: {error}; {SYNTAX}") from None
+    returns = tuple(Fd(ast.unparse(each)) for each in getattr(target, "elts", [target] if target else []))
+    names.update(zip(returns, returns, strict=True))
+    return Syscall(name, tuple(values), returns)
+
+
+def _filled_in(value: Any, numbers: Mapping[str, int]) -> Any:
+    """Return an argument with the numbers of descriptors."""
+    if isinstance(value, Fd):
+        return numbers[value]
+    if isinstance(value, tuple | list):
+        return type(value)(_filled_in(each, numbers) for each in value)
+    return value
