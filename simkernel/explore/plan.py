@@ -42,7 +42,7 @@ def _frozen(mapping: Mapping[Any, Any]) -> Mapping[Any, Any]:
     return MappingProxyType(dict(sorted(mapping.items())))
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class Plan:
     """One run: a seed and its perturbations.
 
@@ -68,6 +68,12 @@ class Plan:
 
     def __bool__(self) -> bool:
         return True
+
+    def __repr__(self) -> str:
+        return f"Plan.parse({str(self)!r})"
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        printer.text(repr(self))  # hypothesis would print the fields
 
     def __str__(self) -> str:
         parts = [str(self.seed)]

@@ -106,7 +106,7 @@ class SyscallProgram:
 
 
 def _parsed(line: str, names: dict[str, Any]) -> Syscall:
-    """Return the call of a line.  `names` has the descriptors of earlier lines, and gets those of this one."""
+    """Return the call of a line.  `names` has the descriptors of earlier lines, and gets those of this."""
     try:
         match ast.parse(line).body:
             case [ast.Expr(ast.Call(ast.Name(name), arguments, []))] if name in SYSCALLS:

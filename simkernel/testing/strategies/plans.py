@@ -1,4 +1,4 @@
-"""Strategies for plans: what hypothesis perturbs in a run, and shrinks."""
+"""Strategies for plans: hypothesis draws the perturbations of a run, and shrinks them."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from typing import Final
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
-from simkernel.engine import MILLISECOND
-from simkernel.explore.plan import IRQ, Plan
+from simkernel.explore.plan import IRQ, NOTHING, Plan
+from simkernel.testing.strategies.devices import WAITS
 
+MAX_NTH: Final = 30
 ZERO: Final = st.just(0)
 
 
@@ -18,26 +19,23 @@ def plans(
     *,
     seeds: SearchStrategy[int] = ZERO,
     points: int = 300,
-    longest: int = 10 * MILLISECOND,
     max_size: int = 5,
     faults: Sequence[str] = (),
     stimuli: Sequence[str] = (),
-    options: Mapping[str, str] | None = None,
+    options: Mapping[str, str] = NOTHING,
 ) -> SearchStrategy[Plan]:
-    """Plans that perturb a run at up to `max_size` of its first `points` points.
+    """Plans with up to `max_size` delays and pauses among the first `points` points of a run.
 
-    longest   the longest delay or pause, in ns
-    faults    fault points, of which the n-th use fails
-    stimuli   names of stimuli (`sim.any_step`), each at some point
+    faults    names of fault points: up to `max_size` times, the n-th use of one fails
+    stimuli   names of stimuli (`sim.any_step`); each happens at one of the points
     """
     numbers = st.integers(1, points)
-    pauses = st.integers(1, longest) | st.just(IRQ)
-    failing = st.tuples(st.sampled_from(faults), st.integers(1, 30)) if faults else st.nothing()
+    fails = st.tuples(st.sampled_from(faults), st.integers(1, MAX_NTH)) if faults else st.nothing()
     return st.builds(
         Plan,
         seed=seeds,
-        points=st.dictionaries(numbers, pauses, max_size=max_size),
-        faults=st.lists(failing, max_size=max_size if faults else 0).map(tuple),
-        stimuli=st.fixed_dictionaries(dict.fromkeys(stimuli, numbers)),
-        options=st.just(options or {}),
+        points=st.dictionaries(numbers, WAITS | st.just(IRQ), max_size=max_size),
+        faults=st.lists(fails, max_size=max_size if faults else 0),
+        stimuli=st.fixed_dictionaries({name: numbers for name in stimuli}),
+        options=st.just(options),
     )
