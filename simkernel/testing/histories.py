@@ -12,18 +12,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, MutableMapping
 from contextlib import suppress
-from types import MappingProxyType
-from typing import Any, Final
+from typing import Any
 
 import attrs
 
 from simkernel.application.app import App
 from simkernel.engine import SimulationError
-from simkernel.hardware import Camera, Device, Mouse
+from simkernel.hardware import Device
 from simkernel.machine import Machine
-
-KINDS: Final[Mapping[str, type[Camera] | type[Mouse]]] = MappingProxyType({"camera": Camera, "mouse": Mouse})
-"""The class of a device that `play` makes, by the device's name without digits."""
+from simkernel.testing.sim import DEVICES
 
 Devices = MutableMapping[str, Device]
 """The devices of a machine by their names in a history."""
@@ -38,13 +35,14 @@ class Plug:
     def happen(self, machine: Machine, devices: Devices) -> None:
         """Plug the device in, unless it is plugged in.  If `devices` has none of that name, make it."""
         if self.device not in devices:
-            kind = KINDS.get(kind_of(self.device))
-            if kind is None:
+            make = DEVICES.get(kind_of(self.device))
+            if make is None:
                 raise SimulationError(
                     f"there is no device {self.device!r}: pass it in `devices`, or use the name of one of "
-                    f"{', '.join(KINDS)} with a number"
+                    f"{', '.join(DEVICES)} with a number"
                 )
-            devices[self.device] = kind(name=self.device)
+            devices[self.device] = device = make()
+            device.name = self.device
         if not devices[self.device].plugged:
             machine.plug(devices[self.device])
 

@@ -21,24 +21,28 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from functools import cache
 from types import MappingProxyType
 from typing import Any, ClassVar, Final
 
-from hypothesis import settings
+from hypothesis import currently_in_test_context, settings
 from hypothesis import strategies as st
+from hypothesis.control import cleanup
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 from hypothesis.strategies import SearchStrategy
 
-from simkernel.engine import MILLISECOND
+from simkernel.engine import MILLISECOND, KernelBug
 from simkernel.hardware import Device, Mouse
 from simkernel.hardware.mouse.registers import BUTTON_ALL
 from simkernel.kernel.lib.log import Level
 from simkernel.kernel.lib.taint import Taint
+from simkernel.kernel.loader.path import unchanged_files
 from simkernel.machine import Machine
+from simkernel.testing.sim import CHECKED
 from simkernel.testing.strategies.devices import STEPS, WAITS
 
-LENGTH: Final = 20
+LENGTH: Final = 16
 """Maximum number of rules in a run, unless the settings of the test case have another."""
 CHANCES: Final = st.integers(0, 7)
 
@@ -78,16 +82,19 @@ class SimStateMachine(RuleBasedStateMachine):
     devices   the devices: by name, a function without arguments that makes one
     settle    simulated ns that pass after a device is plugged in or unplugged, so that a driver binds
 
-    After each rule, `check` raises if the kernel reports a bug or a program fails.  At the end of a run the
-    devices are unplugged and the programs end; `Leak` if anything is held after that.
+    All checkers but "races" are on.  After each rule, `check` raises if the kernel reports a bug or a program
+    fails.  At the end of a run the devices are unplugged and the programs end.  Leak if anything is held.
     """
 
     options: ClassVar[Mapping[str, Any]] = MappingProxyType({})
     devices: ClassVar[Mapping[str, Callable[[], Device]]] = MappingProxyType({})
     settle: ClassVar[int] = 10 * MILLISECOND
+    _files: ClassVar[dict[Any, Any]] = {}
+    """The files on the module path, which the runs of a class read once."""
 
     def __init_subclass__(cls, **keywords: Any) -> None:
         super().__init_subclass__(**keywords)
+        cls._files = {}
         cls.TestCase.settings = settings(cls.TestCase.settings, stateful_step_count=LENGTH)
 
     def __init__(self) -> None:
@@ -96,7 +103,11 @@ class SimStateMachine(RuleBasedStateMachine):
         rules: Any = st.shared(_enabled(names), key=self)
         self._rules_strategy.enabled_rules_strategy = rules
         self._raised_before = sys.exception()
-        self.machine = Machine(**{"check_leaks": True, **self.options})
+        if currently_in_test_context():
+            reading = ExitStack()
+            reading.enter_context(unchanged_files(self._files))
+            cleanup(reading.close)
+        self.machine = Machine(**{**CHECKED, **self.options})
         self.made: dict[str, Device] = {}
         """The devices that have been plugged in at least once, by name."""
 
@@ -120,12 +131,12 @@ class SimStateMachine(RuleBasedStateMachine):
         self._pass(self.settle)
 
     @precondition(lambda self: self.names(True, Mouse))
-    @rule(device=_device(True, Mouse), dx=STEPS, dy=STEPS, wheel=STEPS, buttons=st.integers(0, BUTTON_ALL))
-    def move(self, device: str, dx: int, dy: int, wheel: int, buttons: int) -> None:
-        """Move a mouse."""
+    @rule(device=_device(True, Mouse), dx=STEPS, dy=STEPS, buttons=st.integers(0, BUTTON_ALL))
+    def move(self, device: str, dx: int, dy: int, buttons: int) -> None:
+        """Move a mouse, with these buttons held."""
         mouse = self.made[device]
         assert isinstance(mouse, Mouse)
-        mouse.move(dx, dy, wheel=wheel, buttons=buttons)
+        mouse.move(dx, dy, buttons=buttons)
 
     @rule(ns=WAITS)
     def wait(self, ns: int) -> None:
@@ -149,11 +160,11 @@ class SimStateMachine(RuleBasedStateMachine):
     # -- invariants -------------------------------------------------------------
 
     def check(self) -> None:
-        """Raise what a program has raised, and AssertionError for an oops, a BUG or a report of a checker."""
+        """Raise what a program has raised, and KernelBug for an oops, a BUG or a report of a checker."""
         self.machine.raise_failures()
         if bugs := self._bugs():
             oopses = [oops.error for oops in self.machine.kernel.oopses.reports]
-            raise AssertionError(bugs) from (oopses[0] if oopses else None)
+            raise KernelBug(bugs) from (oopses[0] if oopses else None)
 
     def _bugs(self) -> str:
         """Return the errors in the kernel log, if there is a bug among them: it taints the kernel."""

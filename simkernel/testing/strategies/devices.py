@@ -11,7 +11,8 @@ from hypothesis.strategies import SearchStrategy
 from simkernel.engine import MICROSECOND, MILLISECOND
 from simkernel.hardware.camera import registers as camera
 from simkernel.hardware.mouse import registers as mouse
-from simkernel.testing.histories import KINDS, Control, Event, History, Plug, Stimulus, Unplug, Wait, kind_of
+from simkernel.testing.histories import Control, Event, History, Plug, Stimulus, Unplug, Wait, kind_of
+from simkernel.testing.sim import DEVICES
 from simkernel.testing.strategies.sequences import sequences
 
 WAITS: Final = st.sampled_from([10**n * MICROSECOND for n in range(5)] + [50 * MILLISECOND])
@@ -49,7 +50,7 @@ def histories(
     A name such as "mouse0" or "camera1" also says of which kind a device is.  `others` draws further events,
     for example `Stimulus`es of a device of your own.  A device is plugged in before anything happens to it.
     """
-    names = devices or tuple(f"{kind}0" for kind in KINDS)
+    names = devices or tuple(f"{kind}0" for kind in DEVICES)
     events = [*map(device_events, names), WAITS.map(Wait), others]
     return sequences(st.one_of(events), max_size).map(possible).map(History)
 
@@ -75,7 +76,7 @@ def possible(events: Iterable[Event]) -> list[Event]:
             if isinstance(event, Plug) == (event.device in plugged):
                 continue
             plugged ^= set() if isinstance(event, Stimulus) else {event.device}
-        elif isinstance(event, Control) and event.family in {*KINDS} - set(map(kind_of, plugged)):
+        elif isinstance(event, Control) and event.family in {*DEVICES} - set(map(kind_of, plugged)):
             continue
         kept.append(event)
     return kept

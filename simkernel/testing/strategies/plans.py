@@ -36,6 +36,6 @@ def plans(
         seed=seeds,
         points=st.dictionaries(numbers, WAITS | st.just(IRQ), max_size=max_size),
         faults=st.lists(fails, max_size=max_size if faults else 0),
-        stimuli=st.fixed_dictionaries({name: numbers for name in stimuli}),
+        stimuli=st.fixed_dictionaries(dict.fromkeys(stimuli, numbers)),
         options=st.just(options),
     )
