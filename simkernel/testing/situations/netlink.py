@@ -32,7 +32,7 @@ from simkernel.uapi.rtnetlink import RTM_NEWLINK, RTNLGRP_LINK, IfInfoMsg
 from simkernel.uapi.socket import AF_UNSPEC, MSG_TRUNC
 
 MAX_DUMP_ALLOC: Final = (1 << 16) - 1
-"""Most bytes of a dump's datagram: `min_dump_alloc` had 16 bits for long, and link dumps need as much."""
+"""Most bytes of a merged dump's datagram; Linux's `min_dump_alloc` may be larger."""
 
 
 def overrun(machine: Machine, program: Program = None, *, lost: int = 1) -> Occurrence:
