@@ -1,0 +1,59 @@
+"""A character device with a mutex and a buffer.
+
+With `sound=0` the device is registered before the two exist.
+"""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+import attrs
+
+from simkernel.driverapi.fs import File, FileOperations
+from simkernel.driverapi.module import Module, Parameter, ThisModule
+from simkernel.driverapi.mutex import Mutex, mutex_init
+
+if TYPE_CHECKING:
+    from .misc import Misc
+
+MODULE = Module(license="GPL", parameters=(Parameter("sound", bool, True),), imports=("misc_register",))
+
+
+@attrs.define(eq=False)
+class Arcade:
+    """A joystick's state, which does not exist before `prepare`."""
+
+    mutex: Mutex = attrs.field(init=False)
+    buffer: bytearray = attrs.field(init=False)
+
+    def prepare(self, this: ThisModule) -> None:
+        """Initialise the fields."""
+        self.mutex = mutex_init(this, "arcade")
+        self.buffer = bytearray()
+
+
+async def write(file: File, data: bytes, position: int) -> int:
+    """Append to the buffer."""
+    arcade: Arcade = file.cdev.data
+    async with arcade.mutex:
+        arcade.buffer += data
+    return len(data)
+
+
+def init(this: ThisModule) -> ExitStack:
+    """Create /dev/arcade."""
+    misc: Misc = this.symbols
+    arcade = Arcade()
+    operations = FileOperations(write=write)
+    if this.parameters["sound"]:
+        arcade.prepare(this)
+        return misc.misc_register(this, "arcade", operations, arcade)
+    undo = misc.misc_register(this, "arcade", operations, arcade)
+    arcade.prepare(this)
+    return undo
+
+
+def exit(this: ThisModule, undo: ExitStack) -> None:
+    """Remove the device."""
+    undo.close()

@@ -1,0 +1,66 @@
+"""A character device with a mutex for its memory and one for its windows.
+
+PIN takes the memory's mutex first.  MAP does so too with `sound=1`, and takes them the other way round with
+`sound=0`.
+"""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Final
+
+import attrs
+
+from simkernel.driverapi.fs import File, FileOperations
+from simkernel.driverapi.module import Module, Parameter, ThisModule
+from simkernel.driverapi.mutex import Mutex, mutex_init
+from simkernel.uapi.errno import ENOTTY, os_error
+from simkernel.uapi.ioctl import _IO
+
+if TYPE_CHECKING:
+    from .misc import Misc
+
+MODULE = Module(license="GPL", parameters=(Parameter("sound", bool, True),), imports=("misc_register",))
+
+PIN: Final = _IO("P", 1)
+MAP: Final = _IO("P", 2)
+
+
+@attrs.define(eq=False)
+class Pinner:
+    """The two mutexes, and what they protect."""
+
+    sound: bool
+    memory: Mutex
+    windows: Mutex
+    pinned: int = 0
+    mapped: int = 0
+
+
+async def ioctl(file: File, request: int, argument: int) -> int:
+    """PIN or MAP."""
+    pinner: Pinner = file.cdev.data
+    if request == PIN:
+        async with pinner.memory:
+            pinner.pinned += 1
+            async with pinner.windows:
+                return pinner.mapped
+    if request != MAP:
+        raise os_error(ENOTTY)
+    first, second = (pinner.memory, pinner.windows) if pinner.sound else (pinner.windows, pinner.memory)
+    async with first:
+        pinner.mapped += 1
+        async with second:
+            return pinner.pinned
+
+
+def init(this: ThisModule) -> ExitStack:
+    """Create /dev/pinner."""
+    misc: Misc = this.symbols
+    pinner = Pinner(this.parameters["sound"], mutex_init(this, "memory"), mutex_init(this, "windows"))
+    return misc.misc_register(this, "pinner", FileOperations(ioctl=ioctl), pinner)
+
+
+def exit(this: ThisModule, undo: ExitStack) -> None:
+    """Remove the device."""
+    undo.close()

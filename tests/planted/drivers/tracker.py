@@ -1,0 +1,89 @@
+"""A driver of the mouse whose interrupt handler schedules work, which writes to memory of the binding.
+
+`mistake` selects a bug in `remove`: "no-cancel" does not cancel the work, "cancel-first" cancels it while the
+interrupt handler can still schedule it.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import attrs
+
+from simkernel.driverapi.delay import fsleep
+from simkernel.driverapi.device import dev_get_drvdata, dev_set_drvdata, devm_add_action
+from simkernel.driverapi.interrupt import IRQ_HANDLED, IRQ_NONE, IRQF_SHARED, free_irq, request_irq
+from simkernel.driverapi.io import ALL_ONES, IoMemory, devm_ioremap, readl, writel
+from simkernel.driverapi.module import Module, Parameter, ThisModule
+from simkernel.driverapi.simbus import SimbusDevice, SimbusDeviceId, Undo, module_simbus_driver
+from simkernel.driverapi.workqueue import Work, cancel_work_sync, init_work, schedule_work
+from simkernel.hardware.mouse import registers as hw
+
+DEVICES = (SimbusDeviceId(hw.VENDOR, hw.DEVICE),)
+"""Not part of MODULE: udevd shall load the shipped driver for a mouse."""
+SETTLE_US: Final = 300
+MODULE = Module(license="GPL", parameters=(Parameter("mistake", str, "none"),))
+
+
+@attrs.define(eq=False)
+class Tracker:
+    """A mouse.  `history` is freed with the binding; after that the attribute does not exist."""
+
+    io: IoMemory
+    history: list[int] = attrs.field(factory=list)
+    work: Work = attrs.field(init=False)
+
+    def free(self) -> None:
+        """Free the history."""
+        del self.history
+
+
+def interrupt(irq: int, tracker: Tracker) -> int:
+    """Mask the device's interrupt until the work has emptied its queue."""
+    if readl(tracker.io, hw.IRQ_STATUS) in (0, ALL_ONES):
+        return IRQ_NONE
+    writel(0, tracker.io, hw.IRQ_ENABLE)
+    schedule_work(tracker.work)
+    return IRQ_HANDLED
+
+
+async def collect(this: ThisModule, tracker: Tracker) -> None:
+    """Let the device's queue settle, then move it to the history; run by a worker."""
+    await fsleep(this, SETTLE_US)
+    while 0 < readl(tracker.io, hw.FIFO_COUNT) < ALL_ONES:
+        number = readl(tracker.io, hw.REPORT_STATE) >> 16
+        writel(1, tracker.io, hw.FIFO_POP)
+        tracker.history.append(number)
+    writel(hw.IRQ_REPORTS, tracker.io, hw.IRQ_ENABLE)
+
+
+class Driver:
+    """One load of the module."""
+
+    def __init__(self, this: ThisModule, undo: Undo) -> None:
+        self.this = this
+
+    def probe(self, device: SimbusDevice) -> None:
+        """Let the mouse interrupt for each report."""
+        tracker = Tracker(devm_ioremap(device))
+        tracker.work = init_work(self.this, lambda work: collect(self.this, tracker))
+        devm_add_action(device, tracker.free)
+        request_irq(self.this, device.irq, interrupt, IRQF_SHARED, "tracker", tracker)
+        dev_set_drvdata(device, tracker)
+        writel(1000, tracker.io, hw.RATE)
+        writel(hw.IRQ_REPORTS, tracker.io, hw.IRQ_ENABLE)
+        writel(hw.CONTROL_ENABLE, tracker.io, hw.CONTROL)
+
+    async def remove(self, device: SimbusDevice) -> None:
+        """Free the interrupt, then cancel the work, which can be scheduled no more."""
+        tracker: Tracker = dev_get_drvdata(device)
+        mistake = self.this.parameters["mistake"]
+        if mistake == "cancel-first":
+            await cancel_work_sync(tracker.work)
+        writel(0, tracker.io, hw.CONTROL)
+        await free_irq(self.this, device.irq, tracker)
+        if mistake == "none":
+            await cancel_work_sync(tracker.work)
+
+
+init, exit = module_simbus_driver(DEVICES, Driver)

@@ -1,0 +1,75 @@
+"""Series of searches for a planted bug: the number of runs up to the first failure, and their CPU time."""
+
+from __future__ import annotations
+
+from math import inf
+from statistics import median
+from time import process_time
+from typing import Final
+
+import attrs
+
+from simkernel.explore.explorer import Explorer, Found
+from simkernel.explore.run import Outcome
+from simkernel.explore.shrink import shrink
+from tests.planted.story import Story
+
+SEEDS: Final = 500
+SERIES: Final = 5
+APART: Final = 1000
+"""Distance between the first seeds of two series."""
+
+
+@attrs.frozen
+class Result:
+    """One search: the number of the first run that fails, the CPU time in seconds, and that run."""
+
+    runs: float = inf
+    seconds: float = inf
+    outcome: Outcome | None = None
+
+
+@attrs.frozen
+class Series:
+    """The results of several searches."""
+
+    results: tuple[Result, ...]
+
+    @property
+    def runs(self) -> float:
+        """The median number of runs; infinite if most searches find nothing."""
+        return median(each.runs for each in self.results)
+
+    @property
+    def seconds(self) -> float:
+        """The median CPU time."""
+        return median(each.seconds for each in self.results)
+
+
+class Finder(Explorer):
+    """An explorer that shrinks no plan."""
+
+    def found(self, outcome: Outcome) -> Found:
+        """Return the failure as it is."""
+        return Found(self.runs, outcome, outcome, 0)
+
+
+def search(story: Story, strategy: str, seeds: range) -> Result:
+    """Search for the bug of a story."""
+    start = process_time()
+    found = Finder(story.target(sound=False)).seeds(seeds, strategy)
+    seconds = process_time() - start
+    return Result(found.number, seconds, found.outcome) if isinstance(found, Found) else Result()
+
+
+def series(story: Story, strategy: str, seeds: int = SEEDS, count: int = SERIES) -> Series:
+    """Search `count` times, each time with other seeds."""
+    starts = range(0, count * APART, APART)
+    return Series(tuple(search(story, strategy, range(start, start + seeds)) for start in starts))
+
+
+def minimal_plan(story: Story, found: Series) -> str:
+    """Shrink the failures of a series.  Return the smallest plan, or "" if there is no failure."""
+    failures = [each.outcome for each in found.results if each.outcome is not None]
+    plans = [shrink(story.target(sound=False), each, {})[0].plan for each in failures]
+    return str(min(plans, key=lambda plan: (len(plan), str(plan)))) if plans else ""

@@ -1,0 +1,52 @@
+"""A client repeats a request after EINTR, although the driver has carried it out.
+
+After https://github.com/linux-nvme/libnvme/pull/987, which repeated the connect request of a fabric after
+EINTR, and https://github.com/linux-nvme/libnvme/pull/1010, which reverted that.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import Any
+
+from simkernel.uapi.fcntl import O_RDWR
+from simkernel.uapi.signal import SIGUSR1
+from tests.planted.story import Story
+
+CONNECT, COUNT = 0x4601, 0x4602
+
+
+async def connect(app: Any, host: int, pids: dict[int, int], sound: bool) -> None:
+    """Connect a host to the fabric."""
+    await app.signal(SIGUSR1, lambda number: None)
+    pids[host] = await app.getpid()
+    fd = await app.open("/dev/fabric", O_RDWR)
+    while True:
+        try:
+            await app.ioctl(fd, CONNECT, host)
+            return
+        except InterruptedError:
+            if sound and await app.ioctl(fd, COUNT, host):
+                return
+
+
+async def interrupt(app: Any, pids: dict[int, int]) -> None:
+    """Send a signal to the program of the first host, if it has a handler and runs."""
+    if 1 in pids:
+        with suppress(ProcessLookupError):
+            await app.kill(pids[1], SIGUSR1)
+
+
+async def body(app: Any, sim: Any, sound: bool) -> None:
+    """Three hosts connect, and the program of the first gets a signal at any step."""
+    pids: dict[int, int] = {}
+    sim.any_step(sim.machine.spawn, interrupt, pids)
+    for host in (1, 2, 3):
+        sim.machine.spawn(connect, host, pids, sound)
+    await sim.quiet()
+    fd = await app.open("/dev/fabric", O_RDWR)
+    counts = [await app.ioctl(fd, COUNT, host) for host in (1, 2, 3)]
+    assert counts == [1, 1, 1], counts
+
+
+STORY = Story(body, sound=("fabric",), faulty=("fabric",))

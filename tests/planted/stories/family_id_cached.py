@@ -1,0 +1,55 @@
+"""A client resolves a generic netlink family once, and the module is loaded anew under another number.
+
+After https://github.com/sonic-net/sonic-swss/pull/4853 (a client that has to resolve `psample` again after a
+reload) and https://github.com/sonic-net/sonic-buildimage/pull/29080 (a plugin that resolves it once, when it
+starts).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from simkernel.uapi.errno import EBUSY, ENODEV, ENOENT
+from tests.planted.story import Story
+
+
+async def poll(app: Any, counts: list[int], sound: bool) -> None:
+    """Ask for the number of entries each millisecond."""
+    client = await app.genetlink("registry")
+    for _ in range(8):
+        while True:
+            try:
+                counts.append((await client.do("count"))["number"])
+                break
+            except OSError as error:
+                if not sound or error.errno not in (ENOENT, ENODEV):
+                    raise
+                await client.close()
+                client = await app.genetlink("registry")
+        await app.sleep(0.001)
+
+
+async def reload(app: Any) -> None:
+    """Load the module anew, when no request is under way."""
+    while True:
+        try:
+            await app.rmmod("registry")
+            break
+        except OSError as error:
+            if error.errno != EBUSY:
+                raise
+            await app.sleep(0.001)
+    await app.modprobe("registry")
+
+
+async def body(app: Any, sim: Any, sound: bool) -> None:
+    """The module is loaded anew at any step of a client."""
+    counts: list[int] = []
+    sim.any_step(sim.machine.spawn, reload)
+    await app.sleep(0.01)
+    await app.spawn(poll, counts, sound)
+    await sim.quiet()
+    assert counts == [12] * 8, counts
+
+
+STORY = Story(body, sound=("registry",), faulty=("registry",))

@@ -1,0 +1,40 @@
+"""A client lists the devices and subscribes to uevents afterwards, and a device comes or goes in between.
+
+After https://github.com/pyudev/pyudev/issues/417; for routes https://github.com/vishvananda/netlink/pull/318.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.planted.story import Story
+
+
+async def watch(app: Any, table: set[str], sound: bool) -> None:
+    """Keep a table of the mice."""
+    if sound:
+        monitor = await app.uevents()
+        table.update(await app.listdir("/sys/class/mouse"))
+    else:
+        table.update(await app.listdir("/sys/class/mouse"))
+        monitor = await app.uevents()
+    async for event in monitor:
+        if event.variables.get("SUBSYSTEM") == "mouse":
+            name = event.devpath.rpartition("/")[2]
+            if event.action == "add":
+                table.add(name)
+            elif event.action == "remove":
+                table.discard(name)
+
+
+async def body(app: Any, sim: Any, sound: bool) -> None:
+    """A mouse is unplugged at any step of the client."""
+    table: set[str] = set()
+    sim.any_step(sim.unplug, "mouse0")
+    await app.sleep(0.01)
+    await app.spawn(watch, table, sound)
+    await sim.quiet()
+    assert table == set(sim.truth("mouse")), table
+
+
+STORY = Story(body, devices=("mouse",))

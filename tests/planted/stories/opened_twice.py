@@ -1,0 +1,38 @@
+"""A driver tests its open count and increments it without a lock, and two programs open an exclusive device.
+
+After https://github.com/sysprog21/lkmpg/issues/93, fixed by https://github.com/sysprog21/lkmpg/pull/94.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from simkernel.uapi.fcntl import O_WRONLY
+from tests.planted.story import Story
+
+
+async def use(app: Any, holders: list[int]) -> None:
+    """Open the device, use it and close it, five times; pass over it while it is busy."""
+    for _ in range(5):
+        await app.sleep(0.001)
+        try:
+            fd = await app.open("/dev/exclusive", O_WRONLY)
+        except OSError:
+            continue
+        holders.append(fd)
+        assert len(holders) == 1, "two programs have the exclusive device open"
+        await app.write(fd, b"x")
+        await app.sleep(0.002)
+        holders.pop()
+        await app.close(fd)
+
+
+async def body(app: Any, sim: Any, sound: bool) -> None:
+    """Two programs use the device at the same time."""
+    holders: list[int] = []
+    await app.spawn(use, holders)
+    await app.spawn(use, holders)
+    await sim.quiet()
+
+
+STORY = Story(body, sound=("exclusive",), faulty=("exclusive sound=0",))

@@ -1,0 +1,35 @@
+"""A driver's open takes a reference and keeps it if a later step fails, so that the module stays in use.
+
+After https://github.com/sysprog21/lkmpg/pull/280 (no `kobject_put()` where a later step fails) and
+https://github.com/v4l2loopback/v4l2loopback/pull/488 (memory, in `open`).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from simkernel.uapi.fcntl import O_RDONLY
+from tests.planted.story import Story
+
+
+async def reader(app: Any) -> None:
+    """Open, read and close the node until it is gone."""
+    try:
+        for _ in range(12):
+            fd = await app.open("/dev/meter", O_RDONLY)
+            await app.read(fd, 16)
+            await app.close(fd)
+    except OSError:
+        pass
+
+
+async def body(app: Any, sim: Any, sound: bool) -> None:
+    """Unplug the mouse at any step of a program that uses it, and unload the driver."""
+    sim.any_step(sim.unplug, "mouse0")
+    await app.sleep(0.001)
+    await app.spawn(reader)
+    await sim.quiet()
+    await app.rmmod("meter")
+
+
+STORY = Story(body, sound=("meter",), faulty=("meter sound=0",), devices=("mouse",), options={"udev": False})

@@ -1,0 +1,35 @@
+"""A driver registers its device before it initialises the mutex, and a program opens the device at once.
+
+After https://github.com/recalbox/mk_arcade_joystick_rpi/pull/19 and, with a node of a PCIe driver,
+https://github.com/enjoy-digital/litepcie/pull/177.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from simkernel.uapi.fcntl import O_WRONLY
+from tests.planted.story import Story
+
+
+async def opener(app: Any, written: list[int]) -> None:
+    """Write to the device as soon as the kernel announces it."""
+    monitor = await app.uevents()
+    async for event in monitor:
+        if event.action == "add" and event.variables.get("DEVNAME") == "arcade":
+            fd = await app.open("/dev/arcade", O_WRONLY)
+            written.append(await app.write(fd, b"up"))
+            return
+
+
+async def body(app: Any, sim: Any, sound: bool) -> None:
+    """Load the module while a program waits for its device."""
+    written: list[int] = []
+    await app.spawn(opener, written)
+    await sim.quiet()
+    await app.modprobe("arcade", sound=sound)
+    await sim.quiet()
+    assert written == [2], written
+
+
+STORY = Story(body)

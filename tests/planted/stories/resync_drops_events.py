@@ -1,0 +1,68 @@
+"""After ENOBUFS a client lists the devices anew, then drains its socket and so drops later events.
+
+After https://github.com/systemd/systemd/issues/5398, and https://github.com/zebra-rs/zebra-rs/pull/2300,
+where a resynchronisation was added that keeps them.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from simkernel.hardware import Mouse
+from simkernel.uapi.netlink import NETLINK_KOBJECT_UEVENT
+from simkernel.uapi.socket import AF_NETLINK, MSG_DONTWAIT, SO_RCVBUF, SOCK_RAW, SOL_SOCKET
+from simkernel.uapi.uevent import Uevent
+from tests.planted.story import Story
+
+MICE = "/sys/class/mouse"
+
+
+async def drain(sock: Any) -> None:
+    """Drop what is queued."""
+    while True:
+        try:
+            await sock.recv(8192, MSG_DONTWAIT)
+        except BlockingIOError:
+            return
+        except OSError:
+            continue  # it has overrun again
+
+
+async def watch(app: Any, table: set[str], sound: bool) -> None:
+    """Keep a table of the mice."""
+    sock = await app.socket(AF_NETLINK, SOCK_RAW, NETLINK_KOBJECT_UEVENT)
+    await sock.setsockopt(SOL_SOCKET, SO_RCVBUF, 4096)
+    await sock.bind((0, 1))
+    table.update(await app.listdir(MICE))
+    while True:
+        try:
+            event = Uevent.unpack(await sock.recv(8192))
+        except OSError:
+            if sound:
+                await drain(sock)
+            table.clear()
+            table.update(await app.listdir(MICE))
+            if not sound:
+                await drain(sock)
+            continue
+        if event.variables.get("SUBSYSTEM") == "mouse":
+            name = event.devpath.rpartition("/")[2]
+            if event.action == "add":
+                table.add(name)
+            elif event.action == "remove":
+                table.discard(name)
+
+
+async def body(app: Any, sim: Any, sound: bool) -> None:
+    """Mice are plugged in and unplugged, one of them at any step."""
+    table: set[str] = set()
+    await app.spawn(watch, table, sound)
+    await sim.quiet()
+    for _ in range(2):
+        sim.plug(Mouse())
+    sim.any_step(sim.unplug, "mouse0")
+    await sim.quiet()
+    assert table == set(sim.truth("mouse")), table
+
+
+STORY = Story(body, devices=("mouse",))

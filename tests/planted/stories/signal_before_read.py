@@ -1,0 +1,54 @@
+"""A program tests the flag of its signal handler and blocks, and the signal comes between the two.
+
+After https://github.com/booksbyus/zguide/pull/568 and https://github.com/radvd-project/radvd/issues/12.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import Any
+
+from simkernel.uapi.signal import SIGTERM
+from simkernel.uapi.socket import AF_UNIX, SOCK_DGRAM
+from tests.planted.story import Story
+
+NAME = b"\0server"
+
+
+async def serve(app: Any, ready: list[Any], ended: list[int], sound: bool) -> None:
+    """Receive messages until SIGTERM, whose handler sets a flag or, if `sound`, raises SystemExit."""
+    sock = await app.socket(AF_UNIX, SOCK_DGRAM)
+    await sock.bind(NAME)
+    stop: list[int] = []
+
+    def leave(number: int) -> None:
+        ended.append(number)
+        raise SystemExit
+
+    await app.signal(SIGTERM, leave if sound else stop.append)
+    ready.append(sock)
+    while not stop:
+        await app.read_file("/proc/loadavg")
+        with suppress(InterruptedError):
+            await sock.recv(64)
+    ended += stop
+
+
+async def body(app: Any, sim: Any, sound: bool) -> None:
+    """A program gets some messages, and SIGTERM at any step."""
+    ready: list[Any] = []
+    ended: list[int] = []
+    server = sim.machine.spawn(serve, ready, ended, sound)
+    while not ready:
+        await app.sleep(0.001)
+    sock = await app.socket(AF_UNIX, SOCK_DGRAM)
+    sim.any_step(server.kill, SIGTERM)
+    for number in range(3):
+        await app.sleep(0.001)
+        with suppress(ConnectionRefusedError):
+            await sock.sendto(b"%d" % number, NAME)
+    await sim.quiet()
+    assert ended == [SIGTERM], "the program does not end"
+
+
+STORY = Story(body)

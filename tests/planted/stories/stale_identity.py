@@ -1,0 +1,55 @@
+"""A client compares the names of devices, and misses that another device has taken a name.
+
+After https://github.com/webosbrew/SDL-webOS/pull/8 (a controller that comes back under its number between two
+looks) and https://github.com/libusb/hidapi/issues/828 (`/dev/hidrawN` becomes another device).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from simkernel import millis
+from simkernel.hardware import Mouse
+from tests.planted.story import Story
+
+MICE = "/sys/class/mouse"
+
+
+async def look(app: Any, known: dict[str, str], sound: bool) -> None:
+    """Compare the directory with what is known."""
+    names = set(await app.listdir(MICE))
+    for name in set(known) - names:
+        del known[name]
+    for name in names:
+        if name not in known or sound:
+            try:
+                known[name] = (await app.read_file(f"{MICE}/{name}/device/serial")).decode().strip()
+            except OSError:
+                known.pop(name, None)  # it goes: an event follows
+
+
+async def watch(app: Any, known: dict[str, str], sound: bool) -> None:
+    """Keep the serial numbers of the mice by their names."""
+    monitor = await app.uevents()
+    await look(app, known, sound)
+    async for event in monitor:
+        if event.variables.get("SUBSYSTEM") == "mouse":
+            await look(app, known, sound)
+
+
+async def body(app: Any, sim: Any, sound: bool) -> None:
+    """A mouse is unplugged at any step, and another one takes its name 2 ms later."""
+    known: dict[str, str] = {}
+    await app.spawn(watch, known, sound)
+
+    def replace() -> None:
+        sim.unplug("mouse0")
+        sim.machine.at(sim.machine.now + millis(2), sim.plug, Mouse())
+
+    sim.any_step(replace)
+    await sim.quiet()
+    serial = (await app.read_file(f"{MICE}/mouse0/device/serial")).decode().strip()
+    assert known == {"mouse0": serial}, known
+
+
+STORY = Story(body, devices=("mouse",))

@@ -1,0 +1,26 @@
+"""A driver cancels its work before it frees the interrupt that schedules the work, so that it runs once more.
+
+After CVE-2026-23239 (espintcp): `cancel_work_sync()` stops queued work, and does not keep it from being
+queued again. https://agentlab-fun.pages.dev/insights/out-of-cancel-linux-kernel-vulnerability-v4bel-2026.html
+describes the class.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from simkernel import millis
+from simkernel.hardware import Mouse
+from simkernel.hardware.mouse.motion import Move, Script
+from tests.planted.story import Story
+
+
+async def body(app: Any, sim: Any, sound: bool) -> None:
+    """Unload the driver while the mouse moves."""
+    sim.plug(Mouse(Script([Move(millis(1 + number), dx=1) for number in range(6)])))
+    await app.sleep(0.0035)
+    await app.rmmod("tracker")
+    await sim.quiet()
+
+
+STORY = Story(body, sound=("tracker",), faulty=("tracker mistake=cancel-first",), options={"udev": False})

@@ -1,0 +1,30 @@
+"""A driver frees its memory in `remove` without cancelling the work that uses it.
+
+After https://undermywatch.io/browse/vuln/CVE-2024-38630: the watchdog driver cpu5wdt released its port while
+its timer function could still run.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from simkernel import millis
+from simkernel.hardware import Mouse
+from simkernel.hardware.mouse.motion import Move, Script
+from tests.planted.story import Story
+
+
+async def unload(app: Any) -> None:
+    """Unload the driver."""
+    await app.rmmod("tracker")
+
+
+async def body(app: Any, sim: Any, sound: bool) -> None:
+    """Unload the driver at any step, while the mouse moves."""
+    mouse = Mouse(Script([Move(millis(2 + number), dx=1) for number in range(10)]))
+    sim.plug(mouse)
+    sim.any_step(sim.machine.spawn, unload)
+    await sim.quiet()
+
+
+STORY = Story(body, sound=("tracker",), faulty=("tracker mistake=no-cancel",), options={"udev": False})
