@@ -51,6 +51,11 @@ class Syscall:
         return f"{', '.join(self.returns)} = {call}" if self.returns else call
 
 
+def _as_tuple(calls: Iterable[Syscall]) -> tuple[Syscall, ...]:
+    return tuple(calls)
+
+
+@attrs.frozen(repr=False)
 class SyscallProgram:
     """A program that makes the calls one after the other, and returns their results.
 
@@ -60,14 +65,7 @@ class SyscallProgram:
 
     __name__ = "syscalls"
 
-    def __init__(self, calls: Iterable[Syscall]) -> None:
-        self.calls = tuple(calls)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, SyscallProgram) and self.calls == other.calls
-
-    def __hash__(self) -> int:
-        return hash(str(self))
+    calls: tuple[Syscall, ...] = attrs.field(converter=_as_tuple)
 
     def __str__(self) -> str:
         """The calls, line by line, as `parse` reads them."""

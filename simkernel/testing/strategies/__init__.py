@@ -22,26 +22,7 @@ from simkernel.testing.strategies.plans import plans
 from simkernel.testing.syscalls import Fd, Syscall, SyscallProgram
 
 __all__ = [
-    "Control",
-    "Event",
-    "Fd",
-    "History",
-    "Plug",
-    "Request",
-    "Stimulus",
-    "Syscall",
-    "SyscallProgram",
-    "Unplug",
-    "Wait",
-    "attributes",
-    "datagrams",
-    "descriptor",
-    "garbage",
-    "histories",
-    "nearly_valid_requests",
-    "plans",
-    "requests",
-    "syscall",
-    "syscall_programs",
-    "valid_requests",
-]
+    "Control", "Event", "Fd", "History", "Plug", "Request", "Stimulus", "Syscall", "SyscallProgram", "Unplug",
+    "Wait", "attributes", "datagrams", "descriptor", "garbage", "histories", "nearly_valid_requests", "plans",
+    "requests", "syscall", "syscall_programs", "valid_requests",
+]  # fmt: skip

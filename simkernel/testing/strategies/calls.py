@@ -16,27 +16,10 @@ from hypothesis.strategies import SearchStrategy
 
 from simkernel.testing.strategies.sequences import sequences
 from simkernel.testing.syscalls import Fd, Syscall, SyscallProgram
-from simkernel.uapi.fcntl import AT_FDCWD, F_GETFL, O_CREAT, O_NONBLOCK, O_RDONLY, O_RDWR, O_WRONLY
+from simkernel.uapi import fcntl
+from simkernel.uapi import netlink as nl
+from simkernel.uapi import socket as so
 from simkernel.uapi.genetlink import GENL_ID_CTRL
-from simkernel.uapi.netlink import (
-    NETLINK_ADD_MEMBERSHIP,
-    NETLINK_DROP_MEMBERSHIP,
-    NETLINK_GENERIC,
-    NETLINK_KOBJECT_UEVENT,
-    NETLINK_USERSOCK,
-    NLM_F_DUMP,
-    NLM_F_REQUEST,
-    message,
-)
-from simkernel.uapi.socket import (
-    AF_NETLINK,
-    AF_UNIX,
-    SOCK_DGRAM,
-    SOCK_NONBLOCK,
-    SOCK_RAW,
-    SOCK_STREAM,
-    SOL_NETLINK,
-)
 
 ANY: Final = ""
 """Any kind of descriptor."""
@@ -71,22 +54,26 @@ SIZES: Final = st.integers(0, 64)
 DATA: Final = st.binary(max_size=8)
 PORTS: Final = st.integers(0, 3)
 GROUPS: Final = st.integers(1, 3).map(lambda group: group.to_bytes(4, "little"))
-PROTOCOLS: Final = st.sampled_from([NETLINK_GENERIC, NETLINK_USERSOCK, NETLINK_KOBJECT_UEVENT])
-ACCESS: Final = st.sampled_from([O_RDWR | O_NONBLOCK, O_RDONLY | O_NONBLOCK, O_WRONLY | O_NONBLOCK])
+PROTOCOLS: Final = st.sampled_from([nl.NETLINK_GENERIC, nl.NETLINK_USERSOCK, nl.NETLINK_KOBJECT_UEVENT])
+ACCESS: Final = st.sampled_from(
+    [mode | fcntl.O_NONBLOCK for mode in (fcntl.O_RDWR, fcntl.O_RDONLY, fcntl.O_WRONLY)]
+)
 TEMPORARY: Final = "/tmp/a"
 POLL: Final = st.lists(st.tuples(descriptor(), st.sampled_from([1, 4, 5])), max_size=3)
-FAMILIES: Final = st.just(message(GENL_ID_CTRL, b"\x03\x02\x00\x00", flags=NLM_F_REQUEST | NLM_F_DUMP))
+FAMILIES: Final = st.just(
+    nl.message(GENL_ID_CTRL, b"\x03\x02\x00\x00", flags=nl.NLM_F_REQUEST | nl.NLM_F_DUMP)
+)
 """The request that dumps all generic netlink families (CTRL_CMD_GETFAMILY)."""
 
 CALLS: Final[tuple[SearchStrategy[Drawn], ...]] = (
-    syscall("eventfd2", PORTS, O_NONBLOCK, returns=[FILE]),
+    syscall("eventfd2", PORTS, fcntl.O_NONBLOCK, returns=[FILE]),
     syscall("memfd_create", "memory", 0, returns=[FILE]),
-    syscall("openat", AT_FDCWD, TEMPORARY, O_RDWR | O_CREAT, 0o600, returns=[FILE]),
-    syscall("unlinkat", AT_FDCWD, TEMPORARY, 0),
-    syscall("pipe2", O_NONBLOCK, returns=[PAIR, PAIR]),
-    syscall("socketpair", AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, returns=[PAIR, PAIR]),
-    syscall("socketpair", AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0, returns=[PAIR, PAIR]),
-    syscall("socket", AF_NETLINK, SOCK_RAW | SOCK_NONBLOCK, PROTOCOLS, returns=[NETLINK]),
+    syscall("openat", fcntl.AT_FDCWD, TEMPORARY, fcntl.O_RDWR | fcntl.O_CREAT, 0o600, returns=[FILE]),
+    syscall("unlinkat", fcntl.AT_FDCWD, TEMPORARY, 0),
+    syscall("pipe2", fcntl.O_NONBLOCK, returns=[PAIR, PAIR]),
+    syscall("socketpair", so.AF_UNIX, so.SOCK_STREAM | so.SOCK_NONBLOCK, 0, returns=[PAIR, PAIR]),
+    syscall("socketpair", so.AF_UNIX, so.SOCK_DGRAM | so.SOCK_NONBLOCK, 0, returns=[PAIR, PAIR]),
+    syscall("socket", so.AF_NETLINK, so.SOCK_RAW | so.SOCK_NONBLOCK, PROTOCOLS, returns=[NETLINK]),
     syscall("epoll_create1", 0, returns=[EPOLL]),
     syscall("dup", descriptor(), returns=[SAME]),
     syscall("close", descriptor()),
@@ -95,7 +82,7 @@ CALLS: Final[tuple[SearchStrategy[Drawn], ...]] = (
     syscall("lseek", descriptor(FILE), st.integers(-1, 64), st.integers(0, 2)),
     syscall("ftruncate", descriptor(FILE), SIZES),
     syscall("fstat", descriptor()),
-    syscall("fcntl", descriptor(), F_GETFL),
+    syscall("fcntl", descriptor(), fcntl.F_GETFL),
     syscall("poll", POLL, 0),
     syscall("epoll_ctl", descriptor(EPOLL), st.integers(1, 3), descriptor(), st.sampled_from([1, 4, 5]), 0),
     syscall("epoll_wait", descriptor(EPOLL), 8, 0),
@@ -104,8 +91,8 @@ CALLS: Final[tuple[SearchStrategy[Drawn], ...]] = (
     syscall("getsockname", descriptor(NETLINK)),
     syscall("recvfrom", descriptor(NETLINK), st.sampled_from([0, 64, 8192]), 0),
     syscall(
-        "setsockopt", descriptor(NETLINK), SOL_NETLINK,
-        st.sampled_from([NETLINK_ADD_MEMBERSHIP, NETLINK_DROP_MEMBERSHIP]), GROUPS,
+        "setsockopt", descriptor(NETLINK), so.SOL_NETLINK,
+        st.sampled_from([nl.NETLINK_ADD_MEMBERSHIP, nl.NETLINK_DROP_MEMBERSHIP]), GROUPS,
     ),
     syscall("nanosleep", st.integers(0, 1_000_000)),
     syscall("sched_yield"),
@@ -114,8 +101,8 @@ CALLS: Final[tuple[SearchStrategy[Drawn], ...]] = (
 
 
 OPENERS: Final[Mapping[str, Drawn]] = {
-    NETLINK: ("socket", (AF_NETLINK, SOCK_RAW | SOCK_NONBLOCK, NETLINK_GENERIC), (NETLINK,)),
-    PAIR: ("pipe2", (O_NONBLOCK,), (PAIR, PAIR)),
+    NETLINK: ("socket", (so.AF_NETLINK, so.SOCK_RAW | so.SOCK_NONBLOCK, nl.NETLINK_GENERIC), (NETLINK,)),
+    PAIR: ("pipe2", (fcntl.O_NONBLOCK,), (PAIR, PAIR)),
     EPOLL: ("epoll_create1", (0,), (EPOLL,)),
 }
 """The call that opens a descriptor if none of its kind is open.  A descriptor of any other kind is a FILE."""
@@ -134,11 +121,11 @@ def syscall_programs(
     messages  the messages that they send to the kernel over netlink, such as `datagrams(spec, family_id)`
     others    further calls, made by `syscall`: ioctls, say
     """
-    opener: Drawn = ("openat", (AT_FDCWD, paths[0], O_RDWR | O_NONBLOCK), (FILE,))
+    opener: Drawn = ("openat", (fcntl.AT_FDCWD, paths[0], fcntl.O_RDWR | fcntl.O_NONBLOCK), (FILE,))
     calls = [
         *CALLS,
         *others,
-        syscall("openat", AT_FDCWD, st.sampled_from(paths), ACCESS, returns=[FILE]),
+        syscall("openat", fcntl.AT_FDCWD, st.sampled_from(paths), ACCESS, returns=[FILE]),
         syscall("sendto", descriptor(NETLINK), messages, 0, (0, 0)),
     ]
     return sequences(st.one_of(calls), max_size).map(lambda drawn: _Writer(opener).program(drawn))
