@@ -290,3 +290,22 @@ def test_teardown_in_a_handler_of_an_older_exception_still_checks_for_leaks() ->
 
 def test_a_run_has_sixteen_rules_unless_the_settings_have_another_number() -> None:
     assert GaugeMachine.TestCase.settings.stateful_step_count == 16
+
+
+def test_programs_see_the_devices_go_before_they_end() -> None:
+    seen: list[str] = []
+
+    async def watch(app: Any) -> None:
+        async for event in await app.uevents():
+            seen.append(event.action)
+
+    class WatchMachine(SimStateMachine):
+        devices: ClassVar = {"mouse0": Mouse}
+
+    state = WatchMachine()
+    state.plug("mouse0")
+    state.machine.spawn(watch)
+    state.wait(1_000_000)
+    assert seen == []
+    state.teardown()
+    assert "remove" in seen
