@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Hashable, Iterator
 
+from simkernel.driverapi.compiler import READ_ONCE
 from simkernel.driverapi.genetlink import GenlFamily, GenlInfo, Reply, genl_register_family
 from simkernel.driverapi.module import ThisModule
 from simkernel.driverapi.mutex import mutex_guarded
@@ -151,7 +152,8 @@ class Commands:
 def describe(camera: Camera) -> Reply:
     """What get-device says of a camera."""
     reply = {"device": camera.name, "parent": camera.device.name, "buffers": camera.buffers}
-    return reply if camera.ring is None else reply | {"streaming": True}
+    streaming = READ_ONCE(camera.ring) is not None  # true of some instant while the request is served
+    return reply | {"streaming": True} if streaming else reply
 
 
 def format_of(camera: Camera) -> Reply:

@@ -115,7 +115,7 @@ class InputCore:
             for handle in dev.handles:
                 handle.open = 0
         async with self.mutex:
-            for handle in tuple(dev.handles):
+            for handle in dev.handles:
                 await handle.handler.disconnect(handle)
             self.devices.remove(dev)
         if dev.device is not None:

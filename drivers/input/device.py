@@ -82,7 +82,7 @@ class InputDev:
     timestamp: int | None = None
     """When the packet's events happened, in ns of the machine's clock, if anybody has asked or said."""
     device: Device | None = None
-    handles: list[InputHandle] = attrs.field(factory=list)
+    handles: tuple[InputHandle, ...] = ()
     grab: InputHandle | None = None
     users: int = 0
     going_away: bool = False

@@ -10,10 +10,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+from simkernel.driverapi.compiler import READ_ONCE
 from simkernel.driverapi.device import device_create, device_unregister
 from simkernel.driverapi.fasync import POLL_HUP, POLL_IN, kill_fasync
 from simkernel.driverapi.fs import cdev_add, cdev_del, cdev_init
 from simkernel.driverapi.mutex import mutex_init
+from simkernel.driverapi.rcupdate import rcu_dereference
 from simkernel.driverapi.spinlock import spin_lock_init
 from simkernel.driverapi.trace import trace_flow
 from simkernel.driverapi.wait import wake_up_interruptible
@@ -83,7 +85,9 @@ def _events(handle: InputHandle, values: Sequence[Value]) -> None:
     """`evdev_events()`: a packet for everybody, or for the one who has grabbed the device."""
     evdev: Evdev = handle.private
     flow = trace_flow(evdev.core.this)
-    for client in evdev.clients if evdev.grab is None else (evdev.grab,):
-        if not client.revoked and client.pass_values(values, evdev.time(client.clock), flow):
+    grab = rcu_dereference(evdev.grab)
+    for client in rcu_dereference(evdev.clients) if grab is None else (grab,):
+        clock = READ_ONCE(client.clock)  # EVIOCSCLOCKID drops what was stamped by the other clock
+        if not READ_ONCE(client.revoked) and client.pass_values(values, evdev.time(clock), flow):
             kill_fasync(client.fasync, POLL_IN)
             wake_up_interruptible(client.wait)

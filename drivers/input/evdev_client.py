@@ -12,6 +12,7 @@ from typing import Any, Final, NamedTuple
 
 import attrs
 
+from simkernel.driverapi.compiler import READ_ONCE
 from simkernel.driverapi.fasync import FasyncList
 from simkernel.driverapi.spinlock import SpinLock
 from simkernel.driverapi.wait import WaitQueue
@@ -74,8 +75,8 @@ class Client:
 
     @property
     def readable(self) -> bool:
-        """Whether a whole packet is there."""
-        return self.packet_head != self.tail
+        """Whether a whole packet is there.  It takes no lock, as evdev_read(): `fetch` checks with it."""
+        return READ_ONCE(self.packet_head) != READ_ONCE(self.tail)
 
     def pass_values(self, values: Sequence[Value], time: int, flow: int = 0) -> bool:
         """Put a packet into the ring, at `time` ns; whether it can be read (`evdev_pass_values()`)."""

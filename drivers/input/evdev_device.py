@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import attrs
 
+from simkernel.driverapi.compiler import READ_ONCE
 from simkernel.driverapi.device import Device
 from simkernel.driverapi.fs import Cdev
 from simkernel.driverapi.ktime import ktime_mono_to_real
 from simkernel.driverapi.mutex import Mutex
+from simkernel.driverapi.rcupdate import rcu_assign_pointer
 from simkernel.driverapi.spinlock import SpinLock
 from simkernel.driverapi.wait import wake_up_interruptible
 from simkernel.uapi.errno import EBUSY, EINVAL, os_error
@@ -23,6 +25,7 @@ class Evdev:
     """One event device.  `exist` ends when the input device goes; files may be open for longer.
 
     `mutex` protects `exist`, `open` and `grab`; `client_lock` protects `clients`.
+    Interrupt handlers read `clients` and `grab` without it, under RCU.
     """
 
     core: InputCore
@@ -32,7 +35,7 @@ class Evdev:
     client_lock: SpinLock
     cdev: Cdev = attrs.field(init=False)
     device: Device = attrs.field(init=False)
-    clients: list[Client] = attrs.field(factory=list)
+    clients: tuple[Client, ...] = ()
     grab: Client | None = None
     open: int = 0
     exist: bool = True
@@ -45,7 +48,7 @@ class Evdev:
 
 def is_alive(client: Client) -> bool:
     """Whether a reader's device is there and his access has not been revoked."""
-    return client.evdev.exist and not client.revoked
+    return READ_ONCE(client.evdev.exist) and not READ_ONCE(client.revoked)  # evdev_read() takes no lock
 
 
 async def grab(evdev: Evdev, client: Client) -> None:
@@ -53,14 +56,14 @@ async def grab(evdev: Evdev, client: Client) -> None:
     if evdev.grab is not None:
         raise os_error(EBUSY)
     await input_grab_device(evdev.handle)
-    evdev.grab = client
+    rcu_assign_pointer(evdev, "grab", client)
 
 
 async def ungrab(evdev: Evdev, client: Client) -> None:
     """Let them come to all again.  EINVAL from who has not grabbed the device."""
     if evdev.grab is not client:
         raise os_error(EINVAL)
-    evdev.grab = None
+    rcu_assign_pointer(evdev, "grab", None)
     await input_release_device(evdev.handle)
 
 

@@ -9,6 +9,7 @@ from simkernel.driverapi.fasync import fasync_helper
 from simkernel.driverapi.fs import File, FileOperations, later, stream_open
 from simkernel.driverapi.mutex import mutex_interruptible, mutex_trylock, mutex_unlock
 from simkernel.driverapi.poll import PollTable, poll_wait
+from simkernel.driverapi.rcupdate import rcu_assign_pointer
 from simkernel.driverapi.spinlock import spin_lock_init
 from simkernel.driverapi.trace import trace_follow
 from simkernel.driverapi.wait import init_waitqueue_head, wait_event_interruptible
@@ -39,7 +40,7 @@ async def _open(file: File) -> None:
         buffer_size(dev),
     )
     with evdev.client_lock:
-        evdev.clients.append(client)
+        rcu_assign_pointer(evdev, "clients", (*evdev.clients, client))
     try:
         await _open_device(evdev)
     except BaseException:
@@ -61,8 +62,10 @@ async def _open_device(evdev: Evdev) -> None:
 
 def _detach(client: Client) -> None:
     """`evdev_detach_client()`."""
-    with client.evdev.client_lock:
-        client.evdev.clients.remove(client)
+    evdev: Evdev = client.evdev
+    with evdev.client_lock:
+        others = tuple(each for each in evdev.clients if each is not client)
+        rcu_assign_pointer(evdev, "clients", others)
 
 
 def _release(file: File) -> Awaitable[None] | None:
@@ -89,7 +92,7 @@ def _close(client: Client) -> None:
     """Both mutexes are held."""
     evdev: Evdev = client.evdev
     if evdev.grab is client:
-        evdev.grab = None
+        rcu_assign_pointer(evdev, "grab", None)
         release_device(evdev.handle)
     _detach(client)
     if evdev.exist:

@@ -13,7 +13,9 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Final
 
+from simkernel.driverapi.compiler import READ_ONCE
 from simkernel.driverapi.ktime import ktime_get
+from simkernel.driverapi.rcupdate import rcu_dereference
 from simkernel.uapi import input_event_codes as ev
 
 from .bits import codes
@@ -92,13 +94,15 @@ def input_inject_event(handle: InputHandle, type: int, code: int, value: int) ->
     dev = handle.dev
     if type == ev.EV_SYN or dev.evbit >> type & 1:
         with dev.lock:
-            if dev.grab is None or dev.grab is handle:
+            grab = rcu_dereference(dev.grab)
+            if grab is None or grab is handle:
                 handle_event(dev, type, code, value)
 
 
 def handle_event(dev: InputDev, type: int, code: int, value: int) -> None:
     """`input_handle_event()`; the lock is held."""
-    known = type in DISPOSITIONS and not dev.inhibited
+    # An event that comes while a write inhibits the device may be passed on or not, as on Linux.
+    known = type in DISPOSITIONS and not READ_ONCE(dev.inhibited)
     disposition = DISPOSITIONS[type](dev, code, value) if known else IGNORE
     if disposition & TO_DEVICE and dev.event is not None:
         dev.event(dev, type, code, value)
@@ -117,11 +121,12 @@ def handle_event(dev: InputDev, type: int, code: int, value: int) -> None:
 
 def _pass_values(dev: InputDev) -> None:
     """`input_pass_values()`."""
-    if dev.grab is not None:
-        dev.grab.handler.events(dev.grab, dev.values)
+    grab = rcu_dereference(dev.grab)
+    if grab is not None:
+        grab.handler.events(grab, dev.values)
         return
-    for handle in dev.handles:
-        if handle.open:
+    for handle in rcu_dereference(dev.handles):
+        if READ_ONCE(handle.open):  # a handle that is opened meanwhile may miss this packet
             handle.handler.events(handle, dev.values)
 
 

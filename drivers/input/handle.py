@@ -8,6 +8,7 @@ from typing import Any
 import attrs
 
 from simkernel.driverapi.mutex import mutex_interruptible
+from simkernel.driverapi.rcupdate import rcu_assign_pointer
 from simkernel.uapi.errno import EBUSY, ENODEV, os_error
 
 from .device import InputDev, Value
@@ -43,7 +44,7 @@ class InputHandle:
 async def input_register_handle(handle: InputHandle) -> None:
     """Join a handler to a device; the core's mutex is held."""
     async with handle.dev.mutex:
-        handle.dev.handles.append(handle)
+        rcu_assign_pointer(handle.dev, "handles", (*handle.dev.handles, handle))
     handle.handler.handles.append(handle)
 
 
@@ -51,7 +52,8 @@ async def input_unregister_handle(handle: InputHandle) -> None:
     """Take them apart; the core's mutex is held."""
     handle.handler.handles.remove(handle)
     async with handle.dev.mutex:
-        handle.dev.handles.remove(handle)
+        others = tuple(each for each in handle.dev.handles if each is not handle)
+        rcu_assign_pointer(handle.dev, "handles", others)
 
 
 async def input_open_device(handle: InputHandle) -> None:
@@ -96,7 +98,7 @@ async def input_grab_device(handle: InputHandle) -> None:
     async with mutex_interruptible(handle.dev.mutex):
         if handle.dev.grab is not None:
             raise os_error(EBUSY)
-        handle.dev.grab = handle
+        rcu_assign_pointer(handle.dev, "grab", handle)
 
 
 async def input_release_device(handle: InputHandle) -> None:
@@ -108,4 +110,4 @@ async def input_release_device(handle: InputHandle) -> None:
 def release_device(handle: InputHandle) -> None:
     """`__input_release_device()`; the device's mutex is held."""
     if handle.dev.grab is handle:
-        handle.dev.grab = None
+        rcu_assign_pointer(handle.dev, "grab", None)

@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final
 
+from simkernel.driverapi.compiler import READ_ONCE
 from simkernel.driverapi.eventfd import EventFd, eventfd_ctx_fdget, eventfd_signal
 from simkernel.driverapi.fasync import POLL_IN, FasyncList, fasync_helper, kill_fasync
 from simkernel.driverapi.fs import File, FileOperations
@@ -17,6 +18,7 @@ from simkernel.driverapi.ktime import ktime_get
 from simkernel.driverapi.mm import PAGE_SIZE, VmArea, remap_vmalloc_range, vmalloc_user
 from simkernel.driverapi.module import ThisModule
 from simkernel.driverapi.poll import PollTable, poll_wait
+from simkernel.driverapi.spinlock import spin_lock_init
 from simkernel.driverapi.sysfs import DeviceAttribute
 from simkernel.driverapi.timer import Timer, mod_timer, timer_delete, timer_setup
 from simkernel.driverapi.uaccess import copy_from_user, copy_to_user
@@ -39,10 +41,11 @@ class Listener:
 
 
 class Events:
-    """The events of one load of the module, and their listeners."""
+    """The events of one load of the module, and their listeners.  `lock` protects both from the timer."""
 
     def __init__(self, this: ThisModule) -> None:
         self.this = this
+        self.lock = spin_lock_init(this, "events of ipc_demo")
         self.waiting = init_waitqueue_head("events of ipc_demo")
         self.fasync = FasyncList()
         self.listeners: list[Listener] = []
@@ -59,9 +62,10 @@ class Events:
         """Send `count` events, `interval` ns apart, in place of those that are pending.  EINVAL."""
         if count <= 0 or interval <= 0:
             raise os_error(EINVAL)
-        self._left, self._interval = count, interval
-        self._due = ktime_get(self.this) + interval
-        mod_timer(self._timer, self._due)
+        with self.lock:
+            self._left, self._interval = count, interval
+            self._due = ktime_get(self.this) + interval
+            mod_timer(self._timer, self._due)
 
     def stop(self) -> None:
         """Send no more."""
@@ -69,21 +73,27 @@ class Events:
 
     def attribute(self) -> DeviceAttribute:
         """/sys/class/ipc_demo/event/last: number and time of the last event, for a program that polls."""
-        return DeviceAttribute("last", show=lambda device: f"{self.last.number} {self.last.time}\n")
+        return DeviceAttribute("last", show=lambda device: "{0.number} {0.time}\n".format(self.latest()))
+
+    def latest(self) -> uapi.IpcDemoEvent:
+        """Return the last event."""
+        with self.lock:
+            return self.last
 
     def _begin(self, timer: Timer) -> None:
-        self._left -= 1
-        self.last = event = uapi.IpcDemoEvent(self.last.number + 1, self._due)
-        if self._left:
-            self._due += self._interval
-            mod_timer(timer, self._due)
-        record = event.pack()
-        self.memory[: len(record)] = record
-        for listener in self.listeners:
-            if listener.eventfd is not None:
-                eventfd_signal(listener.eventfd)
-            elif len(listener.queue) < MAX_QUEUE:
-                listener.queue.append(record)
+        with self.lock:
+            self._left -= 1
+            self.last = event = uapi.IpcDemoEvent(self.last.number + 1, self._due)
+            if self._left:
+                self._due += self._interval
+                mod_timer(timer, self._due)
+            record = event.pack()
+            self.memory[: len(record)] = record
+            for listener in self.listeners:
+                if listener.eventfd is not None:
+                    eventfd_signal(listener.eventfd)
+                elif len(listener.queue) < MAX_QUEUE:
+                    listener.queue.append(record)
         wake_up_interruptible(self.waiting)
         kill_fasync(self.fasync, POLL_IN)
         self.multicast(event)
@@ -91,24 +101,35 @@ class Events:
 
 def open(file: File) -> None:
     """Add a listener."""
+    events = _events(file)
     file.private_data = Listener()
-    _events(file).listeners.append(file.private_data)
+    with events.lock:
+        events.listeners.append(file.private_data)
 
 
 def release(file: File) -> None:
     """Remove the listener."""
-    _events(file).listeners.remove(file.private_data)
+    events = _events(file)
+    with events.lock:
+        events.listeners.remove(file.private_data)
 
 
 async def read(file: File, size: int, position: int) -> bytes:
     """Records, as many as fit, after waiting for the first.  EINVAL if not even one fits."""
-    queue = file.private_data.queue
+    events = _events(file)
+    listener: Listener = file.private_data
     if size < uapi.IpcDemoEvent.SIZE:
         raise os_error(EINVAL)
-    if not queue and file.flags & O_NONBLOCK:
-        raise os_error(EAGAIN)
-    await wait_event_interruptible(_events(file).waiting, lambda: queue)
-    return b"".join(queue.popleft() for _ in range(min(len(queue), size // uapi.IpcDemoEvent.SIZE)))
+    while True:
+        with events.lock:
+            count = min(len(listener.queue), size // uapi.IpcDemoEvent.SIZE)
+            records = [listener.queue.popleft() for _ in range(count)]
+        if records:
+            return b"".join(records)
+        if file.flags & O_NONBLOCK:
+            raise os_error(EAGAIN)
+        # Without the lock: if another reader is faster, this one waits again.
+        await wait_event_interruptible(events.waiting, lambda: READ_ONCE(listener.queue))
 
 
 def ioctl(file: File, request: int, argument: int) -> int:
@@ -117,9 +138,11 @@ def ioctl(file: File, request: int, argument: int) -> int:
         start = uapi.IpcDemoStart.unpack(copy_from_user(file, argument, uapi.IpcDemoStart.SIZE))
         _events(file).start(start.count, start.interval)
     elif request == uapi.IPC_DEMO_LAST:
-        copy_to_user(file, argument, _events(file).last.pack())
+        copy_to_user(file, argument, _events(file).latest().pack())
     elif request == uapi.IPC_DEMO_SET_EVENTFD:
-        file.private_data.eventfd = eventfd_ctx_fdget(file, argument)
+        context = eventfd_ctx_fdget(file, argument)
+        with _events(file).lock:
+            file.private_data.eventfd = context
     else:
         raise os_error(ENOTTY)
     return 0
@@ -135,7 +158,7 @@ def mmap(file: File, area: VmArea) -> None:
 def poll(file: File, table: PollTable) -> int:
     """Readable while the queue holds a record."""
     poll_wait(_events(file).waiting, table)
-    return POLLIN | POLLRDNORM if file.private_data.queue else 0
+    return POLLIN | POLLRDNORM if READ_ONCE(file.private_data.queue) else 0
 
 
 def fasync(file: File, fd: int, on: bool) -> None:

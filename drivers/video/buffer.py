@@ -7,6 +7,7 @@ from typing import Any
 
 import attrs
 
+from simkernel.driverapi.atomic import xchg
 from simkernel.driverapi.device import Device
 from simkernel.driverapi.dma import DmaBuffer, dma_alloc_coherent, dma_free_coherent
 from simkernel.driverapi.mm import PAGE_SIZE, VmArea, dma_mmap_coherent, page_align
@@ -72,7 +73,7 @@ class Memory:
 
     def free(self) -> None:
         """Give the memory back now.  What a program has mapped it keeps; the device reaches it no more."""
-        buffer, self.buffer = self.buffer, None  # in one step: the last munmap(2) may come meanwhile
+        buffer = xchg(self, "buffer", None)  # the last munmap(2) may come meanwhile
         if buffer is not None:
             dma_free_coherent(self._device, buffer)
 

@@ -3,7 +3,7 @@
 `x.a` becomes `access(x, "a", READ, 12).a`, so an access is reported when it happens, in lambdas and
 comprehensions too.  A call of a method that changes a container (`x.a.append(1)`) and a store in its item
 (`x.a[1] = 2`) are writes of `x.a`.  The arguments of `READ_ONCE()` and `WRITE_ONCE()` are marked accesses,
-and those of `data_race()` are not reported (driverapi/compiler.py, rcupdate.py).
+and those of `data_race()` are not reported (driverapi/compiler.py, rcupdate.py, atomic.py).
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Kind(IntFlag):
     MARKED = 2
     """`READ_ONCE()`, `WRITE_ONCE()`."""
     ORDERED = 4
-    """`rcu_dereference()`, `rcu_assign_pointer()`: the reader comes after the writer."""
+    """`rcu_dereference()`, `rcu_assign_pointer()`, `xchg()`: comes after the writer before."""
 
 
 class Listener(Protocol):
@@ -88,6 +88,7 @@ READS: Final[Mapping[str, Kind | None]] = {
 WRITES: Final[Mapping[str, Kind]] = {
     "WRITE_ONCE": Kind.WRITE | Kind.MARKED,
     "rcu_assign_pointer": Kind.WRITE | Kind.MARKED | Kind.ORDERED,
+    "xchg": Kind.WRITE | Kind.MARKED | Kind.ORDERED,
 }
 """The kind of access that a function's argument is; None: it is not reported."""
 
