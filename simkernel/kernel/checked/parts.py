@@ -60,8 +60,7 @@ def install(kernel: Kernel, checks: Collection[str], races: Races | None) -> Cal
         lockdep = kernel.locking = Lockdep(
             kernel.preempt,
             kernel.reports,
-            kernel.current,
-            oopses.closing,
+            runner,
             checking="lockdep" in checks,
             events=races,
         )

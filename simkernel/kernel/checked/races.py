@@ -177,10 +177,10 @@ class Races:
         _join(clock, self._published)
         cell = self._cells(obj).setdefault(name, _Cell())
         if kind & 4:
+            if cell.assigned is not None:
+                _join(clock, cell.assigned)
             if kind & 1:
                 cell.assigned = self._snapshot()
-            elif cell.assigned is not None:
-                _join(clock, cell.assigned)
         write, marked, time = bool(kind & 1), bool(kind & 2), clock[context]
         last = cell.write if write else cell.reads.get(context)
         if last is not None and last.context == context and last.time == time and last.marked <= marked:

@@ -13,7 +13,7 @@ KERNEL: Final = "simkernel.kernel."
 DRIVERAPI: Final = "simkernel.driverapi."
 
 Place = tuple[CodeType, int, dict[str, Any]]
-"""A line of a function: its code, the line's number, and its globals.  It holds no frame."""
+"""A place in a function: its code, the offset of the instruction, and its globals.  It holds no frame."""
 
 
 def locate(frame: FrameType) -> tuple[str, str] | None:
@@ -23,7 +23,11 @@ def locate(frame: FrameType) -> tuple[str, str] | None:
 
 def caller(depth: int = 1) -> FrameType:
     """Return the nearest frame of a module, or else of the kernel, from the caller's `depth`th caller on."""
-    first = sys._getframe(depth + 1)
+    return module_frame(sys._getframe(depth + 1))
+
+
+def module_frame(first: FrameType) -> FrameType:
+    """Return the nearest frame of a module from `first` on; without one, `first` or the user of its lock."""
     frame: FrameType | None = first
     while frame is not None:
         if LOCATION in frame.f_globals:
@@ -35,8 +39,8 @@ def caller(depth: int = 1) -> FrameType:
 
 
 def place(frame: FrameType) -> Place:
-    """The line at which `frame` is."""
-    return frame.f_code, frame.f_lineno, frame.f_globals
+    """The place at which `frame` is.  Its line is computed when it is described."""
+    return frame.f_code, frame.f_lasti, frame.f_globals
 
 
 def call_trace(depth: int = 1) -> tuple[str, ...]:
@@ -60,9 +64,11 @@ def sleeping_trace(frame: Any) -> tuple[str, ...]:
     return tuple(reversed(lines))
 
 
-def describe(line_of_code: Place) -> str:
+def describe(at: Place) -> str:
     """A line of a call trace: `stop at camera/stream.py:96 [camera]`."""
-    code, number, names = line_of_code
+    code, offset, names = at
+    lines = (line for start, end, line in code.co_lines() if start <= offset < end and line is not None)
+    number = next(lines, code.co_firstlineno)
     located = names.get(LOCATION)
     if located is not None:
         return f"{code.co_name} at {located[1]}:{number} [{located[0]}]"

@@ -13,24 +13,25 @@ happen.  `Preempt` reports sleeping in atomic context.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from types import CodeType
-from typing import Final, Protocol
+import sys
+from types import CodeType, FrameType
+from typing import Any, Final, NamedTuple, Protocol
 
 import attrs
 
 from simkernel.kernel.lib.report import Reports
-from simkernel.kernel.lib.stack import Place, call_trace, caller, culprit, describe, place
+from simkernel.kernel.lib.stack import LOCATION, Place, call_trace, caller, culprit, describe, module_frame
 from simkernel.kernel.sched.completion import Completion
 from simkernel.kernel.sched.locking import Locking
 from simkernel.kernel.sched.mutex import Mutex
 from simkernel.kernel.sched.preempt import Preempt
+from simkernel.kernel.sched.runner import Runner
 from simkernel.kernel.sched.spinlock import SpinLock
 from simkernel.kernel.sched.task import SchedTask
 
 CHECKER: Final = "lockdep"
-Class = tuple[CodeType, int] | None
-"""A lock class: the call that made the lock, by function and instruction.  None: its order is not checked."""
+Class = int | None
+"""The number of a lock class.  None: its order is not checked."""
 
 
 class Lock(Protocol):
@@ -49,8 +50,11 @@ class LockEvents(Protocol):
     def released(self, lock: object) -> None: ...
 
 
-@attrs.frozen(eq=False)
-class _Held:
+_Entry = tuple[Any, Place, bool]
+"""A lock that is held, as `_Held` has it: a tuple, which is made for each lock that is taken."""
+
+
+class _Held(NamedTuple):
     lock: Lock
     at: Place
     trylock: bool
@@ -75,26 +79,32 @@ class Lockdep(Locking):
         self,
         preempt: Preempt,
         reports: Reports,
-        current: Callable[[], SchedTask | None],
-        closing: Callable[[], bool],
+        runner: Runner,
         *,
         checking: bool = True,
         events: LockEvents | None = None,
     ) -> None:
         super().__init__(preempt)
         self._reports = reports
-        self._current = current
-        self._closing = closing
+        self._runner = runner
         self._checking = checking
         self._events = events
-        self._held: dict[SchedTask | None, list[_Held]] = {}
+        self._held: dict[SchedTask | None, list[_Entry]] = {}
+        self._classes: dict[tuple[CodeType, int], int] = {}
+        """Lock classes by the call that makes their locks: its function and instruction."""
         self._orders: dict[Class, dict[Class, _Order]] = {}
 
     def mutex(self, name: str, *, ordered: bool = True) -> Mutex:
-        return CheckedMutex(self._preempt, name, self, _class() if ordered else None)
+        return CheckedMutex(self._preempt, name, self, self._class() if ordered else None)
 
     def spinlock(self, name: str) -> SpinLock:
-        return CheckedSpinLock(self._preempt, name, self, _class())
+        if not self._checking and self._events is None:
+            return super().spinlock(name)
+        return CheckedSpinLock(self._preempt, name, self, self._class())
+
+    def _class(self) -> Class:
+        frame = caller(2)
+        return self._classes.setdefault((frame.f_code, frame.f_lasti), len(self._classes))
 
     def completion(self, name: str) -> Completion:
         if self._events is None:
@@ -103,32 +113,45 @@ class Lockdep(Locking):
 
     # -- events ---------------------------------------------------------------
 
-    def acquire(self, lock: Lock, *, trylock: bool = False) -> SchedTask | None:
-        """The current context is about to take `lock`, or has taken it by `trylock` (`lock_acquire()`).
+    def acquire(self, lock: Lock, frame: FrameType, *, trylock: bool = False) -> SchedTask | None:
+        """Code in `frame` is about to take `lock`, or has taken it by `trylock` (`lock_acquire()`).
 
         Return the context.
         """
-        context = self._context()
-        held = self._held.setdefault(context, [])
-        if held and not self._preempt.locks:  # what slept with a spinlock, or left an interrupt with it
-            held[:] = [each for each in held if each.lock.kind == "mutex"]
-        this = _Held(lock, place(caller(2)), trylock)
-        if self._checking and held and not trylock:
-            self._check_order(this, context, held)
+        preempt = self._preempt
+        context = None if preempt.interrupts else self._runner.current
+        held = self._held.get(context)
+        if held is None:
+            held = self._held[context] = []
+        if LOCATION not in frame.f_globals:
+            frame = module_frame(frame)
+        this = (lock, (frame.f_code, frame.f_lasti, frame.f_globals), trylock)
+        if held:
+            if not preempt.locks:  # what slept with a spinlock, or left an interrupt with it
+                held[:] = [each for each in held if each[0].kind == "mutex"]
+            if self._checking and not trylock and held:
+                before, _, tried = held[-1]
+                known = self._orders.get(before.lock_class)
+                if tried or known is None or lock.lock_class not in known or len(held) > 1:
+                    self._check_order(_Held(*this), context, list(map(_Held._make, held)))
         held.append(this)
         return context
 
     def acquired(self, lock: Lock) -> None:
         """The current context has `lock`."""
-        lock.owner = self._context()
+        lock.owner = None if self._preempt.interrupts else self._runner.current
         if self._events is not None:
             self._events.acquired(lock)
 
     def release(self, lock: Lock) -> None:
         """The current context gives `lock` back (`lock_release()`)."""
-        context = lock.owner if self._closing() else self._context()
-        if not self.forget(lock, context) and self._checking:
-            self._report_unbalanced(lock, context, self._held.get(context, []))
+        closing = self._runner.closing
+        context = lock.owner if closing else None if self._preempt.interrupts else self._runner.current
+        held = self._held.get(context)
+        if held and held[-1][0] is lock:
+            held.pop()
+        elif not self.forget(lock, context) and self._checking:
+            self._report_unbalanced(lock, context, list(map(_Held._make, held or ())))
             self.forget(lock, lock.owner)
         if self._events is not None:
             self._events.released(lock)
@@ -137,12 +160,10 @@ class Lockdep(Locking):
     def forget(self, lock: Lock, context: SchedTask | None) -> bool:
         """`context` does not hold `lock` any more, or does not take it after all.  False if it never did."""
         held = self._held.get(context, [])
-        found = next((each for each in reversed(held) if each.lock is lock), None)
+        found = next((each for each in reversed(held) if each[0] is lock), None)
         if found is None:
             return False
         held.remove(found)
-        if not held:
-            del self._held[context]
         return True
 
     def returns(self, task: SchedTask) -> None:
@@ -158,17 +179,16 @@ class Lockdep(Locking):
         event is left.
         """
         for task, held in list(self._held.items()):
-            if task is None or task.kthread:
+            if task is None or (task.kthread and task.alive):
                 continue
-            if not task.alive:
+            if task.alive:
+                self.returns(task)
+            elif held:
                 self._report_kept(task, held, f"{_who(task)} still has locks held!", "")
             else:
-                self.returns(task)
+                del self._held[task]
 
     # -- checks ---------------------------------------------------------------
-
-    def _context(self) -> SchedTask | None:
-        return None if self._preempt.interrupts else self._current()
 
     def _check_order(self, after: _Held, context: SchedTask | None, held: list[_Held]) -> None:
         """`check_deadlock()`, `check_prevs_add()`.  Each pair of classes is checked once."""
@@ -280,11 +300,12 @@ class Lockdep(Locking):
         lines += ["", *_listed(context, held), "", "stack backtrace:", *(f" {line}" for line in trace)]
         self._reports.add(CHECKER, "WARNING: bad unlock balance detected!", lines, trace, "=")
 
-    def _report_kept(self, task: SchedTask, held: list[_Held], text: str, action: str) -> None:
+    def _report_kept(self, task: SchedTask, entries: list[_Entry], text: str, action: str) -> None:
         """`lockdep_sys_exit()`, `print_held_locks_bug()`.  Each lock is reported once."""
         del self._held[task]
         if not self._checking:
             return
+        held = list(map(_Held._make, entries))
         lines = [f"{_who(task)} is {action} with locks still held!"] if action else []
         lines += _listed(task, held)
         self._reports.add(CHECKER, f"WARNING: {text}", lines, [describe(each.at) for each in held], "=")
@@ -302,7 +323,7 @@ class CheckedMutex(Mutex):
         self.owner: SchedTask | None = None
 
     async def _lock(self, interruptible: bool) -> None:
-        context = self._lockdep.acquire(self)
+        context = self._lockdep.acquire(self, sys._getframe(1))
         try:
             await super()._lock(interruptible)
         except BaseException:
@@ -313,7 +334,7 @@ class CheckedMutex(Mutex):
     def try_lock(self) -> bool:
         taken = super().try_lock()
         if taken:
-            self._lockdep.acquire(self, trylock=True)
+            self._lockdep.acquire(self, sys._getframe(1), trylock=True)
             self._lockdep.acquired(self)
         return taken
 
@@ -334,7 +355,13 @@ class CheckedSpinLock(SpinLock):
         self.owner: SchedTask | None = None
 
     def lock(self) -> None:
-        context = self._lockdep.acquire(self)
+        self._take(sys._getframe(1))
+
+    def __enter__(self) -> None:
+        self._take(sys._getframe(1))
+
+    def _take(self, frame: FrameType) -> None:
+        context = self._lockdep.acquire(self, frame)
         try:
             super().lock()
         except BaseException:
@@ -362,11 +389,6 @@ class ObservedCompletion(Completion):
         done = await super()._wait(deadline, interruptible)
         self._events.acquired(self)
         return done
-
-
-def _class() -> Class:
-    frame = caller(2)
-    return frame.f_code, frame.f_lasti
 
 
 def _who(task: SchedTask | None) -> str:

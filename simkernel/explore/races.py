@@ -1,0 +1,60 @@
+"""Data races of a target: the race detector's reports as data, for a strategy that pauses at them.
+
+A race is reported in a run that does not fail.  A pause at one of its two places lets the other context come
+between, so a failure that the race can cause needs far fewer runs:
+
+    explorer.seeds(range(100), "pauses", directed=places(find_races(target)))
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from contextlib import suppress
+from typing import Any, Final
+
+import attrs
+
+from simkernel.explore.plan import Plan
+from simkernel.explore.run import Target, Trial
+from simkernel.machine import Machine
+
+RACES: Final = "races"
+
+
+@attrs.frozen
+class Race:
+    """Two accesses that nothing orders.
+
+    `places` are the file and first line of the two statements, the later one first.  `text` is the report.
+    """
+
+    places: tuple[str, ...]
+    text: str
+
+
+class RaceTrial(Trial):
+    """A run whose machines have the race detector."""
+
+    def machine(self, **options: Any) -> Machine:
+        """Return a machine with these keywords, and with the checker "races"."""
+        checks = tuple(options.pop("checks", ()))
+        return super().machine(**options, checks=(*(each for each in checks if each != RACES), RACES))
+
+
+def find_races(target: Target, plan: Plan | None = None, **options: Any) -> tuple[Race, ...]:
+    """Run a target once, under the empty plan unless one is given, and return its races.
+
+    `options` are keywords of `Trial`.  A failure of the run does not matter.
+    """
+    trial = RaceTrial(Plan() if plan is None else plan, **options)
+    with suppress(Exception):
+        target.run(trial)
+    with suppress(Exception):
+        trial.close()
+    reports = (report for machine in trial.machines for report in machine.reports)
+    return tuple(Race(report.places, report.text) for report in reports if report.checker == RACES)
+
+
+def places(races: Iterable[Race]) -> frozenset[str]:
+    """Return all places of some races."""
+    return frozenset(place for race in races for place in race.places)

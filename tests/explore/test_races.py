@@ -1,0 +1,103 @@
+"""A search that pauses where the race detector reports."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from textwrap import dedent
+from typing import Any
+
+import attrs
+import pytest
+
+from simkernel.explore.explorer import Explorer, Found
+from simkernel.explore.races import find_races, places
+from simkernel.explore.run import Trial
+from simkernel.uapi.fcntl import O_WRONLY
+
+DRIVER = """
+from simkernel.driverapi.device import class_register, class_unregister, device_create
+from simkernel.driverapi.fs import *
+from simkernel.driverapi.module import Module
+from simkernel.driverapi.spinlock import spin_lock_init
+
+MODULE = Module(license="GPL")
+
+class Tally:
+    def __init__(self, this):
+        self.lock = spin_lock_init(this, "tally")
+        self.total = 0
+
+def weigh(data):
+    weight = 0
+    for byte in data:
+        weight += byte
+        weight %= 251
+    return weight
+
+def write(file, data, position):
+    tally = file.cdev.data
+    weigh(data)
+    {0}:
+        total = tally.total
+        total += 1
+        tally.total = total
+    weigh(data)
+    return len(data)
+
+def init(this):
+    tally = Tally(this)
+    number = alloc_chrdev_region(this, 0, 1, "tally")
+    tally.cdev = cdev_init(this, FileOperations(write=write), data=tally)
+    cdev_add(tally.cdev, number)
+    tally.kind = class_register(this, "tally")
+    device_create(this, tally.kind, None, "tally", node="tally", number=number)
+    return tally
+"""
+
+
+@attrs.frozen
+class Story:
+    """Two programs write to the driver in `folder`; both writes must count."""
+
+    folder: Path
+
+    def run(self, trial: Trial) -> None:
+        """Run it once."""
+
+        async def program(app: Any) -> None:
+            fd = await app.open("/dev/tally", O_WRONLY)
+            await app.sleep(0.001)
+            await app.write(fd, bytes(range(40)))
+
+        with trial.machine(udev=False, module_path=[self.folder]) as machine:
+            machine.blocking().insmod("tally")
+            trial.began()
+            for _ in range(2):
+                machine.spawn(program)
+            machine.run()
+            module = machine.kernel.modules.find("tally")
+            assert module is not None
+            assert module.data.total == 2
+
+
+@pytest.fixture
+def folder(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
+    (tmp_path / "tally.py").write_text(dedent(DRIVER.replace("{0}", request.param)))
+    return tmp_path
+
+
+@pytest.mark.parametrize("folder", ["if True"], indirect=True)
+def test_a_search_directed_by_races_finds_the_failure_at_once(folder: Path) -> None:
+    story = Story(folder)
+    races = find_races(story)
+    assert {len(race.places) for race in races} == {2}
+    assert "data-race in write" in races[0].text
+    found = Explorer(story).seeds(range(20), "pauses", directed=places(races))
+    assert isinstance(found, Found)
+    assert found.number <= 5
+    assert any(done.place in places(races) for done in found.outcome.done)
+
+
+@pytest.mark.parametrize("folder", ["with tally.lock"], indirect=True)
+def test_a_sound_driver_has_no_races(folder: Path) -> None:
+    assert find_races(Story(folder)) == ()
