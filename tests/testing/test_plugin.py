@@ -407,3 +407,31 @@ def test_with_xdist(pytester: pytest.Pytester) -> None:
     result.stdout.fnmatch_lines(
         ["*- simulation -*", "*- replay -*", "pytest test_it.py::test_it --sim-replay *"]
     )
+
+
+def test_bugs_and_exceptions_of_programs_are_errors(run_pytest: Pytest) -> None:
+    result = run_pytest("""
+        async def program(app):
+            raise ValueError("of the program")
+
+        def report(machine):
+            machine.kernel.reports.add("lockdep", "WARNING: possible circular locking dependency detected")
+
+        def test_exception(sim_machine):
+            sim_machine.spawn(program)
+            sim_machine.blocking().sleep(1)
+
+        def test_report(sim_machine):
+            report(sim_machine)
+
+        def test_expected_report(sim_machine):
+            report(sim_machine)
+            assert [each.checker for each in sim_machine.reports.take()] == ["lockdep"]
+
+        def test_without_checkers(sim_new_machine):
+            report(sim_new_machine(checks=()))
+    """)
+    result.assert_outcomes(passed=4, errors=2)
+    result.stdout.fnmatch_lines(
+        ["*ValueError: of the program", "*KernelBug: WARNING: possible circular locking dependency detected"]
+    )
