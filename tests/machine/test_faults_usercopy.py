@@ -16,7 +16,16 @@ from simkernel.uapi.eventpoll import EPOLLET, EPOLLIN
 from simkernel.uapi.fcntl import O_DIRECTORY, O_RDONLY
 from simkernel.uapi.netlink import NETLINK_USERSOCK
 from simkernel.uapi.poll import POLLIN
-from simkernel.uapi.socket import AF_NETLINK, AF_UNIX, MSG_DONTWAIT, SOCK_DGRAM, SOCK_RAW, SOCK_STREAM
+from simkernel.uapi.socket import (
+    AF_NETLINK,
+    AF_UNIX,
+    MSG_DONTWAIT,
+    SO_RCVBUF,
+    SOCK_DGRAM,
+    SOCK_RAW,
+    SOCK_STREAM,
+    SOL_SOCKET,
+)
 from tests.machine.points import Points
 from tests.machine.test_faults_fire import fails_with, plugged, settle
 
@@ -160,6 +169,28 @@ def test_a_netlink_message_that_cannot_be_copied_is_lost(
     assert got == [errno.EFAULT, b"next"]
 
 
+def test_a_failed_receive_makes_room_for_a_sender_that_waits(machine: Machine, points: Points) -> None:
+    got: list[Any] = []
+
+    async def sender(app: Any) -> None:
+        sock = await app.socket(AF_NETLINK, SOCK_RAW, NETLINK_USERSOCK)
+        for _ in range(2):
+            await sock.sendto(bytes(2000), (77, 0))  # the second does not fit beside the first
+        got.append("sent")
+
+    process = machine.blocking()
+    receiver = process.socket(AF_NETLINK, SOCK_RAW, NETLINK_USERSOCK)
+    receiver.setsockopt(SOL_SOCKET, SO_RCVBUF, 2304)
+    receiver.bind((77, 0))
+    machine.spawn(sender)
+    settle(machine)
+    assert got == []
+    points.fail("usercopy")
+    fails_with(errno.EFAULT, receiver.recv, PAGE)
+    settle(machine)
+    assert got == ["sent"]
+
+
 def test_a_netlink_message_that_cannot_be_read_is_not_sent(points: Points, process: Blocking) -> None:
     one, other = (process.socket(AF_NETLINK, SOCK_RAW, NETLINK_USERSOCK) for _ in range(2))
     other.bind((77, 0))
@@ -178,6 +209,29 @@ def test_the_count_of_an_eventfd_is_taken(points: Points, process: Blocking) -> 
     assert process.poll([(fd, POLLIN)], 0) == []
 
 
+def test_a_failed_read_of_an_eventfd_makes_room_for_a_writer(machine: Machine, points: Points) -> None:
+    got: list[Any] = []
+
+    async def writer(app: Any, fd: int) -> None:
+        await app.eventfd_write(fd, 5)
+        got.append("written")
+
+    async def parent(app: Any) -> None:
+        fd = await app.eventfd(0, 0)  # inherited by the child
+        await app.eventfd_write(fd, 2**64 - 2)
+        await app.spawn(writer, fd)
+        await app.sleep(0.001)
+        points.fail("usercopy")
+        try:
+            await app.eventfd_read(fd)
+        except OSError as error:
+            got.append(error.errno)
+
+    machine.spawn(parent)
+    machine.run()
+    assert got == [errno.EFAULT, "written"]
+
+
 @pytest.mark.parametrize("mode", [0, EPOLLET])
 def test_an_event_of_epoll_stays_ready(points: Points, process: Blocking, mode: int) -> None:
     fd = process.eventfd(3)
@@ -194,11 +248,12 @@ def test_poll_with_a_bad_pointer_fails(points: Points, process: Blocking) -> Non
 
 
 def test_a_directory_is_read_from_where_it_was(points: Points, process: Blocking) -> None:
-    names = process.listdir("/dev")
+    entries = process.app.call
+    whole = process.run(entries("getdents64", process.open("/dev", O_RDONLY | O_DIRECTORY), PAGE))
     fd = process.open("/dev", O_RDONLY | O_DIRECTORY)
     points.fail("usercopy")
-    fails_with(errno.EFAULT, process.listdir, fd)
-    assert process.listdir(fd) == names
+    fails_with(errno.EFAULT, process.run, entries("getdents64", fd, PAGE))
+    assert process.run(entries("getdents64", fd, PAGE)) == whole
 
 
 def test_a_file_of_proc_is_read_from_where_it_was(points: Points, process: Blocking) -> None:

@@ -44,81 +44,42 @@ class FaultPoint:
 
 
 _POINTS: Final = (
-    FaultPoint(
-        "netlink.deliver", ENOBUFS,
-        "a socket loses a message of the kernel or of a group, and its next receive fails",
-        "`netlink_overrun()`", ("protocol", "group"),
-    ),
-    FaultPoint(
-        "skb.alloc", ENOBUFS,
-        "a send or a dump fails, an acknowledgement is lost; a driver that replies gets ENOMEM",
-        "`__alloc_skb()`",
-    ),
-    FaultPoint(
-        "kmalloc", ENOMEM,
-        "a call that makes an object fails, or what a driver registers, or an open of its device",
-        "`should_failslab()`", ("module", "what"),
-    ),
-    FaultPoint(
-        "dma.alloc", ENOMEM,
-        "a driver gets no DMA memory",
-        "`dma_alloc_coherent()`", ("module", "device"),
-    ),
-    FaultPoint(
-        "dma.write", None,
-        "half of a device's transfer reaches memory, and the device does not notice",
-        "`pci_error_handlers`", ("device",),
-    ),
-    FaultPoint(
-        "usercopy", EFAULT,
-        "a call fails as if the program had passed a bad pointer",
-        "`should_fail_usercopy()`", ("size",),
-    ),
-    FaultPoint(
-        "irq.lost", None,
-        "no handler runs, and the line stays high",
-        "`try_misrouted_irq()`", ("device", "irq"),
-    ),
-    FaultPoint(
-        "irq.spurious", None,
-        "the handlers of a line run once more with nothing to do",
-        "`note_interrupt()`", ("device", "irq"),
-    ),
-    FaultPoint(
-        "irq.storm", None,
-        "a line sticks high until the kernel disables it: \"nobody cared\"",
-        "`__report_bad_irq()`", ("device", "irq"),
-    ),
-    FaultPoint(
-        "module.init", ENOMEM,
-        "a module is not loaded",
-        "`do_init_module()`", ("module",),
-    ),
-    FaultPoint(
-        "probe", ENOMEM,
-        "a device stays without a driver, and the kernel log says so",
-        "`really_probe()`", ("device", "module"),
-    ),
-    FaultPoint(
-        "sleep.eintr", EINTR,
-        "a sleep of a program's call ends, as after a signal whose handler has no SA_RESTART",
-        "`signal_pending_state()`",
-    ),
-    FaultPoint(
-        "bus.access", None,
-        "the device is unplugged before the access: a read gives all ones, a write is lost",
-        "`pci_dev_is_disconnected()`", ("device",),
-    ),
-    FaultPoint(
-        "uevent.drop", None,
-        "no listener gets an event, whose SEQNUM is missing",
-        "`uevent_net_broadcast_untagged()`", ("device", "action", "subsystem"),
-    ),
-    FaultPoint(
-        "open", ENFILE,
-        "open(2) fails as if the machine had too many open files",
-        "`alloc_empty_file()`", ("device", "path"),
-    ),
+    FaultPoint("netlink.deliver", ENOBUFS,
+               "a socket loses a message of the kernel or of a group, and its next receive fails",
+               "`netlink_overrun()`", ("protocol", "group")),
+    FaultPoint("skb.alloc", ENOBUFS,
+               "a send or a dump fails, an acknowledgement is lost; a driver that replies gets ENOMEM",
+               "`__alloc_skb()`"),
+    FaultPoint("kmalloc", ENOMEM,
+               "a call that makes an object fails, or what a driver registers, or an open of its device",
+               "`should_failslab()`", ("module", "what")),
+    FaultPoint("dma.alloc", ENOMEM, "a driver gets no DMA memory",
+               "`dma_alloc_coherent()`", ("module", "device")),
+    FaultPoint("dma.write", None,
+               "half of a device's transfer reaches memory, and the device does not notice",
+               "`pci_error_handlers`", ("device",)),
+    FaultPoint("usercopy", EFAULT, "a call fails as if the program had passed a bad pointer",
+               "`should_fail_usercopy()`", ("size",)),
+    FaultPoint("irq.lost", None, "no handler runs, and the line stays high",
+               "`try_misrouted_irq()`", ("device", "irq")),
+    FaultPoint("irq.spurious", None, "the handlers of a line run once more with nothing to do",
+               "`note_interrupt()`", ("device", "irq")),
+    FaultPoint("irq.storm", None, "a line sticks high until the kernel disables it: \"nobody cared\"",
+               "`__report_bad_irq()`", ("device", "irq")),
+    FaultPoint("module.init", ENOMEM, "a module is not loaded",
+               "`do_init_module()`", ("module",)),
+    FaultPoint("probe", ENOMEM, "a device stays without a driver, and the kernel log says so",
+               "`really_probe()`", ("device", "module")),
+    FaultPoint("sleep.eintr", EINTR,
+               "a sleep of a program's call ends, as after a signal whose handler has no SA_RESTART",
+               "`signal_pending_state()`"),
+    FaultPoint("bus.access", None,
+               "the device is unplugged before the access: a read gives all ones, a write is lost",
+               "`pci_dev_is_disconnected()`", ("device",)),
+    FaultPoint("uevent.drop", None, "no listener gets an event, whose SEQNUM is missing",
+               "`uevent_net_broadcast_untagged()`", ("device", "action", "subsystem")),
+    FaultPoint("open", ENFILE, "open(2) fails as if the machine had too many open files",
+               "`alloc_empty_file()`", ("device", "path")),
 )  # fmt: skip
 
 POINTS: Final[Mapping[str, FaultPoint]] = MappingProxyType({point.name: point for point in _POINTS})
@@ -185,8 +146,7 @@ class Armed:
 
     def check_copy(self, size: int) -> None:
         """Raise EFAULT if a copy of `size` bytes from or to the running task is to fail."""
-        if self._engine.time() >= 0 and self._current() is not None:
-            self.check("usercopy", size=size)
+        self.check("usercopy", size=size)
 
     def check(self, point: str, **about: object) -> None:
         """Raise the errno of `point` if the operation is to fail."""
