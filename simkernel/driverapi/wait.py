@@ -15,6 +15,7 @@ from collections.abc import Callable
 from simkernel.driverapi.ktime import ktime_get
 from simkernel.kernel.module.awaiting import sleeps
 from simkernel.kernel.module.module import ThisModule
+from simkernel.kernel.sched.preempt import Preempt
 from simkernel.kernel.sched.wait import WaitQueue as WaitQueue
 from simkernel.kernel.sched.wait import sleep_on
 
@@ -29,14 +30,14 @@ def init_waitqueue_head(name: str) -> WaitQueue:
 @sleeps
 async def wait_event(queue: WaitQueue, condition: Condition) -> None:
     """Sleep until `condition()`, whatever signals come."""
-    while not condition():
+    while not _evaluate(condition):
         await sleep_on(queue, interruptible=False)
 
 
 @sleeps
 async def wait_event_interruptible(queue: WaitQueue, condition: Condition) -> None:
     """Sleep until `condition()`.  InterruptedError (EINTR) if a signal comes."""
-    while not condition():
+    while not _evaluate(condition):
         await sleep_on(queue)
 
 
@@ -55,10 +56,18 @@ async def wait_event_interruptible_timeout(
 
 
 async def _until(queue: WaitQueue, condition: Condition, deadline: int, *, interruptible: bool) -> bool:
-    while not condition():
+    while not _evaluate(condition):
         if not await sleep_on(queue, interruptible=interruptible, deadline=deadline):
-            return bool(condition())
+            return bool(_evaluate(condition))
     return True
+
+
+def _evaluate(condition: Condition) -> object:
+    Preempt.evaluating += 1
+    try:
+        return condition()
+    finally:
+        Preempt.evaluating -= 1
 
 
 def waitqueue_active(queue: WaitQueue) -> bool:

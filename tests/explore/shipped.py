@@ -213,9 +213,7 @@ def tune(app: Any) -> None:
             video.ext(io.VIDIOC_G_EXT_CTRLS, 0, [(V4L2_CID_GAIN, 0), (V4L2_CID_EXPOSURE, 0)])
             video.event()
             video.poll(POLLPRI, 0.01)
-        video.ask(
-            io.VIDIOC_UNSUBSCRIBE_EVENT, s.V4l2EventSubscription(v4l2.V4L2_EVENT_CTRL, V4L2_CID_GAIN)
-        )
+        video.ask(io.VIDIOC_UNSUBSCRIBE_EVENT, s.V4l2EventSubscription(v4l2.V4L2_EVENT_CTRL, V4L2_CID_GAIN))
     finally:
         video.close()
 
@@ -315,6 +313,9 @@ def follow(app: Any) -> None:
             app.sleep(0.02)
 
 
+ATTRIBUTES: Final = ("uevent", "name", "modalias", "capabilities/rel", "id/vendor", "index", "inhibited")
+
+
 # -- both ---------------------------------------------------------------------------
 
 
@@ -326,7 +327,7 @@ def look(app: Any) -> None:
     for path in folders:
         with tolerant():
             for name in app.listdir(path):
-                for file in ("uevent", "name", "modalias", "capabilities/rel", "id/vendor", "index", "inhibited"):
+                for file in ATTRIBUTES:
                     with suppress(OSError):
                         app.read_file(f"{path}/{name}/{file}")
     for path in ("/proc/bus/input/devices", "/proc/modules", "/proc/interrupts", "/proc/devices"):

@@ -136,7 +136,6 @@ class DriverCore:
         if attributes:
             device.attributes = {attribute.name: Attached(attribute, module) for attribute in attributes}
         self._link(device)
-        kind.devices.append(device)
         device.resource = self._resources.add(
             module, "device", device.devpath, lambda: self.device_unregister(device)
         )
@@ -198,6 +197,8 @@ class DriverCore:
         siblings.append(device)
         if device.bus is not None:
             device.bus.devices.append(device)
+        if device.kind is not None:
+            device.kind.devices.append(device)
         device.registered = True
         if self.watcher is not None and device.number[0]:
             self.watcher.added(device)

@@ -67,7 +67,9 @@ class AddressSpace:
         return area.start
 
     def remove(self, area: VmArea) -> None:
-        """Take an area out, and tell whose memory it is (`remove_vma()`)."""
+        """Take an area out, and tell whose memory it is (`remove_vma()`).  Harmless if that has been done."""
+        if area not in self.areas:
+            return
         self.areas.remove(area)
         del self._mappings[area]
         if area.closed is not None:

@@ -84,7 +84,7 @@ class Pauses:
     def at_statement(self, place: str) -> None:
         """Pause the section here, if the plan says so."""
         preempt = self._preempt
-        if preempt.interrupts or preempt.locks or self._runner.closing:
+        if preempt.interrupts or preempt.locks or preempt.evaluating or self._runner.closing:
             return
         pause = self._statement(place)
         if pause:

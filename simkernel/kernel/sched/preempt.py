@@ -10,7 +10,7 @@ machine goes on after both.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from simkernel.kernel.lib.report import Reports
 from simkernel.kernel.lib.stack import call_trace
@@ -35,6 +35,13 @@ NOTHING = _Nothing()
 
 class Preempt:
     """The preempt count of a machine, and the bugs that it has caught."""
+
+    evaluating: ClassVar[int] = 0
+    """Above 0 while the kernel evaluates a driver's poll or condition: no plan pauses it.
+
+    Linux queues the task before it evaluates either, so that no wake-up is lost.  Here the task is queued
+    after, and nothing may happen in between.
+    """
 
     def __init__(self, reports: Reports, current: Callable[[], SchedTask | None]) -> None:
         self._reports = reports

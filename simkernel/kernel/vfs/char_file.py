@@ -249,11 +249,14 @@ class CharDeviceFile(FileObject):
         function = self.cdev.operations.poll
         if function is None:
             return DEFAULT_POLLMASK
+        Preempt.evaluating += 1
         try:
             with self._guard("poll"):
                 return function(self, table)
         except OSError:  # vfs_poll() has no errors: a poll that died has POLLERR
             return POLLERR
+        finally:
+            Preempt.evaluating -= 1
 
     # -- the end ------------------------------------------------------------------
 

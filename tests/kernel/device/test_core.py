@@ -111,7 +111,7 @@ def test_a_class_goes_with_its_devices(core: DriverCore, events: list[Uevent]) -
 def test_a_device_without_bus_and_class_is_not_told_of(
     machine: Machine, core: DriverCore, events: list[Uevent]
 ) -> None:
-    device = Device(machine.kernel.preempt, "dull")
+    device = Device(machine.kernel.locking, "dull")
     machine.kernel.processes.kthread("adder", core.device_add(device))
     machine.run(until=millis(1))
     assert device.registered
