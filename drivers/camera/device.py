@@ -95,8 +95,10 @@ class Camera:
         return self.node.name
 
     def read(self, register: int) -> int:
-        """A register.  ENODEV if the camera has been torn out."""
-        value = readl(self.io, register)
+        """A register.  ENODEV if the camera has been torn out, or is unbound: then nothing is mapped."""
+        with self.lock:
+            self.check_present()
+            value = readl(self.io, register)
         if self.is_absent(value):
             raise os_error(ENODEV)
         return value
@@ -120,6 +122,6 @@ class Camera:
             raise os_error(ENODEV)
 
     def check_present(self) -> None:
-        """ENODEV if the camera is gone; to be asked whenever `mutex` was taken."""
+        """ENODEV if the camera is gone; to be asked whenever `mutex` or `lock` was taken."""
         if self.gone:
             raise os_error(ENODEV)

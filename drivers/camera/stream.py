@@ -71,8 +71,8 @@ async def stop_if_idle(camera: Camera) -> None:
 async def shut_down(camera: Camera) -> None:
     """The driver is being unbound, perhaps since the camera has been torn out: netlink's stream ends."""
     async with camera.mutex:
-        camera.gone = True
         with camera.lock:
+            camera.gone = True
             camera.users.clear()
         if isinstance(camera.ring, Ring):
             await stop(camera, "device-removed")

@@ -112,6 +112,8 @@ class Driver:
         """Give a mouse back.  Perhaps it is there no more."""
         mouse: Mouse = dev_get_drvdata(device)
         self.classes.devclass_del(mouse.node)
+        with mouse.lock:
+            mouse.gone = True
         mouse.stop()
         await mouse.pointer.unregister()
         await cancel_work_sync(mouse.send_work)

@@ -22,7 +22,9 @@ def register_family(
         mouse, rate = find(info), info.required("rate")
         if rate not in hw.RATES:
             info.fail(EINVAL, f"the rates are {', '.join(map(str, hw.RATES))}", attribute="rate")
-        writel(rate, mouse.io, hw.RATE)
+        with mouse.lock:
+            mouse.check_present()
+            writel(rate, mouse.io, hw.RATE)
 
     return genl_register_family(
         this,

@@ -86,6 +86,8 @@ class Mouse:
     announced: int = 0
     missed: int = 0
     interrupts: int = 0
+    gone: bool = False
+    """The driver is being unbound: its registers are unmapped next."""
 
     @property
     def name(self) -> str:
@@ -94,10 +96,17 @@ class Mouse:
 
     def read(self, register: int) -> int:
         """A register.  ENODEV if the mouse has been torn out: then every register reads as all ones."""
-        value = readl(self.io, register)
+        with self.lock:
+            self.check_present()
+            value = readl(self.io, register)
         if value == ALL_ONES:
             raise os_error(ENODEV)
         return value
+
+    def check_present(self) -> None:
+        """ENODEV if the mouse is gone; `lock` is held, and the registers stay mapped until it is released."""
+        if self.gone:
+            raise os_error(ENODEV)
 
     def start(self) -> None:
         """Let it report, and interrupt for every report."""
