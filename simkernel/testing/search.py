@@ -15,8 +15,10 @@ from simkernel.engine import SimulationError
 from simkernel.explore.explorer import Explorer, Found, Held
 from simkernel.explore.faults import Fault, Faults
 from simkernel.explore.plan import Plan
-from simkernel.explore.run import Outcome, run
+from simkernel.explore.races import RACES, find_races, places
+from simkernel.explore.run import NO_FAULTS, Outcome, run
 from simkernel.explore.strategy import STRATEGIES, is_step
+from simkernel.kernel.lib.report import KIT
 from simkernel.machine import Machine
 from simkernel.testing.sim import Body
 from simkernel.ynl.errors import choose
@@ -67,11 +69,12 @@ class Search:
     """A body and the plans under which it runs.
 
     seeds       number of runs: the default run, then one plan a seed; 0 for none
-    strategy    how a seed becomes a plan (`simkernel.explore.strategy`), or "guided"
+    strategy    how a seed becomes a plan (`simkernel.explore.strategy`), "guided", or "races": pauses where
+                the race detector reports
     sweep       a fault point that fails each time in turn; "step" or "statement": a pause at each in turn
     systematic  number of pauses up to which every plan runs
     plans       plans that run first
-    faults      rules of faults, or None
+    faults      rules of faults
     """
 
     body: Body
@@ -80,7 +83,7 @@ class Search:
     sweep: str | None = None
     systematic: int = 0
     plans: tuple[Plan, ...] = ()
-    faults: Faults | None = None
+    faults: Fault | Faults = NO_FAULTS
 
     @classmethod
     def of(
@@ -103,6 +106,8 @@ class Search:
         options = {key: value for key, value in keywords.items() if key in OF_MACHINE}
         if "module_path" in options:
             options["module_path"] = [folder / each for each in _several(options["module_path"])]
+        if RACES in _several(options.get("checks", ())):
+            options["checks"] = (*KIT, RACES)
         of_body = {key: _several(keywords[key]) for key in ("devices", "modules") if key in keywords}
         body = Body(function, arguments, **of_body, options=options, uid=keywords.get("uid", 0))
         values = {key: value for key, value in keywords.items() if key in own}
@@ -116,10 +121,10 @@ class Search:
             value = getattr(self, key)
             if isinstance(value, bool) or not isinstance(value, int) or value < 0:
                 raise SimulationError(f"{key}={value!r}: it is a number of {_UNITS[key]}, from 0 up")
-        known = (*STRATEGIES, GUIDED)
+        known = (*STRATEGIES, GUIDED, RACES)
         if self.strategy not in known:
             raise SimulationError(f"strategy={self.strategy!r}: {choose(self.strategy, known)}")
-        if self.faults is not None and not isinstance(self.faults, Fault | Faults):
+        if not isinstance(self.faults, Fault | Faults):
             raise SimulationError(f"faults={self.faults!r}: join rules with |, as in Fault(...) | Fault(...)")
         if not (self.seeds or self.sweep or self.systematic or self.plans):
             raise SimulationError("seeds=0 without sweep, systematic and plans: the body would never run")
@@ -166,29 +171,32 @@ class Search:
 
     def _stages(self, seeds: int | None, going_on: Callable[[], bool] | None) -> Iterator[_Stage]:
         if (swept := self.sweep) is not None:
-            places = PLACES.get(swept)
-            if places is None:
+            kind = PLACES.get(swept)
+            if kind is None:
                 yield _Stage(lambda explorer: explorer.sweep(swept), 0)
             else:
-                yield _Stage(lambda explorer: explorer.sweep_pauses(PAUSE_NS, places), 0)
+                yield _Stage(lambda explorer: explorer.sweep_pauses(PAUSE_NS, kind), 0)
         if self.systematic:
             yield _Stage(lambda explorer: explorer.systematic(self.systematic), 0)
-        if not self.seeds:
-            return
-        number = seeds or self.seeds
-        chosen: Iterable[int] = range(1, number)
-        if going_on is not None:
-            chosen, number = takewhile(lambda _: going_on(), count(1)), 0
-        if self.strategy == GUIDED:
-            yield _Stage(lambda explorer: explorer.guided(chosen), number)
-        else:
-            yield _Stage(lambda explorer: explorer.seeds(chosen, self.strategy), number)
+        if self.seeds:
+            yield self._by_seeds(seeds or self.seeds, going_on)
+
+    def _by_seeds(self, number: int, going_on: Callable[[], bool] | None) -> _Stage:
+        def search(explorer: Explorer) -> Found | Held:
+            on = going_on or (lambda: explorer.runs < number)
+            chosen = takewhile(lambda _: on(), count(1))
+            if self.strategy == GUIDED:
+                return explorer.guided(chosen)
+            if self.strategy == RACES:
+                return explorer.seeds(chosen, "pauses", places(find_races(self.body, rules=self.faults)))
+            return explorer.seeds(chosen, self.strategy)
+
+        return _Stage(search, 0 if going_on else number)
 
     def _explorer(self, twice: bool, rules: bool = True) -> Explorer:
         options: dict[str, Any] = {"traced": True} if twice else {}
-        if self.faults is not None and rules:
-            options["rules"] = self.faults
-        return Explorer(self.body, watch=partial(compare, self.body) if twice else None, **options)
+        watch = partial(compare, self.body) if twice else None
+        return Explorer(self.body, watch=watch, rules=self.faults if rules else NO_FAULTS, **options)
 
 
 _UNITS: Final = {"seeds": "runs", "systematic": "pauses"}

@@ -34,7 +34,10 @@ GIVEN: Final[Mapping[str, None]] = {"app": None, "sim": None}
 
 @attrs.define(eq=False)
 class Condition:
-    """A named condition of a run: it holds at every step, or (`once`) at some step up to `until` ns."""
+    """A named condition of a run: it holds at every step, or (`once`) at some step up to `until` ns.
+
+    `met` says that it is not checked any more.
+    """
 
     name: str
     check: Callable[[], object]
@@ -54,6 +57,7 @@ class Sim:
         self._schedule = schedule
         self._quiet: list[EventFd] = []
         self._conditions: list[Condition] = []
+        self._step = 0
         self.app: Any = None
         """The body's `app`."""
 
@@ -111,25 +115,31 @@ class Sim:
         if not self._conditions:
             self.machine.engine.watches.append(self._look)  # type: ignore[attr-defined]
         self._conditions.append(condition)
+        self._step = self.machine.now
         self._look()
 
     def _look(self) -> None:
-        engine = self.machine.engine
+        """Check the conditions between two steps, and end the run if one does not hold."""
+        if (error := self._broken()) is not None:
+            self.machine.engine.interrupt(error)
+        self._step = self.machine.now
+
+    def _broken(self) -> AssertionError | None:
+        """Return the error of a condition that the last step, at `_step` ns, has broken."""
         for condition in self._conditions:
             if condition.met:
                 continue
-            late = condition.until is not None and engine.now > condition.until
-            holds = False if late else bool(condition.check())
-            if holds is condition.once or (late and condition.once):
-                condition.met = True
-            if late or (not holds and not condition.once):
+            late = condition.until is not None and self._step > condition.until
+            condition.met = late or bool(condition.check()) is condition.once
+            if late or (condition.met and not condition.once):
                 kind = "eventually" if condition.once else "always"
-                condition.met = True
-                error = AssertionError(f"sim.{kind}({condition.name!r}) does not hold at {engine.now} ns")
-                engine.interrupt(error)
+                return AssertionError(f"sim.{kind}({condition.name!r}) does not hold at {self._step} ns")
+        return None
 
     def check_conditions(self) -> None:
-        """Raise AssertionError for a condition that no step has met."""
+        """Raise AssertionError for a condition that the last step breaks, or that no step has met."""
+        if (error := self._broken()) is not None:
+            raise error
         missed = [each.name for each in self._conditions if each.once and not each.met]
         if missed:
             raise AssertionError(f"sim.eventually({missed[0]!r}) does not hold at any step")

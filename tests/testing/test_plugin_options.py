@@ -207,3 +207,42 @@ def test_faults_of_a_rule(run_pytest: Pytest) -> None:
     result.stdout.fnmatch_lines(
         ['>*app.open("/dev/null", 2)', "run * of 30 fails; its plan*: *,open#1", "    open fails at hit 1"]
     )
+
+
+def test_races_are_reported_and_direct_the_strategy(run_pytest: Pytest, root: Path) -> None:
+    result = run_pytest(f"""
+        import pytest
+        from simkernel.uapi.netlink import NLM_F_REQUEST, message
+        from simkernel.uapi.socket import AF_NETLINK, SOCK_RAW
+
+        pytestmark = pytest.mark.sim(module_path={str(root / "tests/explore/modules")!r}, modules="tally")
+
+        def ask(app):
+            with app.socket(AF_NETLINK, SOCK_RAW, 25) as sock:
+                sock.sendto(message(16, b"", flags=NLM_F_REQUEST), (0, 0))
+                return sock.recv(100)[16]
+
+        def counted(app, sim):
+            app.spawn(ask)
+            app.spawn(ask)
+            sim.quiet()
+            return ask(app)
+
+        @pytest.mark.sim(strategy="races", seeds=10)
+        def test_strategy(app, sim):
+            assert counted(app, sim) == 3
+
+        @pytest.mark.sim(checks="races", seeds=1)
+        def test_checker(app, sim):
+            counted(app, sim)
+    """)
+    result.assert_outcomes(failed=2)
+    result.stdout.fnmatch_lines(
+        [
+            "E*assert 2 == 3",
+            "    tally.py:* pauses for *",
+            "E*KernelBug: ===*",
+            "*data-race in *",
+        ],
+        consecutive=False,
+    )

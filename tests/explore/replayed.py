@@ -1,0 +1,28 @@
+"""Run plans of planted bugs and print the digests of their traces.
+
+    python -m tests.explore.replayed FILE
+
+The file has a JSON list of [story, plan].
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+from simkernel.explore.plan import Plan
+from simkernel.explore.run import run
+from tests.planted.story import stories
+
+
+def digests(plans: list[tuple[str, str]]) -> list[str]:
+    """Return the digest of each run."""
+    known = stories()
+    return [
+        run(known[name].target(sound=False), Plan.parse(text), traced=True).digest for name, text in plans
+    ]
+
+
+if __name__ == "__main__":
+    print(json.dumps(digests(json.loads(Path(sys.argv[1]).read_text("utf-8")))))
