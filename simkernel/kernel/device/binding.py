@@ -131,7 +131,7 @@ class Binding:
             if error.errno == EPROBE_DEFER:
                 self._defer(device, triggered=triggers != self._triggers)
             return error.errno or EIO
-        except GeneratorExit:  # the task was killed; what the driver got goes when the device does
+        except BaseException:  # the task was killed, or the device has a bug: it keeps what the driver got
             device.driver = None
             raise
         driver.devices.append(device)
