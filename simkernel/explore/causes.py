@@ -23,8 +23,8 @@ def causes(records: Sequence[Record]) -> list[Record]:
     """Return the records that led to the last call of the task that the last record is about.
 
     A call that slept was woken by a message, an interrupt or work, whose flow tells its origin, or by a call
-    of another task.  The chain goes on with the task that caused this, up to a device, a timer or the first
-    program.
+    of another task.  If it waited for quiescence, the task that acted last woke it.  The chain goes on with
+    the task that caused this, up to a device, a timer or the first program.
     """
     chain = _Chain(records)
     chain.follow()
@@ -74,6 +74,8 @@ class _Chain:
         flow = self._records[wakeup].flow
         if not flow:
             waker = self._waker(wakeup, pid)
+            if waker is None and self._records[left].fields["call"] == "read":  # it waits for quiescence
+                waker = self._last_act(wakeup)
             if waker is None:  # a timer of its own
                 return entered, pid
             self.kept |= {waker, wakeup, left}
@@ -103,6 +105,11 @@ class _Chain:
                 other = record.fields["pid"]
                 return None if other == pid or self._slept(index, other) else index
         return None
+
+    def _last_act(self, wakeup: int) -> int | None:
+        """Return the index of the last record of a program before the machine was quiet."""
+        names = ("sys_enter", "sys_exit", "sched_process_exit")
+        return next((at for at in range(wakeup - 1, -1, -1) if self._records[at].name in names), None)
 
     def _slept(self, entered: int, pid: int) -> bool:
         for index in range(entered + 1, len(self._records)):

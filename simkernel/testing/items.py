@@ -135,8 +135,9 @@ def search(nodeid: str) -> Search:
     several.
     """
     holder = _Holder()
-    arguments = [nodeid, "-q", "-p", "no:terminal", "-p", "no:xdist", "-p", "no:cacheprovider", "-s"]
-    session = greenlet(lambda: pytest.main([*arguments, "-o", "addopts="], plugins=[holder]))
+    plugins = ("no:terminal", "no:xdist", "no:cacheprovider", "simkernel.pytest_plugin")
+    arguments = [nodeid, "-s", "-o", "addopts=", *(word for name in plugins for word in ("-p", name))]
+    session = greenlet(lambda: pytest.main(arguments, plugins=[holder]))
     item = session.switch()
     if not isinstance(item, pytest.Function) or item.get_closest_marker("sim") is None:
         found = f"{holder.items} tests" if holder.items != 1 else "one that fails in its set-up"

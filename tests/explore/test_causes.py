@@ -86,6 +86,28 @@ def test_a_timer_of_its_own_leads_to_what_came_before() -> None:
     assert chain[1].fields["call"] == "openat"
 
 
+async def quiet(app: Any, sim: Any) -> None:
+    """Fail when another program has ended."""
+    _, writing = await app.pipe()
+    await app.spawn(write, writing)
+    await sim.quiet()
+    raise ValueError
+
+
+def test_quiescence_leads_to_the_task_that_acted_last() -> None:
+    chain = causes(recorded(Body(quiet, options={"udev": False})))
+    assert names(chain) == [
+        "sched_process_fork",
+        "sched_process_fork",
+        "sched_process_exit",
+        "sched_wakeup",
+        "sys_exit",
+        "sys_exit",
+        "sched_process_exit",
+    ]
+    assert [each.fields["comm"] for each in chain[1:3]] == ["write", "write"]
+
+
 def test_no_record_has_no_cause() -> None:
     assert causes([]) == []
 
