@@ -17,6 +17,8 @@ from simkernel.cli.nearest import unknown
 COMMANDS: Final = {
     "list": "simkernel.cli.listing",
     "run": "simkernel.cli.run",
+    "explore": "simkernel.cli.explore",
+    "replay": "simkernel.cli.replay",
     "describe": "simkernel.cli.describe",
     "new": "simkernel.cli.new",
     "guide": "simkernel.cli.guide",

@@ -73,6 +73,7 @@ class Run(Report):
     module_path  folders with the user's modules, for the machine
     costs        prices, for the machine, unless the scenario has its own
     debug        passed on to the machine
+    make         makes the machine from keywords of `Machine`, instead of the class
     """
 
     def __init__(
@@ -84,6 +85,7 @@ class Run(Report):
         module_path: Iterable[str | Path] = (),
         costs: CostModel | None = None,
         debug: bool = False,
+        make: Callable[..., Machine] | None = None,
     ) -> None:
         super().__init__()
         self.scenario = scenario
@@ -92,6 +94,7 @@ class Run(Report):
         self._module_path = tuple(module_path)
         self._costs = costs
         self._debug = debug
+        self._make = make
         self._attach: Callable[[Machine], object] | None = None
         self._machine: Machine | None = None
         self._ending = ExitStack()
@@ -123,7 +126,8 @@ class Run(Report):
         path = (*options.pop("module_path", ()), *self._module_path)
         options = {"debug": self._debug, "costs": self._costs, **options}
         self.default_costs = options["costs"] is None
-        self._machine = self._ending.enter_context(Machine(self.seed, module_path=path, **options))
+        machine = (self._make or Machine)(seed=self.seed, module_path=path, **options)
+        self._machine = self._ending.enter_context(machine)
         if self._attach is not None:
             self._attach(self._machine)
         return self._machine

@@ -1,0 +1,58 @@
+"""`simkernel replay`: run a target under one plan."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+
+import click
+
+from simkernel.cli.blame import Blame, explain
+from simkernel.cli.exits import FAILED
+from simkernel.cli.targets import Named, target_options
+from simkernel.engine import SimulationError
+from simkernel.explore.explorer import Found
+from simkernel.explore.plan import Plan
+from simkernel.explore.run import run
+from simkernel.testing.evidence import perturbations, replay_comment
+
+
+def _plan(ctx: click.Context, option: click.Parameter, given: str) -> Plan:
+    try:
+        return Plan.parse(given)
+    except SimulationError as error:
+        raise click.BadParameter(str(error)) from None
+
+
+@click.command("replay", short_help="Run a scenario or test under one plan.")
+@target_options
+@click.argument("plan", metavar="PLAN", callback=_plan)
+@click.option("--debug", is_flag=True, help="Show errors whole.")
+def command(target: str, plan: Plan, debug: bool, module_path: tuple[str, ...]) -> None:
+    """Run TARGET under PLAN, as `simkernel explore` prints it.  The exit code is 1 if the run fails.
+
+    Parts of the plan that the run does not have are reported as stale.
+    """
+    with Blame(debug):
+        outcome = run(Named(target, module_path)(), plan, traced=True)
+        for line in perturbations(outcome):
+            click.echo(line)
+        click.echo(f"the trace has the digest {outcome.digest}")
+        if outcome.failure is not None:
+            click.echo(explain(outcome.failure, debug), err=True, nl=False)
+            sys.exit(FAILED)
+        click.echo("the run does not fail")
+
+
+def show(named: Named, found: Found) -> None:
+    """Print a failure: its shrunk plan, what the plan does, the exception, and the line that replays it."""
+    failure = found.outcome.failure
+    assert failure is not None
+    click.echo(explain(failure), err=True, nl=False)
+    click.echo(f"shrunk in {found.tries} runs to the plan {found.plan}")
+    for line in perturbations(found.outcome):
+        click.echo(f"    {line}")
+    folders = [word for folder in named.module_path for word in ("--module-path", folder)]
+    line = shlex.join(["simkernel", "replay", *folders, named.name, str(found.plan)])
+    click.echo(line + replay_comment(Path()))

@@ -1,0 +1,131 @@
+"""The progress of a search: a bar on a terminal, and a line at the end."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Event, Thread
+from time import monotonic
+from typing import Final
+
+import click
+
+from simkernel.explore.pool import Batch
+from simkernel.explore.run import Outcome
+from simkernel.kernel.lib.fault import POINTS
+
+PERIOD: Final = 0.2
+"""Wall seconds between two updates of the bar."""
+
+
+class Progress:
+    """The numbers of a search.
+
+    runs, seconds   runs of this command, and their CPU time; `before` runs are kept of earlier ones
+    sampled         number of sampled runs, and their distinct `schedules`
+    """
+
+    def __init__(self, total: int | None, limit: float | None, before: int = 0) -> None:
+        self.runs, self.seconds, self.sampled = 0, 0.0, 0
+        self.schedules: set[str] = set()
+        self.tracepoints: set[str] = set()
+        self.faults: set[str] = set()
+        self.stopped = False
+        self._before = before
+        self._total, self._limit = total, limit
+        self._began = monotonic()
+
+    def going_on(self) -> bool:
+        """Return False when a run has failed or the time is over."""
+        return not self.stopped and (self._limit is None or self.elapsed < self._limit)
+
+    @property
+    def elapsed(self) -> float:
+        """Wall seconds since the beginning."""
+        return monotonic() - self._began
+
+    def take(self, schedules: list[str], tracepoints: set[str], faults: set[str]) -> None:
+        """Count what sampled runs have passed."""
+        self.sampled += len(schedules)
+        self.schedules.update(schedules)
+        self.tracepoints |= tracepoints
+        self.faults |= faults
+
+    def add(self, batch: Batch) -> None:
+        """Count a chunk; a failure stops the search."""
+        self.runs += len(batch.seeds)
+        self.seconds += batch.seconds
+        self.take([each for _, each in batch.schedules], {*batch.tracepoints}, {*batch.faults})
+        self.stopped |= batch.failure is not None
+
+    def watch(self, number: int, outcome: Outcome) -> None:
+        """Count a run in this process.  TimeOver if the time is over."""
+        self.runs = number
+        if outcome.places:
+            self.take([outcome.order], {*outcome.tracepoints}, {*outcome.hits})
+        if outcome.failure is None and not self.going_on():
+            raise TimeOver
+
+    @property
+    def rate(self) -> float:
+        """Runs a second."""
+        return self.runs / max(self.elapsed, 0.001)
+
+    def figures(self) -> str:
+        """Return the numbers that the bar shows."""
+        return (
+            f"{self.rate:4.0f}/s schedules {len(self.schedules)}/{self.sampled} "
+            f"trace {len(self.tracepoints)} faults {len(self.faults)}/{len(POINTS)}"
+        )
+
+    def summary(self) -> str:
+        """Return the numbers of the whole search, in two lines."""
+        earlier = f" and {self._before} earlier ones" if self._before else ""
+        first = f"{self.runs} runs{earlier} in {self.elapsed:.1f} s, {self.rate:.0f} a second"
+        if not self.sampled:
+            return first
+        return (
+            f"{first}\n{self.sampled} of them recorded: {len(self.schedules)} distinct schedules, "
+            f"{len(self.tracepoints)} tracepoints, {len(self.faults)} of {len(POINTS)} fault points"
+        )
+
+    @contextmanager
+    def bar(self) -> Iterator[None]:
+        """Show the bar meanwhile, if standard error is a terminal."""
+        done = Event()
+        thread = Thread(target=self._show, args=(done,), daemon=True)
+        if sys.stderr.isatty():
+            thread.start()
+        try:
+            yield
+        finally:
+            done.set()
+            if thread.is_alive():
+                thread.join()
+
+    def _show(self, done: Event) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
+        from rich.progress import Progress as Bar
+
+        columns = TextColumn("{task.fields[runs]}"), BarColumn(5), TextColumn("{task.fields[figures]}")
+        with Bar(
+            *columns, TimeElapsedColumn(), console=Console(stderr=True), transient=True, auto_refresh=False
+        ) as bar:
+            whole = self._limit if self._total is None else self._total
+            task = bar.add_task("", total=whole, runs="", figures="")
+            while not done.wait(PERIOD):
+                runs = self._before + self.runs
+                shown = f"{runs} runs" if self._total is None else f"{runs}/{self._total}"
+                completed = self.elapsed if self._total is None else runs
+                bar.update(task, completed=completed, runs=shown, figures=self.figures(), refresh=True)
+
+
+class TimeOver(Exception):
+    """The time of a search is over."""
+
+
+def note(text: str) -> None:
+    """Print a note on standard error."""
+    click.echo(text, err=True)

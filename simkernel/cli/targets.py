@@ -1,0 +1,109 @@
+"""What `explore` and `replay` run: a scenario by its name or file, or a test by its node id."""
+
+from __future__ import annotations
+
+import re
+from importlib import import_module
+from typing import Any, Final
+
+import attrs
+import click
+
+from simkernel.cli import stories
+from simkernel.cli.completion import offer
+from simkernel.cli.options import module_path_option
+from simkernel.engine import SimulationError
+from simkernel.explore.faults import Fault, Faults
+from simkernel.explore.run import Target
+from simkernel.explore.targets import ScenarioTarget
+
+NODE: Final = "::"
+"""Text in the node id of a test."""
+_KEYS: Final = tuple(field.name for field in attrs.fields(Fault) if field.name != "point")
+_INTS: Final = ("nth", "interval", "times", "pid", "since", "until")
+UNITS: Final = {"": 1, "s": 1, "m": 60, "h": 3600}
+
+
+@attrs.frozen
+class Named:
+    """A target by its name, with folders of modules for a scenario.  A worker process gets it as this."""
+
+    name: str
+    module_path: tuple[str, ...] = ()
+
+    def __call__(self) -> Target:
+        """Return the target.  UsageError if there is none of that name; raises what its file raises."""
+        if NODE not in self.name:
+            return ScenarioTarget(stories.load(stories.find(self.name)), module_path=self.module_path)
+        target: Target = self._test().body
+        return target
+
+    def rules(self) -> Faults:
+        """Return the rules of faults that the target has itself: those of a test's mark."""
+        return Faults() if NODE not in self.name else self._test().faults or Faults()
+
+    def _test(self) -> Any:
+        try:
+            return import_module("simkernel.testing.items").search(self.name)
+        except ImportError as error:
+            text = f"a test as a target needs pytest and greenlet: install simkernel[testing] ({error})"
+            raise click.UsageError(text) from None
+        except SimulationError as error:
+            raise click.UsageError(str(error)) from None
+
+
+def _check(ctx: click.Context, option: click.Parameter, given: str) -> str:
+    try:
+        import greenlet  # noqa: F401
+    except ImportError:
+        text = f"`simkernel {ctx.info_name}` needs greenlet: install simkernel[testing]"
+        raise click.UsageError(text) from None
+    return given
+
+
+def target_options(command: Any) -> Any:
+    """Add the argument TARGET and --module-path to a command."""
+    complete = offer(lambda _: stories.names())
+    return click.argument("target", metavar="TARGET", callback=_check, shell_complete=complete)(
+        module_path_option(command)
+    )
+
+
+def seconds(ctx: click.Context, option: click.Parameter, given: str | None) -> float | None:
+    """Read a time such as 90, 90s, 10m or 2h.  BadParameter otherwise."""
+    if given is None:
+        return None
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smh]?)", given.strip())
+    if match is None or not float(match[1]):
+        raise click.BadParameter(f"{given!r} is no time: write 90s, 10m or 2h")
+    return float(match[1]) * UNITS[match[2]]
+
+
+def shard(ctx: click.Context, option: click.Parameter, given: str | None) -> tuple[int, int]:
+    """Read a share of the seeds such as 2/5: the second of five.  BadParameter otherwise."""
+    match = re.fullmatch(r"(\d+)/(\d+)", given or "1/1")
+    if match is None or not 1 <= int(match[1]) <= int(match[2]):
+        raise click.BadParameter(f"{given!r} is no share: write 1/4 to 4/4 for four machines")
+    return int(match[1]), int(match[2])
+
+
+def rules(ctx: click.Context, option: click.Parameter, given: str | None) -> Faults:
+    """Read rules such as `sleep.eintr:p=.05,comm=daemon|open:nth=3`, or JSON.  BadParameter otherwise."""
+    try:
+        if given is None or given.startswith("["):
+            return Faults.from_json(given or "[]")
+        return Faults(tuple(map(_rule, given.split("|"))))
+    except (SimulationError, ValueError) as error:
+        raise click.BadParameter(f"{given!r}: {error}") from None
+
+
+def _rule(text: str) -> Fault:
+    point, _, rest = text.strip().partition(":")
+    keywords: dict[str, Any] = {}
+    for part in filter(None, rest.split(",")):
+        key, equals, value = part.partition("=")
+        if not equals or key not in _KEYS:
+            keys = ", ".join(f"{each}=" for each in _KEYS)
+            raise SimulationError(f"{part!r} is no part of a rule: write POINT:KEY=VALUE,... with {keys}")
+        keywords[key] = float(value) if key == "p" else int(value) if key in _INTS else value
+    return Fault(point, **keywords)

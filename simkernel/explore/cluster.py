@@ -1,0 +1,84 @@
+"""Executors: a pool of processes, this process, or a dask.distributed cluster (extra `[cluster]`)."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable
+from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from functools import partial
+from multiprocessing import get_context, parent_process
+from threading import Thread
+from typing import Any, ParamSpec, TypeVar
+
+from simkernel.engine import SimulationError
+
+P = ParamSpec("P")
+T = TypeVar("T")
+TIMEOUT = 10
+"""Seconds in which a scheduler must answer."""
+PER_WORKER = 2
+"""Chunks that are submitted for each worker: one runs, one waits."""
+
+
+class InProcess(Executor):
+    """Runs each task at once, in this process."""
+
+    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        """Run the task; its future is done."""
+        future: Future[T] = Future()
+        future.set_result(fn(*args, **kwargs))
+        return future
+
+
+def local(jobs: int) -> tuple[Callable[[], Executor], int]:
+    """Return what makes an executor of `jobs` processes, and the number of chunks to submit at a time.
+
+    A single job runs in this process.
+    """
+    return (InProcess, 1) if jobs == 1 else (partial(processes, jobs), PER_WORKER * jobs)
+
+
+def processes(jobs: int) -> Executor:
+    """Return an executor of `jobs` processes.
+
+    They are spawned: a fork of a process with threads or greenlets is not safe.
+    """
+    return ProcessPoolExecutor(jobs, get_context("spawn"), _begin)
+
+
+def _begin() -> None:
+    """Leave Ctrl-C to the command, and end with it: the pool's own workers wait for a killed one for ever."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
+
+
+def cluster(address: str) -> tuple[Callable[[], Executor], int]:
+    """Return the executor of a dask.distributed cluster, and the number of chunks to submit at a time.
+
+    The scheduler gives a chunk of a worker that has died to another one.  SimulationError if dask is not
+    installed or the scheduler does not answer.
+    """
+    try:
+        import distributed
+    except ImportError:
+        text = "a scheduler needs dask.distributed: install simkernel[cluster]"
+        raise SimulationError(text) from None
+    try:
+        make: Any = distributed.Client
+        client = make(address, timeout=TIMEOUT, set_as_default=False)
+    except (OSError, ValueError) as error:
+        raise SimulationError(f"no scheduler answers at {address!r}: {error}") from None
+    workers = len(client.nthreads())
+    if not workers:
+        client.close()
+        raise SimulationError(f"the scheduler at {address!r} has no workers: start one with `dask worker`")
+    executor: Executor = client.get_executor(pure=False)
+    return lambda: executor, PER_WORKER * workers

@@ -1,0 +1,203 @@
+"""Seeds in chunks, on any executor of `concurrent.futures`: processes here, or a cluster.
+
+A chunk is a second of work, so that its dispatch costs little.  A worker loads the target by its name once,
+runs the default plan, and keeps its profile.  It returns a batch: some numbers and names, and no objects of
+a run.  One run of SAMPLED is recorded and traced, which costs more than an ordinary run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
+from functools import lru_cache
+from itertools import islice
+from math import ceil
+from threading import Lock
+from time import process_time
+from typing import Final
+
+import attrs
+
+from simkernel.engine import SimulationError
+from simkernel.explore.explorer import Explorer
+from simkernel.explore.faults import Faults
+from simkernel.explore.run import NO_FAULTS, Outcome, Target
+from simkernel.explore.strategy import Profile, draw
+
+SAMPLED: Final = 16
+"""Of so many seeds, one run is recorded and traced."""
+CHUNK: Final = 1.0
+"""CPU time of a chunk in seconds, by the mean of the runs so far."""
+MAX_DEATHS: Final = 3
+"""Workers that may die of one chunk."""
+
+
+_running: Final = Lock()
+"""Threads of a worker take turns: the points of modules belong to the machine that runs."""
+
+
+@attrs.frozen
+class Job:
+    """A search that a worker can take part in.
+
+    load      returns the target; it is pickled by name
+    strategy  how a seed becomes a plan
+    rules     rules of faults for every run
+    options   the options of every plan
+    """
+
+    load: Callable[[], Target]
+    strategy: str = "swarm"
+    rules: Faults = NO_FAULTS
+    options: tuple[tuple[str, str], ...] = ()
+
+
+@attrs.frozen
+class Failure:
+    """A run that failed: its seed, its plan as text, and the exception in one line."""
+
+    seed: int
+    plan: str
+    error: str
+
+
+@attrs.frozen
+class Batch:
+    """The results of a chunk.
+
+    seeds        the seeds that ran; a failure ends the chunk
+    seconds      CPU time of the runs
+    schedules    the order of the points of each sampled run: (seed, digest)
+    tracepoints, faults  names that sampled runs passed
+    """
+
+    seeds: tuple[int, ...]
+    seconds: float
+    failure: Failure | None
+    schedules: tuple[tuple[int, str], ...]
+    tracepoints: frozenset[str]
+    faults: frozenset[str]
+
+
+@lru_cache(maxsize=4)
+def prepared(job: Job) -> tuple[Explorer, Outcome, Profile]:
+    """Return the explorer of a job in this process, the run from which plans are drawn, and its profile."""
+    explorer = Explorer(job.load(), rules=job.rules, plan_options=dict(job.options))
+    base = explorer.base()
+    return explorer, base, Profile.of(base)
+
+
+def work(job: Job, seeds: tuple[int, ...]) -> Batch:
+    """Run the plans of some seeds up to the first failure, in any process."""
+    with _running:
+        return _work(job, seeds)
+
+
+def _work(job: Job, seeds: tuple[int, ...]) -> Batch:
+    explorer, _, profile = prepared(job)
+    began = process_time()
+    ran, failure = [], None
+    sampled: list[tuple[int, Outcome]] = []
+    for seed in seeds:
+        sample = seed % SAMPLED == 0
+        plan = draw(job.strategy, seed, profile, dict(job.options))
+        outcome = explorer.run(plan, record=sample, traced=sample)
+        ran.append(seed)
+        if sample:
+            sampled.append((seed, outcome))
+        if outcome.failure is not None:
+            failure = Failure(seed, str(outcome.plan), one_line(outcome.failure))
+            break
+    return Batch(
+        tuple(ran),
+        process_time() - began,
+        failure,
+        tuple((seed, outcome.order) for seed, outcome in sampled),
+        frozenset[str]().union(*(outcome.tracepoints for _, outcome in sampled)),
+        frozenset[str]().union(*(outcome.hits for _, outcome in sampled)),
+    )
+
+
+def one_line(error: BaseException) -> str:
+    """Return the class of an exception and the first line of its text."""
+    text = str(error).partition("\n")[0]
+    return f"{type(error).__name__}{text and f': {text}'}"
+
+
+class Dispatcher:
+    """Submits the seeds of a job in chunks, and yields the batches as they come.
+
+    executor  makes the executor; it is called again when a worker process has died
+    ahead     number of chunks that are submitted at a time
+    cost      CPU time of a run in seconds, for the first chunks
+    """
+
+    def __init__(self, executor: Callable[[], Executor], ahead: int, job: Job, cost: float) -> None:
+        self._make = executor
+        self._executor = executor()
+        self._ahead = ahead
+        self._job = job
+        self._seconds, self._runs = cost, 1
+        self._again: list[tuple[int, ...]] = []
+        self._deaths: dict[tuple[int, ...], int] = {}
+        self._pending: dict[Future[Batch], tuple[int, ...]] = {}
+
+    def batches(self, seeds: Iterable[int], going_on: Callable[[], bool]) -> Iterator[Batch]:
+        """Yield a batch for each chunk.  When `going_on()` is false, only wait for what is submitted.
+
+        SimulationError if workers die of a chunk again and again.
+        """
+        chunks = self._chunks(iter(seeds), going_on)
+        try:
+            self._submit(chunks)
+            while self._pending:
+                done, _ = wait(self._pending, return_when=FIRST_COMPLETED)
+                for future in done:
+                    if future not in self._pending:  # another one has told that the executor is broken
+                        continue
+                    try:
+                        batch = future.result()
+                    except BrokenExecutor:
+                        self._replace(list(self._pending.values()))
+                        continue
+                    del self._pending[future]
+                    self._seconds += batch.seconds
+                    self._runs += len(batch.seeds)
+                    yield batch
+                self._submit(chunks)
+        finally:
+            self._stop()
+
+    def _chunks(self, seeds: Iterator[int], going_on: Callable[[], bool]) -> Iterator[tuple[int, ...]]:
+        while going_on():
+            chunk = tuple(islice(seeds, ceil(CHUNK * self._runs / self._seconds)))
+            if not chunk:
+                return
+            yield chunk
+
+    def _submit(self, chunks: Iterator[tuple[int, ...]]) -> None:
+        while len(self._pending) < self._ahead:
+            chunk = self._again.pop() if self._again else next(chunks, None)
+            if chunk is None:
+                return
+            try:
+                self._pending[self._executor.submit(work, self._job, chunk)] = chunk
+            except BrokenExecutor:
+                self._replace([chunk, *self._pending.values()])
+
+    def _stop(self) -> None:
+        for future in self._pending:
+            future.cancel()
+        self._pending.clear()
+        self._executor.shutdown(wait=False)
+
+    def _replace(self, lost: list[tuple[int, ...]]) -> None:
+        """Make another executor, and submit the chunks again that the broken one has lost."""
+        self._stop()
+        self._again += lost
+        for chunk in lost:
+            self._deaths[chunk] = self._deaths.get(chunk, 0) + 1
+            if self._deaths[chunk] > MAX_DEATHS:
+                text = f"{MAX_DEATHS + 1} workers have died while seeds {chunk[0]} to {chunk[-1]} ran"
+                raise SimulationError(f"{text}: run them with --jobs 1 to see why")
+        self._executor = self._make()
