@@ -23,6 +23,7 @@ from simkernel.driverapi.netlink import (
     nlmsg_unicast,
 )
 from simkernel.driverapi.printk import pr_info
+from simkernel.driverapi.spinlock import spin_lock_init
 from simkernel.uapi.errno import EINVAL, EOPNOTSUPP, os_error
 from simkernel.uapi.netlink import NLMSG_MIN_TYPE, message
 
@@ -45,6 +46,8 @@ class Hello:
 
     def __init__(self, this: ThisModule) -> None:
         self.greeting: str = this.parameters["greeting"]
+        self.lock = spin_lock_init(this, "hello")
+        """Protects `greeted`: programs on two CPUs send at the same time."""
         self.greeted = 0
         self.socket: KernelSocket = netlink_kernel_create(
             this, NETLINK_HELLO, self.receive, groups=GREETED_GROUP, flags=NONROOT_RECV
@@ -61,7 +64,8 @@ class Hello:
         name = nlmsg_data(request).rstrip(b"\0")
         if not 0 < len(name) <= LONGEST_NAME:
             raise os_error(EINVAL)
-        self.greeted += 1
+        with self.lock:
+            self.greeted += 1
         text = self.greeting.encode() + b", " + name + b"!"
         nlmsg_unicast(self.socket, message(HELLO, text, seq=request.seq), request.portid)
         if netlink_has_listeners(self.socket, GREETED_GROUP):
@@ -78,4 +82,5 @@ def init(this: ThisModule) -> Hello:
 def exit(this: ThisModule, hello: Hello) -> None:
     """Serve it no longer.  No program has a socket of it now: each holds the module."""
     netlink_kernel_release(hello.socket)
-    pr_info(this, f"greeted {hello.greeted}")
+    with hello.lock:
+        pr_info(this, f"greeted {hello.greeted}")

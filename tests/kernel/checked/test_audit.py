@@ -51,6 +51,20 @@ def test_one_order_does_not_hang(checked: Checked) -> None:
     assert checked.reports() == []
 
 
+def test_a_task_that_waits_for_a_lock_interruptibly_is_reported(checked: Checked) -> None:
+    checked.driver("""
+async def act(state, text):
+    await mutex_lock_interruptible(state.one)
+    if text == "keep":
+        await wait_event_interruptible(init_waitqueue_head("never"), lambda: False)
+""")
+    checked.write("keep")
+    checked.write("wait", at=millis(1))
+    (hung,) = checked.reports()
+    assert "task:writer state:S pid:7 tgid:7 ppid:1 waits for mutex one" in hung.text
+    assert "owned by task writer:6." in hung.text
+
+
 LOST = """
 async def act(state, text):
     done = init_completion(state.this, "reset")

@@ -152,3 +152,42 @@ async def act(state, text):
     assert {report.checker for report in checked.machine.reports.take()} == {"hung"}
     checked.machine.close()
     assert not len(checked.machine.reports)
+
+
+def test_a_lock_taken_by_trylock_does_not_hide_the_order_of_those_before_it(checked: Checked) -> None:
+    checked.driver("""
+async def act(state, text):
+    state.third = getattr(state, "third", None) or mutex_init(state.this, "third")
+    if text == "forth":
+        async with state.one:
+            if mutex_trylock(state.other):
+                async with state.third:
+                    mutex_unlock(state.other)
+    else:
+        async with state.third, state.one:
+            pass
+""")
+    checked.write("forth", "back")
+    (report,) = checked.reports()
+    assert report.title == "WARNING: possible circular locking dependency detected"
+    assert "-> #1 (mutex third):" in report.text
+
+
+def test_a_spinlock_that_its_holder_slept_with_has_no_order(checked: Checked) -> None:
+    checked.driver("""
+async def act(state, text):
+    if text == "sleep":
+        spin_lock(state.spin)
+        await msleep(state.this, 1)
+        async with state.one:
+            pass
+        spin_unlock(state.spin)
+    else:
+        async with state.one:
+            with state.spin:
+                pass
+""")
+    checked.write("sleep", "nest")
+    titles = [report.title for report in checked.reports()]
+    assert titles[:1] == ["BUG: sleeping function called from invalid context at msleep"]
+    assert not any("circular" in title for title in titles)

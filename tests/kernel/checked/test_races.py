@@ -86,6 +86,18 @@ def test_a_timer_and_the_code_that_armed_it_under_a_spinlock(bench: Bench) -> No
     assert races(bench, TIMER.format("with state.spin:"), "") == []
 
 
+def test_what_is_set_before_a_timer_is_armed(bench: Bench) -> None:
+    body = """
+def act(state, text):
+    def expired(timer):
+        state.one = state.other
+
+    state.other = 1
+    mod_timer(timer_setup(state.this, expired), ktime_get(state.this) + 1000)
+"""
+    assert races(bench, body, "") == []
+
+
 WORK = """
 async def act(state, text):
     def run(work):
