@@ -19,6 +19,8 @@ COMMANDS: Final = {
     "run": "simkernel.cli.run",
     "explore": "simkernel.cli.explore",
     "replay": "simkernel.cli.replay",
+    "explain": "simkernel.cli.explain",
+    "diff": "simkernel.cli.diff",
     "describe": "simkernel.cli.describe",
     "new": "simkernel.cli.new",
     "guide": "simkernel.cli.guide",

@@ -10,25 +10,15 @@ import click
 
 from simkernel.cli.blame import Blame, explain
 from simkernel.cli.exits import FAILED
-from simkernel.cli.targets import Named, target_options
-from simkernel.engine import SimulationError
+from simkernel.cli.targets import Named, replay_options
 from simkernel.explore.explorer import Found
 from simkernel.explore.plan import Plan
 from simkernel.explore.run import run
 from simkernel.testing.evidence import perturbations, replay_comment
 
 
-def _plan(ctx: click.Context, option: click.Parameter, given: str) -> Plan:
-    try:
-        return Plan.parse(given)
-    except SimulationError as error:
-        raise click.BadParameter(str(error)) from None
-
-
 @click.command("replay", short_help="Run a scenario or test under one plan.")
-@target_options
-@click.argument("plan", metavar="PLAN", callback=_plan)
-@click.option("--debug", is_flag=True, help="Show errors whole.")
+@replay_options
 def command(target: str, plan: Plan, debug: bool, module_path: tuple[str, ...]) -> None:
     """Run TARGET under PLAN, as `simkernel explore` prints it.  The exit code is 1 if the run fails.
 

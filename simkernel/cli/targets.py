@@ -14,6 +14,7 @@ from simkernel.cli.completion import offer
 from simkernel.cli.options import module_path_option
 from simkernel.engine import SimulationError
 from simkernel.explore.faults import Fault, Faults
+from simkernel.explore.plan import Plan
 from simkernel.explore.run import Target
 from simkernel.explore.targets import ScenarioTarget
 
@@ -67,6 +68,19 @@ def target_options(command: Any) -> Any:
     return click.argument("target", metavar="TARGET", callback=_check, shell_complete=complete)(
         module_path_option(command)
     )
+
+
+def replay_options(command: Any) -> Any:
+    """Add the arguments TARGET and PLAN, --module-path and --debug to a command."""
+    debug = click.option("--debug", is_flag=True, help="Show errors whole.")
+    return target_options(click.argument("plan", metavar="PLAN", callback=_plan)(debug(command)))
+
+
+def _plan(ctx: click.Context, option: click.Parameter, given: str) -> Plan:
+    try:
+        return Plan.parse(given)
+    except SimulationError as error:
+        raise click.BadParameter(str(error)) from None
 
 
 def seconds(ctx: click.Context, option: click.Parameter, given: str | None) -> float | None:

@@ -1,0 +1,70 @@
+"""`simkernel explain` and `simkernel diff`: why a run fails, and where it leaves the default run."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from typing import Final
+
+import click
+
+from simkernel.cli.blame import Blame
+from simkernel.cli.blame import explain as blamed
+from simkernel.cli.targets import Named, replay_options
+from simkernel.engine import Record
+from simkernel.explore.causes import causes, first_difference
+from simkernel.explore.plan import Plan
+from simkernel.explore.run import Outcome, run
+from simkernel.testing.evidence import Observed, perturbations, shown
+
+BEFORE: Final = 3
+"""Number of common records that `diff` shows."""
+
+
+def _observed(target: str, plan: Plan, module_path: tuple[str, ...]) -> tuple[deque[Record], Outcome]:
+    observed = Observed(Named(target, module_path)(), last=None)
+    return observed.records, run(observed, plan)
+
+
+def _show(records: Iterable[Record]) -> None:
+    for record in records:
+        click.echo(shown(record))
+
+
+@click.command("explain", short_help="Show what led to the failure of a run.")
+@replay_options
+def command(target: str, plan: Plan, debug: bool, module_path: tuple[str, ...]) -> None:
+    """Run TARGET under PLAN and print the chain of causes of its failing call, the oldest first.
+
+    A cause is a wake-up, a message, an interrupt, work, or a call of another task.
+    """
+    with Blame(debug):
+        records, outcome = _observed(target, plan, module_path)
+    for line in perturbations(outcome):
+        click.echo(line)
+    if outcome.failure is None:
+        click.echo("the run does not fail")
+        return
+    _show(causes(list(records)))
+    click.echo(blamed(outcome.failure, debug), nl=False)
+
+
+@click.command("diff", short_help="Show where a run leaves the default run.")
+@replay_options
+def diff(target: str, plan: Plan, debug: bool, module_path: tuple[str, ...]) -> None:
+    """Print the first event in which the run of TARGET under PLAN and its default run differ.
+
+    Events are compared without their times, as a delayed task has other times from then on.
+    """
+    with Blame(debug):
+        its = list(_observed(target, plan, module_path)[0])
+        default = list(_observed(target, plan.without_perturbations(), module_path)[0])
+    at = first_difference(its, default)
+    if at is None:
+        click.echo(f"the runs have the same {len(its)} events")
+        return
+    click.echo(f"the runs have {at} events in common, the last of them:")
+    _show(its[max(0, at - BEFORE) : at])
+    for name, records in (("default", default), (str(plan), its)):
+        click.echo(f"then, in the run {name}:")
+        _show(records[at : at + 1])

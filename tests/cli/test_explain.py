@@ -1,0 +1,74 @@
+"""`simkernel explain` and `simkernel diff`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import CommandLine
+
+
+@pytest.fixture
+def node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A test that fails if the mouse is unplugged between two calls."""
+    monkeypatch.chdir(tmp_path)
+    name = f"{tmp_path.name}.py"  # pytest keeps the modules of earlier sessions
+    (tmp_path / name).write_text("""
+import pytest
+
+
+async def watch(app):
+    monitor = await app.uevents()
+    raise ValueError(await anext(monitor))
+
+
+@pytest.mark.sim(devices=["mouse"])
+async def test_it(app, sim):
+    await app.spawn(watch)
+    await app.sleep(0.01)
+    sim.any_step(sim.unplug, "mouse0")
+    await app.sleep(0.01)
+    await sim.quiet()
+""")
+    return f"{name}::test_it"
+
+
+def test_explain_prints_the_chain_and_the_failure(simkernel: CommandLine, node: str) -> None:
+    done = simkernel("explain", node, "0,unplug-mouse0@2")
+    assert done.code == 0
+    lines = done.out.splitlines()
+    assert lines[0] == "unplug-mouse0 happens 2 points after its announcement"
+    names = [line.split(": ")[0].split()[-1] for line in lines[1:] if line.startswith("[")]
+    assert names[:3] == ["unplug", "irq_raise", "irq_handler_entry"]
+    assert names[-3:] == ["sched_wakeup", "sys_exit", "sched_process_exit"]
+    assert "ValueError" in lines[-1]
+
+
+def test_diff_prints_the_first_difference(simkernel: CommandLine, node: str) -> None:
+    done = simkernel("diff", node, "0,unplug-mouse0@2")
+    assert done.code == 0
+    lines = done.out.splitlines()
+    assert lines[0].endswith("events in common, the last of them:")
+    default = lines.index("then, in the run default:")
+    other = lines.index("then, in the run 0,unplug-mouse0@2:")
+    assert default == other - 2
+    assert lines[default + 1].split()[2:] != lines[other + 1].split()[2:]
+
+
+def test_a_scenario_that_does_not_fail(simkernel: CommandLine) -> None:
+    assert simkernel("explain", "hello", "0").out == "the run does not fail\n"
+    assert simkernel("diff", "hello", "0").out.startswith("the runs have the same ")
+
+
+@pytest.mark.parametrize("command", ["explain", "diff"])
+def test_wrong_arguments(simkernel: CommandLine, node: str, command: str) -> None:
+    done = simkernel(command, node, "x")
+    assert done.code == 2
+    assert "'x' is no plan, since 'x' is no seed" in done.err
+    done = simkernel(command, "nothing", "0")
+    assert done.code == 2
+    assert "nothing" in done.err
+    done = simkernel(command, node.replace("test_it", "nothing"), "0")
+    assert done.code == 2
+    assert "pytest finds 0 tests" in done.err
