@@ -406,7 +406,7 @@ mouse = partial(story, moving_mouse, "mouse0")
 
 STORIES: Final = {
     "camera over netlink": camera((view,), (adjust,), (inspect,)),
-    "camera over netlink, killed": camera((view,), (view,), (look,), victim=0),
+    "camera over netlink, killed": camera((view,), (view,), (adjust,), victim=0),
     "video": camera((capture,), (capture,), (adjust,)),
     "video buffers": camera((capture,), (churn,), (tune,)),
     "video, killed": camera((churn,), (capture,), (inspect,), victim=1),

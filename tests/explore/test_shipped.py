@@ -15,7 +15,8 @@ from tests.explore.shipped import STORIES
 
 SWEPT = ("camera over netlink", "video buffers", "camera's driver", "mouse requests", "mouse's driver")
 """Stories that have every operation between them."""
-FAULTS = ("bus.access", "dma.alloc", "dma.write", "irq.lost", "irq.spurious", "module.init", "probe", "open")
+FAULTS = ("bus.access", "dma.alloc", "dma.write", "irq.spurious", "module.init", "probe", "open")
+"""Not irq.lost: a program that waits for a frame then waits for ever, as on Linux."""
 
 
 @pytest.mark.parametrize("name", STORIES)
