@@ -41,7 +41,12 @@ class Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = import_module(COMMANDS[cmd_name]).command
+        try:
+            command: click.Command = import_module(COMMANDS[cmd_name]).command
+        except ModuleNotFoundError as error:
+            if error.name != "greenlet":
+                raise
+            return _without_greenlet(cmd_name)
         return command
 
     def invoke(self, ctx: click.Context) -> object:
@@ -65,6 +70,18 @@ class Commands(click.Group):
         if args[0] not in COMMANDS:
             raise unknown("command", args[0], COMMANDS)
         return super().resolve_command(ctx, args)
+
+
+def _without_greenlet(name: str) -> click.Command:
+    """Return a command in place of one that cannot be imported, since the list of commands has it too."""
+
+    def refuse(arguments: tuple[str, ...]) -> None:
+        raise click.UsageError(f"`simkernel {name}` needs greenlet: install simkernel[testing]")
+
+    rest = click.Argument(["arguments"], nargs=-1, type=click.UNPROCESSED)
+    settings = {"ignore_unknown_options": True}
+    needs = "Needs the extra [testing]."
+    return click.Command(name, callback=refuse, params=[rest], context_settings=settings, short_help=needs)
 
 
 @click.command(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})

@@ -28,7 +28,7 @@ def plain(*words: str) -> list[str]:
 
 
 def test_commands_are_completed() -> None:
-    assert plain("d") == ["describe"]
+    assert plain("de") == ["describe"]
 
 
 def test_scenarios_are_completed() -> None:

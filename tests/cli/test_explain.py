@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -72,3 +74,19 @@ def test_wrong_arguments(simkernel: CommandLine, node: str, command: str) -> Non
     done = simkernel(command, node.replace("test_it", "nothing"), "0")
     assert done.code == 2
     assert "pytest finds 0 tests" in done.err
+
+
+def test_the_command_line_works_without_greenlet(tmp_path: Path) -> None:
+    program = "import sys; sys.modules['greenlet'] = None; from simkernel.cli import main; main(sys.argv[1:])"
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-c", program, *arguments]
+        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+
+    done = run("--help")
+    assert done.returncode == 0, done.stderr
+    assert "Needs the extra [testing]." in done.stdout
+    assert run("run", "hello").returncode == 0
+    done = run("explain", "hello", "0", "--debug")
+    assert done.returncode == 2
+    assert "`simkernel explain` needs greenlet: install simkernel[testing]" in done.stderr
