@@ -53,21 +53,10 @@ class Named:
             raise click.UsageError(str(error)) from None
 
 
-def _check(ctx: click.Context, option: click.Parameter, given: str) -> str:
-    try:
-        import greenlet  # noqa: F401
-    except ImportError:
-        text = f"`simkernel {ctx.info_name}` needs greenlet: install simkernel[testing]"
-        raise click.UsageError(text) from None
-    return given
-
-
 def target_options(command: Any) -> Any:
     """Add the argument TARGET and --module-path to a command."""
     complete = offer(lambda _: stories.names())
-    return click.argument("target", metavar="TARGET", callback=_check, shell_complete=complete)(
-        module_path_option(command)
-    )
+    return click.argument("target", metavar="TARGET", shell_complete=complete)(module_path_option(command))
 
 
 def replay_options(command: Any) -> Any:
