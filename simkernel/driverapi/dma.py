@@ -8,7 +8,7 @@ pixels = bytes(buffer.memory[:length])
 
 from __future__ import annotations
 
-from simkernel.driverapi.context import driver_of, kernel_of, module_of, owner_of
+from simkernel.driverapi.context import driver_of, kernel_of, module_of, owner_of, this_of
 from simkernel.kernel.device.device import Device
 from simkernel.kernel.mm.dma import DmaBuffer as DmaBuffer
 
@@ -20,8 +20,11 @@ def dma_alloc_coherent(device: Device, size: int) -> DmaBuffer:
 
 
 def dma_free_coherent(device: Device, buffer: DmaBuffer) -> None:
-    """Give a buffer back.  A device that still writes there causes a bus error."""
-    kernel_of(owner_of(device)).dma.free(buffer)
+    """Give a buffer back.  A device that still writes there causes a bus error.
+
+    The driver may be unbound by now: a program unmaps a buffer when it likes.
+    """
+    kernel_of(this_of(buffer.resource.module)).dma.free(buffer)
 
 
 def dmam_alloc_coherent(device: Device, size: int) -> DmaBuffer:
