@@ -152,7 +152,8 @@ def mmap(file: File, area: VmArea) -> None:
     """Map the page of the last event, read-only: all programs share it."""
     if area.writable:
         raise os_error(EINVAL)
-    remap_vmalloc_range(area, _events(file).memory, area.offset)
+    memory = READ_ONCE(_events(file).memory)  # the page: programs read its contents without a lock anyway
+    remap_vmalloc_range(area, memory, area.offset)
 
 
 def poll(file: File, table: PollTable) -> int:
