@@ -15,6 +15,7 @@ import simkernel.testing.machines  # noqa: F401
 
 pytest_plugins = ["pytester"]
 
+PLUGINS = ("-p", "simkernel.pytest_plugin", "-p", "no:xdist")
 Pytest = Callable[..., pytest.RunResult]
 
 
@@ -24,6 +25,6 @@ def run_pytest(pytester: pytest.Pytester) -> Pytest:
 
     def run(source: str, *options: str) -> pytest.RunResult:
         pytester.makepyfile(test_it=source)
-        return pytester.runpytest_inprocess("-p", "simkernel.pytest_plugin", "-p", "no:xdist", *options)
+        return pytester.runpytest_inprocess(*PLUGINS, *options)
 
     return run

@@ -6,6 +6,9 @@ import pytest
 
 from tests.testing.conftest import Pytest
 
+pytestmark = pytest.mark.filterwarnings("ignore:The configuration option .asyncio_default")
+
+SCOPE = "asyncio_default_fixture_loop_scope=function"
 RACE = """
 import pytest
 
@@ -341,7 +344,9 @@ def test_other_async_plugins_are_left_alone(pytester: pytest.Pytester, run_pytes
 def test_with_the_async_plugin(run_pytest: Pytest, plugin: str) -> None:
     pytest.importorskip(plugin)
     mark = {"pytest_asyncio": "asyncio", "anyio": "anyio"}[plugin]
-    options = ["-p", "pytest_asyncio", "-o", "asyncio_mode=auto"] if plugin == "pytest_asyncio" else []
+    options = (
+        ["-p", "pytest_asyncio", "-o", "asyncio_mode=auto", "-o", SCOPE] if plugin == "pytest_asyncio" else []
+    )
     result = run_pytest(
         f"""
         import asyncio
