@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import count
 from typing import Any, Final
 
 import attrs
@@ -108,8 +109,11 @@ class Schedule:
 
     def announce(self, name: str, function: Callable[[], object]) -> None:
         """Call `function` in a section of its own, as many points from here as the plan says."""
-        while name in self.announced:
-            name += "'"
+        first = name
+        for number in count(2):
+            if name not in self.announced:
+                break
+            name = f"{first}.{number}"
         self.announced[name] = self.count
         number = self.count + self.plan.stimuli.get(name, 0)
         self._stimuli.setdefault(number, []).append(function)

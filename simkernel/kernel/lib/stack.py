@@ -45,14 +45,23 @@ def place(frame: FrameType) -> Place:
 
 def call_trace(depth: int = 1) -> tuple[str, ...]:
     """Return the functions of modules, driverapi and the kernel on the stack, innermost first."""
-    return tuple(_lines(sys._getframe(depth + 1)))
+    return described(stack(depth + 1))
 
 
-def _lines(frame: FrameType | None) -> Iterator[str]:
+def stack(depth: int = 1) -> tuple[Place, ...]:
+    """Return the places of all functions on the stack, to be `described` if they are needed."""
+    return tuple(_places(sys._getframe(depth + 1)))
+
+
+def _places(frame: FrameType | None) -> Iterator[Place]:
     while frame is not None:
-        if LOCATION in frame.f_globals or _is_kernel(frame.f_globals):
-            yield describe(place(frame))
+        yield frame.f_code, frame.f_lasti, frame.f_globals
         frame = frame.f_back
+
+
+def described(places: tuple[Place, ...]) -> tuple[str, ...]:
+    """Return the lines of a call trace for those of `places` in modules, driverapi and the kernel."""
+    return tuple(describe(at) for at in places if LOCATION in at[2] or _is_kernel(at[2]))
 
 
 def sleeping_trace(frame: Any) -> tuple[str, ...]:

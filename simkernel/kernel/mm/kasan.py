@@ -10,7 +10,7 @@ import attrs
 from simkernel.hardware.bus import Memory
 from simkernel.kernel.lib.fault import Armed
 from simkernel.kernel.lib.report import Reports
-from simkernel.kernel.lib.stack import call_trace, culprit
+from simkernel.kernel.lib.stack import Place, culprit, described, stack
 from simkernel.kernel.mm.dma import DmaBuffer, DmaMemory
 from simkernel.kernel.module.module import LoadedModule
 from simkernel.kernel.module.resources import Resources
@@ -18,7 +18,7 @@ from simkernel.kernel.sched.task import SchedTask
 
 CHECKER: Final = "memory"
 
-Trace = tuple[str, tuple[str, ...]]
+Trace = tuple[str, tuple[Place, ...]]
 """A task, and its call trace."""
 
 
@@ -88,7 +88,8 @@ class CheckedDmaMemory(DmaMemory):
 
     def report(self, bug: str, buffer: CheckedDmaBuffer) -> None:
         """Report what the driver does with a buffer that is free (`print_report()`)."""
-        who, trace = self._trace(3)
+        who, places = self._trace(3)
+        trace = described(places)
         allocated, freed = buffer.life.allocated, buffer.life.freed
         assert freed is not None
         lines = [
@@ -97,14 +98,16 @@ class CheckedDmaMemory(DmaMemory):
             "Call Trace:",
             *_indented(trace),
         ]
-        for action, (task, places) in (("Allocated", allocated), ("Freed", freed)):
-            lines += ["", f"{action} by {task}:", *_indented(places)]
+        for action, (task, stacked) in (("Allocated", allocated), ("Freed", freed)):
+            lines += ["", f"{action} by {task}:", *_indented(described(stacked))]
         title = f"BUG: KASAN: {bug} in {culprit(trace)}"
-        self._reports.add(CHECKER, title, lines, map(culprit, (trace, freed[1], allocated[1])), "=")
+        self._reports.add(
+            CHECKER, title, lines, map(culprit, (trace, described(freed[1]), described(allocated[1]))), "="
+        )
 
     def _trace(self, depth: int = 2) -> Trace:
         task = self._current()
-        return ("an interrupt" if task is None else f"task {task.track}"), call_trace(depth)
+        return ("an interrupt" if task is None else f"task {task.track}"), stack(depth)
 
 
 def _indented(lines: tuple[str, ...]) -> list[str]:

@@ -20,7 +20,17 @@ from typing import Any, Final, NamedTuple, Protocol
 import attrs
 
 from simkernel.kernel.lib.report import Reports
-from simkernel.kernel.lib.stack import LOCATION, Place, call_trace, caller, culprit, describe, module_frame
+from simkernel.kernel.lib.stack import (
+    LOCATION,
+    Place,
+    call_trace,
+    caller,
+    culprit,
+    describe,
+    described,
+    module_frame,
+    stack,
+)
 from simkernel.kernel.sched.completion import Completion
 from simkernel.kernel.sched.locking import Locking
 from simkernel.kernel.sched.mutex import Mutex
@@ -69,7 +79,12 @@ class _Order:
 
     before: Lock
     after: Lock
-    trace: tuple[str, ...]
+    places: tuple[Place, ...]
+
+    @property
+    def trace(self) -> tuple[str, ...]:
+        """The call trace of that time."""
+        return described(self.places)
 
 
 class Lockdep(Locking):
@@ -206,7 +221,7 @@ class Lockdep(Locking):
                 continue
             if second not in self._orders.setdefault(first, {}):
                 chain = self._path(second, first)
-                self._orders[first][second] = order = _Order(before.lock, after.lock, call_trace(3))
+                self._orders[first][second] = order = _Order(before.lock, after.lock, stack(3))
                 if chain is not None:
                     self._report_circular(before, after, [order, *chain], context, held)
             if not before.trylock:
