@@ -180,3 +180,10 @@ class PlannedEngine(Engine):
         for section in self._idle:
             section.throw(GreenletExit)
         self._idle.clear()
+
+
+def point(place: str) -> None:
+    """A point in module code, before a statement; `place` is the file and line."""
+    engine = PlannedEngine.active
+    if engine is not None:
+        engine.at_statement(place)
