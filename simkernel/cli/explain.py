@@ -49,12 +49,12 @@ def command(target: str, plan: Plan, debug: bool, module_path: tuple[str, ...]) 
     click.echo(blamed(outcome.failure, debug), nl=False)
 
 
-@click.command("diff", short_help="Show where a run leaves the default run.")
+@click.command("diff", short_help="Show the first difference from the default run.")
 @replay_options
 def diff(target: str, plan: Plan, debug: bool, module_path: tuple[str, ...]) -> None:
     """Print the first event in which the run of TARGET under PLAN and its default run differ.
 
-    Events are compared without their times, as a delayed task has other times from then on.
+    Times are not compared, since a delay changes the times of all later events.
     """
     with Blame(debug):
         its = list(_observed(target, plan, module_path)[0])

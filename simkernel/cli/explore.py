@@ -37,17 +37,32 @@ PAUSES: Final = 2
 
 @click.command("explore", short_help="Search for a plan under which a scenario or test fails.")
 @target_options
-@click.option("--seeds", type=click.IntRange(min=1), metavar="N", help=f"Number of runs.  [default: {SEEDS}]")
-@click.option("--time", "limit", metavar="T", callback=seconds, help="End after T, as 90s, 10m or 2h.")
-@click.option("--jobs", type=click.IntRange(min=1), metavar="J", help="Processes.  [default: one a CPU]")
+@click.option(
+    "--seeds", type=click.IntRange(min=1), metavar="N", help=f"Run the seeds 1 to N.  [default: {SEEDS}]"
+)
+@click.option("--time", "limit", metavar="T", callback=seconds, help="Stop after T, such as 90s, 10m or 2h.")
+@click.option(
+    "--jobs",
+    type=click.IntRange(min=1),
+    metavar="J",
+    help="Number of processes.  [default: one for each CPU]",
+)
 @click.option("--shard", metavar="I/N", callback=shard, help="Run the I-th of N shares of the seeds.")
-@click.option("--strategy", type=click.Choice([*STRATEGIES]), default="swarm", show_default=True)
-@click.option("--faults", metavar="RULES", callback=rules, help="Faults, as `open:nth=3|sleep.eintr:p=.05`.")
-@click.option("--cpus", type=click.IntRange(min=1), metavar="N", help="CPUs of the machine.")
-@click.option("--systematic", is_flag=True, help=f"Run every plan of up to {PAUSES} pauses; one process.")
-@click.option("--guided", is_flag=True, help="Change the plans that reach something new; one process.")
+@click.option(
+    "--strategy",
+    type=click.Choice([*STRATEGIES]),
+    default="swarm",
+    show_default=True,
+    help="Strategy that draws a plan from a seed.",
+)
+@click.option(
+    "--faults", metavar="RULES", callback=rules, help="Fault rules, as `open:nth=3|sleep.eintr:p=.05`."
+)
+@click.option("--cpus", type=click.IntRange(min=1), metavar="N", help="Number of CPUs of the machine.")
+@click.option("--systematic", is_flag=True, help=f"Run every plan of up to {PAUSES} pauses, in one process.")
+@click.option("--guided", is_flag=True, help="Draw changes of plans by coverage, in one process.")
 @click.option("--scheduler", metavar="ADDRESS", help="Run on a dask.distributed cluster.")
-@file_option("--results", default=RESULTS, show_default=True, help="The file that keeps the results.")
+@file_option("--results", default=RESULTS, show_default=True, help="The file of the results.")
 def command(
     target: str,
     seeds: int | None,
@@ -65,8 +80,8 @@ def command(
 ) -> None:
     """Run TARGET under many plans until one fails: a scenario by name or file, or a test by its node id.
 
-    The first failure is shrunk, and printed as a line that replays it.  A search that is interrupted
-    continues with the same command.
+    The command shrinks the plan of the first failure, and prints a line that replays it.  After an
+    interrupt, the same command continues the search.
     """
     _check(alone := "--systematic" if systematic else "--guided" if guided else "", locals())
     named = Named(target, module_path)

@@ -22,7 +22,7 @@ from simkernel.testing.evidence import perturbations, replay_comment
 def command(target: str, plan: Plan, debug: bool, module_path: tuple[str, ...]) -> None:
     """Run TARGET under PLAN, as `simkernel explore` prints it.  The exit code is 1 if the run fails.
 
-    Parts of the plan that the run does not have are reported as stale.
+    Parts of the plan that the run does not reach are listed as stale.
     """
     with Blame(debug):
         outcome = run(Named(target, module_path)(), plan, traced=True)

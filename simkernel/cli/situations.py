@@ -17,10 +17,10 @@ def _names(_: object) -> list[str]:
     return list(SITUATIONS)
 
 
-@click.command("situations", short_help="Situations that a test can request.")
+@click.command("situations", short_help="List or explain situations that a test can request.")
 @click.argument("name", required=False, shell_complete=offer(_names))
 def command(name: str | None) -> None:
-    """List the situations, or explain one: what Linux does, issues of public projects, a program to paste."""
+    """List the situations, or explain one: Linux's behaviour, issues of public projects, a program."""
     from simkernel.testing.situations.registry import SITUATIONS
 
     if name is None:
