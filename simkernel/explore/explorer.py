@@ -135,31 +135,27 @@ class Explorer:
         return self.first_failure(draw(strategy, seed, profile, self._plan_options) for seed in seeds)
 
     def sweep(self, point: str, limit: int | None = None) -> Found | Held:
-        """Let each time that the default run reaches a fault point fail in turn.
+        """Let each time that the base run reaches a fault point fail in turn.
 
         SimulationError if the run does not reach it.
         """
-        default = self.default()
-        if default.failure is not None:
-            return self.found(default)
-        hits = default.hits.get(point, 0)
+        base = self.base()
+        if base.failure is not None:
+            return self.found(base)
+        hits = base.hits.get(point, 0)
         if not hits:
-            reached = ", ".join(sorted(default.hits)) or "none"
+            reached = ", ".join(sorted(base.hits)) or "none"
             raise SimulationError(f"the run does not reach the point {point!r}; it reaches {reached}")
         numbers = range(1, min(hits, limit or hits) + 1)
-        return self.first_failure(
-            Plan(default.plan.seed, faults=((point, n),), options=self._plan_options) for n in numbers
-        )
+        return self.first_failure(attrs.evolve(base.plan, faults=((point, n),)) for n in numbers)
 
     def sweep_pauses(self, ns: int, places: Callable[[str], bool] = bool) -> Found | Held:
-        """Pause for `ns` at each point of the default run in turn whose place `places` accepts."""
-        default = self.default()
-        if default.failure is not None:
-            return self.found(default)
-        profile = Profile.of(default).among(places)
-        return self.first_failure(
-            Plan(default.plan.seed, {at: ns}, options=self._plan_options) for at in profile.places
-        )
+        """Pause for `ns` at each point of the base run in turn whose place `places` accepts."""
+        base = self.base()
+        if base.failure is not None:
+            return self.found(base)
+        points = Profile.of(base).among(places).places
+        return self.first_failure(attrs.evolve(base.plan, points={at: ns}) for at in points)
 
     def systematic(
         self, max_pauses: int = 2, durations: Sequence[int] = DURATIONS, max_runs: int | None = None
