@@ -126,7 +126,7 @@ def _alone(job: Job, systematic: bool, total: int | None, progress: Progress) ->
         if systematic:
             result = explorer.systematic(PAUSES)
         else:
-            result = explorer.guided(count(1) if total is None else range(1, total), job.strategy)
+            result = explorer.guided(count(1) if total is None else range(1, total + 1), job.strategy)
     click.echo(progress.summary())
     if isinstance(result, Found):
         return result

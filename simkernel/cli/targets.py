@@ -61,7 +61,7 @@ def target_options(command: Any) -> Any:
 
 def replay_options(command: Any) -> Any:
     """Add the arguments TARGET and PLAN, --module-path and --debug to a command."""
-    debug = click.option("--debug", is_flag=True, help="Show errors whole.")
+    debug = click.option("--debug", is_flag=True, help="Show the whole traceback of an error.")
     return target_options(click.argument("plan", metavar="PLAN", callback=_plan)(debug(command)))
 
 

@@ -76,7 +76,7 @@ _POINTS: Final = (
     FaultPoint("bus.access", None,
                "the device is unplugged before the access: a read gives all ones, a write is lost",
                "`pci_dev_is_disconnected()`", ("device",)),
-    FaultPoint("uevent.drop", None, "no listener gets an event, whose SEQNUM is missing",
+    FaultPoint("uevent.drop", None, "an event reaches no listener: its SEQNUM is missing",
                "`uevent_net_broadcast_untagged()`", ("device", "action", "subsystem")),
     FaultPoint("open", ENFILE, "open(2) fails as if the machine had too many open files",
                "`alloc_empty_file()`", ("device", "path")),
