@@ -249,7 +249,7 @@ def test_a_search_that_is_killed_continues(folder: Path) -> None:
 
 @pytest.mark.long
 def test_the_bar_fits_a_terminal_of_80_columns(folder: Path) -> None:
-    terminal = Terminal("explore", "calm.py", "--jobs", "1", "--seeds", "300", columns=80)
+    terminal = Terminal("explore", "calm.py", "--jobs", "1", "--seeds", "3000", columns=80)
     lines = [line for line in re.split("[\r\n]", plain(terminal.text())) if line.strip()]
-    assert any(re.search(r"\d+/300 .* \d+/s schedules \d+/\d+ trace \d+ faults", line) for line in lines)
+    assert any(re.search(r"\d+/3000 .* \d+/s schedules \d+/\d+ trace \d+ faults", line) for line in lines)
     assert max(map(len, lines)) <= 80
