@@ -12,6 +12,8 @@ import venv
 import zipfile
 from pathlib import Path
 
+import pytest
+
 from simkernel.cli import stories
 
 TOP = {"simkernel": "simkernel", "drivers": "simkernel/drivers", "scenarios": "simkernel/scenarios"}
@@ -29,6 +31,7 @@ PIP = [sys.executable, "-m", "pip", "--disable-pip-version-check"]
 ELSEWHERE = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
 
 
+@pytest.mark.long
 def test_wheel(root: Path, tmp_path: Path) -> None:
     wheel = build(root, tmp_path / "wheel")
     holds_every_file(wheel, root)

@@ -57,7 +57,9 @@ def elsewhere(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return copy
 
 
-@each_scenario
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.long] * (name == "ipc")) for name in stories.names()]
+)
 def test_is_the_same_everywhere(name: str, root: Path, elsewhere: Path) -> None:
     """Twice in one process, and from another path, under another hash seed, on a terminal."""
     run = (name, *LESS.get(name, ()))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+from random import Random
 from typing import Any
 
 import pytest
@@ -112,7 +113,7 @@ def test_each_kind_of_call_is_drawn(name: str) -> None:
     assert name in SYSCALLS
     find(
         syscall_programs(), lambda program: any(call.name == name for call in program.calls),
-        settings=settings(max_examples=2000, phases=[Phase.generate], database=None),
+        settings=settings(max_examples=2000, phases=[Phase.generate], database=None), random=Random(1),
     )  # fmt: skip
 
 
@@ -122,7 +123,8 @@ def test_own_calls_are_drawn_with_a_descriptor_of_the_first_path() -> None:
             paths=["/dev/full"], others=[syscall("ioctl", descriptor("file"), 99, 7)], max_size=1
         ),
         lambda program: any(call.name == "ioctl" for call in program.calls),
-        settings=settings(database=None),
+        settings=settings(max_examples=2000, database=None),
+        random=Random(1),
     )
     assert str(program) == "fd0 = openat(-100, '/dev/full', 2050)\nioctl(fd0, 99, 7)"
 

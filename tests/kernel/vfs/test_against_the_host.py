@@ -83,7 +83,7 @@ users = st.sampled_from([0, NOBODY, MEMBER])
 stories = st.lists(st.builds(lambda user, what: (user, *what), users, call), min_size=5, max_size=25)
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(stories)
 def test_any_calls_have_the_same_answers(calls: list[tuple]) -> None:
     compare(calls)

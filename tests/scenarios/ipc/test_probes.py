@@ -98,6 +98,7 @@ def test_only_transports_that_can_do_all_four_are_named(whole: Run) -> None:
     assert named == ["netlink", "usersock"]
 
 
+@pytest.mark.long
 def test_polling_memory_without_a_pause_counts_lookups() -> None:
     for row in run(transports="mmap,shm", job="event", messages=10, poll=0).metrics["probes"]:
         assert row["starts"] == "no"
