@@ -92,7 +92,8 @@ class Broadcast:
             return
         if offered is self.skb and not self.shared:
             self.skb = skb
-        if not member.loses(skb.dst_group) and queue(member, self._localized(member, skb), unicast=False):
+        lost = member.lossy and member.loses(skb.dst_group)
+        if not lost and queue(member, self._localized(member, skb), unicast=False):
             self.delivered = True
             self.shared = self.shared or skb is self.skb
         else:

@@ -68,7 +68,7 @@ def unicast(ports: PortTable, skb: Skb, portid: int) -> None:
         if accepted is None:
             return
         skb = accepted
-    if target.loses(0) or not queue(target, skb):
+    if (target.lossy and target.loses(0)) or not queue(target, skb):
         overrun(target)
         raise os_error(EAGAIN)
 

@@ -18,6 +18,8 @@ class FaultySocket(NetlinkSocket):
 
     __slots__ = ("task",)
 
+    lossy = True
+
     def __init__(
         self, netlink: NetlinkContext, ports: PortTable, entry: ProtocolEntry, type: int, task: Task
     ) -> None:

@@ -99,6 +99,9 @@ class NetlinkSock(Sock):
         "stamp",
     )
 
+    lossy: ClassVar[bool] = False
+    """True for a socket that `loses` messages at a fault point."""
+
     family: ClassVar[int] = AF_NETLINK
     ioctl_table = "netlink"
     is_kernel: ClassVar[bool] = False
