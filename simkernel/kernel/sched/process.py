@@ -10,11 +10,12 @@ from simkernel.engine import Call, Engine
 from simkernel.kernel.lib.fault import Armed, check_fault
 from simkernel.kernel.lib.layers import KERNEL
 from simkernel.kernel.lib.unmodelled import Unmodelled
+from simkernel.kernel.sched.calls import SystemCalls
 from simkernel.kernel.sched.credentials import ROOT, Credentials
 from simkernel.kernel.sched.faulty import FaultyRunner
 from simkernel.kernel.sched.preempt import Preempt
 from simkernel.kernel.sched.rlimit import MAX_THREADS
-from simkernel.kernel.sched.runner import Runner, SystemCalls
+from simkernel.kernel.sched.runner import Runner
 from simkernel.kernel.sched.scheduler import OnWake, Scheduler
 from simkernel.kernel.sched.signals import check
 from simkernel.kernel.sched.task import OnResult, Program, SchedTask, TaskState

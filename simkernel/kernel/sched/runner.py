@@ -16,11 +16,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from types import CoroutineType
-from typing import Any, Protocol
+from typing import Any
 
 from simkernel.engine import LATER, Call, Compute, DeviceError, Engine, InternalError, SimulationError
 from simkernel.kernel.lib.layers import KERNEL
 from simkernel.kernel.sched import validation
+from simkernel.kernel.sched.calls import Exit, SystemCalls
 from simkernel.kernel.sched.preempt import Preempt
 from simkernel.kernel.sched.scheduler import Resume, Scheduler
 from simkernel.kernel.sched.task import Program, SchedTask
@@ -28,23 +29,6 @@ from simkernel.kernel.sched.tracepoints import sys_enter, sys_exit
 from simkernel.kernel.sched.wait import Elapse, Sleep, Sleeping, WouldBlock
 from simkernel.uapi import signal as uapi_signal
 from simkernel.uapi.errno import EAGAIN, EINTR, os_error
-
-Handler = Callable[..., Any]
-Exit = Callable[[SchedTask, int, BaseException | None, bool], None]
-"""Told of a task that has ended: its wait status, what it raised, and whether its process ends with it."""
-
-
-class SystemCalls(Protocol):
-    """What the runner asks of the system call table."""
-
-    handlers: dict[str, Handler]
-
-    @property
-    def pending(self) -> frozenset[type]:
-        """Types of a handler's result that mean the call is not done: a coroutine, a `BlockedCall`."""
-
-    def find(self, name: str) -> Handler:
-        """The handler of any call."""
 
 
 class Runner:

@@ -6,7 +6,7 @@ from types import CoroutineType
 from typing import Any, Final
 
 from simkernel.kernel.parts import KernelParts
-from simkernel.kernel.sched.runner import Handler
+from simkernel.kernel.sched.calls import Handler
 from simkernel.kernel.sched.wait import Blocked
 from simkernel.kernel.syscall.epoll import EpollCalls
 from simkernel.kernel.syscall.file import FileCalls
