@@ -75,7 +75,7 @@ class Client:
 
     @property
     def readable(self) -> bool:
-        """Whether a whole packet is there.  It takes no lock, as evdev_read(): `fetch` checks with it."""
+        """True if a whole packet is there.  It takes no lock, as evdev_read(): `fetch` checks with it."""
         return READ_ONCE(self.packet_head) != READ_ONCE(self.tail)
 
     def pass_values(self, values: Sequence[Value], time: int, flow: int = 0) -> bool:

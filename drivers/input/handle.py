@@ -1,4 +1,4 @@
-"""Who listens: a handler is a way of listening, such as evdev; a handle joins it to one device."""
+"""Handlers and handles: a handler is a way to listen, such as evdev; a handle joins it to a device."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ async def input_unregister_handle(handle: InputHandle) -> None:
 
 
 async def input_open_device(handle: InputHandle) -> None:
-    """Let events come through the handle.  ENODEV for a device that goes away; EINTR."""
+    """Open the handle: events come through it.  ENODEV for a device that goes away; EINTR."""
     async with mutex_interruptible(handle.dev.mutex):
         _open(handle)
 
@@ -94,7 +94,7 @@ def close_device(handle: InputHandle) -> None:
 
 
 async def input_grab_device(handle: InputHandle) -> None:
-    """Let the device's events come through this handle only.  EBUSY if another has grabbed it; EINTR."""
+    """Grab the device: its events come through this handle only.  EBUSY if another has grabbed it; EINTR."""
     async with mutex_interruptible(handle.dev.mutex):
         if handle.dev.grab is not None:
             raise os_error(EBUSY)

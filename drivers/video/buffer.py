@@ -50,7 +50,7 @@ class Memory:
 
     @property
     def used(self) -> bool:
-        """Whether the queue or a program has it."""
+        """True while the queue or a program has it."""
         return refcount_read(self._users) > 0
 
     def map(self, area: VmArea) -> None:

@@ -20,7 +20,7 @@ class Process:
 
     @property
     def alive(self) -> bool:
-        """Whether it still runs."""
+        """True while it runs."""
         return self._task.alive
 
     @property
@@ -30,7 +30,7 @@ class Process:
 
     @property
     def failure(self) -> BaseException | None:
-        """What its program raised."""
+        """The exception that its program raised, or None."""
         return self._task.failure
 
     def __repr__(self) -> str:

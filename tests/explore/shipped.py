@@ -54,7 +54,7 @@ EFAULT after an oops does not pass: the story fails by the oops.
 
 @contextmanager
 def tolerant() -> Iterator[None]:
-    """Let a device vanish in this block."""
+    """Unplug a device in this block."""
     try:
         yield
     except OSError as error:

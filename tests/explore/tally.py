@@ -17,7 +17,7 @@ MODULES = Path(__file__).parent / "modules"
 
 
 async def count(app: Any) -> None:
-    """Let the module count one request."""
+    """Send one request, which the module counts."""
     sock = await app.socket(AF_NETLINK, SOCK_RAW, PROTOCOL)
     await sock.sendto(message(16, b"", flags=NLM_F_REQUEST), (0, 0))
     await sock.recv(100)

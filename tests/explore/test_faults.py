@@ -159,7 +159,7 @@ def test_a_wrong_firing_is_refused(firing: tuple[str, int]) -> None:
 
 
 def live(life: str, seed: int, faults: Injector) -> dict[str, Any]:
-    """What a machine comes to under these faults, which its story may not survive."""
+    """The end of a machine under these faults, which its story may not survive."""
     told = Told(life, seed, faults=faults)
     ended: object = None
     try:

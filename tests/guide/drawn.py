@@ -356,7 +356,7 @@ class Drawing:
     topic: str
     draw: Callable[[], str]
     long: bool = False
-    """Whether drawing takes seconds."""
+    """True if drawing takes seconds."""
 
 
 DRAWINGS: Final = (

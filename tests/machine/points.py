@@ -24,7 +24,7 @@ class Points:
         return True
 
     def fail(self, point: str, nth: int = 1) -> None:
-        """Let the `nth` hit of `point` from now on fail."""
+        """Make the `nth` hit of `point` from now on fail."""
         self._fires.add((point, self.hits[point] + nth))
 
     def all_fired(self) -> bool:

@@ -112,14 +112,14 @@ def follow(sock: socket.socket, table: set[str], other: beside, on_overrun: Call
 
 
 def dump_interrupted(sound: bool) -> bool:
-    """Whether a dump lacks a link that was there all the time."""
+    """Return True if a dump lacks a link that was there all the time."""
     with beside(lambda sock: [change(sock, RTM_DELLINK, "d0"), change(sock, RTM_NEWLINK, "d0")]):
         names = listed(sound)
     return not {f"d{number}" for number in range(1, LINKS)} <= names
 
 
 def listed_before_subscribed(sound: bool) -> bool:
-    """Whether the table of a client that lists first and subscribes then is wrong."""
+    """Return True if the table of a client that lists before it subscribes is wrong."""
     with beside(lambda sock: change(sock, RTM_NEWLINK, "x")) as other:
         table = set() if sound else listed()
         sock = route_socket(RTMGRP_LINK)
@@ -133,7 +133,7 @@ def listed_before_subscribed(sound: bool) -> bool:
 
 
 def resync_drops_events(sound: bool) -> bool:
-    """Whether the table of a client that empties its socket after a resynchronisation is wrong."""
+    """Return True if the table of a client that empties its socket after it has listed again is wrong."""
     sock = route_socket(RTMGRP_LINK)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2304)
     table = listed()
@@ -183,7 +183,7 @@ class beside:
         return self
 
     def ended(self) -> bool:
-        """Whether the process has ended."""
+        """Return True if the process has ended."""
         self._ended = self._ended or os.waitpid(self._pid, os.WNOHANG)[0] != 0
         return self._ended
 

@@ -69,7 +69,7 @@ class DumpCallback:
         self._previous = self.generation
 
     def interrupt(self) -> None:
-        """Let the next message bear NLM_F_DUMP_INTR: the data has changed and has changed back."""
+        """Set NLM_F_DUMP_INTR in the next message: the data has changed and has changed back."""
         self._previous = ~self.generation
 
     @property

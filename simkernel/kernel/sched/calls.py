@@ -13,7 +13,7 @@ Exit = Callable[[SchedTask, int, BaseException | None, bool], None]
 
 
 class SystemCalls(Protocol):
-    """What the runner asks of the system call table."""
+    """The system call table, as the runner uses it."""
 
     handlers: dict[str, Handler]
 

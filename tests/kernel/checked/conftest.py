@@ -62,7 +62,7 @@ class Checked:
         self.bench.root.insmod("faulty")
 
     def write(self, *texts: str, at: int = 0) -> None:
-        """Let a process write each text, the first after `at` ns."""
+        """Start a process that writes each text, the first after `at` ns."""
 
         async def program(app: Any) -> None:
             fd = await app.open("/dev/faulty", O_WRONLY)

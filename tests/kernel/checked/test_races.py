@@ -15,7 +15,7 @@ from tests.kernel.conftest import Bench
 def races(
     bench: Bench, body: str, *texts: str, plan: Plan | None = None, cpus: int | None = None
 ) -> list[Report]:
-    """Let one process for each of `texts` write it at the same time; return the reports."""
+    """Write all `texts` at the same time, each in a process of its own; return the reports."""
     checked = Checked(bench, bench.folder, checks=("races",), cpus=cpus, perturbation=plan and Schedule(plan))
     checked.driver(body)
     for text in texts:

@@ -47,7 +47,7 @@ def open(file: File) -> None:
 
 
 def release(file: File) -> None:
-    """Let another program open the device."""
+    """Open the device in another program."""
     device: Exclusive = file.cdev.data
     with device.lock:
         device.open_count -= 1

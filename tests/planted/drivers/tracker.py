@@ -48,7 +48,7 @@ def interrupt(irq: int, tracker: Tracker) -> int:
 
 
 async def collect(this: ThisModule, tracker: Tracker) -> None:
-    """Let the device's queue settle, then move it to the history; run by a worker."""
+    """Wait until the device's queue settles, then move it to the history; run by a worker."""
     await fsleep(this, SETTLE_US)
     while 0 < readl(tracker.io, hw.FIFO_COUNT) < ALL_ONES:
         number = readl(tracker.io, hw.REPORT_STATE) >> 16
@@ -64,7 +64,7 @@ class Driver:
         self.this = this
 
     def probe(self, device: SimbusDevice) -> None:
-        """Let the mouse interrupt for each report."""
+        """Make the mouse interrupt for each report."""
         tracker = Tracker(devm_ioremap(device))
         tracker.work = init_work(self.this, lambda work: collect(self.this, tracker))
         devm_add_action(device, tracker.free)
