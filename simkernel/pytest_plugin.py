@@ -4,7 +4,7 @@ sim_machine      a booted machine, whose seed comes from the test's node id; clo
 sim_world        the result of `simkernel.testing.world()` for root
 sim_new_machine  makes machines; a test of hypothesis may use it, and each example closes its own
 
-A fixture of a project with one of these names replaces it.  PYTEST_DONT_REWRITE
+A project's own fixture with one of these names overrides it.  PYTEST_DONT_REWRITE
 """
 
 from __future__ import annotations
@@ -48,9 +48,9 @@ def _count(text: str) -> int:
 def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
     """Add the options.
 
-    pytest rewrites the assertions of every module of a distribution with a plugin.  Those of simkernel are
-    hot, and to rewrite 500 modules takes seconds where no bytecode is written.  A docstring would opt out of
-    the first only.
+    pytest rewrites the assertions of every module of a distribution with a plugin.  Simkernel's assertions
+    are on hot paths, and the rewriting of 500 modules takes seconds if no bytecode is written.  So this
+    excludes the package; PYTEST_DONT_REWRITE in a docstring excludes only its own module.
     """
     getattr(pluginmanager.rewrite_hook, "_must_rewrite", set()).discard("simkernel")
     group = parser.getgroup("simkernel")
@@ -68,12 +68,12 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Make the mark known."""
+    """Register the mark `sim`."""
     config.addinivalue_line("markers", MARK)
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """Let a test with the mark run as a program; hooks of other plugins for `async` tests do not see it."""
+    """Run a test with the mark as a program.  Hooks of other plugins for `async` tests do not see it."""
     if isinstance(item, pytest.Function) and item.get_closest_marker("sim") is not None:
         item.runtest = partial(_run, item)  # type: ignore[method-assign]
 
@@ -99,7 +99,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Give a test with the mark its `app` and `sim`."""
+    """Set `app` and `sim` of a test with the mark, or the seed of the machines of another test."""
     if isinstance(item, pytest.Function) and item.get_closest_marker("sim") is not None:
         from simkernel.testing.items import give
 

@@ -106,7 +106,7 @@ def _check(alone: str, given: Mapping[str, Any]) -> None:
     if alone and (given["scheduler"] or (given["jobs"] or 1) > 1 or given["shard"] != (1, 1)):
         raise click.UsageError(f"{alone} runs in one process: leave --jobs, --scheduler and --shard out")
     if given["scheduler"] and given["jobs"]:
-        raise click.UsageError("--scheduler has workers of its own: leave --jobs out")
+        raise click.UsageError("--scheduler uses the workers of its cluster: leave --jobs out")
     drawn = given["seeds"] or given["strategy"] != "swarm" or given["faults"] != NO_FAULTS
     if given["systematic"] and drawn:
         raise click.UsageError("--systematic takes every plan: leave --seeds, --strategy and --faults out")
@@ -146,7 +146,7 @@ def _spread(
     limit: float | None,
 ) -> Found | None:
     """Search on a pool or a cluster, and keep the results."""
-    prepared.cache_clear()  # the target is read anew
+    prepared.cache_clear()  # load the target again
     explorer, base, _ = prepared(job)
     if base.failure is not None:
         click.echo("the default run fails" if not base.plan.stimuli else "the run with late stimuli fails")

@@ -22,7 +22,7 @@ PERIOD: Final = 0.2
 class Progress:
     """The numbers of a search.
 
-    runs, seconds   runs of this command, and their CPU time; `before` runs are kept of earlier ones
+    runs, seconds   runs of this command, and their CPU time; `before` is the number of earlier runs
     sampled         number of sampled runs, and their distinct `schedules`
     """
 
@@ -46,7 +46,7 @@ class Progress:
         return monotonic() - self._began
 
     def take(self, schedules: list[str], tracepoints: set[str], faults: set[str]) -> None:
-        """Count what sampled runs have passed."""
+        """Add the schedules, tracepoints and fault points of sampled runs."""
         self.sampled += len(schedules)
         self.schedules.update(schedules)
         self.tracepoints |= tracepoints
@@ -92,7 +92,7 @@ class Progress:
 
     @contextmanager
     def bar(self) -> Iterator[None]:
-        """Show the bar meanwhile, if standard error is a terminal."""
+        """Show the bar in a `with` block, if standard error is a terminal."""
         done = Event()
         thread = Thread(target=self._show, args=(done,), daemon=True)
         if sys.stderr.isatty():
@@ -123,7 +123,7 @@ class Progress:
 
 
 class TimeOver(Exception):
-    """The time of a search is over."""
+    """The exception that ends a search at its time limit."""
 
 
 def note(text: str) -> None:

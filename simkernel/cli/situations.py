@@ -1,4 +1,4 @@
-"""`simkernel situations`: the situations that a test can request, and what each is."""
+"""`simkernel situations`: list the situations that a test can request, or explain one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `explore` and `replay` run: a scenario by its name or file, or a test by its node id."""
+"""The targets of `explore` and `replay`: a scenario by its name or file, or a test by its node id."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from simkernel.explore.run import Target
 from simkernel.explore.targets import ScenarioTarget
 
 NODE: Final = "::"
-"""Text in the node id of a test."""
+"""The separator that marks a target as the node id of a test."""
 _KEYS: Final = tuple(field.name for field in attrs.fields(Fault) if field.name != "point")
 _INTS: Final = ("nth", "interval", "times", "pid", "since", "until")
 UNITS: Final = {"": 1, "s": 1, "m": 60, "h": 3600}
@@ -27,20 +27,20 @@ UNITS: Final = {"": 1, "s": 1, "m": 60, "h": 3600}
 
 @attrs.frozen
 class Named:
-    """A target by its name, with folders of modules for a scenario.  A worker process gets it as this."""
+    """The name of a target, with folders of modules for a scenario.  A worker process gets it pickled."""
 
     name: str
     module_path: tuple[str, ...] = ()
 
     def __call__(self) -> Target:
-        """Return the target.  UsageError if there is none of that name; raises what its file raises."""
+        """Load the target.  UsageError for an unknown name; raises what the target's file raises."""
         if NODE not in self.name:
             return ScenarioTarget(stories.load(stories.find(self.name)), module_path=self.module_path)
         target: Target = self._test().body
         return target
 
     def rules(self) -> Faults:
-        """Return the rules of faults that the target has itself: those of a test's mark."""
+        """Return the rules of faults in a test's mark; none for a scenario."""
         return Faults() if NODE not in self.name else self._test().faults or Faults()
 
     def _test(self) -> Any:

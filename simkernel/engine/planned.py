@@ -1,14 +1,13 @@
 """An engine that a plan perturbs: it delays tasks, and pauses module code between statements.
 
-Theory of operation.  A task continues in a section, through `resume_at`.  Here `resume_at` asks the
-perturbation for a delay first, and the section runs in a greenlet of its own.  So a section can pause in the
-middle of plain functions: `pause` switches back to the hub, which is the greenlet of the event loop, and an
-entry of the queue switches to the section again.  Meanwhile other sections run, as on another CPU.
+Theory of operation.  A task continues in a section, through `resume_at`.  Here `resume_at` first asks the
+perturbation for a delay.  Each section runs in its own greenlet, so it can pause inside plain functions.
+`pause` switches to the hub, the greenlet of the event loop.  Later an entry of the queue switches to the
+section again.  Meanwhile other sections run, as on another CPU.
 
 Timers, and thereby interrupts, run in the hub and never pause.
 
-With a perturbation that delays and pauses nothing, the same things happen at the same times in the same order
-as in an `Engine`.
+If the perturbation has no delays and pauses, events have the same times and the same order as in an `Engine`.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from greenlet import GreenletExit, getcurrent, greenlet
 from simkernel.engine.engine import Engine
 
 Leave = Callable[[], Callable[[], object]]
-"""Leaves a state of the interpreter that belongs to a section.  Returns the function that restores it."""
+"""Removes the interpreter state of a section.  Returns the function that restores it."""
 
 
 class Observer(Protocol):
@@ -32,11 +31,11 @@ class Observer(Protocol):
         """Return a token for something that the current section schedules."""
 
     def begin(self, token: Any) -> None:
-        """Begin what was scheduled under `token`; None: ordinary code begins to act."""
+        """Begin the section that was scheduled with `token`; None: ordinary code runs."""
 
 
 class Perturbation(Protocol):
-    """The plan of one run, as the machine asks for it."""
+    """The interface through which a machine queries the plan of one run."""
 
     @property
     def instruments(self) -> Sequence[Any]:
@@ -106,7 +105,7 @@ class PlannedEngine(Engine):
         return super().call_at(time, self.observed(function), *arguments)
 
     def observed(self, function: Callable[..., object]) -> Callable[..., object]:
-        """Return `function`, which tells the observer that it begins."""
+        """Return `function`, wrapped to notify the observer before it runs."""
         if self._observer is None:
             return function
         token = self._observer.scheduled()
@@ -128,7 +127,7 @@ class PlannedEngine(Engine):
         self._switch(section, function, arguments)
 
     def _work(self, function: Callable[..., object], arguments: tuple[Any, ...]) -> None:
-        """Run one section after another: to make a greenlet costs more than to switch to one."""
+        """Run one section after another: a new greenlet costs more than a switch to an idle one."""
         while True:
             function(*arguments)
             self._idle.append(getcurrent())
@@ -150,7 +149,7 @@ class PlannedEngine(Engine):
     def pause(self, until: int, leave: Leave) -> None:
         """Suspend the current section until the clock shows `until` ns.
 
-        `leave` takes what the section holds of the kernel away and returns the function that gives it back.
+        `leave` removes the section's kernel state and returns the function that restores it.
         """
         back = [each() for each in (leave, *self._leaves)]
         flow = self.trace.flow
@@ -172,7 +171,7 @@ class PlannedEngine(Engine):
             self._switch(section)
 
     def end(self) -> None:
-        """Continue every paused section now, and pause none any more: the machine is switched off."""
+        """Continue every paused section and disable pauses, because the machine is switched off."""
         self.at_statement = str
         while self._paused:
             self.charged = 0
@@ -183,7 +182,7 @@ class PlannedEngine(Engine):
 
 
 def point(place: str) -> None:
-    """A point in module code, before a statement; `place` is the file and line."""
+    """Notify the active engine of a point in module code; `place` is the file and line."""
     engine = PlannedEngine.active
     if engine is not None:
         engine.at_statement(place)

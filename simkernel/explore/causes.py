@@ -20,11 +20,11 @@ LIMIT: Final = 60
 
 
 def causes(records: Sequence[Record]) -> list[Record]:
-    """Return the records that led to the last call of the task that the last record is about.
+    """Return the records that led to the last call of the task in the last record.
 
-    A call that slept was woken by a message, an interrupt or work, whose flow tells its origin, or by a call
-    of another task.  If it waited for quiescence, the task that acted last woke it.  The chain goes on with
-    the task that caused this, up to a device, a timer or the first program.
+    A message, an interrupt, work or a call of another task wakes a call that sleeps.  The flow of the wake-up
+    identifies its origin.  If the call waits for quiescence, its cause is the task that acted last.  The
+    chain continues with the task that caused the wake-up, and ends at a device, a timer or the first program.
     """
     chain = _Chain(records)
     chain.follow()
@@ -55,7 +55,7 @@ class _Chain:
         return record.name == name and record.fields["pid"] == pid
 
     def _before(self, at: int, pid: int) -> tuple[int | None, int]:
-        """Keep what last woke or began a task before `at`.  Return the index and the task that caused it."""
+        """Keep what last woke or created a task before `at`.  Return the index and the pid of its cause."""
         left = wakeup = None
         for index in range(at - 1, -1, -1):
             record = self._records[index]
@@ -74,9 +74,9 @@ class _Chain:
         flow = self._records[wakeup].flow
         if not flow:
             waker = self._waker(wakeup, pid)
-            if waker is None and self._records[left].fields["call"] == "read":  # it waits for quiescence
+            if waker is None and self._records[left].fields["call"] == "read":  # `sim.quiet` reads an eventfd
                 waker = self._last_act(wakeup)
-            if waker is None:  # a timer of its own
+            if waker is None:  # the task's own timer woke it
                 return entered, pid
             self.kept |= {waker, wakeup, left}
             return waker, self._records[waker].fields["pid"]
@@ -122,7 +122,7 @@ class _Chain:
 
 
 def first_difference(one: Iterable[Record], other: Iterable[Record]) -> int | None:
-    """Return the index of the first record in which two runs differ, whatever its time; None if none does."""
+    """Return the index of the first record that differs between two runs, or None.  Times may differ."""
     for index, (mine, its) in enumerate(zip_longest(one, other)):
         if mine is None or its is None or _event(mine) != _event(its):
             return index

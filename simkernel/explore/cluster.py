@@ -22,17 +22,17 @@ PER_WORKER = 2
 
 
 class InProcess(Executor):
-    """Runs each task at once, in this process."""
+    """An executor that runs each task in this process, before `submit` returns."""
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
-        """Run the task; its future is done."""
+        """Run the task and return its completed future."""
         future: Future[T] = Future()
         future.set_result(fn(*args, **kwargs))
         return future
 
 
 def local(jobs: int) -> tuple[Callable[[], Executor], int]:
-    """Return what makes an executor of `jobs` processes, and the number of chunks to submit at a time.
+    """Return a function that makes an executor of `jobs` processes, and the number of chunks to submit ahead.
 
     A single job runs in this process.
     """
@@ -42,13 +42,16 @@ def local(jobs: int) -> tuple[Callable[[], Executor], int]:
 def processes(jobs: int) -> Executor:
     """Return an executor of `jobs` processes.
 
-    They are spawned: a fork of a process with threads or greenlets is not safe.
+    The processes are spawned, because a fork of a process with threads or greenlets is not safe.
     """
     return ProcessPoolExecutor(jobs, get_context("spawn"), _begin)
 
 
 def _begin() -> None:
-    """Leave Ctrl-C to the command, and end with it: the pool's own workers wait for a killed one for ever."""
+    """Ignore SIGINT, which the command handles, and exit when the command exits.
+
+    Without this, the workers of a ProcessPoolExecutor wait for ever after the command is killed.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     Thread(target=_end_with_parent, daemon=True).start()
 
@@ -63,7 +66,7 @@ def _end_with_parent() -> None:
 def cluster(address: str) -> tuple[Callable[[], Executor], int]:
     """Return the executor of a dask.distributed cluster, and the number of chunks to submit at a time.
 
-    The scheduler gives a chunk of a worker that has died to another one.  SimulationError if dask is not
+    If a worker dies, the scheduler gives its chunk to another worker.  SimulationError if dask is not
     installed or the scheduler does not answer.
     """
     try:

@@ -1,4 +1,4 @@
-"""Many runs: by seeds, by sweeps, systematically, or guided by coverage, until one fails."""
+"""Searches for a run that fails: by seeds, by sweeps, systematically, or guided by coverage."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from simkernel.explore.strategy import Profile, draw, log_uniform
 from simkernel.kernel.loader.path import unchanged_files
 
 LATE: Final = 10**9
-"""A number of points that no run reaches: a stimulus that is due then happens when the machine is quiet."""
+"""A number of points that no run reaches.  A stimulus due then happens when the machine is quiet."""
 DURATIONS: Final = (micros(50), millis(5))
 """Lengths of the pauses of a systematic search, in ns: one within a call, and one beyond most of them."""
 
@@ -27,10 +27,10 @@ Watch = Callable[[int, Outcome], object]
 
 @attrs.frozen
 class Found:
-    """A failure.
+    """The result of a search that finds a failure.
 
     number    the number of the run that failed, from 1; run 1 is the default run
-    first     that run
+    first     the outcome of that run
     outcome   the run of the shrunk plan
     tries     number of runs that shrinking took
     """
@@ -48,21 +48,20 @@ class Found:
 
 @attrs.frozen
 class Held:
-    """No run failed.  `runs` is their number; `exhausted` is True if there are no other plans of the kind."""
+    """The result of a search without a failure.  `exhausted` is True if every plan of its kind has run."""
 
     runs: int
     exhausted: bool = False
 
 
 class Explorer:
-    """The runs of one target.
-
+    """Runs one target under many plans.
     rules         rules of faults for every run
     plan_options  the options of every plan
     watch         called after each run
     options       keywords of `Trial`
 
-    It reads the files on a module path once: an edit has no effect on its further runs.
+    The explorer reads the files on a module path once: a later edit has no effect on its runs.
     """
 
     def __init__(
@@ -96,10 +95,10 @@ class Explorer:
         return self.run(Plan(seed, options=self._plan_options), record=True)
 
     def base(self) -> Outcome:
-        """Run the default plan.  If it has stimuli, run another in which each happens last.
+        """Run the default plan.  If the run announces stimuli, run again with each stimulus at the end.
 
-        The second run has the points that a stimulus in the first one prevents: strategies draw from it.  The
-        result is the outcome of the last run, or of the one that failed.
+        In the default run, a stimulus happens at once and can prevent later points.  The second run passes
+        these points, so strategies draw from it.  Return the outcome of the last run.
         """
         outcome = self.default()
         if outcome.failure is not None or not outcome.announced:
@@ -135,9 +134,9 @@ class Explorer:
         return self.first_failure(draw(strategy, seed, profile, self._plan_options) for seed in seeds)
 
     def sweep(self, point: str, limit: int | None = None) -> Found | Held:
-        """Let each time that the base run reaches a fault point fail in turn.
+        """Run once for each hit of a fault point in the base run, and fail that hit.
 
-        SimulationError if the run does not reach it.
+        SimulationError if the base run does not reach the point.
         """
         base = self.base()
         if base.failure is not None:
@@ -150,7 +149,7 @@ class Explorer:
         return self.first_failure(attrs.evolve(base.plan, faults=((point, n),)) for n in numbers)
 
     def sweep_pauses(self, ns: int, places: Callable[[str], bool] = bool) -> Found | Held:
-        """Pause for `ns` at each point of the base run in turn whose place `places` accepts."""
+        """Run once for each point whose place `places` accepts, with a pause of `ns` at that point."""
         base = self.base()
         if base.failure is not None:
             return self.found(base)
@@ -162,8 +161,8 @@ class Explorer:
     ) -> Found | Held:
         """Run every plan of up to `max_pauses` pauses or delays of these lengths, the shortest plans first.
 
-        A plan with one pause more is made of a run, whose points after its last pause it has.  So no plan is
-        left out, and if nothing fails, none of these plans does: `Held.exhausted`.
+        Each run yields the plans with one more pause, at any point after its last pause.  So the search omits
+        no plan.  `Held.exhausted` is True if none of these plans fails.
         """
         level = [self.default()]
         if level[0].failure is not None:
@@ -189,7 +188,10 @@ class Explorer:
                     yield attrs.evolve(outcome.plan, points={**points, at: ns})
 
     def guided(self, seeds: Iterable[int], strategy: str = "swarm") -> Found | Held:
-        """Keep the plans that reach new pairs of points, fault points or tracepoints, and change them."""
+        """Draw a new plan or change a kept plan for each seed.
+
+        The search keeps the plans that reach new pairs of points, fault points or tracepoints.
+        """
         base = self.base()
         if base.failure is not None:
             return self.found(base)
@@ -211,7 +213,7 @@ class Explorer:
 
 
 def changed(random: Random, outcome: Outcome, profile: Profile) -> Plan:
-    """Return the plan of a run with one perturbation more, less or other."""
+    """Return the plan of a run with one or two perturbations added, removed or changed."""
     plan = outcome.plan
     points, stimuli = dict(plan.points), dict(plan.stimuli)
     own = Profile.of(outcome) if outcome.places else profile

@@ -1,4 +1,4 @@
-"""Faults as plain data: rules that say when a fault point fails, and the injector that follows them.
+"""Fault rules as plain data, and the injector that applies them.
 
     EINTR = Fault("sleep.eintr", comm="daemon", p=.05, times=3)
     LOST = Fault("netlink.deliver", nth=3, comm="daemon")
@@ -10,7 +10,7 @@ The rules are those of Linux's fault injection (Documentation/fault-injection/fa
 * `p` is a probability from 0 to 1; Linux has a percentage.
 * `nth` counts the hits that the rule covers; Linux's fail-nth counts all hits of one task.
 * A rule covers the hits of a comm, pid, device, module or call, in a span of time.  Linux has a flag of the
-  task and a range of addresses on the stack.  There is no `space`.
+  task and a range of addresses on the stack.  Linux's `space` has no counterpart.
 """
 
 from __future__ import annotations
@@ -38,16 +38,16 @@ _FILTERS: Final = (*_OF_TASK, "device", "module")
 
 @attrs.frozen(kw_only=True)
 class Fault:
-    """A rule: at which hits of a fault point the operation fails.  Join rules with `|`.
+    """A rule that selects the hits of a fault point that fail.  Join rules with `|`.
 
     point     a name of `simkernel.kernel.lib.fault.POINTS`
     nth       the n-th hit fails, from 1
-    p         or each fails with this probability; 1: all
-    interval  only each interval-th hit can fail with a probability
-    times     number of failures at most, UNLIMITED without a limit
-    comm, pid, call  of the task that the hit concerns
-    device, module   that the hit concerns
-    since, until     first instant (ns), and the first after the last
+    p         without `nth`: each hit fails with this probability
+    interval  with `p`: only every interval-th hit can fail
+    times     maximum number of failures, or UNLIMITED
+    comm, pid, call  cover only the hits of such a task
+    device, module   cover only the hits of this device or module
+    since, until     cover only the hits from `since` on and before `until`, in ns
     """
 
     point: str = attrs.field(kw_only=False)
@@ -100,7 +100,7 @@ class Fault:
         return Faults((self,)) | other
 
     def covers(self, about: Mapping[str, object]) -> bool:
-        """Return True if the rule is about a hit with these keywords."""
+        """Return True if the rule covers a hit with these keywords."""
         time: Any = about["time"]
         if (self.since is not None and time < self.since) or (self.until is not None and time >= self.until):
             return False
@@ -109,14 +109,14 @@ class Fault:
         )
 
     def data(self) -> dict[str, Any]:
-        """Return the rule as a dictionary for JSON, without what has its default."""
+        """Return the rule as a dictionary for JSON, without default values."""
         defaults = {field.name: field.default for field in attrs.fields(Fault)}
         return {key: value for key, value in attrs.asdict(self).items() if value != defaults[key]}
 
 
 @attrs.frozen
 class Faults:
-    """Rules, of which any may let a hit fail.  Iterating gives them in their order."""
+    """An ordered collection of rules.  A hit fails if any rule selects it."""
 
     rules: tuple[Fault, ...] = ()
 
@@ -134,7 +134,7 @@ class Faults:
 
     @classmethod
     def from_json(cls, text: str) -> Self:
-        """Read what `json` writes.  SimulationError if it is anything else."""
+        """Return the rules from the output of `json`.  SimulationError for any other text."""
         try:
             return cls(tuple(Fault(**{"point": "", **rule}) for rule in json.loads(text)))
         except (ValueError, TypeError) as error:
@@ -145,7 +145,7 @@ class Injector:
     """Decides at each fault point of one machine, by rules or by a list of hits that fail.
 
     The draws of a rule depend on the seed and on the rule only.  `hits` counts the hits of each point, and
-    `fired` lists those that failed.  `Injector(firings=fired)` lets the same hits fail again.
+    `fired` lists those that failed.  `Injector(firings=fired)` fails the same hits again.
     """
 
     def __init__(
@@ -177,7 +177,7 @@ class Injector:
 
 
 class _Running:
-    """A rule in one machine: how often its hits came and failed."""
+    """The state of a rule in one machine: the hits so far, and the failures left."""
 
     def __init__(self, rule: Fault, draw: Any) -> None:
         self._rule = rule

@@ -1,4 +1,4 @@
-"""The plan of a run: all that a replay needs, as sparse data with a short text.
+"""The plan of a run: the data that a replay needs, with a short text form.
 
     1,34+3057456            seed 1; at point 34 a pause of 3057456 ns
     1,34!                   ... a pause until the next interrupt, timer or deadline
@@ -6,9 +6,9 @@
     1,unplug@17             the stimulus `unplug` happens at the 17th point after it was announced
     1,cpus=2                the machine has two CPUs
 
-A point is where another order of events can begin.  A task is about to continue: the plan delays it.  Or a
-statement of module code is about to be executed: the plan pauses the section there.  Points are numbered
-from 1 in the order in which a run passes them.
+At a point, the plan can change the order of events.  Before a task continues, the plan can delay the task.
+Before a statement of module code, the plan can pause the section.  Points are numbered from 1, in the order
+in which a run passes them.
 """
 
 from __future__ import annotations
@@ -48,9 +48,9 @@ class Plan:
 
     seed      the seed of the machine
     points    number of a point -> delay or pause in ns, or IRQ
-    faults    (fault point, n): the n-th time from 1 that a run reaches it, it fails
+    faults    (fault point, n): its n-th hit fails, from 1
     stimuli   name of a stimulus -> number of points after its announcement
-    options   what else the run depends on, by name
+    options   further settings of the run by name, such as cpus
     """
 
     seed: int = 0
@@ -85,7 +85,7 @@ class Plan:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Return the plan of a text.  SimulationError for a text that is none."""
+        """Parse the text of a plan.  SimulationError for an invalid text."""
         seed, *parts = text.strip().split(",")
         if not re.fullmatch(r"-?\d+", seed):
             raise SimulationError(f"{text!r} is no plan, since {seed!r} is no seed: {SYNTAX}")
@@ -108,7 +108,7 @@ class Plan:
         return cls(int(seed), points, tuple(faults), stimuli, options)
 
     def json(self) -> str:
-        """The plan as JSON."""
+        """Return the plan as JSON."""
         points = {str(at): ns for at, ns in self.points.items()}
         data = attrs.asdict(attrs.evolve(self, points=NOTHING, stimuli=NOTHING, options=NOTHING))
         return json.dumps(
@@ -117,7 +117,7 @@ class Plan:
 
     @classmethod
     def from_json(cls, text: str) -> Self:
-        """Return the plan of a JSON text.  SimulationError for a text that is none."""
+        """Return the plan from the output of `json`.  SimulationError for any other text."""
         try:
             data = json.loads(text)
             points = {int(at): int(ns) for at, ns in data["points"].items()}

@@ -1,8 +1,8 @@
 """Points in module code: before each statement, and between the load and the store of `x.a += e`.
 
 A compiler's sanitizer instruments the accesses to memory.  This instrument puts a call of `point` before each
-statement of each function.  Code of a module's top level has no points, as it is executed once per process:
-a second machine would have fewer.
+statement of each function.  Top-level code of a module has no points.  It is executed once per process, so a
+second machine would pass fewer points than the first.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ POINT: Final = "__simkernel_point__"
 FUNCTIONS: Final = (ast.FunctionDef, ast.AsyncFunctionDef)
 BODIES: Final = ("body", "orelse", "finalbody")
 WITHOUT: Final = (*FUNCTIONS, ast.Pass, ast.Global, ast.Nonlocal, ast.Import, ast.ImportFrom)
-"""Statements before which another section can change nothing that matters."""
+"""Statements without a point: a pause before them has no effect."""
 
 
 class Points:
@@ -30,7 +30,7 @@ class Points:
 
     @contextmanager
     def loading(self) -> Iterator[None]:
-        """Pass over the points of functions that a file's top level calls."""
+        """Disable points while top-level code runs, also in the functions that it calls."""
         active, PlannedEngine.active = PlannedEngine.active, None
         try:
             yield

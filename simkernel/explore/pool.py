@@ -1,8 +1,8 @@
-"""Seeds in chunks, on any executor of `concurrent.futures`: processes here, or a cluster.
+"""Run seeds in chunks on any executor of `concurrent.futures`: local processes or a cluster.
 
 A chunk is a second of work, so that its dispatch costs little.  A worker loads the target by its name once,
-runs the default plan, and keeps its profile.  It returns a batch: some numbers and names, and no objects of
-a run.  One run of SAMPLED is recorded and traced, which costs more than an ordinary run.
+runs the default plan, and keeps its profile.  It returns a batch of numbers and names, without objects of a
+run.  One run in SAMPLED is recorded and traced, which costs more than an ordinary run.
 """
 
 from __future__ import annotations
@@ -25,20 +25,20 @@ from simkernel.explore.run import NO_FAULTS, Outcome, Target
 from simkernel.explore.strategy import Profile, draw
 
 SAMPLED: Final = 16
-"""Of so many seeds, one run is recorded and traced."""
+"""One seed in this number is recorded and traced."""
 CHUNK: Final = 1.0
 """CPU time of a chunk in seconds, by the mean of the runs so far."""
 MAX_DEATHS: Final = 3
-"""Workers that may die of one chunk."""
+"""Maximum number of workers that may die while they run the same chunk."""
 
 
 _running: Final = Lock()
-"""Threads of a worker take turns: the points of modules belong to the machine that runs."""
+"""Serializes the threads of a worker: a process has one active engine, which takes the points of modules."""
 
 
 @attrs.frozen
 class Job:
-    """A search that a worker can take part in.
+    """A search, in a form that can be sent to a worker.
 
     load      returns the target; it is pickled by name
     strategy  how a seed becomes a plan
@@ -68,7 +68,7 @@ class Batch:
     seeds        the seeds that ran; a failure ends the chunk
     seconds      CPU time of the runs
     schedules    the order of the points of each sampled run: (seed, digest)
-    tracepoints, faults  names that sampled runs passed
+    tracepoints, faults  names of the tracepoints and fault points that sampled runs passed
     """
 
     seeds: tuple[int, ...]
@@ -125,7 +125,7 @@ def one_line(error: BaseException) -> str:
 
 
 class Dispatcher:
-    """Submits the seeds of a job in chunks, and yields the batches as they come.
+    """Submits the seeds of a job in chunks, and yields the batches as they complete.
 
     executor  makes the executor; it is called again when a worker process has died
     ahead     number of chunks that are submitted at a time
@@ -143,9 +143,9 @@ class Dispatcher:
         self._pending: dict[Future[Batch], tuple[int, ...]] = {}
 
     def batches(self, seeds: Iterable[int], going_on: Callable[[], bool]) -> Iterator[Batch]:
-        """Yield a batch for each chunk.  When `going_on()` is false, only wait for what is submitted.
+        """Yield a batch for each chunk.  When `going_on()` is false, only wait for the submitted chunks.
 
-        SimulationError if workers die of a chunk again and again.
+        SimulationError if more than MAX_DEATHS workers die while they run one chunk.
         """
         chunks = self._chunks(iter(seeds), going_on)
         try:
@@ -153,7 +153,7 @@ class Dispatcher:
             while self._pending:
                 done, _ = wait(self._pending, return_when=FIRST_COMPLETED)
                 for future in done:
-                    if future not in self._pending:  # another one has told that the executor is broken
+                    if future not in self._pending:  # `_replace` has queued its chunk again
                         continue
                     try:
                         batch = future.result()
@@ -192,7 +192,7 @@ class Dispatcher:
         self._executor.shutdown(wait=False)
 
     def _replace(self, lost: list[tuple[int, ...]]) -> None:
-        """Make another executor, and submit the chunks again that the broken one has lost."""
+        """Replace a broken executor, and queue its lost chunks again."""
         self._stop()
         self._again += lost
         for chunk in lost:

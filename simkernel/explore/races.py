@@ -1,7 +1,7 @@
 """Data races of a target: the race detector's reports as data, for a strategy that pauses at them.
 
-A race is reported in a run that does not fail.  A pause at one of its two places lets the other context come
-between, so a failure that the race can cause needs far fewer runs:
+The detector reports a race even if the run does not fail.  A pause at one of the two places lets the other
+context run in between.  So a search finds a failure from that race in far fewer runs:
 
     explorer.seeds(range(100), "pauses", directed=places(find_races(target)))
 """
@@ -23,7 +23,7 @@ RACES: Final = "races"
 
 @attrs.frozen
 class Race:
-    """Two accesses that nothing orders.
+    """Two accesses without an order between them.
 
     `places` are the file and first line of the two statements, the later one first.  `text` is the report.
     """
@@ -44,7 +44,7 @@ class RaceTrial(Trial):
 def find_races(target: Target, plan: Plan | None = None, **options: Any) -> tuple[Race, ...]:
     """Run a target once, under the empty plan unless one is given, and return its races.
 
-    `options` are keywords of `Trial`.  A failure of the run does not matter.
+    `options` are keywords of `Trial`.  An exception of the run is ignored.
     """
     trial = RaceTrial(Plan() if plan is None else plan, **options)
     with suppress(Exception):
@@ -56,5 +56,5 @@ def find_races(target: Target, plan: Plan | None = None, **options: Any) -> tupl
 
 
 def places(races: Iterable[Race]) -> frozenset[str]:
-    """Return all places of some races."""
+    """Return the places of all the races."""
     return frozenset(place for race in races for place in race.places)

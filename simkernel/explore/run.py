@@ -1,4 +1,4 @@
-"""One run of a target under a plan, and the outcome of it."""
+"""One run of a target under a plan, and its outcome."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ NO_FAULTS: Final = Faults()
 
 
 class Target(Protocol):
-    """A story that can be run many times: the body of a test, or a scenario."""
+    """A test's body or a scenario, which can run many times."""
 
     def run(self, trial: Trial) -> None:
         """Run it once, with machines made by `trial.machine`.  An exception is a failure."""
@@ -31,7 +31,7 @@ class Target(Protocol):
 class Trial:
     """One run: makes the machines of a target by its plan.
 
-    rules    rules of faults; the run's plan then has each fault that fired
+    rules    rules of faults; the plan of the outcome lists each fault that fired
     record   True to record the place of every point, and to count the hits of fault points
     traced   True to compute the digest of the trace, and the set of tracepoints
     """
@@ -51,12 +51,12 @@ class Trial:
         armed = record or plan.faults or Faults() | rules != NO_FAULTS
         self.injector = Injector(rules, plan.seed, firings=plan.faults) if armed else None
         self.start = 0
-        """Number of points passed before the story began, in which the machine boots and binds drivers."""
+        """Number of points passed in the set-up, while the machine boots and binds drivers."""
         self.machines: list[Machine] = []
         self.listeners: list[Callable[[Record], None]] = [Digest(), Tracepoints()] if traced else []
 
     def machine(self, **options: Any) -> Machine:
-        """Return a machine with these keywords of `Machine`, where the plan does not set them."""
+        """Return a machine with these keywords of `Machine`.  The plan's options override them."""
         cpus = self.plan.options.get("cpus")
         if cpus is not None:
             options["cpus"] = None if cpus == "None" else int(cpus)
@@ -68,7 +68,7 @@ class Trial:
         return machine
 
     def began(self) -> None:
-        """Note that the machine is set up and the story begins: strategies perturb what follows."""
+        """Mark the end of the set-up.  Strategies perturb only later points."""
         self.start = self.schedule.count
 
     def close(self) -> None:
@@ -78,7 +78,7 @@ class Trial:
 
 
 class Tracepoints:
-    """The names of the tracepoints that a run passes, each with its layer."""
+    """A trace listener that collects the tracepoints of a run, as LAYER:NAME."""
 
     def __init__(self) -> None:
         self.names: set[str] = set()
@@ -92,14 +92,14 @@ class Outcome:
     """The outcome of a run.
 
     plan       the plan of the run, with every fault that fired: it replays the run
-    count      number of points passed; `start` of them before the story began
+    count      number of points passed; `start` of them in the set-up
     failure    the exception that the target raised, or None
     done       perturbations that took place
     places     the place of every point, if the run was recorded
     announced  stimulus -> number of the point after which it was announced
     stale      parts of the plan that did not take place
     digest     the digest of the trace, if the run was traced
-    tracepoints  those that the run passed, if it was traced
+    tracepoints  the tracepoints that the run passed, if it was traced
     hits       fault point -> how often the run reached it
     """
 
@@ -132,7 +132,7 @@ class Outcome:
 
 
 def signature(failure: BaseException | None) -> tuple[str, str]:
-    """The type of an exception, and the file and line that raised it."""
+    """Return the type of an exception, and the file and line that raised it."""
     while isinstance(failure, BaseExceptionGroup) and len(failure.exceptions) == 1:
         failure = failure.exceptions[0]
     if failure is None:

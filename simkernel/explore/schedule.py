@@ -1,4 +1,4 @@
-"""The schedule of one run: the plan as the engine asks for it, and the points that the run passes."""
+"""The schedule of one run: it applies the plan at the points that the run passes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from simkernel.explore.points import POINTS
 from simkernel.kernel.loader.image import Instrument
 
 MAX_POINTS: Final = 1_000_000
-"""Number of points after which a run is taken for endless."""
+"""Number of points after which TimeLimit ends a run."""
 STEP: Final = "step"
 """The place of a point at which a task continues."""
 
@@ -62,7 +62,7 @@ class Schedule:
         self._engine: PlannedEngine | None = None
 
     def begin(self, engine: PlannedEngine) -> None:
-        """Take the engine of the machine."""
+        """Store the engine of the machine, which later calls the stimuli."""
         self._engine = engine
 
     # -- points ---------------------------------------------------------------
@@ -87,7 +87,7 @@ class Schedule:
     def _end_run(self) -> None:
         assert self._engine is not None
         self._limit *= 2
-        text = f"a run has passed {self.count} points: a task goes on for ever"
+        text = f"a run has passed {self.count} points: a task never ends"
         self._engine.interrupt(TimeLimit(text))
 
     def statement(self, place: str) -> int:
@@ -108,7 +108,7 @@ class Schedule:
     # -- stimuli --------------------------------------------------------------
 
     def announce(self, name: str, function: Callable[[], object]) -> None:
-        """Call `function` in a section of its own, as many points from here as the plan says."""
+        """Announce a stimulus: call `function` in its own section, after the plan's number of points."""
         first = name
         for number in count(2):
             if name not in self.announced:
@@ -127,7 +127,7 @@ class Schedule:
             self._engine.call_later(0, function)
 
     def late_stimuli(self) -> bool:
-        """Let the stimuli happen whose points the run has not reached; False if there are none."""
+        """Trigger the stimuli of the next point that the run has not reached.  False if none is left."""
         for number in sorted(self._stimuli):
             self._stimulate(number)
             return True
@@ -136,7 +136,7 @@ class Schedule:
     # -- afterwards -----------------------------------------------------------
 
     def stale(self) -> list[str]:
-        """Return the parts of the plan that did not take place: the code has other points now."""
+        """Return the parts of the plan without effect, because the run does not have their points."""
         done = {each.point for each in self.done}
         stale = [str(Plan(points={at: ns})) for at, ns in self.plan.points.items() if at not in done]
         stimuli = self.plan.stimuli.items()

@@ -1,4 +1,4 @@
-"""A failing plan becomes the least that fails in the same way."""
+"""Shrink a failing plan to a smaller plan that fails in the same way."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ Part = tuple[str, Any, Any]
 def shrink(target: Target, failed: Outcome, options: Mapping[str, Any]) -> tuple[Outcome, int]:
     """Return the run of the smallest plan found that fails like `failed`, and the number of runs it took.
 
-    It leaves perturbations out, halves of them first (delta debugging), then makes times round and short, and
-    lets stimuli happen early.
+    It first removes perturbations: halves, then smaller parts (delta debugging).  Then it tries shorter and
+    rounder times, and earlier stimuli.
     """
     return _Shrinker(target, failed, options).shrink()
 
@@ -41,7 +41,7 @@ class _Shrinker:
         return self._best, self._tries
 
     def _fails(self, plan: Plan) -> bool:
-        """Run a plan that was not run yet.  If it fails in the same way, it is the best so far."""
+        """Run a plan that has not run yet.  If it fails in the same way, keep it and return True."""
         if str(plan) in self._seen or self._tries >= MAX_TRIES:
             return False
         self._seen.add(str(plan))
@@ -49,12 +49,12 @@ class _Shrinker:
         outcome = run(self._target, plan, **self._options)
         if outcome.failure is None or outcome.signature != self._signature:
             return False
-        # A plan's stale parts did nothing.  The run's own plan has every fault that fired.
+        # The plan of the outcome lists exactly the faults that fired: it omits stale ones.
         self._best = outcome
         return True
 
     def _left_out(self) -> bool:
-        """Leave perturbations out: halves, quarters, ... single ones.  True if that made a smaller plan."""
+        """Remove perturbations: halves, quarters, ... single ones.  Return True if the plan is smaller."""
         parts = _parts(self._best.plan)
         size, smaller = max(1, len(parts) // 2), False
         while parts:
@@ -71,7 +71,7 @@ class _Shrinker:
         return smaller
 
     def _lessened(self) -> bool:
-        """Try shorter and rounder times, and earlier stimuli.  True if one of them fails."""
+        """Try shorter and rounder times, and earlier stimuli.  Return True if one of these plans fails."""
         smaller = False
         for part in _parts(self._best.plan):
             for value in _lesser(part):
@@ -101,7 +101,7 @@ def _with(plan: Plan, parts: list[Part]) -> Plan:
 
 
 def _lesser(part: Part) -> Iterator[int]:
-    """Values to try for a part, the simplest first."""
+    """Yield the values to try for a part, the simplest first."""
     kind, _, value = part
     if kind == "point" and value != IRQ:
         yield IRQ

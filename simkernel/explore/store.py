@@ -1,6 +1,7 @@
-"""The results of searches in a file of SQLite, written batch by batch: a search that was killed continues.
+"""Store the results of searches in an SQLite file, batch by batch, so that a killed search can continue.
 
-A search is a target, a digest of the code, and options.  Results of other code do not count, and stay.
+The key of a search is its target, a digest of the code, and its options.  Results of other code stay in the
+file, but do not count.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ _INSTALLED: Final = tuple(sysconfig.get_path(name) for name in ("stdlib", "purel
 class Store:
     """The results of one search.  A context manager that closes the file.
 
-    SimulationError if the file cannot be opened or is something else.
+    SimulationError if the file cannot be opened or has another format.
     """
 
     def __init__(self, path: str, target: str, code: str, options: str) -> None:
@@ -68,7 +69,7 @@ class Store:
         self._file.close()
 
     def add(self, batch: Batch) -> None:
-        """Add the results of a chunk, all or nothing."""
+        """Add the results of a chunk in one transaction."""
         schedules, search = dict(batch.schedules), self._search
         names = [("tracepoint", each) for each in batch.tracepoints]
         names += [("fault", each) for each in batch.faults]
@@ -95,7 +96,7 @@ class Store:
         return {name for (name,) in self._select("SELECT name FROM coverage", "AND kind = ?", kind)}
 
     def first_failure(self) -> Failure | None:
-        """Return the failure of the lowest seed."""
+        """Return the failure of the lowest seed, or None."""
         rows = self._select("SELECT seed, plan, error FROM failure", "ORDER BY seed LIMIT 1")
         return next((Failure(*row) for row in rows), None)
 
@@ -106,7 +107,7 @@ class Store:
 def code_digest() -> str:
     """Return a digest of the loaded code: simkernel, and modules that are neither Python's nor installed.
 
-    The specifications beside these sources belong to it.  Call it after the default run, which loads drivers.
+    It includes the specifications beside these sources.  Call it after the default run, which loads drivers.
     """
     modules = [(name, getattr(module, "__file__", None)) for name, module in sys.modules.items()]
     own = {Path(file) for name, file in modules if file and file.endswith(".py") and _counts(name, file)}

@@ -5,8 +5,8 @@
     pauses   a few pauses at statements of module code
     swarm    one of the others, drawn by the seed (the default)
 
-A strategy knows the points of the default run, its profile.  Half of the points are drawn by their number,
-and half by their place: so a statement that is executed once is found as often as one in a loop.
+A strategy draws points from the profile of the base run.  Half of the draws choose a point by its number.
+The other half first choose a place, so a statement that runs once has the same chance as one in a loop.
 """
 
 from __future__ import annotations
@@ -36,10 +36,10 @@ IRQ_PROBABILITY: Final = 0.2
 
 @attrs.frozen(slots=False)
 class Profile:
-    """The points of the default run: their places by number, and the stimuli.
+    """The points of the base run: their places by number, and the stimuli.
 
-    `stimuli` has the number of the point after which each was announced, and `last` is the last point.
-    `directed` are places at which a race detector reports; if there are any, pauses are drawn from these.
+    `stimuli` maps each stimulus to the point after which it was announced.  `last` is the last point.
+    `directed` are places of data races.  If there are any, pauses are drawn only at these places.
     """
 
     places: Mapping[int, str]
@@ -50,7 +50,7 @@ class Profile:
 
     @classmethod
     def of(cls, outcome: Outcome, directed: Iterable[str] = ()) -> Profile:
-        """The profile of a recorded run."""
+        """Return the profile of a recorded run."""
         places = {at: outcome.places[at - 1] for at in range(outcome.start + 1, outcome.count + 1)}
         by_place: dict[str, list[int]] = {}
         for at, place in places.items():
@@ -59,7 +59,7 @@ class Profile:
         return cls(places, outcome.announced, frozen, outcome.count, frozenset(directed) & set(frozen))
 
     def among(self, kind: Callable[[str], bool]) -> Profile:
-        """The profile with the points of some places only."""
+        """Return the profile with only the points whose place `kind` accepts."""
         places = {at: place for at, place in self.places.items() if kind(place)}
         by_place = {place: points for place, points in self.by_place.items() if kind(place)}
         return attrs.evolve(self, places=places, by_place=by_place)
@@ -105,7 +105,7 @@ def log_uniform(random: Random, least: int, most: int) -> int:
 
 
 def is_step(place: str) -> bool:
-    """Whether a point is a step of a task, and not a statement."""
+    """Return True for the place of a task's step, False for a statement."""
     return place.startswith(STEP)
 
 
@@ -142,7 +142,7 @@ def swarm(random: Random, profile: Profile) -> dict[int, int]:
 
 
 def default(random: Random, profile: Profile) -> dict[int, int]:
-    """Perturb nothing: only the machine's seed, the faults and the stimuli differ."""
+    """Perturb no point: only the machine's seed, the faults and the stimuli differ."""
     return {}
 
 

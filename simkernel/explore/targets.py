@@ -1,4 +1,4 @@
-"""A scenario as a target of exploring."""
+"""A scenario as the target of a search."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from simkernel.scenario.run import Run, Scenario
 class ScenarioTarget:
     """A scenario with its parameters and folders of modules (`simkernel.explore.run.Target`).
 
-    A run fails if the scenario raises, if a module has an unexpected oops, or if a module that is requested
-    does not load.
+    A run fails if the scenario raises, if a module has an unexpected oops, or if a requested module does not
+    load.
     """
 
     scenario: Scenario
@@ -27,7 +27,7 @@ class ScenarioTarget:
     module_path: tuple[str | Path, ...] = ()
 
     def run(self, trial: Trial) -> None:
-        """Run it once.  Its machine has the perturbation, the faults and the CPUs of the trial."""
+        """Run the scenario once.  Its machine has the perturbation, the faults and the CPUs of the trial."""
 
         def make(**options: Any) -> Machine:
             machine = trial.machine(**options)

@@ -6,9 +6,9 @@
         sock = w.socket(AF_NETLINK, SOCK_RAW, NETLINK_GENERIC)
         sock.bind((0, 0))
 
-pytest finds the plugin by itself: the mark `sim`, and the fixtures `sim_machine`, `sim_world` and
-`sim_new_machine`.  `check` and `new_machine` serve other runners, such as unittest.  What needs the extra
-[testing] is imported on first use.
+pytest loads the plugin automatically.  It adds the mark `sim` and the fixtures `sim_machine`, `sim_world` and
+`sim_new_machine`.  `check` and `new_machine` serve other runners, such as unittest.  Modules that need the
+extra [testing] are imported on first use.
 """
 
 from __future__ import annotations

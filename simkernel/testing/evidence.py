@@ -27,14 +27,14 @@ from simkernel.trace.plain import brief
 SHOWN: Final = 30
 """Number of tracepoints in a report."""
 LONGEST: Final = 32
-"""Bytes and characters of a field in a report."""
+"""Maximum number of bytes of a field in a report; its text may have three times as many characters."""
 OURS: Final = "simkernel."
 Section = tuple[str, str]
 """The title and the text of a part of the report."""
 
 
 class Observed:
-    """A target whose run is observed up to the failure: its last tracepoints, and the state then."""
+    """A target that keeps its last trace records, and the state of its machines at the failure or the end."""
 
     def __init__(
         self, target: Target, folder: Path | None = None, stem: str = "", last: int | None = SHOWN
@@ -49,7 +49,7 @@ class Observed:
         self._stem = stem
 
     def run(self, trial: Trial) -> None:
-        """Run the target once; write its trace, its messages and its log if there is a folder."""
+        """Run the target once.  If there is a folder, write the trace, the messages and the log to it."""
         self._trial = trial
         trial.listeners.append(self._observe)
         with ExitStack() as files:
@@ -71,7 +71,7 @@ class Observed:
             self._end()
 
     def _end(self) -> None:
-        """Note the state of the machines, unless a program has failed before."""
+        """Store the state of the machines, unless a program failed earlier."""
         if self._ended:
             return
         self._ended = True
@@ -92,7 +92,7 @@ class Observed:
 
 
 def sections(target: Target, result: Result, replay: str, observed: Observed | None = None) -> list[Section]:
-    """Return the parts of the report of a failed search, for which the failed plan runs once more."""
+    """Run the plan of a failed search again, and return the parts of the report."""
     outcome = result.outcome
     assert outcome is not None
     observed = observed or Observed(target)
@@ -136,7 +136,7 @@ def _done(each: Done) -> str:
 
 
 def shown(record: Record) -> str:
-    """Return a record in one line."""
+    """Return a record as one line of text."""
     fields = " ".join(f"{name}={_field(value)}" for name, value in record.fields.items())
     flow = f" [flow {record.flow}]" if record.flow else ""
     return f"[{record.time / 1e9:14.9f}] {record.track:<16} {record.name}: {fields}{flow}"
@@ -169,13 +169,13 @@ def _git(folder: Path, *command: str) -> str:
 
 
 def replay_comment(folder: Path) -> str:
-    """Return the comment of a replay line: the commit at which it fails."""
+    """Return the comment of a replay line: the commit at which the run fails."""
     at = commit(folder)
     return f"    # at {at}" if at else ""
 
 
 def without_our_frames(error: BaseException, seen: set[int] | None = None) -> None:
-    """Drop the frames of simkernel from the tracebacks of an exception and of all that belong to it."""
+    """Drop simkernel's frames from the tracebacks of an exception, its causes, contexts and members."""
     seen = set() if seen is None else seen
     if id(error) in seen:
         return
@@ -203,7 +203,8 @@ def _stripped(traceback: TracebackType | None) -> TracebackType | None:
 def check(body: Callable[..., object], **keywords: Any) -> None:
     """Run a body under many plans, as a test with the mark `sim`, and raise its failure.
 
-    `keywords` are those of the mark.  The exception has the report as notes.  For unittest and other runners.
+    Use it in unittest and other runners.  `keywords` are those of the mark.  The exception has the report as
+    notes.
     """
     names = inspect.signature(body).parameters
     search = Search.of(body, {name: None for name in GIVEN if name in names}, keywords)

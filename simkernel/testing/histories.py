@@ -1,4 +1,4 @@
-"""Histories of devices: plugged, unplugged, moved and controlled, as data that a machine plays.
+"""Histories of devices: plugs, unplugs, stimuli and requests, as data that a machine plays.
 
     move = Stimulus("mouse0", "move", {"dx": 3})
     history = History([Plug("mouse0"), Wait(5_000_000), move, Unplug("mouse0")])
@@ -28,7 +28,7 @@ Devices = MutableMapping[str, Device]
 
 @attrs.frozen
 class Plug:
-    """A device is plugged in."""
+    """An event that plugs a device in."""
 
     device: str
 
@@ -49,7 +49,7 @@ class Plug:
 
 @attrs.frozen
 class Unplug:
-    """A device is unplugged, as surprise removal."""
+    """An event that unplugs a device, as a surprise removal."""
 
     device: str
 
@@ -61,7 +61,7 @@ class Unplug:
 
 @attrs.frozen
 class Stimulus:
-    """A method of a device is called, such as `move` of a mouse."""
+    """An event that calls a method of a device, such as `move` of a mouse."""
 
     device: str
     method: str
@@ -75,7 +75,7 @@ class Stimulus:
 
 @attrs.frozen
 class Control:
-    """Root makes a request of a generic netlink family; the driver may refuse it."""
+    """An event in which root sends a request to a generic netlink family.  The driver may refuse it."""
 
     family: str
     operation: str
@@ -93,7 +93,7 @@ class Control:
 
 @attrs.frozen
 class Wait:
-    """`ns` nanoseconds pass."""
+    """A wait of `ns` nanoseconds."""
 
     ns: int
 
@@ -102,7 +102,7 @@ Event = Plug | Unplug | Stimulus | Control | Wait
 
 
 def kind_of(device: str) -> str:
-    """Return the kind that the name of a device says: "mouse" of "mouse0"."""
+    """Return the kind of a device from its name: "mouse" for "mouse0"."""
     return device.rstrip("0123456789")
 
 
@@ -112,7 +112,7 @@ def _as_tuple(events: Iterable[Event]) -> tuple[Event, ...]:
 
 @attrs.frozen
 class History:
-    """Events in their order.  Only `Wait` takes time."""
+    """A sequence of events.  Only `Wait` takes time."""
 
     events: tuple[Event, ...] = attrs.field(default=(), converter=_as_tuple)
 
@@ -120,9 +120,9 @@ class History:
         printer.text(repr(self))  # hypothesis would print the calls of its strategy
 
     def play(self, machine: Machine, devices: Devices | None = None) -> Devices:
-        """Schedule the events from now on.  Return the devices, including those that `play` makes later.
+        """Schedule the events from now on.  Return the devices by name.
 
-        `devices` are devices of your own, and any others that exist already.
+        `devices` has the devices that exist already.  The events add each device that they make.
         """
         devices = {} if devices is None else devices
         time = machine.now

@@ -1,4 +1,4 @@
-"""Tests of pytest with the mark `sim`: how one runs, and what it is as a target of exploring."""
+"""Run pytest's tests with the mark `sim`, and find them as targets of a search."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ FIXTURES: Final = ("sim_machine", "sim_world", "sim_new_machine")
 
 
 class StalePlan(pytest.PytestWarning):
-    """A pinned plan has points that the run does not have: the code has changed since."""
+    """The warning for a pinned plan with points that the run lacks, because the code has changed."""
 
 
 def search_of(item: pytest.Function) -> Search:
-    """Return the search that an item's marks declare; the item is set up."""
+    """Return the search that an item's marks declare.  pytest has set the item up."""
     cls = getattr(item.parent, "obj", None)
     if isinstance(cls, type) and issubclass(cls, TestCase):
         raise SimulationError("a TestCase's method takes no mark sim: call simkernel.testing.check in it")
@@ -60,7 +60,7 @@ def give(item: pytest.Function) -> None:
 
 
 def run_item(item: pytest.Function, report: list[Section]) -> None:
-    """Run a test with the mark `sim`; `report` gets the parts of the report of its failure."""
+    """Run a test with the mark `sim`.  If it fails, add the parts of the report to `report`."""
     option: Callable[..., Any] = item.config.getoption
     text = option("sim_replay")
     try:
@@ -96,7 +96,7 @@ def run_item(item: pytest.Function, report: list[Section]) -> None:
 
 
 def _share(item: pytest.Function, seconds: float | None) -> Callable[[], bool] | None:
-    """Return a function that is true during the item's share of the time for all tests with the mark."""
+    """Return a function that returns False after the item's share of the time for all tests with the mark."""
     if seconds is None:
         return None
     number = sum(each.get_closest_marker("sim") is not None for each in item.session.items)
@@ -110,7 +110,7 @@ class _Stop(BaseException):
 
 
 class _Holder:
-    """A plugin that stops a session when its item is set up, and gives the item to the greenlet's parent."""
+    """A plugin that suspends a session when its item is set up.  The parent greenlet gets the item."""
 
     def __init__(self) -> None:
         self.items = 0
@@ -125,7 +125,7 @@ class _Holder:
 
 
 _sessions: list[Any] = []
-"""Sessions whose items are in use: a greenlet without a reference ends."""
+"""Suspended sessions whose items are in use.  A greenlet without a reference is killed."""
 
 
 def search(nodeid: str) -> Search:

@@ -1,4 +1,4 @@
-"""What programs and devices have left behind when they are gone.  If it is anything, somebody has a bug."""
+"""Find the resources that programs and devices still hold after their end.  Each such resource is a bug."""
 
 from __future__ import annotations
 

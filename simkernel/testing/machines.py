@@ -1,4 +1,4 @@
-"""Machines for tests that are no programs: booted, and checked when they are closed."""
+"""Booted machines for tests that run outside of the simulation.  `close` checks a machine for leaks."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Devices = Iterable[str | Callable[[], Device]]
 
 
 def seed_of(name: str) -> int:
-    """Return the seed that belongs to a name: the same on every host."""
+    """Return a seed that depends on the name only, and not on the host."""
     return int.from_bytes(blake2b(name.encode(), digest_size=4).digest(), "big")
 
 
@@ -58,7 +58,7 @@ class Machines:
         self._seed = 0
 
     def begin(self, nodeid: str) -> None:
-        """Take the seed of machines from a test's node id."""
+        """Compute the seed of the test's machines from its node id."""
         self._seed = seed_of(nodeid)
 
     def __call__(
@@ -69,14 +69,14 @@ class Machines:
         modules: Iterable[str] = (),
         **options: Any,
     ) -> Machine:
-        """Make a machine, as `new_machine` does.  Its end is that of the test, or of hypothesis' example."""
+        """Make a machine, as `new_machine` does.  The end of the test or hypothesis' example closes it."""
         machine = make(self._seed if seed is None else seed, devices, modules, options)
         if not _at_end_of_example(machine):
             self._machines.append(machine)
         return machine
 
     def watch(self, machine: Machine) -> None:
-        """Show the log of another machine if the test fails."""
+        """Close another machine with the test's, and show its log if the test fails."""
         self._machines.append(machine)
 
     def logs(self) -> list[tuple[str, str]]:
@@ -103,7 +103,7 @@ def _failure() -> tuple[type[BaseException], BaseException, None]:
 
 
 def _at_end_of_example(machine: Machine) -> bool:
-    """Close the machine at the end of hypothesis' example.  False if there is none."""
+    """Close the machine at the end of hypothesis' example.  Return False outside of an example."""
     control = sys.modules.get("hypothesis.control")
     if control is None or not control.currently_in_test_context():
         return False

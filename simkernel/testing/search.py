@@ -1,4 +1,4 @@
-"""The search for a plan under which a test's body fails, as the mark `sim` and `search` declare it."""
+"""The search for a plan under which a test's body fails, as the mark `sim` or `check` declares it."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ PLACES: Final[Mapping[str, Callable[[str], bool]]] = {
     "step": is_step,
     "statement": lambda place: not is_step(place),
 }
-"""Sweeps that pause or delay, each with the points that they take."""
+"""Sweeps that pause or delay, each with the function that accepts its places."""
 PAUSE_NS: Final = 5_000_000
-"""Length of a pause of such a sweep: beyond most calls."""
+"""Length of a pause of such a sweep, longer than most calls."""
 OF_BODY: Final = ("devices", "modules", "uid")
 OF_MACHINE: Final = {*signature(Machine).parameters} - {"seed", "perturbation", "faults"}
 
@@ -43,13 +43,13 @@ class NotDeterministic(AssertionError):
 
 @attrs.frozen
 class Result:
-    """The end of a search.
+    """The result of a search.
 
     outcome  the failed run of the shrunk plan, or None if no run failed
     runs     number of runs, without those of shrinking
-    total    number of runs that the search had, 0 if that is not known
+    total    number of planned runs, 0 if unknown
     tries    number of runs of shrinking
-    stale    the pinned plans whose points no longer exist, each with these parts
+    stale    the pinned plans with points that no longer exist, each with these points
     """
 
     outcome: Outcome | None
@@ -71,8 +71,9 @@ class Search:
     seeds       number of runs: the default run, then one plan a seed; 0 for none
     strategy    how a seed becomes a plan (`simkernel.explore.strategy`), "guided", or "races": pauses where
                 the race detector reports
-    sweep       a fault point that fails each time in turn; "step" or "statement": a pause at each in turn
-    systematic  number of pauses up to which every plan runs
+    sweep       a fault point: one run for each hit, which fails; "step" or "statement": one run for each,
+                with a pause there
+    systematic  maximum number of pauses: every plan with no more of them runs
     plans       plans that run first
     faults      rules of faults
     """
@@ -93,7 +94,7 @@ class Search:
         keywords: Mapping[str, Any],
         folder: Path = Path(),
     ) -> Search:
-        """Return the search with these keywords of the mark.  `folder` is that of relative module paths.
+        """Return the search with these keywords of the mark.  Relative module paths start at `folder`.
 
         SimulationError for an unknown keyword, and for a value that is not allowed.
         """
@@ -141,7 +142,7 @@ class Search:
 
         replay    run this plan only
         seeds     take this number instead of the search's own
-        going_on  run further seeds while it returns True, without a limit of their number
+        going_on  run seeds while it returns True, instead of a fixed number
         twice     run each plan twice, and raise NotDeterministic if the traces differ
         """
         if replay is not None:
@@ -214,7 +215,7 @@ def compare(body: Body, number: int, outcome: Outcome) -> None:
 
 
 def _several(value: Any) -> tuple[Any, ...]:
-    """Return a tuple of values; a single value is one of them."""
+    """Return the values as a tuple; a single value becomes a tuple of one."""
     if isinstance(value, str | Path | Plan) or not isinstance(value, Iterable):
         return (value,)
     return tuple(value)

@@ -1,4 +1,4 @@
-"""The simulation as a test sees it: stimuli, quiescence, and conditions over all of a run."""
+"""The interface of a test to the simulation: stimuli, quiescence, and conditions over a whole run."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ GIVEN: Final[Mapping[str, None]] = {"app": None, "sim": None}
 class Condition:
     """A named condition of a run: it holds at every step, or (`once`) at some step up to `until` ns.
 
-    `met` says that it is not checked any more.
+    If `met` is True, the condition is not checked any more.
     """
 
     name: str
@@ -47,7 +47,7 @@ class Condition:
 
 
 class Sim:
-    """One run of a test: its machine, and what happens to it.
+    """One run of a test: its machine, its stimuli and its conditions.
 
     A test's body gets it as the argument `sim`.  The programs that the body spawns may use it too.
     """
@@ -67,9 +67,10 @@ class Sim:
     # -- stimuli --------------------------------------------------------------
 
     def any_step(self, function: Callable[..., object], *arguments: Any) -> None:
-        """Call an ordinary function at any step from now on, which the plan chooses.
+        """Call an ordinary function at a later step, which the plan chooses.
 
-        In the default run it is called at once; at the latest it is called when the machine is quiet.
+        The default run calls it at once.  If a run does not reach the step, it calls the function when the
+        machine is quiet.
         """
         if not callable(function) or inspect.iscoroutinefunction(function):
             raise SimulationError(f"sim.any_step({function!r}): pass an ordinary function and its arguments")
@@ -78,7 +79,7 @@ class Sim:
         self._schedule.announce(name, lambda: function(*arguments))
 
     def plug(self, device: Device | str) -> None:
-        """Plug a device in, given by itself, or by its name after it was unplugged."""
+        """Plug a device in: a new device, or the name of a device that was unplugged."""
         found = self.device(device)
         if found.slot is None:
             self.machine.plug(found)
@@ -90,7 +91,7 @@ class Sim:
             self.machine.unplug(found)
 
     def device(self, device: Device | str) -> Device:
-        """Return a device by its name, as in "mouse0".  LookupError with the names that there are."""
+        """Return a device by its name, as in "mouse0".  LookupError with the known names."""
         if isinstance(device, Device):
             return device
         known = {each.name: each for each in self.machine.bus.all_devices()}
@@ -101,11 +102,11 @@ class Sim:
     # -- conditions -----------------------------------------------------------
 
     def always(self, name: str, check: Callable[[], object]) -> None:
-        """Demand that `check()` is true at every step from now on.  It reads state, and makes no calls."""
+        """Require that `check()` is true at every step from now on.  `check` must not make system calls."""
         self._watch(Condition(name, check))
 
     def eventually(self, name: str, check: Callable[[], object], within: int | None = None) -> None:
-        """Demand that `check()` is true at some step: in `within` ns, or before the end of the run."""
+        """Require that `check()` is true at some step, in `within` ns or before the end of the run."""
         until = None if within is None else self.machine.now + within
         self._watch(Condition(name, check, True, until))
 
@@ -165,10 +166,10 @@ class Sim:
     # -- quiescence -----------------------------------------------------------
 
     def quiet(self) -> Any:
-        """Wait until nothing is left to happen: every task sleeps, and no timer runs.
+        """Wait until no event is left: every task sleeps, and no timer runs.
 
-        A program awaits it; in a plain function it blocks.  If several programs wait, each continues when the
-        programs before it have made the machine quiet again.  TimeLimit after 60 simulated seconds.
+        An async program awaits it; in a plain function it blocks.  If several programs wait, they continue
+        one by one, each when the machine is quiet again.  TimeLimit after 60 simulated seconds.
         """
         task = self.machine.kernel.current()
         if task is None:
@@ -186,8 +187,9 @@ class Sim:
             await app.close(fd)
 
     def settle(self) -> None:
-        """Run the machine until it is quiet, wake a program that waits for that, and so on to the end.
+        """Run the machine until it is quiet and no program waits in `quiet`.
 
+        Each time the machine is quiet, trigger a late stimulus, or else wake a program that waits in `quiet`.
         Raises what programs raise, and TimeLimit.
         """
         while True:
@@ -201,7 +203,7 @@ class Sim:
     # -- a whole test ---------------------------------------------------------
 
     def run_body(self, body: Callable[..., object], arguments: Mapping[str, object], **options: Any) -> None:
-        """Run a test's body as a program, to the end of all that it causes.
+        """Run a test's body as a program, until no event is left.
 
         `arguments` are its keywords; `app` and `sim` are replaced if they are None.  Raises what the body
         raises, and Deadlock if it sleeps for ever.
@@ -244,11 +246,11 @@ def plugged(devices: Iterable[str | Callable[[], Device]]) -> list[Device]:
 
 @attrs.frozen(eq=False)
 class Body:
-    """A test's body as a target of exploring (`simkernel.explore.run.Target`).
+    """A test's body as the target of a search (`simkernel.explore.run.Target`).
 
     arguments  its keywords; `app` and `sim` are replaced if they are None
     devices    devices that are plugged in and bound before the body begins
-    modules    modules that are loaded before
+    modules    modules that are loaded before the body begins
     options    keywords of Machine
     uid        the user that the body runs as
     """
@@ -261,7 +263,7 @@ class Body:
     uid: int = 0
 
     def run(self, trial: Trial) -> None:
-        """Run it once."""
+        """Run the body once, on a new machine."""
         machine = trial.machine(**{**CHECKED, **self.options})
         boot(machine, self.devices, self.modules)
         trial.began()
@@ -286,12 +288,12 @@ def run_idle(machine: Machine) -> None:
     machine.engine.settle(machine.now + LIMIT)
     raise_failures(machine)
     if machine.engine.next_time() is not None:
-        text = "the machine is not quiet after 60 simulated seconds: a task or a timer goes on for ever"
+        text = "the machine is not quiet after 60 simulated seconds: a task or a timer never ends"
         raise explained(TimeLimit, text, machine.kernel.processes, ())
 
 
 def raise_failures(machine: Machine) -> None:
-    """Raise what programs have raised; the exception of a single program as it is."""
+    """Raise the exceptions of programs: a single one as it is, several as a group."""
     try:
         machine.raise_failures()
     except BaseExceptionGroup as group:
@@ -308,7 +310,7 @@ async def load(app: Any, modules: Iterable[str]) -> None:
 
 
 def check_kernel(machine: Machine) -> None:
-    """Raise AssertionError if the kernel has had an oops or a bug, with the log's line."""
+    """Raise AssertionError with the log's line if the kernel has reported an oops or a bug."""
     if machine.kernel.oopses.reports:
         oops = machine.kernel.oopses.reports[0]
         raise AssertionError(f"an oops in {oops.where}: {oops.error!r}") from oops.error

@@ -43,19 +43,19 @@ from simkernel.testing.sim import CHECKED
 from simkernel.testing.strategies.devices import STEPS, WAITS
 
 LENGTH: Final = 16
-"""Maximum number of rules in a run, unless the settings of the test case have another."""
+"""Maximum number of rules in a run, unless the settings of the test case change it."""
 CHANCES: Final = st.integers(0, 7)
 
 _sampled = cache(st.sampled_from)
 
 
 def _device(plugged: bool, kind: type[Device] = Device) -> SearchStrategy[str]:
-    """Names of the state machine's devices of a kind that are plugged in, or are not."""
+    """Draw a device of the state machine by name: a plugged one of this kind, or an unplugged one."""
     return st.runner().flatmap(lambda state: _sampled(state.names(plugged, kind)))
 
 
 class _Enabled:
-    """The rules of a run.  `RuleStrategy` asks for it at each step."""
+    """The enabled rules of a run.  hypothesis' `RuleStrategy` queries it at each step."""
 
     def __init__(self, disabled: frozenset[str]) -> None:
         self._disabled = disabled
@@ -66,10 +66,10 @@ class _Enabled:
 
 @st.composite
 def _enabled(draw: st.DrawFn, names: list[str]) -> _Enabled:
-    """Some of the rules, drawn once a run.
+    """Draw the enabled rules, once a run.
 
-    hypothesis's own strategy (FeatureFlags) also draws at each step.  With it the shrinker deletes few steps:
-    of 60 failures of planted bugs, 32 kept steps that do not matter.
+    hypothesis' own strategy (FeatureFlags) also draws at each step.  With it the shrinker deletes few steps:
+    of 60 failures of planted bugs, 32 kept needless steps.
     """
     chance = draw(CHANCES)
     return _Enabled(frozenset(name for name in names if chance and draw(CHANCES) < chance))
@@ -83,7 +83,7 @@ class SimStateMachine(RuleBasedStateMachine):
     settle    simulated ns that pass after a device is plugged in or unplugged, so that a driver binds
 
     All checkers but "races" are on.  After each rule, `check` raises if the kernel reports a bug or a program
-    fails.  At the end of a run the devices are unplugged and the programs end.  Leak if anything is held.
+    fails.  At the end of a run the devices are unplugged and the programs end.  Leak if a resource is held.
     """
 
     options: ClassVar[Mapping[str, Any]] = MappingProxyType({})
@@ -160,21 +160,21 @@ class SimStateMachine(RuleBasedStateMachine):
     # -- invariants -------------------------------------------------------------
 
     def check(self) -> None:
-        """Raise what a program has raised, and KernelBug for an oops, a BUG or a report of a checker."""
+        """Raise the exception of a program, or KernelBug for an oops, a BUG or a report of a checker."""
         self.machine.raise_failures()
         if bugs := self._bugs():
             oopses = [oops.error for oops in self.machine.kernel.oopses.reports]
             raise KernelBug(bugs) from (oopses[0] if oopses else None)
 
     def _bugs(self) -> str:
-        """Return the errors in the kernel log, if there is a bug among them: it taints the kernel."""
+        """Return the errors in the kernel log if a bug has tainted the kernel, else an empty string."""
         taints = self.machine.kernel.taints
         if Taint.DIE in taints or Taint.WARN in taints:
             return "\n".join(["the kernel has found a bug:", *self.machine.log.lines(Level.ERR)])
         return ""
 
     def check_invariants(self, *arguments: Any) -> None:
-        """Check after each rule, without a line of its own in the program that hypothesis prints."""
+        """Call `check` after each rule.  The program that hypothesis prints does not list it."""
         self.check()
         super().check_invariants(*arguments)
 

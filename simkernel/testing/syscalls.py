@@ -1,4 +1,4 @@
-"""Programs of system calls, as data: what `simkernel.testing.strategies.syscall_programs` draws.
+"""Programs of system calls as data, which `simkernel.testing.strategies.syscall_programs` draws.
 
     program = SyscallProgram.parse('''
         fd0 = openat(-100, '/dev/null', 2050)
@@ -81,7 +81,7 @@ class SyscallProgram:
 
     @classmethod
     def parse(cls, text: str) -> SyscallProgram:
-        """Return the program of a text.  SimulationError for a line that is no call."""
+        """Parse a program, one call a line.  SimulationError for an invalid line."""
         names: dict[str, Any] = {"__builtins__": {}}
         return cls(_parsed(line.strip(), names) for line in text.splitlines() if line.strip())
 
@@ -104,7 +104,7 @@ class SyscallProgram:
 
 
 def _parsed(line: str, names: dict[str, Any]) -> Syscall:
-    """Return the call of a line.  `names` has the descriptors of earlier lines, and gets those of this."""
+    """Parse a line.  `names` has the descriptors of earlier lines; the descriptors of this line are added."""
     try:
         match ast.parse(line).body:
             case [ast.Expr(ast.Call(ast.Name(name), arguments, []))] if name in SYSCALLS:
@@ -122,7 +122,7 @@ def _parsed(line: str, names: dict[str, Any]) -> Syscall:
 
 
 def _filled_in(value: Any, numbers: Mapping[str, int]) -> Any:
-    """Return an argument with the numbers of descriptors."""
+    """Replace the names of descriptors in an argument by their numbers."""
     if isinstance(value, Fd):
         return numbers[value]
     if isinstance(value, tuple | list):

@@ -1,4 +1,4 @@
-"""A world for conformance cases: a new machine, and in it one process that ordinary code speaks for."""
+"""A world for conformance cases: a new machine, and a process whose calls ordinary code makes."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from simkernel.uapi.socket import AF_NETLINK, SOCK_RAW
 NOBODY = 65534
 
 NULL_DEVICE = {"SYNTH_UUID": "0", "MAJOR": "1", "MINOR": "3", "DEVNAME": "null", "DEVMODE": "0666"}
-"""What Linux tells of /dev/null when somebody writes to its file `uevent`."""
+"""Properties in Linux's uevent of /dev/null after a write to its file `uevent`."""
 
 
 class World:
-    """One process in a network namespace of its own, which holds nothing but `lo`, down.
+    """A process in its own network namespace.  Its only interface, `lo`, is down.
 
     `privileged`: user 0 with every capability, else user 65534 with none.
     """
@@ -38,54 +38,54 @@ class World:
         return f"<World of {self.blocking!r} in {self._net!r}>"
 
     def socket(self, family: int = AF_NETLINK, type: int = SOCK_RAW, proto: int = 0) -> BlockingSocket:
-        """As `socket.socket(family, type, proto)`."""
+        """Create a socket, as `socket.socket(family, type, proto)` does."""
         self.blocking.task.net = self._net
         return self.blocking.socket(family, type, proto)
 
     def poll(self, sock: BlockingSocket, mask: int) -> int:
-        """The events of poll(2) pending on `sock` now, without waiting."""
+        """Return the pending events of `sock`, as poll(2) does with a timeout of 0."""
         return next((events for _, events in self.blocking.poll([(sock, mask)], 0)), 0)
 
     def raw_call(self, sock: BlockingSocket, call: str, sockaddr: bytes) -> None:
-        """Call "bind" or "connect" with these very bytes as the sockaddr, its length being theirs."""
+        """Call "bind" or "connect" with exactly these bytes as the sockaddr."""
         self.blocking.run(self.blocking.app.call(call, sock.descriptor, sockaddr))
 
     def attach_filter(self, sock: BlockingSocket, program: Sequence[tuple[int, int, int, int]]) -> None:
-        """setsockopt(2) of SO_ATTACH_FILTER, with the instructions (code, jt, jf, k) of the program."""
+        """Attach a filter, as SO_ATTACH_FILTER does.  An instruction is (code, jt, jf, k)."""
         target = self.blocking.task.files.get(sock.descriptor).object
         assert isinstance(target, NetlinkSocket)
         code = b"".join(SockFilter.LAYOUT.pack(*instruction) for instruction in program)
         target.attach_filter(code, self.machine.random("filter"))
 
     def dup(self, sock: BlockingSocket) -> BlockingSocket:
-        """As `socket.socket.dup`."""
+        """Duplicate a socket, as `socket.socket.dup` does."""
         return sock.dup()
 
     def process(self, *, privileged: bool) -> World:
-        """Another process in the same namespace."""
+        """Return the world of a new process in the same namespace."""
         return World(self.machine, _process(self.machine, privileged), self._net, privileged=privileged)
 
     def become(self, *, privileged: bool) -> None:
-        """Be user 65534 without any capability from now on, or user 0 with all of them again."""
+        """Change the credentials to user 65534 without capabilities, or to user 0 with all of them."""
         self.privileged = privileged
         credentials = Credentials.of(_user(privileged))
         self.machine.kernel.processes.commit_credentials(self.blocking.task, credentials)
 
     def namespace(self) -> World:
-        """The same process in another network namespace."""
+        """Return the world of the same process in a new network namespace."""
         net = self.machine.kernel.namespaces.create()
         return World(self.machine, self.blocking, net, privileged=self.privileged)
 
     def set_nsid(self, other: World, nsid: int) -> None:
-        """Let `nsid` be what the namespace of `other` is called in this one."""
+        """Set the id of the namespace of `other`, as seen in this namespace."""
         self._net.assign_id(other._net, nsid)
 
     def uevent(self) -> None:
-        """Have the kernel tell of a device: /dev/null, which has not changed."""
+        """Emit a `change` uevent of /dev/null."""
         self.machine.kernel.uevents.send("change", "/devices/virtual/mem/null", "mem", NULL_DEVICE)
 
     def read_file(self, path: str) -> bytes:
-        """All that a file says, to a process in this namespace."""
+        """Return the contents of a file, as read by a process in this namespace."""
         self.blocking.task.net = self._net
         return self.blocking.read_file(path)
 
@@ -104,6 +104,6 @@ def _user(privileged: bool) -> int:
 
 @contextmanager
 def world(*, privileged: bool = True) -> Iterator[World]:
-    """A new world, without udevd; what simkernel does not model raises instead of being an errno."""
+    """Make a world without udevd.  Unmodelled behaviour raises an error instead of returning an errno."""
     with Machine(udev=False, unmodelled="raise", checks=KIT) as machine:
         yield World(machine, _process(machine, privileged), machine.kernel.net, privileged=privileged)

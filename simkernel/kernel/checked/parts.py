@@ -1,7 +1,7 @@
-"""The checked parts of a kernel: what `Machine(checks=...)` puts in place of the plain ones, and the audit.
+"""The checked parts of a kernel, which `Machine(checks=...)` installs instead of plain ones, and the audit.
 
-A check that needs the instant of an event is a subclass of the part in which it happens, so a plain kernel
-pays nothing.  All others look at the kernel when no event is left (`Audit`).
+A check that runs at an event is a subclass of the part in which the event happens.  So a plain kernel has no
+cost.  All other checks inspect the kernel when no event is left (`Audit`).
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ UNMAPPED: Final = "0x0000"
 
 
 class Kernel(KernelParts, Protocol):
-    """A kernel, as far as it is checked."""
+    """The parts of a kernel that the checks use."""
 
     bus: Bus
     faults: Armed | None
@@ -54,7 +54,7 @@ class Kernel(KernelParts, Protocol):
 
 
 def install(kernel: Kernel, checks: Collection[str], races: Races | None) -> Callable[..., LoadedModule]:
-    """Replace parts of a kernel that is being made, and return the maker of its modules."""
+    """Replace parts of a kernel under construction, and return the class of its modules."""
     runner, oopses = kernel.processes.runner, kernel.oopses
     if {"lockdep", "hung", "races"} & set(checks):
         lockdep = kernel.locking = Lockdep(
@@ -111,7 +111,7 @@ class CheckedFile(OpenFile):
 
 
 def check_socket(kernel: Kernel, sock: Sock) -> bool:
-    """Report a socket whose counted memory is not that of its messages; whether it is so.
+    """Report a socket whose memory counter differs from the size of its messages.  Return True if so.
 
     `netlink_sock_destruct()`, `unix_sock_destructor()`.
     """
@@ -125,7 +125,7 @@ def check_socket(kernel: Kernel, sock: Sock) -> bool:
 
 
 class CheckedModule(LoadedModule):
-    """A module that reports a reference that is put and was never taken."""
+    """A module that reports a put of a reference that was never taken."""
 
     def put(self) -> None:
         if self.references:
@@ -157,7 +157,7 @@ def _module_of(file: OpenFile) -> LoadedModule | None:
 
 
 def bus_error(kernel: Kernel, text: str) -> None:
-    """Report a wrong access: a driver uses registers that are unmapped, or a device memory that is freed."""
+    """Report an access of a driver to unmapped registers, or of a device to freed memory."""
     trace = call_trace(2)
     address = text.partition(" at ")[2].partition(":")[0]
     title = f"BUG: {text}"
@@ -170,7 +170,7 @@ def bus_error(kernel: Kernel, text: str) -> None:
 
 
 class Audit:
-    """Looks at a kernel in which nothing is left to happen."""
+    """Checks a kernel in which no event is left."""
 
     def __init__(self, kernel: Kernel, checks: Collection[str]) -> None:
         self._kernel = kernel

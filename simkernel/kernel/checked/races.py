@@ -1,16 +1,16 @@
 """Data races of module code, by the order of events (compare kernel/kcsan/).
 
-Theory of operation.  A context is a task, an interrupt line or a timer.  Each has a vector clock: how far it
-knows the others.  Whatever a section schedules comes after it, and so does what is done under a lock that it
-has released, or after a completion.  Two accesses to an attribute are a race if neither comes after the other
-and one is a write.  KCSAN must meet both at the same time; this detector needs only a run in which both
-happen, in any order.
+Theory of operation.  A context is a task, an interrupt line or a timer.  Each has a vector clock: for each
+other context, the latest time that comes before.  A section comes before all that it schedules.  The release
+of a lock comes before each later acquisition, and a completion before the return of its waiters.  Two
+accesses to an attribute are a race if neither comes before the other and one is a write.  KCSAN must observe
+both at the same time; this detector needs only a run in which both happen, in any order.
 
-Publication: what a module did before it registered something (a device, a family, a handler) comes before all
-that module code does afterwards.  Linux has the locks and RCU of each table for it.
+Publication: all accesses of a module before a registration (of a device, a family, a handler) come before all
+later module code.  On Linux, the locks and RCU of each table establish this order.
 
-A write is atomic for a reader that is marked (`READ_ONCE()`), as with Linux's default
-CONFIG_KCSAN_ASSUME_PLAIN_WRITES_ATOMIC; a change of a container is too, like those of list_empty().
+A write is atomic for a marked reader (`READ_ONCE()`), as with Linux's default
+CONFIG_KCSAN_ASSUME_PLAIN_WRITES_ATOMIC.  So is a change of a container for a test such as list_empty().
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ if TYPE_CHECKING:
 
 CHECKER: Final = "races"
 PRIVATE: Final = frozenset({"timer", "work", "workqueue", "dma"})
-"""Kinds of resources through which other code reaches nothing of the module."""
+"""Kinds of resources that do not publish the module's data to other code."""
 DEPTH: Final = 8
-"""Functions of a call trace that are kept of each access."""
+"""Maximum number of functions in the call trace of an access."""
 
 Clock = dict[Hashable, int]
 
@@ -51,7 +51,7 @@ class _Access:
     trace: tuple[Place, ...]
 
     def races(self, other: _Access) -> bool:
-        """Whether the two are a race if nothing orders them."""
+        """Return True if the two accesses are a race when they have no order."""
         both = (self, other)
         marked_read = any(each.marked and not each.write for each in both)
         return any(each.write for each in both) and not (marked_read or all(each.marked for each in both))
@@ -78,16 +78,16 @@ class Races:
         self._current: Callable[[], SchedTask | None] = lambda: None
         self._clocks: dict[Hashable, Clock] = {}
         self._carried: Clock | None = None
-        """The clock under which the current section was scheduled, until its context has taken it."""
+        """The clock at which the current section was scheduled, until its context joins the clock."""
         self._contexts: list[Hashable] = []
-        """The interrupts and timers that run."""
+        """The running interrupts and timers, innermost last."""
         self._released: dict[object, Clock] = {}
         self._published: Clock = {}
         self._shadows: dict[int, tuple[object, dict[str, _Cell]]] = {}
         self._seen: set[frozenset[str]] = set()
 
     def attach(self, reports: Reports, current: Callable[[], SchedTask | None]) -> None:
-        """Observe the kernel that runs `current` and has these reports."""
+        """Attach a kernel: its reports, and the function that returns its running task."""
         self._reports = reports
         self._current = current
 
@@ -97,7 +97,7 @@ class Races:
         return self._contexts[-1] if self._contexts else self._current()
 
     def _clock(self) -> Clock:
-        """The clock of the current context; of a section without context, what it was scheduled under."""
+        """Return the clock of the current context.  Without a context, return the scheduler's clock."""
         context = self._context()
         carried, self._carried = self._carried, None
         if context is None:
@@ -109,7 +109,7 @@ class Races:
         return clock
 
     def _snapshot(self) -> Clock:
-        """A copy of the clock; what the context does from now on is not in it."""
+        """Return a copy of the clock, and advance the clock: later actions are not in the copy."""
         clock = self._clock()
         copy = dict(clock)
         context = self._context()
@@ -122,7 +122,7 @@ class Races:
         return self._snapshot()
 
     def begin(self, token: Clock | None) -> None:
-        """Begin a section; None: one of ordinary code, which knows all that has happened."""
+        """Begin a section.  None: ordinary code, which comes after all earlier actions."""
         if token is None:
             token = {}
             for clock in self._clocks.values():
@@ -141,22 +141,22 @@ class Races:
         return back
 
     def acquired(self, lock: object) -> None:
-        """The context comes after all releases of `lock`."""
+        """Order the context after all releases of `lock`."""
         if (released := self._released.get(lock)) is not None:
             _join(self._clock(), released)
 
     def released(self, lock: object) -> None:
-        """What acquires `lock` afterwards comes after the context."""
+        """Order later acquisitions of `lock` after the context."""
         _join(self._released.setdefault(lock, {}), self._snapshot())
 
     def registered(self, kind: str) -> None:
-        """Something was registered: module code that runs from now on comes after the context."""
+        """Order all later module code after the context, unless the registered `kind` is PRIVATE."""
         if kind not in PRIVATE:
             _join(self._published, self._snapshot())
 
     @contextmanager
     def within(self, context: Hashable) -> Iterator[None]:
-        """Be in an interrupt or a timer, whose handlers never run twice at a time."""
+        """Enter an interrupt or a timer as the context.  Its handler never runs concurrently with itself."""
         clock = self._snapshot()
         self._contexts.append(context)
         _join(self._clock(), clock)
@@ -169,7 +169,7 @@ class Races:
     # -- accesses ---------------------------------------------------------------
 
     def access(self, obj: object, name: str, kind: int, statement: int, frame: FrameType) -> None:
-        """Check an access of module code, and remember it."""
+        """Check an access of module code, and record it."""
         context = self._context()
         if context is None or not _is_data(type(obj), name):
             return
@@ -184,7 +184,7 @@ class Races:
         write, marked, time = bool(kind & 1), bool(kind & 2), clock[context]
         last = cell.write if write else cell.reads.get(context)
         if last is not None and last.context == context and last.time == time and last.marked <= marked:
-            return  # nothing has happened since that could make a difference
+            return  # no event since that access can change the result
         file = str(frame.f_globals[LOCATION][1])
         this = _Access(context, time, write, marked, f"{file}:{statement}", tuple(_places(frame)))
         for other in (cell.write, *(cell.reads.values() if write else ())):
@@ -203,7 +203,7 @@ class Races:
             try:
                 holder: object = weakref.ref(obj, lambda _: self._shadows.pop(key, None))
             except TypeError:
-                holder = obj  # so that no other object gets its id
+                holder = obj  # keep it alive, so that no other object gets its id
             found = self._shadows[key] = holder, {}
         return found[1]
 
@@ -233,7 +233,7 @@ def _join(clock: Clock, other: Clock) -> None:
 
 
 _DATA: dict[tuple[type, str], bool] = {}
-"""Whether an attribute is data: no method, property or constant of the class.  It depends on nothing else."""
+"""Cache of `_is_data`: False for a method, property or constant of the class.  Machines can share it."""
 
 
 def _is_data(kind: type, name: str) -> bool:
@@ -263,7 +263,7 @@ def _name(context: Hashable) -> str:
 
 
 class ObservedTimers(Timers):
-    """Timers whose functions are contexts."""
+    """Timers that run each function in a context of its own."""
 
     def __init__(self, *arguments: Any) -> None:
         *others, races = arguments
@@ -276,7 +276,7 @@ class ObservedTimers(Timers):
 
 
 class Watched:
-    """The perturbation of a machine with a race detector: another one, observed, or none."""
+    """The perturbation of a machine with a race detector.  It wraps another perturbation, or none."""
 
     def __init__(self, perturbation: Perturbation | None) -> None:
         self.races = self.observer = Races()

@@ -1,8 +1,8 @@
 """Fault points: the named places where the kernel can fail on demand (lib/fault-inject.c of Linux).
 
 Theory of operation.  A machine with `faults` calls `hit(point, ...)` each time it reaches one of `POINTS`,
-and fails there if the answer is True.  A machine without takes its parts without points: a part on a hot path
-is then another class or has another method, chosen when the machine is built.
+and fails there if it returns True.  A machine without `faults` has parts without points.  For a part on a hot
+path, the machine selects another class or method when it is built.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from simkernel.uapi.errno import EFAULT, EINTR, ENFILE, ENOBUFS, ENOMEM, os_erro
 
 
 class FaultPoints(Protocol):
-    """Decides at each fault point that a machine reaches."""
+    """Decides for each hit of a fault point whether it fails."""
 
     def hit(self, point: str, **about: object) -> bool:
-        """Return True if the operation at `point` is to fail.
+        """Return True if the operation at `point` must fail.
 
-        `about` has `time` (ns), and `comm`, `pid` and `call` of the task that it concerns, None in interrupts
-        and timers.  It also has what `FaultPoint.about` lists, where the kernel knows it.
+        `about` has the `time` in ns.  It has the `comm`, `pid` and `call` of the concerned task, which are
+        None in interrupts and timers.  It also has the keys of `FaultPoint.about` that the kernel knows.
         """
 
 
@@ -32,8 +32,9 @@ class FaultPoints(Protocol):
 class FaultPoint:
     """A place where the kernel can fail.
 
-    `errno` is what the failed operation raises, None if it raises nothing.  `effect` is what a user sees.
-    `source` is where Linux fails alike.  `about` are the keys that the point adds to a hit.
+    `errno` is the error that the failed operation raises, or None.  `effect` is the visible consequence.
+    `source` is the code of Linux that fails in the same case.  `about` are the keys that the point adds to
+    a hit.
     """
 
     name: str
@@ -107,7 +108,7 @@ class CallingTask(Protocol):
 class Armed:
     """The fault points of one machine: adds the task, its call and the time to each hit.
 
-    No point is reached before 0: a machine boots without faults.  `current` returns the running task.
+    No point fails before time 0, so a machine boots without faults.  `current` returns the running task.
     """
 
     def __init__(
@@ -120,11 +121,11 @@ class Armed:
         """Name of the call that the running task has entered and that has not blocked yet."""
 
     def hit(self, point: str, **about: object) -> bool:
-        """Return True if the operation at `point` is to fail, which concerns the running task."""
+        """Return True if the running task's operation at `point` must fail."""
         return self._engine.time() >= 0 and self.hit_for(self._current(), point, **about)
 
     def hit_for(self, task: CallingTask | None, point: str, **about: object) -> bool:
-        """Return True if the operation at `point` is to fail, which concerns `task`."""
+        """Return True if the operation of `task` at `point` must fail."""
         time = self._engine.time()
         if time < 0:
             return False
@@ -145,17 +146,17 @@ class Armed:
         return copy
 
     def check_copy(self, size: int) -> None:
-        """Raise EFAULT if a copy of `size` bytes from or to the running task is to fail."""
+        """Raise EFAULT if a copy of `size` bytes from or to the running task must fail."""
         self.check("usercopy", size=size)
 
     def check(self, point: str, **about: object) -> None:
-        """Raise the errno of `point` if the operation is to fail."""
+        """Raise the errno of `point` if the operation must fail."""
         errno = POINTS[point].errno
         if self.hit(point, **about) and errno is not None:
             raise os_error(errno)
 
 
 def check_fault(armed: Armed | None, point: str, **about: object) -> None:
-    """Raise the errno of `point` if the machine has faults and the operation is to fail."""
+    """Raise the errno of `point` if the machine has faults and the operation must fail."""
     if armed is not None:
         armed.check(point, **about)

@@ -1,4 +1,4 @@
-"""Reports: bugs of modules, and of the kernel itself, that its checkers find."""
+"""Reports of the checkers: bugs of modules, and of the kernel itself."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ CHECKERS: Final = ("lockdep", "hung", "references", "sockets", "memory", "races"
 KIT: Final = CHECKERS[:-1]
 """The checkers that are on in every machine of `simkernel.testing`."""
 KEPT: Final = 64
-"""Reports kept; the log and the counter have the others."""
+"""Maximum number of reports kept.  The log and the counter include all others."""
 
 
 @attrs.frozen
 class Report:
     """A bug that a checker has found.
 
-    `title` is its first line, `text` all that the log has of it.  `time` is in ns.  `places` are the
-    `file:line` of the lines of code that take part, the latest first.
+    `title` is its first line, and `text` its whole entry in the log.  `time` is in ns.  `places` are the
+    involved lines of code as `file:line`, the latest first.
     """
 
     checker: str
@@ -65,7 +65,7 @@ class Reports:
     ) -> None:
         """Log a bug, taint the kernel with W, and keep the report.
 
-        `trace` lists the lines of code that take part.  `rule` is the character of the lines above and below.
+        `trace` lists the involved lines of code.  `rule` is the character of the separators above and below.
         """
         self.count += 1
         edge = [rule * len(title)] if rule else []
@@ -76,7 +76,7 @@ class Reports:
         self._log.err(text)
 
     def take(self) -> list[Report]:
-        """Return the reports and forget them: a test that expects them calls it."""
+        """Return the reports and remove them, for a test that expects them."""
         taken = list(self._kept)
         self._kept.clear()
         return taken

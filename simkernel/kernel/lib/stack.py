@@ -8,7 +8,7 @@ from types import CodeType, FrameType
 from typing import Any, Final
 
 LOCATION: Final = "__simkernel_module__"
-"""The global of a module's file that holds the module's name, and the file's as logs name it."""
+"""The global of a module's file with two names: of the module, and of the file as logs show it."""
 KERNEL: Final = "simkernel.kernel."
 DRIVERAPI: Final = "simkernel.driverapi."
 
@@ -17,17 +17,20 @@ Place = tuple[CodeType, int, dict[str, Any]]
 
 
 def locate(frame: FrameType) -> tuple[str, str] | None:
-    """The module whose code runs in `frame`, and its file as logs name it; None for other code."""
+    """Return the module whose code runs in `frame` and its file as logs show it, or None."""
     return frame.f_globals.get(LOCATION)
 
 
 def caller(depth: int = 1) -> FrameType:
-    """Return the nearest frame of a module, or else of the kernel, from the caller's `depth`th caller on."""
+    """Return `module_frame` of the caller's `depth`-th caller."""
     return module_frame(sys._getframe(depth + 1))
 
 
 def module_frame(first: FrameType) -> FrameType:
-    """Return the nearest frame of a module from `first` on; without one, `first` or the user of its lock."""
+    """Return the nearest frame of a module from `first` outwards, or else `first`.
+
+    If `first` is the `__aenter__` of a lock, return its caller instead of `first`.
+    """
     frame: FrameType | None = first
     while frame is not None:
         if LOCATION in frame.f_globals:
@@ -39,7 +42,7 @@ def module_frame(first: FrameType) -> FrameType:
 
 
 def place(frame: FrameType) -> Place:
-    """The place at which `frame` is.  Its line is computed when it is described."""
+    """Return the place at which `frame` is.  `describe` computes its line."""
     return frame.f_code, frame.f_lasti, frame.f_globals
 
 
@@ -49,7 +52,7 @@ def call_trace(depth: int = 1) -> tuple[str, ...]:
 
 
 def stack(depth: int = 1) -> tuple[Place, ...]:
-    """Return the places of all functions on the stack, to be `described` if they are needed."""
+    """Return the places of all functions on the stack.  `described` makes a call trace of them."""
     return tuple(_places(sys._getframe(depth + 1)))
 
 
@@ -74,7 +77,7 @@ def sleeping_trace(frame: Any) -> tuple[str, ...]:
 
 
 def describe(at: Place) -> str:
-    """A line of a call trace: `stop at camera/stream.py:96 [camera]`."""
+    """Return a line of a call trace: `stop at camera/stream.py:96 [camera]`."""
     code, offset, names = at
     lines = (line for start, end, line in code.co_lines() if start <= offset < end and line is not None)
     number = next(lines, code.co_firstlineno)
@@ -90,7 +93,7 @@ def culprit(trace: tuple[str, ...]) -> str:
 
 
 def position(text: str) -> str:
-    """The `file:line` of a line of a call trace."""
+    """Return the `file:line` in a line of a call trace."""
     return text.partition(" at ")[2].partition(" ")[0]
 
 

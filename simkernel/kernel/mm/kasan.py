@@ -61,7 +61,7 @@ class CheckedDmaBuffer(DmaBuffer):
 
 
 class CheckedDmaMemory(DmaMemory):
-    """DMA memory whose buffers report their use after their release."""
+    """DMA memory whose buffers report an access after their release."""
 
     def __init__(
         self,
@@ -87,7 +87,7 @@ class CheckedDmaMemory(DmaMemory):
         super().free(buffer)
 
     def report(self, bug: str, buffer: CheckedDmaBuffer) -> None:
-        """Report what the driver does with a buffer that is free (`print_report()`)."""
+        """Report a use or a release of a buffer that is free already (`print_report()`)."""
         who, places = self._trace(3)
         trace = described(places)
         allocated, freed = buffer.life.allocated, buffer.life.freed

@@ -1,10 +1,10 @@
 """lockdep: the order of locks, and their owners (kernel/locking/lockdep.c).
 
-Theory of operation.  A lock belongs to a class: the call that made it.  If a task that holds a lock
-takes another one, the two classes get an order, with the call trace.  A lock that closes a cycle is reported
-before its task sleeps, so the deadlock itself need not happen.  A lock that is taken by trylock cannot
-deadlock and adds no order.  A context is a task, or the interrupt that runs: what the interrupted task
-holds has no order with the locks of the handler, as Linux has it (`irq_context`).
+Theory of operation.  The call that makes a lock determines its class.  If a task holds a lock and takes
+another one, lockdep records the order of the two classes with the call trace.  It reports a lock that closes
+a cycle before the task sleeps, so the deadlock itself need not happen.  A trylock cannot deadlock and adds no
+order.  A context is a task, or the running interrupt.  Locks of the interrupted task have no order with the
+locks of the handler, as on Linux (`irq_context`).
 
 A spinlock that is taken in an interrupt and outside of one is correct here: taking it disables interrupts,
 as `spin_lock_irqsave()` does.  So Linux's inconsistent lock state ("{HARDIRQ-ON-W} -> {IN-HARDIRQ-W}") cannot
@@ -61,7 +61,7 @@ class LockEvents(Protocol):
 
 
 _Entry = tuple[Any, Place, bool]
-"""A lock that is held, as `_Held` has it: a tuple, which is made for each lock that is taken."""
+"""The fields of `_Held` in a plain tuple, which is cheaper to make each time a lock is taken."""
 
 
 class _Held(NamedTuple):
@@ -83,7 +83,7 @@ class _Order:
 
     @property
     def trace(self) -> tuple[str, ...]:
-        """The call trace of that time."""
+        """The call trace of this acquisition."""
         return described(self.places)
 
 
@@ -129,9 +129,9 @@ class Lockdep(Locking):
     # -- events ---------------------------------------------------------------
 
     def acquire(self, lock: Lock, frame: FrameType, *, trylock: bool = False) -> SchedTask | None:
-        """Code in `frame` is about to take `lock`, or has taken it by `trylock` (`lock_acquire()`).
+        """Check the order of `lock` and add it to the held locks (`lock_acquire()`).
 
-        Return the context.
+        The code in `frame` is about to take `lock`, or has taken it by `trylock`.  Return the context.
         """
         preempt = self._preempt
         context = None if preempt.interrupts else self._runner.current
@@ -142,7 +142,7 @@ class Lockdep(Locking):
             frame = module_frame(frame)
         this = (lock, (frame.f_code, frame.f_lasti, frame.f_globals), trylock)
         if held:
-            if not preempt.locks:  # what slept with a spinlock, or left an interrupt with it
+            if not preempt.locks:  # drop spinlocks kept over a sleep or an interrupt's end
                 held[:] = [each for each in held if each[0].kind == "mutex"]
             if self._checking and not trylock and held:
                 before, _, tried = held[-1]
@@ -153,13 +153,13 @@ class Lockdep(Locking):
         return context
 
     def acquired(self, lock: Lock) -> None:
-        """The current context has `lock`."""
+        """Make the current context the owner of `lock`."""
         lock.owner = None if self._preempt.interrupts else self._runner.current
         if self._events is not None:
             self._events.acquired(lock)
 
     def release(self, lock: Lock) -> None:
-        """The current context gives `lock` back (`lock_release()`)."""
+        """Remove `lock` from the held locks of the current context (`lock_release()`)."""
         closing = self._runner.closing
         context = lock.owner if closing else None if self._preempt.interrupts else self._runner.current
         held = self._held.get(context)
@@ -173,7 +173,7 @@ class Lockdep(Locking):
         lock.owner = None
 
     def forget(self, lock: Lock, context: SchedTask | None) -> bool:
-        """`context` does not hold `lock` any more, or does not take it after all.  False if it never did."""
+        """Remove `lock` from the held locks of `context`.  Return False if it is not among them."""
         held = self._held.get(context, [])
         found = next((each for each in reversed(held) if each[0] is lock), None)
         if found is None:
@@ -182,7 +182,7 @@ class Lockdep(Locking):
         return True
 
     def returns(self, task: SchedTask) -> None:
-        """A call of `task` ends: the task holds no lock any more (`lockdep_sys_exit()`)."""
+        """Report the locks that `task` still holds when a call returns (`lockdep_sys_exit()`)."""
         held = self._held.get(task)
         if held and task.frame is None:
             self._report_kept(task, held, "lock held when returning to user space!", "leaving the kernel")
@@ -190,8 +190,8 @@ class Lockdep(Locking):
     def audit(self) -> None:
         """Report the tasks that have returned to user mode, or ended, with a lock held.
 
-        A call that does not sleep returns without notice.  So this reports later than Linux does, when no
-        event is left.
+        Lockdep is not notified when a call returns that did not sleep.  So this reports its locks later than
+        Linux does, when no event is left.
         """
         for task, held in list(self._held.items()):
             if task is None or (task.kthread and task.alive):
@@ -228,7 +228,7 @@ class Lockdep(Locking):
                 return  # the order with the locks before it follows from the order with this one
 
     def _path(self, start: Class, end: Class) -> list[_Order] | None:
-        """The orders that lead from one class to another one, the shortest way (`__bfs()`)."""
+        """Return the shortest chain of orders from one class to another, or None (`__bfs()`)."""
         ways: dict[Class, list[_Order]] = {start: []}
         for at in (queue := [start]):
             for following, order in self._orders.get(at, {}).items():
@@ -285,7 +285,7 @@ class Lockdep(Locking):
     def _report_recursive(
         self, before: _Held, after: _Held, context: SchedTask | None, held: list[_Held]
     ) -> None:
-        """`print_deadlock_bug()`: both locks are of one class, and nothing tells their order."""
+        """`print_deadlock_bug()`: both locks belong to one class, which defines no order."""
         lines = [
             f"{_who(context)} is trying to acquire lock:",
             f" {after}",
@@ -301,7 +301,7 @@ class Lockdep(Locking):
         self._reports.add(CHECKER, title, lines, (describe(after.at), describe(before.at)), "=")
 
     def _report_unbalanced(self, lock: Lock, context: SchedTask | None, held: list[_Held]) -> None:
-        """`print_unlock_imbalance_bug()`; for a mutex that another task has taken, too."""
+        """`print_unlock_imbalance_bug()`, also for a mutex that another task owns."""
         trace = call_trace(2)
         lines = [
             f"{_who(context)} is trying to release lock ({lock.kind} {lock.name}) at:",
@@ -390,7 +390,7 @@ class CheckedSpinLock(SpinLock):
 
 
 class ObservedCompletion(Completion):
-    """A completion that a further observer sees: a waiter comes after those who completed it."""
+    """A completion that notifies the race detector: a waiter comes after each call of `complete`."""
 
     def __init__(self, preempt: Preempt, name: str, events: LockEvents) -> None:
         super().__init__(preempt, name)

@@ -1,4 +1,4 @@
-"""The locks of a machine, made by one factory: a machine that checks its locks has another."""
+"""The factory of a machine's locks.  A machine that checks its locks uses `Lockdep` instead."""
 
 from __future__ import annotations
 
@@ -9,19 +9,17 @@ from simkernel.kernel.sched.spinlock import SpinLock
 
 
 class Locking:
-    """Makes locks.  `Lockdep` makes checked ones."""
+    """Makes unchecked locks."""
 
     def __init__(self, preempt: Preempt) -> None:
         self._preempt = preempt
 
     def mutex(self, name: str, *, ordered: bool = True) -> Mutex:
-        """A mutex.  Not `ordered`: lockdep ignores its order (`lockdep_set_novalidate_class()`)."""
+        """Make a mutex.  If not `ordered`, lockdep ignores its order (`lockdep_set_novalidate_class()`)."""
         return Mutex(self._preempt, name)
 
     def completion(self, name: str) -> Completion:
-        """A completion."""
         return Completion(self._preempt, name)
 
     def spinlock(self, name: str) -> SpinLock:
-        """A spinlock."""
         return SpinLock(self._preempt, name)

@@ -25,7 +25,7 @@ from simkernel.kernel.sched.scheduler import (
 
 
 class PlannedCpus(UnlimitedCpus):
-    """A CPU for every task; a plan may delay each."""
+    """One CPU for each task; a plan may delay the tasks."""
 
     _engine: PlannedEngine
 
@@ -45,12 +45,12 @@ class PlannedCpus(UnlimitedCpus):
 
 
 class PlannedRunQueue(RunQueue):
-    """N CPUs and a run queue; a plan may delay each task.  A paused task keeps its CPU."""
+    """N CPUs and a run queue; a plan may delay the tasks.  A paused task keeps its CPU."""
 
     _engine: PlannedEngine
 
     def begin(self, task: Schedulable, function: Continue, *arguments: Any) -> None:
-        observed: Any = self._engine.observed(function)  # the CPU is given to it by another task
+        observed: Any = self._engine.observed(function)  # another task schedules it on the CPU
         super().begin(task, observed, *arguments)
 
     def _arm(self, cpu: Cpu, due: int, function: Continue, arguments: tuple[Any, ...]) -> None:
@@ -69,8 +69,9 @@ def scheduler(engine: Engine, costs: CostModel, cpus: int | None) -> Scheduler:
 class Pauses:
     """The statements of module code at which a section can pause.
 
-    Interrupts, timers and holders of a spinlock do not pause: on Linux nothing comes between their statements
-    but another CPU, which spins.  The end of a coroutine does not, since Python closes it at once.
+    Interrupts, timers and holders of a spinlock do not pause.  On Linux, only another CPU can run between
+    their statements, and it spins.  A coroutine that is being closed does not pause: Python closes it in one
+    step.
     """
 
     def __init__(self, engine: Engine, preempt: Preempt, runner: Runner) -> None:
@@ -82,7 +83,7 @@ class Pauses:
         engine.attach(self.at_statement)
 
     def at_statement(self, place: str) -> None:
-        """Pause the section here, if the plan says so."""
+        """Pause the section if the plan has a pause at this point."""
         preempt = self._preempt
         if preempt.interrupts or preempt.locks or preempt.evaluating or self._runner.closing:
             return
@@ -106,7 +107,7 @@ class Pauses:
         return back
 
     def _next_interrupt(self) -> int:
-        """Return the time of the next timer that is not a CPU's: a device's, a driver's, a deadline's."""
+        """Return the time of the next timer of a device, a driver or a deadline.  CPU timers do not count."""
         for time, _, _, timer, *_ in sorted(self._engine.queue, key=lambda entry: entry[:3]):
             owner = getattr(timer.function, "__self__", None) if type(timer) is Timer else None
             if owner is not None and not isinstance(owner, RunQueue):

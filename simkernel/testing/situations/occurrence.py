@@ -24,7 +24,7 @@ JOINS: Final = frozenset({"bind", "setsockopt"})
 
 
 class Occurrence:
-    """A situation that a machine is to get into `times` times.  `happened` counts how often it has.
+    """A requested situation, which happens `times` times.  `happened` counts them so far.
 
     A `with` block disarms it at the end.  It raises AssertionError if the situation has never happened,
     because the test then shows nothing.  Actions run in sections of their own, before any program resumes.
@@ -51,13 +51,13 @@ class Occurrence:
             raise AssertionError(f"the situation {self.name} has not happened: it needs {needs}")
 
     def disarm(self) -> None:
-        """Let the situation happen no more.  No effect if it is disarmed."""
+        """Prevent further occurrences.  No effect if it is disarmed."""
         self.armed = False
         while self._undo:
             self._undo.pop()()
 
     def count(self) -> None:
-        """Count one more time, and disarm after the last."""
+        """Count an occurrence, and disarm after the last."""
         self.happened += 1
         if self.happened >= self._times:
             self.disarm()
@@ -114,7 +114,7 @@ class Occurrence:
         self.on_call("sys_exit", calls, program, leave)
 
     def run(self, program: Callable[[App], Coroutine[Any, Any, None]]) -> None:
-        """Run a program of root, and count when it ends.  Outside of the simulation, return after that."""
+        """Run a program of root, and count its end.  Outside of the simulation, block until that end."""
         machine = self.machine
 
         async def counted(app: App) -> None:
@@ -126,7 +126,7 @@ class Occurrence:
             machine.run(until=(machine.engine.next_time() or machine.now) + 1)
 
     def replace(self, owner: object, name: str, other: object) -> Any:
-        """Set an attribute of a part of the kernel while armed; return its value of before."""
+        """Set an attribute of a part of the kernel while armed.  Return its previous value."""
         original = getattr(owner, name)
         setattr(owner, name, other)
         self._undo.append(lambda: setattr(owner, name, original))
@@ -134,7 +134,7 @@ class Occurrence:
 
 
 def concerns(machine: Machine, program: Program) -> Callable[[Task], bool]:
-    """Return a function that tells whether a task belongs to the program."""
+    """Return a function that returns True for the tasks of the program."""
     if isinstance(program, str):
         return lambda task: task.comm == program
     if program is not None:

@@ -1,4 +1,4 @@
-"""The situations as data: what Linux does, where that is known to hurt, and how to request one."""
+"""The situations as data: Linux's behaviour, issues of public projects, and a program that requests one."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ class Situation:
     name: str
     summary: str
     linux: str
-    """What Linux does, with the kernel functions that do it."""
+    """Linux's behaviour, with its kernel functions."""
     needs: str
-    """What the program or the machine must do before the situation can happen."""
+    """Conditions that the program or the machine must meet before the situation can happen."""
     evidence: tuple[str, ...]
     """Addresses of issues and pull requests of public projects."""
     snippet: str

@@ -1,8 +1,8 @@
 """Strategies for programs of system calls.
 
-A call is drawn with places for descriptors, which are then filled in with descriptors that are open.  If
-none is open, a call that opens one is added.  So a part of a drawn list is a program too, and hypothesis
-shrinks it call by call.
+A drawn call has places for descriptors.  `_Writer` fills each place with an open descriptor.  If none is
+open, it adds a call that opens one.  So any part of a drawn list is a program, and hypothesis shrinks it call
+by call.
 """
 
 from __future__ import annotations
@@ -119,7 +119,7 @@ def syscall_programs(
 
     paths     the files that they open, with O_NONBLOCK: the nodes of your driver
     messages  the messages that they send to the kernel over netlink, such as `datagrams(spec, family_id)`
-    others    further calls, made by `syscall`: ioctls, say
+    others    further calls, made by `syscall`, such as ioctls
     """
     opener: Drawn = ("openat", (fcntl.AT_FDCWD, paths[0], fcntl.O_RDWR | fcntl.O_NONBLOCK), (FILE,))
     calls = [

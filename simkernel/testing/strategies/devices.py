@@ -16,7 +16,7 @@ from simkernel.testing.sim import DEVICES
 from simkernel.testing.strategies.sequences import sequences
 
 WAITS: Final = st.sampled_from([10**n * MICROSECOND for n in range(5)] + [50 * MILLISECOND])
-"""Times in ns between two events.  Round ones, so that the shortest history of a bug has round times too."""
+"""Round times in ns between two events, so that the shortest history of a bug has round times too."""
 STEPS: Final = st.integers(-9, 9)
 
 MOTION: Final = st.fixed_dictionaries(
@@ -47,8 +47,8 @@ def histories(
 ) -> SearchStrategy[History]:
     """Histories of devices that are not plugged in yet: plug, unplug, motion, controls and waiting.
 
-    A name such as "mouse0" or "camera1" also says of which kind a device is.  `others` draws further events,
-    for example `Stimulus`es of a device of your own.  A device is plugged in before anything happens to it.
+    A name such as "mouse0" or "camera1" determines the kind of the device.  `others` draws further events,
+    for example `Stimulus`es of your own device.  A device is plugged in before its other events.
     """
     names = devices or tuple(f"{kind}0" for kind in DEVICES)
     events = [*map(device_events, names), WAITS.map(Wait), others]
@@ -68,7 +68,7 @@ def device_events(name: str) -> SearchStrategy[Event]:
 
 
 def possible(events: Iterable[Event]) -> list[Event]:
-    """Return the events without those for which the device would have to be unplugged, or plugged in."""
+    """Drop the events that are impossible in the state of their device, plugged or not."""
     plugged: set[str] = set()
     kept: list[Event] = []
     for event in events:

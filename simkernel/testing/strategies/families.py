@@ -28,24 +28,24 @@ from simkernel.ynl.schema import SCALARS, type_range
 Values = SearchStrategy[Any]
 
 SILENT: Final = frozenset({"pad", "unused"})
-"""Types of attributes that nobody sends."""
+"""Types of attributes that no request contains."""
 LONGEST: Final = 24
-"""Bytes of a string or binary that may be of any length."""
+"""Maximum length in bytes of a string or binary without a maximum of its own."""
 DEEPEST: Final = 3
-"""Nests within nests; a set may contain itself."""
+"""Maximum depth of nests, because an attribute set may contain itself."""
 FLAGS: Final[dict[ModeName, int]] = {"do": NLM_F_REQUEST | NLM_F_ACK, "dump": NLM_F_REQUEST | NLM_F_DUMP}
 
 
 @attrs.frozen
 class Request:
-    """A request: what it asks for, and its bytes from the generic netlink header on."""
+    """A request: its operation and mode, and its bytes from the generic netlink header on."""
 
     operation: str
     mode: ModeName
     payload: bytes
 
     def message(self, family: int, *, sequence: int = 1) -> bytes:
-        """The whole message, to the family of that number."""
+        """Return the whole message to the family with this id."""
         return message(family, self.payload, flags=FLAGS[self.mode], seq=sequence)
 
 
@@ -58,17 +58,17 @@ def requests(spec: Spec) -> SearchStrategy[Request]:
 
 
 def valid_requests(spec: Spec) -> SearchStrategy[Request]:
-    """Requests that the family's policies accept.  Whether the driver can do them is another question."""
+    """Requests that the family's policies accept.  The driver may still refuse them."""
     return st.one_of([_valid(spec, operation, mode) for operation, mode in _modes(spec)])
 
 
 def nearly_valid_requests(spec: Spec) -> SearchStrategy[Request]:
-    """Valid requests that something has happened to: a byte, a length, an attribute too many."""
+    """Valid requests with one to three changes, such as a wrong byte or an additional attribute."""
     return valid_requests(spec).flatmap(_changed)
 
 
 def garbage(spec: Spec) -> SearchStrategy[Request]:
-    """Any bytes, behind a header that names a command of the family or not."""
+    """Arbitrary bytes, with or without a generic netlink header of any command."""
     known = st.sampled_from([_command(spec, operation) for operation, _ in _modes(spec)])
     commands = known | st.integers(0, 255)
     headers = st.builds(lambda command: GenlMsgHdr(command, spec.version).pack(), commands)
@@ -77,14 +77,14 @@ def garbage(spec: Spec) -> SearchStrategy[Request]:
 
 
 def datagrams(spec: Spec, family: int) -> SearchStrategy[bytes]:
-    """What may be sent in one go: several requests in a row, or anything else."""
+    """Datagrams: one to three requests, damaged ones, or arbitrary bytes."""
     several = st.lists(requests(spec), min_size=1, max_size=3)
     whole = several.map(lambda them: b"".join(request.message(family) for request in them))
     return whole | whole.flatmap(_damaged) | st.binary(max_size=96)
 
 
 def _modes(spec: Spec) -> list[tuple[str, ModeName]]:
-    """Every operation that can be asked for, and how."""
+    """Return each operation that accepts requests, once for each of its modes."""
     operations = [each for each in spec.operations.values() if each.request_number is not None]
     do: list[tuple[str, ModeName]] = [(each.name, "do") for each in operations if each.do is not None]
     return do + [(each.name, "dump") for each in operations if each.dump is not None]
@@ -104,12 +104,12 @@ def _valid(spec: Spec, operation: str, mode: ModeName) -> SearchStrategy[Request
     )
 
 
-# -- what may happen to one -------------------------------------------------------
+# -- changes ----------------------------------------------------------------------
 
 
 @st.composite
 def _changed(draw: st.DrawFn, request: Request) -> Request:
-    """One to three changes, one after the other."""
+    """Apply one to three changes in sequence."""
     payload = request.payload
     for change in draw(st.lists(st.sampled_from(CHANGES), min_size=1, max_size=3)):
         payload = draw(change(payload))
@@ -117,30 +117,30 @@ def _changed(draw: st.DrawFn, request: Request) -> Request:
 
 
 def _damaged(data: bytes) -> SearchStrategy[bytes]:
-    """One byte is another."""
+    """Replace one byte."""
     places = st.integers(0, max(0, len(data) - 1))
     return st.builds(lambda at, byte: data[:at] + bytes([byte]) + data[at + 1 :], places, st.integers(0, 255))
 
 
 def _cut(data: bytes) -> SearchStrategy[bytes]:
-    """The end is missing."""
+    """Truncate the data."""
     return st.integers(0, len(data)).map(lambda length: data[:length])
 
 
 def _followed(data: bytes) -> SearchStrategy[bytes]:
-    """Something follows."""
+    """Append arbitrary bytes."""
     return st.binary(min_size=1, max_size=8).map(lambda more: data + more)
 
 
 def _joined(data: bytes) -> SearchStrategy[bytes]:
-    """An attribute more, of any type and length."""
+    """Append an attribute of any type and length."""
     return st.builds(
         lambda type, payload: data + attribute(type, payload), st.integers(0, 0xFFFF), st.binary(max_size=12)
     )
 
 
 def _doubled(data: bytes) -> SearchStrategy[bytes]:
-    """All attributes come twice."""
+    """Repeat all attributes."""
     return st.just(data + data[GENL_HDRLEN:])
 
 
@@ -157,7 +157,7 @@ CHANGES: Final[tuple[Callable[[bytes], SearchStrategy[bytes]], ...]] = (
 
 
 def attributes(spec: Spec, operation: str, mode: ModeName = "do") -> SearchStrategy[dict[str, Any]]:
-    """The attributes of a valid request by name, or some of them: none is ever required by a policy."""
+    """Any subset of the attributes of a valid request, by name: the policies require none."""
     listed = spec.message(spec.operation(operation), mode, "request") or ()
     known = spec.attribute_sets[spec.operation(operation).attribute_set].attributes if listed else {}
     return _some(spec, [known[name] for name in listed], 0)
@@ -258,4 +258,4 @@ KINDS: Final[dict[str, Callable[[Spec, Attribute, int], Values]]] = {
     "nest-type-value": _type_value,
     "indexed-array": _array,
 }
-"""What draws the values of each type that is no integer."""
+"""Functions that draw values, for each type that is no integer."""
