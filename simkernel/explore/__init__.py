@@ -1,1 +1,1 @@
-"""Many runs of one story, each with another order of events, and one line that replays a run."""
+"""Search: many runs of one target, each with another order of events, and a text that replays a run."""

@@ -1,4 +1,4 @@
-"""For tests of your own programs, drivers and devices, and of simkernel itself.
+"""Tools for tests of programs, drivers and devices.
 
     from simkernel.testing import world
 

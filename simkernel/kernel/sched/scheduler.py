@@ -1,4 +1,4 @@
-"""Who has a CPU.
+"""CPUs and the tasks that hold them.
 
 `Machine(cpus=None)`: every task has one of its own, so nobody ever waits for one (`UnlimitedCpus`).
 
@@ -21,7 +21,7 @@ from simkernel.kernel.lib.costs import CostModel
 from simkernel.kernel.lib.layers import KERNEL
 
 SLICE = 3 * MILLISECOND
-"""How long a task keeps a CPU that others wait for (base_slice_ns of EEVDF, kernel/sched/fair.c)."""
+"""Time for which a task keeps a CPU that others wait for (base_slice_ns of EEVDF, kernel/sched/fair.c)."""
 
 Continue = Callable[..., None]
 Resume = Callable[[Any, Any, BaseException | None], None]
