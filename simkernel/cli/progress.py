@@ -6,8 +6,9 @@ A thread looks at the clock now and then; the simulation knows nothing of it and
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from threading import Event, Thread
 from typing import Final
 
@@ -26,11 +27,16 @@ def announce(work: str) -> None:
         click.echo(click.style(work, dim=True), err=True)
 
 
-@contextmanager
-def progress(run: Run, *, shown: bool) -> Iterator[None]:
+def progress(run: Run, *, shown: bool) -> AbstractContextManager[None]:
     """Show the bar meanwhile, if `shown` and standard error is a terminal."""
+    return shown_by(partial(_watch, run), shown=shown)
+
+
+@contextmanager
+def shown_by(show: Callable[[Event], object], *, shown: bool = True) -> Iterator[None]:
+    """Call `show(done)` in a thread, if standard error is a terminal; the end of the block sets `done`."""
     done = Event()
-    thread = Thread(target=_watch, args=(run, done), daemon=True)
+    thread = Thread(target=show, args=(done,), daemon=True)
     if shown and sys.stderr.isatty():
         thread.start()
     try:

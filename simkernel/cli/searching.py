@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from threading import Event, Thread
+from contextlib import AbstractContextManager
+from threading import Event
 from time import monotonic
 from typing import Final
 
 import click
 
+from simkernel.cli.progress import shown_by
 from simkernel.explore.pool import Batch
 from simkernel.explore.run import Outcome
 from simkernel.kernel.lib.fault import POINTS
@@ -90,19 +89,9 @@ class Progress:
             f"{len(self.tracepoints)} tracepoints, {len(self.faults)} of {len(POINTS)} fault points"
         )
 
-    @contextmanager
-    def bar(self) -> Iterator[None]:
+    def bar(self) -> AbstractContextManager[None]:
         """Show the bar in a `with` block, if standard error is a terminal."""
-        done = Event()
-        thread = Thread(target=self._show, args=(done,), daemon=True)
-        if sys.stderr.isatty():
-            thread.start()
-        try:
-            yield
-        finally:
-            done.set()
-            if thread.is_alive():
-                thread.join()
+        return shown_by(self._show)
 
     def _show(self, done: Event) -> None:
         from rich.console import Console
