@@ -71,7 +71,7 @@ def make_controls(camera: Camera) -> ControlHandler:
 
 
 def set_control(camera: Camera, name: str, value: int) -> None:
-    """Adjust a control for somebody who has no video device open; the mutex is held.  ENODEV.
+    """Adjust a control without an open video device; the mutex is held.  ENODEV.
 
     The value is within its range.
     """

@@ -140,7 +140,7 @@ class SimStateMachine(RuleBasedStateMachine):
 
     @rule(ns=WAITS)
     def wait(self, ns: int) -> None:
-        """Let time pass."""
+        """Pass simulated time."""
         self._pass(ns)
 
     # -- the state of devices ---------------------------------------------------

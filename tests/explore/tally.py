@@ -37,7 +37,7 @@ async def count_twice(app: Any, sim: Any) -> None:
 
 
 async def count_in_turn(app: Any, sim: Any) -> None:
-    """The same without a race: each program begins when the last one has ended."""
+    """Count without a race: each program begins after the end of the last one."""
     for _ in range(2):
         await app.spawn(count)
         await sim.quiet()
