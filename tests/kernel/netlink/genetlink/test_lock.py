@@ -11,7 +11,7 @@ from simkernel.kernel.sched.wait import WaitQueue, sleep_on
 
 
 def run(*operations: Callable[[OperationLock], Any]) -> list[int]:
-    """Ask for each operation in a kernel thread of its own; return their numbers in the order of their ends."""
+    """Ask for each operation in its own kernel thread; return their numbers in the order of their ends."""
     lock, ended = OperationLock(), []
 
     async def ask(number: int, operation: Callable[[OperationLock], Any]) -> None:
