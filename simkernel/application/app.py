@@ -15,7 +15,7 @@ from random import Random
 from typing import Final
 
 from simkernel.application import arguments
-from simkernel.application.arguments import c_int
+from simkernel.application.arguments import Descriptor, c_int, descriptor
 from simkernel.application.descriptors import Descriptors
 from simkernel.application.genetlink import GenetlinkClient
 from simkernel.application.lazy import lazy
@@ -174,6 +174,10 @@ class App(Descriptors, Modules):
     def unshare(self, flags: int) -> Call[None]:
         """Leave a namespace for a new one (CLONE_NEWNET)."""
         return self.call("unshare", c_int(flags))
+
+    def setns(self, fd: Descriptor, nstype: int = 0) -> Call[None]:
+        """Enter the namespace of a descriptor of `/proc/PID/ns/net` (os.setns)."""
+        return self.call("setns", descriptor(fd), c_int(nstype))
 
     def spawn(
         self, program: Program, /, *arguments: object, name: str | None = None, **keywords: object

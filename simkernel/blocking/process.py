@@ -182,6 +182,7 @@ class Blocking:
     setgid = blocking(App.setgid)
     capset = blocking(App.capset)
     unshare = blocking(App.unshare)
+    setns = blocking(App.setns)
     spawn = blocking(App.spawn)
     thread = blocking(App.thread)
     wait = blocking(App.wait)

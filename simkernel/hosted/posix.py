@@ -45,9 +45,9 @@ ENVIRONMENT: Final = {
 AS_IN_APP: Final = (
     "close", "dup2", "eventfd", "eventfd_read", "eventfd_write", "fsync", "getgid", "getgroups", "getpid",
     "getppid", "getuid", "kill", "lseek", "memfd_create", "pipe2", "pread", "pwrite", "read", "readv",
-    "sched_yield", "setgid", "setgroups", "setuid", "wait", "waitpid", "write", "writev",
+    "sched_yield", "setgid", "setgroups", "setns", "setuid", "unshare", "wait", "waitpid", "write", "writev",
 )  # fmt: skip
-"""Functions that are those of `App`."""
+"""Functions that are those of `App`, where this Python has them."""
 
 
 class Posix:
@@ -135,7 +135,7 @@ class Posix:
 
 def posix_module(call: SystemCalls) -> ModuleType:
     """`posix` for one process."""
-    functions = call.functions(AS_IN_APP)
+    functions = call.functions(name for name in AS_IN_APP if hasattr(real, name))
     more = {**functions, **path_functions(call), "environ": dict(ENVIRONMENT), "DirEntry": DirEntry}
     aliases = {
         "geteuid": functions["getuid"],

@@ -51,7 +51,7 @@ from simkernel.kernel.vfs.char_file import CharDevContext
 from simkernel.kernel.vfs.file import OpenFile, OpenFiles, SocketFamily
 from simkernel.kernel.vfs.filesystem import FileSystems
 from simkernel.kernel.vfs.task import Task
-from simkernel.kernel.workqueue import WorkQueues
+from simkernel.kernel.workqueue import Work, WorkQueue, WorkQueues
 from simkernel.uapi.socket import AF_NETLINK, AF_UNIX
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ class Kernel:
         """The bugs that checkers have found."""
         self.unmodelled = Unmodelled(self.log, raises=unmodelled == "raise")
 
-        self.namespaces = Namespaces()
+        self.namespaces = Namespaces(self._clean_namespace, lambda pid: self.processes.find(pid))
         self.open_files = OpenFiles()
         """All open files, in the order in which they were opened."""
         self.mappings = self.open_files.mappings
@@ -113,7 +113,7 @@ class Kernel:
             self.scheduler = UnlimitedCpus(engine, costs) if cpus is None else RunQueue(engine, costs, cpus)
         self.preempt = Preempt(self.reports, self.current)
         self.locking = Locking(self.preempt)
-        self.processes = Processes(
+        self.processes: Processes[Task] = Processes(
             engine,
             self.scheduler,
             SystemCallTable(self),
@@ -204,6 +204,14 @@ class Kernel:
 
     def _request_module(self, name: str) -> Awaitable[int]:
         return self.modules.requests.request(name)
+
+    def _clean_namespace(self, cleanup: Callable[[], None]) -> None:
+        self._netns.add(Work(None, "cleanup_net", lambda _: cleanup()))
+
+    @cached_property
+    def _netns(self) -> WorkQueue:
+        """The work queue that destroys network namespaces (`netns_wq`)."""
+        return self.work_queues.allocate(None, "netns", 1)
 
     def __repr__(self) -> str:
         return f"<Kernel with {len(self.processes)} tasks and {len(list(self.modules))} modules>"

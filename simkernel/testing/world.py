@@ -39,7 +39,7 @@ class World:
 
     def socket(self, family: int = AF_NETLINK, type: int = SOCK_RAW, proto: int = 0) -> BlockingSocket:
         """Create a socket, as `socket.socket(family, type, proto)` does."""
-        self.blocking.task.net = self._net
+        self.blocking.task.switch_net(self._net)
         return self.blocking.socket(family, type, proto)
 
     def poll(self, sock: BlockingSocket, mask: int) -> int:
@@ -86,7 +86,7 @@ class World:
 
     def read_file(self, path: str) -> bytes:
         """Return the contents of a file, as read by a process in this namespace."""
-        self.blocking.task.net = self._net
+        self.blocking.task.switch_net(self._net)
         return self.blocking.read_file(path)
 
     def ioctl(self, sock: BlockingSocket, request: int, argument: bytes | int) -> Any:

@@ -112,6 +112,7 @@ sched_yield                                                            none     
 nanosleep/clock_nanosleep =CLOCK_MONOTONIC =0 ns:timespec =NULL        none     clock_nanosleep(2)
 futex           word operation:futex value timeout:timespec?=NULL      number   futex(2)
 unshare         flags:clone                                            none     unshare(2)
+setns           fd nstype:clone?=0                                     none     setns(2)
 uname           *name:utsname                                          none     uname(2)
 finit_module    path parameters? flags?                                none     finit_module(2)
 delete_module   name flags:o_flags?=0                                  none     delete_module(2)

@@ -256,6 +256,7 @@ CALLS_BY_WEIGHT: Final[tuple[tuple[str, int, Callable[[Caller], Arguments]], ...
     ),
     ("setuid", 1, lambda c: (c.random.choice((0, 1000)),)),
     ("unshare", 1, lambda c: (CLONE_NEWNET,)),
+    ("setns", 2, lambda c: (c.descriptor(), c.random.choice((0, CLONE_NEWNET, 1)))),
     ("kill", 2, lambda c: (c.random.randrange(-1, 40), c.random.choice((0, 9, 15, 17, 99)))),
     ("rt_sigaction", 2, lambda c: (c.random.choice((15, 17, 9, 99)), c.random.choice((0, 1)))),
     ("wait4", 5, lambda c: (-1, WNOHANG)),

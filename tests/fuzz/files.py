@@ -22,7 +22,8 @@ CAMERA, MOUSE, PIPE, UNIX, EPOLL, OTHER = "camera", "mouse", "pipe", "unix", "ep
 
 DEVICES: Final = {
     "/dev/video0": CAMERA, "/dev/video1": CAMERA, "/dev/input/event0": MOUSE, "/dev/input/event1": MOUSE,
-    "/dev/null": OTHER, "/dev/zero": OTHER, "/dev/full": OTHER, "/dev/kmsg": OTHER, "/dev/urandom": OTHER,
+    "/proc/self/ns/net": OTHER, "/dev/null": OTHER, "/dev/zero": OTHER,
+    "/dev/full": OTHER, "/dev/kmsg": OTHER, "/dev/urandom": OTHER,
 }  # fmt: skip
 CONTROLS: Final = (
     "/sys/bus/simbus/drivers/camera/unbind", "/sys/bus/simbus/drivers/camera/bind",
@@ -341,8 +342,8 @@ FILES: Final[tuple[tuple[str, int, Draw], ...]] = (
     ("kill", 3, lambda c: (c.random.randrange(30), c.pick(0, 9, 10, 17, 29))),
     ("rt_sigaction", 3, lambda c: (c.pick(10, 17, 29), c.pick(0, 1, lambda number: None))),
 )  # fmt: skip
-OTHERS: Final = ("nanosleep", "sched_yield", "prlimit", "setuid", "wait4", "exit", "fork_exec",
-                 "clone_thread", "finit_module", "delete_module")  # fmt: skip
+OTHERS: Final = ("nanosleep", "sched_yield", "prlimit", "setuid", "setns", "unshare", "wait4",
+                 "exit", "fork_exec", "clone_thread", "finit_module", "delete_module")  # fmt: skip
 _ALL: Final = (*FILES, *(each for each in CALLS_BY_WEIGHT if each[0] in OTHERS))
 CALLS: Final[list[tuple[str, Callable[..., Arguments]]]] = [(name, draw) for name, _, draw in _ALL]
 WEIGHTS: Final = [weight for _, weight, _ in _ALL]

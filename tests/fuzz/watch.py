@@ -100,8 +100,8 @@ def check_over(machine: Machine, seen: set[NetlinkSock], *, oopses: bool = False
             raise Broken(f"{sock.title} is closed and holds {sock.rmem} bytes")
     kernel = machine.kernel
     for net in kernel.namespaces:
-        if net.users:
-            raise Broken(f"{net!r} is used by {net.users} sockets")
+        if net.users != (tasks := sum(task.net is net for task in kernel.processes if task.alive)):
+            raise Broken(f"{net!r} has {net.users} holders, of which {tasks} are tasks")
         for protocol, table in PORTS.of(net).items():
             if table:
                 raise Broken(f"protocol {protocol} of {net!r}: {len(table)} port ids")

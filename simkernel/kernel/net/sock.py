@@ -57,7 +57,7 @@ class Sock(FileObject):
     )
 
     def __init__(self, net: Net, type: int, protocol: int, opener: Credentials) -> None:
-        self.net = net
+        self.net = net.get()
         self.type = type
         self.protocol = protocol
         self.opener = opener

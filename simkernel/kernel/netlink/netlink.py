@@ -90,7 +90,6 @@ class Netlink(NetlinkContext):
         self.engine.charged += self.costs.socket_create
         make = NetlinkSocket if self.faults is None else FaultySocket
         sock = make(self, self.ports(net_of(task), protocol), entry, type, task)
-        sock.net.users += 1
         self.statistics.sockets += 1
         return sock
 

@@ -76,5 +76,5 @@ class NetlinkSocket(NetlinkSock):
         self.queue = None
         self.rmem = 0
         put_owner(self.owner)
-        self.net.users -= 1
         netlink.statistics.sockets -= 1
+        self.net.put()

@@ -7,6 +7,7 @@ from typing import Any, Final, Protocol
 
 from attrs import evolve
 
+from simkernel.kernel.net.nsfs import net_by_fd
 from simkernel.kernel.parts import KernelParts
 from simkernel.kernel.sched.credentials import NONE
 from simkernel.kernel.sched.rlimit import NR_OPEN, Limit
@@ -216,7 +217,21 @@ class ProcessCalls:
             raise self._kernel.unmodelled(f"unshare flags {flags:#x}", EINVAL)
         if not task.credentials.capable(CAP_SYS_ADMIN):
             raise os_error(EPERM)
-        task.net = self._kernel.namespaces.create()
+        net = self._kernel.namespaces.create()
+        task.switch_net(net)
+        net.put()
+
+    def setns(self, task: Task, fd: int, nstype: int = 0) -> None:
+        """setns(2): enter the network namespace of a descriptor.
+
+        EBADF; EINVAL for another kind of file or namespace; EPERM without CAP_SYS_ADMIN.
+        """
+        net = net_by_fd(task, fd)
+        if nstype not in (0, CLONE_NEWNET):
+            raise os_error(EINVAL)
+        if not task.credentials.capable(CAP_SYS_ADMIN):
+            raise os_error(EPERM)
+        task.switch_net(net)
 
 
 async def _sleep_until(deadline: int) -> None:

@@ -397,6 +397,7 @@ class UnixSocket(Sock):
                 skb.sender.release(embryo=True)
             skb.free()
         self.unix.carriers.collect()
+        self.net.put()
 
     def _disconnected(self, peer: UnixSocket | None) -> None:
         """It has another peer, or none."""

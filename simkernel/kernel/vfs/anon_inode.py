@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from simkernel.kernel.lib.unmodelled import Unmodelled
 from simkernel.kernel.vfs.file import FileObject, OpenableInode, OpenFile
-from simkernel.kernel.vfs.inode import Dentry
+from simkernel.kernel.vfs.inode import Dentry, Inode
 from simkernel.kernel.vfs.pipe import PipeEnd
 from simkernel.kernel.vfs.superblock import SuperBlock
 from simkernel.kernel.vfs.task import Task
@@ -39,13 +39,13 @@ class AnonInode(OpenableInode):
 
 
 class AnonDentry(Dentry):
-    """Where such a file would be: it is shown by what it is."""
+    """The place of a file without a path, whose path is its description."""
 
     __slots__ = ("_description",)
 
-    def __init__(self, file: OpenFile, now: Callable[[], int], unmodelled: Unmodelled) -> None:
-        super().__init__("", None, AnonInode(file.object, now, unmodelled))
-        self._description = file.object.description
+    def __init__(self, inode: Inode, description: str) -> None:
+        super().__init__("", None, inode)
+        self._description = description
 
     def path_from(self, root: Dentry | None) -> str:
         """`pipe:[12]`, as `d_dname` has it."""

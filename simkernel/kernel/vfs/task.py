@@ -39,9 +39,29 @@ class FsContext(Generic[D]):
 
 
 class NetNamespace:
-    """A network namespace, as far as this layer knows one: `Net` of kernel/net/namespace.py."""
+    """A network namespace, as far as this layer knows one: `Net` of kernel/net/namespace.py.
 
-    __slots__ = ()
+    `users` counts the tasks, sockets and descriptors that hold it (`ns.count`).
+    """
+
+    __slots__ = ("users",)
+
+    def __init__(self) -> None:
+        self.users = 0
+
+    def get(self) -> Self:
+        """Add a holder (`get_net()`)."""
+        self.users += 1
+        return self
+
+    def put(self) -> None:
+        """Remove a holder; the last one destroys the namespace (`put_net()`)."""
+        self.users -= 1
+        if not self.users:
+            self.unused()
+
+    def unused(self) -> None:
+        """Destroy the namespace, which has no holder any more."""
 
 
 class Task(SchedTask):
@@ -73,7 +93,7 @@ class Task(SchedTask):
             pid, tgid, comm, credentials=credentials, parent=parent, enter=enter, on_wake=on_wake
         )
         self.files: FileTable[Any] = FileTable(open_files)
-        self.net = net
+        self.net = net.get()
         self._mm: UserMemory | None = None
         self._fs: FsContext[Any] | None = None
 
@@ -98,7 +118,7 @@ class Task(SchedTask):
     def inherit(self, parent: Self) -> None:
         super().inherit(parent)
         self.files = parent.files.copy()
-        self.net = parent.net
+        self.switch_net(parent.net)
         if parent._fs is not None:
             self._fs = parent._fs.copy()
 
@@ -106,15 +126,21 @@ class Task(SchedTask):
         super().share(leader)
         self.files = leader.files
         self.files.users += 1
-        self.net = leader.net
+        self.switch_net(leader.net)
         self._mm = leader.mm
         self._fs = leader.fs
 
+    def switch_net(self, net: NetNamespace) -> None:
+        """Leave the network namespace for `net` (`switch_task_namespaces()`)."""
+        net.get()
+        self.net.put()
+        self.net = net
+
     def release(self) -> bool:
         self.files.users -= 1
-        if self.files.users:
-            return True
-        if isinstance(self._mm, AddressSpace):
-            self._mm.clear()
-        self.files.close_all()
-        return False
+        if not self.files.users:
+            if isinstance(self._mm, AddressSpace):
+                self._mm.clear()
+            self.files.close_all()
+        self.net.put()
+        return self.files.users > 0

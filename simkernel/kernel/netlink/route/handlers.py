@@ -34,7 +34,7 @@ Table = dict[tuple[int, int], Handlers]
 def built_in(unmodelled: Callable[[str, int], Exception]) -> Table:
     """What a kernel has from boot on.  AF_UNSPEC stands for every family that has no handler of its own."""
     changes, statistics = link_change.LinkChanges(unmodelled), Statistics(unmodelled)
-    ids, queries = nsid.NamespaceIds(unmodelled), RouteQueries(unmodelled)
+    ids, queries = nsid.NamespaceIds(), RouteQueries(unmodelled)
     ipv4, ipv6 = Ipv4Addresses(IPV4, unmodelled), Ipv6Addresses(IPV6, unmodelled)
     table: Table = {
         (AF_UNSPEC, rt.RTM_GETLINK): Handlers(links.get, links.dump),

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
+from simkernel.kernel.net.nsfs import net_by_fd
 from simkernel.kernel.netlink import policy
 from simkernel.kernel.netlink.message import Request
 from simkernel.kernel.netlink.route.link_policy import KINDS, LINKINFO_POLICY
@@ -15,7 +16,7 @@ from simkernel.kernel.netlink.route.links import one_namespace
 from simkernel.kernel.netlink.route.parse import refuse
 from simkernel.kernel.netlink.route.request import LinkRequest
 from simkernel.uapi import if_link as il
-from simkernel.uapi.errno import EEXIST, EINVAL, ENODEV, EOPNOTSUPP, EPERM, ESRCH, os_error
+from simkernel.uapi.errno import EEXIST, EINVAL, ENODEV, EOPNOTSUPP, EPERM, os_error
 from simkernel.uapi.netlink import NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE
 
 _NAMESPACES: Final = (il.IFLA_TARGET_NETNSID, il.IFLA_NET_NS_PID, il.IFLA_NET_NS_FD)
@@ -111,14 +112,13 @@ def _unique_namespace(link: LinkRequest) -> None:
 def _check_target(link: LinkRequest) -> None:
     """The namespace that a link is to be in has to be there (`rtnl_link_get_net_capable()`).
 
-    EINVAL, ESRCH for a process that does not exist, EBADF; no descriptor is one of a namespace.
+    EINVAL, ESRCH for a process that does not exist, EBADF.
     """
     request = link.request
-    if il.IFLA_NET_NS_PID in link and not request.sock.netlink.pid_exists(link.number(il.IFLA_NET_NS_PID)):
-        raise os_error(ESRCH)
+    if il.IFLA_NET_NS_PID in link:
+        request.net.namespaces.by_pid(link.number(il.IFLA_NET_NS_PID))
     if il.IFLA_NET_NS_FD in link:
-        request.task.files.get(link.number(il.IFLA_NET_NS_FD))
-        raise os_error(EINVAL)
+        net_by_fd(request.task, link.number(il.IFLA_NET_NS_FD))
     if il.IFLA_TARGET_NETNSID in link:
         link.namespace()
 

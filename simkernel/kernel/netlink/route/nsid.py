@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Final
 
-from simkernel.kernel.net.namespace import Net, net_of
+from simkernel.kernel.net.namespace import Net
+from simkernel.kernel.net.nsfs import net_by_fd
 from simkernel.kernel.netlink.dump import DumpCallback
+from simkernel.kernel.netlink.kernel_socket import KERNEL_SOCKETS
 from simkernel.kernel.netlink.message import Request
 from simkernel.kernel.netlink.policy import DEPRECATED_STRICT, LIBERAL, Found
 from simkernel.kernel.netlink.route.parse import (
@@ -21,8 +24,16 @@ from simkernel.kernel.netlink.route.parse import (
 from simkernel.kernel.netlink.writer import MessageWriter
 from simkernel.uapi import net_namespace as ns
 from simkernel.uapi import rtnetlink as rt
-from simkernel.uapi.errno import EEXIST, EINVAL, ENOENT, ENOMEM, EOPNOTSUPP, ESRCH, os_error
-from simkernel.uapi.netlink import NLA_HDRLEN, NLM_F_ECHO, NLM_F_MULTI, align4, attribute, message
+from simkernel.uapi.errno import EEXIST, EINVAL, ENOENT, ENOMEM, os_error
+from simkernel.uapi.netlink import (
+    NETLINK_ROUTE,
+    NLA_HDRLEN,
+    NLM_F_ECHO,
+    NLM_F_MULTI,
+    align4,
+    attribute,
+    message,
+)
 from simkernel.uapi.structure import S32
 from simkernel.ynl.policy import AttributePolicy, PolicyTable
 
@@ -61,11 +72,31 @@ def _id(net: Net, peer: Net) -> int:
     return ns.NETNSA_NSID_NOT_ASSIGNED if found is None else found
 
 
+def notify(net: Net, type: int, number: int, request: Request | None = None) -> None:
+    """Notify RTNLGRP_NSID of a number that has come or gone in `net` (`rtnl_net_notifyid()`)."""
+    sock = KERNEL_SOCKETS.of(net)[NETLINK_ROUTE]
+    seq, portid, flags = (request.seq, request.portid, request.flags) if request else (0, 0, 0)
+    try:
+        skb = sock.skb(message(type, _body(number, None), seq=seq, pid=portid), ROOM)
+    except OSError as error:  # `rtnl_set_sk_err()`: the request is done, and listeners learn of the loss
+        for member in sock.entry.members.get(rt.RTNLGRP_NSID, ()):
+            member.report_error(error.errno or ENOMEM)
+        return
+    with suppress(OSError):  # rtnl_notify() returns nothing
+        sock.notify(skb, portid, rt.RTNLGRP_NSID, report=bool(flags & NLM_F_ECHO))
+
+
+def peer_id(net: Net, peer: Net) -> int:
+    """The number of `peer` in `net`; if it has none, it gets one (`peernet2id_alloc()`)."""
+    number = net.id_of(peer)
+    if number is None:
+        number = net.assign_id(peer)
+        notify(net, rt.RTM_NEWNSID, number)
+    return number
+
+
 class NamespaceIds:
     """Handlers of RTM_NEWNSID and RTM_GETNSID."""
-
-    def __init__(self, unmodelled: Callable[[str, int], Exception]) -> None:
-        self._unmodelled = unmodelled
 
     def new(self, request: Request) -> None:
         """Give a namespace a number here, and tell who listens (`rtnl_net_newid()`).
@@ -84,15 +115,7 @@ class NamespaceIds:
         except OSError:
             text = "The specified nsid is already used"
             raise _blame(request, found, ns.NETNSA_NSID, EEXIST, text) from None
-        data = message(rt.RTM_NEWNSID, _body(given, None), seq=request.seq, pid=request.portid)
-        try:
-            skb = request.sock.skb(data, ROOM)
-        except OSError as error:  # `rtnl_set_sk_err()`: the request is done, and listeners learn of the loss
-            for member in request.sock.entry.members.get(rt.RTNLGRP_NSID, ()):
-                member.report_error(error.errno or ENOMEM)
-            return
-        report = bool(request.flags & NLM_F_ECHO)
-        request.sock.notify(skb, request.portid, rt.RTNLGRP_NSID, report=report)
+        notify(request.net, rt.RTM_NEWNSID, given, request)
 
     def get(self, request: Request) -> None:
         """The number of a namespace, here or in another (`rtnl_net_getid()`).
@@ -123,7 +146,10 @@ class NamespaceIds:
 
     def _peer(self, request: Request, found: Found, *, by_number: bool) -> tuple[Net, int]:
         """The namespace that a request is about, and the type of the attribute that says so."""
-        finders = {ns.NETNSA_PID: self._of_process, ns.NETNSA_FD: self._of_descriptor}
+        finders: dict[int, Callable[[Request, int], Net]] = {
+            ns.NETNSA_PID: lambda request, pid: request.net.namespaces.by_pid(pid),
+            ns.NETNSA_FD: lambda request, fd: net_by_fd(request.task, fd),
+        }
         if by_number:
             finders[ns.NETNSA_NSID] = self._of_number
         type = next((each for each in finders if each in found), None)
@@ -134,20 +160,6 @@ class NamespaceIds:
         except OSError as error:
             errno = error.errno or EINVAL
             raise _blame(request, found, type, errno, "Peer netns reference is invalid") from None
-
-    def _of_process(self, request: Request, pid: int) -> Net:
-        """`get_net_ns_by_pid()`"""
-        if pid == request.task.tgid:
-            return net_of(request.task)
-        if request.sock.netlink.pid_exists(pid):
-            raise self._unmodelled("the network namespace of another process", EOPNOTSUPP)
-        raise os_error(ESRCH)
-
-    @staticmethod
-    def _of_descriptor(request: Request, fd: int) -> Net:
-        """No descriptor is one of a namespace (`get_net_ns_by_fd()`)."""
-        request.task.files.get(fd)
-        raise os_error(EINVAL)
 
     @staticmethod
     def _of_number(request: Request, unsigned: int) -> Net:

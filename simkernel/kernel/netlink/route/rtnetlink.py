@@ -10,7 +10,7 @@ from simkernel.kernel.netlink import dump, kernel_socket
 from simkernel.kernel.netlink.kernel_socket import KERNEL_SOCKETS
 from simkernel.kernel.netlink.message import Receiver, Request
 from simkernel.kernel.netlink.netlink import Netlink
-from simkernel.kernel.netlink.route import unsupported
+from simkernel.kernel.netlink.route import nsid, unsupported
 from simkernel.kernel.netlink.route.handlers import Handlers, Table, built_in
 from simkernel.kernel.netlink.sock import NONROOT_RECV
 from simkernel.kernel.vfs.task import Task
@@ -34,7 +34,7 @@ class RouteNetlink:
         self._netlink = netlink
         self._unmodelled = unmodelled
         self._handlers: Table | None = None
-        netlink.namespaces.register_pernet(self._enter, self._leave)
+        netlink.namespaces.register_pernet(self._enter, self._leave, _forget)
 
     @property
     def handlers(self) -> Table:
@@ -102,6 +102,10 @@ class RouteNetlink:
             if handlers is not None and getattr(handlers, what) is not None:
                 return handlers
         raise os_error(EOPNOTSUPP)
+
+
+def _forget(net: Net, number: int) -> None:
+    nsid.notify(net, rtnl.RTM_DELNSID, number)
 
 
 def _bind(net: Net, task: Task, group: int) -> None:

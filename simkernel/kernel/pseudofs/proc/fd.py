@@ -7,7 +7,7 @@ from functools import partial
 from typing import ClassVar, Final
 
 from simkernel.kernel.pseudofs.proc.entry import ProcDirectory, ProcFs, ProcInode, ProcText, check_access
-from simkernel.kernel.vfs.anon_inode import AnonDentry
+from simkernel.kernel.vfs.anon_inode import AnonDentry, AnonInode
 from simkernel.kernel.vfs.file import FileObject, OpenFile, place
 from simkernel.kernel.vfs.inode import Dentry
 from simkernel.kernel.vfs.task import Task
@@ -103,7 +103,8 @@ class FdLink(ProcInode):
     def follow(self, task: Task) -> Dentry:
         file = _open_file(self._task, self._fd)
         kernel = self.fs.kernel
-        return file.path or AnonDentry(file, kernel.realtime, kernel.unmodelled)
+        it = file.object
+        return file.path or AnonDentry(AnonInode(it, kernel.realtime, kernel.unmodelled), it.description)
 
 
 def _info(task: Task, fd: int) -> list[str]:

@@ -8,7 +8,7 @@ from typing import Final
 
 from simkernel.kernel.mm.address_space import AddressSpace
 from simkernel.kernel.parts import KernelParts
-from simkernel.kernel.pseudofs.proc import fd, net
+from simkernel.kernel.pseudofs.proc import fd, namespaces, net
 from simkernel.kernel.pseudofs.proc.entry import ProcDirectory, ProcFs, ProcInode, ProcLink, ProcText
 from simkernel.kernel.sched.task import TaskState
 from simkernel.kernel.vfs.inode import Dentry
@@ -129,6 +129,7 @@ TABLE: Final[Mapping[str, Make]] = {
     "fd": fd.FdDirectory,
     "fdinfo": fd.FdInfoDirectory,
     "net": net.directory,
+    "ns": namespaces.directory,
     # a program has no arguments but its name; a kernel thread has not even that
     "cmdline": _text(lambda _, task: ["" if task.kthread else f"{_alive(task).comm}\0"]),
     "comm": lambda fs, path, task: ProcText(

@@ -1,0 +1,80 @@
+"""nsfs: descriptors of network namespaces, which `/proc/PID/ns/net` opens (fs/nsfs.c)."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from simkernel.kernel.net.namespace import Net
+from simkernel.kernel.vfs.anon_inode import AnonDentry
+from simkernel.kernel.vfs.file import FileObject, OpenableInode, OpenFile
+from simkernel.kernel.vfs.inode import Inode
+from simkernel.kernel.vfs.superblock import SuperBlock
+from simkernel.kernel.vfs.task import Task
+from simkernel.uapi import stat
+from simkernel.uapi.errno import EINVAL, ENOTTY, EPERM, os_error
+from simkernel.uapi.sched import CLONE_NEWNET
+
+NSFS: Final = stat.makedev(0, 4)
+NS_GET_NSTYPE: Final = 0xB703
+
+
+def dentry(net: Net, filesystem: SuperBlock) -> AnonDentry:
+    """The place of a namespace (`ns_get_path()`), with the time of `filesystem`."""
+    return AnonDentry(NsInode(net, SuperBlock("nsfs", NSFS, filesystem.now)), name(net))
+
+
+def name(net: Net) -> str:
+    """The target of a link to it (`ns_get_name()`)."""
+    return f"net:[{net.number}]"
+
+
+def net_by_fd(task: Task, fd: int) -> Net:
+    """The namespace of a descriptor (`get_net_ns_by_fd()`).  EBADF; EINVAL for another kind of file."""
+    file = task.files.get(fd).object
+    if not isinstance(file, NsFile):
+        raise os_error(EINVAL)
+    return file.net
+
+
+class NsInode(OpenableInode):
+    """The inode of a namespace.  It is immutable: EPERM for every change, and for opening it to write."""
+
+    __slots__ = ("net",)
+
+    def __init__(self, net: Net, superblock: SuperBlock) -> None:
+        super().__init__(superblock, net.number, stat.S_IFREG | 0o444)
+        self.net = net
+
+    def open(self, task: Task, file: OpenFile) -> FileObject:
+        if file.writable:
+            raise os_error(EPERM)
+        return NsFile(self)
+
+    def truncate(self, size: int) -> None:
+        raise os_error(EPERM)
+
+    def set_attributes(self, mode: int | None = None, uid: int | None = None, gid: int | None = None) -> None:
+        raise os_error(EPERM)
+
+
+class NsFile(FileObject):
+    """An open file of a namespace, which holds it."""
+
+    __slots__ = ("_inode", "net")
+
+    def __init__(self, inode: NsInode) -> None:
+        self._inode = inode
+        self.net = inode.net.get()
+
+    @property
+    def inode(self) -> Inode:
+        return self._inode
+
+    def ioctl(self, task: Task, file: OpenFile, request: int, argument: int) -> int:
+        """`ns_ioctl()`"""
+        if request != NS_GET_NSTYPE:
+            raise os_error(ENOTTY)
+        return CLONE_NEWNET
+
+    def release(self) -> None:
+        self.net.put()

@@ -1,0 +1,41 @@
+"""/proc/PID/ns: links to the namespaces of a task, here its network namespace (fs/proc/namespaces.c)."""
+
+from __future__ import annotations
+
+from simkernel.kernel.net import nsfs
+from simkernel.kernel.net.namespace import Net, net_of
+from simkernel.kernel.pseudofs.proc.entry import ProcDirectory, ProcFs, ProcInode, check_access
+from simkernel.kernel.vfs.inode import Dentry
+from simkernel.kernel.vfs.task import Task
+from simkernel.uapi import stat
+from simkernel.uapi.errno import ENOENT, os_error
+
+
+class NsLink(ProcInode):
+    """A link that leads to the namespace itself.
+
+    EACCES for a task that may not trace the owner.  ENOENT once the owner has ended.
+    """
+
+    __slots__ = ("_owner",)
+
+    def __init__(self, fs: ProcFs, path: str, owner: Task) -> None:
+        super().__init__(fs, path, stat.S_IFLNK | 0o777, owner)
+        self._owner = owner
+
+    def _net(self, task: Task) -> Net:
+        check_access(task, self._owner)
+        if not self._owner.alive:
+            raise os_error(ENOENT)
+        return net_of(self._owner)
+
+    def readlink(self, task: Task) -> str:
+        return nsfs.name(self._net(task))
+
+    def follow(self, task: Task) -> Dentry:
+        return nsfs.dentry(self._net(task), self.fs)
+
+
+def directory(fs: ProcFs, path: str, owner: Task) -> ProcDirectory:
+    """The directory `ns` of a task, which only its user may list."""
+    return ProcDirectory(fs, path, {"net": lambda fs, path: NsLink(fs, path, owner)}, owner, 0o511)

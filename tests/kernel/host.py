@@ -1,0 +1,63 @@
+"""This host's kernel under the names of `Blocking`, in namespaces of its own."""
+
+from __future__ import annotations
+
+import ctypes
+import fcntl
+import json
+import os
+import platform
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+only_6_18 = pytest.mark.skipif(not platform.release().startswith("6.18"), reason="compares with Linux 6.18")
+
+
+class Host:
+    """The host's functions under the names of `Blocking`."""
+
+    socket = staticmethod(socket.socket)
+
+    def read_file(self, path: str) -> bytes:
+        return Path(path).read_bytes()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(os, name)
+
+    def ioctl(self, fd: int, request: int, argument: int) -> Any:
+        return fcntl.ioctl(fd, request, argument)
+
+    def unshare(self, flags: int) -> None:
+        self._libc("unshare", flags)
+
+    def setns(self, fd: int, nstype: int = 0) -> None:
+        self._libc("setns", fd, nstype)
+
+    def setuid(self, uid: int) -> None:
+        os.setuid(uid)  # which gives up all capabilities
+
+    @staticmethod
+    def _libc(name: str, *arguments: int) -> None:
+        libc = ctypes.CDLL(None, use_errno=True)
+        if getattr(libc, name)(*arguments) < 0:
+            raise OSError(ctypes.get_errno(), name)
+
+
+def on_this_host(function: Callable[[Any], Any]) -> Any:
+    """Return the result of `function(Host())` in new network and mount namespaces, with a /sys of its own."""
+    program = (
+        "from tests.kernel.host import Host, json\n"
+        f"from {function.__module__} import {function.__name__} as function\n"
+        "print(json.dumps(function(Host())))"
+    )
+    command = ["unshare", "--net", "--mount", "sh", "-c", 'mount -t sysfs none /sys && exec "$0" -c "$1"']
+    done = subprocess.run([*command, sys.executable, program], capture_output=True, text=True, timeout=60)
+    if done.returncode:
+        pytest.skip(f"no namespaces: {done.stderr.strip().splitlines()[-1]}")
+    return json.loads(done.stdout)

@@ -1,0 +1,121 @@
+"""RTM_NEWNSID and RTM_GETNSID by descriptor and process, and notifications, as on Linux 6.18."""
+
+from __future__ import annotations
+
+import errno
+import os
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from simkernel import Machine
+from simkernel.uapi import net_namespace as ns
+from simkernel.uapi import rtnetlink as rt
+from simkernel.uapi.netlink import (
+    NETLINK_ROUTE,
+    NLM_F_ACK,
+    NLM_F_DUMP,
+    NLM_F_REQUEST,
+    attribute,
+    iterate_attributes,
+    iterate_messages,
+    message,
+)
+from simkernel.uapi.sched import CLONE_NEWNET
+from simkernel.uapi.socket import AF_NETLINK, MSG_DONTWAIT, SOCK_RAW, SOL_NETLINK
+from simkernel.uapi.structure import S32, U32
+from tests.kernel.host import on_this_host, only_6_18
+
+NS = "/proc/self/ns/net"
+ADD_MEMBERSHIP = 1
+
+
+def by_fd(fd: int) -> bytes:
+    return attribute(ns.NETNSA_FD, U32.pack(fd))
+
+
+def by_pid(pid: int) -> bytes:
+    return attribute(ns.NETNSA_PID, U32.pack(pid))
+
+
+def nsid(number: int) -> bytes:
+    return attribute(ns.NETNSA_NSID, S32.pack(number))
+
+
+def observe(world: Any) -> list[list[object]]:
+    """Number namespaces, let one of them go, and return the answers and notifications."""
+    seen: list[list[object]] = []
+
+    def read(sock: Any) -> list[list[object]]:
+        found: list[list[object]] = []
+        while True:
+            try:
+                data = sock.recv(65536, MSG_DONTWAIT)
+            except BlockingIOError:
+                return found
+            for header, payload in iterate_messages(data):
+                if header.type == 2:
+                    number = -S32.unpack_from(payload)[0]
+                    found.append(["error", errno.errorcode.get(number, "0")])
+                elif header.type == 3:
+                    found.append(["done"])
+                else:
+                    values = [
+                        [type, S32.unpack(value)[0]] for type, value in iterate_attributes(bytes(payload)[4:])
+                    ]
+                    found.append([header.type, header.flags, header.seq, bool(header.pid), values])
+
+    def ask(label: str, type: int, *attributes: bytes, flags: int = NLM_F_ACK) -> None:
+        sock.send(message(type, bytes(4) + b"".join(attributes), flags=NLM_F_REQUEST | flags, seq=len(seen)))
+        seen.append([label, read(sock), read(listener)])
+
+    first = world.open(NS, os.O_RDONLY)
+    listener = world.socket(AF_NETLINK, SOCK_RAW, NETLINK_ROUTE)
+    listener.bind((0, 0))
+    listener.setsockopt(SOL_NETLINK, ADD_MEMBERSHIP, rt.RTNLGRP_NSID)
+    sock = world.socket(AF_NETLINK, SOCK_RAW, NETLINK_ROUTE)
+    world.unshare(CLONE_NEWNET)
+    second = world.open(NS, os.O_RDONLY)
+    world.unshare(CLONE_NEWNET)
+    third = world.open(NS, os.O_RDONLY)
+    null = world.open("/dev/null", os.O_RDONLY)
+    ask("new by descriptor", rt.RTM_NEWNSID, by_fd(second), nsid(5))
+    ask("again", rt.RTM_NEWNSID, by_fd(second), nsid(6))
+    ask("new by process", rt.RTM_NEWNSID, by_pid(world.getpid()), nsid(-1))
+    ask("taken", rt.RTM_NEWNSID, by_fd(first), nsid(5))
+    ask("no namespace", rt.RTM_NEWNSID, by_fd(null), nsid(7))
+    ask("no descriptor", rt.RTM_NEWNSID, by_fd(99), nsid(7))
+    ask("no process", rt.RTM_NEWNSID, by_pid(0x7FFFFFF0), nsid(7))
+    ask("get by descriptor", rt.RTM_GETNSID, by_fd(second), flags=0)
+    ask("get by process", rt.RTM_GETNSID, by_pid(world.getpid()), flags=0)
+    ask("without a number", rt.RTM_GETNSID, by_fd(first), flags=0)
+    ask("all", rt.RTM_GETNSID, flags=NLM_F_DUMP)
+    world.close(second)
+    getattr(world, "sleep", time.sleep)(0.2)
+    seen.append(["one goes", read(listener)])
+    ask("gone", rt.RTM_GETNSID, nsid(5), flags=0)
+    world.setns(first)
+    world.close(third)
+    getattr(world, "sleep", time.sleep)(0.2)
+    seen.append(["the other goes", read(listener)])
+    ask("none", rt.RTM_GETNSID, flags=NLM_F_DUMP)
+    return seen
+
+
+@pytest.fixture
+def machine() -> Iterator[Machine]:
+    with Machine(udev=False) as machine:
+        yield machine
+
+
+@only_6_18
+def test_numbers_are_given_and_freed_as_on_this_host(machine: Machine) -> None:
+    assert observe(machine.blocking(uid=0)) == on_this_host(observe)
+
+
+def test_a_listener_is_notified_when_a_numbered_namespace_goes(machine: Machine) -> None:
+    seen = {label: rest for label, *rest in observe(machine.blocking(uid=0))}
+    assert seen["one goes"] == [[[rt.RTM_DELNSID, 0, 0, False, [[ns.NETNSA_NSID, 5]]]]]
+    assert seen["none"][0] == [["done"]]
