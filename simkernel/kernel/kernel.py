@@ -29,10 +29,12 @@ from simkernel.kernel.loader.request import Modprobe
 from simkernel.kernel.mm.dma import DmaMemory
 from simkernel.kernel.module.module import LoadedModule, ThisModule
 from simkernel.kernel.module.resources import Resources
+from simkernel.kernel.net.devices import NetDevices, NetKobjects
 from simkernel.kernel.net.namespace import Namespaces, Net
 from simkernel.kernel.netlink.genetlink import FAMILIES, netdev
 from simkernel.kernel.netlink.genetlink.genetlink import GenericNetlink
 from simkernel.kernel.netlink.netlink import Netlink
+from simkernel.kernel.netlink.route.notify import LinkNotifier
 from simkernel.kernel.netlink.route.rtnetlink import RouteNetlink
 from simkernel.kernel.netlink.uevent import UeventSockets
 from simkernel.kernel.oops import Oopses
@@ -166,7 +168,17 @@ class Kernel:
         )
         self.genetlink = GenericNetlink(self.netlink, self.oopses.guard, races)
         netdev.register(self.genetlink)
-        self.rtnetlink = RouteNetlink(self.netlink, self.unmodelled)
+        link_notifier = LinkNotifier()
+        self.net_devices = NetDevices(
+            engine, self.namespaces, self.log, self.work_queues.system, link_notifier, NetKobjects()
+        )
+        self.rtnetlink = RouteNetlink(
+            self.netlink,
+            self.net_devices,
+            link_notifier,
+            self.unmodelled,
+            self.log.warn,
+        )
         uevent_sockets = UeventSockets(self.netlink, lambda: self.uevents.next_sequence())
         self.unix = Unix(
             engine,

@@ -50,6 +50,7 @@ IFLA_GSO_MAX_SEGS: Final = 40
 IFLA_GSO_MAX_SIZE: Final = 41
 IFLA_XDP: Final = 43
 IFLA_EVENT: Final = 44
+IFLA_NEW_NETNSID: Final = 45
 IFLA_IF_NETNSID: Final = 46
 IFLA_TARGET_NETNSID: Final = IFLA_IF_NETNSID
 IFLA_CARRIER_UP_COUNT: Final = 47
@@ -78,6 +79,10 @@ IFLA_MAX: Final = IFLA_TAILROOM
 
 # In IFLA_LINKINFO.
 IFLA_INFO_KIND: Final = 1
+IFLA_INFO_DATA: Final = 2
+IFLA_INFO_SLAVE_KIND: Final = 4
+IFLA_INFO_SLAVE_DATA: Final = 5
+VETH_INFO_PEER: Final = 1
 
 # Statistics, as attributes and as bits of a mask, and what is in the last but one.
 IFLA_STATS_LINK_64: Final = 1
@@ -97,9 +102,37 @@ IFALIASZ: Final = 256
 ALTIFNAMSIZ: Final = 128
 
 # Flags of a link.
+IFF_UP: Final = 1 << 0
+IFF_BROADCAST: Final = 1 << 1
+IFF_DEBUG: Final = 1 << 2
 IFF_LOOPBACK: Final = 1 << 3
+IFF_NOTRAILERS: Final = 1 << 5
+IFF_RUNNING: Final = 1 << 6
+IFF_NOARP: Final = 1 << 7
+IFF_PROMISC: Final = 1 << 8
+IFF_ALLMULTI: Final = 1 << 9
+IFF_MULTICAST: Final = 1 << 12
+IFF_PORTSEL: Final = 1 << 13
+IFF_AUTOMEDIA: Final = 1 << 14
+IFF_DYNAMIC: Final = 1 << 15
+IFF_LOWER_UP: Final = 1 << 16
+IFF_DORMANT: Final = 1 << 17
+IFF_VOLATILE_SHOWN: Final = IFF_RUNNING | IFF_LOWER_UP | IFF_DORMANT
+"""The flags that follow from the device's state."""
+IFF_VOLATILE: Final = IFF_LOOPBACK | IFF_BROADCAST | IFF_VOLATILE_SHOWN | 1 << 4 | 1 << 10 | 1 << 11 | 1 << 18
+"""The flags that a program cannot change."""
+
+# States of operation (RFC 2863).
+IF_OPER_UNKNOWN: Final = 0
+IF_OPER_NOTPRESENT: Final = 1
+IF_OPER_DOWN: Final = 2
+IF_OPER_LOWERLAYERDOWN: Final = 3
+IF_OPER_TESTING: Final = 4
+IF_OPER_DORMANT: Final = 5
+IF_OPER_UP: Final = 6
 
 # Kinds of hardware.
+ARPHRD_ETHER: Final = 1
 ARPHRD_LOOPBACK: Final = 772
 ARPHRD_NETLINK: Final = 824
 

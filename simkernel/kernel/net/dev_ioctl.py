@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from simkernel.kernel.lib.known import known_ioctls, refusal
-from simkernel.kernel.net.namespace import Net, NetDevice
+from simkernel.kernel.net.device import Net, NetDevice
 from simkernel.kernel.vfs.task import Task
 from simkernel.uapi.capability import CAP_NET_ADMIN
 from simkernel.uapi.errno import ENODEV, ENOTTY, EPERM, os_error

@@ -8,13 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import count
-from typing import Any, Final, Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
-import attrs
-
-from simkernel.kernel.vfs.task import NetNamespace, Task
-from simkernel.uapi.errno import EEXIST, ESRCH, os_error
-from simkernel.uapi.if_link import ARPHRD_LOOPBACK, IFF_LOOPBACK
+from simkernel.kernel.net.device import NET_NS_INIT_INO
+from simkernel.kernel.net.device import Net as Net
+from simkernel.kernel.vfs.task import Task
+from simkernel.uapi.errno import ESRCH, os_error
 
 T = TypeVar("T")
 PernetHook = Callable[["Net"], None]
@@ -25,89 +24,8 @@ Defer = Callable[[Callable[[], None]], None]
 FindTask = Callable[[int], Task]
 """Returns the task of a number.  ESRCH if there is none."""
 
-NET_NS_INIT_INO: Final = 0xEFFFFFF9
-"""Inode number of the initial namespace (include/uapi/linux/nsfs.h)."""
 FIRST_NUMBER: Final = 0xF0000000
 """The lowest inode number of another (PROC_DYNAMIC_FIRST)."""
-
-LOOPBACK_IFINDEX: Final = 1
-"""The first index of a namespace is lo's (include/net/net_namespace.h)."""
-
-
-@attrs.define(eq=False)
-class NetDevice:
-    """A network device (`struct net_device`)."""
-
-    index: int
-    name: str
-    flags: int
-    mtu: int
-    type: int = ARPHRD_LOOPBACK
-    address: bytes = bytes(6)
-    tx_queue_len: int = 1000
-
-
-class Net(NetNamespace):
-    """One network namespace (`struct net`).  Its owner is the initial user namespace.
-
-    `devices` holds the network devices, by index; `number` is the inode number of its descriptors.
-    """
-
-    __slots__ = ("_generic", "_ids", "cookie", "devices", "initial", "namespaces", "number", "socket_cookies")
-
-    def __init__(self, namespaces: Namespaces, cookie: int, number: int) -> None:
-        super().__init__()
-        self.namespaces = namespaces
-        self.cookie = cookie
-        self.socket_cookies = namespaces.socket_cookies
-        self.number = number
-        self.initial = number == NET_NS_INIT_INO
-        self._generic: dict[PernetSlot[Any], Any] = {}
-        # A new namespace's `lo` is down (`loopback_setup()`).
-        lo = NetDevice(LOOPBACK_IFINDEX, "lo", IFF_LOOPBACK, 65536)
-        self.devices: dict[int, NetDevice] = {lo.index: lo}
-        self._ids: dict[Net, int] = {}
-
-    def __repr__(self) -> str:
-        return f"<net {self.cookie}>"
-
-    def unused(self) -> None:
-        self.namespaces.cleanup(self)
-
-    def assign_id(self, peer: Net, number: int | None = None) -> int:
-        """Give `peer` a number by which it is known in here (RTM_NEWNSID, `peernet2id_alloc()`).
-
-        The lowest free one unless `number` says which (a negative one does not).  EEXIST if either has
-        one already.
-        """
-        taken = self._ids.values()
-        if number is None or number < 0:
-            number = next(each for each in range(len(self._ids) + 1) if each not in taken)
-        if peer in self._ids or number in taken:
-            raise os_error(EEXIST)
-        self._ids[peer] = number
-        return number
-
-    def id_of(self, peer: Net) -> int | None:
-        """The number by which `peer` is known in here, if it has one (`peernet2id()`)."""
-        return self._ids.get(peer)
-
-    def known_as(self, number: int) -> Net | None:
-        """The namespace that has a number in here and still has holders (`get_net_ns_by_id()`)."""
-        return next((peer for peer, each in self._ids.items() if each == number and peer.users), None)
-
-    @property
-    def numbered(self) -> list[tuple[int, Net]]:
-        """The namespaces that have a number in here, by their numbers."""
-        return sorted(((number, peer) for peer, number in self._ids.items()), key=lambda each: each[0])
-
-    def device_named(self, name: str) -> NetDevice | None:
-        """The device called `name` (`dev_get_by_name()`)."""
-        return next((device for device in self.devices.values() if device.name == name), None)
-
-    def forget(self, peer: Net) -> int | None:
-        """Free and return the number of `peer`, which goes away (`unhash_nsid()`)."""
-        return self._ids.pop(peer, None)
 
 
 def net_of(task: Task) -> Net:

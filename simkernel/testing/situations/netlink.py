@@ -11,7 +11,7 @@ from simkernel.kernel.netlink import deliver
 from simkernel.kernel.netlink.dump import LARGEST_BATCH, DumpCallback
 from simkernel.kernel.netlink.genetlink.family import Family
 from simkernel.kernel.netlink.kernel_socket import KERNEL_SOCKETS
-from simkernel.kernel.netlink.route import loopback
+from simkernel.kernel.netlink.route.link_fill import fill
 from simkernel.kernel.netlink.skb import Skb
 from simkernel.kernel.netlink.sock import NetlinkSock
 from simkernel.kernel.vfs.task import Task
@@ -27,9 +27,9 @@ from simkernel.testing.situations.occurrence import (
 )
 from simkernel.testing.situations.replies import is_done, is_dump, recut, replies, running_dump, take
 from simkernel.uapi.genetlink import GENL_ID_CTRL
-from simkernel.uapi.netlink import NETLINK_GENERIC, NETLINK_ROUTE, message
-from simkernel.uapi.rtnetlink import RTM_NEWLINK, RTNLGRP_LINK, IfInfoMsg
-from simkernel.uapi.socket import AF_UNSPEC, MSG_TRUNC
+from simkernel.uapi.netlink import NETLINK_GENERIC, NETLINK_ROUTE
+from simkernel.uapi.rtnetlink import RTNLGRP_LINK
+from simkernel.uapi.socket import MSG_TRUNC
 
 MAX_DUMP_ALLOC: Final = (1 << 16) - 1
 """Most bytes of a merged dump's datagram; Linux's `min_dump_alloc` may be larger."""
@@ -131,9 +131,7 @@ def _notify(machine: Machine, sock: NetlinkSock) -> None:
     kernel = KERNEL_SOCKETS.of(sock.net)[sock.protocol]
     if sock.protocol == NETLINK_ROUTE and sock.groups >> (RTNLGRP_LINK - 1) & 1:
         lo = sock.net.devices[1]
-        header = IfInfoMsg(AF_UNSPEC, lo.type, lo.index, lo.flags, 0).pack()
-        data = message(RTM_NEWLINK, header + loopback.describe(lo, stats=True))
-        kernel.multicast(kernel.skb(data), RTNLGRP_LINK)
+        kernel.multicast(kernel.skb(fill(lo, sock.net)), RTNLGRP_LINK)
     elif sock.protocol == NETLINK_GENERIC and sock.groups >> (GENL_ID_CTRL - 1) & 1:
         family = Family("situation")
         machine.kernel.genetlink.register(family)

@@ -15,6 +15,7 @@ from tests.conformance.wire import (
     ACK,
     ADD_MEMBERSHIP,
     CAP_ACK,
+    CREATE,
     DUMP,
     GET_STRICT_CHK,
     NESTED,
@@ -45,10 +46,13 @@ def without_a_master(world: World, log: Log) -> None:
         log(f"{index}", told_links(s, attr(il.IFLA_MASTER, u32(index))))
 
 
-@case(marks=ROUTE)
+@case(privileged=True, marks=ROUTE)
 def of_a_kind(world: World, log: Log) -> None:
     """A dump of the links of a kind that the kernel knows; one that it does not know counts for nothing."""
     s = opened(world)
+    kind = attr(il.IFLA_LINKINFO, attr(il.IFLA_INFO_KIND, b"veth\0"))
+    body = rt.IfInfoMsg().pack() + attr(il.IFLA_MTU, u32(1)) + kind
+    log.ask("no such MTU, but a module of the kind", s, nlmsg(rt.RTM_NEWLINK, REQUEST | CREATE, body, seq=2))
     for label, inner in (
         ("known", attr(il.IFLA_INFO_KIND, b"veth\0")),
         ("without its end", attr(il.IFLA_INFO_KIND, b"veth")),

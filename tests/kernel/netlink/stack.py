@@ -9,10 +9,12 @@ from typing import Any, NamedTuple
 from simkernel.engine import Engine
 from simkernel.kernel.lib.costs import CostModel
 from simkernel.kernel.lib.log import Log
+from simkernel.kernel.net.devices import NetDevices, NetKobjects
 from simkernel.kernel.net.namespace import Namespaces, Net
 from simkernel.kernel.netlink.genetlink.genetlink import GenericNetlink
 from simkernel.kernel.netlink.kernel_socket import KERNEL_SOCKETS, KernelSocket
 from simkernel.kernel.netlink.netlink import Netlink
+from simkernel.kernel.netlink.route.notify import LinkNotifier
 from simkernel.kernel.netlink.route.rtnetlink import RouteNetlink
 from simkernel.kernel.netlink.socket import NetlinkSocket
 from simkernel.kernel.netlink.uevent import UeventSockets
@@ -122,7 +124,12 @@ class Stack:
             lambda name: self.request_module(name),
         )
         self.genetlink = GenericNetlink(self.netlink)
-        self.rtnetlink = RouteNetlink(self.netlink, lambda what, number: os_error(number))
+        notifier = LinkNotifier()
+        no_work: Any = None  # no carrier changes
+        devices = NetDevices(self.engine, self.namespaces, self.log, no_work, notifier, NetKobjects())
+        self.rtnetlink = RouteNetlink(
+            self.netlink, devices, notifier, lambda what, number: os_error(number), self.log.warn
+        )
         self.sequence = 0
         self.uevents = UeventSockets(self.netlink, self._next)
 

@@ -12,7 +12,7 @@ from typing import Final
 
 import attrs
 
-from simkernel.kernel.net.namespace import NetDevice
+from simkernel.kernel.net.device import NetDevice
 from simkernel.kernel.netlink.genetlink.declare import declare, own_spec
 from simkernel.kernel.netlink.genetlink.family import DoIt, Dumper, Family, Info
 from simkernel.kernel.netlink.genetlink.genetlink import GenericNetlink

@@ -7,11 +7,15 @@ from functools import partial
 
 import attrs
 
+from simkernel.kernel.net.devices import NetDevices
 from simkernel.kernel.netlink.dump import Dump, DumpCallback
 from simkernel.kernel.netlink.message import Request
-from simkernel.kernel.netlink.route import bridge, link_change, links, neighbours, nsid, routes, rules
+from simkernel.kernel.netlink.route import bridge, neighbours, nsid, routes, rules
 from simkernel.kernel.netlink.route.addresses import IPV4, IPV6, Ipv4Addresses, Ipv6Addresses
 from simkernel.kernel.netlink.route.getroute import RouteQueries
+from simkernel.kernel.netlink.route.link_change import LinkChanges
+from simkernel.kernel.netlink.route.link_get import LinkQueries, dump_ipv6
+from simkernel.kernel.netlink.route.link_kinds import LinkKinds
 from simkernel.kernel.netlink.route.statistics import Statistics
 from simkernel.kernel.netlink.writer import MessageWriter
 from simkernel.uapi import rtnetlink as rt
@@ -22,28 +26,39 @@ from simkernel.uapi.socket import AF_BRIDGE, AF_INET, AF_INET6, AF_UNSPEC
 class Handlers:
     """Who handles a type of message for a family (`struct rtnl_link`)."""
 
-    do: Callable[[Request], None] | None = None
+    do: Callable[[Request], object] | None = None
     dump: Dump | None = None
     bulk_delete: bool = False
     """Whether NLM_F_BULK is understood (RTNL_FLAG_BULK_DEL_SUPPORTED)."""
 
 
+@attrs.frozen
+class RouteParts:
+    """The parts of a kernel that the handlers use."""
+
+    devices: NetDevices
+    kinds: LinkKinds
+    changes: LinkChanges
+    unmodelled: Callable[[str, int], Exception]
+
+
 Table = dict[tuple[int, int], Handlers]
 
 
-def built_in(unmodelled: Callable[[str, int], Exception]) -> Table:
-    """What a kernel has from boot on.  AF_UNSPEC stands for every family that has no handler of its own."""
-    changes, statistics = link_change.LinkChanges(unmodelled), Statistics(unmodelled)
+def built_in(parts: RouteParts) -> Table:
+    """The handlers that a kernel has from boot on.  AF_UNSPEC: every family without a handler of its own."""
+    unmodelled, changes = parts.unmodelled, parts.changes
+    links, statistics = LinkQueries(parts.kinds, parts.devices.watch.sync), Statistics(unmodelled)
     ids, queries = nsid.NamespaceIds(), RouteQueries(unmodelled)
     ipv4, ipv6 = Ipv4Addresses(IPV4, unmodelled), Ipv6Addresses(IPV6, unmodelled)
     table: Table = {
         (AF_UNSPEC, rt.RTM_GETLINK): Handlers(links.get, links.dump),
         (AF_UNSPEC, rt.RTM_NEWLINK): Handlers(changes.new),
         (AF_UNSPEC, rt.RTM_SETLINK): Handlers(changes.set),
-        (AF_UNSPEC, rt.RTM_DELLINK): Handlers(link_change.delete),
-        (AF_UNSPEC, rt.RTM_NEWLINKPROP): Handlers(changes.name),
-        (AF_UNSPEC, rt.RTM_DELLINKPROP): Handlers(changes.name),
-        (AF_INET6, rt.RTM_GETLINK): Handlers(dump=links.dump_ipv6),
+        (AF_UNSPEC, rt.RTM_DELLINK): Handlers(changes.delete),
+        (AF_UNSPEC, rt.RTM_NEWLINKPROP): Handlers(changes.properties),
+        (AF_UNSPEC, rt.RTM_DELLINKPROP): Handlers(changes.properties),
+        (AF_INET6, rt.RTM_GETLINK): Handlers(dump=dump_ipv6),
         (AF_BRIDGE, rt.RTM_GETLINK): Handlers(dump=bridge.dump_links),
         (AF_BRIDGE, rt.RTM_SETLINK): Handlers(bridge.change_link),
         (AF_BRIDGE, rt.RTM_DELLINK): Handlers(bridge.delete_link),

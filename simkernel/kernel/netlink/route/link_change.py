@@ -1,134 +1,459 @@
-"""RTM_NEWLINK, RTM_SETLINK and RTM_DELLINK: what of them fails on a machine with lo alone.
-
-What would succeed is not modelled: lo stays as it is.  Source: net/core/rtnetlink.c.
-"""
+"""RTM_NEWLINK, RTM_SETLINK, RTM_DELLINK and the names of links (net/core/rtnetlink.c)."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import suppress
+from typing import Any, Final
 
+import attrs
+
+from simkernel.kernel.net.device import AddressOrigin, Event, LinkOps, NameOrigin, NetDevice, NewLink
+from simkernel.kernel.net.devices import NetDevices, check_mtu
+from simkernel.kernel.net.namespace import Net
 from simkernel.kernel.net.nsfs import net_by_fd
 from simkernel.kernel.netlink import policy
 from simkernel.kernel.netlink.message import Request
-from simkernel.kernel.netlink.route.link_policy import KINDS, LINKINFO_POLICY
-from simkernel.kernel.netlink.route.links import one_namespace
+from simkernel.kernel.netlink.route.link_get import one_namespace
+from simkernel.kernel.netlink.route.link_kinds import LinkKinds
+from simkernel.kernel.netlink.route.link_request import LinkRequest, PeerRequest, text
 from simkernel.kernel.netlink.route.parse import refuse
-from simkernel.kernel.netlink.route.request import LinkRequest
 from simkernel.uapi import if_link as il
-from simkernel.uapi.errno import EEXIST, EINVAL, ENODEV, EOPNOTSUPP, EPERM, os_error
-from simkernel.uapi.netlink import NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE
+from simkernel.uapi import rtnetlink as rt
+from simkernel.uapi.errno import (
+    EAFNOSUPPORT,
+    EEXIST,
+    EINVAL,
+    ENODEV,
+    ENOENT,
+    EOPNOTSUPP,
+    EPERM,
+    os_error,
+)
+from simkernel.uapi.netlink import NLA_TYPE_MASK, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE, locate_attributes
+from simkernel.uapi.rtnetlink import IfInfoMsg
+from simkernel.uapi.socket import AF_INET, AF_INET6
+
+MODIFIED: Final = 1
+NOTIFY: Final = 3
+"""What a change asks for at its end: nothing, or an announcement (DO_SETLINK_*)."""
+MAX_QUEUES: Final = 4096
+GRO_MAX_SIZE: Final = 8 * 65535
 
 _NAMESPACES: Final = (il.IFLA_TARGET_NETNSID, il.IFLA_NET_NS_PID, il.IFLA_NET_NS_FD)
-_NAMES: Final = frozenset({il.IFLA_IFNAME, il.IFLA_ALT_IFNAME})
+_SIZES: Final = {
+    il.IFLA_GSO_MAX_SIZE: "gso_max_size",
+    il.IFLA_GSO_MAX_SEGS: "gso_max_segs",
+    il.IFLA_GRO_MAX_SIZE: "gro_max_size",
+    il.IFLA_GSO_IPV4_MAX_SIZE: "gso_ipv4_max_size",
+    il.IFLA_GRO_IPV4_MAX_SIZE: "gro_ipv4_max_size",
+}
+"""The sizes of offloaded packets, and the fields of a device that hold them."""
+_HARDWARE: Final = (il.IFLA_VF_PORTS, il.IFLA_PORT_SELF)
+"""Attributes that only hardware supports."""
+_UNMODELLED: Final = (il.IFLA_VFINFO_LIST, il.IFLA_PROTO_DOWN_REASON, il.IFLA_XDP)
 
 
-def delete(request: Request) -> None:
-    """`rtnl_dellink()`: EOPNOTSUPP for lo, ENODEV for others, EPERM for the group that all are in."""
-    link = LinkRequest(request)
-    link.parse(policy.LIBERAL)
-    one_namespace(link)
-    net = link.namespace()
-    if link.header.index <= 0 and not link.is_named and il.IFLA_GROUP in link:
-        raise os_error(ENODEV if link.number(il.IFLA_GROUP) else EPERM)
-    link.device(net)
-    raise os_error(EOPNOTSUPP)
-
-
+@attrs.frozen
 class LinkChanges:
-    """Handlers of requests that make or change links."""
+    """Handlers of requests that make, change and delete links."""
 
-    def __init__(self, unmodelled: Callable[[str, int], Exception]) -> None:
-        self._unmodelled = unmodelled
+    devices: NetDevices
+    kinds: LinkKinds
+    request_module: Callable[[str], Any]
+    set_family: Callable[[int, NetDevice, LinkRequest, bytes, bool], None]
+    """Check (True) or apply (False) the settings of a family in IFLA_AF_SPEC."""
+    unmodelled: Callable[[str, int], Exception]
+    warn: Callable[[str], object]
+
+    # -- requests -------------------------------------------------------------------
+
+    def delete(self, request: Request) -> None:
+        """`rtnl_dellink()`: EOPNOTSUPP for `lo`, ENODEV, EPERM for group 0."""
+        link = LinkRequest(request)
+        link.parse(policy.LIBERAL)
+        one_namespace(link)
+        net = link.namespace()
+        if link.header.index <= 0 and not link.is_named and il.IFLA_GROUP in link:
+            self._delete_group(net, link.number(il.IFLA_GROUP), request)
+        else:
+            self.devices.delete(link.device(net), request)
+
+    def _delete_group(self, net: Net, group: int, request: Request) -> None:
+        """`rtnl_group_dellink()`"""
+        if not group:
+            raise os_error(EPERM)
+        members = [device for device in net.devices.values() if device.group == group]
+        if not members:
+            raise os_error(ENODEV)
+        if any(device.link_ops is None for device in members):
+            raise os_error(EOPNOTSUPP)
+        doomed: list[NetDevice] = []
+        for device in members:
+            if device not in doomed:
+                self.devices.queue_delete(device, doomed)
+        self.devices.unregister(doomed)
 
     def set(self, request: Request) -> None:
         """`rtnl_setlink()`"""
         link = LinkRequest(request)
         link.parse(policy.LIBERAL)
         _unique_namespace(link)
-        _check_target(link)
-        link.device(request.net)
-        self._change(link)
+        self._target(link)
+        device = link.device(request.net)
+        self._validate(device, link)
+        self._change(device, link)
 
-    def new(self, request: Request) -> None:
-        """`rtnl_newlink()`: changes the link that is named, else makes one."""
+    def new(self, request: Request) -> Awaitable[None] | None:
+        """`rtnl_newlink()`: change the link that is named, else make one."""
+        return self._new(request, load=True)
+
+    async def _load(self, request: Request, loading: Awaitable[Any]) -> None:
+        await loading
+        self._new(request, load=False)
+
+    def _new(self, request: Request, *, load: bool) -> Awaitable[None] | None:
         link = LinkRequest(request)
         link.parse(policy.LIBERAL)
         _unique_namespace(link)
-        link.check_nest(il.IFLA_LINKINFO, LINKINFO_POLICY)
-        _check_target(link)
-        _check_other_end(link)
-        index = link.header.index
-        if index < 0:
+        info = link.link_info()
+        kind = text(info.get(il.IFLA_INFO_KIND, b""))
+        ops = self.kinds.get(kind)
+        if kind and ops is None and load:
+            loading = self.request_module(f"rtnl-link-{kind}")
+            if isinstance(loading, Awaitable):
+                return self._load(request, loading)
+        data = None
+        if ops is not None:
+            if ops.policy is not None and il.IFLA_INFO_DATA in info:
+                data = link.nest(info[il.IFLA_INFO_DATA], ops.policy)
+            if ops.validate is not None:
+                ops.validate(link.tb, data, request.extack)
+        peer = peer_net = None
+        if ops is not None and ops.peer_type:  # `rtnl_get_peer_net()`
+            if ops.peer_type in (data or {}):
+                peer = PeerRequest(request, (data or {})[ops.peer_type])
+                if ops.validate is not None:
+                    ops.validate(peer.tb, None, request.extack)
+            described_by = link if peer is None else peer
+            if any(type in described_by for type in _NAMESPACES[1:]):
+                peer_net = self._target(described_by)
+        target = self._target(link)
+        link_net = self._link_net(link, target)
+        if link.header.index < 0:
             raise refuse(request, EINVAL, "ifindex can't be negative")
-        named = index > 0 or link.is_named
-        try:
-            link.device(request.net)
-        except OSError:
-            self._make(link, named)
-            return
-        if request.flags & NLM_F_EXCL:
-            raise os_error(EEXIST)
-        if request.flags & NLM_F_REPLACE:
-            raise os_error(EOPNOTSUPP)
-        self._change(link)
+        named = link.header.index > 0 or link.is_named
+        device = None
+        with suppress(OSError):
+            device = link.device(request.net)
+        if device is not None:
+            self._change_existing(device, link, info, ops, data)
+        elif not request.flags & NLM_F_CREATE:
+            if named or il.IFLA_GROUP not in link:
+                raise os_error(ENODEV)
+            for each in tuple(request.net.devices.values()):  # `rtnl_group_changelink()`
+                if each.group == link.number(il.IFLA_GROUP):
+                    self._validate(each, link)
+                    self._change(each, link)
+        else:
+            if il.IFLA_MAP in link or il.IFLA_PROTINFO in link:
+                raise os_error(EOPNOTSUPP)
+            if ops is None:
+                raise refuse(request, EOPNOTSUPP, "Unknown device type")
+            self._create(link, ops, data, target, link_net, peer, peer_net)
+        return None
 
-    def name(self, request: Request) -> None:
+    def properties(self, request: Request) -> None:
         """RTM_NEWLINKPROP and RTM_DELLINKPROP: other names of a link (`rtnl_linkprop()`)."""
         link = LinkRequest(request)
         link.parse(policy.STRICT)
         one_namespace(link)
-        link.device(request.net)
-        if il.IFLA_PROP_LIST in link:
-            raise self._unmodelled("other names of a network link", EOPNOTSUPP)
+        device = link.device(request.net)
+        changed = False
+        located, _ = locate_attributes(
+            link.tb.get(il.IFLA_PROP_LIST, b""), 0, len(link.tb.get(il.IFLA_PROP_LIST, b""))
+        )
+        for type, first, last in located:
+            if type & NLA_TYPE_MASK == il.IFLA_ALT_IFNAME:
+                name = text(link.tb[il.IFLA_PROP_LIST][first:last])
+                if request.type == rt.RTM_NEWLINKPROP:
+                    if request.net.device_named(name) is not None:
+                        raise os_error(EEXIST)
+                    device.altnames.append(name)
+                elif name in device.altnames:
+                    device.altnames.remove(name)
+                else:
+                    raise os_error(ENOENT if request.net.device_named(name) is None else EINVAL)
+                changed = True
+        if changed:
+            self.devices.state_change(device)
 
-    def _make(self, link: LinkRequest, named: bool) -> None:
-        """There is no such link yet; no kind of link is known that could be made."""
-        if not link.request.flags & NLM_F_CREATE:
-            if named or il.IFLA_GROUP not in link:
-                raise os_error(ENODEV)
-            if not link.number(il.IFLA_GROUP):
-                self._change(link)
-            return
-        if il.IFLA_MAP in link or il.IFLA_PROTINFO in link:
+    # -- parts ----------------------------------------------------------------------
+
+    def _change_existing(
+        self,
+        device: NetDevice,
+        link: LinkRequest,
+        info: dict[int, bytes],
+        ops: LinkOps | None,
+        data: dict[int, bytes] | None,
+    ) -> None:
+        """The part of `__rtnl_newlink()` for a link that exists.  EEXIST, EOPNOTSUPP."""
+        request = link.request
+        master = device.master
+        master_ops = None if master is None else master.link_ops
+        slave_data: dict[int, bytes] = {}
+        if master_ops is not None and master_ops.slave_policy is not None and il.IFLA_INFO_SLAVE_DATA in info:
+            slave_data = link.nest(info[il.IFLA_INFO_SLAVE_DATA], master_ops.slave_policy)
+        if request.flags & NLM_F_EXCL:
+            raise os_error(EEXIST)
+        if request.flags & NLM_F_REPLACE:
             raise os_error(EOPNOTSUPP)
-        if link.kind in KINDS:
-            raise self._unmodelled("making a network link", EOPNOTSUPP)
-        raise refuse(link.request, EOPNOTSUPP, "Unknown device type")
+        self._validate(device, link)
+        status = 0
+        if il.IFLA_INFO_DATA in info:
+            if ops is None or ops is not device.link_ops or ops.changelink is None:
+                raise os_error(EOPNOTSUPP)
+            ops.changelink(device, link.tb, data or {}, request.extack)
+            status = NOTIFY
+        if il.IFLA_INFO_SLAVE_DATA in info:
+            if master is None or master_ops is None or master_ops.slave_changelink is None:
+                raise os_error(EOPNOTSUPP)
+            master_ops.slave_changelink(master, device, slave_data, request.extack)
+            status = NOTIFY
+        self._change(device, link, status)
 
-    def _change(self, link: LinkRequest) -> None:
-        """A change of nothing is done."""
-        header = link.header
-        if header.flags or header.change or link.types - _NAMES or link.renames:
-            raise self._unmodelled("changing a network link", EOPNOTSUPP)
+    def make(self, net: Net, name: str, origin: NameOrigin, ops: LinkOps, link: LinkRequest) -> NetDevice:
+        """Make a device, which its kind will register (`rtnl_create_link()`).  EINVAL."""
+        request = link.request
+        queues = [
+            link.number(type) if type in link else 1
+            for type in (il.IFLA_NUM_TX_QUEUES, il.IFLA_NUM_RX_QUEUES)
+        ]
+        for count, way in zip(queues, ("transmit", "receive"), strict=True):
+            if not 1 <= count <= MAX_QUEUES:
+                raise refuse(request, EINVAL, f"Invalid number of {way} queues")
+        device = NetDevice(net, name, link_ops=ops, name_origin=origin, initializing=True)
+        device.num_tx_queues, device.num_rx_queues = queues
+        ops.setup(device)
+        self._validate(device, link)
+        if il.IFLA_MTU in link:
+            check_mtu(device, link.number(il.IFLA_MTU), request.extack)
+            device.mtu = link.number(il.IFLA_MTU)
+        if il.IFLA_ADDRESS in link:
+            device.address = link.tb[il.IFLA_ADDRESS][: len(device.address)]
+            device.address_origin = AddressOrigin.SET
+        if il.IFLA_BROADCAST in link:
+            device.broadcast = link.tb[il.IFLA_BROADCAST][: len(device.broadcast)]
+        if il.IFLA_TXQLEN in link:
+            device.tx_queue_len = link.number(il.IFLA_TXQLEN)
+        if il.IFLA_OPERSTATE in link:
+            self._set_operstate(device, link.tb[il.IFLA_OPERSTATE][0])
+        if il.IFLA_LINKMODE in link:
+            device.link_mode = link.tb[il.IFLA_LINKMODE][0]
+        if il.IFLA_GROUP in link:
+            device.group = link.number(il.IFLA_GROUP)
+        for type, field in _SIZES.items():
+            if type in link:
+                setattr(device, field, link.number(type))
+        return device
+
+    def make_peer(self, new: NewLink, ops: LinkOps) -> NetDevice:
+        """Make the other end of a new link, which its kind will register."""
+        described = new.link if new.peer is None else new.peer
+        named = new.peer is not None and il.IFLA_IFNAME in described
+        name = described.name if named else f"{ops.kind}%d"
+        origin = NameOrigin.USER if named else NameOrigin.ENUM
+        peer = self.make(new.peer_net, name, origin, ops, described)
+        if new.peer is not None and new.device.index:
+            peer.index = described.header.index
+        return peer
+
+    def configure_peer(self, new: NewLink, peer: NetDevice) -> None:
+        """Set the flags of the other end of a new link, and announce it."""
+        header = IfInfoMsg() if new.peer is None else new.peer.header
+        self.devices.configure(peer, header.flags, header.change)
+
+    def _create(
+        self,
+        link: LinkRequest,
+        ops: LinkOps,
+        data: dict[int, bytes] | None,
+        target: Net,
+        link_net: Net | None,
+        peer: PeerRequest | None,
+        peer_net: Net | None,
+    ) -> None:
+        """`rtnl_newlink_create()`"""
+        request, header = link.request, link.header
+        named = il.IFLA_IFNAME in link
+        name = link.name if named else f"{ops.kind}%d"
+        origin = NameOrigin.USER if named else NameOrigin.ENUM
+        device = self.make(link_net or target, name, origin, ops, link)
+        device.index = header.index
+        new = NewLink(device, link.tb, data, link, peer, peer_net or link_net or request.net, request.extack)
+        if ops.newlink is not None:
+            ops.newlink(new)
+        else:
+            self.devices.register(device)
+        try:
+            self.devices.configure(device, header.flags, header.change, request)
+            if link_net is not None:
+                self.devices.move(device, target, name)
+            if il.IFLA_MASTER in link:
+                self.devices.set_master(device, link.number(il.IFLA_MASTER), request.extack)
+        except OSError:
+            self.devices.delete(device)
+            raise
+
+    def _change(self, device: NetDevice, link: LinkRequest, status: int = 0) -> None:
+        """`do_setlink()`: the changes that a request asks for, in the kernel's order.
+
+        Those made before an error stay, and are announced.
+        """
+        try:
+            for effect in self._changes(device, link):
+                status |= effect
+        except OSError:
+            if status & MODIFIED:
+                self.warn(
+                    "A link change request failed with some changes committed already. Interface "
+                    f"{device.name} may have been left with an inconsistent configuration, please check."
+                )
+            raise
+        finally:
+            if status & NOTIFY == NOTIFY:
+                self.devices.state_change(device)
+
+    def _changes(self, device: NetDevice, link: LinkRequest) -> Iterator[int]:
+        """Make one change after the other; yields the announcement that each needs."""
+        devices, header, request, tb = self.devices, link.header, link.request, link.tb
+        if any(type in link for type in _NAMESPACES):
+            index = link.signed(il.IFLA_NEW_IFINDEX) if il.IFLA_NEW_IFINDEX in link else 0
+            devices.move(device, self._target(link), link.name, index, request.extack)
+            yield MODIFIED
+        if il.IFLA_MAP in link:
+            raise os_error(EOPNOTSUPP)
+        if il.IFLA_ADDRESS in link:
+            devices.set_address(device, tb[il.IFLA_ADDRESS][: len(device.address)])
+            yield MODIFIED
+        if il.IFLA_MTU in link:
+            devices.set_mtu(device, link.number(il.IFLA_MTU), request.extack)
+            yield MODIFIED
+        if il.IFLA_GROUP in link:
+            device.group = link.number(il.IFLA_GROUP)
+            yield NOTIFY
+        if header.index > 0 and link.name:
+            devices.rename(device, link.name)
+            yield MODIFIED
+        if il.IFLA_IFALIAS in link:
+            device.alias = tb[il.IFLA_IFALIAS].split(b"\0", 1)[0]
+            yield NOTIFY
+        if il.IFLA_BROADCAST in link:
+            device.broadcast = tb[il.IFLA_BROADCAST][: len(device.broadcast)]
+            devices.notify(Event.CHANGEADDR, device)
+        if header.flags or header.change:
+            devices.change_flags(device, header.flags, header.change)
+        if il.IFLA_MASTER in link:
+            devices.set_master(device, link.number(il.IFLA_MASTER), request.extack)
+            yield MODIFIED
+        if il.IFLA_CARRIER in link:
+            if device.ops.change_carrier is None:
+                raise os_error(EOPNOTSUPP)
+            device.ops.change_carrier(device, bool(tb[il.IFLA_CARRIER][0]))
+            yield MODIFIED
+        if il.IFLA_TXQLEN in link:
+            devices.set_tx_queue_len(device, link.number(il.IFLA_TXQLEN))
+            yield MODIFIED
+        for type, field in _SIZES.items():
+            if type in link and getattr(device, field) != link.number(type):
+                setattr(device, field, link.number(type))
+                yield MODIFIED
+        if il.IFLA_OPERSTATE in link:
+            self._set_operstate(device, tb[il.IFLA_OPERSTATE][0])
+        if il.IFLA_LINKMODE in link:
+            mode = tb[il.IFLA_LINKMODE][0]
+            if mode != device.link_mode:
+                device.link_mode = mode
+                yield NOTIFY
+        if any(type in link for type in _UNMODELLED):
+            raise self.unmodelled("virtual functions, XDP and reasons for protodown", EOPNOTSUPP)
+        if any(type in link for type in _HARDWARE):
+            raise os_error(EOPNOTSUPP)
+        for family, data in _families(link):
+            self.set_family(family, device, link, data, False)
+            yield NOTIFY
+        if il.IFLA_PROTO_DOWN in link:
+            raise refuse(request, EOPNOTSUPP, "Protodown not supported by device")
+
+    def _set_operstate(self, device: NetDevice, state: int) -> None:
+        """`set_operstate()`: a program may only leave DORMANT or TESTING, or enter UP."""
+        if state == il.IF_OPER_UP and device.operstate in (
+            il.IF_OPER_DORMANT,
+            il.IF_OPER_TESTING,
+            il.IF_OPER_UNKNOWN,
+        ):
+            new = il.IF_OPER_UP
+        elif state == il.IF_OPER_TESTING and device.oper_up:
+            new = il.IF_OPER_TESTING
+        elif state == il.IF_OPER_DORMANT and device.oper_up:
+            new = il.IF_OPER_DORMANT
+        else:
+            return
+        if device.operstate != new:
+            device.operstate = new
+            self.devices.state_change(device)
+
+    def _validate(self, device: NetDevice, link: LinkRequest) -> None:
+        """`validate_linkmsg()`: EINVAL, EAFNOSUPPORT, EOPNOTSUPP."""
+        request = link.request
+        for type in (il.IFLA_ADDRESS, il.IFLA_BROADCAST):
+            if type in link and len(link.tb[type]) < len(device.address):
+                raise os_error(EINVAL)
+        most = {
+            il.IFLA_GSO_MAX_SIZE: device.tso_max_size,
+            il.IFLA_GSO_MAX_SEGS: min(device.tso_max_segs, 65535),
+            il.IFLA_GRO_MAX_SIZE: GRO_MAX_SIZE,
+            il.IFLA_GSO_IPV4_MAX_SIZE: device.tso_max_size,
+            il.IFLA_GRO_IPV4_MAX_SIZE: GRO_MAX_SIZE,
+        }
+        for type, limit in most.items():
+            if link.number(type) > limit:
+                raise refuse(request, EINVAL, f"too big {_SIZES[type]}")
+        for family, data in _families(link):
+            if family not in (AF_INET, AF_INET6):
+                raise os_error(EAFNOSUPPORT)
+            self.set_family(family, device, link, data, True)
+
+    def _target(self, link: LinkRequest) -> Net:
+        """The namespace that a link is to be in (`rtnl_link_get_net_capable()`).
+
+        EINVAL, ESRCH for a process that does not exist, EBADF.
+        """
+        request = link.request
+        if il.IFLA_NET_NS_PID in link:
+            return request.net.namespaces.by_pid(link.number(il.IFLA_NET_NS_PID))
+        if il.IFLA_NET_NS_FD in link:
+            return net_by_fd(request.task, link.number(il.IFLA_NET_NS_FD))
+        return link.namespace()
+
+    def _link_net(self, link: LinkRequest, target: Net) -> Net | None:
+        """The namespace of IFLA_LINK_NETNSID, a number in `target`.  EINVAL."""
+        if il.IFLA_LINK_NETNSID not in link:
+            return None
+        net = target.known_as(link.signed(il.IFLA_LINK_NETNSID))
+        if net is None:
+            raise refuse(link.request, EINVAL, "Unknown network namespace id")
+        return net
+
+
+def _families(link: LinkRequest) -> list[tuple[int, bytes]]:
+    data = link.tb.get(il.IFLA_AF_SPEC, b"")
+    located, _ = locate_attributes(data, 0, len(data))
+    return [(type & NLA_TYPE_MASK, data[first:last]) for type, first, last in located]
 
 
 def _unique_namespace(link: LinkRequest) -> None:
     """`rtnl_ensure_unique_netns()` where any one way to name a namespace will do."""
     if sum(type in link for type in _NAMESPACES) > 1:
         raise refuse(link.request, EINVAL, "multiple netns identifying attributes specified")
-
-
-def _check_target(link: LinkRequest) -> None:
-    """The namespace that a link is to be in has to be there (`rtnl_link_get_net_capable()`).
-
-    EINVAL, ESRCH for a process that does not exist, EBADF.
-    """
-    request = link.request
-    if il.IFLA_NET_NS_PID in link:
-        request.net.namespaces.by_pid(link.number(il.IFLA_NET_NS_PID))
-    if il.IFLA_NET_NS_FD in link:
-        net_by_fd(request.task, link.number(il.IFLA_NET_NS_FD))
-    if il.IFLA_TARGET_NETNSID in link:
-        link.namespace()
-
-
-def _check_other_end(link: LinkRequest) -> None:
-    """The namespace that a link leads to is known, by that number, in the one that it is to be in.
-
-    EINVAL.  Who may make links may do so there, since all namespaces have one owner (`rtnl_newlink()`).
-    """
-    if il.IFLA_LINK_NETNSID not in link:
-        return
-    if link.namespace().known_as(link.signed(il.IFLA_LINK_NETNSID)) is None:
-        raise refuse(link.request, EINVAL, "Unknown network namespace id")

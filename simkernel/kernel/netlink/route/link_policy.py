@@ -76,9 +76,6 @@ POLICIES: Final[dict[int, AttributePolicy]] = {
     il.IFLA_TAILROOM: _REJECT,
 }
 
-KINDS: Final = frozenset({"veth", "bridge", "tun", "vxlan", "ifb", "macvlan", "macvtap"})
-"""What links the recorded kernel can make; lo is of no kind."""
-
 LINKINFO_POLICY: Final = PolicyTable(
     "linkinfo",
     (

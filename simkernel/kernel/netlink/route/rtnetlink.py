@@ -5,13 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final, Literal
 
+from simkernel.kernel.net.device import NetDevice
+from simkernel.kernel.net.devices import NetDevices
 from simkernel.kernel.net.namespace import Net
 from simkernel.kernel.netlink import dump, kernel_socket
 from simkernel.kernel.netlink.kernel_socket import KERNEL_SOCKETS
 from simkernel.kernel.netlink.message import Receiver, Request
 from simkernel.kernel.netlink.netlink import Netlink
 from simkernel.kernel.netlink.route import nsid, unsupported
-from simkernel.kernel.netlink.route.handlers import Handlers, Table, built_in
+from simkernel.kernel.netlink.route.handlers import Handlers, RouteParts, Table, built_in
+from simkernel.kernel.netlink.route.link_change import LinkChanges
+from simkernel.kernel.netlink.route.link_kinds import LinkKinds
+from simkernel.kernel.netlink.route.link_request import LinkRequest
+from simkernel.kernel.netlink.route.notify import LinkNotifier
 from simkernel.kernel.netlink.sock import NONROOT_RECV
 from simkernel.kernel.vfs.task import Task
 from simkernel.uapi import rtnetlink as rtnl
@@ -30,18 +36,45 @@ PRIVILEGED_GROUPS: Final = frozenset({rtnl.RTNLGRP_IPV4_MROUTE_R, rtnl.RTNLGRP_I
 class RouteNetlink:
     """NETLINK_ROUTE of one machine."""
 
-    def __init__(self, netlink: Netlink, unmodelled: Callable[[str, int], Exception]) -> None:
+    def __init__(
+        self,
+        netlink: Netlink,
+        devices: NetDevices,
+        notifier: LinkNotifier,
+        unmodelled: Callable[[str, int], Exception],
+        warn: Callable[[str], object],
+    ) -> None:
         self._netlink = netlink
         self._unmodelled = unmodelled
         self._handlers: Table | None = None
-        netlink.namespaces.register_pernet(self._enter, self._leave, _forget)
+        self._devices = devices
+        self.kinds = LinkKinds(devices)
+        """The kinds of links that modules have registered."""
+        self.changes = LinkChanges(
+            devices,
+            self.kinds,
+            netlink.request_module,
+            self._set_family,
+            unmodelled,
+            warn,
+        )
+        devices.subscribe(notifier.on_event)
+        netlink.namespaces.register_pernet(self._enter, self._leave)
 
     @property
     def handlers(self) -> Table:
         """Who handles what; made when the first message comes, since most machines see none."""
         if self._handlers is None:
-            self._handlers = built_in(self._unmodelled)
+            parts = RouteParts(self._devices, self.kinds, self.changes, self._unmodelled)
+            self._handlers = built_in(parts)
         return self._handlers
+
+    def _set_family(
+        self, family: int, device: NetDevice, link: LinkRequest, data: bytes, check: bool
+    ) -> None:
+        """Check or apply the settings of IPv4 or IPv6 in IFLA_AF_SPEC."""
+        if not check:
+            raise self._unmodelled("settings of a protocol in IFLA_AF_SPEC", EOPNOTSUPP)
 
     def _enter(self, net: Net) -> None:
         """`rtnetlink_net_init()`"""
@@ -75,16 +108,15 @@ class RouteNetlink:
             raise os_error(EPERM)
         if kind == GET and request.flags & NLM_F_DUMP:
             return self._dump(request, family)
-        self._do(request, family)
-        return None
+        return self._do(request, family)
 
-    def _do(self, request: Request, family: int) -> None:
+    def _do(self, request: Request, family: int) -> object:
         handlers = self._find(unsupported.DO, family, request.type, "do")
         if request.type & 3 == DEL and request.flags & NLM_F_BULK and not handlers.bulk_delete:
             request.extack.message = "Bulk delete is not supported"
             raise os_error(EOPNOTSUPP)
         assert handlers.do is not None
-        handlers.do(request)
+        return handlers.do(request)
 
     def _dump(self, request: Request, family: int) -> object:
         handlers = self._find(unsupported.DUMP, family, request.type, "dump")

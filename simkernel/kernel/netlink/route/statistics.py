@@ -8,7 +8,7 @@ from typing import Final
 from simkernel.kernel.netlink.dump import DumpCallback
 from simkernel.kernel.netlink.message import Request
 from simkernel.kernel.netlink.policy import STRICT, validator
-from simkernel.kernel.netlink.route.loopback import STATS64_SIZE
+from simkernel.kernel.netlink.route.link_fill import STATS64_SIZE
 from simkernel.kernel.netlink.route.parse import attributes, has_header, number, refuse
 from simkernel.kernel.netlink.writer import MessageWriter
 from simkernel.uapi import if_link as il

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from simkernel.kernel.lib.known import read_table
-from simkernel.kernel.net.namespace import NetDevice
+from simkernel.kernel.net.device import NetDevice
 from simkernel.kernel.parts import KernelParts
 from simkernel.kernel.pseudofs.sysfs.entry import Attribute, Contents, Folder, Link
 from simkernel.uapi.errno import EINVAL, EOPNOTSUPP, os_error

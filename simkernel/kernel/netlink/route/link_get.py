@@ -1,23 +1,27 @@
-"""RTM_GETLINK: telling of links, of which there is only lo (net/core/rtnetlink.c)."""
+"""RTM_GETLINK (net/core/rtnetlink.c)."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
-from simkernel.kernel.net.namespace import Net, NetDevice
+import attrs
+
+from simkernel.kernel.net.device import LinkOps, NetDevice
+from simkernel.kernel.net.namespace import Net
 from simkernel.kernel.netlink import policy
 from simkernel.kernel.netlink.dump import DumpCallback
 from simkernel.kernel.netlink.message import Request
-from simkernel.kernel.netlink.route import loopback
-from simkernel.kernel.netlink.route.link_policy import KINDS
+from simkernel.kernel.netlink.route import inet
+from simkernel.kernel.netlink.route.link_fill import fill, fill_ipv6
+from simkernel.kernel.netlink.route.link_kinds import LinkKinds
+from simkernel.kernel.netlink.route.link_request import LinkRequest
 from simkernel.kernel.netlink.route.parse import refuse
-from simkernel.kernel.netlink.route.request import LinkRequest
 from simkernel.kernel.netlink.writer import MessageWriter
 from simkernel.uapi import if_link as il
 from simkernel.uapi import rtnetlink as rtnl
 from simkernel.uapi.errno import EINVAL, EOPNOTSUPP
-from simkernel.uapi.netlink import NLM_F_DUMP_FILTERED, NLM_F_MULTI, NLMSG_HDRLEN, message
-from simkernel.uapi.socket import AF_INET6, AF_UNSPEC
+from simkernel.uapi.netlink import NLM_F_DUMP_FILTERED, NLM_F_MULTI, NLMSG_HDRLEN
 
 DO_ATTRIBUTES: Final = frozenset(
     {il.IFLA_IFNAME, il.IFLA_ALT_IFNAME, il.IFLA_EXT_MASK, il.IFLA_TARGET_NETNSID}
@@ -36,15 +40,71 @@ def one_namespace(link: LinkRequest) -> None:
         raise refuse(link.request, EOPNOTSUPP, "specified netns attribute not supported")
 
 
-def get(request: Request) -> None:
-    """Tell of one link (`rtnl_getlink()`)."""
-    link = LinkRequest(request)
-    _parse_get(link)
-    one_namespace(link)
-    device = link.device(link.namespace())
-    body = _describe(request, device, link.number(il.IFLA_EXT_MASK))
-    data = message(rtnl.RTM_NEWLINK, body, seq=request.seq, pid=request.portid)
-    request.sock.send(data, request.portid)
+@attrs.frozen
+class LinkQueries:
+    """Handlers of RTM_GETLINK."""
+
+    kinds: LinkKinds
+    sync: Callable[[NetDevice], None]
+    """Handle a pending change of a link's carrier."""
+
+    def get(self, request: Request) -> None:
+        """Return one link (`rtnl_getlink()`)."""
+        link = LinkRequest(request)
+        _parse_get(link)
+        one_namespace(link)
+        device = link.device(link.namespace())
+        self.sync(device)
+        data = fill(device, request.net, **_answer(link))
+        request.sock.send(data, request.portid)
+
+    def dump(self, writer: MessageWriter, callback: DumpCallback) -> bool:
+        """Return all links (`rtnl_dump_ifinfo()`).
+
+        NLMSG_DONE comes in a datagram of its own, after which the request is not looked at again
+        (RTNL_FLAG_DUMP_SPLIT_NLM_DONE).
+        """
+        if callback.context is _FINISHED:
+            return False
+        link = LinkRequest(callback.request)
+        try:
+            _parse_dump(link, callback.strict)
+        except OSError:  # an error in the request stops only a strict one
+            if callback.strict:
+                raise
+            link.tb = {}
+        net = _check_attributes(link, callback.strict)
+        master, kind = link.number(il.IFLA_MASTER), link.kind(self.kinds)
+        flags = NLM_F_MULTI | (NLM_F_DUMP_FILTERED if master or kind is not None else 0)
+        last = callback.context or 0
+        callback.generation = net.dev_base_seq
+        start = len(writer.data)
+        try:
+            for index, device in sorted(net.devices.items()):
+                if index > last and _matches(device, master, kind):
+                    writer.append(fill(device, callback.request.net, flags=flags, **_answer(link)))
+                callback.context = max(index, last)
+        finally:
+            if len(writer.data) > start:
+                callback.check_consistent(writer, start)
+        callback.context = _FINISHED
+        return bool(writer.data)
+
+
+def _answer(link: LinkRequest) -> dict[str, int]:
+    """The parts of an answer that follow from its request."""
+    request = link.request
+    target = link.signed(il.IFLA_TARGET_NETNSID) if il.IFLA_TARGET_NETNSID in link else -1
+    mask = link.number(il.IFLA_EXT_MASK)
+    return {"seq": request.seq, "portid": request.portid, "mask": mask, "target_nsid": target}
+
+
+def _matches(device: NetDevice, master: int, kind: LinkOps | None) -> bool:
+    """`link_dump_filtered()`"""
+    if kind is not None and device.link_ops is not kind:
+        return False
+    above = 0 if device.master is None else device.master.index
+    return master == 0 or above == (0 if master == NO_MASTER else master)
 
 
 def _parse_get(link: LinkRequest) -> None:
@@ -55,54 +115,21 @@ def _parse_get(link: LinkRequest) -> None:
     if not request.strict:
         link.parse(policy.LIBERAL)
         return
-    if link.is_odd:
+    if link.has_odd_header:
         raise refuse(request, EINVAL, "Invalid values in header for get link request")
     link.parse(policy.DEPRECATED_STRICT)
-    if not link.types <= DO_ATTRIBUTES:
+    if not link.tb.keys() <= DO_ATTRIBUTES:
         raise refuse(request, EINVAL, "Unsupported attribute in get link request")
-
-
-def _describe(request: Request, device: NetDevice, mask: int) -> bytes:
-    """The header and the attributes of a link."""
-    header = rtnl.IfInfoMsg(AF_UNSPEC, device.type, device.index, device.flags, 0).pack()
-    return header + loopback.describe(device, stats=not mask & rtnl.RTEXT_FILTER_SKIP_STATS)
-
-
-def dump(writer: MessageWriter, callback: DumpCallback) -> bool:
-    """Tell of all links (`rtnl_dump_ifinfo()`).
-
-    NLMSG_DONE comes in a datagram of its own, after which the request is not looked at again
-    (RTNL_FLAG_DUMP_SPLIT_NLM_DONE).
-    """
-    if callback.context is _FINISHED:
-        return False
-    link = LinkRequest(callback.request)
-    try:
-        _parse_dump(link, callback.strict)
-    except OSError:  # what is wrong with the request stops only the strict
-        if callback.strict:
-            raise
-        link.forget()
-    net = _look_at_attributes(link, callback.strict)
-    master = link.number(il.IFLA_MASTER)
-    if master in (0, NO_MASTER) and link.kind not in KINDS:
-        told = callback.context or 0
-        for index, device in sorted(net.devices.items()):
-            if index > told:
-                _tell(writer, link, device, NLM_F_DUMP_FILTERED if master else 0)
-                callback.context = index
-    callback.context = _FINISHED
-    return bool(writer.data)
 
 
 _FINISHED: Final = object()
 
 
-def _look_at_attributes(link: LinkRequest, strict: bool) -> Net:
+def _check_attributes(link: LinkRequest, strict: bool) -> Net:
     """The namespace whose links are wanted.  Of what is wrong with attributes the lowest type counts."""
     request = link.request
     net = request.net
-    for type in sorted(link.types):
+    for type in sorted(link.tb):
         if type == il.IFLA_TARGET_NETNSID:
             try:
                 net = link.namespace()
@@ -111,13 +138,6 @@ def _look_at_attributes(link: LinkRequest, strict: bool) -> Net:
         elif strict and type not in DUMP_ATTRIBUTES:
             raise refuse(request, EINVAL, "Unsupported attribute in link dump request")
     return net
-
-
-def _tell(writer: MessageWriter, link: LinkRequest, device: NetDevice, flags: int) -> None:
-    request = link.request
-    body = _describe(request, device, link.number(il.IFLA_EXT_MASK))
-    flags |= NLM_F_MULTI
-    writer.append(message(rtnl.RTM_NEWLINK, body, flags=flags, seq=request.seq, pid=request.portid))
 
 
 def _parse_dump(link: LinkRequest, strict: bool) -> None:
@@ -129,7 +149,7 @@ def _parse_dump(link: LinkRequest, strict: bool) -> None:
         return
     if not link.has_header:
         raise refuse(request, EINVAL, "Invalid header for link dump")
-    if link.is_odd:
+    if link.has_odd_header:
         raise refuse(request, EINVAL, "Invalid values in header for link dump request")
     if link.header.index:
         raise refuse(request, EINVAL, "Filter by device index not supported for link dumps")
@@ -144,13 +164,10 @@ def dump_ipv6(writer: MessageWriter, callback: DumpCallback) -> bool:
     request = callback.request
     if callback.strict:
         _check_ipv6(request)
-    told = callback.context or 0
+    last = callback.context or 0
     for index, device in sorted(request.net.devices.items()):
-        if index > told:
-            header = rtnl.IfInfoMsg(AF_INET6, device.type, index, device.flags, 0).pack()
-            body, flags = header + loopback.describe_ipv6(device), NLM_F_MULTI
-            data = message(rtnl.RTM_NEWLINK, body, flags=flags, seq=request.seq, pid=request.portid)
-            writer.append(data)
+        if index > last and inet.has_ipv6(device):
+            writer.append(fill_ipv6(device, flags=NLM_F_MULTI, seq=request.seq, portid=request.portid))
             callback.context = index
     return False
 
@@ -162,5 +179,5 @@ def _check_ipv6(request: Request) -> None:
         raise refuse(request, EINVAL, "ipv6: Invalid header for link dump request")
     if request.length > NLMSG_HDRLEN + rtnl.IfInfoMsg.SIZE:
         raise refuse(request, EINVAL, "ipv6: Invalid data after header")
-    if link.is_odd or link.header.index:
+    if link.has_odd_header or link.header.index:
         raise refuse(request, EINVAL, "ipv6: Invalid values in header for dump request")

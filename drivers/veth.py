@@ -1,0 +1,153 @@
+"""veth: pairs of network devices; what one sends the other receives.
+
+`rtnl-link-veth` loads it when a program makes a link of the kind `veth`.  An end has a carrier while both
+are up. The ends may be in two network namespaces; if one is deleted the other goes with it.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from simkernel.driverapi.module import Module, ThisModule
+from simkernel.driverapi.netdevice import (
+    ETH_ALEN,
+    ETH_MAX_MTU,
+    ETH_MIN_MTU,
+    Extack,
+    Net,
+    NetDevice,
+    eth_hw_addr_random,
+    eth_mac_addr,
+    eth_validate_addr,
+    ether_setup,
+    is_valid_ether_addr,
+    netdev_ops,
+    netif_carrier_off,
+    netif_carrier_on,
+    register_netdevice,
+    unregister_netdevice,
+)
+from simkernel.driverapi.rtnetlink import (
+    AttributePolicy,
+    Attributes,
+    LinkOps,
+    NewLink,
+    PolicyTable,
+    rtnl_configure_peer,
+    rtnl_create_peer,
+    rtnl_link_register,
+    rtnl_link_unregister,
+)
+from simkernel.uapi.errno import EADDRNOTAVAIL, EINVAL, ENOTCONN, os_error
+from simkernel.uapi.if_link import IFLA_ADDRESS, IFLA_MTU, VETH_INFO_PEER
+from simkernel.uapi.rtnetlink import IfInfoMsg
+from simkernel.uapi.structure import U32
+
+KIND: Final = "veth"
+
+MODULE = Module(
+    license="GPL v2",
+    description="Virtual Ethernet Tunnel",
+    aliases=(f"rtnl-link-{KIND}",),
+)
+
+POLICY: Final = PolicyTable(KIND, (AttributePolicy(), AttributePolicy(length=IfInfoMsg.SIZE)))
+
+
+class Veth:
+    """The module while it is loaded.  A device's `private` is its peer, None once that is going."""
+
+    def __init__(self, this: ThisModule) -> None:
+        self.this = this
+        self.ops = netdev_ops(
+            this,
+            open=self.open,
+            stop=self.stop,
+            validate_addr=eth_validate_addr,
+            set_mac_address=eth_mac_addr,
+            get_iflink=lambda device: device.private.index if device.private is not None else 0,
+        )
+        kind = LinkOps(
+            kind=KIND,
+            setup=self.setup,
+            policy=POLICY,
+            peer_type=VETH_INFO_PEER,
+            validate=self.validate,
+            newlink=self.newlink,
+            dellink=self.dellink,
+            link_net=self.link_net,
+        )
+        self.kind = rtnl_link_register(this, kind)
+
+    def setup(self, device: NetDevice) -> None:
+        """Set the defaults of a new device."""
+        ether_setup(device)
+        device.ops = self.ops
+        device.max_mtu = ETH_MAX_MTU
+
+    def validate(self, attributes: Attributes, data: Attributes | None, extack: Extack) -> None:
+        """Check the address and the MTU that a program wants.  EINVAL, EADDRNOTAVAIL."""
+        address, mtu = attributes.get(IFLA_ADDRESS), attributes.get(IFLA_MTU)
+        if address is not None:
+            if len(address) != ETH_ALEN:
+                raise os_error(EINVAL)
+            if not is_valid_ether_addr(address):
+                raise os_error(EADDRNOTAVAIL)
+        if mtu is not None and not ETH_MIN_MTU <= U32.unpack(mtu)[0] <= ETH_MAX_MTU:
+            raise os_error(EINVAL)
+
+    def newlink(self, new: NewLink) -> None:
+        """Register the peer first, then the device that the request is about."""
+        this, device = self.this, new.device
+        peer = rtnl_create_peer(this, new, self.kind)
+        if new.peer is None or IFLA_ADDRESS not in new.peer.tb:
+            eth_hw_addr_random(this, peer)
+        register_netdevice(this, peer)
+        netif_carrier_off(this, peer)
+        try:
+            rtnl_configure_peer(this, new, peer)
+            if IFLA_ADDRESS not in new.attributes:
+                eth_hw_addr_random(this, device)
+            register_netdevice(this, device)
+        except OSError:
+            unregister_netdevice(this, peer)
+            raise
+        netif_carrier_off(this, device)
+        device.private, peer.private = peer, device
+
+    def dellink(self, device: NetDevice, doomed: list[NetDevice]) -> None:
+        """Delete both ends."""
+        peer, device.private = device.private, None
+        doomed.append(device)
+        if peer is not None:
+            peer.private = None
+            doomed.append(peer)
+
+    def link_net(self, device: NetDevice) -> Net | None:
+        """Return the namespace of the other end."""
+        return None if device.private is None else device.private.net
+
+    def open(self, device: NetDevice) -> None:
+        """Turn both carriers on if both ends are up.  ENOTCONN without a peer."""
+        peer = device.private
+        if peer is None:
+            raise os_error(ENOTCONN)
+        if peer.is_up:
+            netif_carrier_on(self.this, device)
+            netif_carrier_on(self.this, peer)
+
+    def stop(self, device: NetDevice) -> None:
+        """Turn both carriers off."""
+        netif_carrier_off(self.this, device)
+        if device.private is not None:
+            netif_carrier_off(self.this, device.private)
+
+
+def init(this: ThisModule) -> Veth:
+    """Register the kind."""
+    return Veth(this)
+
+
+def exit(this: ThisModule, veth: Veth) -> None:
+    """Remove the kind, and its devices with it."""
+    rtnl_link_unregister(this, veth.kind)

@@ -1,0 +1,149 @@
+"""include/linux/netdevice.h and etherdevice.h: network devices of a module's own.
+
+    device = alloc_netdev(this, "dummy%d", setup)        # setup(device) sets type, flags and operations
+    register_netdevice(this, device)
+    netif_carrier_off(this, device)
+    unregister_netdevice(this, device)
+
+A kind of link, which RTM_NEWLINK makes, is registered by `simkernel.driverapi.rtnetlink`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Final
+
+from simkernel.driverapi.context import kernel_of, module_of
+from simkernel.kernel.module.module import ThisModule
+from simkernel.kernel.net.device import AddressOrigin as AddressOrigin
+from simkernel.kernel.net.device import Event as Event
+from simkernel.kernel.net.device import Extack as Extack
+from simkernel.kernel.net.device import NameOrigin
+from simkernel.kernel.net.device import NetDevice as NetDevice
+from simkernel.kernel.net.device import NetDeviceOps as NetDeviceOps
+from simkernel.kernel.net.namespace import Net as Net
+from simkernel.uapi.errno import EADDRNOTAVAIL, os_error
+from simkernel.uapi.if_link import ARPHRD_ETHER, IFF_BROADCAST, IFF_MULTICAST
+
+ETH_ALEN: Final = 6
+ETH_DATA_LEN: Final = 1500
+ETH_MIN_MTU: Final = 68
+ETH_MAX_MTU: Final = 65535
+
+
+def netdev_ops(this: ThisModule, **operations: Callable[..., Any]) -> NetDeviceOps:
+    """Return the operations of a device, by their names in `NetDeviceOps`; an exception in one is an oops."""
+    kernel, module = kernel_of(this), module_of(this)
+    wrap = {name: kernel.oopses.wrap(module, f"ndo_{name}", call) for name, call in operations.items()}
+    return NetDeviceOps(**wrap)
+
+
+def alloc_netdev(this: ThisModule, name: str, setup: Callable[[NetDevice], None]) -> NetDevice:
+    """Make a device in the initial network namespace; `name` may have one `%d`."""
+    device = NetDevice(kernel_of(this).net, name, name_origin=NameOrigin.ENUM)
+    setup(device)
+    return device
+
+
+def register_netdevice(this: ThisModule, device: NetDevice) -> None:
+    """Add a device to its namespace.  EINVAL, EEXIST, ENFILE for its name, EBUSY for its index."""
+    kernel_of(this).net_devices.register(device)
+
+
+def unregister_netdevice(this: ThisModule, device: NetDevice) -> None:
+    """Remove a device from its namespace."""
+    kernel_of(this).net_devices.unregister([device])
+
+
+def register_netdevice_notifier(
+    this: ThisModule, callback: Callable[[Event, NetDevice, Any], None]
+) -> Callable[[], None]:
+    """Call `callback` with each event of each device.  The result ends that, and is to be called at exit."""
+    kernel, module = kernel_of(this), module_of(this)
+    guarded = kernel.oopses.wrap(module, "netdevice notifier", callback)
+    devices = kernel.net_devices
+    resource = kernel.resources.add(module, "netdevice notifier", "", partial(devices.unsubscribe, guarded))
+    devices.subscribe(guarded)
+
+    def unregister() -> None:
+        kernel.resources.remove(resource)
+        devices.unsubscribe(guarded)
+
+    return unregister
+
+
+def call_netdevice_notifiers(this: ThisModule, event: Event, device: NetDevice) -> None:
+    """Call the subscribers of network devices."""
+    kernel_of(this).net_devices.notify(event, device)
+
+
+def netif_carrier_on(this: ThisModule, device: NetDevice) -> None:
+    """Report that the carrier is present."""
+    kernel_of(this).net_devices.set_carrier(device, True)
+
+
+def netif_carrier_off(this: ThisModule, device: NetDevice) -> None:
+    """Report that the carrier is lost."""
+    kernel_of(this).net_devices.set_carrier(device, False)
+
+
+def netdev_master_upper_dev_link(this: ThisModule, device: NetDevice, master: NetDevice) -> None:
+    """Put `master` above `device`."""
+    kernel_of(this).net_devices.link_master(device, master)
+
+
+def netdev_upper_dev_unlink(this: ThisModule, device: NetDevice) -> None:
+    """Take the master off `device`."""
+    kernel_of(this).net_devices.unlink_master(device)
+
+
+def dev_set_allmulti(this: ThisModule, device: NetDevice, step: int) -> None:
+    """Receive all multicast packets, for one reason more (1) or less (-1)."""
+    kernel_of(this).net_devices.set_allmulti(device, step)
+
+
+def dev_set_promiscuity(this: ThisModule, device: NetDevice, step: int) -> None:
+    """Receive all packets, for one reason more (1) or less (-1)."""
+    kernel_of(this).net_devices.set_promiscuity(device, step)
+
+
+def dev_set_mtu(this: ThisModule, device: NetDevice, mtu: int) -> None:
+    """Set the longest packet, in bytes.  EINVAL."""
+    kernel_of(this).net_devices.set_mtu(device, mtu)
+
+
+# -- Ethernet ---------------------------------------------------------------------
+
+
+def ether_setup(device: NetDevice) -> None:
+    """Set the defaults of Ethernet."""
+    device.type = ARPHRD_ETHER
+    device.mtu, device.min_mtu, device.max_mtu = ETH_DATA_LEN, ETH_MIN_MTU, ETH_DATA_LEN
+    device.address, device.broadcast = bytes(ETH_ALEN), b"\xff" * ETH_ALEN
+    device.flags = IFF_BROADCAST | IFF_MULTICAST
+
+
+def eth_hw_addr_random(this: ThisModule, device: NetDevice) -> None:
+    """Give a device a random address, which is local and of one device."""
+    drawn = bytearray(kernel_of(this).engine.rng("ethernet addresses").randbytes(ETH_ALEN))
+    drawn[0] = drawn[0] & 0xFE | 0x02
+    device.address, device.address_origin = bytes(drawn), AddressOrigin.RANDOM
+
+
+def is_valid_ether_addr(address: bytes) -> bool:
+    """Return True for the address of one device: not 0, and of no group."""
+    return any(address) and not address[0] & 1
+
+
+def eth_validate_addr(device: NetDevice) -> None:
+    """EADDRNOTAVAIL if the device's address is not one of a single device."""
+    if not is_valid_ether_addr(device.address):
+        raise os_error(EADDRNOTAVAIL)
+
+
+def eth_mac_addr(device: NetDevice, address: bytes) -> None:
+    """Set the address.  EADDRNOTAVAIL."""
+    if not is_valid_ether_addr(address):
+        raise os_error(EADDRNOTAVAIL)
+    device.address = address

@@ -1,0 +1,377 @@
+"""Network devices, the operations of their drivers, and their namespaces (net/core/dev.c)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from enum import Enum, IntEnum, auto
+from itertools import chain
+from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar
+
+import attrs
+
+from simkernel.kernel.vfs.task import NetNamespace
+from simkernel.uapi import if_link as il
+from simkernel.uapi.errno import EBUSY, EEXIST, os_error
+from simkernel.uapi.if_link import IFF_LOOPBACK
+from simkernel.ynl.policy import PolicyTable
+
+if TYPE_CHECKING:
+    from simkernel.kernel.module.module import LoadedModule
+
+T = TypeVar("T")
+Attributes = Mapping[int, bytes]
+"""The payload of each attribute of a request, by type; of a repeated type the last one."""
+
+MAX_IFINDEX: Final = 2**31 - 1
+LOOPBACK_IFINDEX: Final = 1
+"""The first index of a namespace is lo's (include/net/net_namespace.h)."""
+MAX_GSO_SEGS: Final = 65535
+MAX_GSO_SIZE: Final = 65536
+TSO_MAX_SIZE: Final = 524_280
+
+
+class Event(Enum):
+    """The events of the notifier chain (`enum netdev_cmd`)."""
+
+    UP = auto()
+    DOWN = auto()
+    CHANGE = auto()
+    REGISTER = auto()
+    UNREGISTER = auto()
+    CHANGEMTU = auto()
+    CHANGEADDR = auto()
+    PRE_CHANGEADDR = auto()
+    GOING_DOWN = auto()
+    CHANGENAME = auto()
+    FEAT_CHANGE = auto()
+    PRE_UP = auto()
+    JOIN = auto()
+    CHANGEUPPER = auto()
+    PRECHANGEMTU = auto()
+    CHANGEINFODATA = auto()
+    PRECHANGEUPPER = auto()
+    POST_INIT = auto()
+    PRE_UNINIT = auto()
+    CHANGE_TX_QUEUE_LEN = auto()
+
+
+class Extack(Protocol):
+    """The text of an error, for the extended ACK of a request."""
+
+    message: str | None
+
+
+class AddressOrigin(IntEnum):
+    """The origin of a device's address (NET_ADDR_*)."""
+
+    PERMANENT = 0
+    RANDOM = 1
+    STOLEN = 2
+    SET = 3
+
+
+class NameOrigin(IntEnum):
+    """The origin of a device's name (NET_NAME_*)."""
+
+    UNKNOWN = 0
+    ENUM = 1
+    PREDICTABLE = 2
+    USER = 3
+    RENAMED = 4
+
+
+@attrs.frozen(eq=False, kw_only=True)
+class NetDeviceOps:
+    """The operations of a driver; None where it has no such operation (`struct net_device_ops`)."""
+
+    init: Callable[[NetDevice], None] | None = None
+    uninit: Callable[[NetDevice], None] | None = None
+    open: Callable[[NetDevice], None] | None = None
+    stop: Callable[[NetDevice], None] | None = None
+    validate_addr: Callable[[NetDevice], None] | None = None
+    set_mac_address: Callable[[NetDevice, bytes], None] | None = None
+    change_mtu: Callable[[NetDevice, int], None] | None = None
+    change_carrier: Callable[[NetDevice, bool], None] | None = None
+    add_slave: Callable[[NetDevice, NetDevice, Extack], None] | None = None
+    del_slave: Callable[[NetDevice, NetDevice], None] | None = None
+    get_iflink: Callable[[NetDevice], int] | None = None
+
+
+@attrs.frozen(eq=False, kw_only=True)
+class LinkOps:
+    """A kind of link, as RTM_NEWLINK makes and changes it (`struct rtnl_link_ops`).
+
+    `setup` sets the defaults of a new device.  `newlink` registers it; without, the kernel does.  `dellink`
+    appends the devices to unregister to a list; without, that is the device alone.  `link_net` returns the
+    namespace of a device's other end.
+    """
+
+    kind: str
+    setup: Callable[[NetDevice], None]
+    policy: PolicyTable | None = None
+    peer_type: int = 0
+    """The attribute of IFLA_INFO_DATA that describes the other end."""
+    validate: Callable[[Attributes, Attributes | None, Extack], None] | None = None
+    newlink: Callable[[NewLink], None] | None = None
+    changelink: Callable[[NetDevice, Attributes, Attributes, Extack], None] | None = None
+    dellink: Callable[[NetDevice, list[NetDevice]], None] | None = None
+    fill_info: Callable[[NetDevice], bytes] | None = None
+    link_net: Callable[[NetDevice], Net | None] | None = None
+    slave_policy: PolicyTable | None = None
+    slave_changelink: Callable[[NetDevice, NetDevice, Attributes, Extack], None] | None = None
+    fill_slave_info: Callable[[NetDevice, NetDevice], bytes] | None = None
+    module: LoadedModule | None = None
+
+
+@attrs.frozen(eq=False)
+class NewLink:
+    """The arguments of `LinkOps.newlink` (`struct rtnl_newlink_params`).
+
+    `data` has the attributes of IFLA_INFO_DATA, None without.  `peer` is the description of the other end,
+    whose namespace is `peer_net`.
+    """
+
+    device: NetDevice
+    attributes: Attributes
+    data: Attributes | None
+    link: Any
+    """The RTM_NEWLINK request."""
+    peer: Any
+    peer_net: Net
+    extack: Extack
+
+
+@attrs.define(eq=False, repr=False)
+class NetDevice:
+    """A network device.  `private` is its driver's own."""
+
+    net: Net
+    name: str
+    ops: NetDeviceOps = NetDeviceOps()
+    link_ops: LinkOps | None = None
+    index: int = 0
+    type: int = il.ARPHRD_LOOPBACK
+    flags: int = 0
+    mtu: int = 65536
+    min_mtu: int = 0
+    max_mtu: int = 0
+    address: bytes = bytes(6)
+    broadcast: bytes = bytes(6)
+    perm_address: bytes = bytes(6)
+    address_origin: AddressOrigin = AddressOrigin.PERMANENT
+    name_origin: NameOrigin = NameOrigin.UNKNOWN
+    tx_queue_len: int = 1000
+    num_tx_queues: int = 1
+    num_rx_queues: int = 1
+    group: int = 0
+    alias: bytes = b""
+    altnames: list[str] = attrs.field(factory=list)
+    master: NetDevice | None = None
+    lowers: list[NetDevice] = attrs.field(factory=list)
+    """The devices whose master it is."""
+    operstate: int = il.IF_OPER_UNKNOWN
+    link_mode: int = 0
+    carrier: bool = True
+    carrier_up_count: int = 0
+    carrier_down_count: int = 0
+    promiscuity: int = 0
+    allmulti: int = 0
+    gflags: int = 0
+    """IFF_PROMISC and IFF_ALLMULTI as programs have set them."""
+    proto_down: bool = False
+    qdisc: str = "noop"
+    gso_max_segs: int = MAX_GSO_SEGS
+    gso_max_size: int = MAX_GSO_SIZE
+    gro_max_size: int = MAX_GSO_SIZE
+    gso_ipv4_max_size: int = MAX_GSO_SIZE
+    gro_ipv4_max_size: int = MAX_GSO_SIZE
+    tso_max_size: int = TSO_MAX_SIZE
+    tso_max_segs: int = MAX_GSO_SEGS
+    headroom: int = 0
+    netns_immutable: bool = False
+    no_queue: bool = True
+    running: bool = False
+    """True from the beginning of its open to that of its close (`netif_running()`)."""
+    registered: bool = False
+    initializing: bool = False
+    """True while RTM_NEWLINK creates it: no message announces it yet (RTNL_LINK_INITIALIZING)."""
+    private: Any = None
+    _slots: dict[DeviceSlot[Any], Any] = attrs.field(factory=dict)
+
+    def __repr__(self) -> str:
+        return f"<net device {self.name}>"
+
+    @property
+    def is_up(self) -> bool:
+        """True if it is administratively up (IFF_UP)."""
+        return bool(self.flags & il.IFF_UP)
+
+    @property
+    def is_loopback(self) -> bool:
+        """True for `lo`."""
+        return bool(self.flags & il.IFF_LOOPBACK)
+
+    @property
+    def oper_up(self) -> bool:
+        """True if it can carry packets (`netif_oper_up()`)."""
+        return self.operstate in (il.IF_OPER_UP, il.IF_OPER_UNKNOWN)
+
+    @property
+    def iflink(self) -> int:
+        """The index of the device below it, or of its other end; else its own (`dev_get_iflink()`)."""
+        return self.ops.get_iflink(self) if self.ops.get_iflink is not None else self.index
+
+    @property
+    def shown_flags(self) -> int:
+        """The flags as programs see them (`dev_get_flags()`)."""
+        flags = self.flags & ~(il.IFF_VOLATILE_SHOWN | il.IFF_PROMISC | il.IFF_ALLMULTI) | self.gflags
+        if self.running:
+            flags |= il.IFF_RUNNING if self.oper_up else 0
+            flags |= il.IFF_LOWER_UP if self.carrier else 0
+        return flags
+
+
+NET_NS_INIT_INO: Final = 0xEFFFFFF9
+"""Inode number of the initial namespace (include/uapi/linux/nsfs.h)."""
+
+
+class NetOwner(Protocol):
+    """All namespaces of a machine."""
+
+    @property
+    def socket_cookies(self) -> Iterator[int]: ...
+
+    def cleanup(self, net: Net) -> None:
+        """Remove a namespace that nothing holds."""
+
+    def by_pid(self, pid: int) -> Net:
+        """Return the namespace of a process.  ESRCH."""
+
+
+class Net(NetNamespace):
+    """One network namespace (`struct net`).  Its owner is the initial user namespace.
+
+    `devices` holds the network devices, by index, in the order in which they came; `dev_base_seq` counts the
+    changes of it, from which a dump knows that it was interrupted.  `number` is the inode number of its
+    descriptors.
+    """
+
+    __slots__ = (
+        "_generic",
+        "_ids",
+        "_last_index",
+        "cookie",
+        "dev_base_seq",
+        "devices",
+        "initial",
+        "namespaces",
+        "number",
+        "socket_cookies",
+    )
+
+    def __init__(self, namespaces: NetOwner, cookie: int, number: int) -> None:
+        super().__init__()
+        self.namespaces = namespaces
+        self.cookie = cookie
+        self.socket_cookies = namespaces.socket_cookies
+        self.number = number
+        self.initial = number == NET_NS_INIT_INO
+        self._generic: dict[object, Any] = {}
+        # A new namespace's `lo` is down (`loopback_setup()`).
+        lo = NetDevice(self, "lo", index=LOOPBACK_IFINDEX, flags=IFF_LOOPBACK, netns_immutable=True)
+        lo.registered = True
+        self.devices: dict[int, NetDevice] = {lo.index: lo}
+        self.dev_base_seq = 1
+        self._last_index = LOOPBACK_IFINDEX
+        self._ids: dict[Net, int] = {}
+
+    def __repr__(self) -> str:
+        return f"<net {self.cookie}>"
+
+    def unused(self) -> None:
+        self.namespaces.cleanup(self)
+
+    def assign_id(self, peer: Net, number: int | None = None) -> int:
+        """Give `peer` a number by which it is known in here (RTM_NEWNSID, `peernet2id_alloc()`).
+
+        The lowest free one unless `number` says which (a negative one does not).  EEXIST if either has
+        one already.
+        """
+        taken = self._ids.values()
+        if number is None or number < 0:
+            number = next(each for each in range(len(self._ids) + 1) if each not in taken)
+        if peer in self._ids or number in taken:
+            raise os_error(EEXIST)
+        self._ids[peer] = number
+        return number
+
+    def id_of(self, peer: Net) -> int | None:
+        """The number by which `peer` is known in here, if it has one (`peernet2id()`)."""
+        return self._ids.get(peer)
+
+    def known_as(self, number: int) -> Net | None:
+        """The namespace that has a number in here and still has holders (`get_net_ns_by_id()`)."""
+        return next((peer for peer, each in self._ids.items() if each == number and peer.users), None)
+
+    @property
+    def numbered(self) -> list[tuple[int, Net]]:
+        """The namespaces that have a number in here, by their numbers."""
+        return sorted(((number, peer) for peer, number in self._ids.items()), key=lambda each: each[0])
+
+    def device_named(self, name: str) -> NetDevice | None:
+        """The device called `name` (`dev_get_by_name()`)."""
+        return next(
+            (device for device in self.devices.values() if device.name == name or name in device.altnames),
+            None,
+        )
+
+    def reserve_index(self, index: int) -> int:
+        """Return a free device index: `index`, or the next one if that is 0.
+
+        EBUSY (`dev_index_reserve()`).
+        """
+        if index:
+            if index in self.devices:
+                raise os_error(EBUSY)
+            return index
+        following = chain(range(self._last_index + 1, MAX_IFINDEX + 1), range(1, self._last_index + 1))
+        self._last_index = next(each for each in following if each not in self.devices)
+        return self._last_index
+
+    def list_device(self, device: NetDevice) -> None:
+        """Add a device (`list_netdevice()`)."""
+        self.devices[device.index] = device
+        self.dev_base_seq += 1
+
+    def unlist_device(self, device: NetDevice) -> None:
+        """Remove a device (`unlist_netdevice()`)."""
+        del self.devices[device.index]
+        self.dev_base_seq += 1
+
+    def forget(self, peer: Net) -> int | None:
+        """Free and return the number of `peer`, which goes away (`unhash_nsid()`)."""
+        return self._ids.pop(peer, None)
+
+
+class DeviceSlot(Generic[T]):
+    """A subsystem's data in each device, made by `make` at its first use (`dev->ip_ptr` and its like)."""
+
+    def __init__(self, make: Callable[[NetDevice], T]) -> None:
+        self._make = make
+
+    def of(self, device: NetDevice) -> T:
+        """Return the data of `device`."""
+        if self not in device._slots:
+            device._slots[self] = self._make(device)
+        value: T = device._slots[self]
+        return value
+
+    def get(self, device: NetDevice) -> T | None:
+        """Return the data of `device` if it exists."""
+        value: T | None = device._slots.get(self)
+        return value
+
+    def drop(self, device: NetDevice) -> T | None:
+        """Remove the data of `device` and return it."""
+        value: T | None = device._slots.pop(self, None)
+        return value

@@ -1,0 +1,469 @@
+"""Operations on network devices, and the subscribers that hear of them (net/core/dev.c).
+
+Theory of operation.  A subsystem registers a callback at the notifier chain and keeps its data of each
+device in a `DeviceSlot`.  Each operation changes the device, sends the messages of RTNLGRP_LINK and calls
+the chain in the order of the Linux function of its name.  All of it happens at one instant, as under the
+rtnl mutex.  A change of the carrier takes effect later, in a work item (`LinkWatch`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final, Protocol
+
+from simkernel.engine import Engine
+from simkernel.kernel.lib.log import Log
+from simkernel.kernel.net.device import AddressOrigin, Event, Extack, NameOrigin, NetDevice
+from simkernel.kernel.net.link_watch import LinkWatch
+from simkernel.kernel.net.names import pick_name
+from simkernel.kernel.net.namespace import Namespaces, Net
+from simkernel.kernel.workqueue import WorkQueue
+from simkernel.uapi import if_link as il
+from simkernel.uapi.errno import EEXIST, EINVAL, EOPNOTSUPP, ERANGE, os_error
+from simkernel.uapi.rtnetlink import RTM_DELLINK
+
+ALL_CHANGED: Final = 2**32 - 1
+SETTABLE: Final = (
+    il.IFF_DEBUG
+    | il.IFF_NOTRAILERS
+    | il.IFF_NOARP
+    | il.IFF_DYNAMIC
+    | il.IFF_MULTICAST
+    | il.IFF_PORTSEL
+    | il.IFF_AUTOMEDIA
+)
+"""The flags that a program sets as they are."""
+
+Callback = Callable[[Event, NetDevice, Any], None]
+
+
+class _NoText:
+    """An error text that nothing reads."""
+
+    message: str | None = None
+
+
+class LinkMessages(Protocol):
+    """The sender of messages to RTNLGRP_LINK (`rtmsg_ifinfo()`)."""
+
+    def prepare(
+        self,
+        type: int,
+        device: NetDevice,
+        change: int,
+        *,
+        request: Any = None,
+        new_nsid: int | None = None,
+        new_index: int = 0,
+    ) -> Callable[[], None]:
+        """Build a message of the device as it is now; the result sends it.  `request` is its cause."""
+
+    def changed(self, device: NetDevice, change: int = 0, request: Any = None) -> None:
+        """Send RTM_NEWLINK; `change` has the flags that have changed."""
+
+
+class NetKobjects:
+    """The devices' objects in /sys and their uevents."""
+
+    def add(self, device: NetDevice) -> None:
+        """Announce a new device (`netdev_register_kobject()`)."""
+
+    def remove(self, device: NetDevice) -> None:
+        """Announce that a device has gone (`netdev_unregister_kobject()`)."""
+
+    def rename(self, device: NetDevice, old: str) -> None:
+        """Announce a new name (`device_rename()`)."""
+
+
+class NetDevices:
+    """The network devices of a machine."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        namespaces: Namespaces,
+        log: Log,
+        work: WorkQueue,
+        messages: LinkMessages,
+        kobjects: NetKobjects,
+    ) -> None:
+        self.namespaces = namespaces
+        self.engine = engine
+        self._log = log
+        self._messages = messages
+        self._kobjects = kobjects
+        self._chain: list[tuple[int, Callback]] = []
+        self.watch = LinkWatch(engine, work, self.state_change)
+
+    # -- the notifier chain -------------------------------------------------------
+
+    def subscribe(self, callback: Callback, priority: int = 0) -> None:
+        """Call `callback` with each event, its device and its details (`register_netdevice_notifier()`).
+
+        Subscribers are called by descending priority, then in the order in which they subscribed.  An
+        OSError of a callback refuses an operation that can be refused.
+        """
+        self._chain.append((-priority, callback))
+        self._chain.sort(key=lambda entry: entry[0])
+
+    def unsubscribe(self, callback: Callback) -> None:
+        """Call `callback` no longer."""
+        self._chain = [entry for entry in self._chain if entry[1] != callback]
+
+    def notify(self, event: Event, device: NetDevice, info: Any = None) -> None:
+        """Call the subscribers (`call_netdevice_notifiers()`)."""
+        for _, callback in tuple(self._chain):
+            callback(event, device, info)
+
+    def state_change(self, device: NetDevice) -> None:
+        """Announce a change of a device that is up (`netdev_state_change()`)."""
+        if device.is_up:
+            self.notify(Event.CHANGE, device)
+            self._messages.changed(device)
+
+    # -- coming and going ---------------------------------------------------------
+
+    def register(self, device: NetDevice) -> None:
+        """Add a device to its namespace (`register_netdevice()`).
+
+        EINVAL for an invalid name, EEXIST for a used one, ENFILE if no number is free for a `%d`, EBUSY for a
+        used index, and the errors of its driver's `init`.
+        """
+        device.name = pick_name(device.net, device.name)
+        if device.ops.init is not None:
+            device.ops.init(device)
+        try:
+            device.index = device.net.reserve_index(device.index)
+        except OSError:
+            self._call(device.ops.uninit, device)
+            raise
+        self.notify(Event.POST_INIT, device)
+        self._kobjects.add(device)
+        device.registered = True
+        self.watch.init(device)
+        device.net.list_device(device)
+        if device.address_origin is AddressOrigin.PERMANENT:
+            device.perm_address = device.address
+        self.notify(Event.REGISTER, device)
+        if not device.initializing:
+            self._messages.changed(device, ALL_CHANGED)
+
+    def configure(self, device: NetDevice, flags: int, mask: int, request: Any = None) -> None:
+        """Set the flags of a device that RTM_NEWLINK has made, and announce it (`rtnl_configure_link()`)."""
+        before = device.flags
+        if flags or mask:
+            self._set_flags(device, combine(device, flags, mask))
+        changes = ALL_CHANGED if device.initializing else before ^ device.flags
+        device.initializing = False
+        self._notify_flags(device, before, changes, request)
+
+    def unregister(self, devices: list[NetDevice], request: Any = None) -> None:
+        """Remove devices from their namespaces (`unregister_netdevice_many()`)."""
+        self._close([device for device in devices if device.is_up])
+        for device in devices:
+            device.net.unlist_device(device)
+        for device in devices:
+            device.qdisc = "noop"
+            self.notify(Event.UNREGISTER, device)
+            send = None
+            if not device.initializing:
+                send = self._messages.prepare(RTM_DELLINK, device, ALL_CHANGED, request=request)
+            device.altnames.clear()
+            self.notify(Event.PRE_UNINIT, device)
+            self._call(device.ops.uninit, device)
+            if send is not None:
+                send()
+            self.watch.forget(device)
+            device.registered = False
+            self._kobjects.remove(device)
+
+    def delete(self, device: NetDevice, request: Any = None) -> None:
+        """Unregister a device as its kind does it (`rtnl_delete_link()`).  EOPNOTSUPP if it has no kind."""
+        if device.link_ops is None:
+            raise os_error(EOPNOTSUPP)
+        doomed: list[NetDevice] = []
+        self.queue_delete(device, doomed)
+        self.unregister(doomed, request)
+
+    def queue_delete(self, device: NetDevice, doomed: list[NetDevice]) -> None:
+        """Append the devices that go with `device` to a list."""
+        assert device.link_ops is not None
+        if device.link_ops.dellink is not None:
+            device.link_ops.dellink(device, doomed)
+        else:
+            doomed.append(device)
+
+    def move(
+        self, device: NetDevice, net: Net, name: str = "", index: int = 0, extack: Extack | None = None
+    ) -> None:
+        """Move a device to another namespace (`__dev_change_net_namespace()`).
+
+        EINVAL for an immutable one, EEXIST for a name that is used there and cannot be replaced by `name`,
+        EBUSY for a used index.
+        """
+        extack = extack or _NoText()
+        if device.netns_immutable:
+            extack.message = "The interface netns is immutable"
+            raise os_error(EINVAL)
+        old = device.net
+        if old is net:
+            return
+        new_name = device.name
+        if net.device_named(new_name) is not None:
+            if not name:
+                extack.message = "An interface with the same name exists in the target netns"
+                raise os_error(EEXIST)
+            try:
+                new_name = pick_name(net, name)
+            except OSError:
+                extack.message = f"Unable to use '{name}' for the new interface name in the target netns"
+                raise
+        for each in device.altnames:
+            if net.device_named(each) is not None:
+                extack.message = f"An interface with the altname {each} exists in the target netns"
+                raise os_error(EEXIST)
+        try:
+            new_index = net.reserve_index(index or (0 if device.index in net.devices else device.index))
+        except OSError:
+            extack.message = f"The ifindex {index} is not available in the target netns"
+            raise
+        self.close(device)
+        old.unlist_device(device)
+        device.qdisc = "noop"
+        self.notify(Event.UNREGISTER, device)
+        number = old.id_of(net)
+        if number is None:
+            number = old.assign_id(net)
+        self._messages.prepare(RTM_DELLINK, device, ALL_CHANGED, new_nsid=number, new_index=new_index)()
+        self._kobjects.remove(device)
+        device.net, device.index, device.name = net, new_index, new_name
+        self._kobjects.add(device)
+        net.list_device(device)
+        self.notify(Event.REGISTER, device)
+        self._messages.changed(device, ALL_CHANGED)
+
+    # -- up and down --------------------------------------------------------------
+
+    def open(self, device: NetDevice) -> None:
+        """Bring a device up (`dev_open()`)."""
+        if not device.is_up:
+            self._open(device)
+            self._messages.changed(device, il.IFF_UP | il.IFF_RUNNING)
+            self.notify(Event.UP, device)
+
+    def close(self, device: NetDevice) -> None:
+        """Bring a device down (`dev_close()`)."""
+        self._close([device] if device.is_up else [])
+
+    def _open(self, device: NetDevice) -> None:
+        """`__dev_open()`"""
+        self.notify(Event.PRE_UP, device)
+        device.running = True
+        try:
+            self._call(device.ops.validate_addr, device)
+            self._call(device.ops.open, device)
+        except OSError:
+            device.running = False
+            raise
+        device.flags |= il.IFF_UP
+        self.watch.activate(device)
+
+    def _shut(self, devices: list[NetDevice]) -> None:
+        """`__dev_close_many()`"""
+        for device in devices:
+            self.notify(Event.GOING_DOWN, device)
+            device.running = False
+        for device in devices:
+            self._call(device.ops.stop, device)
+            device.flags &= ~il.IFF_UP
+
+    def _close(self, devices: list[NetDevice]) -> None:
+        """`dev_close_many()`"""
+        self._shut(devices)
+        for device in devices:
+            self._messages.changed(device, il.IFF_UP | il.IFF_RUNNING)
+            self.notify(Event.DOWN, device)
+
+    def change_flags(self, device: NetDevice, flags: int, mask: int = 0) -> None:
+        """Set the flags in `mask`; all flags if it is 0 (`dev_change_flags()`)."""
+        before, gbefore = device.flags, device.gflags
+        self._set_flags(device, combine(device, flags, mask))
+        self._notify_flags(device, before, (before ^ device.flags) | (gbefore ^ device.gflags))
+
+    def _set_flags(self, device: NetDevice, flags: int) -> None:
+        """`__dev_change_flags()`"""
+        before = device.flags
+        kept = il.IFF_UP | il.IFF_VOLATILE | il.IFF_PROMISC | il.IFF_ALLMULTI
+        device.flags = flags & SETTABLE | before & kept
+        if (before ^ flags) & il.IFF_UP:
+            if before & il.IFF_UP:
+                self._shut([device])
+            else:
+                self._open(device)
+        for flag, change in (
+            (il.IFF_PROMISC, self._count_promiscuity),
+            (il.IFF_ALLMULTI, self._count_allmulti),
+        ):
+            if (flags ^ device.gflags) & flag:
+                device.gflags ^= flag
+                change(device, 1 if flags & flag else -1)
+
+    def _notify_flags(self, device: NetDevice, before: int, changes: int, request: Any = None) -> None:
+        """`__dev_notify_flags()`"""
+        changed = device.flags ^ before
+        if changes:
+            self._messages.changed(device, changes, request)
+        if changed & il.IFF_UP:
+            self.notify(Event.UP if device.is_up else Event.DOWN, device)
+        quiet = il.IFF_UP | il.IFF_PROMISC | il.IFF_ALLMULTI | il.IFF_VOLATILE
+        if device.is_up and changed & ~quiet:
+            self.notify(Event.CHANGE, device, changed)
+
+    def _count_promiscuity(self, device: NetDevice, step: int) -> None:
+        device.promiscuity += step
+        before = device.flags
+        device.flags = before & ~il.IFF_PROMISC | (il.IFF_PROMISC if device.promiscuity else 0)
+        if device.flags != before:
+            verb = "entered" if device.promiscuity else "left"
+            self._log.info(f"{device.name}: {verb} promiscuous mode")
+
+    def _count_allmulti(self, device: NetDevice, step: int) -> None:
+        device.allmulti += step
+        before = device.flags
+        device.flags = before & ~il.IFF_ALLMULTI | (il.IFF_ALLMULTI if device.allmulti else 0)
+        if device.flags != before:
+            verb = "entered" if device.allmulti else "left"
+            self._log.info(f"{device.name}: {verb} allmulticast mode")
+
+    def set_promiscuity(self, device: NetDevice, step: int) -> None:
+        """Receive all packets, for one more or one less reason (`dev_set_promiscuity()`)."""
+        before = device.flags
+        self._count_promiscuity(device, step)
+        if device.flags != before:
+            self._notify_flags(device, before, il.IFF_PROMISC)
+
+    def set_allmulti(self, device: NetDevice, step: int) -> None:
+        """Receive all multicast packets, for one more or one less reason (`dev_set_allmulti()`)."""
+        before = device.flags
+        self._count_allmulti(device, step)
+        if device.flags != before:
+            self._notify_flags(device, before, il.IFF_ALLMULTI)
+
+    # -- attributes ---------------------------------------------------------------
+
+    def rename(self, device: NetDevice, name: str) -> None:
+        """Give a device another name, which may have one `%d` (`dev_change_name()`).
+
+        EINVAL, EEXIST, ENFILE.
+        """
+        old = device.name
+        if name == old:
+            return
+        device.name = pick_name(device.net, name, device)
+        up = " (while UP)" if device.is_up else ""
+        self._log.info(f"{device.name}: renamed from {old}{up}")
+        device.name_origin = NameOrigin.RENAMED
+        if device.name != old:
+            self._kobjects.rename(device, old)
+        self.notify(Event.CHANGENAME, device)
+
+    def set_mtu(self, device: NetDevice, mtu: int, extack: Extack | None = None) -> None:
+        """Set the longest packet, in bytes (`dev_set_mtu_ext()`).  EINVAL outside of the device's limits."""
+        if mtu == device.mtu:
+            return
+        check_mtu(device, mtu, extack or _NoText())
+        self.notify(Event.PRECHANGEMTU, device)
+        if device.ops.change_mtu is not None:
+            device.ops.change_mtu(device, mtu)
+        else:
+            device.mtu = mtu
+        self.notify(Event.CHANGEMTU, device)
+
+    def set_address(self, device: NetDevice, address: bytes) -> None:
+        """Set the hardware address (`dev_set_mac_address()`).  EOPNOTSUPP, and the errors of its driver."""
+        if device.ops.set_mac_address is None:
+            raise os_error(EOPNOTSUPP)
+        self.notify(Event.PRE_CHANGEADDR, device, address)
+        if device.address != address:
+            device.ops.set_mac_address(device, address)
+        device.address_origin = AddressOrigin.SET
+        self.notify(Event.CHANGEADDR, device)
+
+    def set_tx_queue_len(self, device: NetDevice, length: int) -> None:
+        """Set the length of the transmit queue, in packets (`dev_change_tx_queue_len()`).  ERANGE."""
+        if length >= 2**32:
+            raise os_error(ERANGE)
+        if device.tx_queue_len != length:
+            device.tx_queue_len = length
+            self.notify(Event.CHANGE_TX_QUEUE_LEN, device)
+
+    def set_master(self, device: NetDevice, index: int, extack: Extack) -> None:
+        """Make a device a port of the device `index`, or of none if that is 0 (`do_set_master()`).
+
+        EOPNOTSUPP if that device takes no ports, EINVAL if it does not exist.
+        """
+        master = device.master
+        if master is not None:
+            if master.index == index:
+                return
+            if master.ops.del_slave is None:
+                raise os_error(EOPNOTSUPP)
+            master.ops.del_slave(master, device)
+        if index:
+            upper = device.net.devices.get(index)
+            if upper is None:
+                raise os_error(EINVAL)
+            if upper.ops.add_slave is None:
+                raise os_error(EOPNOTSUPP)
+            upper.ops.add_slave(upper, device, extack)
+
+    def link_master(self, device: NetDevice, master: NetDevice) -> None:
+        """Put `master` above a device (`netdev_master_upper_dev_link()`)."""
+        self.notify(Event.PRECHANGEUPPER, device, master)
+        device.master = master
+        master.lowers.append(device)
+        self.notify(Event.CHANGEUPPER, device, master)
+
+    def unlink_master(self, device: NetDevice) -> None:
+        """Take the master off a device (`netdev_upper_dev_unlink()`)."""
+        master = device.master
+        assert master is not None
+        self.notify(Event.PRECHANGEUPPER, device, None)
+        device.master = None
+        master.lowers.remove(device)
+        self.notify(Event.CHANGEUPPER, device, None)
+
+    def set_carrier(self, device: NetDevice, on: bool) -> None:
+        """Report that the carrier is there or is lost (`netif_carrier_on()`, `netif_carrier_off()`)."""
+        if device.carrier == on:
+            return
+        device.carrier = on
+        if device.registered:
+            device.carrier_up_count += on
+            device.carrier_down_count += not on
+            self.watch.fire(device)
+            if on and device.running:
+                self.watch.activate(device)
+
+    @staticmethod
+    def _call(operation: Callable[[NetDevice], None] | None, device: NetDevice) -> None:
+        if operation is not None:
+            operation(device)
+
+
+def combine(device: NetDevice, flags: int, mask: int) -> int:
+    """The flags that a request asks for (`rtnl_dev_combine_flags()`)."""
+    if not mask:
+        return flags
+    shown = device.flags & ~(il.IFF_PROMISC | il.IFF_ALLMULTI) | device.gflags
+    return flags & mask | shown & ~mask
+
+
+def check_mtu(device: NetDevice, mtu: int, extack: Extack) -> None:
+    """EINVAL outside of the device's limits (`dev_validate_mtu()`)."""
+    if not device.min_mtu <= mtu < 2**31:
+        extack.message = "mtu less than device minimum"
+        raise os_error(EINVAL)
+    if device.max_mtu and mtu > device.max_mtu:
+        extack.message = "mtu greater than device maximum"
+        raise os_error(EINVAL)

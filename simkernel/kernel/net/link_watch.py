@@ -1,0 +1,113 @@
+"""Deferred changes of the carrier: the state of operation follows in a work item (net/core/link_watch.c)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from simkernel.engine import Engine, seconds
+from simkernel.kernel.net.device import NetDevice
+from simkernel.kernel.workqueue import Work, WorkQueue
+from simkernel.uapi import if_link as il
+
+INTERVAL: Final = seconds(1)
+"""The events that are not urgent are handled once in this time, in ns."""
+
+DORMANT_MODE: Final = 1
+TESTING_MODE: Final = 2
+
+
+class LinkWatch:
+    """The pending events of a machine; `changed` announces a device's new state."""
+
+    def __init__(self, engine: Engine, queue: WorkQueue, changed: Callable[[NetDevice], None]) -> None:
+        self._engine = engine
+        self._queue = queue
+        self._changed = changed
+        self._pending: dict[NetDevice, None] = {}
+        self._next_event = 0
+        self._urgent = False
+        self._work = Work(None, "linkwatch_event", self._run)
+
+    def init(self, device: NetDevice) -> None:
+        """Set the state of a new device whose carrier is off already (`linkwatch_init_dev()`)."""
+        if not device.carrier:
+            _update(device)
+
+    def fire(self, device: NetDevice) -> None:
+        """Handle a change of the carrier later (`linkwatch_fire_event()`)."""
+        urgent = _is_urgent(device)
+        if device in self._pending and not urgent:
+            return
+        self._pending[device] = None
+        self._schedule(urgent)
+
+    def sync(self, device: NetDevice) -> None:
+        """Handle the pending event of a device now (`linkwatch_sync_dev()`)."""
+        if device in self._pending:
+            self._handle(device)
+
+    def forget(self, device: NetDevice) -> None:
+        """Drop the pending event of a device that goes."""
+        self._pending.pop(device, None)
+
+    def activate(self, device: NetDevice) -> None:
+        """Give a device that is up its queueing discipline (`dev_activate()`)."""
+        if device.qdisc == "noop":
+            device.qdisc = "noqueue" if device.no_queue or not device.tx_queue_len else "pfifo_fast"
+
+    def _schedule(self, urgent: bool) -> None:
+        """`linkwatch_schedule_work()`"""
+        if self._urgent:
+            return
+        if urgent:
+            self._urgent = True
+            self._queue.cancel(self._work)
+            self._queue.add(self._work)
+            return
+        delay = self._next_event - self._engine.time()
+        self._queue.add_delayed(self._work, delay if 0 < delay <= INTERVAL else 0)
+
+    def _run(self, work: Work) -> None:
+        """`__linkwatch_run_queue()`"""
+        now = self._engine.time()
+        urgent_only = now < self._next_event
+        if not urgent_only:
+            self._next_event = now + INTERVAL
+        self._urgent = False
+        for device in tuple(self._pending):
+            if not urgent_only or _is_urgent(device):
+                self.sync(device)
+        if self._pending:
+            self._schedule(False)
+
+    def _handle(self, device: NetDevice) -> None:
+        """`linkwatch_do_dev()`"""
+        del self._pending[device]
+        _update(device)
+        if device.is_up:
+            if device.carrier:
+                self.activate(device)
+            self._changed(device)
+
+
+def _is_urgent(device: NetDevice) -> bool:
+    """`linkwatch_urgent_event()`"""
+    if not device.running:
+        return False
+    return device.index != device.iflink or (device.carrier and device.qdisc == "noop")
+
+
+def _update(device: NetDevice) -> None:
+    """Compute the state of operation (`rfc2863_policy()`)."""
+    state = il.IF_OPER_UP
+    if not device.carrier:
+        state = il.IF_OPER_DOWN
+        peer = device.net.devices.get(device.iflink)
+        if peer is not None and peer is not device and not peer.carrier:
+            state = il.IF_OPER_LOWERLAYERDOWN
+    elif device.link_mode == DORMANT_MODE:
+        state = il.IF_OPER_DORMANT
+    elif device.link_mode == TESTING_MODE:
+        state = il.IF_OPER_TESTING
+    device.operstate = state

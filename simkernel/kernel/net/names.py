@@ -1,0 +1,39 @@
+"""Names of network devices (net/core/dev.c)."""
+
+from __future__ import annotations
+
+from simkernel.kernel.net.device import NetDevice
+from simkernel.kernel.net.namespace import Net
+from simkernel.uapi.errno import EEXIST, EINVAL, ENFILE, os_error
+from simkernel.uapi.if_link import IFNAMSIZ
+
+MAX_NUMBERED = 8 * 4096
+"""How many names of one form can exist: the bits of a page."""
+
+
+def is_valid(name: str) -> bool:
+    """Return True for a name that a device may have (`dev_valid_name()`)."""
+    if not name or len(name) >= IFNAMSIZ or name in (".", ".."):
+        return False
+    return not any(each in "/:" or each in " \t\n\v\f\r\xa0" for each in name)
+
+
+def pick_name(net: Net, name: str, device: NetDevice | None = None) -> str:
+    """Return the name that `device` gets (`dev_prep_valid_name()`): the lowest free number replaces a `%d`.
+
+    EINVAL for an invalid name or another `%`, EEXIST for a used name, ENFILE if no number is free.
+    """
+    if not is_valid(name):
+        raise os_error(EINVAL)
+    place = name.find("%")
+    if place < 0:
+        if net.device_named(name) is not None:
+            raise os_error(EEXIST)
+        return name
+    if name[place + 1 : place + 2] != "d" or "%" in name[place + 2 :]:
+        raise os_error(EINVAL)
+    for number in range(MAX_NUMBERED):
+        candidate = name.replace("%d", str(number))[: IFNAMSIZ - 1]
+        if net.device_named(candidate) is None:
+            return candidate
+    raise os_error(ENFILE)

@@ -1,0 +1,147 @@
+"""A request about links: its header, its attributes, and the link that it names."""
+
+from __future__ import annotations
+
+from simkernel.kernel.net.device import LinkOps, NetDevice
+from simkernel.kernel.net.namespace import Net
+from simkernel.kernel.netlink.extack import ExtendedAck
+from simkernel.kernel.netlink.message import Request
+from simkernel.kernel.netlink.policy import LIBERAL, validator
+from simkernel.kernel.netlink.route.link_policy import LINK_POLICY, LINKINFO_POLICY
+from simkernel.kernel.netlink.route.parse import attributes, namespace, refuse
+from simkernel.uapi import if_link as il
+from simkernel.uapi.errno import EINVAL, ENODEV, os_error
+from simkernel.uapi.netlink import NLMSG_HDRLEN
+from simkernel.uapi.rtnetlink import IfInfoMsg
+from simkernel.uapi.structure import S32, U32
+from simkernel.ynl.policy import PolicyTable
+
+
+class LinkRequest:
+    """A request with a `struct ifinfomsg`, or a shorter header; `tb` has the payloads of its attributes."""
+
+    __slots__ = ("request", "tb")
+
+    def __init__(self, request: Request) -> None:
+        self.request = request
+        self.tb: dict[int, bytes] = {}
+
+    def __contains__(self, type: int) -> bool:
+        return type in self.tb
+
+    @property
+    def has_header(self) -> bool:
+        """True if there is a whole ifinfomsg."""
+        return self.request.length >= NLMSG_HDRLEN + IfInfoMsg.SIZE
+
+    @property
+    def header(self) -> IfInfoMsg:
+        """The ifinfomsg."""
+        return IfInfoMsg.unpack(self.request.data, self.request.start + NLMSG_HDRLEN)
+
+    @property
+    def has_odd_header(self) -> bool:
+        """True if the header sets fields that a question does not use."""
+        header = self.header
+        padding = self.request.data[self.request.start + NLMSG_HDRLEN + 1]
+        return bool(padding or header.type or header.flags or header.change)
+
+    def parse(self, validate: int, header_size: int = IfInfoMsg.SIZE) -> None:
+        """Check the attributes (`nlmsg_parse_deprecated()` and its strict twin).  EINVAL, ERANGE."""
+        found = attributes(self.request, header_size, LINK_POLICY, validate)
+        self.tb = {type: self.request.data[first:last] for type, (first, last) in found.items()}
+
+    def nest(self, data: bytes, table: PolicyTable, *, silent: bool = False) -> dict[int, bytes]:
+        """Check the attributes in a nest (`nla_parse_nested_deprecated()`), without a text if `silent`."""
+        request = self.request
+        place = request.data.find(data, request.start) if data else request.start
+        said = request.extack
+        if silent:
+            request.extack = ExtendedAck()
+        try:
+            found = validator(table, LIBERAL).parse(request, place, place + len(data), depth=1)
+        finally:
+            request.extack = said
+        return {type: request.data[first:last] for type, (first, last) in found.items()}
+
+    def link_info(self) -> dict[int, bytes]:
+        """The attributes in IFLA_LINKINFO, checked (ifla_info_policy).  EINVAL, ERANGE."""
+        return (
+            self.nest(self.tb[il.IFLA_LINKINFO], LINKINFO_POLICY, silent=True)
+            if il.IFLA_LINKINFO in self
+            else {}
+        )
+
+    def kind(self, kinds: dict[str, LinkOps]) -> LinkOps | None:
+        """The registered kind that IFLA_LINKINFO names (`linkinfo_to_kind_ops()`)."""
+        try:
+            return kinds.get(text(self.link_info().get(il.IFLA_INFO_KIND, b"")))
+        except OSError:
+            return None
+
+    def number(self, type: int) -> int:
+        """The value of a 32-bit attribute, 0 if it is absent."""
+        value: int = U32.unpack_from(self.tb[type])[0] if type in self else 0
+        return value
+
+    def signed(self, type: int) -> int:
+        """The value of a signed 32-bit attribute that is present."""
+        value: int = S32.unpack_from(self.tb[type])[0]
+        return value
+
+    def namespace(self) -> Net:
+        """The namespace that is asked about (`rtnl_get_net_ns_capable()`).
+
+        EINVAL for a number that stands for none, EACCES.
+        """
+        if il.IFLA_TARGET_NETNSID not in self:
+            return self.request.net
+        return namespace(self.request, self.signed(il.IFLA_TARGET_NETNSID))
+
+    @property
+    def name(self) -> str:
+        """IFLA_IFNAME, empty if absent."""
+        return text(self.tb.get(il.IFLA_IFNAME, b""))
+
+    @property
+    def is_named(self) -> bool:
+        """True if a name says which link is meant."""
+        return il.IFLA_IFNAME in self or il.IFLA_ALT_IFNAME in self
+
+    def device(self, net: Net) -> NetDevice:
+        """The link of the index or the name.  EINVAL if neither is given, ENODEV if it does not exist."""
+        index = self.header.index
+        if index > 0:
+            device = net.devices.get(index)
+        elif self.is_named:  # `rtnl_dev_get()`
+            device = net.device_named(
+                self.name if il.IFLA_IFNAME in self else text(self.tb[il.IFLA_ALT_IFNAME])
+            )
+        else:
+            raise os_error(EINVAL)
+        if device is None:
+            raise os_error(ENODEV)
+        return device
+
+
+class PeerRequest(LinkRequest):
+    """The description of a link's other end: an ifinfomsg and attributes in one attribute."""
+
+    __slots__ = ("_header",)
+
+    def __init__(self, request: Request, data: bytes) -> None:
+        super().__init__(request)
+        if len(data) < IfInfoMsg.SIZE:
+            raise refuse(request, EINVAL, "Invalid header length")
+        self._header = IfInfoMsg.unpack(data)
+        self.tb = self.nest(data[IfInfoMsg.SIZE :], LINK_POLICY)
+
+    @property
+    def header(self) -> IfInfoMsg:
+        """The ifinfomsg."""
+        return self._header
+
+
+def text(data: bytes) -> str:
+    """The string up to its NUL."""
+    return data.split(b"\0", 1)[0].decode("utf-8", "surrogateescape")

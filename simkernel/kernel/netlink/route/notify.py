@@ -1,0 +1,98 @@
+"""Notifications of NETLINK_ROUTE (`rtnl_notify()`), those of links among them (`rtmsg_ifinfo()`)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from simkernel.kernel.net.device import Event, NetDevice
+from simkernel.kernel.net.namespace import Net
+from simkernel.kernel.netlink.kernel_socket import KERNEL_SOCKETS
+from simkernel.kernel.netlink.message import Request
+from simkernel.kernel.netlink.route.link_fill import fill
+from simkernel.uapi import rtnetlink as rt
+from simkernel.uapi.errno import ENOBUFS, ESRCH
+from simkernel.uapi.netlink import NETLINK_ROUTE, NLM_F_ECHO
+
+EVENTS = frozenset(
+    {
+        Event.CHANGEMTU,
+        Event.CHANGEADDR,
+        Event.CHANGENAME,
+        Event.FEAT_CHANGE,
+        Event.CHANGEUPPER,
+        Event.CHANGEINFODATA,
+        Event.CHANGE_TX_QUEUE_LEN,
+    }
+)
+"""The events of which RTNLGRP_LINK hears (`rtnetlink_event()`)."""
+IFLA_EVENT_VALUES = {Event.FEAT_CHANGE: 2}
+"""`rtnl_get_event()`"""
+
+
+def wanted(net: Net, group: int, request: Request | None = None) -> bool:
+    """Return True if a notification would reach a socket."""
+    sock = KERNEL_SOCKETS.of(net)[NETLINK_ROUTE]
+    return sock.has_listeners(group) or (request is not None and bool(request.flags & NLM_F_ECHO))
+
+
+def origin(request: Request | None) -> tuple[int, int]:
+    """Sequence number and port id that a notification bears: those of its cause."""
+    return (0, 0) if request is None else (request.seq, request.portid)
+
+
+def notify(net: Net, group: int, data: bytes, request: Request | None = None, allotted: int = 0) -> None:
+    """Send a message to a group; to the sender of `request` too if that has NLM_F_ECHO.
+
+    A socket that loses it hears ENOBUFS.
+    """
+    sock = KERNEL_SOCKETS.of(net)[NETLINK_ROUTE]
+    report = request is not None and bool(request.flags & NLM_F_ECHO)
+    portid = 0 if request is None else request.portid
+    try:
+        sock.notify(sock.skb(data, allotted), portid, group, report=report)
+    except OSError as error:
+        if error.errno not in (ESRCH, ENOBUFS):
+            raise
+
+
+class LinkNotifier:
+    """The sender of RTM_NEWLINK and RTM_DELLINK to RTNLGRP_LINK (`LinkMessages`)."""
+
+    def prepare(
+        self,
+        type: int,
+        device: NetDevice,
+        change: int,
+        *,
+        request: Request | None = None,
+        event: int = 0,
+        new_nsid: int | None = None,
+        new_index: int = 0,
+    ) -> Callable[[], None]:
+        """Build a message of the device as it is now; the result sends it."""
+        net = device.net
+        if not wanted(net, rt.RTNLGRP_LINK, request):
+            return lambda: None
+        seq, portid = origin(request)
+        data = fill(
+            device,
+            net,
+            type=type,
+            change=change,
+            seq=seq,
+            portid=portid,
+            event=event,
+            new_nsid=new_nsid,
+            new_index=new_index,
+        )
+        return lambda: notify(net, rt.RTNLGRP_LINK, data, request)
+
+    def changed(self, device: NetDevice, change: int = 0, request: Request | None = None) -> None:
+        """Send RTM_NEWLINK of a registered device."""
+        if device.registered:
+            self.prepare(rt.RTM_NEWLINK, device, change, request=request)()
+
+    def on_event(self, event: Event, device: NetDevice, info: object) -> None:
+        """Send RTM_NEWLINK after some events of the chain."""
+        if event in EVENTS and device.registered:
+            self.prepare(rt.RTM_NEWLINK, device, 0, event=IFLA_EVENT_VALUES.get(event, 0))()
