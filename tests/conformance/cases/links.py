@@ -6,6 +6,7 @@ from simkernel.uapi import if_link as il
 from simkernel.uapi import neighbour as nb
 from simkernel.uapi import rtnetlink as rt
 from simkernel.uapi.netlink import NLM_F_BULK
+from simkernel.uapi.netlink import NLM_F_CREATE as CREATE
 from simkernel.uapi.socket import AF_BRIDGE, AF_INET, AF_INET6, AF_UNSPEC
 from tests.conformance import wire
 from tests.conformance.case import case, netlink
@@ -15,7 +16,6 @@ from tests.conformance.wire import (
     ACK,
     ADD_MEMBERSHIP,
     CAP_ACK,
-    CREATE,
     DUMP,
     GET_STRICT_CHK,
     NESTED,
