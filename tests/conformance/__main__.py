@@ -76,8 +76,8 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--limit", type=float, default=10.0, metavar="SECONDS", help="for each case")
     parser.add_argument("--repeat", type=int, default=20, metavar="N", help="runs per case when recording")
     options = parser.parse_args()
-    if options.mode == "record" and (options.pattern or options.mark):
-        parser.error("record writes the whole recording: it takes neither -k nor -m")
+    if options.mode == "record" and options.mark:
+        parser.error("record takes no -m; with -k it replaces only the cases whose names match")
     return options
 
 
@@ -98,7 +98,16 @@ def main() -> int:
             print(f"{case.name:45} {'privileged  ' if case.privileged else 'unprivileged'} {case.about}")
         return 0
     if options.mode == "record":
-        return int(recording.record(cases, options.recording, limit=options.limit, repeat=options.repeat) > 0)
+        return int(
+            recording.record(
+                cases,
+                options.recording,
+                limit=options.limit,
+                repeat=options.repeat,
+                only=bool(options.pattern),
+            )
+            > 0
+        )
     try:
         factory = worlds.load(options.world)
     except (ImportError, AttributeError, ValueError) as error:

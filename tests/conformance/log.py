@@ -34,6 +34,8 @@ class Log:
     def __init__(self) -> None:
         self.observations: list[list[Any]] = []
         self._portids: dict[int, str] = {}
+        self.mask: Callable[[bytes], bytes] = lambda data: data
+        """Sets what a kernel chooses freely in a datagram to a fixed value, before it is recorded."""
 
     def __call__(self, label: str, value: Any) -> None:
         """Record one observation."""
@@ -131,7 +133,7 @@ class Log:
 
     def messages(self, data: bytes) -> list[str]:
         """One line per netlink message, the port id in its header by symbol; loses no byte."""
-        return [self._line(header, payload) for header, payload in wire.split(data)]
+        return [self._line(header, payload) for header, payload in wire.split(self.mask(data))]
 
     def _line(self, header: wire.Header | None, payload: bytes) -> str:
         if header is None:

@@ -50,12 +50,14 @@ def load(path: Path = RECORDING) -> Recording:
     )
 
 
-def record(cases: Sequence[Case], path: Path, *, limit: float, repeat: int) -> int:
+def record(cases: Sequence[Case], path: Path, *, limit: float, repeat: int, only: bool = False) -> int:
     """Run each case `repeat` times on the real kernel and write down those that never differ.
+
+    With `only` the other cases of an existing recording stay.
 
     Returns how many did, each of which is told on the terminal.
     """
-    stable: dict[str, Any] = {}
+    stable: dict[str, Any] = json.loads(path.read_text())["cases"] if only else {}
     unstable = 0
     for case in cases:
         first = run(case, real, limit)
@@ -77,7 +79,7 @@ def record(cases: Sequence[Case], path: Path, *, limit: float, repeat: int) -> i
         "kernel": f"{platform.system()} {platform.release().split('-')[0]} {platform.machine()}",
         "privileged": "true: root with every capability; false: uid and gid 65534 without any",
         "runs": repeat,
-        "cases": stable,
+        "cases": dict(sorted(stable.items())),
     }
     path.write_text(json.dumps(about, indent=1) + "\n")
     print(f"{len(stable)} recorded, {unstable} failed")

@@ -22,7 +22,8 @@ IFLA_INET6_TOKEN: Final = 7
 IFLA_INET6_ADDR_GEN_MODE: Final = 8
 
 IPV4_CONF_LENGTH: Final = 33
-IPV4_CONF: Final = {3: 1, 4: 1, 5: 1, 6: 1, 8: 1, 14: 1, 15: 1, 26: 10000, 27: 1000, 32: 1}
+IPV4_CONF: Final = {3: 1, 4: 1, 5: 1, 6: 1, 8: 1, 26: 10000, 27: 1000, 32: 1}
+IPV4_CONF_LO: Final = {14: 1, 15: 1}
 IPV6_CONF_LENGTH: Final = 60
 IPV6_CONF: Final = {
     1: 64,
@@ -34,7 +35,6 @@ IPV6_CONF: Final = {
     7: -1,
     8: 4000,
     9: 1000,
-    10: -1,
     11: 604800,
     12: 86400,
     13: 3,
@@ -44,7 +44,7 @@ IPV6_CONF: Final = {
     18: 1,
     19: 1,
     20: 60000,
-    27: -1,
+    27: 1,
     30: 10000,
     31: 1000,
     32: 1,
@@ -57,6 +57,7 @@ IPV6_CONF: Final = {
     55: -1,
     56: 1,
 }
+IPV6_CONF_LO: Final = {10: -1, 27: -1}
 """The settings of /proc/sys/net/ipv4/conf/lo and ipv6/conf/lo that are not 0, by their place."""
 
 INET6_STATS_LENGTH: Final = 38
@@ -68,7 +69,8 @@ RETRANS_MS: Final = 1000
 
 def fill_ipv4(device: NetDevice) -> bytes:
     """`inet_fill_link_af()`"""
-    settings = [IPV4_CONF.get(place, 0) for place in range(IPV4_CONF_LENGTH)]
+    values = IPV4_CONF | (IPV4_CONF_LO if device.is_loopback else {})
+    settings = [values.get(place, 0) for place in range(IPV4_CONF_LENGTH)]
     return attribute(IFLA_INET_CONF, struct.pack(f"<{IPV4_CONF_LENGTH}i", *settings))
 
 
@@ -87,7 +89,8 @@ def fill_ipv6(device: NetDevice, *, stats: bool) -> bytes:
 
     Settings last changed at boot; how long a neighbour counts as reachable is the mean of what Linux draws.
     """
-    settings = [IPV6_CONF.get(place, 0) for place in range(IPV6_CONF_LENGTH)]
+    values = IPV6_CONF | {2: device.mtu} | (IPV6_CONF_LO if device.is_loopback else {})
+    settings = [values.get(place, 0) for place in range(IPV6_CONF_LENGTH)]
     cache = struct.pack("<4I", IP6_MAX_MTU, 0, REACHABLE_MS, RETRANS_MS)
     parts = [
         attribute(IFLA_INET6_FLAGS, U32.pack(0)),

@@ -35,11 +35,6 @@ def wanted(net: Net, group: int, request: Request | None = None) -> bool:
     return sock.has_listeners(group) or (request is not None and bool(request.flags & NLM_F_ECHO))
 
 
-def origin(request: Request | None) -> tuple[int, int]:
-    """Sequence number and port id that a notification bears: those of its cause."""
-    return (0, 0) if request is None else (request.seq, request.portid)
-
-
 def notify(net: Net, group: int, data: bytes, request: Request | None = None, allotted: int = 0) -> None:
     """Send a message to a group; to the sender of `request` too if that has NLM_F_ECHO.
 
@@ -73,14 +68,14 @@ class LinkNotifier:
         net = device.net
         if not wanted(net, rt.RTNLGRP_LINK, request):
             return lambda: None
-        seq, portid = origin(request)
+        echo = request if request is not None and request.flags & NLM_F_ECHO else None
         data = fill(
             device,
             net,
             type=type,
             change=change,
-            seq=seq,
-            portid=portid,
+            seq=0 if echo is None else echo.seq,
+            portid=0 if echo is None else echo.portid,
             event=event,
             new_nsid=new_nsid,
             new_index=new_index,

@@ -1,0 +1,57 @@
+"""The parts of a message that a kernel chooses by itself, or that packets cause, set to 0.
+
+Packets are not modelled: their counters differ as soon as a link is up.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from simkernel.uapi import if_link as il
+from simkernel.uapi import rtnetlink as rt
+from simkernel.uapi.netlink import NLA_TYPE_MASK, NLMSG_HDRLEN, locate_attributes
+from simkernel.uapi.rtnetlink import IfInfoMsg
+from simkernel.uapi.socket import AF_INET6
+from tests.conformance import wire
+
+IFLA_INET6_STATS: Final = 3
+IFLA_INET6_CACHEINFO: Final = 5
+IFLA_INET6_ICMP6STATS: Final = 6
+CHOSEN: Final = slice(4, 12)
+"""The times of `struct ifla_cacheinfo`: of the last change, and for which a neighbour is reachable."""
+
+
+def mask_links(datagram: bytes) -> bytes:
+    """Set the counters and the times of each RTM_NEWLINK and RTM_DELLINK in a datagram to 0."""
+    data = bytearray(datagram)
+    start = 0
+    for header, payload in wire.messages(datagram):
+        if header[1] in (rt.RTM_NEWLINK, rt.RTM_DELLINK):
+            _link(data, start + NLMSG_HDRLEN + IfInfoMsg.SIZE, start + NLMSG_HDRLEN + len(payload))
+        start += (header[0] + 3) & ~3
+    return bytes(data)
+
+
+def _link(data: bytearray, first: int, last: int) -> None:
+    for type, start, end in _located(data, first, last):
+        if type in (il.IFLA_STATS, il.IFLA_STATS64):
+            data[start:end] = bytes(end - start)
+        elif type == il.IFLA_PROTINFO:
+            _inet6(data, start, end)
+        elif type == il.IFLA_AF_SPEC:
+            for family, inner, inner_end in _located(data, start, end):
+                if family == AF_INET6:
+                    _inet6(data, inner, inner_end)
+
+
+def _inet6(data: bytearray, first: int, last: int) -> None:
+    for type, start, end in _located(data, first, last):
+        if type in (IFLA_INET6_STATS, IFLA_INET6_ICMP6STATS):
+            data[start:end] = bytes(end - start)
+        elif type == IFLA_INET6_CACHEINFO:
+            data[start + CHOSEN.start : start + CHOSEN.stop] = bytes(CHOSEN.stop - CHOSEN.start)
+
+
+def _located(data: bytearray, first: int, last: int) -> list[tuple[int, int, int]]:
+    located, _ = locate_attributes(bytes(data), first, last)
+    return [(type & NLA_TYPE_MASK, start, end) for type, start, end in located]
