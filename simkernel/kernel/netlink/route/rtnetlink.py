@@ -59,7 +59,7 @@ class RouteNetlink:
             warn,
         )
         devices.subscribe(notifier.on_event)
-        netlink.namespaces.register_pernet(self._enter, self._leave)
+        netlink.namespaces.register_pernet(self._enter, self._leave, _forget)
 
     @property
     def handlers(self) -> Table:
