@@ -13,6 +13,7 @@ from simkernel.driverapi.netdevice import (
     ETH_ALEN,
     ETH_MAX_MTU,
     ETH_MIN_MTU,
+    TSO_MAX_SIZE,
     Extack,
     Net,
     NetDevice,
@@ -83,7 +84,7 @@ class Veth:
         """Set the defaults of a new device."""
         ether_setup(device)
         device.ops = self.ops
-        device.max_mtu = ETH_MAX_MTU
+        device.max_mtu, device.tso_max_size = ETH_MAX_MTU, TSO_MAX_SIZE
 
     def validate(self, attributes: Attributes, data: Attributes | None, extack: Extack) -> None:
         """Check the address and the MTU that a program wants.  EINVAL, EADDRNOTAVAIL."""

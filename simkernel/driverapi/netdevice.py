@@ -16,6 +16,8 @@ from typing import Any, Final
 
 from simkernel.driverapi.context import kernel_of, module_of
 from simkernel.kernel.module.module import ThisModule
+from simkernel.kernel.net.device import MAX_GSO_SEGS as MAX_GSO_SEGS
+from simkernel.kernel.net.device import TSO_MAX_SIZE as TSO_MAX_SIZE
 from simkernel.kernel.net.device import AddressOrigin as AddressOrigin
 from simkernel.kernel.net.device import Event as Event
 from simkernel.kernel.net.device import Extack as Extack
@@ -71,6 +73,11 @@ def register_netdevice_notifier(
         devices.unsubscribe(guarded)
 
     return unregister
+
+
+def netdev_features_change(this: ThisModule, device: NetDevice) -> None:
+    """Announce that the features of `device` have changed."""
+    kernel_of(this).net_devices.notify(Event.FEAT_CHANGE, device)
 
 
 def call_netdevice_notifiers(this: ThisModule, event: Event, device: NetDevice) -> None:

@@ -18,7 +18,9 @@ from simkernel.kernel.net.device import Attributes as Attributes
 from simkernel.kernel.net.device import LinkOps as LinkOps
 from simkernel.kernel.net.device import NetDevice
 from simkernel.kernel.net.device import NewLink as NewLink
+from simkernel.kernel.netlink.route.notify import notify
 from simkernel.uapi.netlink import attribute
+from simkernel.uapi.rtnetlink import RTNLGRP_LINK
 from simkernel.ynl.policy import AttributePolicy as AttributePolicy
 from simkernel.ynl.policy import NlaType as NlaType
 from simkernel.ynl.policy import PolicyTable as PolicyTable
@@ -74,3 +76,8 @@ def rtnl_configure_peer(this: ThisModule, new: NewLink, peer: NetDevice) -> None
 def pack_numbers(rows: Mapping[int, tuple[Struct, int]]) -> bytes:
     """Return attributes with numbers, in the order of `rows`: layout and value of each type."""
     return b"".join(attribute(type, layout.pack(value)) for type, (layout, value) in rows.items())
+
+
+def rtnl_link_notify(this: ThisModule, device: NetDevice, data: bytes) -> None:
+    """Send a message to RTNLGRP_LINK in the namespace of `device` (`rtnl_notify()`)."""
+    notify(device.net, RTNLGRP_LINK, data)

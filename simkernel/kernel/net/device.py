@@ -28,6 +28,7 @@ LOOPBACK_IFINDEX: Final = 1
 MAX_GSO_SEGS: Final = 65535
 MAX_GSO_SIZE: Final = 65536
 TSO_MAX_SIZE: Final = 524_280
+"""The largest segment to offload of software devices; a device has `MAX_GSO_SIZE` by default."""
 
 
 class Event(Enum):
@@ -185,7 +186,7 @@ class NetDevice:
     gro_max_size: int = MAX_GSO_SIZE
     gso_ipv4_max_size: int = MAX_GSO_SIZE
     gro_ipv4_max_size: int = MAX_GSO_SIZE
-    tso_max_size: int = TSO_MAX_SIZE
+    tso_max_size: int = MAX_GSO_SIZE
     tso_max_segs: int = MAX_GSO_SEGS
     headroom: int = 0
     netns_immutable: bool = False
@@ -279,6 +280,7 @@ class Net(NetNamespace):
         self._generic: dict[object, Any] = {}
         # A new namespace's `lo` is down (`loopback_setup()`).
         lo = NetDevice(self, "lo", index=LOOPBACK_IFINDEX, flags=IFF_LOOPBACK, netns_immutable=True)
+        lo.tso_max_size = TSO_MAX_SIZE
         lo.registered = True
         self.devices: dict[int, NetDevice] = {lo.index: lo}
         self.dev_base_seq = 1

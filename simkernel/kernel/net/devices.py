@@ -347,7 +347,7 @@ class NetDevices:
         before = device.flags
         self._count_allmulti(device, step)
         if device.flags != before:
-            self._notify_flags(device, before, il.IFF_ALLMULTI)
+            self._notify_flags(device, before, 0)
 
     # -- attributes ---------------------------------------------------------------
 

@@ -1,0 +1,437 @@
+"""bridge: a network device that joins others, its ports.
+
+`rtnl-link-bridge` loads it when a program makes a link of that kind.  IFLA_MASTER makes a link a port.
+The bridge has a carrier while a port forwards.  The spanning tree protocol is off: a port forwards as soon as
+it can.
+
+settings.py has the settings of a bridge and of its ports, in the order in which messages show them.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import attrs
+
+from simkernel.driverapi.module import Module, ThisModule
+from simkernel.driverapi.netdevice import (
+    ETH_ALEN,
+    ETH_DATA_LEN,
+    ETH_MAX_MTU,
+    MAX_GSO_SEGS,
+    TSO_MAX_SIZE,
+    AddressOrigin,
+    Event,
+    Extack,
+    NetDevice,
+    call_netdevice_notifiers,
+    dev_set_allmulti,
+    dev_set_mtu,
+    dev_set_promiscuity,
+    eth_hw_addr_random,
+    ether_setup,
+    is_valid_ether_addr,
+    netdev_features_change,
+    netdev_master_upper_dev_link,
+    netdev_ops,
+    netdev_upper_dev_unlink,
+    netif_carrier_off,
+    netif_carrier_on,
+    register_netdevice,
+    register_netdevice_notifier,
+)
+from simkernel.driverapi.printk import pr_info
+from simkernel.driverapi.rtnetlink import (
+    Attributes,
+    LinkOps,
+    NewLink,
+    rtnl_link_notify,
+    rtnl_link_register,
+    rtnl_link_unregister,
+)
+from simkernel.uapi.errno import EADDRNOTAVAIL, EBUSY, EINVAL, ELOOP, EOPNOTSUPP, ERANGE, os_error
+from simkernel.uapi.if_bridge import (
+    BR_STATE_BLOCKING,
+    BR_STATE_DISABLED,
+    BR_STATE_FORWARDING,
+    BR_STATES,
+    Br,
+    BrPort,
+)
+from simkernel.uapi.if_link import (
+    ARPHRD_ETHER,
+    IF_OPER_DOWN,
+    IFF_LOOPBACK,
+    IFLA_ADDRESS,
+    IFLA_IFNAME,
+    IFLA_LINK,
+    IFLA_MASTER,
+    IFLA_MTU,
+    IFLA_OPERSTATE,
+    IFLA_PROTINFO,
+)
+from simkernel.uapi.netlink import NLA_F_NESTED, attribute, message
+from simkernel.uapi.rtnetlink import RTM_DELLINK, RTM_NEWLINK, IfInfoMsg
+from simkernel.uapi.socket import AF_BRIDGE
+from simkernel.uapi.structure import U8, U32
+
+from .settings import (
+    BRIDGE,
+    POLICY,
+    PORT,
+    PORT_FLAGS,
+    PORT_POLICY,
+    PRIORITY,
+    SETTINGS,
+    pack,
+)
+
+KIND: Final = "bridge"
+GROUP_ADDRESS: Final = bytes.fromhex("0180c2000000")
+MAX_PORTS: Final = 1023
+
+MODULE = Module(
+    license="GPL",
+    description="Ethernet bridge driver",
+    version="2.3",
+    aliases=(f"rtnl-link-{KIND}",),
+)
+
+
+@attrs.define(eq=False)
+class Port:
+    """A device that belongs to a bridge (`struct net_bridge_port`)."""
+
+    device: NetDevice
+    number: int
+    state: int = BR_STATE_DISABLED
+    settings: dict[int, int] = attrs.field(factory=dict)
+
+
+@attrs.define(eq=False)
+class Bridge:
+    """A bridge (`struct net_bridge`), which is the `private` of its device."""
+
+    device: NetDevice
+    id_address: bytes = bytes(ETH_ALEN)
+    """The address in the bridge's id."""
+    ports: dict[NetDevice, Port] = attrs.field(factory=dict)
+    settings: dict[int, int] = attrs.field(factory=dict)
+    mtu_is_set: bool = False
+
+    @property
+    def id(self) -> bytes:
+        """The priority and the address, as the spanning tree protocol has them."""
+        return self.settings.get(Br.PRIORITY, PRIORITY).to_bytes(2, "big") + self.id_address
+
+
+class BridgeModule:
+    """The module while it is loaded."""
+
+    def __init__(self, this: ThisModule) -> None:
+        self.this = this
+        self.ops = netdev_ops(
+            this,
+            open=self.open,
+            stop=self.stop,
+            set_mac_address=self.set_mac_address,
+            change_mtu=self.change_mtu,
+            add_slave=self.add_port,
+            del_slave=self.remove_port,
+        )
+        kind = LinkOps(
+            kind=KIND,
+            setup=self.setup,
+            policy=POLICY,
+            validate=self.validate,
+            newlink=self.newlink,
+            changelink=self.changelink,
+            dellink=self.dellink,
+            fill_info=self.fill_info,
+            slave_policy=PORT_POLICY,
+            slave_changelink=self.change_port,
+            fill_slave_info=lambda master, device: self.fill_port(master.private, device),
+        )
+        self.kind = rtnl_link_register(this, kind)
+        self.unsubscribe = register_netdevice_notifier(this, self.device_event)
+
+    # -- bridges --------------------------------------------------------------------
+
+    def setup(self, device: NetDevice) -> None:
+        """Set the defaults of a new bridge."""
+        ether_setup(device)
+        eth_hw_addr_random(self.this, device)
+        device.ops, device.max_mtu, device.netns_immutable = self.ops, ETH_MAX_MTU, True
+        device.private = Bridge(device)
+
+    def validate(self, attributes: Attributes, data: Attributes | None, extack: Extack) -> None:
+        """Check the address that a program wants.  EINVAL, EADDRNOTAVAIL."""
+        address = attributes.get(IFLA_ADDRESS)
+        if address is not None:
+            if len(address) != ETH_ALEN:
+                raise os_error(EINVAL)
+            if not is_valid_ether_addr(address):
+                raise os_error(EADDRNOTAVAIL)
+
+    def newlink(self, new: NewLink) -> None:
+        """Register a bridge, and apply its settings."""
+        register_netdevice(self.this, new.device)
+        netif_carrier_off(self.this, new.device)
+        if IFLA_ADDRESS in new.attributes:
+            self.set_id(new.device.private, new.device.address)
+        self.changelink(new.device, new.attributes, new.data or {}, new.extack)
+
+    def changelink(self, device: NetDevice, attributes: Attributes, data: Attributes, extack: Extack) -> None:
+        """Change settings of a bridge.  ERANGE outside of their limits, EOPNOTSUPP if not modelled."""
+        bridge: Bridge = device.private
+        for type, payload in data.items():
+            if type not in SETTINGS:
+                raise os_error(EOPNOTSUPP)
+            value = int.from_bytes(payload, "little")
+            low, high = SETTINGS[type]
+            if not low <= value <= high:
+                raise os_error(ERANGE)
+            bridge.settings[type] = (
+                value if high > 255 or type == Br.MCAST_QUERY_USE_IFADDR else int(bool(value))
+            )
+
+    def dellink(self, device: NetDevice, doomed: list[NetDevice]) -> None:
+        """Release the ports, and unregister the bridge."""
+        bridge: Bridge = device.private
+        for port in tuple(bridge.ports.values()):
+            self.unlink(bridge, port)
+        doomed.append(device)
+
+    def open(self, device: NetDevice) -> None:
+        """Let the ports that can forward (`br_stp_enable_bridge()`)."""
+        for port in device.private.ports.values():
+            if port.device.running and port.device.oper_up:
+                self.enable(device.private, port)
+
+    def stop(self, device: NetDevice) -> None:
+        """Stop the ports (`br_stp_disable_bridge()`)."""
+        for port in device.private.ports.values():
+            if port.state != BR_STATE_DISABLED:
+                self.disable(device.private, port)
+
+    def set_mac_address(self, device: NetDevice, address: bytes) -> None:
+        """Set the address, which the bridge's id has too.  EADDRNOTAVAIL."""
+        if not is_valid_ether_addr(address):
+            raise os_error(EADDRNOTAVAIL)
+        self.set_id(device.private, address)
+
+    def change_mtu(self, device: NetDevice, mtu: int) -> None:
+        """Set the longest packet; from now on the ports do not change it."""
+        device.mtu, device.private.mtu_is_set = mtu, True
+
+    def set_id(self, bridge: Bridge, address: bytes) -> None:
+        """`br_stp_change_bridge_id()`"""
+        bridge.id_address = bridge.device.address = address
+        self.select_states(bridge)
+
+    def recalculate_id(self, bridge: Bridge) -> bool:
+        """Take the lowest address of the ports, unless a program has set one; True if it is another."""
+        if bridge.device.address_origin is AddressOrigin.SET:
+            return False
+        address = min((port.device.address for port in bridge.ports.values()), default=bytes(ETH_ALEN))
+        if bridge.id_address == address:
+            return False
+        self.set_id(bridge, address)
+        return True
+
+    def adjust_mtu(self, bridge: Bridge) -> None:
+        """Take the lowest MTU of the ports, unless a program has set one."""
+        if not bridge.mtu_is_set:
+            mtu = min((port.device.mtu for port in bridge.ports.values()), default=ETH_DATA_LEN)
+            dev_set_mtu(self.this, bridge.device, mtu)
+            bridge.mtu_is_set = False
+
+    def set_offload_limits(self, bridge: Bridge) -> None:
+        """Take the lowest limits of the ports for segments to offload (`br_set_gso_limits()`)."""
+        device, ports = bridge.device, [port.device for port in bridge.ports.values()]
+        device.tso_max_size = min((each.tso_max_size for each in ports), default=TSO_MAX_SIZE)
+        device.tso_max_segs = min((each.tso_max_segs for each in ports), default=MAX_GSO_SEGS)
+
+    # -- ports ----------------------------------------------------------------------
+
+    def add_port(self, master: NetDevice, device: NetDevice, extack: Extack) -> None:
+        """Make a device a port (`br_add_if()`).
+
+        EINVAL if it is not of Ethernet, ELOOP for a bridge, EBUSY if it is a port already.
+        """
+        this, bridge = self.this, master.private
+        if (
+            device.flags & IFF_LOOPBACK
+            or device.type != ARPHRD_ETHER
+            or not is_valid_ether_addr(device.address)
+        ):
+            raise os_error(EINVAL)
+        if device.ops is self.ops:
+            extack.message = "Can not enslave a bridge to a bridge"
+            raise os_error(ELOOP)
+        if device.master is not None:
+            raise os_error(EBUSY)
+        taken = {port.number for port in bridge.ports.values()}
+        port = Port(device, next(each for each in range(1, MAX_PORTS + 2) if each not in taken))
+        self.set_state(bridge, port, BR_STATE_DISABLED)
+        call_netdevice_notifiers(this, Event.JOIN, device)
+        dev_set_allmulti(this, device, 1)
+        bridge.ports[device] = port
+        netdev_master_upper_dev_link(this, device, master)
+        dev_set_promiscuity(this, device, 1)
+        if len(bridge.ports) == 1:
+            netdev_features_change(this, master)
+        changed = self.recalculate_id(bridge)
+        if device.running and device.oper_up and master.is_up:
+            self.enable(bridge, port)
+        self.notify_port(bridge, port)
+        if changed:
+            call_netdevice_notifiers(this, Event.CHANGEADDR, master)
+        self.adjust_mtu(bridge)
+        self.set_offload_limits(bridge)
+
+    def remove_port(self, master: NetDevice, device: NetDevice) -> None:
+        """Take a port off its bridge (`br_del_if()`).  EINVAL if it is not a port of this one."""
+        bridge: Bridge = master.private
+        if device not in bridge.ports:
+            raise os_error(EINVAL)
+        self.unlink(bridge, bridge.ports[device])
+        self.adjust_mtu(bridge)
+        self.set_offload_limits(bridge)
+        if self.recalculate_id(bridge):
+            call_netdevice_notifiers(self.this, Event.CHANGEADDR, master)
+        if not bridge.ports:
+            netdev_features_change(self.this, master)
+
+    def unlink(self, bridge: Bridge, port: Port) -> None:
+        """`del_nbp()`"""
+        this, device = self.this, port.device
+        dev_set_allmulti(this, device, -1)
+        dev_set_promiscuity(this, device, -1)
+        self.disable(bridge, port)
+        self.notify_port(bridge, port, RTM_DELLINK)
+        del bridge.ports[device]
+        netdev_upper_dev_unlink(this, device)
+
+    def change_port(self, master: NetDevice, device: NetDevice, data: Attributes, extack: Extack) -> None:
+        """Change settings of a port.  EOPNOTSUPP for what is not modelled."""
+        port: Port = master.private.ports[device]
+        for type, payload in data.items():
+            if type not in PORT_FLAGS:
+                raise os_error(EOPNOTSUPP)
+            port.settings[type] = int(bool(payload[0]))
+
+    def enable(self, bridge: Bridge, port: Port) -> None:
+        """`br_stp_enable_port()`"""
+        self.set_state(bridge, port, BR_STATE_BLOCKING)
+        self.select_states(bridge)
+        self.notify_port(bridge, port)
+
+    def disable(self, bridge: Bridge, port: Port) -> None:
+        """`br_stp_disable_port()`"""
+        self.set_state(bridge, port, BR_STATE_DISABLED)
+        self.notify_port(bridge, port)
+        self.select_states(bridge)
+
+    def select_states(self, bridge: Bridge) -> None:
+        """Let blocked ports forward; the carrier is there while one does (`br_port_state_selection()`)."""
+        for port in bridge.ports.values():
+            if port.state == BR_STATE_BLOCKING:
+                self.set_state(bridge, port, BR_STATE_FORWARDING)
+                self.notify_port(bridge, port)
+        forwards = any(port.state == BR_STATE_FORWARDING for port in bridge.ports.values())
+        (netif_carrier_on if forwards else netif_carrier_off)(self.this, bridge.device)
+
+    def set_state(self, bridge: Bridge, port: Port, state: int) -> None:
+        """`br_set_state()`"""
+        port.state = state
+        where = f"{bridge.device.name}: port {port.number}({port.device.name})"
+        pr_info(self.this, f"{where} entered {BR_STATES[state]} state")
+
+    def device_event(self, event: Event, device: NetDevice, info: object) -> None:
+        """Follow the ports' changes (`br_device_event()`)."""
+        master = device.master
+        if master is None or master.ops is not self.ops:
+            return
+        bridge: Bridge = master.private
+        port = bridge.ports.get(device)
+        if port is None:
+            return
+        notified = False
+        if event is Event.CHANGEMTU:
+            self.adjust_mtu(bridge)
+        elif event is Event.CHANGEADDR:
+            if self.recalculate_id(bridge):
+                call_netdevice_notifiers(self.this, Event.CHANGEADDR, master)
+        elif event is Event.CHANGE:
+            notified = self.check_carrier(bridge, port)
+        elif event is Event.DOWN:
+            if master.is_up:
+                self.disable(bridge, port)
+                notified = True
+        elif event is Event.UP:
+            if master.running and device.oper_up:
+                self.enable(bridge, port)
+                notified = True
+        elif event is Event.UNREGISTER:
+            self.remove_port(master, device)
+        if not notified and event in (Event.CHANGEADDR, Event.UP, Event.CHANGE, Event.DOWN):
+            self.notify_port(bridge, port)
+
+    def check_carrier(self, bridge: Bridge, port: Port) -> bool:
+        """Enable or disable a port as its carrier is; True if announced (`br_port_carrier_check()`)."""
+        if not bridge.device.running:
+            return False
+        works = port.device.running and port.device.oper_up
+        if works == (port.state != BR_STATE_DISABLED):
+            return False
+        (self.enable if works else self.disable)(bridge, port)
+        return True
+
+    # -- messages -------------------------------------------------------------------
+
+    def fill_info(self, device: NetDevice) -> bytes:
+        """Return the settings of a bridge."""
+        bridge: Bridge = device.private
+        texts: dict[int, bytes] = {
+            Br.BRIDGE_ID: bridge.id,
+            Br.ROOT_ID: bridge.id,
+            Br.GROUP_ADDR: GROUP_ADDRESS,
+        }
+        return pack(BRIDGE, bridge.settings, texts)
+
+    def fill_port(self, bridge: Bridge, device: NetDevice) -> bytes:
+        """Return the settings of a port."""
+        port = bridge.ports.get(device) or Port(device, 0)
+        number = 0x8000 | port.number
+        computed: dict[int, int] = {BrPort.STATE: port.state, BrPort.ID: number, BrPort.NO: port.number}
+        computed[BrPort.DESIGNATED_PORT] = number
+        texts: dict[int, bytes] = {BrPort.ROOT_ID: bridge.id, BrPort.BRIDGE_ID: bridge.id}
+        return pack(PORT, port.settings | computed, texts)
+
+    def notify_port(self, bridge: Bridge, port: Port, type: int = RTM_NEWLINK) -> None:
+        """Send a port's state to RTNLGRP_LINK (`br_ifinfo_notify()`)."""
+        device = port.device
+        body = IfInfoMsg(AF_BRIDGE, device.type, device.index, device.shown_flags, 0).pack()
+        body += attribute(IFLA_IFNAME, device.name.encode("utf-8", "surrogateescape") + b"\0")
+        body += attribute(IFLA_MASTER, U32.pack(bridge.device.index)) + attribute(
+            IFLA_MTU, U32.pack(device.mtu)
+        )
+        body += attribute(IFLA_OPERSTATE, U8.pack(device.operstate if device.running else IF_OPER_DOWN))
+        body += attribute(IFLA_ADDRESS, device.address)
+        if device.iflink != device.index:
+            body += attribute(IFLA_LINK, U32.pack(device.iflink))
+        if type == RTM_NEWLINK:
+            body += attribute(IFLA_PROTINFO | NLA_F_NESTED, self.fill_port(bridge, device))
+        rtnl_link_notify(self.this, device, message(type, body))
+
+
+def init(this: ThisModule) -> BridgeModule:
+    """Register the kind."""
+    return BridgeModule(this)
+
+
+def exit(this: ThisModule, module: BridgeModule) -> None:
+    """Remove the kind, and its devices with it."""
+    rtnl_link_unregister(this, module.kind)
+    module.unsubscribe()

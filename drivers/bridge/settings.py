@@ -1,0 +1,133 @@
+"""The settings of a bridge and of its ports, as IFLA_INFO_DATA and IFLA_INFO_SLAVE_DATA have them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from simkernel.driverapi.rtnetlink import AttributePolicy, NlaType, PolicyTable
+from simkernel.uapi.if_bridge import Br, BrPort
+from simkernel.uapi.netlink import attribute
+from simkernel.uapi.structure import U8, U16, U32, U64
+
+PRIORITY: Final = 0x8000
+"""The default of a bridge."""
+COST: Final = 2
+"""The cost of a port of 10 Gbit/s (`port_cost()`)."""
+
+TYPES: Final = {1: NlaType.U8, 2: NlaType.U16, 4: NlaType.U32, 8: NlaType.U64}
+NUMBERS: Final = {1: U8, 2: U16, 4: U32, 8: U64}
+BRIDGE: Final[dict[int, tuple[int, int]]] = {
+    **dict.fromkeys((Br.HELLO_TIMER, Br.TCN_TIMER, Br.TOPOLOGY_CHANGE_TIMER, Br.GC_TIMER), (8, 0)),
+    Br.FORWARD_DELAY: (4, 1500),
+    Br.HELLO_TIME: (4, 200),
+    Br.MAX_AGE: (4, 2000),
+    Br.AGEING_TIME: (4, 30000),
+    Br.STP_STATE: (4, 0),
+    Br.PRIORITY: (2, PRIORITY),
+    Br.VLAN_FILTERING: (1, 0),
+    Br.GROUP_FWD_MASK: (2, 0),
+    Br.BRIDGE_ID: (8, 0),
+    Br.ROOT_ID: (8, 0),
+    Br.ROOT_PORT: (2, 0),
+    Br.ROOT_PATH_COST: (4, 0),
+    Br.TOPOLOGY_CHANGE: (1, 0),
+    Br.TOPOLOGY_CHANGE_DETECTED: (1, 0),
+    Br.GROUP_ADDR: (6, 0),
+    Br.MULTI_BOOLOPT: (8, 0x1F << 32),
+    Br.FDB_N_LEARNED: (4, 0),
+    Br.FDB_MAX_LEARNED: (4, 0),
+    Br.MCAST_ROUTER: (1, 1),
+    Br.MCAST_SNOOPING: (1, 1),
+    Br.MCAST_QUERY_USE_IFADDR: (1, 0),
+    Br.MCAST_QUERIER: (1, 0),
+    Br.MCAST_STATS_ENABLED: (1, 0),
+    Br.MCAST_HASH_ELASTICITY: (4, 16),
+    Br.MCAST_HASH_MAX: (4, 4096),
+    Br.MCAST_LAST_MEMBER_CNT: (4, 2),
+    Br.MCAST_STARTUP_QUERY_CNT: (4, 2),
+    Br.MCAST_IGMP_VERSION: (1, 2),
+    Br.MCAST_MLD_VERSION: (1, 1),
+    Br.MCAST_LAST_MEMBER_INTVL: (8, 100),
+    Br.MCAST_MEMBERSHIP_INTVL: (8, 26000),
+    Br.MCAST_QUERIER_INTVL: (8, 25500),
+    Br.MCAST_QUERY_INTVL: (8, 12500),
+    Br.MCAST_QUERY_RESPONSE_INTVL: (8, 1000),
+    Br.MCAST_STARTUP_QUERY_INTVL: (8, 3124),
+    Br.NF_CALL_IPTABLES: (1, 0),
+    Br.NF_CALL_IP6TABLES: (1, 0),
+    Br.NF_CALL_ARPTABLES: (1, 0),
+}
+"""The settings of a bridge in the order of br_fill_info(): bytes and default."""
+PORT: Final[dict[int, tuple[int, int]]] = {
+    BrPort.STATE: (1, 0),
+    BrPort.PRIORITY: (2, 0x20),
+    BrPort.COST: (4, COST),
+    **dict.fromkeys((BrPort.MODE, BrPort.GUARD, BrPort.PROTECT), (1, 0)),
+    **dict.fromkeys((BrPort.FAST_LEAVE, BrPort.MCAST_TO_UCAST), (1, 0)),
+    **dict.fromkeys((BrPort.LEARNING, BrPort.UNICAST_FLOOD), (1, 1)),
+    **dict.fromkeys((BrPort.MCAST_FLOOD, BrPort.BCAST_FLOOD), (1, 1)),
+    **dict.fromkeys((BrPort.PROXYARP, BrPort.PROXYARP_WIFI), (1, 0)),
+    **dict.fromkeys((BrPort.ROOT_ID, BrPort.BRIDGE_ID), (8, 0)),
+    BrPort.DESIGNATED_PORT: (2, 0),
+    BrPort.DESIGNATED_COST: (2, 0),
+    BrPort.ID: (2, 0),
+    BrPort.NO: (2, 0),
+    **dict.fromkeys((BrPort.TOPOLOGY_CHANGE_ACK, BrPort.CONFIG_PENDING, BrPort.VLAN_TUNNEL), (1, 0)),
+    BrPort.GROUP_FWD_MASK: (2, 0),
+    **dict.fromkeys((BrPort.NEIGH_SUPPRESS, BrPort.MRP_RING_OPEN, BrPort.MRP_IN_OPEN), (1, 0)),
+    **dict.fromkeys((BrPort.ISOLATED, BrPort.LOCKED, BrPort.MAB, BrPort.NEIGH_VLAN_SUPPRESS), (1, 0)),
+    **dict.fromkeys((BrPort.MESSAGE_AGE_TIMER, BrPort.FORWARD_DELAY_TIMER, BrPort.HOLD_TIMER), (8, 0)),
+    BrPort.MULTICAST_ROUTER: (1, 1),
+    BrPort.MCAST_EHT_HOSTS_LIMIT: (4, 512),
+    **dict.fromkeys((BrPort.MCAST_EHT_HOSTS_CNT, BrPort.MCAST_N_GROUPS, BrPort.MCAST_MAX_GROUPS), (4, 0)),
+}
+"""The settings of a port in the order of br_port_fill_attrs(): bytes and default."""
+ON_OR_OFF: Final = (
+    "MODE GUARD PROTECT FAST_LEAVE MCAST_TO_UCAST LEARNING UNICAST_FLOOD MCAST_FLOOD BCAST_FLOOD PROXYARP "
+    "PROXYARP_WIFI VLAN_TUNNEL NEIGH_SUPPRESS ISOLATED LOCKED NEIGH_VLAN_SUPPRESS"
+)
+PORT_FLAGS: Final = frozenset(BrPort[name] for name in ON_OR_OFF.split())
+"""The settings of a port that a program turns on and off."""
+SETTINGS: Final[dict[int, tuple[int, int]]] = {
+    Br.FORWARD_DELAY: (0, 3000),
+    Br.HELLO_TIME: (100, 1000),
+    Br.MAX_AGE: (600, 4000),
+    Br.AGEING_TIME: (0, 2**32 - 1),
+    Br.PRIORITY: (0, 2**16 - 1),
+    Br.MCAST_QUERY_USE_IFADDR: (0, 255),
+    Br.MCAST_HASH_MAX: (0, 2**32 - 1),
+    Br.MCAST_LAST_MEMBER_CNT: (0, 2**32 - 1),
+    Br.MCAST_STARTUP_QUERY_CNT: (0, 2**32 - 1),
+    Br.MCAST_STATS_ENABLED: (0, 255),
+    Br.NF_CALL_IPTABLES: (0, 255),
+    Br.NF_CALL_IP6TABLES: (0, 255),
+    Br.NF_CALL_ARPTABLES: (0, 255),
+    Br.FDB_MAX_LEARNED: (0, 2**32 - 1),
+}
+"""The settings of a bridge that a program may change, with their limits; times are in units of 10 ms."""
+
+POLICY: Final = PolicyTable(
+    "bridge",
+    tuple(
+        AttributePolicy(TYPES[BRIDGE[each][0]]) if each in SETTINGS else AttributePolicy()
+        for each in range(max(Br) + 1)
+    ),
+)
+PORT_POLICY: Final = PolicyTable(
+    "bridge_slave",
+    tuple(
+        AttributePolicy(TYPES[PORT[each][0]]) if each in PORT else AttributePolicy()
+        for each in range(max(BrPort) + 1)
+    ),
+)
+
+
+def pack(
+    table: Mapping[int, tuple[int, int]], values: Mapping[int, int], texts: Mapping[int, bytes]
+) -> bytes:
+    """Return the attributes of a table, with `values` or `texts` in place of its defaults."""
+    return b"".join(
+        attribute(type, texts[type] if type in texts else NUMBERS[size].pack(values.get(type, default)))
+        for type, (size, default) in table.items()
+    )
