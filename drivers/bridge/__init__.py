@@ -13,6 +13,7 @@ from typing import Final
 
 import attrs
 
+from simkernel.driverapi.ktime import ktime_get
 from simkernel.driverapi.module import Module, ThisModule
 from simkernel.driverapi.netdevice import (
     ETH_ALEN,
@@ -77,12 +78,14 @@ from simkernel.uapi.structure import U8, U32
 
 from .settings import (
     BRIDGE,
+    FORWARD_DELAY,
     POLICY,
     PORT,
     PORT_FLAGS,
     PORT_POLICY,
     PRIORITY,
     SETTINGS,
+    TICK,
     pack,
 )
 
@@ -106,6 +109,8 @@ class Port:
     number: int
     state: int = BR_STATE_DISABLED
     settings: dict[int, int] = attrs.field(factory=dict)
+    forward_deadline: int = 0
+    """The time in ns at which it would forward with the spanning tree protocol."""
 
 
 @attrs.define(eq=False)
@@ -331,6 +336,7 @@ class BridgeModule:
         """`br_stp_disable_port()`"""
         self.set_state(bridge, port, BR_STATE_DISABLED)
         self.notify_port(bridge, port)
+        port.forward_deadline = 0
         self.select_states(bridge)
 
     def select_states(self, bridge: Bridge) -> None:
@@ -339,6 +345,8 @@ class BridgeModule:
             if port.state == BR_STATE_BLOCKING:
                 self.set_state(bridge, port, BR_STATE_FORWARDING)
                 self.notify_port(bridge, port)
+                delay = bridge.settings.get(Br.FORWARD_DELAY, FORWARD_DELAY)
+                port.forward_deadline = ktime_get(self.this) + delay * TICK
         forwards = any(port.state == BR_STATE_FORWARDING for port in bridge.ports.values())
         (netif_carrier_on if forwards else netif_carrier_off)(self.this, bridge.device)
 
@@ -406,6 +414,7 @@ class BridgeModule:
         number = 0x8000 | port.number
         computed: dict[int, int] = {BrPort.STATE: port.state, BrPort.ID: number, BrPort.NO: port.number}
         computed[BrPort.DESIGNATED_PORT] = number
+        computed[BrPort.FORWARD_DELAY_TIMER] = max(port.forward_deadline - ktime_get(self.this), 0) // TICK
         texts: dict[int, bytes] = {BrPort.ROOT_ID: bridge.id, BrPort.BRIDGE_ID: bridge.id}
         return pack(PORT, port.settings | computed, texts)
 

@@ -12,6 +12,9 @@ from simkernel.uapi.structure import U8, U16, U32, U64
 
 PRIORITY: Final = 0x8000
 """The default of a bridge."""
+FORWARD_DELAY: Final = 1500
+TICK: Final = 10_000_000
+"""The unit of times, in ns (USER_HZ)."""
 COST: Final = 2
 """The cost of a port of 10 Gbit/s (`port_cost()`)."""
 
@@ -19,7 +22,7 @@ TYPES: Final = {1: NlaType.U8, 2: NlaType.U16, 4: NlaType.U32, 8: NlaType.U64}
 NUMBERS: Final = {1: U8, 2: U16, 4: U32, 8: U64}
 BRIDGE: Final[dict[int, tuple[int, int]]] = {
     **dict.fromkeys((Br.HELLO_TIMER, Br.TCN_TIMER, Br.TOPOLOGY_CHANGE_TIMER, Br.GC_TIMER), (8, 0)),
-    Br.FORWARD_DELAY: (4, 1500),
+    Br.FORWARD_DELAY: (4, FORWARD_DELAY),
     Br.HELLO_TIME: (4, 200),
     Br.MAX_AGE: (4, 2000),
     Br.AGEING_TIME: (4, 30000),

@@ -9,7 +9,7 @@ from typing import Final
 
 from simkernel.uapi import if_link as il
 from simkernel.uapi import rtnetlink as rt
-from simkernel.uapi.if_bridge import Br
+from simkernel.uapi.if_bridge import Br, BrPort
 from simkernel.uapi.netlink import NLA_TYPE_MASK, NLMSG_HDRLEN, locate_attributes
 from simkernel.uapi.rtnetlink import IfInfoMsg
 from simkernel.uapi.socket import AF_BRIDGE, AF_INET6
@@ -27,31 +27,36 @@ def mask_links(datagram: bytes) -> bytes:
     data = bytearray(datagram)
     start = 0
     for header, payload in wire.messages(datagram):
-        if header[1] in (rt.RTM_NEWLINK, rt.RTM_DELLINK) and payload[0] != AF_BRIDGE:
-            _link(data, start + NLMSG_HDRLEN + IfInfoMsg.SIZE, start + NLMSG_HDRLEN + len(payload))
+        if header[1] in (rt.RTM_NEWLINK, rt.RTM_DELLINK):
+            first, last = start + NLMSG_HDRLEN + IfInfoMsg.SIZE, start + NLMSG_HDRLEN + len(payload)
+            _link(data, first, last, payload[0])
         start += (header[0] + 3) & ~3
     return bytes(data)
 
 
-def _link(data: bytearray, first: int, last: int) -> None:
+def _link(data: bytearray, first: int, last: int, family: int) -> None:
     for type, start, end in _located(data, first, last):
         if type in (il.IFLA_STATS, il.IFLA_STATS64):
             data[start:end] = bytes(end - start)
+        elif type == il.IFLA_PROTINFO and family == AF_BRIDGE:
+            _timer(data, start, end, BrPort.FORWARD_DELAY_TIMER)
         elif type == il.IFLA_PROTINFO:
             _inet6(data, start, end)
-        elif type == il.IFLA_LINKINFO:
+        elif type == il.IFLA_LINKINFO and b"bridge\0" in data[start:end]:
             for inner, inner_start, inner_end in _located(data, start, end):
-                if inner == il.IFLA_INFO_DATA and data[start:end].find(b"bridge\0") >= 0:
-                    _bridge(data, inner_start, inner_end)
+                if inner == il.IFLA_INFO_DATA:
+                    _timer(data, inner_start, inner_end, Br.GC_TIMER)
+                elif inner == il.IFLA_INFO_SLAVE_DATA:
+                    _timer(data, inner_start, inner_end, BrPort.FORWARD_DELAY_TIMER)
         elif type == il.IFLA_AF_SPEC:
-            for family, inner, inner_end in _located(data, start, end):
-                if family == AF_INET6:
-                    _inet6(data, inner, inner_end)
+            for inner, inner_start, inner_end in _located(data, start, end):
+                if inner == AF_INET6:
+                    _inet6(data, inner_start, inner_end)
 
 
-def _bridge(data: bytearray, first: int, last: int) -> None:
+def _timer(data: bytearray, first: int, last: int, timer: int) -> None:
     for type, start, end in _located(data, first, last):
-        if type == Br.GC_TIMER:  # the time to the next cleanup of learnt addresses, of which there are none
+        if type == timer:
             data[start:end] = bytes(end - start)
 
 

@@ -193,6 +193,8 @@ class NetDevice:
     no_queue: bool = True
     running: bool = False
     """True from the beginning of its open to that of its close (`netif_running()`)."""
+    transmits: bool = False
+    """True while its queueing discipline is active: it is up and has had its carrier handled."""
     registered: bool = False
     initializing: bool = False
     """True while RTM_NEWLINK creates it: no message announces it yet (RTNL_LINK_INITIALIZING)."""

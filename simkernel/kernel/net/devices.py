@@ -272,7 +272,7 @@ class NetDevices:
         """`__dev_close_many()`"""
         for device in devices:
             self.notify(Event.GOING_DOWN, device)
-            device.running = False
+            device.running = device.transmits = False
         for device in devices:
             self._call(device.ops.stop, device)
             device.flags &= ~il.IFF_UP
@@ -442,8 +442,6 @@ class NetDevices:
             device.carrier_up_count += on
             device.carrier_down_count += not on
             self.watch.fire(device)
-            if on and device.running:
-                self.watch.activate(device)
 
     @staticmethod
     def _call(operation: Callable[[NetDevice], None] | None, device: NetDevice) -> None:

@@ -55,6 +55,7 @@ class LinkWatch:
         """Give a device that is up its queueing discipline (`dev_activate()`)."""
         if device.qdisc == "noop":
             device.qdisc = "noqueue" if device.no_queue or not device.tx_queue_len else "pfifo_fast"
+        device.transmits = device.carrier
 
     def _schedule(self, urgent: bool) -> None:
         """`linkwatch_schedule_work()`"""
@@ -88,6 +89,7 @@ class LinkWatch:
         if device.is_up:
             if device.carrier:
                 self.activate(device)
+            device.transmits = device.carrier
             self._changed(device)
 
 
@@ -95,7 +97,7 @@ def _is_urgent(device: NetDevice) -> bool:
     """`linkwatch_urgent_event()`"""
     if not device.running:
         return False
-    return device.index != device.iflink or (device.carrier and device.qdisc == "noop")
+    return device.index != device.iflink or (device.carrier and not device.transmits)
 
 
 def _update(device: NetDevice) -> None:
