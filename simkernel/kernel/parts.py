@@ -16,6 +16,7 @@ from simkernel.kernel.irq.interrupts import Interrupts
 from simkernel.kernel.lib.costs import CostModel
 from simkernel.kernel.lib.fault import Armed
 from simkernel.kernel.lib.log import Log
+from simkernel.kernel.lib.taint import Taints
 from simkernel.kernel.lib.unmodelled import Unmodelled
 from simkernel.kernel.loader.modules import Modules
 from simkernel.kernel.net.namespace import Namespaces
@@ -36,6 +37,7 @@ class KernelParts(Protocol):
     costs: CostModel
     plain_costs: CostModel
     log: Log
+    taints: Taints
     log_readers: WaitQueue
     unmodelled: Unmodelled
     faults: Armed | None

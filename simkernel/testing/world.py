@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from simkernel.blocking.process import Blocking
@@ -13,6 +14,7 @@ from simkernel.kernel.net.namespace import Net
 from simkernel.kernel.netlink.socket import NetlinkSocket
 from simkernel.kernel.sched.credentials import Credentials
 from simkernel.machine import Machine
+from simkernel.uapi.fcntl import O_NONBLOCK
 from simkernel.uapi.filter import SockFilter
 from simkernel.uapi.socket import AF_NETLINK, SOCK_RAW
 
@@ -89,6 +91,23 @@ class World:
         self.blocking.task.switch_net(self._net)
         return self.blocking.read_file(path)
 
+    def listdir(self, path: str) -> list[str]:
+        """Return the names in a folder, as seen by a process in this namespace."""
+        self.blocking.task.net = self._net
+        return self.blocking.listdir(path)
+
+    def insmod(self, name: str, parameters: str = "") -> None:
+        """Load a module of the module path with a line of parameters, as finit_module(2) does."""
+        self.blocking.call("finit_module", name, parameters)
+
+    def modprobe(self, name: str) -> None:
+        """Load a module by name or alias after those that it needs."""
+        self.blocking.modprobe(name)
+
+    def rmmod(self, name: str, flags: int = O_NONBLOCK) -> None:
+        """Call delete_module(2)."""
+        self.blocking.call("delete_module", name, flags)
+
     def ioctl(self, sock: BlockingSocket, request: int, argument: bytes | int) -> Any:
         """Call ioctl(2), as `fcntl.ioctl` does."""
         return self.blocking.ioctl(sock, request, argument)
@@ -103,7 +122,10 @@ def _user(privileged: bool) -> int:
 
 
 @contextmanager
-def world(*, privileged: bool = True) -> Iterator[World]:
-    """Make a world without udevd.  Unmodelled behaviour raises an error instead of returning an errno."""
-    with Machine(udev=False, unmodelled="raise", checks=KIT) as machine:
+def world(*, privileged: bool = True, module_path: Iterable[Path] = ()) -> Iterator[World]:
+    """Make a world without udevd.  Unmodelled behaviour raises an error instead of returning an errno.
+
+    `module_path` are folders with modules beside the shipped ones.
+    """
+    with Machine(udev=False, unmodelled="raise", checks=KIT, module_path=module_path) as machine:
         yield World(machine, _process(machine, privileged), machine.kernel.net, privileged=privileged)

@@ -33,6 +33,7 @@ class Parameter:
 
     `type` is bool, int or str.  An int lies within 32 bits and, where they are given, from `minimum`
     to `maximum`.  With `array` it is a comma-separated list of up to that many, and its value a tuple.
+    `perm` is the mode of its file in sysfs; 0: it has none.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Parameter:
     minimum: int | None = attrs.field(default=None, kw_only=True)
     maximum: int | None = attrs.field(default=None, kw_only=True)
     array: int = attrs.field(default=0, kw_only=True)
+    perm: int = attrs.field(default=0o444, kw_only=True, validator=attrs.validators.in_((0o444, 0o400, 0)))
     description: str = attrs.field(default="", kw_only=True)
 
     def __attrs_post_init__(self) -> None:

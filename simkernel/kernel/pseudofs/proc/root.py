@@ -34,6 +34,7 @@ def mount(kernel: KernelParts, device: int) -> Dentry:
     def text(records: Callable[[KernelParts], Sequence[str]]) -> Entry:
         return partial(ProcText, records=partial(records, kernel))
 
+    sysctls: dict[str, Entry] = {"tainted": text(lambda kernel: [f"{kernel.taints.mask}\n"])}
     table: dict[str, Entry] = {
         "devices": text(listings.devices),
         "filesystems": text(lambda _: FILESYSTEMS),
@@ -44,6 +45,7 @@ def mount(kernel: KernelParts, device: int) -> Dentry:
         "mounts": partial(ProcLink, target=lambda _: "self/mounts"),
         "net": partial(ProcLink, target=lambda _: "self/net"),
         "self": partial(ProcLink, target=lambda task: str(task.tgid)),
+        "sys": partial(ProcDirectory, table={"kernel": partial(ProcDirectory, table=sysctls)}),
         "thread-self": partial(ProcLink, target=lambda task: f"{task.tgid}/task/{task.pid}"),
         "uptime": text(_uptime),
         "version": text(lambda _: [VERSION]),

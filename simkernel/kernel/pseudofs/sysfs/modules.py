@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from simkernel.kernel.module.module import LoadedModule, ModuleState
 from simkernel.kernel.parts import KernelParts
-from simkernel.kernel.pseudofs.sysfs.entry import Contents, Folder, Link, value
+from simkernel.kernel.pseudofs.sysfs.entry import Attribute, Contents, Folder, Link, value
 from simkernel.kernel.pseudofs.sysfs.uevent import uevent_file
 
 STATES: Final[Mapping[ModuleState, str]] = {
@@ -35,7 +35,7 @@ def _module(kernel: KernelParts, module: LoadedModule) -> Contents:
     )
     yield "initsize", value(lambda: 0)  # what init leaves behind is freed once it has run
     yield "initstate", value(lambda: STATES[module.state])
-    if module.declaration.parameters:
+    if any(parameter.perm for parameter in module.declaration.parameters):
         yield "parameters", Folder(lambda: _parameters(module))
     yield "refcnt", value(lambda: module.references)
     yield "taint", value(lambda: module.taints.letters)
@@ -55,12 +55,13 @@ def _drivers(kernel: KernelParts, module: LoadedModule) -> Contents:
 def _parameters(module: LoadedModule) -> Contents:
     """Their values, which nobody may change once it is loaded."""
     for parameter in module.declaration.parameters:
-        if parameter.name in module.this.parameters:
-            yield parameter.name, value(partial(_parameter, module, parameter.name))
+        if parameter.perm and parameter.name in module.this.parameters:
+            show = partial(_parameter, module, parameter.name)
+            yield parameter.name, Attribute(show, mode=parameter.perm)
 
 
 def _parameter(module: LoadedModule, name: str) -> str:
-    return shown(module.this.parameters[name])
+    return shown(module.this.parameters[name]) + "\n"
 
 
 def shown(given: Any) -> str:
