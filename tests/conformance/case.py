@@ -35,6 +35,8 @@ class Case:
     name: str
     privileged: bool
     marks: tuple[str, ...]
+    oracle: str
+    """Name of the recording that judges the case (recording.ORACLES)."""
 
     @property
     def area(self) -> str:
@@ -47,12 +49,14 @@ class Case:
         return " ".join((self.run.__doc__ or "").split())
 
 
-def case(*, privileged: bool = False, marks: tuple[str, ...] = ()) -> Callable[[Function], Case]:
+def case(
+    *, privileged: bool = False, marks: tuple[str, ...] = (), oracle: str = "linux-6.18"
+) -> Callable[[Function], Case]:
     """Mark a function as a case, run with every capability if `privileged`, otherwise with none."""
 
     def mark(function: Function) -> Case:
         area = function.__module__.rpartition(".")[2]
-        return Case(function, f"{area}.{function.__name__}", privileged, marks)
+        return Case(function, f"{area}.{function.__name__}", privileged, marks, oracle)
 
     return mark
 

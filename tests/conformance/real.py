@@ -116,6 +116,11 @@ class RealWorld:
         self._enter()
         return Path(path).read_bytes()
 
+    def listdir(self, path: str) -> list[str]:
+        """As `os.listdir`, in this namespace."""
+        self._enter()
+        return os.listdir(path)
+
     def ioctl(self, sock: Any, request: int, argument: bytes | int) -> Any:
         """As `fcntl.ioctl`."""
         return fcntl.ioctl(sock, request, argument)

@@ -9,17 +9,31 @@ from __future__ import annotations
 
 import json
 import platform
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import attrs
 
+from tests.conformance import world as worlds
 from tests.conformance.case import Case
-from tests.conformance.real import real
-from tests.conformance.runner import Outcome, difference, run
+from tests.conformance.runner import Elsewhere, Outcome, difference, run
 
-RECORDING = Path(__file__).parent / "recorded" / "linux-6.18.json"
+HOST: Final = "linux-6.18"
+ORACLES: Final[Mapping[str, str]] = {
+    HOST: "tests.conformance.real:real",
+    "uml-6.12": "tests.conformance.uml.world:uml",
+}
+"""Recordings, and the world that each was made in."""
+
+
+def path_of(oracle: str) -> Path:
+    """Return the file of a recording."""
+    return Path(__file__).parent / "recorded" / f"{oracle}.json"
+
+
+RECORDING = path_of(HOST)
 
 NOT_RECORDED = Outcome(error="the case is not in the recording")
 
@@ -50,16 +64,35 @@ def load(path: Path = RECORDING) -> Recording:
     )
 
 
-def record(cases: Sequence[Case], path: Path, *, limit: float, repeat: int, only: bool = False) -> int:
-    """Run each case `repeat` times on the real kernel and write down those that never differ.
+def host_kernel() -> str:
+    """Return name, release and machine of the host's kernel."""
+    return f"{platform.system()} {platform.release().split('-')[0]} {platform.machine()}"
+
+
+@cache
+def loaded(oracle: str) -> Recording:
+    """Return the recording of an oracle, read once."""
+    return load(path_of(oracle))
+
+
+def recorded(case: Case) -> Outcome:
+    """Return what the case's own oracle showed."""
+    return loaded(case.oracle).outcome(case)
+
+
+def record(
+    cases: Sequence[Case], path: Path, oracle: str, *, limit: float, repeat: int, only: bool = False
+) -> int:
+    """Run each case of an oracle `repeat` times in its world and write down those that never differ.
 
     With `only` the other cases of an existing recording stay.
 
-    Returns how many did, each of which is told on the terminal.
+    Returns the number of cases that differ, each of which is printed.
     """
+    real = worlds.load(ORACLES[oracle])
     stable: dict[str, Any] = json.loads(path.read_text())["cases"] if only else {}
     unstable = 0
-    for case in cases:
+    for case in (each for each in cases if each.oracle == oracle):
         first = run(case, real, limit)
         problem = first.error or first.skipped
         for _ in range(repeat - 1):
@@ -76,7 +109,7 @@ def record(cases: Sequence[Case], path: Path, *, limit: float, repeat: int, only
         }
     about = {
         "format": 1,
-        "kernel": f"{platform.system()} {platform.release().split('-')[0]} {platform.machine()}",
+        "kernel": real.kernel if isinstance(real, Elsewhere) else host_kernel(),
         "privileged": "true: root with every capability; false: uid and gid 65534 without any",
         "runs": repeat,
         "cases": stable,

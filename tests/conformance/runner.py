@@ -16,7 +16,7 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import attrs
 
@@ -36,6 +36,18 @@ class Outcome:
     observations: list[list[Any]] = attrs.field(factory=list)
     error: str | None = None
     skipped: str | None = None
+
+
+@runtime_checkable
+class Elsewhere(Protocol):
+    """A world on another kernel: it takes a case and returns the outcome."""
+
+    @property
+    def kernel(self) -> str:
+        """Name, release and machine of that kernel."""
+
+    def run_case(self, case: Case, limit: float) -> Outcome:
+        """Run a case of the suite, for at most `limit` seconds."""
 
 
 class CaseTimeout(BaseException):
@@ -77,8 +89,10 @@ def run_here(case: Case, factory: Factory, limit: float | None = None) -> Outcom
     return Outcome(log.observations, error)
 
 
-def run(case: Case, factory: Factory, limit: float) -> Outcome:
-    """Run a case in a process of its own, if the host has that."""
+def run(case: Case, factory: Factory | Elsewhere, limit: float) -> Outcome:
+    """Run a case in a process of its own, if the host has that, or where the factory runs whole cases."""
+    if isinstance(factory, Elsewhere):
+        return factory.run_case(case, limit)
     if not hasattr(os, "fork"):
         return run_here(case, factory, limit)
     sys.stdout.flush()

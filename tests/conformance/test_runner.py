@@ -108,7 +108,7 @@ def test_a_world_without_optional_methods_skips() -> None:
 
 
 def test_a_case_that_is_not_recorded_fails() -> None:
-    unknown = Case(PEEK.run, "unicast.never_recorded", False, ())
+    unknown = Case(PEEK.run, "unicast.never_recorded", False, (), PEEK.oracle)
     assert "not in the recording" in problem_of(unknown, Outcome())
 
 

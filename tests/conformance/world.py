@@ -101,6 +101,18 @@ class World(Process, Protocol):
     def read_file(self, path: str) -> bytes:
         """All that a file says, to a process in this namespace."""
 
+    def listdir(self, path: str) -> list[str]:
+        """As `os.listdir`, in this namespace."""
+
+    def insmod(self, name: str, parameters: str = "") -> None:
+        """Load a module with a line of parameters: finit_module(2), without what it depends on."""
+
+    def modprobe(self, name: str) -> None:
+        """Load a module by name or alias after those that it needs, as modprobe(8) does."""
+
+    def rmmod(self, name: str, flags: int = ...) -> None:
+        """As delete_module(2); the flags are O_NONBLOCK unless told otherwise."""
+
     def ioctl(self, sock: Any, request: int, argument: bytes | int) -> Any:
         """As `fcntl.ioctl`: bytes as the kernel has changed them, an int for an address."""
 
@@ -115,6 +127,7 @@ OPTIONAL = {
     "kernel_uevent": ("uevent",),
     "files": ("read_file",),
     "ioctl": ("ioctl",),
+    "modules": ("insmod", "modprobe", "rmmod", "read_file", "listdir"),
 }
 """What a case with a mark needs of its world."""
 

@@ -1,0 +1,157 @@
+"""Lines of parameters for real modules in User-mode Linux: which load, and what sysfs shows of the values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from tests.conformance.case import case
+from tests.conformance.cases.modules import MODULES, UML
+from tests.conformance.log import Log
+from tests.conformance.world import World
+
+
+def try_lines(world: World, log: Log, name: str, lines: Iterable[str], *shown: str) -> None:
+    """Load and unload a module with each line; record its values."""
+    for line in lines:
+        label = f"{name} {line[:60]!r} {len(line)}"
+        try:
+            world.insmod(name, line)
+        except OSError as error:
+            log(label, error)
+            continue
+        log(label, [world.read_file(f"/sys/module/{name}/parameters/{each}").decode() for each in shown])
+        world.rmmod(name)
+
+
+INTEGERS = (
+    *(
+        "0",
+        "1",
+        "-1",
+        "+5",
+        "007",
+        "0x10",
+        "0X1f",
+        "-0x10",
+        "-010",
+        "08",
+        "0x",
+        "0xg",
+        "1e3",
+        "1.5",
+        "",
+        " 5",
+        "5 ",
+    ),
+    *("2147483647", "2147483648", "-2147483648", "-2147483649", "0x7fffffff", "0x80000000", "4294967295"),
+    *("99999999999999999999", "--5", "+-5", "5,6", '"5"', '"5', "5\n", "5\n\n", "\t5", "1_000", "٣", "true"),
+)
+
+
+@case(privileged=True, marks=MODULES, oracle=UML)
+def integers(world: World, log: Log) -> None:
+    """`int`: decimal, hexadecimal and octal, a sign, 32 bits."""
+    try_lines(world, log, "tcp_bic", [f"beta={text}" for text in INTEGERS], "beta")
+
+
+@case(privileged=True, marks=MODULES, oracle=UML)
+def words(world: World, log: Log) -> None:
+    """How a line is divided: blanks, quotes, repeated and unknown names, names alone, `--`."""
+    lines = (
+        "",
+        " ",
+        "beta=3 low_window=5",
+        "  beta=3\tlow_window=5\n",
+        "beta=3 beta=4",
+        "beta=3 beta=x",
+        "beta=x low_window=5",
+        "beta=99999999999 low_window=x",
+        "low_window=x beta=99999999999",
+        "nosuch=3 beta=4",
+        "nosuch",
+        "beta",
+        "=5",
+        "=",
+        "beta =5",
+        "beta= 5",
+        '"beta=5"',
+        'beta="5" low_window=6',
+        'beta="5 low_window=6',
+        '"beta=5 low_window=6"',
+        "low-window=7",
+        "low_window=8 low-window=9",
+        "Beta=5",
+        "beta=5 -- beta=x",
+        "-- beta=x",
+        "--=5",
+        "tcp_bic.beta=5",
+        "beta==5",
+        "beta=5;low_window=6",
+    )
+    try_lines(world, log, "tcp_bic", lines, "beta", "low_window", "smooth_part")
+
+
+BOOLEANS = (
+    *(
+        "y",
+        "Y",
+        "yes",
+        "yellow",
+        "1",
+        "10",
+        "n",
+        "N",
+        "no",
+        "0",
+        "01",
+        "on",
+        "ON",
+        "oN",
+        "of",
+        "off",
+        "OFF",
+        "offer",
+    ),
+    *("o", "t", "T", "true", "f", "False", "2", "-1", "", " y", '"y"', "enable", "d", "disable", "e"),
+)
+
+
+@case(privileged=True, marks=MODULES, oracle=UML)
+def booleans(world: World, log: Log) -> None:
+    """`bool`: the first letters decide; a name alone means yes."""
+    lines = ("strict", *(f"strict={text}" for text in BOOLEANS))
+    try_lines(world, log, "842_compress", lines, "strict")
+
+
+@case(privileged=True, marks=MODULES, oracle=UML)
+def strings(world: World, log: Log) -> None:
+    """`charp`: any text of up to 1024 bytes."""
+    lines = [
+        "soft_reboot_cmd",
+        "soft_reboot_cmd=",
+        "soft_reboot_cmd=x",
+        "soft_reboot_cmd=" + 1023 * "x",
+        "soft_reboot_cmd=" + 1024 * "x",
+        "soft_reboot_cmd=" + 1025 * "x",
+        'soft_reboot_cmd="a b"',
+        "soft_reboot_cmd=a=b",
+    ]
+    try_lines(world, log, "softdog", lines)
+
+
+@case(privileged=True, marks=MODULES, oracle=UML)
+def arrays(world: World, log: Log) -> None:
+    """An array with a count: up to so many values, separated by commas; the file shows those that are set."""
+    world.modprobe("nf_conntrack")
+    texts = ("", "1", "1,2", "1,2,3,4", "1,,2", ",1", "1,", "1,x", "1, 2", '"1, 2"', "0x10,010", "1;2")
+    counted = [",".join(map(str, range(1, count + 1))) for count in (7, 8, 9)]
+    lines = ["", "ports", *(f"ports={text}" for text in (*texts, *counted)), "ports=1,2 ports=3"]
+    try_lines(world, log, "nf_conntrack_sane", lines, "ports")
+
+
+@case(privileged=True, marks=MODULES, oracle=UML)
+def files_of_parameters(world: World, log: Log) -> None:
+    """sysfs has the parameters that were declared with permissions, in any case those alone."""
+    for name in ("tcp_bic", "842_compress", "softdog"):
+        log.call(name, world.insmod, name)
+        log.call("files", lambda: sorted(world.listdir(f"/sys/module/{name}/parameters")))  # noqa: B023

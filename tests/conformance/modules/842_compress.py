@@ -1,0 +1,21 @@
+"""842_compress: parameters of type bool."""
+
+from __future__ import annotations
+
+from simkernel.driverapi.module import Module, Parameter, ThisModule
+
+MODULE = Module(
+    license="GPL",
+    parameters=(
+        Parameter("strict", bool, False),
+        Parameter("template_counts", bool, False),
+    ),
+)
+
+
+def init(this: ThisModule) -> None:
+    """Register nothing."""
+
+
+def exit(this: ThisModule, state: object) -> None:
+    """Release nothing."""

@@ -1,0 +1,15 @@
+"""ipip: imports a GPL-only symbol of ip_tunnel, and a symbol of tunnel4."""
+
+from __future__ import annotations
+
+from simkernel.driverapi.module import Module, ThisModule
+
+MODULE = Module(license="GPL", imports=("ip_tunnel_xmit", "xfrm4_tunnel_register"))
+
+
+def init(this: ThisModule) -> None:
+    """Register nothing."""
+
+
+def exit(this: ThisModule, state: object) -> None:
+    """Release nothing."""

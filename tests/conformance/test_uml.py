@@ -1,0 +1,38 @@
+"""User-mode Linux shows what was recorded of it and, but for known differences, what Linux 6.18 showed."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.conformance import recording
+from tests.conformance.case import Case, load_cases
+from tests.conformance.runner import Outcome, difference
+from tests.conformance.uml.differences import DIFFERENCES
+from tests.conformance.uml.world import uml
+
+pytestmark = pytest.mark.long
+
+LIMIT = 30.0
+CASES = load_cases()
+
+
+def outcome(case: Case) -> Outcome:
+    found = uml.run_case(case, LIMIT)
+    if found.skipped is not None:
+        pytest.skip(found.skipped)
+    return found
+
+
+@pytest.mark.parametrize("case", [c for c in CASES if c.name not in DIFFERENCES], ids=lambda case: case.name)
+def test_uml_agrees_with_the_recording(case: Case) -> None:
+    problem = difference(recording.recorded(case), outcome(case))
+    assert problem is None, f"{case.about}\n{problem}"
+
+
+@pytest.mark.parametrize("case", [c for c in CASES if c.name in DIFFERENCES], ids=lambda case: case.name)
+def test_a_known_difference_is_one(case: Case) -> None:
+    assert difference(recording.recorded(case), outcome(case)) is not None, DIFFERENCES[case.name]
+
+
+def test_every_known_difference_names_a_case() -> None:
+    assert {case.name for case in CASES} >= set(DIFFERENCES)

@@ -1,0 +1,70 @@
+"""Cases recorded on Linux 6.18 that User-mode Linux 6.12 answers otherwise.  6.18 decides.
+
+`test_uml.py` checks both: a case of this table differs, and no other does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+SIZES = "the memory of a message depends on the kernel's configuration"
+ALIGNED = "64-bit attributes of a policy are not aligned"
+OPERATION = "nlctrl's policies carry another operation number"
+ATTRIBUTES = "6.18 has attributes and families that 6.12 lacks"
+CHECKS = "6.18 checks in another order, or has an extended ACK text that 6.12 lacks"
+CONFIGURED = "UML has other link kinds, multicast groups, tables of rules or clock ticks"
+NAMES = "SIOCGIFNAME copies the bytes of the name and no more"
+
+DIFFERENCES: Final[Mapping[str, str]] = {
+    **dict.fromkeys(
+        (
+            *("exact_truesize.unicast_small", "exact_truesize.buffer_sizes", "exact_truesize.acks"),
+            *("exact_truesize.multicast_counts", "exact_truesize.room_for_a_dump"),
+            *("exact_truesize.a_dump_goes_on", "exact_truesize.as_large_as_was_read"),
+            *("exact_truesize.uevents_of_programs", "loops.memory_on_the_way"),
+            *("proc.queued", "proc.dump", "proc.an_answer"),
+        ),
+        SIZES,
+    ),
+    **dict.fromkeys(
+        (
+            *("links.statistics_and_names_refused", "nlctrl.id_length", "nlctrl.policy_of_an_operation"),
+            *("nlctrl.policy_errors", "route.bad_attributes", "routes.neighbours_refused"),
+            "routes.no_numbers",
+        ),
+        ALIGNED,
+    ),
+    **dict.fromkeys(
+        (
+            *("loops.answers_and_a_dump", "nlctrl.two_dumps", "nlctrl.do_while_dumping"),
+            *("nlctrl.policy_dump", "nlctrl.policy_by_both", "found.policies_of_one_operation"),
+        ),
+        OPERATION,
+    ),
+    **dict.fromkeys(
+        (
+            *("netdev.missing_attribute", "netdev.reserved_bits", "netdev.reserved_flags"),
+            *("netdev.strict_attributes", "netdev.dump_without_multi", "netdev.out_of_range"),
+            *("found.a_device_that_transmits_from_memory", "links.strictly", "links.without_a_master"),
+            *("links.of_ipv6_strictly", "routes.way_strictly"),
+        ),
+        ATTRIBUTES,
+    ),
+    **dict.fromkeys(
+        (
+            *("found.where_a_link_is_to_go", "found.what_kind_of_link", "found.a_link_that_leads_nowhere"),
+            *("routes.addresses_refused", "routes.one_neighbour"),
+        ),
+        CHECKS,
+    ),
+    **dict.fromkeys(
+        (
+            *("links.of_a_kind", "links.groups_without_privilege", "routes.routes_strictly"),
+            *("routes.rules", "sockopt.timeouts_in_ticks"),
+        ),
+        CONFIGURED,
+    ),
+    **dict.fromkeys(("ifreq.indices", "ifreq.every_number"), NAMES),
+    "ifreq.every_number_of_no_device": "modprobe runs for each name, which takes too long",
+}

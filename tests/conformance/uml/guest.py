@@ -1,0 +1,133 @@
+"""The init of the guest: it runs one case for each line of its terminal, and powers off at the end of them.
+
+    {"case": "modules.load", "limit": 10.0}  ->  {"outcome": {"observations": [...], ...}, "left": []}
+
+Each case runs in a child and in a network namespace of its own, as on the host.  The modules that it loads
+belong to the whole kernel: those that it leaves are unloaded before the next case.  `left` are the modules
+that cannot be.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import json
+import os
+import platform
+import sys
+import time
+import tty
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import attrs
+
+from simkernel.uapi.errno import ENOENT
+from tests.conformance.case import load_cases
+from tests.conformance.privilege import libc_call
+from tests.conformance.real import RealWorld, real
+from tests.conformance.runner import run
+from tests.conformance.uml import modules
+
+TERMINAL = "/dev/tty1"
+POWER_OFF: Final = ctypes.c_int(0x4321FEDC)
+"""LINUX_REBOOT_CMD_POWER_OFF."""
+SYSCTLS = {
+    "net/core/rmem_max": "4194304",
+    "net/core/wmem_max": "4194304",
+    "kernel/hotplug": "",  # no helper for each uevent
+    "kernel/printk": "1",
+}
+BUILT_IN_ELSEWHERE = ("ipv6",)
+"""Modules of this kernel that the worlds which cases run in have built in."""
+
+
+class UmlWorld(RealWorld):
+    """The guest's kernel, whose modules come and go."""
+
+    tree: modules.Tree
+
+    def insmod(self, name: str, parameters: str = "") -> None:
+        """Load a module, or a variant, with a line of parameters."""
+        self.tree.insmod(name, parameters)
+
+    def modprobe(self, name: str) -> None:
+        """Load a module after those that it needs.  FileNotFoundError."""
+        if not self.tree.modprobe(name):
+            raise FileNotFoundError(ENOENT, f"Module {name} not found")
+
+    def rmmod(self, name: str, flags: int = os.O_NONBLOCK) -> None:
+        """delete_module(2)."""
+        modules.rmmod(name, flags)
+
+
+@contextlib.contextmanager
+def uml(*, privileged: bool = True) -> Iterator[UmlWorld]:
+    """The guest's kernel, in a new network namespace."""
+    with real(privileged=privileged) as world:
+        yield UmlWorld(privileged, world._namespace)
+
+
+def unload(before: list[str]) -> list[str]:
+    """Unload the modules that were not there before; return those that stay.
+
+    A namespace goes some time after its last process, and a device in it may hold a module.
+    """
+    left: list[str] = []
+    for _ in range(100):
+        left = [name for name in modules.loaded() if name not in before]
+        for name in left:
+            with contextlib.suppress(OSError):
+                modules.rmmod(name)
+        if not left:
+            break
+        time.sleep(0.01)
+    return left
+
+
+def boot(tree: modules.Tree, modprobe: Path) -> None:
+    """Mount what cases look at, and set what a world promises."""
+    for kind, where in (("proc", b"/proc"), ("sysfs", b"/sys"), ("tmpfs", b"/run")):
+        libc_call("mount", kind.encode(), where, kind.encode(), 0, None)
+    for name, value in {**SYSCTLS, "kernel/modprobe": str(modprobe)}.items():
+        with contextlib.suppress(FileNotFoundError):
+            Path("/proc/sys", name).write_text(value + "\n")
+    for name in BUILT_IN_ELSEWHERE:
+        tree.modprobe(name)
+
+
+def serve(terminal: int) -> None:
+    """Run cases until the terminal is hung up."""
+    cases = {case.name: case for case in load_cases()}
+    before = modules.loaded()
+    with open(terminal, "rb", closefd=False) as requests:
+        for line in requests:
+            request = json.loads(line)
+            outcome = run(cases[request["case"]], uml, request["limit"])
+            say(terminal, {"outcome": attrs.asdict(outcome), "left": unload(before)})
+
+
+def say(terminal: int, answer: dict[str, object]) -> None:
+    """Write a line of JSON."""
+    rest = json.dumps(answer).encode() + b"\n"
+    while rest:
+        rest = rest[os.write(terminal, rest) :]
+
+
+def main(tree: Path, folder: Path) -> None:
+    """Be the guest's init."""
+    try:
+        UmlWorld.tree = modules.Tree(tree)
+        boot(UmlWorld.tree, folder / "modprobe")
+        terminal = os.open(TERMINAL, os.O_RDWR | os.O_NOCTTY)
+        tty.setraw(terminal)
+        say(terminal, {"kernel": f"Linux {platform.release()} {platform.machine()} (User-mode Linux)"})
+        serve(terminal)
+    finally:
+        sys.stderr.flush()
+        libc_call("reboot", POWER_OFF)
+
+
+if __name__ == "__main__":
+    main(*map(Path, sys.argv[1:]))

@@ -1,0 +1,156 @@
+"""Real modules in the guest: find, alter, load and unload them.
+
+kmod need not be installed on the host, and its tools would look below /lib/modules.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import struct
+from collections.abc import Mapping
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Final
+
+import attrs
+
+from simkernel.uapi.errno import EEXIST
+
+_libc = ctypes.CDLL(None, use_errno=True)
+INIT_MODULE, DELETE_MODULE, FINIT_MODULE = 175, 176, 313
+"""System calls of x86_64, which have no functions in the C library."""
+MODULE_NAME_LEN: Final = 56
+
+OUT_OF_TREE: Final[Mapping[str, str | None]] = {"intree": None}
+CLOSED: Final[Mapping[str, str | None]] = {"intree": None, "license": "Proprietary"}
+
+
+@attrs.frozen
+class Variant:
+    """An altered copy: the original's name, and the tags of .modinfo that differ (None: no tag)."""
+
+    original: str
+    modinfo: Mapping[str, str | None]
+
+
+VARIANTS: Final[Mapping[str, Variant]] = {
+    **{
+        name: Variant(name, OUT_OF_TREE)
+        for name in (
+            *("llc", "stp", "psnap", "garp", "ip_tunnel", "ipip", "xfrm4_tunnel", "nfnetlink", "vrf"),
+            *("tcp_bic", "842_compress", "softdog", "nf_conntrack_sane"),
+        )
+    },
+    "llc_copy": Variant("llc", OUT_OF_TREE),
+    "garp_closed": Variant("garp", CLOSED),
+    "slhc_closed": Variant("slhc", CLOSED),
+    "tunnel4_closed": Variant("tunnel4", CLOSED),
+}
+"""Modules that cases load altered.  simkernel's counterparts are in `tests/conformance/modules`."""
+
+
+def _call(number: int, *arguments: object) -> None:
+    if _libc.syscall(number, *arguments) < 0:
+        error = ctypes.get_errno()
+        raise OSError(error, os.strerror(error))
+
+
+def plain(name: str) -> str:
+    """Return the name as the kernel has it, with `_` for `-`."""
+    return name.replace("-", "_")
+
+
+class Tree:
+    """The modules below a folder of /lib/modules, by name."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        lines = (folder / "modules.dep").read_text().splitlines()
+        self._files = {
+            plain(Path(file).stem): (file, needed.split())
+            for file, _, needed in (line.partition(":") for line in lines)
+        }
+
+    def file(self, name: str) -> Path:
+        """Return the file of a module.  FileNotFoundError, as open(2) raises it."""
+        return self.folder / self._files.get(plain(name), (f"{name}.ko", []))[0]
+
+    def insmod(self, name: str, parameters: str = "") -> None:
+        """Load a module: finit_module(2), or init_module(2) of an altered copy."""
+        variant = VARIANTS.get(name)
+        if variant is not None:
+            image = altered(self.file(variant.original).read_bytes(), name, variant.modinfo)
+            _call(INIT_MODULE, image, ctypes.c_ulong(len(image)), parameters.encode())
+            return
+        fd = os.open(self.file(name), os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            _call(FINIT_MODULE, fd, parameters.encode(), 0)
+        finally:
+            os.close(fd)
+
+    def modprobe(self, name: str) -> bool:
+        """Load a module by name or alias, after those that it needs.  False if nothing has the name."""
+        wanted = [plain(name)] if plain(name) in self._files else self._aliased(plain(name))
+        for each in wanted:
+            for file in reversed([self._files[each][0], *self._files[each][1]]):
+                try:
+                    self.insmod(Path(file).stem)
+                except OSError as error:
+                    if error.errno != EEXIST:
+                        raise
+        return bool(wanted)
+
+    def _aliased(self, name: str) -> list[str]:
+        found = []
+        for line in (self.folder / "modules.alias").read_text().splitlines():
+            words = line.split()
+            if words[0] == "alias" and fnmatchcase(name, plain(words[1])):
+                found.append(words[2])
+        return found
+
+
+def rmmod(name: str, flags: int = os.O_NONBLOCK) -> None:
+    """delete_module(2)."""
+    _call(DELETE_MODULE, name.encode(), flags)
+
+
+def loaded() -> list[str]:
+    """Return the names in /proc/modules, newest first."""
+    return [line.split()[0] for line in Path("/proc/modules").read_text().splitlines()]
+
+
+# -- altered copies ---------------------------------------------------------------
+
+NAME = slice(24, 24 + MODULE_NAME_LEN)
+"""Place of the name in `struct module`: behind its state and a list_head."""
+
+
+def altered(image: bytes, name: str, modinfo: Mapping[str, str | None]) -> bytes:
+    """Return a module's file with another name and other tags in .modinfo.
+
+    The sections keep their sizes.  The kernel skips the NULs that are left over (`next_string()`).
+    """
+    copy = bytearray(image)
+    this = sections(image)[".gnu.linkonce.this_module"]
+    copy[this.start + NAME.start : this.start + NAME.stop] = name.encode().ljust(MODULE_NAME_LEN, b"\0")
+    place = sections(image)[".modinfo"]
+    tags = dict.fromkeys(tag for tag in image[place].split(b"\0") if tag)
+    for key in (*modinfo, "description", "author", "alias"):
+        tags = {tag: None for tag in tags if not tag.startswith(f"{key}=".encode())}
+    tags |= {f"{key}={value}".encode(): None for key, value in modinfo.items() if value is not None}
+    copy[place] = b"\0".join([*tags, b""]).ljust(place.stop - place.start, b"\0")
+    return bytes(copy)
+
+
+def sections(image: bytes) -> dict[str, slice]:
+    """Return the places of the sections of a 64-bit ELF file, by name."""
+    (offset,) = struct.unpack_from("<Q", image, 0x28)
+    size, count, names = struct.unpack_from("<3H", image, 0x3A)
+    headers = [struct.unpack_from("<IIQQQQ", image, offset + index * size) for index in range(count)]
+    strings = headers[names][4]
+    found = {}
+    for name, _, _, _, start, length in headers:
+        text = image[strings + name : image.index(b"\0", strings + name)]
+        found[text.decode()] = slice(start, start + length)
+    return found
