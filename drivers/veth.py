@@ -66,6 +66,7 @@ class Veth:
             stop=self.stop,
             validate_addr=eth_validate_addr,
             set_mac_address=eth_mac_addr,
+            link_settings=lambda _: (10_000, "full"),
             get_iflink=lambda device: device.private.index if device.private is not None else 0,
         )
         kind = LinkOps(

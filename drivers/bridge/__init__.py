@@ -92,6 +92,7 @@ from .settings import (
 KIND: Final = "bridge"
 GROUP_ADDRESS: Final = bytes.fromhex("0180c2000000")
 MAX_PORTS: Final = 1023
+SPEED_UNKNOWN: Final = -1
 
 MODULE = Module(
     license="GPL",
@@ -143,6 +144,7 @@ class BridgeModule:
             change_mtu=self.change_mtu,
             add_slave=self.add_port,
             del_slave=self.remove_port,
+            link_settings=self.link_settings,
         )
         kind = LinkOps(
             kind=KIND,
@@ -167,6 +169,7 @@ class BridgeModule:
         ether_setup(device)
         eth_hw_addr_random(self.this, device)
         device.ops, device.max_mtu, device.netns_immutable = self.ops, ETH_MAX_MTU, True
+        device.devtype = KIND
         device.private = Bridge(device)
 
     def validate(self, attributes: Attributes, data: Attributes | None, extack: Extack) -> None:
@@ -181,7 +184,6 @@ class BridgeModule:
     def newlink(self, new: NewLink) -> None:
         """Register a bridge, and apply its settings."""
         register_netdevice(self.this, new.device)
-        netif_carrier_off(self.this, new.device)
         if IFLA_ADDRESS in new.attributes:
             self.set_id(new.device.private, new.device.address)
         self.changelink(new.device, new.attributes, new.data or {}, new.extack)
@@ -218,6 +220,12 @@ class BridgeModule:
         for port in device.private.ports.values():
             if port.state != BR_STATE_DISABLED:
                 self.disable(device.private, port)
+
+    def link_settings(self, device: NetDevice) -> tuple[int, str]:
+        """Return the highest speed of the ports that are up (`br_get_link_ksettings()`)."""
+        ports = [port.device for port in device.private.ports.values() if port.device.running]
+        speeds = [each.ops.link_settings(each)[0] for each in ports if each.ops.link_settings is not None]
+        return max(speeds, default=SPEED_UNKNOWN), "unknown"
 
     def set_mac_address(self, device: NetDevice, address: bytes) -> None:
         """Set the address, which the bridge's id has too.  EADDRNOTAVAIL."""

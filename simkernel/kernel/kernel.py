@@ -29,7 +29,8 @@ from simkernel.kernel.loader.request import Modprobe
 from simkernel.kernel.mm.dma import DmaMemory
 from simkernel.kernel.module.module import LoadedModule, ThisModule
 from simkernel.kernel.module.resources import Resources
-from simkernel.kernel.net.devices import NetDevices, NetKobjects
+from simkernel.kernel.net.devices import NetDevices
+from simkernel.kernel.net.kobjects import NetKobjects
 from simkernel.kernel.net.namespace import Namespaces, Net
 from simkernel.kernel.netlink.genetlink import FAMILIES, netdev
 from simkernel.kernel.netlink.genetlink.genetlink import GenericNetlink
@@ -170,7 +171,12 @@ class Kernel:
         netdev.register(self.genetlink)
         link_notifier = LinkNotifier()
         self.net_devices = NetDevices(
-            engine, self.namespaces, self.log, self.work_queues.system, link_notifier, NetKobjects()
+            engine,
+            self.namespaces,
+            self.log,
+            self.work_queues.system,
+            link_notifier,
+            NetKobjects(lambda *arguments: self.uevents.send(*arguments)),
         )
         self.rtnetlink = RouteNetlink(
             self.netlink,
@@ -191,6 +197,7 @@ class Kernel:
         self.socket_families: dict[int, SocketFamily] = {AF_NETLINK: self.netlink, AF_UNIX: self.unix}
 
         self.uevents: Uevents = Uevents(engine, self.log, uevent_sockets.broadcast, faults)
+        self.namespaces.register_pernet(self.net_devices.enter, self.net_devices.leave)
         binding = Binding(engine, self.log, self.oopses, self.uevents, self.work_queues.system, faults)
         self.devices = DriverCore(self.log, self.locking, self.resources, self.uevents, binding)
         self.simbus = Simbus(

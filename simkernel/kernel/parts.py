@@ -19,6 +19,7 @@ from simkernel.kernel.lib.log import Log
 from simkernel.kernel.lib.taint import Taints
 from simkernel.kernel.lib.unmodelled import Unmodelled
 from simkernel.kernel.loader.modules import Modules
+from simkernel.kernel.net.devices import NetDevices
 from simkernel.kernel.net.namespace import Namespaces
 from simkernel.kernel.oops import Oopses
 from simkernel.kernel.sched.process import Processes
@@ -49,6 +50,7 @@ class KernelParts(Protocol):
     devices: DriverCore
     modules: Modules
     namespaces: Namespaces
+    net_devices: NetDevices
     socket_file: Callable[..., OpenFile]
     """The maker of the open files of sockets."""
     socket_families: dict[int, SocketFamily]

@@ -10,6 +10,7 @@ from simkernel.engine import Engine
 from simkernel.kernel.lib.fault import Armed
 from simkernel.kernel.lib.layers import KERNEL
 from simkernel.kernel.lib.log import Log
+from simkernel.kernel.vfs.task import NetNamespace
 from simkernel.uapi.uevent import Uevent
 
 BUFFER_SIZE = 2048
@@ -24,7 +25,7 @@ class Uevents:
 
     _engine: Engine
     _log: Log
-    broadcast: Callable[[Uevent], None]
+    broadcast: Callable[[Uevent, NetNamespace | None], None]
     _faults: Armed | None = None
     sequence: int = 0
     """SEQNUM of the last event (/sys/kernel/uevent_seqnum)."""
@@ -35,9 +36,14 @@ class Uevents:
         return self.sequence
 
     def send(
-        self, action: str, devpath: str, subsystem: str, environment: Mapping[str, str] | None = None
+        self,
+        action: str,
+        devpath: str,
+        subsystem: str,
+        environment: Mapping[str, str] | None = None,
+        net: NetNamespace | None = None,
     ) -> None:
-        """Tell that `action` has happened to the object at `devpath`.
+        """Tell that `action` has happened to the object at `devpath`, in all namespaces or only in `net`.
 
         Its variables are ACTION, DEVPATH and SUBSYSTEM, then `environment`, then SEQNUM.  An event
         with too many or too long ones is dropped, with a line in the log (`add_uevent_var()`).
@@ -57,4 +63,4 @@ class Uevents:
         if self._faults is None or not self._faults.hit(
             "uevent.drop", device=device, action=action, subsystem=subsystem
         ):
-            self.broadcast(Uevent(action, devpath, variables))
+            self.broadcast(Uevent(action, devpath, variables), net)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from simkernel.kernel.lib.kstrtox import kstrtoint
 from simkernel.kernel.lib.log import Log
 from simkernel.kernel.module.declaration import Module, Parameter
 from simkernel.uapi.errno import EINVAL, ENOSPC, ERANGE, os_error
@@ -14,7 +14,6 @@ LONGEST_STRING = 1024
 """Longest value of a string (`param_set_charp()`)."""
 
 INT_MIN, INT_MAX = -(2**31), 2**31 - 1
-_INTEGER = re.compile(r"([-+]?)(?:0[xX]([0-9a-fA-F]+)|(0[0-7]*)|([1-9][0-9]*))", re.ASCII)
 
 
 def parse_parameters(name: str, module: Module, line: str, log: Log) -> dict[str, Any]:
@@ -101,12 +100,7 @@ def _bool(parameter: Parameter, text: str | None) -> bool:
 
 def _int(parameter: Parameter, text: str | None) -> int:
     """`kstrtoint()` with base 0, then the parameter's own range."""
-    match = _INTEGER.fullmatch(text or "")
-    if match is None:
-        raise os_error(EINVAL)
-    sign, hexadecimal, octal, decimal = match.groups()
-    value = int(hexadecimal, 16) if hexadecimal else int(octal, 8) if octal else int(decimal)
-    value = -value if sign == "-" else value
+    value = kstrtoint(text or "")
     if not INT_MIN <= value <= INT_MAX:
         raise os_error(ERANGE)
     if not parameter.in_range(value):

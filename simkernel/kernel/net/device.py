@@ -96,6 +96,8 @@ class NetDeviceOps:
     add_slave: Callable[[NetDevice, NetDevice, Extack], None] | None = None
     del_slave: Callable[[NetDevice, NetDevice], None] | None = None
     get_iflink: Callable[[NetDevice], int] | None = None
+    link_settings: Callable[[NetDevice], tuple[int, str]] | None = None
+    """Return speed in Mbit/s and duplex (`ethtool_ops.get_link_ksettings`)."""
 
 
 @attrs.frozen(eq=False, kw_only=True)
@@ -198,6 +200,8 @@ class NetDevice:
     registered: bool = False
     initializing: bool = False
     """True while RTM_NEWLINK creates it: no message announces it yet (RTNL_LINK_INITIALIZING)."""
+    devtype: str = ""
+    """DEVTYPE of its uevents (`SET_NETDEV_DEVTYPE()`)."""
     private: Any = None
     _slots: dict[DeviceSlot[Any], Any] = attrs.field(factory=dict)
 
@@ -283,6 +287,7 @@ class Net(NetNamespace):
         # A new namespace's `lo` is down (`loopback_setup()`).
         lo = NetDevice(self, "lo", index=LOOPBACK_IFINDEX, flags=IFF_LOOPBACK, netns_immutable=True)
         lo.tso_max_size = TSO_MAX_SIZE
+        lo.name_origin = NameOrigin.PREDICTABLE
         lo.registered = True
         self.devices: dict[int, NetDevice] = {lo.index: lo}
         self.dev_base_seq = 1

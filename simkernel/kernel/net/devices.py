@@ -13,7 +13,8 @@ from typing import Any, Final, Protocol
 
 from simkernel.engine import Engine
 from simkernel.kernel.lib.log import Log
-from simkernel.kernel.net.device import AddressOrigin, Event, Extack, NameOrigin, NetDevice
+from simkernel.kernel.net.device import LOOPBACK_IFINDEX, AddressOrigin, Event, Extack, NameOrigin, NetDevice
+from simkernel.kernel.net.kobjects import NetKobjects
 from simkernel.kernel.net.link_watch import LinkWatch
 from simkernel.kernel.net.names import pick_name
 from simkernel.kernel.net.namespace import Namespaces, Net
@@ -53,26 +54,16 @@ class LinkMessages(Protocol):
         change: int,
         *,
         request: Any = None,
-        new_nsid: int | None = None,
+        new_net: Net | None = None,
         new_index: int = 0,
     ) -> Callable[[], None]:
-        """Build a message of the device as it is now; the result sends it.  `request` is its cause."""
+        """Build a message of the device as it is now; the result sends it.
+
+        `request` is its cause.  The device moves to `new_net`, where it gets `new_index`.
+        """
 
     def changed(self, device: NetDevice, change: int = 0, request: Any = None) -> None:
         """Send RTM_NEWLINK; `change` has the flags that have changed."""
-
-
-class NetKobjects:
-    """The devices' objects in /sys and their uevents."""
-
-    def add(self, device: NetDevice) -> None:
-        """Announce a new device (`netdev_register_kobject()`)."""
-
-    def remove(self, device: NetDevice) -> None:
-        """Announce that a device has gone (`netdev_unregister_kobject()`)."""
-
-    def rename(self, device: NetDevice, old: str) -> None:
-        """Announce a new name (`device_rename()`)."""
 
 
 class NetDevices:
@@ -91,9 +82,22 @@ class NetDevices:
         self.engine = engine
         self._log = log
         self._messages = messages
-        self._kobjects = kobjects
+        self.kobjects = kobjects
         self._chain: list[tuple[int, Callback]] = []
         self.watch = LinkWatch(engine, work, self.state_change)
+
+    def enter(self, net: Net) -> None:
+        """Announce the loopback device of a new namespace (`loopback_net_init()`)."""
+        if not net.initial:
+            self.kobjects.add(net.devices[LOOPBACK_IFINDEX])
+
+    def leave(self, net: Net) -> None:
+        """Remove the devices of a namespace that goes (`default_device_exit_batch()`)."""
+        doomed: list[NetDevice] = []
+        for device in reversed(net.devices.values()):
+            if device not in doomed:
+                self.queue_delete(device, doomed)
+        self.unregister(doomed)
 
     # -- the notifier chain -------------------------------------------------------
 
@@ -138,7 +142,7 @@ class NetDevices:
             self._call(device.ops.uninit, device)
             raise
         self.notify(Event.POST_INIT, device)
-        self._kobjects.add(device)
+        self.kobjects.add(device)
         device.registered = True
         self.watch.init(device)
         device.net.list_device(device)
@@ -162,7 +166,6 @@ class NetDevices:
         self._close([device for device in devices if device.is_up])
         for device in devices:
             device.net.unlist_device(device)
-            device.registered = False  # no NEWLINK follows
         for device in devices:
             device.qdisc = "noop"
             self.notify(Event.UNREGISTER, device)
@@ -175,7 +178,8 @@ class NetDevices:
             if send is not None:
                 send()
             self.watch.forget(device)
-            self._kobjects.remove(device)
+            device.registered = False
+            self.kobjects.remove(device)
 
     def delete(self, device: NetDevice, request: Any = None) -> None:
         """Unregister a device as its kind does it (`rtnl_delete_link()`).  EOPNOTSUPP if it has no kind."""
@@ -187,8 +191,7 @@ class NetDevices:
 
     def queue_delete(self, device: NetDevice, doomed: list[NetDevice]) -> None:
         """Append the devices that go with `device` to a list."""
-        assert device.link_ops is not None
-        if device.link_ops.dellink is not None:
+        if device.link_ops is not None and device.link_ops.dellink is not None:
             device.link_ops.dellink(device, doomed)
         else:
             doomed.append(device)
@@ -231,13 +234,10 @@ class NetDevices:
         old.unlist_device(device)
         device.qdisc = "noop"
         self.notify(Event.UNREGISTER, device)
-        number = old.id_of(net)
-        if number is None:
-            number = old.assign_id(net)
-        self._messages.prepare(RTM_DELLINK, device, ALL_CHANGED, new_nsid=number, new_index=new_index)()
-        self._kobjects.remove(device)
+        self._messages.prepare(RTM_DELLINK, device, ALL_CHANGED, new_net=net, new_index=new_index)()
+        self.kobjects.uevent("remove", device)
         device.net, device.index, device.name = net, new_index, new_name
-        self._kobjects.add(device)
+        self.kobjects.uevent("add", device)
         net.list_device(device)
         self.notify(Event.REGISTER, device)
         self._messages.changed(device, ALL_CHANGED)
@@ -364,7 +364,7 @@ class NetDevices:
         self._log.info(f"{device.name}: renamed from {old}{up}")
         device.name_origin = NameOrigin.RENAMED
         if device.name != old:
-            self._kobjects.rename(device, old)
+            self.kobjects.rename(device, old)
         self.notify(Event.CHANGENAME, device)
 
     def set_mtu(self, device: NetDevice, mtu: int, extack: Extack | None = None) -> None:

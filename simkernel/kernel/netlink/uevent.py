@@ -14,6 +14,7 @@ from simkernel.kernel.netlink.message import Receiver, Request
 from simkernel.kernel.netlink.netlink import Netlink
 from simkernel.kernel.netlink.skb import Skb
 from simkernel.kernel.netlink.sock import NONROOT_RECV
+from simkernel.kernel.vfs.task import NetNamespace
 from simkernel.uapi.capability import CAP_SYS_ADMIN
 from simkernel.uapi.errno import EINVAL, ENOBUFS, EPERM, ESRCH, os_error
 from simkernel.uapi.netlink import NETLINK_KOBJECT_UEVENT, NLMSG_HDRLEN
@@ -45,10 +46,12 @@ class UeventSockets:
     def _leave(self, net: Net) -> None:
         KERNEL_SOCKETS.of(net)[NETLINK_KOBJECT_UEVENT].release()
 
-    def broadcast(self, event: Uevent) -> None:
-        """Send an event to all who listen, in every namespace (`uevent_net_broadcast_untagged()`)."""
+    def broadcast(self, event: Uevent, only: NetNamespace | None = None) -> None:
+        """Send an event to the listeners of one or of all namespaces (`kobject_uevent_net_broadcast()`)."""
         data = event.pack()
         for net in self._netlink.namespaces:
+            if only not in (None, net):
+                continue
             sock = KERNEL_SOCKETS.of(net)[NETLINK_KOBJECT_UEVENT]
             if sock.has_listeners(UEVENT_GROUP):
                 with suppress(OSError):  # no memory for the buffer

@@ -7,7 +7,7 @@ from typing import Any
 
 from simkernel.engine import millis
 from simkernel.kernel.device.device import Device
-from simkernel.kernel.vfs.task import Task
+from simkernel.kernel.vfs.task import NetNamespace, Task
 from simkernel.machine import Machine
 from simkernel.testing.situations.occurrence import RECEIVES, Fields, Occurrence, Program
 from simkernel.testing.situations.replies import is_done
@@ -66,11 +66,11 @@ def uevents_lost(machine: Machine, *, select: Select = every, times: int = 1) ->
     """Send the next `times` selected events to no listener.  Their SEQNUM is missing."""
     occurrence = Occurrence(machine, "uevents-lost", times)
 
-    def broadcast(event: Uevent) -> None:
+    def broadcast(event: Uevent, net: NetNamespace | None) -> None:
         if occurrence.armed and select(event):
             occurrence.count()
         else:
-            send(event)
+            send(event, net)
 
     send = occurrence.replace(machine.kernel.uevents, "broadcast", broadcast)
     return occurrence
@@ -81,17 +81,17 @@ def uevents_doubled(machine: Machine, *, select: Select = every, times: int = 1)
     occurrence = Occurrence(machine, "uevents-doubled", times)
     uevents = machine.kernel.uevents
 
-    def broadcast(event: Uevent) -> None:
-        send(event)
+    def broadcast(event: Uevent, net: NetNamespace | None) -> None:
+        send(event, net)
         if occurrence.armed and select(event) and "SYNTH_UUID" not in event.variables:
-            occurrence.soon(again, event)
+            occurrence.soon(again, event, net)
 
-    def again(event: Uevent) -> None:
+    def again(event: Uevent, net: NetNamespace | None) -> None:
         variables: dict[str, Any] = dict(event.variables)
         for key in ("ACTION", "DEVPATH", "SUBSYSTEM", "SEQNUM"):
             variables.pop(key, None)
         subsystem = event.variables.get("SUBSYSTEM", "")
-        uevents.send(event.action, event.devpath, subsystem, {"SYNTH_UUID": "0", **variables})
+        uevents.send(event.action, event.devpath, subsystem, {"SYNTH_UUID": "0", **variables}, net)
         occurrence.count()
 
     send = occurrence.replace(uevents, "broadcast", broadcast)
@@ -101,21 +101,21 @@ def uevents_doubled(machine: Machine, *, select: Select = every, times: int = 1)
 def uevents_reordered(machine: Machine, *, select: Select = every, within: int = millis(10)) -> Occurrence:
     """Send the next selected event after the one that follows it, if that follows within `within` ns."""
     occurrence = Occurrence(machine, "uevents-reordered")
-    held: list[Uevent] = []
+    held: list[tuple[Uevent, NetNamespace | None]] = []
 
-    def broadcast(event: Uevent) -> None:
+    def broadcast(event: Uevent, net: NetNamespace | None) -> None:
         if not held and select(event):
-            held.append(event)
+            held.append((event, net))
             machine.at(machine.now + within, release)
             return
-        send(event)
+        send(event, net)
         if held:
             release()
             occurrence.count()
 
     def release() -> None:
         while held:
-            send(held.pop())
+            send(*held.pop())
 
     send = occurrence.replace(machine.kernel.uevents, "broadcast", broadcast)
     return occurrence

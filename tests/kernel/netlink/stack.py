@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 from simkernel.engine import Engine
 from simkernel.kernel.lib.costs import CostModel
 from simkernel.kernel.lib.log import Log
-from simkernel.kernel.net.devices import NetDevices, NetKobjects
+from simkernel.kernel.net.devices import NetDevices
+from simkernel.kernel.net.kobjects import NetKobjects
 from simkernel.kernel.net.namespace import Namespaces, Net
 from simkernel.kernel.netlink.genetlink.genetlink import GenericNetlink
 from simkernel.kernel.netlink.kernel_socket import KERNEL_SOCKETS, KernelSocket
@@ -126,7 +127,9 @@ class Stack:
         self.genetlink = GenericNetlink(self.netlink)
         notifier = LinkNotifier()
         no_work: Any = None  # no carrier changes
-        devices = NetDevices(self.engine, self.namespaces, self.log, no_work, notifier, NetKobjects())
+        devices = NetDevices(
+            self.engine, self.namespaces, self.log, no_work, notifier, NetKobjects(lambda *_: None)
+        )
         self.rtnetlink = RouteNetlink(
             self.netlink, devices, notifier, lambda what, number: os_error(number), self.log.warn
         )

@@ -9,6 +9,7 @@ from typing import Final
 from simkernel.kernel.net.device import NetDevice
 from simkernel.kernel.net.namespace import Net
 from simkernel.kernel.netlink.route import inet
+from simkernel.kernel.netlink.route.nsid import peer_id
 from simkernel.uapi import if_link as il
 from simkernel.uapi import rtnetlink as rt
 from simkernel.uapi.netlink import NLA_F_NESTED, attribute, message
@@ -107,7 +108,7 @@ def fill(
     if any(device.perm_address):
         parts.append(attribute(il.IFLA_PERM_ADDRESS, device.perm_address))
     parts += [
-        _other_end(device, viewer),
+        other_end(device, viewer),
         attribute(il.IFLA_QDISC, device.qdisc.encode() + b"\0"),
         attribute(il.IFLA_AF_SPEC, _families(device, mask)),
         attribute(il.IFLA_MAP, bytes(IFMAP_SIZE)),
@@ -150,16 +151,13 @@ def _numbers(rows: tuple[Row, ...], device: NetDevice) -> list[bytes]:
     return [attribute(type, layout.pack(value(device))) for type, layout, value in rows]
 
 
-def _other_end(device: NetDevice, viewer: Net) -> bytes:
+def other_end(device: NetDevice, viewer: Net) -> bytes:
     """`rtnl_fill_link_netnsid()`: the device below or at the other end, and the namespace that it is in."""
     kind, iflink = device.link_ops, device.iflink
     peer_net = None if kind is None or kind.link_net is None else kind.link_net(device)
     link = attribute(il.IFLA_LINK, U32.pack(iflink))
     if peer_net is not None and peer_net is not device.net:
-        number = viewer.id_of(peer_net)
-        if number is None:
-            number = viewer.assign_id(peer_net)
-        return attribute(il.IFLA_LINK_NETNSID, S32.pack(number)) + link
+        return attribute(il.IFLA_LINK_NETNSID, S32.pack(peer_id(viewer, peer_net))) + link
     return link if iflink != device.index else b""
 
 

@@ -8,7 +8,8 @@ from simkernel.kernel.net.device import Event, NetDevice
 from simkernel.kernel.net.namespace import Net
 from simkernel.kernel.netlink.kernel_socket import KERNEL_SOCKETS
 from simkernel.kernel.netlink.message import Request
-from simkernel.kernel.netlink.route.link_fill import fill
+from simkernel.kernel.netlink.route.link_fill import fill, other_end
+from simkernel.kernel.netlink.route.nsid import peer_id
 from simkernel.uapi import rtnetlink as rt
 from simkernel.uapi.errno import ENOBUFS, ESRCH
 from simkernel.uapi.netlink import NETLINK_ROUTE, NLM_F_ECHO
@@ -61,12 +62,17 @@ class LinkNotifier:
         *,
         request: Request | None = None,
         event: int = 0,
-        new_nsid: int | None = None,
+        new_net: Net | None = None,
         new_index: int = 0,
     ) -> Callable[[], None]:
-        """Build a message of the device as it is now; the result sends it."""
+        """Build a message of the device as it is now; the result sends it.
+
+        The namespaces that it names get numbers, even if no socket would receive it.
+        """
         net = device.net
+        new_nsid = None if new_net is None else peer_id(net, new_net)
         if not wanted(net, rt.RTNLGRP_LINK, request):
+            other_end(device, net)
             return lambda: None
         echo = request if request is not None and request.flags & NLM_F_ECHO else None
         data = fill(

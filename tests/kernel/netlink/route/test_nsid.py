@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from simkernel import Machine
+from simkernel.uapi import if_link as il
 from simkernel.uapi import net_namespace as ns
 from simkernel.uapi import rtnetlink as rt
 from simkernel.uapi.netlink import (
@@ -26,6 +27,7 @@ from simkernel.uapi.netlink import (
 from simkernel.uapi.sched import CLONE_NEWNET
 from simkernel.uapi.socket import AF_NETLINK, MSG_DONTWAIT, SOCK_RAW, SOL_NETLINK
 from simkernel.uapi.structure import S32, U32
+from tests.kernel import links
 from tests.kernel.host import on_this_host, only_6_18
 
 NS = "/proc/self/ns/net"
@@ -108,6 +110,78 @@ def observe(world: Any) -> list[list[object]]:
 def machine() -> Iterator[Machine]:
     with Machine(udev=False) as machine:
         yield machine
+
+
+def numbers_by_links(world: Any, group: int) -> list[list[object]]:
+    """Make links across namespaces, and return the numbers that these get, with their notifications."""
+    nets, socks, listeners = [], [], []
+    for step in range(3):
+        if step:
+            world.unshare(CLONE_NEWNET)
+        nets.append(world.open(NS, os.O_RDONLY))
+        socks.append(world.socket(AF_NETLINK, SOCK_RAW, NETLINK_ROUTE))
+        listeners.append(world.socket(AF_NETLINK, SOCK_RAW, NETLINK_ROUTE))
+        listeners[-1].bind((0, 0))
+        listeners[-1].setsockopt(SOL_NETLINK, ADD_MEMBERSHIP, rt.RTNLGRP_NSID)
+        listeners[-1].setsockopt(SOL_NETLINK, ADD_MEMBERSHIP, group)
+    seen: list[list[object]] = []
+
+    def look(label: str, result: str) -> None:
+        seen.append([label, result])
+        for here, there in ((0, 1), (1, 2), (2, 0), (0, 2)):
+            request = bytes(4) + by_fd(nets[there])
+            socks[here].send(message(rt.RTM_GETNSID, request, flags=NLM_F_REQUEST))
+            answer = socks[here].recv(65536)
+            seen.append([here, there, S32.unpack_from(answer, 24)[0]])
+        for each in listeners:
+            messages = [m for data in links.drain(each) for m in iterate_messages(data)]
+            seen.append([_digest(header.type, bytes(payload)) for header, payload in messages])
+
+    def to(net: int) -> bytes:
+        return links.number(il.IFLA_NET_NS_FD, nets[net])
+
+    world.setns(nets[0])
+    look("peer elsewhere", links.add_veth(world, "va", "vb", peer_more=to(1)))
+    look("peer moves on", links.change(world, "va", to(2)))
+    world.setns(nets[1])
+    look("the other moves", links.change(world, "vb", to(2)))
+    world.setns(nets[2])
+    look("renamed", links.change(world, "vb", attribute(il.IFLA_IFALIAS, b"x")))
+    look("both deleted", links.delete(world, "va"))
+    look("across again", links.add_veth(world, "va", "vb", peer_more=to(0)))
+    world.setns(nets[0])
+    for each in (socks[2], listeners[2]):
+        each.close()
+    del listeners[2]
+    world.close(nets[2])
+    links.settle(world, 0.2)
+    for each in listeners:
+        messages = [m for data in links.drain(each) for m in iterate_messages(data)]
+        seen.append([_digest(header.type, bytes(payload)) for header, payload in messages])
+    return seen
+
+
+def _digest(type: int, payload: bytes) -> list[object]:
+    """Return the type of a notification and its numbers of namespaces."""
+    if type in (rt.RTM_NEWNSID, rt.RTM_DELNSID):
+        return [type, S32.unpack_from(payload, 8)[0]]
+    wanted = {il.IFLA_LINK_NETNSID, il.IFLA_NEW_NETNSID, il.IFLA_LINK, il.IFLA_NEW_IFINDEX}
+    found = iterate_attributes(payload[16:])
+    return [type, [[each, S32.unpack(value)[0]] for each, value in found if each in wanted]]
+
+
+def with_a_listener(world: Any) -> list[list[object]]:
+    return numbers_by_links(world, rt.RTNLGRP_LINK)
+
+
+def without_a_listener(world: Any) -> list[list[object]]:
+    return numbers_by_links(world, rt.RTNLGRP_NSID)
+
+
+@only_6_18
+@pytest.mark.parametrize("function", [with_a_listener, without_a_listener])
+def test_links_across_namespaces_number_them_as_on_this_host(machine: Machine, function: Any) -> None:
+    assert function(machine.blocking(uid=0)) == on_this_host(function)
 
 
 @only_6_18

@@ -1,0 +1,98 @@
+"""Changes of network links by raw messages, on simkernel and on this host alike."""
+
+from __future__ import annotations
+
+import errno
+import time
+from typing import Any, Final
+
+from simkernel.uapi import if_link as il
+from simkernel.uapi import rtnetlink as rt
+from simkernel.uapi.netlink import (
+    NETLINK_ROUTE,
+    NLM_F_ACK,
+    NLM_F_CREATE,
+    NLM_F_EXCL,
+    NLM_F_REQUEST,
+    attribute,
+    message,
+)
+from simkernel.uapi.socket import AF_NETLINK, MSG_DONTWAIT, SOCK_RAW
+from simkernel.uapi.structure import S32, U32
+
+IFLA_INFO_KIND: Final = 1
+IFLA_INFO_DATA: Final = 2
+
+
+def ask(world: Any, type: int, body: bytes, flags: int = 0) -> str:
+    """Send a request and return the name of its error, or "0"."""
+    with world.socket(AF_NETLINK, SOCK_RAW, NETLINK_ROUTE) as sock:
+        sock.send(message(type, body, flags=NLM_F_REQUEST | NLM_F_ACK | flags, seq=1))
+        (number,) = S32.unpack_from(sock.recv(65536), 16)
+    return errno.errorcode.get(-number, "0")
+
+
+def name(text: str, type: int = il.IFLA_IFNAME) -> bytes:
+    return attribute(type, text.encode() + b"\0")
+
+
+def number(type: int, value: int) -> bytes:
+    return attribute(type, U32.pack(value))
+
+
+ONE_QUEUE: Final = number(il.IFLA_NUM_TX_QUEUES, 1) + number(il.IFLA_NUM_RX_QUEUES, 1)
+"""Without it, the number of queues depends on the number of CPUs."""
+
+
+def add(world: Any, link: str, kind: str, data: bytes = b"", more: bytes = b"") -> str:
+    """RTM_NEWLINK of a new link."""
+    info = attribute(IFLA_INFO_KIND, kind.encode() + b"\0") + (
+        attribute(IFLA_INFO_DATA, data) if data else b""
+    )
+    body = rt.IfInfoMsg().pack() + name(link) + more + attribute(il.IFLA_LINKINFO, info)
+    return ask(world, rt.RTM_NEWLINK, body, NLM_F_CREATE | NLM_F_EXCL)
+
+
+def add_veth(world: Any, link: str, peer: str, more: bytes = b"", peer_more: bytes = b"") -> str:
+    """A pair of links with one queue each."""
+    data = attribute(il.VETH_INFO_PEER, rt.IfInfoMsg().pack() + name(peer) + ONE_QUEUE + peer_more)
+    return add(world, link, "veth", data, ONE_QUEUE + more)
+
+
+def change(world: Any, link: str, attributes: bytes = b"", *, flags: int = 0, mask: int = 0) -> str:
+    """RTM_NEWLINK of a link that exists."""
+    body = rt.IfInfoMsg(flags=flags, change=mask).pack() + name(link) + attributes
+    return ask(world, rt.RTM_NEWLINK, body)
+
+
+def rename(world: Any, index: int, new: str) -> str:
+    """Give the link of an index another name."""
+    return ask(world, rt.RTM_NEWLINK, rt.IfInfoMsg(index=index).pack() + name(new))
+
+
+def up(world: Any, link: str) -> str:
+    return change(world, link, flags=il.IFF_UP, mask=il.IFF_UP)
+
+
+def down(world: Any, link: str) -> str:
+    return change(world, link, mask=il.IFF_UP)
+
+
+def delete(world: Any, link: str) -> str:
+    """RTM_DELLINK."""
+    return ask(world, rt.RTM_DELLINK, rt.IfInfoMsg().pack() + name(link))
+
+
+def settle(world: Any, seconds: float = 0.05) -> None:
+    """Wait for deferred work; a change of a carrier that is not urgent takes up to a second."""
+    getattr(world, "sleep", time.sleep)(seconds)
+
+
+def drain(sock: Any) -> list[bytes]:
+    """Return all messages that a socket has."""
+    found: list[bytes] = []
+    while True:
+        try:
+            found.append(sock.recv(65536, MSG_DONTWAIT))
+        except BlockingIOError:
+            return found
