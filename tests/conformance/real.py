@@ -47,6 +47,11 @@ class RealWorld:
         self._namespace = namespace
         RealWorld._entered = namespace
 
+    @property
+    def namespace_fd(self) -> int:
+        """The descriptor that stands for the namespace."""
+        return self._namespace
+
     def _enter(self) -> None:
         if RealWorld._entered != self._namespace:
             libc_call("setns", self._namespace, CLONE_NEWNET)

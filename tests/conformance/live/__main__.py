@@ -2,6 +2,7 @@
 
 python -m tests.conformance.live --steps 1000000 [--seed N] [--strict]
 python -m tests.conformance.live --messages 1000000          messages to nlctrl only
+python -m tests.conformance.live --links --steps 1000000     changes of links, addresses, routes
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from tests.conformance.live.coverage import Reached
 from tests.conformance.live.deviations import DEVIATIONS
 from tests.conformance.live.generator import Generator, nlctrl_program
 from tests.conformance.live.hosts import Host, find_host
+from tests.conformance.live.links.program import link_program
 from tests.conformance.live.render import case_of
 from tests.conformance.live.replay import is_of_series, replay
 from tests.conformance.live.search import Draw, Search
@@ -29,6 +31,8 @@ NO_PRIVILEGE: Final = (
     f"{SKIPPED} without root: everything that takes privilege or a namespace of its own (uevents, routes, "
     "network devices), and the recorded cases"
 )
+LIMIT: Final = 0.9
+"""Seconds before the host's first duplicate address detection may end: a random delay, then one second."""
 LEAST: Final = 100
 """What is reached fewer times than that is listed."""
 
@@ -41,6 +45,7 @@ def _options() -> argparse.Namespace:
     )
     parser.add_argument("--steps", type=int, default=100_000, help="calls to compare (%(default)s)")
     parser.add_argument("--messages", type=int, metavar="N", help="send so many messages to nlctrl instead")
+    parser.add_argument("--links", action="store_true", help="change links, addresses and routes instead")
     parser.add_argument("--seed", type=int, default=1, metavar="N", help="%(default)s")
     parser.add_argument("--first", type=int, default=0, metavar="N", help="number of the first example")
     parser.add_argument("--most", type=int, default=5, metavar="N", help="end after so many differences")
@@ -57,19 +62,29 @@ def main() -> int:
     if isinstance(host, str):
         print(f"{SKIPPED}: {host}")
         return 0
+    if options.links and not host.privileged:
+        print(f"{SKIPPED}: links change in namespaces of their own, which takes root")
+        return 0
     if not host.privileged:
         print(NO_PRIVILEGE)
     replayed = replay() if host.privileged and not options.no_replay else None
     if replayed is not None:
         print("\n".join(replayed.lines()))
         host.scope = host.scope.without(replayed.areas)
-    search = Search(host, options.seed, _draw(host, options))
+    search = Search(
+        host,
+        options.seed,
+        _draw(host, options),
+        **({"limit": LIMIT, "patience": 400} if options.links else {}),
+    )
     found = _search(search, options)
     _report(search, options)
     return int(found > 0 and _counts(options))
 
 
 def _draw(host: Host, options: argparse.Namespace) -> Draw:
+    if options.links:
+        return link_program
     if options.messages is not None:
         return partial(nlctrl_program, privileged=host.privileged)
     return partial(_any_program, host)
@@ -111,6 +126,8 @@ def _report(search: Search, options: argparse.Namespace) -> None:
         print(f"{search.disturbed} examples were disturbed by uevents that somebody else made")
     if search.chance:
         print(f"{search.chance} differences came of the port ids that the kernels chose")
+    if search.slow:
+        print(f"{search.slow} differences came of examples that took longer than {LIMIT:g} s")
     if search.passing:
         print(f"{search.passing} differences did not show again")
 

@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import attrs
 
 from simkernel.uapi.errno import error_name
-from simkernel.uapi.socket import Ucred
+from simkernel.uapi.socket import MSG_DONTWAIT, Ucred
+from tests.conformance.live.links.packets import FILES, without_packets
 from tests.conformance.live.steps import Pid, Port, Step
-from tests.conformance.world import World
 
 Outcome = tuple[str, Any]
 """("ok", result), or the errno's name (or Python's exception's) and None."""
 
 MOST_DRAINED: Final = 400
 """How many datagrams `drain` reads at most."""
+
+PATIENCE: Final = 0.1
+"""Seconds that a listener waits for notifications that the other kernel has sent."""
+
+PUT_OFF: Final = 0.003
+"""Seconds after which what has not come is put off until it is asked for."""
+LATE: Final = 0.03
+"""Seconds after which the work queue has done what it does at once."""
 
 PYTHON_ERRORS: Final = (ValueError, TypeError, OverflowError)
 """What Python itself refuses, before any kernel is asked."""
@@ -32,24 +41,55 @@ def attempt(function: Callable[..., Any], *arguments: Any) -> Outcome:
         return type(error).__name__, None
 
 
+ALONE: Final = frozenset({"socket", "become", "namespaces"})
+"""Steps that need no socket."""
+IN_NAMESPACE: Final = frozenset({"socket_in", "read_file"})
+"""Steps that need the two namespaces, and no socket."""
+
+
+class Settle(Protocol):
+    """Has a kernel do what it has put off."""
+
+    def __call__(self, actor: Actor, *, slow: bool) -> None:
+        """As `Settler.settle`."""
+
+
+def _ignore(actor: Actor, *, slow: bool) -> None:
+    pass
+
+
 @attrs.define
 class Actor:
-    """A process that does steps in its world.  `pid` is its number."""
+    """A process that does steps in its world.  `pid` is its number.
 
-    world: World
+    `settle` lets the kernel do what it has put off; a listener calls it before it reads.
+    """
+
+    world: Any
     pid: int
+    settle: Settle = _ignore
     sockets: dict[int, Any] = attrs.field(factory=dict)
+    worlds: list[Any] = attrs.field(factory=list)
+    """One for each network namespace of the program, if it has asked for two."""
+    _wanted: int = 0
 
     def does(self, step: Step) -> bool:
         """Whether a step means anything here."""
-        return step.slot in self.sockets or step.call in ("socket", "become")
+        if step.call in IN_NAMESPACE:
+            return bool(self.worlds)
+        return step.slot in self.sockets or step.call in ALONE
 
-    def perform(self, step: Step) -> list[Outcome]:
-        """Do a step.  Most are one call; a flood and a drain are many."""
+    def perform(self, step: Step, wanted: int = 0) -> list[Outcome]:
+        """Do a step.  Most are one call; a flood and a drain are many.
+
+        `wanted` is how many outcomes the step has in the other kernel, for a listener to wait for.
+        """
+        self._wanted = wanted
         arguments = self._resolve(step.arguments)
         own = _OWN.get(step.call)
         if own is not None:
-            return own(self, step.slot, *arguments)
+            outcomes = own(self, step.slot, *arguments)
+            return without_packets(outcomes) if self.worlds and step.call == "drain" else outcomes
         return [attempt(getattr(self.sockets[step.slot], step.call), *arguments)]
 
     def close(self) -> None:
@@ -133,6 +173,51 @@ class Actor:
                 break
         return outcomes
 
+    # -- two namespaces ---------------------------------------------------------
+
+    def _namespaces(self, slot: int, *numbers: int) -> list[Outcome]:
+        """Have a second namespace, and let each have a number in the other unless it is negative."""
+        self.worlds = [self.world, self.world.namespace()]
+        for world, other, number in zip(self.worlds, reversed(self.worlds), numbers, strict=True):
+            if number >= 0:
+                world.set_nsid(other, number)
+        self.settle(self, slow=True)
+        return []
+
+    def _socket_in(self, slot: int, namespace: int, *kind: int) -> list[Outcome]:
+        outcome = attempt(self.worlds[namespace].socket, *kind)
+        if outcome[1] is not None:
+            self._replace(slot, outcome[1])
+        return [(outcome[0], None)]
+
+    def _ioctl(self, slot: int, request: int, argument: bytes) -> list[Outcome]:
+        return [attempt(self.world.ioctl, self.sockets[slot], request, argument)]
+
+    def _read_file(self, slot: int, namespace: int, path: str) -> list[Outcome]:
+        kind, text = attempt(self.worlds[namespace].read_file, path)
+        return [(kind, FILES[path](text) if kind == "ok" and path in FILES else text)]
+
+    def _listen(self, slot: int, size: int, room: int) -> list[Outcome]:
+        """Everything there is, once what the kernel has put off is done.
+
+        The kernel that does the step second has as long as it takes to send as much as the first.
+        """
+        if not self._wanted:
+            self.settle(self, slow=False)
+        outcomes = self._heard(slot, size, room)
+        begun = time.monotonic()
+        while len(outcomes) < self._wanted and (waited := time.monotonic() - begun) < PATIENCE:
+            time.sleep(0.0003)
+            if waited > PUT_OFF:
+                self.settle(self, slow=waited < LATE)
+            outcomes[-1:] = self._heard(slot, size, room)
+        if self._wanted:
+            self.settle(self, slow=False)
+        return outcomes
+
+    def _heard(self, slot: int, size: int, room: int) -> list[Outcome]:
+        return without_packets(self._drain(slot, size, room, MSG_DONTWAIT))
+
 
 _OWN: Final[dict[str, Callable[..., list[Outcome]]]] = {
     "socket": Actor._socket,
@@ -145,4 +230,9 @@ _OWN: Final[dict[str, Callable[..., list[Outcome]]]] = {
     "sendmsg": Actor._sendmsg,
     "flood": Actor._flood,
     "drain": Actor._drain,
+    "namespaces": Actor._namespaces,
+    "socket_in": Actor._socket_in,
+    "ioctl": Actor._ioctl,
+    "read_file": Actor._read_file,
+    "listen": Actor._listen,
 }

@@ -35,6 +35,8 @@ from simkernel.uapi.socket import (
 )
 from simkernel.uapi.structure import U32
 from tests.conformance.live.actor import Outcome
+from tests.conformance.live.links.free import in_order_of, with_free_places
+from tests.conformance.live.links.macs import Macs
 from tests.conformance.live.steps import Step
 
 LEAST_CHOSEN: Final = 2**31
@@ -45,9 +47,7 @@ COOKIES: Final = (SO_COOKIE, SO_NETNS_COOKIE)
 PID_OFFSET: Final = 12
 PORTID_IN_SOCKADDR: Final = (4, 8)
 SEQUENCE: Final = re.compile(rb"(?<=SEQNUM=)\d+")
-CACHEINFO: Final = re.compile(rb"(?<=\x14\0\x05\0\xff\xff\0\0).{1,8}", re.DOTALL)
-"""IFLA_INET6_CACHEINFO of lo: when IPv6 came up, and a time drawn by chance (`ipv6_store_devconf()`)."""
-_FREE: Final = {NETLINK_KOBJECT_UEVENT: SEQUENCE, NETLINK_ROUTE: CACHEINFO}
+_FREE: Final = {NETLINK_KOBJECT_UEVENT: SEQUENCE}
 
 
 @attrs.define
@@ -56,6 +56,7 @@ class Names:
 
     _simulated: dict[int, int] = attrs.field(factory=dict)
     _taken: set[int] = attrs.field(factory=set)
+    macs: Macs = attrs.field(factory=Macs)
 
     def learn(self, real: int, simulated: int) -> None:
         """From now on these stand for each other, if neither stands for another already."""
@@ -87,7 +88,8 @@ def expected(step: Step, protocol: int, real: Outcome, simulated: Outcome, names
     if real == simulated or real[0] != "ok" or simulated[0] != "ok":
         return real
     rule = _RULES.get(step.call)
-    return real if rule is None else ("ok", rule(step, protocol, real[1], simulated[1], names))
+    value = names.macs.translate(real[1])
+    return ("ok", value) if rule is None else ("ok", rule(step, protocol, value, simulated[1], names))
 
 
 # -- addresses ----------------------------------------------------------------
@@ -120,6 +122,11 @@ def _data(protocol: int, real: bytes, simulated: bytes, room: int, names: Names)
     if real == simulated or protocol == NETLINK_USERSOCK:
         return real
     translated = _messages(real, names)
+    if protocol == NETLINK_ROUTE:
+        translated = in_order_of(translated, simulated)
+        names.macs.learn(translated, simulated)
+        translated = names.macs.translate(translated)
+        return with_free_places(translated, simulated)
     free = _FREE.get(protocol)
     if free is not None and (chosen := free.search(simulated)):
         return free.sub(lambda _: chosen[0], translated)
@@ -192,5 +199,6 @@ _RULES: Final[dict[str, Callable[[Step, int, Any, Any, Names], Any]]] = {
     "recvfrom": _recvfrom,
     "recvmsg": _recvmsg,
     "drain": _recvmsg,
+    "listen": _recvmsg,
     "getsockopt": _option,
 }

@@ -9,6 +9,7 @@ from typing import Final
 import attrs
 
 from simkernel.engine import Deadlock, NotModelled
+from simkernel.uapi.socket import AF_NETLINK
 from tests.conformance.live.actor import Actor, Outcome
 from tests.conformance.live.compare import Names, expected
 from tests.conformance.live.deviations import Deviation, deviation_of
@@ -94,7 +95,7 @@ class _Run:
                 return self._result(unmodelled=str(lacking))
             except Exception as bug:  # noqa: BLE001 - whatever it is, it is a bug to be shown
                 simulated = [(f"{type(bug).__name__}: {bug}", None)]
-            difference = self._compare(index, step, self._real.perform(step), simulated)
+            difference = self._compare(index, step, self._real.perform(step, len(simulated)), simulated)
             if difference is not None:
                 return self._result(difference=difference)
             self._follow(step)
@@ -107,6 +108,8 @@ class _Run:
         """Keep track of which protocol each socket is of."""
         if step.call == "socket" and step.slot in self._simulated.sockets:
             self._protocols[step.slot] = step.arguments[2]
+        elif step.call == "socket_in" and step.arguments[1] == AF_NETLINK:
+            self._protocols[step.slot] = step.arguments[3]
         elif step.call == "dup":
             self._protocols[step.arguments[0]] = self._protocols[step.slot]
 
@@ -114,7 +117,7 @@ class _Run:
         """See which port ids the sockets have by now; a program need not have asked."""
         for slot, sock in self._real.sockets.items():
             twin = self._simulated.sockets.get(slot)
-            if twin is not None:
+            if twin is not None and self._protocols.get(slot, -1) >= 0:
                 self._names.learn_chosen(sock.getsockname()[0], twin.getsockname()[0])
         return True
 

@@ -11,11 +11,13 @@ import signal
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Final, NoReturn
 
 import attrs
 
+from simkernel.engine import millis
 from simkernel.machine import Machine
 from simkernel.testing import World as SimulatedWorld
 from simkernel.uapi import netlink as nl
@@ -23,6 +25,7 @@ from simkernel.uapi.socket import AF_NETLINK, SOCK_RAW
 from simkernel.uapi.uevent import UEVENT_GROUP
 from tests.conformance.live.actor import Actor
 from tests.conformance.live.areas import Scope
+from tests.conformance.live.links.settle import Settler
 from tests.conformance.live.mirror import Mirror, closed_groups, families
 from tests.conformance.privilege import pretend_nobody, return_to_root
 from tests.conformance.real import RealWorld, enter_new_namespace
@@ -37,6 +40,9 @@ NEED_NAMESPACE: Final = ("uevent", "route", "netdev")
 """What cannot be compared where the host's own devices, and what happens to them, are seen."""
 PATIENCE: Final = 10.0
 """Seconds that an example may take; none takes one."""
+AT_ONCE: Final = millis(1)
+MOST_LEFT: Final = 100
+"""Namespaces that are left behind before they are taken apart."""
 UEVENT_SEQUENCE: Final = Path("/sys/kernel/uevent_seqnum")
 
 
@@ -50,18 +56,23 @@ class Host:
     _monitor: socket.socket | None = None
     """Hears the uevents that all namespaces hear: nothing here makes any."""
     _namespace: int = -1
+    _left: list[int] = attrs.field(factory=list)
+    """Namespaces of earlier examples: the kernel takes many apart in the time that it takes for one."""
 
     @contextmanager
     def actor(self) -> Iterator[Actor]:
         """A process of the host's kernel, in a new namespace if that can be had."""
         world = RealWorld(self.privileged, self._enter())
-        actor = Actor(world, os.getpid())
+        settler = Settler()
+        actor = Actor(world, os.getpid(), settler.settle)
         signal.setitimer(signal.ITIMER_REAL, PATIENCE)
         try:
             yield actor
         finally:
             signal.setitimer(signal.ITIMER_REAL, 0)
             actor.close()
+            settler.close()
+            self._left += [other.namespace_fd for other in actor.worlds[1:]]
             if self.privileged:
                 world.become(privileged=True)
 
@@ -81,8 +92,12 @@ class Host:
     def _enter(self) -> int:
         if self.privileged:
             if self._namespace >= 0:
-                os.close(self._namespace)
+                self._left.append(self._namespace)
             self._namespace = enter_new_namespace()
+            if len(self._left) >= MOST_LEFT:
+                for namespace in self._left:
+                    os.close(namespace)
+                self._left.clear()
         return self._namespace
 
 
@@ -143,4 +158,12 @@ def simulated(host: Host, seed: int = 0) -> Iterator[Actor]:
         world = SimulatedWorld(
             machine, blocking, machine.kernel.namespaces.create(), privileged=host.privileged
         )
-        yield Actor(world, blocking.getpid())
+        yield Actor(world, blocking.getpid(), partial(_settle, machine))
+
+
+def _settle(machine: Machine, actor: Actor, *, slow: bool) -> None:
+    """Let work queues do what they do at once, and links what they put off (see `Settler`)."""
+    machine.run(until=machine.engine.time() + AT_ONCE)
+    for world in actor.worlds:
+        for device in tuple(world._net.devices.values()):
+            machine.kernel.net_devices.watch.sync(device)

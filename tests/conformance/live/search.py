@@ -39,6 +39,8 @@ class Search:
     host: Host
     seed: int
     draw: Draw
+    limit: float = float("inf")
+    """Seconds after which what an example shows counts for nothing: the host's timers have run off."""
     patience: int = 3000
     """Runs that shrinking a program may take."""
     reached: Reached = attrs.field(factory=Reached)
@@ -51,6 +53,8 @@ class Search:
     """Differences while somebody else made uevents, which count for nothing."""
     chance: int = 0
     """Differences that come of which port ids a kernel chose: simkernel differs from itself there."""
+    slow: int = 0
+    """Differences of examples that took too long."""
     passing: int = 0
     """Differences that did not show again: something else on the host was at work."""
 
@@ -76,6 +80,7 @@ class Search:
 
     def _example(self, number: int) -> Finding | None:
         program = self.program(number)
+        begun = time.monotonic()
         self.host.disturbed()
         result = example.run(self.host, program, self.reached)
         self.examples += 1
@@ -87,6 +92,9 @@ class Search:
             return None
         if self.host.disturbed():
             self.disturbed += 1
+            return None
+        if time.monotonic() - begun > self.limit:
+            self.slow += 1
             return None
         return self._confirmed(program, result.difference, f"seed {self.seed}, example {number}")
 
@@ -109,7 +117,14 @@ class Search:
         return Finding(origin, small, last or difference)
 
     def _shows(self, program: Program, difference: Difference) -> bool:
-        """Whether a program ends in a difference in the same call."""
+        """Whether a program ends in a difference of the same kind in the same call."""
         self.host.disturbed()
         found = example.run(self.host, program).difference
-        return found is not None and found.step.call == difference.step.call and not self.host.disturbed()
+        return found is not None and _kind(found) == _kind(difference) and not self.host.disturbed()
+
+
+def _kind(difference: Difference) -> tuple[object, ...]:
+    """The call, and what each kernel says: an error or the type of a message."""
+    said = (difference.real, difference.simulated)
+    types = tuple(value[0][4:6] for _, value in said if isinstance(value, tuple))
+    return difference.step.call, *(kind for kind, _ in said), *types

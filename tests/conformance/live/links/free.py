@@ -1,0 +1,122 @@
+"""What a kernel chooses freely in an rtnetlink message, or packets cause: places that are not compared.
+
+A place is a path of attributes.  Its bytes in the real kernel's message are replaced by those that the
+simulated kernel has at the same path; lengths and everything else stay.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from typing import Final
+
+from simkernel.uapi import netlink as nl
+from simkernel.uapi import rtnetlink as rtnl
+from simkernel.uapi.socket import AF_BRIDGE
+from simkernel.uapi.structure import U16, U32
+
+Tree = dict[int, "Tree | tuple[int, int | None]"]
+
+BRIDGE_TIMERS: Final[Tree] = dict.fromkeys((16, 17, 18, 19), (0, None))
+"""IFLA_BR_HELLO_TIMER, TCN_TIMER, TOPOLOGY_CHANGE_TIMER, GC_TIMER: time left."""
+PORT_TIMERS: Final[Tree] = dict.fromkeys((21, 22, 23), (0, None))
+"""IFLA_BRPORT_MESSAGE_AGE_TIMER, FORWARD_DELAY_TIMER, HOLD_TIMER: time left."""
+INET6: Final[Tree] = {3: (0, None), 5: (4, 12), 6: (0, None)}
+"""IFLA_INET6_STATS, ICMP6STATS: packets.  IFLA_INET6_CACHEINFO: when IPv6 came up, a time drawn by chance."""
+LINK: Final[Tree] = {
+    7: (0, None),
+    23: (0, None),
+    31: (0, None),
+    32: (0, None),
+    18: {2: BRIDGE_TIMERS, 5: PORT_TIMERS},
+    12: {**PORT_TIMERS, **INET6},
+    26: {10: INET6},
+}
+"""IFLA_STATS and STATS64: packets.  IFLA_NUM_TX_QUEUES, NUM_RX_QUEUES: as many as there may be CPUs."""
+ADDRESS: Final[Tree] = {6: (8, 16)}
+"""IFA_CACHEINFO: when the address was made and changed."""
+ROUTE: Final[Tree] = {12: (0, 12)}
+"""RTA_CACHEINFO: references, last use, time left."""
+NEIGHBOUR: Final[Tree] = {3: (0, 16)}
+"""NDA_CACHEINFO: ages, references."""
+TREES: Final[dict[int, tuple[int, Tree]]] = {
+    4: (16, LINK),
+    5: (8, ADDRESS),
+    6: (12, ROUTE),
+    7: (12, NEIGHBOUR),
+    14: (8, ADDRESS),
+}
+"""By type of message without its last two bits: size of the header, places."""
+
+NEIGHBOUR_TYPE: Final = U16.pack(rtnl.RTM_NEWNEIGH)
+NEIGHBOUR_KEY: Final = 48
+"""How much of a neighbour's message tells which it is: headers and the first attribute, the address."""
+
+Path = tuple[int, ...]
+
+
+def free_places(data: bytes) -> dict[Path, slice]:
+    """Every place of a datagram that is not compared, by message number and path of attributes."""
+    found: dict[Path, slice] = {}
+    offset = number = 0
+    while len(data) - offset >= nl.NLMSG_HDRLEN:
+        length, type, *_ = nl.NlMsgHdr.LAYOUT.unpack_from(data, offset)
+        if length < nl.NLMSG_HDRLEN:
+            break
+        if type >> 2 in TREES:
+            size, tree = TREES[type >> 2]
+            start, end = offset + nl.NLMSG_HDRLEN + size, min(offset + length, len(data))
+            for path, place in _places(data, start, end, tree):
+                found[number, *path] = place
+        offset += nl.align4(length)
+        number += 1
+    return found
+
+
+def _places(data: bytes, start: int, end: int, tree: Tree) -> Iterator[tuple[Path, slice]]:
+    while end - start >= 4:
+        length, type = struct.unpack_from("<HH", data, start)
+        if length < 4:
+            return
+        length = min(length, end - start)
+        match tree.get(type & nl.NLA_TYPE_MASK):
+            case (int(first), last):
+                stop = start + length if last is None else min(start + 4 + last, start + length)
+                yield (type,), slice(start + 4 + first, stop)
+            case dict() as inner:
+                for path, place in _places(data, start + 4, start + length, inner):
+                    yield (type, *path), place
+        start += nl.align4(length)
+
+
+def in_order_of(real: bytes, simulated: bytes) -> bytes:
+    """The real kernel's datagram, its neighbours in the order that the simulated one has.
+
+    A neighbour's place in a dump depends on a random seed of its hash table (`neigh_get_hash_rnd()`).
+    """
+    places = {message[:NEIGHBOUR_KEY]: place for place, message in enumerate(_split(simulated))}
+    neighbours = [message for message in _split(real) if message[4:6] == NEIGHBOUR_TYPE]
+    if len(neighbours) < 2 or any(message[nl.NLMSG_HDRLEN] == AF_BRIDGE for message in neighbours):
+        return real
+    others = [message for message in _split(real) if message[4:6] != NEIGHBOUR_TYPE]
+    neighbours.sort(key=lambda message: places.get(message[:NEIGHBOUR_KEY], len(places)))
+    return b"".join((*neighbours, *others))
+
+
+def _split(data: bytes) -> Iterator[bytes]:
+    """The messages of a datagram."""
+    while len(data) >= nl.NLMSG_HDRLEN:
+        size = nl.align4(max(nl.NLMSG_HDRLEN, U32.unpack_from(data)[0]))
+        yield data[:size]
+        data = data[size:]
+
+
+def with_free_places(real: bytes, simulated: bytes) -> bytes:
+    """The real kernel's datagram with the simulated one's bytes where both are free to choose."""
+    theirs = free_places(simulated)
+    result = bytearray(real)
+    for path, place in free_places(real).items():
+        other = theirs.get(path)
+        if other is not None and other.stop - other.start == place.stop - place.start:
+            result[place] = simulated[other]
+    return bytes(result)

@@ -1,0 +1,304 @@
+"""RTM_..LINK and RTM_..LINKPROP: veth and bridge made, changed, asked for, moved and deleted."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Final
+
+from simkernel.uapi import if_link as il
+from simkernel.uapi import netlink as nl
+from simkernel.uapi import rtnetlink as rtnl
+from simkernel.uapi.socket import AF_BRIDGE, AF_INET, AF_INET6
+from simkernel.uapi.structure import U8, U16, U32
+from tests.conformance import wire
+from tests.conformance.live.links.picks import Picks
+from tests.conformance.live.links.requests import Request, dump
+
+UP, ALL_FLAGS = 1, 0xFFFFFFFF
+FLAGS: Final = (0x2, 0x80, 0x100, 0x200, 0x1000, 0x8000, 0x4, 0x20, 0x10000)
+"""BROADCAST, NOARP, PROMISC, ALLMULTI, MULTICAST, DYNAMIC, DEBUG, NOTRAILERS, LOWER_UP."""
+INFO_KIND, INFO_DATA, INFO_SLAVE_KIND, INFO_SLAVE_DATA = 1, 2, 4, 5
+VETH_INFO_PEER: Final = 1
+INET6_ADDR_GEN_MODE: Final = 8
+EXT_MASKS: Final = (0, 1, 8, 8, 9, 0xFFFFFFF8)
+
+BRIDGE_OPTIONS: Final[dict[int, tuple[object, tuple[int, ...]]]] = {
+    1: (U32, (200, 1500, 3000, 3001, 0)),
+    2: (U32, (100, 200, 1000, 1001, 0)),
+    3: (U32, (600, 2000, 4000, 4001)),
+    4: (U32, (0, 30000, 100)),
+    6: (U16, (0, 1, 0x8000, 0xFFFF)),
+    9: (U16, (0, 8, 1, 0x4000)),
+    22: (U8, (0, 1, 2, 3)),
+    25: (U8, (0, 1)),
+}
+"""IFLA_BR_: forward delay, hello time, maximal age, ageing time, priority, group forward mask, multicast
+router and querier."""
+PORT_OPTIONS: Final[dict[int, tuple[object, tuple[int, ...]]]] = {
+    1: (U8, (0, 1, 2, 3, 4, 5)),
+    2: (U16, (0, 8, 63, 64)),
+    3: (U32, (0, 1, 2, 65535, 65536)),
+    4: (U8, (0, 1)),
+    5: (U8, (0, 1)),
+    6: (U8, (0, 1)),
+    8: (U8, (0, 1)),
+    9: (U8, (0, 1)),
+    27: (U8, (0, 1)),
+    30: (U8, (0, 1)),
+    33: (U8, (0, 1)),
+}
+"""IFLA_BRPORT_: state, priority, cost, mode, guard, protect, learning, flooding, isolation."""
+
+
+def _head(p: Picks, index: int = 0, flags: int = 0, change: int = 0, family: int = 0) -> bytes:
+    type = 0 if p.often(0.98) else p.one(1, 772)
+    return rtnl.IfInfoMsg(family, type, index, flags, change).pack()
+
+
+def _flag_change(p: Picks) -> tuple[int, int]:
+    """Flags and the mask of those to change."""
+    if p.often(0.75):
+        return p.one(UP, UP, UP, 0), p.one(UP, UP, UP, ALL_FLAGS, 0)
+    flag = p.one(*FLAGS)
+    return p.one(0, flag, flag | UP), p.one(flag, flag | UP, 0)
+
+
+def _options(p: Picks, table: dict[int, tuple[object, tuple[int, ...]]]) -> bytes:
+    options = b""
+    for _ in range(p.one(1, 1, 2, 3)):
+        type = p.random.choice(tuple(table))
+        pack, values = table[type]
+        options += p.attribute(type, pack.pack(p.one(*values)))  # type: ignore[attr-defined]
+    return options
+
+
+def _af_spec(p: Picks) -> bytes:
+    mode = wire.attr(INET6_ADDR_GEN_MODE, U8.pack(p.one(0, 1, 1, 1, 2, 3, 4)))
+    return p.attribute(
+        il.IFLA_AF_SPEC | p.one(0, nl.NLA_F_NESTED), p.attribute(p.one(AF_INET6, AF_INET6, AF_INET), mode)
+    )
+
+
+def _namespace(p: Picks) -> bytes:
+    """Where a link is to be."""
+    pick = p.random.random()
+    if pick < 0.7:
+        return p.number(il.IFLA_TARGET_NETNSID, 0, 0, 1, 7, -1)
+    if pick < 0.95:
+        return p.number(il.IFLA_NET_NS_PID, os.getpid(), os.getpid(), 0, 2**22)
+    return p.number(il.IFLA_NET_NS_FD, 2**30)
+
+
+def _common(p: Picks) -> bytes:
+    """Attributes of a link to be made or changed."""
+    return (
+        p.some(
+            0.09,
+            lambda: p.number(il.IFLA_MTU, 1400, 1500, 1280, 1279, 68, 67, 0, 9000, 65535, 65536, -1),
+            lambda: p.number(il.IFLA_TXQLEN, 0, 1, 500, 1000, -1),
+            lambda: p.number(il.IFLA_GROUP, 0, 1, 2),
+            lambda: p.attribute(il.IFLA_OPERSTATE, U8.pack(p.one(0, 2, 5, 6, 7))),
+            lambda: p.attribute(il.IFLA_LINKMODE, U8.pack(p.one(0, 0, 1, 2))),
+            lambda: _af_spec(p),
+            lambda: p.attribute(il.IFLA_BROADCAST, b"\xff" * 6),
+            lambda: p.number(il.IFLA_GSO_MAX_SEGS, 1, 65535, 65536),
+            lambda: p.number(il.IFLA_GSO_MAX_SIZE, 1, 65536, 10**6),
+            lambda: p.number(il.IFLA_GRO_MAX_SIZE, 1, 65536, 10**6),
+            lambda: p.attribute(il.IFLA_PROTO_DOWN, U8.pack(p.one(0, 1))),
+        )
+        if p.often(0.5)
+        else b""
+    )
+
+
+def _kind(p: Picks, name: bytes, data: bytes = b"", *, with_data: bool = False) -> bytes:
+    info = p.attribute(INFO_KIND, name + p.random.choice((b"", b"\0")))
+    if data or with_data:
+        info += p.attribute(INFO_DATA | p.one(0, nl.NLA_F_NESTED), data)
+    return p.attribute(il.IFLA_LINKINFO | p.one(0, nl.NLA_F_NESTED), info)
+
+
+def _peer(p: Picks) -> bytes:
+    flags = p.one(0, 0, UP)
+    attributes = wire.attr(il.IFLA_ADDRESS, p.mac()) + p.some(
+        0.7, lambda: p.attribute(il.IFLA_IFNAME, p.name())
+    )
+    attributes += p.some(0.15, lambda: _namespace(p)) + _common(p)
+    index = 0 if p.often(0.95) else p.index()
+    return p.attribute(VETH_INFO_PEER, _head(p, index, flags, flags) + attributes)
+
+
+def _queues(p: Picks) -> bytes:
+    """Numbers of queues: without them a veth has one for each CPU that the machine may have."""
+    return b"".join(
+        p.number(each, *(1,) * 30, 2, 0, 4097) for each in (il.IFLA_NUM_TX_QUEUES, il.IFLA_NUM_RX_QUEUES)
+    )
+
+
+def new_veth(p: Picks) -> Request:
+    """A pair of links."""
+    attributes = wire.attr(il.IFLA_ADDRESS, p.mac()) + _queues(p)
+    attributes += p.some(0.9, lambda: p.attribute(il.IFLA_IFNAME, p.name())) + _common(p)
+    attributes += p.some(0.08, lambda: _namespace(p), lambda: p.number(il.IFLA_MASTER, p.index()))
+    peer = _peer(p) if p.often(0.93) else b""
+    attributes += _kind(p, b"veth", peer)
+    return _made(p, attributes, 2)
+
+
+def new_bridge(p: Picks) -> Request:
+    """A bridge; without an address it takes a random one, and its ports' lowest later."""
+    attributes = p.some(
+        0.9, lambda: p.attribute(il.IFLA_IFNAME, p.random.choice((b"br0\0", b"br1\0", p.name())))
+    )
+    attributes += p.some(0.6, lambda: wire.attr(il.IFLA_ADDRESS, p.mac())) + _common(p)
+    attributes += _kind(p, b"bridge", _options(p, BRIDGE_OPTIONS) if p.often(0.2) else b"")
+    return _made(p, attributes, 1)
+
+
+def new_other(p: Picks) -> Request:
+    """A link that cannot be made."""
+    kind = p.random.choice((b"", b"nosuchkind", b"a" * 56, b"Veth", b"lo"))
+    attributes = p.some(0.5, lambda: p.attribute(il.IFLA_IFNAME, p.name())) + _common(p)
+    return _made(p, attributes + (_kind(p, kind) if p.often(0.8) else b""), 0)
+
+
+def _made(p: Picks, attributes: bytes, links: int) -> Request:
+    flags, change = _flag_change(p) if p.often(0.4) else (0, 0)
+    index = 0 if p.often(0.96) else p.one(5, 9, 30, 31)
+    if p.links[p.net] < 9:
+        p.links[p.net] += links
+    exclusive = nl.NLM_F_CREATE | p.one(nl.NLM_F_EXCL, nl.NLM_F_EXCL, nl.NLM_F_EXCL, 0, nl.NLM_F_REPLACE)
+    return Request(rtnl.RTM_NEWLINK, _head(p, index, flags, change) + attributes, exclusive)
+
+
+def _named(p: Picks) -> tuple[int, bytes]:
+    """What names a link: index, name or alternative name."""
+    pick = p.random.random()
+    if pick < 0.75:
+        return p.index(), b""
+    if pick < 0.9:
+        return 0, p.attribute(il.IFLA_IFNAME, p.name())
+    if pick < 0.97:
+        return 0, p.attribute(il.IFLA_ALT_IFNAME, p.alternative())
+    return p.one(0, p.index()), b""
+
+
+def change(p: Picks) -> Request:
+    """A link to be changed in one thing, or in several."""
+    index, attributes = _named(p)
+    flags, mask = _flag_change(p) if p.often(0.5) else (0, 0)
+    one: tuple[Callable[[], bytes], ...] = (
+        lambda: p.number(il.IFLA_MTU, 1400, 1500, 1280, 1279, 68, 67, 0, 9000, 65535, 65536, -1),
+        lambda: p.attribute(il.IFLA_ADDRESS, p.mac()),
+        lambda: p.attribute(il.IFLA_IFNAME, p.name()),
+        lambda: p.attribute(
+            il.IFLA_IFALIAS, p.random.choice((b"", b"one", b"two\0", b"z" * 255, b"z" * 256, b"\0"))
+        ),
+        lambda: p.number(il.IFLA_MASTER, 0, 0, p.index(), p.index(), p.index()),
+        lambda: p.number(il.IFLA_TXQLEN, 0, 1, 500, 1000, -1),
+        lambda: p.number(il.IFLA_GROUP, 0, 1, 2),
+        lambda: p.attribute(il.IFLA_CARRIER, U8.pack(p.one(0, 1))),
+        lambda: p.attribute(il.IFLA_PROTO_DOWN, U8.pack(p.one(0, 1))),
+        lambda: _af_spec(p),
+        lambda: _kind(p, p.random.choice((b"veth", b"bridge", b"bridge")), _options(p, BRIDGE_OPTIONS)),
+        lambda: p.number(il.IFLA_LINK, 0, 1, p.index()),
+        lambda: p.attribute(il.IFLA_BROADCAST, p.random.choice((b"\xff" * 6, p.mac()))),
+        lambda: p.number(il.IFLA_EXT_MASK, *EXT_MASKS),
+        lambda: b"",
+        lambda: _common(p),
+    )
+    for _ in range(p.one(0, 1, 1, 1, 2) if mask else p.one(1, 1, 1, 2, 3)):
+        attributes += p.random.choice(one)()
+    if p.often(0.03):
+        attributes += _port(p)
+    type = rtnl.RTM_SETLINK if p.often(0.3) else rtnl.RTM_NEWLINK
+    flags_of_request = p.one(*(0,) * 12, nl.NLM_F_CREATE, nl.NLM_F_EXCL, nl.NLM_F_REPLACE)
+    return Request(type, _head(p, index, flags, mask) + attributes, flags_of_request)
+
+
+def _port(p: Picks) -> bytes:
+    kind = p.attribute(INFO_SLAVE_KIND, p.random.choice((b"bridge", b"bridge\0", b"veth")))
+    info = kind + p.attribute(INFO_SLAVE_DATA, _options(p, PORT_OPTIONS))
+    return p.attribute(il.IFLA_LINKINFO | p.one(0, nl.NLA_F_NESTED), info)
+
+
+def change_port(p: Picks) -> Request:
+    """A port of a bridge, as `ip link set type bridge_slave` or as `bridge link set` does it."""
+    if p.often(0.5):
+        return Request(rtnl.RTM_NEWLINK, _head(p, p.index()) + _port(p))
+    info = p.attribute(
+        il.IFLA_PROTINFO | p.one(nl.NLA_F_NESTED, nl.NLA_F_NESTED, 0), _options(p, PORT_OPTIONS)
+    )
+    return Request(rtnl.RTM_SETLINK, _head(p, p.index(), family=AF_BRIDGE) + info)
+
+
+def enslave(p: Picks) -> Request:
+    """A link to be a port of the first bridge, or of none."""
+    return Request(rtnl.RTM_SETLINK, _head(p, p.index()) + p.number(il.IFLA_MASTER, 0, p.index(), p.index()))
+
+
+def move(p: Picks) -> Request:
+    """A link to be moved to another namespace, with a new name or index now and then."""
+    index, attributes = _named(p)
+    attributes += _namespace(p) + p.some(
+        0.15,
+        lambda: p.attribute(il.IFLA_IFNAME, p.name()),
+        lambda: p.number(il.IFLA_NEW_IFINDEX, 20, 21, 0, -1, 3),
+        lambda: p.number(il.IFLA_MTU, 1400),
+    )
+    p.links[1 - p.net] = max(p.links[1 - p.net], 4)
+    return Request(p.one(rtnl.RTM_NEWLINK, rtnl.RTM_SETLINK), _head(p, index) + attributes)
+
+
+def change_group(p: Picks) -> Request:
+    """All links of a group to be changed."""
+    flags, mask = _flag_change(p)
+    return Request(rtnl.RTM_NEWLINK, _head(p, 0, flags, mask) + p.number(il.IFLA_GROUP, 1, 2) + _common(p))
+
+
+def delete(p: Picks) -> Request:
+    """A link to be deleted, or a group of them."""
+    index, attributes = _named(p)
+    if p.often(0.15):
+        index, attributes = 0, p.number(il.IFLA_GROUP, 0, 1, 2)
+    attributes += p.some(0.08, lambda: p.number(il.IFLA_TARGET_NETNSID, 0, 0, 1, -1))
+    return Request(rtnl.RTM_DELLINK, _head(p, index) + attributes)
+
+
+def properties(p: Picks) -> Request:
+    """Alternative names to be added or deleted."""
+    index, attributes = _named(p)
+    names = b"".join(p.attribute(il.IFLA_ALT_IFNAME, p.alternative()) for _ in range(p.one(1, 1, 2, 0)))
+    attributes += p.attribute(il.IFLA_PROP_LIST | p.one(nl.NLA_F_NESTED, nl.NLA_F_NESTED, 0), names)
+    type = p.one(rtnl.RTM_NEWLINKPROP, rtnl.RTM_NEWLINKPROP, rtnl.RTM_DELLINKPROP)
+    return Request(
+        type, _head(p, index) + attributes, p.one(0, nl.NLM_F_CREATE | nl.NLM_F_EXCL | nl.NLM_F_APPEND)
+    )
+
+
+def get(p: Picks) -> Request:
+    """One link asked for."""
+    index, attributes = _named(p)
+    attributes += p.some(
+        0.12,
+        lambda: p.number(il.IFLA_EXT_MASK, *EXT_MASKS),
+        lambda: p.number(il.IFLA_TARGET_NETNSID, 0, 0, 1, -1),
+        lambda: p.attribute(il.IFLA_IFNAME, p.name()),
+        lambda: p.number(il.IFLA_MASTER, p.index()),
+    )
+    return Request(rtnl.RTM_GETLINK, _head(p, index) + attributes)
+
+
+def get_all(p: Picks) -> Request:
+    """Links asked for, all or those that a filter selects."""
+    attributes = p.some(
+        0.2,
+        lambda: p.number(il.IFLA_EXT_MASK, *EXT_MASKS),
+        lambda: p.number(il.IFLA_TARGET_NETNSID, 0, 0, 1, -1),
+        lambda: p.number(il.IFLA_MASTER, 0, p.index(), p.index()),
+        lambda: _kind(p, p.random.choice((b"veth", b"bridge", b"nosuch", b""))),
+    )
+    index = 0 if p.often(0.95) else p.index()
+    family = p.one(*(0,) * 8, AF_INET6, AF_BRIDGE, AF_INET, 17)
+    return dump(rtnl.RTM_GETLINK, _head(p, index, family=family) + attributes)

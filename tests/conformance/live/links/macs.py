@@ -1,0 +1,82 @@
+"""Ethernet addresses that a kernel draws by chance (`eth_hw_addr_random()`), compared by role."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+import attrs
+
+from simkernel.uapi import netlink as nl
+from tests.conformance import wire
+
+GIVEN: Final = (b"\x02\xaa", b"\x02\xbb")
+"""How the addresses begin that programs give."""
+PLACES: Final = {4: (16, 1), 7: (12, 2)}
+"""Where messages tell of an address: size of the header, attribute (IFLA_ADDRESS, NDA_LLADDR)."""
+
+
+@attrs.define
+class Macs:
+    """What the real kernel's addresses are in the simulated one, wherever they stand."""
+
+    _simulated: dict[bytes, bytes] = attrs.field(factory=dict)
+
+    def learn(self, real: bytes, simulated: bytes) -> None:
+        """See which addresses stand in the same place of two datagrams."""
+        if real != simulated:
+            for ours, theirs in zip(_addresses(real), _addresses(simulated), strict=False):
+                if ours != theirs and _drawn(ours) and _drawn(theirs) and ours not in self._simulated:
+                    for form in (_plain, _interface_id, _solicited, _multicast, _text):
+                        self._simulated[form(ours)] = form(theirs)
+
+    def translate(self, value: Any) -> Any:
+        """A value with the simulated kernel's addresses."""
+        if not self._simulated:
+            return value
+        if isinstance(value, bytes):
+            for ours, theirs in self._simulated.items():
+                value = value.replace(ours, theirs)
+            return value
+        return tuple(map(self.translate, value)) if isinstance(value, tuple) else value
+
+
+def _drawn(address: bytes) -> bool:
+    return len(address) == 6 and address[0] & 3 == 2 and not address.startswith(GIVEN)
+
+
+def _plain(address: bytes) -> bytes:
+    return address
+
+
+def _interface_id(address: bytes) -> bytes:
+    """The lower half of an IPv6 address made of it."""
+    return bytes((address[0] ^ 2,)) + address[1:3] + b"\xff\xfe" + address[3:]
+
+
+def _solicited(address: bytes) -> bytes:
+    """The end of the multicast address that belongs to that."""
+    return b"\0\1\xff" + address[3:]
+
+
+def _multicast(address: bytes) -> bytes:
+    """The Ethernet address of that."""
+    return b"\x33\x33\xff" + address[3:]
+
+
+def _text(address: bytes) -> bytes:
+    return _interface_id(address).hex().encode()
+
+
+def _addresses(data: bytes) -> Iterator[bytes]:
+    offset = 0
+    while len(data) - offset >= nl.NLMSG_HDRLEN:
+        length, type, *_ = nl.NlMsgHdr.LAYOUT.unpack_from(data, offset)
+        if length < nl.NLMSG_HDRLEN:
+            return
+        if type >> 2 in PLACES:
+            size, wanted = PLACES[type >> 2]
+            for kind, payload in wire.attrs(data[offset + nl.NLMSG_HDRLEN + size : offset + length]):
+                if kind == wanted:
+                    yield payload
+        offset += nl.align4(length)

@@ -1,0 +1,92 @@
+"""What packets cause, which no simulated link carries: neighbours, and entries that a bridge learns.
+
+The host's IPv6 and IGMP send packets as soon as a link is up.  Each makes a neighbour for the multicast
+address that it goes to, and a bridge learns where it came from.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any, Final
+
+from simkernel.uapi import neighbour as nb
+from simkernel.uapi import netlink as nl
+from simkernel.uapi import rtnetlink as rtnl
+from simkernel.uapi.socket import AF_BRIDGE
+from tests.conformance import wire
+from tests.conformance.live.links.neighbour import ENTRY_MAC, NOARP, PERMANENT
+
+MODULE: Final = b"add@/module/"
+"""A uevent of a kind of links that is a module in one kernel and built into the other."""
+NEIGHBOURS: Final = frozenset({rtnl.RTM_NEWNEIGH, rtnl.RTM_DELNEIGH})
+INTERFACES: Final = re.compile(rb"(?m)^\s*(\S+):.*\n")
+"""A line of /proc/net/dev: packets and bytes of an interface."""
+
+
+def without_packets(outcomes: list[tuple[str, Any]]) -> list[tuple[str, Any]]:
+    """What was received, without the messages that packets caused."""
+    kept = []
+    for kind, value in outcomes:
+        if isinstance(value, tuple):
+            if value[0].startswith(MODULE):
+                continue
+            data = _remaining(value[0])
+            if value[0] and not data:
+                continue
+            kept.append((kind, (data, *value[1:])))
+        else:
+            kept.append((kind, value))
+    return kept
+
+
+def _remaining(data: bytes) -> bytes:
+    offset, parts = 0, []
+    while len(data) - offset >= nl.NLMSG_HDRLEN:
+        length, type, *_ = nl.NlMsgHdr.LAYOUT.unpack_from(data, offset)
+        if length < nl.NLMSG_HDRLEN:
+            break
+        end = offset + nl.align4(length)
+        if type not in NEIGHBOURS or not _of_packets(data[offset + nl.NLMSG_HDRLEN : end]):
+            parts.append(data[offset:end])
+        offset = end
+    return b"".join((*parts, data[offset:]))
+
+
+def _of_packets(payload: bytes) -> bool:
+    if len(payload) < nb.NdMsg.SIZE:
+        return False
+    family, _, _, _, state, _, _ = nb.NdMsg.LAYOUT.unpack_from(payload)
+    attributes = dict(wire.attrs(payload[nb.NdMsg.SIZE :]))
+    if family == AF_BRIDGE:
+        return state not in (PERMANENT, NOARP) and not attributes.get(nb.NDA_LLADDR, ENTRY_MAC).startswith(
+            ENTRY_MAC
+        )
+    to = attributes.get(nb.NDA_DST, b"")
+    return to[:1] == b"\xff" if len(to) == 16 else to[:1] >= b"\xe0"
+
+
+# -- files ---------------------------------------------------------------------------
+
+
+def _interfaces(text: bytes) -> bytes:
+    """Names and order, without the counters."""
+    return INTERFACES.sub(rb"\1\n", text)
+
+
+def _sorted_lines(text: bytes) -> bytes:
+    """The order is that of a hash table with a random seed (`inet6_addr_hash()`)."""
+    return b"\n".join(sorted(text.splitlines()))
+
+
+def _without_use(text: bytes) -> bytes:
+    """Without references and uses of each route."""
+    return re.sub(rb"(?m)^((?:\S+\s+){6})\S+\s+\S+", rb"\1", text)
+
+
+FILES: Final[dict[str, Callable[[bytes], bytes]]] = {
+    "/proc/net/dev": _interfaces,
+    "/proc/net/if_inet6": _sorted_lines,
+    "/proc/net/ipv6_route": _without_use,
+}
+"""What of a file does not depend on packets or chance."""
