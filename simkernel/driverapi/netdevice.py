@@ -36,9 +36,26 @@ ETH_MAX_MTU: Final = 65535
 
 def netdev_ops(this: ThisModule, **operations: Callable[..., Any]) -> NetDeviceOps:
     """Return the operations of a device, by their names in `NetDeviceOps`; an exception in one is an oops."""
-    kernel, module = kernel_of(this), module_of(this)
-    wrap = {name: kernel.oopses.wrap(module, f"ndo_{name}", call) for name, call in operations.items()}
-    return NetDeviceOps(**wrap)
+    return NetDeviceOps(**{name: under_rtnl(this, f"ndo_{name}", call) for name, call in operations.items()})
+
+
+def under_rtnl(this: ThisModule, where: str, function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return `function` as the kernel calls it: an exception is an oops, and no plan pauses it.
+
+    On Linux the rtnl mutex is held around it.  Here all holders of the mutex are plain functions, so that
+    it need not exist as long as none of them pauses.
+    """
+    kernel = kernel_of(this)
+    guarded = kernel.oopses.wrap(module_of(this), where, function)
+
+    def call(*arguments: Any) -> Any:
+        kernel.preempt.lock("rtnl_mutex")
+        try:
+            return guarded(*arguments)
+        finally:
+            kernel.preempt.unlock("rtnl_mutex")
+
+    return call
 
 
 def alloc_netdev(this: ThisModule, name: str, setup: Callable[[NetDevice], None]) -> NetDevice:
@@ -63,7 +80,7 @@ def register_netdevice_notifier(
 ) -> Callable[[], None]:
     """Call `callback` with each event of each device.  The result ends that, and is to be called at exit."""
     kernel, module = kernel_of(this), module_of(this)
-    guarded = kernel.oopses.wrap(module, "netdevice notifier", callback)
+    guarded = under_rtnl(this, "netdevice notifier", callback)
     devices = kernel.net_devices
     resource = kernel.resources.add(module, "netdevice notifier", "", partial(devices.unsubscribe, guarded))
     devices.subscribe(guarded)

@@ -13,6 +13,7 @@ from typing import Any
 import attrs
 
 from simkernel.driverapi.context import kernel_of, module_of
+from simkernel.driverapi.netdevice import under_rtnl
 from simkernel.kernel.module.module import ThisModule
 from simkernel.kernel.net.device import Attributes as Attributes
 from simkernel.kernel.net.device import LinkOps as LinkOps
@@ -43,7 +44,7 @@ def rtnl_link_register(this: ThisModule, ops: LinkOps) -> LinkOps:
     kernel, module = kernel_of(this), module_of(this)
     kernel.resources.allocate(module, "link kind")
     wrapped: dict[str, Any] = {
-        name: kernel.oopses.wrap(module, f"{ops.kind} {name}", call)
+        name: under_rtnl(this, f"{ops.kind} {name}", call)
         for name in _CALLS
         if (call := getattr(ops, name)) is not None
     }

@@ -166,6 +166,7 @@ class NetDevices:
         self._close([device for device in devices if device.is_up])
         for device in devices:
             device.net.unlist_device(device)
+            device.registered = False  # no NEWLINK follows
         for device in devices:
             device.qdisc = "noop"
             self.notify(Event.UNREGISTER, device)
@@ -178,7 +179,6 @@ class NetDevices:
             if send is not None:
                 send()
             self.watch.forget(device)
-            device.registered = False
             self.kobjects.remove(device)
 
     def delete(self, device: NetDevice, request: Any = None) -> None:
