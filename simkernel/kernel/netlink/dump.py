@@ -68,6 +68,10 @@ class DumpCallback:
             U16.pack_into(writer.data, offset, flags | nl.NLM_F_DUMP_INTR)
         self._previous = self.generation
 
+    def begin_sequence(self) -> None:
+        """Compare the messages to come with each other only."""
+        self.generation = self._previous = 0
+
     def interrupt(self) -> None:
         """Set NLM_F_DUMP_INTR in the next message: the data has changed and has changed back."""
         self._previous = ~self.generation

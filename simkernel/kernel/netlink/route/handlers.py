@@ -89,9 +89,17 @@ def built_in(parts: RouteParts) -> Table:
 
 
 def _dump_all(table: Table, writer: MessageWriter, callback: DumpCallback) -> bool:
-    """What every family dumps, one after the other; all of it goes into one datagram (`rtnl_dump_all()`)."""
-    for family in range(1, rt.RTNL_FAMILY_MAX + 1):
+    """Dump every family, one after the other (`rtnl_dump_all()`)."""
+    first, context = callback.context or (1, None)
+    for family in range(first, rt.RTNL_FAMILY_MAX + 1):
         handlers = table.get((family, callback.request.type))
         if handlers is not None and handlers.dump is not None:
-            handlers.dump(writer, callback)
+            callback.context = context
+            if family != first:
+                callback.begin_sequence()
+            try:
+                handlers.dump(writer, callback)
+            finally:
+                callback.context = (family, callback.context)
+        context = None
     return False
