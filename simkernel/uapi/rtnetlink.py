@@ -96,6 +96,9 @@ RTM_GETTUNNEL: Final = 122
 RTM_MAX: Final = 123
 
 # Multicast groups.
+RTNLGRP_IPV4_IFADDR: Final = 5
+RTNLGRP_IPV6_IFADDR: Final = 9
+RTNLGRP_IPV6_IFINFO: Final = 12
 RTNLGRP_NSID: Final = 28
 RTNLGRP_IPV4_MROUTE_R: Final = 30
 RTNLGRP_IPV6_MROUTE_R: Final = 31
@@ -139,6 +142,12 @@ RTM_F_FIB_MATCH: Final = 0x2000
 RT_TABLE_DEFAULT: Final = 253
 RT_TABLE_MAIN: Final = 254
 RT_TABLE_LOCAL: Final = 255
+
+# How far an address or a route reaches.
+RT_SCOPE_UNIVERSE: Final = 0
+RT_SCOPE_SITE: Final = 200
+RT_SCOPE_LINK: Final = 253
+RT_SCOPE_HOST: Final = 254
 
 # Families of multicast routing, and the last family that has handlers of its own.
 RTNL_FAMILY_IPMR: Final = 128

@@ -83,6 +83,7 @@ class NetDevices:
         self._log = log
         self._messages = messages
         self.kobjects = kobjects
+        self.work = work
         self._chain: list[tuple[int, Callback]] = []
         self.watch = LinkWatch(engine, work, self.state_change)
 

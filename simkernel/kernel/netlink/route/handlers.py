@@ -11,7 +11,8 @@ from simkernel.kernel.net.devices import NetDevices
 from simkernel.kernel.netlink.dump import Dump, DumpCallback
 from simkernel.kernel.netlink.message import Request
 from simkernel.kernel.netlink.route import bridge, neighbours, nsid, routes, rules
-from simkernel.kernel.netlink.route.addresses import IPV4, IPV6, Ipv4Addresses, Ipv6Addresses
+from simkernel.kernel.netlink.route.address4 import Ipv4Addresses
+from simkernel.kernel.netlink.route.address6_requests import Ipv6Addresses
 from simkernel.kernel.netlink.route.getroute import RouteQueries
 from simkernel.kernel.netlink.route.link_change import LinkChanges
 from simkernel.kernel.netlink.route.link_get import LinkQueries, dump_ipv6
@@ -28,6 +29,8 @@ class Handlers:
 
     do: Callable[[Request], object] | None = None
     dump: Dump | None = None
+    split_done: bool = False
+    """True if NLMSG_DONE comes in a datagram of its own (RTNL_FLAG_DUMP_SPLIT_NLM_DONE)."""
     bulk_delete: bool = False
     """Whether NLM_F_BULK is understood (RTNL_FLAG_BULK_DEL_SUPPORTED)."""
 
@@ -39,6 +42,8 @@ class RouteParts:
     devices: NetDevices
     kinds: LinkKinds
     changes: LinkChanges
+    ipv4: Ipv4Addresses
+    ipv6: Ipv6Addresses
     unmodelled: Callable[[str, int], Exception]
 
 
@@ -50,7 +55,7 @@ def built_in(parts: RouteParts) -> Table:
     unmodelled, changes = parts.unmodelled, parts.changes
     links, statistics = LinkQueries(parts.kinds, parts.devices.watch.sync), Statistics(unmodelled)
     ids, queries = nsid.NamespaceIds(), RouteQueries(unmodelled)
-    ipv4, ipv6 = Ipv4Addresses(IPV4, unmodelled), Ipv6Addresses(IPV6, unmodelled)
+    ipv4, ipv6 = parts.ipv4, parts.ipv6
     table: Table = {
         (AF_UNSPEC, rt.RTM_GETLINK): Handlers(links.get, links.dump),
         (AF_UNSPEC, rt.RTM_NEWLINK): Handlers(changes.new),
@@ -64,7 +69,7 @@ def built_in(parts: RouteParts) -> Table:
         (AF_BRIDGE, rt.RTM_DELLINK): Handlers(bridge.delete_link),
         (AF_INET, rt.RTM_NEWADDR): Handlers(ipv4.new),
         (AF_INET, rt.RTM_DELADDR): Handlers(ipv4.delete),
-        (AF_INET, rt.RTM_GETADDR): Handlers(dump=ipv4.dump),
+        (AF_INET, rt.RTM_GETADDR): Handlers(dump=ipv4.dump, split_done=True),
         (AF_INET6, rt.RTM_NEWADDR): Handlers(ipv6.new),
         (AF_INET6, rt.RTM_DELADDR): Handlers(ipv6.delete),
         (AF_INET6, rt.RTM_GETADDR): Handlers(ipv6.get, ipv6.dump),
@@ -89,7 +94,7 @@ def built_in(parts: RouteParts) -> Table:
 
 
 def _dump_all(table: Table, writer: MessageWriter, callback: DumpCallback) -> bool:
-    """Dump every family, one after the other (`rtnl_dump_all()`)."""
+    """Dump every family, one after the other; an error comes in a datagram of its own (`rtnl_dump_all()`)."""
     first, context = callback.context or (1, None)
     for family in range(first, rt.RTNL_FAMILY_MAX + 1):
         handlers = table.get((family, callback.request.type))
@@ -99,7 +104,20 @@ def _dump_all(table: Table, writer: MessageWriter, callback: DumpCallback) -> bo
                 callback.begin_sequence()
             try:
                 handlers.dump(writer, callback)
+            except OSError:
+                if not writer.data:
+                    raise
+                return True
             finally:
                 callback.context = (family, callback.context)
         context = None
-    return False
+    callback.context = (rt.RTNL_FAMILY_MAX + 1, None)
+    return bool(writer.data)
+
+
+def split_done(dump: Dump, writer: MessageWriter, callback: DumpCallback) -> bool:
+    """Run a dump, after whose last datagram another one with NLMSG_DONE comes (`rtnl_dumpit()`)."""
+    if callback.context is not dump:
+        dump(writer, callback)
+        callback.context = dump
+    return bool(writer.data)

@@ -134,7 +134,7 @@ def fill_ipv6(
             header,
             attribute(il.IFLA_IFNAME, _text(device.name)),
             attribute(il.IFLA_ADDRESS, device.address),
-            attribute(il.IFLA_MTU, U32.pack(inet.ipv6_mtu(device))),
+            attribute(il.IFLA_MTU, U32.pack(device.mtu)),
             attribute(il.IFLA_LINK, U32.pack(iflink)) if iflink != device.index else b"",
             attribute(il.IFLA_OPERSTATE, U8.pack(device.operstate if device.running else il.IF_OPER_DOWN)),
             attribute(il.IFLA_PROTINFO, inet.fill_ipv6(device, stats=True)),

@@ -166,7 +166,7 @@ def dump_ipv6(writer: MessageWriter, callback: DumpCallback) -> bool:
         _check_ipv6(request)
     last = callback.context or 0
     for index, device in sorted(request.net.devices.items()):
-        if index > last and inet.has_ipv6(device):
+        if index > last and inet.inet6_device(device) is not None:
             writer.append(fill_ipv6(device, flags=NLM_F_MULTI, seq=request.seq, portid=request.portid))
             callback.context = index
     return False

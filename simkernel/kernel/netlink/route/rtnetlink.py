@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Final, Literal
 
-from simkernel.kernel.net.device import NetDevice
 from simkernel.kernel.net.devices import NetDevices
 from simkernel.kernel.net.namespace import Net
 from simkernel.kernel.netlink import dump, kernel_socket
@@ -13,10 +13,13 @@ from simkernel.kernel.netlink.kernel_socket import KERNEL_SOCKETS
 from simkernel.kernel.netlink.message import Receiver, Request
 from simkernel.kernel.netlink.netlink import Netlink
 from simkernel.kernel.netlink.route import nsid, unsupported
-from simkernel.kernel.netlink.route.handlers import Handlers, RouteParts, Table, built_in
+from simkernel.kernel.netlink.route.address4 import Ipv4Addresses, Routes4
+from simkernel.kernel.netlink.route.address6 import Routes6
+from simkernel.kernel.netlink.route.address6_requests import Ipv6Addresses
+from simkernel.kernel.netlink.route.handlers import Handlers, RouteParts, Table, built_in, split_done
+from simkernel.kernel.netlink.route.link_af import set_family
 from simkernel.kernel.netlink.route.link_change import LinkChanges
 from simkernel.kernel.netlink.route.link_kinds import LinkKinds
-from simkernel.kernel.netlink.route.link_request import LinkRequest
 from simkernel.kernel.netlink.route.notify import LinkNotifier
 from simkernel.kernel.netlink.sock import NONROOT_RECV
 from simkernel.kernel.vfs.task import Task
@@ -48,33 +51,28 @@ class RouteNetlink:
         self._unmodelled = unmodelled
         self._handlers: Table | None = None
         self._devices = devices
+        devices.subscribe(notifier.on_event)
+        self.ipv4, self.ipv6 = Ipv4Addresses(devices, Routes4()), Ipv6Addresses(devices, Routes6())
         self.kinds = LinkKinds(devices)
         """The kinds of links that modules have registered."""
         self.changes = LinkChanges(
             devices,
             self.kinds,
             netlink.request_module,
-            self._set_family,
+            partial(set_family, self.ipv6),
             unmodelled,
             warn,
         )
-        devices.subscribe(notifier.on_event)
         netlink.namespaces.register_pernet(self._enter, self._leave, _forget)
 
     @property
     def handlers(self) -> Table:
         """Who handles what; made when the first message comes, since most machines see none."""
         if self._handlers is None:
-            parts = RouteParts(self._devices, self.kinds, self.changes, self._unmodelled)
+            addresses = (self.ipv4, self.ipv6)
+            parts = RouteParts(self._devices, self.kinds, self.changes, *addresses, self._unmodelled)
             self._handlers = built_in(parts)
         return self._handlers
-
-    def _set_family(
-        self, family: int, device: NetDevice, link: LinkRequest, data: bytes, check: bool
-    ) -> None:
-        """Check or apply the settings of IPv4 or IPv6 in IFLA_AF_SPEC."""
-        if not check:
-            raise self._unmodelled("settings of a protocol in IFLA_AF_SPEC", EOPNOTSUPP)
 
     def _enter(self, net: Net) -> None:
         """`rtnetlink_net_init()`"""
@@ -121,7 +119,8 @@ class RouteNetlink:
     def _dump(self, request: Request, family: int) -> object:
         handlers = self._find(unsupported.DUMP, family, request.type, "dump")
         assert handlers.dump is not None
-        return dump.start(request, handlers.dump)
+        function = partial(split_done, handlers.dump) if handlers.split_done else handlers.dump
+        return dump.start(request, function)
 
     def _find(
         self, table: dict[int, frozenset[int]], family: int, type: int, what: Literal["do", "dump"]

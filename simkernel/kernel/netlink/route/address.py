@@ -1,0 +1,253 @@
+"""What IPv4 and IPv6 addresses have in common: lifetimes, messages and dumps.
+
+Sources: net/ipv4/devinet.c and net/ipv6/addrconf.c.  Linux looks for expired addresses from time to time;
+here each expires at its instant.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from struct import Struct
+from typing import Any, Final, Generic, TypeVar
+
+from simkernel.kernel.net.device import NetDevice
+from simkernel.kernel.net.devices import NetDevices
+from simkernel.kernel.net.namespace import Net, PernetSlot
+from simkernel.kernel.netlink.dump import DumpCallback
+from simkernel.kernel.netlink.message import Request
+from simkernel.kernel.netlink.policy import DEPRECATED_STRICT, LIBERAL
+from simkernel.kernel.netlink.route import parse
+from simkernel.kernel.netlink.route.inet import CENTISECOND, Address
+from simkernel.kernel.netlink.route.notify import notify, wanted
+from simkernel.kernel.netlink.writer import MessageWriter
+from simkernel.kernel.workqueue import Work
+from simkernel.uapi import errno
+from simkernel.uapi import if_addr as ia
+from simkernel.uapi import netlink as nl
+from simkernel.uapi import rtnetlink as rt
+from simkernel.uapi.if_addr import INFINITY_LIFE_TIME, IfaCacheinfo
+from simkernel.uapi.structure import S32, U32
+from simkernel.ynl.policy import AttributePolicy, PolicyTable
+
+SECOND: Final = 100 * CENTISECOND
+COMMON_POLICIES: Final = {
+    ia.IFA_CACHEINFO: parse.at_least(IfaCacheinfo.SIZE),
+    ia.IFA_TARGET_NETNSID: parse.S32_POLICY,
+    ia.IFA_PROTO: parse.U8_POLICY,
+}
+Values = dict[int, bytes]
+"""The payloads of the attributes of a request."""
+A = TypeVar("A", bound=Address)
+
+
+class _Generation:
+    """The number of changes of a namespace's addresses (`dev_addr_genid`)."""
+
+    value = 1
+
+
+class AddressFamily(ABC, Generic[A]):
+    """The addresses of one protocol: requests, messages, lifetimes."""
+
+    name: str
+    family: int
+    group: int
+    no_device: str
+    policies: PolicyTable
+    max_prefixlen: int
+
+    def __init__(self, devices: NetDevices) -> None:
+        self.engine, self.queue = devices.engine, devices.work
+        self._generations: PernetSlot[_Generation] = PernetSlot(_Generation)
+
+    @abstractmethod
+    def addresses(self, device: NetDevice) -> Sequence[A]:
+        """The addresses of a device, in the kernel's order."""
+
+    @abstractmethod
+    def pack(self, address: A) -> bytes:
+        """The attributes of an address, in the kernel's order."""
+
+    @abstractmethod
+    def remove(self, address: A) -> None:
+        """Remove an address whose valid lifetime has ended."""
+
+    # -- messages -----------------------------------------------------------------
+
+    def refuse(self, request: Request, error: int, text: str) -> OSError:
+        """The error of a request, with a text."""
+        return parse.refuse(request, error, f"{self.name}: {text}")
+
+    def message(
+        self, address: A, type: int, request: Request | None, flags: int = 0, nsid: int | None = None
+    ) -> bytes:
+        """`inet_fill_ifaddr()`, `inet6_fill_ifaddr()`"""
+        flag_bits, index = address.flags & 0xFF, address.device.index
+        head = rt.IfAddrMsg(self.family, address.prefixlen, flag_bits, address.scope, index).pack()
+        target = b"" if nsid is None else nl.attribute(ia.IFA_TARGET_NETNSID, S32.pack(nsid))
+        seq, portid = (0, 0) if request is None else (request.seq, request.portid)
+        return nl.message(type, head + target + self.pack(address), flags=flags, seq=seq, pid=portid)
+
+    def cacheinfo(self, address: A) -> bytes:
+        """IFA_CACHEINFO, with what is left of the lifetimes."""
+        age = (self.engine.time() - address.updated) // SECOND
+        lifetimes = (address.preferred, address.valid)
+        left = [each if each == INFINITY_LIFE_TIME else max(each - age, 0) for each in lifetimes]
+        left += [address.created // CENTISECOND, address.updated // CENTISECOND]
+        return nl.attribute(ia.IFA_CACHEINFO, IfaCacheinfo.LAYOUT.pack(*left))
+
+    def announce(self, type: int, address: A, request: Request | None = None) -> None:
+        """Send a message to the protocol's group (`rtmsg_ifa()`, `inet6_ifa_notify()`)."""
+        net = address.device.net
+        if wanted(net, self.group, request):
+            notify(net, self.group, self.message(address, type, request), request)
+
+    def count_change(self, net: Net) -> None:
+        """Let dumps under way see a change."""
+        self._generations.of(net).value += 1
+
+    # -- lifetimes ----------------------------------------------------------------
+
+    def set_lifetimes(self, address: A, preferred: int, valid: int) -> None:
+        """Set the lifetimes and the flags that follow from them (`set_ifa_lifetime()`)."""
+        address.flags &= ~(ia.IFA_F_PERMANENT | ia.IFA_F_DEPRECATED)
+        address.flags |= ia.IFA_F_PERMANENT if valid == INFINITY_LIFE_TIME else 0
+        address.flags |= 0 if preferred else ia.IFA_F_DEPRECATED
+        address.preferred, address.valid, address.updated = preferred, valid, self.engine.time()
+        address.created = address.created or address.updated
+
+    def watch(self, address: A) -> None:
+        """Schedule the end of the lifetime that ends next."""
+        self.unwatch(address)
+        lifetime = address.valid if address.flags & ia.IFA_F_DEPRECATED else address.preferred
+        if lifetime != INFINITY_LIFE_TIME:
+            address.expiry = Work(None, f"{self.name}_lifetime", lambda work: self._expire(address))
+            delay = address.updated + lifetime * SECOND - self.engine.time()
+            self.queue.add_delayed(address.expiry, max(delay, 0))
+
+    def unwatch(self, address: A) -> None:
+        """Cancel what `watch` has scheduled."""
+        if address.expiry is not None:
+            self.queue.cancel(address.expiry)
+            address.expiry = None
+
+    def _expire(self, address: A) -> None:
+        """`check_lifetime()`, `addrconf_verify_rtnl()`"""
+        address.expiry = None
+        if address.updated + address.valid * SECOND <= self.engine.time():
+            self.remove(address)
+        else:
+            address.flags |= ia.IFA_F_DEPRECATED
+            self.announce(rt.RTM_NEWADDR, address)
+            self.watch(address)
+
+    # -- requests -----------------------------------------------------------------
+
+    def parse(self, request: Request, validate: int = LIBERAL) -> Values:
+        """The attributes of a request, checked."""
+        found = parse.attributes(request, rt.IfAddrMsg.SIZE, self.policies, validate)
+        return {type: request.data[slice(*place)] for type, place in found.items()}
+
+    def device(self, request: Request) -> NetDevice:
+        """The device of a request.  ENODEV."""
+        device = request.net.devices.get(header(request).index)
+        if device is None:
+            raise self.refuse(request, errno.ENODEV, self.no_device)
+        return device
+
+    def fields(self, request: Request, values: Values) -> dict[str, Any]:
+        """The arguments of an address that are common to both protocols."""
+        head = header(request)
+        flags = U32.unpack_from(values[ia.IFA_FLAGS])[0] if ia.IFA_FLAGS in values else head.flags
+        return {
+            "device": self.device(request),
+            "prefixlen": head.prefixlen,
+            "flags": flags,
+            "proto": values.get(ia.IFA_PROTO, b"\0")[0],
+            "priority": U32.unpack_from(values.get(ia.IFA_RT_PRIORITY, bytes(U32.size)))[0],
+        }
+
+    def lifetimes(self, request: Request, values: Values) -> tuple[int, int]:
+        """The preferred and the valid lifetime of a request.  EINVAL."""
+        data = values.get(ia.IFA_CACHEINFO)
+        info = IfaCacheinfo() if data is None else IfaCacheinfo.unpack(data)
+        if not info.valid or info.preferred > info.valid:
+            raise self.refuse(request, errno.EINVAL, "address lifetime invalid")
+        return info.preferred, info.valid
+
+    def check_replaces(self, request: Request, text: str) -> None:
+        """EEXIST unless a request changes an address that exists (NLM_F_REPLACE)."""
+        if request.flags & (nl.NLM_F_EXCL | nl.NLM_F_REPLACE) != nl.NLM_F_REPLACE:
+            raise self.refuse(request, errno.EEXIST, text)
+
+    def join(
+        self, request: Request, joined: set[int | bytes], group: int | bytes, *, multicast: bool
+    ) -> None:
+        """Join the multicast group that IFA_F_MCAUTOJOIN asks for.  EINVAL, EADDRINUSE for a member."""
+        if not multicast or group in joined:
+            error = errno.EADDRINUSE if multicast else errno.EINVAL
+            raise self.refuse(request, error, "Multicast auto join failed")
+        joined.add(group)
+
+    def dump(self, writer: MessageWriter, callback: DumpCallback) -> bool:
+        """All addresses, or those of one device if checked strictly (`inet_dump_ifaddr()`)."""
+        request = callback.request
+        net, nsid, index = self._check_dump(callback) if callback.strict else (request.net, None, 0)
+        if not index:
+            callback.generation = self._generations.of(net).value + net.dev_base_seq
+        flags = nl.NLM_F_MULTI | (nl.NLM_F_DUMP_FILTERED if index else 0)
+        callback.context = position = callback.context or [0, 0]
+        for each in [index] if index else sorted(each for each in net.devices if each >= position[0]):
+            position[0] = each
+            for place, address in enumerate(self.addresses(net.devices[each])):
+                if place >= position[1]:
+                    position[1] = place
+                    start = len(writer.data)
+                    writer.append(self.message(address, rt.RTM_NEWADDR, request, flags, nsid))
+                    callback.check_consistent(writer, start)
+            position[:] = each + 1, 0
+        return False
+
+    def _check_dump(self, callback: DumpCallback) -> tuple[Net, int | None, int]:
+        """`inet_valid_dump_ifaddr_req()`: the namespace, its number, the index of the device or 0.
+
+        ENODEV for a device that does not exist.
+        """
+        request, nsid = callback.request, None
+        net = request.net
+        if not parse.has_header(request, rt.IfAddrMsg):
+            raise self.refuse(request, errno.EINVAL, "Invalid header for address dump request")
+        head = header(request)
+        if head.prefixlen or head.flags or head.scope:
+            raise self.refuse(request, errno.EINVAL, "Invalid values in header for address dump request")
+        if head.index:
+            callback.answer_flags |= nl.NLM_F_DUMP_FILTERED
+        for type, value in sorted(self.parse(request, DEPRECATED_STRICT).items()):
+            if type != ia.IFA_TARGET_NETNSID:
+                raise self.refuse(request, errno.EINVAL, "Unsupported attribute in dump request")
+            nsid = S32.unpack_from(value)[0]
+            try:
+                net = parse.namespace(request, nsid)
+            except OSError as error:
+                text = "Invalid target network namespace id"
+                raise self.refuse(request, error.errno or errno.EINVAL, text) from None
+        if head.index and head.index not in net.devices:
+            raise errno.os_error(errno.ENODEV)
+        return net, nsid, head.index
+
+
+def table(name: str, policies: dict[int, AttributePolicy]) -> PolicyTable:
+    """The policies of all types of attributes."""
+    merged = COMMON_POLICIES | policies
+    return PolicyTable(name, tuple(merged.get(type, AttributePolicy()) for type in range(ia.IFA_MAX + 1)))
+
+
+def header(request: Request) -> rt.IfAddrMsg:
+    """The ifaddrmsg of a request that has one."""
+    return rt.IfAddrMsg.unpack(request.data, request.start + nl.NLMSG_HDRLEN)
+
+
+def put(type: int, value: int, layout: Struct = U32) -> bytes:
+    """An attribute with a number, nothing for 0."""
+    return nl.attribute(type, layout.pack(value)) if value else b""

@@ -1,0 +1,329 @@
+"""IPv6 addresses of network devices (net/ipv6/addrconf.c).
+
+Theory of operation.  Each device has an `Inet6Device` while its MTU is 1280 or more.  A device that is up and
+can carry packets is ready: it gets a link-local address made from its hardware address, `lo` gets ::1.  A new
+address is tentative until duplicate address detection has ended (dad.py); its local route comes then.  All
+addresses go when the device goes down.  `Routes6` adds and removes the routes, in Linux's order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from simkernel.kernel.net.device import Event, NetDevice
+from simkernel.kernel.net.devices import NetDevices
+from simkernel.kernel.net.namespace import Net, PernetSlot
+from simkernel.kernel.netlink.message import Request
+from simkernel.kernel.netlink.route.address import SECOND, AddressFamily
+from simkernel.kernel.netlink.route.dad import DEAD, PREDAD, DuplicateDetection
+from simkernel.kernel.netlink.route.inet import (
+    ADDR_GEN_MODE,
+    EUI64,
+    IF_READY,
+    IF_RS_SENT,
+    INET6_DEVICE,
+    IPV6_MIN_MTU,
+    MTU6,
+    RANDOM,
+    STABLE_PRIVACY,
+    Address6,
+    Inet6Device,
+    inet6_device,
+)
+from simkernel.kernel.netlink.route.link_fill import fill_ipv6
+from simkernel.kernel.netlink.route.notify import notify, wanted
+from simkernel.uapi import if_addr as ia
+from simkernel.uapi import if_link as il
+from simkernel.uapi import rtnetlink as rt
+from simkernel.uapi.if_addr import INFINITY_LIFE_TIME
+
+IN6_ADDR_SIZE: Final = 16
+ANY: Final = bytes(IN6_ADDR_SIZE)
+LOOPBACK: Final = bytes(15) + b"\x01"
+LINK_LOCAL: Final = b"\xfe\x80" + bytes(6)
+MULTICAST: Final = 0xFF
+GLOBAL: Final = (14, rt.RT_SCOPE_UNIVERSE)
+MULTICAST_SCOPES: Final = {1: rt.RT_SCOPE_HOST, 2: rt.RT_SCOPE_LINK, 5: rt.RT_SCOPE_SITE}
+IFA_SCOPES: Final = {rt.RT_SCOPE_HOST: 0x10, rt.RT_SCOPE_LINK: 0x20, rt.RT_SCOPE_SITE: 0x40}
+"""Scopes as multicast addresses have them, as messages have them, and as /proc/net/if_inet6 has them."""
+
+
+class Routes6:
+    """The routes that follow from addresses (net/ipv6/route.c); this base class has none.
+
+    Adding a route to a device that is down, or a route that exists, does nothing.  A metric of 0 is the
+    default; lifetimes are in seconds, or INFINITY_LIFE_TIME.
+    """
+
+    def insert_local(self, address: Address6) -> None:
+        """Add the local route of an address, unless it exists (`ip6_ins_rt()`)."""
+
+    def remove_local(self, address: Address6) -> None:
+        """Remove the local route of an address, if it exists (`ip6_del_rt()`)."""
+
+    def insert_prefix(
+        self, device: NetDevice, prefix: bytes, length: int, metric: int, lifetime: int
+    ) -> None:
+        """Add a prefix route (`addrconf_prefix_route()`)."""
+
+    def modify_prefix(
+        self, device: NetDevice, prefix: bytes, length: int, metric: int, lifetime: int
+    ) -> bool:
+        """Change metric and lifetime of a prefix route; False if there is none (`modify_prefix_route()`)."""
+        return True
+
+    def remove_prefix(self, device: NetDevice, prefix: bytes, length: int) -> None:
+        """Remove a prefix route, if it exists (`cleanup_prefix_route()`)."""
+
+    def expire_prefix(self, device: NetDevice, prefix: bytes, length: int, expires: int) -> None:
+        """Let a prefix route that never expires do so at an instant in ns (`cleanup_prefix_route()`)."""
+
+    def remove_source(self, address: Address6) -> None:
+        """Let no route prefer an address as source any longer (`rt6_remove_prefsrc()`)."""
+
+    def insert_multicast(self, device: NetDevice) -> None:
+        """Add the route of ff00::/8 (`addrconf_add_mroute()`)."""
+
+    def disable(self, device: NetDevice, event: Event) -> None:
+        """Remove all routes of a device after DOWN or UNREGISTER (`rt6_disable_ip()`)."""
+
+    def link_up(self, device: NetDevice, *, was_dead: bool) -> None:
+        """Clear RTNH_F_LINKDOWN, and RTNH_F_DEAD if `was_dead`, in a device's routes (`rt6_sync_up()`)."""
+
+    def link_down(self, device: NetDevice) -> None:
+        """Set RTNH_F_LINKDOWN in the routes of a device without carrier (`rt6_sync_down_dev()`)."""
+
+
+class InterfaceAddresses(AddressFamily[Address6]):
+    """The IPv6 addresses of a machine, as its devices come, change and go."""
+
+    group = rt.RTNLGRP_IPV6_IFADDR
+
+    def __init__(self, devices: NetDevices, routes: Routes6) -> None:
+        super().__init__(devices)
+        self.routes = routes
+        self.detection = DuplicateDetection(self.engine, self.queue, self._completed)
+        self._all: PernetSlot[list[Address6]] = PernetSlot(list)
+        devices.subscribe(self._on_event)
+
+    # -- devices ------------------------------------------------------------------
+
+    def _on_event(self, event: Event, device: NetDevice, info: Any) -> None:
+        """`addrconf_notify()`"""
+        data = inet6_device(device)
+        if event in (Event.DOWN, Event.UNREGISTER):
+            self._shut(device, event)
+        elif event is Event.CHANGEMTU and device.mtu < IPV6_MIN_MTU:
+            self._shut(device, Event.DOWN if device.is_loopback else Event.UNREGISTER)
+        elif event is Event.REGISTER or (event is Event.CHANGEMTU and data is None):
+            INET6_DEVICE.drop(device)
+            data = INET6_DEVICE.of(device)
+            data.updated = self.engine.time()
+            if device.running and _is_ready(device):
+                self._configure(device, data)
+        elif data is None:
+            return
+        elif event is Event.CHANGEMTU:
+            data.conf[MTU6] = device.mtu
+        elif event is Event.UP:
+            self._restore(device, data)
+            if _is_ready(device):
+                self._configure(device, data)
+        elif event is Event.CHANGE and not _is_ready(device):
+            self.routes.link_down(device)
+        elif event is Event.CHANGE and data.flags & IF_READY:
+            if (info or 0) & il.IFF_NOARP:
+                self.detection.run(data, restart=True)
+            self.routes.link_up(device, was_dead=False)
+        elif event is Event.CHANGE:
+            self._configure(device, data)
+
+    def _restore(self, device: NetDevice, data: Inet6Device) -> None:
+        """Add the prefix routes of addresses from before a device was up (`addrconf_permanent_addr()`)."""
+        for each in tuple(data.addresses):
+            if has_prefix_route(each):
+                self.routes.insert_prefix(device, each.address, each.prefixlen, each.priority, each.valid)
+            if each.flags & ia.IFA_F_PERMANENT and each.state == PREDAD:
+                self.detection.start(each)
+
+    def _configure(self, device: NetDevice, data: Inet6Device) -> None:
+        """Give a device that has become ready an address of its own, then check all its addresses."""
+        data.flags |= IF_READY
+        if device.is_loopback:
+            self._add_own(device, data, LOOPBACK, 128, ia.IFAPROT_KERNEL_LO)
+        elif device.type == il.ARPHRD_ETHER:
+            self.routes.insert_multicast(device)
+            interface = self._interface_id(device, data)
+            if interface:
+                self._add_own(device, data, LINK_LOCAL + interface, 64, ia.IFAPROT_KERNEL_LL)
+        self.detection.run(data)
+        self.routes.link_up(device, was_dead=True)
+        data.conf[MTU6] = device.mtu
+        data.updated = self.engine.time()
+        self._announce_device(device)
+
+    def _interface_id(self, device: NetDevice, data: Inet6Device) -> bytes:
+        """The second half of a link-local address, empty if the device gets none (`addrconf_addr_gen()`)."""
+        mode, mac = data.conf.get(ADDR_GEN_MODE, EUI64), device.address
+        if mode in (RANDOM, STABLE_PRIVACY):
+            data.interface_id = data.interface_id or self.engine.rng("ipv6.interface-id").randbytes(8)
+            return data.interface_id
+        return bytes((mac[0] ^ 2, *mac[1:3], 0xFF, 0xFE, *mac[3:])) if mode == EUI64 else b""
+
+    def set_token(self, device: NetDevice, data: Inet6Device, token: bytes) -> None:
+        """Set the second half of addresses that routers announce, and ask for one (`inet6_set_iftoken()`)."""
+        data.token = bytes(8) + token[8:]
+        if token != ANY and data.flags & IF_READY and any(map(_is_settled, data.addresses)):
+            data.flags |= IF_RS_SENT
+        self._announce_device(device)
+
+    def _announce_device(self, device: NetDevice) -> None:
+        """`inet6_ifinfo_notify()`"""
+        if wanted(device.net, rt.RTNLGRP_IPV6_IFINFO):
+            notify(device.net, rt.RTNLGRP_IPV6_IFINFO, fill_ipv6(device))
+
+    def _add_own(self, device: NetDevice, data: Inet6Device, value: bytes, length: int, proto: int) -> None:
+        """`add_addr()` for ::1, `addrconf_add_linklocal()`"""
+        if self.find(device.net, value, device) is not None:
+            return
+        flags = ia.IFA_F_STABLE_PRIVACY if value[8:] == data.interface_id else 0
+        address = Address6(device=device, prefixlen=length, address=value, proto=proto, flags=flags)
+        self.set_lifetimes(address, INFINITY_LIFE_TIME, INFINITY_LIFE_TIME)
+        self.link(data, address)
+        if value == LOOPBACK:
+            address.flags &= ~ia.IFA_F_TENTATIVE
+            self._notify(rt.RTM_NEWADDR, address)
+        else:
+            self.routes.insert_prefix(device, value, length, 0, INFINITY_LIFE_TIME)
+            self.detection.start(address)
+
+    def _shut(self, device: NetDevice, event: Event) -> None:
+        """Remove all routes and addresses of a device (`addrconf_ifdown()`)."""
+        self.routes.disable(device, event)
+        data = inet6_device(device)
+        if data is not None:
+            data.dead = event is Event.UNREGISTER
+            data.flags &= ~(IF_READY | IF_RS_SENT)
+            for address in tuple(data.addresses):
+                self._unlink(data, address)
+                self._notify(rt.RTM_DELADDR, address)
+            data.updated = self.engine.time()
+
+    # -- the list -----------------------------------------------------------------
+
+    def addresses(self, device: NetDevice) -> Sequence[Address6]:
+        data = inet6_device(device)
+        return () if data is None else data.addresses
+
+    def find(self, net: Net, value: bytes, device: NetDevice | None) -> Address6 | None:
+        """Return the address with a value, on any device without `device` (`ipv6_get_ifaddr()`)."""
+        matches = (each for each in self._all.of(net) if each.address == value)
+        return next((each for each in matches if device in (None, each.device)), None)
+
+    def link(self, data: Inet6Device, address: Address6) -> None:
+        """Add an address to the list of its device, after those of a wider scope (`ipv6_link_dev_addr()`)."""
+        scope, address.scope = classify(address.address)
+        address.flags |= 0 if address.flags & ia.IFA_F_NODAD else ia.IFA_F_TENTATIVE
+        place = sum(classify(each.address)[0] > scope for each in data.addresses)
+        data.addresses.insert(place, address)
+        self._all.of(address.device.net).insert(0, address)
+
+    def _unlink(self, data: Inet6Device, address: Address6) -> None:
+        address.state = DEAD
+        self.detection.stop(address)
+        self.unwatch(address)
+        data.addresses.remove(address)
+        self._all.of(address.device.net).remove(address)
+
+    def announce(self, type: int, address: Address6, request: Request | None = None) -> None:
+        self.count_change(address.device.net)
+        super().announce(type, address)
+
+    def _notify(self, type: int, address: Address6) -> None:
+        """Send a message, then change the routes to the address and its peer (`__ipv6_ifa_notify()`)."""
+        self.announce(type, address)
+        device, peer = address.device, address.peer
+        if type == rt.RTM_NEWADDR:
+            self.routes.insert_local(address)
+            if peer != ANY:
+                self.routes.insert_prefix(device, peer, 128, address.priority, INFINITY_LIFE_TIME)
+        else:
+            if peer != ANY:
+                self.routes.remove_prefix(device, peer, 128)
+            self.routes.remove_local(address)
+
+    def _completed(self, address: Address6) -> None:
+        """No other node has the address: use it, and if it is the first link-local one ask for a router.
+
+        `addrconf_dad_completed()`
+        """
+        self._notify(rt.RTM_NEWADDR, address)
+        data, link_local = INET6_DEVICE.of(address.device), address.scope == rt.RT_SCOPE_LINK
+        others = (each for each in data.addresses if each is not address and each.flags & ia.IFA_F_PERMANENT)
+        if link_local and not address.device.is_loopback and not any(map(_is_settled, others)):
+            data.flags |= IF_RS_SENT
+
+    def remove(self, address: Address6) -> None:
+        """`ipv6_del_addr()`"""
+        data, had_route = INET6_DEVICE.of(address.device), has_prefix_route(address)
+        self._unlink(data, address)
+        self._notify(rt.RTM_DELADDR, address)
+        if had_route:
+            self.clean_prefix(data, address)
+        self.routes.remove_source(address)
+
+    def clean_prefix(self, data: Inet6Device, address: Address6) -> None:
+        """Remove the prefix route of an address, or let it expire with the last other address of its prefix.
+
+        Another address that is permanent, or has no prefix route, keeps it (`check_cleanup_prefix_route()`).
+        """
+        others = [each for each in data.addresses if each is not address and _same_prefix(each, address)]
+        if any(each.flags & (ia.IFA_F_PERMANENT | ia.IFA_F_NOPREFIXROUTE) for each in others):
+            return
+        route = (address.device, address.address, address.prefixlen)
+        if others:
+            self.routes.expire_prefix(*route, max(each.updated + each.valid * SECOND for each in others))
+        else:
+            self.routes.remove_prefix(*route)
+
+    def if_inet6(self, net: Net) -> str:
+        """The content of /proc/net/if_inet6 (`if6_seq_show()`)."""
+        return "".join(
+            f"{each.address.hex()} {each.device.index:02x} {each.prefixlen:02x} "
+            f"{IFA_SCOPES.get(each.scope, 0):02x} {each.flags & 0xFF:02x} {each.device.name:>8}\n"
+            for each in self._all.of(net)
+        )
+
+
+def classify(value: bytes) -> tuple[int, int]:
+    """The scope of an address as multicast addresses and as messages have it (`ipv6_addr_type()`)."""
+    if value[0] == MULTICAST:
+        scope = value[1] & 0xF
+        return scope, MULTICAST_SCOPES.get(scope, rt.RT_SCOPE_UNIVERSE)
+    if value == LOOPBACK:
+        return 2, rt.RT_SCOPE_HOST
+    if value[0] == 0xFE and value[1] & 0x80:
+        return (5, rt.RT_SCOPE_SITE) if value[1] & 0x40 else (2, rt.RT_SCOPE_LINK)
+    return GLOBAL
+
+
+def has_prefix_route(address: Address6) -> bool:
+    """Return True if a prefix route belongs to an address that is permanent."""
+    return address.flags & (ia.IFA_F_PERMANENT | ia.IFA_F_NOPREFIXROUTE) == ia.IFA_F_PERMANENT
+
+
+def _same_prefix(address: Address6, other: Address6) -> bool:
+    """`ipv6_prefix_equal()`"""
+    first, second = (int.from_bytes(each.address) >> (128 - address.prefixlen) for each in (address, other))
+    return address.prefixlen == other.prefixlen and first == second
+
+
+def _is_settled(address: Address6) -> bool:
+    """True for a link-local address that no other node has."""
+    return address.scope == rt.RT_SCOPE_LINK and not address.flags & ia.IFA_F_TENTATIVE
+
+
+def _is_ready(device: NetDevice) -> bool:
+    """True if a device that is up can carry packets (`addrconf_link_ready()`)."""
+    return device.oper_up and device.qdisc != "noop"
