@@ -24,6 +24,8 @@ from simkernel.kernel.net.device import Extack as Extack
 from simkernel.kernel.net.device import NameOrigin
 from simkernel.kernel.net.device import NetDevice as NetDevice
 from simkernel.kernel.net.device import NetDeviceOps as NetDeviceOps
+from simkernel.kernel.net.device import eth_mac_addr as eth_mac_addr
+from simkernel.kernel.net.device import is_valid_ether_addr as is_valid_ether_addr
 from simkernel.kernel.net.namespace import Net as Net
 from simkernel.uapi.errno import EADDRNOTAVAIL, os_error
 from simkernel.uapi.if_link import ARPHRD_ETHER, IFF_BROADCAST, IFF_MULTICAST
@@ -155,19 +157,7 @@ def eth_hw_addr_random(this: ThisModule, device: NetDevice) -> None:
     device.address, device.address_origin = bytes(drawn), AddressOrigin.RANDOM
 
 
-def is_valid_ether_addr(address: bytes) -> bool:
-    """Return True for the address of one device: not 0, and of no group."""
-    return any(address) and not address[0] & 1
-
-
 def eth_validate_addr(device: NetDevice) -> None:
     """EADDRNOTAVAIL if the device's address is not one of a single device."""
     if not is_valid_ether_addr(device.address):
         raise os_error(EADDRNOTAVAIL)
-
-
-def eth_mac_addr(device: NetDevice, address: bytes) -> None:
-    """Set the address.  EADDRNOTAVAIL."""
-    if not is_valid_ether_addr(address):
-        raise os_error(EADDRNOTAVAIL)
-    device.address = address

@@ -29,6 +29,7 @@ from simkernel.kernel.loader.request import Modprobe
 from simkernel.kernel.mm.dma import DmaMemory
 from simkernel.kernel.module.module import LoadedModule, ThisModule
 from simkernel.kernel.module.resources import Resources
+from simkernel.kernel.net.dev_ioctl import DeviceIoctl
 from simkernel.kernel.net.devices import NetDevices
 from simkernel.kernel.net.kobjects import NetKobjects
 from simkernel.kernel.net.namespace import Namespaces, Net
@@ -178,6 +179,7 @@ class Kernel:
             link_notifier,
             NetKobjects(lambda *arguments: self.uevents.send(*arguments)),
         )
+        DeviceIoctl(self.net_devices, self._request_module)
         self.rtnetlink = RouteNetlink(
             self.netlink,
             self.net_devices,

@@ -203,7 +203,7 @@ def lacking_requests() -> str:
     """Return the requests of ioctl(2) that are not modelled, by the kind of file, from the table."""
     lacks: dict[str, list[str]] = {}
     for kinds, _, name, *words in known.read_table(Path(known.__file__).with_name("ioctls.txt")):
-        if "get" not in words and known.refusal(words) is None:
+        if "handled" not in words and known.refusal(words) is None:
             lacks.setdefault(" ".join(kinds), []).append(name)
     rows = [(f"`{kinds}`", ", ".join(names)) for kinds, names in lacks.items()]
     return _table(("file", "requests that are lacking"), rows)

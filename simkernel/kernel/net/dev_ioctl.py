@@ -1,21 +1,24 @@
 """ioctl(2) of network devices by `struct ifreq`, on a socket of any family (net/core/dev_ioctl.c).
 
-kernel/lib/ioctls.txt lists all requests: those in `GETTERS`, those that `lo` refuses, and those that are not
-modelled.
+kernel/lib/ioctls.txt lists all requests: those in `GETTERS` and `SETTERS`, those that every device refuses,
+and those that are not modelled.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Final
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
+from typing import Any, Final
 
 from simkernel.kernel.lib.known import known_ioctls, refusal
-from simkernel.kernel.net.device import Net, NetDevice
+from simkernel.kernel.net.device import Event, Net, NetDevice
+from simkernel.kernel.net.devices import NetDevices
+from simkernel.kernel.net.namespace import PernetSlot
 from simkernel.kernel.vfs.task import Task
-from simkernel.uapi.capability import CAP_NET_ADMIN
-from simkernel.uapi.errno import ENODEV, ENOTTY, EPERM, os_error
+from simkernel.uapi.capability import CAP_NET_ADMIN, CAP_SYS_MODULE
+from simkernel.uapi.errno import EINVAL, ENODEV, ENOTTY, EOPNOTSUPP, EPERM, os_error
 from simkernel.uapi.ioctl import _IOC_TYPE
-from simkernel.uapi.structure import S32, U16
+from simkernel.uapi.structure import S16, S32, U16
 
 IFNAMSIZ: Final = 16
 IFREQ_SIZE: Final = 40
@@ -24,8 +27,8 @@ IFCONF_SIZE: Final = 16
 SOCK_IOC_TYPE: Final = 0x89
 
 GETTERS: Final[Mapping[str, Callable[[NetDevice], tuple[int, bytes]]]] = {
-    "SIOCGIFNAME": lambda device: (0, device.name.encode() + b"\0"),
-    "SIOCGIFFLAGS": lambda device: (IFNAMSIZ, U16.pack(device.flags & 0xFFFF)),
+    "SIOCGIFNAME": lambda device: (0, device.name.encode("utf-8", "surrogateescape") + b"\0"),
+    "SIOCGIFFLAGS": lambda device: (IFNAMSIZ, U16.pack(device.shown_flags & 0xFFFF)),
     "SIOCGIFMETRIC": lambda device: (IFNAMSIZ, S32.pack(0)),
     "SIOCGIFMTU": lambda device: (IFNAMSIZ, S32.pack(device.mtu)),
     "SIOCGIFHWADDR": lambda device: (IFNAMSIZ, U16.pack(device.type) + device.address),
@@ -36,12 +39,74 @@ GETTERS: Final[Mapping[str, Callable[[NetDevice], tuple[int, bytes]]]] = {
 """Offset and new bytes that a request writes into `struct ifreq`."""
 
 
-def sock_ioctl(table: str, net: Net, task: Task, request: int, argument: int) -> int:
+Setter = Callable[[NetDevices, NetDevice, bytes], None]
+
+
+def _set_address(devices: NetDevices, device: NetDevice, sockaddr: bytes) -> None:
+    """`dev_set_mac_address()`"""
+    if device.ops.set_mac_address is None:
+        raise os_error(EOPNOTSUPP)
+    devices.set_address(device, _address(device, sockaddr))
+
+
+def _set_broadcast(devices: NetDevices, device: NetDevice, sockaddr: bytes) -> None:
+    device.broadcast = _address(device, sockaddr)
+    devices.notify(Event.CHANGEADDR, device)
+
+
+def _address(device: NetDevice, sockaddr: bytes) -> bytes:
+    """The hardware address in a `struct sockaddr`.  EINVAL for another type of hardware."""
+    if U16.unpack_from(sockaddr)[0] != device.type:
+        raise os_error(EINVAL)
+    return sockaddr[U16.size :][: len(device.address)]
+
+
+def _set_queue_length(devices: NetDevices, device: NetDevice, data: bytes) -> None:
+    length = S32.unpack_from(data)[0]
+    if length < 0:
+        raise os_error(EINVAL)
+    devices.set_tx_queue_len(device, length)
+
+
+SETTERS: Final[Mapping[str, Setter]] = {
+    "SIOCSIFFLAGS": lambda devices, device, data: devices.change_flags(
+        device, S16.unpack_from(data)[0] & 0xFFFFFFFF
+    ),
+    "SIOCSIFMTU": lambda devices, device, data: devices.set_mtu(device, S32.unpack_from(data)[0]),
+    "SIOCSIFNAME": lambda devices, device, data: devices.rename(device, _name(data[: IFNAMSIZ - 1])),
+    "SIOCSIFHWADDR": _set_address,
+    "SIOCSIFHWBROADCAST": _set_broadcast,
+    "SIOCSIFTXQLEN": _set_queue_length,
+}
+"""Changes of a device, from the union of `struct ifreq` (`dev_ifsioc()`)."""
+
+
+class DeviceIoctl:
+    """The operations that ioctl(2) calls in all namespaces of a machine."""
+
+    def __init__(self, devices: NetDevices, request_module: Callable[[str], Awaitable[int]]) -> None:
+        self.devices = devices
+        self._request_module = request_module
+        devices.namespaces.register_pernet(lambda net: DEVICE_IOCTL.put(net, self), lambda net: None)
+
+    async def load(self, task: Task, net: Net, name: str) -> NetDevice | None:
+        """Request the module of a device, and return the device (`dev_load()`)."""
+        missing: object = True
+        if task.credentials.capable(CAP_NET_ADMIN):
+            missing = await self._request_module(f"netdev-{name}")
+        if missing and task.credentials.capable(CAP_SYS_MODULE):
+            await self._request_module(name)
+        return net.device_named(name)
+
+
+DEVICE_IOCTL: Final[PernetSlot[DeviceIoctl]] = PernetSlot()
+
+
+def sock_ioctl(table: str, net: Net, task: Task, request: int, argument: int) -> int | Awaitable[int]:
     """Execute a request that the protocol does not handle (`sock_ioctl()`, `dev_ioctl()`).
 
     ENOTTY for a request that is not modelled or not one of sockets.  EFAULT, EPERM, ENODEV, and the error
-    with which `lo` refuses a request.  An unknown name loads no module (`dev_load()`), since no module has a
-    network device.
+    with which every device refuses a request.  The modules of an unknown name are requested.
     """
     name, *words = known_ioctls(table).get(request, ("",))
     if name == "SIOCGIFCONF":
@@ -55,20 +120,41 @@ def sock_ioctl(table: str, net: Net, task: Task, request: int, argument: int) ->
     if plain or not name:
         raise os_error(refusal(words) or ENOTTY)
     ifreq[IFNAMSIZ - 1] = 0
-    device = _device(net, name, bytes(ifreq))
+    execute = partial(_execute, net, task, name, words, argument, ifreq)
+    if name == "SIOCGIFNAME":
+        return execute(net.devices.get(S32.unpack_from(ifreq, IFNAMSIZ)[0]))
+    wanted = _name(bytes(ifreq[:IFNAMSIZ]).split(b":")[0])
+    device = net.device_named(wanted)
+    if device is None and not task.credentials.capabilities.isdisjoint((CAP_NET_ADMIN, CAP_SYS_MODULE)):
+        return _execute_later(DEVICE_IOCTL.of(net).load(task, net, wanted), execute)
+    return execute(device)
+
+
+async def _execute_later(loading: Awaitable[NetDevice | None], execute: Callable[[Any], int]) -> int:
+    return execute(await loading)
+
+
+def _execute(
+    net: Net,
+    task: Task,
+    request: str,
+    words: list[str],
+    argument: int,
+    ifreq: bytearray,
+    device: NetDevice | None,
+) -> int:
     if device is None:
         raise os_error(ENODEV)
-    if name not in GETTERS:
+    if request in SETTERS:
+        SETTERS[request](DEVICE_IOCTL.of(net).devices, device, bytes(ifreq[IFNAMSIZ:]))
+    elif request in GETTERS:
+        start, field = GETTERS[request](device)
+        ifreq[start : start + len(field)] = field
+        task.mm.write(argument, bytes(ifreq))
+    else:
         raise os_error(refusal(words) or ENOTTY)
-    start, field = GETTERS[name](device)
-    ifreq[start : start + len(field)] = field
-    task.mm.write(argument, bytes(ifreq))
     return 0
 
 
-def _device(net: Net, request: str, ifreq: bytes) -> NetDevice | None:
-    """Return the device that a request names: by index for SIOCGIFNAME, else by name or alias (`lo:1`)."""
-    if request == "SIOCGIFNAME":
-        return net.devices.get(S32.unpack_from(ifreq, IFNAMSIZ)[0])
-    name = ifreq[:IFNAMSIZ].split(b"\0")[0].split(b":")[0]
-    return net.device_named(name.decode("utf-8", "surrogateescape"))
+def _name(data: bytes) -> str:
+    return data.split(b"\0")[0].decode("utf-8", "surrogateescape")

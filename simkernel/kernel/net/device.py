@@ -11,7 +11,7 @@ import attrs
 
 from simkernel.kernel.vfs.task import NetNamespace
 from simkernel.uapi import if_link as il
-from simkernel.uapi.errno import EBUSY, EEXIST, os_error
+from simkernel.uapi.errno import EADDRNOTAVAIL, EBUSY, EEXIST, os_error
 from simkernel.uapi.if_link import IFF_LOOPBACK
 from simkernel.ynl.policy import PolicyTable
 
@@ -255,6 +255,21 @@ class NetOwner(Protocol):
         """Return the namespace of a process.  ESRCH."""
 
 
+def is_valid_ether_addr(address: bytes) -> bool:
+    """Return True for the address of one device: not 0, and of no group."""
+    return any(address) and not address[0] & 1
+
+
+def eth_mac_addr(device: NetDevice, address: bytes) -> None:
+    """Set the address.  EADDRNOTAVAIL."""
+    if not is_valid_ether_addr(address):
+        raise os_error(EADDRNOTAVAIL)
+    device.address = address
+
+
+LOOPBACK_OPS: Final = NetDeviceOps(set_mac_address=eth_mac_addr)
+
+
 class Net(NetNamespace):
     """One network namespace (`struct net`).  Its owner is the initial user namespace.
 
@@ -285,7 +300,9 @@ class Net(NetNamespace):
         self.initial = number == NET_NS_INIT_INO
         self._generic: dict[object, Any] = {}
         # A new namespace's `lo` is down (`loopback_setup()`).
-        lo = NetDevice(self, "lo", index=LOOPBACK_IFINDEX, flags=IFF_LOOPBACK, netns_immutable=True)
+        lo = NetDevice(
+            self, "lo", LOOPBACK_OPS, index=LOOPBACK_IFINDEX, flags=IFF_LOOPBACK, netns_immutable=True
+        )
         lo.tso_max_size = TSO_MAX_SIZE
         lo.name_origin = NameOrigin.PREDICTABLE
         lo.registered = True

@@ -372,7 +372,13 @@ class NetDevices:
         """Set the longest packet, in bytes (`dev_set_mtu_ext()`).  EINVAL outside of the device's limits."""
         if mtu == device.mtu:
             return
-        check_mtu(device, mtu, extack or _NoText())
+        text = extack or _NoText()
+        try:
+            check_mtu(device, mtu, text)
+        except OSError:
+            if extack is None:
+                self._log.err(f"{device.name}: {text.message}")
+            raise
         self.notify(Event.PRECHANGEMTU, device)
         if device.ops.change_mtu is not None:
             device.ops.change_mtu(device, mtu)

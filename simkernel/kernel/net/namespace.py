@@ -36,14 +36,18 @@ def net_of(task: Task) -> Net:
 
 
 class PernetSlot(Generic[T]):
-    """A subsystem's data in each namespace (`net_generic()`), made by `make` at its first use."""
+    """A subsystem's data in each namespace (`net_generic()`): set, or made by `make` at its first use."""
 
-    def __init__(self, make: Callable[[], T]) -> None:
+    def __init__(self, make: Callable[[], T] | None = None) -> None:
         self._make = make
+
+    def put(self, net: Net, value: T) -> None:
+        """Set the data in `net`."""
+        net._generic[self] = value
 
     def of(self, net: Net) -> T:
         """The data in `net`."""
-        if self not in net._generic:
+        if self not in net._generic and self._make is not None:
             net._generic[self] = self._make()
         value: T = net._generic[self]
         return value

@@ -163,7 +163,7 @@ class Sock(FileObject):
         """What send(2) without flags does (`sock_write_iter()`)."""
         return self.sendmsg(task, data, None, NO_CONTROL, 0)
 
-    def ioctl(self, task: Task, file: OpenFile, request: int, argument: int) -> int:
+    def ioctl(self, task: Task, file: OpenFile, request: int, argument: int) -> int | Awaitable[int]:
         """Execute a request that every protocol handles."""
         return sock_ioctl(self.ioctl_table, self.net, task, request, argument)
 

@@ -207,7 +207,7 @@ class FileCalls:
     def _refusal(self, file: OpenFile, request: int, error: OSError) -> Exception:
         """Return `error`, or the error in the table for a request that the object does not handle."""
         words = known_ioctls(file.object.ioctl_table).get(request)
-        if words is None or error.errno not in (ENOTTY, EINVAL):
+        if words is None or "handled" in words or error.errno not in (ENOTTY, EINVAL):
             return error
         number = refusal(words[1:])
         if number is not None:

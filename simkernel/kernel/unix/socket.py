@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from enum import Enum
 from functools import partial
 from typing import ClassVar, Final
@@ -322,7 +322,7 @@ class UnixSocket(Sock):
         """SIOCINQ: what may be read (`unix_inq_len()`)."""
         raise NotImplementedError
 
-    def ioctl(self, task: Task, file: OpenFile, request: int, argument: int) -> int:
+    def ioctl(self, task: Task, file: OpenFile, request: int, argument: int) -> int | Awaitable[int]:
         """Execute SIOCINQ, SIOCOUTQ and SIOCATMARK.  SIOCATMARK returns 0, since there is no urgent data."""
         if request == SIOCATMARK and not self.connects:
             raise os_error(errno.EOPNOTSUPP)
