@@ -40,6 +40,7 @@ from simkernel.driverapi.netdevice import (
     netif_carrier_on,
     register_netdevice,
     register_netdevice_notifier,
+    unregister_netdevice,
 )
 from simkernel.driverapi.printk import pr_info
 from simkernel.driverapi.rtnetlink import (
@@ -50,7 +51,8 @@ from simkernel.driverapi.rtnetlink import (
     rtnl_link_register,
     rtnl_link_unregister,
 )
-from simkernel.uapi.errno import EADDRNOTAVAIL, EBUSY, EINVAL, ELOOP, EOPNOTSUPP, ERANGE, os_error
+from simkernel.driverapi.unmodelled import unmodelled
+from simkernel.uapi.errno import EADDRNOTAVAIL, EBUSY, EINVAL, ELOOP, EOPNOTSUPP, os_error
 from simkernel.uapi.if_bridge import (
     BR_STATE_BLOCKING,
     BR_STATE_DISABLED,
@@ -78,7 +80,9 @@ from simkernel.uapi.structure import U8, U32
 
 from .settings import (
     BRIDGE,
+    FLAG,
     FORWARD_DELAY,
+    GROUP_FWD_RESTRICTED,
     POLICY,
     PORT,
     PORT_FLAGS,
@@ -186,21 +190,25 @@ class BridgeModule:
         register_netdevice(self.this, new.device)
         if IFLA_ADDRESS in new.attributes:
             self.set_id(new.device.private, new.device.address)
-        self.changelink(new.device, new.attributes, new.data or {}, new.extack)
+        try:
+            self.changelink(new.device, new.attributes, new.data or {}, new.extack)
+        except OSError:
+            unregister_netdevice(self.this, new.device)
+            raise
 
     def changelink(self, device: NetDevice, attributes: Attributes, data: Attributes, extack: Extack) -> None:
-        """Change settings of a bridge.  ERANGE outside of their limits, EOPNOTSUPP if not modelled."""
+        """Change settings of a bridge.  The error of `SETTINGS` outside of their limits, and EOPNOTSUPP."""
         bridge: Bridge = device.private
-        for type, payload in data.items():
-            if type not in SETTINGS:
-                raise os_error(EOPNOTSUPP)
-            value = int.from_bytes(payload, "little")
-            low, high = SETTINGS[type]
-            if not low <= value <= high:
-                raise os_error(ERANGE)
-            bridge.settings[type] = (
-                value if high > 255 or type == Br.MCAST_QUERY_USE_IFADDR else int(bool(value))
-            )
+        for type in data.keys() - SETTINGS.keys() - {Br.MCAST_HASH_ELASTICITY, Br.FDB_FLUSH}:
+            raise unmodelled(self.this, f"the setting {type} of a bridge", EOPNOTSUPP)
+        for type, (low, high, error) in SETTINGS.items():
+            if type in data:
+                value = int.from_bytes(data[type], "little")
+                if not low <= value <= high:
+                    raise os_error(error)
+                if type == Br.GROUP_FWD_MASK and value & GROUP_FWD_RESTRICTED:
+                    raise os_error(EINVAL)
+                bridge.settings[type] = int(bool(value)) if (low, high, error) == FLAG else value
 
     def dellink(self, device: NetDevice, doomed: list[NetDevice]) -> None:
         """Release the ports, and unregister the bridge."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from simkernel.driverapi.rtnetlink import AttributePolicy, NlaType, PolicyTable
+from simkernel.uapi.errno import EINVAL, EOPNOTSUPP, ERANGE
 from simkernel.uapi.if_bridge import Br, BrPort
 from simkernel.uapi.netlink import attribute
 from simkernel.uapi.structure import U8, U16, U32, U64
@@ -92,23 +93,42 @@ ON_OR_OFF: Final = (
 )
 PORT_FLAGS: Final = frozenset(BrPort[name] for name in ON_OR_OFF.split())
 """The settings of a port that a program turns on and off."""
-SETTINGS: Final[dict[int, tuple[int, int]]] = {
-    Br.FORWARD_DELAY: (0, 3000),
-    Br.HELLO_TIME: (100, 1000),
-    Br.MAX_AGE: (600, 4000),
-    Br.AGEING_TIME: (0, 2**32 - 1),
-    Br.PRIORITY: (0, 2**16 - 1),
-    Br.MCAST_QUERY_USE_IFADDR: (0, 255),
-    Br.MCAST_HASH_MAX: (0, 2**32 - 1),
-    Br.MCAST_LAST_MEMBER_CNT: (0, 2**32 - 1),
-    Br.MCAST_STARTUP_QUERY_CNT: (0, 2**32 - 1),
-    Br.MCAST_STATS_ENABLED: (0, 255),
-    Br.NF_CALL_IPTABLES: (0, 255),
-    Br.NF_CALL_IP6TABLES: (0, 255),
-    Br.NF_CALL_ARPTABLES: (0, 255),
-    Br.FDB_MAX_LEARNED: (0, 2**32 - 1),
+ANY: Final = (0, 2**64 - 1, 0)
+FLAG: Final = (0, 255, 0)
+SETTINGS: Final[dict[int, tuple[int, int, int]]] = {
+    Br.FORWARD_DELAY: ANY,  # limited with the spanning tree protocol only
+    Br.HELLO_TIME: (100, 1000, ERANGE),
+    Br.MAX_AGE: (600, 4000, ERANGE),
+    Br.AGEING_TIME: ANY,
+    Br.STP_STATE: (0, 0, EOPNOTSUPP),
+    Br.PRIORITY: ANY,
+    Br.VLAN_FILTERING: (1, 0, EOPNOTSUPP),  # of a kernel without CONFIG_BRIDGE_VLAN_FILTERING, as recorded
+    Br.MCAST_ROUTER: (0, 2, EINVAL),
+    Br.MCAST_SNOOPING: FLAG,
+    Br.MCAST_QUERY_USE_IFADDR: FLAG,
+    Br.MCAST_QUERIER: FLAG,
+    Br.MCAST_HASH_MAX: ANY,
+    Br.MCAST_LAST_MEMBER_CNT: ANY,
+    Br.MCAST_STARTUP_QUERY_CNT: ANY,
+    Br.MCAST_STATS_ENABLED: FLAG,
+    Br.MCAST_IGMP_VERSION: (2, 3, EINVAL),
+    Br.MCAST_MLD_VERSION: (1, 2, EINVAL),
+    Br.MCAST_LAST_MEMBER_INTVL: ANY,
+    Br.MCAST_MEMBERSHIP_INTVL: ANY,
+    Br.MCAST_QUERIER_INTVL: ANY,
+    Br.MCAST_QUERY_RESPONSE_INTVL: ANY,
+    Br.NF_CALL_IPTABLES: FLAG,
+    Br.NF_CALL_IP6TABLES: FLAG,
+    Br.NF_CALL_ARPTABLES: FLAG,
+    Br.FDB_MAX_LEARNED: ANY,
+    Br.GROUP_FWD_MASK: ANY,
 }
-"""The settings of a bridge that a program may change, with their limits; times are in units of 10 ms."""
+"""The settings of a bridge that a program may change, in the kernel's order: limits, and the error beyond.
+
+Times are in units of 10 ms.
+"""
+GROUP_FWD_RESTRICTED: Final = 0b111
+"""The bits of GROUP_FWD_MASK that are refused."""
 
 POLICY: Final = PolicyTable(
     "bridge",
