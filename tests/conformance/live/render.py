@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
+from simkernel.uapi.socket import MSG_DONTWAIT
 from tests.conformance.live.actor import Outcome
 from tests.conformance.live.coverage import call_name
 from tests.conformance.live.example import Difference
@@ -15,6 +16,9 @@ MARKS: Final = {
     "attach_filter": "filter",
     "dup": "dup",
     "become": "credentials",
+    "namespaces": "namespaces",
+    "read_file": "files",
+    "ioctl": "ioctl",
 }
 """What a case with such a step needs of its world."""
 BEFORE, AFTER = 120, 120
@@ -146,6 +150,32 @@ def _drain(step: Step, name: str) -> Iterator[str]:
     yield "    " + next(_receive(Step("recvmsg", step.slot, step.arguments), name))
 
 
+def _namespaces(step: Step, name: str) -> Iterator[str]:
+    """A namespace has a number in the other unless that is negative."""
+    yield "worlds = [world, world.namespace()]"
+    for number, (here, other) in zip(step.arguments, ((0, 1), (1, 0)), strict=True):
+        if number >= 0:
+            yield f"worlds[{here}].set_nsid(worlds[{other}], {number})"
+
+
+def _socket_in(step: Step, name: str) -> Iterator[str]:
+    namespace, *kind = step.arguments
+    yield f"s{step.slot} = worlds[{namespace}].socket({', '.join(map(str, kind))})"
+
+
+def _ioctl(step: Step, name: str) -> Iterator[str]:
+    yield f'log.call("{name}", world.ioctl, s{step.slot}{_arguments(step)})'
+
+
+def _read_file(step: Step, name: str) -> Iterator[str]:
+    namespace, path = step.arguments
+    yield f'log("{path}", worlds[{namespace}].read_file("{path}"))'
+
+
+def _listen(step: Step, name: str) -> Iterator[str]:
+    yield from _drain(Step("recvmsg", step.slot, (*step.arguments, MSG_DONTWAIT)), "notified")
+
+
 _WRITERS: Final[dict[str, Callable[[Step, str], Iterator[str]]]] = {
     "socket": _socket,
     "dup": _dup,
@@ -161,4 +191,9 @@ _WRITERS: Final[dict[str, Callable[[Step, str], Iterator[str]]]] = {
     "sendmsg": _sendmsg,
     "flood": _flood,
     "drain": _drain,
+    "namespaces": _namespaces,
+    "socket_in": _socket_in,
+    "ioctl": _ioctl,
+    "read_file": _read_file,
+    "listen": _listen,
 }

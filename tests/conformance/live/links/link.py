@@ -30,11 +30,8 @@ BRIDGE_OPTIONS: Final[dict[int, tuple[object, tuple[int, ...]]]] = {
     4: (U32, (0, 30000, 100)),
     6: (U16, (0, 1, 0x8000, 0xFFFF)),
     9: (U16, (0, 8, 1, 0x4000)),
-    22: (U8, (0, 1, 2, 3)),
-    25: (U8, (0, 1)),
 }
-"""IFLA_BR_: forward delay, hello time, maximal age, ageing time, priority, group forward mask, multicast
-router and querier."""
+"""IFLA_BR_: forward delay, hello time, maximal age, ageing time, priority, group forward mask."""
 PORT_OPTIONS: Final[dict[int, tuple[object, tuple[int, ...]]]] = {
     1: (U8, (0, 1, 2, 3, 4, 5)),
     2: (U16, (0, 8, 63, 64)),
@@ -124,7 +121,7 @@ def _peer(p: Picks) -> bytes:
     attributes = wire.attr(il.IFLA_ADDRESS, p.mac()) + p.some(
         0.7, lambda: p.attribute(il.IFLA_IFNAME, p.name())
     )
-    attributes += p.some(0.15, lambda: _namespace(p)) + _common(p)
+    attributes += _queues(p) + p.some(0.15, lambda: _namespace(p)) + _common(p)
     index = 0 if p.often(0.95) else p.index()
     return p.attribute(VETH_INFO_PEER, _head(p, index, flags, flags) + attributes)
 
