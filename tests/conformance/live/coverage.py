@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from simkernel.uapi import netlink as nl
+from simkernel.uapi import rtnetlink as rtnl
 from simkernel.uapi import socket as so
+from simkernel.uapi.structure import U16
 from tests.conformance.live.actor import Outcome
 from tests.conformance.live.answers import answer_name
 from tests.conformance.live.depth import count_messages
@@ -20,10 +22,10 @@ PROTOCOLS: Final = {
 }
 """Those where the kernel answers."""
 
-MANY: Final = {"flood": "sendto", "drain": "recvmsg"}
+MANY: Final = {"flood": "sendto", "drain": "recvmsg", "listen": "recvmsg", "socket_in": "socket"}
 """Steps that are one call many times."""
 SENDS: Final = frozenset({"send", "sendto", "sendmsg", "flood"})
-MESSAGE_RECEIVES: Final = frozenset({"recvmsg", "drain"})
+MESSAGE_RECEIVES: Final = frozenset({"recvmsg", "drain", "listen"})
 NETLINK_OPTIONS: Final = {
     number: name
     for name, number in vars(nl).items()
@@ -100,6 +102,27 @@ def _request(step: Step, protocol: int) -> bytes | None:
     return data
 
 
+ROUTE_TYPES: Final = {
+    number: name
+    for name, number in vars(rtnl).items()
+    if name.startswith("RTM_") and not name.startswith(("RTM_BASE", "RTM_MAX", "RTM_F_"))
+}
+ROUTE_GROUPS: Final = {number: name for name, number in vars(rtnl).items() if name.startswith("RTNLGRP_")}
+TYPE: Final = 4
+REQUEST_TYPE: Final = 24
+"""Where an error holds the type of the request that it answers."""
+
+
+def _subject(data: bytes, groups: int) -> str:
+    """What a message of rtnetlink is about: a request's type, or a group and a type."""
+    type = U16.unpack_from(data, TYPE)[0]
+    if type == nl.NLMSG_ERROR and len(data) >= REQUEST_TYPE + U16.size:
+        type = U16.unpack_from(data, REQUEST_TYPE)[0]
+    group = groups.bit_length()
+    prefix = f"{ROUTE_GROUPS.get(group, f'group {group}')} " if group else ""
+    return prefix + ROUTE_TYPES.get(type, "other type")
+
+
 class Reached:
     """Counts of call x result."""
 
@@ -115,6 +138,8 @@ class Reached:
         self._counts[call_name(step), result_name(step, outcome)] += 1
         if kind == "ok" and protocol in PROTOCOLS and (data := _from_kernel(step, value)) is not None:
             self._counts[f"{PROTOCOLS[protocol]} says", answer_name(protocol, data)] += 1
+            if protocol == nl.NETLINK_ROUTE and len(data) >= nl.NLMSG_HDRLEN:
+                self._counts[_subject(data, value[-1][1]), answer_name(protocol, data)] += 1
         if step.call in SENDS and kind == "ok" and (data := _request(step, protocol)):
             messages, deep = count_messages(protocol, data)
             self.messages += messages
