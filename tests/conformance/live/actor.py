@@ -46,6 +46,9 @@ ALONE: Final = frozenset({"socket", "become", "namespaces"})
 IN_NAMESPACE: Final = frozenset({"socket_in", "read_file"})
 """Steps that need the two namespaces, and no socket."""
 
+ACTS: Final = frozenset({"sendto", "ioctl", "read_file"})
+"""Steps before which what has been put off is done."""
+
 
 class Settle(Protocol):
     """Has a kernel do what it has put off."""
@@ -85,6 +88,8 @@ class Actor:
         `wanted` is how many outcomes the step has in the other kernel, for a listener to wait for.
         """
         self._wanted = wanted
+        if self.worlds and step.call in ACTS:
+            self.settle(self, slow=False)
         arguments = self._resolve(step.arguments)
         own = _OWN.get(step.call)
         if own is not None:
@@ -211,8 +216,6 @@ class Actor:
             if waited > PUT_OFF:
                 self.settle(self, slow=waited < LATE)
             outcomes[-1:] = self._heard(slot, size, room)
-        if self._wanted:
-            self.settle(self, slow=False)
         return outcomes
 
     def _heard(self, slot: int, size: int, room: int) -> list[Outcome]:
