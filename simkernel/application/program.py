@@ -48,6 +48,9 @@ class Image:
         self._arguments = arguments
         self._keywords = keywords
 
+    def __repr__(self) -> str:
+        return f"<image {self.comm}>"
+
     def __str__(self) -> str:
         return self.comm
 

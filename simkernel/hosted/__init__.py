@@ -45,7 +45,9 @@ class Hosted:
     """
 
     def __init__(self, machine: Machine, thread: Blocking, packages: Iterable[str]) -> None:
+        from simkernel.hosted.calls import SystemCalls
         from simkernel.hosted.ending import Ending
+        from simkernel.hosted.fork import fork_function
         from simkernel.hosted.importing import Importer
         from simkernel.hosted.loop import Asyncio
         from simkernel.hosted.modules import replacements
@@ -56,7 +58,10 @@ class Hosted:
         self.runner = HostedRunner(app, thread.runner)
         self.process = Blocking(app, self.runner)
         self.ending = Ending()
-        self.importer = Importer(packages, replacements(machine, self.process, self.ending))
+        call = SystemCalls(self.process)
+        self.importer = Importer(packages, replacements(machine, call, self.ending))
+        posix: Any = self.importer.modules["posix"]
+        posix.fork = fork_function(self, call, posix.register_at_fork.__self__.fork_hooks)
         self.importer.modules.update(_thread=thread_module(self), asyncio=Asyncio(self.import_module))
         self.open: Callable[..., Any] = self.importer.builtins["open"]
         """The builtin `open` of the program."""

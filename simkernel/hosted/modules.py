@@ -36,16 +36,21 @@ BUFFERS: Final = ("BufferedRandom", "BufferedReader", "BufferedRWPair", "Buffere
 """What io puts around a raw file; it asks nothing of a kernel."""
 
 
-def replacements(machine: Machine, process: Blocking, ending: Ending) -> dict[str, ModuleType]:
+LIBC: Final = {"mount": 4, "setns": 2, "umount2": 2, "unshare": 1}
+"""Functions of the C library that programs call by ctypes, as os lacks them, with the number of arguments."""
+NUMBERS: Final = {165: "mount", 166: "umount2", 272: "unshare", 308: "setns"}
+"""Numbers of the same calls on x86-64 (arch/x86/entry/syscalls/syscall_64.tbl)."""
+
+
+def replacements(machine: Machine, call: SystemCalls, ending: Ending) -> dict[str, ModuleType]:
     """Return the modules that replace Python's, by name."""
-    call = SystemCalls(process)
     modules = {
         **dict(refused()),
         "_posixsubprocess": Facade(_posixsubprocess, fork_exec=fork_exec),
-        "_random": random_module(process),
+        "_random": random_module(call.process),
         "_socket": socket_module(call),
         "atexit": ending.atexit_module(),
-        "ctypes": ctypes_module(),
+        "ctypes": ctypes_module(call),
         "fcntl": module(fcntl, None, fcntl=call.function("fcntl"), ioctl=call.function("ioctl")),
         "grp": module(grp, None, ("struct_group",), getgrall=list, getgrgid=missing("getgrgid(): gid"),
                       getgrnam=missing("getgrnam(): name")),
@@ -86,16 +91,18 @@ def random_module(process: Blocking) -> ModuleType:
     return Facade(_random, Random=Random)
 
 
-def ctypes_module() -> ModuleType:
-    """Return `ctypes` with Python's own types.  The functions of a library raise NotModelled."""
+def ctypes_module(call: SystemCalls) -> ModuleType:
+    """Return `ctypes` with Python's own types.  Functions of `LIBC` are calls, others raise NotModelled."""
 
     class CDLL:
         def __init__(self, name: Any, *_: object, **__: object) -> None:
             self._name = name
 
-        def __getattr__(self, name: str) -> NoReturn:
+        def __getattr__(self, name: str) -> Any:
             if name.startswith("__"):
                 raise AttributeError(name)
+            if self._name is None and (name == "syscall" or name in LIBC):
+                return partial(libc_call, call, name)
             raise NotModelled(
                 f"ctypes.CDLL({self._name!r}).{name} would act on the host: use os, socket or fcntl"
             )
@@ -103,7 +110,23 @@ def ctypes_module() -> ModuleType:
         __getitem__ = __getattr__
 
     loader: Any = ctypes.LibraryLoader(CDLL)
-    return Facade(ctypes, CDLL=CDLL, PyDLL=CDLL, cdll=loader, pydll=loader, pythonapi=CDLL(None))
+    return Facade(ctypes, CDLL=CDLL, PyDLL=CDLL, cdll=loader, pydll=loader, pythonapi=CDLL(""))
+
+
+def libc_call(call: SystemCalls, name: str, *arguments: Any) -> int:
+    """Make a call of `LIBC`, or that of a number by syscall(2).  Return -1 and set errno on an error."""
+    if name == "syscall":
+        number, *arguments = arguments  # type: ignore[assignment]
+        if number not in NUMBERS:
+            raise NotModelled(f"syscall({number}) by ctypes would act on the host: use os, socket or fcntl")
+        name = NUMBERS[number]
+    arguments = arguments[: LIBC[name]]
+    try:
+        call(name, *(b"" if each is None else each for each in arguments))
+    except OSError as error:
+        ctypes.set_errno(error.errno or 0)
+        return -1
+    return 0
 
 
 def fork_exec(arguments: Any, *_: object) -> NoReturn:

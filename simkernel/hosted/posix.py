@@ -55,6 +55,7 @@ class Posix:
 
     def __init__(self, call: SystemCalls) -> None:
         self._call = call
+        self.fork_hooks: list[dict[str, Any]] = []
 
     # -- descriptors ----------------------------------------------------------------
 
@@ -105,8 +106,13 @@ class Posix:
 
     unsetenv = putenv
 
-    def register_at_fork(self, **_: object) -> None:
-        """Do nothing: the process does not fork."""
+    def register_at_fork(self, **functions: Any) -> None:
+        """Register functions that `fork` calls before it, and after it in the parent or the child."""
+        self.fork_hooks.append(functions)
+
+    def _exit(self, status: int) -> None:
+        """End the process without the functions of atexit."""
+        self._call.run(self._call.process.app.exit(status))
 
     def urandom(self, size: int, flags: int = 0) -> bytes:
         """Bytes from the machine's seed."""
@@ -137,12 +143,14 @@ def posix_module(call: SystemCalls) -> ModuleType:
     """`posix` for one process."""
     functions = call.functions(name for name in AS_IN_APP if hasattr(real, name))
     more = {**functions, **path_functions(call), "environ": dict(ENVIRONMENT), "DirEntry": DirEntry}
+    posix = Posix(call)
     aliases = {
         "geteuid": functions["getuid"],
         "getegid": functions["getgid"],
+        "_exit": posix._exit,
         "fdatasync": functions["fsync"],
     }
-    made = module(real, Posix(call), AS_THEY_ARE, **more, **aliases)
+    made = module(real, posix, AS_THEY_ARE, **more, **aliases)
     for name in ABSENT:
         vars(made).pop(name, None)
     return made

@@ -48,6 +48,11 @@ class HostedRunner:
         """Return the result of a call, or of a coroutine that makes calls."""
         return self._runner.run(awaitable)
 
+    def end_child(self, error: BaseException | None) -> None:
+        """End the process of the host if the program runs in a forked child (fork.py)."""
+        if hasattr(self._runner, "end"):
+            self._runner.end(error)
+
 
 class Presence:
     """The interpreter state of one thread of a hosted process.  `own` runs the calls of that thread."""
@@ -75,6 +80,10 @@ class Presence:
         """Restore the state before `install`."""
         self._exchange()
         self._importer.remove()
+
+    def end_child(self, error: BaseException | None = None) -> None:
+        """End the process of the host if the thread runs in a forked child."""
+        self._runner.end_child(error)
 
     def _exchange(self) -> None:
         (policy, loop, hooks), self._asyncio = (
@@ -111,6 +120,10 @@ def present(presence: Presence, own: Any) -> Iterator[None]:
     INSTALLED.append(presence)
     try:
         yield
+        presence.end_child()
+    except BaseException as error:
+        presence.end_child(error)
+        raise
     finally:
         INSTALLED.remove(presence)
         presence.remove()

@@ -83,6 +83,8 @@ chdir           path:path                                              none     
 fchdir          fd                                                     none     fchdir(2)
 getcwd          *path:path size?=4096                                  string   getcwd(2)
 chroot          path:path                                              none     chroot(2)
+mount           source:path path:path filesystem:path flags:hex        none     mount(2)
+umount2         path:path flags:hex                                    none     umount2(2)
 umask           mask:octal                                             octal    umask(2)
 
 mmap            address:pointer length prot:prot flags:map fd offset:hex  address mmap(2)
@@ -102,6 +104,7 @@ setgroups       groups:counted                                         none     
 capset          capabilities                                           none     capset(2)
 prctl_comm      comm                                                   none     prctl(2)
 prlimit/prlimit64 =0 resource:rlimit limits:limits? *old:limits        none     prlimit(2)
+fork            image                                                  number   fork(2)
 fork_exec       image                                                  number   fork(2)
 clone_thread    image                                                  number   clone(2)
 exit/exit_group code?                                                  none     _exit(2)

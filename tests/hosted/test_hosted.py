@@ -133,7 +133,7 @@ def test_files_are_the_machines(machine: Machine) -> None:
         program.write("/tmp/song", "one\ntwo\nthree\n")
         assert program.count("/tmp/song") == 3
         assert program.Path("/tmp/song").read_bytes() == b"one\ntwo\nthree\n"
-        assert sorted(host.os.listdir("/")) == ["dev", "proc", "sys", "tmp"]
+        assert sorted(host.os.listdir("/")) == ["dev", "proc", "run", "sys", "tmp", "var"]
         assert not Path("/tmp/song").exists() or Path("/tmp/song").read_text() != "one\ntwo\nthree\n"
         fd = host.os.open("/tmp/song", os.O_RDONLY)
         assert program.bound(fd, 3) == b"one"
@@ -248,7 +248,7 @@ def test_a_wrong_pointer_is_efault(machine: Machine) -> None:
 
 def test_what_a_machine_has_not_says_so(machine: Machine) -> None:
     with hosted(machine, "guest") as host:
-        for call in (host.os.fork, host.os.openpty):
+        for call in (host.os.forkpty, host.os.openpty):
             with pytest.raises(NotModelled):
                 call()
         with pytest.raises(FileNotFoundError, match="no executable files"):

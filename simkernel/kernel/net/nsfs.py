@@ -50,6 +50,12 @@ class NsInode(OpenableInode):
             raise os_error(EPERM)
         return NsFile(self)
 
+    def hold(self) -> None:
+        self.net.get()
+
+    def put(self) -> None:
+        self.net.put()
+
     def truncate(self, size: int) -> None:
         raise os_error(EPERM)
 

@@ -49,4 +49,7 @@ def mount_all(kernel: KernelParts) -> FileSystems:
         dev.inode.symlink(dev, name, Owner(0, 0, 0o777), target)
     fs.mount(tmpfs(5, 0o1777).root, make(dev, "shm", 0o1777))
     fs.mount(tmpfs(6, 0o1777).root, make(root, "tmp", 0o1777))
+    make(root, "run", 0o755)
+    var = make(root, "var", 0o755)
+    var.inode.symlink(var, "run", Owner(0, 0, 0o777), "/run")
     return fs

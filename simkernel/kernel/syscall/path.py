@@ -16,8 +16,9 @@ from simkernel.kernel.vfs.open import open_file
 from simkernel.kernel.vfs.permission import MAY_EXEC, check
 from simkernel.kernel.vfs.task import Task
 from simkernel.uapi import dirent, fcntl, stat
-from simkernel.uapi.capability import CAP_SYS_CHROOT
-from simkernel.uapi.errno import EBADF, EINVAL, ENOENT, ENOTDIR, EPERM, ERANGE, os_error
+from simkernel.uapi.capability import CAP_SYS_ADMIN, CAP_SYS_CHROOT
+from simkernel.uapi.errno import EBADF, EBUSY, EINVAL, ENODEV, ENOENT, ENOTDIR, EPERM, ERANGE, os_error
+from simkernel.uapi.mount import MNT_DETACH, MS_BIND, MS_REC, PROPAGATIONS, UMOUNT_FLAGS, UMOUNT_NOFOLLOW
 from simkernel.uapi.stat import Stat
 
 
@@ -221,6 +222,34 @@ class PathCalls:
         if task.fs.cwd is None:
             task.fs.cwd = self._fs.start(task, fcntl.AT_FDCWD)
         task.fs.root = dentry
+
+    def mount(self, task: Task, source: str, path: str, filesystem: str, flags: int) -> None:
+        """mount(2), MS_BIND and changes of propagation, without effect in the only mount namespace.
+
+        EPERM without CAP_SYS_ADMIN.
+        """
+        at = self._lookup(task, fcntl.AT_FDCWD, path)
+        if not task.credentials.capable(CAP_SYS_ADMIN):
+            raise os_error(EPERM)
+        if flags & ~MS_REC == MS_BIND:
+            if not source:
+                raise os_error(EINVAL)
+            self._fs.bind(self._lookup(task, fcntl.AT_FDCWD, source), at)
+        elif flags & ~MS_REC not in PROPAGATIONS:
+            raise self._kernel.unmodelled(f"mount({filesystem!r}, flags {flags:#x})", ENODEV)
+        elif at.mountpoint is None and at is not self._fs.root:
+            raise os_error(EINVAL)
+
+    def umount2(self, task: Task, path: str, flags: int = 0) -> None:
+        """umount2(2) with MNT_DETACH.  EPERM without CAP_SYS_ADMIN; EINVAL for unknown flags."""
+        if flags & ~UMOUNT_FLAGS:
+            raise os_error(EINVAL)
+        root = self._lookup(task, fcntl.AT_FDCWD, path, not flags & UMOUNT_NOFOLLOW)
+        if not task.credentials.capable(CAP_SYS_ADMIN):
+            raise os_error(EPERM)
+        if not flags & MNT_DETACH:
+            raise self._kernel.unmodelled("umount2 without MNT_DETACH", EBUSY)
+        self._fs.unmount(root)
 
     def umask(self, task: Task, mask: int) -> int:
         """umask(2): the old one."""

@@ -136,6 +136,12 @@ class ProcessCalls:
 
     # -- beginning and ending -------------------------------------------------
 
+    def fork(self, task: Task, image: Image) -> int:
+        """fork(2): a child that runs `image`, with all descriptors; its pid."""
+        child = self._kernel.processes.fork(task, image.comm)
+        self._charge_start(child, image, self._kernel.costs.fork)
+        return child.pid
+
     def fork_exec(self, task: Task, image: Image) -> int:
         """fork(2) and execve(2) in one: a child that runs `image`; its pid."""
         child = self._kernel.processes.fork(task, image.comm)

@@ -112,6 +112,8 @@ def unlink(task: Task, walk: Walk, path: str) -> None:
     if walk.slash:
         raise os_error(errno.EISDIR if victim.inode.kind == stat.S_IFDIR else errno.ENOTDIR)
     _may_delete(task, walk.here, victim, is_directory=False)
+    if victim.parent is None:  # the root of a mount
+        raise os_error(errno.EBUSY)
     walk.here.inode.unlink(walk.here, victim)
 
 

@@ -15,7 +15,7 @@ from simkernel.kernel.vfs.superblock import SuperBlock
 from simkernel.kernel.vfs.task import Task
 from simkernel.kernel.vfs.tmpfs import Tmpfs
 from simkernel.uapi import stat
-from simkernel.uapi.errno import ENOTDIR, os_error
+from simkernel.uapi.errno import EINVAL, ENOTDIR, os_error
 from simkernel.uapi.fcntl import AT_FDCWD
 
 OPTIONS: Final = "rw,relatime"
@@ -46,6 +46,22 @@ class FileSystems:
         at.mounted = root
         root.mountpoint = at
         self.mounts.append(Mount(root, options))
+
+    def bind(self, source: Dentry, at: Dentry) -> None:
+        """Mount a file or a directory once more, at `at` (`do_loopback()`)."""
+        if (source.inode.kind == stat.S_IFDIR) != (at.inode.kind == stat.S_IFDIR):
+            raise os_error(ENOTDIR)
+        source.inode.hold()
+        self.mount(Dentry("/", None, source.inode), at)
+
+    def unmount(self, root: Dentry) -> None:
+        """Remove the mount with the root `root`.  EINVAL if it is none (`can_umount()`)."""
+        if root.mountpoint is None:
+            raise os_error(EINVAL)
+        root.mountpoint.mounted = None
+        root.mountpoint = None
+        self.mounts = [each for each in self.mounts if each.root is not root]
+        root.inode.put()
 
     # -- walks ----------------------------------------------------------------
 

@@ -96,6 +96,12 @@ class Inode:
         """Set the size, where a program may."""
         raise os_error(EINVAL)
 
+    def hold(self) -> None:
+        """Take a reference for a mount (`ihold()`)."""
+
+    def put(self) -> None:
+        """Drop the reference of a mount (`iput()`)."""
+
     def readlink(self, task: Task) -> str:
         """Where a symbolic link leads.  EINVAL for anything else."""
         raise os_error(EINVAL)

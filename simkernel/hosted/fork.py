@@ -1,0 +1,161 @@
+"""`os.fork` of a hosted program: the child is a process of the host, and its calls are made in the machine.
+
+Theory of operation.  The host's fork(2) copies this Python with the program's memory.  In the machine the
+program's task forks, too.  The child sends each of its calls over a socket to this Python, where the
+simulated child makes it and sends back the result and the clock.  The machine runs nothing else until the
+child has sent its next call, so a run is as repeatable as without a fork.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import socket
+import sys
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from simkernel.application.app import App
+from simkernel.application.program import Image
+from simkernel.engine import Call, Compute, NotModelled, SimulationError, drive
+from simkernel.hosted.calls import SystemCalls
+
+if TYPE_CHECKING:
+    from simkernel.hosted import Hosted
+
+T = TypeVar("T")
+
+
+class ForkedTask:
+    """The task of a forked child, as the child sees it.  `enter` lets the parent make a call."""
+
+    alive = True
+
+    def __init__(self, host: Hosted, connection: Connection) -> None:
+        self._engine = host.machine.engine
+        self._connection = connection
+        self.comm = host.process.task.comm
+        self.pid, self.track = self._receive()
+
+    def enter(self, call: Call[Any]) -> Any:
+        """Return the result of a call, or raise its error."""
+        call.owner = None
+        try:
+            self._connection.send((call.name, call.arguments))
+        except (AttributeError, TypeError, pickle.PicklingError) as error:
+            raise NotModelled(f"{call.name} in a forked process: {error}") from None
+        value, raised, arguments, self._engine.now = self._receive()
+        self._engine.charged = 0
+        for mine, theirs in zip(call.arguments, arguments, strict=True):
+            if isinstance(mine, bytearray):
+                mine[:] = theirs
+        if raised is not None:
+            raise raised
+        return value if call.convert is None else call.convert(value)
+
+    def _receive(self) -> Any:
+        try:
+            return self._connection.receive()
+        except (EOFError, OSError):  # the simulated process has ended
+            os._exit(0)
+
+
+class ForkedRunner:
+    """The runner of the calls of a forked child."""
+
+    def __init__(self, app: App, task: ForkedTask) -> None:
+        self._app = app
+        self.task: Any = task
+
+    def run(self, awaitable: Awaitable[T]) -> T:
+        """Return the result of a call, or of a coroutine that makes calls."""
+        return drive(awaitable, self._perform)
+
+    def _perform(self, call: Call[Any]) -> Any:
+        if isinstance(call, Compute):
+            return self.task.enter(call)
+        raise SimulationError(f"{call!r} was awaited twice: make the call anew each time")
+
+    def end(self, error: BaseException | None) -> None:
+        """End a child that has run to the end of its program, as Python does."""
+        if error is not None and not isinstance(error, SystemExit):
+            sys.excepthook(type(error), error, error.__traceback__)
+        self.run(self._app.exit(error is not None))
+
+
+class Connection:
+    """One end of the socket between a forked child and the Python that runs the machine.
+
+    That Python passes the child's number on the host, `pid`.
+    """
+
+    def __init__(self, wrapped: socket.socket, pid: int = 0) -> None:
+        self._socket = wrapped
+        self._file = wrapped.makefile("rwb")
+        self._pid = pid
+
+    def send(self, message: object) -> None:
+        self._file.write(pickle.dumps(message))
+        self._file.flush()
+
+    def receive(self) -> Any:
+        """Return a message.  EOFError after the other process has closed the connection."""
+        return pickle.load(self._file)
+
+    def close(self) -> None:
+        """End the connection, also in other children, which have copies of it, and wait for the child."""
+        with suppress(OSError):  # closed before
+            self._socket.shutdown(socket.SHUT_RDWR)
+        self._socket.close()
+        self._file.close()
+        pid, self._pid = self._pid, 0
+        if pid:
+            os.waitpid(pid, 0)
+
+    __del__ = close
+
+
+async def _child(app: App, connection: Connection) -> None:
+    """Make the calls of a forked child."""
+    try:
+        connection.send((await app.getpid(), app.owner.track))
+        while True:
+            name, arguments = connection.receive()
+            call: Call[Any] = app.compute(*arguments) if name == "compute" else app.request(name, arguments)
+            value = error = None
+            try:
+                value = await call
+            except Exception as raised:  # noqa: BLE001 - the child handles it
+                error = raised
+            connection.send((value, error, arguments, app.monotonic_ns()))
+    except EOFError:
+        await app.exit(1)
+    finally:
+        connection.close()
+
+
+def fork_function(host: Hosted, call: SystemCalls, hooks: list[dict[str, Callable[[], None]]]) -> Any:
+    """Return `os.fork` of a hosted program; `hooks` are the arguments of `os.register_at_fork`."""
+
+    def run_hooks(when: str) -> None:
+        for each in hooks[:: -1 if when == "before" else 1]:
+            each.get(when, lambda: None)()
+
+    def fork() -> int:
+        run_hooks("before")
+        ours, theirs = socket.socketpair()
+        if not (pid := os.fork()):
+            ours.close()
+            task = ForkedTask(host, Connection(theirs))
+            host.runner.switch(ForkedRunner(host.process.app, task))
+            run_hooks("after_in_child")
+            return 0
+        theirs.close()
+        app = host.process.app
+        image = Image(host.machine, _child, (Connection(ours, pid),), {}, host.process.task.comm)
+        child: int = call.run(app.call("fork", image))
+        run_hooks("after_in_parent")
+        return child
+
+    return fork
