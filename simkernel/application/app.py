@@ -21,6 +21,7 @@ from simkernel.application.genetlink import GenetlinkClient
 from simkernel.application.lazy import lazy
 from simkernel.application.module import Modules
 from simkernel.application.program import Image, Program
+from simkernel.application.rtnetlink import RtnetlinkClient
 from simkernel.application.socket import AnySocket, NetlinkSocket
 from simkernel.application.uevent import UeventMonitor
 from simkernel.application.unix import UnixSocket, socketpair
@@ -256,3 +257,8 @@ class App(Descriptors, Modules):
     async def uevents(self) -> UeventMonitor:
         """What the kernel says of devices as they come and go."""
         return await UeventMonitor.open(self)
+
+    @lazy
+    async def rtnetlink(self) -> RtnetlinkClient:
+        """A client of the links, addresses and routes of its network namespace."""
+        return await RtnetlinkClient.open(self)

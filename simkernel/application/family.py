@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from simkernel.application.socket import NetlinkSocket
 from simkernel.engine import SimulationError
@@ -20,6 +20,7 @@ from simkernel.uapi.genetlink import (
     GenlMsgHdr,
 )
 from simkernel.uapi.netlink import (
+    NETLINK_GENERIC,
     NLA_HDRLEN,
     NLA_TYPE_MASK,
     NLM_F_REQUEST,
@@ -40,6 +41,8 @@ BUFFER = 65536
 
 class Family:
     """Number, version and groups of a family in one running kernel, and how its messages are read."""
+
+    protocol: Final = NETLINK_GENERIC
 
     def __init__(self, number: int, version: int, groups: dict[str, int], spec: Spec) -> None:
         self.id = number
@@ -72,6 +75,12 @@ class Family:
             there = ", ".join(sorted(self._events.values())) or "none"
             raise SimulationError(f"family {self.name} has no event {name!r}; it has: {there}")
 
+    def request(
+        self, operation: str, mode: ModeName, values: Mapping[str, object], flags: int, seq: int
+    ) -> bytes:
+        """A request with its netlink header.  SimulationError if it cannot be expressed."""
+        return message(self.id, self.encode(operation, mode, values), flags=flags, seq=seq)
+
     def encode(self, operation: str, mode: ModeName, values: Mapping[str, object]) -> bytes:
         """A request, generic netlink header and attributes.  SimulationError if it cannot be expressed."""
         try:
@@ -96,9 +105,9 @@ class Family:
             reply = self._replies[operation, mode] = codec(self.spec, operation, mode, "reply")
         return reply.decode(data, start + GENL_HDRLEN, end)
 
-    def decode_event(self, data: bytes, start: int, end: int) -> tuple[str, dict[str, Any]] | None:
+    def decode_event(self, type: int, data: bytes, start: int, end: int) -> tuple[str, dict[str, Any]] | None:
         """Name and attributes of what the kernel sent unasked; None if the specification does not know it."""
-        if start == end:
+        if type != self.id or start == end:
             return None
         name = self._events.get(data[start])  # the command comes first in genlmsghdr
         if name is None:

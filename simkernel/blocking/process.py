@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from random import Random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic, Self
 
 from simkernel.application.app import App
 from simkernel.application.family import Family
-from simkernel.application.genetlink import GenetlinkClient, Message
 from simkernel.application.mapping import READ_WRITE
+from simkernel.application.netlink_client import F, Message, NetlinkClient
+from simkernel.application.rtnetlink import RouteMessages
 from simkernel.application.socket import AnySocket
 from simkernel.application.uevent import UeventMonitor
 from simkernel.blocking.epoll import BlockingEpoll
@@ -206,6 +207,10 @@ class Blocking:
         """A client of a generic netlink family.  FileNotFoundError (ENOENT) if there is none."""
         return BlockingClient(self, self.run(self.app.genetlink(family, spec)))
 
+    def rtnetlink(self) -> BlockingNetlinkClient[RouteMessages]:
+        """A client of the links, addresses and routes of its network namespace."""
+        return BlockingNetlinkClient(self, self.run(self.app.rtnetlink()))
+
     def uevents(self) -> BlockingMonitor:
         """What the kernel says of devices as they come and go."""
         return BlockingMonitor(self.run, self.run(self.app.uevents()))
@@ -234,10 +239,10 @@ class BlockingProcess(Blocking):
         self.runner.end((code & 0xFF) << 8)
 
 
-class BlockingClient:
-    """A generic netlink client (`GenetlinkClient`) whose calls return their results."""
+class BlockingNetlinkClient(Generic[F]):
+    """A netlink client (`NetlinkClient`) whose calls return their results."""
 
-    def __init__(self, process: Blocking, wrapped: GenetlinkClient) -> None:
+    def __init__(self, process: Blocking, wrapped: NetlinkClient[F]) -> None:
         self._process = process
         self.run = process.run
         self.wrapped = wrapped
@@ -245,22 +250,22 @@ class BlockingClient:
     def __repr__(self) -> str:
         return f"<blocking {self.wrapped!r}>"
 
-    def __enter__(self) -> BlockingClient:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
 
     @property
-    def family(self) -> Family:
-        """The family, as nlctrl tells of it."""
+    def family(self) -> F:
+        """The family's messages and groups."""
         return self.wrapped.family
 
-    join = blocking(GenetlinkClient.join)
-    leave = blocking(GenetlinkClient.leave)
-    do = blocking(GenetlinkClient.do)
-    dump = blocking(GenetlinkClient.dump)
-    close = blocking(GenetlinkClient.close)
+    join = blocking(NetlinkClient.join)
+    leave = blocking(NetlinkClient.leave)
+    do = blocking(NetlinkClient.do)
+    dump = blocking(NetlinkClient.dump)
+    close = blocking(NetlinkClient.close)
 
     @property
     def event_socket(self) -> BlockingSocket:
@@ -270,6 +275,10 @@ class BlockingClient:
     def events(self, *names: str) -> Iterator[Message]:
         """The events of the joined groups, or those of them with these names, as they come."""
         return BlockingIterator(self.run, self.wrapped.events(*names))
+
+
+class BlockingClient(BlockingNetlinkClient[Family]):
+    """A generic netlink client (`GenetlinkClient`) whose calls return their results."""
 
 
 class BlockingMonitor(BlockingIterator[Uevent]):

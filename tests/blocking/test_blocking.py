@@ -10,10 +10,11 @@ import pytest
 from simkernel import Deadlock, Machine, SimulationError, millis, seconds
 from simkernel.application.app import App
 from simkernel.application.genetlink import GenetlinkClient
+from simkernel.application.rtnetlink import RtnetlinkClient
 from simkernel.application.socket import Socket
 from simkernel.application.uevent import UeventMonitor
 from simkernel.blocking import Blocking, BlockingSocket
-from simkernel.blocking.process import BlockingClient, BlockingMonitor
+from simkernel.blocking.process import BlockingClient, BlockingMonitor, BlockingNetlinkClient
 from simkernel.engine import TimeLimit
 from simkernel.hardware import Camera, Mouse
 from simkernel.uapi.netlink import NETLINK_USERSOCK
@@ -35,6 +36,7 @@ def bound(facade: Blocking, portid: int) -> BlockingSocket:
         (App, Blocking, {"call", "made", "never_awaited", "owner", "request"}),
         (Socket, BlockingSocket, set()),
         (GenetlinkClient, BlockingClient, {"open"}),
+        (RtnetlinkClient, BlockingNetlinkClient, {"open"}),
         (UeventMonitor, BlockingMonitor, {"open"}),
     ],
 )

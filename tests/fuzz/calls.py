@@ -11,13 +11,13 @@ from typing import Any, ClassVar, Final
 import attrs
 
 from simkernel.application.epoll import Epoll
-from simkernel.application.genetlink import GenetlinkClient
 from simkernel.application.mapping import Mapping
+from simkernel.application.netlink_client import NetlinkClient
 from simkernel.application.socket import Socket
 from simkernel.application.uevent import UeventMonitor
 from simkernel.blocking.epoll import BlockingEpoll
 from simkernel.blocking.mapping import BlockingMapping
-from simkernel.blocking.process import Blocking, BlockingClient, BlockingMonitor
+from simkernel.blocking.process import Blocking, BlockingMonitor, BlockingNetlinkClient
 from simkernel.blocking.socket import BlockingSocket
 from simkernel.machine import Machine
 from simkernel.uapi import fcntl
@@ -55,7 +55,7 @@ def parameters_of(kind: type, name: str) -> list[inspect.Parameter]:
 class CallCaller(FileCaller):
     """One program.  `kept` are results of calls, on which it calls methods."""
 
-    objects: ClassVar[tuple[type, ...]] = (Socket, Epoll, Mapping, UeventMonitor, GenetlinkClient)
+    objects: ClassVar[tuple[type, ...]] = (Socket, Epoll, Mapping, UeventMonitor, NetlinkClient)
 
     def __init__(self, plan: Plan, random: Random) -> None:
         super().__init__(plan, random)
@@ -298,7 +298,7 @@ class FacadeCaller(CallCaller):
         BlockingEpoll,
         BlockingMapping,
         BlockingMonitor,
-        BlockingClient,
+        BlockingNetlinkClient,
     )
 
     def plain(self, app: Any) -> None:

@@ -1,0 +1,276 @@
+"""A client of a netlink family, made of the raw calls, as any real client is.
+
+Requests go over one socket and events come over another, so that neither waits for the other.  The
+keys of results are spelled as in the family's specification; in keyword arguments `_` stands for `-`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Collection
+from typing import Any, Generic, Protocol, TypeVar
+
+from simkernel.application.caller import Caller
+from simkernel.application.lazy import lazy
+from simkernel.application.received import ADDRESS, DATA, Received
+from simkernel.application.socket import NetlinkSocket, netlink_socket
+from simkernel.engine import Call, Owner, SimulationError
+from simkernel.uapi.errno import EINTR, os_error, strerror
+from simkernel.uapi.extack import ExtAck, extended_ack
+from simkernel.uapi.netlink import (
+    NETLINK_ADD_MEMBERSHIP,
+    NETLINK_DROP_MEMBERSHIP,
+    NETLINK_EXT_ACK,
+    NLM_F_ACK,
+    NLM_F_DUMP,
+    NLM_F_DUMP_INTR,
+    NLM_F_REQUEST,
+    NLMSG_DONE,
+    NLMSG_ERROR,
+    Header,
+    NlMsgHdr,
+    locate_messages,
+)
+from simkernel.uapi.socket import SOCK_RAW, SOL_NETLINK
+from simkernel.uapi.structure import S32
+from simkernel.ynl.model import ModeName
+
+KERNEL = 0
+"""The kernel's port id.  Root's programs may send to clients and groups as well: nobody listens to them."""
+
+BUFFER = 1 << 18
+"""Room for any datagram of the kernel: more than the receive buffer of a socket holds unless it is set."""
+
+TO_KERNEL = (KERNEL, 0)
+
+TYPE, FLAGS, SEQ = 1, 2, 3
+"""Places in a Header."""
+
+
+class Message(dict[str, Any]):
+    """The attributes of a message by name; `name` is the operation's."""
+
+    __slots__ = ("name",)
+
+    def __init__(self, name: str, attributes: dict[str, Any]) -> None:
+        dict.__init__(self, attributes)
+        self.name = name
+
+
+class Messages(Protocol):
+    """A family's groups, and the bytes of its messages."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def protocol(self) -> int:
+        """The netlink protocol."""
+
+    def group(self, name: str) -> int:
+        """Return the number of a multicast group."""
+
+    def check_event(self, name: str) -> None:
+        """Raise SimulationError if the family has no such event."""
+
+    def request(
+        self, operation: str, mode: ModeName, values: dict[str, object], flags: int, seq: int
+    ) -> bytes:
+        """Return a request, with its header."""
+
+    def decode(
+        self, operation: str, mode: ModeName, data: bytes, start: int = 0, end: int | None = None
+    ) -> dict[str, Any]:
+        """Return the attributes of a reply whose payload is `data[start:end]`."""
+
+    def decode_event(self, type: int, data: bytes, start: int, end: int) -> tuple[str, dict[str, Any]] | None:
+        """Return the name and the attributes of an event; None if it is of another family."""
+
+    def name_of(self, operation: str, number: int) -> str:
+        """Return the name of an attribute of a request."""
+
+    def name_at(self, operation: str, request: bytes, offset: int) -> str | None:
+        """Return the name of the attribute at an offset of a request."""
+
+
+F = TypeVar("F", bound=Messages)
+
+
+class NetlinkClient(Generic[F]):
+    """A family as a program uses it.  Errors of the kernel are OSError, with what its extended ACK says."""
+
+    def __init__(self, app: Caller, sock: NetlinkSocket, family: F) -> None:
+        self._app = app
+        self._sock = sock
+        self._events: NetlinkSocket | None = None
+        self._sequence = 0
+        self.family = family
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} of {self.family.name}>"
+
+    # -- groups and events --------------------------------------------------
+
+    @lazy
+    async def join(self, *groups: str) -> None:
+        """Join multicast groups.  PermissionError where the family asks for a capability."""
+        for number in [self.family.group(group) for group in groups]:
+            if self._events is None:
+                self._events = await client_socket(self._app, self.family.protocol)
+            await self._events.setsockopt(SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, number)
+
+    @lazy
+    async def leave(self, group: str) -> None:
+        """Leave a multicast group."""
+        number = self.family.group(group)
+        if self._events is not None:
+            await self._events.setsockopt(SOL_NETLINK, NETLINK_DROP_MEMBERSHIP, number)
+
+    @property
+    def event_socket(self) -> NetlinkSocket:
+        """The socket that events come over, for poll and options.  SimulationError before `join`."""
+        if self._events is None:
+            raise SimulationError(f"join a group of {self.family.name} first: events come to its members")
+        return self._events
+
+    def events(self, *names: str) -> AsyncIterator[Message]:
+        """The events of the joined groups, or those of them with these names, as they come.
+
+        Guarantees: in order, none twice.  When the socket overruns, `anext` raises OSError (ENOBUFS)
+        once; events are missing then, and iterating goes on after the gap.
+        """
+        for name in names:
+            self.family.check_event(name)
+        return _Events(self.event_socket, self.family, frozenset(names))
+
+    # -- requests -----------------------------------------------------------
+
+    @lazy
+    async def do(self, operation: str, /, **attributes: object) -> Message | None:
+        """One request; its reply, or None if it has none.  Of several replies the last counts.
+
+        What ends them is the acknowledgement that is asked for, as tools/net/ynl of Linux asks for it.
+        """
+        request = self._request(operation, "do", NLM_F_REQUEST | NLM_F_ACK, attributes)
+        sequence, owner, fd = self._sequence, self._app.owner, self._sock.fileno()
+        await _call(owner, "sendto", (fd, request, 0, TO_KERNEL))
+        reply: Message | None = None
+        while True:
+            received: Received = await _call(owner, "recvfrom", (fd, BUFFER, 0))
+            data = received[DATA]
+            for header, start, end in _from_kernel(received):
+                if header[SEQ] != sequence:
+                    continue
+                if header[TYPE] == NLMSG_ERROR:
+                    self._check(operation, request, header, data, start, end)
+                    return reply
+                reply = Message(operation, self.family.decode(operation, "do", data, start, end))
+
+    @lazy
+    async def dump(self, operation: str, /, **attributes: object) -> list[Message]:
+        """All there is, message by message.
+
+        InterruptedError (EINTR, as libmnl has it) if it changed meanwhile (NLM_F_DUMP_INTR): ask again.
+        """
+        request = self._request(operation, "dump", NLM_F_REQUEST | NLM_F_DUMP, attributes)
+        sequence, owner, fd = self._sequence, self._app.owner, self._sock.fileno()
+        await _call(owner, "sendto", (fd, request, 0, TO_KERNEL))
+        replies: list[Message] = []
+        interrupted = False
+        while True:
+            received: Received = await _call(owner, "recvfrom", (fd, BUFFER, 0))
+            data = received[DATA]
+            for header, start, end in _from_kernel(received):
+                if header[SEQ] != sequence:
+                    continue
+                interrupted = interrupted or bool(header[FLAGS] & NLM_F_DUMP_INTR)
+                if header[TYPE] in (NLMSG_DONE, NLMSG_ERROR):
+                    self._check(operation, request, header, data, start, end)
+                    if interrupted:
+                        raise os_error(EINTR, f"the dump {operation} was interrupted by a change: ask again")
+                    return replies
+                replies.append(Message(operation, self.family.decode(operation, "dump", data, start, end)))
+
+    @lazy
+    async def close(self) -> None:
+        """Close its sockets."""
+        await self._sock.close()
+        if self._events is not None:
+            await self._events.close()
+
+    # -- within -------------------------------------------------------------
+
+    def _request(self, operation: str, mode: ModeName, flags: int, attributes: dict[str, object]) -> bytes:
+        self._sequence += 1
+        values = {key.replace("_", "-"): value for key, value in attributes.items()}
+        return self.family.request(operation, mode, values, flags, self._sequence)
+
+    def _check(
+        self, operation: str, request: bytes, header: Header, data: bytes, start: int, end: int
+    ) -> None:
+        """Raise what an answer says went wrong, if anything."""
+        number = -S32.unpack_from(data, start)[0]
+        if number == 0:
+            return
+        extack = extended_ack(NlMsgHdr(*header), data[start:end])
+        error = os_error(number, self._explain(operation, request, number, extack))
+        error.extack = extack  # type: ignore[attr-defined]
+        raise error
+
+    def _explain(self, operation: str, request: bytes, number: int, extack: ExtAck) -> str:
+        parts = [strerror(number)]
+        if extack.message:
+            parts.append(extack.message)
+        if extack.offset is not None and (name := self.family.name_at(operation, request, extack.offset)):
+            parts.append(f"attribute {name!r}")
+        if extack.missing_type is not None:
+            parts.append(f"attribute {self.family.name_of(operation, extack.missing_type)!r} is missing")
+        return f"{self.family.name} {operation}: " + ": ".join(parts)
+
+
+class _Events:
+    """The events that a socket receives, decoded."""
+
+    def __init__(self, sock: NetlinkSocket, family: Messages, names: Collection[str]) -> None:
+        self._sock = sock
+        self._family = family
+        self._names = names
+        self._queued: list[Message] = []
+
+    def __repr__(self) -> str:
+        return f"<events of {self._family.name} on {self._sock}>"
+
+    def __aiter__(self) -> _Events:
+        return self
+
+    async def __anext__(self) -> Message:
+        while not self._queued:
+            data, (sender, _) = await self._sock.recvfrom(BUFFER)
+            if sender != KERNEL:
+                continue
+            located, _ = locate_messages(data)
+            for header, start, end in located:
+                event = self._family.decode_event(header[TYPE], data, start, end)
+                if event is not None and (not self._names or event[0] in self._names):
+                    self._queued.append(Message(*event))
+        return self._queued.pop(0)
+
+
+def _call(owner: Owner, name: str, arguments: tuple[object, ...]) -> Call[Any]:
+    """A system call that nobody has to remember: it is awaited at once."""
+    call: Call[Any] = Call()
+    call.owner, call.name, call.arguments, call.convert = owner, name, arguments, None
+    return call
+
+
+def _from_kernel(received: Received) -> list[tuple[Header, int, int]]:
+    """Where the messages of a datagram lie; none if it is not the kernel's."""
+    portid, _ = received[ADDRESS]
+    return locate_messages(received[DATA])[0] if portid == KERNEL else []
+
+
+async def client_socket(app: Caller, protocol: int) -> NetlinkSocket:
+    """Return a bound socket with extended ACKs."""
+    sock = await netlink_socket(app, SOCK_RAW, protocol)
+    await sock.bind((0, 0))
+    await sock.setsockopt(SOL_NETLINK, NETLINK_EXT_ACK, 1)
+    return sock
