@@ -25,6 +25,10 @@ from simkernel.testing.situations.devices import unplugged_while_reading as unpl
 from simkernel.testing.situations.devices import unplugged_while_streaming as unplugged_while_streaming
 from simkernel.testing.situations.failures import allocation_failed as allocation_failed
 from simkernel.testing.situations.failures import interrupt_lost as interrupt_lost
+from simkernel.testing.situations.links import link_index_reused as link_index_reused
+from simkernel.testing.situations.links import link_moved as link_moved
+from simkernel.testing.situations.links import link_recreated as link_recreated
+from simkernel.testing.situations.links import link_renamed_in_dump as link_renamed_in_dump
 from simkernel.testing.situations.netlink import done_alone as done_alone
 from simkernel.testing.situations.netlink import dump_interrupted as dump_interrupted
 from simkernel.testing.situations.netlink import late_reply as late_reply

@@ -1,0 +1,72 @@
+"""Situations of programs that follow network links, addresses and routes over rtnetlink."""
+
+from __future__ import annotations
+
+from simkernel.application.app import App
+from simkernel.engine import SimulationError
+from simkernel.kernel.net.device import NetDevice
+from simkernel.kernel.vfs.task import Task
+from simkernel.machine import Machine
+from simkernel.testing.situations.occurrence import RECEIVES, SENDS, Occurrence, Program, sockets_of
+from simkernel.testing.situations.replies import running_dump
+from simkernel.uapi.netlink import NETLINK_ROUTE
+from simkernel.uapi.rtnetlink import RTM_GETLINK
+
+
+def link_recreated(machine: Machine, link: str) -> Occurrence:
+    """Delete a link and create one of its name and kind, at once: it is down and has another index."""
+    return _replace(Occurrence(machine, "link-recreated"), link, link, keeps_index=False)
+
+
+def link_index_reused(machine: Machine, link: str, name: str) -> Occurrence:
+    """Delete a link and create a link `name` of its kind with its index, at once."""
+    return _replace(Occurrence(machine, "link-index-reused"), link, name, keeps_index=True)
+
+
+def _replace(occurrence: Occurrence, link: str, name: str, *, keeps_index: bool) -> Occurrence:
+    device = _device(occurrence.machine, link)
+    kind, index = device.link_ops, device.index
+    if kind is None:
+        raise SimulationError(f"no program can delete {link!r}: choose a link that a module has made")
+    new = {"ifi-index": index if keeps_index else 0, "ifname": name, "linkinfo": {"kind": kind.kind}}
+
+    async def replace(app: App) -> None:
+        route = await app.rtnetlink()
+        await route.do("dellink", ifi_index=index)
+        await route.do("newlink", **new)
+
+    occurrence.run(replace)
+    return occurrence
+
+
+def link_renamed_in_dump(machine: Machine, program: Program = None, *, link: str, name: str) -> Occurrence:
+    """Rename a link between two datagrams of the program's next dump of links."""
+    occurrence = Occurrence(machine, "link-renamed-in-dump")
+    device = _device(machine, link)
+
+    def rename(task: Task) -> None:
+        for sock in sockets_of(task):
+            dump = running_dump(sock) if sock.protocol == NETLINK_ROUTE else None
+            if occurrence.armed and dump is not None and dump.request.type == RTM_GETLINK:
+                machine.kernel.net_devices.rename(device, name)
+                occurrence.count()
+
+    occurrence.after(SENDS | RECEIVES, program, rename)
+    return occurrence
+
+
+def link_moved(machine: Machine, link: str) -> Occurrence:
+    """Move a link to a new network namespace, at once: it leaves with RTM_DELLINK."""
+    occurrence = Occurrence(machine, "link-moved")
+    machine.kernel.net_devices.move(_device(machine, link), machine.kernel.namespaces.create())
+    occurrence.count()
+    return occurrence
+
+
+def _device(machine: Machine, name: str) -> NetDevice:
+    """Return a link of the first namespace."""
+    device = machine.kernel.net.device_named(name)
+    if device is None:
+        known = ", ".join(each.name for each in machine.kernel.net.devices.values())
+        raise SimulationError(f"there is no link {name!r}; there are: {known}")
+    return device
