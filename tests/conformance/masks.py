@@ -5,6 +5,7 @@ Packets are not modelled: their counters differ as soon as a link is up.
 
 from __future__ import annotations
 
+from collections.abc import Set
 from typing import Final
 
 from simkernel.uapi import if_link as il
@@ -39,24 +40,29 @@ def _link(data: bytearray, first: int, last: int, family: int) -> None:
         if type in (il.IFLA_STATS, il.IFLA_STATS64):
             data[start:end] = bytes(end - start)
         elif type == il.IFLA_PROTINFO and family == AF_BRIDGE:
-            _timer(data, start, end, BrPort.FORWARD_DELAY_TIMER)
+            _clear(data, start, end, PORT_CHOSEN)
         elif type == il.IFLA_PROTINFO:
             _inet6(data, start, end)
         elif type == il.IFLA_LINKINFO and b"bridge\0" in data[start:end]:
             for inner, inner_start, inner_end in _located(data, start, end):
                 if inner == il.IFLA_INFO_DATA:
-                    _timer(data, inner_start, inner_end, Br.GC_TIMER)
+                    _clear(data, inner_start, inner_end, BRIDGE_CHOSEN)
                 elif inner == il.IFLA_INFO_SLAVE_DATA:
-                    _timer(data, inner_start, inner_end, BrPort.FORWARD_DELAY_TIMER)
+                    _clear(data, inner_start, inner_end, PORT_CHOSEN)
         elif type == il.IFLA_AF_SPEC:
             for inner, inner_start, inner_end in _located(data, start, end):
                 if inner == AF_INET6:
                     _inet6(data, inner_start, inner_end)
 
 
-def _timer(data: bytearray, first: int, last: int, timer: int) -> None:
+BRIDGE_CHOSEN: Final = frozenset({Br.GC_TIMER, Br.FDB_N_LEARNED})
+PORT_CHOSEN: Final = frozenset({BrPort.FORWARD_DELAY_TIMER, BrPort.MCAST_N_GROUPS})
+"""The times to timers, and the numbers of addresses that a bridge has learnt from packets."""
+
+
+def _clear(data: bytearray, first: int, last: int, types: Set[int]) -> None:
     for type, start, end in _located(data, first, last):
-        if type == timer:
+        if type in types:
             data[start:end] = bytes(end - start)
 
 

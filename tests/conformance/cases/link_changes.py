@@ -35,6 +35,11 @@ class Links:
     def ask(self, label: str, type: int, body: bytes, flags: int = 0) -> None:
         """Send a request; record its answer, then the notifications."""
         self.log.ask(label, self.changer, nlmsg(type, REQUEST | ACK | flags, body, seq=7))
+        changed = rt.IfInfoMsg.unpack(body).index
+        for index in (changed, *range(8), *range(8)):  # a port's change can be followed by its bridge's
+            # Completes a change of the carrier, which a work item of the kernel does otherwise, at any time.
+            self.changer.send(nlmsg(rt.RTM_GETLINK, REQUEST, rt.IfInfoMsg(index=index).pack(), seq=8))
+            self.changer.recv(65536)
         self.log.replies(f"{label}: notified", self.listener)
 
     def veth(self, label: str, name: bytes = b"v0", peer: bytes = b"v1", *attrs: bytes) -> None:
