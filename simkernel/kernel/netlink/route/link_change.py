@@ -8,7 +8,15 @@ from typing import Any, Final
 
 import attrs
 
-from simkernel.kernel.net.device import AddressOrigin, Event, LinkOps, NameOrigin, NetDevice, NewLink
+from simkernel.kernel.net.device import (
+    MAX_GSO_SIZE,
+    AddressOrigin,
+    Event,
+    LinkOps,
+    NameOrigin,
+    NetDevice,
+    NewLink,
+)
 from simkernel.kernel.net.devices import NetDevices, check_mtu
 from simkernel.kernel.net.namespace import Net
 from simkernel.kernel.net.nsfs import net_by_fd
@@ -49,6 +57,10 @@ _SIZES: Final = {
     il.IFLA_GRO_IPV4_MAX_SIZE: "gro_ipv4_max_size",
 }
 """The sizes of offloaded packets, and the fields of a device that hold them."""
+_OF_IPV4: Final = {
+    il.IFLA_GSO_MAX_SIZE: il.IFLA_GSO_IPV4_MAX_SIZE,
+    il.IFLA_GRO_MAX_SIZE: il.IFLA_GRO_IPV4_MAX_SIZE,
+}
 _HARDWARE: Final = (il.IFLA_VF_PORTS, il.IFLA_PORT_SELF)
 """Attributes that only hardware supports."""
 _UNMODELLED: Final = (il.IFLA_VFINFO_LIST, il.IFLA_PROTO_DOWN_REASON, il.IFLA_XDP)
@@ -253,9 +265,9 @@ class LinkChanges:
             device.link_mode = link.tb[il.IFLA_LINKMODE][0]
         if il.IFLA_GROUP in link:
             device.group = link.number(il.IFLA_GROUP)
-        for type, field in _SIZES.items():
+        for type in _SIZES:
             if type in link:
-                setattr(device, field, link.number(type))
+                _set_size(device, type, link.number(type))
         return device
 
     def make_peer(self, new: NewLink, ops: LinkOps) -> NetDevice:
@@ -367,7 +379,7 @@ class LinkChanges:
             yield MODIFIED
         for type, field in _SIZES.items():
             if type in link and getattr(device, field) != link.number(type):
-                setattr(device, field, link.number(type))
+                _set_size(device, type, link.number(type))
                 yield MODIFIED
         if il.IFLA_OPERSTATE in link:
             self._set_operstate(device, tb[il.IFLA_OPERSTATE][0])
@@ -445,6 +457,16 @@ class LinkChanges:
         if net is None:
             raise refuse(link.request, EINVAL, "Unknown network namespace id")
         return net
+
+
+def _set_size(device: NetDevice, type: int, size: int) -> None:
+    """Set a size of offloaded packets (`netif_set_gso_max_size()` and its like).
+
+    One that is not for IPv4 alone is IPv4's too, unless it is beyond the length field of IPv4.
+    """
+    setattr(device, _SIZES[type], size)
+    if type in _OF_IPV4 and size <= MAX_GSO_SIZE:
+        setattr(device, _SIZES[_OF_IPV4[type]], size)
 
 
 def _families(link: LinkRequest) -> list[tuple[int, bytes]]:
