@@ -1,0 +1,45 @@
+"""A program resolves a name to an index, and configures the link that has the index later.
+
+After https://github.com/vishvananda/netlink/issues/851, which asks if an index can come to another link, and
+https://github.com/FRRouting/frr/pull/4049, where it does.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import Any
+
+from tests.planted.story import Story
+
+
+async def configure(app: Any, sound: bool) -> None:
+    """Set the MTU of `wan`, if it exists."""
+    route = await app.rtnetlink()
+    with suppress(OSError):
+        if sound:
+            await route.do("setlink", ifname="wan", mtu=1400)
+        else:
+            link = await route.do("getlink", ifname="wan")
+            await route.do("setlink", ifi_index=link["ifi-index"], mtu=1400)
+
+
+async def replace(app: Any, index: int) -> None:
+    """Delete `wan`, and create `lan` with its index."""
+    route = await app.rtnetlink()
+    await route.do("dellink", ifname="wan")
+    await route.do("newlink", ifi_index=index, ifname="lan", linkinfo={"kind": "dummy"})
+
+
+async def body(app: Any, sim: Any, sound: bool) -> None:
+    """A link is replaced at any step of a program that configures it."""
+    route = await app.rtnetlink()
+    await route.do("newlink", ifname="wan", linkinfo={"kind": "dummy"})
+    index = (await route.do("getlink", ifname="wan"))["ifi-index"]
+    sim.any_step(sim.machine.spawn, replace, index)
+    await app.sleep(0.01)
+    await app.spawn(configure, sound)
+    await sim.quiet()
+    assert (await route.do("getlink", ifname="lan"))["mtu"] == 1500
+
+
+STORY = Story(body, sound=("dummy",), faulty=("dummy",))
