@@ -33,7 +33,7 @@ KIND: Final = "dummy"
 MODULE = Module(
     license="GPL",
     description="Dummy netdevice driver which discards all packets sent to it",
-    parameters=(Parameter("numdummies", int, 1, minimum=0, description="Number of dummy pseudo devices"),),
+    parameters=(Parameter("numdummies", int, 1, perm=0, description="Number of dummy pseudo devices"),),
     aliases=(f"rtnl-link-{KIND}",),
 )
 

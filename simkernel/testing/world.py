@@ -86,6 +86,14 @@ class World:
         """Emit a `change` uevent of /dev/null."""
         self.machine.kernel.uevents.send("change", "/devices/virtual/mem/null", "mem", NULL_DEVICE)
 
+    def wait(self, seconds: float) -> None:
+        """Let simulated time pass."""
+        self.blocking.sleep(seconds)
+
+    def initial_namespace(self) -> World:
+        """Return the world of the same process in the initial network namespace."""
+        return World(self.machine, self.blocking, self.machine.kernel.net, privileged=self.privileged)
+
     def read_file(self, path: str) -> bytes:
         """Return the contents of a file, as read by a process in this namespace."""
         self.blocking.task.switch_net(self._net)

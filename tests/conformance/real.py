@@ -13,6 +13,7 @@ import os
 import select
 import socket
 import struct
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -115,6 +116,10 @@ class RealWorld:
     def uevent(self) -> None:
         """Have the kernel tell of a device: /dev/null, which has not changed."""
         UEVENT.write_text("change")
+
+    def wait(self, seconds: float) -> None:
+        """Let time pass."""
+        time.sleep(seconds)
 
     def read_file(self, path: str) -> bytes:
         """All that a file says, to a process in this namespace."""

@@ -98,6 +98,12 @@ class World(Process, Protocol):
     def uevent(self) -> None:
         """Have the kernel tell of a device, as it does after a write to its file `uevent`."""
 
+    def wait(self, seconds: float) -> None:
+        """Let time pass, in which the kernel does what it has deferred."""
+
+    def initial_namespace(self) -> World:
+        """The same process in the network namespace that the kernel booted with."""
+
     def read_file(self, path: str) -> bytes:
         """All that a file says, to a process in this namespace."""
 
@@ -127,6 +133,8 @@ OPTIONAL = {
     "kernel_uevent": ("uevent",),
     "files": ("read_file",),
     "ioctl": ("ioctl",),
+    "time": ("wait",),
+    "initial_namespace": ("initial_namespace",),
     "modules": ("insmod", "modprobe", "rmmod", "read_file", "listdir"),
 }
 """What a case with a mark needs of its world."""

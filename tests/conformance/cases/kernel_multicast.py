@@ -1,7 +1,7 @@
 """What the kernel itself sends to a group: here uevents, of /dev/null, which somebody asks for.
 
 Other events of the machine may arrive at any time, so the cases look for those of this device only.
-nlctrl's events need a module to come or go, which no case here can bring about on a real kernel.
+nlctrl's events need a module that comes or goes: `families.py` has them.
 """
 
 from __future__ import annotations

@@ -202,3 +202,12 @@ def symbols_for_gpl_only(world: World, log: Log) -> None:
     log("loaded", shown(world))
     log.call("garp", world.insmod, "garp")
     log("loaded", shown(world))
+
+
+@case(privileged=True, marks=MODULES, oracle=UML)
+def of_the_tree(world: World, log: Log) -> None:
+    """A module of the kernel's own tree taints nothing."""
+    log.call("dummy", world.insmod, "dummy", "numdummies=0")
+    log("loaded", shown(world))
+    attributes(world, log, "dummy")
+    log.call("parameters", world.listdir, "/sys/module/dummy/parameters")

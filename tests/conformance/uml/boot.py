@@ -24,6 +24,7 @@ ROOT = Path(__file__).resolve().parents[3]
 UNPACKED = ROOT / ".ci" / "uml"
 """Folder into which .ci/run unpacks the package."""
 
+CPUINFO = Path("/proc/cpuinfo")
 BOOT_SECONDS = 60.0
 
 
@@ -51,7 +52,7 @@ def modules(binary: Path) -> Path:
 
 def preload(folder: Path) -> dict[str, str]:
     """Return the environment that lets UML run on this CPU; xstate.c says why AMX needs one.  Unavailable."""
-    flags = next((line for line in Path("/proc/cpuinfo").read_text().splitlines() if "flags" in line), "")
+    flags = next((line for line in CPUINFO.read_text().splitlines() if "flags" in line), "")
     if "amx_tile" not in flags.split():
         return {}
     compiler = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
@@ -74,7 +75,7 @@ class Uml:
         binary = find()
         tree = modules(binary)
         self._folder = tempfile.TemporaryDirectory(prefix="uml-")
-        folder = Path(self._folder.name)
+        self.folder = folder = Path(self._folder.name)
         try:
             environment = preload(folder)
             self._process = self._start(binary, tree, folder, environment)
@@ -125,6 +126,11 @@ class Uml:
                 start_new_session=True,
             )
 
+    @property
+    def pid(self) -> int:
+        """The process, and the group, of the guest's kernel."""
+        return self._process.pid
+
     def ask(self, request: dict[str, Any], patience: float) -> Any:
         """Send a request to the guest; return its answer.  TimeoutError, EOFError if the guest has died."""
         assert self._process.stdin is not None
@@ -155,9 +161,7 @@ class Uml:
 
     def console(self) -> str:
         """Return the last lines of the guest's console."""
-        return " / ".join(
-            (Path(self._folder.name) / "console").read_text(errors="replace").splitlines()[-12:]
-        )
+        return " / ".join((self.folder / "console").read_text(errors="replace").splitlines()[-12:])
 
     def close(self) -> None:
         """Power the guest off: it does so at the end of its input.  Kill its processes if it does not."""
@@ -168,9 +172,7 @@ class Uml:
         try:
             self._process.wait(5)
         except subprocess.TimeoutExpired:
-            os.killpg(
-                self._process.pid, signal.SIGKILL
-            )  # the session that only this UML and its stubs are in
+            os.killpg(self.pid, signal.SIGKILL)  # its own session: the kernel and the stubs that it traces
             self._process.wait()
         self._process.stdout.close()
         self._folder.cleanup()

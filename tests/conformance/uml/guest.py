@@ -24,6 +24,7 @@ from typing import Final
 import attrs
 
 from simkernel.uapi.errno import ENOENT
+from simkernel.uapi.sched import CLONE_NEWNET
 from tests.conformance.case import load_cases
 from tests.conformance.privilege import libc_call
 from tests.conformance.real import RealWorld, real
@@ -47,6 +48,12 @@ class UmlWorld(RealWorld):
     """The guest's kernel, whose modules come and go."""
 
     tree: modules.Tree
+
+    def initial_namespace(self) -> UmlWorld:
+        """The same process in the namespace of init."""
+        namespace = os.open("/proc/1/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+        libc_call("setns", namespace, CLONE_NEWNET)
+        return UmlWorld(self.privileged, namespace)
 
     def insmod(self, name: str, parameters: str = "") -> None:
         """Load a module, or a variant, with a line of parameters."""

@@ -1,0 +1,37 @@
+"""ppp_generic: a class with one device."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from simkernel.driverapi.device import (
+    Class,
+    class_register,
+    class_unregister,
+    device_create,
+    device_unregister,
+)
+from simkernel.driverapi.module import Module, ThisModule
+
+MAJOR: Final = 108
+
+MODULE = Module(license="GPL", imports=("slhc_init",))
+
+
+class Ppp:
+    """The module while it is loaded."""
+
+    def __init__(self, this: ThisModule) -> None:
+        self.kind: Class = class_register(this, "ppp")
+        self.device = device_create(this, self.kind, None, "ppp", node="ppp", number=(MAJOR, 0))
+
+
+def init(this: ThisModule) -> Ppp:
+    """Register the class and its device."""
+    return Ppp(this)
+
+
+def exit(this: ThisModule, ppp: Ppp) -> None:
+    """Unregister both."""
+    device_unregister(ppp.device)
+    class_unregister(ppp.kind)

@@ -1,0 +1,83 @@
+"""Messages of two series of Linux made equal: what 6.18 added since 6.12 is left out.
+
+Cases that User-mode Linux 6.12 judges compare the rest byte for byte.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from simkernel.uapi import if_link as il
+from simkernel.uapi import rtnetlink as rt
+from simkernel.uapi.netlink import NLA_TYPE_MASK
+from simkernel.uapi.socket import AF_INET6
+from tests.conformance import wire
+
+IFLA_INET6_CONF: Final = 2
+IFLA_PAD: Final = 42
+CACHE_INFO: Final[Mapping[int, tuple[int, int, slice]]] = {
+    rt.RTM_NEWADDR: (rt.IfAddrMsg.SIZE, 6, slice(8, 16)),
+    rt.RTM_DELADDR: (rt.IfAddrMsg.SIZE, 6, slice(8, 16)),
+    rt.RTM_NEWNEIGH: (12, 3, slice(0, 12)),
+    rt.RTM_DELNEIGH: (12, 3, slice(0, 12)),
+}
+"""Size of the header, the attribute IFA_CACHEINFO or NDA_CACHEINFO, and the times in it."""
+
+NOT_IN_UML: Final = (il.IFLA_NUM_RX_QUEUES, IFLA_PAD)
+"""CONFIG_RPS is off, and 64-bit attributes are aligned otherwise."""
+SINCE_6_12: Final[Mapping[int, str]] = {
+    66: "IFLA_MAX_PACING_OFFLOAD_HORIZON, 6.13",
+    67: "IFLA_NETNS_IMMUTABLE, 6.15",
+    68: "IFLA_HEADROOM, 6.18",
+    69: "IFLA_TAILROOM, 6.18",
+}
+"""Attributes of a link, and the release that added each."""
+INET6_CONF_6_12: Final = 59 * 4
+"""Bytes of the IPv6 settings of a link; 6.17 appended force_forwarding."""
+
+
+def common(datagram: bytes) -> bytes:
+    """Return the messages without what 6.12 lacks; the times of addresses and neighbours read 0."""
+    return b"".join(_message(header, payload) for header, payload in wire.messages(datagram))
+
+
+def _message(header: wire.Header, payload: bytes) -> bytes:
+    _, type, flags, seq, pid = header
+    if type in (rt.RTM_NEWLINK, rt.RTM_DELLINK):
+        size = rt.IfInfoMsg.SIZE
+        payload = payload[:size] + b"".join(
+            wire.attr(each, _link(each & NLA_TYPE_MASK, value))
+            for each, value in wire.attrs(payload[size:])
+            if each not in SINCE_6_12 and each not in NOT_IN_UML
+        )
+    elif type in CACHE_INFO:
+        size, attribute, times = CACHE_INFO[type]
+        payload = payload[:size] + b"".join(
+            wire.attr(
+                each,
+                value[: times.start] + bytes(times.stop - times.start) + value[times.stop :]
+                if each == attribute
+                else value,
+            )
+            for each, value in wire.attrs(payload[size:])
+        )
+    return wire.nlmsg(type, flags, payload, seq=seq, pid=pid)
+
+
+def _link(type: int, value: bytes) -> bytes:
+    if type == il.IFLA_PROTINFO:
+        return _inet6(value)
+    if type == il.IFLA_AF_SPEC:
+        return b"".join(
+            wire.attr(family, _inet6(inner) if family & NLA_TYPE_MASK == AF_INET6 else inner)
+            for family, inner in wire.attrs(value)
+        )
+    return value
+
+
+def _inet6(value: bytes) -> bytes:
+    return b"".join(
+        wire.attr(type, inner[:INET6_CONF_6_12] if type == IFLA_INET6_CONF else inner)
+        for type, inner in wire.attrs(value)
+    )
