@@ -97,8 +97,12 @@ RTM_MAX: Final = 123
 
 # Multicast groups.
 RTNLGRP_IPV4_IFADDR: Final = 5
+RTNLGRP_IPV4_ROUTE: Final = 7
+RTNLGRP_IPV4_RULE: Final = 8
 RTNLGRP_IPV6_IFADDR: Final = 9
+RTNLGRP_IPV6_ROUTE: Final = 11
 RTNLGRP_IPV6_IFINFO: Final = 12
+RTNLGRP_IPV6_RULE: Final = 19
 RTNLGRP_NSID: Final = 28
 RTNLGRP_IPV4_MROUTE_R: Final = 30
 RTNLGRP_IPV6_MROUTE_R: Final = 31
@@ -119,8 +123,10 @@ RTA_PREFSRC: Final = 7
 RTA_METRICS: Final = 8
 RTA_MULTIPATH: Final = 9
 RTA_FLOW: Final = 11
+RTA_CACHEINFO: Final = 12
 RTA_TABLE: Final = 15
 RTA_MARK: Final = 16
+RTA_VIA: Final = 18
 RTA_PREF: Final = 20
 RTA_ENCAP_TYPE: Final = 21
 RTA_ENCAP: Final = 22
@@ -139,15 +145,75 @@ RTM_F_CLONED: Final = 0x200
 RTM_F_PREFIX: Final = 0x800
 RTM_F_LOOKUP_TABLE: Final = 0x1000
 RTM_F_FIB_MATCH: Final = 0x2000
+RT_TABLE_COMPAT: Final = 252
 RT_TABLE_DEFAULT: Final = 253
 RT_TABLE_MAIN: Final = 254
 RT_TABLE_LOCAL: Final = 255
 
-# How far an address or a route reaches.
+# Types of routes, ...
+RTN_UNSPEC: Final = 0
+RTN_UNICAST: Final = 1
+RTN_LOCAL: Final = 2
+RTN_BROADCAST: Final = 3
+RTN_ANYCAST: Final = 4
+RTN_MULTICAST: Final = 5
+RTN_BLACKHOLE: Final = 6
+RTN_UNREACHABLE: Final = 7
+RTN_PROHIBIT: Final = 8
+RTN_THROW: Final = 9
+RTN_NAT: Final = 10
+RTN_XRESOLVE: Final = 11
+RTN_MAX: Final = RTN_XRESOLVE
+
+# ... their origins, ...
+RTPROT_UNSPEC: Final = 0
+RTPROT_KERNEL: Final = 2
+RTPROT_BOOT: Final = 3
+
+# ... how far away their destinations are, ...
 RT_SCOPE_UNIVERSE: Final = 0
 RT_SCOPE_SITE: Final = 200
 RT_SCOPE_LINK: Final = 253
 RT_SCOPE_HOST: Final = 254
+RT_SCOPE_NOWHERE: Final = 255
+
+# ... flags of their next hops, ...
+RTNH_F_DEAD: Final = 1
+RTNH_F_PERVASIVE: Final = 2
+RTNH_F_ONLINK: Final = 4
+RTNH_F_OFFLOAD: Final = 8
+RTNH_F_LINKDOWN: Final = 16
+RTNH_F_TRAP: Final = 64
+
+# ... flags of IPv6 routes (include/uapi/linux/ipv6_route.h), ...
+RTF_UP: Final = 0x1
+RTF_GATEWAY: Final = 0x2
+RTF_HOST: Final = 0x4
+RTF_REJECT: Final = 0x200
+RTF_ADDRCONF: Final = 0x40000
+RTF_ANYCAST: Final = 0x100000
+RTF_NONEXTHOP: Final = 0x200000
+RTF_EXPIRES: Final = 0x400000
+RTF_CACHE: Final = 0x1000000
+RTF_LOCAL: Final = 0x80000000
+
+# ... flags of entries that lookups make (RTCF_*), ...
+RTCF_NOTIFY: Final = 0x10000
+RTCF_BROADCAST: Final = 0x10000000
+RTCF_MULTICAST: Final = 0x20000000
+RTCF_LOCAL: Final = 0x80000000
+
+# ... and their metrics, in RTA_METRICS.
+RTAX_LOCK: Final = 1
+RTAX_MTU: Final = 2
+RTAX_WINDOW: Final = 3
+RTAX_RTT: Final = 4
+RTAX_CWND: Final = 7
+RTAX_ADVMSS: Final = 8
+RTAX_HOPLIMIT: Final = 10
+RTAX_FEATURES: Final = 12
+RTAX_CC_ALGO: Final = 16
+RTAX_MAX: Final = 17
 
 # Families of multicast routing, and the last family that has handlers of its own.
 RTNL_FAMILY_IPMR: Final = 128
@@ -205,3 +271,31 @@ class RtMsg(Structure):
     scope: int = 0
     type: int = 0
     flags: int = 0
+
+
+@attrs.frozen
+class RtNextHop(Structure):
+    """struct rtnexthop, of RTA_MULTIPATH: `hops` is its weight less 1."""
+
+    LAYOUT = Struct("<HBBi")
+
+    length: int
+    flags: int = 0
+    hops: int = 0
+    index: int = 0
+
+
+@attrs.frozen
+class RtaCacheinfo(Structure):
+    """struct rta_cacheinfo: `lastuse` and `expires` are in hundredths of a second."""
+
+    LAYOUT = Struct("<IIiIIIII")
+
+    clntref: int = 0
+    lastuse: int = 0
+    expires: int = 0
+    error: int = 0
+    used: int = 0
+    id: int = 0
+    ts: int = 0
+    tsage: int = 0

@@ -1,25 +1,52 @@
-"""RTM_GETROUTE: the way to an address, which there is none to while the only link is down.
+"""RTM_GETROUTE: the route to an address (inet_rtm_getroute(), inet6_rtm_getroute()).
 
-So all questions end in ENETUNREACH, or earlier.  Sources: `inet_rtm_getroute()` of net/ipv4/route.c,
-`inet6_rtm_getroute()` of net/ipv6/route.c.
+A next hop keeps the entry that a lookup has made, until a route or an address changes.  Messages show its
+age.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Final
 
 import attrs
 
+from simkernel.engine import Engine
+from simkernel.kernel.net.device import LOOPBACK_IFINDEX, NetDevice
+from simkernel.kernel.net.namespace import Net
+from simkernel.kernel.netlink.kernel_socket import KERNEL_SOCKETS
 from simkernel.kernel.netlink.message import Request
 from simkernel.kernel.netlink.policy import DEPRECATED_STRICT, LIBERAL, Found
+from simkernel.kernel.netlink.route.fib import (
+    IN6_ADDR_SIZE,
+    IPV4_POLICY,
+    IPV6_POLICY,
+    NextHop,
+    header,
+    pack_metrics,
+    pack_table,
+)
+from simkernel.kernel.netlink.route.fib4 import TABLES4, Fib4, Result4
+from simkernel.kernel.netlink.route.fib6 import Fib6, Route6
+from simkernel.kernel.netlink.route.fib_info import BITS, BROADCAST, DSCP_MASK, ERRORS
+from simkernel.kernel.netlink.route.inet import CENTISECOND, in_device
 from simkernel.kernel.netlink.route.parse import attributes, has_header, number, refuse
-from simkernel.kernel.netlink.route.routes import IN6_ADDR_SIZE, IPV4_POLICY, IPV6_POLICY, header
+from simkernel.kernel.netlink.route.rules import Flow
+from simkernel.kernel.netlink.route.source import select_source4, select_source6
 from simkernel.uapi import rtnetlink as rt
-from simkernel.uapi.errno import EINVAL, ENETUNREACH, ENODEV, EOPNOTSUPP, os_error
-from simkernel.uapi.netlink import NLA_HDRLEN
-from simkernel.uapi.rtnetlink import RtMsg
-from simkernel.uapi.structure import BE32
+from simkernel.uapi.errno import (
+    EAGAIN,
+    EHOSTUNREACH,
+    EINVAL,
+    ENETUNREACH,
+    ENODEV,
+    EOPNOTSUPP,
+    ESRCH,
+    os_error,
+)
+from simkernel.uapi.netlink import NETLINK_ROUTE, NLA_HDRLEN, attribute, message
+from simkernel.uapi.rtnetlink import RtaCacheinfo, RtMsg
+from simkernel.uapi.socket import AF_INET
+from simkernel.uapi.structure import BE16, BE32, U32
 from simkernel.ynl.policy import PolicyTable
 
 ASKED: Final = frozenset(
@@ -35,20 +62,19 @@ ASKED: Final = frozenset(
         rt.RTA_DPORT,
     }
 )
-"""What the strict take in the question for a way."""
-
-
-MULTICAST: Final = 224
-"""IPv4 addresses that begin with this, or one of the 15 after it, are groups."""
-BROADCAST: Final = 0xFFFFFFFF
+"""The attributes of a strict request."""
+IPPROTO_ICMP, IPPROTO_TCP, IPPROTO_UDP, IPPROTO_ICMPV6 = 1, 6, 17, 58
 FLOW_LABEL_BITS: Final = 20
+LOOPBACK: Final = 0x7F00_0001
+ALL_HOSTS: Final = 0xE000_0001
+"""The group that every device is a member of."""
 
 
 @attrs.frozen
 class Question:
-    """What one protocol lets one ask, and how it says no.
+    """The requests of one protocol.
 
-    `name` is what its texts begin with, `kind` what they call the request; an address has `bits`.
+    `name` begins its texts, `kind` is what they call the request; an address has `bits`.
     """
 
     name: str
@@ -59,6 +85,7 @@ class Question:
     flags: int
     wrong_flags: str
     attributes: frozenset[int]
+    protocols: frozenset[int]
 
     def parse(self, request: Request) -> Found:
         """`inet_rtm_valid_getroute_req()` and its IPv6 twin."""
@@ -82,6 +109,34 @@ class Question:
             raise self._refuse(request, f"Unsupported attribute in {self.kind} request")
         return found
 
+    def flow(self, request: Request, found: Found) -> Flow:
+        """The flow to look up.  EINVAL for addresses that are too short, EOPNOTSUPP for other protocols."""
+        size = self.bits // 8
+
+        def payload(type: int) -> bytes:
+            return request.data[slice(*found.get(type, (0, 0)))]
+
+        addresses = [payload(each) for each in (rt.RTA_SRC, rt.RTA_DST)]
+        if any(each and len(each) < size for each in addresses):
+            raise os_error(EINVAL)
+        saddr, daddr = (int.from_bytes(each[:size]) for each in addresses)
+        uid = request.task.credentials.uid
+        proto = payload(rt.RTA_IP_PROTO)
+        if proto and proto[0] not in self.protocols:
+            raise refuse(request, EOPNOTSUPP, "Unsupported ip proto")
+        ports = [BE16.unpack(payload(each) or bytes(2))[0] for each in (rt.RTA_SPORT, rt.RTA_DPORT)]
+        return Flow(
+            daddr=daddr,
+            saddr=saddr,
+            oif=number(request, found, rt.RTA_OIF),
+            mark=number(request, found, rt.RTA_MARK),
+            uid=number(request, found, rt.RTA_UID) if rt.RTA_UID in found else uid,
+            tos=header(request).tos & DSCP_MASK,
+            proto=proto[0] if proto else IPPROTO_UDP if self.bits == BITS else 0,
+            sport=ports[0],
+            dport=ports[1],
+        )
+
     def _refuse(self, request: Request, text: str) -> OSError:
         return refuse(request, EINVAL, f"{self.name}: {text}")
 
@@ -102,6 +157,7 @@ IPV4: Final = Question(
     rt.RTM_F_NOTIFY | rt.RTM_F_LOOKUP_TABLE | rt.RTM_F_FIB_MATCH,
     "Unsupported rtm_flags for route get request",
     ASKED,
+    frozenset({IPPROTO_TCP, IPPROTO_UDP, IPPROTO_ICMP}),
 )
 IPV6: Final = Question(
     "ipv6",
@@ -112,48 +168,238 @@ IPV6: Final = Question(
     rt.RTM_F_FIB_MATCH,
     "Invalid flags for get route request",
     ASKED | {rt.RTA_FLOWLABEL},
+    frozenset({IPPROTO_TCP, IPPROTO_UDP, IPPROTO_ICMPV6}),
 )
+
+
+@attrs.define
+class Output:
+    """The result of an IPv4 lookup (`struct rtable`).  `hop` is the next hop, which has `kept` it."""
+
+    result: Result4 | None
+    device: NetDevice
+    type: int
+    flags: int
+    hop: NextHop | None
+    kept: bool
+
+
+def _reply(request: Request, body: bytes) -> None:
+    data = message(rt.RTM_NEWROUTE, body, seq=request.seq, pid=request.portid)
+    KERNEL_SOCKETS.of(request.net)[NETLINK_ROUTE].send(data, request.portid)
 
 
 class RouteQueries:
     """Handlers of RTM_GETROUTE."""
 
-    def __init__(self, unmodelled: Callable[[str, int], Exception]) -> None:
-        self._unmodelled = unmodelled
+    def __init__(self, engine: Engine, fib4: Fib4, fib6: Fib6) -> None:
+        self._engine = engine
+        self._fib4 = fib4
+        self._fib6 = fib6
+        self._unmodelled = fib4.unmodelled
+
+    def _clients(self, hop: NextHop | None, generation: int) -> tuple[int, int]:
+        """The references to an entry, and its age in hundredths of a second; the next hop `hop` keeps one."""
+        if hop is None:
+            return 1, 0
+        now = self._engine.time()
+        if hop.cached[0] != generation:
+            hop.cached = generation, now
+            hop.notified = False
+        return 2, (now - hop.cached[1]) // CENTISECOND
+
+    # -- IPv4 ---------------------------------------------------------------------
 
     def ipv4(self, request: Request) -> None:
-        """ENETUNREACH; EINVAL from what is no one's address, ENODEV over a link that is not there."""
-        found = IPV4.parse(request)
-        if rt.RTA_IP_PROTO in found or rt.RTA_IIF in found:
-            raise self._unmodelled("the route of what comes in, or of one protocol", EOPNOTSUPP)
-        source = number(request, found, rt.RTA_SRC)
-        if source:
-            raise os_error(EINVAL if _is_no_source(source & 0xFF, source) else ENETUNREACH)
-        link = number(request, found, rt.RTA_OIF)
-        if link:
-            raise os_error(ENETUNREACH if link in request.net.devices else ENODEV)
-        if not number(request, found, rt.RTA_DST):
-            raise self._unmodelled("the route to oneself", EOPNOTSUPP)
-        raise os_error(ENETUNREACH)
+        """The route of an IPv4 packet that the host sends.
+
+        EINVAL for an invalid source, ENODEV, ENETUNREACH, and the errors of the types of routes.
+        """
+        found, net = IPV4.parse(request), request.net
+        flow, flags = IPV4.flow(request, found), header(request).flags
+        if number(request, found, rt.RTA_IIF):
+            raise self._unmodelled("the route of an IPv4 packet that comes in", EOPNOTSUPP)
+        dst, src = flow.daddr, flow.saddr
+        output = self._output(net, flow)
+        result = output.result
+        table = rt.RT_TABLE_MAIN
+        keeper = output.hop if output.kept else None
+        clients, age = self._clients(keeper, TABLES4.of(net).generation)
+        if keeper is not None:
+            keeper.notified |= bool(flags & rt.RTM_F_NOTIFY)
+        if flags & rt.RTM_F_NOTIFY or (keeper is not None and keeper.notified):
+            output.flags |= rt.RTCF_NOTIFY
+        if flags & rt.RTM_F_LOOKUP_TABLE:
+            table = 0 if result is None else result.table
+        if flags & rt.RTM_F_FIB_MATCH:
+            if result is None:
+                raise os_error(EHOSTUNREACH)
+            _reply(request, attrs.evolve(result.alias, table=table, type=output.type).pack())
+            return
+        short, number_of_table = pack_table(table)
+        shown = output.flags & ~0xFFFF | rt.RTM_F_CLONED
+        shown |= rt.RTM_F_NOTIFY if output.flags & rt.RTCF_NOTIFY else 0
+        tos = 0 if result is None else result.alias.tos
+        head = RtMsg(AF_INET, BITS, BITS if src else 0, tos, short, type=output.type, flags=shown)
+        via = output.hop if output.hop is not None and output.hop.scope == rt.RT_SCOPE_LINK else None
+        parts = (
+            (rt.RTA_DST, BE32.pack(dst)),
+            (rt.RTA_SRC, BE32.pack(src) if src else b""),
+            (rt.RTA_OIF, U32.pack(output.device.index)),
+            (rt.RTA_FLOW, U32.pack(via.flow) if via is not None and via.flow else b""),
+            (rt.RTA_PREFSRC, BE32.pack(flow.saddr) if flow.saddr != src else b""),
+            (rt.RTA_GATEWAY, b"" if via is None else via.gateway),
+        )
+        metrics = {} if result is None or output.hop is None else result.alias.info.metrics
+        body = head.pack() + number_of_table + b"".join(attribute(*each) for each in parts if each[1])
+        body += pack_metrics(metrics)
+        body += attribute(rt.RTA_MARK, U32.pack(flow.mark)) if flow.mark else b""
+        body += attribute(rt.RTA_UID, U32.pack(flow.uid)) if flow.uid != BROADCAST else b""
+        _reply(request, body + attribute(rt.RTA_CACHEINFO, RtaCacheinfo(clients, age).pack()))
+
+    def _output(self, net: Net, flow: Flow) -> Output:
+        """Find the device and the source of a packet (`ip_route_output_key_hash_rcu()`)."""
+        wanted = flow.oif
+        everyone, group = flow.daddr == BROADCAST, flow.daddr >> 28 == 0xE
+        device = net.devices.get(flow.oif)
+        if flow.saddr:
+            if flow.saddr >> 28 == 0xE or flow.saddr == BROADCAST:
+                raise os_error(EINVAL)
+            owner = self._owner(net, flow.saddr)
+            if owner is None:
+                raise os_error(ENETUNREACH)
+            if not flow.oif and (group or everyone):
+                flow.oif = owner.index
+                return self._make(net, flow, wanted, owner, None, rt.RTN_UNICAST)
+        if flow.oif:
+            if device is None:
+                raise os_error(ENODEV)
+            if not device.is_up or in_device(device) is None:
+                raise os_error(ENETUNREACH)
+            local_group = flow.daddr >> 8 == ALL_HOSTS >> 8
+            if local_group or everyone:
+                flow.saddr = flow.saddr or select_source4(net, device, 0, rt.RT_SCOPE_LINK)
+                return self._make(net, flow, wanted, device, None, rt.RTN_UNICAST)
+            if not flow.saddr and (group or not flow.daddr):
+                scope = flow.scope if group else rt.RT_SCOPE_HOST
+                flow.saddr = select_source4(net, device, 0, scope)
+        lo = net.devices[LOOPBACK_IFINDEX]
+        if not flow.daddr:
+            flow.daddr = flow.saddr = flow.saddr or LOOPBACK
+            flow.oif = lo.index
+            return self._make(net, flow, wanted, lo, None, rt.RTN_LOCAL)
+        result = self._fib4.lookup(net, flow)
+        if isinstance(result, int):
+            if not flow.oif or device is None:
+                raise os_error(result)
+            flow.saddr = flow.saddr or select_source4(net, device, 0, rt.RT_SCOPE_LINK)
+            return self._make(net, flow, wanted, device, None, rt.RTN_UNICAST)
+        info = result.alias.info
+        if result.alias.type == rt.RTN_LOCAL:
+            flow.saddr = flow.saddr or info.prefsrc or flow.daddr
+            flow.oif = lo.index
+            return self._make(net, flow, result.hop.index, lo, result, rt.RTN_LOCAL)
+        if not wanted:
+            self._check_choice(net, flow, result)
+        assert result.hop.device is not None
+        if not flow.saddr:
+            gateway = int.from_bytes(result.hop.gateway)
+            flow.saddr = info.prefsrc or select_source4(net, result.hop.device, gateway, info.scope)
+        return self._make(net, flow, wanted, result.hop.device, result, result.alias.type)
+
+    def _check_choice(self, net: Net, flow: Flow, result: Result4) -> None:
+        """Refuse what depends on a hash of the packet or on neighbours (`fib_select_path()`)."""
+        if len(result.alias.info.hops) > 1:
+            raise self._unmodelled("the choice among the next hops of a route", EOPNOTSUPP)
+
+    def _owner(self, net: Net, address: int) -> NetDevice | None:
+        """The device that has an address (`__ip_dev_find()`)."""
+        for device in net.devices.values():
+            data = in_device(device)
+            if data is not None and any(each.local == address for each in data.addresses):
+                return device
+        result = self._fib4.lookup_table(net, rt.RT_TABLE_LOCAL, Flow(daddr=address))
+        is_local = isinstance(result, Result4) and result.alias.type == rt.RTN_LOCAL
+        return result.hop.device if is_local and isinstance(result, Result4) else None
+
+    def _make(
+        self, net: Net, flow: Flow, wanted: int, device: NetDevice, result: Result4 | None, type: int
+    ) -> Output:
+        """Make an entry (`__mkroute_output()`)."""
+        if in_device(device) is None or (flow.saddr >> 24 == LOOPBACK >> 24 and not device.is_loopback):
+            raise os_error(EINVAL)
+        hop = None if result is None else result.hop
+        kept = True
+        flags = rt.RTCF_LOCAL if device.is_loopback or type == rt.RTN_LOCAL else 0
+        if flow.daddr == BROADCAST:
+            type, hop = rt.RTN_BROADCAST, None
+        elif flow.daddr >> 28 == 0xE:
+            type = rt.RTN_MULTICAST
+        if type == rt.RTN_BROADCAST:
+            flags |= rt.RTCF_BROADCAST | rt.RTCF_LOCAL
+        elif type == rt.RTN_MULTICAST:
+            kept = flow.daddr != ALL_HOSTS
+            flags = flags & ~rt.RTCF_LOCAL | rt.RTCF_MULTICAST | (0 if kept else rt.RTCF_LOCAL)
+            if result is not None and result.length < 4:
+                hop = None
+        elif type == rt.RTN_LOCAL:
+            kept = wanted in (0, device.index)
+        return Output(result, device, type, flags, hop, kept and hop is not None)
+
+    # -- IPv6 ---------------------------------------------------------------------
 
     def ipv6(self, request: Request) -> None:
-        """ENETUNREACH; EINVAL for addresses that are too short, ENODEV for a link that is not there."""
-        found = IPV6.parse(request)
-        for type in (rt.RTA_SRC, rt.RTA_DST):
-            first, last = found.get(type, (0, IN6_ADDR_SIZE))
-            if last - first < IN6_ADDR_SIZE:
-                raise os_error(EINVAL)
-        if rt.RTA_IP_PROTO in found:
-            raise self._unmodelled("the route of one protocol", EOPNOTSUPP)
-        link = number(request, found, rt.RTA_IIF)
-        if link and link not in request.net.devices:
+        """The route of an IPv6 packet: one that the host sends, or one that comes in over RTA_IIF.
+
+        ENODEV, ENETUNREACH, and the errors of the types of routes.
+        """
+        found, net = IPV6.parse(request), request.net
+        flow = IPV6.flow(request, found)
+        iif = number(request, found, rt.RTA_IIF)
+        if iif and iif not in net.devices:
             raise os_error(ENODEV)
-        raise os_error(ENETUNREACH)
+        flow.iif, flow.oif = (iif, 0) if iif else (flow.iif, flow.oif)
+        first = flow.daddr >> 112
+        local = first >> 8 == 0xFF or first & 0xFFC0 == 0xFE80 or flow.daddr == 1
+        strict = local or bool(flow.oif and not flow.saddr)
+        route = self._route6(net, flow, iif or flow.oif, strict=strict)
+        if len(route.siblings) > 1 and not (flow.oif and route.device and route.device.index == flow.oif):
+            raise self._unmodelled("the choice among the next hops of a route", EOPNOTSUPP)
+        if header(request).flags & rt.RTM_F_FIB_MATCH:
+            _reply(request, route.pack())
+            return
+        device = route.device
+        assert device is not None
+        source = b""
+        if not iif:
+            source = route.prefsrc or select_source6(net, device, flow.daddr)
+        if route.flags & rt.RTF_LOCAL:
+            device = net.devices[LOOPBACK_IFINDEX]
+        clients, age = self._clients(route.hop, 0)
+        hops = attribute(rt.RTA_GATEWAY, route.hop.gateway) if route.hop.gateway else b""
+        hops += attribute(rt.RTA_OIF, U32.pack(device.index))
+        ends = flow.daddr.to_bytes(IN6_ADDR_SIZE), flow.saddr.to_bytes(IN6_ADDR_SIZE)
+        incoming = attribute(rt.RTA_IIF, U32.pack(iif)) if iif else b""
+        cache = route.cacheinfo(clients, age)
+        _reply(request, route.describe(hops, ends=ends, source=source, incoming=incoming, cache=cache))
 
+    def _route6(self, net: Net, flow: Flow, oif: int, *, strict: bool) -> Route6:
+        """`fib6_rule_lookup()`"""
 
-def _is_no_source(first: int, address: int) -> bool:
-    """Whether an IPv4 address is none that one sends from: in 0/8, of a group, or everybody's.
+        def look(net: Net, table: int, flow: Flow) -> Route6 | int:
+            route = self._fib6.select(net, table, flow, oif=oif, strict=strict)
+            if route is None:
+                return EAGAIN
+            return ERRORS.get(route.type, 0) or route if route.flags & rt.RTF_REJECT else route
 
-    `first` is its first byte.
-    """
-    return first == 0 or MULTICAST <= first < MULTICAST + 16 or address == BROADCAST
+        result: Route6 | int = EAGAIN
+        if self._fib6.rules.of(net).custom:
+            result = self._fib6.rules.lookup(net, flow, look)
+        else:
+            for table in (rt.RT_TABLE_LOCAL, rt.RT_TABLE_MAIN):
+                result = look(net, table, flow)
+                if result != EAGAIN:
+                    break
+        if isinstance(result, Route6):
+            return result
+        raise os_error(ENETUNREACH if result in (EAGAIN, ESRCH) else result)

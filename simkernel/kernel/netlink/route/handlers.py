@@ -10,13 +10,13 @@ import attrs
 from simkernel.kernel.net.devices import NetDevices
 from simkernel.kernel.netlink.dump import Dump, DumpCallback
 from simkernel.kernel.netlink.message import Request
-from simkernel.kernel.netlink.route import bridge, neighbours, nsid, routes, rules
+from simkernel.kernel.netlink.route import bridge, fib, neighbours, nsid
 from simkernel.kernel.netlink.route.address4 import Ipv4Addresses
 from simkernel.kernel.netlink.route.address6_requests import Ipv6Addresses
-from simkernel.kernel.netlink.route.getroute import RouteQueries
 from simkernel.kernel.netlink.route.link_change import LinkChanges
 from simkernel.kernel.netlink.route.link_get import LinkQueries, dump_ipv6
 from simkernel.kernel.netlink.route.link_kinds import LinkKinds
+from simkernel.kernel.netlink.route.routing import DUMP4, DUMP6, Routing
 from simkernel.kernel.netlink.route.statistics import Statistics
 from simkernel.kernel.netlink.writer import MessageWriter
 from simkernel.uapi import rtnetlink as rt
@@ -44,6 +44,7 @@ class RouteParts:
     changes: LinkChanges
     ipv4: Ipv4Addresses
     ipv6: Ipv6Addresses
+    routing: Routing
     unmodelled: Callable[[str, int], Exception]
 
 
@@ -54,7 +55,7 @@ def built_in(parts: RouteParts) -> Table:
     """The handlers that a kernel has from boot on.  AF_UNSPEC: every family without a handler of its own."""
     unmodelled, changes = parts.unmodelled, parts.changes
     links, statistics = LinkQueries(parts.kinds, parts.devices.watch.sync), Statistics(unmodelled)
-    ids, queries = nsid.NamespaceIds(), RouteQueries(unmodelled)
+    ids, routing = nsid.NamespaceIds(), parts.routing
     ipv4, ipv6 = parts.ipv4, parts.ipv6
     table: Table = {
         (AF_UNSPEC, rt.RTM_GETLINK): Handlers(links.get, links.dump),
@@ -73,11 +74,17 @@ def built_in(parts: RouteParts) -> Table:
         (AF_INET6, rt.RTM_NEWADDR): Handlers(ipv6.new),
         (AF_INET6, rt.RTM_DELADDR): Handlers(ipv6.delete),
         (AF_INET6, rt.RTM_GETADDR): Handlers(ipv6.get, ipv6.dump),
-        (AF_INET, rt.RTM_GETROUTE): Handlers(queries.ipv4, routes.IPV4),
-        (AF_INET6, rt.RTM_GETROUTE): Handlers(queries.ipv6, routes.IPV6),
-        (rt.RTNL_FAMILY_IPMR, rt.RTM_GETROUTE): Handlers(dump=routes.IPMR),
-        (rt.RTNL_FAMILY_IP6MR, rt.RTM_GETROUTE): Handlers(dump=routes.IP6MR),
-        (AF_UNSPEC, rt.RTM_GETRULE): Handlers(dump=rules.dump),
+        (AF_INET, rt.RTM_NEWROUTE): Handlers(routing.fib4.new),
+        (AF_INET, rt.RTM_DELROUTE): Handlers(routing.fib4.remove),
+        (AF_INET, rt.RTM_GETROUTE): Handlers(routing.queries.ipv4, DUMP4),
+        (AF_INET6, rt.RTM_NEWROUTE): Handlers(routing.requests6.new),
+        (AF_INET6, rt.RTM_DELROUTE): Handlers(routing.requests6.delete),
+        (AF_INET6, rt.RTM_GETROUTE): Handlers(routing.queries.ipv6, DUMP6),
+        (rt.RTNL_FAMILY_IPMR, rt.RTM_GETROUTE): Handlers(dump=fib.IPMR),
+        (rt.RTNL_FAMILY_IP6MR, rt.RTM_GETROUTE): Handlers(dump=fib.IP6MR),
+        (AF_UNSPEC, rt.RTM_NEWRULE): Handlers(routing.rules.new),
+        (AF_UNSPEC, rt.RTM_DELRULE): Handlers(routing.rules.delete),
+        (AF_UNSPEC, rt.RTM_GETRULE): Handlers(dump=routing.rules.dump),
         (AF_UNSPEC, rt.RTM_NEWNEIGH): Handlers(neighbours.NewNeighbour(unmodelled)),
         (AF_UNSPEC, rt.RTM_DELNEIGH): Handlers(neighbours.delete),
         (AF_UNSPEC, rt.RTM_GETNEIGH): Handlers(neighbours.get, neighbours.dump),

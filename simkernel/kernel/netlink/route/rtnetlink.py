@@ -13,14 +13,14 @@ from simkernel.kernel.netlink.kernel_socket import KERNEL_SOCKETS
 from simkernel.kernel.netlink.message import Receiver, Request
 from simkernel.kernel.netlink.netlink import Netlink
 from simkernel.kernel.netlink.route import nsid, unsupported
-from simkernel.kernel.netlink.route.address4 import Ipv4Addresses, Routes4
-from simkernel.kernel.netlink.route.address6 import Routes6
+from simkernel.kernel.netlink.route.address4 import Ipv4Addresses
 from simkernel.kernel.netlink.route.address6_requests import Ipv6Addresses
 from simkernel.kernel.netlink.route.handlers import Handlers, RouteParts, Table, built_in, split_done
 from simkernel.kernel.netlink.route.link_af import set_family
 from simkernel.kernel.netlink.route.link_change import LinkChanges
 from simkernel.kernel.netlink.route.link_kinds import LinkKinds
 from simkernel.kernel.netlink.route.notify import LinkNotifier
+from simkernel.kernel.netlink.route.routing import Routing
 from simkernel.kernel.netlink.sock import NONROOT_RECV
 from simkernel.kernel.vfs.task import Task
 from simkernel.uapi import rtnetlink as rtnl
@@ -52,7 +52,10 @@ class RouteNetlink:
         self._handlers: Table | None = None
         self._devices = devices
         devices.subscribe(notifier.on_event)
-        self.ipv4, self.ipv6 = Ipv4Addresses(devices, Routes4()), Ipv6Addresses(devices, Routes6())
+        self._routing = routing = Routing(devices, unmodelled)
+        self.ipv4 = Ipv4Addresses(devices, routing.routes4)
+        devices.subscribe(routing.routes4.on_event)
+        self.ipv6 = Ipv6Addresses(devices, routing.routes6)
         self.kinds = LinkKinds(devices)
         """The kinds of links that modules have registered."""
         self.changes = LinkChanges(
@@ -69,8 +72,8 @@ class RouteNetlink:
     def handlers(self) -> Table:
         """Who handles what; made when the first message comes, since most machines see none."""
         if self._handlers is None:
-            addresses = (self.ipv4, self.ipv6)
-            parts = RouteParts(self._devices, self.kinds, self.changes, *addresses, self._unmodelled)
+            ip = (self.ipv4, self.ipv6, self._routing)
+            parts = RouteParts(self._devices, self.kinds, self.changes, *ip, self._unmodelled)
             self._handlers = built_in(parts)
         return self._handlers
 

@@ -1,85 +1,265 @@
-"""RTM_GETRULE: the rules that a new namespace has (net/core/fib_rules.c).  Changing them is not modelled."""
+"""The rules by which a lookup chooses its routing table (net/core/fib_rules.c)."""
 
 from __future__ import annotations
 
-from typing import Final
+import struct
+from collections.abc import Callable
+from typing import Final, Protocol, TypeVar
 
 import attrs
 
-from simkernel.kernel.netlink.dump import DumpCallback
-from simkernel.kernel.netlink.message import Request
-from simkernel.kernel.netlink.route.parse import has_header, refuse
-from simkernel.kernel.netlink.writer import MessageWriter
+from simkernel.kernel.net.device import LOOPBACK_IFINDEX, NetDevice
+from simkernel.kernel.net.namespace import Net, PernetSlot
+from simkernel.kernel.netlink.policy import Found
 from simkernel.uapi import fib_rules as fr
 from simkernel.uapi import rtnetlink as rt
-from simkernel.uapi.errno import EAFNOSUPPORT, EINVAL, os_error
+from simkernel.uapi.errno import (
+    EACCES,
+    EAGAIN,
+    EINVAL,
+    ENETUNREACH,
+    ESRCH,
+)
 from simkernel.uapi.fib_rules import FibRuleHdr
-from simkernel.uapi.netlink import NLM_F_MULTI, NLMSG_HDRLEN, attribute, message
-from simkernel.uapi.socket import AF_INET, AF_INET6, AF_UNSPEC
+from simkernel.uapi.netlink import attribute
+from simkernel.uapi.socket import AF_INET
 from simkernel.uapi.structure import U8, U32
 
-ANY_LENGTH: Final = 2**32 - 1
-"""Of prefixes, none is left out."""
-RTPROT_KERNEL: Final = 2
+UNSET: Final = 2**32 - 1
+"""No prefix or group is left out, no link has such an index, no user such an id: -1."""
+DSCP_MAX: Final = 0x3F
+PORT_RANGE: Final = struct.Struct("<HH")
+USER_RANGE: Final = struct.Struct("<II")
+ALL_USERS: Final = (0, UNSET)
+ALL_PORTS: Final = (0, 0)
+TOS_MASK: Final = 0x1C
+"""The bits of a TOS that IPv4 looks at (IPTOS_TOS_MASK without ECN)."""
+ACTIONS: Final = {fr.FR_ACT_UNREACHABLE: ENETUNREACH, fr.FR_ACT_PROHIBIT: EACCES}
+"""The errors of actions; of any other one it is EINVAL."""
 
 
-@attrs.frozen
+@attrs.define(kw_only=True)
+class Flow:
+    """What a lookup is about (`struct flowi`); addresses are numbers, 0 for none."""
+
+    daddr: int
+    saddr: int = 0
+    oif: int = 0
+    iif: int = LOOPBACK_IFINDEX
+    mark: int = 0
+    uid: int = 0
+    tos: int = 0
+    scope: int = 0
+    proto: int = 0
+    sport: int = 0
+    dport: int = 0
+
+
+class Outcome(Protocol):
+    """A route that a lookup has found."""
+
+    @property
+    def length(self) -> int:
+        """The length of its prefix."""
+
+    @property
+    def device(self) -> NetDevice | None:
+        """Its device."""
+
+
+T = TypeVar("T", bound=Outcome)
+
+
+@attrs.define(eq=False, kw_only=True)
 class Rule:
-    """Look in a table.  The first rule has no preference, which is 0."""
+    """A rule (`struct fib_rule`).
+
+    An index is UNSET while no link has the name.  Of `tos` and `dscp` the rule has one at most.
+    """
 
     family: int
-    table: int
-    preference: int = 0
+    priority: int = 0
+    table: int = 0
+    action: int = fr.FR_ACT_TO_TBL
+    flags: int = 0
+    protocol: int = rt.RTPROT_KERNEL
+    iifname: bytes = b""
+    oifname: bytes = b""
+    iif: int = 0
+    oif: int = 0
+    mark: int = 0
+    mask: int = 0
+    target: int = 0
+    users: tuple[int, int] = ALL_USERS
+    ip_proto: int = 0
+    sports: tuple[int, int] = ALL_PORTS
+    dports: tuple[int, int] = ALL_PORTS
+    suppress_prefixlen: int = UNSET
+    suppress_ifgroup: int = UNSET
+    dst: bytes = b""
+    dst_len: int = 0
+    src: bytes = b""
+    src_len: int = 0
+    tos: int = 0
+    dscp: int | None = None
+    flow: int = 0
 
-    def pack(self) -> bytes:
+    def matches(self, flow: Flow) -> bool:
+        """`fib_rule_match()`"""
+        if self.dscp is None:
+            tos = self.tos in (0, flow.tos & (TOS_MASK if self.family == AF_INET else DSCP_MAX << 2))
+        else:
+            tos = self.dscp == flow.tos >> 2
+        matched = (
+            tos
+            and self.iif in (0, flow.iif)
+            and self.oif in (0, flow.oif)
+            and not (self.mark ^ flow.mark) & self.mask
+            and self.users[0] <= flow.uid <= self.users[1]
+            and _is_in(flow.daddr, self.dst, self.dst_len)
+            and _is_in(flow.saddr, self.src, self.src_len)
+            and self.ip_proto in (0, flow.proto)
+            and (self.sports == ALL_PORTS or self.sports[0] <= flow.sport <= self.sports[1])
+            and (self.dports == ALL_PORTS or self.dports[0] <= flow.dport <= self.dports[1])
+        )
+        return matched != bool(self.flags & fr.FIB_RULE_INVERT)
+
+    def suppresses(self, found: Outcome) -> bool:
+        """Return True if the rule is not satisfied with a route (`fib4_rule_suppress()`)."""
+        shorter = self.suppress_prefixlen != UNSET and found.length <= self.suppress_prefixlen
+        return shorter or (found.device is not None and found.device.group == self.suppress_ifgroup)
+
+    def is_alike(self, wanted: Rule, request: Found, fields: tuple[str, ...]) -> bool:
+        """Return True if it has the `fields` of another, and the selectors that a request has."""
+        return (
+            all(getattr(self, field) == getattr(wanted, field) for field in fields)
+            and wanted.dst_len in (0, self.dst_len)
+            and wanted.src_len in (0, self.src_len)
+            and (not wanted.dst_len or wanted.dst == self.dst)
+            and (not wanted.src_len or wanted.src == self.src)
+            and wanted.tos in (0, self.tos)
+            and wanted.dscp in (None, self.dscp)
+            and (fr.FRA_FLOW not in request or self.family != AF_INET or wanted.flow == self.flow)
+        )
+
+    def pack(self, *, unresolved: bool = False) -> bytes:
         """`fib_nl_fill_rule()`"""
-        head = FibRuleHdr(self.family, table=self.table, action=fr.FR_ACT_TO_TBL).pack()
-        preference = U32.pack(self.preference)
-        return b"".join(
-            (
-                head,
-                attribute(fr.FRA_TABLE, U32.pack(self.table)),
-                attribute(fr.FRA_SUPPRESS_PREFIXLEN, U32.pack(ANY_LENGTH)),
-                attribute(fr.FRA_PROTOCOL, U8.pack(RTPROT_KERNEL)),
-                attribute(fr.FRA_PRIORITY, preference) if self.preference else b"",
+        flags = self.flags | (fr.FIB_RULE_UNRESOLVED if unresolved else 0)
+        flags |= fr.FIB_RULE_IIF_DETACHED if self.iif == UNSET else 0
+        flags |= fr.FIB_RULE_OIF_DETACHED if self.oif == UNSET else 0
+        table = self.table if self.table < 2**8 else rt.RT_TABLE_COMPAT
+        head = FibRuleHdr(
+            self.family, self.dst_len, self.src_len, self.tos, table, action=self.action, flags=flags
+        )
+        dscp = b"" if self.dscp is None else U8.pack(self.dscp)
+        return head.pack() + b"".join(
+            attribute(type, payload)
+            for type, payload in (
+                (fr.FRA_TABLE, U32.pack(self.table)),
+                (fr.FRA_SUPPRESS_PREFIXLEN, U32.pack(self.suppress_prefixlen)),
+                (fr.FRA_PROTOCOL, U8.pack(self.protocol)),
+                (fr.FRA_IIFNAME, self.iifname and self.iifname + b"\0"),
+                (fr.FRA_OIFNAME, self.oifname and self.oifname + b"\0"),
+                (fr.FRA_PRIORITY, _u32(self.priority)),
+                (fr.FRA_FWMARK, _u32(self.mark)),
+                (fr.FRA_FWMASK, _u32(self.mask, shown=bool(self.mark or self.mask))),
+                (fr.FRA_GOTO, _u32(self.target)),
+                (fr.FRA_UID_RANGE, b"" if self.users == ALL_USERS else USER_RANGE.pack(*self.users)),
+                *_pack_ports(fr.FRA_SPORT_RANGE, fr.FRA_SPORT_MASK, self.sports),
+                *_pack_ports(fr.FRA_DPORT_RANGE, fr.FRA_DPORT_MASK, self.dports),
+                (fr.FRA_IP_PROTO, U8.pack(self.ip_proto) if self.ip_proto else b""),
+                (fr.FRA_SUPPRESS_IFGROUP, _u32(self.suppress_ifgroup, shown=self.suppress_ifgroup != UNSET)),
+                (fr.FRA_DSCP, dscp),
+                (fr.FRA_DSCP_MASK, dscp and U8.pack(DSCP_MAX)),
+                (fr.FRA_DST, self.dst if self.dst_len else b""),
+                (fr.FRA_SRC, self.src if self.src_len else b""),
+                (fr.FRA_FLOW, _u32(self.flow) if self.family == AF_INET else b""),
             )
+            if payload
         )
 
 
-RULES: Final = (
-    Rule(AF_INET, rt.RT_TABLE_LOCAL),
-    Rule(AF_INET, rt.RT_TABLE_MAIN, 0x7FFE),
-    Rule(AF_INET, rt.RT_TABLE_DEFAULT, 0x7FFF),
-    Rule(rt.RTNL_FAMILY_IPMR, rt.RT_TABLE_DEFAULT, 0x7FFF),
-    Rule(rt.RTNL_FAMILY_IP6MR, rt.RT_TABLE_MAIN, 0x7FFF),
-    Rule(AF_INET6, rt.RT_TABLE_LOCAL),
-    Rule(AF_INET6, rt.RT_TABLE_MAIN, 0x7FFE),
-)
-"""In the order in which their families came to be (`fib_rules_register()`)."""
+def _u32(value: int, *, shown: bool | None = None) -> bytes:
+    return U32.pack(value) if (value if shown is None else shown) else b""
 
 
-def dump(writer: MessageWriter, callback: DumpCallback) -> bool:
-    """The rules of a family, or all (`fib_nl_dumprule()`).  EAFNOSUPPORT for one without rules."""
-    request = callback.request
-    if callback.strict:
-        _check(request)
-    family = request.data[request.start + NLMSG_HDRLEN]
-    rules = [rule for rule in RULES if family in (AF_UNSPEC, rule.family)]
-    if not rules:
-        raise os_error(EAFNOSUPPORT)
-    for rule in rules[callback.context or 0 :]:
-        data = message(rt.RTM_NEWRULE, rule.pack(), flags=NLM_F_MULTI, seq=request.seq, pid=request.portid)
-        writer.append(data)
-        callback.context = (callback.context or 0) + 1
-    return False
+def _pack_ports(
+    type: int, mask_type: int, ports: tuple[int, int]
+) -> tuple[tuple[int, bytes], tuple[int, bytes]]:
+    """A range of ports; the mask of a single one has all bits."""
+    single = ports != ALL_PORTS and ports[0] == ports[1]
+    return (type, b"" if ports == ALL_PORTS else PORT_RANGE.pack(*ports)), (
+        mask_type,
+        b"\xff\xff" if single else b"",
+    )
 
 
-def _check(request: Request) -> None:
-    """`fib_valid_dumprule_req()`: nothing but the family may be said."""
-    if not has_header(request, FibRuleHdr):
-        raise refuse(request, EINVAL, "Invalid header for fib rule dump request")
-    start = request.start + NLMSG_HDRLEN
-    if any(request.data[start + 1 : start + FibRuleHdr.SIZE]):
-        raise refuse(request, EINVAL, "Invalid values in header for fib rule dump request")
-    if request.end > start + FibRuleHdr.SIZE:
-        raise refuse(request, EINVAL, "Invalid data after header in fib rule dump request")
+def _is_in(address: int, prefix: bytes, length: int) -> bool:
+    return not length or not (address ^ int.from_bytes(prefix)) >> (8 * len(prefix) - length)
+
+
+# -- the rules of a namespace ---------------------------------------------------------
+
+
+@attrs.define(eq=False)
+class RuleList:
+    """The rules of a family in a namespace, by priority; lookups follow them if they are `custom`."""
+
+    rules: list[Rule]
+    custom: bool = False
+
+
+class RuleSet:
+    """The rules of a family (`struct fib_rules_ops`).
+
+    `size` is the length of an address.  `tables` holds table and priority of each rule of a new namespace.
+    """
+
+    def __init__(self, family: int, group: int, size: int, tables: tuple[tuple[int, int], ...]) -> None:
+        self.family = family
+        self.group = group
+        self.size = size
+        self._lists: PernetSlot[RuleList] = PernetSlot(
+            lambda: RuleList(
+                [Rule(family=family, table=table, priority=priority) for table, priority in tables]
+            )
+        )
+
+    def of(self, net: Net) -> RuleList:
+        """The rules of a namespace."""
+        return self._lists.of(net)
+
+    def target(self, net: Net, rule: Rule) -> int | None:
+        """The place of the rule that a goto jumps to, if it exists."""
+        rules = self.of(net).rules
+        return next((place for place, each in enumerate(rules) if each.priority == rule.target), None)
+
+    def pack(self, net: Net, rule: Rule) -> bytes:
+        """The header and the attributes of a rule."""
+        unresolved = rule.action == fr.FR_ACT_GOTO and self.target(net, rule) is None
+        return rule.pack(unresolved=unresolved)
+
+    def lookup(self, net: Net, flow: Flow, look: Callable[[Net, int, Flow], T | int]) -> T | int:
+        """What `look` finds in the tables of the rules, or an errno (`fib_rules_lookup()`).
+
+        The errno EAGAIN of a table leads to the next rule; after the last one it is ESRCH.
+        """
+        rules, place = self.of(net).rules, 0
+        while place < len(rules):
+            rule = rules[place]
+            place += 1
+            if not rule.matches(flow) or rule.action == fr.FR_ACT_NOP:
+                continue
+            if rule.action == fr.FR_ACT_GOTO:
+                target = self.target(net, rule)
+                place = place if target is None else target
+                continue
+            if rule.action == fr.FR_ACT_TO_TBL:
+                result = look(net, rule.table, flow)
+                if not isinstance(result, int) and rule.suppresses(result):
+                    continue
+            else:
+                result = ACTIONS.get(rule.action, EINVAL)
+            if result != EAGAIN:
+                return result
+        return ESRCH

@@ -12,13 +12,11 @@ from simkernel.uapi.socket import AF_BRIDGE, AF_INET, AF_INET6
 
 _INET: Final = frozenset({AF_INET, AF_INET6})
 _BRIDGE: Final = frozenset({AF_BRIDGE})
-_ROUTES: Final = frozenset({AF_INET, AF_INET6, rtnl.RTNL_FAMILY_IPMR, rtnl.RTNL_FAMILY_IP6MR})
+_MULTICAST: Final = frozenset({rtnl.RTNL_FAMILY_IPMR, rtnl.RTNL_FAMILY_IP6MR})
 _ALL: Final[frozenset[int]] = frozenset()
 """No family in particular: all of them."""
 
 _DO_FOR_ALL: Final = (
-    rtnl.RTM_NEWRULE,
-    rtnl.RTM_DELRULE,
     rtnl.RTM_NEWQDISC,
     rtnl.RTM_DELQDISC,
     rtnl.RTM_GETQDISC,
@@ -55,9 +53,9 @@ _DUMP_FOR_ALL: Final = (
 )
 
 DO: Final[dict[int, frozenset[int]]] = {
-    rtnl.RTM_NEWROUTE: _ROUTES,
-    rtnl.RTM_DELROUTE: _ROUTES,
-    rtnl.RTM_GETROUTE: frozenset({rtnl.RTNL_FAMILY_IPMR, rtnl.RTNL_FAMILY_IP6MR}),
+    rtnl.RTM_NEWROUTE: _MULTICAST,
+    rtnl.RTM_DELROUTE: _MULTICAST,
+    rtnl.RTM_GETROUTE: _MULTICAST,
     **dict.fromkeys(_DO_FOR_ALL, _ALL),
     rtnl.RTM_NEWADDRLABEL: frozenset({AF_INET6}),
     rtnl.RTM_DELADDRLABEL: frozenset({AF_INET6}),

@@ -9,6 +9,7 @@ from typing import Final
 
 from simkernel.kernel.net.namespace import Net, net_of
 from simkernel.kernel.netlink.kernel_socket import KERNEL_SOCKETS
+from simkernel.kernel.netlink.route import route_files
 from simkernel.kernel.netlink.sock import PORTS
 from simkernel.kernel.pseudofs.proc.entry import ProcDirectory, ProcFs, ProcText
 from simkernel.kernel.unix.socket import SOCKETS, State, UnixSocket
@@ -83,7 +84,13 @@ def _dev(net: Net) -> list[str]:
     return [DEV_HEADER, *(f"{device.name:>6}:{counters}\n" for device in net.devices.values())]
 
 
-FILES: Final = {"dev": _dev, "netlink": _netlink, "unix": _unix}
+FILES: Final = {
+    "dev": _dev,
+    "ipv6_route": route_files.ipv6_route,
+    "netlink": _netlink,
+    "route": route_files.route,
+    "unix": _unix,
+}
 
 
 def directory(fs: ProcFs, path: str, owner: Task) -> ProcDirectory:

@@ -1,0 +1,451 @@
+"""What the routes of IPv4 and IPv6 have in common: requests, next hops, metrics, tables and their dumps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Final, Generic, Protocol, TypeVar
+
+import attrs
+
+from simkernel.kernel.net.device import NetDevice
+from simkernel.kernel.net.namespace import Net
+from simkernel.kernel.netlink.dump import DumpCallback
+from simkernel.kernel.netlink.message import Request
+from simkernel.kernel.netlink.policy import DEPRECATED_STRICT, LIBERAL, Found
+from simkernel.kernel.netlink.route.notify import notify, wanted
+from simkernel.kernel.netlink.route.parse import (
+    NESTED_POLICY,
+    U8_POLICY,
+    U16_POLICY,
+    U32_POLICY,
+    at_least,
+    attributes,
+    has_header,
+    number,
+    refuse,
+)
+from simkernel.kernel.netlink.writer import MessageWriter
+from simkernel.uapi import rtnetlink as rt
+from simkernel.uapi.errno import EINVAL, ENODEV, ENOENT, EOPNOTSUPP, os_error
+from simkernel.uapi.netlink import (
+    NLA_HDRLEN,
+    NLA_TYPE_MASK,
+    NLM_F_DUMP_FILTERED,
+    NLM_F_MULTI,
+    NLMSG_HDRLEN,
+    attribute,
+    locate_attributes,
+    message,
+)
+from simkernel.uapi.rtnetlink import RtMsg, RtNextHop
+from simkernel.uapi.socket import AF_INET
+from simkernel.uapi.structure import U32
+from simkernel.ynl.policy import AttributePolicy, NlaType, PolicyTable
+
+IN6_ADDR_SIZE: Final = 16
+BUCKETS: Final = 256
+"""FIB_TABLE_HASHSZ"""
+
+_BOTH: Final[dict[int, AttributePolicy]] = {
+    rt.RTA_IIF: U32_POLICY,
+    rt.RTA_OIF: U32_POLICY,
+    rt.RTA_PRIORITY: U32_POLICY,
+    rt.RTA_METRICS: NESTED_POLICY,
+    rt.RTA_MULTIPATH: at_least(RtNextHop.SIZE),
+    rt.RTA_TABLE: U32_POLICY,
+    rt.RTA_MARK: U32_POLICY,
+    rt.RTA_ENCAP_TYPE: U16_POLICY,
+    rt.RTA_ENCAP: NESTED_POLICY,
+    rt.RTA_UID: U32_POLICY,
+    rt.RTA_IP_PROTO: U8_POLICY,
+    rt.RTA_SPORT: U16_POLICY,
+    rt.RTA_DPORT: U16_POLICY,
+    rt.RTA_NH_ID: U32_POLICY,
+}
+_IPV4: Final = dict.fromkeys(
+    (rt.RTA_DST, rt.RTA_SRC, rt.RTA_GATEWAY, rt.RTA_PREFSRC, rt.RTA_FLOW), U32_POLICY
+)
+"""rtm_ipv4_policy"""
+_IPV6: Final = {
+    rt.RTA_GATEWAY: at_least(IN6_ADDR_SIZE),
+    rt.RTA_PREFSRC: at_least(IN6_ADDR_SIZE),
+    rt.RTA_PREF: U8_POLICY,
+    rt.RTA_EXPIRES: U32_POLICY,
+    rt.RTA_FLOWLABEL: AttributePolicy(NlaType.BE32),
+}
+"""rtm_ipv6_policy"""
+
+
+def _policies(name: str, policies: dict[int, AttributePolicy]) -> PolicyTable:
+    types = range(rt.RTA_MAX + 1)
+    rows = tuple((_BOTH | policies).get(type, AttributePolicy()) for type in types)
+    return PolicyTable(name, rows, strict_start_type=rt.RTA_DPORT + 1)
+
+
+IPV4_POLICY: Final = _policies("ipv4 route", _IPV4)
+IPV6_POLICY: Final = _policies("ipv6 route", _IPV6)
+
+Unmodelled = Callable[[str, int], Exception]
+
+
+def header(request: Request) -> RtMsg:
+    """The rtmsg of a request that has one."""
+    return RtMsg.unpack(request.data, request.start + NLMSG_HDRLEN)
+
+
+class RouteRequest:
+    """A request with an rtmsg and attributes RTA_*."""
+
+    def __init__(self, request: Request, policies: PolicyTable, unmodelled: Unmodelled) -> None:
+        self.request = request
+        self.found: Found = attributes(request, RtMsg.SIZE, policies, LIBERAL)
+        self.head = header(request)
+        if rt.RTA_ENCAP in self.found or rt.RTA_ENCAP_TYPE in self.found:
+            raise unmodelled("routes into lightweight tunnels (RTA_ENCAP)", EOPNOTSUPP)
+
+    def __contains__(self, type: int) -> bool:
+        return type in self.found
+
+    def refuse(self, text: str, error: int = EINVAL) -> OSError:
+        """The error of the request, with a text."""
+        return refuse(self.request, error, text)
+
+    def number(self, type: int) -> int:
+        """The value of a 32-bit attribute, 0 without."""
+        return number(self.request, self.found, type)
+
+    def payload(self, type: int) -> bytes:
+        """The payload of an attribute, empty without."""
+        return self.request.data[slice(*self.found.get(type, (0, 0)))]
+
+    @property
+    def table(self) -> int:
+        """The number of the table: RTA_TABLE, else that of the header."""
+        return self.number(rt.RTA_TABLE) if rt.RTA_TABLE in self.found else self.head.table
+
+    def hops(self) -> Iterator[tuple[RtNextHop, dict[int, bytes]]]:
+        """The next hops of RTA_MULTIPATH and their attributes, up to the first malformed one (rtnh_ok())."""
+        data = self.payload(rt.RTA_MULTIPATH)
+        while len(data) >= RtNextHop.SIZE:
+            hop = RtNextHop.unpack(data)
+            if not RtNextHop.SIZE <= hop.length <= len(data):
+                return
+            located, _ = locate_attributes(data, RtNextHop.SIZE, hop.length)
+            yield hop, {type & NLA_TYPE_MASK: data[first:last] for type, first, last in reversed(located)}
+            data = data[(hop.length + 3) & ~3 :]
+
+
+# -- metrics ----------------------------------------------------------------------
+
+Metrics = dict[int, int | bytes]
+"""The metrics of a route that are not 0, by type (RTAX_*); the congestion algorithm by name."""
+
+METRIC_LIMITS: Final = {rt.RTAX_ADVMSS: 65535 - 40, rt.RTAX_MTU: 65535 - 15, rt.RTAX_HOPLIMIT: 255}
+FEATURE_MASK: Final = 0x1F
+CONGESTION_ALGORITHMS: Final = frozenset({b"reno", b"cubic"})
+
+
+def parse_metrics(asked: RouteRequest) -> Metrics:
+    """The metrics of a request (`ip_metrics_convert()`).  EINVAL."""
+    request, metrics = asked.request, Metrics()
+    data = request.data
+    for whole_type, first, last in _metric_places(asked):
+        type = whole_type & NLA_TYPE_MASK
+        value: int | bytes
+        if type > rt.RTAX_MAX:
+            raise asked.refuse("Invalid metric type")
+        if type == rt.RTAX_CC_ALGO:
+            value = data[first:last].split(b"\0")[0]
+            if value not in CONGESTION_ALGORITHMS:
+                raise asked.refuse("Unknown tcp congestion algorithm")
+        elif last - first != U32.size:
+            request.extack.attribute(first - NLA_HDRLEN - request.start, "Invalid attribute in metrics")
+            raise os_error(EINVAL)
+        else:
+            (number,) = U32.unpack_from(data, first)
+            value = min(number, METRIC_LIMITS.get(type, number))
+            if type == rt.RTAX_FEATURES and number & ~FEATURE_MASK:
+                raise asked.refuse("Unknown flag set in feature mask in metrics attribute")
+        metrics[type] = value
+    return {type: value for type, value in sorted(metrics.items()) if value}
+
+
+def metrics_match(asked: RouteRequest, metrics: Metrics) -> bool:
+    """Return True if a route has all the metrics of a request (`fib_metrics_match()`)."""
+    data = asked.request.data
+    for whole_type, first, last in _metric_places(asked):
+        type = whole_type & NLA_TYPE_MASK
+        value = data[first:last]
+        name = value.split(b"\0")[0]
+        if type == rt.RTAX_CC_ALGO:
+            if metrics.get(type, b"") != (name if name in CONGESTION_ALGORITHMS else b""):
+                return False
+        elif type > rt.RTAX_MAX or len(value) != U32.size or U32.unpack(value)[0] != metrics.get(type, 0):
+            return False
+    return True
+
+
+def _metric_places(asked: RouteRequest) -> list[tuple[int, int, int]]:
+    first, last = asked.found.get(rt.RTA_METRICS, (0, 0))
+    return [each for each in locate_attributes(asked.request.data, first, last)[0] if each[0] & NLA_TYPE_MASK]
+
+
+def pack_metrics(metrics: Metrics) -> bytes:
+    """`rtnetlink_put_metrics()`"""
+    packed = (
+        attribute(type, value + b"\0" if isinstance(value, bytes) else U32.pack(value))
+        for type, value in metrics.items()
+    )
+    return attribute(rt.RTA_METRICS, b"".join(packed)) if metrics else b""
+
+
+# -- next hops --------------------------------------------------------------------
+
+
+@attrs.define(eq=False)
+class NextHop:
+    """A next hop (`struct fib_nh_common`).
+
+    `cached` has the generation and the instant at which a lookup last made an entry of its own of it,
+    `notified` that a request had RTM_F_NOTIFY since.
+    """
+
+    index: int = 0
+    gateway: bytes = b""
+    flags: int = 0
+    weight: int = 1
+    flow: int = 0
+    scope: int = rt.RT_SCOPE_UNIVERSE
+    device: NetDevice | None = None
+    cached: tuple[int, int] = (-1, 0)
+    notified: bool = False
+
+    @property
+    def shown_flags(self) -> int:
+        """The flags that messages have."""
+        return self.flags & (rt.RTNH_F_DEAD | rt.RTNH_F_LINKDOWN | rt.RTNH_F_ONLINK)
+
+    def pack(self, *, device: bool = True) -> bytes:
+        """`fib_nexthop_info()`"""
+        return b"".join(
+            (
+                attribute(rt.RTA_GATEWAY, self.gateway) if self.gateway else b"",
+                attribute(rt.RTA_OIF, U32.pack(self.device.index)) if device and self.device else b"",
+                attribute(rt.RTA_FLOW, U32.pack(self.flow)) if self.flow else b"",
+            )
+        )
+
+
+def pack_hops(hops: list[NextHop], flags: int = 0) -> tuple[bytes, int]:
+    """The attributes of the next hops of a route, and the flags of its header: `flags` for more than one."""
+    if len(hops) == 1:
+        return hops[0].pack(), hops[0].shown_flags
+    parts = []
+    for hop in hops:
+        body = hop.pack(device=False)
+        head = RtNextHop(RtNextHop.SIZE + len(body), hop.shown_flags, hop.weight - 1, hop.index)
+        parts.append(head.pack() + body)
+    return attribute(rt.RTA_MULTIPATH, b"".join(parts)), flags
+
+
+def pack_table(table: int) -> tuple[int, bytes]:
+    """The table of a header, and the attribute."""
+    return table if table < BUCKETS else rt.RT_TABLE_COMPAT, attribute(rt.RTA_TABLE, U32.pack(table))
+
+
+# -- tables and dumps ---------------------------------------------------------------
+
+
+class Route(Protocol):
+    """A route, as a dump and a notification show it."""
+
+    @property
+    def shown(self) -> tuple[int, int]: ...
+    def uses(self, device: NetDevice) -> bool: ...
+    def pack(self) -> bytes: ...
+
+
+R = TypeVar("R", bound=Route)
+
+
+@attrs.define(eq=False)
+class RouteTable(Generic[R]):
+    """A table of routes.  `routes` has lists of them by prefix, the preferred first.
+
+    `created` numbers the tables of a namespace, `generation` the changes after which a dump begins anew.
+    """
+
+    id: int
+    created: int
+    routes: dict[Any, list[R]] = attrs.field(factory=dict)
+    generation: int = 0
+
+    @property
+    def place(self) -> tuple[int, int]:
+        """The place among the tables of a namespace: by hash bucket, in which the newest is the first."""
+        return self.id % BUCKETS, -self.created
+
+
+def covering(routes: dict[Any, list[R]], address: int, bits: int) -> Iterator[list[R]]:
+    """The routes whose prefix covers an address, those of the longest prefix first."""
+    for length in range(bits, -1, -1):
+        found = routes.get((address >> (bits - length) << (bits - length), length))
+        if found is not None:
+            yield found
+
+
+def announce(
+    group: int, net: Net, type: int, route: Route, request: Request | None = None, flags: int = 0
+) -> None:
+    """Send a message of a route to a group (`rtmsg_fib()`, `inet6_rt_notify()`)."""
+    if wanted(net, group, request):
+        seq, portid = (0, 0) if request is None else (request.seq, request.portid)
+        notify(net, group, message(type, route.pack(), flags=flags, seq=seq, pid=portid), request)
+
+
+@attrs.define
+class DumpState:
+    """How far a dump has come: the place of its table, its node, the route in the node, the nodes done."""
+
+    place: tuple[int, int] = (-1, 0)
+    node: Any = None
+    index: int = 0
+    done: int = 0
+    generation: int = 0
+
+
+@attrs.frozen
+class DumpFilter:
+    """The routes that a dump asks for (`struct fib_dump_filter`)."""
+
+    table: int = 0
+    protocol: int = 0
+    type: int = 0
+    device: NetDevice | None = None
+    flags: int = 0
+    strict: bool = False
+
+    def __call__(self, route: Route) -> bool:
+        type, protocol = route.shown
+        return (
+            self.type in (0, type)
+            and self.protocol in (0, protocol)
+            and (self.device is None or route.uses(self.device))
+        )
+
+    @property
+    def is_set(self) -> bool:
+        """True if it leaves out some routes."""
+        return bool(self.flags or self.protocol or self.type or self.table or self.device is not None)
+
+
+@attrs.frozen
+class RouteDump:
+    """The dump of one family's tables (`inet_dump_fib()`, `inet6_dump_fib()`, those of multicast routing).
+
+    `tables` returns the tables of a namespace; `nodes` the routes of a table node by node, each with its
+    place in the order of the walk.  `absent` is the text of an error: there is no such table.
+    """
+
+    family: int
+    absent: str
+    tables: Callable[[Net], Iterable[RouteTable[Any]]]
+    nodes: Callable[[RouteTable[Any]], list[tuple[Any, list[Any]]]]
+
+    def __call__(self, writer: MessageWriter, callback: DumpCallback) -> bool:
+        """Each table is walked; the end is a message of its own (RTNL_FLAG_DUMP_SPLIT_NLM_DONE)."""
+        request = callback.request
+        wanted = _filter(callback)
+        hidden = wanted.flags & rt.RTM_F_PREFIX  # no route is one that a router has announced
+        if hidden and self.family == AF_INET:
+            return False
+        tables = sorted(self.tables(request.net), key=lambda each: each.place)
+        if wanted.table:
+            tables = [each for each in tables if each.id == wanted.table]
+            if not tables and request.data[request.start + NLMSG_HDRLEN] == self.family:
+                raise refuse(request, ENOENT, self.absent)
+        if callback.context is None:
+            callback.context = DumpState()
+        if not hidden and not wanted.flags & rt.RTM_F_CLONED:
+            for table in tables:
+                self._walk(table, wanted, writer, callback)
+        if not (wanted.table and self.family == AF_INET):  # what comes later is not part of it
+            callback.context = DumpState((BUCKETS, 0))
+        return bool(writer.data)
+
+    def _walk(
+        self, table: RouteTable[Any], wanted: DumpFilter, writer: MessageWriter, callback: DumpCallback
+    ) -> None:
+        state: DumpState = callback.context
+        request = callback.request
+        flags = NLM_F_MULTI | (NLM_F_DUMP_FILTERED if wanted.strict else 0)
+        if table.place < state.place:
+            return
+        nodes = self.nodes(table)
+        if table.place > state.place:
+            callback.context = state = DumpState(table.place, generation=table.generation)
+        elif table.generation != state.generation:
+            state.generation, state.index = table.generation, 0
+            nodes = nodes[state.done :]
+            state.node = None
+        for node, routes in nodes:
+            if state.node is not None and node <= state.node:
+                if node < state.node or state.index >= len(routes):
+                    continue
+            else:
+                state.node, state.index = node, 0
+            for route in routes[state.index :]:
+                if wanted(route):
+                    data = message(
+                        rt.RTM_NEWROUTE, route.pack(), flags=flags, seq=request.seq, pid=request.portid
+                    )
+                    writer.append(data)
+                state.index += 1
+            state.done += 1
+
+
+def _filter(callback: DumpCallback) -> DumpFilter:
+    """The filter of a request (`ip_valid_fib_dump_req()`); only flags count in one that is not strict."""
+    request = callback.request
+    if not callback.strict:
+        return DumpFilter(flags=header(request).flags & rt.RTM_F_PREFIX if has_header(request, RtMsg) else 0)
+    if not has_header(request, RtMsg):
+        raise refuse(request, EINVAL, "Invalid header for FIB dump request")
+    head = header(request)
+    if head.dst_len or head.src_len or head.tos or head.scope:
+        raise refuse(request, EINVAL, "Invalid values in header for FIB dump request")
+    if head.flags & ~(rt.RTM_F_CLONED | rt.RTM_F_PREFIX):
+        raise refuse(request, EINVAL, "Invalid flags for FIB dump request")
+    found = attributes(request, RtMsg.SIZE, IPV4_POLICY, DEPRECATED_STRICT)
+    table, device = head.table, None
+    for type in sorted(found):
+        if type == rt.RTA_TABLE:
+            table = number(request, found, type)
+        elif type == rt.RTA_OIF:
+            device = request.net.devices.get(number(request, found, type))
+            if device is None:
+                raise os_error(ENODEV)
+        else:
+            raise refuse(request, EINVAL, "Unsupported attribute in dump request")
+    wanted = DumpFilter(table, head.protocol, head.type, device, head.flags, strict=True)
+    if wanted.is_set:
+        callback.answer_flags = NLM_F_DUMP_FILTERED
+    return wanted
+
+
+def _no_nodes(table: RouteTable[Any]) -> list[tuple[Any, list[Any]]]:
+    return []
+
+
+IPMR: Final = RouteDump(
+    rt.RTNL_FAMILY_IPMR,
+    "ipv4: MR table does not exist",
+    lambda net: [RouteTable(rt.RT_TABLE_DEFAULT, 0)],
+    _no_nodes,
+)
+IP6MR: Final = RouteDump(
+    rt.RTNL_FAMILY_IP6MR,
+    "ipv6: MR table does not exist",
+    lambda net: [RouteTable(rt.RT_TABLE_MAIN, 0)],
+    _no_nodes,
+)

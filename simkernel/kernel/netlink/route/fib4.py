@@ -1,0 +1,444 @@
+"""The routing tables of IPv4 (net/ipv4/fib_trie.c, fib_semantics.c, fib_frontend.c).
+
+Theory of operation.  A table holds aliases by prefix.  An alias has a TOS, a type and a `FibInfo`; aliases
+that differ in nothing else share the FibInfo and its next hops.  A device that goes down marks next hops as
+dead, and `flush` removes the routes whose next hops are all dead.  Until the first change of a rule the
+tables local and main share their prefixes, so that one lookup finds the routes of both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+import attrs
+
+from simkernel.kernel.net.device import NetDevice
+from simkernel.kernel.net.namespace import Net, PernetSlot
+from simkernel.kernel.netlink.message import Request
+from simkernel.kernel.netlink.route.fib import (
+    NextHop,
+    RouteTable,
+    Unmodelled,
+    announce,
+    covering,
+    metrics_match,
+    parse_metrics,
+)
+from simkernel.kernel.netlink.route.fib_info import (
+    BITS,
+    BROADCAST,
+    ERRORS,
+    SCOPES,
+    TOS_MASK,
+    Alias,
+    Config4,
+    FibInfo,
+    check_length,
+    config4,
+    hops_match,
+    multipath,
+)
+from simkernel.kernel.netlink.route.inet import in_device
+from simkernel.kernel.netlink.route.rules import Flow, Rule, RuleSet
+from simkernel.uapi import rtnetlink as rt
+from simkernel.uapi.errno import (
+    EAGAIN,
+    EEXIST,
+    ENETDOWN,
+    ENETUNREACH,
+    ENODEV,
+    ENOENT,
+    ESRCH,
+    os_error,
+)
+from simkernel.uapi.netlink import NLM_F_APPEND, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE
+from simkernel.uapi.structure import BE32
+
+Table4 = RouteTable[Alias]
+
+
+@attrs.frozen
+class Result4:
+    """A route that a lookup has found, its next hop, and the number of the table (`struct fib_result`)."""
+
+    alias: Alias
+    hop: NextHop
+    table: int
+
+    @property
+    def length(self) -> int:
+        """The length of the prefix."""
+        return self.alias.length
+
+    @property
+    def device(self) -> NetDevice | None:
+        """The device of the first next hop."""
+        return self.alias.info.hops[0].device
+
+
+@attrs.define(eq=False)
+class Tables4:
+    """The tables of a namespace, and all FibInfos; `generation` counts what empties the cache of lookups."""
+
+    tables: dict[int, Table4] = attrs.field(factory=dict)
+    infos: dict[tuple[Any, ...], FibInfo] = attrs.field(factory=dict)
+    generation: int = 0
+
+    @property
+    def ordered(self) -> list[Table4]:
+        """The tables in the order of dumps."""
+        return sorted(self.tables.values(), key=lambda each: each.place)
+
+
+TABLES4: Final[PernetSlot[Tables4]] = PernetSlot(Tables4)
+
+
+def nodes4(table: Table4) -> list[tuple[Any, list[Alias]]]:
+    """The aliases of a table, by address, the longest prefix first (`fib_table_dump()`)."""
+    own = (((dst, -length), found) for (dst, length), found in table.routes.items())
+    return sorted(
+        ((key, [each for each in found if each.table == table.id]) for key, found in own), key=_first
+    )
+
+
+def _first(pair: tuple[Any, Any]) -> Any:
+    return pair[0]
+
+
+class Fib4:
+    """The routes of IPv4 of a machine."""
+
+    def __init__(self, rules: RuleSet, unmodelled: Unmodelled) -> None:
+        self.rules = rules
+        self.unmodelled = unmodelled
+
+    # -- tables -------------------------------------------------------------------
+
+    def table(self, net: Net, number: int) -> Table4:
+        """A table, made if it does not exist (`fib_new_table()`)."""
+        found = TABLES4.of(net)
+        if number not in found.tables:
+            alias = {}
+            if number == rt.RT_TABLE_LOCAL and not self.rules.of(net).custom:
+                alias = self.table(net, rt.RT_TABLE_MAIN).routes
+            found.tables[number] = Table4(number, len(found.tables), alias)
+        return found.tables[number]
+
+    def changing_rules(self, net: Net, *, deleting: bool) -> None:
+        """Give local prefixes of its own, as rules can tell it from main (`fib_unmerge()`)."""
+        self.rules.of(net).custom = True
+        tables = TABLES4.of(net).tables
+        local, main = tables.get(rt.RT_TABLE_LOCAL), tables.get(rt.RT_TABLE_MAIN)
+        if local is not None and main is not None and local.routes is main.routes:
+            merged = main.routes
+            local.routes, main.routes = (
+                {
+                    key: own
+                    for key, found in merged.items()
+                    if (own := [a for a in found if a.table == each.id])
+                }
+                for each in (local, main)
+            )
+
+    def table_of_rule(self, net: Net, rule: Rule) -> int | None:
+        """The table of a new rule: the first unused one if the rule has none (`fib_empty_table()`)."""
+        if not rule.table:
+            unused = (each for each in range(1, 2**32) if each not in TABLES4.of(net).tables)
+            return self.table(net, next(unused)).id
+        return rule.table
+
+    # -- lookups ------------------------------------------------------------------
+
+    def lookup_table(self, net: Net, table: int, flow: Flow) -> Result4 | int:
+        """The route that a flow takes in a table, or an errno: EAGAIN without (`fib_table_lookup()`)."""
+        found = TABLES4.of(net).tables.get(table)
+        for alias in self._candidates(found, flow.daddr) if found is not None else ():
+            info = alias.info
+            if (alias.tos and alias.tos != flow.tos & TOS_MASK) or info.scope < flow.scope:
+                continue
+            if alias.type in ERRORS:
+                return ERRORS[alias.type]
+            for hop in () if info.flags & rt.RTNH_F_DEAD else info.hops:
+                if not hop.flags & rt.RTNH_F_DEAD and flow.oif in (0, hop.index):
+                    return Result4(alias, hop, table)
+        return EAGAIN
+
+    @staticmethod
+    def _candidates(table: Table4, address: int) -> Iterator[Alias]:
+        for aliases in covering(table.routes, address, BITS):
+            yield from aliases
+
+    def lookup(self, net: Net, flow: Flow) -> Result4 | int:
+        """The route that a flow takes, or an errno (`fib_lookup()`)."""
+        result: Result4 | int = EAGAIN
+        if self.rules.of(net).custom:
+            result = self.rules.lookup(net, flow, self.lookup_table)
+        else:
+            for table in (rt.RT_TABLE_MAIN, rt.RT_TABLE_DEFAULT):
+                if isinstance(result, int) and table in TABLES4.of(net).tables:
+                    result = self.lookup_table(net, table, flow)
+        return ENETUNREACH if result in (EAGAIN, ESRCH) else result
+
+    def address_type(self, net: Net, address: int, table: int, device: NetDevice | None = None) -> int:
+        """The type of an address: a local one, a broadcast address... (`__inet_dev_addr_type()`)."""
+        if not address or address == BROADCAST:
+            return rt.RTN_BROADCAST
+        if address >> 28 == 0xE:
+            return rt.RTN_MULTICAST
+        if table not in TABLES4.of(net).tables:
+            return rt.RTN_BROADCAST
+        result = self.lookup_table(net, table, Flow(daddr=address))
+        if isinstance(result, Result4) and device in (None, result.device):
+            return result.alias.type
+        return rt.RTN_UNICAST
+
+    # -- adding -------------------------------------------------------------------
+
+    def _check(self, net: Net, config: Config4) -> FibInfo:
+        """What a route has besides its prefix, TOS and type (`fib_create_info()`)."""
+        refuse, asked = config.refuse, config.asked
+        if SCOPES.get(config.type, rt.RT_SCOPE_UNIVERSE) > config.scope:
+            raise refuse("Invalid scope")
+        if config.flags & (rt.RTNH_F_DEAD | rt.RTNH_F_LINKDOWN):
+            raise refuse("Invalid rtm_flags - can not contain DEAD or LINKDOWN")
+        if config.nexthop_id:
+            raise refuse("Nexthop id does not exist")
+        hops = [NextHop(config.index, config.gateway, config.flags, flow=config.flow)]
+        if asked is not None and config.multipath:
+            check_length(asked)
+        metrics = {} if asked is None else parse_metrics(asked)
+        if asked is not None and config.multipath:
+            hops = multipath(config, asked, self.unmodelled)
+        info = FibInfo(
+            config.protocol,
+            config.scope,
+            config.flags,
+            config.priority,
+            config.prefsrc,
+            config.type,
+            config.table,
+            metrics,
+            hops,
+        )
+        if config.type in ERRORS:
+            if config.gateway or config.index or config.multipath:
+                raise refuse("Gateway, device and multipath can not be specified for this route type")
+        else:
+            self._check_hops(net, config, info)
+        return TABLES4.of(net).infos.get(info.key, info)
+
+    def _check_hops(self, net: Net, config: Config4, info: FibInfo) -> None:
+        """Check the next hops and the preferred source; find the devices."""
+        refuse = config.refuse
+        if config.type == rt.RTN_UNSPEC:
+            raise refuse("Invalid route type")
+        if config.scope > rt.RT_SCOPE_HOST:
+            raise refuse("Invalid scope")
+        if config.scope == rt.RT_SCOPE_HOST:
+            hop = info.hops[0]
+            if len(info.hops) > 1:
+                raise refuse("Route with host scope can not have multiple nexthops")
+            if hop.gateway:
+                raise refuse("Route with host scope can not have a gateway")
+            hop.scope = rt.RT_SCOPE_NOWHERE
+            hop.device = net.devices.get(hop.index)
+            if hop.device is None:
+                raise os_error(ENODEV)
+        else:
+            for hop in info.hops:
+                check = self._check_gateway if hop.gateway else self._check_device
+                check(net, config, hop)
+                assert hop.device is not None
+                if not hop.device.carrier:
+                    hop.flags |= rt.RTNH_F_LINKDOWN
+            if all(hop.flags & rt.RTNH_F_LINKDOWN for hop in info.hops):
+                info.flags |= rt.RTNH_F_LINKDOWN
+        if info.prefsrc and not self._is_valid_source(net, config):
+            raise refuse("Invalid prefsrc address")
+
+    def _check_device(self, net: Net, config: Config4, hop: NextHop) -> None:
+        """`fib_check_nh_nongw()`"""
+        if hop.flags & (rt.RTNH_F_PERVASIVE | rt.RTNH_F_ONLINK):
+            raise config.refuse("Invalid flags for nexthop - PERVASIVE and ONLINK can not be set")
+        device = net.devices.get(hop.index)
+        if device is None or in_device(device) is None:
+            raise os_error(ENODEV)
+        if not device.is_up:
+            raise config.refuse("Device for nexthop is not up", ENETDOWN)
+        hop.device, hop.scope = device, rt.RT_SCOPE_HOST
+
+    def _check_gateway(self, net: Net, config: Config4, hop: NextHop) -> None:
+        """`fib_check_nh_v4_gw()`"""
+        (gateway,) = BE32.unpack(hop.gateway)
+        if hop.flags & rt.RTNH_F_ONLINK:
+            if config.scope >= rt.RT_SCOPE_LINK:
+                raise config.refuse("Nexthop has invalid scope")
+            device = net.devices.get(hop.index)
+            if device is None:
+                raise config.refuse("Nexthop device required for onlink", ENODEV)
+            if not device.is_up:
+                raise config.refuse("Nexthop device is not up", ENETDOWN)
+            if self.address_type(net, gateway, rt.RT_TABLE_LOCAL) != rt.RTN_UNICAST:
+                raise config.refuse("Nexthop has invalid gateway")
+            hop.device, hop.scope = device, rt.RT_SCOPE_LINK
+            return
+        scope = max(config.scope + 1, rt.RT_SCOPE_LINK)
+        flow = Flow(daddr=gateway, scope=scope, oif=hop.index)
+        result: Result4 | int = EAGAIN
+        if config.table not in (0, rt.RT_TABLE_MAIN):
+            result = self.lookup_table(net, config.table, flow)
+        if not isinstance(result, Result4):
+            result = self.lookup(net, flow)
+        if not isinstance(result, Result4):
+            raise config.refuse("Nexthop has invalid gateway", result)
+        if result.alias.type not in (rt.RTN_UNICAST, rt.RTN_LOCAL):
+            raise config.refuse("Nexthop has invalid gateway")
+        if result.hop.device is None:
+            raise config.refuse("No egress device for nexthop gateway")
+        hop.scope, hop.index, hop.device = result.alias.info.scope, result.hop.index, result.hop.device
+        if not hop.device.is_up:
+            raise os_error(ENETDOWN)
+
+    def _is_valid_source(self, net: Net, config: Config4) -> bool:
+        """`fib_valid_prefsrc()`"""
+        if config.type == rt.RTN_LOCAL and config.dst == config.prefsrc:
+            return True
+        first = rt.RT_TABLE_LOCAL if config.table == rt.RT_TABLE_MAIN else config.table
+        tables = (first, rt.RT_TABLE_LOCAL)
+        return any(self.address_type(net, config.prefsrc, each) == rt.RTN_LOCAL for each in tables)
+
+    def insert(self, net: Net, config: Config4) -> None:
+        """Add a route (`fib_table_insert()`).  EEXIST, ENOENT, and the errors of what it says."""
+        request = config.request
+        nlflags = NLM_F_CREATE | NLM_F_APPEND if request is None else request.flags
+        table = self.table(net, config.table)
+        info = self._check(net, config)
+        found = table.routes.get((config.dst, config.length), [])
+        alias = Alias(config.dst, config.length, config.tos, config.type, table.id, info)
+        place = _place(found, table.id, config.tos, info.priority)
+        shown = NLM_F_EXCL
+        same = 0
+        while place + same < len(found) and _ranks_as(found[place + same], alias):
+            same += 1
+        if same:
+            if nlflags & NLM_F_EXCL:
+                raise os_error(EEXIST)
+            shown = 0
+            twins = (
+                each for each in found[place : place + same] if each.info is info and each.type == alias.type
+            )
+            twin = next(twins, None)
+            if nlflags & NLM_F_REPLACE:
+                if twin is not None:
+                    if twin is not found[place]:
+                        raise os_error(EEXIST)
+                    return
+                old, found[place] = found[place], alias
+                self._use(net, info)
+                announce(rt.RTNLGRP_IPV4_ROUTE, net, rt.RTM_NEWROUTE, alias, request, NLM_F_REPLACE)
+                self._release(net, old.info)
+                return
+            if twin is not None:
+                raise os_error(EEXIST)
+            if nlflags & NLM_F_APPEND:
+                place += same
+                shown |= NLM_F_APPEND
+        if not nlflags & NLM_F_CREATE:
+            raise os_error(ENOENT)
+        found.insert(place, alias)
+        table.routes[config.dst, config.length] = found
+        self._use(net, info)
+        announce(rt.RTNLGRP_IPV4_ROUTE, net, rt.RTM_NEWROUTE, alias, request, shown | NLM_F_CREATE)
+
+    @staticmethod
+    def _use(net: Net, info: FibInfo) -> None:
+        tables = TABLES4.of(net)
+        tables.infos[info.key] = info
+        info.users += 1
+        tables.generation += 1
+
+    @staticmethod
+    def _release(net: Net, info: FibInfo) -> None:
+        """`fib_release_info()`"""
+        tables = TABLES4.of(net)
+        info.users -= 1
+        tables.generation += 1
+        if not info.users:
+            del tables.infos[info.key]
+
+    # -- deleting -----------------------------------------------------------------
+
+    def delete(self, net: Net, table: Table4, config: Config4) -> None:
+        """Delete the first route that has all that is said (`fib_table_delete()`).  ESRCH."""
+        found = table.routes.get((config.dst, config.length), [])
+        for alias in found[_place(found, table.id, config.tos, 0) :]:
+            if (alias.table, alias.tos) != (table.id, config.tos):
+                break
+            if self._matches(alias, config):
+                announce(rt.RTNLGRP_IPV4_ROUTE, net, rt.RTM_DELROUTE, alias, config.request)
+                self._remove(net, table, alias)
+                return
+        raise os_error(ESRCH)
+
+    def _remove(self, net: Net, table: Table4, alias: Alias) -> None:
+        found = table.routes[alias.dst, alias.length]
+        found.remove(alias)
+        if not found:
+            del table.routes[alias.dst, alias.length]
+        self._release(net, alias.info)
+
+    def _matches(self, alias: Alias, config: Config4) -> bool:
+        info = alias.info
+        return (
+            config.type in (0, alias.type)
+            and config.scope in (rt.RT_SCOPE_NOWHERE, info.scope)
+            and config.prefsrc in (0, info.prefsrc)
+            and config.protocol in (0, info.protocol)
+            and config.priority in (0, info.priority)
+            and hops_match(info, config, self.unmodelled)
+            and (config.asked is None or metrics_match(config.asked, info.metrics))
+        )
+
+    def flush(self, net: Net) -> None:
+        """Remove the routes that are marked as dead (`fib_flush()`)."""
+        for table in TABLES4.of(net).ordered:
+            for _, aliases in sorted(nodes4(table), key=lambda pair: (-pair[0][0], pair[0][1])):
+                for alias in aliases:
+                    if alias.info.flags & rt.RTNH_F_DEAD:
+                        if alias.info.source_gone:
+                            announce(rt.RTNLGRP_IPV4_ROUTE, net, rt.RTM_DELROUTE, alias)
+                        self._remove(net, table, alias)
+
+    # -- requests -----------------------------------------------------------------
+
+    def new(self, request: Request) -> None:
+        """RTM_NEWROUTE (`inet_rtm_newroute()`)."""
+        self.insert(request.net, config4(request, self.unmodelled))
+
+    def remove(self, request: Request) -> None:
+        """RTM_DELROUTE (`inet_rtm_delroute()`).  ESRCH, EINVAL."""
+        config = config4(request, self.unmodelled)
+        if config.nexthop_id:
+            raise config.refuse("Nexthop id does not exist")
+        table = TABLES4.of(request.net).tables.get(config.table)
+        if table is None:
+            raise config.refuse("FIB table does not exist", ESRCH)
+        self.delete(request.net, table, config)
+
+
+def _place(aliases: list[Alias], table: int, tos: int, priority: int) -> int:
+    """The place of a new route (`fib_find_alias()`).
+
+    Higher tables come first, then higher TOS, then lower priorities; of equal routes the new one.
+    """
+    for place, alias in enumerate(aliases):
+        if alias.table > table or (alias.table == table and alias.tos > tos):
+            continue
+        if alias.table < table or alias.info.priority >= priority or alias.tos < tos:
+            return place
+    return len(aliases)
+
+
+def _ranks_as(alias: Alias, other: Alias) -> bool:
+    return (alias.table, alias.tos, alias.info.priority) == (other.table, other.tos, other.info.priority)

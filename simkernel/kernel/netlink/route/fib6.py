@@ -1,0 +1,376 @@
+"""The routing tables of IPv6 (net/ipv6/ip6_fib.c, net/ipv6/route.c).
+
+Theory of operation.  A table holds routes by prefix, in the order of their metrics.  A route has one next
+hop.  Routes of one prefix and metric that have gateways are siblings: a message shows them as one route with
+several next hops.  A device that goes down takes its routes with it.  A lookup ignores expired routes, and
+a timer deletes them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+import attrs
+
+from simkernel.engine import Engine
+from simkernel.kernel.net.device import NetDevice
+from simkernel.kernel.net.namespace import Net, PernetSlot
+from simkernel.kernel.netlink.message import Request
+from simkernel.kernel.netlink.route.fib import (
+    Metrics,
+    NextHop,
+    RouteTable,
+    Unmodelled,
+    announce,
+    covering,
+    pack_hops,
+    pack_metrics,
+    pack_table,
+)
+from simkernel.kernel.netlink.route.inet import CENTISECOND
+from simkernel.kernel.netlink.route.rules import Flow, Rule, RuleSet
+from simkernel.kernel.workqueue import Work, WorkQueue
+from simkernel.uapi import rtnetlink as rt
+from simkernel.uapi.errno import EAGAIN, EEXIST, ENOENT, EOPNOTSUPP, os_error
+from simkernel.uapi.netlink import NLM_F_APPEND, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE, attribute
+from simkernel.uapi.rtnetlink import RtaCacheinfo, RtMsg
+from simkernel.uapi.socket import AF_INET6
+from simkernel.uapi.structure import U8, U32
+
+BITS: Final = 128
+ANY: Final = bytes(16)
+DEFAULT_TABLES: Final = (rt.RT_TABLE_LOCAL, rt.RT_TABLE_MAIN)
+"""The tables of a lookup until the first rule is added."""
+GC_INTERVAL: Final = 30_000_000_000
+"""net.ipv6.route.gc_interval, in ns."""
+PREF_SHIFT: Final = 27
+
+
+def packed(address: int) -> bytes:
+    """An address in network byte order."""
+    return address.to_bytes(16)
+
+
+@attrs.define(eq=False, kw_only=True)
+class Route6:
+    """A route (`struct fib6_info`).
+
+    `key` is its prefix, followed by that of the source if it has one; `node` the routes of the same prefixes.
+    `expires` is an instant in ns, None without end; `flags` are RTF_*.
+    """
+
+    key: tuple[int, ...]
+    table: int
+    metric: int
+    type: int
+    protocol: int
+    flags: int
+    hop: NextHop
+    prefsrc: bytes = b""
+    metrics: Metrics = attrs.field(factory=dict)
+    expires: int | None = None
+    engine: Engine
+    node: list[Route6] = attrs.field(factory=list)
+
+    @property
+    def length(self) -> int:
+        """The length of the prefix."""
+        return self.key[1]
+
+    @property
+    def device(self) -> NetDevice | None:
+        """The device of the next hop."""
+        return self.hop.device
+
+    @property
+    def shown(self) -> tuple[int, int]:
+        """Type and protocol."""
+        return self.type, self.protocol
+
+    @property
+    def can_have_siblings(self) -> bool:
+        """`rt6_qualify_for_ecmp()`"""
+        return bool(self.hop.gateway) and not self.flags & rt.RTF_ADDRCONF
+
+    @property
+    def siblings(self) -> list[Route6]:
+        """The route and its siblings, in a ring that begins with it."""
+        if not self.can_have_siblings or self not in self.node:
+            return [self]
+        ring = [each for each in self.node if each.metric == self.metric and each.can_have_siblings]
+        place = ring.index(self)
+        return ring[place:] + ring[:place]
+
+    def uses(self, device: NetDevice) -> bool:
+        """Return True if it or a sibling is over `device` (`fib6_info_uses_dev()`)."""
+        return any(each.hop.device is device for each in self.siblings)
+
+    def is_duplicate(self, other: Route6) -> bool:
+        """`rt6_duplicate_nexthop()`"""
+        return self.hop.device is other.hop.device and self.hop.gateway == other.hop.gateway
+
+    def cacheinfo(self, clients: int = 0, age: int = 0) -> bytes:
+        """RTA_CACHEINFO, with what is left of the lifetime (`rtnl_put_cacheinfo()`)."""
+        left = 0 if self.expires is None else -((self.engine.time() - self.expires) // CENTISECOND)
+        limit = 2**31 - 1
+        info = RtaCacheinfo(clients, age, max(min(left, limit), -limit))
+        return attribute(rt.RTA_CACHEINFO, info.pack())
+
+    def pack(self) -> bytes:
+        """`rt6_fill_node()`"""
+        return self.describe(*pack_hops([each.hop for each in self.siblings]))
+
+    def describe(
+        self,
+        hops: bytes,
+        flags: int = 0,
+        *,
+        ends: tuple[bytes, bytes] | None = None,
+        source: bytes = b"",
+        incoming: bytes = b"",
+        cache: bytes = b"",
+    ) -> bytes:
+        """The header and the attributes; a lookup sets `ends`, its addresses, and `source`, its result."""
+        dst, length, src, src_len = (*self.key, 0, 0)[:4]
+        to, origin = ends or (packed(dst) if length else b"", packed(src) if src_len else b"")
+        short, table = pack_table(self.table)
+        head = RtMsg(
+            AF_INET6,
+            BITS if ends else length,
+            BITS if ends else src_len,
+            table=short,
+            protocol=self.protocol,
+            type=self.type,
+            flags=flags,
+        )
+        return b"".join(
+            (
+                head.pack(),
+                table,
+                attribute(rt.RTA_DST, to) if to else b"",
+                attribute(rt.RTA_SRC, origin) if origin else b"",
+                incoming,
+                attribute(rt.RTA_PREFSRC, source) if source else b"",
+                attribute(rt.RTA_PREFSRC, self.prefsrc) if self.prefsrc else b"",
+                pack_metrics(self.metrics),
+                attribute(rt.RTA_PRIORITY, U32.pack(self.metric)),
+                hops,
+                cache or self.cacheinfo(),
+                attribute(rt.RTA_PREF, U8.pack(self.flags >> PREF_SHIFT & 3)),
+            )
+        )
+
+
+Table6 = RouteTable[Route6]
+
+
+def _walk_key(prefix: tuple[int, ...]) -> str:
+    """The place of a node in the walk of a table: its source routes, longer prefixes by address, the node."""
+    bits = ["".join(f"{prefix[at]:0{BITS}b}"[: prefix[at + 1]]) for at in range(0, len(prefix), 2)]
+    return "-".join(bits) + "2"
+
+
+def nodes6(table: Table6) -> list[tuple[str, list[Route6]]]:
+    """The routes of a table in the order of the walk; of siblings the first (`fib6_dump_node()`)."""
+    nodes = []
+    for prefix, routes in table.routes.items():
+        shown, place = [], 0
+        while place < len(routes):
+            shown.append(routes[place])
+            place = routes.index(routes[place].siblings[-1]) + 1
+        nodes.append((_walk_key(prefix), shown))
+    return sorted(nodes, key=lambda pair: pair[0])
+
+
+def routes_in_order(table: Table6) -> list[Route6]:
+    """The routes of a table in the order of the walk."""
+    return [route for prefix in sorted(table.routes, key=_walk_key) for route in table.routes[prefix]]
+
+
+@attrs.define(eq=False)
+class Tables6:
+    """The tables of a namespace, and the timer that deletes expired routes."""
+
+    tables: dict[int, Table6] = attrs.field(
+        factory=lambda: {
+            number: Table6(number, at) for at, number in enumerate((rt.RT_TABLE_MAIN, rt.RT_TABLE_LOCAL))
+        }
+    )
+    timer: Work | None = None
+
+    @property
+    def walk(self) -> list[Route6]:
+        """All routes, in the order in which the tables are walked."""
+        tables = sorted(self.tables.values(), key=lambda each: each.place)
+        return [route for table in tables for route in routes_in_order(table)]
+
+
+TABLES6: Final[PernetSlot[Tables6]] = PernetSlot(Tables6)
+
+
+class Fib6:
+    """The routes of IPv6 of a machine."""
+
+    def __init__(self, engine: Engine, queue: WorkQueue, rules: RuleSet, unmodelled: Unmodelled) -> None:
+        self.engine = engine
+        self.rules = rules
+        self.unmodelled = unmodelled
+        self._queue = queue
+
+    def table(self, net: Net, number: int) -> Table6:
+        """A table, made if it does not exist (`fib6_new_table()`)."""
+        tables = TABLES6.of(net).tables
+        number = number or rt.RT_TABLE_MAIN
+        if number not in tables:
+            tables[number] = Table6(number, len(tables))
+        return tables[number]
+
+    def changing_rules(self, net: Net, *, deleting: bool) -> None:
+        """Lookups follow the rules once one was added."""
+
+    def table_of_rule(self, net: Net, rule: Rule) -> int | None:
+        """The table of a new rule, made if it does not exist; None if the rule names none."""
+        return self.table(net, rule.table).id if rule.table else None
+
+    # -- lookups ------------------------------------------------------------------
+
+    def select(self, net: Net, table: int, flow: Flow, *, oif: int, strict: bool = False) -> Route6 | None:
+        """The route of a table that a flow takes (`fib6_table_lookup()`).
+
+        Routes over the device `oif` are preferred; a `strict` lookup takes no others (RT6_LOOKUP_F_IFACE).
+        """
+        found = TABLES6.of(net).tables.get(table)
+        if found is None:
+            return None
+        if any(len(prefix) > 2 for prefix in found.routes):
+            raise self.unmodelled("lookups among IPv6 routes that depend on the source", EOPNOTSUPP)
+        for routes in covering(found.routes, flow.daddr, BITS):
+            route = self._best(routes, oif, strict=strict)
+            if route is not None:
+                return route
+        return None
+
+    def _best(self, routes: list[Route6], oif: int, *, strict: bool) -> Route6 | None:
+        """The best route of the lowest metric that has one; of others, of all metrics (`find_rr_leaf()`)."""
+        lowest = [each for each in routes if each.metric == routes[0].metric]
+        for group in (lowest, routes[len(lowest) :]):
+            best, score = None, -1
+            for route in group:
+                device = route.hop.device
+                matches = not oif or (device is not None and device.index == oif)
+                expired = route.expires is not None and route.expires < self.engine.time()
+                if expired or route.hop.flags & rt.RTNH_F_DEAD or (strict and not matches):
+                    continue
+                rank = 2 * matches | ((route.flags >> PREF_SHIFT & 3) ^ 2) << 2
+                if rank > score:
+                    best, score = route, rank
+            if best is not None:
+                return best
+        return None
+
+    def lookup(self, net: Net, flow: Flow, *, oif: int, strict: bool = False) -> Route6 | None:
+        """The route that a flow takes: of the tables that the rules choose (`fib6_lookup()`)."""
+
+        def look(net: Net, table: int, flow: Flow) -> Route6 | int:
+            return self.select(net, table, flow, oif=oif, strict=strict) or EAGAIN
+
+        if self.rules.of(net).custom:
+            result = self.rules.lookup(net, flow, look)
+            return None if isinstance(result, int) else result
+        found = (self.select(net, each, flow, oif=oif, strict=strict) for each in DEFAULT_TABLES)
+        return next((each for each in found if each is not None), None)
+
+    # -- adding -------------------------------------------------------------------
+
+    def insert(
+        self,
+        net: Net,
+        route: Route6,
+        request: Request | None = None,
+        flags: int = NLM_F_CREATE,
+        *,
+        quiet: bool = False,
+    ) -> None:
+        """Add a route (`fib6_add()`); `flags` are those of the request.  EEXIST, ENOENT."""
+        table = self.table(net, route.table)
+        replace, create = flags & NLM_F_REPLACE, flags & NLM_F_CREATE
+        node = table.routes.get(route.key, [])
+        if not node and replace and not create:
+            if request is not None and not _is_branch(table, route.key):
+                request.extack.message = "Can not replace route - no match found"
+            raise os_error(ENOENT)
+        place, same, shown = 0, None, NLM_F_EXCL | flags & NLM_F_APPEND
+        for each in node:
+            if each.metric > route.metric:
+                break
+            if each.metric == route.metric:
+                if flags & NLM_F_EXCL and request is not None:
+                    raise os_error(EEXIST)
+                shown &= ~NLM_F_EXCL
+                if replace:
+                    if each.can_have_siblings == route.can_have_siblings:
+                        same = place
+                        break
+                    same = place if same is None else same
+                elif each.is_duplicate(route):
+                    if each.expires is not None:
+                        each.expires = route.expires
+                    raise os_error(EEXIST)
+            place += 1
+        if not replace or same is None:
+            if replace and not create:
+                raise os_error(ENOENT)
+            node.insert(place, route)
+            shown |= NLM_F_CREATE
+        else:
+            gone = set(map(id, node[same].siblings))
+            node[same] = route
+            node[same + 1 :] = [each for each in node[same + 1 :] if id(each) not in gone]
+            shown = NLM_F_REPLACE
+        route.node = table.routes[route.key] = node
+        table.generation += 1
+        if not quiet:
+            announce(rt.RTNLGRP_IPV6_ROUTE, net, rt.RTM_NEWROUTE, route, request, shown)
+        if route.expires is not None:
+            self.collect_later(net)
+
+    def delete(self, net: Net, route: Route6, request: Request | None = None, *, quiet: bool = False) -> None:
+        """Delete a route, if that did not happen yet (`fib6_del()`)."""
+        if route not in route.node:
+            return
+        route.node.remove(route)
+        if not route.node:
+            del TABLES6.of(net).tables[route.table].routes[route.key]
+        if not quiet:
+            announce(rt.RTNLGRP_IPV6_ROUTE, net, rt.RTM_DELROUTE, route, request)
+
+    def delete_if(self, net: Net, condition: Callable[[Route6], bool]) -> None:
+        """Delete routes, in the order of the walk (`fib6_clean_all()`)."""
+        for route in TABLES6.of(net).walk:
+            if condition(route):
+                self.delete(net, route)
+
+    # -- expiry -------------------------------------------------------------------
+
+    def collect_later(self, net: Net) -> None:
+        """Look for expired routes in a while (`fib6_start_gc()`)."""
+        tables = TABLES6.of(net)
+        if tables.timer is None:
+            tables.timer = Work(None, "fib6_run_gc", lambda work: self._collect(net))
+            self._queue.add_delayed(tables.timer, GC_INTERVAL)
+
+    def _collect(self, net: Net) -> None:
+        """Delete expired routes (`fib6_run_gc()`)."""
+        tables, now = TABLES6.of(net), self.engine.time()
+        tables.timer = None
+        self.delete_if(net, lambda route: route.expires is not None and route.expires < now)
+        if any(route.expires is not None for route in tables.walk):
+            self.collect_later(net)
+
+
+def _is_branch(table: Table6, key: tuple[int, ...]) -> bool:
+    """Return True if the tree has a node for a prefix without routes: the root, or a fork of two branches."""
+    bits = f"{key[0]:0{BITS}b}"[: key[1]]
+    below = {_walk_key(each)[len(bits)] for each in table.routes if _walk_key(each).startswith(bits)}
+    return not bits or {"0", "1"} <= below

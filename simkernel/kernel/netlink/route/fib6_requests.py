@@ -1,0 +1,400 @@
+"""RTM_NEWROUTE and RTM_DELROUTE of IPv6, and the checks of a new route (net/ipv6/route.c)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+import attrs
+
+from simkernel.kernel.net.device import LOOPBACK_IFINDEX, NetDevice
+from simkernel.kernel.net.namespace import Net
+from simkernel.kernel.netlink.message import Request
+from simkernel.kernel.netlink.route.fib import (
+    IN6_ADDR_SIZE,
+    IPV6_POLICY,
+    NextHop,
+    RouteRequest,
+    announce,
+    parse_metrics,
+)
+from simkernel.kernel.netlink.route.fib6 import ANY, BITS, PREF_SHIFT, TABLES6, Fib6, Route6
+from simkernel.kernel.netlink.route.inet import Address6, inet6_device
+from simkernel.kernel.netlink.route.rules import Flow
+from simkernel.uapi import if_addr as ia
+from simkernel.uapi import rtnetlink as rt
+from simkernel.uapi.errno import (
+    EACCES,
+    EEXIST,
+    EHOSTUNREACH,
+    EINVAL,
+    ENETDOWN,
+    ENODEV,
+    ENOENT,
+    ESRCH,
+    os_error,
+)
+from simkernel.uapi.netlink import NLM_F_APPEND, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE
+from simkernel.uapi.structure import U16
+
+REJECTING: Final = frozenset({rt.RTN_UNREACHABLE, rt.RTN_BLACKHOLE, rt.RTN_PROHIBIT, rt.RTN_THROW})
+USER_PRIORITY: Final = 1024
+"""IP6_RT_PRIO_USER: the metric of a route that has none."""
+PREF_LOW, PREF_MEDIUM, PREF_HIGH = 3, 0, 1
+NULL_METRIC: Final = 0xFFFF_FFFF
+NLMSG_FLAGS: Final = 6
+"""The place of the flags in a message."""
+SECOND: Final = 1_000_000_000
+FOREVER: Final = 2**31 - 1
+LOOPBACK: Final = bytes(15) + b"\x01"
+SCOPED: Final = 0x30
+"""Scopes of addresses that belong to one link: IFA_HOST | IFA_LINK."""
+
+
+@attrs.frozen(kw_only=True)
+class Config6:
+    """A route to add or delete (`struct fib6_config`).  `flags` are RTF_* and RTNH_F_ONLINK."""
+
+    dst: int
+    length: int
+    src: int = 0
+    src_len: int = 0
+    table: int = rt.RT_TABLE_MAIN
+    metric: int = 0
+    type: int = rt.RTN_UNICAST
+    protocol: int = rt.RTPROT_KERNEL
+    flags: int = rt.RTF_UP
+    index: int = 0
+    gateway: bytes = b""
+    prefsrc: bytes = b""
+    expires: int | None = None
+    weight: int = 1
+    nexthop_id: int = 0
+    asked: RouteRequest | None = None
+
+    def refuse(self, text: str, error: int = EINVAL) -> OSError:
+        """The error of the request, with a text."""
+        return os_error(error) if self.asked is None else self.asked.refuse(text, error)
+
+    @property
+    def key(self) -> tuple[int, ...]:
+        """The prefix, and that of the source if it has one."""
+        prefixes = ((self.dst, self.length), (self.src, self.src_len))
+        (dst, length), (src, src_len) = (
+            (each >> BITS - bits << BITS - bits, bits) for each, bits in prefixes
+        )
+        return (dst, length, src, src_len) if src_len else (dst, length)
+
+
+def addresses_of(net: Net) -> Iterator[Address6]:
+    """The IPv6 addresses of all devices."""
+    for device in sorted(net.devices.values(), key=lambda each: each.index):
+        data = inet6_device(device)
+        yield from () if data is None else data.addresses
+
+
+def is_local(net: Net, value: bytes, device: NetDevice | None, *, banned: int = 0) -> bool:
+    """Return True for an address of the host that `device` may use (`ipv6_chk_addr_and_flags()`)."""
+    return any(
+        each.address == value
+        and not each.flags & banned
+        and (device is None or each.device is device or not each.scope & SCOPED)
+        for each in addresses_of(net)
+    )
+
+
+class RouteRequests6:
+    """Handlers, and the maker of the routes that follow from addresses."""
+
+    def __init__(self, fib: Fib6) -> None:
+        self._fib = fib
+
+    # -- requests -----------------------------------------------------------------
+
+    def new(self, request: Request) -> None:
+        """`inet6_rtm_newroute()`"""
+        config = self._config(request)
+        config = attrs.evolve(config, metric=config.metric or USER_PRIORITY)
+        if config.asked is not None and rt.RTA_MULTIPATH in config.asked:
+            self._new_multipath(request, config, config.asked)
+        else:
+            self._fib.insert(request.net, self.make(request.net, config), request, request.flags)
+
+    def delete(self, request: Request) -> None:
+        """`inet6_rtm_delroute()`: ESRCH, EINVAL."""
+        config = self._config(request)
+        if config.nexthop_id:
+            raise config.refuse("Nexthop id does not exist")
+        if config.asked is None or rt.RTA_MULTIPATH not in config.asked:
+            self._delete(request, config, siblings=True)
+            return
+        error: OSError | None = None
+        for each in self._hops(config, config.asked):
+            try:
+                if isinstance(each, OSError):
+                    raise each
+                self._delete(request, each, siblings=False)
+            except OSError as raised:
+                error = raised
+        if error is not None:
+            raise error
+
+    def _delete(self, request: Request, config: Config6, *, siblings: bool) -> None:
+        """Delete the first route that has all that is said, or one next hop (`ip6_route_del()`)."""
+        net, fib = request.net, self._fib
+        table = TABLES6.of(net).tables.get(config.table or rt.RT_TABLE_MAIN)
+        if table is None:
+            raise config.refuse("FIB table does not exist", ESRCH)
+        if config.flags & rt.RTF_CACHE:  # an entry that a lookup has made: there is none, which is no error
+            return
+        routes = table.routes.get(config.key, [])
+        route = next(
+            (each for each in routes if _matches(each.metric, each.protocol, each.hop, config)), None
+        )
+        if route is None:
+            root = not routes and config.key == (0, 0)  # an empty root has the entry that stands for no route
+            nothing = NextHop(device=net.devices[LOOPBACK_IFINDEX])
+            found = root and _matches(NULL_METRIC, rt.RTPROT_KERNEL, nothing, config)
+            raise os_error(ENOENT if found else ESRCH)
+        ring = route.siblings
+        if config.gateway or not siblings or len(ring) == 1:
+            fib.delete(net, route, request)
+            return
+        announce(rt.RTNLGRP_IPV6_ROUTE, net, rt.RTM_DELROUTE, route, request)
+        for each in (*ring[1:], route):
+            fib.delete(net, each, request, quiet=True)
+
+    def _config(self, request: Request) -> Config6:
+        """What a request says of a route (`rtm_to_fib6_config()`).  EINVAL."""
+        asked = RouteRequest(request, IPV6_POLICY, self._fib.unmodelled)
+        head = asked.head
+        if head.tos:
+            raise asked.refuse("Invalid dsfield (tos): option not available for IPv6")
+        nexthop_id = asked.number(rt.RTA_NH_ID)
+        if rt.RTA_NH_ID in asked and any(
+            each in asked for each in (rt.RTA_GATEWAY, rt.RTA_OIF, rt.RTA_MULTIPATH)
+        ):
+            raise asked.refuse("Nexthop specification and nexthop id are mutually exclusive")
+        if rt.RTA_VIA in asked:
+            raise asked.refuse("IPv6 does not support RTA_VIA attribute")
+        flags = rt.RTF_UP | head.flags & rt.RTNH_F_ONLINK
+        flags |= rt.RTF_REJECT if head.type in REJECTING else 0
+        flags |= rt.RTF_LOCAL if head.type == rt.RTN_LOCAL else 0
+        flags |= rt.RTF_CACHE if head.flags & rt.RTM_F_CLONED else 0
+        addresses = []
+        for type, bits in ((rt.RTA_DST, head.dst_len), (rt.RTA_SRC, head.src_len)):
+            data, size = asked.payload(type), (bits + 7) // 8
+            if type in asked and len(data) < size:
+                raise os_error(EINVAL)
+            addresses.append(int.from_bytes(data[:size].ljust(IN6_ADDR_SIZE, b"\0")[:IN6_ADDR_SIZE]))
+        gateway = asked.payload(rt.RTA_GATEWAY)[:IN6_ADDR_SIZE]
+        prefsrc = asked.payload(rt.RTA_PREFSRC)[:IN6_ADDR_SIZE]
+        pref = asked.payload(rt.RTA_PREF)[:1] or b"\0"
+        if pref[0] in (PREF_LOW, PREF_HIGH):
+            flags |= pref[0] << PREF_SHIFT
+        lifetime, expires = asked.number(rt.RTA_EXPIRES), None
+        if rt.RTA_EXPIRES in asked and lifetime <= FOREVER:
+            expires = self._fib.engine.time() + lifetime * SECOND
+            flags |= rt.RTF_EXPIRES
+        return Config6(
+            dst=addresses[0],
+            length=head.dst_len,
+            src=addresses[1],
+            src_len=head.src_len,
+            table=asked.table,
+            metric=asked.number(rt.RTA_PRIORITY),
+            type=head.type,
+            protocol=head.protocol,
+            flags=flags | (rt.RTF_GATEWAY if gateway else 0),
+            index=asked.number(rt.RTA_OIF),
+            gateway=gateway,
+            prefsrc=b"" if prefsrc == ANY else prefsrc,
+            expires=expires,
+            nexthop_id=nexthop_id,
+            asked=asked,
+        )
+
+    # -- several next hops --------------------------------------------------------
+
+    def _hops(self, config: Config6, asked: RouteRequest) -> Iterator[Config6 | OSError]:
+        """A route for each next hop of RTA_MULTIPATH, or its error."""
+        for hop, attributes in asked.hops():
+            gateway, flags = attributes.get(rt.RTA_GATEWAY), config.flags | hop.flags & rt.RTNH_F_ONLINK
+            if gateway is not None and len(gateway) < IN6_ADDR_SIZE:
+                yield asked.refuse("Invalid IPv6 address in RTA_GATEWAY")
+                continue
+            yield attrs.evolve(
+                config,
+                index=hop.index or config.index,
+                gateway=config.gateway if gateway is None else gateway[:IN6_ADDR_SIZE],
+                flags=flags | (0 if gateway is None else rt.RTF_GATEWAY),
+                weight=hop.hops + 1,
+            )
+
+    def _new_multipath(self, request: Request, config: Config6, asked: RouteRequest) -> None:
+        """`ip6_route_multipath_add()`: one message tells of all next hops."""
+        net, fib, replace = request.net, self._fib, request.flags & NLM_F_REPLACE
+        routes: list[tuple[Route6, Config6]] = []
+        for each in self._hops(config, asked):
+            if isinstance(each, OSError):
+                raise each
+            route = self.make(net, each)
+            if any(other.is_duplicate(route) for other, _ in routes):
+                raise os_error(EEXIST)
+            routes.append((route, each))
+        if not routes:
+            raise asked.refuse("Invalid nexthop configuration - no valid nexthops")
+        if not all(route.can_have_siblings for route, _ in routes):
+            raise asked.refuse("Device only routes can not be added for IPv6 using the multipath API.")
+        shown = replace or NLM_F_CREATE
+        shown |= request.flags & NLM_F_APPEND
+        done: list[tuple[Route6, Config6]] = []
+        error: OSError | None = None
+        for route, each in routes:
+            try:
+                fib.insert(net, route, request, request.flags, quiet=True)
+            except OSError as raised:
+                error = raised
+                break
+            done.append((route, each))
+            _set_flags(request, request.flags & ~(NLM_F_EXCL | NLM_F_REPLACE) | NLM_F_CREATE)
+        if done:
+            last = done[-1][0].siblings
+            first = last[1] if shown & NLM_F_APPEND and len(last) > 1 else done[0][0]
+            announce(rt.RTNLGRP_IPV6_ROUTE, net, rt.RTM_NEWROUTE, first, request, shown)
+        if error is not None:
+            if replace and done:
+                request.extack.message = (
+                    "IPv6: multipath route replace failed (check consistency of installed routes)"
+                )
+            for _, each in done:
+                self._delete(request, each, siblings=False)
+            raise error
+
+    # -- making routes ------------------------------------------------------------
+
+    def make(self, net: Net, config: Config6, *, ignore_down: bool = False) -> Route6:
+        """A checked route (`ip6_route_info_create()`).  EINVAL, ENODEV, ENETDOWN, EACCES, EHOSTUNREACH."""
+        for wrong, text in (
+            (config.flags & rt.RTF_CACHE, "Userspace can not set RTF_CACHE"),
+            (config.type > rt.RTN_MAX, "Invalid route type"),
+            (config.length > BITS, "Invalid prefix length"),
+            (config.src_len > BITS, "Invalid source address length"),
+            (config.nexthop_id, "Nexthop id does not exist"),
+        ):
+            if wrong:
+                raise config.refuse(text)
+        table = self._fib.table(net, config.table)
+        metrics = {} if config.asked is None else parse_metrics(config.asked)
+        hop = self._hop(net, config, ignore_down=ignore_down)
+        flags = config.flags & ~rt.RTF_GATEWAY
+        device = hop.device
+        assert device is not None
+        reaches_itself = config.dst == 1 or config.flags & (rt.RTF_ANYCAST | rt.RTF_LOCAL)
+        if config.flags & rt.RTF_REJECT or (device.is_loopback and not reaches_itself):
+            flags = rt.RTF_REJECT | rt.RTF_NONEXTHOP
+        if config.prefsrc and not is_local(net, config.prefsrc, device, banned=ia.IFA_F_TENTATIVE):
+            raise config.refuse("Invalid source address")
+        return Route6(
+            key=config.key,
+            table=table.id,
+            metric=config.metric,
+            type=config.type or rt.RTN_UNICAST,
+            protocol=config.protocol or rt.RTPROT_BOOT,
+            flags=flags,
+            hop=hop,
+            prefsrc=config.prefsrc,
+            metrics=metrics,
+            expires=config.expires,
+            engine=self._fib.engine,
+        )
+
+    def _hop(self, net: Net, config: Config6, *, ignore_down: bool) -> NextHop:
+        """`fib6_nh_init()`"""
+        device = net.devices.get(config.index)
+        if config.index and (device is None or inet6_device(device) is None):
+            raise os_error(ENODEV)
+        onlink = config.flags & rt.RTNH_F_ONLINK
+        if onlink and device is None:
+            raise config.refuse("Nexthop device required for onlink", ENODEV)
+        if onlink and device is not None and not device.is_up:
+            raise config.refuse("Nexthop device is not up", ENETDOWN)
+        if config.flags & rt.RTF_REJECT:
+            lo = net.devices[LOOPBACK_IFINDEX]
+            return NextHop(lo.index, flags=onlink, device=lo)
+        if config.flags & rt.RTF_GATEWAY:
+            device = self._check_gateway(net, config, device)
+        if device is None:
+            raise os_error(ENODEV)
+        if inet6_device(device) is None:
+            raise config.refuse("IPv6 is disabled on nexthop device", EACCES)
+        if not device.is_up and not ignore_down:
+            raise config.refuse("Nexthop device is not up", ENETDOWN)
+        if not config.flags & (rt.RTF_LOCAL | rt.RTF_ANYCAST) and not device.carrier:
+            onlink |= rt.RTNH_F_LINKDOWN
+        return NextHop(device.index, config.gateway, onlink, config.weight, device=device)
+
+    def _check_gateway(self, net: Net, config: Config6, device: NetDevice | None) -> NetDevice:
+        """The device over which a gateway is reached (`ip6_validate_gw()`)."""
+        gateway, given = config.gateway, device
+        link_local = gateway[0] == 0xFE and gateway[1] & 0xC0 == 0x80
+        text = "Gateway can not be a local address"
+        if given is not None and is_local(net, gateway, given if link_local else None):
+            raise config.refuse(text)
+        if not link_local:
+            if gateway == ANY or gateway[0] == 0xFF:
+                raise config.refuse("Invalid gateway address")
+            if config.flags & rt.RTNH_F_ONLINK:
+                self._check_onlink(net, config, device)
+            else:
+                device = self._egress(net, config, device)
+        if device is None:
+            raise config.refuse("Egress device not specified")
+        if device.is_loopback:
+            raise config.refuse("Egress device can not be loopback device for this route")
+        if given is None and is_local(net, gateway, device if link_local else None):
+            raise config.refuse(text)
+        return device
+
+    def _check_onlink(self, net: Net, config: Config6, device: NetDevice | None) -> None:
+        """`ip6_route_check_nh_onlink()`"""
+        flow = Flow(daddr=int.from_bytes(config.gateway), oif=config.index)
+        route = self._fib.select(net, rt.RT_TABLE_MAIN, flow, oif=config.index)
+        if route is None or route.flags & rt.RTF_REJECT or not route.key[0]:
+            return
+        if route.type != rt.RTN_UNICAST or route.device is not device:
+            raise config.refuse("Nexthop has invalid gateway or device mismatch")
+
+    def _egress(self, net: Net, config: Config6, device: NetDevice | None) -> NetDevice:
+        """`ip6_route_check_nh()`"""
+        fib = self._fib
+        flow = Flow(daddr=int.from_bytes(config.gateway), oif=config.index)
+        route = fib.select(net, config.table, flow, oif=config.index, strict=True) if config.table else None
+        if not _leads_on(route) or (device is not None and route is not None and device is not route.device):
+            route = fib.lookup(net, flow, oif=config.index, strict=True)
+        if route is None or not _leads_on(route) or (device is not None and device is not route.device):
+            raise os_error(EHOSTUNREACH)
+        assert route.device is not None
+        return route.device
+
+
+def _matches(metric: int, protocol: int, hop: NextHop, config: Config6) -> bool:
+    """Return True for what a request to delete a route selects."""
+    return (
+        config.metric in (0, metric)
+        and config.protocol in (0, protocol)
+        and config.index in (0, 0 if hop.device is None else hop.device.index)
+        and (not config.gateway or config.gateway == (hop.gateway or ANY))
+    )
+
+
+def _leads_on(route: Route6 | None) -> bool:
+    """Return True for a route that neither rejects nor has a gateway."""
+    return route is not None and not route.flags & rt.RTF_REJECT and not route.hop.gateway
+
+
+def _set_flags(request: Request, flags: int) -> None:
+    """Change the flags of a message, which its acknowledgement repeats."""
+    place = request.start + NLMSG_FLAGS
+    request.flags = flags
+    request.data = request.data[:place] + U16.pack(flags) + request.data[place + U16.size :]
