@@ -24,7 +24,7 @@ INET6_ADDR_GEN_MODE: Final = 8
 EXT_MASKS: Final = (0, 1, 8, 8, 9, 0xFFFFFFF8)
 
 BRIDGE_OPTIONS: Final[dict[int, tuple[object, tuple[int, ...]]]] = {
-    1: (U32, (200, 1500, 3000, 3001, 0)),
+    1: (U32, (200, 1500, 3000, 3002, 0)),
     2: (U32, (100, 200, 1000, 1001, 0)),
     3: (U32, (600, 2000, 4000, 4001)),
     4: (U32, (0, 30000, 100)),
