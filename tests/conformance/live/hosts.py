@@ -17,6 +17,7 @@ from typing import Final, NoReturn
 
 import attrs
 
+from simkernel.blocking.process import Blocking
 from simkernel.engine import millis
 from simkernel.machine import Machine
 from simkernel.testing import World as SimulatedWorld
@@ -40,6 +41,7 @@ NEED_NAMESPACE: Final = ("uevent", "route", "netdev")
 """What cannot be compared where the host's own devices, and what happens to them, are seen."""
 PATIENCE: Final = 10.0
 """Seconds that an example may take; none takes one."""
+KINDS: Final = ("veth", "bridge")
 AT_ONCE: Final = millis(1)
 MOST_LEFT: Final = 100
 """Namespaces that are left behind before they are taken apart."""
@@ -158,11 +160,17 @@ def simulated(host: Host, seed: int = 0) -> Iterator[Actor]:
         world = SimulatedWorld(
             machine, blocking, machine.kernel.namespaces.create(), privileged=host.privileged
         )
-        yield Actor(world, blocking.getpid(), partial(_settle, machine))
+        yield Actor(world, blocking.getpid(), partial(_settle, machine, blocking))
 
 
-def _settle(machine: Machine, actor: Actor, *, slow: bool) -> None:
-    """Let work queues do what they do at once, and links what they put off (see `Settler`)."""
+def _settle(machine: Machine, blocking: Blocking, actor: Actor, *, slow: bool) -> None:
+    """Let work queues do what they do at once, and links what they put off (see `Settler`).
+
+    The host has the kinds of links built in, so they are loaded before the first link is made.
+    """
+    for kind in KINDS:
+        if kind not in machine.kernel.modules.by_name:
+            blocking.modprobe(kind)
     machine.run(until=machine.engine.time() + AT_ONCE)
     for world in actor.worlds:
         for device in tuple(world._net.devices.values()):

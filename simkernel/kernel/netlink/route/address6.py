@@ -326,4 +326,4 @@ def _is_settled(address: Address6) -> bool:
 
 def _is_ready(device: NetDevice) -> bool:
     """True if a device that is up can carry packets (`addrconf_link_ready()`)."""
-    return device.oper_up and device.qdisc != "noop"
+    return device.oper_up and device.transmits
