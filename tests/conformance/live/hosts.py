@@ -169,7 +169,7 @@ def _settle(machine: Machine, blocking: Blocking, actor: Actor, *, slow: bool) -
     The host has the kinds of links built in, so they are loaded before the first link is made.
     """
     for kind in KINDS:
-        if kind not in machine.kernel.modules.by_name:
+        if machine.kernel.modules.find(kind) is None:
             blocking.modprobe(kind)
     machine.run(until=machine.engine.time() + AT_ONCE)
     for world in actor.worlds:
