@@ -155,6 +155,10 @@ def loopback(world: World, log: Log) -> None:
     addresses.delete("::1", ipv6(1, "::1", 128))
     addresses.link("down without", 1, up=False)
     addresses.link("up without", 1, up=True)
+    for label, mtu in (("too small for IPv6", 1279), ("too small for IPv4", 67), ("large", 65536)):
+        addresses.link(f"{label}: mtu", 1, attr(il.IFLA_MTU, u32(mtu)))
+        addresses.link(f"{label}: down", 1, up=False)
+        addresses.link(f"{label}: up", 1, up=True)
 
 
 @case(privileged=True, marks=MARKS)

@@ -115,7 +115,7 @@ class InterfaceAddresses(AddressFamily[Address6]):
         if event in (Event.DOWN, Event.UNREGISTER):
             self._shut(device, event)
         elif event is Event.CHANGEMTU and device.mtu < IPV6_MIN_MTU:
-            self._shut(device, Event.DOWN if device.is_loopback else Event.UNREGISTER)
+            self._shut(device, _end_of_ipv6(device))
         elif event is Event.REGISTER or (event is Event.CHANGEMTU and data is None):
             INET6_DEVICE.drop(device)
             data = INET6_DEVICE.of(device)
@@ -159,9 +159,12 @@ class InterfaceAddresses(AddressFamily[Address6]):
                 self._add_own(device, data, LINK_LOCAL + interface, 64, ia.IFAPROT_KERNEL_LL)
         self.detection.run(data)
         self.routes.link_up(device, was_dead=True)
-        data.conf[MTU6] = device.mtu
+        if device.mtu >= IPV6_MIN_MTU:
+            data.conf[MTU6] = device.mtu
         data.updated = self.engine.time()
         self._announce_device(device)
+        if device.mtu < IPV6_MIN_MTU:
+            self._shut(device, _end_of_ipv6(device))
 
     def _interface_id(self, device: NetDevice, data: Inet6Device) -> bytes:
         """The second half of a link-local address, empty if the device gets none (`addrconf_addr_gen()`)."""
@@ -322,6 +325,11 @@ def _same_prefix(address: Address6, other: Address6) -> bool:
 def _is_settled(address: Address6) -> bool:
     """True for a link-local address that no other node has."""
     return address.scope == rt.RT_SCOPE_LINK and not address.flags & ia.IFA_F_TENTATIVE
+
+
+def _end_of_ipv6(device: NetDevice) -> Event:
+    """The event that a device with too small an MTU has for IPv6: `lo` keeps its data."""
+    return Event.DOWN if device.is_loopback else Event.UNREGISTER
 
 
 def _is_ready(device: NetDevice) -> bool:
