@@ -80,6 +80,7 @@ from simkernel.uapi.structure import U8, U32
 
 from .settings import (
     BRIDGE,
+    COSTS,
     FLAG,
     FORWARD_DELAY,
     GROUP_FWD_RESTRICTED,
@@ -133,6 +134,12 @@ class Bridge:
     def id(self) -> bytes:
         """The priority and the address, as the spanning tree protocol has them."""
         return self.settings.get(Br.PRIORITY, PRIORITY).to_bytes(2, "big") + self.id_address
+
+
+def port_cost(device: NetDevice) -> int:
+    """Return the cost of a port, by the speed of its device (`port_cost()`)."""
+    speed = 0 if device.ops.link_settings is None else device.ops.link_settings(device)[0]
+    return COSTS.get(speed, 100 if speed < max(COSTS) else 1)
 
 
 class BridgeModule:
@@ -432,7 +439,7 @@ class BridgeModule:
         computed[BrPort.DESIGNATED_PORT] = number
         computed[BrPort.FORWARD_DELAY_TIMER] = max(port.forward_deadline - ktime_get(self.this), 0) // TICK
         texts: dict[int, bytes] = {BrPort.ROOT_ID: bridge.id, BrPort.BRIDGE_ID: bridge.id}
-        return pack(PORT, port.settings | computed, texts)
+        return pack(PORT, {BrPort.COST: port_cost(device)} | port.settings | computed, texts)
 
     def notify_port(self, bridge: Bridge, port: Port, type: int = RTM_NEWLINK) -> None:
         """Send a port's state to RTNLGRP_LINK (`br_ifinfo_notify()`)."""

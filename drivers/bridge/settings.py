@@ -16,8 +16,8 @@ PRIORITY: Final = 0x8000
 FORWARD_DELAY: Final = 1500
 TICK: Final = 10_000_000
 """The unit of times, in ns (USER_HZ)."""
-COST: Final = 2
-"""The cost of a port of 10 Gbit/s (`port_cost()`)."""
+COSTS: Final = {10_000: 2, 5_000: 3, 2_500: 4, 1_000: 5, 100: 19}
+"""The cost of a port by its speed in Mbit/s (`port_cost()`)."""
 
 TYPES: Final = {1: NlaType.U8, 2: NlaType.U16, 4: NlaType.U32, 8: NlaType.U64}
 NUMBERS: Final = {1: U8, 2: U16, 4: U32, 8: U64}
@@ -66,7 +66,7 @@ BRIDGE: Final[dict[int, tuple[int, int]]] = {
 PORT: Final[dict[int, tuple[int, int]]] = {
     BrPort.STATE: (1, 0),
     BrPort.PRIORITY: (2, 0x20),
-    BrPort.COST: (4, COST),
+    BrPort.COST: (4, 100),
     **dict.fromkeys((BrPort.MODE, BrPort.GUARD, BrPort.PROTECT), (1, 0)),
     **dict.fromkeys((BrPort.FAST_LEAVE, BrPort.MCAST_TO_UCAST), (1, 0)),
     **dict.fromkeys((BrPort.LEARNING, BrPort.UNICAST_FLOOD), (1, 1)),
