@@ -32,6 +32,26 @@ NDA_MAX: Final = NDA_NDM_FLAGS_MASK
 NTF_SELF: Final = 1 << 1
 NTF_MASTER: Final = 1 << 2
 NTF_PROXY: Final = 1 << 3
+NTF_EXT_LEARNED: Final = 1 << 4
+NTF_STICKY: Final = 1 << 6
+NTF_ROUTER: Final = 1 << 7
+NTF_USE: Final = 1 << 0
+NTF_EXT_SHIFT: Final = 8
+NTF_MANAGED: Final = 1 << 8
+NTF_EXT_VALIDATED: Final = 1 << 10
+"""Flags above the first byte are those of NDA_FLAGS_EXT."""
+
+NUD_INCOMPLETE: Final = 0x01
+NUD_REACHABLE: Final = 0x02
+NUD_STALE: Final = 0x04
+NUD_DELAY: Final = 0x08
+NUD_PROBE: Final = 0x10
+NUD_FAILED: Final = 0x20
+NUD_NOARP: Final = 0x40
+NUD_PERMANENT: Final = 0x80
+NUD_IN_TIMER: Final = NUD_INCOMPLETE | NUD_REACHABLE | NUD_DELAY | NUD_PROBE
+NUD_CONNECTED: Final = NUD_PERMANENT | NUD_NOARP | NUD_REACHABLE
+NUD_VALID: Final = NUD_CONNECTED | NUD_PROBE | NUD_STALE | NUD_DELAY
 
 
 @attrs.frozen

@@ -14,6 +14,7 @@ from simkernel.uapi.socket import AF_UNSPEC
 from simkernel.uapi.structure import Structure
 
 RTNLGRP_LINK: Final = 1
+RTNLGRP_NEIGH: Final = 3
 """The group that is notified of links."""
 
 # Message types, four to a kind: NEW, DEL, GET, SET.

@@ -58,6 +58,7 @@ def on_this_host(function: Callable[[Any], Any]) -> Any:
     )
     command = ["unshare", "--net", "--mount", "sh", "-c", 'mount -t sysfs none /sys && exec "$0" -c "$1"']
     done = subprocess.run([*command, sys.executable, program], capture_output=True, text=True, timeout=60)
+    assert "Traceback" not in done.stderr, done.stderr
     if done.returncode:
         pytest.skip(f"no namespaces: {done.stderr.strip().splitlines()[-1]}")
     return json.loads(done.stdout)

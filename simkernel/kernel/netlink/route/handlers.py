@@ -10,12 +10,13 @@ import attrs
 from simkernel.kernel.net.devices import NetDevices
 from simkernel.kernel.netlink.dump import Dump, DumpCallback
 from simkernel.kernel.netlink.message import Request
-from simkernel.kernel.netlink.route import bridge, fib, neighbours, nsid
+from simkernel.kernel.netlink.route import bridge, fib, nsid
 from simkernel.kernel.netlink.route.address4 import Ipv4Addresses
 from simkernel.kernel.netlink.route.address6_requests import Ipv6Addresses
 from simkernel.kernel.netlink.route.link_change import LinkChanges
 from simkernel.kernel.netlink.route.link_get import LinkQueries, dump_ipv6
 from simkernel.kernel.netlink.route.link_kinds import LinkKinds
+from simkernel.kernel.netlink.route.neighbours import NeighbourTables
 from simkernel.kernel.netlink.route.routing import DUMP4, DUMP6, Routing
 from simkernel.kernel.netlink.route.statistics import Statistics
 from simkernel.kernel.netlink.writer import MessageWriter
@@ -45,6 +46,7 @@ class RouteParts:
     ipv4: Ipv4Addresses
     ipv6: Ipv6Addresses
     routing: Routing
+    neighbours: NeighbourTables
     unmodelled: Callable[[str, int], Exception]
 
 
@@ -85,9 +87,9 @@ def built_in(parts: RouteParts) -> Table:
         (AF_UNSPEC, rt.RTM_NEWRULE): Handlers(routing.rules.new),
         (AF_UNSPEC, rt.RTM_DELRULE): Handlers(routing.rules.delete),
         (AF_UNSPEC, rt.RTM_GETRULE): Handlers(dump=routing.rules.dump),
-        (AF_UNSPEC, rt.RTM_NEWNEIGH): Handlers(neighbours.NewNeighbour(unmodelled)),
-        (AF_UNSPEC, rt.RTM_DELNEIGH): Handlers(neighbours.delete),
-        (AF_UNSPEC, rt.RTM_GETNEIGH): Handlers(neighbours.get, neighbours.dump),
+        (AF_UNSPEC, rt.RTM_NEWNEIGH): Handlers(parts.neighbours.new),
+        (AF_UNSPEC, rt.RTM_DELNEIGH): Handlers(parts.neighbours.delete),
+        (AF_UNSPEC, rt.RTM_GETNEIGH): Handlers(parts.neighbours.get, parts.neighbours.dump),
         (AF_BRIDGE, rt.RTM_NEWNEIGH): Handlers(bridge.add_fdb),
         (AF_BRIDGE, rt.RTM_DELNEIGH): Handlers(bridge.delete_fdb, bulk_delete=True),
         (AF_BRIDGE, rt.RTM_GETNEIGH): Handlers(bridge.get_fdb, bridge.dump_fdb),

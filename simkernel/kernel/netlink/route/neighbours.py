@@ -1,13 +1,25 @@
-"""RTM_..NEIGH: lo has no neighbours (net/core/neighbour.c).  What would make one is not modelled."""
+"""RTM_..NEIGH: the neighbours of network devices (net/core/neighbour.c, net/ipv4/arp.c, net/ipv6/ndisc.c).
+
+No packets are modelled, so the only neighbours are those that programs set.  A reachable one stays reachable,
+and nothing resolves an address.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from struct import Struct
 from typing import Final
 
+import attrs
+
+from simkernel.kernel.net.device import Event, NetDevice
+from simkernel.kernel.net.devices import NetDevices
+from simkernel.kernel.net.namespace import Net, PernetSlot
 from simkernel.kernel.netlink.dump import DumpCallback
 from simkernel.kernel.netlink.message import Request
 from simkernel.kernel.netlink.policy import DEPRECATED_STRICT, LIBERAL, Found
+from simkernel.kernel.netlink.route.inet import CENTISECOND, in_device, inet6_device
+from simkernel.kernel.netlink.route.notify import notify, wanted
 from simkernel.kernel.netlink.route.parse import (
     NESTED_POLICY,
     U8_POLICY,
@@ -16,14 +28,38 @@ from simkernel.kernel.netlink.route.parse import (
     at_least,
     attributes,
     has_header,
+    number,
     refuse,
 )
 from simkernel.kernel.netlink.writer import MessageWriter
+from simkernel.uapi import if_link as il
 from simkernel.uapi import neighbour as nb
-from simkernel.uapi.errno import EAFNOSUPPORT, EINVAL, ENODEV, ENOENT, EOPNOTSUPP, os_error
+from simkernel.uapi import rtnetlink as rt
+from simkernel.uapi.errno import (
+    EAFNOSUPPORT,
+    EEXIST,
+    EINVAL,
+    ENOBUFS,
+    ENODEV,
+    ENOENT,
+    EOPNOTSUPP,
+    os_error,
+)
 from simkernel.uapi.neighbour import NdMsg
-from simkernel.uapi.netlink import NLA_TYPE_MASK, NLM_F_CREATE, NLMSG_HDRLEN, locate_attributes
+from simkernel.uapi.netlink import (
+    NLA_TYPE_MASK,
+    NLM_F_CREATE,
+    NLM_F_DUMP_FILTERED,
+    NLM_F_EXCL,
+    NLM_F_MULTI,
+    NLM_F_REPLACE,
+    NLMSG_HDRLEN,
+    attribute,
+    locate_attributes,
+    message,
+)
 from simkernel.uapi.socket import AF_INET, AF_INET6
+from simkernel.uapi.structure import U8, U32
 from simkernel.ynl.policy import AttributePolicy, NlaType, PolicyTable, Validation
 
 MAX_ADDR_LEN: Final = 32
@@ -32,7 +68,11 @@ NTF_EXT_MASK: Final = 0b101
 """NTF_EXT_MANAGED and NTF_EXT_EXT_VALIDATED; NTF_EXT_LOCKED is for bridges."""
 ADDRESS_SIZES: Final = {AF_INET: 4, AF_INET6: 16}
 """The tables of neighbours, and how long an address in them is (arp_tbl, nd_tbl)."""
-LO_ADDRESS_SIZE: Final = 6
+CACHEINFO: Final = Struct("<4I")
+"""struct nda_cacheinfo"""
+STALE_AGE: Final = 60 * 100 * CENTISECOND
+"""How long ago a new neighbour was confirmed, in ns (twice BASE_REACHABLE_TIME)."""
+NO_MASTER: Final = 2**32 - 1
 
 _POLICIES: Final[dict[int, AttributePolicy]] = {
     nb.NDA_DST: AttributePolicy(NlaType.BINARY, length=MAX_ADDR_LEN),
@@ -62,21 +102,395 @@ def header(request: Request) -> NdMsg:
     return NdMsg.unpack(request.data, request.start + NLMSG_HDRLEN)
 
 
-def dump(writer: MessageWriter, callback: DumpCallback) -> bool:
-    """All neighbours (`neigh_dump_info()`): what is wrong with the request stops only the strict."""
-    request = callback.request
-    try:
-        if callback.strict:
-            _check_dump_header(request)
-        validate = DEPRECATED_STRICT if callback.strict else LIBERAL
-        found = attributes(request, NdMsg.SIZE, NEIGHBOUR_POLICY, validate)
-    except OSError:
-        if callback.strict:
-            raise
+@attrs.define(eq=False)
+class Neighbour:
+    """A neighbour (`struct neighbour`).  Instants are in ns."""
+
+    family: int
+    device: NetDevice
+    key: bytes
+    type: int
+    state: int = 0
+    flags: int = 0
+    lladdr: bytes = b""
+    protocol: int = 0
+    used: int = 0
+    updated: int = 0
+    confirmed: int = 0
+
+
+@attrs.define(eq=False)
+class Proxy:
+    """An address for which a device, or each, answers (`struct pneigh_entry`)."""
+
+    family: int
+    device: NetDevice | None
+    key: bytes
+    flags: int = 0
+    protocol: int = 0
+    permanent: bool = False
+
+
+NEIGHBOURS: Final[PernetSlot[dict[tuple[int, NetDevice, bytes], Neighbour]]] = PernetSlot(dict)
+PROXIES: Final[PernetSlot[dict[tuple[int, NetDevice | None, bytes], Proxy]]] = PernetSlot(dict)
+
+
+class NeighbourTables:
+    """The tables arp_tbl and nd_tbl of a machine, and the handlers of requests."""
+
+    def __init__(self, devices: NetDevices, unmodelled: Callable[[str, int], Exception]) -> None:
+        self._now = devices.engine.time
+        self._unmodelled = unmodelled
+        devices.subscribe(self._on_event)
+
+    # -- devices --------------------------------------------------------------------
+
+    def _on_event(self, event: Event, device: NetDevice, info: object) -> None:
+        """`arp_netdev_event()`, `ndisc_netdev_event()`, and what takes a protocol off a device."""
+        if event in (Event.DOWN, Event.UNREGISTER):
+            self._flush(device)
+        elif event is Event.CHANGEADDR:
+            self._flush(device, proxies=False)
+        elif event is Event.CHANGEMTU and inet6_device(device) is None:
+            self._flush(device, families=(AF_INET6,))
+        elif event is Event.CHANGE:
+            if isinstance(info, int) and info & il.IFF_NOARP:
+                self._flush(device, proxies=False)
+            if not device.carrier:
+                self._flush(device, permanent=False)
+
+    def _flush(
+        self,
+        device: NetDevice,
+        *,
+        permanent: bool = True,
+        proxies: bool = True,
+        families: tuple[int, ...] = (AF_INET, AF_INET6),
+    ) -> None:
+        """`neigh_flush_dev()`, `pneigh_ifdown_and_unlock()`"""
+        entries, others = NEIGHBOURS.of(device.net), PROXIES.of(device.net)
+        for family in families:
+            gone = [each for each in entries.values() if each.device is device and each.family == family]
+            for entry in gone:
+                if permanent or not entry.state & nb.NUD_PERMANENT:
+                    del entries[family, device, entry.key]
+                    self._notify(entry, rt.RTM_DELNEIGH)
+        for proxy in tuple(others.values()) if proxies else ():
+            gone_too = proxy.device is device and proxy.family in families
+            if gone_too and (permanent or not proxy.permanent):
+                del others[proxy.family, device, proxy.key]
+
+    # -- messages -------------------------------------------------------------------
+
+    def _fill(self, entry: Neighbour | Proxy, *, users: int = 0) -> bytes:
+        """`neigh_fill_info()`, `pneigh_fill_info()`; `users` hold a neighbour beside its table."""
+        index = 0 if entry.device is None else entry.device.index
+        head = NdMsg(entry.family, index=index, flags=entry.flags & 0xFF, type=rt.RTN_UNICAST)
+        parts = [attribute(nb.NDA_DST, entry.key)]
+        if isinstance(entry, Neighbour):
+            head = attrs.evolve(head, state=entry.state, type=entry.type)
+            if entry.state & nb.NUD_VALID:
+                parts.append(attribute(nb.NDA_LLADDR, entry.lladdr))
+            ages = [self._now() - each for each in (entry.confirmed, entry.used, entry.updated)]
+            users += bool(entry.state & nb.NUD_IN_TIMER)
+            cache = CACHEINFO.pack(*(age // CENTISECOND for age in ages), users)
+            parts += [attribute(nb.NDA_PROBES, U32.pack(0)), attribute(nb.NDA_CACHEINFO, cache)]
+        else:
+            head = attrs.evolve(head, flags=head.flags | nb.NTF_PROXY)
+        if entry.protocol:
+            parts.append(attribute(nb.NDA_PROTOCOL, U8.pack(entry.protocol)))
+        if entry.flags >> nb.NTF_EXT_SHIFT:
+            parts.append(attribute(nb.NDA_FLAGS_EXT, U32.pack(entry.flags >> nb.NTF_EXT_SHIFT)))
+        return head.pack() + b"".join(parts)
+
+    def _notify(self, entry: Neighbour, type: int, *, users: int = 0, portid: int = 0) -> None:
+        """`__neigh_notify()`; the timer of a deleted neighbour does not hold it any more."""
+        net = entry.device.net
+        if type == rt.RTM_DELNEIGH:
+            users -= bool(entry.state & nb.NUD_IN_TIMER)
+        if wanted(net, rt.RTNLGRP_NEIGH):
+            notify(net, rt.RTNLGRP_NEIGH, message(type, self._fill(entry, users=users), pid=portid))
+
+    # -- questions ------------------------------------------------------------------
+
+    def dump(self, writer: MessageWriter, callback: DumpCallback) -> bool:
+        """All neighbours, or all proxies (`neigh_dump_info()`).
+
+        Linux's order is that of a hash table.  Here they come in the order of their families, then in
+        that in which they were made.
+        """
+        request = callback.request
+        found = _parse_dump(request, callback.strict)
+        index, master = number(request, found, nb.NDA_IFINDEX), number(request, found, nb.NDA_MASTER)
+        whole = has_header(request, NdMsg)
+        family = request.data[request.start + NLMSG_HDRLEN]
+        proxies = whole and header(request).flags == nb.NTF_PROXY
+        entries = [*(PROXIES.of(request.net) if proxies else NEIGHBOURS.of(request.net)).values()]
+        entries = [
+            each for each in sorted(entries, key=lambda each: each.family) if family in (0, each.family)
+        ]
+        flags = NLM_F_MULTI | (NLM_F_DUMP_FILTERED if index or master else 0)
+        for place in range(callback.context or 0, len(entries)):
+            entry = entries[place]
+            if _passes(entry.device, index, master):
+                body = self._fill(entry)
+                writer.append(
+                    message(rt.RTM_NEWNEIGH, body, flags=flags, seq=request.seq, pid=request.portid)
+                )
+            callback.context = place + 1
         return False
-    if callback.strict and not found.keys() <= {nb.NDA_IFINDEX, nb.NDA_MASTER}:
+
+    def get(self, request: Request) -> None:
+        """One neighbour or proxy (`neigh_get()`).  Every request is checked strictly."""
+        found = _parse_get(request)
+        head = header(request)
+        size = ADDRESS_SIZES.get(head.family)
+        if size is None:
+            raise refuse(request, EAFNOSUPPORT, "Unsupported family in header for neighbor get request")
+        first, last = found[nb.NDA_DST]
+        if last - first != size:
+            raise refuse(request, EINVAL, "Invalid network address in neighbor get request")
+        device = request.net.devices.get(head.index)
+        if head.index and device is None:
+            raise refuse(request, ENODEV, "Unknown device ifindex")
+        key = bytes(request.data[first:last])
+        if head.flags & nb.NTF_PROXY:
+            entry: Neighbour | Proxy | None = self._proxy(request.net, head.family, device, key)
+        else:
+            assert device is not None
+            entry = NEIGHBOURS.of(request.net).get((head.family, device, key))
+        if entry is None:
+            kind = "Proxy neighbour" if head.flags & nb.NTF_PROXY else "Neighbour"
+            raise refuse(request, ENOENT, f"{kind} entry not found")
+        data = message(rt.RTM_NEWNEIGH, self._fill(entry, users=1), seq=request.seq, pid=request.portid)
+        request.sock.send(data, request.portid)
+
+    @staticmethod
+    def _proxy(net: Net, family: int, device: NetDevice | None, key: bytes) -> Proxy | None:
+        """The last made proxy of a device or of all devices (`__pneigh_lookup_1()`)."""
+        for proxy in reversed(PROXIES.of(net).values()):
+            if (proxy.family, proxy.key) == (family, key) and proxy.device in (device, None):
+                return proxy
+        return None
+
+    # -- changes --------------------------------------------------------------------
+
+    def delete(self, request: Request) -> None:
+        """`neigh_delete()`: of the attributes only the address counts, and they are not checked."""
+        if not has_header(request, NdMsg):
+            raise os_error(EINVAL)
+        start = request.start + NLMSG_HDRLEN + NdMsg.SIZE
+        located, _ = locate_attributes(request.data, start, request.end)
+        places = [(first, last) for type, first, last in located if type & NLA_TYPE_MASK == nb.NDA_DST]
+        if not places:
+            raise refuse(request, EINVAL, "Network address not specified")
+        head = header(request)
+        device = _device(request, head.index)
+        key = _key(request, head.family, *places[0])
+        if head.flags & nb.NTF_PROXY:
+            if PROXIES.of(request.net).pop((head.family, device, key), None) is None:
+                raise os_error(ENOENT)
+            return
+        if device is None:
+            raise os_error(EINVAL)
+        entry = NEIGHBOURS.of(request.net).get((head.family, device, key))
+        if entry is None:
+            raise os_error(ENOENT)
+        self._update(request, entry, None, nb.NUD_FAILED, 0, override=True)
+        del NEIGHBOURS.of(request.net)[head.family, device, key]
+        self._notify(entry, rt.RTM_DELNEIGH)
+
+    def new(self, request: Request) -> None:
+        """`neigh_add()`"""
+        found = attributes(request, NdMsg.SIZE, NEIGHBOUR_POLICY, LIBERAL)
+        if nb.NDA_DST not in found:
+            raise refuse(request, EINVAL, "Network address not specified")
+        head = header(request)
+        flags = head.flags | number(request, found, nb.NDA_FLAGS_EXT) << nb.NTF_EXT_SHIFT
+        device = _device(request, head.index)
+        lladdr = None
+        if nb.NDA_LLADDR in found:
+            lladdr = bytes(request.data[slice(*found[nb.NDA_LLADDR])])
+            if device is not None and len(lladdr) < len(device.address):
+                raise refuse(request, EINVAL, "Invalid link address")
+        key = _key(request, head.family, *found[nb.NDA_DST])
+        protocol = request.data[found[nb.NDA_PROTOCOL][0]] if nb.NDA_PROTOCOL in found else 0
+        if flags & nb.NTF_PROXY:
+            self._new_proxy(request, head, device, key, flags, protocol)
+            return
+        if device is None:
+            raise refuse(request, EINVAL, "Device not specified")
+        if head.family == AF_INET6 and inet6_device(device) is None:
+            raise refuse(request, EINVAL, "IPv6 is disabled on this device")
+        entry = NEIGHBOURS.of(request.net).get((head.family, device, key))
+        override = True
+        if entry is None:
+            if not request.flags & NLM_F_CREATE:
+                raise os_error(ENOENT)
+            if head.state & nb.NUD_PERMANENT and flags & nb.NTF_MANAGED:
+                raise refuse(request, EINVAL, "Invalid NTF_* flag for permanent entry")
+            self._check_modelled(head.state, flags)
+            entry = self._create(head.family, device, key, flags)
+        else:
+            if request.flags & NLM_F_EXCL:
+                raise os_error(EEXIST)
+            self._check_modelled(head.state, flags)
+            override = bool(request.flags & NLM_F_REPLACE)
+        if protocol:
+            entry.protocol = protocol
+        size = len(device.address)
+        self._update(request, entry, None if lladdr is None else lladdr[:size], head.state, flags, override)
+
+    def _check_modelled(self, state: int, flags: int) -> None:
+        if state & (nb.NUD_INCOMPLETE | nb.NUD_DELAY | nb.NUD_PROBE) or flags & (nb.NTF_USE | nb.NTF_MANAGED):
+            raise self._unmodelled("resolving the address of a neighbour", EOPNOTSUPP)
+
+    def _new_proxy(
+        self, request: Request, head: NdMsg, device: NetDevice | None, key: bytes, flags: int, protocol: int
+    ) -> None:
+        """`pneigh_create()`"""
+        if flags & nb.NTF_MANAGED:
+            raise refuse(request, EINVAL, "Invalid NTF_* flag combination")
+        proxy = self._proxy(request.net, head.family, device, key)
+        if proxy is None:
+            if head.family == AF_INET6 and (device is None or inet6_device(device) is None):
+                raise os_error(ENOBUFS)
+            proxy = PROXIES.of(request.net)[head.family, device, key] = Proxy(head.family, device, key)
+        proxy.flags, proxy.permanent = flags, bool(head.state & nb.NUD_PERMANENT)
+        proxy.protocol = protocol or proxy.protocol
+
+    def _create(self, family: int, device: NetDevice, key: bytes, flags: int) -> Neighbour:
+        """`___neigh_create()`, `arp_constructor()`, `ndisc_constructor()`"""
+        if family == AF_INET and device.is_loopback:
+            key = bytes(len(key))
+        table = NEIGHBOURS.of(device.net)
+        if (family, device, key) in table:
+            return table[family, device, key]
+        now = self._now()
+        entry = Neighbour(family, device, key, _type(family, device, key), lladdr=bytes(len(device.address)))
+        entry.used = entry.updated = now
+        entry.confirmed = now - STALE_AGE
+        entry.flags = flags & nb.NTF_EXT_LEARNED
+        if entry.type == rt.RTN_MULTICAST:
+            entry.lladdr = _multicast(device, key)
+        elif device.flags & (il.IFF_NOARP | il.IFF_LOOPBACK):
+            entry.lladdr = device.address
+            entry.type = rt.RTN_LOCAL if family == AF_INET6 and device.is_loopback else entry.type
+        elif entry.type == rt.RTN_BROADCAST:
+            entry.lladdr = device.broadcast
+        else:
+            table[family, device, key] = entry
+            return entry
+        entry.state = nb.NUD_NOARP
+        table[family, device, key] = entry
+        return entry
+
+    def _update(
+        self, request: Request, entry: Neighbour, lladdr: bytes | None, new: int, flags: int, override: bool
+    ) -> None:
+        """`__neigh_update()` with NEIGH_UPDATE_F_ADMIN."""
+        old, now, before = entry.state, self._now(), entry.flags
+        entry.flags = before & ~nb.NTF_EXT_LEARNED | flags & nb.NTF_EXT_LEARNED
+        changed = entry.flags != before
+        if not new & nb.NUD_VALID:
+            entry.state = new
+            changed = bool(old & nb.NUD_VALID)
+        else:
+            if lladdr is None:
+                if not old & nb.NUD_VALID:
+                    if changed:
+                        self._notify(entry, rt.RTM_NEWNEIGH, users=1, portid=request.portid)
+                    raise refuse(request, EINVAL, "No link layer address given")
+                lladdr = entry.lladdr
+            same = bool(old & nb.NUD_VALID) and lladdr == entry.lladdr
+            if new & nb.NUD_CONNECTED:
+                entry.confirmed = now
+            if old & nb.NUD_VALID and not same and not override:
+                new = old
+            else:
+                if new != old or not same:
+                    entry.updated = now
+                changed |= new != old or not same
+                entry.state = new
+                if not same:
+                    entry.lladdr = lladdr
+                    if not new & nb.NUD_CONNECTED:
+                        entry.confirmed = now - STALE_AGE
+                if override:
+                    router = entry.flags & ~nb.NTF_ROUTER | flags & nb.NTF_ROUTER
+                    changed |= router != entry.flags
+                    entry.flags = router
+        if changed:
+            self._notify(entry, rt.RTM_NEWNEIGH, users=1, portid=request.portid)
+
+
+def _multicast(device: NetDevice, key: bytes) -> bytes:
+    """The hardware address of a multicast group (`arp_mc_map()`, `ndisc_mc_map()`)."""
+    if device.type != il.ARPHRD_ETHER:
+        return device.broadcast
+    return b"\x33\x33" + key[-4:] if len(key) > 4 else b"\x01\x00\x5e" + bytes([key[1] & 0x7F]) + key[2:]
+
+
+def _type(family: int, device: NetDevice, key: bytes) -> int:
+    """The type of an address as a destination (`inet_addr_type_dev_table()` for IPv4)."""
+    if family == AF_INET6:
+        return rt.RTN_MULTICAST if key[0] == 0xFF else rt.RTN_UNICAST
+    if key[0] == 0 or key == b"\xff" * 4:
+        return rt.RTN_BROADCAST
+    if key[0] & 0xF0 == 0xE0:
+        return rt.RTN_MULTICAST
+    data, value = in_device(device), int.from_bytes(key, "big")
+    for address in () if data is None or not device.is_up else data.addresses:
+        if address.local == value:
+            return rt.RTN_LOCAL
+        if address.prefixlen < 31 and value in (
+            address.broadcast,
+            address.address | ~address.mask & 0xFFFFFFFF,
+        ):
+            return rt.RTN_BROADCAST
+    return rt.RTN_UNICAST
+
+
+def _passes(device: NetDevice | None, index: int, master: int) -> bool:
+    """Check the filters of a dump (`neigh_ifindex_filtered()`, `neigh_master_filtered()`)."""
+    if index and (device is None or device.index != index):
+        return False
+    if not master:
+        return True
+    upper = None if device is None else device.master
+    return upper is None if master == NO_MASTER else upper is not None and upper.index == master
+
+
+def _device(request: Request, index: int) -> NetDevice | None:
+    """The device of a header; None without an index.  ENODEV."""
+    if index and index not in request.net.devices:
+        raise os_error(ENODEV)
+    return request.net.devices.get(index)
+
+
+def _key(request: Request, family: int, first: int, last: int) -> bytes:
+    """The address of a neighbour.  EAFNOSUPPORT, EINVAL."""
+    size = ADDRESS_SIZES.get(family)
+    if size is None:
+        raise os_error(EAFNOSUPPORT)
+    if last - first < size:
+        raise refuse(request, EINVAL, "Invalid network address")
+    return bytes(request.data[first : first + size])
+
+
+def _parse_dump(request: Request, strict: bool) -> Found:
+    """`neigh_valid_dump_req()`: only a strict request fails."""
+    try:
+        if strict:
+            _check_dump_header(request)
+        found = attributes(request, NdMsg.SIZE, NEIGHBOUR_POLICY, DEPRECATED_STRICT if strict else LIBERAL)
+    except OSError:
+        if strict:
+            raise
+        return {}
+    if strict and not found.keys() <= {nb.NDA_IFINDEX, nb.NDA_MASTER}:
         raise refuse(request, EINVAL, "Unsupported attribute in neighbor dump request")
-    return False
+    return found
 
 
 def _check_dump_header(request: Request) -> None:
@@ -88,24 +502,6 @@ def _check_dump_header(request: Request) -> None:
         raise refuse(request, EINVAL, "Invalid values in header for neighbor dump request")
     if head.flags & ~nb.NTF_PROXY:
         raise refuse(request, EINVAL, "Invalid flags in header for neighbor dump request")
-
-
-def get(request: Request) -> None:
-    """One neighbour (`neigh_get()`), which is not there.  Everybody's question is checked strictly."""
-    found = _parse_get(request)
-    head = header(request)
-    size = ADDRESS_SIZES.get(head.family)
-    if size is None:
-        text = "Unsupported family in header for neighbor get request"
-        raise refuse(request, EAFNOSUPPORT, text)
-    first, last = found[nb.NDA_DST]
-    if last - first != size:
-        raise refuse(request, EINVAL, "Invalid network address in neighbor get request")
-    if head.index and head.index not in request.net.devices:
-        raise refuse(request, ENODEV, "Unknown device ifindex")
-    if head.flags & nb.NTF_PROXY:
-        raise refuse(request, ENOENT, "Proxy neighbour entry not found")
-    raise refuse(request, ENOENT, "Neighbour entry not found")
 
 
 def _parse_get(request: Request) -> Found:
@@ -126,60 +522,3 @@ def _parse_get(request: Request) -> Found:
     if len(found) > 1:
         raise refuse(request, EINVAL, "Unsupported attribute in neighbor get request")
     return found
-
-
-def delete(request: Request) -> None:
-    """`neigh_delete()`: only the address is looked for among the attributes, and they are not checked."""
-    if not has_header(request, NdMsg):
-        raise os_error(EINVAL)
-    start = request.start + NLMSG_HDRLEN + NdMsg.SIZE
-    located, _ = locate_attributes(request.data, start, request.end)
-    lengths = [last - first for type, first, last in located if type & NLA_TYPE_MASK == nb.NDA_DST]
-    if not lengths:
-        raise refuse(request, EINVAL, "Network address not specified")
-    head = header(request)
-    _check_device(request, head.index)
-    _check_address(request, head.family, lengths[0])
-    if not head.flags & nb.NTF_PROXY and not head.index:
-        raise os_error(EINVAL)
-    raise os_error(ENOENT)
-
-
-def _check_device(request: Request, index: int) -> None:
-    if index and index not in request.net.devices:
-        raise os_error(ENODEV)
-
-
-def _check_address(request: Request, family: int, length: int) -> None:
-    size = ADDRESS_SIZES.get(family)
-    if size is None:
-        raise os_error(EAFNOSUPPORT)
-    if length < size:
-        raise refuse(request, EINVAL, "Invalid network address")
-
-
-class NewNeighbour:
-    """RTM_NEWNEIGH (`neigh_add()`)."""
-
-    def __init__(self, unmodelled: Callable[[str, int], Exception]) -> None:
-        self._unmodelled = unmodelled
-
-    def __call__(self, request: Request) -> None:
-        """EINVAL, ENODEV, EAFNOSUPPORT, and ENOENT for one that is to be changed."""
-        found = attributes(request, NdMsg.SIZE, NEIGHBOUR_POLICY, LIBERAL)
-        place = found.get(nb.NDA_DST)
-        if place is None:
-            raise refuse(request, EINVAL, "Network address not specified")
-        head = header(request)
-        _check_device(request, head.index)
-        first, last = found.get(nb.NDA_LLADDR, (0, LO_ADDRESS_SIZE))
-        if head.index and last - first < LO_ADDRESS_SIZE:
-            raise refuse(request, EINVAL, "Invalid link address")
-        _check_address(request, head.family, place[1] - place[0])
-        if head.flags & nb.NTF_PROXY:
-            raise self._unmodelled("a neighbour", EOPNOTSUPP)
-        if not head.index:
-            raise refuse(request, EINVAL, "Device not specified")
-        if request.flags & NLM_F_CREATE:
-            raise self._unmodelled("a neighbour", EOPNOTSUPP)
-        raise os_error(ENOENT)

@@ -19,6 +19,7 @@ from simkernel.kernel.netlink.route.handlers import Handlers, RouteParts, Table,
 from simkernel.kernel.netlink.route.link_af import set_family
 from simkernel.kernel.netlink.route.link_change import LinkChanges
 from simkernel.kernel.netlink.route.link_kinds import LinkKinds
+from simkernel.kernel.netlink.route.neighbours import NeighbourTables
 from simkernel.kernel.netlink.route.notify import LinkNotifier
 from simkernel.kernel.netlink.route.routing import Routing
 from simkernel.kernel.netlink.sock import NONROOT_RECV
@@ -56,6 +57,7 @@ class RouteNetlink:
         self.ipv4 = Ipv4Addresses(devices, routing.routes4)
         devices.subscribe(routing.routes4.on_event)
         self.ipv6 = Ipv6Addresses(devices, routing.routes6)
+        self._neighbours = NeighbourTables(devices, unmodelled)
         self.kinds = LinkKinds(devices)
         """The kinds of links that modules have registered."""
         self.changes = LinkChanges(
@@ -72,7 +74,7 @@ class RouteNetlink:
     def handlers(self) -> Table:
         """Who handles what; made when the first message comes, since most machines see none."""
         if self._handlers is None:
-            ip = (self.ipv4, self.ipv6, self._routing)
+            ip = (self.ipv4, self.ipv6, self._routing, self._neighbours)
             parts = RouteParts(self._devices, self.kinds, self.changes, *ip, self._unmodelled)
             self._handlers = built_in(parts)
         return self._handlers
