@@ -179,8 +179,8 @@ class Kernel:
             link_notifier,
             NetKobjects(lambda *arguments: self.uevents.send(*arguments)),
         )
-        DeviceIoctl(self.net_devices, self._request_module)
-        self.rtnetlink = RouteNetlink(
+        DeviceIoctl(self.net_devices, self._request_module, lambda net: self.rtnetlink.ipv4.ifconf(net))
+        self.rtnetlink: RouteNetlink = RouteNetlink(
             self.netlink,
             self.net_devices,
             link_notifier,

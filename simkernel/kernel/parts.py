@@ -21,6 +21,7 @@ from simkernel.kernel.lib.unmodelled import Unmodelled
 from simkernel.kernel.loader.modules import Modules
 from simkernel.kernel.net.devices import NetDevices
 from simkernel.kernel.net.namespace import Namespaces
+from simkernel.kernel.netlink.route.rtnetlink import RouteNetlink
 from simkernel.kernel.oops import Oopses
 from simkernel.kernel.sched.process import Processes
 from simkernel.kernel.sched.scheduler import Scheduler
@@ -51,6 +52,7 @@ class KernelParts(Protocol):
     modules: Modules
     namespaces: Namespaces
     net_devices: NetDevices
+    rtnetlink: RouteNetlink
     socket_file: Callable[..., OpenFile]
     """The maker of the open files of sockets."""
     socket_families: dict[int, SocketFamily]

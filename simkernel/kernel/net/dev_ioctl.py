@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
+from struct import Struct
 from typing import Any, Final
 
 from simkernel.kernel.lib.known import known_ioctls, refusal
@@ -23,7 +24,7 @@ from simkernel.uapi.structure import S16, S32, U16
 IFNAMSIZ: Final = 16
 IFREQ_SIZE: Final = 40
 """A name of IFNAMSIZ bytes, NUL included, and a union of 24 bytes."""
-IFCONF_SIZE: Final = 16
+IFCONF: Final = Struct("<i4xQ")
 SOCK_IOC_TYPE: Final = 0x89
 
 GETTERS: Final[Mapping[str, Callable[[NetDevice], tuple[int, bytes]]]] = {
@@ -84,8 +85,15 @@ SETTERS: Final[Mapping[str, Setter]] = {
 class DeviceIoctl:
     """The operations that ioctl(2) calls in all namespaces of a machine."""
 
-    def __init__(self, devices: NetDevices, request_module: Callable[[str], Awaitable[int]]) -> None:
+    def __init__(
+        self,
+        devices: NetDevices,
+        request_module: Callable[[str], Awaitable[int]],
+        ifconf: Callable[[Net], list[bytes]],
+    ) -> None:
         self.devices = devices
+        self.ifconf = ifconf
+        """Returns a `struct ifreq` for each IPv4 address of a namespace."""
         self._request_module = request_module
         devices.namespaces.register_pernet(lambda net: DEVICE_IOCTL.put(net, self), lambda net: None)
 
@@ -110,9 +118,7 @@ def sock_ioctl(table: str, net: Net, task: Task, request: int, argument: int) ->
     """
     name, *words = known_ioctls(table).get(request, ("",))
     if name == "SIOCGIFCONF":
-        task.mm.read(argument, IFCONF_SIZE)
-        task.mm.write(argument, S32.pack(0))  # no device has an IPv4 address (`inet_gifconf()`)
-        return 0
+        return _ifconf(net, task, argument)
     plain = "plain" in words or _IOC_TYPE(request) != SOCK_IOC_TYPE
     ifreq = bytearray(b"" if plain else task.mm.read(argument, IFREQ_SIZE))
     if "CAP_NET_ADMIN" in words and not task.credentials.capable(CAP_NET_ADMIN):
@@ -128,6 +134,17 @@ def sock_ioctl(table: str, net: Net, task: Task, request: int, argument: int) ->
     if device is None and not task.credentials.capabilities.isdisjoint((CAP_NET_ADMIN, CAP_SYS_MODULE)):
         return _execute_later(DEVICE_IOCTL.of(net).load(task, net, wanted), execute)
     return execute(device)
+
+
+def _ifconf(net: Net, task: Task, argument: int) -> int:
+    """Write the IPv4 addresses into the buffer of a `struct ifconf`, or only their size (`dev_ifconf()`)."""
+    length, buffer = IFCONF.unpack(task.mm.read(argument, IFCONF.size))
+    entries = DEVICE_IOCTL.of(net).ifconf(net)
+    if buffer:
+        entries = entries[: max(length, 0) // IFREQ_SIZE]
+        task.mm.write(buffer, b"".join(entries))
+    task.mm.write(argument, S32.pack(len(entries) * IFREQ_SIZE))
+    return 0
 
 
 async def _execute_later(loading: Awaitable[NetDevice | None], execute: Callable[[Any], int]) -> int:

@@ -7,13 +7,17 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Final
 
+from simkernel.kernel.net.device import NetDevice
 from simkernel.kernel.net.namespace import Net, net_of
 from simkernel.kernel.netlink.kernel_socket import KERNEL_SOCKETS
 from simkernel.kernel.netlink.route import route_files
+from simkernel.kernel.netlink.route.neighbours import NEIGHBOURS, PROXIES
 from simkernel.kernel.netlink.sock import PORTS
 from simkernel.kernel.pseudofs.proc.entry import ProcDirectory, ProcFs, ProcText
 from simkernel.kernel.unix.socket import SOCKETS, State, UnixSocket
 from simkernel.kernel.vfs.task import Task
+from simkernel.uapi.neighbour import NUD_NOARP, NUD_PERMANENT, NUD_VALID
+from simkernel.uapi.socket import AF_INET
 from simkernel.uapi.structure import U16
 
 POINTER: Final = "0" * 16
@@ -22,6 +26,8 @@ IDLE: Final = 2
 """References to a socket that nobody works on: its file and the table (`sk_refcnt`)."""
 HEADER: Final = "sk               Eth Pid        Groups   Rmem     Wmem     Dump  Locks    Drops    Inode\n"
 UNIX_HEADER: Final = "Num       RefCount Protocol Flags    Type St Inode Path\n"
+ATF_COM, ATF_PERM, ATF_PUBL = 2, 4, 8
+"""Flags of /proc/net/arp (include/uapi/linux/if_arp.h)."""
 SO_ACCEPTCON: Final = 1 << 16
 DEV_HEADER: Final = (
     "Inter-|   Receive                                                |  Transmit\n"
@@ -84,7 +90,28 @@ def _dev(net: Net) -> list[str]:
     return [DEV_HEADER, *(f"{device.name:>6}:{counters}\n" for device in net.devices.values())]
 
 
+def _arp(net: Net) -> list[str]:
+    """`arp_seq_show()`: the neighbours without those that only have NOARP, then the proxies."""
+    lines = ["IP address       HW type     Flags       HW address            Mask     Device\n"]
+    for entry in NEIGHBOURS.of(net).values():
+        if entry.family == AF_INET and entry.state & ~NUD_NOARP:
+            flags = ATF_COM if entry.state & NUD_VALID else 0
+            flags |= ATF_PERM if entry.state & NUD_PERMANENT else 0
+            lines.append(_arp_line(entry.key, entry.device, flags, entry.lladdr))
+    for proxy in PROXIES.of(net).values():
+        if proxy.family == AF_INET:
+            lines.append(_arp_line(proxy.key, proxy.device, ATF_PUBL | ATF_PERM, bytes(6)))
+    return lines
+
+
+def _arp_line(key: bytes, device: NetDevice | None, flags: int, address: bytes) -> str:
+    type, name = (0, "*") if device is None else (device.type, device.name)
+    hardware = f"0x{type:<10x}0x{flags:<10x}{address.hex(':'):<17}"
+    return f"{'.'.join(map(str, key)):<16} {hardware}     *        {name}\n"
+
+
 FILES: Final = {
+    "arp": _arp,
     "dev": _dev,
     "ipv6_route": route_files.ipv6_route,
     "netlink": _netlink,
@@ -97,4 +124,6 @@ def directory(fs: ProcFs, path: str, owner: Task) -> ProcDirectory:
     """The directory `net` of a process: of the namespace that it is in now."""
     net = net_of(owner)
     table = {name: partial(ProcText, records=partial(show, net), owner=owner) for name, show in FILES.items()}
+    addresses = fs.kernel.rtnetlink.ipv6
+    table["if_inet6"] = partial(ProcText, records=lambda: [addresses.if_inet6(net)], owner=owner)
     return ProcDirectory(fs, path, table, owner)

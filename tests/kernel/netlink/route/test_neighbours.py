@@ -148,6 +148,8 @@ def neighbours(world: Any, seed: int = 13, steps: int = STEPS) -> list[object]:
                 dump(AF_INET, nb.NTF_PROXY),
                 dump(AF_INET, 0, only),
             ]
+    lines = world.read_file("/proc/net/arp").decode().splitlines()
+    seen += [lines[0], sorted(lines[1:])]
     for name in ("va", "br0"):
         seen += [links.delete(world, name), sorted(news(), key=repr)]
     return seen
@@ -163,3 +165,25 @@ def machine() -> Iterator[Machine]:
 def test_random_requests_have_the_results_of_this_host(machine: Machine) -> None:
     ours, theirs = neighbours(machine.blocking(uid=0)), on_this_host(neighbours)
     assert [pair for pair in zip(ours, theirs, strict=True) if pair[0] != pair[1]] == []
+
+
+def test_permanent_neighbours_survive_the_loss_of_the_carrier_only(machine: Machine) -> None:
+    root = machine.blocking(uid=0)
+    links.add_veth(root, "va", "vb")
+    for name in ("va", "vb"):
+        links.up(root, name)
+    flags = nl.NLM_F_CREATE
+    for last, state in ((1, nb.NUD_PERMANENT), (2, nb.NUD_STALE)):
+        body = NdMsg(AF_INET, index=2, state=state).pack() + attribute(nb.NDA_DST, bytes((10, 0, 0, last)))
+        body += attribute(nb.NDA_LLADDR, bytes((2, 0, 0, 0, 0, last)))
+        assert links.ask(root, rt.RTM_NEWNEIGH, body, flags) == "0"
+
+    def table() -> list[str]:
+        return [line.split()[0] for line in root.read_file("/proc/net/arp").decode().splitlines()[1:]]
+
+    assert table() == ["10.0.0.1", "10.0.0.2"]
+    links.down(root, "va")
+    links.settle(root)
+    assert table() == ["10.0.0.1"]
+    links.down(root, "vb")
+    assert table() == []
