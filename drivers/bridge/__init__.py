@@ -216,6 +216,8 @@ class BridgeModule:
                 if type == Br.GROUP_FWD_MASK and value & GROUP_FWD_RESTRICTED:
                     raise os_error(EINVAL)
                 bridge.settings[type] = int(bool(value)) if (low, high, error) == FLAG else value
+        if Br.PRIORITY in data:
+            self.select_states(bridge)  # `br_stp_set_bridge_priority()`
 
     def dellink(self, device: NetDevice, doomed: list[NetDevice]) -> None:
         """Release the ports, and unregister the bridge."""

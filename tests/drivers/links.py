@@ -49,7 +49,7 @@ def parse(payload: bytes) -> Link:
     info = dict(iterate_attributes(found.get(il.IFLA_LINKINFO, b"")))
     return Link(
         head.index,
-        found[il.IFLA_IFNAME].rstrip(b"\0").decode(),
+        found[il.IFLA_IFNAME].rstrip(b"\0").decode("utf-8", "surrogateescape"),
         head.flags,
         U32.unpack(found[il.IFLA_MTU])[0],
         found[il.IFLA_ADDRESS],

@@ -12,7 +12,9 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from simkernel import Machine, seconds
 from simkernel.uapi import if_link as il
+from simkernel.uapi import rtnetlink as rt
 from simkernel.uapi.netlink import attribute
+from simkernel.uapi.rtnetlink import IfInfoMsg
 from simkernel.uapi.structure import U32
 from tests.drivers.links import Links
 
@@ -172,3 +174,12 @@ class FollowedTable(RuleBasedStateMachine):
 
 TestFollowedTable = FollowedTable.TestCase
 TestFollowedTable.settings = settings(max_examples=40, stateful_step_count=20, deadline=None)
+
+
+def test_a_name_need_not_be_text(machine: Machine) -> None:
+    links = Links(machine)
+    name = attribute(il.IFLA_IFNAME, b"\xff\0")
+    assert links.add("dummy", "one") == links.set("one") == 0
+    index = next(link.index for link in links.dump().values() if link.name == "one")
+    assert links.ask(rt.RTM_NEWLINK, IfInfoMsg(index=index).pack() + name) == 0
+    assert links.ask(rt.RTM_DELLINK, IfInfoMsg().pack() + name) == 0

@@ -50,7 +50,11 @@ class Uevents:
         """
         variables = {"ACTION": action, "DEVPATH": devpath, "SUBSYSTEM": subsystem, **(environment or {})}
         variables["SEQNUM"] = str(self.sequence + 1)
-        size = len("".join([f"{key}={value}\0" for key, value in variables.items()]).encode())
+        size = len(
+            "".join([f"{key}={value}\0" for key, value in variables.items()]).encode(
+                "utf-8", "surrogateescape"
+            )
+        )
         if size > BUFFER_SIZE or len(variables) > MOST_VARIABLES:
             self._log.warn(f"WARNING: add_uevent_var: too many keys, or buffer size too small ({devpath})")
             return

@@ -300,7 +300,7 @@ def _get_bound_device(sock: Sock, length: int) -> bytes:
     device = sock.net.devices.get(index)
     if device is None:
         raise os_error(errno.ENODEV)
-    return device.name.encode() + b"\0"
+    return device.name.encode("utf-8", "surrogateescape") + b"\0"
 
 
 # -- filters ----------------------------------------------------------------

@@ -10,7 +10,7 @@ from typing import Final
 from simkernel.kernel.net.device import NetDevice
 from simkernel.kernel.netlink.route import inet
 from simkernel.kernel.netlink.route.address6 import InterfaceAddresses
-from simkernel.kernel.netlink.route.link_request import LinkRequest
+from simkernel.kernel.netlink.route.link_request import LinkRequest, Place
 from simkernel.kernel.netlink.route.parse import NESTED_POLICY, U8_POLICY, at_least, refuse
 from simkernel.uapi.errno import EAFNOSUPPORT, EINVAL, os_error
 from simkernel.uapi.if_link import IFF_LOOPBACK, IFF_NOARP
@@ -27,28 +27,29 @@ INET6_POLICY: Final = PolicyTable("inet6", (*_UNCHECKED, at_least(TOKEN_SIZE), U
 """inet_af_policy, inet6_af_policy"""
 
 
-def set_ipv4(device: NetDevice, link: LinkRequest, data: bytes, *, check: bool) -> None:
+def set_ipv4(device: NetDevice, link: LinkRequest, place: Place, *, check: bool) -> None:
     """Check or apply settings of IPv4.  EAFNOSUPPORT if it is disabled on the device, EINVAL."""
     target = inet.in_device(device) if device.registered else None
     if target is None:
         raise os_error(EAFNOSUPPORT)
-    nest = link.nest(data, INET_POLICY).get(inet.IFLA_INET_CONF, b"")
-    for type, first, last in locate_attributes(nest, 0, len(nest))[0]:
-        place = (type & NLA_TYPE_MASK) - 1
-        if last - first < S32.size or not 0 <= place < inet.IPV4_CONF_LENGTH:
+    data = link.request.data
+    nest = link.nest(place, INET_POLICY).get(inet.IFLA_INET_CONF, (0, 0))
+    for type, first, last in locate_attributes(data, *nest)[0]:
+        setting = (type & NLA_TYPE_MASK) - 1
+        if last - first < S32.size or not 0 <= setting < inet.IPV4_CONF_LENGTH:
             raise os_error(EINVAL)
         if not check:
-            target.conf[place] = S32.unpack_from(nest, first)[0]
+            target.conf[setting] = S32.unpack_from(data, first)[0]
 
 
 def set_ipv6(
-    ipv6: InterfaceAddresses, device: NetDevice, link: LinkRequest, data: bytes, *, check: bool
+    ipv6: InterfaceAddresses, device: NetDevice, link: LinkRequest, place: Place, *, check: bool
 ) -> None:
     """Check or apply settings of IPv6.  EAFNOSUPPORT if it is disabled on the device, EINVAL."""
     target = inet.inet6_device(device) if device.registered else None
     if target is None:
         raise os_error(EAFNOSUPPORT)
-    values = link.nest(data, INET6_POLICY)
+    values = link.payloads(link.nest(place, INET6_POLICY))
     mode, token = values.get(inet.IFLA_INET6_ADDR_GEN_MODE), values.get(inet.IFLA_INET6_TOKEN)
     if check:
         allowed = (inet.EUI64, inet.NONE, inet.RANDOM, inet.STABLE_PRIVACY)[: 4 if target.interface_id else 3]
@@ -65,10 +66,10 @@ def set_ipv6(
 
 
 def set_family(
-    ipv6: InterfaceAddresses, family: int, device: NetDevice, link: LinkRequest, data: bytes, check: bool
+    ipv6: InterfaceAddresses, family: int, device: NetDevice, link: LinkRequest, place: Place, check: bool
 ) -> None:
     """Check or apply the settings of a family."""
     if family == AF_INET:
-        set_ipv4(device, link, data, check=check)
+        set_ipv4(device, link, place, check=check)
     else:
-        set_ipv6(ipv6, device, link, data, check=check)
+        set_ipv6(ipv6, device, link, place, check=check)

@@ -22,9 +22,11 @@ from simkernel.kernel.net.namespace import Net
 from simkernel.kernel.net.nsfs import net_by_fd
 from simkernel.kernel.netlink import policy
 from simkernel.kernel.netlink.message import Request
+from simkernel.kernel.netlink.policy import Found, validator
 from simkernel.kernel.netlink.route.link_get import one_namespace
 from simkernel.kernel.netlink.route.link_kinds import LinkKinds
-from simkernel.kernel.netlink.route.link_request import LinkRequest, PeerRequest, text
+from simkernel.kernel.netlink.route.link_policy import LINK_POLICY
+from simkernel.kernel.netlink.route.link_request import LinkRequest, PeerRequest, Place, text
 from simkernel.kernel.netlink.route.parse import refuse
 from simkernel.uapi import if_link as il
 from simkernel.uapi import rtnetlink as rt
@@ -38,7 +40,7 @@ from simkernel.uapi.errno import (
     EPERM,
     os_error,
 )
-from simkernel.uapi.netlink import NLA_TYPE_MASK, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE, locate_attributes
+from simkernel.uapi.netlink import NLA_HDRLEN, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE
 from simkernel.uapi.rtnetlink import IfInfoMsg
 from simkernel.uapi.socket import AF_INET, AF_INET6
 
@@ -73,7 +75,7 @@ class LinkChanges:
     devices: NetDevices
     kinds: LinkKinds
     request_module: Callable[[str], Any]
-    set_family: Callable[[int, NetDevice, LinkRequest, bytes, bool], None]
+    set_family: Callable[[int, NetDevice, LinkRequest, Place, bool], None]
     """Check (True) or apply (False) the settings of a family in IFLA_AF_SPEC."""
     unmodelled: Callable[[str, int], Exception]
     warn: Callable[[str], object]
@@ -129,22 +131,23 @@ class LinkChanges:
         link.parse(policy.LIBERAL)
         _unique_namespace(link)
         info = link.link_info()
-        kind = text(info.get(il.IFLA_INFO_KIND, b""))
+        kind = text(link.payloads(info).get(il.IFLA_INFO_KIND, b""))
         ops = self.kinds.get(kind)
         if kind and ops is None and load:
             loading = self.request_module(f"rtnl-link-{kind}")
             if isinstance(loading, Awaitable):
                 return self._load(request, loading)
-        data = None
+        data, found = None, Found()
         if ops is not None:
             if ops.policy is not None and il.IFLA_INFO_DATA in info:
-                data = link.nest(info[il.IFLA_INFO_DATA], ops.policy)
+                found = link.nest(info[il.IFLA_INFO_DATA], ops.policy)
+                data = link.payloads(found)
             if ops.validate is not None:
                 ops.validate(link.tb, data, request.extack)
         peer = peer_net = None
         if ops is not None and ops.peer_type:  # `rtnl_get_peer_net()`
-            if ops.peer_type in (data or {}):
-                peer = PeerRequest(request, (data or {})[ops.peer_type])
+            if ops.peer_type in found:
+                peer = PeerRequest(request, found[ops.peer_type])
                 if ops.validate is not None:
                     ops.validate(peer.tb, None, request.extack)
             described_by = link if peer is None else peer
@@ -182,12 +185,10 @@ class LinkChanges:
         one_namespace(link)
         device = link.device(request.net)
         changed = False
-        located, _ = locate_attributes(
-            link.tb.get(il.IFLA_PROP_LIST, b""), 0, len(link.tb.get(il.IFLA_PROP_LIST, b""))
-        )
-        for type, first, last in located:
-            if type & NLA_TYPE_MASK == il.IFLA_ALT_IFNAME:
-                name = text(link.tb[il.IFLA_PROP_LIST][first:last])
+        for type, first, last in link.located(il.IFLA_PROP_LIST):
+            if type == il.IFLA_ALT_IFNAME:
+                validator(LINK_POLICY, policy.STRICT).parse(request, first - NLA_HDRLEN, last)
+                name = text(request.data[first:last])
                 if request.type == rt.RTM_NEWLINKPROP:
                     if request.net.device_named(name) is not None:
                         raise os_error(EEXIST)
@@ -206,7 +207,7 @@ class LinkChanges:
         self,
         device: NetDevice,
         link: LinkRequest,
-        info: dict[int, bytes],
+        info: Found,
         ops: LinkOps | None,
         data: dict[int, bytes] | None,
     ) -> None:
@@ -216,7 +217,7 @@ class LinkChanges:
         master_ops = None if master is None else master.link_ops
         slave_data: dict[int, bytes] = {}
         if master_ops is not None and master_ops.slave_policy is not None and il.IFLA_INFO_SLAVE_DATA in info:
-            slave_data = link.nest(info[il.IFLA_INFO_SLAVE_DATA], master_ops.slave_policy)
+            slave_data = link.payloads(link.nest(info[il.IFLA_INFO_SLAVE_DATA], master_ops.slave_policy))
         if request.flags & NLM_F_EXCL:
             raise os_error(EEXIST)
         if request.flags & NLM_F_REPLACE:
@@ -392,8 +393,8 @@ class LinkChanges:
             raise self.unmodelled("virtual functions, XDP and reasons for protodown", EOPNOTSUPP)
         if any(type in link for type in _HARDWARE):
             raise os_error(EOPNOTSUPP)
-        for family, data in _families(link):
-            self.set_family(family, device, link, data, False)
+        for family, place in link.families():
+            self.set_family(family, device, link, place, False)
             yield NOTIFY
         if il.IFLA_PROTO_DOWN in link:
             raise refuse(request, EOPNOTSUPP, "Protodown not supported by device")
@@ -432,10 +433,10 @@ class LinkChanges:
         for type, limit in most.items():
             if link.number(type) > limit:
                 raise refuse(request, EINVAL, f"too big {_SIZES[type]}")
-        for family, data in _families(link):
+        for family, place in link.families():
             if family not in (AF_INET, AF_INET6):
                 raise os_error(EAFNOSUPPORT)
-            self.set_family(family, device, link, data, True)
+            self.set_family(family, device, link, place, True)
 
     def _target(self, link: LinkRequest) -> Net:
         """The namespace that a link is to be in (`rtnl_link_get_net_capable()`).
@@ -467,12 +468,6 @@ def _set_size(device: NetDevice, type: int, size: int) -> None:
     setattr(device, _SIZES[type], size)
     if type in _OF_IPV4 and size <= MAX_GSO_SIZE:
         setattr(device, _SIZES[_OF_IPV4[type]], size)
-
-
-def _families(link: LinkRequest) -> list[tuple[int, bytes]]:
-    data = link.tb.get(il.IFLA_AF_SPEC, b"")
-    located, _ = locate_attributes(data, 0, len(data))
-    return [(type & NLA_TYPE_MASK, data[first:last]) for type, first, last in located]
 
 
 def _unique_namespace(link: LinkRequest) -> None:

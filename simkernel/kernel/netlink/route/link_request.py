@@ -6,25 +6,29 @@ from simkernel.kernel.net.device import LinkOps, NetDevice
 from simkernel.kernel.net.namespace import Net
 from simkernel.kernel.netlink.extack import ExtendedAck
 from simkernel.kernel.netlink.message import Request
-from simkernel.kernel.netlink.policy import LIBERAL, validator
+from simkernel.kernel.netlink.policy import LIBERAL, Found, validator
 from simkernel.kernel.netlink.route.link_policy import LINK_POLICY, LINKINFO_POLICY
 from simkernel.kernel.netlink.route.parse import attributes, namespace, refuse
 from simkernel.uapi import if_link as il
 from simkernel.uapi.errno import EINVAL, ENODEV, os_error
-from simkernel.uapi.netlink import NLMSG_HDRLEN
+from simkernel.uapi.netlink import NLA_TYPE_MASK, NLMSG_HDRLEN, locate_attributes
 from simkernel.uapi.rtnetlink import IfInfoMsg
 from simkernel.uapi.structure import S32, U32
 from simkernel.ynl.policy import PolicyTable
+
+Place = tuple[int, int]
+"""Begin and end of a payload in a request."""
 
 
 class LinkRequest:
     """A request with a `struct ifinfomsg`, or a shorter header; `tb` has the payloads of its attributes."""
 
-    __slots__ = ("request", "tb")
+    __slots__ = ("_found", "request", "tb")
 
     def __init__(self, request: Request) -> None:
         self.request = request
         self.tb: dict[int, bytes] = {}
+        self._found: Found = {}
 
     def __contains__(self, type: int) -> bool:
         return type in self.tb
@@ -48,34 +52,45 @@ class LinkRequest:
 
     def parse(self, validate: int, header_size: int = IfInfoMsg.SIZE) -> None:
         """Check the attributes (`nlmsg_parse_deprecated()` and its strict twin).  EINVAL, ERANGE."""
-        found = attributes(self.request, header_size, LINK_POLICY, validate)
-        self.tb = {type: self.request.data[first:last] for type, (first, last) in found.items()}
+        self._found = attributes(self.request, header_size, LINK_POLICY, validate)
+        self.tb = self.payloads(self._found)
 
-    def nest(self, data: bytes, table: PolicyTable, *, silent: bool = False) -> dict[int, bytes]:
+    def nest(self, place: Place, table: PolicyTable, *, silent: bool = False) -> Found:
         """Check the attributes in a nest (`nla_parse_nested_deprecated()`), without a text if `silent`."""
         request = self.request
-        place = request.data.find(data, request.start) if data else request.start
         said = request.extack
         if silent:
             request.extack = ExtendedAck()
         try:
-            found = validator(table, LIBERAL).parse(request, place, place + len(data), depth=1)
+            return validator(table, LIBERAL).parse(request, *place, depth=1)
         finally:
             request.extack = said
-        return {type: request.data[first:last] for type, (first, last) in found.items()}
 
-    def link_info(self) -> dict[int, bytes]:
+    def payloads(self, found: Found) -> dict[int, bytes]:
+        """The payloads of attributes, by type."""
+        return {type: self.request.data[first:last] for type, (first, last) in found.items()}
+
+    def located(self, type: int) -> list[tuple[int, int, int]]:
+        """The type of each attribute in a nest, and the begin and the end of its payload in the request."""
+        if type not in self._found:
+            return []
+        located, _ = locate_attributes(self.request.data, *self._found[type])
+        return [(inner & NLA_TYPE_MASK, first, last) for inner, first, last in located]
+
+    def families(self) -> list[tuple[int, Place]]:
+        """Each family in IFLA_AF_SPEC, with the place of its settings."""
+        return [(family, (first, last)) for family, first, last in self.located(il.IFLA_AF_SPEC)]
+
+    def link_info(self) -> Found:
         """The attributes in IFLA_LINKINFO, checked (ifla_info_policy).  EINVAL, ERANGE."""
-        return (
-            self.nest(self.tb[il.IFLA_LINKINFO], LINKINFO_POLICY, silent=True)
-            if il.IFLA_LINKINFO in self
-            else {}
-        )
+        if il.IFLA_LINKINFO not in self:
+            return {}
+        return self.nest(self._found[il.IFLA_LINKINFO], LINKINFO_POLICY, silent=True)
 
     def kind(self, kinds: dict[str, LinkOps]) -> LinkOps | None:
         """The registered kind that IFLA_LINKINFO names (`linkinfo_to_kind_ops()`)."""
         try:
-            return kinds.get(text(self.link_info().get(il.IFLA_INFO_KIND, b"")))
+            return kinds.get(text(self.payloads(self.link_info()).get(il.IFLA_INFO_KIND, b"")))
         except OSError:
             return None
 
@@ -129,12 +144,14 @@ class PeerRequest(LinkRequest):
 
     __slots__ = ("_header",)
 
-    def __init__(self, request: Request, data: bytes) -> None:
+    def __init__(self, request: Request, place: Place) -> None:
         super().__init__(request)
-        if len(data) < IfInfoMsg.SIZE:
+        first, last = place
+        if last - first < IfInfoMsg.SIZE:
             raise refuse(request, EINVAL, "Invalid header length")
-        self._header = IfInfoMsg.unpack(data)
-        self.tb = self.nest(data[IfInfoMsg.SIZE :], LINK_POLICY)
+        self._header = IfInfoMsg.unpack(request.data, first)
+        self._found = self.nest((first + IfInfoMsg.SIZE, last), LINK_POLICY)
+        self.tb = self.payloads(self._found)
 
     @property
     def header(self) -> IfInfoMsg:

@@ -87,7 +87,8 @@ def _unix_line(sock: UnixSocket, references: int) -> str:
 def _dev(net: Net) -> list[str]:
     """`dev_seq_show()`.  All counters are 0, since no device transmits."""
     counters = "".join(f" {0:{width}}" for width in DEV_WIDTHS)
-    return [DEV_HEADER, *(f"{device.name:>6}:{counters}\n" for device in net.devices.values())]
+    devices = (net.devices[index] for index in sorted(net.devices))
+    return [DEV_HEADER, *(f"{device.name:>6}:{counters}\n" for device in devices)]
 
 
 def _arp(net: Net) -> list[str]:
