@@ -151,3 +151,21 @@ def bridge_and_port(world: World, log: Log) -> None:
     links.set("release", 4, attr(il.IFLA_MASTER, u32(0)))
     links.get("released: bridge", 2)
     links.ask("delete", rt.RTM_DELLINK, rt.IfInfoMsg(index=2).pack())
+
+
+@case(privileged=True, marks=(*MARKS, "namespaces"))
+def links_of_another_namespace(world: World, log: Log) -> None:
+    """A link to be made is looked up where it is to be; one that is there already is not moved."""
+    links = Links(world, log)
+    other = world.namespace()
+    world.set_nsid(other, 7)
+    links.bridge("make")
+    bridge = rt.IfInfoMsg().pack() + attr(il.IFLA_IFNAME, b"br0\0") + attr(il.IFLA_ADDRESS, MAC_A)
+    bridge += attr(il.IFLA_LINKINFO, attr(il.IFLA_INFO_KIND, b"bridge\0"))
+    there = attr(il.IFLA_TARGET_NETNSID, u32(7))
+    links.ask("the same name there", rt.RTM_NEWLINK, bridge + there, CREATE | EXCL)
+    links.ask("again", rt.RTM_NEWLINK, bridge + there, CREATE | EXCL)
+    links.ask("without NLM_F_EXCL", rt.RTM_NEWLINK, bridge + there, CREATE)
+    world.set_nsid(world, 8)
+    links.set("lo to where it is", 1, attr(il.IFLA_TARGET_NETNSID, u32(8)))
+    links.set("lo to elsewhere", 1, there)

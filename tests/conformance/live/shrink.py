@@ -88,6 +88,9 @@ def _plainer_steps(step: Step) -> Iterator[Step]:
 
 
 def _distinct(step: Step, arguments: tuple[Any, ...]) -> Iterator[Step]:
+    """The step with these arguments; ioctl(2) reads as much as it likes, so its argument stays as long."""
+    if step.call == "ioctl" and len(arguments[1]) != len(step.arguments[1]):
+        return
     if arguments != step.arguments:
         yield attrs.evolve(step, arguments=arguments)
 

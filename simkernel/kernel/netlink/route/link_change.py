@@ -158,9 +158,10 @@ class LinkChanges:
         if link.header.index < 0:
             raise refuse(request, EINVAL, "ifindex can't be negative")
         named = link.header.index > 0 or link.is_named
+        only_new = request.flags & NLM_F_CREATE and request.flags & NLM_F_EXCL
         device = None
         with suppress(OSError):
-            device = link.device(request.net)
+            device = link.device(target if only_new else request.net)
         if device is not None:
             self._change_existing(device, link, info, ops, data)
         elif not request.flags & NLM_F_CREATE:
@@ -341,9 +342,10 @@ class LinkChanges:
     def _changes(self, device: NetDevice, link: LinkRequest) -> Iterator[int]:
         """Make one change after the other; yields the announcement that each needs."""
         devices, header, request, tb = self.devices, link.header, link.request, link.tb
-        if any(type in link for type in _NAMESPACES):
+        target = self._target(link)
+        if target is not device.net:
             index = link.signed(il.IFLA_NEW_IFINDEX) if il.IFLA_NEW_IFINDEX in link else 0
-            devices.move(device, self._target(link), link.name, index, request.extack)
+            devices.move(device, target, link.name, index, request.extack)
             yield MODIFIED
         if il.IFLA_MAP in link:
             raise os_error(EOPNOTSUPP)
