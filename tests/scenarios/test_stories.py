@@ -155,6 +155,36 @@ def test_mouse_a_listener_that_does_not_empty_its_queue_stays_wrong() -> None:
     assert not slow["right"]
 
 
+# -- links ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_links_a_daemon_that_lists_again_after_an_overrun_is_right(seed: int) -> None:
+    figures = run("links", seed).metrics
+    quick, slow = figures["quick"], figures["slow"]
+    assert quick["right"]
+    assert slow["right"]
+    assert (quick["overruns"], quick["listed"]) == (0, 1)
+    assert slow["overruns"] > 3
+    assert slow["listed"] == slow["overruns"] + 1
+    assert slow["heard"] < quick["heard"] / 2
+
+
+def test_links_a_daemon_that_ignores_an_overrun_stays_wrong() -> None:
+    slow = run("links", resync=False).metrics["slow"]
+    assert slow["overruns"] > 0
+    assert not slow["right"]
+
+
+def test_links_no_flag_reports_a_rename_in_a_list() -> None:
+    lists = run("links", changes=1).metrics["lists"]
+    names = {what: names.replace(" /", "").split() for what, (names, _) in lists.items()}
+    assert [flag for _, flag in lists.values()] == [False, True, False]
+    assert len(names["none"]) == len(set(names["none"])) == 7
+    assert names["eth0 becomes old, eth5 eth0"].count("eth0") == 2
+    assert "eth1" in names["eth1 is deleted"]
+
+
 # -- hotplug ------------------------------------------------------------------------
 
 

@@ -1,0 +1,258 @@
+"""Daemons keep tables of network links and addresses while another program changes them.
+
+Covers: rtnetlink: links and addresses that come, change and go; groups, overrun and ENOBUFS; dumps that a
+    change interrupts.
+Scenario: A program creates, renames, configures and deletes links. Two daemons subscribe, list everything,
+    and follow the notifications. The second one is slow: it loses notifications, so it lists again.
+    Then a program that only lists receives a list in several parts, and links change in between.
+When useful: to write a daemon whose table is right in the end. With --set resync=false the slow daemon
+    ignores ENOBUFS, and its table stays wrong.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import Any
+
+import attrs
+
+from simkernel import App, millis
+from simkernel.scenario import Parameter, Run, scenario
+from simkernel.uapi.errno import ENOBUFS
+from simkernel.uapi.if_link import IFF_UP, IFLA_IFNAME
+from simkernel.uapi.netlink import (
+    NETLINK_ROUTE,
+    NLM_F_DUMP,
+    NLM_F_DUMP_INTR,
+    NLM_F_REQUEST,
+    NLMSG_DONE,
+    iterate_attributes,
+    iterate_messages,
+    message,
+)
+from simkernel.uapi.poll import POLLIN
+from simkernel.uapi.rtnetlink import RTM_GETLINK, RTM_NEWLINK, IfInfoMsg
+from simkernel.uapi.sched import CLONE_NEWNET
+from simkernel.uapi.socket import AF_INET, AF_UNSPEC, SO_RCVBUF, SOL_SOCKET
+
+GROUPS = ("rtnlgrp-link", "rtnlgrp-ipv4-ifaddr", "rtnlgrp-ipv6-ifaddr")
+BUFSIZE = 4096
+MAX_LINKS = 8
+COUNTERS = ("heard", "overruns", "listed")
+Changes = tuple[tuple[str, str], ...]
+LISTED: dict[str, Changes] = {
+    "none": (),
+    "eth1 is deleted": (("eth1", ""),),
+    "eth0 becomes old, eth5 eth0": (("eth0", "old"), ("eth5", "eth0")),
+}
+"""Changes of links while they are listed: old and new names."""
+
+
+@attrs.define
+class Daemon:
+    """A daemon, its table and its counters.  A link's index is its identity: a name can change."""
+
+    name: str
+    work: float = 0.0
+    buffer: int = 0
+    resync: bool = True
+    links: dict[int, str] = attrs.field(factory=dict)
+    addresses: set[tuple[int, str]] = attrs.field(factory=set)
+    heard: int = 0
+    overruns: int = 0
+    listed: int = 0
+
+    @property
+    def counters(self) -> list[int]:
+        """The values of COUNTERS."""
+        return [getattr(self, name) for name in COUNTERS]
+
+    @property
+    def table(self) -> tuple[dict[int, str], set[tuple[int, str]]]:
+        """The links' names by index, and the addresses with the index of their link."""
+        return self.links, self.addresses
+
+    async def follow(self, app: App) -> None:
+        """Subscribe, list, and apply each notification."""
+        route = await app.rtnetlink()
+        await route.join(*GROUPS)
+        if self.buffer:
+            await route.event_socket.setsockopt(SOL_SOCKET, SO_RCVBUF, self.buffer)
+        await self.list(route)
+        events = route.events()
+        while True:
+            try:
+                self.apply(await anext(events))
+            except OSError as error:
+                if error.errno != ENOBUFS:
+                    raise
+                self.overruns += 1
+                if self.resync:
+                    await self.drain(app, route.event_socket)
+                    await self.list(route)
+            if self.work:
+                await app.compute(millis(self.work))
+
+    async def list(self, route: Any) -> None:
+        """Replace the table.  A list that was interrupted is requested again."""
+        while True:
+            self.listed += 1
+            with suppress(InterruptedError):
+                links = await route.dump("getlink")
+                addresses = await route.dump("getaddr")
+                break
+        self.links = {each["ifi-index"]: each["ifname"] for each in links}
+        self.addresses = {(each["ifa-index"], each["address"]) for each in addresses}
+
+    async def drain(self, app: App, sock: Any) -> None:
+        """Discard the queued notifications: the list that follows is newer."""
+        while await app.poll([(sock, POLLIN)], 0):
+            with suppress(OSError):  # it can overrun again
+                await sock.recv(BUFSIZE)
+
+    def apply(self, event: Any) -> None:
+        """Apply a notification."""
+        self.heard += 1
+        if event.name == "newaddr":
+            self.addresses.add((event["ifa-index"], event["address"]))
+        elif event.name == "deladdr":
+            self.addresses.discard((event["ifa-index"], event["address"]))
+        elif event["ifi-family"] == AF_UNSPEC:  # AF_BRIDGE: the link is a port of a bridge, or no longer
+            if event.name == "newlink":
+                self.links[event["ifi-index"]] = event["ifname"]
+            else:
+                self.links.pop(event["ifi-index"], None)
+
+
+async def administrator(app: App, changes: int, step: float) -> None:
+    """Change links and addresses at random."""
+    route = await app.rtnetlink()
+    await route.do("newlink", ifname="br0", linkinfo={"kind": "bridge"})
+    bridge = (await route.do("getlink", ifname="br0"))["ifi-index"]
+    links: list[int] = []
+    for number in range(changes):
+        await app.sleep(step / 1000)
+        name, link = f"eth{number}", app.random.choice(links or [0])
+        change = app.random.choice(("delete", "rename", "up", "port", "address", "address"))
+        if not link or len(links) < app.random.randrange(MAX_LINKS):
+            await route.do("newlink", ifname=name, linkinfo={"kind": app.random.choice(("dummy", "veth"))})
+            links.append((await route.do("getlink", ifname=name))["ifi-index"])
+        elif change == "delete":
+            await route.do("dellink", ifi_index=link)  # the other end of a veth goes, too
+            links.remove(link)
+        elif change == "rename":
+            await route.do("setlink", ifi_index=link, ifname=name)
+        elif change == "up":
+            flags = app.random.choice((IFF_UP, 0))
+            await route.do("setlink", ifi_index=link, ifi_flags=flags, ifi_change=IFF_UP)
+        elif change == "port":
+            await route.do("setlink", ifi_index=link, master=app.random.choice((bridge, 0)))
+        else:
+            address = {"ifa_family": AF_INET, "ifa_prefixlen": 24, "ifa_index": link}
+            await route.do("newaddr", **address, local=f"10.{number // 256}.{number % 256}.1")
+
+
+async def lister(app: App, changes: Changes, found: list[tuple[str, bool]]) -> None:
+    """List the links of a new namespace in parts; another program changes them after the first."""
+    await app.unshare(CLONE_NEWNET)
+    route = await app.rtnetlink()
+    for number in range(6):
+        await route.do("newlink", ifname=f"eth{number}", linkinfo={"kind": "dummy"})
+    sock = await app.socket(proto=NETLINK_ROUTE)
+    await sock.send(message(RTM_GETLINK, IfInfoMsg().pack(), flags=NLM_F_REQUEST | NLM_F_DUMP))
+    parts, interrupted, done = list[str](), False, False
+    while not done:
+        names = []
+        for header, payload in iterate_messages(await sock.recv(BUFSIZE)):
+            interrupted |= bool(header.flags & NLM_F_DUMP_INTR)
+            done |= header.type == NLMSG_DONE
+            if header.type == RTM_NEWLINK:
+                attributes = dict(iterate_attributes(payload, IfInfoMsg.SIZE))
+                names.append(attributes[IFLA_IFNAME].rstrip(b"\0").decode())
+        if not parts:
+            await app.spawn(change, changes)
+            await app.wait()
+        parts += [" ".join(names)] if names else []
+    found.append((" / ".join(parts), interrupted))
+
+
+async def change(app: App, changes: Changes) -> None:
+    """Rename links; delete those whose new name is empty."""
+    route = await app.rtnetlink()
+    for name, new in changes:
+        index = (await route.do("getlink", ifname=name))["ifi-index"]
+        if new:
+            await route.do("setlink", ifi_index=index, ifname=new)
+        else:
+            await route.do("dellink", ifi_index=index)
+
+
+@scenario(
+    Parameter("changes", int, 400, minimum=1, maximum=100_000, help="how often links or addresses change"),
+    Parameter(
+        "step", float, 1.0, minimum=0.05, maximum=1000.0, unit="ms", help="from one change to the next"
+    ),
+    Parameter("work", float, 5.0, minimum=0.0, maximum=1000.0, unit="ms", help="of the slow one, a message"),
+    Parameter("buffer", int, 16384, minimum=2048, maximum=212_992, unit="bytes", help="of the slow one"),
+    Parameter("resync", bool, True, help="whether the slow one lists again after ENOBUFS"),
+)
+def links(run: Run) -> None:
+    machine = run.machine(udev=False)
+    quick = Daemon("quick")
+    slow = Daemon("slow", run["work"], run["buffer"], run["resync"])
+    for daemon in (quick, slow):
+        machine.spawn(daemon.follow, uid=1000, name=daemon.name)
+    machine.run(until=millis(1))
+    machine.spawn(administrator, run["changes"], run["step"])
+    machine.run()
+    late = Daemon("late")
+    machine.spawn(late.follow, uid=1000)
+    found: list[tuple[str, bool]] = []
+    for changes in LISTED.values():
+        machine.spawn(lister, changes, found)
+        machine.run()
+    report(run, [quick, slow], late, found)
+
+
+def report(run: Run, daemons: list[Daemon], truth: Daemon, found: list[tuple[str, bool]]) -> None:
+    """Compare the tables with a new list, and show the lists with a change in between."""
+    quick, slow = daemons
+    right = {each.name: each.table == truth.table for each in daemons}
+    run.text(
+        f"A program has made {run['changes']} changes of links and addresses; the kernel has sent "
+        f"{quick.heard} notifications. In the end there are {len(truth.links)} links and "
+        f"{len(truth.addresses)} addresses."
+    )
+    run.table(
+        "The daemons",
+        ("who", "heard", "overruns", "listed", "links", "addresses", "is right"),
+        [
+            (each.name, *each.counters, *map(len, each.table), "yes" if right[each.name] else "NO")
+            for each in daemons
+        ],
+    )
+    if not right["slow"]:
+        result = "No later notification corrects it: after ENOBUFS a daemon has to list everything again."
+    elif slow.overruns:
+        result = (
+            f"After each of {slow.overruns} overruns (ENOBUFS) the slow daemon has emptied its queue and "
+            "listed everything again, so its table is right. Try --set resync=false."
+        )
+    else:
+        result = "The slow daemon has lost nothing."
+    run.text(result)
+    lists = dict(zip(LISTED, found, strict=True))
+    run.table(
+        "A list of the links in parts, and a change after the first part",
+        ("change", "names in the parts", "NLM_F_DUMP_INTR"),
+        [(what, names, "yes" if interrupted else "no") for what, (names, interrupted) in lists.items()],
+    )
+    run.text(
+        "The flag reports that links came or went: list again. It does not report a rename, so a list can "
+        "have a name twice and lack another. An index is unique, and a subscriber is notified of new names."
+    )
+    run.metric("links", sorted(truth.links.values()))
+    run.metric("addresses", len(truth.addresses))
+    for each in daemons:
+        run.metric(each.name, dict(zip(COUNTERS, each.counters, strict=True)) | {"right": right[each.name]})
+    run.metric("lists", {what: list(result) for what, result in lists.items()})
