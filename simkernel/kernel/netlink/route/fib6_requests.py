@@ -116,6 +116,9 @@ class RouteRequests6:
         config = self._config(request)
         config = attrs.evolve(config, metric=config.metric or USER_PRIORITY)
         if config.asked is not None and rt.RTA_MULTIPATH in config.asked:
+            if not all(each.flags & rt.RTF_GATEWAY for each in _hops(config, config.asked)):
+                text = "Device only routes can not be added for IPv6 using the multipath API."
+                raise config.refuse(text)
             self._new_multipath(request, config, config.asked)
         else:
             self._fib.insert(request.net, self.make(request.net, config), request, request.flags)
@@ -129,10 +132,8 @@ class RouteRequests6:
             self._delete(request, config, siblings=True)
             return
         error: OSError | None = None
-        for each in self._hops(config, config.asked):
+        for each in _hops(config, config.asked):
             try:
-                if isinstance(each, OSError):
-                    raise each
                 self._delete(request, each, siblings=False)
             except OSError as raised:
                 error = raised
@@ -192,6 +193,11 @@ class RouteRequests6:
         pref = asked.payload(rt.RTA_PREF)[:1] or b"\0"
         if pref[0] in (PREF_LOW, PREF_HIGH):
             flags |= pref[0] << PREF_SHIFT
+        gateways = [attributes.get(rt.RTA_GATEWAY, ANY) for _, attributes in asked.hops()]
+        if rt.RTA_MULTIPATH in asked and not gateways:
+            raise asked.refuse("Invalid nexthop configuration - no valid nexthops")
+        if any(len(each) < IN6_ADDR_SIZE for each in gateways):
+            raise asked.refuse("Invalid IPv6 address in RTA_GATEWAY")
         lifetime, expires = asked.number(rt.RTA_EXPIRES), None
         if rt.RTA_EXPIRES in asked and lifetime <= FOREVER:
             expires = self._fib.engine.time() + lifetime * SECOND
@@ -216,36 +222,15 @@ class RouteRequests6:
 
     # -- several next hops --------------------------------------------------------
 
-    def _hops(self, config: Config6, asked: RouteRequest) -> Iterator[Config6 | OSError]:
-        """A route for each next hop of RTA_MULTIPATH, or its error."""
-        for hop, attributes in asked.hops():
-            gateway, flags = attributes.get(rt.RTA_GATEWAY), config.flags | hop.flags & rt.RTNH_F_ONLINK
-            if gateway is not None and len(gateway) < IN6_ADDR_SIZE:
-                yield asked.refuse("Invalid IPv6 address in RTA_GATEWAY")
-                continue
-            yield attrs.evolve(
-                config,
-                index=hop.index or config.index,
-                gateway=config.gateway if gateway is None else gateway[:IN6_ADDR_SIZE],
-                flags=flags | (0 if gateway is None else rt.RTF_GATEWAY),
-                weight=hop.hops + 1,
-            )
-
     def _new_multipath(self, request: Request, config: Config6, asked: RouteRequest) -> None:
         """`ip6_route_multipath_add()`: one message tells of all next hops."""
         net, fib, replace = request.net, self._fib, request.flags & NLM_F_REPLACE
         routes: list[tuple[Route6, Config6]] = []
-        for each in self._hops(config, asked):
-            if isinstance(each, OSError):
-                raise each
+        for each in _hops(config, asked):
             route = self.make(net, each)
             if any(other.is_duplicate(route) for other, _ in routes):
                 raise os_error(EEXIST)
             routes.append((route, each))
-        if not routes:
-            raise asked.refuse("Invalid nexthop configuration - no valid nexthops")
-        if not all(route.can_have_siblings for route, _ in routes):
-            raise asked.refuse("Device only routes can not be added for IPv6 using the multipath API.")
         shown = replace or NLM_F_CREATE
         shown |= request.flags & NLM_F_APPEND
         done: list[tuple[Route6, Config6]] = []
@@ -376,6 +361,15 @@ class RouteRequests6:
             raise os_error(EHOSTUNREACH)
         assert route.device is not None
         return route.device
+
+
+def _hops(config: Config6, asked: RouteRequest) -> Iterator[Config6]:
+    """A route for each next hop of RTA_MULTIPATH."""
+    for hop, attributes in asked.hops():
+        gateway = attributes.get(rt.RTA_GATEWAY, config.gateway)[:IN6_ADDR_SIZE]
+        flags = config.flags | hop.flags & rt.RTNH_F_ONLINK | (rt.RTF_GATEWAY if gateway else 0)
+        index = hop.index or config.index
+        yield attrs.evolve(config, index=index, gateway=gateway, flags=flags, weight=hop.hops + 1)
 
 
 def _matches(metric: int, protocol: int, hop: NextHop, config: Config6) -> bool:
