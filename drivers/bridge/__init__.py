@@ -98,6 +98,10 @@ KIND: Final = "bridge"
 GROUP_ADDRESS: Final = bytes.fromhex("0180c2000000")
 MAX_PORTS: Final = 1023
 SPEED_UNKNOWN: Final = -1
+LINK_XSTATS_TYPE_BRIDGE: Final = 1
+XSTATS: Final = attribute(2, bytes(240))
+STP_XSTATS: Final = attribute(4, bytes(48))
+"""BRIDGE_XSTATS_MCAST and BRIDGE_XSTATS_STP: no packets are modelled."""
 
 MODULE = Module(
     license="GPL",
@@ -156,6 +160,7 @@ class BridgeModule:
             add_slave=self.add_port,
             del_slave=self.remove_port,
             link_settings=self.link_settings,
+            bridge_getlink=lambda master, device: self.fill_link(master.private, device),
         )
         kind = LinkOps(
             kind=KIND,
@@ -168,6 +173,7 @@ class BridgeModule:
             fill_info=self.fill_info,
             slave_policy=PORT_POLICY,
             slave_changelink=self.change_port,
+            fill_xstats=lambda port: attribute(LINK_XSTATS_TYPE_BRIDGE, XSTATS + STP_XSTATS * port),
             fill_slave_info=lambda master, device: self.fill_port(master.private, device),
         )
         self.kind = rtnl_link_register(this, kind)
@@ -445,7 +451,11 @@ class BridgeModule:
 
     def notify_port(self, bridge: Bridge, port: Port, type: int = RTM_NEWLINK) -> None:
         """Send a port's state to RTNLGRP_LINK (`br_ifinfo_notify()`)."""
-        device = port.device
+        body = self.fill_link(bridge, port.device, type)
+        rtnl_link_notify(self.this, port.device, message(type, body))
+
+    def fill_link(self, bridge: Bridge, device: NetDevice, type: int = RTM_NEWLINK) -> bytes:
+        """Return header and attributes of a port (`br_fill_ifinfo()`)."""
         body = IfInfoMsg(AF_BRIDGE, device.type, device.index, device.shown_flags, 0).pack()
         body += attribute(IFLA_IFNAME, device.name.encode("utf-8", "surrogateescape") + b"\0")
         body += attribute(IFLA_MASTER, U32.pack(bridge.device.index)) + attribute(
@@ -457,7 +467,7 @@ class BridgeModule:
             body += attribute(IFLA_LINK, U32.pack(device.iflink))
         if type == RTM_NEWLINK:
             body += attribute(IFLA_PROTINFO | NLA_F_NESTED, self.fill_port(bridge, device))
-        rtnl_link_notify(self.this, device, message(type, body))
+        return body
 
 
 def init(this: ThisModule) -> BridgeModule:

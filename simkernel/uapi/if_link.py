@@ -86,6 +86,8 @@ VETH_INFO_PEER: Final = 1
 
 # Statistics, as attributes and as bits of a mask, and what is in the last but one.
 IFLA_STATS_LINK_64: Final = 1
+IFLA_STATS_LINK_XSTATS: Final = 2
+IFLA_STATS_LINK_XSTATS_SLAVE: Final = 3
 IFLA_STATS_LINK_OFFLOAD_XSTATS: Final = 4
 IFLA_STATS_AF_SPEC: Final = 5
 IFLA_STATS_MAX: Final = IFLA_STATS_AF_SPEC

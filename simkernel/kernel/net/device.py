@@ -96,6 +96,8 @@ class NetDeviceOps:
     add_slave: Callable[[NetDevice, NetDevice, Extack], None] | None = None
     del_slave: Callable[[NetDevice, NetDevice], None] | None = None
     get_iflink: Callable[[NetDevice], int] | None = None
+    bridge_getlink: Callable[[NetDevice, NetDevice], bytes] | None = None
+    """Return header and attributes of a port (second) of a bridge (first), without flags of the message."""
     link_settings: Callable[[NetDevice], tuple[int, str]] | None = None
     """Return speed in Mbit/s and duplex (`ethtool_ops.get_link_ksettings`)."""
 
@@ -123,6 +125,8 @@ class LinkOps:
     slave_policy: PolicyTable | None = None
     slave_changelink: Callable[[NetDevice, NetDevice, Attributes, Extack], None] | None = None
     fill_slave_info: Callable[[NetDevice, NetDevice], bytes] | None = None
+    fill_xstats: Callable[[bool], bytes] | None = None
+    """Return the statistics of a device, or of a port if True (`fill_linkxstats`)."""
     module: LoadedModule | None = None
 
 

@@ -1,22 +1,37 @@
-"""Links and neighbours as bridges have them (family AF_BRIDGE): lo is in none (net/core/rtnetlink.c)."""
+"""Links and neighbours as bridges have them (family AF_BRIDGE, net/core/rtnetlink.c)."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
+from simkernel.kernel.net.device import DeviceSlot, Event, NetDevice
+from simkernel.kernel.net.devices import NetDevices
 from simkernel.kernel.netlink.dump import DumpCallback
 from simkernel.kernel.netlink.message import Request
 from simkernel.kernel.netlink.policy import DEPRECATED_STRICT, LIBERAL, Found
 from simkernel.kernel.netlink.route.link_policy import LINK_POLICY
 from simkernel.kernel.netlink.route.neighbours import NEIGHBOUR_POLICY, header
+from simkernel.kernel.netlink.route.notify import notify, wanted
 from simkernel.kernel.netlink.route.parse import attributes, has_header, number, refuse
 from simkernel.kernel.netlink.writer import MessageWriter
 from simkernel.uapi import if_link as il
 from simkernel.uapi import neighbour as nb
-from simkernel.uapi.errno import EINVAL, ENODEV, EOPNOTSUPP, os_error
+from simkernel.uapi.errno import EEXIST, EINVAL, ENODEV, ENOENT, EOPNOTSUPP, os_error
+from simkernel.uapi.if_link import ARPHRD_ETHER
 from simkernel.uapi.neighbour import NdMsg
-from simkernel.uapi.netlink import NLA_TYPE_MASK, NLM_F_BULK, NLMSG_HDRLEN, locate_attributes
-from simkernel.uapi.rtnetlink import IfInfoMsg
+from simkernel.uapi.netlink import (
+    NLA_TYPE_MASK,
+    NLM_F_BULK,
+    NLM_F_EXCL,
+    NLM_F_MULTI,
+    NLMSG_HDRLEN,
+    attribute,
+    locate_attributes,
+    message,
+)
+from simkernel.uapi.rtnetlink import RTM_DELNEIGH, RTM_NEWLINK, RTM_NEWNEIGH, RTNLGRP_NEIGH, IfInfoMsg
+from simkernel.uapi.socket import AF_BRIDGE
 from simkernel.uapi.structure import U16, U32
 from simkernel.ynl.policy import AttributePolicy, PolicyTable
 
@@ -33,12 +48,19 @@ ANY_NEIGHBOUR: Final = PolicyTable("fdb", (AttributePolicy(),) * (nb.NDA_MAX + 1
 
 
 def dump_links(writer: MessageWriter, callback: DumpCallback) -> bool:
-    """The ports of bridges (`rtnl_bridge_getlink()`): none; only the strict hear what is wrong."""
+    """The ports of bridges (`rtnl_bridge_getlink()`); only a strict request that is wrong fails."""
     try:
         _check_links(callback)
     except OSError:
         if callback.strict:
             raise
+    request, told = callback.request, callback.context or 0
+    for index, device in sorted(request.net.devices.items()):
+        getlink = None if device.master is None else device.master.ops.bridge_getlink
+        if index > told and getlink is not None and device.master is not None:
+            body, seq = getlink(device.master, device), request.seq
+            writer.append(message(RTM_NEWLINK, body, flags=NLM_F_MULTI, seq=seq, pid=request.portid))
+            callback.context = index
     return False
 
 
@@ -93,12 +115,35 @@ def _change(request: Request, numbers: tuple[int, ...]) -> None:
 # -- forwarding databases ---------------------------------------------------------
 
 
+UNICAST: Final[DeviceSlot[dict[bytes, int]]] = DeviceSlot(lambda device: {})
+"""The further hardware addresses of a device, with how often each was added (`dev->uc`)."""
+
+
+def _fill(device: NetDevice, address: bytes, state: int) -> bytes:
+    """`nlmsg_populate_fdb_fill()`"""
+    head = NdMsg(AF_BRIDGE, index=device.index, state=state, flags=nb.NTF_SELF)
+    return head.pack() + attribute(nb.NDA_LLADDR, address)
+
+
 def dump_fdb(writer: MessageWriter, callback: DumpCallback) -> bool:
-    """All entries (`rtnl_fdb_dump()`): none.  ENODEV for a bridge that is not there."""
+    """The further addresses of devices (`rtnl_fdb_dump()`).  ENODEV for a bridge that does not exist.
+
+    Multicast addresses of devices and the forwarding databases of bridges are not modelled.
+    """
     request = callback.request
     master = _check_fdb_dump(request) if callback.strict else _old_fdb_dump(request)
     if master and master not in request.net.devices:
         raise os_error(ENODEV)
+    entries = [
+        (device, address)
+        for index, device in sorted(request.net.devices.items())
+        for address in UNICAST.get(device) or ()
+        if not master or (device.master is not None and device.master.index == master)
+    ]
+    for place in range(callback.context or 0, len(entries)):
+        body, seq = _fill(*entries[place], nb.NUD_PERMANENT), request.seq
+        writer.append(message(RTM_NEWNEIGH, body, flags=NLM_F_MULTI, seq=seq, pid=request.portid))
+        callback.context = place + 1
     return False
 
 
@@ -128,27 +173,6 @@ def _old_fdb_dump(request: Request) -> int:
     except OSError:
         raise os_error(EINVAL) from None
     return number(request, found, il.IFLA_MASTER)
-
-
-def get_fdb(request: Request) -> None:
-    """One entry (`rtnl_fdb_get()`): EINVAL, ENODEV, and EOPNOTSUPP for lo."""
-    found = _parse_get(request)
-    head, devices = header(request), request.net.devices
-    if nb.NDA_LLADDR not in found:
-        raise refuse(request, EINVAL, "Missing lookup address for fdb get request")
-    if head.index and head.index not in devices:
-        raise refuse(request, ENODEV, "Unknown device ifindex")
-    master = number(request, found, nb.NDA_MASTER)
-    if master:
-        if head.index:
-            raise refuse(request, EINVAL, "Master and device are mutually exclusive")
-        if master not in devices:
-            raise refuse(request, EINVAL, "Invalid master ifindex")
-    if head.index and (not head.flags or head.flags & nb.NTF_MASTER):
-        raise refuse(request, EINVAL, "Device is not a bridge port")
-    if not master and not head.index:
-        raise refuse(request, ENODEV, "No device specified")
-    raise refuse(request, EOPNOTSUPP, "Fdb get operation not supported by device")
 
 
 def _parse_get(request: Request) -> Found:
@@ -181,35 +205,110 @@ def _check_vlan(request: Request, found: Found) -> None:
         raise refuse(request, EINVAL, "invalid vlan id")
 
 
-def add_fdb(request: Request) -> None:
-    """`rtnl_fdb_add()`: EINVAL, ENODEV; lo is no Ethernet."""
-    found = attributes(request, NdMsg.SIZE, ANY_NEIGHBOUR, LIBERAL)
-    _check_device(request)
-    _check_address(request, found)
-    raise refuse(request, EINVAL, "FDB add only supported for Ethernet devices")
+class ForwardingEntries:
+    """Handlers of RTM_NEWNEIGH and RTM_DELNEIGH of the family AF_BRIDGE."""
 
+    def __init__(self, devices: NetDevices, unmodelled: Callable[[str, int], Exception]) -> None:
+        self._unmodelled = unmodelled
+        devices.subscribe(self._on_event)
 
-def delete_fdb(request: Request) -> None:
-    """`rtnl_fdb_del()`: the same; of many at once no address is wanted (NLM_F_BULK)."""
-    bulk = bool(request.flags & NLM_F_BULK)
-    found = attributes(request, NdMsg.SIZE, ANY_NEIGHBOUR, DEPRECATED_STRICT if bulk else LIBERAL)
-    _check_device(request)
-    if not bulk:
-        _check_address(request, found)
+    def _on_event(self, event: Event, device: NetDevice, info: object) -> None:
+        """`dev_uc_flush()`"""
+        if event is Event.UNREGISTER:
+            UNICAST.drop(device)
+
+    def get(self, request: Request) -> None:
+        """One entry (`rtnl_fdb_get()`): EINVAL, ENODEV, and EOPNOTSUPP for what is no bridge."""
+        found = _parse_get(request)
+        head, devices = header(request), request.net.devices
+        if nb.NDA_LLADDR not in found:
+            raise refuse(request, EINVAL, "Missing lookup address for fdb get request")
+        if head.index and head.index not in devices:
+            raise refuse(request, ENODEV, "Unknown device ifindex")
+        master = number(request, found, nb.NDA_MASTER)
+        if master:
+            if head.index:
+                raise refuse(request, EINVAL, "Master and device are mutually exclusive")
+            if master not in devices:
+                raise refuse(request, EINVAL, "Invalid master ifindex")
+        for index in (head.index, master):
+            if index and (devices[index].master is not None or devices[index].ops.add_slave is not None):
+                raise self._unmodelled("an entry of a bridge's forwarding database", EOPNOTSUPP)
+        if head.index and (not head.flags or head.flags & nb.NTF_MASTER):
+            raise refuse(request, EINVAL, "Device is not a bridge port")
+        if not master and not head.index:
+            raise refuse(request, ENODEV, "No device specified")
+        raise refuse(request, EOPNOTSUPP, "Fdb get operation not supported by device")
+
+    def add(self, request: Request) -> None:
+        """`rtnl_fdb_add()`, `ndo_dflt_fdb_add()`"""
+        found = attributes(request, NdMsg.SIZE, ANY_NEIGHBOUR, LIBERAL)
+        device = _device(request)
+        address = _address(request, found)
+        if device.type != ARPHRD_ETHER:
+            raise refuse(request, EINVAL, "FDB add only supported for Ethernet devices")
+        head = self._check(request, found, device)
+        if head.state and not head.state & nb.NUD_PERMANENT:
+            raise os_error(EINVAL)
+        if nb.NDA_FLAGS_EXT in found or nb.NDA_VLAN in found:
+            raise os_error(EINVAL)
+        if address[0] & 1:
+            raise self._unmodelled("a multicast address of a network device", EOPNOTSUPP)
+        addresses = UNICAST.of(device)
+        if address in addresses and request.flags & NLM_F_EXCL:
+            raise os_error(EEXIST)
+        addresses.setdefault(address, 1)
+        self._notify(device, address, head.state, RTM_NEWNEIGH)
+
+    def delete(self, request: Request) -> None:
+        """`rtnl_fdb_del()`, `ndo_dflt_fdb_del()`; with NLM_F_BULK the address does not matter."""
+        bulk = bool(request.flags & NLM_F_BULK)
+        found = attributes(request, NdMsg.SIZE, ANY_NEIGHBOUR, DEPRECATED_STRICT if bulk else LIBERAL)
+        device = _device(request)
+        address = b"" if bulk else _address(request, found)
+        if not bulk and nb.NDA_VLAN in found:
+            _check_vlan(request, found)
+        if device.type != ARPHRD_ETHER:
+            raise refuse(request, EINVAL, "FDB delete only supported for Ethernet devices")
+        if bulk:
+            raise self._unmodelled("deleting many entries of a bridge", EOPNOTSUPP)
+        head = self._check(request, found, device)
+        if not head.state & nb.NUD_PERMANENT:
+            raise os_error(EINVAL)
+        if UNICAST.of(device).pop(address, None) is None:
+            raise os_error(ENOENT)
+        self._notify(device, address, head.state, RTM_DELNEIGH)
+
+    def _check(self, request: Request, found: Found, device: NetDevice) -> NdMsg:
+        """Return the header of a request about a device's own addresses.  EOPNOTSUPP."""
         if nb.NDA_VLAN in found:
             _check_vlan(request, found)
-    raise refuse(request, EINVAL, "FDB delete only supported for Ethernet devices")
+        head = header(request)
+        bridge = device.ops.add_slave is not None
+        if bridge or (device.master is not None and (not head.flags or head.flags & nb.NTF_MASTER)):
+            raise self._unmodelled("an entry of a bridge's forwarding database", EOPNOTSUPP)
+        if not head.flags & nb.NTF_SELF:
+            raise os_error(EOPNOTSUPP)
+        return head
+
+    @staticmethod
+    def _notify(device: NetDevice, address: bytes, state: int, type: int) -> None:
+        """`rtnl_fdb_notify()`"""
+        if wanted(device.net, RTNLGRP_NEIGH):
+            notify(device.net, RTNLGRP_NEIGH, message(type, _fill(device, address, state)))
 
 
-def _check_device(request: Request) -> None:
+def _device(request: Request) -> NetDevice:
     index = header(request).index
     if not index:
         raise refuse(request, EINVAL, "invalid ifindex")
     if index not in request.net.devices:
         raise refuse(request, ENODEV, "unknown ifindex")
+    return request.net.devices[index]
 
 
-def _check_address(request: Request, found: Found) -> None:
+def _address(request: Request, found: Found) -> bytes:
     first, last = found.get(nb.NDA_LLADDR, (0, 0))
     if last - first != ETH_ALEN:
         raise refuse(request, EINVAL, "invalid address")
+    return bytes(request.data[first:last])

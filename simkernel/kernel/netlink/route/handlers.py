@@ -58,6 +58,7 @@ def built_in(parts: RouteParts) -> Table:
     unmodelled, changes = parts.unmodelled, parts.changes
     links, statistics = LinkQueries(parts.kinds, parts.devices.watch.sync), Statistics(unmodelled)
     ids, routing = nsid.NamespaceIds(), parts.routing
+    entries = bridge.ForwardingEntries(parts.devices, unmodelled)
     ipv4, ipv6 = parts.ipv4, parts.ipv6
     table: Table = {
         (AF_UNSPEC, rt.RTM_GETLINK): Handlers(links.get, links.dump),
@@ -90,9 +91,9 @@ def built_in(parts: RouteParts) -> Table:
         (AF_UNSPEC, rt.RTM_NEWNEIGH): Handlers(parts.neighbours.new),
         (AF_UNSPEC, rt.RTM_DELNEIGH): Handlers(parts.neighbours.delete),
         (AF_UNSPEC, rt.RTM_GETNEIGH): Handlers(parts.neighbours.get, parts.neighbours.dump),
-        (AF_BRIDGE, rt.RTM_NEWNEIGH): Handlers(bridge.add_fdb),
-        (AF_BRIDGE, rt.RTM_DELNEIGH): Handlers(bridge.delete_fdb, bulk_delete=True),
-        (AF_BRIDGE, rt.RTM_GETNEIGH): Handlers(bridge.get_fdb, bridge.dump_fdb),
+        (AF_BRIDGE, rt.RTM_NEWNEIGH): Handlers(entries.add),
+        (AF_BRIDGE, rt.RTM_DELNEIGH): Handlers(entries.delete, bulk_delete=True),
+        (AF_BRIDGE, rt.RTM_GETNEIGH): Handlers(entries.get, bridge.dump_fdb),
         (AF_UNSPEC, rt.RTM_NEWNSID): Handlers(ids.new),
         (AF_UNSPEC, rt.RTM_GETNSID): Handlers(ids.get, nsid.dump),
         (AF_UNSPEC, rt.RTM_GETSTATS): Handlers(statistics.get, statistics.dump),

@@ -119,8 +119,15 @@ class Statistics:
         if not mask:
             raise refuse(request, EINVAL, f"Filter mask must be set for stats {what}")
         self._check_filters(request, mask)
-        parts = (told for type, told in TOLD.items() if mask & bit(type))
-        return IfStatsMsg(index=index, filter_mask=mask).pack() + b"".join(parts)
+        parts = {type: told for type, told in TOLD.items() if mask & bit(type)}
+        device = request.net.devices[index]
+        kinds = {il.IFLA_STATS_LINK_XSTATS: device, il.IFLA_STATS_LINK_XSTATS_SLAVE: device.master}
+        for type, each in kinds.items():
+            fill = None if each is None or each.link_ops is None else each.link_ops.fill_xstats
+            if mask & bit(type) and fill is not None:
+                parts[type] = attribute(type, fill(each is not device))
+        told = b"".join(parts[type] for type in sorted(parts))
+        return IfStatsMsg(index=index, filter_mask=mask).pack() + told
 
     def _check_filters(self, request: Request, mask: int) -> None:
         """`rtnl_stats_get_parse_filters()`"""

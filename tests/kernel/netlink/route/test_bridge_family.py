@@ -1,0 +1,105 @@
+"""Messages of the family AF_BRIDGE: further addresses of devices, and ports, as on Linux 6.18."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterator
+from random import Random
+from typing import Any, Final
+
+import pytest
+
+from simkernel import Machine
+from simkernel.uapi import if_link as il
+from simkernel.uapi import neighbour as nb
+from simkernel.uapi import netlink as nl
+from simkernel.uapi import rtnetlink as rt
+from simkernel.uapi.if_link import IfStatsMsg
+from simkernel.uapi.neighbour import NdMsg
+from simkernel.uapi.netlink import attribute, iterate_messages, message
+from simkernel.uapi.rtnetlink import IfInfoMsg
+from simkernel.uapi.socket import AF_BRIDGE, AF_NETLINK, SOCK_RAW, SOL_NETLINK
+from simkernel.uapi.structure import S32, U16, U32
+from tests.kernel import links
+from tests.kernel.host import on_this_host, only_6_18
+
+OURS: Final = [bytes((2, 0, 0, 0, 1, last)) for last in range(3)]
+
+
+def bridge_family(world: Any) -> list[list[object]]:
+    """Add and delete further addresses at random, and return answers, notifications and dumps."""
+    random = Random(7)
+    macs = [attribute(il.IFLA_ADDRESS, bytes((2, 1, 1, 1, 1, last))) for last in range(4)]
+    links.add_veth(world, "va", "vb", macs[0], macs[1])
+    links.add(world, "br0", "bridge", more=macs[2])
+    links.add_veth(world, "vc", "vd", macs[3], macs[3])
+    links.change(world, "vd", links.number(il.IFLA_MASTER, 4))
+    listener = world.socket(AF_NETLINK, SOCK_RAW, nl.NETLINK_ROUTE)
+    listener.bind((0, 0))
+    listener.setsockopt(SOL_NETLINK, 1, rt.RTNLGRP_NEIGH)
+    sock = world.socket(AF_NETLINK, SOCK_RAW, nl.NETLINK_ROUTE)
+    seen: list[list[object]] = []
+
+    def read(each: Any) -> list[object]:
+        found: list[object] = []
+        for header, payload in (m for data in links.drain(each) for m in iterate_messages(data)):
+            data = bytes(payload)
+            if header.type == nl.NLMSG_ERROR:
+                found.append(errno.errorcode.get(-S32.unpack_from(data)[0], "0"))
+            elif header.type in (rt.RTM_NEWNEIGH, rt.RTM_DELNEIGH):
+                if any(address in data for address in OURS):
+                    found.append([header.type, header.flags, bool(header.pid), data.hex()])
+            elif header.type != nl.NLMSG_DONE:
+                found.append([header.type, header.flags, data.hex()])
+        return found
+
+    def dump(type: int, body: bytes) -> None:
+        sock.send(message(type, body, flags=nl.NLM_F_REQUEST | nl.NLM_F_DUMP, seq=1))
+        seen.append(read(sock))
+
+    for step in range(300):
+        type = random.choice((rt.RTM_NEWNEIGH, rt.RTM_NEWNEIGH, rt.RTM_DELNEIGH))
+        state = random.choice((0x80, 0x80, 0xC0, 0, 0x40, 4))
+        flags = random.choice((nb.NTF_SELF,) * 6 + (0, nb.NTF_MASTER, nb.NTF_SELF | nb.NTF_MASTER))
+        index = random.choice((2, 2, 3, 3, 1, 0, 99))
+        attributes = attribute(nb.NDA_LLADDR, random.choice(OURS)[: 6 - (random.random() < 0.05)])
+        if random.random() < 0.15:
+            attributes += attribute(nb.NDA_VLAN, U16.pack(random.choice((0, 1, 4095))))
+        if random.random() < 0.1:
+            attributes += attribute(nb.NDA_FLAGS_EXT, U32.pack(1))
+        create = nl.NLM_F_CREATE | random.choice((0, nl.NLM_F_EXCL)) if type == rt.RTM_NEWNEIGH else 0
+        body = NdMsg(AF_BRIDGE, index=index, state=state, flags=flags).pack() + attributes
+        sock.send(message(type, body, flags=nl.NLM_F_REQUEST | nl.NLM_F_ACK | create, seq=step + 1))
+        seen.append([step, type, body.hex(), create, read(sock), read(listener)])
+        if step % 20 == 19:
+            dump(rt.RTM_GETNEIGH, NdMsg(AF_BRIDGE).pack())
+            dump(rt.RTM_GETNEIGH, IfInfoMsg(AF_BRIDGE).pack() + links.number(il.IFLA_MASTER, 4))
+    dump(rt.RTM_GETLINK, IfInfoMsg(AF_BRIDGE).pack())
+    for index, mask in ((index, mask) for index in (1, 2, 4, 5) for mask in range(1, 32)):
+        request = IfStatsMsg(index=index, filter_mask=mask).pack()
+        sock.send(message(rt.RTM_GETSTATS, request, flags=nl.NLM_F_REQUEST))
+        seen.append(read(sock))
+    return seen
+
+
+@pytest.fixture
+def machine() -> Iterator[Machine]:
+    with Machine(udev=False) as machine:
+        yield machine
+
+
+@only_6_18
+def test_answers_are_those_of_this_host(machine: Machine) -> None:
+    ours, theirs = bridge_family(machine.blocking(uid=0)), on_this_host(bridge_family)
+    assert [pair for pair in zip(ours, theirs, strict=True) if pair[0] != pair[1]] == []
+
+
+def test_further_addresses_go_with_their_device(machine: Machine) -> None:
+    root = machine.blocking(uid=0)
+    links.add_veth(root, "va", "vb")
+    body = NdMsg(AF_BRIDGE, index=2, state=nb.NUD_PERMANENT, flags=nb.NTF_SELF).pack()
+    body += attribute(nb.NDA_LLADDR, OURS[0])
+    assert links.ask(root, rt.RTM_NEWNEIGH, body, nl.NLM_F_CREATE | nl.NLM_F_EXCL) == "0"
+    assert links.ask(root, rt.RTM_NEWNEIGH, body, nl.NLM_F_CREATE | nl.NLM_F_EXCL) == "EEXIST"
+    assert links.delete(root, "va") == "0"
+    assert links.ask(root, rt.RTM_DELNEIGH, body) == "ENODEV"
