@@ -104,9 +104,9 @@ class World:
         self.blocking.task.net = self._net
         return self.blocking.listdir(path)
 
-    def insmod(self, name: str, parameters: str = "") -> None:
+    def insmod(self, name: str, parameters: str = "", flags: int = 0) -> None:
         """Load a module of the module path with a line of parameters, as finit_module(2) does."""
-        self.blocking.call("finit_module", name, parameters)
+        self.blocking.call("finit_module", name, parameters, flags)
 
     def modprobe(self, name: str) -> None:
         """Load a module by name or alias after those that it needs."""

@@ -17,7 +17,7 @@ CASES = load_cases()
 def test_case(case: Case, request: pytest.FixtureRequest) -> None:
     """simkernel shows what the real kernel showed."""
     if case.name in PENDING:
-        request.applymarker(pytest.mark.xfail(reason=PENDING[case.name], strict=False))
+        request.applymarker(pytest.mark.xfail(reason=PENDING[case.name], strict=True))
     problem = difference(recording.recorded(case), run_here(case, simulated))
     assert problem is None, f"{case.about}\n{problem}"
 

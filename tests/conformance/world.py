@@ -110,7 +110,7 @@ class World(Process, Protocol):
     def listdir(self, path: str) -> list[str]:
         """As `os.listdir`, in this namespace."""
 
-    def insmod(self, name: str, parameters: str = "") -> None:
+    def insmod(self, name: str, parameters: str = "", flags: int = 0) -> None:
         """Load a module with a line of parameters: finit_module(2), without what it depends on."""
 
     def modprobe(self, name: str) -> None:

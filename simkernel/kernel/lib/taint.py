@@ -20,6 +20,7 @@ class Taint(IntEnum):
     """The bit of each reason."""
 
     PROPRIETARY_MODULE = 0
+    FORCED_MODULE = 1
     DIE = 7
     WARN = 9
     OOT_MODULE = 12
@@ -27,6 +28,7 @@ class Taint(IntEnum):
 
 FLAGS = {
     Taint.PROPRIETARY_MODULE: _Flag("P", "PROPRIETARY_MODULE"),
+    Taint.FORCED_MODULE: _Flag("F", "FORCED_MODULE"),
     Taint.DIE: _Flag("D", "DIE"),
     Taint.WARN: _Flag("W", "WARN"),
     Taint.OOT_MODULE: _Flag("O", "OOT_MODULE"),

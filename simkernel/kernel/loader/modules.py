@@ -135,7 +135,7 @@ class Modules:
             return
         load = self._loading[location.name] = _Load()
         try:
-            await self._load(location, parameters)
+            await self._load(location, parameters, flags)
         except OSError as error:
             load.failed = error.errno or EINVAL
             raise
@@ -144,7 +144,7 @@ class Modules:
             del self._loading[location.name]
             self._changed.wake_up_all()
 
-    async def _load(self, location: Location, parameters: str) -> None:
+    async def _load(self, location: Location, parameters: str, flags: int) -> None:
         """`load_module()`."""
         image = self._image(location)
         self._check_unique(image.name)
@@ -154,7 +154,7 @@ class Modules:
             self._engine, image, location.directory, self._make_this
         )
         try:
-            self._taint(module, location)
+            self._taint(module, location, flags)
             await self.symbols.resolve_all(module, self._engine.time() + WAIT)
             self.symbols.check_exports(module)
             module.become(ModuleState.COMING)
@@ -198,8 +198,10 @@ class Modules:
         self._log.debug(f"module {name}: loaded already, and {old.state.value.lower()}")
         raise os_error(EBUSY)
 
-    def _taint(self, module: LoadedModule, location: Location) -> None:
-        """`module_augment_kernel_taints()`."""
+    def _taint(self, module: LoadedModule, location: Location, flags: int) -> None:
+        """`check_modinfo()`, `module_augment_kernel_taints()`."""
+        if flags & MODULE_INIT_IGNORE_VERMAGIC:
+            self._add_taint(module, Taint.FORCED_MODULE, "bad vermagic: kernel tainted.")
         if not location.in_tree:
             self._add_taint(module, Taint.OOT_MODULE, "loading out-of-tree module taints kernel.")
         if not module.declaration.gpl_compatible:

@@ -183,6 +183,19 @@ def taint(world: World, log: Log) -> None:
 
 
 @case(privileged=True, marks=MODULES, oracle=UML)
+def flags_of_loading(world: World, log: Log) -> None:
+    """A module loaded without a check of its version magic taints with F; unknown flags: EINVAL."""
+    for flags in (1, 2, 3, 8, 0x10, -(2**31)):
+        log.call(f"llc {flags:#x}", world.insmod, "llc", "", flags)
+        log("loaded", shown(world))
+        log.call("taint", world.read_file, "/sys/module/llc/taint")
+        log.call("rmmod", world.rmmod, "llc")
+    log("kernel", kernel_taint(world, 1))
+    log.call("proprietary", world.insmod, "slhc_closed", "", 2)
+    log("loaded", shown(world))
+
+
+@case(privileged=True, marks=MODULES, oracle=UML)
 def inherited_taint(world: World, log: Log) -> None:
     """A GPL module inherits P from a proprietary one that it imports from; with GPL-only symbols it fails."""
     for name in ("tunnel4_closed", "ip_tunnel"):

@@ -55,9 +55,9 @@ class UmlWorld(RealWorld):
         libc_call("setns", namespace, CLONE_NEWNET)
         return UmlWorld(self.privileged, namespace)
 
-    def insmod(self, name: str, parameters: str = "") -> None:
+    def insmod(self, name: str, parameters: str = "", flags: int = 0) -> None:
         """Load a module, or a variant, with a line of parameters."""
-        self.tree.insmod(name, parameters)
+        self.tree.insmod(name, parameters, flags)
 
     def modprobe(self, name: str) -> None:
         """Load a module after those that it needs.  FileNotFoundError."""

@@ -18,7 +18,7 @@ import attrs
 from simkernel.uapi.errno import EEXIST
 
 _libc = ctypes.CDLL(None, use_errno=True)
-INIT_MODULE, DELETE_MODULE, FINIT_MODULE = 175, 176, 313
+DELETE_MODULE, FINIT_MODULE = 176, 313
 """System calls of x86_64, which have no functions in the C library."""
 MODULE_NAME_LEN: Final = 56
 
@@ -76,16 +76,17 @@ class Tree:
         """Return the file of a module.  FileNotFoundError, as open(2) raises it."""
         return self.folder / self._files.get(plain(name), (f"{name}.ko", []))[0]
 
-    def insmod(self, name: str, parameters: str = "") -> None:
-        """Load a module: finit_module(2), or init_module(2) of an altered copy."""
+    def insmod(self, name: str, parameters: str = "", flags: int = 0) -> None:
+        """Load a module: finit_module(2), of an altered copy from memory."""
         variant = VARIANTS.get(name)
-        if variant is not None:
-            image = altered(self.file(variant.original).read_bytes(), name, variant.modinfo)
-            _call(INIT_MODULE, image, ctypes.c_ulong(len(image)), parameters.encode())
-            return
-        fd = os.open(self.file(name), os.O_RDONLY | os.O_CLOEXEC)
+        file = self.file(name if variant is None else variant.original)
+        if variant is None:
+            fd = os.open(file, os.O_RDONLY | os.O_CLOEXEC)
+        else:
+            fd = os.memfd_create(name)
+            os.write(fd, altered(file.read_bytes(), name, variant.modinfo))
         try:
-            _call(FINIT_MODULE, fd, parameters.encode(), 0)
+            _call(FINIT_MODULE, fd, parameters.encode(), flags)
         finally:
             os.close(fd)
 
