@@ -151,7 +151,7 @@ def arrays(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=MODULES, oracle=UML)
 def files_of_parameters(world: World, log: Log) -> None:
-    """sysfs has the parameters that were declared with permissions, in any case those alone."""
-    for name in ("tcp_bic", "842_compress", "softdog"):
+    """sysfs has the parameters that are declared with permissions, and no others."""
+    for name in ("tcp_bic", "842_compress", "softdog", "netconsole"):
         log.call(name, world.insmod, name)
         log.call("files", lambda: sorted(world.listdir(f"/sys/module/{name}/parameters")))  # noqa: B023

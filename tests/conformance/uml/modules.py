@@ -39,7 +39,16 @@ VARIANTS: Final[Mapping[str, Variant]] = {
         name: Variant(name, OUT_OF_TREE)
         for name in (
             *("llc", "stp", "psnap", "garp", "ip_tunnel", "ipip", "xfrm4_tunnel", "nfnetlink", "vrf"),
-            *("tcp_bic", "842_compress", "softdog", "nf_conntrack_sane", "slhc", "ppp_generic", "team"),
+            *(
+                "tcp_bic",
+                "842_compress",
+                "softdog",
+                "nf_conntrack_sane",
+                "slhc",
+                "ppp_generic",
+                "team",
+                "netconsole",
+            ),
         )
     },
     "llc_copy": Variant("llc", OUT_OF_TREE),
