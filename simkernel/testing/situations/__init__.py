@@ -29,6 +29,7 @@ from simkernel.testing.situations.links import link_index_reused as link_index_r
 from simkernel.testing.situations.links import link_moved as link_moved
 from simkernel.testing.situations.links import link_recreated as link_recreated
 from simkernel.testing.situations.links import link_renamed_in_dump as link_renamed_in_dump
+from simkernel.testing.situations.links import routes_removed_with_link as routes_removed_with_link
 from simkernel.testing.situations.netlink import done_alone as done_alone
 from simkernel.testing.situations.netlink import dump_interrupted as dump_interrupted
 from simkernel.testing.situations.netlink import late_reply as late_reply

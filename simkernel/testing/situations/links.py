@@ -9,8 +9,10 @@ from simkernel.kernel.vfs.task import Task
 from simkernel.machine import Machine
 from simkernel.testing.situations.occurrence import RECEIVES, SENDS, Occurrence, Program, sockets_of
 from simkernel.testing.situations.replies import running_dump
+from simkernel.uapi.if_link import IFF_UP
 from simkernel.uapi.netlink import NETLINK_ROUTE
 from simkernel.uapi.rtnetlink import RTM_GETLINK
+from simkernel.uapi.socket import AF_INET
 
 
 def link_recreated(machine: Machine, link: str) -> Occurrence:
@@ -60,6 +62,22 @@ def link_moved(machine: Machine, link: str) -> Occurrence:
     occurrence = Occurrence(machine, "link-moved")
     machine.kernel.net_devices.move(_device(machine, link), machine.kernel.namespaces.create())
     occurrence.count()
+    return occurrence
+
+
+def routes_removed_with_link(machine: Machine, link: str) -> Occurrence:
+    """Set a link down, at once: its IPv4 routes vanish, and no RTM_DELROUTE reports it."""
+    occurrence = Occurrence(machine, "routes-removed-with-link")
+    index = _device(machine, link).index
+
+    async def set_down(app: App) -> None:
+        route = await app.rtnetlink()
+        before = await route.dump("getroute", rtm_family=AF_INET)
+        await route.do("setlink", ifi_index=index, ifi_flags=0, ifi_change=IFF_UP)
+        if len(await route.dump("getroute", rtm_family=AF_INET)) == len(before):
+            raise SimulationError(f"no IPv4 route goes through {link!r}: set it up and add an address first")
+
+    occurrence.run(set_down)
     return occurrence
 
 
