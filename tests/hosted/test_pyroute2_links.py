@@ -1,0 +1,147 @@
+"""pyroute2 changes links, addresses and routes: a monitor beside a changer, NDB, IPBatch, namespaces."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from simkernel import Blocking, Machine
+from simkernel.hosted import hosted
+
+if sys.platform != "linux":
+    pytest.skip("hosted programs want Linux's Python", allow_module_level=True)
+pytest.importorskip("pyroute2", reason="pyroute2 is not installed: it runs on Linux only")
+
+
+@pytest.fixture
+def machine() -> Iterator[Machine]:
+    """A machine without udevd."""
+    with Machine(seed=7, udev=False) as machine:
+        yield machine
+
+
+def described(message: Any) -> str:
+    """The event of a message, and what it names."""
+    names = (message.get(name) for name in ("ifname", "local", "address", "dst"))
+    return f"{message['event']} {next(filter(None, names), None)}"
+
+
+def monitor(app: Blocking, log: list[str], last: str) -> None:
+    """Log the notifications that IPRoute receives until the last one."""
+    with hosted(app, "pyroute2"):
+        from pyroute2 import IPRoute
+
+        with IPRoute() as route:
+            route.bind()
+            while not log or log[-1] != last:
+                log.extend(described(message) for message in route.get())
+
+
+def changer(app: Blocking) -> None:
+    """Make a link with an address and a route, and delete the link."""
+    with hosted(app, "pyroute2") as host:
+        from pyroute2 import IPRoute
+
+        host.time.sleep(0.1)
+        with IPRoute() as route:
+            route.link("add", ifname="d0", kind="dummy")
+            (index,) = route.link_lookup(ifname="d0")
+            route.link("set", index=index, state="up")
+            route.addr("add", index=index, address="10.0.0.1", prefixlen=24)
+            route.route("add", dst="10.1.0.0/16", gateway="10.0.0.2")
+            route.link("set", index=index, ifname="d1")
+            route.link("del", index=index)
+
+
+def test_a_monitor_follows_a_changer(machine: Machine) -> None:
+    """The notifications are those of Linux 6.12, recorded with the same calls."""
+    log: list[str] = []
+    machine.spawn(monitor, log, "RTM_DELLINK d1")
+    machine.spawn(changer)
+    machine.run()
+    assert [each for each in log if "dummy0" not in each and "fe80" not in each and "ff00" not in each] == [
+        "RTM_NEWLINK d0",  # created
+        "RTM_NEWLINK d0",  # up
+        "RTM_NEWADDR 10.0.0.1",
+        "RTM_NEWROUTE 10.0.0.1",
+        "RTM_NEWROUTE 10.0.0.0",
+        "RTM_NEWROUTE 10.0.0.255",
+        "RTM_NEWROUTE 10.1.0.0",
+        "RTM_NEWLINK d1",
+        "RTM_NEWADDR 10.0.0.1",  # its label
+        "RTM_NEWLINK d1",  # down, and the routes with it
+        "RTM_DELADDR 10.0.0.1",
+        "RTM_DELROUTE 10.0.0.1",
+        "RTM_DELLINK d1",
+    ]
+
+
+def database(app: Blocking, seen: list[tuple[list[str], list[str]]]) -> None:
+    """Log the links and IPv4 addresses in NDB whenever they differ."""
+    with hosted(app, "pyroute2") as host:
+        from pyroute2 import NDB
+
+        with NDB() as ndb:
+            while len(seen) < 2 or seen[-1] != seen[0]:
+                links = [each.ifname for each in ndb.interfaces.dump() if each.ifname[0] == "d"]
+                addresses = [each.address for each in ndb.addresses.dump() if each.address.startswith("10.")]
+                if (links, addresses) not in seen[-1:]:
+                    seen.append((links, addresses))
+                host.time.sleep(0.1)
+
+
+def slow_changer(app: Blocking) -> None:
+    """Change a link and its address once a second."""
+    with hosted(app, "pyroute2") as host:
+        from pyroute2 import IPRoute
+
+        with IPRoute() as route:
+            route.link("add", ifname="d0", kind="dummy", state="up")
+            (index,) = route.link_lookup(ifname="d0")
+            route.link("del", ifname="dummy0")
+            for change in (
+                lambda: route.addr("add", index=index, address="10.0.0.1", prefixlen=24),
+                lambda: route.link("set", index=index, ifname="d1"),
+                lambda: route.link("del", index=index),
+            ):
+                host.time.sleep(1)
+                change()
+
+
+def test_ndb_follows_the_changes_of_another_program(machine: Machine) -> None:
+    seen: list[tuple[list[str], list[str]]] = []
+    machine.spawn(slow_changer)
+    machine.spawn(database, seen)
+    machine.run()
+    assert seen[0] == ([], [])
+    assert seen[1:] == [(["d0"], []), (["d0"], ["10.0.0.1"]), (["d1"], ["10.0.0.1"]), ([], [])]
+
+
+def test_a_program_manages_a_namespace_by_its_name(machine: Machine) -> None:
+    with hosted(machine, "pyroute2"):
+        from pyroute2 import IPRoute, netns
+
+        netns.create("blue")
+        with IPRoute() as here, IPRoute(netns="blue") as there:
+            here.link("add", ifname="v0", kind="veth", peer={"ifname": "v1", "net_ns_fd": "blue"})
+            assert [link.get("ifname") for link in here.get_links()] == ["lo", "v0"]
+            assert [link.get("ifname") for link in there.get_links()] == ["lo", "v1"]
+        netns.remove("blue")
+        assert netns.listnetns() == []
+
+
+def test_a_batch_is_one_message(machine: Machine) -> None:
+    with hosted(machine, "pyroute2"):
+        from pyroute2 import IPBatch, IPRoute
+
+        batch = IPBatch()
+        for name in ("d0", "d1", "d2"):
+            batch.link("add", ifname=name, kind="dummy")
+        data = batch.batch
+        batch.close()
+        with IPRoute() as sender, IPRoute() as route:
+            sender.sendto(data, (0, 0))
+            assert [link.get("ifname") for link in route.get_links()] == ["lo", "dummy0", "d0", "d1", "d2"]
