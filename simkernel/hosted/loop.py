@@ -34,6 +34,8 @@ def event_loop(host: Hosted) -> asyncio.AbstractEventLoop:
     base: Any = host.import_module("asyncio.unix_events")._UnixSelectorEventLoop
 
     class HostedEventLoop(base):  # type: ignore[misc]
+        __module__ = "asyncio.unix_events"
+
         def __del__(self) -> None:
             """Close nothing: Python may collect the loop after its process has ended."""
 
