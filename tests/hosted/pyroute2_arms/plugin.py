@@ -1,0 +1,186 @@
+"""A plugin of pytest that runs each test of pyroute2 in a fresh world: a namespace of Linux, or a machine.
+
+Each test runs in a forked child of pytest, and the child sends its reports back.  On Linux the child enters
+a network namespace and a mount namespace of its own.  On simkernel pytest itself imports the tests and
+pyroute2 hosted on a machine, and each child has a copy of that machine.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import logging
+import os
+import select
+import signal
+import sys
+from collections.abc import Generator, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, Final
+
+import pytest
+from _pytest.runner import runtestprotocol
+
+CLONE_NEWNS, CLONE_NEWNET = 0x00020000, 0x40000000
+MS_REC, MS_PRIVATE = 0x4000, 1 << 18
+RESULTS: Final = {"passed": "pass", "failed": "FAIL", "skipped": "skip"}
+WORLDS: Final = pytest.StashKey[ExitStack]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the options of the arms."""
+    parser.addoption("--arm", choices=("linux", "simkernel"), default="linux")
+    parser.addoption("--results", help="file for the results: one JSON object a line")
+    parser.addoption("--each", type=int, default=60, help="seconds that a test may take")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
+    """Host what is imported from here on."""
+    early_config.stash[WORLDS] = stack = ExitStack()
+    early_config.add_cleanup(stack.close)
+    if early_config.known_args_namespace.arm == "simkernel":
+        from simkernel import Machine
+        from simkernel.hosted import hosted
+
+        machine = stack.enter_context(Machine(seed=1))
+        machine.run()
+        host = stack.enter_context(hosted(machine, *sorted(set(packages()))))
+        host.os.environ.update(USER="root", SKIPDB="postgres", WORKSPACE=os.environ["WORKSPACE"])
+        early_config.pluginmanager.register(OnMachine(host))
+        host.logging.getLogger().addHandler(forwarding(host.logging.Handler)(1))
+        host.logging.getLogger().setLevel(1)
+
+
+def packages() -> Iterator[str]:
+    """Yield the names of pyroute2 and of the modules of its tests."""
+    yield from ("pyroute2", "netaddr", "pytest_asyncio")
+    for folder in map(Path, os.environ["PYTHONPATH"].split(os.pathsep)):
+        if (folder / "conftest.py").exists() or folder.name.startswith("test"):
+            yield from (each.stem for each in folder.glob("*.py"))
+            yield from (each.name for each in folder.iterdir() if each.is_dir() and any(each.glob("*.py")))
+
+
+def forwarding(base: Any) -> Any:
+    """Return a handler that passes the hosted program's log to pytest, which has the host's loggers."""
+
+    class Forwarding(base):  # type: ignore[misc]
+        def emit(self, record: Any) -> None:
+            logger = logging.getLogger(record.name)
+            if logger.isEnabledFor(record.levelno):
+                logger.handle(logging.makeLogRecord(vars(record)))
+
+    return Forwarding
+
+
+class OnMachine:
+    """Makes the temporary folder of a test on the machine, too, and gives the tests the program `ip`."""
+
+    def __init__(self, host: Any) -> None:
+        self._host = host
+
+    def pytest_collection_finish(self) -> None:
+        """Replace `subprocess.run` where pyroute2's tests run `ip`."""
+        from tests.hosted.pyroute2_arms.ip import Ip
+
+        if (module := sys.modules.get("net_tools")) is not None:
+            tools: Any = module
+            tools.subprocess = SimpleNamespace(run=Ip(self._host.machine).run, PIPE=-1)
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_fixture_setup(self, fixturedef: pytest.FixtureDef[Any]) -> Generator[None, Any, Any]:
+        """Follow the fixture `tmp_path`."""
+        result = yield
+        if fixturedef.argname == "tmp_path":
+            self._host.os.makedirs(result, exist_ok=True)
+        return result
+
+
+def isolate() -> None:
+    """Enter a network namespace and a mount namespace, in which the network namespaces have no names."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.unshare(CLONE_NEWNS | CLONE_NEWNET):
+        raise OSError(ctypes.get_errno(), "unshare")
+    libc.mount(b"none", b"/", None, MS_REC | MS_PRIVATE, None)
+    libc.mount(b"tmpfs", b"/run", b"tmpfs", 0, None)
+
+
+def pytest_collection_finish() -> None:
+    """Take from the fixture `context` what it opens for each test, and what only few tests use.
+
+    It opens a socket of wireguard, which neither this host's kernel nor user-mode-linux has.  At its end it
+    saves its database in a file, which SQLite would write on the host.
+    """
+    if (module := sys.modules.get("pr2test.context_manager")) is not None:
+        manager: Any = module
+        manager.WireGuard = ExitStack
+        teardown = manager.NDBContextManager.teardown
+
+        def without_backup(self: Any) -> None:
+            self.db_provider = None
+            teardown(self)
+
+        manager.NDBContextManager.teardown = without_backup
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> bool:
+    """Run a test in a child, and log its reports."""
+    item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
+    reader, writer = os.pipe()
+    if not (pid := os.fork()):
+        os.close(reader)
+        os.setsid()
+        if item.config.option.arm == "linux":
+            isolate()
+        reports = [each._to_json() for each in runtestprotocol(item, log=False)]
+        with open(writer, "w") as file:
+            json.dump(reports, file, default=str)
+        os._exit(0)
+    os.close(writer)
+    data = receive(reader, item.config.option.each)
+    if data is None:
+        os.killpg(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+    if data:
+        reports = [pytest.TestReport._from_json(each) for each in json.loads(data)]
+    else:
+        reason = "the test does not end" if data is None else "the test's process has died"
+        reports = [pytest.TestReport(item.nodeid, item.location, {}, "failed", reason, "call")]
+    for report in reports:
+        item.ihook.pytest_runtest_logreport(report=report)
+    write(item, reports)
+    item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
+    return True
+
+
+def receive(reader: int, seconds: float) -> bytes | None:
+    """Return the bytes of a pipe until its end, or None if it does not end in time."""
+    data = b""
+    with open(reader, "rb", buffering=0) as file:
+        while select.select([file], [], [], seconds)[0]:
+            part = file.read(1 << 16)
+            if not part:
+                return data
+            data += part
+    return None
+
+
+def write(item: pytest.Item, reports: list[pytest.TestReport]) -> None:
+    """Append the result of a test to the file of results."""
+    worst = next((each for each in reports if each.outcome != "passed"), reports[-1])
+    text = str(worst.longrepr[2] if isinstance(worst.longrepr, tuple) else worst.longrepr or "")
+    if worst.failed:
+        lines = [line[2:].strip() for line in text.splitlines() if line.startswith("E ")]
+        text = f"{worst.when}: {lines[-1] if lines else text.strip().splitlines()[-1] if text else ''}"
+    if hasattr(worst, "wasxfail"):
+        text = f"xfail {worst.wasxfail}"
+    result = {"test": item.nodeid, "result": RESULTS[worst.outcome], "text": text[:300]}
+    with open(item.config.option.results, "a") as file:
+        file.write(json.dumps(result) + "\n")
+
+
+if sys.platform != "linux":
+    pytest.exit("the arms run on Linux")
