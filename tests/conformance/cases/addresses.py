@@ -352,6 +352,8 @@ def settings_of_protocols(world: World, log: Log) -> None:
     }.items():
         for index in (1, FIRST):
             addresses.link(f"{label} on {index}", index, settings)
+    other = attr(il.IFLA_LINKINFO, attr(il.IFLA_INFO_KIND, b"\0") + attr(il.IFLA_INFO_DATA))
+    addresses.link("wrong mode, data of another kind", FIRST, other, family(AF_INET6, attr(mode, b"\2")))
     addresses.listener.setsockopt(wire.SOL_NETLINK, wire.DROP_MEMBERSHIP, rt.RTNLGRP_IPV6_IFINFO)
     addresses.link("first up", FIRST, up=True)
     addresses.link("second up", SECOND, up=True)

@@ -114,9 +114,7 @@ class LinkChanges:
         link.parse(policy.LIBERAL)
         _unique_namespace(link)
         self._target(link)
-        device = link.device(request.net)
-        self._validate(device, link)
-        self._change(device, link)
+        self._change(link.device(request.net), link)
 
     def new(self, request: Request) -> Awaitable[None] | None:
         """`rtnl_newlink()`: change the link that is named, else make one."""
@@ -169,7 +167,6 @@ class LinkChanges:
                 raise os_error(ENODEV)
             for each in tuple(request.net.devices.values()):  # `rtnl_group_changelink()`
                 if each.group == link.number(il.IFLA_GROUP):
-                    self._validate(each, link)
                     self._change(each, link)
         else:
             if il.IFLA_MAP in link or il.IFLA_PROTINFO in link:
@@ -223,7 +220,6 @@ class LinkChanges:
             raise os_error(EEXIST)
         if request.flags & NLM_F_REPLACE:
             raise os_error(EOPNOTSUPP)
-        self._validate(device, link)
         status = 0
         if il.IFLA_INFO_DATA in info:
             if ops is None or ops is not device.link_ops or ops.changelink is None:
@@ -341,6 +337,7 @@ class LinkChanges:
 
     def _changes(self, device: NetDevice, link: LinkRequest) -> Iterator[int]:
         """Make one change after the other; yields the announcement that each needs."""
+        self._validate(device, link)
         devices, header, request, tb = self.devices, link.header, link.request, link.tb
         target = self._target(link)
         if target is not device.net:
