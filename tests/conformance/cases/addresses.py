@@ -10,6 +10,7 @@ import struct
 
 from simkernel.uapi import if_addr as ia
 from simkernel.uapi import if_link as il
+from simkernel.uapi import netconf as nc
 from simkernel.uapi import rtnetlink as rt
 from simkernel.uapi.netlink import NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE, NlMsgHdr
 from simkernel.uapi.socket import AF_INET, AF_INET6, MSG_DONTWAIT
@@ -359,3 +360,33 @@ def settings_of_protocols(world: World, log: Log) -> None:
     addresses.link("second up", SECOND, up=True)
     addresses.wait("one has a link-local address", 1)
     addresses.get("at the end", AF_INET6)
+
+
+@case(privileged=True, marks=MARKS)
+def netconf(world: World, log: Log) -> None:
+    """Settings of IPv4 and IPv6, of each link and of all, as they come, change their name and go."""
+    addresses = Addresses(world, log, (rt.RTNLGRP_IPV4_NETCONF, rt.RTNLGRP_IPV6_NETCONF))
+    addresses.veth()
+    for strict in (0, 1):
+        addresses.changer.setsockopt(wire.SOL_NETLINK, wire.GET_STRICT_CHK, strict)
+        for number in (AF_INET, AF_INET6, 0):
+            header = bytes((number, 0, 0, 0))
+            label = f"{('liberal', 'strict')[strict]} {number}"
+            for index in (-1, -2, 0, 1, FIRST, 77):
+                body = header + attr(nc.NETCONFA_IFINDEX, struct.pack("<i", index))
+                addresses.ask(f"{label}: {index}", rt.RTM_GETNETCONF, body)
+            both = attr(nc.NETCONFA_IFINDEX, u32(1)) + attr(nc.NETCONFA_FORWARDING, u32(1))
+            for what, more in (("none", b""), ("two", both), ("short", attr(nc.NETCONFA_IFINDEX, b"\1"))):
+                addresses.ask(f"{label}: {what}", rt.RTM_GETNETCONF, header + more)
+            addresses.ask(f"{label}: all", rt.RTM_GETNETCONF, header, DUMP)
+            addresses.ask(f"{label}: all, with more", rt.RTM_GETNETCONF, header + both, DUMP)
+            addresses.ask(f"{label}: all, short", rt.RTM_GETNETCONF, header[:1], DUMP)
+    settings = attr(1, b"".join(attr(place, u32(place)) for place in (1, 2, 3, 8, 29, 32)))
+    addresses.link("change", FIRST, family(AF_INET, settings))
+    body = bytes((AF_INET, 0, 0, 0)) + attr(nc.NETCONFA_IFINDEX, u32(FIRST))
+    addresses.ask("changed", rt.RTM_GETNETCONF, body)
+    addresses.link("name", FIRST, attr(il.IFLA_IFNAME, b"v2\0"))
+    addresses.link("too small for IPv6", FIRST, attr(il.IFLA_MTU, u32(1000)))
+    addresses.ask("without IPv6", rt.RTM_GETNETCONF, bytes((AF_INET6, 0, 0, 0)), DUMP)
+    addresses.link("large", FIRST, attr(il.IFLA_MTU, u32(1500)))
+    addresses.ask("delete link", rt.RTM_DELLINK, rt.IfInfoMsg(index=FIRST).pack())

@@ -18,6 +18,7 @@ from simkernel.kernel.net.device import Event, NetDevice
 from simkernel.kernel.net.devices import NetDevices
 from simkernel.kernel.net.namespace import Net
 from simkernel.kernel.netlink.message import Request
+from simkernel.kernel.netlink.route import netconf
 from simkernel.kernel.netlink.route.address import AddressFamily, header, put, table
 from simkernel.kernel.netlink.route.inet import IN_DEVICE, PROMOTE_SECONDARIES, Address4, InDevice, in_device
 from simkernel.kernel.netlink.route.parse import U32_POLICY
@@ -94,6 +95,7 @@ class Ipv4Addresses(AddressFamily[Address4]):
         usable = device.mtu >= MIN_MTU
         if event is Event.REGISTER or (event is Event.CHANGEMTU and data is None and usable):
             IN_DEVICE.drop(device)
+            netconf.IPV4.announce(device, IN_DEVICE.of(device).conf)
         elif data is None:
             return
         elif event is Event.UP:
@@ -104,8 +106,10 @@ class Ipv4Addresses(AddressFamily[Address4]):
             data.dead = True
             while data.addresses:
                 self._delete(data, data.addresses[0])
+            netconf.IPV4.announce(device, None)
         elif event is Event.CHANGENAME:
             self._rename(device, data)
+            netconf.IPV4.renamed(device, data.conf)
 
     def _add_loopback(self, device: NetDevice, data: InDevice) -> None:
         label, scope = _name(device), rt.RT_SCOPE_HOST

@@ -15,6 +15,7 @@ from simkernel.kernel.net.device import Event, NetDevice
 from simkernel.kernel.net.devices import NetDevices
 from simkernel.kernel.net.namespace import Net, PernetSlot
 from simkernel.kernel.netlink.message import Request
+from simkernel.kernel.netlink.route import netconf
 from simkernel.kernel.netlink.route.address import SECOND, AddressFamily
 from simkernel.kernel.netlink.route.dad import DEAD, PREDAD, DuplicateDetection
 from simkernel.kernel.netlink.route.inet import (
@@ -120,12 +121,16 @@ class InterfaceAddresses(AddressFamily[Address6]):
             INET6_DEVICE.drop(device)
             data = INET6_DEVICE.of(device)
             data.updated = self.engine.time()
+            if not data.dead:
+                netconf.IPV6.announce(device, data.conf)
             if device.running and _is_ready(device):
                 self._configure(device, data)
         elif data is None:
             return
         elif event is Event.CHANGEMTU:
             data.conf[MTU6] = device.mtu
+        elif event is Event.CHANGENAME:
+            netconf.IPV6.renamed(device, data.conf)
         elif event is Event.UP:
             self._restore(device, data)
             if _is_ready(device):
@@ -212,6 +217,8 @@ class InterfaceAddresses(AddressFamily[Address6]):
                 self._unlink(data, address)
                 self._notify(rt.RTM_DELADDR, address)
             data.updated = self.engine.time()
+            if data.dead:
+                netconf.IPV6.announce(device, None)
 
     # -- the list -----------------------------------------------------------------
 

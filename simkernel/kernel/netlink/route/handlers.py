@@ -10,7 +10,7 @@ import attrs
 from simkernel.kernel.net.devices import NetDevices
 from simkernel.kernel.netlink.dump import Dump, DumpCallback
 from simkernel.kernel.netlink.message import Request
-from simkernel.kernel.netlink.route import bridge, fib, nsid
+from simkernel.kernel.netlink.route import bridge, fib, netconf, nsid
 from simkernel.kernel.netlink.route.address4 import Ipv4Addresses
 from simkernel.kernel.netlink.route.address6_requests import Ipv6Addresses
 from simkernel.kernel.netlink.route.link_change import LinkChanges
@@ -77,6 +77,8 @@ def built_in(parts: RouteParts) -> Table:
         (AF_INET6, rt.RTM_NEWADDR): Handlers(ipv6.new),
         (AF_INET6, rt.RTM_DELADDR): Handlers(ipv6.delete),
         (AF_INET6, rt.RTM_GETADDR): Handlers(ipv6.get, ipv6.dump),
+        (AF_INET, rt.RTM_GETNETCONF): Handlers(netconf.IPV4.get, netconf.IPV4.dump),
+        (AF_INET6, rt.RTM_GETNETCONF): Handlers(netconf.IPV6.get, netconf.IPV6.dump),
         (AF_INET, rt.RTM_NEWROUTE): Handlers(routing.fib4.new),
         (AF_INET, rt.RTM_DELROUTE): Handlers(routing.fib4.remove),
         (AF_INET, rt.RTM_GETROUTE): Handlers(routing.queries.ipv4, DUMP4),
@@ -100,7 +102,9 @@ def built_in(parts: RouteParts) -> Table:
         (AF_UNSPEC, rt.RTM_SETSTATS): Handlers(statistics.set),
     }
     every_family = Handlers(dump=partial(_dump_all, table))
-    return table | {(AF_UNSPEC, type): every_family for type in (rt.RTM_GETADDR, rt.RTM_GETROUTE)}
+    return table | {
+        (AF_UNSPEC, type): every_family for type in (rt.RTM_GETADDR, rt.RTM_GETROUTE, rt.RTM_GETNETCONF)
+    }
 
 
 def _dump_all(table: Table, writer: MessageWriter, callback: DumpCallback) -> bool:
