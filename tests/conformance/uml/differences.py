@@ -69,7 +69,7 @@ DIFFERENCES: Final[Mapping[str, str]] = {
     **dict.fromkeys(
         (
             *("links.of_a_kind", "links.groups_without_privilege", "routes.routes_strictly"),
-            *("routes.rules", "sockopt.timeouts_in_ticks"),
+            *("routes.rules", "sockopt.timeouts_in_ticks", "addresses.netconf"),
         ),
         CONFIGURED,
     ),
