@@ -144,9 +144,10 @@ OPERATIONS: Final = {
     if verb != "set" or name == "link"
 }
 GROUPS: Final = {
-    "rtnlgrp-link": 1, "rtnlgrp-ipv4-ifaddr": 5, "rtnlgrp-ipv4-route": 7, "rtnlgrp-ipv6-ifaddr": 9,
-    "rtnlgrp-ipv6-route": 11,
-}  # fmt: skip
+    name.lower().replace("_", "-"): number
+    for name, number in vars(rt).items()
+    if name.startswith("RTNLGRP_") and name != "RTNLGRP_MAX"
+}
 
 
 class RouteMessages:
