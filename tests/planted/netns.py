@@ -1,6 +1,6 @@
 """Planted bugs of netlink clients on the host's kernel, in a network namespace: how many show in a minute?
 
-    python -m tests.planted.netns [SECONDS]
+    python -m tests.planted.netns [SECONDS [BUG ...]]
 
 A client and a process that changes the links run side by side, with random pauses, until the client is wrong
 or the time is over.  Only clients that need no device and no driver can be run like this, with links instead.
@@ -26,12 +26,22 @@ from contextlib import suppress
 from itertools import repeat
 from unittest.mock import MagicMock, Mock, patch
 
-RTM_NEWLINK, RTM_DELLINK, RTM_GETLINK = 16, 17, 18
-RTMGRP_LINK = 1
-NLMSG_DONE, NLM_F_DUMP_INTR = 3, 0x10
-IFLA_IFNAME, IFLA_LINKINFO, IFLA_INFO_KIND = 3, 18, 1
-IFINFO = struct.pack("=BxHiII", 0, 0, 0, 0, 0)
+RTM_NEWLINK, RTM_DELLINK, RTM_GETLINK, RTM_SETLINK = 16, 17, 18, 19
+RTM_NEWADDR, RTM_NEWROUTE, RTM_DELROUTE, RTM_GETROUTE = 20, 24, 25, 26
+RTMGRP_LINK, RTMGRP_IPV4_ROUTE = 1, 0x40
+NLMSG_ERROR, NLMSG_DONE, NLM_F_DUMP_INTR = 2, 3, 0x10
+IFLA_IFNAME, IFLA_MTU, IFLA_LINKINFO, IFLA_INFO_KIND = 3, 4, 18, 1
+IFA_LOCAL = 2
+NEW = 0x600
+"""NLM_F_CREATE and NLM_F_EXCL."""
 LINKS = 40
+
+
+def ifinfo(index: int = 0, flags: int = 0, change: int = 0) -> bytes:
+    return struct.pack("=BxHiII", 0, 0, index, flags, change)
+
+
+IFINFO = ifinfo()
 
 
 def attribute(kind: int, data: bytes) -> bytes:
@@ -56,28 +66,71 @@ def messages(data: bytes) -> Iterator[tuple[int, int, bytes]]:
         data = data[(length + 3) & ~3 :]
 
 
-def name_of(payload: bytes) -> str:
-    """The name of a link, from its message."""
+def find(payload: bytes, wanted: int) -> bytes:
+    """An attribute of a link, from its message."""
     at = len(IFINFO)
     while at < len(payload):
         length, kind = struct.unpack_from("=HH", payload, at)
-        if kind == IFLA_IFNAME:
-            return payload[at + 4 : at + length].rstrip(b"\0").decode()
+        if kind == wanted:
+            return payload[at + 4 : at + length]
         at += (length + 3) & ~3
-    raise AssertionError("a link without a name")
+    raise AssertionError(f"a link without the attribute {wanted}")
 
 
-def change(sock: socket.socket, kind: int, name: str) -> None:
-    """Create or remove a link, and wait for the acknowledgement."""
-    payload = IFINFO + attribute(IFLA_IFNAME, name.encode() + b"\0")
-    flags = 0x5
-    if kind == RTM_NEWLINK:
-        payload += attribute(IFLA_LINKINFO, attribute(IFLA_INFO_KIND, b"bridge\0"))
-        flags |= 0x600
-    sock.send(message(kind, flags, payload))
+def name_of(payload: bytes) -> str:
+    """The name of a link, from its message."""
+    return find(payload, IFLA_IFNAME).rstrip(b"\0").decode()
+
+
+def index_of(payload: bytes) -> int:
+    """The index of a link, from its message."""
+    return int.from_bytes(payload[4:8], sys.byteorder)
+
+
+def named(name: str) -> bytes:
+    return attribute(IFLA_IFNAME, name.encode() + b"\0")
+
+
+def request(sock: socket.socket, kind: int, payload: bytes, flags: int = 0) -> None:
+    """Send a request, and wait for the acknowledgement."""
+    sock.send(message(kind, 0x5 | flags, payload))
     error = struct.unpack_from("=i", sock.recv(8192), 16)[0]
     if error:
         raise OSError(-error, os.strerror(-error))
+
+
+def change(sock: socket.socket, kind: int, name: str, index: int = 0) -> None:
+    """Create or remove a link."""
+    payload = ifinfo(index) + named(name)
+    if kind == RTM_NEWLINK:
+        payload += attribute(IFLA_LINKINFO, attribute(IFLA_INFO_KIND, b"bridge\0"))
+    request(sock, kind, payload, NEW if kind == RTM_NEWLINK else 0)
+
+
+def link(name: str) -> bytes:
+    """The message of a link.  OSError."""
+    with route_socket() as sock:
+        sock.send(message(RTM_GETLINK, 1, IFINFO + named(name)))
+        kind, _, payload = next(messages(sock.recv(8192)))
+    if kind == NLMSG_ERROR:
+        raise OSError("no such link")
+    return payload
+
+
+def dump(kind: int, header: bytes, buffer: int = 32768) -> list[bytes]:
+    """The messages of a dump, repeated if it has been interrupted."""
+    with route_socket() as sock:
+        while True:
+            sock.send(message(kind, 0x301, header))
+            found: list[bytes] = []
+            interrupted = done = False
+            while not done:
+                for type, flags, payload in messages(sock.recv(buffer)):
+                    interrupted |= bool(flags & NLM_F_DUMP_INTR)
+                    done |= type == NLMSG_DONE
+                    found += [payload] if type != NLMSG_DONE else []
+            if not interrupted:
+                return found
 
 
 def listed(sound: bool = True) -> set[str]:
@@ -97,7 +150,9 @@ def listed(sound: bool = True) -> set[str]:
                 return names
 
 
-def follow(sock: socket.socket, table: set[str], other: beside, on_overrun: Callable[[], None]) -> None:
+def follow(
+    sock: socket.socket, apply: Callable[[int, bytes], object], other: beside, on_overrun: Callable[[], None]
+) -> None:
     """Apply notifications to a table until the other process has ended and none is left."""
     while not other.ended() or select.select([sock], [], [], 0)[0]:
         if not select.select([sock], [], [], 0.001)[0]:
@@ -108,7 +163,18 @@ def follow(sock: socket.socket, table: set[str], other: beside, on_overrun: Call
             on_overrun()
             continue
         for kind, _, payload in messages(data):
-            (table.add if kind == RTM_NEWLINK else table.discard)(name_of(payload))
+            apply(kind, payload)
+
+
+def to_names(table: set[str]) -> Callable[[int, bytes], object]:
+    """A function that applies a notification to the names of all links."""
+    return lambda kind, payload: (table.add if kind == RTM_NEWLINK else table.discard)(name_of(payload))
+
+
+def drain(sock: socket.socket) -> None:
+    while select.select([sock], [], [], 0)[0]:
+        with suppress(OSError):
+            sock.recv(65536)
 
 
 def dump_interrupted(sound: bool) -> bool:
@@ -124,7 +190,7 @@ def listed_before_subscribed(sound: bool) -> bool:
         table = set() if sound else listed()
         sock = route_socket(RTMGRP_LINK)
         table |= listed() if sound else set()
-        follow(sock, table, other, table.clear)
+        follow(sock, to_names(table), other, table.clear)
         sock.close()
     wrong = table != listed()
     with route_socket() as sock:
@@ -138,18 +204,13 @@ def resync_drops_events(sound: bool) -> bool:
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2304)
     table = listed()
 
-    def drain() -> None:
-        while select.select([sock], [], [], 0)[0]:
-            with suppress(OSError):
-                sock.recv(65536)
-
     def resync() -> None:
         if sound:
-            drain()
+            drain(sock)
         table.clear()
         table.update(listed())
         if not sound:
-            drain()
+            drain(sock)
 
     def burst(link: socket.socket) -> None:
         for _ in range(3):
@@ -158,11 +219,113 @@ def resync_drops_events(sound: bool) -> bool:
         change(link, RTM_NEWLINK, "x")
 
     with beside(burst) as other:
-        follow(sock, table, other, resync)
+        follow(sock, to_names(table), other, resync)
     sock.close()
     wrong = table != listed()
     with route_socket() as link:
         change(link, RTM_DELLINK, "x")
+    return wrong
+
+
+def link_renamed_in_dump(sound: bool) -> bool:
+    """Return True if the map by name of a client loses a link that is renamed during its dump."""
+    names: dict[int, str] = {}
+    by_name: dict[str, int] = {}
+
+    def apply(_: int, payload: bytes) -> None:
+        index, name = index_of(payload), name_of(payload)
+        old = names.get(index, "")
+        if old != name:
+            if not sound or by_name.get(old) == index:
+                by_name.pop(old, None)
+            names[index], by_name[name] = name, index
+
+    def rename(sock: socket.socket, *pairs: tuple[str, str]) -> None:
+        for old, new in pairs:
+            request(sock, RTM_SETLINK, ifinfo(index_of(link(old))) + named(new))
+
+    last = f"d{LINKS - 1}"
+    sock = route_socket(RTMGRP_LINK)
+    with beside(lambda other: rename(other, ("d0", "old"), (last, "d0"))) as other:
+        for payload in dump(RTM_GETLINK, IFINFO, 4096):
+            apply(RTM_NEWLINK, payload)
+        follow(sock, apply, other, by_name.clear)
+    wrong = by_name.keys() != listed()
+    with route_socket() as changer:
+        rename(changer, ("d0", last), ("old", "d0"))
+    sock.close()
+    return wrong
+
+
+def link_index_reused(sound: bool) -> bool:
+    """Return True if a client has configured the link that has taken the index of another."""
+    with route_socket() as sock:
+        change(sock, RTM_NEWLINK, "wan", 1000)
+
+        def replace(other: socket.socket) -> None:
+            change(other, RTM_DELLINK, "wan")
+            change(other, RTM_NEWLINK, "lan", 1000)
+
+        with beside(replace), suppress(OSError):
+            mtu = attribute(IFLA_MTU, struct.pack("=I", 1400))
+            where = IFINFO + named("wan") if sound else ifinfo(index_of(link("wan")))
+            request(sock, RTM_SETLINK, where + mtu)
+        wrong = find(link("lan"), IFLA_MTU) == struct.pack("=I", 1400)
+        change(sock, RTM_DELLINK, "lan")
+    return wrong
+
+
+def links_merged_after_overrun(sound: bool) -> bool:
+    """Return True if the table of a client that merges a new list after ENOBUFS is wrong."""
+    sock = route_socket(RTMGRP_LINK)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    table = listed()
+
+    def resync() -> None:
+        drain(sock)
+        if sound:
+            table.clear()
+        table.update(listed())
+
+    def burst(other: socket.socket) -> None:
+        for kind in (RTM_NEWLINK, RTM_DELLINK):
+            for number in range(4):
+                change(other, kind, f"x{number}")
+
+    with beside(burst) as other:
+        follow(sock, to_names(table), other, resync)
+    sock.close()
+    return table != listed()
+
+
+def routes_removed_with_link(sound: bool) -> bool:
+    """Return True if the table of a client that waits for RTM_DELROUTE has routes of a link that is down."""
+    header = struct.pack("=BBBBBBBBI", socket.AF_INET, 0, 0, 0, 0, 0, 0, 0, 0)
+
+    def routes() -> set[bytes]:
+        return set(dump(RTM_GETROUTE, header))
+
+    with route_socket() as changer:
+        change(changer, RTM_NEWLINK, "wan")
+        index = index_of(link("wan"))
+        address = struct.pack("=BBBBI", socket.AF_INET, 24, 0, 0, index)
+        request(changer, RTM_NEWADDR, address + attribute(IFA_LOCAL, bytes((10, 0, 0, 1))), NEW)
+        request(changer, RTM_SETLINK, ifinfo(index, 1, 1))
+        sock = route_socket(RTMGRP_LINK | RTMGRP_IPV4_ROUTE)
+        with beside(lambda other: request(other, RTM_SETLINK, ifinfo(index, 0, 1))) as other:
+            table = routes()
+
+            def apply(kind: int, payload: bytes) -> None:
+                if kind in (RTM_NEWROUTE, RTM_DELROUTE):
+                    (table.add if kind == RTM_NEWROUTE else table.discard)(payload)
+                elif sound and index_of(payload) == index and not payload[8] & 1:
+                    table.clear()
+                    table.update(routes())
+
+            follow(sock, apply, other, table.clear)
+        wrong = table != routes()
+        sock.close()
+        change(changer, RTM_DELLINK, "wan")
     return wrong
 
 
@@ -192,15 +355,23 @@ class beside:
             os.waitpid(self._pid, 0)
 
 
-BUGS = (dump_interrupted, listed_before_subscribed, resync_drops_events)
+BUGS = (
+    dump_interrupted,
+    listed_before_subscribed,
+    resync_drops_events,
+    link_renamed_in_dump,
+    link_index_reused,
+    links_merged_after_overrun,
+    routes_removed_with_link,
+)
 
 
-def inside(seconds: float) -> None:
-    """Run every bug for so long."""
+def inside(seconds: float, names: list[str]) -> None:
+    """Run the bugs of these names, or every bug, for so long."""
     with route_socket() as sock:
         for number in range(LINKS):
             change(sock, RTM_NEWLINK, f"d{number}")
-    for bug in BUGS:
+    for bug in [bug for bug in BUGS if not names or bug.__name__ in names]:
         for sound in (False, True):
             start, runs, wrong = time.monotonic(), 0, False
             while not wrong and time.monotonic() - start < seconds:
@@ -213,15 +384,17 @@ def inside(seconds: float) -> None:
 
 def mocked(sound: bool) -> list[bool]:
     """Run every bug once with scripted answers: a dump of all links, then no notification."""
-    links = [b"d%d" % number for number in range(LINKS)]
-    dump = b"".join(message(RTM_NEWLINK, 2, IFINFO + attribute(IFLA_IFNAME, each + b"\0")) for each in links)
-    sock = Mock(recv=Mock(side_effect=repeat(dump + message(NLMSG_DONE, 2, bytes(4)))))
+    mtu = attribute(IFLA_MTU, struct.pack("=I", 1500))
+    links = [ifinfo(number) + named(f"d{number}") + mtu for number in range(LINKS)]
+    entries = [message(RTM_NEWLINK, 2, each) for each in links]
+    sock = Mock(recv=Mock(side_effect=repeat(b"".join(entries) + message(NLMSG_DONE, 2, bytes(4)))))
     sock.__enter__ = Mock(return_value=sock)
     sock.__exit__ = Mock(return_value=None)
     names = {
         "route_socket": Mock(return_value=sock),
         "beside": MagicMock(),
         "change": Mock(),
+        "request": Mock(),
         "follow": Mock(),
     }
     with patch.multiple(sys.modules[__name__], **names), patch("select.select", return_value=[[]]):
@@ -236,8 +409,8 @@ if __name__ == "__main__":
                 "sound clients:" if sound else "faulty clients:", sum(mocked(sound)), "of", len(BUGS), "wrong"
             )
     elif "--inside" in sys.argv:
-        inside(float(sys.argv[1]))
+        inside(float(sys.argv[1]), sys.argv[2:-1])
     else:
-        seconds = sys.argv[1] if len(sys.argv) > 1 else "60"
-        command = ["unshare", "-rn", sys.executable, "-m", "tests.planted.netns", seconds, "--inside"]
+        arguments = sys.argv[1:] or ["60"]
+        command = ["unshare", "-rn", sys.executable, "-m", "tests.planted.netns", *arguments, "--inside"]
         sys.exit(subprocess.run(command).returncode)
