@@ -67,7 +67,7 @@ IPPROTO_ICMP, IPPROTO_TCP, IPPROTO_UDP, IPPROTO_ICMPV6 = 1, 6, 17, 58
 FLOW_LABEL_BITS: Final = 20
 LOOPBACK: Final = 0x7F00_0001
 ALL_HOSTS: Final = 0xE000_0001
-"""The group that every device is a member of."""
+"""The group that every device is a member of while it is up."""
 
 
 @attrs.frozen
@@ -338,7 +338,7 @@ class RouteQueries:
         if type == rt.RTN_BROADCAST:
             flags |= rt.RTCF_BROADCAST | rt.RTCF_LOCAL
         elif type == rt.RTN_MULTICAST:
-            kept = flow.daddr != ALL_HOSTS
+            kept = flow.daddr != ALL_HOSTS or not device.is_up
             flags = flags & ~rt.RTCF_LOCAL | rt.RTCF_MULTICAST | (0 if kept else rt.RTCF_LOCAL)
             if result is not None and result.length < 4:
                 hop = None

@@ -49,7 +49,7 @@ def select_source4(net: Net, device: NetDevice, dst: int, scope: int) -> int:
 def select_source6(net: Net, device: NetDevice, dst: int) -> bytes:
     """The IPv6 source to a destination over a device, empty if there is none (RFC 6724)."""
     packed = dst.to_bytes(16)
-    scope, _ = classify(packed)
+    scope = classify(packed)[0] if dst else 0
     near = packed[0] == 0xFF or scope <= 2
     unusable = ia.IFA_F_TENTATIVE | ia.IFA_F_DADFAILED
     candidates = [
