@@ -9,6 +9,7 @@ import struct
 from simkernel.uapi import fib_rules as fr
 from simkernel.uapi import if_addr as ia
 from simkernel.uapi import if_link as il
+from simkernel.uapi import neighbour as nb
 from simkernel.uapi import rtnetlink as rt
 from simkernel.uapi.fib_rules import FibRuleHdr
 from simkernel.uapi.netlink import NLM_F_APPEND, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE
@@ -101,12 +102,14 @@ class Lab:
     With `veth` there is a pair of links, of which the first is up.
     """
 
-    def __init__(self, world: World, log: Log, family: int = AF_INET, *, veth: bool = False) -> None:
+    def __init__(
+        self, world: World, log: Log, family: int = AF_INET, *, veth: bool = False, portid: int = 0
+    ) -> None:
         self.log = log
         self.family = family
         self.seq = 0
-        self.sock = netlink(world, wire.ROUTE, bind=(A, 0))
-        self.listener = netlink(world, wire.ROUTE, bind=(B, 0))
+        self.sock = netlink(world, wire.ROUTE, bind=(A + portid, 0))
+        self.listener = netlink(world, wire.ROUTE, bind=(B + 256 + portid, 0))
         self.idle = netlink(world, wire.ROUTE)
         self.idle.settimeout(0.1)
         for option in (EXT_ACK, wire.CAP_ACK):
@@ -868,6 +871,33 @@ def lookups6(world: World, log: Log) -> None:
         ("match unreachable", "2001:db8:1:2::1", {"rtm_flags": match}),
     ):
         lab.get(label, to, **more)  # type: ignore[arg-type]
+
+
+@case(privileged=True, marks=ROUTE)
+def lookups_by_neighbours(world: World, log: Log) -> None:
+    """Which default route is taken depends on neighbours: their states, and the choice before."""
+    for family, own, gateways, to in (
+        (AF_INET, "10.0.0.1/24", ("10.0.0.2", "10.0.0.3", "10.0.0.4"), "8.8.8.8"),
+        (AF_INET6, "2001:db8::1/64", ("2001:db8::2", "2001:db8::3", "2001:db8::4"), "2001:db9::1"),
+    ):
+        lab = Lab(world, log, family, portid=family, veth=family == AF_INET)
+        for index in (LO, VETH, PEER):
+            lab.link(index, True)
+        lab.address(own, VETH)
+        for number, gateway in enumerate(gateways):
+            # of IPv6, equal routes with gateways are siblings, among which a hash chooses
+            metric = 0 if family == AF_INET else 10 + number
+            lab.new(f"via {gateway}", "", CREATE | APPEND, via=gateway, metric=metric)
+        for place, state in ((0, 0x80), (1, 0x02), (0, 0x20), (1, 0x20), (0, 0x04), (2, 0x20), (0, 0x20)):
+            body = nb.NdMsg(family, index=VETH, state=state).pack() + attr(
+                nb.NDA_DST, packed(gateways[place])
+            )
+            if state != 0x20:
+                body += attr(nb.NDA_LLADDR, b"\2\0\0\0\0\x09")
+            lab.quietly(rt.RTM_NEWNEIGH, body, CREATE | REPLACE)
+            for number in range(3):
+                lab.get(f"{number} after {place} {state}", to)
+            lab.get("its route", to, rtm_flags=rt.RTM_F_FIB_MATCH)
 
 
 # -- rules ---------------------------------------------------------------------------------

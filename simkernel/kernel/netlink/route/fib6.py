@@ -28,6 +28,7 @@ from simkernel.kernel.netlink.route.fib import (
     pack_metrics,
     pack_table,
 )
+from simkernel.kernel.netlink.route.gateways import has_failed
 from simkernel.kernel.netlink.route.inet import CENTISECOND
 from simkernel.kernel.netlink.route.rules import Flow, Rule, RuleSet
 from simkernel.kernel.workqueue import Work, WorkQueue
@@ -235,10 +236,13 @@ class Fib6:
 
     # -- lookups ------------------------------------------------------------------
 
-    def select(self, net: Net, table: int, flow: Flow, *, oif: int, strict: bool = False) -> Route6 | None:
+    def select(
+        self, net: Net, table: int, flow: Flow, *, oif: int, strict: bool = False, reachable: bool = False
+    ) -> Route6 | None:
         """The route of a table that a flow takes (`fib6_table_lookup()`).
 
         Routes over the device `oif` are preferred; a `strict` lookup takes no others (RT6_LOOKUP_F_IFACE).
+        With `reachable`, gateways that have failed come last (RT6_LOOKUP_F_REACHABLE).
         """
         found = TABLES6.of(net).tables.get(table)
         if found is None:
@@ -246,14 +250,15 @@ class Fib6:
         if any(len(prefix) > 2 for prefix in found.routes):
             raise self.unmodelled("lookups among IPv6 routes that depend on the source", EOPNOTSUPP)
         for routes in covering(found.routes, flow.daddr, BITS):
-            route = self._best(routes, oif, strict=strict)
+            alive = [each for each in routes if not (reachable and has_failed(net, each.hop))]
+            route = self._best(alive, oif, strict=strict)
             if route is not None:
                 return route
-        return None
+        return self.select(net, table, flow, oif=oif, strict=strict) if reachable else None
 
     def _best(self, routes: list[Route6], oif: int, *, strict: bool) -> Route6 | None:
         """The best route of the lowest metric that has one; of others, of all metrics (`find_rr_leaf()`)."""
-        lowest = [each for each in routes if each.metric == routes[0].metric]
+        lowest = [each for each in routes if each.metric == routes[0].metric] if routes else []
         for group in (lowest, routes[len(lowest) :]):
             best, score = None, -1
             for route in group:

@@ -134,6 +134,8 @@ class Alias:
     type: int
     table: int
     info: FibInfo
+    chosen: int = -1
+    """Of a default route: the place of the gateway that was chosen last."""
 
     @property
     def shown(self) -> tuple[int, int]:

@@ -28,6 +28,7 @@ from simkernel.kernel.netlink.route.fib import (
 from simkernel.kernel.netlink.route.fib4 import TABLES4, Fib4, Result4
 from simkernel.kernel.netlink.route.fib6 import Fib6, Route6
 from simkernel.kernel.netlink.route.fib_info import BITS, BROADCAST, DSCP_MASK, ERRORS
+from simkernel.kernel.netlink.route.gateways import choose_gateway, default_gateways
 from simkernel.kernel.netlink.route.inet import CENTISECOND, in_device
 from simkernel.kernel.netlink.route.parse import attributes, has_header, number, refuse
 from simkernel.kernel.netlink.route.rules import Flow
@@ -300,17 +301,30 @@ class RouteQueries:
             flow.oif = lo.index
             return self._make(net, flow, result.hop.index, lo, result, rt.RTN_LOCAL)
         if not wanted:
-            self._check_choice(net, flow, result)
+            result = self._choose(net, flow, result)
+            info = result.alias.info
         assert result.hop.device is not None
         if not flow.saddr:
             gateway = int.from_bytes(result.hop.gateway)
             flow.saddr = info.prefsrc or select_source4(net, result.hop.device, gateway, info.scope)
         return self._make(net, flow, wanted, result.hop.device, result, result.alias.type)
 
-    def _check_choice(self, net: Net, flow: Flow, result: Result4) -> None:
-        """Refuse what depends on a hash of the packet or on neighbours (`fib_select_path()`)."""
+    def _choose(self, net: Net, flow: Flow, result: Result4) -> Result4:
+        """Choose among the next hops of a route, or among default routes (`fib_select_path()`)."""
         if len(result.alias.info.hops) > 1:
             raise self._unmodelled("the choice among the next hops of a route", EOPNOTSUPP)
+        if result.length or result.alias.type != rt.RTN_UNICAST:
+            return result
+        found = default_gateways(TABLES4.of(net).tables[result.table], flow, result.alias)
+        if len(found) > 1:
+            place = choose_gateway(net, [each.info.hops[0] for each in found], found[0].chosen)
+            found[0].chosen = place
+            chosen = found[max(place, 0)].info if place >= 0 else result.alias.info
+            alias = attrs.evolve(result.alias, info=chosen)
+            return Result4(alias, chosen.hops[0], result.table)
+        if found:
+            found[0].chosen = -1
+        return result
 
     def _owner(self, net: Net, address: int) -> NetDevice | None:
         """The device that has an address (`__ip_dev_find()`)."""
@@ -387,7 +401,7 @@ class RouteQueries:
         """`fib6_rule_lookup()`"""
 
         def look(net: Net, table: int, flow: Flow) -> Route6 | int:
-            route = self._fib6.select(net, table, flow, oif=oif, strict=strict)
+            route = self._fib6.select(net, table, flow, oif=oif, strict=strict, reachable=True)
             if route is None:
                 return EAGAIN
             return ERRORS.get(route.type, 0) or route if route.flags & rt.RTF_REJECT else route

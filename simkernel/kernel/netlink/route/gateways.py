@@ -1,0 +1,66 @@
+"""The choice of a gateway by the states of neighbours (`fib_select_default()`, `rt6_check_neigh()`)."""
+
+from __future__ import annotations
+
+from simkernel.kernel.net.namespace import Net
+from simkernel.kernel.netlink.route.fib import NextHop, RouteTable
+from simkernel.kernel.netlink.route.fib_info import TOS_MASK, Alias
+from simkernel.kernel.netlink.route.neighbours import NEIGHBOURS
+from simkernel.kernel.netlink.route.rules import Flow
+from simkernel.uapi import neighbour as nb
+from simkernel.uapi import rtnetlink as rt
+from simkernel.uapi.socket import AF_INET, AF_INET6
+
+
+def _state(net: Net, family: int, hop: NextHop) -> int | None:
+    """The state of a gateway among the neighbours, None without entry."""
+    assert hop.device is not None
+    entry = NEIGHBOURS.of(net).get((family, hop.device, hop.gateway))
+    return None if entry is None else entry.state
+
+
+def has_failed(net: Net, hop: NextHop) -> bool:
+    """Return True for an IPv6 gateway that does not answer (`rt6_check_neigh()`)."""
+    state = _state(net, AF_INET6, hop) if hop.gateway else None
+    return state is not None and not state & nb.NUD_VALID and bool(state & nb.NUD_FAILED)
+
+
+def default_gateways(table: RouteTable[Alias], flow: Flow, found: Alias) -> list[Alias]:
+    """The default routes with gateways that are as good as the one that a lookup has found."""
+    aliases: list[Alias] = []
+    tos, priority = 0, found.info.priority
+    for alias in table.routes[0, 0]:
+        info, hop = alias.info, alias.info.hops[0]
+        if alias.table != table.id or alias.tos not in (0, flow.tos & TOS_MASK):
+            continue
+        if info.priority > priority and alias.tos == tos:
+            if tos:
+                continue
+            break
+        if info.flags & rt.RTNH_F_DEAD:
+            continue
+        tos, priority = alias.tos, info.priority
+        if info.scope != found.info.scope or alias.type != rt.RTN_UNICAST:
+            continue
+        if not hop.gateway or hop.scope != rt.RT_SCOPE_LINK:
+            continue
+        if not aliases and info is not found.info:
+            break
+        aliases.append(alias)
+    return aliases
+
+
+def choose_gateway(net: Net, hops: list[NextHop], previous: int) -> int:
+    """The place of the first gateway that is alive; of the last resort, -1 without (`fib_detect_death()`).
+
+    A neighbour that is valid, but not known to be reachable, is not chosen twice in a row.
+    """
+    last_resort = -1
+    for place, hop in enumerate(hops):
+        state = _state(net, AF_INET, hop)
+        valid = state is not None and bool(state & nb.NUD_VALID)
+        if state is None or state == nb.NUD_REACHABLE or (valid and place != previous):
+            return place
+        if valid or (last_resort < 0 and place > previous and state != nb.NUD_INCOMPLETE):
+            last_resort = place
+    return last_resort
