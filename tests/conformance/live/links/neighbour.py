@@ -17,7 +17,7 @@ STATES: Final = (*(PERMANENT,) * 6, *(STALE,) * 3, *(NOARP,) * 3, REACHABLE, REA
 """Those that start no timer which ends within an example: packets would follow."""
 USE, SELF, MASTER, PROXY, EXT_LEARNED, ROUTER, STICKY = 0x01, 0x02, 0x04, 0x08, 0x10, 0x80, 0x40
 ENTRY_MAC: Final = b"\x02\xbb\0\0\0"
-"""How addresses of entries that a program adds to a bridge begin; those that packets teach it do not."""
+"""How further addresses of devices begin."""
 
 
 def _destination(p: Picks, family: int, index: int) -> bytes:
@@ -104,7 +104,7 @@ def add_entry(p: Picks) -> Request:
 
 def delete_entry(p: Picks) -> Request:
     """An entry of a bridge to be deleted, or many at once."""
-    flags = p.one(*(MASTER,) * 4, SELF, 0)
+    flags = p.one(*(SELF,) * 8, MASTER, 0)
     head = nb.NdMsg(AF_BRIDGE, 0, 0, p.index(), p.one(0, 0, PERMANENT), flags, 0).pack()
     if p.often(0.15):
         attributes = p.some(

@@ -22,8 +22,10 @@ def link(*attributes: bytes) -> bytes:
     return wire.nlmsg(rtnl.RTM_NEWLINK, 0, rtnl.IfInfoMsg(index=2).pack() + b"".join(attributes))
 
 
-def neighbour(address: bytes, *, state: int = 0, family: int = AF_INET, attribute: int = nb.NDA_DST) -> bytes:
-    head = nb.NdMsg(family, 0, 0, 2, state, 0, 0).pack()
+def neighbour(
+    address: bytes, *, state: int = 0, flags: int = 0, family: int = AF_INET, attribute: int = nb.NDA_DST
+) -> bytes:
+    head = nb.NdMsg(family, 0, 0, 2, state, flags, 0).pack()
     return wire.nlmsg(rtnl.RTM_NEWNEIGH, 0, head + wire.attr(attribute, address))
 
 
@@ -78,11 +80,13 @@ def test_a_random_address_is_compared_by_role() -> None:
 
 def test_what_packets_cause_is_left_out() -> None:
     group, host = neighbour(b"\xe0\0\0\x16", state=0x40), neighbour(b"\x0a\0\0\1", state=0x40)
-    learned = neighbour(b"\x02\xaa\0\0\0\1", state=2, family=AF_BRIDGE, attribute=nb.NDA_LLADDR)
-    added = neighbour(b"\x02\xbb\0\0\0\1", state=2, family=AF_BRIDGE, attribute=nb.NDA_LLADDR)
-    assert without_packets([received(group), received(group + host), received(learned + added)]) == [
+    learned, own = (
+        neighbour(b"\x02\xbb\0\0\0\1", flags=flags, family=AF_BRIDGE, attribute=nb.NDA_LLADDR)
+        for flags in (0, nb.NTF_SELF)
+    )
+    assert without_packets([received(group), received(group + host), received(learned + own)]) == [
         received(host),
-        received(added),
+        received(own),
     ]
     assert without_packets([("EAGAIN", None)]) == [("EAGAIN", None)]
 
