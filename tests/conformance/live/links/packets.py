@@ -2,7 +2,8 @@
 
 The host's IPv6 and IGMP send packets as soon as a link is up.  Each makes a neighbour for the multicast
 address that it goes to.  A bridge keeps a database of addresses to forward to, its own ones and those that it
-learns; simkernel forwards nothing and has none, only further addresses of devices (NTF_SELF).
+learns; simkernel forwards nothing and has none, only further addresses of devices (NTF_SELF).  Those of
+multicast groups, which IPv4 and IPv6 join, are left out as well.
 """
 
 from __future__ import annotations
@@ -57,9 +58,10 @@ def _of_packets(payload: bytes) -> bool:
     if len(payload) < nb.NdMsg.SIZE:
         return False
     header = nb.NdMsg.unpack(payload)
-    if header.family == AF_BRIDGE:
-        return not header.flags & nb.NTF_SELF
     attributes = dict(wire.attrs(payload[nb.NdMsg.SIZE :]))
+    if header.family == AF_BRIDGE:
+        address = attributes.get(nb.NDA_LLADDR, b"")
+        return not header.flags & nb.NTF_SELF or bool(address[0] & 1 if address else 0)
     to = attributes.get(nb.NDA_DST, b"")
     return to[:1] == b"\xff" if len(to) == 16 else to[:1] >= b"\xe0"
 
