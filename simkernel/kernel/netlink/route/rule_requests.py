@@ -48,7 +48,7 @@ from simkernel.uapi.errno import (
 from simkernel.uapi.fib_rules import FibRuleHdr
 from simkernel.uapi.if_link import IFNAMSIZ
 from simkernel.uapi.netlink import NLM_F_EXCL, NLM_F_MULTI, NLMSG_HDRLEN, message
-from simkernel.uapi.socket import AF_INET, AF_UNSPEC
+from simkernel.uapi.socket import AF_INET, AF_INET6, AF_UNSPEC
 from simkernel.ynl.policy import AttributePolicy, NlaType, PolicyTable, Validation
 
 _NAME = AttributePolicy(NlaType.STRING, length=IFNAMSIZ - 1)
@@ -95,6 +95,8 @@ UNMODELLED: Final = frozenset(
     }
 )
 
+ALLOTTED: Final = {AF_INET: 228, AF_INET6: 260}
+"""The size for which the buffer of a notification is made, by family (`fib_rule_nlmsg_size()`)."""
 
 EXACT: Final = (
     "action",
@@ -218,7 +220,7 @@ class RuleRequests:
         if wanted(request.net, rules.group, request):
             body = rules.pack(request.net, rule)
             data = message(type, body, seq=request.seq, pid=request.portid)
-            notify(request.net, rules.group, data, request)
+            notify(request.net, rules.group, data, request, ALLOTTED[rules.family])
 
     def _parse(self, request: Request) -> tuple[RuleTables, Rule, Found]:
         """`fib_nl2rule()`"""
@@ -232,13 +234,17 @@ class RuleRequests:
         except OSError as error:
             raise refuse(request, error.errno or EINVAL, "Error parsing msg") from None
         tables = self._tables.get(head.family)
-        if tables is None or not UNMODELLED.isdisjoint(found) or head.flags & fr.FIB_RULE_FIND_SADDR:
-            if found.get(fr.FRA_L3MDEV) is not None and _payload(request, found, fr.FRA_L3MDEV) != b"\1":
-                raise refuse(request, EINVAL, "Invalid l3mdev attribute")
+        rule = None if tables is None else _rule(request, tables.rules, found)
+        if (
+            tables is None
+            or rule is None
+            or not UNMODELLED.isdisjoint(found)
+            or head.flags & fr.FIB_RULE_FIND_SADDR
+        ):
             raise self._unmodelled(
                 "rules of multicast routing, of tunnels, of VRFs, or with masks", EOPNOTSUPP
             )
-        return tables, _rule(request, tables.rules, found), found
+        return tables, rule, found
 
     def dump(self, writer: MessageWriter, callback: DumpCallback) -> bool:
         """The rules of a family, or all (`fib_nl_dumprule()`).  EAFNOSUPPORT for one without rules."""
@@ -324,13 +330,16 @@ def _rule(request: Request, rules: RuleSet, found: Found) -> Rule:
         flow=number(fr.FRA_FLOW),
     )
     is_goto, has_target = rule.action == fr.FR_ACT_GOTO, fr.FRA_GOTO in found
+    l3mdev = fr.FRA_L3MDEV in found
     for wrong, text in (
+        (l3mdev and number(fr.FRA_L3MDEV) & 0xFF != 1, "Invalid l3mdev attribute"),
         (has_target and not is_goto, "Unexpected goto"),
-        (has_target and rule.target <= rule.priority, "Backward goto not supported"),
         (is_goto and not has_target, "Missing goto target for action goto"),
+        (l3mdev and rule.table, "l3mdev and table are mutually exclusive"),
         (fr.FRA_UID_RANGE in found and not rule.users[0] <= rule.users[1] < UNSET, "Invalid uid range"),
         (fr.FRA_SPORT_RANGE in found and not _is_port_range(rule.sports), "Invalid sport range"),
         (fr.FRA_DPORT_RANGE in found and not _is_port_range(rule.dports), "Invalid dport range"),
+        (has_target and rule.target <= rule.priority, "Backward goto not supported"),
     ):
         if wrong:
             raise refuse(request, EINVAL, text)

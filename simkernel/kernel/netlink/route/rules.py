@@ -145,8 +145,8 @@ class Rule:
     def pack(self, *, unresolved: bool = False) -> bytes:
         """`fib_nl_fill_rule()`"""
         flags = self.flags | (fr.FIB_RULE_UNRESOLVED if unresolved else 0)
-        flags |= fr.FIB_RULE_IIF_DETACHED if self.iif == UNSET else 0
-        flags |= fr.FIB_RULE_OIF_DETACHED if self.oif == UNSET else 0
+        flags |= fr.FIB_RULE_IIF_DETACHED if self.iifname and self.iif == UNSET else 0
+        flags |= fr.FIB_RULE_OIF_DETACHED if self.oifname and self.oif == UNSET else 0
         table = self.table if self.table < 2**8 else rt.RT_TABLE_COMPAT
         head = FibRuleHdr(
             self.family, self.dst_len, self.src_len, self.tos, table, action=self.action, flags=flags

@@ -1,0 +1,69 @@
+"""What the search in changes of links (`tests/conformance/live/links`) found, kept so that it stays right."""
+
+from __future__ import annotations
+
+import struct
+
+from simkernel.uapi import fib_rules as fr
+from simkernel.uapi import rtnetlink as rt
+from simkernel.uapi.fib_rules import FibRuleHdr
+from simkernel.uapi.socket import AF_INET, AF_INET6, SO_RCVBUF, SOL_SOCKET
+from tests.conformance import wire
+from tests.conformance.case import case, netlink
+from tests.conformance.log import Log
+from tests.conformance.wire import ACK, REQUEST, attr, nlmsg, u32
+from tests.conformance.world import Socket, World
+
+MARKS = ("route",)
+RULE6 = 19
+
+
+def speaker(world: World) -> Socket:
+    """A socket that hears errors in full."""
+    sock = netlink(world, wire.ROUTE, bind=(0x41000001, 0))
+    sock.setsockopt(wire.SOL_NETLINK, wire.EXT_ACK, 1)
+    return sock
+
+
+def rule(family: int, *attributes: bytes, action: int = 1, table: int = 254, src_len: int = 0) -> bytes:
+    """RTM_NEWRULE."""
+    head = FibRuleHdr(family, 0, src_len, table=table, action=action).pack()
+    return nlmsg(rt.RTM_NEWRULE, REQUEST | ACK, head + b"".join(attributes), seq=3)
+
+
+@case(privileged=True, marks=MARKS)
+def rules_that_are_wrong_twice(world: World, log: Log) -> None:
+    """A goto is compared with the priority last; what is wrong with l3mdev comes after the addresses."""
+    sock = speaker(world)
+    back = attr(fr.FRA_GOTO, u32(1)) + attr(fr.FRA_PRIORITY, u32(100))
+    ports = attr(fr.FRA_DPORT_RANGE, struct.pack("<HH", 1, 0))
+    users = attr(fr.FRA_UID_RANGE, struct.pack("<II", 1000, 10))
+    log.ask("backward", sock, rule(AF_INET, back, action=fr.FR_ACT_GOTO))
+    log.ask("and ports", sock, rule(AF_INET, back, ports, action=fr.FR_ACT_GOTO))
+    log.ask("and users", sock, rule(AF_INET, back, users, action=fr.FR_ACT_GOTO))
+    log.ask("l3mdev 0", sock, rule(AF_INET6, attr(fr.FRA_L3MDEV, b"\0")))
+    log.ask("l3mdev with a table", sock, rule(AF_INET6, attr(fr.FRA_L3MDEV, b"\1")))
+    log.ask("and an address", sock, rule(AF_INET6, attr(fr.FRA_L3MDEV, b"\0"), src_len=255))
+
+
+@case(privileged=True, marks=MARKS)
+def rules_with_an_empty_name(world: World, log: Log) -> None:
+    """A rule whose link has no name is not detached."""
+    sock = speaker(world)
+    sock.setsockopt(wire.SOL_NETLINK, wire.ADD_MEMBERSHIP, RULE6)
+    log.ask("output", sock, rule(AF_INET6, attr(fr.FRA_OIFNAME, b"\0")))
+    log.ask("input", sock, rule(AF_INET6, attr(fr.FRA_IIFNAME, b"\0"), attr(fr.FRA_PRIORITY, u32(9))))
+
+
+@case(privileged=True, marks=(*MARKS, "exact_truesize"))
+def rules_that_overflow_a_listener(world: World, log: Log) -> None:
+    """A buffer for a notification of an IPv6 rule is larger than one of an IPv4 rule."""
+    sock = speaker(world)
+    for family, group in ((AF_INET, 8), (AF_INET6, RULE6)):
+        listener = netlink(world, wire.ROUTE, bind=(0x41000002 + group, 0))
+        listener.setsockopt(wire.SOL_NETLINK, wire.ADD_MEMBERSHIP, group)
+        listener.setsockopt(SOL_SOCKET, SO_RCVBUF, 2304)
+        for priority in range(1, 9):
+            mark = attr(fr.FRA_FWMARK, u32(2)) if priority % 3 else b""
+            log.ask(f"rule {priority}", sock, rule(family, attr(fr.FRA_PRIORITY, u32(priority)), mark))
+        log.replies("received", listener)
