@@ -4,7 +4,8 @@
 The bridge has a carrier while a port forwards.  The spanning tree protocol is off: a port forwards as soon as
 it can.
 
-settings.py has the settings of a bridge and of its ports, in the order in which messages show them.
+fdb.py has the addresses that it knows; settings.py has the settings of a bridge and of its ports, in the
+order in which messages show them.
 """
 
 from __future__ import annotations
@@ -47,9 +48,9 @@ from simkernel.driverapi.rtnetlink import (
     Attributes,
     LinkOps,
     NewLink,
-    rtnl_link_notify,
     rtnl_link_register,
     rtnl_link_unregister,
+    rtnl_notify,
 )
 from simkernel.driverapi.unmodelled import unmodelled
 from simkernel.uapi.errno import EADDRNOTAVAIL, EBUSY, EINVAL, ELOOP, EOPNOTSUPP, os_error
@@ -74,10 +75,11 @@ from simkernel.uapi.if_link import (
     IFLA_PROTINFO,
 )
 from simkernel.uapi.netlink import NLA_F_NESTED, attribute, message
-from simkernel.uapi.rtnetlink import RTM_DELLINK, RTM_NEWLINK, IfInfoMsg
+from simkernel.uapi.rtnetlink import RTM_DELLINK, RTM_NEWLINK, RTNLGRP_LINK, IfInfoMsg
 from simkernel.uapi.socket import AF_BRIDGE
 from simkernel.uapi.structure import U8, U32
 
+from .fdb import ForwardingDatabase
 from .settings import (
     BRIDGE,
     COSTS,
@@ -128,6 +130,7 @@ class Bridge:
     """A bridge (`struct net_bridge`), which is the `private` of its device."""
 
     device: NetDevice
+    fdb: ForwardingDatabase = attrs.field(init=False)
     id_address: bytes = bytes(ETH_ALEN)
     """The address in the bridge's id."""
     ports: dict[NetDevice, Port] = attrs.field(factory=dict)
@@ -160,6 +163,7 @@ class BridgeModule:
             add_slave=self.add_port,
             del_slave=self.remove_port,
             link_settings=self.link_settings,
+            fdb_dump=lambda bridge, port: bridge.private.fdb.dump(port),
             bridge_getlink=lambda master, device: self.fill_link(master.private, device),
         )
         kind = LinkOps(
@@ -187,7 +191,8 @@ class BridgeModule:
         eth_hw_addr_random(self.this, device)
         device.ops, device.max_mtu, device.netns_immutable = self.ops, ETH_MAX_MTU, True
         device.devtype = KIND
-        device.private = Bridge(device)
+        device.private = bridge = Bridge(device)
+        bridge.fdb = ForwardingDatabase(self.this, bridge)
 
     def validate(self, attributes: Attributes, data: Attributes | None, extack: Extack) -> None:
         """Check the address that a program wants.  EINVAL, EADDRNOTAVAIL."""
@@ -206,6 +211,7 @@ class BridgeModule:
         try:
             self.changelink(new.device, new.attributes, new.data or {}, new.extack)
         except OSError:
+            new.device.private.fdb.delete(None)
             unregister_netdevice(self.this, new.device)
             raise
 
@@ -230,6 +236,7 @@ class BridgeModule:
         bridge: Bridge = device.private
         for port in tuple(bridge.ports.values()):
             self.unlink(bridge, port)
+        bridge.fdb.delete(None)
         doomed.append(device)
 
     def open(self, device: NetDevice) -> None:
@@ -262,6 +269,7 @@ class BridgeModule:
 
     def set_id(self, bridge: Bridge, address: bytes) -> None:
         """`br_stp_change_bridge_id()`"""
+        bridge.fdb.change_bridge(address)
         bridge.id_address = bridge.device.address = address
         self.select_states(bridge)
 
@@ -317,6 +325,7 @@ class BridgeModule:
         dev_set_promiscuity(this, device, 1)
         if len(bridge.ports) == 1:
             netdev_features_change(this, master)
+        bridge.fdb.add(device, device.address)
         changed = self.recalculate_id(bridge)
         if device.running and device.oper_up and master.is_up:
             self.enable(bridge, port)
@@ -347,6 +356,7 @@ class BridgeModule:
         self.disable(bridge, port)
         self.notify_port(bridge, port, RTM_DELLINK)
         del bridge.ports[device]
+        bridge.fdb.delete(device)
         netdev_upper_dev_unlink(this, device)
 
     def change_port(self, master: NetDevice, device: NetDevice, data: Attributes, extack: Extack) -> None:
@@ -389,6 +399,8 @@ class BridgeModule:
 
     def device_event(self, event: Event, device: NetDevice, info: object) -> None:
         """Follow the ports' changes (`br_device_event()`)."""
+        if event is Event.REGISTER and device.ops is self.ops:
+            device.private.fdb.change_bridge(device.address)
         master = device.master
         if master is None or master.ops is not self.ops:
             return
@@ -400,6 +412,7 @@ class BridgeModule:
         if event is Event.CHANGEMTU:
             self.adjust_mtu(bridge)
         elif event is Event.CHANGEADDR:
+            bridge.fdb.change_port(device)
             if self.recalculate_id(bridge):
                 call_netdevice_notifiers(self.this, Event.CHANGEADDR, master)
         elif event is Event.CHANGE:
@@ -452,7 +465,7 @@ class BridgeModule:
     def notify_port(self, bridge: Bridge, port: Port, type: int = RTM_NEWLINK) -> None:
         """Send a port's state to RTNLGRP_LINK (`br_ifinfo_notify()`)."""
         body = self.fill_link(bridge, port.device, type)
-        rtnl_link_notify(self.this, port.device, message(type, body))
+        rtnl_notify(self.this, port.device, RTNLGRP_LINK, message(type, body))
 
     def fill_link(self, bridge: Bridge, device: NetDevice, type: int = RTM_NEWLINK) -> bytes:
         """Return header and attributes of a port (`br_fill_ifinfo()`)."""

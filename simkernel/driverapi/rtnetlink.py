@@ -21,7 +21,6 @@ from simkernel.kernel.net.device import NetDevice
 from simkernel.kernel.net.device import NewLink as NewLink
 from simkernel.kernel.netlink.route.notify import notify
 from simkernel.uapi.netlink import attribute
-from simkernel.uapi.rtnetlink import RTNLGRP_LINK
 from simkernel.ynl.policy import AttributePolicy as AttributePolicy
 from simkernel.ynl.policy import NlaType as NlaType
 from simkernel.ynl.policy import PolicyTable as PolicyTable
@@ -79,6 +78,6 @@ def pack_numbers(rows: Mapping[int, tuple[Struct, int]]) -> bytes:
     return b"".join(attribute(type, layout.pack(value)) for type, (layout, value) in rows.items())
 
 
-def rtnl_link_notify(this: ThisModule, device: NetDevice, data: bytes) -> None:
-    """Send a message to RTNLGRP_LINK in the namespace of `device` (`rtnl_notify()`)."""
-    notify(device.net, RTNLGRP_LINK, data)
+def rtnl_notify(this: ThisModule, device: NetDevice, group: int, data: bytes) -> None:
+    """Send a message to a group of NETLINK_ROUTE in the namespace of `device`."""
+    notify(device.net, group, data)

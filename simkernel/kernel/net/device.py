@@ -96,6 +96,8 @@ class NetDeviceOps:
     add_slave: Callable[[NetDevice, NetDevice, Extack], None] | None = None
     del_slave: Callable[[NetDevice, NetDevice], None] | None = None
     get_iflink: Callable[[NetDevice], int] | None = None
+    fdb_dump: Callable[[NetDevice, NetDevice | None], list[bytes]] | None = None
+    """Return the addresses that a bridge knows on a port, or (None) its own."""
     bridge_getlink: Callable[[NetDevice, NetDevice], bytes] | None = None
     """Return header and attributes of a port (second) of a bridge (first), without flags of the message."""
     link_settings: Callable[[NetDevice], tuple[int, str]] | None = None

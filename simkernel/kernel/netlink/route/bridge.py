@@ -126,23 +126,26 @@ def _fill(device: NetDevice, address: bytes, state: int) -> bytes:
 
 
 def dump_fdb(writer: MessageWriter, callback: DumpCallback) -> bool:
-    """The further addresses of devices (`rtnl_fdb_dump()`).  ENODEV for a bridge that does not exist.
+    """The addresses that bridges know, and further ones of devices (`rtnl_fdb_dump()`).
 
-    Multicast addresses of devices and the forwarding databases of bridges are not modelled.
+    ENODEV for a bridge that does not exist.  Multicast addresses of devices are not modelled.
     """
     request = callback.request
     master = _check_fdb_dump(request) if callback.strict else _old_fdb_dump(request)
     if master and master not in request.net.devices:
         raise os_error(ENODEV)
-    entries = [
-        (device, address)
-        for index, device in sorted(request.net.devices.items())
-        for address in UNICAST.get(device) or ()
-        if not master or (device.master is not None and device.master.index == master)
-    ]
-    for place in range(callback.context or 0, len(entries)):
-        body, seq = _fill(*entries[place], nb.NUD_PERMANENT), request.seq
-        writer.append(message(RTM_NEWNEIGH, body, flags=NLM_F_MULTI, seq=seq, pid=request.portid))
+    bodies: list[bytes] = []
+    for _, device in sorted(request.net.devices.items()):
+        above = device.master
+        if above is not None and above.ops.fdb_dump is not None and master in (0, above.index):
+            bodies += above.ops.fdb_dump(above, device)
+        if not master or (above is not None and above.index == master):
+            bodies += [_fill(device, address, nb.NUD_PERMANENT) for address in UNICAST.get(device) or ()]
+        if device.ops.fdb_dump is not None and master in (0, device.index):
+            bodies += device.ops.fdb_dump(device, None)
+    for place in range(callback.context or 0, len(bodies)):
+        flags, seq = NLM_F_MULTI, request.seq
+        writer.append(message(RTM_NEWNEIGH, bodies[place], flags=flags, seq=seq, pid=request.portid))
         callback.context = place + 1
     return False
 

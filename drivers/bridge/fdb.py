@@ -1,0 +1,111 @@
+"""The forwarding database: the addresses of a bridge and of its ports (br_fdb.c).
+
+No packets pass, so that nothing is learnt: all entries are local.
+"""
+
+from __future__ import annotations
+
+from struct import Struct
+from typing import TYPE_CHECKING, Final
+
+import attrs
+
+from simkernel.driverapi.ktime import ktime_get
+from simkernel.driverapi.module import ThisModule
+from simkernel.driverapi.netdevice import NetDevice, is_valid_ether_addr
+from simkernel.driverapi.rtnetlink import rtnl_notify
+from simkernel.uapi.neighbour import (
+    NDA_CACHEINFO,
+    NDA_FLAGS_EXT,
+    NDA_LLADDR,
+    NDA_MASTER,
+    NUD_PERMANENT,
+    NdMsg,
+)
+from simkernel.uapi.netlink import attribute, message
+from simkernel.uapi.rtnetlink import RTM_DELNEIGH, RTM_NEWNEIGH, RTNLGRP_NEIGH
+from simkernel.uapi.socket import AF_BRIDGE
+from simkernel.uapi.structure import U32
+
+from .settings import TICK
+
+CACHEINFO: Final = Struct("<4I")
+"""struct nda_cacheinfo: confirmed, used, updated, refcnt; times in units of 10 ms."""
+
+if TYPE_CHECKING:
+    from . import Bridge
+
+
+@attrs.define
+class Entry:
+    """An address, of a port or (None) of the bridge itself; `made` is its time in ns."""
+
+    port: NetDevice | None
+    made: int
+
+
+class ForwardingDatabase:
+    """The entries of a bridge, by address, in the order in which they came."""
+
+    def __init__(self, this: ThisModule, bridge: Bridge) -> None:
+        self._this = this
+        self._bridge = bridge
+        self._entries: dict[bytes, Entry] = {}
+
+    def add(self, port: NetDevice | None, address: bytes) -> None:
+        """Add the address of a port, or of the bridge, unless it is known already (`fdb_add_local()`)."""
+        if is_valid_ether_addr(address) and address not in self._entries:
+            self._entries[address] = Entry(port, ktime_get(self._this))
+            self._notify(address, RTM_NEWNEIGH)
+
+    def change_bridge(self, address: bytes) -> None:
+        """Replace the bridge's address (`br_fdb_change_mac_address()`)."""
+        old = self._bridge.device.address
+        if old in self._entries and self._entries[old].port is None:
+            self._delete(None, old)
+        self.add(None, address)
+
+    def change_port(self, port: NetDevice) -> None:
+        """Take the new address of a port (`br_fdb_changeaddr()`)."""
+        self.delete(port)
+        self.add(port, port.address)
+
+    def delete(self, port: NetDevice | None) -> None:
+        """Delete the entries of a port, or of the bridge (`br_fdb_delete_by_port()`)."""
+        for address in [each for each, entry in self._entries.items() if entry.port is port]:
+            self._delete(port, address)
+
+    def dump(self, port: NetDevice | None) -> list[bytes]:
+        """Return header and attributes of the entries of a port, or of the bridge (`br_fdb_dump()`)."""
+        chosen = [address for address, entry in self._entries.items() if entry.port is port]
+        return [self._fill(address) for address in reversed(chosen)]
+
+    def _delete(self, port: NetDevice | None, address: bytes) -> None:
+        """Another port, or the bridge, that has the address takes the entry over (`fdb_delete_local()`)."""
+        owners = (each for each in self._bridge.ports if each is not port and each.address == address)
+        heir = next(owners, None)
+        if heir is not None:
+            self._entries[address].port = heir
+        elif port is not None and self._bridge.device.address == address:
+            self._entries[address].port = None
+        else:
+            self._notify(address, RTM_DELNEIGH)
+            del self._entries[address]
+
+    def _fill(self, address: bytes) -> bytes:
+        """`fdb_fill_info()`"""
+        entry, bridge = self._entries[address], self._bridge.device
+        age = (ktime_get(self._this) - entry.made) // TICK
+        device = bridge if entry.port is None else entry.port
+        return b"".join(
+            (
+                NdMsg(AF_BRIDGE, index=device.index, state=NUD_PERMANENT).pack(),
+                attribute(NDA_LLADDR, address),
+                attribute(NDA_MASTER, U32.pack(bridge.index)),
+                attribute(NDA_FLAGS_EXT, U32.pack(0)),
+                attribute(NDA_CACHEINFO, CACHEINFO.pack(0, age, age, 0)),
+            )
+        )
+
+    def _notify(self, address: bytes, type: int) -> None:
+        rtnl_notify(self._this, self._bridge.device, RTNLGRP_NEIGH, message(type, self._fill(address)))
