@@ -53,7 +53,7 @@ from simkernel.driverapi.rtnetlink import (
     rtnl_notify,
 )
 from simkernel.driverapi.unmodelled import unmodelled
-from simkernel.uapi.errno import EADDRNOTAVAIL, EBUSY, EINVAL, ELOOP, EOPNOTSUPP, os_error
+from simkernel.uapi.errno import EADDRNOTAVAIL, EBUSY, EINVAL, ELOOP, EOPNOTSUPP, ERANGE, os_error
 from simkernel.uapi.if_bridge import (
     BR_STATE_BLOCKING,
     BR_STATE_DISABLED,
@@ -86,6 +86,7 @@ from .settings import (
     FLAG,
     FORWARD_DELAY,
     GROUP_FWD_RESTRICTED,
+    MAX_PATH_COST,
     POLICY,
     PORT,
     PORT_FLAGS,
@@ -360,12 +361,15 @@ class BridgeModule:
         netdev_upper_dev_unlink(this, device)
 
     def change_port(self, master: NetDevice, device: NetDevice, data: Attributes, extack: Extack) -> None:
-        """Change settings of a port.  EOPNOTSUPP for what is not modelled."""
+        """Change settings of a port, flags first (`br_setport()`).  EOPNOTSUPP for what is not modelled."""
         port: Port = master.private.ports[device]
-        for type, payload in data.items():
-            if type not in PORT_FLAGS:
+        for type, payload in sorted(data.items(), key=lambda each: each[0] not in PORT_FLAGS):
+            value = int.from_bytes(payload, "little")
+            if type == BrPort.COST and not 1 <= value <= MAX_PATH_COST:
+                raise os_error(ERANGE)
+            if type != BrPort.COST and type not in PORT_FLAGS:
                 raise os_error(EOPNOTSUPP)
-            port.settings[type] = int(bool(payload[0]))
+            port.settings[type] = value if type == BrPort.COST else int(bool(value))
 
     def enable(self, bridge: Bridge, port: Port) -> None:
         """`br_stp_enable_port()`"""

@@ -18,6 +18,8 @@ TICK: Final = 10_000_000
 """The unit of times, in ns (USER_HZ)."""
 COSTS: Final = {10_000: 2, 5_000: 3, 2_500: 4, 1_000: 5, 100: 19}
 """The cost of a port by its speed in Mbit/s (`port_cost()`)."""
+MAX_PATH_COST: Final = 65535
+"""The highest cost of a port (BR_MAX_PATH_COST)."""
 
 TYPES: Final = {1: NlaType.U8, 2: NlaType.U16, 4: NlaType.U32, 8: NlaType.U64}
 NUMBERS: Final = {1: U8, 2: U16, 4: U32, 8: U64}

@@ -145,3 +145,32 @@ def test_a_batch_is_one_message(machine: Machine) -> None:
         with IPRoute() as sender, IPRoute() as route:
             sender.sendto(data, (0, 0))
             assert [link.get("ifname") for link in route.get_links()] == ["lo", "dummy0", "d0", "d1", "d2"]
+
+
+def test_settings_of_a_bridge_port_are_those_of_linux(machine: Machine) -> None:
+    """The errors, costs and proxy_arp flags were recorded on Linux 6.18 with the same calls."""
+    seen = []
+    with hosted(machine, "pyroute2"):
+        from pyroute2 import IPRoute, NetlinkError
+
+        with IPRoute() as route:
+            route.link("add", ifname="b0", kind="bridge")
+            route.link("add", ifname="v0", kind="veth", peer="v1")
+            (bridge,), (port,) = (route.link_lookup(ifname=name) for name in ("b0", "v0"))
+            route.link("set", index=port, master=bridge)
+            for settings in (
+                {"cost": 0},
+                {"cost": 200, "proxyarp": 1},
+                {"cost": 65536, "proxyarp": 0},
+                {"cost": 65535},
+            ):
+                try:
+                    route.brport("set", index=port, **settings)
+                    error = 0
+                except NetlinkError as raised:
+                    error = raised.code
+                (info,) = (each for each in route.brport("dump") if each["index"] == port)
+                found = info.get_attr("IFLA_PROTINFO")
+                cost, proxy_arp = (found.get_attr(f"IFLA_BRPORT_{name}") for name in ("COST", "PROXYARP"))
+                seen.append((error, cost, proxy_arp))
+    assert seen == [(34, 2, 0), (0, 200, 1), (34, 200, 0), (0, 65535, 0)]

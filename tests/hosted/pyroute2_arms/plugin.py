@@ -33,7 +33,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the options of the arms."""
     parser.addoption("--arm", choices=("linux", "simkernel"), default="linux")
     parser.addoption("--results", help="file for the results: one JSON object a line")
-    parser.addoption("--each", type=int, default=60, help="seconds that a test may take")
+    parser.addoption("--each", type=int, default=180, help="seconds that a test may take")
 
 
 @pytest.hookimpl(tryfirst=True)
