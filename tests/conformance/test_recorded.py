@@ -6,7 +6,6 @@ import pytest
 
 from tests.conformance import recording
 from tests.conformance.case import Case, load_cases
-from tests.conformance.pending import PENDING
 from tests.conformance.runner import difference, run_here
 from tests.conformance.simulated import simulated
 
@@ -14,10 +13,8 @@ CASES = load_cases()
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-def test_case(case: Case, request: pytest.FixtureRequest) -> None:
+def test_case(case: Case) -> None:
     """simkernel shows what the real kernel showed."""
-    if case.name in PENDING:
-        request.applymarker(pytest.mark.xfail(reason=PENDING[case.name], strict=True))
     problem = difference(recording.recorded(case), run_here(case, simulated))
     assert problem is None, f"{case.about}\n{problem}"
 
