@@ -321,6 +321,17 @@ def ipv6_duplicate_address_detection(world: World, log: Log) -> None:
 
 
 @case(privileged=True, marks=MARKS)
+def prefix_route_on_loopback(world: World, log: Log) -> None:
+    """The prefix route of an address of lo never expires, whatever the lifetime of the address."""
+    addresses = Addresses(world, log, (rt.RTNLGRP_IPV6_ROUTE,))
+    addresses.link("up", 1, up=True)
+    body = ipv6(1, "fd00::1", 64, lifetimes(1000, 2000))
+    addresses.changer.sendto(nlmsg(rt.RTM_NEWADDR, REQUEST, body), (0, 0))
+    addresses.wait("prefix route and local route", 2)
+    addresses.delete("fd00::1", ipv6(1, "fd00::1"))
+
+
+@case(privileged=True, marks=MARKS)
 def lifetimes_that_end(world: World, log: Log) -> None:
     """An address becomes deprecated after its preferred lifetime and goes after the valid one."""
     addresses = Addresses(world, log, (rt.RTNLGRP_IPV4_IFADDR, rt.RTNLGRP_IPV6_IFADDR))

@@ -290,7 +290,7 @@ class RouteRequests6:
             hop=hop,
             prefsrc=config.prefsrc,
             metrics=metrics,
-            expires=config.expires,
+            expires=config.expires if flags & rt.RTF_EXPIRES else None,
             engine=self._fib.engine,
         )
 
