@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from simkernel import Machine, SimulationError
 from simkernel.application.rtnetlink import INET, KINDS, MAC, RAW, TEXT
 from simkernel.uapi.if_link import IFF_UP
+from simkernel.uapi.rtnetlink import RT_SCOPE_LINK, RT_TABLE_MAIN, RTN_UNICAST
+from simkernel.uapi.socket import AF_INET
 
 ADDRESSES = st.ip_addresses().map(str)
 VALUES: dict[int, st.SearchStrategy[Any]] = {
@@ -82,6 +84,31 @@ def test_a_dump_returns_all_links(route: Any) -> None:
     links = route.dump("getlink")
     assert {link["ifname"] for link in links} == names | {"lo", "dummy0"}
     assert [link["ifi-index"] for link in links] == sorted(link["ifi-index"] for link in links)
+
+
+def test_a_dump_is_checked_strictly_and_filtered(route: Any) -> None:
+    for number, name in enumerate(("d0", "d1")):
+        route.do("newlink", ifname=name, linkinfo={"kind": "dummy"})
+        index = route.do("getlink", ifname=name)["ifi-index"]
+        address = {"ifa_family": AF_INET, "ifa_prefixlen": 24, "ifa_index": index}
+        route.do("newaddr", **address, local=f"10.0.{number}.1", label=f"{name}:x")
+    (found,) = route.dump("getaddr", ifa_family=AF_INET, ifa_index=index)
+    assert (found["local"], found["label"], found["ifa-prefixlen"]) == ("10.0.1.1", "d1:x", 24)
+    with pytest.raises(OSError, match="Invalid argument"):
+        route.dump("getaddr", ifa_prefixlen=1)
+
+
+def test_routes_come_and_go(route: Any) -> None:
+    route.do("newlink", ifname="d0", linkinfo={"kind": "dummy"}, ifi_flags=IFF_UP, ifi_change=IFF_UP)
+    route.join("rtnlgrp-ipv4-route")
+    index = route.do("getlink", ifname="d0")["ifi-index"]
+    new = {"rtm_family": AF_INET, "rtm_dst_len": 16, "dst": "10.1.0.0", "rtm_table": RT_TABLE_MAIN}
+    route.do("newroute", **new, rtm_scope=RT_SCOPE_LINK, rtm_type=RTN_UNICAST, oif=index)
+    event = next(route.events("newroute"))
+    assert (event["dst"], event["rtm-dst-len"], event["oif"]) == ("10.1.0.0", 16, index)
+    assert "10.1.0.0" in [each.get("dst") for each in route.dump("getroute", rtm_family=AF_INET)]
+    route.do("delroute", **new, rtm_scope=RT_SCOPE_LINK)
+    assert next(route.events("delroute"))["dst"] == "10.1.0.0"
 
 
 @pytest.mark.parametrize(

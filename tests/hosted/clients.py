@@ -14,6 +14,9 @@ from simkernel import Machine, millis, seconds
 from simkernel.hardware import Camera, Mouse
 from simkernel.hosted import hosted
 from simkernel.testing import situations as sit
+from simkernel.uapi.if_link import IFF_UP
+from simkernel.uapi.rtnetlink import RT_TABLE_MAIN
+from simkernel.uapi.socket import AF_INET
 
 Outcome = Callable[["Setup"], str]
 
@@ -179,6 +182,67 @@ def late(setup: Setup) -> str:
             return "; ".join(outcomes)
 
     return asyncio.run(main())
+
+
+@row("link-renamed-in-dump", "pyroute2 IPRoute.get_links")
+def renamed_in_dump(setup: Setup) -> str:
+    from pyroute2 import IPRoute
+
+    make_links(setup.machine, *(f"eth{number}" for number in range(30)))
+    with IPRoute() as route, sit.link_renamed_in_dump(setup.machine, link="dummy0", name="wan"):
+        names = [link.get("ifname") for link in route.get_links()]
+    return f"the {'old' if 'dummy0' in names else 'new'} name, and no error"
+
+
+def make_links(machine: Machine, *names: str) -> Any:
+    """Make dummy links.  Return the client of rtnetlink."""
+    route = machine.blocking().rtnetlink()
+    for name in names:
+        route.do("newlink", ifname=name, linkinfo={"kind": "dummy"})
+    return route
+
+
+def database(setup: Setup, situation: Callable[[], Any], show: Callable[[Any], list[Any]]) -> str:
+    """Two views of pyroute2's database: before a situation, and a second later."""
+    from pyroute2 import NDB
+
+    with NDB() as ndb:
+        before = show(ndb)
+        with situation():
+            setup.machine.run(until=setup.machine.now + seconds(1))
+        return f"{before}, then {show(ndb)}"
+
+
+def indices(ndb: Any) -> list[int]:
+    return [link.index for link in ndb.interfaces.dump() if link.ifname == "wan"]
+
+
+@row("link-recreated", "pyroute2 NDB.interfaces")
+def recreated_in_database(setup: Setup) -> str:
+    make_links(setup.machine, "wan")
+    return (
+        f"the index of the link: {database(setup, lambda: sit.link_recreated(setup.machine, 'wan'), indices)}"
+    )
+
+
+@row("link-moved", "pyroute2 NDB.interfaces")
+def moved_in_database(setup: Setup) -> str:
+    make_links(setup.machine, "wan")
+    return f"the index of the link: {database(setup, lambda: sit.link_moved(setup.machine, 'wan'), indices)}"
+
+
+@row("routes-removed-with-link", "pyroute2 NDB.routes")
+def routes_in_database(setup: Setup) -> str:
+    route = make_links(setup.machine, "wan")
+    index = route.do("getlink", ifname="wan")["ifi-index"]
+    route.do("setlink", ifi_index=index, ifi_flags=IFF_UP, ifi_change=IFF_UP)
+    route.do("newaddr", ifa_family=AF_INET, ifa_prefixlen=24, ifa_index=index, local="10.0.0.1")
+
+    def show(ndb: Any) -> list[str]:
+        routes = ndb.routes.dump()
+        return [each.dst for each in routes if (each.oif, each.table) == (index, RT_TABLE_MAIN)]
+
+    return f"the routes: {database(setup, lambda: sit.routes_removed_with_link(setup.machine, 'wan'), show)}"
 
 
 @row("module-reloaded", "pyroute2 GenericNetlinkSocket.nlm_request")

@@ -18,6 +18,7 @@ from simkernel.uapi.netlink import (
     message,
 )
 from simkernel.uapi.rtnetlink import RTM_GETLINK, IfInfoMsg
+from simkernel.uapi.socket import AF_INET
 
 NAMES = ["eth0", "eth1", "eth2"]
 
@@ -77,13 +78,25 @@ def test_only_a_table_by_index_follows_the_rename(by: str) -> None:
     assert (sorted(table.values()) == names) is (by == "index")
 
 
-def test_dumps_of_other_objects_and_other_programs_are_not_concerned() -> None:
-    machine, _ = machine_with_links()
+def test_a_dump_of_addresses_is_not_concerned() -> None:
+    machine, route = machine_with_links()
+    index = route.do("getlink", ifname="eth0")["ifi-index"]
+    for number in range(100):
+        address = {"ifa_family": AF_INET, "ifa_prefixlen": 24, "ifa_index": index}
+        route.do("newaddr", **address, local=f"10.0.{number}.1")
     with (
         machine,
         pytest.raises(AssertionError, match="it needs a dump of links"),
-        link_renamed_in_dump(machine, "follow", link="dummy0", name="wan"),
+        link_renamed_in_dump(machine, link="eth0", name="wan"),
     ):
-        route = machine.blocking().rtnetlink()
-        route.dump("getaddr")
+        assert len(route.dump("getaddr", ifa_index=index)) == 100
+
+
+def test_other_programs_are_not_concerned() -> None:
+    machine, route = machine_with_links()
+    with (
+        machine,
+        pytest.raises(AssertionError, match="it needs a dump of links"),
+        link_renamed_in_dump(machine, "follow", link="eth0", name="wan"),
+    ):
         listed(machine.blocking(), route)
