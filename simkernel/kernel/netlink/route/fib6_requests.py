@@ -81,7 +81,7 @@ class Config6:
         """The prefix, and that of the source if it has one."""
         prefixes = ((self.dst, self.length), (self.src, self.src_len))
         (dst, length), (src, src_len) = (
-            (each >> BITS - bits << BITS - bits, bits) for each, bits in prefixes
+            (each >> max(BITS - bits, 0) << max(BITS - bits, 0), bits) for each, bits in prefixes
         )
         return (dst, length, src, src_len) if src_len else (dst, length)
 
