@@ -8,6 +8,7 @@ from simkernel.uapi import if_link as il
 from simkernel.uapi import rtnetlink as rtnl
 from simkernel.uapi.netlink import NLM_F_EXCL
 from simkernel.uapi.socket import (
+    AF_INET6,
     SO_ATTACH_BPF,
     SO_ATTACH_REUSEPORT_EBPF,
     SO_BINDTOIFINDEX,
@@ -176,3 +177,12 @@ def the_text_of_a_success(world: World, log: Log) -> None:
         s.send(request)
         log(f"{option} {value}", len(s.recv(65536)) > 0)
         log.reply("acknowledged", s)
+
+
+@case(privileged=True)
+def prefixes_that_are_too_long(world: World, log: Log) -> None:
+    """Deleting an IPv6 route looks for any length of a prefix; without a route by source that does not count."""
+    s = opened(world, wire.ROUTE)
+    for source, destination in ((255, 0), (1, 0), (0, 0), (129, 0), (0, 129), (0, 255), (0, 1), (1, 1)):
+        head = rtnl.RtMsg(AF_INET6, dst_len=destination, src_len=source).pack()
+        log.ask(f"{source} {destination}", s, wire.nlmsg(rtnl.RTM_DELROUTE, REQUEST | ACK, head, seq=1))

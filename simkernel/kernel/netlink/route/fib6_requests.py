@@ -148,12 +148,15 @@ class RouteRequests6:
             raise config.refuse("FIB table does not exist", ESRCH)
         if config.flags & rt.RTF_CACHE:  # an entry that a lookup has made: there is none, which is no error
             return
-        routes = table.routes.get(config.key, [])
+        key = config.key
+        if len(key) > 2 and not any(len(each) > 2 and each[:2] == key[:2] for each in table.routes):
+            key = key[:2]  # without a subtree of sources the source does not count (`fib6_locate()`)
+        routes = table.routes.get(key, [])
         route = next(
             (each for each in routes if _matches(each.metric, each.protocol, each.hop, config)), None
         )
         if route is None:
-            root = not routes and config.key == (0, 0)  # an empty root has the entry that stands for no route
+            root = not routes and key == (0, 0)  # an empty root has the entry that stands for no route
             nothing = NextHop(device=net.devices[LOOPBACK_IFINDEX])
             found = root and _matches(NULL_METRIC, rt.RTPROT_KERNEL, nothing, config)
             raise os_error(ENOENT if found else ESRCH)
