@@ -141,8 +141,14 @@ def writes(world: Any) -> list[object]:
             with suppress(OSError):
                 done.append(world.read_file(f"{NET}/{file}").decode())
         seen += [done, uevents(sock)]
+    opened = [world.open(f"{NET}/va/{name}", os.O_WRONLY) for name in ("mtu", "ifalias", "carrier", "uevent")]
     world.setgid(65534)
     world.setuid(65534)
+    for fd in opened:
+        try:
+            seen.append(world.write(fd, b"bad"))
+        except OSError as error:
+            seen.append(errno.errorcode[error.errno or 0])
     seen += [write(world, file, b"bad") for file in ("va/mtu", "va/uevent")]
     return seen
 
@@ -179,6 +185,7 @@ def comings(world: Any) -> list[object]:
         lambda: add_veth(world, "vf", "vg", peer_more=to_second),
         lambda: add_veth(world, "v%d", "w%d", several, several),
         lambda: delete(world, "vb"),
+        lambda: delete(world, "v0"),
         lambda: delete(world, "br0"),
     ]
     for step in steps:

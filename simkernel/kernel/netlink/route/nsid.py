@@ -87,13 +87,8 @@ def notify(net: Net, type: int, number: int, request: Request | None = None) -> 
 
 
 def peer_id(net: Net, peer: Net) -> int:
-    """The number of `peer` in `net`; if it has none, it gets one (`peernet2id_alloc()`).
-
-    NETNSA_NSID_NOT_ASSIGNED if one of them is going away.
-    """
+    """The number of `peer` in `net`; if it has none, it gets one (`peernet2id_alloc()`)."""
     number = net.id_of(peer)
-    if number is None and not (net.users and peer.users):
-        return ns.NETNSA_NSID_NOT_ASSIGNED
     if number is None:
         number = net.assign_id(peer)
         notify(net, rt.RTM_NEWNSID, number)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 from collections.abc import Iterator
 from random import Random
 from typing import Any, Final
@@ -18,6 +19,7 @@ from simkernel.uapi.if_link import IfStatsMsg
 from simkernel.uapi.neighbour import NdMsg
 from simkernel.uapi.netlink import attribute, iterate_messages, message
 from simkernel.uapi.rtnetlink import IfInfoMsg
+from simkernel.uapi.sched import CLONE_NEWNET
 from simkernel.uapi.socket import AF_BRIDGE, AF_NETLINK, SOCK_RAW, SOL_NETLINK
 from simkernel.uapi.structure import S32, U16, U32
 from tests.kernel import links
@@ -94,12 +96,17 @@ def test_answers_are_those_of_this_host(machine: Machine) -> None:
     assert [pair for pair in zip(ours, theirs, strict=True) if pair[0] != pair[1]] == []
 
 
-def test_further_addresses_go_with_their_device(machine: Machine) -> None:
+def test_further_addresses_stay_behind_when_their_device_moves(machine: Machine) -> None:
     root = machine.blocking(uid=0)
+    here = root.open("/proc/self/ns/net", os.O_RDONLY)
     links.add_veth(root, "va", "vb")
-    body = NdMsg(AF_BRIDGE, index=2, state=nb.NUD_PERMANENT, flags=nb.NTF_SELF).pack()
+    body = NdMsg(AF_BRIDGE, index=3, state=nb.NUD_PERMANENT, flags=nb.NTF_SELF).pack()
     body += attribute(nb.NDA_LLADDR, OURS[0])
     assert links.ask(root, rt.RTM_NEWNEIGH, body, nl.NLM_F_CREATE | nl.NLM_F_EXCL) == "0"
     assert links.ask(root, rt.RTM_NEWNEIGH, body, nl.NLM_F_CREATE | nl.NLM_F_EXCL) == "EEXIST"
-    assert links.delete(root, "va") == "0"
-    assert links.ask(root, rt.RTM_DELNEIGH, body) == "ENODEV"
+    root.unshare(CLONE_NEWNET)
+    there = links.number(il.IFLA_NET_NS_FD, root.open("/proc/self/ns/net", os.O_RDONLY))
+    root.setns(here)
+    assert links.change(root, "va", there) == "0"
+    root.setns(int.from_bytes(there[4:], "little"))
+    assert links.ask(root, rt.RTM_NEWNEIGH, body, nl.NLM_F_CREATE | nl.NLM_F_EXCL) == "0"
