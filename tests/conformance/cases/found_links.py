@@ -5,9 +5,12 @@ from __future__ import annotations
 import struct
 
 from simkernel.uapi import fib_rules as fr
+from simkernel.uapi import if_link as il
 from simkernel.uapi import rtnetlink as rt
 from simkernel.uapi.fib_rules import FibRuleHdr
-from simkernel.uapi.socket import AF_INET, AF_INET6, SO_RCVBUF, SOL_SOCKET
+from simkernel.uapi.neighbour import NDA_DST, NDA_LLADDR, NUD_PERMANENT, NdMsg
+from simkernel.uapi.netlink import NLM_F_CREATE as CREATE
+from simkernel.uapi.socket import AF_INET, AF_INET6, MSG_DONTWAIT, SO_RCVBUF, SOL_SOCKET
 from tests.conformance import wire
 from tests.conformance.case import case, netlink
 from tests.conformance.log import Log
@@ -67,3 +70,36 @@ def rules_that_overflow_a_listener(world: World, log: Log) -> None:
             mark = attr(fr.FRA_FWMARK, u32(2)) if priority % 3 else b""
             log.ask(f"rule {priority}", sock, rule(family, attr(fr.FRA_PRIORITY, u32(priority)), mark))
         log.replies("received", listener)
+
+
+@case(privileged=True, marks=(*MARKS, "files"))
+def loopback_by_another_name(world: World, log: Log) -> None:
+    """The root of a table of IPv6 routes is shown with the loopback link, whatever its name."""
+    sock = speaker(world)
+    log.ask(
+        "rename", sock, nlmsg(rt.RTM_NEWLINK, REQUEST | ACK, rt.IfInfoMsg(index=1).pack() + attr(3, b"b0\0"))
+    )
+    log("routes", world.read_file("/proc/net/ipv6_route"))
+
+
+@case(privileged=True, marks=MARKS)
+def types_of_neighbours(world: World, log: Log) -> None:
+    """Without a table of local routes each IPv4 address is a broadcast address."""
+    sock = speaker(world)
+    sock.setsockopt(wire.SOL_NETLINK, wire.ADD_MEMBERSHIP, 3)
+    bridge = attr(il.IFLA_ADDRESS, bytes((2, 0, 0, 0, 0, 1)))
+    bridge += attr(il.IFLA_LINKINFO, attr(il.IFLA_INFO_KIND, b"bridge\0"))
+    sock.send(nlmsg(rt.RTM_NEWLINK, REQUEST | CREATE, rt.IfInfoMsg().pack() + bridge))
+    while True:
+        try:
+            sock.recv(65536, MSG_DONTWAIT)
+        except BlockingIOError:
+            break
+    for host in (1, 2, 3):
+        head = NdMsg(AF_INET, index=2, state=NUD_PERMANENT).pack()
+        entry = head + attr(NDA_DST, bytes((10, 0, 0, host))) + attr(NDA_LLADDR, bytes((2, 0, 0, 0, 0, 9)))
+        log.ask(f"neighbour {host}", sock, nlmsg(rt.RTM_NEWNEIGH, REQUEST | CREATE, entry))
+        if host < 3:
+            route = rt.RtMsg(AF_INET, 32, table=256 - host, scope=254, type=2).pack()
+            route += attr(rt.RTA_DST, bytes((10, 0, 0, 3))) + attr(rt.RTA_OIF, u32(2))
+            log.ask(f"route {host}", sock, nlmsg(rt.RTM_NEWROUTE, REQUEST | CREATE | ACK, route))

@@ -18,7 +18,7 @@ from simkernel.kernel.net.namespace import Net, PernetSlot
 from simkernel.kernel.netlink.dump import DumpCallback
 from simkernel.kernel.netlink.message import Request
 from simkernel.kernel.netlink.policy import DEPRECATED_STRICT, LIBERAL, Found
-from simkernel.kernel.netlink.route.inet import CENTISECOND, in_device, inet6_device
+from simkernel.kernel.netlink.route.inet import CENTISECOND, inet6_device
 from simkernel.kernel.netlink.route.notify import notify, wanted
 from simkernel.kernel.netlink.route.parse import (
     NESTED_POLICY,
@@ -136,10 +136,19 @@ PROXIES: Final[PernetSlot[dict[tuple[int, NetDevice | None, bytes], Proxy]]] = P
 
 
 class NeighbourTables:
-    """The tables arp_tbl and nd_tbl of a machine, and the handlers of requests."""
+    """The tables arp_tbl and nd_tbl of a machine, and the handlers of requests.
 
-    def __init__(self, devices: NetDevices, unmodelled: Callable[[str, int], Exception]) -> None:
+    `address_type` returns the type of an IPv4 address in a table of routes, as seen by a device.
+    """
+
+    def __init__(
+        self,
+        devices: NetDevices,
+        address_type: Callable[[Net, int, int, NetDevice], int],
+        unmodelled: Callable[[str, int], Exception],
+    ) -> None:
         self._now = devices.engine.time
+        self._address_type = address_type
         self._unmodelled = unmodelled
         devices.subscribe(self._on_event)
 
@@ -367,7 +376,11 @@ class NeighbourTables:
         if (family, device, key) in table:
             return table[family, device, key]
         now = self._now()
-        entry = Neighbour(family, device, key, _type(family, device, key), lladdr=bytes(len(device.address)))
+        type = rt.RTN_MULTICAST if key[0] == 0xFF else rt.RTN_UNICAST
+        if family == AF_INET:
+            number = int.from_bytes(key, "big")
+            type = self._address_type(device.net, number, rt.RT_TABLE_LOCAL, device)
+        entry = Neighbour(family, device, key, type, lladdr=bytes(len(device.address)))
         entry.used = entry.updated = now
         entry.confirmed = now - STALE_AGE
         entry.flags = flags & nb.NTF_EXT_LEARNED
@@ -429,26 +442,6 @@ def _multicast(device: NetDevice, key: bytes) -> bytes:
     if device.type != il.ARPHRD_ETHER:
         return device.broadcast
     return b"\x33\x33" + key[-4:] if len(key) > 4 else b"\x01\x00\x5e" + bytes([key[1] & 0x7F]) + key[2:]
-
-
-def _type(family: int, device: NetDevice, key: bytes) -> int:
-    """The type of an address as a destination (`inet_addr_type_dev_table()` for IPv4)."""
-    if family == AF_INET6:
-        return rt.RTN_MULTICAST if key[0] == 0xFF else rt.RTN_UNICAST
-    if key[0] == 0 or key == b"\xff" * 4:
-        return rt.RTN_BROADCAST
-    if key[0] & 0xF0 == 0xE0:
-        return rt.RTN_MULTICAST
-    data, value = in_device(device), int.from_bytes(key, "big")
-    for address in () if data is None or not device.is_up else data.addresses:
-        if address.local == value:
-            return rt.RTN_LOCAL
-        if address.prefixlen < 31 and value in (
-            address.broadcast,
-            address.address | ~address.mask & 0xFFFFFFFF,
-        ):
-            return rt.RTN_BROADCAST
-    return rt.RTN_UNICAST
 
 
 def _passes(device: NetDevice | None, index: int, master: int) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from simkernel.kernel.net.device import LOOPBACK_IFINDEX
 from simkernel.kernel.net.namespace import Net
 from simkernel.kernel.netlink.route.fib4 import TABLES4, nodes4
 from simkernel.kernel.netlink.route.fib6 import ANY, TABLES6, Route6, packed, routes_in_order
@@ -53,7 +54,7 @@ def ipv6_route(net: Net) -> list[str]:
         lines += [_line6(each) for each in routes_in_order(table)]
         if (0, 0) not in table.routes:
             flags = rt.RTF_REJECT | rt.RTF_NONEXTHOP
-            lines.append(_format(((0, 0), (0, 0)), ANY, NULL_METRIC, 1, flags, "lo"))
+            lines.append(_format(((0, 0), (0, 0)), ANY, NULL_METRIC, 1, flags, net.devices[LOOPBACK_IFINDEX].name))
     return lines
 
 

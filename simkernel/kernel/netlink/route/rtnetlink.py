@@ -57,7 +57,7 @@ class RouteNetlink:
         self.ipv4 = Ipv4Addresses(devices, routing.routes4)
         devices.subscribe(routing.routes4.on_event)
         self.ipv6 = Ipv6Addresses(devices, routing.routes6)
-        self._neighbours = NeighbourTables(devices, unmodelled)
+        self._neighbours = NeighbourTables(devices, routing.fib4.address_type, unmodelled)
         self.kinds = LinkKinds(devices)
         """The kinds of links that modules have registered."""
         self.changes = LinkChanges(
