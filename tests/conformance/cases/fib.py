@@ -1139,12 +1139,12 @@ def dump_and_change(world: World, log: Log, family: int, prefix_of: str) -> None
     for label, steps in changes.items():
         dumper = netlink(world, wire.ROUTE)
         dumper.sendto(nlmsg(GET, REQUEST | DUMP, route(family=family), seq=1), (0, 0))
-        first = dumper.recv(65536)
+        first = dumper.recv(4096)
         for step in steps:
             change(*step)
         rest = []
         while rest[-1:] != ["DONE"]:
-            rest += shown(dumper.recv(65536))
+            rest += shown(dumper.recv(4096))
         log(label, [f"first {len(shown(first))}", [str(each) for each in rest]])
 
 
