@@ -120,11 +120,18 @@ class Daemon:
                 self.links.pop(event["ifi-index"], None)
 
 
+async def index_of(route: Any, name: str) -> int:
+    """Return the index of a link."""
+    link = await route.do("getlink", ifname=name)
+    assert link is not None
+    return int(link["ifi-index"])
+
+
 async def administrator(app: App, changes: int, step: float) -> None:
     """Change links and addresses at random."""
     route = await app.rtnetlink()
     await route.do("newlink", ifname="br0", linkinfo={"kind": "bridge"})
-    bridge = (await route.do("getlink", ifname="br0"))["ifi-index"]
+    bridge = await index_of(route, "br0")
     links: list[int] = []
     choose = app.random.choice
     for number in range(changes):
@@ -132,7 +139,7 @@ async def administrator(app: App, changes: int, step: float) -> None:
         name = f"eth{number}"
         if len(links) <= app.random.randrange(MAX_LINKS):
             await route.do("newlink", ifname=name, linkinfo={"kind": choose(("dummy", "veth"))})
-            links.append((await route.do("getlink", ifname=name))["ifi-index"])
+            links.append(await index_of(route, name))
             continue
         link = choose(links)
         change, values = choose(
@@ -177,7 +184,7 @@ async def change(app: App, changes: Changes) -> None:
     """Rename links; delete those whose new name is empty."""
     route = await app.rtnetlink()
     for name, new in changes:
-        index = (await route.do("getlink", ifname=name))["ifi-index"]
+        index = await index_of(route, name)
         if new:
             await route.do("setlink", ifi_index=index, ifname=new)
         else:

@@ -18,7 +18,7 @@ NAMES = "SIOCGIFNAME copies the bytes of the name and no more"
 
 AREAS: Final[Mapping[str, str]] = {
     "addresses": ATTRIBUTES,
-    "fib": "6.18 has masks of ports and extended ACK texts that 6.12 lacks",
+    **dict.fromkeys(("fib", "fib6", "fib_rules"), "6.18 has masks of ports and texts that 6.12 lacks"),
     "link_changes": ATTRIBUTES,
     "link_uevents": "UML has no devices for receive queues (CONFIG_RPS); `device_uevents` leaves them out",
 }

@@ -54,7 +54,9 @@ def ipv6_route(net: Net) -> list[str]:
         lines += [_line6(each) for each in routes_in_order(table)]
         if (0, 0) not in table.routes:
             flags = rt.RTF_REJECT | rt.RTF_NONEXTHOP
-            lines.append(_format(((0, 0), (0, 0)), ANY, NULL_METRIC, 1, flags, net.devices[LOOPBACK_IFINDEX].name))
+            lines.append(
+                _format(((0, 0), (0, 0)), ANY, NULL_METRIC, 1, flags, net.devices[LOOPBACK_IFINDEX].name)
+            )
     return lines
 
 
