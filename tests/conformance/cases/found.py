@@ -181,7 +181,7 @@ def the_text_of_a_success(world: World, log: Log) -> None:
 
 @case(privileged=True)
 def prefixes_that_are_too_long(world: World, log: Log) -> None:
-    """An IPv6 route to delete may have any length of prefix; without routes by source, its source is ignored."""
+    """An IPv6 route to delete has a prefix of any length; its source counts if a route with one exists."""
     s = opened(world, wire.ROUTE)
     for source, destination in ((255, 0), (1, 0), (0, 0), (129, 0), (0, 129), (0, 255), (0, 1), (1, 1)):
         head = rtnl.RtMsg(AF_INET6, dst_len=destination, src_len=source).pack()

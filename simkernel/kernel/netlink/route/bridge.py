@@ -11,7 +11,7 @@ from simkernel.kernel.netlink.dump import DumpCallback
 from simkernel.kernel.netlink.message import Request
 from simkernel.kernel.netlink.policy import DEPRECATED_STRICT, LIBERAL, Found
 from simkernel.kernel.netlink.route.link_policy import LINK_POLICY
-from simkernel.kernel.netlink.route.neighbours import NEIGHBOUR_POLICY, header
+from simkernel.kernel.netlink.route.neighbour_requests import NEIGHBOUR_POLICY, header
 from simkernel.kernel.netlink.route.notify import notify, wanted
 from simkernel.kernel.netlink.route.parse import attributes, has_header, number, refuse
 from simkernel.kernel.netlink.writer import MessageWriter

@@ -7,7 +7,6 @@ and nothing resolves an address.
 from __future__ import annotations
 
 from collections.abc import Callable
-from struct import Struct
 from typing import Final
 
 import attrs
@@ -17,15 +16,22 @@ from simkernel.kernel.net.devices import NetDevices
 from simkernel.kernel.net.namespace import Net, PernetSlot
 from simkernel.kernel.netlink.dump import DumpCallback
 from simkernel.kernel.netlink.message import Request
-from simkernel.kernel.netlink.policy import DEPRECATED_STRICT, LIBERAL, Found
+from simkernel.kernel.netlink.policy import LIBERAL
 from simkernel.kernel.netlink.route.inet import CENTISECOND, inet6_device
+from simkernel.kernel.netlink.route.neighbour_requests import (
+    ADDRESS_SIZES,
+    CACHEINFO,
+    NEIGHBOUR_POLICY,
+    STALE_AGE,
+    device_of,
+    header,
+    key_of,
+    parse_dump,
+    parse_get,
+    passes_filter,
+)
 from simkernel.kernel.netlink.route.notify import notify, wanted
 from simkernel.kernel.netlink.route.parse import (
-    NESTED_POLICY,
-    U8_POLICY,
-    U16_POLICY,
-    U32_POLICY,
-    at_least,
     attributes,
     has_header,
     number,
@@ -60,46 +66,6 @@ from simkernel.uapi.netlink import (
 )
 from simkernel.uapi.socket import AF_INET, AF_INET6
 from simkernel.uapi.structure import U8, U32
-from simkernel.ynl.policy import AttributePolicy, NlaType, PolicyTable, Validation
-
-MAX_ADDR_LEN: Final = 32
-CACHEINFO_SIZE: Final = 16
-NTF_EXT_MASK: Final = 0b101
-"""NTF_EXT_MANAGED and NTF_EXT_EXT_VALIDATED; NTF_EXT_LOCKED is for bridges."""
-ADDRESS_SIZES: Final = {AF_INET: 4, AF_INET6: 16}
-"""The tables of neighbours, and how long an address in them is (arp_tbl, nd_tbl)."""
-CACHEINFO: Final = Struct("<4I")
-"""struct nda_cacheinfo"""
-STALE_AGE: Final = 60 * 100 * CENTISECOND
-"""How long ago a new neighbour was confirmed, in ns (twice BASE_REACHABLE_TIME)."""
-NO_MASTER: Final = 2**32 - 1
-
-_POLICIES: Final[dict[int, AttributePolicy]] = {
-    nb.NDA_DST: AttributePolicy(NlaType.BINARY, length=MAX_ADDR_LEN),
-    nb.NDA_LLADDR: AttributePolicy(NlaType.BINARY, length=MAX_ADDR_LEN),
-    nb.NDA_CACHEINFO: at_least(CACHEINFO_SIZE),
-    nb.NDA_PROBES: U32_POLICY,
-    nb.NDA_VLAN: U16_POLICY,
-    nb.NDA_PORT: U16_POLICY,
-    nb.NDA_VNI: U32_POLICY,
-    nb.NDA_IFINDEX: U32_POLICY,
-    nb.NDA_MASTER: U32_POLICY,
-    nb.NDA_PROTOCOL: U8_POLICY,
-    nb.NDA_NH_ID: U32_POLICY,
-    nb.NDA_FLAGS_EXT: AttributePolicy(NlaType.U32, Validation.MASK, mask=NTF_EXT_MASK),
-    nb.NDA_FDB_EXT_ATTRS: NESTED_POLICY,
-}
-NEIGHBOUR_POLICY: Final = PolicyTable(
-    "neighbour",
-    tuple(_POLICIES.get(type, AttributePolicy()) for type in range(nb.NDA_MAX + 1)),
-    strict_start_type=nb.NDA_NH_ID,
-)
-"""nda_policy"""
-
-
-def header(request: Request) -> NdMsg:
-    """The ndmsg of a request that has one."""
-    return NdMsg.unpack(request.data, request.start + NLMSG_HDRLEN)
 
 
 @attrs.define(eq=False)
@@ -229,7 +195,7 @@ class NeighbourTables:
         that in which they were made.
         """
         request = callback.request
-        found = _parse_dump(request, callback.strict)
+        found = parse_dump(request, callback.strict)
         index, master = number(request, found, nb.NDA_IFINDEX), number(request, found, nb.NDA_MASTER)
         whole = has_header(request, NdMsg)
         family = request.data[request.start + NLMSG_HDRLEN]
@@ -241,7 +207,7 @@ class NeighbourTables:
         flags = NLM_F_MULTI | (NLM_F_DUMP_FILTERED if index or master else 0)
         for place in range(callback.context or 0, len(entries)):
             entry = entries[place]
-            if _passes(entry.device, index, master):
+            if passes_filter(entry.device, index, master):
                 body = self._fill(entry)
                 writer.append(
                     message(rt.RTM_NEWNEIGH, body, flags=flags, seq=request.seq, pid=request.portid)
@@ -251,7 +217,7 @@ class NeighbourTables:
 
     def get(self, request: Request) -> None:
         """One neighbour or proxy (`neigh_get()`).  Every request is checked strictly."""
-        found = _parse_get(request)
+        found = parse_get(request)
         head = header(request)
         size = ADDRESS_SIZES.get(head.family)
         if size is None:
@@ -294,8 +260,8 @@ class NeighbourTables:
         if not places:
             raise refuse(request, EINVAL, "Network address not specified")
         head = header(request)
-        device = _device(request, head.index)
-        key = _key(request, head.family, *places[0])
+        device = device_of(request, head.index)
+        key = key_of(request, head.family, *places[0])
         if head.flags & nb.NTF_PROXY:
             if PROXIES.of(request.net).pop((head.family, device, key), None) is None:
                 raise os_error(ENOENT)
@@ -316,13 +282,13 @@ class NeighbourTables:
             raise refuse(request, EINVAL, "Network address not specified")
         head = header(request)
         flags = head.flags | number(request, found, nb.NDA_FLAGS_EXT) << nb.NTF_EXT_SHIFT
-        device = _device(request, head.index)
+        device = device_of(request, head.index)
         lladdr = None
         if nb.NDA_LLADDR in found:
             lladdr = bytes(request.data[slice(*found[nb.NDA_LLADDR])])
             if device is not None and len(lladdr) < len(device.address):
                 raise refuse(request, EINVAL, "Invalid link address")
-        key = _key(request, head.family, *found[nb.NDA_DST])
+        key = key_of(request, head.family, *found[nb.NDA_DST])
         protocol = request.data[found[nb.NDA_PROTOCOL][0]] if nb.NDA_PROTOCOL in found else 0
         if flags & nb.NTF_PROXY:
             self._new_proxy(request, head, device, key, flags, protocol)
@@ -442,76 +408,3 @@ def _multicast(device: NetDevice, key: bytes) -> bytes:
     if device.type != il.ARPHRD_ETHER:
         return device.broadcast
     return b"\x33\x33" + key[-4:] if len(key) > 4 else b"\x01\x00\x5e" + bytes([key[1] & 0x7F]) + key[2:]
-
-
-def _passes(device: NetDevice | None, index: int, master: int) -> bool:
-    """Check the filters of a dump (`neigh_ifindex_filtered()`, `neigh_master_filtered()`)."""
-    if index and (device is None or device.index != index):
-        return False
-    if not master:
-        return True
-    upper = None if device is None else device.master
-    return upper is None if master == NO_MASTER else upper is not None and upper.index == master
-
-
-def _device(request: Request, index: int) -> NetDevice | None:
-    """The device of a header; None without an index.  ENODEV."""
-    if index and index not in request.net.devices:
-        raise os_error(ENODEV)
-    return request.net.devices.get(index)
-
-
-def _key(request: Request, family: int, first: int, last: int) -> bytes:
-    """The address of a neighbour.  EAFNOSUPPORT, EINVAL."""
-    size = ADDRESS_SIZES.get(family)
-    if size is None:
-        raise os_error(EAFNOSUPPORT)
-    if last - first < size:
-        raise refuse(request, EINVAL, "Invalid network address")
-    return bytes(request.data[first : first + size])
-
-
-def _parse_dump(request: Request, strict: bool) -> Found:
-    """`neigh_valid_dump_req()`: only a strict request fails."""
-    try:
-        if strict:
-            _check_dump_header(request)
-        found = attributes(request, NdMsg.SIZE, NEIGHBOUR_POLICY, DEPRECATED_STRICT if strict else LIBERAL)
-    except OSError:
-        if strict:
-            raise
-        return {}
-    if strict and not found.keys() <= {nb.NDA_IFINDEX, nb.NDA_MASTER}:
-        raise refuse(request, EINVAL, "Unsupported attribute in neighbor dump request")
-    return found
-
-
-def _check_dump_header(request: Request) -> None:
-    """`neigh_valid_dump_req()`"""
-    if not has_header(request, NdMsg):
-        raise refuse(request, EINVAL, "Invalid header for neighbor dump request")
-    head = header(request)
-    if head.pad1 or head.pad2 or head.index or head.state or head.type:
-        raise refuse(request, EINVAL, "Invalid values in header for neighbor dump request")
-    if head.flags & ~nb.NTF_PROXY:
-        raise refuse(request, EINVAL, "Invalid flags in header for neighbor dump request")
-
-
-def _parse_get(request: Request) -> Found:
-    """`neigh_valid_get_req()`"""
-    if not has_header(request, NdMsg):
-        raise refuse(request, EINVAL, "Invalid header for neighbor get request")
-    head = header(request)
-    if head.pad1 or head.pad2 or head.state or head.type:
-        raise refuse(request, EINVAL, "Invalid values in header for neighbor get request")
-    if head.flags & ~nb.NTF_PROXY:
-        raise refuse(request, EINVAL, "Invalid flags in header for neighbor get request")
-    if not head.flags and not head.index:
-        raise refuse(request, EINVAL, "No device specified")
-    found = attributes(request, NdMsg.SIZE, NEIGHBOUR_POLICY, DEPRECATED_STRICT)
-    if nb.NDA_DST not in found:
-        request.extack.missing_type = nb.NDA_DST
-        raise os_error(EINVAL)
-    if len(found) > 1:
-        raise refuse(request, EINVAL, "Unsupported attribute in neighbor get request")
-    return found
