@@ -83,9 +83,8 @@ from .fdb import ForwardingDatabase
 from .settings import (
     BRIDGE,
     COSTS,
-    FLAG,
     FORWARD_DELAY,
-    GROUP_FWD_RESTRICTED,
+    IGNORED,
     MAX_PATH_COST,
     POLICY,
     PORT,
@@ -94,6 +93,7 @@ from .settings import (
     PRIORITY,
     SETTINGS,
     TICK,
+    change,
     pack,
 )
 
@@ -137,6 +137,7 @@ class Bridge:
     ports: dict[NetDevice, Port] = attrs.field(factory=dict)
     settings: dict[int, int] = attrs.field(factory=dict)
     mtu_is_set: bool = False
+    group_address: bytes = GROUP_ADDRESS
 
     @property
     def id(self) -> bytes:
@@ -219,16 +220,14 @@ class BridgeModule:
     def changelink(self, device: NetDevice, attributes: Attributes, data: Attributes, extack: Extack) -> None:
         """Change settings of a bridge.  The error of `SETTINGS` outside of their limits, and EOPNOTSUPP."""
         bridge: Bridge = device.private
-        for type in data.keys() - SETTINGS.keys() - {Br.MCAST_HASH_ELASTICITY, Br.FDB_FLUSH}:
+        for type in data.keys() - SETTINGS.keys() - IGNORED - {Br.GROUP_ADDR}:
             raise unmodelled(self.this, f"the setting {type} of a bridge", EOPNOTSUPP)
-        for type, (low, high, error) in SETTINGS.items():
-            if type in data:
-                value = int.from_bytes(data[type], "little")
-                if not low <= value <= high:
-                    raise os_error(error)
-                if type == Br.GROUP_FWD_MASK and value & GROUP_FWD_RESTRICTED:
-                    raise os_error(EINVAL)
-                bridge.settings[type] = int(bool(value)) if (low, high, error) == FLAG else value
+        change(bridge.settings, data)
+        if Br.GROUP_ADDR in data:
+            address = data[Br.GROUP_ADDR]
+            if address[:5] != GROUP_ADDRESS[:5] or address[5] > 15 or address[5] in (1, 2, 3):
+                raise os_error(EINVAL)
+            bridge.group_address = address
         if Br.PRIORITY in data:
             self.select_states(bridge)  # `br_stp_set_bridge_priority()`
 
@@ -452,7 +451,7 @@ class BridgeModule:
         texts: dict[int, bytes] = {
             Br.BRIDGE_ID: bridge.id,
             Br.ROOT_ID: bridge.id,
-            Br.GROUP_ADDR: GROUP_ADDRESS,
+            Br.GROUP_ADDR: bridge.group_address,
         }
         return pack(BRIDGE, bridge.settings, texts)
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from simkernel.driverapi.rtnetlink import AttributePolicy, NlaType, PolicyTable
-from simkernel.uapi.errno import EINVAL, EOPNOTSUPP, ERANGE
+from simkernel.uapi.errno import EINVAL, EOPNOTSUPP, ERANGE, os_error
 from simkernel.uapi.if_bridge import Br, BrPort
 from simkernel.uapi.netlink import attribute
 from simkernel.uapi.structure import U8, U16, U32, U64
@@ -118,7 +118,9 @@ SETTINGS: Final[dict[int, tuple[int, int, int]]] = {
     Br.MCAST_LAST_MEMBER_INTVL: ANY,
     Br.MCAST_MEMBERSHIP_INTVL: ANY,
     Br.MCAST_QUERIER_INTVL: ANY,
+    Br.MCAST_QUERY_INTVL: ANY,
     Br.MCAST_QUERY_RESPONSE_INTVL: ANY,
+    Br.MCAST_STARTUP_QUERY_INTVL: ANY,
     Br.NF_CALL_IPTABLES: FLAG,
     Br.NF_CALL_IP6TABLES: FLAG,
     Br.NF_CALL_ARPTABLES: FLAG,
@@ -129,6 +131,22 @@ SETTINGS: Final[dict[int, tuple[int, int, int]]] = {
 
 Times are in units of 10 ms.
 """
+IGNORED: Final = {
+    *(Br.HELLO_TIMER, Br.TCN_TIMER, Br.TOPOLOGY_CHANGE_TIMER, Br.GC_TIMER, Br.ROOT_ID, Br.BRIDGE_ID),
+    *(Br.ROOT_PORT, Br.ROOT_PATH_COST, Br.TOPOLOGY_CHANGE, Br.TOPOLOGY_CHANGE_DETECTED),
+    *(Br.MCAST_HASH_ELASTICITY, Br.FDB_FLUSH),
+}
+"""Attributes that change nothing (`br_changelink()`)."""
+QUERY_INTERVALS: Final = {Br.MCAST_QUERY_INTVL, Br.MCAST_STARTUP_QUERY_INTVL}
+MIN_QUERY_INTERVAL: Final = 100
+MAX_QUERY_INTERVAL: Final = 8_640_000
+TIMES: Final = {
+    *(Br.FORWARD_DELAY, Br.HELLO_TIME, Br.MAX_AGE, Br.AGEING_TIME, Br.MCAST_LAST_MEMBER_INTVL),
+    *(Br.MCAST_MEMBERSHIP_INTVL, Br.MCAST_QUERIER_INTVL, Br.MCAST_QUERY_RESPONSE_INTVL),
+    *QUERY_INTERVALS,
+}
+HZ: Final = 250
+USER_HZ: Final = 100
 GROUP_FWD_RESTRICTED: Final = 0b111
 """The bits of GROUP_FWD_MASK that are refused."""
 
@@ -146,6 +164,22 @@ PORT_POLICY: Final = PolicyTable(
         for each in range(max(BrPort) + 1)
     ),
 )
+
+
+def change(settings: dict[int, int], data: Mapping[int, bytes]) -> None:
+    """Change settings in the kernel's order.  The error of `SETTINGS` outside of their limits."""
+    for type, (low, high, error) in SETTINGS.items():
+        if type in data:
+            value = int.from_bytes(data[type], "little")
+            if not low <= value <= high:
+                raise os_error(error)
+            if type == Br.GROUP_FWD_MASK and value & GROUP_FWD_RESTRICTED:
+                raise os_error(EINVAL)
+            if type in QUERY_INTERVALS:
+                value = min(max(value, MIN_QUERY_INTERVAL), MAX_QUERY_INTERVAL)
+            if type in TIMES:
+                value = value * HZ // USER_HZ * USER_HZ // HZ  # the kernel keeps jiffies
+            settings[type] = int(bool(value)) if (low, high, error) == FLAG else value
 
 
 def pack(
