@@ -8,16 +8,27 @@ from simkernel.uapi import fib_rules as fr
 from simkernel.uapi import if_link as il
 from simkernel.uapi import rtnetlink as rt
 from simkernel.uapi.fib_rules import FibRuleHdr
-from simkernel.uapi.neighbour import NDA_DST, NDA_LLADDR, NUD_PERMANENT, NdMsg
+from simkernel.uapi.neighbour import NDA_DST, NDA_FLAGS_EXT, NDA_LLADDR, NUD_PERMANENT, NdMsg
 from simkernel.uapi.netlink import NLM_F_CREATE as CREATE
 from simkernel.uapi.socket import AF_INET, AF_INET6, MSG_DONTWAIT, SO_RCVBUF, SOL_SOCKET
 from tests.conformance import wire
 from tests.conformance.case import case, netlink
+from tests.conformance.live.links.free import free_places
 from tests.conformance.log import Log
 from tests.conformance.wire import ACK, REQUEST, attr, nlmsg, u32
 from tests.conformance.world import Socket, World
 
 MARKS = ("route",)
+
+
+def mask_ages(datagram: bytes) -> bytes:
+    """Clear what the kernel chooses, such as the ages of neighbours and routes."""
+    data = bytearray(datagram)
+    for place in free_places(datagram).values():
+        data[place] = bytes(place.stop - place.start)
+    return bytes(data)
+
+
 RULE6 = 19
 
 
@@ -103,3 +114,21 @@ def types_of_neighbours(world: World, log: Log) -> None:
             route = rt.RtMsg(AF_INET, 32, table=256 - host, scope=254, type=2).pack()
             route += attr(rt.RTA_DST, bytes((10, 0, 0, 3))) + attr(rt.RTA_OIF, u32(2))
             log.ask(f"route {host}", sock, nlmsg(rt.RTM_NEWROUTE, REQUEST | CREATE | ACK, route))
+
+
+@case(privileged=True, marks=MARKS)
+def neighbours_of_a_link_that_goes_down(world: World, log: Log) -> None:
+    """IPv4's neighbours go after its routes and before IPv6's; a state has eight bits."""
+    sock = speaker(world)
+    log.ask("up", sock, nlmsg(rt.RTM_NEWLINK, REQUEST, rt.IfInfoMsg(index=1, flags=1, change=1).pack()))
+    log.mask = mask_ages
+    for group in (3, 7, 11):
+        sock.setsockopt(wire.SOL_NETLINK, wire.ADD_MEMBERSHIP, group)
+    for family, host in ((AF_INET, bytes((127, 0, 0, 9))), (AF_INET6, bytes(15) + b"\7")):
+        for state in (NUD_PERMANENT, 0x100, 4):
+            head = NdMsg(family, index=1, state=state).pack()
+            entry = head + attr(NDA_DST, host) + attr(NDA_LLADDR, bytes(6))
+            log.ask(f"state {state:#x}", sock, nlmsg(rt.RTM_NEWNEIGH, REQUEST | CREATE, entry))
+        validated = entry + attr(NDA_FLAGS_EXT, u32(4))
+        log.ask("validated", sock, nlmsg(rt.RTM_NEWNEIGH, REQUEST | CREATE, validated))
+    log.ask("down", sock, nlmsg(rt.RTM_NEWLINK, REQUEST, rt.IfInfoMsg(index=1, change=1).pack()))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from simkernel.kernel.net.device import Event, NetDevice
@@ -13,13 +14,15 @@ from simkernel.kernel.netlink.route.inet import IN_DEVICE, Address4, InDevice, i
 from simkernel.uapi import if_addr as ia
 from simkernel.uapi import rtnetlink as rt
 from simkernel.uapi.if_link import IFF_LOWER_UP, IFF_RUNNING
+from simkernel.uapi.socket import AF_INET
 
 
 class AutomaticRoutes4(Routes4):
     """The subscriber that adds and removes routes (`fib_netdev_notifier`, `fib_inetaddr_notifier`)."""
 
-    def __init__(self, fib: Fib4) -> None:
+    def __init__(self, fib: Fib4, flush_neighbours: Callable[[NetDevice, int], None]) -> None:
         self._fib = fib
+        self._flush_neighbours = flush_neighbours
 
     # -- devices ------------------------------------------------------------------
 
@@ -51,6 +54,7 @@ class AutomaticRoutes4(Routes4):
         TABLES4.of(device.net).generation += 1
         if self._sync_down(device, event, force=force):
             self._fib.flush(device.net)
+        self._flush_neighbours(device, AF_INET)
 
     @staticmethod
     def _sync_down(device: NetDevice, event: Event, *, force: bool) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable
 from typing import Final
 
 from simkernel.kernel.net.device import Event, NetDevice
@@ -12,6 +13,7 @@ from simkernel.kernel.netlink.route.fib6_requests import SECOND, Config6, RouteR
 from simkernel.kernel.netlink.route.inet import Address6
 from simkernel.uapi import if_addr as ia
 from simkernel.uapi import rtnetlink as rt
+from simkernel.uapi.socket import AF_INET6
 
 ADDRCONF_PRIORITY: Final = 256
 """IP6_RT_PRIO_ADDRCONF"""
@@ -22,8 +24,11 @@ MULTICAST_LENGTH: Final = 8
 class AutomaticRoutes6(Routes6):
     """The subscriber that adds and removes routes (`Routes6`)."""
 
-    def __init__(self, fib: Fib6, requests: RouteRequests6) -> None:
+    def __init__(
+        self, fib: Fib6, requests: RouteRequests6, flush_neighbours: Callable[[NetDevice, int], None]
+    ) -> None:
         self._fib = fib
+        self._flush_neighbours = flush_neighbours
         self._requests = requests
 
     def _insert(self, device: NetDevice, config: Config6, *, ignore_down: bool = False) -> None:
@@ -151,6 +156,7 @@ class AutomaticRoutes6(Routes6):
 
         doomed: list[Route6] = []
         self._fib.delete_if(device.net, lambda route: route in doomed or is_gone(route))
+        self._flush_neighbours(device, AF_INET6)
 
     def link_up(self, device: NetDevice, *, was_dead: bool) -> None:
         """Let the routes of a device be used again: RTNH_F_DEAD or RTNH_F_LINKDOWN goes (`rt6_sync_up()`)."""

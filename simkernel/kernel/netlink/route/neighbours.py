@@ -7,6 +7,7 @@ and nothing resolves an address.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 import attrs
@@ -97,6 +98,10 @@ class Proxy:
     permanent: bool = False
 
 
+GIVEN_FLAGS: Final = nb.NTF_EXT_LEARNED | nb.NTF_EXT_VALIDATED
+"""The flags that a neighbour has from the last change (`neigh_update_flags()`)."""
+NDISC_PRIORITY: Final = -5
+"""The place of IPv6's neighbours among the subscribers to devices (`ndisc_netdev_notifier`)."""
 NEIGHBOURS: Final[PernetSlot[dict[tuple[int, NetDevice, bytes], Neighbour]]] = PernetSlot(dict)
 PROXIES: Final[PernetSlot[dict[tuple[int, NetDevice | None, bytes], Proxy]]] = PernetSlot(dict)
 
@@ -116,42 +121,31 @@ class NeighbourTables:
         self._now = devices.engine.time
         self._address_type = address_type
         self._unmodelled = unmodelled
-        devices.subscribe(self._on_event)
+        devices.subscribe(partial(self._on_event, AF_INET))
+        devices.subscribe(partial(self._on_event, AF_INET6), NDISC_PRIORITY)
 
     # -- devices --------------------------------------------------------------------
 
-    def _on_event(self, event: Event, device: NetDevice, info: object) -> None:
-        """`arp_netdev_event()`, `ndisc_netdev_event()`, and what takes a protocol off a device."""
-        if event in (Event.DOWN, Event.UNREGISTER):
-            self._flush(device)
-        elif event is Event.CHANGEADDR:
-            self._flush(device, proxies=False)
-        elif event is Event.CHANGEMTU and inet6_device(device) is None:
-            self._flush(device, families=(AF_INET6,))
+    def _on_event(self, family: int, event: Event, device: NetDevice, info: object) -> None:
+        """`arp_netdev_event()`, `ndisc_netdev_event()`"""
+        if event is Event.CHANGEADDR:
+            self.flush(device, family, proxies=False)
         elif event is Event.CHANGE:
             if isinstance(info, int) and info & il.IFF_NOARP:
-                self._flush(device, proxies=False)
+                self.flush(device, family, proxies=False)
             if not device.carrier:
-                self._flush(device, permanent=False)
+                self.flush(device, family, permanent=False)
 
-    def _flush(
-        self,
-        device: NetDevice,
-        *,
-        permanent: bool = True,
-        proxies: bool = True,
-        families: tuple[int, ...] = (AF_INET, AF_INET6),
-    ) -> None:
-        """`neigh_flush_dev()`, `pneigh_ifdown_and_unlock()`"""
+    def flush(self, device: NetDevice, family: int, *, permanent: bool = True, proxies: bool = True) -> None:
+        """Forget neighbours of a device (`neigh_flush_dev()`, `pneigh_ifdown_and_unlock()`)."""
         entries, others = NEIGHBOURS.of(device.net), PROXIES.of(device.net)
-        for family in families:
-            gone = [each for each in entries.values() if each.device is device and each.family == family]
-            for entry in gone:
-                if permanent or not entry.state & nb.NUD_PERMANENT:
-                    del entries[family, device, entry.key]
-                    self._notify(entry, rt.RTM_DELNEIGH)
+        gone = [each for each in entries.values() if each.device is device and each.family == family]
+        for entry in gone:
+            if permanent or not entry.state & nb.NUD_PERMANENT:
+                del entries[family, device, entry.key]
+                self._notify(entry, rt.RTM_DELNEIGH)
         for proxy in tuple(others.values()) if proxies else ():
-            gone_too = proxy.device is device and proxy.family in families
+            gone_too = proxy.device is device and proxy.family == family
             if gone_too and (permanent or not proxy.permanent):
                 del others[proxy.family, device, proxy.key]
 
@@ -314,7 +308,9 @@ class NeighbourTables:
         if protocol:
             entry.protocol = protocol
         size = len(device.address)
-        self._update(request, entry, None if lladdr is None else lladdr[:size], head.state, flags, override)
+        self._update(
+            request, entry, None if lladdr is None else lladdr[:size], head.state & 0xFF, flags, override
+        )
 
     def _check_modelled(self, state: int, flags: int) -> None:
         if state & (nb.NUD_INCOMPLETE | nb.NUD_DELAY | nb.NUD_PROBE) or flags & (nb.NTF_USE | nb.NTF_MANAGED):
@@ -349,7 +345,7 @@ class NeighbourTables:
         entry = Neighbour(family, device, key, type, lladdr=bytes(len(device.address)))
         entry.used = entry.updated = now
         entry.confirmed = now - STALE_AGE
-        entry.flags = flags & nb.NTF_EXT_LEARNED
+        entry.flags = flags & GIVEN_FLAGS
         if entry.type == rt.RTN_MULTICAST:
             entry.lladdr = _multicast(device, key)
         elif device.flags & (il.IFF_NOARP | il.IFF_LOOPBACK):
@@ -369,7 +365,7 @@ class NeighbourTables:
     ) -> None:
         """`__neigh_update()` with NEIGH_UPDATE_F_ADMIN."""
         old, now, before = entry.state, self._now(), entry.flags
-        entry.flags = before & ~nb.NTF_EXT_LEARNED | flags & nb.NTF_EXT_LEARNED
+        entry.flags = before & ~GIVEN_FLAGS | flags & GIVEN_FLAGS
         changed = entry.flags != before
         if not new & nb.NUD_VALID:
             entry.state = new

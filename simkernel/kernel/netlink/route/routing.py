@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from simkernel.kernel.net.device import NetDevice
 from simkernel.kernel.net.devices import NetDevices
 from simkernel.kernel.netlink.route.fib import RouteDump
 from simkernel.kernel.netlink.route.fib4 import TABLES4, Fib4, nodes4
@@ -21,7 +22,12 @@ from simkernel.uapi.socket import AF_INET, AF_INET6
 class Routing:
     """The routing tables, their rules, the handlers of messages, and the subscribers that change routes."""
 
-    def __init__(self, devices: NetDevices, unmodelled: Callable[[str, int], Exception]) -> None:
+    def __init__(
+        self,
+        devices: NetDevices,
+        flush_neighbours: Callable[[NetDevice, int], None],
+        unmodelled: Callable[[str, int], Exception],
+    ) -> None:
         last = 0x7FFF
         local, main = (rt.RT_TABLE_LOCAL, 0), (rt.RT_TABLE_MAIN, last - 1)
         default = (rt.RT_TABLE_DEFAULT, last)
@@ -32,8 +38,8 @@ class Routing:
         self.fib4 = Fib4(rules4, unmodelled)
         self.fib6 = Fib6(devices.engine, devices.work, rules6, unmodelled)
         self.requests6 = RouteRequests6(self.fib6)
-        self.routes4 = AutomaticRoutes4(self.fib4)
-        self.routes6 = AutomaticRoutes6(self.fib6, self.requests6)
+        self.routes4 = AutomaticRoutes4(self.fib4, flush_neighbours)
+        self.routes6 = AutomaticRoutes6(self.fib6, self.requests6, flush_neighbours)
         self.rules = RuleRequests(
             devices,
             (rules4, multicast4, multicast6, rules6),

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Final, Literal
 
+from simkernel.kernel.net.device import NetDevice
 from simkernel.kernel.net.devices import NetDevices
 from simkernel.kernel.net.namespace import Net
 from simkernel.kernel.netlink import dump, kernel_socket
@@ -53,11 +54,11 @@ class RouteNetlink:
         self._handlers: Table | None = None
         self._devices = devices
         devices.subscribe(notifier.on_event)
-        self._routing = routing = Routing(devices, unmodelled)
+        self._neighbours = NeighbourTables(devices, self._address_type, unmodelled)
+        self._routing = routing = Routing(devices, self._neighbours.flush, unmodelled)
         self.ipv4 = Ipv4Addresses(devices, routing.routes4)
         devices.subscribe(routing.routes4.on_event)
         self.ipv6 = Ipv6Addresses(devices, routing.routes6)
-        self._neighbours = NeighbourTables(devices, routing.fib4.address_type, unmodelled)
         self.kinds = LinkKinds(devices)
         """The kinds of links that modules have registered."""
         self.changes = LinkChanges(
@@ -69,6 +70,10 @@ class RouteNetlink:
             warn,
         )
         netlink.namespaces.register_pernet(self._enter, self._leave, _forget)
+
+    def _address_type(self, net: Net, address: int, table: int, device: NetDevice) -> int:
+        """The type of an IPv4 address: neighbours have it from the routes, which are made after them."""
+        return self._routing.fib4.address_type(net, address, table, device)
 
     @property
     def handlers(self) -> Table:
