@@ -1,7 +1,6 @@
-"""dummy: network devices that have no other end.
+"""dummy: network devices without a peer.
 
-`rtnl-link-dummy` loads it when a program makes a link of the kind `dummy`.  Whatever is sent through it is
-dropped.
+RTM_NEWLINK of the kind `dummy` requests the module `rtnl-link-dummy`.  The device drops all packets.
 """
 
 from __future__ import annotations
@@ -39,7 +38,7 @@ MODULE = Module(
 
 
 class Dummy:
-    """The module while it is loaded: the kind that it has registered."""
+    """The loaded module and the kind of link that it has registered."""
 
     def __init__(self, this: ThisModule) -> None:
         self.this = this
@@ -60,7 +59,7 @@ class Dummy:
         eth_hw_addr_random(self.this, device)
 
     def validate(self, attributes: Attributes, data: Attributes | None, extack: Extack) -> None:
-        """Check the address that a program wants.  EINVAL, EADDRNOTAVAIL."""
+        """Check the hardware address of a request.  Raises EINVAL or EADDRNOTAVAIL."""
         address = attributes.get(IFLA_ADDRESS)
         if address is not None:
             if len(address) != ETH_ALEN:
@@ -69,12 +68,12 @@ class Dummy:
                 raise os_error(EADDRNOTAVAIL)
 
     def change_carrier(self, device: NetDevice, on: bool) -> None:
-        """Set the carrier as a program wants it."""
+        """Set the carrier."""
         (netif_carrier_on if on else netif_carrier_off)(self.this, device)
 
 
 def init(this: ThisModule) -> Dummy:
-    """Register the kind, and make the first devices."""
+    """Register the kind, and create `numdummies` devices."""
     dummy = Dummy(this)
     for _ in range(this.parameters["numdummies"]):
         device = alloc_netdev(this, f"{KIND}%d", dummy.setup)
@@ -84,5 +83,5 @@ def init(this: ThisModule) -> Dummy:
 
 
 def exit(this: ThisModule, dummy: Dummy) -> None:
-    """Remove the kind, and its devices with it."""
+    """Unregister the kind, and its devices."""
     rtnl_link_unregister(this, dummy.kind)

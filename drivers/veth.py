@@ -1,7 +1,7 @@
-"""veth: pairs of network devices; what one sends the other receives.
+"""veth: pairs of network devices.  Each device receives the packets that its peer sends.
 
-`rtnl-link-veth` loads it when a program makes a link of the kind `veth`.  An end has a carrier while both
-are up. The ends may be in two network namespaces; if one is deleted the other goes with it.
+RTM_NEWLINK of the kind `veth` requests the module `rtnl-link-veth`.  A device has a carrier while both are
+up.  The two devices may be in different network namespaces.  Deleting one deletes its peer.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ POLICY: Final = PolicyTable(KIND, (AttributePolicy(), AttributePolicy(length=IfI
 
 
 class Veth:
-    """The module while it is loaded.  A device's `private` is its peer, None once that is going."""
+    """The loaded module.  A device's `private` is its peer, None once the peer is unregistered."""
 
     def __init__(self, this: ThisModule) -> None:
         self.this = this
@@ -88,7 +88,7 @@ class Veth:
         device.max_mtu, device.tso_max_size = ETH_MAX_MTU, TSO_MAX_SIZE
 
     def validate(self, attributes: Attributes, data: Attributes | None, extack: Extack) -> None:
-        """Check the address and the MTU that a program wants.  EINVAL, EADDRNOTAVAIL."""
+        """Check the hardware address and the MTU of a request.  Raises EINVAL or EADDRNOTAVAIL."""
         address, mtu = attributes.get(IFLA_ADDRESS), attributes.get(IFLA_MTU)
         if address is not None:
             if len(address) != ETH_ALEN:
@@ -99,7 +99,7 @@ class Veth:
             raise os_error(EINVAL)
 
     def newlink(self, new: NewLink) -> None:
-        """Register the peer first, then the device that the request is about."""
+        """Register the peer, then the device of the request."""
         this, device = self.this, new.device
         peer = rtnl_create_peer(this, new, self.kind)
         if new.peer is None or IFLA_ADDRESS not in new.peer.tb:
@@ -118,7 +118,7 @@ class Veth:
         device.private, peer.private = peer, device
 
     def dellink(self, device: NetDevice, doomed: list[NetDevice]) -> None:
-        """Delete both ends."""
+        """Delete a device and its peer."""
         peer, device.private = device.private, None
         doomed.append(device)
         if peer is not None:
@@ -126,11 +126,11 @@ class Veth:
             doomed.append(peer)
 
     def link_net(self, device: NetDevice) -> Net | None:
-        """Return the namespace of the other end."""
+        """Return the namespace of the peer."""
         return None if device.private is None else device.private.net
 
     def open(self, device: NetDevice) -> None:
-        """Turn both carriers on if both ends are up.  ENOTCONN without a peer."""
+        """Turn both carriers on if both devices are up.  Raises ENOTCONN without a peer."""
         peer = device.private
         if peer is None:
             raise os_error(ENOTCONN)
@@ -151,5 +151,5 @@ def init(this: ThisModule) -> Veth:
 
 
 def exit(this: ThisModule, veth: Veth) -> None:
-    """Remove the kind, and its devices with it."""
+    """Unregister the kind, and its devices."""
     rtnl_link_unregister(this, veth.kind)

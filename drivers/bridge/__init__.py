@@ -1,11 +1,11 @@
-"""bridge: a network device that joins others, its ports.
+"""bridge: a network device that connects other devices, its ports.
 
-`rtnl-link-bridge` loads it when a program makes a link of that kind.  IFLA_MASTER makes a link a port.
+RTM_NEWLINK of the kind `bridge` requests the module `rtnl-link-bridge`.  IFLA_MASTER makes a device a port.
 The bridge has a carrier while a port forwards.  The spanning tree protocol is off: a port forwards as soon as
-it can.
+it is up and has a carrier.
 
-fdb.py has the addresses that it knows; settings.py has the settings of a bridge and of its ports, in the
-order in which messages show them.
+fdb.py keeps the forwarding database.  settings.py lists the settings of a bridge and of its ports in the
+order of br_fill_info() and br_port_fill_attrs().
 """
 
 from __future__ import annotations
@@ -104,7 +104,7 @@ SPEED_UNKNOWN: Final = -1
 LINK_XSTATS_TYPE_BRIDGE: Final = 1
 XSTATS: Final = attribute(2, bytes(240))
 STP_XSTATS: Final = attribute(4, bytes(48))
-"""BRIDGE_XSTATS_MCAST and BRIDGE_XSTATS_STP: no packets are modelled."""
+"""BRIDGE_XSTATS_MCAST and BRIDGE_XSTATS_STP, all 0: no packets are modelled."""
 
 MODULE = Module(
     license="GPL",
@@ -123,17 +123,17 @@ class Port:
     state: int = BR_STATE_DISABLED
     settings: dict[int, int] = attrs.field(factory=dict)
     forward_deadline: int = 0
-    """The time in ns at which it would forward with the spanning tree protocol."""
+    """The time in ns at which the forward delay timer of the port ends."""
 
 
 @attrs.define(eq=False)
 class Bridge:
-    """A bridge (`struct net_bridge`), which is the `private` of its device."""
+    """A bridge (`struct net_bridge`), stored as the `private` of its device."""
 
     device: NetDevice
     fdb: ForwardingDatabase = attrs.field(init=False)
     id_address: bytes = bytes(ETH_ALEN)
-    """The address in the bridge's id."""
+    """The hardware address in the bridge id."""
     ports: dict[NetDevice, Port] = attrs.field(factory=dict)
     settings: dict[int, int] = attrs.field(factory=dict)
     mtu_is_set: bool = False
@@ -141,18 +141,18 @@ class Bridge:
 
     @property
     def id(self) -> bytes:
-        """The priority and the address, as the spanning tree protocol has them."""
+        """The bridge id of 8 bytes: the priority, then the hardware address."""
         return self.settings.get(Br.PRIORITY, PRIORITY).to_bytes(2, "big") + self.id_address
 
 
 def port_cost(device: NetDevice) -> int:
-    """Return the cost of a port, by the speed of its device (`port_cost()`)."""
+    """Return the cost of a port, computed from the speed of its device (`port_cost()`)."""
     speed = 0 if device.ops.link_settings is None else device.ops.link_settings(device)[0]
     return COSTS.get(speed, 100 if speed < max(COSTS) else 1)
 
 
 class BridgeModule:
-    """The module while it is loaded."""
+    """The state of the loaded module."""
 
     def __init__(self, this: ThisModule) -> None:
         self.this = this
@@ -197,7 +197,7 @@ class BridgeModule:
         bridge.fdb = ForwardingDatabase(self.this, bridge)
 
     def validate(self, attributes: Attributes, data: Attributes | None, extack: Extack) -> None:
-        """Check the address that a program wants.  EINVAL, EADDRNOTAVAIL."""
+        """Check the hardware address of a request.  Raises EINVAL or EADDRNOTAVAIL."""
         address = attributes.get(IFLA_ADDRESS)
         if address is not None:
             if len(address) != ETH_ALEN:
@@ -218,7 +218,10 @@ class BridgeModule:
             raise
 
     def changelink(self, device: NetDevice, attributes: Attributes, data: Attributes, extack: Extack) -> None:
-        """Change settings of a bridge.  The error of `SETTINGS` outside of their limits, and EOPNOTSUPP."""
+        """Change settings of a bridge.
+
+        A value outside its limits raises the error in `SETTINGS`.  An unmodelled setting raises EOPNOTSUPP.
+        """
         bridge: Bridge = device.private
         for type in data.keys() - SETTINGS.keys() - IGNORED - {Br.GROUP_ADDR}:
             raise unmodelled(self.this, f"the setting {type} of a bridge", EOPNOTSUPP)
@@ -240,13 +243,13 @@ class BridgeModule:
         doomed.append(device)
 
     def open(self, device: NetDevice) -> None:
-        """Let the ports that can forward (`br_stp_enable_bridge()`)."""
+        """Enable the ports that are up and have a carrier (`br_stp_enable_bridge()`)."""
         for port in device.private.ports.values():
             if port.device.running and port.device.oper_up:
                 self.enable(device.private, port)
 
     def stop(self, device: NetDevice) -> None:
-        """Stop the ports (`br_stp_disable_bridge()`)."""
+        """Disable the ports (`br_stp_disable_bridge()`)."""
         for port in device.private.ports.values():
             if port.state != BR_STATE_DISABLED:
                 self.disable(device.private, port)
@@ -258,23 +261,29 @@ class BridgeModule:
         return max(speeds, default=SPEED_UNKNOWN), "unknown"
 
     def set_mac_address(self, device: NetDevice, address: bytes) -> None:
-        """Set the address, which the bridge's id has too.  EADDRNOTAVAIL."""
+        """Set the hardware address of the bridge and in its id.
+
+        Raises EADDRNOTAVAIL for an invalid address.
+        """
         if not is_valid_ether_addr(address):
             raise os_error(EADDRNOTAVAIL)
         self.set_id(device.private, address)
 
     def change_mtu(self, device: NetDevice, mtu: int) -> None:
-        """Set the longest packet; from now on the ports do not change it."""
+        """Set the MTU in bytes.  The MTU of the ports does not change it any more."""
         device.mtu, device.private.mtu_is_set = mtu, True
 
     def set_id(self, bridge: Bridge, address: bytes) -> None:
-        """`br_stp_change_bridge_id()`"""
+        """Set the hardware address of the bridge and in its id (`br_stp_change_bridge_id()`)."""
         bridge.fdb.change_bridge(address)
         bridge.id_address = bridge.device.address = address
         self.select_states(bridge)
 
     def recalculate_id(self, bridge: Bridge) -> bool:
-        """Take the lowest address of the ports, unless a program has set one; True if it is another."""
+        """Set the lowest address of the ports, unless a program has set the address.
+
+        Return True if it changes.
+        """
         if bridge.device.address_origin is AddressOrigin.SET:
             return False
         address = min((port.device.address for port in bridge.ports.values()), default=bytes(ETH_ALEN))
@@ -284,14 +293,14 @@ class BridgeModule:
         return True
 
     def adjust_mtu(self, bridge: Bridge) -> None:
-        """Take the lowest MTU of the ports, unless a program has set one."""
+        """Set the lowest MTU of the ports, unless a program has set the MTU."""
         if not bridge.mtu_is_set:
             mtu = min((port.device.mtu for port in bridge.ports.values()), default=ETH_DATA_LEN)
             dev_set_mtu(self.this, bridge.device, mtu)
             bridge.mtu_is_set = False
 
     def set_offload_limits(self, bridge: Bridge) -> None:
-        """Take the lowest limits of the ports for segments to offload (`br_set_gso_limits()`)."""
+        """Set the TSO limits to the lowest ones of the ports (`br_set_gso_limits()`)."""
         device, ports = bridge.device, [port.device for port in bridge.ports.values()]
         device.tso_max_size = min((each.tso_max_size for each in ports), default=TSO_MAX_SIZE)
         device.tso_max_segs = min((each.tso_max_segs for each in ports), default=MAX_GSO_SEGS)
@@ -301,7 +310,7 @@ class BridgeModule:
     def add_port(self, master: NetDevice, device: NetDevice, extack: Extack) -> None:
         """Make a device a port (`br_add_if()`).
 
-        EINVAL if it is not of Ethernet, ELOOP for a bridge, EBUSY if it is a port already.
+        Raises EINVAL for a device that is not Ethernet, ELOOP for a bridge, EBUSY for a port.
         """
         this, bridge = self.this, master.private
         if (
@@ -336,7 +345,10 @@ class BridgeModule:
         self.set_offload_limits(bridge)
 
     def remove_port(self, master: NetDevice, device: NetDevice) -> None:
-        """Take a port off its bridge (`br_del_if()`).  EINVAL if it is not a port of this one."""
+        """Remove a port from its bridge (`br_del_if()`).
+
+        Raises EINVAL if it is not a port of this bridge.
+        """
         bridge: Bridge = master.private
         if device not in bridge.ports:
             raise os_error(EINVAL)
@@ -349,7 +361,7 @@ class BridgeModule:
             netdev_features_change(self.this, master)
 
     def unlink(self, bridge: Bridge, port: Port) -> None:
-        """`del_nbp()`"""
+        """Disable and remove a port, and notify RTNLGRP_LINK (`del_nbp()`)."""
         this, device = self.this, port.device
         dev_set_allmulti(this, device, -1)
         dev_set_promiscuity(this, device, -1)
@@ -360,7 +372,10 @@ class BridgeModule:
         netdev_upper_dev_unlink(this, device)
 
     def change_port(self, master: NetDevice, device: NetDevice, data: Attributes, extack: Extack) -> None:
-        """Change settings of a port, flags first (`br_setport()`).  EOPNOTSUPP for what is not modelled."""
+        """Change settings of a port, flags first (`br_setport()`).
+
+        Raises ERANGE, EOPNOTSUPP if unmodelled.
+        """
         port: Port = master.private.ports[device]
         for type, payload in sorted(data.items(), key=lambda each: each[0] not in PORT_FLAGS):
             value = int.from_bytes(payload, "little")
@@ -371,20 +386,20 @@ class BridgeModule:
             port.settings[type] = value if type == BrPort.COST else int(bool(value))
 
     def enable(self, bridge: Bridge, port: Port) -> None:
-        """`br_stp_enable_port()`"""
+        """Change a port to BLOCKING, then to FORWARDING (`br_stp_enable_port()`)."""
         self.set_state(bridge, port, BR_STATE_BLOCKING)
         self.select_states(bridge)
         self.notify_port(bridge, port)
 
     def disable(self, bridge: Bridge, port: Port) -> None:
-        """`br_stp_disable_port()`"""
+        """Change a port to DISABLED (`br_stp_disable_port()`)."""
         self.set_state(bridge, port, BR_STATE_DISABLED)
         self.notify_port(bridge, port)
         port.forward_deadline = 0
         self.select_states(bridge)
 
     def select_states(self, bridge: Bridge) -> None:
-        """Let blocked ports forward; the carrier is there while one does (`br_port_state_selection()`)."""
+        """Change blocking ports to FORWARDING, and set the bridge's carrier (`br_port_state_selection()`)."""
         for port in bridge.ports.values():
             if port.state == BR_STATE_BLOCKING:
                 self.set_state(bridge, port, BR_STATE_FORWARDING)
@@ -395,13 +410,13 @@ class BridgeModule:
         (netif_carrier_on if forwards else netif_carrier_off)(self.this, bridge.device)
 
     def set_state(self, bridge: Bridge, port: Port, state: int) -> None:
-        """`br_set_state()`"""
+        """Set the state of a port and log it (`br_set_state()`)."""
         port.state = state
         where = f"{bridge.device.name}: port {port.number}({port.device.name})"
         pr_info(self.this, f"{where} entered {BR_STATES[state]} state")
 
     def device_event(self, event: Event, device: NetDevice, info: object) -> None:
-        """Follow the ports' changes (`br_device_event()`)."""
+        """Update bridges after an event of a port (`br_device_event()`)."""
         if event is Event.REGISTER and device.ops is self.ops:
             device.private.fdb.change_bridge(device.address)
         master = device.master
@@ -434,7 +449,7 @@ class BridgeModule:
             self.notify_port(bridge, port)
 
     def check_carrier(self, bridge: Bridge, port: Port) -> bool:
-        """Enable or disable a port as its carrier is; True if announced (`br_port_carrier_check()`)."""
+        """Enable or disable a port by its carrier; return True if it changes (`br_port_carrier_check()`)."""
         if not bridge.device.running:
             return False
         works = port.device.running and port.device.oper_up
@@ -492,6 +507,6 @@ def init(this: ThisModule) -> BridgeModule:
 
 
 def exit(this: ThisModule, module: BridgeModule) -> None:
-    """Remove the kind, and its devices with it."""
+    """Unregister the kind, and its devices."""
     rtnl_link_unregister(this, module.kind)
     module.unsubscribe()

@@ -1,6 +1,6 @@
 """The forwarding database: the addresses of a bridge and of its ports (br_fdb.c).
 
-No packets pass, so that nothing is learnt: all entries are local.
+All entries are local: no packets are modelled, so the bridge learns no addresses.
 """
 
 from __future__ import annotations
@@ -38,14 +38,14 @@ if TYPE_CHECKING:
 
 @attrs.define
 class Entry:
-    """An address, of a port or (None) of the bridge itself; `made` is its time in ns."""
+    """An entry: its port, None for the bridge itself, and its creation time `made` in ns."""
 
     port: NetDevice | None
     made: int
 
 
 class ForwardingDatabase:
-    """The entries of a bridge, by address, in the order in which they came."""
+    """The entries of a bridge by address, in the order of creation."""
 
     def __init__(self, this: ThisModule, bridge: Bridge) -> None:
         self._this = this
@@ -53,7 +53,7 @@ class ForwardingDatabase:
         self._entries: dict[bytes, Entry] = {}
 
     def add(self, port: NetDevice | None, address: bytes) -> None:
-        """Add the address of a port, or of the bridge, unless it is known already (`fdb_add_local()`)."""
+        """Add the address of a port, or of the bridge, if the address has no entry (`fdb_add_local()`)."""
         if is_valid_ether_addr(address) and address not in self._entries:
             self._entries[address] = Entry(port, ktime_get(self._this))
             self._notify(address, RTM_NEWNEIGH)
@@ -66,7 +66,7 @@ class ForwardingDatabase:
         self.add(None, address)
 
     def change_port(self, port: NetDevice) -> None:
-        """Take the new address of a port (`br_fdb_changeaddr()`)."""
+        """Replace the entries of a port by its current address (`br_fdb_changeaddr()`)."""
         self.delete(port)
         self.add(port, port.address)
 
@@ -76,12 +76,12 @@ class ForwardingDatabase:
             self._delete(port, address)
 
     def dump(self, port: NetDevice | None) -> list[bytes]:
-        """Return header and attributes of the entries of a port, or of the bridge (`br_fdb_dump()`)."""
+        """Return the bodies of messages about the entries of a port or the bridge (`br_fdb_dump()`)."""
         chosen = [address for address, entry in self._entries.items() if entry.port is port]
         return [self._fill(address) for address in reversed(chosen)]
 
     def _delete(self, port: NetDevice | None, address: bytes) -> None:
-        """Another port, or the bridge, that has the address takes the entry over (`fdb_delete_local()`)."""
+        """Delete an entry, or move it to another owner of the address (`fdb_delete_local()`)."""
         owners = (each for each in self._bridge.ports if each is not port and each.address == address)
         heir = next(owners, None)
         if heir is not None:

@@ -1,4 +1,4 @@
-"""The settings of a bridge and of its ports, as IFLA_INFO_DATA and IFLA_INFO_SLAVE_DATA have them."""
+"""Settings of a bridge and of its ports, as attributes of IFLA_INFO_DATA and IFLA_INFO_SLAVE_DATA."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from simkernel.uapi.netlink import attribute
 from simkernel.uapi.structure import U8, U16, U32, U64
 
 PRIORITY: Final = 0x8000
-"""The default of a bridge."""
+"""The default priority of a bridge."""
 FORWARD_DELAY: Final = 1500
 TICK: Final = 10_000_000
-"""The unit of times, in ns (USER_HZ)."""
+"""The unit of times in attributes, in ns (USER_HZ)."""
 COSTS: Final = {10_000: 2, 5_000: 3, 2_500: 4, 1_000: 5, 100: 19}
 """The cost of a port by its speed in Mbit/s (`port_cost()`)."""
 MAX_PATH_COST: Final = 65535
@@ -64,7 +64,7 @@ BRIDGE: Final[dict[int, tuple[int, int]]] = {
     Br.NF_CALL_IP6TABLES: (1, 0),
     Br.NF_CALL_ARPTABLES: (1, 0),
 }
-"""The settings of a bridge in the order of br_fill_info(): bytes and default."""
+"""The settings of a bridge in the order of br_fill_info(), each with its size in bytes and its default."""
 PORT: Final[dict[int, tuple[int, int]]] = {
     BrPort.STATE: (1, 0),
     BrPort.PRIORITY: (2, 0x20),
@@ -88,23 +88,23 @@ PORT: Final[dict[int, tuple[int, int]]] = {
     BrPort.MCAST_EHT_HOSTS_LIMIT: (4, 512),
     **dict.fromkeys((BrPort.MCAST_EHT_HOSTS_CNT, BrPort.MCAST_N_GROUPS, BrPort.MCAST_MAX_GROUPS), (4, 0)),
 }
-"""The settings of a port in the order of br_port_fill_attrs(): bytes and default."""
+"""The settings of a port in the order of br_port_fill_attrs(), each with its size in bytes and default."""
 ON_OR_OFF: Final = (
     "MODE GUARD PROTECT FAST_LEAVE MCAST_TO_UCAST LEARNING UNICAST_FLOOD MCAST_FLOOD BCAST_FLOOD PROXYARP "
     "PROXYARP_WIFI VLAN_TUNNEL NEIGH_SUPPRESS ISOLATED LOCKED NEIGH_VLAN_SUPPRESS"
 )
 PORT_FLAGS: Final = frozenset(BrPort[name] for name in ON_OR_OFF.split())
-"""The settings of a port that a program turns on and off."""
+"""The settings of a port that are on or off."""
 ANY: Final = (0, 2**64 - 1, 0)
 FLAG: Final = (0, 255, 0)
 SETTINGS: Final[dict[int, tuple[int, int, int]]] = {
-    Br.FORWARD_DELAY: ANY,  # limited with the spanning tree protocol only
+    Br.FORWARD_DELAY: ANY,  # limits exist only with the spanning tree protocol
     Br.HELLO_TIME: (100, 1000, ERANGE),
     Br.MAX_AGE: (600, 4000, ERANGE),
     Br.AGEING_TIME: ANY,
     Br.STP_STATE: (0, 0, EOPNOTSUPP),
     Br.PRIORITY: ANY,
-    Br.VLAN_FILTERING: (1, 0, EOPNOTSUPP),  # of a kernel without CONFIG_BRIDGE_VLAN_FILTERING, as recorded
+    Br.VLAN_FILTERING: (1, 0, EOPNOTSUPP),  # a kernel without CONFIG_BRIDGE_VLAN_FILTERING, as recorded
     Br.MCAST_ROUTER: (0, 2, EINVAL),
     Br.MCAST_SNOOPING: FLAG,
     Br.MCAST_QUERY_USE_IFADDR: FLAG,
@@ -127,9 +127,9 @@ SETTINGS: Final[dict[int, tuple[int, int, int]]] = {
     Br.FDB_MAX_LEARNED: ANY,
     Br.GROUP_FWD_MASK: ANY,
 }
-"""The settings of a bridge that a program may change, in the kernel's order: limits, and the error beyond.
+"""The settings of a bridge that a program may change, in Linux's order.
 
-Times are in units of 10 ms.
+The values are the minimum, the maximum and the error outside of them.  Times are in units of 10 ms.
 """
 IGNORED: Final = {
     *(Br.HELLO_TIMER, Br.TCN_TIMER, Br.TOPOLOGY_CHANGE_TIMER, Br.GC_TIMER, Br.ROOT_ID, Br.BRIDGE_ID),
@@ -148,7 +148,7 @@ TIMES: Final = {
 HZ: Final = 250
 USER_HZ: Final = 100
 GROUP_FWD_RESTRICTED: Final = 0b111
-"""The bits of GROUP_FWD_MASK that are refused."""
+"""The bits of GROUP_FWD_MASK that a program cannot set."""
 
 POLICY: Final = PolicyTable(
     "bridge",

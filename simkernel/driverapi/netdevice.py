@@ -1,11 +1,11 @@
-"""include/linux/netdevice.h and etherdevice.h: network devices of a module's own.
+"""include/linux/netdevice.h and etherdevice.h: network devices of a module.
 
     device = alloc_netdev(this, "dummy%d", setup)        # setup(device) sets type, flags and operations
     register_netdevice(this, device)
     netif_carrier_off(this, device)
     unregister_netdevice(this, device)
 
-A kind of link, which RTM_NEWLINK makes, is registered by `simkernel.driverapi.rtnetlink`.
+`simkernel.driverapi.rtnetlink` registers kinds of links, which RTM_NEWLINK creates.
 """
 
 from __future__ import annotations
@@ -37,15 +37,15 @@ ETH_MAX_MTU: Final = 65535
 
 
 def netdev_ops(this: ThisModule, **operations: Callable[..., Any]) -> NetDeviceOps:
-    """Return the operations of a device, by their names in `NetDeviceOps`; an exception in one is an oops."""
+    """Return operations by their names in `NetDeviceOps`.  An exception in one of them is an oops."""
     return NetDeviceOps(**{name: under_rtnl(this, f"ndo_{name}", call) for name, call in operations.items()})
 
 
 def under_rtnl(this: ThisModule, where: str, function: Callable[..., Any]) -> Callable[..., Any]:
-    """Return `function` as the kernel calls it: an exception is an oops, and no plan pauses it.
+    """Wrap `function` as a call under the rtnl mutex: an exception is an oops, and nothing preempts it.
 
-    On Linux the rtnl mutex is held around it.  Here all holders of the mutex are plain functions, so that
-    it need not exist as long as none of them pauses.
+    All holders of the mutex are plain functions here.  No other task can run before they return, so the
+    mutex is not modelled.
     """
     kernel = kernel_of(this)
     guarded = kernel.oopses.wrap(module_of(this), where, function)
@@ -61,14 +61,14 @@ def under_rtnl(this: ThisModule, where: str, function: Callable[..., Any]) -> Ca
 
 
 def alloc_netdev(this: ThisModule, name: str, setup: Callable[[NetDevice], None]) -> NetDevice:
-    """Make a device in the initial network namespace; `name` may have one `%d`."""
+    """Create a device in the initial network namespace.  `name` may contain one `%d`."""
     device = NetDevice(kernel_of(this).net, name, name_origin=NameOrigin.ENUM)
     setup(device)
     return device
 
 
 def register_netdevice(this: ThisModule, device: NetDevice) -> None:
-    """Add a device to its namespace.  EINVAL, EEXIST, ENFILE for its name, EBUSY for its index."""
+    """Add a device to its namespace.  Raises EINVAL, EEXIST or ENFILE for its name, EBUSY for its index."""
     kernel_of(this).net_devices.register(device)
 
 
@@ -80,7 +80,10 @@ def unregister_netdevice(this: ThisModule, device: NetDevice) -> None:
 def register_netdevice_notifier(
     this: ThisModule, callback: Callable[[Event, NetDevice, Any], None]
 ) -> Callable[[], None]:
-    """Call `callback` with each event of each device.  The result ends that, and is to be called at exit."""
+    """Call `callback` with each event of each device.
+
+    Returns a function that unregisters the callback.  The module calls it in its exit function.
+    """
     kernel, module = kernel_of(this), module_of(this)
     guarded = under_rtnl(this, "netdevice notifier", callback)
     devices = kernel.net_devices
@@ -95,12 +98,12 @@ def register_netdevice_notifier(
 
 
 def netdev_features_change(this: ThisModule, device: NetDevice) -> None:
-    """Announce that the features of `device` have changed."""
+    """Notify that the features of `device` have changed."""
     kernel_of(this).net_devices.notify(Event.FEAT_CHANGE, device)
 
 
 def call_netdevice_notifiers(this: ThisModule, event: Event, device: NetDevice) -> None:
-    """Call the subscribers of network devices."""
+    """Call the subscribers with an event of `device`."""
     kernel_of(this).net_devices.notify(event, device)
 
 
@@ -115,27 +118,27 @@ def netif_carrier_off(this: ThisModule, device: NetDevice) -> None:
 
 
 def netdev_master_upper_dev_link(this: ThisModule, device: NetDevice, master: NetDevice) -> None:
-    """Put `master` above `device`."""
+    """Make `master` the master of `device`."""
     kernel_of(this).net_devices.link_master(device, master)
 
 
 def netdev_upper_dev_unlink(this: ThisModule, device: NetDevice) -> None:
-    """Take the master off `device`."""
+    """Remove the master of `device`."""
     kernel_of(this).net_devices.unlink_master(device)
 
 
 def dev_set_allmulti(this: ThisModule, device: NetDevice, step: int) -> None:
-    """Receive all multicast packets, for one reason more (1) or less (-1)."""
+    """Add (1) or remove (-1) a reason to receive all multicast packets."""
     kernel_of(this).net_devices.set_allmulti(device, step)
 
 
 def dev_set_promiscuity(this: ThisModule, device: NetDevice, step: int) -> None:
-    """Receive all packets, for one reason more (1) or less (-1)."""
+    """Add (1) or remove (-1) a reason to receive all packets."""
     kernel_of(this).net_devices.set_promiscuity(device, step)
 
 
 def dev_set_mtu(this: ThisModule, device: NetDevice, mtu: int) -> None:
-    """Set the longest packet, in bytes.  EINVAL."""
+    """Set the MTU in bytes.  Raises EINVAL outside of the device's limits."""
     kernel_of(this).net_devices.set_mtu(device, mtu)
 
 
@@ -151,13 +154,13 @@ def ether_setup(device: NetDevice) -> None:
 
 
 def eth_hw_addr_random(this: ThisModule, device: NetDevice) -> None:
-    """Give a device a random address, which is local and of one device."""
+    """Set a random, locally administered unicast address."""
     drawn = bytearray(kernel_of(this).engine.rng("ethernet addresses").randbytes(ETH_ALEN))
     drawn[0] = drawn[0] & 0xFE | 0x02
     device.address, device.address_origin = bytes(drawn), AddressOrigin.RANDOM
 
 
 def eth_validate_addr(device: NetDevice) -> None:
-    """EADDRNOTAVAIL if the device's address is not one of a single device."""
+    """Raise EADDRNOTAVAIL if the device's address is not a unicast address."""
     if not is_valid_ether_addr(device.address):
         raise os_error(EADDRNOTAVAIL)

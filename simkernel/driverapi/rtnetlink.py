@@ -1,4 +1,4 @@
-"""include/net/rtnetlink.h: kinds of links, which RTM_NEWLINK makes and changes.
+"""include/net/rtnetlink.h: kinds of links, which RTM_NEWLINK creates and changes.
 
 ops = rtnl_link_register(this, LinkOps(kind="dummy", setup=setup, validate=validate))
 rtnl_link_unregister(this, ops)                       # removes every link of the kind
@@ -39,7 +39,7 @@ _CALLS = [
 
 
 def rtnl_link_register(this: ThisModule, ops: LinkOps) -> LinkOps:
-    """Register a kind of link; returns it as the kernel has it.  EEXIST."""
+    """Register a kind of link and return the registered operations.  Raises EEXIST."""
     kernel, module = kernel_of(this), module_of(this)
     kernel.resources.allocate(module, "link kind")
     wrapped: dict[str, Any] = {
@@ -55,7 +55,7 @@ def rtnl_link_register(this: ThisModule, ops: LinkOps) -> LinkOps:
 
 
 def rtnl_link_unregister(this: ThisModule, ops: LinkOps) -> None:
-    """Remove a kind and every link of it."""
+    """Unregister a kind, and every link of it."""
     kernel, module = kernel_of(this), module_of(this)
     for resource in kernel.resources.of(module):
         if resource.kind == "link kind" and resource.name == ops.kind:
@@ -64,17 +64,17 @@ def rtnl_link_unregister(this: ThisModule, ops: LinkOps) -> None:
 
 
 def rtnl_create_peer(this: ThisModule, new: NewLink, ops: LinkOps) -> NetDevice:
-    """Make the other end of a new link, as the request describes it (`rtnl_create_link()`).  EINVAL."""
+    """Create the peer that the request for a new link describes (`rtnl_create_link()`).  Raises EINVAL."""
     return kernel_of(this).rtnetlink.changes.make_peer(new, ops)
 
 
 def rtnl_configure_peer(this: ThisModule, new: NewLink, peer: NetDevice) -> None:
-    """Set the flags of the other end, and announce it (`rtnl_configure_link()`)."""
+    """Set the flags of the peer and send its RTM_NEWLINK (`rtnl_configure_link()`)."""
     kernel_of(this).rtnetlink.changes.configure_peer(new, peer)
 
 
 def pack_numbers(rows: Mapping[int, tuple[Struct, int]]) -> bytes:
-    """Return attributes with numbers, in the order of `rows`: layout and value of each type."""
+    """Return numeric attributes.  `rows` maps each type to its layout and value."""
     return b"".join(attribute(type, layout.pack(value)) for type, (layout, value) in rows.items())
 
 
