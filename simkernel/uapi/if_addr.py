@@ -35,14 +35,17 @@ IFA_F_STABLE_PRIVACY: Final = 0x800
 
 IFAPROT_KERNEL_LO: Final = 1
 IFAPROT_KERNEL_LL: Final = 3
-"""The origin of an address that the kernel made: that of `lo`, a link-local one."""
+"""The origin (IFA_PROTO) of an address that the kernel creates: that of `lo`, or a link-local one."""
 
 INFINITY_LIFE_TIME: Final = 0xFFFF_FFFF
 
 
 @attrs.frozen
 class IfaCacheinfo(Structure):
-    """struct ifa_cacheinfo: lifetimes in seconds, times of creation and change in hundredths of one."""
+    """struct ifa_cacheinfo.
+
+    Lifetimes are in seconds, times of creation and change in hundredths of a second.
+    """
 
     LAYOUT = Struct("<4I")
 

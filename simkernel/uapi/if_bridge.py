@@ -1,4 +1,4 @@
-"""Bridges: attributes of IFLA_INFO_DATA, of a port, and the states of a port.
+"""Bridges: attributes of IFLA_INFO_DATA, attributes of a port, and states of a port.
 
 Source: include/uapi/linux/if_link.h and if_bridge.h, as of Linux 6.18.
 """

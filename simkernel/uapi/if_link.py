@@ -120,7 +120,7 @@ IFF_DYNAMIC: Final = 1 << 15
 IFF_LOWER_UP: Final = 1 << 16
 IFF_DORMANT: Final = 1 << 17
 IFF_VOLATILE_SHOWN: Final = IFF_RUNNING | IFF_LOWER_UP | IFF_DORMANT
-"""The flags that follow from the device's state."""
+"""The flags that the kernel computes from the device's state."""
 IFF_VOLATILE: Final = IFF_LOOPBACK | IFF_BROADCAST | IFF_VOLATILE_SHOWN | 1 << 4 | 1 << 10 | 1 << 11 | 1 << 18
 """The flags that a program cannot change."""
 

@@ -11,9 +11,9 @@ MS_PRIVATE: Final = 1 << 18
 MS_SLAVE: Final = 1 << 19
 MS_SHARED: Final = 1 << 20
 PROPAGATIONS: Final = (MS_UNBINDABLE, MS_PRIVATE, MS_SLAVE, MS_SHARED)
-"""Flags of which a change of propagation has one."""
+"""The propagation flags: mount(2) changes the propagation if exactly one is set."""
 
 MNT_DETACH: Final = 2
 UMOUNT_NOFOLLOW: Final = 8
 UMOUNT_FLAGS: Final = 0b1111
-"""These, MNT_FORCE and MNT_EXPIRE."""
+"""The valid flags of umount2(2): MNT_FORCE, MNT_DETACH, MNT_EXPIRE and UMOUNT_NOFOLLOW."""

@@ -153,7 +153,7 @@ RT_TABLE_DEFAULT: Final = 253
 RT_TABLE_MAIN: Final = 254
 RT_TABLE_LOCAL: Final = 255
 
-# Types of routes, ...
+# Types of routes.
 RTN_UNSPEC: Final = 0
 RTN_UNICAST: Final = 1
 RTN_LOCAL: Final = 2
@@ -168,19 +168,19 @@ RTN_NAT: Final = 10
 RTN_XRESOLVE: Final = 11
 RTN_MAX: Final = RTN_XRESOLVE
 
-# ... their origins, ...
+# Origins of routes.
 RTPROT_UNSPEC: Final = 0
 RTPROT_KERNEL: Final = 2
 RTPROT_BOOT: Final = 3
 
-# ... how far away their destinations are, ...
+# Scopes of routes: the distance to the destination.
 RT_SCOPE_UNIVERSE: Final = 0
 RT_SCOPE_SITE: Final = 200
 RT_SCOPE_LINK: Final = 253
 RT_SCOPE_HOST: Final = 254
 RT_SCOPE_NOWHERE: Final = 255
 
-# ... flags of their next hops, ...
+# Flags of next hops.
 RTNH_F_DEAD: Final = 1
 RTNH_F_PERVASIVE: Final = 2
 RTNH_F_ONLINK: Final = 4
@@ -188,7 +188,7 @@ RTNH_F_OFFLOAD: Final = 8
 RTNH_F_LINKDOWN: Final = 16
 RTNH_F_TRAP: Final = 64
 
-# ... flags of IPv6 routes (include/uapi/linux/ipv6_route.h), ...
+# Flags of IPv6 routes (include/uapi/linux/ipv6_route.h).
 RTF_UP: Final = 0x1
 RTF_GATEWAY: Final = 0x2
 RTF_HOST: Final = 0x4
@@ -200,13 +200,13 @@ RTF_EXPIRES: Final = 0x400000
 RTF_CACHE: Final = 0x1000000
 RTF_LOCAL: Final = 0x80000000
 
-# ... flags of entries that lookups make (RTCF_*), ...
+# Flags of cached routes, which a lookup creates (RTCF_*).
 RTCF_NOTIFY: Final = 0x10000
 RTCF_BROADCAST: Final = 0x10000000
 RTCF_MULTICAST: Final = 0x20000000
 RTCF_LOCAL: Final = 0x80000000
 
-# ... and their metrics, in RTA_METRICS.
+# Metrics of routes, the attributes in RTA_METRICS.
 RTAX_LOCK: Final = 1
 RTAX_MTU: Final = 2
 RTAX_WINDOW: Final = 3
@@ -278,7 +278,7 @@ class RtMsg(Structure):
 
 @attrs.frozen
 class RtNextHop(Structure):
-    """struct rtnexthop, of RTA_MULTIPATH: `hops` is its weight less 1."""
+    """struct rtnexthop, an element of RTA_MULTIPATH.  `hops` is the weight minus 1."""
 
     LAYOUT = Struct("<HBBi")
 

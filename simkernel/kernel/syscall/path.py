@@ -224,9 +224,10 @@ class PathCalls:
         task.fs.root = dentry
 
     def mount(self, task: Task, source: str, path: str, filesystem: str, flags: int) -> None:
-        """mount(2), MS_BIND and changes of propagation, without effect in the only mount namespace.
+        """mount(2): MS_BIND, and changes of propagation, which have no effect in a single mount namespace.
 
-        EPERM without CAP_SYS_ADMIN.
+        Raises EPERM without CAP_SYS_ADMIN, EINVAL if no source or no mount point is given, ENODEV if
+        unmodelled.
         """
         at = self._lookup(task, fcntl.AT_FDCWD, path)
         if not task.credentials.capable(CAP_SYS_ADMIN):
@@ -241,7 +242,7 @@ class PathCalls:
             raise os_error(EINVAL)
 
     def umount2(self, task: Task, path: str, flags: int = 0) -> None:
-        """umount2(2) with MNT_DETACH.  EPERM without CAP_SYS_ADMIN; EINVAL for unknown flags."""
+        """umount2(2) with MNT_DETACH.  Raises EPERM without CAP_SYS_ADMIN, EINVAL for unknown flags."""
         if flags & ~UMOUNT_FLAGS:
             raise os_error(EINVAL)
         root = self._lookup(task, fcntl.AT_FDCWD, path, not flags & UMOUNT_NOFOLLOW)

@@ -137,7 +137,7 @@ class ProcessCalls:
     # -- beginning and ending -------------------------------------------------
 
     def fork(self, task: Task, image: Image) -> int:
-        """fork(2): a child that runs `image`, with all descriptors; its pid."""
+        """fork(2): create a child that runs `image` with a copy of all descriptors.  Return its pid."""
         child = self._kernel.processes.fork(task, image.comm)
         self._charge_start(child, image, self._kernel.costs.fork)
         return child.pid
@@ -228,9 +228,9 @@ class ProcessCalls:
         net.put()
 
     def setns(self, task: Task, fd: int, nstype: int = 0) -> None:
-        """setns(2): enter the network namespace of a descriptor.
+        """setns(2): move the task to the network namespace of a descriptor.
 
-        EBADF; EINVAL for another kind of file or namespace; EPERM without CAP_SYS_ADMIN.
+        Raises EBADF, EINVAL for another kind of file or namespace, EPERM without CAP_SYS_ADMIN.
         """
         net = net_by_fd(task, fd)
         if nstype not in (0, CLONE_NEWNET):

@@ -1,4 +1,7 @@
-"""/proc/PID/ns: links to the namespaces of a task, here its network namespace (fs/proc/namespaces.c)."""
+"""/proc/PID/ns: links to the namespaces of a task.
+
+Only its network namespace is modelled (fs/proc/namespaces.c).
+"""
 
 from __future__ import annotations
 
@@ -12,9 +15,9 @@ from simkernel.uapi.errno import ENOENT, os_error
 
 
 class NsLink(ProcInode):
-    """A link that leads to the namespace itself.
+    """A link that resolves to the namespace itself.
 
-    EACCES for a task that may not trace the owner.  ENOENT once the owner has ended.
+    Raises EACCES for a task that may not trace the owner, ENOENT once the owner has exited.
     """
 
     __slots__ = ("_owner",)
@@ -37,5 +40,5 @@ class NsLink(ProcInode):
 
 
 def directory(fs: ProcFs, path: str, owner: Task) -> ProcDirectory:
-    """The directory `ns` of a task, which only its user may list."""
+    """Return the directory `ns` of a task.  Only the task's user may list it."""
     return ProcDirectory(fs, path, {"net": lambda fs, path: NsLink(fs, path, owner)}, owner, 0o511)

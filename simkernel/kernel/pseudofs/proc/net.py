@@ -92,7 +92,7 @@ def _dev(net: Net) -> list[str]:
 
 
 def _arp(net: Net) -> list[str]:
-    """`arp_seq_show()`: the neighbours without those that only have NOARP, then the proxies."""
+    """Return /proc/net/arp: the neighbours except NUD_NOARP ones, then the proxies (`arp_seq_show()`)."""
     lines = ["IP address       HW type     Flags       HW address            Mask     Device\n"]
     for entry in NEIGHBOURS.of(net).values():
         if entry.family == AF_INET and entry.state & ~NUD_NOARP:

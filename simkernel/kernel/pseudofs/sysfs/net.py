@@ -29,7 +29,7 @@ CONDITIONS: Final[Mapping[str, tuple[Callable[[NetDevice], Any], int]]] = {
     "settings": (lambda device: device.running and device.ops.link_settings, EINVAL),
     "multiqueue": (lambda device: device.num_tx_queues > 1, ENOENT),
 }
-"""A word of the table, when a file can be read, and the error otherwise."""
+"""By word of the table: the condition of a read, and the error if it does not hold."""
 
 
 def _set_carrier(devices: NetDevices, device: NetDevice, on: int) -> None:
@@ -45,7 +45,7 @@ def _set_group(devices: NetDevices, device: NetDevice, group: int) -> None:
 
 
 def _refuse(devices: NetDevices, device: NetDevice, value: int) -> None:
-    """No driver has such an operation."""
+    """Raise EOPNOTSUPP: no driver implements the operation."""
     raise os_error(EOPNOTSUPP)
 
 
@@ -58,7 +58,7 @@ STORES: Final[Mapping[str, Callable[[NetDevices, NetDevice, int], None]]] = {
     "threaded": _refuse,
     "tx_queue_len": NetDevices.set_tx_queue_len,
 }
-"""The files that take a number (`netdev_store()`)."""
+"""The handlers of numeric files (`netdev_store()`)."""
 
 
 def links(kernel: KernelParts) -> Contents:
@@ -110,7 +110,7 @@ def _show(device: NetDevice, words: list[str]) -> str:
 
 
 def _values(device: NetDevice) -> dict[str, object]:
-    """Return the values that are no field of the device."""
+    """Return the values for the table that are not fields of the device."""
     speed, duplex = (0, "") if device.ops.link_settings is None else device.ops.link_settings(device)
     return {
         "address": device.address.hex(":"),
@@ -128,7 +128,7 @@ def _values(device: NetDevice) -> dict[str, object]:
 
 
 def _store(kernel: KernelParts, device: NetDevice, name: str, data: bytes) -> None:
-    """`netdev_store()`: EPERM without CAP_NET_ADMIN, EINVAL and ERANGE for what is no number."""
+    """`netdev_store()`: raises EPERM without CAP_NET_ADMIN, EINVAL or ERANGE for an invalid number."""
     devices = kernel.net_devices
     if name == "uevent":
         synthesize(data, lambda action, extra: devices.kobjects.uevent(action, device, extra))
