@@ -1,7 +1,7 @@
 """ioctl(2) of network devices by `struct ifreq`, on a socket of any family (net/core/dev_ioctl.c).
 
-kernel/lib/ioctls.txt lists all requests: those in `GETTERS` and `SETTERS`, those that every device refuses,
-and those that are not modelled.
+kernel/lib/ioctls.txt lists the requests: those handled by `GETTERS` and `SETTERS`, those that fail for every
+device, and those that are not modelled.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def _set_broadcast(devices: NetDevices, device: NetDevice, sockaddr: bytes) -> N
 
 
 def _address(device: NetDevice, sockaddr: bytes) -> bytes:
-    """The hardware address in a `struct sockaddr`.  EINVAL for another type of hardware."""
+    """Return the hardware address in a `struct sockaddr`.  Raises EINVAL for another type of hardware."""
     if U16.unpack_from(sockaddr)[0] != device.type:
         raise os_error(EINVAL)
     return sockaddr[U16.size :][: len(device.address)]
@@ -79,11 +79,11 @@ SETTERS: Final[Mapping[str, Setter]] = {
     "SIOCSIFHWBROADCAST": _set_broadcast,
     "SIOCSIFTXQLEN": _set_queue_length,
 }
-"""Changes of a device, from the union of `struct ifreq` (`dev_ifsioc()`)."""
+"""Changes of a device by request; the argument is the union of `struct ifreq` (`dev_ifsioc()`)."""
 
 
 class DeviceIoctl:
-    """The operations that ioctl(2) calls in all namespaces of a machine."""
+    """The ioctl(2) requests of network devices in all namespaces of a machine."""
 
     def __init__(
         self,
@@ -93,12 +93,15 @@ class DeviceIoctl:
     ) -> None:
         self.devices = devices
         self.ifconf = ifconf
-        """Returns a `struct ifreq` for each IPv4 address of a namespace."""
+        """Return a `struct ifreq` for each IPv4 address of a namespace."""
         self._request_module = request_module
         devices.namespaces.register_pernet(lambda net: DEVICE_IOCTL.put(net, self), lambda net: None)
 
     async def load(self, task: Task, net: Net, name: str) -> NetDevice | None:
-        """Request the module of a device, and return the device (`dev_load()`)."""
+        """Request the modules of a device name; return the device, None if it is still missing.
+
+        Source: `dev_load()`.
+        """
         missing: object = True
         if task.credentials.capable(CAP_NET_ADMIN):
             missing = await self._request_module(f"netdev-{name}")
@@ -113,8 +116,8 @@ DEVICE_IOCTL: Final[PernetSlot[DeviceIoctl]] = PernetSlot()
 def sock_ioctl(table: str, net: Net, task: Task, request: int, argument: int) -> int | Awaitable[int]:
     """Execute a request that the protocol does not handle (`sock_ioctl()`, `dev_ioctl()`).
 
-    ENOTTY for a request that is not modelled or not one of sockets.  EFAULT, EPERM, ENODEV, and the error
-    with which every device refuses a request.  The modules of an unknown name are requested.
+    An unknown device name requests its modules first.  Raises ENOTTY for an unmodelled request or one that is
+    not of sockets, EFAULT, EPERM, ENODEV, and the error in ioctls.txt.
     """
     name, *words = known_ioctls(table).get(request, ("",))
     if name == "SIOCGIFCONF":
@@ -137,7 +140,10 @@ def sock_ioctl(table: str, net: Net, task: Task, request: int, argument: int) ->
 
 
 def _ifconf(net: Net, task: Task, argument: int) -> int:
-    """Write the IPv4 addresses into the buffer of a `struct ifconf`, or only their size (`dev_ifconf()`)."""
+    """Write the IPv4 addresses into the buffer of a `struct ifconf`, or only their size if it has none.
+
+    Source: `dev_ifconf()`.
+    """
     length, buffer = IFCONF.unpack(task.mm.read(argument, IFCONF.size))
     entries = DEVICE_IOCTL.of(net).ifconf(net)
     if buffer:

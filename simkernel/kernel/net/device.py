@@ -1,4 +1,4 @@
-"""Network devices, the operations of their drivers, and their namespaces (net/core/dev.c)."""
+"""Network devices, the operations of their drivers, and network namespaces (net/core/dev.c)."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 Attributes = Mapping[int, bytes]
-"""The payload of each attribute of a request, by type; of a repeated type the last one."""
+"""The payload of each attribute of a request, by type.  The last attribute of a repeated type counts."""
 
 MAX_IFINDEX: Final = 2**31 - 1
 LOOPBACK_IFINDEX: Final = 1
-"""The first index of a namespace is lo's (include/net/net_namespace.h)."""
+"""The index of `lo`, the first index of a namespace (include/net/net_namespace.h)."""
 MAX_GSO_SEGS: Final = 65535
 MAX_GSO_SIZE: Final = 65536
 TSO_MAX_SIZE: Final = 524_280
-"""The largest segment to offload of software devices; a device has `MAX_GSO_SIZE` by default."""
+"""The largest TSO segment of software devices, in bytes.  `MAX_GSO_SIZE` is the default of a device."""
 
 
 class Event(Enum):
@@ -57,13 +57,13 @@ class Event(Enum):
 
 
 class Extack(Protocol):
-    """The text of an error, for the extended ACK of a request."""
+    """The error text in the extended ACK of a request."""
 
     message: str | None
 
 
 class AddressOrigin(IntEnum):
-    """The origin of a device's address (NET_ADDR_*)."""
+    """The origin of a device's hardware address (NET_ADDR_*)."""
 
     PERMANENT = 0
     RANDOM = 1
@@ -83,7 +83,10 @@ class NameOrigin(IntEnum):
 
 @attrs.frozen(eq=False, kw_only=True)
 class NetDeviceOps:
-    """The operations of a driver; None where it has no such operation (`struct net_device_ops`)."""
+    """The operations of a driver (`struct net_device_ops`).
+
+    None means that the driver lacks the operation.
+    """
 
     init: Callable[[NetDevice], None] | None = None
     uninit: Callable[[NetDevice], None] | None = None
@@ -97,27 +100,27 @@ class NetDeviceOps:
     del_slave: Callable[[NetDevice, NetDevice], None] | None = None
     get_iflink: Callable[[NetDevice], int] | None = None
     fdb_dump: Callable[[NetDevice, NetDevice | None], list[bytes]] | None = None
-    """Return the addresses that a bridge knows on a port, or (None) its own."""
+    """Return the addresses that a bridge knows on a port, or its own ones if the port is None."""
     bridge_getlink: Callable[[NetDevice, NetDevice], bytes] | None = None
-    """Return header and attributes of a port (second) of a bridge (first), without flags of the message."""
+    """Return header and attributes of a port (second argument) of a bridge (first), without nlmsghdr."""
     link_settings: Callable[[NetDevice], tuple[int, str]] | None = None
     """Return speed in Mbit/s and duplex (`ethtool_ops.get_link_ksettings`)."""
 
 
 @attrs.frozen(eq=False, kw_only=True)
 class LinkOps:
-    """A kind of link, as RTM_NEWLINK makes and changes it (`struct rtnl_link_ops`).
+    """A kind of link, which RTM_NEWLINK creates and changes (`struct rtnl_link_ops`).
 
-    `setup` sets the defaults of a new device.  `newlink` registers it; without, the kernel does.  `dellink`
-    appends the devices to unregister to a list; without, that is the device alone.  `link_net` returns the
-    namespace of a device's other end.
+    `setup` sets the defaults of a new device.  `newlink` registers the device; if it is None, the kernel
+    does.  `dellink` appends the devices to unregister to a list; if it is None, only the device itself is
+    unregistered.  `link_net` returns the namespace of the device's peer.
     """
 
     kind: str
     setup: Callable[[NetDevice], None]
     policy: PolicyTable | None = None
     peer_type: int = 0
-    """The attribute of IFLA_INFO_DATA that describes the other end."""
+    """The attribute of IFLA_INFO_DATA that describes the peer, 0 if the kind has no peers."""
     validate: Callable[[Attributes, Attributes | None, Extack], None] | None = None
     newlink: Callable[[NewLink], None] | None = None
     changelink: Callable[[NetDevice, Attributes, Attributes, Extack], None] | None = None
@@ -136,8 +139,8 @@ class LinkOps:
 class NewLink:
     """The arguments of `LinkOps.newlink` (`struct rtnl_newlink_params`).
 
-    `data` has the attributes of IFLA_INFO_DATA, None without.  `peer` is the description of the other end,
-    whose namespace is `peer_net`.
+    `data` contains the attributes of IFLA_INFO_DATA, or is None without them.  `peer` is the description of
+    the peer, whose namespace is `peer_net`.
     """
 
     device: NetDevice
@@ -152,7 +155,7 @@ class NewLink:
 
 @attrs.define(eq=False, repr=False)
 class NetDevice:
-    """A network device.  `private` is its driver's own."""
+    """A network device.  `private` belongs to its driver."""
 
     net: Net
     name: str
@@ -177,7 +180,7 @@ class NetDevice:
     altnames: list[str] = attrs.field(factory=list)
     master: NetDevice | None = None
     lowers: list[NetDevice] = attrs.field(factory=list)
-    """The devices whose master it is."""
+    """The devices whose master is this device."""
     operstate: int = il.IF_OPER_UNKNOWN
     link_mode: int = 0
     carrier: bool = True
@@ -186,7 +189,7 @@ class NetDevice:
     promiscuity: int = 0
     allmulti: int = 0
     gflags: int = 0
-    """IFF_PROMISC and IFF_ALLMULTI as programs have set them."""
+    """IFF_PROMISC and IFF_ALLMULTI as set by programs."""
     proto_down: bool = False
     qdisc: str = "noop"
     gso_max_segs: int = MAX_GSO_SEGS
@@ -200,12 +203,12 @@ class NetDevice:
     netns_immutable: bool = False
     no_queue: bool = True
     running: bool = False
-    """True from the beginning of its open to that of its close (`netif_running()`)."""
+    """True from the beginning of `open` to the beginning of `close` (`netif_running()`)."""
     transmits: bool = False
-    """True while its queueing discipline is active: it is up and has had its carrier handled."""
+    """True while its queueing discipline is active: it is up, and its last carrier event has been handled."""
     registered: bool = False
     initializing: bool = False
-    """True while RTM_NEWLINK creates it: no message announces it yet (RTNL_LINK_INITIALIZING)."""
+    """True while RTM_NEWLINK creates the device: no message announces it yet (RTNL_LINK_INITIALIZING)."""
     devtype: str = ""
     """DEVTYPE of its uevents (`SET_NETDEV_DEVTYPE()`)."""
     private: Any = None
@@ -216,7 +219,7 @@ class NetDevice:
 
     @property
     def is_up(self) -> bool:
-        """True if it is administratively up (IFF_UP)."""
+        """True if the device is administratively up (IFF_UP)."""
         return bool(self.flags & il.IFF_UP)
 
     @property
@@ -226,17 +229,17 @@ class NetDevice:
 
     @property
     def oper_up(self) -> bool:
-        """True if it can carry packets (`netif_oper_up()`)."""
+        """True if the device can carry packets (`netif_oper_up()`)."""
         return self.operstate in (il.IF_OPER_UP, il.IF_OPER_UNKNOWN)
 
     @property
     def iflink(self) -> int:
-        """The index of the device below it, or of its other end; else its own (`dev_get_iflink()`)."""
+        """The index of the lower device or of the peer, else the device's own index (`dev_get_iflink()`)."""
         return self.ops.get_iflink(self) if self.ops.get_iflink is not None else self.index
 
     @property
     def shown_flags(self) -> int:
-        """The flags as programs see them (`dev_get_flags()`)."""
+        """The flags as a program reads them (`dev_get_flags()`)."""
         flags = self.flags & ~(il.IFF_VOLATILE_SHOWN | il.IFF_PROMISC | il.IFF_ALLMULTI) | self.gflags
         if self.running:
             flags |= il.IFF_RUNNING if self.oper_up else 0
@@ -249,25 +252,25 @@ NET_NS_INIT_INO: Final = 0xEFFFFFF9
 
 
 class NetOwner(Protocol):
-    """All namespaces of a machine."""
+    """The interface to all namespaces of a machine."""
 
     @property
     def socket_cookies(self) -> Iterator[int]: ...
 
     def cleanup(self, net: Net) -> None:
-        """Remove a namespace that nothing holds."""
+        """Remove a namespace without holders."""
 
     def by_pid(self, pid: int) -> Net:
-        """Return the namespace of a process.  ESRCH."""
+        """Return the namespace of a process.  Raises ESRCH."""
 
 
 def is_valid_ether_addr(address: bytes) -> bool:
-    """Return True for the address of one device: not 0, and of no group."""
+    """Return True for a unicast address other than 0."""
     return any(address) and not address[0] & 1
 
 
 def eth_mac_addr(device: NetDevice, address: bytes) -> None:
-    """Set the address.  EADDRNOTAVAIL."""
+    """Set the hardware address.  Raises EADDRNOTAVAIL for an invalid address."""
     if not is_valid_ether_addr(address):
         raise os_error(EADDRNOTAVAIL)
     device.address = address
@@ -277,10 +280,10 @@ LOOPBACK_OPS: Final = NetDeviceOps(set_mac_address=eth_mac_addr)
 
 
 class Net(NetNamespace):
-    """One network namespace (`struct net`).  Its owner is the initial user namespace.
+    """A network namespace (`struct net`).  Its owner is the initial user namespace.
 
-    `devices` holds the network devices, by index, in the order in which they came; `dev_base_seq` counts the
-    changes of it, from which a dump knows that it was interrupted.  `number` is the inode number of its
+    `devices` maps indexes to network devices, in the order of registration.  `dev_base_seq` counts its
+    changes: a dump compares it to detect an interruption.  `number` is the inode number of the namespace's
     descriptors.
     """
 
@@ -324,10 +327,10 @@ class Net(NetNamespace):
         self.namespaces.cleanup(self)
 
     def assign_id(self, peer: Net, number: int | None = None) -> int:
-        """Give `peer` a number by which it is known in here (RTM_NEWNSID, `peernet2id_alloc()`).
+        """Assign a namespace id to `peer` and return it (RTM_NEWNSID, `peernet2id_alloc()`).
 
-        The lowest free one unless `number` says which (a negative one does not).  EEXIST if either has
-        one already.
+        A negative `number` or None selects the lowest free id.  Raises EEXIST if the id is used or `peer` has
+        an id.
         """
         taken = self._ids.values()
         if number is None or number < 0:
@@ -338,29 +341,29 @@ class Net(NetNamespace):
         return number
 
     def id_of(self, peer: Net) -> int | None:
-        """The number by which `peer` is known in here, if it has one (`peernet2id()`)."""
+        """Return the namespace id of `peer`, None if it has none (`peernet2id()`)."""
         return self._ids.get(peer)
 
     def known_as(self, number: int) -> Net | None:
-        """The namespace that has a number in here and still has holders (`get_net_ns_by_id()`)."""
+        """Return the namespace with an id if it still has holders (`get_net_ns_by_id()`)."""
         return next((peer for peer, each in self._ids.items() if each == number and peer.users), None)
 
     @property
     def numbered(self) -> list[tuple[int, Net]]:
-        """The namespaces that have a number in here, by their numbers."""
+        """The namespaces with an id in this namespace, by id."""
         return sorted(((number, peer) for peer, number in self._ids.items()), key=lambda each: each[0])
 
     def device_named(self, name: str) -> NetDevice | None:
-        """The device called `name` (`dev_get_by_name()`)."""
+        """Return the device with a name (`dev_get_by_name()`)."""
         return next(
             (device for device in self.devices.values() if device.name == name or name in device.altnames),
             None,
         )
 
     def reserve_index(self, index: int) -> int:
-        """Return a free device index: `index`, or the next one if that is 0.
+        """Return `index` if it is free, or the next free device index if `index` is 0.
 
-        EBUSY (`dev_index_reserve()`).
+        Raises EBUSY for a used index.  Source: `dev_index_reserve()`.
         """
         if index:
             if index in self.devices:
@@ -381,12 +384,12 @@ class Net(NetNamespace):
         self.dev_base_seq += 1
 
     def forget(self, peer: Net) -> int | None:
-        """Free and return the number of `peer`, which goes away (`unhash_nsid()`)."""
+        """Free and return the id of `peer` (`unhash_nsid()`)."""
         return self._ids.pop(peer, None)
 
 
 class DeviceSlot(Generic[T]):
-    """A subsystem's data in each device, made by `make` at its first use (`dev->ip_ptr` and its like)."""
+    """A subsystem's data in each device.  `make` creates it at its first use (such as `dev->ip_ptr`)."""
 
     def __init__(self, make: Callable[[NetDevice], T]) -> None:
         self._make = make
@@ -399,7 +402,7 @@ class DeviceSlot(Generic[T]):
         return value
 
     def get(self, device: NetDevice) -> T | None:
-        """Return the data of `device` if it exists."""
+        """Return the data of `device`, None if no data exists."""
         value: T | None = device._slots.get(self)
         return value
 

@@ -1,8 +1,8 @@
-"""Operations on network devices, and the subscribers that hear of them (net/core/dev.c).
+"""Operations on network devices, and the notifier chain (net/core/dev.c).
 
-Theory of operation.  A subsystem registers a callback at the notifier chain and keeps its data of each
-device in a `DeviceSlot`.  Each operation changes the device, sends the messages of RTNLGRP_LINK and calls
-the chain in the order of the Linux function of its name.  All of it happens at one instant, as under the
+Theory of operation.  A subsystem registers a callback at the notifier chain and keeps its data of each device
+in a `DeviceSlot`.  Each operation changes the device, sends the messages of RTNLGRP_LINK and calls the chain
+in the order of the Linux function of its name.  No time passes during an operation, as on Linux under the
 rtnl mutex.  A change of the carrier takes effect later, in a work item (`LinkWatch`).
 """
 
@@ -33,13 +33,13 @@ SETTABLE: Final = (
     | il.IFF_PORTSEL
     | il.IFF_AUTOMEDIA
 )
-"""The flags that a program sets as they are."""
+"""The flags that a program sets directly."""
 
 Callback = Callable[[Event, NetDevice, Any], None]
 
 
 class _NoText:
-    """An error text that nothing reads."""
+    """An extended ACK whose text is dropped."""
 
     message: str | None = None
 
@@ -57,13 +57,13 @@ class LinkMessages(Protocol):
         new_net: Net | None = None,
         new_index: int = 0,
     ) -> Callable[[], None]:
-        """Build a message of the device as it is now; the result sends it.
+        """Build a message from the device's current state; return a function that sends it.
 
-        `request` is its cause.  The device moves to `new_net`, where it gets `new_index`.
+        `request` caused the message.  `new_net` and `new_index` are the destination of a device that moves.
         """
 
     def changed(self, device: NetDevice, change: int = 0, request: Any = None) -> None:
-        """Send RTM_NEWLINK; `change` has the flags that have changed."""
+        """Send RTM_NEWLINK.  `change` contains the changed flags."""
 
 
 class NetDevices:
@@ -88,12 +88,12 @@ class NetDevices:
         self.watch = LinkWatch(engine, work, self.state_change)
 
     def enter(self, net: Net) -> None:
-        """Announce the loopback device of a new namespace (`loopback_net_init()`)."""
+        """Send the uevents of the loopback device of a new namespace (`loopback_net_init()`)."""
         if not net.initial:
             self.kobjects.add(net.devices[LOOPBACK_IFINDEX])
 
     def leave(self, net: Net) -> None:
-        """Remove the devices of a namespace that goes (`default_device_exit_batch()`)."""
+        """Remove the devices of a namespace that is destroyed (`default_device_exit_batch()`)."""
         doomed: list[NetDevice] = []
         for device in reversed(net.devices.values()):
             if device not in doomed:
@@ -105,14 +105,14 @@ class NetDevices:
     def subscribe(self, callback: Callback, priority: int = 0) -> None:
         """Call `callback` with each event, its device and its details (`register_netdevice_notifier()`).
 
-        Subscribers are called by descending priority, then in the order in which they subscribed.  An
-        OSError of a callback refuses an operation that can be refused.
+        Subscribers are called by descending priority, then in the order of subscription.  If a callback
+        raises an OSError, an operation that can be refused fails with it.
         """
         self._chain.append((-priority, callback))
         self._chain.sort(key=lambda entry: entry[0])
 
     def unsubscribe(self, callback: Callback) -> None:
-        """Call `callback` no longer."""
+        """Remove a callback from the chain."""
         self._chain = [entry for entry in self._chain if entry[1] != callback]
 
     def notify(self, event: Event, device: NetDevice, info: Any = None) -> None:
@@ -121,7 +121,7 @@ class NetDevices:
             callback(event, device, info)
 
     def state_change(self, device: NetDevice) -> None:
-        """Announce a change of a device that is up (`netdev_state_change()`)."""
+        """Notify of a change of a device that is up (`netdev_state_change()`)."""
         if device.is_up:
             self.notify(Event.CHANGE, device)
             self._messages.changed(device)
@@ -131,8 +131,8 @@ class NetDevices:
     def register(self, device: NetDevice) -> None:
         """Add a device to its namespace (`register_netdevice()`).
 
-        EINVAL for an invalid name, EEXIST for a used one, ENFILE if no number is free for a `%d`, EBUSY for a
-        used index, and the errors of its driver's `init`.
+        Raises EINVAL for an invalid name, EEXIST for a used one, ENFILE if no number is free for a `%d`,
+        EBUSY for a used index, and the errors of the driver's `init`.
         """
         device.name = pick_name(device.net, device.name)
         if device.ops.init is not None:
@@ -154,7 +154,10 @@ class NetDevices:
             self._messages.changed(device, ALL_CHANGED)
 
     def configure(self, device: NetDevice, flags: int, mask: int, request: Any = None) -> None:
-        """Set the flags of a device that RTM_NEWLINK has made, and announce it (`rtnl_configure_link()`)."""
+        """Set the flags of a device that RTM_NEWLINK has created, and notify RTNLGRP_LINK.
+
+        Source: `rtnl_configure_link()`.
+        """
         before = device.flags
         if flags or mask:
             self._set_flags(device, combine(device, flags, mask))
@@ -167,7 +170,7 @@ class NetDevices:
         self._close([device for device in devices if device.is_up])
         for device in devices:
             device.net.unlist_device(device)
-            device.registered = False  # no NEWLINK follows
+            device.registered = False  # suppresses RTM_NEWLINK
         for device in devices:
             device.qdisc = "noop"
             self.notify(Event.UNREGISTER, device)
@@ -183,7 +186,10 @@ class NetDevices:
             self.kobjects.remove(device)
 
     def delete(self, device: NetDevice, request: Any = None) -> None:
-        """Unregister a device as its kind does it (`rtnl_delete_link()`).  EOPNOTSUPP if it has no kind."""
+        """Unregister a device by the `dellink` of its kind (`rtnl_delete_link()`).
+
+        Raises EOPNOTSUPP if it has no kind.
+        """
         if device.link_ops is None:
             raise os_error(EOPNOTSUPP)
         doomed: list[NetDevice] = []
@@ -191,7 +197,7 @@ class NetDevices:
         self.unregister(doomed, request)
 
     def queue_delete(self, device: NetDevice, doomed: list[NetDevice]) -> None:
-        """Append the devices that go with `device` to a list."""
+        """Append a device, and the devices that its kind deletes with it, to a list."""
         if device.link_ops is not None and device.link_ops.dellink is not None:
             device.link_ops.dellink(device, doomed)
         else:
@@ -202,8 +208,8 @@ class NetDevices:
     ) -> None:
         """Move a device to another namespace (`__dev_change_net_namespace()`).
 
-        EINVAL for an immutable one, EEXIST for a name that is used there and cannot be replaced by `name`,
-        EBUSY for a used index.
+        Raises EINVAL for an immutable device, EBUSY for a used index.  Raises EEXIST for a name that is used
+        in the new namespace and that `name` cannot replace.
         """
         extack = extack or _NoText()
         if device.netns_immutable:
@@ -286,7 +292,7 @@ class NetDevices:
             self.notify(Event.DOWN, device)
 
     def change_flags(self, device: NetDevice, flags: int, mask: int = 0) -> None:
-        """Set the flags in `mask`; all flags if it is 0 (`dev_change_flags()`)."""
+        """Set the flags in `mask`, or all flags if it is 0 (`dev_change_flags()`)."""
         before, gbefore = device.flags, device.gflags
         self._set_flags(device, combine(device, flags, mask))
         self._notify_flags(device, before, (before ^ device.flags) | (gbefore ^ device.gflags))
@@ -337,14 +343,14 @@ class NetDevices:
             self._log.info(f"{device.name}: {verb} allmulticast mode")
 
     def set_promiscuity(self, device: NetDevice, step: int) -> None:
-        """Receive all packets, for one more or one less reason (`dev_set_promiscuity()`)."""
+        """Add or remove (-1) a reason to receive all packets (`dev_set_promiscuity()`)."""
         before = device.flags
         self._count_promiscuity(device, step)
         if device.flags != before:
             self._notify_flags(device, before, il.IFF_PROMISC)
 
     def set_allmulti(self, device: NetDevice, step: int) -> None:
-        """Receive all multicast packets, for one more or one less reason (`dev_set_allmulti()`)."""
+        """Add or remove (-1) a reason to receive all multicast packets (`dev_set_allmulti()`)."""
         before = device.flags
         self._count_allmulti(device, step)
         if device.flags != before:
@@ -353,9 +359,9 @@ class NetDevices:
     # -- attributes ---------------------------------------------------------------
 
     def rename(self, device: NetDevice, name: str) -> None:
-        """Give a device another name, which may have one `%d` (`dev_change_name()`).
+        """Rename a device; the name may contain one `%d` (`dev_change_name()`).
 
-        EINVAL, EEXIST, ENFILE.
+        Raises EINVAL, EEXIST, ENFILE.
         """
         old = device.name
         if name == old:
@@ -369,7 +375,7 @@ class NetDevices:
         self.notify(Event.CHANGENAME, device)
 
     def set_mtu(self, device: NetDevice, mtu: int, extack: Extack | None = None) -> None:
-        """Set the longest packet, in bytes (`dev_set_mtu_ext()`).  EINVAL outside of the device's limits."""
+        """Set the MTU in bytes (`dev_set_mtu_ext()`).  Raises EINVAL outside of the device's limits."""
         if mtu == device.mtu:
             return
         text = extack or _NoText()
@@ -387,7 +393,10 @@ class NetDevices:
         self.notify(Event.CHANGEMTU, device)
 
     def set_address(self, device: NetDevice, address: bytes) -> None:
-        """Set the hardware address (`dev_set_mac_address()`).  EOPNOTSUPP, and the errors of its driver."""
+        """Set the hardware address (`dev_set_mac_address()`).
+
+        Raises EOPNOTSUPP without such an operation, and the errors of the driver.
+        """
         if device.ops.set_mac_address is None:
             raise os_error(EOPNOTSUPP)
         self.notify(Event.PRE_CHANGEADDR, device, address)
@@ -397,7 +406,7 @@ class NetDevices:
         self.notify(Event.CHANGEADDR, device)
 
     def set_tx_queue_len(self, device: NetDevice, length: int) -> None:
-        """Set the length of the transmit queue, in packets (`dev_change_tx_queue_len()`).  ERANGE."""
+        """Set the length of the transmit queue, in packets (`dev_change_tx_queue_len()`).  Raises ERANGE."""
         if length >= 2**32:
             raise os_error(ERANGE)
         if device.tx_queue_len != length:
@@ -405,9 +414,10 @@ class NetDevices:
             self.notify(Event.CHANGE_TX_QUEUE_LEN, device)
 
     def set_master(self, device: NetDevice, index: int, extack: Extack) -> None:
-        """Make a device a port of the device `index`, or of none if that is 0 (`do_set_master()`).
+        """Make a device a port of the device `index`, or remove its master if `index` is 0.
 
-        EOPNOTSUPP if that device takes no ports, EINVAL if it does not exist.
+        Raises EOPNOTSUPP if that device takes no ports, EINVAL if it does not exist.  Source:
+        `do_set_master()`.
         """
         master = device.master
         if master is not None:
@@ -425,14 +435,14 @@ class NetDevices:
             upper.ops.add_slave(upper, device, extack)
 
     def link_master(self, device: NetDevice, master: NetDevice) -> None:
-        """Put `master` above a device (`netdev_master_upper_dev_link()`)."""
+        """Set the master of a device (`netdev_master_upper_dev_link()`)."""
         self.notify(Event.PRECHANGEUPPER, device, master)
         device.master = master
         master.lowers.append(device)
         self.notify(Event.CHANGEUPPER, device, master)
 
     def unlink_master(self, device: NetDevice) -> None:
-        """Take the master off a device (`netdev_upper_dev_unlink()`)."""
+        """Remove the master of a device (`netdev_upper_dev_unlink()`)."""
         master = device.master
         assert master is not None
         self.notify(Event.PRECHANGEUPPER, device, None)
@@ -441,7 +451,10 @@ class NetDevices:
         self.notify(Event.CHANGEUPPER, device, None)
 
     def set_carrier(self, device: NetDevice, on: bool) -> None:
-        """Report that the carrier is there or is lost (`netif_carrier_on()`, `netif_carrier_off()`)."""
+        """Set the carrier, and schedule the event if it changes.
+
+        Sources: `netif_carrier_on()`, `netif_carrier_off()`.
+        """
         if device.carrier == on:
             return
         device.carrier = on
@@ -457,7 +470,7 @@ class NetDevices:
 
 
 def combine(device: NetDevice, flags: int, mask: int) -> int:
-    """The flags that a request asks for (`rtnl_dev_combine_flags()`)."""
+    """Return the device's flags after a request's `flags` and `mask` (`rtnl_dev_combine_flags()`)."""
     if not mask:
         return flags
     shown = device.flags & ~(il.IFF_PROMISC | il.IFF_ALLMULTI) | device.gflags
@@ -465,7 +478,7 @@ def combine(device: NetDevice, flags: int, mask: int) -> int:
 
 
 def check_mtu(device: NetDevice, mtu: int, extack: Extack) -> None:
-    """EINVAL outside of the device's limits (`dev_validate_mtu()`)."""
+    """Raise EINVAL for an MTU outside of the device's limits (`dev_validate_mtu()`)."""
     if not device.min_mtu <= mtu < 2**31:
         extack.message = "mtu less than device minimum"
         raise os_error(EINVAL)

@@ -10,7 +10,7 @@ from simkernel.kernel.vfs.task import NetNamespace
 
 
 class Send(Protocol):
-    """`Uevents.send`."""
+    """The type of `Uevents.send`."""
 
     def __call__(
         self,
@@ -23,38 +23,38 @@ class Send(Protocol):
 
 
 def devpath(name: str) -> str:
-    """The path of a device below /sys."""
+    """Return the path of a device below /sys."""
     return f"/devices/virtual/net/{name}"
 
 
 def environment(device: NetDevice) -> dict[str, str]:
-    """The variables of a device's uevents (`netdev_uevent()`)."""
+    """Return the variables of a device's uevents (`netdev_uevent()`)."""
     kind = {"DEVTYPE": device.devtype} if device.devtype else {}
     return {**kind, "INTERFACE": device.name, "IFINDEX": str(device.index)}
 
 
 class NetKobjects:
-    """The sender of uevents of network devices, which only their namespace receives."""
+    """The sender of uevents of network devices.  Only listeners in the device's namespace receive them."""
 
     def __init__(self, send: Send) -> None:
         self._send = send
 
     def add(self, device: NetDevice) -> None:
-        """Announce a new device and its queues (`netdev_register_kobject()`)."""
+        """Send uevents for a new device and its queues (`netdev_register_kobject()`)."""
         self.uevent("add", device)
         self._queues("add", device, 1)
 
     def remove(self, device: NetDevice) -> None:
-        """Announce that a device and its queues have gone (`netdev_unregister_kobject()`)."""
+        """Send uevents for the removal of a device and its queues (`netdev_unregister_kobject()`)."""
         self._queues("remove", device, -1)
         self.uevent("remove", device)
 
     def rename(self, device: NetDevice, old: str) -> None:
-        """Announce a new name (`device_rename()`)."""
+        """Send a uevent for a new name (`device_rename()`)."""
         self.uevent("move", device, {"DEVPATH_OLD": devpath(old)})
 
     def uevent(self, action: str, device: NetDevice, extra: Mapping[str, str] | None = None) -> None:
-        """Send one uevent of a device, with `extra` before its own variables."""
+        """Send a uevent of a device.  The variables in `extra` precede the device's own."""
         self._send(action, devpath(device.name), "net", {**(extra or {}), **environment(device)}, device.net)
 
     def _queues(self, action: str, device: NetDevice, step: int) -> None:

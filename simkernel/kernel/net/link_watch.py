@@ -1,4 +1,4 @@
-"""Deferred changes of the carrier: the state of operation follows in a work item (net/core/link_watch.c)."""
+"""Deferred carrier events: a work item updates the operational state (net/core/link_watch.c)."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from simkernel.kernel.workqueue import Work, WorkQueue
 from simkernel.uapi import if_link as il
 
 INTERVAL: Final = seconds(1)
-"""The events that are not urgent are handled once in this time, in ns."""
+"""The minimum interval between two runs for events that are not urgent, in ns."""
 
 DORMANT_MODE: Final = 1
 TESTING_MODE: Final = 2
 
 
 class LinkWatch:
-    """The pending events of a machine; `changed` announces a device's new state."""
+    """The pending carrier events of a machine.  `changed` is called after a device's state is updated."""
 
     def __init__(self, engine: Engine, queue: WorkQueue, changed: Callable[[NetDevice], None]) -> None:
         self._engine = engine
@@ -30,12 +30,12 @@ class LinkWatch:
         self._work = Work(None, "linkwatch_event", self._run)
 
     def init(self, device: NetDevice) -> None:
-        """Set the state of a new device whose carrier is off already (`linkwatch_init_dev()`)."""
+        """Set the operational state of a new device without carrier (`linkwatch_init_dev()`)."""
         if not device.carrier:
             _update(device)
 
     def fire(self, device: NetDevice) -> None:
-        """Handle a change of the carrier later (`linkwatch_fire_event()`)."""
+        """Schedule the handling of a carrier change (`linkwatch_fire_event()`)."""
         urgent = _is_urgent(device)
         if device in self._pending and not urgent:
             return
@@ -43,16 +43,16 @@ class LinkWatch:
         self._schedule(urgent)
 
     def sync(self, device: NetDevice) -> None:
-        """Handle the pending event of a device now (`linkwatch_sync_dev()`)."""
+        """Handle a device's pending event immediately (`linkwatch_sync_dev()`)."""
         if device in self._pending:
             self._handle(device)
 
     def forget(self, device: NetDevice) -> None:
-        """Drop the pending event of a device that goes."""
+        """Drop the pending event of a device that is unregistered."""
         self._pending.pop(device, None)
 
     def activate(self, device: NetDevice) -> None:
-        """Give a device that is up its queueing discipline (`dev_activate()`)."""
+        """Set and activate the queueing discipline of a device that is up (`dev_activate()`)."""
         if device.qdisc == "noop":
             device.qdisc = "noqueue" if device.no_queue or not device.tx_queue_len else "pfifo_fast"
         device.transmits = device.carrier
@@ -101,7 +101,7 @@ def _is_urgent(device: NetDevice) -> bool:
 
 
 def _update(device: NetDevice) -> None:
-    """Compute the state of operation (`rfc2863_policy()`)."""
+    """Compute the operational state (`rfc2863_policy()`)."""
     state = il.IF_OPER_UP
     if not device.carrier:
         state = il.IF_OPER_DOWN

@@ -8,20 +8,21 @@ from simkernel.uapi.errno import EEXIST, EINVAL, ENFILE, os_error
 from simkernel.uapi.if_link import IFNAMSIZ
 
 MAX_NUMBERED = 8 * 4096
-"""How many names of one form can exist: the bits of a page."""
+"""The maximum number of names of one format with `%d`: the bits of a page."""
 
 
 def is_valid(name: str) -> bool:
-    """Return True for a name that a device may have (`dev_valid_name()`)."""
+    """Return True for a valid device name (`dev_valid_name()`)."""
     if not name or len(name) >= IFNAMSIZ or name in (".", ".."):
         return False
     return not any(each in "/:" or each in " \t\n\v\f\r\xa0" for each in name)
 
 
 def pick_name(net: Net, name: str, device: NetDevice | None = None) -> str:
-    """Return the name that `device` gets (`dev_prep_valid_name()`): the lowest free number replaces a `%d`.
+    """Return the name of a new or renamed device (`dev_prep_valid_name()`).
 
-    EINVAL for an invalid name or another `%`, EEXIST for a used name, ENFILE if no number is free.
+    The lowest free number replaces a `%d`.  Raises EINVAL for an invalid name or another `%`, EEXIST for a
+    used name, ENFILE if no number is free.
     """
     if not is_valid(name):
         raise os_error(EINVAL)

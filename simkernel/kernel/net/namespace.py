@@ -18,14 +18,14 @@ from simkernel.uapi.errno import ESRCH, os_error
 T = TypeVar("T")
 PernetHook = Callable[["Net"], None]
 ForgetHook = Callable[["Net", int], None]
-"""Takes a namespace and the number that a namespace which goes away had in it."""
+"""A hook that is called with a namespace, and the id that a destroyed namespace had in it."""
 Defer = Callable[[Callable[[], None]], None]
-"""Runs a function later, in process context."""
+"""A function that schedules a call in process context."""
 FindTask = Callable[[int], Task]
-"""Returns the task of a number.  ESRCH if there is none."""
+"""A function that returns the task with a pid.  Raises ESRCH if it does not exist."""
 
 FIRST_NUMBER: Final = 0xF0000000
-"""The lowest inode number of another (PROC_DYNAMIC_FIRST)."""
+"""The lowest inode number of namespaces other than the initial one (PROC_DYNAMIC_FIRST)."""
 
 
 def net_of(task: Task) -> Net:
@@ -36,7 +36,10 @@ def net_of(task: Task) -> Net:
 
 
 class PernetSlot(Generic[T]):
-    """A subsystem's data in each namespace (`net_generic()`): set, or made by `make` at its first use."""
+    """A subsystem's data in each namespace.
+
+    `put` sets it, or `make` creates it at first use (`net_generic()`).
+    """
 
     def __init__(self, make: Callable[[], T] | None = None) -> None:
         self._make = make
@@ -80,29 +83,29 @@ class Namespaces:
         return len(self._nets)
 
     def register_pernet(self, init: PernetHook, exit: PernetHook, forget: ForgetHook | None = None) -> None:
-        """Call `init` for each namespace now and later, `exit` for each that goes.
+        """Call `init` for each existing and each new namespace, `exit` for each destroyed one.
 
-        `forget` is called before, for each namespace in which the one that goes has a number.
+        For each namespace in which the destroyed one has an id, `forget` is called before `exit`.
         """
         self._hooks.append((init, exit, forget))
         for net in self:
             init(net)
 
     def create(self) -> Net:
-        """A new namespace with nothing in it but `lo`, held by the caller (`copy_net_ns()`)."""
+        """Create a namespace that contains only `lo`; the caller holds it (`copy_net_ns()`)."""
         numbers = {net.number for net in self._nets}
         net = self._add(next(number for number in count(FIRST_NUMBER) if number not in numbers))
         return net.get()
 
     def by_pid(self, pid: int) -> Net:
-        """The namespace of a task (`get_net_ns_by_pid()`).  ESRCH if it has ended."""
+        """Return the namespace of a task (`get_net_ns_by_pid()`).  Raises ESRCH if the task has exited."""
         task = self._find_task(pid)
         if not task.alive:
             raise os_error(ESRCH)
         return net_of(task)
 
     def cleanup(self, net: Net) -> None:
-        """Destroy a namespace that has no holder, a moment later (`__put_net()`)."""
+        """Schedule the destruction of a namespace without holders (`__put_net()`)."""
         self._defer(partial(self._cleanup, net))
 
     def _cleanup(self, net: Net) -> None:

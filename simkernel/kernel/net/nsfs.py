@@ -19,17 +19,20 @@ NS_GET_NSTYPE: Final = 0xB703
 
 
 def dentry(net: Net, filesystem: SuperBlock) -> AnonDentry:
-    """The place of a namespace (`ns_get_path()`), with the time of `filesystem`."""
+    """Return the dentry of a namespace; `filesystem` has the time of its inode (`ns_get_path()`)."""
     return AnonDentry(NsInode(net, SuperBlock("nsfs", NSFS, filesystem.now)), name(net))
 
 
 def name(net: Net) -> str:
-    """The target of a link to it (`ns_get_name()`)."""
+    """Return the target of a link to a namespace (`ns_get_name()`)."""
     return f"net:[{net.number}]"
 
 
 def net_by_fd(task: Task, fd: int) -> Net:
-    """The namespace of a descriptor (`get_net_ns_by_fd()`).  EBADF; EINVAL for another kind of file."""
+    """Return the namespace of a descriptor (`get_net_ns_by_fd()`).
+
+    Raises EBADF, EINVAL for another kind of file.
+    """
     file = task.files.get(fd).object
     if not isinstance(file, NsFile):
         raise os_error(EINVAL)
@@ -37,7 +40,7 @@ def net_by_fd(task: Task, fd: int) -> Net:
 
 
 class NsInode(OpenableInode):
-    """The inode of a namespace.  It is immutable: EPERM for every change, and for opening it to write."""
+    """The inode of a namespace.  It is immutable: changing it, or opening it to write, raises EPERM."""
 
     __slots__ = ("net",)
 
@@ -64,7 +67,7 @@ class NsInode(OpenableInode):
 
 
 class NsFile(FileObject):
-    """An open file of a namespace, which holds it."""
+    """An open file of a namespace.  It holds the namespace."""
 
     __slots__ = ("_inode", "net")
 
