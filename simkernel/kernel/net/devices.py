@@ -308,7 +308,7 @@ class NetDevices:
             else:
                 self._open(device)
         for flag, change in (
-            (il.IFF_PROMISC, self._count_promiscuity),
+            (il.IFF_PROMISC, self.count_promiscuity),
             (il.IFF_ALLMULTI, self._count_allmulti),
         ):
             if (flags ^ device.gflags) & flag:
@@ -326,7 +326,8 @@ class NetDevices:
         if device.is_up and changed & ~quiet:
             self.notify(Event.CHANGE, device, changed)
 
-    def _count_promiscuity(self, device: NetDevice, step: int) -> None:
+    def count_promiscuity(self, device: NetDevice, step: int) -> None:
+        """Count a reason to receive everything, without a notification (`__dev_set_promiscuity()`)."""
         device.promiscuity += step
         before = device.flags
         device.flags = before & ~il.IFF_PROMISC | (il.IFF_PROMISC if device.promiscuity else 0)
@@ -345,7 +346,7 @@ class NetDevices:
     def set_promiscuity(self, device: NetDevice, step: int) -> None:
         """Add or remove (-1) a reason to receive all packets (`dev_set_promiscuity()`)."""
         before = device.flags
-        self._count_promiscuity(device, step)
+        self.count_promiscuity(device, step)
         if device.flags != before:
             self._notify_flags(device, before, il.IFF_PROMISC)
 

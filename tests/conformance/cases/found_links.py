@@ -10,6 +10,7 @@ from simkernel.uapi import rtnetlink as rt
 from simkernel.uapi.fib_rules import FibRuleHdr
 from simkernel.uapi.neighbour import NDA_DST, NDA_FLAGS_EXT, NDA_LLADDR, NUD_PERMANENT, NdMsg
 from simkernel.uapi.netlink import NLM_F_CREATE as CREATE
+from simkernel.uapi.netlink import NLM_F_ECHO as ECHO
 from simkernel.uapi.socket import AF_INET, AF_INET6, MSG_DONTWAIT, SO_RCVBUF, SOL_SOCKET
 from tests.conformance import wire
 from tests.conformance.case import case, netlink
@@ -132,3 +133,23 @@ def neighbours_of_a_link_that_goes_down(world: World, log: Log) -> None:
         validated = entry + attr(NDA_FLAGS_EXT, u32(4))
         log.ask("validated", sock, nlmsg(rt.RTM_NEWNEIGH, REQUEST | CREATE, validated))
     log.ask("down", sock, nlmsg(rt.RTM_NEWLINK, REQUEST, rt.IfInfoMsg(index=1, change=1).pack()))
+
+
+@case(privileged=True, marks=(*MARKS, "namespaces"))
+def flags_and_echoes(world: World, log: Log) -> None:
+    """Flags of a blackhole, an echo from another namespace, the link in the answer to a lookup."""
+    sock = speaker(world)
+    log.mask = mask_ages
+    route = rt.RtMsg(AF_INET, 8, table=254, protocol=4, type=6, flags=8).pack() + attr(
+        rt.RTA_DST, b"\x0a\0\0\0"
+    )
+    log.ask("blackhole", sock, nlmsg(rt.RTM_NEWROUTE, REQUEST | CREATE | ECHO, route))
+    other = world.namespace()
+    world.set_nsid(other, 7)
+    kind = attr(il.IFLA_LINKINFO, attr(il.IFLA_INFO_KIND, b"bridge\0")) + attr(il.IFLA_TARGET_NETNSID, u32(7))
+    made = rt.IfInfoMsg().pack() + attr(il.IFLA_ADDRESS, bytes((2, 0, 0, 0, 0, 1))) + kind
+    log.ask("echo from elsewhere", sock, nlmsg(rt.RTM_NEWLINK, REQUEST | CREATE | ECHO | ACK, made))
+    log.ask("up", sock, nlmsg(rt.RTM_NEWLINK, REQUEST, rt.IfInfoMsg(index=1, flags=1, change=1).pack()))
+    to = attr(rt.RTA_DST, bytes(15) + b"\1") + attr(rt.RTA_IIF, u32(1))
+    lookup = rt.RtMsg(AF_INET6, 128, flags=rt.RTM_F_FIB_MATCH).pack() + to
+    log.ask("lookup", sock, nlmsg(rt.RTM_GETROUTE, REQUEST, lookup))

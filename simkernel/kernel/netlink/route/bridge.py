@@ -212,13 +212,25 @@ class ForwardingEntries:
     """Handlers of RTM_NEWNEIGH and RTM_DELNEIGH of the family AF_BRIDGE."""
 
     def __init__(self, devices: NetDevices, unmodelled: Callable[[str, int], Exception]) -> None:
+        self._devices = devices
         self._unmodelled = unmodelled
+        self._promiscuous: set[NetDevice] = set()
         devices.subscribe(self._on_event)
 
     def _on_event(self, event: Event, device: NetDevice, info: object) -> None:
-        """`dev_uc_flush()`"""
+        """`dev_uc_flush()`, and what `__dev_open()` does of `dev_set_rx_mode()`"""
         if event is Event.UNREGISTER:
             UNICAST.drop(device)
+            self._promiscuous.discard(device)
+        elif event is Event.PRE_UP:
+            self._filter(device)
+
+    def _filter(self, device: NetDevice) -> None:
+        """Receive everything while there are further addresses (`__dev_set_rx_mode()`)."""
+        wanted_now = bool(UNICAST.get(device))
+        if wanted_now != (device in self._promiscuous):
+            (self._promiscuous.add if wanted_now else self._promiscuous.discard)(device)
+            self._devices.count_promiscuity(device, 1 if wanted_now else -1)
 
     def get(self, request: Request) -> None:
         """One entry (`rtnl_fdb_get()`): EINVAL, ENODEV, and EOPNOTSUPP for what is no bridge."""
@@ -261,6 +273,8 @@ class ForwardingEntries:
         if address in addresses and request.flags & NLM_F_EXCL:
             raise os_error(EEXIST)
         addresses.setdefault(address, 1)
+        if device.is_up:
+            self._filter(device)
         self._notify(device, address, head.state, RTM_NEWNEIGH)
 
     def delete(self, request: Request) -> None:
@@ -280,6 +294,8 @@ class ForwardingEntries:
             raise os_error(EINVAL)
         if UNICAST.of(device).pop(address, None) is None:
             raise os_error(ENOENT)
+        if device.is_up:
+            self._filter(device)
         self._notify(device, address, head.state, RTM_DELNEIGH)
 
     def _check(self, request: Request, found: Found, device: NetDevice) -> NdMsg:

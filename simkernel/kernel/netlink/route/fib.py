@@ -223,7 +223,7 @@ class NextHop:
     @property
     def shown_flags(self) -> int:
         """The flags that messages have."""
-        return self.flags & (rt.RTNH_F_DEAD | rt.RTNH_F_LINKDOWN | rt.RTNH_F_ONLINK)
+        return self.flags & SHOWN_FLAGS
 
     def pack(self, *, device: bool = True) -> bytes:
         """`fib_nexthop_info()`"""
@@ -234,6 +234,11 @@ class NextHop:
                 attribute(rt.RTA_FLOW, U32.pack(self.flow)) if self.flow else b"",
             )
         )
+
+
+SHOWN_FLAGS: Final = (
+    rt.RTNH_F_DEAD | rt.RTNH_F_LINKDOWN | rt.RTNH_F_ONLINK | rt.RTNH_F_OFFLOAD | rt.RTNH_F_TRAP
+)
 
 
 def pack_hops(hops: list[NextHop], flags: int = 0) -> tuple[bytes, int]:

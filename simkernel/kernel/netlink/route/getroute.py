@@ -22,6 +22,7 @@ from simkernel.kernel.netlink.route.fib import (
     IPV6_POLICY,
     NextHop,
     header,
+    pack_hops,
     pack_metrics,
     pack_table,
 )
@@ -379,8 +380,10 @@ class RouteQueries:
         route = self._route6(net, flow, iif or flow.oif, strict=strict)
         if len(route.siblings) > 1 and not (flow.oif and route.device and route.device.index == flow.oif):
             raise self._unmodelled("the choice among the next hops of a route", EOPNOTSUPP)
+        incoming = attribute(rt.RTA_IIF, U32.pack(iif)) if iif else b""
         if header(request).flags & rt.RTM_F_FIB_MATCH:
-            _reply(request, route.pack())
+            hops, flags = pack_hops([each.hop for each in route.siblings])
+            _reply(request, route.describe(hops, flags, incoming=incoming))
             return
         device = route.device
         assert device is not None
@@ -393,7 +396,6 @@ class RouteQueries:
         hops = attribute(rt.RTA_GATEWAY, route.hop.gateway) if route.hop.gateway else b""
         hops += attribute(rt.RTA_OIF, U32.pack(device.index))
         ends = flow.daddr.to_bytes(IN6_ADDR_SIZE), flow.saddr.to_bytes(IN6_ADDR_SIZE)
-        incoming = attribute(rt.RTA_IIF, U32.pack(iif)) if iif else b""
         cache = route.cacheinfo(clients, age)
         _reply(request, route.describe(hops, ends=ends, source=source, incoming=incoming, cache=cache))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 
 from simkernel.kernel.net.device import Event, NetDevice
 from simkernel.kernel.net.namespace import Net
@@ -11,7 +12,6 @@ from simkernel.kernel.netlink.message import Request
 from simkernel.kernel.netlink.route.link_fill import fill, other_end
 from simkernel.kernel.netlink.route.nsid import peer_id
 from simkernel.uapi import rtnetlink as rt
-from simkernel.uapi.errno import ENOBUFS, ESRCH
 from simkernel.uapi.netlink import NETLINK_ROUTE, NLM_F_ECHO
 
 EVENTS = frozenset(
@@ -39,16 +39,13 @@ def wanted(net: Net, group: int, request: Request | None = None) -> bool:
 def notify(net: Net, group: int, data: bytes, request: Request | None = None, allotted: int = 0) -> None:
     """Send a message to a group; to the sender of `request` too if that has NLM_F_ECHO.
 
-    A socket that loses it hears ENOBUFS.
+    A socket that loses it hears ENOBUFS.  The sender may be in another namespace, where it hears nothing.
     """
     sock = KERNEL_SOCKETS.of(net)[NETLINK_ROUTE]
     report = request is not None and bool(request.flags & NLM_F_ECHO)
     portid = 0 if request is None else request.portid
-    try:
+    with suppress(OSError):  # rtnl_notify() returns nothing
         sock.notify(sock.skb(data, allotted), portid, group, report=report)
-    except OSError as error:
-        if error.errno not in (ESRCH, ENOBUFS):
-            raise
 
 
 class LinkNotifier:
