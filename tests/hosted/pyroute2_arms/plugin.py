@@ -82,12 +82,15 @@ class OnMachine:
         self._host = host
 
     def pytest_collection_finish(self) -> None:
-        """Replace `subprocess.run` where pyroute2's tests run `ip`."""
+        """Replace `subprocess.run` where the tests run `ip`, and give their user, root, its name."""
         from tests.hosted.pyroute2_arms.ip import Ip
 
         if (module := sys.modules.get("net_tools")) is not None:
             tools: Any = module
             tools.subprocess = SimpleNamespace(run=Ip(self._host.machine).run, PIPE=-1)
+        if (module := sys.modules.get("utils")) is not None:
+            users: Any = module
+            users.pwd = SimpleNamespace(getpwuid=lambda _: SimpleNamespace(pw_name="root"))
 
     @pytest.hookimpl(wrapper=True)
     def pytest_fixture_setup(self, fixturedef: pytest.FixtureDef[Any]) -> Generator[None, Any, Any]:
