@@ -1,7 +1,7 @@
-"""What IPv4 and IPv6 addresses have in common: lifetimes, messages and dumps.
+"""The common part of IPv4 and IPv6 addresses: lifetimes, messages and dumps.
 
-Sources: net/ipv4/devinet.c and net/ipv6/addrconf.c.  Linux looks for expired addresses from time to time;
-here each expires at its instant.
+Sources: net/ipv4/devinet.c and net/ipv6/addrconf.c.  Linux checks for expired addresses periodically; here
+each address expires exactly at the end of its lifetime.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ COMMON_POLICIES: Final = {
     ia.IFA_PROTO: parse.U8_POLICY,
 }
 Values = dict[int, bytes]
-"""The payloads of the attributes of a request."""
+"""The payload of each attribute of a request, by type."""
 A = TypeVar("A", bound=Address)
 
 
@@ -63,11 +63,11 @@ class AddressFamily(ABC, Generic[A]):
 
     @abstractmethod
     def addresses(self, device: NetDevice) -> Sequence[A]:
-        """The addresses of a device, in the kernel's order."""
+        """Return the addresses of a device, in Linux's order."""
 
     @abstractmethod
     def pack(self, address: A) -> bytes:
-        """The attributes of an address, in the kernel's order."""
+        """Return the attributes of an address, in Linux's order."""
 
     @abstractmethod
     def remove(self, address: A) -> None:
@@ -76,7 +76,7 @@ class AddressFamily(ABC, Generic[A]):
     # -- messages -----------------------------------------------------------------
 
     def refuse(self, request: Request, error: int, text: str) -> OSError:
-        """The error of a request, with a text."""
+        """Return the error of a request, and set its text in the extended ACK."""
         return parse.refuse(request, error, f"{self.name}: {text}")
 
     def message(
@@ -90,7 +90,7 @@ class AddressFamily(ABC, Generic[A]):
         return nl.message(type, head + target + self.pack(address), flags=flags, seq=seq, pid=portid)
 
     def cacheinfo(self, address: A) -> bytes:
-        """IFA_CACHEINFO, with what is left of the lifetimes."""
+        """Return IFA_CACHEINFO with the remaining lifetimes."""
         age = (self.engine.time() - address.updated) // SECOND
         lifetimes = (address.preferred, address.valid)
         left = [each if each == INFINITY_LIFE_TIME else max(each - age, 0) for each in lifetimes]
@@ -104,7 +104,7 @@ class AddressFamily(ABC, Generic[A]):
             notify(net, self.group, self.message(address, type, request), request)
 
     def count_change(self, net: Net) -> None:
-        """Let dumps under way see a change."""
+        """Count a change, so that a running dump sets NLM_F_DUMP_INTR."""
         self._generations.of(net).value += 1
 
     # -- lifetimes ----------------------------------------------------------------
@@ -118,7 +118,7 @@ class AddressFamily(ABC, Generic[A]):
         address.created = address.created or address.updated
 
     def watch(self, address: A) -> None:
-        """Schedule the end of the lifetime that ends next."""
+        """Schedule the end of the preferred lifetime, or of the valid one if the address is deprecated."""
         self.unwatch(address)
         lifetime = address.valid if address.flags & ia.IFA_F_DEPRECATED else address.preferred
         if lifetime != INFINITY_LIFE_TIME:
@@ -127,7 +127,7 @@ class AddressFamily(ABC, Generic[A]):
             self.queue.add_delayed(address.expiry, max(delay, 0))
 
     def unwatch(self, address: A) -> None:
-        """Cancel what `watch` has scheduled."""
+        """Cancel the work item that `watch` has scheduled."""
         if address.expiry is not None:
             self.queue.cancel(address.expiry)
             address.expiry = None
@@ -145,19 +145,19 @@ class AddressFamily(ABC, Generic[A]):
     # -- requests -----------------------------------------------------------------
 
     def parse(self, request: Request, validate: int = LIBERAL) -> Values:
-        """The attributes of a request, checked."""
+        """Check the attributes of a request and return their payloads."""
         found = parse.attributes(request, rt.IfAddrMsg.SIZE, self.policies, validate)
         return {type: request.data[slice(*place)] for type, place in found.items()}
 
     def device(self, request: Request) -> NetDevice:
-        """The device of a request.  ENODEV."""
+        """Return the device of a request.  Raises ENODEV."""
         device = request.net.devices.get(header(request).index)
         if device is None:
             raise self.refuse(request, errno.ENODEV, self.no_device)
         return device
 
     def fields(self, request: Request, values: Values) -> dict[str, Any]:
-        """The arguments of an address that are common to both protocols."""
+        """Return the constructor arguments that IPv4 and IPv6 addresses share."""
         head = header(request)
         flags = U32.unpack_from(values[ia.IFA_FLAGS])[0] if ia.IFA_FLAGS in values else head.flags
         return {
@@ -169,7 +169,7 @@ class AddressFamily(ABC, Generic[A]):
         }
 
     def lifetimes(self, request: Request, values: Values) -> tuple[int, int]:
-        """The preferred and the valid lifetime of a request.  EINVAL."""
+        """Return the preferred and the valid lifetime of a request, in seconds.  Raises EINVAL."""
         data = values.get(ia.IFA_CACHEINFO)
         info = IfaCacheinfo() if data is None else IfaCacheinfo.unpack(data)
         if not info.valid or info.preferred > info.valid:
@@ -177,21 +177,24 @@ class AddressFamily(ABC, Generic[A]):
         return info.preferred, info.valid
 
     def check_replaces(self, request: Request, text: str) -> None:
-        """EEXIST unless a request changes an address that exists (NLM_F_REPLACE)."""
+        """Raise EEXIST unless the request replaces an existing address (NLM_F_REPLACE)."""
         if request.flags & (nl.NLM_F_EXCL | nl.NLM_F_REPLACE) != nl.NLM_F_REPLACE:
             raise self.refuse(request, errno.EEXIST, text)
 
     def join(
         self, request: Request, joined: set[int | bytes], group: int | bytes, *, multicast: bool
     ) -> None:
-        """Join the multicast group that IFA_F_MCAUTOJOIN asks for.  EINVAL, EADDRINUSE for a member."""
+        """Join the multicast group of an address with IFA_F_MCAUTOJOIN.
+
+        Raises EINVAL for an address that is not multicast, EADDRINUSE if the group is joined already.
+        """
         if not multicast or group in joined:
             error = errno.EADDRINUSE if multicast else errno.EINVAL
             raise self.refuse(request, error, "Multicast auto join failed")
         joined.add(group)
 
     def dump(self, writer: MessageWriter, callback: DumpCallback) -> bool:
-        """All addresses, or those of one device if checked strictly (`inet_dump_ifaddr()`)."""
+        """Dump all addresses; a strict request may select one device (`inet_dump_ifaddr()`)."""
         request = callback.request
         net, nsid, index = self._check_dump(callback) if callback.strict else (request.net, None, 0)
         if not index:
@@ -210,9 +213,9 @@ class AddressFamily(ABC, Generic[A]):
         return False
 
     def _check_dump(self, callback: DumpCallback) -> tuple[Net, int | None, int]:
-        """`inet_valid_dump_ifaddr_req()`: the namespace, its number, the index of the device or 0.
+        """Return the namespace, its id and the device index, 0 for all (`inet_valid_dump_ifaddr_req()`).
 
-        ENODEV for a device that does not exist.
+        Raises ENODEV for a device that does not exist.
         """
         request, nsid = callback.request, None
         net = request.net
@@ -238,16 +241,16 @@ class AddressFamily(ABC, Generic[A]):
 
 
 def table(name: str, policies: dict[int, AttributePolicy]) -> PolicyTable:
-    """The policies of all types of attributes."""
+    """Return a policy table; types without an entry are not checked."""
     merged = COMMON_POLICIES | policies
     return PolicyTable(name, tuple(merged.get(type, AttributePolicy()) for type in range(ia.IFA_MAX + 1)))
 
 
 def header(request: Request) -> rt.IfAddrMsg:
-    """The ifaddrmsg of a request that has one."""
+    """Return the ifaddrmsg of a request whose header is complete."""
     return rt.IfAddrMsg.unpack(request.data, request.start + nl.NLMSG_HDRLEN)
 
 
 def put(type: int, value: int, layout: Struct = U32) -> bytes:
-    """An attribute with a number, nothing for 0."""
+    """Return a numeric attribute, or no bytes for 0."""
     return nl.attribute(type, layout.pack(value)) if value else b""

@@ -1,10 +1,10 @@
 """IPv4 addresses of network devices (net/ipv4/devinet.c).
 
-Theory of operation.  Each device has an `InDevice`, from its registration until it goes or its MTU is too
-small.  Its list holds the primary addresses by scope, then the secondary ones: those whose subnet has a
-primary address already.  A primary address takes its secondary ones with it, unless `promote_secondaries`
-makes the first of them primary.  Addresses stay when the device goes down.  `Routes4` adds and removes the
-routes; it is called after the message of the address.
+Theory of operation.  A device has an `InDevice` from its registration until it is unregistered or its MTU
+becomes too small.  The list of addresses contains the primary addresses by scope, then the secondary ones.
+An address is secondary if its subnet already has a primary address.  Deleting a primary address deletes its
+secondary ones, unless `promote_secondaries` makes the first of them primary.  Addresses stay when the device
+goes down.  `Routes4` adds and removes the routes; it is called after the message about the address.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ IPV6_ONLY_FLAGS: Final = (
 
 
 class Routes4:
-    """The routes that follow from addresses (net/ipv4/fib_frontend.c); this base class has none."""
+    """The routes that addresses imply (net/ipv4/fib_frontend.c).  This base class adds none."""
 
     def address_up(self, address: Address4) -> None:
         """Add the routes of a new address (`fib_inetaddr_event()` with NETDEV_UP)."""
@@ -117,11 +117,11 @@ class Ipv4Addresses(AddressFamily[Address4]):
             device=device, prefixlen=8, scope=scope, local=LOOPBACK, address=LOOPBACK, label=label
         )
         self.set_lifetimes(address, ia.INFINITY_LIFE_TIME, ia.INFINITY_LIFE_TIME)
-        with contextlib.suppress(OSError):  # EEXIST: it has stayed while the device was down
+        with contextlib.suppress(OSError):  # EEXIST: the address existed while the device was down
             self._insert(data, address)
 
     def _rename(self, device: NetDevice, data: InDevice) -> None:
-        """Set the labels to the new name, with the suffixes of the old labels (`inetdev_changename()`)."""
+        """Rename the labels after the device, and keep their suffixes (`inetdev_changename()`)."""
         name = _name(device)
         for number, address in enumerate(data.addresses, 1):
             old, address.label = address.label, name
@@ -133,7 +133,10 @@ class Ipv4Addresses(AddressFamily[Address4]):
     # -- the list -----------------------------------------------------------------
 
     def _insert(self, data: InDevice, address: Address4, request: Request | None = None) -> None:
-        """`__inet_insert_ifa()`.  EEXIST, EINVAL for a scope that differs from that of its subnet."""
+        """Insert an address (`__inet_insert_ifa()`).
+
+        Raises EEXIST, or EINVAL if the scope differs from its subnet's.
+        """
         address.flags &= ~(ia.IFA_F_SECONDARY | IPV6_ONLY_FLAGS)
         last_primary = 0
         for place, other in enumerate(data.addresses, 1):
@@ -166,9 +169,10 @@ class Ipv4Addresses(AddressFamily[Address4]):
         self._routes.address_down(address)
 
     def _delete(self, data: InDevice, address: Address4, request: Request | None = None) -> None:
-        """Delete an address, with or without the secondary ones of its subnet (`__inet_del_ifa()`).
+        """Delete an address and, unless one is promoted, the secondary ones of its subnet.
 
-        A secondary address that is promoted follows the last primary address of its scope.
+        A promoted address follows the last primary address of its scope in the list.  Source:
+        `__inet_del_ifa()`.
         """
         place = data.addresses.index(address)
         dependents: list[Address4] = []
@@ -217,13 +221,13 @@ class Ipv4Addresses(AddressFamily[Address4]):
         return b"".join(parts)
 
     def set_lifetimes(self, address: Address4, preferred: int, valid: int) -> None:
-        """Set the lifetimes; a permanent address is preferred for ever."""
+        """Set the lifetimes.  A permanent address has an infinite preferred lifetime."""
         super().set_lifetimes(address, preferred, valid)
         if valid == ia.INFINITY_LIFE_TIME:
             address.preferred = valid
 
     def ifconf(self, net: Net) -> list[bytes]:
-        """The entries of SIOCGIFCONF, one `struct ifreq` for each address (`inet_gifconf()`)."""
+        """Return the entries of SIOCGIFCONF, one `struct ifreq` for each address (`inet_gifconf()`)."""
         return [
             IFREQ.pack(address.label, AF_INET, BE32.pack(address.local))
             for device in net.devices.values()
@@ -234,7 +238,7 @@ class Ipv4Addresses(AddressFamily[Address4]):
         self._delete(IN_DEVICE.of(address.device), address)
 
     def new(self, request: Request) -> None:
-        """`inet_rtm_newaddr()`: EINVAL, ENODEV, EEXIST, ENOBUFS if IPv4 is disabled on the device."""
+        """`inet_rtm_newaddr()`: raises EINVAL, ENODEV, EEXIST, ENOBUFS if IPv4 is disabled on the device."""
         values = self.parse(request)
         head = header(request)
         if head.prefixlen > self.max_prefixlen:
@@ -277,7 +281,10 @@ class Ipv4Addresses(AddressFamily[Address4]):
         self.announce(rt.RTM_NEWADDR, address, request)
 
     def delete(self, request: Request) -> None:
-        """Delete the first address that has all attributes (`inet_rtm_deladdr()`).  ENODEV, EADDRNOTAVAIL."""
+        """Delete the first address that matches all attributes (`inet_rtm_deladdr()`).
+
+        Raises ENODEV, EADDRNOTAVAIL.
+        """
         values = self.parse(request)
         data = in_device(self.device(request))
         if data is None:
@@ -302,5 +309,5 @@ def _name(device: NetDevice) -> bytes:
 
 
 def _number(value: bytes) -> int:
-    """An address in network byte order; longer attributes count with their beginning."""
+    """Return the number of an address in network byte order.  Bytes after the fourth are ignored."""
     return int.from_bytes(value[: BE32.size])

@@ -1,9 +1,10 @@
 """IPv6 addresses of network devices (net/ipv6/addrconf.c).
 
-Theory of operation.  Each device has an `Inet6Device` while its MTU is 1280 or more.  A device that is up and
-can carry packets is ready: it gets a link-local address made from its hardware address, `lo` gets ::1.  A new
-address is tentative until duplicate address detection has ended (dad.py); its local route comes then.  All
-addresses go when the device goes down.  `Routes6` adds and removes the routes, in Linux's order.
+Theory of operation.  A device has an `Inet6Device` while its MTU is at least 1280.  A device that is up and
+can carry packets is ready.  A ready device gets a link-local address made from its hardware address; `lo`
+gets ::1.  A new address is tentative until duplicate address detection ends (dad.py); then its local route is
+added.  A device that goes down loses all its addresses.  `Routes6` adds and removes the routes, in Linux's
+order.
 """
 
 from __future__ import annotations
@@ -47,14 +48,14 @@ MULTICAST: Final = 0xFF
 GLOBAL: Final = (14, rt.RT_SCOPE_UNIVERSE)
 MULTICAST_SCOPES: Final = {1: rt.RT_SCOPE_HOST, 2: rt.RT_SCOPE_LINK, 5: rt.RT_SCOPE_SITE}
 IFA_SCOPES: Final = {rt.RT_SCOPE_HOST: 0x10, rt.RT_SCOPE_LINK: 0x20, rt.RT_SCOPE_SITE: 0x40}
-"""Scopes as multicast addresses have them, as messages have them, and as /proc/net/if_inet6 has them."""
+"""The scope in /proc/net/if_inet6, by the scope in messages."""
 
 
 class Routes6:
-    """The routes that follow from addresses (net/ipv6/route.c); this base class has none.
+    """The routes that addresses imply (net/ipv6/route.c).  This base class adds none.
 
-    Adding a route to a device that is down, or a route that exists, does nothing.  A metric of 0 is the
-    default; lifetimes are in seconds, or INFINITY_LIFE_TIME.
+    Adding a route to a device that is down, or an existing route, does nothing.  A metric of 0 selects the
+    default.  Lifetimes are in seconds, or INFINITY_LIFE_TIME.
     """
 
     def insert_local(self, address: Address6) -> None:
@@ -71,17 +72,20 @@ class Routes6:
     def modify_prefix(
         self, device: NetDevice, prefix: bytes, length: int, metric: int, lifetime: int
     ) -> bool:
-        """Change metric and lifetime of a prefix route; False if there is none (`modify_prefix_route()`)."""
+        """Change metric and lifetime of a prefix route; return False if none exists.
+
+        Source: `modify_prefix_route()`.
+        """
         return True
 
     def remove_prefix(self, device: NetDevice, prefix: bytes, length: int) -> None:
         """Remove a prefix route, if it exists (`cleanup_prefix_route()`)."""
 
     def expire_prefix(self, device: NetDevice, prefix: bytes, length: int, expires: int) -> None:
-        """Let a prefix route that never expires do so at an instant in ns (`cleanup_prefix_route()`)."""
+        """Set the expiry of a prefix route that never expires, in ns (`cleanup_prefix_route()`)."""
 
     def remove_source(self, address: Address6) -> None:
-        """Let no route prefer an address as source any longer (`rt6_remove_prefsrc()`)."""
+        """Remove an address as preferred source from all routes (`rt6_remove_prefsrc()`)."""
 
     def insert_multicast(self, device: NetDevice) -> None:
         """Add the route of ff00::/8 (`addrconf_add_mroute()`)."""
@@ -97,7 +101,7 @@ class Routes6:
 
 
 class InterfaceAddresses(AddressFamily[Address6]):
-    """The IPv6 addresses of a machine, as its devices come, change and go."""
+    """The IPv6 addresses of a machine, updated after events of its devices."""
 
     group = rt.RTNLGRP_IPV6_IFADDR
 
@@ -145,7 +149,10 @@ class InterfaceAddresses(AddressFamily[Address6]):
             self._configure(device, data)
 
     def _restore(self, device: NetDevice, data: Inet6Device) -> None:
-        """Add the prefix routes of addresses from before a device was up (`addrconf_permanent_addr()`)."""
+        """Add the prefix routes of addresses that were set while a device was down.
+
+        Source: `addrconf_permanent_addr()`.
+        """
         for each in tuple(data.addresses):
             if has_prefix_route(each):
                 self.routes.insert_prefix(device, each.address, each.prefixlen, each.priority, each.valid)
@@ -153,7 +160,7 @@ class InterfaceAddresses(AddressFamily[Address6]):
                 self.detection.start(each)
 
     def _configure(self, device: NetDevice, data: Inet6Device) -> None:
-        """Give a device that has become ready an address of its own, then check all its addresses."""
+        """Add the automatic address of a device that has become ready, then detect duplicates."""
         data.flags |= IF_READY
         if device.is_loopback:
             self._add_own(device, data, LOOPBACK, 128, ia.IFAPROT_KERNEL_LO)
@@ -172,7 +179,10 @@ class InterfaceAddresses(AddressFamily[Address6]):
             self._shut(device, _end_of_ipv6(device))
 
     def _interface_id(self, device: NetDevice, data: Inet6Device) -> bytes:
-        """The second half of a link-local address, empty if the device gets none (`addrconf_addr_gen()`)."""
+        """Return the interface id of a link-local address, empty if the device gets none.
+
+        Source: `addrconf_addr_gen()`.
+        """
         mode, mac = data.conf.get(ADDR_GEN_MODE, EUI64), device.address
         if mode in (RANDOM, STABLE_PRIVACY):
             data.interface_id = data.interface_id or self.engine.rng("ipv6.interface-id").randbytes(8)
@@ -180,7 +190,7 @@ class InterfaceAddresses(AddressFamily[Address6]):
         return bytes((mac[0] ^ 2, *mac[1:3], 0xFF, 0xFE, *mac[3:])) if mode == EUI64 else b""
 
     def set_token(self, device: NetDevice, data: Inet6Device, token: bytes) -> None:
-        """Set the second half of addresses that routers announce, and ask for one (`inet6_set_iftoken()`)."""
+        """Set the interface id for prefixes of routers, and solicit a router (`inet6_set_iftoken()`)."""
         data.token = bytes(8) + token[8:]
         if token != ANY and data.flags & IF_READY and any(map(_is_settled, data.addresses)):
             data.flags |= IF_RS_SENT
@@ -227,12 +237,12 @@ class InterfaceAddresses(AddressFamily[Address6]):
         return () if data is None else data.addresses
 
     def find(self, net: Net, value: bytes, device: NetDevice | None) -> Address6 | None:
-        """Return the address with a value, on any device without `device` (`ipv6_get_ifaddr()`)."""
+        """Return the address with a value on a device, or on any one if it is None (`ipv6_get_ifaddr()`)."""
         matches = (each for each in self._all.of(net) if each.address == value)
         return next((each for each in matches if device in (None, each.device)), None)
 
     def link(self, data: Inet6Device, address: Address6) -> None:
-        """Add an address to the list of its device, after those of a wider scope (`ipv6_link_dev_addr()`)."""
+        """Insert an address into its device's list after those of wider scope (`ipv6_link_dev_addr()`)."""
         scope, address.scope = classify(address.address)
         address.flags |= 0 if address.flags & ia.IFA_F_NODAD else ia.IFA_F_TENTATIVE
         place = sum(classify(each.address)[0] > scope for each in data.addresses)
@@ -264,9 +274,9 @@ class InterfaceAddresses(AddressFamily[Address6]):
             self.routes.remove_local(address)
 
     def _completed(self, address: Address6) -> None:
-        """No other node has the address: use it, and if it is the first link-local one ask for a router.
+        """Add the routes of a unique address, and solicit a router for the first link-local one.
 
-        `addrconf_dad_completed()`
+        Source: `addrconf_dad_completed()`.
         """
         self._notify(rt.RTM_NEWADDR, address)
         data, link_local = INET6_DEVICE.of(address.device), address.scope == rt.RT_SCOPE_LINK
@@ -284,9 +294,10 @@ class InterfaceAddresses(AddressFamily[Address6]):
         self.routes.remove_source(address)
 
     def clean_prefix(self, data: Inet6Device, address: Address6) -> None:
-        """Remove the prefix route of an address, or let it expire with the last other address of its prefix.
+        """Remove the prefix route of a deleted address, or set its expiry.
 
-        Another address that is permanent, or has no prefix route, keeps it (`check_cleanup_prefix_route()`).
+        The route stays if another address of its prefix is permanent or has IFA_F_NOPREFIXROUTE.  If all
+        others expire, it expires with the last of them.  Source: `check_cleanup_prefix_route()`.
         """
         others = [each for each in data.addresses if each is not address and _same_prefix(each, address)]
         if any(each.flags & (ia.IFA_F_PERMANENT | ia.IFA_F_NOPREFIXROUTE) for each in others):
@@ -298,7 +309,7 @@ class InterfaceAddresses(AddressFamily[Address6]):
             self.routes.remove_prefix(*route)
 
     def if_inet6(self, net: Net) -> str:
-        """The content of /proc/net/if_inet6 (`if6_seq_show()`)."""
+        """Return the content of /proc/net/if_inet6 (`if6_seq_show()`)."""
         return "".join(
             f"{each.address.hex()} {each.device.index:02x} {each.prefixlen:02x} "
             f"{IFA_SCOPES.get(each.scope, 0):02x} {each.flags & 0xFF:02x} {each.device.name:>8}\n"
@@ -307,7 +318,7 @@ class InterfaceAddresses(AddressFamily[Address6]):
 
 
 def classify(value: bytes) -> tuple[int, int]:
-    """The scope of an address as multicast addresses and as messages have it (`ipv6_addr_type()`)."""
+    """Return the scope of an address for multicast addresses, then that for messages (`ipv6_addr_type()`)."""
     if value[0] == MULTICAST:
         scope = value[1] & 0xF
         return scope, MULTICAST_SCOPES.get(scope, rt.RT_SCOPE_UNIVERSE)
@@ -319,7 +330,7 @@ def classify(value: bytes) -> tuple[int, int]:
 
 
 def has_prefix_route(address: Address6) -> bool:
-    """Return True if a prefix route belongs to an address that is permanent."""
+    """Return True if an address has a prefix route that never expires."""
     return address.flags & (ia.IFA_F_PERMANENT | ia.IFA_F_NOPREFIXROUTE) == ia.IFA_F_PERMANENT
 
 
@@ -330,15 +341,15 @@ def _same_prefix(address: Address6, other: Address6) -> bool:
 
 
 def _is_settled(address: Address6) -> bool:
-    """True for a link-local address that no other node has."""
+    """Return True for a link-local address whose duplicate detection has succeeded."""
     return address.scope == rt.RT_SCOPE_LINK and not address.flags & ia.IFA_F_TENTATIVE
 
 
 def _end_of_ipv6(device: NetDevice) -> Event:
-    """The event that a device with too small an MTU has for IPv6: `lo` keeps its data."""
+    """Return the event that IPv6 handles when the MTU becomes too small: only `lo` keeps its data."""
     return Event.DOWN if device.is_loopback else Event.UNREGISTER
 
 
 def _is_ready(device: NetDevice) -> bool:
-    """True if a device that is up can carry packets (`addrconf_link_ready()`)."""
+    """Return True if a device that is up can carry packets (`addrconf_link_ready()`)."""
     return device.oper_up and device.transmits

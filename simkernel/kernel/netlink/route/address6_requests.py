@@ -32,13 +32,13 @@ SETTABLE_FLAGS: Final = (
     | ia.IFA_F_NOPREFIXROUTE
     | ia.IFA_F_MCAUTOJOIN
 )
-"""The flags of a request that count.  IFA_F_OPTIMISTIC needs `optimistic_dad`, which is not set."""
+"""The flags that a request can set.  IFA_F_OPTIMISTIC needs `optimistic_dad`, which is off."""
 KEPT_FLAGS: Final = ia.IFA_F_TENTATIVE | ia.IFA_F_DADFAILED | ia.IFA_F_MCAUTOJOIN | ia.IFA_F_STABLE_PRIVACY
 TEMPORARY_PREFIXLEN: Final = 64
 
 
 class Ipv6Addresses(InterfaceAddresses):
-    """The IPv6 addresses of a machine, as requests read and change them."""
+    """Handlers of requests about the IPv6 addresses of a machine."""
 
     name, family, max_prefixlen = "ipv6", AF_INET6, 128
     no_device = "Unable to find the interface"
@@ -64,7 +64,10 @@ class Ipv6Addresses(InterfaceAddresses):
         return b"".join(parts)
 
     def new(self, request: Request) -> None:
-        """`inet6_rtm_newaddr()`: EINVAL, ENODEV, EEXIST, EADDRNOTAVAIL for what the device cannot have."""
+        """Add or change an address (`inet6_rtm_newaddr()`).
+
+        Raises EINVAL, ENODEV, EEXIST, EADDRNOTAVAIL for an address that the device cannot have.
+        """
         values = self.parse(request)
         value, peer = _extract(values)
         lifetimes = self.lifetimes(request, values)
@@ -91,7 +94,7 @@ class Ipv6Addresses(InterfaceAddresses):
         self.watch(address)
 
     def _check_new(self, request: Request, data: Inet6Device, address: Address6) -> None:
-        """The checks of `inet6_addr_add()` and `ipv6_add_addr()`.  EINVAL, EADDRNOTAVAIL, EADDRINUSE."""
+        """The checks of `inet6_addr_add()` and `ipv6_add_addr()`: raise EINVAL, EADDRNOTAVAIL, EADDRINUSE."""
         value, is_loopback = address.address, address.device.is_loopback
         multicast, joins = value[0] == MULTICAST, bool(address.flags & ia.IFA_F_MCAUTOJOIN)
         if address.prefixlen > self.max_prefixlen:
@@ -136,7 +139,10 @@ class Ipv6Addresses(InterfaceAddresses):
                 self.routes.insert_prefix(*route)
 
     def delete(self, request: Request) -> None:
-        """`inet6_rtm_deladdr()`: EINVAL, ENODEV, ENXIO if IPv6 is disabled on the device, EADDRNOTAVAIL."""
+        """Delete an address (`inet6_rtm_deladdr()`).
+
+        Raises EINVAL, ENODEV, EADDRNOTAVAIL, ENXIO if IPv6 is disabled on the device.
+        """
         value, _ = _extract(self.parse(request))
         prefixlen = header(request).prefixlen
         if prefixlen > self.max_prefixlen:
@@ -152,9 +158,10 @@ class Ipv6Addresses(InterfaceAddresses):
         raise self.refuse(request, EADDRNOTAVAIL, "address not found")
 
     def get(self, request: Request) -> None:
-        """One address (`inet6_rtm_getaddr()`).  EINVAL, EADDRNOTAVAIL for one that no device has.
+        """Send one address (`inet6_rtm_getaddr()`).
 
-        The answer goes to the sender's port id in the namespace that is asked about.
+        The reply goes to the sender's port id in the namespace of the request.  Raises EINVAL, or
+        EADDRNOTAVAIL if no device has the address.
         """
         values = self._parse_get(request)
         net, nsid = request.net, None
@@ -183,7 +190,10 @@ class Ipv6Addresses(InterfaceAddresses):
 
 
 def _extract(values: Values) -> tuple[bytes, bytes]:
-    """The address of a request, and its peer's or ANY (`extract_addr()`).  EINVAL without an address."""
+    """Return the address of a request, and its peer's or ANY (`extract_addr()`).
+
+    Raises EINVAL without an address.
+    """
     address, local = values.get(ia.IFA_ADDRESS), values.get(ia.IFA_LOCAL)
     if local is None and address is None:
         raise os_error(EINVAL)

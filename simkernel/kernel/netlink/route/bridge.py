@@ -1,4 +1,4 @@
-"""Links and neighbours as bridges have them (family AF_BRIDGE, net/core/rtnetlink.c)."""
+"""Links and neighbours of bridges (family AF_BRIDGE, net/core/rtnetlink.c)."""
 
 from __future__ import annotations
 
@@ -48,7 +48,10 @@ ANY_NEIGHBOUR: Final = PolicyTable("fdb", (AttributePolicy(),) * (nb.NDA_MAX + 1
 
 
 def dump_links(writer: MessageWriter, callback: DumpCallback) -> bool:
-    """The ports of bridges (`rtnl_bridge_getlink()`); only a strict request that is wrong fails."""
+    """Dump the ports of bridges (`rtnl_bridge_getlink()`).
+
+    Only an invalid strict request raises an error.
+    """
     try:
         _check_links(callback)
     except OSError:
@@ -116,7 +119,7 @@ def _change(request: Request, numbers: tuple[int, ...]) -> None:
 
 
 UNICAST: Final[DeviceSlot[dict[bytes, int]]] = DeviceSlot(lambda device: {})
-"""The further hardware addresses of a device, with how often each was added (`dev->uc`)."""
+"""The secondary unicast addresses of a device, with the number of additions of each (`dev->uc`)."""
 
 
 def _fill(device: NetDevice, address: bytes, state: int) -> bytes:
@@ -126,9 +129,9 @@ def _fill(device: NetDevice, address: bytes, state: int) -> bytes:
 
 
 def dump_fdb(writer: MessageWriter, callback: DumpCallback) -> bool:
-    """The addresses that bridges know, and further ones of devices (`rtnl_fdb_dump()`).
+    """Dump the forwarding databases of bridges and the secondary addresses of devices (`rtnl_fdb_dump()`).
 
-    ENODEV for a bridge that does not exist.  Multicast addresses of devices are not modelled.
+    Raises ENODEV for a bridge that does not exist.  Multicast addresses of devices are not modelled.
     """
     request = callback.request
     master = _check_fdb_dump(request) if callback.strict else _old_fdb_dump(request)
@@ -233,7 +236,10 @@ class ForwardingEntries:
             self._devices.count_promiscuity(device, 1 if wanted_now else -1)
 
     def get(self, request: Request) -> None:
-        """One entry (`rtnl_fdb_get()`): EINVAL, ENODEV, and EOPNOTSUPP for what is no bridge."""
+        """Send one entry (`rtnl_fdb_get()`).
+
+        Raises EINVAL, ENODEV, EOPNOTSUPP for a device that is not a bridge.
+        """
         found = _parse_get(request)
         head, devices = header(request), request.net.devices
         if nb.NDA_LLADDR not in found:
@@ -278,7 +284,7 @@ class ForwardingEntries:
         self._notify(device, address, head.state, RTM_NEWNEIGH)
 
     def delete(self, request: Request) -> None:
-        """`rtnl_fdb_del()`, `ndo_dflt_fdb_del()`; with NLM_F_BULK the address does not matter."""
+        """`rtnl_fdb_del()`, `ndo_dflt_fdb_del()`; a request with NLM_F_BULK needs no address."""
         bulk = bool(request.flags & NLM_F_BULK)
         found = attributes(request, NdMsg.SIZE, ANY_NEIGHBOUR, DEPRECATED_STRICT if bulk else LIBERAL)
         device = _device(request)
@@ -299,7 +305,7 @@ class ForwardingEntries:
         self._notify(device, address, head.state, RTM_DELNEIGH)
 
     def _check(self, request: Request, found: Found, device: NetDevice) -> NdMsg:
-        """Return the header of a request about a device's own addresses.  EOPNOTSUPP."""
+        """Return the header of a request for a device's secondary addresses.  Raises EOPNOTSUPP."""
         if nb.NDA_VLAN in found:
             _check_vlan(request, found)
         head = header(request)

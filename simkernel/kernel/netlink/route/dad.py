@@ -1,7 +1,8 @@
 """Duplicate address detection of IPv6 (addrconf_dad_work() of net/ipv6/addrconf.c).
 
-PREDAD --work--> DAD --random delay, one probe, a second--> POSTDAD.  The addresses of a device that is not
-ready stay in DAD, tentative; `run` continues when it is.  No packets are modelled, so no other node answers.
+PREDAD --work item--> DAD --random delay, one probe, one second--> POSTDAD.  Addresses of a device that is not
+ready stay tentative in DAD until it is ready and `run` is called.  No packets are modelled, so no other node
+answers a probe.
 """
 
 from __future__ import annotations
@@ -23,16 +24,16 @@ from simkernel.uapi import if_addr as ia
 from simkernel.uapi.if_link import IFF_LOOPBACK, IFF_NOARP
 
 PREDAD, DAD, POSTDAD, DEAD = range(4)
-"""States of an address (INET6_IFADDR_STATE_*)."""
+"""The states of an address (INET6_IFADDR_STATE_*)."""
 
 RTR_SOLICIT_DELAY: Final = 1_000_000_000
 RETRANS_TIME: Final = 1_000_000_000
-"""The limit of the random delay, and the time to wait for an answer, in ns."""
+"""The maximum of the random delay, and the wait after a probe, in ns."""
 DAD_TRANSMITS: Final = 1
 
 
 class DuplicateDetection:
-    """The detection on all addresses of a machine.  `completed` is called with an address that is unique."""
+    """The detection for all addresses of a machine.  `completed` is called with each unique address."""
 
     def __init__(self, engine: Engine, queue: WorkQueue, completed: Callable[[Address6], None]) -> None:
         self._engine = engine
@@ -40,7 +41,7 @@ class DuplicateDetection:
         self._completed = completed
 
     def start(self, address: Address6) -> None:
-        """Begin in a work item (`addrconf_dad_start()`)."""
+        """Schedule the detection (`addrconf_dad_start()`)."""
         address.state = PREDAD
         self._schedule(address, 0)
 
@@ -51,7 +52,10 @@ class DuplicateDetection:
             address.dad = None
 
     def run(self, data: Inet6Device, *, restart: bool = False) -> None:
-        """Continue with the tentative addresses of a device, or `restart` with all (`addrconf_dad_run()`)."""
+        """Continue for the tentative addresses of a device, or `restart` for all its addresses.
+
+        Source: `addrconf_dad_run()`.
+        """
         for address in data.addresses:
             if restart:
                 address.state = PREDAD
@@ -70,7 +74,7 @@ class DuplicateDetection:
     def _work(self, address: Address6) -> None:
         address.dad = None
         data = inet6_device(address.device)
-        assert data is not None  # its addresses went with it
+        assert data is not None  # IPv6 deletes the addresses of a device with its data
         if address.state == PREDAD:
             address.state = DAD
             self._begin(address, data)

@@ -1,4 +1,4 @@
-"""What the routes of IPv4 and IPv6 have in common: requests, next hops, metrics, tables and their dumps."""
+"""The common part of IPv4 and IPv6 routes: requests, next hops, metrics, tables and their dumps."""
 
 from __future__ import annotations
 
@@ -89,12 +89,12 @@ Unmodelled = Callable[[str, int], Exception]
 
 
 def header(request: Request) -> RtMsg:
-    """The rtmsg of a request that has one."""
+    """Return the rtmsg of a request whose header is complete."""
     return RtMsg.unpack(request.data, request.start + NLMSG_HDRLEN)
 
 
 class RouteRequest:
-    """A request with an rtmsg and attributes RTA_*."""
+    """A request with an rtmsg and RTA_* attributes."""
 
     def __init__(self, request: Request, policies: PolicyTable, unmodelled: Unmodelled) -> None:
         self.request = request
@@ -107,24 +107,27 @@ class RouteRequest:
         return type in self.found
 
     def refuse(self, text: str, error: int = EINVAL) -> OSError:
-        """The error of the request, with a text."""
+        """Return the error of the request, and set its text in the extended ACK."""
         return refuse(self.request, error, text)
 
     def number(self, type: int) -> int:
-        """The value of a 32-bit attribute, 0 without."""
+        """Return the value of a 32-bit attribute, 0 if it is absent."""
         return number(self.request, self.found, type)
 
     def payload(self, type: int) -> bytes:
-        """The payload of an attribute, empty without."""
+        """Return the payload of an attribute, empty if it is absent."""
         return self.request.data[slice(*self.found.get(type, (0, 0)))]
 
     @property
     def table(self) -> int:
-        """The number of the table: RTA_TABLE, else that of the header."""
+        """The table id: RTA_TABLE, else that of the header."""
         return self.number(rt.RTA_TABLE) if rt.RTA_TABLE in self.found else self.head.table
 
     def hops(self) -> Iterator[tuple[RtNextHop, dict[int, bytes]]]:
-        """The next hops of RTA_MULTIPATH and their attributes, up to the first malformed one (rtnh_ok())."""
+        """Yield the next hops of RTA_MULTIPATH and their attributes, up to the first malformed one.
+
+        Source: rtnh_ok().
+        """
         data = self.payload(rt.RTA_MULTIPATH)
         while len(data) >= RtNextHop.SIZE:
             hop = RtNextHop.unpack(data)
@@ -138,7 +141,7 @@ class RouteRequest:
 # -- metrics ----------------------------------------------------------------------
 
 Metrics = dict[int, int | bytes]
-"""The metrics of a route that are not 0, by type (RTAX_*); the congestion algorithm by name."""
+"""The non-zero metrics of a route, by type (RTAX_*).  The congestion control algorithm is a name."""
 
 METRIC_LIMITS: Final = {rt.RTAX_ADVMSS: 65535 - 40, rt.RTAX_MTU: 65535 - 15, rt.RTAX_HOPLIMIT: 255}
 FEATURE_MASK: Final = 0x1F
@@ -146,7 +149,7 @@ CONGESTION_ALGORITHMS: Final = frozenset({b"reno", b"cubic"})
 
 
 def parse_metrics(asked: RouteRequest) -> Metrics:
-    """The metrics of a request (`ip_metrics_convert()`).  EINVAL."""
+    """Return the metrics of a request (`ip_metrics_convert()`).  Raises EINVAL."""
     request, metrics = asked.request, Metrics()
     data = request.data
     for whole_type, first, last in _metric_places(asked):
@@ -206,8 +209,8 @@ def pack_metrics(metrics: Metrics) -> bytes:
 class NextHop:
     """A next hop (`struct fib_nh_common`).
 
-    `cached` has the generation and the instant at which a lookup last made an entry of its own of it,
-    `notified` that a request had RTM_F_NOTIFY since.
+    `cached` contains the generation of the route cache and the time in ns of the lookup that last cached a
+    route of this next hop.  `notified` is True if a request since then had RTM_F_NOTIFY.
     """
 
     index: int = 0
@@ -222,7 +225,7 @@ class NextHop:
 
     @property
     def shown_flags(self) -> int:
-        """The flags that messages have."""
+        """The flags in messages."""
         return self.flags & SHOWN_FLAGS
 
     def pack(self, *, device: bool = True) -> bytes:
@@ -242,7 +245,7 @@ SHOWN_FLAGS: Final = (
 
 
 def pack_hops(hops: list[NextHop], flags: int = 0) -> tuple[bytes, int]:
-    """The attributes of the next hops of a route, and the flags of its header: `flags` for more than one."""
+    """Return the attributes of a route's next hops, and `flags` if there are several, else the hop's."""
     if len(hops) == 1:
         return hops[0].pack(), hops[0].shown_flags
     parts = []
@@ -254,7 +257,7 @@ def pack_hops(hops: list[NextHop], flags: int = 0) -> tuple[bytes, int]:
 
 
 def pack_table(table: int) -> tuple[int, bytes]:
-    """The table of a header, and the attribute."""
+    """Return the table in a header, and the RTA_TABLE attribute."""
     return table if table < BUCKETS else rt.RT_TABLE_COMPAT, attribute(rt.RTA_TABLE, U32.pack(table))
 
 
@@ -262,7 +265,7 @@ def pack_table(table: int) -> tuple[int, bytes]:
 
 
 class Route(Protocol):
-    """A route, as a dump and a notification show it."""
+    """A route for dumps and notifications."""
 
     @property
     def shown(self) -> tuple[int, int]: ...
@@ -275,9 +278,10 @@ R = TypeVar("R", bound=Route)
 
 @attrs.define(eq=False)
 class RouteTable(Generic[R]):
-    """A table of routes.  `routes` has lists of them by prefix, the preferred first.
+    """A routing table.  `routes` maps a prefix to its routes, the preferred one first.
 
-    `created` numbers the tables of a namespace, `generation` the changes after which a dump begins anew.
+    `created` numbers the tables of a namespace by creation.  If `generation` changes, a dump walks the table
+    again without the nodes that it has dumped.
     """
 
     id: int
@@ -287,12 +291,12 @@ class RouteTable(Generic[R]):
 
     @property
     def place(self) -> tuple[int, int]:
-        """The place among the tables of a namespace: by hash bucket, in which the newest is the first."""
+        """The sort key among the tables of a namespace: the hash bucket, then the newest first."""
         return self.id % BUCKETS, -self.created
 
 
 def covering(routes: dict[Any, list[R]], address: int, bits: int) -> Iterator[list[R]]:
-    """The routes whose prefix covers an address, those of the longest prefix first."""
+    """Yield the routes whose prefix covers an address, the longest prefix first."""
     for length in range(bits, -1, -1):
         found = routes.get((address >> (bits - length) << (bits - length), length))
         if found is not None:
@@ -302,7 +306,7 @@ def covering(routes: dict[Any, list[R]], address: int, bits: int) -> Iterator[li
 def announce(
     group: int, net: Net, type: int, route: Route, request: Request | None = None, flags: int = 0
 ) -> None:
-    """Send a message of a route to a group (`rtmsg_fib()`, `inet6_rt_notify()`)."""
+    """Notify a group of a route (`rtmsg_fib()`, `inet6_rt_notify()`)."""
     if wanted(net, group, request):
         seq, portid = (0, 0) if request is None else (request.seq, request.portid)
         notify(net, group, message(type, route.pack(), flags=flags, seq=seq, pid=portid), request)
@@ -310,7 +314,7 @@ def announce(
 
 @attrs.define
 class DumpState:
-    """How far a dump has come: the place of its table, its node, the route in the node, the nodes done."""
+    """The position of a dump: its table, its node, the route in the node, and the number of nodes done."""
 
     place: tuple[int, int] = (-1, 0)
     node: Any = None
@@ -321,7 +325,7 @@ class DumpState:
 
 @attrs.frozen
 class DumpFilter:
-    """The routes that a dump asks for (`struct fib_dump_filter`)."""
+    """The routes that a dump request selects (`struct fib_dump_filter`)."""
 
     table: int = 0
     protocol: int = 0
@@ -340,16 +344,16 @@ class DumpFilter:
 
     @property
     def is_set(self) -> bool:
-        """True if it leaves out some routes."""
+        """True if the filter excludes routes."""
         return bool(self.flags or self.protocol or self.type or self.table or self.device is not None)
 
 
 @attrs.frozen
 class RouteDump:
-    """The dump of one family's tables (`inet_dump_fib()`, `inet6_dump_fib()`, those of multicast routing).
+    """The dump of the tables of one family (`inet_dump_fib()`, `inet6_dump_fib()`, multicast routing).
 
-    `tables` returns the tables of a namespace; `nodes` the routes of a table node by node, each with its
-    place in the order of the walk.  `absent` is the text of an error: there is no such table.
+    `tables` returns the tables of a namespace.  `nodes` returns the routes of a table by node, each node with
+    its sort key in the walk.  `absent` is the error text for a table that does not exist.
     """
 
     family: int
@@ -358,10 +362,10 @@ class RouteDump:
     nodes: Callable[[RouteTable[Any]], list[tuple[Any, list[Any]]]]
 
     def __call__(self, writer: MessageWriter, callback: DumpCallback) -> bool:
-        """Each table is walked; the end is a message of its own (RTNL_FLAG_DUMP_SPLIT_NLM_DONE)."""
+        """Dump all tables.  NLMSG_DONE has a datagram of its own (RTNL_FLAG_DUMP_SPLIT_NLM_DONE)."""
         request = callback.request
         wanted = _filter(callback)
-        hidden = wanted.flags & rt.RTM_F_PREFIX  # no route is one that a router has announced
+        hidden = wanted.flags & rt.RTM_F_PREFIX  # no modelled route comes from a router advertisement
         if hidden and self.family == AF_INET:
             return False
         tables = sorted(self.tables(request.net), key=lambda each: each.place)
@@ -374,7 +378,7 @@ class RouteDump:
         if not hidden and not wanted.flags & rt.RTM_F_CLONED:
             for table in tables:
                 self._walk(table, wanted, writer, callback)
-        if not (wanted.table and self.family == AF_INET):  # what comes later is not part of it
+        if not (wanted.table and self.family == AF_INET):  # tables created later are left out
             callback.context = DumpState((BUCKETS, 0))
         return bool(writer.data)
 
@@ -410,7 +414,10 @@ class RouteDump:
 
 
 def _filter(callback: DumpCallback) -> DumpFilter:
-    """The filter of a request (`ip_valid_fib_dump_req()`); only flags count in one that is not strict."""
+    """Return the filter of a request (`ip_valid_fib_dump_req()`).
+
+    Without strict checking, only flags count.
+    """
     request = callback.request
     if not callback.strict:
         return DumpFilter(flags=header(request).flags & rt.RTM_F_PREFIX if has_header(request, RtMsg) else 0)

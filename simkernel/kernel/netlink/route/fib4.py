@@ -1,9 +1,9 @@
 """The routing tables of IPv4 (net/ipv4/fib_trie.c, fib_semantics.c, fib_frontend.c).
 
-Theory of operation.  A table holds aliases by prefix.  An alias has a TOS, a type and a `FibInfo`; aliases
-that differ in nothing else share the FibInfo and its next hops.  A device that goes down marks next hops as
-dead, and `flush` removes the routes whose next hops are all dead.  Until the first change of a rule the
-tables local and main share their prefixes, so that one lookup finds the routes of both.
+Theory of operation.  A table contains aliases by prefix.  An alias has a TOS, a type and a `FibInfo`.
+Aliases that are equal in all other fields share the FibInfo and its next hops.  A device that goes down marks
+next hops as dead, and `flush` removes the routes whose next hops are all dead.  The tables local and main
+share their prefixes until a rule changes, so that one lookup searches both.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ Table4 = RouteTable[Alias]
 
 @attrs.frozen
 class Result4:
-    """A route that a lookup has found, its next hop, and the number of the table (`struct fib_result`)."""
+    """The result of a lookup: route, next hop and table id (`struct fib_result`)."""
 
     alias: Alias
     hop: NextHop
@@ -79,7 +79,7 @@ class Result4:
 
 @attrs.define(eq=False)
 class Tables4:
-    """The tables of a namespace, and all FibInfos; `generation` counts what empties the cache of lookups."""
+    """The tables and the FibInfos of a namespace.  `generation` counts the flushes of the route cache."""
 
     tables: dict[int, Table4] = attrs.field(factory=dict)
     infos: dict[tuple[Any, ...], FibInfo] = attrs.field(factory=dict)
@@ -95,7 +95,7 @@ TABLES4: Final[PernetSlot[Tables4]] = PernetSlot(Tables4)
 
 
 def nodes4(table: Table4) -> list[tuple[Any, list[Alias]]]:
-    """The aliases of a table, by address, the longest prefix first (`fib_table_dump()`)."""
+    """Return the aliases of a table by address, the longest prefix first (`fib_table_dump()`)."""
     own = (((dst, -length), found) for (dst, length), found in table.routes.items())
     return sorted(
         ((key, [each for each in found if each.table == table.id]) for key, found in own), key=_first
@@ -107,7 +107,7 @@ def _first(pair: tuple[Any, Any]) -> Any:
 
 
 class Fib4:
-    """The routes of IPv4 of a machine."""
+    """The IPv4 routes of a machine."""
 
     def __init__(self, rules: RuleSet, unmodelled: Unmodelled) -> None:
         self.rules = rules
@@ -116,7 +116,7 @@ class Fib4:
     # -- tables -------------------------------------------------------------------
 
     def table(self, net: Net, number: int) -> Table4:
-        """A table, made if it does not exist (`fib_new_table()`)."""
+        """Return a table; create it if it does not exist (`fib_new_table()`)."""
         found = TABLES4.of(net)
         if number not in found.tables:
             alias = {}
@@ -126,7 +126,7 @@ class Fib4:
         return found.tables[number]
 
     def changing_rules(self, net: Net, *, deleting: bool) -> None:
-        """Give local prefixes of its own, as rules can tell it from main (`fib_unmerge()`)."""
+        """Separate the prefixes of local from those of main, since rules may select one (`fib_unmerge()`)."""
         self.rules.of(net).custom = True
         tables = TABLES4.of(net).tables
         local, main = tables.get(rt.RT_TABLE_LOCAL), tables.get(rt.RT_TABLE_MAIN)
@@ -142,7 +142,7 @@ class Fib4:
             )
 
     def table_of_rule(self, net: Net, rule: Rule) -> int | None:
-        """The table of a new rule: the first unused one if the rule has none (`fib_empty_table()`)."""
+        """Return the table id of a new rule, an unused one if it has none (`fib_empty_table()`)."""
         if not rule.table:
             unused = (each for each in range(1, 2**32) if each not in TABLES4.of(net).tables)
             return self.table(net, next(unused)).id
@@ -151,7 +151,10 @@ class Fib4:
     # -- lookups ------------------------------------------------------------------
 
     def lookup_table(self, net: Net, table: int, flow: Flow) -> Result4 | int:
-        """The route that a flow takes in a table, or an errno: EAGAIN without (`fib_table_lookup()`)."""
+        """Return the route of a flow in a table, or an errno; EAGAIN if none matches.
+
+        Source: `fib_table_lookup()`.
+        """
         found = TABLES4.of(net).tables.get(table)
         for alias in self._candidates(found, flow.daddr) if found is not None else ():
             info = alias.info
@@ -170,7 +173,7 @@ class Fib4:
             yield from aliases
 
     def lookup(self, net: Net, flow: Flow) -> Result4 | int:
-        """The route that a flow takes, or an errno (`fib_lookup()`)."""
+        """Return the route of a flow, or an errno (`fib_lookup()`)."""
         result: Result4 | int = EAGAIN
         if self.rules.of(net).custom:
             result = self.rules.lookup(net, flow, self.lookup_table)
@@ -181,7 +184,7 @@ class Fib4:
         return ENETUNREACH if result in (EAGAIN, ESRCH) else result
 
     def address_type(self, net: Net, address: int, table: int, device: NetDevice | None = None) -> int:
-        """The type of an address: a local one, a broadcast address... (`__inet_dev_addr_type()`)."""
+        """Return the type of an address, such as RTN_LOCAL or RTN_BROADCAST (`__inet_dev_addr_type()`)."""
         if not address or address == BROADCAST:
             return rt.RTN_BROADCAST
         if address >> 28 == 0xE:
@@ -196,7 +199,7 @@ class Fib4:
     # -- adding -------------------------------------------------------------------
 
     def _check(self, net: Net, config: Config4) -> FibInfo:
-        """What a route has besides its prefix, TOS and type (`fib_create_info()`)."""
+        """Return the FibInfo of a route after checking it (`fib_create_info()`)."""
         refuse, asked = config.refuse, config.asked
         if SCOPES.get(config.type, rt.RT_SCOPE_UNIVERSE) > config.scope:
             raise refuse("Invalid scope")
@@ -229,7 +232,7 @@ class Fib4:
         return TABLES4.of(net).infos.get(info.key, info)
 
     def _check_hops(self, net: Net, config: Config4, info: FibInfo) -> None:
-        """Check the next hops and the preferred source; find the devices."""
+        """Check the next hops and the preferred source, and set the devices."""
         refuse = config.refuse
         if config.type == rt.RTN_UNSPEC:
             raise refuse("Invalid route type")
@@ -309,7 +312,7 @@ class Fib4:
         return any(self.address_type(net, config.prefsrc, each) == rt.RTN_LOCAL for each in tables)
 
     def insert(self, net: Net, config: Config4) -> None:
-        """Add a route (`fib_table_insert()`).  EEXIST, ENOENT, and the errors of what it says."""
+        """Add a route (`fib_table_insert()`).  Raises EEXIST, ENOENT, and the errors of its checks."""
         request = config.request
         nlflags = NLM_F_CREATE | NLM_F_APPEND if request is None else request.flags
         table = self.table(net, config.table)
@@ -370,7 +373,7 @@ class Fib4:
     # -- deleting -----------------------------------------------------------------
 
     def delete(self, net: Net, table: Table4, config: Config4) -> None:
-        """Delete the first route that has all that is said (`fib_table_delete()`).  ESRCH."""
+        """Delete the first route that matches the request (`fib_table_delete()`).  Raises ESRCH."""
         found = table.routes.get((config.dst, config.length), [])
         for alias in found[_place(found, table.id, config.tos, 0) :]:
             if (alias.table, alias.tos) != (table.id, config.tos):
@@ -417,7 +420,7 @@ class Fib4:
         self.insert(request.net, config4(request, self.unmodelled))
 
     def remove(self, request: Request) -> None:
-        """RTM_DELROUTE (`inet_rtm_delroute()`).  ESRCH, EINVAL."""
+        """RTM_DELROUTE (`inet_rtm_delroute()`).  Raises ESRCH, EINVAL."""
         config = config4(request, self.unmodelled)
         if config.nexthop_id:
             raise config.refuse("Nexthop id does not exist")
@@ -428,9 +431,10 @@ class Fib4:
 
 
 def _place(aliases: list[Alias], table: int, tos: int, priority: int) -> int:
-    """The place of a new route (`fib_find_alias()`).
+    """Return the list index of a new route (`fib_find_alias()`).
 
-    Higher tables come first, then higher TOS, then lower priorities; of equal routes the new one.
+    The order is: higher tables first, then higher TOS, then lower priorities.  The new route precedes its
+    equals.
     """
     for place, alias in enumerate(aliases):
         if alias.table > table or (alias.table == table and alias.tos > tos):

@@ -1,4 +1,4 @@
-"""Routes of IPv4 that come and go with addresses and devices (net/ipv4/fib_frontend.c)."""
+"""IPv4 routes that follow addresses and devices (net/ipv4/fib_frontend.c)."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class AutomaticRoutes4(Routes4):
 
     @staticmethod
     def _sync_down(device: NetDevice, event: Event, *, force: bool) -> bool:
-        """Mark the next hops over a device; True if a route has no other (`fib_sync_down_dev()`)."""
+        """Mark the next hops over a device; return True if a route has no other (`fib_sync_down_dev()`)."""
         mark = rt.RTNH_F_LINKDOWN | (0 if event is Event.CHANGE else rt.RTNH_F_DEAD)
         some = False
         for info in TABLES4.of(device.net).infos.values():
@@ -78,7 +78,7 @@ class AutomaticRoutes4(Routes4):
 
     @staticmethod
     def _sync_up(device: NetDevice, mark: int) -> None:
-        """Take marks off the next hops over a device (`fib_sync_up()`)."""
+        """Clear marks of the next hops over a device (`fib_sync_up()`)."""
         if not device.is_up:
             return
         if mark & rt.RTNH_F_DEAD and device.shown_flags & (IFF_RUNNING | IFF_LOWER_UP):
@@ -103,7 +103,7 @@ class AutomaticRoutes4(Routes4):
         TABLES4.of(address.device.net).generation += 1
 
     def address_down(self, address: Address4) -> None:
-        """Remove the routes of an address; those of its device if it was the last one."""
+        """Remove the routes of an address, or all routes of its device after the last address."""
         self.delete_routes(address)
         TABLES4.of(address.device.net).generation += 1
         if not IN_DEVICE.of(address.device).addresses:
@@ -131,7 +131,7 @@ class AutomaticRoutes4(Routes4):
                 self._fib.insert(net, config)
             else:
                 self._fib.delete(net, table, config)
-        except OSError:  # a route that exists, or that is gone already
+        except OSError:  # the route exists, or is removed already
             return
 
     def add_routes(self, address: Address4) -> None:
@@ -159,7 +159,7 @@ class AutomaticRoutes4(Routes4):
         self._magic(primary, type, prefix, address.prefixlen, add=add, metric=metric)
 
     def change_metric(self, address: Address4, metric: int) -> None:
-        """`fib_modify_prefix_metric()`"""
+        """Change the metric of an address's prefix route (`fib_modify_prefix_metric()`)."""
         prefix = address.address & address.mask
         if (
             not address.device.is_up
@@ -205,7 +205,7 @@ class AutomaticRoutes4(Routes4):
 
     @staticmethod
     def _source_down(net: Net, local: int) -> bool:
-        """Mark the routes of main that prefer a source; True if there is one (`fib_sync_down_addr()`)."""
+        """Mark routes of main with a preferred source; return True if one exists (`fib_sync_down_addr()`)."""
         marked = [
             info
             for info in TABLES4.of(net).infos.values()
@@ -218,14 +218,14 @@ class AutomaticRoutes4(Routes4):
 
 
 def _primary(data: InDevice, prefix: int, length: int) -> Address4 | None:
-    """The first address of a subnet (`inet_ifa_byprefix()`)."""
+    """Return the first address of a subnet (`inet_ifa_byprefix()`)."""
     return next((each for each in data.addresses if each.prefixlen == length and each.contains(prefix)), None)
 
 
 def _needed(
     data: InDevice, address: Address4, primary: Address4, gone: Address4 | None
 ) -> tuple[set[int], bool]:
-    """The broadcast addresses that other addresses need; True if one has the same local address."""
+    """Return the broadcast addresses that others need; True if one has the same local address."""
     broadcasts: set[int] = set()
     local = same_source = False
     first: Address4 | None = None

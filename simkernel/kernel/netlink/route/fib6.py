@@ -1,9 +1,8 @@
 """The routing tables of IPv6 (net/ipv6/ip6_fib.c, net/ipv6/route.c).
 
-Theory of operation.  A table holds routes by prefix, in the order of their metrics.  A route has one next
-hop.  Routes of one prefix and metric that have gateways are siblings: a message shows them as one route with
-several next hops.  A device that goes down takes its routes with it.  A lookup ignores expired routes, and
-a timer deletes them.
+Theory of operation.  A table contains routes by prefix, ordered by metric.  A route has one next hop.  Routes
+with gateways that share prefix and metric are siblings: a message shows them as one route with several next
+hops.  A device that goes down loses its routes.  A lookup ignores expired routes, and a timer deletes them.
 """
 
 from __future__ import annotations
@@ -42,14 +41,14 @@ from simkernel.uapi.structure import U8, U32
 BITS: Final = 128
 ANY: Final = bytes(16)
 DEFAULT_TABLES: Final = (rt.RT_TABLE_LOCAL, rt.RT_TABLE_MAIN)
-"""The tables of a lookup until the first rule is added."""
+"""The tables that a lookup searches until the first rule is added."""
 GC_INTERVAL: Final = 30_000_000_000
 """net.ipv6.route.gc_interval, in ns."""
 PREF_SHIFT: Final = 27
 
 
 def packed(address: int) -> bytes:
-    """An address in network byte order."""
+    """Return an address in network byte order."""
     return address.to_bytes(16)
 
 
@@ -57,8 +56,8 @@ def packed(address: int) -> bytes:
 class Route6:
     """A route (`struct fib6_info`).
 
-    `key` is its prefix, followed by that of the source if it has one; `node` the routes of the same prefixes.
-    `expires` is an instant in ns, None without end; `flags` are RTF_*.
+    `key` is the prefix, followed by the source prefix if the route has one.  `node` contains the routes with
+    the same key.  `expires` is a time in ns, None if the route does not expire.  `flags` are RTF_*.
     """
 
     key: tuple[int, ...]
@@ -86,7 +85,7 @@ class Route6:
 
     @property
     def shown(self) -> tuple[int, int]:
-        """Type and protocol."""
+        """The type and the protocol."""
         return self.type, self.protocol
 
     @property
@@ -96,7 +95,7 @@ class Route6:
 
     @property
     def siblings(self) -> list[Route6]:
-        """The route and its siblings, in a ring that begins with it."""
+        """The route and its siblings, in a ring that begins with the route itself."""
         if not self.can_have_siblings or self not in self.node:
             return [self]
         ring = [each for each in self.node if each.metric == self.metric and each.can_have_siblings]
@@ -104,7 +103,7 @@ class Route6:
         return ring[place:] + ring[:place]
 
     def uses(self, device: NetDevice) -> bool:
-        """Return True if it or a sibling is over `device` (`fib6_info_uses_dev()`)."""
+        """Return True if the route or a sibling is over `device` (`fib6_info_uses_dev()`)."""
         return any(each.hop.device is device for each in self.siblings)
 
     def is_duplicate(self, other: Route6) -> bool:
@@ -112,7 +111,7 @@ class Route6:
         return self.hop.device is other.hop.device and self.hop.gateway == other.hop.gateway
 
     def cacheinfo(self, clients: int = 0, age: int = 0) -> bytes:
-        """RTA_CACHEINFO, with what is left of the lifetime (`rtnl_put_cacheinfo()`)."""
+        """Return RTA_CACHEINFO with the remaining lifetime (`rtnl_put_cacheinfo()`)."""
         left = 0 if self.expires is None else -((self.engine.time() - self.expires) // CENTISECOND)
         limit = 2**31 - 1
         info = RtaCacheinfo(clients, age, max(min(left, limit), -limit))
@@ -132,7 +131,10 @@ class Route6:
         incoming: bytes = b"",
         cache: bytes = b"",
     ) -> bytes:
-        """The header and the attributes; a lookup sets `ends`, its addresses, and `source`, its result."""
+        """Return header and attributes.
+
+        A reply to a lookup sets `ends`, its two addresses, and `source`, the selected source address.
+        """
         dst, length, src, src_len = (*self.key, 0, 0)[:4]
         to, origin = ends or (packed(dst) if length else b"", packed(src) if src_len else b"")
         short, table = pack_table(self.table)
@@ -167,13 +169,13 @@ Table6 = RouteTable[Route6]
 
 
 def _walk_key(prefix: tuple[int, ...]) -> str:
-    """The place of a node in the walk of a table: its source routes, longer prefixes by address, the node."""
+    """Return a node's sort key in the walk: its source routes, longer prefixes, the node itself."""
     bits = ["".join(f"{prefix[at]:0{BITS}b}"[: prefix[at + 1]]) for at in range(0, len(prefix), 2)]
     return "-".join(bits) + "2"
 
 
 def nodes6(table: Table6) -> list[tuple[str, list[Route6]]]:
-    """The routes of a table in the order of the walk; of siblings the first (`fib6_dump_node()`)."""
+    """Return the routes of a table in walk order, only the first of siblings (`fib6_dump_node()`)."""
     nodes = []
     for prefix, routes in table.routes.items():
         shown, place = [], 0
@@ -185,7 +187,7 @@ def nodes6(table: Table6) -> list[tuple[str, list[Route6]]]:
 
 
 def routes_in_order(table: Table6) -> list[Route6]:
-    """The routes of a table in the order of the walk."""
+    """Return the routes of a table in walk order."""
     return [route for prefix in sorted(table.routes, key=_walk_key) for route in table.routes[prefix]]
 
 
@@ -202,7 +204,7 @@ class Tables6:
 
     @property
     def walk(self) -> list[Route6]:
-        """All routes, in the order in which the tables are walked."""
+        """Yield all routes, in the walk order of the tables."""
         tables = sorted(self.tables.values(), key=lambda each: each.place)
         return [route for table in tables for route in routes_in_order(table)]
 
@@ -211,7 +213,7 @@ TABLES6: Final[PernetSlot[Tables6]] = PernetSlot(Tables6)
 
 
 class Fib6:
-    """The routes of IPv6 of a machine."""
+    """The IPv6 routes of a machine."""
 
     def __init__(self, engine: Engine, queue: WorkQueue, rules: RuleSet, unmodelled: Unmodelled) -> None:
         self.engine = engine
@@ -220,7 +222,7 @@ class Fib6:
         self._queue = queue
 
     def table(self, net: Net, number: int) -> Table6:
-        """A table, made if it does not exist (`fib6_new_table()`)."""
+        """Return a table; create it if it does not exist (`fib6_new_table()`)."""
         tables = TABLES6.of(net).tables
         number = number or rt.RT_TABLE_MAIN
         if number not in tables:
@@ -228,10 +230,10 @@ class Fib6:
         return tables[number]
 
     def changing_rules(self, net: Net, *, deleting: bool) -> None:
-        """Lookups follow the rules once one was added."""
+        """Make lookups follow the rules, once a rule is added."""
 
     def table_of_rule(self, net: Net, rule: Rule) -> int | None:
-        """The table of a new rule, made if it does not exist; None if the rule names none."""
+        """Return the table id of a new rule and create the table; None if the rule has none."""
         return self.table(net, rule.table).id if rule.table else None
 
     # -- lookups ------------------------------------------------------------------
@@ -239,9 +241,9 @@ class Fib6:
     def select(
         self, net: Net, table: int, flow: Flow, *, oif: int, strict: bool = False, reachable: bool = False
     ) -> Route6 | None:
-        """The route of a table that a flow takes (`fib6_table_lookup()`).
+        """Return the route of a flow in a table (`fib6_table_lookup()`).
 
-        Routes over the device `oif` are preferred; a `strict` lookup takes no others (RT6_LOOKUP_F_IFACE).
+        Routes over the device `oif` are preferred; with `strict`, others are ignored (RT6_LOOKUP_F_IFACE).
         With `reachable`, gateways that have failed come last (RT6_LOOKUP_F_REACHABLE).
         """
         found = TABLES6.of(net).tables.get(table)
@@ -257,7 +259,7 @@ class Fib6:
         return self.select(net, table, flow, oif=oif, strict=strict) if reachable else None
 
     def _best(self, routes: list[Route6], oif: int, *, strict: bool) -> Route6 | None:
-        """The best route of the lowest metric that has one; of others, of all metrics (`find_rr_leaf()`)."""
+        """Return the best usable route of the lowest metric, else of all other metrics (`find_rr_leaf()`)."""
         lowest = [each for each in routes if each.metric == routes[0].metric] if routes else []
         for group in (lowest, routes[len(lowest) :]):
             best, score = None, -1
@@ -275,7 +277,7 @@ class Fib6:
         return None
 
     def lookup(self, net: Net, flow: Flow, *, oif: int, strict: bool = False) -> Route6 | None:
-        """The route that a flow takes: of the tables that the rules choose (`fib6_lookup()`)."""
+        """Return the route of a flow in the tables that the rules select (`fib6_lookup()`)."""
 
         def look(net: Net, table: int, flow: Flow) -> Route6 | int:
             return self.select(net, table, flow, oif=oif, strict=strict) or EAGAIN
@@ -297,7 +299,7 @@ class Fib6:
         *,
         quiet: bool = False,
     ) -> None:
-        """Add a route (`fib6_add()`); `flags` are those of the request.  EEXIST, ENOENT."""
+        """Add a route (`fib6_add()`).  `flags` are those of the request.  Raises EEXIST, ENOENT."""
         table = self.table(net, route.table)
         replace, create = flags & NLM_F_REPLACE, flags & NLM_F_CREATE
         node = table.routes.get(route.key, [])
@@ -341,7 +343,7 @@ class Fib6:
             self.collect_later(net)
 
     def delete(self, net: Net, route: Route6, request: Request | None = None, *, quiet: bool = False) -> None:
-        """Delete a route, if that did not happen yet (`fib6_del()`)."""
+        """Delete a route, unless it is deleted already (`fib6_del()`)."""
         if route not in route.node:
             return
         route.node.remove(route)
@@ -351,7 +353,7 @@ class Fib6:
             announce(rt.RTNLGRP_IPV6_ROUTE, net, rt.RTM_DELROUTE, route, request)
 
     def delete_if(self, net: Net, condition: Callable[[Route6], bool]) -> None:
-        """Delete routes, in the order of the walk (`fib6_clean_all()`)."""
+        """Delete the routes that match a condition, in walk order (`fib6_clean_all()`)."""
         for route in TABLES6.of(net).walk:
             if condition(route):
                 self.delete(net, route)
@@ -359,7 +361,7 @@ class Fib6:
     # -- expiry -------------------------------------------------------------------
 
     def collect_later(self, net: Net) -> None:
-        """Look for expired routes in a while (`fib6_start_gc()`)."""
+        """Start the timer that deletes expired routes (`fib6_start_gc()`)."""
         tables = TABLES6.of(net)
         if tables.timer is None:
             tables.timer = Work(None, "fib6_run_gc", lambda work: self._collect(net))
@@ -375,7 +377,7 @@ class Fib6:
 
 
 def _is_branch(table: Table6, key: tuple[int, ...]) -> bool:
-    """Return True if the tree has a node for a prefix without routes: the root, or a fork of two branches."""
+    """Return True if the tree has a node without routes at a prefix: the root, or a fork of two branches."""
     bits = f"{key[0]:0{BITS}b}"[: key[1]]
     below = {_walk_key(each)[len(bits)] for each in table.routes if _walk_key(each).startswith(bits)}
     return not bits or {"0", "1"} <= below

@@ -1,4 +1,4 @@
-"""Routes of IPv6 that come and go with addresses and devices (net/ipv6/addrconf.c, net/ipv6/route.c)."""
+"""IPv6 routes that follow addresses and devices (net/ipv6/addrconf.c, net/ipv6/route.c)."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ class AutomaticRoutes6(Routes6):
             self._fib.delete(device.net, route)
 
     def expire_prefix(self, device: NetDevice, prefix: bytes, length: int, expires: int) -> None:
-        """Let a prefix route expire at an instant, unless it expires already (`cleanup_prefix_route()`)."""
+        """Set the expiry of a prefix route in ns, unless it has one (`cleanup_prefix_route()`)."""
         route = self._prefix(device, prefix, length)
         if route is not None and route.expires is None:
             self._set_expiry(device, route, expires)
@@ -102,7 +102,10 @@ class AutomaticRoutes6(Routes6):
     def modify_prefix(
         self, device: NetDevice, prefix: bytes, length: int, metric: int, lifetime: int
     ) -> bool:
-        """Change metric and lifetime of a prefix route; False if there is none (`modify_prefix_route()`)."""
+        """Change metric and lifetime of a prefix route; return False if none exists.
+
+        Source: `modify_prefix_route()`.
+        """
         route = self._prefix(device, prefix, length)
         if route is None:
             return False
@@ -114,7 +117,7 @@ class AutomaticRoutes6(Routes6):
         return True
 
     def remove_source(self, address: Address6) -> None:
-        """Let no route prefer `address` as source any longer (`rt6_remove_prefsrc()`)."""
+        """Remove `address` as preferred source from all routes (`rt6_remove_prefsrc()`)."""
         net = address.device.net
         for route in TABLES6.of(net).walk:
             if route.prefsrc == address.address and not is_local(net, route.prefsrc, route.device):
@@ -135,7 +138,7 @@ class AutomaticRoutes6(Routes6):
     def disable(self, device: NetDevice, event: Event) -> None:
         """Delete all routes over a device (`rt6_disable_ip()`).
 
-        A route with siblings stays while one is over another device that is up; the next hop is dead.
+        A route stays if it has a sibling over another device that is up.  Its next hop is then dead.
         """
 
         def is_gone(route: Route6) -> bool:
@@ -159,7 +162,10 @@ class AutomaticRoutes6(Routes6):
         self._flush_neighbours(device, AF_INET6)
 
     def link_up(self, device: NetDevice, *, was_dead: bool) -> None:
-        """Let the routes of a device be used again: RTNH_F_DEAD or RTNH_F_LINKDOWN goes (`rt6_sync_up()`)."""
+        """Clear RTNH_F_LINKDOWN, and RTNH_F_DEAD if `was_dead`, in the routes of a device.
+
+        Source: `rt6_sync_up()`.
+        """
         mark = rt.RTNH_F_DEAD if was_dead else rt.RTNH_F_LINKDOWN
         if was_dead and device.carrier:
             mark |= rt.RTNH_F_LINKDOWN
@@ -169,7 +175,7 @@ class AutomaticRoutes6(Routes6):
                 self._fib.table(device.net, route.table).generation += 1
 
     def link_down(self, device: NetDevice) -> None:
-        """Mark the routes of a device that has no carrier (`rt6_sync_down_dev()`)."""
+        """Set RTNH_F_LINKDOWN in the routes of a device without carrier (`rt6_sync_down_dev()`)."""
         for route in TABLES6.of(device.net).walk:
             if route.device is device and not route.flags & (rt.RTF_LOCAL | rt.RTF_ANYCAST):
                 route.hop.flags |= rt.RTNH_F_LINKDOWN

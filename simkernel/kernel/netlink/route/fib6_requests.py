@@ -39,16 +39,16 @@ from simkernel.uapi.structure import U16
 
 REJECTING: Final = frozenset({rt.RTN_UNREACHABLE, rt.RTN_BLACKHOLE, rt.RTN_PROHIBIT, rt.RTN_THROW})
 USER_PRIORITY: Final = 1024
-"""IP6_RT_PRIO_USER: the metric of a route that has none."""
+"""The default metric of a route that a program adds (IP6_RT_PRIO_USER)."""
 PREF_LOW, PREF_MEDIUM, PREF_HIGH = 3, 0, 1
 NULL_METRIC: Final = 0xFFFF_FFFF
 NLMSG_FLAGS: Final = 6
-"""The place of the flags in a message."""
+"""The offset of the flags in a message, in bytes."""
 SECOND: Final = 1_000_000_000
 FOREVER: Final = 2**31 - 1
 LOOPBACK: Final = bytes(15) + b"\x01"
 SCOPED: Final = 0x30
-"""Scopes of addresses that belong to one link: IFA_HOST | IFA_LINK."""
+"""The scopes of addresses that are valid on one link only: IFA_HOST | IFA_LINK."""
 
 
 @attrs.frozen(kw_only=True)
@@ -73,12 +73,12 @@ class Config6:
     asked: RouteRequest | None = None
 
     def refuse(self, text: str, error: int = EINVAL) -> OSError:
-        """The error of the request, with a text."""
+        """Return the error of the request, and set its text in the extended ACK."""
         return os_error(error) if self.asked is None else self.asked.refuse(text, error)
 
     @property
     def key(self) -> tuple[int, ...]:
-        """The prefix, and that of the source if it has one."""
+        """The prefix, followed by the source prefix if the route has one."""
         prefixes = ((self.dst, self.length), (self.src, self.src_len))
         (dst, length), (src, src_len) = (
             (each >> max(BITS - bits, 0) << max(BITS - bits, 0), bits) for each, bits in prefixes
@@ -87,7 +87,7 @@ class Config6:
 
 
 def addresses_of(net: Net) -> Iterator[Address6]:
-    """The IPv6 addresses of all devices."""
+    """Return the IPv6 addresses of all devices."""
     for device in sorted(net.devices.values(), key=lambda each: each.index):
         data = inet6_device(device)
         yield from () if data is None else data.addresses
@@ -104,7 +104,7 @@ def is_local(net: Net, value: bytes, device: NetDevice | None, *, banned: int = 
 
 
 class RouteRequests6:
-    """Handlers, and the maker of the routes that follow from addresses."""
+    """Handlers of route requests.  `make` also builds the routes that follow addresses."""
 
     def __init__(self, fib: Fib6) -> None:
         self._fib = fib
@@ -124,7 +124,7 @@ class RouteRequests6:
             self._fib.insert(request.net, self.make(request.net, config), request, request.flags)
 
     def delete(self, request: Request) -> None:
-        """`inet6_rtm_delroute()`: ESRCH, EINVAL."""
+        """`inet6_rtm_delroute()`: raises ESRCH, EINVAL."""
         config = self._config(request)
         if config.nexthop_id:
             raise config.refuse("Nexthop id does not exist")
@@ -141,22 +141,22 @@ class RouteRequests6:
             raise error
 
     def _delete(self, request: Request, config: Config6, *, siblings: bool) -> None:
-        """Delete the first route that has all that is said, or one next hop (`ip6_route_del()`)."""
+        """Delete the first route that matches the request, or one next hop of it (`ip6_route_del()`)."""
         net, fib = request.net, self._fib
         table = TABLES6.of(net).tables.get(config.table or rt.RT_TABLE_MAIN)
         if table is None:
             raise config.refuse("FIB table does not exist", ESRCH)
-        if config.flags & rt.RTF_CACHE:  # an entry that a lookup has made: there is none, which is no error
+        if config.flags & rt.RTF_CACHE:  # no cached routes are modelled: Linux ignores a missing one
             return
         key = config.key
         if len(key) > 2 and not any(len(each) > 2 and each[:2] == key[:2] for each in table.routes):
-            key = key[:2]  # without a subtree of sources the source does not count (`fib6_locate()`)
+            key = key[:2]  # a node without source routes ignores the source (`fib6_locate()`)
         routes = table.routes.get(key, [])
         route = next(
             (each for each in routes if _matches(each.metric, each.protocol, each.hop, config)), None
         )
         if route is None:
-            root = not routes and key == (0, 0)  # an empty root has the entry that stands for no route
+            root = not routes and key == (0, 0)  # an empty root contains the null entry
             nothing = NextHop(device=net.devices[LOOPBACK_IFINDEX])
             found = root and _matches(NULL_METRIC, rt.RTPROT_KERNEL, nothing, config)
             raise os_error(ENOENT if found else ESRCH)
@@ -169,7 +169,7 @@ class RouteRequests6:
             fib.delete(net, each, request, quiet=True)
 
     def _config(self, request: Request) -> Config6:
-        """What a request says of a route (`rtm_to_fib6_config()`).  EINVAL."""
+        """Return the route of a request (`rtm_to_fib6_config()`).  Raises EINVAL."""
         asked = RouteRequest(request, IPV6_POLICY, self._fib.unmodelled)
         head = asked.head
         if head.tos:
@@ -226,7 +226,7 @@ class RouteRequests6:
     # -- several next hops --------------------------------------------------------
 
     def _new_multipath(self, request: Request, config: Config6, asked: RouteRequest) -> None:
-        """`ip6_route_multipath_add()`: one message tells of all next hops."""
+        """`ip6_route_multipath_add()`: one notification contains all next hops."""
         net, fib, replace = request.net, self._fib, request.flags & NLM_F_REPLACE
         routes: list[tuple[Route6, Config6]] = []
         for each in _hops(config, asked):
@@ -262,7 +262,10 @@ class RouteRequests6:
     # -- making routes ------------------------------------------------------------
 
     def make(self, net: Net, config: Config6, *, ignore_down: bool = False) -> Route6:
-        """A checked route (`ip6_route_info_create()`).  EINVAL, ENODEV, ENETDOWN, EACCES, EHOSTUNREACH."""
+        """Return a checked route (`ip6_route_info_create()`).
+
+        Raises EINVAL, ENODEV, ENETDOWN, EACCES, EHOSTUNREACH.
+        """
         for wrong, text in (
             (config.flags & rt.RTF_CACHE, "Userspace can not set RTF_CACHE"),
             (config.type > rt.RTN_MAX, "Invalid route type"),
@@ -323,7 +326,7 @@ class RouteRequests6:
         return NextHop(device.index, config.gateway, onlink, config.weight, device=device)
 
     def _check_gateway(self, net: Net, config: Config6, device: NetDevice | None) -> NetDevice:
-        """The device over which a gateway is reached (`ip6_validate_gw()`)."""
+        """Check a gateway, and return the device that reaches it (`ip6_validate_gw()`)."""
         gateway, given = config.gateway, device
         link_local = gateway[0] == 0xFE and gateway[1] & 0xC0 == 0x80
         text = "Gateway can not be a local address"
@@ -367,7 +370,7 @@ class RouteRequests6:
 
 
 def _hops(config: Config6, asked: RouteRequest) -> Iterator[Config6]:
-    """A route for each next hop of RTA_MULTIPATH."""
+    """Yield a route for each next hop of RTA_MULTIPATH."""
     for hop, attributes in asked.hops():
         gateway = attributes.get(rt.RTA_GATEWAY, config.gateway)[:IN6_ADDR_SIZE]
         flags = config.flags | hop.flags & rt.RTNH_F_ONLINK | (rt.RTF_GATEWAY if gateway else 0)
@@ -376,7 +379,7 @@ def _hops(config: Config6, asked: RouteRequest) -> Iterator[Config6]:
 
 
 def _matches(metric: int, protocol: int, hop: NextHop, config: Config6) -> bool:
-    """Return True for what a request to delete a route selects."""
+    """Return True if a route matches a request to delete it."""
     return (
         config.metric in (0, metric)
         and config.protocol in (0, protocol)
@@ -386,12 +389,12 @@ def _matches(metric: int, protocol: int, hop: NextHop, config: Config6) -> bool:
 
 
 def _leads_on(route: Route6 | None) -> bool:
-    """Return True for a route that neither rejects nor has a gateway."""
+    """Return True for a route that is not a reject route and has no gateway."""
     return route is not None and not route.flags & rt.RTF_REJECT and not route.hop.gateway
 
 
 def _set_flags(request: Request, flags: int) -> None:
-    """Change the flags of a message, which its acknowledgement repeats."""
+    """Set the flags of a request message, which its acknowledgement quotes."""
     place = request.start + NLMSG_FLAGS
     request.flags = flags
     request.data = request.data[:place] + U16.pack(flags) + request.data[place + U16.size :]

@@ -1,4 +1,4 @@
-"""An IPv4 route: what a request says of it, and what is kept (net/ipv4/fib_semantics.c)."""
+"""IPv4 routes: the parsed request, and the stored route (net/ipv4/fib_semantics.c)."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ BITS: Final = 32
 BROADCAST: Final = 0xFFFF_FFFF
 DSCP_MASK: Final = 0xFC
 TOS_MASK: Final = 0x1C
-"""The bits of a TOS that select a route: fib_dscp_masked_match()."""
+"""The TOS bits that a lookup compares (fib_dscp_masked_match())."""
 COMPARE_MASK: Final = rt.RTNH_F_DEAD | rt.RTNH_F_LINKDOWN | rt.RTNH_F_OFFLOAD | rt.RTNH_F_TRAP
-"""The flags that do not make two routes differ."""
+"""The next-hop flags that a comparison of routes ignores."""
 
 ERRORS: Final = {
     rt.RTN_BLACKHOLE: EINVAL,
@@ -42,7 +42,7 @@ ERRORS: Final = {
     rt.RTN_NAT: EINVAL,
     rt.RTN_XRESOLVE: EINVAL,
 }
-"""What comes of a lookup that finds a route of a type (`fib_props`, fib6_prop)."""
+"""The error of a lookup whose route has a rejecting type (`fib_props`, fib6_prop)."""
 SCOPES: Final = {
     rt.RTN_UNSPEC: rt.RT_SCOPE_NOWHERE,
     rt.RTN_LOCAL: rt.RT_SCOPE_HOST,
@@ -51,7 +51,7 @@ SCOPES: Final = {
     rt.RTN_NAT: rt.RT_SCOPE_NOWHERE,
     rt.RTN_XRESOLVE: rt.RT_SCOPE_NOWHERE,
 }
-"""The widest scope of a type, if that is not RT_SCOPE_UNIVERSE (`fib_props`)."""
+"""The widest scope of each type, by default RT_SCOPE_UNIVERSE (`fib_props`)."""
 
 
 @attrs.define(eq=False, kw_only=True)
@@ -72,7 +72,7 @@ class Config4:
     prefsrc: int = 0
     nexthop_id: int = 0
     asked: RouteRequest | None = None
-    """The request; without, NLM_F_CREATE and NLM_F_APPEND count."""
+    """The request.  If it is None, NLM_F_CREATE and NLM_F_APPEND apply."""
 
     @property
     def multipath(self) -> bool:
@@ -81,7 +81,7 @@ class Config4:
 
     @property
     def flow(self) -> int:
-        """RTA_FLOW, 0 without."""
+        """The value of RTA_FLOW, 0 if it is absent."""
         return self.asked.number(rt.RTA_FLOW) if self.asked is not None else 0
 
     @property
@@ -90,15 +90,16 @@ class Config4:
         return None if self.asked is None else self.asked.request
 
     def refuse(self, text: str, error: int = EINVAL) -> OSError:
-        """The error of the request, with a text."""
+        """Return the error of the request, and set its text in the extended ACK."""
         return os_error(error) if self.asked is None else self.asked.refuse(text, error)
 
 
 @attrs.define(eq=False)
 class FibInfo:
-    """What aliases have in common (`struct fib_info`).
+    """The shared part of aliases (`struct fib_info`).
 
-    `users` counts them.  `source_gone`: the preferred source was deleted, so that messages tell of its end.
+    `users` counts the aliases.  `source_gone` is True if the preferred source was deleted: flush then
+    notifies.
     """
 
     protocol: int
@@ -115,7 +116,7 @@ class FibInfo:
 
     @property
     def key(self) -> tuple[Any, ...]:
-        """Equal keys make one FibInfo (`fib_find_info()`)."""
+        """The key of equal FibInfos, which are stored once (`fib_find_info()`)."""
         hops = (
             (each.index, each.gateway, each.scope, each.weight, each.flow, each.flags & ~COMPARE_MASK)
             for each in self.hops
@@ -135,11 +136,11 @@ class Alias:
     table: int
     info: FibInfo
     chosen: int = -1
-    """Of a default route: the place of the gateway that was chosen last."""
+    """The index of the gateway that was chosen last, for a default route."""
 
     @property
     def shown(self) -> tuple[int, int]:
-        """Type and protocol."""
+        """The type and the protocol."""
         return self.type, self.info.protocol
 
     def uses(self, device: NetDevice) -> bool:
@@ -166,7 +167,7 @@ class Alias:
 
 
 def config4(request: Request, unmodelled: Unmodelled) -> Config4:
-    """What a request says of a route (`rtm_to_fib_config()`).  EINVAL."""
+    """Return the route of a request (`rtm_to_fib_config()`).  Raises EINVAL."""
     if not has_header(request, RtMsg):
         raise os_error(EINVAL)
     asked = RouteRequest(request, IPV4_POLICY, unmodelled)
@@ -239,7 +240,10 @@ def multipath(config: Config4, asked: RouteRequest, unmodelled: Unmodelled) -> l
 def gateway_of(
     asked: RouteRequest, gateway: bytes | None, via: bytes | None, unmodelled: Unmodelled
 ) -> bytes:
-    """The gateway of RTA_GATEWAY or RTA_VIA, empty without (`fib_gw_from_attr()`, `fib_gw_from_via()`)."""
+    """Return the gateway of RTA_GATEWAY or RTA_VIA, empty if neither is present.
+
+    Sources: `fib_gw_from_attr()`, `fib_gw_from_via()`.
+    """
     if gateway is not None and via is not None:
         raise asked.refuse("Nexthop configuration can not contain both GATEWAY and VIA")
     if gateway is not None:

@@ -1,4 +1,4 @@
-"""The choice of a gateway by the states of neighbours (`fib_select_default()`, `rt6_check_neigh()`)."""
+"""Gateway selection by neighbour state (`fib_select_default()`, `rt6_check_neigh()`)."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from simkernel.uapi.socket import AF_INET, AF_INET6
 
 
 def _state(net: Net, family: int, hop: NextHop) -> int | None:
-    """The state of a gateway among the neighbours, None without entry."""
+    """Return the neighbour state of a gateway, None without an entry."""
     assert hop.device is not None
     entry = NEIGHBOURS.of(net).get((family, hop.device, hop.gateway))
     return None if entry is None else entry.state
 
 
 def has_failed(net: Net, hop: NextHop) -> bool:
-    """Return True for an IPv6 gateway that does not answer (`rt6_check_neigh()`)."""
+    """Return True for an IPv6 gateway whose neighbour has failed (`rt6_check_neigh()`)."""
     state = _state(net, AF_INET6, hop) if hop.gateway else None
     return state is not None and not state & nb.NUD_VALID and bool(state & nb.NUD_FAILED)
 
 
 def default_gateways(table: RouteTable[Alias], flow: Flow, found: Alias) -> list[Alias]:
-    """The default routes with gateways that are as good as the one that a lookup has found."""
+    """Return the default routes with a gateway that are equivalent to a found route."""
     aliases: list[Alias] = []
     tos, priority = 0, found.info.priority
     for alias in table.routes[0, 0]:
@@ -51,9 +51,10 @@ def default_gateways(table: RouteTable[Alias], flow: Flow, found: Alias) -> list
 
 
 def choose_gateway(net: Net, hops: list[NextHop], previous: int) -> int:
-    """The place of the first gateway that is alive; of the last resort, -1 without (`fib_detect_death()`).
+    """Return the index of the first gateway that is alive, else of the last resort, else -1.
 
-    A neighbour that is valid, but not known to be reachable, is not chosen twice in a row.
+    A valid neighbour that is not known to be reachable is not chosen twice in succession.  Source:
+    `fib_detect_death()`.
     """
     last_resort = -1
     for place, hop in enumerate(hops):
