@@ -94,7 +94,10 @@ class Routes6:
         """Remove all routes of a device after DOWN or UNREGISTER (`rt6_disable_ip()`)."""
 
     def link_up(self, device: NetDevice, *, was_dead: bool) -> None:
-        """Clear RTNH_F_LINKDOWN, and RTNH_F_DEAD if `was_dead`, in a device's routes (`rt6_sync_up()`)."""
+        """Clear RTNH_F_LINKDOWN, or RTNH_F_DEAD if `was_dead`, in the routes of a device.
+
+        If the device has a carrier, `was_dead` clears both flags.  Source: `rt6_sync_up()`.
+        """
 
     def link_down(self, device: NetDevice) -> None:
         """Set RTNH_F_LINKDOWN in the routes of a device without carrier (`rt6_sync_down_dev()`)."""

@@ -245,7 +245,7 @@ SHOWN_FLAGS: Final = (
 
 
 def pack_hops(hops: list[NextHop], flags: int = 0) -> tuple[bytes, int]:
-    """Return the attributes of a route's next hops, and `flags` if there are several, else the hop's."""
+    """Return the next-hop attributes, and the header flags: `flags` for several hops, else the hop's."""
     if len(hops) == 1:
         return hops[0].pack(), hops[0].shown_flags
     parts = []

@@ -204,7 +204,7 @@ class Tables6:
 
     @property
     def walk(self) -> list[Route6]:
-        """Yield all routes, in the walk order of the tables."""
+        """All routes, in the walk order of the tables."""
         tables = sorted(self.tables.values(), key=lambda each: each.place)
         return [route for table in tables for route in routes_in_order(table)]
 
@@ -230,7 +230,7 @@ class Fib6:
         return tables[number]
 
     def changing_rules(self, net: Net, *, deleting: bool) -> None:
-        """Make lookups follow the rules, once a rule is added."""
+        """Do nothing: unlike those of IPv4, the tables of IPv6 are never merged."""
 
     def table_of_rule(self, net: Net, rule: Rule) -> int | None:
         """Return the table id of a new rule and create the table; None if the rule has none."""

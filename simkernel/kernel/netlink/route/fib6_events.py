@@ -162,9 +162,9 @@ class AutomaticRoutes6(Routes6):
         self._flush_neighbours(device, AF_INET6)
 
     def link_up(self, device: NetDevice, *, was_dead: bool) -> None:
-        """Clear RTNH_F_LINKDOWN, and RTNH_F_DEAD if `was_dead`, in the routes of a device.
+        """Clear RTNH_F_LINKDOWN, or RTNH_F_DEAD if `was_dead`, in the routes of a device.
 
-        Source: `rt6_sync_up()`.
+        If the device has a carrier, `was_dead` clears both flags.  Source: `rt6_sync_up()`.
         """
         mark = rt.RTNH_F_DEAD if was_dead else rt.RTNH_F_LINKDOWN
         if was_dead and device.carrier:

@@ -1,7 +1,6 @@
 """RTM_GETROUTE: the route to an address (inet_rtm_getroute(), inet6_rtm_getroute()).
 
-A next hop keeps the entry that a lookup has made, until a route or an address changes.  Messages show its
-age.
+A next hop keeps the cached route of a lookup until a route or an address changes.  Messages contain its age.
 """
 
 from __future__ import annotations
@@ -64,19 +63,19 @@ ASKED: Final = frozenset(
         rt.RTA_DPORT,
     }
 )
-"""The attributes of a strict request."""
+"""The attributes that a strict request can have."""
 IPPROTO_ICMP, IPPROTO_TCP, IPPROTO_UDP, IPPROTO_ICMPV6 = 1, 6, 17, 58
 FLOW_LABEL_BITS: Final = 20
 LOOPBACK: Final = 0x7F00_0001
 ALL_HOSTS: Final = 0xE000_0001
-"""The group that every device is a member of while it is up."""
+"""The multicast group that each device joins while it is up."""
 
 
 @attrs.frozen
 class Question:
-    """The requests of one protocol.
+    """The request format of one protocol.
 
-    `name` begins its texts, `kind` is what they call the request; an address has `bits`.
+    `name` prefixes error texts; `kind` names the request in them.  `bits` is the length of an address.
     """
 
     name: str
@@ -112,7 +111,10 @@ class Question:
         return found
 
     def flow(self, request: Request, found: Found) -> Flow:
-        """The flow to look up.  EINVAL for addresses that are too short, EOPNOTSUPP for other protocols."""
+        """Return the flow to look up.
+
+        Raises EINVAL for addresses that are too short, EOPNOTSUPP for other protocols.
+        """
         size = self.bits // 8
 
         def payload(type: int) -> bytes:
@@ -176,7 +178,7 @@ IPV6: Final = Question(
 
 @attrs.define
 class Output:
-    """The result of an IPv4 lookup (`struct rtable`).  `hop` is the next hop, which has `kept` it."""
+    """The result of an IPv4 lookup (`struct rtable`).  `kept` is True if the next hop `hop` caches it."""
 
     result: Result4 | None
     device: NetDevice
@@ -201,7 +203,10 @@ class RouteQueries:
         self._unmodelled = fib4.unmodelled
 
     def _clients(self, hop: NextHop | None, generation: int) -> tuple[int, int]:
-        """The references to an entry, and its age in hundredths of a second; the next hop `hop` keeps one."""
+        """Return the reference count and the age of a cached route, in hundredths of a second.
+
+        If the next hop `hop` is not None, it caches the route.
+        """
         if hop is None:
             return 1, 0
         now = self._engine.time()
@@ -213,9 +218,9 @@ class RouteQueries:
     # -- IPv4 ---------------------------------------------------------------------
 
     def ipv4(self, request: Request) -> None:
-        """The route of an IPv4 packet that the host sends.
+        """Send the route of an outgoing IPv4 packet.
 
-        EINVAL for an invalid source, ENODEV, ENETUNREACH, and the errors of the types of routes.
+        Raises EINVAL for an invalid source, ENODEV, ENETUNREACH, and the errors of route types.
         """
         found, net = IPV4.parse(request), request.net
         flow, flags = IPV4.flow(request, found), header(request).flags
@@ -260,7 +265,7 @@ class RouteQueries:
         _reply(request, body + attribute(rt.RTA_CACHEINFO, RtaCacheinfo(clients, age).pack()))
 
     def _output(self, net: Net, flow: Flow) -> Output:
-        """Find the device and the source of a packet (`ip_route_output_key_hash_rcu()`)."""
+        """Select the device and the source address of a packet (`ip_route_output_key_hash_rcu()`)."""
         wanted = flow.oif
         everyone, group = flow.daddr == BROADCAST, flow.daddr >> 28 == 0xE
         device = net.devices.get(flow.oif)
@@ -311,7 +316,7 @@ class RouteQueries:
         return self._make(net, flow, wanted, result.hop.device, result, result.alias.type)
 
     def _choose(self, net: Net, flow: Flow, result: Result4) -> Result4:
-        """Choose among the next hops of a route, or among default routes (`fib_select_path()`)."""
+        """Select the next hop of a route, or one of the default routes (`fib_select_path()`)."""
         if len(result.alias.info.hops) > 1:
             raise self._unmodelled("the choice among the next hops of a route", EOPNOTSUPP)
         if result.length or result.alias.type != rt.RTN_UNICAST:
@@ -328,7 +333,7 @@ class RouteQueries:
         return result
 
     def _owner(self, net: Net, address: int) -> NetDevice | None:
-        """The device that has an address (`__ip_dev_find()`)."""
+        """Return the device that has an address (`__ip_dev_find()`)."""
         for device in net.devices.values():
             data = in_device(device)
             if data is not None and any(each.local == address for each in data.addresses):
@@ -340,7 +345,7 @@ class RouteQueries:
     def _make(
         self, net: Net, flow: Flow, wanted: int, device: NetDevice, result: Result4 | None, type: int
     ) -> Output:
-        """Make an entry (`__mkroute_output()`)."""
+        """Return the result of a lookup (`__mkroute_output()`)."""
         if in_device(device) is None or (flow.saddr >> 24 == LOOPBACK >> 24 and not device.is_loopback):
             raise os_error(EINVAL)
         hop = None if result is None else result.hop
@@ -364,9 +369,9 @@ class RouteQueries:
     # -- IPv6 ---------------------------------------------------------------------
 
     def ipv6(self, request: Request) -> None:
-        """The route of an IPv6 packet: one that the host sends, or one that comes in over RTA_IIF.
+        """Send the route of an IPv6 packet: an outgoing one, or an incoming one from the device RTA_IIF.
 
-        ENODEV, ENETUNREACH, and the errors of the types of routes.
+        Raises ENODEV, ENETUNREACH, and the errors of route types.
         """
         found, net = IPV6.parse(request), request.net
         flow = IPV6.flow(request, found)

@@ -31,14 +31,14 @@ class Handlers:
     do: Callable[[Request], object] | None = None
     dump: Dump | None = None
     split_done: bool = False
-    """True if NLMSG_DONE comes in a datagram of its own (RTNL_FLAG_DUMP_SPLIT_NLM_DONE)."""
+    """True if NLMSG_DONE is sent in a datagram of its own (RTNL_FLAG_DUMP_SPLIT_NLM_DONE)."""
     bulk_delete: bool = False
     """Whether NLM_F_BULK is understood (RTNL_FLAG_BULK_DEL_SUPPORTED)."""
 
 
 @attrs.frozen
 class RouteParts:
-    """The parts of a kernel that the handlers use."""
+    """The subsystems that the handlers call."""
 
     devices: NetDevices
     kinds: LinkKinds
@@ -54,7 +54,7 @@ Table = dict[tuple[int, int], Handlers]
 
 
 def built_in(parts: RouteParts) -> Table:
-    """The handlers that a kernel has from boot on.  AF_UNSPEC: every family without a handler of its own."""
+    """Return the built-in handlers.  AF_UNSPEC handles each family without a handler of its own."""
     unmodelled, changes = parts.unmodelled, parts.changes
     links, statistics = LinkQueries(parts.kinds, parts.devices.watch.sync), Statistics(unmodelled)
     ids, routing = nsid.NamespaceIds(), parts.routing
@@ -108,7 +108,7 @@ def built_in(parts: RouteParts) -> Table:
 
 
 def _dump_all(table: Table, writer: MessageWriter, callback: DumpCallback) -> bool:
-    """Dump every family, one after the other; an error comes in a datagram of its own (`rtnl_dump_all()`)."""
+    """Dump all families in sequence.  An error is sent in a datagram of its own (`rtnl_dump_all()`)."""
     first, context = callback.context or (1, None)
     for family in range(first, rt.RTNL_FAMILY_MAX + 1):
         handlers = table.get((family, callback.request.type))
@@ -130,7 +130,7 @@ def _dump_all(table: Table, writer: MessageWriter, callback: DumpCallback) -> bo
 
 
 def split_done(dump: Dump, writer: MessageWriter, callback: DumpCallback) -> bool:
-    """Run a dump, after whose last datagram another one with NLMSG_DONE comes (`rtnl_dumpit()`)."""
+    """Run a dump, and send NLMSG_DONE in a datagram of its own (`rtnl_dumpit()`)."""
     if callback.context is not dump:
         dump(writer, callback)
         callback.context = dump

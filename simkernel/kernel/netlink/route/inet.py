@@ -1,6 +1,7 @@
-"""IPv4's and IPv6's data of a device, and what RTM_NEWLINK shows of it (IFLA_AF_SPEC).
+"""The data of IPv4 and IPv6 in each device, and its attributes in RTM_NEWLINK (IFLA_AF_SPEC).
 
-The settings are read off Linux 6.18; devinet_init() and addrconf_init() set the values that are not 0 here.
+The values of settings are recorded from Linux 6.18, where devinet_init() and addrconf_init() set the non-zero
+ones.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ _MORE: Final = {1: 64, 7: -1, 8: 4000, 9: 1000, 11: 604800, 12: 86400, 13: 3, 14
 IPV6_CONF: Final = (
     dict.fromkeys(_ONES, 1) | _MORE | {30: 10000, 31: 1000, 43: 3600000, 52: 1024, 54: 65535, 55: -1}
 )
-"""The settings of /proc/sys/net/ipv4/conf and ipv6/conf that are not 0, by their place."""
+"""The non-zero settings of /proc/sys/net/ipv4/conf and ipv6/conf, by index."""
 
 INET6_STATS_LENGTH: Final = 38
 ICMP6_STATS_LENGTH: Final = 7
@@ -48,15 +49,15 @@ REACHABLE_MS: Final = 30_000
 RETRANS_MS: Final = 1000
 
 EUI64, NONE, STABLE_PRIVACY, RANDOM = range(4)
-"""Modes of making link-local addresses (IN6_ADDR_GEN_MODE_*)."""
+"""The modes that generate link-local addresses (IN6_ADDR_GEN_MODE_*)."""
 IF_RS_SENT: Final = 0x10
 IF_READY: Final = 0x8000_0000
-"""IFLA_INET6_FLAGS: a router was asked for, the device can carry packets."""
+"""Flags of IFLA_INET6_FLAGS: a router solicitation was sent, the device can carry packets."""
 
 
 @attrs.define(eq=False, kw_only=True)
 class Address:
-    """An address of a device.  Lifetimes are in seconds, instants in ns of the machine's clock."""
+    """An address of a device.  Lifetimes are in seconds; times are in ns of the machine's clock."""
 
     device: NetDevice
     prefixlen: int
@@ -69,12 +70,12 @@ class Address:
     created: int = 0
     updated: int = 0
     expiry: Work | None = None
-    """The work item that ends a lifetime."""
+    """The work item that runs at the end of a lifetime."""
 
 
 @attrs.define(eq=False, kw_only=True)
 class Address4(Address):
-    """An IPv4 address (`struct in_ifaddr`).  `address` differs from `local` on a point-to-point link."""
+    """An IPv4 address (`struct in_ifaddr`).  On a point-to-point link, `address` is the peer's."""
 
     local: int
     address: int
@@ -83,29 +84,29 @@ class Address4(Address):
 
     @property
     def mask(self) -> int:
-        """The netmask."""
+        """The netmask as a number."""
         return (-1 << (32 - self.prefixlen)) & 0xFFFF_FFFF
 
     @property
     def is_secondary(self) -> bool:
-        """True if another address of its subnet is the primary one."""
+        """True if the subnet of the address has another, primary address."""
         return bool(self.flags & ia.IFA_F_SECONDARY)
 
     def has_subnet_of(self, other: Address4) -> bool:
-        """True if both have the same subnet and the same length of prefix."""
+        """Return True if both addresses have the same subnet and prefix length."""
         return self.prefixlen == other.prefixlen and self.contains(other.address)
 
     def contains(self, address: int) -> bool:
-        """True if `address` is in its subnet (`inet_ifa_match()`)."""
+        """Return True if `address` is in the subnet (`inet_ifa_match()`)."""
         return not (address ^ self.address) & self.mask
 
 
 @attrs.define(eq=False)
 class InDevice:
-    """IPv4's data of a device (`struct in_device`).
+    """The data of IPv4 in a device (`struct in_device`).
 
-    `conf` has the settings that differ from IPV4_CONF, `joined` the multicast groups of IFA_F_MCAUTOJOIN.
-    IPv4 is disabled on a device whose data is `dead`.
+    `conf` contains the settings that differ from IPV4_CONF.  `joined` contains the multicast groups of
+    IFA_F_MCAUTOJOIN.  If `dead` is True, IPv4 is disabled on the device.
     """
 
     conf: dict[int, int]
@@ -116,7 +117,7 @@ class InDevice:
 
 @attrs.define(eq=False, kw_only=True)
 class Address6(Address):
-    """An IPv6 address (`struct inet6_ifaddr`).  `peer` is the other end's on a point-to-point link."""
+    """An IPv6 address (`struct inet6_ifaddr`).  `peer` is the peer's address on a point-to-point link."""
 
     address: bytes
     peer: bytes = bytes(16)
@@ -128,10 +129,10 @@ class Address6(Address):
 
 @attrs.define(eq=False)
 class Inet6Device:
-    """IPv6's data of a device (`struct inet6_dev`): the fields of `InDevice`, and more.
+    """The data of IPv6 in a device (`struct inet6_dev`): the fields of `InDevice`, and more.
 
-    `updated` is an instant in ns.  `interface_id` is the random half of a link-local address, once it was
-    needed.
+    `updated` is a time in ns.  `interface_id` is the random half of a link-local address, set at its first
+    use.
     """
 
     conf: dict[int, int]
@@ -163,19 +164,19 @@ INET6_DEVICE: Final = DeviceSlot(_make6)
 
 
 def in_device(device: NetDevice) -> InDevice | None:
-    """IPv4's data of a device, None if IPv4 is disabled on it (`__in_dev_get_rtnl()`)."""
+    """Return the data of IPv4 in a device, None if IPv4 is disabled on it (`__in_dev_get_rtnl()`)."""
     found = IN_DEVICE.of(device)
     return None if found.dead else found
 
 
 def inet6_device(device: NetDevice) -> Inet6Device | None:
-    """IPv6's data of a device, None if IPv6 is disabled on it (`__in6_dev_get()`)."""
+    """Return the data of IPv6 in a device, None if IPv6 is disabled on it (`__in6_dev_get()`)."""
     found = INET6_DEVICE.of(device)
     return None if found.dead else found
 
 
 def fill_ipv4(device: NetDevice) -> bytes:
-    """`inet_fill_link_af()`; nothing if IPv4 is disabled."""
+    """Return the attributes of IPv4, empty if it is disabled (`inet_fill_link_af()`)."""
     data = in_device(device)
     return (
         b"" if data is None else attribute(IFLA_INET_CONF, _settings(IPV4_CONF_LENGTH, IPV4_CONF | data.conf))
@@ -183,9 +184,9 @@ def fill_ipv4(device: NetDevice) -> bytes:
 
 
 def fill_ipv6(device: NetDevice, *, stats: bool) -> bytes:
-    """`inet6_fill_link_af()`; nothing if IPv6 is disabled.
+    """Return the attributes of IPv6, empty if it is disabled (`inet6_fill_link_af()`).
 
-    How long a neighbour counts as reachable is the mean of what Linux draws.
+    Linux randomizes the reachable time; REACHABLE_MS is its mean.
     """
     data = inet6_device(device)
     if data is None:
@@ -213,5 +214,5 @@ def _settings(length: int, conf: dict[int, int]) -> bytes:
 
 
 def _counters(count: int) -> bytes:
-    """An array of counters, whose first entry is its length (__snmp6_fill_stats64())."""
+    """Return an array of counters.  The first element is the length (__snmp6_fill_stats64())."""
     return struct.pack(f"<{count}Q", count, *[0] * (count - 1))

@@ -1,6 +1,7 @@
-"""Settings of IPv4 and IPv6 that a request for a link has in IFLA_AF_SPEC.
+"""Settings of IPv4 and IPv6 in IFLA_AF_SPEC of a link request.
 
-Sources: `inet_validate_link_af()` and `inet_set_link_af()` of net/ipv4/devinet.c, their twins of addrconf.c.
+Sources: `inet_validate_link_af()` and `inet_set_link_af()` of net/ipv4/devinet.c, `inet6_validate_link_af()`
+and `inet6_set_link_af()` of net/ipv6/addrconf.c.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ INET6_POLICY: Final = PolicyTable("inet6", (*_UNCHECKED, at_least(TOKEN_SIZE), U
 
 
 def set_ipv4(device: NetDevice, link: LinkRequest, place: Place, *, check: bool) -> None:
-    """Check or apply settings of IPv4.  EAFNOSUPPORT if it is disabled on the device, EINVAL."""
+    """Check or apply the settings of IPv4.  Raises EINVAL, EAFNOSUPPORT if IPv4 is disabled on the device."""
     target = inet.in_device(device) if device.registered else None
     if target is None:
         raise os_error(EAFNOSUPPORT)
@@ -45,7 +46,7 @@ def set_ipv4(device: NetDevice, link: LinkRequest, place: Place, *, check: bool)
 def set_ipv6(
     ipv6: InterfaceAddresses, device: NetDevice, link: LinkRequest, place: Place, *, check: bool
 ) -> None:
-    """Check or apply settings of IPv6.  EAFNOSUPPORT if it is disabled on the device, EINVAL."""
+    """Check or apply the settings of IPv6.  Raises EINVAL, EAFNOSUPPORT if IPv6 is disabled on the device."""
     target = inet.inet6_device(device) if device.registered else None
     if target is None:
         raise os_error(EAFNOSUPPORT)

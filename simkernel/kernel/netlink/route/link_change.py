@@ -1,4 +1,4 @@
-"""RTM_NEWLINK, RTM_SETLINK, RTM_DELLINK and the names of links (net/core/rtnetlink.c)."""
+"""RTM_NEWLINK, RTM_SETLINK, RTM_DELLINK and the properties of links (net/core/rtnetlink.c)."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ from simkernel.uapi.socket import AF_INET, AF_INET6
 
 MODIFIED: Final = 1
 NOTIFY: Final = 3
-"""What a change asks for at its end: nothing, or an announcement (DO_SETLINK_*)."""
+"""The effects of a change: MODIFIED, or MODIFIED with a notification at the end (DO_SETLINK_*)."""
 MAX_QUEUES: Final = 4096
 GRO_MAX_SIZE: Final = 8 * 65535
 
@@ -58,19 +58,19 @@ _SIZES: Final = {
     il.IFLA_GSO_IPV4_MAX_SIZE: "gso_ipv4_max_size",
     il.IFLA_GRO_IPV4_MAX_SIZE: "gro_ipv4_max_size",
 }
-"""The sizes of offloaded packets, and the fields of a device that hold them."""
+"""The attributes of offloading limits, and the fields of `NetDevice` that store them."""
 _OF_IPV4: Final = {
     il.IFLA_GSO_MAX_SIZE: il.IFLA_GSO_IPV4_MAX_SIZE,
     il.IFLA_GRO_MAX_SIZE: il.IFLA_GRO_IPV4_MAX_SIZE,
 }
 _HARDWARE: Final = (il.IFLA_VF_PORTS, il.IFLA_PORT_SELF)
-"""Attributes that only hardware supports."""
+"""The attributes that only hardware drivers support."""
 _UNMODELLED: Final = (il.IFLA_VFINFO_LIST, il.IFLA_PROTO_DOWN_REASON, il.IFLA_XDP)
 
 
 @attrs.frozen
 class LinkChanges:
-    """Handlers of requests that make, change and delete links."""
+    """Handlers of requests that create, change and delete links."""
 
     devices: NetDevices
     kinds: LinkKinds
@@ -83,7 +83,7 @@ class LinkChanges:
     # -- requests -------------------------------------------------------------------
 
     def delete(self, request: Request) -> None:
-        """`rtnl_dellink()`: EOPNOTSUPP for `lo`, ENODEV, EPERM for group 0."""
+        """`rtnl_dellink()`: raises EOPNOTSUPP for `lo`, ENODEV, EPERM for group 0."""
         link = LinkRequest(request)
         link.parse(policy.LIBERAL)
         one_namespace(link)
@@ -117,7 +117,7 @@ class LinkChanges:
         self._change(link.device(request.net), link)
 
     def new(self, request: Request) -> Awaitable[None] | None:
-        """`rtnl_newlink()`: change the link that is named, else make one."""
+        """Change the link that the request names, else create one (`rtnl_newlink()`)."""
         return self._new(request, load=True)
 
     async def _load(self, request: Request, loading: Awaitable[Any]) -> None:
@@ -209,7 +209,7 @@ class LinkChanges:
         ops: LinkOps | None,
         data: dict[int, bytes] | None,
     ) -> None:
-        """The part of `__rtnl_newlink()` for a link that exists.  EEXIST, EOPNOTSUPP."""
+        """Change an existing link (part of `__rtnl_newlink()`).  Raises EEXIST, EOPNOTSUPP."""
         request = link.request
         master = device.master
         master_ops = None if master is None else master.link_ops
@@ -234,7 +234,7 @@ class LinkChanges:
         self._change(device, link, status)
 
     def make(self, net: Net, name: str, origin: NameOrigin, ops: LinkOps, link: LinkRequest) -> NetDevice:
-        """Make a device, which its kind will register (`rtnl_create_link()`).  EINVAL."""
+        """Create a device without registering it (`rtnl_create_link()`).  Raises EINVAL."""
         request = link.request
         queues = [
             link.number(type) if type in link else 1
@@ -269,7 +269,7 @@ class LinkChanges:
         return device
 
     def make_peer(self, new: NewLink, ops: LinkOps) -> NetDevice:
-        """Make the other end of a new link, which its kind will register."""
+        """Create the peer of a new link without registering it."""
         described = new.link if new.peer is None else new.peer
         named = new.peer is not None and il.IFLA_IFNAME in described
         name = described.name if named else f"{ops.kind}%d"
@@ -280,7 +280,7 @@ class LinkChanges:
         return peer
 
     def configure_peer(self, new: NewLink, peer: NetDevice) -> None:
-        """Set the flags of the other end of a new link, and announce it."""
+        """Set the flags of a new link's peer, and notify RTNLGRP_LINK."""
         header = IfInfoMsg() if new.peer is None else new.peer.header
         self.devices.configure(peer, header.flags, header.change)
 
@@ -317,9 +317,9 @@ class LinkChanges:
             raise
 
     def _change(self, device: NetDevice, link: LinkRequest, status: int = 0) -> None:
-        """`do_setlink()`: the changes that a request asks for, in the kernel's order.
+        """Apply the changes of a request, in Linux's order (`do_setlink()`).
 
-        Those made before an error stay, and are announced.
+        Changes before an error remain, and are notified.
         """
         try:
             for effect in self._changes(device, link):
@@ -336,7 +336,7 @@ class LinkChanges:
                 self.devices.state_change(device)
 
     def _changes(self, device: NetDevice, link: LinkRequest) -> Iterator[int]:
-        """Make one change after the other; yields the announcement that each needs."""
+        """Apply the changes one by one; yield the effect of each."""
         self._validate(device, link)
         devices, header, request, tb = self.devices, link.header, link.request, link.tb
         target = self._target(link)
@@ -399,7 +399,10 @@ class LinkChanges:
             raise refuse(request, EOPNOTSUPP, "Protodown not supported by device")
 
     def _set_operstate(self, device: NetDevice, state: int) -> None:
-        """`set_operstate()`: a program may only leave DORMANT or TESTING, or enter UP."""
+        """Set the operational state (`set_operstate()`).
+
+        A program can only leave DORMANT or TESTING, or enter UP.
+        """
         if state == il.IF_OPER_UP and device.operstate in (
             il.IF_OPER_DORMANT,
             il.IF_OPER_TESTING,
@@ -417,7 +420,7 @@ class LinkChanges:
             self.devices.state_change(device)
 
     def _validate(self, device: NetDevice, link: LinkRequest) -> None:
-        """`validate_linkmsg()`: EINVAL, EAFNOSUPPORT, EOPNOTSUPP."""
+        """`validate_linkmsg()`: raises EINVAL, EAFNOSUPPORT, EOPNOTSUPP."""
         request = link.request
         for type in (il.IFLA_ADDRESS, il.IFLA_BROADCAST):
             if type in link and len(link.tb[type]) < len(device.address):
@@ -438,9 +441,9 @@ class LinkChanges:
             self.set_family(family, device, link, place, True)
 
     def _target(self, link: LinkRequest) -> Net:
-        """The namespace that a link is to be in (`rtnl_link_get_net_capable()`).
+        """Return the target namespace of a link (`rtnl_link_get_net_capable()`).
 
-        EINVAL, ESRCH for a process that does not exist, EBADF.
+        Raises EINVAL, ESRCH for a process that does not exist, EBADF.
         """
         request = link.request
         if il.IFLA_NET_NS_PID in link:
@@ -450,7 +453,7 @@ class LinkChanges:
         return link.namespace()
 
     def _link_net(self, link: LinkRequest, target: Net) -> Net | None:
-        """The namespace of IFLA_LINK_NETNSID, a number in `target`.  EINVAL."""
+        """Return the namespace with the id IFLA_LINK_NETNSID in `target`.  Raises EINVAL."""
         if il.IFLA_LINK_NETNSID not in link:
             return None
         net = target.known_as(link.signed(il.IFLA_LINK_NETNSID))
@@ -460,9 +463,10 @@ class LinkChanges:
 
 
 def _set_size(device: NetDevice, type: int, size: int) -> None:
-    """Set a size of offloaded packets (`netif_set_gso_max_size()` and its like).
+    """Set an offloading limit (`netif_set_gso_max_size()` and similar functions).
 
-    One that is not for IPv4 alone is IPv4's too, unless it is beyond the length field of IPv4.
+    An attribute that is not specific to IPv4 sets the limit of IPv4 too.  Values above MAX_GSO_SIZE do not
+    set it, since they exceed the length field of IPv4.
     """
     setattr(device, _SIZES[type], size)
     if type in _OF_IPV4 and size <= MAX_GSO_SIZE:
@@ -470,6 +474,6 @@ def _set_size(device: NetDevice, type: int, size: int) -> None:
 
 
 def _unique_namespace(link: LinkRequest) -> None:
-    """`rtnl_ensure_unique_netns()` where any one way to name a namespace will do."""
+    """Raise EINVAL for several namespace attributes (`rtnl_ensure_unique_netns()`)."""
     if sum(type in link for type in _NAMESPACES) > 1:
         raise refuse(link.request, EINVAL, "multiple netns identifying attributes specified")

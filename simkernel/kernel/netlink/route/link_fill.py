@@ -1,4 +1,4 @@
-"""The bytes of RTM_NEWLINK and RTM_DELLINK (`rtnl_fill_ifinfo()`, as of Linux 6.18)."""
+"""The encoding of RTM_NEWLINK and RTM_DELLINK (`rtnl_fill_ifinfo()`, as of Linux 6.18)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from simkernel.uapi.structure import S32, U8, U16, U32
 STATS64_SIZE: Final = 200
 STATS_SIZE: Final = 96
 IFMAP_SIZE: Final = 32
-"""struct rtnl_link_stats64, rtnl_link_stats and rtnl_link_ifmap: no device transmits."""
+"""The sizes of rtnl_link_stats64, rtnl_link_stats and rtnl_link_ifmap.  All are 0: no device transmits."""
 IFLA_XDP_ATTACHED: Final = 2
 
 Row = tuple[int, Struct, Callable[[NetDevice], int]]
@@ -54,7 +54,7 @@ SECOND: Final[tuple[Row, ...]] = (
     (il.IFLA_TAILROOM, U16, lambda device: 0),
     (il.IFLA_PROTO_DOWN, U8, lambda device: device.proto_down),
 )
-"""The numbers of a device, in the kernel's order: attribute, layout and value."""
+"""Numeric attributes of a device, in Linux's order: type, layout and value."""
 
 
 def fill(
@@ -72,7 +72,7 @@ def fill(
     new_index: int = 0,
     target_nsid: int = -1,
 ) -> bytes:
-    """Return the message of a device.  `viewer` is the namespace whose numbers of namespaces it uses."""
+    """Return the message of a device.  Namespace ids are those of the namespace `viewer`."""
     header = rt.IfInfoMsg(AF_UNSPEC, device.type, device.index, device.shown_flags, change).pack()
     kind = device.link_ops
     slave = None if device.master is None else device.master.link_ops
@@ -126,7 +126,7 @@ def fill(
 def fill_ipv6(
     device: NetDevice, *, type: int = rt.RTM_NEWLINK, flags: int = 0, seq: int = 0, portid: int = 0
 ) -> bytes:
-    """Return the message of a device as IPv6 has it (`inet6_fill_ifinfo()`)."""
+    """Return the IPv6 message of a device (`inet6_fill_ifinfo()`)."""
     header = rt.IfInfoMsg(AF_INET6, device.type, device.index, device.shown_flags, 0).pack()
     iflink = device.iflink
     body = b"".join(
@@ -152,7 +152,10 @@ def _numbers(rows: tuple[Row, ...], device: NetDevice) -> list[bytes]:
 
 
 def other_end(device: NetDevice, viewer: Net) -> bytes:
-    """`rtnl_fill_link_netnsid()`: the device below or at the other end, and the namespace that it is in."""
+    """Return IFLA_LINK, and IFLA_LINK_NETNSID for a peer in another namespace.
+
+    Source: `rtnl_fill_link_netnsid()`.
+    """
     kind, iflink = device.link_ops, device.iflink
     peer_net = None if kind is None or kind.link_net is None else kind.link_net(device)
     link = attribute(il.IFLA_LINK, U32.pack(iflink))

@@ -46,10 +46,10 @@ class LinkQueries:
 
     kinds: LinkKinds
     sync: Callable[[NetDevice], None]
-    """Handle a pending change of a link's carrier."""
+    """Handles a pending carrier event of a link."""
 
     def get(self, request: Request) -> None:
-        """Return one link (`rtnl_getlink()`)."""
+        """Send one link (`rtnl_getlink()`)."""
         link = LinkRequest(request)
         _parse_get(link)
         one_namespace(link)
@@ -59,9 +59,9 @@ class LinkQueries:
         request.sock.send(data, request.portid)
 
     def dump(self, writer: MessageWriter, callback: DumpCallback) -> bool:
-        """Return all links (`rtnl_dump_ifinfo()`).
+        """Dump all links (`rtnl_dump_ifinfo()`).
 
-        NLMSG_DONE comes in a datagram of its own, after which the request is not looked at again
+        NLMSG_DONE is sent in a datagram of its own.  The call that sends it does not parse the request again
         (RTNL_FLAG_DUMP_SPLIT_NLM_DONE).
         """
         if callback.context is _FINISHED:
@@ -69,7 +69,7 @@ class LinkQueries:
         link = LinkRequest(callback.request)
         try:
             _parse_dump(link, callback.strict)
-        except OSError:  # an error in the request stops only a strict one
+        except OSError:  # a request without strict checking ignores its errors
             if callback.strict:
                 raise
             link.tb = {}
@@ -92,7 +92,7 @@ class LinkQueries:
 
 
 def _answer(link: LinkRequest) -> dict[str, int]:
-    """The parts of an answer that follow from its request."""
+    """Return the arguments of `fill` that depend on the request."""
     request = link.request
     target = link.signed(il.IFLA_TARGET_NETNSID) if il.IFLA_TARGET_NETNSID in link else -1
     mask = link.number(il.IFLA_EXT_MASK)

@@ -21,7 +21,7 @@ class LinkKinds(dict[str, LinkOps]):
         self[ops.kind] = ops
 
     def unregister(self, ops: LinkOps) -> None:
-        """Remove a kind and every link of it (`__rtnl_link_unregister()`)."""
+        """Remove a kind, and every link of it (`__rtnl_link_unregister()`)."""
         for net in self._devices.namespaces:
             doomed: list[NetDevice] = []
             for device in tuple(net.devices.values()):

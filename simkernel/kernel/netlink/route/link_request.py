@@ -1,4 +1,4 @@
-"""A request about links: its header, its attributes, and the link that it names."""
+"""A link request: its header, its attributes, and the link that it names."""
 
 from __future__ import annotations
 
@@ -17,11 +17,14 @@ from simkernel.uapi.structure import S32, U32
 from simkernel.ynl.policy import PolicyTable
 
 Place = tuple[int, int]
-"""Begin and end of a payload in a request."""
+"""The begin and the end of a payload in a request, in bytes."""
 
 
 class LinkRequest:
-    """A request with a `struct ifinfomsg`, or a shorter header; `tb` has the payloads of its attributes."""
+    """A request with a `struct ifinfomsg` or a shorter header.
+
+    `tb` contains the payloads of the attributes.
+    """
 
     __slots__ = ("_found", "request", "tb")
 
@@ -35,7 +38,7 @@ class LinkRequest:
 
     @property
     def has_header(self) -> bool:
-        """True if there is a whole ifinfomsg."""
+        """True if the ifinfomsg is complete."""
         return self.request.length >= NLMSG_HDRLEN + IfInfoMsg.SIZE
 
     @property
@@ -45,18 +48,21 @@ class LinkRequest:
 
     @property
     def has_odd_header(self) -> bool:
-        """True if the header sets fields that a question does not use."""
+        """True if the header sets fields that must be 0 in a strict RTM_GETLINK."""
         header = self.header
         padding = self.request.data[self.request.start + NLMSG_HDRLEN + 1]
         return bool(padding or header.type or header.flags or header.change)
 
     def parse(self, validate: int, header_size: int = IfInfoMsg.SIZE) -> None:
-        """Check the attributes (`nlmsg_parse_deprecated()` and its strict twin).  EINVAL, ERANGE."""
+        """Parse and check the attributes (`nlmsg_parse()` and its variants).  Raises EINVAL, ERANGE."""
         self._found = attributes(self.request, header_size, LINK_POLICY, validate)
         self.tb = self.payloads(self._found)
 
     def nest(self, place: Place, table: PolicyTable, *, silent: bool = False) -> Found:
-        """Check the attributes in a nest (`nla_parse_nested_deprecated()`), without a text if `silent`."""
+        """Check the attributes in a nest (`nla_parse_nested_deprecated()`).
+
+        If `silent`, an error sets no text in the extended ACK.
+        """
         request = self.request
         said = request.extack
         if silent:
@@ -67,47 +73,47 @@ class LinkRequest:
             request.extack = said
 
     def payloads(self, found: Found) -> dict[int, bytes]:
-        """The payloads of attributes, by type."""
+        """Return the payloads of attributes, by type."""
         return {type: self.request.data[first:last] for type, (first, last) in found.items()}
 
     def located(self, type: int) -> list[tuple[int, int, int]]:
-        """The type of each attribute in a nest, and the begin and the end of its payload in the request."""
+        """Return the type of each attribute in a nest, and the begin and end of its payload."""
         if type not in self._found:
             return []
         located, _ = locate_attributes(self.request.data, *self._found[type])
         return [(inner & NLA_TYPE_MASK, first, last) for inner, first, last in located]
 
     def families(self) -> list[tuple[int, Place]]:
-        """Each family in IFLA_AF_SPEC, with the place of its settings."""
+        """Return each family in IFLA_AF_SPEC, and the place of its settings."""
         return [(family, (first, last)) for family, first, last in self.located(il.IFLA_AF_SPEC)]
 
     def link_info(self) -> Found:
-        """The attributes in IFLA_LINKINFO, checked (ifla_info_policy).  EINVAL, ERANGE."""
+        """Return the checked attributes in IFLA_LINKINFO (ifla_info_policy).  Raises EINVAL, ERANGE."""
         if il.IFLA_LINKINFO not in self:
             return {}
         return self.nest(self._found[il.IFLA_LINKINFO], LINKINFO_POLICY, silent=True)
 
     def kind(self, kinds: dict[str, LinkOps]) -> LinkOps | None:
-        """The registered kind that IFLA_LINKINFO names (`linkinfo_to_kind_ops()`)."""
+        """Return the registered kind named in IFLA_LINKINFO (`linkinfo_to_kind_ops()`)."""
         try:
             return kinds.get(text(self.payloads(self.link_info()).get(il.IFLA_INFO_KIND, b"")))
         except OSError:
             return None
 
     def number(self, type: int) -> int:
-        """The value of a 32-bit attribute, 0 if it is absent."""
+        """Return the value of a 32-bit attribute, 0 if it is absent."""
         value: int = U32.unpack_from(self.tb[type])[0] if type in self else 0
         return value
 
     def signed(self, type: int) -> int:
-        """The value of a signed 32-bit attribute that is present."""
+        """Return the value of a signed 32-bit attribute, which must be present."""
         value: int = S32.unpack_from(self.tb[type])[0]
         return value
 
     def namespace(self) -> Net:
-        """The namespace that is asked about (`rtnl_get_net_ns_capable()`).
+        """Return the namespace of a query (`rtnl_get_net_ns_capable()`).
 
-        EINVAL for a number that stands for none, EACCES.
+        Raises EINVAL for an unknown namespace id, EACCES.
         """
         if il.IFLA_TARGET_NETNSID not in self:
             return self.request.net
@@ -120,11 +126,14 @@ class LinkRequest:
 
     @property
     def is_named(self) -> bool:
-        """True if a name says which link is meant."""
+        """True if the request names the link."""
         return il.IFLA_IFNAME in self or il.IFLA_ALT_IFNAME in self
 
     def device(self, net: Net) -> NetDevice:
-        """The link of the index or the name.  EINVAL if neither is given, ENODEV if it does not exist."""
+        """Return the link with the index or the name of the request.
+
+        Raises EINVAL if neither is given, ENODEV if the link does not exist.
+        """
         index = self.header.index
         if index > 0:
             device = net.devices.get(index)
@@ -140,7 +149,7 @@ class LinkRequest:
 
 
 class PeerRequest(LinkRequest):
-    """The description of a link's other end: an ifinfomsg and attributes in one attribute."""
+    """The description of a link's peer: an ifinfomsg and attributes, nested in an attribute."""
 
     __slots__ = ("_header",)
 
@@ -160,5 +169,5 @@ class PeerRequest(LinkRequest):
 
 
 def text(data: bytes) -> str:
-    """The string up to its NUL."""
+    """Decode a string up to its NUL."""
     return data.split(b"\0", 1)[0].decode("utf-8", "surrogateescape")

@@ -36,13 +36,13 @@ from simkernel.ynl.policy import AttributePolicy, NlaType, PolicyTable, Validati
 MAX_ADDR_LEN: Final = 32
 CACHEINFO_SIZE: Final = 16
 NTF_EXT_MASK: Final = 0b101
-"""NTF_EXT_MANAGED and NTF_EXT_EXT_VALIDATED; NTF_EXT_LOCKED is for bridges."""
+"""NTF_EXT_MANAGED and NTF_EXT_EXT_VALIDATED.  NTF_EXT_LOCKED is valid only for bridges."""
 ADDRESS_SIZES: Final = {AF_INET: 4, AF_INET6: 16}
-"""The tables of neighbours, and how long an address in them is (arp_tbl, nd_tbl)."""
+"""The families with a neighbour table (arp_tbl, nd_tbl), and their address sizes in bytes."""
 CACHEINFO: Final = Struct("<4I")
 """struct nda_cacheinfo"""
 STALE_AGE: Final = 60 * 100 * CENTISECOND
-"""How long ago a new neighbour was confirmed, in ns (twice BASE_REACHABLE_TIME)."""
+"""The age of a new neighbour's last confirmation, in ns (twice BASE_REACHABLE_TIME)."""
 NO_MASTER: Final = 2**32 - 1
 
 _POLICIES: Final[dict[int, AttributePolicy]] = {
@@ -69,12 +69,15 @@ NEIGHBOUR_POLICY: Final = PolicyTable(
 
 
 def header(request: Request) -> NdMsg:
-    """The ndmsg of a request that has one."""
+    """Return the ndmsg of a request whose header is complete."""
     return NdMsg.unpack(request.data, request.start + NLMSG_HDRLEN)
 
 
 def passes_filter(device: NetDevice | None, index: int, master: int) -> bool:
-    """Check the filters of a dump (`neigh_ifindex_filtered()`, `neigh_master_filtered()`)."""
+    """Return True if a device passes the filters of a dump.
+
+    Sources: `neigh_ifindex_filtered()`, `neigh_master_filtered()`.
+    """
     if index and (device is None or device.index != index):
         return False
     if not master:
@@ -84,14 +87,14 @@ def passes_filter(device: NetDevice | None, index: int, master: int) -> bool:
 
 
 def device_of(request: Request, index: int) -> NetDevice | None:
-    """The device of a header; None without an index.  ENODEV."""
+    """Return the device of a header, None without an index.  Raises ENODEV."""
     if index and index not in request.net.devices:
         raise os_error(ENODEV)
     return request.net.devices.get(index)
 
 
 def key_of(request: Request, family: int, first: int, last: int) -> bytes:
-    """The address of a neighbour.  EAFNOSUPPORT, EINVAL."""
+    """Return the address of a neighbour.  Raises EAFNOSUPPORT, EINVAL."""
     size = ADDRESS_SIZES.get(family)
     if size is None:
         raise os_error(EAFNOSUPPORT)
@@ -101,7 +104,7 @@ def key_of(request: Request, family: int, first: int, last: int) -> bytes:
 
 
 def parse_dump(request: Request, strict: bool) -> Found:
-    """`neigh_valid_dump_req()`: only a strict request fails."""
+    """`neigh_valid_dump_req()`: only an invalid strict request raises an error."""
     try:
         if strict:
             _check_dump_header(request)

@@ -1,7 +1,7 @@
 """RTM_..NEIGH: the neighbours of network devices (net/core/neighbour.c, net/ipv4/arp.c, net/ipv6/ndisc.c).
 
-No packets are modelled, so the only neighbours are those that programs set.  A reachable one stays reachable,
-and nothing resolves an address.
+No packets are modelled, so only programs create neighbours.  A reachable neighbour stays reachable, and no
+address is resolved.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ from simkernel.uapi.structure import U8, U32
 
 @attrs.define(eq=False)
 class Neighbour:
-    """A neighbour (`struct neighbour`).  Instants are in ns."""
+    """A neighbour (`struct neighbour`).  Times are in ns."""
 
     family: int
     device: NetDevice
@@ -88,7 +88,7 @@ class Neighbour:
 
 @attrs.define(eq=False)
 class Proxy:
-    """An address for which a device, or each, answers (`struct pneigh_entry`)."""
+    """An address that one device, or every one if it is None, answers for (`struct pneigh_entry`)."""
 
     family: int
     device: NetDevice | None
@@ -109,7 +109,7 @@ PROXIES: Final[PernetSlot[dict[tuple[int, NetDevice | None, bytes], Proxy]]] = P
 class NeighbourTables:
     """The tables arp_tbl and nd_tbl of a machine, and the handlers of requests.
 
-    `address_type` returns the type of an IPv4 address in a table of routes, as seen by a device.
+    `address_type` returns the type of an IPv4 address in a routing table, for a device.
     """
 
     def __init__(
@@ -152,7 +152,7 @@ class NeighbourTables:
     # -- messages -------------------------------------------------------------------
 
     def _fill(self, entry: Neighbour | Proxy, *, users: int = 0) -> bytes:
-        """`neigh_fill_info()`, `pneigh_fill_info()`; `users` hold a neighbour beside its table."""
+        """`neigh_fill_info()`, `pneigh_fill_info()`; `users` counts the references besides the table's."""
         index = 0 if entry.device is None else entry.device.index
         head = NdMsg(entry.family, index=index, flags=entry.flags & 0xFF, type=rt.RTN_UNICAST)
         parts = [attribute(nb.NDA_DST, entry.key)]
@@ -173,7 +173,7 @@ class NeighbourTables:
         return head.pack() + b"".join(parts)
 
     def _notify(self, entry: Neighbour, type: int, *, users: int = 0, portid: int = 0) -> None:
-        """`__neigh_notify()`; the timer of a deleted neighbour does not hold it any more."""
+        """`__neigh_notify()`; the timer of a deleted neighbour holds no reference to it."""
         net = entry.device.net
         if type == rt.RTM_DELNEIGH:
             users -= bool(entry.state & nb.NUD_IN_TIMER)
@@ -183,10 +183,9 @@ class NeighbourTables:
     # -- questions ------------------------------------------------------------------
 
     def dump(self, writer: MessageWriter, callback: DumpCallback) -> bool:
-        """All neighbours, or all proxies (`neigh_dump_info()`).
+        """Dump all neighbours, or all proxies (`neigh_dump_info()`).
 
-        Linux's order is that of a hash table.  Here they come in the order of their families, then in
-        that in which they were made.
+        The order is by family, then by creation.  Linux dumps in the order of a hash table.
         """
         request = callback.request
         found = parse_dump(request, callback.strict)
@@ -210,7 +209,7 @@ class NeighbourTables:
         return False
 
     def get(self, request: Request) -> None:
-        """One neighbour or proxy (`neigh_get()`).  Every request is checked strictly."""
+        """Send one neighbour or proxy (`neigh_get()`).  Every request is checked strictly."""
         found = parse_get(request)
         head = header(request)
         size = ADDRESS_SIZES.get(head.family)
@@ -236,7 +235,7 @@ class NeighbourTables:
 
     @staticmethod
     def _proxy(net: Net, family: int, device: NetDevice | None, key: bytes) -> Proxy | None:
-        """The last made proxy of a device or of all devices (`__pneigh_lookup_1()`)."""
+        """Return the newest proxy for a device or for all devices (`__pneigh_lookup_1()`)."""
         for proxy in reversed(PROXIES.of(net).values()):
             if (proxy.family, proxy.key) == (family, key) and proxy.device in (device, None):
                 return proxy
@@ -245,7 +244,7 @@ class NeighbourTables:
     # -- changes --------------------------------------------------------------------
 
     def delete(self, request: Request) -> None:
-        """`neigh_delete()`: of the attributes only the address counts, and they are not checked."""
+        """`neigh_delete()`: only the address attribute is used, and attributes are not checked."""
         if not has_header(request, NdMsg):
             raise os_error(EINVAL)
         start = request.start + NLMSG_HDRLEN + NdMsg.SIZE
@@ -400,7 +399,7 @@ class NeighbourTables:
 
 
 def _multicast(device: NetDevice, key: bytes) -> bytes:
-    """The hardware address of a multicast group (`arp_mc_map()`, `ndisc_mc_map()`)."""
+    """Return the hardware address of a multicast group (`arp_mc_map()`, `ndisc_mc_map()`)."""
     if device.type != il.ARPHRD_ETHER:
         return device.broadcast
     return b"\x33\x33" + key[-4:] if len(key) > 4 else b"\x01\x00\x5e" + bytes([key[1] & 0x7F]) + key[2:]

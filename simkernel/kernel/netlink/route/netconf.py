@@ -1,4 +1,4 @@
-"""RTM_..NETCONF: some settings of IPv4 and IPv6 of each device (net/ipv4/devinet.c, net/ipv6/addrconf.c)."""
+"""RTM_..NETCONF: settings of IPv4 and IPv6 of each device (net/ipv4/devinet.c, net/ipv6/addrconf.c)."""
 
 from __future__ import annotations
 
@@ -24,28 +24,28 @@ from simkernel.uapi.structure import S32
 from simkernel.ynl.policy import AttributePolicy, PolicyTable
 
 HEADER_SIZE: Final = 4
-"""struct netconfmsg, which is a family, and its padding."""
+"""The size of struct netconfmsg, a family and padding, in bytes."""
 EVERY: Final = (nc.NETCONFA_IFINDEX_ALL, nc.NETCONFA_IFINDEX_DEFAULT)
-"""The indexes of the settings of all devices and of new ones, which no file changes."""
+"""The pseudo indexes of the settings `all` and `default`, which no file changes."""
 Settings = dict[int, int]
 
 
 @attrs.frozen(eq=False)
 class NetConf:
-    """The settings of a protocol: attributes, and their places in the protocol's table."""
+    """The settings of a protocol.  `places` maps attributes to indexes in the protocol's settings."""
 
     name: str
     family: int
     group: int
     error: int
-    """The error of a device that does not exist, or on which the protocol is disabled."""
+    """The error for a device that does not exist, or on which the protocol is disabled."""
     find: Callable[[NetDevice], InDevice | Inet6Device | None]
     places: dict[int, int]
 
     def pack(
         self, index: int, conf: Settings | None, request: Request | None = None, flags: int = 0
     ) -> bytes:
-        """`inet_netconf_fill_devconf()`; without settings the message of their end."""
+        """Return RTM_NEWNETCONF, or RTM_DELNETCONF if `conf` is None (`inet_netconf_fill_devconf()`)."""
         type = rt.RTM_DELNETCONF if conf is None else rt.RTM_NEWNETCONF
         values = [(nc.NETCONFA_IFINDEX, index)]
         if conf is not None:
@@ -62,12 +62,12 @@ class NetConf:
             notify(device.net, self.group, self.pack(device.index, conf))
 
     def renamed(self, device: NetDevice, conf: Settings) -> None:
-        """Announce that the settings are under another name."""
+        """Notify of a device's new name: the settings end under the old one."""
         self.announce(device, None)
         self.announce(device, conf)
 
     def get(self, request: Request) -> None:
-        """`inet_netconf_get_devconf()`: EINVAL, ENODEV."""
+        """`inet_netconf_get_devconf()`: raises EINVAL, ENODEV."""
         policy = parse.at_least(S32.size)
         known = {nc.NETCONFA_IFINDEX, *self.places} - {nc.NETCONFA_MC_FORWARDING, nc.NETCONFA_BC_FORWARDING}
         table = PolicyTable(

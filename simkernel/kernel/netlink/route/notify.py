@@ -1,4 +1,4 @@
-"""Notifications of NETLINK_ROUTE (`rtnl_notify()`), those of links among them (`rtmsg_ifinfo()`)."""
+"""Notifications of NETLINK_ROUTE (`rtnl_notify()`), and those of links (`rtmsg_ifinfo()`)."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ EVENTS = frozenset(
         Event.CHANGE_TX_QUEUE_LEN,
     }
 )
-"""The events of which RTNLGRP_LINK hears (`rtnetlink_event()`)."""
+"""The events that RTNLGRP_LINK is notified of (`rtnetlink_event()`)."""
 IFLA_EVENT_VALUES = {Event.FEAT_CHANGE: 2}
 """`rtnl_get_event()`"""
 
@@ -37,9 +37,10 @@ def wanted(net: Net, group: int, request: Request | None = None) -> bool:
 
 
 def notify(net: Net, group: int, data: bytes, request: Request | None = None, allotted: int = 0) -> None:
-    """Send a message to a group; to the sender of `request` too if that has NLM_F_ECHO.
+    """Send a message to a group, and to the sender of a `request` with NLM_F_ECHO.
 
-    A socket that loses it hears ENOBUFS.  The sender may be in another namespace, where it hears nothing.
+    A socket without buffer space loses the message and has the error ENOBUFS.  A sender in another namespace
+    does not receive the message.
     """
     sock = KERNEL_SOCKETS.of(net)[NETLINK_ROUTE]
     report = request is not None and bool(request.flags & NLM_F_ECHO)
@@ -62,9 +63,9 @@ class LinkNotifier:
         new_net: Net | None = None,
         new_index: int = 0,
     ) -> Callable[[], None]:
-        """Build a message of the device as it is now; the result sends it.
+        """Build a message from the device's current state; return a function that sends it.
 
-        The namespaces that it names get numbers, even if no socket would receive it.
+        The namespaces in the message get ids, even if no socket receives it.
         """
         net = device.net
         new_nsid = None if new_net is None else peer_id(net, new_net)
@@ -86,11 +87,11 @@ class LinkNotifier:
         return lambda: notify(net, rt.RTNLGRP_LINK, data, request)
 
     def changed(self, device: NetDevice, change: int = 0, request: Request | None = None) -> None:
-        """Send RTM_NEWLINK of a registered device."""
+        """Send RTM_NEWLINK for a registered device."""
         if device.registered:
             self.prepare(rt.RTM_NEWLINK, device, change, request=request)()
 
     def on_event(self, event: Event, device: NetDevice, info: object) -> None:
-        """Send RTM_NEWLINK after some events of the chain."""
+        """Send RTM_NEWLINK after the events in `EVENTS`."""
         if event in EVENTS and device.registered:
             self.prepare(rt.RTM_NEWLINK, device, 0, event=IFLA_EVENT_VALUES.get(event, 0))()

@@ -73,12 +73,12 @@ def _id(net: Net, peer: Net) -> int:
 
 
 def notify(net: Net, type: int, number: int, request: Request | None = None) -> None:
-    """Notify RTNLGRP_NSID of a number that has come or gone in `net` (`rtnl_net_notifyid()`)."""
+    """Notify RTNLGRP_NSID of an id that is assigned or freed in `net` (`rtnl_net_notifyid()`)."""
     sock = KERNEL_SOCKETS.of(net)[NETLINK_ROUTE]
     seq, portid, flags = (request.seq, request.portid, request.flags) if request else (0, 0, 0)
     try:
         skb = sock.skb(message(type, _body(number, None), seq=seq, pid=portid), ROOM)
-    except OSError as error:  # `rtnl_set_sk_err()`: the request is done, and listeners learn of the loss
+    except OSError as error:  # the request succeeds; listeners get the error: `rtnl_set_sk_err()`
         for member in sock.entry.members.get(rt.RTNLGRP_NSID, ()):
             member.report_error(error.errno or ENOMEM)
         return
@@ -87,7 +87,7 @@ def notify(net: Net, type: int, number: int, request: Request | None = None) -> 
 
 
 def peer_id(net: Net, peer: Net) -> int:
-    """The number of `peer` in `net`; if it has none, it gets one (`peernet2id_alloc()`)."""
+    """Return the id of `peer` in `net`; assign one if it has none (`peernet2id_alloc()`)."""
     number = net.id_of(peer)
     if number is None:
         number = net.assign_id(peer)

@@ -1,4 +1,4 @@
-"""Routes and rules of a machine: the parts, put together."""
+"""The routing subsystem of a machine: tables, rules and handlers."""
 
 from __future__ import annotations
 

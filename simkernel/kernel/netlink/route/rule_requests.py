@@ -96,7 +96,7 @@ UNMODELLED: Final = frozenset(
 )
 
 ALLOTTED: Final = {AF_INET: 228, AF_INET6: 260}
-"""The size for which the buffer of a notification is made, by family (`fib_rule_nlmsg_size()`)."""
+"""The buffer size of a notification in bytes, by family (`fib_rule_nlmsg_size()`)."""
 
 EXACT: Final = (
     "action",
@@ -114,7 +114,7 @@ EXACT: Final = (
     "sports",
     "dports",
 )
-"""The fields in which a rule differs from all others (`rule_exists()`), ..."""
+"""The fields that NLM_F_EXCL compares besides the selectors (`rule_exists()`)."""
 UNSPECIFIED: Final[dict[str, object]] = {
     "iifname": b"",
     "oifname": b"",
@@ -124,11 +124,11 @@ UNSPECIFIED: Final[dict[str, object]] = {
     "suppress_ifgroup": UNSET,
     "suppress_prefixlen": UNSET,
 }
-"""... and their values in a request that does not select by them, if not 0 (`rule_find()`)."""
+"""The values of these fields that match all rules in RTM_DELRULE, 0 if not listed (`rule_find()`)."""
 
 
 class RuleTables(Protocol):
-    """The routing tables that rules choose from."""
+    """The routing tables that rules select."""
 
     rules: RuleSet
 
@@ -136,11 +136,11 @@ class RuleTables(Protocol):
         """Prepare for a change of the rules."""
 
     def table_of_rule(self, net: Net, rule: Rule) -> int | None:
-        """The number of the table of a new rule, made if it does not exist; None if it cannot be."""
+        """Return the table id of a new rule, None if there is none."""
 
 
 class RuleRequests:
-    """Handlers of RTM_..RULE.  `sets` are in the order of dumps (`fib_rules_register()`)."""
+    """Handlers of RTM_..RULE.  `sets` is in dump order (`fib_rules_register()`)."""
 
     def __init__(
         self,
@@ -155,7 +155,7 @@ class RuleRequests:
         devices.subscribe(self._on_event)
 
     def _on_event(self, event: Event, device: NetDevice, info: Any) -> None:
-        """Let rules follow the names of links (`fib_rules_event()`)."""
+        """Update the device indexes of rules after an event of a device (`fib_rules_event()`)."""
         if event not in (Event.REGISTER, Event.CHANGENAME, Event.UNREGISTER):
             return
         name = device.name.encode("utf-8", "surrogateescape")
@@ -168,7 +168,7 @@ class RuleRequests:
                         setattr(rule, index, device.index)
 
     def new(self, request: Request) -> None:
-        """`fib_nl_newrule()`: EINVAL, EAFNOSUPPORT, EEXIST with NLM_F_EXCL."""
+        """`fib_nl_newrule()`: raises EINVAL, EAFNOSUPPORT, EEXIST with NLM_F_EXCL."""
         tables, rule, found = self._parse(request)
         net, rules = request.net, tables.rules.of(request.net)
         if request.flags & NLM_F_EXCL and any(each.is_alike(rule, found, EXACT) for each in rules.rules):
@@ -194,7 +194,7 @@ class RuleRequests:
         self._notify(rt.RTM_NEWRULE, tables.rules, rule, request)
 
     def delete(self, request: Request) -> None:
-        """Delete the first rule that matches (`fib_nl_delrule()`).  ENOENT, EPERM for a permanent rule."""
+        """Delete the first matching rule (`fib_nl_delrule()`).  Raises ENOENT, EPERM for a permanent rule."""
         tables, wanted_rule, found = self._parse(request)
         rules = tables.rules.of(request.net).rules
         fields = tuple(
@@ -247,7 +247,10 @@ class RuleRequests:
         return tables, rule, found
 
     def dump(self, writer: MessageWriter, callback: DumpCallback) -> bool:
-        """The rules of a family, or all (`fib_nl_dumprule()`).  EAFNOSUPPORT for one without rules."""
+        """Dump the rules of a family, or of all (`fib_nl_dumprule()`).
+
+        Raises EAFNOSUPPORT for a family without rules.
+        """
         request = callback.request
         if callback.strict:
             _check(request)
@@ -274,7 +277,7 @@ def _payload(request: Request, found: Found, type: int) -> bytes:
 
 
 def _rule(request: Request, rules: RuleSet, found: Found) -> Rule:
-    """The rule that a request describes.  EINVAL."""
+    """Return the rule that a request describes.  Raises EINVAL."""
     head, net = _header(request), request.net
 
     def number(type: int, default: int = 0) -> int:
@@ -351,7 +354,7 @@ def _is_port_range(ports: tuple[int, int]) -> bool:
 
 
 def _check(request: Request) -> None:
-    """`fib_valid_dumprule_req()`: a strict request says nothing but the family."""
+    """`fib_valid_dumprule_req()`: a strict request contains only the family."""
     if not has_header(request, FibRuleHdr):
         raise refuse(request, EINVAL, "Invalid header for fib rule dump request")
     start = request.start + NLMSG_HDRLEN

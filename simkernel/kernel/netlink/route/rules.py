@@ -1,4 +1,4 @@
-"""The rules by which a lookup chooses its routing table (net/core/fib_rules.c)."""
+"""The rules that select the routing table of a lookup (net/core/fib_rules.c)."""
 
 from __future__ import annotations
 
@@ -26,21 +26,21 @@ from simkernel.uapi.socket import AF_INET
 from simkernel.uapi.structure import U8, U32
 
 UNSET: Final = 2**32 - 1
-"""No prefix or group is left out, no link has such an index, no user such an id: -1."""
+"""The value -1 of an unset prefix length, device group, device index or user id."""
 DSCP_MAX: Final = 0x3F
 PORT_RANGE: Final = struct.Struct("<HH")
 USER_RANGE: Final = struct.Struct("<II")
 ALL_USERS: Final = (0, UNSET)
 ALL_PORTS: Final = (0, 0)
 TOS_MASK: Final = 0x1C
-"""The bits of a TOS that IPv4 looks at (IPTOS_TOS_MASK without ECN)."""
+"""The TOS bits that IPv4 compares (IPTOS_TOS_MASK without ECN)."""
 ACTIONS: Final = {fr.FR_ACT_UNREACHABLE: ENETUNREACH, fr.FR_ACT_PROHIBIT: EACCES}
-"""The errors of actions; of any other one it is EINVAL."""
+"""The errors of actions.  All other actions return EINVAL."""
 
 
 @attrs.define(kw_only=True)
 class Flow:
-    """What a lookup is about (`struct flowi`); addresses are numbers, 0 for none."""
+    """The key of a lookup (`struct flowi`).  Addresses are numbers, 0 if unset."""
 
     daddr: int
     saddr: int = 0
@@ -60,11 +60,11 @@ class Outcome(Protocol):
 
     @property
     def length(self) -> int:
-        """The length of its prefix."""
+        """The prefix length of the route."""
 
     @property
     def device(self) -> NetDevice | None:
-        """Its device."""
+        """The device of the route."""
 
 
 T = TypeVar("T", bound=Outcome)
@@ -74,7 +74,7 @@ T = TypeVar("T", bound=Outcome)
 class Rule:
     """A rule (`struct fib_rule`).
 
-    An index is UNSET while no link has the name.  Of `tos` and `dscp` the rule has one at most.
+    A device index is UNSET while no device has the name.  A rule has `tos` or `dscp`, not both.
     """
 
     family: int
@@ -125,12 +125,12 @@ class Rule:
         return matched != bool(self.flags & fr.FIB_RULE_INVERT)
 
     def suppresses(self, found: Outcome) -> bool:
-        """Return True if the rule is not satisfied with a route (`fib4_rule_suppress()`)."""
+        """Return True if the rule rejects a found route (`fib4_rule_suppress()`)."""
         shorter = self.suppress_prefixlen != UNSET and found.length <= self.suppress_prefixlen
         return shorter or (found.device is not None and found.device.group == self.suppress_ifgroup)
 
     def is_alike(self, wanted: Rule, request: Found, fields: tuple[str, ...]) -> bool:
-        """Return True if it has the `fields` of another, and the selectors that a request has."""
+        """Return True if the rule equals another in `fields` and in the selectors present in a request."""
         return (
             all(getattr(self, field) == getattr(wanted, field) for field in fields)
             and wanted.dst_len in (0, self.dst_len)
@@ -186,7 +186,7 @@ def _u32(value: int, *, shown: bool | None = None) -> bytes:
 def _pack_ports(
     type: int, mask_type: int, ports: tuple[int, int]
 ) -> tuple[tuple[int, bytes], tuple[int, bytes]]:
-    """A range of ports; the mask of a single one has all bits."""
+    """Return the attribute of a port range.  A single port also has a mask with all bits set."""
     single = ports != ALL_PORTS and ports[0] == ports[1]
     return (type, b"" if ports == ALL_PORTS else PORT_RANGE.pack(*ports)), (
         mask_type,
@@ -203,7 +203,7 @@ def _is_in(address: int, prefix: bytes, length: int) -> bool:
 
 @attrs.define(eq=False)
 class RuleList:
-    """The rules of a family in a namespace, by priority; lookups follow them if they are `custom`."""
+    """The rules of a family in a namespace, by priority.  `custom` is True if lookups must follow them."""
 
     rules: list[Rule]
     custom: bool = False
@@ -212,7 +212,8 @@ class RuleList:
 class RuleSet:
     """The rules of a family (`struct fib_rules_ops`).
 
-    `size` is the length of an address.  `tables` holds table and priority of each rule of a new namespace.
+    `size` is the length of an address in bytes.  `tables` contains table and priority of the rules of a new
+    namespace.
     """
 
     def __init__(self, family: int, group: int, size: int, tables: tuple[tuple[int, int], ...]) -> None:
@@ -226,23 +227,23 @@ class RuleSet:
         )
 
     def of(self, net: Net) -> RuleList:
-        """The rules of a namespace."""
+        """Return the rules of a namespace."""
         return self._lists.of(net)
 
     def target(self, net: Net, rule: Rule) -> int | None:
-        """The place of the rule that a goto jumps to, if it exists."""
+        """Return the list index of the target of a goto, None if it does not exist."""
         rules = self.of(net).rules
         return next((place for place, each in enumerate(rules) if each.priority == rule.target), None)
 
     def pack(self, net: Net, rule: Rule) -> bytes:
-        """The header and the attributes of a rule."""
+        """Return header and attributes of a rule."""
         unresolved = rule.action == fr.FR_ACT_GOTO and self.target(net, rule) is None
         return rule.pack(unresolved=unresolved)
 
     def lookup(self, net: Net, flow: Flow, look: Callable[[Net, int, Flow], T | int]) -> T | int:
-        """What `look` finds in the tables of the rules, or an errno (`fib_rules_lookup()`).
+        """Return the result of `look` in the tables of the rules, or an errno (`fib_rules_lookup()`).
 
-        The errno EAGAIN of a table leads to the next rule; after the last one it is ESRCH.
+        If `look` returns EAGAIN, the next rule is used.  After the last rule the result is ESRCH.
         """
         rules, place = self.of(net).rules, 0
         while place < len(rules):
