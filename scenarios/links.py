@@ -3,10 +3,11 @@
 Covers: rtnetlink: links and addresses that come, change and go; groups, overrun and ENOBUFS; dumps that a
     change interrupts.
 Scenario: A program creates, renames, configures and deletes links. Two daemons subscribe, list everything,
-    and follow the notifications. The second one is slow: it loses notifications, so it lists again.
-    Then a program that only lists receives a list in several parts, and links change in between.
-When useful: to write a daemon whose table is right in the end. With --set resync=false the slow daemon
-    ignores ENOBUFS, and its table stays wrong.
+    and follow the notifications. The second daemon is slow. It loses notifications, so it lists again.
+    Then another program lists the links without a subscription. Its list has four datagrams, and links
+    change after the first one.
+When useful: to write a daemon whose table is right after every change. With --set resync=false the slow
+    daemon ignores ENOBUFS, and its table stays wrong.
 """
 
 from __future__ import annotations
@@ -45,12 +46,12 @@ LISTED: dict[str, Changes] = {
     "eth1 is deleted": (("eth1", ""),),
     "eth0 becomes old, eth5 eth0": (("eth0", "old"), ("eth5", "eth0")),
 }
-"""Changes of links while they are listed: old and new names."""
+"""The changes during each list: pairs of the old and the new name.  An empty name deletes the link."""
 
 
 @attrs.define
 class Daemon:
-    """A daemon, its table and its counters.  A link's index is its identity: a name can change."""
+    """A daemon, its table and its counters.  The index identifies a link, because a name can change."""
 
     name: str
     work: float = 0.0
@@ -88,7 +89,7 @@ class Daemon:
                     raise
                 self.overruns += 1
                 if self.resync:
-                    while await app.poll([(route.event_socket, POLLIN)], 0):  # the list will be newer
+                    while await app.poll([(route.event_socket, POLLIN)], 0):  # older than the new list
                         with suppress(OSError):  # another overrun
                             await route.event_socket.recv(BUFSIZE)
                     await self.list(route)
@@ -96,7 +97,7 @@ class Daemon:
                 await app.compute(millis(self.work))
 
     async def list(self, route: Any) -> None:
-        """Replace the table.  A list that was interrupted is requested again."""
+        """Replace the table by a new list.  Repeat an interrupted list."""
         while True:
             self.listed += 1
             with suppress(InterruptedError):
@@ -113,7 +114,7 @@ class Daemon:
             self.addresses.add((event["ifa-index"], event["address"]))
         elif event.name == "deladdr":
             self.addresses.discard((event["ifa-index"], event["address"]))
-        elif event["ifi-family"] == AF_UNSPEC:  # AF_BRIDGE: the link is a port of a bridge, or no longer
+        elif event["ifi-family"] == AF_UNSPEC:  # AF_BRIDGE: the link joins or leaves a bridge
             if event.name == "newlink":
                 self.links[event["ifi-index"]] = event["ifname"]
             else:
@@ -144,7 +145,7 @@ async def administrator(app: App, changes: int, step: float) -> None:
         link = choose(links)
         change, values = choose(
             (
-                ("dellink", {"ifi_index": link}),  # the other end of a veth goes, too
+                ("dellink", {"ifi_index": link}),  # the peer of a veth is deleted, too
                 ("setlink", {"ifi_index": link, "ifname": name}),
                 ("setlink", {"ifi_index": link, "ifi_flags": choose((IFF_UP, 0)), "ifi_change": IFF_UP}),
                 ("setlink", {"ifi_index": link, "master": choose((bridge, 0))}),
@@ -157,7 +158,7 @@ async def administrator(app: App, changes: int, step: float) -> None:
 
 
 async def lister(app: App, changes: Changes, found: list[tuple[str, bool]]) -> None:
-    """List the links of a new namespace in parts; another program changes them after the first."""
+    """List the links of a new namespace.  Another program changes them after the first datagram."""
     await app.unshare(CLONE_NEWNET)
     route = await app.rtnetlink()
     for number in range(6):
@@ -181,7 +182,7 @@ async def lister(app: App, changes: Changes, found: list[tuple[str, bool]]) -> N
 
 
 async def change(app: App, changes: Changes) -> None:
-    """Rename links; delete those whose new name is empty."""
+    """Rename links.  Delete those whose new name is empty."""
     route = await app.rtnetlink()
     for name, new in changes:
         index = await index_of(route, name)
@@ -192,13 +193,13 @@ async def change(app: App, changes: Changes) -> None:
 
 
 @scenario(
-    Parameter("changes", int, 400, minimum=1, maximum=100_000, help="how often links or addresses change"),
+    Parameter("changes", int, 400, minimum=1, maximum=100_000, help="number of changes"),
+    Parameter("step", float, 1.0, minimum=0.05, maximum=1000.0, unit="ms", help="time between two changes"),
+    Parameter("work", float, 5.0, minimum=0.0, maximum=1000.0, unit="ms", help="slow daemon, per message"),
     Parameter(
-        "step", float, 1.0, minimum=0.05, maximum=1000.0, unit="ms", help="from one change to the next"
+        "buffer", int, 16384, minimum=2048, maximum=212_992, unit="bytes", help="slow daemon: SO_RCVBUF"
     ),
-    Parameter("work", float, 5.0, minimum=0.0, maximum=1000.0, unit="ms", help="of the slow one, a message"),
-    Parameter("buffer", int, 16384, minimum=2048, maximum=212_992, unit="bytes", help="of the slow one"),
-    Parameter("resync", bool, True, help="whether the slow one lists again after ENOBUFS"),
+    Parameter("resync", bool, True, help="the slow daemon lists again after ENOBUFS"),
 )
 def links(run: Run) -> None:
     machine = run.machine(udev=False)
@@ -219,36 +220,37 @@ def links(run: Run) -> None:
 
 
 def report(run: Run, daemons: list[Daemon], truth: Daemon, found: list[tuple[str, bool]]) -> None:
-    """Compare the tables with a new list, and show the lists with a change in between."""
+    """Compare the daemons' tables with a new list, and show the lists during which links changed."""
     quick, slow = daemons
     right = {each.name: each.table == truth.table for each in daemons}
     run.text(
-        f"A program has made {run['changes']} changes of links and addresses; the kernel has sent "
-        f"{quick.heard} notifications. In the end there are {len(truth.links)} links and "
+        f"Number of changes of links and addresses: {run['changes']}. The quick daemon received "
+        f"{quick.heard} notifications. At the end, the kernel has {len(truth.links)} links and "
         f"{len(truth.addresses)} addresses."
     )
     run.table(
         "The daemons",
-        ("who", *quick.counters, "links", "addresses", "is right"),
+        ("daemon", *quick.counters, "links", "addresses", "is right"),
         [
             (each.name, *each.counters.values(), *map(len, each.table), "yes" if right[each.name] else "NO")
             for each in daemons
         ],
     )
     run.text(
-        f"The slow daemon has overrun {slow.overruns} times (ENOBUFS), and listed everything again "
-        f"{slow.listed - 1} times. A daemon that does not list again stays wrong: no later notification "
-        "corrects its table. Try --set resync=false."
+        f"The slow daemon's socket overran {slow.overruns} times (ENOBUFS), and the daemon listed everything "
+        f"again {slow.listed - 1} times. With --set resync=false it does not list again. Then its table "
+        "stays wrong, because the kernel does not repeat a lost notification."
     )
     lists = dict(zip(LISTED, found, strict=True))
     run.table(
-        "A list of the links in parts, and a change after the first part",
-        ("change", "names in the parts", "NLM_F_DUMP_INTR"),
+        "A list of the links in four datagrams, and a change after the first one",
+        ("change", "names in the datagrams", "NLM_F_DUMP_INTR"),
         [(what, names, "yes" if interrupted else "no") for what, (names, interrupted) in lists.items()],
     )
     run.text(
-        "The flag reports that links came or went: list again. It does not report a rename, so a list can "
-        "have a name twice and lack another. An index is unique, and a subscriber is notified of new names."
+        "NLM_F_DUMP_INTR reports that a link was created or deleted: list again. The flag does not report a "
+        "rename, so a list can have one name twice and lack another. Identify links by index, which is "
+        "unique, and subscribe: RTM_NEWLINK has the new name."
     )
     run.metric("links", sorted(truth.links.values()))
     run.metric("addresses", len(truth.addresses))

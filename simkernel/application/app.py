@@ -260,5 +260,5 @@ class App(Descriptors, Modules):
 
     @lazy
     async def rtnetlink(self) -> RtnetlinkClient:
-        """A client of the links, addresses and routes of its network namespace."""
+        """Return a client of links, addresses and routes in the caller's network namespace."""
         return await RtnetlinkClient.open(self)

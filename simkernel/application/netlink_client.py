@@ -1,7 +1,7 @@
-"""A client of a netlink family, made of the raw calls, as any real client is.
+"""A client of a netlink family.  It uses the system calls of netlink sockets only.
 
-Requests go over one socket and events come over another, so that neither waits for the other.  The
-keys of results are spelled as in the family's specification; in keyword arguments `_` stands for `-`.
+Requests use one socket and events another, so that neither waits for the other.  The keys of results have
+the spelling of the family's specification.  Keyword arguments have `_` in place of `-`.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ from simkernel.uapi.structure import S32
 from simkernel.ynl.model import ModeName
 
 KERNEL = 0
-"""The kernel's port id.  Root's programs may send to clients and groups as well: nobody listens to them."""
+"""The kernel's port id.  The client ignores other senders: root's programs may send to any port and group."""
 
 BUFFER = 1 << 18
-"""Room for any datagram of the kernel: more than the receive buffer of a socket holds unless it is set."""
+"""Size of a receive, in bytes.  It exceeds the default SO_RCVBUF, so no datagram is truncated."""
 
 TO_KERNEL = (KERNEL, 0)
 
@@ -47,7 +47,7 @@ TYPE, FLAGS, SEQ = 1, 2, 3
 
 
 class Message(dict[str, Any]):
-    """The attributes of a message by name; `name` is the operation's."""
+    """The attributes of a message by name.  `name` is the name of the operation."""
 
     __slots__ = ("name",)
 
@@ -57,7 +57,7 @@ class Message(dict[str, Any]):
 
 
 class Messages(Protocol):
-    """A family's groups, and the bytes of its messages."""
+    """The groups and message formats of a family."""
 
     @property
     def name(self) -> str: ...
@@ -96,7 +96,7 @@ F = TypeVar("F", bound=Messages)
 
 
 class NetlinkClient(Generic[F]):
-    """A family as a program uses it.  Errors of the kernel are OSError, with what its extended ACK says."""
+    """A client of one family.  Errors of the kernel raise OSError with the text of the extended ACK."""
 
     def __init__(self, app: Caller, sock: NetlinkSocket, family: F) -> None:
         self._app = app
@@ -112,7 +112,7 @@ class NetlinkClient(Generic[F]):
 
     @lazy
     async def join(self, *groups: str) -> None:
-        """Join multicast groups.  PermissionError where the family asks for a capability."""
+        """Join multicast groups.  PermissionError if a group requires a capability."""
         for number in [self.family.group(group) for group in groups]:
             if self._events is None:
                 self._events = await client_socket(self._app, self.family.protocol)
@@ -133,10 +133,10 @@ class NetlinkClient(Generic[F]):
         return self._events
 
     def events(self, *names: str) -> AsyncIterator[Message]:
-        """The events of the joined groups, or those of them with these names, as they come.
+        """Return an iterator over the events of the joined groups, or over those with these names.
 
-        Guarantees: in order, none twice.  When the socket overruns, `anext` raises OSError (ENOBUFS)
-        once; events are missing then, and iterating goes on after the gap.
+        Events arrive in order, each once.  When the socket overruns, `anext` raises OSError (ENOBUFS)
+        once.  Events are missing then, and the next `anext` returns the first event after the gap.
         """
         for name in names:
             self.family.check_event(name)
@@ -146,9 +146,9 @@ class NetlinkClient(Generic[F]):
 
     @lazy
     async def do(self, operation: str, /, **attributes: object) -> Message | None:
-        """One request; its reply, or None if it has none.  Of several replies the last counts.
+        """Send a request.  Return its last reply, or None if there is no reply.
 
-        What ends them is the acknowledgement that is asked for, as tools/net/ynl of Linux asks for it.
+        The request has NLM_F_ACK, as in Linux's tools/net/ynl.  The acknowledgement ends the replies.
         """
         request = self._request(operation, "do", NLM_F_REQUEST | NLM_F_ACK, attributes)
         sequence, owner, fd = self._sequence, self._app.owner, self._sock.fileno()
@@ -167,9 +167,10 @@ class NetlinkClient(Generic[F]):
 
     @lazy
     async def dump(self, operation: str, /, **attributes: object) -> list[Message]:
-        """All there is, message by message.
+        """Return the messages of a dump.
 
-        InterruptedError (EINTR, as libmnl has it) if it changed meanwhile (NLM_F_DUMP_INTR): ask again.
+        InterruptedError (EINTR, as in libmnl) if a message has NLM_F_DUMP_INTR.  The data changed during the
+        dump, so call `dump` again.
         """
         request = self._request(operation, "dump", NLM_F_REQUEST | NLM_F_DUMP, attributes)
         sequence, owner, fd = self._sequence, self._app.owner, self._sock.fileno()
@@ -192,7 +193,7 @@ class NetlinkClient(Generic[F]):
 
     @lazy
     async def close(self) -> None:
-        """Close its sockets."""
+        """Close the sockets."""
         await self._sock.close()
         if self._events is not None:
             await self._events.close()
@@ -207,7 +208,7 @@ class NetlinkClient(Generic[F]):
     def _check(
         self, operation: str, request: bytes, header: Header, data: bytes, start: int, end: int
     ) -> None:
-        """Raise what an answer says went wrong, if anything."""
+        """Raise OSError if an answer has an error number."""
         number = -S32.unpack_from(data, start)[0]
         if number == 0:
             return
@@ -256,14 +257,14 @@ class _Events:
 
 
 def _call(owner: Owner, name: str, arguments: tuple[object, ...]) -> Call[Any]:
-    """A system call that nobody has to remember: it is awaited at once."""
+    """Return a system call.  The check for calls that are never awaited skips it: `do` awaits it at once."""
     call: Call[Any] = Call()
     call.owner, call.name, call.arguments, call.convert = owner, name, arguments, None
     return call
 
 
 def _from_kernel(received: Received) -> list[tuple[Header, int, int]]:
-    """Where the messages of a datagram lie; none if it is not the kernel's."""
+    """Locate the messages of a datagram.  Return none if the sender is not the kernel."""
     portid, _ = received[ADDRESS]
     return locate_messages(received[DATA])[0] if portid == KERNEL else []
 

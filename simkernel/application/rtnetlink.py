@@ -9,8 +9,8 @@
     async for event in route.events("newlink", "dellink"): ...
 
 Operations, fields of the header and attributes have the names of the kernel's specifications rt-link, rt-addr
-and rt-route (Documentation/netlink/specs), of Linux 6.18.  Requests have NETLINK_GET_STRICT_CHK, as those of
-iproute2; "new" has NLM_F_CREATE and NLM_F_EXCL, as `ip ... add` has.
+and rt-route (Documentation/netlink/specs) of Linux 6.18.  Keyword arguments have `_` in place of `-`.  As in
+iproute2, the socket has NETLINK_GET_STRICT_CHK, and "new" operations have NLM_F_CREATE and NLM_F_EXCL.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def _nest(attributes: Attributes) -> Codec:
 
 
 def _attributes(header: ModuleType, prefix: str, names: Iterable[tuple[Codec, str]]) -> Attributes:
-    """Return the attributes by name; `prefix` and the name make the name of the constant in `header`."""
+    """Return number and codec of attributes by name.  `header` has their numbers as `prefix` + NAME."""
     return {
         name: (getattr(header, prefix + name.replace("-", "_").upper()), codec)
         for codec, words in names
@@ -114,7 +114,7 @@ class Kind:
         return self.header(*[values.get(name, 0) for name in names]).pack() + _encode(self.attributes, rest)
 
     def decode(self, data: bytes, start: int, end: int) -> dict[str, Any]:
-        """Return the fields of a payload's header, and its attributes; unknown ones are left out."""
+        """Return the fields of a payload's header and its known attributes."""
         fields = zip(self.fields, self.header.LAYOUT.unpack_from(data, start), strict=True)
         return dict(fields) | _decode(self.attributes, data, start + self.header.SIZE, end)
 
@@ -151,7 +151,7 @@ GROUPS: Final = {
 
 
 class RouteMessages:
-    """The messages of rtnetlink (`Messages`)."""
+    """The groups and message formats of rtnetlink (`Messages`)."""
 
     name: Final = "rtnetlink"
     protocol: Final = NETLINK_ROUTE
@@ -179,7 +179,7 @@ class RouteMessages:
         return OPERATIONS[operation][1].decode(data, start, len(data) if end is None else end)
 
     def decode_event(self, type: int, data: bytes, start: int, end: int) -> tuple[str, dict[str, Any]] | None:
-        """Return the operation, the fields and the attributes of an event; None if it is not modelled."""
+        """Return the operation, the fields and the attributes of an event; None for another type."""
         for name, (number, kind, _) in OPERATIONS.items():
             if number == type:
                 return name, kind.decode(data, start, end)
@@ -191,7 +191,7 @@ class RouteMessages:
         return next((name for name, (type, _) in attributes.items() if type == number), str(number))
 
     def name_at(self, operation: str, request: bytes, offset: int) -> str | None:
-        """Return the name of the attribute at an offset of a request, of a nested one that of the outer."""
+        """Return the name of the outermost attribute at an offset of a request."""
         located, _ = locate_attributes(
             request, NLMSG_HDRLEN + OPERATIONS[operation][1].header.SIZE, len(request)
         )
@@ -200,7 +200,7 @@ class RouteMessages:
 
 
 class RtnetlinkClient(NetlinkClient[RouteMessages]):
-    """A client of links, addresses and routes."""
+    """A client of rtnetlink for links, addresses and routes."""
 
     @classmethod
     async def open(cls, app: Caller) -> RtnetlinkClient:

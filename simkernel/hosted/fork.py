@@ -1,9 +1,9 @@
 """`os.fork` of a hosted program: the child is a process of the host, and its calls are made in the machine.
 
-Theory of operation.  The host's fork(2) copies this Python with the program's memory.  In the machine the
-program's task forks, too.  The child sends each of its calls over a socket to this Python, where the
-simulated child makes it and sends back the result and the clock.  The machine runs nothing else until the
-child has sent its next call, so a run is as repeatable as without a fork.
+Theory of operation.  The host's fork(2) copies this Python process with the program's memory.  In the
+machine, the program's task forks, too.  The copy sends each call over a socket to the original process.
+There the simulated child makes the call, and returns the result and the clock.  The machine runs nothing
+else until the copy has sent its next call.  So a run is as repeatable as without a fork.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ T = TypeVar("T")
 
 
 class ForkedTask:
-    """The task of a forked child, as the child sees it.  `enter` lets the parent make a call."""
+    """The task of a forked child, in the child's process.  `enter` sends a call to the original process."""
 
     alive = True
 
@@ -78,16 +78,16 @@ class ForkedRunner:
         raise SimulationError(f"{call!r} was awaited twice: make the call anew each time")
 
     def end(self, error: BaseException | None) -> None:
-        """End a child that has run to the end of its program, as Python does."""
+        """End a child whose program has returned or raised: exit status 0 or 1."""
         if error is not None and not isinstance(error, SystemExit):
             sys.excepthook(type(error), error, error.__traceback__)
         self.run(self._app.exit(error is not None))
 
 
 class Connection:
-    """One end of the socket between a forked child and the Python that runs the machine.
+    """One end of the socket between a forked child and the process that runs the machine.
 
-    That Python passes the child's number on the host, `pid`.
+    `pid` is the child's pid on the host.  It is 0 in the child.
     """
 
     def __init__(self, wrapped: socket.socket, pid: int = 0) -> None:
@@ -104,7 +104,7 @@ class Connection:
         return pickle.load(self._file)
 
     def close(self) -> None:
-        """End the connection, also in other children, which have copies of it, and wait for the child."""
+        """End the connection and wait for the child.  shutdown(2) also ends the copies in other children."""
         with suppress(OSError):  # closed before
             self._socket.shutdown(socket.SHUT_RDWR)
         self._socket.close()
@@ -136,7 +136,7 @@ async def _child(app: App, connection: Connection) -> None:
 
 
 def fork_function(host: Hosted, call: SystemCalls, hooks: list[dict[str, Callable[[], None]]]) -> Any:
-    """Return `os.fork` of a hosted program; `hooks` are the arguments of `os.register_at_fork`."""
+    """Return `os.fork` of a hosted program.  `hooks` has the arguments of `os.register_at_fork`."""
 
     def run_hooks(when: str) -> None:
         for each in hooks[:: -1 if when == "before" else 1]:

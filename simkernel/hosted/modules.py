@@ -37,9 +37,9 @@ BUFFERS: Final = ("BufferedRandom", "BufferedReader", "BufferedRWPair", "Buffere
 
 
 LIBC: Final = {"mount": 4, "setns": 2, "umount2": 2, "unshare": 1}
-"""Functions of the C library that programs call by ctypes, as os lacks them, with the number of arguments."""
+"""Functions of the C library that `os` lacks and programs call by ctypes.  Values are argument counts."""
 NUMBERS: Final = {165: "mount", 166: "umount2", 272: "unshare", 308: "setns"}
-"""Numbers of the same calls on x86-64 (arch/x86/entry/syscalls/syscall_64.tbl)."""
+"""System call numbers of `LIBC` on x86-64 (arch/x86/entry/syscalls/syscall_64.tbl)."""
 
 
 def replacements(machine: Machine, call: SystemCalls, ending: Ending) -> dict[str, ModuleType]:
@@ -114,7 +114,7 @@ def ctypes_module(call: SystemCalls) -> ModuleType:
 
 
 def libc_call(call: SystemCalls, name: str, *arguments: Any) -> int:
-    """Make a call of `LIBC`, or that of a number by syscall(2).  Return -1 and set errno on an error."""
+    """Make a call of `LIBC`; for `syscall`, the call of a number.  On an error, set errno and return -1."""
     if name == "syscall":
         number, *arguments = arguments  # type: ignore[assignment]
         if number not in NUMBERS:

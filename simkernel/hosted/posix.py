@@ -47,7 +47,7 @@ AS_IN_APP: Final = (
     "getppid", "getuid", "kill", "lseek", "memfd_create", "pipe2", "pread", "pwrite", "read", "readv",
     "sched_yield", "setgid", "setgroups", "setns", "setuid", "unshare", "wait", "waitpid", "write", "writev",
 )  # fmt: skip
-"""Functions that are those of `App`, where this Python has them."""
+"""Functions that are methods of `App`.  Older versions of Python lack some in `posix`."""
 
 
 class Posix:
@@ -107,11 +107,11 @@ class Posix:
     unsetenv = putenv
 
     def register_at_fork(self, **functions: Any) -> None:
-        """Register functions that `fork` calls before it, and after it in the parent or the child."""
+        """Register functions that `fork` calls: before the fork, and after it in the parent or the child."""
         self.fork_hooks.append(functions)
 
     def _exit(self, status: int) -> None:
-        """End the process without the functions of atexit."""
+        """End the process.  Functions of atexit do not run."""
         self._call.run(self._call.process.app.exit(status))
 
     def urandom(self, size: int, flags: int = 0) -> bytes:

@@ -87,7 +87,7 @@ class World:
         self.machine.kernel.uevents.send("change", "/devices/virtual/mem/null", "mem", NULL_DEVICE)
 
     def wait(self, seconds: float) -> None:
-        """Let simulated time pass."""
+        """Sleep for `seconds` of simulated time."""
         self.blocking.sleep(seconds)
 
     def initial_namespace(self) -> World:
@@ -105,11 +105,11 @@ class World:
         return self.blocking.listdir(path)
 
     def insmod(self, name: str, parameters: str = "", flags: int = 0) -> None:
-        """Load a module of the module path with a line of parameters, as finit_module(2) does."""
+        """Load a module from the module path (finit_module(2)).  `parameters` is a line as for insmod(8)."""
         self.blocking.call("finit_module", name, parameters, flags)
 
     def modprobe(self, name: str) -> None:
-        """Load a module by name or alias after those that it needs."""
+        """Load the dependencies of a module, then the module.  `name` can be an alias."""
         self.blocking.modprobe(name)
 
     def rmmod(self, name: str, flags: int = O_NONBLOCK) -> None:

@@ -58,7 +58,7 @@ def link_renamed_in_dump(machine: Machine, program: Program = None, *, link: str
 
 
 def link_moved(machine: Machine, link: str) -> Occurrence:
-    """Move a link to a new network namespace, at once: it leaves with RTM_DELLINK."""
+    """Move a link to a new network namespace, at once: RTM_DELLINK reports it."""
     occurrence = Occurrence(machine, "link-moved")
     machine.kernel.net_devices.move(_device(machine, link), machine.kernel.namespaces.create())
     occurrence.count()
