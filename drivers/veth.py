@@ -95,7 +95,7 @@ class Veth:
                 raise os_error(EINVAL)
             if not is_valid_ether_addr(address):
                 raise os_error(EADDRNOTAVAIL)
-        if mtu is not None and not ETH_MIN_MTU <= U32.unpack(mtu)[0] <= ETH_MAX_MTU:
+        if mtu is not None and not ETH_MIN_MTU <= U32.unpack_from(mtu)[0] <= ETH_MAX_MTU:
             raise os_error(EINVAL)
 
     def newlink(self, new: NewLink) -> None:

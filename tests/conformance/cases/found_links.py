@@ -153,3 +153,19 @@ def flags_and_echoes(world: World, log: Log) -> None:
     to = attr(rt.RTA_DST, bytes(15) + b"\1") + attr(rt.RTA_IIF, u32(1))
     lookup = rt.RtMsg(AF_INET6, 128, flags=rt.RTM_F_FIB_MATCH).pack() + to
     log.ask("lookup", sock, nlmsg(rt.RTM_GETROUTE, REQUEST, lookup))
+
+
+@case(privileged=True, marks=MARKS)
+def ends_that_are_described_wrongly(world: World, log: Log) -> None:
+    """A veth with an odd MTU or a negative index of its peer; a neighbour where IPv4 is off."""
+    sock = speaker(world)
+    kind = attr(il.IFLA_INFO_KIND, b"veth\0")
+    odd = rt.IfInfoMsg().pack() + attr(il.IFLA_MTU, bytes(5)) + attr(il.IFLA_LINKINFO, kind)
+    log.ask("mtu", sock, nlmsg(rt.RTM_NEWLINK, REQUEST | CREATE, odd))
+    peer = attr(il.IFLA_INFO_DATA, attr(1, rt.IfInfoMsg(index=-1).pack()))
+    negative = rt.IfInfoMsg().pack() + attr(il.IFLA_LINKINFO, kind + peer)
+    log.ask("peer", sock, nlmsg(rt.RTM_NEWLINK, REQUEST | CREATE, negative))
+    small = rt.IfInfoMsg(index=1).pack() + attr(il.IFLA_MTU, u32(0))
+    log.ask("no IPv4", sock, nlmsg(rt.RTM_SETLINK, REQUEST | ACK, small))
+    entry = NdMsg(AF_INET, index=1, state=4).pack() + attr(NDA_DST, bytes(4)) + attr(NDA_LLADDR, bytes(6))
+    log.ask("neighbour", sock, nlmsg(rt.RTM_NEWNEIGH, REQUEST | CREATE | ACK, entry))

@@ -18,6 +18,9 @@ ROOT = Path(__file__).resolve().parents[3]
 STEPS = 60_000
 """Calls to compare: a few seconds."""
 
+LINK_STEPS = 4000
+"""Calls that change links and see what comes of it: a few seconds, since deleting a link takes 20 ms."""
+
 BROKEN = """
 import sys
 from functools import partial
@@ -72,6 +75,19 @@ def test_simkernel_does_what_this_kernel_does() -> None:
 
 def test_nlctrl_says_what_this_kernel_says() -> None:
     run("-m", "tests.conformance.live", "--messages", "3000", "--quiet", "--no-replay")
+
+
+def test_links_change_as_in_this_kernel() -> None:
+    output = run(
+        "-m", "tests.conformance.live", "--links", "--steps", str(LINK_STEPS), "--quiet", "--no-replay"
+    )
+    assert "0 differences" in output
+
+
+@pytest.mark.long
+def test_links_change_as_in_this_kernel_for_long() -> None:
+    output = run("-m", "tests.conformance.live", "--links", "--steps", "60000", "--quiet", "--no-replay")
+    assert "0 differences" in output
 
 
 def test_a_missing_byte_is_found_and_shrunk() -> None:

@@ -11,7 +11,7 @@ from simkernel.kernel.netlink.route.link_policy import LINK_POLICY, LINKINFO_POL
 from simkernel.kernel.netlink.route.parse import attributes, namespace, refuse
 from simkernel.uapi import if_link as il
 from simkernel.uapi.errno import EINVAL, ENODEV, os_error
-from simkernel.uapi.netlink import NLA_TYPE_MASK, NLMSG_HDRLEN, locate_attributes
+from simkernel.uapi.netlink import NLA_HDRLEN, NLA_TYPE_MASK, NLMSG_HDRLEN, locate_attributes
 from simkernel.uapi.rtnetlink import IfInfoMsg
 from simkernel.uapi.structure import S32, U32
 from simkernel.ynl.policy import PolicyTable
@@ -159,6 +159,9 @@ class PeerRequest(LinkRequest):
         if last - first < IfInfoMsg.SIZE:
             raise refuse(request, EINVAL, "Invalid header length")
         self._header = IfInfoMsg.unpack(request.data, first)
+        if self._header.index < 0:
+            request.extack.bad_attribute = first - NLA_HDRLEN - request.start
+            raise refuse(request, EINVAL, "ifindex can't be negative")
         self._found = self.nest((first + IfInfoMsg.SIZE, last), LINK_POLICY)
         self.tb = self.payloads(self._found)
 

@@ -18,7 +18,7 @@ from simkernel.kernel.net.namespace import Net, PernetSlot
 from simkernel.kernel.netlink.dump import DumpCallback
 from simkernel.kernel.netlink.message import Request
 from simkernel.kernel.netlink.policy import LIBERAL
-from simkernel.kernel.netlink.route.inet import CENTISECOND, inet6_device
+from simkernel.kernel.netlink.route.inet import CENTISECOND, in_device, inet6_device
 from simkernel.kernel.netlink.route.neighbour_requests import (
     ADDRESS_SIZES,
     CACHEINFO,
@@ -339,6 +339,8 @@ class NeighbourTables:
         now = self._now()
         type = rt.RTN_MULTICAST if key[0] == 0xFF else rt.RTN_UNICAST
         if family == AF_INET:
+            if in_device(device) is None:
+                raise os_error(EINVAL)
             number = int.from_bytes(key, "big")
             type = self._address_type(device.net, number, rt.RT_TABLE_LOCAL, device)
         entry = Neighbour(family, device, key, type, lladdr=bytes(len(device.address)))
