@@ -132,6 +132,10 @@ def neighbours_of_a_link_that_goes_down(world: World, log: Log) -> None:
             log.ask(f"state {state:#x}", sock, nlmsg(rt.RTM_NEWNEIGH, REQUEST | CREATE, entry))
         validated = entry + attr(NDA_FLAGS_EXT, u32(4))
         log.ask("validated", sock, nlmsg(rt.RTM_NEWNEIGH, REQUEST | CREATE, validated))
+    for host in (9, 8):
+        entry = NdMsg(AF_INET6, index=1, state=4).pack() + attr(NDA_LLADDR, bytes(6))
+        entry += attr(NDA_DST, bytes(15) + bytes((host,)))
+        log.ask(f"host {host}", sock, nlmsg(rt.RTM_NEWNEIGH, REQUEST | CREATE, entry))
     log.ask("down", sock, nlmsg(rt.RTM_NEWLINK, REQUEST, rt.IfInfoMsg(index=1, change=1).pack()))
 
 

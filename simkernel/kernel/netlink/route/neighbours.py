@@ -140,7 +140,7 @@ class NeighbourTables:
         """Forget neighbours of a device (`neigh_flush_dev()`, `pneigh_ifdown_and_unlock()`)."""
         entries, others = NEIGHBOURS.of(device.net), PROXIES.of(device.net)
         gone = [each for each in entries.values() if each.device is device and each.family == family]
-        for entry in gone:
+        for entry in reversed(gone):  # `neigh_get_dev_table()` has the newest first
             if permanent or not entry.state & nb.NUD_PERMANENT:
                 del entries[family, device, entry.key]
                 self._notify(entry, rt.RTM_DELNEIGH)
