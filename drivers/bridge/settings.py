@@ -136,7 +136,7 @@ IGNORED: Final = {
     *(Br.ROOT_PORT, Br.ROOT_PATH_COST, Br.TOPOLOGY_CHANGE, Br.TOPOLOGY_CHANGE_DETECTED),
     *(Br.MCAST_HASH_ELASTICITY, Br.FDB_FLUSH),
 }
-"""Attributes that change nothing (`br_changelink()`)."""
+"""The attributes that a request can have without effect (`br_changelink()`)."""
 QUERY_INTERVALS: Final = {Br.MCAST_QUERY_INTVL, Br.MCAST_STARTUP_QUERY_INTVL}
 MIN_QUERY_INTERVAL: Final = 100
 MAX_QUERY_INTERVAL: Final = 8_640_000
@@ -167,7 +167,7 @@ PORT_POLICY: Final = PolicyTable(
 
 
 def change(settings: dict[int, int], data: Mapping[int, bytes]) -> None:
-    """Change settings in the kernel's order.  The error of `SETTINGS` outside of their limits."""
+    """Change settings in Linux's order.  A value outside its limits raises the error in `SETTINGS`."""
     for type, (low, high, error) in SETTINGS.items():
         if type in data:
             value = int.from_bytes(data[type], "little")
@@ -178,7 +178,7 @@ def change(settings: dict[int, int], data: Mapping[int, bytes]) -> None:
             if type in QUERY_INTERVALS:
                 value = min(max(value, MIN_QUERY_INTERVAL), MAX_QUERY_INTERVAL)
             if type in TIMES:
-                value = value * HZ // USER_HZ * USER_HZ // HZ  # the kernel keeps jiffies
+                value = value * HZ // USER_HZ * USER_HZ // HZ  # Linux stores jiffies
             settings[type] = int(bool(value)) if (low, high, error) == FLAG else value
 
 

@@ -327,7 +327,7 @@ class NetDevices:
             self.notify(Event.CHANGE, device, changed)
 
     def count_promiscuity(self, device: NetDevice, step: int) -> None:
-        """Count a reason to receive everything, without a notification (`__dev_set_promiscuity()`)."""
+        """Add or remove (-1) a reason to receive all packets, silently (`__dev_set_promiscuity()`)."""
         device.promiscuity += step
         before = device.flags
         device.flags = before & ~il.IFF_PROMISC | (il.IFF_PROMISC if device.promiscuity else 0)

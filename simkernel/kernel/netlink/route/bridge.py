@@ -221,7 +221,7 @@ class ForwardingEntries:
         devices.subscribe(self._on_event)
 
     def _on_event(self, event: Event, device: NetDevice, info: object) -> None:
-        """`dev_uc_flush()`, and what `__dev_open()` does of `dev_set_rx_mode()`"""
+        """`dev_uc_flush()`, and the call of `dev_set_rx_mode()` in `__dev_open()`"""
         if event is Event.UNREGISTER:
             UNICAST.drop(device)
             self._promiscuous.discard(device)
@@ -229,7 +229,7 @@ class ForwardingEntries:
             self._filter(device)
 
     def _filter(self, device: NetDevice) -> None:
-        """Receive everything while there are further addresses (`__dev_set_rx_mode()`)."""
+        """Receive all packets while the device has secondary addresses (`__dev_set_rx_mode()`)."""
         wanted_now = bool(UNICAST.get(device))
         if wanted_now != (device in self._promiscuous):
             (self._promiscuous.add if wanted_now else self._promiscuous.discard)(device)
@@ -294,7 +294,7 @@ class ForwardingEntries:
         if device.type != ARPHRD_ETHER:
             raise refuse(request, EINVAL, "FDB delete only supported for Ethernet devices")
         if bulk:
-            raise self._unmodelled("deleting many entries of a bridge", EOPNOTSUPP)
+            raise self._unmodelled("deleting all entries of a forwarding database (NLM_F_BULK)", EOPNOTSUPP)
         head = self._check(request, found, device)
         if not head.state & nb.NUD_PERMANENT:
             raise os_error(EINVAL)

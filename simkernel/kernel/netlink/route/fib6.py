@@ -250,7 +250,7 @@ class Fib6:
         if found is None:
             return None
         if any(len(prefix) > 2 for prefix in found.routes):
-            raise self.unmodelled("lookups among IPv6 routes that depend on the source", EOPNOTSUPP)
+            raise self.unmodelled("lookups in IPv6 tables with source routes", EOPNOTSUPP)
         for routes in covering(found.routes, flow.daddr, BITS):
             alive = [each for each in routes if not (reachable and has_failed(net, each.hop))]
             route = self._best(alive, oif, strict=strict)

@@ -225,7 +225,7 @@ class RouteQueries:
         found, net = IPV4.parse(request), request.net
         flow, flags = IPV4.flow(request, found), header(request).flags
         if number(request, found, rt.RTA_IIF):
-            raise self._unmodelled("the route of an IPv4 packet that comes in", EOPNOTSUPP)
+            raise self._unmodelled("the route of an incoming IPv4 packet", EOPNOTSUPP)
         dst, src = flow.daddr, flow.saddr
         output = self._output(net, flow)
         result = output.result

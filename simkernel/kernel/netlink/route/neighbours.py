@@ -99,9 +99,9 @@ class Proxy:
 
 
 GIVEN_FLAGS: Final = nb.NTF_EXT_LEARNED | nb.NTF_EXT_VALIDATED
-"""The flags that a neighbour has from the last change (`neigh_update_flags()`)."""
+"""The flags that each change of a neighbour overwrites (`neigh_update_flags()`)."""
 NDISC_PRIORITY: Final = -5
-"""The place of IPv6's neighbours among the subscribers to devices (`ndisc_netdev_notifier`)."""
+"""The notifier priority of the IPv6 neighbour table (`ndisc_netdev_notifier`)."""
 NEIGHBOURS: Final[PernetSlot[dict[tuple[int, NetDevice, bytes], Neighbour]]] = PernetSlot(dict)
 PROXIES: Final[PernetSlot[dict[tuple[int, NetDevice | None, bytes], Proxy]]] = PernetSlot(dict)
 
@@ -137,7 +137,7 @@ class NeighbourTables:
                 self.flush(device, family, permanent=False)
 
     def flush(self, device: NetDevice, family: int, *, permanent: bool = True, proxies: bool = True) -> None:
-        """Forget neighbours of a device (`neigh_flush_dev()`, `pneigh_ifdown_and_unlock()`)."""
+        """Delete neighbours of a device (`neigh_flush_dev()`, `pneigh_ifdown_and_unlock()`)."""
         entries, others = NEIGHBOURS.of(device.net), PROXIES.of(device.net)
         gone = [each for each in entries.values() if each.device is device and each.family == family]
         for entry in reversed(gone):  # `neigh_get_dev_table()` has the newest first

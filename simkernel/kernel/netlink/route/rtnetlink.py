@@ -72,7 +72,7 @@ class RouteNetlink:
         netlink.namespaces.register_pernet(self._enter, self._leave, _forget)
 
     def _address_type(self, net: Net, address: int, table: int, device: NetDevice) -> int:
-        """The type of an IPv4 address: neighbours have it from the routes, which are made after them."""
+        """Return the type of an IPv4 address.  The neighbour tables are created before the routes."""
         return self._routing.fib4.address_type(net, address, table, device)
 
     @property
