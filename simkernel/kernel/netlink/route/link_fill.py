@@ -19,7 +19,7 @@ from simkernel.uapi.structure import S32, U8, U16, U32
 STATS64_SIZE: Final = 200
 STATS_SIZE: Final = 96
 IFMAP_SIZE: Final = 32
-"""The sizes of rtnl_link_stats64, rtnl_link_stats and rtnl_link_ifmap.  All are 0: no device transmits."""
+"""Sizes of rtnl_link_stats64, rtnl_link_stats and rtnl_link_ifmap.  All fields are 0: no device transmits."""
 IFLA_XDP_ATTACHED: Final = 2
 
 Row = tuple[int, Struct, Callable[[NetDevice], int]]

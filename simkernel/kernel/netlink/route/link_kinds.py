@@ -15,7 +15,7 @@ class LinkKinds(dict[str, LinkOps]):
         self._devices = devices
 
     def register(self, ops: LinkOps) -> None:
-        """Add a kind.  EEXIST."""
+        """Add a kind.  Raises EEXIST."""
         if ops.kind in self:
             raise os_error(EEXIST)
         self[ops.kind] = ops

@@ -135,7 +135,7 @@ def test_a_route_that_depends_on_a_packet_is_not_modelled(host: Host) -> None:
     assert host.add(ipaddress.ip_network("10.0.0.0/8"), attribute(rt.RTA_MULTIPATH, 2 * hop)) == 0
     with pytest.raises(NotModelled, match="choice among the next hops"):
         host.get("10.0.0.1")
-    with pytest.raises(NotModelled, match="comes in"):
+    with pytest.raises(NotModelled, match="incoming"):
         host.get("127.0.0.1", 0, attribute(rt.RTA_IIF, struct.pack("<I", LO)))
 
 
