@@ -32,7 +32,7 @@ def route() -> Iterator[Any]:
 
 @pytest.mark.parametrize("name", KINDS)
 @given(data=st.data())
-def test_what_is_encoded_is_decoded(name: str, data: st.DataObject) -> None:
+def test_decoding_reverses_encoding(name: str, data: st.DataObject) -> None:
     kind = KINDS[name]
     known = {key: VALUES.get(id(codec), st.integers(0, 127)) for key, (_, codec) in kind.attributes.items()}
     known["linkinfo"] = st.fixed_dictionaries({}, optional={"kind": VALUES[id(TEXT)], "data": st.binary()})

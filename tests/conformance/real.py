@@ -118,7 +118,7 @@ class RealWorld:
         UEVENT.write_text("change")
 
     def wait(self, seconds: float) -> None:
-        """Let time pass."""
+        """Sleep."""
         time.sleep(seconds)
 
     def read_file(self, path: str) -> bytes:

@@ -99,10 +99,10 @@ class World(Process, Protocol):
         """Have the kernel tell of a device, as it does after a write to its file `uevent`."""
 
     def wait(self, seconds: float) -> None:
-        """Let time pass, in which the kernel does what it has deferred."""
+        """Sleep while the kernel does deferred work."""
 
     def initial_namespace(self) -> World:
-        """The same process in the network namespace that the kernel booted with."""
+        """Return a world of this process in the initial network namespace."""
 
     def read_file(self, path: str) -> bytes:
         """All that a file says, to a process in this namespace."""
@@ -117,7 +117,7 @@ class World(Process, Protocol):
         """Load a module by name or alias after those that it needs, as modprobe(8) does."""
 
     def rmmod(self, name: str, flags: int = ...) -> None:
-        """As delete_module(2); the flags are O_NONBLOCK unless told otherwise."""
+        """As delete_module(2); the default flags are O_NONBLOCK."""
 
     def ioctl(self, sock: Any, request: int, argument: bytes | int) -> Any:
         """As `fcntl.ioctl`: bytes as the kernel has changed them, an int for an address."""

@@ -48,7 +48,7 @@ def test_an_unknown_kind_is_refused(machine: Machine) -> None:
     assert Links(machine).add("nonsense", "one") == errno.EOPNOTSUPP
 
 
-def test_a_user_may_look_at_links_and_not_change_them(machine: Machine) -> None:
+def test_a_user_can_list_links_and_not_change_them(machine: Machine) -> None:
     links = Links(machine)
     links.add("dummy", "one")
     links.process.setuid(1000)

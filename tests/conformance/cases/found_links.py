@@ -34,7 +34,7 @@ RULE6 = 19
 
 
 def speaker(world: World) -> Socket:
-    """A socket that hears errors in full."""
+    """Return a bound socket with extended ACKs."""
     sock = netlink(world, wire.ROUTE, bind=(0x41000001, 0))
     sock.setsockopt(wire.SOL_NETLINK, wire.EXT_ACK, 1)
     return sock

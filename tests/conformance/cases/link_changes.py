@@ -1,4 +1,4 @@
-"""NETLINK_ROUTE: links that programs make, change and delete, and what RTNLGRP_LINK hears of it."""
+"""NETLINK_ROUTE: links that programs create, change and delete, and the messages of RTNLGRP_LINK."""
 
 from __future__ import annotations
 

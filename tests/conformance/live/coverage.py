@@ -110,11 +110,11 @@ ROUTE_TYPES: Final = {
 ROUTE_GROUPS: Final = {number: name for name, number in vars(rtnl).items() if name.startswith("RTNLGRP_")}
 TYPE: Final = 4
 REQUEST_TYPE: Final = 24
-"""Where an error holds the type of the request that it answers."""
+"""Offset of the request's type in an error message."""
 
 
 def _subject(data: bytes, groups: int) -> str:
-    """What a message of rtnetlink is about: a request's type, or a group and a type."""
+    """Return the subject of an rtnetlink message: a request's type, or a group and a type."""
     type = U16.unpack_from(data, TYPE)[0]
     if type == nl.NLMSG_ERROR and len(data) >= REQUEST_TYPE + U16.size:
         type = U16.unpack_from(data, REQUEST_TYPE)[0]

@@ -117,14 +117,14 @@ class Search:
         return Finding(origin, small, last or difference)
 
     def _shows(self, program: Program, difference: Difference) -> bool:
-        """Whether a program ends in a difference of the same kind in the same call."""
+        """Return True if a program ends in a difference of the same kind in the same call."""
         self.host.disturbed()
         found = example.run(self.host, program).difference
         return found is not None and _kind(found) == _kind(difference) and not self.host.disturbed()
 
 
 def _kind(difference: Difference) -> tuple[object, ...]:
-    """The call, and what each kernel says: an error or the type of a message."""
+    """Return the call and the answer of each kernel: an error or a message type."""
     said = (difference.real, difference.simulated)
     types = tuple(value[0][4:6] for _, value in said if isinstance(value, tuple))
     return difference.step.call, *(kind for kind, _ in said), *types

@@ -29,7 +29,7 @@ BOOT_SECONDS = 60.0
 
 
 class Unavailable(Exception):
-    """UML cannot run on this host.  The text says why."""
+    """UML cannot run on this host.  The text has the reason."""
 
 
 def find() -> Path:
@@ -51,7 +51,7 @@ def modules(binary: Path) -> Path:
 
 
 def preload(folder: Path) -> dict[str, str]:
-    """Return the environment that lets UML run on this CPU; xstate.c says why AMX needs one.  Unavailable."""
+    """Return the environment that lets UML run on this CPU (xstate.c explains AMX).  Unavailable."""
     flags = next((line for line in CPUINFO.read_text().splitlines() if "flags" in line), "")
     if "amx_tile" not in flags.split():
         return {}

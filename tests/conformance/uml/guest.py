@@ -50,7 +50,7 @@ class UmlWorld(RealWorld):
     tree: modules.Tree
 
     def initial_namespace(self) -> UmlWorld:
-        """The same process in the namespace of init."""
+        """Return a world of this process in the namespace of init."""
         namespace = os.open("/proc/1/ns/net", os.O_RDONLY | os.O_CLOEXEC)
         libc_call("setns", namespace, CLONE_NEWNET)
         return UmlWorld(self.privileged, namespace)

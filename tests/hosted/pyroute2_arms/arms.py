@@ -27,7 +27,7 @@ Results = dict[str, tuple[str, str]]
 
 
 class Unavailable(Exception):
-    """An arm cannot run here.  The text says why."""
+    """An arm cannot run here.  The text has the reason."""
 
 
 def find_tree() -> Path:

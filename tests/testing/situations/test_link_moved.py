@@ -9,7 +9,7 @@ from simkernel.testing.situations import link_moved
 from simkernel.uapi.errno import ENODEV
 
 
-def test_the_old_namespace_hears_of_the_new_index() -> None:
+def test_the_old_namespace_receives_the_new_index() -> None:
     with Machine(check_leaks=True) as machine:
         route = machine.blocking().rtnetlink()
         route.do("newlink", ifname="wan", linkinfo={"kind": "dummy"})

@@ -37,7 +37,7 @@ def test_only_a_daemon_that_compares_the_index_opens_the_new_link(compares_index
         assert opened["wan"] == (new if compares_index else old)
 
 
-def test_a_socket_hears_of_both_links() -> None:
+def test_a_socket_receives_messages_of_both_links() -> None:
     with Machine() as machine:
         route = machine.blocking().rtnetlink()
         route.do("newlink", ifname="wan", linkinfo={"kind": "dummy"})

@@ -78,7 +78,7 @@ def test_only_a_table_by_index_follows_the_rename(by: str) -> None:
     assert (sorted(table.values()) == names) is (by == "index")
 
 
-def test_a_dump_of_addresses_is_not_concerned() -> None:
+def test_a_dump_of_addresses_triggers_no_rename() -> None:
     machine, route = machine_with_links()
     index = route.do("getlink", ifname="eth0")["ifi-index"]
     for number in range(100):
@@ -92,7 +92,7 @@ def test_a_dump_of_addresses_is_not_concerned() -> None:
         assert len(route.dump("getaddr", ifa_index=index)) == 100
 
 
-def test_other_programs_are_not_concerned() -> None:
+def test_dumps_of_other_programs_trigger_no_rename() -> None:
     machine, route = machine_with_links()
     with (
         machine,

@@ -97,7 +97,7 @@ def delete(p: Picks) -> Request:
 
 
 def get(p: Picks) -> Request:
-    """One IPv6 address asked for; IPv4 has no such request."""
+    """Get one IPv6 address.  IPv4 has no such request."""
     family = p.one(AF_INET6, AF_INET6, AF_INET6, AF_INET)
     index = p.index()
     attributes = _addresses(p, family, index) + p.some(
@@ -109,7 +109,7 @@ def get(p: Picks) -> Request:
 
 
 def get_all(p: Picks) -> Request:
-    """Addresses asked for."""
+    """Dump addresses."""
     family = p.one(0, AF_INET, AF_INET, AF_INET6, AF_INET6, 17, 200)
     index = p.index() if p.often(0.25) else 0
     head = rtnl.IfAddrMsg(family, *((0, 0, 0) if p.often(0.97) else (24, 0, 1)), index & 0xFFFFFFFF).pack()
@@ -118,7 +118,7 @@ def get_all(p: Picks) -> Request:
 
 
 def get_multicast(p: Picks) -> Request:
-    """Multicast memberships of links asked for."""
+    """Dump the multicast memberships of links."""
     head = rtnl.IfAddrMsg(
         p.one(AF_INET6, AF_INET6, AF_INET, 0), 0, 0, 0, p.index() & 0xFFFFFFFF if p.often(0.2) else 0
     ).pack()

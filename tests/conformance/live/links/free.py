@@ -1,7 +1,7 @@
-"""What a kernel chooses freely in an rtnetlink message, or packets cause: places that are not compared.
+"""Places of rtnetlink messages that are not compared: their values are free, or packets cause them.
 
-A place is a path of attributes.  Its bytes in the real kernel's message are replaced by those that the
-simulated kernel has at the same path; lengths and everything else stay.
+A place is a path of attributes.  The comparison copies its bytes from the simulated kernel's message into the
+real kernel's message.  It compares lengths and all other bytes.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ TREES: Final[dict[int, tuple[int, Tree]]] = {
 
 NEIGHBOUR_TYPE: Final = U16.pack(rtnl.RTM_NEWNEIGH)
 NEIGHBOUR_KEY: Final = 48
-"""How much of a neighbour's message tells which it is: headers and the first attribute, the address."""
+"""Length of the part of a message that identifies a neighbour: headers and the address."""
 
 Path = tuple[int, ...]
 
@@ -112,7 +112,7 @@ def _split(data: bytes) -> Iterator[bytes]:
 
 
 def with_free_places(real: bytes, simulated: bytes) -> bytes:
-    """The real kernel's datagram with the simulated one's bytes where both are free to choose."""
+    """Return the real kernel's datagram with the simulated kernel's bytes at the free places."""
     theirs = free_places(simulated)
     result = bytearray(real)
     for path, place in free_places(real).items():

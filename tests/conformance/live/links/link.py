@@ -1,4 +1,4 @@
-"""RTM_..LINK and RTM_..LINKPROP: veth and bridge made, changed, asked for, moved and deleted."""
+"""RTM_..LINK and RTM_..LINKPROP: create, change, get, move and delete veth and bridge."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def _af_spec(p: Picks) -> bytes:
 
 
 def _namespace(p: Picks) -> bytes:
-    """Where a link is to be."""
+    """Attributes that select the namespace of a link."""
     pick = p.random.random()
     if pick < 0.7:
         return p.number(il.IFLA_TARGET_NETNSID, 0, 0, 1, 7, -1)
@@ -170,7 +170,7 @@ def _made(p: Picks, attributes: bytes, links: int) -> Request:
 
 
 def _named(p: Picks) -> tuple[int, bytes]:
-    """What names a link: index, name or alternative name."""
+    """Identify a link by index, name or alternative name."""
     pick = p.random.random()
     if pick < 0.75:
         return p.index(), b""
@@ -249,7 +249,7 @@ def move(p: Picks) -> Request:
 
 
 def change_group(p: Picks) -> Request:
-    """All links of a group to be changed."""
+    """Change all links of a group."""
     flags, mask = _flag_change(p)
     return Request(rtnl.RTM_NEWLINK, _head(p, 0, flags, mask) + p.number(il.IFLA_GROUP, 1, 2) + _common(p))
 
@@ -275,7 +275,7 @@ def properties(p: Picks) -> Request:
 
 
 def get(p: Picks) -> Request:
-    """One link asked for."""
+    """Get one link."""
     index, attributes = _named(p)
     attributes += p.some(
         0.12,
@@ -288,7 +288,7 @@ def get(p: Picks) -> Request:
 
 
 def get_all(p: Picks) -> Request:
-    """Links asked for, all or those that a filter selects."""
+    """Dump all links, or those that a filter selects."""
     attributes = p.some(
         0.2,
         lambda: p.number(il.IFLA_EXT_MASK, *EXT_MASKS),

@@ -11,19 +11,19 @@ from simkernel.uapi import netlink as nl
 from tests.conformance import wire
 
 GIVEN: Final = (b"\x02\xaa", b"\x02\xbb")
-"""How the addresses begin that programs give."""
+"""Prefixes of the addresses that programs set."""
 PLACES: Final = {4: (16, 1), 7: (12, 2)}
-"""Where messages tell of an address: size of the header, attribute (IFLA_ADDRESS, NDA_LLADDR)."""
+"""Places of addresses by message type: size of the header, attribute (IFLA_ADDRESS, NDA_LLADDR)."""
 
 
 @attrs.define
 class Macs:
-    """What the real kernel's addresses are in the simulated one, wherever they stand."""
+    """A map from random addresses of the real kernel to those of the simulated kernel."""
 
     _simulated: dict[bytes, bytes] = attrs.field(factory=dict)
 
     def learn(self, real: bytes, simulated: bytes) -> None:
-        """See which addresses stand in the same place of two datagrams."""
+        """Pair the addresses that have the same place in two datagrams."""
         if real != simulated:
             for ours, theirs in zip(_addresses(real), _addresses(simulated), strict=False):
                 if ours != theirs and _drawn(ours) and _drawn(theirs) and ours not in self._simulated:
@@ -31,7 +31,7 @@ class Macs:
                         self._simulated[form(ours)] = form(theirs)
 
     def translate(self, value: Any) -> Any:
-        """A value with the simulated kernel's addresses."""
+        """Return a value with the simulated kernel's addresses."""
         if not self._simulated:
             return value
         if isinstance(value, bytes):

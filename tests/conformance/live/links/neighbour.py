@@ -17,7 +17,7 @@ STATES: Final = (*(PERMANENT,) * 6, *(STALE,) * 3, *(NOARP,) * 3, REACHABLE, REA
 """Those that start no timer which ends within an example: packets would follow."""
 USE, SELF, MASTER, PROXY, EXT_LEARNED, ROUTER, STICKY = 0x01, 0x02, 0x04, 0x08, 0x10, 0x80, 0x40
 ENTRY_MAC: Final = b"\x02\xbb\0\0\0"
-"""How further addresses of devices begin."""
+"""Prefixes of the additional addresses of devices."""
 
 
 def _destination(p: Picks, family: int, index: int) -> bytes:
@@ -54,14 +54,14 @@ def delete(p: Picks) -> Request:
 
 
 def get(p: Picks) -> Request:
-    """One neighbour asked for."""
+    """Get one neighbour."""
     family, index = p.one(AF_INET, AF_INET6), p.index()
     head = nb.NdMsg(family, 0, 0, index, 0, p.one(*(0,) * 5, PROXY), 0).pack()
     return Request(rtnl.RTM_GETNEIGH, head + p.some(0.97, lambda: _destination(p, family, index)))
 
 
 def get_all(p: Picks) -> Request:
-    """Neighbours asked for."""
+    """Dump neighbours."""
     head = nb.NdMsg(
         p.one(0, AF_INET, AF_INET6, AF_INET6),
         0,
@@ -115,7 +115,7 @@ def delete_entry(p: Picks) -> Request:
 
 
 def get_entries(p: Picks) -> Request:
-    """Entries of bridges asked for, one or all."""
+    """Get one forwarding entry, or dump all."""
     index = p.index() if p.often(0.3) else 0
     if p.often(0.4):
         head = nb.NdMsg(AF_BRIDGE, 0, 0, index, 0, p.one(0, MASTER, SELF), 0).pack()

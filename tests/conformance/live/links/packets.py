@@ -1,9 +1,9 @@
-"""What packets cause or are for, which no simulated link carries: neighbours, and where a bridge forwards.
+"""Remove the effects of packets, which simulated links do not carry: neighbours and forwarding entries.
 
-The host's IPv6 and IGMP send packets as soon as a link is up.  Each makes a neighbour for the multicast
-address that it goes to.  A bridge keeps a database of addresses to forward to, its own ones and those that it
-learns; simkernel forwards nothing and has none, only further addresses of devices (NTF_SELF).  Those of
-multicast groups, which IPv4 and IPv6 join, are left out as well.
+The host's IPv6 and IGMP send packets when a link comes up.  Each packet creates a neighbour for its multicast
+address.  A bridge of the host has forwarding entries for its own addresses and for those that it learns.
+simkernel's bridges do not forward.  They have only the additional addresses of devices (NTF_SELF).
+Entries for the multicast groups that IPv4 and IPv6 join are removed, too.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ INTERFACES: Final = re.compile(rb"(?m)^\s*(\S+):.*\n")
 
 
 def without_packets(outcomes: list[tuple[str, Any]]) -> list[tuple[str, Any]]:
-    """What was received, without the messages that packets caused."""
+    """Return the received messages without those that packets caused."""
     kept = []
     for kind, value in outcomes:
         if isinstance(value, tuple):
@@ -89,4 +89,4 @@ FILES: Final[dict[str, Callable[[bytes], bytes]]] = {
     "/proc/net/if_inet6": _sorted_lines,
     "/proc/net/ipv6_route": _without_use,
 }
-"""What of a file does not depend on packets or chance."""
+"""The function for each file that removes contents which depend on packets or chance."""

@@ -1,8 +1,8 @@
 """Programs that change links, addresses, routes, neighbours and rules in two namespaces, and listen.
 
-Four sockets: one in each namespace sends what changes and asks, one in each listens to the groups.  After
-each change both listeners are read to the end, so that what the kernel does later, at a time of its own
-(linkwatch, duplicate address detection), has come to rest before the next.
+A program has four sockets.  In each namespace, one socket sends requests and one listens to the groups.
+After each change, the program reads both listeners to the end.  So deferred work of the kernel (linkwatch,
+duplicate address detection) ends before the next change.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ READER: Final = 4
 """Slot of a socket that reads dumps in pieces."""
 UEVENTS: Final = 5
 SLOW: Final = 7
-"""Slot of a listener that is read seldom and has little room."""
+"""Slot of a listener with a small receive buffer that the program reads rarely."""
 LOCAL: Final = 6
 """Slot of a unix socket, for ioctl(2)."""
 GET: Final = rtnl.RTM_GETLINK & 3
-"""What the last bits of a question's type are."""
+"""The last two bits of the type of a get request."""
 FIRST_PORT: Final = 0x41000010
 PLENTY: Final = 1 << 16
 
@@ -55,7 +55,7 @@ LINK, NEIGH, ADDR4, ROUTE4, RULE4, ADDR6, ROUTE6, IFINFO6, PREFIX6, RULE6, NSID 
 )
 GROUPS: Final = (LINK, NEIGH, ADDR4, ROUTE4, RULE4, ADDR6, ROUTE6, IFINFO6, PREFIX6, RULE6, NSID)
 AT_ONCE: Final = (ADDR4, ROUTE4, RULE4, RULE6)
-"""Groups that hear nothing of what the kernel puts off: what overflows a queue is the same each time."""
+"""Groups without messages from deferred work.  Their queue overflows at the same message each time."""
 
 LINKS: Final = (
     (4, link.new_veth),
@@ -92,7 +92,7 @@ RULES: Final = ((4, rule.add), (3, rule.delete), (1, rule.get_all))
 AREAS: Final = (LINKS, ADDRESSES, ROUTES, NEIGHBOURS, RULES)
 """Requests with how often each is drawn."""
 SHARES: Final = ((8, 5, 5, 3, 1), (14, 2, 1, 1, 0), (3, 9, 2, 0, 0), (2, 3, 12, 0, 3), (4, 1, 0, 9, 0))
-"""How often each area is drawn, by theme."""
+"""Weights of the areas, by theme."""
 
 DUMPS: Final = (link.get_all, link.get_all, address.get_all, route.get_all, rule.get_all)
 

@@ -24,7 +24,7 @@ NEW_FLAGS: Final = (
     nl.NLM_F_APPEND,
     0,
 )
-"""What `ip add`, `replace`, `append`, `change`, `prepend` set, and what they do not."""
+"""The flags of `ip add`, `replace`, `append`, `change` and `prepend`, and other combinations."""
 
 
 @attrs.frozen

@@ -185,7 +185,7 @@ def lookup(p: Picks) -> Request:
 
 
 def get_all(p: Picks) -> Request:
-    """Routes asked for."""
+    """Dump routes."""
     family = p.one(0, AF_INET, AF_INET, AF_INET6, AF_INET6, 17)
     table, protocol, type = (
         (0, 0, 0) if p.often(0.7) else (p.one(0, 0, 255), p.one(0, BOOT, KERNEL), p.one(0, UNICAST, LOCAL))

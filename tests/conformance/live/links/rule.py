@@ -84,7 +84,7 @@ def add(p: Picks) -> Request:
 
 
 def delete(p: Picks) -> Request:
-    """A rule to be deleted: the first that agrees in what the request says."""
+    """Delete the first rule that has all attributes of the request."""
     family = _family(p)
     head, attributes = _rule(p, family)
     if p.often(0.5):
@@ -94,7 +94,7 @@ def delete(p: Picks) -> Request:
 
 
 def get_all(p: Picks) -> Request:
-    """Rules asked for."""
+    """Dump rules."""
     head = FibRuleHdr(
         p.one(AF_INET, AF_INET6, 0, 17), *((0,) * 8 if p.often(0.95) else (24,) + (0,) * 7)
     ).pack()

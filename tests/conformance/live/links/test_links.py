@@ -78,7 +78,7 @@ def test_a_random_address_is_compared_by_role() -> None:
     assert macs.translate(given) == given
 
 
-def test_what_packets_cause_is_left_out() -> None:
+def test_effects_of_packets_are_left_out() -> None:
     group, host = neighbour(b"\xe0\0\0\x16", state=0x40), neighbour(b"\x0a\0\0\1", state=0x40)
     learned, own = (
         neighbour(b"\x02\xbb\0\0\0\1", flags=flags, family=AF_BRIDGE, attribute=nb.NDA_LLADDR)
