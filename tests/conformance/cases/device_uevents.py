@@ -83,7 +83,7 @@ def modules(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=DEVICES, oracle=UML)
 def modules_in_every_namespace(world: World, log: Log) -> None:
-    """A module belongs to no namespace: listeners in all of them hear of it."""
+    """A module belongs to no namespace: listeners in all namespaces receive its uevents."""
     here, there = listener(world), listener(world.namespace(), B)
     world.insmod("llc")
     heard(world, log, "here", here)

@@ -125,7 +125,7 @@ def routes_without_a_carrier(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=ROUTE)
 def preferred_source_goes(world: World, log: Log) -> None:
-    """Routes that prefer an address go with it, and RTM_DELROUTE says so."""
+    """The kernel deletes routes with their preferred source address, and sends RTM_DELROUTE."""
     lab = Lab(world, log, veth=True)
     for index in (LO, VETH, PEER):
         lab.link(index, True)

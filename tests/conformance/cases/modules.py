@@ -28,7 +28,7 @@ def shown(world: World) -> list[str]:
 
 
 def attributes(world: World, log: Log, name: str) -> None:
-    """Record what /sys/module says of a module."""
+    """Record the files of a module in /sys/module."""
     for file in ("initstate", "refcnt", "taint", "uevent"):
         log.call(f"{name}/{file}", world.read_file, f"/sys/module/{name}/{file}")
     log.call(f"{name}/holders", lambda: sorted(world.listdir(f"/sys/module/{name}/holders")))

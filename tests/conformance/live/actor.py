@@ -73,7 +73,7 @@ class Actor:
     settle: Settle = _ignore
     sockets: dict[int, Any] = attrs.field(factory=dict)
     worlds: list[Any] = attrs.field(factory=list)
-    """One for each network namespace of the program, if it has asked for two."""
+    """A world for each network namespace of a program with two."""
     _wanted: int = 0
 
     def does(self, step: Step) -> bool:
@@ -203,9 +203,9 @@ class Actor:
         return [(kind, FILES[path](text) if kind == "ok" and path in FILES else text)]
 
     def _listen(self, slot: int, size: int, room: int) -> list[Outcome]:
-        """Everything there is, once what the kernel has put off is done.
+        """Return all queued messages after the kernel's deferred work has ended.
 
-        The kernel that does the step second has as long as it takes to send as much as the first.
+        The kernel that does the step second may take until it has sent as many messages as the first.
         """
         if not self._wanted:
             self.settle(self, slow=False)

@@ -164,9 +164,9 @@ def simulated(host: Host, seed: int = 0) -> Iterator[Actor]:
 
 
 def _settle(machine: Machine, blocking: Blocking, actor: Actor, *, slow: bool) -> None:
-    """Let work queues do what they do at once, and links what they put off (see `Settler`).
+    """Run the pending work of work queues, and the deferred work of links if `slow` (see `Settler`).
 
-    The host has the kinds of links built in, so they are loaded before the first link is made.
+    The kinds of links are built into the host, so their modules are loaded before the first link is created.
     """
     for kind in KINDS:
         if machine.kernel.modules.find(kind) is None:
