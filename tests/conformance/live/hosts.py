@@ -164,7 +164,7 @@ def simulated(host: Host, seed: int = 0) -> Iterator[Actor]:
 
 
 def _settle(machine: Machine, blocking: Blocking, actor: Actor, *, slow: bool) -> None:
-    """Run the pending work of work queues, and the deferred work of links if `slow` (see `Settler`).
+    """Run the pending work of work queues and the deferred work of links (see `Settler`).
 
     The kinds of links are built into the host, so their modules are loaded before the first link is created.
     """
