@@ -94,6 +94,7 @@ from .settings import (
     SETTINGS,
     TICK,
     change,
+    number,
     pack,
 )
 
@@ -378,7 +379,7 @@ class BridgeModule:
         """
         port: Port = master.private.ports[device]
         for type, payload in sorted(data.items(), key=lambda each: each[0] not in PORT_FLAGS):
-            value = int.from_bytes(payload, "little")
+            value = number(PORT, type, payload)
             if type == BrPort.COST and not 1 <= value <= MAX_PATH_COST:
                 raise os_error(ERANGE)
             if type != BrPort.COST and type not in PORT_FLAGS:

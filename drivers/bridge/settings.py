@@ -150,12 +150,14 @@ USER_HZ: Final = 100
 GROUP_FWD_RESTRICTED: Final = 0b111
 """The bits of GROUP_FWD_MASK that a program cannot set."""
 
+READ_ONLY: Final[dict[int, NlaType]] = {Br.FDB_N_LEARNED: NlaType.REJECT}
 POLICY: Final = PolicyTable(
     "bridge",
     tuple(
-        AttributePolicy(TYPES[BRIDGE[each][0]]) if each in SETTINGS else AttributePolicy()
+        AttributePolicy(TYPES[BRIDGE[each][0]] if each in SETTINGS else READ_ONLY.get(each, NlaType.UNSPEC))
         for each in range(max(Br) + 1)
     ),
+    strict_start_type=Br.FDB_N_LEARNED,
 )
 PORT_POLICY: Final = PolicyTable(
     "bridge_slave",
@@ -163,6 +165,7 @@ PORT_POLICY: Final = PolicyTable(
         AttributePolicy(TYPES[PORT[each][0]]) if each in PORT else AttributePolicy()
         for each in range(max(BrPort) + 1)
     ),
+    strict_start_type=BrPort.MCAST_EHT_HOSTS_LIMIT + 1,
 )
 
 
@@ -170,7 +173,7 @@ def change(settings: dict[int, int], data: Mapping[int, bytes]) -> None:
     """Change settings in Linux's order.  A value outside its limits raises the error in `SETTINGS`."""
     for type, (low, high, error) in SETTINGS.items():
         if type in data:
-            value = int.from_bytes(data[type], "little")
+            value = number(BRIDGE, type, data[type])
             if not low <= value <= high:
                 raise os_error(error)
             if type == Br.GROUP_FWD_MASK and value & GROUP_FWD_RESTRICTED:
@@ -180,6 +183,11 @@ def change(settings: dict[int, int], data: Mapping[int, bytes]) -> None:
             if type in TIMES:
                 value = value * HZ // USER_HZ * USER_HZ // HZ  # Linux stores jiffies
             settings[type] = int(bool(value)) if (low, high, error) == FLAG else value
+
+
+def number(table: Mapping[int, tuple[int, int]], type: int, payload: bytes) -> int:
+    """Return the value of a setting, which is at the beginning of its payload."""
+    return int.from_bytes(payload[: table[type][0]], "little")
 
 
 def pack(

@@ -6,8 +6,10 @@ import struct
 
 from simkernel.uapi import if_link as il
 from simkernel.uapi import rtnetlink as rtnl
-from simkernel.uapi.netlink import NLM_F_EXCL
+from simkernel.uapi.if_bridge import Br
+from simkernel.uapi.netlink import NLM_F_CREATE, NLM_F_EXCL
 from simkernel.uapi.socket import (
+    AF_INET,
     AF_INET6,
     SO_ATTACH_BPF,
     SO_ATTACH_REUSEPORT_EBPF,
@@ -186,3 +188,19 @@ def prefixes_that_are_too_long(world: World, log: Log) -> None:
     for source, destination in ((255, 0), (1, 0), (0, 0), (129, 0), (0, 129), (0, 255), (0, 1), (1, 1)):
         head = rtnl.RtMsg(AF_INET6, dst_len=destination, src_len=source).pack()
         log.ask(f"{source} {destination}", s, wire.nlmsg(rtnl.RTM_DELROUTE, REQUEST | ACK, head, seq=1))
+
+
+@case(privileged=True)
+def longer_attributes(world: World, log: Log) -> None:
+    """A number may have more bytes than its type; a bridge's newer settings may not."""
+    s = opened(world, wire.ROUTE)
+    ports = attr(rtnl.RTA_SPORT, bytes(6)) + attr(rtnl.RTA_DPORT, bytes(6))
+    log.ask("ports", s, wire.nlmsg(rtnl.RTM_GETROUTE, REQUEST, rtnl.RtMsg(AF_INET).pack() + ports, seq=1))
+    for setting, value in (
+        (Br.MCAST_ROUTER, b"\1abc"),
+        (Br.FDB_MAX_LEARNED, bytes(8)),
+        (Br.FDB_N_LEARNED, u32(1)),
+    ):
+        info = attr(il.IFLA_INFO_KIND, b"bridge\0") + attr(il.IFLA_INFO_DATA, attr(setting, value))
+        body = ifinfo(0, attr(il.IFLA_IFNAME, b"br0\0") + attr(il.IFLA_LINKINFO, info))
+        log.ask(setting.name, s, wire.nlmsg(rtnl.RTM_NEWLINK, REQUEST | ACK | NLM_F_CREATE, body, seq=1))

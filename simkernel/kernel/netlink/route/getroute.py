@@ -128,7 +128,7 @@ class Question:
         proto = payload(rt.RTA_IP_PROTO)
         if proto and proto[0] not in self.protocols:
             raise refuse(request, EOPNOTSUPP, "Unsupported ip proto")
-        ports = [BE16.unpack(payload(each) or bytes(2))[0] for each in (rt.RTA_SPORT, rt.RTA_DPORT)]
+        ports = [BE16.unpack_from(payload(each) or bytes(2))[0] for each in (rt.RTA_SPORT, rt.RTA_DPORT)]
         return Flow(
             daddr=daddr,
             saddr=saddr,
