@@ -95,7 +95,7 @@ def built_in(parts: RouteParts) -> Table:
         (AF_UNSPEC, rt.RTM_GETNEIGH): Handlers(parts.neighbours.get, parts.neighbours.dump),
         (AF_BRIDGE, rt.RTM_NEWNEIGH): Handlers(entries.add),
         (AF_BRIDGE, rt.RTM_DELNEIGH): Handlers(entries.delete, bulk_delete=True),
-        (AF_BRIDGE, rt.RTM_GETNEIGH): Handlers(entries.get, bridge.dump_fdb),
+        (AF_BRIDGE, rt.RTM_GETNEIGH): Handlers(entries.get, bridge.dump_fdb, split_done=True),
         (AF_UNSPEC, rt.RTM_NEWNSID): Handlers(ids.new),
         (AF_UNSPEC, rt.RTM_GETNSID): Handlers(ids.get, nsid.dump),
         (AF_UNSPEC, rt.RTM_GETSTATS): Handlers(statistics.get, statistics.dump),

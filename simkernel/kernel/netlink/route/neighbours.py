@@ -319,7 +319,7 @@ class NeighbourTables:
         self, request: Request, head: NdMsg, device: NetDevice | None, key: bytes, flags: int, protocol: int
     ) -> None:
         """`pneigh_create()`"""
-        if flags & nb.NTF_MANAGED:
+        if flags & (nb.NTF_MANAGED | nb.NTF_EXT_VALIDATED):
             raise refuse(request, EINVAL, "Invalid NTF_* flag combination")
         proxy = self._proxy(request.net, head.family, device, key)
         if proxy is None:
