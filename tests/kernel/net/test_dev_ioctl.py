@@ -16,7 +16,7 @@ from simkernel.uapi import rtnetlink as rt
 from simkernel.uapi.netlink import NETLINK_ROUTE, iterate_messages
 from simkernel.uapi.rtnetlink import IfInfoMsg
 from simkernel.uapi.socket import AF_NETLINK, AF_UNIX, SOCK_RAW, SOCK_STREAM, SOL_NETLINK
-from tests.kernel.host import on_this_host, only_6_18
+from tests.kernel.host import expect_as_on_this_host, only_6_18
 from tests.kernel.links import add, add_veth, drain, settle, up
 
 FLAGS, NAME, MTU, HWADDR, HWBROADCAST, TXQLEN = 0x8914, 0x8923, 0x8922, 0x8924, 0x8937, 0x8943
@@ -97,8 +97,7 @@ def machine() -> Iterator[Machine]:
 
 @only_6_18
 def test_changes_have_the_results_of_this_host(machine: Machine) -> None:
-    ours, theirs = changes(machine.blocking(uid=0)), on_this_host(changes)
-    assert [pair for pair in zip(ours, theirs, strict=True) if pair[0] != pair[1]] == []
+    expect_as_on_this_host(changes, changes(machine.blocking(uid=0)))
 
 
 def test_an_unknown_name_requests_its_modules(tmp_path: Path) -> None:

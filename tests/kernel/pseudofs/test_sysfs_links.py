@@ -17,7 +17,7 @@ from simkernel.uapi.netlink import NETLINK_KOBJECT_UEVENT, attribute
 from simkernel.uapi.sched import CLONE_NEWNET
 from simkernel.uapi.socket import AF_NETLINK, SOCK_RAW
 from simkernel.uapi.structure import U32
-from tests.kernel.host import on_this_host, only_6_18
+from tests.kernel.host import expect_as_on_this_host, only_6_18
 from tests.kernel.links import add, add_veth, change, delete, down, drain, number, rename, settle, up
 
 NET = "/sys/class/net"
@@ -93,7 +93,7 @@ def trees(world: Any) -> list[object]:
 
 @only_6_18
 def test_files_of_links_are_those_of_this_host(machine: Machine) -> None:
-    assert trees(machine.blocking(uid=0)) == on_this_host(trees)
+    expect_as_on_this_host(trees, trees(machine.blocking(uid=0)))
 
 
 VALUES = (
@@ -155,8 +155,7 @@ def writes(world: Any) -> list[object]:
 
 @only_6_18
 def test_writes_have_the_results_of_this_host(machine: Machine) -> None:
-    ours, theirs = writes(machine.blocking(uid=0)), on_this_host(writes)
-    assert [pair for pair in zip(ours, theirs, strict=True) if pair[0] != pair[1]] == []
+    expect_as_on_this_host(writes, writes(machine.blocking(uid=0)))
 
 
 def comings(world: Any) -> list[object]:
@@ -201,7 +200,7 @@ def comings(world: Any) -> list[object]:
 
 @only_6_18
 def test_uevents_are_those_of_this_host(machine: Machine) -> None:
-    assert comings(machine.blocking(uid=0)) == on_this_host(comings)
+    expect_as_on_this_host(comings, comings(machine.blocking(uid=0)))
 
 
 def test_an_open_file_of_a_link_that_has_gone_is_enodev(machine: Machine) -> None:

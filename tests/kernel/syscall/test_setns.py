@@ -15,7 +15,7 @@ from simkernel.blocking.process import Blocking
 from simkernel.uapi.netlink import NETLINK_ROUTE, NETLINK_USERSOCK
 from simkernel.uapi.sched import CLONE_NEWNET, CLONE_NEWNS
 from simkernel.uapi.socket import AF_NETLINK, AF_UNIX, SOCK_RAW, SOCK_STREAM
-from tests.kernel.host import on_this_host, only_6_18
+from tests.kernel.host import expect_as_on_this_host, only_6_18
 
 NS = "/proc/self/ns/net"
 
@@ -93,7 +93,7 @@ def machine() -> Iterator[Machine]:
 
 @only_6_18
 def test_calls_on_namespaces_are_answered_as_on_this_host(machine: Machine) -> None:
-    assert observe(machine.blocking(uid=0)) == on_this_host(observe)
+    expect_as_on_this_host(observe, observe(machine.blocking(uid=0)))
 
 
 def test_a_descriptor_leads_back_to_its_namespace(machine: Machine) -> None:

@@ -23,7 +23,7 @@ from simkernel.uapi.sched import CLONE_NEWNET
 from simkernel.uapi.socket import AF_BRIDGE, AF_NETLINK, SOCK_RAW, SOL_NETLINK
 from simkernel.uapi.structure import S32, U16, U32
 from tests.kernel import links
-from tests.kernel.host import on_this_host, only_6_18
+from tests.kernel.host import expect_as_on_this_host, only_6_18
 
 OURS: Final = [bytes((2, 0, 0, 0, 1, last)) for last in range(3)]
 
@@ -92,8 +92,7 @@ def machine() -> Iterator[Machine]:
 
 @only_6_18
 def test_answers_are_those_of_this_host(machine: Machine) -> None:
-    ours, theirs = bridge_family(machine.blocking(uid=0)), on_this_host(bridge_family)
-    assert [pair for pair in zip(ours, theirs, strict=True) if pair[0] != pair[1]] == []
+    expect_as_on_this_host(bridge_family, bridge_family(machine.blocking(uid=0)))
 
 
 def test_further_addresses_stay_behind_when_their_device_moves(machine: Machine) -> None:

@@ -19,7 +19,7 @@ from simkernel.uapi.netlink import attribute, iterate_attributes, iterate_messag
 from simkernel.uapi.socket import AF_INET, AF_INET6, AF_NETLINK, AF_UNSPEC, SOCK_RAW, SOL_NETLINK
 from simkernel.uapi.structure import S32, U32
 from tests.kernel import links
-from tests.kernel.host import on_this_host, only_6_18
+from tests.kernel.host import expect_as_on_this_host, only_6_18
 
 STEPS: Final = 400
 STATES: Final = (0x80, 0x80, 0x40, 0x02, 0x04, 0x04, 0x20, 0x00, 0xC0, 0x84)
@@ -163,8 +163,7 @@ def machine() -> Iterator[Machine]:
 
 @only_6_18
 def test_random_requests_have_the_results_of_this_host(machine: Machine) -> None:
-    ours, theirs = neighbours(machine.blocking(uid=0)), on_this_host(neighbours)
-    assert [pair for pair in zip(ours, theirs, strict=True) if pair[0] != pair[1]] == []
+    expect_as_on_this_host(neighbours, neighbours(machine.blocking(uid=0)))
 
 
 def test_permanent_neighbours_survive_the_loss_of_the_carrier_only(machine: Machine) -> None:

@@ -28,7 +28,7 @@ from simkernel.uapi.sched import CLONE_NEWNET
 from simkernel.uapi.socket import AF_NETLINK, MSG_DONTWAIT, SOCK_RAW, SOL_NETLINK
 from simkernel.uapi.structure import S32, U32
 from tests.kernel import links
-from tests.kernel.host import on_this_host, only_6_18
+from tests.kernel.host import expect_as_on_this_host, only_6_18
 
 NS = "/proc/self/ns/net"
 ADD_MEMBERSHIP = 1
@@ -181,12 +181,12 @@ def without_a_listener(world: Any) -> list[list[object]]:
 @only_6_18
 @pytest.mark.parametrize("function", [with_a_listener, without_a_listener])
 def test_links_across_namespaces_number_them_as_on_this_host(machine: Machine, function: Any) -> None:
-    assert function(machine.blocking(uid=0)) == on_this_host(function)
+    expect_as_on_this_host(function, function(machine.blocking(uid=0)))
 
 
 @only_6_18
 def test_numbers_are_given_and_freed_as_on_this_host(machine: Machine) -> None:
-    assert observe(machine.blocking(uid=0)) == on_this_host(observe)
+    expect_as_on_this_host(observe, observe(machine.blocking(uid=0)))
 
 
 def test_a_listener_is_notified_when_a_numbered_namespace_goes(machine: Machine) -> None:
