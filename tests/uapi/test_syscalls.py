@@ -29,10 +29,13 @@ from simkernel.uapi.syscalls import SYSCALLS, SyscallSpec
 NO_METHOD: Final = {
     "prctl_comm": "Python's os has no prctl(); programs that need it use App.call",
     "futex": "Python has locks instead; those of hosted programs use App.call",
+    "fork": "a program cannot be copied; hosted programs fork processes of the host",
+    "mount": "Python's os has no mount(); hosted programs call the C library",
+    "umount2": "Python's os has no umount2(); hosted programs call the C library",
 }
 """Calls that no method of the application makes, and why."""
 
-WRAPPED: Final = {"epoll", "genetlink", "mmap", "socket", "socketpair", "uevents", "monotonic_ns"}
+WRAPPED: Final = {"epoll", "genetlink", "mmap", "socket", "socketpair", "uevents", "monotonic_ns", "rtnetlink"}
 """Methods of the façade with code of their own, since they return objects of the façade."""
 
 

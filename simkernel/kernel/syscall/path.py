@@ -241,7 +241,7 @@ class PathCalls:
         elif at.mountpoint is None and at is not self._fs.root:
             raise os_error(EINVAL)
 
-    def umount2(self, task: Task, path: str, flags: int = 0) -> None:
+    def umount2(self, task: Task, path: str, flags: int) -> None:
         """umount2(2) with MNT_DETACH.  Raises EPERM without CAP_SYS_ADMIN, EINVAL for unknown flags."""
         if flags & ~UMOUNT_FLAGS:
             raise os_error(EINVAL)

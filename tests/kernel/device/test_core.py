@@ -27,7 +27,7 @@ def core(machine: Machine) -> DriverCore:
 @pytest.fixture
 def events(machine: Machine) -> list[Uevent]:
     seen: list[Uevent] = []
-    machine.kernel.uevents.broadcast = seen.append
+    machine.kernel.uevents.broadcast = lambda event, net: seen.append(event)
     return seen
 
 
