@@ -237,5 +237,5 @@ _OWN: Final[dict[str, Callable[..., list[Outcome]]]] = {
     "socket_in": Actor._socket_in,
     "ioctl": Actor._ioctl,
     "read_file": Actor._read_file,
-    "listen": Actor._listen,
+    "hear": Actor._listen,
 }

@@ -195,5 +195,5 @@ _WRITERS: Final[dict[str, Callable[[Step, str], Iterator[str]]]] = {
     "socket_in": _socket_in,
     "ioctl": _ioctl,
     "read_file": _read_file,
-    "listen": _listen,
+    "hear": _listen,
 }

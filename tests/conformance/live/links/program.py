@@ -216,7 +216,7 @@ class _Writer:
 
     def _listen(self) -> None:
         for slot in (*LISTENERS, UEVENTS) if self.uevents else LISTENERS:
-            self.add("listen", slot, PLENTY, 100)
+            self.add("hear", slot, PLENTY, 100)
         if self.slow and self.p.often(0.1):
             self.add("drain", SLOW, PLENTY, 0, so.MSG_DONTWAIT)
 
