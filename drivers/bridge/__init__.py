@@ -4,15 +4,13 @@ RTM_NEWLINK of the kind `bridge` requests the module `rtnl-link-bridge`.  IFLA_M
 The bridge has a carrier while a port forwards.  The spanning tree protocol is off: a port forwards as soon as
 it is up and has a carrier.
 
-fdb.py keeps the forwarding database.  settings.py lists the settings of a bridge and of its ports in the
-order of br_fill_info() and br_port_fill_attrs().
+state.py has a bridge and a port.  fdb.py keeps the forwarding database.  settings.py lists the settings of a
+bridge and of its ports in the order of br_fill_info() and br_port_fill_attrs().
 """
 
 from __future__ import annotations
 
 from typing import Final
-
-import attrs
 
 from simkernel.driverapi.ktime import ktime_get
 from simkernel.driverapi.module import Module, ThisModule
@@ -82,25 +80,26 @@ from simkernel.uapi.structure import U8, U32
 from .fdb import ForwardingDatabase
 from .settings import (
     BRIDGE,
-    COSTS,
     FORWARD_DELAY,
+    GROUP_ADDRESS,
     IGNORED,
     MAX_PATH_COST,
     POLICY,
     PORT,
     PORT_FLAGS,
     PORT_POLICY,
-    PRIORITY,
     SETTINGS,
     TICK,
     change,
     number,
     pack,
 )
+from .state import Bridge, Port, port_cost
 
 KIND: Final = "bridge"
-GROUP_ADDRESS: Final = bytes.fromhex("0180c2000000")
 MAX_PORTS: Final = 1023
+OF_BRIDGES: Final = 0x76
+"""The bits of IFLA_EXT_MASK for VLANs, MRP and CFM."""
 SPEED_UNKNOWN: Final = -1
 LINK_XSTATS_TYPE_BRIDGE: Final = 1
 XSTATS: Final = attribute(2, bytes(240))
@@ -113,43 +112,6 @@ MODULE = Module(
     version="2.3",
     aliases=(f"rtnl-link-{KIND}",),
 )
-
-
-@attrs.define(eq=False)
-class Port:
-    """A device that belongs to a bridge (`struct net_bridge_port`)."""
-
-    device: NetDevice
-    number: int
-    state: int = BR_STATE_DISABLED
-    settings: dict[int, int] = attrs.field(factory=dict)
-    forward_deadline: int = 0
-    """The time in ns at which the forward delay timer of the port ends."""
-
-
-@attrs.define(eq=False)
-class Bridge:
-    """A bridge (`struct net_bridge`), stored as the `private` of its device."""
-
-    device: NetDevice
-    fdb: ForwardingDatabase = attrs.field(init=False)
-    id_address: bytes = bytes(ETH_ALEN)
-    """The hardware address in the bridge id."""
-    ports: dict[NetDevice, Port] = attrs.field(factory=dict)
-    settings: dict[int, int] = attrs.field(factory=dict)
-    mtu_is_set: bool = False
-    group_address: bytes = GROUP_ADDRESS
-
-    @property
-    def id(self) -> bytes:
-        """The bridge id of 8 bytes: the priority, then the hardware address."""
-        return self.settings.get(Br.PRIORITY, PRIORITY).to_bytes(2, "big") + self.id_address
-
-
-def port_cost(device: NetDevice) -> int:
-    """Return the cost of a port, computed from the speed of its device (`port_cost()`)."""
-    speed = 0 if device.ops.link_settings is None else device.ops.link_settings(device)[0]
-    return COSTS.get(speed, 100 if speed < max(COSTS) else 1)
 
 
 class BridgeModule:
@@ -167,7 +129,7 @@ class BridgeModule:
             del_slave=self.remove_port,
             link_settings=self.link_settings,
             fdb_dump=lambda bridge, port: bridge.private.fdb.dump(port),
-            bridge_getlink=lambda master, device: self.fill_link(master.private, device),
+            bridge_getlink=self.getlink,
         )
         kind = LinkOps(
             kind=KIND,
@@ -486,6 +448,12 @@ class BridgeModule:
         body = self.fill_link(bridge, port.device, type)
         rtnl_notify(self.this, port.device, RTNLGRP_LINK, message(type, body))
 
+    def getlink(self, bridge: NetDevice, device: NetDevice, mask: int) -> list[bytes]:
+        """Return a port, or the bridge itself if `mask` asks for its VLANs (`br_getlink()`)."""
+        if device is bridge and not mask & OF_BRIDGES:
+            return []
+        return [self.fill_link(bridge.private, device)]
+
     def fill_link(self, bridge: Bridge, device: NetDevice, type: int = RTM_NEWLINK) -> bytes:
         """Return header and attributes of a port (`br_fill_ifinfo()`)."""
         body = IfInfoMsg(AF_BRIDGE, device.type, device.index, device.shown_flags, 0).pack()
@@ -497,7 +465,7 @@ class BridgeModule:
         body += attribute(IFLA_ADDRESS, device.address)
         if device.iflink != device.index:
             body += attribute(IFLA_LINK, U32.pack(device.iflink))
-        if type == RTM_NEWLINK:
+        if type == RTM_NEWLINK and device is not bridge.device:
             body += attribute(IFLA_PROTINFO | NLA_F_NESTED, self.fill_port(bridge, device))
         return body
 

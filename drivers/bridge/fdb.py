@@ -33,7 +33,7 @@ CACHEINFO: Final = Struct("<4I")
 """struct nda_cacheinfo: confirmed, used, updated, refcnt; times in units of 10 ms."""
 
 if TYPE_CHECKING:
-    from . import Bridge
+    from .state import Bridge
 
 
 @attrs.define

@@ -16,6 +16,8 @@ PRIORITY: Final = 0x8000
 FORWARD_DELAY: Final = 1500
 TICK: Final = 10_000_000
 """The unit of times in attributes, in ns (USER_HZ)."""
+GROUP_ADDRESS: Final = bytes.fromhex("0180c2000000")
+"""The multicast address of the spanning tree protocol."""
 COSTS: Final = {10_000: 2, 5_000: 3, 2_500: 4, 1_000: 5, 100: 19}
 """The cost of a port by its speed in Mbit/s (`port_cost()`)."""
 MAX_PATH_COST: Final = 65535

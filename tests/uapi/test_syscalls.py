@@ -35,7 +35,16 @@ NO_METHOD: Final = {
 }
 """Calls that no method of the application makes, and why."""
 
-WRAPPED: Final = {"epoll", "genetlink", "mmap", "socket", "socketpair", "uevents", "monotonic_ns", "rtnetlink"}
+WRAPPED: Final = {
+    "epoll",
+    "genetlink",
+    "mmap",
+    "socket",
+    "socketpair",
+    "uevents",
+    "monotonic_ns",
+    "rtnetlink",
+}
 """Methods of the façade with code of their own, since they return objects of the façade."""
 
 

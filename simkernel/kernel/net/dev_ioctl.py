@@ -168,6 +168,9 @@ def _execute(
 ) -> int:
     if device is None:
         raise os_error(ENODEV)
+    if request == "SIOCSIFNAME":  # Linux ends the new name in the caller's buffer, too
+        ifreq[2 * IFNAMSIZ - 1] = 0
+        task.mm.write(argument, bytes(ifreq))
     if request in SETTERS:
         SETTERS[request](DEVICE_IOCTL.of(net).devices, device, bytes(ifreq[IFNAMSIZ:]))
     elif request in GETTERS:

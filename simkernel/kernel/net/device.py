@@ -101,7 +101,7 @@ class NetDeviceOps:
     get_iflink: Callable[[NetDevice], int] | None = None
     fdb_dump: Callable[[NetDevice, NetDevice | None], list[bytes]] | None = None
     """Return the addresses that a bridge knows on a port, or its own ones if the port is None."""
-    bridge_getlink: Callable[[NetDevice, NetDevice], bytes] | None = None
+    bridge_getlink: Callable[[NetDevice, NetDevice, int], list[bytes]] | None = None
     """Return header and attributes of a port (second argument) of a bridge (first), without nlmsghdr."""
     link_settings: Callable[[NetDevice], tuple[int, str]] | None = None
     """Return speed in Mbit/s and duplex (`ethtool_ops.get_link_ksettings`)."""

@@ -5,11 +5,13 @@ from __future__ import annotations
 from simkernel.uapi import if_link as il
 from simkernel.uapi import neighbour as nb
 from simkernel.uapi import rtnetlink as rt
+from simkernel.uapi.netlink import NLM_F_CREATE
 from simkernel.uapi.socket import AF_BRIDGE
 from tests.conformance import wire
 from tests.conformance.case import case, netlink
-from tests.conformance.cases.link_changes import MAC_A, MAC_B, MARKS, Links
+from tests.conformance.cases.link_changes import MAC_A, MAC_B, MAC_C, MARKS, Links
 from tests.conformance.log import Log
+from tests.conformance.masks import mask_links
 from tests.conformance.wire import attr, u32
 from tests.conformance.world import World
 
@@ -62,3 +64,24 @@ def local_addresses(world: World, log: Log) -> None:
     fdb.show("the port is gone")
     links.ask("delete", rt.RTM_DELLINK, rt.IfInfoMsg(index=2).pack())
     fdb.show("the bridge is gone")
+
+
+@case(privileged=True, marks=MARKS)
+def dumps_of_links(world: World, log: Log) -> None:
+    """A dump of AF_BRIDGE has the ports, in the order in which devices came; a mask adds the bridges."""
+    links = Links(world, Log())
+    for name, index in ((b"br0", 31), (b"br1", 5)):
+        body = (
+            rt.IfInfoMsg(index=index).pack()
+            + attr(il.IFLA_IFNAME, name + b"\0")
+            + attr(il.IFLA_ADDRESS, MAC_C)
+        )
+        kind = attr(il.IFLA_LINKINFO, attr(il.IFLA_INFO_KIND, b"bridge\0"))
+        links.ask("bridge", rt.RTM_NEWLINK, body + kind, NLM_F_CREATE)
+    links.veth("pair")
+    links.set("enslave", 32, attr(il.IFLA_MASTER, u32(5)))
+    for mask in (0, 1, 2, 4, 8, 0x10, 0x20, 0x40, 0x80, 0xFF):
+        body = rt.IfInfoMsg(AF_BRIDGE).pack() + attr(il.IFLA_EXT_MASK, u32(mask))
+        links.changer.send(wire.nlmsg(rt.RTM_GETLINK, wire.REQUEST | wire.DUMP, body, seq=9))
+        log.mask = mask_links
+        log.replies(f"mask {mask}", links.changer)

@@ -48,31 +48,34 @@ ANY_NEIGHBOUR: Final = PolicyTable("fdb", (AttributePolicy(),) * (nb.NDA_MAX + 1
 
 
 def dump_links(writer: MessageWriter, callback: DumpCallback) -> bool:
-    """Dump the ports of bridges (`rtnl_bridge_getlink()`).
+    """Dump the ports of bridges, and bridges if the mask asks for it (`rtnl_bridge_getlink()`).
 
     Only an invalid strict request raises an error.
     """
+    mask = 0
     try:
-        _check_links(callback)
+        found = _check_links(callback)
+        mask = number(callback.request, found, il.IFLA_EXT_MASK)
     except OSError:
         if callback.strict:
             raise
-    request, told = callback.request, callback.context or 0
-    for index, device in sorted(request.net.devices.items()):
-        getlink = None if device.master is None else device.master.ops.bridge_getlink
-        if index > told and getlink is not None and device.master is not None:
-            body, seq = getlink(device.master, device), request.seq
-            writer.append(message(RTM_NEWLINK, body, flags=NLM_F_MULTI, seq=seq, pid=request.portid))
-            callback.context = index
+    bodies: list[bytes] = []
+    for device in callback.request.net.devices.values():
+        for bridge in (device.master, device):
+            if bridge is not None and bridge.ops.bridge_getlink is not None:
+                bodies += bridge.ops.bridge_getlink(bridge, device, mask)
+    for place in range(callback.context or 0, len(bodies)):
+        flags, seq, portid = NLM_F_MULTI, callback.request.seq, callback.request.portid
+        writer.append(message(RTM_NEWLINK, bodies[place], flags=flags, seq=seq, pid=portid))
+        callback.context = place + 1
     return False
 
 
-def _check_links(callback: DumpCallback) -> None:
+def _check_links(callback: DumpCallback) -> Found:
     """`valid_bridge_getlink_req()`"""
     request = callback.request
     if not callback.strict:
-        attributes(request, IfInfoMsg.SIZE, LINK_POLICY, LIBERAL)
-        return
+        return attributes(request, IfInfoMsg.SIZE, LINK_POLICY, LIBERAL)
     if not has_header(request, IfInfoMsg):
         raise refuse(request, EINVAL, "Invalid header for bridge link dump")
     start = request.start + NLMSG_HDRLEN
@@ -82,6 +85,7 @@ def _check_links(callback: DumpCallback) -> None:
     found = attributes(request, IfInfoMsg.SIZE, LINK_POLICY, DEPRECATED_STRICT)
     if not found.keys() <= {il.IFLA_EXT_MASK}:
         raise refuse(request, EINVAL, "Unsupported attribute in bridge link dump request")
+    return found
 
 
 def change_link(request: Request) -> None:

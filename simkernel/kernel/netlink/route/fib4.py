@@ -183,7 +183,7 @@ class Fib4:
                     result = self.lookup_table(net, table, flow)
         return ENETUNREACH if result in (EAGAIN, ESRCH) else result
 
-    def address_type(self, net: Net, address: int, table: int, device: NetDevice | None = None) -> int:
+    def address_type(self, net: Net, address: int, table: int) -> int:
         """Return the type of an address, such as RTN_LOCAL or RTN_BROADCAST (`__inet_dev_addr_type()`)."""
         if not address or address == BROADCAST:
             return rt.RTN_BROADCAST
@@ -192,9 +192,7 @@ class Fib4:
         if table not in TABLES4.of(net).tables:
             return rt.RTN_BROADCAST
         result = self.lookup_table(net, table, Flow(daddr=address))
-        if isinstance(result, Result4) and device in (None, result.device):
-            return result.alias.type
-        return rt.RTN_UNICAST
+        return result.alias.type if isinstance(result, Result4) else rt.RTN_UNICAST
 
     # -- adding -------------------------------------------------------------------
 

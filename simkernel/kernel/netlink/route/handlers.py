@@ -68,7 +68,7 @@ def built_in(parts: RouteParts) -> Table:
         (AF_UNSPEC, rt.RTM_NEWLINKPROP): Handlers(changes.properties),
         (AF_UNSPEC, rt.RTM_DELLINKPROP): Handlers(changes.properties),
         (AF_INET6, rt.RTM_GETLINK): Handlers(dump=dump_ipv6),
-        (AF_BRIDGE, rt.RTM_GETLINK): Handlers(dump=bridge.dump_links),
+        (AF_BRIDGE, rt.RTM_GETLINK): Handlers(dump=bridge.dump_links, split_done=True),
         (AF_BRIDGE, rt.RTM_SETLINK): Handlers(bridge.change_link),
         (AF_BRIDGE, rt.RTM_DELLINK): Handlers(bridge.delete_link),
         (AF_INET, rt.RTM_NEWADDR): Handlers(ipv4.new),

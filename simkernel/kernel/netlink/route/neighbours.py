@@ -109,13 +109,13 @@ PROXIES: Final[PernetSlot[dict[tuple[int, NetDevice | None, bytes], Proxy]]] = P
 class NeighbourTables:
     """The tables arp_tbl and nd_tbl of a machine, and the handlers of requests.
 
-    `address_type` returns the type of an IPv4 address in a routing table, for a device.
+    `address_type` returns the type of an IPv4 address in a routing table.
     """
 
     def __init__(
         self,
         devices: NetDevices,
-        address_type: Callable[[Net, int, int, NetDevice], int],
+        address_type: Callable[[Net, int, int], int],
         unmodelled: Callable[[str, int], Exception],
     ) -> None:
         self._now = devices.engine.time
@@ -342,7 +342,7 @@ class NeighbourTables:
             if in_device(device) is None:
                 raise os_error(EINVAL)
             number = int.from_bytes(key, "big")
-            type = self._address_type(device.net, number, rt.RT_TABLE_LOCAL, device)
+            type = self._address_type(device.net, number, rt.RT_TABLE_LOCAL)
         entry = Neighbour(family, device, key, type, lladdr=bytes(len(device.address)))
         entry.used = entry.updated = now
         entry.confirmed = now - STALE_AGE

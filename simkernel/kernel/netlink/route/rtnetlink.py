@@ -6,7 +6,6 @@ from collections.abc import Callable
 from functools import partial
 from typing import Final, Literal
 
-from simkernel.kernel.net.device import NetDevice
 from simkernel.kernel.net.devices import NetDevices
 from simkernel.kernel.net.namespace import Net
 from simkernel.kernel.netlink import dump, kernel_socket
@@ -71,9 +70,9 @@ class RouteNetlink:
         )
         netlink.namespaces.register_pernet(self._enter, self._leave, _forget)
 
-    def _address_type(self, net: Net, address: int, table: int, device: NetDevice) -> int:
+    def _address_type(self, net: Net, address: int, table: int) -> int:
         """Return the type of an IPv4 address.  The neighbour tables are created before the routes."""
-        return self._routing.fib4.address_type(net, address, table, device)
+        return self._routing.fib4.address_type(net, address, table)
 
     @property
     def handlers(self) -> Table:
