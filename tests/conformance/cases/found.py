@@ -204,3 +204,22 @@ def longer_attributes(world: World, log: Log) -> None:
         info = attr(il.IFLA_INFO_KIND, b"bridge\0") + attr(il.IFLA_INFO_DATA, attr(setting, value))
         body = ifinfo(0, attr(il.IFLA_IFNAME, b"br0\0") + attr(il.IFLA_LINKINFO, info))
         log.ask(setting.name, s, wire.nlmsg(rtnl.RTM_NEWLINK, REQUEST | ACK | NLM_F_CREATE, body, seq=1))
+
+
+@case(privileged=True)
+def a_blackhole_before_the_default_table(world: World, log: Log) -> None:
+    """An error of the table main ends a lookup, even if the table default exists."""
+    s = opened(world, wire.ROUTE)
+    to = attr(rtnl.RTA_DST, bytes((10, 0, 1, 35)))
+    for label, type, flags, head, more in (
+        ("creates a table", rtnl.RTM_NEWROUTE, ACK, rtnl.RtMsg(AF_INET, table=rtnl.RT_TABLE_DEFAULT), b""),
+        (
+            "blackhole",
+            rtnl.RTM_NEWROUTE,
+            ACK | NLM_F_CREATE,
+            rtnl.RtMsg(AF_INET, type=rtnl.RTN_BLACKHOLE),
+            b"",
+        ),
+        ("lookup", rtnl.RTM_GETROUTE, 0, rtnl.RtMsg(AF_INET, dst_len=32), to),
+    ):
+        log.ask(label, s, wire.nlmsg(type, REQUEST | flags, head.pack() + more, seq=1))

@@ -179,7 +179,7 @@ class Fib4:
             result = self.rules.lookup(net, flow, self.lookup_table)
         else:
             for table in (rt.RT_TABLE_MAIN, rt.RT_TABLE_DEFAULT):
-                if isinstance(result, int) and table in TABLES4.of(net).tables:
+                if result == EAGAIN and table in TABLES4.of(net).tables:
                     result = self.lookup_table(net, table, flow)
         return ENETUNREACH if result in (EAGAIN, ESRCH) else result
 
