@@ -84,12 +84,6 @@ def test_links_change_as_in_this_kernel() -> None:
     assert "0 differences" in output
 
 
-@pytest.mark.long
-def test_links_change_as_in_this_kernel_for_long() -> None:
-    output = run("-m", "tests.conformance.live", "--links", "--steps", "60000", "--quiet", "--no-replay")
-    assert "0 differences" in output
-
-
 def test_a_missing_byte_is_found_and_shrunk() -> None:
     text = run("-c", BROKEN)
     compile(text, "found", "exec")
