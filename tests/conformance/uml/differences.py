@@ -18,6 +18,7 @@ NAMES = "SIOCGIFNAME copies the bytes of the name and no more"
 
 AREAS: Final[Mapping[str, str]] = {
     "addresses": ATTRIBUTES,
+    "bridge_fdb": "UML's bridges have VLAN filtering: an entry for each VLAN, and the VLANs of a port",
     **dict.fromkeys(("fib", "fib6", "fib_rules"), "6.18 has masks of ports and texts that 6.12 lacks"),
     "link_changes": ATTRIBUTES,
     "link_uevents": "UML has no devices for receive queues (CONFIG_RPS); `device_uevents` leaves them out",
@@ -62,7 +63,8 @@ DIFFERENCES: Final[Mapping[str, str]] = {
     **dict.fromkeys(
         (
             *("found.where_a_link_is_to_go", "found.what_kind_of_link", "found.a_link_that_leads_nowhere"),
-            *("routes.addresses_refused", "routes.one_neighbour"),
+            *("routes.addresses_refused", "routes.one_neighbour", "found.longer_attributes"),
+            *("found_links.rules_that_are_wrong_twice", "found_links.neighbours_of_a_link_that_goes_down"),
         ),
         CHECKS,
     ),
