@@ -71,7 +71,7 @@ DIFFERENCES: Final[Mapping[str, str]] = {
     **dict.fromkeys(
         (
             *("links.of_a_kind", "links.groups_without_privilege", "routes.routes_strictly"),
-            *("routes.rules", "sockopt.timeouts_in_ticks", "addresses.netconf"),
+            *("routes.rules", "sockopt.timeouts_in_ticks"),
         ),
         CONFIGURED,
     ),
