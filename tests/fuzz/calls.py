@@ -39,7 +39,8 @@ for _name, _draw in caller.CALLS:
     VALID.setdefault(_name, []).append(("netlink", _draw))
 for _name, _draw in files.CALLS:
     VALID.setdefault(_name, []).append(("files", _draw))
-NAMES: Final = tuple(sorted(SYSCALLS))
+NAMES: Final = tuple(sorted(SYSCALLS.keys() - {"fork"}))
+"""The calls to draw.  fork(2) is left out: its child is driven by a process of the host."""
 MODULES: Final = ("unruly", "unruly", "hello", "camera", "mouse", "devclass", "nosuch")
 WHERE: Final = (
     "init", "middle", "exit", "probe", "remove", "open", "read", "write", "ioctl", "poll", "release", ""
