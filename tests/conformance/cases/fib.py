@@ -70,7 +70,7 @@ def address_routes(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=ROUTE)
 def same_prefix_on_two_links(world: World, log: Log) -> None:
-    """The same prefix on two links: one route each; the order of aliases; the first goes."""
+    """A prefix on two links has a route for each, in the order of aliases, until the first link goes."""
     lab = Lab(world, log, veth=True)
     for index in (LO, VETH, PEER):
         lab.link(index, True)

@@ -293,7 +293,7 @@ def lookups6(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=ROUTE)
 def lookups_by_neighbours(world: World, log: Log) -> None:
-    """Which default route is taken depends on neighbours: their states, and the choice before."""
+    """The choice of a default route depends on the states of neighbours and on the choice before."""
     for family, own, gateways, to in (
         (AF_INET, "10.0.0.1/24", ("10.0.0.2", "10.0.0.3", "10.0.0.4"), "8.8.8.8"),
         (AF_INET6, "2001:db8::1/64", ("2001:db8::2", "2001:db8::3", "2001:db8::4"), "2001:db9::1"),

@@ -1,4 +1,4 @@
-"""What the search in changes of links (`tests/conformance/live/links`) found, kept so that it stays right."""
+"""Differences that the search in changes of links (`tests/conformance/live/links`) has found."""
 
 from __future__ import annotations
 

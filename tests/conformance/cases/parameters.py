@@ -56,7 +56,7 @@ def integers(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=MODULES, oracle=UML)
 def words(world: World, log: Log) -> None:
-    """How a line is divided: blanks, quotes, repeated and unknown names, names alone, `--`."""
+    """Division of a line: blanks, quotes, repeated and unknown names, names alone, `--`."""
     lines = (
         "",
         " ",

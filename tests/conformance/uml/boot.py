@@ -102,7 +102,7 @@ class Uml:
                 f"exec {python} {shlex.quote(str(tree))} {arguments}\n"
             )
             (folder / script).chmod(0o755)
-        folder.chmod(0o755)  # the guest's nobody passes through it
+        folder.chmod(0o755)  # the guest's unprivileged user searches it
         with open(folder / "console", "wb") as console:
             return subprocess.Popen(
                 [
