@@ -42,20 +42,13 @@ def netdev_ops(this: ThisModule, **operations: Callable[..., Any]) -> NetDeviceO
 
 
 def under_rtnl(this: ThisModule, where: str, function: Callable[..., Any]) -> Callable[..., Any]:
-    """Wrap `function` as a call under the rtnl mutex: an exception is an oops, and nothing preempts it.
-
-    All holders of the mutex are plain functions here.  No other task can run before they return, so the
-    mutex is not modelled.
-    """
+    """Wrap `function` as a call under the rtnl mutex: an exception is an oops, and nothing preempts it."""
     kernel = kernel_of(this)
     guarded = kernel.oopses.wrap(module_of(this), where, function)
 
     def call(*arguments: Any) -> Any:
-        kernel.preempt.lock("rtnl_mutex")
-        try:
+        with kernel.rtnl:
             return guarded(*arguments)
-        finally:
-            kernel.preempt.unlock("rtnl_mutex")
 
     return call
 

@@ -33,6 +33,7 @@ from simkernel.kernel.net.dev_ioctl import DeviceIoctl
 from simkernel.kernel.net.devices import NetDevices
 from simkernel.kernel.net.kobjects import NetKobjects
 from simkernel.kernel.net.namespace import Namespaces, Net
+from simkernel.kernel.net.rtnl import RtnlMutex
 from simkernel.kernel.netlink.genetlink import FAMILIES, netdev
 from simkernel.kernel.netlink.genetlink.genetlink import GenericNetlink
 from simkernel.kernel.netlink.netlink import Netlink
@@ -170,6 +171,7 @@ class Kernel:
         )
         self.genetlink = GenericNetlink(self.netlink, self.oopses.guard, races)
         netdev.register(self.genetlink)
+        self.rtnl = RtnlMutex(self.preempt, races)
         link_notifier = LinkNotifier()
         self.net_devices = NetDevices(
             engine,

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from simkernel import Machine, seconds
+from simkernel.kernel.lib.report import CHECKERS
 from simkernel.uapi import if_link as il
 from simkernel.uapi import rtnetlink as rt
 from simkernel.uapi.netlink import attribute
@@ -42,6 +43,16 @@ def test_unloading_a_module_removes_the_links_of_its_kind(machine: Machine, kind
     names = {link.name for link in table.values()}
     assert "one" not in names and table == links.dump()
     assert ("other" in names) == (kind != "dummy")
+
+
+@pytest.mark.parametrize("kind", ["dummy", "veth", "bridge"])
+def test_link_operations_of_two_tasks_are_no_race(kind: str) -> None:
+    with Machine(udev=False, checks=CHECKERS) as machine:  # a report fails the run
+        links = [Links(machine), Links(machine)]
+        for number, each in enumerate(links):
+            assert each.add(kind, f"n{number}") == each.up(f"n{number}") == 0
+        links[0].process.sleep(2)
+        assert links[0].delete("n1") == links[1].delete("n0") == 0
 
 
 def test_an_unknown_kind_is_refused(machine: Machine) -> None:

@@ -32,7 +32,7 @@ from simkernel.kernel.lib.stack import (
     stack,
 )
 from simkernel.kernel.sched.completion import Completion
-from simkernel.kernel.sched.locking import Locking
+from simkernel.kernel.sched.locking import LockEvents, Locking
 from simkernel.kernel.sched.mutex import Mutex
 from simkernel.kernel.sched.preempt import Preempt
 from simkernel.kernel.sched.runner import Runner
@@ -51,13 +51,6 @@ class Lock(Protocol):
     kind: str
     lock_class: Class
     owner: SchedTask | None
-
-
-class LockEvents(Protocol):
-    """A further observer of locks: the race detector."""
-
-    def acquired(self, lock: object) -> None: ...
-    def released(self, lock: object) -> None: ...
 
 
 _Entry = tuple[Any, Place, bool]

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 from simkernel.kernel.sched.completion import Completion
 from simkernel.kernel.sched.mutex import Mutex
 from simkernel.kernel.sched.preempt import Preempt
 from simkernel.kernel.sched.spinlock import SpinLock
+
+
+class LockEvents(Protocol):
+    """An observer of locks: the race detector."""
+
+    def acquired(self, lock: object) -> None: ...
+    def released(self, lock: object) -> None: ...
 
 
 class Locking:

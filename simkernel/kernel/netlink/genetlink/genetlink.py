@@ -11,12 +11,13 @@ from simkernel.kernel.netlink import kernel_socket
 from simkernel.kernel.netlink.genetlink import ctrl
 from simkernel.kernel.netlink.genetlink.dispatch import Dispatcher, Guard
 from simkernel.kernel.netlink.genetlink.family import Family, Info
-from simkernel.kernel.netlink.genetlink.lock import LockEvents, OperationLock
+from simkernel.kernel.netlink.genetlink.lock import OperationLock
 from simkernel.kernel.netlink.genetlink.registry import Registry
 from simkernel.kernel.netlink.kernel_socket import KERNEL_SOCKETS
 from simkernel.kernel.netlink.message import Receiver
 from simkernel.kernel.netlink.netlink import Netlink
 from simkernel.kernel.netlink.sock import NONROOT_RECV, NetlinkSock
+from simkernel.kernel.sched.locking import LockEvents
 from simkernel.kernel.vfs.task import Task
 from simkernel.uapi import genetlink as genl
 from simkernel.uapi import netlink as nl

@@ -3,18 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
+from simkernel.kernel.sched.locking import LockEvents
 from simkernel.kernel.sched.wait import LockQueue, sleep_on
 
 T = TypeVar("T")
-
-
-class LockEvents(Protocol):
-    """An observer of the lock."""
-
-    def acquired(self, lock: object) -> None: ...
-    def released(self, lock: object) -> None: ...
 
 
 class OperationLock:

@@ -1,0 +1,32 @@
+"""The rtnl mutex, under which link operations run (net/core/rtnetlink.c)."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from simkernel.kernel.sched.locking import LockEvents
+from simkernel.kernel.sched.preempt import Preempt
+
+NAME: Final = "rtnl_mutex"
+
+
+class RtnlMutex:
+    """Orders module code of links, and forbids plans to pause it.
+
+    All holders are plain functions.  No other task runs before they return, so no task ever waits for the
+    mutex.  A holder may take it again: a link operation calls the kernel, which calls notifiers of modules.
+    """
+
+    def __init__(self, preempt: Preempt, events: LockEvents | None) -> None:
+        self._preempt = preempt
+        self._events = events
+
+    def __enter__(self) -> None:
+        self._preempt.lock(NAME)
+        if self._events is not None:
+            self._events.acquired(self)
+
+    def __exit__(self, *_: object) -> None:
+        if self._events is not None:
+            self._events.released(self)
+        self._preempt.unlock(NAME)
