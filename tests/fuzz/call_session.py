@@ -99,7 +99,7 @@ class CallSession(Session):
         if running := [process for process in self._processes if process.exit_status is None]:
             raise Broken(f"{running} have no status")
         if self._plan.callers:
-            raise Broken(f"{self._plan.callers} programs have not ended")
+            raise Broken(f"{len(self._plan.callers)} programs have not ended")
         for oops in machine.kernel.oopses.reports:
             if oops.module != "unruly":
                 raise Broken(f"an oops in {oops.module}") from oops.error

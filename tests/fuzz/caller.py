@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import struct
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from random import Random
 from typing import Any, ClassVar, Final
 
 import attrs
 
+from simkernel.application.program import Image
 from simkernel.uapi import netlink as nl
 from simkernel.uapi import socket as so
 from simkernel.uapi.errno import EBADF, error_name
@@ -33,17 +35,40 @@ MOST_CHILDREN: Final = 6
 """How many processes a session has beyond those it began with, at a time."""
 MODULES: Final = ("hello", "camera", "mouse", "devclass", "nosuch")
 
+
+def fork(app: Any, program: Any, name: str) -> Any:
+    """Make the call fork(2) for a child that runs `program`, as `App.spawn` makes fork_exec."""
+    return app.call("fork", Image(app._system, program, (), {}, name))
+
+
+MULTIPLY: Final[dict[str, Callable[..., Any]]] = {
+    "fork": fork,
+    "fork_exec": lambda app, program, name: app.spawn(program, name=name),
+    "clone_thread": lambda app, program, name: app.thread(program, name=name),
+}
+"""How a program makes another task, by system call."""
+
 Arguments = tuple[Any, ...]
 
 
 @attrs.define
 class Plan:
-    """What all callers of a session share: how many messages are to be sent yet, and what has happened."""
+    """The state that the callers of a session share: the messages left to send, the tasks, the results."""
 
     left: int
     families: requests.Families
-    callers: int = 0
+    callers: set[object] = attrs.field(factory=set)
+    """The tasks that run callers.  A caller can change its task's name, so the name does not tell them."""
     results: Counter[str] = attrs.field(factory=Counter)
+
+    @contextmanager
+    def calling(self, task: object) -> Iterator[None]:
+        """Count `task` as a caller."""
+        self.callers.add(task)
+        try:
+            yield
+        finally:
+            self.callers.remove(task)
 
 
 class Caller:
@@ -60,16 +85,13 @@ class Caller:
 
     async def run(self, app: Any) -> None:
         """Make calls until the session's messages are sent."""
-        self.plan.callers += 1
-        try:
+        with self.plan.calling(app.owner):
             while self.plan.left > 0:
                 await self._one(app)
-        finally:
-            self.plan.callers -= 1
 
     async def _one(self, app: Any) -> None:
         name, arguments = self.draw()
-        if name in ("fork_exec", "clone_thread"):
+        if name in MULTIPLY:
             await self._multiply(app, name)
             return
         try:
@@ -93,13 +115,12 @@ class Caller:
             self.protocols[result] = arguments[2]
 
     async def _multiply(self, app: Any, name: str) -> None:
-        """Another process, or another thread of this one, that does the same."""
-        if self.plan.callers < MOST_CHILDREN:
+        """Start a process, or a thread of this process, that makes calls too."""
+        if len(self.plan.callers) < MOST_CHILDREN:
             other = type(self)(self.plan, Random(self.random.random()))
             other.protocols = dict(self.protocols)
-            start = app.spawn if name == "fork_exec" else app.thread
             try:
-                await start(other.run, name="caller")
+                await MULTIPLY[name](app, other.run, name="caller")
             except OSError as error:
                 self.plan.results[f"{name} {error_name(error.errno or 0)}"] += 1
 
@@ -261,6 +282,7 @@ CALLS_BY_WEIGHT: Final[tuple[tuple[str, int, Callable[[Caller], Arguments]], ...
     ("rt_sigaction", 2, lambda c: (c.random.choice((15, 17, 9, 99)), c.random.choice((0, 1)))),
     ("wait4", 5, lambda c: (-1, WNOHANG)),
     ("exit", 1, lambda c: (c.random.randrange(3),)),
+    ("fork", 2, lambda c: ()),
     ("fork_exec", 4, lambda c: ()),
     ("clone_thread", 3, lambda c: ()),
     ("finit_module", 2, _module),

@@ -13,6 +13,7 @@ import attrs
 from simkernel.application.epoll import Epoll
 from simkernel.application.mapping import Mapping
 from simkernel.application.netlink_client import NetlinkClient
+from simkernel.application.program import Image
 from simkernel.application.socket import Socket
 from simkernel.application.uevent import UeventMonitor
 from simkernel.blocking.epoll import BlockingEpoll
@@ -25,7 +26,7 @@ from simkernel.uapi import socket as so
 from simkernel.uapi.errno import error_name
 from simkernel.uapi.syscalls import SYSCALLS
 from tests.fuzz import caller, chaos, files, wrong
-from tests.fuzz.caller import MOST_CHILDREN, Plan
+from tests.fuzz.caller import MOST_CHILDREN, MULTIPLY, Plan
 from tests.fuzz.files import FileCaller
 
 KEPT: Final = 12
@@ -39,8 +40,7 @@ for _name, _draw in caller.CALLS:
     VALID.setdefault(_name, []).append(("netlink", _draw))
 for _name, _draw in files.CALLS:
     VALID.setdefault(_name, []).append(("files", _draw))
-NAMES: Final = tuple(sorted(SYSCALLS.keys() - {"fork"}))
-"""The calls to draw.  fork(2) is left out: its child is driven by a process of the host."""
+NAMES: Final = tuple(sorted(SYSCALLS))
 MODULES: Final = ("unruly", "unruly", "hello", "camera", "mouse", "devclass", "nosuch")
 WHERE: Final = (
     "init", "middle", "exit", "probe", "remove", "open", "read", "write", "ioctl", "poll", "release", ""
@@ -70,8 +70,7 @@ class CallCaller(FileCaller):
 
     async def run(self, app: Any) -> None:
         """Make calls until the session's are made, or an exception ends it."""
-        self.plan.callers += 1
-        try:
+        with self.plan.calling(app.owner):
             while self.plan.left > 0:
                 self.plan.left -= 1
                 try:
@@ -82,13 +81,10 @@ class CallCaller(FileCaller):
                 except Exception as error:  # noqa: BLE001 - `note` judges it
                     self.note(error)
                 self.misbehave()
-        finally:
-            self.plan.callers -= 1
 
     def generator(self, app: Any) -> Generator[Any, Any, None]:
         """Make calls as `run` does, as a generator program."""
-        self.plan.callers += 1
-        try:
+        with self.plan.calling(app.owner):
             while self.plan.left > 0:
                 self.plan.left -= 1
                 try:
@@ -99,8 +95,6 @@ class CallCaller(FileCaller):
                 except Exception as error:  # noqa: BLE001 - `note` judges it
                     self.note(error)
                 self.misbehave()
-        finally:
-            self.plan.callers -= 1
 
     def note(self, error: BaseException) -> None:
         """Count an error that a call may raise, and raise any other."""
@@ -248,7 +242,7 @@ class CallCaller(FileCaller):
         pick = random.randrange(12)
         if pick < 6:
             name, draw = random.choices(files.CALLS, files.WEIGHTS)[0]
-            if name not in ("fork_exec", "clone_thread", "exit"):
+            if name not in (*MULTIPLY, "exit"):
                 return self.call(app, name, draw(self))
         if pick == 6:
             path = self.pick("/tmp/a", "/dev/unruly", "/dev/zero", "/dev/video0", "/dev/input/event0")
@@ -275,11 +269,15 @@ class CallCaller(FileCaller):
             )
         if pick == 10:
             return app.signal(self.pick(10, 12, 15, 17), self.pick(self.handler, self.bad_handler, 0, 1))
-        if self.plan.callers < MOST_CHILDREN:
+        if len(self.plan.callers) < MOST_CHILDREN:
             other = FacadeCaller(self.plan, Random(random.random()))
             other.protocols = dict(self.protocols)
             program = random.choice((other.run, other.generator, other.plain))
-            return random.choice((app.spawn, app.spawn, app.thread))(program, name="caller")
+            start = random.choice(("spawn", "spawn", "thread", "fork"))
+            if start != "fork":
+                return getattr(app, start)(program, name="caller")
+            system = getattr(app, "app", app)._system
+            return self.call(app, "fork", (Image(system, program, (), {}, "caller"),))
         return app.kill(random.randrange(2, 40), self.pick(10, 12, 15, 17))
 
     def handler(self, number: int) -> None:
@@ -304,8 +302,7 @@ class FacadeCaller(CallCaller):
 
     def plain(self, app: Any) -> None:
         """Make calls as `run` does, as a plain function."""
-        self.plan.callers += 1
-        try:
+        with self.plan.calling(app.app.owner):
             while self.plan.left > 0:
                 self.plan.left -= 1
                 try:
@@ -313,8 +310,6 @@ class FacadeCaller(CallCaller):
                 except Exception as error:  # noqa: BLE001 - `note` judges it
                     self.note(error)
                 self.misbehave()
-        finally:
-            self.plan.callers -= 1
 
     def call(self, app: Any, name: str, arguments: Sequence[Any]) -> Any:
         """Make a raw call, and block until it is done if `app` is a Blocking."""

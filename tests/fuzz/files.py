@@ -343,7 +343,7 @@ FILES: Final[tuple[tuple[str, int, Draw], ...]] = (
     ("rt_sigaction", 3, lambda c: (c.pick(10, 17, 29), c.pick(0, 1, lambda number: None))),
 )  # fmt: skip
 OTHERS: Final = ("nanosleep", "sched_yield", "prlimit", "setuid", "setns", "unshare", "wait4",
-                 "exit", "fork_exec", "clone_thread", "finit_module", "delete_module")  # fmt: skip
+                 "exit", "fork", "fork_exec", "clone_thread", "finit_module", "delete_module")  # fmt: skip
 _ALL: Final = (*FILES, *(each for each in CALLS_BY_WEIGHT if each[0] in OTHERS))
 CALLS: Final[list[tuple[str, Callable[..., Arguments]]]] = [(name, draw) for name, _, draw in _ALL]
 WEIGHTS: Final = [weight for _, weight, _ in _ALL]

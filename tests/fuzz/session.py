@@ -20,7 +20,7 @@ from simkernel.uapi.signal import SIGKILL
 from simkernel.uapi.socket import AF_UNIX, SOCK_STREAM
 from tests.fuzz.caller import MODULES, Caller, Plan
 from tests.fuzz.requests import Families
-from tests.fuzz.watch import check_accounts, check_over, nothing_forgotten, watched
+from tests.fuzz.watch import Broken, check_accounts, check_over, nothing_forgotten, watched
 
 LONGEST: Final = millis(2000)
 """Simulated time after which callers that wait for ever are killed."""
@@ -79,6 +79,8 @@ class Session:
             while self._plan.left > 0 and machine.now < LONGEST:
                 self._pass(millis(2))
                 check_accounts(seen)
+            if self._plan.left > 0:
+                raise Broken(f"{self._plan.left} messages are left after {LONGEST} ns: callers wait for ever")
             self._end(machine)
             self._check(machine, seen)
             return Outcome(self._messages - self._plan.left, self._plan.results)
@@ -107,7 +109,7 @@ class Session:
         if self._over:
             return
         self._random.choice(HAPPENINGS)(self)
-        if self._plan.callers < 2:
+        if len(self._plan.callers) < 2:
             self._call()
         self._later(self._happening)
 
@@ -139,7 +141,7 @@ class Session:
     def _kill(self) -> None:
         """Kill a caller."""
         processes = self.machine.kernel.processes
-        callers = [task for task in processes if task.comm == "caller"]
+        callers = [task for task in processes if task in self._plan.callers]
         if callers:
             processes.send_signal(self._random.choice(callers), self._random.choice((SIGKILL, 15, 17)))
 

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from random import Random
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from simkernel import Machine
+from simkernel import Machine, millis
 from simkernel.kernel.netlink.socket import NetlinkSocket
 from simkernel.uapi.netlink import NETLINK_USERSOCK
 from simkernel.uapi.socket import AF_NETLINK, SOCK_RAW
-from tests.fuzz import chaos
+from tests.fuzz import chaos, session
 from tests.fuzz.call_session import CallSession, FacadeSession
 from tests.fuzz.caller import Caller
 from tests.fuzz.files import FileCaller
@@ -50,6 +51,30 @@ def test_any_arguments_of_ordinary_code_leave_nothing_behind(seed: int, calls: i
 def test_many_calls_with_any_arguments(number: int) -> None:
     for kind in (CallSession, FacadeSession):
         assert kind(Random(f"long/{number}"), 2000).run().messages >= 2000
+
+
+class Sleeper(Caller):
+    """A program that changes its name and sleeps for ever."""
+
+    async def _one(self, app: Any) -> None:
+        self.plan.left -= 1
+        await app.call("prctl_comm", "renamed")
+        await app.poll([], None)
+
+
+def test_session_kills_renamed_callers() -> None:
+    assert Session(Random(1), 50, Sleeper).run().messages >= 50
+
+
+def test_session_with_messages_left_is_broken(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session, "LONGEST", millis(20))
+
+    class Daemon(Sleeper):
+        async def run(self, app: Any) -> None:
+            await self._one(app)  # a session kills only the callers that its plan counts
+
+    with pytest.raises(Broken, match="messages are left"):
+        Session(Random(1), 5000, Daemon).run()
 
 
 def test_the_judge_finds_an_error_that_no_call_may_raise() -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from simkernel import Machine, NotModelled, SimulationError, seconds
+from simkernel.application.program import Image
 from simkernel.testing import left_behind
 from simkernel.uapi.netlink import NETLINK_USERSOCK
 from simkernel.uapi.resource import RLIMIT_NOFILE
@@ -45,6 +46,25 @@ def test_a_child_knows_its_parent_and_is_waited_for() -> None:
     assert seen["ppid"] == seen["self"]
     assert seen["waited"][0] == seen["child"] == seen["pid"]
     assert os.waitstatus_to_exitcode(seen["waited"][1]) == 7
+
+
+def test_fork_keeps_descriptors_that_exec_closes() -> None:
+    kept: list[bool] = []
+
+    async def child(app: Any, fd: int) -> None:
+        try:
+            kept.append(bool(await app.fstat(fd)))
+        except OSError as error:
+            kept.append(error.errno != errno.EBADF)
+
+    async def parent(app: Any) -> None:
+        fd = await app.open("/dev/null", os.O_CLOEXEC)
+        for call in ("fork", "fork_exec"):
+            await app.call(call, Image(app._system, child, (fd,), {}, "child"))
+            await app.wait()
+
+    run(parent)
+    assert kept == [True, False]
 
 
 def test_wnohang_does_not_wait() -> None:
