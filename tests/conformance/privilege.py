@@ -37,11 +37,25 @@ def pretend_nobody() -> None:
     os.setresuid(NOBODY, NOBODY, NOBODY)
 
 
+def _capabilities() -> tuple[Any, Any]:
+    """Return the header for capset(2), and effective, permitted and inheritable for each word."""
+    header = ctypes.create_string_buffer(struct.pack("=Ii", CAPABILITY_VERSION_3, 0))
+    data = (ctypes.c_uint32 * (3 * WORDS))()
+    libc_call("capget", header, data)
+    return header, data
+
+
+def drop_capability(number: int) -> None:
+    """Give up one capability for good."""
+    header, data = _capabilities()
+    for kind in range(3):
+        data[number // 32 * 3 + kind] &= ~(1 << number % 32)
+    libc_call("capset", header, data)
+
+
 def return_to_root() -> None:
     """Have every permitted capability again, and be user and group 0."""
-    header = ctypes.create_string_buffer(struct.pack("=Ii", CAPABILITY_VERSION_3, 0))
-    data = (ctypes.c_uint32 * (3 * WORDS))()  # effective, permitted, inheritable, for each word
-    libc_call("capget", header, data)
+    header, data = _capabilities()
     for effective in range(0, len(data), 3):
         data[effective] = data[effective + 1]
     libc_call("capset", header, data)

@@ -25,6 +25,7 @@ from simkernel.uapi.sched import CLONE_NEWNET
 from simkernel.uapi.socket import AF_NETLINK, SO_ATTACH_FILTER, SOCK_RAW, SOL_SOCKET
 from simkernel.uapi.structure import S32, U32
 from tests.conformance.privilege import become_nobody, libc_call, pretend_nobody, return_to_root
+from tests.conformance.programs.real import RealPrograms
 from tests.conformance.real_process import start
 from tests.conformance.world import Instruction, Process
 
@@ -130,6 +131,10 @@ class RealWorld:
         """As `os.listdir`, in this namespace."""
         self._enter()
         return os.listdir(path)
+
+    def programs(self) -> RealPrograms:
+        """Processes in namespaces of their own."""
+        return RealPrograms()
 
     def ioctl(self, sock: Any, request: int, argument: bytes | int) -> Any:
         """As `fcntl.ioctl`."""

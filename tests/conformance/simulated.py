@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
+from typing import Any
 
-from simkernel.testing import World, world
+from simkernel.testing import world
+from tests.conformance.programs.simulated import SimulatedPrograms
 
 MODULES = Path(__file__).parent / "modules"
 
 
-def simulated(*, privileged: bool = True) -> AbstractContextManager[World]:
+@contextmanager
+def simulated(*, privileged: bool = True) -> Iterator[Any]:
     """Make a world of simkernel."""
-    return world(privileged=privileged, module_path=[MODULES])
+    with world(privileged=privileged, module_path=[MODULES]) as made:
+        made.programs = partial(SimulatedPrograms, made.machine)  # type: ignore[attr-defined]
+        yield made

@@ -15,7 +15,10 @@ import importlib
 import inspect
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
-from typing import Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
+
+if TYPE_CHECKING:
+    from tests.conformance.programs.interface import Programs
 
 Address = tuple[int, int]
 """A netlink address as Python has it: (port id, groups bit mask)."""
@@ -119,6 +122,9 @@ class World(Process, Protocol):
     def rmmod(self, name: str, flags: int = ...) -> None:
         """As delete_module(2); the default flags are O_NONBLOCK."""
 
+    def programs(self) -> Programs:
+        """Processes that make calls on files, sockets and each other (programs/interface.py)."""
+
     def ioctl(self, sock: Any, request: int, argument: bytes | int) -> Any:
         """As `fcntl.ioctl`: bytes as the kernel has changed them, an int for an address."""
 
@@ -133,6 +139,7 @@ OPTIONAL = {
     "kernel_uevent": ("uevent",),
     "files": ("read_file",),
     "ioctl": ("ioctl",),
+    "programs": ("programs",),
     "time": ("wait",),
     "initial_namespace": ("initial_namespace",),
     "modules": ("insmod", "modprobe", "rmmod", "read_file", "listdir"),

@@ -180,9 +180,13 @@ class ProcessCalls:
 
     async def _wait(self, task: Task, pid: int) -> tuple[int, int]:
         while True:
-            await sleep_on(task.wait_child)
-            found = self._reap(task, pid)
-            if found is not None:
+            try:
+                await sleep_on(task.wait_child)
+            except InterruptedError:  # SIGCHLD comes with the child's end, which counts first (`do_wait()`)
+                if (found := self._reap(task, pid)) is not None:
+                    return found
+                raise
+            if (found := self._reap(task, pid)) is not None:
                 return found
 
     def _reap(self, task: Task, pid: int) -> tuple[int, int] | None:

@@ -1,0 +1,76 @@
+"""Programs: what they inherit, what they share, and how one wakes another."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+from simkernel.uapi.socket import AF_UNIX, SO_PASSCRED, SOCK_STREAM, SOL_SOCKET
+from tests.conformance.case import case
+from tests.conformance.log import Log
+from tests.conformance.programs.interface import RECORD
+from tests.conformance.world import World
+
+PROGRAMS = ("programs",)
+
+
+@case(privileged=True, marks=PROGRAMS)
+def a_reader_that_waits(world: World, log: Log) -> None:
+    """A read of an empty pipe waits for a writer, which another process is."""
+    a = world.programs().start(uid=1000)
+    read, write = a.pipe()
+    b = a.fork()
+    pending = a.begin("read", read, 10)
+    log("ended", pending.done())
+    log.call("write", b.write, write, b"hello")
+    log.call("read", pending.result)
+    log.call("parent", b.getppid)
+
+
+@case(privileged=True, marks=PROGRAMS)
+def users(world: World, log: Log) -> None:
+    """Programs of several users share a folder, and the modes of its files hold for each."""
+    programs = world.programs()
+    root, user, member = programs.start(), programs.start(1000, 100), programs.start(1001, 7, (100,))
+    log.call("create", user.open, "f", os.O_CREAT | os.O_RDWR, 0o640)
+    log.call("stat", root.stat, "f")
+    for name, program in (("root", root), ("user", user), ("member", member)):
+        log.call(f"{name} reads", program.read_file, "f")
+        log.call(f"{name} writes", program.write_file, "f", b"x")
+        log.call(f"{name}: ids", lambda each: [each.getuid(), each.getgid(), each.getgroups()], program)
+    log.call("a folder", root.listdir, ".")
+    log.call("where", user.getcwd)
+
+
+@case(privileged=True, marks=PROGRAMS)
+def children_and_signals(world: World, log: Log) -> None:
+    """A child ends by itself or by a signal, and its parent reads which; a recorded signal interrupts."""
+    a = world.programs().start()
+    a.signal(signal.SIGCHLD, RECORD)
+    b, c = a.fork(), a.fork()
+    log.call("still there", a.waitpid, b.pid, os.WNOHANG)
+    b.end(3)
+    log("caught", a.caught())
+    log.call("wait", a.waitpid, b.pid)
+    waiting = a.begin("waitpid", c.pid)
+    log("ended", waiting.done())
+    log.call("kill", c.kill, c.pid, signal.SIGKILL)
+    log.call("interrupted", waiting.result)
+    log("caught", a.caught())
+    log.call("wait", a.wait)
+    log.call("no child", a.wait)
+    log("alive", [b.alive(), c.alive()])
+
+
+@case(privileged=True, marks=PROGRAMS)
+def descriptors_and_credentials_in_a_message(world: World, log: Log) -> None:
+    """Descriptors arrive as the lowest free ones, credentials as those of the sender."""
+    a = world.programs().start(1000, 100)
+    one, other = a.socketpair(AF_UNIX, SOCK_STREAM)
+    log.call("send", a.sendmsg, one, [b"a", b"b"], [0, one])
+    log.call("receive", a.recvmsg, other, 10, 100)
+    log.call("F_GETFD", a.fcntl, 5, 1)
+    a.setsockopt(other, SOL_SOCKET, SO_PASSCRED, 1)
+    b = a.fork()
+    log.call("send", b.send, one, b"x")
+    log.call("receive", a.recvmsg, other, 10, 100)

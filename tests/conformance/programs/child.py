@@ -1,0 +1,228 @@
+"""The processes of programs on the host: the init of their namespaces, and what each program executes.
+
+A program reads requests, `[(call, arguments)]`, from a socket at a high descriptor, where no case looks.
+It makes the calls, counts them in memory that it shares with the case, and answers with their outcomes.
+"""
+
+from __future__ import annotations
+
+import array
+import os
+import pickle
+import signal
+import socket
+import struct
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, Final
+
+from simkernel.uapi.capability import CAP_SYS_RESOURCE
+from simkernel.uapi.resource import RLIMIT_NOFILE
+from simkernel.uapi.sched import CLONE_NEWNET
+from tests.conformance.privilege import drop_capability, libc_call
+from tests.conformance.programs.calls import CALLS, Request, run
+from tests.conformance.programs.host import HOST
+from tests.conformance.programs.interface import COMM, FOLDER, LIMITS, RECORD
+
+CHANNEL: Final = 500
+"""The descriptor of a program's socket."""
+CLONE_NEWNS, CLONE_NEWIPC, CLONE_NEWPID = 0x20000, 0x8000000, 0x20000000
+MS_REC_PRIVATE: Final = 0x44000
+PR_SET_DUMPABLE: Final = 4
+SIZE: Final = struct.Struct("=I")
+COUNTER: Final = struct.Struct("=I")
+
+
+def perform(request: Request) -> Any:
+    """Make a system call on the host."""
+    return HOST[request.name](*request.arguments)
+
+
+class Channel:
+    """Messages over a socket; one can carry a descriptor."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self.sock = sock
+        self._data = b""
+
+    def send(self, message: object, fd: int | None = None) -> None:
+        """Send a message, and a descriptor with it."""
+        data = pickle.dumps(message)
+        data = SIZE.pack(len(data)) + data
+        control = [] if fd is None else [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [fd]))]
+        self.sock.sendmsg([data[:1]], control)
+        self.sock.sendall(data[1:])
+
+    def receive(self, flags: int = 0) -> tuple[Any, int | None]:
+        """Return a message and the descriptor that came with it.
+
+        EOFError at the end; BlockingIOError under MSG_DONTWAIT if it is not complete.
+        """
+        fd: int | None = None
+        while len(self._data) < SIZE.size or len(self._data) < SIZE.size + SIZE.unpack_from(self._data)[0]:
+            data, control, _, _ = self.sock.recvmsg(1 << 20, socket.CMSG_SPACE(4), flags)
+            if not data:
+                raise EOFError
+            for _, _, payload in control:
+                (fd,) = array.array("i", payload)
+            self._data += data
+        end = SIZE.size + SIZE.unpack_from(self._data)[0]
+        message, self._data = pickle.loads(self._data[SIZE.size : end]), self._data[end:]
+        return message, fd
+
+
+class Server:
+    """A program: it makes the calls that it is told."""
+
+    def __init__(self, channel: Channel, counters: Any, place: int) -> None:
+        self._channel = channel
+        self._counters = counters
+        self._place = place
+        self._caught: list[int] = []
+        self._special: dict[str, Callable[..., Any]] = {
+            "signal": self._signal,
+            "caught": self._take_caught,
+            "end": os._exit,
+        }
+
+    def _record(self, number: int, frame: Any) -> None:
+        self._caught.append(number)
+
+    def _signal(self, number: int, handler: int | str) -> int | str:
+        try:
+            old = signal.signal(number, self._record if handler == RECORD else signal.Handlers(handler))
+        except ValueError:
+            raise OSError(22, "no such signal") from None
+        return RECORD if callable(old) and not isinstance(old, signal.Handlers) else int(old or 0)
+
+    def _take_caught(self) -> list[int]:
+        caught, self._caught = self._caught, []
+        return caught
+
+    def serve(self) -> None:
+        """Make calls until the case is over."""
+        while True:
+            batch, fd = self._channel.receive()
+            self._count(0)
+            outcomes: list[tuple[int, Any]] = []
+            for number, (name, arguments) in enumerate(batch, 1):
+                try:
+                    if name == "fork":
+                        outcomes.append((0, self._fork(fd, *arguments)))
+                    elif (special := self._special.get(name)) is not None:
+                        outcomes.append((0, special(*arguments)))
+                    else:
+                        outcomes.append((0, run(CALLS[name](*arguments), perform)))
+                except OSError as error:
+                    outcomes.append((error.errno or 0, None))
+                self._count(number)
+            self._channel.send(outcomes)
+
+    def _count(self, number: int) -> None:
+        COUNTER.pack_into(self._counters, self._place * COUNTER.size, number)
+
+    def _fork(self, fd: int | None, place: int) -> int:
+        assert fd is not None
+        if pid := os.fork():
+            os.close(fd)
+            return pid
+        self._channel.sock.close()
+        self._channel, self._place = Channel(_at_channel(fd)), place
+        self._caught.clear()
+        self.serve()
+        return 0
+
+
+def _at_channel(fd: int) -> socket.socket:
+    """Return the socket of a descriptor, which moves to CHANNEL."""
+    if fd != CHANNEL:
+        os.dup2(fd, CHANNEL, inheritable=False)
+        os.close(fd)
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, CHANNEL)
+    sock.setblocking(True)
+    return sock
+
+
+def _begin(fd: int, counters: Any, place: int, uid: int, gid: int, groups: list[int]) -> None:
+    """Be a program of a user."""
+    sock = _at_channel(fd)
+    null = os.open("/dev/null", os.O_RDWR)
+    for standard in range(3):
+        os.dup2(null, standard)
+    os.closerange(3, CHANNEL)
+    os.closerange(CHANNEL + 1, 2 * CHANNEL)
+    for number in (signal.SIGCHLD, signal.SIGINT):
+        signal.signal(number, signal.SIG_DFL)
+    signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+    HOST["prlimit"](RLIMIT_NOFILE, LIMITS)
+    os.umask(0o022)
+    os.chdir(FOLDER)
+    os.setgroups(groups)
+    os.setresgid(gid, gid, gid)
+    os.setresuid(uid, uid, uid)
+    if not uid:
+        drop_capability(CAP_SYS_RESOURCE)
+    libc_call("prctl", PR_SET_DUMPABLE, 1, 0, 0, 0)
+    HOST["prctl_comm"](COMM)
+    Server(Channel(sock), counters, place).serve()
+
+
+class Init:
+    """Process 1 of the namespaces: it starts programs, and the kernel reaps them for it."""
+
+    def __init__(self, channel: Channel, counters: Any) -> None:
+        self._channel = channel
+        self._counters = counters
+
+    def serve(self) -> None:
+        """Do what the case tells until it is over."""
+        signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+        while True:
+            (what, arguments), fd = self._channel.receive()
+            try:
+                self._channel.send((0, getattr(self, what)(fd, *arguments)))
+            except OSError as error:
+                self._channel.send((error.errno or 0, str(error)))
+
+    def start(self, fd: int, *arguments: Any) -> int:
+        """Start a program; return its number."""
+        if not (pid := os.fork()):
+            try:
+                self._channel.sock.close()
+                _begin(fd, self._counters, *arguments)
+            finally:
+                os._exit(0)
+        os.close(fd)
+        return pid
+
+    def reset(self, fd: None) -> None:
+        """Kill all programs and mount an empty folder."""
+        with suppress(ProcessLookupError):
+            os.kill(-1, signal.SIGKILL)
+        with suppress(ChildProcessError):
+            os.waitpid(-1, 0)  # returns when there are none: SIGCHLD is ignored
+        libc_call("umount2", b"/mnt", 2)
+        mount_folder()
+
+
+def mount_folder() -> None:
+    """Mount the tmpfs that has the folder of the programs."""
+    libc_call("mount", b"tmpfs", b"/mnt", b"tmpfs", 0, b"mode=0755")
+    os.mkdir(FOLDER)
+    os.chmod(FOLDER, 0o777)
+
+
+def init(channel: Channel, counters: Any) -> None:
+    """Make namespaces, and serve as process 1 in a child until the channel is closed."""
+    libc_call("unshare", CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC)
+    if pid := os.fork():
+        channel.send(pid)
+        channel.sock.close()
+        os.waitpid(pid, 0)
+        return
+    libc_call("mount", b"none", b"/", None, MS_REC_PRIVATE, None)
+    libc_call("mount", b"proc", b"/proc", b"proc", 0, None)
+    mount_folder()
+    os.chdir("/")
+    os.umask(0)
+    Init(channel, counters).serve()

@@ -1,0 +1,254 @@
+"""Programs on the host: processes in namespaces of their own, which a case asks over sockets.
+
+A program sleeps in its call if the kernel says that its process sleeps and no answer has come.  The state of
+a process is that of /proc/PID/stat; waking a process changes it before the system call that wakes it returns.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import socket
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any, Final
+
+from tests.conformance.programs.child import COUNTER, Channel, init
+from tests.conformance.programs.interface import Blocks, Program, named
+
+SLEEPING: Final = b"SZX"
+"""States in which a process does nothing more by itself."""
+PATIENCE: Final = 5.0
+"""Seconds after which a process that does not come to rest is an error."""
+BUFFER: Final = 8 << 20
+SO_SNDBUFFORCE: Final = 32
+
+
+class RealPending:
+    """A call that a program makes."""
+
+    def __init__(self, program: RealProgram) -> None:
+        self._program = program
+        self._outcome: tuple[int, Any] | None = None
+
+    def finish(self, outcome: tuple[int, Any]) -> None:
+        """Take the outcome."""
+        self._outcome = outcome
+
+    def done(self) -> bool:
+        """Return True if the call has ended, or its program has."""
+        self._program.programs.settle()
+        return self._outcome is not None or self._program.ended
+
+    def result(self) -> Any:
+        """Return the result or raise the error."""
+        program = self._program
+        deadline = time.monotonic() + PATIENCE
+        while self._outcome is None and not program.ended:
+            if not program.wait_for_answer(0.05) and time.monotonic() > deadline:
+                raise Blocks(f"the call of program {program.name} has not ended after {PATIENCE:g} s")
+        if self._outcome is None:
+            raise ProcessLookupError(3, f"program {program.name} has ended")
+        number, value = self._outcome
+        if number:
+            raise OSError(number, os.strerror(number))
+        return named(value, program.programs.names)
+
+
+class RealProgram(Program):
+    """A process of the host that makes calls."""
+
+    def __init__(self, programs: RealPrograms, name: str, pid: int, place: int, channel: Channel) -> None:
+        self.programs = programs
+        self.name = name
+        self.pid = pid
+        self.ended = False
+        self._place = place
+        self._channel = channel
+        self._pending: list[RealPending] = []
+        self._state = os.open(f"{programs.proc}/{pid}/stat", os.O_RDONLY | os.O_CLOEXEC)
+
+    # -- requests and answers -----------------------------------------------------
+
+    def ask(self, batch: Sequence[tuple[str, Sequence[Any]]], fd: int | None = None) -> list[RealPending]:
+        """Send calls; the program makes one after the other."""
+        assert not self._pending, f"program {self.name} is in a call"
+        self._pending = [RealPending(self) for _ in batch]
+        pending = list(self._pending)
+        COUNTER.pack_into(self.programs.counters, self._place * COUNTER.size, 0)
+        with suppress(BrokenPipeError, ConnectionResetError):
+            self._channel.send(batch, fd)
+        return pending
+
+    @property
+    def counted(self) -> int:
+        """The number of calls of the batch that have ended."""
+        number: int = COUNTER.unpack_from(self.programs.counters, self._place * COUNTER.size)[0]
+        return number
+
+    @property
+    def in_call(self) -> bool:
+        """True while a call has not ended."""
+        return bool(self._pending)
+
+    def wait_for_answer(self, seconds: float) -> bool:
+        """Wait for an answer or the end of the program.  Return False if the time is up."""
+        self._channel.sock.settimeout(seconds)
+        try:
+            return self._take(0)
+        finally:
+            self._channel.sock.settimeout(None)
+
+    def drain(self) -> bool:
+        """Take an answer that is there."""
+        return not self.ended and self._take(socket.MSG_DONTWAIT)
+
+    def _take(self, flags: int) -> bool:
+        try:
+            outcomes, _ = self._channel.receive(flags)
+        except (BlockingIOError, TimeoutError):
+            return False
+        except (EOFError, ConnectionResetError):
+            self.ended = True
+            return True
+        for pending, outcome in zip(self._pending, outcomes, strict=True):
+            pending.finish(outcome)
+        self._pending = []
+        return True
+
+    def sleeps(self) -> bool:
+        """Return True if the process sleeps or has ended."""
+        try:
+            return self.ended or os.pread(self._state, 256, 0).rpartition(b")")[2][1:2] in SLEEPING
+        except ProcessLookupError:
+            return True
+
+    def forget(self) -> None:
+        """Close what the case has of the process."""
+        self._channel.sock.close()
+        os.close(self._state)
+
+    # -- Program --------------------------------------------------------------------
+
+    def begin(self, call: str, *arguments: Any) -> RealPending:
+        """Make a call that may block, and return when it has ended or sleeps."""
+        (pending,) = self.ask([(call, arguments)])
+        self.programs.settle()
+        return pending
+
+    def fork(self) -> RealProgram:
+        """Return a child with this program's descriptors."""
+        ours, theirs = self.programs.pair()
+        place = self.programs.new_place()
+        (pending,) = self.ask([("fork", (place,))], theirs.fileno())
+        theirs.close()
+        return self.programs.add(pending.result(), place, ours)
+
+    def end(self, status: int = 0) -> None:
+        """End the process."""
+        self.ask([("end", (status,))])
+        self.programs.settle()
+
+    def alive(self) -> bool:
+        """Return True if the process has not ended."""
+        self.programs.settle()
+        return not self.ended
+
+    def caught(self) -> list[int]:
+        """Return the signals that have been recorded."""
+        self.programs.settle()
+        found: list[int] = self.begin("caught").result()
+        return found
+
+
+class RealPrograms:
+    """The programs of a case, on the host."""
+
+    def __init__(self) -> None:
+        self.counters = mmap.mmap(-1, 4096)
+        self.names: dict[int, str] = {1: "init"}
+        self.all: list[RealProgram] = []
+        self._places = 0
+        ours, theirs = self.pair()
+        self._keeper = os.fork()
+        if not self._keeper:
+            try:
+                ours.close()
+                init(Channel(theirs), self.counters)
+            finally:
+                os._exit(0)
+        theirs.close()
+        self._channel = Channel(ours)
+        try:
+            pid, _ = self._channel.receive()
+        except EOFError:
+            raise PermissionError("programs need root: each case has namespaces of its own") from None
+        self.proc = f"/proc/{pid}/root/proc"
+
+    @staticmethod
+    def pair() -> tuple[socket.socket, socket.socket]:
+        """Return two sockets for messages of any size."""
+        one, other = socket.socketpair()
+        for sock in (one, other):
+            sock.setsockopt(socket.SOL_SOCKET, SO_SNDBUFFORCE, BUFFER)
+        return one, other
+
+    def new_place(self) -> int:
+        """Return the place of a new program's counter."""
+        self._places += 1
+        return self._places
+
+    def add(self, pid: int, place: int, sock: socket.socket) -> RealProgram:
+        """Return a program for a new process."""
+        name = chr(ord("a") + len(self.all))
+        self.names[pid] = name
+        program = RealProgram(self, name, pid, place, Channel(sock))
+        self.all.append(program)
+        return program
+
+    def _ask(self, what: str, *arguments: Any, fd: int | None = None) -> Any:
+        self._channel.send((what, arguments), fd)
+        (number, value), _ = self._channel.receive()
+        if number:
+            raise OSError(number, value)
+        return value
+
+    def start(self, uid: int = 0, gid: int = 0, groups: Sequence[int] = ()) -> RealProgram:
+        """Return a new process of a user."""
+        ours, theirs = self.pair()
+        place = self.new_place()
+        pid = self._ask("start", place, uid, gid, list(groups), fd=theirs.fileno())
+        theirs.close()
+        return self.add(pid, place, ours)
+
+    def settle(self) -> None:
+        """Wait until each program has nothing to do, or sleeps in its call: twice in a row."""
+        deadline = time.monotonic() + PATIENCE
+        quiet = 0
+        while quiet < 2:
+            moved = False
+            for program in self.all:
+                if not program.ended:
+                    asleep = program.sleeps()
+                    moved |= program.drain() or not asleep
+            quiet = 0 if moved else quiet + 1
+            if moved and time.monotonic() > deadline:
+                busy = [program.name for program in self.all if not program.sleeps()]
+                raise Blocks(f"programs {busy} do not come to rest within {PATIENCE:g} s")
+
+    def reset(self) -> None:
+        """End all programs and empty the folder, for the next case in these namespaces."""
+        for program in self.all:
+            program.forget()
+        self.all.clear()
+        self.names = {1: "init"}
+        self._places = 0
+        self._ask("reset")
+
+    def close(self) -> None:
+        """End the programs and the namespaces."""
+        for program in self.all:
+            program.forget()
+        self._channel.sock.close()
+        os.waitpid(self._keeper, 0)

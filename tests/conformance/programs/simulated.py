@@ -1,0 +1,240 @@
+"""Programs in a machine: tasks without a program of their own, whose calls a case submits."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import attrs
+
+from simkernel import Machine
+from simkernel.application.caller import Caller
+from simkernel.blocking.sync_runner import outside
+from simkernel.engine import millis
+from simkernel.kernel.sched.credentials import ALL, Credentials
+from simkernel.kernel.vfs.task import Task
+from simkernel.uapi.capability import CAP_SYS_RESOURCE
+from simkernel.uapi.fcntl import O_RDWR
+from simkernel.uapi.resource import RLIMIT_NOFILE
+from simkernel.uapi.signal import SIG_IGN, SIGPIPE
+from tests.conformance.programs.calls import CALLS, Composed, Request
+from tests.conformance.programs.interface import COMM, FOLDER, LIMITS, RECORD, Blocks, Program, named
+
+REST: Final = millis(1)
+"""Time in ns within which a call that does not sleep ends."""
+MAX_EVENTS: Final = 10_000
+NOTHING: Final = object()
+
+
+class SimulatedPending:
+    """A call that a program makes."""
+
+    def __init__(self, program: SimulatedProgram, made: Request | Composed) -> None:
+        self._program = program
+        self._made = made
+        self._request: Request | None = None
+        self.value: Any = NOTHING
+        self.error: BaseException | None = None
+        self.ended = False
+
+    def proceed(self, value: Any = None, error: BaseException | None = None) -> None:
+        """Take the result of a system call, and make the next one if there is one."""
+        request = self._request
+        if error is None and request is not None and request.convert is not None:
+            value = request.convert(value)
+        if isinstance(self._made, Request):
+            if request is not None:
+                self._finish(value, error)
+                return
+            following = self._made
+        else:
+            try:
+                following = self._made.send(value) if error is None else self._made.throw(error)
+            except StopIteration as stop:
+                self._finish(stop.value, None)
+                return
+            except OSError as raised:
+                self._finish(None, raised)
+                return
+        self._request = following
+        self._program.submit(following)
+
+    def _finish(self, value: Any, error: BaseException | None) -> None:
+        self.value, self.error, self.ended = value, error, True
+        self._program.pending = None
+
+    def done(self) -> bool:
+        """Return True if the call has ended, or its program has."""
+        self._program.programs.settle()
+        return self.ended or not self._program.task.alive
+
+    def result(self) -> Any:
+        """Return the result or raise the error."""
+        self._program.programs.wait_for(self)
+        if self.error is not None:
+            raise self.error
+        if not self.ended:
+            raise ProcessLookupError(3, f"program {self._program.name} has ended")
+        return named(self.value, self._program.programs.names)
+
+
+@attrs.frozen
+class Child:
+    """The program of a forked task: none, since the case makes its calls."""
+
+    programs: SimulatedPrograms
+    comm: str = COMM
+
+    def begin(self, task: Task) -> Any:
+        """Let the task wait for the case."""
+        self.programs.adopt(task)
+        return None
+
+
+class SimulatedProgram(Program):
+    """A task that makes calls."""
+
+    def __init__(self, programs: SimulatedPrograms, name: str, task: Task) -> None:
+        self.programs = programs
+        self.name = name
+        self.task = task
+        self.pid = task.pid
+        self.pending: SimulatedPending | None = None
+        self._caught: list[int] = []
+        self._app = programs.machine.app(task)
+        task.on_result = self._on_result
+
+    def _on_result(self, value: Any, error: BaseException | None) -> None:
+        if self.pending is not None:
+            if error is not None and not isinstance(error, OSError):
+                raise error
+            self.pending.proceed(value, error)
+
+    def submit(self, request: Request) -> None:
+        """Enter a system call."""
+        call = Caller.request(self._app, request.name, request.arguments)
+        self.programs.machine.kernel.processes.runner.submit(self.task, call)
+
+    def begin(self, call: str, *arguments: Any) -> SimulatedPending:
+        """Make a call that may block, and return when it has ended or sleeps."""
+        assert self.pending is None, f"program {self.name} is in a call"
+        if call == "signal":
+            made: Request | Composed = self._signal_request(*arguments)
+        else:
+            made = CALLS[call](*arguments)
+        self.pending = pending = SimulatedPending(self, made)
+        self.programs.act(pending.proceed)
+        return pending
+
+    def _signal_request(self, number: int, handler: int | str) -> Request:
+        return Request(
+            "rt_sigaction",
+            (number, self._caught.append if handler == RECORD else handler),
+            lambda old: RECORD if callable(old) else int(old),
+        )
+
+    def fork(self) -> SimulatedProgram:
+        """Return a child with this program's descriptors."""
+        self.pending = SimulatedPending(self, Request("fork", (Child(self.programs),)))
+        pending = self.pending
+        self.programs.act(pending.proceed)
+        pid = pending.result()
+        return next(each for each in self.programs.all if each.pid == pid)
+
+    def end(self, status: int = 0) -> None:
+        """End the process."""
+        self.pending = SimulatedPending(self, Request("exit", (status,)))
+        self.programs.act(self.pending.proceed)
+
+    def alive(self) -> bool:
+        """Return True if the process has not ended."""
+        self.programs.settle()
+        return self.task.alive
+
+    def caught(self) -> list[int]:
+        """Return the signals that have been recorded."""
+        self.programs.settle()
+        caught = list(self._caught)
+        self._caught.clear()
+        return caught
+
+    def deliver_signals(self) -> bool:
+        """Enter the kernel for signals that came while the case had nothing for the program to do."""
+        if self.pending is None and self.task.alive and self.task.signals.pending:
+            self.pending = SimulatedPending(self, Request("getpid", ()))
+            self.pending.proceed()
+            return True
+        return False
+
+
+class SimulatedPrograms:
+    """The programs of a case, in a machine."""
+
+    def __init__(self, machine: Machine) -> None:
+        self.machine = machine
+        self.names: dict[int, str] = {1: "init"}
+        self.all: list[SimulatedProgram] = []
+        root = machine.blocking()
+        for folder in ("/mnt", FOLDER):
+            if not root.access(folder, 0):
+                root.mkdir(folder)
+        root.chmod(FOLDER, 0o777)
+
+    def adopt(self, task: Task) -> SimulatedProgram:
+        """Return a program for a task."""
+        program = SimulatedProgram(self, chr(ord("a") + len(self.all)), task)
+        self.names[task.pid] = program.name
+        self.all.append(program)
+        return program
+
+    def start(self, uid: int = 0, gid: int = 0, groups: Sequence[int] = ()) -> SimulatedProgram:
+        """Return a new process of a user."""
+        credentials = attrs.evolve(
+            Credentials.of(uid, gid, None if uid else ALL - {CAP_SYS_RESOURCE}), groups=frozenset(groups)
+        )
+        task = self.machine.kernel.processes.serve(COMM, credentials, _ignore)
+        task.signals.set_handler(SIGPIPE, SIG_IGN)
+        program = self.adopt(task)
+        task.credentials = Credentials.of(0)
+        program.begin("setrlimit", RLIMIT_NOFILE, LIMITS).result()
+        program.begin("chdir", FOLDER).result()
+        null = program.begin("open", "/dev/null", O_RDWR).result()
+        for standard in range(3):
+            program.begin("dup2", null, standard).result()
+        program.begin("close", null).result()
+        task.credentials = credentials
+        return program
+
+    def act(self, function: Any) -> None:
+        """Let a program make a call, and the machine run until all of them rest."""
+        with outside(self.machine.engine, "a program"):
+            function()
+        self.settle()
+
+    def settle(self) -> None:
+        """Let the machine run until each program has nothing to do, or sleeps in its call."""
+        engine = self.machine.engine
+        while True:
+            engine.settle(engine.now + REST)
+            with outside(engine, "a program"):
+                if not sum(program.deliver_signals() for program in self.all):
+                    return
+
+    def wait_for(self, pending: SimulatedPending) -> None:
+        """Let the machine run until a call has ended."""
+        engine = self.machine.engine
+        program = pending._program
+        for _ in range(MAX_EVENTS):
+            if pending.ended or not program.task.alive:
+                return
+            if engine.next_time() is None:
+                break
+            engine.settle(engine.next_time() + REST)
+        raise Blocks(f"the call of program {program.name} has not ended")
+
+    def close(self) -> None:
+        """Nothing is left to do: the machine ends its tasks."""
+
+
+def _ignore(value: Any, error: BaseException | None) -> None:
+    """Take a result before there is a program for it."""
