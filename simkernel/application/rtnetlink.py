@@ -15,9 +15,8 @@ iproute2, the socket has NETLINK_GET_STRICT_CHK, and "new" operations have NLM_F
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection
 from ipaddress import ip_address
-from struct import Struct
 from types import ModuleType
 from typing import Any, Final
 
@@ -37,60 +36,71 @@ from simkernel.uapi.netlink import (
     NLM_F_CREATE,
     NLM_F_EXCL,
     NLMSG_HDRLEN,
-    attribute,
     locate_attributes,
     message,
 )
 from simkernel.uapi.socket import SOL_NETLINK
-from simkernel.uapi.structure import S32, U8, U32, Structure
-from simkernel.ynl.model import ModeName
+from simkernel.uapi.structure import Structure
+from simkernel.ynl.coder import Coder
+from simkernel.ynl.errors import choose
+from simkernel.ynl.model import Attribute, ModeName
+from simkernel.ynl.payloads import checked, plain_coder
+from simkernel.ynl.space import BadValue, Space
 
-Codec = tuple[Callable[[Any], bytes], Callable[[bytes], Any]]
-Attributes = Mapping[str, tuple[int, Codec]]
-
-
-def _number(layout: Struct) -> Codec:
-    return layout.pack, lambda data: layout.unpack(data)[0]
-
-
-def _nest(attributes: Attributes) -> Codec:
-    return lambda values: _encode(attributes, values), lambda data: _decode(attributes, data, 0, len(data))
-
-
-def _attributes(header: ModuleType, prefix: str, names: Iterable[tuple[Codec, str]]) -> Attributes:
-    """Return number and codec of attributes by name.  `header` has their numbers as `prefix` + NAME."""
-    return {
-        name: (getattr(header, prefix + name.replace("-", "_").upper()), codec)
-        for codec, words in names
-        for name in words.split()
-    }
+TEXTS: Final[dict[str, tuple[str, Callable[[str], bytes], Callable[[bytes], str]]]] = {
+    "mac": (
+        "hexadecimal bytes with ':' between them",
+        lambda text: bytes(int(part, 16) for part in text.split(":")),
+        lambda data: data.hex(":"),
+    ),
+    "inet": (
+        "an IPv4 or IPv6 address",
+        lambda text: ip_address(str(text)).packed,  # ip_address takes an int for an address
+        lambda data: str(ip_address(data)),
+    ),
+}
+"""Types whose values are text and whose payloads are not: the allowed values and both conversions."""
 
 
-NUMBER8, NUMBER, SIGNED = map(_number, (U8, U32, S32))
-TEXT: Final[Codec] = (lambda text: text.encode() + b"\0", lambda data: data.rstrip(b"\0").decode())
-MAC: Final[Codec] = (lambda text: bytes.fromhex(text.replace(":", "")), lambda data: data.hex(":"))
-INET: Final[Codec] = (lambda text: ip_address(text).packed, lambda data: str(ip_address(data)))
-RAW: Final[Codec] = (bytes, bytes)
+def _coder(type: str, name: str, number: int) -> Coder:
+    if type not in TEXTS:
+        return plain_coder(Attribute(name, type, number))
+    expected, to_bytes, to_text = TEXTS[type]
+
+    def encode(value: Any) -> bytes:
+        try:
+            payload = to_bytes(value)
+        except (ValueError, TypeError, AttributeError):
+            raise ValueError(f"expected {expected}, found {value!r}") from None
+        return checked(number, payload)
+
+    return Coder(name, number, encode, lambda data, start, end: to_text(bytes(data[start:end])))
 
 
-def _encode(attributes: Attributes, values: Mapping[str, Any]) -> bytes:
-    found = [(_choose(attributes, name, "attribute"), value) for name, value in values.items()]
-    return b"".join(attribute(type, pack(value)) for (type, (pack, _)), value in found)
+def _space(name: str, header: ModuleType, prefix: str, types: dict[str, str]) -> Space:
+    """Return a space of attributes.  `types` has their names by type, `header` their numbers."""
+    space = Space(name)
+    for type, names in types.items():
+        for each in names.split():
+            number = getattr(header, prefix + each.replace("-", "_").upper())
+            space.add(_coder(type, each, number), silent=False)
+    return space
 
 
-def _decode(attributes: Attributes, data: bytes, start: int, end: int) -> dict[str, Any]:
-    by_type = {type: (name, unpack) for name, (type, (_, unpack)) in attributes.items()}
-    values = {}
-    for type, first, last in locate_attributes(data, start, end)[0]:
-        if (known := by_type.get(type & NLA_TYPE_MASK)) is not None:
-            values[known[0]] = known[1](data[first:last])
-    return values
+def _fields(prefix: str, header: type[Structure]) -> Space:
+    """Return the fields of a header as attributes, whose coders check values."""
+    space = Space(header.__name__)
+    types = {"B": "u8", "H": "u16", "I": "u32", "i": "s32"}
+    formats = header.LAYOUT.format.lstrip("<").replace("x", "")
+    for name, format in zip(header.__match_args__, formats, strict=True):
+        space.add(_coder(types[format], prefix + name.replace("_", "-"), 0), silent=False)
+    return space
 
 
-def _choose(known: Mapping[str, Any], name: str, what: str) -> Any:
-    if name not in known:
-        raise SimulationError(f"rtnetlink: no {what} {name!r}; there are: {', '.join(known)}")
-    return known[name]
+def _check(known: Collection[str], name: str, what: str) -> None:
+    """Raise SimulationError for an unknown name, with the nearest names or all of them."""
+    if name not in list(known):  # `name` may be unhashable
+        raise SimulationError(f"rtnetlink: unknown {what} {name!r}; {choose(name, known, len(known))}")
 
 
 @attrs.frozen
@@ -98,43 +108,59 @@ class Kind:
     """A kind of object: its first message type, the header of its messages and their attributes."""
 
     base: int
-    prefix: str
     header: type[Structure]
-    attributes: Attributes
-
-    @property
-    def fields(self) -> list[str]:
-        """The names of the header's fields."""
-        return [self.prefix + name.replace("_", "-") for name in self.header.__match_args__]
+    fields: Space
+    attributes: Space
 
     def encode(self, values: dict[str, Any]) -> bytes:
-        """Return a payload: the fields of the header, then the attributes in the order of `values`."""
-        names = self.fields
-        rest = {name: value for name, value in values.items() if name not in names}
-        return self.header(*[values.get(name, 0) for name in names]).pack() + _encode(self.attributes, rest)
+        """Return a payload: the fields of the header, then the attributes in the order of `values`.
+
+        SimulationError for an unknown name, BadValue for a value that its field or attribute cannot have.
+        """
+        known = [*self.fields.by_name, *self.attributes.by_name]
+        for name in values:
+            _check(known, name, "field or attribute")
+        fields = {name: values.get(name, 0) for name in self.fields.by_name}
+        self.fields.encode(fields)
+        rest = {name: value for name, value in values.items() if name not in fields}
+        return self.header(*fields.values()).pack() + self.attributes.encode(rest)
 
     def decode(self, data: bytes, start: int, end: int) -> dict[str, Any]:
         """Return the fields of a payload's header and its known attributes."""
-        fields = zip(self.fields, self.header.LAYOUT.unpack_from(data, start), strict=True)
-        return dict(fields) | _decode(self.attributes, data, start + self.header.SIZE, end)
+        fields = zip(self.fields.by_name, self.header.LAYOUT.unpack_from(data, start), strict=True)
+        return dict(fields) | self.attributes.decode(data, start + self.header.SIZE, end)
 
 
-LINKINFO: Final = _attributes(il, "IFLA_INFO_", [(TEXT, "kind slave-kind"), (RAW, "data slave-data")])
-LINK: Final = [
-    (TEXT, "ifname ifalias"),
-    (MAC, "address broadcast"),
-    (NUMBER, "mtu link master txqlen group net-ns-pid net-ns-fd ext-mask num-tx-queues num-rx-queues"),
-    (NUMBER8, "operstate carrier"),
-    (SIGNED, "link-netnsid new-netnsid new-ifindex target-netnsid"),
-    (_nest(LINKINFO), "linkinfo"),
-]
-ADDR: Final = [(INET, "address local broadcast"), (TEXT, "label"), (NUMBER, "flags rt-priority")]
-ROUTE: Final = [(INET, "dst src gateway prefsrc"), (NUMBER, "iif oif priority table")]
-KINDS: Final = {
-    "link": Kind(rt.RTM_NEWLINK, "ifi-", rt.IfInfoMsg, _attributes(il, "IFLA_", LINK)),
-    "addr": Kind(rt.RTM_NEWADDR, "ifa-", rt.IfAddrMsg, _attributes(ia, "IFA_", ADDR)),
-    "route": Kind(rt.RTM_NEWROUTE, "rtm-", rt.RtMsg, _attributes(rt, "RTA_", ROUTE)),
+LINKINFO: Final = _space(
+    "linkinfo", il, "IFLA_INFO_", {"string": "kind slave-kind", "binary": "data slave-data"}
+)
+LINK: Final = {
+    "string": "ifname ifalias",
+    "mac": "address broadcast",
+    "u32": "mtu link master txqlen group net-ns-pid net-ns-fd ext-mask num-tx-queues num-rx-queues",
+    "u8": "operstate carrier",
+    "s32": "link-netnsid new-netnsid new-ifindex target-netnsid",
 }
+ADDR: Final = {"inet": "address local broadcast", "string": "label", "u32": "flags rt-priority"}
+ROUTE: Final = {"inet": "dst src gateway prefsrc", "u32": "iif oif priority table"}
+KINDS: Final = {
+    name: Kind(base, header, _fields(fields, header), _space(name, numbers, prefix, types))
+    for name, base, fields, header, numbers, prefix, types in (
+        ("link", rt.RTM_NEWLINK, "ifi-", rt.IfInfoMsg, il, "IFLA_", LINK),
+        ("addr", rt.RTM_NEWADDR, "ifa-", rt.IfAddrMsg, ia, "IFA_", ADDR),
+        ("route", rt.RTM_NEWROUTE, "rtm-", rt.RtMsg, rt, "RTA_", ROUTE),
+    )
+}
+
+
+def _encode_linkinfo(values: Any) -> bytes:
+    """Return IFLA_LINKINFO without NLA_F_NESTED, as iproute2 sends it."""
+    return checked(il.IFLA_LINKINFO, LINKINFO.encode(values))
+
+
+KINDS["link"].attributes.add(
+    Coder("linkinfo", il.IFLA_LINKINFO, _encode_linkinfo, LINKINFO.decode), silent=False
+)
 VERBS: Final = {"new": NLM_F_CREATE | NLM_F_EXCL, "del": 0, "get": 0, "set": 0}
 """The operations of a kind in the order of their message types, and the flags of their requests."""
 OPERATIONS: Final = {
@@ -143,7 +169,9 @@ OPERATIONS: Final = {
     for place, (verb, flags) in enumerate(VERBS.items())
     if verb != "set" or name == "link"
 }
-GROUPS: Final = {
+EVENTS: Final = {number: name for name, (number, _, _) in OPERATIONS.items() if name[:3] in ("new", "del")}
+DUMPS: Final = [name for name in OPERATIONS if name.startswith("get")]
+GROUPS: Final[dict[str, int]] = {
     name.lower().replace("_", "-"): number
     for name, number in vars(rt).items()
     if name.startswith("RTNLGRP_") and name != "RTNLGRP_MAX"
@@ -158,19 +186,26 @@ class RouteMessages:
 
     def group(self, name: str) -> int:
         """Return the number of a multicast group."""
-        number: int = _choose(GROUPS, name, "group")
-        return number
+        _check(GROUPS, name, "group")
+        return GROUPS[name]
 
     def check_event(self, name: str) -> None:
-        """Raise SimulationError for an unknown operation."""
-        _choose(OPERATIONS, name, "event")
+        """Raise SimulationError for an unknown event."""
+        _check(EVENTS.values(), name, "event")
 
     def request(
         self, operation: str, mode: ModeName, values: dict[str, object], flags: int, seq: int
     ) -> bytes:
-        """Return a request, with its header.  SimulationError for unknown names."""
-        type, kind, more = _choose(OPERATIONS, operation, "operation")
-        return message(type, kind.encode(values), flags=flags | more, seq=seq)
+        """Return a request, with its header.  SimulationError for an unknown name or an impossible value."""
+        if mode == "dump":
+            _check(DUMPS, operation, "operation to dump")
+        else:
+            _check(OPERATIONS, operation, "operation")
+        type, kind, more = OPERATIONS[operation]
+        try:
+            return message(type, kind.encode(values), flags=flags | more, seq=seq)
+        except BadValue as error:
+            raise SimulationError(f"rtnetlink {operation}: {error}") from None
 
     def decode(
         self, operation: str, mode: ModeName, data: bytes, start: int = 0, end: int | None = None
@@ -180,15 +215,13 @@ class RouteMessages:
 
     def decode_event(self, type: int, data: bytes, start: int, end: int) -> tuple[str, dict[str, Any]] | None:
         """Return the operation, the fields and the attributes of an event; None for another type."""
-        for name, (number, kind, _) in OPERATIONS.items():
-            if number == type:
-                return name, kind.decode(data, start, end)
-        return None
+        name = EVENTS.get(type)
+        return None if name is None else (name, self.decode(name, "event", data, start, end))
 
     def name_of(self, operation: str, number: int) -> str:
         """Return the name of an attribute of a request."""
-        attributes = OPERATIONS[operation][1].attributes
-        return next((name for name, (type, _) in attributes.items() if type == number), str(number))
+        coder = OPERATIONS[operation][1].attributes.by_number.get(number)
+        return str(number) if coder is None else coder.name
 
     def name_at(self, operation: str, request: bytes, offset: int) -> str | None:
         """Return the name of the outermost attribute at an offset of a request."""

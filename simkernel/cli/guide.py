@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 
 import click
@@ -14,10 +15,12 @@ from simkernel.cli.nearest import unknown
 @click.command("guide", short_help="Read the manual.")
 @click.argument("topic", default=guide.INDEX, shell_complete=offer(lambda _: guide.topics()))
 def command(topic: str) -> None:
-    """Read the manual: a topic, or the index, which says what there is."""
+    """Read the manual: a topic, or the index of all topics."""
     topics = guide.topics()
     if topic not in topics:
-        raise unknown("topic", topic, topics)
+        section = re.compile(rf"(?im)^## .*\b{re.escape(topic)}\b")
+        about = [each for each in topics if each.startswith(topic) or section.search(guide.text(each))]
+        raise unknown("topic", topic, about or topics)
     text = guide.text(topic)
     if sys.stdout.isatty():
         from rich.console import Console

@@ -25,13 +25,13 @@ class SpecError(ValueError):
         return ": ".join(part for part in (place, self.key, self.expected) if part)
 
 
-def choose(given: object, names: Iterable[str]) -> str:
-    """The end of a sentence about an unknown `given`: the nearest of `names`, or all if they are few."""
+def choose(given: object, names: Iterable[str], limit: int = 12) -> str:
+    """Return the end of a sentence about an unknown `given`: the nearest of `names`, or the first `limit`."""
     known = list(names)
     nearest = difflib.get_close_matches(str(given), known, n=3, cutoff=0.6)
     if nearest:
         return "did you mean " + " or ".join(nearest) + "?"
     if not known:
         return "there is none to choose from"
-    shown = ", ".join(known[:12])
-    return f"expected one of {shown}" + (", ..." if len(known) > 12 else "")
+    shown = ", ".join(known[:limit])
+    return f"expected one of {shown}" + (", ..." if len(known) > limit else "")

@@ -29,5 +29,11 @@ def test_unknown_topic_gets_the_nearest(simkernel: CommandLine) -> None:
     assert "there is no topic 'indx': did you mean index?" in done.err
 
 
+def test_a_word_of_section_titles_gets_their_chapters(simkernel: CommandLine) -> None:
+    done = simkernel("guide", "links")
+    assert "there is no topic 'links': expected one of first-program, surprises" in done.err
+    assert "did you mean testing?" in simkernel("guide", "test").err
+
+
 def test_a_topic_is_no_path(simkernel: CommandLine) -> None:
     assert simkernel("guide", "../guide/index").code == 2
