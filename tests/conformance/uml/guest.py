@@ -1,4 +1,4 @@
-"""The init of the guest: run a case for each line of the terminal, then power off.
+"""The init of the guest: it runs one case for each line of its terminal, and powers off at the end of them.
 
     {"case": "modules.load", "limit": 10.0}  ->  {"outcome": {"observations": [...], ...}, "left": []}
 
@@ -37,15 +37,15 @@ POWER_OFF: Final = ctypes.c_int(0x4321FEDC)
 SYSCTLS = {
     "net/core/rmem_max": "4194304",
     "net/core/wmem_max": "4194304",
-    "kernel/hotplug": "",  # uevents start no helper program
+    "kernel/hotplug": "",  # no helper for each uevent
     "kernel/printk": "1",
 }
 BUILT_IN_ELSEWHERE = ("ipv6",)
-"""Modules that are built in the kernels of the other worlds."""
+"""Modules of this kernel that the worlds which cases run in have built in."""
 
 
 class UmlWorld(RealWorld):
-    """The guest's kernel.  Cases load and unload its modules."""
+    """The guest's kernel, whose modules come and go."""
 
     tree: modules.Tree
 
@@ -56,29 +56,30 @@ class UmlWorld(RealWorld):
         return UmlWorld(self.privileged, namespace)
 
     def insmod(self, name: str, parameters: str = "", flags: int = 0) -> None:
-        """Load a module or a variant.  `parameters` is the line of init_module(2)."""
+        """Load a module, or a variant, with a line of parameters."""
         self.tree.insmod(name, parameters, flags)
 
     def modprobe(self, name: str) -> None:
-        """Load a module and the modules that it needs.  Raises FileNotFoundError."""
+        """Load a module after those that it needs.  FileNotFoundError."""
         if not self.tree.modprobe(name):
             raise FileNotFoundError(ENOENT, f"Module {name} not found")
 
     def rmmod(self, name: str, flags: int = os.O_NONBLOCK) -> None:
+        """delete_module(2)."""
         modules.rmmod(name, flags)
 
 
 @contextlib.contextmanager
 def uml(*, privileged: bool = True) -> Iterator[UmlWorld]:
-    """Yield the guest's kernel in a new network namespace."""
+    """The guest's kernel, in a new network namespace."""
     with real(privileged=privileged) as world:
         yield UmlWorld(privileged, world._namespace)
 
 
 def unload(before: list[str]) -> list[str]:
-    """Unload the modules that are not in `before`.  Return those that cannot be unloaded.
+    """Unload the modules that were not there before; return those that stay.
 
-    The kernel destroys a namespace some time after its last process; until then its devices hold modules.
+    A namespace goes some time after its last process, and a device in it may hold a module.
     """
     left: list[str] = []
     for _ in range(100):
@@ -93,7 +94,7 @@ def unload(before: list[str]) -> list[str]:
 
 
 def boot(tree: modules.Tree, modprobe: Path) -> None:
-    """Mount the file systems that cases read, and set the sysctls that all worlds share."""
+    """Mount what cases look at, and set what a world promises."""
     for kind, where in (("proc", b"/proc"), ("sysfs", b"/sys"), ("tmpfs", b"/run")):
         libc_call("mount", kind.encode(), where, kind.encode(), 0, None)
     for name, value in {**SYSCTLS, "kernel/modprobe": str(modprobe)}.items():
@@ -122,7 +123,7 @@ def say(terminal: int, answer: dict[str, object]) -> None:
 
 
 def main(tree: Path, folder: Path) -> None:
-    """Run the guest's init."""
+    """Be the guest's init."""
     try:
         UmlWorld.tree = modules.Tree(tree)
         boot(UmlWorld.tree, folder / "modprobe")

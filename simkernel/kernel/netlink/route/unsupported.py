@@ -1,7 +1,6 @@
-"""Messages that Linux 6.18 handles and simkernel does not model, by type and family.
+"""Messages that Linux 6.18 handles and this kernel does not, so that it can say so.
 
-The tables are those of the recorded kernel with all its subsystems.  A listed message is "not modelled".
-Other messages without a handler are EOPNOTSUPP.
+By type and family, as a kernel with every subsystem of the recorded one answers them.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ _INET: Final = frozenset({AF_INET, AF_INET6})
 _BRIDGE: Final = frozenset({AF_BRIDGE})
 _MULTICAST: Final = frozenset({rtnl.RTNL_FAMILY_IPMR, rtnl.RTNL_FAMILY_IP6MR})
 _ALL: Final[frozenset[int]] = frozenset()
-"""An empty set stands for all families."""
+"""No family in particular: all of them."""
 
 _DO_FOR_ALL: Final = (
     rtnl.RTM_NEWQDISC,
@@ -79,6 +78,6 @@ DUMP: Final[dict[int, frozenset[int]]] = {
 
 
 def is_unsupported(table: dict[int, frozenset[int]], type: int, family: int) -> bool:
-    """Return True if `table`, DO or DUMP, lists messages of `type` for `family`."""
+    """Whether Linux handles messages of `type` for `family`, by `DO` or `DUMP`."""
     families = table.get(type)
     return families is not None and (not families or family in families)

@@ -38,7 +38,7 @@ def _set_comm(task: Task, writer: Task, data: bytes) -> int:
     if writer.tgid != task.tgid:
         raise os_error(EINVAL)
     name = data[:COMM_LENGTH].split(b"\0")[0]
-    task.comm = name.decode("utf-8", "surrogateescape")
+    task.comm = name.decode("utf-8", "surrogateescape").removesuffix("\n")
     return len(data)
 
 
