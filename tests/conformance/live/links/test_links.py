@@ -1,4 +1,4 @@
-"""The parts of the live search in links that need no real kernel."""
+"""The parts of the search in changes of links that need no kernel."""
 
 from __future__ import annotations
 
