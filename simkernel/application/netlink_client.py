@@ -127,9 +127,9 @@ class NetlinkClient(Generic[F]):
 
     @property
     def event_socket(self) -> NetlinkSocket:
-        """The socket that events come over, for poll and options.  SimulationError before `join`."""
+        """The socket that receives events, for poll and options.  SimulationError before `join`."""
         if self._events is None:
-            raise SimulationError(f"join a group of {self.family.name} first: events come to its members")
+            raise SimulationError(f"no socket for events of {self.family.name}: join a group first")
         return self._events
 
     def events(self, *names: str) -> AsyncIterator[Message]:
@@ -198,7 +198,7 @@ class NetlinkClient(Generic[F]):
         if self._events is not None:
             await self._events.close()
 
-    # -- within -------------------------------------------------------------
+    # -- internal -----------------------------------------------------------
 
     def _request(self, operation: str, mode: ModeName, flags: int, attributes: dict[str, object]) -> bytes:
         self._sequence += 1
@@ -208,7 +208,7 @@ class NetlinkClient(Generic[F]):
     def _check(
         self, operation: str, request: bytes, header: Header, data: bytes, start: int, end: int
     ) -> None:
-        """Raise OSError if an answer has an error number."""
+        """Raise OSError if a message has an error number."""
         number = -S32.unpack_from(data, start)[0]
         if number == 0:
             return

@@ -42,7 +42,7 @@ def netdev_ops(this: ThisModule, **operations: Callable[..., Any]) -> NetDeviceO
 
 
 def under_rtnl(this: ThisModule, where: str, function: Callable[..., Any]) -> Callable[..., Any]:
-    """Wrap `function` as a call under the rtnl mutex: an exception is an oops, and nothing preempts it."""
+    """Wrap `function` as a call under the rtnl mutex: an exception is an oops, and no plan pauses it."""
     kernel = kernel_of(this)
     guarded = kernel.oopses.wrap(module_of(this), where, function)
 

@@ -100,7 +100,7 @@ class NetDeviceOps:
     del_slave: Callable[[NetDevice, NetDevice], None] | None = None
     get_iflink: Callable[[NetDevice], int] | None = None
     fdb_dump: Callable[[NetDevice, NetDevice | None], list[bytes]] | None = None
-    """Return the addresses that a bridge knows on a port, or its own ones if the port is None."""
+    """Return a bridge's addresses for a port, or for the bridge itself if the port is None."""
     bridge_getlink: Callable[[NetDevice, NetDevice, int], list[bytes]] | None = None
     """Return header and attributes of a port (second argument) of a bridge (first), without nlmsghdr."""
     link_settings: Callable[[NetDevice], tuple[int, str]] | None = None
@@ -205,12 +205,12 @@ class NetDevice:
     running: bool = False
     """True from the beginning of `open` to the beginning of `close` (`netif_running()`)."""
     transmits: bool = False
-    """True while its queueing discipline is active: it is up, and its last carrier event has been handled."""
+    """True while the queueing discipline is active: the device is up, its carrier event handled."""
     registered: bool = False
     initializing: bool = False
-    """True while RTM_NEWLINK creates the device: no message announces it yet (RTNL_LINK_INITIALIZING)."""
+    """True until RTM_NEWLINK has announced a new device (RTNL_LINK_INITIALIZING)."""
     devtype: str = ""
-    """DEVTYPE of its uevents (`SET_NETDEV_DEVTYPE()`)."""
+    """DEVTYPE in the device's uevents (`SET_NETDEV_DEVTYPE()`)."""
     private: Any = None
     _slots: dict[DeviceSlot[Any], Any] = attrs.field(factory=dict)
 

@@ -105,8 +105,8 @@ class NetDevices:
     def subscribe(self, callback: Callback, priority: int = 0) -> None:
         """Call `callback` with each event, its device and its details (`register_netdevice_notifier()`).
 
-        Subscribers are called by descending priority, then in the order of subscription.  If a callback
-        raises an OSError, an operation that can be refused fails with it.
+        Subscribers are called by descending priority, then in the order of subscription.  An OSError of a
+        callback refuses the operation, if Linux evaluates the result of the event.
         """
         self._chain.append((-priority, callback))
         self._chain.sort(key=lambda entry: entry[0])
@@ -126,7 +126,7 @@ class NetDevices:
             self.notify(Event.CHANGE, device)
             self._messages.changed(device)
 
-    # -- coming and going ---------------------------------------------------------
+    # -- register, unregister, move ---------------------------------------------------------
 
     def register(self, device: NetDevice) -> None:
         """Add a device to its namespace (`register_netdevice()`).

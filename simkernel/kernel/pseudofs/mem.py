@@ -45,7 +45,7 @@ ZERO: Final = FileOperations(
 FULL: Final = FileOperations(read=_read_zeros, write=_write_full, llseek=_seek_nowhere)
 RANDOM: Final = FileOperations(
     read=lambda file, size, position: kernel_of(file).engine.rng("urandom").randbytes(size),
-    write=_write_nothing, ioctl=_random_ioctl,
+    write=_write_nothing, ioctl=_random_ioctl, llseek=_seek_nowhere,
 )  # fmt: skip
 
 DEVICES: Final = (

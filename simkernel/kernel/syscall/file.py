@@ -15,7 +15,7 @@ from simkernel.uapi import fcntl, stat
 from simkernel.uapi.errno import EBADF, EINVAL, ENOTTY, EPERM, os_error
 from simkernel.uapi.fcntl import FD_CLOEXEC, O_ASYNC, O_CLOEXEC, O_DIRECT, O_NOATIME, O_NONBLOCK
 from simkernel.uapi.ioctls import FIOASYNC, FIOCLEX, FIONBIO, FIONCLEX, FIONREAD
-from simkernel.uapi.structure import S32
+from simkernel.uapi.structure import S32, U32
 
 SETTABLE: Final = fcntl.O_APPEND | fcntl.O_NONBLOCK | fcntl.O_DIRECT | fcntl.O_NOATIME
 """What F_SETFL changes, beside O_ASYNC (SETFL_MASK)."""
@@ -197,7 +197,7 @@ class FileCalls:
             return 0
         inode = file.object.inode
         if request == FIONREAD and inode is not None and inode.kind == stat.S_IFREG:
-            task.mm.write(argument, S32.pack((inode.size - file.position) & 0x7FFFFFFF))
+            task.mm.write(argument, U32.pack((inode.size - file.position) & ALL_CALLS))
             return 0
         try:
             return file.object.ioctl(task, file, request, argument)

@@ -178,7 +178,7 @@ class PathCalls:
         inode = file.object.inode
         if inode is None or inode.kind != stat.S_IFREG or not file.writable:
             raise os_error(EINVAL)
-        inode.truncate(size)
+        attributes.set_size(task, inode, size)
 
     def fsync(self, task: Task, fd: int) -> None:
         """fsync(2)."""

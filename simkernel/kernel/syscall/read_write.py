@@ -11,10 +11,10 @@ from simkernel.kernel.parts import KernelParts
 from simkernel.kernel.sched.wait import Blocked, WouldBlock
 from simkernel.kernel.syscall.sending import broken_pipe, done_or_eagain, wait_and_resume
 from simkernel.kernel.vfs.broken_pipe import BrokenPipe
-from simkernel.kernel.vfs.file import OpenFile
+from simkernel.kernel.vfs.file import FMODE_READ, FMODE_WRITE, OpenFile
 from simkernel.kernel.vfs.task import Task
 from simkernel.uapi.errno import EAGAIN, EBADF, EINVAL, ESPIPE, os_error
-from simkernel.uapi.fcntl import O_ACCMODE, O_NONBLOCK, O_RDONLY, O_WRONLY
+from simkernel.uapi.fcntl import O_NONBLOCK
 from simkernel.uapi.seek import SEEK_HOLE
 
 MAX_RW_COUNT: Final = 0x7FFFF000
@@ -54,7 +54,7 @@ class ReadWriteCalls:
 
     def _read(self, task: Task, file: OpenFile, size: int, position: int, *, moves: bool) -> Read:
         self._engine.charged += self._costs.file
-        if file.flags & O_ACCMODE == O_WRONLY:
+        if not file.flags + 1 & FMODE_READ:
             raise os_error(EBADF)
         if size < 0 or position + size > MAX_LFS_FILESIZE:  # rw_verify_area()
             raise os_error(EINVAL)
@@ -98,7 +98,7 @@ class ReadWriteCalls:
 
     def _write(self, task: Task, file: OpenFile, data: bytes, position: int, *, moves: bool) -> Written:
         self._engine.charged += self._costs.file
-        if file.flags & O_ACCMODE == O_RDONLY:
+        if not file.flags + 1 & FMODE_WRITE:
             raise os_error(EBADF)
         if position + len(data) > MAX_LFS_FILESIZE:
             raise os_error(EINVAL)

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from simkernel.kernel.vfs.inode import Inode
-from simkernel.kernel.vfs.permission import MAY_WRITE, check, owner_or_capable
+from simkernel.kernel.vfs.permission import (
+    MAY_WRITE,
+    check,
+    drops_setgid,
+    in_group_or_capable,
+    owner_or_capable,
+)
 from simkernel.kernel.vfs.task import Task
 from simkernel.uapi import stat
 from simkernel.uapi.capability import CAP_CHOWN, CAP_FSETID
 from simkernel.uapi.errno import EINVAL, EISDIR, EPERM, os_error
 from simkernel.uapi.stat import Stat
 
+SET_ID: Final = stat.S_ISUID | stat.S_ISGID
 LEAVE: int = -1
 """An owner or group that chown(2) leaves as it is."""
 
@@ -29,13 +38,17 @@ def chmod(task: Task, inode: Inode, mode: int) -> None:
     if not owner_or_capable(task.credentials, inode):
         raise os_error(EPERM)
     mode &= stat.PERMISSIONS
-    if not task.credentials.in_group(inode.gid) and not task.credentials.capable(CAP_FSETID):
+    if not in_group_or_capable(task.credentials, inode.gid):
         mode &= ~stat.S_ISGID
     inode.set_attributes(mode=inode.kind | mode)
 
 
 def chown(task: Task, inode: Inode, uid: int, gid: int) -> None:
-    """chown(2); -1 leaves one as it is.  An owner without CAP_CHOWN may only give his own group.  EPERM."""
+    """chown(2); -1 leaves one as it is.  An owner without CAP_CHOWN may only give his own group.  EPERM.
+
+    What is no directory loses S_ISUID, and S_ISGID as by a write; that is a change of mode, which an owner
+    or CAP_FOWNER may make (`chown_common()`, `notify_change()`).
+    """
     credentials = task.credentials
     if not credentials.capable(CAP_CHOWN):
         owns = credentials.uid == inode.uid
@@ -44,11 +57,15 @@ def chown(task: Task, inode: Inode, uid: int, gid: int) -> None:
         if gid != LEAVE and not (owns and (gid == inode.gid or credentials.in_group(gid))):
             raise os_error(EPERM)
     mode = inode.mode
-    if inode.kind != stat.S_IFDIR and (uid, gid) != (LEAVE, LEAVE):
-        mode &= ~stat.S_ISUID  # setattr_should_drop_suidgid()
-        if mode & stat.S_IXGRP or not credentials.capable(CAP_FSETID):
-            mode &= ~stat.S_ISGID
-    inode.set_attributes(mode, inode.uid if uid == LEAVE else uid, inode.gid if gid == LEAVE else gid)
+    group = inode.gid if gid == LEAVE else gid
+    if inode.kind != stat.S_IFDIR and mode & SET_ID:
+        if mode & stat.S_ISUID or drops_setgid(credentials, inode):
+            if not owner_or_capable(credentials, inode):
+                raise os_error(EPERM)
+            if drops_setgid(credentials, inode) or not in_group_or_capable(credentials, group):
+                mode &= ~stat.S_ISGID
+        mode &= ~stat.S_ISUID
+    inode.set_attributes(mode, inode.uid if uid == LEAVE else uid, group)
 
 
 def utimens(task: Task, inode: Inode, times: tuple[int, int] | None) -> None:
@@ -72,4 +89,20 @@ def truncate(task: Task, inode: Inode, size: int) -> None:
     if inode.kind != stat.S_IFREG:
         raise os_error(EINVAL)
     check(task.credentials, inode, MAY_WRITE)
+    set_size(task, inode, size)
+
+
+def set_size(task: Task, inode: Inode, size: int) -> None:
+    """Set the size of a file that the caller may write (`do_truncate()`)."""
     inode.truncate(size)
+    remove_privileges(task, inode)
+
+
+def remove_privileges(task: Task, inode: Inode) -> None:
+    """Clear set-ID bits of a regular file that changes without CAP_FSETID (`file_remove_privs()`)."""
+    mode, credentials = inode.mode, task.credentials
+    if not mode & SET_ID or inode.kind != stat.S_IFREG or credentials.capable(CAP_FSETID):
+        return
+    left = mode & ~SET_ID | (0 if drops_setgid(credentials, inode) else mode & stat.S_ISGID)
+    if left != mode:
+        inode.set_attributes(left)

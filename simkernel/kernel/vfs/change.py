@@ -7,9 +7,18 @@ from __future__ import annotations
 
 from typing import Final
 
+from attrs import evolve
+
 from simkernel.kernel.vfs.inode import Dentry, Owner
 from simkernel.kernel.vfs.namei import Last, Walk, check_path
-from simkernel.kernel.vfs.permission import MAY_EXEC, MAY_WRITE, check, check_link, check_sticky
+from simkernel.kernel.vfs.permission import (
+    MAY_EXEC,
+    MAY_WRITE,
+    check,
+    check_link,
+    check_sticky,
+    owner_of_new,
+)
 from simkernel.kernel.vfs.task import Task
 from simkernel.uapi import errno, stat
 from simkernel.uapi.capability import CAP_MKNOD
@@ -38,15 +47,13 @@ def _may_create(task: Task, directory: Dentry) -> None:
     check(task.credentials, directory.inode, MAY_WRITE | MAY_EXEC)
 
 
-def _owner(task: Task, mode: int) -> Owner:
-    return Owner(task.credentials.uid, task.credentials.gid, mode & ~task.fs.umask)
-
-
 def make_directory(task: Task, walk: Walk, path: str, mode: int) -> Dentry:
     """mkdir(2)."""
     name = _vacant(walk, path, directory=True)
     _may_create(task, walk.here)
-    return walk.here.inode.mkdir(walk.here, name, _owner(task, mode & (0o777 | stat.S_ISVTX)))
+    return walk.here.inode.mkdir(
+        walk.here, name, owner_of_new(task, walk.here.inode, mode & (0o777 | stat.S_ISVTX))
+    )
 
 
 def make_node(task: Task, walk: Walk, path: str, mode: int, device: int) -> Dentry:
@@ -58,9 +65,10 @@ def make_node(task: Task, walk: Walk, path: str, mode: int, device: int) -> Dent
     _may_create(task, walk.here)
     if kind in DEVICES and not task.credentials.capable(CAP_MKNOD):
         raise os_error(errno.EPERM)
+    owner = owner_of_new(task, walk.here.inode, mode)
     if kind in (0, stat.S_IFREG):
-        return walk.here.inode.create(walk.here, name, _owner(task, mode & stat.PERMISSIONS))
-    return walk.here.inode.mknod(walk.here, name, _owner(task, mode), device if kind in DEVICES else 0)
+        return walk.here.inode.create(walk.here, name, evolve(owner, mode=owner.mode & stat.PERMISSIONS))
+    return walk.here.inode.mknod(walk.here, name, owner, device if kind in DEVICES else 0)
 
 
 def make_symlink(task: Task, walk: Walk, path: str, target: str) -> Dentry:

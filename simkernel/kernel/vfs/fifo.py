@@ -16,7 +16,7 @@ from simkernel.kernel.vfs.inode import Owner
 from simkernel.kernel.vfs.pipe import Pipe, PipeEnd
 from simkernel.kernel.vfs.superblock import SuperBlock
 from simkernel.kernel.vfs.task import Task
-from simkernel.uapi.errno import ENXIO, os_error
+from simkernel.uapi.errno import EINVAL, ENXIO, os_error
 from simkernel.uapi.fcntl import O_NONBLOCK
 from simkernel.uapi.poll import POLLHUP
 
@@ -46,11 +46,14 @@ class FifoInode(OpenableInode):
         self.fifo: Fifo | None = None
 
     def open(self, task: Task, file: OpenFile) -> FifoEnd | Awaitable[FifoEnd]:
-        """`fifo_open()`.  ENXIO; EINTR if a signal comes first."""
+        """`fifo_open()`.  ENXIO, EINVAL with access mode 3; EINTR if a signal comes first."""
         fifo = self.fifo
         if fifo is None:
             fifo = self.fifo = Fifo(self._engine, self._costs, self.number)
         reading, writing, waits = file.readable, file.writable, not file.flags & O_NONBLOCK
+        if not (reading or writing):
+            self.release(fifo)
+            raise os_error(EINVAL)
         if not (reading or waits or fifo.readers):
             self.release(fifo)
             raise os_error(ENXIO)

@@ -28,7 +28,7 @@ from simkernel.kernel.vfs.inode import Dentry, DirectoryEntry, Inode
 from simkernel.kernel.vfs.socket import Address, Control, Received
 from simkernel.kernel.vfs.task import Task
 from simkernel.uapi.errno import EINVAL, ENODEV, ENOTDIR, ENOTTY, ENXIO, ESPIPE, os_error
-from simkernel.uapi.fcntl import O_ACCMODE, O_ASYNC, O_RDONLY, O_WRONLY
+from simkernel.uapi.fcntl import O_ASYNC
 from simkernel.uapi.poll import POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM
 from simkernel.uapi.seek import SEEK_CUR, SEEK_END, SEEK_SET
 from simkernel.uapi.stat import makedev
@@ -40,6 +40,10 @@ SOCKFS: Final = makedev(0, 9)
 PIPEFS: Final = makedev(0, 15)
 ANON_INODEFS: Final = makedev(0, 16)
 """st_dev of what lies in no file system that anybody sees."""
+
+FMODE_READ: Final = 1
+FMODE_WRITE: Final = 2
+"""Bits of an open file's flags + 1 (OPEN_FMODE()): access mode 3 gives neither."""
 
 NOTHING_WAKES: Final = WaitQueue("a file that wakes nobody")
 
@@ -271,13 +275,13 @@ class OpenFile:
 
     @property
     def readable(self) -> bool:
-        """Whether it is open for reading (FMODE_READ)."""
-        return self.flags & O_ACCMODE != O_WRONLY
+        """Return True if it is open for reading."""
+        return bool(self.flags + 1 & FMODE_READ)
 
     @property
     def writable(self) -> bool:
-        """Whether it is open for writing (FMODE_WRITE)."""
-        return self.flags & O_ACCMODE != O_RDONLY
+        """Return True if it is open for writing."""
+        return bool(self.flags + 1 & FMODE_WRITE)
 
     def get(self) -> Self:
         """One more holder (`get_file()`)."""

@@ -13,7 +13,7 @@ from simkernel.kernel.vfs.inode import Dentry
 from simkernel.kernel.vfs.permission import MAY_EXEC, check
 from simkernel.kernel.vfs.task import Task
 from simkernel.uapi import stat
-from simkernel.uapi.errno import ELOOP, ENAMETOOLONG, ENOENT, ENOTDIR, os_error
+from simkernel.uapi.errno import EISDIR, ELOOP, ENAMETOOLONG, ENOENT, ENOTDIR, os_error
 
 PATH_MAX: Final = 4096
 """Bytes of a path, the NUL included (include/uapi/linux/limits.h)."""
@@ -73,18 +73,18 @@ class Walk:
 
     def resolve(self, follow: bool) -> Dentry:
         """What the last name names (`walk_component()`).  ENOENT, ENOTDIR."""
-        directory = self.slash
         found = self.step(follow or self.slash)
         if found is None:
             raise self.missing()
-        if directory and found.inode.kind != stat.S_IFDIR:
+        if self.slash and found.inode.kind != stat.S_IFDIR:
             raise os_error(ENOTDIR)
         return found
 
-    def step(self, follow: bool) -> Dentry | None:
+    def step(self, follow: bool, creates: bool = False) -> Dentry | None:
         """Look the last name up, and go where a link leads; None: there is no such name.
 
-        A link that leads to no file leaves the walk at the name it ends with.
+        A link that leads to no file leaves the walk at the name it ends with.  A walk that `creates` what is
+        missing ends with EISDIR at a link whose path ends with a slash (`lookup_fast_for_open()`).
         """
         while True:
             found = self.peek()
@@ -93,6 +93,8 @@ class Walk:
             jumped = self._follow(found)
             if jumped is not None:
                 return jumped
+            if creates and self.slash and self.last is Last.NORM:
+                raise os_error(EISDIR)
 
     def peek(self) -> Dentry | None:
         """What the last name is, were it a link; None: nothing."""

@@ -6,10 +6,18 @@ from collections.abc import Awaitable
 from typing import Final
 
 from simkernel.kernel.lib.unmodelled import Unmodelled
+from simkernel.kernel.vfs.attributes import set_size
 from simkernel.kernel.vfs.file import FileObject, OpenableInode, OpenFile
-from simkernel.kernel.vfs.inode import Dentry, Owner
+from simkernel.kernel.vfs.inode import Dentry
 from simkernel.kernel.vfs.namei import Last, Walk
-from simkernel.kernel.vfs.permission import MAY_EXEC, MAY_READ, MAY_WRITE, check, owner_or_capable
+from simkernel.kernel.vfs.permission import (
+    MAY_EXEC,
+    MAY_READ,
+    MAY_WRITE,
+    check,
+    owner_of_new,
+    owner_or_capable,
+)
 from simkernel.kernel.vfs.task import Task
 from simkernel.uapi import errno, fcntl, stat
 from simkernel.uapi.errno import os_error
@@ -32,7 +40,7 @@ def open_file(unmodelled: Unmodelled, task: Task, walk: Walk, path: str, flags: 
     if not created:
         _check_found(task, dentry, flags, wanted, directory=walk.slash)
     if flags & fcntl.O_TRUNC and dentry.inode.kind == stat.S_IFREG and not created:
-        dentry.inode.truncate(0)
+        set_size(task, dentry.inode, 0)
     return begin(task, dentry, flags)
 
 
@@ -88,7 +96,8 @@ def _find(task: Task, walk: Walk, path: str, flags: int, mode: int) -> tuple[Den
     walk.parent(path)
     if creates and walk.last is Last.NORM and walk.slash:
         raise os_error(errno.EISDIR)
-    found = walk.step(follow=not exclusive and (walk.slash or not flags & fcntl.O_NOFOLLOW))
+    follow = not exclusive and (walk.slash or not flags & fcntl.O_NOFOLLOW)
+    found = walk.step(follow, creates)
     if found is None:
         return _make(task, walk, creates, mode), True
     if exclusive:
@@ -99,17 +108,15 @@ def _find(task: Task, walk: Walk, path: str, flags: int, mode: int) -> tuple[Den
 
 
 def _make(task: Task, walk: Walk, creates: bool, mode: int) -> Dentry:
-    """A new file where there was none (`lookup_open()`).  ENOENT, EISDIR, EACCES."""
+    """A new file where there was none (`lookup_open()`).  ENOENT, EACCES."""
     if not creates:
         raise walk.missing()
-    if walk.slash:
-        raise os_error(errno.EISDIR)
     directory = walk.here
     directory.inode.check_vacant(walk.name)
     if directory.deleted:
         raise os_error(errno.ENOENT)
     check(task.credentials, directory.inode, MAY_WRITE | MAY_EXEC)
-    owner = Owner(task.credentials.uid, task.credentials.gid, mode & stat.PERMISSIONS & ~task.fs.umask)
+    owner = owner_of_new(task, directory.inode, mode & stat.PERMISSIONS)
     return directory.inode.create(directory, walk.name, owner)
 
 

@@ -5,14 +5,16 @@ from __future__ import annotations
 from typing import Final
 
 from simkernel.kernel.sched.credentials import Credentials
-from simkernel.kernel.vfs.inode import Inode
+from simkernel.kernel.vfs.inode import Inode, Owner
+from simkernel.kernel.vfs.task import Task
 from simkernel.uapi import stat
-from simkernel.uapi.capability import CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_FOWNER
+from simkernel.uapi.capability import CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_FOWNER, CAP_FSETID
 from simkernel.uapi.errno import EACCES, EPERM, os_error
 
 MAY_EXEC: Final = 1
 MAY_WRITE: Final = 2
 MAY_READ: Final = 4
+SETGID_PROGRAM: Final = stat.S_ISGID | stat.S_IXGRP
 
 
 def permitted(credentials: Credentials, inode: Inode, wanted: int) -> bool:
@@ -39,6 +41,31 @@ def check(credentials: Credentials, inode: Inode, wanted: int) -> None:
     """EACCES unless all of `wanted` is allowed (`inode_permission()`)."""
     if not permitted(credentials, inode, wanted):
         raise os_error(EACCES)
+
+
+def in_group_or_capable(credentials: Credentials, gid: int) -> bool:
+    """Return True if the caller may keep S_ISGID on a file of the group (`in_group_or_capable()`)."""
+    return credentials.in_group(gid) or credentials.capable(CAP_FSETID)
+
+
+def drops_setgid(credentials: Credentials, inode: Inode) -> bool:
+    """Return True if a change by the caller clears S_ISGID (`setattr_should_drop_sgid()`)."""
+    return bool(inode.mode & stat.S_IXGRP) or not in_group_or_capable(credentials, inode.gid)
+
+
+def owner_of_new(task: Task, directory: Inode, mode: int) -> Owner:
+    """Return the owner of a new file and its mode, less the umask (`vfs_prepare_mode()`).
+
+    In a set-group-ID directory only a member of its group, or CAP_FSETID, makes a set-group-ID program.
+    """
+    credentials = task.credentials
+    if (
+        mode & SETGID_PROGRAM == SETGID_PROGRAM
+        and directory.mode & stat.S_ISGID
+        and not in_group_or_capable(credentials, directory.gid)
+    ):
+        mode &= ~stat.S_ISGID
+    return Owner(credentials.uid, credentials.gid, mode & ~task.fs.umask)
 
 
 def owner_or_capable(credentials: Credentials, inode: Inode) -> bool:

@@ -8,6 +8,7 @@ from typing import Final
 from simkernel.kernel.lib.unmodelled import Unmodelled
 from simkernel.kernel.mm.shmem import MAX_LFS_FILESIZE, Pages, Space
 from simkernel.kernel.mm.vma import VmArea
+from simkernel.kernel.vfs.attributes import SET_ID, remove_privileges
 from simkernel.kernel.vfs.directory import DirectoryInode
 from simkernel.kernel.vfs.file import FileObject, OpenableInode, OpenFile, seek
 from simkernel.kernel.vfs.inode import Dentry, DirectoryEntry, Inode, Owner
@@ -114,6 +115,8 @@ class RegularFile(FileObject):
             position = file.position = inode.size
         if position >= MAX_LFS_FILESIZE:
             raise os_error(EFBIG)
+        if inode.mode & SET_ID:
+            remove_privileges(task, inode)
         inode.pages.write(position, data[: MAX_LFS_FILESIZE - position])
         inode.mtime = inode.ctime = inode.superblock.now()
         return min(len(data), MAX_LFS_FILESIZE - position)

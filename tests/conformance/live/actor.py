@@ -1,4 +1,4 @@
-"""Doing a program's steps in a world: each call's result as a plain value."""
+"""The execution of a program's steps in a world, with each call's result as a plain value."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ from tests.conformance.live.links.packets import FILES, without_packets
 from tests.conformance.live.steps import Pid, Port, Step
 
 Outcome = tuple[str, Any]
-"""("ok", result), or the errno's name (or Python's exception's) and None."""
+"""("ok", result), or the name of the errno or of Python's exception, and None."""
 
-MOST_DRAINED: Final = 400
-"""How many datagrams `drain` reads at most."""
+MAX_DRAINED: Final = 400
+"""The maximum number of datagrams that `drain` reads."""
 
 PATIENCE: Final = 0.1
 """Seconds that a listener waits for notifications that the other kernel has sent."""
 
-PUT_OFF: Final = 0.003
-"""Seconds after which what has not come is put off until it is asked for."""
-LATE: Final = 0.03
-"""Seconds after which the work queue has done what it does at once."""
+DEFERRED: Final = 0.003
+"""Seconds after which a missing notification waits for deferred work, which `Settler` triggers."""
+URGENT: Final = 0.03
+"""Seconds after which the work queue has handled urgent events."""
 
 PYTHON_ERRORS: Final = (ValueError, TypeError, OverflowError)
-"""What Python itself refuses, before any kernel is asked."""
+"""Errors that Python raises before a system call."""
 
 
 def attempt(function: Callable[..., Any], *arguments: Any) -> Outcome:
-    """What comes of a call."""
+    """Return the outcome of a call."""
     try:
         return "ok", function(*arguments)
     except OSError as error:
@@ -47,14 +47,14 @@ IN_NAMESPACE: Final = frozenset({"socket_in", "read_file"})
 """Steps that need the two namespaces, and no socket."""
 
 ACTS: Final = frozenset({"sendto", "ioctl", "read_file"})
-"""Steps before which what has been put off is done."""
+"""Steps that the kernel's deferred work precedes."""
 
 
 class Settle(Protocol):
-    """Has a kernel do what it has put off."""
+    """A function that makes a kernel do its deferred work."""
 
     def __call__(self, actor: Actor, *, slow: bool) -> None:
-        """As `Settler.settle`."""
+        """Do the deferred work (`Settler.settle`)."""
 
 
 def _ignore(actor: Actor, *, slow: bool) -> None:
@@ -63,10 +63,7 @@ def _ignore(actor: Actor, *, slow: bool) -> None:
 
 @attrs.define
 class Actor:
-    """A process that does steps in its world.  `pid` is its number.
-
-    `settle` lets the kernel do what it has put off; a listener calls it before it reads.
-    """
+    """A process that executes steps in its world."""
 
     world: Any
     pid: int
@@ -76,16 +73,16 @@ class Actor:
     """A world for each network namespace of a program with two."""
     _wanted: int = 0
 
-    def does(self, step: Step) -> bool:
-        """Whether a step means anything here."""
+    def can_perform(self, step: Step) -> bool:
+        """Return True if the sockets that a step needs exist."""
         if step.call in IN_NAMESPACE:
             return bool(self.worlds)
         return step.slot in self.sockets or step.call in ALONE
 
     def perform(self, step: Step, wanted: int = 0) -> list[Outcome]:
-        """Do a step.  Most are one call; a flood and a drain are many.
+        """Execute a step.  A flood and a drain are several calls, other steps are one.
 
-        `wanted` is how many outcomes the step has in the other kernel, for a listener to wait for.
+        A listener waits for `wanted` outcomes, the number of those in the other kernel.
         """
         self._wanted = wanted
         if self.worlds and step.call in ACTS:
@@ -98,11 +95,11 @@ class Actor:
         return [attempt(getattr(self.sockets[step.slot], step.call), *arguments)]
 
     def close(self) -> None:
-        """Close what is open."""
+        """Close the sockets."""
         for sock in self.sockets.values():
             sock.close()
 
-    # -- stand-ins ------------------------------------------------------------
+    # -- placeholders ------------------------------------------------------------
 
     def _resolve(self, value: Any) -> Any:
         if isinstance(value, tuple):
@@ -114,7 +111,7 @@ class Actor:
             return self.pid
         return value
 
-    # -- steps that are more than a method --------------------------------------
+    # -- steps that are not a method of a socket --------------------------------------
 
     def _socket(self, slot: int, family: int, type: int, protocol: int) -> list[Outcome]:
         outcome = attempt(self.world.socket, family, type, protocol)
@@ -151,7 +148,7 @@ class Actor:
         return []
 
     def _control(self, control: tuple[Any, ...]) -> list[Any]:
-        """Control messages; the data of one may be given as numbers."""
+        """Return control messages.  Numbers in place of data are a `struct ucred`."""
         return [
             (level, type, data if isinstance(data, bytes) else Ucred.LAYOUT.pack(*data))
             for level, type, data in control
@@ -164,16 +161,16 @@ class Actor:
         return [attempt(send, buffers, self._control(control), flags, address)]
 
     def _flood(self, slot: int, count: int, data: bytes, flags: int, address: Any) -> list[Outcome]:
-        """The same datagram again and again."""
+        """Send one datagram `count` times."""
         send = self.sockets[slot].sendto
         return [attempt(send, data, flags, address) for _ in range(count)]
 
-    def _drain(self, slot: int, size: int, room: int, flags: int) -> list[Outcome]:
-        """Everything there is, up to EAGAIN."""
+    def _drain(self, slot: int, size: int, controllen: int, flags: int) -> list[Outcome]:
+        """Receive until EAGAIN."""
         receive = self.sockets[slot].recvmsg
         outcomes: list[Outcome] = []
-        while len(outcomes) < MOST_DRAINED:
-            outcomes.append(attempt(receive, size, room, flags))
+        while len(outcomes) < MAX_DRAINED:
+            outcomes.append(attempt(receive, size, controllen, flags))
             if outcomes[-1][0] == "EAGAIN":
                 break
         return outcomes
@@ -181,7 +178,7 @@ class Actor:
     # -- two namespaces ---------------------------------------------------------
 
     def _namespaces(self, slot: int, *numbers: int) -> list[Outcome]:
-        """Have a second namespace, and let each have a number in the other unless it is negative."""
+        """Create a second namespace.  `numbers` are the ids of each one in the other, negative for no id."""
         self.worlds = [self.world, self.world.namespace()]
         for world, other, number in zip(self.worlds, reversed(self.worlds), numbers, strict=True):
             if number >= 0:
@@ -202,24 +199,24 @@ class Actor:
         kind, text = attempt(self.worlds[namespace].read_file, path)
         return [(kind, FILES[path](text) if kind == "ok" and path in FILES else text)]
 
-    def _listen(self, slot: int, size: int, room: int) -> list[Outcome]:
-        """Return all queued messages after the kernel's deferred work has ended.
+    def _read_events(self, slot: int, size: int, controllen: int) -> list[Outcome]:
+        """Return all queued messages after the kernel's deferred work.
 
-        The kernel that does the step second may take until it has sent as many messages as the first.
+        The second kernel waits for as many messages as the first one has sent, at most PATIENCE.
         """
         if not self._wanted:
             self.settle(self, slow=False)
-        outcomes = self._heard(slot, size, room)
+        outcomes = self._received(slot, size, controllen)
         begun = time.monotonic()
         while len(outcomes) < self._wanted and (waited := time.monotonic() - begun) < PATIENCE:
             time.sleep(0.0003)
-            if waited > PUT_OFF:
-                self.settle(self, slow=waited < LATE)
-            outcomes[-1:] = self._heard(slot, size, room)
+            if waited > DEFERRED:
+                self.settle(self, slow=waited < URGENT)
+            outcomes[-1:] = self._received(slot, size, controllen)
         return outcomes
 
-    def _heard(self, slot: int, size: int, room: int) -> list[Outcome]:
-        return without_packets(self._drain(slot, size, room, MSG_DONTWAIT))
+    def _received(self, slot: int, size: int, controllen: int) -> list[Outcome]:
+        return without_packets(self._drain(slot, size, controllen, MSG_DONTWAIT))
 
 
 _OWN: Final[dict[str, Callable[..., list[Outcome]]]] = {
@@ -237,5 +234,5 @@ _OWN: Final[dict[str, Callable[..., list[Outcome]]]] = {
     "socket_in": Actor._socket_in,
     "ioctl": Actor._ioctl,
     "read_file": Actor._read_file,
-    "hear": Actor._listen,
+    "read_events": Actor._read_events,
 }

@@ -199,6 +199,6 @@ _RULES: Final[dict[str, Callable[[Step, int, Any, Any, Names], Any]]] = {
     "recvfrom": _recvfrom,
     "recvmsg": _recvmsg,
     "drain": _recvmsg,
-    "hear": _recvmsg,
+    "read_events": _recvmsg,
     "getsockopt": _option,
 }

@@ -22,10 +22,10 @@ PROTOCOLS: Final = {
 }
 """Those where the kernel answers."""
 
-MANY: Final = {"flood": "sendto", "drain": "recvmsg", "hear": "recvmsg", "socket_in": "socket"}
+MANY: Final = {"flood": "sendto", "drain": "recvmsg", "read_events": "recvmsg", "socket_in": "socket"}
 """Steps that are one call many times."""
 SENDS: Final = frozenset({"send", "sendto", "sendmsg", "flood"})
-MESSAGE_RECEIVES: Final = frozenset({"recvmsg", "drain", "hear"})
+MESSAGE_RECEIVES: Final = frozenset({"recvmsg", "drain", "read_events"})
 NETLINK_OPTIONS: Final = {
     number: name
     for name, number in vars(nl).items()

@@ -88,7 +88,7 @@ class _Run:
 
     def run(self, program: Program) -> Result:
         for index, step in enumerate(program):
-            if not self._simulated.does(step):
+            if not self._simulated.can_perform(step):
                 continue
             try:
                 simulated = self._simulated.perform(step)

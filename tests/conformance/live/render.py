@@ -172,7 +172,7 @@ def _read_file(step: Step, name: str) -> Iterator[str]:
     yield f'log("{path}", worlds[{namespace}].read_file("{path}"))'
 
 
-def _listen(step: Step, name: str) -> Iterator[str]:
+def _read_events(step: Step, name: str) -> Iterator[str]:
     yield from _drain(Step("recvmsg", step.slot, (*step.arguments, MSG_DONTWAIT)), "notified")
 
 
@@ -195,5 +195,5 @@ _WRITERS: Final[dict[str, Callable[[Step, str], Iterator[str]]]] = {
     "socket_in": _socket_in,
     "ioctl": _ioctl,
     "read_file": _read_file,
-    "hear": _listen,
+    "read_events": _read_events,
 }

@@ -1,8 +1,8 @@
-"""Debian's User-mode Linux: find it, boot it, talk to its init, end it.
+"""Debian's User-mode Linux: find it, boot it, exchange messages with its init, end it.
 
-UML is a Linux kernel that is a program: it needs neither root nor KVM.  Its root is the host's, by hostfs
-and read-only.  The first terminal of the guest is a pair of pipes that carry a line of JSON in each direction
-for each request.  UML writes its console to `console` in a temporary folder, which goes with it.
+UML is a Linux kernel that runs as a program, without root or KVM.  Its root file system is the host's, by
+hostfs and read-only.  The guest's first terminal is a pair of pipes.  A request is a line of JSON, and so is
+its answer.  UML writes its console to the file `console` in a temporary folder, which `close` deletes.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Unavailable(Exception):
 
 
 def find() -> Path:
-    """Return the path of `linux.uml`.  Unavailable."""
+    """Return the path of `linux.uml`.  Raises Unavailable."""
     if sys.platform != "linux":
         raise Unavailable("User-mode Linux runs on Linux only")
     found = shutil.which("linux.uml", path=f"{os.environ.get('PATH', '')}:{UNPACKED / 'usr/bin'}")
@@ -43,7 +43,7 @@ def find() -> Path:
 
 
 def modules(binary: Path) -> Path:
-    """Return the folder with the modules of UML, `kernel/` and `modules.dep`.  Unavailable."""
+    """Return the folder with the modules of UML, `kernel/` and `modules.dep`.  Raises Unavailable."""
     folders = sorted((binary.parents[1] / "lib" / "uml" / "modules").glob("*"))
     if not folders:
         raise Unavailable(f"{binary} has no modules in {binary.parents[1] / 'lib/uml/modules'}")
@@ -51,7 +51,7 @@ def modules(binary: Path) -> Path:
 
 
 def preload(folder: Path) -> dict[str, str]:
-    """Return the environment that lets UML run on this CPU (xstate.c explains AMX).  Unavailable."""
+    """Return the environment that lets UML run on this CPU (xstate.c explains AMX).  Raises Unavailable."""
     flags = next((line for line in CPUINFO.read_text().splitlines() if "flags" in line), "")
     if "amx_tile" not in flags.split():
         return {}
@@ -128,11 +128,11 @@ class Uml:
 
     @property
     def pid(self) -> int:
-        """The process, and the group, of the guest's kernel."""
+        """The process id and process group id of the guest's kernel."""
         return self._process.pid
 
     def ask(self, request: dict[str, Any], patience: float) -> Any:
-        """Send a request to the guest; return its answer.  TimeoutError, EOFError if the guest has died."""
+        """Return the guest's answer to a request.  Raises TimeoutError, or EOFError if the guest has died."""
         assert self._process.stdin is not None
         try:
             self._process.stdin.write(json.dumps(request).encode() + b"\n")
@@ -147,7 +147,7 @@ class Uml:
             line, newline, rest = self._pending.partition(b"\n")
             if newline:
                 self._pending = rest
-                if line.startswith(b"{"):  # UML itself writes there before its terminals exist
+                if line.startswith(b"{"):  # UML itself writes to the pipe before its terminals exist
                     return json.loads(line)
                 continue
             assert self._process.stdout is not None
@@ -164,9 +164,9 @@ class Uml:
         return " / ".join((self.folder / "console").read_text(errors="replace").splitlines()[-12:])
 
     def close(self) -> None:
-        """Power the guest off: it does so at the end of its input.  Kill its processes if it does not."""
+        """End the guest's input, which powers the guest off.  Kill its processes after 5 s."""
         if self._owner != os.getpid():
-            return  # a forked child is not the one to end it
+            return  # only the process that booted the guest ends it
         assert self._process.stdin is not None and self._process.stdout is not None
         self._process.stdin.close()
         try:

@@ -1,6 +1,6 @@
-"""Cases recorded on Linux 6.18 that User-mode Linux 6.12 answers otherwise.  6.18 decides.
+"""Cases whose results differ between Linux 6.18, which decides, and User-mode Linux 6.12.
 
-`test_uml.py` checks both: a case of `DIFFERENCES` differs, and no other does.
+`test_uml.py` checks the areas other than `AREAS`: exactly the cases of `DIFFERENCES` differ.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ AREAS: Final[Mapping[str, str]] = {
     "link_changes": ATTRIBUTES,
     "link_uevents": "UML has no devices for receive queues (CONFIG_RPS); `device_uevents` leaves them out",
 }
-"""Areas of which each case may differ."""
+"""Areas whose cases may all differ."""
 
 DIFFERENCES: Final[Mapping[str, str]] = {
     **dict.fromkeys(
@@ -79,4 +79,4 @@ DIFFERENCES: Final[Mapping[str, str]] = {
     **dict.fromkeys(("ifreq.indices", "ifreq.every_number"), NAMES),
 }
 SLOW: Final = ("ifreq.every_number_of_no_device",)
-"""modprobe runs for each number, which takes a minute."""
+"""Cases that take a minute, because modprobe runs for each number."""

@@ -1,4 +1,4 @@
-"""The init of the guest: it runs one case for each line of its terminal, and powers off at the end of them.
+"""The init of the guest: run a case for each line of the terminal, then power off.
 
     {"case": "modules.load", "limit": 10.0}  ->  {"outcome": {"observations": [...], ...}, "left": []}
 
@@ -37,15 +37,15 @@ POWER_OFF: Final = ctypes.c_int(0x4321FEDC)
 SYSCTLS = {
     "net/core/rmem_max": "4194304",
     "net/core/wmem_max": "4194304",
-    "kernel/hotplug": "",  # no helper for each uevent
+    "kernel/hotplug": "",  # uevents start no helper program
     "kernel/printk": "1",
 }
 BUILT_IN_ELSEWHERE = ("ipv6",)
-"""Modules of this kernel that the worlds which cases run in have built in."""
+"""Modules that are built in the kernels of the other worlds."""
 
 
 class UmlWorld(RealWorld):
-    """The guest's kernel, whose modules come and go."""
+    """The guest's kernel.  Cases load and unload its modules."""
 
     tree: modules.Tree
 
@@ -56,30 +56,29 @@ class UmlWorld(RealWorld):
         return UmlWorld(self.privileged, namespace)
 
     def insmod(self, name: str, parameters: str = "", flags: int = 0) -> None:
-        """Load a module, or a variant, with a line of parameters."""
+        """Load a module or a variant.  `parameters` is the line of init_module(2)."""
         self.tree.insmod(name, parameters, flags)
 
     def modprobe(self, name: str) -> None:
-        """Load a module after those that it needs.  FileNotFoundError."""
+        """Load a module and the modules that it needs.  Raises FileNotFoundError."""
         if not self.tree.modprobe(name):
             raise FileNotFoundError(ENOENT, f"Module {name} not found")
 
     def rmmod(self, name: str, flags: int = os.O_NONBLOCK) -> None:
-        """delete_module(2)."""
         modules.rmmod(name, flags)
 
 
 @contextlib.contextmanager
 def uml(*, privileged: bool = True) -> Iterator[UmlWorld]:
-    """The guest's kernel, in a new network namespace."""
+    """Yield the guest's kernel in a new network namespace."""
     with real(privileged=privileged) as world:
         yield UmlWorld(privileged, world._namespace)
 
 
 def unload(before: list[str]) -> list[str]:
-    """Unload the modules that were not there before; return those that stay.
+    """Unload the modules that are not in `before`.  Return those that cannot be unloaded.
 
-    A namespace goes some time after its last process, and a device in it may hold a module.
+    The kernel destroys a namespace some time after its last process; until then its devices hold modules.
     """
     left: list[str] = []
     for _ in range(100):
@@ -94,7 +93,7 @@ def unload(before: list[str]) -> list[str]:
 
 
 def boot(tree: modules.Tree, modprobe: Path) -> None:
-    """Mount what cases look at, and set what a world promises."""
+    """Mount the file systems that cases read, and set the sysctls that all worlds share."""
     for kind, where in (("proc", b"/proc"), ("sysfs", b"/sys"), ("tmpfs", b"/run")):
         libc_call("mount", kind.encode(), where, kind.encode(), 0, None)
     for name, value in {**SYSCTLS, "kernel/modprobe": str(modprobe)}.items():
@@ -123,7 +122,7 @@ def say(terminal: int, answer: dict[str, object]) -> None:
 
 
 def main(tree: Path, folder: Path) -> None:
-    """Be the guest's init."""
+    """Run the guest's init."""
     try:
         UmlWorld.tree = modules.Tree(tree)
         boot(UmlWorld.tree, folder / "modprobe")

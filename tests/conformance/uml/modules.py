@@ -1,6 +1,6 @@
 """Real modules in the guest: find, alter, load and unload them.
 
-kmod need not be installed on the host, and its tools would look below /lib/modules.
+The tools of kmod are not used: the host may lack them, and they search below /lib/modules only.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ CLOSED: Final[Mapping[str, str | None]] = {"intree": None, "license": "Proprieta
 
 @attrs.frozen
 class Variant:
-    """An altered copy: the original's name, and the tags of .modinfo that differ (None: no tag)."""
+    """An altered copy of a module: the original's name and changed tags of .modinfo (None removes a tag)."""
 
     original: str
     modinfo: Mapping[str, str | None]
@@ -56,7 +56,7 @@ VARIANTS: Final[Mapping[str, Variant]] = {
     "slhc_closed": Variant("slhc", CLOSED),
     "tunnel4_closed": Variant("tunnel4", CLOSED),
 }
-"""Modules that cases load altered.  simkernel's counterparts are in `tests/conformance/modules`."""
+"""The altered modules of cases.  Their counterparts on simkernel are in `tests/conformance/modules`."""
 
 
 def _call(number: int, *arguments: object) -> None:
@@ -82,11 +82,11 @@ class Tree:
         }
 
     def file(self, name: str) -> Path:
-        """Return the file of a module.  FileNotFoundError, as open(2) raises it."""
+        """Return the file of a module.  Raises FileNotFoundError."""
         return self.folder / self._files.get(plain(name), (f"{name}.ko", []))[0]
 
     def insmod(self, name: str, parameters: str = "", flags: int = 0) -> None:
-        """Load a module: finit_module(2), of an altered copy from memory."""
+        """Load a module by finit_module(2), an altered copy from memory."""
         variant = VARIANTS.get(name)
         file = self.file(name if variant is None else variant.original)
         if variant is None:
@@ -100,7 +100,7 @@ class Tree:
             os.close(fd)
 
     def modprobe(self, name: str) -> bool:
-        """Load a module by name or alias, after those that it needs.  False if nothing has the name."""
+        """Load a module by name or alias, and those that it needs.  Return False for an unknown name."""
         wanted = [plain(name)] if plain(name) in self._files else self._aliased(plain(name))
         for each in wanted:
             for file in reversed([self._files[each][0], *self._files[each][1]]):
@@ -121,7 +121,6 @@ class Tree:
 
 
 def rmmod(name: str, flags: int = os.O_NONBLOCK) -> None:
-    """delete_module(2)."""
     _call(DELETE_MODULE, name.encode(), flags)
 
 
@@ -133,13 +132,13 @@ def loaded() -> list[str]:
 # -- altered copies ---------------------------------------------------------------
 
 NAME = slice(24, 24 + MODULE_NAME_LEN)
-"""Place of the name in `struct module`: behind its state and a list_head."""
+"""Offset of the name in `struct module`: after its state and a list_head."""
 
 
 def altered(image: bytes, name: str, modinfo: Mapping[str, str | None]) -> bytes:
     """Return a module's file with another name and other tags in .modinfo.
 
-    The sections keep their sizes.  The kernel skips the NULs that are left over (`next_string()`).
+    The sections keep their sizes.  NULs fill the rest, and the kernel skips them (`next_string()`).
     """
     copy = bytearray(image)
     this = sections(image)[".gnu.linkonce.this_module"]

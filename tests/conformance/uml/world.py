@@ -13,11 +13,11 @@ from tests.conformance.runner import GRACE, Outcome
 from tests.conformance.uml.boot import Uml, Unavailable
 
 UNLOADING = 5.0
-"""Seconds that the guest has after a case to unload what the case has loaded."""
+"""Seconds for the guest to unload the modules of a case after its end."""
 
 
 class UmlCases:
-    """Runs cases in a guest.  A guest that a case has changed for good is replaced by a new one."""
+    """A runner of cases in a guest.  A guest that keeps modules of a case is replaced by a new one."""
 
     def __init__(self) -> None:
         self._guest: Uml | None = None
@@ -25,7 +25,7 @@ class UmlCases:
         atexit.register(self.close)
 
     def guest(self) -> Uml:
-        """Return the guest, booted if there is none.  Unavailable."""
+        """Return the guest, and boot it if it does not run.  Raises Unavailable."""
         if self._unavailable:
             raise Unavailable(self._unavailable)
         if self._guest is None:
@@ -38,7 +38,7 @@ class UmlCases:
 
     @property
     def kernel(self) -> str:
-        """Name, release and machine of the guest's kernel.  Unavailable."""
+        """Name, release and machine of the guest's kernel.  Raises Unavailable."""
         return self.guest().kernel
 
     def run_case(self, case: Case, limit: float) -> Outcome:
@@ -51,7 +51,7 @@ class UmlCases:
             self.close()
             return Outcome(error=f"User-mode Linux has died: {error}")
         if answer["left"]:
-            self.close()  # a module that stays loaded would be there in the next case
+            self.close()  # the next case would see the module
         return Outcome(**answer["outcome"])
 
     def close(self) -> None:

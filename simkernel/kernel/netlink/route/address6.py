@@ -240,7 +240,7 @@ class InterfaceAddresses(AddressFamily[Address6]):
         return () if data is None else data.addresses
 
     def find(self, net: Net, value: bytes, device: NetDevice | None) -> Address6 | None:
-        """Return the address with a value on a device, or on any one if it is None (`ipv6_get_ifaddr()`)."""
+        """Return the entry of `value` on `device`, or on any device if that is None (`ipv6_get_ifaddr()`)."""
         matches = (each for each in self._all.of(net) if each.address == value)
         return next((each for each in matches if device in (None, each.device)), None)
 

@@ -41,7 +41,7 @@ ETH_ALEN: Final = 6
 VLAN_VID_MASK: Final = 0x0FFF
 
 ANY_NEIGHBOUR: Final = PolicyTable("fdb", (AttributePolicy(),) * (nb.NDA_MAX + 1))
-"""Attributes that nothing is known of (no policy, but a highest type)."""
+"""A policy that checks only that no type exceeds NDA_MAX (`nlmsg_parse()` without a policy)."""
 
 
 # -- links ----------------------------------------------------------------------
@@ -89,17 +89,20 @@ def _check_links(callback: DumpCallback) -> Found:
 
 
 def change_link(request: Request) -> None:
-    """`rtnl_bridge_setlink()`: EINVAL, ENODEV, EOPNOTSUPP for lo."""
+    """Check a request, then raise EOPNOTSUPP (`rtnl_bridge_setlink()`).
+
+    Raises EINVAL for a short attribute, ENODEV.
+    """
     _change(request, (IFLA_BRIDGE_FLAGS, IFLA_BRIDGE_MODE))
 
 
 def delete_link(request: Request) -> None:
-    """`rtnl_bridge_dellink()`: the same, but nothing is said of a mode."""
+    """Check a request without its mode, then raise EOPNOTSUPP (`rtnl_bridge_dellink()`)."""
     _change(request, (IFLA_BRIDGE_FLAGS,))
 
 
 def _change(request: Request, numbers: tuple[int, ...]) -> None:
-    """The attributes in IFLA_AF_SPEC that are `numbers` have to be long enough; others do not count."""
+    """Check the length of the attributes `numbers` in IFLA_AF_SPEC.  Others are ignored."""
     if not has_header(request, IfInfoMsg):
         raise os_error(EINVAL)
     start = request.start + NLMSG_HDRLEN
@@ -158,7 +161,7 @@ def dump_fdb(writer: MessageWriter, callback: DumpCallback) -> bool:
 
 
 def _check_fdb_dump(request: Request) -> int:
-    """`valid_fdb_dump_strict()`: the bridge that is meant, 0 if none is."""
+    """Return the index of the selected bridge, 0 for all (`valid_fdb_dump_strict()`)."""
     if not has_header(request, NdMsg):
         raise refuse(request, EINVAL, "Invalid header for fdb dump request")
     head = header(request)
@@ -175,7 +178,10 @@ def _check_fdb_dump(request: Request) -> int:
 
 
 def _old_fdb_dump(request: Request) -> int:
-    """`valid_fdb_dump_legacy()`: a request for links, unless it is as long as one for neighbours."""
+    """Return the index of the selected bridge, 0 for all (`valid_fdb_dump_legacy()`).
+
+    The request has the header of links.  One with the length of a neighbour request has no attributes.
+    """
     if request.length - NLMSG_HDRLEN in (NdMsg.SIZE, NdMsg.SIZE + 4 + U32.size):
         return 0
     try:
@@ -216,7 +222,7 @@ def _check_vlan(request: Request, found: Found) -> None:
 
 
 class ForwardingEntries:
-    """Handlers of RTM_NEWNEIGH and RTM_DELNEIGH of the family AF_BRIDGE."""
+    """Handlers of RTM_..NEIGH of the family AF_BRIDGE."""
 
     def __init__(self, devices: NetDevices, unmodelled: Callable[[str, int], Exception]) -> None:
         self._devices = devices
@@ -225,7 +231,7 @@ class ForwardingEntries:
         devices.subscribe(self._on_event)
 
     def _on_event(self, event: Event, device: NetDevice, info: object) -> None:
-        """`dev_uc_flush()`, and the call of `dev_set_rx_mode()` in `__dev_open()`"""
+        """`dev_uc_flush()` at UNREGISTER, `dev_set_rx_mode()` of `__dev_open()` at PRE_UP."""
         if event is Event.UNREGISTER:
             UNICAST.drop(device)
             self._promiscuous.discard(device)

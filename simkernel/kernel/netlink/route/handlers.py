@@ -1,4 +1,4 @@
-"""Who handles which message of NETLINK_ROUTE, by family and type (`rtnl_register()`)."""
+"""The handlers of NETLINK_ROUTE by family and message type (`rtnl_register()`)."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ from simkernel.uapi.socket import AF_BRIDGE, AF_INET, AF_INET6, AF_UNSPEC
 
 @attrs.frozen
 class Handlers:
-    """Who handles a type of message for a family (`struct rtnl_link`)."""
+    """The handlers of a message type for a family (`struct rtnl_link`)."""
 
     do: Callable[[Request], object] | None = None
     dump: Dump | None = None
     split_done: bool = False
     """True if NLMSG_DONE is sent in a datagram of its own (RTNL_FLAG_DUMP_SPLIT_NLM_DONE)."""
     bulk_delete: bool = False
-    """Whether NLM_F_BULK is understood (RTNL_FLAG_BULK_DEL_SUPPORTED)."""
+    """True if a delete request may have NLM_F_BULK (RTNL_FLAG_BULK_DEL_SUPPORTED)."""
 
 
 @attrs.frozen

@@ -29,13 +29,13 @@ DO_ATTRIBUTES: Final = frozenset(
 DUMP_ATTRIBUTES: Final = frozenset(
     {il.IFLA_TARGET_NETNSID, il.IFLA_EXT_MASK, il.IFLA_MASTER, il.IFLA_LINKINFO}
 )
-"""What the strict take in a request for one link, and for all."""
+"""The attributes that strict checking allows in a request for one link, and in a dump."""
 NO_MASTER: Final = 2**32 - 1
-"""In IFLA_MASTER: links that belong to no other."""
+"""The value of IFLA_MASTER that selects links without a master."""
 
 
 def one_namespace(link: LinkRequest) -> None:
-    """Only a namespace's number may be given (`rtnl_ensure_unique_netns()`)."""
+    """Raise EOPNOTSUPP for a namespace given by process or descriptor (`rtnl_ensure_unique_netns()`)."""
     if il.IFLA_NET_NS_PID in link or il.IFLA_NET_NS_FD in link:
         raise refuse(link.request, EOPNOTSUPP, "specified netns attribute not supported")
 
@@ -46,7 +46,7 @@ class LinkQueries:
 
     kinds: LinkKinds
     sync: Callable[[NetDevice], None]
-    """Handles a pending carrier event of a link."""
+    """Handle a pending carrier event of a link."""
 
     def get(self, request: Request) -> None:
         """Send one link (`rtnl_getlink()`)."""
@@ -126,7 +126,10 @@ _FINISHED: Final = object()
 
 
 def _check_attributes(link: LinkRequest, strict: bool) -> Net:
-    """The namespace whose links are wanted.  Of what is wrong with attributes the lowest type counts."""
+    """Return the namespace of a dump.
+
+    Raises EINVAL, EACCES for the first invalid attribute in the order of types.
+    """
     request = link.request
     net = request.net
     for type in sorted(link.tb):
@@ -141,7 +144,7 @@ def _check_attributes(link: LinkRequest, strict: bool) -> Net:
 
 
 def _parse_dump(link: LinkRequest, strict: bool) -> None:
-    """`rtnl_valid_dump_ifinfo_req()`; old programs send a header of one byte."""
+    """`rtnl_valid_dump_ifinfo_req()`; old programs send only the first byte of the header."""
     request = link.request
     if not strict:
         short = request.length < NLMSG_HDRLEN + rtnl.IfInfoMsg.SIZE
@@ -156,11 +159,11 @@ def _parse_dump(link: LinkRequest, strict: bool) -> None:
     link.parse(policy.DEPRECATED_STRICT)
 
 
-# -- as IPv6 tells of them --------------------------------------------------------
+# -- links with IPv6 ------------------------------------------------------------------
 
 
 def dump_ipv6(writer: MessageWriter, callback: DumpCallback) -> bool:
-    """All links as IPv6 has them (`inet6_dump_ifinfo()`); only the strict look at the request."""
+    """Dump the IPv6 data of links (`inet6_dump_ifinfo()`).  Only a strict request is checked."""
     request = callback.request
     if callback.strict:
         _check_ipv6(request)

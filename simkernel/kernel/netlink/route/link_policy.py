@@ -1,4 +1,4 @@
-"""What the attributes of RTM_..LINK have to be: ifla_policy of net/core/rtnetlink.c, as of Linux 6.18."""
+"""The policies of RTM_..LINK: ifla_policy of net/core/rtnetlink.c, as of Linux 6.18."""
 
 from __future__ import annotations
 

@@ -88,7 +88,7 @@ class Neighbour:
 
 @attrs.define(eq=False)
 class Proxy:
-    """An address that one device, or every one if it is None, answers for (`struct pneigh_entry`)."""
+    """A proxied address: `device` answers requests for it, every device if None (`struct pneigh_entry`)."""
 
     family: int
     device: NetDevice | None
@@ -152,7 +152,7 @@ class NeighbourTables:
     # -- messages -------------------------------------------------------------------
 
     def _fill(self, entry: Neighbour | Proxy, *, users: int = 0) -> bytes:
-        """`neigh_fill_info()`, `pneigh_fill_info()`; `users` counts the references besides the table's."""
+        """`neigh_fill_info()`, `pneigh_fill_info()`.  `users` are the references besides the table's."""
         index = 0 if entry.device is None else entry.device.index
         head = NdMsg(entry.family, index=index, flags=entry.flags & 0xFF, type=rt.RTN_UNICAST)
         parts = [attribute(nb.NDA_DST, entry.key)]
@@ -173,14 +173,14 @@ class NeighbourTables:
         return head.pack() + b"".join(parts)
 
     def _notify(self, entry: Neighbour, type: int, *, users: int = 0, portid: int = 0) -> None:
-        """`__neigh_notify()`; the timer of a deleted neighbour holds no reference to it."""
+        """`__neigh_notify()`.  The timer of a deleted neighbour holds no reference to it."""
         net = entry.device.net
         if type == rt.RTM_DELNEIGH:
             users -= bool(entry.state & nb.NUD_IN_TIMER)
         if wanted(net, rt.RTNLGRP_NEIGH):
             notify(net, rt.RTNLGRP_NEIGH, message(type, self._fill(entry, users=users), pid=portid))
 
-    # -- questions ------------------------------------------------------------------
+    # -- queries ------------------------------------------------------------------
 
     def dump(self, writer: MessageWriter, callback: DumpCallback) -> bool:
         """Dump all neighbours, or all proxies (`neigh_dump_info()`).

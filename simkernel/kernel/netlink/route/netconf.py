@@ -62,7 +62,7 @@ class NetConf:
             notify(device.net, self.group, self.pack(device.index, conf))
 
     def renamed(self, device: NetDevice, conf: Settings) -> None:
-        """Notify of a device's new name: the settings end under the old one."""
+        """Send RTM_DELNETCONF for the old name of a device, and RTM_NEWNETCONF for the new name."""
         self.announce(device, None)
         self.announce(device, conf)
 

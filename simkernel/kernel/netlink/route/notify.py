@@ -25,7 +25,7 @@ EVENTS = frozenset(
         Event.CHANGE_TX_QUEUE_LEN,
     }
 )
-"""The events that RTNLGRP_LINK is notified of (`rtnetlink_event()`)."""
+"""The events that cause a message to RTNLGRP_LINK (`rtnetlink_event()`)."""
 IFLA_EVENT_VALUES = {Event.FEAT_CHANGE: 2}
 """`rtnl_get_event()`"""
 

@@ -1,4 +1,4 @@
-"""RTM_..NSID: numbers by which other network namespaces are known in one (net/core/net_namespace.c)."""
+"""RTM_..NSID: the ids of other network namespaces in a namespace (net/core/net_namespace.c)."""
 
 from __future__ import annotations
 
@@ -51,20 +51,20 @@ NSID_POLICY: Final = PolicyTable(
 """rtnl_net_policy"""
 
 HEADER: Final = rt.RtGenMsg().pack().ljust(align4(rt.RtGenMsg.SIZE), b"\0")
-ROOM: Final = len(HEADER) + 2 * (NLA_HDRLEN + S32.size)
+REPLY_SIZE: Final = len(HEADER) + 2 * (NLA_HDRLEN + S32.size)
 """rtnl_net_get_size()"""
 
 
 def _blame(request: Request, found: Found, type: int, error: int, text: str) -> OSError:
-    """The error that an attribute makes."""
+    """Return the error of an attribute, and set text and offset in the extended ACK."""
     request.extack.attribute(found[type][0] - NLA_HDRLEN - request.start, text)
     return os_error(error)
 
 
-def _body(told: int, known_here: int | None) -> bytes:
-    """The number that was asked for, and the one in the sender's namespace where that is another."""
-    here = b"" if known_here is None else attribute(ns.NETNSA_CURRENT_NSID, S32.pack(known_here))
-    return HEADER + attribute(ns.NETNSA_NSID, S32.pack(told)) + here
+def _body(number: int, current: int | None) -> bytes:
+    """Return a payload with an id.  `current` is the id in the sender's namespace if that is another one."""
+    here = b"" if current is None else attribute(ns.NETNSA_CURRENT_NSID, S32.pack(current))
+    return HEADER + attribute(ns.NETNSA_NSID, S32.pack(number)) + here
 
 
 def _id(net: Net, peer: Net) -> int:
@@ -77,7 +77,7 @@ def notify(net: Net, type: int, number: int, request: Request | None = None) -> 
     sock = KERNEL_SOCKETS.of(net)[NETLINK_ROUTE]
     seq, portid, flags = (request.seq, request.portid, request.flags) if request else (0, 0, 0)
     try:
-        skb = sock.skb(message(type, _body(number, None), seq=seq, pid=portid), ROOM)
+        skb = sock.skb(message(type, _body(number, None), seq=seq, pid=portid), REPLY_SIZE)
     except OSError as error:  # the request succeeds; listeners get the error: `rtnl_set_sk_err()`
         for member in sock.entry.members.get(rt.RTNLGRP_NSID, ()):
             member.report_error(error.errno or ENOMEM)
@@ -99,9 +99,10 @@ class NamespaceIds:
     """Handlers of RTM_NEWNSID and RTM_GETNSID."""
 
     def new(self, request: Request) -> None:
-        """Give a namespace a number here, and tell who listens (`rtnl_net_newid()`).
+        """Assign an id to a namespace and notify RTNLGRP_NSID (`rtnl_net_newid()`).
 
-        EINVAL, ESRCH or EBADF for a namespace that is not there, EEXIST if either is taken.
+        Raises EINVAL, ESRCH or EBADF for a namespace that does not exist.  Raises EEXIST if the namespace has
+        an id or the id is used.
         """
         found = attributes(request, rt.RtGenMsg.SIZE, NSID_POLICY, LIBERAL)
         if ns.NETNSA_NSID not in found:
@@ -118,9 +119,9 @@ class NamespaceIds:
         notify(request.net, rt.RTM_NEWNSID, given, request)
 
     def get(self, request: Request) -> None:
-        """The number of a namespace, here or in another (`rtnl_net_getid()`).
+        """Send the id of a namespace in the sender's namespace or in a target (`rtnl_net_getid()`).
 
-        EINVAL, ESRCH, EBADF, ENOENT for a namespace that is not there, EACCES.
+        Raises EINVAL, ESRCH, EBADF or ENOENT for a namespace that does not exist, EACCES for the target.
         """
         found = self._parse_get(request)
         peer, _ = self._peer(request, found, by_number=True)
@@ -134,7 +135,7 @@ class NamespaceIds:
             here = _id(request.net, peer)
         body = _body(_id(target, peer), here)
         data = message(rt.RTM_NEWNSID, body, seq=request.seq, pid=request.portid)
-        request.sock.send(data, request.portid, ROOM)
+        request.sock.send(data, request.portid, REPLY_SIZE)
 
     def _parse_get(self, request: Request) -> Found:
         """`rtnl_net_valid_getid_req()`"""
@@ -145,7 +146,7 @@ class NamespaceIds:
         return found
 
     def _peer(self, request: Request, found: Found, *, by_number: bool) -> tuple[Net, int]:
-        """The namespace that a request is about, and the type of the attribute that says so."""
+        """Return the peer namespace of a request and the type of the attribute that names it."""
         finders: dict[int, Callable[[Request, int], Net]] = {
             ns.NETNSA_PID: lambda request, pid: request.net.namespaces.by_pid(pid),
             ns.NETNSA_FD: lambda request, fd: net_by_fd(request.task, fd),
@@ -171,7 +172,7 @@ class NamespaceIds:
 
 
 def dump(writer: MessageWriter, callback: DumpCallback) -> bool:
-    """All numbers, here or in another namespace (`rtnl_net_dumpid()`)."""
+    """Dump the ids in the sender's namespace or in a target namespace (`rtnl_net_dumpid()`)."""
     request = callback.request
     net, elsewhere = request.net, False
     if callback.strict:
@@ -184,9 +185,9 @@ def dump(writer: MessageWriter, callback: DumpCallback) -> bool:
             except OSError as error:
                 text, errno = "Invalid target network namespace id", error.errno or EINVAL
                 raise _blame(request, found, type, errno, text) from None
-    told = callback.context or 0
+    first = callback.context or 0
     for place, (each, peer) in enumerate(net.numbered):
-        if place >= told:
+        if place >= first:
             body = _body(each, _id(request.net, peer) if elsewhere else None)
             flags = NLM_F_MULTI
             data = message(rt.RTM_NEWNSID, body, flags=flags, seq=request.seq, pid=request.portid)

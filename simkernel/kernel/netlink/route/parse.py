@@ -1,4 +1,4 @@
-"""What handlers of requests to NETLINK_ROUTE have in common: refusing, attributes, whose namespace."""
+"""Helpers of the handlers of NETLINK_ROUTE: errors, headers, attributes, namespaces."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ NESTED_POLICY = AttributePolicy(NlaType.NESTED)
 
 
 def at_least(length: int) -> AttributePolicy:
-    """An attribute of which only the least length is known."""
+    """Return a policy that checks only the minimum length."""
     return AttributePolicy(length=length)
 
 
 def refuse(request: Request, error: int, text: str) -> OSError:
-    """The error of a request, which says why in its extended ACK."""
+    """Return the error of a request, and set its text in the extended ACK."""
     request.extack.message = text
     return os_error(error)
 
@@ -36,12 +36,12 @@ def refuse_attribute(request: Request, start: int, text: str) -> OSError:
 
 
 def has_header(request: Request, header: type[Structure]) -> bool:
-    """Whether the family's own header is there (nlmsg_payload())."""
+    """Return True if the header of the message type is complete (`nlmsg_payload()`)."""
     return request.length >= NLMSG_HDRLEN + header.SIZE
 
 
 def attributes(request: Request, header_size: int, table: PolicyTable, validate: int) -> Found:
-    """The attributes after the family's own header, checked (__nlmsg_parse()).  EINVAL, ERANGE."""
+    """Return the checked attributes after the header (`__nlmsg_parse()`).  Raises EINVAL, ERANGE."""
     if request.length < NLMSG_HDRLEN + header_size:
         raise refuse(request, EINVAL, "Invalid header length")
     start = request.start + NLMSG_HDRLEN + align4(header_size)
@@ -49,22 +49,22 @@ def attributes(request: Request, header_size: int, table: PolicyTable, validate:
 
 
 def number(request: Request, found: Found, type: int) -> int:
-    """The value of a 32-bit attribute, 0 if it is not there."""
+    """Return the value of a 32-bit attribute, 0 if it is absent."""
     place = found.get(type)
     value: int = U32.unpack_from(request.data, place[0])[0] if place else 0
     return value
 
 
 def signed(request: Request, found: Found, type: int) -> int:
-    """The value of a signed 32-bit attribute that is there."""
+    """Return the value of a signed 32-bit attribute, which must be present."""
     value: int = S32.unpack_from(request.data, found[type][0])[0]
     return value
 
 
 def namespace(request: Request, number: int) -> Net:
-    """The namespace that has a number in the sender's (`rtnl_get_net_ns_capable()`).
+    """Return the namespace with an id in the sender's namespace (`rtnl_get_net_ns_capable()`).
 
-    EINVAL for a number that stands for none, EACCES.
+    Raises EINVAL for an unknown id, EACCES without CAP_NET_ADMIN.
     """
     net = request.net.known_as(number)
     if net is None:

@@ -1,4 +1,4 @@
-"""NETLINK_ROUTE: its sockets, its groups, and from a message to who handles it (net/core/rtnetlink.c)."""
+"""NETLINK_ROUTE: its sockets, its groups, and the dispatch of messages to handlers (net/core/rtnetlink.c)."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ from simkernel.uapi.netlink import NETLINK_ROUTE, NLM_F_BULK, NLM_F_DUMP, NLMSG_
 from simkernel.uapi.socket import AF_UNSPEC
 
 NEW, DEL, GET, SET = range(4)
-"""Kinds of messages, by the two low bits of their types (rtnl_msgtype_kind())."""
+"""The kinds of messages: the two low bits of a type (`rtnl_msgtype_kind()`)."""
 
 PRIVILEGED_GROUPS: Final = frozenset({rtnl.RTNLGRP_IPV4_MROUTE_R, rtnl.RTNLGRP_IPV6_MROUTE_R})
-"""Groups that only the privileged join (`rtnetlink_bind()`)."""
+"""Groups that only a task with CAP_NET_ADMIN can join (`rtnetlink_bind()`)."""
 
 
 class RouteNetlink:
@@ -76,7 +76,7 @@ class RouteNetlink:
 
     @property
     def handlers(self) -> Table:
-        """Who handles what; made when the first message comes, since most machines see none."""
+        """The handlers, created at the first message, because most machines have none."""
         if self._handlers is None:
             ip = (self.ipv4, self.ipv6, self._routing, self._neighbours)
             parts = RouteParts(self._devices, self.kinds, self.changes, *ip, self._unmodelled)
@@ -101,8 +101,8 @@ class RouteNetlink:
     def _handle(self, request: Request) -> object:
         """`rtnetlink_rcv_msg()`
 
-        EOPNOTSUPP for what nobody handles, EPERM for a change without privilege.  A message without
-        even a family is passed over.
+        Raises EOPNOTSUPP for a type without a handler, EPERM for a change without CAP_NET_ADMIN.  A message
+        without a family is ignored.
         """
         type = request.type
         if type > rtnl.RTM_MAX:
@@ -134,7 +134,7 @@ class RouteNetlink:
     def _find(
         self, table: dict[int, frozenset[int]], family: int, type: int, what: Literal["do", "dump"]
     ) -> Handlers:
-        """The handlers of a family, else those for all families.  EOPNOTSUPP if there are none."""
+        """Return the handlers of a family, else those for all families.  Raises EOPNOTSUPP if none exist."""
         if unsupported.is_unsupported(table, type, family):
             raise self._unmodelled(f"rtnetlink message type {type} of family {family}", EOPNOTSUPP)
         for candidate in (family if family <= rtnl.RTNL_FAMILY_MAX else AF_UNSPEC, AF_UNSPEC):

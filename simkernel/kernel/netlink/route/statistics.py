@@ -1,4 +1,4 @@
-"""RTM_..STATS: statistics of links, which are all 0 for lo (net/core/rtnetlink.c)."""
+"""RTM_..STATS: statistics of links, all 0 because no packets are modelled (net/core/rtnetlink.c)."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from simkernel.ynl.policy import AttributePolicy, NlaType, PolicyTable, Validati
 
 
 def bit(type: int) -> int:
-    """An attribute in a mask (IFLA_STATS_FILTER_BIT())."""
+    """Return the bit of an attribute in a mask (IFLA_STATS_FILTER_BIT())."""
     return 1 << (type - 1)
 
 
 ALL: Final = bit(il.IFLA_STATS_MAX + 1) - 1
 VALID: Final = (1 << (il.IFLA_OFFLOAD_XSTATS_L3_STATS + 1)) - 1
-"""RTNL_STATS_OFFLOAD_XSTATS_VALID, which has one bit more than there are attributes."""
+"""RTNL_STATS_OFFLOAD_XSTATS_VALID: a bit for each attribute, and bit 0."""
 
 _NONE = AttributePolicy()
 FILTERS_POLICY: Final = PolicyTable(
@@ -46,23 +46,23 @@ SET_POLICY: Final = PolicyTable(
 
 
 def _offloaded() -> bytes:
-    """No device keeps statistics of its own, neither asked to nor in fact."""
+    """Return IFLA_OFFLOAD_XSTATS_HW_S_INFO: no program requests hardware statistics, no device has them."""
     asked = attribute(il.IFLA_OFFLOAD_XSTATS_HW_S_INFO_REQUEST, bytes(1))
     used = attribute(il.IFLA_OFFLOAD_XSTATS_HW_S_INFO_USED, bytes(1))
     kept = attribute(il.IFLA_OFFLOAD_XSTATS_L3_STATS | NLA_F_NESTED, asked + used)
     return attribute(il.IFLA_OFFLOAD_XSTATS_HW_S_INFO | NLA_F_NESTED, kept)
 
 
-TOLD: Final = {
+STATISTICS: Final = {
     il.IFLA_STATS_LINK_64: attribute(il.IFLA_STATS_LINK_64, bytes(STATS64_SIZE)),
     il.IFLA_STATS_LINK_OFFLOAD_XSTATS: attribute(il.IFLA_STATS_LINK_OFFLOAD_XSTATS, _offloaded()),
     il.IFLA_STATS_AF_SPEC: attribute(il.IFLA_STATS_AF_SPEC),
 }
-"""What there is to tell of lo (`rtnl_fill_statsinfo()`)."""
+"""The attributes that each device has, by type (`rtnl_fill_statsinfo()`)."""
 
 
 def header(request: Request) -> IfStatsMsg:
-    """The if_stats_msg of a request that has one."""
+    """Return the if_stats_msg of a request whose header is complete."""
     return IfStatsMsg.unpack(request.data, request.start + NLMSG_HDRLEN)
 
 
@@ -93,19 +93,19 @@ class Statistics:
         self._unmodelled = unmodelled
 
     def get(self, request: Request) -> None:
-        """Those of one link (`rtnl_stats_get()`).  EINVAL, ENODEV."""
+        """Send the statistics of one link (`rtnl_stats_get()`).  Raises EINVAL, ENODEV."""
         head = _check(request, strict=request.strict, dumps=False)
         _device(request, head.index)
         body = self._body(request, head, head.index, "get")
         request.sock.send(message(rt.RTM_NEWSTATS, body, seq=request.seq, pid=request.portid), request.portid)
 
     def dump(self, writer: MessageWriter, callback: DumpCallback) -> bool:
-        """Those of all links (`rtnl_stats_dump()`)."""
+        """Dump the statistics of all links (`rtnl_stats_dump()`)."""
         request = callback.request
         head = _check(request, strict=callback.strict, dumps=True)
-        told = callback.context or 0
+        last = callback.context or 0
         for index in sorted(request.net.devices):
-            if index > told:
+            if index > last:
                 body = self._body(request, head, index, "dump")
                 flags = NLM_F_MULTI
                 data = message(rt.RTM_NEWSTATS, body, flags=flags, seq=request.seq, pid=request.portid)
@@ -119,15 +119,15 @@ class Statistics:
         if not mask:
             raise refuse(request, EINVAL, f"Filter mask must be set for stats {what}")
         self._check_filters(request, mask)
-        parts = {type: told for type, told in TOLD.items() if mask & bit(type)}
+        parts = {type: part for type, part in STATISTICS.items() if mask & bit(type)}
         device = request.net.devices[index]
         kinds = {il.IFLA_STATS_LINK_XSTATS: device, il.IFLA_STATS_LINK_XSTATS_SLAVE: device.master}
         for type, each in kinds.items():
             fill = None if each is None or each.link_ops is None else each.link_ops.fill_xstats
             if mask & bit(type) and fill is not None:
                 parts[type] = attribute(type, fill(each is not device))
-        told = b"".join(parts[type] for type in sorted(parts))
-        return IfStatsMsg(index=index, filter_mask=mask).pack() + told
+        head = IfStatsMsg(index=index, filter_mask=mask)
+        return head.pack() + b"".join(parts[type] for type in sorted(parts))
 
     def _check_filters(self, request: Request, mask: int) -> None:
         """`rtnl_stats_get_parse_filters()`"""
@@ -142,7 +142,7 @@ class Statistics:
                 raise self._unmodelled("a part of a link's statistics", EOPNOTSUPP)
 
     def set(self, request: Request) -> None:
-        """`rtnl_stats_set()`: EINVAL, ENODEV; lo keeps none that could be switched on."""
+        """Check a request for hardware statistics (`rtnl_stats_set()`).  Raises EINVAL, ENODEV."""
         head = _check(request, strict=request.strict, dumps=False)
         if head.family != AF_UNSPEC:
             raise refuse(request, EINVAL, "Address family should be AF_UNSPEC")

@@ -79,8 +79,9 @@ class ProcText(ProcInode):
 
 def check_access(task: Task, owner: Task) -> None:
     """Raise EACCES unless `task` may trace the process of `owner` (`ptrace_may_access()`)."""
-    same = task.credentials.uid == owner.credentials.uid
-    if not same and not task.credentials.capable(CAP_SYS_PTRACE):
+    mine, theirs = task.credentials, owner.credentials
+    same = (mine.uid, mine.gid) == (theirs.uid, theirs.gid)
+    if not same and not mine.capable(CAP_SYS_PTRACE):
         raise os_error(EACCES)
 
 

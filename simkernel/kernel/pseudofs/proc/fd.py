@@ -111,9 +111,9 @@ def _info(task: Task, fd: int) -> list[str]:
     file = _open_file(task, fd)
     flags = file.flags | (O_CLOEXEC if task.files.closes_on_exec(fd) else 0)
     number, _ = place(file)
+    position = file.position if file.object.has_positions else 0
     return [
-        f"pos:\t{file.position}\nflags:\t0{flags:o}\nmnt_id:\t{MOUNT_ID}\nino:\t{number}\n"
-        f"{file.object.fdinfo()}"
+        f"pos:\t{position}\nflags:\t0{flags:o}\nmnt_id:\t{MOUNT_ID}\nino:\t{number}\n{file.object.fdinfo()}"
     ]
 
 

@@ -21,9 +21,9 @@ from simkernel.uapi.socket import AF_INET
 from simkernel.uapi.structure import U16
 
 POINTER: Final = "0" * 16
-"""Where a socket lies nobody is shown (%pK under kptr_restrict=2)."""
+"""The address of a socket is hidden from all programs (%pK under kptr_restrict=2)."""
 IDLE: Final = 2
-"""References to a socket that nobody works on: its file and the table (`sk_refcnt`)."""
+"""The references to an idle socket: its file and the table (`sk_refcnt`)."""
 HEADER: Final = "sk               Eth Pid        Groups   Rmem     Wmem     Dump  Locks    Drops    Inode\n"
 UNIX_HEADER: Final = "Num       RefCount Protocol Flags    Type St Inode Path\n"
 ATF_COM, ATF_PERM, ATF_PUBL = 2, 4, 8
@@ -43,10 +43,9 @@ def _netlink(net: Net) -> list[str]:
 
 
 def _sockets(net: Net) -> Iterator[str]:
-    """The kernel's socket of each protocol, then the bound ones of programs in the order they came.
+    """Yield the lines of each protocol: the kernel's socket, then the bound sockets in the order of bind(2).
 
-    On Linux those of a protocol are in the order of its hash table, which is no order.  A socket's
-    cookie is its inode's number.
+    Linux's order is that of a hash table.  The inode number of a socket is its cookie.
     """
     for protocol, ports in sorted(PORTS.of(net).items()):
         kernel_socket = KERNEL_SOCKETS.of(net).get(protocol)
@@ -65,14 +64,14 @@ def _line(protocol: int, portid: int, groups: int, rmem: int, dumps: bool, drops
 
 
 def _unix(net: Net) -> list[str]:
-    """`unix_seq_show()`, in the order in which the sockets were made.  Linux's order is a hash table's."""
+    """`unix_seq_show()`, in the order of creation.  Linux's order is that of a hash table."""
     sockets = SOCKETS.of(net)
     peers = Counter(sock.peer for sock in sockets)
     return [UNIX_HEADER, *(_unix_line(sock, IDLE + peers[sock]) for sock in sockets)]
 
 
 def _unix_line(sock: UnixSocket, references: int) -> str:
-    """Return one line.  The state is of `enum socket_state`; a connection has no file until accept(2)."""
+    """Return one line.  The state is a `socket_state`; a connection has no file before accept(2)."""
     connected = sock.state is State.ESTABLISHED
     state = (1 + 2 * connected) if sock.file else (4 - 2 * connected)
     flags = SO_ACCEPTCON if sock.state is State.LISTEN else 0

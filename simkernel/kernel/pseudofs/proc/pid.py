@@ -38,7 +38,7 @@ def _set_comm(task: Task, writer: Task, data: bytes) -> int:
     if writer.tgid != task.tgid:
         raise os_error(EINVAL)
     name = data[:COMM_LENGTH].split(b"\0")[0]
-    task.comm = name.decode("utf-8", "surrogateescape").removesuffix("\n")
+    task.comm = name.decode("utf-8", "surrogateescape")
     return len(data)
 
 

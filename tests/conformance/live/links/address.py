@@ -38,7 +38,7 @@ def _bits(p: Picks, family: int) -> int:
 
 
 def _addresses(p: Picks, family: int, index: int) -> bytes:
-    """IFA_LOCAL, IFA_ADDRESS or both."""
+    """Return IFA_LOCAL, IFA_ADDRESS or both."""
     address = p.host(family, index) if p.often(0.93) else p.odd_host(family)
     pick = p.random.random()
     if pick < 0.6:
@@ -57,7 +57,7 @@ def _label(p: Picks) -> bytes:
 
 
 def add(p: Picks) -> Request:
-    """An address to be added, or one that exists to be changed."""
+    """Add an address, or change an existing one."""
     family, index = p.family(), p.index()
     known = family if family in (AF_INET, AF_INET6) else AF_INET
     attributes = _addresses(p, known, index)
@@ -87,7 +87,7 @@ def add(p: Picks) -> Request:
 
 
 def delete(p: Picks) -> Request:
-    """An address to be deleted, chosen as the kernel lets: by address, label and prefix."""
+    """Delete an address, selected by address, label and prefix."""
     family, index = p.family(), p.index()
     known = family if family in (AF_INET, AF_INET6) else AF_INET
     attributes = p.some(0.95, lambda: _addresses(p, known, index)) + p.some(

@@ -18,11 +18,11 @@ from simkernel.uapi.structure import U16, U32
 Tree = dict[int, "Tree | tuple[int, int | None]"]
 
 BRIDGE_TIMERS: Final[Tree] = dict.fromkeys((16, 17, 18, 19), (0, None))
-"""IFLA_BR_HELLO_TIMER, TCN_TIMER, TOPOLOGY_CHANGE_TIMER, GC_TIMER: time left."""
+"""IFLA_BR_HELLO_TIMER, TCN_TIMER, TOPOLOGY_CHANGE_TIMER, GC_TIMER: the remaining time."""
 PORT_TIMERS: Final[Tree] = dict.fromkeys((21, 22, 23), (0, None))
-"""IFLA_BRPORT_MESSAGE_AGE_TIMER, FORWARD_DELAY_TIMER, HOLD_TIMER: time left."""
+"""IFLA_BRPORT_MESSAGE_AGE_TIMER, FORWARD_DELAY_TIMER, HOLD_TIMER: the remaining time."""
 INET6: Final[Tree] = {3: (0, None), 5: (4, 12), 6: (0, None)}
-"""IFLA_INET6_STATS, ICMP6STATS: packets.  IFLA_INET6_CACHEINFO: when IPv6 came up, a time drawn by chance."""
+"""IFLA_INET6_STATS, ICMP6STATS: packet counters.  IFLA_INET6_CACHEINFO: a time stamp, a random interval."""
 LINK: Final[Tree] = {
     7: (0, None),
     23: (0, None),
@@ -32,11 +32,11 @@ LINK: Final[Tree] = {
     12: {**PORT_TIMERS, **INET6},
     26: {10: INET6},
 }
-"""IFLA_STATS and STATS64: packets.  IFLA_NUM_TX_QUEUES, NUM_RX_QUEUES: as many as there may be CPUs."""
+"""IFLA_STATS, STATS64: packet counters.  IFLA_NUM_TX_QUEUES, NUM_RX_QUEUES: the number of possible CPUs."""
 ADDRESS: Final[Tree] = {6: (8, 16)}
-"""IFA_CACHEINFO: when the address was made and changed."""
+"""IFA_CACHEINFO: the times of creation and of the last change."""
 ROUTE: Final[Tree] = {12: (0, 12)}
-"""RTA_CACHEINFO: references, last use, time left."""
+"""RTA_CACHEINFO: references, last use, remaining lifetime."""
 NEIGHBOUR: Final[Tree] = {3: (0, 16)}
 """NDA_CACHEINFO: ages, references."""
 TREES: Final[dict[int, tuple[int, Tree]]] = {
@@ -46,17 +46,17 @@ TREES: Final[dict[int, tuple[int, Tree]]] = {
     7: (12, NEIGHBOUR),
     14: (8, ADDRESS),
 }
-"""By type of message without its last two bits: size of the header, places."""
+"""The size of the header and the free places, by message type without its last two bits."""
 
 NEIGHBOUR_TYPE: Final = U16.pack(rtnl.RTM_NEWNEIGH)
 NEIGHBOUR_KEY: Final = 48
-"""Length of the part of a message that identifies a neighbour: headers and the address."""
+"""The bytes that identify a neighbour in a message: headers and address."""
 
 Path = tuple[int, ...]
 
 
 def free_places(data: bytes) -> dict[Path, slice]:
-    """Every place of a datagram that is not compared, by message number and path of attributes."""
+    """Return the free places of a datagram by message number and path of attributes."""
     found: dict[Path, slice] = {}
     offset = number = 0
     while len(data) - offset >= nl.NLMSG_HDRLEN:
@@ -90,7 +90,7 @@ def _places(data: bytes, start: int, end: int, tree: Tree) -> Iterator[tuple[Pat
 
 
 def in_order_of(real: bytes, simulated: bytes) -> bytes:
-    """The real kernel's datagram, its neighbours in the order that the simulated one has.
+    """Return the real kernel's datagram with its neighbours in the simulated kernel's order.
 
     A neighbour's place in a dump depends on a random seed of its hash table (`neigh_get_hash_rnd()`).
     """
@@ -104,7 +104,7 @@ def in_order_of(real: bytes, simulated: bytes) -> bytes:
 
 
 def _split(data: bytes) -> Iterator[bytes]:
-    """The messages of a datagram."""
+    """Yield the messages of a datagram."""
     while len(data) >= nl.NLMSG_HDRLEN:
         size = nl.align4(max(nl.NLMSG_HDRLEN, U32.unpack_from(data)[0]))
         yield data[:size]

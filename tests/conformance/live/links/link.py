@@ -54,7 +54,7 @@ def _head(p: Picks, index: int = 0, flags: int = 0, change: int = 0, family: int
 
 
 def _flag_change(p: Picks) -> tuple[int, int]:
-    """Flags and the mask of those to change."""
+    """Return flags and the mask of the flags to change."""
     if p.often(0.75):
         return p.one(UP, UP, UP, 0), p.one(UP, UP, UP, ALL_FLAGS, 0)
     flag = p.one(*FLAGS)
@@ -78,7 +78,7 @@ def _af_spec(p: Picks) -> bytes:
 
 
 def _namespace(p: Picks) -> bytes:
-    """Attributes that select the namespace of a link."""
+    """Return attributes that select the namespace of a link."""
     pick = p.random.random()
     if pick < 0.7:
         return p.number(il.IFLA_TARGET_NETNSID, 0, 0, 1, 7, -1)
@@ -88,7 +88,7 @@ def _namespace(p: Picks) -> bytes:
 
 
 def _common(p: Picks) -> bytes:
-    """Attributes of a link to be made or changed."""
+    """Return attributes of a new or changed link."""
     return (
         p.some(
             0.09,
@@ -127,14 +127,14 @@ def _peer(p: Picks) -> bytes:
 
 
 def _queues(p: Picks) -> bytes:
-    """Numbers of queues: without them a veth has one for each CPU that the machine may have."""
+    """Return numbers of queues.  Without them, a veth has one for each possible CPU."""
     return b"".join(
         p.number(each, *(1,) * 30, 2, 0, 4097) for each in (il.IFLA_NUM_TX_QUEUES, il.IFLA_NUM_RX_QUEUES)
     )
 
 
 def new_veth(p: Picks) -> Request:
-    """A pair of links."""
+    """Create a veth pair."""
     attributes = wire.attr(il.IFLA_ADDRESS, p.mac()) + _queues(p)
     attributes += p.some(0.9, lambda: p.attribute(il.IFLA_IFNAME, p.name())) + _common(p)
     attributes += p.some(0.08, lambda: _namespace(p), lambda: p.number(il.IFLA_MASTER, p.index()))
@@ -144,7 +144,7 @@ def new_veth(p: Picks) -> Request:
 
 
 def new_bridge(p: Picks) -> Request:
-    """A bridge; without an address it takes a random one, and its ports' lowest later."""
+    """Create a bridge.  Without IFLA_ADDRESS, its address is random, later the lowest of its ports."""
     attributes = p.some(
         0.9, lambda: p.attribute(il.IFLA_IFNAME, p.random.choice((b"br0\0", b"br1\0", p.name())))
     )
@@ -154,7 +154,7 @@ def new_bridge(p: Picks) -> Request:
 
 
 def new_other(p: Picks) -> Request:
-    """A link that cannot be made."""
+    """Create a link of a kind that does not exist."""
     kind = p.random.choice((b"", b"nosuchkind", b"a" * 56, b"Veth", b"lo"))
     attributes = p.some(0.5, lambda: p.attribute(il.IFLA_IFNAME, p.name())) + _common(p)
     return _made(p, attributes + (_kind(p, kind) if p.often(0.8) else b""), 0)
@@ -170,7 +170,7 @@ def _made(p: Picks, attributes: bytes, links: int) -> Request:
 
 
 def _named(p: Picks) -> tuple[int, bytes]:
-    """Identify a link by index, name or alternative name."""
+    """Return an index, or an attribute with a name or an alternative name."""
     pick = p.random.random()
     if pick < 0.75:
         return p.index(), b""
@@ -182,7 +182,7 @@ def _named(p: Picks) -> tuple[int, bytes]:
 
 
 def change(p: Picks) -> Request:
-    """A link to be changed in one thing, or in several."""
+    """Change one or several settings of a link."""
     index, attributes = _named(p)
     flags, mask = _flag_change(p) if p.often(0.5) else (0, 0)
     one: tuple[Callable[[], bytes], ...] = (
@@ -221,7 +221,7 @@ def _port(p: Picks) -> bytes:
 
 
 def change_port(p: Picks) -> Request:
-    """A port of a bridge, as `ip link set type bridge_slave` or as `bridge link set` does it."""
+    """Change a port of a bridge, as `ip link set type bridge_slave` or `bridge link set`."""
     if p.often(0.5):
         return Request(rtnl.RTM_NEWLINK, _head(p, p.index()) + _port(p))
     info = p.attribute(
@@ -231,12 +231,12 @@ def change_port(p: Picks) -> Request:
 
 
 def enslave(p: Picks) -> Request:
-    """A link to be a port of the first bridge, or of none."""
+    """Make a link a port of another link, or remove its master."""
     return Request(rtnl.RTM_SETLINK, _head(p, p.index()) + p.number(il.IFLA_MASTER, 0, p.index(), p.index()))
 
 
 def move(p: Picks) -> Request:
-    """A link to be moved to another namespace, with a new name or index now and then."""
+    """Move a link to another namespace, rarely with a new name or index."""
     index, attributes = _named(p)
     attributes += _namespace(p) + p.some(
         0.15,
@@ -255,7 +255,7 @@ def change_group(p: Picks) -> Request:
 
 
 def delete(p: Picks) -> Request:
-    """A link to be deleted, or a group of them."""
+    """Delete a link or a group of links."""
     index, attributes = _named(p)
     if p.often(0.15):
         index, attributes = 0, p.number(il.IFLA_GROUP, 0, 1, 2)
@@ -264,7 +264,7 @@ def delete(p: Picks) -> Request:
 
 
 def properties(p: Picks) -> Request:
-    """Alternative names to be added or deleted."""
+    """Add or delete alternative names."""
     index, attributes = _named(p)
     names = b"".join(p.attribute(il.IFLA_ALT_IFNAME, p.alternative()) for _ in range(p.one(1, 1, 2, 0)))
     attributes += p.attribute(il.IFLA_PROP_LIST | p.one(nl.NLA_F_NESTED, nl.NLA_F_NESTED, 0), names)

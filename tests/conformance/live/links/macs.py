@@ -1,4 +1,4 @@
-"""Ethernet addresses that a kernel draws by chance (`eth_hw_addr_random()`), compared by role."""
+"""Random Ethernet addresses (`eth_hw_addr_random()`), compared by their role."""
 
 from __future__ import annotations
 
@@ -50,17 +50,17 @@ def _plain(address: bytes) -> bytes:
 
 
 def _interface_id(address: bytes) -> bytes:
-    """The lower half of an IPv6 address made of it."""
+    """Return the interface id of an Ethernet address (EUI-64)."""
     return bytes((address[0] ^ 2,)) + address[1:3] + b"\xff\xfe" + address[3:]
 
 
 def _solicited(address: bytes) -> bytes:
-    """The end of the multicast address that belongs to that."""
+    """Return the end of the solicited-node multicast address."""
     return b"\0\1\xff" + address[3:]
 
 
 def _multicast(address: bytes) -> bytes:
-    """The Ethernet address of that."""
+    """Return the Ethernet address of the solicited-node multicast address."""
     return b"\x33\x33\xff" + address[3:]
 
 

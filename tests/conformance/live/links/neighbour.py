@@ -14,10 +14,10 @@ from tests.conformance.live.links.requests import NEW_FLAGS, Request, dump
 
 REACHABLE, STALE, FAILED, NOARP, PERMANENT = 0x02, 0x04, 0x20, 0x40, 0x80
 STATES: Final = (*(PERMANENT,) * 6, *(STALE,) * 3, *(NOARP,) * 3, REACHABLE, REACHABLE, FAILED, 0, 0x100)
-"""Those that start no timer which ends within an example: packets would follow."""
+"""States whose timers do not end during an example.  After a timer the host would send packets."""
 USE, SELF, MASTER, PROXY, EXT_LEARNED, ROUTER, STICKY = 0x01, 0x02, 0x04, 0x08, 0x10, 0x80, 0x40
 ENTRY_MAC: Final = b"\x02\xbb\0\0\0"
-"""Prefixes of the additional addresses of devices."""
+"""The prefix of the additional addresses of devices."""
 
 
 def _destination(p: Picks, family: int, index: int) -> bytes:
@@ -26,7 +26,7 @@ def _destination(p: Picks, family: int, index: int) -> bytes:
 
 
 def add(p: Picks) -> Request:
-    """A neighbour or a proxy to be added or changed."""
+    """Add or change a neighbour or a proxy."""
     family, index = p.family(), p.index()
     known = family if family in (AF_INET, AF_INET6) else AF_INET
     flags = p.one(*(0,) * 8, PROXY, PROXY, EXT_LEARNED, ROUTER, SELF, MASTER)
@@ -46,7 +46,7 @@ def add(p: Picks) -> Request:
 
 
 def delete(p: Picks) -> Request:
-    """A neighbour or a proxy to be deleted."""
+    """Delete a neighbour or a proxy."""
     family, index = p.family(), p.index()
     known = family if family in (AF_INET, AF_INET6) else AF_INET
     head = nb.NdMsg(family, 0, 0, index, 0, p.one(*(0,) * 5, PROXY, PROXY), 0).pack()
@@ -92,7 +92,7 @@ def _entry(p: Picks) -> bytes:
 
 
 def add_entry(p: Picks) -> Request:
-    """An entry of a bridge to be added or changed."""
+    """Add or change a forwarding entry."""
     state = p.one(*(PERMANENT,) * 4, NOARP, NOARP, REACHABLE, STALE, 0)
     flags = p.one(
         *(MASTER,) * 6, SELF, SELF, 0, SELF | MASTER, MASTER | EXT_LEARNED, MASTER | STICKY, MASTER | USE
@@ -103,7 +103,7 @@ def add_entry(p: Picks) -> Request:
 
 
 def delete_entry(p: Picks) -> Request:
-    """An entry of a bridge to be deleted, or many at once."""
+    """Delete a forwarding entry, or many by NLM_F_BULK."""
     flags = p.one(*(SELF,) * 8, MASTER, 0)
     head = nb.NdMsg(AF_BRIDGE, 0, 0, p.index(), p.one(0, 0, PERMANENT), flags, 0).pack()
     if p.often(0.15):

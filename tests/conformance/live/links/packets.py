@@ -19,7 +19,7 @@ from simkernel.uapi.socket import AF_BRIDGE
 from tests.conformance import wire
 
 QUEUE: Final = re.compile(rb"\w+@/devices/virtual/net/[^/]+/queues/[rt]x-[1-9]")
-"""A uevent of a further queue: a veth has one for each CPU that there may be."""
+"""A uevent of a queue other than the first.  A veth has a queue for each possible CPU."""
 NEIGHBOURS: Final = frozenset({rtnl.RTM_NEWNEIGH, rtnl.RTM_DELNEIGH})
 INTERFACES: Final = re.compile(rb"(?m)^\s*(\S+):.*\n")
 """A line of /proc/net/dev: packets and bytes of an interface."""
@@ -70,17 +70,17 @@ def _of_packets(payload: bytes) -> bool:
 
 
 def _interfaces(text: bytes) -> bytes:
-    """Names and order, without the counters."""
+    """Remove the counters of each device."""
     return INTERFACES.sub(rb"\1\n", text)
 
 
 def _sorted_lines(text: bytes) -> bytes:
-    """The order is that of a hash table with a random seed (`inet6_addr_hash()`)."""
+    """Sort the lines.  Their order is that of a hash table with a random seed (`inet6_addr_hash()`)."""
     return b"\n".join(sorted(text.splitlines()))
 
 
 def _without_use(text: bytes) -> bytes:
-    """Without references and uses of each route."""
+    """Remove references and uses of each route."""
     return re.sub(rb"(?m)^((?:\S+\s+){6})\S+\s+\S+", rb"\1", text)
 
 

@@ -25,11 +25,11 @@ from tests.conformance.live.steps import Program, Step
 
 Maker = Callable[[Picks], Request]
 
-SPEAKERS: Final = (0, 1)
-"""Slots of the sockets that send, by namespace."""
+SENDERS: Final = (0, 1)
+"""Slots of the sockets that send requests, by namespace."""
 LISTENERS: Final = (2, 3)
 READER: Final = 4
-"""Slot of a socket that reads dumps in pieces."""
+"""Slot of a socket that reads one datagram of a dump at a time."""
 UEVENTS: Final = 5
 SLOW: Final = 7
 """Slot of a listener with a small receive buffer that the program reads rarely."""
@@ -54,7 +54,7 @@ LINK, NEIGH, ADDR4, ROUTE4, RULE4, ADDR6, ROUTE6, IFINFO6, PREFIX6, RULE6, NSID 
     28,
 )
 GROUPS: Final = (LINK, NEIGH, ADDR4, ROUTE4, RULE4, ADDR6, ROUTE6, IFINFO6, PREFIX6, RULE6, NSID)
-AT_ONCE: Final = (ADDR4, ROUTE4, RULE4, RULE6)
+IMMEDIATE: Final = (ADDR4, ROUTE4, RULE4, RULE6)
 """Groups without messages from deferred work.  Their queue overflows at the same message each time."""
 
 LINKS: Final = (
@@ -96,14 +96,14 @@ AREAS: Final = {
     "neighbours": NEIGHBOURS,
     "rules": RULES,
 }
-"""Requests with how often each is drawn."""
+"""Requests, each with its weight."""
 SHARES: Final = ((8, 5, 5, 3, 1), (14, 2, 1, 1, 0), (3, 9, 2, 0, 0), (2, 3, 12, 0, 3), (4, 1, 0, 9, 0))
-"""Weights of the areas, by theme."""
+"""The weights of the areas.  Each program uses one row."""
 
 DUMPS: Final = (link.get_all, link.get_all, address.get_all, route.get_all, rule.get_all)
 
 FILES: Final = ("/proc/net/dev", "/proc/net/route", "/proc/net/if_inet6", "/proc/net/ipv6_route")
-"""Files of /proc that show what was changed."""
+"""Files that show links, addresses and routes."""
 
 IFREQ: Final = struct.Struct("<16s24s")
 GET_IOCTLS: Final = (
@@ -120,18 +120,18 @@ GET_IOCTLS: Final = (
     0x8915,
     0x8977,
 )
-"""SIOCGIFNAME, FLAGS, METRIC, MTU, HWADDR, SLAVE, INDEX, TXQLEN, MAP, ADDR, and one that no driver has."""
+"""SIOCGIFNAME, FLAGS, METRIC, MTU, HWADDR, SLAVE, INDEX, TXQLEN, MAP, ADDR, and an unknown request."""
 SET_FLAGS, SET_MTU, SET_NAME, SET_QUEUE, SET_ADDRESS = 0x8914, 0x8922, 0x8923, 0x8943, 0x8924
 
 
 def link_program(random: Random, areas: Sequence[str] = ()) -> Program:
-    """Return one program.  It changes the named areas, each as often as it is named, by default all."""
+    """Return a random program.  It changes the named areas, each as often as it is named, by default all."""
     return _Writer(random, areas).program()
 
 
 @attrs.define
 class _Writer:
-    """Writes the steps of a program down."""
+    """The steps of a program while it is generated."""
 
     random: Random
     areas: Sequence[str] = ()
@@ -158,7 +158,7 @@ class _Writer:
             pick = self.random.random()
             if pick < 0.86:
                 (area,) = self.random.choices(tuple(AREAS.values()), shares)
-                self._ask(_drawn(self.random, area))
+                self._change(_drawn(self.random, area))
             elif pick < 0.92:
                 self._interrupted_dump()
             elif pick < 0.97:
@@ -172,7 +172,7 @@ class _Writer:
     def _open(self) -> None:
         ids = (1, 0) if self.p.often(0.8) else (self.p.one(-1, 1), self.p.one(-1, 0))
         self.add("namespaces", 0, *ids)
-        for slot in (*SPEAKERS, *LISTENERS, READER):
+        for slot in (*SENDERS, *LISTENERS, READER):
             self.add("socket_in", slot, slot % 2, so.AF_NETLINK, so.SOCK_RAW, nl.NETLINK_ROUTE)
             self.add("bind", slot, (FIRST_PORT + slot, 0))
             if self.p.often(0.9):
@@ -188,7 +188,7 @@ class _Writer:
         if self.slow:
             self.add("socket_in", SLOW, 0, so.AF_NETLINK, so.SOCK_RAW, nl.NETLINK_ROUTE)
             self.add("bind", SLOW, (FIRST_PORT + SLOW, 0))
-            for group in AT_ONCE:
+            for group in IMMEDIATE:
                 self.add("setsockopt", SLOW, so.SOL_NETLINK, nl.NETLINK_ADD_MEMBERSHIP, group)
             self.add("setsockopt", SLOW, so.SOL_SOCKET, so.SO_RCVBUF, self.p.one(1152, 2304, 8192))
             if self.p.often(0.3):
@@ -198,10 +198,10 @@ class _Writer:
             self.add("bind", UEVENTS, (FIRST_PORT + UEVENTS, 1))
         self.add("socket_in", LOCAL, 0, so.AF_UNIX, so.SOCK_DGRAM, 0)
 
-    # -- changes and questions --------------------------------------------------------
+    # -- requests --------------------------------------------------------
 
     def _prepare(self) -> None:
-        """Mostly begin with links that exist and are up."""
+        """Mostly create links and bring them up first."""
         if self.p.often(0.8):
             for maker in (link.new_veth, link.new_bridge, link.new_veth)[: self.p.one(1, 2, 3)]:
                 self._send(maker(self.p))
@@ -211,39 +211,39 @@ class _Writer:
                         Request(rtnl.RTM_NEWLINK, rtnl.IfInfoMsg(index=index, flags=1, change=1).pack())
                     )
 
-    def _ask(self, maker: Maker) -> None:
+    def _change(self, maker: Maker) -> None:
         self.p.net = self.p.one(0, 0, 0, 1)
         self._send(maker(self.p))
 
     def _send(self, request: Request) -> None:
-        slot = SPEAKERS[self.p.net]
+        slot = SENDERS[self.p.net]
         self.add("sendto", slot, message(self.p, request), so.MSG_DONTWAIT, (0, 0))
         size = PLENTY if self.p.often(0.95) else self.p.one(4096, 8192)
         self.add("drain", slot, size, 0, so.MSG_DONTWAIT)
         if request.type & 3 != GET:
-            self._listen()
+            self._read_events()
 
-    def _listen(self) -> None:
+    def _read_events(self) -> None:
         for slot in (*LISTENERS, UEVENTS) if self.uevents else LISTENERS:
-            self.add("hear", slot, PLENTY, 100)
+            self.add("read_events", slot, PLENTY, 100)
         if self.slow and self.p.often(0.1):
             self.add("drain", SLOW, PLENTY, 0, so.MSG_DONTWAIT)
 
     def _interrupted_dump(self) -> None:
-        """A dump read in pieces, with changes in the middle."""
+        """Read one datagram of a dump at a time, and change links between the reads."""
         self.p.net = 0
         self.add(
             "sendto", READER, message(self.p, self.random.choice(DUMPS)(self.p)), so.MSG_DONTWAIT, (0, 0)
         )
         for _ in range(self.p.one(0, 1, 1, 2)):
             self.add("recvmsg", READER, self.p.one(4096, 8192, PLENTY), 0, so.MSG_DONTWAIT)
-            self._ask(_drawn(self.random, LINKS))
+            self._change(_drawn(self.random, LINKS))
         self.add("drain", READER, PLENTY, 0, so.MSG_DONTWAIT)
 
     # -- ioctl ----------------------------------------------------------------------------
 
     def _ioctl(self) -> None:
-        slot = self.p.one(SPEAKERS[0], LOCAL)
+        slot = self.p.one(SENDERS[0], LOCAL)
         name = self.p.name()[:16]
         self.p.net = 0
         if self.p.often(0.6):
@@ -261,7 +261,7 @@ class _Writer:
             )
         )
         self.add("ioctl", slot, request, IFREQ.pack(name, value))
-        self._listen()
+        self._read_events()
 
 
 def _drawn(random: Random, area: tuple[tuple[float, Maker], ...]) -> Maker:

@@ -1,4 +1,4 @@
-"""A request as it is drawn: type, flags, header and attributes; and how it becomes a message."""
+"""A random request of rtnetlink, and its message."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ NEW_FLAGS: Final = (
 
 @attrs.frozen
 class Request:
-    """A request of rtnetlink."""
+    """A request: message type, header and attributes, flags."""
 
     type: int
     payload: bytes
@@ -37,12 +37,12 @@ class Request:
 
 
 def dump(type: int, payload: bytes) -> Request:
-    """A request for a dump."""
+    """Return a request for a dump."""
     return Request(type, payload, nl.NLM_F_DUMP)
 
 
 def message(p: Picks, request: Request) -> bytes:
-    """A request as a message, acknowledged mostly; now and then mutated or cut."""
+    """Return the message of a request, mostly with NLM_F_ACK, rarely mutated or truncated."""
     flags = request.flags | nl.NLM_F_REQUEST
     if p.often(0.9):
         flags |= nl.NLM_F_ACK

@@ -48,7 +48,7 @@ def _head(
 
 
 def _scope(p: Picks, type: int, gateway: bool) -> int:
-    """Mostly the scope that `ip route` would choose."""
+    """Return a scope, mostly that which `ip route` would choose."""
     if p.often(0.05):
         return p.one(*SCOPES)
     if type in (LOCAL, NAT):
@@ -74,7 +74,7 @@ def _metrics(p: Picks) -> bytes:
 
 
 def _gateway(p: Picks, family: int, index: int) -> bytes:
-    """A gateway, mostly one that a link of the namespace reaches."""
+    """Return a gateway, mostly one that a link of the namespace reaches."""
     if family == AF_INET and p.often(0.06):
         via = p.random.choice(
             (
@@ -104,7 +104,7 @@ def _multipath(p: Picks, family: int) -> bytes:
 
 
 def _body(p: Picks, family: int) -> tuple[bytes, bytes]:
-    """Header and attributes of a route to be added or deleted."""
+    """Return header and attributes of a route."""
     destination, bits = p.prefix(family)
     type, index = p.one(*TYPES), p.index()
     attributes = p.attribute(rtnl.RTA_DST, destination) if bits or p.often(0.3) else b""
@@ -153,14 +153,14 @@ def _body(p: Picks, family: int) -> tuple[bytes, bytes]:
 
 
 def add(p: Picks) -> Request:
-    """A route to be added, replaced, appended."""
+    """Add, replace or append a route."""
     family = p.one(AF_INET, AF_INET6) if p.often(0.97) else p.family()
     head, attributes = _body(p, family if family in BITS else AF_INET)
     return Request(rtnl.RTM_NEWROUTE, bytes((family,)) + head[1:] + attributes, p.one(*NEW_FLAGS))
 
 
 def delete(p: Picks) -> Request:
-    """A route to be deleted, described as far as the draw goes."""
+    """Delete a route, selected by a random part of its description."""
     family = p.one(AF_INET, AF_INET6) if p.often(0.97) else p.family()
     known = family if family in BITS else AF_INET
     if p.often(0.5):
@@ -178,7 +178,7 @@ def delete(p: Picks) -> Request:
 
 
 def lookup(p: Picks) -> Request:
-    """The route to an address."""
+    """Get the route to an address."""
     family = p.one(AF_INET, AF_INET6)
     index = p.index()
     to = p.host(family, p.one(index, index + 1, 3)) if p.often(0.85) else p.odd_host(family)

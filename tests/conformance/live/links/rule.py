@@ -1,4 +1,4 @@
-"""RTM_..RULE: rules of routing of both families."""
+"""RTM_..RULE: routing rules of both families."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def _family(p: Picks) -> int:
 
 
 def add(p: Picks) -> Request:
-    """A rule to be added."""
+    """Add a rule."""
     head, attributes = _rule(p, _family(p))
     return Request(rtnl.RTM_NEWRULE, head + attributes, p.one(*NEW_FLAGS))
 

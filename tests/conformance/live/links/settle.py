@@ -1,8 +1,8 @@
-"""Having the host's kernel do what it has put off (`linkwatch_event()`), in every namespace of a program.
+"""Make the host's kernel handle deferred carrier events in each namespace of a program (`linkwatch_event()`).
 
-A link's carrier comes and goes at once; what follows of it, a work queue does: at once for a link on top of
-another (veth), up to a second later for any other (bridge).  RTM_GETLINK of one link does it for that link
-(`rtnl_getlink()` calls `linkwatch_sync_dev()`).
+A work queue handles the change of a link's carrier.  It handles an urgent event, of a link on top of another
+one (veth), immediately, and that of another link (bridge) up to a second later.  RTM_GETLINK of one link
+handles its event at once: `rtnl_getlink()` calls `linkwatch_sync_dev()`.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from tests.conformance import wire
 
 PLENTY: Final = 1 << 17
 PORT: Final = 0x41000020
-"""A port id that no program has: the one that a kernel gives first is a program's."""
+"""A port id that no program uses.  The kernel assigns the process's pid to the first socket of a program."""
 ALL: Final = wire.nlmsg(rtnl.RTM_GETLINK, wire.REQUEST | wire.DUMP, rtnl.IfInfoMsg().pack())
 
 
 class Settler:
-    """Asks for links, with a socket of its own in each namespace."""
+    """A sender of RTM_GETLINK with a socket in each namespace."""
 
     def __init__(self) -> None:
         self._sockets: list[Any] = []
@@ -36,7 +36,7 @@ class Settler:
             sock.close()
 
     def settle(self, actor: Any, *, slow: bool) -> None:
-        """Have done what is put off, with `slow` only for links that the work queue may take a second for."""
+        """Handle the deferred events; if `slow`, only those that are not urgent."""
         for world in actor.worlds if not self._sockets else ():
             sock = world.socket(AF_NETLINK, SOCK_RAW, nl.NETLINK_ROUTE)
             sock.bind((PORT, 0))

@@ -1,4 +1,4 @@
-"""The parts of the search in changes of links that need no kernel."""
+"""The parts of the live search in links that need no real kernel."""
 
 from __future__ import annotations
 

@@ -1,0 +1,130 @@
+"""Files by path: symbolic links at the end of a path, with a slash behind them, and positions."""
+
+from __future__ import annotations
+
+import os
+
+from simkernel.uapi.ioctls import FIONREAD
+from simkernel.uapi.socket import AF_UNIX, SOCK_STREAM
+from tests.conformance.case import case
+from tests.conformance.log import Log
+from tests.conformance.programs.interface import Program
+from tests.conformance.world import World
+
+PROGRAMS = ("programs",)
+
+
+@case(privileged=True, marks=PROGRAMS)
+def a_link_that_ends_with_a_slash(world: World, log: Log) -> None:
+    """A symbolic link to `a/`, where `a` is a regular file, leads to no file."""
+    a = world.programs().start()
+    a.write_file("a", b"12345")
+    a.symlink("a/", "b")
+    for call, *arguments in (
+        ("stat", "b"), ("truncate", "b", 1), ("chmod", "b", 0o600), ("chown", "b", 1, 1), ("utime", "b"),
+        ("access", "b", 0), ("open", "b", os.O_RDONLY), ("open", "b", os.O_CREAT | os.O_WRONLY, 0o644),
+        ("chdir", "b"), ("listdir", "b"), ("lstat", "b"), ("readlink", "b"),
+    ):  # fmt: skip
+        log.call(call, getattr(a, call), *arguments)
+    log.call("the file", a.stat, "a")
+
+
+@case(privileged=True, marks=PROGRAMS)
+def a_link_to_itself_with_a_slash(world: World, log: Log) -> None:
+    """open(O_CREAT) of a link to its own name with a slash is EISDIR, without O_CREAT ELOOP."""
+    a = world.programs().start()
+    a.symlink("l/", "l")
+    for flags in (os.O_CREAT, os.O_RDONLY, os.O_CREAT | os.O_EXCL, os.O_CREAT | os.O_NOFOLLOW):
+        log.call(f"open {flags:#o}", a.open, "l", flags, 0o644)
+    log.call("stat", a.stat, "l")
+
+
+@case(privileged=True, marks=PROGRAMS)
+def bytes_left(world: World, log: Log) -> None:
+    """FIONREAD of a regular file is its size less the position, and negative behind the end."""
+    a = world.programs().start()
+    fd = a.open("f", os.O_CREAT | os.O_RDWR, 0o644)
+    a.write(fd, b"12345")
+    for position in (0, 5, 8, 1 << 32):
+        a.lseek(fd, position, os.SEEK_SET)
+        log.call(f"at {position}", a.ioctl, fd, FIONREAD, bytes(4))
+
+
+@case(privileged=True, marks=PROGRAMS)
+def neither_read_nor_write(world: World, log: Log) -> None:
+    """A file that is opened with access mode 3 can be neither read nor written."""
+    a = world.programs().start()
+    a.write_file("f", b"12345")
+    fd = a.open("f", 3)
+    log.call("read", a.read, fd, 1)
+    log.call("write", a.write, fd, b"x")
+    log.call("F_GETFL", a.fcntl, fd, 3)
+    log.call("ftruncate", a.ftruncate, fd, 0)
+
+
+@case(privileged=True, marks=PROGRAMS)
+def neither_read_nor_write_of_others(world: World, log: Log) -> None:
+    """Access mode 3 asks for both permissions; a FIFO, a directory and a device answer for themselves."""
+    programs = world.programs()
+    root, user = programs.start(), programs.start(1000)
+    root.mkfifo("p", 0o666)
+    root.chmod("p", 0o666)
+    root.mkdir("d")
+    root.write_file("r", b"")
+    for path in ("p", "d", "r", "/dev/null", "/proc/self/comm"):
+        log.call(f"{path}", user.open, path, 3 | os.O_NONBLOCK)
+    fd = root.open("/dev/null", 3)
+    log.call("read", root.read, fd, 1)
+    log.call("write", root.write, fd, b"x")
+    log.call("pread", root.pread, fd, 1, 0)
+    log.call("poll", root.poll, [(fd, 5)], 0)
+
+
+def position(program: Program, fd: int) -> str:
+    """Return the line of fdinfo that has the position."""
+    return program.read_file(f"/proc/self/fdinfo/{fd}").decode().splitlines()[0]
+
+
+@case(privileged=True, marks=PROGRAMS)
+def positions(world: World, log: Log) -> None:
+    """Files that are streams have the position 0, whatever has been read; lseek tells if they have one."""
+    a = world.programs().start()
+    read, write = a.pipe()
+    one, other = a.socketpair(AF_UNIX, SOCK_STREAM)
+    eventfd, epoll = a.eventfd(0), a.epoll_create()
+    a.mkfifo("p")
+    files = {
+        "file": a.open("f", os.O_CREAT | os.O_RDWR), "fifo": a.open("p", os.O_RDWR), "read": read,
+        "write": write, "one": one, "other": other, "eventfd": eventfd, "epoll": epoll,
+        "null": a.open("/dev/null", os.O_RDWR), "zero": a.open("/dev/zero", os.O_RDWR),
+        "full": a.open("/dev/full", os.O_RDWR), "urandom": a.open("/dev/urandom", os.O_RDWR),
+        "random": a.open("/dev/random", os.O_RDWR), "memfd": a.memfd_create("m"),
+    }  # fmt: skip
+    for name, fd in files.items():
+        log.call(f"write {name}", a.write, fd, b"12345678")
+    for name, fd in files.items():
+        if name not in ("write", "one", "urandom", "random"):
+            log.call(f"read {name}", a.read, fd, 8)
+    a.read(files["urandom"], 3)
+    a.read(files["random"], 3)
+    devices = ("null", "zero", "full", "urandom", "random")
+    for name, fd in files.items():
+        if name not in devices:  # where simkernel moves the position that nothing but fdinfo shows
+            log(f"{name}", position(a, fd))
+        for whence in (os.SEEK_CUR, os.SEEK_SET, os.SEEK_END, 9):
+            log.call(f"{name}: lseek {whence}", a.lseek, fd, 5, whence)
+        log(f"{name}", position(a, fd))
+        if "random" not in name:
+            log.call(f"{name}: pread", a.pread, fd, 1, 2)
+        log.call(f"{name}: pwrite", a.pwrite, fd, b"12345678", 2)
+
+
+@case(privileged=True, marks=PROGRAMS)
+def names_of_processes(world: World, log: Log) -> None:
+    """comm keeps a newline that is written; status and stat escape it."""
+    a = world.programs().start()
+    for name in (b"new\n", b"a\nb\\c", b"0123456789abcdefgh", b"\n", b"", b"x\0y"):
+        log.call("write", a.write_file, "/proc/self/comm", name)
+        log("comm", a.read_file("/proc/self/comm"))
+        log("status", a.read_file("/proc/self/status").splitlines()[0])
+        log("stat", a.read_file("/proc/self/stat").partition(b" ")[2].rpartition(b")")[0])
