@@ -18,6 +18,7 @@ from simkernel.machine import Machine
 from simkernel.trace.diagram import Diagram
 from simkernel.trace.digest import Digest
 from simkernel.trace.exporter import Exporter
+from simkernel.trace.hops import Hops
 from simkernel.trace.log import Log
 from simkernel.trace.pcap import Pcap
 from simkernel.trace.perfetto import TraceJson
@@ -33,7 +34,8 @@ STREAMS: Final = ("strace", "log")
 class Exporters(Outputs):
     """The exporters of one run, and their files.  The files are complete also if the run fails.
 
-    `asked` maps options to values: each of FILES to a name or None, each of STREAMS to a flag, and `flow`.
+    `asked` maps options to values: each of FILES to a name or None, each of STREAMS and `hops` to a flag,
+    and `flow`.
     """
 
     _machine: Machine
@@ -59,6 +61,9 @@ class Exporters(Outputs):
         self.streaming = bool(streams)
         """True if an exporter prints while the simulation runs."""
         self._exporters = {option: makers[option](to) for option, to in (self | streams).items()}
+        self.hops = Hops() if asked["hops"] else None
+        if self.hops is not None:
+            self._exporters["hops"] = self.hops
         self.digest = Digest() if digest else None
         if self.digest is not None:
             self._exporters["digest"] = self.digest

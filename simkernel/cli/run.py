@@ -14,6 +14,7 @@ from simkernel.cli.completion import offer
 from simkernel.cli.exits import FAILED
 from simkernel.cli.exporters import Exporters
 from simkernel.cli.faults import report_faults
+from simkernel.cli.hops import refuse_step, show_hops
 from simkernel.cli.interrupt import Interruptible
 from simkernel.cli.options import costs_option, file_option, module_path_option
 from simkernel.cli.progress import progress
@@ -57,7 +58,9 @@ def _with_part(scenario: Scenario, settings: dict[str, str], part: str) -> dict[
 @file_option("--trace", help="Write a Chrome trace, for Perfetto.")
 @file_option("--pcap", help="Write the netlink messages, for Wireshark.")
 @file_option("--diagram", help="Write a Mermaid sequence diagram of the layers.")
-@click.option("--flow", type=click.IntRange(min=1), metavar="N", help="Draw only this flow in the diagram.")
+@click.option("--flow", type=click.IntRange(min=1), metavar="N", help="Draw only this flow.")
+@click.option("--hops", is_flag=True, help="Print the path of one flow through the layers.")
+@click.option("--step", is_flag=True, help="As --hops, and wait for a key before each hop; q ends it.")
 @click.option("--strace", is_flag=True, help="Print the programs' system calls.")
 @click.option("--log", is_flag=True, help="Print the kernel log.")
 @module_path_option
@@ -73,14 +76,20 @@ def command(
     module_path: tuple[str, ...],
     costs: CostModel | None,
     debug: bool,
+    step: bool,
     **asked: Any,
 ) -> None:
     """Run a scenario: a shipped one by its name (see `simkernel list`), or your own by its file or folder.
 
     What --strace and --log print goes to standard output; with --json, to standard error.
     """
-    if asked["flow"] is not None and asked["diagram"] is None:
-        raise click.UsageError("--flow selects a flow of the diagram: add --diagram FILE")
+    asked["hops"] |= step
+    if asked["flow"] is not None and asked["diagram"] is None and not asked["hops"]:
+        raise click.UsageError("--flow selects a flow of the diagram or of --hops: add one of them")
+    if json and asked["hops"]:
+        raise click.UsageError("--json prints one JSON object, and --hops a picture: leave one of them out")
+    if step:
+        refuse_step()
     with Blame(debug):
         path = stories.find(name)
         scenario = stories.load(path)
@@ -107,6 +116,8 @@ def command(
         exporters.finish()
         if exporters.digest is None:
             show(run, details)
+            if exporters.hops is not None:
+                show_hops(run, exporters.hops, asked["flow"], step)
         else:
             click.echo(as_json(run, exporters.digest.hexdigest(), wall))
     if report_faults(run):

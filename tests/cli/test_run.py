@@ -286,4 +286,27 @@ def test_an_unknown_flow_is_an_error_after_the_report_and_keeps_the_old_file(
 def test_flow_without_diagram_is_refused(simkernel: CommandLine, story: Path) -> None:
     done = simkernel("run", "story.py", "--flow", "1")
     assert (done.code, done.out) == (2, "")
-    assert "--flow selects a flow of the diagram: add --diagram FILE" in done.err
+    assert "--flow selects a flow of the diagram or of --hops: add one of them" in done.err
+
+
+def test_hops_draw_the_path_of_a_frame_in_80_columns(simkernel: CommandLine) -> None:
+    result = simkernel("run", "camera", "--set", "duration=0.1", "--hops")
+    path = result.out[result.out.index("One path") :]
+    assert result.code == 0 and max(map(len, path.splitlines())) <= 80
+    assert path.index("begins to expose") < path.index("handler of camera") < path.index("returns to viewer")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--hops", "--flow", "999"], "flow 999 has no hops: choose one of 1, 2"),
+        (["--hops", "--json"], "leave one of them out"),
+        (["--flow", "1"], "of the diagram or of --hops"),
+        (["--step"], "use it on a terminal"),
+    ],
+)
+def test_a_path_that_cannot_be_drawn_is_refused(
+    simkernel: CommandLine, arguments: list[str], said: str
+) -> None:
+    result = simkernel("run", "camera", "--set", "duration=0.04", *arguments)
+    assert result.code != 0 and said in result.err

@@ -23,12 +23,12 @@ from simkernel.kernel.netlink.route.parse import (
     has_header,
     number,
     refuse,
-    refuse_attribute,
 )
 from simkernel.kernel.netlink.writer import MessageWriter
 from simkernel.uapi import rtnetlink as rt
 from simkernel.uapi.errno import EINVAL, ENODEV, ENOENT, EOPNOTSUPP, os_error
 from simkernel.uapi.netlink import (
+    NLA_HDRLEN,
     NLA_TYPE_MASK,
     NLM_F_DUMP_FILTERED,
     NLM_F_MULTI,
@@ -162,7 +162,8 @@ def parse_metrics(asked: RouteRequest) -> Metrics:
             if value not in CONGESTION_ALGORITHMS:
                 raise asked.refuse("Unknown tcp congestion algorithm")
         elif last - first != U32.size:
-            raise refuse_attribute(request, first, "Invalid attribute in metrics")
+            request.extack.attribute(first - NLA_HDRLEN - request.start, "Invalid attribute in metrics")
+            raise os_error(EINVAL)
         else:
             (number,) = U32.unpack_from(data, first)
             value = min(number, METRIC_LIMITS.get(type, number))
@@ -209,8 +210,7 @@ class NextHop:
     """A next hop (`struct fib_nh_common`).
 
     `cached` contains the generation of the route cache and the time in ns of the lookup that last cached a
-    route of this next hop.  `notified` is True if a request since then had RTM_F_NOTIFY.  `realms` are those
-    of the cached route.
+    route of this next hop.  `notified` is True if a request since then had RTM_F_NOTIFY.
     """
 
     index: int = 0
@@ -222,7 +222,6 @@ class NextHop:
     device: NetDevice | None = None
     cached: tuple[int, int] = (-1, 0)
     notified: bool = False
-    realms: int = 0
 
     @property
     def shown_flags(self) -> int:

@@ -128,7 +128,6 @@ class Fib4:
     def changing_rules(self, net: Net, *, deleting: bool) -> None:
         """Separate the prefixes of local from those of main, since rules may select one (`fib_unmerge()`)."""
         self.rules.of(net).custom = True
-        TABLES4.of(net).generation += 1
         tables = TABLES4.of(net).tables
         local, main = tables.get(rt.RT_TABLE_LOCAL), tables.get(rt.RT_TABLE_MAIN)
         if local is not None and main is not None and local.routes is main.routes:
@@ -161,7 +160,6 @@ class Fib4:
             info = alias.info
             if (alias.tos and alias.tos != flow.tos & TOS_MASK) or info.scope < flow.scope:
                 continue
-            alias.accessed = True
             if alias.type in ERRORS:
                 return ERRORS[alias.type]
             for hop in () if info.flags & rt.RTNH_F_DEAD else info.hops:
@@ -176,8 +174,14 @@ class Fib4:
 
     def lookup(self, net: Net, flow: Flow) -> Result4 | int:
         """Return the route of a flow, or an errno (`fib_lookup()`)."""
-        result = self.rules.lookup(net, flow, self.lookup_table)
-        return ENETUNREACH if result == ESRCH else result
+        result: Result4 | int = EAGAIN
+        if self.rules.of(net).custom:
+            result = self.rules.lookup(net, flow, self.lookup_table)
+        else:
+            for table in (rt.RT_TABLE_MAIN, rt.RT_TABLE_DEFAULT):
+                if result == EAGAIN and table in TABLES4.of(net).tables:
+                    result = self.lookup_table(net, table, flow)
+        return ENETUNREACH if result in (EAGAIN, ESRCH) else result
 
     def address_type(self, net: Net, address: int, table: int) -> int:
         """Return the type of an address, such as RTN_LOCAL or RTN_BROADCAST (`__inet_dev_addr_type()`)."""
@@ -334,7 +338,7 @@ class Fib4:
                 old, found[place] = found[place], alias
                 self._use(net, info)
                 announce(rt.RTNLGRP_IPV4_ROUTE, net, rt.RTM_NEWROUTE, alias, request, NLM_F_REPLACE)
-                self._release(net, old)
+                self._release(net, old.info)
                 return
             if twin is not None:
                 raise os_error(EEXIST)
@@ -346,23 +350,21 @@ class Fib4:
         found.insert(place, alias)
         table.routes[config.dst, config.length] = found
         self._use(net, info)
-        TABLES4.of(net).generation += 1
         announce(rt.RTNLGRP_IPV4_ROUTE, net, rt.RTM_NEWROUTE, alias, request, shown | NLM_F_CREATE)
 
     @staticmethod
     def _use(net: Net, info: FibInfo) -> None:
-        TABLES4.of(net).infos[info.key] = info
+        tables = TABLES4.of(net)
+        tables.infos[info.key] = info
         info.users += 1
+        tables.generation += 1
 
     @staticmethod
-    def _release(net: Net, alias: Alias) -> None:
-        """Release the FibInfo of a removed alias; a lookup that has met the alias flushes the route cache.
-
-        Source: `fib_table_delete()`, `fib_release_info()`.
-        """
-        tables, info = TABLES4.of(net), alias.info
+    def _release(net: Net, info: FibInfo) -> None:
+        """`fib_release_info()`"""
+        tables = TABLES4.of(net)
         info.users -= 1
-        tables.generation += alias.accessed
+        tables.generation += 1
         if not info.users:
             del tables.infos[info.key]
 
@@ -385,7 +387,7 @@ class Fib4:
         found.remove(alias)
         if not found:
             del table.routes[alias.dst, alias.length]
-        self._release(net, alias)
+        self._release(net, alias.info)
 
     def _matches(self, alias: Alias, config: Config4) -> bool:
         info = alias.info

@@ -18,9 +18,8 @@ from simkernel.kernel.netlink.route.fib import (
     announce,
     parse_metrics,
 )
-from simkernel.kernel.netlink.route.fib6 import ANY, BITS, PREF_SHIFT, TABLES6, Fib6, Route6, has_node
+from simkernel.kernel.netlink.route.fib6 import ANY, BITS, PREF_SHIFT, TABLES6, Fib6, Route6
 from simkernel.kernel.netlink.route.inet import Address6, inet6_device
-from simkernel.kernel.netlink.route.parse import refuse_attribute
 from simkernel.kernel.netlink.route.rules import Flow
 from simkernel.uapi import if_addr as ia
 from simkernel.uapi import rtnetlink as rt
@@ -46,6 +45,7 @@ NULL_METRIC: Final = 0xFFFF_FFFF
 NLMSG_FLAGS: Final = 6
 """The offset of the flags in a message, in bytes."""
 SECOND: Final = 1_000_000_000
+FOREVER: Final = 2**31 - 1
 LOOPBACK: Final = bytes(15) + b"\x01"
 SCOPED: Final = 0x30
 """The scopes of addresses that are valid on one link only: IFA_HOST | IFA_LINK."""
@@ -97,7 +97,7 @@ def is_local(net: Net, value: bytes, device: NetDevice | None, *, banned: int = 
     """Return True for an address of the host that `device` may use (`ipv6_chk_addr_and_flags()`)."""
     return any(
         each.address == value
-        and (each.flags & ia.IFA_F_OPTIMISTIC or not each.flags & banned)
+        and not each.flags & banned
         and (device is None or each.device is device or not each.scope & SCOPED)
         for each in addresses_of(net)
     )
@@ -116,6 +116,9 @@ class RouteRequests6:
         config = self._config(request)
         config = attrs.evolve(config, metric=config.metric or USER_PRIORITY)
         if config.asked is not None and rt.RTA_MULTIPATH in config.asked:
+            if not all(each.flags & rt.RTF_GATEWAY for each in _hops(config, config.asked)):
+                text = "Device only routes can not be added for IPv6 using the multipath API."
+                raise config.refuse(text)
             self._new_multipath(request, config, config.asked)
         else:
             self._fib.insert(request.net, self.make(request.net, config), request, request.flags)
@@ -144,9 +147,6 @@ class RouteRequests6:
         if table is None:
             raise config.refuse("FIB table does not exist", ESRCH)
         if config.flags & rt.RTF_CACHE:  # no cached routes are modelled: Linux ignores a missing one
-            prefix = config.key[:2]
-            if prefix[1] and prefix not in table.routes and has_node(table, prefix):
-                raise os_error(ESRCH)
             return
         key = config.key
         if len(key) > 2 and not any(len(each) > 2 and each[:2] == key[:2] for each in table.routes):
@@ -174,9 +174,6 @@ class RouteRequests6:
         head = asked.head
         if head.tos:
             raise asked.refuse("Invalid dsfield (tos): option not available for IPv6")
-        if rt.RTA_FLOWLABEL in asked:
-            text = "Flow label cannot be specified for this operation"
-            raise refuse_attribute(request, asked.found[rt.RTA_FLOWLABEL][0], text)
         nexthop_id = asked.number(rt.RTA_NH_ID)
         if rt.RTA_NH_ID in asked and any(
             each in asked for each in (rt.RTA_GATEWAY, rt.RTA_OIF, rt.RTA_MULTIPATH)
@@ -199,17 +196,13 @@ class RouteRequests6:
         pref = asked.payload(rt.RTA_PREF)[:1] or b"\0"
         if pref[0] in (PREF_LOW, PREF_HIGH):
             flags |= pref[0] << PREF_SHIFT
-        gateways = [attributes.get(rt.RTA_GATEWAY) for _, attributes in asked.hops()]
+        gateways = [attributes.get(rt.RTA_GATEWAY, ANY) for _, attributes in asked.hops()]
         if rt.RTA_MULTIPATH in asked and not gateways:
             raise asked.refuse("Invalid nexthop configuration - no valid nexthops")
-        for each in gateways:
-            if each is not None and len(each) < IN6_ADDR_SIZE:
-                raise asked.refuse("Invalid IPv6 address in RTA_GATEWAY")
-            if each is None and not gateway and request.type == rt.RTM_NEWROUTE:
-                text = "Device only routes can not be added for IPv6 using the multipath API."
-                raise asked.refuse(text)
+        if any(len(each) < IN6_ADDR_SIZE for each in gateways):
+            raise asked.refuse("Invalid IPv6 address in RTA_GATEWAY")
         lifetime, expires = asked.number(rt.RTA_EXPIRES), None
-        if rt.RTA_EXPIRES in asked and lifetime != ia.INFINITY_LIFE_TIME:
+        if rt.RTA_EXPIRES in asked and lifetime <= FOREVER:
             expires = self._fib.engine.time() + lifetime * SECOND
             flags |= rt.RTF_EXPIRES
         return Config6(
@@ -278,15 +271,12 @@ class RouteRequests6:
             (config.type > rt.RTN_MAX, "Invalid route type"),
             (config.length > BITS, "Invalid prefix length"),
             (config.src_len > BITS, "Invalid source address length"),
-            (config.nexthop_id and config.src_len, "Nexthops can not be used with source routing"),
+            (config.nexthop_id, "Nexthop id does not exist"),
         ):
             if wrong:
                 raise config.refuse(text)
-        asked = config.asked
-        table = self._fib.table(net, config.table, None if asked is None else asked.request)
-        metrics = {} if asked is None else parse_metrics(asked)
-        if config.nexthop_id:
-            raise config.refuse("Nexthop id does not exist")
+        table = self._fib.table(net, config.table)
+        metrics = {} if config.asked is None else parse_metrics(config.asked)
         hop = self._hop(net, config, ignore_down=ignore_down)
         flags = config.flags & ~rt.RTF_GATEWAY
         device = hop.device
@@ -369,7 +359,7 @@ class RouteRequests6:
     def _egress(self, net: Net, config: Config6, device: NetDevice | None) -> NetDevice:
         """`ip6_route_check_nh()`"""
         fib = self._fib
-        flow = Flow(daddr=int.from_bytes(config.gateway), oif=config.index, iif=0)
+        flow = Flow(daddr=int.from_bytes(config.gateway), oif=config.index)
         route = fib.select(net, config.table, flow, oif=config.index, strict=True) if config.table else None
         if not _leads_on(route) or (device is not None and route is not None and device is not route.device):
             route = fib.lookup(net, flow, oif=config.index, strict=True)

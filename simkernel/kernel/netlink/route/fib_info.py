@@ -137,8 +137,6 @@ class Alias:
     info: FibInfo
     chosen: int = -1
     """The index of the gateway that was chosen last, for a default route."""
-    accessed: bool = False
-    """True if a lookup has met the route (FA_S_ACCESSED)."""
 
     @property
     def shown(self) -> tuple[int, int]:
@@ -277,23 +275,20 @@ def hops_match(info: FibInfo, config: Config4, unmodelled: Unmodelled) -> bool:
         )
     if asked is None or not config.multipath:
         return True
-    hops = asked.hops()
-    for own in info.hops:
-        hop, attributes = next(hops, (None, {}))
-        if hop is None or hop.index not in (0, own.index):
-            return False
+    wanted = list(asked.hops())
+    if len(wanted) < len(info.hops):
+        return False
+    for hop, (each, attributes) in zip(info.hops, wanted, strict=False):
         gateway, via = attributes.get(rt.RTA_GATEWAY), attributes.get(rt.RTA_VIA)
         flow = attributes.get(rt.RTA_FLOW)
+        if each.index not in (0, hop.index):
+            return False
         try:
             value = gateway_of(asked, gateway, via, unmodelled)
-            if gateway is not None:
-                value = gateway[: BE32.size]
-            if (gateway is not None or (via is not None and own.gateway)) and value != own.gateway:
-                return False
-            if flow is not None and len(flow) < U32.size:
-                raise asked.refuse("Invalid RTA_FLOW")
-        except OSError:  # the route does not match, and the text stays in the extended ACK
+        except OSError:
             return False
-        if flow is not None and flow[: U32.size] != U32.pack(own.flow):
+        if (gateway is not None or (via is not None and hop.gateway)) and value != hop.gateway:
+            return False
+        if flow is not None and flow[: U32.size] != U32.pack(hop.flow):
             return False
     return True

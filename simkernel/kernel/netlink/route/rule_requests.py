@@ -239,7 +239,7 @@ class RuleRequests:
             tables is None
             or rule is None
             or not UNMODELLED.isdisjoint(found)
-            or (head.flags & fr.FIB_RULE_FIND_SADDR and head.src_len and head.family == AF_INET6)
+            or head.flags & fr.FIB_RULE_FIND_SADDR
         ):
             raise self._unmodelled(
                 "rules of multicast routing, of tunnels, of VRFs, or with masks", EOPNOTSUPP

@@ -53,8 +53,6 @@ class Flow:
     proto: int = 0
     sport: int = 0
     dport: int = 0
-    realms: int = 0
-    """FRA_FLOW of the rule that has ended the lookup."""
 
 
 class Outcome(Protocol):
@@ -120,7 +118,6 @@ class Rule:
             and self.users[0] <= flow.uid <= self.users[1]
             and _is_in(flow.daddr, self.dst, self.dst_len)
             and _is_in(flow.saddr, self.src, self.src_len)
-            and (self.family == AF_INET or flow.saddr != 0 or not self.src_len)
             and self.ip_proto in (0, flow.proto)
             and (self.sports == ALL_PORTS or self.sports[0] <= flow.sport <= self.sports[1])
             and (self.dports == ALL_PORTS or self.dports[0] <= flow.dport <= self.dports[1])
@@ -206,7 +203,7 @@ def _is_in(address: int, prefix: bytes, length: int) -> bool:
 
 @attrs.define(eq=False)
 class RuleList:
-    """The rules of a family in a namespace, by priority.  `custom` is True if lookups follow them."""
+    """The rules of a family in a namespace, by priority.  `custom` is True if lookups must follow them."""
 
     rules: list[Rule]
     custom: bool = False
@@ -216,21 +213,13 @@ class RuleSet:
     """The rules of a family (`struct fib_rules_ops`).
 
     `size` is the length of an address in bytes.  `tables` contains table and priority of the rules of a new
-    namespace.  Lookups search the tables `searched` until a rule changes.
+    namespace.
     """
 
-    def __init__(
-        self,
-        family: int,
-        group: int,
-        size: int,
-        tables: tuple[tuple[int, int], ...],
-        searched: tuple[int, ...] = (),
-    ) -> None:
+    def __init__(self, family: int, group: int, size: int, tables: tuple[tuple[int, int], ...]) -> None:
         self.family = family
         self.group = group
         self.size = size
-        self._initial = [Rule(family=family, table=table) for table in searched]
         self._lists: PernetSlot[RuleList] = PernetSlot(
             lambda: RuleList(
                 [Rule(family=family, table=table, priority=priority) for table, priority in tables]
@@ -251,16 +240,12 @@ class RuleSet:
         unresolved = rule.action == fr.FR_ACT_GOTO and self.target(net, rule) is None
         return rule.pack(unresolved=unresolved)
 
-    def lookup(
-        self, net: Net, flow: Flow, look: Callable[[Net, int, Flow], T | int], *, suppress: bool = True
-    ) -> T | int:
+    def lookup(self, net: Net, flow: Flow, look: Callable[[Net, int, Flow], T | int]) -> T | int:
         """Return the result of `look` in the tables of the rules, or an errno (`fib_rules_lookup()`).
 
-        If `look` returns EAGAIN, the next rule is used.  After the last rule the result is ESRCH.  Without
-        `suppress`, no rule rejects a route.
+        If `look` returns EAGAIN, the next rule is used.  After the last rule the result is ESRCH.
         """
-        own, place = self.of(net), 0
-        rules = own.rules if own.custom else self._initial
+        rules, place = self.of(net).rules, 0
         while place < len(rules):
             rule = rules[place]
             place += 1
@@ -272,11 +257,10 @@ class RuleSet:
                 continue
             if rule.action == fr.FR_ACT_TO_TBL:
                 result = look(net, rule.table, flow)
-                if suppress and not isinstance(result, int) and rule.suppresses(result):
+                if not isinstance(result, int) and rule.suppresses(result):
                     continue
             else:
                 result = ACTIONS.get(rule.action, EINVAL)
             if result != EAGAIN:
-                flow.realms = rule.flow
                 return result
         return ESRCH

@@ -1,0 +1,139 @@
+"""The path of one flow through the layers: each hop is a time, a station and a sentence.
+
+hops = Hops()
+machine.trace.subscribe(hops)
+machine.run(until=seconds(1))
+for hop in hops.path():
+    print(hop.time, hop.layer, hop.station, hop.text)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from operator import attrgetter
+from typing import Final
+
+import attrs
+
+from simkernel.engine import Record
+from simkernel.trace.exporter import Exporter
+from simkernel.trace.layers import APPLICATION, HARDWARE, LAYERS
+from simkernel.trace.stories import Stories
+
+TEXTS: Final = {
+    "frame_start": ("sensor", "the sensor begins to expose frame {sequence}"),
+    "frame_done": ("sensor", "frame {sequence} is complete"),
+    "dma_write": ("memory", "DMA: the device writes {length} bytes into memory"),
+    "irq_raise": ("interrupt line", "the device raises interrupt line {line}"),
+    "irq_handler_entry": ("interrupt handler", "interrupt {irq}: the handler of {name} runs"),
+    "rwmmio_read": ("registers", "the driver reads {value:#x} from register {register}"),
+    "rwmmio_write": ("registers", "the driver writes {value:#x} to register {register}"),
+    "sched_wakeup": ("scheduler", "{comm} wakes up"),
+    "workqueue_execute_start": ("work queue", "the work {function} runs"),
+    "timer_expire_entry": ("timer", "the timer {name} expires"),
+    "genl_doit": ("family {family}", "the handler for {cmd} runs"),
+    "genl_dumpit": ("family {family}", "the handler for {cmd} runs, one part of the list"),
+    "netlink_extack": ("netlink", "the kernel refuses: {msg}"),
+    "netlink_broadcast": ("netlink", "netlink: {length} bytes to multicast group {group}"),
+    "netlink_unicast": ("netlink", "netlink: {length} bytes to port {portid}"),
+    "netlink_overrun": ("netlink", "the receive queue of port {portid} is full: the message is lost"),
+    "netlink_recv": ("netlink", "netlink: {length} bytes leave the receive queue"),
+    "kobject_uevent": ("driver core", "uevent: {action} {devpath}"),
+    "module_load": ("module loader", "the module {module} is loaded"),
+    "module_free": ("module loader", "the module {module} is unloaded"),
+    "module_request": ("module loader", "the kernel requests a module for {name}"),
+    "probe": ("driver core", "the driver {driver} probes {device}"),
+    "remove": ("driver core", "the driver {driver} is removed from {device}"),
+    "sys_enter": ("{comm}", "{comm} calls {call}()"),
+    "sys_exit": ("{comm}", "{call}() returns to {comm}"),
+}
+"""The station and the sentence of each record that is a hop."""
+
+ALIKE: Final = 4
+"""A hop that repeats one of the latest ALIKE hops is counted there."""
+
+MOST_FLOWS: Final = 4096
+"""Number of flows that are kept: the first ones."""
+
+MOST_HOPS: Final = 1000
+"""Number of hops of a flow that are kept: the first ones."""
+
+
+@attrs.define
+class Hop:
+    """One station of a flow.  `time` is in ns.  `count` is above 1 for hops that repeat in turn."""
+
+    time: int
+    layer: str
+    station: str
+    text: str
+    count: int = 1
+
+
+def hop(record: Record) -> Hop | None:
+    """Return the hop that a record describes, or None: the record only observes."""
+    found = TEXTS.get(record.name)
+    if found is None:
+        return None
+    try:
+        station, text = (each.format_map(record.fields) for each in found)
+    except (KeyError, ValueError, TypeError):  # a module's own tracepoint of that name
+        return None
+    return Hop(record.time, record.layer, station, text)
+
+
+class Hops(Exporter):
+    """An exporter that keeps the hops of each flow of a machine."""
+
+    def __init__(self) -> None:
+        self._flows: dict[int, list[Hop]] = {}
+        self._stories = Stories()
+
+    def record(self, record: Record) -> None:
+        for settled in self._stories.take(record):
+            self._add(settled)
+
+    def finish(self) -> None:
+        for settled in self._stories.rest():
+            self._add(settled)
+
+    def _add(self, record: Record) -> None:
+        if not record.flow or (new := hop(record)) is None:
+            return
+        known = self._flows.get(record.flow)
+        if known is None:
+            if len(self._flows) == MOST_FLOWS:
+                return
+            known = self._flows[record.flow] = []
+        for old in known[-ALIKE:]:
+            if (old.layer, old.station, old.text) == (new.layer, new.station, new.text):
+                old.count += 1
+                return
+        if len(known) < MOST_HOPS:
+            known.append(new)
+
+    def flows(self) -> list[int]:
+        """Return the numbers of the flows that have hops, in the order of their first hop."""
+        return list(self._flows)
+
+    def path(self, flow: int | None = None) -> Sequence[Hop]:
+        """Return the hops of a flow, up to the program that the flow reaches last; empty if it has none.
+
+        Without `flow`: of the flows that visit the most layers, the one in the middle; preferably one that
+        begins in the hardware.
+        """
+        if flow is None:
+            flow = self._typical()
+        hops = sorted(self._flows.get(flow, ()), key=attrgetter("time"))  # two CPUs record out of order
+        outside = [index for index, each in enumerate(hops) if each.layer != APPLICATION]
+        return hops[: outside[-1] + 2] if outside else hops
+
+    def _typical(self) -> int:
+        widest = max(map(_width, self._flows.values()), default=0)
+        wide = [number for number, hops in self._flows.items() if _width(hops) == widest]
+        up = [number for number in wide if self._flows[number][0].layer == HARDWARE] or wide or [0]
+        return up[len(up) // 2]
+
+
+def _width(hops: Sequence[Hop]) -> int:
+    return len({hop.layer for hop in hops} & set(LAYERS))
