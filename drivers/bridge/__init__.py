@@ -51,11 +51,13 @@ from simkernel.driverapi.rtnetlink import (
     rtnl_notify,
 )
 from simkernel.driverapi.unmodelled import unmodelled
-from simkernel.uapi.errno import EADDRNOTAVAIL, EBUSY, EINVAL, ELOOP, EOPNOTSUPP, ERANGE, os_error
+from simkernel.uapi.errno import EADDRNOTAVAIL, EBUSY, EINVAL, ELOOP, ENETDOWN, EOPNOTSUPP, os_error
 from simkernel.uapi.if_bridge import (
     BR_STATE_BLOCKING,
     BR_STATE_DISABLED,
     BR_STATE_FORWARDING,
+    BR_STATE_LEARNING,
+    BR_STATE_LISTENING,
     BR_STATES,
     Br,
     BrPort,
@@ -83,15 +85,14 @@ from .settings import (
     FORWARD_DELAY,
     GROUP_ADDRESS,
     IGNORED,
-    MAX_PATH_COST,
     POLICY,
     PORT,
-    PORT_FLAGS,
+    PORT_DEFAULTS,
     PORT_POLICY,
     SETTINGS,
     TICK,
     change,
-    number,
+    change_port,
     pack,
 )
 from .state import Bridge, Port, port_cost
@@ -130,6 +131,7 @@ class BridgeModule:
             link_settings=self.link_settings,
             fdb_dump=lambda bridge, port: bridge.private.fdb.dump(port),
             bridge_getlink=self.getlink,
+            bridge_setlink=self.setlink,
         )
         kind = LinkOps(
             kind=KIND,
@@ -335,18 +337,35 @@ class BridgeModule:
         netdev_upper_dev_unlink(this, device)
 
     def change_port(self, master: NetDevice, device: NetDevice, data: Attributes, extack: Extack) -> None:
-        """Change settings of a port, flags first (`br_setport()`).
+        """Change settings of a port in Linux's order, flags first (`br_setport()`).
 
-        Raises ERANGE, EOPNOTSUPP if unmodelled.
+        A value outside its limits raises the error in `PORT_SETTINGS`.
         """
-        port: Port = master.private.ports[device]
-        for type, payload in sorted(data.items(), key=lambda each: each[0] not in PORT_FLAGS):
-            value = number(PORT, type, payload)
-            if type == BrPort.COST and not 1 <= value <= MAX_PATH_COST:
-                raise os_error(ERANGE)
-            if type != BrPort.COST and type not in PORT_FLAGS:
-                raise os_error(EOPNOTSUPP)
-            port.settings[type] = value if type == BrPort.COST else int(bool(value))
+        bridge: Bridge = master.private
+        for type, value in change_port(bridge.ports[device].settings, data, extack):
+            if type == BrPort.STATE:
+                self.request_state(bridge, bridge.ports[device], value)
+            if type in (BrPort.COST, BrPort.STATE):
+                self.select_states(bridge)
+        if data.keys() & {BrPort.BACKUP_PORT, BrPort.BACKUP_NHID}:
+            raise unmodelled(self.this, "a backup port of a bridge", EOPNOTSUPP)
+
+    def request_state(self, bridge: Bridge, port: Port, state: int) -> None:
+        """Set the state that a program requests (`br_set_port_state()`).
+
+        Raises ENETDOWN for a port that is down or has no carrier.  A state that a timer ends is not modelled.
+        """
+        device = port.device
+        if not device.running or (state != BR_STATE_DISABLED and not device.oper_up):
+            raise os_error(ENETDOWN)
+        if state in (BR_STATE_LISTENING, BR_STATE_LEARNING):
+            raise unmodelled(self.this, f"the state {BR_STATES[state]} of a bridge's port", EOPNOTSUPP)
+        self.set_state(bridge, port, state)
+
+    def setlink(self, master: NetDevice, device: NetDevice, data: Attributes, extack: Extack) -> None:
+        """Change settings of a port, and notify RTNLGRP_LINK (`br_setlink()`)."""
+        self.change_port(master, device, data, extack)
+        self.notify_port(master.private, master.private.ports[device])
 
     def enable(self, bridge: Bridge, port: Port) -> None:
         """Change a port to BLOCKING, then to FORWARDING (`br_stp_enable_port()`)."""
@@ -436,7 +455,7 @@ class BridgeModule:
     def fill_port(self, bridge: Bridge, device: NetDevice) -> bytes:
         """Return the settings of a port."""
         port = bridge.ports.get(device) or Port(device, 0)
-        number = 0x8000 | port.number
+        number = port.settings.get(BrPort.PRIORITY, PORT_DEFAULTS[BrPort.PRIORITY]) << 10 | port.number
         computed: dict[int, int] = {BrPort.STATE: port.state, BrPort.ID: number, BrPort.NO: port.number}
         computed[BrPort.DESIGNATED_PORT] = number
         computed[BrPort.FORWARD_DELAY_TIMER] = max(port.forward_deadline - ktime_get(self.this), 0) // TICK

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Final
 
-from simkernel.driverapi.rtnetlink import AttributePolicy, NlaType, PolicyTable
+from simkernel.driverapi.netdevice import Extack
+from simkernel.driverapi.rtnetlink import AttributePolicy, NlaType, PolicyTable, Validation
 from simkernel.uapi.errno import EINVAL, EOPNOTSUPP, ERANGE, os_error
-from simkernel.uapi.if_bridge import Br, BrPort
+from simkernel.uapi.if_bridge import BR_STATE_BLOCKING, BR_STATE_DISABLED, Br, BrPort
 from simkernel.uapi.netlink import attribute
 from simkernel.uapi.structure import U8, U16, U32, U64
 
@@ -91,14 +92,26 @@ PORT: Final[dict[int, tuple[int, int]]] = {
     **dict.fromkeys((BrPort.MCAST_EHT_HOSTS_CNT, BrPort.MCAST_N_GROUPS, BrPort.MCAST_MAX_GROUPS), (4, 0)),
 }
 """The settings of a port in the order of br_port_fill_attrs(), each with its size in bytes and default."""
+PORT_DEFAULTS: Final[dict[int, int]] = {type: default for type, (_, default) in PORT.items()}
 ON_OR_OFF: Final = (
     "MODE GUARD PROTECT FAST_LEAVE MCAST_TO_UCAST LEARNING UNICAST_FLOOD MCAST_FLOOD BCAST_FLOOD PROXYARP "
-    "PROXYARP_WIFI VLAN_TUNNEL NEIGH_SUPPRESS ISOLATED LOCKED NEIGH_VLAN_SUPPRESS"
+    "PROXYARP_WIFI VLAN_TUNNEL NEIGH_SUPPRESS ISOLATED LOCKED MAB NEIGH_VLAN_SUPPRESS"
 )
-PORT_FLAGS: Final = frozenset(BrPort[name] for name in ON_OR_OFF.split())
+PORT_FLAGS: Final[frozenset[int]] = frozenset(BrPort[name] for name in ON_OR_OFF.split())
 """The settings of a port that are on or off."""
 ANY: Final = (0, 2**64 - 1, 0)
 FLAG: Final = (0, 255, 0)
+PORT_SETTINGS: Final[dict[int, tuple[int, int, int]]] = {
+    **dict.fromkeys(PORT_FLAGS, FLAG),
+    BrPort.COST: (1, MAX_PATH_COST, ERANGE),
+    BrPort.PRIORITY: (0, 63, ERANGE),
+    BrPort.STATE: (BR_STATE_DISABLED, BR_STATE_BLOCKING, EINVAL),
+    BrPort.MULTICAST_ROUTER: (0, 3, EINVAL),
+    BrPort.MCAST_EHT_HOSTS_LIMIT: (1, 2**32 - 1, EINVAL),
+    BrPort.MCAST_MAX_GROUPS: ANY,
+    BrPort.GROUP_FWD_MASK: ANY,
+}
+"""The settings of a port that a program may change, as `SETTINGS` (`br_setport()`)."""
 SETTINGS: Final[dict[int, tuple[int, int, int]]] = {
     Br.FORWARD_DELAY: ANY,  # limits exist only with the spanning tree protocol
     Br.HELLO_TIME: (100, 1000, ERANGE),
@@ -152,7 +165,15 @@ USER_HZ: Final = 100
 GROUP_FWD_RESTRICTED: Final = 0b111
 """The bits of GROUP_FWD_MASK that a program cannot set."""
 
+MAC_PAUSE: Final = 0b10
+"""The bit that the GROUP_FWD_MASK of a port cannot have."""
+
 READ_ONLY: Final[dict[int, NlaType]] = {Br.FDB_N_LEARNED: NlaType.REJECT}
+PORT_POLICIES: Final[dict[int, AttributePolicy]] = {
+    BrPort.MCAST_N_GROUPS: AttributePolicy(NlaType.REJECT),
+    BrPort.NEIGH_VLAN_SUPPRESS: AttributePolicy(NlaType.U8, Validation.MAX, maximum=1),
+    **dict.fromkeys((BrPort.BACKUP_PORT, BrPort.BACKUP_NHID), AttributePolicy(NlaType.U32)),
+}
 POLICY: Final = PolicyTable(
     "bridge",
     tuple(
@@ -164,7 +185,8 @@ POLICY: Final = PolicyTable(
 PORT_POLICY: Final = PolicyTable(
     "bridge_slave",
     tuple(
-        AttributePolicy(TYPES[PORT[each][0]]) if each in PORT else AttributePolicy()
+        PORT_POLICIES.get(each)
+        or AttributePolicy(TYPES[PORT[each][0]] if each in PORT_SETTINGS else NlaType.UNSPEC)
         for each in range(max(BrPort) + 1)
     ),
     strict_start_type=BrPort.MCAST_EHT_HOSTS_LIMIT + 1,
@@ -173,23 +195,55 @@ PORT_POLICY: Final = PolicyTable(
 
 def change(settings: dict[int, int], data: Mapping[int, bytes]) -> None:
     """Change settings in Linux's order.  A value outside its limits raises the error in `SETTINGS`."""
-    for type, (low, high, error) in SETTINGS.items():
+    for type in SETTINGS:
         if type in data:
-            value = number(BRIDGE, type, data[type])
-            if not low <= value <= high:
-                raise os_error(error)
+            value = checked(BRIDGE, SETTINGS, type, data[type])
             if type == Br.GROUP_FWD_MASK and value & GROUP_FWD_RESTRICTED:
                 raise os_error(EINVAL)
             if type in QUERY_INTERVALS:
                 value = min(max(value, MIN_QUERY_INTERVAL), MAX_QUERY_INTERVAL)
             if type in TIMES:
                 value = value * HZ // USER_HZ * USER_HZ // HZ  # Linux stores jiffies
-            settings[type] = int(bool(value)) if (low, high, error) == FLAG else value
+            settings[type] = value
 
 
-def number(table: Mapping[int, tuple[int, int]], type: int, payload: bytes) -> int:
-    """Return the value of a setting, which is at the beginning of its payload."""
-    return int.from_bytes(payload[: table[type][0]], "little")
+def change_port(
+    settings: dict[int, int], data: Mapping[int, bytes], extack: Extack
+) -> Iterator[tuple[int, int]]:
+    """Change settings of a port in Linux's order, flags first; yield the type and value of each other one.
+
+    The caller changes the state of the port.
+    """
+    values = {each: checked(PORT, PORT_SETTINGS, each, data[each]) for each in PORT_FLAGS if each in data}
+    flags = PORT_DEFAULTS | settings | values
+    if flags[BrPort.MAB] and not (flags[BrPort.LOCKED] and flags[BrPort.LEARNING]):
+        extack.message = "Bridge port must be locked and have learning enabled when MAB is enabled"
+        raise os_error(EINVAL)
+    settings.update(values)
+    for type in PORT_SETTINGS:
+        if type in data and type not in PORT_FLAGS:
+            value = checked(PORT, PORT_SETTINGS, type, data[type])
+            if type == BrPort.GROUP_FWD_MASK and value & MAC_PAUSE:
+                raise os_error(EINVAL)
+            settings[type] = value
+            yield type, value
+
+
+def checked(
+    table: Mapping[int, tuple[int, int]],
+    limits: Mapping[int, tuple[int, int, int]],
+    type: int,
+    payload: bytes,
+) -> int:
+    """Return the value of a setting, which is at the beginning of its payload.
+
+    A value outside its limits raises the error in `limits`.
+    """
+    low, high, error = limits[type]
+    value = int.from_bytes(payload[: table[type][0]], "little")
+    if not low <= value <= high:
+        raise os_error(error)
+    return int(bool(value)) if limits[type] == FLAG else value
 
 
 def pack(

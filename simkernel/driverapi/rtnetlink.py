@@ -24,6 +24,7 @@ from simkernel.uapi.netlink import attribute
 from simkernel.ynl.policy import AttributePolicy as AttributePolicy
 from simkernel.ynl.policy import NlaType as NlaType
 from simkernel.ynl.policy import PolicyTable as PolicyTable
+from simkernel.ynl.policy import Validation as Validation
 
 _CALLS = [
     "setup",

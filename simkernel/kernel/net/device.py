@@ -103,6 +103,8 @@ class NetDeviceOps:
     """Return a bridge's addresses for a port, or for the bridge itself if the port is None."""
     bridge_getlink: Callable[[NetDevice, NetDevice, int], list[bytes]] | None = None
     """Return header and attributes of a port (second argument) of a bridge (first), without nlmsghdr."""
+    bridge_setlink: Callable[[NetDevice, NetDevice, Attributes, Extack], None] | None = None
+    """Change settings of a port (second argument) of a bridge (first)."""
     link_settings: Callable[[NetDevice], tuple[int, str]] | None = None
     """Return speed in Mbit/s and duplex (`ethtool_ops.get_link_ksettings`)."""
 

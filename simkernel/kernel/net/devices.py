@@ -344,11 +344,10 @@ class NetDevices:
             self._log.info(f"{device.name}: {verb} allmulticast mode")
 
     def set_promiscuity(self, device: NetDevice, step: int) -> None:
-        """Add or remove (-1) a reason to receive all packets (`dev_set_promiscuity()`)."""
+        """Add or remove (-1) a reason to receive all packets, and always notify (`dev_set_promiscuity()`)."""
         before = device.flags
         self.count_promiscuity(device, step)
-        if device.flags != before:
-            self._notify_flags(device, before, il.IFF_PROMISC)
+        self._notify_flags(device, before, il.IFF_PROMISC)
 
     def set_allmulti(self, device: NetDevice, step: int) -> None:
         """Add or remove (-1) a reason to receive all multicast packets (`dev_set_allmulti()`)."""

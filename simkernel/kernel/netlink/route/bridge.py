@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from simkernel.kernel.net.device import DeviceSlot, Event, NetDevice
+from simkernel.kernel.net.device import Attributes, DeviceSlot, Event, NetDevice
 from simkernel.kernel.net.devices import NetDevices
 from simkernel.kernel.netlink.dump import DumpCallback
 from simkernel.kernel.netlink.message import Request
 from simkernel.kernel.netlink.policy import DEPRECATED_STRICT, LIBERAL, Found
 from simkernel.kernel.netlink.route.link_policy import LINK_POLICY
+from simkernel.kernel.netlink.route.link_request import LinkRequest
 from simkernel.kernel.netlink.route.neighbour_requests import NEIGHBOUR_POLICY, header
 from simkernel.kernel.netlink.route.notify import notify, wanted
 from simkernel.kernel.netlink.route.parse import attributes, has_header, number, refuse
@@ -18,9 +19,11 @@ from simkernel.kernel.netlink.writer import MessageWriter
 from simkernel.uapi import if_link as il
 from simkernel.uapi import neighbour as nb
 from simkernel.uapi.errno import EEXIST, EINVAL, ENODEV, ENOENT, EOPNOTSUPP, os_error
+from simkernel.uapi.if_bridge import BrPort
 from simkernel.uapi.if_link import ARPHRD_ETHER
 from simkernel.uapi.neighbour import NdMsg
 from simkernel.uapi.netlink import (
+    NLA_F_NESTED,
     NLA_TYPE_MASK,
     NLM_F_BULK,
     NLM_F_EXCL,
@@ -30,13 +33,22 @@ from simkernel.uapi.netlink import (
     locate_attributes,
     message,
 )
-from simkernel.uapi.rtnetlink import RTM_DELNEIGH, RTM_NEWLINK, RTM_NEWNEIGH, RTNLGRP_NEIGH, IfInfoMsg
+from simkernel.uapi.rtnetlink import (
+    RTM_DELNEIGH,
+    RTM_NEWLINK,
+    RTM_NEWNEIGH,
+    RTM_SETLINK,
+    RTNLGRP_NEIGH,
+    IfInfoMsg,
+)
 from simkernel.uapi.socket import AF_BRIDGE
 from simkernel.uapi.structure import U16, U32
 from simkernel.ynl.policy import AttributePolicy, PolicyTable
 
 IFLA_BRIDGE_FLAGS: Final = 0
 IFLA_BRIDGE_MODE: Final = 1
+BRIDGE_FLAGS_MASTER: Final = 1
+BRIDGE_FLAGS_SELF: Final = 2
 ETH_ALEN: Final = 6
 VLAN_VID_MASK: Final = 0x0FFF
 
@@ -88,38 +100,62 @@ def _check_links(callback: DumpCallback) -> Found:
     return found
 
 
-def change_link(request: Request) -> None:
-    """Check a request, then raise EOPNOTSUPP (`rtnl_bridge_setlink()`).
+def change_link(unmodelled: Callable[[str, int], Exception], request: Request) -> None:
+    """Change settings of a port (`rtnl_bridge_setlink()`, `rtnl_bridge_dellink()`).
 
-    Raises EINVAL for a short attribute, ENODEV.
+    Raises EINVAL, ENODEV, EOPNOTSUPP for a device that is not a port, and the errors of the bridge's driver.
     """
-    _change(request, (IFLA_BRIDGE_FLAGS, IFLA_BRIDGE_MODE))
-
-
-def delete_link(request: Request) -> None:
-    """Check a request without its mode, then raise EOPNOTSUPP (`rtnl_bridge_dellink()`)."""
-    _change(request, (IFLA_BRIDGE_FLAGS,))
-
-
-def _change(request: Request, numbers: tuple[int, ...]) -> None:
-    """Check the length of the attributes `numbers` in IFLA_AF_SPEC.  Others are ignored."""
     if not has_header(request, IfInfoMsg):
         raise os_error(EINVAL)
     start = request.start + NLMSG_HDRLEN
-    if IfInfoMsg.unpack(request.data, start).index not in request.net.devices:
+    device = request.net.devices.get(IfInfoMsg.unpack(request.data, start).index)
+    if device is None:
         raise refuse(request, ENODEV, "unknown ifindex")
     located, _ = locate_attributes(request.data, start + IfInfoMsg.SIZE, request.end)
-    specs = [(first, last) for type, first, last in located if type & NLA_TYPE_MASK == il.IFLA_AF_SPEC]
-    if specs:
-        inner, _ = locate_attributes(request.data, *specs[0])
-        wanted = list(numbers)
-        for type, first, last in inner:
-            if type & NLA_TYPE_MASK in wanted:
-                if last - first < U16.size:
-                    raise os_error(EINVAL)
-                if type & NLA_TYPE_MASK == IFLA_BRIDGE_FLAGS:
-                    wanted.remove(IFLA_BRIDGE_FLAGS)
-    raise os_error(EOPNOTSUPP)
+    places = {type & NLA_TYPE_MASK: (type, first, last) for type, first, last in reversed(located)}
+    inner = _checked_spec(request, places[il.IFLA_AF_SPEC][1:]) if il.IFLA_AF_SPEC in places else {}
+    flags = inner.get(IFLA_BRIDGE_FLAGS, 0)
+    if flags and not flags & (BRIDGE_FLAGS_MASTER | BRIDGE_FLAGS_SELF):
+        raise os_error(EOPNOTSUPP)
+    if not flags or flags & BRIDGE_FLAGS_MASTER:
+        master = device.master
+        if master is None or master.ops.bridge_setlink is None:
+            raise os_error(EOPNOTSUPP)
+        if inner.keys() - {IFLA_BRIDGE_FLAGS, IFLA_BRIDGE_MODE}:
+            raise unmodelled("VLANs and protocols of a bridge's ports", EOPNOTSUPP)
+        if il.IFLA_PROTINFO in places and request.type == RTM_SETLINK:
+            data = _port_settings(request, master, *places[il.IFLA_PROTINFO])
+            master.ops.bridge_setlink(master, device, data, request.extack)
+    if flags & BRIDGE_FLAGS_SELF and device.ops.bridge_setlink is None:
+        raise os_error(EOPNOTSUPP)
+
+
+def _checked_spec(request: Request, place: tuple[int, int]) -> dict[int, int]:
+    """Return the attributes in IFLA_AF_SPEC, with the value of the first IFLA_BRIDGE_FLAGS.
+
+    Raises EINVAL for flags or a mode that are too short.
+    """
+    spec: dict[int, int] = {}
+    checked = (IFLA_BRIDGE_FLAGS, IFLA_BRIDGE_MODE) if request.type == RTM_SETLINK else (IFLA_BRIDGE_FLAGS,)
+    for type, first, last in locate_attributes(request.data, *place)[0]:
+        number_of = type & NLA_TYPE_MASK
+        if number_of in checked and (number_of, number_of in spec) != (IFLA_BRIDGE_FLAGS, True):
+            if last - first < U16.size:
+                raise os_error(EINVAL)
+            spec[number_of] = U16.unpack_from(request.data, first)[0]
+        spec.setdefault(number_of, 0)
+    return spec
+
+
+def _port_settings(request: Request, master: NetDevice, type: int, first: int, last: int) -> Attributes:
+    """Return the settings in IFLA_PROTINFO; without NLA_F_NESTED it is the state of the port."""
+    if not type & NLA_F_NESTED:
+        if last == first:
+            raise os_error(EINVAL)
+        return {BrPort.STATE: request.data[first : first + 1]}
+    assert master.link_ops is not None and master.link_ops.slave_policy is not None
+    link = LinkRequest(request)
+    return link.payloads(link.nest((first, last), master.link_ops.slave_policy, silent=True))
 
 
 # -- forwarding databases ---------------------------------------------------------
@@ -141,11 +177,13 @@ def dump_fdb(writer: MessageWriter, callback: DumpCallback) -> bool:
     Raises ENODEV for a bridge that does not exist.  Multicast addresses of devices are not modelled.
     """
     request = callback.request
-    master = _check_fdb_dump(request) if callback.strict else _old_fdb_dump(request)
+    master, index = _check_fdb_dump(request) if callback.strict else _old_fdb_dump(request)
     if master and master not in request.net.devices:
         raise os_error(ENODEV)
     bodies: list[bytes] = []
     for _, device in sorted(request.net.devices.items()):
+        if index not in (0, device.index):
+            continue
         above = device.master
         if above is not None and above.ops.fdb_dump is not None and master in (0, above.index):
             bodies += above.ops.fdb_dump(above, device)
@@ -160,8 +198,8 @@ def dump_fdb(writer: MessageWriter, callback: DumpCallback) -> bool:
     return False
 
 
-def _check_fdb_dump(request: Request) -> int:
-    """Return the index of the selected bridge, 0 for all (`valid_fdb_dump_strict()`)."""
+def _check_fdb_dump(request: Request) -> tuple[int, int]:
+    """Return the indexes of a bridge and of a device, 0 for all (`valid_fdb_dump_strict()`)."""
     if not has_header(request, NdMsg):
         raise refuse(request, EINVAL, "Invalid header for fdb dump request")
     head = header(request)
@@ -174,21 +212,23 @@ def _check_fdb_dump(request: Request) -> int:
             raise refuse(request, EINVAL, "Unsupported attribute in fdb dump request")
         if found[type][1] - found[type][0] != U32.size:
             raise refuse(request, EINVAL, f"Invalid {names[type]} attribute in fdb dump request")
-    return number(request, found, nb.NDA_MASTER)
+    index = number(request, found, nb.NDA_IFINDEX) if nb.NDA_IFINDEX in found else head.index
+    return number(request, found, nb.NDA_MASTER), index
 
 
-def _old_fdb_dump(request: Request) -> int:
-    """Return the index of the selected bridge, 0 for all (`valid_fdb_dump_legacy()`).
+def _old_fdb_dump(request: Request) -> tuple[int, int]:
+    """Return the indexes of a bridge and of a device, 0 for all (`valid_fdb_dump_legacy()`).
 
     The request has the header of links.  One with the length of a neighbour request has no attributes.
     """
     if request.length - NLMSG_HDRLEN in (NdMsg.SIZE, NdMsg.SIZE + 4 + U32.size):
-        return 0
+        return 0, 0
     try:
         found = attributes(request, IfInfoMsg.SIZE, LINK_POLICY, LIBERAL)
     except OSError:
         raise os_error(EINVAL) from None
-    return number(request, found, il.IFLA_MASTER)
+    head = IfInfoMsg.unpack(request.data, request.start + NLMSG_HDRLEN)
+    return number(request, found, il.IFLA_MASTER), head.index
 
 
 def _parse_get(request: Request) -> Found:

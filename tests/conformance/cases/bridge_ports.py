@@ -1,0 +1,148 @@
+"""NETLINK_ROUTE: the settings of a bridge's port, and forwarding entries of one device."""
+
+from __future__ import annotations
+
+from simkernel.uapi import if_link as il
+from simkernel.uapi import neighbour as nb
+from simkernel.uapi import rtnetlink as rt
+from simkernel.uapi.if_bridge import BrPort
+from simkernel.uapi.netlink import NLA_F_NESTED
+from simkernel.uapi.netlink import NLM_F_CREATE as CREATE
+from simkernel.uapi.socket import AF_BRIDGE
+from simkernel.uapi.structure import U8, U16, U32
+from tests.conformance import wire
+from tests.conformance.case import case, netlink
+from tests.conformance.cases.link_changes import MARKS, Links
+from tests.conformance.log import Log
+from tests.conformance.masks import mask_links
+from tests.conformance.wire import ACK, REQUEST, attr, nlmsg, u32
+from tests.conformance.world import Socket, World
+
+PORT, BRIDGE = 4, 2
+SETTINGS = (
+    (BrPort.STATE, U8, (0, 3, 4, 5)),
+    (BrPort.PRIORITY, U16, (8, 64)),
+    (BrPort.COST, U32, (0, 7, 65536)),
+    (BrPort.MODE, U8, (2,)),
+    (BrPort.MAB, U8, (1,)),
+    (BrPort.LOCKED, U8, (1,)),
+    (BrPort.MULTICAST_ROUTER, U8, (2, 4)),
+    (BrPort.MCAST_EHT_HOSTS_LIMIT, U32, (0, 9)),
+    (BrPort.MCAST_MAX_GROUPS, U32, (9,)),
+    (BrPort.GROUP_FWD_MASK, U16, (1, 2)),
+    (BrPort.NEIGH_VLAN_SUPPRESS, U8, (1, 2)),
+    (BrPort.NO, U8, (1,)),
+    (BrPort.MCAST_N_GROUPS, U32, (1,)),
+)
+"""Values of settings: valid ones, those that Linux refuses, and settings that no program changes."""
+
+
+def with_port(world: World, log: Log) -> Links:
+    """Make a bridge with a port that forwards."""
+    links = Links(world, Log())
+    links.bridge("bridge")
+    links.veth("pair")
+    links.set("enslave", PORT, attr(il.IFLA_MASTER, u32(BRIDGE)))
+    for index in (BRIDGE, PORT - 1, PORT):
+        links.set("up", index, flags=1, change=1)
+    links.log, log.mask = log, mask_links
+    return links
+
+
+def port(*attributes: bytes, family: int = 0, index: int = PORT) -> bytes:
+    """Header of a request for a port, and attributes."""
+    return rt.IfInfoMsg(family, index=index).pack() + b"".join(attributes)
+
+
+@case(privileged=True, marks=MARKS)
+def settings(world: World, log: Log) -> None:
+    """Each setting of a port has its limits; a request in two settings keeps the first."""
+    links = with_port(world, log)
+    for type, number, values in SETTINGS:
+        for value in values:
+            data = attr(type, number.pack(value))
+            kind = attr(il.IFLA_INFO_SLAVE_KIND, b"bridge\0") + attr(il.IFLA_INFO_SLAVE_DATA, data)
+            links.ask(f"{type.name} {value}", rt.RTM_NEWLINK, port(attr(il.IFLA_LINKINFO, kind)))
+    both = attr(BrPort.PRIORITY, U16.pack(9)) + attr(BrPort.STATE, U8.pack(9))
+    kind = attr(il.IFLA_INFO_SLAVE_KIND, b"bridge\0") + attr(il.IFLA_INFO_SLAVE_DATA, both)
+    links.ask("two", rt.RTM_NEWLINK, port(attr(il.IFLA_LINKINFO, kind)))
+    links.get("after all", PORT)
+
+
+@case(privileged=True, marks=MARKS)
+def requests_of_bridges(world: World, log: Log) -> None:
+    """RTM_SETLINK of AF_BRIDGE has settings in IFLA_PROTINFO, or a state there if that is no nest."""
+    links = with_port(world, log)
+
+    def ask(label: str, *attributes: bytes, index: int = PORT, type: int = rt.RTM_SETLINK) -> None:
+        links.ask(label, type, port(*attributes, family=AF_BRIDGE, index=index))
+
+    learning = attr(BrPort.LEARNING, b"\0") + attr(BrPort.COST, u32(5))
+    ask("settings", attr(il.IFLA_PROTINFO | NLA_F_NESTED, learning))
+    ask("wrong", attr(il.IFLA_PROTINFO | NLA_F_NESTED, attr(BrPort.COST, u32(0))))
+    ask("too short", attr(il.IFLA_PROTINFO | NLA_F_NESTED, attr(BrPort.COST, b"")))
+    for state in (b"\0", b"\3junk", b"\5", b""):
+        ask(f"state {state!r}", attr(il.IFLA_PROTINFO, state))
+    ask("nothing")
+    ask("deleted", attr(il.IFLA_PROTINFO, b"\0"), type=rt.RTM_DELLINK)
+    for flags in (1, 2, 4):
+        spec = attr(il.IFLA_AF_SPEC, attr(0, U16.pack(flags)))
+        ask(f"port, flags {flags}", spec)
+        ask(f"bridge, flags {flags}", spec, index=BRIDGE)
+        ask(f"delete, flags {flags}", spec, type=rt.RTM_DELLINK)
+    ask("short flags", attr(il.IFLA_AF_SPEC, attr(0, b"\1")))
+    ask("no port", attr(il.IFLA_PROTINFO, b"\0"), index=PORT - 1)
+    links.log = Log()  # the order of what follows of it is not the same every time
+    links.set("down", PORT, change=1)
+    links.log = log
+    ask("state of a port that is down", attr(il.IFLA_PROTINFO, b"\3"))
+
+
+@case(privileged=True, marks=MARKS)
+def promiscuous_twice(world: World, log: Log) -> None:
+    """A device that receives all packets for another reason becomes a port: RTNLGRP_LINK is notified."""
+    links = Links(world, Log())
+    links.bridge("bridge")
+    links.veth("pair")
+    links.set("up", PORT, flags=1, change=1)
+    head = nb.NdMsg(AF_BRIDGE, index=PORT, state=nb.NUD_PERMANENT, flags=nb.NTF_SELF).pack()
+    entry = head + attr(nb.NDA_LLADDR, bytes.fromhex("02bb00000001"))
+    links.changer.send(nlmsg(rt.RTM_NEWNEIGH, REQUEST | CREATE, entry))
+    links.log, log.mask = log, mask_links
+    links.set("enslave", PORT, attr(il.IFLA_MASTER, u32(BRIDGE)))
+    links.set("release", PORT, attr(il.IFLA_MASTER, u32(0)))
+
+
+@case(privileged=True, marks=MARKS)
+def entries_of_one_device(world: World, log: Log) -> None:
+    """A dump selects a device by its header or by NDA_IFINDEX, and a bridge by NDA_MASTER."""
+    links = with_port(world, Log())
+    for index in (PORT - 1, PORT):
+        head = nb.NdMsg(AF_BRIDGE, index=index, state=nb.NUD_PERMANENT, flags=nb.NTF_SELF).pack()
+        entry = head + attr(nb.NDA_LLADDR, bytes.fromhex("02bb00000001"))
+        log.ask(f"add {index}", links.changer, nlmsg(rt.RTM_NEWNEIGH, REQUEST | CREATE | ACK, entry))
+    sock = netlink(world, wire.ROUTE, bind=(0x41000004, 0))
+    for strict in (0, 1):
+        sock.setsockopt(wire.SOL_NETLINK, wire.GET_STRICT_CHK, strict)
+        for index in (0, 1, BRIDGE, PORT - 1, PORT, 99):
+            show(log, f"strict {strict}, header {index}", sock, nb.NdMsg(AF_BRIDGE, index=index).pack())
+            link = rt.IfInfoMsg(AF_BRIDGE, index=index).pack()
+            show(log, f"strict {strict}, header of a link {index}", sock, link)
+            for type in (nb.NDA_IFINDEX, nb.NDA_MASTER):
+                body = nb.NdMsg(AF_BRIDGE, index=PORT).pack() + attr(type, u32(index))
+                show(log, f"strict {strict}, {type} {index}", sock, body)
+
+
+def show(log: Log, label: str, sock: Socket, body: bytes) -> None:
+    """Record the additional unicast addresses in a dump: type, device, address."""
+    sock.send(nlmsg(rt.RTM_GETNEIGH, REQUEST | wire.DUMP, body))
+    shown: list[object] = []
+    for header, payload in wire.messages(sock.recv(65536)):
+        if header[1] == rt.RTM_NEWNEIGH:
+            head = nb.NdMsg.unpack(payload)
+            address = dict(wire.attrs(payload[nb.NdMsg.SIZE :]))[nb.NDA_LLADDR]
+            if head.flags & nb.NTF_SELF and not address[0] & 1:
+                shown.append([head.index, head.state, address.hex()])
+        else:
+            shown.append([header[1], payload[:4].hex()])
+    log(label, shown)
