@@ -19,7 +19,7 @@ from simkernel.kernel.vfs.task import Task
 from simkernel.uapi.capability import CAP_NET_ADMIN, CAP_SYS_MODULE
 from simkernel.uapi.errno import EINVAL, ENODEV, ENOTTY, EOPNOTSUPP, EPERM, os_error
 from simkernel.uapi.ioctl import _IOC_TYPE
-from simkernel.uapi.structure import S16, S32, U16
+from simkernel.uapi.structure import S16, S32, U16, U32
 
 IFNAMSIZ: Final = 16
 IFREQ_SIZE: Final = 40
@@ -34,7 +34,7 @@ GETTERS: Final[Mapping[str, Callable[[NetDevice], tuple[int, bytes]]]] = {
     "SIOCGIFMTU": lambda device: (IFNAMSIZ, S32.pack(device.mtu)),
     "SIOCGIFHWADDR": lambda device: (IFNAMSIZ, U16.pack(device.type) + device.address),
     "SIOCGIFINDEX": lambda device: (IFNAMSIZ, S32.pack(device.index)),
-    "SIOCGIFTXQLEN": lambda device: (IFNAMSIZ, S32.pack(device.tx_queue_len)),
+    "SIOCGIFTXQLEN": lambda device: (IFNAMSIZ, U32.pack(device.tx_queue_len)),
     "SIOCGIFMAP": lambda device: (IFNAMSIZ, bytes(21)),  # all 0 for `lo`; without the padding
 }
 """Offset and new bytes that a request writes into `struct ifreq`."""

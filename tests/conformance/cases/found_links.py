@@ -173,3 +173,48 @@ def ends_that_are_described_wrongly(world: World, log: Log) -> None:
     log.ask("no IPv4", sock, nlmsg(rt.RTM_SETLINK, REQUEST | ACK, small))
     entry = NdMsg(AF_INET, index=1, state=4).pack() + attr(NDA_DST, bytes(4)) + attr(NDA_LLADDR, bytes(6))
     log.ask("neighbour", sock, nlmsg(rt.RTM_NEWNEIGH, REQUEST | CREATE | ACK, entry))
+
+
+@case(privileged=True, marks=MARKS)
+def neighbours_that_are_validated(world: World, log: Log) -> None:
+    """NTF_EXT_VALIDATED takes a valid state; a carrier that goes does not delete such a neighbour."""
+    sock = speaker(world)
+    log.mask = mask_ages
+    log.ask("up", sock, nlmsg(rt.RTM_NEWLINK, REQUEST, rt.IfInfoMsg(index=1, flags=1, change=1).pack()))
+    for family, host in ((AF_INET, bytes(4)), (AF_INET6, bytes(15) + b"\7")):
+        for state in (0, 0x20, 4, 0, 0x20, NUD_PERMANENT):
+            entry = NdMsg(family, index=1, state=state).pack() + attr(NDA_DST, host)
+            entry += attr(NDA_LLADDR, bytes(6)) + attr(NDA_FLAGS_EXT, u32(4))
+            log.ask(f"state {state:#x}", sock, nlmsg(rt.RTM_NEWNEIGH, REQUEST | CREATE | ACK, entry))
+
+
+@case(privileged=True, marks=MARKS)
+def protocols_that_end_and_begin_again(world: World, log: Log) -> None:
+    """A small MTU ends IPv4 and deletes neighbours; a larger one begins it, without the settings of `lo`."""
+    sock = speaker(world)
+    log.mask = mask_ages
+    for group in (1, 3):
+        sock.setsockopt(wire.SOL_NETLINK, wire.ADD_MEMBERSHIP, group)
+    entry = NdMsg(AF_INET, index=1, state=4).pack() + attr(NDA_DST, bytes(4)) + attr(NDA_LLADDR, bytes(6))
+    log.ask("neighbour", sock, nlmsg(rt.RTM_NEWNEIGH, REQUEST | CREATE, entry))
+    for mtu in (60, 9000):
+        small = rt.IfInfoMsg(index=1).pack() + attr(il.IFLA_MTU, u32(mtu))
+        log.ask(f"MTU {mtu}", sock, nlmsg(rt.RTM_SETLINK, REQUEST | ACK, small))
+
+
+@case(privileged=True, marks=(*MARKS, "ioctl"))
+def changes_before_an_error(world: World, log: Log) -> None:
+    """A request with an invalid broadcast address changes its bridge silently; a queue may be very long."""
+    sock = speaker(world)
+    kind = attr(il.IFLA_INFO_KIND, b"bridge\0")
+    made = rt.IfInfoMsg(index=9).pack() + attr(il.IFLA_ADDRESS, bytes((2, 0, 0, 0, 0, 1)))
+    made += attr(il.IFLA_IFNAME, b"a0\0") + attr(il.IFLA_TXQLEN, u32(0xFFFFFFFF))
+    sock.sendto(nlmsg(rt.RTM_NEWLINK, REQUEST | CREATE, made + attr(il.IFLA_LINKINFO, kind)), (0, 0))
+    log.mask = mask_ages
+    log.call("SIOCGIFTXQLEN", world.ioctl, sock, 0x8942, b"a0".ljust(40, b"\0"))
+    sock.setsockopt(wire.SOL_NETLINK, wire.ADD_MEMBERSHIP, 1)
+    delay = attr(il.IFLA_INFO_DATA, attr(1, u32(300)))
+    wrong = rt.IfInfoMsg(index=9).pack() + attr(il.IFLA_LINKINFO, kind + delay)
+    wrong += attr(il.IFLA_BROADCAST, bytes(5))
+    log.ask("wrong", sock, nlmsg(rt.RTM_NEWLINK, REQUEST | ACK, wrong))
+    log.ask("after it", sock, nlmsg(rt.RTM_GETLINK, REQUEST, rt.IfInfoMsg(index=9).pack()))

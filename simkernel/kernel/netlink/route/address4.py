@@ -65,6 +65,9 @@ class Routes4:
     def change_metric(self, address: Address4, metric: int) -> None:
         """Change the metric of an address's prefix route (`fib_modify_prefix_metric()`)."""
 
+    def forget_neighbours(self, device: NetDevice) -> None:
+        """Delete the neighbours of a device (`arp_ifdown()`)."""
+
 
 class Ipv4Addresses(AddressFamily[Address4]):
     """The IPv4 addresses of a machine."""
@@ -95,7 +98,10 @@ class Ipv4Addresses(AddressFamily[Address4]):
         usable = device.mtu >= MIN_MTU
         if event is Event.REGISTER or (event is Event.CHANGEMTU and data is None and usable):
             IN_DEVICE.drop(device)
-            netconf.IPV4.announce(device, IN_DEVICE.of(device).conf)
+            data = IN_DEVICE.of(device)
+            if event is Event.CHANGEMTU:
+                data.conf.clear()  # only at registration does Linux set what `lo` has
+            netconf.IPV4.announce(device, data.conf)
         elif data is None:
             return
         elif event is Event.UP:
@@ -107,6 +113,7 @@ class Ipv4Addresses(AddressFamily[Address4]):
             while data.addresses:
                 self._delete(data, data.addresses[0])
             netconf.IPV4.announce(device, None)
+            self._routes.forget_neighbours(device)
         elif event is Event.CHANGENAME:
             self._rename(device, data)
             netconf.IPV4.renamed(device, data.conf)

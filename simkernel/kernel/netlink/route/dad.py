@@ -39,6 +39,7 @@ class DuplicateDetection:
         self._engine = engine
         self._queue = queue
         self._completed = completed
+        self.max_delay = RTR_SOLICIT_DELAY
 
     def start(self, address: Address6) -> None:
         """Schedule the detection (`addrconf_dad_start()`)."""
@@ -64,7 +65,7 @@ class DuplicateDetection:
 
     def _kick(self, address: Address6) -> None:
         address.probes = DAD_TRANSMITS
-        self._schedule(address, self._engine.rng("ipv6.dad").randrange(RTR_SOLICIT_DELAY))
+        self._schedule(address, self._engine.rng("ipv6.dad").randrange(self.max_delay))
 
     def _schedule(self, address: Address6, delay: int) -> None:
         self.stop(address)

@@ -54,6 +54,9 @@ class AutomaticRoutes4(Routes4):
         TABLES4.of(device.net).generation += 1
         if self._sync_down(device, event, force=force):
             self._fib.flush(device.net)
+        self.forget_neighbours(device)
+
+    def forget_neighbours(self, device: NetDevice) -> None:
         self._flush_neighbours(device, AF_INET)
 
     @staticmethod

@@ -319,8 +319,9 @@ class LinkChanges:
     def _change(self, device: NetDevice, link: LinkRequest, status: int = 0) -> None:
         """Apply the changes of a request, in Linux's order (`do_setlink()`).
 
-        Changes before an error remain, and are notified.
+        Changes before an error remain, and are notified, except if the request is invalid.
         """
+        self._validate(device, link)
         try:
             for effect in self._changes(device, link):
                 status |= effect
@@ -337,7 +338,6 @@ class LinkChanges:
 
     def _changes(self, device: NetDevice, link: LinkRequest) -> Iterator[int]:
         """Apply the changes one by one; yield the effect of each."""
-        self._validate(device, link)
         devices, header, request, tb = self.devices, link.header, link.request, link.tb
         target = self._target(link)
         if target is not device.net:

@@ -141,7 +141,7 @@ class NeighbourTables:
         entries, others = NEIGHBOURS.of(device.net), PROXIES.of(device.net)
         gone = [each for each in entries.values() if each.device is device and each.family == family]
         for entry in reversed(gone):  # `neigh_get_dev_table()` has the newest first
-            if permanent or not entry.state & nb.NUD_PERMANENT:
+            if permanent or not (entry.state & nb.NUD_PERMANENT or entry.flags & nb.NTF_EXT_VALIDATED):
                 del entries[family, device, entry.key]
                 self._notify(entry, rt.RTM_DELNEIGH)
         for proxy in tuple(others.values()) if proxies else ():
@@ -297,11 +297,14 @@ class NeighbourTables:
                 raise os_error(ENOENT)
             if head.state & nb.NUD_PERMANENT and flags & nb.NTF_MANAGED:
                 raise refuse(request, EINVAL, "Invalid NTF_* flag for permanent entry")
+            _check_validated(request, "create externally validated neighbor", head.state, 0, flags)
             self._check_modelled(head.state, flags)
             entry = self._create(head.family, device, key, flags)
         else:
             if request.flags & NLM_F_EXCL:
                 raise os_error(EEXIST)
+            kept = entry.state & ~nb.NUD_PERMANENT
+            _check_validated(request, "mark neighbor as externally validated", head.state, kept, flags)
             self._check_modelled(head.state, flags)
             override = bool(request.flags & NLM_F_REPLACE)
         if protocol:
@@ -398,6 +401,16 @@ class NeighbourTables:
                     entry.flags = router
         if changed:
             self._notify(entry, rt.RTM_NEWNEIGH, users=1, portid=request.portid)
+
+
+def _check_validated(request: Request, what: str, state: int, kept: int, flags: int) -> None:
+    """Raise EINVAL if a neighbour with NTF_EXT_VALIDATED would have no valid state.
+
+    The state stays `kept` if the kernel is to resolve the address.
+    """
+    result = kept if flags & (nb.NTF_USE | nb.NTF_MANAGED) else state
+    if flags & nb.NTF_EXT_VALIDATED and not result & nb.NUD_VALID:
+        raise refuse(request, EINVAL, f"Cannot {what} with an invalid state")
 
 
 def _multicast(device: NetDevice, key: bytes) -> bytes:
