@@ -127,6 +127,11 @@ class RealWorld:
         self._enter()
         return Path(path).read_bytes()
 
+    def write_file(self, path: str, data: bytes) -> None:
+        """Write a file, such as a setting of this namespace."""
+        self._enter()
+        Path(path).write_bytes(data)
+
     def listdir(self, path: str) -> list[str]:
         """As `os.listdir`, in this namespace."""
         self._enter()

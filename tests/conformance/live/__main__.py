@@ -31,8 +31,8 @@ NO_PRIVILEGE: Final = (
     f"{SKIPPED} without root: everything that takes privilege or a namespace of its own (uevents, routes, "
     "network devices), and the recorded cases"
 )
-LIMIT: Final = 0.9
-"""Seconds before the host's first duplicate address detection may end: a random delay, then one second."""
+LIMIT: Final = 4.0
+"""Seconds before a timer of the host changes what a program sees: a neighbour is first probed after 5 s."""
 LEAST: Final = 100
 """What is reached fewer times than that is listed."""
 

@@ -19,8 +19,9 @@ Outcome = tuple[str, Any]
 MAX_DRAINED: Final = 400
 """The maximum number of datagrams that `drain` reads."""
 
-PATIENCE: Final = 0.1
-"""Seconds that a listener waits for notifications that the other kernel has sent."""
+SHORT_WAIT: Final = 0.1
+LONG_WAIT: Final = 2.0
+"""Seconds that a listener waits for notifications that the other kernel has sent, at first and to be sure."""
 
 DEFERRED: Final = 0.003
 """Seconds after which a missing notification waits for deferred work, which `Settler` triggers."""
@@ -68,6 +69,7 @@ class Actor:
     world: Any
     pid: int
     settle: Settle = _ignore
+    patience: float = SHORT_WAIT
     sockets: dict[int, Any] = attrs.field(factory=dict)
     worlds: list[Any] = attrs.field(factory=list)
     """A world for each network namespace of a program with two."""
@@ -208,7 +210,7 @@ class Actor:
             self.settle(self, slow=False)
         outcomes = self._received(slot, size, controllen)
         begun = time.monotonic()
-        while len(outcomes) < self._wanted and (waited := time.monotonic() - begun) < PATIENCE:
+        while len(outcomes) < self._wanted and (waited := time.monotonic() - begun) < self.patience:
             time.sleep(0.0003)
             if waited > DEFERRED:
                 self.settle(self, slow=waited < URGENT)

@@ -18,16 +18,17 @@ from typing import Final, NoReturn
 import attrs
 
 from simkernel.blocking.process import Blocking
-from simkernel.engine import millis
+from simkernel.engine import millis, seconds
 from simkernel.machine import Machine
 from simkernel.testing import World as SimulatedWorld
 from simkernel.uapi import netlink as nl
 from simkernel.uapi.socket import AF_NETLINK, SOCK_RAW
 from simkernel.uapi.uevent import UEVENT_GROUP
-from tests.conformance.live.actor import Actor
+from tests.conformance.live.actor import LONG_WAIT, SHORT_WAIT, Actor, Outcome
 from tests.conformance.live.areas import Scope
-from tests.conformance.live.links.settle import Settler
+from tests.conformance.live.links.settle import DAD_DELAY, Settler
 from tests.conformance.live.mirror import Mirror, closed_groups, families
+from tests.conformance.live.steps import Step
 from tests.conformance.privilege import pretend_nobody, return_to_root
 from tests.conformance.real import RealWorld, enter_new_namespace
 
@@ -39,8 +40,8 @@ SHARED_PROTOCOLS: Final = (
 )
 NEED_NAMESPACE: Final = ("uevent", "route", "netdev")
 """What cannot be compared where the host's own devices, and what happens to them, are seen."""
-PATIENCE: Final = 10.0
-"""Seconds that an example may take; none takes one."""
+PATIENCE: Final = 20.0
+"""Seconds that a step may take.  A step that takes longer blocks, or the machine is slow."""
 KINDS: Final = ("veth", "bridge")
 AT_ONCE: Final = millis(1)
 MOST_LEFT: Final = 100
@@ -60,23 +61,32 @@ class Host:
     _namespace: int = -1
     _left: list[int] = attrs.field(factory=list)
     """Namespaces of earlier examples: the kernel takes many apart in the time that it takes for one."""
+    patience: float = SHORT_WAIT
+    """Seconds that a listener waits for a notification that simkernel has sent."""
 
     @contextmanager
     def actor(self) -> Iterator[Actor]:
         """A process of the host's kernel, in a new namespace if that can be had."""
         world = RealWorld(self.privileged, self._enter())
         settler = Settler()
-        actor = Actor(world, os.getpid(), settler.settle)
-        signal.setitimer(signal.ITIMER_REAL, PATIENCE)
+        actor = HostActor(world, os.getpid(), settler.settle, self.patience)
         try:
             yield actor
         finally:
-            signal.setitimer(signal.ITIMER_REAL, 0)
             actor.close()
             settler.close()
             self._left += [other.namespace_fd for other in actor.worlds[1:]]
             if self.privileged:
                 world.become(privileged=True)
+
+    @contextmanager
+    def patient(self) -> Iterator[None]:
+        """Wait long for notifications: a slow machine must not be taken for a difference."""
+        self.patience = LONG_WAIT
+        try:
+            yield
+        finally:
+            self.patience = SHORT_WAIT
 
     def disturbed(self) -> bool:
         """Whether somebody else has made uevents since this was last asked."""
@@ -132,9 +142,26 @@ def _uevent_monitor() -> socket.socket:
     return monitor
 
 
+class Blocked(Exception):
+    """A step has taken longer than `PATIENCE`.  No OSError, because a step that fails returns."""
+
+
+class HostActor(Actor):
+    """A process of the host's kernel.  A step that blocks has this as its result."""
+
+    def perform(self, step: Step, wanted: int = 0) -> list[Outcome]:
+        """Do a step, for at most `PATIENCE`."""
+        signal.setitimer(signal.ITIMER_REAL, PATIENCE)
+        try:
+            return super().perform(step, wanted)
+        except Blocked as blocked:
+            return [(str(blocked), None)]
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+
+
 def _blocks(number: int, frame: object) -> NoReturn:
-    """A call that blocks on the host, and does not in simkernel."""
-    raise OSError(f"blocks for {PATIENCE:g} s")
+    raise Blocked(f"blocks for {PATIENCE:g} s")
 
 
 def _has(protocol: int) -> bool:
@@ -156,6 +183,7 @@ def simulated(host: Host, seed: int = 0) -> Iterator[Actor]:
         machine.kernel.processes._last_pid = os.getpid() - 1
         if UEVENT_SEQUENCE.exists():
             machine.kernel.uevents.sequence = int(UEVENT_SEQUENCE.read_text())
+        machine.kernel.rtnetlink.ipv6.detection.max_delay = seconds(DAD_DELAY)
         blocking = machine.blocking(uid=0 if host.privileged else os.getuid())
         world = SimulatedWorld(
             machine, blocking, machine.kernel.namespaces.create(), privileged=host.privileged
@@ -173,5 +201,5 @@ def _settle(machine: Machine, blocking: Blocking, actor: Actor, *, slow: bool) -
             blocking.modprobe(kind)
     machine.run(until=machine.engine.time() + AT_ONCE)
     for world in actor.worlds:
-        for device in tuple(world._net.devices.values()):
+        for _, device in sorted(world._net.devices.items()):
             machine.kernel.net_devices.watch.sync(device)

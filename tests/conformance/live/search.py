@@ -100,7 +100,9 @@ class Search:
 
     def _confirmed(self, program: Program, difference: Difference, origin: str) -> Finding | None:
         for _ in range(RETRIES):
-            if not self._shows(program, difference):
+            with self.host.patient():
+                shows = self._shows(program, difference)
+            if not shows:
                 self.passing += 1
                 return None
         small = shrink(

@@ -17,19 +17,28 @@ from simkernel.uapi.structure import U16, U32
 
 Tree = dict[int, "Tree | tuple[int, int | None]"]
 
-BRIDGE_TIMERS: Final[Tree] = dict.fromkeys((16, 17, 18, 19), (0, None))
-"""IFLA_BR_HELLO_TIMER, TCN_TIMER, TOPOLOGY_CHANGE_TIMER, GC_TIMER: the remaining time."""
-PORT_TIMERS: Final[Tree] = dict.fromkeys((21, 22, 23), (0, None))
-"""IFLA_BRPORT_MESSAGE_AGE_TIMER, FORWARD_DELAY_TIMER, HOLD_TIMER: the remaining time."""
-INET6: Final[Tree] = {3: (0, None), 5: (4, 12), 6: (0, None)}
-"""IFLA_INET6_STATS, ICMP6STATS: packet counters.  IFLA_INET6_CACHEINFO: a time stamp, a random interval."""
+BRIDGE: Final[Tree] = dict.fromkeys((16, 17, 18, 19, 48), (0, None))
+"""IFLA_BR_HELLO_TIMER, TCN_TIMER, TOPOLOGY_CHANGE_TIMER, GC_TIMER: the remaining time.
+
+IFLA_BR_FDB_N_LEARNED: the number of addresses that packets have taught the bridge.
+"""
+PORT: Final[Tree] = dict.fromkeys((21, 22, 23, 38, 41), (0, None))
+"""IFLA_BRPORT_MESSAGE_AGE_TIMER, FORWARD_DELAY_TIMER, HOLD_TIMER: the remaining time.
+
+IFLA_BRPORT_MCAST_EHT_HOSTS_CNT, MCAST_N_GROUPS: memberships that packets report.
+"""
+INET6: Final[Tree] = {2: (36, 40), 3: (0, None), 5: (4, 12), 6: (0, None)}
+"""IFLA_INET6_STATS, ICMP6STATS: packet counters.  IFLA_INET6_CACHEINFO: a time stamp, a random interval.
+
+IFLA_INET6_CONF: DEVCONF_RTR_SOLICIT_DELAY, which the search sets on the host (`DAD_DELAY`).
+"""
 LINK: Final[Tree] = {
     7: (0, None),
     23: (0, None),
     31: (0, None),
     32: (0, None),
-    18: {2: BRIDGE_TIMERS, 5: PORT_TIMERS},
-    12: {**PORT_TIMERS, **INET6},
+    18: {2: BRIDGE, 5: PORT},
+    12: {**PORT, **INET6},
     26: {10: INET6},
 }
 """IFLA_STATS, STATS64: packet counters.  IFLA_NUM_TX_QUEUES, NUM_RX_QUEUES: the number of possible CPUs."""

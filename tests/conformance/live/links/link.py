@@ -33,19 +33,16 @@ BRIDGE_OPTIONS: Final[dict[int, tuple[object, tuple[int, ...]]]] = {
 }
 """IFLA_BR_: forward delay, hello time, maximal age, ageing time, priority, group forward mask."""
 PORT_OPTIONS: Final[dict[int, tuple[object, tuple[int, ...]]]] = {
-    1: (U8, (0, 1, 2, 3, 4, 5)),
+    1: (U8, (0, 0, 3, 3, 4, 4, 5, 1)),
     2: (U16, (0, 8, 63, 64)),
     3: (U32, (0, 1, 2, 65535, 65536)),
-    4: (U8, (0, 1)),
-    5: (U8, (0, 1)),
-    6: (U8, (0, 1)),
-    8: (U8, (0, 1)),
-    9: (U8, (0, 1)),
-    27: (U8, (0, 1)),
-    30: (U8, (0, 1)),
-    33: (U8, (0, 1)),
+    **dict.fromkeys((4, 5, 6, 8, 9, 27, 30, 33, 39, 40, 43), (U8, (0, 1))),
+    25: (U8, (0, 1, 2, 3, 4)),
+    31: (U16, (0, 1, 2, 0xFFF8)),
+    37: (U32, (0, 1, 512)),
+    42: (U32, (0, 7)),
 }
-"""IFLA_BRPORT_: state, priority, cost, mode, guard, protect, learning, flooding, isolation."""
+"""IFLA_BRPORT_: state, priority, cost, those that are on or off, multicast router, mask, limits."""
 
 
 def _head(p: Picks, index: int = 0, flags: int = 0, change: int = 0, family: int = 0) -> bytes:
@@ -230,9 +227,10 @@ def change_port(p: Picks) -> Request:
     return Request(rtnl.RTM_SETLINK, _head(p, p.index(), family=AF_BRIDGE) + info)
 
 
-def enslave(p: Picks) -> Request:
-    """Make a link a port of another link, or remove its master."""
-    return Request(rtnl.RTM_SETLINK, _head(p, p.index()) + p.number(il.IFLA_MASTER, 0, p.index(), p.index()))
+def enslave(p: Picks, index: int = 0, bridge: int = 0) -> Request:
+    """Make a link a port of another link, or remove its master.  0 selects a link at random."""
+    masters = (bridge,) if bridge else (0, p.index(), p.index())
+    return Request(rtnl.RTM_SETLINK, _head(p, index or p.index()) + p.number(il.IFLA_MASTER, *masters))
 
 
 def move(p: Picks) -> Request:

@@ -192,10 +192,12 @@ class _Writer:
     # -- requests --------------------------------------------------------
 
     def _prepare(self) -> None:
-        """Mostly create links and bring them up first."""
+        """Mostly create links and bring them up first, and often give a bridge a port."""
         if self.p.often(0.8):
             for maker in (link.new_veth, link.new_bridge, link.new_veth)[: self.p.one(1, 2, 3)]:
                 self._send(maker(self.p))
+            if self.p.links[0] > 3 and self.p.often(0.4):
+                self._send(link.enslave(self.p, self.p.one(2, 3), 4))
             for index in range(1, self.p.links[0] + 1):
                 if self.p.often(0.7):
                     self._send(

@@ -7,9 +7,12 @@ handles its event at once: `rtnl_getlink()` calls `linkwatch_sync_dev()`.
 
 from __future__ import annotations
 
-import struct
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any, Final
+
+import attrs
 
 from simkernel.uapi import if_link as il
 from simkernel.uapi import netlink as nl
@@ -21,6 +24,13 @@ from tests.conformance import wire
 PLENTY: Final = 1 << 17
 PORT: Final = 0x41000020
 """A port id that no program uses.  The kernel assigns the process's pid to the first socket of a program."""
+DAD_DELAY: Final = 1_000_000
+"""The maximum of the random delay of duplicate address detection, in seconds: none ends in an example."""
+DAD_DELAY_FILE: Final = "/proc/sys/net/ipv6/conf/default/router_solicitation_delay"
+PATIENCE: Final = 0.2
+"""Seconds that the work queue has for what is urgent."""
+POLL: Final = 0.0005
+NO_CARRIER: Final = (il.IF_OPER_DOWN, il.IF_OPER_LOWERLAYERDOWN)
 ALL: Final = wire.nlmsg(rtnl.RTM_GETLINK, wire.REQUEST | wire.DUMP, rtnl.IfInfoMsg().pack())
 
 
@@ -38,21 +48,45 @@ class Settler:
     def settle(self, actor: Any, *, slow: bool) -> None:
         """Handle the deferred events; if `slow`, only those that are not urgent."""
         for world in actor.worlds if not self._sockets else ():
+            with suppress(OSError):  # a container's /proc/sys may be read-only
+                world.write_file(DAD_DELAY_FILE, b"%d" % DAD_DELAY)
             sock = world.socket(AF_NETLINK, SOCK_RAW, nl.NETLINK_ROUTE)
             sock.bind((PORT, 0))
             self._sockets.append(sock)
         for sock in self._sockets:
-            for index, link in list(self._links(sock)):
-                if not slow or link in (None, index):
-                    sock.send(wire.nlmsg(rtnl.RTM_GETLINK, wire.REQUEST, rtnl.IfInfoMsg(index=index).pack()))
+            links = list(_links(sock))
+            begun = time.monotonic()
+            while any(link.urgent for link in links) and time.monotonic() - begun < PATIENCE:
+                time.sleep(POLL)
+                links = list(_links(sock))
+            for link in links:
+                if link.slow or not slow:
+                    head = rtnl.IfInfoMsg(index=link.index).pack()
+                    sock.send(wire.nlmsg(rtnl.RTM_GETLINK, wire.REQUEST, head))
                     sock.recv(PLENTY)
 
-    def _links(self, sock: Any) -> Iterator[tuple[int, int | None]]:
-        sock.send(ALL)
-        while True:
-            for header, payload in wire.messages(sock.recv(PLENTY)):
-                if header[1] == nl.NLMSG_DONE:
-                    return
-                (index,) = struct.unpack_from("<i", payload, 4)
-                link = dict(wire.attrs(payload[rtnl.IfInfoMsg.SIZE :])).get(il.IFLA_LINK)
-                yield index, None if link is None else U32.unpack(link)[0]
+
+@attrs.frozen
+class _Link:
+    """A link: `slow` if the work queue may take a second for it, `urgent` if it is about to change its state.
+
+    RTM_GETLINK of an urgent link would be handled in another order than the work queue has.
+    """
+
+    index: int
+    slow: bool
+    urgent: bool
+
+
+def _links(sock: Any) -> Iterator[_Link]:
+    sock.send(ALL)
+    while True:
+        for header, payload in wire.messages(sock.recv(PLENTY)):
+            if header[1] == nl.NLMSG_DONE:
+                return
+            link = rtnl.IfInfoMsg.unpack(payload)
+            found = dict(wire.attrs(payload[rtnl.IfInfoMsg.SIZE :]))
+            slow = found.get(il.IFLA_LINK) in (None, U32.pack(link.index))
+            carrier, state = found[il.IFLA_CARRIER][0], found[il.IFLA_OPERSTATE][0]
+            late = state in NO_CARRIER if carrier else state == il.IF_OPER_UP and not slow
+            yield _Link(link.index, slow, bool(link.flags & il.IFF_UP and late))
