@@ -1,32 +1,54 @@
-"""Changes of network links by raw messages, on simkernel and on this host alike."""
+"""Changes of network links by raw messages, on simkernel and on this host."""
 
 from __future__ import annotations
 
 import errno
 import time
+from collections.abc import Callable
 from typing import Any, Final
 
 from simkernel.uapi import if_link as il
 from simkernel.uapi import rtnetlink as rt
 from simkernel.uapi.netlink import (
+    NETLINK_ADD_MEMBERSHIP,
     NETLINK_ROUTE,
     NLM_F_ACK,
     NLM_F_CREATE,
     NLM_F_EXCL,
     NLM_F_REQUEST,
+    NlMsgHdr,
     attribute,
+    iterate_messages,
     message,
 )
-from simkernel.uapi.socket import AF_NETLINK, MSG_DONTWAIT, SOCK_RAW
+from simkernel.uapi.socket import AF_NETLINK, MSG_DONTWAIT, SOCK_RAW, SOL_NETLINK
 from simkernel.uapi.structure import S32, U32
 
 IFLA_INFO_KIND: Final = 1
 IFLA_INFO_DATA: Final = 2
 
 
+def route_socket(world: Any, *groups: int) -> Any:
+    """Return a socket of NETLINK_ROUTE.  With groups, it is bound and receives their messages."""
+    sock = world.socket(AF_NETLINK, SOCK_RAW, NETLINK_ROUTE)
+    if groups:
+        sock.bind((0, 0))
+    for group in groups:
+        sock.setsockopt(SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, group)
+    return sock
+
+
+def attempt(function: Callable[..., Any], *arguments: Any) -> Any:
+    """Return the result of a call, or the name of its errno."""
+    try:
+        return function(*arguments)
+    except OSError as error:
+        return errno.errorcode[error.errno or 0]
+
+
 def ask(world: Any, type: int, body: bytes, flags: int = 0) -> str:
     """Send a request and return the name of its error, or "0"."""
-    with world.socket(AF_NETLINK, SOCK_RAW, NETLINK_ROUTE) as sock:
+    with route_socket(world) as sock:
         sock.send(message(type, body, flags=NLM_F_REQUEST | NLM_F_ACK | flags, seq=1))
         (number,) = S32.unpack_from(sock.recv(65536), 16)
     return errno.errorcode.get(-number, "0")
@@ -89,10 +111,15 @@ def settle(world: Any, seconds: float = 0.05) -> None:
 
 
 def drain(sock: Any) -> list[bytes]:
-    """Return all messages that a socket has."""
+    """Return all datagrams in a receive queue."""
     found: list[bytes] = []
     while True:
         try:
             found.append(sock.recv(65536, MSG_DONTWAIT))
         except BlockingIOError:
             return found
+
+
+def messages(sock: Any) -> list[tuple[NlMsgHdr, bytes]]:
+    """Return header and payload of all messages in a receive queue."""
+    return [(header, bytes(data)) for each in drain(sock) for header, data in iterate_messages(each)]

@@ -102,9 +102,9 @@ class NetDeviceOps:
     fdb_dump: Callable[[NetDevice, NetDevice | None], list[bytes]] | None = None
     """Return a bridge's addresses for a port, or for the bridge itself if the port is None."""
     bridge_getlink: Callable[[NetDevice, NetDevice, int], list[bytes]] | None = None
-    """Return header and attributes of a port (second argument) of a bridge (first), without nlmsghdr."""
+    """Return the RTM_NEWLINK payloads of a bridge's port.  Arguments: bridge, port, IFLA_EXT_MASK."""
     bridge_setlink: Callable[[NetDevice, NetDevice, Attributes, Extack], None] | None = None
-    """Change settings of a port (second argument) of a bridge (first)."""
+    """Change settings of a bridge's port.  Arguments: bridge, port, settings, error text."""
     link_settings: Callable[[NetDevice], tuple[int, str]] | None = None
     """Return speed in Mbit/s and duplex (`ethtool_ops.get_link_ksettings`)."""
 
@@ -267,7 +267,7 @@ class NetOwner(Protocol):
 
 
 def is_valid_ether_addr(address: bytes) -> bool:
-    """Return True for a unicast address other than 0."""
+    """Return True for a unicast address with a non-zero byte."""
     return any(address) and not address[0] & 1
 
 

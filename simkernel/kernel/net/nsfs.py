@@ -67,7 +67,7 @@ class NsInode(OpenableInode):
 
 
 class NsFile(FileObject):
-    """An open file of a namespace.  It holds the namespace."""
+    """An open file of a namespace, with a reference to the namespace."""
 
     __slots__ = ("_inode", "net")
 

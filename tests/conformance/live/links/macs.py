@@ -31,7 +31,7 @@ class Macs:
                         self._simulated[form(ours)] = form(theirs)
 
     def translate(self, value: Any) -> Any:
-        """Return a value with the simulated kernel's addresses."""
+        """Replace the real kernel's random addresses in a value by those of the simulated kernel."""
         if not self._simulated:
             return value
         if isinstance(value, bytes):

@@ -1,4 +1,4 @@
-"""Programs that change links, addresses, routes, neighbours and rules in two namespaces, and listen.
+"""Programs that change links, addresses, routes, neighbours and rules in two namespaces, and read events.
 
 A program has four sockets.  In each namespace, one socket sends requests and one listens to the groups.
 After each change, the program reads both listeners to the end.  So deferred work of the kernel (linkwatch,
@@ -55,7 +55,7 @@ LINK, NEIGH, ADDR4, ROUTE4, RULE4, ADDR6, ROUTE6, IFINFO6, PREFIX6, RULE6, NSID 
 )
 GROUPS: Final = (LINK, NEIGH, ADDR4, ROUTE4, RULE4, ADDR6, ROUTE6, IFINFO6, PREFIX6, RULE6, NSID)
 IMMEDIATE: Final = (ADDR4, ROUTE4, RULE4, RULE6)
-"""Groups without messages from deferred work.  Their queue overflows at the same message each time."""
+"""Groups without messages from deferred work.  So a queue overflows at the same message in both kernels."""
 
 LINKS: Final = (
     (4, link.new_veth),

@@ -15,17 +15,14 @@ from simkernel.uapi import if_link as il
 from simkernel.uapi import net_namespace as ns
 from simkernel.uapi import rtnetlink as rt
 from simkernel.uapi.netlink import (
-    NETLINK_ROUTE,
     NLM_F_ACK,
     NLM_F_DUMP,
     NLM_F_REQUEST,
     attribute,
     iterate_attributes,
-    iterate_messages,
     message,
 )
 from simkernel.uapi.sched import CLONE_NEWNET
-from simkernel.uapi.socket import AF_NETLINK, MSG_DONTWAIT, SOCK_RAW, SOL_NETLINK
 from simkernel.uapi.structure import S32, U32
 from tests.kernel import links
 from tests.kernel.host import expect_as_on_this_host, only_6_18
@@ -52,32 +49,22 @@ def observe(world: Any) -> list[list[object]]:
 
     def read(sock: Any) -> list[list[object]]:
         found: list[list[object]] = []
-        while True:
-            try:
-                data = sock.recv(65536, MSG_DONTWAIT)
-            except BlockingIOError:
-                return found
-            for header, payload in iterate_messages(data):
-                if header.type == 2:
-                    number = -S32.unpack_from(payload)[0]
-                    found.append(["error", errno.errorcode.get(number, "0")])
-                elif header.type == 3:
-                    found.append(["done"])
-                else:
-                    values = [
-                        [type, S32.unpack(value)[0]] for type, value in iterate_attributes(bytes(payload)[4:])
-                    ]
-                    found.append([header.type, header.flags, header.seq, bool(header.pid), values])
+        for header, payload in links.messages(sock):
+            if header.type == 2:
+                found.append(["error", errno.errorcode.get(-S32.unpack_from(payload)[0], "0")])
+            elif header.type == 3:
+                found.append(["done"])
+            else:
+                values = [[type, S32.unpack(value)[0]] for type, value in iterate_attributes(payload[4:])]
+                found.append([header.type, header.flags, header.seq, bool(header.pid), values])
+        return found
 
     def ask(label: str, type: int, *attributes: bytes, flags: int = NLM_F_ACK) -> None:
         sock.send(message(type, bytes(4) + b"".join(attributes), flags=NLM_F_REQUEST | flags, seq=len(seen)))
         seen.append([label, read(sock), read(listener)])
 
     first = world.open(NS, os.O_RDONLY)
-    listener = world.socket(AF_NETLINK, SOCK_RAW, NETLINK_ROUTE)
-    listener.bind((0, 0))
-    listener.setsockopt(SOL_NETLINK, ADD_MEMBERSHIP, rt.RTNLGRP_NSID)
-    sock = world.socket(AF_NETLINK, SOCK_RAW, NETLINK_ROUTE)
+    listener, sock = links.route_socket(world, rt.RTNLGRP_NSID), links.route_socket(world)
     world.unshare(CLONE_NEWNET)
     second = world.open(NS, os.O_RDONLY)
     world.unshare(CLONE_NEWNET)
@@ -119,11 +106,8 @@ def numbers_by_links(world: Any, group: int) -> list[list[object]]:
         if step:
             world.unshare(CLONE_NEWNET)
         nets.append(world.open(NS, os.O_RDONLY))
-        socks.append(world.socket(AF_NETLINK, SOCK_RAW, NETLINK_ROUTE))
-        listeners.append(world.socket(AF_NETLINK, SOCK_RAW, NETLINK_ROUTE))
-        listeners[-1].bind((0, 0))
-        listeners[-1].setsockopt(SOL_NETLINK, ADD_MEMBERSHIP, rt.RTNLGRP_NSID)
-        listeners[-1].setsockopt(SOL_NETLINK, ADD_MEMBERSHIP, group)
+        socks.append(links.route_socket(world))
+        listeners.append(links.route_socket(world, rt.RTNLGRP_NSID, group))
     seen: list[list[object]] = []
 
     def look(label: str, result: str) -> None:
@@ -134,8 +118,7 @@ def numbers_by_links(world: Any, group: int) -> list[list[object]]:
             answer = socks[here].recv(65536)
             seen.append([here, there, S32.unpack_from(answer, 24)[0]])
         for each in listeners:
-            messages = [m for data in links.drain(each) for m in iterate_messages(data)]
-            seen.append([_digest(header.type, bytes(payload)) for header, payload in messages])
+            seen.append([_digest(header.type, payload) for header, payload in links.messages(each)])
 
     def to(net: int) -> bytes:
         return links.number(il.IFLA_NET_NS_FD, nets[net])
@@ -156,8 +139,7 @@ def numbers_by_links(world: Any, group: int) -> list[list[object]]:
     world.close(nets[2])
     links.settle(world, 0.2)
     for each in listeners:
-        messages = [m for data in links.drain(each) for m in iterate_messages(data)]
-        seen.append([_digest(header.type, bytes(payload)) for header, payload in messages])
+        seen.append([_digest(header.type, payload) for header, payload in links.messages(each)])
     return seen
 
 
@@ -180,13 +162,13 @@ def without_a_listener(world: Any) -> list[list[object]]:
 
 @only_6_18
 @pytest.mark.parametrize("function", [with_a_listener, without_a_listener])
-def test_links_across_namespaces_number_them_as_on_this_host(machine: Machine, function: Any) -> None:
-    expect_as_on_this_host(function, function(machine.blocking(uid=0)))
+def test_links_across_namespaces_number_them_as_on_this_host(function: Any) -> None:
+    expect_as_on_this_host(function)
 
 
 @only_6_18
-def test_numbers_are_given_and_freed_as_on_this_host(machine: Machine) -> None:
-    expect_as_on_this_host(observe, observe(machine.blocking(uid=0)))
+def test_numbers_are_given_and_freed_as_on_this_host() -> None:
+    expect_as_on_this_host(observe)
 
 
 def test_a_listener_is_notified_when_a_numbered_namespace_goes(machine: Machine) -> None:
