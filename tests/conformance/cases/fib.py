@@ -1,4 +1,4 @@
-"""NETLINK_ROUTE: IPv4 routes that change, and those that come and go with links and addresses."""
+"""NETLINK_ROUTE: changes of IPv4 routes, by requests and by changes of links and addresses."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from tests.conformance.cases.fib_lab import (
     ROUTE,
     VETH,
     Lab,
+    hop,
     packed,
 )
 from tests.conformance.log import Log
@@ -32,7 +33,7 @@ from tests.conformance.world import World
 
 @case(privileged=True, marks=ROUTE)
 def loopback_routes(world: World, log: Log) -> None:
-    """The routes of 127.0.0.1 come with `lo` and go with it."""
+    """The kernel adds the routes of 127.0.0.1 when `lo` comes up, and deletes them when it goes down."""
     lab = Lab(world, log)
     for up in (True, False, True):
         lab.link(LO, up)
@@ -72,8 +73,7 @@ def address_routes(world: World, log: Log) -> None:
 def same_prefix_on_two_links(world: World, log: Log) -> None:
     """A prefix on two links has a route for each, in the order of aliases, until the first link goes."""
     lab = Lab(world, log, veth=True)
-    for index in (LO, VETH, PEER):
-        lab.link(index, True)
+    lab.links_up()
     lab.address("10.0.0.1/24", VETH)
     lab.address("10.0.0.2/24", PEER)
     lab.dump("both")
@@ -89,10 +89,9 @@ def same_prefix_on_two_links(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=ROUTE)
 def routes_with_a_link(world: World, log: Log) -> None:
-    """Routes over a link that goes down and is deleted; those that are not over it stay."""
+    """Routes of a link are deleted when it goes down or is deleted.  Other routes stay."""
     lab = Lab(world, log, veth=True)
-    for index in (LO, VETH, PEER):
-        lab.link(index, True)
+    lab.links_up()
     lab.address("10.0.0.1/24", VETH)
     lab.new("gateway", "10.1.0.0/16", via="10.0.0.2")
     lab.new("device", "10.2.0.0/16", dev=VETH, scope=LINK)
@@ -127,8 +126,7 @@ def routes_without_a_carrier(world: World, log: Log) -> None:
 def preferred_source_goes(world: World, log: Log) -> None:
     """The kernel deletes routes with their preferred source address, and sends RTM_DELROUTE."""
     lab = Lab(world, log, veth=True)
-    for index in (LO, VETH, PEER):
-        lab.link(index, True)
+    lab.links_up()
     lab.address("10.0.0.1/24", VETH)
     lab.address("10.5.0.1/32", VETH)
     lab.new("one", "10.1.0.0/16", via="10.0.0.2", prefsrc="10.5.0.1")
@@ -146,13 +144,13 @@ def preferred_source_goes(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=ROUTE)
 def routes_refused(world: World, log: Log) -> None:
-    """RTM_NEWROUTE and RTM_DELROUTE that come to nothing."""
+    """RTM_NEWROUTE and RTM_DELROUTE that fail."""
     lab = Lab(world, log, veth=True)
     lab.link(LO, True)
     lab.link(VETH, True)
     lab.address("10.0.0.1/24", VETH)
     via = attr(rt.RTA_VIA, b"\2\0" + packed("10.0.0.2"))
-    nexthops = rt.RtNextHop(16, index=VETH).pack() + attr(rt.RTA_GATEWAY, packed("10.0.0.2"))
+    nexthops = hop("10.0.0.2", VETH)
     for label, to, more in (
         ("nothing", "", {}),
         ("no device", "10.1.0.0/16", {"dev": 99, "scope": LINK}),
@@ -210,10 +208,9 @@ def routes_refused(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=ROUTE)
 def route_flags(world: World, log: Log) -> None:
-    """NLM_F_CREATE, EXCL, REPLACE, APPEND and none: what becomes of the routes of one prefix."""
+    """NLM_F_CREATE, EXCL, REPLACE, APPEND and none: changes of the routes of one prefix."""
     lab = Lab(world, log, veth=True)
-    for index in (LO, VETH, PEER):
-        lab.link(index, True)
+    lab.links_up()
     lab.address("10.0.0.1/24", VETH)
     to, one, two, three = "10.1.0.0/16", "10.0.0.2", "10.0.0.3", "10.0.0.4"
     lab.new("no flags", to, 0, via=one)
@@ -258,10 +255,9 @@ def route_flags(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=ROUTE)
 def route_metrics(world: World, log: Log) -> None:
-    """RTA_METRICS: what is kept and how it is shown; RTA_FLOW; a gateway by RTA_VIA."""
+    """RTA_METRICS in requests and in messages, RTA_FLOW, a gateway by RTA_VIA."""
     lab = Lab(world, log, veth=True)
-    for index in (LO, VETH, PEER):
-        lab.link(index, True)
+    lab.links_up()
     lab.address("10.0.0.1/24", VETH)
     metrics = b"".join(
         attr(type, u32(value))
@@ -284,13 +280,9 @@ def route_metrics(world: World, log: Log) -> None:
 def multipath(world: World, log: Log) -> None:
     """RTA_MULTIPATH: weights, flags, a next hop that goes down, refusals, deletion."""
     lab = Lab(world, log, veth=True)
-    for index in (LO, VETH, PEER):
-        lab.link(index, True)
+    lab.links_up()
     lab.address("10.0.0.1/24", VETH)
     lab.address("10.5.0.1/24", PEER)
-
-    def hop(via: str, dev: int = 0, hops: int = 0, flags: int = 0) -> bytes:
-        return rt.RtNextHop(16, flags, hops, dev).pack() + attr(rt.RTA_GATEWAY, packed(via))
 
     pair = hop("10.0.0.2") + hop("10.5.0.2", PEER, 3)
     lab.new("pair", "10.1.0.0/16", extra=attr(rt.RTA_MULTIPATH, pair))
@@ -318,10 +310,9 @@ def multipath(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=ROUTE)
 def tables(world: World, log: Log) -> None:
-    """Tables come with their first route and stay; dumps of one, and filtered."""
+    """The first route of a table creates it, and it stays.  Dumps of one table, filtered dumps."""
     lab = Lab(world, log, veth=True)
-    for index in (LO, VETH, PEER):
-        lab.link(index, True)
+    lab.links_up()
     lab.address("10.0.0.1/24", VETH)
     for table in (99, 1000, 1024, 253, 768):
         lab.new(f"in {table}", f"10.{table % 250}.0.0/16", via="10.0.0.2", table=table, proto=table % 50)
@@ -347,11 +338,10 @@ def tables(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=ROUTE)
 def lookups(world: World, log: Log) -> None:
-    """RTM_GETROUTE: the route to an address, and why there is none."""
+    """RTM_GETROUTE: the route to an address, or the error."""
     lab = Lab(world, log, veth=True)
     lab.get("before", "10.0.0.1")
-    for index in (LO, VETH, PEER):
-        lab.link(index, True)
+    lab.links_up()
     lab.address("10.0.0.1/24", VETH)
     lab.address("10.0.0.2/24", VETH)
     lab.new("gateway", "10.1.0.0/16", via="10.0.0.9")

@@ -1,4 +1,4 @@
-"""NETLINK_ROUTE: IPv6 routes that change, and those that come and go with links and addresses."""
+"""NETLINK_ROUTE: changes of IPv6 routes, by requests and by changes of links and addresses."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from tests.conformance.cases.fib_lab import (
     ROUTE,
     VETH,
     Lab,
+    hop,
     packed,
 )
 from tests.conformance.log import Log
@@ -31,7 +32,7 @@ from tests.conformance.world import World
 
 @case(privileged=True, marks=ROUTE)
 def loopback_routes6(world: World, log: Log) -> None:
-    """The routes of ::1 come with `lo` and go with it."""
+    """The kernel adds the routes of ::1 when `lo` comes up, and deletes them when it goes down."""
     lab = Lab(world, log, AF_INET6)
     for up in (True, False, True):
         lab.link(LO, up)
@@ -70,10 +71,9 @@ def address_routes6(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=ROUTE)
 def routes_with_a_link6(world: World, log: Log) -> None:
-    """IPv6 routes over a link that goes down, comes up and is deleted; those that are not over it stay."""
+    """IPv6 routes of a link are deleted when it goes down or is deleted.  Other routes stay."""
     lab = Lab(world, log, AF_INET6, veth=True)
-    for index in (LO, VETH, PEER):
-        lab.link(index, True)
+    lab.links_up()
     lab.address("2001:db8::1/64", VETH)
     lab.new("gateway", "2001:db8:1::/48", via="2001:db8::2")
     lab.new("device", "2001:db8:2::/48", dev=VETH)
@@ -92,7 +92,7 @@ def routes_with_a_link6(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=ROUTE)
 def routes_without_a_carrier6(world: World, log: Log) -> None:
-    """RTNH_F_LINKDOWN of IPv6 routes, and none on routes to the host itself."""
+    """RTNH_F_LINKDOWN in IPv6 routes, except in local ones."""
     lab = Lab(world, log, AF_INET6, veth=True)
     lab.link(VETH, True)
     lab.address("2001:db8::1/64", VETH)
@@ -105,13 +105,13 @@ def routes_without_a_carrier6(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=ROUTE)
 def routes_refused6(world: World, log: Log) -> None:
-    """RTM_NEWROUTE and RTM_DELROUTE of IPv6 that come to nothing."""
+    """RTM_NEWROUTE and RTM_DELROUTE of IPv6 that fail."""
     lab = Lab(world, log, AF_INET6, veth=True)
     lab.link(LO, True)
     lab.link(VETH, True)
     lab.address("2001:db8::1/64", VETH)
     to = "2001:db8:1::/48"
-    nexthops = rt.RtNextHop(28, index=VETH).pack() + attr(rt.RTA_GATEWAY, packed("2001:db8::2"))
+    nexthops = hop("2001:db8::2", VETH)
     for label, more in (
         ("nothing", {}),
         ("no device", {"dev": 99}),
@@ -156,8 +156,7 @@ def routes_refused6(world: World, log: Log) -> None:
 def route_flags6(world: World, log: Log) -> None:
     """NLM_F_CREATE, EXCL, REPLACE, APPEND and none of IPv6 routes; next hops that become siblings."""
     lab = Lab(world, log, AF_INET6, veth=True)
-    for index in (LO, VETH, PEER):
-        lab.link(index, True)
+    lab.links_up()
     lab.address("2001:db8::1/64", VETH)
     to, one, two, three = "2001:db8:1::/48", "2001:db8::2", "2001:db8::3", "2001:db8::4"
     lab.new("replace nothing", to, REPLACE, via=one)
@@ -211,15 +210,11 @@ def route_flags6(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=ROUTE)
 def multipath6(world: World, log: Log) -> None:
-    """RTA_MULTIPATH of IPv6: each next hop is a route; one message says so."""
+    """RTA_MULTIPATH of IPv6: each next hop is a route, and one message describes all."""
     lab = Lab(world, log, AF_INET6, veth=True)
-    for index in (LO, VETH, PEER):
-        lab.link(index, True)
+    lab.links_up()
     lab.address("2001:db8::1/64", VETH)
     lab.address("2001:db8:5::1/64", PEER)
-
-    def hop(via: str, dev: int = 0, hops: int = 0) -> bytes:
-        return rt.RtNextHop(28, 0, hops, dev).pack() + attr(rt.RTA_GATEWAY, packed(via))
 
     to, pair = "2001:db8:1::/48", hop("2001:db8::2") + hop("2001:db8:5::2", PEER, 3)
     lab.new("pair", to, extra=attr(rt.RTA_MULTIPATH, pair))
@@ -242,11 +237,10 @@ def multipath6(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=ROUTE)
 def lookups6(world: World, log: Log) -> None:
-    """RTM_GETROUTE of IPv6: the route to an address, and why there is none."""
+    """RTM_GETROUTE of IPv6: the route to an address, or the error."""
     lab = Lab(world, log, AF_INET6, veth=True)
     lab.get("before", "2001:db8::1")
-    for index in (LO, VETH, PEER):
-        lab.link(index, True)
+    lab.links_up()
     lab.address("2001:db8::1/64", VETH)
     lab.address("fe80::1/64", VETH)
     lab.address("fe80::2/64", PEER)
@@ -299,8 +293,7 @@ def lookups_by_neighbours(world: World, log: Log) -> None:
         (AF_INET6, "2001:db8::1/64", ("2001:db8::2", "2001:db8::3", "2001:db8::4"), "2001:db9::1"),
     ):
         lab = Lab(world, log, family, portid=family, veth=family == AF_INET)
-        for index in (LO, VETH, PEER):
-            lab.link(index, True)
+        lab.links_up()
         lab.address(own, VETH)
         for number, gateway in enumerate(gateways):
             # of IPv6, equal routes with gateways are siblings, among which a hash chooses

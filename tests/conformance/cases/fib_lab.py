@@ -34,12 +34,12 @@ GROUPS = {
 
 
 def packed(address: str) -> bytes:
-    """An address of either family."""
+    """Return the bytes of an IPv4 or IPv6 address."""
     return socket.inet_pton(AF_INET6 if ":" in address else AF_INET, address)
 
 
 def prefix(text: str) -> tuple[bytes, int]:
-    """The address of a prefix, and its length."""
+    """Return the address of a prefix and its length."""
     address, _, length = text.partition("/")
     data = packed(address)
     return data, int(length) if length else 8 * len(data)
@@ -63,7 +63,7 @@ def route(
     rtm_flags: int = 0,
     extra: bytes = b"",
 ) -> bytes:
-    """A rtmsg and its attributes."""
+    """Return a rtmsg and its attributes."""
     family = family or (AF_INET6 if ":" in to + via + source + prefsrc else AF_INET)
     dst, dst_len = prefix(to) if to else (b"", 0)
     src, src_len = prefix(source) if source else (b"", 0)
@@ -93,10 +93,16 @@ def route(
     )
 
 
-class Lab:
-    """Two sockets of one family: `ask` sends, and what the groups of routes and rules receive is logged.
+def hop(via: str, dev: int = 0, hops: int = 0, flags: int = 0) -> bytes:
+    """Return a next hop of RTA_MULTIPATH."""
+    gateway = attr(rt.RTA_GATEWAY, packed(via))
+    return rt.RtNextHop(8 + len(gateway), flags, hops, dev).pack() + gateway
 
-    With `veth` there is a pair of links, of which the first is up.
+
+class Lab:
+    """Two sockets of one family: `ask` sends requests, a listener logs messages about routes and rules.
+
+    With `veth`, two links VETH and PEER are created, both down.
     """
 
     def __init__(
@@ -117,7 +123,7 @@ class Lab:
             self.make_veth()
 
     def make_veth(self) -> None:
-        """Links without automatic addresses: v0 and p0, which is down."""
+        """Create the links v0 and p0 without automatic addresses."""
         peer = rt.IfInfoMsg(index=PEER).pack() + attr(il.IFLA_IFNAME, b"p0\0")
         peer += attr(il.IFLA_ADDRESS, b"\2\0\0\0\0\2")
         info = attr(il.IFLA_INFO_KIND, b"veth\0") + attr(2, attr(1, peer))
@@ -130,16 +136,16 @@ class Lab:
         self.settle()
 
     def quietly(self, type: int, body: bytes, flags: int = 0) -> None:
-        """A request that has to succeed."""
+        """Send a request that must succeed."""
         self.sock.sendto(nlmsg(type, REQUEST | ACK | flags, body), (0, 0))
         answer = self.sock.recv(65536)
         error = struct.unpack_from("<i", answer, 16)[0]
         assert not error, f"message type {type}: errno {-error}"
 
     def settle(self) -> None:
-        """Wait for what the kernel does later: a change of carrier, the check of an IPv6 address.
+        """Wait for deferred work of the kernel: changes of the carrier, duplicate address detection.
 
-        RTM_GETLINK has a pending change of carrier take effect (linkwatch_sync_dev()).
+        RTM_GETLINK handles a pending change of the carrier (linkwatch_sync_dev()).
         """
         with contextlib.suppress(TimeoutError):
             self.idle.recv(1)
@@ -147,17 +153,22 @@ class Lab:
             self.sock.sendto(nlmsg(rt.RTM_GETLINK, REQUEST, rt.IfInfoMsg(index=index).pack()), (0, 0))
             self.sock.recv(65536)
 
-    def told(self, label: str) -> None:
-        """Log what the groups have received."""
+    def log_events(self, label: str) -> None:
+        """Log the messages that the listener has received."""
         self.log.replies(f"{label} =>", self.listener)
 
-    def link(self, index: int, up: bool, *, told: bool = True) -> None:
+    def link(self, index: int, up: bool, *, log: bool = True) -> None:
         """Set a link up or down."""
         body = rt.IfInfoMsg(index=index, flags=IFF_UP if up else 0, change=IFF_UP).pack()
         self.quietly(rt.RTM_NEWLINK, body)
         self.settle()
-        if told:
-            self.told(f"link {index} {'up' if up else 'down'}")
+        if log:
+            self.log_events(f"link {index} {'up' if up else 'down'}")
+
+    def links_up(self) -> None:
+        """Set all links up."""
+        for index in (LO, VETH, PEER):
+            self.link(index, True)
 
     def address(
         self, text: str, index: int, *, add: bool = True, flags: int = NODAD, extra: bytes = b""
@@ -173,13 +184,13 @@ class Lab:
             self.quietly(rt.RTM_DELADDR, body)
         if family == AF_INET6:
             self.settle()
-        self.told(f"{'add' if add else 'del'} {text} {index}")
+        self.log_events(f"{'add' if add else 'del'} {text} {index}")
 
     def ask(self, label: str, type: int, body: bytes, flags: int = ACK) -> None:
-        """Send a request; log the answers and what the groups receive."""
+        """Send a request, log its answers and the messages of the listener."""
         self.seq += 1
         self.log.ask(label, self.sock, nlmsg(type, REQUEST | flags, body, seq=self.seq))
-        self.told(label)
+        self.log_events(label)
 
     def new(self, label: str, to: str = "", flags: int = CREATE | EXCL, **more: object) -> None:
         """RTM_NEWROUTE."""
@@ -187,7 +198,7 @@ class Lab:
         self.ask(f"new {label}", NEW, route(to, **more), ACK | flags)  # type: ignore[arg-type]
 
     def delete(self, label: str, to: str = "", **more: object) -> None:
-        """RTM_DELROUTE; unlike in `new`, what is not said is not compared."""
+        """RTM_DELROUTE.  By default, only family, prefix and table select the route."""
         defaults = {"family": self.family, "proto": 0, "type": 0, "scope": NOWHERE}
         self.ask(f"del {label}", DEL, route(to, **{**defaults, **more}))  # type: ignore[arg-type]
 
@@ -197,11 +208,11 @@ class Lab:
         self.ask(f"get {label}", GET, route(to, **{**defaults, **more}), 0)  # type: ignore[arg-type]
 
     def dump(self, label: str, **more: object) -> None:
-        """Dump all routes, or those that a strict request asks for."""
+        """Dump all routes, or those that a strict request selects."""
         defaults = {"family": self.family, "proto": 0, "type": 0, "table": 0}
         body = route(**{**defaults, **more})  # type: ignore[arg-type]
         self.ask(f"dump {label}", GET, body, DUMP)
 
     def strict(self) -> None:
-        """Ask strictly from now on."""
+        """Enable strict checking of requests."""
         self.sock.setsockopt(wire.SOL_NETLINK, GET_STRICT_CHK, 1)

@@ -142,8 +142,7 @@ def rules_follow_links(world: World, log: Log) -> None:
 def lookups_by_rules(world: World, log: Log) -> None:
     """RTM_GETROUTE follows the rules: mark, source, link, user, suppressed prefixes, actions, tables."""
     lab = Lab(world, log, veth=True)
-    for index in (LO, VETH, PEER):
-        lab.link(index, True)
+    lab.links_up()
     lab.address("10.0.0.1/24", VETH)
     lab.address("10.0.0.2/24", VETH)
     lab.new("default", via="10.0.0.9")
@@ -218,7 +217,7 @@ def route_files(world: World, log: Log) -> None:
     lab = Lab(world, log, veth=True)
     log("empty", world.read_file("/proc/net/route"))
     for index in (LO, VETH, PEER):
-        lab.link(index, True, told=False)
+        lab.link(index, True, log=False)
     lab.address("10.0.0.1/24", VETH)
     lab.address("2001:db8::1/64", VETH)
     lab.new("gateway", "10.1.0.0/16", via="10.0.0.2", metric=7)
