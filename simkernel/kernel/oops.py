@@ -28,7 +28,7 @@ from typing import Any
 
 import attrs
 
-from simkernel.engine import DeviceError, InternalError, SimulationError
+from simkernel.engine import DeviceError, InternalError, NotModelled, SimulationError
 from simkernel.kernel.lib.log import Log
 from simkernel.kernel.lib.stack import DRIVERAPI, locate
 from simkernel.kernel.lib.taint import Taint, Taints
@@ -40,7 +40,7 @@ from simkernel.uapi.errno import EFAULT, os_error
 KEPT = 64
 """Reports kept; the log and the counter have the others."""
 
-OTHERS = (InternalError, DeviceError, KeyboardInterrupt)
+OTHERS = (InternalError, DeviceError, NotModelled, KeyboardInterrupt)
 """Exceptions that pass through a module's code and are not its bug.  Every other exception is an oops."""
 
 

@@ -19,6 +19,7 @@ import attrs
 
 from simkernel.blocking.process import Blocking
 from simkernel.engine import millis, seconds
+from simkernel.kernel.netlink.route.link_fill import other_end
 from simkernel.machine import Machine
 from simkernel.testing import World as SimulatedWorld
 from simkernel.uapi import netlink as nl
@@ -195,11 +196,15 @@ def _settle(machine: Machine, blocking: Blocking, actor: Actor, *, slow: bool) -
     """Run the pending work of work queues and the deferred work of links (see `Settler`).
 
     The kinds of links are built into the host, so their modules are loaded before the first link is created.
+    The namespaces of peers get ids, as from the RTM_GETLINK of the `Settler`.
     """
     for kind in KINDS:
         if machine.kernel.modules.find(kind) is None:
             blocking.modprobe(kind)
     machine.run(until=machine.engine.time() + AT_ONCE)
     for world in actor.worlds:
-        for _, device in sorted(world._net.devices.items()):
+        devices = [device for _, device in sorted(world._net.devices.items())]
+        for device in devices:
+            other_end(device, world._net)
+        for device in devices:
             machine.kernel.net_devices.watch.sync(device)

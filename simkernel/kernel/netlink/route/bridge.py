@@ -323,8 +323,7 @@ class ForwardingEntries:
             raise os_error(EINVAL)
         if nb.NDA_FLAGS_EXT in found or nb.NDA_VLAN in found:
             raise os_error(EINVAL)
-        if address[0] & 1:
-            raise self._unmodelled("a multicast address of a network device", EOPNOTSUPP)
+        self._refuse_group(address)
         addresses = UNICAST.of(device)
         if address in addresses and request.flags & NLM_F_EXCL:
             raise os_error(EEXIST)
@@ -348,6 +347,7 @@ class ForwardingEntries:
         head = self._check(request, found, device)
         if not head.state & nb.NUD_PERMANENT:
             raise os_error(EINVAL)
+        self._refuse_group(address)
         if UNICAST.of(device).pop(address, None) is None:
             raise os_error(ENOENT)
         if device.is_up:
@@ -365,6 +365,10 @@ class ForwardingEntries:
         if not head.flags & nb.NTF_SELF:
             raise os_error(EOPNOTSUPP)
         return head
+
+    def _refuse_group(self, address: bytes) -> None:
+        if address[0] & 1:
+            raise self._unmodelled("a multicast address of a network device", EOPNOTSUPP)
 
     @staticmethod
     def _notify(device: NetDevice, address: bytes, state: int, type: int) -> None:

@@ -11,10 +11,12 @@ from typing import Any, Final
 import pytest
 
 from simkernel import Machine
+from simkernel.engine import NotModelled, seconds
 from simkernel.uapi import if_link as il
 from simkernel.uapi import neighbour as nb
 from simkernel.uapi import netlink as nl
 from simkernel.uapi import rtnetlink as rt
+from simkernel.uapi.if_bridge import BR_STATE_LEARNING, BrPort
 from simkernel.uapi.if_link import IfStatsMsg
 from simkernel.uapi.neighbour import NdMsg
 from simkernel.uapi.netlink import attribute, message
@@ -105,3 +107,31 @@ def test_further_addresses_stay_behind_when_their_device_moves(machine: Machine)
     assert links.change(root, "va", there) == "0"
     root.setns(int.from_bytes(there[4:], "little"))
     assert links.ask(root, rt.RTM_NEWNEIGH, body, nl.NLM_F_CREATE | nl.NLM_F_EXCL) == "0"
+
+
+def test_requests_that_are_not_modelled_raise() -> None:
+    """A dump only lacks the addresses of multicast groups; a request for one is refused."""
+    with Machine(udev=False, unmodelled="raise") as machine:
+        root = machine.blocking(uid=0)
+        links.add_veth(root, "va", "vb")
+        links.add(root, "br0", "bridge")
+        links.change(root, "va", links.number(il.IFLA_MASTER, 4))
+        for name in ("va", "vb", "br0"):
+            links.up(root, name)
+        machine.run(until=seconds(2))  # the link has a carrier
+        body = NdMsg(AF_BRIDGE, index=3, state=nb.NUD_PERMANENT, flags=nb.NTF_SELF).pack()
+        body += attribute(nb.NDA_LLADDR, bytes.fromhex("01005e000001"))
+        for type in (rt.RTM_NEWNEIGH, rt.RTM_DELNEIGH):
+            with pytest.raises(NotModelled, match="a multicast address of a network device"):
+                links.ask(root, type, body, nl.NLM_F_CREATE)
+        state = attribute(BrPort.STATE, bytes((BR_STATE_LEARNING,)))
+        with pytest.raises(NotModelled, match="the state learning of a bridge's port"):
+            links.ask(root, rt.RTM_SETLINK, port(attribute(il.IFLA_PROTINFO | nl.NLA_F_NESTED, state)))
+        vlan = attribute(il.IFLA_AF_SPEC, attribute(2, bytes(4)))
+        with pytest.raises(NotModelled, match="VLANs and protocols of a bridge's ports"):
+            links.ask(root, rt.RTM_SETLINK, port(vlan))
+
+
+def port(settings: bytes) -> bytes:
+    """A request for the port with index 3."""
+    return IfInfoMsg(AF_BRIDGE, index=3).pack() + settings
