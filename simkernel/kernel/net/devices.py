@@ -80,7 +80,7 @@ class NetDevices:
     ) -> None:
         self.namespaces = namespaces
         self.engine = engine
-        self._log = log
+        self.log = log
         self._messages = messages
         self.kobjects = kobjects
         self.work = work
@@ -333,7 +333,7 @@ class NetDevices:
         device.flags = before & ~il.IFF_PROMISC | (il.IFF_PROMISC if device.promiscuity else 0)
         if device.flags != before:
             verb = "entered" if device.promiscuity else "left"
-            self._log.info(f"{device.name}: {verb} promiscuous mode")
+            self.log.info(f"{device.name}: {verb} promiscuous mode")
 
     def _count_allmulti(self, device: NetDevice, step: int) -> None:
         device.allmulti += step
@@ -341,7 +341,7 @@ class NetDevices:
         device.flags = before & ~il.IFF_ALLMULTI | (il.IFF_ALLMULTI if device.allmulti else 0)
         if device.flags != before:
             verb = "entered" if device.allmulti else "left"
-            self._log.info(f"{device.name}: {verb} allmulticast mode")
+            self.log.info(f"{device.name}: {verb} allmulticast mode")
 
     def set_promiscuity(self, device: NetDevice, step: int) -> None:
         """Add or remove (-1) a reason to receive all packets, and always notify (`dev_set_promiscuity()`)."""
@@ -368,7 +368,7 @@ class NetDevices:
             return
         device.name = pick_name(device.net, name, device)
         up = " (while UP)" if device.is_up else ""
-        self._log.info(f"{device.name}: renamed from {old}{up}")
+        self.log.info(f"{device.name}: renamed from {old}{up}")
         device.name_origin = NameOrigin.RENAMED
         if device.name != old:
             self.kobjects.rename(device, old)
@@ -383,7 +383,7 @@ class NetDevices:
             check_mtu(device, mtu, text)
         except OSError:
             if extack is None:
-                self._log.err(f"{device.name}: {text.message}")
+                self.log.err(f"{device.name}: {text.message}")
             raise
         self.notify(Event.PRECHANGEMTU, device)
         if device.ops.change_mtu is not None:

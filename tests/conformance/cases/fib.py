@@ -24,6 +24,7 @@ from tests.conformance.cases.fib_lab import (
     hop,
     packed,
 )
+from tests.conformance.cases.found_links import mask_ages
 from tests.conformance.log import Log
 from tests.conformance.wire import ECHO, attr, u32
 from tests.conformance.world import World
@@ -413,3 +414,58 @@ def lookups(world: World, log: Log) -> None:
         ("table nowhere", "11.0.0.1", {"rtm_flags": table, "dev": VETH}),
     ):
         lab.get(label, to, **more)  # type: ignore[arg-type]
+
+
+@case(privileged=True, marks=ROUTE)
+def multipath_deleted(world: World, log: Log) -> None:
+    """A next hop without a gateway has not the gateway 0.0.0.0; a wrong next hop does not match."""
+    lab = Lab(world, log, veth=True)
+    lab.link(VETH, True)
+    lab.link(PEER, True)
+    lab.address("10.0.0.1/24", VETH)
+    lab.new("link", "10.9.0.0/24", dev=VETH, scope=LINK)
+    short, both = (
+        attr(rt.RTA_GATEWAY, b""),
+        attr(rt.RTA_GATEWAY, bytes(4)) + attr(rt.RTA_VIA, b"\2\0" + bytes(4)),
+    )
+    for label, inner in (
+        ("0.0.0.0", attr(rt.RTA_GATEWAY, bytes(4))),
+        ("short flow", attr(rt.RTA_FLOW, b"\1\0")),
+        ("short gateway", short),
+        ("gateway and via", both),
+        ("via", attr(rt.RTA_VIA, b"\2\0" + packed("10.0.0.2"))),
+    ):
+        hop = rt.RtNextHop(8 + len(inner), 0, 0, VETH).pack() + inner
+        lab.delete(label, "10.9.0.0/24", extra=attr(rt.RTA_MULTIPATH, hop))
+
+
+@case(privileged=True, marks=ROUTE)
+def cached_routes(world: World, log: Log) -> None:
+    """A cached route keeps RTM_F_NOTIFY until a route is added, or one that a lookup has met is removed."""
+    log.mask = mask_ages
+    lab = Lab(world, log, veth=True)
+    lab.link(VETH, True)
+    lab.link(PEER, True)
+    lab.address("10.0.0.1/24", VETH)
+    for number in (1, 2, 3):
+        lab.new(f"{number}", f"10.{number}.0.0/24", dev=VETH, scope=LINK)
+
+    def get(label: str, *, notify: bool = False) -> None:
+        lab.get(label, "10.1.0.5", rtm_flags=rt.RTM_F_NOTIFY if notify else 0)
+
+    get("notify", notify=True)
+    lab.delete("not met", "10.2.0.0/24")
+    get("still")
+    lab.get("another", "10.3.0.5")
+    lab.delete("met", "10.3.0.0/24")
+    get("not any more")
+    get("notify", notify=True)
+    lab.new("exists", "10.1.0.0/24", dev=VETH, scope=LINK)
+    get("still")
+    lab.new("4", "10.4.0.0/24", dev=VETH, scope=LINK)
+    get("not any more")
+    for label in ("not met", "met"):
+        get("notify", notify=True)
+        lab.new(f"replace {label}", "10.4.0.0/24", REPLACE, dev=VETH, scope=LINK, proto=len(label))
+        get(label)
+        lab.get("meet", "10.4.0.5")

@@ -29,6 +29,7 @@ from tests.conformance.cases.fib_lab import (
     packed,
     route,
 )
+from tests.conformance.cases.found_links import mask_ages
 from tests.conformance.log import Log
 from tests.conformance.wire import ACK, DUMP, ECHO, REQUEST, attr, nlmsg, u32
 from tests.conformance.world import World
@@ -308,3 +309,68 @@ def rules_of_ports(world: World, log: Log) -> None:
     ):
         lab.ask(f"new {label}", rt.RTM_NEWRULE, body, ACK | CREATE | EXCL)
     lab.ask("dump", rt.RTM_GETRULE, FibRuleHdr(AF_INET).pack(), DUMP)
+
+
+@case(privileged=True, marks=ROUTE)
+def rules_of_sources6(world: World, log: Log) -> None:
+    """A rule with a source matches no lookup without one, such as that of a gateway."""
+    log.mask = mask_ages
+    lab = Lab(world, log, AF_INET6, veth=True)
+    lab.link(VETH, True)
+    lab.link(PEER, True)
+    lab.address("2001:db8::1/64", VETH)
+    to = "2001:db8::9"
+
+    def change(type: int, *attributes: bytes, priority: int = 10, **header: int) -> None:
+        body = rule(AF_INET6, number(PRIORITY, priority), *attributes, **header)
+        lab.ask(f"rule {type}", type, body)
+
+    source, loopback = attr(fr.FRA_SRC, bytes(16)), attr(fr.FRA_IIFNAME, b"lo\0")
+    for label, attributes, header in (
+        ("source", source, {"src_len": 64, "action": fr.FR_ACT_PROHIBIT}),
+        ("no source", source, {"src_len": 64, "action": fr.FR_ACT_PROHIBIT, "flags": fr.FIB_RULE_INVERT}),
+        ("find", b"", {"flags": fr.FIB_RULE_FIND_SADDR}),
+        ("link", loopback, {"action": fr.FR_ACT_PROHIBIT}),
+        ("users", attr(fr.FRA_UID_RANGE, struct.pack("<II", 0, 10)), {"action": fr.FR_ACT_UNREACHABLE}),
+        ("suppressed", number(fr.FRA_SUPPRESS_PREFIXLEN, 64), {"table": MAIN}),
+    ):
+        change(rt.RTM_NEWRULE, attributes, **header)
+        lab.get(label, to)
+        lab.get(f"{label}, from", to, source="2001:db8::1")
+        lab.get(f"{label}, from link", to, extra=attr(rt.RTA_IIF, u32(VETH)))
+        lab.new(f"gateway, {label}", "2001:db8:2::/48", via=to, table=100)
+        lab.delete(f"gateway, {label}", "2001:db8:2::/48", table=100)
+        change(rt.RTM_DELRULE, **{**header, "src_len": 0, "flags": 0})
+    change(rt.RTM_NEWRULE, number(fr.FRA_SUPPRESS_PREFIXLEN, 64))
+    change(rt.RTM_DELRULE, priority=32766)
+    lab.get("suppressed last", to)
+    lab.new("gateway of suppressed", "2001:db8:2::/48", via=to, table=100)
+
+
+@case(privileged=True, marks=ROUTE)
+def realms(world: World, log: Log) -> None:
+    """The realms of a next hop are completed by those of the rule; a cached route keeps them."""
+    log.mask = mask_ages
+    lab = Lab(world, log, veth=True)
+    lab.link(VETH, True)
+    lab.link(PEER, True)
+    lab.address("10.0.0.1/24", VETH)
+    lab.new("link", "10.1.0.0/24", dev=VETH, scope=LINK, extra=number(rt.RTA_FLOW, 5))
+    lab.new("gateway", "10.2.0.0/24", via="10.0.0.2", extra=number(rt.RTA_FLOW, 0x60007))
+    lab.new("without", "10.3.0.0/24", via="10.0.0.2")
+
+    def get(label: str) -> None:
+        for to in ("10.1.0.3", "10.2.0.3", "10.3.0.3", "10.0.0.9", "10.0.0.1", "10.9.0.9"):
+            lab.get(f"{label}, {to}", to)
+        lab.get(f"{label}, over", "10.9.0.9", dev=VETH)
+        lab.get(f"{label}, all", "255.255.255.255", dev=VETH)
+
+    get("before")
+    lab.ask("rule", rt.RTM_NEWRULE, rule(AF_INET, number(PRIORITY, 100), number(fr.FRA_FLOW, 0x30004)))
+    get("rule")
+    none = rule(AF_INET, number(PRIORITY, 50), number(fr.FRA_FLOW, 9), action=fr.FR_ACT_UNREACHABLE)
+    lab.ask("unreachable", rt.RTM_NEWRULE, none)
+    get("unreachable")
+    lab.ask("delete", rt.RTM_DELRULE, rule(AF_INET, number(PRIORITY, 50), action=0))
+    lab.ask("delete", rt.RTM_DELRULE, rule(AF_INET, number(PRIORITY, 100)))
+    get("after")

@@ -3,6 +3,7 @@
 python -m tests.conformance.live --steps 1000000 [--seed N] [--strict]
 python -m tests.conformance.live --messages 1000000          messages to nlctrl only
 python -m tests.conformance.live --links --steps 1000000     changes of links, addresses, routes
+python -m tests.conformance.live --links --areas addresses,routes,routes,rules --steps 100000
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from tests.conformance.live.coverage import Reached
 from tests.conformance.live.deviations import DEVIATIONS
 from tests.conformance.live.generator import Generator, nlctrl_program
 from tests.conformance.live.hosts import Host, find_host
-from tests.conformance.live.links.program import link_program
+from tests.conformance.live.links.program import AREAS, link_program
 from tests.conformance.live.render import case_of
 from tests.conformance.live.replay import is_of_series, replay
 from tests.conformance.live.search import Draw, Search
@@ -46,6 +47,13 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--steps", type=int, default=100_000, help="calls to compare (%(default)s)")
     parser.add_argument("--messages", type=int, metavar="N", help="send so many messages to nlctrl instead")
     parser.add_argument("--links", action="store_true", help="change links, addresses and routes instead")
+    parser.add_argument(
+        "--areas",
+        type=_areas,
+        default=(),
+        metavar="AREA,...",
+        help=f"with --links: change these only, each as often as it is named: {', '.join(AREAS)}",
+    )
     parser.add_argument("--seed", type=int, default=1, metavar="N", help="%(default)s")
     parser.add_argument("--first", type=int, default=0, metavar="N", help="number of the first example")
     parser.add_argument("--most", type=int, default=5, metavar="N", help="end after so many differences")
@@ -53,6 +61,15 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--no-replay", action="store_true", help="do not replay the recorded cases first")
     parser.add_argument("-q", "--quiet", action="store_true", help="without the table of what was reached")
     return parser.parse_args()
+
+
+def _areas(text: str) -> tuple[str, ...]:
+    """Return the areas of an argument."""
+    names = tuple(text.split(","))
+    unknown = sorted(set(names) - AREAS.keys())
+    if unknown:
+        raise argparse.ArgumentTypeError(f"unknown area {unknown[0]!r}; the areas are {', '.join(AREAS)}")
+    return names
 
 
 def main() -> int:
@@ -84,7 +101,7 @@ def main() -> int:
 
 def _draw(host: Host, options: argparse.Namespace) -> Draw:
     if options.links:
-        return link_program
+        return partial(link_program, areas=options.areas)
     if options.messages is not None:
         return partial(nlctrl_program, privileged=host.privileged)
     return partial(_any_program, host)

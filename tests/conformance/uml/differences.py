@@ -65,6 +65,7 @@ DIFFERENCES: Final[Mapping[str, str]] = {
             *("found.where_a_link_is_to_go", "found.what_kind_of_link", "found.a_link_that_leads_nowhere"),
             *("routes.addresses_refused", "routes.one_neighbour", "found.longer_attributes"),
             *("found_links.rules_that_are_wrong_twice", "found_links.neighbours_of_a_link_that_goes_down"),
+            "fib6_sources.requests_wrong_twice6",
         ),
         CHECKS,
     ),

@@ -23,12 +23,12 @@ from simkernel.kernel.netlink.route.parse import (
     has_header,
     number,
     refuse,
+    refuse_attribute,
 )
 from simkernel.kernel.netlink.writer import MessageWriter
 from simkernel.uapi import rtnetlink as rt
 from simkernel.uapi.errno import EINVAL, ENODEV, ENOENT, EOPNOTSUPP, os_error
 from simkernel.uapi.netlink import (
-    NLA_HDRLEN,
     NLA_TYPE_MASK,
     NLM_F_DUMP_FILTERED,
     NLM_F_MULTI,
@@ -47,20 +47,12 @@ BUCKETS: Final = 256
 """FIB_TABLE_HASHSZ"""
 
 _BOTH: Final[dict[int, AttributePolicy]] = {
-    rt.RTA_IIF: U32_POLICY,
-    rt.RTA_OIF: U32_POLICY,
-    rt.RTA_PRIORITY: U32_POLICY,
-    rt.RTA_METRICS: NESTED_POLICY,
+    **dict.fromkeys((rt.RTA_IIF, rt.RTA_OIF, rt.RTA_PRIORITY, rt.RTA_TABLE, rt.RTA_MARK), U32_POLICY),
+    **dict.fromkeys((rt.RTA_UID, rt.RTA_NH_ID), U32_POLICY),
+    **dict.fromkeys((rt.RTA_METRICS, rt.RTA_ENCAP), NESTED_POLICY),
+    **dict.fromkeys((rt.RTA_ENCAP_TYPE, rt.RTA_SPORT, rt.RTA_DPORT), U16_POLICY),
     rt.RTA_MULTIPATH: at_least(RtNextHop.SIZE),
-    rt.RTA_TABLE: U32_POLICY,
-    rt.RTA_MARK: U32_POLICY,
-    rt.RTA_ENCAP_TYPE: U16_POLICY,
-    rt.RTA_ENCAP: NESTED_POLICY,
-    rt.RTA_UID: U32_POLICY,
     rt.RTA_IP_PROTO: U8_POLICY,
-    rt.RTA_SPORT: U16_POLICY,
-    rt.RTA_DPORT: U16_POLICY,
-    rt.RTA_NH_ID: U32_POLICY,
 }
 _IPV4: Final = dict.fromkeys(
     (rt.RTA_DST, rt.RTA_SRC, rt.RTA_GATEWAY, rt.RTA_PREFSRC, rt.RTA_FLOW), U32_POLICY
@@ -162,8 +154,7 @@ def parse_metrics(asked: RouteRequest) -> Metrics:
             if value not in CONGESTION_ALGORITHMS:
                 raise asked.refuse("Unknown tcp congestion algorithm")
         elif last - first != U32.size:
-            request.extack.attribute(first - NLA_HDRLEN - request.start, "Invalid attribute in metrics")
-            raise os_error(EINVAL)
+            raise refuse_attribute(request, first, "Invalid attribute in metrics")
         else:
             (number,) = U32.unpack_from(data, first)
             value = min(number, METRIC_LIMITS.get(type, number))
@@ -210,7 +201,8 @@ class NextHop:
     """A next hop (`struct fib_nh_common`).
 
     `cached` contains the generation of the route cache and the time in ns of the lookup that last cached a
-    route of this next hop.  `notified` is True if a request since then had RTM_F_NOTIFY.
+    route of this next hop.  `notified` is True if a request since then had RTM_F_NOTIFY.  `realms` are those
+    of the cached route.
     """
 
     index: int = 0
@@ -222,6 +214,7 @@ class NextHop:
     device: NetDevice | None = None
     cached: tuple[int, int] = (-1, 0)
     notified: bool = False
+    realms: int = 0
 
     @property
     def shown_flags(self) -> int:
@@ -342,11 +335,6 @@ class DumpFilter:
             and (self.device is None or route.uses(self.device))
         )
 
-    @property
-    def is_set(self) -> bool:
-        """True if the filter excludes routes."""
-        return bool(self.flags or self.protocol or self.type or self.table or self.device is not None)
-
 
 @attrs.frozen
 class RouteDump:
@@ -440,24 +428,20 @@ def _filter(callback: DumpCallback) -> DumpFilter:
         else:
             raise refuse(request, EINVAL, "Unsupported attribute in dump request")
     wanted = DumpFilter(table, head.protocol, head.type, device, head.flags, strict=True)
-    if wanted.is_set:
+    if wanted != DumpFilter(strict=True):
         callback.answer_flags = NLM_F_DUMP_FILTERED
     return wanted
-
-
-def _no_nodes(table: RouteTable[Any]) -> list[tuple[Any, list[Any]]]:
-    return []
 
 
 IPMR: Final = RouteDump(
     rt.RTNL_FAMILY_IPMR,
     "ipv4: MR table does not exist",
     lambda net: [RouteTable(rt.RT_TABLE_DEFAULT, 0)],
-    _no_nodes,
+    lambda table: [],
 )
 IP6MR: Final = RouteDump(
     rt.RTNL_FAMILY_IP6MR,
     "ipv6: MR table does not exist",
     lambda net: [RouteTable(rt.RT_TABLE_MAIN, 0)],
-    _no_nodes,
+    lambda table: [],
 )

@@ -8,7 +8,7 @@ share their prefixes until a rule changes, so that one lookup searches both.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from itertools import chain
 from typing import Any, Final
 
 import attrs
@@ -42,16 +42,7 @@ from simkernel.kernel.netlink.route.fib_info import (
 from simkernel.kernel.netlink.route.inet import in_device
 from simkernel.kernel.netlink.route.rules import Flow, Rule, RuleSet
 from simkernel.uapi import rtnetlink as rt
-from simkernel.uapi.errno import (
-    EAGAIN,
-    EEXIST,
-    ENETDOWN,
-    ENETUNREACH,
-    ENODEV,
-    ENOENT,
-    ESRCH,
-    os_error,
-)
+from simkernel.uapi.errno import EAGAIN, EEXIST, ENETDOWN, ENETUNREACH, ENODEV, ENOENT, ESRCH, os_error
 from simkernel.uapi.netlink import NLM_F_APPEND, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE
 from simkernel.uapi.structure import BE32
 
@@ -96,14 +87,11 @@ TABLES4: Final[PernetSlot[Tables4]] = PernetSlot(Tables4)
 
 def nodes4(table: Table4) -> list[tuple[Any, list[Alias]]]:
     """Return the aliases of a table by address, the longest prefix first (`fib_table_dump()`)."""
-    own = (((dst, -length), found) for (dst, length), found in table.routes.items())
-    return sorted(
-        ((key, [each for each in found if each.table == table.id]) for key, found in own), key=_first
-    )
-
-
-def _first(pair: tuple[Any, Any]) -> Any:
-    return pair[0]
+    routes = sorted(table.routes.items(), key=lambda pair: (pair[0][0], -pair[0][1]))
+    return [
+        ((dst, -length), [each for each in found if each.table == table.id])
+        for (dst, length), found in routes
+    ]
 
 
 class Fib4:
@@ -125,9 +113,10 @@ class Fib4:
             found.tables[number] = Table4(number, len(found.tables), alias)
         return found.tables[number]
 
-    def changing_rules(self, net: Net, *, deleting: bool) -> None:
+    def changing_rules(self, net: Net) -> None:
         """Separate the prefixes of local from those of main, since rules may select one (`fib_unmerge()`)."""
         self.rules.of(net).custom = True
+        TABLES4.of(net).generation += 1
         tables = TABLES4.of(net).tables
         local, main = tables.get(rt.RT_TABLE_LOCAL), tables.get(rt.RT_TABLE_MAIN)
         if local is not None and main is not None and local.routes is main.routes:
@@ -156,10 +145,12 @@ class Fib4:
         Source: `fib_table_lookup()`.
         """
         found = TABLES4.of(net).tables.get(table)
-        for alias in self._candidates(found, flow.daddr) if found is not None else ():
+        candidates = () if found is None else covering(found.routes, flow.daddr, BITS)
+        for alias in chain.from_iterable(candidates):
             info = alias.info
             if (alias.tos and alias.tos != flow.tos & TOS_MASK) or info.scope < flow.scope:
                 continue
+            alias.accessed = True
             if alias.type in ERRORS:
                 return ERRORS[alias.type]
             for hop in () if info.flags & rt.RTNH_F_DEAD else info.hops:
@@ -167,21 +158,10 @@ class Fib4:
                     return Result4(alias, hop, table)
         return EAGAIN
 
-    @staticmethod
-    def _candidates(table: Table4, address: int) -> Iterator[Alias]:
-        for aliases in covering(table.routes, address, BITS):
-            yield from aliases
-
     def lookup(self, net: Net, flow: Flow) -> Result4 | int:
         """Return the route of a flow, or an errno (`fib_lookup()`)."""
-        result: Result4 | int = EAGAIN
-        if self.rules.of(net).custom:
-            result = self.rules.lookup(net, flow, self.lookup_table)
-        else:
-            for table in (rt.RT_TABLE_MAIN, rt.RT_TABLE_DEFAULT):
-                if result == EAGAIN and table in TABLES4.of(net).tables:
-                    result = self.lookup_table(net, table, flow)
-        return ENETUNREACH if result in (EAGAIN, ESRCH) else result
+        result = self.rules.lookup(net, flow, self.lookup_table)
+        return ENETUNREACH if result == ESRCH else result
 
     def address_type(self, net: Net, address: int, table: int) -> int:
         """Return the type of an address, such as RTN_LOCAL or RTN_BROADCAST (`__inet_dev_addr_type()`)."""
@@ -338,7 +318,7 @@ class Fib4:
                 old, found[place] = found[place], alias
                 self._use(net, info)
                 announce(rt.RTNLGRP_IPV4_ROUTE, net, rt.RTM_NEWROUTE, alias, request, NLM_F_REPLACE)
-                self._release(net, old.info)
+                self._release(net, old)
                 return
             if twin is not None:
                 raise os_error(EEXIST)
@@ -350,21 +330,23 @@ class Fib4:
         found.insert(place, alias)
         table.routes[config.dst, config.length] = found
         self._use(net, info)
+        TABLES4.of(net).generation += 1
         announce(rt.RTNLGRP_IPV4_ROUTE, net, rt.RTM_NEWROUTE, alias, request, shown | NLM_F_CREATE)
 
     @staticmethod
     def _use(net: Net, info: FibInfo) -> None:
-        tables = TABLES4.of(net)
-        tables.infos[info.key] = info
+        TABLES4.of(net).infos[info.key] = info
         info.users += 1
-        tables.generation += 1
 
     @staticmethod
-    def _release(net: Net, info: FibInfo) -> None:
-        """`fib_release_info()`"""
-        tables = TABLES4.of(net)
+    def _release(net: Net, alias: Alias) -> None:
+        """Release the FibInfo of a removed alias; a lookup that has met the alias flushes the route cache.
+
+        Source: `fib_table_delete()`, `fib_release_info()`.
+        """
+        tables, info = TABLES4.of(net), alias.info
         info.users -= 1
-        tables.generation += 1
+        tables.generation += alias.accessed
         if not info.users:
             del tables.infos[info.key]
 
@@ -387,7 +369,7 @@ class Fib4:
         found.remove(alias)
         if not found:
             del table.routes[alias.dst, alias.length]
-        self._release(net, alias.info)
+        self._release(net, alias)
 
     def _matches(self, alias: Alias, config: Config4) -> bool:
         info = alias.info

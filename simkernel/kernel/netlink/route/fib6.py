@@ -7,12 +7,13 @@ hops.  A device that goes down loses its routes.  A lookup ignores expired route
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Callable, Iterator
+from typing import Any, Final
 
 import attrs
 
 from simkernel.engine import Engine
+from simkernel.kernel.lib.log import Log
 from simkernel.kernel.net.device import NetDevice
 from simkernel.kernel.net.namespace import Net, PernetSlot
 from simkernel.kernel.netlink.message import Request
@@ -40,8 +41,6 @@ from simkernel.uapi.structure import U8, U32
 
 BITS: Final = 128
 ANY: Final = bytes(16)
-DEFAULT_TABLES: Final = (rt.RT_TABLE_LOCAL, rt.RT_TABLE_MAIN)
-"""The tables that a lookup searches until the first rule is added."""
 GC_INTERVAL: Final = 30_000_000_000
 """net.ipv6.route.gc_interval, in ns."""
 PREF_SHIFT: Final = 27
@@ -110,12 +109,11 @@ class Route6:
         """`rt6_duplicate_nexthop()`"""
         return self.hop.device is other.hop.device and self.hop.gateway == other.hop.gateway
 
-    def cacheinfo(self, clients: int = 0, age: int = 0) -> bytes:
+    def cacheinfo(self) -> bytes:
         """Return RTA_CACHEINFO with the remaining lifetime (`rtnl_put_cacheinfo()`)."""
         left = 0 if self.expires is None else -((self.engine.time() - self.expires) // CENTISECOND)
         limit = 2**31 - 1
-        info = RtaCacheinfo(clients, age, max(min(left, limit), -limit))
-        return attribute(rt.RTA_CACHEINFO, info.pack())
+        return attribute(rt.RTA_CACHEINFO, RtaCacheinfo(0, 0, max(min(left, limit), -limit)).pack())
 
     def pack(self) -> bytes:
         """`rt6_fill_node()`"""
@@ -215,21 +213,29 @@ TABLES6: Final[PernetSlot[Tables6]] = PernetSlot(Tables6)
 class Fib6:
     """The IPv6 routes of a machine."""
 
-    def __init__(self, engine: Engine, queue: WorkQueue, rules: RuleSet, unmodelled: Unmodelled) -> None:
+    def __init__(
+        self, engine: Engine, queue: WorkQueue, log: Log, rules: RuleSet, unmodelled: Unmodelled
+    ) -> None:
         self.engine = engine
+        self._log = log
         self.rules = rules
         self.unmodelled = unmodelled
         self._queue = queue
 
-    def table(self, net: Net, number: int) -> Table6:
-        """Return a table; create it if it does not exist (`fib6_new_table()`)."""
+    def table(self, net: Net, number: int, request: Request | None = None) -> Table6:
+        """Return a table; create it if it does not exist (`fib6_new_table()`).
+
+        A `request` without NLM_F_CREATE is logged.
+        """
         tables = TABLES6.of(net).tables
         number = number or rt.RT_TABLE_MAIN
         if number not in tables:
+            if request is not None and not request.flags & NLM_F_CREATE:
+                self._warn("NLM_F_CREATE should be specified when creating new route")
             tables[number] = Table6(number, len(tables))
         return tables[number]
 
-    def changing_rules(self, net: Net, *, deleting: bool) -> None:
+    def changing_rules(self, net: Net) -> None:
         """Do nothing: unlike those of IPv4, the tables of IPv6 are never merged."""
 
     def table_of_rule(self, net: Net, rule: Rule) -> int | None:
@@ -249,14 +255,37 @@ class Fib6:
         found = TABLES6.of(net).tables.get(table)
         if found is None:
             return None
-        if any(len(prefix) > 2 for prefix in found.routes):
-            raise self.unmodelled("lookups in IPv6 tables with source routes", EOPNOTSUPP)
-        for routes in covering(found.routes, flow.daddr, BITS):
+        for routes in self._covering(found, flow):
             alive = [each for each in routes if not (reachable and has_failed(net, each.hop))]
             route = self._best(alive, oif, strict=strict)
             if route is not None:
                 return route
         return self.select(net, table, flow, oif=oif, strict=strict) if reachable else None
+
+    def _covering(self, table: Table6, flow: Flow) -> Iterator[list[Route6]]:
+        """Yield the routes that cover a flow, the longest prefix first; source routes precede the others.
+
+        A prefix whose source routes all fail is skipped until another prefix matches.  Sources:
+        `fib6_node_lookup()`, `fib6_backtrack()`.
+        """
+        sources: dict[tuple[int, ...], dict[Any, list[Route6]]] = {}
+        for key in table.routes:
+            if len(key) > 2:
+                sources.setdefault(key[:2], {})[key[2:]] = table.routes[key]
+        found = False
+        for length in range(BITS, -1, -1):
+            prefix = (flow.daddr >> (BITS - length) << (BITS - length), length)
+            own, below = table.routes.get(prefix), sources.get(prefix)
+            if below is not None:
+                if not (found or own or not length or _below(table, prefix).isdisjoint("01")):
+                    # Linux compares the address with a route of any node below (fib6_find_prefix())
+                    raise self.unmodelled("IPv6 source routes above routes to longer prefixes", EOPNOTSUPP)
+                for routes in covering(below, flow.saddr, BITS):
+                    found = True
+                    yield routes
+            if own is not None and (found or not length or below is None):
+                found = True
+                yield own
 
     def _best(self, routes: list[Route6], oif: int, *, strict: bool) -> Route6 | None:
         """Return the best usable route of the lowest metric, else of all other metrics (`find_rr_leaf()`)."""
@@ -282,11 +311,8 @@ class Fib6:
         def look(net: Net, table: int, flow: Flow) -> Route6 | int:
             return self.select(net, table, flow, oif=oif, strict=strict) or EAGAIN
 
-        if self.rules.of(net).custom:
-            result = self.rules.lookup(net, flow, look)
-            return None if isinstance(result, int) else result
-        found = (self.select(net, each, flow, oif=oif, strict=strict) for each in DEFAULT_TABLES)
-        return next((each for each in found if each is not None), None)
+        result = self.rules.lookup(net, flow, look, suppress=False)
+        return None if isinstance(result, int) else result
 
     # -- adding -------------------------------------------------------------------
 
@@ -303,10 +329,8 @@ class Fib6:
         table = self.table(net, route.table)
         replace, create = flags & NLM_F_REPLACE, flags & NLM_F_CREATE
         node = table.routes.get(route.key, [])
-        if not node and replace and not create:
-            if request is not None and not _is_branch(table, route.key):
-                request.extack.message = "Can not replace route - no match found"
-            raise os_error(ENOENT)
+        if request is not None and not create:
+            self._check_node(table, route.key, request)
         place, same, shown = 0, None, NLM_F_EXCL | flags & NLM_F_APPEND
         for each in node:
             if each.metric > route.metric:
@@ -327,7 +351,10 @@ class Fib6:
             place += 1
         if not replace or same is None:
             if replace and not create:
+                self._warn("NLM_F_REPLACE set, but no existing node found!")
                 raise os_error(ENOENT)
+            if not create:
+                self._warn("NLM_F_CREATE should be set when creating new route")
             node.insert(place, route)
             shown |= NLM_F_CREATE
         else:
@@ -341,6 +368,26 @@ class Fib6:
             announce(rt.RTNLGRP_IPV6_ROUTE, net, rt.RTM_NEWROUTE, route, request, shown)
         if route.expires is not None:
             self.collect_later(net)
+
+    def _warn(self, text: str) -> None:
+        self._log.warn(f"IPv6: {text}")
+
+    def _check_node(self, table: Table6, key: tuple[int, ...], request: Request) -> None:
+        """Check a request without NLM_F_CREATE: raise ENOENT if the tree has no node to replace.
+
+        Source: `fib6_add_1()`.
+        """
+        replace = request.flags & NLM_F_REPLACE
+        if not replace:
+            self._warn("RTM_NEWROUTE with no NLM_F_CREATE or NLM_F_REPLACE")
+        for each in (key[:2], key)[: len(key) // 2]:
+            if has_node(table, each):
+                continue
+            if replace:
+                request.extack.message = "Can not replace route - no match found"
+                self._warn("Can't replace route, no match found")
+                raise os_error(ENOENT)
+            self._warn("NLM_F_CREATE should be set when creating new route")
 
     def delete(self, net: Net, route: Route6, request: Request | None = None, *, quiet: bool = False) -> None:
         """Delete a route, unless it is deleted already (`fib6_del()`)."""
@@ -376,8 +423,13 @@ class Fib6:
             self.collect_later(net)
 
 
-def _is_branch(table: Table6, key: tuple[int, ...]) -> bool:
-    """Return True if the tree has a node without routes at a prefix: the root, or a fork of two branches."""
-    bits = f"{key[0]:0{BITS}b}"[: key[1]]
-    below = {_walk_key(each)[len(bits)] for each in table.routes if _walk_key(each).startswith(bits)}
-    return not bits or {"0", "1"} <= below
+def _below(table: Table6, prefix: tuple[int, ...]) -> set[str]:
+    """Return what follows a prefix in the sort keys of the table: branches, source routes, its own routes."""
+    place = _walk_key(prefix)[:-1]
+    return {key[len(place)] for key in map(_walk_key, table.routes) if key.startswith(place)}
+
+
+def has_node(table: Table6, prefix: tuple[int, ...]) -> bool:
+    """Return True if the tree has a node at a prefix: with routes, at a fork of two branches, or the root."""
+    below = _below(table, prefix)
+    return prefix == (0, 0) or {"0", "1"} <= below or not below.isdisjoint("-2")

@@ -18,8 +18,9 @@ from simkernel.kernel.netlink.route.fib import (
     announce,
     parse_metrics,
 )
-from simkernel.kernel.netlink.route.fib6 import ANY, BITS, PREF_SHIFT, TABLES6, Fib6, Route6
+from simkernel.kernel.netlink.route.fib6 import ANY, BITS, PREF_SHIFT, TABLES6, Fib6, Route6, has_node
 from simkernel.kernel.netlink.route.inet import Address6, inet6_device
+from simkernel.kernel.netlink.route.parse import refuse_attribute
 from simkernel.kernel.netlink.route.rules import Flow
 from simkernel.uapi import if_addr as ia
 from simkernel.uapi import rtnetlink as rt
@@ -45,7 +46,6 @@ NULL_METRIC: Final = 0xFFFF_FFFF
 NLMSG_FLAGS: Final = 6
 """The offset of the flags in a message, in bytes."""
 SECOND: Final = 1_000_000_000
-FOREVER: Final = 2**31 - 1
 LOOPBACK: Final = bytes(15) + b"\x01"
 SCOPED: Final = 0x30
 """The scopes of addresses that are valid on one link only: IFA_HOST | IFA_LINK."""
@@ -97,7 +97,7 @@ def is_local(net: Net, value: bytes, device: NetDevice | None, *, banned: int = 
     """Return True for an address of the host that `device` may use (`ipv6_chk_addr_and_flags()`)."""
     return any(
         each.address == value
-        and not each.flags & banned
+        and (each.flags & ia.IFA_F_OPTIMISTIC or not each.flags & banned)
         and (device is None or each.device is device or not each.scope & SCOPED)
         for each in addresses_of(net)
     )
@@ -115,11 +115,9 @@ class RouteRequests6:
         """`inet6_rtm_newroute()`"""
         config = self._config(request)
         config = attrs.evolve(config, metric=config.metric or USER_PRIORITY)
-        if config.asked is not None and rt.RTA_MULTIPATH in config.asked:
-            if not all(each.flags & rt.RTF_GATEWAY for each in _hops(config, config.asked)):
-                text = "Device only routes can not be added for IPv6 using the multipath API."
-                raise config.refuse(text)
-            self._new_multipath(request, config, config.asked)
+        hops = list(_hops(config))
+        if hops:
+            self._new_multipath(request, hops)
         else:
             self._fib.insert(request.net, self.make(request.net, config), request, request.flags)
 
@@ -128,13 +126,11 @@ class RouteRequests6:
         config = self._config(request)
         if config.nexthop_id:
             raise config.refuse("Nexthop id does not exist")
-        if config.asked is None or rt.RTA_MULTIPATH not in config.asked:
-            self._delete(request, config, siblings=True)
-            return
+        hops = list(_hops(config))
         error: OSError | None = None
-        for each in _hops(config, config.asked):
+        for each in hops or [config]:
             try:
-                self._delete(request, each, siblings=False)
+                self._delete(request, each, siblings=not hops)
             except OSError as raised:
                 error = raised
         if error is not None:
@@ -147,6 +143,9 @@ class RouteRequests6:
         if table is None:
             raise config.refuse("FIB table does not exist", ESRCH)
         if config.flags & rt.RTF_CACHE:  # no cached routes are modelled: Linux ignores a missing one
+            prefix = config.key[:2]
+            if prefix[1] and prefix not in table.routes and has_node(table, prefix):
+                raise os_error(ESRCH)
             return
         key = config.key
         if len(key) > 2 and not any(len(each) > 2 and each[:2] == key[:2] for each in table.routes):
@@ -174,6 +173,9 @@ class RouteRequests6:
         head = asked.head
         if head.tos:
             raise asked.refuse("Invalid dsfield (tos): option not available for IPv6")
+        if rt.RTA_FLOWLABEL in asked:
+            text = "Flow label cannot be specified for this operation"
+            raise refuse_attribute(request, asked.found[rt.RTA_FLOWLABEL][0], text)
         nexthop_id = asked.number(rt.RTA_NH_ID)
         if rt.RTA_NH_ID in asked and any(
             each in asked for each in (rt.RTA_GATEWAY, rt.RTA_OIF, rt.RTA_MULTIPATH)
@@ -196,13 +198,17 @@ class RouteRequests6:
         pref = asked.payload(rt.RTA_PREF)[:1] or b"\0"
         if pref[0] in (PREF_LOW, PREF_HIGH):
             flags |= pref[0] << PREF_SHIFT
-        gateways = [attributes.get(rt.RTA_GATEWAY, ANY) for _, attributes in asked.hops()]
+        gateways = [attributes.get(rt.RTA_GATEWAY) for _, attributes in asked.hops()]
         if rt.RTA_MULTIPATH in asked and not gateways:
             raise asked.refuse("Invalid nexthop configuration - no valid nexthops")
-        if any(len(each) < IN6_ADDR_SIZE for each in gateways):
-            raise asked.refuse("Invalid IPv6 address in RTA_GATEWAY")
+        for each in gateways:
+            if each is not None and len(each) < IN6_ADDR_SIZE:
+                raise asked.refuse("Invalid IPv6 address in RTA_GATEWAY")
+            if each is None and not gateway and request.type == rt.RTM_NEWROUTE:
+                text = "Device only routes can not be added for IPv6 using the multipath API."
+                raise asked.refuse(text)
         lifetime, expires = asked.number(rt.RTA_EXPIRES), None
-        if rt.RTA_EXPIRES in asked and lifetime <= FOREVER:
+        if rt.RTA_EXPIRES in asked and lifetime != ia.INFINITY_LIFE_TIME:
             expires = self._fib.engine.time() + lifetime * SECOND
             flags |= rt.RTF_EXPIRES
         return Config6(
@@ -225,11 +231,11 @@ class RouteRequests6:
 
     # -- several next hops --------------------------------------------------------
 
-    def _new_multipath(self, request: Request, config: Config6, asked: RouteRequest) -> None:
+    def _new_multipath(self, request: Request, hops: list[Config6]) -> None:
         """`ip6_route_multipath_add()`: one notification contains all next hops."""
         net, fib, replace = request.net, self._fib, request.flags & NLM_F_REPLACE
         routes: list[tuple[Route6, Config6]] = []
-        for each in _hops(config, asked):
+        for each in hops:
             route = self.make(net, each)
             if any(other.is_duplicate(route) for other, _ in routes):
                 raise os_error(EEXIST)
@@ -271,12 +277,15 @@ class RouteRequests6:
             (config.type > rt.RTN_MAX, "Invalid route type"),
             (config.length > BITS, "Invalid prefix length"),
             (config.src_len > BITS, "Invalid source address length"),
-            (config.nexthop_id, "Nexthop id does not exist"),
+            (config.nexthop_id and config.src_len, "Nexthops can not be used with source routing"),
         ):
             if wrong:
                 raise config.refuse(text)
-        table = self._fib.table(net, config.table)
-        metrics = {} if config.asked is None else parse_metrics(config.asked)
+        asked = config.asked
+        table = self._fib.table(net, config.table, None if asked is None else asked.request)
+        metrics = {} if asked is None else parse_metrics(asked)
+        if config.nexthop_id:
+            raise config.refuse("Nexthop id does not exist")
         hop = self._hop(net, config, ignore_down=ignore_down)
         flags = config.flags & ~rt.RTF_GATEWAY
         device = hop.device
@@ -359,7 +368,7 @@ class RouteRequests6:
     def _egress(self, net: Net, config: Config6, device: NetDevice | None) -> NetDevice:
         """`ip6_route_check_nh()`"""
         fib = self._fib
-        flow = Flow(daddr=int.from_bytes(config.gateway), oif=config.index)
+        flow = Flow(daddr=int.from_bytes(config.gateway), oif=config.index, iif=0)
         route = fib.select(net, config.table, flow, oif=config.index, strict=True) if config.table else None
         if not _leads_on(route) or (device is not None and route is not None and device is not route.device):
             route = fib.lookup(net, flow, oif=config.index, strict=True)
@@ -369,9 +378,9 @@ class RouteRequests6:
         return route.device
 
 
-def _hops(config: Config6, asked: RouteRequest) -> Iterator[Config6]:
+def _hops(config: Config6) -> Iterator[Config6]:
     """Yield a route for each next hop of RTA_MULTIPATH."""
-    for hop, attributes in asked.hops():
+    for hop, attributes in () if config.asked is None else config.asked.hops():
         gateway = attributes.get(rt.RTA_GATEWAY, config.gateway)[:IN6_ADDR_SIZE]
         flags = config.flags | hop.flags & rt.RTNH_F_ONLINK | (rt.RTF_GATEWAY if gateway else 0)
         index = hop.index or config.index

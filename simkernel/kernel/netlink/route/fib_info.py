@@ -137,6 +137,8 @@ class Alias:
     info: FibInfo
     chosen: int = -1
     """The index of the gateway that was chosen last, for a default route."""
+    accessed: bool = False
+    """True if a lookup has met the route (FA_S_ACCESSED)."""
 
     @property
     def shown(self) -> tuple[int, int]:
@@ -275,20 +277,23 @@ def hops_match(info: FibInfo, config: Config4, unmodelled: Unmodelled) -> bool:
         )
     if asked is None or not config.multipath:
         return True
-    wanted = list(asked.hops())
-    if len(wanted) < len(info.hops):
-        return False
-    for hop, (each, attributes) in zip(info.hops, wanted, strict=False):
+    hops = asked.hops()
+    for own in info.hops:
+        hop, attributes = next(hops, (None, {}))
+        if hop is None or hop.index not in (0, own.index):
+            return False
         gateway, via = attributes.get(rt.RTA_GATEWAY), attributes.get(rt.RTA_VIA)
         flow = attributes.get(rt.RTA_FLOW)
-        if each.index not in (0, hop.index):
-            return False
         try:
             value = gateway_of(asked, gateway, via, unmodelled)
-        except OSError:
+            if gateway is not None:
+                value = gateway[: BE32.size]
+            if (gateway is not None or (via is not None and own.gateway)) and value != own.gateway:
+                return False
+            if flow is not None and len(flow) < U32.size:
+                raise asked.refuse("Invalid RTA_FLOW")
+        except OSError:  # the route does not match, and the text stays in the extended ACK
             return False
-        if (gateway is not None or (via is not None and hop.gateway)) and value != hop.gateway:
-            return False
-        if flow is not None and flow[: U32.size] != U32.pack(hop.flow):
+        if flow is not None and flow[: U32.size] != U32.pack(own.flow):
             return False
     return True

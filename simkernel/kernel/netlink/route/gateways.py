@@ -44,6 +44,7 @@ def default_gateways(table: RouteTable[Alias], flow: Flow, found: Alias) -> list
             continue
         if not hop.gateway or hop.scope != rt.RT_SCOPE_LINK:
             continue
+        alias.accessed = True
         if not aliases and info is not found.info:
             break
         aliases.append(alias)

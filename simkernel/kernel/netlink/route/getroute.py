@@ -28,45 +28,38 @@ from simkernel.kernel.netlink.route.fib import (
 from simkernel.kernel.netlink.route.fib4 import TABLES4, Fib4, Result4
 from simkernel.kernel.netlink.route.fib6 import Fib6, Route6
 from simkernel.kernel.netlink.route.fib_info import BITS, BROADCAST, DSCP_MASK, ERRORS
-from simkernel.kernel.netlink.route.gateways import choose_gateway, default_gateways
+from simkernel.kernel.netlink.route.gateways import choose_gateway, default_gateways, has_failed
 from simkernel.kernel.netlink.route.inet import CENTISECOND, in_device
-from simkernel.kernel.netlink.route.parse import attributes, has_header, number, refuse
-from simkernel.kernel.netlink.route.rules import Flow
+from simkernel.kernel.netlink.route.parse import attributes, has_header, number, refuse, refuse_attribute
+from simkernel.kernel.netlink.route.rules import UNSET, Flow
 from simkernel.kernel.netlink.route.source import select_source4, select_source6
 from simkernel.uapi import rtnetlink as rt
 from simkernel.uapi.errno import (
     EAGAIN,
     EHOSTUNREACH,
     EINVAL,
+    EMSGSIZE,
     ENETUNREACH,
     ENODEV,
     EOPNOTSUPP,
     ESRCH,
     os_error,
 )
-from simkernel.uapi.netlink import NETLINK_ROUTE, NLA_HDRLEN, attribute, message
+from simkernel.uapi.netlink import NETLINK_ROUTE, attribute, message
 from simkernel.uapi.rtnetlink import RtaCacheinfo, RtMsg
 from simkernel.uapi.socket import AF_INET
 from simkernel.uapi.structure import BE16, BE32, U32
 from simkernel.ynl.policy import PolicyTable
 
-ASKED: Final = frozenset(
-    {
-        rt.RTA_DST,
-        rt.RTA_SRC,
-        rt.RTA_IIF,
-        rt.RTA_OIF,
-        rt.RTA_MARK,
-        rt.RTA_UID,
-        rt.RTA_IP_PROTO,
-        rt.RTA_SPORT,
-        rt.RTA_DPORT,
-    }
-)
+_ENDS: Final = range(rt.RTA_DST, rt.RTA_OIF + 1)
+_PORTS: Final = range(rt.RTA_IP_PROTO, rt.RTA_DPORT + 1)
+ASKED: Final = frozenset((*_ENDS, rt.RTA_MARK, rt.RTA_UID, *_PORTS))
 """The attributes that a strict request can have."""
 IPPROTO_ICMP, IPPROTO_TCP, IPPROTO_UDP, IPPROTO_ICMPV6 = 1, 6, 17, 58
 FLOW_LABEL_BITS: Final = 20
 LOOPBACK: Final = 0x7F00_0001
+MULTICAST: Final = 0xFF
+"""The first byte of an IPv6 multicast address."""
 ALL_HOSTS: Final = 0xE000_0001
 """The multicast group that each device joins while it is up."""
 
@@ -104,8 +97,10 @@ class Question:
         if (rt.RTA_SRC in found and not head.src_len) or (rt.RTA_DST in found and not head.dst_len):
             text = f"rtm_src_len and rtm_dst_len must be {self.bits} for {self.version}"
             raise self._refuse(request, text)
-        if rt.RTA_FLOWLABEL in self.attributes:
-            _check_flow_label(request, found)
+        if rt.RTA_FLOWLABEL in self.attributes & found.keys():
+            start, _ = found[rt.RTA_FLOWLABEL]
+            if BE32.unpack_from(request.data, start)[0] >> FLOW_LABEL_BITS:
+                raise refuse_attribute(request, start, "Invalid flow label")
         if not found.keys() <= self.attributes:
             raise self._refuse(request, f"Unsupported attribute in {self.kind} request")
         return found
@@ -120,11 +115,11 @@ class Question:
         def payload(type: int) -> bytes:
             return request.data[slice(*found.get(type, (0, 0)))]
 
-        addresses = [payload(each) for each in (rt.RTA_SRC, rt.RTA_DST)]
-        if any(each and len(each) < size for each in addresses):
+        ends = rt.RTA_SRC, rt.RTA_DST
+        if any(each in found and len(payload(each)) < size for each in ends):
             raise os_error(EINVAL)
-        saddr, daddr = (int.from_bytes(each[:size]) for each in addresses)
-        uid = request.task.credentials.uid
+        saddr, daddr = (int.from_bytes(payload(each)[:size]) for each in ends)
+        uid = UNSET if number(request, found, rt.RTA_IIF) else request.task.credentials.uid
         proto = payload(rt.RTA_IP_PROTO)
         if proto and proto[0] not in self.protocols:
             raise refuse(request, EOPNOTSUPP, "Unsupported ip proto")
@@ -143,13 +138,6 @@ class Question:
 
     def _refuse(self, request: Request, text: str) -> OSError:
         return refuse(request, EINVAL, f"{self.name}: {text}")
-
-
-def _check_flow_label(request: Request, found: Found) -> None:
-    place = found.get(rt.RTA_FLOWLABEL)
-    if place is not None and BE32.unpack_from(request.data, place[0])[0] >> FLOW_LABEL_BITS:
-        request.extack.attribute(place[0] - NLA_HDRLEN - request.start, "Invalid flow label")
-        raise os_error(EINVAL)
 
 
 IPV4: Final = Question(
@@ -188,6 +176,11 @@ class Output:
     kept: bool
 
 
+def _realms(own: int, rule: int) -> int:
+    """Return the realms of a next hop, completed by those of a rule (`set_class_tag()`)."""
+    return (own & 0xFFFF or rule & 0xFFFF) | (own & 0xFFFF_0000 or rule & 0xFFFF_0000)
+
+
 def _reply(request: Request, body: bytes) -> None:
     data = message(rt.RTM_NEWROUTE, body, seq=request.seq, pid=request.portid)
     KERNEL_SOCKETS.of(request.net)[NETLINK_ROUTE].send(data, request.portid)
@@ -202,17 +195,17 @@ class RouteQueries:
         self._fib6 = fib6
         self._unmodelled = fib4.unmodelled
 
-    def _clients(self, hop: NextHop | None, generation: int) -> tuple[int, int]:
+    def _clients(self, hop: NextHop | None, generation: int, realms: int = 0) -> tuple[int, int]:
         """Return the reference count and the age of a cached route, in hundredths of a second.
 
-        If the next hop `hop` is not None, it caches the route.
+        If the next hop `hop` is not None, it caches the route with its realms.
         """
         if hop is None:
             return 1, 0
         now = self._engine.time()
         if hop.cached[0] != generation:
             hop.cached = generation, now
-            hop.notified = False
+            hop.notified, hop.realms = False, realms
         return 2, (now - hop.cached[1]) // CENTISECOND
 
     # -- IPv4 ---------------------------------------------------------------------
@@ -231,9 +224,11 @@ class RouteQueries:
         result = output.result
         table = rt.RT_TABLE_MAIN
         keeper = output.hop if output.kept else None
-        clients, age = self._clients(keeper, TABLES4.of(net).generation)
+        realms = _realms(0 if output.hop is None else output.hop.flow, flow.realms)
+        clients, age = self._clients(keeper, TABLES4.of(net).generation, realms)
         if keeper is not None:
             keeper.notified |= bool(flags & rt.RTM_F_NOTIFY)
+            realms = keeper.realms
         if flags & rt.RTM_F_NOTIFY or (keeper is not None and keeper.notified):
             output.flags |= rt.RTCF_NOTIFY
         if flags & rt.RTM_F_LOOKUP_TABLE:
@@ -253,7 +248,7 @@ class RouteQueries:
             (rt.RTA_DST, BE32.pack(dst)),
             (rt.RTA_SRC, BE32.pack(src) if src else b""),
             (rt.RTA_OIF, U32.pack(output.device.index)),
-            (rt.RTA_FLOW, U32.pack(via.flow) if via is not None and via.flow else b""),
+            (rt.RTA_FLOW, U32.pack(realms) if realms else b""),
             (rt.RTA_PREFSRC, BE32.pack(flow.saddr) if flow.saddr != src else b""),
             (rt.RTA_GATEWAY, b"" if via is None else via.gateway),
         )
@@ -383,8 +378,8 @@ class RouteQueries:
         local = first >> 8 == 0xFF or first & 0xFFC0 == 0xFE80 or flow.daddr == 1
         strict = local or bool(flow.oif and not flow.saddr)
         route = self._route6(net, flow, iif or flow.oif, strict=strict)
-        if len(route.siblings) > 1 and not (flow.oif and route.device and route.device.index == flow.oif):
-            raise self._unmodelled("the choice among the next hops of a route", EOPNOTSUPP)
+        if iif and route.key[0] >> 120 == MULTICAST:
+            raise os_error(EMSGSIZE)  # ip6mr_get_route() finds no multicast interface
         incoming = attribute(rt.RTA_IIF, U32.pack(iif)) if iif else b""
         if header(request).flags & rt.RTM_F_FIB_MATCH:
             hops, flags = pack_hops([each.hop for each in route.siblings])
@@ -401,7 +396,7 @@ class RouteQueries:
         hops = attribute(rt.RTA_GATEWAY, route.hop.gateway) if route.hop.gateway else b""
         hops += attribute(rt.RTA_OIF, U32.pack(device.index))
         ends = flow.daddr.to_bytes(IN6_ADDR_SIZE), flow.saddr.to_bytes(IN6_ADDR_SIZE)
-        cache = route.cacheinfo(clients, age)
+        cache = attribute(rt.RTA_CACHEINFO, RtaCacheinfo(clients, age).pack())  # a clone does not expire
         _reply(request, route.describe(hops, ends=ends, source=source, incoming=incoming, cache=cache))
 
     def _route6(self, net: Net, flow: Flow, oif: int, *, strict: bool) -> Route6:
@@ -411,16 +406,16 @@ class RouteQueries:
             route = self._fib6.select(net, table, flow, oif=oif, strict=strict, reachable=True)
             if route is None:
                 return EAGAIN
+            others = (
+                each.hop
+                for each in route.siblings[1:]
+                if not strict or oif in (0, each.hop.index)  # rt6_score_route()
+            )
+            if any(not hop.flags & rt.RTNH_F_DEAD and not has_failed(net, hop) for hop in others):
+                raise self._unmodelled("the choice among the next hops of a route", EOPNOTSUPP)
             return ERRORS.get(route.type, 0) or route if route.flags & rt.RTF_REJECT else route
 
-        result: Route6 | int = EAGAIN
-        if self._fib6.rules.of(net).custom:
-            result = self._fib6.rules.lookup(net, flow, look)
-        else:
-            for table in (rt.RT_TABLE_LOCAL, rt.RT_TABLE_MAIN):
-                result = look(net, table, flow)
-                if result != EAGAIN:
-                    break
+        result = self._fib6.rules.lookup(net, flow, look)
         if isinstance(result, Route6):
             return result
-        raise os_error(ENETUNREACH if result in (EAGAIN, ESRCH) else result)
+        raise os_error(ENETUNREACH if result == ESRCH else result)

@@ -7,7 +7,7 @@ from simkernel.kernel.netlink.message import Request
 from simkernel.kernel.netlink.policy import Found, validator
 from simkernel.uapi.capability import CAP_NET_ADMIN
 from simkernel.uapi.errno import EACCES, EINVAL, os_error
-from simkernel.uapi.netlink import NLMSG_HDRLEN, align4
+from simkernel.uapi.netlink import NLA_HDRLEN, NLMSG_HDRLEN, align4
 from simkernel.uapi.structure import S32, U32, Structure
 from simkernel.ynl.policy import AttributePolicy, NlaType, PolicyTable
 
@@ -27,6 +27,12 @@ def refuse(request: Request, error: int, text: str) -> OSError:
     """Return the error of a request, and set its text in the extended ACK."""
     request.extack.message = text
     return os_error(error)
+
+
+def refuse_attribute(request: Request, start: int, text: str) -> OSError:
+    """Return EINVAL for the attribute whose payload begins at `start`, and set its text and offset."""
+    request.extack.attribute(start - NLA_HDRLEN - request.start, text)
+    return os_error(EINVAL)
 
 
 def has_header(request: Request, header: type[Structure]) -> bool:

@@ -31,12 +31,16 @@ class Routing:
         last = 0x7FFF
         local, main = (rt.RT_TABLE_LOCAL, 0), (rt.RT_TABLE_MAIN, last - 1)
         default = (rt.RT_TABLE_DEFAULT, last)
-        rules4 = RuleSet(AF_INET, rt.RTNLGRP_IPV4_RULE, 4, (local, main, default))
-        rules6 = RuleSet(AF_INET6, rt.RTNLGRP_IPV6_RULE, 16, (local, main))
+        rules4 = RuleSet(
+            AF_INET, rt.RTNLGRP_IPV4_RULE, 4, (local, main, default), (rt.RT_TABLE_MAIN, rt.RT_TABLE_DEFAULT)
+        )
+        rules6 = RuleSet(
+            AF_INET6, rt.RTNLGRP_IPV6_RULE, 16, (local, main), (rt.RT_TABLE_LOCAL, rt.RT_TABLE_MAIN)
+        )
         multicast4 = RuleSet(rt.RTNL_FAMILY_IPMR, 0, 4, (default,))
         multicast6 = RuleSet(rt.RTNL_FAMILY_IP6MR, 0, 16, ((rt.RT_TABLE_MAIN, last),))
         self.fib4 = Fib4(rules4, unmodelled)
-        self.fib6 = Fib6(devices.engine, devices.work, rules6, unmodelled)
+        self.fib6 = Fib6(devices.engine, devices.work, devices.log, rules6, unmodelled)
         self.requests6 = RouteRequests6(self.fib6)
         self.routes4 = AutomaticRoutes4(self.fib4, flush_neighbours)
         self.routes6 = AutomaticRoutes6(self.fib6, self.requests6, flush_neighbours)

@@ -36,15 +36,7 @@ from simkernel.kernel.netlink.route.rules import (
 from simkernel.kernel.netlink.writer import MessageWriter
 from simkernel.uapi import fib_rules as fr
 from simkernel.uapi import rtnetlink as rt
-from simkernel.uapi.errno import (
-    EAFNOSUPPORT,
-    EEXIST,
-    EINVAL,
-    ENOENT,
-    EOPNOTSUPP,
-    EPERM,
-    os_error,
-)
+from simkernel.uapi.errno import EAFNOSUPPORT, EEXIST, EINVAL, ENOENT, EOPNOTSUPP, EPERM, os_error
 from simkernel.uapi.fib_rules import FibRuleHdr
 from simkernel.uapi.if_link import IFNAMSIZ
 from simkernel.uapi.netlink import NLM_F_EXCL, NLM_F_MULTI, NLMSG_HDRLEN, message
@@ -55,19 +47,9 @@ _NAME = AttributePolicy(NlaType.STRING, length=IFNAMSIZ - 1)
 _BE32 = AttributePolicy(NlaType.BE32)
 _POLICIES: Final[dict[int, AttributePolicy]] = {
     **dict.fromkeys((fr.FRA_IIFNAME, fr.FRA_OIFNAME), _NAME),
-    **dict.fromkeys(
-        (
-            fr.FRA_PRIORITY,
-            fr.FRA_FWMARK,
-            fr.FRA_FLOW,
-            fr.FRA_FWMASK,
-            fr.FRA_TABLE,
-            fr.FRA_SUPPRESS_PREFIXLEN,
-            fr.FRA_SUPPRESS_IFGROUP,
-            fr.FRA_GOTO,
-        ),
-        U32_POLICY,
-    ),
+    **dict.fromkeys((fr.FRA_PRIORITY, fr.FRA_FWMARK, fr.FRA_FLOW, fr.FRA_FWMASK), U32_POLICY),
+    **dict.fromkeys((fr.FRA_TABLE, fr.FRA_SUPPRESS_PREFIXLEN, fr.FRA_SUPPRESS_IFGROUP), U32_POLICY),
+    fr.FRA_GOTO: U32_POLICY,
     **dict.fromkeys((fr.FRA_L3MDEV, fr.FRA_PROTOCOL, fr.FRA_IP_PROTO), U8_POLICY),
     fr.FRA_TUN_ID: AttributePolicy(NlaType.U64),
     fr.FRA_UID_RANGE: at_least(USER_RANGE.size),
@@ -83,46 +65,22 @@ POLICY: Final = PolicyTable(
     strict_start_type=fr.FRA_DPORT_RANGE + 1,
 )
 """fib_rule_policy"""
-UNMODELLED: Final = frozenset(
-    {
-        fr.FRA_TUN_ID,
-        fr.FRA_L3MDEV,
-        fr.FRA_FLOWLABEL,
-        fr.FRA_FLOWLABEL_MASK,
-        fr.FRA_SPORT_MASK,
-        fr.FRA_DPORT_MASK,
-        fr.FRA_DSCP_MASK,
-    }
-)
+UNMODELLED: Final = {fr.FRA_TUN_ID, fr.FRA_L3MDEV, *range(fr.FRA_FLOWLABEL, fr.FRA_MAX + 1)}
+"""Tunnels, VRFs, flow labels and masks."""
 
 ALLOTTED: Final = {AF_INET: 228, AF_INET6: 260}
 """The buffer size of a notification in bytes, by family (`fib_rule_nlmsg_size()`)."""
 
 EXACT: Final = (
-    "action",
-    "table",
-    "priority",
-    "iifname",
-    "oifname",
-    "mark",
-    "suppress_ifgroup",
-    "suppress_prefixlen",
-    "mask",
-    "users",
-    "ip_proto",
-    "protocol",
-    "sports",
-    "dports",
+    *("action", "table", "priority", "iifname", "oifname", "mark", "mask", "users", "ip_proto", "protocol"),
+    *("suppress_ifgroup", "suppress_prefixlen", "sports", "dports"),
 )
 """The fields that NLM_F_EXCL compares besides the selectors (`rule_exists()`)."""
 UNSPECIFIED: Final[dict[str, object]] = {
-    "iifname": b"",
-    "oifname": b"",
+    **dict.fromkeys(("iifname", "oifname"), b""),
+    **dict.fromkeys(("suppress_ifgroup", "suppress_prefixlen"), UNSET),
+    **dict.fromkeys(("sports", "dports"), ALL_PORTS),
     "users": ALL_USERS,
-    "sports": ALL_PORTS,
-    "dports": ALL_PORTS,
-    "suppress_ifgroup": UNSET,
-    "suppress_prefixlen": UNSET,
 }
 """The values of these fields that match all rules in RTM_DELRULE, 0 if not listed (`rule_find()`)."""
 
@@ -132,7 +90,7 @@ class RuleTables(Protocol):
 
     rules: RuleSet
 
-    def changing_rules(self, net: Net, *, deleting: bool) -> None:
+    def changing_rules(self, net: Net) -> None:
         """Prepare for a change of the rules."""
 
     def table_of_rule(self, net: Net, rule: Rule) -> int | None:
@@ -180,7 +138,7 @@ class RuleRequests:
             raise refuse(request, EINVAL, "Invalid tos")
         if head.tos and rule.dscp is not None:
             raise refuse(request, EINVAL, "Cannot specify both TOS and DSCP")
-        tables.changing_rules(net, deleting=False)
+        tables.changing_rules(net)
         if rule.action == fr.FR_ACT_TO_TBL:
             table = tables.table_of_rule(net, rule)
             if table is None:
@@ -211,7 +169,7 @@ class RuleRequests:
             raise os_error(ENOENT)
         if rule.flags & fr.FIB_RULE_PERMANENT:
             raise os_error(EPERM)
-        tables.changing_rules(request.net, deleting=True)
+        tables.changing_rules(request.net)
         rules.remove(rule)
         self._notify(rt.RTM_DELRULE, tables.rules, rule, request)
 
@@ -239,7 +197,7 @@ class RuleRequests:
             tables is None
             or rule is None
             or not UNMODELLED.isdisjoint(found)
-            or head.flags & fr.FIB_RULE_FIND_SADDR
+            or (head.flags & fr.FIB_RULE_FIND_SADDR and head.src_len and head.family == AF_INET6)
         ):
             raise self._unmodelled(
                 "rules of multicast routing, of tunnels, of VRFs, or with masks", EOPNOTSUPP

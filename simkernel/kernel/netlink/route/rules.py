@@ -13,13 +13,7 @@ from simkernel.kernel.net.namespace import Net, PernetSlot
 from simkernel.kernel.netlink.policy import Found
 from simkernel.uapi import fib_rules as fr
 from simkernel.uapi import rtnetlink as rt
-from simkernel.uapi.errno import (
-    EACCES,
-    EAGAIN,
-    EINVAL,
-    ENETUNREACH,
-    ESRCH,
-)
+from simkernel.uapi.errno import EACCES, EAGAIN, EINVAL, ENETUNREACH, ESRCH
 from simkernel.uapi.fib_rules import FibRuleHdr
 from simkernel.uapi.netlink import attribute
 from simkernel.uapi.socket import AF_INET
@@ -32,6 +26,8 @@ PORT_RANGE: Final = struct.Struct("<HH")
 USER_RANGE: Final = struct.Struct("<II")
 ALL_USERS: Final = (0, UNSET)
 ALL_PORTS: Final = (0, 0)
+ALL_BITS: Final = b"\xff\xff"
+"""The mask of a single port."""
 TOS_MASK: Final = 0x1C
 """The TOS bits that IPv4 compares (IPTOS_TOS_MASK without ECN)."""
 ACTIONS: Final = {fr.FR_ACT_UNREACHABLE: ENETUNREACH, fr.FR_ACT_PROHIBIT: EACCES}
@@ -53,6 +49,8 @@ class Flow:
     proto: int = 0
     sport: int = 0
     dport: int = 0
+    realms: int = 0
+    """FRA_FLOW of the rule that has ended the lookup."""
 
 
 class Outcome(Protocol):
@@ -118,6 +116,7 @@ class Rule:
             and self.users[0] <= flow.uid <= self.users[1]
             and _is_in(flow.daddr, self.dst, self.dst_len)
             and _is_in(flow.saddr, self.src, self.src_len)
+            and (self.family == AF_INET or flow.saddr != 0 or not self.src_len)
             and self.ip_proto in (0, flow.proto)
             and (self.sports == ALL_PORTS or self.sports[0] <= flow.sport <= self.sports[1])
             and (self.dports == ALL_PORTS or self.dports[0] <= flow.dport <= self.dports[1])
@@ -165,8 +164,10 @@ class Rule:
                 (fr.FRA_FWMASK, _u32(self.mask, shown=bool(self.mark or self.mask))),
                 (fr.FRA_GOTO, _u32(self.target)),
                 (fr.FRA_UID_RANGE, b"" if self.users == ALL_USERS else USER_RANGE.pack(*self.users)),
-                *_pack_ports(fr.FRA_SPORT_RANGE, fr.FRA_SPORT_MASK, self.sports),
-                *_pack_ports(fr.FRA_DPORT_RANGE, fr.FRA_DPORT_MASK, self.dports),
+                (fr.FRA_SPORT_RANGE, b"" if self.sports == ALL_PORTS else PORT_RANGE.pack(*self.sports)),
+                (fr.FRA_SPORT_MASK, ALL_BITS if 0 < self.sports[0] == self.sports[1] else b""),
+                (fr.FRA_DPORT_RANGE, b"" if self.dports == ALL_PORTS else PORT_RANGE.pack(*self.dports)),
+                (fr.FRA_DPORT_MASK, ALL_BITS if 0 < self.dports[0] == self.dports[1] else b""),
                 (fr.FRA_IP_PROTO, U8.pack(self.ip_proto) if self.ip_proto else b""),
                 (fr.FRA_SUPPRESS_IFGROUP, _u32(self.suppress_ifgroup, shown=self.suppress_ifgroup != UNSET)),
                 (fr.FRA_DSCP, dscp),
@@ -183,17 +184,6 @@ def _u32(value: int, *, shown: bool | None = None) -> bytes:
     return U32.pack(value) if (value if shown is None else shown) else b""
 
 
-def _pack_ports(
-    type: int, mask_type: int, ports: tuple[int, int]
-) -> tuple[tuple[int, bytes], tuple[int, bytes]]:
-    """Return the attribute of a port range.  A single port also has a mask with all bits set."""
-    single = ports != ALL_PORTS and ports[0] == ports[1]
-    return (type, b"" if ports == ALL_PORTS else PORT_RANGE.pack(*ports)), (
-        mask_type,
-        b"\xff\xff" if single else b"",
-    )
-
-
 def _is_in(address: int, prefix: bytes, length: int) -> bool:
     return not length or not (address ^ int.from_bytes(prefix)) >> (8 * len(prefix) - length)
 
@@ -203,7 +193,7 @@ def _is_in(address: int, prefix: bytes, length: int) -> bool:
 
 @attrs.define(eq=False)
 class RuleList:
-    """The rules of a family in a namespace, by priority.  `custom` is True if lookups must follow them."""
+    """The rules of a family in a namespace, by priority.  `custom` is True if lookups follow them."""
 
     rules: list[Rule]
     custom: bool = False
@@ -213,13 +203,21 @@ class RuleSet:
     """The rules of a family (`struct fib_rules_ops`).
 
     `size` is the length of an address in bytes.  `tables` contains table and priority of the rules of a new
-    namespace.
+    namespace.  Lookups search the tables `searched` until a rule changes.
     """
 
-    def __init__(self, family: int, group: int, size: int, tables: tuple[tuple[int, int], ...]) -> None:
+    def __init__(
+        self,
+        family: int,
+        group: int,
+        size: int,
+        tables: tuple[tuple[int, int], ...],
+        searched: tuple[int, ...] = (),
+    ) -> None:
         self.family = family
         self.group = group
         self.size = size
+        self._initial = [Rule(family=family, table=table) for table in searched]
         self._lists: PernetSlot[RuleList] = PernetSlot(
             lambda: RuleList(
                 [Rule(family=family, table=table, priority=priority) for table, priority in tables]
@@ -240,12 +238,16 @@ class RuleSet:
         unresolved = rule.action == fr.FR_ACT_GOTO and self.target(net, rule) is None
         return rule.pack(unresolved=unresolved)
 
-    def lookup(self, net: Net, flow: Flow, look: Callable[[Net, int, Flow], T | int]) -> T | int:
+    def lookup(
+        self, net: Net, flow: Flow, look: Callable[[Net, int, Flow], T | int], *, suppress: bool = True
+    ) -> T | int:
         """Return the result of `look` in the tables of the rules, or an errno (`fib_rules_lookup()`).
 
-        If `look` returns EAGAIN, the next rule is used.  After the last rule the result is ESRCH.
+        If `look` returns EAGAIN, the next rule is used.  After the last rule the result is ESRCH.  Without
+        `suppress`, no rule rejects a route.
         """
-        rules, place = self.of(net).rules, 0
+        own, place = self.of(net), 0
+        rules = own.rules if own.custom else self._initial
         while place < len(rules):
             rule = rules[place]
             place += 1
@@ -257,10 +259,11 @@ class RuleSet:
                 continue
             if rule.action == fr.FR_ACT_TO_TBL:
                 result = look(net, rule.table, flow)
-                if not isinstance(result, int) and rule.suppresses(result):
+                if suppress and not isinstance(result, int) and rule.suppresses(result):
                     continue
             else:
                 result = ACTIONS.get(rule.action, EINVAL)
             if result != EAGAIN:
+                flow.realms = rule.flow
                 return result
         return ESRCH

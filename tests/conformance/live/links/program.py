@@ -8,7 +8,7 @@ duplicate address detection) ends before the next change.
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from random import Random
 from typing import Any, Final
 
@@ -89,7 +89,13 @@ NEIGHBOURS: Final = (
     (2, neighbour.get_entries),
 )
 RULES: Final = ((4, rule.add), (3, rule.delete), (1, rule.get_all))
-AREAS: Final = (LINKS, ADDRESSES, ROUTES, NEIGHBOURS, RULES)
+AREAS: Final = {
+    "links": LINKS,
+    "addresses": ADDRESSES,
+    "routes": ROUTES,
+    "neighbours": NEIGHBOURS,
+    "rules": RULES,
+}
 """Requests, each with its weight."""
 SHARES: Final = ((8, 5, 5, 3, 1), (14, 2, 1, 1, 0), (3, 9, 2, 0, 0), (2, 3, 12, 0, 3), (4, 1, 0, 9, 0))
 """The weights of the areas.  Each program uses one row."""
@@ -118,9 +124,9 @@ GET_IOCTLS: Final = (
 SET_FLAGS, SET_MTU, SET_NAME, SET_QUEUE, SET_ADDRESS = 0x8914, 0x8922, 0x8923, 0x8943, 0x8924
 
 
-def link_program(random: Random) -> Program:
-    """Return a random program."""
-    return _Writer(random).program()
+def link_program(random: Random, areas: Sequence[str] = ()) -> Program:
+    """Return a random program.  It changes the named areas, each as often as it is named, by default all."""
+    return _Writer(random, areas).program()
 
 
 @attrs.define
@@ -128,6 +134,7 @@ class _Writer:
     """The steps of a program while it is generated."""
 
     random: Random
+    areas: Sequence[str] = ()
     steps: list[Step] = attrs.field(factory=list)
     p: Picks = attrs.field(init=False)
     uevents: bool = attrs.field(init=False)
@@ -143,12 +150,14 @@ class _Writer:
 
     def program(self) -> Program:
         self._open()
-        shares = self.random.choice(SHARES)
+        shares: tuple[int, ...] = self.random.choice(SHARES)
+        if self.areas:
+            shares = tuple(self.areas.count(name) for name in AREAS)
         self._prepare()
         for _ in range(self.random.choice((20, 40, 60))):
             pick = self.random.random()
             if pick < 0.86:
-                (area,) = self.random.choices(AREAS, shares)
+                (area,) = self.random.choices(tuple(AREAS.values()), shares)
                 self._change(_drawn(self.random, area))
             elif pick < 0.92:
                 self._interrupted_dump()

@@ -31,9 +31,18 @@ MTU, WINDOW, ADVMSS, HOPLIMIT, FEATURES, LOCK, CC_ALGO = 2, 3, 8, 10, 12, 1, 16
 
 
 def _head(
-    p: Picks, family: int, bits: int, *, type: int, table: int, tos: int = 0, scope: int = 0, flags: int = 0
+    p: Picks,
+    family: int,
+    bits: int,
+    *,
+    type: int,
+    table: int,
+    tos: int = 0,
+    scope: int = 0,
+    flags: int = 0,
+    source: int = 0,
 ) -> bytes:
-    source = 0 if p.often(0.98) else p.one(24, 64, 255)
+    source = source if p.often(0.99) else p.one(24, 64, 255)
     protocol = p.one(BOOT, BOOT, STATIC, 0, KERNEL, 200)
     return rtnl.RtMsg(family, bits & 255, source, tos, table, protocol, scope, type, flags).pack()
 
@@ -69,8 +78,8 @@ def _gateway(p: Picks, family: int, index: int) -> bytes:
     if family == AF_INET and p.often(0.06):
         via = p.random.choice(
             (
+                *(struct.pack("<H", AF_INET) + p.host(AF_INET, index),) * 30,
                 struct.pack("<H", AF_INET6) + p.host(AF_INET6, index),
-                struct.pack("<H", AF_INET) + p.host(AF_INET, index),
             )
         )
         return p.attribute(18, via)
@@ -85,6 +94,11 @@ def _multipath(p: Picks, family: int) -> bytes:
         inner = _gateway(p, family, index) if p.often(0.7) else b""
         length = 8 + len(inner) if p.often(0.98) else p.one(0, 7, 200)
         flags = 0 if p.often(0.9) else p.one(ONLINK, DEAD, LINKDOWN, PERVASIVE)
+        if p.often(0.05):
+            inner += (
+                p.number(rtnl.RTA_FLOW, 1, 65537) if p.often(0.5) else p.attribute(18, b"\2\0" + bytes(4))
+            )
+            length = 8 + len(inner)
         hops += struct.pack("<HBBi", length, flags, p.one(0, 0, 1, 255), index) + inner
     return p.attribute(rtnl.RTA_MULTIPATH, hops)
 
@@ -118,16 +132,24 @@ def _body(p: Picks, family: int) -> tuple[bytes, bytes]:
         lambda: p.number(rtnl.RTA_EXPIRES, 100, 1000),
         lambda: p.number(rtnl.RTA_FLOW, 1, 65537),
         lambda: p.number(rtnl.RTA_NH_ID, 1, 0),
-        lambda: p.attribute(rtnl.RTA_SRC, destination),
-        lambda: p.attribute(rtnl.RTA_ENCAP_TYPE, U16.pack(p.one(0, 1, 9))),
     )
+    attributes += p.some(
+        0.003,
+        lambda: p.attribute(rtnl.RTA_ENCAP_TYPE, U16.pack(p.one(0, 1, 9))),
+        lambda: p.number(rtnl.RTA_FLOWLABEL, 5),
+    )
+    source, source_bits = p.prefix(family) if p.often(0.08) else (destination, 0)
+    if source_bits or p.often(0.02):
+        attributes += p.attribute(rtnl.RTA_SRC, source)
     tos = p.one(*(0,) * 10, 4, 8, 16, 1, 0x1C, 0xFF)
     flags = (
         0 if p.often(0.9) else p.one(ONLINK, ONLINK, PERVASIVE, 8, DEAD, LINKDOWN, rtnl.RTM_F_CLONED, 0x4000)
     )
-    return _head(
-        p, family, bits, type=type, table=table, tos=tos, scope=_scope(p, type, gateway), flags=flags
-    ), attributes
+    scope = _scope(p, type, gateway)
+    head = _head(
+        p, family, bits, type=type, table=table, tos=tos, scope=scope, flags=flags, source=source_bits
+    )
+    return head, attributes
 
 
 def add(p: Picks) -> Request:
@@ -168,7 +190,7 @@ def lookup(p: Picks) -> Request:
     attributes = p.some(0.97, lambda: p.attribute(rtnl.RTA_DST, to)) + p.some(
         0.12,
         lambda: p.number(rtnl.RTA_OIF, index),
-        lambda: p.number(rtnl.RTA_IIF, 1, index),
+        lambda: p.number(rtnl.RTA_IIF, 1, index) if family == AF_INET6 or p.often(0.02) else b"",
         lambda: p.number(rtnl.RTA_MARK, 0, 1),
         lambda: p.number(rtnl.RTA_UID, 0, 1000),
     )

@@ -30,7 +30,8 @@ from tests.conformance.live.links.requests import NEW_FLAGS, Request, dump
     IP_PROTO,
     SPORT_RANGE,
     DPORT_RANGE,
-) = (1, 2, 3, 4, 6, 10, 11, 13, 14, 15, 16, 17, 19, 20, 21, 22, 23, 24)
+    DSCP,
+) = (1, 2, 3, 4, 6, 10, 11, 13, 14, 15, 16, 17, 19, 20, 21, 22, 23, 24, 25)
 TO_TABLE, ACT_GOTO, NOP, BLACKHOLE, UNREACHABLE, PROHIBIT = 1, 2, 3, 6, 7, 8
 
 
@@ -63,8 +64,9 @@ def _rule(p: Picks, family: int) -> tuple[bytes, bytes]:
         lambda: p.attribute(SPORT_RANGE, struct.pack("<HH", p.one(1, 80), p.one(80, 90, 0))),
         lambda: p.attribute(DPORT_RANGE, struct.pack("<HH", p.one(1, 80), p.one(80, 90, 0))),
         lambda: p.attribute(UID_RANGE, struct.pack("<II", p.one(0, 1000), p.one(1000, 10))),
-        lambda: p.attribute(L3MDEV, U8.pack(p.one(0, 1, 2))),
-        lambda: p.number(FLOW, 1),
+        lambda: p.attribute(L3MDEV, U8.pack(p.one(0, 2, 2, 2, 1))) if p.often(0.1) else b"",
+        lambda: p.number(FLOW, 1, 65536, 131075),
+        lambda: p.attribute(DSCP, U8.pack(p.one(0, 1, 4, 63, 64))),
     )
     table = p.one(254, 254, 100, 255, 253, 0)
     tos = p.one(*(0,) * 10, 4, 16, 0xFF)

@@ -105,9 +105,10 @@ def test_an_expired_route_is_not_used_and_is_deleted_at_the_next_collection(host
     expires = attribute(rt.RTA_EXPIRES, U32.pack(5))
     network = ipaddress.ip_network("2001:db8::/32")
     assert host.add(network, expires, attribute(rt.RTA_OIF, U32.pack(LO)), type=rt.RTN_LOCAL) == 0
-    found = host.get("2001:db8::1")
-    assert isinstance(found, dict)
-    assert RtaCacheinfo.unpack(found[rt.RTA_CACHEINFO]).expires == 500
+    for flags, lifetime in ((rt.RTM_F_FIB_MATCH, 500), (0, 0)):
+        found = host.get("2001:db8::1", flags)
+        assert isinstance(found, dict)
+        assert RtaCacheinfo.unpack(found[rt.RTA_CACHEINFO]).expires == lifetime
     listener.recv(65536)
     host.process.sleep(6)
     assert host.get("2001:db8::1") == ENETUNREACH
@@ -128,6 +129,31 @@ def test_the_age_of_a_lookup_is_counted_until_a_route_changes(host: Host) -> Non
     assert age() == 100
     host.add(ipaddress.ip_network("10.0.0.0/8"))
     assert age() == 0
+
+
+def test_ipv6_routes_requested_without_nlm_f_create_are_logged() -> None:
+    """The texts are those of `fib6_add_1()`, `fib6_add_rt2node()` and `ip6_route_info_create()`."""
+    no_table = "NLM_F_CREATE should be specified when creating new route"
+    no_flags = "RTM_NEWROUTE with no NLM_F_CREATE or NLM_F_REPLACE"
+    no_create = "NLM_F_CREATE should be set when creating new route"
+    to = attribute(rt.RTA_DST, ipaddress.ip_address("2001:db8::").packed)
+    source = attribute(rt.RTA_SRC, ipaddress.ip_address("2001:db8::").packed)
+    metric, over = attribute(rt.RTA_PRIORITY, U32.pack(5)), attribute(rt.RTA_OIF, U32.pack(LO))
+    with Machine(udev=False, unmodelled="raise") as machine:
+        host = Host(machine)
+        for flags, bits, source_bits, attributes, texts in (
+            (0, 48, 0, b"", [no_table, no_flags, no_create, no_create]),
+            (0, 48, 0, b"", [no_flags]),
+            (0, 48, 32, source, [no_flags, no_create, no_create]),
+            (nl.NLM_F_REPLACE, 48, 0, metric, ["NLM_F_REPLACE set, but no existing node found!"]),
+            (nl.NLM_F_REPLACE, 47, 0, b"", ["Can't replace route, no match found"]),
+            (nl.NLM_F_CREATE, 47, 0, b"", []),
+        ):
+            before = len(machine.log.records)
+            head = RtMsg(AF_INET6, bits, source_bits, table=77, type=rt.RTN_LOCAL).pack()
+            host.ask(rt.RTM_NEWROUTE, head + to + over + attributes, nl.NLM_F_REQUEST | nl.NLM_F_ACK | flags)
+            logged = [record.text for record in machine.log.records[before:]]
+            assert logged == [f"IPv6: {text}" for text in texts]
 
 
 def test_a_route_that_depends_on_a_packet_is_not_modelled(host: Host) -> None:
