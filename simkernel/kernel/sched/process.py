@@ -250,12 +250,12 @@ class Processes(Generic[T]):
     # -- signals ------------------------------------------------------------
 
     def kill(self, sender: SchedTask, pid: int, number: int) -> None:
-        """kill(2) for one process: EINVAL, ESRCH or EPERM; signal 0 only checks."""
-        if number:
-            check(number)
+        """kill(2) for one process: ESRCH, EINVAL or EPERM, in this order; signal 0 only checks."""
         if pid <= 0:
             raise self._unmodelled("a signal to a process group", ESRCH)
         target = self.find(pid)
+        if number:
+            check(number)
         if not self._may_signal(sender, target):
             raise os_error(EPERM)
         if number:

@@ -12,6 +12,7 @@ from simkernel.kernel.vfs.file import OpenFile
 from simkernel.kernel.vfs.pipe import PipeEnd
 from simkernel.kernel.vfs.task import Task
 from simkernel.uapi import fcntl, stat
+from simkernel.uapi.capability import CAP_FOWNER
 from simkernel.uapi.errno import EBADF, EINVAL, ENOTTY, EPERM, os_error
 from simkernel.uapi.fcntl import FD_CLOEXEC, O_ASYNC, O_CLOEXEC, O_DIRECT, O_NOATIME, O_NONBLOCK
 from simkernel.uapi.ioctls import FIOASYNC, FIOCLEX, FIONBIO, FIONCLEX, FIONREAD
@@ -123,10 +124,10 @@ class FileCalls:
 
     def _set_flags(self, task: Task, file: OpenFile, fd: int, flags: int) -> int:
         """`setfl()`."""
-        inode = file.object.inode
-        others = inode is not None and task.credentials.uid not in (0, inode.uid)
-        if flags & O_NOATIME and not file.flags & O_NOATIME and others:
-            raise os_error(EPERM)
+        if flags & O_NOATIME and not file.flags & O_NOATIME:
+            owned = file.object.inode or file.object.anon_attributes
+            if task.credentials.uid != owned.uid and not task.credentials.capable(CAP_FOWNER):
+                raise os_error(EPERM)
         if flags & O_DIRECT and not (isinstance(file.object, PipeEnd) or file.object.can_direct):
             raise os_error(EINVAL)
         if (flags ^ file.flags) & O_ASYNC:

@@ -11,8 +11,8 @@ from simkernel.kernel.vfs import attributes, change
 from simkernel.kernel.vfs.file import OpenFile
 from simkernel.kernel.vfs.filesystem import FileSystems
 from simkernel.kernel.vfs.inode import Dentry, Inode
-from simkernel.kernel.vfs.namei import Walk
-from simkernel.kernel.vfs.open import open_file
+from simkernel.kernel.vfs.namei import Walk, check_path
+from simkernel.kernel.vfs.open import check_flags, open_file
 from simkernel.kernel.vfs.permission import MAY_EXEC, check
 from simkernel.kernel.vfs.task import Task
 from simkernel.uapi import dirent, fcntl, stat
@@ -52,7 +52,10 @@ class PathCalls:
         """openat(2): a descriptor."""
         self._kernel.engine.charge(self._kernel.costs.file_open)
         check_fault(self._kernel.faults, "open", path=path, device=path.rpartition("/")[2])
-        opened = open_file(self._kernel.unmodelled, task, self._walk(task, dirfd, path), path, flags, mode)
+        check_flags(self._kernel.unmodelled, flags)
+        check_path(path)
+        task.files.check_limit()
+        opened = open_file(task, self._walk(task, dirfd, path), path, flags, mode)
         if isinstance(opened, Awaitable):
             return self._install_later(task, opened, flags)
         return task.files.install_new(opened, close_on_exec=bool(flags & fcntl.O_CLOEXEC))

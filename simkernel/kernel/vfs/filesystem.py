@@ -10,7 +10,7 @@ from typing import Final
 import attrs
 
 from simkernel.kernel.vfs.inode import Dentry
-from simkernel.kernel.vfs.namei import Walk
+from simkernel.kernel.vfs.namei import Walk, check_path
 from simkernel.kernel.vfs.superblock import SuperBlock
 from simkernel.kernel.vfs.task import Task
 from simkernel.kernel.vfs.tmpfs import Tmpfs
@@ -68,6 +68,8 @@ class FileSystems:
     def walk(self, task: Task, path: str, dirfd: int = AT_FDCWD) -> Walk:
         """A walk for `task`, from the root, from where it is, or from an open directory.  EBADF, ENOTDIR."""
         root: Dentry = task.fs.root or self.root
+        if dirfd != AT_FDCWD:
+            check_path(path)  # an error of the path comes before that of the descriptor
         return Walk(task, root, root if path[:1] == "/" else self.start(task, dirfd))
 
     def start(self, task: Task, dirfd: int) -> Dentry:

@@ -29,12 +29,13 @@ FORGOTTEN: Final = fcntl.O_CREAT | fcntl.O_EXCL | fcntl.O_NOCTTY | fcntl.O_TRUNC
 _TMPFILE: Final = fcntl.O_TMPFILE & ~fcntl.O_DIRECTORY
 
 
-def open_file(unmodelled: Unmodelled, task: Task, walk: Walk, path: str, flags: int, mode: int) -> Opening:
+def open_file(task: Task, walk: Walk, path: str, flags: int, mode: int) -> Opening:
     """What openat(2) finds or makes at `path`, checked and open but for what a driver does.
+
+    The caller has checked the flags.
 
     ENOENT, EEXIST, EISDIR, ENOTDIR, ELOOP, EACCES, EPERM, EINVAL as Linux has them.
     """
-    _check_flags(unmodelled, flags)
     wanted = ACCESS[flags & fcntl.O_ACCMODE] | (MAY_WRITE if flags & fcntl.O_TRUNC else 0)
     dentry, created = _find(task, walk, path, flags, mode)
     if not created:
@@ -79,7 +80,7 @@ class _NotOpen(FileObject):
 NOT_OPEN: Final = _NotOpen()
 
 
-def _check_flags(unmodelled: Unmodelled, flags: int) -> None:
+def check_flags(unmodelled: Unmodelled, flags: int) -> None:
     """`build_open_flags()`."""
     if flags & fcntl.O_PATH:
         raise unmodelled("O_PATH", errno.EINVAL)

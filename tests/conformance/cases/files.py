@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 from simkernel.uapi.ioctls import FIONREAD
 from simkernel.uapi.socket import AF_UNIX, SOCK_STREAM
 from tests.conformance.case import case
 from tests.conformance.log import Log
-from tests.conformance.programs.interface import Program
+from tests.conformance.programs.interface import MNT, Program
 from tests.conformance.world import World
 
 PROGRAMS = ("programs",)
+NOBODY = 65534
 
 
 @case(privileged=True, marks=PROGRAMS)
@@ -128,3 +130,85 @@ def names_of_processes(world: World, log: Log) -> None:
         log("comm", a.read_file("/proc/self/comm"))
         log("status", a.read_file("/proc/self/status").splitlines()[0])
         log("stat", a.read_file("/proc/self/stat").partition(b" ")[2].rpartition(b")")[0])
+
+
+STORE, LOAD = "store", "load"
+"""Calls that are several: of a file by its path, at an offset."""
+
+
+def made(program: Program, call: str, *arguments: Any) -> Any:
+    """Make a call of the story."""
+    if call == "open":
+        program.close(program.open(*arguments))
+        return "opened"
+    if call == STORE:
+        path, flags, data, offset = arguments
+        fd = program.open(path, flags, 0o644)
+        moved = program.lseek(fd, offset, os.SEEK_SET)
+        result: Any = (moved, program.write(fd, data), program.lseek(fd, 0, os.SEEK_CUR))
+    elif call == LOAD:
+        path, size, offset = arguments
+        fd = program.open(path, os.O_RDONLY)
+        result = (program.pread(fd, size, offset), program.read(fd, size), program.lseek(fd, 0, os.SEEK_END))
+    elif call == "seek":
+        path, offset, whence = arguments
+        fd = program.open(path, os.O_RDONLY)
+        try:
+            result = program.lseek(fd, offset, whence)
+        finally:
+            program.close(fd)
+        return result
+    else:
+        return getattr(program, call)(*arguments)
+    program.close(fd)
+    return result
+
+
+def long_story() -> list[tuple[Any, ...]]:
+    """Return the user, the call and its arguments of each step."""
+    loop = [(0, "symlink", "l1", "l0"), *((0, "symlink", f"l{n - 1}", f"l{n}") for n in range(2, 45))]
+    return [
+        (0, "store", "l0file", os.O_CREAT | os.O_RDWR, b"data", 0),
+        (0, "symlink", "l0file", "l1"),
+        *((0, "symlink", f"l{n - 1}", f"l{n}") for n in range(2, 45)),
+        *((0, "stat", f"l{n}") for n in (1, 39, 40, 41, 44)),
+        *loop,
+        (0, "mkdir", "sticky", 0o1777), (0, "chmod", "sticky", 0o1777),
+        (0, "open", "sticky/root", os.O_CREAT, 0o666),
+        (NOBODY, "unlink", "sticky/root"), (NOBODY, "rename", "sticky/root", "sticky/mine"),
+        (NOBODY, "mkdir", "sticky/mine", 0o755), (0, "rmdir", "sticky/mine"),
+        (0, "chmod", "sticky", 0o777), (0, "open", "theirs", os.O_CREAT, 0o644),
+        *(step for mode in (0o666, 0o644, 0o4666, 0o2676, 0o2666) for step in (
+          (0, "chmod", "theirs", mode), (NOBODY, "link", "theirs", f"sticky/{mode}"))),
+        (NOBODY, "link", "group", "sticky/group"), (NOBODY, "link", "l1", "sticky/l1"),
+        (NOBODY, "link", "l0file", "root/of/nobody"), (0, "listdir", "sticky"),
+        (0, "mkdir", "group", 0o2777), (0, "chmod", "group", 0o2777), (0, "chown", "group", -1, NOBODY),
+        (0, "stat", "group"), (0, "mkdir", "group/in", 0o755), (0, "stat", "group/in"),
+        (0, "open", "group/file", os.O_CREAT, 0o2755), (0, "stat", "group/file"),
+        (NOBODY, "open", "suid", os.O_CREAT, 0o755), (NOBODY, "chmod", "suid", 0o6755), (0, "stat", "suid"),
+        (0, "chown", "suid", 0, 0), (0, "stat", "suid"),
+        (0, "mkdir", "d", 0o755), (0, "mkdir", "d/e", 0o755), (0, "rename", "d", "d/e/f"),
+        (0, "rename", "d/e", "d"), (0, "rename", "d/e/", "moved/"), (0, "listdir", "d"), (0, "stat", "d"),
+        (0, "chdir", "moved"), (0, "rename", "/case/moved", "/case/again"), (0, "getcwd"),
+        (0, "rmdir", "/case/again"), (0, "getcwd"), (0, "open", "new", os.O_CREAT, 0o644),
+        (0, "listdir", "."), (0, "stat", "."), (0, "chdir", ".."), (0, "getcwd"),
+        (0, "symlink", "nowhere", "dangling"), (0, "open", "dangling", os.O_CREAT | os.O_EXCL, 0o644),
+        (0, "open", "dangling", os.O_CREAT | os.O_NOFOLLOW, 0o644),
+        (0, "open", "dangling", os.O_CREAT, 0o644), (0, "lstat", "nowhere"),
+        (0, "mkdir", "dangling", 0o755), (0, "rmdir", "dangling"), (0, "unlink", "dangling/"),
+        (0, "truncate", "sparse", 100_000), (0, "open", "sparse", os.O_CREAT | os.O_RDWR, 0o644),
+        (0, "truncate", "sparse", 100_000), (0, "store", "sparse", os.O_RDWR, b"x", 50_000),
+        *((0, "seek", "sparse", offset, whence) for offset in (0, 48_000, 49_152,
+          50_001, 53_248, 99_999, 100_000) for whence in (os.SEEK_DATA, os.SEEK_HOLE)),
+        (0, "truncate", "sparse", 50_000), (0, "truncate", "sparse", 60_000),
+        (0, "load", "sparse", 20, 49_990),
+    ]  # fmt: skip
+
+
+@case(privileged=True, marks=PROGRAMS)
+def what_random_programs_seldom_reach(world: World, log: Log) -> None:
+    """Forty links in a row, sticky and set-group-ID folders, renamed and removed folders, sparse files."""
+    programs = world.programs()
+    users = {0: programs.start(0, 0, (), MNT), NOBODY: programs.start(NOBODY, NOBODY, (), MNT)}
+    for user, call, *arguments in long_story():
+        log.call(f"{user}: {call} {arguments[0] if arguments else ''}", made, users[user], call, *arguments)

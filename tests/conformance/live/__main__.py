@@ -4,6 +4,7 @@ python -m tests.conformance.live --steps 1000000 [--seed N] [--strict]
 python -m tests.conformance.live --messages 1000000          messages to nlctrl only
 python -m tests.conformance.live --links --steps 1000000     changes of links, addresses, routes
 python -m tests.conformance.live --links --areas addresses,routes,routes,rules --steps 100000
+python -m tests.conformance.live --programs --steps 300000   files, pipes, unix sockets, epoll, processes
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from tests.conformance.live.deviations import DEVIATIONS
 from tests.conformance.live.generator import Generator, nlctrl_program
 from tests.conformance.live.hosts import Host, find_host
 from tests.conformance.live.links.program import AREAS, link_program
+from tests.conformance.live.programs import render as programs_render
+from tests.conformance.live.programs import search as programs
 from tests.conformance.live.render import case_of
 from tests.conformance.live.replay import is_of_series, replay
 from tests.conformance.live.search import Draw, Search
@@ -54,6 +57,7 @@ def _options() -> argparse.Namespace:
         metavar="AREA,...",
         help=f"with --links: change these only, each as often as it is named: {', '.join(AREAS)}",
     )
+    parser.add_argument("--programs", action="store_true", help="files, sockets and processes instead")
     parser.add_argument("--seed", type=int, default=1, metavar="N", help="%(default)s")
     parser.add_argument("--first", type=int, default=0, metavar="N", help="number of the first example")
     parser.add_argument("--most", type=int, default=5, metavar="N", help="end after so many differences")
@@ -75,6 +79,8 @@ def _areas(text: str) -> tuple[str, ...]:
 def main() -> int:
     """Do what the command line says; the exit status."""
     options = _options()
+    if options.programs:
+        return search_programs(options)
     host = find_host()
     if isinstance(host, str):
         print(f"{SKIPPED}: {host}")
@@ -96,6 +102,36 @@ def main() -> int:
     )
     found = _search(search, options)
     _report(search, options)
+    return int(found > 0 and _counts(options))
+
+
+def search_programs(options: argparse.Namespace) -> int:
+    """Compare random programs on files, sockets and processes; the exit status."""
+    try:
+        search = programs.Search(options.seed)
+    except OSError as error:
+        print(f"{SKIPPED}: {error}")
+        return 0
+    found = 0
+    try:
+        for finding in search.run(options.steps, options.first):
+            found += 1
+            print(f"\n{programs_render.case_of(finding)}\n", flush=True)
+            if found >= options.most:
+                break
+    finally:
+        search.close()
+    print(
+        f"{search.steps} steps compared, {search.examples} examples, seed {search.seed}, "
+        f"{search.seconds:.1f} s, {search.steps / search.seconds:.0f} steps/s: {found} differences"
+    )
+    if not options.quiet:
+        print("\n".join(search.reached.lines()))
+        _report_rare(search.reached)
+    for what, count in search.unmodelled.most_common():
+        print(f"example ended early {count} times: {what}")
+    if search.passing:
+        print(f"{search.passing} differences did not show again")
     return int(found > 0 and _counts(options))
 
 

@@ -145,6 +145,10 @@ class Reached:
             self.messages += messages
             self._deep += deep
 
+    def count(self, call: str, result: str) -> None:
+        """Count one call of a program."""
+        self._counts[call, result] += 1
+
     @property
     def share_of_deep_messages(self) -> float:
         """How many of the messages came past the checks of their headers."""

@@ -14,18 +14,22 @@ import attrs
 from simkernel.uapi.socket import AF_NETLINK, MSG_DONTWAIT, SOCK_RAW
 from tests.conformance.live.steps import Program, Step
 
-Shows = Callable[[Program], bool]
+Shows = Callable[[Any], bool]
 """Whether a program still shows the difference."""
+Plainer = Callable[[Any], Iterator[Any]]
 
 
-def shrink(program: Program, shows: Shows, *, patience: int) -> Program:
-    """The smallest program found within `patience` runs that still shows the difference."""
+def shrink(program: Any, shows: Shows, *, patience: int, plainer: Plainer | None = None) -> Any:
+    """The smallest program found within `patience` runs that still shows the difference.
+
+    `plainer` yields the steps to try in place of one; by default those of calls on sockets.
+    """
     budget = _Budget(shows, patience)
     before: Program = ()
     while program != before and budget.left:
         before = program
         program = _without_runs(program, budget)
-        program = _plainer(program, budget)
+        program = _plainer(program, budget, plainer or _plainer_steps)
     return program
 
 
@@ -58,13 +62,13 @@ def _without_runs(program: Program, budget: _Budget) -> Program:
     return program
 
 
-def _plainer(program: Program, budget: _Budget) -> Program:
+def _plainer(program: Program, budget: _Budget, plainer: Plainer) -> Program:
     """Make each step plainer, again and again until nothing helps."""
     for index in range(len(program)):
         found = True
         while found:
             found = False
-            for step in _plainer_steps(program[index]):
+            for step in plainer(program[index]):
                 candidate = (*program[:index], step, *program[index + 1 :])
                 if budget.shows(candidate):
                     program, found = candidate, True
@@ -83,7 +87,7 @@ def _plainer_steps(step: Step) -> Iterator[Step]:
         yield from _distinct(step, (AF_NETLINK, SOCK_RAW, step.arguments[2]))
         return
     for index, argument in enumerate(step.arguments):
-        for plain in _plainer_values(argument):
+        for plain in plainer_values(argument):
             yield from _distinct(step, (*step.arguments[:index], plain, *step.arguments[index + 1 :]))
 
 
@@ -95,7 +99,7 @@ def _distinct(step: Step, arguments: tuple[Any, ...]) -> Iterator[Step]:
         yield attrs.evolve(step, arguments=arguments)
 
 
-def _plainer_values(value: Any) -> Iterator[Any]:
+def plainer_values(value: Any) -> Iterator[Any]:
     """Values to try in place of one."""
     if isinstance(value, bytes):
         half = len(value) // 2
@@ -109,4 +113,4 @@ def _plainer_values(value: Any) -> Iterator[Any]:
         yield from (each for each in (0, 1, value // 2, value & MSG_DONTWAIT) if 0 <= each < abs(value))
     elif isinstance(value, tuple):
         for index, part in enumerate(value):
-            yield from ((*value[:index], plain, *value[index + 1 :]) for plain in _plainer_values(part))
+            yield from ((*value[:index], plain, *value[index + 1 :]) for plain in plainer_values(part))

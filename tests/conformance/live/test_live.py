@@ -21,6 +21,10 @@ STEPS = 60_000
 LINK_STEPS = 4000
 """Calls that change links and see what comes of it: a few seconds, since deleting a link takes 20 ms."""
 
+PROGRAM_STEPS = 2000
+MANY_PROGRAM_STEPS = 50_000
+"""Steps of programs on files, sockets and processes."""
+
 BROKEN = """
 import sys
 from functools import partial
@@ -48,7 +52,7 @@ for finding in Search(host, 1, draw, patience=300).run(100_000):
 """simkernel with receive buffers that are a byte too small."""
 
 
-def run(*arguments: str) -> str:
+def run(*arguments: str, timeout: float = 120) -> str:
     """Run Python with these arguments; what it says, if it ends well."""
     done = subprocess.run(
         [sys.executable, *arguments],
@@ -56,7 +60,7 @@ def run(*arguments: str) -> str:
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=timeout,
         check=False,
     )
     for line in (done.stdout + done.stderr).splitlines():
@@ -82,6 +86,18 @@ def test_links_change_as_in_this_kernel() -> None:
         "-m", "tests.conformance.live", "--links", "--steps", str(LINK_STEPS), "--quiet", "--no-replay"
     )
     assert "0 differences" in output
+
+
+def test_programs_do_what_they_do_on_this_kernel() -> None:
+    output = run("-m", "tests.conformance.live", "--programs", "--steps", str(PROGRAM_STEPS), "--quiet")
+    assert "0 differences" in output
+
+
+@pytest.mark.long
+def test_many_programs_do_what_they_do_on_this_kernel() -> None:
+    """About a minute on an idle machine."""
+    arguments = ("--programs", "--steps", str(MANY_PROGRAM_STEPS), "--seed", "2", "--quiet")
+    assert "0 differences" in run("-m", "tests.conformance.live", *arguments, timeout=900)
 
 
 def test_a_missing_byte_is_found_and_shrunk() -> None:

@@ -99,8 +99,8 @@ def _message(level: int, type: int, data: bytes) -> tuple[int, int, Any]:
     """Return a control message; its descriptors as a list, its credentials as [pid, uid, gid]."""
     if level == SOL_SOCKET and type == SCM_RIGHTS:
         return level, type, [fd for (fd,) in S32.iter_unpack(data)]
-    if level == SOL_SOCKET and type == SCM_CREDENTIALS and len(data) == Ucred.SIZE:
-        return level, type, credentials(data)
+    if level == SOL_SOCKET and type == SCM_CREDENTIALS:
+        return level, type, credentials(data) if len(data) == Ucred.SIZE else [len(data), data[4:]]
     return level, type, data
 
 
@@ -180,6 +180,11 @@ def _read_file(path: str) -> Composed:
     return found
 
 
+def _fdinfo(fd: int) -> Composed:
+    found = yield from _read_file(f"/proc/self/fdinfo/{fd}")
+    return found.decode().splitlines()[:2]
+
+
 def _write_file(path: str, data: bytes) -> Composed:
     flags = f.O_WRONLY | f.O_CREAT | f.O_TRUNC | f.O_CLOEXEC
     fd = yield Request("openat", (f.AT_FDCWD, path, flags, 0o666))
@@ -256,6 +261,7 @@ CALLS: Final[dict[str, Callable[..., Request | Composed]]] = {
     "listdir": _listdir,
     "read_file": _read_file,
     "write_file": _write_file,
+    "fdinfo": _fdinfo,
     "mkdir": lambda path, mode=0o777: Request("mkdirat", (AT, path, mode)),
     "mkdirat": lambda dirfd, path, mode=0o777: Request("mkdirat", (dirfd, path, mode)),
     "mknod": lambda path, mode=0o600, device=0: Request(

@@ -7,11 +7,15 @@ It makes the calls, counts them in memory that it shares with the case, and answ
 from __future__ import annotations
 
 import array
+import gc
+import mmap
 import os
 import pickle
 import signal
 import socket
+import stat
 import struct
+import sys
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Final
@@ -22,15 +26,21 @@ from simkernel.uapi.sched import CLONE_NEWNET
 from tests.conformance.privilege import drop_capability, libc_call
 from tests.conformance.programs.calls import CALLS, Request, run
 from tests.conformance.programs.host import HOST
-from tests.conformance.programs.interface import COMM, FOLDER, LIMITS, RECORD
+from tests.conformance.programs.interface import COMM, DEVICES, FOLDER, LIMITS, MNT, PROC, RECORD
 
 CHANNEL: Final = 500
 """The descriptor of a program's socket."""
 CLONE_NEWNS, CLONE_NEWIPC, CLONE_NEWPID = 0x20000, 0x8000000, 0x20000000
 MS_REC_PRIVATE: Final = 0x44000
 PR_SET_DUMPABLE: Final = 4
+MNT_DETACH: Final = 2
+MOUNT_SETATTR, AT_RECURSIVE = 442, 0x8000
+READ_ONLY: Final = struct.pack("=QQQQ", 1, 0, 0, 0)
+"""A struct mount_attr with MOUNT_ATTR_RDONLY."""
 SIZE: Final = struct.Struct("=I")
 COUNTER: Final = struct.Struct("=I")
+COUNTERS: Final = 4096
+"""Bytes of the counters."""
 
 
 def perform(request: Request) -> Any:
@@ -143,10 +153,10 @@ def _at_channel(fd: int) -> socket.socket:
     return sock
 
 
-def _begin(fd: int, counters: Any, place: int, uid: int, gid: int, groups: list[int]) -> None:
+def _begin(fd: int, counters: Any, place: int, uid: int, gid: int, groups: list[int], root: str) -> None:
     """Be a program of a user."""
     sock = _at_channel(fd)
-    null = os.open("/dev/null", os.O_RDWR)
+    null = os.open(f"{MNT}/null", os.O_RDWR)  # the host's own must keep its mode
     for standard in range(3):
         os.dup2(null, standard)
     os.closerange(3, CHANNEL)
@@ -157,6 +167,7 @@ def _begin(fd: int, counters: Any, place: int, uid: int, gid: int, groups: list[
     HOST["prlimit"](RLIMIT_NOFILE, LIMITS)
     os.umask(0o022)
     os.chdir(FOLDER)
+    os.chroot(root)
     os.setgroups(groups)
     os.setresgid(gid, gid, gid)
     os.setresuid(uid, uid, uid)
@@ -177,6 +188,10 @@ class Init:
     def serve(self) -> None:
         """Do what the case tells until it is over."""
         signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+        with suppress(EOFError):
+            self._serve()
+
+    def _serve(self) -> None:
         while True:
             (what, arguments), fd = self._channel.receive()
             try:
@@ -201,19 +216,26 @@ class Init:
             os.kill(-1, signal.SIGKILL)
         with suppress(ChildProcessError):
             os.waitpid(-1, 0)  # returns when there are none: SIGCHLD is ignored
-        libc_call("umount2", b"/mnt", 2)
+        libc_call("umount2", MNT.encode(), MNT_DETACH)
         mount_folder()
 
 
 def mount_folder() -> None:
-    """Mount the tmpfs that has the folder of the programs."""
-    libc_call("mount", b"tmpfs", b"/mnt", b"tmpfs", 0, b"mode=0755")
+    """Mount a tmpfs with the folder of the programs, and with what they need if it is their root."""
+    libc_call("mount", b"tmpfs", MNT.encode(), b"tmpfs", 0, b"mode=0755")
     os.mkdir(FOLDER)
     os.chmod(FOLDER, 0o777)
+    os.mkdir(PROC)
+    libc_call("mount", b"proc", PROC.encode(), b"proc", 0, None)
+    for name, minor in DEVICES.items():
+        os.mknod(f"{MNT}/{name}", stat.S_IFCHR | 0o666, os.makedev(1, minor))
+        os.chmod(f"{MNT}/{name}", 0o666)
 
 
-def init(channel: Channel, counters: Any) -> None:
-    """Make namespaces, and serve as process 1 in a child until the channel is closed."""
+def init(fd: int, shared: int) -> None:
+    """Make namespaces, and serve as process 1 in a child until the channel, a socket, is closed."""
+    channel = Channel(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, fd))
+    counters = mmap.mmap(shared, COUNTERS)
     libc_call("unshare", CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC)
     if pid := os.fork():
         channel.send(pid)
@@ -221,8 +243,15 @@ def init(channel: Channel, counters: Any) -> None:
         os.waitpid(pid, 0)
         return
     libc_call("mount", b"none", b"/", None, MS_REC_PRIVATE, None)
+    # Whatever a program does as root, it changes no file of the host.
+    libc_call("syscall", MOUNT_SETATTR, -1, b"/", AT_RECURSIVE, READ_ONLY, len(READ_ONLY))
     libc_call("mount", b"proc", b"/proc", b"proc", 0, None)
     mount_folder()
     os.chdir("/")
     os.umask(0)
+    gc.freeze()
     Init(channel, counters).serve()
+
+
+if __name__ == "__main__":
+    init(*map(int, sys.argv[1:]))

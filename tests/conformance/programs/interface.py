@@ -19,8 +19,12 @@ from typing import Any, Final, Protocol
 
 from tests.conformance.programs.calls import CALLS, Pid
 
-FOLDER: Final = "/mnt/case"
+MNT: Final = "/mnt"
+FOLDER: Final = f"{MNT}/case"
 """Where programs begin: an empty folder of a tmpfs with mode 0777."""
+PROC: Final = f"{MNT}/proc"
+DEVICES: Final = {"null": 3, "zero": 5}
+"""What the tmpfs has beside the folder, so that it can be the root of programs; devices by minor."""
 COMM: Final = "program"
 LIMITS: Final = 1024, 4096
 """RLIMIT_NOFILE of a program."""
@@ -84,8 +88,8 @@ class Program:
 class Programs(Protocol):
     """The programs of a case.  They share a folder, and no other process has it."""
 
-    def start(self, uid: int = 0, gid: int = 0, groups: Sequence[int] = ()) -> Program:
-        """Return a new process of a user.
+    def start(self, uid: int = 0, gid: int = 0, groups: Sequence[int] = (), root: str = "/") -> Program:
+        """Return a new process of a user; `root` is "/" or MNT.
 
         Root has every capability but CAP_SYS_RESOURCE, which not every host gives.  Others have none.
         """

@@ -8,21 +8,28 @@ from __future__ import annotations
 
 import mmap
 import os
+import select
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import Any, Final
 
-from tests.conformance.programs.child import COUNTER, Channel, init
+from tests.conformance.programs.child import COUNTER, COUNTERS, Channel, init
 from tests.conformance.programs.interface import Blocks, Program, named
 
-SLEEPING: Final = b"SZX"
-"""States in which a process does nothing more by itself."""
+ZOMBIE: Final = b"ZX"
+"""States of a process that has ended."""
+PAUSE: Final = 1
+"""Milliseconds between two looks at what the processes do."""
 PATIENCE: Final = 5.0
 """Seconds after which a process that does not come to rest is an error."""
 BUFFER: Final = 8 << 20
 SO_SNDBUFFORCE: Final = 32
+ROOT: Final = Path(__file__).resolve().parents[3]
 
 
 class RealPending:
@@ -31,6 +38,11 @@ class RealPending:
     def __init__(self, program: RealProgram) -> None:
         self._program = program
         self._outcome: tuple[int, Any] | None = None
+
+    @property
+    def finished(self) -> bool:
+        """True if there is an outcome."""
+        return self._outcome is not None
 
     def finish(self, outcome: tuple[int, Any]) -> None:
         """Take the outcome."""
@@ -64,6 +76,7 @@ class RealProgram(Program):
         self.name = name
         self.pid = pid
         self.ended = False
+        self._zombie = False
         self._place = place
         self._channel = channel
         self._pending: list[RealPending] = []
@@ -86,6 +99,10 @@ class RealProgram(Program):
         """The number of calls of the batch that have ended."""
         number: int = COUNTER.unpack_from(self.programs.counters, self._place * COUNTER.size)[0]
         return number
+
+    def fileno(self) -> int:
+        """Return the descriptor of the channel."""
+        return self._channel.sock.fileno()
 
     @property
     def in_call(self) -> bool:
@@ -118,11 +135,15 @@ class RealProgram(Program):
         return True
 
     def sleeps(self) -> bool:
-        """Return True if the process sleeps or has ended."""
-        try:
-            return self.ended or os.pread(self._state, 256, 0).rpartition(b")")[2][1:2] in SLEEPING
-        except ProcessLookupError:
+        """Return True if the process sleeps or is a zombie; one that ends first closes its descriptors."""
+        if self._zombie:
             return True
+        try:
+            state = os.pread(self._state, 256, 0).rpartition(b")")[2][1:2]
+        except ProcessLookupError:
+            state = b"X"
+        self._zombie = state in ZOMBIE
+        return self._zombie or (state == b"S" and not self.ended)
 
     def forget(self) -> None:
         """Close what the case has of the process."""
@@ -165,20 +186,29 @@ class RealProgram(Program):
 class RealPrograms:
     """The programs of a case, on the host."""
 
-    def __init__(self) -> None:
-        self.counters = mmap.mmap(-1, 4096)
+    def __init__(self, *, small: bool = False) -> None:
+        """Make namespaces.  With `small` an interpreter of its own starts them, which forks faster."""
+        shared = os.memfd_create("counters")
+        os.ftruncate(shared, COUNTERS)
+        self.counters = mmap.mmap(shared, COUNTERS)
         self.names: dict[int, str] = {1: "init"}
         self.all: list[RealProgram] = []
         self._places = 0
         ours, theirs = self.pair()
-        self._keeper = os.fork()
-        if not self._keeper:
+        fds = theirs.fileno(), shared
+        if small:
+            command = [sys.executable, "-m", "tests.conformance.programs.child", *map(str, fds)]
+            self._keeper = subprocess.Popen(command, cwd=ROOT, pass_fds=fds).pid
+        elif not (keeper := os.fork()):
             try:
                 ours.close()
-                init(Channel(theirs), self.counters)
+                init(*fds)
             finally:
                 os._exit(0)
+        else:
+            self._keeper = keeper
         theirs.close()
+        os.close(shared)
         self._channel = Channel(ours)
         try:
             pid, _ = self._channel.receive()
@@ -214,11 +244,11 @@ class RealPrograms:
             raise OSError(number, value)
         return value
 
-    def start(self, uid: int = 0, gid: int = 0, groups: Sequence[int] = ()) -> RealProgram:
+    def start(self, uid: int = 0, gid: int = 0, groups: Sequence[int] = (), root: str = "/") -> RealProgram:
         """Return a new process of a user."""
         ours, theirs = self.pair()
         place = self.new_place()
-        pid = self._ask("start", place, uid, gid, list(groups), fd=theirs.fileno())
+        pid = self._ask("start", place, uid, gid, list(groups), root, fd=theirs.fileno())
         theirs.close()
         return self.add(pid, place, ours)
 
@@ -229,13 +259,22 @@ class RealPrograms:
         while quiet < 2:
             moved = False
             for program in self.all:
-                if not program.ended:
-                    asleep = program.sleeps()
-                    moved |= program.drain() or not asleep
+                asleep = program.sleeps()
+                moved |= program.drain() or not asleep
             quiet = 0 if moved else quiet + 1
+            if moved:
+                self._pause()
             if moved and time.monotonic() > deadline:
                 busy = [program.name for program in self.all if not program.sleeps()]
                 raise Blocks(f"programs {busy} do not come to rest within {PATIENCE:g} s")
+
+    def _pause(self) -> None:
+        """Let the processes have the CPU until one answers, or for a moment."""
+        poller = select.poll()
+        for program in self.all:
+            if program.in_call and not program.ended:
+                poller.register(program.fileno(), select.POLLIN)
+        poller.poll(PAUSE)
 
     def reset(self) -> None:
         """End all programs and empty the folder, for the next case in these namespaces."""

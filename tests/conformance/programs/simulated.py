@@ -10,18 +10,33 @@ import attrs
 from simkernel import Machine
 from simkernel.application.caller import Caller
 from simkernel.blocking.sync_runner import outside
-from simkernel.engine import millis
+from simkernel.engine import SimulationError, millis
 from simkernel.kernel.sched.credentials import ALL, Credentials
 from simkernel.kernel.vfs.task import Task
+from simkernel.kernel.vfs.tmpfs import Tmpfs
 from simkernel.uapi.capability import CAP_SYS_RESOURCE
 from simkernel.uapi.fcntl import O_RDWR
 from simkernel.uapi.resource import RLIMIT_NOFILE
 from simkernel.uapi.signal import SIG_IGN, SIGPIPE
+from simkernel.uapi.stat import S_IFCHR, makedev
 from tests.conformance.programs.calls import CALLS, Composed, Request
-from tests.conformance.programs.interface import COMM, FOLDER, LIMITS, RECORD, Blocks, Program, named
+from tests.conformance.programs.interface import (
+    COMM,
+    DEVICES,
+    FOLDER,
+    LIMITS,
+    MNT,
+    PROC,
+    RECORD,
+    Blocks,
+    Program,
+    named,
+)
 
 REST: Final = millis(1)
 """Time in ns within which a call that does not sleep ends."""
+FILE_SYSTEM: Final = 99
+"""The number of the file system."""
 MAX_EVENTS: Final = 10_000
 NOTHING: Final = object()
 
@@ -53,7 +68,7 @@ class SimulatedPending:
             except StopIteration as stop:
                 self._finish(stop.value, None)
                 return
-            except OSError as raised:
+            except (OSError, SimulationError) as raised:
                 self._finish(None, raised)
                 return
         self._request = following
@@ -106,9 +121,11 @@ class SimulatedProgram(Program):
 
     def _on_result(self, value: Any, error: BaseException | None) -> None:
         if self.pending is not None:
-            if error is not None and not isinstance(error, OSError):
-                raise error
             self.pending.proceed(value, error)
+
+    def record(self, number: int) -> None:
+        """Handle a signal."""
+        self._caught.append(number)
 
     def submit(self, request: Request) -> None:
         """Enter a system call."""
@@ -129,7 +146,7 @@ class SimulatedProgram(Program):
     def _signal_request(self, number: int, handler: int | str) -> Request:
         return Request(
             "rt_sigaction",
-            (number, self._caught.append if handler == RECORD else handler),
+            (number, self.record if handler == RECORD else handler),
             lambda old: RECORD if callable(old) else int(old),
         )
 
@@ -175,19 +192,33 @@ class SimulatedPrograms:
         self.names: dict[int, str] = {1: "init"}
         self.all: list[SimulatedProgram] = []
         root = machine.blocking()
-        for folder in ("/mnt", FOLDER):
-            if not root.access(folder, 0):
-                root.mkdir(folder)
+        root.mkdir(MNT)
+        fs = machine.kernel.fs
+        shared = fs.lookup(root.task, "/dev/shm").inode.superblock
+        assert isinstance(shared, Tmpfs)
+        memory = Tmpfs(FILE_SYSTEM, shared.now, shared.special, shared.unmodelled)
+        fs.mount(memory.root, fs.lookup(root.task, MNT))
+        root.mkdir(FOLDER)
         root.chmod(FOLDER, 0o777)
+        root.mkdir(PROC)
+        fs.bind(fs.lookup(root.task, "/proc"), fs.lookup(root.task, PROC))
+        for name, minor in DEVICES.items():
+            root.mknod(f"{MNT}/{name}", S_IFCHR | 0o666, makedev(1, minor))
+            root.chmod(f"{MNT}/{name}", 0o666)
 
     def adopt(self, task: Task) -> SimulatedProgram:
         """Return a program for a task."""
         program = SimulatedProgram(self, chr(ord("a") + len(self.all)), task)
+        for number, handler in task.signals.handlers.items():
+            if callable(handler):  # its parent's
+                task.signals.set_handler(number, program.record)
         self.names[task.pid] = program.name
         self.all.append(program)
         return program
 
-    def start(self, uid: int = 0, gid: int = 0, groups: Sequence[int] = ()) -> SimulatedProgram:
+    def start(
+        self, uid: int = 0, gid: int = 0, groups: Sequence[int] = (), root: str = "/"
+    ) -> SimulatedProgram:
         """Return a new process of a user."""
         credentials = attrs.evolve(
             Credentials.of(uid, gid, None if uid else ALL - {CAP_SYS_RESOURCE}), groups=frozenset(groups)
@@ -198,10 +229,11 @@ class SimulatedPrograms:
         task.credentials = Credentials.of(0)
         program.begin("setrlimit", RLIMIT_NOFILE, LIMITS).result()
         program.begin("chdir", FOLDER).result()
-        null = program.begin("open", "/dev/null", O_RDWR).result()
+        null = program.begin("open", f"{MNT}/null", O_RDWR).result()
         for standard in range(3):
             program.begin("dup2", null, standard).result()
         program.begin("close", null).result()
+        program.begin("chroot", root).result()
         task.credentials = credentials
         return program
 

@@ -1,0 +1,85 @@
+"""Random programs, drawn while simkernel does them.
+
+An example has themes, which say which calls are frequent, and runs of steps of one program after the other.
+The steps are plain data: doing them again needs no generator.
+"""
+
+from __future__ import annotations
+
+from random import Random
+from typing import Final
+
+from tests.conformance.live.programs import draw as v
+from tests.conformance.live.programs.draw import Draw
+from tests.conformance.live.programs.sides import SimulatedSide, is_unmodelled
+from tests.conformance.live.programs.situations import SITUATIONS
+from tests.conformance.live.programs.steps import START, Seen, Step, Steps
+from tests.conformance.live.programs.themes import THEMES, Arguments
+
+COMMON: Final = {"any": 2}
+
+
+MACRO: Final = 0.06
+"""How often a situation is set up instead of a single step."""
+
+
+class Generator:
+    """Draws the steps of one example while simkernel does them."""
+
+    def __init__(self, random: Random, number: int) -> None:
+        self.random = random
+        self.number = number
+        themes = random.sample(
+            [each for each in THEMES if each not in COMMON], random.choice((1, 1, 2, 2, 3))
+        )
+        self._rows: list[tuple[str, Arguments]] = []
+        self._weights: list[int] = []
+        self._situations = [each for name in themes for each in SITUATIONS[name]]
+        for name, table in THEMES.items():
+            factor = 6 if name in themes else COMMON.get(name, 0)
+            if factor:
+                self._rows += [(call, arguments) for _, call, arguments in table]
+                self._weights += [weight * factor for weight, _, _ in table]
+
+    def run(self, side: SimulatedSide, length: int) -> tuple[Steps, list[Seen]]:
+        """Draw and do `length` steps, or fewer if no program is left that can make a call."""
+        steps: list[Step] = []
+        seen: list[Seen] = []
+
+        def perform(step: Step) -> bool:
+            steps.append(step)
+            seen.append(side.perform(step))
+            return not is_unmodelled(seen[-1])
+
+        for _ in range(self.random.choice((1, 1, 2, 2, 3))):
+            perform(Step(-1, START, self.random.choice(v.USERS)))
+        place, left = 0, 0
+        while len(steps) < length and not is_unmodelled(seen[-1]):
+            free = side.free()
+            if not free:
+                if len(side.programs.all) >= v.MAX_PROGRAMS:
+                    break
+                perform(Step(-1, START, self.random.choice(v.USERS)))
+                continue
+            if not left or place not in free:
+                place, left = self.random.choice(free), self.random.randint(1, 24)
+            left -= 1
+            draw = Draw(self.random, side, place, self.number)
+            if draw.chance(MACRO):
+                situation = draw.choice(self._situations)
+                for step in situation(draw, lambda: steps and seen[-1].outcome[1]):
+                    if step.program not in side.free() or not perform(step):
+                        break
+            elif (step := self._step(draw)) is not None:
+                perform(step)
+        return tuple(steps), seen
+
+    def _step(self, draw: Draw) -> Step | None:
+        if len(draw.open) > v.MAX_OPEN and draw.chance(0.7):
+            return Step(draw.place, "close", (draw.choice(draw.open)[0],))
+        ((call, arguments),) = self.random.choices(self._rows, self._weights)
+        full = len(draw.side.programs.all) >= v.MAX_PROGRAMS
+        limited = draw.side.programs.all[draw.place].task.files.limit < 200
+        if call == "fork" and (full or limited):
+            return None  # the channel of a child takes a descriptor for a moment
+        return Step(draw.place, call, tuple(arguments(draw)))
