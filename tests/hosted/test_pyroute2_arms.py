@@ -14,7 +14,9 @@ from tests.hosted.pyroute2_arms import arms
 from tests.hosted.pyroute2_arms.reasons import REASONS
 
 PASSES = Path(arms.__file__).with_name("passes.txt").read_text("utf-8").splitlines()
-"""The tests that pass on user-mode-linux and on simkernel."""
+"""The tests that pass on user-mode-linux and on simkernel, in alphabetical order."""
+SAMPLE = PASSES[1::9]
+"""Each ninth test, without test_mass_ipv6, which takes long.  tests.hosted.pyroute2_arms runs all."""
 
 
 def test_each_reason_is_given_once() -> None:
@@ -23,12 +25,13 @@ def test_each_reason_is_given_once() -> None:
 
 
 @pytest.mark.long
-def test_recorded_tests_pass_on_simkernel(tmp_path: Path) -> None:
+def test_sample_of_recorded_tests_passes_on_simkernel(tmp_path: Path) -> None:
     pytest.importorskip("netaddr", reason="netaddr, which pyroute2's tests import, is not installed")
+    select = tmp_path / "select"
+    select.write_text("\n".join(SAMPLE), "utf-8")
     try:
-        results = arms.run("simkernel", arms.find_tree(), tmp_path)
+        results = arms.run("simkernel", arms.find_tree(), tmp_path, more=["--select", str(select)])
     except arms.Unavailable as error:
         pytest.skip(str(error))
-    present = [test for test in PASSES if test in results]  # another version may lack some
-    assert len(present) > len(PASSES) // 2
-    assert not {test: results[test] for test in present if results[test][0] != "pass"}
+    assert len(results) > len(SAMPLE) // 2  # another version may lack some
+    assert not {test: result for test, result in results.items() if result[0] != "pass"}

@@ -33,6 +33,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the options of the arms."""
     parser.addoption("--arm", choices=("linux", "simkernel"), default="linux")
     parser.addoption("--results", help="file for the results: one JSON object a line")
+    parser.addoption("--select", type=Path, help="file with the names of the tests to run, one a line")
     parser.addoption("--each", type=int, default=180, help="seconds that a test may take")
 
 
@@ -126,6 +127,13 @@ def pytest_collection_finish() -> None:
             teardown(self)
 
         manager.NDBContextManager.teardown = without_backup
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Keep the tests of --select."""
+    if (path := config.option.select) is not None:
+        names = set(path.read_text("utf-8").splitlines())
+        items[:] = [item for item in items if item.nodeid in names]
 
 
 @pytest.hookimpl(tryfirst=True)
