@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import signal
 import struct
+import time
 from random import Random
 
 import pytest
@@ -13,6 +15,7 @@ from simkernel.uapi import socket as so
 from simkernel.uapi.netlink import NETLINK_GENERIC, NETLINK_KOBJECT_UEVENT, NETLINK_USERSOCK
 from simkernel.uapi.socket import MSG_DONTWAIT, SO_COOKIE, SOL_SOCKET
 from tests.conformance import wire
+from tests.conformance.live import hosts
 from tests.conformance.live.actor import Outcome
 from tests.conformance.live.answers import answer_name
 from tests.conformance.live.areas import Scope
@@ -243,3 +246,18 @@ def test_what_hangs_on_chance_is_known() -> None:
     host = Host(True, Scope(PROTOCOLS), Mirror((), frozenset(), frozenset()))
     assert hangs_on_chance(host, reads_its_port_id(300))
     assert not hangs_on_chance(host, reads_its_port_id(300)[:3])
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="the host has no interval timers")
+def test_a_step_that_blocks_is_a_result(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Sleeper:
+        def poll(self, sock: object, mask: int) -> None:
+            time.sleep(10)
+
+    monkeypatch.setattr(hosts, "PATIENCE", 0.05)
+    actor = hosts.HostActor(Sleeper(), 1, sockets={0: object()})
+    before = signal.signal(signal.SIGALRM, hosts._blocks)
+    try:
+        assert actor.perform(Step("poll", 0, (1,))) == [("blocks for 0.05 s", None)]
+    finally:
+        signal.signal(signal.SIGALRM, before)
