@@ -23,6 +23,7 @@ from tests.conformance.cases.fib_lab import (
     hop,
     packed,
 )
+from tests.conformance.cases.found_links import mask_ages
 from tests.conformance.log import Log
 from tests.conformance.wire import ECHO, attr, u32
 from tests.conformance.world import World
@@ -309,3 +310,31 @@ def lookups_by_neighbours(world: World, log: Log) -> None:
             for number in range(3):
                 lab.get(f"{number} after {place} {state}", to)
             lab.get("its route", to, rtm_flags=rt.RTM_F_FIB_MATCH)
+
+
+@case(privileged=True, marks=ROUTE)
+def default_routes_counted(world: World, log: Log) -> None:
+    """The choice of an IPv4 default route starts anew only while there are two; a flush is not counted."""
+    log.mask = mask_ages
+    lab = Lab(world, log, veth=True)
+    lab.link(VETH, True)
+    lab.link(PEER, True)
+    lab.address("10.0.0.1/24", VETH)
+    for number in (2, 3):
+        head = nb.NdMsg(AF_INET, index=VETH, state=nb.NUD_STALE).pack()
+        to, link_layer = packed(f"10.0.0.{number}"), b"\2\0\0\0\0\x09"
+        body = head + attr(nb.NDA_DST, to) + attr(nb.NDA_LLADDR, link_layer)
+        lab.quietly(rt.RTM_NEWNEIGH, body, CREATE)
+    for gets in (2, 1, 0):
+        lab.new("first", via="10.0.0.2")
+        lab.new("second", "", CREATE | APPEND, via="10.0.0.3")
+        for _ in range(gets + 2):
+            lab.get("either", "8.8.8.8")
+        lab.delete("second", via="10.0.0.3")
+        for _ in range(gets):
+            lab.get("first", "8.8.8.8")
+    lab.link(VETH, False)
+    lab.link(VETH, True)
+    lab.new("after a flush", via="10.0.0.2")
+    lab.get("first", "8.8.8.8")
+    lab.get("first", "8.8.8.8")

@@ -281,6 +281,8 @@ class RouteTable(Generic[R]):
     created: int
     routes: dict[Any, list[R]] = attrs.field(factory=dict)
     generation: int = 0
+    defaults: int = 0
+    """The number of added less that of deleted IPv4 default routes; a flush keeps it (tb_num_default)."""
 
     @property
     def place(self) -> tuple[int, int]:

@@ -120,7 +120,7 @@ class Fib4:
         tables = TABLES4.of(net).tables
         local, main = tables.get(rt.RT_TABLE_LOCAL), tables.get(rt.RT_TABLE_MAIN)
         if local is not None and main is not None and local.routes is main.routes:
-            merged = main.routes
+            merged, local.defaults = main.routes, 0
             local.routes, main.routes = (
                 {
                     key: own
@@ -331,6 +331,7 @@ class Fib4:
         table.routes[config.dst, config.length] = found
         self._use(net, info)
         TABLES4.of(net).generation += 1
+        table.defaults += not config.length
         announce(rt.RTNLGRP_IPV4_ROUTE, net, rt.RTM_NEWROUTE, alias, request, shown | NLM_F_CREATE)
 
     @staticmethod
@@ -361,6 +362,7 @@ class Fib4:
             if self._matches(alias, config):
                 announce(rt.RTNLGRP_IPV4_ROUTE, net, rt.RTM_DELROUTE, alias, config.request)
                 self._remove(net, table, alias)
+                table.defaults -= not config.length
                 return
         raise os_error(ESRCH)
 

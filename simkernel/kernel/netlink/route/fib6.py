@@ -202,7 +202,7 @@ class Tables6:
 
     @property
     def walk(self) -> list[Route6]:
-        """All routes, in the walk order of the tables."""
+        """The routes of all tables, in walk order."""
         tables = sorted(self.tables.values(), key=lambda each: each.place)
         return [route for table in tables for route in routes_in_order(table)]
 

@@ -82,7 +82,7 @@ class Question:
     protocols: frozenset[int]
 
     def parse(self, request: Request) -> Found:
-        """`inet_rtm_valid_getroute_req()` and its IPv6 twin."""
+        """Check a request (`inet_rtm_valid_getroute_req()`, `inet6_rtm_valid_getroute_req()`)."""
         if not has_header(request, RtMsg):
             raise self._refuse(request, f"Invalid header for {self.kind} request")
         if not request.strict:
@@ -314,9 +314,10 @@ class RouteQueries:
         """Select the next hop of a route, or one of the default routes (`fib_select_path()`)."""
         if len(result.alias.info.hops) > 1:
             raise self._unmodelled("the choice among the next hops of a route", EOPNOTSUPP)
-        if result.length or result.alias.type != rt.RTN_UNICAST:
+        table = TABLES4.of(net).tables[result.table]
+        if result.length or result.alias.type != rt.RTN_UNICAST or table.defaults < 2:
             return result
-        found = default_gateways(TABLES4.of(net).tables[result.table], flow, result.alias)
+        found = default_gateways(table, flow, result.alias)
         if len(found) > 1:
             place = choose_gateway(net, [each.info.hops[0] for each in found], found[0].chosen)
             found[0].chosen = place
