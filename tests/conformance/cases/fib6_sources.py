@@ -55,6 +55,14 @@ def lookups_by_source(world: World, log: Log) -> None:
         lab.get(f"match {source}", "2001:db8:4:5::9", source=source, rtm_flags=MATCH)
         lab.get(f"over {source}", "2001:db8:4:5::9", source=source, dev=PEER)
         lab.get(f"from link {source}", "2001:db8:4:5::9", source=source, extra=attr(rt.RTA_IIF, u32(PEER)))
+    lab.new("no default", "2001:db8:5::/48", type=rt.RTN_UNREACHABLE)
+    for index, prefsrc in ((VETH, "2001:db8::1"), (PEER, "2001:db8:1::1")):
+        lab.new(f"by source {index}", "2001:db8:5::/48", source=f"{prefsrc}/128", dev=index)
+        more = {"via": "2001:db8:5::1", "prefsrc": prefsrc}
+        for dev in (0, VETH, PEER):
+            to = f"2001:dbc:{index}:{dev}::/64"
+            lab.new("gateway by source", to, dev=dev, **more)
+            lab.new("on link by source", to, CREATE | REPLACE, dev=dev, rtm_flags=rt.RTNH_F_ONLINK, **more)
     lab.new("gateway", "2001:dba::/48", via="2001:db8:4::1")
     lab.new("gateway for prefsrc", "2001:dbb::/48", via="2001:db8:4::1", prefsrc="2001:db8::1", table=100)
     lab.dump("all")

@@ -305,11 +305,11 @@ class Fib6:
                 return best
         return None
 
-    def lookup(self, net: Net, flow: Flow, *, oif: int, strict: bool = False) -> Route6 | None:
-        """Return the route of a flow in the tables that the rules select (`fib6_lookup()`)."""
+    def lookup(self, net: Net, flow: Flow) -> Route6 | None:
+        """Return the route of a flow over its device in the tables of the rules (`fib6_lookup()`)."""
 
         def look(net: Net, table: int, flow: Flow) -> Route6 | int:
-            return self.select(net, table, flow, oif=oif, strict=strict) or EAGAIN
+            return self.select(net, table, flow, oif=flow.oif, strict=True) or EAGAIN
 
         result = self.rules.lookup(net, flow, look, suppress=False)
         return None if isinstance(result, int) else result

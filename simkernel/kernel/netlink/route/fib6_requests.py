@@ -77,6 +77,12 @@ class Config6:
         return os_error(error) if self.asked is None else self.asked.refuse(text, error)
 
     @property
+    def gateway_flow(self) -> Flow:
+        """The flow that looks up the gateway in a table (`ip6_nh_lookup_table()`)."""
+        ends = {"daddr": int.from_bytes(self.gateway), "saddr": int.from_bytes(self.prefsrc)}
+        return Flow(**ends, oif=self.index, iif=0)
+
+    @property
     def key(self) -> tuple[int, ...]:
         """The prefix, followed by the source prefix if the route has one."""
         prefixes = ((self.dst, self.length), (self.src, self.src_len))
@@ -358,8 +364,7 @@ class RouteRequests6:
 
     def _check_onlink(self, net: Net, config: Config6, device: NetDevice | None) -> None:
         """`ip6_route_check_nh_onlink()`"""
-        flow = Flow(daddr=int.from_bytes(config.gateway), oif=config.index)
-        route = self._fib.select(net, rt.RT_TABLE_MAIN, flow, oif=config.index)
+        route = self._fib.select(net, rt.RT_TABLE_MAIN, config.gateway_flow, oif=config.index)
         if route is None or route.flags & rt.RTF_REJECT or not route.key[0]:
             return
         if route.type != rt.RTN_UNICAST or route.device is not device:
@@ -367,11 +372,10 @@ class RouteRequests6:
 
     def _egress(self, net: Net, config: Config6, device: NetDevice | None) -> NetDevice:
         """`ip6_route_check_nh()`"""
-        fib = self._fib
-        flow = Flow(daddr=int.from_bytes(config.gateway), oif=config.index, iif=0)
-        route = fib.select(net, config.table, flow, oif=config.index, strict=True) if config.table else None
+        fib, flow, table = self._fib, config.gateway_flow, config.table
+        route = fib.select(net, table, flow, oif=config.index, strict=True) if table else None
         if not _leads_on(route) or (device is not None and route is not None and device is not route.device):
-            route = fib.lookup(net, flow, oif=config.index, strict=True)
+            route = fib.lookup(net, attrs.evolve(flow, saddr=0))
         if route is None or not _leads_on(route) or (device is not None and device is not route.device):
             raise os_error(EHOSTUNREACH)
         assert route.device is not None
