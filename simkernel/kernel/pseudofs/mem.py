@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import Final
 
+import attrs
+
 from simkernel.kernel.device.device import NodeAccess
 from simkernel.kernel.parts import KernelParts
 from simkernel.kernel.pseudofs.kmsg import KMSG, kernel_of
 from simkernel.kernel.vfs.char_file import CharDeviceFile, FileOperations
 from simkernel.uapi.errno import EINVAL, ENOSPC, os_error
+from simkernel.uapi.poll import POLLIN, POLLRDNORM
 
 MAJOR: Final = 1
 """MEM_MAJOR."""
@@ -47,12 +50,14 @@ RANDOM: Final = FileOperations(
     read=lambda file, size, position: kernel_of(file).engine.rng("urandom").randbytes(size),
     write=_write_nothing, ioctl=_random_ioctl, llseek=_seek_nowhere,
 )  # fmt: skip
+BLOCKING_RANDOM: Final = attrs.evolve(RANDOM, poll=lambda file, table: POLLIN | POLLRDNORM)
+"""/dev/random: readable, since the generator is seeded (`random_poll()`)."""
 
 DEVICES: Final = (
     (3, "null", NULL, NodeAccess(0o666)),
     (5, "zero", ZERO, NodeAccess(0o666)),
     (7, "full", FULL, NodeAccess(0o666)),
-    (8, "random", RANDOM, NodeAccess(0o666)),
+    (8, "random", BLOCKING_RANDOM, NodeAccess(0o666)),
     (9, "urandom", RANDOM, NodeAccess(0o666)),
     (11, "kmsg", KMSG, NodeAccess(0o644)),
 )

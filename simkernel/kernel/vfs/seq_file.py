@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from simkernel.engine import Engine
 from simkernel.kernel.lib.costs import CostModel
-from simkernel.kernel.vfs.file import FileObject, OpenFile, seek
+from simkernel.kernel.vfs.file import DEFAULT_POLLMASK, FileObject, OpenFile, seek
 from simkernel.kernel.vfs.inode import Inode
 from simkernel.kernel.vfs.task import Task
 from simkernel.uapi.errno import EINVAL, os_error
@@ -23,22 +23,43 @@ Store = Callable[["Task", bytes], int]
 
 
 class SeqFile(FileObject):
-    """One who reads such a text.  `_index` records are passed, `_left` is what remains of them."""
+    """One who reads such a text.  `_index` records are passed, `_left` is what remains of them.
 
-    __slots__ = ("_costs", "_engine", "_index", "_left", "_position", "_records", "_size", "_store", "inode")
+    `events` are the events of poll(2); None: the file has no poll of its own, and epoll refuses it.
+    """
+
+    __slots__ = (
+        "_costs", "_engine", "_index", "_left", "_position", "_records", "_size", "_store", "events", "inode",
+    )  # fmt: skip
 
     def __init__(
-        self, engine: Engine, costs: CostModel, inode: Inode, records: Records, store: Store | None = None
+        self,
+        engine: Engine,
+        costs: CostModel,
+        inode: Inode,
+        records: Records,
+        store: Store | None = None,
+        events: int | None = None,
     ) -> None:
         self._engine = engine
         self._costs = costs
         self.inode: Inode = inode
         self._records = records
         self._store = store
+        self.events = events
         self._index = 0
         self._left = b""
         self._position = 0
         self._size = PAGE_SIZE
+
+    @property
+    def can_poll(self) -> bool:
+        """Return True if epoll can watch it."""
+        return self.events is not None
+
+    def poll(self) -> int:
+        """Return `events`, or the default without a poll."""
+        return DEFAULT_POLLMASK if self.events is None else self.events
 
     def read(self, task: Task, file: OpenFile, size: int, position: int) -> bytes:
         """`seq_read_iter()`."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from simkernel.kernel.parts import KernelParts
 from simkernel.kernel.vfs.directory import DirectoryInode
-from simkernel.kernel.vfs.file import FileObject, OpenableInode, OpenFile
+from simkernel.kernel.vfs.file import DEFAULT_POLLMASK, FileObject, OpenableInode, OpenFile
 from simkernel.kernel.vfs.inode import Dentry, DirectoryEntry
 from simkernel.kernel.vfs.seq_file import Records, SeqFile, Store
 from simkernel.kernel.vfs.superblock import SuperBlock
@@ -52,9 +52,12 @@ class ProcInode(OpenableInode):
 
 
 class ProcText(ProcInode):
-    """A file of text."""
+    """A file of text, with `events` for poll(2): by default those of `proc_reg_poll()`.
 
-    __slots__ = ("_records", "_store")
+    A file that a process alone has (tid_base_stuff) has no poll (None).
+    """
+
+    __slots__ = ("_events", "_records", "_store")
 
     def __init__(
         self,
@@ -64,14 +67,16 @@ class ProcText(ProcInode):
         owner: Task | None = None,
         mode: int = 0o444,
         store: Store | None = None,
+        events: int | None = DEFAULT_POLLMASK,
     ) -> None:
         super().__init__(fs, path, stat.S_IFREG | mode, owner)
         self._records = records
+        self._events = events
         self._store = store
 
     def open(self, task: Task, file: OpenFile) -> FileObject:
         kernel = self.fs.kernel
-        return SeqFile(kernel.engine, kernel.costs, self, self._records, self._store)
+        return SeqFile(kernel.engine, kernel.costs, self, self._records, self._store, self._events)
 
     def truncate(self, size: int) -> None:
         """O_TRUNC does nothing to what is made when it is read (`proc_notify_change()`)."""

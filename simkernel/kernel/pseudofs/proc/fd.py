@@ -78,7 +78,7 @@ class FdInfoDirectory(FdDirectory):
 
     def child(self, path: str, fd: int) -> ProcInode:
         _open_file(self._task, fd)
-        return ProcText(self.fs, path, partial(_info, self._task, fd), self._task)
+        return ProcText(self.fs, path, partial(_info, self._task, fd), self._task, events=None)
 
 
 class FdLink(ProcInode):

@@ -14,6 +14,7 @@ from simkernel.kernel.sched.task import TaskState
 from simkernel.kernel.vfs.inode import Dentry
 from simkernel.kernel.vfs.task import Task
 from simkernel.uapi.errno import EINVAL, ENOENT, ESRCH, os_error
+from simkernel.uapi.poll import POLLIN, POLLRDNORM
 from simkernel.uapi.signal import SIG_IGN, SIGCHLD
 
 COMM_LENGTH: Final = 15
@@ -103,8 +104,8 @@ def _alive(task: Task) -> Task:
     return task
 
 
-def _text(records: Callable[[KernelParts, Task], Sequence[str]]) -> Make:
-    return lambda fs, path, task: ProcText(fs, path, partial(records, fs.kernel, task), task)
+def _text(records: Callable[[KernelParts, Task], Sequence[str]], events: int | None = None) -> Make:
+    return lambda fs, path, task: ProcText(fs, path, partial(records, fs.kernel, task), task, events=events)
 
 
 class ExeLink(ProcLink):
@@ -133,14 +134,14 @@ TABLE: Final[Mapping[str, Make]] = {
     # a program has no arguments but its name; a kernel thread has not even that
     "cmdline": _text(lambda _, task: ["" if task.kthread else f"{_alive(task).comm}\0"]),
     "comm": lambda fs, path, task: ProcText(
-        fs, path, lambda: [f"{_alive(task).comm}\n"], task, 0o644, partial(_set_comm, task)
+        fs, path, lambda: [f"{_alive(task).comm}\n"], task, 0o644, partial(_set_comm, task), None
     ),
     "status": _text(_status),
     "stat": _text(_stat),
     "cwd": lambda fs, path, task: ProcLink(fs, path, lambda _: (task.fs.cwd or fs.kernel.fs.root).path, task),
     "root": lambda fs, path, task: ProcLink(fs, path, lambda _: "/", task),
     "exe": lambda fs, path, task: ExeLink(fs, path, lambda _: _exe(fs, task), task),
-    "mounts": _text(_mounts),
+    "mounts": _text(_mounts, POLLIN | POLLRDNORM),  # mounts_poll(): nothing is mounted later
 }
 """Files of a process and of each of its threads (tid_base_stuff)."""
 

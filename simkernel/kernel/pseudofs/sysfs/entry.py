@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from typing import Final
 
 import attrs
 
 from simkernel.kernel.parts import KernelParts
 from simkernel.kernel.vfs.directory import DirectoryInode
-from simkernel.kernel.vfs.file import FileObject, OpenableInode, OpenFile, seek
+from simkernel.kernel.vfs.file import DEFAULT_POLLMASK, FileObject, OpenableInode, OpenFile, seek
 from simkernel.kernel.vfs.inode import Dentry, DirectoryEntry
 from simkernel.kernel.vfs.seq_file import SeqFile
 from simkernel.kernel.vfs.superblock import SuperBlock
@@ -21,6 +22,10 @@ from simkernel.kernel.vfs.task import Task
 from simkernel.uapi import stat
 from simkernel.uapi.errno import EACCES, ENODEV, EPERM, os_error
 from simkernel.uapi.mman import PAGE_SIZE
+from simkernel.uapi.poll import POLLERR, POLLPRI
+
+CHANGED: Final = DEFAULT_POLLMASK | POLLERR | POLLPRI
+"""Events of poll(2) of an attribute that has not been read."""
 
 Guard = Callable[[], AbstractContextManager[None]]
 
@@ -173,10 +178,14 @@ class AttributeFile(SeqFile):
     __slots__ = ("_attribute", "_log", "_name")
 
     def __init__(self, fs: SysFs, inode: SysFile, attribute: Attribute) -> None:
-        super().__init__(fs.kernel.engine, fs.kernel.costs, inode, self._text)
+        super().__init__(fs.kernel.engine, fs.kernel.costs, inode, self._text, None, CHANGED)
         self._log = fs.kernel.log
         self._attribute = attribute
         self._name = inode.path.rpartition("/")[2]
+
+    def poll(self) -> int:
+        """CHANGED before the first read and once the object is gone (`kernfs_fop_poll()`)."""
+        return super().poll() if self._attribute.alive() else CHANGED
 
     def read(self, task: Task, file: OpenFile, size: int, position: int) -> bytes:
         """`kernfs_seq_show()`, `sysfs_kf_seq_show()`."""
@@ -214,6 +223,7 @@ class AttributeFile(SeqFile):
     def _text(self) -> tuple[str, ...]:
         show = self._attribute.show
         assert show is not None
+        self.events = DEFAULT_POLLMASK
         with self._attribute.guard():
             text = show()
         if len(text) >= PAGE_SIZE:
