@@ -69,20 +69,28 @@ class PollCalls:
         return self._wait(task, watched, timeout)
 
     def select(self, task: Task, sets: Sets, timeout: int | None = None) -> Sets | Coroutine[Any, Any, Sets]:
-        """select(2): those of each set that are ready.  EBADF if one is not open."""
+        """select(2): those of each set that are ready.  EBADF if one is not open.
+
+        A descriptor beyond the table is not looked at and stays in its set (`core_sys_select()`).
+        """
         wanted: dict[int, int] = {}
+        size = task.files.size
         for fds, events in zip(sets, (SELECT_IN, SELECT_OUT, SELECT_EXCEPT), strict=True):
             for fd in fds:
-                task.files.get(fd)
+                if fd < size:
+                    task.files.get(fd)
                 wanted[fd] = wanted.get(fd, 0) | events
-        watched = sorted(wanted.items())
+        watched = sorted(each for each in wanted.items() if each[0] < size)
+        beyond = [each for each in wanted.items() if each[0] >= size]
         ready = self._ready(task, watched)
         if ready or timeout == 0:
-            return _selected(sets, ready)
-        return self._select_later(task, sets, watched, timeout)
+            return _selected(sets, ready + beyond)
+        return self._select_later(task, sets, watched, beyond, timeout)
 
-    async def _select_later(self, task: Task, sets: Sets, watched: Watched, timeout: int | None) -> Sets:
-        return _selected(sets, await self._wait(task, watched, timeout))
+    async def _select_later(
+        self, task: Task, sets: Sets, watched: Watched, beyond: Ready, timeout: int | None
+    ) -> Sets:
+        return _selected(sets, await self._wait(task, watched, timeout) + beyond)
 
     async def _wait(self, task: Task, watched: Watched, timeout: int | None) -> Ready:
         deadline = None if timeout is None else self._engine.time() + timeout

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable
-from typing import Any, Generic, Protocol, Self, TypeVar
+from typing import Any, Final, Generic, Protocol, Self, TypeVar
 
 from simkernel.kernel.sched.rlimit import DEFAULTS
 from simkernel.uapi.errno import EBADF, EMFILE, os_error
@@ -11,6 +11,7 @@ from simkernel.uapi.resource import RLIMIT_NOFILE
 
 STREAMS = 3
 """A program's standard streams, which nothing models, and which keep their descriptors."""
+NR_OPEN_DEFAULT: Final = 64
 
 
 class CountedFile(Protocol):
@@ -54,6 +55,11 @@ class FileTable(Generic[F]):
 
     def __len__(self) -> int:
         return sum(file is not None for file in self.open)
+
+    @property
+    def size(self) -> int:
+        """Descriptors that the table has space for (`max_fds`): 64, or a larger power of two."""
+        return max(NR_OPEN_DEFAULT, 1 << (len(self.open) - 1).bit_length())
 
     def get(self, fd: int) -> F:
         """The open file behind `fd`.  EBADF if there is none."""
@@ -144,7 +150,7 @@ class FileTable(Generic[F]):
     def copy(self) -> FileTable[F]:
         """A table for a child: the same open files under the same descriptors (fork(2))."""
         child: FileTable[F] = FileTable(self.machine, self.limit)
-        child.open = [file and file.get() for file in self.open]
+        child.open = [file and file.get() for file in self.open[: self._used.bit_length()]]
         child._used = self._used
         child._close_on_exec = self._close_on_exec
         return child
