@@ -58,10 +58,12 @@ class WaitQueue:
 
     def add(self, waiter: Waiter) -> None:
         """Let a waiter stand in the queue: at its end if it is exclusive, else at its beginning."""
+        (self.add_last if waiter.exclusive else self.add_first)(waiter)
+
+    def add_last(self, waiter: Waiter) -> None:
+        """Add a waiter at the end of the queue (`__add_wait_queue_entry_tail()`)."""
         if self._first is None:
             self._first = waiter
-        elif not waiter.exclusive:
-            self.add_first(waiter)
         elif self._others:
             self._others.append(waiter)
         else:
@@ -102,6 +104,17 @@ class WaitQueue:
             waiter.wake(True)
 
 
+class FifoQueue(WaitQueue):
+    """A wait queue whose sleepers stand in the order of their calls (`wait_event_interruptible_locked()`).
+
+    An event wakes all of them.  A poller calls `add_first`.
+    """
+
+    __slots__ = ()
+
+    add = WaitQueue.add_last
+
+
 class LockQueue(WaitQueue):
     """The wait queue of a lock."""
 
@@ -116,7 +129,8 @@ class WouldBlock(Exception):
     """An operation cannot go on before something happens on `queue`; then `retry()` goes on.
 
     `done` is how much of it is done already, which is the result if it must not wait; 0: EAGAIN.  Whoever
-    does not go on calls `release()`: the operation may hold something meanwhile.
+    does not go on calls `release()`: the operation may hold something meanwhile.  Of several `exclusive`
+    operations one is woken.
     """
 
     def __init__(
@@ -125,12 +139,14 @@ class WouldBlock(Exception):
         retry: Callable[[], Any],
         done: int = 0,
         on_release: Callable[[], None] | None = None,
+        exclusive: bool = False,
     ) -> None:
-        super().__init__(queue, retry, done, on_release)
+        super().__init__(queue, retry, done, on_release, exclusive)
         self.queue = queue
         self.retry = retry
         self.done = done
         self._on_release = on_release
+        self.exclusive = exclusive
 
     def release(self) -> None:
         """Nobody goes on with it."""

@@ -38,6 +38,10 @@ class Polling(Sleep):
         super().__init__(tuple(wanted), True, deadline, False)
         self.wanted = wanted
 
+    def stand(self) -> None:
+        for queue in self.queues:
+            queue.add_first(self)
+
     def wake_for(self, queue: WaitQueue, events: int) -> bool:
         """Nothing happens if none of its events on this queue is among `events`."""
         if events and not events & self.wanted[queue]:

@@ -107,7 +107,7 @@ class ReadWriteCalls:
         except WouldBlock as blocked:
             if file.flags & O_NONBLOCK:
                 return done_or_eagain(blocked)
-            return wait_and_resume(self._kernel, task, file, blocked, exclusive=file.object.exclusive_read)
+            return wait_and_resume(self._kernel, task, file, blocked)
         except BrokenPipe as broken:
             return broken_pipe(self._kernel, task, broken)
         if not isinstance(result, int):

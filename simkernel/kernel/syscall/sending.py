@@ -25,7 +25,6 @@ async def wait_and_resume(
     file: OpenFile,
     blocked: WouldBlock,
     *,
-    exclusive: bool,
     signal: bool = True,
 ) -> int:
     """Wait and retry until all is done; a signal or the deadline leaves a partial result."""
@@ -33,7 +32,7 @@ async def wait_and_resume(
     deadline = None if timeout is None else kernel.engine.time() + timeout
     file.get()
     try:
-        while await _wait(blocked, deadline, exclusive):
+        while await _wait(blocked, deadline):
             try:
                 result: int = blocked.retry()
             except WouldBlock as still:
@@ -51,10 +50,10 @@ async def wait_and_resume(
         file.put()
 
 
-async def _wait(blocked: WouldBlock, deadline: int | None, exclusive: bool) -> bool:
+async def _wait(blocked: WouldBlock, deadline: int | None) -> bool:
     """Sleep until the operation may be tried again (True) or the time is up."""
     try:
-        return await sleep_on(blocked.queue, deadline=deadline, exclusive=exclusive)
+        return await sleep_on(blocked.queue, deadline=deadline, exclusive=blocked.exclusive)
     except BaseException:  # a signal, or the end of the task
         blocked.release()
         raise

@@ -42,9 +42,8 @@ from simkernel.uapi.socket import (
 class BlockedReceive(BlockedCall):
     """A receive that waits for something to receive.  A task keeps it while it receives from one file."""
 
-    __slots__ = ("control_size", "flags", "size", "sock")
+    __slots__ = ("control_size", "exclusive", "flags", "size", "sock")
 
-    exclusive = True
     control_size: int
     file: OpenFile
     flags: int
@@ -53,6 +52,7 @@ class BlockedReceive(BlockedCall):
     def __init__(self, file: OpenFile, sock: SocketObject) -> None:
         self.file = file
         self.sock = sock
+        self.exclusive = sock.exclusive_read
         self.queue = sock.receivers
         self.timer = None
         self.held = False
@@ -139,7 +139,8 @@ class SocketCalls:
             file: OpenFile = task.files.get(fd)
             if file.flags & O_NONBLOCK:
                 raise os_error(EAGAIN) from None
-            return Blocked(blocked.queue, blocked.retry, file, self._deadline(sock.sndtimeo), True)
+            deadline = self._deadline(sock.sndtimeo)
+            return Blocked(blocked.queue, blocked.retry, file, deadline, blocked.exclusive)
         return None
 
     def getsockname(self, task: Task, fd: int) -> Address:
@@ -224,7 +225,7 @@ class SocketCalls:
             if sock.atomic_send:
                 return Blocked(blocked.queue, blocked.retry, file, self._deadline(sock.sndtimeo), False)
             signal = not flags & MSG_NOSIGNAL
-            return wait_and_resume(self._kernel, task, file, blocked, exclusive=False, signal=signal)
+            return wait_and_resume(self._kernel, task, file, blocked, signal=signal)
         except BrokenPipe as broken:
             return broken_pipe(self._kernel, task, broken, signal=not flags & MSG_NOSIGNAL)
 

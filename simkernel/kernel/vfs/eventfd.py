@@ -8,7 +8,7 @@ from typing import Final
 
 from simkernel.engine import Engine
 from simkernel.kernel.lib.costs import CostModel
-from simkernel.kernel.sched.wait import WaitQueue, WouldBlock
+from simkernel.kernel.sched.wait import FifoQueue, WaitQueue, WouldBlock
 from simkernel.kernel.vfs.file import FileObject, OpenFile
 from simkernel.kernel.vfs.task import Task
 from simkernel.uapi.errno import EINVAL, os_error
@@ -39,7 +39,7 @@ class EventFd(FileObject):
         taken.add(self.number)
         self.count = value
         self.semaphore = semaphore
-        self.readers: WaitQueue = WaitQueue("an eventfd")
+        self.readers: WaitQueue = FifoQueue("an eventfd")
         self.wait_queues: tuple[WaitQueue, ...] = (self.readers,)  # of writers, too
 
     def poll(self) -> int:

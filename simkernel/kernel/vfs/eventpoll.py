@@ -156,7 +156,7 @@ class EventPoll(FileObject):
             raise
         item.queues = file.object.wait_queues
         for queue in item.queues:
-            queue.add(item)
+            (queue.add if item.exclusive else queue.add_first)(item)
         self._ready_already(item)
 
     def _ready_already(self, item: EpollItem) -> None:

@@ -172,7 +172,8 @@ class Pipe:
             done += len(piece)
         self._written(done, was_empty)
         if done < len(data):
-            raise WouldBlock(self.write_wait, partial(self._write_again, data, done, packets), done)
+            again = partial(self._write_again, data, done, packets)
+            raise WouldBlock(self.write_wait, again, done, exclusive=True)
         return done
 
     def _write_again(self, data: bytes, done: int, packets: bool) -> int:
