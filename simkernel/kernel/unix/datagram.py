@@ -10,10 +10,9 @@ from simkernel.kernel.net.creds import Creds
 from simkernel.kernel.net.scm import ControlMessage
 from simkernel.kernel.sched.wait import WaitQueue, WouldBlock
 from simkernel.kernel.unix.context import UnixContext
-from simkernel.kernel.unix.skb import NOTHING, UnixSkb, datagram_pages, release_files, truesize
+from simkernel.kernel.unix.skb import UnixSkb, datagram_pages, nothing, release_files, truesize
 from simkernel.kernel.unix.socket import (
     RCV_SHUTDOWN,
-    SHUTDOWN_MASK,
     WRITE_SPACE,
     State,
     UnixSocket,
@@ -24,7 +23,6 @@ from simkernel.kernel.vfs.socket import Control, Received
 from simkernel.kernel.vfs.task import Task
 from simkernel.uapi import errno
 from simkernel.uapi.errno import os_error
-from simkernel.uapi.poll import POLLHUP
 from simkernel.uapi.socket import AF_UNSPEC, MSG_CMSG_CLOEXEC, MSG_OOB, MSG_PEEK, MSG_TRUNC
 from simkernel.uapi.structure import U16
 
@@ -164,7 +162,7 @@ class DatagramSocket(UnixSocket):
             raise os_error(errno.EPIPE)
         if other is not self and other.peer is not self and len(other.messages) > other.backlog:
             retry = partial(self._deliver, task, skb, target, flags)
-            raise WouldBlock(other.peer_wait, retry, on_release=skb.free)
+            raise WouldBlock(other.peer_wait, retry, on_release=skb.free, exclusive=True)
         skb.creds = self.creds_for(task, skb.creds, other)
         self.unix.engine.charged += self.unix.costs.deliver
         other.put_in(skb)
@@ -179,7 +177,7 @@ class DatagramSocket(UnixSocket):
         if self.error:
             raise os_error(self.take_error())
         if not self.messages:
-            return NOTHING if self.shutdown_mask & RCV_SHUTDOWN and self.waits(flags) else None
+            return nothing(flags) if self.shutdown_mask & RCV_SHUTDOWN and self.waits(flags) else None
         peek = flags & MSG_PEEK
         skb = self.messages[0] if peek else self.messages.popleft()
         self.wake_senders()
@@ -213,8 +211,6 @@ class DatagramSocket(UnixSocket):
     def poll(self) -> int:
         """`unix_dgram_poll()`: it is not writable while a peer that hears others too has no room."""
         events = super().poll()
-        if self.shutdown_mask != SHUTDOWN_MASK:
-            events &= ~POLLHUP
         if events & WRITE_SPACE and self._peer_full():
             events &= ~WRITE_SPACE
         if not events & WRITE_SPACE:

@@ -2,7 +2,7 @@
 
 A socket that lies in a queue is held by the message it travels in.  If that queue is its own, or one that
 only such messages hold, nobody will ever read it.  Whenever a unix socket is closed while others travel,
-the collector finds the reachable ones and releases all others.
+the collector empties the queues of each circle of such sockets.  Their release releases the other sockets.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter, deque
 from typing import Protocol
 
-from simkernel.kernel.unix.skb import UnixSkb, release_files
+from simkernel.kernel.unix.skb import UnixSkb
 from simkernel.kernel.vfs.file import OpenFile
 from simkernel.uapi.socket import AF_UNIX
 
@@ -37,22 +37,21 @@ class Carriers:
         self._sockets[sock] = None
 
     def collect(self) -> None:
-        """Release unreachable files (`unix_gc()`)."""
+        """Free all messages to sockets of unreachable circles (`unix_gc()`)."""
+        while self._sockets and (garbage := self._garbage()):
+            for skb in garbage:
+                skb.free()
+
+    def _garbage(self) -> list[UnixSkb]:
+        """Empty the queues of unreachable circles, and return the messages (`unix_collect_skb()`)."""
         for sock in tuple(self._sockets):
             if not any(skb.files for skb in sock.messages):
                 del self._sockets[sock]
-        if self._sockets:
-            garbage = self._garbage()
-            files = [file for skb in garbage for file in skb.files]
-            for skb in garbage:
-                skb.files = ()
-            release_files(files)
-
-    def _garbage(self) -> list[UnixSkb]:
-        """The messages in queues that cannot be reached, nor what holds them."""
-        travelling = Counter(
-            file for sock in self._sockets for skb in sock.messages for file in skb.files if is_unix(file)
-        )
+        edges = [
+            (file, _holder(sock))
+            for sock in self._sockets for skb in sock.messages for file in skb.files if is_unix(file)
+        ]  # fmt: skip
+        travelling = Counter(file for file, _ in edges)
         lost = {file: None for file, held in travelling.items() if file.references == held}
         found = [sock for sock in self._sockets if _holder(sock) not in lost]
         while found:
@@ -61,12 +60,27 @@ class Carriers:
                     if file in lost:
                         del lost[file]
                         found += [sock for sock in self._sockets if _holder(sock) is file]
-        return [skb for sock in self._sockets if _holder(sock) in lost for skb in sock.messages if skb.files]
+        reach: dict[OpenFile | None, set[OpenFile | None]] = {file: _reach(file, edges) for file in lost}
+        dead = {file for file in lost if all(file in reach[other] for other in reach[file])}
+        queues = [sock.messages for sock in self._sockets if _holder(sock) in dead]
+        return [queue.popleft() for queue in queues for _ in range(len(queue))]
 
 
 def is_unix(file: OpenFile) -> bool:
     """Whether it is a unix socket's."""
     return file.socket is not None and file.socket.family == AF_UNIX
+
+
+def _reach(file: OpenFile, edges: list[tuple[OpenFile, OpenFile | None]]) -> set[OpenFile | None]:
+    """The open files in whose queues `file` lies, directly or inside of other files."""
+    found: set[OpenFile | None] = set()
+    todo: list[OpenFile | None] = [file]
+    while todo:
+        at = todo.pop()
+        more = {holder for travels, holder in edges if travels is at} - found
+        found |= more
+        todo += more
+    return found
 
 
 def _holder(sock: Carrier) -> OpenFile | None:

@@ -14,6 +14,7 @@ from simkernel.kernel.net.truesize import KMALLOC_SIZES, PAGE_SIZE, SHARED_INFO,
 from simkernel.kernel.vfs.file import OpenFile
 from simkernel.kernel.vfs.socket import Received
 from simkernel.uapi.mman import page_align
+from simkernel.uapi.socket import MSG_CMSG_CLOEXEC
 
 SKB_MAX_ALLOC: Final = (PAGE_SIZE << 2) - SHARED_INFO
 """Bytes of a datagram that lie in one piece; the rest is in pages."""
@@ -34,8 +35,9 @@ NOBODY: Final[Creds] = (0, 65534, 65534)
 """Whose a message is that bears no credentials: no process, overflowuid, overflowgid."""
 
 
-NOTHING: Final[Received] = (b"", 0, (), 0, b"")
-"""The end."""
+def nothing(flags: int) -> Received:
+    """The end of file, for a receive with these MSG_ flags."""
+    return b"", 0, (), flags & MSG_CMSG_CLOEXEC, b""
 
 
 class Sender(Protocol):
@@ -48,6 +50,10 @@ class Sender(Protocol):
     @property
     def messages(self) -> deque[UnixSkb]:
         """Its own receive queue."""
+
+    @property
+    def scm_fds(self) -> int:
+        """Files in flight to it."""
 
     def memory_freed(self, truesize: int) -> None:
         """Reduce its send memory."""

@@ -74,6 +74,7 @@ class UnixSocket(Sock):
         "peer",
         "peer_creds",
         "peer_groups",
+        "scm_fds",
         "shutdown_mask",
         "state",
         "unix",
@@ -101,6 +102,8 @@ class UnixSocket(Sock):
         self.file: OpenFile | None = None
         self.listener: UnixSocket | None = None
         self.wmem = 0
+        self.scm_fds = 0
+        """Files in flight to the socket, and those that a new peer made it drop (`scm_stat`)."""
         self.no_space = False
         """Whether somebody found no room to send since the last signal (SOCKWQ_ASYNC_NOSPACE)."""
         self.messages: deque[UnixSkb] = deque()
@@ -146,6 +149,7 @@ class UnixSocket(Sock):
         self.messages.append(skb)
         if skb.files:
             self.unix.carriers.add(self)
+            self.scm_fds += len(skb.files)
         self.data_ready()
 
     def data_ready(self) -> None:
@@ -228,10 +232,12 @@ class UnixSocket(Sock):
                 raise
 
     def creds_for(self, task: Task, claimed: Creds | None, other: UnixSocket) -> Creds | None:
-        """Whose a message is: what it says, else its sender's if either end asks (`maybe_add_creds()`)."""
-        if claimed is not None or not (self.option(so.SO_PASSCRED) or other.option(so.SO_PASSCRED)):
-            return claimed
-        return own_creds(task)
+        """Whose a message is: what it says, else its sender's if either end asks (`maybe_add_creds()`).
+
+        A connection that is not accepted yet may ask later.
+        """
+        asked = self.option(so.SO_PASSCRED) or other.option(so.SO_PASSCRED) or other.file is None
+        return own_creds(task) if claimed is None and asked else claimed
 
     # -- names --------------------------------------------------------------------
 
@@ -324,7 +330,7 @@ class UnixSocket(Sock):
 
     def ioctl(self, task: Task, file: OpenFile, request: int, argument: int) -> int | Awaitable[int]:
         """Execute SIOCINQ, SIOCOUTQ and SIOCATMARK.  SIOCATMARK returns 0, since there is no urgent data."""
-        if request == SIOCATMARK and not self.connects:
+        if request == SIOCATMARK and self.type != so.SOCK_STREAM:
             raise os_error(errno.EOPNOTSUPP)
         ask = {SIOCOUTQ: lambda: self.wmem, SIOCINQ: self.queued}.get(request)
         if ask is None and request != SIOCATMARK:
@@ -334,9 +340,9 @@ class UnixSocket(Sock):
 
     def fdinfo(self) -> str:
         """Files that travel to it (`unix_show_fdinfo()`), those to connections that wait included."""
-        travelling = sum(len(skb.files) for skb in self.messages)
+        travelling = self.scm_fds
         if self.state is State.LISTEN:
-            travelling = sum(len(each.files) for skb in self.messages for each in skb.sender.messages)
+            travelling = sum(skb.sender.scm_fds for skb in self.messages)
         shown = not self.connects or self.state is not State.CLOSE
         return f"scm_fds: {travelling if shown else 0}\n"
 
@@ -385,7 +391,8 @@ class UnixSocket(Sock):
             self._peer_wait.wake_up_all()
         if peer is not None and self.connects:
             peer.shutdown_mask = SHUTDOWN_MASK
-            if self.messages or embryo:
+            skipped = bool(self.messages) and not self.messages[0].length  # one, as of a read MSG_OOB byte
+            if len(self.messages) > skipped or embryo:
                 peer.error = errno.ECONNRESET
             peer.state_change()
             if peer.fasync_list:
@@ -408,6 +415,7 @@ class UnixSocket(Sock):
         """The control messages that come with a message."""
         control = ControlBuffer(controllen)
         files, skb.files = skb.files, ()
+        self.scm_fds -= 0 if flags & so.MSG_PEEK else len(files)
         scm.receive(self, task, control, skb.creds, files, flags)
         return control
 

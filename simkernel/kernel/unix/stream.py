@@ -8,14 +8,14 @@ from typing import ClassVar
 
 from simkernel.kernel.net.creds import KERNEL_CREDS, Creds
 from simkernel.kernel.net.scm import ControlBuffer
-from simkernel.kernel.net.truesize import allot
 from simkernel.kernel.sched.wait import WouldBlock, sleep_on
 from simkernel.kernel.unix import scm
+from simkernel.kernel.unix.connection import ConnectionSocket
 from simkernel.kernel.unix.skb import (
-    NOTHING,
     SKB_MAX_HEAD,
     STREAM_FRAGS,
     UnixSkb,
+    nothing,
     release_files,
     stream_pages,
     truesize,
@@ -25,7 +25,6 @@ from simkernel.kernel.unix.socket import (
     SEND_SHUTDOWN,
     State,
     UnixSocket,
-    checked,
 )
 from simkernel.kernel.vfs.broken_pipe import broken_pipe
 from simkernel.kernel.vfs.file import OpenFile
@@ -41,6 +40,7 @@ class Taken:
 
     def __init__(self, sock: UnixSocket) -> None:
         first = sock.messages[0]
+        self._sock = sock
         self._messages = sock.messages
         self._separate = bool(sock.option(so.SO_PASSCRED))
         self.creds: Creds | None = first.creds
@@ -66,6 +66,7 @@ class Taken:
             self.data += piece
             skb.offset += len(piece)
             self.files, skb.files = skb.files, ()
+            self._sock.scm_fds -= len(self.files)
             if skb.length:
                 return True
             self._messages.popleft()
@@ -75,87 +76,25 @@ class Taken:
         return False
 
     def peek(self, size: int) -> None:
-        """Copy up to `size` bytes without taking them; files are duplicated."""
+        """Copy up to `size` bytes without taking them; files are duplicated.
+
+        A peek ends at files or another sender, not where it has `size` bytes (`unix_stream_read_generic()`).
+        """
         for skb in self._messages:
-            if (self.data and len(self.data) == size) or not self._continues(skb):
+            if not self._continues(skb):
                 return
             self.data += skb.data[skb.offset : skb.offset + size - len(self.data)]
-            if skb.files or len(self.data) == size:
+            if skb.files:
                 self.files = tuple(file.get() for file in skb.files)
                 return
 
 
-class StreamSocket(UnixSocket):
+class StreamSocket(ConnectionSocket):
     """One end of a stream, or who listens for them."""
 
     __slots__ = ()
 
-    connects: ClassVar[bool] = True
-
-    # -- connections ------------------------------------------------------------------
-
-    def listen(self, task: Task, backlog: int) -> None:
-        """listen(2).  EINVAL without a name, and for one that is connected."""
-        if self.name is None or self.state not in (State.CLOSE, State.LISTEN):
-            raise os_error(errno.EINVAL)
-        backlog = min(backlog & 0xFFFFFFFF, so.SOMAXCONN)
-        if backlog > self.backlog and self._peer_wait:
-            self._peer_wait.wake_up_all()
-        self.backlog = backlog
-        self.state = State.LISTEN
-        self.init_peercred(task)
-
-    def connect(self, task: Task, address: bytes | tuple[int, int]) -> None:
-        """connect(2) (`unix_stream_connect()`): it is done once the listener has it in its queue.
-
-        WouldBlock while that is full.  ECONNREFUSED if nobody listens, EISCONN.
-        """
-        raw = checked(address)
-        self.autobind_for_creds()
-        other = self.find(task, raw)
-        if other.state is not State.LISTEN or other.shutdown_mask & RCV_SHUTDOWN:
-            raise os_error(errno.ECONNREFUSED)
-        if len(other.messages) > other.backlog:
-            raise WouldBlock(other.peer_wait, partial(self._connect_again, task, address))
-        if self.state is not State.CLOSE:
-            raise os_error(errno.EISCONN if self.state is State.ESTABLISHED else errno.EINVAL)
-        end = StreamSocket(self.unix, task, self.type)
-        end.peer = self
-        end.init_peercred(task)
-        end.name = other.name
-        end.listener = other
-        end.state = self.state = State.ESTABLISHED
-        self.peer = end
-        self.copy_peercred(other)
-        costs = self.unix.costs
-        self.unix.engine.charged += costs.socket_create + costs.skb_alloc + costs.deliver
-        size = allot(1)[1]
-        end.wmem += size
-        other.messages.append(UnixSkb(end, b"", size, None, (), self.unix.trace.flow))
-        other.data_ready()
-
-    def _connect_again(self, task: Task, address: bytes | tuple[int, int]) -> int:
-        self.connect(task, address)
-        return 0
-
-    def accept(self, task: Task) -> StreamSocket | None:
-        """accept(2): the next connection; None if there is none.  EINVAL unless it listens."""
-        if self.state is not State.LISTEN:
-            raise os_error(errno.EINVAL)
-        if not self.messages:
-            if self.shutdown_mask & RCV_SHUTDOWN and self.waits(0):
-                raise os_error(errno.EINVAL)
-            return None
-        skb = self.messages.popleft()
-        if self._peer_wait:
-            self._peer_wait.wake_up()
-        end = skb.sender
-        assert isinstance(end, StreamSocket)
-        end.listener = None
-        skb.free()
-        if self.option(so.SO_PASSCRED):  # unix_sock_inherit_flags()
-            end.set_option(so.SO_PASSCRED, 1)
-        return end
+    exclusive_read: ClassVar[bool] = False
 
     # -- sending ----------------------------------------------------------------------
 
@@ -243,7 +182,7 @@ class StreamSocket(UnixSocket):
         if not self.messages:
             if self.error:
                 raise os_error(self.take_error())
-            return self._end(task, controllen) if self.shutdown_mask & RCV_SHUTDOWN else None
+            return self._end(task, controllen, flags) if self.shutdown_mask & RCV_SHUTDOWN else None
         if self.unix.faults is not None:  # bytes that cannot be copied stay in the queue
             self.unix.faults.check_copy(min(size, self.messages[0].length))
         self.unix.engine.charged += self.unix.costs.receive
@@ -251,8 +190,6 @@ class StreamSocket(UnixSocket):
         target = size if flags & so.MSG_WAITALL else min(self.option(so.SO_RCVLOWAT) or 1, size)
         taken = Taken(self)
         if flags & so.MSG_PEEK:
-            if target > self.queued() and self.waits(flags) and not self._ends():
-                raise self.unix.unmodelled("MSG_PEEK that waits for more than one byte", errno.EINVAL)
             taken.peek(size)
         elif not taken.take(size) and len(taken.data) < target and self.waits(flags) and not self._ends():
             raise WantsMore(partial(self._receive_rest, task, taken, size, target, controllen, flags))
@@ -272,7 +209,7 @@ class StreamSocket(UnixSocket):
         ended = False
         while not ended and len(taken.data) < target:
             try:
-                in_time = await sleep_on(self.readers, deadline=deadline, exclusive=True)
+                in_time = await sleep_on(self.readers, deadline=deadline)
             except BaseException as ending:
                 release_files(taken.files)
                 taken.files = ()
@@ -305,16 +242,10 @@ class StreamSocket(UnixSocket):
         deadline = None if self.rcvtimeo is None else self.unix.engine.time() + self.rcvtimeo
         return (await wants.rest(deadline))[0]
 
-    def _end(self, task: Task, controllen: int) -> Received:
+    def _end(self, task: Task, controllen: int, flags: int) -> Received:
         """Nothing more will come.  Who asks whose that is hears of process 0 and root."""
         if not self.option(so.SO_PASSCRED):
-            return NOTHING
+            return nothing(flags)
         control = ControlBuffer(controllen)
         scm.receive(self, task, control, KERNEL_CREDS, (), 0)
-        return b"", 0, control.messages, control.flags, b""
-
-    def queued(self) -> int:
-        """All that is there.  EINVAL for one that listens."""
-        if self.state is State.LISTEN:
-            raise os_error(errno.EINVAL)
-        return sum(skb.length for skb in self.messages)
+        return b"", 0, control.messages, flags & so.MSG_CMSG_CLOEXEC | control.flags, b""

@@ -7,13 +7,18 @@ from typing import Final
 from simkernel.kernel.lib.fault import check_fault
 from simkernel.kernel.unix.context import UnixContext
 from simkernel.kernel.unix.datagram import DatagramSocket
+from simkernel.kernel.unix.seqpacket import SeqpacketSocket
 from simkernel.kernel.unix.socket import State, UnixSocket
 from simkernel.kernel.unix.stream import StreamSocket
 from simkernel.kernel.vfs.task import Task
 from simkernel.uapi.errno import EPROTONOSUPPORT, ESOCKTNOSUPPORT, os_error
 from simkernel.uapi.socket import AF_UNIX, SOCK_DGRAM, SOCK_RAW, SOCK_SEQPACKET, SOCK_STREAM
 
-KINDS: Final[dict[int, type[UnixSocket]]] = {SOCK_STREAM: StreamSocket, SOCK_DGRAM: DatagramSocket}
+KINDS: Final[dict[int, type[UnixSocket]]] = {
+    SOCK_STREAM: StreamSocket,
+    SOCK_DGRAM: DatagramSocket,
+    SOCK_SEQPACKET: SeqpacketSocket,
+}
 
 
 class Unix(UnixContext[UnixSocket]):
@@ -25,8 +30,6 @@ class Unix(UnixContext[UnixSocket]):
             raise os_error(EPROTONOSUPPORT)
         if kind == SOCK_RAW:
             kind = SOCK_DGRAM
-        if kind == SOCK_SEQPACKET:
-            raise self.unmodelled("a unix socket of type SOCK_SEQPACKET", ESOCKTNOSUPPORT)
         make = KINDS.get(kind)
         if make is None:
             raise os_error(ESOCKTNOSUPPORT)

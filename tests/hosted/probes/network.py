@@ -17,6 +17,47 @@ def _() -> Any:
         assert [lines.readline(), lines.readline()] == ["one\n", "two\n"]
 
 
+@probe("machine", "socket (SOCK_SEQPACKET)")
+def _() -> Any:
+    import socket
+
+    one, other = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with one, other:
+        for record in (b"one", b"", b"two"):
+            one.sendall(record)
+        assert other.recvmsg(2) == (b"on", [], socket.MSG_TRUNC, None)
+        assert [other.recv(10), other.recv(10)] == [b"", b"two"]
+
+
+@probe("machine", "asyncio (SOCK_SEQPACKET)")
+def _() -> Any:
+    import asyncio
+    import os
+    import socket
+
+    async def serve() -> list[bytes]:
+        loop = asyncio.get_running_loop()
+        listener, client = (socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) for _ in range(2))
+        with listener, client:
+            listener.bind(path("records"))
+            listener.listen()
+            listener.setblocking(False)
+            client.setblocking(False)
+            accepting = asyncio.ensure_future(loop.sock_accept(listener))
+            await loop.sock_connect(client, path("records"))
+            connection, _ = await accepting
+            with connection:
+                reading = asyncio.ensure_future(loop.sock_recv(connection, 10))
+                await loop.sock_sendall(client, b"one")
+                await loop.sock_sendall(client, b"two")
+                client.shutdown(socket.SHUT_WR)
+                return [await reading, *[await loop.sock_recv(connection, 10) for _ in range(2)]]
+
+    os.makedirs(FOLDER, exist_ok=True)
+    assert asyncio.run(serve()) == [b"one", b"two", b""]
+    return [path("records")]
+
+
 @probe("machine", "socket.send_fds")
 def _() -> Any:
     import os

@@ -1,0 +1,93 @@
+"""Connections between unix sockets: listen, connect and accept of SOCK_STREAM and SOCK_SEQPACKET."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import ClassVar
+
+from simkernel.kernel.net.truesize import allot
+from simkernel.kernel.sched.wait import WouldBlock
+from simkernel.kernel.unix.skb import UnixSkb
+from simkernel.kernel.unix.socket import RCV_SHUTDOWN, State, UnixSocket, checked
+from simkernel.kernel.vfs.task import Task
+from simkernel.uapi import errno
+from simkernel.uapi import socket as so
+from simkernel.uapi.errno import os_error
+
+
+class ConnectionSocket(UnixSocket):
+    """One end of a connection, or a listener."""
+
+    __slots__ = ()
+
+    connects: ClassVar[bool] = True
+
+    def listen(self, task: Task, backlog: int) -> None:
+        """listen(2).  EINVAL without a name, and for one that is connected."""
+        if self.name is None or self.state not in (State.CLOSE, State.LISTEN):
+            raise os_error(errno.EINVAL)
+        backlog = min(backlog & 0xFFFFFFFF, so.SOMAXCONN)
+        if backlog > self.backlog and self._peer_wait:
+            self._peer_wait.wake_up_all()
+        self.backlog = backlog
+        self.state = State.LISTEN
+        self.init_peercred(task)
+
+    def connect(self, task: Task, address: bytes | tuple[int, int]) -> None:
+        """connect(2) (`unix_stream_connect()`): it is done once the listener has it in its queue.
+
+        WouldBlock while that is full.  ECONNREFUSED if nobody listens, EISCONN.
+        """
+        raw = checked(address)
+        self.autobind_for_creds()
+        other = self.find(task, raw)
+        if other.state is not State.LISTEN or other.shutdown_mask & RCV_SHUTDOWN:
+            raise os_error(errno.ECONNREFUSED)
+        if len(other.messages) > other.backlog:
+            raise WouldBlock(other.peer_wait, partial(self._connect_again, task, address), exclusive=True)
+        if self.state is not State.CLOSE:
+            raise os_error(errno.EISCONN if self.state is State.ESTABLISHED else errno.EINVAL)
+        end = type(self)(self.unix, task, self.type)
+        end.peer = self
+        end.init_peercred(task)
+        end.name = other.name
+        end.listener = other
+        for option in (so.SO_PASSCRED, so.SO_PASSSEC):  # unix_sock_inherit_flags()
+            if other.option(option):
+                end.set_option(option, 1)
+        end.state = self.state = State.ESTABLISHED
+        self.peer = end
+        self.copy_peercred(other)
+        costs = self.unix.costs
+        self.unix.engine.charged += costs.socket_create + costs.skb_alloc + costs.deliver
+        size = allot(1)[1]
+        end.wmem += size
+        other.messages.append(UnixSkb(end, b"", size, None, (), self.unix.trace.flow))
+        other.data_ready()
+
+    def _connect_again(self, task: Task, address: bytes | tuple[int, int]) -> int:
+        self.connect(task, address)
+        return 0
+
+    def accept(self, task: Task) -> ConnectionSocket | None:
+        """accept(2): the next connection; None if there is none.  EINVAL unless it listens."""
+        if self.state is not State.LISTEN:
+            raise os_error(errno.EINVAL)
+        if not self.messages:
+            if self.shutdown_mask & RCV_SHUTDOWN and self.waits(0):
+                raise os_error(errno.EINVAL)
+            return None
+        skb = self.messages.popleft()
+        if self._peer_wait:
+            self._peer_wait.wake_up()
+        end = skb.sender
+        assert isinstance(end, ConnectionSocket)
+        end.listener = None
+        skb.free()
+        return end
+
+    def queued(self) -> int:
+        """All that is there.  EINVAL for one that listens."""
+        if self.state is State.LISTEN:
+            raise os_error(errno.EINVAL)
+        return sum(skb.length for skb in self.messages)

@@ -1,0 +1,46 @@
+"""Connections of records between unix sockets (`unix_seqpacket_ops`)."""
+
+from __future__ import annotations
+
+from simkernel.kernel.unix.connection import ConnectionSocket
+from simkernel.kernel.unix.datagram import DatagramSocket
+from simkernel.kernel.unix.skb import nothing
+from simkernel.kernel.unix.socket import RCV_SHUTDOWN, State
+from simkernel.kernel.vfs.socket import Control, Received
+from simkernel.kernel.vfs.task import Task
+from simkernel.uapi import errno
+from simkernel.uapi.errno import os_error
+
+
+class SeqpacketSocket(ConnectionSocket, DatagramSocket):
+    """One end of a connection of records, or a listener.  A record is a datagram to the peer."""
+
+    __slots__ = ()
+
+    def sendmsg(
+        self,
+        task: Task,
+        data: bytes,
+        address: bytes | tuple[int, int] | None = None,
+        control: Control = (),
+        flags: int = 0,
+    ) -> int:
+        """Send one record (`unix_seqpacket_sendmsg()`).  The address is ignored, as on Linux.
+
+        The error of the socket; ENOTCONN; EPIPE, without SIGPIPE.
+        """
+        if self.error:
+            raise os_error(self.take_error())
+        if self.state is not State.ESTABLISHED:
+            raise os_error(errno.ENOTCONN)
+        return super().sendmsg(task, data, None, control, flags)
+
+    def recvmsg(self, task: Task, size: int, controllen: int = 0, flags: int = 0) -> Received | None:
+        """Take the oldest record (`unix_seqpacket_recvmsg()`).  ENOTCONN.
+
+        Unlike a datagram socket, a non-blocking one returns the end of file too.
+        """
+        if self.state is not State.ESTABLISHED:
+            raise os_error(errno.ENOTCONN)
+        received = super().recvmsg(task, size, controllen, flags)
+        return nothing(flags) if received is None and self.shutdown_mask & RCV_SHUTDOWN else received
