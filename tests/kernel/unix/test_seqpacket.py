@@ -1,6 +1,6 @@
 """SOCK_SEQPACKET: connections of records.  What programs see of them while they wait.
 
-What does not wait is compared with the host's kernel (tests/conformance, unix_sockets.py).
+What does not wait is compared with the host's kernel (tests/conformance/live/programs).
 """
 
 from __future__ import annotations

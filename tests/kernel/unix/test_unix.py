@@ -1,6 +1,6 @@
 """Unix sockets between programs that wait: names in the tree, who may, what wakes whom.
 
-What does not wait is compared with the host's kernel (tests/kernel/vfs/test_descriptors_against_the_host.py).
+What does not wait is compared with the host's kernel (tests/conformance/live/programs).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Named pipes: who waits for whom when they are opened.  The rest they have in common with other pipes.
 
-What does not wait is compared with the host's kernel (test_descriptors_against_the_host.py).
+What does not wait is compared with the host's kernel (tests/conformance/live/programs).
 """
 
 from __future__ import annotations
