@@ -294,7 +294,7 @@ class BridgeModule:
         self.set_state(bridge, port, BR_STATE_DISABLED)
         call_netdevice_notifiers(this, Event.JOIN, device)
         dev_set_allmulti(this, device, 1)
-        bridge.ports[device] = port
+        bridge.ports = {device: port, **bridge.ports}
         netdev_master_upper_dev_link(this, device, master)
         dev_set_promiscuity(this, device, 1)
         if len(bridge.ports) == 1:

@@ -32,6 +32,7 @@ class Bridge:
     id_address: bytes = bytes(ETH_ALEN)
     """The hardware address in the bridge id."""
     ports: dict[NetDevice, Port] = attrs.field(factory=dict)
+    """The ports, the newest first."""
     settings: dict[int, int] = attrs.field(factory=dict)
     mtu_is_set: bool = False
     group_address: bytes = GROUP_ADDRESS

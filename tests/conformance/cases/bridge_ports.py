@@ -12,7 +12,7 @@ from simkernel.uapi.socket import AF_BRIDGE
 from simkernel.uapi.structure import U8, U16, U32
 from tests.conformance import wire
 from tests.conformance.case import case, netlink
-from tests.conformance.cases.link_changes import MARKS, Links
+from tests.conformance.cases.link_changes import MAC_B, MARKS, Links
 from tests.conformance.log import Log
 from tests.conformance.masks import mask_links
 from tests.conformance.wire import ACK, REQUEST, attr, nlmsg, u32
@@ -146,3 +146,18 @@ def show(log: Log, label: str, sock: Socket, body: bytes) -> None:
         else:
             shown.append([header[1], payload[:4].hex()])
     log(label, shown)
+
+
+@case(privileged=True, marks=MARKS)
+def order_of_ports(world: World, log: Log) -> None:
+    """A bridge changes the states of its ports from the newest to the oldest."""
+    links = Links(world, Log())
+    links.veth("pair")
+    links.bridge("bridge")
+    for index in (2, 3):
+        links.set("up", index, flags=1, change=1)
+        links.set("enslave", index, attr(il.IFLA_MASTER, u32(4)))
+    links.log, log.mask = log, mask_links
+    links.set("up", 4, flags=1, change=1)
+    links.set("another address", 4, attr(il.IFLA_ADDRESS, MAC_B))
+    links.set("down", 4, change=1)

@@ -200,6 +200,7 @@ def protocols_that_end_and_begin_again(world: World, log: Log) -> None:
     for mtu in (60, 9000):
         small = rt.IfInfoMsg(index=1).pack() + attr(il.IFLA_MTU, u32(mtu))
         log.ask(f"MTU {mtu}", sock, nlmsg(rt.RTM_SETLINK, REQUEST | ACK, small))
+        log.ask("after it", sock, nlmsg(rt.RTM_GETLINK, REQUEST, rt.IfInfoMsg(index=1).pack()))
 
 
 @case(privileged=True, marks=(*MARKS, "ioctl"))
@@ -207,14 +208,16 @@ def changes_before_an_error(world: World, log: Log) -> None:
     """A request with an invalid broadcast address changes its bridge silently; a queue may be very long."""
     sock = speaker(world)
     kind = attr(il.IFLA_INFO_KIND, b"bridge\0")
-    made = rt.IfInfoMsg(index=9).pack() + attr(il.IFLA_ADDRESS, bytes((2, 0, 0, 0, 0, 1)))
+    made = rt.IfInfoMsg(index=9, flags=1, change=1).pack() + attr(il.IFLA_ADDRESS, bytes((2, 0, 0, 0, 0, 1)))
     made += attr(il.IFLA_IFNAME, b"a0\0") + attr(il.IFLA_TXQLEN, u32(0xFFFFFFFF))
     sock.sendto(nlmsg(rt.RTM_NEWLINK, REQUEST | CREATE, made + attr(il.IFLA_LINKINFO, kind)), (0, 0))
     log.mask = mask_ages
     log.call("SIOCGIFTXQLEN", world.ioctl, sock, 0x8942, b"a0".ljust(40, b"\0"))
+    get = nlmsg(rt.RTM_GETLINK, REQUEST, rt.IfInfoMsg(index=9).pack())
+    log.ask("before it", sock, get)  # completes the change of the carrier
     sock.setsockopt(wire.SOL_NETLINK, wire.ADD_MEMBERSHIP, 1)
     delay = attr(il.IFLA_INFO_DATA, attr(1, u32(300)))
     wrong = rt.IfInfoMsg(index=9).pack() + attr(il.IFLA_LINKINFO, kind + delay)
     wrong += attr(il.IFLA_BROADCAST, bytes(5))
     log.ask("wrong", sock, nlmsg(rt.RTM_NEWLINK, REQUEST | ACK, wrong))
-    log.ask("after it", sock, nlmsg(rt.RTM_GETLINK, REQUEST, rt.IfInfoMsg(index=9).pack()))
+    log.ask("after it", sock, get)
