@@ -20,6 +20,11 @@ from simkernel.uapi.structure import S32, U32
 
 SETTABLE: Final = fcntl.O_APPEND | fcntl.O_NONBLOCK | fcntl.O_DIRECT | fcntl.O_NOATIME
 """What F_SETFL changes, beside O_ASYNC (SETFL_MASK)."""
+PATH_COMMANDS: Final = (
+    fcntl.F_DUPFD, fcntl.F_GETFD, fcntl.F_SETFD, fcntl.F_GETFL, fcntl.F_DUPFD_CLOEXEC, fcntl.F_DUPFD_QUERY,
+    fcntl.F_CREATED_QUERY,
+)  # fmt: skip
+"""Commands that take a file open with O_PATH (`check_fcntl_cmd()`)."""
 ALL_CALLS: Final = 0xFFFFFFFF
 
 Argument = int | memoryview
@@ -80,11 +85,11 @@ class FileCalls:
 
     def dup(self, task: Task, fd: int) -> int:
         """dup(2): another descriptor for the same open file."""
-        return task.files.install(task.files.get(fd))
+        return task.files.install(task.files.get_raw(fd))
 
     def dup2(self, task: Task, fd: int, other: int) -> int:
         """dup2(2): `other` for the same open file, closing what it was.  Nothing if it is `fd` itself."""
-        file: OpenFile = task.files.get(fd)
+        file: OpenFile = task.files.get_raw(fd)
         return fd if fd == other else task.files.install_at(other, file)
 
     def dup3(self, task: Task, fd: int, other: int, flags: int) -> int:
@@ -93,7 +98,7 @@ class FileCalls:
             raise os_error(EINVAL)
         if not 0 <= other < task.files.limit:
             raise os_error(EBADF)
-        return task.files.install_at(other, task.files.get(fd), close_on_exec=bool(flags))
+        return task.files.install_at(other, task.files.get_raw(fd), close_on_exec=bool(flags))
 
     # -- fcntl --------------------------------------------------------------------
 
@@ -102,7 +107,9 @@ class FileCalls:
 
         EINVAL for a command that there is not.
         """
-        file: OpenFile = task.files.get(fd)
+        file: OpenFile = task.files.get_raw(fd)
+        if file.path_only and command not in PATH_COMMANDS:
+            raise os_error(EBADF)
         self._engine.charged += self._kernel.costs.file
         do = self._commands.get(command)
         if do is None or not isinstance(argument, int):

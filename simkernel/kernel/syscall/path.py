@@ -41,7 +41,14 @@ class PathCalls:
         return self._walk(task, dirfd, path).lookup(path, follow)
 
     def _target(self, task: Task, dirfd: int, path: str, flags: int) -> Inode:
-        """The file that `path` names; AT_SYMLINK_NOFOLLOW: a link itself."""
+        """The file that `path` names; AT_SYMLINK_NOFOLLOW: a link itself.
+
+        With AT_EMPTY_PATH an empty path names the open file, or the working directory for AT_FDCWD.
+        """
+        if not path and flags & fcntl.AT_EMPTY_PATH:
+            if dirfd == fcntl.AT_FDCWD:
+                return self._fs.start(task, dirfd).inode
+            return self._inode(task.files.get_raw(dirfd))
         return self._lookup(task, dirfd, path, not flags & fcntl.AT_SYMLINK_NOFOLLOW).inode
 
     # -- opening ----------------------------------------------------------------
@@ -76,7 +83,7 @@ class PathCalls:
 
     def fstat(self, task: Task, fd: int) -> Stat:
         """fstat(2)."""
-        file: OpenFile = task.files.get(fd)
+        file: OpenFile = task.files.get_raw(fd)
         inode = file.object.inode
         return _stat_of_anonymous(file) if inode is None else attributes.stat_of(inode)
 
@@ -96,10 +103,15 @@ class PathCalls:
         return data
 
     def readlinkat(self, task: Task, dirfd: int, path: str, size: int = 4096) -> str:
-        """readlinkat(2), as a str.  EINVAL for what is no link."""
-        inode = self._lookup(task, dirfd, path, follow=False).inode
-        if inode.kind != stat.S_IFLNK or size <= 0:
+        """readlinkat(2), as a str.  EINVAL for what is no link; ENOENT if an empty path names no link."""
+        if size <= 0:
             raise os_error(EINVAL)
+        if path or dirfd == fcntl.AT_FDCWD:
+            inode: Inode | None = self._lookup(task, dirfd, path, follow=False).inode
+        else:
+            inode = task.files.get_raw(dirfd).object.inode
+        if inode is None or inode.kind != stat.S_IFLNK:
+            raise os_error(EINVAL if path else ENOENT)
         return inode.readlink(task)
 
     def faccessat(self, task: Task, dirfd: int, path: str, mode: int, flags: int = 0) -> None:
@@ -126,6 +138,8 @@ class PathCalls:
 
     def linkat(self, task: Task, olddirfd: int, old: str, newdirfd: int, new: str, flags: int = 0) -> None:
         """linkat(2): a link at the end of `old` is followed only if told so."""
+        if not old and flags & fcntl.AT_EMPTY_PATH:
+            raise self._kernel.unmodelled("linkat with AT_EMPTY_PATH", ENOENT)
         found = self._lookup(task, olddirfd, old, bool(flags & fcntl.AT_SYMLINK_FOLLOW))
         change.make_link(task, found, self._walk(task, newdirfd, new), new)
 
@@ -151,7 +165,7 @@ class PathCalls:
 
     def fchmod(self, task: Task, fd: int, mode: int) -> None:
         """fchmod(2)."""
-        attributes.chmod(task, self._inode(task, fd), mode)
+        attributes.chmod(task, self._inode(task.files.get(fd)), mode)
 
     def fchownat(self, task: Task, dirfd: int, path: str, uid: int, gid: int, flags: int = 0) -> None:
         """fchownat(2)."""
@@ -159,7 +173,7 @@ class PathCalls:
 
     def fchown(self, task: Task, fd: int, uid: int, gid: int) -> None:
         """fchown(2)."""
-        attributes.chown(task, self._inode(task, fd), uid, gid)
+        attributes.chown(task, self._inode(task.files.get(fd)), uid, gid)
 
     def utimensat(
         self, task: Task, dirfd: int, path: str, times: tuple[int, int] | None, flags: int = 0
@@ -188,8 +202,8 @@ class PathCalls:
         file: OpenFile = task.files.get(fd)
         file.object.fsync(task, file)
 
-    def _inode(self, task: Task, fd: int) -> Inode:
-        inode: Inode | None = task.files.get(fd).object.inode
+    def _inode(self, file: OpenFile) -> Inode:
+        inode = file.object.inode
         if inode is None:
             raise self._kernel.unmodelled("mode and owner of a file without a path", EBADF)
         return inode
@@ -202,7 +216,7 @@ class PathCalls:
 
     def fchdir(self, task: Task, fd: int) -> None:
         """fchdir(2)."""
-        dentry: Dentry | None = task.files.get(fd).path
+        dentry: Dentry | None = task.files.get_raw(fd).path
         if dentry is None:
             raise os_error(ENOTDIR)
         task.fs.cwd = _enterable(task, dentry)

@@ -12,12 +12,13 @@ from simkernel.kernel.vfs.task import Task
 from simkernel.uapi import poll as uapi
 from simkernel.uapi.errno import EINVAL, os_error
 
+ERRORS: Final = uapi.POLLERR | uapi.POLLNVAL
 ALWAYS: Final = uapi.POLLERR | uapi.POLLHUP
 """What is reported whether it is asked for or not."""
 
-SELECT_IN: Final = uapi.POLLRDNORM | uapi.POLLRDBAND | uapi.POLLIN | uapi.POLLHUP | uapi.POLLERR
-SELECT_OUT: Final = uapi.POLLWRBAND | uapi.POLLWRNORM | uapi.POLLOUT | uapi.POLLERR
-SELECT_EXCEPT: Final = uapi.POLLPRI
+SELECT_IN: Final = uapi.POLLRDNORM | uapi.POLLRDBAND | uapi.POLLIN | uapi.POLLHUP | ERRORS
+SELECT_OUT: Final = uapi.POLLWRBAND | uapi.POLLWRNORM | uapi.POLLOUT | ERRORS
+SELECT_EXCEPT: Final = uapi.POLLPRI | uapi.POLLNVAL
 """What makes a descriptor readable, writable or exceptional (POLLIN_SET and so on)."""
 FD_SETSIZE: Final = 1024
 POLLFD_SIZE: Final = 8
@@ -82,7 +83,7 @@ class PollCalls:
         for fds, events in zip(sets, (SELECT_IN, SELECT_OUT, SELECT_EXCEPT), strict=True):
             for fd in fds:
                 if fd < size:
-                    task.files.get(fd)
+                    task.files.get_raw(fd)
                 wanted[fd] = wanted.get(fd, 0) | events
         watched = sorted(each for each in wanted.items() if each[0] < size)
         beyond = [each for each in wanted.items() if each[0] >= size]

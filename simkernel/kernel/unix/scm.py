@@ -42,7 +42,7 @@ def send(
             fds = array("i", data[: len(data) // S32.size * S32.size])
             if len(fds) + len(files) > MAX_FILES:
                 raise os_error(EINVAL)
-            files += [task.files.get(fd) for fd in fds]
+            files += [task.files.get_raw(fd) for fd in fds]
         elif kind == so.SCM_CREDENTIALS:
             creds = scm.send(task, [message], pid_exists)
         else:

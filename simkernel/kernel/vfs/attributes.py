@@ -15,7 +15,7 @@ from simkernel.kernel.vfs.permission import (
 from simkernel.kernel.vfs.task import Task
 from simkernel.uapi import stat
 from simkernel.uapi.capability import CAP_CHOWN, CAP_FSETID
-from simkernel.uapi.errno import EINVAL, EISDIR, EPERM, os_error
+from simkernel.uapi.errno import EINVAL, EISDIR, EOPNOTSUPP, EPERM, os_error
 from simkernel.uapi.stat import Stat
 
 SET_ID: Final = stat.S_ISUID | stat.S_ISGID
@@ -34,7 +34,12 @@ def stat_of(inode: Inode) -> Stat:
 
 
 def chmod(task: Task, inode: Inode, mode: int) -> None:
-    """chmod(2).  EPERM unless it is one's own, or with CAP_FOWNER (`setattr_prepare()`)."""
+    """chmod(2).  EPERM unless it is one's own, or with CAP_FOWNER (`setattr_prepare()`).
+
+    EOPNOTSUPP for a symbolic link, to which only a descriptor leads (`notify_change()`).
+    """
+    if inode.kind == stat.S_IFLNK:
+        raise os_error(EOPNOTSUPP)
     if not owner_or_capable(task.credentials, inode):
         raise os_error(EPERM)
     mode &= stat.PERMISSIONS

@@ -15,7 +15,10 @@ NR_OPEN_DEFAULT: Final = 64
 
 
 class CountedFile(Protocol):
-    """An open file, as far as a table knows one."""
+    """An open file, as far as a table knows one.  `path_only`: it is open with O_PATH (FMODE_PATH)."""
+
+    @property
+    def path_only(self) -> bool: ...
 
     def get(self) -> Self:
         """Take a reference."""
@@ -36,14 +39,16 @@ class FileTable(Generic[F]):
     `open` has an item for each descriptor up to the highest that was ever open.  Two bitmaps are ints.
     `_used` has the descriptors that are not free (`open_fds`).  Those of the standard streams are in use even
     without a file.  `_close_on_exec` has the descriptors that exec closes.
+    `paths` has the files that are open with O_PATH; `open` lacks them, since few calls take one.
     `limit` is the soft RLIMIT_NOFILE, `machine` the open files of all processes.
     """
 
-    __slots__ = ("_close_on_exec", "_used", "limit", "machine", "open", "users")
+    __slots__ = ("_close_on_exec", "_used", "limit", "machine", "open", "paths", "users")
 
     def __init__(self, open_files: Any, limit: int = DEFAULTS[RLIMIT_NOFILE][0]) -> None:
         self.machine = open_files
         self.open: list[F | None] = [None] * STREAMS
+        self.paths: dict[int, F] = {}
         self._used = (1 << STREAMS) - 1
         self._close_on_exec = 0
         self.limit = limit
@@ -54,7 +59,7 @@ class FileTable(Generic[F]):
         return f"<FileTable with {len(self)} open files>"
 
     def __len__(self) -> int:
-        return sum(file is not None for file in self.open)
+        return len(self.items())
 
     @property
     def size(self) -> int:
@@ -62,7 +67,7 @@ class FileTable(Generic[F]):
         return max(NR_OPEN_DEFAULT, 1 << (len(self.open) - 1).bit_length())
 
     def get(self, fd: int) -> F:
-        """The open file behind `fd`.  EBADF if there is none."""
+        """The open file behind `fd`.  EBADF if there is none, or it is open with O_PATH (`fdget()`)."""
         try:
             file = self.open[fd] if fd >= 0 else None
         except (IndexError, TypeError):
@@ -70,6 +75,10 @@ class FileTable(Generic[F]):
         if file is None:
             raise os_error(EBADF)
         return file
+
+    def get_raw(self, fd: int) -> F:
+        """Like `get`, also a file that is open with O_PATH (`fdget_raw()`)."""
+        return self.paths[fd] if fd in self.paths else self.get(fd)
 
     def install(self, file: F, lowest: int = 0, *, close_on_exec: bool = False) -> int:
         """Give `file` a descriptor, from `lowest` on.  EMFILE at the limit."""
@@ -103,8 +112,8 @@ class FileTable(Generic[F]):
         """Give `file` the descriptor `fd`, closing what had it (dup2).  EBADF beyond the limit."""
         if not 0 <= fd < self.limit:
             raise os_error(EBADF)
-        old = self.open[fd] if fd < len(self.open) else None
-        if old is not file:
+        old = self.paths.pop(fd, None) or (self.open[fd] if fd < len(self.open) else None)
+        if old is not file or file.path_only:
             self._put(fd, file)
             if old is not None:
                 old.put()
@@ -131,13 +140,16 @@ class FileTable(Generic[F]):
         if missing > 0:
             self.open += [None] * missing
         self.open[fd] = file.get()
+        if file.path_only:
+            self.open[fd], self.paths[fd] = None, file
         self._used |= 1 << fd
         file.enlist(self.machine)
 
     def close(self, fd: int) -> Awaitable[None] | None:
         """Take `fd` out of the table; what its release returns.  EBADF if it is not open."""
-        file = self.get(fd)
+        file = self.get_raw(fd)
         self.open[fd] = None
+        self.paths.pop(fd, None)
         self._used &= ~(1 << fd)
         self._close_on_exec &= self._used
         return file.put()
@@ -151,10 +163,12 @@ class FileTable(Generic[F]):
         """A table for a child: the same open files under the same descriptors (fork(2))."""
         child: FileTable[F] = FileTable(self.machine, self.limit)
         child.open = [file and file.get() for file in self.open[: self._used.bit_length()]]
+        child.paths = {fd: file.get() for fd, file in self.paths.items()}
         child._used = self._used
         child._close_on_exec = self._close_on_exec
         return child
 
     def items(self) -> list[tuple[int, F]]:
         """Descriptors and their open files, lowest first."""
-        return [(fd, file) for fd, file in enumerate(self.open) if file is not None]
+        found = [(fd, file) for fd, file in enumerate(self.open) if file is not None]
+        return sorted([*found, *self.paths.items()]) if self.paths else found

@@ -245,6 +245,9 @@ class OpenFile:
     its first descriptor until its release it is in the machine's table of open files.
     """
 
+    path_only: ClassVar[bool] = False
+    """Whether it is open with O_PATH (FMODE_PATH)."""
+
     __slots__ = (
         "_after",
         "_before",
@@ -309,6 +312,33 @@ class OpenFile:
             with suppress(OSError):  # open(2) takes the flag for a file that has no fasync, too
                 self.object.fasync(self, -1, False)
         return self.object.release()
+
+
+class PathObject(FileObject):
+    """What a file that is open with O_PATH has of its inode: it can be asked about, and stays."""
+
+    __slots__ = ("inode",)
+
+    def __init__(self, inode: Inode) -> None:
+        self.inode: Inode = inode
+        inode.hold()
+
+    def release(self) -> None:
+        self.inode.put()
+
+
+class PathFile(OpenFile):
+    """A file that is open with O_PATH: a place in the tree, neither readable nor writable."""
+
+    __slots__ = ()
+
+    path_only = True
+    readable = False
+    writable = False
+
+    def __init__(self, path: Dentry, flags: int) -> None:
+        super().__init__(PathObject(path.inode), flags)
+        self.path = path
 
 
 class OpenFiles:

@@ -66,7 +66,11 @@ class FileSystems:
     # -- walks ----------------------------------------------------------------
 
     def walk(self, task: Task, path: str, dirfd: int = AT_FDCWD) -> Walk:
-        """A walk for `task`, from the root, from where it is, or from an open directory.  EBADF, ENOTDIR."""
+        """A walk for `task`, from the root, from where it is, or from an open directory.
+
+        Raises ENOENT and ENAMETOOLONG for the path (`check_path()`), then EBADF and ENOTDIR.
+        """
+        check_path(path)
         root: Dentry = task.fs.root or self.root
         if dirfd != AT_FDCWD:
             check_path(path)  # an error of the path comes before that of the descriptor
@@ -77,7 +81,7 @@ class FileSystems:
         if dirfd == AT_FDCWD:
             here: Dentry = task.fs.cwd or task.fs.root or self.root
             return here
-        dentry: Dentry | None = task.files.get(dirfd).path
+        dentry: Dentry | None = task.files.get_raw(dirfd).path
         if dentry is None or dentry.inode.kind != stat.S_IFDIR:
             raise os_error(ENOTDIR)
         return dentry

@@ -97,10 +97,10 @@ class Inode:
         raise os_error(EINVAL)
 
     def hold(self) -> None:
-        """Take a reference for a mount (`ihold()`)."""
+        """Take a reference for a mount or an open file (`ihold()`)."""
 
     def put(self) -> None:
-        """Drop the reference of a mount (`iput()`)."""
+        """Drop such a reference (`iput()`)."""
 
     def readlink(self, task: Task) -> str:
         """Where a symbolic link leads.  EINVAL for anything else."""

@@ -61,8 +61,7 @@ class Walk:
         self.beyond: list[str] = []
 
     def parent(self, path: str) -> Walk:
-        """Walk to the directory of the last name (`filename_parentat()`).  ENOENT for no path at all."""
-        check_path(path)
+        """Walk to the directory of the last name (`filename_parentat()`)."""
         self._to_last(path)
         return self
 

@@ -7,7 +7,7 @@ from typing import Final
 
 from simkernel.kernel.lib.unmodelled import Unmodelled
 from simkernel.kernel.vfs.attributes import set_size
-from simkernel.kernel.vfs.file import FileObject, OpenableInode, OpenFile
+from simkernel.kernel.vfs.file import FileObject, OpenableInode, OpenFile, PathFile
 from simkernel.kernel.vfs.inode import Dentry
 from simkernel.kernel.vfs.namei import Last, Walk
 from simkernel.kernel.vfs.permission import (
@@ -26,6 +26,8 @@ ACCESS: Final = (MAY_READ, MAY_WRITE, MAY_READ | MAY_WRITE, MAY_READ | MAY_WRITE
 """What the access mode of open(2) asks for (ACC_MODE())."""
 FORGOTTEN: Final = fcntl.O_CREAT | fcntl.O_EXCL | fcntl.O_NOCTTY | fcntl.O_TRUNC | fcntl.O_CLOEXEC
 """Flags that F_GETFL does not tell of (`do_dentry_open()`)."""
+PATH_FLAGS: Final = fcntl.O_PATH | fcntl.O_DIRECTORY | fcntl.O_NOFOLLOW
+"""Flags that count beside O_PATH (O_PATH_FLAGS)."""
 _TMPFILE: Final = fcntl.O_TMPFILE & ~fcntl.O_DIRECTORY
 
 
@@ -36,6 +38,8 @@ def open_file(task: Task, walk: Walk, path: str, flags: int, mode: int) -> Openi
 
     ENOENT, EEXIST, EISDIR, ENOTDIR, ELOOP, EACCES, EPERM, EINVAL as Linux has them.
     """
+    if flags & fcntl.O_PATH:
+        return _open_path(walk, path, flags & PATH_FLAGS)
     wanted = ACCESS[flags & fcntl.O_ACCMODE] | (MAY_WRITE if flags & fcntl.O_TRUNC else 0)
     dentry, created = _find(task, walk, path, flags, mode)
     if not created:
@@ -43,6 +47,14 @@ def open_file(task: Task, walk: Walk, path: str, flags: int, mode: int) -> Openi
     if flags & fcntl.O_TRUNC and dentry.inode.kind == stat.S_IFREG and not created:
         set_size(task, dentry.inode, 0)
     return begin(task, dentry, flags)
+
+
+def _open_path(walk: Walk, path: str, flags: int) -> OpenFile:
+    """`do_o_path()`: the file itself is neither opened nor checked."""
+    found = walk.lookup(path, follow=not flags & fcntl.O_NOFOLLOW)
+    if flags & fcntl.O_DIRECTORY and found.inode.kind != stat.S_IFDIR:
+        raise os_error(errno.ENOTDIR)
+    return PathFile(found, flags)
 
 
 Opening = OpenFile | Awaitable[OpenFile]
@@ -81,9 +93,9 @@ NOT_OPEN: Final = _NotOpen()
 
 
 def check_flags(unmodelled: Unmodelled, flags: int) -> None:
-    """`build_open_flags()`."""
+    """`build_open_flags()`, which ignores the other flags of O_PATH."""
     if flags & fcntl.O_PATH:
-        raise unmodelled("O_PATH", errno.EINVAL)
+        return
     if flags & _TMPFILE:
         raise unmodelled("O_TMPFILE", errno.EOPNOTSUPP)
     if flags & fcntl.O_CREAT and flags & fcntl.O_DIRECTORY:

@@ -83,6 +83,13 @@ class TmpfsFile(OpenableInode):
         self.pages.truncate(size)
         self.mtime = self.ctime = self.superblock.now()
 
+    def hold(self) -> None:
+        self.openers += 1
+
+    def put(self) -> None:
+        self.openers -= 1
+        self.forget_if_unused()
+
     def forget_if_unused(self) -> None:
         """Give the pages back when neither a name nor an open file is left (`shmem_evict_inode()`)."""
         if self.nlink == 0 and self.openers == 0:
@@ -98,7 +105,7 @@ class RegularFile(FileObject):
 
     def __init__(self, inode: TmpfsFile) -> None:
         self.inode: TmpfsFile = inode
-        inode.openers += 1
+        inode.hold()
 
     def read(self, task: Task, file: OpenFile, size: int, position: int) -> bytes:
         """Up to `size` bytes; none at the end."""
@@ -154,8 +161,7 @@ class RegularFile(FileObject):
 
     def release(self) -> None:
         """One holder less: the pages of a file without a name go with the last."""
-        self.inode.openers -= 1
-        self.inode.forget_if_unused()
+        self.inode.put()
 
 
 class TmpfsSymlink(Inode):

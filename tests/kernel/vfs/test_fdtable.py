@@ -27,6 +27,12 @@ class Thing:
         self.released += 1
 
 
+class PathOnly(OpenFile):
+    """A file as one that is open with O_PATH."""
+
+    path_only = True
+
+
 class Tables(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
@@ -39,19 +45,19 @@ class Tables(RuleBasedStateMachine):
     def own(self, which: int) -> list[int]:
         return sorted(self.own_streams[which] | set(range(3, LIMIT)))
 
-    @rule(data=st.data())
-    def open(self, data: st.DataObject) -> None:
+    @rule(data=st.data(), kind=st.sampled_from([OpenFile, PathOnly]))
+    def open(self, data: st.DataObject, kind: type[OpenFile]) -> None:
         which = data.draw(st.integers(0, len(self.tables) - 1))
         model = self.models[which]
         free = next((fd for fd in self.own(which) if fd not in model), None)
         thing = Thing()
         if free is None:
             with pytest.raises(OSError) as refused:
-                self.tables[which].install(OpenFile(thing))
+                self.tables[which].install(kind(thing))
             assert refused.value.errno == errno.EMFILE
         else:
             self.things.append(thing)
-            assert self.tables[which].install(OpenFile(thing)) == free
+            assert self.tables[which].install(kind(thing)) == free
             model[free] = thing
 
     @rule(data=st.data(), fd=st.integers(0, LIMIT + 1))
@@ -74,9 +80,9 @@ class Tables(RuleBasedStateMachine):
         fd = data.draw(st.sampled_from(sorted(model)))
         if other >= LIMIT:
             with pytest.raises(OSError):
-                table.install_at(other, table.get(fd))
+                table.install_at(other, table.get_raw(fd))
         else:
-            assert table.install_at(other, table.get(fd)) == other
+            assert table.install_at(other, table.get_raw(fd)) == other
             model[other] = model[fd]
             self.own_streams[which].add(other)
 
@@ -100,12 +106,23 @@ class Tables(RuleBasedStateMachine):
     def same(self) -> None:
         for table, model in zip(self.tables, self.models, strict=True):
             assert {fd: file.object for fd, file in table.items()} == model
+            assert model.keys() - table.paths.keys() == {fd for fd in model if takes(table, fd)}
+            assert len(table) == len(model)
 
     @invariant()
     def released_exactly_when_nobody_has_it(self) -> None:
         held = {id(thing) for model in self.models for thing in model.values()}
         for thing in self.things:
             assert thing.released == (0 if id(thing) in held else 1)
+
+
+def takes(table: FileTable[OpenFile], fd: int) -> bool:
+    """Return True if most calls take the descriptor."""
+    try:
+        return table.get(fd) is table.get_raw(fd)
+    except OSError as error:
+        assert error.errno == errno.EBADF
+        return False
 
 
 TestTables = Tables.TestCase

@@ -21,9 +21,10 @@ MOUNT_ID: Final = 1
 
 def _open_file(task: Task, fd: int) -> OpenFile:
     """ENOENT if the descriptor is closed."""
-    file: OpenFile | None = task.files.open[fd] if fd < len(task.files.open) else None
-    if file is None:
-        raise os_error(ENOENT)
+    try:
+        file: OpenFile = task.files.get_raw(fd)
+    except OSError:
+        raise os_error(ENOENT) from None
     return file
 
 
