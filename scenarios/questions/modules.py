@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Final
 
 from simkernel import App
@@ -71,7 +72,9 @@ async def lister(app: App) -> list[tuple[str, str, str, str]]:
     found = []
     for each in await app.lsmod():
         name = each["name"]
-        registered = await app.listdir(f"/sys/module/{name}/drivers")
+        registered = []
+        with suppress(FileNotFoundError):  # the folder exists if the module has drivers
+            registered = await app.listdir(f"/sys/module/{name}/drivers")
         devices = [
             link
             for driver in registered

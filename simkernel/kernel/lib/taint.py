@@ -23,6 +23,7 @@ class Taint(IntEnum):
     FORCED_MODULE = 1
     DIE = 7
     WARN = 9
+    CRAP = 10
     OOT_MODULE = 12
 
 
@@ -31,6 +32,7 @@ FLAGS = {
     Taint.FORCED_MODULE: _Flag("F", "FORCED_MODULE"),
     Taint.DIE: _Flag("D", "DIE"),
     Taint.WARN: _Flag("W", "WARN"),
+    Taint.CRAP: _Flag("C", "CRAP"),
     Taint.OOT_MODULE: _Flag("O", "OOT_MODULE"),
 }
 """Letter and name of each (`taint_flags` in kernel/panic.c)."""

@@ -46,6 +46,7 @@ from simkernel.uapi.module import (
 from simkernel.ynl import Spec
 from simkernel.ynl.errors import SpecError
 
+STAGING = "module is from the staging directory, the quality is unknown, you have been warned."
 FLAGS = MODULE_INIT_IGNORE_MODVERSIONS | MODULE_INIT_IGNORE_VERMAGIC | MODULE_INIT_COMPRESSED_FILE
 
 
@@ -204,6 +205,10 @@ class Modules:
             self._add_taint(module, Taint.FORCED_MODULE, "bad vermagic: kernel tainted.")
         if not location.in_tree:
             self._add_taint(module, Taint.OOT_MODULE, "loading out-of-tree module taints kernel.")
+        if module.declaration.staging:
+            for taints in (self._taints, module.taints):
+                taints.add(Taint.CRAP)
+            self._log.warn(f"{module.name}: {STAGING}")
         if not module.declaration.gpl_compatible:
             licence = module.declaration.license
             self._add_taint(module, Taint.PROPRIETARY_MODULE, f"module license '{licence}' taints kernel.")

@@ -86,10 +86,12 @@ class Module:
 
     `exports` and `exports_gpl` are functions, usually methods of the class of what `init` returns: that is
     their first argument, which an importer does not give.  `imports` are the names of other modules'
-    functions.  `aliases` are further names that modprobe finds the module by.
+    functions.  `aliases` are further names that modprobe finds the module by.  A `staging` module taints the
+    kernel with C.
     """
 
     license: str = attrs.field(validator=_TEXT)
+    staging: bool = False
     version: str = attrs.field(default="", validator=_TEXT)
     author: str = attrs.field(default="", validator=_TEXT)
     description: str = attrs.field(default="", validator=_TEXT)

@@ -15,7 +15,7 @@ from simkernel.driverapi.module import Module, ThisModule
 
 MAJOR: Final = 108
 
-MODULE = Module(license="GPL", imports=("slhc_init",))
+MODULE = Module(license="GPL", imports=("slhc_init",), aliases=("char-major-108-0", "devname:ppp"))
 
 
 class Ppp:

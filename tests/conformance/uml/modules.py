@@ -41,6 +41,7 @@ VARIANTS: Final[Mapping[str, Variant]] = {
             *("llc", "stp", "psnap", "garp", "ip_tunnel", "ipip", "xfrm4_tunnel", "nfnetlink", "vrf"),
             *(
                 "tcp_bic",
+                "fuse",
                 "842_compress",
                 "softdog",
                 "nf_conntrack_sane",
@@ -52,6 +53,7 @@ VARIANTS: Final[Mapping[str, Variant]] = {
         )
     },
     "llc_copy": Variant("llc", OUT_OF_TREE),
+    "llc_staging": Variant("llc", {"intree": None, "staging": "Y"}),
     "garp_closed": Variant("garp", CLOSED),
     "slhc_closed": Variant("slhc", CLOSED),
     "tunnel4_closed": Variant("tunnel4", CLOSED),

@@ -28,7 +28,8 @@ def contents(kernel: KernelParts) -> Contents:
 
 def _module(kernel: KernelParts, module: LoadedModule) -> Contents:
     yield "coresize", value(lambda: module.image.size)
-    yield "drivers", Folder(lambda: _drivers(kernel, module))
+    if any(_drivers(kernel, module)):
+        yield "drivers", Folder(lambda: _drivers(kernel, module))
     yield (
         "holders",
         Folder(lambda: ((user.name, Link(f"/module/{user.name}")) for user in tuple(module.users))),
