@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable
 from random import Random
-from typing import Final
+from typing import Any, Final
 
 from simkernel.application import arguments
 from simkernel.application.arguments import Descriptor, c_int, descriptor
@@ -129,6 +129,10 @@ class App(Descriptors, Modules):
     def uname(self) -> Call[Utsname]:
         """Which Linux this is, under the names of os.uname_result."""
         return self.call("uname")
+
+    def syslog(self, action: int, size: int = 0) -> Call[Any]:
+        """Read or control the kernel log: bytes for the actions that read, an int for the others."""
+        return self.call("syslog", c_int(action), c_int(size))
 
     # -- processes ------------------------------------------------------------
 

@@ -169,6 +169,7 @@ class Blocking:
         return self.app.random
 
     uname = blocking(App.uname)
+    syslog = blocking(App.syslog)
 
     # -- processes --------------------------------------------------------------
 

@@ -21,6 +21,7 @@ from simkernel.kernel.lib.costs import CostModel
 from simkernel.kernel.lib.fault import Armed
 from simkernel.kernel.lib.log import Log
 from simkernel.kernel.lib.report import Reports
+from simkernel.kernel.lib.syslog import Syslog
 from simkernel.kernel.lib.taint import Taints
 from simkernel.kernel.lib.unmodelled import Unmodelled
 from simkernel.kernel.loader.image import Instrument
@@ -99,6 +100,7 @@ class Kernel:
 
         self.log_readers = WaitQueue("the kernel log")
         self.log = Log(engine, self.log_readers.wake_up)
+        self.syslog = Syslog(self.log)
         self.taints = Taints()
         self.reports = Reports(engine, self.log, self.taints)
         """The bugs that checkers have found."""

@@ -16,6 +16,7 @@ from simkernel.kernel.irq.interrupts import Interrupts
 from simkernel.kernel.lib.costs import CostModel
 from simkernel.kernel.lib.fault import Armed
 from simkernel.kernel.lib.log import Log
+from simkernel.kernel.lib.syslog import Syslog
 from simkernel.kernel.lib.taint import Taints
 from simkernel.kernel.lib.unmodelled import Unmodelled
 from simkernel.kernel.loader.modules import Modules
@@ -41,6 +42,7 @@ class KernelParts(Protocol):
     log: Log
     taints: Taints
     log_readers: WaitQueue
+    syslog: Syslog
     unmodelled: Unmodelled
     faults: Armed | None
     scheduler: Scheduler

@@ -119,6 +119,7 @@ setns           fd nstype:clone?=0                                     none     
 uname           *name:utsname                                          none     uname(2)
 finit_module    path parameters? flags?                                none     finit_module(2)
 delete_module   name flags:o_flags?=0                                  none     delete_module(2)
+syslog          action:syslog *data:log size?=0                        length   syslog(2)
 """
 _ARGUMENT: Final = re.compile(r"(\*?)(\w*)(?::(\w+))?(\?)?(?:=(\w+))?")
 

@@ -1,4 +1,4 @@
-"""The kernel log: printk's ring buffer.
+"""The kernel log: printk's ring buffer (kernel/printk/printk.c, printk_ringbuffer.c).
 
 A record is a time, a level and a text; a module's lines begin with its name, as `pr_fmt` makes them.
 Each record is also a `console` tracepoint.  Nothing here names a path of the host or an address, so
@@ -10,14 +10,21 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from enum import IntEnum
+from typing import Final
 
 import attrs
 
 from simkernel.engine import Engine
 from simkernel.kernel.lib.layers import KERNEL
 
-RECORDS = 4096
-"""Records kept: the descriptors of a 128 KiB buffer (kernel/printk/printk.c, CONFIG_LOG_BUF_SHIFT=17)."""
+LOG_BUF_SHIFT: Final = 17
+"""CONFIG_LOG_BUF_SHIFT: texts take 128 KiB."""
+RECORDS: Final = 1 << LOG_BUF_SHIFT - 5
+"""Records kept at most: the descriptors for texts of 32 bytes (PRB_AVGBITS)."""
+PRINTKRB_RECORD_MAX: Final = 1024
+"""Bytes of a text, with a NUL at its end; further ones are cut off (kernel/printk/internal.h)."""
+BLOCK: Final = 8
+"""Alignment of a text in the buffer, and the size of its header (`struct prb_data_block`)."""
 
 
 class Level(IntEnum):
@@ -35,9 +42,9 @@ class Level(IntEnum):
 
 @attrs.frozen(slots=True)
 class LogRecord:
-    """One line of the log.  `time` in nanoseconds; `sequence` counts from 0 and has no holes.
+    """A record of the log.  `time` in nanoseconds; `sequence` counts from 0 and has no holes.
 
-    `facility` is who wrote it, as syslog(3) counts: 0 the kernel.
+    `text` may have several lines.  `facility` is who wrote it, as syslog(3) counts: 0 the kernel.
     """
 
     sequence: int
@@ -46,55 +53,90 @@ class LogRecord:
     text: str
     facility: int = 0
 
-    def __str__(self) -> str:
+    @property
+    def data(self) -> bytes:
+        """The text as it was written."""
+        return self.text.encode("utf-8", "surrogateescape")
+
+    @property
+    def stamp(self) -> str:
+        """The time as it stands before each line (`print_time()`)."""
         whole, fraction = divmod(max(self.time, 0) // 1000, 1_000_000)  # the clock is not up before 0
-        return f"[{whole:5d}.{fraction:06d}] {self.text}"
+        return f"[{whole:5d}.{fraction:06d}] "
+
+    def __str__(self) -> str:
+        return self.stamp + self.data.decode("utf-8", "backslashreplace").replace("\n", f"\n{self.stamp}")
 
 
 class Log:
     """The log of one machine.  When it is full, the oldest records make room.
 
-    `on_record` is called after records were appended.
+    `on_record` is called after a record was appended.
     """
 
     def __init__(
         self, engine: Engine, on_record: Callable[[], None] = lambda: None, capacity: int = RECORDS
     ) -> None:
         self._engine = engine
-        self._records: deque[LogRecord] = deque(maxlen=capacity)
-        self.written = 0
-        """How many records there ever were."""
+        self._capacity = capacity
+        self._kept: deque[LogRecord] = deque()
+        self._begins: deque[int] = deque()
+        """Positions of the texts in the buffer, counted on from lap to lap."""
+        self._end = 0
+        self._count = 0
+        self._unfinished = 0
         self._on_record = on_record
 
     def __repr__(self) -> str:
-        return f"<kernel log of {len(self._records)} records>"
+        return f"<kernel log of {len(self._kept)} records>"
 
     @property
     def records(self) -> tuple[LogRecord, ...]:
-        """What is kept, oldest first."""
-        return tuple(self._records)
+        """The records that can be read, oldest first."""
+        return tuple(self._kept)[: len(self._kept) - self._unfinished]
+
+    @property
+    def written(self) -> int:
+        """The sequence number of the next record that becomes readable (`prb_next_seq()`)."""
+        return self._count - self._unfinished
 
     @property
     def first(self) -> int:
         """The sequence number of the oldest record that is kept."""
-        return self.written - len(self._records)
+        return self._count - len(self._kept)
 
     def at(self, sequence: int) -> LogRecord:
         """The record of that number, which is one of those that are kept."""
-        return self._records[sequence - self.first]
+        return self._kept[sequence - self.first]
 
     def lines(self, level: Level = Level.DEBUG) -> list[str]:
-        """The kept records that are at least as bad as `level`, as dmesg(1) prints them."""
-        return [str(record) for record in self._records if record.level <= level]
+        """The lines of the records that are at least as bad as `level`, as dmesg(1) prints them."""
+        return [line for each in self.records if each.level <= level for line in str(each).split("\n")]
 
-    def printk(self, level: Level, text: str, facility: int = 0) -> None:
-        """Append `text`, a record for each of its lines."""
-        for line in text.splitlines():
-            self._records.append(LogRecord(self.written, self._engine.time(), level, line, facility))
-            self.written += 1
-            if (emit := self._engine.trace.emit) is not None:
-                emit("console", KERNEL, "log", level=int(level), text=line)
+    def printk(self, level: Level, text: str, facility: int = 0, *, finished: bool = True) -> None:
+        """Append a record (`vprintk_store()`).  It can be read once it is finished or another one follows."""
+        data = text.encode("utf-8", "surrogateescape")[: PRINTKRB_RECORD_MAX - 1]
+        level_size = 0 if facility else 2  # KERN_SOH and a digit, before a text of the kernel's
+        self._reserve(min(level_size + len(data) + finished + 1, PRINTKRB_RECORD_MAX))
+        kept = data.decode("utf-8", "surrogateescape")
+        self._kept.append(LogRecord(self._count, self._engine.time(), level, kept, facility))
+        self._count += 1
+        self._unfinished = int(not finished)
+        if (emit := self._engine.trace.emit) is not None:
+            emit("console", KERNEL, "log", level=int(level), text=data.decode("utf-8", "replace"))
         self._on_record()
+
+    def _reserve(self, size: int) -> None:
+        """Make room for a text (`data_alloc()`).  It lies in one piece, so it may begin at the next lap."""
+        size = BLOCK + (size + BLOCK - 1) // BLOCK * BLOCK
+        begin, end = self._end, self._end + size
+        if end - 1 >> LOG_BUF_SHIFT != begin >> LOG_BUF_SHIFT:
+            end = (end - 1 >> LOG_BUF_SHIFT << LOG_BUF_SHIFT) + size
+        self._begins.append(begin)
+        self._end = end
+        while self._begins[0] < end - (1 << LOG_BUF_SHIFT) or len(self._begins) > self._capacity:
+            self._begins.popleft()
+            self._kept.popleft()
 
     def emerg(self, text: str) -> None:
         """The system is unusable."""

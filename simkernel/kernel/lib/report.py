@@ -73,7 +73,8 @@ class Reports:
         places = tuple(position(line) for line in trace)
         self._kept.append(Report(checker, title, text, self._engine.time(), places))
         self._taints.add(Taint.WARN)
-        self._log.err(text)
+        for line in text.splitlines():
+            self._log.err(line)
 
     def take(self) -> list[Report]:
         """Return the reports and remove them, for a test that expects them."""

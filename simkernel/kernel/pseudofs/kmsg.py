@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Coroutine
 from typing import Any, Final
 
-from simkernel.kernel.lib.log import Level, LogRecord
+from simkernel.kernel.lib.log import PRINTKRB_RECORD_MAX, Level, LogRecord
 from simkernel.kernel.lib.ratelimit import RateLimit
 from simkernel.kernel.parts import KernelParts
 from simkernel.kernel.sched.wait import sleep_on
 from simkernel.kernel.vfs.char_file import CharDeviceFile, FileOperations
 from simkernel.kernel.vfs.poll_table import PollTable, poll_wait
-from simkernel.uapi.errno import EAGAIN, EINVAL, EPIPE, ESPIPE, os_error
-from simkernel.uapi.fcntl import O_NONBLOCK
+from simkernel.uapi.capability import CAP_SYSLOG
+from simkernel.uapi.errno import EAGAIN, EINVAL, EPERM, EPIPE, ESPIPE, os_error
+from simkernel.uapi.fcntl import O_ACCMODE, O_NONBLOCK, O_WRONLY
 from simkernel.uapi.poll import POLLERR, POLLIN, POLLPRI, POLLRDNORM
 from simkernel.uapi.seek import SEEK_DATA, SEEK_END, SEEK_SET
 
-PRINTKRB_RECORD_MAX: Final = 1024 - 48
-"""Bytes that may be written at once."""
-BACKSLASH: Final = 0x5C
+PRINTK_MESSAGE_MAX: Final = 2048
+"""Bytes of a record as it is read; the rest is cut off."""
 USER: Final = 1
 """The facility of what programs write (LOG_USER)."""
+PREFIX: Final = re.compile(rb"<([0-9]*)>")
 
 
 class Reader:
@@ -49,13 +51,14 @@ def format_record(record: LogRecord) -> bytes:
 
     What is not printable, and the backslash, stands as `\\xNN` (`msg_add_ext_text()`).
     """
-    text = "".join(
-        chr(byte) if 0x20 <= byte < 0x7F and byte != BACKSLASH else f"\\x{byte:02x}"
-        for byte in record.text.encode("utf-8", "surrogateescape")
-    )
     prefix = record.facility << 3 | record.level
-    microseconds = max(record.time, 0) // 1000
-    return f"{prefix},{record.sequence},{microseconds},-;{text}\n".encode()
+    text = bytearray(f"{prefix},{record.sequence},{max(record.time, 0) // 1000},-;".encode())
+    plain = range(0x20, 0x7F)
+    parts = [b"%c" % byte if byte in plain and byte != 0x5C else b"\\x%02x" % byte for byte in record.data]
+    for part in (*parts, b"\n"):
+        space = PRINTK_MESSAGE_MAX - len(text) - (len(part) > 1)  # scnprintf() ends with a NUL
+        text += part[: max(space, 0)]
+    return bytes(text)
 
 
 def kernel_of(file: CharDeviceFile) -> KernelParts:
@@ -65,16 +68,21 @@ def kernel_of(file: CharDeviceFile) -> KernelParts:
 
 
 def _open(file: CharDeviceFile) -> None:
-    """`devkmsg_open()`; reading wants CAP_SYSLOG where dmesg_restrict is set, which it is not."""
-    file.private_data = Reader(kernel_of(file))
+    """`devkmsg_open()`: EPERM to read without CAP_SYSLOG where dmesg_restrict is set."""
+    kernel = kernel_of(file)
+    task = kernel.current()
+    reads = file.flags & O_ACCMODE != O_WRONLY
+    if reads and kernel.syslog.dmesg_restrict[0] and task and not task.credentials.capable(CAP_SYSLOG):
+        raise os_error(EPERM)
+    file.private_data = Reader(kernel)
 
 
 def _read(file: CharDeviceFile, size: int, position: int) -> bytes | Coroutine[Any, Any, bytes]:
-    """`devkmsg_read()`: one record.  EINVAL if it does not fit, EAGAIN, EPIPE."""
+    """`devkmsg_read()`: one record.  EAGAIN, EPIPE; EINVAL for one that does not fit, which is passed."""
     reader: Reader = file.private_data
     record = reader.take()
     if record is not None:
-        return _fit(reader, record, size)
+        return _fit(record, size)
     if file.flags & O_NONBLOCK:
         raise os_error(EAGAIN)
     return _wait(reader, size)
@@ -83,20 +91,20 @@ def _read(file: CharDeviceFile, size: int, position: int) -> bytes | Coroutine[A
 async def _wait(reader: Reader, size: int) -> bytes:
     while (record := reader.take()) is None:
         await sleep_on(reader.kernel.log_readers)
-    return _fit(reader, record, size)
+    return _fit(record, size)
 
 
-def _fit(reader: Reader, record: LogRecord, size: int) -> bytes:
+def _fit(record: LogRecord, size: int) -> bytes:
     text = format_record(record)
     if len(text) > size:
-        reader.next = record.sequence  # it stays the next
         raise os_error(EINVAL)
     return text
 
 
 def _write(file: CharDeviceFile, data: bytes, position: int) -> int:
-    """`devkmsg_write()`: a record; `<N>` in front gives level and facility, of which 0 is the kernel's.
+    """`devkmsg_write()`: a record up to a NUL, finished by a newline.
 
+    `<N>` in front gives level and facility.  No facility, and 0, which is the kernel's, are LOG_USER.
     More than ten in five seconds are dropped, which the log says when the file is closed.
     """
     if len(data) > PRINTKRB_RECORD_MAX:
@@ -105,25 +113,26 @@ def _write(file: CharDeviceFile, data: bytes, position: int) -> int:
     reader.limit.begins_anew(reader.kernel.engine.time())
     if not reader.limit.allows():
         return len(data)
-    level, facility, text = Level.WARNING, USER, data
-    if data[:1] == b"<":
-        digits, closed, rest = data[1:].partition(b">")
-        if closed and digits.isdigit():
-            number = int(digits)
-            level, text = Level(number & 7), rest
-            facility = number >> 3 or USER
-    reader.log.printk(level, text.decode("utf-8", "replace").rstrip("\n"), facility)
+    level, facility, text = Level.WARNING, USER, data.partition(b"\0")[0]
+    if prefix := PREFIX.match(text):
+        number = int(prefix[1] or b"0") & 0xFFFFFFFF
+        level, facility, text = Level(number & 7), number >> 3 & 0xFF or USER, text[prefix.end() :]
+    text = text[: PRINTKRB_RECORD_MAX - 1]
+    line = text.removesuffix(b"\n").decode("utf-8", "surrogateescape")
+    reader.log.printk(level, line, facility, finished=text.endswith(b"\n"))
     return len(data)
 
 
 def _seek(file: CharDeviceFile, offset: int, whence: int) -> int:
-    """`devkmsg_llseek()`: to the oldest record, to what was cleared last (nothing is), behind the newest."""
+    """`devkmsg_llseek()`: to the oldest record, the first since the log was cleared, behind the newest."""
     if offset:
         raise os_error(ESPIPE)
-    if whence not in (SEEK_SET, SEEK_DATA, SEEK_END):
-        raise os_error(EINVAL)
     reader: Reader = file.private_data
-    reader.next = reader.log.written if whence == SEEK_END else reader.log.first
+    log = reader.log
+    places = {SEEK_SET: log.first, SEEK_DATA: reader.kernel.syslog.cleared, SEEK_END: log.written}
+    if whence not in places:
+        raise os_error(EINVAL)
+    reader.next = places[whence]
     return 0
 
 

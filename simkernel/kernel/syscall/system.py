@@ -1,14 +1,17 @@
-"""Calls about the whole system: uname(2), init_module(2), delete_module(2) (kernel/sys.c, kernel/module/)."""
+"""Calls about the whole system: its names, modules and log (kernel/sys.c, kernel/module/, kernel/printk/)."""
 
 from __future__ import annotations
 
 from collections.abc import Coroutine
 from typing import Any, Final
 
+from simkernel.kernel.lib.syslog import LOG_BUF_LEN
 from simkernel.kernel.parts import KernelParts
+from simkernel.kernel.sched.wait import sleep_on
 from simkernel.kernel.vfs.task import Task
-from simkernel.uapi.capability import CAP_SYS_MODULE
-from simkernel.uapi.errno import EPERM, os_error
+from simkernel.uapi import syslog as uapi
+from simkernel.uapi.capability import CAP_SYS_MODULE, CAP_SYSLOG
+from simkernel.uapi.errno import EINVAL, EPERM, os_error
 from simkernel.uapi.utsname import Utsname
 from simkernel.uapi.version import UTS_RELEASE, UTS_VERSION
 
@@ -16,13 +19,18 @@ NODENAME: Final = "simkernel"
 """Each machine's, as nothing sets it."""
 UTSNAME: Final = Utsname("Linux", NODENAME, UTS_RELEASE, UTS_VERSION, "x86_64")
 """init_uts_ns: there are no other namespaces of names."""
+UNRESTRICTED: Final = frozenset({uapi.SYSLOG_ACTION_READ_ALL, uapi.SYSLOG_ACTION_SIZE_BUFFER})
+"""Actions that take no privilege unless dmesg_restrict is set (`syslog_action_restricted()`)."""
+READS: Final = range(uapi.SYSLOG_ACTION_READ, uapi.SYSLOG_ACTION_CLEAR)
 
 
 class SystemCalls:
-    """The system's names, and its modules; /proc/modules lists those that are loaded."""
+    """The system's names, modules and log; /proc/modules lists the modules that are loaded."""
 
     def __init__(self, kernel: KernelParts) -> None:
+        self._kernel = kernel
         self._modules = kernel.modules
+        self._syslog = kernel.syslog
 
     def uname(self, task: Task) -> Utsname:
         """uname(2)."""
@@ -39,6 +47,49 @@ class SystemCalls:
         """delete_module(2)."""
         _check(task)
         return self._modules.unload(name, flags)
+
+    def syslog(self, task: Task, action: int, size: int = 0) -> Any:
+        """syslog(2): bytes for the actions that read, an int for the others (`do_syslog()`).
+
+        EPERM without CAP_SYSLOG, EINVAL for an unknown action, a negative size or a level outside 1 to 8.
+        """
+        log = self._syslog
+        restricted = log.dmesg_restrict[0] or action not in UNRESTRICTED
+        if restricted and not task.credentials.capable(CAP_SYSLOG):
+            raise os_error(EPERM)
+        if action in READS:
+            return self._read_log(action, size)
+        match action:
+            case uapi.SYSLOG_ACTION_CLEAR:
+                log.cleared = log.log.written
+            case uapi.SYSLOG_ACTION_SIZE_UNREAD:
+                return log.size_unread()
+            case uapi.SYSLOG_ACTION_SIZE_BUFFER:
+                return LOG_BUF_LEN
+            case uapi.SYSLOG_ACTION_CLOSE | uapi.SYSLOG_ACTION_OPEN:
+                pass
+            case _:
+                log.set_console(action, size)
+        return 0
+
+    def _read_log(self, action: int, size: int) -> bytes | Coroutine[Any, Any, bytes]:
+        log = self._syslog
+        if size < 0:
+            raise os_error(EINVAL)
+        if size and action == uapi.SYSLOG_ACTION_READ:
+            return self._wait_for_log(size)
+        data = log.read_all(size) if size else b""
+        if size and action == uapi.SYSLOG_ACTION_READ_CLEAR:
+            log.cleared = log.log.written
+        self._kernel.engine.charge(self._kernel.costs.copy(len(data)))
+        return data
+
+    async def _wait_for_log(self, size: int) -> bytes:
+        while not self._syslog.unread():
+            await sleep_on(self._kernel.log_readers)
+        data = self._syslog.read(size)
+        self._kernel.engine.charge(self._kernel.costs.copy(len(data)))
+        return data
 
 
 def _check(task: Task) -> None:

@@ -25,6 +25,7 @@ from simkernel.uapi import (
     signal,
     socket,
     stat,
+    syslog,
 )
 from simkernel.uapi.utsname import Utsname
 
@@ -183,6 +184,7 @@ PRINTERS: Final[dict[str, Printer]] = {
     "hex": hexadecimal,
     "limits": _limits,
     "list": lambda values: str(list(values)),
+    "log": lambda result: c_string(result) if isinstance(result, bytes) else "NULL",
     "map": _map,
     "memfd": set_of(names(mman, "MFD_")),
     "msync": set_of(names(mman, "MS_")),
@@ -201,6 +203,7 @@ PRINTERS: Final[dict[str, Printer]] = {
     "sockaddr": lambda address: ", ".join(given(address)),
     "stat": _stat,
     "string": c_string,
+    "syslog": one_of(syslog, "SYSLOG_ACTION_"),
     "times": _times,
     "timespec": timespec,
     "unlink": set_of(pick(fcntl, "AT_", "REMOVEDIR")),

@@ -80,6 +80,8 @@ def _texts(prototype: Sequence[Argument], result: object, arguments: Sequence[ob
 
 
 def _length(result: Any, *_: object) -> str:
+    if isinstance(result, int):
+        return str(result)
     return str(len(result.encode("utf-8", "surrogateescape") if isinstance(result, str) else result))
 
 

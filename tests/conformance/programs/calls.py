@@ -329,5 +329,7 @@ CALLS: Final[dict[str, Callable[..., Request | Composed]]] = {
     "waitpid": lambda pid, options=0: Request("wait4", (pid, options), _pid_and_status),
     "kill": lambda pid, number: Request("kill", (pid, number)),
     "prctl_comm": lambda comm: Request("prctl_comm", (comm,)),
+    # the kernel log
+    "syslog": lambda action, size=0: Request("syslog", (action, size)),
 }
 """A program also has `fork`, `end`, `signal` and `caught`, which each world does in its own way."""

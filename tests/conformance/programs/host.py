@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
 from simkernel.uapi.eventpoll import EPOLL_CTL_DEL
+from simkernel.uapi.syslog import SYSLOG_ACTION_READ, SYSLOG_ACTION_READ_ALL, SYSLOG_ACTION_READ_CLEAR
 
 NUMBERS: Final = {
     "read": 0, "write": 1, "poll": 7, "lseek": 8, "pread64": 17, "pwrite64": 18, "readv": 19, "ioctl": 16,
@@ -25,11 +26,12 @@ NUMBERS: Final = {
     "renameat2": 316, "linkat": 265, "faccessat2": 439, "unlinkat": 263, "eventfd2": 290, "pipe2": 293,
     "fsync": 74, "kill": 62, "prctl": 157, "readlinkat": 267, "ftruncate": 77, "fchmodat": 268,
     "fchownat": 260, "fchown": 93, "umask": 95, "mkdirat": 258, "symlinkat": 266, "setgroups": 116,
-    "setuid": 105, "setgid": 106,
+    "setuid": 105, "setgid": 106, "syslog": 103,
 }  # fmt: skip
 """Numbers of system calls (arch/x86/entry/syscalls/syscall_64.tbl)."""
 PATH_MAX: Final = 4096
 FD_SETSIZE: Final = 1024
+READS: Final = (SYSLOG_ACTION_READ, SYSLOG_ACTION_READ_ALL, SYSLOG_ACTION_READ_CLEAR)
 PR_SET_NAME: Final = 15
 SOCKADDR: Final = 128
 POLLFD: Final = struct.Struct("=ihH")
@@ -101,6 +103,12 @@ def readv(fd: int, sizes: Sequence[int]) -> bytes:
 
 def write(fd: int, data: bytes) -> int:
     return call("write", fd, data, len(data))
+
+
+def syslog(action: int, size: int) -> bytes | int:
+    memory = _buffer(max(size, 0))
+    result = call("syslog", action, memory, size)
+    return _first(memory, result) if action in READS else result
 
 
 def pwrite64(fd: int, data: bytes, offset: int) -> int:
@@ -353,6 +361,7 @@ HOST: Final[dict[str, Callable[..., Any]]] = {
     "symlinkat": lambda target, dirfd, path: _nothing(_plain("symlinkat"))(_path(target), dirfd, _path(path)),
     "truncate": os.truncate, "fchmod": os.fchmod, "chdir": os.chdir, "fchdir": os.fchdir,
     "getcwd": os.getcwd, "chroot": os.chroot,
+    "syslog": syslog,
     "prctl_comm": lambda comm: _nothing(_plain("prctl"))(PR_SET_NAME, _path(comm)),
 }  # fmt: skip
 """The calls by the names that simkernel has for them."""

@@ -13,7 +13,7 @@ ALIGNED = "64-bit attributes of a policy are not aligned"
 OPERATION = "nlctrl's policies carry another operation number"
 ATTRIBUTES = "6.18 has attributes and families that 6.12 lacks"
 CHECKS = "6.18 checks in another order, or has an extended ACK text that 6.12 lacks"
-CONFIGURED = "UML has other link kinds, multicast groups, tables of rules or clock ticks"
+CONFIGURED = "UML has other link kinds, multicast groups, tables of rules, clock ticks or size of the log"
 NAMES = "SIOCGIFNAME copies the bytes of the name and no more"
 
 AREAS: Final[Mapping[str, str]] = {
@@ -72,7 +72,7 @@ DIFFERENCES: Final[Mapping[str, str]] = {
     **dict.fromkeys(
         (
             *("links.of_a_kind", "links.groups_without_privilege", "routes.routes_strictly"),
-            *("routes.rules", "sockopt.timeouts_in_ticks"),
+            *("routes.rules", "sockopt.timeouts_in_ticks", "syslog.arguments"),
         ),
         CONFIGURED,
     ),

@@ -39,7 +39,10 @@ SYSCTLS = {
     "net/core/wmem_max": "4194304",
     "kernel/hotplug": "",  # uevents start no helper program
     "kernel/printk": "1",
+    "kernel/dmesg_restrict": "1",
 }
+PRINTK_TIME = Path("/sys/module/printk/parameters/time")
+"""CONFIG_PRINTK_TIME, which this kernel lacks."""
 BUILT_IN_ELSEWHERE = ("ipv6",)
 """Modules that are built in the kernels of the other worlds."""
 
@@ -99,6 +102,7 @@ def boot(tree: modules.Tree, modprobe: Path) -> None:
     for name, value in {**SYSCTLS, "kernel/modprobe": str(modprobe)}.items():
         with contextlib.suppress(FileNotFoundError):
             Path("/proc/sys", name).write_text(value + "\n")
+    PRINTK_TIME.write_text("Y")
     for name in BUILT_IN_ELSEWHERE:
         tree.modprobe(name)
 

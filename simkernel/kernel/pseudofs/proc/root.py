@@ -8,10 +8,10 @@ from typing import Final
 
 from simkernel.engine import SECOND
 from simkernel.kernel.parts import KernelParts
-from simkernel.kernel.pseudofs.proc import listings, pid
+from simkernel.kernel.pseudofs.proc import listings, pid, sysctl
 from simkernel.kernel.pseudofs.proc.entry import Entry, ProcDirectory, ProcFs, ProcInode, ProcLink, ProcText
 from simkernel.kernel.pseudofs.proc.fd import is_number
-from simkernel.kernel.pseudofs.proc.kmsg import KmsgInode, Syslog
+from simkernel.kernel.pseudofs.proc.kmsg import KmsgInode
 from simkernel.kernel.pseudofs.proc.loadavg import LoadAverages
 from simkernel.kernel.vfs.inode import Dentry
 from simkernel.uapi.version import UTS_RELEASE, UTS_VERSION
@@ -34,18 +34,17 @@ def mount(kernel: KernelParts, device: int) -> Dentry:
     def text(records: Callable[[KernelParts], Sequence[str]]) -> Entry:
         return partial(ProcText, records=partial(records, kernel))
 
-    sysctls: dict[str, Entry] = {"tainted": text(lambda kernel: [f"{kernel.taints.mask}\n"])}
     table: dict[str, Entry] = {
         "devices": text(listings.devices),
         "filesystems": text(lambda _: FILESYSTEMS),
         "interrupts": text(listings.interrupts),
-        "kmsg": partial(KmsgInode, Syslog()),
+        "kmsg": KmsgInode,
         "loadavg": text(LoadAverages().records),
         "modules": text(listings.modules),
         "mounts": partial(ProcLink, target=lambda _: "self/mounts"),
         "net": partial(ProcLink, target=lambda _: "self/net"),
         "self": partial(ProcLink, target=lambda task: str(task.tgid)),
-        "sys": partial(ProcDirectory, table={"kernel": partial(ProcDirectory, table=sysctls)}),
+        "sys": partial(ProcDirectory, table={"kernel": partial(ProcDirectory, table=sysctl.table(kernel))}),
         "thread-self": partial(ProcLink, target=lambda task: f"{task.tgid}/task/{task.pid}"),
         "uptime": text(_uptime),
         "version": text(lambda _: [VERSION]),

@@ -1,0 +1,42 @@
+"""/proc/sys/kernel: settings that are integers (kernel/sysctl.c), and the kernel's taint."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Final
+
+from simkernel.kernel.lib.kstrtox import kstrtoint
+from simkernel.kernel.parts import KernelParts
+from simkernel.kernel.pseudofs.proc.entry import Entry, ProcText
+from simkernel.kernel.vfs.task import Task
+from simkernel.uapi.capability import CAP_SYS_ADMIN
+from simkernel.uapi.errno import EINVAL, EPERM, os_error
+
+INT: Final = range(-(1 << 31), 1 << 31)
+SWITCH: Final = range(2)
+"""Values of a setting that takes CAP_SYS_ADMIN (`proc_dointvec_minmax_sysadmin()`)."""
+
+
+def _store(values: list[int], allowed: range, task: Task, data: bytes) -> int:
+    """Set as many integers as there are (`__do_proc_dointvec()`).  EINVAL for blanks, and for other text."""
+    if allowed is SWITCH and not task.credentials.capable(CAP_SYS_ADMIN):
+        raise os_error(EPERM)
+    numbers = [kstrtoint(word) for word in data.decode("latin-1").split()[: len(values)]]
+    if (data and not numbers) or not all(number in allowed for number in numbers):
+        raise os_error(EINVAL)
+    values[: len(numbers)] = numbers
+    return len(data)
+
+
+def table(kernel: KernelParts) -> dict[str, Entry]:
+    """The files of /proc/sys/kernel."""
+
+    def integers(values: list[int], allowed: range = INT) -> Entry:
+        records, store = lambda: ["\t".join(map(str, values)) + "\n"], partial(_store, values, allowed)
+        return partial(ProcText, records=records, mode=0o644, store=store)
+
+    return {
+        "dmesg_restrict": integers(kernel.syslog.dmesg_restrict, SWITCH),
+        "printk": integers(kernel.syslog.levels),
+        "tainted": partial(ProcText, records=lambda: [f"{kernel.taints.mask}\n"]),
+    }
