@@ -191,7 +191,7 @@ class StreamSocket(ConnectionSocket):
         taken = Taken(self)
         if flags & so.MSG_PEEK:
             taken.peek(size)
-        elif not taken.take(size) and len(taken.data) < target and self.waits(flags) and not self._ends():
+        elif not taken.take(size) and len(taken.data) < target and not self._ends() and self.waits(flags):
             raise WantsMore(partial(self._receive_rest, task, taken, size, target, controllen, flags))
         return self._received(task, taken, controllen, flags)
 

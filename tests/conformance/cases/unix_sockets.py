@@ -182,6 +182,20 @@ def peek_never_waits_for_more(world: World, log: Log) -> None:
     log.call("received", pending.result)
 
 
+@case(privileged=True, marks=PROGRAMS)
+def receive_that_finds_less_and_an_error(world: World, log: Log) -> None:
+    """A receive that returns fewer bytes than it wants drops the error of the socket, waiting or not."""
+    a = world.programs().start()
+    for flags in (0, MSG_DONTWAIT, MSG_WAITALL, MSG_WAITALL | MSG_DONTWAIT, MSG_PEEK | MSG_WAITALL):
+        one, other = a.socketpair(AF_UNIX, SOCK_STREAM)
+        a.send(other, b"abc")
+        a.send(one, b"unread")
+        a.close(other)
+        log.call(f"receive {flags:#x}", a.recv, one, 10, flags)
+        log.call("state", state, a, one)
+        log.call("again", a.recv, one, 10, flags)
+
+
 # -- records ------------------------------------------------------------------------
 
 
