@@ -47,6 +47,7 @@ PATHS: Final = ("", "/", ".", "..", "a", "b", "c", "d", "a/b", "a/", "b/", "l", 
 ACCESSES: Final = (os.O_RDONLY, os.O_RDONLY, os.O_WRONLY, os.O_RDWR, os.O_RDWR, os.O_RDWR, 3)
 FLAGS: Final = (os.O_CREAT, os.O_CREAT, os.O_CREAT, os.O_EXCL, os.O_TRUNC, os.O_APPEND, os.O_DIRECTORY,
                 os.O_NOFOLLOW, os.O_NONBLOCK, os.O_NONBLOCK, os.O_CLOEXEC, os.O_NOATIME)  # fmt: skip
+SOCKETS: Final = (1, 1, 2, 5)
 MSG: Final = (0, 0, 0, 0, MSG_DONTWAIT, MSG_PEEK, MSG_PEEK | MSG_DONTWAIT, MSG_TRUNC, MSG_WAITALL,
               MSG_DONTWAIT | MSG_TRUNC)  # fmt: skip
 SEND: Final = (0, 0, 0, MSG_DONTWAIT, MSG_NOSIGNAL, MSG_DONTWAIT | MSG_NOSIGNAL)

@@ -20,7 +20,7 @@ Situation = Callable[[Draw, Last], Iterator[Step]]
 
 def _connection(d: Draw, last: Last) -> Iterator[Step]:
     """A listener, a connection to it, and its other end."""
-    name, kind = d.name(), d.choice((1, 1, 2))
+    name, kind = d.name(), d.choice(v.SOCKETS)
     yield Step(d.place, "socket", (AF_UNIX, kind, 0))
     if isinstance(listener := last(), int):
         yield Step(d.place, "bind", (listener, name))
@@ -34,7 +34,7 @@ def _connection(d: Draw, last: Last) -> Iterator[Step]:
 
 def _in_flight(d: Draw, last: Last) -> Iterator[Step]:
     """A pair of sockets, one of which carries the other or itself, and closes."""
-    yield Step(d.place, "socketpair", (AF_UNIX, d.choice((1, 1, 2)) | d.nonblock(), 0))
+    yield Step(d.place, "socketpair", (AF_UNIX, d.choice(v.SOCKETS) | d.nonblock(), 0))
     if isinstance(pair := last(), list):
         one, other = d.random.sample(pair, 2)
         yield Step(d.place, "sendmsg", (one, [b"x"], [d.choice((one, other, d.fd()))], 0, None))
@@ -51,7 +51,8 @@ def _readers(d: Draw, last: Last) -> Iterator[Step]:
     if kind == "pipe":
         yield Step(d.place, "pipe2", (0,))
     elif kind == "pair":
-        yield Step(d.place, "socketpair", (AF_UNIX, d.choice((1, 2)), 0))
+        # not streams: those wake all readers, and the host's scheduler decides which of them runs first
+        yield Step(d.place, "socketpair", (AF_UNIX, d.choice((2, 5)), 0))
     else:
         yield Step(d.place, "eventfd", (0, d.choice((0, 1))))
     made = last()

@@ -68,8 +68,8 @@ THEMES: Final[dict[str, Table]] = {
         (2, "poll", lambda d: ([(d.fd("stream"), d.choice(v.EVENTS))], d.timeout())),
     ),
     "sockets": (
-        (3, "socketpair", lambda d: (AF_UNIX, d.choice((1, 1, 2)) | d.nonblock(), 0)),
-        (3, "socket", lambda d: (AF_UNIX, d.choice((1, 1, 2)) | d.nonblock(), 0)),
+        (3, "socketpair", lambda d: (AF_UNIX, d.choice(v.SOCKETS) | d.nonblock(), 0)),
+        (3, "socket", lambda d: (AF_UNIX, d.choice(v.SOCKETS) | d.nonblock(), 0)),
         (3, "bind", lambda d: (d.fd("socket"), d.name())),
         (4, "connect", lambda d: (d.fd("socket"), d.name())),
         (3, "listen", lambda d: (d.fd("socket"), d.choice((0, 1, 5, -1)))),
