@@ -165,13 +165,14 @@ class SocketCalls:
 
     def accept4(self, task: Task, fd: int, flags: int) -> tuple[int, Address] | Blocked:
         """accept4(2): the descriptor of the next connection, and the address of its other end."""
+        file: OpenFile = task.files.get(fd)
         if flags & ~(SOCK_NONBLOCK | SOCK_CLOEXEC):
             raise os_error(EINVAL)
+        task.files.check_limit()  # before it is known to be a socket (`__sys_accept4_file()`)
         sock = _socket(task, fd)
         accepted = self._accept(task, sock, flags)
         if accepted is not None:
             return accepted
-        file: OpenFile = task.files.get(fd)
         if file.flags & O_NONBLOCK:
             raise os_error(EAGAIN)
         retry = partial(self._accept, task, sock, flags)

@@ -26,7 +26,7 @@ NUMBERS: Final = {
     "renameat2": 316, "linkat": 265, "faccessat2": 439, "unlinkat": 263, "eventfd2": 290, "pipe2": 293,
     "fsync": 74, "kill": 62, "prctl": 157, "readlinkat": 267, "ftruncate": 77, "fchmodat": 268,
     "fchownat": 260, "fchown": 93, "umask": 95, "mkdirat": 258, "symlinkat": 266, "setgroups": 116,
-    "setuid": 105, "setgid": 106, "syslog": 103,
+    "setuid": 105, "setgid": 106, "fchdir": 81, "syslog": 103,
 }  # fmt: skip
 """Numbers of system calls (arch/x86/entry/syscalls/syscall_64.tbl)."""
 PATH_MAX: Final = 4096
@@ -340,7 +340,7 @@ HOST: Final[dict[str, Callable[..., Any]]] = {
     **{
         name: _nothing(_plain(name))
         for name in (
-            "close", "close_range", "fsync", "listen", "shutdown", "kill", "ftruncate", "fchown", "setuid",
+            "close", "close_range", "fsync", "listen", "shutdown", "kill", "ftruncate", "fchdir", "fchown", "setuid",
             "setgid",
         )
     },
@@ -359,7 +359,7 @@ HOST: Final[dict[str, Callable[..., Any]]] = {
     "setgroups": _nothing(setgroups), "memfd_create": os.memfd_create, "getpid": os.getpid,
     "getppid": os.getppid, "getuid": os.geteuid, "getgid": os.getegid, "getgroups": os.getgroups,
     "symlinkat": lambda target, dirfd, path: _nothing(_plain("symlinkat"))(_path(target), dirfd, _path(path)),
-    "truncate": os.truncate, "fchmod": os.fchmod, "chdir": os.chdir, "fchdir": os.fchdir,
+    "truncate": os.truncate, "fchmod": os.fchmod, "chdir": os.chdir,
     "getcwd": os.getcwd, "chroot": os.chroot,
     "syslog": syslog,
     "prctl_comm": lambda comm: _nothing(_plain("prctl"))(PR_SET_NAME, _path(comm)),

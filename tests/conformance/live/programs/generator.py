@@ -49,12 +49,16 @@ class Generator:
         def perform(step: Step) -> bool:
             steps.append(step)
             seen.append(side.perform(step))
+            if side.chance:
+                steps.pop()
+                seen.pop()
+                return False
             return not is_unmodelled(seen[-1])
 
         for _ in range(self.random.choice((1, 1, 2, 2, 3))):
             perform(Step(-1, START, self.random.choice(v.USERS)))
         place, left = 0, 0
-        while len(steps) < length and not is_unmodelled(seen[-1]):
+        while len(steps) < length and not side.chance and not is_unmodelled(seen[-1]):
             free = side.free()
             if not free:
                 if len(side.programs.all) >= v.MAX_PROGRAMS:

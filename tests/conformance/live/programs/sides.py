@@ -12,6 +12,7 @@ from typing import Final
 
 from simkernel import Machine
 from simkernel.engine import SimulationError
+from tests.conformance.live.programs.chance import collects_garbage, order_is_open
 from tests.conformance.live.programs.steps import (
     BUSY,
     GONE,
@@ -52,6 +53,16 @@ class SimulatedSide:
         self._sleeping: dict[int, SimulatedPending] = {}
         self._alive: set[int] = set()
         self.rests: list[Rest] = []
+        self.chance = False
+        """True if chance decides on the host what came of the last step."""
+        unix = self.machine.kernel.unix
+        collect, self._unix = unix.carriers.collect, unix
+
+        def watched_collect() -> None:
+            self.chance |= collects_garbage(unix)
+            collect()
+
+        unix.carriers.collect = watched_collect  # type: ignore[method-assign]
 
     def close(self) -> None:
         self.machine.close()
@@ -84,6 +95,8 @@ class SimulatedSide:
                 self._alive.discard(place)
                 seen.dead.append(place)
                 self._sleeping.pop(place, None)
+        tasks = [self.programs.all[place].task for place in self._sleeping]
+        self.chance = self.chance or order_is_open(tasks) or collects_garbage(self._unix)
         rests = others or seen.ended or seen.dead or step.call in RESTING
         self.rests.append(Rest.ALONE if seen.outcome is SLEEPS else Rest.AFTER if rests else Rest.NONE)
         return seen
@@ -233,12 +246,15 @@ def _real_outcome(pending: RealPending) -> Outcome:
 
 
 def run_simulated(steps: Steps) -> tuple[list[Seen], list[Rest]]:
-    """Do the steps in a new machine, up to one that is not modelled."""
+    """Do the steps in a new machine, up to one that is not modelled or that chance decides."""
     side = SimulatedSide()
     seen: list[Seen] = []
     try:
         for step in steps:
             seen.append(side.perform(step))
+            if side.chance:
+                seen.pop()
+                break
             if is_unmodelled(seen[-1]):
                 break
     finally:

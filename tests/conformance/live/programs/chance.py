@@ -1,0 +1,50 @@
+"""What the host decides by chance, so that an example ends before it.
+
+* Of two processes that sleep on one queue and are woken at once, either can come first.
+* The collector of unix sockets in flight is a work item of the whole host: any process can start it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import combinations
+
+from simkernel.kernel.sched.wait import WaitQueue
+from simkernel.kernel.unix.context import UnixContext
+from simkernel.kernel.vfs.eventpoll import EventPoll
+from simkernel.kernel.vfs.task import Task
+
+
+def order_is_open(tasks: Iterable[Task]) -> bool:
+    """Return True if two of the sleeping tasks can be woken at once and do not take turns."""
+    return any(_race(one, other) for one, other in combinations(tasks, 2))
+
+
+def _race(one: Task, other: Task) -> bool:
+    if one.sleep is None or other.sleep is None or not _queues(one) & _queues(other):
+        return False
+    takes_turns = one.sleep.exclusive and other.sleep.exclusive
+    return not (takes_turns and set(one.sleep.queues) & set(other.sleep.queues))
+
+
+def _queues(task: Task) -> set[WaitQueue]:
+    """Return the queues through which a task can be woken, through epoll files too."""
+    assert task.sleep is not None
+    found = set(task.sleep.queues)
+    for _, file in task.files.items():
+        if isinstance(file.object, EventPoll) and file.object.waiters in found:
+            found |= _watched(file.object)
+    return found
+
+
+def _watched(epoll: EventPoll) -> set[WaitQueue]:
+    found: set[WaitQueue] = set()
+    for file, _ in epoll.items:
+        found |= _watched(file.object) if isinstance(file.object, EventPoll) else set(file.object.wait_queues)
+        found.add(getattr(file.object, "readers", epoll.waiters))
+    return found
+
+
+def collects_garbage(unix: UnixContext) -> bool:
+    """Return True if sockets in flight can no longer be received.  Afterwards the machine is of no use."""
+    return bool(unix.carriers._sockets and unix.carriers._garbage())
