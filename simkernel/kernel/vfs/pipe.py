@@ -117,7 +117,7 @@ class Pipe:
                 slots.popleft()
                 self.spare_pages = min(self.spare_pages + 1, SPARE_PAGES)
         data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
-        if was_full:
+        if was_full and not self.full:  # since Linux 6.14 a read that frees no slot wakes no writer
             self.write_wait.wake_up_poll(WRITABLE)
         self.fasync_writers.kill(POLL_OUT)
         return data

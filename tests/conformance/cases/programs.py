@@ -63,6 +63,18 @@ def children_and_signals(world: World, log: Log) -> None:
 
 
 @case(privileged=True, marks=PROGRAMS)
+def writers_of_a_full_pipe(world: World, log: Log) -> None:
+    """A read that frees no page wakes no writer: the first of them stays the first."""
+    a = world.programs().start()
+    read, write = a.pipe()
+    first, second = a.fork(), a.fork()
+    pending = {"first": first.begin("write", write, bytes(70_000)), "second": second.begin("write", write, b"x")}
+    for size in (8, 4096, 4096, 8, 65536, 65536):
+        log.call(f"read {size}", lambda: len(a.read(read, size)))  # noqa: B023
+        log("ended", [name for name, call in pending.items() if call.done()])
+
+
+@case(privileged=True, marks=PROGRAMS)
 def descriptors_and_credentials_in_a_message(world: World, log: Log) -> None:
     """Descriptors arrive as the lowest free ones, credentials as those of the sender."""
     a = world.programs().start(1000, 100)
