@@ -79,9 +79,7 @@ class FileCalls:
             raise self._unmodelled(f"close_range flags {flags:#x}", EINVAL)
         if last & ALL_CALLS < first & ALL_CALLS:
             raise os_error(EINVAL)
-        for fd, _ in task.files.items():
-            if first <= fd <= last & ALL_CALLS:
-                task.files.close(fd)
+        task.files.close_many([fd for fd, _ in task.files.items() if first <= fd <= last & ALL_CALLS])
 
     def dup(self, task: Task, fd: int) -> int:
         """dup(2): another descriptor for the same open file."""

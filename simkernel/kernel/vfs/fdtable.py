@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Iterable
 from typing import Any, Final, Generic, Protocol, Self, TypeVar
 
 from simkernel.kernel.sched.rlimit import DEFAULTS
@@ -131,9 +131,7 @@ class FileTable(Generic[F]):
     def exec(self) -> None:
         """Another program begins: close what it shall not have (`do_close_on_exec()`)."""
         if self._close_on_exec:
-            for fd, _ in self.items():
-                if self.closes_on_exec(fd):
-                    self.close(fd)
+            self.close_many([fd for fd, _ in self.items() if self.closes_on_exec(fd)])
 
     def _put(self, fd: int, file: F) -> None:
         missing = fd + 1 - len(self.open)
@@ -154,10 +152,26 @@ class FileTable(Generic[F]):
         self._close_on_exec &= self._used
         return file.put()
 
-    def close_all(self) -> None:
-        """Close every descriptor, lowest first (`exitopen()`)."""
-        for fd, _ in self.items():
+    def close_many(self, fds: Iterable[int]) -> None:
+        """Close descriptors in one call, which releases their files afterwards (`task_work_run()`).
+
+        The file whose last descriptor was closed last is released first.
+        """
+        files: dict[F, None] = {}
+        for fd in fds:
+            file = self.get(fd)
+            if file in files:
+                del files[file]
+            else:
+                file.get()
+            files[file] = None
             self.close(fd)
+        for file in reversed(files):
+            file.put()
+
+    def close_all(self) -> None:
+        """Close every descriptor (`close_files()`)."""
+        self.close_many([fd for fd, _ in self.items()])
 
     def copy(self) -> FileTable[F]:
         """A table for a child: the same open files under the same descriptors (fork(2))."""

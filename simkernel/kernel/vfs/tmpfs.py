@@ -16,7 +16,7 @@ from simkernel.kernel.vfs.special import SpecialInodes
 from simkernel.kernel.vfs.superblock import SuperBlock
 from simkernel.kernel.vfs.task import Task
 from simkernel.uapi import stat
-from simkernel.uapi.errno import EFBIG, ENAMETOOLONG, ENOMEM, ENOTEMPTY, ENXIO, os_error
+from simkernel.uapi.errno import EFBIG, ENAMETOOLONG, ENOENT, ENOMEM, ENOTEMPTY, ENXIO, os_error
 from simkernel.uapi.fcntl import O_APPEND, O_NOATIME
 from simkernel.uapi.seek import SEEK_DATA, SEEK_HOLE
 
@@ -200,9 +200,9 @@ class TmpfsDirectory(DirectoryInode):
         return ENTRY_SIZE * (2 + len(self._entries))
 
     def lookup(self, task: Task, here: Dentry, name: str) -> Dentry | None:
-        """A name.  ENAMETOOLONG for one that no file can have (`simple_lookup()`)."""
+        """A name.  ENAMETOOLONG for one that no file can have, ENOENT for it in a removed folder."""
         if len(name) > NAME_MAX // 4 and len(encoded(name)) > NAME_MAX:
-            raise os_error(ENAMETOOLONG)
+            raise os_error(ENOENT if here.deleted else ENAMETOOLONG)
         return self.child(name)
 
     def child(self, name: str) -> Dentry | None:

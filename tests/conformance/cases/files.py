@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+import signal
 from typing import Any
 
+from simkernel.uapi.fcntl import F_SETFL, F_SETOWN
 from simkernel.uapi.ioctls import FIONREAD
 from simkernel.uapi.socket import AF_UNIX, SOCK_STREAM
 from tests.conformance.case import case
 from tests.conformance.log import Log
-from tests.conformance.programs.interface import MNT, Program
+from tests.conformance.programs.interface import MNT, RECORD, Program
 from tests.conformance.world import World
 
 PROGRAMS = ("programs",)
@@ -130,6 +132,35 @@ def names_of_processes(world: World, log: Log) -> None:
         log("comm", a.read_file("/proc/self/comm"))
         log("status", a.read_file("/proc/self/status").splitlines()[0])
         log("stat", a.read_file("/proc/self/stat").partition(b" ")[2].rpartition(b")")[0])
+
+
+@case(privileged=True, marks=PROGRAMS)
+def closed_together(world: World, log: Log) -> None:
+    """close_range(2) releases files after it has closed the descriptors, the last one first."""
+    a = world.programs().start()
+    a.signal(signal.SIGIO, RECORD)
+    for low in (3, 4):
+        read, write = a.pipe()
+        if low == 4:  # the other way round
+            a.dup2(read, 10)
+            a.close(read)
+        a.fcntl(write, F_SETOWN, a.pid)
+        a.fcntl(write, F_SETFL, os.O_ASYNC)
+        a.closerange(3, 12)
+        log("caught", a.caught())
+
+
+@case(privileged=True, marks=PROGRAMS)
+def long_names_in_a_removed_folder(world: World, log: Log) -> None:
+    """No name is too long where there can be none."""
+    a = world.programs().start()
+    a.mkdir("d")
+    a.chdir("d")
+    log.call("stat", a.stat, "n" * 256)
+    a.rmdir("../d")
+    for call in (a.stat, a.unlink, a.mkdir, a.read_file, a.readlink):
+        log.call("removed", call, "n" * 256)
+        log.call("removed", call, "n")
 
 
 STORE, LOAD = "store", "load"

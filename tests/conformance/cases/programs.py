@@ -68,7 +68,10 @@ def writers_of_a_full_pipe(world: World, log: Log) -> None:
     a = world.programs().start()
     read, write = a.pipe()
     first, second = a.fork(), a.fork()
-    pending = {"first": first.begin("write", write, bytes(70_000)), "second": second.begin("write", write, b"x")}
+    pending = {
+        "first": first.begin("write", write, bytes(70_000)),
+        "second": second.begin("write", write, b"x"),
+    }
     for size in (8, 4096, 4096, 8, 65536, 65536):
         log.call(f"read {size}", lambda: len(a.read(read, size)))  # noqa: B023
         log("ended", [name for name, call in pending.items() if call.done()])

@@ -374,3 +374,17 @@ def end_of_file_has_flags(world: World, log: Log) -> None:
         a.shutdown(one, SHUT_RD)
         for flags in (0, MSG_CMSG_CLOEXEC, MSG_DONTWAIT):
             log.call(f"{name} {flags:#x}", a.recvmsg, one, 10, 100, flags)
+
+
+@case(privileged=True, marks=PROGRAMS)
+def an_error_behind_the_data(world: World, log: Log) -> None:
+    """A receive that wants more than there is drops the error of a reset, blocking or not."""
+    a = world.programs().start()
+    for flags in (0, MSG_WAITALL, MSG_WAITALL | MSG_DONTWAIT, MSG_DONTWAIT):
+        one, other = a.socketpair(AF_UNIX, SOCK_STREAM)
+        a.send(other, b"unread")
+        a.send(one, b"data")
+        a.close(one)
+        log.call(f"recv {flags:#x}", a.recv, other, 100, flags)
+        log.call("again", a.recv, other, 100, MSG_DONTWAIT)
+        a.close(other)

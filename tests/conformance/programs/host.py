@@ -340,8 +340,8 @@ HOST: Final[dict[str, Callable[..., Any]]] = {
     **{
         name: _nothing(_plain(name))
         for name in (
-            "close", "close_range", "fsync", "listen", "shutdown", "kill", "ftruncate", "fchdir", "fchown", "setuid",
-            "setgid",
+            "close", "close_range", "fsync", "listen", "shutdown", "kill", "ftruncate", "fchown", "setuid",
+            "fchdir", "setgid",
         )
     },
     **{name: _nothing(_at(name)) for name in ("mkdirat", "mknodat", "unlinkat", "fchmodat", "fchownat")},
