@@ -23,7 +23,7 @@ import attrs
 from simkernel import App, Machine, millis, seconds
 from simkernel.hardware import Camera
 from simkernel.scenario import Parameter, Run, scenario
-from simkernel.scenario.figures import distribution
+from simkernel.scenario.figures import distribution, quantiles
 from simkernel.uapi.errno import ENOBUFS
 from simkernel.uapi.fcntl import O_NONBLOCK, O_RDWR
 from simkernel.uapi.poll import POLLIN
@@ -408,6 +408,8 @@ def figures(run: Run, seen: Seen) -> None:
     run.metric("parts_read", seen.parts)
     run.metric("bytes_delivered", seen.bytes)
     run.metric("checksum_errors", seen.checksum_errors)
+    if run.jitter:
+        run.metric("event_ns", quantiles(times["heard"] - times["announced"] for times in seen.frames))
     run.metric("latency_ns", distribution(times["read"] - times["exposure-start"] for times in seen.frames))
 
 
@@ -436,6 +438,9 @@ def tell(run: Run, seen: Seen, costs: dict[str, dict[str, Any]]) -> None:
     lost = figures["frames_dropped"]
     result = f"{figures['frames_read']} frames read, {lost} lost."
     run.text(f"{result} {suggestion(run, seen, lost)}".rstrip())
+    if run.jitter:
+        times = " · ".join(f"{name} {ns}" for name, ns in figures["event_ns"].items())
+        run.text(f"From an event's multicast until recv() returns it [ns]: {times}")
     if len(costs) > 1:
         sent, mapped = costs["netlink"], costs["mmap"]
         run.text(

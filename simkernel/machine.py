@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 from random import Random
 from types import MappingProxyType, TracebackType
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from simkernel.application.app import App
 from simkernel.application.arguments import text
@@ -33,6 +33,7 @@ from simkernel.engine import (
     seconds,
     whole_nanoseconds,
 )
+from simkernel.engine.jitter import jittered
 from simkernel.hardware.bus import Bus, Device, FaultyBus
 from simkernel.kernel.holdings import holdings, left
 from simkernel.kernel.kernel import Kernel
@@ -53,6 +54,8 @@ from simkernel.ynl import Spec
 if TYPE_CHECKING:
     from simkernel.blocking.process import Blocking, BlockingProcess, CallRunner
     from simkernel.engine.planned import Leave, Perturbation
+
+E = TypeVar("E", bound=Engine)
 
 SHIPPED_MODULES = shipped("drivers")
 
@@ -80,6 +83,7 @@ class Machine:
     checks        the checkers that are on, of "lockdep", "hung", "references", "sockets", "memory", "races":
                   `reports` has the bugs they find, and `close` raises KernelBug
     check_leaks   True to close it in steps (see `close`) and raise Leak if anything is still held
+    jitter        True to draw each charge from the quantiles in `costs.spread`, by the seed
     faults        decides at each fault point from time 0 on (kernel/lib/fault.py); None: nothing fails
 
     The constructor boots the machine in the millisecond before 0: then the clock is 0 and user space runs.
@@ -100,6 +104,7 @@ class Machine:
         checks: Iterable[str] = (),
         perturbation: Perturbation | None = None,
         faults: FaultPoints | None = None,
+        jitter: bool = False,
     ) -> None:
         if not _is_int(seed):
             raise SimulationError(f"seed={seed!r}: a seed is an int")
@@ -121,13 +126,14 @@ class Machine:
             from simkernel.kernel.checked.races import Watched
 
             perturbation = watched = Watched(perturbation)
+        costs = costs or CostModel()
+        quantiles = costs.spread if jitter else None
         if perturbation is None:
-            self.engine = Engine(seed, start=-BOOT)
+            self.engine = _kind(Engine, quantiles)(seed, start=-BOOT)
         else:
             self.engine = _planned_engine(
-                perturbation, seed, () if watched is None else (watched.races.leave,)
+                perturbation, seed, () if watched is None else (watched.races.leave,), quantiles
             )
-        costs = costs or CostModel()
         armed = None if faults is None else Armed(faults, self.engine, lambda: self.kernel.current())
         self.bus = (
             Bus(self.engine, readl_ns=costs.readl, writel_ns=costs.writel)
@@ -143,7 +149,7 @@ class Machine:
         self.kernel = Kernel(
             self.engine,
             self.bus,
-            costs=costs or CostModel(),
+            costs=costs,
             instrumented=instrumented,
             instruments=() if perturbation is None else perturbation.instruments,
             checks=on,
@@ -445,14 +451,21 @@ class Machine:
             self.kernel.processes.fail(task, error)
 
 
-def _planned_engine(perturbation: Perturbation, seed: int, leaves: tuple[Leave, ...]) -> Engine:
+def _kind(kind: type[E], quantiles: tuple[int, ...] | None) -> type[E]:
+    """Return the engine's class, or one that draws its charges from `quantiles`."""
+    return kind if quantiles is None else jittered(kind, quantiles)
+
+
+def _planned_engine(
+    perturbation: Perturbation, seed: int, leaves: tuple[Leave, ...], quantiles: tuple[int, ...] | None
+) -> Engine:
     try:
         from simkernel.application.plain import leave
         from simkernel.engine.planned import PlannedEngine
     except ImportError:
         text = "a plan needs greenlet, which is not installed: pip install 'simkernel[testing]'"
         raise SimulationError(text) from None
-    return PlannedEngine(perturbation, seed, -BOOT, (leave, *leaves))
+    return _kind(PlannedEngine, quantiles)(perturbation, seed, -BOOT, (leave, *leaves))
 
 
 def _device(value: object) -> Device:

@@ -65,6 +65,7 @@ def _with_part(scenario: Scenario, settings: dict[str, str], part: str) -> dict[
 @click.option("--log", is_flag=True, help="Print the kernel log.")
 @module_path_option
 @costs_option
+@click.option("--jitter", is_flag=True, help="Draw the time of each kernel operation, by the seed.")
 @click.option("--debug", is_flag=True, help="Say where calls were lost, and show errors whole.")
 def command(
     name: str,
@@ -75,6 +76,7 @@ def command(
     json: bool,
     module_path: tuple[str, ...],
     costs: CostModel | None,
+    jitter: bool,
     debug: bool,
     step: bool,
     **asked: Any,
@@ -96,7 +98,15 @@ def command(
     if only is not None:
         settings = _with_part(scenario, settings, only)
     try:
-        run = Run(scenario, seed=seed, parameters=settings, module_path=module_path, costs=costs, debug=debug)
+        run = Run(
+            scenario,
+            seed=seed,
+            parameters=settings,
+            module_path=module_path,
+            costs=costs,
+            jitter=jitter,
+            debug=debug,
+        )
     except SimulationError as error:
         raise click.UsageError(str(error)) from None
     stream = sys.stderr if json else sys.stdout

@@ -25,7 +25,7 @@ def fsleep(this: ThisModule, microseconds: int) -> Awaitable[None]:
 
 def udelay(this: ThisModule, microseconds: int) -> None:
     """Keep the CPU busy for that long; what to do in an interrupt, if it must be."""
-    kernel_of(this).engine.charge(microseconds * MICROSECOND)
+    kernel_of(this).engine.spend(microseconds * MICROSECOND)
 
 
 async def _sleep(this: ThisModule, ns: int) -> None:

@@ -63,6 +63,8 @@ class Engine(simpy.Environment):
 
     perturbed = False
     """True for an engine that a plan perturbs (engine/planned.py)."""
+    jittered = False
+    """True for an engine whose charges vary (engine/jitter.py)."""
 
     now: int = 0  # simpy's is a property, which costs a call at every look at the clock
 
@@ -124,6 +126,14 @@ class Engine(simpy.Environment):
     def charge(self, ns: int) -> None:
         """Let the current section cost `ns` nanoseconds more."""
         self.charged += ns
+
+    def spend(self, ns: int) -> None:
+        """Let the current section cost exactly `ns` more: user mode or a busy wait, which never varies."""
+        self.charged += ns
+
+    def drawn(self, ns: int) -> int:
+        """Return how long work takes that costs `ns`: as long, unless charges vary."""
+        return ns
 
     def check_thread(self) -> None:
         """Raise SimulationError in another thread than the one that made the engine, which has no locks."""

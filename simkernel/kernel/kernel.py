@@ -46,7 +46,7 @@ from simkernel.kernel.pseudofs.mounts import mount_all
 from simkernel.kernel.sched.locking import Locking
 from simkernel.kernel.sched.preempt import Preempt
 from simkernel.kernel.sched.process import OnDeath, Processes
-from simkernel.kernel.sched.scheduler import RunQueue, Scheduler, UnlimitedCpus
+from simkernel.kernel.sched.scheduler import ObservedCpus, RunQueue, Scheduler, UnlimitedCpus
 from simkernel.kernel.sched.wait import WaitQueue
 from simkernel.kernel.syscall.table import SystemCallTable
 from simkernel.kernel.time.timer import Timers
@@ -117,7 +117,8 @@ class Kernel:
 
             self.scheduler = planned.scheduler(engine, costs, cpus)
         else:
-            self.scheduler = UnlimitedCpus(engine, costs) if cpus is None else RunQueue(engine, costs, cpus)
+            unlimited = ObservedCpus if engine.jittered else UnlimitedCpus
+            self.scheduler = unlimited(engine, costs) if cpus is None else RunQueue(engine, costs, cpus)
         self.preempt = Preempt(self.reports, self.current)
         self.locking = Locking(self.preempt)
         self.processes: Processes[Task] = Processes(

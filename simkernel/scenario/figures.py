@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 
 def distribution(values: Iterable[int]) -> dict[str, int | None]:
@@ -11,11 +11,14 @@ def distribution(values: Iterable[int]) -> dict[str, int | None]:
     Percentiles are by nearest rank, so each is one of the values.
     """
     ordered = sorted(values)
-    if not ordered:
-        return {"p50": None, "p99": None, "max": None}
-    count = len(ordered)
-    return {
-        "p50": ordered[(50 * count + 99) // 100 - 1],
-        "p99": ordered[(99 * count + 99) // 100 - 1],
-        "max": ordered[-1],
-    }
+    return {"p50": _rank(ordered, 50), "p99": _rank(ordered, 99), "max": ordered[-1] if ordered else None}
+
+
+def quantiles(values: Iterable[int]) -> dict[str, int | None]:
+    """Return the median (`p50`), the 90th (`p90`) and the 99th percentile (`p99`), by nearest rank."""
+    ordered = sorted(values)
+    return {f"p{percent}": _rank(ordered, percent) for percent in (50, 90, 99)}
+
+
+def _rank(ordered: Sequence[int], percent: int) -> int | None:
+    return ordered[(percent * len(ordered) + 99) // 100 - 1] if ordered else None

@@ -72,6 +72,7 @@ class Run(Report):
     parameters   what to set, by name; the rest are at their defaults
     module_path  folders with the user's modules, for the machine
     costs        prices, for the machine, unless the scenario has its own
+    jitter       True to draw each charge by the seed, passed on to the machine
     debug        passed on to the machine
     make         makes the machine from keywords of `Machine`, instead of the class
     """
@@ -85,6 +86,7 @@ class Run(Report):
         module_path: Iterable[str | Path] = (),
         costs: CostModel | None = None,
         debug: bool = False,
+        jitter: bool = False,
         make: Callable[..., Machine] | None = None,
     ) -> None:
         super().__init__()
@@ -94,6 +96,7 @@ class Run(Report):
         self._module_path = tuple(module_path)
         self._costs = costs
         self._debug = debug
+        self.jitter = jitter
         self._make = make
         self._attach: Callable[[Machine], object] | None = None
         self._machine: Machine | None = None
@@ -124,7 +127,7 @@ class Run(Report):
         if self._machine is not None:
             raise SimulationError("a run has one machine, and this one has made it")
         path = (*options.pop("module_path", ()), *self._module_path)
-        options = {"debug": self._debug, "costs": self._costs, **options}
+        options = {"debug": self._debug, "costs": self._costs, "jitter": self.jitter, **options}
         self.default_costs = options["costs"] is None
         machine = (self._make or Machine)(seed=self.seed, module_path=path, **options)
         self._machine = self._ending.enter_context(machine)

@@ -11,8 +11,14 @@ from typing import Final
 
 import attrs
 
-CACHED: Final = 6 << 10
-"""Bytes of a copy that the nearest cache holds, source and destination together with what else is in it."""
+CACHED: Final = 20 << 10
+"""Largest copy in bytes whose two sides stay in the nearest cache until they are copied again."""
+SPILL: Final = 4
+"""Bytes that miss the nearest cache for each byte above CACHED: a copy evicts what it is about to read."""
+PIECE: Final = 8 << 12
+"""Bytes in 2**PAGE_ALLOC_COSTLY_ORDER pages."""
+FROM_ZONE: Final = 3
+"""How often such a piece's price is a larger one's."""
 MEMBER_LINES: Final = 4
 """Cache lines that delivering to a member of a group misses; a socket that is passed over misses one."""
 
@@ -29,8 +35,8 @@ class CostModel:
     """A copy across the boundary, before its first byte."""
     copy_per_kib: int = 7
     """Copying 1024 bytes across the boundary, in or out, from and to the nearest cache."""
-    copy_large_per_kib: int = 24
-    """The same beyond the first 6 KiB of a copy, which that cache does not hold."""
+    copy_large_per_kib: int = 23
+    """Copying 1024 bytes that the nearest cache does not hold, because the whole copy is above 20 KiB."""
     socket_create: int = 900
     """Allocating a socket and its descriptor."""
     socket_bind: int = 300
@@ -45,7 +51,7 @@ class CostModel:
     """Finding a socket's queue empty, and standing in line for what comes."""
     skb_alloc: int = 104
     """Allocating and freeing a socket buffer."""
-    page_alloc: int = 215
+    page_alloc: int = 107
     """Allocating and freeing a piece of whole pages, for what is too large for a slab."""
     memory_charge: int = 91
     """Charging a piece of memory to its user (memcg): pages of pipes, buffers of unix sockets."""
@@ -55,11 +61,11 @@ class CostModel:
     """Sending to a group, however many are in it."""
     multicast_member: int = 61
     """Cloning a buffer for one more member of a group."""
-    multicast_skip: int = 4
+    multicast_skip: int = 7
     """Passing over a socket that is in no such group."""
     cached_sockets: int = 400
     """How many subscribers of a protocol the caches hold, while a multicast goes from one to the next."""
-    cache_miss: int = 19
+    cache_miss: int = 15
     """Waiting for a cache line of one that they do not hold; a member has 4, one that is passed over 1."""
     genl_dispatch: int = 337
     """Parsing, validating and dispatching one generic netlink message."""
@@ -79,20 +85,26 @@ class CostModel:
     """A register read, which waits for the bus."""
     writel: int = 60
     """A register write, which is posted."""
-    poll: int = 64
-    """Asking one file what it is ready for, and telling it."""
+    poll: int = 6
+    """Asking one file what it is ready for."""
+    poll_wait: int = 80
+    """Adding a task to a file's wait queue and removing it, for a poll that may wait."""
+    epoll: int = 54
+    """Taking one file off an epoll's ready list, asking it, and reporting it."""
     pipe: int = 26
     """A page of a pipe: putting one in, or taking one out."""
-    path_component: int = 60
+    path_component: int = 129
     """Looking up one name of a path."""
-    file_open: int = 350
+    file_open: int = 478
     """Making an open file, and closing it."""
-    seq_read: int = 60
+    seq_read: int = 116
     """Preparing the text of a file in procfs or sysfs."""
-    seq_field: int = 71
-    """Writing one number or word into it."""
-    attribute: int = 83
-    """Holding the object that an attribute in sysfs belongs to while it is read or written."""
+    seq_field: int = 20
+    """Writing one record into it, or one number of a record."""
+    attribute: int = 57
+    """Holding the object that an attribute in sysfs belongs to while it is opened, read or written."""
+    thread: int = 7_300
+    """Making a thread."""
     fork: int = 60_000
     """Making a process."""
     exec: int = 300_000
@@ -101,6 +113,8 @@ class CostModel:
     """Reading, relocating and linking a module."""
     module_unload: int = 20_000
     """Taking a module out."""
+    spread: tuple[int, ...] = attrs.field(default=(1000, 1050, 1340), kw_only=True)
+    """Median, 90th and 99th percentile of a charge that varies, in thousandths of its price."""
     on_copy: Callable[[int], None] | None = attrs.field(default=None, kw_only=True, eq=False, repr=False)
     """Called with the bytes of each copy that is charged.  While it is set, no such sum may be cached."""
 
@@ -108,10 +122,19 @@ class CostModel:
         """Return what copying `size` bytes costs, and report the copy if there is an observer."""
         if self.on_copy is not None and size:
             self.on_copy(size)
-        if size <= CACHED:
-            return self.copy_begin + (size * self.copy_per_kib >> 10)
-        far = (size - CACHED) * self.copy_large_per_kib
-        return self.copy_begin + (CACHED * self.copy_per_kib + far >> 10)
+        return self.copy_begin + (size * self.copy_per_kib >> 10) + (self.far(size) if size > CACHED else 0)
+
+    def far(self, size: int) -> int:
+        """Return what the bytes that miss the nearest cache add, if one call copies `size` in any pieces."""
+        missed = min(size, SPILL * max(0, size - CACHED))
+        return missed * (self.copy_large_per_kib - self.copy_per_kib) >> 10
+
+    def pages(self, size: int) -> int:
+        """Return what a piece of whole pages for `size` bytes costs (`alloc_pages()`).
+
+        A CPU keeps pieces of up to 2**PAGE_ALLOC_COSTLY_ORDER pages; others come from the locked zone.
+        """
+        return self.page_alloc * (FROM_ZONE if size > PIECE else 1)
 
     def misses(self, members: int, others: int) -> int:
         """What it costs that a multicast goes past more members and other subscribers than caches hold.
@@ -123,7 +146,7 @@ class CostModel:
         return self.cache_miss * lines * (walked - self.cached_sockets) // walked
 
 
-PARAMETERS: Final = tuple(field.name for field in attrs.fields(CostModel) if field.name != "on_copy")
+PARAMETERS: Final = tuple(field.name for field in attrs.fields(CostModel) if not field.kw_only)
 """The names of all prices."""
 
 FREE = CostModel(*[0] * len(PARAMETERS))

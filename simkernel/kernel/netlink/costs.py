@@ -9,7 +9,7 @@ import attrs
 
 from simkernel.kernel.lib.costs import CostModel
 from simkernel.kernel.lib.fault import Armed
-from simkernel.kernel.net.truesize import SLAB_LARGEST
+from simkernel.kernel.net.truesize import SLAB_LARGEST, head_size
 from simkernel.uapi.errno import ENOBUFS, ENOMEM, os_error
 
 MAX_CACHED: Final = 4096
@@ -17,7 +17,7 @@ MAX_CACHED: Final = 4096
 
 
 def _sending(costs: CostModel, size: int) -> int:
-    return costs.send + costs.skb_alloc + (costs.page_alloc if size > SLAB_LARGEST else 0)
+    return costs.send + costs.skb_alloc + (costs.pages(head_size(size)) if size > SLAB_LARGEST else 0)
 
 
 FIXED_COSTS: Final[dict[str, Callable[[CostModel, int], int]]] = {

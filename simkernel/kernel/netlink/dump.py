@@ -11,7 +11,7 @@ from typing import Any, Final
 import attrs
 
 from simkernel.kernel.net.creds import KERNEL_CREDS
-from simkernel.kernel.net.truesize import GOODSIZE, SHARED_INFO, SLAB_TRUESIZE, allot
+from simkernel.kernel.net.truesize import GOODSIZE, SHARED_INFO, SKB_STRUCT, SLAB_TRUESIZE, allot
 from simkernel.kernel.netlink import deliver
 from simkernel.kernel.netlink.extack import ExtendedAck
 from simkernel.kernel.netlink.message import NO_ACK, Request
@@ -142,7 +142,7 @@ class DumpCallback:
         costs = netlink.costs
         netlink.engine.charged += costs.skb_alloc + costs.copy(len(writer.data))
         if truesize > SLAB_TRUESIZE:
-            netlink.engine.charged += costs.page_alloc
+            netlink.engine.charged += costs.pages(truesize - SKB_STRUCT)
         skb = make_skb(bytes(writer.data), truesize, KERNEL_ADDRESS, 0, KERNEL_CREDS, netlink.trace.flow)
         accepted = deliver.accept(self.sock, skb)
         if accepted is not None:

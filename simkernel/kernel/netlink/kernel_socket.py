@@ -8,7 +8,7 @@ from typing import ClassVar, Final
 
 from simkernel.kernel.net.creds import KERNEL_CREDS, Creds
 from simkernel.kernel.net.namespace import Net, PernetSlot
-from simkernel.kernel.net.truesize import SLAB_TRUESIZE, truesize, user_truesize
+from simkernel.kernel.net.truesize import SKB_STRUCT, SLAB_TRUESIZE, truesize, user_truesize
 from simkernel.kernel.netlink import broadcast, deliver
 from simkernel.kernel.netlink.address import group_mask
 from simkernel.kernel.netlink.netlink import Netlink
@@ -54,7 +54,8 @@ class KernelSocket:
         netlink, length = self.netlink, len(data)
         costs = netlink.message_costs
         cost = costs.kernel_skb.get(length) or costs.compute("kernel_skb", length)
-        netlink.engine.charged += cost + (netlink.costs.page_alloc if size > SLAB_TRUESIZE else 0)
+        pages = netlink.costs.pages(size - SKB_STRUCT) if size > SLAB_TRUESIZE else 0
+        netlink.engine.charged += cost + pages
         return make_skb(data, size, KERNEL_ADDRESS, 0, creds, netlink.trace.flow)
 
     def send(self, data: bytes, portid: int, allotted: int = 0) -> None:

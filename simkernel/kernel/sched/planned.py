@@ -14,31 +14,17 @@ from simkernel.kernel.sched.runner import Runner
 from simkernel.kernel.sched.scheduler import (
     Continue,
     Cpu,
-    OnWake,
-    Resume,
+    ObservedCpus,
     RunQueue,
     Schedulable,
     Scheduler,
-    UnlimitedCpus,
-    trace_wakeup,
 )
 
 
-class PlannedCpus(UnlimitedCpus):
+class PlannedCpus(ObservedCpus):
     """One CPU for each task; a plan may delay the tasks."""
 
     _engine: PlannedEngine
-
-    def waker(self, resume: Resume) -> OnWake:
-        engine, costs, ready = self._engine, self.costs, self.ready
-
-        def on_wake(task: Schedulable, woken: bool, error: BaseException | None) -> None:
-            task.sleep = None
-            engine.charged += costs.wake
-            trace_wakeup(engine, task)
-            ready(task, resume, woken, error)
-
-        return on_wake
 
     def begin(self, task: Schedulable, function: Continue, *arguments: Any) -> None:
         self._engine.run_section(function, task, *arguments)

@@ -284,7 +284,7 @@ class Runner:
     def _compute(self, task: SchedTask, ns: int) -> None:
         """Time in user mode, in pieces of a slice: between two of them others have their turn."""
         piece = min(ns, self.scheduler.slice_left(task))
-        self._engine.charge(piece)
+        self._engine.spend(piece)
         self._completes(task, self._computed, ns - piece, None)
 
     def _computed(self, task: SchedTask, left: int, error: BaseException | None) -> None:

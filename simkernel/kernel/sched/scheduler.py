@@ -103,7 +103,7 @@ class UnlimitedCpus:
 
     def ready(self, task: Schedulable, function: Resume, value: Any, error: BaseException | None) -> None:
         engine = self._engine
-        start = max(engine.time(), task.busy_until) + self._switch
+        start = max(engine.time(), task.busy_until) + engine.drawn(self._switch)
         engine.resume_at(start, function, task, value, error)
 
     def waker(self, resume: Resume) -> OnWake:
@@ -146,6 +146,21 @@ class UnlimitedCpus:
 
     def slice_left(self, task: Schedulable) -> int:
         return SLICE
+
+
+class ObservedCpus(UnlimitedCpus):
+    """One CPU for each task; each wake-up asks the engine when the task continues."""
+
+    def waker(self, resume: Resume) -> OnWake:
+        engine, costs, ready = self._engine, self.costs, self.ready
+
+        def on_wake(task: Schedulable, woken: bool, error: BaseException | None) -> None:
+            task.sleep = None
+            engine.charged += costs.wake
+            trace_wakeup(engine, task)
+            ready(task, resume, woken, error)
+
+        return on_wake
 
 
 class Cpu:
@@ -263,7 +278,7 @@ class RunQueue:
     def _dispatch(self, cpu: Cpu, task: Schedulable, function: Continue, arguments: tuple[Any, ...]) -> None:
         start = cpu.taken = max(self._engine.time(), cpu.free_at, task.busy_until)
         if cpu.last is not task:
-            start += self.costs.switch
+            start += self._engine.drawn(self.costs.switch)
             cpu.switches += 1
             if (emit := self._engine.trace.emit) is not None:
                 previous = cpu.last.track if cpu.last else "idle"

@@ -68,7 +68,7 @@ class PollCalls:
         if len(watched) > task.files.limit:
             raise os_error(EINVAL)
         self._engine.charged += self._costs.copy(len(watched) * POLLFD_SIZE)
-        ready = self._ready(task, watched)
+        ready = self._ready(task, watched, timeout != 0)
         if ready or timeout == 0:
             return ready
         return self._wait(task, watched, timeout)
@@ -87,7 +87,7 @@ class PollCalls:
                 wanted[fd] = wanted.get(fd, 0) | events
         watched = sorted(each for each in wanted.items() if each[0] < size)
         beyond = [each for each in wanted.items() if each[0] >= size]
-        ready = self._ready(task, watched)
+        ready = self._ready(task, watched, timeout != 0)
         if ready or timeout == 0:
             return _selected(sets, ready + beyond)
         return self._select_later(task, sets, watched, beyond, timeout)
@@ -112,14 +112,19 @@ class PollCalls:
                 if ready or not woken:
                     return ready
         finally:
+            self._engine.charged += self._costs.poll_wait * len(watched) // 2
             for file, _ in files:
                 file.put()
 
-    def _ready(self, task: Task, watched: Watched) -> Ready:
-        """What is ready now; a negative descriptor is passed over."""
-        self._engine.charged += (self._costs.file + self._costs.poll) * len(watched)
-        ready = []
-        for fd, mask in watched:
+    def _ready(self, task: Task, watched: Watched, may_wait: bool = False) -> Ready:
+        """Return what is ready now, and skip negative descriptors (`do_poll()`).
+
+        A task that may wait joins the wait queue of each file up to the first that is ready (`__pollwait()`).
+        """
+        costs = self._costs
+        waits = len(watched) if may_wait else 0
+        ready: Ready = []
+        for index, (fd, mask) in enumerate(watched):
             if fd < 0:
                 continue
             try:
@@ -129,7 +134,11 @@ class PollCalls:
             else:
                 events = file.object.poll_for(mask | ALWAYS) & (mask | ALWAYS)
             if events:
+                if not ready and may_wait:
+                    waits = index + 1
                 ready.append((fd, events))
+        joined = costs.poll_wait * waits // (1 if ready else 2)  # a task that sleeps leaves the queues later
+        self._engine.charged += costs.file + costs.poll * len(watched) + joined
         return ready
 
 

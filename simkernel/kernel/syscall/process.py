@@ -152,7 +152,7 @@ class ProcessCalls:
     def clone_thread(self, task: Task, image: Image) -> int:
         """clone(2) with CLONE_THREAD | CLONE_FILES: another thread of this process; its tid."""
         thread = self._kernel.processes.clone_thread(task, image.comm)
-        self._charge_start(thread, image, self._kernel.costs.fork)
+        self._charge_start(thread, image, self._kernel.costs.thread)
         return thread.pid
 
     def _charge_start(self, task: Task, image: Image, ns: int) -> None:

@@ -27,7 +27,7 @@ ACCOUNTED: Final = (512, 1024)
 MAX_FRAGS: Final = 17
 """Pieces of pages that a buffer has at most (MAX_SKB_FRAGS)."""
 SLAB_LARGEST: Final = KMALLOC_SIZES[-1]
-IN_STOCK: Final = 1024
+IN_STOCK: Final = 2048
 """Largest slab object, in bytes, that a CPU's stock of charged bytes covers (`consume_obj_stock()`)."""
 PIECE_PAGES: Final = 8
 """Pages that lie in one piece at most (PAGE_ALLOC_COSTLY_ORDER)."""
@@ -122,7 +122,8 @@ def truesize(length: int, pages: int) -> int:
 def allocation(costs: CostModel, truesize: int, pages: int) -> int:
     """A buffer of `truesize`, with `pages` bytes of it in pages (`alloc_skb_with_frags()`).
 
-    The buffer and its head are charged to the sender's memcg, and each piece of pages is.
+    The buffer and its head are charged to the sender's memcg, and each piece of pages is.  Each piece is
+    copied by itself, in and out.
     """
     price = costs.skb_alloc + 2 * costs.memory_charge
     pages = page_align(pages)
@@ -132,7 +133,7 @@ def allocation(costs: CostModel, truesize: int, pages: int) -> int:
     elif head > IN_STOCK:
         price += costs.memory_charge
     if pages:
-        price += _pieces(pages // PAGE_SIZE) * (costs.page_alloc + costs.memory_charge)
+        price += _pieces(pages // PAGE_SIZE) * (costs.page_alloc + costs.memory_charge + 2 * costs.copy_begin)
     return price
 
 

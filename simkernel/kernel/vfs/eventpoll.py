@@ -160,7 +160,7 @@ class EventPoll(FileObject):
         self._ready_already(item)
 
     def _ready_already(self, item: EpollItem) -> None:
-        self._engine.charged += self._costs.poll
+        self._engine.charged += self._costs.epoll
         if item.poll() and item not in self.ready:
             self.ready[item] = None
             self.waiters.wake_up()
@@ -188,7 +188,7 @@ class EventPoll(FileObject):
             if len(found) == maxevents:
                 left = [item, *items]
                 break
-            self._engine.charged += self._costs.poll
+            self._engine.charged += self._costs.epoll
             if not (events := item.poll()):
                 continue
             found.append((events, item.data))

@@ -13,7 +13,7 @@ from typing import Final
 import attrs
 
 from simkernel.engine import Engine
-from simkernel.kernel.lib.costs import CostModel
+from simkernel.kernel.lib.costs import CACHED, CostModel
 from simkernel.kernel.sched.credentials import ROOT, Credentials
 from simkernel.kernel.sched.wait import WaitQueue, WouldBlock
 from simkernel.kernel.vfs.broken_pipe import broken_pipe
@@ -117,6 +117,8 @@ class Pipe:
                 slots.popleft()
                 self.spare_pages = min(self.spare_pages + 1, SPARE_PAGES)
         data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        if len(data) > CACHED:
+            engine.charged += costs.far(len(data))
         if was_full and not self.full:  # since Linux 6.14 a read that frees no slot wakes no writer
             self.write_wait.wake_up_poll(WRITABLE)
         self.fasync_writers.kill(POLL_OUT)
@@ -154,7 +156,7 @@ class Pipe:
         return self._fill(data, done, packets, was_empty)
 
     def _fill(self, data: bytes, done: int, packets: bool, was_empty: bool) -> int:
-        engine, costs = self.engine, self.costs
+        engine, costs, begun = self.engine, self.costs, done
         while done < len(data) and not self.full:
             piece = data[done : done + PAGE_SIZE]
             if self.spare_pages:
@@ -170,6 +172,8 @@ class Pipe:
                 return self._written(done, was_empty)
             self.slots.append(Slot(piece, packets))
             done += len(piece)
+        if done - begun > CACHED:
+            engine.charged += costs.far(done - begun)
         self._written(done, was_empty)
         if done < len(data):
             again = partial(self._write_again, data, done, packets)

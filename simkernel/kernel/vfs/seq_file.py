@@ -6,7 +6,9 @@ them the reader had no room for it gets with its next read, as it was.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable, Sequence
+from typing import Final
 
 from simkernel.engine import Engine
 from simkernel.kernel.lib.costs import CostModel
@@ -16,6 +18,7 @@ from simkernel.kernel.vfs.task import Task
 from simkernel.uapi.errno import EINVAL, os_error
 from simkernel.uapi.mman import PAGE_SIZE
 
+NUMBERS: Final = re.compile("[0-9]+")
 Records = Callable[[], Sequence[str]]
 """Makes the text, as it is now."""
 Store = Callable[["Task", bytes], int]
@@ -50,7 +53,7 @@ class SeqFile(FileObject):
         self._index = 0
         self._left = b""
         self._position = 0
-        self._size = PAGE_SIZE
+        self._size = 0
 
     @property
     def can_poll(self) -> bool:
@@ -65,6 +68,9 @@ class SeqFile(FileObject):
         """`seq_read_iter()`."""
         if not size:
             return b""
+        if not self._size:  # the buffer lasts as long as the open file (`seq_buf_alloc()`)
+            self._size = PAGE_SIZE
+            self._engine.charge(self._costs.page_alloc + self._costs.memory_charge)
         self._engine.charge(self._costs.seq_read)
         if position == 0 or position != self._position:
             self._seek(position)
@@ -90,7 +96,7 @@ class SeqFile(FileObject):
         return text
 
     def _show(self, record: str) -> bytes:
-        self._engine.charge(self._costs.seq_field * len(record.split()))
+        self._engine.charge(self._costs.seq_field * (1 + len(NUMBERS.findall(record))))
         return record.encode("utf-8", "surrogateescape")
 
     def _seek(self, position: int) -> None:

@@ -166,6 +166,7 @@ class SysFile(SysInode):
         ):
             if wanted and (not self.mode & bits or function is None):
                 raise os_error(EACCES)
+        self.fs.kernel.engine.charge(self.fs.kernel.costs.attribute)
         return AttributeFile(self.fs, self, self._attribute)
 
     def truncate(self, size: int) -> None:

@@ -1,0 +1,67 @@
+"""Charges that vary from one to the next, as the time of an operation does on a real machine.
+
+A charge is multiplied by a factor, which is drawn from quantiles that were measured.  What disturbs an
+operation (an interrupt, a cold cache, a busy sibling thread) lasts longer than one of its charges.  So
+charges within HOLD share one factor, and an operation of many charges varies like a measured one.
+"""
+
+from __future__ import annotations
+
+from typing import Final, TypeVar, cast
+
+from simkernel.engine.engine import LONG_AGO, Engine
+from simkernel.engine.streams import Streams
+
+HOLD: Final = 10_000
+"""Simulated time in ns for which a factor is valid."""
+LEVELS: Final = (0.5, 0.9, 0.99)
+"""The levels of the quantiles."""
+
+E = TypeVar("E", bound=Engine)
+
+
+class Jitter:
+    """The part of an engine that draws charges.  `quantiles` are factors in thousandths, at LEVELS."""
+
+    jittered = True
+    quantiles: tuple[int, ...]
+    now: int
+    rng: Streams
+    _charged = 0
+    _drawn_at = LONG_AGO
+    _factor = 1.0
+
+    @property
+    def charged(self) -> int:
+        """What the section has cost so far, in ns."""
+        return self._charged
+
+    @charged.setter
+    def charged(self, ns: int) -> None:
+        more = ns - self._charged
+        self._charged = self._charged + self.drawn(more) if more > 0 else ns
+
+    def spend(self, ns: int) -> None:
+        """Let the current section cost exactly `ns` more."""
+        self._charged += ns
+
+    def drawn(self, ns: int) -> int:
+        """Return how long work takes that costs `ns`."""
+        now = self.now + self._charged
+        if not 0 <= now - self._drawn_at < HOLD:
+            self._drawn_at = now
+            self._factor = factor(self.rng("jitter").random(), self.quantiles)
+        return round(ns * self._factor)
+
+
+def factor(level: float, quantiles: tuple[int, ...]) -> float:
+    """Return the factor at `level`: linear between 1 at level 0 and the quantiles, and on beyond the last."""
+    points = [(0.0, 1000), *zip(LEVELS, quantiles, strict=True)]
+    above = next((index for index, (at, _) in enumerate(points) if level < at), len(points) - 1)
+    (low, least), (high, most) = points[above - 1 : above + 1]
+    return (least + (level - low) / (high - low) * (most - least)) / 1000
+
+
+def jittered(kind: type[E], quantiles: tuple[int, ...]) -> type[E]:
+    """Return the class of engines like `kind` that draw their charges from `quantiles`."""
+    return cast("type[E]", type(kind.__name__, (Jitter, kind), {"quantiles": quantiles}))
