@@ -10,7 +10,8 @@ import pytest
 
 from simkernel.kernel.lib.costs import PARAMETERS, CostModel
 from simkernel.tools.calibration import host
-from simkernel.tools.calibration.operations import Operation
+from simkernel.tools.calibration.host import Timing
+from simkernel.tools.calibration.operations import Operation, find
 from tests.conftest import CommandLine
 
 GETPPID = CostModel().syscall
@@ -72,10 +73,84 @@ def test_what_the_kernel_refuses_is_said_in_its_row(simkernel: CommandLine, tmp_
         ({"ns": {"getppid": {"big": 94}}}, "is no size in bytes"),
         ({"ns": {"getppid": {"0": "fast"}}}, "is no number of nanoseconds"),
         ({"ns": {"getppid": {"0": 0}}}, "is no number of nanoseconds"),
+        ({"ns": {"stat": {"0": 9}}, "spread": {"stat": {"0": [3, 2, 1]}}}, "no list of three quantiles"),
     ],
 )
 def test_a_bad_file_is_told(simkernel: CommandLine, tmp_path: Path, content: object, told: str) -> None:
     done = simkernel("calibrate", "--against", written(tmp_path, content))
+    assert done.code == 2
+    assert told in " ".join(done.err.split())
+
+
+def test_each_measurement_is_predicted_from_the_others(simkernel: CommandLine, tmp_path: Path) -> None:
+    """The prices of another machine, one measurement of which is wrong."""
+    theirs = CostModel(syscall=200, file=90, copy_per_kib=20)
+    name = "pipe write + read"
+    sizes = {str(size): find(name, size).simulated(theirs) for size in (16, 64, 128, 1024, 4096)}
+    sizes["64"] *= 2
+    content = {"ns": {name: sizes, "thread create + join": {"0": 9000}}}
+    done = simkernel("calibrate", "--cross-validate", "--against", written(tmp_path, content), "--json")
+    report = json.loads(done.out)
+    wrong = next(row for row in report["rows"] if row["size"] == 64)
+    assert done.code == 0
+    assert wrong["error"] == pytest.approx(-0.5, abs=0.02)
+    assert wrong["error_without_operation"] is None
+    assert report["largest_error"] >= 0.48
+    shown = simkernel("calibrate", "--cross-validate", "--against", written(tmp_path, content)).out
+    assert "fixed by itself" in shown
+    assert "4 of 6 rows predicted" in shown
+
+
+def test_quantiles_stand_side_by_side(simkernel: CommandLine, tmp_path: Path) -> None:
+    ns = CostModel().syscall
+    content = {"ns": {"getppid": {"0": ns}}, "spread": {"getppid": {"0": [ns, 2 * ns, 3 * ns]}}}
+    content |= {"parameters": {}, "factors": [1000, 2000, 3000]}
+    path = written(tmp_path, content)
+    done = simkernel("calibrate", "--jitter", "--against", path, "--costs", path, "--json")
+    (row,) = json.loads(done.out)["rows"]
+    assert row["measured_ns"] == [ns, 2 * ns, 3 * ns]
+    assert row["simulated_ns"] == pytest.approx(row["measured_ns"], rel=0.2)
+    assert "1 rows, the median error is" in simkernel("calibrate", "--jitter", "--against", path).out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("--host", "--cross-validate"), "--host measures"),
+        (("--host", "--jitter"), "--host measures"),
+        (("--cross-validate", "--jitter"), "leave one of them out"),
+        (("--cross-validate", "-o", "x.json"), "-o is for what --host has measured"),
+        ((), "say what to do: --against FILE.json, --cross-validate, --jitter or --host"),
+    ],
+)
+def test_options_that_do_not_go_together_are_told(
+    simkernel: CommandLine, arguments: tuple[str, ...], told: str
+) -> None:
+    done = simkernel("calibrate", *arguments)
+    assert done.code == 2
+    assert told in " ".join(done.err.split())
+
+
+def test_quantiles_of_a_file_without_spread_are_told(simkernel: CommandLine, tmp_path: Path) -> None:
+    done = simkernel("calibrate", "--jitter", "--against", written(tmp_path, {"ns": {"getppid": {"0": 94}}}))
+    assert done.code == 2
+    assert 'no "spread"' in done.err
+
+
+@pytest.mark.parametrize("option", ["--cross-validate", "--jitter"])
+@pytest.mark.parametrize(
+    ("ns", "told"),
+    [
+        ({"x": {"0": 1}}, "there is no operation 'x'"),
+        ({}, "it has no measurements"),
+        ({"usersock unicast send + recv": {"999999": 1}}, "Message too long"),
+    ],
+)
+def test_what_cannot_be_simulated_is_told(
+    simkernel: CommandLine, tmp_path: Path, option: str, ns: dict[str, dict[str, int]], told: str
+) -> None:
+    spread = {name: {size: [1, 1, 1] for size in sizes} for name, sizes in ns.items()}
+    done = simkernel("calibrate", option, "--against", written(tmp_path, {"ns": ns, "spread": spread}))
     assert done.code == 2
     assert told in " ".join(done.err.split())
 
@@ -117,8 +192,13 @@ def test_prices_are_fitted_to_what_the_host_measured(
 ) -> None:
     """The host is three times as slow as the machine of the default prices."""
 
-    def slow(operations: list[Operation], *_: Any) -> dict[Operation, float]:
-        return {each: 3 * each.simulated(CostModel()) for each in operations if each.count <= 10}
+    def slow(operations: list[Operation], *_: Any) -> dict[Operation, Timing]:
+        few = [each for each in operations if each.count <= 10 and each.size <= 4096]
+        return {
+            each: Timing(ns, (ns, 1.1 * ns, 1.4 * ns))
+            for each in few
+            for ns in [3 * each.simulated(CostModel())]
+        }
 
     monkeypatch.setattr(host, "compiler", lambda: "cc")
     monkeypatch.setattr(host, "measure", slow)
@@ -129,6 +209,8 @@ def test_prices_are_fitted_to_what_the_host_measured(
     assert set(told["parameters"]) == set(PARAMETERS)
     assert told["parameters"]["syscall"] == pytest.approx(3 * GETPPID, rel=0.02)
     assert told["ns"]["getppid"] == {"0": 3.0 * GETPPID}
+    assert told["spread"]["getppid"] == {"0": [round(factor * 3 * GETPPID) for factor in (1, 1.1, 1.4)]}
+    assert told["factors"] == [1000, 1100, 1400]
     again = json.loads(simkernel("calibrate", "--against", path, "--costs", path, "--json").out)["rows"]
     assert max(abs(row["error"]) for row in again) < 0.05
 
@@ -151,6 +233,8 @@ def test_costs_of_a_file_are_a_runs_prices(simkernel: CommandLine, tmp_path: Pat
         ('{"parameters": {"swich": 1}}', "there is no price 'swich'"),
         ('{"parameters": {"switch": 1.5}}', "is no whole number"),
         ('{"parameters": {"switch": -1}}', "is no whole number"),
+        ('{"parameters": {}, "factors": [1, 2]}', "no list of three numbers"),
+        ('{"parameters": {}, "factors": 7}', "no list of three numbers"),
     ],
 )
 def test_bad_costs_are_told(simkernel: CommandLine, tmp_path: Path, content: str, told: str) -> None:

@@ -1,30 +1,38 @@
 """A file of measurements, and what the same operations take here.
 
-The file is one JSON object: `{"ns": {operation: {size: nanoseconds}}}`.
+The file is one JSON object: `{"ns": {operation: {size: nanoseconds}}}`.  It may have `spread`, of the same
+form: the median, the 90th and the 99th percentile of an operation's time in ns, in a list.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from statistics import median
 from typing import Any, Final
 
 import attrs
 
 from simkernel.engine import SimulationError
 from simkernel.kernel.lib.costs import CostModel
-from simkernel.tools.calibration.operations import find
-from simkernel.tools.calibration.parameters import read_object
+from simkernel.tools.calibration.fit import Fit
+from simkernel.tools.calibration.operations import Operation, find
+from simkernel.tools.calibration.parameters import is_quantiles, read_object
 
 NO_SUCH: Final = "no such operation"
 
 
 @attrs.frozen
 class Figure:
-    """An operation by its name, its size in bytes, and the nanoseconds that a real kernel took for it."""
+    """An operation by its name, its size in bytes, and the nanoseconds that a real kernel took for it.
+
+    `quantiles` are those of single operations; none if the file has none.
+    """
 
     name: str
     size: int
     measured: float
+    quantiles: tuple[float, ...] = ()
 
 
 @attrs.frozen
@@ -55,10 +63,15 @@ class Row:
 def read(text: str) -> list[Figure]:
     """The figures of a file, in its order.  SimulationError that says where it is not as it should be."""
     operations = read_object(text, "ns", " of operations")
-    return [figure for name, sizes in operations.items() for figure in _figures(name, sizes)]
+    spread = json.loads(text).get("spread", {})
+    return [
+        figure
+        for name, sizes in operations.items()
+        for figure in _figures(name, sizes, spread.get(name, {}) if isinstance(spread, dict) else {})
+    ]
 
 
-def _figures(name: str, sizes: Any) -> Iterator[Figure]:
+def _figures(name: str, sizes: Any, spread: Any) -> Iterator[Figure]:
     if not isinstance(sizes, dict):
         raise SimulationError(f'ns, "{name}": this is an object of sizes, as in {{"64": 338.1}}')
     for size, ns in sizes.items():
@@ -66,7 +79,10 @@ def _figures(name: str, sizes: Any) -> Iterator[Figure]:
             raise SimulationError(f'ns, "{name}": "{size}" is no size in bytes')
         if isinstance(ns, bool) or not isinstance(ns, int | float) or not 0 < ns < float("inf"):
             raise SimulationError(f'ns, "{name}", "{size}": {ns!r} is no number of nanoseconds')
-        yield Figure(name, int(size), float(ns))
+        quantiles = spread.get(size, []) if isinstance(spread, dict) else []
+        if quantiles and not is_quantiles(quantiles):
+            raise SimulationError(f'spread, "{name}", "{size}": {quantiles!r} is no list of three quantiles')
+        yield Figure(name, int(size), float(ns), tuple(quantiles))
 
 
 def compare(figures: list[Figure], costs: CostModel) -> Iterator[Row]:
@@ -81,3 +97,61 @@ def compare(figures: list[Figure], costs: CostModel) -> Iterator[Row]:
             yield Row(figure, operation.simulated(costs))
         except OSError as error:
             yield Row(figure, None, f"the simulated kernel says: {error.strerror or error}")
+
+
+@attrs.frozen
+class Prediction:
+    """A figure beside what the others predict for it: without this figure, and without the whole operation.
+
+    None where the others do not determine the prices that the operation pays: it is fixed by itself.
+    """
+
+    figure: Figure
+    without_figure: float | None
+    without_operation: float | None
+
+    def errors(self) -> tuple[float | None, float | None]:
+        """By how much of the measured value each is above it (or below: negative)."""
+        predicted = (self.without_figure, self.without_operation)
+        return tuple(None if ns is None else ns / self.figure.measured - 1 for ns in predicted)  # type: ignore[return-value]
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain data."""
+        figure, operation = (None if error is None else round(error, 4) for error in self.errors())
+        return {
+            "operation": self.figure.name,
+            "size": self.figure.size,
+            "measured_ns": self.figure.measured,
+            "predicted_ns": self.without_figure,
+            "error": figure,
+            "error_without_operation": operation,
+        }
+
+
+def operations(figures: list[Figure]) -> dict[Operation, Figure]:
+    """Return the figures by their operations.  SimulationError without any, or for one of no operation."""
+    if not figures:
+        raise SimulationError("it has no measurements")
+    try:
+        return {find(figure.name, figure.size): figure for figure in figures}
+    except LookupError as error:
+        raise SimulationError(str(error)) from None
+
+
+def cross_validate(figures: list[Figure], costs: CostModel) -> list[Prediction]:
+    """Predict each figure from the others; `costs` are the first guess of the fit.
+
+    SimulationError as of `operations`; OSError if the simulated kernel refuses one.
+    """
+    found = operations(figures)
+    fit = Fit({operation: figure.measured for operation, figure in found.items()}, costs)
+    return [
+        Prediction(figure, fit.predicted(operation), fit.predicted(operation, whole=True))
+        for operation, figure in found.items()
+    ]
+
+
+def summary(predictions: list[Prediction]) -> tuple[int, float, float]:
+    """Return how many figures the others predict, and the median and the largest error of that."""
+    errors = [abs(error) for each in predictions if (error := each.errors()[0]) is not None]
+    return len(errors), median(errors or [0.0]), max(errors, default=0.0)

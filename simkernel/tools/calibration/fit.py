@@ -15,20 +15,21 @@ are tried.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from operator import attrgetter, itemgetter
 from statistics import median
 from typing import Any, Final
 
 import attrs
 
 from simkernel.kernel.lib.costs import CostModel
-from simkernel.tools.calibration.operations import Operation
+from simkernel.tools.calibration.host import Timing
+from simkernel.tools.calibration.operations import Kind, Operation
 from simkernel.tools.calibration.parameters import PRICES
 
 FAITH: Final = 1e-4
 """The weight of a first guess that is off by its whole value, against an operation that is."""
-ROUNDS: Final = 20_000
-CLOSE: Final = 1e-9
-"""A round that changes no price by more than this part of its guess is the last."""
+DETERMINED: Final = 1.0
+"""Largest leverage of a prediction: then it is as certain as a measurement."""
 HELD: Final = (100, 200, 400, 800, 1600)
 """Sockets that caches may hold, beside the guess."""
 OF_THE_BUS: Final = frozenset({"readl", "writel"})
@@ -65,55 +66,112 @@ class Equation:
         paid = sum(often * prices[name] for name, often in self.payments.items())
         return paid / self.ns - 1
 
+    def shares(self, guess: Mapping[str, float]) -> list[float]:
+        """Return which part of `ns` each price of `guess` is."""
+        return [self.payments.get(name, 0.0) * price / self.ns for name, price in guess.items()]
+
 
 def solve(equations: Sequence[Equation], guess: Mapping[str, float]) -> dict[str, float]:
-    """The prices, for the names of `guess`: coordinate descent, in units of the guess."""
-    names = list(guess)
-    columns = [
-        [
-            (place, equation.payments[name] * guess[name] / equation.ns)
-            for place, equation in enumerate(equations)
-            if name in equation.payments
+    """Return the prices, for the names of `guess`: the normal equations, in units of the guess.
+
+    A price that comes out negative is 0, and the others are solved again.
+    """
+    rows = [equation.shares(guess) for equation in equations]
+    columns = list(zip(*rows, strict=True))
+    free = list(range(len(guess)))
+    while True:
+        matrix = [
+            [*(_dot(columns[i], columns[j]) + FAITH * (i == j) for j in free), sum(columns[i]) + FAITH]
+            for i in free
         ]
-        for name in names
+        found = dict(zip(free, _eliminate(matrix), strict=True))
+        kept = [index for index in free if found[index] >= 0]
+        if len(kept) == len(free):
+            return {name: guess[name] * found.get(index, 0.0) for index, name in enumerate(guess)}
+        free = kept
+
+
+def _dot(left: Sequence[float], right: Sequence[float]) -> float:
+    return sum(one * other for one, other in zip(left, right, strict=True))
+
+
+def _eliminate(matrix: list[list[float]]) -> list[float]:
+    """Solve a positive definite system, each row with its right side last (Gauss and Jordan)."""
+    for place, pivot in enumerate(matrix):
+        pivot[:] = [value / pivot[place] for value in pivot]
+        for row in matrix:
+            if row is not pivot and (factor := row[place]):
+                row[:] = [value - factor * other for value, other in zip(row, pivot, strict=True)]
+    return [row[-1] for row in matrix]
+
+
+def leverage(equation: Equation, others: Sequence[Equation], guess: Mapping[str, float]) -> float:
+    """Return how many times the variance of the others' measurements a prediction from them has."""
+    row = equation.shares(guess)
+    columns = list(zip(*(each.shares(guess) for each in others), strict=True))
+    matrix = [
+        [*(_dot(left, right) + FAITH * (left is right) for right in columns), share]
+        for left, share in zip(columns, row, strict=True)
     ]
-    weights = [sum(value * value for _, value in column) + FAITH for column in columns]
-    found = [1.0] * len(names)
-    left = [-equation.error(guess) for equation in equations]
-    for _ in range(ROUNDS):
-        largest = 0.0
-        for index, column in enumerate(columns):
-            pull = sum(value * left[place] for place, value in column) + FAITH * (1.0 - found[index])
-            step = max(pull / weights[index], -found[index])
-            found[index] += step
-            for place, value in column:
-                left[place] -= step * value
-            largest = max(largest, abs(step))
-        if largest < CLOSE:
-            break
-    return {name: guess[name] * value for name, value in zip(names, found, strict=True)}
+    return _dot(row, _eliminate(matrix))
 
 
-def fitted(measured: Mapping[Operation, float], other: CostModel) -> CostModel:
-    """The prices for which the operations take what was `measured`, in ns; `other` are another machine's."""
-    prices = [name for name in PRICES if name not in OF_THE_BUS and getattr(other, name) > 0]
-    ratio = median(ns / operation.simulated(other) for operation, ns in measured.items())
-    guess = attrs.evolve(other, **{name: max(round(getattr(other, name) * ratio), 1) for name in prices})
-    paid = {operation: payments(operation, guess, prices) for operation in measured}
-    best: tuple[float, CostModel] | None = None
-    for held in sorted({guess.cached_sockets, *HELD}):
-        trial = attrs.evolve(guess, cached_sockets=held)
-        equations = [
-            Equation({**paid[operation], **_missed(operation, trial)}, ns)
-            for operation, ns in measured.items()
-        ]
-        found = solve(equations, {name: float(getattr(guess, name)) for name in _told(equations, prices)})
-        wrong = sum(equation.error(found) ** 2 for equation in equations)
-        if best is None or wrong < best[0]:
-            rounded: dict[str, Any] = {name: round(ns) for name, ns in found.items()}
-            best = wrong, attrs.evolve(trial, **rounded)
-    assert best is not None
-    return best[1]
+class Fit:
+    """Prices from what was `measured`, in ns; `other` are another machine's."""
+
+    def __init__(self, measured: Mapping[Operation, float], other: CostModel) -> None:
+        self.measured = measured
+        prices = [name for name in PRICES if name not in OF_THE_BUS and getattr(other, name) > 0]
+        ratio = median(ns / operation.simulated(other) for operation, ns in measured.items())
+        self._guess = attrs.evolve(
+            other, **{name: max(round(getattr(other, name) * ratio), 1) for name in prices}
+        )
+        self._held = sorted({self._guess.cached_sockets, *HELD})
+        paid: dict[Operation, dict[str, float]] = {}
+        few: dict[tuple[Kind, int], Iterable[str]] = {}
+        for operation in sorted(measured, key=attrgetter("count")):
+            paid[operation] = payments(
+                operation, self._guess, few.get((operation.kind, operation.size), prices)
+            )
+            few[operation.kind, operation.size] = paid[operation]
+        self._equations = {
+            held: {
+                each: Equation({**paid[each], **_missed(each, trial)}, ns) for each, ns in measured.items()
+            }
+            for held in self._held
+            for trial in [attrs.evolve(self._guess, cached_sockets=held)]
+        }
+
+    def costs(self) -> CostModel:
+        """Return the prices for which the operations take what was measured."""
+        held, found = self._best(self.measured)
+        prices: dict[str, Any] = {name: round(ns) for name, ns in found.items()}
+        return attrs.evolve(self._guess, cached_sockets=held, **prices)
+
+    def predicted(self, left_out: Operation, *, whole: bool = False) -> float | None:
+        """Return what an operation takes by the prices that the others determine; None if they do not.
+
+        With `whole`, all its sizes and counts are left out.
+        """
+        key = left_out.kind.key
+        rest = [each for each in self.measured if each != left_out and not (whole and each.kind.key == key)]
+        held, found = self._best(rest)
+        equations = self._equations[held]
+        guess = {name: float(getattr(self._guess, name)) for name in PRICES if getattr(self._guess, name)}
+        if leverage(equations[left_out], [equations[each] for each in rest], guess) > DETERMINED:
+            return None
+        return equations[left_out].ns * (1 + equations[left_out].error({**guess, **found}))
+
+    def _best(self, rows: Iterable[Operation]) -> tuple[int, dict[str, float]]:
+        """Return how many sockets the caches hold, and the prices that `rows` pay."""
+        trials = []
+        for held in self._held:
+            equations = [self._equations[held][each] for each in rows]
+            told = dict.fromkeys(name for each in equations for name in each.payments)
+            found = solve(equations, {name: float(getattr(self._guess, name)) for name in told})
+            trials.append((sum(equation.error(found) ** 2 for equation in equations), held, found))
+        _, held, found = min(trials, key=itemgetter(0))
+        return held, found
 
 
 def _missed(operation: Operation, costs: CostModel) -> dict[str, float]:
@@ -121,6 +179,8 @@ def _missed(operation: Operation, costs: CostModel) -> dict[str, float]:
     return payments(operation, costs, ["cache_miss"]) if operation.count > HELD[0] else {}
 
 
-def _told(equations: Sequence[Equation], prices: Sequence[str]) -> list[str]:
-    """The prices that at least one operation pays."""
-    return [name for name in prices if any(name in equation.payments for equation in equations)]
+def fitted(measured: Mapping[Operation, Timing], other: CostModel) -> CostModel:
+    """Return the costs of a machine on which operations took what was `measured`; `other` as for Fit."""
+    found = Fit({operation: timing.ns for operation, timing in measured.items()}, other).costs()
+    factors = zip(*([each / took.ns for each in took.quantiles] for took in measured.values()), strict=True)
+    return attrs.evolve(found, spread=tuple(round(1000 * median(each)) for each in factors))

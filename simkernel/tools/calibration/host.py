@@ -10,6 +10,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
+import attrs
+
 from simkernel.engine import SimulationError
 from simkernel.tools.calibration.operations import Operation
 
@@ -29,8 +31,16 @@ def compiler() -> str:
     )
 
 
-def measure(operations: Iterable[Operation], cc: str) -> dict[Operation, float]:
-    """Return nanoseconds per operation, without those that this kernel or this user may not perform.
+@attrs.frozen
+class Timing:
+    """What an operation takes in ns: the fastest batch, and quantiles of single ones at jitter.LEVELS."""
+
+    ns: float
+    quantiles: tuple[float, ...]
+
+
+def measure(operations: Iterable[Operation], cc: str) -> dict[Operation, Timing]:
+    """Return the timing of each operation, without those that this kernel or this user may not perform.
 
     SimulationError if this is not Linux, or `measure.c` does not compile.
     """
@@ -40,7 +50,7 @@ def measure(operations: Iterable[Operation], cc: str) -> dict[Operation, float]:
     with TemporaryDirectory() as folder:
         program = Path(folder) / "measure"
         compiled = subprocess.run(
-            [cc, "-O2", "-o", program, SOURCE], capture_output=True, text=True, check=False
+            [cc, "-O2", "-pthread", "-o", program, SOURCE], capture_output=True, text=True, check=False
         )
         if compiled.returncode:
             raise SimulationError(f"{cc} does not compile {SOURCE.name}:\n{compiled.stderr.strip()}")
@@ -48,7 +58,7 @@ def measure(operations: Iterable[Operation], cc: str) -> dict[Operation, float]:
             [program, *wanted], capture_output=True, text=True, check=False, timeout=SECONDS
         )
     lines = (line.split() for line in done.stdout.splitlines())
-    measured = {wanted[key]: float(ns) for key, ns in lines}
+    measured = {wanted[key]: Timing(float(ns), tuple(map(float, quantiles))) for key, ns, *quantiles in lines}
     if not measured:
         raise SimulationError(f"nothing could be measured: {done.stderr.strip() or 'no reason given'}")
     return measured

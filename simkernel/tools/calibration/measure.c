@@ -3,6 +3,7 @@
  * Each argument asks for one figure, as KIND:COUNT:SIZE; a line with it and the nanoseconds is printed for
  * each.  A batch of an operation is timed as a whole, and what only prepares it (draining a queue) is not.  The
  * figure is that of the fastest of many batches, on one CPU: whatever else the machine does only adds to it.
+ * Behind it stand the median and the 90th and 99th percentile of single operations, without the clock's own time.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -10,24 +11,30 @@
 #include <linux/genetlink.h>
 #include <linux/netlink.h>
 #include <poll.h>
+#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
+enum { NOBODY = 0x7ffffff0 }; /* a port id */
 enum { BATCHES = 75, LARGEST = 1 << 20, MOST = 20000, GROUP = 1, OTHER_GROUP = 2 };
 enum { BATCH_NS = 1000000 }; /* about as long a batch takes */
+enum { SINGLES = 20000, SINGLES_NS = 100000000 };
 enum { QUEUE = 200000 };     /* bytes that a queue holds, in memory: a little less than rmem_default */
 
 static char buffer[LARGEST];
@@ -36,6 +43,7 @@ static int one, other;    /* descriptors of the operation */
 static int crowd[MOST];   /* sockets that only receive */
 static struct sockaddr_nl to;
 static pid_t partner;
+static double spent;      /* what a batch took that keeps its own time */
 
 static void fail(const char *what)
 {
@@ -55,6 +63,11 @@ static double now(void)
 	struct timespec time;
 	clock_gettime(CLOCK_MONOTONIC, &time);
 	return time.tv_sec * 1e9 + time.tv_nsec;
+}
+
+static double lesser(double left, double right)
+{
+	return left < right ? left : right;
 }
 
 static int netlink_socket(int protocol, unsigned groups)
@@ -158,34 +171,51 @@ static void eventfd_turns(long n)
 	}
 }
 
-static void open_ready_eventfd(void)
+static struct pollfd asked[MOST];
+
+static void open_ready_eventfds(void)
 {
-	one = must(eventfd(1, 0), "eventfd");
+	count = count ? count : 1;
+	for (long file = 0; file < count; file++)
+		asked[file] = (struct pollfd){.fd = must(eventfd(1, 0), "eventfd"), .events = POLLIN};
+}
+
+/* Only the last one is ready: the others are put into their wait queues before it is asked. */
+static void open_idle_eventfds(void)
+{
+	open_ready_eventfds();
+	for (long file = 0; file < count - 1; file++)
+		asked[file].fd = must(eventfd(0, 0), "eventfd");
 }
 
 static void polls(long n)
 {
-	struct pollfd asked = {.fd = one, .events = POLLIN};
-
 	while (n--)
-		must(poll(&asked, 1, -1), "poll");
+		must(poll(asked, count, 0), "poll");
 }
+
+static void waiting_polls(long n)
+{
+	while (n--)
+		must(poll(asked, count, -1), "poll");
+}
+
+static struct epoll_event found[MOST];
 
 static void open_epoll(void)
 {
-	struct epoll_event asked = {.events = EPOLLIN};
+	struct epoll_event wanted = {.events = EPOLLIN};
 
-	other = must(eventfd(1, 0), "eventfd");
 	one = must(epoll_create1(0), "epoll_create1");
-	must(epoll_ctl(one, EPOLL_CTL_ADD, other, &asked), "epoll_ctl");
+	open_ready_eventfds();
+	for (long file = 0; file < count; file++)
+		must(epoll_ctl(one, EPOLL_CTL_ADD, asked[file].fd, &wanted), "epoll_ctl");
 }
 
 static void epoll_waits(long n)
 {
-	struct epoll_event told;
-
 	while (n--)
-		must(epoll_wait(one, &told, 1, -1), "epoll_wait");
+		must(epoll_wait(one, found, count, -1), "epoll_wait");
 }
 
 static void socket_lives(long n)
@@ -210,6 +240,11 @@ static void open_loadavg(void)
 	one = must(open("/proc/loadavg", O_RDONLY), "/proc/loadavg");
 }
 
+static void open_self_stat(void)
+{
+	one = must(open("/proc/self/stat", O_RDONLY), "/proc/self/stat");
+}
+
 static void open_attribute(void)
 {
 	one = must(open("/sys/kernel/profiling", O_RDONLY), "/sys/kernel/profiling");
@@ -217,12 +252,51 @@ static void open_attribute(void)
 		one = must(open("/sys/kernel/uevent_seqnum", O_RDONLY), "/sys/kernel/uevent_seqnum");
 }
 
-static void open_unix(void)
+static void opens(long n)
+{
+	while (n--)
+		close(must(open("/proc/loadavg", O_RDONLY), "/proc/loadavg"));
+}
+
+static void deep_opens(long n)
+{
+	while (n--)
+		close(must(open("/sys/kernel/uevent_seqnum", O_RDONLY), "/sys/kernel/uevent_seqnum"));
+}
+
+static void open_reads(long n)
+{
+	while (n--) {
+		one = must(open("/proc/loadavg", O_RDONLY), "/proc/loadavg");
+		preads(1);
+		close(one);
+	}
+}
+
+static void stats(long n)
+{
+	struct stat status;
+
+	while (n--)
+		must(stat("/proc/loadavg", &status), "/proc/loadavg");
+}
+
+static void unix_pair(int type)
 {
 	int ends[2];
 
-	must(socketpair(AF_UNIX, SOCK_DGRAM, 0, ends), "socketpair");
+	must(socketpair(AF_UNIX, type, 0, ends), "socketpair");
 	one = ends[0], other = ends[1];
+}
+
+static void open_unix(void)
+{
+	unix_pair(SOCK_DGRAM);
+}
+
+static void open_unix_stream(void)
+{
+	unix_pair(SOCK_STREAM);
 }
 
 static void unix_turns(long n)
@@ -230,6 +304,34 @@ static void unix_turns(long n)
 	while (n--) {
 		must(send(one, buffer, size, 0), "send");
 		receive(other);
+	}
+}
+
+/* The new program is this one, which ends at once if it is asked for nothing. */
+static void spawns(long n)
+{
+	char *arguments[] = {"measure", NULL};
+	pid_t child;
+
+	while (n--) {
+		if ((errno = posix_spawn(&child, "/proc/self/exe", NULL, NULL, arguments, NULL)))
+			fail("posix_spawn");
+		must(waitpid(child, NULL, 0), "waitpid");
+	}
+}
+
+static void *no_work(void *unused)
+{
+	return unused;
+}
+
+static void threads(long n)
+{
+	while (n--) {
+		pthread_t thread;
+
+		pthread_create(&thread, NULL, no_work, NULL);
+		pthread_join(thread, NULL);
 	}
 }
 
@@ -251,7 +353,7 @@ static void usersock_turns(long n)
 static void aim_at_nobody(void)
 {
 	open_usersock();
-	aim_at(0x7ffffff0, 0);
+	aim_at(NOBODY, 0);
 }
 
 static void refusals(long n)
@@ -395,6 +497,57 @@ static void echo_pipe(void)
 	other = there[1], one = back[0];
 }
 
+/* An event wakes a program from poll.  It is timed from when the kernel has the message to the receiver's return
+ * from recv: what a send takes until then is what one to no port takes.  The receiver has the higher priority,
+ * so it gets the CPU when it is woken, as after an interrupt. */
+static double *sent;
+
+static void set_priority(int realtime)
+{
+	struct sched_param first = {.sched_priority = realtime}, none = {0};
+
+	if (sched_setscheduler(0, SCHED_FIFO, &first) && realtime == 1)
+		must(sched_setscheduler(0, SCHED_IDLE, &none), "SCHED_IDLE");
+}
+
+static void open_events(void)
+{
+	count = 1;
+	open_group();
+	asked[0] = (struct pollfd){.fd = crowd[0], .events = POLLIN};
+	sent = mmap(NULL, sizeof *sent, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	int sender = one;
+	open_pipe();
+	partner = must(fork(), "fork");
+	set_priority(partner ? 2 : 1);
+	if (!partner) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		double before, least = 1e18;
+		struct sockaddr_nl nobody = to;
+
+		nobody.nl_groups = 0, nobody.nl_pid = NOBODY;
+		for (;;) {
+			must(read(one, reply, 1), "read");
+			before = now();
+			sendto(sender, buffer, size, 0, (struct sockaddr *)&nobody, sizeof nobody);
+			*sent = now();
+			least = lesser(least, *sent - before);
+			*sent += least;
+			sendto(sender, buffer, size, 0, (struct sockaddr *)&to, sizeof to);
+		}
+	}
+}
+
+static void events(long n)
+{
+	while (n--) {
+		must(write(other, reply, 1), "write");
+		must(poll(asked, 1, -1), "poll");
+		receive(crowd[0]);
+		spent += now() - *sent;
+	}
+}
+
 static const struct operation {
 	const char *kind;
 	void (*prepare)(void);
@@ -407,14 +560,23 @@ static const struct operation {
 	{"sched_yield", nothing, yields},
 	{"fionread", open_pipe, fionreads},
 	{"eventfd", open_eventfd, eventfd_turns},
-	{"poll", open_ready_eventfd, polls},
+	{"poll", open_ready_eventfds, polls},
+	{"poll-wait", open_idle_eventfds, waiting_polls},
 	{"epoll", open_epoll, epoll_waits},
 	{"socket", nothing, socket_lives},
 	{"comm", open_comm, preads},
 	{"loadavg", open_loadavg, preads},
+	{"self-stat", open_self_stat, preads},
+	{"stat", nothing, stats},
+	{"open", nothing, opens},
+	{"open-deep", nothing, deep_opens},
+	{"open-read", nothing, open_reads},
 	{"attribute", open_attribute, preads},
 	{"pipe", open_large_pipe, pipe_turns},
 	{"unix", open_unix, unix_turns},
+	{"stream", open_unix_stream, unix_turns},
+	{"spawn", nothing, spawns},
+	{"thread", nothing, threads},
 	{"usersock", open_usersock, usersock_turns},
 	{"refused", aim_at_nobody, refusals},
 	{"getfamily", open_generic, generic_turns},
@@ -424,37 +586,54 @@ static const struct operation {
 	{"others", open_other_group, sends, NULL, drain, 1},
 	{"usersock-echo", echo_usersock, usersock_echoes},
 	{"pipe-echo", echo_pipe, pipe_turns},
+	{"event", open_events, events},
 };
+
+static double clock_ns = 1e18; /* what looking at the clock adds */
 
 static double timed(const struct operation *operation, long n)
 {
 	if (operation->before)
 		operation->before(n);
+	spent = 0;
 	double begun = now();
 	operation->batch(n);
 	double took = now() - begun;
 	if (operation->after)
 		operation->after();
-	return took;
+	return spent ? spent - (n - 1) * clock_ns : took;
 }
 
-static double measure(const struct operation *operation)
+static int ascending(const void *left, const void *right)
 {
-	double least = 1e18;
-	long n = 1, longest = 1L << 30;
+	double difference = *(const double *)left - *(const double *)right;
 
+	return (difference > 0) - (difference < 0);
+}
+
+static void measure(const struct operation *operation, const char *asked)
+{
+	static double singles[SINGLES];
+	double least = 1e18, begun;
+	long n = 1, longest = 1L << 30;
+	int taken = 0;
+
+	for (int look = 0; look < BATCHES; look++) {
+		begun = now();
+		clock_ns = lesser(clock_ns, now() - begun);
+	}
 	if (operation->queues)
 		longest = 1 + QUEUE / (2 * size + 4096);
 	operation->prepare();
 	while (n < longest && timed(operation, n) < BATCH_NS)
 		n = n * 2 < longest ? n * 2 : longest;
-	for (int batch = 0; batch < BATCHES; batch++) {
-		double took = timed(operation, n) / n;
-
-		if (took < least)
-			least = took;
-	}
-	return least;
+	for (int batch = 0; batch < BATCHES; batch++)
+		least = lesser(least, (timed(operation, n) - clock_ns) / n);
+	for (begun = now(); taken < SINGLES && (taken < 200 || now() - begun < SINGLES_NS); taken++)
+		singles[taken] = timed(operation, 1) - clock_ns;
+	qsort(singles, taken, sizeof *singles, ascending);
+	printf("%s %.1f %.1f %.1f %.1f\n", asked, least, singles[taken / 2], singles[taken * 9 / 10],
+	       singles[taken * 99 / 100]);
 }
 
 /* One figure in a process of its own, so that nothing of it is left for the next. */
@@ -472,10 +651,9 @@ static void figure(const char *asked)
 		if (strcmp(operations[index].kind, kind))
 			continue;
 		setrlimit(RLIMIT_NOFILE, &files);
-		double ns = measure(&operations[index]);
+		measure(&operations[index], asked);
 		if (partner)
 			kill(partner, SIGKILL), waitpid(partner, NULL, 0);
-		printf("%s %.1f\n", asked, ns);
 		exit(fflush(stdout) ? 1 : 0);
 	}
 	fprintf(stderr, "%s: no such operation\n", kind);

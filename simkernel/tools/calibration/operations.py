@@ -9,10 +9,12 @@ from typing import Final
 import attrs
 
 from simkernel.application.app import App
+from simkernel.engine.jitter import HOLD
 from simkernel.kernel.lib.costs import CostModel
 from simkernel.machine import Machine
 from simkernel.tools.calibration import programs
 from simkernel.tools.calibration.programs import Prepare
+from simkernel.uapi.socket import SOCK_DGRAM, SOCK_STREAM
 
 WARM_UP: Final = 2
 """Turns that are not timed: then caches of the kernel's (spare pages of pipes) are as they stay."""
@@ -28,6 +30,7 @@ class Kind:
     prepare  its program
     sizes    with how many bytes `--host` measures it; 0 where there is no size
     counts   with how many sockets
+    cpus     of the simulated machine; None where a wake-up preempts the program that causes it
     """
 
     name: str
@@ -35,6 +38,7 @@ class Kind:
     prepare: Prepare
     sizes: tuple[int, ...] = (0,)
     counts: tuple[int, ...] = (0,)
+    cpus: int | None = 1
 
     def match(self, name: str) -> int | None:
         """The count in `name`, 0 where none belongs there; None if that is not its name."""
@@ -45,7 +49,8 @@ class Kind:
         return int(found[1]) if found.groups() else 0
 
 
-MESSAGES: Final = (16, 64, 1024, 4096, 16384, 60000)
+ATTRIBUTE: Final = "/sys/kernel/uevent_seqnum"
+MESSAGES: Final = (16, 64, 1024, 4096, 16384, 32768, 60000)
 """Sizes at which copying is measured."""
 
 KINDS: Final = (
@@ -54,13 +59,25 @@ KINDS: Final = (
     Kind("ioctl(FIONREAD) on a pipe", "fionread", programs.fionread),
     Kind("eventfd write + read", "eventfd", programs.eventfd, (8,)),
     Kind("poll, one ready", "poll", programs.poll),
+    Kind("poll, {} ready", "poll", programs.poll, counts=(10, 100)),
+    Kind(
+        "poll that may wait, the last of {} ready",
+        "poll-wait", programs.poll_wait, counts=(1, 10, 100),
+    ),
     Kind("epoll_wait, one ready", "epoll", programs.epoll),
+    Kind("epoll_wait, {} ready", "epoll", programs.epoll, counts=(10, 100)),
     Kind("netlink socket + bind + close", "socket", programs.socket),
     Kind("pread of a procfs file (comm)", "comm", partial(programs.pread, "/proc/self/comm")),
     Kind("pread of a procfs file (loadavg)", "loadavg", partial(programs.pread, "/proc/loadavg")),
-    Kind("pread of a sysfs attribute", "attribute", partial(programs.pread, "/sys/kernel/uevent_seqnum")),
+    Kind("pread of a procfs file (self/stat)", "self-stat", partial(programs.pread, "/proc/self/stat")),
+    Kind("pread of a sysfs attribute", "attribute", partial(programs.pread, ATTRIBUTE)),
+    Kind("stat of a procfs file", "stat", programs.stat),
+    Kind("open + close of a procfs file", "open", partial(programs.open_close, programs.LOADAVG)),
+    Kind("open + close of a sysfs attribute", "open-deep", partial(programs.open_close, ATTRIBUTE)),
+    Kind("open + pread + close of a procfs file", "open-read", programs.open_read_close),
     Kind("pipe write + read", "pipe", programs.pipe, MESSAGES),
-    Kind("unix datagram send + recv", "unix", programs.unix, MESSAGES),
+    Kind("unix datagram send + recv", "unix", partial(programs.unix, SOCK_DGRAM), MESSAGES),
+    Kind("unix stream send + recv", "stream", partial(programs.unix, SOCK_STREAM), MESSAGES),
     Kind("usersock unicast send + recv", "usersock", programs.usersock, MESSAGES),
     Kind("usersock sendto, no such port", "refused", programs.refused, (16,)),
     Kind("nlctrl GETFAMILY send + recv", "getfamily", programs.getfamily, (32,)),
@@ -79,6 +96,12 @@ KINDS: Final = (
         "usersock-echo", programs.usersock_echo, (64,),
     ),
     Kind("pipe ping-pong, 2 processes on 1 cpu", "pipe-echo", programs.pipe_echo, (64,)),
+    Kind(
+        "usersock multicast to a program in poll, until its recv returns",
+        "event", programs.event, (200,), cpus=None,
+    ),
+    Kind("spawn + exit + wait", "spawn", programs.spawn),
+    Kind("thread create + join", "thread", programs.thread),
 )  # fmt: skip
 
 
@@ -102,34 +125,40 @@ class Operation:
         return f"{self.kind.key}:{self.count}:{self.size}"
 
     def simulated(self, costs: CostModel) -> float:
-        """Nanoseconds that it takes on a machine with one CPU and these prices.
+        """Nanoseconds that it takes on a machine with these prices.
 
         OSError where the kernel refuses it: a message too large, say.
         """
+        return sum(self.times(costs, TURNS)) / TURNS
+
+    def times(self, costs: CostModel, turns: int, *, jitter: bool = False) -> list[int]:
+        """Return what each of `turns` takes, in ns; `jitter` as for a Machine."""
         taken: list[int] = []
         refused: list[OSError] = []
 
         async def program(app: App) -> None:
             try:
                 trial = await self.kind.prepare(app, self.count, self.size)
-                for _ in range(WARM_UP + TURNS):
+                for _ in range(WARM_UP + turns):
+                    if jitter:
+                        await app.compute(HOLD)  # so that each turn has draws of its own
                     if trial.before is not None:
                         await trial.before()
                     begun = app.monotonic_ns()
                     for call in trial.calls:
                         await call()
-                    taken.append(app.monotonic_ns() - begun)
+                    taken.append(app.monotonic_ns() - (trial.begun() if trial.begun else begun))
             except OSError as error:
                 refused.append(error)
 
-        with Machine(cpus=1, costs=costs, udev=False) as machine:
+        with Machine(cpus=self.kind.cpus, costs=costs, udev=False, jitter=jitter) as machine:
             process = machine.spawn(program, name="calibrate")
             machine.run()
             if process.alive:
                 raise TimeoutError(f"{self.name} of {self.size} bytes waits for ever")
         if refused:
             raise refused[0]
-        return sum(taken[WARM_UP:]) / TURNS
+        return taken[WARM_UP:]
 
 
 OPERATIONS: Final = tuple(

@@ -1,17 +1,19 @@
 """A machine's prices in a file: what `simkernel calibrate --host` writes, and `--costs` reads.
 
-The file is one JSON object; its `parameters` are those of `CostModel`, each a whole number: of ns, but for
-`cached_sockets`.
+The file is one JSON object.  Its `parameters` are those of `CostModel`, each a whole number: of ns, but for
+`cached_sockets`.  Its `factors` are `CostModel.spread`.
 """
 
 from __future__ import annotations
 
 import json
+from math import inf
 from typing import Any, Final
 
 import attrs
 
 from simkernel.engine import SimulationError
+from simkernel.engine.jitter import LEVELS
 from simkernel.kernel.lib.costs import PARAMETERS, CostModel
 
 PRICES: Final = tuple(name for name in PARAMETERS if name != "cached_sockets")
@@ -43,7 +45,20 @@ def read_costs(text: str) -> CostModel:
     given = read_object(text, "parameters", ", as `simkernel calibrate --host` writes one")
     for name, value in given.items():
         _check(name, value)
-    return attrs.evolve(CostModel(), **given)
+    factors = json.loads(text).get("factors", CostModel().spread)
+    if not is_quantiles(factors):
+        raise SimulationError(f"factors: {factors!r} is no list of three numbers from 1 up that ascend")
+    return attrs.evolve(CostModel(), **given, spread=tuple(factors))
+
+
+def is_quantiles(value: Any) -> bool:
+    """Return True for a median, a 90th and a 99th percentile."""
+    return (
+        isinstance(value, list | tuple)
+        and len(value) == len(LEVELS)
+        and all(isinstance(each, int | float) and 1 <= each < inf for each in value)
+        and sorted(value) == list(value)
+    )
 
 
 def _check(name: str, value: Any) -> None:

@@ -26,12 +26,15 @@ from simkernel.uapi.netlink import (
 )
 from simkernel.uapi.poll import POLLIN
 from simkernel.uapi.resource import RLIMIT_NOFILE
-from simkernel.uapi.socket import AF_NETLINK, AF_UNIX, MSG_DONTWAIT, SOCK_DGRAM, SOCK_RAW
+from simkernel.uapi.socket import AF_NETLINK, AF_UNIX, MSG_DONTWAIT, SOCK_RAW
 
 PAGE: Final = 4096
 PIPE: Final = 65536
 """What fits a pipe unless more is asked for."""
 LARGEST: Final = 1 << 20
+LOADAVG: Final = "/proc/loadavg"
+SETTLED: Final = 0.001
+"""Seconds after which the other program sleeps in its call, whatever that costs."""
 GROUP: Final = 1
 OTHER_GROUP: Final = 1 << 1
 """As masks."""
@@ -44,11 +47,17 @@ Step = Callable[[], Awaitable[Any]]
 
 
 class Trial:
-    """The calls that one turn times, and what must be done before each turn."""
+    """The calls that one turn times, and what must be done before each turn.
 
-    def __init__(self, *calls: Step, before: Step | None = None) -> None:
+    `begun`, if given, returns when another program began the turn, in ns.
+    """
+
+    def __init__(
+        self, *calls: Step, before: Step | None = None, begun: Callable[[], int] | None = None
+    ) -> None:
         self.calls = calls
         self.before = before
+        self.begun = begun
 
 
 Prepare = Callable[[App, int, int], Awaitable[Trial]]
@@ -81,15 +90,42 @@ async def eventfd(app: App, count: int, size: int) -> Trial:
 
 
 async def poll(app: App, count: int, size: int) -> Trial:
-    counter = await app.eventfd(1)
-    return Trial(lambda: app.poll([(counter, POLLIN)]))
+    watched = [(await app.eventfd(1), POLLIN) for _ in range(max(count, 1))]
+    return Trial(lambda: app.poll(watched, 0))
+
+
+async def poll_wait(app: App, count: int, size: int) -> Trial:
+    watched = [(await app.eventfd(0), POLLIN) for _ in range(count - 1)]
+    watched.append((await app.eventfd(1), POLLIN))
+    return Trial(lambda: app.poll(watched))
 
 
 async def epoll(app: App, count: int, size: int) -> Trial:
-    counter = await app.eventfd(1)
+    count = max(count, 1)
     watch = await app.epoll()
-    await watch.register(counter, EPOLLIN)
-    return Trial(lambda: watch.poll(maxevents=1))
+    for _ in range(count):
+        await watch.register(await app.eventfd(1), EPOLLIN)
+    return Trial(lambda: watch.poll(maxevents=count))
+
+
+async def stat(app: App, count: int, size: int) -> Trial:
+    return Trial(lambda: app.stat(LOADAVG))
+
+
+async def open_close(path: str, app: App, count: int, size: int) -> Trial:
+    async def turn() -> None:
+        await app.close(await app.open(path, O_RDONLY))
+
+    return Trial(turn)
+
+
+async def open_read_close(app: App, count: int, size: int) -> Trial:
+    async def turn() -> None:
+        file = await app.open(LOADAVG, O_RDONLY)
+        await app.pread(file, PAGE, 0)
+        await app.close(file)
+
+    return Trial(turn)
 
 
 async def pread(path: str, app: App, count: int, size: int) -> Trial:
@@ -126,8 +162,8 @@ async def socket(app: App, count: int, size: int) -> Trial:
     return Trial(turn)
 
 
-async def unix(app: App, count: int, size: int) -> Trial:
-    one, other = await app.socketpair(AF_UNIX, SOCK_DGRAM)
+async def unix(kind: int, app: App, count: int, size: int) -> Trial:
+    one, other = await app.socketpair(AF_UNIX, kind)
     data = bytes(size)
     return Trial(lambda: one.send(data), lambda: other.recv(LARGEST))
 
@@ -225,6 +261,49 @@ async def _echo_usersock(app: App, fd: int, to: tuple[int, int]) -> None:
     while True:
         data = await sock.recv(LARGEST)
         await sock.sendto(data, to)
+
+
+async def event(app: App, count: int, size: int) -> Trial:
+    sock = await _netlink(app, groups=GROUP)
+    watched = [(sock.fileno(), POLLIN)]
+    reader, writer = await app.pipe()
+    begun = [0]
+    await app.spawn(_announce, reader, size, begun)
+    return Trial(
+        lambda: app.poll(watched),
+        lambda: sock.recv(LARGEST),
+        before=lambda: app.write(writer, b"x"),
+        begun=lambda: begun[0],
+    )
+
+
+async def _announce(app: App, reader: int, size: int, begun: list[int]) -> None:
+    sock, data = await _netlink(app), bytes(size)
+    refused, send = _sending(sock, data, (NOBODY, 0)), _sending(sock, data, (0, GROUP))
+    while True:
+        await app.read(reader, 1)
+        await app.sleep(SETTLED)
+        before = app.monotonic_ns()
+        await refused()
+        begun[0] = 2 * app.monotonic_ns() - before
+        await send()
+
+
+async def spawn(app: App, count: int, size: int) -> Trial:
+    return Trial(lambda: app.spawn(_nothing), app.wait)
+
+
+async def thread(app: App, count: int, size: int) -> Trial:
+    reader, writer = await app.pipe()
+    return Trial(lambda: app.thread(_write, writer), lambda: app.read(reader, 1))
+
+
+async def _nothing(app: App) -> None:
+    pass
+
+
+async def _write(app: App, writer: int) -> None:
+    await app.write(writer, b"x")
 
 
 async def pipe_echo(app: App, count: int, size: int) -> Trial:

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from simkernel.kernel.lib.costs import CostModel
-from simkernel.tools.calibration.fit import Equation, fitted, payments, solve
+from simkernel.tools.calibration.fit import DETERMINED, Equation, Fit, fitted, leverage, payments, solve
+from simkernel.tools.calibration.host import Timing
 from simkernel.tools.calibration.operations import OPERATIONS
 from tests.tools.calibration.test_operations import operation
 
@@ -59,10 +60,10 @@ def test_what_nothing_tells_apart_keeps_its_proportion() -> None:
 
 def test_another_machines_prices_are_found_again() -> None:
     """From a machine with prices of its own to figures, and from these back to the prices."""
-    theirs = attrs.evolve(CostModel(), syscall=140, file=40, copy_per_kib=20, poll=110, pipe=60, attribute=50,
+    theirs = attrs.evolve(CostModel(), syscall=140, file=40, copy_per_kib=20, poll=12, pipe=60, attribute=50,
                           skb_alloc=300, memory_charge=60, multicast_member=150, schedule=200)  # fmt: skip
     figures = {each: each.simulated(theirs) for each in FEW}
-    found = fitted(figures, CostModel())
+    found = Fit(figures, CostModel()).costs()
     for name in ("syscall", "file", "poll", "schedule", "pipe", "attribute"):
         assert getattr(found, name) == pytest.approx(getattr(theirs, name), abs=4, rel=0.05), name
     for each, ns in figures.items():
@@ -70,7 +71,37 @@ def test_another_machines_prices_are_found_again() -> None:
 
 
 def test_what_nothing_tells_of_goes_with_the_rest() -> None:
-    figures = {each: 2 * each.simulated(CostModel()) for each in FEW if each.count <= 10}
+    figures = {
+        each: Timing(ns, (1.1 * ns, 1.2 * ns, 1.5 * ns))
+        for each in (operation("getppid"), operation("pipe", 64), operation("comm"))
+        for ns in [2 * each.simulated(CostModel())]
+    }
     found = fitted(figures, CostModel())
     assert found.fork == pytest.approx(2 * CostModel().fork, rel=0.05)
     assert found.readl == CostModel().readl
+    assert found.spread == (1100, 1200, 1500)
+
+
+def test_leverage_tells_a_determined_operation_from_one_that_is_not() -> None:
+    guess = {"a": 100.0, "b": 50.0}
+    both, one = Equation({"a": 1.0, "b": 1.0}, 150.0), Equation({"a": 1.0}, 100.0)
+    other = Equation({"b": 1.0}, 50.0)
+    assert leverage(both, [one, both], guess) <= DETERMINED
+    assert leverage(other, [one, both], guess) > DETERMINED  # a difference of two measurements
+    assert leverage(other, [one], guess) > 100
+
+
+def test_prediction_does_not_use_the_measurement_that_it_predicts() -> None:
+    sizes = [operation("pipe", size) for size in (16, 64, 1024, 4096)]
+    figures = {each: each.simulated(CostModel()) for each in sizes}
+    figures[sizes[2]] *= 10
+    predicted = Fit(figures, CostModel()).predicted(sizes[2])
+    assert predicted == pytest.approx(figures[sizes[2]] / 10, rel=0.05)
+
+
+def test_operation_alone_in_paying_a_price_is_fixed_by_itself() -> None:
+    alone, others = operation("thread"), [operation("pipe", size) for size in (16, 64, 128)]
+    fit = Fit({each: each.simulated(CostModel()) for each in (alone, *others)}, CostModel())
+    assert fit.predicted(alone) is None
+    assert fit.predicted(others[0]) is not None
+    assert fit.predicted(others[0], whole=True) is None

@@ -16,7 +16,7 @@ from simkernel.tools import calibration
 from simkernel.tools.calibration.host import COMPILERS
 from simkernel.tools.calibration.operations import KINDS, Operation, find
 
-SIZED = ("pipe", "unix", "usersock", "refused", "recv", "members", "usersock-echo", "pipe-echo")
+SIZED = ("pipe", "unix", "stream", "usersock", "refused", "recv", "members", "usersock-echo", "pipe-echo")
 COSTS = CostModel()
 
 
@@ -65,6 +65,21 @@ def test_a_thousand_members_cost_more_than_ten_times_a_hundred() -> None:
     assert thousand > 11 * hundred
 
 
+@pytest.mark.parametrize("key", ["poll", "poll-wait", "epoll"])
+@given(counts=st.tuples(st.integers(1, 60), st.integers(1, 60)))
+@settings(max_examples=6, deadline=None)
+def test_more_files_cost_more(key: str, counts: tuple[int, int]) -> None:
+    few, many = (operation(key, 0, count).simulated(COSTS) for count in sorted(counts))
+    assert few <= many if counts[0] == counts[1] else few < many
+
+
+def test_poll_that_cannot_wait_joins_no_wait_queue() -> None:
+    dearer = CostModel(poll_wait=COSTS.poll_wait + 1000)
+    may, must_not = operation("poll-wait", 0, 3), operation("poll", 0, 3)
+    assert must_not.simulated(dearer) == must_not.simulated(COSTS)
+    assert may.simulated(dearer) == may.simulated(COSTS) + 3000
+
+
 def test_a_ping_pong_switches_twice() -> None:
     dearer = CostModel(switch=COSTS.switch + 1000)
     assert operation("pipe-echo", 64).simulated(dearer) == operation("pipe-echo", 64).simulated(COSTS) + 2000
@@ -81,7 +96,7 @@ def test_a_message_that_is_too_large_is_refused() -> None:
 def test_the_c_program_knows_the_same_kinds(tmp_path: Path) -> None:
     cc = next(filter(shutil.which, COMPILERS))
     source, program = Path(calibration.__file__).with_name("measure.c"), tmp_path / "measure"
-    subprocess.run([cc, "-Wall", "-Werror", "-o", program, source], check=True)
+    subprocess.run([cc, "-Wall", "-Werror", "-pthread", "-o", program, source], check=True)
     for kind in KINDS:
         done = subprocess.run([program, f"{kind.key}:x:0"], capture_output=True, text=True, check=False)
         assert "KIND:COUNT:SIZE" in done.stderr
