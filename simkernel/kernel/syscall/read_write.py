@@ -41,8 +41,9 @@ class ReadWriteCalls:
         return self._read(task, file, size, file.position, moves=True)
 
     def readv(self, task: Task, fd: int, sizes: Sequence[int]) -> Read:
-        """readv(2): the bytes for several buffers, in a row."""
-        return self.read(task, fd, sum(sizes))
+        """readv(2): the bytes for several buffers, in a row; none without asking the file (`vfs_readv()`)."""
+        file: OpenFile = task.files.get(fd)
+        return b"" if file.readable and not sum(sizes) else self.read(task, fd, sum(sizes))
 
     def pread64(self, task: Task, fd: int, size: int, offset: int) -> Read:
         """pread(2): the same from `offset` on; the position stays.  ESPIPE where there is none."""
@@ -82,7 +83,8 @@ class ReadWriteCalls:
 
     def writev(self, task: Task, fd: int, data: bytes) -> Written:
         """writev(2), its buffers joined by the caller's library."""
-        return self.write(task, fd, data)
+        file: OpenFile = task.files.get(fd)
+        return 0 if file.writable and not data else self.write(task, fd, data)
 
     def pwrite64(self, task: Task, fd: int, data: bytes, offset: int) -> Written:
         """pwrite(2): the same from `offset` on; the position stays.  ESPIPE where there is none."""

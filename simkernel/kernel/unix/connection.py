@@ -83,6 +83,7 @@ class ConnectionSocket(UnixSocket):
         end = skb.sender
         assert isinstance(end, ConnectionSocket)
         end.listener = None
+        end.opener = task.credentials  # whose inode accept(2) makes (`sock_alloc()`)
         skb.free()
         return end
 

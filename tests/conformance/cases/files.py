@@ -151,6 +151,24 @@ def closed_together(world: World, log: Log) -> None:
 
 
 @case(privileged=True, marks=PROGRAMS)
+def vectors_without_a_byte(world: World, log: Log) -> None:
+    """readv and writev of no bytes do not ask the file, which read and write of no bytes do."""
+    a = world.programs().start()
+    eventfd, (read, write), folder = a.eventfd(1), a.pipe(), a.open(".", os.O_RDONLY)
+    for name, fd in (
+        ("eventfd", eventfd),
+        ("read", read),
+        ("write", write),
+        ("folder", folder),
+        ("none", 99),
+    ):
+        log.call(f"{name}: read", a.read, fd, 0)
+        log.call(f"{name}: readv", a.readv, fd, [0, 0])
+        log.call(f"{name}: write", a.write, fd, b"")
+        log.call(f"{name}: writev", a.writev, fd, [b"", b""])
+
+
+@case(privileged=True, marks=PROGRAMS)
 def long_names_in_a_removed_folder(world: World, log: Log) -> None:
     """No name is too long where there can be none."""
     a = world.programs().start()

@@ -377,6 +377,24 @@ def end_of_file_has_flags(world: World, log: Log) -> None:
 
 
 @case(privileged=True, marks=PROGRAMS)
+def owners_of_sockets(world: World, log: Log) -> None:
+    """fstat shows the user that called socket, socketpair or accept."""
+    programs = world.programs()
+    root, user = programs.start(), programs.start(1000, 100)
+    listener, sock = root.socket(AF_UNIX, SOCK_STREAM), user.socket(AF_UNIX, SOCK_STREAM)
+    root.bind(listener, b"\0name")
+    root.listen(listener, 1)
+    log.call("connect", user.connect, sock, b"\0name")
+    accepted, _ = root.accept(listener)
+    for name, program, fd in (
+        ("listener", root, listener),
+        ("sock", user, sock),
+        ("accepted", root, accepted),
+    ):
+        log.call(name, program.fstat, fd)
+
+
+@case(privileged=True, marks=PROGRAMS)
 def an_error_behind_the_data(world: World, log: Log) -> None:
     """A receive that wants more than there is drops the error of a reset, blocking or not."""
     a = world.programs().start()

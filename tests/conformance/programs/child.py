@@ -153,10 +153,11 @@ def _at_channel(fd: int) -> socket.socket:
     return sock
 
 
-def _begin(fd: int, counters: Any, place: int, uid: int, gid: int, groups: list[int], root: str) -> None:
+def _begin(
+    fd: int, null: int, counters: Any, place: int, uid: int, gid: int, groups: list[int], root: str
+) -> None:
     """Be a program of a user."""
     sock = _at_channel(fd)
-    null = os.open(f"{MNT}/null", os.O_RDWR)  # the host's own must keep its mode
     for standard in range(3):
         os.dup2(null, standard)
     os.closerange(3, CHANNEL)
@@ -184,6 +185,13 @@ class Init:
     def __init__(self, channel: Channel, counters: Any) -> None:
         self._channel = channel
         self._counters = counters
+        self._null = -1
+        self._mount()
+
+    def _mount(self) -> None:
+        """Mount the folder, and open what will be the standard streams of programs."""
+        mount_folder()
+        self._null = os.open(f"{MNT}/null", os.O_RDWR)
 
     def serve(self) -> None:
         """Do what the case tells until it is over."""
@@ -204,7 +212,7 @@ class Init:
         if not (pid := os.fork()):
             try:
                 self._channel.sock.close()
-                _begin(fd, self._counters, *arguments)
+                _begin(fd, self._null, self._counters, *arguments)
             finally:
                 os._exit(0)
         os.close(fd)
@@ -216,8 +224,9 @@ class Init:
             os.kill(-1, signal.SIGKILL)
         with suppress(ChildProcessError):
             os.waitpid(-1, 0)  # returns when there are none: SIGCHLD is ignored
+        os.close(self._null)
         libc_call("umount2", MNT.encode(), MNT_DETACH)
-        mount_folder()
+        self._mount()
 
 
 def mount_folder() -> None:
@@ -246,7 +255,6 @@ def init(fd: int, shared: int) -> None:
     # Whatever a program does as root, it changes no file of the host.
     libc_call("syscall", MOUNT_SETATTR, -1, b"/", AT_RECURSIVE, READ_ONLY, len(READ_ONLY))
     libc_call("mount", b"proc", b"/proc", b"proc", 0, None)
-    mount_folder()
     os.chdir("/")
     os.umask(0)
     gc.freeze()

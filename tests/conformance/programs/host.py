@@ -26,7 +26,7 @@ NUMBERS: Final = {
     "renameat2": 316, "linkat": 265, "faccessat2": 439, "unlinkat": 263, "eventfd2": 290, "pipe2": 293,
     "fsync": 74, "kill": 62, "prctl": 157, "readlinkat": 267, "ftruncate": 77, "fchmodat": 268,
     "fchownat": 260, "fchown": 93, "umask": 95, "mkdirat": 258, "symlinkat": 266, "setgroups": 116,
-    "setuid": 105, "setgid": 106, "fchdir": 81, "syslog": 103,
+    "writev": 20, "setuid": 105, "setgid": 106, "fchdir": 81, "syslog": 103,
 }  # fmt: skip
 """Numbers of system calls (arch/x86/entry/syscalls/syscall_64.tbl)."""
 PATH_MAX: Final = 4096
@@ -99,6 +99,12 @@ def readv(fd: int, sizes: Sequence[int]) -> bytes:
         start += size
     table = _buffer(vector)
     return _first(memory, call("readv", fd, table, len(sizes)))
+
+
+def writev(fd: int, data: bytes) -> int:
+    memory = _buffer(data)
+    vector = struct.pack("=QQ", _address(memory), len(data))
+    return call("writev", fd, vector, 1)
 
 
 def write(fd: int, data: bytes) -> int:
@@ -350,7 +356,8 @@ HOST: Final[dict[str, Callable[..., Any]]] = {
     **{name: _name_of(name) for name in ("getsockname", "getpeername")},
     "faccessat": _nothing(_at("faccessat2")),
     "openat": _at("openat"),
-    "read": read, "write": write, "pread64": pread64, "pwrite64": pwrite64, "readv": readv, "pipe2": pipe2,
+    "read": read, "write": write, "pread64": pread64, "pwrite64": pwrite64, "readv": readv,
+    "writev": writev, "pipe2": pipe2,
     "ioctl": ioctl, "poll": poll, "select": select, "epoll_ctl": _nothing(epoll_ctl),
     "epoll_wait": epoll_wait, "getdents64": getdents64, "newfstatat": newfstatat, "fstat": os.fstat,
     "readlinkat": readlinkat, "utimensat": utimensat, "socketpair": socketpair, "accept4": accept4,

@@ -205,6 +205,7 @@ class SimulatedPrograms:
         for name, minor in DEVICES.items():
             root.mknod(f"{MNT}/{name}", S_IFCHR | 0o666, makedev(1, minor))
             root.chmod(f"{MNT}/{name}", 0o666)
+        self._null = root.task.files.get(root.open(f"{MNT}/null", O_RDWR))
 
     def adopt(self, task: Task) -> SimulatedProgram:
         """Return a program for a task."""
@@ -229,10 +230,8 @@ class SimulatedPrograms:
         task.credentials = Credentials.of(0)
         program.begin("setrlimit", RLIMIT_NOFILE, LIMITS).result()
         program.begin("chdir", FOLDER).result()
-        null = program.begin("open", f"{MNT}/null", O_RDWR).result()
         for standard in range(3):
-            program.begin("dup2", null, standard).result()
-        program.begin("close", null).result()
+            task.files.install_at(standard, self._null)
         program.begin("chroot", root).result()
         task.credentials = credentials
         return program

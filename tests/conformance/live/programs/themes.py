@@ -35,6 +35,7 @@ THEMES: Final[dict[str, Table]] = {
         (1, "pread", lambda d: (d.fd(), d.choice(v.SIZES), d.choice((0, 3, -1)))),
         (1, "pwrite", lambda d: (d.fd(), d.choice(v.DATA[:8]), d.choice((0, 3, 5000, -1)))),
         (1, "readv", lambda d: (d.fd("readable"), [d.choice(v.SIZES) for _ in range(3)])),
+        (1, "writev", lambda d: (d.sink(), [d.choice(v.DATA[:8]) for _ in range(d.choice((0, 1, 2)))])),
         (2, "lseek", lambda d: (d.fd(), d.choice((0, 1, 3, 5000, -1)), d.choice((0, 0, 1, 2, 3, 4, 5)))),
         (2, "fstat", lambda d: (d.fd(),)),
         (1, "fdinfo", lambda d: (d.only("stream"),)),
