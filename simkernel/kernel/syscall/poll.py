@@ -87,7 +87,11 @@ class PollCalls:
                 wanted[fd] = wanted.get(fd, 0) | events
         watched = sorted(each for each in wanted.items() if each[0] < size)
         beyond = [each for each in wanted.items() if each[0] >= size]
+<<<<<<< HEAD
         ready = self._ready(task, watched, timeout != 0)
+=======
+        ready = self._ready(task, watched, 0)
+>>>>>>> 898d82f (poll: let select wait until one of its sets is ready)
         if ready or timeout == 0:
             return _selected(sets, ready + beyond)
         return self._select_later(task, sets, watched, beyond, timeout)
@@ -95,9 +99,9 @@ class PollCalls:
     async def _select_later(
         self, task: Task, sets: Sets, watched: Watched, beyond: Ready, timeout: int | None
     ) -> Sets:
-        return _selected(sets, await self._wait(task, watched, timeout) + beyond)
+        return _selected(sets, await self._wait(task, watched, timeout, 0) + beyond)
 
-    async def _wait(self, task: Task, watched: Watched, timeout: int | None) -> Ready:
+    async def _wait(self, task: Task, watched: Watched, timeout: int | None, always: int = ALWAYS) -> Ready:
         deadline = None if timeout is None else self._engine.time() + timeout
         files: list[tuple[OpenFile, int]] = [
             (task.files.get(fd), events) for fd, events in watched if fd >= 0
@@ -108,7 +112,7 @@ class PollCalls:
             wanted = _wanted(files)
             while True:
                 woken = await Polling(wanted, deadline)
-                ready = self._ready(task, watched)
+                ready = self._ready(task, watched, always)
                 if ready or not woken:
                     return ready
         finally:
@@ -116,6 +120,7 @@ class PollCalls:
             for file, _ in files:
                 file.put()
 
+<<<<<<< HEAD
     def _ready(self, task: Task, watched: Watched, may_wait: bool = False) -> Ready:
         """Return what is ready now, and skip negative descriptors (`do_poll()`).
 
@@ -125,6 +130,13 @@ class PollCalls:
         waits = len(watched) if may_wait else 0
         ready: Ready = []
         for index, (fd, mask) in enumerate(watched):
+=======
+    def _ready(self, task: Task, watched: Watched, always: int = ALWAYS) -> Ready:
+        """What is ready now; a negative descriptor is passed over.  select(2) has no events `always`."""
+        self._engine.charged += (self._costs.file + self._costs.poll) * len(watched)
+        ready = []
+        for fd, mask in watched:
+>>>>>>> 898d82f (poll: let select wait until one of its sets is ready)
             if fd < 0:
                 continue
             try:
@@ -132,7 +144,7 @@ class PollCalls:
             except OSError:
                 events = uapi.POLLNVAL
             else:
-                events = file.object.poll_for(mask | ALWAYS) & (mask | ALWAYS)
+                events = file.object.poll_for(mask | always) & (mask | always)
             if events:
                 if not ready and may_wait:
                     waits = index + 1

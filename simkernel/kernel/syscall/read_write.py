@@ -11,7 +11,7 @@ from simkernel.kernel.parts import KernelParts
 from simkernel.kernel.sched.wait import Blocked, WouldBlock
 from simkernel.kernel.syscall.sending import broken_pipe, done_or_eagain, wait_and_resume
 from simkernel.kernel.vfs.broken_pipe import BrokenPipe
-from simkernel.kernel.vfs.file import FMODE_READ, FMODE_WRITE, OpenFile
+from simkernel.kernel.vfs.file import FMODE_READ, FMODE_WRITE, FileObject, OpenFile
 from simkernel.kernel.vfs.task import Task
 from simkernel.uapi.errno import EAGAIN, EBADF, EINVAL, ESPIPE, os_error
 from simkernel.uapi.fcntl import O_NONBLOCK
@@ -43,7 +43,9 @@ class ReadWriteCalls:
     def readv(self, task: Task, fd: int, sizes: Sequence[int]) -> Read:
         """readv(2): the bytes for several buffers, in a row; none without asking the file (`vfs_readv()`)."""
         file: OpenFile = task.files.get(fd)
-        return b"" if file.readable and not sum(sizes) else self.read(task, fd, sum(sizes))
+        if not sum(sizes) and file.readable and type(file.object).read is not FileObject.read:
+            return b""
+        return self.read(task, fd, sum(sizes))
 
     def pread64(self, task: Task, fd: int, size: int, offset: int) -> Read:
         """pread(2): the same from `offset` on; the position stays.  ESPIPE where there is none."""
@@ -84,7 +86,9 @@ class ReadWriteCalls:
     def writev(self, task: Task, fd: int, data: bytes) -> Written:
         """writev(2), its buffers joined by the caller's library."""
         file: OpenFile = task.files.get(fd)
-        return 0 if file.writable and not data else self.write(task, fd, data)
+        if not data and file.writable and type(file.object).write is not FileObject.write:
+            return 0
+        return self.write(task, fd, data)
 
     def pwrite64(self, task: Task, fd: int, data: bytes, offset: int) -> Written:
         """pwrite(2): the same from `offset` on; the position stays.  ESPIPE where there is none."""

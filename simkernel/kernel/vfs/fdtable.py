@@ -159,7 +159,7 @@ class FileTable(Generic[F]):
         """
         files: dict[F, None] = {}
         for fd in fds:
-            file = self.get(fd)
+            file = self.get_raw(fd)
             if file in files:
                 del files[file]
             else:

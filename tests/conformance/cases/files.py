@@ -161,6 +161,7 @@ def vectors_without_a_byte(world: World, log: Log) -> None:
         ("write", write),
         ("folder", folder),
         ("none", 99),
+        ("epoll", a.epoll_create()),
     ):
         log.call(f"{name}: read", a.read, fd, 0)
         log.call(f"{name}: readv", a.readv, fd, [0, 0])

@@ -78,6 +78,19 @@ def writers_of_a_full_pipe(world: World, log: Log) -> None:
 
 
 @case(privileged=True, marks=PROGRAMS)
+def a_select_for_writing_after_a_hangup(world: World, log: Log) -> None:
+    """POLLHUP makes a descriptor readable, not writable or exceptional: select goes on waiting."""
+    a = world.programs().start()
+    read, write = a.pipe()
+    a.close(write)
+    for sets in (([read], [], []), ([], [read], []), ([], [], [read])):
+        log.call("select", a.select, *sets, 0)
+    pending = a.begin("select", [], [read], [read], 0.05)
+    log("ended", pending.done())
+    log.call("after the timeout", pending.result)
+
+
+@case(privileged=True, marks=PROGRAMS)
 def descriptors_and_credentials_in_a_message(world: World, log: Log) -> None:
     """Descriptors arrive as the lowest free ones, credentials as those of the sender."""
     a = world.programs().start(1000, 100)
