@@ -87,11 +87,7 @@ class PollCalls:
                 wanted[fd] = wanted.get(fd, 0) | events
         watched = sorted(each for each in wanted.items() if each[0] < size)
         beyond = [each for each in wanted.items() if each[0] >= size]
-<<<<<<< HEAD
-        ready = self._ready(task, watched, timeout != 0)
-=======
-        ready = self._ready(task, watched, 0)
->>>>>>> 898d82f (poll: let select wait until one of its sets is ready)
+        ready = self._ready(task, watched, timeout != 0, 0)
         if ready or timeout == 0:
             return _selected(sets, ready + beyond)
         return self._select_later(task, sets, watched, beyond, timeout)
@@ -112,7 +108,7 @@ class PollCalls:
             wanted = _wanted(files)
             while True:
                 woken = await Polling(wanted, deadline)
-                ready = self._ready(task, watched, always)
+                ready = self._ready(task, watched, always=always)
                 if ready or not woken:
                     return ready
         finally:
@@ -120,8 +116,7 @@ class PollCalls:
             for file, _ in files:
                 file.put()
 
-<<<<<<< HEAD
-    def _ready(self, task: Task, watched: Watched, may_wait: bool = False) -> Ready:
+    def _ready(self, task: Task, watched: Watched, may_wait: bool = False, always: int = ALWAYS) -> Ready:
         """Return what is ready now, and skip negative descriptors (`do_poll()`).
 
         A task that may wait joins the wait queue of each file up to the first that is ready (`__pollwait()`).
@@ -130,13 +125,6 @@ class PollCalls:
         waits = len(watched) if may_wait else 0
         ready: Ready = []
         for index, (fd, mask) in enumerate(watched):
-=======
-    def _ready(self, task: Task, watched: Watched, always: int = ALWAYS) -> Ready:
-        """What is ready now; a negative descriptor is passed over.  select(2) has no events `always`."""
-        self._engine.charged += (self._costs.file + self._costs.poll) * len(watched)
-        ready = []
-        for fd, mask in watched:
->>>>>>> 898d82f (poll: let select wait until one of its sets is ready)
             if fd < 0:
                 continue
             try:
