@@ -154,8 +154,8 @@ class PathCalls:
         """renameat2(2), of whose flags there is RENAME_NOREPLACE."""
         if flags & ~fcntl.RENAME_NOREPLACE:
             raise self._kernel.unmodelled(f"renameat2 flags {flags:#x}", EINVAL)
-        from_, to = self._walk(task, olddirfd, old), self._walk(task, newdirfd, new)
-        change.rename(task, from_, old, to, new, bool(flags))
+        from_ = self._walk(task, olddirfd, old).parent(old)
+        change.rename(task, from_, self._walk(task, newdirfd, new), new, bool(flags))
 
     # -- attributes ---------------------------------------------------------------
 

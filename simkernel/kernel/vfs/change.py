@@ -140,9 +140,8 @@ def remove_directory(task: Task, walk: Walk, path: str) -> None:
     walk.here.inode.rmdir(walk.here, victim)
 
 
-def rename(task: Task, old: Walk, old_path: str, new: Walk, new_path: str, noreplace: bool) -> None:
-    """renameat2(2), with RENAME_NOREPLACE or without."""
-    old.parent(old_path)
+def rename(task: Task, old: Walk, new: Walk, new_path: str, noreplace: bool) -> None:
+    """renameat2(2), with RENAME_NOREPLACE or without.  The walk `old` stands at the folder of its name."""
     new.parent(new_path)
     if old.here.inode.superblock is not new.here.inode.superblock:
         raise os_error(errno.EXDEV)

@@ -72,8 +72,6 @@ class FileSystems:
         """
         check_path(path)
         root: Dentry = task.fs.root or self.root
-        if dirfd != AT_FDCWD:
-            check_path(path)  # an error of the path comes before that of the descriptor
         return Walk(task, root, root if path[:1] == "/" else self.start(task, dirfd))
 
     def start(self, task: Task, dirfd: int) -> Dentry:

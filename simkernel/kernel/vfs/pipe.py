@@ -22,7 +22,7 @@ from simkernel.kernel.vfs.file import PIPEFS, AnonAttributes, FileObject, OpenFi
 from simkernel.kernel.vfs.task import Task
 from simkernel.uapi import capability as cap
 from simkernel.uapi.errno import EBUSY, EINVAL, ENOTTY, EPERM, os_error
-from simkernel.uapi.fcntl import O_DIRECT
+from simkernel.uapi.fcntl import O_DIRECT, O_NONBLOCK
 from simkernel.uapi.ioctls import FIONREAD
 from simkernel.uapi.mman import PAGE_SIZE
 from simkernel.uapi.poll import POLLERR, POLLHUP, POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM
@@ -92,7 +92,6 @@ class Pipe:
         slots = self.slots
         if not slots:
             if self.writers:
-                self.fasync_writers.kill(POLL_OUT)
                 return None
             return b""
         was_full = self.full
@@ -263,7 +262,10 @@ class PipeEnd(FileObject):
 
     def read(self, task: Task, file: OpenFile, size: int, position: int) -> bytes | None:
         """As much as there is, up to `size` bytes."""
-        return self.pipe.read(size)
+        data = self.pipe.read(size)
+        if data is None and file.flags & O_NONBLOCK:  # a read that sleeps sends no signal since Linux 6.14
+            self.pipe.fasync_writers.kill(POLL_OUT)
+        return data
 
     def read_again(self, task: Task, file: OpenFile, size: int, position: int) -> bytes | None:
         """The same after having waited."""

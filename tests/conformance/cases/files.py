@@ -170,6 +170,23 @@ def vectors_without_a_byte(world: World, log: Log) -> None:
 
 
 @case(privileged=True, marks=PROGRAMS)
+def two_wrong_paths(world: World, log: Log) -> None:
+    """rename and link report the error of the old path first."""
+    a = world.programs().start()
+    a.write_file("f", b"")
+    for call in ("rename", "link", "symlink"):
+        for old, new in (
+            ("f/a", ""),
+            ("", "f/a"),
+            ("no", "f/a"),
+            ("no/a", "f/a"),
+            ("f/a", "no/a"),
+            ("f", ""),
+        ):
+            log.call(f"{call} {old!r}, {new!r}", getattr(a, call), old, new)
+
+
+@case(privileged=True, marks=PROGRAMS)
 def long_names_in_a_removed_folder(world: World, log: Log) -> None:
     """No name is too long where there can be none."""
     a = world.programs().start()

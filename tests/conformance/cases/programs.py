@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 
+from simkernel.uapi.fcntl import F_SETFL, F_SETOWN
 from simkernel.uapi.socket import AF_UNIX, SO_PASSCRED, SOCK_STREAM, SOL_SOCKET
 from tests.conformance.case import case
 from tests.conformance.log import Log
@@ -75,6 +76,25 @@ def writers_of_a_full_pipe(world: World, log: Log) -> None:
     for size in (8, 4096, 4096, 8, 65536, 65536):
         log.call(f"read {size}", lambda: len(a.read(read, size)))  # noqa: B023
         log("ended", [name for name, call in pending.items() if call.done()])
+
+
+@case(privileged=True, marks=PROGRAMS)
+def signals_of_an_empty_pipe(world: World, log: Log) -> None:
+    """A read that finds nothing sends SIGIO to the owner of the other end, one that sleeps does not."""
+    a = world.programs().start()
+    a.signal(signal.SIGIO, RECORD)
+    read, write = a.pipe()
+    a.fcntl(write, F_SETOWN, a.pid)
+    a.fcntl(write, F_SETFL, os.O_ASYNC)
+    b = a.fork()
+    pending = b.begin("read", read, 1)
+    log("caught", a.caught())
+    a.write(write, b"x")
+    log.call("read", pending.result)
+    log("caught", a.caught())
+    a.fcntl(read, F_SETFL, os.O_NONBLOCK)
+    log.call("read", a.read, read, 1)
+    log("caught", a.caught())
 
 
 @case(privileged=True, marks=PROGRAMS)
