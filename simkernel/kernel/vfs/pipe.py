@@ -132,7 +132,7 @@ class Pipe:
 
     # -- writing ----------------------------------------------------------------
 
-    def write(self, data: bytes, packets: bool) -> int:
+    def write(self, data: bytes, packets: bool, waits: bool = True) -> int:
         """Write all of `data`, in packets of a page at most if so said.
 
         WouldBlock with what is written so far where there is no room, BrokenPipe where nobody reads.
@@ -152,9 +152,9 @@ class Pipe:
                 done = tail
                 if done == len(data):
                     return self._written(done, was_empty)
-        return self._fill(data, done, packets, was_empty)
+        return self._fill(data, done, packets, was_empty, waits)
 
-    def _fill(self, data: bytes, done: int, packets: bool, was_empty: bool) -> int:
+    def _fill(self, data: bytes, done: int, packets: bool, was_empty: bool, waits: bool = True) -> int:
         engine, costs, begun = self.engine, self.costs, done
         while done < len(data) and not self.full:
             piece = data[done : done + PAGE_SIZE]
@@ -173,7 +173,8 @@ class Pipe:
             done += len(piece)
         if done - begun > CACHED:
             engine.charged += costs.far(done - begun)
-        self._written(done, was_empty)
+        sleeps = waits and done < len(data)  # then a poller is not told of more of the same (`pipe_write()`)
+        self._written(done, was_empty, self.polled and not sleeps)
         if done < len(data):
             again = partial(self._write_again, data, done, packets)
             raise WouldBlock(self.write_wait, again, done, exclusive=True)
@@ -188,8 +189,8 @@ class Pipe:
             self.write_wait.wake_up_poll(WRITABLE)
         return result
 
-    def _written(self, done: int, was_empty: bool) -> int:
-        if was_empty or self.polled:
+    def _written(self, done: int, was_empty: bool, polled: bool | None = None) -> int:
+        if was_empty or (self.polled if polled is None else polled):
             self.read_wait.wake_up_poll(READABLE)
         self.fasync_readers.kill(POLL_IN)
         return done
@@ -273,7 +274,7 @@ class PipeEnd(FileObject):
 
     def write(self, task: Task, file: OpenFile, data: bytes, position: int) -> int:
         """All of `data`; with O_DIRECT in packets."""
-        return self.pipe.write(data, bool(file.flags & O_DIRECT))
+        return self.pipe.write(data, bool(file.flags & O_DIRECT), not file.flags & O_NONBLOCK)
 
     def ioctl(self, task: Task, file: OpenFile, request: int, argument: int) -> int:
         """FIONREAD."""

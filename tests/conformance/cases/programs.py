@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 
+from simkernel.uapi.eventpoll import EPOLL_CTL_ADD, EPOLLET, EPOLLIN
 from simkernel.uapi.fcntl import F_SETFL, F_SETOWN
 from simkernel.uapi.socket import AF_UNIX, SO_PASSCRED, SOCK_STREAM, SOL_SOCKET
 from tests.conformance.case import case
@@ -95,6 +96,22 @@ def signals_of_an_empty_pipe(world: World, log: Log) -> None:
     a.fcntl(read, F_SETFL, os.O_NONBLOCK)
     log.call("read", a.read, read, 1)
     log("caught", a.caught())
+
+
+@case(privileged=True, marks=PROGRAMS)
+def an_edge_of_a_pipe_that_fills(world: World, log: Log) -> None:
+    """A write that sleeps shows no further edge to epoll, one that does not sleep shows it."""
+    a = world.programs().start()
+    for flags in (0, os.O_NONBLOCK):
+        read, write = a.pipe2(flags)
+        epoll = a.epoll_create()
+        a.epoll_ctl(epoll, EPOLL_CTL_ADD, read, EPOLLIN | EPOLLET)
+        a.write(write, b"x")
+        log.call("first", a.epoll_wait, epoll, 8, 0)
+        b = a.fork()
+        pending = b.begin("write", write, bytes(70_000))
+        log("ended", pending.done())
+        log.call("second", a.epoll_wait, epoll, 8, 0)
 
 
 @case(privileged=True, marks=PROGRAMS)
