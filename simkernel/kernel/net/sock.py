@@ -17,6 +17,7 @@ from simkernel.kernel.vfs.fasync import FasyncList, FasyncWaiter
 from simkernel.kernel.vfs.file import SOCKFS, AnonAttributes, FileObject, OpenFile, SocketObject
 from simkernel.kernel.vfs.socket import NO_CONTROL, Control, Received
 from simkernel.kernel.vfs.task import Task
+from simkernel.uapi import poll as ev
 from simkernel.uapi.errno import EOPNOTSUPP, EPERM, os_error
 from simkernel.uapi.socket import SO_LOCK_FILTER
 from simkernel.uapi.stat import S_IFSOCK
@@ -29,6 +30,8 @@ DEFAULT_BUFFER: Final = 212_992
 """rmem_default and wmem_default (SK_WMEM_DEFAULT, SK_RMEM_DEFAULT)."""
 MAXIMUM_BUFFER: Final = 4_194_304
 """rmem_max and wmem_max: what SO_RCVBUF and SO_SNDBUF may be set to without privilege."""
+
+WRITE_SPACE: Final = ev.POLLOUT | ev.POLLWRNORM | ev.POLLWRBAND
 
 
 class Sock(FileObject):
@@ -94,6 +97,11 @@ class Sock(FileObject):
     def wait_queues(self) -> tuple[WaitQueue, ...]:
         """What poll(2) waits on."""
         return (self.readers,)
+
+    def write_space(self) -> None:
+        """Wake pollers if at most half of the send buffer is in use (`sock_def_write_space()`)."""
+        if self._readers and self.wmem << 1 <= self.sndbuf:
+            self._readers.wake_up_poll(WRITE_SPACE)
 
     def __repr__(self) -> str:
         return f"<{self.title}>"

@@ -158,6 +158,8 @@ def _buffer(slot: Literal["rcvbuf", "sndbuf"], lock: int, minimum: int, *, force
             value = min(value & 0xFFFFFFFF, MAXIMUM_BUFFER)
         sock.set_option(so.SO_BUF_LOCK, sock.option(so.SO_BUF_LOCK) | lock)
         setattr(sock, slot, max(min(value, INT_MAX // 2) * 2, minimum))
+        if slot == "sndbuf":
+            sock.write_space()
 
     return set
 

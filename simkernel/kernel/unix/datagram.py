@@ -8,12 +8,12 @@ from typing import ClassVar
 
 from simkernel.kernel.net.creds import Creds
 from simkernel.kernel.net.scm import ControlMessage
+from simkernel.kernel.net.sock import WRITE_SPACE
 from simkernel.kernel.sched.wait import WaitQueue, WouldBlock
 from simkernel.kernel.unix.context import UnixContext
 from simkernel.kernel.unix.skb import UnixSkb, datagram_pages, nothing, release_files, truesize
 from simkernel.kernel.unix.socket import (
     RCV_SHUTDOWN,
-    WRITE_SPACE,
     State,
     UnixSocket,
     checked,

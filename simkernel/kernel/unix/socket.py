@@ -13,7 +13,7 @@ from simkernel.kernel.net import sock_options
 from simkernel.kernel.net.creds import Creds, own_creds
 from simkernel.kernel.net.namespace import Net, PernetSlot, net_of
 from simkernel.kernel.net.scm import ControlBuffer
-from simkernel.kernel.net.sock import Sock
+from simkernel.kernel.net.sock import WRITE_SPACE, Sock
 from simkernel.kernel.sched.wait import WaitQueue, WouldBlock
 from simkernel.kernel.unix import scm
 from simkernel.kernel.unix.context import UnixContext
@@ -36,7 +36,6 @@ SEND_SHUTDOWN: Final = 2
 SHUTDOWN_MASK: Final = RCV_SHUTDOWN | SEND_SHUTDOWN
 
 DATA_READY: Final = ev.POLLIN | ev.POLLPRI | ev.POLLRDNORM | ev.POLLRDBAND
-WRITE_SPACE: Final = ev.POLLOUT | ev.POLLWRNORM | ev.POLLWRBAND
 
 FIXED: Final = {so.SO_PEEK_OFF: -1, so.SO_PASSPIDFD: 0, so.SO_PASSRIGHTS: 1}
 """Options that only unix sockets have, and that stay what they are in a new one."""
@@ -193,8 +192,12 @@ class UnixSocket(Sock):
         return "wmem", self.wmem, sum(skb.truesize for each in queues for skb in each if skb.sender is self)
 
     def memory_freed(self, truesize: int) -> None:
-        """Something that it sent is read, or gone (`sock_wfree()`, `unix_write_space()`)."""
+        """Release the memory of a message that is received or dropped (`sock_wfree()`)."""
         self.wmem -= truesize
+        self.write_space()
+
+    def write_space(self) -> None:
+        """Wake senders and pollers if a quarter of the send buffer is free (`unix_write_space()`)."""
         if self.writable:
             if self._writers:
                 self._writers.wake_up_poll(WRITE_SPACE)

@@ -7,8 +7,19 @@ import struct
 from collections.abc import Callable
 from typing import Any
 
-from simkernel.uapi.eventpoll import EPOLL_CTL_ADD
-from simkernel.uapi.socket import AF_UNIX, SOCK_DGRAM, SOCK_SEQPACKET, SOCK_STREAM
+from simkernel.uapi.eventpoll import EPOLL_CTL_ADD, EPOLLET, EPOLLOUT
+from simkernel.uapi.netlink import NETLINK_USERSOCK
+from simkernel.uapi.socket import (
+    AF_NETLINK,
+    AF_UNIX,
+    SO_RCVBUF,
+    SO_SNDBUF,
+    SOCK_DGRAM,
+    SOCK_RAW,
+    SOCK_SEQPACKET,
+    SOCK_STREAM,
+    SOL_SOCKET,
+)
 from tests.conformance.case import case
 from tests.conformance.log import Log
 from tests.conformance.programs.interface import Program, Programs
@@ -176,3 +187,18 @@ def eventfd_of_two_writers(world: World, log: Log) -> None:
     programs.settle()
     log("done", [each.done() for each in writers])
     log.call("read", a.read, fd, 8)
+
+
+@case(privileged=True, marks=PROGRAMS)
+def edges_of_send_buffers(world: World, log: Log) -> None:
+    """Each new size of the send buffer is an edge for epoll, and of the receive buffer none."""
+    programs = world.programs()
+    a = programs.start()
+    kinds = ((AF_UNIX, SOCK_DGRAM, 0), (AF_UNIX, SOCK_STREAM, 0), (AF_NETLINK, SOCK_RAW, NETLINK_USERSOCK))
+    for kind in kinds:
+        fd, epoll = a.socket(*kind), a.epoll_create()
+        a.epoll_ctl(epoll, EPOLL_CTL_ADD, fd, EPOLLET | EPOLLOUT)
+        log("at first", a.epoll_wait(epoll, 10, 0))
+        for option, size in ((SO_SNDBUF, 100_000), (SO_SNDBUF, 5000), (SO_RCVBUF, 5000), (SO_SNDBUF, 1)):
+            a.setsockopt(fd, SOL_SOCKET, option, size)
+            log(f"option {option}: {size}", a.epoll_wait(epoll, 10, 0))
