@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 from random import Random
 from types import MappingProxyType, TracebackType
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final
 
 from simkernel.application.app import App
 from simkernel.application.arguments import text
@@ -33,7 +33,7 @@ from simkernel.engine import (
     seconds,
     whole_nanoseconds,
 )
-from simkernel.engine.jitter import jittered
+from simkernel.engine.jitter import engine_class
 from simkernel.hardware.bus import Bus, Device, FaultyBus
 from simkernel.kernel.holdings import holdings, left
 from simkernel.kernel.kernel import Kernel
@@ -54,8 +54,6 @@ from simkernel.ynl import Spec
 if TYPE_CHECKING:
     from simkernel.blocking.process import Blocking, BlockingProcess, CallRunner
     from simkernel.engine.planned import Leave, Perturbation
-
-E = TypeVar("E", bound=Engine)
 
 SHIPPED_MODULES = shipped("drivers")
 
@@ -127,13 +125,8 @@ class Machine:
 
             perturbation = watched = Watched(perturbation)
         costs = costs or CostModel()
-        quantiles = costs.spread if jitter else None
-        if perturbation is None:
-            self.engine = _kind(Engine, quantiles)(seed, start=-BOOT)
-        else:
-            self.engine = _planned_engine(
-                perturbation, seed, () if watched is None else (watched.races.leave,), quantiles
-            )
+        leaves = () if watched is None else (watched.races.leave,)
+        self.engine = _engine(perturbation, seed, leaves, costs.spread if jitter else None)
         armed = None if faults is None else Armed(faults, self.engine, lambda: self.kernel.current())
         self.bus = (
             Bus(self.engine, readl_ns=costs.readl, writel_ns=costs.writel)
@@ -451,21 +444,18 @@ class Machine:
             self.kernel.processes.fail(task, error)
 
 
-def _kind(kind: type[E], quantiles: tuple[int, ...] | None) -> type[E]:
-    """Return the engine's class, or one that draws its charges from `quantiles`."""
-    return kind if quantiles is None else jittered(kind, quantiles)
-
-
-def _planned_engine(
-    perturbation: Perturbation, seed: int, leaves: tuple[Leave, ...], quantiles: tuple[int, ...] | None
+def _engine(
+    plan: Perturbation | None, seed: int, leaves: tuple[Leave, ...], spread: tuple[int, ...] | None
 ) -> Engine:
+    if plan is None:
+        return engine_class(Engine, spread)(seed, start=-BOOT)
     try:
         from simkernel.application.plain import leave
         from simkernel.engine.planned import PlannedEngine
     except ImportError:
         text = "a plan needs greenlet, which is not installed: pip install 'simkernel[testing]'"
         raise SimulationError(text) from None
-    return _kind(PlannedEngine, quantiles)(perturbation, seed, -BOOT, (leave, *leaves))
+    return engine_class(PlannedEngine, spread)(plan, seed, -BOOT, (leave, *leaves))
 
 
 def _device(value: object) -> Device:

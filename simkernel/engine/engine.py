@@ -128,7 +128,7 @@ class Engine(simpy.Environment):
         self.charged += ns
 
     def spend(self, ns: int) -> None:
-        """Let the current section cost exactly `ns` more: user mode or a busy wait, which never varies."""
+        """Charge the current section exactly `ns` more: user mode or a busy wait, which never varies."""
         self.charged += ns
 
     def drawn(self, ns: int) -> int:

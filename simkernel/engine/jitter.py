@@ -33,7 +33,7 @@ class Jitter:
 
     @property
     def charged(self) -> int:
-        """What the section has cost so far, in ns."""
+        """The cost of the section so far, in ns."""
         return self._charged
 
     @charged.setter
@@ -42,7 +42,7 @@ class Jitter:
         self._charged = self._charged + self.drawn(more) if more > 0 else ns
 
     def spend(self, ns: int) -> None:
-        """Let the current section cost exactly `ns` more."""
+        """Charge the current section exactly `ns` more."""
         self._charged += ns
 
     def drawn(self, ns: int) -> int:
@@ -62,6 +62,8 @@ def factor(level: float, quantiles: tuple[int, ...]) -> float:
     return (least + (level - low) / (high - low) * (most - least)) / 1000
 
 
-def jittered(kind: type[E], quantiles: tuple[int, ...]) -> type[E]:
-    """Return the class of engines like `kind` that draw their charges from `quantiles`."""
+def engine_class(kind: type[E], quantiles: tuple[int, ...] | None) -> type[E]:
+    """Return `kind`, or a class of engines like it that draw their charges from `quantiles`."""
+    if quantiles is None:
+        return kind
     return cast("type[E]", type(kind.__name__, (Jitter, kind), {"quantiles": quantiles}))

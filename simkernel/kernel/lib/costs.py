@@ -18,7 +18,7 @@ SPILL: Final = 4
 PIECE: Final = 8 << 12
 """Bytes in 2**PAGE_ALLOC_COSTLY_ORDER pages."""
 FROM_ZONE: Final = 3
-"""How often such a piece's price is a larger one's."""
+"""The factor from the price of a small piece to that of such a piece."""
 MEMBER_LINES: Final = 4
 """Cache lines that delivering to a member of a group misses; a socket that is passed over misses one."""
 

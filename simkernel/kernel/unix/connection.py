@@ -36,7 +36,7 @@ class ConnectionSocket(UnixSocket):
     def connect(self, task: Task, address: bytes | tuple[int, int]) -> None:
         """connect(2) (`unix_stream_connect()`): it is done once the listener has it in its queue.
 
-        WouldBlock while that is full.  ECONNREFUSED if nobody listens, EISCONN.
+        WouldBlock while that is full.  ECONNREFUSED if no socket listens, EISCONN.
         """
         raw = checked(address)
         self.autobind_for_creds()
@@ -88,7 +88,7 @@ class ConnectionSocket(UnixSocket):
         return end
 
     def queued(self) -> int:
-        """All that is there.  EINVAL for one that listens."""
+        """Return the bytes that can be received.  Raises EINVAL for a listening socket."""
         if self.state is State.LISTEN:
             raise os_error(errno.EINVAL)
         return sum(skb.length for skb in self.messages)

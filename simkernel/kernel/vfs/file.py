@@ -246,7 +246,7 @@ class OpenFile:
     """
 
     path_only: ClassVar[bool] = False
-    """Whether it is open with O_PATH (FMODE_PATH)."""
+    """True for a file that is open with O_PATH (FMODE_PATH)."""
 
     __slots__ = (
         "_after",
@@ -315,7 +315,7 @@ class OpenFile:
 
 
 class PathObject(FileObject):
-    """What a file that is open with O_PATH has of its inode: it can be asked about, and stays."""
+    """A file that is open with O_PATH: it holds its inode and gives its attributes."""
 
     __slots__ = ("inode",)
 

@@ -33,7 +33,7 @@ def compiler() -> str:
 
 @attrs.frozen
 class Timing:
-    """What an operation takes in ns: the fastest batch, and quantiles of single ones at jitter.LEVELS."""
+    """The time of an operation in ns: of the fastest batch, and quantiles of single ones at jitter.LEVELS."""
 
     ns: float
     quantiles: tuple[float, ...]

@@ -147,7 +147,7 @@ def prefixes(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=PROGRAMS)
 def escapes(world: World, log: Log) -> None:
-    """What is not printable, and the backslash, reads as \\xNN."""
+    """A byte that is not printable, and the backslash, reads as \\xNN."""
     kmsg = Kmsg(world.programs().start(), log)
     kmsg.try_each(*(bytes(range(start, start + 32)) + b"\n" for start in range(1, 225, 32)))
     kmsg.try_each(b"\xff\xc3\xa4\n", b"\x01c more\n", b"\x016 text\n", b"%s%d%n\n")

@@ -36,7 +36,7 @@ def served(
     call: Callable[[Program], tuple[Any, ...]],
     event: Callable[[], Any],
 ) -> None:
-    """Let three programs wait in a call, one after the other, and log which of them each event serves."""
+    """Three programs wait in a call, one after the other; log which of them each event serves."""
     waiting = [program.begin(*call(program)) for program in (a.fork(), a.fork(), a.fork())]
     for _ in waiting:
         event()

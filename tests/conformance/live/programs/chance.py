@@ -1,4 +1,4 @@
-"""What the host decides by chance, so that an example ends before it.
+"""Steps whose result the host decides by chance: an example ends before them.
 
 * Of two processes that sleep on one queue and are woken at once, either can come first.
 * The collector of unix sockets in flight is a work item of the whole host: any process can start it.

@@ -1,4 +1,4 @@
-"""What is drawn for one step of a program: descriptors, paths, names and data.
+"""The draws for one step of a program: descriptors, paths, names and data.
 
 simkernel has done the steps before, so a descriptor is mostly an open one of the right kind.
 """
@@ -34,7 +34,7 @@ SIGNALS: Final = tuple(map(int, (
 DATA: Final = (b"a", b"bc", b"8 bytes!", b"\1" + bytes(7), b"\xff" * 8, b"\xfe" + b"\xff" * 7, b"",
                b"x" * 100, b"p" * 4095, b"q" * 4096, b"r" * 4097, b"s" * 20_000, b"t" * 70_000)  # fmt: skip
 COUNTS: Final = (b"\1" + bytes(7), b"\5" + bytes(7), b"\xff" * 8, b"\xfe" + b"\xff" * 7, bytes(8))
-"""What is written to an eventfd."""
+"""Values that are written to an eventfd."""
 SIZES: Final = (0, 1, 2, 7, 8, 100, 4096, 5000, 70_000)
 EVENTS: Final = (1, 4, 5, 7, 0, 2, 0x2001, 0x2005, 0x18)
 HOW: Final = (0, 0, 0, ep.EPOLLET, ep.EPOLLONESHOT, ep.EPOLLEXCLUSIVE, ep.EPOLLET | ep.EPOLLONESHOT)

@@ -20,7 +20,7 @@ COMMON: Final = {"any": 2}
 
 
 MACRO: Final = 0.06
-"""How often a situation is set up instead of a single step."""
+"""The probability that a situation is set up instead of a single step."""
 
 
 class Generator:

@@ -81,7 +81,7 @@ class Search:
 
     @property
     def seconds(self) -> float:
-        """How long the search has taken."""
+        """The time since the search began."""
         return time.monotonic() - self._start
 
     def run(self, limit: int, first: int = 0) -> Iterator[Finding]:

@@ -36,7 +36,7 @@ PATIENCE: Final = 5.0
 
 
 class Rest(Enum):
-    """What the host has to do about the order of a step."""
+    """The host's part in the order of a step."""
 
     NONE = "the next step of the program can be in the same message"
     AFTER = "all programs come to rest after it"

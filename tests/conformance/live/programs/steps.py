@@ -1,4 +1,4 @@
-"""What random programs do, as data: calls of several processes, one after the other."""
+"""Random programs as data: calls of several processes, one after the other."""
 
 from __future__ import annotations
 
