@@ -50,7 +50,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def runs(path: Path) -> int:
     file = sqlite3.connect(path)
-    [(number,)] = file.execute("SELECT count(*) FROM run")
+    [(made,)] = file.execute("SELECT count(*) FROM sqlite_master WHERE name = 'run'")
+    number = file.execute("SELECT count(*) FROM run").fetchone()[0] if made else 0
     file.close()
     return int(number)
 

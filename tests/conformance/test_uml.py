@@ -7,13 +7,13 @@ import pytest
 from tests.conformance import recording
 from tests.conformance.case import Case, load_cases
 from tests.conformance.runner import Outcome, difference
-from tests.conformance.uml.differences import AREAS, DIFFERENCES, SLOW
+from tests.conformance.uml.differences import AREAS, DIFFERENCES, LEFT_OUT
 from tests.conformance.uml.world import uml
 
 pytestmark = pytest.mark.long
 
 LIMIT = 30.0
-CASES = [case for case in load_cases() if case.area not in AREAS and case.name not in SLOW]
+CASES = [case for case in load_cases() if case.area not in AREAS and case.name not in LEFT_OUT]
 
 
 def outcome(case: Case) -> Outcome:

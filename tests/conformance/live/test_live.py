@@ -88,15 +88,6 @@ def test_links_change_as_in_this_kernel() -> None:
     assert "0 differences" in output
 
 
-@pytest.mark.long
-def test_links_change_as_in_this_kernel_for_long() -> None:
-    output = run(
-        *("-m", "tests.conformance.live", "--links", "--steps", "75000", "--quiet", "--no-replay"),
-        timeout=1200,
-    )
-    assert "0 differences" in output
-
-
 def test_programs_do_what_they_do_on_this_kernel() -> None:
     output = run("-m", "tests.conformance.live", "--programs", "--steps", str(PROGRAM_STEPS), "--quiet")
     assert "0 differences" in output
