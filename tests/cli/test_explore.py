@@ -233,19 +233,19 @@ def test_a_node_id_that_is_no_target_is_an_error(tmp_path: Path, node: str) -> N
 
 @pytest.mark.long
 def test_a_search_that_is_killed_continues(folder: Path) -> None:
-    arguments = ["explore", "calm.py", "--jobs", "2", "--seeds", "800"]
+    arguments = ["explore", "calm.py", "--jobs", "2", "--seeds", "6000"]
     killed = subprocess.Popen([*PROGRAM, *arguments], stdout=subprocess.PIPE)
     results = folder / "simkernel-explore.sqlite"
     while killed.poll() is None and (not results.exists() or not runs(results)):
-        time.sleep(0.1)
+        time.sleep(0.02)
     killed.kill()
     killed.communicate()
     before = runs(results)
-    assert 0 < before < 800
+    assert 0 < before < 6000
     done = subprocess.run([*PROGRAM, *arguments], capture_output=True, text=True)
     assert f"{before} runs of this search, which are not run again" in done.stderr
-    assert f"{800 - before} runs and {before} earlier ones" in done.stdout
-    assert runs(results) == 800
+    assert f"{6000 - before} runs and {before} earlier ones" in done.stdout
+    assert runs(results) == 6000
 
 
 @pytest.mark.long
