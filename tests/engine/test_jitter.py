@@ -22,7 +22,7 @@ SYSCALL = CostModel().syscall
 
 
 def times(**options: Any) -> list[int]:
-    """How long each of CALLS system calls takes, HOLD apart."""
+    """The time of each of CALLS system calls, HOLD apart."""
     taken: list[int] = []
 
     async def program(app: App) -> None:

@@ -46,7 +46,7 @@ MULTIPLY: Final[dict[str, Callable[..., Any]]] = {
     "fork_exec": lambda app, program, name: app.spawn(program, name=name),
     "clone_thread": lambda app, program, name: app.thread(program, name=name),
 }
-"""How a program makes another task, by system call."""
+"""The system calls that make another task."""
 
 Arguments = tuple[Any, ...]
 

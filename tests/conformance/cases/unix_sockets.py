@@ -59,7 +59,7 @@ def collect(program: Program) -> None:
 
 
 def drain(program: Program, fd: int) -> None:
-    """Receive all that there is."""
+    """Receive every pending message."""
     while program.poll([(fd, POLLIN)], 0):
         program.recv(fd, 10_000)
 

@@ -82,7 +82,7 @@ class Channel:
 
 
 class Server:
-    """A program: it makes the calls that it is told."""
+    """A program: it makes the calls that the case requests."""
 
     def __init__(self, channel: Channel, counters: Any, place: int) -> None:
         self._channel = channel

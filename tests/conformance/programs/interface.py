@@ -21,15 +21,15 @@ from tests.conformance.programs.calls import CALLS, Pid
 
 MNT: Final = "/mnt"
 FOLDER: Final = f"{MNT}/case"
-"""Where programs begin: an empty folder of a tmpfs with mode 0777."""
+"""The first working folder of programs: an empty folder of a tmpfs with mode 0777."""
 PROC: Final = f"{MNT}/proc"
 DEVICES: Final = {"null": 3, "zero": 5}
-"""What the tmpfs has beside the folder, so that it can be the root of programs; devices by minor."""
+"""Device nodes of the tmpfs, by name and minor number.  The tmpfs can thus be the root of programs."""
 COMM: Final = "program"
 LIMITS: Final = 1024, 4096
 """RLIMIT_NOFILE of a program."""
 SIG_DFL, SIG_IGN, RECORD = 0, 1, "record"
-"""What a program can do about a signal; `caught()` has those that it recorded."""
+"""The dispositions of a signal.  `caught()` returns the signals that a program recorded."""
 
 
 class Blocks(Exception):

@@ -269,7 +269,7 @@ class RealPrograms:
                 raise Blocks(f"programs {busy} do not come to rest within {PATIENCE:g} s")
 
     def _pause(self) -> None:
-        """Let the processes have the CPU until one answers, or for a moment."""
+        """Yield the CPU to the processes until one answers, or for a moment."""
         poller = select.poll()
         for program in self.all:
             if program.in_call and not program.ended:

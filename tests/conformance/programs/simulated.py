@@ -101,7 +101,7 @@ class Child:
     comm: str = COMM
 
     def begin(self, task: Task) -> Any:
-        """Let the task wait for the case."""
+        """Suspend the task until the case continues it."""
         self.programs.adopt(task)
         return None
 
@@ -237,13 +237,13 @@ class SimulatedPrograms:
         return program
 
     def act(self, function: Any) -> None:
-        """Let a program make a call, and the machine run until all of them rest."""
+        """Begin a call of a program, and run the machine until every program rests."""
         with outside(self.machine.engine, "a program"):
             function()
         self.settle()
 
     def settle(self) -> None:
-        """Let the machine run until each program has nothing to do, or sleeps in its call."""
+        """Run the machine until each program has nothing to do, or sleeps in its call."""
         engine = self.machine.engine
         while True:
             engine.settle(engine.now + REST)
@@ -252,7 +252,7 @@ class SimulatedPrograms:
                     return
 
     def wait_for(self, pending: SimulatedPending) -> None:
-        """Let the machine run until a call has ended."""
+        """Run the machine until a call has ended."""
         engine = self.machine.engine
         program = pending._program
         for _ in range(MAX_EVENTS):

@@ -114,7 +114,7 @@ SERVED = {
     "send of a datagram": (datagram_senders("sendto"), FIFO),
     "write of a datagram": (datagram_senders("write"), FIFO),
 }
-"""What three programs call, one after the other, and in which order three events serve them."""
+"""Calls of three programs, one after the other, and the order in which three events serve them."""
 
 FIRST = {
     "recv of a stream": (readers(STREAM, "recvfrom"), 2),

@@ -41,7 +41,7 @@ BUSY: Final[Outcome] = ("busy", None)
 
 @attrs.define
 class Seen:
-    """What came of a step: its outcome, and what it did to other programs.
+    """The result of a step: its outcome, and its effects on other programs.
 
     `ended` are calls that slept before: (place, outcome).  `dead` are the programs that are gone since.
     """
