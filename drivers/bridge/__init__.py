@@ -5,7 +5,7 @@ The bridge has a carrier while a port forwards.  The spanning tree protocol is o
 it is up and has a carrier.
 
 state.py has a bridge and a port.  fdb.py keeps the forwarding database.  settings.py lists the settings of a
-bridge and of its ports in the order of br_fill_info() and br_port_fill_attrs().
+bridge and of its ports in the order of br_fill_info() and br_port_fill_attrs().  messages.py packs them.
 """
 
 from __future__ import annotations
@@ -64,38 +64,26 @@ from simkernel.uapi.if_bridge import (
 )
 from simkernel.uapi.if_link import (
     ARPHRD_ETHER,
-    IF_OPER_DOWN,
     IFF_LOOPBACK,
     IFLA_ADDRESS,
-    IFLA_IFNAME,
-    IFLA_LINK,
-    IFLA_MASTER,
-    IFLA_MTU,
-    IFLA_OPERSTATE,
-    IFLA_PROTINFO,
 )
-from simkernel.uapi.netlink import NLA_F_NESTED, attribute, message
-from simkernel.uapi.rtnetlink import RTM_DELLINK, RTM_NEWLINK, RTNLGRP_LINK, IfInfoMsg
-from simkernel.uapi.socket import AF_BRIDGE
-from simkernel.uapi.structure import U8, U32
+from simkernel.uapi.netlink import attribute, message
+from simkernel.uapi.rtnetlink import RTM_DELLINK, RTM_NEWLINK, RTNLGRP_LINK
 
 from .fdb import ForwardingDatabase
+from .messages import fill_bridge, fill_link, fill_port
 from .settings import (
-    BRIDGE,
     FORWARD_DELAY,
     GROUP_ADDRESS,
     IGNORED,
     POLICY,
-    PORT,
-    PORT_DEFAULTS,
     PORT_POLICY,
     SETTINGS,
     TICK,
     change,
     change_port,
-    pack,
 )
-from .state import Bridge, Port, port_cost
+from .state import Bridge, Port
 
 KIND: Final = "bridge"
 MAX_PORTS: Final = 1023
@@ -141,11 +129,11 @@ class BridgeModule:
             newlink=self.newlink,
             changelink=self.changelink,
             dellink=self.dellink,
-            fill_info=self.fill_info,
+            fill_info=lambda device: fill_bridge(device.private),
             slave_policy=PORT_POLICY,
             slave_changelink=self.change_port,
             fill_xstats=lambda port: attribute(LINK_XSTATS_TYPE_BRIDGE, XSTATS + STP_XSTATS * port),
-            fill_slave_info=lambda master, device: self.fill_port(master.private, device),
+            fill_slave_info=lambda master, device: fill_port(this, master.private, device),
         )
         self.kind = rtnl_link_register(this, kind)
         self.unsubscribe = register_netdevice_notifier(this, self.device_event)
@@ -197,7 +185,7 @@ class BridgeModule:
                 raise os_error(EINVAL)
             bridge.group_address = address
         if Br.PRIORITY in data:
-            self.select_states(bridge)  # `br_stp_set_bridge_priority()`
+            self.update(bridge)  # `br_stp_set_bridge_priority()`
 
     def dellink(self, device: NetDevice, doomed: list[NetDevice]) -> None:
         """Release the ports, and unregister the bridge."""
@@ -241,8 +229,10 @@ class BridgeModule:
     def set_id(self, bridge: Bridge, address: bytes) -> None:
         """Set the hardware address of the bridge and in its id (`br_stp_change_bridge_id()`)."""
         bridge.fdb.change_bridge(address)
+        for port in bridge.ports.values():
+            port.change_address(bridge.id_address, address)
         bridge.id_address = bridge.device.address = address
-        self.select_states(bridge)
+        self.update(bridge)
 
     def recalculate_id(self, bridge: Bridge) -> bool:
         """Set the lowest address of the ports, unless a program has set the address.
@@ -291,6 +281,7 @@ class BridgeModule:
             raise os_error(EBUSY)
         taken = {port.number for port in bridge.ports.values()}
         port = Port(device, next(each for each in range(1, MAX_PORTS + 2) if each not in taken))
+        port.become_designated(bridge)
         self.set_state(bridge, port, BR_STATE_DISABLED)
         call_netdevice_notifiers(this, Event.JOIN, device)
         dev_set_allmulti(this, device, 1)
@@ -343,9 +334,13 @@ class BridgeModule:
         """
         bridge: Bridge = master.private
         for type, value in change_port(bridge.ports[device].settings, data, extack):
+            port = bridge.ports[device]
             if type == BrPort.STATE:
-                self.request_state(bridge, bridge.ports[device], value)
-            if type in (BrPort.COST, BrPort.STATE):
+                self.request_state(bridge, port, value)
+                self.select_states(bridge)
+            elif type == BrPort.COST:
+                self.update(bridge)
+            elif type == BrPort.PRIORITY and port.set_priority(bridge, value):
                 self.select_states(bridge)
         if data.keys() & {BrPort.BACKUP_PORT, BrPort.BACKUP_NHID}:
             raise unmodelled(self.this, "a backup port of a bridge", EOPNOTSUPP)
@@ -369,25 +364,39 @@ class BridgeModule:
 
     def enable(self, bridge: Bridge, port: Port) -> None:
         """Change a port to BLOCKING, then to FORWARDING (`br_stp_enable_port()`)."""
+        port.become_designated(bridge)
         self.set_state(bridge, port, BR_STATE_BLOCKING)
         self.select_states(bridge)
         self.notify_port(bridge, port)
 
     def disable(self, bridge: Bridge, port: Port) -> None:
         """Change a port to DISABLED (`br_stp_disable_port()`)."""
+        port.become_designated(bridge)
         self.set_state(bridge, port, BR_STATE_DISABLED)
         self.notify_port(bridge, port)
         port.forward_deadline = 0
+        self.update(bridge)
+
+    def update(self, bridge: Bridge) -> None:
+        """Store the ids in the enabled ports, and select the states (`br_configuration_update()`)."""
+        for port in bridge.ports.values():
+            if port.state != BR_STATE_DISABLED:
+                port.become_designated(bridge)
         self.select_states(bridge)
 
     def select_states(self, bridge: Bridge) -> None:
-        """Change blocking ports to FORWARDING, and set the bridge's carrier (`br_port_state_selection()`)."""
+        """Let designated ports forward, block others, set the carrier (`br_port_state_selection()`)."""
         for port in bridge.ports.values():
-            if port.state == BR_STATE_BLOCKING:
+            designated = port.is_designated(bridge)
+            if port.state == BR_STATE_BLOCKING and designated:
                 self.set_state(bridge, port, BR_STATE_FORWARDING)
                 self.notify_port(bridge, port)
                 delay = bridge.settings.get(Br.FORWARD_DELAY, FORWARD_DELAY)
                 port.forward_deadline = ktime_get(self.this) + delay * TICK
+            elif port.state == BR_STATE_FORWARDING and not designated:
+                self.set_state(bridge, port, BR_STATE_BLOCKING)
+                self.notify_port(bridge, port)
+                port.forward_deadline = 0
         forwards = any(port.state == BR_STATE_FORWARDING for port in bridge.ports.values())
         (netif_carrier_on if forwards else netif_carrier_off)(self.this, bridge.device)
 
@@ -442,51 +451,16 @@ class BridgeModule:
 
     # -- messages -------------------------------------------------------------------
 
-    def fill_info(self, device: NetDevice) -> bytes:
-        """Return the settings of a bridge."""
-        bridge: Bridge = device.private
-        texts: dict[int, bytes] = {
-            Br.BRIDGE_ID: bridge.id,
-            Br.ROOT_ID: bridge.id,
-            Br.GROUP_ADDR: bridge.group_address,
-        }
-        return pack(BRIDGE, bridge.settings, texts)
-
-    def fill_port(self, bridge: Bridge, device: NetDevice) -> bytes:
-        """Return the settings of a port."""
-        port = bridge.ports.get(device) or Port(device, 0)
-        number = port.settings.get(BrPort.PRIORITY, PORT_DEFAULTS[BrPort.PRIORITY]) << 10 | port.number
-        computed: dict[int, int] = {BrPort.STATE: port.state, BrPort.ID: number, BrPort.NO: port.number}
-        computed[BrPort.DESIGNATED_PORT] = number
-        computed[BrPort.FORWARD_DELAY_TIMER] = max(port.forward_deadline - ktime_get(self.this), 0) // TICK
-        texts: dict[int, bytes] = {BrPort.ROOT_ID: bridge.id, BrPort.BRIDGE_ID: bridge.id}
-        return pack(PORT, {BrPort.COST: port_cost(device)} | port.settings | computed, texts)
-
     def notify_port(self, bridge: Bridge, port: Port, type: int = RTM_NEWLINK) -> None:
         """Send a port's state to RTNLGRP_LINK (`br_ifinfo_notify()`)."""
-        body = self.fill_link(bridge, port.device, type)
+        body = fill_link(self.this, bridge, port.device, type)
         rtnl_notify(self.this, port.device, RTNLGRP_LINK, message(type, body))
 
     def getlink(self, bridge: NetDevice, device: NetDevice, mask: int) -> list[bytes]:
         """Return a port, or the bridge itself if `mask` asks for its VLANs (`br_getlink()`)."""
         if device is bridge and not mask & OF_BRIDGES:
             return []
-        return [self.fill_link(bridge.private, device)]
-
-    def fill_link(self, bridge: Bridge, device: NetDevice, type: int = RTM_NEWLINK) -> bytes:
-        """Return header and attributes of a port (`br_fill_ifinfo()`)."""
-        body = IfInfoMsg(AF_BRIDGE, device.type, device.index, device.shown_flags, 0).pack()
-        body += attribute(IFLA_IFNAME, device.name.encode("utf-8", "surrogateescape") + b"\0")
-        body += attribute(IFLA_MASTER, U32.pack(bridge.device.index)) + attribute(
-            IFLA_MTU, U32.pack(device.mtu)
-        )
-        body += attribute(IFLA_OPERSTATE, U8.pack(device.operstate if device.running else IF_OPER_DOWN))
-        body += attribute(IFLA_ADDRESS, device.address)
-        if device.iflink != device.index:
-            body += attribute(IFLA_LINK, U32.pack(device.iflink))
-        if type == RTM_NEWLINK and device is not bridge.device:
-            body += attribute(IFLA_PROTINFO | NLA_F_NESTED, self.fill_port(bridge, device))
-        return body
+        return [fill_link(self.this, bridge.private, device)]
 
 
 def init(this: ThisModule) -> BridgeModule:

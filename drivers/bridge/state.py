@@ -5,10 +5,10 @@ from __future__ import annotations
 import attrs
 
 from simkernel.driverapi.netdevice import ETH_ALEN, NetDevice
-from simkernel.uapi.if_bridge import BR_STATE_DISABLED, Br
+from simkernel.uapi.if_bridge import BR_STATE_DISABLED, Br, BrPort
 
 from .fdb import ForwardingDatabase
-from .settings import COSTS, GROUP_ADDRESS, PRIORITY
+from .settings import COSTS, GROUP_ADDRESS, PORT_DEFAULTS, PRIORITY
 
 
 @attrs.define(eq=False)
@@ -21,6 +21,41 @@ class Port:
     settings: dict[int, int] = attrs.field(factory=dict)
     forward_deadline: int = 0
     """The time in ns at which the forward delay timer of the port ends."""
+    id: int = attrs.field(init=False)
+    """The port id: the priority, then the number in 10 bits."""
+    designated_root: bytes = bytes(8)
+    designated_bridge: bytes = bytes(8)
+    designated_port: int = 0
+
+    def __attrs_post_init__(self) -> None:
+        self.id = PORT_DEFAULTS[BrPort.PRIORITY] << 10 | self.number
+
+    def become_designated(self, bridge: Bridge) -> None:
+        """Store the ids of the bridge and of this port (`br_become_designated_port()`)."""
+        self.designated_root = self.designated_bridge = bridge.id
+        self.designated_port = self.id
+
+    def is_designated(self, bridge: Bridge) -> bool:
+        """Return False while the stored ids are older than the ids (`br_is_designated_port()`)."""
+        return (self.designated_bridge, self.designated_port) == (bridge.id, self.id)
+
+    def set_priority(self, bridge: Bridge, priority: int) -> bool:
+        """Change the id; return True if the port becomes designated (`br_stp_set_port_priority()`)."""
+        designated = self.is_designated(bridge)
+        self.id = priority << 10 | self.number
+        if designated:
+            self.designated_port = self.id
+        if self.designated_bridge != bridge.id or self.id >= self.designated_port:
+            return False
+        self.become_designated(bridge)
+        return True
+
+    def change_address(self, old: bytes, new: bytes) -> None:
+        """Replace a bridge's hardware address in the stored ids (`br_stp_change_bridge_id()`)."""
+        for name in ("designated_root", "designated_bridge"):
+            stored: bytes = getattr(self, name)
+            if stored[2:] == old:
+                setattr(self, name, stored[:2] + new)
 
 
 @attrs.define(eq=False)

@@ -201,7 +201,7 @@ class AddressFamily(ABC, Generic[A]):
             callback.generation = self._generations.of(net).value + net.dev_base_seq
         flags = nl.NLM_F_MULTI | (nl.NLM_F_DUMP_FILTERED if index else 0)
         callback.context = position = callback.context or [0, 0]
-        for each in [index] if index else sorted(each for each in net.devices if each >= position[0]):
+        for each in sorted(each for each in ([index] if index else net.devices) if each >= position[0]):
             position[0] = each
             for place, address in enumerate(self.addresses(net.devices[each])):
                 if place >= position[1]:

@@ -130,8 +130,9 @@ def _dump_all(table: Table, writer: MessageWriter, callback: DumpCallback) -> bo
 
 
 def split_done(dump: Dump, writer: MessageWriter, callback: DumpCallback) -> bool:
-    """Run a dump, and send NLMSG_DONE in a datagram of its own (`rtnl_dumpit()`)."""
-    if callback.context is not dump:
-        dump(writer, callback)
-        callback.context = dump
+    """Run a dump, and send NLMSG_DONE in a datagram of its own (`rtnl_dumpit()`).
+
+    The dump that finds nothing more reads the request again, so its extended ACK is in NLMSG_DONE.
+    """
+    dump(writer, callback)
     return bool(writer.data)
