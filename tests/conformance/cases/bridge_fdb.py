@@ -5,14 +5,14 @@ from __future__ import annotations
 from simkernel.uapi import if_link as il
 from simkernel.uapi import neighbour as nb
 from simkernel.uapi import rtnetlink as rt
-from simkernel.uapi.netlink import NLM_F_CREATE
+from simkernel.uapi.netlink import NLM_F_CREATE, NLMSG_DONE
 from simkernel.uapi.socket import AF_BRIDGE
 from tests.conformance import wire
 from tests.conformance.case import case, netlink
 from tests.conformance.cases.link_changes import MAC_A, MAC_B, MAC_C, MARKS, Links
 from tests.conformance.log import Log
 from tests.conformance.masks import mask_links
-from tests.conformance.wire import attr, u32
+from tests.conformance.wire import REQUEST, attr, nlmsg, u32
 from tests.conformance.world import World
 
 
@@ -85,3 +85,19 @@ def dumps_of_links(world: World, log: Log) -> None:
         links.changer.send(wire.nlmsg(rt.RTM_GETLINK, wire.REQUEST | wire.DUMP, body, seq=9))
         log.mask = mask_links
         log.replies(f"mask {mask}", links.changer)
+
+
+@case(privileged=True, marks=MARKS)
+def leftover_bytes(world: World, log: Log) -> None:
+    """The text about leftover bytes is in an NLMSG_DONE of its own, too."""
+    links = Links(world, Log())
+    links.bridge("bridge")
+    links.changer.setsockopt(wire.SOL_NETLINK, wire.EXT_ACK, 1)
+    for type in (rt.RTM_GETLINK, rt.RTM_GETADDR, rt.RTM_GETNEIGH):
+        body = rt.IfInfoMsg(AF_BRIDGE).pack() + bytes((2, 0, 0, 0, 0, 0, 0, 0))
+        links.changer.send(nlmsg(type, REQUEST | wire.DUMP, body))
+        ends: list[object] = []
+        while not ends:
+            datagram = list(wire.messages(links.changer.recv(65536)))
+            ends = [[header[1], payload.hex()] for header, payload in datagram if header[1] == NLMSG_DONE]
+        log(f"dump {type}: messages and the end of the last datagram", [len(datagram), *ends])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from simkernel.uapi import if_link as il
 from simkernel.uapi import neighbour as nb
 from simkernel.uapi import rtnetlink as rt
-from simkernel.uapi.if_bridge import BrPort
+from simkernel.uapi.if_bridge import Br, BrPort
 from simkernel.uapi.netlink import NLA_F_NESTED
 from simkernel.uapi.netlink import NLM_F_CREATE as CREATE
 from simkernel.uapi.socket import AF_BRIDGE
@@ -161,3 +161,35 @@ def order_of_ports(world: World, log: Log) -> None:
     links.set("up", 4, flags=1, change=1)
     links.set("another address", 4, attr(il.IFLA_ADDRESS, MAC_B))
     links.set("down", 4, change=1)
+
+
+@case(privileged=True, marks=MARKS)
+def ids_of_ports(world: World, log: Log) -> None:
+    """A disabled port keeps the bridge id of old, but for the address; with it a port cannot forward."""
+    links = Links(world, log)
+    links.bridge("bridge")
+    links.veth("pair")
+    links.set("enslave", PORT, attr(il.IFLA_MASTER, u32(BRIDGE)))
+    kind = attr(il.IFLA_INFO_KIND, b"bridge\0")
+
+    def prefer(label: str, priority: int) -> None:
+        data = attr(il.IFLA_INFO_DATA, attr(Br.PRIORITY, U16.pack(priority)))
+        links.set(label, BRIDGE, attr(il.IFLA_LINKINFO, kind + data))
+        links.get(f"{label}: port", PORT)
+
+    def change(label: str, type: int, value: bytes) -> None:
+        data = attr(il.IFLA_INFO_SLAVE_KIND, b"bridge\0") + attr(il.IFLA_INFO_SLAVE_DATA, attr(type, value))
+        links.ask(label, rt.RTM_NEWLINK, port(attr(il.IFLA_LINKINFO, data)))
+        links.get(f"{label}: port", PORT)
+
+    prefer("priority of the bridge", 0)
+    change("priority of the port", BrPort.PRIORITY, U16.pack(8))
+    links.set("address", BRIDGE, attr(il.IFLA_ADDRESS, MAC_B))
+    links.get("address: port", PORT)
+    for index in (PORT - 1, PORT):
+        links.set("port up", index, flags=1, change=1)
+    change("forward", BrPort.STATE, b"\3")
+    change("cost", BrPort.COST, u32(7))
+    change("lower priority of the port", BrPort.PRIORITY, U16.pack(4))
+    links.set("bridge up", BRIDGE, flags=1, change=1)
+    prefer("another priority", 0x9000)
