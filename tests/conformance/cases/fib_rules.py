@@ -374,3 +374,18 @@ def realms(world: World, log: Log) -> None:
     lab.ask("delete", rt.RTM_DELRULE, rule(AF_INET, number(PRIORITY, 50), action=0))
     lab.ask("delete", rt.RTM_DELRULE, rule(AF_INET, number(PRIORITY, 100)))
     get("after")
+
+
+@case(privileged=True, marks=ROUTE)
+def numbers_with_more_bytes(world: World, log: Log) -> None:
+    """The first bytes of a longer payload are the number."""
+    suppress = fr.FRA_SUPPRESS_PREFIXLEN, fr.FRA_SUPPRESS_IFGROUP
+    for family in (AF_INET, AF_INET6):
+        lab = Lab(world, log, family, portid=family)
+        for type in (TABLE, MARK, MASK, fr.FRA_FLOW, GOTO, fr.FRA_PROTOCOL, fr.FRA_IP_PROTO, *suppress):
+            more = attr(type, u32(7) + u32(10))
+            action = fr.FR_ACT_GOTO if type == GOTO else fr.FR_ACT_TO_TBL
+            lab.ask(f"{type}", rt.RTM_NEWRULE, rule(family, number(PRIORITY, type), more, action=action))
+        lab.ask(f"{PRIORITY}", rt.RTM_NEWRULE, rule(family, attr(PRIORITY, u32(5) + u32(6))))
+        lab.ask("flow", rt.RTM_NEWRULE, rule(family, attr(fr.FRA_DSCP, b"\1\2\3\4")))
+        log.ask("all", lab.sock, nlmsg(rt.RTM_GETRULE, REQUEST | DUMP, rule(family)))

@@ -41,6 +41,7 @@ from simkernel.uapi.fib_rules import FibRuleHdr
 from simkernel.uapi.if_link import IFNAMSIZ
 from simkernel.uapi.netlink import NLM_F_EXCL, NLM_F_MULTI, NLMSG_HDRLEN, message
 from simkernel.uapi.socket import AF_INET, AF_INET6, AF_UNSPEC
+from simkernel.uapi.structure import U8, U32
 from simkernel.ynl.policy import AttributePolicy, NlaType, PolicyTable, Validation
 
 _NAME = AttributePolicy(NlaType.STRING, length=IFNAMSIZ - 1)
@@ -239,8 +240,9 @@ def _rule(request: Request, rules: RuleSet, found: Found) -> Rule:
     head, net = _header(request), request.net
 
     def number(type: int, default: int = 0) -> int:
-        data = _payload(request, found, type)
-        return int.from_bytes(data, "little") if data else default
+        data = _payload(request, found, type)  # may be longer than the number
+        size = U8.size if _POLICIES[type].type is NlaType.U8 else U32.size
+        return int.from_bytes(data[:size], "little") if data else default
 
     def pair(type: int, layout: struct.Struct, default: tuple[int, int]) -> tuple[int, int]:
         data = _payload(request, found, type)
