@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from simkernel.uapi import if_addr as ia
+from simkernel.uapi import if_link as il
 from simkernel.uapi import neighbour as nb
 from simkernel.uapi import rtnetlink as rt
 from simkernel.uapi.socket import AF_INET, AF_INET6
@@ -22,10 +23,11 @@ from tests.conformance.cases.fib_lab import (
     Lab,
     hop,
     packed,
+    route,
 )
 from tests.conformance.cases.found_links import mask_ages
 from tests.conformance.log import Log
-from tests.conformance.wire import ECHO, attr, u32
+from tests.conformance.wire import DUMP, ECHO, NESTED, attr, u32
 from tests.conformance.world import World
 
 # -- IPv6 ------------------------------------------------------------------------------
@@ -338,3 +340,28 @@ def default_routes_counted(world: World, log: Log) -> None:
     lab.new("after a flush", via="10.0.0.2")
     lab.get("first", "8.8.8.8")
     lab.get("first", "8.8.8.8")
+
+
+@case(privileged=True, marks=ROUTE)
+def metrics_follow_the_mtu6(world: World, log: Log) -> None:
+    """A new MTU replaces a metric that is not below it, or was the MTU before, unless it is locked."""
+    lab = Lab(world, log, AF_INET6, veth=True)
+    lab.link(VETH, True)
+    lab.link(PEER, True)
+    smaller, standard, larger = (attr(rt.RTAX_MTU, u32(size)) for size in (1300, 1500, 65536))
+    lock = attr(rt.RTAX_LOCK, u32(1 << rt.RTAX_MTU))
+    for number, metrics in enumerate((smaller, standard, larger, lock + standard, b"")):
+        extra = attr(rt.RTA_METRICS | NESTED, metrics) if metrics else b""
+        lab.new(f"route {number}", f"2001:db8:{number}::/48", dev=VETH, extra=extra)
+
+    def mtu(size: int) -> None:
+        body = rt.IfInfoMsg(index=VETH).pack() + attr(il.IFLA_MTU, u32(size))
+        lab.ask(f"MTU {size}", rt.RTM_SETLINK, body)
+        lab.ask("routes", rt.RTM_GETROUTE, route(family=AF_INET6), DUMP)
+
+    for size in (9000, 1400, 1500, 1280):
+        mtu(size)
+    lab.link(VETH, False)
+    mtu(2000)
+    lab.link(VETH, True)
+    mtu(1900)

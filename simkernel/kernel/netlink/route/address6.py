@@ -87,6 +87,9 @@ class Routes6:
     def remove_source(self, address: Address6) -> None:
         """Remove an address as preferred source from all routes (`rt6_remove_prefsrc()`)."""
 
+    def change_mtu(self, device: NetDevice, before: int) -> None:
+        """Follow the MTU of a device, which was `before` bytes, in its routes (`rt6_mtu_change()`)."""
+
     def insert_multicast(self, device: NetDevice) -> None:
         """Add the route of ff00::/8 (`addrconf_add_mroute()`)."""
 
@@ -135,7 +138,7 @@ class InterfaceAddresses(AddressFamily[Address6]):
         elif data is None:
             return
         elif event is Event.CHANGEMTU:
-            data.conf[MTU6] = device.mtu
+            self._set_mtu(device, data)
         elif event is Event.CHANGENAME:
             netconf.IPV6.renamed(device, data.conf)
         elif event is Event.UP:
@@ -175,11 +178,15 @@ class InterfaceAddresses(AddressFamily[Address6]):
         self.detection.run(data)
         self.routes.link_up(device, was_dead=True)
         if device.mtu >= IPV6_MIN_MTU:
-            data.conf[MTU6] = device.mtu
+            self._set_mtu(device, data)
         data.updated = self.engine.time()
         self._announce_device(device)
         if device.mtu < IPV6_MIN_MTU:
             self._shut(device, _end_of_ipv6(device))
+
+    def _set_mtu(self, device: NetDevice, data: Inet6Device) -> None:
+        self.routes.change_mtu(device, data.conf[MTU6])
+        data.conf[MTU6] = device.mtu
 
     def _interface_id(self, device: NetDevice, data: Inet6Device) -> bytes:
         """Return the interface id of a link-local address, empty if the device gets none.

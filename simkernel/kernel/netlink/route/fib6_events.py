@@ -123,6 +123,18 @@ class AutomaticRoutes6(Routes6):
             if route.prefsrc == address.address and not is_local(net, route.prefsrc, route.device):
                 route.prefsrc = b""
 
+    def change_mtu(self, device: NetDevice, before: int) -> None:
+        """Set the new MTU as the metric of routes whose metric is `before`, or is not below the new one.
+
+        A locked metric stays (`rt6_mtu_change_route()`).
+        """
+        for route in TABLES6.of(device.net).walk:
+            mtu, locks = (route.metrics.get(type, 0) for type in (rt.RTAX_MTU, rt.RTAX_LOCK))
+            assert isinstance(mtu, int) and isinstance(locks, int)
+            locked = locks & 1 << rt.RTAX_MTU
+            if route.device is device and not locked and (mtu >= device.mtu or mtu == before):
+                route.metrics = dict(sorted({**route.metrics, rt.RTAX_MTU: device.mtu}.items()))
+
     def insert_multicast(self, device: NetDevice) -> None:
         """Add the route of ff00::/8 (`addrconf_add_mroute()`)."""
         config = Config6(

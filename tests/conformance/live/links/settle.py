@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from operator import attrgetter
 from typing import Any, Final
 
 import attrs
@@ -59,8 +60,8 @@ class Settler:
             while any(link.urgent for link in links) and time.monotonic() - begun < PATIENCE:
                 time.sleep(POLL)
                 links = list(_links(sock))
-            for link in links:
-                if link.slow or not slow:
+            for link in sorted(links, key=attrgetter("slow")):  # a new port's event precedes its bridge's
+                if link.slow or link.new or not slow:
                     head = rtnl.IfInfoMsg(index=link.index).pack()
                     sock.send(wire.nlmsg(rtnl.RTM_GETLINK, wire.REQUEST, head))
                     sock.recv(PLENTY)
@@ -70,11 +71,13 @@ class Settler:
 class _Link:
     """A link: `slow` if the work queue may take a second for it, `urgent` if it is about to change its state.
 
-    RTM_GETLINK of an urgent link would be handled in another order than the work queue has.
+    RTM_GETLINK of an urgent link would be handled in another order than the work queue has.  A `new` link
+    lost its carrier before it was up, so the work queue may take a second for it as well.
     """
 
     index: int
     slow: bool
+    new: bool
     urgent: bool
 
 
@@ -89,4 +92,5 @@ def _links(sock: Any) -> Iterator[_Link]:
             slow = found.get(il.IFLA_LINK) in (None, U32.pack(link.index))
             carrier, state = found[il.IFLA_CARRIER][0], found[il.IFLA_OPERSTATE][0]
             late = state in NO_CARRIER if carrier else state == il.IF_OPER_UP and not slow
-            yield _Link(link.index, slow, bool(link.flags & il.IFF_UP and late))
+            new = not carrier and state == il.IF_OPER_UNKNOWN
+            yield _Link(link.index, slow, new, bool(link.flags & il.IFF_UP and late))
