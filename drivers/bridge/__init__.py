@@ -178,14 +178,14 @@ class BridgeModule:
         bridge: Bridge = device.private
         for type in data.keys() - SETTINGS.keys() - IGNORED - {Br.GROUP_ADDR}:
             raise unmodelled(self.this, f"the setting {type} of a bridge", EOPNOTSUPP)
-        change(bridge.settings, data)
+        for type in change(bridge.settings, data):
+            if type == Br.PRIORITY:
+                self.update(bridge)  # `br_stp_set_bridge_priority()`
         if Br.GROUP_ADDR in data:
             address = data[Br.GROUP_ADDR]
             if address[:5] != GROUP_ADDRESS[:5] or address[5] > 15 or address[5] in (1, 2, 3):
                 raise os_error(EINVAL)
             bridge.group_address = address
-        if Br.PRIORITY in data:
-            self.update(bridge)  # `br_stp_set_bridge_priority()`
 
     def dellink(self, device: NetDevice, doomed: list[NetDevice]) -> None:
         """Release the ports, and unregister the bridge."""

@@ -193,8 +193,11 @@ PORT_POLICY: Final = PolicyTable(
 )
 
 
-def change(settings: dict[int, int], data: Mapping[int, bytes]) -> None:
-    """Change settings in Linux's order.  A value outside its limits raises the error in `SETTINGS`."""
+def change(settings: dict[int, int], data: Mapping[int, bytes]) -> Iterator[int]:
+    """Change settings in Linux's order, and yield the type of each.
+
+    A value outside its limits raises the error in `SETTINGS`; earlier settings are changed.
+    """
     for type in SETTINGS:
         if type in data:
             value = checked(BRIDGE, SETTINGS, type, data[type])
@@ -205,6 +208,7 @@ def change(settings: dict[int, int], data: Mapping[int, bytes]) -> None:
             if type in TIMES:
                 value = value * HZ // USER_HZ * USER_HZ // HZ  # Linux stores jiffies
             settings[type] = value
+            yield type
 
 
 def change_port(

@@ -193,3 +193,23 @@ def ids_of_ports(world: World, log: Log) -> None:
     change("lower priority of the port", BrPort.PRIORITY, U16.pack(4))
     links.set("bridge up", BRIDGE, flags=1, change=1)
     prefer("another priority", 0x9000)
+
+
+@case(privileged=True, marks=MARKS)
+def priority_before_an_error(world: World, log: Log) -> None:
+    """A new priority takes the carrier of a bridge without ports, though a later setting is refused."""
+    links = Links(world, log)
+    kind = attr(il.IFLA_INFO_KIND, b"bridge\0")
+    made = rt.IfInfoMsg(flags=1, change=1).pack() + attr(il.IFLA_IFNAME, b"br0\0")
+    links.changer.send(nlmsg(rt.RTM_NEWLINK, REQUEST | CREATE, made + attr(il.IFLA_LINKINFO, kind)))
+
+    def carrier(label: str) -> None:
+        links.changer.send(nlmsg(rt.RTM_GETLINK, REQUEST, port(index=BRIDGE)))
+        found = dict(wire.attrs(next(iter(wire.messages(links.changer.recv(65536))))[1][rt.IfInfoMsg.SIZE :]))
+        log(label, found[il.IFLA_CARRIER].hex())
+
+    carrier("before")
+    data = attr(Br.PRIORITY, U16.pack(7)) + attr(Br.GROUP_FWD_MASK, U16.pack(1))
+    wrong = port(attr(il.IFLA_LINKINFO, kind + attr(il.IFLA_INFO_DATA, data)), index=BRIDGE)
+    log.ask("wrong", links.changer, nlmsg(rt.RTM_NEWLINK, REQUEST | ACK, wrong))
+    carrier("after")
