@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 
@@ -14,6 +13,7 @@ from simkernel.blocking.process import Blocking
 from simkernel.hardware import Camera
 from tests.kernel.conftest import Bench
 from tests.kernel.device.test_simbus import Lamp
+from tests.kernel.refused import refused
 
 BUS = "/sys/bus/simbus"
 DRIVER = f"{BUS}/drivers/camera"
@@ -39,12 +39,6 @@ def write(root: Blocking, path: str, text: bytes) -> int:
         return root.write(fd, text)
     finally:
         root.close(fd)
-
-
-def refused(call: Callable[[], object]) -> str:
-    with pytest.raises(OSError) as error:
-        call()
-    return errno.errorcode[error.value.errno]
 
 
 def test_a_program_unbinds_and_binds(root: Blocking) -> None:

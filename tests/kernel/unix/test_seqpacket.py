@@ -8,7 +8,6 @@ from __future__ import annotations
 import errno
 import socket
 from array import array
-from collections.abc import Callable, Iterator
 from struct import pack, unpack
 from typing import Any
 
@@ -16,20 +15,9 @@ import pytest
 
 from simkernel import Machine, seconds
 from simkernel.application.app import App
+from tests.kernel.refused import refused
 
 UNIX, STREAM, DGRAM, SEQPACKET = socket.AF_UNIX, socket.SOCK_STREAM, socket.SOCK_DGRAM, socket.SOCK_SEQPACKET
-
-
-@pytest.fixture
-def machine() -> Iterator[Machine]:
-    with Machine(udev=False, unmodelled="raise") as machine:
-        yield machine
-
-
-def refused(call: Callable[[], object]) -> str:
-    with pytest.raises(OSError) as error:
-        call()
-    return errno.errorcode[error.value.errno]
 
 
 def test_server_echoes_records_until_end_of_file(machine: Machine) -> None:

@@ -5,16 +5,15 @@ What does not wait is compared with the host's kernel (tests/conformance/live/pr
 
 from __future__ import annotations
 
-import errno
 import os
 import socket
-from collections.abc import Callable, Iterator
 from struct import pack, unpack
 
 import pytest
 
 from simkernel import Machine, millis, seconds
 from simkernel.application.app import App
+from tests.kernel.refused import refused
 
 STREAM, DGRAM = socket.SOCK_STREAM, socket.SOCK_DGRAM
 UNIX = socket.AF_UNIX
@@ -22,18 +21,6 @@ CREDENTIALS = 2
 """SCM_CREDENTIALS."""
 PEERGROUPS = 59
 """SO_PEERGROUPS."""
-
-
-@pytest.fixture
-def machine() -> Iterator[Machine]:
-    with Machine(udev=False, unmodelled="raise") as machine:
-        yield machine
-
-
-def refused(call: Callable[[], object]) -> str:
-    with pytest.raises(OSError) as error:
-        call()
-    return errno.errorcode[error.value.errno]
 
 
 # -- names in the tree ---------------------------------------------------------------------------------
