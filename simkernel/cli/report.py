@@ -13,6 +13,7 @@ from itertools import repeat
 from textwrap import fill
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+import attrs
 import click
 
 from simkernel.cli.host import host
@@ -42,6 +43,7 @@ def as_json(run: Run, sha256: str, wall_seconds: float) -> str:
             "events": run.events,
             "trace_sha256": sha256,
             "metrics": run.metrics,
+            **({"goal": attrs.asdict(run.outcome)} if run.outcome else {}),
             **({"oopses": [_oops_as_json(oops) for oops in run.oopses]} if run.oopses else {}),
             "host": {"wall_seconds": round(wall_seconds, 6), **host()},
         },
@@ -56,8 +58,9 @@ def _oops_as_json(oops: Oops) -> dict[str, Any]:
 
 def show(run: Run, details: bool) -> None:
     """Print the report: its story, or all of it.  A report without a story is printed whole."""
-    everything = [*run.parts, *_figures(run)]
-    parts = everything if details or not run.story else run.story
+    goal = [Text(str(run.outcome))] if run.outcome else []
+    everything = [*run.parts, *_figures(run), *goal]
+    parts = everything if details or not run.story else [*run.story, *goal]
     summary = f"{run.now / 1e9:.9g} s simulated, {run.events} events, seed {run.seed}"
     if len(parts) < len(everything):
         summary += "; more with --details"

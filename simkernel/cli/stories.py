@@ -6,8 +6,6 @@ To name and to describe them nothing is imported: `simkernel list` starts quickl
 from __future__ import annotations
 
 import ast
-import sys
-from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -54,26 +52,13 @@ def called(path: Path) -> str:
 
 
 def load(path: Path) -> Scenario:
-    """The scenario in a file.  UsageError if there is not exactly one; raises what the file raises.
+    """The scenario in a file.  UsageError if there is not exactly one; raises what the file raises."""
+    from simkernel.scenario import loading  # needs the engine, and a mere list shall start quickly
 
-    As with `python story.py`, the file can import what lies beside it.
-    """
-    from simkernel.scenario import Scenario
-
-    sys.path.insert(0, str(path.resolve().parent))
-    name = f"simkernel_scenario_{called(path)}"
-    within = [str(path.parent)] if path.name == PACKAGE else None
-    spec = spec_from_file_location(name, path, submodule_search_locations=within)
-    if spec is None or spec.loader is None:
-        raise click.UsageError(f"{path} is no Python file")
-    module = sys.modules[name] = module_from_spec(spec)
-    spec.loader.exec_module(module)
-    found = [each for each in vars(module).values() if isinstance(each, Scenario) and each.module == name]
-    if len(found) != 1:
-        raise click.UsageError(
-            f"{path} has {len(found)} scenarios: decorate one function with @scenario(...)"
-        )
-    return found[0]
+    try:
+        return loading.load(path)
+    except loading.NotAScenario as error:
+        raise click.UsageError(str(error)) from None
 
 
 def docstring(path: Path) -> str:

@@ -25,13 +25,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from simkernel.scenario.parameter import Parameter, Value
-from simkernel.scenario.report import Table, Text
-from simkernel.scenario.run import Run, Scenario, scenario
+from simkernel.scenario.report import Goal, Table, Text
+from simkernel.scenario.run import Followed, Run, Scenario, scenario
 
 if TYPE_CHECKING:
     from simkernel.scenario.transcript import Transcript, Watch
 
 __all__ = [
+    "Followed",
+    "Goal",
     "Parameter",
     "Run",
     "Scenario",

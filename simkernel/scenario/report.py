@@ -35,10 +35,23 @@ class Table:
     detail: bool = False
 
 
+@attrs.frozen
+class Goal:
+    """The goal of an exercise: reached or not yet, and the sentence that says why."""
+
+    reached: bool
+    text: str
+
+    def __str__(self) -> str:
+        return f"Goal {'reached' if self.reached else 'not reached yet'}: {self.text}"
+
+
 class Report:
     """Paragraphs and tables in order, and figures by name."""
 
     def __init__(self) -> None:
+        self.outcome: Goal | None = None
+        """The goal, if the scenario has one."""
         self.parts: list[Text | Table] = []
         self.metrics: dict[str, Any] = {}
         self.aside: set[str] = set()
@@ -73,6 +86,12 @@ class Report:
         if not shown:
             self.aside.add(name)
         self.metrics[name] = _json(name, value)
+
+    def goal(self, reached: bool, text: str) -> None:
+        """State once that the scenario's goal is `reached` or not; `text` says why."""
+        if self.outcome is not None:
+            raise SimulationError(f"the goal is given twice: {self.outcome.text!r}, then {text!r}")
+        self.outcome = Goal(bool(reached), text)
 
 
 def _json(where: str, value: Any) -> Any:

@@ -7,10 +7,12 @@ machine; the function writes its report.
 from __future__ import annotations
 
 import inspect
+import linecache
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import attrs
 
@@ -23,6 +25,18 @@ if TYPE_CHECKING:
     from simkernel.kernel.loader.image import ImageError
     from simkernel.kernel.oops import Oops
     from simkernel.machine import Machine
+
+MAX_FOLLOWED: Final = 60
+"""Maximum number of flows that a run offers by name."""
+
+
+@attrs.frozen
+class Followed:
+    """A flow of the trace that a run offers as `name`.  The `chosen` one is shown first."""
+
+    name: str
+    flow: int
+    chosen: bool = False
 
 
 @attrs.frozen
@@ -102,6 +116,7 @@ class Run(Report):
         self._machine: Machine | None = None
         self._ending = ExitStack()
         self._expected: set[str] = set()
+        self.followed: list[Followed] = []
         self.default_costs = False
         """True once the run has a machine with the default cost model."""
 
@@ -138,6 +153,39 @@ class Run(Report):
     def expect_faults(self, *modules: str) -> None:
         """Declare that these modules oops or fail to load on purpose.  Commands do not report them."""
         self._expected.update(modules)
+
+    def follow(self, name: str, flow: int, chosen: bool = False) -> None:
+        """Offer a flow of the trace as `name`, such as "frame 5: lost".
+
+        SimulationError beyond MAX_FOLLOWED.
+        """
+        if len(self.followed) == MAX_FOLLOWED:
+            raise SimulationError(f"a run offers at most {MAX_FOLLOWED} flows, and {name!r} is one more")
+        self.followed.append(Followed(name, flow, chosen))
+
+    def source(self, name: str) -> dict[str, Any]:
+        """Execute the code in the parameter `name` as the file NAME.py and return its namespace.
+
+        Raises what the code raises.  Tracebacks name that file and show its lines.
+        """
+        file, code = f"{name}.py", self[name]
+        linecache.cache[file] = len(code), None, code.splitlines(keepends=True), file
+        namespace: dict[str, Any] = {"__name__": name, "__file__": file}
+        exec(compile(code, file, "exec", dont_inherit=True), namespace)
+        return namespace
+
+    def driver(self, name: str, module: str) -> None:
+        """Write the code in the parameter `name` as the module `module`, for insmod and modprobe.
+
+        SimulationError if the run has its machine already, or if `module` is not a module's name.
+        """
+        if self._machine is not None:
+            raise SimulationError(f"call driver({name!r}, {module!r}) before machine()")
+        if not module.isidentifier():
+            raise SimulationError(f"a module's name is letters, digits and _, not {module!r}")
+        folder = Path(self._ending.enter_context(TemporaryDirectory(prefix="simkernel-")))
+        (folder / f"{module}.py").write_text(self[name], "utf-8")
+        self._module_path = (folder, *self._module_path)
 
     # -- for who runs it ----------------------------------------------------
 

@@ -18,6 +18,10 @@ def test_lists_every_shipped_scenario(simkernel: CommandLine) -> None:
     assert listed == stories.names()
 
 
+def test_lessons_and_exercises_have_lists_of_their_own() -> None:
+    assert not {"lessons", "exercises"} & set(stories.names())
+
+
 def test_tells_what_the_docstring_says(simkernel: CommandLine, story: Path) -> None:
     done = simkernel("list", "./story.py")
     assert done.out.splitlines() == [

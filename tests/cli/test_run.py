@@ -310,3 +310,16 @@ def test_a_path_that_cannot_be_drawn_is_refused(
 ) -> None:
     result = simkernel("run", "camera", "--set", "duration=0.04", *arguments)
     assert result.code != 0 and said in result.err
+
+
+def test_a_goal_is_the_last_paragraph_and_an_entry_of_the_json(simkernel: CommandLine, story: Path) -> None:
+    text = story.read_text("utf-8")
+    story.write_text(text + '    run.goal(run["naps"] == 4, "4 naps are wanted")\n', "utf-8")
+    done = simkernel("run", "story.py")
+    assert "\n\nGoal not reached yet: 4 naps are wanted\n\n" in done.out
+    assert (
+        "\n\nGoal reached: 4 naps are wanted\n\n"
+        in simkernel("run", "story.py", "--set", "naps=4", "--details").out
+    )
+    goal = json.loads(simkernel("run", "story.py", "--json").out)["goal"]
+    assert goal == {"reached": False, "text": "4 naps are wanted"}

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import tempfile
+import traceback
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from simkernel import Machine, SimulationError, seconds
-from simkernel.scenario import Parameter, Run, scenario
+from simkernel.scenario import Goal, Parameter, Run, scenario
 
 
 @scenario(Parameter("naps", int, 3, minimum=1), Parameter("name", str, "Bob"))
@@ -149,3 +152,88 @@ def test_declaration_is_checked() -> None:
         @scenario()
         def story() -> None:  # type: ignore[arg-type]
             pass
+
+
+# -- what a lesson uses -----------------------------------------------------------
+
+
+def test_goal_is_stated_once() -> None:
+    @scenario()
+    def story(run: Run) -> None:
+        run.goal(False, "two bytes are missing")
+
+    run = story.run()
+    assert str(run.outcome) == "Goal not reached yet: two bytes are missing"
+    run.outcome = Goal(True, "all bytes are there")
+    assert str(run.outcome) == "Goal reached: all bytes are there"
+    with pytest.raises(SimulationError, match="goal is given twice: 'all bytes are there', then 'again'"):
+        run.goal(True, "again")
+
+
+def test_at_most_60_flows_are_followed() -> None:
+    @scenario()
+    def story(run: Run) -> None:
+        for flow in range(100):
+            run.follow(f"flow {flow}", flow, chosen=flow == 3)
+
+    run = Run(story)
+    with pytest.raises(SimulationError, match="at most 60 flows, and 'flow 60' is one more"):
+        run.execute()
+    assert [each.flow for each in run.followed] == list(range(60))
+    assert [each.flow for each in run.followed if each.chosen] == [3]
+
+
+@scenario(Parameter("program", str, "def answer():\n    return 1 / zero\nzero = 2\n"))
+def written(run: Run) -> None:
+    run.metric("answer", run.source("program")["answer"]())
+
+
+def test_source_executes_the_code_of_a_parameter_as_a_file_of_that_name() -> None:
+    assert written.run().metrics == {"answer": 0.5}
+    with pytest.raises(ZeroDivisionError) as caught:
+        written.run(parameters={"program": "def answer():\n    return 1 / 0\n"})
+    last = traceback.extract_tb(caught.value.__traceback__)[-1]
+    assert (last.filename, last.lineno, last.line) == ("program.py", 2, "return 1 / 0")
+    with pytest.raises(SyntaxError) as wrong:
+        written.run(parameters={"program": "def ("})
+    assert wrong.value.filename == "program.py"
+
+
+DRIVER = """
+from simkernel.driverapi.module import Module, ThisModule
+from simkernel.driverapi.printk import pr_info
+
+MODULE = Module(license="GPL")
+
+
+def init(this: ThisModule) -> None:
+    pr_info(this, "loaded")
+"""
+
+
+@scenario(Parameter("code", str, DRIVER), Parameter("module", str, "mine"), Parameter("late", bool, False))
+def driven(run: Run) -> None:
+    async def loader(app: Any) -> None:
+        await app.modprobe(run["module"])
+
+    if run["late"]:
+        run.machine(udev=False)
+    run.driver("code", run["module"])
+    machine = run.machine(udev=False)
+    machine.spawn(loader)
+    machine.run()
+    run.metric("log", machine.log.lines()[-1].partition("] ")[2])
+
+
+def test_driver_is_found_by_its_name_and_removed_after_the_run() -> None:
+    before = set(Path(tempfile.gettempdir()).glob("simkernel-*/mine.py"))
+    run = driven.run()
+    assert run.metrics == {"log": "mine: loaded"}
+    assert set(Path(tempfile.gettempdir()).glob("simkernel-*/mine.py")) <= before
+
+
+def test_driver_is_refused_after_the_machine_and_for_a_name_that_is_a_path() -> None:
+    with pytest.raises(SimulationError, match="before machine"):
+        driven.run(parameters={"late": True})
+    with pytest.raises(SimulationError, match=r"letters, digits and _, not '\.\./mine'"):
+        driven.run(parameters={"module": "../mine"})

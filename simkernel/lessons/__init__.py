@@ -1,0 +1,14 @@
+"""Lessons: a page, a scenario whose parameters are its controls, and the machine's answer as JSON.
+
+    from simkernel.lessons import answer, lessons
+
+    for lesson in lessons():
+        print(lesson.number, lesson.title, len(answer(lesson, {})))
+"""
+
+from __future__ import annotations
+
+from simkernel.lessons.answers import answer
+from simkernel.lessons.lesson import Lesson, lessons
+
+__all__ = ["Lesson", "answer", "lessons"]

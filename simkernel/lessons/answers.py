@@ -1,0 +1,119 @@
+"""The machine's answer to a lesson's settings: one JSON text, the same bytes in CPython and in Pyodide."""
+
+from __future__ import annotations
+
+import io
+import json
+import traceback
+from collections.abc import Iterable, Mapping
+from contextlib import redirect_stdout
+from typing import Any, Final
+
+import attrs
+
+from simkernel.engine import Record, SimulationError
+from simkernel.lessons.lesson import Lesson
+from simkernel.machine import Machine
+from simkernel.scenario import Run, Value
+from simkernel.trace.hops import Hops
+
+MAX_PRINTED: Final = 10_000
+"""Characters of a program's standard output that are kept."""
+
+
+def answer(lesson: Lesson, settings: Mapping[str, Value]) -> str:
+    """Run the lesson's scenario and return what happened as JSON.
+
+    A wrong setting, broken code and code that exits are an answer with an "error".
+    """
+    result: dict[str, Any] = {
+        "settings": {each.name: each.default for each in lesson.scenario.parameters},
+        "texts": [], "metrics": {}, "goal": None, "error": None, "log": [], "printed": "", "follow": [],
+        "recording": None,
+    }  # fmt: skip
+    try:
+        run = Run(lesson.scenario, parameters=settings, debug=True)
+    except SimulationError as error:
+        result["error"] = str(error)
+    else:
+        _run(run, result, str(lesson.folder.resolve()))
+    return json.dumps(result, ensure_ascii=False, separators=(",", ":"))
+
+
+def _run(run: Run, result: dict[str, Any], folder: str) -> None:
+    printed, recording, machines = _Printed(), Recording(), list[Machine]()
+
+    def attach(machine: Machine) -> None:
+        machines.append(machine)
+        machine.trace.subscribe(recording)
+
+    try:
+        with redirect_stdout(printed):
+            run.execute(attach)
+    except BaseException as error:  # noqa: BLE001 - whatever a student's code raises is the answer
+        result["error"] = explain(error, {f"{name}.py" for name in run.parameters}, folder)
+    recording.close()
+    recording.follow = [each.flow for each in run.followed] or None
+    result |= {
+        "settings": run.parameters,
+        "texts": [{"kind": type(part).__name__.lower(), **attrs.asdict(part)} for part in run.parts],
+        "metrics": run.metrics,
+        "goal": attrs.asdict(run.outcome) if run.outcome else None,
+        "log": [line for machine in machines for line in machine.log.lines()],
+        "printed": printed.getvalue(),
+        "follow": [attrs.asdict(each) for each in run.followed],
+        "recording": recording.as_dict(),
+    }
+
+
+class Recording(Hops):
+    """The hops of a machine's flows, as plain data."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.follow: list[int] | None = None
+        self._end = self._records = 0
+
+    def record(self, record: Record) -> None:
+        self._records += 1
+        self._end = max(self._end, record.time)
+        super().record(record)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the recording, of the flows in `follow` or else of the typical one."""
+        flows = [self._typical()] if self.follow is None else self.follow
+        hops = {flow: [list(attrs.astuple(hop)) for hop in self.path(flow)] for flow in flows}
+        return {
+            "end": self._end,
+            "records": self._records,
+            "flows": [{"flow": flow, "hops": path} for flow, path in hops.items() if path],
+            "queues": [],
+            "rows": [],
+        }
+
+
+class _Printed(io.StringIO):
+    """Standard output that keeps the first MAX_PRINTED characters."""
+
+    def write(self, text: str) -> int:
+        super().write(text[: max(0, MAX_PRINTED - self.tell())])
+        return len(text)
+
+
+def explain(error: BaseException, files: Iterable[str], folder: str) -> str:
+    """Return an error as one line with its place: "NameError at program.py:3: name 'x' is not defined".
+
+    The place is the last line in one of `files`, in a module outside of simkernel, or else in `folder`.
+    """
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    told = traceback.TracebackException.from_exception(error)
+    name = type(error).__name__
+    if isinstance(error, SyntaxError):
+        return f"{name} at {error.filename}:{error.lineno}: {error.msg}"
+    for chosen in (set(files).__contains__, lambda file: file.startswith(folder)):
+        for frame in reversed(told.stack):
+            if chosen(frame.filename):
+                place = frame.filename.replace("\\", "/").rpartition("/")[2]
+                return f"{name} at {place}:{frame.lineno}: {error}"
+    return f"{name}: {error}"
