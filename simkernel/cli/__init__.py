@@ -1,4 +1,4 @@
-"""The command line: `simkernel list | run | describe | guide | bench | plot | calibrate`."""
+"""The command line: `simkernel list | run | describe | guide | lessons | bench | plot | calibrate`."""
 
 from simkernel.cli.main import main
 

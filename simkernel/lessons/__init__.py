@@ -1,10 +1,4 @@
-"""Lessons: a page, a scenario whose parameters are its controls, and the machine's answer as JSON.
-
-    from simkernel.lessons import answer, lessons
-
-    for lesson in lessons():
-        print(lesson.number, lesson.title, len(answer(lesson, {})))
-"""
+"""Lessons: a page, a scenario whose parameters are its controls, and the machine's answer as JSON."""
 
 from __future__ import annotations
 
