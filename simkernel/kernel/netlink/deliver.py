@@ -36,10 +36,12 @@ def queue(target: NetlinkSock, skb: Skb, unicast: bool = True, force: bool = Fal
     An empty queue takes one of any size, and `force` skips the check.  `unicast`: it was sent to this
     socket, not to a group.
     """
+    netlink = target.netlink
     filled = target.rmem + skb.truesize
     if not force and (target.congested or (filled > target.rcvbuf and target.rmem)):
+        if netlink.trace.emit is not None:
+            tap.full(netlink.trace, target, skb)
         return False
-    netlink = target.netlink
     if unicast and netlink.trace.emit is not None:
         tap.unicast(netlink.trace, target.protocol, skb, portid=target.portid)
     netlink.engine.charged += netlink.costs.deliver

@@ -1,4 +1,4 @@
-"""Datagrams as an nlmon device sees them, once for each receiver (`netlink_deliver_tap()`)."""
+"""Tracepoints of delivery; datagrams as an nlmon device sees them (`netlink_deliver_tap()`)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Final
 from simkernel.engine import Tracer
 from simkernel.kernel.lib.layers import KERNEL
 from simkernel.kernel.netlink.skb import Skb
-from simkernel.kernel.netlink.sock import Inbound
+from simkernel.kernel.netlink.sock import Inbound, NetlinkSock
 from simkernel.uapi import netlink as nl
 
 TAPPED: Final = frozenset(
@@ -51,4 +51,18 @@ def unicast(trace: Tracer, protocol: int, skb: Skb, *, portid: int) -> None:
         emit(
             "netlink_unicast", KERNEL, "netlink",
             protocol=protocol, portid=portid, length=len(skb.data), flow=skb.flow,
+        )  # fmt: skip
+
+
+def full(trace: Tracer, target: NetlinkSock, skb: Skb) -> None:
+    """Emit a datagram that the receive queue of `target` does not take (include/trace/events/sock.h).
+
+    Linux emits `sock_rcvqueue_full` in `__sock_queue_rcv_skb()`.  Netlink has a check of its own,
+    without a tracepoint.  Here that check emits it, with the socket's protocol and port id in addition.
+    """
+    if (emit := trace.emit) is not None:
+        emit(
+            "sock_rcvqueue_full", KERNEL, "netlink",
+            protocol=target.protocol, portid=target.portid, rmem_alloc=target.rmem, truesize=skb.truesize,
+            sk_rcvbuf=target.rcvbuf, flow=skb.flow,
         )  # fmt: skip
