@@ -6,6 +6,7 @@ from simkernel.trace.exporter import Exporter
 from simkernel.trace.log import Log
 from simkernel.trace.pcap import Pcap
 from simkernel.trace.perfetto import TraceJson
+from simkernel.trace.recording import Recording
 from simkernel.trace.strace import Strace
 
-__all__ = ["Diagram", "Digest", "Exporter", "Log", "Pcap", "Strace", "TraceJson"]
+__all__ = ["Diagram", "Digest", "Exporter", "Log", "Pcap", "Recording", "Strace", "TraceJson"]

@@ -123,12 +123,13 @@ class Hops(Exporter):
         begins in the hardware.
         """
         if flow is None:
-            flow = self._typical()
+            flow = self.typical()
         hops = sorted(self._flows.get(flow, ()), key=attrgetter("time"))  # two CPUs record out of order
         outside = [index for index, each in enumerate(hops) if each.layer != APPLICATION]
         return hops[: outside[-1] + 2] if outside else hops
 
-    def _typical(self) -> int:
+    def typical(self) -> int:
+        """Return the number of the flow that `path` shows by default, 0 if there is none."""
         widest = max(map(_width, self._flows.values()), default=0)
         wide = [number for number, hops in self._flows.items() if _width(hops) == widest]
         up = [number for number in wide if self._flows[number][0].layer == HARDWARE] or wide or [0]

@@ -1,0 +1,303 @@
+"""A run as data that a page draws: flows as hops, receive queues in bytes, and when each task is busy.
+
+with Machine() as machine:
+    recording = Recording(machine)
+    ...
+    machine.run(until=seconds(1))
+recording.as_dict()
+
+No record carries the memory of a receive queue, and the length of a message does not determine it: the
+buffer of a dump is as large as its reader asks for.  So a recording reads the memory of a socket after each
+record that changes it, as /proc/net/netlink shows it.  The trace stays as it is.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Sequence
+from functools import partial
+from itertools import groupby
+from operator import itemgetter
+from typing import Any, Final, TypeVar
+
+import attrs
+
+from simkernel.engine import Record
+from simkernel.kernel.netlink.sock import PORTS, NetlinkSock
+from simkernel.kernel.netlink.tap import TAPPED
+from simkernel.machine import Machine
+from simkernel.trace.exporter import Exporter
+from simkernel.trace.hops import Hops
+from simkernel.trace.layers import LAYERS
+
+MOST_FLOWS: Final = 60
+MOST_QUEUES: Final = 12
+MOST_ROWS: Final = 16
+MOST_POINTS: Final = 2000
+"""Maximum number of flows, queues and rows, and of points of a queue or spans of a row."""
+
+MOST_SEEN: Final = 1024
+"""Number of queues and of rows that are observed: the first ones."""
+
+BEGINS, ENDS, INSTANT = "begin", "end", "instant"
+
+SPANS: Final = {
+    "sys_enter": (BEGINS, "task {pid}", "{comm}"),
+    "sys_exit": (ENDS, "task {pid}", "{comm}"),
+    "irq_handler_entry": (BEGINS, "irq {irq} {name}", "interrupt handler {name}"),
+    "irq_handler_exit": (ENDS, "irq {irq} {name}", "interrupt handler {name}"),
+    "workqueue_execute_start": (BEGINS, "work {function}", "work {function}"),
+    "workqueue_execute_end": (ENDS, "work {function}", "work {function}"),
+    "frame_start": (BEGINS, "{track}", "{track}"),
+    "frame_done": (ENDS, "{track}", "{track}"),
+    "frame_error": (ENDS, "{track}", "{track}"),
+    "frame_overrun": (ENDS, "{track}", "{track}"),
+    "report": (INSTANT, "{track}", "{track}"),
+    "report_lost": (INSTANT, "{track}", "{track}"),
+}
+"""Records that begin or end a span of a row: the key and the name of the row."""
+
+PORT: Final = {
+    "netlink_deliver_tap": "dst_portid",
+    "netlink_unicast": "portid",
+    "netlink_recv": "portid",
+    "netlink_overrun": "portid",
+}
+"""The field with the port id of the socket whose receive queue the record changes."""
+
+_Pair = list[int]
+
+
+@attrs.define
+class _Queue:
+    """The memory of a receive queue in bytes after each change, and the times of lost messages."""
+
+    name: str
+    number: int
+    limit: int = 0
+    points: list[_Pair] = attrs.Factory(list)
+    lost: list[int] = attrs.Factory(list)
+
+    def add(self, time: int, size: int, limit: int) -> None:
+        self.limit = limit
+        if not self.points or self.points[-1][1] != size:
+            self.points.append([time, size])
+        if len(self.points) > 2 * MOST_POINTS:
+            self.points = _thinned(self.points, _points)
+
+    @property
+    def rank(self) -> tuple[int, float]:
+        """Queues that lose messages come first, then the fullest."""
+        return len(self.lost), max(size for _, size in self.points) / max(self.limit, 1)
+
+
+@attrs.define
+class _Row:
+    """Spans of time in which a task, a handler, a work or a device is busy."""
+
+    name: str
+    layer: str
+    spans: list[_Pair] = attrs.Factory(list)
+    number: int = 0
+    begin: int | None = None
+    in_call: bool = False
+    """True while the task is in a system call, where it may sleep."""
+
+    def end(self, time: int) -> None:
+        if self.begin is None:
+            return
+        if self.spans and self.begin <= self.spans[-1][1]:
+            self.spans[-1][1] = max(time, self.spans[-1][1])
+        else:
+            self.spans.append([self.begin, time])
+        self.begin = None
+        if len(self.spans) > 2 * MOST_POINTS:
+            self.spans = _thinned(self.spans, _span)
+
+    def finished(self, end: int) -> list[_Pair]:
+        """Return the spans up to `end`.  A task that has not left its call sleeps there."""
+        if self.begin is None or self.in_call:
+            return self.spans
+        return [*self.spans, [self.begin, end]]
+
+
+_T = TypeVar("_T", _Queue, _Row)
+
+
+class Recording(Exporter):
+    """An exporter that subscribes to the trace of `machine` and keeps what `as_dict` returns."""
+
+    def __init__(self, machine: Machine) -> None:
+        self._machine = machine
+        self._hops = Hops()
+        self._queues: dict[NetlinkSock, _Queue] = {}
+        self._rows: dict[str, _Row] = {}
+        self._changed: tuple[int, int, int | None] | None = None
+        self._records = self._end = 0
+        machine.trace.subscribe(self)
+
+    def record(self, record: Record) -> None:
+        self._records += 1
+        self._end = max(self._end, record.time)
+        self._hops(record)
+        self._sample()
+        fields = record.fields
+        if (port := PORT.get(record.name)) is not None:
+            self._changed = record.time, fields["protocol"], fields[port]
+            if record.name == "netlink_overrun":
+                for queue in self._sample():
+                    queue.lost.append(record.time)
+        elif record.name == "netlink_broadcast" and fields["protocol"] not in TAPPED:
+            self._changed = record.time, fields["protocol"], None  # no record names its receivers
+        elif record.name in SPANS:
+            self._span(record)
+        elif record.name.startswith("sched_"):
+            self._schedule(record)
+
+    def finish(self) -> None:
+        self._hops.close()
+
+    # -- receive queues -----------------------------------------------------
+
+    def _sample(self) -> list[_Queue]:
+        """Read the queues that the previous record changes; the kernel emits it before the change."""
+        if self._changed is None:
+            return []
+        (time, protocol, portid), self._changed = self._changed, None
+        sampled = []
+        for net in self._machine.kernel.namespaces:
+            ports = PORTS.of(net).get(protocol)
+            socks = () if ports is None else ports.values() if portid is None else [ports.get(portid)]
+            for sock in socks:
+                if sock is not None and (queue := self._queue(sock)) is not None:
+                    queue.add(time, sock.rmem, sock.rcvbuf)
+                    sampled.append(queue)
+        return sampled
+
+    def _queue(self, sock: NetlinkSock) -> _Queue | None:
+        if sock not in self._queues and len(self._queues) < MOST_SEEN:
+            self._queues[sock] = _Queue(self._name(sock), sock.portid)
+        return self._queues.get(sock)
+
+    def _name(self, sock: NetlinkSock) -> str:
+        for task in self._machine.kernel.processes:
+            if any(file.object is sock for _, file in task.files.items()):
+                return f"{task.comm}'s {'event' if sock.group_count else 'request'} socket"
+        return "socket"
+
+    # -- rows ---------------------------------------------------------------
+
+    def _span(self, record: Record) -> None:
+        kind, key, name = SPANS[record.name]
+        names = {"track": record.track, **record.fields}
+        key = key.format_map(names)
+        if key not in self._rows:
+            if len(self._rows) == MOST_SEEN:
+                return
+            self._rows[key] = _Row(name.format_map(names), record.layer, number=names.get("pid", 0))
+        row = self._rows[key]
+        row.end(record.time)
+        if kind != ENDS or "call" in names:
+            row.begin = record.time
+        if kind == INSTANT:
+            row.end(record.time)
+        row.in_call = record.name == "sys_enter"
+
+    def _schedule(self, record: Record) -> None:
+        """A task is busy from its wake-up or its switch on.  No record says when it goes to sleep."""
+        name, fields = record.name, record.fields
+        if name == "sched_process_exit":
+            self._stop(fields["pid"], record.time)
+        elif name == "sched_wakeup":
+            self._resume(fields["pid"], record.time)
+        elif name == "sched_switch":
+            self._stop(fields["previous"].rpartition("/")[2], record.time)
+            self._resume(fields["next"].rpartition("/")[2], record.time)
+
+    def _resume(self, pid: object, time: int) -> None:
+        if (row := self._rows.get(f"task {pid}")) is not None:
+            row.begin = time
+
+    def _stop(self, pid: object, time: int) -> None:
+        if (row := self._rows.get(f"task {pid}")) is not None:
+            if not row.in_call:
+                row.end(time)
+            row.begin = None
+
+    # -- the result ---------------------------------------------------------
+
+    def as_dict(self, follow: Collection[int] | None = None) -> dict[str, Any]:
+        """Return the recording in terms of JSON.
+
+        `follow` are the flows to include, at most 60; without it, the typical flow and its neighbours.
+        `typical` is the flow to show first, and `left_out` counts what the limits leave out.
+        """
+        self._sample()
+        self._hops.finish()
+        flows, typical = self._hops.flows(), self._hops.typical()
+        if follow is None:
+            first = max(0, flows.index(typical) - MOST_FLOWS // 2) if typical else 0
+            follow = flows[first : first + MOST_FLOWS]
+        followed = [flow for flow in dict.fromkeys(follow) if self._hops.path(flow)]
+        queues = sorted(self._queues.values(), key=lambda queue: queue.rank, reverse=True)
+        end = max(self._end, self._machine.now)
+        busy = [row for row in self._rows.values() if row.finished(end)]
+        rows = sorted(busy, key=lambda row: len(row.spans), reverse=True)[:MOST_ROWS]
+        return {
+            "end": end,
+            "records": self._records,
+            "typical": typical,
+            "flows": [
+                {"flow": flow, "hops": [list(attrs.astuple(hop)) for hop in self._hops.path(flow)]}
+                for flow in followed[:MOST_FLOWS]
+            ],
+            "queues": [
+                {
+                    "name": name,
+                    "limit": each.limit,
+                    "points": _thinned(each.points, _points),
+                    "lost": each.lost,
+                }
+                for name, each in _distinct(queues[:MOST_QUEUES])
+            ],
+            "rows": [
+                {"name": name, "layer": each.layer, "spans": _thinned(each.finished(end), _span)}
+                for name, each in _distinct(sorted(rows, key=lambda row: LAYERS.index(row.layer)))
+            ],
+            "left_out": {
+                "flows": len(flows) - min(len(followed), MOST_FLOWS),
+                "queues": max(0, len(queues) - MOST_QUEUES),
+                "rows": len(busy) - len(rows),
+            },
+        }
+
+
+def _distinct(parts: Sequence[_T]) -> Iterator[tuple[str, _T]]:
+    """Yield each part with its name, and with its number too if another one has the same name."""
+    names = Counter(part.name for part in parts)
+    for part in parts:
+        yield f"{part.name} ({part.number})" if names[part.name] > 1 else part.name, part
+
+
+def _thinned(pairs: list[_Pair], join: Callable[[list[_Pair]], list[_Pair]]) -> list[_Pair]:
+    """Return at most MOST_POINTS pairs: `join` those that are close together in time."""
+    gap = 1
+    while len(pairs) > MOST_POINTS:
+        gap *= 2
+        cells = groupby(pairs, partial(_cell, gap))
+        pairs = [pair for _, group in cells for pair in join(list(group))]
+    return pairs
+
+
+def _cell(gap: int, pair: _Pair) -> int:
+    return pair[0] // gap
+
+
+def _points(group: list[_Pair]) -> list[_Pair]:
+    """Keep the highest point and the last."""
+    highest = max(group, key=itemgetter(1))
+    return [highest] if highest is group[-1] else [highest, group[-1]]
+
+
+def _span(group: list[_Pair]) -> list[_Pair]:
+    return [[group[0][0], group[-1][1]]]
