@@ -8,6 +8,7 @@ from typing import Any
 from simkernel.kernel.lib.fault import check_fault
 from simkernel.kernel.parts import KernelParts
 from simkernel.kernel.vfs import attributes, change
+from simkernel.kernel.vfs.anon_inode import AnonInode
 from simkernel.kernel.vfs.file import OpenFile
 from simkernel.kernel.vfs.filesystem import FileSystems
 from simkernel.kernel.vfs.inode import Dentry, Inode
@@ -17,7 +18,7 @@ from simkernel.kernel.vfs.permission import MAY_EXEC, check
 from simkernel.kernel.vfs.task import Task
 from simkernel.uapi import dirent, fcntl, stat
 from simkernel.uapi.capability import CAP_SYS_ADMIN, CAP_SYS_CHROOT
-from simkernel.uapi.errno import EBADF, EBUSY, EINVAL, ENODEV, ENOENT, ENOTDIR, EPERM, ERANGE, os_error
+from simkernel.uapi.errno import EBUSY, EINVAL, ENODEV, ENOENT, ENOTDIR, EPERM, ERANGE, os_error
 from simkernel.uapi.mount import MNT_DETACH, MS_BIND, MS_REC, PROPAGATIONS, UMOUNT_FLAGS, UMOUNT_NOFOLLOW
 from simkernel.uapi.stat import Stat
 
@@ -203,10 +204,7 @@ class PathCalls:
         file.object.fsync(task, file)
 
     def _inode(self, file: OpenFile) -> Inode:
-        inode = file.object.inode
-        if inode is None:
-            raise self._kernel.unmodelled("mode and owner of a file without a path", EBADF)
-        return inode
+        return file.object.inode or AnonInode(file.object, self._kernel.realtime, self._kernel.unmodelled)
 
     # -- where one is -------------------------------------------------------------
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from simkernel.kernel.lib.unmodelled import Unmodelled
-from simkernel.kernel.vfs.file import FileObject, OpenableInode, OpenFile
+from simkernel.kernel.vfs.file import ANON_INODEFS, FileObject, OpenableInode, OpenFile
 from simkernel.kernel.vfs.inode import Dentry, Inode
 from simkernel.kernel.vfs.pipe import PipeEnd
 from simkernel.kernel.vfs.superblock import SuperBlock
@@ -27,6 +27,10 @@ class AnonInode(OpenableInode):
         self._unmodelled = unmodelled
         self._object = object
 
+    @property
+    def settable(self) -> bool:
+        return self.superblock.device != ANON_INODEFS
+
     def open(self, task: Task, file: OpenFile) -> FileObject:
         """Another open file of a pipe.  ENXIO for anything else."""
         if not isinstance(self._object, PipeEnd):
@@ -34,8 +38,11 @@ class AnonInode(OpenableInode):
         return PipeEnd(self._object.pipe, reading=file.readable, writing=file.writable)
 
     def set_attributes(self, mode: int | None = None, uid: int | None = None, gid: int | None = None) -> None:
-        """They are nobody's to change here."""
-        raise self._unmodelled("another mode or owner of a file without a path", EPERM)
+        """Change a pipe.  EPERM for sockets, which is not modelled."""
+        if not isinstance(self._object, PipeEnd):
+            raise self._unmodelled("another mode or owner of a socket", EPERM)
+        super().set_attributes(mode, uid, gid)
+        self._object.pipe.attributes = self.mode, self.uid, self.gid
 
 
 class AnonDentry(Dentry):

@@ -38,7 +38,7 @@ def chmod(task: Task, inode: Inode, mode: int) -> None:
 
     EOPNOTSUPP for a symbolic link, to which only a descriptor leads (`notify_change()`).
     """
-    if inode.kind == stat.S_IFLNK:
+    if inode.kind == stat.S_IFLNK or not inode.settable:
         raise os_error(EOPNOTSUPP)
     if not owner_or_capable(task.credentials, inode):
         raise os_error(EPERM)
@@ -54,6 +54,8 @@ def chown(task: Task, inode: Inode, uid: int, gid: int) -> None:
     What is no directory loses S_ISUID, and S_ISGID as by a write; that is a change of mode, which an owner
     or CAP_FOWNER may make (`chown_common()`, `notify_change()`).
     """
+    if not inode.settable:
+        raise os_error(EOPNOTSUPP)
     credentials = task.credentials
     if not credentials.capable(CAP_CHOWN):
         owns = credentials.uid == inode.uid
@@ -75,6 +77,8 @@ def chown(task: Task, inode: Inode, uid: int, gid: int) -> None:
 
 def utimens(task: Task, inode: Inode, times: tuple[int, int] | None) -> None:
     """utimensat(2): access and modification times in ns; None: now, which a writer may set too.  EPERM."""
+    if not inode.settable:
+        raise os_error(EOPNOTSUPP)
     credentials = task.credentials
     if not owner_or_capable(credentials, inode):
         if times is not None:

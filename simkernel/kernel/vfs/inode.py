@@ -77,6 +77,11 @@ class Inode:
         """st_blocks, of 512 bytes."""
         return 0
 
+    @property
+    def settable(self) -> bool:
+        """False where chmod(2), chown(2) and utimensat(2) are EOPNOTSUPP (`anon_inode_setattr()`)."""
+        return True
+
     def accessed(self) -> None:
         """It was read: `atime` follows if it is older than a change, or a day old (relatime)."""
         now = self.superblock.now()

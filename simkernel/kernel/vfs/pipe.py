@@ -61,7 +61,8 @@ class Pipe:
         self.engine = engine
         self.costs = costs
         self.number = number
-        self.owner = owner
+        self.attributes = S_IFIFO | 0o600, owner.uid, owner.gid
+        """Mode, user and group."""
         self.slots: deque[Slot] = deque()
         self.capacity = DEFAULT_SLOTS
         self.readers = 0
@@ -302,5 +303,5 @@ class PipeEnd(FileObject):
     @property
     def anon_attributes(self) -> AnonAttributes:
         """A pipe, for its owner to read and write (`get_pipe_inode()`)."""
-        pipe = self.pipe
-        return AnonAttributes(S_IFIFO | 0o600, pipe.number, PIPEFS, pipe.owner.uid, pipe.owner.gid)
+        mode, uid, gid = self.pipe.attributes
+        return AnonAttributes(mode, self.pipe.number, PIPEFS, uid, gid)

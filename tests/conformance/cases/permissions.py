@@ -123,3 +123,27 @@ def limits_of_descriptors(world: World, log: Log) -> None:
                        (150, 300), (201, 300), (0, 0), (0, 1)):  # fmt: skip
         log.call(f"{soft}, {hard}", a.setrlimit, RLIMIT_NOFILE, (soft, hard))
         log("limits", a.getrlimit(RLIMIT_NOFILE))
+
+
+@case(privileged=True, marks=PROGRAMS)
+def owner_of_a_pipe(world: World, log: Log) -> None:
+    """fchmod and fchown change a pipe for both its ends, and by its link in /proc; an eventfd has neither."""
+    programs = world.programs()
+    root, user = programs.start(), programs.start(1000, 1000)
+    for name, program in (("root", root), ("user", user)):
+        reader, writer = program.pipe2(0)
+
+        def about() -> list[object]:
+            return [[*program.fstat(fd)[:1], *program.fstat(fd)[2:4]] for fd in (reader, writer)]  # noqa: B023
+
+        log(f"{name}: new", about())
+        log.call("fchmod", program.fchmod, reader, 0o2640)
+        log("changed", about())
+        for ids in ((-1, 1000), (1000, 7), (0, 0)):
+            log.call(f"fchown {ids}", program.fchown, writer, *ids)
+            log("changed", about())
+        log.call("chmod", program.chmod, f"/proc/self/fd/{writer}", 0o4600)
+        log("changed", about())
+        event = program.eventfd(0, 0)
+        log.call("fchmod of an eventfd", program.fchmod, event, 0o644)
+        log.call("fchown of an eventfd", program.fchown, event, 1000, 1000)

@@ -206,5 +206,5 @@ def _settle(machine: Machine, blocking: Blocking, actor: Actor, *, slow: bool) -
         devices = [device for _, device in sorted(world._net.devices.items())]
         for device in devices:
             other_end(device, world._net)
-        for device in devices:
+        for device in sorted(devices, key=lambda device: device.index == device.iflink):  # as the `Settler`
             machine.kernel.net_devices.watch.sync(device)
