@@ -11,11 +11,11 @@ from typing import Any, Final
 
 import attrs
 
-from simkernel.engine import Record, SimulationError
+from simkernel.engine import SimulationError
 from simkernel.lessons.lesson import Lesson
 from simkernel.machine import Machine
 from simkernel.scenario import Run, Value
-from simkernel.trace.hops import Hops
+from simkernel.trace.recording import Recording
 
 MAX_PRINTED: Final = 10_000
 """Characters of a program's standard output that are kept."""
@@ -41,19 +41,18 @@ def answer(lesson: Lesson, settings: Mapping[str, Value]) -> str:
 
 
 def _run(run: Run, result: dict[str, Any], folder: str) -> None:
-    printed, recording, machines = _Printed(), Recording(), list[Machine]()
+    printed, recordings, machines = _Printed(), list[Recording](), list[Machine]()
 
     def attach(machine: Machine) -> None:
         machines.append(machine)
-        machine.trace.subscribe(recording)
+        recordings.append(Recording(machine))
 
     try:
         with redirect_stdout(printed):
             run.execute(attach)
     except BaseException as error:  # noqa: BLE001 - whatever a student's code raises is the answer
         result["error"] = explain(error, {f"{name}.py" for name in run.parameters}, folder)
-    recording.close()
-    recording.follow = [each.flow for each in run.followed] or None
+    follow = [each.flow for each in run.followed]
     result |= {
         "settings": run.parameters,
         "texts": [{"kind": type(part).__name__.lower(), **attrs.asdict(part)} for part in run.parts],
@@ -62,34 +61,8 @@ def _run(run: Run, result: dict[str, Any], folder: str) -> None:
         "log": [line for machine in machines for line in machine.log.lines()],
         "printed": printed.getvalue(),
         "follow": [attrs.asdict(each) for each in run.followed],
-        "recording": recording.as_dict(),
+        "recording": recordings[0].as_dict(follow) if recordings else None,
     }
-
-
-class Recording(Hops):
-    """The hops of a machine's flows, as plain data."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.follow: list[int] | None = None
-        self._end = self._records = 0
-
-    def record(self, record: Record) -> None:
-        self._records += 1
-        self._end = max(self._end, record.time)
-        super().record(record)
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return the recording, of the flows in `follow` or else of the typical one."""
-        flows = [self._typical()] if self.follow is None else self.follow
-        hops = {flow: [list(attrs.astuple(hop)) for hop in self.path(flow)] for flow in flows}
-        return {
-            "end": self._end,
-            "records": self._records,
-            "flows": [{"flow": flow, "hops": path} for flow, path in hops.items() if path],
-            "queues": [],
-            "rows": [],
-        }
 
 
 class _Printed(io.StringIO):

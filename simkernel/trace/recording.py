@@ -229,7 +229,8 @@ class Recording(Exporter):
     def as_dict(self, follow: Collection[int] | None = None) -> dict[str, Any]:
         """Return the recording in terms of JSON.
 
-        `follow` are the flows to include, at most 60; without it, the typical flow and its neighbours.
+        `follow` are the flows to include, at most 60.  None stands for the typical flow and its neighbours, an
+        empty list for the typical flow alone.
         `typical` is the flow to show first, and `left_out` counts what the limits leave out.
         """
         self._sample()
@@ -238,7 +239,7 @@ class Recording(Exporter):
         if follow is None:
             first = max(0, flows.index(typical) - MOST_FLOWS // 2) if typical else 0
             follow = flows[first : first + MOST_FLOWS]
-        followed = [flow for flow in dict.fromkeys(follow) if self._hops.path(flow)]
+        followed = [flow for flow in dict.fromkeys(follow or [typical]) if self._hops.path(flow)]
         queues = sorted(self._queues.values(), key=lambda queue: queue.rank, reverse=True)
         end = max(self._end, self._machine.now)
         busy = [row for row in self._rows.values() if row.finished(end)]

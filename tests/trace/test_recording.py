@@ -148,8 +148,8 @@ def test_a_camera_has_a_row_for_its_exposure_its_interrupts_and_its_viewer() -> 
     assert path[0][2] == "sensor"
     assert {layer for _, layer, *_ in path} == {APPLICATION, KERNEL, DRIVER, HARDWARE}
     assert json.loads(json.dumps(drawn)) == drawn
-    followed = recording.as_dict([drawn["typical"]])
-    assert [each["flow"] for each in followed["flows"]] == [drawn["typical"]]
+    for follow in ([], [drawn["typical"]], [drawn["typical"], 123456]):
+        assert [each["flow"] for each in recording.as_dict(follow)["flows"]] == [drawn["typical"]]
 
 
 def many(count: int) -> Iterator[Record]:
