@@ -81,7 +81,7 @@ class Machine:
     checks        the checkers that are on, of "lockdep", "hung", "references", "sockets", "memory", "races":
                   `reports` has the bugs they find, and `close` raises KernelBug
     check_leaks   True to close it in steps (see `close`) and raise Leak if anything is still held
-    jitter        True to draw each charge from the quantiles in `costs.spread`, by the seed
+    jitter        True to vary each charge at random, with the quantiles in `costs.spread`, by the seed
     faults        decides at each fault point from time 0 on (kernel/lib/fault.py); None: nothing fails
 
     The constructor boots the machine in the millisecond before 0: then the clock is 0 and user space runs.

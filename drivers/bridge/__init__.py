@@ -385,7 +385,7 @@ class BridgeModule:
         self.select_states(bridge)
 
     def select_states(self, bridge: Bridge) -> None:
-        """Let designated ports forward, block others, set the carrier (`br_port_state_selection()`)."""
+        """Forward on designated ports, block the others, set the carrier (`br_port_state_selection()`)."""
         for port in bridge.ports.values():
             designated = port.is_designated(bridge)
             if port.state == BR_STATE_BLOCKING and designated:

@@ -196,7 +196,7 @@ PORT_POLICY: Final = PolicyTable(
 def change(settings: dict[int, int], data: Mapping[int, bytes]) -> Iterator[int]:
     """Change settings in Linux's order, and yield the type of each.
 
-    A value outside its limits raises the error in `SETTINGS`; earlier settings are changed.
+    A value outside its limits raises the error in `SETTINGS`; settings before it stay changed.
     """
     for type in SETTINGS:
         if type in data:

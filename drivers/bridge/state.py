@@ -36,11 +36,14 @@ class Port:
         self.designated_port = self.id
 
     def is_designated(self, bridge: Bridge) -> bool:
-        """Return False while the stored ids are older than the ids (`br_is_designated_port()`)."""
+        """Return True if the stored ids are the current ones (`br_is_designated_port()`)."""
         return (self.designated_bridge, self.designated_port) == (bridge.id, self.id)
 
     def set_priority(self, bridge: Bridge, priority: int) -> bool:
-        """Change the id; return True if the port becomes designated (`br_stp_set_port_priority()`)."""
+        """Set the priority in the id.  Return True if the port becomes designated.
+
+        The source is `br_stp_set_port_priority()`.
+        """
         designated = self.is_designated(bridge)
         self.id = priority << 10 | self.number
         if designated:

@@ -42,7 +42,7 @@ COLUMNS = ("operation", "size", "measured ns", "simulated ns", "error")
 QUANTILES = ("operation", "size", "p50", "simulated", "p90", "simulated", "p99", "simulated")
 PREDICTIONS = ("operation", "size", "measured ns", "predicted ns", "error", "without operation")
 SINGLES = 500
-"""Turns of an operation from which the simulated quantiles are taken."""
+"""Number of runs of an operation for the simulated quantiles."""
 
 
 @click.command("calibrate", short_help="Simulated prices beside measured ones; prices of your machine.")
@@ -57,7 +57,7 @@ SINGLES = 500
 @click.option(
     "--cross-validate", "crossed", is_flag=True, help="Predict each measurement from the others in the file."
 )
-@click.option("--jitter", is_flag=True, help="Compare the quantiles of single operations.")
+@click.option("--jitter", is_flag=True, help="Compare measured and simulated quantiles of single operations.")
 @click.option("--json", is_flag=True, help="Print one JSON object instead of the table.")
 @file_option("--output", "-o", help="With --host: write the measurements and the costs to this file.")
 @costs_option
@@ -72,22 +72,22 @@ def command(
     output: str | None,
     costs: CostModel | None,
 ) -> None:
-    """Run operations in the simulation, and print what they take beside what was measured.
+    """Run operations in the simulation, and print simulated times beside measured ones.
 
-    With --against the file says what was measured, in {"ns": {operation: {size: nanoseconds}}}. What is no
-    operation, or what the simulated kernel refuses, is said in its row, and the exit code is 1. With --jitter
-    charges vary, and the quantiles stand beside those in the file's "spread".
+    With --against the file has the measured times: {"ns": {operation: {size: nanoseconds}}}. If an operation
+    is unknown or the simulated kernel refuses it, its row names the problem, and the exit code is 1. With
+    --jitter charges vary, and the table compares simulated quantiles with the file's "spread".
 
-    With --cross-validate each measurement is left out of the fit, and predicted by it; then its whole
-    operation is. An operation that alone determines its prices is fixed by itself. Without --against, both
-    use the measurements that ship with simkernel.
+    With --cross-validate each measurement is predicted from the others, then from the other operations. A row
+    is "fixed by itself" if the others do not determine its prices. --jitter and --cross-validate use the
+    measurements that ship with simkernel unless --against names others.
 
     With --host a C program measures this machine, and prices are fitted to the result. This needs Linux and
     a C compiler. The output is for --costs and for --against.
     """
     if measuring:
         if file is not None or crossed or jitter or costs is not None:
-            raise click.UsageError("--host measures and finds prices: of the others it takes -o and --json")
+            raise click.UsageError("--host measures this machine: the only other options are -o and --json")
         with Outputs({"output": output}) as outputs:
             _host(json, outputs)
         return
@@ -130,7 +130,7 @@ def _cross_validate(figures: list[Figure], costs: CostModel, json: bool) -> None
         measured = f"{each.figure.measured:.1f}"
         cells.append((each.figure.name, each.figure.size, measured, ns, error or "fixed by itself", without))
     show_parts(
-        [Table("Each left out and predicted", PREDICTIONS, tuple(cells))],
+        [Table("Each measurement predicted from the others", PREDICTIONS, tuple(cells))],
         f"{count} of {len(cells)} rows predicted, the median error is {middle:.1%}, "
         f"the largest {largest:.1%}",
     )
@@ -143,7 +143,7 @@ def _quantiles(figures: list[Figure], costs: CostModel, json: bool) -> None:
         if each.quantiles
     ]
     if not rows:
-        raise SimulationError('it has no "spread", as `simkernel calibrate --host -o FILE` writes one')
+        raise SimulationError('it has no "spread"; `simkernel calibrate --host -o FILE` measures one')
     if json:
         report = [
             {"operation": each.name, "size": each.size, "measured_ns": each.quantiles, "simulated_ns": found}

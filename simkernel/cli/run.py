@@ -65,7 +65,7 @@ def _with_part(scenario: Scenario, settings: dict[str, str], part: str) -> dict[
 @click.option("--log", is_flag=True, help="Print the kernel log.")
 @module_path_option
 @costs_option
-@click.option("--jitter", is_flag=True, help="Draw the time of each kernel operation, by the seed.")
+@click.option("--jitter", is_flag=True, help="Vary the time of each kernel operation at random, by the seed.")
 @click.option("--debug", is_flag=True, help="Say where calls were lost, and show errors whole.")
 def command(
     name: str,

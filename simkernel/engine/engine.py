@@ -132,7 +132,7 @@ class Engine(simpy.Environment):
         self.charged += ns
 
     def drawn(self, ns: int) -> int:
-        """Return how long work takes that costs `ns`: as long, unless charges vary."""
+        """Return the duration in ns of work that costs `ns`.  It is `ns` unless charges vary."""
         return ns
 
     def check_thread(self) -> None:

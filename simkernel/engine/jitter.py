@@ -1,8 +1,8 @@
 """Charges that vary from one to the next, as the time of an operation does on a real machine.
 
-A charge is multiplied by a factor, which is drawn from quantiles that were measured.  What disturbs an
-operation (an interrupt, a cold cache, a busy sibling thread) lasts longer than one of its charges.  So
-charges within HOLD share one factor, and an operation of many charges varies like a measured one.
+A charge is multiplied by a random factor, whose distribution has the measured quantiles.  A disturbance (an
+interrupt, a cold cache, a busy sibling thread) lasts longer than one charge of an operation.  So charges
+within HOLD share one factor, and an operation of many charges varies like a measured one.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Jitter:
         self._charged += ns
 
     def drawn(self, ns: int) -> int:
-        """Return how long work takes that costs `ns`."""
+        """Return the duration in ns of work that costs `ns`: that times the current factor."""
         now = self.now + self._charged
         if not 0 <= now - self._drawn_at < HOLD:
             self._drawn_at = now
@@ -55,7 +55,10 @@ class Jitter:
 
 
 def factor(level: float, quantiles: tuple[int, ...]) -> float:
-    """Return the factor at `level`: linear between 1 at level 0 and the quantiles, and on beyond the last."""
+    """Return the factor at `level` of the distribution.
+
+    It is interpolated from 1 at level 0 through the quantiles, and extrapolated beyond the last one.
+    """
     points = [(0.0, 1000), *zip(LEVELS, quantiles, strict=True)]
     above = next((index for index, (at, _) in enumerate(points) if level < at), len(points) - 1)
     (low, least), (high, most) = points[above - 1 : above + 1]
@@ -63,7 +66,7 @@ def factor(level: float, quantiles: tuple[int, ...]) -> float:
 
 
 def engine_class(kind: type[E], quantiles: tuple[int, ...] | None) -> type[E]:
-    """Return `kind`, or a class of engines like it that draw their charges from `quantiles`."""
+    """Return `kind`, or a subclass that draws its charges from `quantiles`."""
     if quantiles is None:
         return kind
     return cast("type[E]", type(kind.__name__, (Jitter, kind), {"quantiles": quantiles}))

@@ -86,7 +86,7 @@ class Run(Report):
     parameters   what to set, by name; the rest are at their defaults
     module_path  folders with the user's modules, for the machine
     costs        prices, for the machine, unless the scenario has its own
-    jitter       True to draw each charge by the seed, passed on to the machine
+    jitter       True to vary each charge at random, passed on to the machine
     debug        passed on to the machine
     make         makes the machine from keywords of `Machine`, instead of the class
     """

@@ -233,8 +233,8 @@ def test_costs_of_a_file_are_a_runs_prices(simkernel: CommandLine, tmp_path: Pat
         ('{"parameters": {"swich": 1}}', "there is no price 'swich'"),
         ('{"parameters": {"switch": 1.5}}', "is no whole number"),
         ('{"parameters": {"switch": -1}}', "is no whole number"),
-        ('{"parameters": {}, "factors": [1, 2]}', "no list of three numbers"),
-        ('{"parameters": {}, "factors": 7}', "no list of three numbers"),
+        ('{"parameters": {}, "factors": [1, 2]}', "no list of three ascending numbers"),
+        ('{"parameters": {}, "factors": 7}', "no list of three ascending numbers"),
     ],
 )
 def test_bad_costs_are_told(simkernel: CommandLine, tmp_path: Path, content: str, told: str) -> None:

@@ -68,7 +68,7 @@ class FileCalls:
     # -- descriptors ------------------------------------------------------------
 
     def close(self, task: Task, fd: int) -> Coroutine[Any, Any, None] | None:
-        """close(2).  Whoever closes a file last waits for a driver that sleeps in its release."""
+        """close(2).  The last close of a file waits for a driver that sleeps in its release."""
         self._engine.charged += self._kernel.costs.file
         pending = task.files.close(fd)
         return None if pending is None else _finish(pending)
@@ -86,12 +86,12 @@ class FileCalls:
         return task.files.install(task.files.get_raw(fd))
 
     def dup2(self, task: Task, fd: int, other: int) -> int:
-        """dup2(2): `other` for the same open file, closing what it was.  Nothing if it is `fd` itself."""
+        """dup2(2): close `other`, and make it a descriptor for the same open file.  Nothing if it is `fd`."""
         file: OpenFile = task.files.get_raw(fd)
         return fd if fd == other else task.files.install_at(other, file)
 
     def dup3(self, task: Task, fd: int, other: int, flags: int) -> int:
-        """dup3(2): the same with O_CLOEXEC if wanted.  EINVAL where dup2 would do nothing."""
+        """dup3(2): as dup2(2), with O_CLOEXEC in `flags`.  EINVAL if `other` is `fd`."""
         if flags & ~O_CLOEXEC or fd == other:
             raise os_error(EINVAL)
         if not 0 <= other < task.files.limit:
@@ -162,7 +162,7 @@ class FileCalls:
     # -- ioctl --------------------------------------------------------------------
 
     def ioctl(self, task: Task, fd: int, request: int, argument: Argument = 0) -> Outcome:
-        """ioctl(2): what every file takes, and else what the object knows (ENOTTY).
+        """ioctl(2): requests of every file, then those of the object; ENOTTY for others.
 
         A buffer has an address in the caller's memory for as long as the call lasts.
         """

@@ -31,7 +31,7 @@ class MmapCalls:
     def mmap(
         self, task: Task, address: int, length: int, prot: int, flags: int, fd: int, offset: int
     ) -> Mapped | Coroutine[Any, Any, Mapped]:
-        """mmap(2): the address, which the kernel chooses whatever is asked for, and the memory there."""
+        """mmap(2): return address and memory; the kernel chooses the address and ignores a hint."""
         if offset % mman.PAGE_SIZE:
             raise os_error(EINVAL)
         file: OpenFile | None = None if flags & mman.MAP_ANONYMOUS else task.files.get(fd)
@@ -42,7 +42,7 @@ class MmapCalls:
         unmap(self._kernel.unmodelled, task, address, length)
 
     def msync(self, task: Task, address: int, length: int, flags: int) -> None:
-        """msync(2): memory and file are the same here.  EINVAL, ENOMEM for what is not mapped."""
+        """msync(2): no effect, since memory and file are one object.  EINVAL; ENOMEM if not mapped."""
         if address % mman.PAGE_SIZE or flags & ~(mman.MS_ASYNC | mman.MS_INVALIDATE | mman.MS_SYNC):
             raise os_error(EINVAL)
         if flags & mman.MS_ASYNC and flags & mman.MS_SYNC:
@@ -51,7 +51,7 @@ class MmapCalls:
             raise os_error(ENOMEM)
 
     def memfd_create(self, task: Task, name: str, flags: int = 0) -> int:
-        """memfd_create(2): a file that has no name but one to be shown by."""
+        """memfd_create(2): a file without a path; `name` is only shown in /proc."""
         if flags & ~MEMFD:
             raise os_error(EINVAL)
         if flags & SEALING:

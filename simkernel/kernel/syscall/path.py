@@ -75,7 +75,7 @@ class PathCalls:
     # -- looking ----------------------------------------------------------------
 
     def newfstatat(self, task: Task, dirfd: int, path: str, flags: int = 0) -> Stat:
-        """fstatat(2); an empty path with AT_EMPTY_PATH is the descriptor itself."""
+        """fstatat(2); with AT_EMPTY_PATH an empty path selects the descriptor itself."""
         if not path and flags & fcntl.AT_EMPTY_PATH:
             if dirfd == fcntl.AT_FDCWD:
                 return attributes.stat_of(self._fs.start(task, dirfd).inode)
@@ -116,7 +116,7 @@ class PathCalls:
         return inode.readlink(task)
 
     def faccessat(self, task: Task, dirfd: int, path: str, mode: int, flags: int = 0) -> None:
-        """faccessat2(2) of R_OK 4, W_OK 2, X_OK 1; EINVAL for other bits."""
+        """faccessat2(2): `mode` is a mask of R_OK 4, W_OK 2, X_OK 1; EINVAL for other bits."""
         if mode & ~0o7:
             raise os_error(EINVAL)
         inode = self._target(task, dirfd, path, flags)
@@ -138,21 +138,21 @@ class PathCalls:
         change.make_symlink(task, self._walk(task, dirfd, path), path, target)
 
     def linkat(self, task: Task, olddirfd: int, old: str, newdirfd: int, new: str, flags: int = 0) -> None:
-        """linkat(2): a link at the end of `old` is followed only if told so."""
+        """linkat(2): a symbolic link at the end of `old` is followed only with AT_SYMLINK_FOLLOW."""
         if not old and flags & fcntl.AT_EMPTY_PATH:
             raise self._kernel.unmodelled("linkat with AT_EMPTY_PATH", ENOENT)
         found = self._lookup(task, olddirfd, old, bool(flags & fcntl.AT_SYMLINK_FOLLOW))
         change.make_link(task, found, self._walk(task, newdirfd, new), new)
 
     def unlinkat(self, task: Task, dirfd: int, path: str, flags: int = 0) -> None:
-        """unlinkat(2); with AT_REMOVEDIR as rmdir(2)."""
+        """unlinkat(2); with AT_REMOVEDIR it is rmdir(2)."""
         if flags & ~fcntl.AT_REMOVEDIR:
             raise os_error(EINVAL)
         function = change.remove_directory if flags else change.unlink
         function(task, self._walk(task, dirfd, path), path)
 
     def renameat2(self, task: Task, olddirfd: int, old: str, newdirfd: int, new: str, flags: int = 0) -> None:
-        """renameat2(2), of whose flags there is RENAME_NOREPLACE."""
+        """renameat2(2); RENAME_NOREPLACE is the only flag that is modelled."""
         if flags & ~fcntl.RENAME_NOREPLACE:
             raise self._kernel.unmodelled(f"renameat2 flags {flags:#x}", EINVAL)
         from_ = self._walk(task, olddirfd, old).parent(old)
@@ -220,7 +220,7 @@ class PathCalls:
         task.fs.cwd = _enterable(task, dentry)
 
     def getcwd(self, task: Task, size: int = 4096) -> str:
-        """getcwd(2).  ENOENT if it was taken away, ERANGE if there is no room for it."""
+        """getcwd(2).  ENOENT if the directory was removed, ERANGE if `size` is too small."""
         dentry = self._fs.start(task, fcntl.AT_FDCWD)
         if any(each.deleted for each in dentry.chain()):
             raise os_error(ENOENT)
@@ -268,7 +268,7 @@ class PathCalls:
         self._fs.unmount(root)
 
     def umask(self, task: Task, mask: int) -> int:
-        """umask(2): the old one."""
+        """umask(2): return the old mask."""
         old, task.fs.umask = task.fs.umask, mask & 0o777
         return old
 

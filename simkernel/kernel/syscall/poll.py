@@ -61,7 +61,7 @@ class PollCalls:
     def poll(
         self, task: Task, watched: Watched, timeout: int | None = None
     ) -> Ready | Coroutine[Any, Any, Ready]:
-        """poll(2): (descriptor, events) of those that have any; `timeout` in ns, None for ever.
+        """poll(2): (descriptor, events) of each ready descriptor; `timeout` in ns, None for ever.
 
         EINVAL for more descriptors than the process may have.
         """
@@ -74,7 +74,7 @@ class PollCalls:
         return self._wait(task, watched, timeout)
 
     def select(self, task: Task, sets: Sets, timeout: int | None = None) -> Sets | Coroutine[Any, Any, Sets]:
-        """select(2): those of each set that are ready.  EBADF if one is not open.
+        """select(2): the descriptors of each set that are ready.  EBADF if one is not open.
 
         A descriptor beyond the table is not looked at and stays in its set (`core_sys_select()`).
         """
@@ -117,7 +117,7 @@ class PollCalls:
                 file.put()
 
     def _ready(self, task: Task, watched: Watched, may_wait: bool = False, always: int = ALWAYS) -> Ready:
-        """Return what is ready now, and skip negative descriptors (`do_poll()`).
+        """Return the descriptors that are ready now; skip negative ones (`do_poll()`).
 
         A task that may wait joins the wait queue of each file up to the first that is ready (`__pollwait()`).
         """

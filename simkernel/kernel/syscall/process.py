@@ -46,7 +46,7 @@ class ProcessCalls:
     # -- identity -----------------------------------------------------------
 
     def getpid(self, task: Task) -> int:
-        """getpid(2): the thread group's number."""
+        """getpid(2): the id of the thread group."""
         return task.tgid
 
     def gettid(self, task: Task) -> int:
@@ -89,7 +89,7 @@ class ProcessCalls:
         task.credentials = evolve(old, gid=gid)
 
     def getgroups(self, task: Task) -> list[int]:
-        """getgroups(2): the further groups, in order."""
+        """getgroups(2): the supplementary groups, in order."""
         return sorted(task.credentials.groups)
 
     def setgroups(self, task: Task, groups: Sequence[int]) -> None:
@@ -101,7 +101,7 @@ class ProcessCalls:
         task.credentials = evolve(task.credentials, groups=frozenset(groups))
 
     def capset(self, task: Task, capabilities: frozenset[int]) -> None:
-        """capset(2): give capabilities up.  EPERM for one that the task does not have."""
+        """capset(2): drop capabilities.  EPERM for one that the task does not have."""
         if not capabilities <= task.credentials.capabilities:
             raise os_error(EPERM)
         task.credentials = evolve(task.credentials, capabilities=capabilities)
@@ -111,7 +111,7 @@ class ProcessCalls:
         task.comm = comm[:15]
 
     def prlimit(self, task: Task, resource: int, limits: Limit | None = None) -> Limit:
-        """prlimit(2) of the caller for RLIMIT_NOFILE and RLIMIT_NPROC: return the old soft and hard limit.
+        """prlimit(2): for RLIMIT_NOFILE and RLIMIT_NPROC of the caller, return the old soft and hard limit.
 
         EINVAL for a soft limit above the hard one.  EPERM to raise the hard limit without CAP_SYS_RESOURCE,
         or that of RLIMIT_NOFILE above `NR_OPEN`.
@@ -143,7 +143,7 @@ class ProcessCalls:
         return child.pid
 
     def fork_exec(self, task: Task, image: Image) -> int:
-        """fork(2) and execve(2) in one: a child that runs `image`; its pid."""
+        """fork(2) and execve(2) in one call: create a child that runs `image`; return its pid."""
         child = self._kernel.processes.fork(task, image.comm)
         child.files.exec()
         self._charge_start(child, image, self._kernel.costs.fork + self._kernel.costs.exec)
@@ -160,7 +160,7 @@ class ProcessCalls:
         self._kernel.processes.start(task, image.begin)
 
     def exit(self, task: Task, code: int = 0) -> None:
-        """_exit(2): the process ends, with all of its threads."""
+        """_exit(2): end the process with all of its threads."""
         raise Exited((code & 0xFF) << 8)
 
     def wait4(
@@ -212,17 +212,17 @@ class ProcessCalls:
     # -- time ---------------------------------------------------------------
 
     def sched_yield(self, task: Task) -> None:
-        """sched_yield(2): to the end of the run queue."""
+        """sched_yield(2): move the task to the end of the run queue."""
         self._kernel.scheduler.yield_cpu(task)
 
     def nanosleep(self, task: Task, ns: int) -> Coroutine[Any, Any, None]:
-        """clock_nanosleep(2): EINTR if a signal comes."""
+        """clock_nanosleep(2): EINTR if a signal arrives."""
         return _sleep_until(self._engine.time() + ns)
 
     # -- namespaces -----------------------------------------------------------
 
     def unshare(self, task: Task, flags: int) -> None:
-        """unshare(2), CLONE_NEWNET: a network namespace of one's own.  Wants CAP_SYS_ADMIN."""
+        """unshare(2), CLONE_NEWNET: a new network namespace for the caller.  Needs CAP_SYS_ADMIN."""
         if flags != CLONE_NEWNET:
             raise self._kernel.unmodelled(f"unshare flags {flags:#x}", EINVAL)
         if not task.credentials.capable(CAP_SYS_ADMIN):

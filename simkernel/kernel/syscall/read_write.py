@@ -41,14 +41,14 @@ class ReadWriteCalls:
         return self._read(task, file, size, file.position, moves=True)
 
     def readv(self, task: Task, fd: int, sizes: Sequence[int]) -> Read:
-        """readv(2): the bytes for several buffers, in a row; none without asking the file (`vfs_readv()`)."""
+        """readv(2): the bytes for several buffers, joined; size 0 does not reach the file (`vfs_readv()`)."""
         file: OpenFile = task.files.get(fd)
         if not sum(sizes) and file.readable and type(file.object).read is not FileObject.read:
             return b""
         return self.read(task, fd, sum(sizes))
 
     def pread64(self, task: Task, fd: int, size: int, offset: int) -> Read:
-        """pread(2): the same from `offset` on; the position stays.  ESPIPE where there is none."""
+        """pread(2): up to `size` bytes from `offset` on; the position stays.  ESPIPE without a position."""
         if offset < 0:
             raise os_error(EINVAL)
         file: OpenFile = task.files.get(fd)
@@ -79,7 +79,7 @@ class ReadWriteCalls:
     # -- writing ------------------------------------------------------------------
 
     def write(self, task: Task, fd: int, data: bytes) -> Written:
-        """write(2): how many bytes were taken, from the file's position on."""
+        """write(2): the number of bytes written, from the file's position on."""
         file: OpenFile = task.files.get(fd)
         return self._write(task, file, data, file.position, moves=True)
 
@@ -91,7 +91,7 @@ class ReadWriteCalls:
         return self.write(task, fd, data)
 
     def pwrite64(self, task: Task, fd: int, data: bytes, offset: int) -> Written:
-        """pwrite(2): the same from `offset` on; the position stays.  ESPIPE where there is none."""
+        """pwrite(2): the number of bytes written from `offset` on; the position stays.  ESPIPE without."""
         if offset < 0:
             raise os_error(EINVAL)
         file: OpenFile = task.files.get(fd)

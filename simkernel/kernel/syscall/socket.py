@@ -168,7 +168,7 @@ class SocketCalls:
         file: OpenFile = task.files.get(fd)
         if flags & ~(SOCK_NONBLOCK | SOCK_CLOEXEC):
             raise os_error(EINVAL)
-        task.files.check_limit()  # before it is known to be a socket (`__sys_accept4_file()`)
+        task.files.check_limit()  # before the check for a socket (`__sys_accept4_file()`)
         sock = _socket(task, fd)
         accepted = self._accept(task, sock, flags)
         if accepted is not None:

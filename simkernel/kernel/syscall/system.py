@@ -39,7 +39,7 @@ class SystemCalls:
     def finit_module(
         self, task: Task, path: str, parameters: str = "", flags: int = 0
     ) -> Coroutine[Any, Any, None]:
-        """finit_module(2) of a path on the module path; `parameters` as on insmod(8)'s line."""
+        """finit_module(2); `path` is on the module path, `parameters` as on the command line of insmod(8)."""
         _check(task)
         return self._modules.load(path, parameters, flags)
 
@@ -49,7 +49,7 @@ class SystemCalls:
         return self._modules.unload(name, flags)
 
     def syslog(self, task: Task, action: int, size: int = 0) -> Any:
-        """syslog(2): bytes for the actions that read, an int for the others (`do_syslog()`).
+        """syslog(2): return bytes for actions that read, an int for others (`do_syslog()`).
 
         EPERM without CAP_SYSLOG, EINVAL for an unknown action, a negative size or a level outside 1 to 8.
         """

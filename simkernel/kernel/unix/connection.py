@@ -34,9 +34,9 @@ class ConnectionSocket(UnixSocket):
         self.init_peercred(task)
 
     def connect(self, task: Task, address: bytes | tuple[int, int]) -> None:
-        """connect(2) (`unix_stream_connect()`): it is done once the listener has it in its queue.
+        """connect(2) (`unix_stream_connect()`): queue a connection at the listener.
 
-        WouldBlock while that is full.  ECONNREFUSED if no socket listens, EISCONN.
+        Raises WouldBlock while the listener's queue is full, ECONNREFUSED if no socket listens, EISCONN.
         """
         raw = checked(address)
         self.autobind_for_creds()
@@ -83,7 +83,7 @@ class ConnectionSocket(UnixSocket):
         end = skb.sender
         assert isinstance(end, ConnectionSocket)
         end.listener = None
-        end.opener = task.credentials  # whose inode accept(2) makes (`sock_alloc()`)
+        end.opener = task.credentials  # accept(2) creates the inode, so its caller owns it (`sock_alloc()`)
         skb.free()
         return end
 

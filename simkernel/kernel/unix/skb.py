@@ -122,8 +122,8 @@ def truesize(length: int, pages: int) -> int:
 def allocation(costs: CostModel, truesize: int, pages: int) -> int:
     """A buffer of `truesize`, with `pages` bytes of it in pages (`alloc_skb_with_frags()`).
 
-    The buffer and its head are charged to the sender's memcg, and each piece of pages is.  Each piece is
-    copied by itself, in and out.
+    The buffer, its head and each piece of pages are charged to the sender's memcg.  Each piece is copied by
+    itself, in and out.
     """
     price = costs.skb_alloc + 2 * costs.memory_charge
     pages = page_align(pages)

@@ -141,7 +141,7 @@ def remove_directory(task: Task, walk: Walk, path: str) -> None:
 
 
 def rename(task: Task, old: Walk, new: Walk, new_path: str, noreplace: bool) -> None:
-    """renameat2(2), with RENAME_NOREPLACE or without.  The walk `old` stands at the folder of its name."""
+    """renameat2(2), with or without RENAME_NOREPLACE.  `old` has reached the parent of the old name."""
     new.parent(new_path)
     if old.here.inode.superblock is not new.here.inode.superblock:
         raise os_error(errno.EXDEV)

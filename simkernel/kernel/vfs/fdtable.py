@@ -153,9 +153,9 @@ class FileTable(Generic[F]):
         return file.put()
 
     def close_many(self, fds: Iterable[int]) -> None:
-        """Close descriptors in one call, which releases their files afterwards (`task_work_run()`).
+        """Close all of `fds`, then release their files (`task_work_run()`).
 
-        The file whose last descriptor was closed last is released first.
+        Files are released in reverse: the last one closed is the first one released.
         """
         files: dict[F, None] = {}
         for fd in fds:

@@ -315,7 +315,7 @@ class OpenFile:
 
 
 class PathObject(FileObject):
-    """A file that is open with O_PATH: it holds its inode and gives its attributes."""
+    """The object of a file that is open with O_PATH.  It holds the inode and returns its attributes."""
 
     __slots__ = ("inode",)
 

@@ -174,7 +174,7 @@ class Pipe:
             done += len(piece)
         if done - begun > CACHED:
             engine.charged += costs.far(done - begun)
-        sleeps = waits and done < len(data)  # then a poller is not told of more of the same (`pipe_write()`)
+        sleeps = waits and done < len(data)  # then poll_usage does not count (`pipe_write()`)
         self._written(done, was_empty, self.polled and not sleeps)
         if done < len(data):
             again = partial(self._write_again, data, done, packets)

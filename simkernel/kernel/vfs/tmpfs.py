@@ -200,7 +200,7 @@ class TmpfsDirectory(DirectoryInode):
         return ENTRY_SIZE * (2 + len(self._entries))
 
     def lookup(self, task: Task, here: Dentry, name: str) -> Dentry | None:
-        """A name.  ENAMETOOLONG for one that no file can have, ENOENT for it in a removed folder."""
+        """Return the entry `name`.  If the name is too long: ENAMETOOLONG, in a removed folder ENOENT."""
         if len(name) > NAME_MAX // 4 and len(encoded(name)) > NAME_MAX:
             raise os_error(ENOENT if here.deleted else ENAMETOOLONG)
         return self.child(name)

@@ -1,7 +1,7 @@
-"""A file of measurements, and what the same operations take here.
+"""A file of measurements, and the simulated times of its operations.
 
-The file is one JSON object: `{"ns": {operation: {size: nanoseconds}}}`.  It may have `spread`, of the same
-form: the median, the 90th and the 99th percentile of an operation's time in ns, in a list.
+The file is one JSON object: `{"ns": {operation: {size: nanoseconds}}}`.  An optional `spread` of the same
+form has lists: the median, the 90th and the 99th percentile of an operation's time in ns.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ NO_SUCH: Final = "no such operation"
 
 @attrs.frozen
 class Figure:
-    """An operation by its name, its size in bytes, and the nanoseconds that a real kernel took for it.
+    """An operation's name, its size in bytes, and its time on a real kernel in ns.
 
-    `quantiles` are those of single operations; none if the file has none.
+    `quantiles` are the file's `spread` of this operation, () without.
     """
 
     name: str
@@ -81,7 +81,8 @@ def _figures(name: str, sizes: Any, spread: Any) -> Iterator[Figure]:
             raise SimulationError(f'ns, "{name}", "{size}": {ns!r} is no number of nanoseconds')
         quantiles = spread.get(size, []) if isinstance(spread, dict) else []
         if quantiles and not is_quantiles(quantiles):
-            raise SimulationError(f'spread, "{name}", "{size}": {quantiles!r} is no list of three quantiles')
+            problem = f"{quantiles!r} is no list of three quantiles (ascending, at least 1)"
+            raise SimulationError(f'spread, "{name}", "{size}": {problem}')
         yield Figure(name, int(size), float(ns), tuple(quantiles))
 
 
@@ -101,9 +102,9 @@ def compare(figures: list[Figure], costs: CostModel) -> Iterator[Row]:
 
 @attrs.frozen
 class Prediction:
-    """A figure beside what the others predict for it: without this figure, and without the whole operation.
+    """A figure, its prediction from all other figures, and its prediction from the other operations.
 
-    None where the others do not determine the prices that the operation pays: it is fixed by itself.
+    A prediction is None if those figures do not determine the prices that the operation pays.
     """
 
     figure: Figure
@@ -111,7 +112,7 @@ class Prediction:
     without_operation: float | None
 
     def errors(self) -> tuple[float | None, float | None]:
-        """By how much of the measured value each is above it (or below: negative)."""
+        """Return the relative error of each prediction; negative: below the measured time."""
         predicted = (self.without_figure, self.without_operation)
         return tuple(None if ns is None else ns / self.figure.measured - 1 for ns in predicted)  # type: ignore[return-value]
 
@@ -129,7 +130,7 @@ class Prediction:
 
 
 def operations(figures: list[Figure]) -> dict[Operation, Figure]:
-    """Return the figures by their operations.  SimulationError without any, or for one of no operation."""
+    """Return the figures by operation.  SimulationError without figures or for an unknown operation."""
     if not figures:
         raise SimulationError("it has no measurements")
     try:
@@ -141,7 +142,7 @@ def operations(figures: list[Figure]) -> dict[Operation, Figure]:
 def cross_validate(figures: list[Figure], costs: CostModel) -> list[Prediction]:
     """Predict each figure from the others; `costs` are the first guess of the fit.
 
-    SimulationError as of `operations`; OSError if the simulated kernel refuses one.
+    Raises SimulationError as `operations` does, OSError if the simulated kernel refuses an operation.
     """
     found = operations(figures)
     fit = Fit({operation: figure.measured for operation, figure in found.items()}, costs)
@@ -152,6 +153,6 @@ def cross_validate(figures: list[Figure], costs: CostModel) -> list[Prediction]:
 
 
 def summary(predictions: list[Prediction]) -> tuple[int, float, float]:
-    """Return how many figures the others predict, and the median and the largest error of that."""
+    """Return the number of predicted figures, the median error and the largest error."""
     errors = [abs(error) for each in predictions if (error := each.errors()[0]) is not None]
     return len(errors), median(errors or [0.0]), max(errors, default=0.0)

@@ -29,7 +29,7 @@ from simkernel.tools.calibration.parameters import PRICES
 FAITH: Final = 1e-4
 """The weight of a first guess that is off by its whole value, against an operation that is."""
 DETERMINED: Final = 1.0
-"""Largest leverage of a prediction: then it is as certain as a measurement."""
+"""Largest leverage of a prediction.  At 1 a prediction is as certain as a measurement."""
 HELD: Final = (100, 200, 400, 800, 1600)
 """Sockets that caches may hold, beside the guess."""
 OF_THE_BUS: Final = frozenset({"readl", "writel"})
@@ -67,14 +67,14 @@ class Equation:
         return paid / self.ns - 1
 
     def shares(self, guess: Mapping[str, float]) -> list[float]:
-        """Return which part of `ns` each price of `guess` is."""
+        """Return the share of `ns` that each price of `guess` accounts for."""
         return [self.payments.get(name, 0.0) * price / self.ns for name, price in guess.items()]
 
 
 def solve(equations: Sequence[Equation], guess: Mapping[str, float]) -> dict[str, float]:
-    """Return the prices, for the names of `guess`: the normal equations, in units of the guess.
+    """Solve the normal equations, in units of `guess`.  Return the price for each name in `guess`.
 
-    A price that comes out negative is 0, and the others are solved again.
+    Negative prices are set to 0, and the equations are solved again for the others.
     """
     rows = [equation.shares(guess) for equation in equations]
     columns = list(zip(*rows, strict=True))
@@ -96,7 +96,7 @@ def _dot(left: Sequence[float], right: Sequence[float]) -> float:
 
 
 def _eliminate(matrix: list[list[float]]) -> list[float]:
-    """Solve a positive definite system, each row with its right side last (Gauss and Jordan)."""
+    """Solve a positive definite system by Gauss-Jordan elimination; the last column is the right side."""
     for place, pivot in enumerate(matrix):
         pivot[:] = [value / pivot[place] for value in pivot]
         for row in matrix:
@@ -106,7 +106,7 @@ def _eliminate(matrix: list[list[float]]) -> list[float]:
 
 
 def leverage(equation: Equation, others: Sequence[Equation], guess: Mapping[str, float]) -> float:
-    """Return how many times the variance of the others' measurements a prediction from them has."""
+    """Return the variance of a prediction from the others, in units of the variance of a measurement."""
     row = equation.shares(guess)
     columns = list(zip(*(each.shares(guess) for each in others), strict=True))
     matrix = [
@@ -117,7 +117,7 @@ def leverage(equation: Equation, others: Sequence[Equation], guess: Mapping[str,
 
 
 class Fit:
-    """Prices from what was `measured`, in ns; `other` are another machine's."""
+    """Prices that fit the times `measured` in ns.  `other`, another machine's, give the first guess."""
 
     def __init__(self, measured: Mapping[Operation, float], other: CostModel) -> None:
         self.measured = measured
@@ -143,15 +143,15 @@ class Fit:
         }
 
     def costs(self) -> CostModel:
-        """Return the prices for which the operations take what was measured."""
+        """Return the prices that fit all measurements best."""
         held, found = self._best(self.measured)
         prices: dict[str, Any] = {name: round(ns) for name, ns in found.items()}
         return attrs.evolve(self._guess, cached_sockets=held, **prices)
 
     def predicted(self, left_out: Operation, *, whole: bool = False) -> float | None:
-        """Return what an operation takes by the prices that the others determine; None if they do not.
+        """Return the time in ns that the other measurements predict for an operation.
 
-        With `whole`, all its sizes and counts are left out.
+        None if they do not determine its prices.  With `whole`, all sizes and counts of it are left out.
         """
         key = left_out.kind.key
         rest = [each for each in self.measured if each != left_out and not (whole and each.kind.key == key)]
@@ -163,7 +163,7 @@ class Fit:
         return equations[left_out].ns * (1 + equations[left_out].error({**guess, **found}))
 
     def _best(self, rows: Iterable[Operation]) -> tuple[int, dict[str, float]]:
-        """Return how many sockets the caches hold, and the prices that `rows` pay."""
+        """Return the `cached_sockets` and the prices that fit `rows` best."""
         trials = []
         for held in self._held:
             equations = [self._equations[held][each] for each in rows]
@@ -180,7 +180,7 @@ def _missed(operation: Operation, costs: CostModel) -> dict[str, float]:
 
 
 def fitted(measured: Mapping[Operation, Timing], other: CostModel) -> CostModel:
-    """Return the costs of a machine on which operations took what was `measured`; `other` as for Fit."""
+    """Return the costs that fit the timings `measured` best; `other` as for Fit."""
     found = Fit({operation: timing.ns for operation, timing in measured.items()}, other).costs()
     factors = zip(*([each / took.ns for each in took.quantiles] for took in measured.values()), strict=True)
     return attrs.evolve(found, spread=tuple(round(1000 * median(each)) for each in factors))

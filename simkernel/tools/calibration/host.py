@@ -33,14 +33,17 @@ def compiler() -> str:
 
 @attrs.frozen
 class Timing:
-    """The time of an operation in ns: of the fastest batch, and quantiles of single ones at jitter.LEVELS."""
+    """An operation's time in ns.
+
+    `ns` is that of the fastest batch, `quantiles` those of single operations at jitter.LEVELS.
+    """
 
     ns: float
     quantiles: tuple[float, ...]
 
 
 def measure(operations: Iterable[Operation], cc: str) -> dict[Operation, Timing]:
-    """Return the timing of each operation, without those that this kernel or this user may not perform.
+    """Return the timing of each operation that this kernel permits to this user.
 
     SimulationError if this is not Linux, or `measure.c` does not compile.
     """

@@ -3,7 +3,7 @@
  * Each argument asks for one figure, as KIND:COUNT:SIZE; a line with it and the nanoseconds is printed for
  * each.  A batch of an operation is timed as a whole, and what only prepares it (draining a queue) is not.  The
  * figure is that of the fastest of many batches, on one CPU: whatever else the machine does only adds to it.
- * Behind it stand the median and the 90th and 99th percentile of single operations, without the clock's own time.
+ * The line also has the median, the 90th and the 99th percentile of single operations, without the clock's time.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -43,7 +43,7 @@ static int one, other;    /* descriptors of the operation */
 static int crowd[MOST];   /* sockets that only receive */
 static struct sockaddr_nl to;
 static pid_t partner;
-static double spent;      /* what a batch took that keeps its own time */
+static double spent;      /* time of a batch that measures it itself */
 
 static void fail(const char *what)
 {
@@ -180,7 +180,7 @@ static void open_ready_eventfds(void)
 		asked[file] = (struct pollfd){.fd = must(eventfd(1, 0), "eventfd"), .events = POLLIN};
 }
 
-/* Only the last one is ready: the others are put into their wait queues before it is asked. */
+/* Only the last one is ready: poll() joins the wait queues of the others before it finds that. */
 static void open_idle_eventfds(void)
 {
 	open_ready_eventfds();
@@ -307,7 +307,7 @@ static void unix_turns(long n)
 	}
 }
 
-/* The new program is this one, which ends at once if it is asked for nothing. */
+/* The new program is this one without arguments, which exits at once. */
 static void spawns(long n)
 {
 	char *arguments[] = {"measure", NULL};
@@ -497,9 +497,9 @@ static void echo_pipe(void)
 	other = there[1], one = back[0];
 }
 
-/* An event wakes a program from poll.  It is timed from when the kernel has the message to the receiver's return
- * from recv: what a send takes until then is what one to no port takes.  The receiver has the higher priority,
- * so it gets the CPU when it is woken, as after an interrupt. */
+/* An event wakes a program from poll.  The time begins when the kernel has the message and ends when recv returns.
+ * The send takes as long until then as a send to an unknown port, so that time is subtracted.  The receiver has
+ * the higher priority, so it gets the CPU when it is woken, as after an interrupt. */
 static double *sent;
 
 static void set_priority(int realtime)
@@ -589,7 +589,7 @@ static const struct operation {
 	{"event", open_events, events},
 };
 
-static double clock_ns = 1e18; /* what looking at the clock adds */
+static double clock_ns = 1e18; /* time of reading the clock */
 
 static double timed(const struct operation *operation, long n)
 {

@@ -30,7 +30,7 @@ class Kind:
     prepare  its program
     sizes    with how many bytes `--host` measures it; 0 where there is no size
     counts   with how many sockets
-    cpus     of the simulated machine; None where a wake-up preempts the program that causes it
+    cpus     of the simulated machine; None (unlimited) where a wake-up preempts its waker
     """
 
     name: str
@@ -125,14 +125,14 @@ class Operation:
         return f"{self.kind.key}:{self.count}:{self.size}"
 
     def simulated(self, costs: CostModel) -> float:
-        """Nanoseconds that it takes on a machine with these prices.
+        """Return the operation's time in ns on a machine with these prices.
 
-        OSError where the kernel refuses it: a message too large, say.
+        Raises OSError if the kernel refuses the operation, as a message that is too large.
         """
         return sum(self.times(costs, TURNS)) / TURNS
 
     def times(self, costs: CostModel, turns: int, *, jitter: bool = False) -> list[int]:
-        """Return what each of `turns` takes, in ns; `jitter` as for a Machine."""
+        """Return the time in ns of each of `turns` runs; `jitter` as for a Machine."""
         taken: list[int] = []
         refused: list[OSError] = []
 
@@ -141,7 +141,7 @@ class Operation:
                 trial = await self.kind.prepare(app, self.count, self.size)
                 for _ in range(WARM_UP + turns):
                     if jitter:
-                        await app.compute(HOLD)  # so that each turn has draws of its own
+                        await app.compute(HOLD)  # then each turn has a new factor
                     if trial.before is not None:
                         await trial.before()
                     begun = app.monotonic_ns()

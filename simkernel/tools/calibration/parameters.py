@@ -1,7 +1,7 @@
 """A machine's prices in a file: what `simkernel calibrate --host` writes, and `--costs` reads.
 
-The file is one JSON object.  Its `parameters` are those of `CostModel`, each a whole number: of ns, but for
-`cached_sockets`.  Its `factors` are `CostModel.spread`.
+The file is one JSON object.  `parameters` has parameters of `CostModel` as whole numbers, in ns except for
+`cached_sockets`.  `factors` is `CostModel.spread`.
 """
 
 from __future__ import annotations
@@ -47,12 +47,12 @@ def read_costs(text: str) -> CostModel:
         _check(name, value)
     factors = json.loads(text).get("factors", CostModel().spread)
     if not is_quantiles(factors):
-        raise SimulationError(f"factors: {factors!r} is no list of three numbers from 1 up that ascend")
+        raise SimulationError(f"factors: {factors!r} is no list of three ascending numbers of at least 1")
     return attrs.evolve(CostModel(), **given, spread=tuple(factors))
 
 
 def is_quantiles(value: Any) -> bool:
-    """Return True for a median, a 90th and a 99th percentile."""
+    """Return True for a list of three ascending numbers of at least 1."""
     return (
         isinstance(value, list | tuple)
         and len(value) == len(LEVELS)

@@ -34,7 +34,7 @@ PIPE: Final = 65536
 LARGEST: Final = 1 << 20
 LOADAVG: Final = "/proc/loadavg"
 SETTLED: Final = 0.001
-"""Seconds after which the other program sleeps in its call, whatever that costs."""
+"""Seconds until the other program blocks in its call, with any prices."""
 GROUP: Final = 1
 OTHER_GROUP: Final = 1 << 1
 """As masks."""
@@ -47,9 +47,9 @@ Step = Callable[[], Awaitable[Any]]
 
 
 class Trial:
-    """The calls that one turn times, and what must be done before each turn.
+    """The calls of a timed turn; `before` is awaited before each turn and not timed.
 
-    `begun`, if given, returns when another program began the turn, in ns.
+    `begun` returns the time in ns at which another program began the turn.
     """
 
     def __init__(

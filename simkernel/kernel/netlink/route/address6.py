@@ -88,7 +88,7 @@ class Routes6:
         """Remove an address as preferred source from all routes (`rt6_remove_prefsrc()`)."""
 
     def change_mtu(self, device: NetDevice, before: int) -> None:
-        """Follow the MTU of a device, which was `before` bytes, in its routes (`rt6_mtu_change()`)."""
+        """Update the routes of a device whose MTU was `before` bytes (`rt6_mtu_change()`)."""
 
     def insert_multicast(self, device: NetDevice) -> None:
         """Add the route of ff00::/8 (`addrconf_add_mroute()`)."""

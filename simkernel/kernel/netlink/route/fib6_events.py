@@ -124,9 +124,9 @@ class AutomaticRoutes6(Routes6):
                 route.prefsrc = b""
 
     def change_mtu(self, device: NetDevice, before: int) -> None:
-        """Set the new MTU as the metric of routes whose metric is `before`, or is not below the new one.
+        """Set RTAX_MTU of a device's routes to its new MTU (`rt6_mtu_change_route()`).
 
-        A locked metric stays (`rt6_mtu_change_route()`).
+        A metric changes if it is `before`, or not below the new MTU.  A locked metric stays.
         """
         for route in TABLES6.of(device.net).walk:
             mtu, locks = (route.metrics.get(type, 0) for type in (rt.RTAX_MTU, rt.RTAX_LOCK))

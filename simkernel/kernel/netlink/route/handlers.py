@@ -132,7 +132,7 @@ def _dump_all(table: Table, writer: MessageWriter, callback: DumpCallback) -> bo
 def split_done(dump: Dump, writer: MessageWriter, callback: DumpCallback) -> bool:
     """Run a dump, and send NLMSG_DONE in a datagram of its own (`rtnl_dumpit()`).
 
-    The dump that finds nothing more reads the request again, so its extended ACK is in NLMSG_DONE.
+    The last call of `dump` finds no entry.  It parses the request again, so NLMSG_DONE has its extended ACK.
     """
     dump(writer, callback)
     return bool(writer.data)

@@ -240,7 +240,7 @@ def _rule(request: Request, rules: RuleSet, found: Found) -> Rule:
     head, net = _header(request), request.net
 
     def number(type: int, default: int = 0) -> int:
-        data = _payload(request, found, type)  # may be longer than the number
+        data = _payload(request, found, type)  # the attribute may be longer than the number
         size = U8.size if _POLICIES[type].type is NlaType.U8 else U32.size
         return int.from_bytes(data[:size], "little") if data else default
 
