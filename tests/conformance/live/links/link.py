@@ -16,7 +16,8 @@ from tests.conformance.live.links.picks import Picks
 from tests.conformance.live.links.requests import Request, dump
 
 UP, ALL_FLAGS = 1, 0xFFFFFFFF
-FLAGS: Final = (0x2, 0x80, 0x100, 0x200, 0x1000, 0x8000, 0x4, 0x20, 0x10000)
+NOARP: Final = 0x80
+FLAGS: Final = (0x2, NOARP, 0x100, 0x200, 0x1000, 0x8000, 0x4, 0x20, 0x10000)
 """BROADCAST, NOARP, PROMISC, ALLMULTI, MULTICAST, DYNAMIC, DEBUG, NOTRAILERS, LOWER_UP."""
 INFO_KIND, INFO_DATA, INFO_SLAVE_KIND, INFO_SLAVE_DATA = 1, 2, 4, 5
 VETH_INFO_PEER: Final = 1
@@ -51,11 +52,16 @@ def _head(p: Picks, index: int = 0, flags: int = 0, change: int = 0, family: int
 
 
 def _flag_change(p: Picks) -> tuple[int, int]:
-    """Return flags and the mask of the flags to change."""
+    """Return flags and the mask of the flags to change.
+
+    A link does not come up with IFF_NOARP: Linux restarts the detection of duplicates with a delay, unless
+    its work item is running already (`addrconf_dad_run()`).
+    """
     if p.often(0.75):
         return p.one(UP, UP, UP, 0), p.one(UP, UP, UP, ALL_FLAGS, 0)
     flag = p.one(*FLAGS)
-    return p.one(0, flag, flag | UP), p.one(flag, flag | UP, 0)
+    up = 0 if flag == NOARP else UP
+    return p.one(0, flag, flag | up), p.one(flag, flag | up, 0)
 
 
 def _options(p: Picks, table: dict[int, tuple[object, tuple[int, ...]]]) -> bytes:
