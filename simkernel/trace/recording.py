@@ -86,9 +86,9 @@ class _Queue:
             self.points = _thinned(self.points, _points)
 
     @property
-    def rank(self) -> tuple[int, float]:
-        """Queues that lose messages come first, then the fullest."""
-        return len(self.lost), max(size for _, size in self.points) / max(self.limit, 1)
+    def rank(self) -> tuple[int, int]:
+        """Queues that lose messages come first, then those that change most."""
+        return len(self.lost), len(self.points)
 
 
 @attrs.define
@@ -229,8 +229,8 @@ class Recording(Exporter):
     def as_dict(self, follow: Collection[int] | None = None) -> dict[str, Any]:
         """Return the recording in terms of JSON.
 
-        `follow` are the flows to include, at most 60.  None stands for the typical flow and its neighbours, an
-        empty list for the typical flow alone.
+        `follow` are the flows to include, at most 60.  None stands for the typical flow and its neighbours,
+        an empty list for the typical flow alone.
         `typical` is the flow to show first, and `left_out` counts what the limits leave out.
         """
         self._sample()
