@@ -16,6 +16,7 @@ from simkernel.lessons.lesson import Lesson
 from simkernel.machine import Machine
 from simkernel.scenario import Run, Value
 from simkernel.trace.recording import Recording
+from simkernel.uapi.errno import error_name
 
 MAX_PRINTED: Final = 10_000
 """Characters of a program's standard output that are kept."""
@@ -81,12 +82,14 @@ def explain(error: BaseException, files: Iterable[str], folder: str) -> str:
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
     told = traceback.TracebackException.from_exception(error)
-    name = type(error).__name__
+    name, text = type(error).__name__, str(error)
+    if isinstance(error, OSError) and error.errno:
+        text = text.replace(f"[Errno {error.errno}]", f"{error_name(error.errno)}:", 1)
     if isinstance(error, SyntaxError):
         return f"{name} at {error.filename}:{error.lineno}: {error.msg}"
     for chosen in (set(files).__contains__, lambda file: file.startswith(folder)):
         for frame in reversed(told.stack):
             if chosen(frame.filename):
                 place = frame.filename.replace("\\", "/").rpartition("/")[2]
-                return f"{name} at {place}:{frame.lineno}: {error}"
-    return f"{name}: {error}"
+                return f"{name} at {place}:{frame.lineno}: {text}"
+    return f"{name}: {text}"

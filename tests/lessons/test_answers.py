@@ -68,7 +68,7 @@ EXPLAINED = {
     "an exit": ({"program": "import sys\nsys.exit(3)"}, "SystemExit at program.py:2: 3"),
     "a modelled error": (
         {"program": "async def greet(app):\n    await app.open('/nothing', 0)\n"},
-        "FileNotFoundError at program.py:2: [Errno 2] No such file or directory",
+        "FileNotFoundError at program.py:2: ENOENT: No such file or directory",
     ),
 }
 
