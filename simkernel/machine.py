@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from random import Random
@@ -449,13 +450,13 @@ def _engine(
 ) -> Engine:
     if plan is None:
         return engine_class(Engine, spread)(seed, start=-BOOT)
-    try:
+    from simkernel.engine.planned import PlannedEngine
+
+    with suppress(ImportError):  # without greenlet no program is a plain function with a state to leave
         from simkernel.application.plain import leave
-        from simkernel.engine.planned import PlannedEngine
-    except ImportError:
-        text = "a plan needs greenlet, which is not installed: pip install 'simkernel[testing]'"
-        raise SimulationError(text) from None
-    return engine_class(PlannedEngine, spread)(plan, seed, -BOOT, (leave, *leaves))
+
+        leaves = (leave, *leaves)
+    return engine_class(PlannedEngine, spread)(plan, seed, -BOOT, leaves)
 
 
 def _device(value: object) -> Device:

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import attrs
 import click
+import greenlet  # noqa: F401 - the strategies pause module code
 
 from simkernel.cli import stories
 from simkernel.cli.completion import offer

@@ -7,6 +7,9 @@ section again.  Meanwhile other sections run, as on another CPU.
 
 Timers, and thereby interrupts, run in the hub and never pause.
 
+Without greenlet (WebAssembly has none) a section runs in place.  A plan then delays tasks as always, and a
+pause ends the run with a SimulationError.
+
 If the perturbation has no delays and pauses, events have the same times and the same order as in an `Engine`.
 """
 
@@ -16,9 +19,13 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, ClassVar, Protocol
 
-from greenlet import GreenletExit, getcurrent, greenlet
-
 from simkernel.engine.engine import Engine
+from simkernel.engine.errors import SimulationError
+
+try:
+    from greenlet import GreenletExit, getcurrent, greenlet
+except ImportError:
+    greenlet = None
 
 Leave = Callable[[], Callable[[], object]]
 """Removes the interpreter state of a section.  Returns the function that restores it."""
@@ -69,7 +76,7 @@ class PlannedEngine(Engine):
         self.in_place = False
         self.perturbation = perturbation
         self._leaves = leaves
-        self._hub = getcurrent()
+        self._hub: Any = None if greenlet is None else getcurrent()
         self._idle: list[Any] = []
         self._paused: dict[Any, Callable[[], object]] = {}
         """Paused sections in the order of their pauses, each with the function that restores its state."""
@@ -123,6 +130,13 @@ class PlannedEngine(Engine):
         """Call a function that may pause; return at its end, or when it pauses."""
         for watch in self.watches:
             watch()
+        if greenlet is None:
+            before, PlannedEngine.active = PlannedEngine.active, self
+            try:
+                function(*arguments)
+            finally:
+                PlannedEngine.active = before
+            return
         section = self._idle.pop() if self._idle else greenlet(self._work)
         self._switch(section, function, arguments)
 
@@ -151,6 +165,10 @@ class PlannedEngine(Engine):
 
         `leave` removes the section's kernel state and returns the function that restores it.
         """
+        if greenlet is None:
+            text = "a pause needs greenlet, which is not installed: pip install 'simkernel[testing]'"
+            self.interrupt(SimulationError(text))
+            return
         back = [each() for each in (leave, *self._leaves)]
         flow = self.trace.flow
         section = getcurrent()

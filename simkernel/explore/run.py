@@ -34,6 +34,7 @@ class Trial:
     rules    rules of faults; the plan of the outcome lists each fault that fired
     record   True to record the place of every point, and to count the hits of fault points
     traced   True to compute the digest of the trace, and the set of tracepoints
+    statements  False to perturb only tasks that continue, which needs no greenlet
     """
 
     def __init__(
@@ -45,9 +46,12 @@ class Trial:
         traced: bool = False,
         observer: Observer | None = None,
         instruments: Sequence[Instrument] = (),
+        statements: bool = True,
     ) -> None:
         self.plan = plan
-        self.schedule = Schedule(plan, record=record, observer=observer, instruments=instruments)
+        self.schedule = Schedule(
+            plan, record=record, observer=observer, instruments=instruments, statements=statements
+        )
         armed = record or plan.faults or Faults() | rules != NO_FAULTS
         self.injector = Injector(rules, plan.seed, firings=plan.faults) if armed else None
         self.start = 0

@@ -33,7 +33,7 @@ class Schedule:
     """The perturbation of one machine by a plan (engine/planned.py).
 
     `places` lists the place of every point if the run is recorded: "camera/stream.py:34" for a statement and
-    "step of COMM" for a task that continues.
+    "step of COMM" for a task that continues.  With `statements=False` only tasks that continue are points.
     """
 
     def __init__(
@@ -43,9 +43,10 @@ class Schedule:
         record: bool = False,
         observer: Observer | None = None,
         instruments: Sequence[Instrument] = (),
+        statements: bool = True,
     ) -> None:
         self.plan = plan
-        self.instruments: Sequence[Instrument] = (POINTS, *instruments)
+        self.instruments: Sequence[Instrument] = (POINTS, *instruments) if statements else instruments
         self.observer = observer
         self.count = 0
         """Number of points passed."""
