@@ -87,7 +87,8 @@ async def viewer(app: App, run: Run, frames: dict[int, tuple[int, ...]]) -> None
     await camera.join("frames")
     width, height = map(int, run["size"].split("x"))
     await camera.do("set-format", width=width, height=height, pixel_format="YUYV", interval=round(1e9 / 30))
-    exposure = (await camera.do("get-control", control="exposure"))["value"] * 1000
+    control: dict[str, Any] = await camera.do("get-control", control="exposure") or {}
+    exposure = control["value"] * 1000
     take = await (by_mmap if run["pixels"] == "mmap" else by_netlink)(app, camera)
     async for event in camera.events("frame-ready"):
         heard = app.monotonic_ns()
@@ -106,9 +107,12 @@ async def viewer(app: App, run: Run, frames: dict[int, tuple[int, ...]]) -> None
 def frame(run: Run) -> None:
     machine = run.machine(instrumented=True)
     flows: dict[int, int] = {}
-    machine.trace.subscribe(
-        lambda record: record.name == "frame_start" and flows.update({record.fields["sequence"]: record.flow})
-    )
+
+    def note(record: Any) -> None:
+        if record.name == "frame_start":
+            flows[record.fields["sequence"]] = record.flow
+
+    machine.trace.subscribe(note)
     machine.plug(Camera())
     machine.run(until=millis(10))
     frames: dict[int, tuple[int, ...]] = {}

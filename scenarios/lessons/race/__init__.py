@@ -1,0 +1,263 @@
+"""Lesson 8: three lines of a driver, a race between two tasks, and its lock.
+
+Covers: a handler that sleeps, a lost update, a mutex; schedules as plans; how a failing one is shortened.
+Scenario: Two visitors write to a driver's file, three times each, and the driver counts them in a chip. The
+    same run happens again with tasks delayed by other plans. One run is shown line by line: a failing one.
+When useful: to see why one run that passes says little, and what a lock excludes. The plans delay tasks and
+    pause no code, so they need no greenlet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from operator import itemgetter
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from simkernel import App, micros, millis, seconds
+from simkernel.explore.explorer import Explorer
+from simkernel.explore.plan import Plan
+from simkernel.explore.points import POINTS
+from simkernel.explore.run import Outcome, Trial
+from simkernel.explore.schedule import Schedule
+from simkernel.explore.strategy import Profile, draw
+from simkernel.hardware import RW, Device, Register
+from simkernel.scenario import Parameter, Run, scenario
+from simkernel.uapi.errno import error_name
+from simkernel.uapi.fcntl import O_WRONLY
+
+VISITORS = ("anna", "ben")
+VISITS = 3
+GAP = 0.002
+SCHEDULES = 200
+MAX_ROWS = 200
+STRATEGIES = ("pct", "noise")
+"""Both delay tasks only."""
+COUNT = 0x10
+FILE = "/sys/bus/simbus/devices/0:1/count"
+BEGIN, END = "calls write()", "write() returns"
+CALLS = {"sys_enter": BEGIN, "sys_exit": END}
+ACCESSES = {"rwmmio_read": "the chip answers", "rwmmio_write": "the chip gets"}
+DRIVER = Parameter(
+    "driver", str, Path(__file__).with_name("turnstile.txt").read_text("utf-8"), help="turnstile.py"
+)
+
+
+class Chip(Device):
+    """A counter.  A read wakes it, which takes 50 us: until then it ignores writes.  It sleeps after 1 s."""
+
+    vendor_id, device_id = 0x1234, 0x0008
+    registers = (Register("COUNT", COUNT, RW),)
+
+    def power_on(self) -> None:
+        self.used = self.woken = self.now - seconds(2)
+
+    def read_count(self) -> int:
+        if self.now > self.used + seconds(1):
+            self.woken = self.now
+        self.used = self.now
+        return self.values[COUNT]
+
+    def accepts(self, register: Register, value: int) -> bool:
+        return self.woken + micros(50) <= self.now <= self.used + seconds(1)
+
+
+@attrs.define
+class Sections:
+    """An observer that knows the task whose code runs."""
+
+    stepped: Any = None
+    """The task that is about to continue; its section is scheduled next."""
+    task: Any = None
+
+    def scheduled(self) -> Any:
+        task, self.stepped = self.stepped, None
+        return task
+
+    def begin(self, token: Any) -> None:
+        self.task = token
+
+
+class Steps(Schedule):
+    """A schedule that notes what each visitor does: rows of time, visitor, line of the driver, text."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.sections = Sections()
+        self.rows: list[list[Any]] = []
+        super().__init__(plan, observer=self.sections, instruments=(POINTS,), statements=False)
+
+    def begin(self, engine: Any) -> None:
+        self.clock = engine.time
+        super().begin(engine)
+
+    def step(self, task: Any) -> int:
+        self.sections.stepped = task
+        return super().step(task)
+
+    def statement(self, place: str) -> int:
+        comm = getattr(self.sections.task, "comm", "")
+        if comm in VISITORS and len(self.rows) < MAX_ROWS:
+            self.rows.append([self.clock(), comm, int(place.rpartition(":")[2]), ""])
+        return 0
+
+    def note(self, record: Any) -> None:
+        """Note the begin and the end of a call, and what a line reads or writes."""
+        if record.name in ACCESSES and self.rows:
+            self.rows[-1][3] = f"{ACCESSES[record.name]} {record.fields['value']}"
+        elif record.fields.get("call") == "write" and record.fields["comm"] in VISITORS:
+            self.rows.append([record.time, record.fields["comm"], 0, CALLS[record.name]])
+
+    def shown(self) -> list[list[Any]]:
+        """Return the rows of the first visits that overlap, or else of the first two."""
+        inside: dict[str, int] = {}
+        overlap, ends = None, []
+        for number, (_, name, _, text) in enumerate(self.rows):
+            if text == BEGIN:
+                inside[name] = number
+                overlap = min(inside.values()) if overlap is None and len(inside) > 1 else overlap
+            elif text == END:
+                inside.pop(name, None)
+                ends.append(number + 1)
+                if overlap is not None and not inside:
+                    break
+        if overlap is not None:
+            return sorted(self.rows[overlap : number + 1], key=itemgetter(0))
+        return self.rows[: ends[1] if len(ends) > 1 else None]
+
+
+async def visitor(app: App, first: float, visits: list[tuple[int, int]], errors: list[str]) -> None:
+    """Come VISITS times, and note when."""
+    try:
+        fd = await app.open(FILE, O_WRONLY)
+        await app.sleep(first)
+        for _ in range(VISITS):
+            await app.sleep(GAP)
+            begin = app.monotonic_ns()
+            await app.write(fd, b"1")
+            visits.append((begin, app.monotonic_ns()))
+    except OSError as error:
+        errors.append(f"a visitor gets {error_name(error.errno or 0)}")
+
+
+def attempt(run: Run, began: Callable[[], None], **options: Any) -> bool:
+    """Let the visitors come, and check from outside that the driver counts them; return True if any overlap.
+
+    AssertionError says what is wrong.
+    """
+    run.driver("driver", "turnstile")
+    chip, machine = Chip(), run.machine(udev=False, **options)
+    if isinstance(steps := options.get("perturbation"), Steps):
+        machine.trace.subscribe(steps.note)
+    machine.plug(chip)
+    try:
+        machine.blocking().insmod("turnstile")
+    except OSError as error:
+        raise AssertionError(
+            f"insmod fails with {error_name(error.errno or 0)} (see the kernel log)"
+        ) from None
+    machine.run()
+    began()
+    visits: dict[str, list[tuple[int, int]]] = {name: [] for name in VISITORS}
+    wrong: list[str] = []
+    for number, (name, times) in enumerate(visits.items()):
+        machine.spawn(visitor, number * GAP / 2, times, wrong, name=name)
+    machine.run(until=machine.now + millis(500))
+    wrong[:0] = [f"the driver fails with {oops.error!r} (see the kernel log)" for oops in run.oopses]
+    wrong += [f"write() never returns for {name}" for name, times in visits.items() if len(times) < VISITS]
+    if (count := chip.values[COUNT]) != (came := VISITS * len(VISITORS)):
+        wrong.append(f"{came} visitors come, and the chip counts {count}")
+    if wrong:
+        raise AssertionError(wrong[0])
+    anna, ben = visits.values()
+    return any(a < d and c < b for a, b in anna for c, d in ben)
+
+
+@attrs.define
+class Target:
+    """The attempt as the target of a search; `overlap` is that of the last run."""
+
+    settings: dict[str, Any]
+    overlap: bool = False
+
+    def run(self, trial: Trial) -> None:
+        self.overlap = False
+
+        def once(run: Run) -> None:
+            self.overlap = attempt(run, trial.began)
+
+        scenario(DRIVER)(once).run(parameters=self.settings, make=trial.machine)
+
+
+@scenario(
+    Parameter("schedules", int, 1, minimum=1, maximum=SCHEDULES, help="runs, each with other delays"),
+    DRIVER,
+)
+def race(run: Run) -> None:
+    target = Target({"driver": run["driver"]})
+    explorer = Explorer(target, statements=False)
+    outcomes, shown = [explorer.default(run.seed)], Plan(run.seed)
+    profile = Profile.of(outcomes[0])
+    for number in range(2, run["schedules"] + 1 if outcomes[0].failure is None else 2):
+        outcomes.append(explorer.run(draw(STRATEGIES[number % 2], number, profile)))
+        if target.overlap and not shown.points:
+            shown = outcomes[-1].plan
+    failed = [number for number, outcome in enumerate(outcomes, 1) if outcome.failure is not None]
+    if failed:
+        smallest = min((outcomes[number - 1] for number in failed), key=lambda outcome: len(outcome.plan))
+        shown = explorer.found(smallest).plan
+    steps = Steps(attrs.evolve(shown, seed=run.seed))
+    wrong = ""
+    try:
+        attempt(run, lambda: None, perturbation=steps)
+    except Exception as error:  # noqa: BLE001 - what a driver does wrong is the answer
+        wrong = str(error)
+    run.expect_faults("turnstile")
+    report(run, outcomes, failed, steps, wrong)
+
+
+def report(run: Run, outcomes: list[Outcome], failed: list[int], steps: Steps, wrong: str) -> None:
+    """Show the run of `steps`, and decide by all outcomes."""
+    delays = " and ".join(
+        f"{each.place.removeprefix('step of ')} by {each.ns / 1e6:.3f} ms" for each in steps.done
+    )
+    run.text(
+        f"{len(outcomes)} schedules: {len(failed)} fail." if len(outcomes) > 1 else "One run, without delays."
+    )
+    result = wrong or f"{VISITS * len(VISITORS)} visitors come, and the chip counts them all"
+    run.text(f"The run below delays {delays}: {result}." if delays else f"Its result: {result}.")
+    code, rows = run["driver"].splitlines(), steps.shown()
+    begin = rows[0][0] if rows else 0
+    for row in rows:
+        row[0] -= begin
+    run.table(
+        f"Line by line, with a delay of {delays}" if delays else "Line by line, without delays",
+        ("µs", "visitor", "line", "what the task does"),
+        [
+            (
+                f"{time / 1000:.1f}",
+                name,
+                line or "",
+                f"{(line and code[line - 1].strip()) or ''} {text}".strip(),
+            )
+            for time, name, line, text in rows
+        ],
+        detail=True,
+    )
+    failures = [(number, outcomes[number - 1]) for number in failed[:20]]
+    run.table(
+        "Schedules that fail",
+        ("number", "plan", "result"),
+        [(number, str(outcome.plan), str(outcome.failure)) for number, outcome in failures],
+        detail=True,
+    )
+    run.metric("tried", len(outcomes))
+    run.metric("failed", failed)
+    run.metric("rows", rows)
+    run.metric("plan", str(steps.plan))
+    if failed:
+        run.goal(False, f"{len(failed)} of {len(outcomes)} schedules fail.")
+    else:
+        every = len(outcomes) == SCHEDULES
+        run.goal(every, f"{len(outcomes)} schedules hold{'' if every else f', of {SCHEDULES}'}.")
