@@ -7,9 +7,11 @@ machine; the function writes its report.
 from __future__ import annotations
 
 import inspect
+import io
 import linecache
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, redirect_stdout
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Final, Self
@@ -112,6 +114,11 @@ class Run(Report):
         self._debug = debug
         self.jitter = jitter
         self._make = make
+        self._again = partial(
+            Run, scenario, seed=seed, parameters=self.parameters, module_path=self._module_path, costs=costs,
+            debug=debug, jitter=jitter, make=make,
+        )  # fmt: skip
+        self._ended = False
         self._attach: Callable[[Machine], object] | None = None
         self._machine: Machine | None = None
         self._ending = ExitStack()
@@ -198,7 +205,24 @@ class Run(Report):
         self._attach = attach
         with self._ending:
             self.scenario.function(self)
+        self._ended = True
         return self
+
+    def _repr_html_(self) -> str | None:
+        """Draw the run for a notebook; None while it lasts, and if it has no machine.
+
+        The run is repeated with a `Recording`: if every run had one, each would take up to 2.5 times as long.
+        """
+        if not self._ended or self._machine is None:
+            return None
+        from simkernel.trace.notebook import as_html
+        from simkernel.trace.recording import Recording
+
+        recordings: list[Recording] = []
+        with redirect_stdout(io.StringIO()):
+            again = self._again().execute(lambda machine: recordings.append(Recording(machine)))
+        follow = [attrs.asdict(each) for each in again.followed]
+        return as_html(recordings[0].as_dict([each["flow"] for each in follow] or None), follow)
 
     @property
     def now(self) -> int:

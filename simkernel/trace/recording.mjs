@@ -349,7 +349,8 @@ export function draw(root, recording, {follow = [], chosen} = {}) {
   button('▸', 'Next hop', () => { pause(); move(); });
   const scrub = make(transport, 'input', {type: 'range', min: 0, step: 1, 'aria-label': 'Hop'});
   scrub.addEventListener('input', () => rest(+scrub.value));
-  const bars = make(root, 'figure', {class: 'bars'}), time = make(root, 'figure', {class: 'time'});
+  const bars = make(root, 'figure', {class: 'bars'}), total = make(bars, 'figcaption'), strip = make(bars, 'div');
+  const time = make(root, 'figure', {class: 'time'});
 
   const last = () => path.hops.length - 1;
   function pause() {
@@ -412,8 +413,8 @@ export function draw(root, recording, {follow = [], chosen} = {}) {
     if (path) {
       map.replaceChildren();
       showMap = drawMap(map, path.hops, map.clientWidth);
-      bars.querySelector('svg')?.remove();
-      showBars = drawBars(bars, path.hops, bars.clientWidth);
+      strip.replaceChildren();
+      showBars = drawBars(strip, path.hops, strip.clientWidth);
     }
     plot.replaceChildren();
     if (drawn) {
@@ -443,11 +444,10 @@ export function draw(root, recording, {follow = [], chosen} = {}) {
     }
     const all = duration(path.hops.at(-1).time - path.hops[0].time);
     bars.hidden = path.hops.at(-1).time === path.hops[0].time;
-    bars.querySelector('figcaption').textContent = `Where the time of this path goes: ${all} in all`;
+    total.textContent = `Where the time of this path goes: ${all} in all`;
     render();
   }
 
-  make(bars, 'figcaption');
   const heading = make(time, 'figcaption', {}, 'The run in time');
   const plot = make(time, 'div');
   const toggle = (text, pressed, act) => {

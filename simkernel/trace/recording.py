@@ -4,7 +4,7 @@ with Machine() as machine:
     recording = Recording(machine)
     ...
     machine.run(until=seconds(1))
-recording.as_dict()
+recording  # as the last line of a notebook's cell: a drawing
 
 No record carries the memory of a receive queue, and the length of a message does not determine it: the
 buffer of a dump is as large as its reader asks for.  So a recording reads the memory of a socket after each
@@ -29,6 +29,7 @@ from simkernel.machine import Machine
 from simkernel.trace.exporter import Exporter
 from simkernel.trace.hops import Hops
 from simkernel.trace.layers import LAYERS
+from simkernel.trace.notebook import as_html
 
 MOST_FLOWS: Final = 60
 MOST_QUEUES: Final = 12
@@ -271,6 +272,9 @@ class Recording(Exporter):
                 "rows": len(busy) - len(rows),
             },
         }
+
+    def _repr_html_(self) -> str:
+        return as_html(self.as_dict())
 
 
 def _distinct(parts: Sequence[_T]) -> Iterator[tuple[str, _T]]:

@@ -1,0 +1,28 @@
+"""A recording as HTML for a notebook: script, style and data inline, without any request."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from html import escape
+from importlib.resources import files
+from typing import Any
+
+
+def as_html(recording: Mapping[str, Any], follow: Sequence[Mapping[str, Any]] = ()) -> str:
+    """Return HTML that draws `recording`; `follow` are the flows to offer, as {"name", "flow", "chosen"}.
+
+    A viewer that runs no scripts shows the hops of the first flow as a list.
+    """
+    folder = files(__package__)
+    style, module = (folder.joinpath(f"recording.{kind}").read_text("utf-8") for kind in ("css", "mjs"))
+    data = json.dumps([recording, {"follow": list(follow)}], separators=(",", ":")).replace("<", r"\u003c")
+    name = hashlib.sha256(data.encode()).hexdigest()[:16]  # scripts of modules do not know their own element
+    hops = "".join(f"<li>{escape(hop[3])}</li>" for flow in recording["flows"][:1] for hop in flow["hops"])
+    return (
+        f'<style>{style}</style><div data-recording="{name}"><ol>{hops}</ol></div>'
+        f'<script type="module">{module}'
+        f"for (const root of document.querySelectorAll('[data-recording=\"{name}\"]')) draw(root, ...{data});"
+        "</script>"
+    )
