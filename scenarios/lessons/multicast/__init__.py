@@ -1,0 +1,138 @@
+"""Lesson 5: one event for many programs, and one program that is too slow.
+
+Covers: a multicast group; a receive queue for each socket, its limit in bytes, ENOBUFS; a dump of the state.
+Scenario: Three copies of a program add up the movements of a mouse. One of them computes on each event, so
+    its queue overflows. The report says which program knows where the mouse is.
+When useful: to learn what a listener does after ENOBUFS. The goal needs a change of the slow program.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from simkernel import App, millis
+from simkernel.hardware import Mouse, Move, Script
+from simkernel.scenario import Parameter, Run, scenario
+from simkernel.uapi.errno import ENOBUFS
+from simkernel.uapi.socket import SO_RCVBUF, SOL_SOCKET
+
+MOVES = 120
+STEP = millis(1)
+FIRST = millis(8)
+"""Time of the first movement, when the programs listen."""
+FOLLOWED = 60
+PROGRAM = Path(__file__).with_name("follower.txt").read_text("utf-8")
+
+
+@attrs.define
+class Listener:
+    """A program that follows the mouse: where it believes the mouse is, and what its event socket gets."""
+
+    name: str
+    follow: Callable[..., Any]
+    work: int = 0
+    buffer: int = 0
+    place: dict[str, Any] = attrs.field(factory=dict)
+    port: int = 0
+    received: int = 0
+    lost: list[int] = attrs.field(factory=list)
+    """The flows of the events that its queue has no space for."""
+    errors: int = 0
+
+    async def run(self, app: App) -> None:
+        """Join the group, then run `follow`."""
+        mouse = await app.genetlink("mouse")
+        await mouse.join("motion")
+        if self.buffer:  # Linux doubles it, since a message needs more than its bytes
+            await mouse.event_socket.setsockopt(SOL_SOCKET, SO_RCVBUF, self.buffer // 2)
+        self.port = (await mouse.event_socket.getsockname())[0]
+        await self.follow(app, mouse, self.place, self.work)
+
+    def note(self, record: Any) -> None:
+        """Count what happens at the event socket."""
+        if record.fields.get("portid") == self.port:
+            self.received += record.name == "netlink_recv"
+            if record.name == "netlink_overrun":
+                self.lost.append(record.flow)
+        elif record.name == "sys_exit" and record.fields["comm"] == self.name:
+            self.errors += record.fields.get("error") == ENOBUFS
+
+    def counters(self) -> tuple[int, int, int]:
+        """Return the numbers of events received and lost, and of errors."""
+        return self.received, len(self.lost), self.errors
+
+    def position(self) -> tuple[Any, Any]:
+        """Return where it believes the mouse is."""
+        return self.place.get("x"), self.place.get("y")
+
+
+@scenario(
+    Parameter("work", int, 0, minimum=0, maximum=10, unit="ms", help="the slow one computes on each event"),
+    Parameter("buffer", int, 8192, minimum=4096, maximum=65536, unit="bytes", help="the slow one's queue"),
+    Parameter("program", str, PROGRAM, help="all three run it"),
+)
+def multicast(run: Run) -> None:
+    follow = run.source("program").get("follow")
+    if not callable(follow):
+        run.goal(False, "program.py has no function follow(app, mouse, place, work).")
+        return
+    machine = run.machine()
+    machine.blocking().modprobe("mouse", rate=1000)
+    reports: list[int] = []
+    listeners = [Listener(name, follow) for name in ("quick", "another")]
+    listeners.append(Listener("slow", follow, millis(run["work"]), run["buffer"]))
+
+    def note(record: Any) -> None:
+        if record.name == "report":
+            reports.append(record.flow)
+        for listener in listeners:
+            listener.note(record)
+
+    machine.trace.subscribe(note)
+    hand = machine.random("hand")
+    moves = (Move(FIRST + STEP * n, hand.randint(1, 9), hand.randint(1, 9)) for n in range(MOVES))
+    machine.plug(Mouse(Script(moves)))
+    machine.run(until=machine.now + FIRST // 2)
+    for listener in listeners:
+        machine.spawn(listener.run, uid=1000, name=listener.name)
+    machine.run(until=machine.now + FIRST + (STEP + millis(run["work"])) * MOVES + millis(20))
+    with machine.blocking().genetlink("mouse") as mouse:
+        state = mouse.do("get-state") or {}
+    report(run, listeners, (state["x"], state["y"]), reports)
+
+
+def report(run: Run, listeners: list[Listener], true: tuple[int, int], reports: list[int]) -> None:
+    """Compare where each program believes the mouse is with where it is, and decide."""
+    slow = listeners[-1]
+    right = {each.name: each.position() == true for each in listeners}
+    run.text(
+        f"The mouse moves {len(reports)} times, a millisecond apart, and ends at {true}. The driver sends "
+        f"each movement once, to the group. The slow program receives {slow.received} of them; {len(slow.lost)} "
+        f"find its queue full and are lost. It believes that the mouse is at {slow.position()}."
+    )
+    run.table(
+        "Three programs in one group",
+        ("program", "receives", "loses", "ENOBUFS", "believes", "is right"),
+        [
+            (each.name, *each.counters(), str(each.position()), "yes" if right[each.name] else "NO")
+            for each in listeners
+        ],
+    )
+    run.metric("position", str(true))
+    for each in listeners:
+        counters = dict(zip(("received", "lost", "enobufs"), each.counters(), strict=True))
+        run.metric(each.name, {**counters, "position": str(each.position())})
+    first = slow.lost[0] if slow.lost else reports[FOLLOWED // 2]
+    for number, flow in enumerate(reports[:FOLLOWED]):
+        run.follow(f"event {number}: {'lost' if flow in slow.lost else 'received'}", flow, flow == first)
+    if slow.lost:
+        result = "right" if right["slow"] else "wrong"
+        run.goal(
+            right["slow"], f"the slow program loses {len(slow.lost)} events, and its position is {result}."
+        )
+    else:
+        run.goal(False, "the slow program has lost no event yet.")
