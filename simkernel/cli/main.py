@@ -25,6 +25,7 @@ COMMANDS: Final = {
     "new": "simkernel.cli.new",
     "guide": "simkernel.cli.guide",
     "situations": "simkernel.cli.situations",
+    "lessons": "simkernel.cli.lessons",
     "bench": "simkernel.cli.bench",
     "plot": "simkernel.cli.plot",
     "calibrate": "simkernel.cli.calibrate",

@@ -38,7 +38,8 @@ def answer(lesson: Lesson, settings: Mapping[str, Value]) -> str:
         result["error"] = str(error)
     else:
         _run(run, result, str(lesson.folder.resolve()))
-    return json.dumps(result, ensure_ascii=False, separators=(",", ":"))
+    text = json.dumps(result, ensure_ascii=False, separators=(",", ":"))
+    return text.encode("utf-8", "backslashreplace").decode()  # a lone surrogate becomes its escape in JSON
 
 
 def _run(run: Run, result: dict[str, Any], folder: str) -> None:

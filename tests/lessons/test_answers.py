@@ -109,7 +109,7 @@ def test_a_driver_leaves_no_file(lesson: Lesson) -> None:
 
 def test_a_lesson_is_a_folder() -> None:
     (lesson,) = lessons(FOLDER)
-    assert (lesson.name, lesson.number) == ("greet", 1)
+    assert (lesson.name, lesson.number) == ("greet", 9)
     assert lesson.title == "A program <em>greets</em> &amp; ends"
     assert lesson.plain_title == "A program greets & ends"
     assert lesson.lede.startswith("This page shows one program")

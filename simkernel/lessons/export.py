@@ -1,0 +1,103 @@
+"""The lessons as one static folder, for any web host: pages, default runs, Python and the machine.
+
+Nothing in the folder requests another origin.  PyYAML has no pure wheel, so the machine's zip is made of the
+installed modules.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import zipfile
+from collections.abc import Iterator, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Final
+
+from simkernel.engine import SimulationError
+from simkernel.lessons.answers import answer
+from simkernel.lessons.lesson import Lesson
+from simkernel.lessons.pages import site
+from simkernel.shipped import shipped
+
+PYODIDE: Final = "314.0.7"
+"""The version of the npm package `pyodide` that the tests run."""
+FETCH: Final = f"npm pack pyodide@{PYODIDE} && tar -xzf pyodide-{PYODIDE}.tgz"
+"""The command that fetches it into the folder `package`."""
+RUNTIME: Final = (
+    "package.json",
+    "pyodide-lock.json",
+    "pyodide.asm.mjs",
+    "pyodide.asm.wasm",
+    "pyodide.mjs",
+    "python_stdlib.zip",
+)
+"""The files of the package that a browser loads, and the one that has its version and license."""
+LIBRARIES: Final = ("attr", "attrs", "simpy", "yaml")
+LEFT_OUT: Final = {"__pycache__", "cli", "drivers", "gateway", "guide", "pages", "scenarios", "tools"}
+"""The folders of simkernel that no lesson imports.  `drivers` is added from its own place."""
+USELESS: Final = {".md", ".pyc", ".pyd", ".pyi", ".pyx", ".so", ".typed"}
+MARK: Final = ".simkernel-lessons"
+"""The file that marks a folder as an export."""
+_EPOCH: Final = (1980, 1, 1, 0, 0, 0)
+
+
+def export(lessons: Sequence[Lesson], folder: Path, pyodide: Path) -> int:
+    """Write the site into `folder` and return its size in bytes.
+
+    SimulationError if the folder has other files, or if `pyodide` is not the pinned version.
+    """
+    _check_pyodide(pyodide)
+    if folder.exists() and not (folder / MARK).is_file() and (not folder.is_dir() or any(folder.iterdir())):
+        raise SimulationError(f"{folder} is not empty and no export: name a new folder")
+    shutil.rmtree(folder, ignore_errors=True)
+    files = {name: make() for name, make in site(lessons, "pyodide").items()}
+    files |= {f"{lesson.name}/default.json": answer(lesson, {}) for lesson in lessons}
+    files["worker.mjs"] = (Path(__file__).parent / "pages/worker.mjs").read_bytes()
+    for name, content in {MARK: "", **files}.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+    (folder / "pyodide").mkdir()
+    for name in RUNTIME:
+        shutil.copyfile(pyodide / name, folder / "pyodide" / name)
+    with zipfile.ZipFile(folder / "machine.zip", "w") as archive:
+        for name, path in sorted(_modules(lessons)):
+            archive.writestr(zipfile.ZipInfo(name, _EPOCH), path.read_bytes(), zipfile.ZIP_DEFLATED, 9)
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+def _check_pyodide(folder: Path) -> None:
+    try:
+        version = json.loads((folder / "package.json").read_text("utf-8"))["version"]
+    except (OSError, ValueError, KeyError):
+        version = None
+    if version != PYODIDE:
+        found = f"has version {version}" if version else "is not the npm package"
+        raise SimulationError(
+            f"{folder} {found}; it must be pyodide {PYODIDE}: {FETCH} writes the folder `package`"
+        )
+    if missing := [name for name in RUNTIME if not (folder / name).is_file()]:
+        raise SimulationError(f"{folder} lacks {', '.join(missing)}: {FETCH} writes the folder `package`")
+
+
+def _modules(lessons: Sequence[Lesson]) -> Iterator[tuple[str, Path]]:
+    """Yield the name in the archive and the path of each file that the machine needs."""
+    for name in (*LIBRARIES, "simkernel"):
+        spec = find_spec(name)
+        assert spec is not None and spec.submodule_search_locations is not None
+        yield from _files(Path(spec.submodule_search_locations[0]), name)
+    yield from _files(shipped("drivers"), "simkernel/drivers")
+    for lesson in lessons:
+        yield from _files(lesson.folder, f"lessons/{lesson.name}")
+
+
+def _files(folder: Path, name: str) -> Iterator[tuple[str, Path]]:
+    for inside, folders, files in os.walk(folder):
+        left_out = LEFT_OUT if name == "simkernel" else {"__pycache__"}
+        folders[:] = [each for each in folders if each not in left_out]
+        for each in files:
+            path = Path(inside, each)
+            if path.suffix not in USELESS:
+                yield f"{name}/{path.relative_to(folder).as_posix()}", path

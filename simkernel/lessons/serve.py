@@ -1,0 +1,145 @@
+"""The local server of the lessons.  It executes code, so it answers only the page that it has served itself.
+
+It listens on 127.0.0.1.  A request with a foreign Host (DNS rebinding) is 403, and so is a POST without the
+token.  A GET serves the lessons' own files.  No request names a file: paths are keys of a table.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from hmac import compare_digest
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import PurePosixPath
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from simkernel.lessons.answers import explain
+from simkernel.lessons.lesson import Lesson
+from simkernel.lessons.pages import TYPES, Site, site
+from simkernel.lessons.worker import Workers
+
+ADDRESS: Final = "127.0.0.1"
+TOKEN: Final = "X-Simkernel-Token"
+MAX_BODY: Final = 1 << 20
+"""Bytes of a request's body."""
+_HEADERS: Final = {
+    "Cache-Control": "no-store",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
+
+
+class Server(ThreadingHTTPServer):
+    """A server of the lessons that `load` returns, which is called anew for each page: an edit shows at once.
+
+    OSError if the port is taken.  Close it to end its workers.
+    """
+
+    daemon_threads = True
+
+    def __init__(
+        self, port: int, token: str, load: Callable[[], list[Lesson]], workers: Workers | None = None
+    ) -> None:
+        self.token = token
+        self.load = load
+        self.workers = Workers() if workers is None else workers
+        super().__init__((ADDRESS, port), _Handler)
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Read the lessons' folders."""
+        found = self.load()
+        self.folders = {each.name: each.folder for each in found}
+        self.site: Site = site(found, "local")
+
+    @property
+    def address(self) -> str:
+        """The address of the index, with the token in the fragment."""
+        return f"http://{ADDRESS}:{self.server_port}/#token={self.token}"
+
+    def server_close(self) -> None:
+        super().server_close()
+        self.workers.close()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: Server
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        if not self._host_is_ours():
+            return None
+        path = urlsplit(self.path).path[1:]
+        name, _, rest = path.partition("/")
+        if not path or path == f"{name}/":
+            path += "index.html"
+            try:
+                self.server.refresh()
+            except Exception as error:  # noqa: BLE001 - a lesson's code may raise anything
+                return self._send(500, explain(error, (), str(getattr(error, "filename", None) or "")))
+        if rest == "default.json" and name in self.server.folders:
+            run = f"default {id(self)}"
+            return self._send(200, self.server.workers.run(run, self.server.folders[name], {}), ".json")
+        if path in self.server.site:
+            return self._send(200, self.server.site[path](), PurePosixPath(path).suffix)
+        if path in self.server.folders:
+            return self._send(301, "", location=f"/{path}/")
+        return self._send(404, f"There is no page {self.path}.")
+
+    def do_POST(self) -> None:
+        if not self._host_is_ours():
+            return None
+        if not compare_digest(self.headers.get(TOKEN, "").encode(), self.server.token.encode()):
+            return self._send(
+                403, "The token is missing or wrong: open the address that `simkernel lessons` printed."
+            )
+        asked = self._body()
+        if not isinstance(asked, dict) or not isinstance(asked.get("run"), str):
+            return self._send(400, 'The body is JSON: {"run": TEXT, "lesson": NAME, "settings": {...}}.')
+        if self.path == "/stop":
+            self.server.workers.stop(asked["run"])
+            return self._send(200, "{}", ".json")
+        folder = self.server.folders.get(str(asked.get("lesson")))
+        if self.path != "/run" or folder is None:
+            return self._send(404, f"There is no lesson {asked.get('lesson')!r}.")
+        return self._send(
+            200, self.server.workers.run(asked["run"], folder, asked.get("settings", {})), ".json"
+        )
+
+    def _host_is_ours(self) -> bool:
+        ours = {f"{name}:{self.server.server_port}" for name in (ADDRESS, "localhost")}
+        if self.headers.get("Host") in ours:
+            return True
+        self._send(403, f"This server is http://{ADDRESS}:{self.server.server_port}/ only.")
+        return False
+
+    def _body(self) -> Any:
+        """Return the request's body as data, or None if it is no JSON or too long."""
+        try:
+            length = int(self.headers.get("Content-Length", ""))
+            return json.loads(self.rfile.read(length)) if 0 <= length <= MAX_BODY else None
+        except ValueError:
+            return None
+
+    def _send(
+        self, status: int, content: str | bytes, kind: str = ".txt", location: str | None = None
+    ) -> None:
+        body = content.encode() if isinstance(content, str) else content
+        self.close_connection |= status >= 400  # the request's body may be unread
+        self.send_response(status)
+        headers = {
+            "Content-Type": TYPES.get(kind, "text/plain; charset=utf-8"),
+            "Content-Length": str(len(body)),
+        }
+        if location:
+            headers["Location"] = location
+        for name, value in (headers | _HEADERS).items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass  # the terminal shows the address only
