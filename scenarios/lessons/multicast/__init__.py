@@ -111,8 +111,9 @@ def report(run: Run, listeners: list[Listener], true: tuple[int, int], reports: 
     right = {each.name: each.position() == true for each in listeners}
     run.text(
         f"The mouse moves {len(reports)} times, a millisecond apart, and ends at {true}. The driver sends "
-        f"each movement once, to the group. The slow program receives {slow.received} of them; {len(slow.lost)} "
-        f"find its queue full and are lost. It believes that the mouse is at {slow.position()}."
+        f"each movement once, to the group. The slow program receives {slow.received} of them; "
+        f"{len(slow.lost)} find its queue full and are lost. It believes that the mouse is at "
+        f"{slow.position()}."
     )
     run.table(
         "Three programs in one group",
