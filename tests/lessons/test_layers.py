@@ -39,7 +39,7 @@ def attempts(found):
 @pytest.mark.parametrize("situation", SITUATIONS)
 def test_default_program_finds_no_file_of_the_memory(situation):
     found = ask(situation=situation)
-    assert "program.py:7" in found["error"] and "ENOENT" in found["error"]
+    assert found["error"] is None and found["printed"] == "open() fails: ENOENT\n"
     assert not found["goal"]["reached"] and "holds 16" in found["goal"]["text"]
 
 
@@ -66,6 +66,13 @@ def test_goal_is_missed_by_another_value_or_control():
 def test_without_a_driver_no_program_reaches_the_camera():
     found = ask(program=SOLVED, situation=UNBOUND)
     assert "ENODEV" in found["error"] and not found["goal"]["reached"]
+
+
+def test_page_guesses_what_is_left_without_a_driver():
+    assert 'data-set="situation=root%2C+no+driver"' in LESSON.page
+    found = attempts(ask(situation=UNBOUND))
+    assert found["open /dev/video0, the camera as a file"] == "ENOENT"
+    assert found["ask the driver for another exposure"] == "ENODEV"
 
 
 def test_attempts_of_the_colleague_are_as_the_page_says():

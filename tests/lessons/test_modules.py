@@ -66,7 +66,7 @@ def test_goal_tells_what_is_missing(steps, why):
 
 def test_camera_without_udevd_is_announced_and_gets_no_driver():
     found = ask("plug camera\n")
-    assert announced(found) == ["add 0:1 simbus:v000051B5d00000010"] and loaded(found) == [""]
+    assert announced(found) == ["add 0:1 (MODALIAS simbus:v000051B5d00000010)"] and loaded(found) == [""]
 
 
 def test_udevd_loads_the_modules_of_the_camera():

@@ -58,6 +58,7 @@ def test_page_states_the_calls_and_copies_of_a_question(once):
 
 
 def test_page_guesses_that_ioctl_is_the_fastest_with_64_bytes(once):
+    assert 'data-set="size=64&number=1"' in LESSON.page
     assert min(DRIVER, key=lambda name: once["64"][name][TIME]) == "ioctl"
     assert max(DRIVER, key=lambda name: once["64"][name][TIME]) == "netlink"
 

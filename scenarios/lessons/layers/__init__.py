@@ -19,13 +19,17 @@ from simkernel.uapi.errno import error_name, strerror
 from simkernel.uapi.fcntl import O_RDWR, O_WRONLY
 
 PROGRAM: Final = """\
+from errno import errorcode
 from simkernel.uapi.fcntl import O_RDWR
 
 GAIN = 0xF0001030    # address of the register, from the camera's data sheet
 
-
 async def program(app):
-    memory = await app.open("/dev/mem", O_RDWR)
+    try:
+        memory = await app.open("/dev/mem", O_RDWR)
+    except OSError as error:
+        print("open() fails:", errorcode[error.errno])
+        return
     await app.pwrite(memory, bytes([40, 0, 0, 0]), GAIN)
 """
 USER, ROOT, UNBOUND = "ordinary user", "root", "root, no driver"
@@ -98,7 +102,7 @@ def layers(run: Run) -> None:
     finally:
         value, call = written[-1] if written else (DEFAULT, "")
         during = f": the driver has written it while a program was in {call}()" if call else ", its default"
-        run.table(f"A colleague's program, as {run['situation']}", ("attempt", "result"), rows)
+        run.table(f"Attempts of a colleague's program ({run['situation']})", ("attempt", "result"), rows)
         for comm, flow in flows.items():
             run.follow(FOLLOWED[comm], flow, chosen=comm == "program")
         run.goal(value == WANTED, f"the register GAIN holds {value}{during}")

@@ -12,8 +12,6 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-import attrs
-
 from simkernel import App, SimulationError, millis
 from simkernel.hardware import Camera, Mouse
 from simkernel.scenario import Parameter, Run, scenario
@@ -30,6 +28,8 @@ rmmod camera
 """
 DEVICES: Final = {"camera": Camera, "mouse": Mouse}
 ALONE, WITH_DEVICE, WITH_MODULE = ("stream", "stop"), ("plug", "unplug"), ("insmod", "modprobe", "rmmod")
+FOLLOWED: Final = ("plug", "unplug", "stream")
+BUS: Final = "/sys/bus/simbus/devices"
 FORMS: Final = "plug or unplug and camera or mouse; insmod, modprobe or rmmod and a module; stream; stop"
 PAUSE: Final = millis(200)
 
@@ -47,56 +47,52 @@ def parse(text: str) -> list[tuple[str, str]]:
     return steps
 
 
-async def viewer(app: App, frames: list[int]) -> None:
+async def viewer(app: App, frames: list[int], errors: list[OSError]) -> None:
     """Stream from the camera."""
-    camera = await app.genetlink("camera")
-    await camera.join("frames")
-    await camera.do("set-format", width=160, height=120, pixel_format="GREY")
-    await camera.do("stream-on")
-    async for event in camera.events("frame-ready"):
-        frames.append(event["sequence"])
+    try:
+        camera = await app.genetlink("camera")
+        await camera.join("frames")
+        await camera.do("set-format", width=160, height=120, pixel_format="GREY")
+        await camera.do("stream-on")
+        async for event in camera.events("frame-ready"):
+            frames.append(event["sequence"])
+    except OSError as error:
+        errors.append(error)
 
 
-@attrs.define
 class Seen:
-    """The machine as the steps have left it."""
+    """Records of the trace during one step."""
 
-    modules: list[tuple[str, str, str]] = attrs.field(factory=list)
-    """Each module, its users and its drivers, the newest first."""
-    aliases: dict[str, str] = attrs.field(factory=dict)
-    """The MODALIAS of each device on the bus."""
-    events: list[str] = attrs.field(factory=list)
-    """Announcements and probes of the present step."""
-    errors: list[str] = attrs.field(factory=list)
-    flows: dict[str, int] = attrs.field(factory=dict)
-    step: str = ""
-
-    async def look(self, app: App) -> None:
-        """Look up the modules and the devices."""
-        self.modules = []
-        for each in await app.lsmod():
-            folder = f"/sys/module/{each['name']}"
-            drivers = await app.listdir(f"{folder}/drivers") if "drivers" in await app.listdir(folder) else []
-            self.modules.append((each["name"], ", ".join(each["users"]), ", ".join(drivers)))
-        for name in await app.listdir("/sys/bus/simbus/devices"):
-            alias = await app.read_file(f"/sys/bus/simbus/devices/{name}/modalias")
-            self.aliases[name] = alias.decode().strip()
-
-    async def attempt(self, app: App, program: Any, *arguments: Any) -> None:
-        """Run a program and note its error."""
-        try:
-            await program(app, *arguments)
-        except OSError as error:
-            self.errors.append(f"{error_name(error.errno or 0)}: {strerror(error.errno or 0)}")
+    def __init__(self) -> None:
+        self.step = ""
+        self.events: list[str] = []
+        """Announcements and probes."""
+        self.flows: dict[str, int] = {}
+        """The first flow of each step that has one."""
 
     def watch(self, record: Any) -> None:
-        """Note a record of the trace."""
+        """Note a record."""
+        fields = record.fields
         if record.flow and self.step:
             self.flows.setdefault(self.step, record.flow)
         if record.name == "probe":
-            self.events.append(f"probe {record.fields['device']}")
-        elif record.name == "kobject_uevent" and record.fields["devpath"].startswith(("/devices", "/module")):
-            self.events.append(f"{record.fields['action']} {record.fields['devpath'].rpartition('/')[2]}")
+            self.events.append(f"probe {fields['device']}")
+        elif record.name == "kobject_uevent" and fields["devpath"].startswith(("/devices", "/module")):
+            self.events.append(f"{fields['action']} {fields['devpath'].rpartition('/')[2]}")
+
+
+def described(event: str, root: Any) -> str:
+    """Return an event, with the MODALIAS of a device that is new on the bus."""
+    action, _, name = event.partition(" ")
+    if action != "add" or name not in root.listdir(BUS):
+        return event
+    return f"{event} (MODALIAS {root.read_file(f'{BUS}/{name}/modalias').decode().strip()})"
+
+
+def drivers(module: str, root: Any) -> str:
+    """Return the drivers that a module has registered."""
+    folder = f"/sys/module/{module}"
+    return ", ".join(root.listdir(f"{folder}/drivers")) if "drivers" in root.listdir(folder) else ""
 
 
 @scenario(
@@ -106,6 +102,7 @@ class Seen:
 def modules(run: Run) -> None:
     steps = parse(run["steps"])
     machine = run.machine(udev=run["udev"])
+    root = machine.blocking()
     machine.run(until=millis(10))
     seen = Seen()
     machine.trace.subscribe(seen.watch)
@@ -113,44 +110,43 @@ def modules(run: Run) -> None:
     viewers: list[Any] = []
     frames: list[int] = []
     rows: list[tuple[str, ...]] = []
-    most = seen.modules
-    loaded = ""
+    most: list[tuple[str, ...]] = []
+    left = ""
     for number, (verb, name) in enumerate(steps, 1):
         step = f"{number}. {verb} {name}".strip()
-        seen.step = step if verb in ("stream", *WITH_DEVICE) else ""
-        seen.events, seen.errors = [], []
-        if verb == "plug":
-            machine.plug(devices.setdefault(name, DEVICES[name]()))
-        elif verb == "unplug":
-            machine.unplug(devices.setdefault(name, DEVICES[name]()))
-        elif verb == "stream":
-            viewers.append(machine.spawn(seen.attempt, viewer, frames, name="viewer", uid=1000))
-        elif verb == "stop":
-            for each in viewers:
+        seen.step, seen.events = step if verb in FOLLOWED else "", []
+        errors: list[OSError] = []
+        try:
+            if verb in WITH_DEVICE:
+                getattr(machine, verb)(devices.setdefault(name, DEVICES[name]()))
+            elif verb in WITH_MODULE:
+                getattr(root, verb)(name)
+            elif verb == "stream":
+                viewers.append(machine.spawn(viewer, frames, errors, name="viewer", uid=1000))
+            for each in viewers if verb == "stop" else ():
                 each.kill(SIGTERM)
-        else:
-            machine.spawn(seen.attempt, getattr(App, verb), name, name=verb)
+        except OSError as error:
+            errors.append(error)
         machine.run(until=machine.now + PAUSE)
-        events, failed = seen.events, seen.errors or ["done"]
-        machine.spawn(seen.look, name="look")
-        machine.run(until=machine.now + PAUSE)
-        most = max(most, seen.modules, key=len)
-        told = ", ".join(
-            f"{each} {seen.aliases.get(each.removeprefix('add '), '')}".strip() for each in events
-        )
-        loaded = ", ".join(name for name, _, _ in seen.modules)
-        rows.append((step, failed[0], told, loaded))
+        numbers = [each.errno or 0 for each in errors]
+        result = [f"{error_name(each)}: {strerror(each)}" for each in numbers] or ["done"]
+        loaded = [
+            (each["name"], ", ".join(each["users"]), drivers(each["name"], root)) for each in root.lsmod()
+        ]
+        most = max(most, loaded, key=len)
+        left = ", ".join(name for name, _, _ in loaded)
+        rows.append((step, result[0], ", ".join(described(each, root) for each in seen.events), left))
     run.table("The steps", ("step", "result", "the kernel announces", "modules then"), rows)
-    run.table("The modules, when most were loaded", ("module", "used by", "drivers"), most)
+    run.table("The modules, when most were loaded", ("module", "used by", "its driver"), most)
     for step, flow in seen.flows.items():
         run.follow(step, flow)
-    refused = [step for step, result, *_ in rows if result != "done"]
+    failed = [step for step, result, *_ in rows if result != "done"]
     missing = {
         "no frame has come": not frames,
-        f"steps that fail: {'; '.join(refused)}": refused,
-        f"modules that are still loaded: {loaded}": seen.modules,
+        f"steps that fail: {', '.join(failed)}": failed,
+        f"modules that are still loaded: {left}": left,
         "the kernel has oopsed": machine.statistics["oopses"],
     }
-    left = "; ".join(text for text, holds in missing.items() if holds)
+    why = "; ".join(text for text, holds in missing.items() if holds)
     run.metric("frames", len(frames))
-    run.goal(not left, left or f"{len(frames)} frames have come, no step has failed, and no module is left")
+    run.goal(not why, why or f"{len(frames)} frames have come, no step has failed, and no module is left")

@@ -110,7 +110,9 @@ class Outcome:
     def sentence(self) -> str:
         """The answer in words."""
         if self.failure == SILENCE:
-            return "sendto() succeeds, and no answer comes: the kernel drops these bytes and tells nothing."
+            return (
+                "No answer comes. sendto() succeeds, but the kernel drops these bytes and reports no error."
+            )
         if not self.failure:
             answers = f"the family {self.family} has the id {self.number(ID)}" if self.family else "no family"
             return f"The kernel answers: {answers}."

@@ -1,14 +1,14 @@
 // The bytes of the request and of its answer, in boxes of one field each.
 const STYLE = `
-.parts { display: flex; flex-wrap: wrap; gap: 14px 18px; }
-.parts section { border-top: 4px solid var(--tone); padding-top: 4px; min-width: 0; }
-.parts h3 { font-size: 15px; font-weight: 600; margin: 0 0 4px; color: var(--soft); }
-.fields { display: flex; flex-wrap: wrap; gap: 6px; list-style: none; margin: 0; padding: 0; }
-.fields li { border: 1px solid var(--line); border-radius: 8px; background: var(--card); padding: 4px 8px; max-width: 26ch; }
-.fields code { display: block; font-weight: 600; overflow-wrap: anywhere; }
-.fields span { display: block; font-size: 14px; line-height: 1.35; color: var(--soft); }
-.fields .marked { border: 2px solid var(--bad); background: var(--bad-tint); }
-.fields .marked b { color: var(--bad); font-size: 14px; }`;
+[data-view="own"] .parts { display: flex; flex-wrap: wrap; gap: 14px 18px; }
+[data-view="own"] .parts section { border-top: 4px solid var(--tone); padding-top: 4px; min-width: 0; }
+[data-view="own"] .parts h3 { font-size: 15px; font-weight: 600; margin: 0 0 4px; color: var(--soft); }
+[data-view="own"] .fields { display: flex; flex-wrap: wrap; gap: 6px; list-style: none; margin: 0; padding: 0; }
+[data-view="own"] .fields li { border: 1px solid var(--line); border-radius: 8px; background: var(--card); padding: 4px 8px; max-width: 22ch; }
+[data-view="own"] .fields code { display: block; font-weight: 600; overflow-wrap: anywhere; }
+[data-view="own"] .fields span { display: block; font-size: 14px; line-height: 1.35; color: var(--soft); }
+[data-view="own"] .fields .marked { border: 2px solid var(--bad); background: var(--bad-tint); }
+[data-view="own"] .fields .marked b { color: var(--bad); font-size: 14px; }`;
 const PARTS = [[0, 'netlink header', 'var(--link)'], [16, 'generic netlink header', 'var(--accent)'], [20, 'attributes', 'var(--good)']];
 const MOST = 16; // bytes of a field that are written out
 
@@ -46,8 +46,9 @@ function message(title, rows, parts, marked) {
 export function show(root, {texts, metrics}) {
   const rows = title => texts.find(each => each.title === title)?.rows ?? [];
   const answer = rows('The answer');
+  if (!texts.length) return root.replaceChildren();
   const explanation = answer.find(([, , field]) => field.startsWith('attribute'))?.[0] ?? Infinity;
   const error = [PARTS[0], [16, 'error', 'var(--bad)'], [explanation, 'explanation (extack)', 'var(--bad)']];
   root.replaceChildren(make('style', '', STYLE), ...message('The bytes that are sent', rows('The request'), PARTS, metrics.marked),
-    ...answer.length ? message('The bytes that come back', answer, metrics.failure ? error : PARTS) : []);
+    ...message('The bytes that come back', answer, metrics.failure ? error : PARTS), ...answer.length ? [] : [make('p', '', 'None.')]);
 }

@@ -1,13 +1,13 @@
 // Bars of the time that each transport takes, and a chart of the sizes that were tried on this page.
 const SVG = 'http://www.w3.org/2000/svg';
 const STYLE = `
-.bars { display: grid; grid-template-columns: max-content 1fr; gap: 4px 12px; align-items: center; margin: 0 0 20px; }
-.bars dt { font-weight: 600; } .bars dd { margin: 0; min-width: 0; }
-.bars i { display: block; height: 14px; border-radius: 4px; background: var(--link); min-width: 3px; }
-.bars .first i { background: var(--good); } .bars .mmap i { background: var(--accent); }
-.bars span { font-size: 15px; color: var(--soft); }
-.tried { width: 100%; max-width: 760px; height: auto; }
-.tried text { font-size: 13px; fill: var(--ink); } .tried path { fill: none; stroke-width: 2.5; } .tried line { stroke: var(--line); }`;
+[data-view="own"] .bars { display: grid; grid-template-columns: max-content 1fr; gap: 4px 12px; align-items: center; margin: 0 0 20px; }
+[data-view="own"] .bars dt { font-weight: 600; } [data-view="own"] .bars dd { margin: 0; min-width: 0; }
+[data-view="own"] .bars i { display: block; height: 14px; border-radius: 4px; background: var(--link); min-width: 3px; }
+[data-view="own"] .bars .first i { background: var(--good); } [data-view="own"] .bars .mmap i { background: var(--accent); }
+[data-view="own"] .bars span { font-size: 15px; color: var(--soft); }
+[data-view="own"] .tried { width: 100%; max-width: 760px; height: auto; }
+[data-view="own"] .tried text { font-size: 13px; fill: var(--ink); } [data-view="own"] .tried path { fill: none; stroke-width: 2.5; } [data-view="own"] .tried line { stroke: var(--line); }`;
 const SIZES = [16, 64, 256, 1024, 4096, 16384, 65536];
 const CURVES = {netlink: 'var(--soft)', ioctl: 'var(--link)', read: 'var(--good)', mmap: 'var(--accent)'};
 const tried = new Map(); // number of questions -> size -> times by transport
@@ -31,7 +31,7 @@ function bars(title, transports, longest) {
   const rows = transports.flatMap(([name, [time, calls, copied]]) => {
     const bar = make('i', '');
     bar.style.width = `${100 * (time ?? 0) / longest}%`;
-    const about = time === undefined ? 'too large for it' : `${count(time)} ns, ${calls} system calls, ${count(copied)} bytes copied`;
+    const about = time === undefined ? 'too large for it' : `${count(time)} ns, ${calls} system call${calls === 1 ? '' : 's'}, ${count(copied)} bytes copied`;
     const cell = make('dd', `${time === least ? 'first ' : ''}${name}`, ...time === undefined ? [] : [bar], make('span', '', about + (time === least ? ' — the fastest' : '')));
     return [make('dt', '', name), cell];
   });
@@ -42,9 +42,12 @@ function chart(number) {
   const sizes = tried.get(number), times = [...sizes.values()].flatMap(each => Object.keys(CURVES).map(name => each[name][0]));
   const [low, high] = [Math.log(Math.min(...times) * .8), Math.log(Math.max(...times) * 1.25)];
   const x = size => 60 + 590 * SIZES.indexOf(size) / (SIZES.length - 1), y = time => 250 - 225 * (Math.log(time) - low) / (high - low);
-  const svg = draw('svg', {class: 'tried', viewBox: '0 0 760 290', role: 'img', 'aria-label': `Time against size, for the ${sizes.size} sizes tried so far`});
+  const svg = draw('svg', {class: 'tried', viewBox: '0 0 760 300', role: 'img', 'aria-label': `Time against size, for the ${sizes.size} sizes tried so far`});
   for (const size of SIZES) svg.append(draw('line', {x1: x(size), x2: x(size), y1: 20, y2: 255}), draw('text', {x: x(size), y: 275, 'text-anchor': 'middle'}, count(size)));
-  svg.append(draw('text', {x: 0, y: 14}, 'time'), draw('text', {x: 660, y: 288}, 'bytes'));
+  svg.append(draw('text', {x: 355, y: 295, 'text-anchor': 'middle'}, 'bytes of the question'));
+  for (const time of [100, 1000, 10000, 100000].filter(each => each > Math.exp(low) && each < Math.exp(high))) {
+    svg.append(draw('line', {x1: 60, x2: 650, y1: y(time), y2: y(time)}), draw('text', {x: 52, y: y(time) + 4, 'text-anchor': 'end'}, `${time / 1000} µs`));
+  }
   const tags = [];
   for (const [name, colour] of Object.entries(CURVES)) {
     const points = [...sizes].sort(([a], [b]) => a - b).map(([size, each]) => [x(size), y(each[name][0])]);
