@@ -34,16 +34,24 @@ def _vacant(walk: Walk, path: str, directory: bool = False) -> str:
     walk.parent(path)
     if walk.last is not Last.NORM or walk.peek() is not None:
         raise os_error(errno.EEXIST)
-    walk.here.inode.check_vacant(walk.name)
+    check_absent(walk)
     if walk.slash and not directory:
         raise os_error(errno.ENOENT)
     return walk.name
 
 
+def check_absent(walk: Walk) -> None:
+    """Look up a name that has no entry (`lookup_one_qstr_excl()`).
+
+    Raises ENOENT in a directory that was removed, ENAMETOOLONG.
+    """
+    if walk.here.deleted:
+        raise os_error(errno.ENOENT)
+    walk.here.inode.check_vacant(walk.name)
+
+
 def _may_create(task: Task, directory: Dentry) -> None:
     """`may_create()`."""
-    if directory.deleted:
-        raise os_error(errno.ENOENT)
     check(task.credentials, directory.inode, MAY_WRITE | MAY_EXEC)
 
 
@@ -154,7 +162,7 @@ def rename(task: Task, old: Walk, new: Walk, new_path: str, noreplace: bool) -> 
         raise old.missing()
     target = new.peek()
     if target is None:
-        new.here.inode.check_vacant(new.name)
+        check_absent(new)
     elif noreplace:
         raise os_error(errno.EEXIST)
     is_directory = source.inode.kind == stat.S_IFDIR

@@ -7,8 +7,9 @@ from typing import Final
 
 from simkernel.kernel.lib.unmodelled import Unmodelled
 from simkernel.kernel.vfs.attributes import set_size
+from simkernel.kernel.vfs.change import check_absent
 from simkernel.kernel.vfs.file import FileObject, OpenableInode, OpenFile, PathFile
-from simkernel.kernel.vfs.inode import Dentry
+from simkernel.kernel.vfs.inode import Dentry, Inode
 from simkernel.kernel.vfs.namei import Last, Walk
 from simkernel.kernel.vfs.permission import (
     MAY_EXEC,
@@ -29,6 +30,7 @@ FORGOTTEN: Final = fcntl.O_CREAT | fcntl.O_EXCL | fcntl.O_NOCTTY | fcntl.O_TRUNC
 PATH_FLAGS: Final = fcntl.O_PATH | fcntl.O_DIRECTORY | fcntl.O_NOFOLLOW
 """Flags that count beside O_PATH (O_PATH_FLAGS)."""
 _TMPFILE: Final = fcntl.O_TMPFILE & ~fcntl.O_DIRECTORY
+STICKY_AND_WRITABLE: Final = stat.S_ISVTX | 0o002
 
 
 def open_file(task: Task, walk: Walk, path: str, flags: int, mode: int) -> Opening:
@@ -117,7 +119,22 @@ def _find(task: Task, walk: Walk, path: str, flags: int, mode: int) -> tuple[Den
         raise os_error(errno.EEXIST)
     if creates and found.inode.kind == stat.S_IFDIR:
         raise os_error(errno.EISDIR)
+    if creates and not _may_create(task, walk.here.inode, found.inode):
+        raise os_error(errno.EACCES)
     return found, False
+
+
+def _may_create(task: Task, directory: Inode, inode: Inode) -> bool:
+    """Return False for another user's device or socket in a world-writable sticky directory.
+
+    Regular files and FIFOs are spared, since fs.protected_regular and fs.protected_fifos are 0
+    (`may_create_in_sticky()`).
+    """
+    return (
+        directory.mode & STICKY_AND_WRITABLE != STICKY_AND_WRITABLE
+        or inode.kind in (stat.S_IFREG, stat.S_IFIFO)
+        or inode.uid in (directory.uid, task.credentials.uid)
+    )
 
 
 def _make(task: Task, walk: Walk, creates: bool, mode: int) -> Dentry:
@@ -125,9 +142,7 @@ def _make(task: Task, walk: Walk, creates: bool, mode: int) -> Dentry:
     if not creates:
         raise walk.missing()
     directory = walk.here
-    directory.inode.check_vacant(walk.name)
-    if directory.deleted:
-        raise os_error(errno.ENOENT)
+    check_absent(walk)
     check(task.credentials, directory.inode, MAY_WRITE | MAY_EXEC)
     owner = owner_of_new(task, directory.inode, mode & stat.PERMISSIONS)
     return directory.inode.create(directory, walk.name, owner)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import stat
 from typing import Any
 
 from simkernel.uapi.fcntl import F_SETFL, F_SETOWN
@@ -279,3 +280,54 @@ def what_random_programs_seldom_reach(world: World, log: Log) -> None:
     users = {0: programs.start(0, 0, (), MNT), NOBODY: programs.start(NOBODY, NOBODY, (), MNT)}
     for user, call, *arguments in long_story():
         log.call(f"{user}: {call} {arguments[0] if arguments else ''}", made, users[user], call, *arguments)
+
+
+@case(privileged=True, marks=PROGRAMS)
+def opened_in_a_sticky_directory(world: World, log: Log) -> None:
+    """O_CREAT refuses another user's device or socket in a sticky directory that is writable by all."""
+    programs = world.programs()
+    users = {0: programs.start(), NOBODY: programs.start(NOBODY, NOBODY)}
+    root = users[0]
+    root.mkdir("d", 0o777)
+    root.mknod("d/block", stat.S_IFBLK | 0o666, 0)
+    root.mknod("d/char", stat.S_IFCHR | 0o666, os.makedev(1, 3))
+    root.mknod("d/socket", stat.S_IFSOCK | 0o666, 0)
+    root.mknod("d/fifo", stat.S_IFIFO | 0o666, 0)
+    root.write_file("d/file", b"")
+    root.chmod("d/file", 0o666)
+    for mode in (0o777, 0o1777, 0o1775, 0o1757):
+        root.chmod("d", mode)
+        for owner in (0, 7, NOBODY):
+            for name in ("block", "char", "socket", "fifo", "file"):
+                root.chown(f"d/{name}", owner, 0)
+                for user, program in users.items():
+                    flags = os.O_CREAT | os.O_RDWR | os.O_NONBLOCK
+                    log.call(f"{mode:o}, {name} of {owner}, by {user}", opened, program, f"d/{name}", flags)
+
+
+def opened(program: Program, path: str, flags: int) -> None:
+    """Open and close a file."""
+    program.close(program.open(path, flags, 0o644))
+
+
+@case(privileged=True, marks=PROGRAMS)
+def names_in_a_removed_directory(world: World, log: Log) -> None:
+    """A new name in a removed directory is ENOENT before anything else is looked at."""
+    programs = world.programs()
+    root, user = programs.start(), programs.start(NOBODY, NOBODY)
+    root.write_file("f", b"")
+    root.symlink("f", "link")
+    root.mkdir("d", 0o777)
+    for program in (root, user):
+        program.chdir("d")
+    root.rmdir("../d")
+    for name, program in (("root", root), ("user", user)):
+        for new in ("n", "n/", "n" * 300):
+            for call, *arguments in (
+                ("rename", "/case/f"), ("link", "/case/f"), ("link", "/case/link"), ("link", "/case"),
+                ("symlink", "f"),
+            ):  # fmt: skip
+                log.call(f"{name}: {call} {arguments[0]} {new[:2]}", getattr(program, call), *arguments, new)
+            log.call(f"{name}: mkdir {new[:2]}", program.mkdir, new, 0o755)
+            log.call(f"{name}: mknod {new[:2]}", program.mknod, new, stat.S_IFBLK | 0o644, 0)
+            log.call(f"{name}: open {new[:2]}", opened, program, new, os.O_CREAT)
