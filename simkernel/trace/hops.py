@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from operator import attrgetter
-from typing import Final
+from typing import Any, Final
 
 import attrs
 
@@ -19,6 +19,8 @@ from simkernel.engine import Record
 from simkernel.trace.exporter import Exporter
 from simkernel.trace.layers import APPLICATION, HARDWARE, LAYERS
 from simkernel.trace.stories import Stories
+from simkernel.uapi.errno import error_name
+from simkernel.uapi.netlink import NLMSG_ERROR, NLMSG_HDRLEN, NlMsgErr
 
 TEXTS: Final = {
     "frame_start": ("sensor", "the sensor begins to expose frame {sequence}"),
@@ -46,11 +48,15 @@ TEXTS: Final = {
     "remove": ("driver core", "the driver {driver} is removed from {device}"),
     "sys_enter": ("{comm}", "{comm} calls {call}()"),
     "sys_exit": ("{comm}", "{call}() returns to {comm}"),
+    "failed": ("{comm}", "{call}() returns {error} to {comm}"),
+    "refused": ("netlink", "the kernel answers {error} to port {dst_portid}"),
 }
-"""The station and the sentence of each record that is a hop."""
+"""The station and the sentence of each record that is a hop; two names are of `_variant`."""
 
 ALIKE: Final = 4
 """A hop that repeats one of the latest ALIKE hops is counted there."""
+
+_ERROR: Final = NLMSG_ERROR.to_bytes(2, "little")
 
 MOST_FLOWS: Final = 4096
 """Number of flows that are kept: the first ones."""
@@ -72,14 +78,27 @@ class Hop:
 
 def hop(record: Record) -> Hop | None:
     """Return the hop that a record describes, or None: the record only observes."""
-    found = TEXTS.get(record.name)
-    if found is None:
-        return None
     try:
-        station, text = (each.format_map(record.fields) for each in found)
+        name, fields = _variant(record)
+        found = TEXTS.get(name)
+        if found is None:
+            return None
+        station, text = (each.format_map(fields) for each in found)
     except (KeyError, ValueError, TypeError):  # a module's own tracepoint of that name
         return None
     return Hop(record.time, record.layer, station, text)
+
+
+def _variant(record: Record) -> tuple[str, dict[str, Any]]:
+    """Return "failed" for a call with an error, "refused" for an answer with one, and the fields to show."""
+    name, fields = record.name, record.fields
+    if name == "sys_exit" and "error" in fields:
+        error = fields["error"]
+        return "failed", {**fields, "error": error_name(error) if isinstance(error, int) else error}
+    if name == "netlink_deliver_tap" and not fields["kernel"] and fields["data"][4:6] == _ERROR:
+        error = NlMsgErr.unpack(fields["data"], NLMSG_HDRLEN).error
+        return "refused" if error else name, {**fields, "error": error_name(-error)}
+    return name, fields
 
 
 class Hops(Exporter):

@@ -46,7 +46,7 @@ function duration(ns) {
 const bytes = number => `${number.toLocaleString('en')} bytes`;
 const capital = text => text.replace(/^(the|interrupt|frame|netlink:) /, word => word[0].toUpperCase() + word.slice(1)); // no name
 const fits = (text, width, size) => text.length * size * 0.56 < width;
-const isBad = hop => /\b(lost|refuses|fails)\b/.test(hop.text);
+const isBad = hop => /\b(lost|refuses|E(?!AGAIN)[A-Z]{3,})\b/.test(hop.text);
 
 /** Split a name that is wider than its box at the blank nearest to its middle. */
 function lines(name, width, size) {

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from simkernel import Machine, millis
 from simkernel.engine import Record
 from simkernel.trace.hops import TEXTS, Hops
 from simkernel.trace.layers import APPLICATION, DRIVER, HARDWARE, KERNEL, LAYERS
@@ -73,6 +75,39 @@ def test_a_path_ends_at_the_program_that_it_reaches() -> None:
         record(9, "sys_exit", APPLICATION, call="poll", entered=2, result=[], **call),
     ]
     assert path(*records)[-1][2] == "recvfrom() returns to viewer"
+
+
+def test_a_call_that_fails_names_its_error() -> None:
+    call = {"comm": "viewer", "pid": 8, "call": "recvfrom", "entered": 0}
+    records = [
+        record(1, "netlink_recv", KERNEL, length=8, portid=8),
+        record(2, "sys_exit", APPLICATION, error=105, **call),
+        record(3, "netlink_recv", KERNEL, length=9, portid=8),
+        record(4, "sys_exit", APPLICATION, error="KeyboardInterrupt", **call),
+    ]
+    assert [text for _, _, text, _ in path(*records)][1::2] == [
+        "recvfrom() returns ENOBUFS to viewer",
+        "recvfrom() returns KeyboardInterrupt to viewer",
+    ]
+
+
+async def ask(app: Any) -> None:
+    ctrl = await app.genetlink("nlctrl")
+    with pytest.raises(FileNotFoundError):
+        await ctrl.do("getfamily", family_name="nothing")
+
+
+def test_an_error_answer_is_a_hop_and_an_acknowledgement_is_none() -> None:
+    with Machine() as machine:
+        hops = Hops()
+        machine.trace.subscribe(hops)
+        machine.spawn(ask)
+        machine.run(until=millis(10))
+        hops.close()
+    texts = [hop.text for flow in hops.flows() for hop in hops.path(flow)]
+    refused = [text for text in texts if "the kernel answers" in text]
+    assert refused == [f"the kernel answers ENOENT to port {refused[0].split()[-1]}"]
+    assert texts.index(refused[0]) > texts.index("the handler for getfamily runs")
 
 
 @pytest.mark.parametrize("name", sorted(TEXTS))
