@@ -147,7 +147,7 @@ def inline_code() -> str:
 
 
 def costs() -> str:
-    """What things cost, from the cost model."""
+    """The prices, from the cost model."""
     rows = []
     declared = ast.parse(inspect.getsource(CostModel)).body[0]
     assert isinstance(declared, ast.ClassDef)
