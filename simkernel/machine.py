@@ -78,7 +78,7 @@ class Machine:
                   log) or "raise" (NotModelled)
     debug         True to report the line of a call that was never awaited (slower)
     instrumented  True to count the kernel's copies: `statistics["copies"]`
-    perturbation  the plan of the run (simkernel.explore); extra [testing]
+    perturbation  the plan of the run (simkernel.explore); its pauses need the extra [testing]
     checks        the checkers that are on, of "lockdep", "hung", "references", "sockets", "memory", "races":
                   `reports` has the bugs they find, and `close` raises KernelBug
     check_leaks   True to close it in steps (see `close`) and raise Leak if anything is still held
