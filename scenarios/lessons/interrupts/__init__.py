@@ -32,9 +32,9 @@ FAIR = 80
 STEPS = {
     "report": "the mouse has moved",
     "irq_handler_entry": "the interrupt handler runs",
-    "workqueue_execute_start": "the kernel thread has the CPU: the deferred work runs",
+    "workqueue_execute_start": "the kernel thread has the CPU: the work runs",
     "netlink_broadcast": "the driver sends the movement",
-    "netlink_recv": "the program has the CPU: it receives the movement",
+    "netlink_recv": "the program has the CPU: it receives",
 }
 
 
@@ -113,7 +113,7 @@ def report(run: Run, steps: list[dict[str, Any]], received: list[tuple[int, byte
                 since = record.time - reports[worst].time
                 rows.append((text, f"{since / 1000:.1f}", f"{(record.time - last) / 1000:.1f}"))
                 last = record.time
-        run.table(f"The slowest movement, number {worst}", ("what happens", "µs", "µs since the last"), rows)
+        run.table(f"The slowest movement, number {worst}", ("what happens", "µs", "+ µs"), rows)
         for number, delay in enumerate(delays):
             name = f"movement {number}: {delay / 1e6:.2f} ms"
             run.follow(name, reports[number].flow, chosen=number == worst)

@@ -24,6 +24,8 @@ MOVES = 120
 STEP = millis(1)
 FIRST = millis(8)
 """Time of the first movement, when the programs listen."""
+SMALLEST = 512
+"""Bytes that a message takes of its queue, at least."""
 FOLLOWED = 60
 PROGRAM = Path(__file__).with_name("follower.txt").read_text("utf-8")
 
@@ -70,6 +72,17 @@ class Listener:
         return self.place.get("x"), self.place.get("y")
 
 
+async def load(app: App) -> None:
+    """Load the driver, and let the mouse report up to 1000 times a second."""
+    await app.modprobe("mouse", rate=1000)
+
+
+async def observe(app: App, state: dict[str, int]) -> None:
+    """Ask the driver where the mouse is."""
+    mouse = await app.genetlink("mouse")
+    state.update(await mouse.do("get-state") or {})
+
+
 @scenario(
     Parameter("work", int, 0, minimum=0, maximum=10, unit="ms", help="the slow one computes on each event"),
     Parameter("buffer", int, 8192, minimum=4096, maximum=65536, unit="bytes", help="the slow one's queue"),
@@ -81,7 +94,8 @@ def multicast(run: Run) -> None:
         run.goal(False, "program.py has no function follow(app, mouse, place, work).")
         return
     machine = run.machine()
-    machine.blocking().modprobe("mouse", rate=1000)
+    machine.spawn(load)
+    machine.run()
     reports: list[int] = []
     listeners = [Listener(name, follow) for name in ("quick", "another")]
     listeners.append(Listener("slow", follow, millis(run["work"]), run["buffer"]))
@@ -99,9 +113,11 @@ def multicast(run: Run) -> None:
     machine.run(until=machine.now + FIRST // 2)
     for listener in listeners:
         machine.spawn(listener.run, uid=1000, name=listener.name)
-    machine.run(until=machine.now + FIRST + (STEP + millis(run["work"])) * MOVES + millis(20))
-    with machine.blocking().genetlink("mouse") as mouse:
-        state = mouse.do("get-state") or {}
+    queued = min(MOVES, run["buffer"] // SMALLEST)
+    machine.run(until=machine.now + FIRST + STEP * MOVES + millis(10 + run["work"] * queued))
+    state: dict[str, int] = {}
+    machine.spawn(observe, state)
+    machine.run(until=machine.now + millis(5))
     report(run, listeners, (state["x"], state["y"]), reports)
 
 

@@ -28,7 +28,7 @@ from simkernel.scenario import Parameter, Run, scenario
 from simkernel.uapi.errno import error_name
 from simkernel.uapi.fcntl import O_WRONLY
 
-VISITORS = ("anna", "ben")
+VISITORS = ("Anna", "Ben")
 VISITS = 3
 GAP = 0.002
 SCHEDULES = 200
@@ -170,8 +170,8 @@ def attempt(run: Run, began: Callable[[], None], **options: Any) -> bool:
         wrong.append(f"{came} visitors come, and the chip counts {count}")
     if wrong:
         raise AssertionError(wrong[0])
-    anna, ben = visits.values()
-    return any(a < d and c < b for a, b in anna for c, d in ben)
+    first, second = visits.values()
+    return any(a < d and c < b for a, b in first for c, d in second)
 
 
 @attrs.define
@@ -222,11 +222,9 @@ def report(run: Run, outcomes: list[Outcome], failed: list[int], steps: Steps, w
     delays = " and ".join(
         f"{each.place.removeprefix('step of ')} by {each.ns / 1e6:.3f} ms" for each in steps.done
     )
-    run.text(
-        f"{len(outcomes)} schedules: {len(failed)} fail." if len(outcomes) > 1 else "One run, without delays."
-    )
+    tried = f"{len(outcomes)} schedules: {len(failed)} fail." if len(outcomes) > 1 else "One run."
     result = wrong or f"{VISITS * len(VISITORS)} visitors come, and the chip counts them all"
-    run.text(f"The run below delays {delays}: {result}." if delays else f"Its result: {result}.")
+    run.text(f"{tried} The run below {f'delays {delays}' if delays else 'delays no task'}: {result}.")
     code, rows = run["driver"].splitlines(), steps.shown()
     begin = rows[0][0] if rows else 0
     for row in rows:
@@ -256,8 +254,8 @@ def report(run: Run, outcomes: list[Outcome], failed: list[int], steps: Steps, w
     run.metric("failed", failed)
     run.metric("rows", rows)
     run.metric("plan", str(steps.plan))
-    if failed:
-        run.goal(False, f"{len(failed)} of {len(outcomes)} schedules fail.")
-    else:
-        every = len(outcomes) == SCHEDULES
-        run.goal(every, f"{len(outcomes)} schedules hold{'' if every else f', of {SCHEDULES}'}.")
+    rest = f"{len(failed)} of them fail" if failed else "all of them hold"
+    run.goal(
+        len(outcomes) == SCHEDULES and not failed,
+        f"{len(outcomes)} of {SCHEDULES} schedules run, and {rest}.",
+    )

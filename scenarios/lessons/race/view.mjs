@@ -1,5 +1,5 @@
 // The schedules that were tried, and one run step by step: each visitor and its line of the driver.
-const VISITORS = ['anna', 'ben'];
+const VISITORS = ['Anna', 'Ben'];
 const STYLE = `
 .race .schedules { display: grid; grid-template-columns: repeat(auto-fill, 15px); gap: 3px; max-width: 900px; padding: 0; margin: 8px 0 20px; list-style: none; }
 .race .schedules li { height: 15px; border-radius: 3px; background: var(--good-tint); border: 1px solid var(--good); }
@@ -7,8 +7,8 @@ const STYLE = `
 .race .steps { display: flex; flex-wrap: wrap; gap: 10px; align-items: center; }
 .race .steps p { flex: 1 1 300px; margin: 0; }
 .race .lines { border-collapse: collapse; width: max-content; min-width: min(100%, 700px); }
-.race .lines td, .race .lines th { border: 0; padding: 2px 10px; }
-.race .lines td:nth-child(-n+2) { width: 64px; font-weight: 700; }
+.race .lines td, .race .lines th { border: 0; padding: 2px 8px 2px 0; }
+.race .lines td:nth-child(-n+2) { width: 48px; font-weight: 700; }
 .race .lines pre { border: 0; padding: 0; margin: 0; background: none; }
 .race .lines .now { background: var(--good-tint); }`;
 
@@ -22,7 +22,7 @@ function make(tag, attributes, ...children) {
 function schedules({tried, failed}) {
   const squares = Array.from({length: tried}, (_, at) => failed.includes(at + 1)
     ? make('li', {class: 'fails', title: `schedule ${at + 1} fails`}) : make('li', {title: `schedule ${at + 1} holds`}));
-  return [make('h2', {}, `${tried} schedules: ${tried - failed.length} hold, ${failed.length} fail`),
+  return [make('h2', {}, 'All schedules: each square is a run, a red one fails'),
     make('ul', {class: 'schedules', role: 'img', 'aria-label': `Schedules that fail: ${failed.join(', ') || 'none'}`}, ...squares)];
 }
 
