@@ -7,6 +7,7 @@ It makes the calls, counts them in memory that it shares with the case, and answ
 from __future__ import annotations
 
 import array
+import fcntl
 import gc
 import mmap
 import os
@@ -16,6 +17,7 @@ import socket
 import stat
 import struct
 import sys
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Final
@@ -40,6 +42,8 @@ READ_ONLY: Final = struct.pack("=QQQQ", 1, 0, 0, 0)
 SIZE: Final = struct.Struct("=I")
 COUNTER: Final = struct.Struct("=I")
 COUNTERS: Final = 4096
+PATIENCE: Final = 0.05
+"""Seconds in which a pid becomes free."""
 """Bytes of the counters."""
 
 
@@ -186,6 +190,7 @@ class Init:
         self._channel = channel
         self._counters = counters
         self._null = -1
+        self._owned = os.open("/dev/null", os.O_RDONLY)
         self._mount()
 
     def _mount(self) -> None:
@@ -217,6 +222,17 @@ class Init:
                 os._exit(0)
         os.close(fd)
         return pid
+
+    def wait_for_end_of(self, fd: None, pid: int) -> None:
+        """Wait until a pid is free: release_task() frees it after it has removed the entry in /proc.
+
+        The pid of a session or process group that has members stays.
+        """
+        deadline = time.monotonic() + PATIENCE
+        with suppress(ProcessLookupError):
+            while time.monotonic() < deadline:
+                fcntl.fcntl(self._owned, fcntl.F_SETOWN, pid)
+                time.sleep(0.0001)
 
     def reset(self, fd: None) -> None:
         """Kill all programs and mount an empty folder."""

@@ -21,8 +21,6 @@ from typing import Any, Final
 from tests.conformance.programs.child import COUNTER, COUNTERS, Channel, init
 from tests.conformance.programs.interface import Blocks, Program, named
 
-ZOMBIE: Final = b"ZX"
-"""States of a process that has ended."""
 PAUSE: Final = 1
 """Milliseconds between two looks at what the processes do."""
 PATIENCE: Final = 5.0
@@ -135,15 +133,20 @@ class RealProgram(Program):
         return True
 
     def sleeps(self) -> bool:
-        """Return True if the process sleeps or is a zombie; one that ends first closes its descriptors."""
+        """Return True if the process sleeps, is a zombie or is gone with its pid.
+
+        One that ends first closes its descriptors. It keeps its pid until it is reaped, at once by process 1.
+        """
         if self._zombie:
             return True
         try:
-            state = os.pread(self._state, 256, 0).rpartition(b")")[2][1:2]
+            fields = os.pread(self._state, 256, 0).rpartition(b")")[2].split()
         except ProcessLookupError:
-            state = b"X"
-        self._zombie = state in ZOMBIE
-        return self._zombie or (state == b"S" and not self.ended)
+            self.programs.wait_for_end_of(self.pid)
+            self._zombie = True
+            return True
+        self._zombie = fields[0] == b"Z" and fields[1] != b"1"
+        return self._zombie or (fields[0] == b"S" and not self.ended)
 
     def forget(self) -> None:
         """Close what the case has of the process."""
@@ -251,6 +254,10 @@ class RealPrograms:
         pid = self._ask("start", place, uid, gid, list(groups), root, fd=theirs.fileno())
         theirs.close()
         return self.add(pid, place, ours)
+
+    def wait_for_end_of(self, pid: int) -> None:
+        """Wait until the pid of a reaped process is free."""
+        self._ask("wait_for_end_of", pid)
 
     def settle(self) -> None:
         """Wait until each program has nothing to do, or sleeps in its call: twice in a row."""

@@ -120,7 +120,7 @@ class Search:
             return None
         steps = shrink(
             steps[: again.index + 1],
-            partial(self._shows, again.step.call),
+            partial(self._shows, again),
             patience=PATIENCE,
             plainer=_plainer_steps,
         )
@@ -139,9 +139,13 @@ class Search:
             steps, self._real.run(steps, [Rest.AFTER] * len(steps) if rests else wanted), simulated
         )
 
-    def _shows(self, call: str, steps: Steps) -> bool:
-        difference = self._difference(steps, rests=False)
-        return difference is not None and difference.step.call == call
+    def _shows(self, wanted: Difference, steps: Steps) -> bool:
+        """Return True if an example shows the wanted difference: what is cut can cause another one."""
+        found = self._difference(steps, rests=False)
+        return found is not None and (
+            (found.step.call, found.real.outcome[0], found.simulated.outcome[0])
+            == (wanted.step.call, wanted.real.outcome[0], wanted.simulated.outcome[0])
+        )
 
 
 def _plainer_steps(step: Step) -> Iterator[Step]:
