@@ -37,7 +37,7 @@ def answer(lesson: Lesson, settings: Mapping[str, Value]) -> str:
     except SimulationError as error:
         result["error"] = str(error)
     else:
-        _run(run, result, str(lesson.folder.resolve()))
+        _run(run, result, str(lesson.folder.absolute()))
     text = json.dumps(result, ensure_ascii=False, separators=(",", ":"))
     return text.encode("utf-8", "backslashreplace").decode()  # a lone surrogate becomes its escape in JSON
 
@@ -79,6 +79,7 @@ def explain(error: BaseException, files: Iterable[str], folder: str) -> str:
     """Return an error as one line with its place: "NameError at program.py:3: name 'x' is not defined".
 
     The place is the last line in one of `files`, in a module outside of simkernel, or else in `folder`.
+    A SimulationError that a lesson raises is its text: it is written for the student.
     """
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
@@ -88,9 +89,10 @@ def explain(error: BaseException, files: Iterable[str], folder: str) -> str:
         text = text.replace(f"[Errno {error.errno}]", f"{error_name(error.errno)}:", 1)
     if isinstance(error, SyntaxError):
         return f"{name} at {error.filename}:{error.lineno}: {error.msg}"
-    for chosen in (set(files).__contains__, lambda file: file.startswith(folder)):
+    ours = isinstance(error, SimulationError)
+    for chosen in (set(files).__contains__, lambda file: not ours and file.startswith(folder)):
         for frame in reversed(told.stack):
             if chosen(frame.filename):
                 place = frame.filename.replace("\\", "/").rpartition("/")[2]
                 return f"{name} at {place}:{frame.lineno}: {text}"
-    return f"{name}: {text}"
+    return text if ours else f"{name}: {text}"
