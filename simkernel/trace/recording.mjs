@@ -110,20 +110,21 @@ function route(from, to) {
 function drawMap(parent, hops, width) {
   const {bands, boxes, height} = place(hops, width);
   const svg = picture(parent, 'The layers of the machine, and the stations of this path', width, height);
-  for (const [index, band] of bands.entries()) {
+  for (const band of bands) {
     shape(svg, 'rect', {class: `band ${band.layer}`, x: 0, y: band.y, width, height: band.height, rx: 12});
     shape(svg, 'text', {class: `label ${band.layer}`, x: 14, y: band.y + 21}, band.layer.toUpperCase());
-    if (!index) continue;
-    shape(svg, 'line', {class: 'border', x1: 2, x2: width - 2, y1: band.y - 14, y2: band.y - 14});
-    const text = BORDERS[index - 1], wide = text.length * 6.6 + 12;
-    shape(svg, 'rect', {class: 'paper', x: 14, y: band.y - 23, width: wide, height: 18});
-    shape(svg, 'text', {class: 'small', x: 20, y: band.y - 10}, text);
+    if (band.y) shape(svg, 'line', {class: 'border', x1: 2, x2: width - 2, y1: band.y - 14, y2: band.y - 14});
   }
   const at = hops.map(hop => boxes.get(`${hop.layer}/${hop.station}`));
   const trails = hops.map((hop, index) => {
     if (!index || at[index] === at[index - 1]) return null;
     return shape(svg, 'path', {class: 'trail', d: route(at[index - 1], at[index])});
   });
+  for (const [index, text] of BORDERS.entries()) {
+    const y = bands[index + 1].y;
+    shape(svg, 'rect', {class: 'paper', x: 14, y: y - 23, width: text.length * 5.9 + 10, height: 18});
+    shape(svg, 'text', {class: 'small', x: 20, y: y - 10}, text);
+  }
   for (const box of boxes.values()) {
     const left = box.x - box.width / 2, top = box.y - BOX / 2;
     const group = box.group = shape(svg, 'g', {class: `box ${box.layer}`});
@@ -249,7 +250,8 @@ function drawTime(parent, recording, starts, {from, to, zero, width, shown}) {
   let y = first;
   for (const queue of queues) {
     const base = y + high, highest = Math.max(...queue.points.map(point => point[1]));
-    const most = Math.max(queue.limit, highest, 1), scale = highest < most / 8 && !queue.lost.length ? most / 8 : most;
+    const most = Math.max(queue.limit, highest, 1);
+    const scale = highest < most / 4 && !queue.lost.length ? 2 * Math.max(highest, 1) : most; // half the height: not full
     const level = size => base - 42 * Math.min(1, size / scale);
     label(queue.name, side ? base - 26 : y + 12, 'kernel');
     const small = {class: 'small', x: side ? 0 : width, 'text-anchor': side ? 'start' : 'end'};
@@ -315,8 +317,6 @@ export function draw(root, recording, {follow = [], chosen} = {}) {
   const earlier = drawings.get(root);
   earlier?.stop.abort();
   const stop = new AbortController(), {signal} = stop;
-  const shown = earlier?.shown ?? {...SHOWN, whole: true};
-  drawings.set(root, {stop, shown});
 
   const names = new Map(follow.map(each => [each.flow, each.name]));
   const flows = recording.flows
@@ -326,6 +326,8 @@ export function draw(root, recording, {follow = [], chosen} = {}) {
     each.name = names.get(each.flow) ?? `${duration(each.hops[0].time)}: ${each.hops[0].text}`;
   const wanted = chosen ?? follow.find(each => each.chosen)?.flow ?? recording.typical;
   let path = flows.find(each => each.flow === wanted) ?? flows[0];
+  const shown = earlier?.shown ?? {...SHOWN, whole: flows.length !== 1};
+  drawings.set(root, {stop, shown});
   let at = 0, playing = false, timer = 0, frame = 0;
   let showMap = () => {}, showBars = () => {}, showTime = () => {};
 
@@ -335,7 +337,7 @@ export function draw(root, recording, {follow = [], chosen} = {}) {
   const transport = make(stage, 'div', {class: 'transport', role: 'group', 'aria-label': 'Move along the path'});
   const side = make(stage, 'div', {class: 'side'});
   const select = flows.length > 1 ? make(make(side, 'label', {}, 'Follow '), 'select') : null;
-  for (const each of select ? flows : []) make(select, 'option', {value: each.flow}, capital(each.name));
+  for (const each of select ? flows : []) make(select, 'option', {value: each.flow}, each.name);
   const clock = make(side, 'p', {class: 'clock'}), sentence = make(side, 'p', {class: 'sentence', 'aria-live': 'polite'});
   const list = make(side, 'ol', {class: 'hops', 'aria-label': 'Hops of this path'});
   const button = (text, label, act, parent = transport) => {

@@ -97,6 +97,7 @@ class _Row:
     """Spans of time in which a task, a handler, a work or a device is busy."""
 
     name: str
+    """"" for ordinary code (`Machine.blocking`), which does not run in the machine's time."""
     layer: str
     spans: list[_Pair] = attrs.Factory(list)
     number: int = 0
@@ -195,7 +196,10 @@ class Recording(Exporter):
         if key not in self._rows:
             if len(self._rows) == MOST_SEEN:
                 return
-            self._rows[key] = _Row(name.format_map(names), record.layer, number=names.get("pid", 0))
+            number = names.get("pid", 0)
+            ordinary = any(task.pid == number and task.on_result for task in self._machine.kernel.processes)
+            name = "" if ordinary else name.format_map(names)
+            self._rows[key] = _Row(name, record.layer, number=number)
         row = self._rows[key]
         row.end(record.time)
         if kind != ENDS or "call" in names:
@@ -243,7 +247,7 @@ class Recording(Exporter):
         followed = [flow for flow in dict.fromkeys(follow or [typical]) if self._hops.path(flow)]
         queues = sorted(self._queues.values(), key=lambda queue: queue.rank, reverse=True)
         end = max(self._end, self._machine.now)
-        busy = [row for row in self._rows.values() if row.finished(end)]
+        busy = [row for row in self._rows.values() if row.name and row.finished(end)]
         rows = sorted(busy, key=lambda row: len(row.spans), reverse=True)[:MOST_ROWS]
         return {
             "end": end,

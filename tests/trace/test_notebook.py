@@ -177,6 +177,44 @@ def test_a_notebook_draws_its_runs_without_a_request(outputs: list[str], browser
     page.close()
 
 
+def flow(number: int, *times: int) -> dict[str, Any]:
+    hops = [[time, "kernel", f"station {k % 40} on the way", "runs", 2] for k, time in enumerate(times)]
+    return {"flow": number, "hops": hops}
+
+
+ODD: dict[str, dict[str, Any]] = {
+    "nothing": {"flows": []},
+    "one hop": {"flows": [flow(3, 5)]},
+    "one instant": {"flows": [flow(3, 5, 5)]},
+    "a long way": {"flows": [flow(1, *range(90)), flow(2, *(9**each for each in range(40)))]},
+    "a queue without a message": {"queues": [{"name": "q", "limit": 1, "points": [[0, 0]], "lost": [0, 9]}]},
+    "more than the limit": {"queues": [{"name": "q", "limit": 1, "points": [[0, 99]], "lost": []}]},
+    "instants": {"rows": [{"name": "r", "layer": "hardware", "spans": [[0, 0], [9, 9]]}], "end": 9},
+}  # fmt: skip
+
+
+@pytest.mark.long
+def test_odd_recordings_are_drawn_without_an_error(browser: Any) -> None:
+    page = browser.new_page(viewport={"width": 390, "height": 900})
+    problems: list[str] = []
+    page.on("console", lambda message: problems.append(message.text))
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    empty = {"end": 0, "records": 0, "typical": 0, "flows": [], "queues": [], "rows": [], "left_out": {}}
+    for name, odd in ODD.items():
+        page.set_content(f"<main>{as_html({**empty, **odd})}</main>")
+        page.wait_for_selector(".stage")
+        for button in page.get_by_role("button").all()[:3]:
+            button.click()
+        for number in page.locator("svg [d], svg rect, svg line").evaluate_all(
+            "all => all.map(e => e.outerHTML)"
+        ):
+            assert "NaN" not in number, name
+            assert "Infinity" not in number, name
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390, name
+        assert problems == [], name
+    page.close()
+
+
 @pytest.mark.long
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing_in_a_drawing(outputs: list[str], browser: Any, scheme: str) -> None:

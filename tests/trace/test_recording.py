@@ -152,6 +152,15 @@ def test_a_camera_has_a_row_for_its_exposure_its_interrupts_and_its_viewer() -> 
         assert [each["flow"] for each in recording.as_dict(follow)["flows"]] == [drawn["typical"]]
 
 
+def test_ordinary_code_has_no_row() -> None:
+    with Machine() as machine:
+        recording = Recording(machine)
+        machine.spawn(worker)
+        machine.blocking().socket(AF_NETLINK, SOCK_RAW, NETLINK_USERSOCK)
+        machine.run(until=millis(30))
+        assert set(rows(recording)) == {"worker"}
+
+
 def many(count: int) -> Iterator[Record]:
     for number in range(count):
         name = {"call": "getpid", "comm": f"p{number % 40}", "pid": number % 40}
