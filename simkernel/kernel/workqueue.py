@@ -14,7 +14,7 @@ from typing import Any
 
 import attrs
 
-from simkernel.engine import Engine
+from simkernel.engine import Engine, SimulationError
 from simkernel.engine import Timer as Event
 from simkernel.kernel.lib.layers import DRIVER, KERNEL
 from simkernel.kernel.module.module import LoadedModule
@@ -102,16 +102,20 @@ class WorkQueue:
         """Queue `work` when its delay has expired (`delayed_work_timer_fn()`)."""
         self._engine.trace.follow(work.flow, work.expired_flow)
         work.flow = work.expired_flow = self._engine.trace.flow
-        self._delay_over(work)
+        with self._oopses.contain(work.module, f"timer of work {work.name}"):
+            self._delay_over(work)
 
     def _delay_over(self, work: Work) -> None:
         work.delay = None
         self._enqueue(work)
 
     def _enqueue(self, work: Work) -> None:
+        """Append `work`.  SimulationError on a destroyed queue, where Linux's `__queue_work()` warns."""
         self._items.append(work)
         if self._idle:
             self._more.wake_up()
+        elif self._stopping:
+            raise SimulationError(f"workqueue {self.name} is destroyed: stop what queues work before that")
         else:
             self._start_worker()
 

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import pytest
 
-from simkernel import Machine, millis, seconds
+from simkernel import Machine, SimulationError, millis, seconds
 from simkernel.kernel.sched.wait import sleep_on
 from simkernel.kernel.workqueue import Work
 
@@ -162,3 +162,12 @@ def test_destroying_runs_what_is_queued_and_ends_the_workers(machine: Machine) -
     assert all(len(job.ended) == 1 for job in jobs)
     assert workers(machine) == before
     assert queues.executed >= 0
+
+
+def test_queueing_on_a_destroyed_queue_is_a_fault_of_the_caller(machine: Machine) -> None:
+    queues = machine.kernel.work_queues
+    queue = queues.allocate(None, "mine", 1)
+    machine.kernel.processes.kthread("destroyer", queues.destroy(queue))
+    machine.run(until=seconds(1))
+    with pytest.raises(SimulationError, match="workqueue mine is destroyed: stop"):
+        queue.add(Job(machine).work)
