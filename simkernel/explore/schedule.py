@@ -55,7 +55,8 @@ class Schedule:
         self.announced: dict[str, int] = {}
         """Number of the point after which each stimulus was announced."""
         self._record = record
-        self._limit = MAX_POINTS
+        self.max_points = MAX_POINTS
+        """Number of points after which TimeLimit ends the run."""
         self._values = dict(plan.points)
         self._perturbed = set(plan.points)
         """Points that have a value or a stimulus."""
@@ -73,7 +74,7 @@ class Schedule:
         self.count = number = self.count + 1
         if self._record:
             self.places.append(f"{STEP} of {task.comm}")
-        if number >= self._limit:
+        if number >= self.max_points:
             self._end_run()
         if number not in self._perturbed:
             return 0
@@ -87,7 +88,7 @@ class Schedule:
 
     def _end_run(self) -> None:
         assert self._engine is not None
-        self._limit *= 2
+        self.max_points *= 2
         text = f"a run has passed {self.count} points: a task never ends"
         self._engine.interrupt(TimeLimit(text))
 
