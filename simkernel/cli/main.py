@@ -19,6 +19,7 @@ COMMANDS: Final = {
     "run": "simkernel.cli.run",
     "explore": "simkernel.cli.explore",
     "replay": "simkernel.cli.replay",
+    "check": "simkernel.cli.check",
     "explain": "simkernel.cli.explain",
     "diff": "simkernel.cli.diff",
     "describe": "simkernel.cli.describe",

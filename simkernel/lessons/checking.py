@@ -1,0 +1,251 @@
+"""Grade a student's file: search for a run that fails, in a process of its own.
+
+The process protects the command from the student's code.  It sends the plan of each run before the run
+begins.  If no message comes before the deadline, the parent kills the process and reports that plan.  A
+watchdog of the process writes its stack several times until then: the place of an endless loop.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import os
+import re
+import sys
+import traceback
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Final
+
+import attrs
+
+from simkernel.engine import InternalError, KernelBug, SimulationError, TimeLimit
+from simkernel.explore.explorer import Explorer, Found, Held
+from simkernel.explore.plan import Plan
+from simkernel.explore.run import run
+from simkernel.testing.evidence import perturbations
+from simkernel.testing.exercise import Attempt, Exercise, Wrong, find, refuse_exit
+from simkernel.testing.machines import new_machine
+from simkernel.testing.search import PAUSE_NS
+from simkernel.uapi.errno import error_name
+
+DEADLINE: Final = 20.0
+"""Wall seconds after which a run is an endless loop."""
+STARTING: Final = 60.0
+"""Wall seconds in which the process must start."""
+DUMPS: Final = 4
+"""Number of stacks that the watchdog writes before the deadline."""
+STACKS: Final = "stacks"
+MEMORY: Final = 4 << 30
+"""Bytes of memory that the process may have."""
+TOLD: Final = (Wrong, AssertionError, SimulationError)
+"""Errors whose text is the reason."""
+TAIL: Final = 100
+"""Number of points at the end of an endless run, in which the student's code occurs."""
+OURS: Final = " at simkernel/"
+"""Part of a line of a call trace that is about simkernel."""
+_FRAME: Final = re.compile(r'File "(.*)", line (\d+) in')
+
+
+@attrs.frozen
+class Verdict:
+    """The result of a check.
+
+    passed     False if a run fails
+    runs       number of runs, without those of shrinking
+    seed       the first of the seeds
+    reason     why the run fails; `place` is FILE:LINE in the student's file, or ""
+    plan       the plan of the smallest counter-example, and what it `disturbs`
+    log, asleep, printed, calls  the kernel log, the sleeping tasks, the output and the calls of that run
+    """
+
+    passed: bool
+    runs: int
+    seed: int
+    reason: str = ""
+    place: str = ""
+    plan: str = ""
+    disturbs: tuple[str, ...] = ()
+    log: tuple[str, ...] = ()
+    asleep: tuple[str, ...] = ()
+    printed: str = ""
+    calls: tuple[str, ...] = ()
+
+
+def check(
+    file: Path, name: str, *, seeds: int, seed: int, plan: str | None = None, deadline: float = DEADLINE
+) -> Verdict:
+    """Run `file` in a new process under the default plan and `seeds` drawn plans, or under `plan` only."""
+    context = get_context("spawn")
+    ours, theirs = context.Pipe(duplex=False)
+    runs, last, limit = 0, "0", STARTING
+    with TemporaryDirectory() as folder:
+        arguments = (theirs, folder, str(file), name, seeds, seed, plan, deadline)
+        process = context.Process(target=_work, args=arguments, daemon=True)
+        process.start()
+        theirs.close()
+        try:
+            while ours.poll(limit):
+                message = ours.recv()
+                if isinstance(message, Verdict):
+                    return message
+                if isinstance(message, InternalError):
+                    raise message
+                runs, last, limit = runs + 1, message, deadline
+        except EOFError:
+            process.join(deadline)
+            code = process.exitcode
+            return Verdict(False, runs, seed, f"the code ends the process with exit code {code}", plan=last)
+        finally:
+            process.kill()
+            process.join()
+        stacks = Path(folder, STACKS).read_text("utf-8").split("Timeout")
+    own = {file.name, f"{find(name).module}.py"}
+    places = (
+        f"{file}:{line}"
+        for stack in reversed(stacks)
+        for path, line in _FRAME.findall(stack)
+        if Path(path).name in own
+    )
+    text = f"a run lasts longer than {deadline:g} s: the code loops and never waits"
+    return Verdict(False, runs, seed, text, next(places, ""), last)
+
+
+def _work(
+    parent: Connection,
+    folder: str,
+    file: str,
+    name: str,
+    seeds: int,
+    seed: int,
+    plan: str | None,
+    deadline: float,
+) -> None:
+    os._exit = refuse_exit
+    sys.path.append(str(Path(file).resolve().parent))
+    null = os.open(os.devnull, os.O_WRONLY)
+    for descriptor in (1, 2):  # the code can write to them past sys.stdout
+        os.dup2(null, descriptor)
+    with suppress(ImportError, ValueError, OSError):
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    with Path(folder, STACKS).open("w", encoding="utf-8") as stacks:
+
+        def on_run(plan: Plan) -> None:
+            faulthandler.dump_traceback_later(deadline / DUMPS, repeat=True, file=stacks)
+            parent.send(str(plan))
+
+        try:
+            with new_machine(devices=("mouse",)):
+                pass  # imports what the first run needs, which is then no slower than the others
+            parent.send(grade(find(name), Path(file), Path(folder), seeds, seed, plan, on_run))
+        except Exception as error:  # noqa: BLE001 - the parent raises it
+            parent.send(InternalError(f"check: {error!r}"))
+        faulthandler.cancel_dump_traceback_later()
+
+
+def grade(
+    exercise: Exercise,
+    file: Path,
+    folder: Path,
+    seeds: int,
+    seed: int,
+    plan: str | None = None,
+    on_run: Callable[[Plan], object] = lambda plan: None,
+) -> Verdict:
+    """Do the same in this process.  `folder` is an empty folder for the copy of a module."""
+    source = file.read_bytes()
+    try:
+        code = compile(source, str(file), "exec", dont_inherit=True)
+    except (SyntaxError, ValueError) as error:
+        reason, place = explained(error, exercise, file)
+        return Verdict(False, 0, seed, reason, place)
+    if exercise.module:
+        (folder / f"{exercise.module}.py").write_bytes(source)
+    attempt = Attempt(exercise, file, code, folder, on_run)
+    runs = 1
+    if plan is None:
+        found = searched(attempt, range(seed, seed + seeds))
+        if isinstance(found, Held):
+            return Verdict(True, found.runs, seed)
+        outcome, runs = found.outcome, found.number
+    else:
+        outcome = run(attempt, Plan.parse(plan))
+    if outcome.failure is None:
+        return Verdict(True, runs, seed)
+    attempt.recorded = True
+    again = run(attempt, outcome.plan, record=True)
+    reason, place = explained(outcome.failure, exercise, file, again.places)
+    module = f"{exercise.module}.py:"
+
+    def named(lines: Iterable[str]) -> tuple[str, ...]:
+        return tuple(line.replace(module, f"{file.name}:") for line in lines if OURS not in line)
+
+    return Verdict(
+        False,
+        runs,
+        seed,
+        named([reason])[0],
+        place,
+        str(outcome.plan),
+        named(perturbations(outcome)),
+        named(attempt.log),
+        tuple(attempt.asleep),
+        attempt.printed,
+        tuple(attempt.calls),
+    )
+
+
+def searched(attempt: Attempt, seeds: Iterable[int]) -> Found | Held:
+    """Run the default plan, pauses at the first and the last hit of each line of a module, then the seeds."""
+    explorer = Explorer(attempt, rules=attempt.exercise.faults)
+    default = explorer.default()
+    if default.failure is not None:
+        return explorer.found(default)
+    own = [
+        (place, at)
+        for at, place in enumerate(default.places, 1)
+        if at > default.start and place.startswith(f"{attempt.exercise.module}.py:")
+    ]
+    points = sorted({*dict(own).values(), *dict(reversed(own)).values()})
+    found = explorer.first_failure(attrs.evolve(default.plan, points={at: PAUSE_NS}) for at in points)
+    return found if isinstance(found, Found) else explorer.seeds(seeds, attempt.exercise.strategy)
+
+
+def explained(
+    error: BaseException, exercise: Exercise, file: Path, points: Sequence[str] = ()
+) -> tuple[str, str]:
+    """Return the reason of a failure, and its place in the student's file or "".
+
+    An endless run has no exception in the student's file: its place is the last of the `points` there.
+    """
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    text = str(error)
+    if isinstance(error, OSError) and error.errno:
+        text = text.replace(f"[Errno {error.errno}]", f"{error_name(error.errno)}:", 1)
+    if isinstance(error, KernelBug):  # the first report, without lines of the kernel
+        report = re.split(r"\n\n=+\n", text)[0].splitlines()
+        text = "\n".join(line for line in report if OURS not in line and not line.startswith("==="))
+    reason = text if isinstance(error, TOLD) else f"{type(error).__name__}{text and ': '}{text}"
+    own = {file.name, f"{exercise.module}.py"}
+    lines: list[int] = []
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, SyntaxError) and Path(cause.filename or "").name in own:
+            lines.append(cause.lineno or 1)
+        lines += [cause.line] if isinstance(cause, Wrong) and cause.line else []
+        stack = traceback.extract_tb(cause.__traceback__)
+        lines += [frame.lineno or 0 for frame in stack if Path(frame.filename).name in own][-1:]
+        cause = cause.__cause__
+    if not lines:
+        own_line = re.compile(rf"\b{exercise.module or file.stem}\.py:(\d+)")
+        if isinstance(error, TimeLimit):
+            reason = "the run never ends: a program, or an interrupt, comes again and again"
+        texts = reversed(points[-TAIL:]) if isinstance(error, TimeLimit) else (reason,)
+        lines = [int(line) for text in texts for line in own_line.findall(text)][:1]
+    return reason, f"{file}:{lines[-1]}" if lines else ""
