@@ -1,0 +1,46 @@
+"""Keep a table of the mice that are plugged in, as a hot-plug daemon does.
+
+`watch(app, table)` is called once, and never ends.  `table` is a set, empty at first.  Keep the names of all
+mice in it, such as "mouse0".
+
+    await app.listdir("/sys/class/mouse")   returns the names of the mice that are there now
+    monitor = await app.uevents()           begins to listen: the kernel announces each device from now on
+    async for event in monitor:             waits for the next event
+        event.action                        is "add", "remove" or another word
+        event.devpath                       is the device's path; its last part is the name
+        event.variables["SUBSYSTEM"]        is "mouse" for the events of mice
+
+Mice come and go at any moment.  When the machine is quiet, the table must equal the truth.
+"""
+
+from typing import Any
+
+from simkernel.hardware import Mouse
+from simkernel.testing.exercise import Wrong, exercise
+from simkernel.testing.situations import listed_before_subscribed
+from simkernel.uapi.wait import WNOHANG
+
+
+@exercise(calls={"watch": "app, table"}, devices=("mouse", "mouse"))
+async def judge(app: Any, sim: Any, student: Any) -> None:
+    """Unplug a mouse after the student has listed the mice.  Later others come and go at any step."""
+    table: set[str] = set()
+    listed_before_subscribed(sim.machine, "watch", change=lambda: sim.unplug("mouse0"))
+    pid = await app.spawn(student.watch, table)
+    await sim.quiet()
+    compare(table, set(sim.truth("mouse")), "mouse0 is unplugged while watch begins")
+    second = Mouse()
+    sim.plug(second)
+    sim.any_step(sim.unplug, second)
+    sim.any_step(sim.plug, Mouse())
+    await sim.quiet()
+    if await app.waitpid(pid, WNOHANG) != (0, 0):
+        raise Wrong("watch returns: it must wait for the next event for ever")
+    compare(table, set(sim.truth("mouse")), "later a mouse comes, and one comes and goes")
+
+
+def compare(table: set[str], truth: set[str], when: str) -> None:
+    if extra := sorted(table - truth):
+        raise Wrong(f"the table has {extra}, but the mice are {sorted(truth)}: {when}")
+    if missing := sorted(truth - table):
+        raise Wrong(f"the table lacks {missing}, it has {sorted(table)}: {when}")

@@ -1,0 +1,12 @@
+async def watch(app, table):
+    # Listen first: a mouse that comes between the two calls is in the list, in an event, or in both.
+    monitor = await app.uevents()
+    table.update(await app.listdir("/sys/class/mouse"))
+    async for event in monitor:
+        if event.variables["SUBSYSTEM"] != "mouse":
+            continue
+        name = event.devpath.rpartition("/")[2]
+        if event.action == "add":
+            table.add(name)
+        elif event.action == "remove":
+            table.discard(name)

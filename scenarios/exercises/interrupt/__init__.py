@@ -1,0 +1,64 @@
+"""Complete a driver: its interrupt handler takes reports, and programs read them.
+
+The file is a kernel module, a driver of the mouse.  `probe` is written.  It makes the file /dev/reports.
+
+Write `interrupt`.  It is called when the mouse has reports.  The line stays high until the handler has taken
+all of them, so take them until FIFO_COUNT is 0:
+
+    readl(mouse.io, hw.FIFO_COUNT)      number of reports in the device; ALL_ONES if the mouse is unplugged
+    readl(mouse.io, hw.REPORT_STATE)    the oldest report; its sequence number is in bits 16 to 31
+    writel(1, mouse.io, hw.FIFO_POP)    removes the oldest report
+
+Return IRQ_NONE if the mouse has no report, since the line is shared.  Otherwise put each sequence number into
+the ring, wake the readers, and return IRQ_HANDLED.
+
+Write `read`.  `file.cdev.data` is the mouse of the file.  `read` waits until the ring has a number, and
+returns it as text, such as b"17".  Each number goes to one reader.  Several programs read at the same
+time.
+
+    await wait_event_interruptible(mouse.readable, mouse.ready)     sleeps until a number is there
+    wake_up_interruptible(mouse.readable)                           wakes the sleepers
+
+A handler can run between any two statements of `read`, and two readers can wake for one number.  Use the ring
+under its lock only: `with mouse.lock:`.  Nothing may sleep under the lock.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from simkernel import millis
+from simkernel.hardware import Mouse, Move, Script
+from simkernel.testing.exercise import Wrong, exercise
+
+REPORTS = 8
+
+
+@exercise(module="interrupt", checks=("races",), options={"udev": False})
+async def judge(app: Any, sim: Any, student: None) -> None:
+    """Let two programs read the reports of a mouse."""
+    numbers: list[int] = []
+    mouse = Mouse(Script([Move(millis(2 + each), dx=1) for each in range(REPORTS)]))
+    sim.plug(mouse)
+    while not await app.access("/dev/reports", 0):
+        await app.sleep(0.0001)
+    for _ in range(2):
+        await app.spawn(reader, numbers)
+    await sim.quiet()
+    if missing := sorted(set(range(mouse.statistics.made)) - set(numbers)):
+        made = mouse.statistics.made
+        raise Wrong(
+            f"the mouse has made {made} reports, and the readers never get {missing}: they got {numbers}"
+        )
+
+
+async def reader(app: Any, numbers: list[int]) -> None:
+    """Read for ever.  Each number must be new."""
+    fd = await app.open("/dev/reports", 0)
+    while True:
+        text = await app.read(fd, 16)
+        if not text.isdigit():
+            raise Wrong(f"a read returns {text!r}: it must return a number as text, such as b'17'")
+        if int(text) in numbers:
+            raise Wrong(f"a read returns {int(text)}, but the readers already have {numbers}")
+        numbers.append(int(text))

@@ -1,0 +1,15 @@
+import struct
+
+REQUEST, ACK = 1, 4
+
+
+def message(type, flags, sequence, command, attributes):
+    """Return a message with its two headers."""
+    raise NotImplementedError("make the two headers with struct.pack, then add the attributes")
+
+
+async def set_rate(app, sock, rate):
+    await sock.sendto(message(16, REQUEST, 1, 3, b""), (0, 0))
+    data, sender = await sock.recvfrom(8192)
+    print("from port", sender[0], "header", struct.unpack_from("<IHHII", data))
+    return 0
