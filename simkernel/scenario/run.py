@@ -181,9 +181,10 @@ class Run(Report):
         exec(compile(code, file, "exec", dont_inherit=True), namespace)
         return namespace
 
-    def driver(self, name: str, module: str) -> None:
+    def driver(self, name: str, module: str) -> Path:
         """Write the code in the parameter `name` as the module `module`, for insmod and modprobe.
 
+        Return its folder, for further machines.  The run's machine has it on its module path.
         SimulationError if the run has its machine already, or if `module` is not a module's name.
         """
         if self._machine is not None:
@@ -193,6 +194,7 @@ class Run(Report):
         folder = Path(self._ending.enter_context(TemporaryDirectory(prefix="simkernel-")))
         (folder / f"{module}.py").write_text(self[name], "utf-8")
         self._module_path = (folder, *self._module_path)
+        return folder
 
     # -- for who runs it ----------------------------------------------------
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import attrs
 
-from simkernel import App, micros, millis, seconds
+from simkernel import App, Machine, micros, millis, seconds
 from simkernel.explore.explorer import Explorer
 from simkernel.explore.plan import Plan
 from simkernel.explore.points import POINTS
@@ -141,35 +141,34 @@ async def visitor(app: App, first: float, visits: list[tuple[int, int]], errors:
         errors.append(f"a visitor gets {error_name(error.errno or 0)}")
 
 
-def attempt(run: Run, began: Callable[[], None], **options: Any) -> bool:
+async def load(app: App, errors: list[str]) -> None:
+    """Load the driver."""
+    try:
+        await app.insmod("turnstile")
+    except OSError as error:
+        errors.append(f"insmod fails with {error_name(error.errno or 0)} (see the kernel log)")
+
+
+def attempt(machine: Machine, began: Callable[[], None]) -> bool:
     """Let the visitors come, and check from outside that the driver counts them; return True if any overlap.
 
     AssertionError says what is wrong.
     """
-    run.driver("driver", "turnstile")
-    chip, machine = Chip(), run.machine(udev=False, **options)
-    if isinstance(steps := options.get("perturbation"), Steps):
-        machine.trace.subscribe(steps.note)
+    chip, wrong = Chip(), list[str]()
     machine.plug(chip)
-    try:
-        machine.blocking().insmod("turnstile")
-    except OSError as error:
-        raise AssertionError(
-            f"insmod fails with {error_name(error.errno or 0)} (see the kernel log)"
-        ) from None
+    machine.spawn(load, wrong)
     machine.run()
     began()
     visits: dict[str, list[tuple[int, int]]] = {name: [] for name in VISITORS}
-    wrong: list[str] = []
-    for number, (name, times) in enumerate(visits.items()):
+    for number, (name, times) in enumerate(visits.items() if not wrong else ()):
         machine.spawn(visitor, number * GAP / 2, times, wrong, name=name)
     machine.run(until=machine.now + millis(500))
-    wrong[:0] = [f"the driver fails with {oops.error!r} (see the kernel log)" for oops in run.oopses]
+    bugs = [line.partition("BUG: ")[2] for line in machine.log.lines() if "BUG: " in line]
     wrong += [f"write() never returns for {name}" for name, times in visits.items() if len(times) < VISITS]
     if (count := chip.values[COUNT]) != (came := VISITS * len(VISITORS)):
         wrong.append(f"{came} visitors come, and the chip counts {count}")
-    if wrong:
-        raise AssertionError(wrong[0])
+    if bugs or wrong:
+        raise AssertionError(f"the kernel log has a bug: {bugs[0]}" if bugs else wrong[0])
     first, second = visits.values()
     return any(a < d and c < b for a, b in first for c, d in second)
 
@@ -178,16 +177,12 @@ def attempt(run: Run, began: Callable[[], None], **options: Any) -> bool:
 class Target:
     """The attempt as the target of a search; `overlap` is that of the last run."""
 
-    settings: dict[str, Any]
+    folder: Path
     overlap: bool = False
 
     def run(self, trial: Trial) -> None:
         self.overlap = False
-
-        def once(run: Run) -> None:
-            self.overlap = attempt(run, trial.began)
-
-        scenario(DRIVER)(once).run(parameters=self.settings, make=trial.machine)
+        self.overlap = attempt(trial.machine(udev=False, module_path=[self.folder]), trial.began)
 
 
 @scenario(
@@ -195,7 +190,7 @@ class Target:
     DRIVER,
 )
 def race(run: Run) -> None:
-    target = Target({"driver": run["driver"]})
+    target = Target(run.driver("driver", "turnstile"))
     explorer = Explorer(target, statements=False)
     outcomes, shown = [explorer.default(run.seed)], Plan(run.seed)
     profile = Profile.of(outcomes[0])
@@ -209,8 +204,10 @@ def race(run: Run) -> None:
         shown = explorer.found(smallest).plan
     steps = Steps(attrs.evolve(shown, seed=run.seed))
     wrong = ""
+    machine = run.machine(udev=False, perturbation=steps)
+    machine.trace.subscribe(steps.note)
     try:
-        attempt(run, lambda: None, perturbation=steps)
+        attempt(machine, lambda: None)
     except Exception as error:  # noqa: BLE001 - what a driver does wrong is the answer
         wrong = str(error)
     run.expect_faults("turnstile")

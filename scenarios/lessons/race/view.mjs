@@ -1,8 +1,8 @@
 // The schedules that were tried, and one run step by step: each visitor and its line of the driver.
 const VISITORS = ['Anna', 'Ben'];
 const STYLE = `
-.race .schedules { display: grid; grid-template-columns: repeat(auto-fill, 15px); gap: 3px; max-width: 900px; padding: 0; margin: 8px 0 20px; list-style: none; }
-.race .schedules li { height: 15px; border-radius: 3px; background: var(--good-tint); border: 1px solid var(--good); }
+.race .schedules { display: grid; grid-template-columns: repeat(auto-fill, 15px); gap: 3px; max-width: 900px; margin: 8px 0 20px; }
+.race .schedules span { height: 15px; border-radius: 3px; background: var(--good-tint); border: 1px solid var(--good); }
 .race .schedules .fails { background: var(--bad); border-color: var(--bad); }
 .race .steps { display: flex; flex-wrap: wrap; gap: 10px; align-items: center; }
 .race .steps p { flex: 1 1 300px; margin: 0; }
@@ -21,9 +21,9 @@ function make(tag, attributes, ...children) {
 
 function schedules({tried, failed}) {
   const squares = Array.from({length: tried}, (_, at) => failed.includes(at + 1)
-    ? make('li', {class: 'fails', title: `schedule ${at + 1} fails`}) : make('li', {title: `schedule ${at + 1} holds`}));
+    ? make('span', {class: 'fails', title: `schedule ${at + 1} fails`}) : make('span', {title: `schedule ${at + 1} holds`}));
   return [make('h2', {}, 'All schedules: each square is a run, a red one fails'),
-    make('ul', {class: 'schedules', role: 'img', 'aria-label': `Schedules that fail: ${failed.join(', ') || 'none'}`}, ...squares)];
+    make('div', {class: 'schedules', role: 'img', 'aria-label': `Schedules that fail: ${failed.join(', ') || 'none'}`}, ...squares)];
 }
 
 function steps(rows, code) {
