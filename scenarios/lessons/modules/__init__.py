@@ -137,7 +137,8 @@ def modules(run: Run) -> None:
         left = ", ".join(name for name, _, _ in loaded)
         rows.append((step, result[0], ", ".join(described(each, root) for each in seen.events), left))
     run.table("The steps", ("step", "result", "the kernel announces", "modules then"), rows)
-    run.table("The modules, when most were loaded", ("module", "used by", "its driver"), most)
+    if most:
+        run.table("The modules, when most were loaded", ("module", "used by", "its driver"), most)
     for step, flow in seen.flows.items():
         run.follow(step, flow)
     failed = [step for step, result, *_ in rows if result != "done"]

@@ -6,7 +6,7 @@ const STYLE = `
 [data-view="own"] .bars i { display: block; height: 14px; border-radius: 4px; background: var(--link); min-width: 3px; }
 [data-view="own"] .bars .first i { background: var(--good); } [data-view="own"] .bars .mmap i { background: var(--accent); }
 [data-view="own"] .bars span { font-size: 15px; color: var(--soft); }
-[data-view="own"] .tried { width: 100%; max-width: 760px; height: auto; }
+[data-view="own"] .tried { display: block; max-width: 100%; }
 [data-view="own"] .tried text { font-size: 13px; fill: var(--ink); } [data-view="own"] .tried path { fill: none; stroke-width: 2.5; } [data-view="own"] .tried line { stroke: var(--line); }`;
 const SIZES = [16, 64, 256, 1024, 4096, 16384, 65536];
 const CURVES = {netlink: 'var(--soft)', ioctl: 'var(--link)', read: 'var(--good)', mmap: 'var(--accent)'};
@@ -38,15 +38,15 @@ function bars(title, transports, longest) {
   return [make('h3', '', title), make('dl', 'bars', ...rows)];
 }
 
-function chart(number) {
+function chart(number, width) {
   const sizes = tried.get(number), times = [...sizes.values()].flatMap(each => Object.keys(CURVES).map(name => each[name][0]));
   const [low, high] = [Math.log(Math.min(...times) * .8), Math.log(Math.max(...times) * 1.25)];
-  const x = size => 60 + 590 * SIZES.indexOf(size) / (SIZES.length - 1), y = time => 250 - 225 * (Math.log(time) - low) / (high - low);
-  const svg = draw('svg', {class: 'tried', viewBox: '0 0 760 300', role: 'img', 'aria-label': `Time against size, for the ${sizes.size} sizes tried so far`});
-  for (const size of SIZES) svg.append(draw('line', {x1: x(size), x2: x(size), y1: 20, y2: 255}), draw('text', {x: x(size), y: 275, 'text-anchor': 'middle'}, count(size)));
-  svg.append(draw('text', {x: 355, y: 295, 'text-anchor': 'middle'}, 'bytes of the question'));
+  const x = size => 55 + (width - 135) * SIZES.indexOf(size) / (SIZES.length - 1), y = time => 250 - 225 * (Math.log(time) - low) / (high - low);
+  const svg = draw('svg', {class: 'tried', width, viewBox: `0 0 ${width} 300`, role: 'img', 'aria-label': `Time against size, for the ${sizes.size} sizes tried so far`});
+  for (const size of SIZES) svg.append(draw('line', {x1: x(size), x2: x(size), y1: 20, y2: 255}), draw('text', {x: x(size), y: 275, 'text-anchor': 'middle'}, size < 1024 ? size : `${size / 1024} Ki`));
+  svg.append(draw('text', {x: width / 2, y: 295, 'text-anchor': 'middle'}, 'bytes of the question; 1 Ki is 1024'));
   for (const time of [100, 1000, 10000, 100000].filter(each => each > Math.exp(low) && each < Math.exp(high))) {
-    svg.append(draw('line', {x1: 60, x2: 650, y1: y(time), y2: y(time)}), draw('text', {x: 52, y: y(time) + 4, 'text-anchor': 'end'}, `${time / 1000} µs`));
+    svg.append(draw('line', {x1: 55, x2: width - 80, y1: y(time), y2: y(time)}), draw('text', {x: 48, y: y(time) + 4, 'text-anchor': 'end'}, `${time / 1000} µs`));
   }
   const tags = [];
   for (const [name, colour] of Object.entries(CURVES)) {
@@ -71,5 +71,5 @@ export function show(root, {metrics, settings}) {
   const all = Object.entries(transports), longest = Math.max(...all.map(([, [time]]) => time ?? 0));
   root.replaceChildren(make('style', '', STYLE), make('h2', '', `${count(number)} × ${count(size)} bytes`),
     ...bars('Between a program and the driver', all.slice(0, 5), longest), ...bars('Between two programs', all.slice(5), longest),
-    make('h2', '', 'The sizes that you have tried'), chart(number));
+    make('h2', '', 'The sizes that you have tried'), chart(number, Math.max(320, Math.min(760, root.clientWidth))));
 }
