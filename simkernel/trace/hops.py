@@ -38,7 +38,11 @@ TEXTS: Final = {
     "netlink_extack": ("netlink", "the kernel refuses: {msg}"),
     "netlink_broadcast": ("netlink", "netlink: {length} bytes to multicast group {group}"),
     "netlink_unicast": ("netlink", "netlink: {length} bytes to port {portid}"),
-    "netlink_overrun": ("netlink", "the receive queue of port {portid} is full: the message is lost"),
+    "sock_rcvqueue_full": (
+        "netlink",
+        "the receive queue of port {portid} refuses {truesize} bytes: it holds {rmem_alloc} of {sk_rcvbuf}",
+    ),
+    "netlink_overrun": ("netlink", "the message to port {portid} is lost"),
     "netlink_recv": ("netlink", "netlink: {length} bytes leave the receive queue"),
     "kobject_uevent": ("driver core", "uevent: {action} {devpath}"),
     "module_load": ("module loader", "the module {module} is loaded"),

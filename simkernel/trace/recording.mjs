@@ -470,7 +470,7 @@ export function draw(root, recording, {follow = [], chosen} = {}) {
     const all = () => shown.queues > SHOWN.queues;
     toggle('All rows', all, () => Object.assign(shown, all() ? SHOWN : {queues: 99, rows: 99}));
   }
-  const lost = queues.some(queue => queue.lost.length) ? '✕ a message is lost: the queue is full. ' : '';
+  const lost = queues.some(queue => queue.lost.length) ? '✕ a message is lost: the queue is full, or not yet empty after that. ' : '';
   const left = Object.entries(recording.left_out ?? {})
     .filter(([what, count]) => count && !(what === 'flows' && names.size))
     .map(([what, count]) => `${count} ${KINDS[what]}`);

@@ -13,8 +13,9 @@ record that changes it, as /proc/net/netlink shows it.  The trace stays as it is
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import groupby
 from operator import itemgetter
@@ -27,7 +28,7 @@ from simkernel.kernel.netlink.sock import PORTS, NetlinkSock
 from simkernel.kernel.netlink.tap import TAPPED
 from simkernel.machine import Machine
 from simkernel.trace.exporter import Exporter
-from simkernel.trace.hops import Hops
+from simkernel.trace.hops import Hop, Hops
 from simkernel.trace.layers import LAYERS
 from simkernel.trace.notebook import as_html
 
@@ -85,6 +86,11 @@ class _Queue:
             self.points.append([time, size])
         if len(self.points) > 2 * MOST_POINTS:
             self.points = _thinned(self.points, _points)
+
+    def lose(self, time: int) -> None:
+        self.lost.append(time)
+        if len(self.lost) > MOST_POINTS:
+            self.lost = self.lost[::2]
 
     @property
     def rank(self) -> tuple[int, int]:
@@ -148,7 +154,7 @@ class Recording(Exporter):
             self._changed = record.time, fields["protocol"], fields[port]
             if record.name == "netlink_overrun":
                 for queue in self._sample():
-                    queue.lost.append(record.time)
+                    queue.lose(record.time)
         elif record.name == "netlink_broadcast" and fields["protocol"] not in TAPPED:
             self._changed = record.time, fields["protocol"], None  # no record names its receivers
         elif record.name in SPANS:
@@ -185,7 +191,7 @@ class Recording(Exporter):
         for task in self._machine.kernel.processes:
             if any(file.object is sock for _, file in task.files.items()):
                 return f"{task.comm}'s {'event' if sock.group_count else 'request'} socket"
-        return "socket"
+        return ""
 
     # -- rows ---------------------------------------------------------------
 
@@ -249,12 +255,13 @@ class Recording(Exporter):
         end = max(self._end, self._machine.now)
         busy = [row for row in self._rows.values() if row.name and row.finished(end)]
         rows = sorted(busy, key=lambda row: len(row.spans), reverse=True)[:MOST_ROWS]
+        names = {f"port {queue.number}": queue.name for queue in self._queues.values() if queue.name}
         return {
             "end": end,
             "records": self._records,
             "typical": typical,
             "flows": [
-                {"flow": flow, "hops": [list(attrs.astuple(hop)) for hop in self._hops.path(flow)]}
+                {"flow": flow, "hops": [_named(hop, names) for hop in self._hops.path(flow)]}
                 for flow in followed[:MOST_FLOWS]
             ],
             "queues": [
@@ -281,11 +288,18 @@ class Recording(Exporter):
         return as_html(self.as_dict())
 
 
+def _named(hop: Hop, names: Mapping[str, str]) -> list[Any]:
+    """Return a hop as a list, with the names of sockets instead of their port ids."""
+    text = re.sub(r"port \d+", lambda found: names.get(found[0], found[0]), hop.text)
+    return [hop.time, hop.layer, hop.station, text, hop.count]
+
+
 def _distinct(parts: Sequence[_T]) -> Iterator[tuple[str, _T]]:
     """Yield each part with its name, and with its number too if another one has the same name."""
     names = Counter(part.name for part in parts)
     for part in parts:
-        yield f"{part.name} ({part.number})" if names[part.name] > 1 else part.name, part
+        number = f" ({part.number})" if names[part.name] > 1 else ""
+        yield f"{part.name}{number}" if part.name else f"port {part.number}", part
 
 
 def _thinned(pairs: list[_Pair], join: Callable[[list[_Pair]], list[_Pair]]) -> list[_Pair]:

@@ -91,6 +91,8 @@ def test_a_full_queue_emits_linuxs_record_and_the_recording_marks_the_loss() -> 
     assert {each["rmem_alloc"] for each in full} == {queue["points"][-1][1]}
     assert full[0]["rmem_alloc"] + full[0]["truesize"] > 2304
     assert queue["lost"] == lost
+    texts = [hop[3] for flow in recording.as_dict()["flows"] for hop in flow["hops"]]
+    assert "the message to sleeper's event socket is lost" in texts
 
 
 async def worker(app: Any) -> None:
