@@ -54,7 +54,7 @@ def test_lost_event_is_offered_first(slow):
     (chosen,) = (each for each in slow["follow"] if each["chosen"])
     assert chosen["name"].endswith(": lost")
     flows = {each["flow"]: each["hops"] for each in slow["recording"]["flows"]}
-    assert any("full" in hop[3] for hop in flows[chosen["flow"]])
+    assert any("is lost" in hop[3] for hop in flows[chosen["flow"]])
     assert len(slow["follow"]) == 60
 
 
