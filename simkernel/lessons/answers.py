@@ -7,6 +7,7 @@ import json
 import traceback
 from collections.abc import Iterable, Mapping
 from contextlib import redirect_stdout
+from pathlib import Path
 from typing import Any, Final
 
 import attrs
@@ -78,21 +79,20 @@ class _Printed(io.StringIO):
 def explain(error: BaseException, files: Iterable[str], folder: str) -> str:
     """Return an error as one line with its place: "NameError at program.py:3: name 'x' is not defined".
 
-    The place is the last line in one of `files`, in a module outside of simkernel, or else in `folder`.
-    A SimulationError that a lesson raises is its text: it is written for the student.
+    The place is the last line in one of `files`, or else in `folder`.  A SimulationError that is raised in
+    `folder` is the lesson's own sentence.
     """
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
-    told = traceback.TracebackException.from_exception(error)
     name, text = type(error).__name__, str(error)
-    if isinstance(error, OSError) and error.errno:
-        text = text.replace(f"[Errno {error.errno}]", f"{error_name(error.errno)}:", 1)
     if isinstance(error, SyntaxError):
         return f"{name} at {error.filename}:{error.lineno}: {error.msg}"
-    ours = isinstance(error, SimulationError)
-    for chosen in (set(files).__contains__, lambda file: not ours and file.startswith(folder)):
-        for frame in reversed(told.stack):
-            if chosen(frame.filename):
-                place = frame.filename.replace("\\", "/").rpartition("/")[2]
-                return f"{name} at {place}:{frame.lineno}: {text}"
-    return text if ours else f"{name}: {text}"
+    if isinstance(error, OSError) and error.errno:
+        text = text.replace(f"[Errno {error.errno}]", f"{error_name(error.errno)}:", 1)
+    frames = list(reversed(traceback.extract_tb(error.__traceback__)))
+    places = [frame for frame in frames if frame.filename in set(files)]
+    if not places and isinstance(error, SimulationError):
+        return text
+    places += [frame for frame in frames if frame.filename.startswith(folder)]
+    at = f" at {Path(places[0].filename).name}:{places[0].lineno}" if places else ""
+    return f"{name}{at}: {text}"

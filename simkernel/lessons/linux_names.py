@@ -1,7 +1,8 @@
 """Linux's numbers for student code on another host.
 
 WebAssembly numbers errors otherwise (EINVAL is 28) and its `socket` has no AF_NETLINK.  simkernel itself uses
-the numbers of `simkernel.uapi` on every host.
+the numbers of `simkernel.uapi` on every host.  The class that `OSError(number)` chooses stays the host's,
+since CPython's table is in C; `simkernel.uapi.errno.os_error` chooses as on Linux.
 """
 
 from __future__ import annotations

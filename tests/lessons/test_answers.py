@@ -65,6 +65,11 @@ EXPLAINED = {
         {"program": "async def greet(app):\n    await app.sleep(1)\n    hello\n"},
         "NameError at program.py:3: name 'hello' is not defined",
     ),
+    "a wrong use of simkernel": (
+        {"program": "async def greet(app):\n    await app.sleep(-1)\n"},
+        "ValueError at program.py:2: sleep length must be non-negative",
+    ),
+    "the lesson's own sentence": ({"title": "nobody"}, "title is a title, not 'nobody'"),
     "an exit": ({"program": "import sys\nsys.exit(3)"}, "SystemExit at program.py:2: 3"),
     "a modelled error": (
         {"program": "async def greet(app):\n    await app.open('/nothing', 0)\n"},

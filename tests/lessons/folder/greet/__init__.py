@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from simkernel import SimulationError
 from simkernel.scenario import Parameter, Run, scenario
 
 PROGRAM = """async def greet(app):
@@ -36,6 +37,8 @@ def init(this: ThisModule) -> None:
     Parameter("module", str, MODULE, help="the module"),
 )
 def greet(run: Run) -> None:
+    if run["title"] == "nobody":
+        raise SimulationError("title is a title, not 'nobody'")
     run.driver("module", "greeter")
     program = run.source("program")["greet"]
     done = []
