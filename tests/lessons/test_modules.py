@@ -33,6 +33,7 @@ def test_default_order_ends_with_a_module_in_use():
     assert found["error"] is None and not found["goal"]["reached"]
     assert results(found) == ["done"] * 5 + ["EBUSY"]
     assert loaded(found)[-1] == "camera, video, devclass"
+    assert [each["name"] for each in found["follow"]] == ["1. plug camera", "5. stream"]
 
 
 @pytest.mark.parametrize(

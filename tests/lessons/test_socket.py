@@ -71,6 +71,21 @@ def test_accepts_any_sequence_number_and_port(offset, data):
     assert ask(request=changed(offset, *data))["metrics"]["failure"] == ""
 
 
+def test_marks_the_attribute_that_the_kernel_names_where_no_repair_helps():
+    name = f"30 00 00 00\n{DEFAULT.partition(chr(10))[2]}".replace("0a 00   ", "19 00   ")
+    long = name.replace('"mouse" 00', '"abcdefghijklmnopqrst" 00').replace(
+        "00 00          # padding", "00 00 00   # padding"
+    )
+    assert ask(request=long)["metrics"]["marked"] == 20
+
+
+def test_answer_of_another_family_is_not_taken_for_a_description():
+    request = "14 00 00 00  15 00  01 00  07 00 00 00  00 00 00 00  01 01 00 00\n"
+    found = ask(request=request)
+    assert found["metrics"]["failure"] == "" and not found["goal"]["reached"]
+    assert found["texts"][0]["text"] == "The kernel answers, but describes no family."
+
+
 def test_answer_without_extack_has_neither_text_nor_place():
     found = ask(request=CAMERA, extack=False)
     assert found["texts"][0]["text"] == "The kernel answers with an error: EINVAL."

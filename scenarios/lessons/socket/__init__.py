@@ -114,8 +114,9 @@ class Outcome:
                 "No answer comes. sendto() succeeds, but the kernel drops these bytes and reports no error."
             )
         if not self.failure:
-            answers = f"the family {self.family} has the id {self.number(ID)}" if self.family else "no family"
-            return f"The kernel answers: {answers}."
+            if not self.family:
+                return "The kernel answers, but describes no family."
+            return f"The kernel answers: the family {self.family} has the id {self.number(ID)}."
         described = f"The kernel answers with an error: {self.failure}."
         if TEXT in self.attributes:
             described += f" It explains: “{self.text(TEXT)}”."
