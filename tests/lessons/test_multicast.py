@@ -55,7 +55,7 @@ def test_lost_event_is_offered_first(slow):
     assert chosen["name"].endswith(": lost")
     flows = {each["flow"]: each["hops"] for each in slow["recording"]["flows"]}
     assert any("is lost" in hop[3] for hop in flows[chosen["flow"]])
-    assert len(slow["follow"]) == 60
+    assert len(slow["follow"]) == 45
 
 
 def test_kernel_drops_every_event_until_the_queue_is_empty(slow):

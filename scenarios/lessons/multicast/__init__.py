@@ -26,7 +26,7 @@ FIRST = millis(8)
 """Time of the first movement, when the programs listen."""
 SMALLEST = 512
 """Bytes that a message takes of its queue, at least."""
-FOLLOWED = 60
+FOLLOWED = 45
 PROGRAM = Path(__file__).with_name("follower.txt").read_text("utf-8")
 
 

@@ -219,9 +219,9 @@ def report(run: Run, outcomes: list[Outcome], failed: list[int], steps: Steps, w
     delays = " and ".join(
         f"{each.place.removeprefix('step of ')} by {each.ns / 1e6:.3f} ms" for each in steps.done
     )
-    tried = f"{len(outcomes)} schedules: {len(failed)} fail." if len(outcomes) > 1 else "One run."
+    tried = f"{len(outcomes)} schedules: {len(failed)} fail. " if len(outcomes) > 1 else ""
     result = wrong or f"{VISITS * len(VISITORS)} visitors come, and the chip counts them all"
-    run.text(f"{tried} The run below {f'delays {delays}' if delays else 'delays no task'}: {result}.")
+    run.text(f"{tried}The run below {f'delays {delays}' if delays else 'delays no task'}: {result}.")
     code, rows = run["driver"].splitlines(), steps.shown()
     begin = rows[0][0] if rows else 0
     for row in rows:
