@@ -4,6 +4,7 @@ The blocks of one file share one folder and are taken in order:
 
     python   run; or, if its first line is a comment with a file's name, saved under that name
     yaml     saved; its first line is a comment with the file's name
+    html     saved, likewise
     sh       commands of ours, run one by one; or the installation, which .ci/run has.  One that shall fail
              ends with the comment `# exits with N`, and what it says on standard error counts, too
     bat      the installation for Windows
@@ -28,7 +29,7 @@ import pytest
 from simkernel.cli import main
 
 _BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-_SAVED = re.compile(r"# ([\w./-]+\.(?:py|yaml))\n")
+_SAVED = re.compile(r"(?:#|<!--) ([\w./-]+\.(?:py|yaml|html))(?: -->)?\n")
 _FAILS = re.compile(r"# exits with (\d+)$")
 
 
@@ -68,7 +69,7 @@ class Runner:
 
     def run(self, block: Block) -> None:
         """Run or check a block.  AssertionError if it does not do what it should."""
-        kinds = {"python": self._python, "yaml": self._yaml, "sh": self._sh, "bat": self._bat,
+        kinds = {"python": self._python, "yaml": self._saved, "html": self._saved, "sh": self._sh, "bat": self._bat,
                  "text": self._text, "mermaid": lambda text: None}  # fmt: skip
         assert block.language in kinds, f"a block of {block.language or 'no language'} is not run"
         kinds[block.language](block.text)
@@ -77,8 +78,8 @@ class Runner:
         if not save(text):
             self._printed = _captured(lambda: exec(compile(text, "block", "exec"), {"__name__": "__main__"}))
 
-    def _yaml(self, text: str) -> None:
-        assert save(text), "a YAML block begins with a comment that names its file"
+    def _saved(self, text: str) -> None:
+        assert save(text), "a block of YAML or HTML begins with a comment that names its file"
 
     def _sh(self, text: str) -> None:
         self._printed = "".join(_command(line) for line in text.splitlines() if not self._installs(line))
