@@ -104,5 +104,10 @@ def test_line_that_is_no_step_is_an_error_with_its_number(step):
     assert "line 2 of the steps" in error and step in error
 
 
-def test_device_that_is_not_plugged_in_cannot_be_unplugged():
-    assert "not plugged in" in ask("unplug camera\n")["error"]
+@pytest.mark.parametrize(
+    ("steps", "why"),
+    [("unplug camera\n", "camera is not plugged in"), ("plug camera\n" * 2, "plugged in already")],
+)
+def test_device_that_cannot_be_moved_is_a_step_that_fails(steps, why):
+    found = ask(steps)
+    assert why in results(found)[-1] and "steps that fail" in found["goal"]["text"] and found["error"] is None

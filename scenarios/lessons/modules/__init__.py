@@ -47,7 +47,7 @@ def parse(text: str) -> list[tuple[str, str]]:
     return steps
 
 
-async def viewer(app: App, frames: list[int], errors: list[OSError]) -> None:
+async def viewer(app: App, frames: list[int], errors: list[Exception]) -> None:
     """Stream from the camera."""
     try:
         camera = await app.genetlink("camera")
@@ -89,6 +89,12 @@ def described(event: str, root: Any) -> str:
     return f"{event} (MODALIAS {root.read_file(f'{BUS}/{name}/modalias').decode().strip()})"
 
 
+def described_error(error: Exception) -> str:
+    """Return the name and the text of an errno, or the text of another error."""
+    number = error.errno if isinstance(error, OSError) else None
+    return f"{error_name(number)}: {strerror(number)}" if number else str(error)
+
+
 def drivers(module: str, root: Any) -> str:
     """Return the drivers that a module has registered."""
     folder = f"/sys/module/{module}"
@@ -115,7 +121,7 @@ def modules(run: Run) -> None:
     for number, (verb, name) in enumerate(steps, 1):
         step = f"{number}. {verb} {name}".strip()
         seen.step, seen.events = step if verb in FOLLOWED else "", []
-        errors: list[OSError] = []
+        errors: list[Exception] = []
         try:
             if verb in WITH_DEVICE:
                 getattr(machine, verb)(devices.setdefault(name, DEVICES[name]()))
@@ -125,11 +131,10 @@ def modules(run: Run) -> None:
                 viewers.append(machine.spawn(viewer, frames, errors, name="viewer", uid=1000))
             for each in viewers if verb == "stop" else ():
                 each.kill(SIGTERM)
-        except OSError as error:
+        except (OSError, SimulationError) as error:
             errors.append(error)
         machine.run(until=machine.now + PAUSE)
-        numbers = [each.errno or 0 for each in errors]
-        result = [f"{error_name(each)}: {strerror(each)}" for each in numbers] or ["done"]
+        result = [*map(described_error, errors), "done"]
         loaded = [
             (each["name"], ", ".join(each["users"]), drivers(each["name"], root)) for each in root.lsmod()
         ]
