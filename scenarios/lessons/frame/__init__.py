@@ -29,17 +29,14 @@ LIMIT = millis(10)
 SHARE = 1000
 """The goal: a frame is in the program within LIMIT ns, and software takes less than 1/SHARE of that."""
 PARTS = (
-    ("camera", "exposure: the sensor collects light"),
-    ("camera", "read-out: one line of pixels after the other"),
-    ("camera", "DMA: the last bytes get into memory"),
-    ("driver", "its interrupt handler takes the frame"),
-    ("driver", "its thread announces the frame"),
-    ("kernel", "netlink delivers the announcement and wakes the program"),
+    "camera: exposure",
+    "camera: read-out",
+    "camera: last bytes by DMA",
+    "driver: interrupt handler",
+    "driver: thread",
+    "kernel: event by netlink",
 )
-LAST = {
-    "netlink": "asks for the pixels and receives copies",
-    "mmap": "asks which of the shared buffers is full",
-}
+LAST = {"netlink": "program: pixels by netlink", "mmap": "program: pixels by mmap"}
 STATIONS = ("readout-end", "dma-done", "interrupt", "announced")
 
 Take = Callable[[int], Awaitable[int]]
@@ -135,12 +132,9 @@ def report(run: Run, frames: dict[int, tuple[int, ...]], copied: int) -> None:
         f"exposure begins. The camera takes {(whole - software) / 1e6:.3f} ms of that, software "
         f"{software / 1e6:.3f} ms ({software / whole:.3%}). The kernel copies {copied:,} bytes for a frame."
     )
-    last = ("program", LAST[run["pixels"]])
-    rows = [
-        (*what, f"{ns / 1000:.3f}", f"{ns / whole:.3%}")
-        for what, ns in zip((*PARTS, last), parts, strict=True)
-    ]
-    run.table(f"Where the time of frame {FRAMES // 2} goes", ("part", "what it does", "µs", "share"), rows)
+    names = (*PARTS, LAST[run["pixels"]])
+    rows = [(name, f"{ns / 1000:.3f}", f"{ns / whole:.3%}") for name, ns in zip(names, parts, strict=True)]
+    run.table(f"Where the time of frame {FRAMES // 2} goes", ("part", "µs", "share"), rows)
     run.metric("parts_ns", parts)
     run.metric("copied", copied)
     latest = max(times[-1] - times[0] for times in frames.values())

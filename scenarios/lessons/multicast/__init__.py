@@ -67,9 +67,9 @@ class Listener:
         """Return the numbers of events received and lost, and of errors."""
         return self.received, len(self.lost), self.errors
 
-    def position(self) -> tuple[Any, Any]:
+    def believes(self) -> str:
         """Return where it believes the mouse is."""
-        return self.place.get("x"), self.place.get("y")
+        return f"{self.place.get('x')}, {self.place.get('y')}"
 
 
 async def load(app: App) -> None:
@@ -118,31 +118,31 @@ def multicast(run: Run) -> None:
     state: dict[str, int] = {}
     machine.spawn(observe, state)
     machine.run(until=machine.now + millis(5))
-    report(run, listeners, (state["x"], state["y"]), reports)
+    report(run, listeners, f"{state['x']}, {state['y']}", reports)
 
 
-def report(run: Run, listeners: list[Listener], true: tuple[int, int], reports: list[int]) -> None:
+def report(run: Run, listeners: list[Listener], true: str, reports: list[int]) -> None:
     """Compare where each program believes the mouse is with where it is, and decide."""
     slow = listeners[-1]
-    right = {each.name: each.position() == true for each in listeners}
+    right = {each.name: each.believes() == true for each in listeners}
     run.text(
         f"The mouse moves {len(reports)} times, a millisecond apart, and ends at {true}. The driver sends "
         f"each movement once, to the group. The slow program receives {slow.received} of them; "
         f"{len(slow.lost)} find its queue full and are lost. It believes that the mouse is at "
-        f"{slow.position()}."
+        f"{slow.believes()}."
     )
     run.table(
         "Three programs in one group",
-        ("program", "receives", "loses", "ENOBUFS", "believes", "is right"),
+        ("program", "believes", "is right", "receives", "loses", "ENOBUFS"),
         [
-            (each.name, *each.counters(), str(each.position()), "yes" if right[each.name] else "NO")
+            (each.name, each.believes(), "yes" if right[each.name] else "NO", *each.counters())
             for each in listeners
         ],
     )
-    run.metric("position", str(true))
+    run.metric("position", true)
     for each in listeners:
         counters = dict(zip(("received", "lost", "enobufs"), each.counters(), strict=True))
-        run.metric(each.name, {**counters, "position": str(each.position())})
+        run.metric(each.name, {**counters, "position": each.believes()})
     first = slow.lost[0] if slow.lost else reports[FOLLOWED // 2]
     for number, flow in enumerate(reports[:FOLLOWED]):
         run.follow(f"event {number}: {'lost' if flow in slow.lost else 'received'}", flow, flow == first)

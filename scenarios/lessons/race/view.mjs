@@ -28,11 +28,13 @@ function schedules({tried, failed}) {
 
 function steps(rows, code) {
   const used = rows.map(row => row[2]).filter(Boolean);
-  const first = Math.max(1, Math.min(...used) - 1), last = Math.max(...used);
+  const first = Math.min(...used), last = Math.max(...used);
+  const shown = code.slice(first - 1, last).map(line => line.replace(/\s+#.*/, ''));
+  const indent = Math.min(...shown.filter(line => line.trim()).map(line => line.search(/\S/)));
   const said = make('p', {role: 'status'});
   const lines = new Map();
   for (let line = first; line <= last; line++)
-    lines.set(line, make('tr', {}, make('td', {}), make('td', {}), make('td', {}, make('pre', {}, `${line}  ${code[line - 1]}`))));
+    lines.set(line, make('tr', {}, make('td', {}), make('td', {}), make('td', {}, make('pre', {}, `${line}  ${shown[line - first].slice(indent)}`))));
   const buttons = ['◂ Back', 'Next step ▸'].map(text => make('button', {type: 'button'}, text));
   let at = 0;
   function go(by) {
