@@ -69,8 +69,8 @@ class Runner:
 
     def run(self, block: Block) -> None:
         """Run or check a block.  AssertionError if it does not do what it should."""
-        kinds = {"python": self._python, "yaml": self._saved, "html": self._saved, "sh": self._sh, "bat": self._bat,
-                 "text": self._text, "mermaid": lambda text: None}  # fmt: skip
+        kinds = {"python": self._python, "yaml": self._saved, "html": self._saved, "sh": self._sh,
+                 "bat": self._bat, "text": self._text, "mermaid": lambda text: None}  # fmt: skip
         assert block.language in kinds, f"a block of {block.language or 'no language'} is not run"
         kinds[block.language](block.text)
 
