@@ -16,6 +16,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from itertools import groupby
 from operator import itemgetter
@@ -149,6 +150,10 @@ class Recording(Exporter):
         self._end = max(self._end, record.time)
         self._hops(record)
         self._sample()
+        with suppress(KeyError):  # a module's own tracepoint of that name
+            self._take(record)
+
+    def _take(self, record: Record) -> None:
         fields = record.fields
         if (port := PORT.get(record.name)) is not None:
             self._changed = record.time, fields["protocol"], fields[port]
@@ -161,6 +166,10 @@ class Recording(Exporter):
             self._span(record)
         elif record.name.startswith("sched_"):
             self._schedule(record)
+        if record.name == "sched_process_exit" or fields.get("call") == "close":
+            for sock, queue in self._queues.items():
+                if not sock.rmem:  # its socket is closed, perhaps with messages
+                    queue.add(record.time, 0, queue.limit)
 
     def finish(self) -> None:
         self._hops.close()
@@ -269,7 +278,7 @@ class Recording(Exporter):
                     "name": name,
                     "limit": each.limit,
                     "points": _thinned(each.points, _points),
-                    "lost": each.lost,
+                    "lost": [*each.lost],
                 }
                 for name, each in _distinct(queues[:MOST_QUEUES])
             ],
@@ -303,8 +312,8 @@ def _distinct(parts: Sequence[_T]) -> Iterator[tuple[str, _T]]:
 
 
 def _thinned(pairs: list[_Pair], join: Callable[[list[_Pair]], list[_Pair]]) -> list[_Pair]:
-    """Return at most MOST_POINTS pairs: `join` those that are close together in time."""
-    gap = 1
+    """Return at most MOST_POINTS new pairs: `join` those that are close together in time."""
+    gap, pairs = 1, [[*pair] for pair in pairs]
     while len(pairs) > MOST_POINTS:
         gap *= 2
         cells = groupby(pairs, partial(_cell, gap))

@@ -17,7 +17,15 @@ from simkernel import Machine, millis
 from simkernel.engine import Record
 from simkernel.hardware import Camera
 from simkernel.trace.layers import APPLICATION, DRIVER, HARDWARE, KERNEL
-from simkernel.trace.recording import MOST_FLOWS, MOST_POINTS, MOST_QUEUES, MOST_ROWS, Recording
+from simkernel.trace.recording import (
+    MOST_FLOWS,
+    MOST_POINTS,
+    MOST_QUEUES,
+    MOST_ROWS,
+    PORT,
+    SPANS,
+    Recording,
+)
 from simkernel.uapi.netlink import NETLINK_USERSOCK
 from simkernel.uapi.socket import AF_NETLINK, MSG_DONTWAIT, SO_MEMINFO, SO_RCVBUF, SOCK_RAW, SOL_SOCKET
 
@@ -152,6 +160,40 @@ def test_a_camera_has_a_row_for_its_exposure_its_interrupts_and_its_viewer() -> 
     assert json.loads(json.dumps(drawn)) == drawn
     for follow in ([], [drawn["typical"]], [drawn["typical"], 123456]):
         assert [each["flow"] for each in recording.as_dict(follow)["flows"]] == [drawn["typical"]]
+
+
+async def closer(app: Any) -> None:
+    sock = await app.socket(AF_NETLINK, SOCK_RAW, NETLINK_USERSOCK)
+    await sock.bind((77, 0))
+    await sock.sendto(bytes(100), (77, 0))
+    await app.sleep(0.002)
+    await sock.close()
+    await app.sleep(1)
+
+
+@pytest.mark.parametrize("killed", [True, False])
+def test_a_closed_socket_holds_no_message(killed: bool) -> None:
+    with Machine() as machine:
+        recording = Recording(machine)
+        process = machine.spawn(closer)
+        machine.run(until=millis(1))
+        assert recording.as_dict()["queues"][0]["points"][-1][1] > 0
+        if killed:
+            process.kill(9)
+        machine.run(until=millis(10))
+        time, level = recording.as_dict()["queues"][0]["points"][-1]
+    assert level == 0
+    assert time < millis(1.1 if killed else 2.5)
+
+
+@pytest.mark.parametrize("name", sorted({*SPANS, *PORT, "sched_switch", "sched_wakeup", "netlink_broadcast"}))
+def test_a_record_of_that_name_with_other_fields_is_left_out(name: str) -> None:
+    with Machine() as machine:
+        recording = Recording(machine)
+        recording(Record(1, name, KERNEL, "track", 1, {"surprise": 1}))
+        drawn = recording.as_dict()
+    assert drawn["queues"] == []
+    assert {each["name"] for each in drawn["rows"]} <= {"track"}
 
 
 def test_ordinary_code_has_no_row() -> None:
