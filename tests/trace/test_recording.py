@@ -103,6 +103,46 @@ def test_a_full_queue_emits_linuxs_record_and_the_recording_marks_the_loss() -> 
     assert "the message to sleeper's event socket is lost" in texts
 
 
+def test_the_points_of_a_queue_have_the_times_of_their_records_and_a_queue_that_overflows_comes_first() -> (
+    None
+):
+    records: list[Record] = []
+    with Machine() as machine:
+        recording = Recording(machine)
+        machine.trace.subscribe(records.append)
+        machine.spawn(sleeper, 3)
+        machine.spawn(talker, 3, MOST_POINTS + 10)
+        machine.plug(Camera())
+        machine.run(until=millis(900))
+        drawn = recording.as_dict()["queues"]
+    assert len(drawn) > 1
+    queue, *others = drawn
+    taps = [
+        each.time for each in records if each.name == "netlink_deliver_tap" and each.fields["dst_group"] == 3
+    ]
+    assert [time for time, _ in queue["points"]] == taps
+    lost = [each.time for each in records if each.name == "netlink_overrun"]
+    assert len(lost) > MOST_POINTS >= len(queue["lost"]) > MOST_POINTS / 4
+    assert set(queue["lost"]) <= set(lost)
+    assert all(each["lost"] == [] for each in others)
+
+
+async def monitor(app: Any) -> None:
+    events = await app.uevents()
+    await app.sleep(0.02)
+    await anext(events)
+
+
+def test_an_event_that_no_tap_records_fills_its_queue() -> None:
+    with Machine() as machine:
+        recording = Recording(machine)
+        machine.spawn(monitor)
+        machine.run(until=millis(2))
+        machine.plug(Camera())
+        machine.run(until=millis(10))
+        assert max(level for _, level in queues(recording)["monitor's event socket"]["points"]) > 0
+
+
 async def worker(app: Any) -> None:
     await app.sleep(0.001)
     await app.compute(millis(5))
