@@ -201,17 +201,19 @@ def grade(
 
 
 def searched(attempt: Attempt, seeds: Iterable[int]) -> Found | Held:
-    """Run the default plan, pauses at the first and the last hit of each line of a module, then the seeds."""
+    """Run the default plan, a pause at some hits of each line of a module, then the seeds.
+
+    The hits are the first two and the last: a line such as `x.n += 1` has a point between load and store.
+    """
     explorer = Explorer(attempt, rules=attempt.exercise.faults)
     default = explorer.default()
     if default.failure is not None:
         return explorer.found(default)
-    own = [
-        (place, at)
-        for at, place in enumerate(default.places, 1)
-        if at > default.start and place.startswith(f"{attempt.exercise.module}.py:")
-    ]
-    points = sorted({*dict(own).values(), *dict(reversed(own)).values()})
+    hits: dict[str, list[int]] = {}
+    for at, place in enumerate(default.places, 1):
+        if at > default.start and place.startswith(f"{attempt.exercise.module}.py:"):
+            hits.setdefault(place, []).append(at)
+    points = sorted({at for each in hits.values() for at in (*each[:2], each[-1])})
     found = explorer.first_failure(attrs.evolve(default.plan, points={at: PAUSE_NS}) for at in points)
     return found if isinstance(found, Found) else explorer.seeds(seeds, attempt.exercise.strategy)
 

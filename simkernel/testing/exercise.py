@@ -130,6 +130,8 @@ def find(name: str) -> Exercise:
     found = [each for each in vars(module).values() if isinstance(each, Exercise)]
     if len(found) != 1:
         raise SimulationError(f"{folder / PACKAGE} has {len(found)} judges: decorate one with @exercise(...)")
+    if found[0].module in {path.stem for path in shipped("drivers").iterdir()}:
+        raise SimulationError(f"module={found[0].module!r} is a shipped module: give another name")
     return attrs.evolve(found[0], folder=folder)
 
 
@@ -166,9 +168,8 @@ class Attempt:
                 self.printed = output.getvalue()[-MAX_PRINTED:]
                 for machine in trial.machines:
                     self.log = list(deque(machine.log.lines(), SHOWN))
-                    self.asleep = asleep(
-                        task for task in machine.kernel.processes if not task.kthread and task.comm != "udevd"
-                    )
+                    programs = (task for task in machine.kernel.processes if not task.kthread)
+                    self.asleep = asleep(task for task in programs if task.comm not in ("udevd", "judge"))
 
     def _run(self, trial: Trial) -> None:
         exercise = self.exercise

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import attrs
 import pytest
 
+from simkernel.engine import SimulationError
+from simkernel.explore.faults import Fault
 from simkernel.lessons.checking import Verdict, check, grade
 from simkernel.testing.exercise import find
 
@@ -83,6 +86,24 @@ def test_broken_module_fails_with_its_line(case: str, tmp_path: Path) -> None:
     assert not verdict.passed
     assert reason in verdict.reason
     assert verdict.place == ("" if line is None else f"{tmp_path / 'mine.py'}:{line}")
+
+
+def test_faults_of_the_exercise_apply_to_every_run(tmp_path: Path) -> None:
+    exercise = attrs.evolve(find("hotplug"), faults=Fault("netlink.deliver", nth=1, comm="watch"))
+    verdict = grade(exercise, exercise.folder / "solution.py", tmp_path, 2, 1)
+    assert verdict.reason == "OSError: ENOBUFS: No buffer space available"
+    (disturbance,) = verdict.disturbs
+    assert verdict.plan == disturbance.replace("netlink.deliver fails at hit ", "0,netlink.deliver#")
+
+
+def test_module_of_an_exercise_has_a_name_of_its_own(tmp_path: Path) -> None:
+    (tmp_path / "__init__.py").write_text(
+        "from simkernel.testing.exercise import exercise\n"
+        "@exercise(module='mouse')\nasync def judge(app, sim, student): ...\n",
+        "utf-8",
+    )
+    with pytest.raises(SimulationError, match="module='mouse' is a shipped module: give another name"):
+        find(str(tmp_path))
 
 
 def test_globals_of_a_program_are_new_in_each_run(tmp_path: Path) -> None:

@@ -22,7 +22,6 @@ class Mistake:
     old, new  the change: `old` occurs in the solution
     reason    pattern of the reason
     line      text of the line that the place names, or ""
-    seeds     number of drawn plans in which the search finds it
     """
 
     name: str
@@ -30,7 +29,6 @@ class Mistake:
     new: str
     reason: str
     line: str = ""
-    seeds: int = 2
 
 
 REMOVE = """\
@@ -84,15 +82,15 @@ MISTAKES: dict[str, tuple[Mistake, ...]] = {
         Mistake("another errno", "raise os_error(EINVAL)", "raise os_error(5)",
                 r"a write of b'101\\n' fails with errno 5: refuse it with EINVAL"),
         Mistake("no lock", "    with lamp.lock:\n        lamp.bri", "    if True:\n        lamp.bri",
-                r"changes shows b'\d\\n' after two programs have written twice each", seeds=60),
+                r"changes shows b'\d\\n' after two programs have written 2 times each: it must show b'4"),
     ),
     "remove": (
         Mistake("the interrupt is not freed", "await free_irq(self.this, device.irq, clicker)", "pass",
-                r"remove keeps what probe has taken: .*irq 1 \(clicker\)"),
+                r"remove does not give back irq 1 \(clicker\)"),
         Mistake("the queue is not destroyed", "await destroy_workqueue(self.this, clicker.queue)", "pass",
-                "remove keeps what probe has taken: .*workqueue clicker"),
+                "remove does not give back workqueue clicker$"),
         Mistake("the file stays", "device_unregister(clicker.node)", "pass",
-                r"remove keeps what probe has taken: .*its child clicker\d was left behind"),
+                r"remove does not give back clicker\d"),
         Mistake("the queue goes first, and the device is on", REMOVE, REMOVE_QUEUE_FIRST,
                 "an oops in irq handler clicker: .*workqueue clicker is destroyed", "queue_work("),
         Mistake("await is missing", "await free_irq", "free_irq",
@@ -107,7 +105,7 @@ MISTAKES: dict[str, tuple[Mistake, ...]] = {
         Mistake("the reader has no lock", LOCK + "            if", "        if True:\n            if",
                 "BUG: KCSAN: data-race in put / take", "if self.used < SLOTS"),
         Mistake("the reader does not look again", "if mouse.used:  #", "if True:  #",
-                r"a read returns \d, but the readers already have \[", seeds=60),
+                r"a read returns \d, but the readers already have \["),
         Mistake("the reader sleeps under the lock", WAIT + LOCK, LOCK + "    " + WAIT,
                 "an oops in read of .*spinlock lockup on ring"),
     ),
@@ -130,7 +128,7 @@ STARTS = {
     "request": "NotImplementedError: make the two headers",
     "resync": "OSError: ENOBUFS: No buffer space available",
     "attribute": "brightness shows b'?",
-    "remove": "remove keeps what probe has taken",
+    "remove": "remove does not give back clicker2, irq 1 (clicker), irq 2 (clicker), workqueue clicker",
     "interrupt": "NotImplementedError('wait until the ring is ready",
     "hotplug": "NotImplementedError: list the mice, and follow the events",
 }
@@ -147,7 +145,7 @@ def graded(name: str, text: str, folder: Path, seeds: int = 2, plan: str | None 
 @pytest.mark.long
 @pytest.mark.parametrize("name", MISTAKES)
 def test_solution_passes_many_runs(name: str, tmp_path: Path) -> None:
-    verdict = graded(name, solution(name), tmp_path, seeds=2000)
+    verdict = graded(name, solution(name), tmp_path, seeds=500)
     assert verdict.passed, verdict
 
 
@@ -180,7 +178,7 @@ def test_mistake_is_found(name: str, mistake: Mistake, tmp_path: Path) -> None:
     text = solution(name)
     assert mistake.old in text
     text = text.replace(mistake.old, mistake.new)
-    verdict = graded(name, text, tmp_path, mistake.seeds)
+    verdict = graded(name, text, tmp_path)
     assert not verdict.passed
     assert re.search(mistake.reason, verdict.reason), verdict.reason
     if mistake.line:

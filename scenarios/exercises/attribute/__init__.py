@@ -28,13 +28,18 @@ LAMP = "/sys/class/lamp/lamp0/"
 GOOD = {b"40\n": b"40\n", b"0": b"0\n", b"100\n": b"100\n", b"7": b"7\n"}
 BAD = (b"101\n", b"-1\n", b"bright\n", b"\n", b"1e1\n", b"4 0\n", b"0x10\n", b"\xff\n")
 EINVAL = 22
+WRITES = 2
 
 
 @exercise(module="attribute")
 async def judge(app: Any, sim: Any, student: None) -> None:
-    """Write good and bad values, then let two programs write at the same time."""
-    accepted = 0
+    """Let two programs write at the same time, then write good and bad values."""
     await expect(app, "brightness", b"0\n", "after the module is loaded")
+    for value in (b"10", b"20"):
+        await app.spawn(writer, value)
+    await sim.quiet()
+    accepted = 2 * WRITES
+    await expect(app, "changes", b"%d\n" % accepted, f"after two programs have written {WRITES} times each")
     for good, shown in GOOD.items():
         if error := await write(app, good):
             raise Wrong(f"a write of {good!r} fails with errno {error}: it is a brightness from 0 to 100")
@@ -47,15 +52,11 @@ async def judge(app: Any, sim: Any, student: None) -> None:
                 raise Wrong(f"a write of {bad!r} {result}: refuse it with EINVAL (22)")
             await expect(app, "brightness", shown, f"after {good!r} and a refused write of {bad!r}")
     await expect(app, "changes", b"%d\n" % accepted, f"after {accepted} accepted writes and refused ones")
-    for value in (b"10", b"20"):
-        await app.spawn(writer, value)
-    await sim.quiet()
-    await expect(app, "changes", b"%d\n" % (accepted + 4), "after two programs have written twice each")
     await app.rmmod("attribute")
 
 
 async def writer(app: Any, value: bytes) -> None:
-    for _ in range(2):
+    for _ in range(WRITES):
         await write(app, value)
 
 

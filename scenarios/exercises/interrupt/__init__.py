@@ -19,6 +19,8 @@ time.
     await wait_event_interruptible(mouse.readable, mouse.ready)     sleeps until a number is there
     wake_up_interruptible(mouse.readable)                           wakes the sleepers
 
+Import what you need from simkernel.driverapi.interrupt, .io and .wait.
+
 A handler can run between any two statements of `read`, and two readers can wake for one number.  Use the ring
 under its lock only: `with mouse.lock:`.  Nothing may sleep under the lock.
 """

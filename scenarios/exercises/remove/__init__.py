@@ -1,26 +1,32 @@
 """Complete a driver: when its device goes, give back what the driver holds, in the right order.
 
-The file is a kernel module, a driver of the mouse.  `probe` is written.  It takes four things:
+The file is a kernel module, a driver of the mouse.  `probe` is written.  It takes three things and turns the
+device's interrupts on.  Each thing has a function that gives it back:
 
-    an interrupt handler    `free_irq` takes it back and waits until it does not run
-    a work queue            `destroy_workqueue` runs the work that is queued, then takes the queue back
-    the device              with its interrupts on
-    /sys/class/clicker/...  `device_unregister` takes the file away
+    the interrupt handler    await free_irq(self.this, device.irq, clicker)          driverapi.interrupt
+                             waits until the handler does not run
+    the work queue           await destroy_workqueue(self.this, clicker.queue)       driverapi.workqueue
+                             runs the work that is queued, then ends the queue
+    /sys/class/clicker/...   device_unregister(clicker.node)                         driverapi.device
 
 The interrupt handler queues the work, and the work reads the device's registers.
 
 Write `remove`.  It is called when a mouse is unplugged, and when the module is removed while the mouse still
 moves.  After `remove` returns, the kernel unmaps the registers: nothing of the driver may run any more.
-Ask of each thing: who can still use it?
+Ask of each thing: what can still use it?
 """
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from simkernel import millis
 from simkernel.hardware import Mouse, Move, Script
 from simkernel.testing.exercise import Wrong, exercise
+
+LEFT = re.compile(r"left behind: (.*)|its child (\S+) was left behind")
+"""The lines of the kernel log about what a driver has not given back."""
 
 
 @exercise(module="remove", options={"udev": False})
@@ -33,9 +39,9 @@ async def judge(app: Any, sim: Any, student: None) -> None:
     sim.any_step(sim.unplug, first)
     sim.any_step(remove_module, sim)
     await sim.quiet()
-    left = [line.partition("] ")[2] for line in sim.machine.log.lines() if "left behind" in line]
+    left = LEFT.findall("\n".join(sim.machine.log.lines()))
     if left:
-        raise Wrong(f"remove keeps what probe has taken: {', '.join(sorted(set(left)))}")
+        raise Wrong(f"remove does not give back {', '.join(sorted({a or b for a, b in left}))}")
 
 
 def remove_module(sim: Any) -> None:

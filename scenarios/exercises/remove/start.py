@@ -63,6 +63,7 @@ class Driver:
     async def remove(self, device):
         clicker = dev_get_drvdata(device)
         writel(0, clicker.io, hw.CONTROL)
+        # Give back what probe has taken.
 
 
 init, exit = module_simbus_driver(DEVICES, Driver)
