@@ -15,9 +15,12 @@ from pathlib import Path
 import pytest
 
 from simkernel.cli import stories
+from simkernel.lessons import lessons
 
 TOP = {"simkernel": "simkernel", "drivers": "simkernel/drivers", "scenarios": "simkernel/scenarios"}
 """The folders of the checkout, and where the wheel has them."""
+
+SUFFIXES = (".py", ".yaml", ".md", ".typed", ".txt", ".c", ".json", ".html", ".css", ".mjs")
 
 SCRIPT = """
 import sys
@@ -25,6 +28,12 @@ from simkernel.cli import main
 for name in sys.argv[1:]:
     main(["run", name, "--json"], standalone_mode=False)
     print(",")
+"""
+
+LESSONS = """
+from simkernel.lessons import lessons
+from simkernel.lessons.pages import site
+print(*(each.name for each in lessons()), all(make() for make in site(lessons(), "local").values()))
 """
 
 PIP = [sys.executable, "-m", "pip", "--disable-pip-version-check"]
@@ -57,7 +66,7 @@ def holds_every_file(wheel: Path, root: Path) -> None:
         f"{inside}/{path.relative_to(root / folder).as_posix()}"
         for folder, inside in TOP.items()
         for path in (root / folder).rglob("*")
-        if path.suffix in (".py", ".yaml", ".md", ".typed", ".txt", ".c", ".json")
+        if path.suffix in SUFFIXES
     }
     missing = wanted - held
     assert not missing, (
@@ -97,3 +106,4 @@ def lists_and_runs_from_elsewhere(wheel: Path, tmp_path: Path) -> None:
     printed = run(python, "-c", SCRIPT, *names)
     told = json.loads(f"[{printed.strip().rstrip(',')}]")
     assert [each["scenario"] for each in told] == names
+    assert run(python, "-c", LESSONS).split() == [*(each.name for each in lessons()), "True"]
