@@ -13,7 +13,7 @@ from tests.guide.blocks import blocks, save
 TOOLS = {
     "ruff check": ["ruff", "check", "."],
     "ruff format": ["ruff", "format", "--check", "."],
-    "mypy": ["mypy", "--strict", "simkernel", "drivers"],
+    "mypy": ["mypy", "--strict", "simkernel", "drivers", "scenarios"],
 }
 
 

@@ -10,6 +10,7 @@ When useful: to see why a program needs a driver, and the path of a request from
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from typing import Any, Final
 
 from simkernel import App, SimulationError, millis
@@ -45,7 +46,7 @@ async def colleague(app: App) -> None:
 
 async def attempts(app: App, rows: list[tuple[str, str]]) -> None:
     """Try several ways to the hardware, and write down their results."""
-    tries = {
+    tries: dict[str, Awaitable[object]] = {
         "open /dev/mem, the memory as a file": app.open("/dev/mem", O_RDWR),
         "open /dev/video0, the camera as a file": app.open("/dev/video0", O_RDWR),
         "load a module into the kernel": app.insmod("hello"),

@@ -135,7 +135,7 @@ def modules(run: Run) -> None:
             errors.append(error)
         machine.run(until=machine.now + PAUSE)
         result = [*map(described_error, errors), "done"]
-        loaded = [
+        loaded: list[tuple[str, ...]] = [
             (each["name"], ", ".join(each["users"]), drivers(each["name"], root)) for each in root.lsmod()
         ]
         most = max(most, loaded, key=len)

@@ -16,6 +16,7 @@ from typing import Final
 import attrs
 
 from simkernel import App, SimulationError, millis
+from simkernel.engine import Record
 from simkernel.hardware import Camera, Mouse
 from simkernel.scenario import Parameter, Run, scenario
 from simkernel.uapi import netlink
@@ -169,9 +170,12 @@ def socket(run: Run) -> None:
         machine.plug(device)
     machine.run(until=millis(20))
     flows: dict[str, int] = {}
-    machine.trace.subscribe(
-        lambda each: each.flow and flows.setdefault(each.fields.get("comm", ""), each.flow)
-    )
+
+    def note_flow(record: Record) -> None:
+        if record.flow:
+            flows.setdefault(record.fields.get("comm", ""), record.flow)
+
+    machine.trace.subscribe(note_flow)
     answers: list[Outcome] = []
     marked: list[int] = []
 

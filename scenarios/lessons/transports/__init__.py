@@ -40,7 +40,8 @@ async def netlink(app: App, question: bytes, start: Start) -> Ask:
     parts = [part for part in (question[:MAX_ATTRIBUTE], question[MAX_ATTRIBUTE:]) if part]
 
     async def ask() -> bytes:
-        return b"".join((await family.do("ask", question=parts))["answer"])
+        answer: dict[str, Any] = await family.do("ask", question=parts) or {}
+        return b"".join(answer["answer"])
 
     return ask
 
