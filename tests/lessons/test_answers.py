@@ -100,13 +100,10 @@ def test_a_flood_of_output_is_cut(lesson: Lesson) -> None:
     assert (len(result["printed"]), result["error"]) == (10_000, None)
 
 
-def test_a_driver_leaves_no_file(lesson: Lesson) -> None:
-    def left() -> set[str]:
-        return {name for name in os.listdir(tempfile.gettempdir()) if name.startswith("simkernel-")}
-
-    before = left()
+def test_a_driver_leaves_no_file(lesson: Lesson, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     ask(lesson)
-    assert left() <= before
+    assert os.listdir(tmp_path) == []
 
 
 # -- folders ----------------------------------------------------------------------
