@@ -103,13 +103,9 @@ def check(
             process.kill()
             process.join()
         stacks = Path(folder, STACKS).read_text("utf-8").split("Timeout")
-    own = {file.name, f"{find(name).module}.py"}
-    places = (
-        f"{file}:{line}"
-        for stack in reversed(stacks)
-        for path, line in _FRAME.findall(stack)
-        if Path(path).name in own
-    )
+        own = Attempt(find(name), file, Path(folder)).files
+    frames = (frame for stack in reversed(stacks) for frame in _FRAME.findall(stack))
+    places = (f"{file}:{line}" for path, line in frames if path in own)
     text = f"a run lasts longer than {deadline:g} s: the code loops and never waits"
     return Verdict(False, runs, seed, text, next(places, ""), last)
 
@@ -159,14 +155,13 @@ def grade(
 ) -> Verdict:
     """Do the same in this process.  `folder` is an empty folder for the copy of a module."""
     source = file.read_bytes()
+    attempt = Attempt(exercise, file, folder, on_run)
     try:
-        code = compile(source, str(file), "exec", dont_inherit=True)
+        attempt.code = compile(source, str(file), "exec", dont_inherit=True)
     except (SyntaxError, ValueError) as error:
-        reason, place = explained(error, exercise, file)
-        return Verdict(False, 0, seed, reason, place)
+        return Verdict(False, 0, seed, *explained(error, attempt))
     if exercise.module:
         (folder / f"{exercise.module}.py").write_bytes(source)
-    attempt = Attempt(exercise, file, code, folder, on_run)
     runs = 1
     if plan is None:
         found = searched(attempt, range(seed, seed + seeds))
@@ -179,7 +174,7 @@ def grade(
         return Verdict(True, runs, seed)
     attempt.recorded = True
     again = run(attempt, outcome.plan, record=True)
-    reason, place = explained(outcome.failure, exercise, file, again.places)
+    reason, place = explained(outcome.failure, attempt, again.places)
     module = f"{exercise.module}.py:"
 
     def named(lines: Iterable[str]) -> tuple[str, ...]:
@@ -189,7 +184,7 @@ def grade(
         False,
         runs,
         seed,
-        named([reason])[0],
+        reason.replace(module, f"{file.name}:"),
         place,
         str(outcome.plan),
         named(perturbations(outcome)),
@@ -218,9 +213,7 @@ def searched(attempt: Attempt, seeds: Iterable[int]) -> Found | Held:
     return found if isinstance(found, Found) else explorer.seeds(seeds, attempt.exercise.strategy)
 
 
-def explained(
-    error: BaseException, exercise: Exercise, file: Path, points: Sequence[str] = ()
-) -> tuple[str, str]:
+def explained(error: BaseException, attempt: Attempt, points: Sequence[str] = ()) -> tuple[str, str]:
     """Return the reason of a failure, and its place in the student's file or "".
 
     An endless run has no exception in the student's file: its place is the last of the `points` there.
@@ -234,20 +227,20 @@ def explained(
         report = re.split(r"\n\n=+\n", text)[0].splitlines()
         text = "\n".join(line for line in report if OURS not in line and not line.startswith("==="))
     reason = text if isinstance(error, TOLD) else f"{type(error).__name__}{text and ': '}{text}"
-    own = {file.name, f"{exercise.module}.py"}
+    own = attempt.files
     lines: list[int] = []
     cause: BaseException | None = error
     while cause is not None:
-        if isinstance(cause, SyntaxError) and Path(cause.filename or "").name in own:
+        if isinstance(cause, SyntaxError) and cause.filename in own:
             lines.append(cause.lineno or 1)
         lines += [cause.line] if isinstance(cause, Wrong) and cause.line else []
         stack = traceback.extract_tb(cause.__traceback__)
-        lines += [frame.lineno or 0 for frame in stack if Path(frame.filename).name in own][-1:]
+        lines += [frame.lineno or 0 for frame in stack if frame.filename in own][-1:]
         cause = cause.__cause__
     if not lines:
-        own_line = re.compile(rf"\b{exercise.module or file.stem}\.py:(\d+)")
+        own_line = re.compile(rf"(?<![\w/]){attempt.exercise.module}\.py:(\d+)")
         if isinstance(error, TimeLimit):
             reason = "the run never ends: a program, or an interrupt, comes again and again"
         texts = reversed(points[-TAIL:]) if isinstance(error, TimeLimit) else (reason,)
         lines = [int(line) for text in texts for line in own_line.findall(text)][:1]
-    return reason, f"{file}:{lines[-1]}" if lines else ""
+    return reason, f"{attempt.file}:{lines[-1]}" if lines else ""

@@ -147,14 +147,19 @@ class Attempt:
 
     exercise: Exercise
     file: Path
-    code: CodeType
     module_path: Path
     on_run: Callable[[Plan], object] = lambda plan: None
+    code: CodeType = attrs.field(init=False)
     recorded: bool = False
     calls: list[str] = attrs.field(factory=list, init=False)
     log: list[str] = attrs.field(factory=list, init=False)
     asleep: list[str] = attrs.field(factory=list, init=False)
     printed: str = attrs.field(default="", init=False)
+
+    @property
+    def files(self) -> tuple[str, str]:
+        """The names that the student's file has in tracebacks: its own, and that of the module."""
+        return str(self.file), str(self.module_path / f"{self.exercise.module}.py")
 
     def run(self, trial: Trial) -> None:
         """Run the judge once, and keep what the machine and the student's code have printed."""
@@ -174,7 +179,8 @@ class Attempt:
     def _run(self, trial: Trial) -> None:
         exercise = self.exercise
         student = None if exercise.module else self._program()
-        path = [exercise.folder, *([self.module_path] if exercise.module else [])]
+        folders = (exercise.folder / "modules", self.module_path)
+        path = [folder for folder in folders if folder.is_dir()]
         checks = (*KIT, *exercise.checks)
         machine = trial.machine(check_leaks=True, checks=checks, module_path=path, **exercise.options)
         watch = Watch()

@@ -34,6 +34,7 @@ from simkernel.hardware import Mouse, Move, Script
 from simkernel.testing.exercise import Wrong, exercise
 
 REPORTS = 8
+POLLS = 2000
 
 
 @exercise(module="interrupt", checks=("races",), options={"udev": False})
@@ -42,8 +43,12 @@ async def judge(app: Any, sim: Any, student: None) -> None:
     numbers: list[int] = []
     mouse = Mouse(Script([Move(millis(2 + each), dx=1) for each in range(REPORTS)]))
     sim.plug(mouse)
-    while not await app.access("/dev/reports", 0):
+    for _ in range(POLLS):
+        if await app.access("/dev/reports", 0):
+            break
         await app.sleep(0.0001)
+    else:
+        raise Wrong("there is no file /dev/reports: probe has failed")
     for _ in range(2):
         await app.spawn(reader, numbers)
     await sim.quiet()
