@@ -127,7 +127,7 @@ LOOPS = {
         "attribute",
         "    with lamp.lock:\n        lamp.b",
         "    while True:\n        lamp.b",
-        (30, 31, 32),
+        (32, 33, 34),
     ),
 }
 """Name of the exercise, the text or a change of the solution, and the lines of the loop."""
@@ -144,7 +144,8 @@ def test_endless_loop_is_stopped(case: str, tmp_path: Path) -> None:
         text = solution.replace(text, new)
     file = tmp_path / "mine.py"
     file.write_text(text, "utf-8")
-    verdict = check(file, name, seeds=2, seed=1, deadline=(deadline := 1 if case == next(iter(LOOPS)) else 6))
+    deadline = 1 if case == "when it is imported" else 6  # the others first boot a machine
+    verdict = check(file, name, seeds=2, seed=1, deadline=deadline)
     assert not verdict.passed
     assert verdict.reason == f"a run lasts longer than {deadline} s: the code loops and never waits"
     assert verdict.place in {f"{file}:{line}" for line in lines}, verdict.place
