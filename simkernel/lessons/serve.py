@@ -1,7 +1,8 @@
 """The local server of the lessons.  It executes code, so it answers only the page that it has served itself.
 
-It listens on 127.0.0.1.  A request with a foreign Host (DNS rebinding) is 403, and so is a POST without the
-token.  A GET serves the lessons' own files.  No request names a file: paths are keys of a table.
+It listens on 127.0.0.1.  A request with a foreign Host (DNS rebinding) or of another site's page is 403, and
+so is a POST without the token.  A GET serves the lessons' own files.  No request names a file: paths are keys
+of a table.
 """
 
 from __future__ import annotations
@@ -30,6 +31,8 @@ _HEADERS: Final = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
 }
+_OWN: Final = {None, "none", "same-origin"}
+"""Sec-Fetch-Site of a request of our own page, of the user, and of a program that is no browser."""
 
 
 class Server(ThreadingHTTPServer):
@@ -70,7 +73,7 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
-        if not self._host_is_ours():
+        if self._refuses():
             return None
         path = urlsplit(self.path).path[1:]
         name, _, rest = path.partition("/")
@@ -90,7 +93,7 @@ class _Handler(BaseHTTPRequestHandler):
         return self._send(404, f"There is no page {self.path}.")
 
     def do_POST(self) -> None:
-        if not self._host_is_ours():
+        if self._refuses():
             return None
         if not compare_digest(self.headers.get(TOKEN, "").encode(), self.server.token.encode()):
             return self._send(
@@ -109,12 +112,19 @@ class _Handler(BaseHTTPRequestHandler):
             200, self.server.workers.run(asked["run"], folder, asked.get("settings", {})), ".json"
         )
 
-    def _host_is_ours(self) -> bool:
+    def _refuses(self) -> bool:
+        """Answer 403 to a foreign Host, and to a request that another site's page makes, and return True.
+
+        Another site may link here: that is a navigation.
+        """
         ours = {f"{name}:{self.server.server_port}" for name in (ADDRESS, "localhost")}
-        if self.headers.get("Host") in ours:
-            return True
-        self._send(403, f"This server is http://{ADDRESS}:{self.server.server_port}/ only.")
-        return False
+        fetch = self.headers.get("Sec-Fetch-Site"), self.headers.get("Sec-Fetch-Mode")
+        if self.headers.get("Host") in ours and (fetch[0] in _OWN or fetch[1] == "navigate"):
+            return False
+        self._send(
+            403, f"This server is http://{ADDRESS}:{self.server.server_port}/ and answers its own pages."
+        )
+        return True
 
     def _body(self) -> Any:
         """Return the request's body as data, or None if it is no JSON or too long."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -100,6 +101,11 @@ def test_a_flood_of_output_is_cut(lesson: Lesson) -> None:
     assert (len(result["printed"]), result["error"]) == (10_000, None)
 
 
+def test_text_that_is_no_unicode_is_escaped(lesson: Lesson) -> None:
+    text = answer(lesson, {"program": "print('\\ud800 \\xe4')\nasync def greet(app): pass\n"})
+    assert json.loads(text.encode())["printed"] == "\ud800 \xe4\n"
+
+
 def test_a_driver_leaves_no_file(lesson: Lesson, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     ask(lesson)
@@ -115,6 +121,17 @@ def test_a_lesson_is_a_folder() -> None:
     assert lesson.title == "A program <em>greets</em> &amp; ends"
     assert lesson.plain_title == "A program greets & ends"
     assert lesson.lede.startswith("This page shows one program")
+
+
+def test_lessons_are_in_the_order_of_their_numbers(tmp_path: Path) -> None:
+    for number, name in enumerate("cab", 9):
+        shutil.copytree(FOLDER / "greet", tmp_path / name)
+        page = tmp_path / name / "page.html"
+        page.write_text(
+            page.read_text("utf-8").replace('data-lesson="9"', f'data-lesson="{number}"'), "utf-8"
+        )
+    assert [each.name for each in lessons(tmp_path)] == ["c", "a", "b"]
+    assert [each.number for each in lessons()] == list(range(1, 9))
 
 
 @pytest.mark.parametrize(

@@ -346,6 +346,16 @@ def test_a_tab_without_the_token_says_what_to_open(browser: Any, local: str) -> 
     visit.close()
 
 
+def test_a_new_tab_gets_the_token_from_another_one(here: Visit) -> None:
+    here.open()
+    here.page = here.context.new_page()
+    here.fragment = ""
+    with here.after_run(fresh=True):
+        page = here.open("greet", "?times=4")
+    assert page.text_content("#status").startswith("The machine is the Python of this computer.")
+    assert page.locator("td").count() == 8
+
+
 def test_the_index_leads_to_each_lesson_with_the_token(here: Visit) -> None:
     page = here.open()
     assert "token" not in page.url

@@ -123,6 +123,14 @@ def test_a_foreign_host_is_refused(server: Server, method: str, host: str) -> No
     assert request(server, method, "/run", "{}", **headers)[0] == 403
 
 
+@pytest.mark.parametrize("path", ["/", "/greet/default.json", "/lesson.mjs"])
+def test_another_sites_page_may_link_and_not_load(server: Server, path: str) -> None:
+    headers = {"Sec_Fetch_Site": "cross-site"}
+    assert request(server, "GET", path, **headers, Sec_Fetch_Mode="no-cors")[0] == 403
+    assert request(server, "GET", path, **headers, Sec_Fetch_Mode="navigate")[0] == 200
+    assert request(server, "GET", path, Sec_Fetch_Site="same-origin", Sec_Fetch_Mode="cors")[0] == 200
+
+
 def test_localhost_is_a_name_of_the_server(server: Server) -> None:
     assert request(server, "GET", "/", Host=f"localhost:{server.server_port}")[0] == 200
 
