@@ -11,12 +11,11 @@ When useful: to see what a netlink library writes, and what the kernel checks.
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import Any, Final
 
 import attrs
 
 from simkernel import App, SimulationError, millis
-from simkernel.engine import Record
 from simkernel.hardware import Camera, Mouse
 from simkernel.scenario import Parameter, Run, scenario
 from simkernel.uapi import netlink
@@ -171,7 +170,7 @@ def socket(run: Run) -> None:
     machine.run(until=millis(20))
     flows: dict[str, int] = {}
 
-    def note_flow(record: Record) -> None:
+    def note_flow(record: Any) -> None:
         if record.flow:
             flows.setdefault(record.fields.get("comm", ""), record.flow)
 
