@@ -204,12 +204,13 @@ class AttributeFile(SeqFile):
             return 0
         with self._attribute.guard():
             taken = store(data)
-        return self._taken(taken, len(data)) if isinstance(taken, Awaitable) else _or_all(taken, len(data))
+            if not isinstance(taken, Awaitable):
+                return _or_all(taken, len(data))
+        return self._taken(taken, len(data))
 
     async def _taken(self, pending: Awaitable[int | None], size: int) -> int:
         with self._attribute.guard():
-            taken = await pending
-        return _or_all(taken, size)
+            return _or_all(await pending, size)
 
     def llseek(self, task: Task, file: OpenFile, offset: int, whence: int) -> int:
         """As if it were a page long (`generic_file_llseek()`)."""
@@ -233,5 +234,9 @@ class AttributeFile(SeqFile):
         return (text,)
 
 
-def _or_all(taken: int | None, size: int) -> int:
-    return size if taken is None else taken
+def _or_all(taken: object, size: int) -> int:
+    if taken is None:
+        return size
+    if not isinstance(taken, int):
+        raise TypeError(f"store returned {taken!r}: it returns an int, or None for all bytes")
+    return taken
