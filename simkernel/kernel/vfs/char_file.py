@@ -64,6 +64,10 @@ MISSING_ERRNO: Final = {
     "read": EINVAL, "write": EINVAL, "ioctl": ENOTTY, "mmap": ENODEV, "llseek": ESPIPE, "fasync": ENOTTY
 }  # fmt: skip
 """The errno of an operation that a driver does not have."""
+RESULTS: Final[dict[str, type]] = {
+    "read": bytes, "write": int, "ioctl": int, "llseek": int, "poll": int, "mmap": type(None)
+}  # fmt: skip
+"""The type of an operation's result."""
 
 
 @attrs.frozen(eq=False)
@@ -153,11 +157,13 @@ class CharDeviceFile(FileObject):
             raise os_error(MISSING_ERRNO[name])
         with self._guard(name):
             result = function(self, *arguments)
-        return self._finish(name, result) if isinstance(result, Awaitable) else result
+            if type(result) is RESULTS.get(name) or not isinstance(result, Awaitable):
+                return _checked(name, result)
+        return self._finish(name, result)
 
     async def _finish(self, name: str, pending: Awaitable[T]) -> T:
         with self._guard(name):
-            return await pending
+            return _checked(name, await pending)
 
     def _guard(self, name: str) -> Any:
         cdev = self.cdev
@@ -252,7 +258,7 @@ class CharDeviceFile(FileObject):
         Preempt.evaluating += 1
         try:
             with self._guard("poll"):
-                return function(self, table)
+                return _checked("poll", function(self, table))
         except OSError:  # vfs_poll() has no errors: a poll that died has POLLERR
             return POLLERR
         finally:
@@ -302,6 +308,14 @@ class CharDeviceFile(FileObject):
         if self.cdev.module is not None:
             with self._contain("cdev_put"):  # the driver may have put a reference too many
                 self.cdev.module.put()
+
+
+def _checked(name: str, result: T) -> T:
+    """Return the result of an operation.  TypeError if it has another type, for the module's guard."""
+    kind = RESULTS.get(name, object)
+    if not isinstance(result, kind):
+        raise TypeError(f"{name} returned {result!r}: it returns {kind.__name__}")
+    return result
 
 
 class _Released:
