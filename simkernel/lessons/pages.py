@@ -28,6 +28,7 @@ TYPES: Final = {
 _PAGES: Final = Path(__file__).parent / "pages"
 _PICTURE: Final = Path(trace.__file__).parent
 _CONTROLS: Final = re.compile(r'(<section data-view="controls"[^>]*>)')
+_CODE: Final = re.compile(r"`([^`]+)`")
 _STEPS: Final = 20
 """A slider has at least so many steps."""
 
@@ -114,7 +115,8 @@ def _control(parameter: Parameter) -> str:
         field = f'<output for="set-{name}" data-unit="{unit}">{value}{unit}</output> {field}'
     else:
         kind, field = "line", f'<input type="text" {attributes} value="{value}"> {unit}'
-    text = f' <small id="help-{name}">{escape(parameter.help)}</small>' if parameter.help else ""
+    words = _CODE.sub(r"<code>\1</code>", escape(parameter.help))
+    text = f' <small id="help-{name}">{words}</small>' if words else ""
     return f'<div class="control {kind}"><label for="set-{name}">{label}</label> {field}{text}</div>'
 
 

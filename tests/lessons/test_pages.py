@@ -66,6 +66,11 @@ def test_a_text_with_markup_is_text(lesson: Lesson) -> None:
     assert "&amp;amp;</textarea>" in page
 
 
+def test_a_word_in_backticks_is_code(lesson: Lesson) -> None:
+    page = form(lesson, Parameter("n", int, 3, help="the `<app>` and its `n`"))
+    assert ">the <code>&lt;app&gt;</code> and its <code>n</code></small>" in page
+
+
 def test_a_number_without_a_range_is_typed(lesson: Lesson) -> None:
     assert 'type="text"' in form(lesson, Parameter("n", int, 3, minimum=0))
     assert 'type="submit"' not in form(lesson, Parameter("n", int, 3, minimum=0, maximum=9))
