@@ -43,6 +43,14 @@ REMOVE_QUEUE_FIRST = """\
         await free_irq(self.this, device.irq, clicker)
         writel(0, clicker.io, hw.CONTROL)
 """
+DIGITS = "    if not digits.isdigit() or int(digits) > 100:\n        raise os_error(EINVAL)\n"
+TRY = """\
+    try:
+        assert 0 <= int(digits) <= 100
+    except (ValueError, AssertionError):
+        raise os_error(EINVAL) from None
+"""
+UNREGISTER = "        device_unregister(clicker.node)\n"
 LISTEN = "    monitor = await app.uevents()\n"
 LIST = '    table.update(await app.listdir("/sys/class/mouse"))\n'
 WAIT = "        await wait_event_interruptible(mouse.readable, mouse.ready)\n"
@@ -79,6 +87,7 @@ MISTAKES: dict[str, tuple[Mistake, ...]] = {
         Mistake("no lower limit", "not digits.isdigit() or int", "int", r"a write of b'-1\\n' is accepted"),
         Mistake("text is an oops", "not digits.isdigit() or int(digits) > 100", "not 0 <= int(digits) <= 100",
                 "an oops in attribute brightness of lamp0: ValueError", "int(digits)"),
+        Mistake("int of Python takes more than digits", DIGITS, TRY, r"a write of b'1_0\\n' is accepted"),
         Mistake("another errno", "raise os_error(EINVAL)", "raise os_error(5)",
                 r"a write of b'101\\n' fails with errno 5: refuse it with EINVAL"),
         Mistake("no lock", "    with lamp.lock:\n        lamp.bri", "    if True:\n        lamp.bri",
@@ -125,6 +134,33 @@ MISTAKES: dict[str, tuple[Mistake, ...]] = {
                 "watch returns: it must wait for the next event for ever"),
     ),
 }  # fmt: skip
+RIGHT: dict[str, tuple[tuple[str, str, str], ...]] = {
+    "request": (
+        ("one sequence number", "sequence = next(SEQUENCES)", "sequence = 1"),
+        ("a far sequence number", "itertools.count(1)", "itertools.count(2**31)"),
+    ),
+    "resync": (
+        ("the state at each event", "                x, y = table",
+         "                stale = True\n                break\n                x, y = table"),
+    ),
+    "attribute": (
+        ("int with its exception", DIGITS, TRY.replace("0 <=", "b'_' not in digits and 0 <=")),
+        ("a number is returned", "lamp.changes += 1\n", "lamp.changes += 1\n    return len(data)\n"),
+    ),
+    "remove": (
+        ("the device stays on", REMOVE, REMOVE.replace("writel(0, clicker.io, hw.CONTROL)", "pass")),
+        ("the file goes last", UNREGISTER + REMOVE, REMOVE + UNREGISTER),
+    ),
+    "interrupt": (
+        ("one report an interrupt", "while 0 < readl(mouse.io, hw.FIFO_COUNT) < ALL_ONES:", "if True:"),
+        ("wake-up under the lock", "    wake_up_interruptible", "        wake_up_interruptible"),
+    ),
+    "hotplug": (
+        ("a list at each event", "        if event.variables",
+         "        table.clear()\n    " + LIST + "        continue\n        if event.variables"),
+    ),
+}  # fmt: skip
+"""Other right solutions: a name, the text that changes, and the new text."""
 CASES = [(name, mistake) for name, mistakes in MISTAKES.items() for mistake in mistakes]
 
 
@@ -174,6 +210,18 @@ def test_starting_file_fails(name: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", MISTAKES)
 def test_solution_passes(name: str, tmp_path: Path) -> None:
     verdict = graded(name, solution(name), tmp_path, seeds=8)
+    assert verdict.passed, verdict
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new"),
+    [(name, old, new) for name, others in RIGHT.items() for _, old, new in others],
+    ids=[f"{name}: {title}" for name, others in RIGHT.items() for title, _, _ in others],
+)
+def test_other_right_solution_passes(name: str, old: str, new: str, tmp_path: Path) -> None:
+    text = solution(name)
+    assert old in text
+    verdict = graded(name, text.replace(old, new), tmp_path, seeds=8)
     assert verdict.passed, verdict
 
 

@@ -26,7 +26,7 @@ from simkernel.testing.exercise import Wrong, exercise
 
 LAMP = "/sys/class/lamp/lamp0/"
 GOOD = {b"40\n": b"40\n", b"0": b"0\n", b"100\n": b"100\n", b"7": b"7\n"}
-BAD = (b"101\n", b"-1\n", b"bright\n", b"\n", b"1e1\n", b"4 0\n", b"0x10\n", b"\xff\n")
+BAD = (b"101\n", b"-1\n", b"bright\n", b"\n", b"1e1\n", b"4 0\n", b"1_0\n", b"0x10\n", b"\xff\n")
 EINVAL = 22
 WRITES = 2
 
@@ -45,12 +45,12 @@ async def judge(app: Any, sim: Any, student: None) -> None:
             raise Wrong(f"a write of {good!r} fails with errno {error}: it is a brightness from 0 to 100")
         accepted += 1
         await expect(app, "brightness", shown, f"after a write of {good!r}")
-        for bad in BAD:
-            error = await write(app, bad)
-            if error != EINVAL:
-                result = f"fails with errno {error}" if error else "is accepted"
-                raise Wrong(f"a write of {bad!r} {result}: refuse it with EINVAL (22)")
-            await expect(app, "brightness", shown, f"after {good!r} and a refused write of {bad!r}")
+    for bad in BAD:
+        error = await write(app, bad)
+        if error != EINVAL:
+            result = f"fails with errno {error}" if error else "is accepted"
+            raise Wrong(f"a write of {bad!r} {result}: refuse it with EINVAL (22)")
+        await expect(app, "brightness", shown, f"after {good!r} and a refused write of {bad!r}")
     await expect(app, "changes", b"%d\n" % accepted, f"after {accepted} accepted writes and refused ones")
     await app.rmmod("attribute")
 
