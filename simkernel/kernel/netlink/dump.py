@@ -68,6 +68,10 @@ class DumpCallback:
             U16.pack_into(writer.data, offset, flags | nl.NLM_F_DUMP_INTR)
         self._previous = self.generation
 
+    def pass_over_change(self) -> None:
+        """Accept the data as they are now: Linux marks the header of an empty part, which is not sent."""
+        self._previous = self.generation
+
     def begin_sequence(self) -> None:
         """Compare the messages to come with each other only."""
         self.generation = self._previous = 0

@@ -14,9 +14,10 @@ from simkernel.uapi.netlink import NLM_F_ECHO as ECHO
 from simkernel.uapi.socket import AF_INET, AF_INET6, MSG_DONTWAIT, SO_RCVBUF, SOL_SOCKET
 from tests.conformance import wire
 from tests.conformance.case import case, netlink
+from tests.conformance.cases.link_changes import Links
 from tests.conformance.live.links.free import free_places
 from tests.conformance.log import Log
-from tests.conformance.wire import ACK, REQUEST, attr, nlmsg, u32
+from tests.conformance.wire import ACK, DUMP, REQUEST, attr, nlmsg, u32
 from tests.conformance.world import Socket, World
 
 MARKS = ("route",)
@@ -221,3 +222,23 @@ def changes_before_an_error(world: World, log: Log) -> None:
     wrong += attr(il.IFLA_BROADCAST, bytes(5))
     log.ask("wrong", sock, nlmsg(rt.RTM_NEWLINK, REQUEST | ACK, wrong))
     log.ask("after it", sock, get)
+
+
+@case(privileged=True, marks=MARKS)
+def dump_that_ends_with_deleted_links(world: World, log: Log) -> None:
+    """Links that are deleted before the last part of a dump: NLMSG_DONE has no NLM_F_DUMP_INTR."""
+    links = Links(world, Log())
+    links.veth("pair")
+    links.veth("another", b"v2", b"v3")
+    links.bridge("bridge")
+    for deleted in (0, 6, 4):
+        sock = netlink(world, wire.ROUTE)
+        sock.send(nlmsg(rt.RTM_GETLINK, REQUEST | DUMP, rt.IfInfoMsg().pack(), seq=3))
+        parts = [sock.recv(4096)]
+        if deleted:
+            links.ask("delete", rt.RTM_DELLINK, rt.IfInfoMsg(index=deleted).pack())
+        while parts[-1][4:6] != b"\3\0":
+            parts.append(sock.recv(4096))
+        log(
+            f"{deleted} deleted", [[list(header[1:3]) for header, _ in wire.messages(each)] for each in parts]
+        )

@@ -87,6 +87,8 @@ class LinkQueries:
         finally:
             if len(writer.data) > start:
                 callback.check_consistent(writer, start)
+            else:
+                callback.pass_over_change()
         callback.context = _FINISHED
         return bool(writer.data)
 
