@@ -82,7 +82,7 @@ class _Handler(BaseHTTPRequestHandler):
             try:
                 self.server.refresh()
             except Exception as error:  # noqa: BLE001 - a lesson's code may raise anything
-                return self._send(500, explain(error, (), str(getattr(error, "filename", None) or "")))
+                return self._send(500, explain(error, (), ""))
         if rest == "default.json" and name in self.server.folders:
             run = f"default {id(self)}"
             return self._send(200, self.server.workers.run(run, self.server.folders[name], {}), ".json")

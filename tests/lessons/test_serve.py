@@ -108,6 +108,11 @@ def test_an_edit_of_a_lesson_shows_at_once(server: Server) -> None:
     status, text, _ = request(server, "GET", "/greet/")
     assert status == 500 and "page.html has no <article" in text
     page.write_text(before, "utf-8")
+    code = server.folders["greet"] / "__init__.py"
+    code.write_text(f"{code.read_text('utf-8')}\n1 / 0\n", "utf-8")
+    status, text, _ = request(server, "GET", "/greet/")
+    assert status == 500 and text.startswith("ZeroDivisionError at __init__.py:")
+    shutil.copyfile(FOLDER / "greet/__init__.py", code)
     assert request(server, "GET", "/greet/")[0] == 200
 
 
