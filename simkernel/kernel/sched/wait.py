@@ -21,9 +21,11 @@ T = TypeVar("T")
 
 
 class Waiter(Protocol):
-    """Who stands in a wait queue."""
+    """An entry of a wait queue."""
 
-    exclusive: bool
+    @property
+    def exclusive(self) -> bool:
+        """True if a wake-up that wakes this waiter wakes no other exclusive one."""
 
     def wake(self, woken: bool) -> None:
         """Take it out of all its queues and let it go on; `woken` is False if its time is up."""
@@ -178,12 +180,16 @@ class Sleeping:
 
     interruptible: bool = True
     idle: ClassVar[bool] = False
-    exclusive: bool
     deadline: int | None
     queue: WaitQueue | None
     """Where it stands, if that is one queue and its own place there is the usual one."""
     sleeper: Sleeper | None
     timer: Timer | None
+
+    @property
+    def exclusive(self) -> bool:
+        """True if a wake-up that wakes this task wakes no other exclusive one."""
+        raise NotImplementedError
 
     @property
     def queues(self) -> tuple[WaitQueue, ...]:
@@ -231,6 +237,8 @@ class Sleep(Sleeping):
     """What sleeping code awaits: True if it was woken, False if the deadline passed."""
 
     __slots__ = ("_queues", "exclusive", "interruptible")
+
+    exclusive: bool
 
     def __init__(
         self,
@@ -301,6 +309,8 @@ class Blocked(BlockedCall):
     """A blocked call that goes on with any function, which `WouldBlock` may change."""
 
     __slots__ = ("_retry", "exclusive")
+
+    exclusive: bool
 
     def __init__(
         self,

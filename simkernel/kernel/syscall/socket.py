@@ -42,7 +42,7 @@ from simkernel.uapi.socket import (
 class BlockedReceive(BlockedCall):
     """A receive that waits for something to receive.  A task keeps it while it receives from one file."""
 
-    __slots__ = ("control_size", "exclusive", "flags", "size", "sock")
+    __slots__ = ("control_size", "flags", "size", "sock")
 
     control_size: int
     file: OpenFile
@@ -52,10 +52,13 @@ class BlockedReceive(BlockedCall):
     def __init__(self, file: OpenFile, sock: SocketObject) -> None:
         self.file = file
         self.sock = sock
-        self.exclusive = sock.exclusive_read
         self.queue = sock.receivers
         self.timer = None
         self.held = False
+
+    @property
+    def exclusive(self) -> bool:
+        return self.sock.exclusive_read
 
     @property
     def where(self) -> str:

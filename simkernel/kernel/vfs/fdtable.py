@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Iterable
+from collections.abc import Awaitable, Iterable, Mapping
+from types import MappingProxyType
 from typing import Any, Final, Generic, Protocol, Self, TypeVar
 
 from simkernel.kernel.sched.rlimit import DEFAULTS
@@ -12,6 +13,7 @@ from simkernel.uapi.resource import RLIMIT_NOFILE
 STREAMS = 3
 """A program's standard streams, which nothing models, and which keep their descriptors."""
 NR_OPEN_DEFAULT: Final = 64
+NO_PATHS: Final[Mapping[int, Any]] = MappingProxyType({})
 
 
 class CountedFile(Protocol):
@@ -39,16 +41,16 @@ class FileTable(Generic[F]):
     `open` has an item for each descriptor up to the highest that was ever open.  Two bitmaps are ints.
     `_used` has the descriptors that are not free (`open_fds`).  Those of the standard streams are in use even
     without a file.  `_close_on_exec` has the descriptors that exec closes.
-    `paths` has the files that are open with O_PATH; `open` lacks them, since few calls take one.
+    `paths` has the files that are open with O_PATH; `open` lacks them, since few calls take one.  The machine
+    keeps them, so that a table without one is as small as before.
     `limit` is the soft RLIMIT_NOFILE, `machine` the open files of all processes.
     """
 
-    __slots__ = ("_close_on_exec", "_used", "limit", "machine", "open", "paths", "users")
+    __slots__ = ("_close_on_exec", "_used", "limit", "machine", "open", "users")
 
     def __init__(self, open_files: Any, limit: int = DEFAULTS[RLIMIT_NOFILE][0]) -> None:
         self.machine = open_files
         self.open: list[F | None] = [None] * STREAMS
-        self.paths: dict[int, F] = {}
         self._used = (1 << STREAMS) - 1
         self._close_on_exec = 0
         self.limit = limit
@@ -60,6 +62,22 @@ class FileTable(Generic[F]):
 
     def __len__(self) -> int:
         return len(self.items())
+
+    @property
+    def paths(self) -> Mapping[int, F]:
+        """The files that are open with O_PATH, by descriptor."""
+        found: Mapping[int, F] = self.machine.path_only.get(self, NO_PATHS)
+        return found
+
+    def _drop_path(self, fd: int) -> F | None:
+        """Remove and return a file that is open with O_PATH, or None."""
+        if fd not in self.paths:
+            return None
+        paths: dict[int, F] = self.machine.path_only[self]
+        file = paths.pop(fd)
+        if not paths:
+            del self.machine.path_only[self]
+        return file
 
     @property
     def size(self) -> int:
@@ -78,7 +96,8 @@ class FileTable(Generic[F]):
 
     def get_raw(self, fd: int) -> F:
         """Like `get`, also a file that is open with O_PATH (`fdget_raw()`)."""
-        return self.paths[fd] if fd in self.paths else self.get(fd)
+        file = self.paths.get(fd) if self.machine.path_only else None
+        return self.get(fd) if file is None else file
 
     def install(self, file: F, lowest: int = 0, *, close_on_exec: bool = False) -> int:
         """Give `file` a descriptor, from `lowest` on.  EMFILE at the limit."""
@@ -112,7 +131,7 @@ class FileTable(Generic[F]):
         """Give `file` the descriptor `fd`, closing what had it (dup2).  EBADF beyond the limit."""
         if not 0 <= fd < self.limit:
             raise os_error(EBADF)
-        old = self.paths.pop(fd, None) or (self.open[fd] if fd < len(self.open) else None)
+        old = self._drop_path(fd) or (self.open[fd] if fd < len(self.open) else None)
         if old is not file or file.path_only:
             self._put(fd, file)
             if old is not None:
@@ -139,7 +158,8 @@ class FileTable(Generic[F]):
             self.open += [None] * missing
         self.open[fd] = file.get()
         if file.path_only:
-            self.open[fd], self.paths[fd] = None, file
+            self.open[fd] = None
+            self.machine.path_only.setdefault(self, {})[fd] = file
         self._used |= 1 << fd
         file.enlist(self.machine)
 
@@ -147,7 +167,7 @@ class FileTable(Generic[F]):
         """Take `fd` out of the table; what its release returns.  EBADF if it is not open."""
         file = self.get_raw(fd)
         self.open[fd] = None
-        self.paths.pop(fd, None)
+        self._drop_path(fd)
         self._used &= ~(1 << fd)
         self._close_on_exec &= self._used
         return file.put()
@@ -177,7 +197,8 @@ class FileTable(Generic[F]):
         """A table for a child: the same open files under the same descriptors (fork(2))."""
         child: FileTable[F] = FileTable(self.machine, self.limit)
         child.open = [file and file.get() for file in self.open[: self._used.bit_length()]]
-        child.paths = {fd: file.get() for fd, file in self.paths.items()}
+        if self.paths:
+            self.machine.path_only[child] = {fd: file.get() for fd, file in self.paths.items()}
         child._used = self._used
         child._close_on_exec = self._close_on_exec
         return child

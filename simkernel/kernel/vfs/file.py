@@ -347,10 +347,12 @@ class OpenFiles:
     The files form a ring, because an item of a dict takes 74 bytes.
     """
 
-    __slots__ = ("_after", "_before", "mappings")
+    __slots__ = ("_after", "_before", "mappings", "path_only")
 
     def __init__(self) -> None:
         self.mappings: dict[VmArea, None] = {}
+        self.path_only: dict[object, dict[int, OpenFile]] = {}
+        """Files that are open with O_PATH, by table and descriptor: few tables have one."""
         self._after: Any = self
         self._before: Any = self
 
