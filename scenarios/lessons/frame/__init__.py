@@ -99,7 +99,7 @@ async def viewer(app: App, run: Run, frames: dict[int, tuple[int, ...]]) -> None
 
 @scenario(
     Parameter("size", str, "640x480", choices=SIZES, unit="pixels", help="width x height of a frame"),
-    Parameter("pixels", str, "netlink", choices=tuple(LAST), help="how they come to the program"),
+    Parameter("pixels", str, "netlink", choices=tuple(LAST), help="how the pixels come to the program"),
 )
 def frame(run: Run) -> None:
     machine = run.machine(instrumented=True)
@@ -124,7 +124,7 @@ def frame(run: Run) -> None:
 
 
 def report(run: Run, frames: dict[int, tuple[int, ...]], copied: int) -> None:
-    """Divide the time of one frame, and decide by all of them."""
+    """Show where one frame's time goes, and decide the goal by all frames."""
     parts = [after - before for before, after in pairwise(frames[FRAMES // 2])]
     whole, software = sum(parts), sum(parts[3:])
     run.text(

@@ -89,7 +89,7 @@ def interrupts(run: Run) -> None:
 
 
 def report(run: Run, steps: list[dict[str, Any]], received: list[tuple[int, bytes]], share: int) -> None:
-    """Say how late the movements are and where the latest one waits, and decide."""
+    """Report how late the movements are and where the latest one waits, and decide the goal."""
     reports = [each["report"] for each in steps]
     sent = [
         (each.fields["dx"] | (each.fields["dy"] & 0xFFFF) << 16).to_bytes(4, "little") for each in reports
@@ -122,12 +122,12 @@ def report(run: Run, steps: list[dict[str, Any]], received: list[tuple[int, byte
     needed = (
         (
             right,
-            f"{len(received)} of {len(sent)} movements arrive, or not as the mouse made them (see the log)",
+            f"movements are not as the mouse made them: {len(received)} of {len(sent)} arrive (see the log)",
         ),
-        (run["cpus"] == 1, f"the machine has {run['cpus']} CPUs, and may have one"),
-        (run["neighbours"] >= 2, f"there are {run['neighbours']} neighbours, and must be two at least"),
+        (run["cpus"] == 1, f"the machine has {run['cpus']} CPUs: only one is allowed"),
+        (run["neighbours"] >= 2, f"there are {run['neighbours']} neighbours: there must be two at least"),
         (not late, f"{late} movements are late"),
-        (share >= FAIR, f"the neighbours compute for {share} % of the time, and must for {FAIR} %"),
+        (share >= FAIR, f"the neighbours compute for {share} % of the time: at least {FAIR} % is needed"),
     )
     failed = [text for holds, text in needed if not holds]
     run.goal(not failed, f"{failed[0]}." if failed else f"all {len(sent)} movements arrive in time.")

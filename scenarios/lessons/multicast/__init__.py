@@ -32,7 +32,7 @@ PROGRAM = Path(__file__).with_name("follower.txt").read_text("utf-8")
 
 @attrs.define
 class Listener:
-    """A program that follows the mouse: where it believes the mouse is, and what its event socket gets."""
+    """A program that follows the mouse: the position that it believes, and counters of its event socket."""
 
     name: str
     follow: Callable[..., Any]
@@ -68,7 +68,7 @@ class Listener:
         return self.received, len(self.lost), self.errors
 
     def believes(self) -> str:
-        """Return where it believes the mouse is."""
+        """Return the position at which the program believes the mouse is."""
         return f"{self.place.get('x')}, {self.place.get('y')}"
 
 
@@ -84,9 +84,9 @@ async def observe(app: App, state: dict[str, int]) -> None:
 
 
 @scenario(
-    Parameter("work", int, 0, minimum=0, maximum=10, unit="ms", help="the slow one computes on each event"),
-    Parameter("buffer", int, 8192, minimum=4096, maximum=65536, unit="bytes", help="the slow one's queue"),
-    Parameter("program", str, PROGRAM, help="all three run it"),
+    Parameter("work", int, 0, minimum=0, maximum=10, unit="ms", help="slow program's work on each event"),
+    Parameter("buffer", int, 8192, minimum=4096, maximum=65536, unit="bytes", help="slow program's queue"),
+    Parameter("program", str, PROGRAM, help="the code of all three programs"),
 )
 def multicast(run: Run) -> None:
     follow = run.source("program").get("follow")
@@ -122,7 +122,7 @@ def multicast(run: Run) -> None:
 
 
 def report(run: Run, listeners: list[Listener], true: str, reports: list[int]) -> None:
-    """Compare where each program believes the mouse is with where it is, and decide."""
+    """Compare each program's position with that of the mouse, and decide the goal."""
     slow = listeners[-1]
     right = {each.name: each.believes() == true for each in listeners}
     run.text(

@@ -2,7 +2,8 @@
 
 Covers: a handler that sleeps, a lost update, a mutex; schedules as plans; how a failing one is shortened.
 Scenario: Two visitors write to a driver's file, three times each, and the driver counts them in a chip. The
-    same run happens again with tasks delayed by other plans. One run is shown line by line: a failing one.
+    run is repeated under other plans, which delay the tasks. The report shows one run line by line, a failing
+    one if any fails.
 When useful: to see why one run that passes says little, and what a lock excludes. The plans delay tasks and
     pause no code, so they need no greenlet.
 """
@@ -150,7 +151,7 @@ async def load(app: App, errors: list[str]) -> None:
 
 
 def attempt(machine: Machine, began: Callable[[], None]) -> bool:
-    """Let the visitors come, and check from outside that the driver counts them; return True if any overlap.
+    """Run the visitors, and check from outside that the driver counts them.  Return True if visits overlap.
 
     AssertionError says what is wrong.
     """
@@ -175,7 +176,7 @@ def attempt(machine: Machine, began: Callable[[], None]) -> bool:
 
 @attrs.define
 class Target:
-    """The attempt as the target of a search; `overlap` is that of the last run."""
+    """The attempt as the target of a search; `overlap` is True if visits overlap in the last run."""
 
     folder: Path
     overlap: bool = False

@@ -78,7 +78,7 @@ def parse(text: str) -> list[Field]:
 
 
 def repaired(request: bytes) -> dict[int, bytes]:
-    """Return the request with one field repaired, by the offset of that field."""
+    """Return copies of the request, each with one field repaired, by the offset of that field."""
     size = request.find(b"\0", ATTRIBUTE + 4) + 1 - ATTRIBUTE
     right = {0: len(request).to_bytes(4, "little"), 4: b"\x10\0", 6: b"\1\0", 16: b"\3",
              ATTRIBUTE: max(size, 0).to_bytes(2, "little"), ATTRIBUTE + 2: b"\2\0"}  # fmt: skip
@@ -126,7 +126,7 @@ class Outcome:
 
 
 def take_apart(answer: bytes) -> Outcome:
-    """Return the outcome that an answer is."""
+    """Divide an answer into fields, and return it as an Outcome."""
     header, payload = next(netlink.iterate_messages(answer))
     failure, names, known, start = "", FAMILY, FAMILY_ATTRIBUTES, ATTRIBUTE
     if header.type == netlink.NLMSG_ERROR and (number := -S32.unpack_from(payload)[0]):

@@ -158,7 +158,7 @@ async def shared_memory(app: App, question: bytes, start: Start) -> Ask:
 
 
 async def serve(app: App, server: Any) -> None:
-    """Start a server and wait until it waits."""
+    """Start a server and wait until it blocks."""
     await app.spawn(server, name="server")
     await app.sleep(0.001)
 
@@ -209,7 +209,7 @@ def fastest(rows: dict[str, list[int]]) -> str:
 
 @scenario(
     Parameter("size", str, "16384", choices=SIZES, unit="bytes", help="of the question, and of its answer"),
-    Parameter("number", int, 4, minimum=1, maximum=20, help="how often it is asked"),
+    Parameter("number", int, 4, minimum=1, maximum=20, help="how often the question is asked"),
 )
 def transports(run: Run) -> None:
     machine = run.machine(udev=False, instrumented=True)
