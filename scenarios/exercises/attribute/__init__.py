@@ -1,6 +1,6 @@
 """Give a lamp a file below /sys, which shows its brightness and sets it.
 
-The file is a kernel module.  It already makes the device /sys/class/lamp/lamp0 with two files:
+Your file is a kernel module.  It already makes the device /sys/class/lamp/lamp0 with two files:
 
     brightness   a read shows the brightness, such as "40" and a newline; a write sets it
     changes      a read shows how many writes have been accepted, such as "3" and a newline
@@ -33,7 +33,7 @@ WRITES = 2
 
 @exercise(module="attribute")
 async def judge(app: Any, sim: Any, student: None) -> None:
-    """Let two programs write at the same time, then write good and bad values."""
+    """Run two programs that write at the same time, then write good and bad values."""
     await expect(app, "brightness", b"0\n", "after the module is loaded")
     for value in (b"10", b"20"):
         await app.spawn(writer, value)

@@ -1,16 +1,17 @@
 """Keep a table of the mice that are plugged in, as a hot-plug daemon does.
 
-`watch(app, table)` is called once, and never ends.  `table` is a set, empty at first.  Keep the names of all
-mice in it, such as "mouse0".
+`watch(app, table)` is called once, and never ends.  `table` is a set, empty at first.  Keep in it the names
+of all mice that are plugged in, such as "mouse0".
 
-    await app.listdir("/sys/class/mouse")   returns the names of the mice that are there now
-    monitor = await app.uevents()           begins to listen: the kernel announces each device from now on
+    await app.listdir("/sys/class/mouse")   returns the names of the mice that are plugged in now
+    monitor = await app.uevents()           begins to listen to the kernel's announcements of devices
     async for event in monitor:             waits for the next event
         event.action                        is "add", "remove" or another word
         event.devpath                       is the device's path; its last part is the name
         event.variables["SUBSYSTEM"]        is "mouse" for the events of mice
 
-Mice come and go at any moment.  When the machine is quiet, the table must equal the truth.
+Mice come and go at any moment.  When the machine is quiet, the table must have exactly the mice
+that are plugged in.
 """
 
 from typing import Any

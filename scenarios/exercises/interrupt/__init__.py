@@ -1,28 +1,28 @@
 """Complete a driver: its interrupt handler takes reports, and programs read them.
 
-The file is a kernel module, a driver of the mouse.  `probe` is written.  It makes the file /dev/reports.
+Your file is a kernel module, a driver of the mouse.  `probe` is written.  It makes the file /dev/reports.
 
-Write `interrupt`.  It is called when the mouse has reports.  The line stays high until the handler has taken
-all of them, so take them until FIFO_COUNT is 0:
+Write `interrupt`.  It is called when the mouse has reports.  The interrupt line stays high until the handler
+has taken all of them, so take them until FIFO_COUNT is 0:
 
     readl(mouse.io, hw.FIFO_COUNT)      number of reports in the device; ALL_ONES if the mouse is unplugged
     readl(mouse.io, hw.REPORT_STATE)    the oldest report; its sequence number is in bits 16 to 31
     writel(1, mouse.io, hw.FIFO_POP)    removes the oldest report
 
-Return IRQ_NONE if the mouse has no report, since the line is shared.  Otherwise put each sequence number into
-the ring, wake the readers, and return IRQ_HANDLED.
+Other devices can share the interrupt line, so return IRQ_NONE if the mouse has no report.  Otherwise put
+each sequence number into the ring, wake the readers, and return IRQ_HANDLED.
 
-Write `read`.  `file.cdev.data` is the mouse of the file.  `read` waits until the ring has a number, and
-returns it as text, such as b"17".  Each number goes to one reader.  Several programs read at the same
+Write `read`.  `file.cdev.data` is the `Mouse` of the open file.  `read` waits until the ring has a number,
+and returns it as text, such as b"17".  Each number goes to one reader.  Several programs read at the same
 time.
 
-    await wait_event_interruptible(mouse.readable, mouse.ready)     sleeps until a number is there
+    await wait_event_interruptible(mouse.readable, mouse.ready)     sleeps until the ring has a number
     wake_up_interruptible(mouse.readable)                           wakes the sleepers
 
 Import what you need from simkernel.driverapi.interrupt, .io and .wait.
 
 A handler can run between any two statements of `read`, and two readers can wake for one number.  Use the ring
-under its lock only: `with mouse.lock:`.  Nothing may sleep under the lock.
+under its lock only: `with mouse.lock:`.  Do not sleep under the lock.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ POLLS = 2000
 
 @exercise(module="interrupt", checks=("races",), options={"udev": False})
 async def judge(app: Any, sim: Any, student: None) -> None:
-    """Let two programs read the reports of a mouse."""
+    """Run two programs that read the reports of a mouse."""
     numbers: list[int] = []
     mouse = Mouse(Script([Move(millis(2 + each), dx=1) for each in range(REPORTS)]))
     sim.plug(mouse)

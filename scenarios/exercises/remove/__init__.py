@@ -1,10 +1,10 @@
 """Complete a driver: when its device goes, give back what the driver holds, in the right order.
 
-The file is a kernel module, a driver of the mouse.  `probe` is written.  It takes three things and turns the
+Your file is a kernel module, a driver of the mouse.  `probe` is written.  It takes three things and turns the
 device's interrupts on.  Each thing has a function that gives it back:
 
     the interrupt handler    await free_irq(self.this, device.irq, clicker)          driverapi.interrupt
-                             waits until the handler does not run
+                             removes it, and waits until it does not run
     the work queue           await destroy_workqueue(self.this, clicker.queue)       driverapi.workqueue
                              runs the work that is queued, then ends the queue
     /sys/class/clicker/...   device_unregister(clicker.node)                         driverapi.device
@@ -12,7 +12,7 @@ device's interrupts on.  Each thing has a function that gives it back:
 The interrupt handler queues the work, and the work reads the device's registers.
 
 Write `remove`.  It is called when a mouse is unplugged, and when the module is removed while the mouse still
-moves.  After `remove` returns, the kernel unmaps the registers: nothing of the driver may run any more.
+moves.  After `remove` returns, the kernel unmaps the registers: then no code of the driver may run.
 Ask of each thing: what can still use it?
 """
 

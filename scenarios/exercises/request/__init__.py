@@ -24,8 +24,9 @@ A text ends with a zero byte.  An answer has the sequence number of its request.
    (set-rate), version 1; attribute 3 is the rate, u32.  The answer is a message of type 2 (NLMSG_ERROR).
    After its header of 16 bytes stands an s32: 0, or a negative errno.
 
-The socket can have answers to older requests, and messages of other programs.  Ignore what is not from the
-kernel, and what is not the answer to your request.  `set_rate` is called several times with one socket.
+The socket can have answers to older requests, and messages of other programs.  Ignore each message that
+is not from the kernel, or not the answer to your request.  `set_rate` is called several times with one
+socket.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ from simkernel.uapi.socket import AF_NETLINK, SOCK_RAW
 
 EINVAL = 22
 OTHERS = ("camera", "ipc_demo")
-"""Modules that register families: what is loaded first decides the numbers."""
+"""Modules that register families.  The order of loading decides the numbers of the families."""
 OLD = pack("<IHHIIBBHHH", 32, 16, 5, 0x51B50000, 0, 3, 1, 0, 11, 2) + b"nlctrl\0\0"
 """A request for the family nlctrl, with an acknowledgement."""
 

@@ -10,8 +10,8 @@ position of each mouse in it, as in table["mouse0"] = (x, y).
     await mice.dump("get-state")            returns the state of all mice, such as
         [{"device": "mouse0", "sequence": 9, "x": 4, "y": 5, ...}]
 
-An event is a step of one mouse.  A state is the sum of all its steps: the sequence number is that of the last
-step in the sum.  A state without "sequence" has no step yet.
+An event is a step of one mouse.  A state is the sum of all steps of a mouse.  Its sequence number is that of
+the last step in the sum.  A state without "sequence" has no step yet.
 
 The queue of a socket is bounded.  If the program is slow, the kernel drops events, and the next receive
 raises OSError with the errno 105 (ENOBUFS).  Ask for the state then, and continue.  An event that the state
