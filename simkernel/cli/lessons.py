@@ -23,7 +23,7 @@ _folder = click.Path(file_okay=False, path_type=Path)
 
 @click.command("lessons", short_help="Serve the lessons to your browser, or export them.")
 @click.option(
-    "--port", type=click.IntRange(0, 65535), default=PORT, show_default=True, help="0 takes a free one."
+    "--port", type=click.IntRange(0, 65535), default=PORT, show_default=True, help="0 chooses a free port."
 )
 @click.option("--no-open", is_flag=True, help="Print the address and open no browser.")
 @click.option(
@@ -33,7 +33,7 @@ _folder = click.Path(file_okay=False, path_type=Path)
 @click.option(
     "--pyodide", type=_folder, metavar="FOLDER", help=f"The npm package pyodide {PYODIDE}, for --export."
 )
-@click.option("--debug", is_flag=True, help="Show errors whole.")
+@click.option("--debug", is_flag=True, help="Show the whole traceback of an error.")
 def command(
     port: int, no_open: bool, folder: Path | None, to: Path | None, pyodide: Path | None, debug: bool
 ) -> None:

@@ -26,7 +26,7 @@ MAX_PRINTED: Final = 10_000
 def answer(lesson: Lesson, settings: Mapping[str, Value]) -> str:
     """Run the lesson's scenario and return what happened as JSON.
 
-    A wrong setting, broken code and code that exits are an answer with an "error".
+    A wrong setting, broken code and code that exits give an answer with an "error".
     """
     result: dict[str, Any] = {
         "settings": {each.name: each.default for each in lesson.scenario.parameters},
@@ -79,8 +79,8 @@ class _Printed(io.StringIO):
 def explain(error: BaseException, files: Iterable[str], folder: str) -> str:
     """Return an error as one line with its place: "NameError at program.py:3: name 'x' is not defined".
 
-    The place is the last line in one of `files`, or else in `folder`.  A SimulationError that is raised in
-    `folder` is the lesson's own sentence.
+    The place is the last line in one of `files`, or else in `folder`.  A SimulationError
+    without a frame in `files` is the lesson's own sentence: it keeps its text.
     """
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]

@@ -1,8 +1,9 @@
 """Grade a student's file: search for a run that fails, in a process of its own.
 
 The process protects the command from the student's code.  It sends the plan of each run before the run
-begins.  If no message comes before the deadline, the parent kills the process and reports that plan.  A
-watchdog of the process writes its stack several times until then: the place of an endless loop.
+begins.  If no message comes before the deadline, the parent kills the process and reports that plan.
+Until then a watchdog in the process writes the stack several times.  The stacks show the place of an endless
+loop.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ from simkernel.testing.search import PAUSE_NS
 from simkernel.uapi.errno import error_name
 
 DEADLINE: Final = 20.0
-"""Wall seconds after which a run is an endless loop."""
+"""Wall seconds after which a run counts as an endless loop."""
 STARTING: Final = 60.0
 """Wall seconds in which the process must start."""
 DUMPS: Final = 4
@@ -44,7 +45,7 @@ MEMORY: Final = 4 << 30
 TOLD: Final = (Wrong, AssertionError, SimulationError)
 """Errors whose text is the reason."""
 TAIL: Final = 100
-"""Number of points at the end of an endless run, in which the student's code occurs."""
+"""Number of last points of an endless run that are searched for the student's code."""
 OURS: Final = " at simkernel/"
 """Part of a line of a call trace that is about simkernel."""
 _FRAME: Final = re.compile(r'File "(.*)", line (\d+) in')
@@ -153,7 +154,7 @@ def grade(
     plan: str | None = None,
     on_run: Callable[[Plan], object] = lambda plan: None,
 ) -> Verdict:
-    """Do the same in this process.  `folder` is an empty folder for the copy of a module."""
+    """Grade in this process, without a deadline.  `folder` is an empty folder for the copy of a module."""
     source = file.read_bytes()
     attempt = Attempt(exercise, file, folder, on_run)
     try:
@@ -196,9 +197,10 @@ def grade(
 
 
 def searched(attempt: Attempt, seeds: Iterable[int]) -> Found | Held:
-    """Run the default plan, a pause at some hits of each line of a module, then the seeds.
+    """Run the default plan, then a pause at three hits of each line of a module, then the seeds.
 
-    The hits are the first two and the last: a line such as `x.n += 1` has a point between load and store.
+    The three hits are the first two and the last.  A line such as `x.n += 1` has a point between load and
+    store.
     """
     explorer = Explorer(attempt, rules=attempt.exercise.faults)
     default = explorer.default()
@@ -240,7 +242,7 @@ def explained(error: BaseException, attempt: Attempt, points: Sequence[str] = ()
     if not lines:
         own_line = re.compile(rf"(?<![\w/]){attempt.exercise.module}\.py:(\d+)")
         if isinstance(error, TimeLimit):
-            reason = "the run never ends: a program, or an interrupt, comes again and again"
+            reason = "the run never ends: a program or an interrupt handler runs again and again"
         texts = reversed(points[-TAIL:]) if isinstance(error, TimeLimit) else (reason,)
         lines = [int(line) for text in texts for line in own_line.findall(text)][:1]
     return reason, f"{attempt.file}:{lines[-1]}" if lines else ""

@@ -20,7 +20,7 @@ _PARTS: Final = {
     "title": (r"<h1>(.*?)</h1>", "<h1>TITLE</h1>"),
     "lede": (r'<p class="lede">(.*?)</p>', '<p class="lede">TEXT</p>'),
 }
-"""What a page must have: how it is found, and how it is written."""
+"""The parts that a page must have: the pattern that finds each, and its form for an error message."""
 
 
 @attrs.frozen
@@ -36,7 +36,7 @@ class Lesson:
 
     @property
     def name(self) -> str:
-        """The name of its folder, which is also its place in the series' address."""
+        """The name of its folder, which is also its part of the address."""
         return self.folder.name
 
     @property

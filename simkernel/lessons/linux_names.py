@@ -1,8 +1,8 @@
 """Linux's numbers for student code on another host.
 
-WebAssembly numbers errors otherwise (EINVAL is 28) and its `socket` has no AF_NETLINK.  simkernel itself uses
-the numbers of `simkernel.uapi` on every host.  The class that `OSError(number)` chooses stays the host's,
-since CPython's table is in C; `simkernel.uapi.errno.os_error` chooses as on Linux.
+WebAssembly has other numbers for errors (EINVAL is 28), and its `socket` has no AF_NETLINK.  simkernel itself
+uses the numbers of `simkernel.uapi` on every host.  The class that `OSError(number)` chooses stays the
+host's, since CPython's table is in C; `simkernel.uapi.errno.os_error` chooses as on Linux.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _SOCKET: Final = ("AF_", "SO_", "SOL_", "SOCK_", "MSG_")
 
 
 def lend() -> None:
-    """Give `errno`, `os` and `socket` of this Python Linux's numbers and texts of errors and socket names."""
+    """Set Linux's numbers and texts in `errno`, `os` and `socket` of this Python."""
     numbers = _numbers(linux, ("E",))
     names = {number: name for name, number in numbers.items() if name not in _ALIASES}
     vars(errno).update(numbers, errorcode=names)

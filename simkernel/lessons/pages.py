@@ -30,13 +30,13 @@ _PICTURE: Final = Path(trace.__file__).parent
 _CONTROLS: Final = re.compile(r'(<section data-view="controls"[^>]*>)')
 _CODE: Final = re.compile(r"`([^`]+)`")
 _STEPS: Final = 20
-"""A slider has at least so many steps."""
+"""Minimum number of steps of a slider."""
 
 Site = dict[str, Callable[[], str | bytes]]
 
 
 def site(lessons: Sequence[Lesson], machine: str) -> Site:
-    """Return what makes each file of the site, by its path.  `machine` is the variant of machine.mjs.
+    """Return functions that make the files of the site, by path.  `machine` is the variant of machine.mjs.
 
     The default runs, NAME/default.json, are not among them.
     """

@@ -1,8 +1,8 @@
-"""The local server of the lessons.  It executes code, so it answers only the page that it has served itself.
+"""The local server of the lessons.  It executes code, so a run needs its token.
 
-It listens on 127.0.0.1.  A request with a foreign Host (DNS rebinding) or of another site's page is 403, and
-so is a POST without the token.  A GET serves the lessons' own files.  No request names a file: paths are keys
-of a table.
+It listens on 127.0.0.1.  A request with a foreign Host (DNS rebinding) or of another site's page gets 403.  A
+POST without the token gets 403, too.  A GET serves the lessons' own files.  No request names a file: paths
+are keys of a table.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _OWN: Final = {None, "none", "same-origin"}
 
 
 class Server(ThreadingHTTPServer):
-    """A server of the lessons that `load` returns, which is called anew for each page: an edit shows at once.
+    """A server of the lessons that `load` returns.  It calls `load` for each page, so an edit shows at once.
 
     OSError if the port is taken.  Close it to end its workers.
     """
@@ -122,7 +122,7 @@ class _Handler(BaseHTTPRequestHandler):
         if self.headers.get("Host") in ours and (fetch[0] in _OWN or fetch[1] == "navigate"):
             return False
         self._send(
-            403, f"This server is http://{ADDRESS}:{self.server.server_port}/ and answers its own pages."
+            403, f"This server is http://{ADDRESS}:{self.server.server_port}/ and answers only its own pages."
         )
         return True
 

@@ -77,7 +77,7 @@ class Workers:
         self._busy: dict[str, _Worker] = {}
 
     def run(self, run: str, folder: Path, settings: Mapping[str, Any]) -> str:
-        """Return the answer of the lesson in `folder`, or the JSON {"stopped": why}.  `run` identifies it."""
+        """Return the answer of the lesson in `folder`, or the JSON {"stopped": why}.  `run` names the run."""
         with self._free:
             worker = self._busy[run] = self._idle.pop() if self._idle else _Worker()
             try:
@@ -101,7 +101,7 @@ class Workers:
 
 
 def main() -> None:
-    """Answer requests until standard input ends.  The code of a student finds no standard streams."""
+    """Answer requests until standard input ends.  Standard input and output of student code are /dev/null."""
     from simkernel.lessons import Lesson, answer
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C ends the server, which ends its workers

@@ -88,7 +88,7 @@ class Report:
         self.metrics[name] = _json(name, value)
 
     def goal(self, reached: bool, text: str) -> None:
-        """State once that the scenario's goal is `reached` or not; `text` says why."""
+        """Set the result of the scenario's goal; `text` says why.  SimulationError at a second call."""
         if self.outcome is not None:
             raise SimulationError(f"the goal is given twice: {self.outcome.text!r}, then {text!r}")
         self.outcome = Goal(bool(reached), text)

@@ -224,7 +224,7 @@ class Attempt:
 
 
 def _program(function: Callable[..., Any], file: str) -> Callable[..., Any]:
-    """Return an async function that fails the run where `function` exits: the kernel accepts an exit."""
+    """Return an async function that raises `Wrong` where `function` exits: the kernel accepts an exit."""
 
     @wraps(function)
     async def program(*arguments: Any) -> Any:
@@ -247,7 +247,7 @@ def refuse_exit(status: int) -> NoReturn:
 
 
 def check_modules(machine: Machine) -> None:
-    """Raise the oops, the bug, or the module that does not load, if the run has one."""
+    """Raise the error of a module that does not load, of an oops or of a bug, if the run has one."""
     for text, error in machine.kernel.modules.path.faults.items():
         raise Wrong(text) from error
     check_kernel(machine)

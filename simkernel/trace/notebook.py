@@ -18,7 +18,7 @@ def as_html(recording: Mapping[str, Any], follow: Sequence[Mapping[str, Any]] = 
     folder = files(__package__)
     style, module = (folder.joinpath(f"recording.{kind}").read_text("utf-8") for kind in ("css", "mjs"))
     data = json.dumps([recording, {"follow": list(follow)}], separators=(",", ":")).replace("<", r"\u003c")
-    name = hashlib.sha256(data.encode()).hexdigest()[:16]  # scripts of modules do not know their own element
+    name = hashlib.sha256(data.encode()).hexdigest()[:16]  # a module script has no document.currentScript
     hops = "".join(f"<li>{escape(hop[3])}</li>" for flow in recording["flows"][:1] for hop in flow["hops"])
     return (
         f'<style>{style}</style><div data-recording="{name}"><ol>{hops}</ol></div>'

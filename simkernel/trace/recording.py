@@ -40,7 +40,7 @@ MOST_POINTS: Final = 2000
 """Maximum number of flows, queues and rows, and of points of a queue or spans of a row."""
 
 MOST_SEEN: Final = 1024
-"""Number of queues and of rows that are observed: the first ones."""
+"""Maximum number of queues and of rows that are observed.  Later ones are ignored."""
 
 BEGINS, ENDS, INSTANT = "begin", "end", "instant"
 
@@ -95,7 +95,7 @@ class _Queue:
 
     @property
     def rank(self) -> tuple[int, int]:
-        """Queues that lose messages come first, then those that change most."""
+        """Sort key: queues that lose messages come first, then queues that change most."""
         return len(self.lost), len(self.points)
 
 
@@ -224,7 +224,7 @@ class Recording(Exporter):
         row.in_call = record.name == "sys_enter"
 
     def _schedule(self, record: Record) -> None:
-        """A task is busy from its wake-up or its switch on.  No record says when it goes to sleep."""
+        """Begin or end the span of a task.  No record says when a task goes to sleep."""
         name, fields = record.name, record.fields
         if name == "sched_process_exit":
             self._stop(fields["pid"], record.time)
