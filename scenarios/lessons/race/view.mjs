@@ -22,7 +22,7 @@ function make(tag, attributes, ...children) {
 function schedules({tried, failed}) {
   const squares = Array.from({length: tried}, (_, at) => failed.includes(at + 1)
     ? make('span', {class: 'fails', title: `schedule ${at + 1} fails`}) : make('span', {title: `schedule ${at + 1} holds`}));
-  return [make('h2', {}, 'All schedules: each square is a run, a red one fails'),
+  return [make('h2', {}, 'The schedules: each square is a run, a red one fails'),
     make('div', {class: 'schedules', role: 'img', 'aria-label': `Schedules that fail: ${failed.join(', ') || 'none'}`}, ...squares)];
 }
 
