@@ -82,7 +82,7 @@ class Scenario:
 
 
 class Run(Report):
-    """What a scenario's function is given.
+    """The argument of a scenario's function.
 
     seed         all chance of the run comes from it
     parameters   what to set, by name; the rest are at their defaults
@@ -233,12 +233,12 @@ class Run(Report):
 
     @property
     def until(self) -> int | None:
-        """Where the machine is being run to, in nanoseconds; None where that is not known."""
+        """The time until which the machine runs, in nanoseconds; None if it is unknown."""
         return None if self._machine is None else self._machine.engine.until
 
     @property
     def events(self) -> int:
-        """How much happened, as the model counts it."""
+        """The number of events of the machine (`Machine.events`)."""
         return 0 if self._machine is None else self._machine.events
 
     @property
@@ -254,7 +254,7 @@ class Run(Report):
         return {text: error for text, error in faults.items() if error.module not in self._expected}
 
     def interrupt(self, error: BaseException) -> bool:
-        """Let the running simulation raise `error` before its next event; False if none is running."""
+        """Make the running simulation raise `error` before its next event; False if none is running."""
         if self._machine is None or not self._machine.engine.running:
             return False
         self._machine.engine.interrupt(error)

@@ -55,7 +55,7 @@ TEXTS: Final = {
     "failed": ("{comm}", "{call}() returns {error} to {comm}"),
     "refused": ("netlink", "the kernel answers {error} to port {dst_portid}"),
 }
-"""The station and the sentence of each record that is a hop; two names are of `_variant`."""
+"""The station and the sentence of each record that is a hop.  `_variant` returns "failed" and "refused"."""
 
 ALIKE: Final = 4
 """A hop that repeats one of the latest ALIKE hops is counted there."""
