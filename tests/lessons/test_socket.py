@@ -86,6 +86,11 @@ def test_answer_of_another_family_is_not_taken_for_a_description():
     assert found["texts"][0]["text"] == "The kernel answers, but describes no family."
 
 
+def test_attribute_without_its_end_is_refused_with_a_text_and_a_place():
+    text = ask(request=DEFAULT.replace("0a 00   ", "09 00   "))["texts"][0]["text"]
+    assert "EINVAL" in text and "Attribute failed policy validation" in text and "at byte 20" in text
+
+
 def test_answer_without_extack_has_neither_text_nor_place():
     found = ask(request=CAMERA, extack=False)
     assert found["texts"][0]["text"] == "The kernel answers with an error: EINVAL."
