@@ -30,6 +30,7 @@ AREAS: Final[Mapping[str, str]] = {
 
 DIFFERENCES: Final[Mapping[str, str]] = {
     "found_links.changes_before_an_error": "6.12 does not create this bridge",
+    "permissions.owner_of_a_pipe": "6.12 changes the mode of an anonymous inode, such as an eventfd's",
     "unix_sockets.credentials_before_accept": "UML has a security module, whose label SO_PASSSEC adds",
     **dict.fromkeys(
         ("found_links.neighbours_that_are_validated", "found_links.protocols_that_end_and_begin_again"),
