@@ -441,8 +441,7 @@ class Machine:
         if lost := app.never_awaited():
             hint = "" if self.debug else "; Machine(debug=True) says where"
             text = f"{task.track} made calls and never awaited them: {', '.join(lost)}{hint}"
-            error = SimulationError(text)
-            self.kernel.processes.fail(task, error)
+            self.kernel.processes.fail(task, SimulationError(text))
 
 
 def _engine(
