@@ -365,3 +365,14 @@ def metrics_follow_the_mtu6(world: World, log: Log) -> None:
     mtu(2000)
     lab.link(VETH, True)
     mtu(1900)
+
+
+@case(privileged=True, marks=ROUTE)
+def metrics_stay_when_a_link_becomes_ready6(world: World, log: Log) -> None:
+    """A carrier that comes changes no metric above the MTU, unless the MTU has changed since."""
+    lab = Lab(world, log, AF_INET6, veth=True)
+    lab.link(VETH, True)
+    larger = attr(rt.RTA_METRICS | NESTED, attr(rt.RTAX_MTU, u32(9000)))
+    lab.new("larger", "2001:db8::/48", dev=VETH, extra=larger)
+    lab.link(PEER, True)
+    lab.ask("routes", rt.RTM_GETROUTE, route(family=AF_INET6), DUMP)

@@ -177,7 +177,7 @@ class InterfaceAddresses(AddressFamily[Address6]):
                 self._add_own(device, data, LINK_LOCAL + interface, 64, ia.IFAPROT_KERNEL_LL)
         self.detection.run(data)
         self.routes.link_up(device, was_dead=True)
-        if device.mtu >= IPV6_MIN_MTU:
+        if IPV6_MIN_MTU <= device.mtu != data.conf[MTU6]:
             self._set_mtu(device, data)
         data.updated = self.engine.time()
         self._announce_device(device)
