@@ -119,12 +119,12 @@ def _find(task: Task, walk: Walk, path: str, flags: int, mode: int) -> tuple[Den
         raise os_error(errno.EEXIST)
     if creates and found.inode.kind == stat.S_IFDIR:
         raise os_error(errno.EISDIR)
-    if creates and not _may_create(task, walk.here.inode, found.inode):
+    if creates and not _may_create_in_sticky(task, walk.here.inode, found.inode):
         raise os_error(errno.EACCES)
     return found, False
 
 
-def _may_create(task: Task, directory: Inode, inode: Inode) -> bool:
+def _may_create_in_sticky(task: Task, directory: Inode, inode: Inode) -> bool:
     """Return False for another user's device or socket in a world-writable sticky directory.
 
     Regular files and FIFOs are spared, since fs.protected_regular and fs.protected_fifos are 0
