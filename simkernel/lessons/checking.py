@@ -14,7 +14,6 @@ import re
 import sys
 import traceback
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -27,6 +26,7 @@ from simkernel.engine import InternalError, KernelBug, SimulationError, TimeLimi
 from simkernel.explore.explorer import Explorer, Found, Held
 from simkernel.explore.plan import Plan
 from simkernel.explore.run import run
+from simkernel.lessons.worker import limit_memory
 from simkernel.testing.evidence import perturbations
 from simkernel.testing.exercise import Attempt, Exercise, Wrong, find, refuse_exit
 from simkernel.testing.machines import new_machine
@@ -126,10 +126,7 @@ def _work(
     null = os.open(os.devnull, os.O_WRONLY)
     for descriptor in (1, 2):  # the code can write to them past sys.stdout
         os.dup2(null, descriptor)
-    with suppress(ImportError, ValueError, OSError):
-        import resource
-
-        resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    limit_memory(MEMORY)
     with Path(folder, STACKS).open("w", encoding="utf-8") as stacks:
 
         def on_run(plan: Plan) -> None:

@@ -35,7 +35,7 @@ RUNTIME: Final = (
 )
 """The files of the package that a browser loads, and the one that has its version and license."""
 LIBRARIES: Final = ("attr", "attrs", "simpy", "yaml")
-LEFT_OUT: Final = {"__pycache__", "cli", "drivers", "gateway", "guide", "pages", "scenarios", "tools"}
+LEFT_OUT: Final = {"__pycache__", "cli", "drivers", "gateway", "guide", "scenarios", "tools", "web"}
 """The folders of simkernel that no lesson imports.  `drivers` is added from its own place."""
 USELESS: Final = {".md", ".pyc", ".pyd", ".pyi", ".pyx", ".so", ".typed"}
 MARK: Final = ".simkernel-lessons"
@@ -54,7 +54,7 @@ def export(lessons: Sequence[Lesson], folder: Path, pyodide: Path) -> int:
     shutil.rmtree(folder, ignore_errors=True)
     files = {name: make() for name, make in site(lessons, "pyodide").items()}
     files |= {f"{lesson.name}/default.json": answer(lesson, {}) for lesson in lessons}
-    files["worker.mjs"] = (Path(__file__).parent / "pages/worker.mjs").read_bytes()
+    files["worker.mjs"] = (Path(__file__).parent / "web/worker.mjs").read_bytes()
     for name, content in {MARK: "", **files}.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -25,7 +25,7 @@ TYPES: Final = {
 }
 """The media type of each kind of file.  A lesson's folder may have files of these kinds beside its page."""
 
-_PAGES: Final = Path(__file__).parent / "pages"
+_PAGES: Final = Path(__file__).parent / "web"
 _PICTURE: Final = Path(trace.__file__).parent
 _CONTROLS: Final = re.compile(r'(<section data-view="controls"[^>]*>)')
 _CODE: Final = re.compile(r"`([^`]+)`")

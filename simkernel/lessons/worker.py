@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from threading import Semaphore, Timer
 from typing import Any, Final
@@ -100,6 +101,14 @@ class Workers:
             worker.end()
 
 
+def limit_memory(size: int) -> None:
+    """Limit the address space of this process to `size` bytes, if the host can."""
+    with suppress(ImportError, ValueError, OSError):  # no POSIX host, or a lower limit
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_AS, (size, size))
+
+
 def main() -> None:
     """Answer requests until standard input ends.  Standard input and output of student code are /dev/null."""
     from simkernel.lessons import Lesson, answer
@@ -110,12 +119,7 @@ def main() -> None:
     null = os.open(os.devnull, os.O_RDWR)
     os.dup2(null, 0)
     os.dup2(null, 1)
-    try:
-        import resource
-
-        resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-    except (ImportError, ValueError, OSError):
-        pass  # not a POSIX host
+    limit_memory(MEMORY)
     print(file=answers, flush=True)
     for request in requests:
         asked = json.loads(request)

@@ -70,7 +70,7 @@ EXPLAINED = {
         {"program": "async def greet(app):\n    await app.sleep(-1)\n"},
         "ValueError at program.py:2: sleep length must be non-negative",
     ),
-    "the lesson's own sentence": ({"title": "nobody"}, "title is a title, not 'nobody'"),
+    "the lesson's own sentence": ({"title": "wrong"}, "title is a title, not 'wrong'"),
     "an exit": ({"program": "import sys\nsys.exit(3)"}, "SystemExit at program.py:2: 3"),
     "a modelled error": (
         {"program": "async def greet(app):\n    await app.open('/nothing', 0)\n"},

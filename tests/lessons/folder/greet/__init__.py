@@ -37,8 +37,8 @@ def init(this: ThisModule) -> None:
     Parameter("module", str, MODULE, help="the module"),
 )
 def greet(run: Run) -> None:
-    if run["title"] == "nobody":
-        raise SimulationError("title is a title, not 'nobody'")
+    if run["title"] == "wrong":
+        raise SimulationError("title is a title, not 'wrong'")
     run.driver("module", "greeter")
     program = run.source("program")["greet"]
     done = []
