@@ -18,6 +18,8 @@ from simkernel.tools.calibration.operations import KINDS, Operation, find
 
 SIZED = ("pipe", "unix", "stream", "usersock", "refused", "recv", "members", "usersock-echo", "pipe-echo")
 COSTS = CostModel()
+WITH_A_LINEAR_PART = 7872
+"""Bytes of the largest message of a unix socket below the first that has whole pages only."""
 
 
 def operation(key: str, size: int = 0, count: int = 0) -> Operation:
@@ -48,8 +50,16 @@ def test_it_takes_no_time_where_nothing_costs_anything(kind: object) -> None:
 @given(sizes=st.tuples(st.integers(1, 60_000), st.integers(1, 60_000)))
 @settings(max_examples=12, deadline=None)
 def test_more_bytes_never_cost_less(key: str, sizes: tuple[int, int]) -> None:
+    if key in ("unix", "stream"):  # see the next test
+        sizes = sizes[0] % WITH_A_LINEAR_PART + 1, sizes[1] % WITH_A_LINEAR_PART + 1
     few, many = (operation(key, size, 2).simulated(COSTS) for size in sorted(sizes))
     assert few <= many
+
+
+def test_a_stream_costs_less_where_all_its_bytes_are_in_whole_pages() -> None:
+    """Linux 6.18 shows it: 7800 bytes take 1777 ns with Python's calls, 7873 bytes 1610 ns."""
+    few, many = (operation("stream", size, 2).simulated(COSTS) for size in (7872, 7873))
+    assert few > many
 
 
 @pytest.mark.parametrize("key", ["members", "others"])
